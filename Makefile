@@ -1,0 +1,67 @@
+# Global Billing. `make run` and `make check` are all one needs; `make help` lists the rest.
+
+CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+PYTHON := /usr/bin/python3
+
+ifeq ($(SANITIZE),1)
+VARIANT := sanitize
+VARIANT_CFLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer -DARENA_DEBUG
+VARIANT_LDFLAGS := -fsanitize=address,undefined
+else
+VARIANT := $(if $(findstring clang,$(CC)),clang,release)
+VARIANT_CFLAGS := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection
+VARIANT_LDFLAGS := -Wl,-z,relro,-z,now
+endif
+
+BUILD := build/$(VARIANT)
+WARNINGS := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wsign-conversion \
+	-Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef -Wwrite-strings \
+	-Wcast-qual -Wpointer-arith -Wimplicit-fallthrough -Wswitch-enum -Wnull-dereference \
+	-Wdouble-promotion $(if $(findstring clang,$(CC)),,-Wduplicated-cond -Wlogical-op)
+PG_INCLUDE := $(shell pg_config --includedir 2>/dev/null)
+CPPFLAGS += -D_GNU_SOURCE -Ilib -Iapp $(if $(PG_INCLUDE),-isystem $(PG_INCLUDE))
+CFLAGS := -std=c17 $(WARNINGS) $(VARIANT_CFLAGS) -fPIE -pthread -MMD -MP
+LDFLAGS := -pie $(VARIANT_LDFLAGS) -pthread
+LICENSE_LIBS := -lcrypto -ljson-c
+LIBS := -lfcgi -lpq $(LICENSE_LIBS)
+
+sources = $(sort $(wildcard $(1)/*.c))
+objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
+
+BASE := $(call objects,$(call sources,lib/base))
+LICENSING := $(call objects,$(call sources,lib/licensing))
+SERVICE := $(call objects,$(foreach d,lib/db lib/http lib/billing,$(call sources,$(d))))
+SETTINGS := $(call objects,$(call sources,app/settings))
+API := $(call objects,$(call sources,app/api)) $(BUILD)/app/api/openapi.o
+BILLINGD := $(call objects,$(call sources,app/billingd))
+BILLINGCTL := $(call objects,$(call sources,app/billingctl))
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+
+.PHONY: all help build clean
+all: build
+
+build: $(BUILD)/billingd $(BUILD)/billingctl
+
+$(BUILD)/billingd: $(BILLINGD) $(API) $(SETTINGS) $(SERVICE) $(LICENSING) $(BASE)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/billingctl: $(BILLINGCTL) $(SETTINGS) $(SERVICE) $(LICENSING) $(BASE)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# The OpenAPI document travels inside the binary, so that it always speaks of the code beside it.
+$(BUILD)/app/api/openapi.o: app/api/openapi.json
+	@mkdir -p $(@D)
+	cd $(<D) && ld -r -b binary -z noexecstack -o $(CURDIR)/$@ $(<F)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+clean:
+	rm -rf build

@@ -1,0 +1,207 @@
+/*
+ * arena.c: bump allocation in chunks; one reset releases everything.
+ *
+ * With ARENA_DEBUG every item is a chunk of its own, so that a sanitizer sees each overrun and
+ * each use after the reset.
+ */
+#include "base/arena.h"
+
+#include <stdalign.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+
+#include "base/log.h"
+
+#ifdef ARENA_DEBUG
+enum { FIRST_CHUNK = 0 };
+#else
+enum { FIRST_CHUNK = 64 * 1024 };
+#endif
+
+/* A run of memory. bytes[0, used) was handed out, bytes[used, size) is zero. */
+struct chunk {
+	struct chunk *next;
+	size_t size;
+	size_t used;
+	alignas(max_align_t) unsigned char bytes[];
+};
+
+struct deferred {
+	struct deferred *next;
+	void (*release)(void *);
+	void *object;
+};
+
+struct arena {
+	struct chunk *chunks; /* newest first; the last one is kept over a reset */
+	struct deferred *deferred;
+	size_t limit;
+	size_t used;
+};
+
+/* A caller can do nothing sensible without memory, and libraries below us lie when they get
+ * none: the process ends, the master starts another, PostgreSQL rolls back. */
+static _Noreturn void
+die(const char *why)
+{
+	log_line(LOG_LEVEL_ERROR, why);
+	_exit(70);
+}
+
+static struct chunk *
+chunk_new(size_t size)
+{
+	struct chunk *chunk = calloc(1, sizeof(*chunk) + size);
+
+	if (chunk == NULL)
+		die("out of memory");
+	chunk->size = size;
+	return chunk;
+}
+
+struct arena *
+arena_new(size_t limit)
+{
+	struct arena *arena = calloc(1, sizeof(*arena));
+
+	if (arena == NULL)
+		die("out of memory");
+	arena->limit = limit;
+	arena->chunks = chunk_new(FIRST_CHUNK);
+	return arena;
+}
+
+void *
+arena_alloc(struct arena *arena, size_t size)
+{
+	const size_t align = alignof(max_align_t);
+	struct chunk *chunk = arena->chunks;
+	size_t room;
+	void *out;
+
+	if (size > arena->limit || arena->used + size > arena->limit)
+		die("arena limit reached");
+	room = (size + align - 1) / align * align;
+#ifdef ARENA_DEBUG
+	room = size;
+	chunk = NULL;
+#endif
+	if (chunk == NULL || chunk->size - chunk->used < room) {
+		size_t grown = room > FIRST_CHUNK ? room : FIRST_CHUNK;
+
+		chunk = chunk_new(grown);
+		chunk->next = arena->chunks;
+		arena->chunks = chunk;
+	}
+	out = chunk->bytes + chunk->used;
+	chunk->used += room;
+	arena->used += room;
+	return out;
+}
+
+void *
+arena_array(struct arena *arena, size_t count, size_t size)
+{
+	size_t total;
+
+	if (__builtin_mul_overflow(count, size, &total))
+		die("arena limit reached");
+	return arena_alloc(arena, total);
+}
+
+char *
+arena_copy_bytes(struct arena *arena, const void *bytes, size_t length)
+{
+	char *out = arena_alloc(arena, length + 1);
+
+	if (length > 0)
+		memcpy(out, bytes, length);
+	out[length] = '\0';
+	return out;
+}
+
+char *
+arena_copy(struct arena *arena, const char *string)
+{
+	return arena_copy_bytes(arena, string, strlen(string));
+}
+
+char *
+arena_vprintf(struct arena *arena, const char *format, va_list arguments)
+{
+	va_list again;
+	int length;
+	char *out;
+
+	va_copy(again, arguments);
+	length = vsnprintf(NULL, 0, format, again);
+	va_end(again);
+	if (length < 0)
+		die("unprintable format");
+	out = arena_alloc(arena, (size_t)length + 1);
+	(void)vsnprintf(out, (size_t)length + 1, format, arguments);
+	return out;
+}
+
+char *
+arena_printf(struct arena *arena, const char *format, ...)
+{
+	va_list arguments;
+	char *out;
+
+	va_start(arguments, format);
+	out = arena_vprintf(arena, format, arguments);
+	va_end(arguments);
+	return out;
+}
+
+void
+arena_defer(struct arena *arena, void (*release)(void *), void *object)
+{
+	struct deferred *deferred = arena_alloc(arena, sizeof(*deferred));
+
+	deferred->release = release;
+	deferred->object = object;
+	deferred->next = arena->deferred;
+	arena->deferred = deferred;
+}
+
+void
+arena_reset(struct arena *arena)
+{
+	struct chunk *chunk;
+
+	for (struct deferred *d = arena->deferred; d != NULL; d = d->next)
+		d->release(d->object);
+	arena->deferred = NULL;
+	/* Keys and tokens pass through here: nothing of one request is left for the next. */
+	while ((chunk = arena->chunks)->next != NULL) {
+		arena->chunks = chunk->next;
+		OPENSSL_cleanse(chunk->bytes, chunk->used);
+		free(chunk);
+	}
+	OPENSSL_cleanse(chunk->bytes, chunk->used);
+	chunk->used = 0;
+	arena->used = 0;
+}
+
+void
+arena_free(struct arena *arena)
+{
+	if (arena == NULL)
+		return;
+	arena_reset(arena);
+	free(arena->chunks);
+	free(arena);
+}
+
+size_t
+arena_used(const struct arena *arena)
+{
+	return arena->used;
+}

@@ -1,0 +1,34 @@
+/*
+ * clock.h: wall time as milliseconds since 1970 (UTC), durations as monotonic microseconds.
+ */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A point in time, or none. Its own type so that tables can tell it from a number. */
+struct instant {
+	bool known;
+	int64_t ms;
+};
+
+#define INSTANT_NONE ((struct instant){false, 0})
+#define INSTANT_MS(ms_) ((struct instant){true, (ms_)})
+#define SECOND_MS ((int64_t)1000)
+#define HOUR_MS (3600 * SECOND_MS)
+#define DAY_MS (24 * HOUR_MS)
+
+enum { CLOCK_TEXT_SIZE = 32 };
+
+int64_t clock_now_ms(void);
+int64_t clock_monotonic_us(void);
+
+/* "2025-02-15T00:00:00.000Z" (RFC 3339, section 5.6); years 0001 to 9999, others are clamped.
+ */
+void clock_format(int64_t ms, char out[static CLOCK_TEXT_SIZE]);
+
+/* RFC 3339 with any offset and up to nine decimals; false when it is anything else. */
+bool clock_parse(const char *string, int64_t *out_ms);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * digest.h: SHA-256, authenticated encryption, and the text forms of bytes.
+ */
+#ifndef BASE_DIGEST_H
+#define BASE_DIGEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct arena;
+
+enum { SHA256_SIZE = 32 };
+
+struct sha256 {
+	uint8_t bytes[SHA256_SIZE];
+};
+
+/* Bytes with their length, in an arena. */
+struct bytes {
+	const uint8_t *data;
+	size_t length;
+};
+
+struct sha256 digest_sha256(const void *data, size_t length);
+
+/* Hash of several strings, each preceded by its length, so that no two lists collide. */
+struct sha256 digest_strings(const char *const *strings, size_t count);
+
+/* Equal in constant time. */
+bool digest_equal(const struct sha256 *a, const struct sha256 *b);
+
+/* Lower-case hex. */
+char *hex_encode(struct arena *arena, const void *data, size_t length);
+
+/* Base64url without padding (RFC 4648 section 5). */
+char *base64url_encode(struct arena *arena, const void *data, size_t length);
+
+/* The strict inverse: no padding, no blanks, no other alphabet, unused bits zero. */
+bool base64url_decode(struct arena *arena, const char *text, size_t length, struct bytes *out);
+
+/*
+ * AES-256-GCM under a key derived (HKDF-SHA256, RFC 5869) from `secret` with a fresh salt,
+ * which is stored in front. Open fails (false) when secret or bytes are not the ones that
+ * sealed.
+ */
+struct bytes digest_seal(struct arena *arena, struct bytes secret, struct bytes plain);
+bool digest_open(struct arena *arena, struct bytes secret, struct bytes sealed,
+                 struct bytes *out);
+
+#endif

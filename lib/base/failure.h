@@ -1,0 +1,79 @@
+/*
+ * failure.h: the one error type, from the lowest library to the HTTP answer.
+ *
+ * Every call that can fail takes the task it works for and returns a kind. The message and its
+ * stable code are set once, where the failure arose; callers pass the kind up with TRY().
+ */
+#ifndef BASE_FAILURE_H
+#define BASE_FAILURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct arena;
+
+enum fail {
+	FAIL_NONE,
+	FAIL_INVALID,         /* the request is malformed or names bad fields */
+	FAIL_UNAUTHENTICATED, /* no credential, or an unknown one */
+	FAIL_FORBIDDEN,       /* a known caller that may not do this */
+	FAIL_NOT_FOUND,
+	FAIL_METHOD,   /* the path exists, the method does not */
+	FAIL_CONFLICT, /* the state forbids it */
+	FAIL_TOO_LARGE,
+	FAIL_MEDIA_TYPE,    /* not JSON */
+	FAIL_UNPROCESSABLE, /* an idempotency key reused with another body */
+	FAIL_UNAVAILABLE,   /* try again later; nothing was done */
+	FAIL_UNCERTAIN,     /* the connection died during COMMIT: done or not, nobody knows */
+	FAIL_INTERNAL,      /* a fault of ours; the message stays in the log */
+	FAIL_COUNT
+};
+
+/* One bad field of the input. */
+struct field_error {
+	const char *field;
+	const char *message;
+	struct field_error *next;
+};
+
+struct failure {
+	enum fail kind;
+	const char *code;    /* stable, snake_case, part of the interface */
+	const char *message; /* a sentence for people; never an internal detail */
+	struct field_error *fields;
+};
+
+/*
+ * One piece of work: a request, a job's step, a command. It owns the memory and says what went
+ * wrong; all pointers below it live in its arena.
+ */
+struct task {
+	struct arena *arena;
+	struct failure failure;
+	const char *request_id; /* for the log and the audit trail */
+};
+
+#define MUST_CHECK __attribute__((warn_unused_result))
+
+/* Records the failure (the first one stays) and returns its kind, so that callers can
+ * `return task_fail(...)`. The message is formatted into the arena. */
+enum fail task_fail(struct task *task, enum fail kind, const char *code, const char *format,
+                    ...) __attribute__((format(printf, 4, 5)));
+
+/* Adds one bad field; always FAIL_INVALID with code "invalid_request". Fields keep their order.
+ */
+enum fail task_fail_field(struct task *task, const char *field, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+
+/* Forgets the failure, when the caller has dealt with it. */
+void task_clear(struct task *task);
+
+/* Passes a failure up. */
+#define TRY(call)                                                                              \
+	do {                                                                                   \
+		enum fail try_kind_ = (call);                                                  \
+		if (try_kind_ != FAIL_NONE)                                                    \
+			return try_kind_;                                                      \
+	} while (0)
+
+#endif

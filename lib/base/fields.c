@@ -1,0 +1,305 @@
+/*
+ * fields.c: one loop over a table fills a struct from JSON or a query string.
+ */
+#include "base/fields.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/json_in.h"
+#include "base/text.h"
+
+static const struct field *
+find_field(const struct field *fields, const char *name)
+{
+	for (; fields->type != FIELD_STOP; fields++)
+		if (strcmp(fields->name, name) == 0)
+			return fields;
+	return NULL;
+}
+
+/* Where the member lies in the struct. The caller's type is the one the table was made from. */
+static void *
+member(const struct field *field, void *out)
+{
+	return (char *)out + field->offset;
+}
+
+static void
+set_absent(const struct field *field, void *out)
+{
+	if (field->type == FIELD_INT)
+		*(int64_t *)member(field, out) = field->initial;
+	if (field->type == FIELD_BOOL)
+		*(bool *)member(field, out) = field->initial != 0;
+}
+
+/* Bounds and the field's own check of one string; NULL when it is fine. */
+static const char *
+string_fault(struct task *task, const struct field *field, const char *value)
+{
+	size_t length = text_characters(value);
+
+	if (field->type != FIELD_LIST && length < (size_t)field->min)
+		return field->min == 1
+		               ? "must not be empty"
+		               : arena_printf(task->arena, "must have at least %lld characters",
+		                              (long long)field->min);
+	if (field->type != FIELD_LIST && field->max > 0 && length > (size_t)field->max)
+		return arena_printf(task->arena, "must have at most %lld characters",
+		                    (long long)field->max);
+	return field->check == NULL ? NULL : field->check(value);
+}
+
+/* A string with its NUL inside the tree's lifetime; what the gate let through has no NUL in it.
+ */
+static const char *
+copy_string(struct task *task, struct json_object *value)
+{
+	return arena_copy(task->arena, json_object_get_string(value));
+}
+
+static const char *
+take_string(struct task *task, const struct field *field, struct json_object *value, void *out)
+{
+	const char *string;
+
+	if (!json_object_is_type(value, json_type_string))
+		return "must be a string";
+	string = copy_string(task, value);
+	*(const char **)member(field, out) = string;
+	return string_fault(task, field, string);
+}
+
+static const char *
+take_patch(struct task *task, const struct field *field, struct json_object *value, void *out)
+{
+	struct patch_text *patch = member(field, out);
+
+	patch->present = true;
+	if (value == NULL)
+		return field->not_null ? "must not be null" : NULL;
+	if (!json_object_is_type(value, json_type_string))
+		return field->not_null ? "must be a string" : "must be a string or null";
+	patch->value = copy_string(task, value);
+	return string_fault(task, field, patch->value);
+}
+
+static const char *
+number_fault(struct task *task, const struct field *field, int64_t number)
+{
+	if (number < field->min)
+		return arena_printf(task->arena, "must be at least %lld",
+		                    (long long)field->min);
+	if (field->max > 0 && number > field->max)
+		return arena_printf(task->arena, "must be at most %lld", (long long)field->max);
+	return NULL;
+}
+
+static const char *
+take_int(struct task *task, const struct field *field, struct json_object *value, void *out)
+{
+	int64_t *number = member(field, out);
+
+	if (!json_object_is_type(value, json_type_int))
+		return "must be an integer";
+	*number = json_object_get_int64(value);
+	return number_fault(task, field, *number);
+}
+
+static const char *
+take_bool(struct task *task, const struct field *field, struct json_object *value, void *out)
+{
+	(void)task;
+	if (!json_object_is_type(value, json_type_boolean))
+		return "must be true or false";
+	*(bool *)member(field, out) = json_object_get_boolean(value);
+	return NULL;
+}
+
+static const char *
+take_list(struct task *task, const struct field *field, struct json_object *value, void *out)
+{
+	struct string_list *list = member(field, out);
+	const char **items;
+	size_t count;
+
+	if (!json_object_is_type(value, json_type_array))
+		return "must be a list of strings";
+	count = json_object_array_length(value);
+	if (count < (size_t)field->min || (field->max > 0 && count > (size_t)field->max))
+		return arena_printf(task->arena, "must have %lld to %lld items",
+		                    (long long)field->min, (long long)field->max);
+	items = arena_array(task->arena, count, sizeof(*items));
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *item = json_object_array_get_idx(value, i);
+		const char *fault;
+
+		if (!json_object_is_type(item, json_type_string))
+			return "must be a list of strings";
+		items[i] = copy_string(task, item);
+		fault = string_fault(task, field, items[i]);
+		if (fault != NULL)
+			return fault;
+	}
+	*list = (struct string_list){.present = true, .count = count, .items = items};
+	return NULL;
+}
+
+static const char *
+take_time_text(const struct field *field, const char *string, void *out)
+{
+	struct instant *instant = member(field, out);
+
+	instant->known = clock_parse(string, &instant->ms);
+	return instant->known ? NULL : "must be an RFC 3339 time such as 2025-02-15T00:00:00Z";
+}
+
+static const char *
+take_time(struct task *task, const struct field *field, struct json_object *value, void *out)
+{
+	(void)task;
+	if (!json_object_is_type(value, json_type_string))
+		return "must be an RFC 3339 time such as 2025-02-15T00:00:00Z";
+	return take_time_text(field, json_object_get_string(value), out);
+}
+
+typedef const char *taker(struct task *, const struct field *, struct json_object *, void *);
+
+static taker *const takers[] = {
+        [FIELD_STRING] = take_string, [FIELD_INT] = take_int,   [FIELD_BOOL] = take_bool,
+        [FIELD_PATCH] = take_patch,   [FIELD_LIST] = take_list, [FIELD_TIME] = take_time,
+};
+
+enum fail
+fields_from_json(struct task *task, const struct field *fields,
+                 const struct json_object *object, void *out)
+{
+	for (const struct field *field = fields; field->type != FIELD_STOP; field++) {
+		struct json_object *value = NULL;
+		const char *fault = NULL;
+
+		set_absent(field, out);
+		if (json_object_object_get_ex(object, field->name, &value))
+			fault = takers[field->type](task, field, value, out);
+		else if (field->required)
+			fault = "is required";
+		if (fault != NULL)
+			(void)task_fail_field(task, field->name, "%s", fault);
+	}
+	json_object_object_foreach(object, name, unused)
+	{
+		(void)unused;
+		if (find_field(fields, name) == NULL)
+			(void)task_fail_field(task, name, "is not a known field");
+	}
+	return task->failure.kind;
+}
+
+static int
+hex_value(char digit)
+{
+	const char *digits = "0123456789abcdef";
+	const char *found = digit == '\0' ? NULL : strchr(digits, digit | 0x20);
+
+	return found == NULL || (digit < '0' || (digit > '9' && digit < 'A'))
+	               ? -1
+	               : (int)(found - digits);
+}
+
+char *
+fields_percent_decode(struct arena *arena, const char *text, size_t length, bool plus_is_space)
+{
+	char *out = arena_alloc(arena, length + 1);
+	size_t used = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		char byte = text[i];
+
+		if (byte == '%') {
+			int high = i + 2 < length ? hex_value(text[i + 1]) : -1;
+			int low = i + 2 < length ? hex_value(text[i + 2]) : -1;
+
+			if (high < 0 || low < 0 || (high == 0 && low == 0))
+				return NULL;
+			byte = (char)(high * 16 + low);
+			i += 2;
+		} else if (byte == '+' && plus_is_space) {
+			byte = ' ';
+		}
+		out[used++] = byte;
+	}
+	return text_is_utf8(out, used) && memchr(out, '\0', used) == NULL ? out : NULL;
+}
+
+/* One decoded value of a query string into its member. */
+static const char *
+take_query_value(struct task *task, const struct field *field, const char *value, void *out)
+{
+	if (field->type == FIELD_INT) {
+		int64_t *number = member(field, out);
+
+		return text_parse_int(value, number) ? number_fault(task, field, *number)
+		                                     : "must be an integer";
+	}
+	if (field->type == FIELD_TIME)
+		return take_time_text(field, value, out);
+	if (field->type == FIELD_BOOL) {
+		*(bool *)member(field, out) = strcmp(value, "true") == 0;
+		return strcmp(value, "true") == 0 || strcmp(value, "false") == 0
+		               ? NULL
+		               : "must be true or false";
+	}
+	*(const char **)member(field, out) = value;
+	return string_fault(task, field, value);
+}
+
+/* The pair "name=value" at `pair`, when the table knows the name. `seen` has a bit for each
+ * row. */
+static void
+take_pair(struct task *task, const struct field *fields, const char *pair, size_t length,
+          uint64_t *seen, void *out)
+{
+	const char *equals = memchr(pair, '=', length);
+	size_t name_length = equals == NULL ? length : (size_t)(equals - pair);
+	const char *name = fields_percent_decode(task->arena, pair, name_length, true);
+	const struct field *field = name == NULL ? NULL : find_field(fields, name);
+	const char *value, *fault;
+	uint64_t bit;
+
+	if (field == NULL)
+		return;
+	bit = UINT64_C(1) << (field - fields);
+	value = equals == NULL ? ""
+	                       : fields_percent_decode(task->arena, equals + 1,
+	                                               length - name_length - 1, true);
+	if (value == NULL)
+		fault = "is not well-formed";
+	else if ((*seen & bit) != 0)
+		fault = "is given twice";
+	else
+		fault = take_query_value(task, field, value, out);
+	*seen |= bit;
+	if (fault != NULL)
+		(void)task_fail_field(task, field->name, "%s", fault);
+}
+
+enum fail
+fields_from_query(struct task *task, const struct field *fields, const char *query, void *out)
+{
+	uint64_t seen = 0;
+
+	for (const struct field *field = fields; field->type != FIELD_STOP; field++)
+		set_absent(field, out);
+	while (query != NULL && *query != '\0') {
+		size_t span = strcspn(query, "&");
+
+		if (span > 0)
+			take_pair(task, fields, query, span, &seen, out);
+		query += span + (query[span] == '&');
+	}
+	for (const struct field *field = fields; field->type != FIELD_STOP; field++)
+		if (field->required && (seen & (UINT64_C(1) << (field - fields))) == 0)
+			(void)task_fail_field(task, field->name, "is required");
+	return task->failure.kind;
+}

@@ -1,0 +1,90 @@
+/*
+ * fields.h: fills a struct from a JSON object or a query string by a table, and names every bad
+ * field at once.
+ *
+ *	struct create_customer { const char *email; const char *company_name; };
+ *	static const struct field create_customer_fields[] = {
+ *		FIELD(struct create_customer, email, .required = true, .max = 254, .check =
+ *...), FIELD(struct create_customer, company_name, .min = 1, .max = 200), FIELD_END,
+ *	};
+ */
+#ifndef BASE_FIELDS_H
+#define BASE_FIELDS_H
+
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/failure.h"
+
+struct json_object;
+
+enum field_type {
+	FIELD_STOP,
+	FIELD_STRING,
+	FIELD_INT,
+	FIELD_BOOL,
+	FIELD_PATCH,
+	FIELD_LIST,
+	FIELD_TIME
+};
+
+/* A string of a PATCH: absent, null (clears it), or a value. */
+struct patch_text {
+	bool present;
+	const char *value;
+};
+
+/* A list of strings. */
+struct string_list {
+	bool present;
+	size_t count;
+	const char *const *items;
+};
+
+struct field {
+	const char *name;
+	size_t offset;
+	enum field_type type;
+	bool required;
+	bool not_null;   /* FIELD_PATCH: null is refused */
+	int64_t min;     /* characters of a string, value of a number, items of a list */
+	int64_t max;     /* 0: no bound */
+	int64_t initial; /* what an absent number or bool becomes */
+	/* NULL when the string (or each item of the list) is fine, else why not. */
+	const char *(*check)(const char *value);
+};
+
+/* The type is derived from the member, so that a wrong one does not compile. */
+#define FIELD(S, member, ...)                                                                           \
+	{                                                                                               \
+		.name = #member, .offset = offsetof(S, member),                                       \
+	 .type = _Generic(((S *)0)->member, const char *: FIELD_STRING, int64_t: FIELD_INT,    \
+			  bool: FIELD_BOOL, struct patch_text: FIELD_PATCH,                    \
+			  struct string_list: FIELD_LIST, struct instant: FIELD_TIME),         \
+	 __VA_ARGS__ \
+	}
+#define FIELD_END                                                                              \
+	{                                                                                      \
+		.type = FIELD_STOP                                                             \
+	}
+
+/*
+ * Fills `out` from the object. Unknown members, wrong types, bounds and checks each become a
+ * field error; FAIL_INVALID "invalid_request" after all were looked at. Strings are copied to
+ * the arena.
+ */
+enum fail fields_from_json(struct task *task, const struct field *fields,
+                           const struct json_object *object, void *out) MUST_CHECK;
+
+/*
+ * The same from "a=b&c=d" (percent-decoded, '+' is a space). A known name given twice is an
+ * error; unknown names are ignored, as clients in use may send more than we read.
+ */
+enum fail fields_from_query(struct task *task, const struct field *fields, const char *query,
+                            void *out) MUST_CHECK;
+
+/* Percent-decodes into the arena; NULL on a bad escape, a NUL or invalid UTF-8. */
+char *fields_percent_decode(struct arena *arena, const char *text, size_t length,
+                            bool plus_is_space);
+
+#endif

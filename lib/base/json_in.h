@@ -1,0 +1,40 @@
+/*
+ * json_in.h: reads JSON text that strangers wrote.
+ *
+ * A strict gate stands in front of json-c, which accepts too much: RFC 8259 and I-JSON (RFC
+ * 7493), that is well-formed UTF-8, no duplicate names, no NUL, no lone surrogates, integers
+ * that fit int64, finite numbers, at most JSON_IN_DEPTH levels.
+ */
+#ifndef BASE_JSON_IN_H
+#define BASE_JSON_IN_H
+
+#include <json-c/json.h>
+
+#include "base/failure.h"
+
+enum { JSON_IN_DEPTH = 16 };
+
+/* Why the gate refused; NULL when the text is acceptable. Pure, allocates nothing of its own
+ * but a bounded set of names in the arena. `offset` gets the byte where it stopped. */
+const char *json_in_gate(struct arena *arena, const char *text, size_t length, size_t *offset);
+
+/*
+ * The parsed value, owned by the arena. FAIL_INVALID "invalid_json" with the reason. Any JSON
+ * value is accepted; `null` gives NULL.
+ */
+enum fail json_in_parse(struct task *task, const char *text, size_t length,
+                        struct json_object **out) MUST_CHECK;
+
+/* The same, but the value must be an object. */
+enum fail json_in_parse_object(struct task *task, const char *text, size_t length,
+                               struct json_object **out) MUST_CHECK;
+
+/* Typed members without coercion: false when missing, null, or of another type. Strings live as
+ * long as the tree. */
+bool json_in_string(const struct json_object *object, const char *name, const char **out);
+bool json_in_int(const struct json_object *object, const char *name, int64_t *out);
+bool json_in_bool(const struct json_object *object, const char *name, bool *out);
+bool json_in_object(const struct json_object *object, const char *name,
+                    struct json_object **out);
+
+#endif

@@ -1,0 +1,115 @@
+/*
+ * log.c: one JSON object a line on stderr, in one write(2) so that processes never mix.
+ */
+#include "base/log.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+static const char *const level_names[LOG_LEVEL_COUNT] = {"error", "warning", "info", "debug"};
+
+/* The one setting of the process that everything may need before anything else exists. */
+static enum log_level max_level = LOG_LEVEL_INFO;
+
+/* A line is cut at this size: PIPE_BUF keeps writes to a pipe whole. */
+struct line {
+	char bytes[4096];
+	size_t length;
+};
+
+enum { TAIL = 8 };
+
+static void
+line_add(struct line *line, const char *bytes, size_t length)
+{
+	if (length > sizeof(line->bytes) - TAIL - line->length)
+		return;
+	memcpy(line->bytes + line->length, bytes, length);
+	line->length += length;
+}
+
+/* Escapes everything but printable ASCII, so that no value can forge a line or a terminal code.
+ */
+static void
+line_add_quoted(struct line *line, const char *value)
+{
+	line_add(line, "\"", 1);
+	for (; *value != '\0'; value++) {
+		unsigned char byte = (unsigned char)*value;
+		char escaped[8];
+
+		if (line->length > sizeof(line->bytes) - 2 * TAIL - 8)
+			break;
+		if (byte == '"' || byte == '\\')
+			(void)snprintf(escaped, sizeof(escaped), "\\%c", byte);
+		else if (byte < 0x20 || byte >= 0x7f)
+			(void)snprintf(escaped, sizeof(escaped), "\\u%04x", byte);
+		else
+			(void)snprintf(escaped, sizeof(escaped), "%c", byte);
+		line_add(line, escaped, strlen(escaped));
+	}
+	line_add(line, "\"", 1);
+}
+
+static void
+line_add_member(struct line *line, const struct log_member *member)
+{
+	size_t start = line->length;
+	char number[48];
+
+	if (member->type == LOG_TEXT && member->text == NULL)
+		return;
+	/* A member that does not fit is left out whole. */
+	if (start > sizeof(line->bytes) / 2 && member->type == LOG_TEXT &&
+	    strlen(member->text) * 6 + 64 > sizeof(line->bytes) - start)
+		return;
+	line_add(line, ",", 1);
+	line_add_quoted(line, member->name);
+	line_add(line, ":", 1);
+	if (member->type == LOG_TEXT) {
+		line_add_quoted(line, member->text);
+		return;
+	}
+	if (member->type == LOG_MILLISECONDS)
+		(void)snprintf(number, sizeof(number), "%.3f", (double)member->number / 1000.0);
+	else
+		(void)snprintf(number, sizeof(number), "%lld", (long long)member->number);
+	line_add(line, number, strlen(number));
+}
+
+void
+log_write(enum log_level level, const char *message, const struct log_member *members)
+{
+	struct line line = {.length = 0};
+	char time[CLOCK_TEXT_SIZE];
+
+	if (level > max_level)
+		return;
+	clock_format(clock_now_ms(), time);
+	line_add(&line, "{\"time\":", 8);
+	line_add_quoted(&line, time);
+	line_add_member(&line, &LOG_S("level", level_names[level]));
+	line_add_member(&line, &LOG_S("message", message));
+	for (; members->type != LOG_END; members++)
+		line_add_member(&line, members);
+	memcpy(line.bytes + line.length, "}\n", 2);
+	/* A log that cannot be written must not stop the service. */
+	if (write(STDERR_FILENO, line.bytes, line.length + 2) < 0)
+		return;
+}
+
+void
+log_set_level(enum log_level level)
+{
+	max_level = level;
+}
+
+const char *
+log_level_name(enum log_level level)
+{
+	return level_names[level];
+}

@@ -1,0 +1,275 @@
+/*
+ * settings.c: reads a settings file and the environment into a struct, by a table.
+ */
+#include "base/settings.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "base/text.h"
+
+enum { FILE_LIMIT = 64 * 1024, SLIP = 2, SLIP_MIN_LENGTH = 8 };
+
+/* One NAME=value of the file. */
+struct line {
+	const char *name;
+	const char *value;
+	size_t number;
+	struct line *next;
+};
+
+static const struct setting *
+find_setting(const struct setting *table, const char *name, size_t length)
+{
+	for (; table->type != SETTING_STOP; table++) {
+		size_t known = strlen(table->name);
+
+		if (strncmp(table->name, name, known) != 0)
+			continue;
+		if (length == known)
+			return table;
+		if (table->secret && length == known + 5 &&
+		    strncmp(name + known, "_FILE", 5) == 0)
+			return table;
+	}
+	return NULL;
+}
+
+static enum fail
+bad_setting(struct task *task, const char *name, const char *place, const char *why)
+{
+	return task_fail(task, FAIL_INVALID, "invalid_setting", "setting %s (%s) %s", name,
+	                 place, why);
+}
+
+/* Strips blanks at both ends, and one pair of quotes. */
+static const char *
+trim(struct arena *arena, const char *text, size_t length)
+{
+	while (length > 0 && isspace((unsigned char)*text)) {
+		text++;
+		length--;
+	}
+	while (length > 0 && isspace((unsigned char)text[length - 1]))
+		length--;
+	if (length >= 2 && (*text == '"' || *text == '\'') && text[length - 1] == *text) {
+		text++;
+		length -= 2;
+	}
+	return arena_copy_bytes(arena, text, length);
+}
+
+static enum fail
+parse_line(struct task *task, const struct setting *table, const char *path, const char *text,
+           size_t length, struct line *out)
+{
+	const char *equals = memchr(text, '=', length);
+	const char *place = arena_printf(task->arena, "%s line %zu", path, out->number);
+
+	if (equals == NULL)
+		return task_fail(task, FAIL_INVALID, "invalid_setting",
+		                 "%s: expected NAME=value", place);
+	out->name = trim(task->arena, text, (size_t)(equals - text));
+	out->value = trim(task->arena, equals + 1, length - (size_t)(equals - text) - 1);
+	if (find_setting(table, out->name, strlen(out->name)) == NULL)
+		return bad_setting(task, out->name, place,
+		                   "is unknown; billingd --settings lists them all");
+	return FAIL_NONE;
+}
+
+static enum fail
+read_file(struct task *task, const struct setting *table, const char *path, struct line **out)
+{
+	struct line *lines = NULL;
+	size_t length, number = 0;
+	char *text;
+
+	TRY(file_read(task, path, FILE_LIMIT, &text, &length));
+	while (*text != '\0') {
+		size_t span = strcspn(text, "\n");
+		size_t blank = strspn(text, " \t\r");
+
+		number++;
+		if (blank < span && text[blank] != '#') {
+			struct line *line = arena_alloc(task->arena, sizeof(*line));
+
+			line->number = number;
+			TRY(parse_line(task, table, path, text, span, line));
+			line->next = lines;
+			lines = line;
+		}
+		text += span + (text[span] == '\n');
+	}
+	*out = lines;
+	return FAIL_NONE;
+}
+
+/* Edits between two names (Levenshtein), counted no further than names are long. */
+static size_t
+distance(const char *a, size_t a_length, const char *b)
+{
+	size_t row[64], b_length = strlen(b);
+
+	if (b_length >= 64)
+		return b_length;
+	for (size_t j = 0; j <= b_length; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= a_length; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= b_length; j++) {
+			size_t best = diagonal + (a[i - 1] != b[j - 1]);
+
+			diagonal = row[j];
+			best = row[j] + 1 < best ? row[j] + 1 : best;
+			row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+		}
+	}
+	return row[b_length];
+}
+
+/* A misspelt setting in the environment would silently be the default: a name one or two slips
+ * away from a setting, alike in its first letters, is refused. */
+static enum fail
+refuse_slips(struct task *task, const struct setting *table)
+{
+	for (char **entry = environ; *entry != NULL; entry++) {
+		size_t length = strcspn(*entry, "=");
+
+		if (length < SLIP_MIN_LENGTH || length >= 64 ||
+		    find_setting(table, *entry, length) != NULL)
+			continue;
+		for (const struct setting *s = table; s->type != SETTING_STOP; s++) {
+			if (strncmp(*entry, s->name, 4) != 0 ||
+			    distance(*entry, length, s->name) > SLIP)
+				continue;
+			return task_fail(
+			        task, FAIL_INVALID, "invalid_setting",
+			        "setting %.*s (environment) is unknown; did you mean %s?",
+			        (int)length, *entry, s->name);
+		}
+	}
+	return FAIL_NONE;
+}
+
+static const char *
+from_file(const struct line *lines, const char *name)
+{
+	for (; lines != NULL; lines = lines->next)
+		if (strcmp(lines->name, name) == 0)
+			return lines->value;
+	return NULL;
+}
+
+/* The setting's text and where it came from: environment, NAME_FILE, file, default. */
+static enum fail
+find_value(struct task *task, const struct setting *setting, const struct line *lines,
+           const char **value, const char **place)
+{
+	const char *secret_name = arena_printf(task->arena, "%s_FILE", setting->name);
+	const char *secret_path = NULL;
+	char *secret;
+
+	*place = "environment";
+	*value = getenv(setting->name);
+	if (*value == NULL && setting->secret)
+		secret_path = getenv(secret_name);
+	if (*value == NULL && secret_path == NULL) {
+		*place = "settings file";
+		*value = from_file(lines, setting->name);
+		if (*value == NULL && setting->secret)
+			secret_path = from_file(lines, secret_name);
+	}
+	if (secret_path != NULL) {
+		*place = secret_name;
+		TRY(file_read_secret(task, secret_path, FILE_LIMIT, &secret));
+		*value = secret;
+	}
+	if (*value == NULL) {
+		*place = "default";
+		*value = setting->initial;
+	}
+	return FAIL_NONE;
+}
+
+static const char *
+join_choices(struct arena *arena, const char *const *choices)
+{
+	struct text text = text_new(arena, 64);
+
+	text_add(&text, "must be one of");
+	for (; *choices != NULL; choices++)
+		text_printf(&text, " %s", *choices);
+	return text.data;
+}
+
+/* Stores the value; NULL when it is fine, else why not. */
+static const char *
+store_value(struct task *task, const struct setting *setting, const char *value, void *out)
+{
+	void *member = (char *)out + setting->offset;
+
+	if (setting->type == SETTING_BOOL) {
+		*(bool *)member = strcmp(value, "on") == 0;
+		return *(bool *)member || strcmp(value, "off") == 0 ? NULL
+		                                                    : "must be on or off";
+	}
+	if (setting->type == SETTING_INT) {
+		int64_t *number = member;
+
+		if (!text_parse_int(value, number) || *number < setting->min ||
+		    *number > setting->max)
+			return arena_printf(task->arena, "must be a number from %lld to %lld",
+			                    (long long)setting->min, (long long)setting->max);
+		return NULL;
+	}
+	*(const char **)member = arena_copy(task->arena, value);
+	for (const char *const *c = setting->choices; c != NULL && *c != NULL; c++)
+		if (strcmp(*c, value) == 0)
+			return NULL;
+	if (setting->choices != NULL)
+		return join_choices(task->arena, setting->choices);
+	return setting->check == NULL ? NULL : setting->check(value);
+}
+
+enum fail
+settings_load(struct task *task, const struct setting *table, const char *path, void *out)
+{
+	struct line *lines = NULL;
+
+	if (path != NULL)
+		TRY(read_file(task, table, path, &lines));
+	TRY(refuse_slips(task, table));
+	for (const struct setting *s = table; s->type != SETTING_STOP; s++) {
+		const char *value, *place, *fault;
+
+		TRY(find_value(task, s, lines, &value, &place));
+		fault = value == NULL ? "is required" : store_value(task, s, value, out);
+		if (fault != NULL)
+			return bad_setting(task, s->name, place, fault);
+	}
+	return FAIL_NONE;
+}
+
+void
+settings_print_markdown(const struct setting *table)
+{
+	puts("| setting | default | meaning |\n| --- | --- | --- |");
+	for (const struct setting *s = table; s->type != SETTING_STOP; s++)
+		printf("| `%s%s` | %s%s%s | %s |\n", s->name, s->secret ? "[_FILE]" : "",
+		       *s->initial == '\0' ? "" : "`", s->initial,
+		       *s->initial == '\0' ? "" : "`", s->meaning);
+}
+
+void
+settings_print_example(const struct setting *table)
+{
+	for (const struct setting *s = table; s->type != SETTING_STOP; s++)
+		printf("# %s\n#%s=%s\n\n", s->meaning, s->name, s->initial);
+}

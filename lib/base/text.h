@@ -1,0 +1,54 @@
+/*
+ * text.h: strings that grow in an arena, and small questions about strings.
+ */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct arena;
+
+/* Text under construction. `data` is always NUL-terminated and lives in the arena. */
+struct text {
+	struct arena *arena;
+	char *data;
+	size_t length;
+	size_t capacity;
+};
+
+/* An empty text with room for `capacity` bytes. */
+struct text text_new(struct arena *arena, size_t capacity);
+
+void text_add(struct text *text, const char *string);
+void text_add_bytes(struct text *text, const char *bytes, size_t length);
+void text_add_char(struct text *text, char byte);
+void text_add_int(struct text *text, int64_t number);
+void text_printf(struct text *text, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+
+/* Both NULL, or the same bytes. */
+bool text_equal(const char *a, const char *b);
+
+bool text_starts_with(const char *string, const char *prefix);
+
+/* The whole string is a decimal int64 without sign tricks, spaces or leading zeros. */
+bool text_parse_int(const char *string, int64_t *out);
+
+/* The bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
+bool text_is_utf8(const char *bytes, size_t length);
+
+/* Unicode characters in well-formed UTF-8. */
+size_t text_characters(const char *string);
+
+/* The string has only characters of `allowed`, and between `min` and `max` of them. */
+bool text_is_made_of(const char *string, const char *allowed, size_t min, size_t max);
+
+/* The next item of a comma-separated list: its length without surrounding blanks and its start;
+ * moves *cursor behind it. False at the end. Empty items are skipped. */
+bool text_next_item(const char **cursor, const char **item, size_t *length);
+
+#define TEXT_HEX "0123456789abcdef"
+
+#endif
