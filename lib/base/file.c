@@ -1,0 +1,176 @@
+/*
+ * file.c: whole files; a reader sees the old content or the new one, also after a crash.
+ */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/random.h"
+#include "base/text.h"
+
+static enum fail
+unreadable(struct task *task, const char *path, int error)
+{
+	return task_fail(task, FAIL_UNAVAILABLE, "file_unreadable", "%s can't be read: %s.",
+	                 path, strerror(error));
+}
+
+static enum fail
+unwritable(struct task *task, const char *path, int error)
+{
+	return task_fail(task, FAIL_UNAVAILABLE, "file_unwritable", "%s can't be written: %s.",
+	                 path, strerror(error));
+}
+
+/* Reads to the end, whatever the size was at first: the file may grow, or be a pipe. */
+static enum fail
+read_all(struct task *task, int file, const char *path, size_t limit, struct text *content)
+{
+	char block[8192];
+
+	for (;;) {
+		ssize_t got = read(file, block, sizeof block);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return unreadable(task, path, errno);
+		if (got == 0)
+			return FAIL_NONE;
+		if ((size_t)got > limit - content->length)
+			return task_fail(task, FAIL_TOO_LARGE, "file_too_large",
+			                 "%s is larger than %zu bytes.", path, limit);
+		text_add_bytes(content, block, (size_t)got);
+	}
+}
+
+static enum fail
+read_file(struct task *task, const char *path, size_t limit, mode_t forbidden,
+          struct text *content)
+{
+	int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct stat status;
+	enum fail kind;
+
+	if (file < 0)
+		return unreadable(task, path, errno);
+	if (fstat(file, &status) != 0) {
+		kind = unreadable(task, path, errno);
+	} else if (status.st_mode & forbidden) {
+		kind = task_fail(task, FAIL_FORBIDDEN, "file_too_open",
+		                 "%s is open to every user of this machine (run: chmod o= %s).",
+		                 path, path);
+	} else {
+		*content = text_new(task->arena, 1024);
+		kind = read_all(task, file, path, limit, content);
+	}
+	close(file);
+	return kind;
+}
+
+enum fail
+file_read(struct task *task, const char *path, size_t limit, char **out, size_t *length)
+{
+	struct text content;
+
+	TRY(read_file(task, path, limit, 0, &content));
+	*out = content.data;
+	*length = content.length;
+	return FAIL_NONE;
+}
+
+enum fail
+file_read_secret(struct task *task, const char *path, size_t limit, char **out)
+{
+	struct text content;
+
+	TRY(read_file(task, path, limit, S_IRWXO, &content));
+	while (content.length > 0 && strchr("\r\n", content.data[content.length - 1]))
+		content.data[--content.length] = '\0';
+	*out = content.data;
+	return FAIL_NONE;
+}
+
+static bool
+write_all(int file, const char *data, size_t length)
+{
+	while (length > 0) {
+		ssize_t written = write(file, data, length);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return false;
+		data += written;
+		length -= (size_t)written;
+	}
+	return true;
+}
+
+/* A new file with exactly this mode, on the disk when this returns. */
+static enum fail
+write_new(struct task *task, const char *path, mode_t mode, const char *data, size_t length)
+{
+	int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int error = 0;
+
+	if (file < 0)
+		return unwritable(task, path, errno);
+	if (!write_all(file, data, length) || fchmod(file, mode) != 0 || fsync(file) != 0)
+		error = errno;
+	if (close(file) != 0 && error == 0)
+		error = errno;
+	if (error == 0)
+		return FAIL_NONE;
+	unlink(path);
+	return unwritable(task, path, error);
+}
+
+/* A rename is safe from a crash only once its directory is on the disk too. */
+static enum fail
+sync_directory_of(struct task *task, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *directory = ".";
+	int file, error = 0;
+
+	if (slash)
+		directory = arena_copy_bytes(task->arena, path,
+		                             slash == path ? 1 : (size_t)(slash - path));
+	file = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (file < 0)
+		return unwritable(task, directory, errno);
+	/* Some file systems can't sync a directory and say EINVAL. */
+	if (fsync(file) != 0 && errno != EINVAL)
+		error = errno;
+	close(file);
+	return error == 0 ? FAIL_NONE : unwritable(task, directory, error);
+}
+
+enum fail
+file_write(struct task *task, const char *path, mode_t mode, const char *data, size_t length,
+           bool replace)
+{
+	const char *beside =
+	        arena_printf(task->arena, "%s.%s", path, random_id(task->arena, "new-", 6));
+	int error = 0;
+
+	TRY(write_new(task, beside, mode, data, length));
+	/* link() refuses an existing name, rename() replaces it. */
+	if (replace ? rename(beside, path) : link(beside, path))
+		error = errno;
+	if (error || !replace)
+		unlink(beside);
+	if (error == EEXIST)
+		return task_fail(task, FAIL_CONFLICT, "file_exists", "%s exists already.",
+		                 path);
+	if (error)
+		return unwritable(task, path, error);
+	return sync_directory_of(task, path);
+}
