@@ -1,0 +1,43 @@
+/*
+ * json_scan.h: the scalars of JSON, checked in place; the gate (json_gate.c) adds the
+ * structure.
+ *
+ * Each function moves `at` over what it accepts, or sets `why` and returns false.
+ */
+#ifndef BASE_JSON_SCAN_H
+#define BASE_JSON_SCAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct text;
+
+/* A place in a text. `why` is NULL until something was refused there. */
+struct json_scan {
+	const char *text;
+	size_t length;
+	size_t at;
+	const char *why;
+};
+
+/* Notes the reason; always false, so that callers can `return json_scan_refuse(...)`. */
+bool json_scan_refuse(struct json_scan *scan, const char *why);
+
+/* The byte at the place; at the end a NUL, which no rule of the grammar accepts. */
+char json_scan_peek(const struct json_scan *scan);
+
+/* Moves over the byte if it is there; never sets `why`. */
+bool json_scan_accept(struct json_scan *scan, char byte);
+void json_scan_blanks(struct json_scan *scan);
+
+/* `true`, `false` or `null`. */
+bool json_scan_literal(struct json_scan *scan, const char *literal);
+
+/* An integer that fits int64, or a fraction or power that is a finite double. */
+bool json_scan_number(struct json_scan *scan);
+
+/* A string from its opening quote on. Its content, escapes undone, is appended to `decoded`
+ * unless that is NULL. */
+bool json_scan_string(struct json_scan *scan, struct text *decoded);
+
+#endif
