@@ -1,0 +1,70 @@
+/*
+ * claims.h: what a licence says, as a struct and as the JSON inside the token.
+ */
+#ifndef LICENSING_CLAIMS_H
+#define LICENSING_CLAIMS_H
+
+#include "base/clock.h"
+#include "base/failure.h"
+
+struct json_object;
+
+/* A limit without a bound: left out of the JSON. */
+#define LICENSE_UNLIMITED ((int64_t)-1)
+
+/* The last second of the year 9999; a time beyond is refused. */
+#define LICENSE_TIME_MAX ((int64_t)253402300799)
+
+struct license_features {
+	int64_t max_devices;
+	int64_t data_retention_days;
+	bool can_export_data;
+	bool has_advanced_alerts;
+	bool has_api_access;
+	bool has_mqtt_access;
+	bool has_custom_branding;
+};
+
+/* Each one may be LICENSE_UNLIMITED. */
+struct license_limits {
+	int64_t max_users;
+	int64_t max_alert_rules;
+	int64_t max_dashboards;
+};
+
+struct license_trial {
+	bool is_trial;
+	struct instant expires_at; /* of a trial */
+};
+
+/* The claims. Times in `_s` are whole seconds since 1970; strings belong to whoever made them.
+ */
+struct license_claims {
+	const char *issuer;
+	const char *customer_id; /* also the subject */
+	const char *jti;
+	int64_t issued_at_s;
+	int64_t expires_at_s;
+	int64_t not_before_s; /* only read, never written; 0: none */
+	const char *customer_name;
+	const char *plan;
+	struct license_features features;
+	struct license_limits limits;
+	struct license_trial trial;
+	const char *status;            /* of the subscription */
+	struct instant period_ends_at; /* none: null in the JSON */
+};
+
+/* The payload as JSON text, members in the contract's order. */
+char *license_claims_write(struct arena *arena, const struct license_claims *claims);
+
+/*
+ * Reads a payload without coercion; members that this version doesn't know are ignored.
+ * FAIL_INVALID "license_malformed" names the first member that is missing, of a wrong type, out
+ * of range, or at odds with its twin (sub and customerId, iat and issuedAt, exp and expiresAt).
+ * Strings are copied to the task's arena.
+ */
+enum fail license_claims_read(struct task *task, const struct json_object *payload,
+                              struct license_claims *out) MUST_CHECK;
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * jwt.h: signed tokens, one exact shape of them: JWS compact serialization (RFC 7515) with
+ * RS256 and the header {"alg":"RS256","typ":...,"kid":...}.
+ *
+ * Everything else that the RFCs allow is refused, and refused before a key is touched (RFC
+ * 8725).
+ */
+#ifndef LICENSING_JWT_H
+#define LICENSING_JWT_H
+
+#include "base/digest.h"
+#include "licensing/keys.h"
+
+/* A kind of token. The type keeps one from passing as another (RFC 8725 section 3.11). */
+struct jwt_kind {
+	const char *typ;
+	size_t length_max; /* of the whole token, in bytes */
+};
+
+enum jwt_verdict {
+	JWT_VALID,
+	JWT_MALFORMED,       /* parts, base64url, JSON, header members, type, length */
+	JWT_WRONG_ALGORITHM, /* not exactly RS256 */
+	JWT_UNKNOWN_KEY,     /* no key with this kid */
+	JWT_BAD_SIGNATURE
+};
+
+/* What a valid token says. */
+struct jwt_payload {
+	struct json_object *object; /* owned by the arena */
+	const char *text; /* the JSON as it was signed, NUL-terminated, in the arena */
+};
+
+/*
+ * Signs the payload, which is JSON text. FAIL_INTERNAL "signing_failed" also when the key can't
+ * sign or the token would be longer than its kind allows.
+ */
+enum fail jwt_sign(struct task *task, const struct license_key *key,
+                   const struct jwt_kind *kind, const char *payload, char **token) MUST_CHECK;
+
+/* `payload` is filled when the verdict is JWT_VALID. Times and issuer are the caller's to
+ * check. */
+enum jwt_verdict jwt_verify(struct arena *arena, const struct license_keys *keys,
+                            const struct jwt_kind *kind, const char *token, size_t length,
+                            struct jwt_payload *payload) MUST_CHECK;
+
+/* The signature is this key's over exactly these bytes (RSASSA-PKCS1-v1_5 with SHA-256). */
+bool jwt_signature_is_valid(const struct license_key *key, const void *data, size_t length,
+                            struct bytes signature);
+
+#endif

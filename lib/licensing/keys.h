@@ -1,0 +1,116 @@
+/*
+ * keys.h: the RSA keys that sign licences, and their public halves that verify them.
+ *
+ * A folder of keys holds
+ *	private-key.pem      signs (PKCS#8, mode 0600)
+ *	public-key.pem       its public half
+ *	retired/<kid>.pem    earlier public keys, still published while licences signed by them
+ *live; lines "Retired: <RFC 3339>" and "Publish-Until: <RFC 3339>" come first The only
+ *algorithm is RS256 (RFC 7518 section 3.3).
+ *
+ * A set of keys lives outside of any request's arena, until license_keys_release(). Load it
+ *after fork(): processes that inherit a key that has signed already share its blinding factors.
+ */
+#ifndef LICENSING_KEYS_H
+#define LICENSING_KEYS_H
+
+#include <openssl/types.h>
+
+#include "base/clock.h"
+#include "base/failure.h"
+
+enum {
+	LICENSE_KEY_BITS_MIN = 2048,
+	LICENSE_KEY_BITS_MAX = 8192,
+	LICENSE_KEYS_MAX = 64,
+	LICENSE_KID_LENGTH = 43
+};
+
+/* One key. Its strings belong to the set. */
+struct license_key {
+	EVP_PKEY *pkey;
+	const char *kid; /* JWK thumbprint (RFC 7638), LICENSE_KID_LENGTH characters */
+	const char *n;   /* modulus and exponent as in a JWK (base64url) */
+	const char *e;
+	const char *public_pem;
+	bool can_sign;
+	struct instant retired_at;    /* none: not retired */
+	struct instant publish_until; /* none: without end */
+};
+
+/* Keys, newest first. */
+struct license_keys {
+	struct arena *arena; /* owns everything below */
+	struct license_key *items;
+	size_t count;
+};
+
+/* An empty set. */
+void license_keys_init(struct license_keys *keys);
+
+/* Frees the set and forgets its private key. An empty or zeroed set is allowed. */
+void license_keys_release(struct license_keys *keys);
+
+/*
+ * Adds a key at the end and takes it over, also on failure. FAIL_INVALID "key_invalid" unless
+ * it is RSA with 2048 to 8192 bits and an odd exponent of 65537 or more; `name` tells the
+ * reader which key is meant. A kid that the set has already is skipped. `out` may be NULL.
+ */
+enum fail license_keys_add(struct task *task, struct license_keys *keys, EVP_PKEY *pkey,
+                           const char *name, bool can_sign,
+                           struct license_key **out) MUST_CHECK;
+
+/* The key with this kid, or NULL. */
+const struct license_key *license_keys_find(const struct license_keys *keys, const char *kid);
+
+/* The key that signs, or NULL in a set of public keys. */
+const struct license_key *license_keys_signing(const struct license_keys *keys);
+
+/*
+ * Reads the folder. `want_private` demands the signing key; without it only public keys are
+ * read. Retired keys past their Publish-Until are left out. Messages are one sentence with path
+ * and cure: FAIL_NOT_FOUND "key_missing", FAIL_FORBIDDEN "key_too_open" (others may read it or
+ * the group may write it), FAIL_INVALID "key_invalid", "key_mismatch" (public-key.pem is
+ * another key's). The set is empty after a failure.
+ */
+enum fail license_keys_load(struct task *task, const char *dir, bool want_private,
+                            int64_t now_ms, struct license_keys *out) MUST_CHECK;
+
+/*
+ * Makes an RSA-2048 pair in the folder, which is created when it is missing. FAIL_CONFLICT
+ * "key_exists" when there is one; FAIL_CONFLICT "keys_busy" while another process changes the
+ * keys. A private key without its public-key.pem (an interrupted earlier call) is completed.
+ */
+enum fail license_keys_generate(struct task *task, const char *dir) MUST_CHECK;
+
+/*
+ * Makes a new signing key; the old one goes on being published until `publish_until_ms`, which
+ * must be no earlier than the end of the last licence that it signed. A rotation that a crash
+ * cut short leaves a folder that loads (key_files.c tells how); the next call completes it.
+ */
+enum fail license_keys_rotate(struct task *task, const char *dir, int64_t now_ms,
+                              int64_t publish_until_ms) MUST_CHECK;
+
+/* The one public key of a PEM text, to verify offline. FAIL_INVALID "key_invalid". */
+enum fail license_keys_public_from_pem(struct task *task, const char *pem,
+                                       struct license_keys *out) MUST_CHECK;
+
+/* The RSA signature keys of a JWK set (RFC 7517); others are skipped, as is our habit to add
+ * kinds. FAIL_INVALID "jwks_invalid", also when a kid isn't the thumbprint of its key. */
+enum fail license_keys_from_jwks(struct task *task, const char *text, size_t length,
+                                 struct license_keys *out) MUST_CHECK;
+
+/* {"keys":[{"kty":"RSA","use":"sig","alg":"RS256","kid":...,"n":...,"e":...}]} */
+char *license_keys_jwks(struct arena *arena, const struct license_keys *keys);
+
+/* RFC 7638 thumbprint of an RSA key, from its JWK members. */
+char *license_key_thumbprint(struct arena *arena, const char *n, const char *e);
+
+/*
+ * Uses every key once. Call it in each process before the first request: an allocation that
+ * fails during OpenSSL's very first signature can break signing for good. FAIL_INVALID
+ * "key_invalid" when the private key is damaged.
+ */
+enum fail license_keys_warm(struct task *task, const struct license_keys *keys) MUST_CHECK;
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * revocations.h: the signed list of revoked licences, which a customer's application fetches
+ *and keeps for when it is offline.
+ *
+ * A token as a licence is, but of type "revocations+jwt", so that it can never pass as one:
+ *	{"iss":"...","iat":<seconds>,"nextUpdate":<seconds>,"revoked":["<jti>",...]}
+ */
+#ifndef LICENSING_REVOCATIONS_H
+#define LICENSING_REVOCATIONS_H
+
+#include "licensing/verify.h"
+
+enum { REVOCATIONS_TOKEN_MAX = 4 * 1024 * 1024 };
+
+/* Revoked licences that haven't expired. A list that was read is sorted by jti. */
+struct revocations {
+	const char *issuer;
+	int64_t issued_at_s;
+	int64_t next_update_s; /* a newer list is out by then */
+	const char *const *jtis;
+	size_t count;
+};
+
+/* Signs the list. FAIL_INTERNAL "signing_failed". */
+enum fail revocations_sign(struct task *task, const struct license_key *key,
+                           const struct revocations *list, char **token) MUST_CHECK;
+
+/*
+ * Checks and reads a list with the verdicts and rules of license_verify(); LICENSE_EXPIRED
+ * means that its nextUpdate has passed. The list is filled then too: old news is better than
+ * none.
+ */
+enum license_verdict revocations_read(struct task *task, const struct license_keys *keys,
+                                      const char *token, int64_t now_s, int64_t leeway_s,
+                                      const char *issuer, struct revocations *out) MUST_CHECK;
+
+/* The jti is on a list that revocations_read() filled. */
+bool revocations_contains(const struct revocations *list, const char *jti);
+
+#endif
