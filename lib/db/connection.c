@@ -1,0 +1,201 @@
+/*
+ * connection.c: opening, losing and waiting for one connection to PostgreSQL.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "db/internal.h"
+
+/* Beyond the server's own time limit, for the way there and back. */
+static const int64_t grace_us = 1000000;
+static const int64_t backoff_first_us = 100000;
+static const int64_t backoff_last_us = 1000000;
+
+struct db *
+db_new(const struct db_options *options)
+{
+	struct db *db = calloc(1, sizeof(*db));
+
+	if (db == NULL)
+		abort();
+	db->options = *options;
+	return db;
+}
+
+void
+db_disconnect(struct db *db)
+{
+	if (db->connection != NULL)
+		PQfinish(db->connection);
+	db->connection = NULL;
+	db->depth = 0;
+	memset(db->prepared, 0, sizeof(db->prepared));
+}
+
+void
+db_free(struct db *db)
+{
+	if (db == NULL)
+		return;
+	db_disconnect(db);
+	free(db);
+}
+
+/* Notices never reach stderr raw. A WARNING under COMMIT means that a standby may not have it
+ * ("already committed locally, but might not have been replicated"). */
+static void
+receive_notice(void *argument, const PGresult *result)
+{
+	struct db *db = argument;
+	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+	if (severity != NULL && strcmp(severity, "WARNING") == 0)
+		db->warned = true;
+}
+
+static enum fail
+unavailable(struct db *db, struct task *task, const char *why)
+{
+	log_line(LOG_LEVEL_WARNING, "database unavailable", LOG_S("reason", why),
+		 LOG_S("request_id", task->request_id));
+	db_disconnect(db);
+	return task_fail(task, FAIL_UNAVAILABLE, "database_unavailable",
+			 "The database is not available at the moment; try again soon.");
+}
+
+/* libpq's message names hosts and users: only its first line is logged, never sent. */
+static enum fail
+connect_failed(struct db *db, struct task *task, int64_t now_us)
+{
+	char *why = arena_copy(task->arena, PQerrorMessage(db->connection));
+
+	why[strcspn(why, "\n")] = '\0';
+	db->backoff_us = db->backoff_us == 0 ? backoff_first_us : 2 * db->backoff_us;
+	if (db->backoff_us > backoff_last_us)
+		db->backoff_us = backoff_last_us;
+	db->retry_at_us = now_us + db->backoff_us;
+	return unavailable(db, task, why);
+}
+
+enum fail
+db_connect(struct db *db, struct task *task)
+{
+	int64_t now_us = clock_monotonic_us();
+	const char *session = arena_printf(
+		task->arena,
+		"-c statement_timeout=%lld -c lock_timeout=%lld -c TimeZone=UTC "
+		"-c idle_in_transaction_session_timeout=%lld -c standard_conforming_strings=on",
+		(long long)db->options.statement_timeout_ms,
+		(long long)db->options.statement_timeout_ms,
+		(long long)(2 * db->options.statement_timeout_ms));
+	const char *names[] = {"dbname",          "application_name", "connect_timeout",
+			       "tcp_user_timeout", "client_encoding",  "options", NULL};
+	const char *values[] = {db->options.url, db->options.application_name, "3", "10000", "UTF8",
+				session, NULL};
+
+	if (db->connection != NULL && PQstatus(db->connection) == CONNECTION_OK)
+		return FAIL_NONE;
+	db_disconnect(db);
+	if (now_us < db->retry_at_us)
+		return task_fail(task, FAIL_UNAVAILABLE, "database_unavailable",
+				 "The database is not available at the moment; try again soon.");
+	db->connection = PQconnectdbParams(names, values, 1);
+	db->waited_us += clock_monotonic_us() - now_us;
+	if (PQstatus(db->connection) != CONNECTION_OK || PQsetnonblocking(db->connection, 1) != 0)
+		return connect_failed(db, task, clock_monotonic_us());
+	PQsetNoticeReceiver(db->connection, receive_notice, db);
+	db->backoff_us = 0;
+	db->retry_at_us = 0;
+	return FAIL_NONE;
+}
+
+void
+db_notice_close(struct db *db)
+{
+	struct pollfd ready = {.events = POLLIN};
+
+	if (db->connection == NULL || db->depth > 0)
+		return;
+	ready.fd = PQsocket(db->connection);
+	/* Nothing is expected while idle: what is readable is the end, or a notice of it. */
+	if (poll(&ready, 1, 0) > 0 &&
+	    (PQconsumeInput(db->connection) == 0 || PQstatus(db->connection) != CONNECTION_OK))
+		db_disconnect(db);
+}
+
+/* Sends what is buffered and waits until an answer can be taken; false when the time is over or
+ * the connection is lost. */
+static bool
+await_answer(struct db *db, int64_t deadline_us)
+{
+	for (;;) {
+		int unsent = PQflush(db->connection);
+		struct pollfd ready = {.fd = PQsocket(db->connection),
+				       .events = (short)(POLLIN | (unsent > 0 ? POLLOUT : 0))};
+		int64_t left_us = deadline_us - clock_monotonic_us();
+
+		if (unsent < 0)
+			return false;
+		if (unsent == 0 && PQisBusy(db->connection) == 0)
+			return true;
+		if (left_us <= 0)
+			return false;
+		if (poll(&ready, 1, (int)(left_us / 1000) + 1) < 0 && errno != EINTR)
+			return false;
+		if (ready.revents != 0 && PQconsumeInput(db->connection) == 0)
+			return false;
+	}
+}
+
+static bool
+is_error(const PGresult *result)
+{
+	ExecStatusType status = PQresultStatus(result);
+
+	return status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK;
+}
+
+PGresult *
+db_await(struct db *db)
+{
+	int64_t start_us = clock_monotonic_us();
+	int64_t deadline_us = start_us + db->options.statement_timeout_ms * 1000 + grace_us;
+	PGresult *kept = NULL;
+
+	for (;;) {
+		PGresult *next = NULL;
+
+		if (!await_answer(db, deadline_us)) {
+			/* An error that was read before the end says more than the end. */
+			db->waited_us += clock_monotonic_us() - start_us;
+			return kept;
+		}
+		next = PQgetResult(db->connection);
+		if (next == NULL)
+			break;
+		if (kept != NULL && is_error(kept)) {
+			PQclear(next);
+			continue;
+		}
+		PQclear(kept);
+		kept = next;
+	}
+	db->waited_us += clock_monotonic_us() - start_us;
+	return kept;
+}
+
+int64_t
+db_take_waited_us(struct db *db)
+{
+	int64_t waited_us = db->waited_us;
+
+	db->waited_us = 0;
+	return waited_us;
+}

@@ -1,0 +1,135 @@
+/*
+ * db.h: one connection to PostgreSQL and the statements that run on it.
+ *
+ * Statements are named constants with parameters; a row arrives in a struct by a table of columns.
+ * A lost connection is noticed, answered with FAIL_UNAVAILABLE and reopened before the next use.
+ */
+#ifndef DB_DB_H
+#define DB_DB_H
+
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/failure.h"
+#include "base/fields.h"
+
+struct db;
+
+/* How to reach the database. `url` is a libpq connection string or URI. */
+struct db_options {
+	const char *url;
+	bool prepared;                /* off for PgBouncer in transaction mode */
+	int64_t statement_timeout_ms; /* also bounds the wait for locks */
+	const char *application_name;
+};
+
+/* The wire types that a column may have; NULL arrives as NULL, INSTANT_NONE, 0, false. */
+enum column_type { COLUMN_STOP, COLUMN_TEXT, COLUMN_INT, COLUMN_BOOL, COLUMN_TIME, COLUMN_BYTES, COLUMN_LIST };
+
+struct column {
+	const char *name;
+	size_t offset;
+	enum column_type type;
+};
+
+/* The type is derived from the member, so that a wrong one does not compile. */
+#define COLUMN(S, member)                                                                      \
+	{.name = #member, .offset = offsetof(S, member),                                       \
+	 .type = _Generic(((S *)0)->member, const char *: COLUMN_TEXT, int64_t: COLUMN_INT,    \
+			  bool: COLUMN_BOOL, struct instant: COLUMN_TIME,                      \
+			  struct bytes: COLUMN_BYTES, struct string_list: COLUMN_LIST)}
+#define COLUMN_END {.type = COLUMN_STOP}
+
+/* A statement: `name` is unique in the whole program and is what the logs show. `columns` is NULL
+ * when it returns no rows; `row_size` is the size of the struct that they fill. */
+struct statement {
+	const char *name;
+	const char *sql;
+	const struct column *columns;
+	size_t row_size;
+};
+
+/* All statements of one module, for the test that prepares each on a migrated database. */
+struct statement_list {
+	const struct statement *items;
+	size_t count;
+};
+
+/* One parameter in text form, cast in the SQL; a NULL `text` is SQL's NULL. */
+struct parameters {
+	const char *const *values;
+	size_t count;
+};
+
+#define PARAMETERS(...)                                                                        \
+	((struct parameters){(const char *const[]){__VA_ARGS__},                               \
+			     sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *)})
+#define NO_PARAMETERS ((struct parameters){NULL, 0})
+
+/* Text forms of parameters, in the task's arena. */
+const char *param_int(struct task *task, int64_t value);
+const char *param_bool(bool value);
+const char *param_time(struct task *task, struct instant value); /* NULL when unknown */
+const char *param_bytes(struct task *task, struct bytes value);  /* bytea, "\x..." */
+const char *param_digest(struct task *task, const struct sha256 *digest);
+const char *param_list(struct task *task, const struct string_list *list); /* text[] */
+
+/* A handle that connects at first use; freed with db_free(). Never shared across fork(). */
+struct db *db_new(const struct db_options *options);
+void db_free(struct db *db);
+
+/* Connects now if there is no usable connection. FAIL_UNAVAILABLE "database_unavailable"; after a
+ * failed try the next ones fail at once until a back-off (100 ms doubling to 1 s) is over. */
+enum fail db_connect(struct db *db, struct task *task) MUST_CHECK;
+
+/*
+ * Runs the statement. Rows are an array of the statement's struct in the arena. Failures:
+ * FAIL_UNAVAILABLE (no connection, a time limit, shutting down), FAIL_CONFLICT (unique key; the
+ * code is "conflict" until the caller names it), FAIL_INVALID (a value that PostgreSQL refuses),
+ * FAIL_UNCERTAIN (the connection died while a statement that commits by itself was running),
+ * FAIL_INTERNAL otherwise. A statement that was never sent is retried once on a new connection,
+ * outside of transactions.
+ */
+enum fail db_rows(struct db *db, struct task *task, const struct statement *statement,
+		  struct parameters parameters, void *out_rows, size_t *out_count) MUST_CHECK;
+
+/* The first row into `out`; `*found` is false when there is none. */
+enum fail db_row(struct db *db, struct task *task, const struct statement *statement,
+		 struct parameters parameters, void *out, bool *found) MUST_CHECK;
+
+/* Runs a statement whose rows do not matter; `affected` may be NULL. */
+enum fail db_run(struct db *db, struct task *task, const struct statement *statement,
+		 struct parameters parameters, int64_t *affected) MUST_CHECK;
+
+/* The name of the constraint that the last FAIL_CONFLICT broke, or "". */
+const char *db_constraint(const struct db *db);
+
+/*
+ * Transactions nest: an inner begin is a savepoint. db_commit() compares the command tag, as
+ * COMMIT of a failed transaction "succeeds" (libpq); a connection lost in it is FAIL_UNCERTAIN.
+ */
+enum fail db_begin(struct db *db, struct task *task) MUST_CHECK;
+enum fail db_commit(struct db *db, struct task *task) MUST_CHECK;
+
+/* Undoes the innermost transaction or savepoint. Without a transaction it does nothing. */
+void db_rollback(struct db *db);
+
+/* Undoes whatever is still open; called when a request or job step ends. */
+void db_rollback_all(struct db *db);
+
+/* True while a transaction is open. */
+bool db_in_transaction(const struct db *db);
+
+/* Microseconds spent waiting for the database since the last call; for the request log. */
+int64_t db_take_waited_us(struct db *db);
+
+/* Several SQL commands in one text, for migrations only; no parameters. */
+enum fail db_script(struct db *db, struct task *task, const char *sql) MUST_CHECK;
+
+/* Prepares the statement and compares its columns' names and types with the table. For tests and
+ * `billingctl doctor`: FAIL_INTERNAL with the difference as message. */
+enum fail db_check_statement(struct db *db, struct task *task, const struct statement *statement)
+	MUST_CHECK;
+
+#endif

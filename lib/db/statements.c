@@ -1,0 +1,218 @@
+/*
+ * statements.c: prepares named statements once per connection and runs them.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/text.h"
+#include "db/internal.h"
+
+static void
+clear_result(void *result)
+{
+	PQclear(result);
+}
+
+/* The slot that holds the statement, or the empty one where it belongs. Open addressing; the table
+ * has several times as many slots as the program has statements. */
+static const struct statement **
+prepared_slot(struct db *db, const struct statement *statement)
+{
+	size_t slot = ((uintptr_t)statement / sizeof(*statement)) % DB_PREPARED_SLOTS;
+
+	while (db->prepared[slot] != NULL && db->prepared[slot] != statement)
+		slot = (slot + 1) % DB_PREPARED_SLOTS;
+	return &db->prepared[slot];
+}
+
+enum fail
+db_prepare(struct db *db, struct task *task, const struct statement *statement)
+{
+	const struct statement **slot = prepared_slot(db, statement);
+	PGresult *result = NULL;
+
+	if (*slot != NULL)
+		return FAIL_NONE;
+	if (PQsendPrepare(db->connection, statement->name, statement->sql, 0, NULL) == 1)
+		result = db_await(db);
+	if (PQresultStatus(result) != PGRES_COMMAND_OK) {
+		enum fail kind = db_result_fail(db, task, statement->name, result, false);
+
+		PQclear(result);
+		return kind;
+	}
+	PQclear(result);
+	*slot = statement;
+	return FAIL_NONE;
+}
+
+/* A statement of our own that changes nothing starts with SELECT. */
+static bool
+writes(const struct statement *statement)
+{
+	return !text_starts_with(statement->sql, "SELECT");
+}
+
+static enum fail
+send(struct db *db, struct task *task, const struct statement *statement,
+     struct parameters parameters)
+{
+	int sent;
+
+	if (db->options.prepared) {
+		TRY(db_prepare(db, task, statement));
+		sent = PQsendQueryPrepared(db->connection, statement->name, (int)parameters.count,
+					   parameters.values, NULL, NULL, 1);
+	} else {
+		sent = PQsendQueryParams(db->connection, statement->sql, (int)parameters.count, NULL,
+					 parameters.values, NULL, NULL, 1);
+	}
+	return sent == 1 ? FAIL_NONE : db_result_fail(db, task, statement->name, NULL, false);
+}
+
+/* Connects when needed and sends; nothing has happened yet when this fails, so outside of a
+ * transaction it is tried once more on a new connection. */
+static enum fail
+connect_and_send(struct db *db, struct task *task, const struct statement *statement,
+		 struct parameters parameters)
+{
+	enum fail kind;
+
+	db_notice_close(db);
+	TRY(db_connect(db, task));
+	kind = send(db, task, statement, parameters);
+	if (kind != FAIL_UNAVAILABLE || db->depth > 0)
+		return kind;
+	task_clear(task);
+	TRY(db_connect(db, task));
+	return send(db, task, statement, parameters);
+}
+
+static enum fail
+run(struct db *db, struct task *task, const struct statement *statement,
+    struct parameters parameters, PGresult **out)
+{
+	PGresult *result;
+	ExecStatusType status;
+
+	if (db->depth > 0 && db->connection == NULL)
+		return task_fail(task, FAIL_UNAVAILABLE, "database_unavailable",
+				 "The database is not available at the moment; try again soon.");
+	db->warned = false;
+	TRY(connect_and_send(db, task, statement, parameters));
+	result = db_await(db);
+	status = PQresultStatus(result);
+	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
+		enum fail kind =
+			db_result_fail(db, task, statement->name, result, writes(statement));
+
+		PQclear(result);
+		return kind;
+	}
+	arena_defer(task->arena, clear_result, result);
+	if (db->warned && db->depth == 0 && writes(statement))
+		return task_fail(task, FAIL_UNCERTAIN, "outcome_unknown",
+				 "The change may not have reached every replica; repeat the request "
+				 "with the same Idempotency-Key.");
+	*out = result;
+	return FAIL_NONE;
+}
+
+enum fail
+db_rows(struct db *db, struct task *task, const struct statement *statement,
+	struct parameters parameters, void *out_rows, size_t *out_count)
+{
+	PGresult *result;
+
+	TRY(run(db, task, statement, parameters, &result));
+	return db_decode_rows(task, statement, result, out_rows, out_count);
+}
+
+enum fail
+db_row(struct db *db, struct task *task, const struct statement *statement,
+       struct parameters parameters, void *out, bool *found)
+{
+	void *rows;
+	size_t count;
+
+	TRY(db_rows(db, task, statement, parameters, &rows, &count));
+	*found = count > 0;
+	if (count > 0)
+		memcpy(out, rows, statement->row_size);
+	return FAIL_NONE;
+}
+
+enum fail
+db_run(struct db *db, struct task *task, const struct statement *statement,
+       struct parameters parameters, int64_t *affected)
+{
+	PGresult *result;
+
+	TRY(run(db, task, statement, parameters, &result));
+	if (affected != NULL && !text_parse_int(PQcmdTuples(result), affected))
+		*affected = 0;
+	return FAIL_NONE;
+}
+
+enum fail
+db_script(struct db *db, struct task *task, const char *sql)
+{
+	PGresult *result = NULL;
+	enum fail kind = FAIL_NONE;
+
+	TRY(db_connect(db, task));
+	if (PQsendQuery(db->connection, sql) == 1)
+		result = db_await(db);
+	if (PQresultStatus(result) != PGRES_COMMAND_OK && PQresultStatus(result) != PGRES_TUPLES_OK)
+		kind = db_result_fail(db, task, "script", result, true);
+	PQclear(result);
+	return kind;
+}
+
+static enum fail
+difference(struct task *task, const struct statement *statement, const char *column,
+	   const char *what)
+{
+	return task_fail(task, FAIL_INTERNAL, "statement_differs", "statement %s, column %s: %s",
+			 statement->name, column, what);
+}
+
+static enum fail
+compare_columns(struct task *task, const struct statement *statement, const PGresult *described)
+{
+	int count = PQnfields(described), i = 0;
+
+	for (const struct column *c = statement->columns; c != NULL && c->type != COLUMN_STOP;
+	     c++, i++) {
+		if (i >= count)
+			return difference(task, statement, c->name, "is not selected");
+		if (strcmp(PQfname(described, i), c->name) != 0)
+			return difference(task, statement, c->name,
+					  "stands where another one is selected");
+		if (PQftype(described, i) != db_column_oid(c->type))
+			return difference(task, statement, c->name, "has another type");
+	}
+	if (i < count && statement->columns != NULL)
+		return difference(task, statement, PQfname(described, i), "is not in the table");
+	return FAIL_NONE;
+}
+
+enum fail
+db_check_statement(struct db *db, struct task *task, const struct statement *statement)
+{
+	PGresult *described;
+
+	TRY(db_connect(db, task));
+	TRY(db_prepare(db, task, statement));
+	if (PQsendDescribePrepared(db->connection, statement->name) != 1)
+		return db_result_fail(db, task, statement->name, NULL, false);
+	described = db_await(db);
+	if (PQresultStatus(described) != PGRES_COMMAND_OK) {
+		enum fail kind = db_result_fail(db, task, statement->name, described, false);
+
+		PQclear(described);
+		return kind;
+	}
+	arena_defer(task->arena, clear_result, described);
+	return compare_columns(task, statement, described);
+}

@@ -1,0 +1,125 @@
+/*
+ * transaction.c: transactions that nest as savepoints and never claim a commit that was none.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "db/internal.h"
+
+enum fail
+db_command(struct db *db, struct task *task, const char *sql, const char *tag)
+{
+	PGresult *result = NULL;
+	enum fail kind = FAIL_NONE;
+
+	if (PQsendQueryParams(db->connection, sql, 0, NULL, NULL, NULL, NULL, 0) == 1)
+		result = db_await(db);
+	if (PQresultStatus(result) != PGRES_COMMAND_OK)
+		kind = db_result_fail(db, task, sql, result, false);
+	else if (strcmp(PQcmdStatus(result), tag) != 0)
+		kind = task_fail(task, FAIL_INTERNAL, "internal_error", "%s answered %s", sql,
+				 PQcmdStatus(result));
+	PQclear(result);
+	return kind;
+}
+
+enum fail
+db_begin(struct db *db, struct task *task)
+{
+	if (db->depth > 0) {
+		TRY(db_command(db, task, arena_printf(task->arena, "SAVEPOINT s%d", db->depth),
+			       "SAVEPOINT"));
+		db->depth++;
+		return FAIL_NONE;
+	}
+	db_notice_close(db);
+	TRY(db_connect(db, task));
+	if (db_command(db, task, "BEGIN", "BEGIN") == FAIL_UNAVAILABLE) {
+		/* Nothing was done yet: once more on a new connection. */
+		task_clear(task);
+		TRY(db_connect(db, task));
+		TRY(db_command(db, task, "BEGIN", "BEGIN"));
+	} else if (task->failure.kind != FAIL_NONE) {
+		return task->failure.kind;
+	}
+	db->depth = 1;
+	return FAIL_NONE;
+}
+
+/* The connection died under COMMIT: it may or may not have happened. */
+static enum fail
+commit_lost(struct db *db, struct task *task)
+{
+	log_line(LOG_LEVEL_WARNING, "commit outcome unknown", LOG_S("request_id", task->request_id));
+	db_disconnect(db);
+	return task_fail(task, FAIL_UNCERTAIN, "outcome_unknown",
+			 "The database connection was lost before the outcome was known; repeat "
+			 "the request with the same Idempotency-Key.");
+}
+
+enum fail
+db_commit(struct db *db, struct task *task)
+{
+	enum fail kind = FAIL_NONE;
+	PGresult *result = NULL;
+
+	if (db->depth > 1) {
+		db->depth--;
+		return db_command(db, task,
+				  arena_printf(task->arena, "RELEASE SAVEPOINT s%d", db->depth),
+				  "RELEASE");
+	}
+	db->warned = false;
+	if (PQsendQueryParams(db->connection, "COMMIT", 0, NULL, NULL, NULL, NULL, 0) == 1)
+		result = db_await(db);
+	db->depth = 0;
+	if (result == NULL || db->warned || PQresultErrorField(result, PG_DIAG_SQLSTATE) == NULL) {
+		if (result == NULL || db->warned || PQresultStatus(result) != PGRES_COMMAND_OK)
+			kind = commit_lost(db, task);
+		else if (strcmp(PQcmdStatus(result), "COMMIT") != 0)
+			kind = task_fail(task, FAIL_INTERNAL, "internal_error",
+					 "COMMIT of a failed transaction");
+	} else {
+		kind = db_result_fail(db, task, "COMMIT", result, true);
+	}
+	PQclear(result);
+	return kind;
+}
+
+void
+db_rollback(struct db *db)
+{
+	struct task task = {.arena = NULL};
+	char sql[48];
+
+	if (db->depth == 0 || db->connection == NULL) {
+		db->depth = 0;
+		return;
+	}
+	task.arena = arena_new(64 * 1024);
+	db->depth--;
+	if (db->depth > 0)
+		(void)snprintf(sql, sizeof(sql), "ROLLBACK TO SAVEPOINT s%d", db->depth);
+	else
+		(void)snprintf(sql, sizeof(sql), "ROLLBACK");
+	/* What cannot be rolled back is ended with its connection. */
+	if (db_command(db, &task, sql, "ROLLBACK") != FAIL_NONE)
+		db_disconnect(db);
+	arena_free(task.arena);
+}
+
+void
+db_rollback_all(struct db *db)
+{
+	if (db->depth > 1)
+		db->depth = 1;
+	db_rollback(db);
+}
+
+bool
+db_in_transaction(const struct db *db)
+{
+	return db->depth > 0;
+}
