@@ -64,10 +64,10 @@ static enum fail
 unavailable(struct db *db, struct task *task, const char *why)
 {
 	log_line(LOG_LEVEL_WARNING, "database unavailable", LOG_S("reason", why),
-		 LOG_S("request_id", task->request_id));
+	         LOG_S("request_id", task->request_id));
 	db_disconnect(db);
 	return task_fail(task, FAIL_UNAVAILABLE, "database_unavailable",
-			 "The database is not available at the moment; try again soon.");
+	                 "The database is not available at the moment; try again soon.");
 }
 
 /* libpq's message names hosts and users: only its first line is logged, never sent. */
@@ -89,26 +89,38 @@ db_connect(struct db *db, struct task *task)
 {
 	int64_t now_us = clock_monotonic_us();
 	const char *session = arena_printf(
-		task->arena,
-		"-c statement_timeout=%lld -c lock_timeout=%lld -c TimeZone=UTC "
-		"-c idle_in_transaction_session_timeout=%lld -c standard_conforming_strings=on",
-		(long long)db->options.statement_timeout_ms,
-		(long long)db->options.statement_timeout_ms,
-		(long long)(2 * db->options.statement_timeout_ms));
-	const char *names[] = {"dbname",          "application_name", "connect_timeout",
-			       "tcp_user_timeout", "client_encoding",  "options", NULL};
-	const char *values[] = {db->options.url, db->options.application_name, "3", "10000", "UTF8",
-				session, NULL};
+	        task->arena,
+	        "-c statement_timeout=%lld -c lock_timeout=%lld -c TimeZone=UTC "
+	        "-c idle_in_transaction_session_timeout=%lld -c standard_conforming_strings=on",
+	        (long long)db->options.statement_timeout_ms,
+	        (long long)db->options.statement_timeout_ms,
+	        (long long)(2 * db->options.statement_timeout_ms));
+	const char *names[] = {"dbname",
+	                       "application_name",
+	                       "connect_timeout",
+	                       "tcp_user_timeout",
+	                       "client_encoding",
+	                       "options",
+	                       NULL};
+	const char *values[] = {db->options.url,
+	                        db->options.application_name,
+	                        "3",
+	                        "10000",
+	                        "UTF8",
+	                        session,
+	                        NULL};
 
 	if (db->connection != NULL && PQstatus(db->connection) == CONNECTION_OK)
 		return FAIL_NONE;
 	db_disconnect(db);
 	if (now_us < db->retry_at_us)
-		return task_fail(task, FAIL_UNAVAILABLE, "database_unavailable",
-				 "The database is not available at the moment; try again soon.");
+		return task_fail(
+		        task, FAIL_UNAVAILABLE, "database_unavailable",
+		        "The database is not available at the moment; try again soon.");
 	db->connection = PQconnectdbParams(names, values, 1);
 	db->waited_us += clock_monotonic_us() - now_us;
-	if (PQstatus(db->connection) != CONNECTION_OK || PQsetnonblocking(db->connection, 1) != 0)
+	if (PQstatus(db->connection) != CONNECTION_OK ||
+	    PQsetnonblocking(db->connection, 1) != 0)
 		return connect_failed(db, task, clock_monotonic_us());
 	PQsetNoticeReceiver(db->connection, receive_notice, db);
 	db->backoff_us = 0;
@@ -138,7 +150,7 @@ await_answer(struct db *db, int64_t deadline_us)
 	for (;;) {
 		int unsent = PQflush(db->connection);
 		struct pollfd ready = {.fd = PQsocket(db->connection),
-				       .events = (short)(POLLIN | (unsent > 0 ? POLLOUT : 0))};
+		                       .events = (short)(POLLIN | (unsent > 0 ? POLLOUT : 0))};
 		int64_t left_us = deadline_us - clock_monotonic_us();
 
 		if (unsent < 0)

@@ -1,8 +1,9 @@
 /*
  * db.h: one connection to PostgreSQL and the statements that run on it.
  *
- * Statements are named constants with parameters; a row arrives in a struct by a table of columns.
- * A lost connection is noticed, answered with FAIL_UNAVAILABLE and reopened before the next use.
+ * Statements are named constants with parameters; a row arrives in a struct by a table of
+ * columns. A lost connection is noticed, answered with FAIL_UNAVAILABLE and reopened before the
+ * next use.
  */
 #ifndef DB_DB_H
 #define DB_DB_H
@@ -25,7 +26,15 @@ struct db_options {
 };
 
 /* The wire types that a column may have; NULL arrives as NULL, INSTANT_NONE, 0, false. */
-enum column_type { COLUMN_STOP, COLUMN_TEXT, COLUMN_INT, COLUMN_BOOL, COLUMN_TIME, COLUMN_BYTES, COLUMN_LIST };
+enum column_type {
+	COLUMN_STOP,
+	COLUMN_TEXT,
+	COLUMN_INT,
+	COLUMN_BOOL,
+	COLUMN_TIME,
+	COLUMN_BYTES,
+	COLUMN_LIST
+};
 
 struct column {
 	const char *name;
@@ -34,15 +43,20 @@ struct column {
 };
 
 /* The type is derived from the member, so that a wrong one does not compile. */
-#define COLUMN(S, member)                                                                      \
-	{.name = #member, .offset = offsetof(S, member),                                       \
+#define COLUMN(S, member)                                                                               \
+	{                                                                                               \
+		.name = #member, .offset = offsetof(S, member),                                       \
 	 .type = _Generic(((S *)0)->member, const char *: COLUMN_TEXT, int64_t: COLUMN_INT,    \
 			  bool: COLUMN_BOOL, struct instant: COLUMN_TIME,                      \
-			  struct bytes: COLUMN_BYTES, struct string_list: COLUMN_LIST)}
-#define COLUMN_END {.type = COLUMN_STOP}
+			  struct bytes: COLUMN_BYTES, struct string_list: COLUMN_LIST) \
+	}
+#define COLUMN_END                                                                             \
+	{                                                                                      \
+		.type = COLUMN_STOP                                                            \
+	}
 
-/* A statement: `name` is unique in the whole program and is what the logs show. `columns` is NULL
- * when it returns no rows; `row_size` is the size of the struct that they fill. */
+/* A statement: `name` is unique in the whole program and is what the logs show. `columns` is
+ * NULL when it returns no rows; `row_size` is the size of the struct that they fill. */
 struct statement {
 	const char *name;
 	const char *sql;
@@ -64,7 +78,8 @@ struct parameters {
 
 #define PARAMETERS(...)                                                                        \
 	((struct parameters){(const char *const[]){__VA_ARGS__},                               \
-			     sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *)})
+	                     sizeof((const char *const[]){__VA_ARGS__}) /                      \
+	                             sizeof(const char *)})
 #define NO_PARAMETERS ((struct parameters){NULL, 0})
 
 /* Text forms of parameters, in the task's arena. */
@@ -79,28 +94,28 @@ const char *param_list(struct task *task, const struct string_list *list); /* te
 struct db *db_new(const struct db_options *options);
 void db_free(struct db *db);
 
-/* Connects now if there is no usable connection. FAIL_UNAVAILABLE "database_unavailable"; after a
- * failed try the next ones fail at once until a back-off (100 ms doubling to 1 s) is over. */
+/* Connects now if there is no usable connection. FAIL_UNAVAILABLE "database_unavailable"; after
+ * a failed try the next ones fail at once until a back-off (100 ms doubling to 1 s) is over. */
 enum fail db_connect(struct db *db, struct task *task) MUST_CHECK;
 
 /*
  * Runs the statement. Rows are an array of the statement's struct in the arena. Failures:
  * FAIL_UNAVAILABLE (no connection, a time limit, shutting down), FAIL_CONFLICT (unique key; the
- * code is "conflict" until the caller names it), FAIL_INVALID (a value that PostgreSQL refuses),
- * FAIL_UNCERTAIN (the connection died while a statement that commits by itself was running),
- * FAIL_INTERNAL otherwise. A statement that was never sent is retried once on a new connection,
- * outside of transactions.
+ * code is "conflict" until the caller names it), FAIL_INVALID (a value that PostgreSQL
+ * refuses), FAIL_UNCERTAIN (the connection died while a statement that commits by itself was
+ * running), FAIL_INTERNAL otherwise. A statement that was never sent is retried once on a new
+ * connection, outside of transactions.
  */
 enum fail db_rows(struct db *db, struct task *task, const struct statement *statement,
-		  struct parameters parameters, void *out_rows, size_t *out_count) MUST_CHECK;
+                  struct parameters parameters, void *out_rows, size_t *out_count) MUST_CHECK;
 
 /* The first row into `out`; `*found` is false when there is none. */
 enum fail db_row(struct db *db, struct task *task, const struct statement *statement,
-		 struct parameters parameters, void *out, bool *found) MUST_CHECK;
+                 struct parameters parameters, void *out, bool *found) MUST_CHECK;
 
 /* Runs a statement whose rows do not matter; `affected` may be NULL. */
 enum fail db_run(struct db *db, struct task *task, const struct statement *statement,
-		 struct parameters parameters, int64_t *affected) MUST_CHECK;
+                 struct parameters parameters, int64_t *affected) MUST_CHECK;
 
 /* The name of the constraint that the last FAIL_CONFLICT broke, or "". */
 const char *db_constraint(const struct db *db);
@@ -127,9 +142,9 @@ int64_t db_take_waited_us(struct db *db);
 /* Several SQL commands in one text, for migrations only; no parameters. */
 enum fail db_script(struct db *db, struct task *task, const char *sql) MUST_CHECK;
 
-/* Prepares the statement and compares its columns' names and types with the table. For tests and
- * `billingctl doctor`: FAIL_INTERNAL with the difference as message. */
-enum fail db_check_statement(struct db *db, struct task *task, const struct statement *statement)
-	MUST_CHECK;
+/* Prepares the statement and compares its columns' names and types with the table. For tests
+ * and `billingctl doctor`: FAIL_INTERNAL with the difference as message. */
+enum fail db_check_statement(struct db *db, struct task *task,
+                             const struct statement *statement) MUST_CHECK;
 
 #endif

@@ -13,28 +13,28 @@ static const struct {
 	enum fail kind;
 	bool reconnect;
 } states[] = {
-	{"23505", FAIL_CONFLICT, false},   /* unique_violation */
-	{"22P02", FAIL_INVALID, false},    /* invalid_text_representation */
-	{"22P05", FAIL_INVALID, false},    /* untranslatable_character */
-	{"22021", FAIL_INVALID, false},    /* character_not_in_repertoire */
-	{"22003", FAIL_INVALID, false},    /* numeric_value_out_of_range */
-	{"25006", FAIL_UNAVAILABLE, true}, /* read-only: this server is no longer the primary */
-	{"26000", FAIL_UNAVAILABLE, true}, /* prepared statement gone: a pooler is in between */
-	{"25P03", FAIL_UNAVAILABLE, true}, /* idle_in_transaction_session_timeout */
-	{"40", FAIL_UNAVAILABLE, false},   /* serialization failure, deadlock: rolled back */
-	{"55P03", FAIL_UNAVAILABLE, false}, /* lock_not_available */
-	{"57014", FAIL_UNAVAILABLE, false}, /* statement_timeout */
-	{"57P", FAIL_UNAVAILABLE, true},   /* shutting down, starting up */
-	{"53", FAIL_UNAVAILABLE, false},   /* out of connections, memory, disk */
-	{"58", FAIL_UNAVAILABLE, false},   /* an input or output error below PostgreSQL */
-	{"08", FAIL_UNAVAILABLE, true},    /* connection */
+        {"23505", FAIL_CONFLICT, false},   /* unique_violation */
+        {"22P02", FAIL_INVALID, false},    /* invalid_text_representation */
+        {"22P05", FAIL_INVALID, false},    /* untranslatable_character */
+        {"22021", FAIL_INVALID, false},    /* character_not_in_repertoire */
+        {"22003", FAIL_INVALID, false},    /* numeric_value_out_of_range */
+        {"25006", FAIL_UNAVAILABLE, true}, /* read-only: this server is no longer the primary */
+        {"26000", FAIL_UNAVAILABLE, true}, /* prepared statement gone: a pooler is in between */
+        {"25P03", FAIL_UNAVAILABLE, true}, /* idle_in_transaction_session_timeout */
+        {"40", FAIL_UNAVAILABLE, false},   /* serialization failure, deadlock: rolled back */
+        {"55P03", FAIL_UNAVAILABLE, false}, /* lock_not_available */
+        {"57014", FAIL_UNAVAILABLE, false}, /* statement_timeout */
+        {"57P", FAIL_UNAVAILABLE, true},    /* shutting down, starting up */
+        {"53", FAIL_UNAVAILABLE, false},    /* out of connections, memory, disk */
+        {"58", FAIL_UNAVAILABLE, false},    /* an input or output error below PostgreSQL */
+        {"08", FAIL_UNAVAILABLE, true},     /* connection */
 };
 
 static void
 log_failure(const struct task *task, const char *name, const char *state, enum log_level level)
 {
 	log_line(level, "statement failed", LOG_S("statement", name), LOG_S("sqlstate", state),
-		 LOG_S("request_id", task->request_id));
+	         LOG_S("request_id", task->request_id));
 }
 
 /* The connection ended before the answer. What commits by itself may have been committed. */
@@ -43,14 +43,16 @@ lost(struct db *db, struct task *task, const char *name, bool writes)
 {
 	bool uncertain = writes && db->depth == 0;
 
-	log_failure(task, name, uncertain ? "lost, outcome unknown" : "lost", LOG_LEVEL_WARNING);
+	log_failure(task, name, uncertain ? "lost, outcome unknown" : "lost",
+	            LOG_LEVEL_WARNING);
 	db_disconnect(db);
 	if (uncertain)
-		return task_fail(task, FAIL_UNCERTAIN, "outcome_unknown",
-				 "The database connection was lost before the outcome was known; "
-				 "repeat the request with the same Idempotency-Key.");
+		return task_fail(
+		        task, FAIL_UNCERTAIN, "outcome_unknown",
+		        "The database connection was lost before the outcome was known; "
+		        "repeat the request with the same Idempotency-Key.");
 	return task_fail(task, FAIL_UNAVAILABLE, "database_unavailable",
-			 "The database is not available at the moment; try again soon.");
+	                 "The database is not available at the moment; try again soon.");
 }
 
 static enum fail
@@ -61,23 +63,25 @@ fail_with(struct task *task, enum fail kind)
 	if (kind == FAIL_INVALID)
 		return task_fail(task, kind, "invalid_request", "A value cannot be stored.");
 	if (kind == FAIL_UNAVAILABLE)
-		return task_fail(task, kind, "database_unavailable",
-				 "The database is not available at the moment; try again soon.");
+		return task_fail(
+		        task, kind, "database_unavailable",
+		        "The database is not available at the moment; try again soon.");
 	return task_fail(task, FAIL_INTERNAL, "internal_error", "A statement failed.");
 }
 
 enum fail
 db_result_fail(struct db *db, struct task *task, const char *name, const PGresult *result,
-	       bool writes)
+               bool writes)
 {
-	const char *state = result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	const char *state =
+	        result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SQLSTATE);
 	const char *constraint;
 
 	if (state == NULL)
 		return lost(db, task, name, writes);
 	constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
 	(void)snprintf(db->constraint, sizeof(db->constraint), "%s",
-		       constraint == NULL ? "" : constraint);
+	               constraint == NULL ? "" : constraint);
 	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
 		if (strncmp(state, states[i].prefix, strlen(states[i].prefix)) != 0)
 			continue;

@@ -14,8 +14,8 @@ struct db {
 	struct db_options options;
 	PGconn *connection; /* NULL: none */
 	const struct statement *prepared[DB_PREPARED_SLOTS];
-	int depth;          /* open transaction and savepoints */
-	bool warned;        /* a WARNING arrived: a commit may not be replicated */
+	int depth;   /* open transaction and savepoints */
+	bool warned; /* a WARNING arrived: a commit may not be replicated */
 	int64_t waited_us;
 	int64_t retry_at_us; /* no new try to connect before */
 	int64_t backoff_us;
@@ -28,26 +28,28 @@ void db_disconnect(struct db *db);
 /* Notices a connection that the server has closed while it was idle. */
 void db_notice_close(struct db *db);
 
-/* Waits for the whole answer to what was sent, at most until the deadline. NULL when the connection
- * is lost. The last result, or the first that is an error; the caller clears it. */
+/* Waits for the whole answer to what was sent, at most until the deadline. NULL when the
+ * connection is lost. The last result, or the first that is an error; the caller clears it. */
 PGresult *db_await(struct db *db);
 
-/* Records why the result is an error and returns its kind. `writes`: it may have been committed. */
+/* Records why the result is an error and returns its kind. `writes`: it may have been
+ * committed. */
 enum fail db_result_fail(struct db *db, struct task *task, const char *name,
-			 const PGresult *result, bool writes);
+                         const PGresult *result, bool writes);
 
 /* Sends one command without parameters and discards its answer. */
-enum fail db_command(struct db *db, struct task *task, const char *sql, const char *tag) MUST_CHECK;
+enum fail db_command(struct db *db, struct task *task, const char *sql,
+                     const char *tag) MUST_CHECK;
 
 /* Decodes all rows of a binary result into an array of the statement's struct. */
 enum fail db_decode_rows(struct task *task, const struct statement *statement,
-			 const PGresult *result, void *out_rows, size_t *out_count) MUST_CHECK;
+                         const PGresult *result, void *out_rows, size_t *out_count) MUST_CHECK;
 
 /* The OID that a column type has in PostgreSQL's catalogue. */
 Oid db_column_oid(enum column_type type);
 
 /* Prepares the statement on this connection, once. */
-enum fail db_prepare(struct db *db, struct task *task, const struct statement *statement)
-	MUST_CHECK;
+enum fail db_prepare(struct db *db, struct task *task,
+                     const struct statement *statement) MUST_CHECK;
 
 #endif

@@ -21,16 +21,16 @@ struct migration {
 /*
  * Reads the folder and the table schema_migrations (an absent table means: none applied).
  * FAIL_CONFLICT "migration_changed" when an applied file differs from its checksum,
- * "migration_missing" when the database has one that the folder lacks and `strict` is true (an old
- * binary on a newer schema is allowed otherwise), FAIL_INVALID "migration_invalid" for gaps and bad
- * names. `pending` counts those not applied.
+ * "migration_missing" when the database has one that the folder lacks and `strict` is true (an
+ * old binary on a newer schema is allowed otherwise), FAIL_INVALID "migration_invalid" for gaps
+ * and bad names. `pending` counts those not applied.
  */
 enum fail migrations_read(struct db *db, struct task *task, const char *folder,
-			  struct migration **out, size_t *count, size_t *pending) MUST_CHECK;
+                          struct migration **out, size_t *count, size_t *pending) MUST_CHECK;
 
-/* Applies what is pending, each in a transaction of its own, under an advisory lock, so that two
- * at once end in the same schema. `applied` counts. */
-enum fail migrations_apply(struct db *db, struct task *task, const char *folder, size_t *applied)
-	MUST_CHECK;
+/* Applies what is pending, each in a transaction of its own, under an advisory lock, so that
+ * two at once end in the same schema. `applied` counts. */
+enum fail migrations_apply(struct db *db, struct task *task, const char *folder,
+                           size_t *applied) MUST_CHECK;
 
 #endif

@@ -14,8 +14,8 @@ static const int64_t epoch_ms = 946684800000;
 
 /* pg_type.dat: bool 16, bytea 17, int8 20, text 25, text[] 1009, timestamptz 1184. */
 static const Oid oids[] = {
-	[COLUMN_TEXT] = 25,   [COLUMN_INT] = 20,   [COLUMN_BOOL] = 16,
-	[COLUMN_TIME] = 1184, [COLUMN_BYTES] = 17, [COLUMN_LIST] = 1009,
+        [COLUMN_TEXT] = 25,   [COLUMN_INT] = 20,   [COLUMN_BOOL] = 16,
+        [COLUMN_TIME] = 1184, [COLUMN_BYTES] = 17, [COLUMN_LIST] = 1009,
 };
 
 Oid
@@ -42,8 +42,8 @@ read_uint32(const char *bytes)
 	return be32toh(big_endian);
 }
 
-/* array_send(): dimensions, has-null, element type, then per dimension size and lower bound, then
- * each item with its length. Ours have one dimension and no NULLs. */
+/* array_send(): dimensions, has-null, element type, then per dimension size and lower bound,
+ * then each item with its length. Ours have one dimension and no NULLs. */
 static struct string_list
 read_list(struct task *task, const char *bytes, size_t length)
 {
@@ -69,8 +69,8 @@ read_list(struct task *task, const char *bytes, size_t length)
 }
 
 static void
-decode_value(struct task *task, enum column_type type, const PGresult *result, int row, int field,
-	     void *member)
+decode_value(struct task *task, enum column_type type, const PGresult *result, int row,
+             int field, void *member)
 {
 	const char *bytes = PQgetvalue(result, row, field);
 	size_t length = (size_t)PQgetlength(result, row, field);
@@ -90,9 +90,9 @@ decode_value(struct task *task, enum column_type type, const PGresult *result, i
 	case COLUMN_TIME:
 		/* Down to the millisecond, also before 2000. */
 		*(struct instant *)member =
-			INSTANT_MS(((read_int64(bytes) + epoch_ms * 1000) -
-				    (((read_int64(bytes) % 1000) + 1000) % 1000)) /
-				   1000);
+		        INSTANT_MS(((read_int64(bytes) + epoch_ms * 1000) -
+		                    (((read_int64(bytes) % 1000) + 1000) % 1000)) /
+		                   1000);
 		break;
 	case COLUMN_BYTES:
 		*(struct bytes *)member = (struct bytes){(const uint8_t *)bytes, length};
@@ -114,14 +114,14 @@ check_shape(struct task *task, const struct statement *statement, const PGresult
 	for (const struct column *c = statement->columns; c->type != COLUMN_STOP; c++, field++)
 		if (field >= PQnfields(result) || PQftype(result, field) != oids[c->type])
 			return task_fail(task, FAIL_INTERNAL, "internal_error",
-					 "statement %s: column %s is not as expected",
-					 statement->name, c->name);
+			                 "statement %s: column %s is not as expected",
+			                 statement->name, c->name);
 	return FAIL_NONE;
 }
 
 enum fail
 db_decode_rows(struct task *task, const struct statement *statement, const PGresult *result,
-	       void *out_rows, size_t *out_count)
+               void *out_rows, size_t *out_count)
 {
 	size_t count = (size_t)PQntuples(result);
 	char *rows = NULL;
@@ -136,7 +136,8 @@ db_decode_rows(struct task *task, const struct statement *statement, const PGres
 		int field = 0;
 
 		for (const struct column *c = statement->columns; c->type != COLUMN_STOP; c++)
-			decode_value(task, c->type, result, (int)row, field++, item + c->offset);
+			decode_value(task, c->type, result, (int)row, field++,
+			             item + c->offset);
 	}
 	memcpy(out_rows, &rows, sizeof(rows));
 	*out_count = count;
@@ -174,7 +175,7 @@ const char *
 param_bytes(struct task *task, struct bytes value)
 {
 	return arena_printf(task->arena, "\\x%s",
-			    hex_encode(task->arena, value.data, value.length));
+	                    hex_encode(task->arena, value.data, value.length));
 }
 
 const char *

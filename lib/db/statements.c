@@ -13,8 +13,8 @@ clear_result(void *result)
 	PQclear(result);
 }
 
-/* The slot that holds the statement, or the empty one where it belongs. Open addressing; the table
- * has several times as many slots as the program has statements. */
+/* The slot that holds the statement, or the empty one where it belongs. Open addressing; the
+ * table has several times as many slots as the program has statements. */
 static const struct statement **
 prepared_slot(struct db *db, const struct statement *statement)
 {
@@ -61,11 +61,12 @@ send(struct db *db, struct task *task, const struct statement *statement,
 
 	if (db->options.prepared) {
 		TRY(db_prepare(db, task, statement));
-		sent = PQsendQueryPrepared(db->connection, statement->name, (int)parameters.count,
-					   parameters.values, NULL, NULL, 1);
+		sent = PQsendQueryPrepared(db->connection, statement->name,
+		                           (int)parameters.count, parameters.values, NULL, NULL,
+		                           1);
 	} else {
-		sent = PQsendQueryParams(db->connection, statement->sql, (int)parameters.count, NULL,
-					 parameters.values, NULL, NULL, 1);
+		sent = PQsendQueryParams(db->connection, statement->sql, (int)parameters.count,
+		                         NULL, parameters.values, NULL, NULL, 1);
 	}
 	return sent == 1 ? FAIL_NONE : db_result_fail(db, task, statement->name, NULL, false);
 }
@@ -74,7 +75,7 @@ send(struct db *db, struct task *task, const struct statement *statement,
  * transaction it is tried once more on a new connection. */
 static enum fail
 connect_and_send(struct db *db, struct task *task, const struct statement *statement,
-		 struct parameters parameters)
+                 struct parameters parameters)
 {
 	enum fail kind;
 
@@ -96,31 +97,33 @@ run(struct db *db, struct task *task, const struct statement *statement,
 	ExecStatusType status;
 
 	if (db->depth > 0 && db->connection == NULL)
-		return task_fail(task, FAIL_UNAVAILABLE, "database_unavailable",
-				 "The database is not available at the moment; try again soon.");
+		return task_fail(
+		        task, FAIL_UNAVAILABLE, "database_unavailable",
+		        "The database is not available at the moment; try again soon.");
 	db->warned = false;
 	TRY(connect_and_send(db, task, statement, parameters));
 	result = db_await(db);
 	status = PQresultStatus(result);
 	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
 		enum fail kind =
-			db_result_fail(db, task, statement->name, result, writes(statement));
+		        db_result_fail(db, task, statement->name, result, writes(statement));
 
 		PQclear(result);
 		return kind;
 	}
 	arena_defer(task->arena, clear_result, result);
 	if (db->warned && db->depth == 0 && writes(statement))
-		return task_fail(task, FAIL_UNCERTAIN, "outcome_unknown",
-				 "The change may not have reached every replica; repeat the request "
-				 "with the same Idempotency-Key.");
+		return task_fail(
+		        task, FAIL_UNCERTAIN, "outcome_unknown",
+		        "The change may not have reached every replica; repeat the request "
+		        "with the same Idempotency-Key.");
 	*out = result;
 	return FAIL_NONE;
 }
 
 enum fail
 db_rows(struct db *db, struct task *task, const struct statement *statement,
-	struct parameters parameters, void *out_rows, size_t *out_count)
+        struct parameters parameters, void *out_rows, size_t *out_count)
 {
 	PGresult *result;
 
@@ -163,7 +166,8 @@ db_script(struct db *db, struct task *task, const char *sql)
 	TRY(db_connect(db, task));
 	if (PQsendQuery(db->connection, sql) == 1)
 		result = db_await(db);
-	if (PQresultStatus(result) != PGRES_COMMAND_OK && PQresultStatus(result) != PGRES_TUPLES_OK)
+	if (PQresultStatus(result) != PGRES_COMMAND_OK &&
+	    PQresultStatus(result) != PGRES_TUPLES_OK)
 		kind = db_result_fail(db, task, "script", result, true);
 	PQclear(result);
 	return kind;
@@ -171,10 +175,10 @@ db_script(struct db *db, struct task *task, const char *sql)
 
 static enum fail
 difference(struct task *task, const struct statement *statement, const char *column,
-	   const char *what)
+           const char *what)
 {
-	return task_fail(task, FAIL_INTERNAL, "statement_differs", "statement %s, column %s: %s",
-			 statement->name, column, what);
+	return task_fail(task, FAIL_INTERNAL, "statement_differs",
+	                 "statement %s, column %s: %s", statement->name, column, what);
 }
 
 static enum fail
@@ -188,12 +192,13 @@ compare_columns(struct task *task, const struct statement *statement, const PGre
 			return difference(task, statement, c->name, "is not selected");
 		if (strcmp(PQfname(described, i), c->name) != 0)
 			return difference(task, statement, c->name,
-					  "stands where another one is selected");
+			                  "stands where another one is selected");
 		if (PQftype(described, i) != db_column_oid(c->type))
 			return difference(task, statement, c->name, "has another type");
 	}
 	if (i < count && statement->columns != NULL)
-		return difference(task, statement, PQfname(described, i), "is not in the table");
+		return difference(task, statement, PQfname(described, i),
+		                  "is not in the table");
 	return FAIL_NONE;
 }
 

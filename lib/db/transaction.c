@@ -20,7 +20,7 @@ db_command(struct db *db, struct task *task, const char *sql, const char *tag)
 		kind = db_result_fail(db, task, sql, result, false);
 	else if (strcmp(PQcmdStatus(result), tag) != 0)
 		kind = task_fail(task, FAIL_INTERNAL, "internal_error", "%s answered %s", sql,
-				 PQcmdStatus(result));
+		                 PQcmdStatus(result));
 	PQclear(result);
 	return kind;
 }
@@ -30,7 +30,7 @@ db_begin(struct db *db, struct task *task)
 {
 	if (db->depth > 0) {
 		TRY(db_command(db, task, arena_printf(task->arena, "SAVEPOINT s%d", db->depth),
-			       "SAVEPOINT"));
+		               "SAVEPOINT"));
 		db->depth++;
 		return FAIL_NONE;
 	}
@@ -52,11 +52,13 @@ db_begin(struct db *db, struct task *task)
 static enum fail
 commit_lost(struct db *db, struct task *task)
 {
-	log_line(LOG_LEVEL_WARNING, "commit outcome unknown", LOG_S("request_id", task->request_id));
+	log_line(LOG_LEVEL_WARNING, "commit outcome unknown",
+	         LOG_S("request_id", task->request_id));
 	db_disconnect(db);
-	return task_fail(task, FAIL_UNCERTAIN, "outcome_unknown",
-			 "The database connection was lost before the outcome was known; repeat "
-			 "the request with the same Idempotency-Key.");
+	return task_fail(
+	        task, FAIL_UNCERTAIN, "outcome_unknown",
+	        "The database connection was lost before the outcome was known; repeat "
+	        "the request with the same Idempotency-Key.");
 }
 
 enum fail
@@ -68,19 +70,20 @@ db_commit(struct db *db, struct task *task)
 	if (db->depth > 1) {
 		db->depth--;
 		return db_command(db, task,
-				  arena_printf(task->arena, "RELEASE SAVEPOINT s%d", db->depth),
-				  "RELEASE");
+		                  arena_printf(task->arena, "RELEASE SAVEPOINT s%d", db->depth),
+		                  "RELEASE");
 	}
 	db->warned = false;
 	if (PQsendQueryParams(db->connection, "COMMIT", 0, NULL, NULL, NULL, NULL, 0) == 1)
 		result = db_await(db);
 	db->depth = 0;
-	if (result == NULL || db->warned || PQresultErrorField(result, PG_DIAG_SQLSTATE) == NULL) {
+	if (result == NULL || db->warned ||
+	    PQresultErrorField(result, PG_DIAG_SQLSTATE) == NULL) {
 		if (result == NULL || db->warned || PQresultStatus(result) != PGRES_COMMAND_OK)
 			kind = commit_lost(db, task);
 		else if (strcmp(PQcmdStatus(result), "COMMIT") != 0)
 			kind = task_fail(task, FAIL_INTERNAL, "internal_error",
-					 "COMMIT of a failed transaction");
+			                 "COMMIT of a failed transaction");
 	} else {
 		kind = db_result_fail(db, task, "COMMIT", result, true);
 	}

@@ -1,0 +1,238 @@
+/*
+ * fcgi.c: FastCGI requests in, answers out.
+ */
+#include "http/fcgi.h"
+
+#include <errno.h>
+#include <fcgiapp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/text.h"
+
+enum { BACKLOG = 1024 };
+
+struct fcgi {
+	FCGX_Request request;
+};
+
+/* Somebody answers at the address: it must not be taken over. */
+static bool
+is_alive(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool alive =
+	        fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return alive;
+}
+
+static enum fail
+listen_failed(struct task *task, int fd, const char *path)
+{
+	int error = errno;
+
+	if (fd >= 0)
+		close(fd);
+	return task_fail(task, FAIL_UNAVAILABLE, "socket_failed", "cannot listen on %s: %s",
+	                 path, strerror(error));
+}
+
+enum fail
+fcgi_listen(struct task *task, const char *path, int *out)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return task_fail(task, FAIL_INVALID, "socket_failed",
+		                 "%s is too long for a Unix socket (%zu characters at most)",
+		                 path, sizeof(address.sun_path) - 1);
+	strcpy(address.sun_path, path); /* NOLINT: the length was checked above */
+	if (is_alive(&address))
+		return task_fail(task, FAIL_CONFLICT, "socket_in_use",
+		                 "%s is in use: another billingd is running", path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	(void)unlink(path);
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
+	    chmod(path, 0660) != 0 || listen(fd, BACKLOG) != 0)
+		return listen_failed(task, fd, path);
+	*out = fd;
+	return FAIL_NONE;
+}
+
+struct fcgi *
+fcgi_new(int listen_fd)
+{
+	struct fcgi *fcgi = calloc(1, sizeof(*fcgi));
+
+	/* A peer that connects and stays silent holds a worker no longer than this
+	 * (milliseconds); libfcgi's own default is two seconds. */
+	(void)setenv("LIBFCGI_IS_AF_UNIX_KEEPER_POLL_TIMEOUT", "200", 0);
+	(void)setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "200", 0);
+	if (fcgi == NULL || FCGX_Init() != 0 ||
+	    FCGX_InitRequest(&fcgi->request, listen_fd, FCGI_FAIL_ACCEPT_ON_INTR) != 0) {
+		log_line(LOG_LEVEL_ERROR, "libfcgi cannot start");
+		exit(70);
+	}
+	return fcgi;
+}
+
+void
+fcgi_free(struct fcgi *fcgi)
+{
+	FCGX_Free(&fcgi->request, 1);
+	free(fcgi);
+}
+
+/* Headers that we read; a client that sends one twice is refused, as nobody could say which one
+ * a proxy before us looked at. */
+static const struct {
+	const char *name;
+	size_t offset;
+} headers[] = {
+        {"HTTP_AUTHORIZATION", offsetof(struct request_headers, authorization)},
+        {"HTTP_X_API_KEY", offsetof(struct request_headers, api_key)},
+        {"HTTP_IDEMPOTENCY_KEY", offsetof(struct request_headers, idempotency_key)},
+        {"HTTP_IF_NONE_MATCH", offsetof(struct request_headers, if_none_match)},
+        {"HTTP_ORIGIN", offsetof(struct request_headers, origin)},
+        {"HTTP_ACCESS_CONTROL_REQUEST_METHOD",
+         offsetof(struct request_headers, requested_method)},
+        {"CONTENT_TYPE", offsetof(struct request_headers, content_type)},
+};
+
+static void
+take_header(struct request *request, const char *name, size_t length, const char *value)
+{
+	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+		const char **slot;
+
+		if (strncmp(headers[i].name, name, length) != 0 ||
+		    headers[i].name[length] != '\0')
+			continue;
+		slot = (const char **)((char *)&request->headers + headers[i].offset);
+		if (*slot != NULL && headers[i].name[0] == 'H')
+			request->broken =
+			        task_fail(&request->task, FAIL_INVALID, "duplicate_header",
+			                  "A header is given twice.");
+		if (*value != '\0')
+			*slot = arena_copy(request->task.arena, value);
+		return;
+	}
+}
+
+/* One "NAME=value" of the environment that the peer sent. */
+static void
+take_param(struct request *request, const char *entry, int64_t *content_length)
+{
+	struct arena *arena = request->task.arena;
+	size_t length = strcspn(entry, "=");
+	const char *value = entry + length + (entry[length] == '=');
+
+	if (strncmp(entry, "REQUEST_METHOD=", 15) == 0) {
+		request->method = request_method_parse(value);
+	} else if (strncmp(entry, "REQUEST_URI=", 12) == 0) {
+		size_t span = strcspn(value, "?#");
+
+		request->path = arena_copy_bytes(arena, value, span);
+		request->query = arena_copy(arena, value[span] == '?' ? value + span + 1 : "");
+	} else if (strncmp(entry, "REMOTE_ADDR=", 12) == 0) {
+		request->address = arena_copy(arena, value);
+	} else if (strncmp(entry, "REQUEST_ID=", 11) == 0) {
+		request->task.request_id = arena_copy(arena, value);
+	} else if (strncmp(entry, "CONTENT_LENGTH=", 15) == 0) {
+		/* nginx sends it empty when there is no body. */
+		if (*value != '\0' &&
+		    (!text_parse_int(value, content_length) || *content_length < 0))
+			*content_length = -1;
+	} else {
+		take_header(request, entry, length, value);
+	}
+}
+
+static void
+read_body(struct fcgi *fcgi, struct request *request, int64_t length)
+{
+	char *body;
+	int got;
+
+	if (length > REQUEST_BODY_MAX) {
+		request->broken =
+		        task_fail(&request->task, FAIL_TOO_LARGE, "body_too_large",
+		                  "The body is larger than %d bytes.", REQUEST_BODY_MAX);
+		return;
+	}
+	if (length > 0) {
+		body = arena_alloc(request->task.arena, (size_t)length + 1);
+		got = FCGX_GetStr(body, (int)length, fcgi->request.in);
+		request->body = body;
+		request->body_length = (size_t)length;
+		if (got == length && FCGX_GetError(fcgi->request.in) == 0)
+			return;
+	}
+	if (length != 0)
+		request->broken = task_fail(&request->task, FAIL_INVALID, "incomplete_body",
+		                            "The body is not as long as announced.");
+}
+
+enum fcgi_accepted
+fcgi_accept(struct fcgi *fcgi, struct request *request)
+{
+	int rc = FCGX_Accept_r(&fcgi->request);
+	int64_t content_length = 0;
+
+	if (rc == -EAGAIN || rc == -EINTR || rc == -ECONNABORTED)
+		return FCGI_NOTHING;
+	if (rc < 0)
+		return FCGI_BROKEN;
+	request->method = HTTP_OTHER;
+	request->path = request->query = request->address = request->body = "";
+	for (char **entry = fcgi->request.envp; *entry != NULL; entry++)
+		take_param(request, *entry, &content_length);
+	if (request->task.request_id == NULL || *request->task.request_id == '\0')
+		request->task.request_id = "none";
+	read_body(fcgi, request, content_length);
+	return FCGI_REQUEST;
+}
+
+static const char *
+head_text(const struct request *request, const struct response *response)
+{
+	struct text head = text_new(request->task.arena, 512);
+
+	text_printf(&head, "Status: %d\r\n", response->status);
+	for (size_t i = 0; i < response->header_count; i++) {
+		text_add(&head, response->headers[i].name);
+		text_add(&head, ": ");
+		text_add(&head, response->headers[i].value);
+		text_add(&head, "\r\n");
+	}
+	/* 204 and 304 have no body and no length of one (RFC 9110, section 8.6). */
+	if (response->status != 204 && response->status != 304)
+		text_printf(&head, "Content-Length: %zu\r\n", response->length);
+	text_add(&head, "\r\n");
+	return head.data;
+}
+
+bool
+fcgi_answer(struct fcgi *fcgi, const struct request *request, const struct response *response)
+{
+	const char *head = head_text(request, response);
+	bool sent = FCGX_PutStr(head, (int)strlen(head), fcgi->request.out) >= 0;
+
+	if (request->method != HTTP_HEAD && response->length > 0)
+		sent = FCGX_PutStr(response->body, (int)response->length, fcgi->request.out) >=
+		               0 &&
+		       sent;
+	FCGX_SetExitStatus(0, fcgi->request.out);
+	FCGX_Finish_r(&fcgi->request);
+	return sent;
+}

@@ -1,0 +1,150 @@
+/*
+ * metrics.c: counters in one anonymous shared mapping, made before the workers are forked.
+ */
+#include "http/metrics.h"
+
+#include <stdatomic.h>
+#include <sys/mman.h>
+
+#include "base/text.h"
+
+enum { CLASSES = 6, BUCKETS = 10 };
+
+/* Upper bounds in microseconds; the last bucket has none. */
+static const int64_t bounds_us[BUCKETS - 1] = {500,   1000,   2500,    5000,   10000,
+                                               50000, 250000, 1000000, 5000000};
+static const char *const bound_labels[BUCKETS] = {"0.0005", "0.001", "0.0025", "0.005", "0.01",
+                                                  "0.05",   "0.25",  "1",      "5",     "+Inf"};
+
+struct route_counters {
+	atomic_int_least64_t by_class[CLASSES];
+};
+
+struct metrics {
+	size_t routes;
+	atomic_int_least64_t values[METRIC_COUNT];
+	atomic_int_least64_t buckets[BUCKETS];
+	atomic_int_least64_t took_us;
+	atomic_int_least64_t database_us;
+	struct route_counters by_route[];
+};
+
+static const struct {
+	const char *name;
+	const char *type;
+	const char *help;
+} names[METRIC_COUNT] = {
+        [METRIC_WORKERS] = {"billing_workers", "gauge", "Workers alive."},
+        [METRIC_WORKER_STARTS] = {"billing_worker_starts_total", "counter", "Workers started."},
+        [METRIC_WORKER_DEATHS] = {"billing_worker_deaths_total", "counter",
+                                  "Workers that ended by a signal or an error."},
+        [METRIC_RELOADS] = {"billing_reloads_total", "counter", "Reloads that took effect."},
+        [METRIC_TRIALS_EXPIRED] = {"billing_trials_expired_total", "counter", "Trials ended."},
+        [METRIC_LICENSES_SIGNED] = {"billing_licenses_signed_total", "counter",
+                                    "Licences signed."},
+        [METRIC_LICENSES_KEPT] = {"billing_licenses_kept_total", "counter",
+                                  "Kept licences handed out again."},
+        [METRIC_JOB_FAILURES] = {"billing_job_failures_total", "counter",
+                                 "Job runs that failed."},
+        [METRIC_JOBS_LAST_RUN] = {"billing_jobs_last_run_seconds", "gauge",
+                                  "When the jobs process last finished a round."},
+};
+
+struct metrics *
+metrics_new(size_t routes)
+{
+	size_t size = sizeof(struct metrics) + (routes + 1) * sizeof(struct route_counters);
+	struct metrics *metrics =
+	        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (metrics == MAP_FAILED)
+		return NULL;
+	metrics->routes = routes;
+	return metrics;
+}
+
+void
+metrics_add(struct metrics *metrics, enum metric metric, int64_t amount)
+{
+	atomic_fetch_add_explicit(&metrics->values[metric], amount, memory_order_relaxed);
+}
+
+void
+metrics_set(struct metrics *metrics, enum metric metric, int64_t value)
+{
+	atomic_store_explicit(&metrics->values[metric], value, memory_order_relaxed);
+}
+
+int64_t
+metrics_value(const struct metrics *metrics, enum metric metric)
+{
+	return atomic_load_explicit(&metrics->values[metric], memory_order_relaxed);
+}
+
+void
+metrics_request(struct metrics *metrics, size_t route, int status, int64_t took_us,
+                int64_t database_us)
+{
+	size_t class = status >= 100 && status < 600 ? (size_t)status / 100 : 0;
+	size_t bucket = 0;
+
+	while (bucket < BUCKETS - 1 && took_us > bounds_us[bucket])
+		bucket++;
+	atomic_fetch_add_explicit(&metrics->by_route[route].by_class[class], 1,
+	                          memory_order_relaxed);
+	atomic_fetch_add_explicit(&metrics->buckets[bucket], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&metrics->took_us, took_us, memory_order_relaxed);
+	atomic_fetch_add_explicit(&metrics->database_us, database_us, memory_order_relaxed);
+}
+
+static void
+render_requests(const struct metrics *metrics, struct text *text, const char *(*label)(size_t))
+{
+	text_add(text, "# HELP billing_requests_total Requests answered.\n"
+	               "# TYPE billing_requests_total counter\n");
+	for (size_t route = 0; route <= metrics->routes; route++) {
+		for (size_t class = 0; class < CLASSES; class ++) {
+			int64_t count = atomic_load(&metrics->by_route[route].by_class[class]);
+
+			if (count > 0)
+				text_printf(
+				        text,
+				        "billing_requests_total{route=\"%s\",status=\"%zuxx\"} "
+				        "%lld\n",
+				        label(route), class, (long long)count);
+		}
+	}
+}
+
+static void
+render_durations(const struct metrics *metrics, struct text *text)
+{
+	int64_t total = 0;
+
+	text_add(text, "# HELP billing_request_seconds Time to answer, database included.\n"
+	               "# TYPE billing_request_seconds histogram\n");
+	for (size_t i = 0; i < BUCKETS; i++) {
+		total += atomic_load(&metrics->buckets[i]);
+		text_printf(text, "billing_request_seconds_bucket{le=\"%s\"} %lld\n",
+		            bound_labels[i], (long long)total);
+	}
+	text_printf(
+	        text,
+	        "billing_request_seconds_sum %.6f\nbilling_request_seconds_count %lld\n"
+	        "# HELP billing_database_seconds_total Time spent waiting for the database.\n"
+	        "# TYPE billing_database_seconds_total counter\n"
+	        "billing_database_seconds_total %.6f\n",
+	        (double)atomic_load(&metrics->took_us) / 1e6, (long long)total,
+	        (double)atomic_load(&metrics->database_us) / 1e6);
+}
+
+void
+metrics_render(const struct metrics *metrics, struct text *text, const char *(*label)(size_t))
+{
+	for (size_t i = 0; i < METRIC_COUNT; i++)
+		text_printf(text, "# HELP %s %s\n# TYPE %s %s\n%s %lld\n", names[i].name,
+		            names[i].help, names[i].name, names[i].type, names[i].name,
+		            (long long)atomic_load(&metrics->values[i]));
+	render_requests(metrics, text, label);
+	render_durations(metrics, text);
+}

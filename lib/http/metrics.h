@@ -1,0 +1,42 @@
+/*
+ * metrics.h: counters that all processes share, as Prometheus text.
+ */
+#ifndef HTTP_METRICS_H
+#define HTTP_METRICS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct text;
+struct metrics;
+
+/* Counters that are not about requests. The names stand in metrics.c. */
+enum metric {
+	METRIC_WORKERS, /* gauge */
+	METRIC_WORKER_STARTS,
+	METRIC_WORKER_DEATHS,
+	METRIC_RELOADS,
+	METRIC_TRIALS_EXPIRED,
+	METRIC_LICENSES_SIGNED,
+	METRIC_LICENSES_KEPT,
+	METRIC_JOB_FAILURES,
+	METRIC_JOBS_LAST_RUN, /* gauge: seconds since 1970 */
+	METRIC_COUNT
+};
+
+/* A mapping shared with all children of this process; NULL when there is no memory. */
+struct metrics *metrics_new(size_t routes);
+
+void metrics_add(struct metrics *metrics, enum metric metric, int64_t amount);
+void metrics_set(struct metrics *metrics, enum metric metric, int64_t value);
+int64_t metrics_value(const struct metrics *metrics, enum metric metric);
+
+/* One answered request of the route (its index in the table; `routes` for none). */
+void metrics_request(struct metrics *metrics, size_t route, int status, int64_t took_us,
+                     int64_t database_us);
+
+/* Appends the text form (Prometheus exposition format 0.0.4). `label` gives a route's label. */
+void metrics_render(const struct metrics *metrics, struct text *text,
+                    const char *(*label)(size_t route));
+
+#endif

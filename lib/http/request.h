@@ -1,0 +1,65 @@
+/*
+ * request.h: one HTTP request, copied into its task's arena.
+ */
+#ifndef HTTP_REQUEST_H
+#define HTTP_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/failure.h"
+
+enum http_method {
+	HTTP_GET,
+	HTTP_HEAD,
+	HTTP_POST,
+	HTTP_PUT,
+	HTTP_PATCH,
+	HTTP_DELETE,
+	HTTP_OPTIONS,
+	HTTP_OTHER,
+	HTTP_METHOD_COUNT
+};
+
+enum { REQUEST_PARAMS_MAX = 4, REQUEST_BODY_MAX = 64 * 1024 };
+
+/* A ":name" of the route's pattern and what stood in its place, decoded. */
+struct request_param {
+	const char *name;
+	const char *value;
+};
+
+/* Headers that this service reads; NULL when absent. */
+struct request_headers {
+	const char *authorization;
+	const char *api_key;
+	const char *idempotency_key;
+	const char *if_none_match;
+	const char *origin;
+	const char *content_type;
+	const char *requested_method; /* Access-Control-Request-Method */
+};
+
+struct request {
+	struct task task;
+	enum http_method method;
+	const char *path;  /* as sent, before the question mark, not decoded */
+	const char *query; /* behind it, or "" */
+	const char *address;
+	struct request_headers headers;
+	/* The transport's own complaint, answered before anything else: too large, cut short, a
+	 * header of ours given twice. */
+	enum fail broken;
+	const char *body;
+	size_t body_length;
+	struct request_param params[REQUEST_PARAMS_MAX];
+	size_t param_count;
+};
+
+enum http_method request_method_parse(const char *name);
+const char *request_method_name(enum http_method method);
+
+/* The value of the path parameter; the route's pattern must have it. */
+const char *request_param(const struct request *request, const char *name);
+
+#endif
