@@ -27,6 +27,9 @@ enum license_verdict {
 const char *license_verdict_code(enum license_verdict verdict);
 const char *license_verdict_message(enum license_verdict verdict);
 
+/* The verdict on a token of any kind, before its payload was looked at. */
+enum license_verdict license_verdict_of_jwt(enum jwt_verdict verdict);
+
 /* The claims as a signed licence. FAIL_INTERNAL "signing_failed". */
 enum fail license_sign(struct task *task, const struct license_key *key,
                        const struct license_claims *claims, char **token) MUST_CHECK;

@@ -1,0 +1,234 @@
+/*
+ * claims.c: licences to JSON and back.
+ */
+#include "licensing/claims.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/json_in.h"
+#include "base/json_out.h"
+#include "base/text.h"
+
+/* An integer of a licence: a number of things, or a time. */
+#define COUNT_MAX ((int64_t)9007199254740991) /* 2^53 - 1, what JavaScript holds exactly */
+
+static void
+write_limit(struct json_out *json, const char *name, int64_t limit)
+{
+	if (limit != LICENSE_UNLIMITED)
+		json_out_int(json, name, limit);
+}
+
+static void
+write_features(struct json_out *json, const struct license_features *features)
+{
+	json_out_open(json, "features", '{');
+	json_out_int(json, "maxDevices", features->max_devices);
+	json_out_int(json, "dataRetentionDays", features->data_retention_days);
+	json_out_bool(json, "canExportData", features->can_export_data);
+	json_out_bool(json, "hasAdvancedAlerts", features->has_advanced_alerts);
+	json_out_bool(json, "hasApiAccess", features->has_api_access);
+	json_out_bool(json, "hasMqttAccess", features->has_mqtt_access);
+	json_out_bool(json, "hasCustomBranding", features->has_custom_branding);
+	json_out_close(json, '}');
+}
+
+static void
+write_limits(struct json_out *json, const struct license_limits *limits)
+{
+	json_out_open(json, "limits", '{');
+	write_limit(json, "maxUsers", limits->max_users);
+	write_limit(json, "maxAlertRules", limits->max_alert_rules);
+	write_limit(json, "maxDashboards", limits->max_dashboards);
+	json_out_close(json, '}');
+}
+
+static void
+write_standing(struct json_out *json, const struct license_claims *claims)
+{
+	json_out_open(json, "trial", '{');
+	json_out_bool(json, "isTrialMode", claims->trial.is_trial);
+	if (claims->trial.expires_at.known)
+		json_out_time(json, "expiresAt", claims->trial.expires_at);
+	json_out_close(json, '}');
+	json_out_open(json, "subscription", '{');
+	json_out_string(json, "status", claims->status);
+	json_out_time(json, "currentPeriodEndsAt", claims->period_ends_at);
+	json_out_close(json, '}');
+}
+
+char *
+license_claims_write(struct arena *arena, const struct license_claims *claims)
+{
+	struct json_out json = json_out_new(arena, 1024);
+
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "customerId", claims->customer_id);
+	json_out_string(&json, "customerName", claims->customer_name);
+	json_out_string(&json, "plan", claims->plan);
+	write_features(&json, &claims->features);
+	write_limits(&json, &claims->limits);
+	write_standing(&json, claims);
+	json_out_int(&json, "issuedAt", claims->issued_at_s);
+	json_out_int(&json, "expiresAt", claims->expires_at_s);
+	json_out_string(&json, "iss", claims->issuer);
+	json_out_string(&json, "sub", claims->customer_id);
+	json_out_string(&json, "jti", claims->jti);
+	json_out_int(&json, "iat", claims->issued_at_s);
+	json_out_int(&json, "exp", claims->expires_at_s);
+	json_out_close(&json, '}');
+	return json.text.data;
+}
+
+static enum fail
+refuse(struct task *task, const char *name)
+{
+	return task_fail(task, FAIL_INVALID, "license_malformed",
+	                 "The licence's member %s is missing or wrong.", name);
+}
+
+static enum fail
+read_text(struct task *task, const struct json_object *object, const char *name,
+          const char **out)
+{
+	const char *text;
+
+	if (!json_in_string(object, name, &text) || *text == '\0')
+		return refuse(task, name);
+	*out = arena_copy(task->arena, text);
+	return FAIL_NONE;
+}
+
+static enum fail
+read_number(struct task *task, const struct json_object *object, const char *name, int64_t max,
+            int64_t *out)
+{
+	if (!json_in_int(object, name, out) || *out < 0 || *out > max)
+		return refuse(task, name);
+	return FAIL_NONE;
+}
+
+static enum fail
+read_flag(struct task *task, const struct json_object *object, const char *name, bool *out)
+{
+	return json_in_bool(object, name, out) ? FAIL_NONE : refuse(task, name);
+}
+
+static enum fail
+read_object(struct task *task, const struct json_object *object, const char *name,
+            struct json_object **out)
+{
+	return json_in_object(object, name, out) ? FAIL_NONE : refuse(task, name);
+}
+
+static enum fail
+read_limit(struct task *task, const struct json_object *limits, const char *name, int64_t *out)
+{
+	struct json_object *member;
+
+	*out = LICENSE_UNLIMITED;
+	if (!json_object_object_get_ex(limits, name, &member))
+		return FAIL_NONE;
+	return read_number(task, limits, name, COUNT_MAX, out);
+}
+
+/* A time that may be left out; null is as good as that. */
+static enum fail
+read_time(struct task *task, const struct json_object *object, const char *name,
+          struct instant *out)
+{
+	struct json_object *member;
+	const char *text;
+
+	*out = INSTANT_NONE;
+	if (!json_object_object_get_ex(object, name, &member) || !member)
+		return FAIL_NONE;
+	if (!json_in_string(object, name, &text) || !clock_parse(text, &out->ms))
+		return refuse(task, name);
+	out->known = true;
+	return FAIL_NONE;
+}
+
+static enum fail
+read_features(struct task *task, const struct json_object *payload,
+              struct license_features *out)
+{
+	struct json_object *features = NULL;
+
+	TRY(read_object(task, payload, "features", &features));
+	TRY(read_number(task, features, "maxDevices", COUNT_MAX, &out->max_devices));
+	TRY(read_number(task, features, "dataRetentionDays", COUNT_MAX,
+	                &out->data_retention_days));
+	TRY(read_flag(task, features, "canExportData", &out->can_export_data));
+	TRY(read_flag(task, features, "hasAdvancedAlerts", &out->has_advanced_alerts));
+	TRY(read_flag(task, features, "hasApiAccess", &out->has_api_access));
+	TRY(read_flag(task, features, "hasMqttAccess", &out->has_mqtt_access));
+	return read_flag(task, features, "hasCustomBranding", &out->has_custom_branding);
+}
+
+static enum fail
+read_limits(struct task *task, const struct json_object *payload, struct license_limits *out)
+{
+	struct json_object *limits = NULL;
+
+	TRY(read_object(task, payload, "limits", &limits));
+	TRY(read_limit(task, limits, "maxUsers", &out->max_users));
+	TRY(read_limit(task, limits, "maxAlertRules", &out->max_alert_rules));
+	return read_limit(task, limits, "maxDashboards", &out->max_dashboards);
+}
+
+static enum fail
+read_standing(struct task *task, const struct json_object *payload, struct license_claims *out)
+{
+	struct json_object *trial = NULL, *subscription = NULL;
+
+	TRY(read_object(task, payload, "trial", &trial));
+	TRY(read_flag(task, trial, "isTrialMode", &out->trial.is_trial));
+	TRY(read_time(task, trial, "expiresAt", &out->trial.expires_at));
+	TRY(read_object(task, payload, "subscription", &subscription));
+	TRY(read_text(task, subscription, "status", &out->status));
+	return read_time(task, subscription, "currentPeriodEndsAt", &out->period_ends_at);
+}
+
+/* A registered claim and its older twin must agree, or two readers would believe two things. */
+static enum fail
+read_times(struct task *task, const struct json_object *payload, struct license_claims *out)
+{
+	struct json_object *member;
+	int64_t twin = 0;
+
+	TRY(read_number(task, payload, "iat", LICENSE_TIME_MAX, &out->issued_at_s));
+	TRY(read_number(task, payload, "issuedAt", LICENSE_TIME_MAX, &twin));
+	if (twin != out->issued_at_s)
+		return refuse(task, "issuedAt");
+	TRY(read_number(task, payload, "exp", LICENSE_TIME_MAX, &out->expires_at_s));
+	TRY(read_number(task, payload, "expiresAt", LICENSE_TIME_MAX, &twin));
+	if (twin != out->expires_at_s)
+		return refuse(task, "expiresAt");
+	out->not_before_s = 0;
+	if (json_object_object_get_ex(payload, "nbf", &member))
+		TRY(read_number(task, payload, "nbf", LICENSE_TIME_MAX, &out->not_before_s));
+	return FAIL_NONE;
+}
+
+enum fail
+license_claims_read(struct task *task, const struct json_object *payload,
+                    struct license_claims *out)
+{
+	const char *subject = "";
+
+	*out = (struct license_claims){0};
+	TRY(read_text(task, payload, "iss", &out->issuer));
+	TRY(read_text(task, payload, "jti", &out->jti));
+	TRY(read_text(task, payload, "sub", &subject));
+	TRY(read_text(task, payload, "customerId", &out->customer_id));
+	if (strcmp(subject, out->customer_id) != 0)
+		return refuse(task, "sub");
+	TRY(read_times(task, payload, out));
+	TRY(read_text(task, payload, "customerName", &out->customer_name));
+	TRY(read_text(task, payload, "plan", &out->plan));
+	TRY(read_features(task, payload, &out->features));
+	TRY(read_limits(task, payload, &out->limits));
+	return read_standing(task, payload, out);
+}

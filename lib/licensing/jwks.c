@@ -1,0 +1,163 @@
+/*
+ * jwks.c: sets of public keys as JWK sets (RFC 7517, RFC 7518 section 6.3).
+ */
+#include <stdint.h>
+#include <string.h>
+
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+
+#include "base/arena.h"
+#include "base/digest.h"
+#include "base/json_in.h"
+#include "base/json_out.h"
+#include "base/text.h"
+#include "licensing/keys.h"
+
+char *
+license_keys_jwks(struct arena *arena, const struct license_keys *keys)
+{
+	struct json_out json = json_out_new(arena, 512 * (keys->count + 1));
+
+	json_out_open(&json, NULL, '{');
+	json_out_open(&json, "keys", '[');
+	for (size_t i = 0; i < keys->count; i++) {
+		json_out_open(&json, NULL, '{');
+		json_out_string(&json, "kty", "RSA");
+		json_out_string(&json, "use", "sig");
+		json_out_string(&json, "alg", "RS256");
+		json_out_string(&json, "kid", keys->items[i].kid);
+		json_out_string(&json, "n", keys->items[i].n);
+		json_out_string(&json, "e", keys->items[i].e);
+		json_out_close(&json, '}');
+	}
+	json_out_close(&json, ']');
+	json_out_close(&json, '}');
+	return json.text.data;
+}
+
+/* The public key of these two numbers; NULL when OpenSSL won't have them. */
+static EVP_PKEY *
+pkey_from_numbers(struct bytes modulus, struct bytes exponent)
+{
+	BIGNUM *n = BN_bin2bn(modulus.data, (int)modulus.length, NULL);
+	BIGNUM *e = BN_bin2bn(exponent.data, (int)exponent.length, NULL);
+	OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	OSSL_PARAM *params = NULL;
+	EVP_PKEY *pkey = NULL;
+
+	if (n && e && builder && context &&
+	    OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, n) == 1 &&
+	    OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, e) == 1)
+		params = OSSL_PARAM_BLD_to_param(builder);
+	if (!params || EVP_PKEY_fromdata_init(context) != 1 ||
+	    EVP_PKEY_fromdata(context, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
+		pkey = NULL;
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(builder);
+	EVP_PKEY_CTX_free(context);
+	BN_free(e);
+	BN_free(n);
+	ERR_clear_error();
+	return pkey;
+}
+
+/* The member is left out, or says exactly this. */
+static bool
+absent_or(const struct json_object *jwk, const char *name, const char *value)
+{
+	struct json_object *member;
+	const char *text;
+
+	if (!json_object_object_get_ex(jwk, name, &member))
+		return true;
+	return json_in_string(jwk, name, &text) && strcmp(text, value) == 0;
+}
+
+/* A key for RS256 signatures. One with key_ops is for somebody with finer plans. */
+static bool
+is_ours(const struct json_object *jwk)
+{
+	struct json_object *operations;
+	const char *kty;
+
+	return json_in_string(jwk, "kty", &kty) && strcmp(kty, "RSA") == 0 &&
+	       absent_or(jwk, "use", "sig") && absent_or(jwk, "alg", "RS256") &&
+	       !json_object_object_get_ex(jwk, "key_ops", &operations);
+}
+
+static enum fail
+refuse_set(struct task *task, const char *why)
+{
+	return task_fail(task, FAIL_INVALID, "jwks_invalid", "The JWK set is refused: %s.",
+	                 why);
+}
+
+static bool
+decode_number(struct arena *arena, const struct json_object *jwk, const char *name,
+              struct bytes *out)
+{
+	const char *text;
+
+	return json_in_string(jwk, name, &text) &&
+	       base64url_decode(arena, text, strlen(text), out) && out->length > 0 &&
+	       out->length <= LICENSE_KEY_BITS_MAX / 8;
+}
+
+static enum fail
+add_jwk(struct task *task, struct license_keys *keys, const struct json_object *jwk)
+{
+	struct bytes modulus, exponent;
+	struct license_key *added;
+	EVP_PKEY *pkey;
+
+	if (!decode_number(task->arena, jwk, "n", &modulus) ||
+	    !decode_number(task->arena, jwk, "e", &exponent))
+		return refuse_set(task, "a key's n or e isn't base64url");
+	pkey = pkey_from_numbers(modulus, exponent);
+	if (!pkey)
+		return refuse_set(task, "a key's numbers make no RSA key");
+	TRY(license_keys_add(task, keys, pkey, "A key of the JWK set", false, &added));
+	if (added && !absent_or(jwk, "kid", added->kid))
+		return refuse_set(task, "a kid isn't the RFC 7638 thumbprint of its key");
+	return FAIL_NONE;
+}
+
+static enum fail
+add_jwks(struct task *task, struct license_keys *keys, const struct json_object *set)
+{
+	struct json_object *list;
+
+	if (!json_object_object_get_ex(set, "keys", &list) ||
+	    !json_object_is_type(list, json_type_array))
+		return refuse_set(task, "it has no array of keys");
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		const struct json_object *jwk = json_object_array_get_idx(list, i);
+
+		if (!json_object_is_type(jwk, json_type_object))
+			return refuse_set(task, "a key isn't an object");
+		if (is_ours(jwk))
+			TRY(add_jwk(task, keys, jwk));
+	}
+	return FAIL_NONE;
+}
+
+enum fail
+license_keys_from_jwks(struct task *task, const char *text, size_t length,
+                       struct license_keys *out)
+{
+	struct json_object *set;
+	enum fail kind;
+
+	*out = (struct license_keys){0};
+	TRY(json_in_parse_object(task, text, length, &set));
+	license_keys_init(out);
+	kind = add_jwks(task, out, set);
+	if (kind != FAIL_NONE)
+		license_keys_release(out);
+	return kind;
+}

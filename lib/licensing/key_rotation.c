@@ -1,0 +1,255 @@
+/*
+ * key_rotation.c: makes signing keys and replaces them.
+ *
+ * A rotation writes, in this order, so that a crash between two steps leaves a folder that
+ *loads and every licence verifiable (key_files.c says what it looks like):
+ *	1. next-private-key.pem	the new key, 0600
+ *	2. retired/<kid>.pem	the old public key with its dates
+ *	3. public-key.pem	the new public key: verifiers learn it before anything is signed
+ *by it
+ *	4. next-private-key.pem becomes private-key.pem
+ * Each file appears whole, and is on the disk before the next step. A call that finds step 3
+ *done repeats 2 with the new date and does 4.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "licensing/key_folder.h"
+
+/* The folder while it is being changed: one process at a time. */
+struct folder {
+	struct task *task;
+	const char *private_path;
+	const char *next_path;
+	const char *public_path;
+	const char *dir;
+	int lock;
+};
+
+static enum fail
+unwritable(struct task *task, const char *path)
+{
+	return task_fail(task, FAIL_UNAVAILABLE, "file_unwritable", "%s can't be written: %s.",
+	                 path, strerror(errno));
+}
+
+static enum fail
+make_folder(struct task *task, const char *path, mode_t mode)
+{
+	if (mkdir(path, mode) == 0 || errno == EEXIST)
+		return FAIL_NONE;
+	return unwritable(task, path);
+}
+
+static enum fail
+open_folder(struct task *task, const char *dir, struct folder *out)
+{
+	*out = (struct folder){
+	        .task = task,
+	        .dir = dir,
+	        .private_path = arena_printf(task->arena, "%s/" KEY_PRIVATE_FILE, dir),
+	        .next_path = arena_printf(task->arena, "%s/" KEY_NEXT_FILE, dir),
+	        .public_path = arena_printf(task->arena, "%s/" KEY_PUBLIC_FILE, dir),
+	        .lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+	};
+	if (out->lock < 0)
+		return unwritable(task, dir);
+	if (flock(out->lock, LOCK_EX | LOCK_NB) == 0)
+		return FAIL_NONE;
+	close(out->lock);
+	return task_fail(task, FAIL_CONFLICT, "keys_busy",
+	                 "Another process is changing the keys in %s.", dir);
+}
+
+static bool
+is_there(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+/* The key as PEM text in the arena: PKCS#8, or its public half. */
+static enum fail
+key_to_pem(struct task *task, EVP_PKEY *pkey, bool private_half, const char **out)
+{
+	BIO *memory = BIO_new(BIO_s_secmem());
+	char *data = NULL;
+	long length = 0;
+
+	if (memory && (private_half ? PEM_write_bio_PKCS8PrivateKey(memory, pkey, NULL, NULL, 0,
+	                                                            NULL, NULL)
+	                            : PEM_write_bio_PUBKEY(memory, pkey)) == 1)
+		length = BIO_get_mem_data(memory, &data);
+	if (length > 0)
+		*out = arena_copy_bytes(task->arena, data, (size_t)length);
+	BIO_free(memory);
+	ERR_clear_error();
+	if (length <= 0)
+		return task_fail(task, FAIL_INTERNAL, "key_generation_failed",
+		                 "OpenSSL can't write the key.");
+	return FAIL_NONE;
+}
+
+static enum fail
+write_private(struct folder *folder, const char *path, bool replace, EVP_PKEY *pkey)
+{
+	const char *pem = "";
+
+	TRY(key_to_pem(folder->task, pkey, true, &pem));
+	return file_write(folder->task, path, 0600, pem, strlen(pem), replace);
+}
+
+static enum fail
+write_public(struct folder *folder, bool replace, EVP_PKEY *pkey)
+{
+	const char *pem = "";
+
+	TRY(key_to_pem(folder->task, pkey, false, &pem));
+	return file_write(folder->task, folder->public_path, 0644, pem, strlen(pem), replace);
+}
+
+/* Makes a key and writes its private half, before anybody can see the public one. */
+static enum fail
+make_key(struct folder *folder, const char *path, bool replace, EVP_PKEY **out)
+{
+	enum fail kind;
+
+	*out = EVP_RSA_gen(LICENSE_KEY_BITS_MIN);
+	if (!*out)
+		return task_fail(folder->task, FAIL_INTERNAL, "key_generation_failed",
+		                 "OpenSSL can't make a key.");
+	kind = write_private(folder, path, replace, *out);
+	if (kind != FAIL_NONE)
+		EVP_PKEY_free(*out);
+	return kind;
+}
+
+static enum fail
+generate(struct folder *folder)
+{
+	EVP_PKEY *pkey = NULL;
+	enum fail kind;
+
+	if (is_there(folder->public_path))
+		return task_fail(folder->task, FAIL_CONFLICT, "key_exists",
+		                 "There are keys in %s already (run: billingctl keys rotate).",
+		                 folder->dir);
+	/* The private key alone is what an earlier call left that didn't come to its end. */
+	if (is_there(folder->private_path))
+		TRY(key_folder_private(folder->task, folder->private_path, &pkey));
+	else
+		TRY(make_key(folder, folder->private_path, false, &pkey));
+	kind = write_public(folder, false, pkey);
+	EVP_PKEY_free(pkey);
+	return kind;
+}
+
+enum fail
+license_keys_generate(struct task *task, const char *dir)
+{
+	struct folder folder;
+	enum fail kind;
+
+	TRY(make_folder(task, dir, 0755));
+	TRY(open_folder(task, dir, &folder));
+	kind = generate(&folder);
+	close(folder.lock);
+	return kind;
+}
+
+/* Step 2. */
+static enum fail
+retire(struct folder *folder, const struct license_key *old, int64_t now_ms,
+       int64_t publish_until_ms)
+{
+	struct arena *arena = folder->task->arena;
+	char retired[CLOCK_TEXT_SIZE], publish_until[CLOCK_TEXT_SIZE];
+	const char *text;
+
+	clock_format(now_ms, retired);
+	clock_format(publish_until_ms, publish_until);
+	text = arena_printf(arena, KEY_RETIRED_LABEL " %s\n" KEY_PUBLISH_LABEL " %s\n%s",
+	                    retired, publish_until, old->public_pem);
+	TRY(make_folder(folder->task, arena_printf(arena, "%s/" KEY_RETIRED_DIR, folder->dir),
+	                0755));
+	return file_write(folder->task, key_folder_retired(arena, folder->dir, old->kid), 0644,
+	                  text, strlen(text), true);
+}
+
+/* Step 4. */
+static enum fail
+put_into_use(struct folder *folder)
+{
+	if (rename(folder->next_path, folder->private_path) != 0 || fsync(folder->lock) != 0)
+		return unwritable(folder->task, folder->private_path);
+	return FAIL_NONE;
+}
+
+/* The new key of an interrupted rotation is published already: it must be the one. */
+static enum fail
+next_is_published(struct folder *folder, const struct license_key *published)
+{
+	EVP_PKEY *next = NULL;
+	bool same;
+
+	TRY(key_folder_private(folder->task, folder->next_path, &next));
+	same = EVP_PKEY_eq(next, published->pkey) == 1;
+	EVP_PKEY_free(next);
+	if (!same)
+		return task_fail(folder->task, FAIL_INVALID, "key_mismatch",
+		                 "%s isn't the public half of %s.", folder->public_path,
+		                 folder->next_path);
+	return FAIL_NONE;
+}
+
+static enum fail
+rotate(struct folder *folder, const struct license_keys *keys, int64_t now_ms,
+       int64_t publish_until_ms)
+{
+	const struct license_key *old = license_keys_signing(keys);
+	EVP_PKEY *pkey = NULL;
+	enum fail kind;
+
+	/* The newest key can't sign: step 3 was done. */
+	if (old != &keys->items[0]) {
+		TRY(next_is_published(folder, &keys->items[0]));
+		TRY(retire(folder, old, now_ms, publish_until_ms));
+		return put_into_use(folder);
+	}
+	TRY(make_key(folder, folder->next_path, true, &pkey));
+	kind = retire(folder, old, now_ms, publish_until_ms);
+	if (kind == FAIL_NONE)
+		kind = write_public(folder, true, pkey);
+	EVP_PKEY_free(pkey);
+	return kind == FAIL_NONE ? put_into_use(folder) : kind;
+}
+
+enum fail
+license_keys_rotate(struct task *task, const char *dir, int64_t now_ms,
+                    int64_t publish_until_ms)
+{
+	struct license_keys keys = {0};
+	struct folder folder;
+	enum fail kind;
+
+	TRY(open_folder(task, dir, &folder));
+	kind = license_keys_load(task, dir, true, now_ms, &keys);
+	if (kind == FAIL_NONE)
+		kind = rotate(&folder, &keys, now_ms, publish_until_ms);
+	license_keys_release(&keys);
+	close(folder.lock);
+	return kind;
+}

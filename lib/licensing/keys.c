@@ -1,0 +1,218 @@
+/*
+ * keys.c: sets of RSA keys, and the names that RFC 7638 gives them.
+ */
+#include "licensing/keys.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+
+#include "base/arena.h"
+#include "base/digest.h"
+#include "licensing/jwt.h"
+
+enum { KEY_SET_BYTES_MAX = 4 * 1024 * 1024, EXPONENT_MIN = 65537, EXPONENT_BITS_MAX = 64 };
+
+void
+license_keys_init(struct license_keys *keys)
+{
+	*keys = (struct license_keys){.arena = arena_new(KEY_SET_BYTES_MAX)};
+	keys->items = arena_array(keys->arena, LICENSE_KEYS_MAX, sizeof *keys->items);
+}
+
+void
+license_keys_release(struct license_keys *keys)
+{
+	arena_free(keys->arena);
+	*keys = (struct license_keys){0};
+}
+
+static void
+release_pkey(void *pkey)
+{
+	EVP_PKEY_free(pkey);
+}
+
+const struct license_key *
+license_keys_find(const struct license_keys *keys, const char *kid)
+{
+	for (size_t i = 0; i < keys->count; i++)
+		if (strcmp(keys->items[i].kid, kid) == 0)
+			return &keys->items[i];
+	return NULL;
+}
+
+const struct license_key *
+license_keys_signing(const struct license_keys *keys)
+{
+	for (size_t i = 0; i < keys->count; i++)
+		if (keys->items[i].can_sign)
+			return &keys->items[i];
+	return NULL;
+}
+
+char *
+license_key_thumbprint(struct arena *arena, const char *n, const char *e)
+{
+	/* Members in lexical order and no blanks: RFC 7638 section 3. */
+	const char *json =
+	        arena_printf(arena, "{\"e\":\"%s\",\"kty\":\"RSA\",\"n\":\"%s\"}", e, n);
+	struct sha256 digest = digest_sha256(json, strlen(json));
+
+	return base64url_encode(arena, digest.bytes, SHA256_SIZE);
+}
+
+/* NULL when it is a key that we take, else why not. */
+static const char *
+weakness(const EVP_PKEY *pkey)
+{
+	BIGNUM *exponent = NULL;
+	bool strong;
+
+	/* RSA-PSS and RSA-OAEP keys carry another name and can't do RS256. */
+	if (!EVP_PKEY_is_a(pkey, "RSA"))
+		return "isn't an RSA key";
+	if (EVP_PKEY_get_bits(pkey) < LICENSE_KEY_BITS_MIN)
+		return "has less than 2048 bits";
+	if (EVP_PKEY_get_bits(pkey) > LICENSE_KEY_BITS_MAX)
+		return "has more than 8192 bits";
+	if (EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &exponent) != 1)
+		return "has no exponent";
+	strong = BN_is_odd(exponent) && BN_num_bits(exponent) <= EXPONENT_BITS_MAX &&
+	         BN_get_word(exponent) >= EXPONENT_MIN;
+	BN_free(exponent);
+	return strong ? NULL : "has a weak exponent";
+}
+
+/* One public number of the key as a JWK writes it; NULL when OpenSSL won't tell. */
+static char *
+public_number(struct arena *arena, const EVP_PKEY *pkey, const char *parameter)
+{
+	unsigned char bytes[LICENSE_KEY_BITS_MAX / 8];
+	BIGNUM *number = NULL;
+	char *out = NULL;
+	int length;
+
+	if (EVP_PKEY_get_bn_param(pkey, parameter, &number) != 1)
+		return NULL;
+	if (BN_num_bytes(number) <= (int)sizeof bytes) {
+		length = BN_bn2bin(number, bytes);
+		out = base64url_encode(arena, bytes, (size_t)length);
+	}
+	BN_free(number);
+	return out;
+}
+
+static char *
+public_pem(struct arena *arena, const EVP_PKEY *pkey)
+{
+	BIO *memory = BIO_new(BIO_s_mem());
+	char *data, *out = NULL;
+	long length;
+
+	if (memory && PEM_write_bio_PUBKEY(memory, pkey) == 1) {
+		length = BIO_get_mem_data(memory, &data);
+		out = arena_copy_bytes(arena, data, (size_t)length);
+	}
+	BIO_free(memory);
+	return out;
+}
+
+static enum fail
+refuse_key(struct task *task, const char *name, const char *why)
+{
+	ERR_clear_error();
+	return task_fail(task, FAIL_INVALID, "key_invalid", "%s %s.", name, why);
+}
+
+enum fail
+license_keys_add(struct task *task, struct license_keys *keys, EVP_PKEY *pkey, const char *name,
+                 bool can_sign, struct license_key **out)
+{
+	struct license_key key = {.pkey = pkey, .can_sign = can_sign};
+	const char *why;
+
+	if (out)
+		*out = NULL;
+	arena_defer(keys->arena, release_pkey, pkey);
+	why = weakness(pkey);
+	if (why)
+		return refuse_key(task, name, why);
+	key.n = public_number(keys->arena, pkey, OSSL_PKEY_PARAM_RSA_N);
+	key.e = public_number(keys->arena, pkey, OSSL_PKEY_PARAM_RSA_E);
+	key.public_pem = public_pem(keys->arena, pkey);
+	if (!key.n || !key.e || !key.public_pem)
+		return refuse_key(task, name, "has no public half");
+	key.kid = license_key_thumbprint(keys->arena, key.n, key.e);
+	if (license_keys_find(keys, key.kid))
+		return FAIL_NONE;
+	if (keys->count == LICENSE_KEYS_MAX)
+		return task_fail(task, FAIL_INVALID, "key_invalid",
+		                 "%s is one key too many (the bound is %d).", name,
+		                 LICENSE_KEYS_MAX);
+	keys->items[keys->count] = key;
+	if (out)
+		*out = &keys->items[keys->count];
+	keys->count++;
+	return FAIL_NONE;
+}
+
+enum fail
+license_keys_public_from_pem(struct task *task, const char *pem, struct license_keys *out)
+{
+	BIO *memory = BIO_new_mem_buf(pem, -1);
+	EVP_PKEY *pkey = PEM_read_bio_PUBKEY(memory, NULL, NULL, NULL);
+	enum fail kind;
+
+	BIO_free(memory);
+	if (!pkey) {
+		*out = (struct license_keys){0};
+		return refuse_key(task, "The public key", "isn't a PEM public key");
+	}
+	license_keys_init(out);
+	kind = license_keys_add(task, out, pkey, "The public key", false, NULL);
+	if (kind != FAIL_NONE)
+		license_keys_release(out);
+	return kind;
+}
+
+/* Signs something and verifies it, so that a damaged private key shows too. */
+static enum fail
+warm_signing(struct task *task, const struct license_key *key)
+{
+	static const struct jwt_kind warm_up = {"warm-up", 4096};
+	struct license_keys only = {.items = NULL, .count = 1};
+	struct license_key copy = *key;
+	struct jwt_payload payload;
+	char *token;
+
+	only.items = &copy;
+	TRY(jwt_sign(task, key, &warm_up, "{}", &token));
+	if (jwt_verify(task->arena, &only, &warm_up, token, strlen(token), &payload) !=
+	    JWT_VALID)
+		return refuse_key(task, "The private key", "is damaged");
+	return FAIL_NONE;
+}
+
+enum fail
+license_keys_warm(struct task *task, const struct license_keys *keys)
+{
+	static const uint8_t nothing[LICENSE_KEY_BITS_MAX / 8];
+
+	for (size_t i = 0; i < keys->count; i++) {
+		const struct license_key *key = &keys->items[i];
+		struct bytes zeros = {nothing, (size_t)EVP_PKEY_get_size(key->pkey)};
+
+		if (key->can_sign)
+			TRY(warm_signing(task, key));
+		else if (jwt_signature_is_valid(key, "", 0, zeros))
+			return refuse_key(task, "A public key", "takes any signature");
+	}
+	return FAIL_NONE;
+}
