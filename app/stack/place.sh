@@ -1,0 +1,182 @@
+# shellcheck shell=bash
+# place.sh: where the state is and who owns which part of it.
+#
+# As a normal user all is that user's. As root nothing that serves runs as root: PostgreSQL runs
+# as postgres, billingd and nginx's workers as www-data. A RUN_DIR that those cannot enter (under
+# /root, say) keeps its state in /var/tmp/billing-<hash of the path>, and RUN_DIR holds links.
+
+# Sets RUN_DIR (as asked for), STATE (where it really is), and the users; makes nothing.
+find_place() {
+	local asked=${RUN_DIR:-.run}
+
+	HTTPS_PORT=${HTTPS_PORT:-8443}
+	RATE_LIMITS=${RATE_LIMITS:-on}
+	RUN_DIR=$(realpath -m -- "$asked")
+	[[ $RUN_DIR != *[$'\n\'"$\\']* ]] ||
+		die "RUN_DIR: quotes, dollar signs, backslashes and line breaks will not do: $RUN_DIR"
+	DRAIN_SECONDS=${SHUTDOWN_TIMEOUT_SECONDS:-30}
+	[[ $DRAIN_SECONDS =~ ^[1-9][0-9]{0,3}$ ]] || DRAIN_SECONDS=30
+	CALLER=$(id -un)
+	PG_USER=$CALLER
+	WEB_USER=$CALLER
+	AS_PG=()
+	AS_WEB=()
+	if [[ $EUID -eq 0 ]]; then
+		PG_USER=postgres
+		WEB_USER=www-data
+		id -u "$PG_USER" &>/dev/null ||
+			die "there is no user postgres: 'make deps' installs what is needed"
+		AS_PG=(setpriv --reuid="$PG_USER" --regid="$PG_USER" --init-groups --)
+		AS_WEB=(setpriv --reuid="$WEB_USER" --regid="$WEB_USER" --init-groups --)
+	fi
+	STATE=$RUN_DIR
+	if ! may_enter "$RUN_DIR"; then
+		STATE=/var/tmp/billing-$(printf %s "$RUN_DIR" | sha256sum | cut -c 1-12)
+	fi
+	readonly HTTPS_PORT RATE_LIMITS RUN_DIR STATE DRAIN_SECONDS CALLER PG_USER WEB_USER AS_PG AS_WEB
+}
+
+# may_enter FOLDER: can PostgreSQL's user and billingd's use a folder there?
+may_enter() {
+	local folder=$1
+
+	[[ $EUID -eq 0 ]] || return 0
+	while [[ ! -e $folder ]]; do
+		folder=$(dirname "$folder")
+	done
+	"${AS_PG[@]}" test -x "$folder" && "${AS_WEB[@]}" test -x "$folder"
+}
+
+# own MODE USER FOLDER...: makes the folders, or gives them their mode back.
+own() {
+	if [[ $EUID -eq 0 ]]; then
+		install -d -m "$1" -o "$2" -g "$2" -- "${@:3}"
+	else
+		install -d -m "$1" -- "${@:3}"
+	fi
+}
+
+# State that another user made is neither readable nor ours to change.
+check_owner() {
+	if [[ -e $STATE && (-L $STATE || ! -O $STATE) ]]; then
+		die "$STATE belongs to $(stat -c %U "$STATE"); run as that user or choose another RUN_DIR"
+	fi
+}
+
+prepare_place() {
+	need setpriv setsid flock pgrep sha256sum
+	find_place
+	check_owner
+	if [[ ! -d $RUN_DIR ]]; then
+		(umask 022 && mkdir -p -- "$(dirname "$RUN_DIR")" && mkdir -m 711 -- "$RUN_DIR") 2>/dev/null ||
+			die "RUN_DIR: cannot make the folder $RUN_DIR"
+	fi
+	[[ -d $STATE ]] || own 711 "$CALLER" "$STATE"
+	[[ -w $STATE ]] || die "RUN_DIR: cannot write to $STATE"
+	own 711 "$CALLER" "$STATE/pids" "$STATE/log" "$STATE/tls" "$STATE/nginx"
+	own 700 "$WEB_USER" "$STATE/keys" "$STATE/billingd"
+	find_sockets
+	if [[ $STATE != "$RUN_DIR" ]]; then
+		ln -sfn -- "$STATE/env" "$RUN_DIR/env"
+		ln -sfn -- "$STATE/log" "$RUN_DIR/log"
+		ln -sfn -- "$STATE/keys" "$RUN_DIR/keys"
+	fi
+	# The service users may not be able to enter the folder this was called from.
+	cd -- "$STATE" || die "cannot enter $STATE"
+}
+
+# Sets SOCKETS, the folder of the unix sockets. Their paths may have 107 bytes at most and should
+# need no quoting in URLs and configuration; where $STATE is longer or stranger, a folder in /tmp
+# takes them, whose name is kept.
+find_sockets() {
+	local kept="$STATE/sockets.path"
+
+	SOCKETS=$STATE/sockets
+	if [[ ${#SOCKETS} -gt 80 || ! $SOCKETS =~ ^[A-Za-z0-9/._-]+$ ]]; then
+		SOCKETS=
+		[[ ! -e $kept ]] || SOCKETS=$(<"$kept")
+		if [[ ! -d $SOCKETS || -L $SOCKETS || ! -O $SOCKETS ]]; then
+			SOCKETS=$(mktemp -d /tmp/billing-XXXXXXXX)
+			echo "$SOCKETS" >"$kept"
+		fi
+	fi
+	own 711 "$CALLER" "$SOCKETS"
+	own 711 "$PG_USER" "$SOCKETS/postgres"
+	own 710 "$WEB_USER" "$SOCKETS/billingd"
+	readonly SOCKETS
+	BILLING_SOCKET_PATH=$SOCKETS/billingd/billingd.sock
+}
+
+# What a killed process may have left behind. Only called when nothing runs.
+forget_sockets() {
+	[[ -z ${BILLING_SOCKET_PATH:-} ]] || rm -f -- "$BILLING_SOCKET_PATH"
+}
+
+# One start at a time; not held by what is started.
+lock_place() {
+	exec 9>"$STATE/lock"
+	flock -n 9 || die "another start is under way in $RUN_DIR"
+}
+
+unlock_place() {
+	exec 9>&-
+}
+
+check_settings() {
+	local name
+
+	[[ $HTTPS_PORT =~ ^[1-9][0-9]{0,4}$ && $HTTPS_PORT -le 65535 ]] ||
+		die "HTTPS_PORT: '$HTTPS_PORT' is not a port number (1 to 65535)"
+	[[ $RATE_LIMITS == on || $RATE_LIMITS == off ]] ||
+		die "RATE_LIMITS: '$RATE_LIMITS' is neither on nor off"
+	BASE_URL=${BASE_URL:-https://localhost:$HTTPS_PORT}
+	# These belong to the stack. Ones that were read from its own env file are fine.
+	for name in DATABASE_URL BILLINGD_PID_FILE BILLING_SOCKET; do
+		[[ -z ${!name:-} || ${!name} == "$(kept_value "$name")" ]] ||
+			die "$name is set, but this stack brings its own; unset it, or run billingd by itself"
+		unset "$name"
+	done
+	unset DATABASE_URL_FILE
+	DATABASE_URL="postgresql:///billing?host=$SOCKETS/postgres&port=5432&user=billing"
+	BILLINGD_PID_FILE=$STATE/billingd/billingd.pid
+	# shellcheck disable=SC2034  # service.sh reads them
+	readonly BASE_URL DATABASE_URL BILLINGD_PID_FILE
+}
+
+# kept_value NAME: what the env file of an earlier start says, or nothing.
+kept_value() {
+	[[ ! -e $STATE/env ]] || sed -n "s/^$1='\(.*\)'\$/\1/p" "$STATE/env"
+}
+
+check_tools() {
+	need openssl curl nginx
+	BIN=$ROOT/build/${BUILD_VARIANT:-release}
+	[[ -x $BIN/billingd && -x $BIN/billingctl ]] ||
+		die "$BIN/billingd is missing; 'make build' makes it"
+	find_postgres
+}
+
+# A listener on any address would keep nginx from this port.
+check_port() {
+	local hex
+
+	hex=$(printf '%04X' "$HTTPS_PORT")
+	if cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
+		awk -v port=":$hex\$" '$4 == "0A" && $2 ~ port { found = 1 } END { exit !found }'; then
+		die "port $HTTPS_PORT is in use by another program; choose one with HTTPS_PORT="
+	fi
+}
+
+# write_env NAME VALUE...: the file that curl and scripts read, in one move.
+write_env() {
+	local new=$STATE/env.new
+
+	{
+		echo "# Made by app/stack/stack.sh for shells and scripts; it holds secrets."
+		while [[ $# -gt 0 ]]; do
+			printf "%s='%s'\n" "$1" "${2//\'/\'\\\'\'}"
+			shift 2
+		done
+	} >"$new"
+	mv -f -- "$new" "$STATE/env"
+}

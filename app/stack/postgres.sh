@@ -1,0 +1,102 @@
+# shellcheck shell=bash
+# postgres.sh: the private PostgreSQL: unix socket only, peer authentication, checksums on.
+#
+# The server's own user and role is called postgres; the service's role is billing, which owns
+# the database and nothing else. Who may come as which is in pg_ident.conf, by system user.
+
+# Sets PG_BIN to PostgreSQL 15's programs.
+find_postgres() {
+	PG_BIN=/usr/lib/postgresql/15/bin
+	if [[ ! -x $PG_BIN/initdb ]]; then
+		PG_BIN=$(dirname "$(command -v initdb || true)")
+		[[ $("$PG_BIN/initdb" --version 2>/dev/null) == *' 15.'* ]] ||
+			die "PostgreSQL 15 is missing; 'make deps' installs what is needed"
+	fi
+	readonly PG_BIN
+}
+
+# A folder that exists is complete: it is made under another name and moved.
+make_cluster() {
+	local data=$STATE/postgres new=$STATE/postgres.new
+
+	CLUSTER_IS_NEW=no
+	if [[ ! -e $data ]]; then
+		# shellcheck disable=SC2034  # service.sh reads it
+		CLUSTER_IS_NEW=yes
+		rm -rf -- "$new"
+		own 700 "$PG_USER" "$new"
+		"${AS_PG[@]}" "$PG_BIN/initdb" -D "$new" -U postgres --auth=peer --data-checksums \
+			--encoding=UTF8 --locale=C.UTF-8 --no-sync --no-instructions \
+			>"$STATE/log/initdb.log" 2>&1 ||
+			die "initdb: $(tail -n 1 "$STATE/log/initdb.log")"
+		sync -f "$new"
+		mv -T -- "$new" "$data"
+	fi
+	[[ $(<"$data/PG_VERSION") == 15 ]] ||
+		die "$data was made by PostgreSQL $(<"$data/PG_VERSION"), this is 15"
+	write_access
+}
+
+# peer_line USER ROLE
+peer_line() {
+	printf 'billing "%s" %s\n' "$1" "$2"
+}
+
+# Who may come: whoever runs the service, whoever started this, and root.
+write_access() {
+	local data=$STATE/postgres user
+
+	echo 'local all all peer map=billing' >"$data/pg_hba.conf"
+	{
+		for user in $(printf '%s\n' root "$CALLER" "$PG_USER" | sort -u); do
+			peer_line "$user" postgres
+		done
+		for user in $(printf '%s\n' root "$CALLER" "$PG_USER" "$WEB_USER" | sort -u); do
+			peer_line "$user" billing
+		done
+	} >"$data/pg_ident.conf"
+	if [[ $EUID -eq 0 ]]; then
+		chown "$PG_USER:" "$data/pg_hba.conf" "$data/pg_ident.conf"
+	fi
+}
+
+# A killed server leaves its pid behind, and another process may have that number by now. A
+# server's working folder is its data folder.
+forget_dead_server() {
+	local lock=$STATE/postgres/postmaster.pid pid
+
+	[[ -e $lock ]] || return 0
+	read -r pid <"$lock" || true
+	if [[ $(readlink "/proc/$pid/cwd" 2>/dev/null) != "$(realpath "$STATE/postgres")" ]]; then
+		rm -f -- "$lock"
+	fi
+}
+
+start_postgres() {
+	local lock=$STATE/postgres/postmaster.pid end=$((SECONDS + 60))
+
+	forget_dead_server
+	spawn postgres "$STATE/log/postgres.log" env -i LC_ALL=C.UTF-8 PATH="$PATH" "${AS_PG[@]}" \
+		"$PG_BIN/postgres" -D "$STATE/postgres" -c listen_addresses= \
+		-c unix_socket_directories="$SOCKETS/postgres" -c port=5432 -c max_connections=200 \
+		-c log_line_prefix='%m [%p] ' -c log_timezone=UTC -c timezone=UTC \
+		-c log_error_verbosity=terse -c cluster_name=billing
+	until [[ $(sed -n 8p "$lock" 2>/dev/null) == ready* ]]; do
+		is_running postgres || die "PostgreSQL did not start: $(last_words postgres)"
+		((SECONDS <= end)) || die "PostgreSQL is not ready after 60 s; see $(log_of postgres)"
+		sleep 0.02
+	done
+	make_database
+}
+
+# The role and the database, unless they are there.
+make_database() {
+	"${AS_PG[@]}" "$PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 -h "$SOCKETS/postgres" -p 5432 \
+		-U postgres -d postgres >>"$STATE/log/postgres.log" 2>&1 <<'SQL' ||
+SELECT 'CREATE ROLE billing LOGIN'
+ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'billing') \gexec
+SELECT 'CREATE DATABASE billing OWNER billing'
+ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'billing') \gexec
+SQL
+		die "cannot make the database: $(last_words postgres)"
+}

@@ -1,0 +1,124 @@
+# shellcheck shell=bash
+# service.sh: billingd and what it needs before it can serve: signing key, schema, operators.
+
+# Sets AS_SERVICE, the command prefix that gives a program billingd's user and settings.
+prepare_service() {
+	local name
+
+	for name in PLANS_FILE MIGRATIONS_DIR KEYS_DIR; do
+		[[ -z ${!name:-} ]] || printf -v "$name" %s "$(realpath -m -- "$CALLED_FROM/${!name}")"
+	done
+	KEYS_DIR=${KEYS_DIR:-$STATE/keys}
+	BILLINGD=$(for_service "$BIN/billingd")
+	BILLINGCTL=$(for_service "$BIN/billingctl")
+	AS_SERVICE=("${AS_WEB[@]}" env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u MAKEOVERRIDES
+		-u RUN_DIR -u HTTPS_PORT -u RATE_LIMITS -u BUILD_VARIANT "HOME=$STATE"
+		"BASE_URL=$BASE_URL" "KEYS_DIR=$KEYS_DIR" "DATABASE_URL=$DATABASE_URL"
+		"BILLING_SOCKET=$BILLING_SOCKET_PATH" "BILLINGD_PID_FILE=$BILLINGD_PID_FILE"
+		"PLANS_FILE=$(for_service "${PLANS_FILE:-$ROOT/conf/plans.json}")"
+		"MIGRATIONS_DIR=$(for_service "${MIGRATIONS_DIR:-$ROOT/migrations}")")
+}
+
+# for_service PATH: the path, or where billingd's user cannot enter its folder, a copy's.
+for_service() {
+	local copy
+
+	if "${AS_WEB[@]}" test -r "$1" || [[ ! -e $1 ]]; then
+		echo "$1"
+		return
+	fi
+	copy=$STATE/app/$(basename "$1")
+	own 711 "$CALLER" "$STATE/app"
+	rm -rf -- "$copy"
+	cp -rL -- "$1" "$copy"
+	chmod -R a+rX -- "$copy"
+	echo "$copy"
+}
+
+# control ARGUMENT...: billingctl as the service; its words go to the log, the last one to the
+# caller's terminal when it fails.
+control() {
+	local log=$STATE/log/billingctl.log
+
+	"${AS_SERVICE[@]}" "$BILLINGCTL" "$@" 2>"$log" || die "billingctl $1 $2: $(tail -n 1 "$log")"
+}
+
+make_keys() {
+	[[ -e $KEYS_DIR/private-key.pem ]] || control keys generate >/dev/null
+}
+
+migrate() {
+	control migrate up >/dev/null
+}
+
+# Refuses what billingd would refuse, before anything runs.
+check_service() {
+	local log=$STATE/log/billingctl.log
+
+	"${AS_SERVICE[@]}" "$BILLINGD" --check >/dev/null 2>"$log" || die "$(tail -n 1 "$log")"
+}
+
+# new_operator ROLE: prints the key of a new operator.
+new_operator() {
+	control operator create "make-run-$1" --role "$1" | grep -o -m 1 'gba_[0-9a-f]\{64\}'
+}
+
+# Writes the env file. The two operators are made once for a database and kept there.
+make_operators() {
+	local owner='' viewer='' secret
+
+	if [[ $CLUSTER_IS_NEW == no ]]; then
+		owner=$(kept_value ADMIN_API_KEY)
+		viewer=$(kept_value VIEWER_API_KEY)
+	fi
+	[[ -n $owner ]] || owner=$(new_operator owner)
+	[[ -n $viewer ]] || viewer=$(new_operator viewer)
+	secret=$(kept_value STRIPE_WEBHOOK_SECRET)
+	[[ -n $secret ]] || secret=whsec_$(openssl rand -hex 32)
+	write_env BASE_URL "$BASE_URL" ADMIN_API_KEY "$owner" VIEWER_API_KEY "$viewer" \
+		CA_CERT "$STATE/tls/cert.pem" DATABASE_URL "$DATABASE_URL" \
+		STRIPE_WEBHOOK_SECRET "$secret" BILLINGD_PID_FILE "$BILLINGD_PID_FILE"
+}
+
+start_billingd() {
+	spawn billingd "$STATE/log/billingd.log" "${AS_SERVICE[@]}" "$BILLINGD"
+}
+
+# Ready is when the whole way answers: TLS, nginx, billingd, PostgreSQL.
+wait_until_ready() {
+	local url=https://localhost:$HTTPS_PORT/health/ready end=$((SECONDS + 60)) service answer
+
+	until answer=$(curl -sS --max-time 5 --noproxy '*' --resolve "localhost:$HTTPS_PORT:127.0.0.1" \
+		--cacert "$STATE/tls/cert.pem" -w '\n%{http_code}' "$url" 2>&1) &&
+		[[ ${answer##*$'\n'} == 200 ]]; do
+		for service in "${SERVICES[@]}"; do
+			is_running "$service" || die "$service did not start: $(last_words "$service")"
+		done
+		((SECONDS <= end)) || die "not ready after 60 s: ${answer//$'\n'/ }"
+		sleep 0.05
+	done
+}
+
+print_welcome() {
+	local env=$RUN_DIR/env
+
+	[[ $PWD != "$CALLED_FROM" ]] && env=$(realpath --relative-base="$CALLED_FROM" -s "$env")
+	[[ $env == /* ]] || env=./$env
+	cat <<WORDS
+
+Global Billing is ready at $BASE_URL
+
+  Sign up a customer:
+    . $(printf %q "$env")
+    curl --cacert "\$CA_CERT" -H "Authorization: Bearer \$ADMIN_API_KEY" \\
+         -H 'Content-Type: application/json' \\
+         -d '{"email": "jane@example.com", "company_name": "Acme Corp"}' "\$BASE_URL/api/customers"
+
+  Logs:  $STATE/log/{billingd,nginx-access,nginx-error,postgres}.log
+  State: $STATE
+WORDS
+	if [[ $STATE != "$RUN_DIR" ]]; then
+		echo "         ($PG_USER may not enter $RUN_DIR, which holds links to it)"
+	fi
+	echo
+}

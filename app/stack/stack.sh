@@ -1,0 +1,193 @@
+#!/bin/bash
+# stack.sh run|start|stop|status: the whole of Global Billing on this machine, for make run.
+#
+# A private PostgreSQL, billingd and nginx, all their state in RUN_DIR (default .run), listening
+# on HTTPS_PORT (default 8443). Several live side by side with other folders and ports. Settings
+# of billingd are passed on from the environment; RATE_LIMITS=off is for load tests;
+# BUILD_VARIANT picks build/<variant>/. Never asks a question; says in one line what is wrong.
+#
+# In reading order: common.sh (words and processes), place.sh (folders and users), postgres.sh,
+# service.sh (keys, migration, billingd, operators), nginx.sh.
+
+set -euo pipefail
+umask 077
+
+STACK_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+ROOT=$(cd "$STACK_DIR/../.." && pwd)
+CALLED_FROM=$PWD
+readonly STACK_DIR ROOT CALLED_FROM
+
+# libpq's own variables would reach into every connection.
+mapfile -t foreign < <(compgen -e PG || true)
+unset foreign "${foreign[@]}"
+
+# shellcheck source=app/stack/common.sh
+source "$STACK_DIR/common.sh"
+# shellcheck source=app/stack/place.sh
+source "$STACK_DIR/place.sh"
+# shellcheck source=app/stack/postgres.sh
+source "$STACK_DIR/postgres.sh"
+# shellcheck source=app/stack/service.sh
+source "$STACK_DIR/service.sh"
+# shellcheck source=app/stack/nginx.sh
+source "$STACK_DIR/nginx.sh"
+
+# In the order in which they start; they stop the other way round.
+readonly SERVICES=(postgres billingd nginx)
+
+usage() {
+	sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+}
+
+# Everything that can be refused before the first process is started.
+check_all() {
+	local service running=()
+
+	check_settings
+	for service in "${SERVICES[@]}"; do
+		if is_running "$service"; then
+			running+=("$service")
+		fi
+	done
+	if [[ ${#running[@]} -eq ${#SERVICES[@]} ]]; then
+		die "already running in $RUN_DIR; see 'make status', or 'make stop' first"
+	elif [[ ${#running[@]} -gt 0 ]]; then
+		say "cleaning up after an earlier run: ${running[*]}"
+	fi
+	stop_services
+	check_tools
+	check_port
+	prepare_service
+}
+
+# From nothing to ready. The slow first-time steps (key, certificate, initdb) run side by side.
+start_services() {
+	local certificate keys
+
+	make_certificate &
+	certificate=$!
+	make_keys &
+	keys=$!
+	make_cluster
+	wait "$keys" || exit 1
+	wait "$certificate" || exit 1
+	check_service
+	start_postgres
+	migrate
+	make_operators
+	start_billingd
+	start_nginx
+	wait_until_ready
+}
+
+# Safe to call at any time and any number of times.
+stop_services() {
+	stop_one nginx QUIT 15 TERM
+	stop_one billingd TERM "$((DRAIN_SECONDS + 5))" TERM
+	stop_one postgres INT 60 QUIT
+	forget_sockets
+}
+
+# Ends a start that did not succeed, or a run; the exit code stays.
+clean_up() {
+	local code=$?
+
+	trap '' INT TERM HUP
+	trap - EXIT
+	stop_services
+	exit "$code"
+}
+
+start() {
+	prepare_place
+	lock_place
+	check_all
+	trap clean_up EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	rm -f "$STATE/pids/stopping"
+	start_services
+	unlock_place
+}
+
+# Another one's make stop is at work; asking billingd a second time would cut its drain short.
+leave_to_other() {
+	local service
+
+	trap - EXIT
+	for service in "${SERVICES[@]}"; do
+		wait_gone "$service" $((DRAIN_SECONDS + 120)) || true
+	done
+	say "stopped by make stop"
+	exit 0
+}
+
+# Waits for the first of the services to end, which none should by itself.
+watch_services() {
+	local service
+
+	while wait -n "${STARTED[@]}" || true; do
+		for service in "${SERVICES[@]}"; do
+			is_running "$service" && continue
+			[[ ! -e $STATE/pids/stopping ]] || leave_to_other
+			die "$service has ended by itself, stopping the rest; see $(log_of "$service")"
+		done
+	done
+}
+
+command_run() {
+	start
+	trap 'echo; say "stopping"; exit 0' INT TERM HUP
+	print_welcome
+	say "Ctrl-C stops all of it"
+	watch_services
+}
+
+command_start() {
+	start
+	trap - EXIT INT TERM HUP
+	print_welcome
+	say "'make stop' stops it"
+}
+
+command_stop() {
+	find_place
+	if [[ ! -d $STATE/pids ]]; then
+		say "nothing runs in $RUN_DIR"
+		return
+	fi
+	check_owner
+	touch "$STATE/pids/stopping"
+	stop_services
+	say "stopped"
+}
+
+command_status() {
+	local service code=0
+
+	find_place
+	for service in "${SERVICES[@]}"; do
+		if is_running "$service"; then
+			echo "$service: running (pid $(pid_of "$service"))"
+		else
+			echo "$service: not running"
+			code=3
+		fi
+	done
+	[[ $code -ne 0 ]] || sed -n "s/^BASE_URL='\(.*\)'$/address: \1/p" "$STATE/env"
+	echo "state: $STATE"
+	return "$code"
+}
+
+case ${1:-} in
+run | start | stop | status)
+	[[ $# -eq 1 ]] || die "unknown argument '$2'"
+	"command_$1"
+	;;
+help | --help | -h)
+	usage
+	;;
+*)
+	die "usage: stack.sh run|start|stop|status"
+	;;
+esac
