@@ -65,3 +65,17 @@ $(BUILD)/app/api/openapi.o: app/api/openapi.json
 
 clean:
 	rm -rf build
+
+# The whole of it on this machine: PostgreSQL, billingd, nginx. RUN_DIR, HTTPS_PORT, RATE_LIMITS and
+# every setting of billingd can be given, as `make run HTTPS_PORT=9443` or in the environment. The
+# build is a make of its own, because a fresh machine gets its libraries only just before.
+.PHONY: deps run start stop status
+deps:
+	@app/stack/packages.sh build run
+
+run start: deps
+	@$(MAKE) --no-print-directory build
+	@BUILD_VARIANT=$(VARIANT) app/stack/stack.sh $@
+
+stop status:
+	@app/stack/stack.sh $@
