@@ -1,0 +1,97 @@
+/*
+ * suite.h: what the unit tests share: running a suite, temporary folders, and the corpora that lie
+ * beside the project when somebody put them there.
+ */
+#ifndef TESTS_UNIT_SUITE_H
+#define TESTS_UNIT_SUITE_H
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/failure.h"
+
+#define ROWS(table) ((int)(sizeof(table) / sizeof *(table)))
+
+/* Runs the suite as CK_FORK, CK_RUN_CASE and CK_VERBOSITY say; the exit status of main(). */
+static inline int
+suite_run(Suite *suite)
+{
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* A fresh task; the caller ends it with suite_task_end(). */
+static inline struct task
+suite_task(void)
+{
+	return (struct task){.arena = arena_new((size_t)256 * 1024 * 1024)};
+}
+
+static inline void
+suite_task_end(struct task *task)
+{
+	arena_free(task->arena);
+}
+
+/* A new empty folder under TMPDIR. */
+static inline char *
+suite_folder(struct arena *arena)
+{
+	const char *base = getenv("TMPDIR");
+	char *path = arena_printf(arena, "%s/billing-test-XXXXXX", base ? base : "/tmp");
+
+	ck_assert_ptr_nonnull(mkdtemp(path));
+	return path;
+}
+
+/* Removes what suite_folder() made, with everything in it. */
+static inline void
+suite_folder_remove(struct arena *arena, const char *path)
+{
+	ck_assert_int_eq(system(arena_printf(arena, "rm -rf '%s'", path)), 0);
+}
+
+/* The path of a corpus under $SHARED_DIR (default ../shared), or NULL, visibly, without it. */
+static inline char *
+suite_corpus(struct arena *arena, const char *name)
+{
+	const char *shared = getenv("SHARED_DIR");
+	char *path = arena_printf(arena, "%s/corpora/%s", shared ? shared : "../shared", name);
+
+	if (access(path, R_OK) == 0)
+		return path;
+	printf("%s: absent, its cases are skipped\n", path);
+	return NULL;
+}
+
+/* A small generator whose seed repeats a run (xorshift64*). */
+static inline uint64_t
+suite_random(uint64_t *state)
+{
+	*state ^= *state >> 12;
+	*state ^= *state << 25;
+	*state ^= *state >> 27;
+	return *state * UINT64_C(2685821657736338717);
+}
+
+/* The seed of this run, from SEED or fixed, printed. */
+static inline uint64_t
+suite_seed(const char *what)
+{
+	const char *given = getenv("SEED");
+	uint64_t seed = given ? strtoull(given, NULL, 10) : 20250215;
+
+	printf("%s: seed %llu\n", what, (unsigned long long)seed);
+	return seed ? seed : 1;
+}
+
+#endif
