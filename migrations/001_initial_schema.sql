@@ -1,5 +1,5 @@
 -- The customers, what they subscribed to, the licences issued, the keys that open the API, and the
--- audit trail. Ids are opaque text with a prefix, times are timestamptz; personal data is only in
+-- audit trail. Ids are opaque text with a prefix, times are timestamptz to the millisecond; personal data is only in
 -- customers.email and customers.company_name (and what was sent to the client).
 
 CREATE TABLE customers (
@@ -7,9 +7,9 @@ CREATE TABLE customers (
     email              text CHECK (length(email) <= 254),
     company_name       text CHECK (length(company_name) <= 200),
     stripe_customer_id text UNIQUE,
-    created_at         timestamptz NOT NULL DEFAULT now(),
-    updated_at         timestamptz NOT NULL DEFAULT now(),
-    deleted_at         timestamptz,
+    created_at         timestamptz(3) NOT NULL DEFAULT now(),
+    updated_at         timestamptz(3) NOT NULL DEFAULT now(),
+    deleted_at         timestamptz(3),
     CHECK ((email IS NULL) = (deleted_at IS NOT NULL))
 );
 
@@ -32,14 +32,14 @@ CREATE TABLE subscriptions (
     plan                   text NOT NULL,
     status                 text NOT NULL CHECK (status IN ('trialing', 'active', 'past_due', 'unpaid',
                                'canceled', 'incomplete', 'incomplete_expired', 'paused')),
-    trial_ends_at          timestamptz,
-    current_period_ends_at timestamptz,
-    past_due_since         timestamptz,
+    trial_ends_at          timestamptz(3),
+    current_period_ends_at timestamptz(3),
+    past_due_since         timestamptz(3),
     cancel_at_period_end   boolean NOT NULL DEFAULT false,
     -- Counts changes: a kept licence that speaks of an older version is not handed out again.
     version                bigint NOT NULL DEFAULT 1,
-    created_at             timestamptz NOT NULL DEFAULT now(),
-    updated_at             timestamptz NOT NULL DEFAULT now(),
+    created_at             timestamptz(3) NOT NULL DEFAULT now(),
+    updated_at             timestamptz(3) NOT NULL DEFAULT now(),
     CHECK (status <> 'trialing' OR trial_ends_at IS NOT NULL)
 );
 
@@ -60,10 +60,10 @@ CREATE TABLE api_keys (
     digest       bytea NOT NULL UNIQUE CHECK (length(digest) = 32),
     prefix       text NOT NULL,
     scopes       text[] NOT NULL,
-    created_at   timestamptz NOT NULL DEFAULT now(),
+    created_at   timestamptz(3) NOT NULL DEFAULT now(),
     -- Kept by the day: one UPDATE per key and day, not one per request.
     last_used_on date,
-    revoked_at   timestamptz,
+    revoked_at   timestamptz(3),
     CHECK ((customer_id IS NULL) = (role <> 'customer'))
 );
 
@@ -77,28 +77,39 @@ CREATE TABLE licenses (
     customer_id   text NOT NULL REFERENCES customers,
     kid           text NOT NULL,
     plan          text NOT NULL,
-    reason        text NOT NULL CHECK (reason IN ('sign_up', 'trial', 'changed', 'refreshed', 'rotated',
-                      'operator')),
+    reason        text NOT NULL CHECK (reason IN ('sign_up', 'first', 'changed', 'refreshed', 'rotated')),
     -- SHA-256 over everything that the token says, but for its times and its jti.
     fingerprint   bytea NOT NULL,
     token         text,
-    issued_at     timestamptz NOT NULL,
-    expires_at    timestamptz NOT NULL,
-    revoked_at    timestamptz,
+    issued_at     timestamptz(3) NOT NULL,
+    expires_at    timestamptz(3) NOT NULL,
+    revoked_at    timestamptz(3),
     revoke_reason text,
     CHECK (revoked_at IS NULL OR token IS NULL)
 );
 
 CREATE INDEX licenses_newest ON licenses (customer_id, issued_at DESC, jti DESC);
 CREATE INDEX licenses_revoked ON licenses (expires_at) WHERE revoked_at IS NOT NULL;
+-- Tokens that are too old to be handed out again are forgotten, oldest first.
+CREATE INDEX licenses_with_token ON licenses (issued_at) WHERE token IS NOT NULL;
 CREATE INDEX licenses_of_key ON licenses (kid, expires_at);
 
 -- One trial per normalised e-mail, for ever; only a hash of it is kept, so that it outlives the
 -- customer's deletion without naming anybody.
+CREATE FUNCTION trial_email_digest(email text) RETURNS bytea
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    -- Case, Unicode form and +tags never make another person; nor do dots at gmail.com.
+    RETURN sha256(convert_to(
+        CASE WHEN lower(normalize(email, NFKC)) ~ '@(gmail|googlemail)\.com$'
+             THEN replace(regexp_replace(lower(normalize(email, NFKC)), '(\+[^@]*)?@.*$', ''), '.', '')
+                  || '@gmail.com'
+             ELSE regexp_replace(lower(normalize(email, NFKC)), '\+[^@]*@', '@')
+        END, 'UTF8'));
+
 CREATE TABLE trial_redemptions (
     email_digest bytea PRIMARY KEY,
     customer_id  text NOT NULL REFERENCES customers,
-    redeemed_at  timestamptz NOT NULL DEFAULT now()
+    redeemed_at  timestamptz(3) NOT NULL DEFAULT now()
 );
 
 -- The first answer to a POST with an Idempotency-Key, for a day. Neither the key nor the answer is
@@ -107,15 +118,15 @@ CREATE TABLE trial_redemptions (
 CREATE TABLE idempotency_keys (
     digest     bytea PRIMARY KEY,
     sealed     bytea NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now(),
-    expires_at timestamptz NOT NULL
+    created_at timestamptz(3) NOT NULL DEFAULT now(),
+    expires_at timestamptz(3) NOT NULL
 );
 
 CREATE INDEX idempotency_keys_expiry ON idempotency_keys (expires_at);
 
 CREATE TABLE audit_log (
     audit_id    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    happened_at timestamptz NOT NULL DEFAULT now(),
+    happened_at timestamptz(3) NOT NULL DEFAULT now(),
     actor       text NOT NULL,
     action      text NOT NULL,
     customer_id text,

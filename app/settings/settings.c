@@ -1,0 +1,134 @@
+/*
+ * settings.c: THE table of settings.
+ */
+#include "settings/settings.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+
+static const char *const expiry_choices[] = {"ttl", "paid_through", NULL};
+static const char *const level_choices[] = {"error", "warning", "info", "debug", NULL};
+
+static const char *
+check_origin_list(const char *value)
+{
+	const char *item;
+	size_t length;
+
+	while (text_next_item(&value, &item, &length))
+		if ((!text_starts_with(item, "http://") &&
+		     !text_starts_with(item, "https://")) ||
+		    memchr(item + 8, '/', length > 8 ? length - 8 : 0) != NULL)
+			return "must be origins like https://app.example.com, separated by "
+			       "commas";
+	return NULL;
+}
+
+static const char *
+check_base_url(const char *value)
+{
+	if (!text_starts_with(value, "http://") && !text_starts_with(value, "https://"))
+		return "must start with https:// (or http://)";
+	return value[strlen(value) - 1] == '/' ? "must not end with a slash" : NULL;
+}
+
+static const char *
+check_not_empty(const char *value)
+{
+	return *value == '\0' ? "must not be empty" : NULL;
+}
+
+#define ROW(member, ...) SETTING(struct app_settings, member, __VA_ARGS__)
+
+const struct setting app_settings_table[] = {
+        ROW(socket, "BILLING_SOCKET", "/run/billing/billingd.sock",
+            "Unix socket that nginx forwards to; made with mode 0660.",
+            .check = check_not_empty),
+        ROW(pid_file, "BILLINGD_PID_FILE", "",
+            "Where the master writes its process id; empty: nowhere."),
+        ROW(workers, "WORKERS", "0", "Worker processes; 0: four per core.", .max = 512),
+        ROW(worker_max_requests, "WORKER_MAX_REQUESTS", "100000",
+            "Requests after which a worker is replaced.", .min = 1, .max = INT64_MAX),
+        ROW(shutdown_timeout_s, "SHUTDOWN_TIMEOUT_SECONDS", "30",
+            "How long a stop or reload waits for running requests.", .min = 1, .max = 3600),
+        ROW(database_url, "DATABASE_URL", "postgresql:///billing",
+            "PostgreSQL connection string or URI; may name several hosts.", .secret = true,
+            .check = check_not_empty),
+        ROW(db_prepared, "DB_PREPARED", "on",
+            "Prepared statements; off behind PgBouncer in transaction mode."),
+        ROW(db_statement_timeout_ms, "DB_STATEMENT_TIMEOUT_MS", "5000",
+            "Longest time of one statement, waiting for locks included; below nginx's 15 s.",
+            .min = 100, .max = 14000),
+        ROW(migrations_dir, "MIGRATIONS_DIR", "migrations", "Folder of the SQL migrations.",
+            .check = check_not_empty),
+        ROW(plans_file, "PLANS_FILE", "conf/plans.json",
+            "What is sold and what each plan allows.", .check = check_not_empty),
+        ROW(keys_dir, "KEYS_DIR", "keys", "Folder of the signing key and the published keys.",
+            .check = check_not_empty),
+        ROW(base_url, "BASE_URL", "https://localhost:8443", "Where clients reach this service.",
+            .check = check_base_url),
+        ROW(license_issuer, "LICENSE_ISSUER", "", "The licences' `iss`; empty: BASE_URL."),
+        ROW(license_ttl_days, "LICENSE_TTL_DAYS", "365", "Life of a licence from its issue.",
+            .min = 1, .max = 3650),
+        ROW(license_expiry, "LICENSE_EXPIRY", "ttl",
+            "ttl: LICENSE_TTL_DAYS from issue; paid_through: end of the paid period plus "
+            "grace.",
+            .choices = expiry_choices),
+        ROW(license_grace_days, "LICENSE_GRACE_DAYS", "7",
+            "Days that paid_through adds to the paid period.", .max = 365),
+        ROW(past_due_grace_days, "PAST_DUE_GRACE_DAYS", "7",
+            "Days of access after a payment first failed.", .max = 365),
+        ROW(revocations_ttl_hours, "REVOCATIONS_TTL_HOURS", "24",
+            "When the next revocation list is promised.", .min = 1, .max = 8760),
+        ROW(public_signup, "PUBLIC_SIGNUP", "off",
+            "Whether anybody may sign up, without a key."),
+        ROW(cors_origins, "CORS_ORIGINS", "",
+            "Origins of web pages that may call the API, separated by commas; empty: none.",
+            .check = check_origin_list),
+        ROW(log_level, "LOG_LEVEL", "info", "error, warning, info or debug.",
+            .choices = level_choices),
+        SETTING_END,
+};
+
+enum fail
+app_settings_load(struct task *task, const char *path, struct app_settings *out)
+{
+	TRY(settings_load(task, app_settings_table, path, out));
+	if (*out->license_issuer == '\0')
+		out->license_issuer = out->base_url;
+	for (size_t i = 0; level_choices[i] != NULL; i++)
+		if (strcmp(level_choices[i], out->log_level) == 0)
+			log_set_level((enum log_level)i);
+	return FAIL_NONE;
+}
+
+struct db_options
+app_settings_db(const struct app_settings *settings, const char *name)
+{
+	return (struct db_options){
+	        .url = settings->database_url,
+	        .prepared = settings->db_prepared,
+	        .statement_timeout_ms = settings->db_statement_timeout_ms,
+	        .application_name = name,
+	};
+}
+
+enum fail
+app_settings_rules(struct task *task, const struct app_settings *settings, struct billing *out)
+{
+	*out = (struct billing){
+	        .policy =
+	                {
+	                        .issuer = settings->license_issuer,
+	                        .license_ttl_days = settings->license_ttl_days,
+	                        .paid_through =
+	                                strcmp(settings->license_expiry, "paid_through") == 0,
+	                        .license_grace_days = settings->license_grace_days,
+	                        .past_due_grace_days = settings->past_due_grace_days,
+	                        .revocations_ttl_hours = settings->revocations_ttl_hours,
+	                },
+	};
+	return plans_load(task, settings->plans_file, &out->plans);
+}

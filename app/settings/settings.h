@@ -1,0 +1,49 @@
+/*
+ * settings.h: THE table of settings, shared by billingd and billingctl.
+ */
+#ifndef SETTINGS_SETTINGS_H
+#define SETTINGS_SETTINGS_H
+
+#include "base/settings.h"
+#include "billing/operation.h"
+#include "db/db.h"
+
+struct app_settings {
+	const char *socket;
+	const char *pid_file;
+	int64_t workers;
+	int64_t worker_max_requests;
+	int64_t shutdown_timeout_s;
+	const char *database_url;
+	bool db_prepared;
+	int64_t db_statement_timeout_ms;
+	const char *migrations_dir;
+	const char *plans_file;
+	const char *keys_dir;
+	const char *base_url;
+	const char *license_issuer;
+	int64_t license_ttl_days;
+	const char *license_expiry;
+	int64_t license_grace_days;
+	int64_t past_due_grace_days;
+	int64_t revocations_ttl_hours;
+	bool public_signup;
+	const char *cors_origins;
+	const char *log_level;
+};
+
+extern const struct setting app_settings_table[];
+
+/* Reads file (or NULL) and environment, and sets the log level. FAIL_INVALID "invalid_setting";
+ * strings live in the task's arena. */
+enum fail app_settings_load(struct task *task, const char *path,
+                            struct app_settings *out) MUST_CHECK;
+
+/* How to reach the database; `name` is what PostgreSQL shows of the connection. */
+struct db_options app_settings_db(const struct app_settings *settings, const char *name);
+
+/* Plans and policy, which need no secret. The keys stay empty. */
+enum fail app_settings_rules(struct task *task, const struct app_settings *settings,
+                             struct billing *out) MUST_CHECK;
+
+#endif

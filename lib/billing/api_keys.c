@@ -1,0 +1,220 @@
+/*
+ * api_keys.c: the keys that open the API, of operators and of customers.
+ */
+#include "billing/api_keys.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "billing/audit.h"
+
+static const struct column columns[] = {
+        COLUMN(struct api_key, key_id),       COLUMN(struct api_key, customer_id),
+        COLUMN(struct api_key, role),         COLUMN(struct api_key, name),
+        COLUMN(struct api_key, prefix),       COLUMN(struct api_key, digest),
+        COLUMN(struct api_key, scopes),       COLUMN(struct api_key, created_at),
+        COLUMN(struct api_key, last_used_on), COLUMN(struct api_key, used_today),
+        COLUMN(struct api_key, revoked_at),   COLUMN_END,
+};
+
+#define API_KEY_COLUMNS                                                                        \
+	"k.key_id, k.customer_id, k.role, k.name, k.prefix, k.digest, k.scopes, "              \
+	"k.created_at, "                                                                       \
+	"k.last_used_on::text AS last_used_on, "                                               \
+	"COALESCE(k.last_used_on >= current_date, false) AS used_today, k.revoked_at"
+
+#define ROW .columns = columns, .row_size = sizeof(struct api_key)
+
+enum { FIND, TOUCH, CREATE, LIST, REVOKE, REVOKE_ALL };
+
+static const struct statement statements[] = {
+        [FIND] = {.name = "api_key_find",
+                  ROW,
+                  .sql = "SELECT " API_KEY_COLUMNS " FROM api_keys k WHERE k.digest = $1"},
+        [TOUCH] = {.name = "api_key_touch",
+                   .sql = "UPDATE api_keys SET last_used_on = current_date WHERE key_id = $1 "
+                          "AND last_used_on IS DISTINCT FROM current_date"},
+        [CREATE] =
+                {.name = "api_key_create",
+                 .sql = "INSERT INTO api_keys (key_id, customer_id, role, name, digest, "
+                        "prefix, "
+                        "scopes, created_at) "
+                        "SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE $2::text IS NULL OR "
+                        "EXISTS ("
+                        "SELECT FROM customers WHERE customer_id = $2 AND deleted_at IS NULL "
+                        "FOR SHARE)"},
+        [LIST] = {.name = "api_key_list",
+                  ROW,
+                  .sql = "SELECT " API_KEY_COLUMNS " FROM api_keys k "
+                         "WHERE k.customer_id IS NOT DISTINCT FROM $1 "
+                         "ORDER BY k.created_at DESC, k.key_id LIMIT 1000"},
+        [REVOKE] = {.name = "api_key_revoke",
+                    .sql = "UPDATE api_keys SET revoked_at = $3 WHERE key_id = $1 "
+                           "AND customer_id IS NOT DISTINCT FROM $2 AND revoked_at IS NULL"},
+        [REVOKE_ALL] = {.name = "api_key_revoke_all",
+                        .sql = "UPDATE api_keys SET revoked_at = $2 WHERE customer_id = $1 "
+                               "AND revoked_at IS NULL"},
+};
+
+const struct statement_list api_key_statements = {statements,
+                                                  sizeof(statements) / sizeof(*statements)};
+
+static const struct {
+	const char *name;
+	enum scope scope;
+} scope_names[] = {
+        {"license", SCOPE_LICENSE},
+        {"usage", SCOPE_USAGE},
+        {"billing", SCOPE_BILLING},
+};
+
+enum { SCOPE_NAMES = sizeof(scope_names) / sizeof(*scope_names) };
+
+bool
+api_key_is_well_formed(const char *secret)
+{
+	size_t length = strlen(secret);
+
+	if (text_starts_with(secret, "gba_"))
+		return text_is_made_of(secret + 4, TEXT_HEX, 64, 64);
+	return length == 5 + 32 + 1 + 64 && text_starts_with(secret, "cust_") &&
+	       secret[5 + 32] == '_' && strspn(secret + 5, TEXT_HEX) == 32 &&
+	       strspn(secret + 5 + 33, TEXT_HEX) == 64;
+}
+
+unsigned int
+api_key_scopes(const struct string_list *names)
+{
+	unsigned int scopes = SCOPE_NONE;
+
+	for (size_t i = 0; i < names->count; i++)
+		for (size_t k = 0; k < SCOPE_NAMES; k++)
+			if (strcmp(names->items[i], scope_names[k].name) == 0)
+				scopes |= scope_names[k].scope;
+	return scopes;
+}
+
+const char *
+api_key_check_scope(const char *name)
+{
+	for (size_t k = 0; k < SCOPE_NAMES; k++)
+		if (strcmp(name, scope_names[k].name) == 0)
+			return NULL;
+	return "must be some of license, usage and billing";
+}
+
+static struct string_list
+scope_list(struct arena *arena, unsigned int scopes)
+{
+	const char **items = arena_array(arena, SCOPE_NAMES, sizeof(*items));
+	struct string_list list = {.present = true, .items = items};
+
+	for (size_t k = 0; k < SCOPE_NAMES; k++)
+		if ((scopes & scope_names[k].scope) != 0)
+			items[list.count++] = scope_names[k].name;
+	return list;
+}
+
+enum fail
+api_key_find(struct operation *operation, const struct sha256 *digest, struct api_key *out,
+             bool *found)
+{
+	return db_row(operation->db, operation->task, &statements[FIND],
+	              PARAMETERS(param_digest(operation->task, digest)), out, found);
+}
+
+enum fail
+api_key_touch(struct operation *operation, const struct api_key *key)
+{
+	return db_run(operation->db, operation->task, &statements[TOUCH],
+	              PARAMETERS(key->key_id), NULL);
+}
+
+void
+api_key_make(struct operation *operation, const char *customer_id, const char *role,
+             const char *name, unsigned int scopes, struct api_key_minted *out)
+{
+	struct arena *arena = operation->task->arena;
+	const char *start = customer_id == NULL ? "gba" : customer_id;
+	struct sha256 *digest = arena_alloc(arena, sizeof(*digest));
+
+	out->secret = random_id(arena, arena_printf(arena, "%s_", start), 32);
+	*digest = digest_sha256(out->secret, strlen(out->secret));
+	out->key = (struct api_key){
+	        .key_id = random_id(arena, "key_", 12),
+	        .customer_id = customer_id,
+	        .role = role,
+	        .name = name,
+	        .prefix = arena_copy_bytes(arena, out->secret, strlen(start) + 1 + 6),
+	        .digest = {digest->bytes, sizeof(digest->bytes)},
+	        .scopes = scope_list(arena, scopes),
+	        .created_at = INSTANT_MS(operation->now_ms),
+	};
+}
+
+enum fail
+api_key_create(struct operation *operation, const char *customer_id, const char *role,
+               const char *name, unsigned int scopes, struct api_key_minted *out)
+{
+	struct task *task = operation->task;
+	const struct api_key *key = &out->key;
+	enum fail kind;
+	int64_t created;
+
+	api_key_make(operation, customer_id, role, name, scopes, out);
+	TRY(db_begin(operation->db, task));
+	kind = db_run(operation->db, task, &statements[CREATE],
+	              PARAMETERS(key->key_id, customer_id, role, name,
+	                         param_bytes(task, key->digest), key->prefix,
+	                         param_list(task, &key->scopes),
+	                         param_time(task, key->created_at)),
+	              &created);
+	if (kind == FAIL_CONFLICT) {
+		task_clear(task);
+		return task_fail(task, FAIL_CONFLICT, "operator_exists",
+		                 "There is an operator of that name.");
+	}
+	TRY(kind);
+	if (created == 0)
+		return task_fail(task, FAIL_NOT_FOUND, "customer_not_found",
+		                 "There is no such customer.");
+	TRY(audit_record(operation, "key_create", customer_id, key->key_id, role));
+	return db_commit(operation->db, task);
+}
+
+enum fail
+api_key_list(struct operation *operation, const char *customer_id, const struct api_key **out,
+             size_t *count)
+{
+	return db_rows(operation->db, operation->task, &statements[LIST],
+	               PARAMETERS(customer_id), (void *)out, count);
+}
+
+enum fail
+api_key_revoke(struct operation *operation, const char *customer_id, const char *key_id)
+{
+	struct task *task = operation->task;
+	int64_t revoked;
+
+	TRY(db_begin(operation->db, task));
+	TRY(db_run(operation->db, task, &statements[REVOKE],
+	           PARAMETERS(key_id, customer_id,
+	                      param_time(task, INSTANT_MS(operation->now_ms))),
+	           &revoked));
+	if (revoked == 0)
+		return task_fail(task, FAIL_NOT_FOUND, "key_not_found",
+		                 "There is no such live key.");
+	TRY(audit_record(operation, "key_revoke", customer_id, key_id, NULL));
+	return db_commit(operation->db, task);
+}
+
+enum fail
+api_key_revoke_all(struct operation *operation, const char *customer_id)
+{
+	return db_run(operation->db, operation->task, &statements[REVOKE_ALL],
+	              PARAMETERS(customer_id,
+	                         param_time(operation->task, INSTANT_MS(operation->now_ms))),
+	              NULL);
+}

@@ -1,0 +1,76 @@
+/*
+ * api_keys.h: the keys that open the API, of operators and of customers.
+ *
+ * A key is 256 random bits behind a prefix, shown once and stored as SHA-256:
+ *	operators  gba_<64 hex>
+ *	customers  <customer_id>_<64 hex>
+ */
+#ifndef BILLING_API_KEYS_H
+#define BILLING_API_KEYS_H
+
+#include "billing/operation.h"
+
+/* What a customer's key may be used for; a list is a set of these bits. */
+enum scope { SCOPE_NONE = 0, SCOPE_LICENSE = 1, SCOPE_USAGE = 2, SCOPE_BILLING = 4 };
+enum { SCOPE_ALL = SCOPE_LICENSE | SCOPE_USAGE | SCOPE_BILLING };
+
+struct api_key {
+	const char *key_id;
+	const char *customer_id; /* NULL: an operator's */
+	const char *role;        /* "owner", "viewer", "customer" */
+	const char *name;
+	const char *prefix; /* the key's first characters, to recognise it by */
+	struct bytes digest;
+	struct string_list scopes;
+	struct instant created_at;
+	const char *last_used_on; /* a date, or NULL */
+	bool used_today;
+	struct instant revoked_at;
+};
+
+/* A key that was just made; the secret is never seen again. */
+struct api_key_minted {
+	struct api_key key;
+	const char *secret;
+};
+
+extern const struct statement_list api_key_statements;
+
+/* The text could be a key: its form is right. */
+bool api_key_is_well_formed(const char *secret);
+
+/* The scopes of a list of their names; unknown names are ignored. */
+unsigned int api_key_scopes(const struct string_list *names);
+
+/* NULL when the name is a scope's, else why not; for tables of fields. */
+const char *api_key_check_scope(const char *name);
+
+/* The key with this digest, revoked or not; `*found` false when there is none. */
+enum fail api_key_find(struct operation *operation, const struct sha256 *digest,
+                       struct api_key *out, bool *found) MUST_CHECK;
+
+/* Notes that the key is used today, at most once a day; for a key whose used_today is false. */
+enum fail api_key_touch(struct operation *operation, const struct api_key *key) MUST_CHECK;
+
+/* A key in memory, for those who store it themselves. `customer_id` NULL: an operator's. */
+void api_key_make(struct operation *operation, const char *customer_id, const char *role,
+                  const char *name, unsigned int scopes, struct api_key_minted *out);
+
+/* Makes and stores a key, with its audit entry. FAIL_NOT_FOUND when there is no such customer;
+ * FAIL_CONFLICT "operator_exists" for an operator's name in use. */
+enum fail api_key_create(struct operation *operation, const char *customer_id, const char *role,
+                         const char *name, unsigned int scopes,
+                         struct api_key_minted *out) MUST_CHECK;
+
+/* Keys of a customer, or the operators' with NULL; newest first, at most 1000. */
+enum fail api_key_list(struct operation *operation, const char *customer_id,
+                       const struct api_key **out, size_t *count) MUST_CHECK;
+
+/* Revokes one key. FAIL_NOT_FOUND "key_not_found" when this owner has no such live key. */
+enum fail api_key_revoke(struct operation *operation, const char *customer_id,
+                         const char *key_id) MUST_CHECK;
+
+/* Revokes all keys of a customer, within the caller's transaction. */
+enum fail api_key_revoke_all(struct operation *operation, const char *customer_id) MUST_CHECK;
+
+#endif

@@ -1,0 +1,328 @@
+/*
+ * customers.c: who signed up.
+ */
+#include "billing/customers.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "billing/audit.h"
+#include "billing/licenses.h"
+
+static const struct column columns[] = {
+        COLUMN(struct customer, customer_id),
+        COLUMN(struct customer, email),
+        COLUMN(struct customer, company_name),
+        COLUMN(struct customer, stripe_customer_id),
+        COLUMN(struct customer, created_at),
+        COLUMN(struct customer, updated_at),
+        COLUMN_END,
+};
+
+#define CUSTOMER_COLUMNS                                                                       \
+	"customer_id, email, company_name, stripe_customer_id, created_at, updated_at"
+#define ROW .columns = columns, .row_size = sizeof(struct customer)
+#define PAGE "ORDER BY created_at DESC, customer_id DESC LIMIT $3::bigint OFFSET $4::bigint"
+#define AFTER_CURSOR                                                                           \
+	"deleted_at IS NULL AND (created_at, customer_id) < "                                  \
+	"(COALESCE($1::timestamptz, 'infinity'), COALESCE($2, '')) "
+
+/* What the one statement of a sign-up did. */
+struct outcome {
+	bool created;
+	bool trial;
+};
+
+static const struct column outcome_columns[] = {
+        COLUMN(struct outcome, created),
+        COLUMN(struct outcome, trial),
+        COLUMN_END,
+};
+
+enum { SIGN_UP, FIND, LIST, LIST_EMAIL, LIST_QUERY, UPDATE, ANONYMISE };
+
+static const struct statement statements[] = {
+        [SIGN_UP] =
+                {.name = "customer_sign_up",
+                 .columns = outcome_columns,
+                 .row_size = sizeof(struct outcome),
+                 .sql = "WITH customer AS ("
+                        "  INSERT INTO customers (customer_id, email, company_name, created_at,"
+                        "    updated_at) VALUES ($1, $2, $3, $4::timestamptz, $4::timestamptz)"
+                        "  ON CONFLICT (lower(normalize(email, NFKC))) WHERE deleted_at IS NULL"
+                        "  DO NOTHING RETURNING customer_id, email), "
+                        "redemption AS ("
+                        "  INSERT INTO trial_redemptions (email_digest, customer_id, "
+                        "redeemed_at)"
+                        "  SELECT trial_email_digest(email), customer_id, $4::timestamptz"
+                        "  FROM customer ON CONFLICT DO NOTHING RETURNING customer_id), "
+                        "subscription AS ("
+                        "  INSERT INTO subscriptions (customer_id, plan, status, trial_ends_at,"
+                        "    created_at, updated_at)"
+                        "  SELECT customer_id, $5, 'trialing', $6::timestamptz, "
+                        "$4::timestamptz,"
+                        "    $4::timestamptz FROM redemption RETURNING customer_id), "
+                        "license AS ("
+                        "  INSERT INTO licenses (jti, customer_id, kid, plan, reason, "
+                        "fingerprint,"
+                        "    token, issued_at, expires_at)"
+                        "  SELECT $7, customer_id, $8, $5, 'sign_up', $9, $10, $4::timestamptz,"
+                        "    $11::timestamptz FROM subscription), "
+                        "key AS ("
+                        "  INSERT INTO api_keys (key_id, customer_id, role, name, digest, "
+                        "prefix,"
+                        "    scopes, created_at)"
+                        "  SELECT $12, customer_id, 'customer', $13, $14, $15, $16,"
+                        "    $4::timestamptz FROM customer), "
+                        "audit AS ("
+                        "  INSERT INTO audit_log (actor, action, customer_id, subject, "
+                        "request_id)"
+                        "  SELECT $17, 'sign_up', customer_id, $12, $18 FROM customer) "
+                        "SELECT EXISTS (SELECT FROM customer) AS created, "
+                        "EXISTS (SELECT FROM subscription) AS trial"},
+        [FIND] = {.name = "customer_find",
+                  ROW,
+                  .sql = "SELECT " CUSTOMER_COLUMNS " FROM customers "
+                         "WHERE customer_id = $1 AND deleted_at IS NULL"},
+        [LIST] = {.name = "customer_list",
+                  ROW,
+                  .sql = "SELECT " CUSTOMER_COLUMNS " FROM customers WHERE " AFTER_CURSOR PAGE},
+        [LIST_EMAIL] = {.name = "customer_list_email",
+                        ROW,
+                        .sql = "SELECT " CUSTOMER_COLUMNS " FROM customers WHERE " AFTER_CURSOR
+                               "AND lower(normalize(email, NFKC)) = lower(normalize($5, NFKC)) "
+                               "AND ($6::text IS NULL OR lower(email) LIKE lower($6) "
+                               "  OR lower(company_name) LIKE lower($6)) " PAGE},
+        [LIST_QUERY] = {.name = "customer_list_query",
+                        ROW,
+                        .sql = "SELECT " CUSTOMER_COLUMNS " FROM customers WHERE " AFTER_CURSOR
+                               "AND (lower(email) LIKE lower($5) OR lower(company_name) "
+                               "LIKE lower($5)) " PAGE},
+        [UPDATE] =
+                {.name = "customer_update",
+                 ROW,
+                 .sql = "UPDATE customers SET email = CASE WHEN $2::boolean THEN $3 ELSE email "
+                        "END, company_name = CASE WHEN $4::boolean THEN $5 ELSE company_name "
+                        "END, "
+                        "updated_at = $6 WHERE customer_id = $1 AND deleted_at IS NULL "
+                        "RETURNING " CUSTOMER_COLUMNS},
+        [ANONYMISE] = {.name = "customer_anonymise",
+                       .sql = "UPDATE customers SET email = NULL, company_name = NULL, "
+                              "deleted_at = $2, updated_at = $2 "
+                              "WHERE customer_id = $1 AND deleted_at IS NULL"},
+};
+
+const struct statement_list customer_statements = {statements,
+                                                   sizeof(statements) / sizeof(*statements)};
+
+bool
+customer_id_is_well_formed(const char *id)
+{
+	return text_starts_with(id, "cust_") && text_is_made_of(id + 5, TEXT_HEX, 32, 32);
+}
+
+/* Whatever a mail server might take, short of what only confuses: one @, a local part of 64 bytes
+ * at most, a domain of labels. Whether it exists is for a mail to find out. */
+const char *
+customer_check_email(const char *email)
+{
+	const char *at = strrchr(email, '@');
+	const char *domain = at == NULL ? "" : at + 1;
+
+	if (at == NULL || at == email || at - email > 64 || strchr(email, '@') != at)
+		return "must be an e-mail address";
+	for (const unsigned char *byte = (const unsigned char *)email; *byte != '\0'; byte++)
+		if (*byte <= 0x20 || *byte == 0x7f || strchr("\"(),:;<>[]\\", *byte) != NULL)
+			return "must be an e-mail address";
+	if (strchr(domain, '.') == NULL || *domain == '.' || strstr(domain, "..") != NULL ||
+	    domain[strlen(domain) - 1] == '.' || *domain == '-')
+		return "must be an e-mail address";
+	return NULL;
+}
+
+const char *
+customer_check_name(const char *name)
+{
+	bool blank = true;
+
+	for (const unsigned char *byte = (const unsigned char *)name; *byte != '\0'; byte++) {
+		if (*byte < 0x20 || *byte == 0x7f)
+			return "must not have control characters";
+		blank = blank && *byte == ' ';
+	}
+	return blank ? "must not be blank" : NULL;
+}
+
+static enum fail
+exists(struct task *task)
+{
+	return task_fail(task, FAIL_CONFLICT, "customer_exists",
+	                 "There is a customer with this e-mail address.");
+}
+
+static enum fail
+not_found(struct task *task)
+{
+	return task_fail(task, FAIL_NOT_FOUND, "customer_not_found",
+	                 "There is no such customer.");
+}
+
+/* The rows of a sign-up as they will stand in the database. */
+static void
+prepare(struct operation *operation, const char *email, const char *company_name,
+        struct sign_up *out, struct subscription *subscription)
+{
+	struct instant now = INSTANT_MS(operation->now_ms);
+	const struct plans *plans = &operation->billing->plans;
+
+	out->customer = (struct customer){
+	        .customer_id = random_id(operation->task->arena, "cust_", 16),
+	        .email = email,
+	        .company_name = company_name,
+	        .created_at = now,
+	        .updated_at = now,
+	};
+	*subscription = (struct subscription){
+	        .customer_id = out->customer.customer_id,
+	        .plan = plans->trial_plan,
+	        .status = "trialing",
+	        .trial_ends_at = INSTANT_MS(now.ms + plans->trial_days * DAY_MS),
+	        .created_at = now,
+	        .updated_at = now,
+	        .version = 1,
+	};
+	api_key_make(operation, out->customer.customer_id, "customer", "sign-up", SCOPE_ALL,
+	             &out->key);
+}
+
+enum fail
+customer_sign_up(struct operation *operation, const char *email, const char *company_name,
+                 struct sign_up *out)
+{
+	struct task *task = operation->task;
+	struct subscription *subscription = arena_alloc(task->arena, sizeof(*subscription));
+	struct license *license = arena_alloc(task->arena, sizeof(*license));
+	const struct api_key *key = &out->key.key;
+	struct outcome outcome;
+	bool found;
+
+	prepare(operation, email, company_name, out, subscription);
+	TRY(license_mint(operation, &out->customer, subscription, "sign_up", license));
+	TRY(db_row(operation->db, task, &statements[SIGN_UP],
+	           PARAMETERS(out->customer.customer_id, email, company_name,
+	                      param_time(task, out->customer.created_at), subscription->plan,
+	                      param_time(task, subscription->trial_ends_at), license->jti,
+	                      license->kid, param_bytes(task, license->fingerprint),
+	                      license->token, param_time(task, license->expires_at),
+	                      key->key_id, key->name, param_bytes(task, key->digest),
+	                      key->prefix, param_list(task, &key->scopes), operation->actor,
+	                      task->request_id),
+	           &outcome, &found));
+	if (!outcome.created)
+		return exists(task);
+	out->subscription = outcome.trial ? subscription : NULL;
+	out->license = outcome.trial ? license : NULL;
+	return FAIL_NONE;
+}
+
+enum fail
+customer_find(struct operation *operation, const char *customer_id, struct customer *out)
+{
+	bool found;
+
+	TRY(db_row(operation->db, operation->task, &statements[FIND], PARAMETERS(customer_id),
+	           out, &found));
+	return found ? FAIL_NONE : not_found(operation->task);
+}
+
+/* The start of a text as a LIKE pattern. */
+static const char *
+prefix_pattern(struct arena *arena, const char *start)
+{
+	struct text pattern = text_new(arena, 64);
+
+	for (; *start != '\0'; start++) {
+		if (strchr("%_\\", *start) != NULL)
+			text_add_char(&pattern, '\\');
+		text_add_char(&pattern, *start);
+	}
+	text_add_char(&pattern, '%');
+	return pattern.data;
+}
+
+enum fail
+customer_list(struct operation *operation, const struct customer_filter *filter,
+              const struct customer **out, size_t *count)
+{
+	struct task *task = operation->task;
+	const char *before = param_time(task, filter->before);
+	const char *limit = param_int(task, filter->limit);
+	const char *offset = param_int(task, filter->offset);
+	const char *pattern =
+	        filter->query == NULL ? NULL : prefix_pattern(task->arena, filter->query);
+
+	if (filter->email != NULL)
+		return db_rows(operation->db, task, &statements[LIST_EMAIL],
+		               PARAMETERS(before, filter->before_id, limit, offset,
+		                          filter->email, pattern),
+		               (void *)out, count);
+	if (pattern != NULL)
+		return db_rows(operation->db, task, &statements[LIST_QUERY],
+		               PARAMETERS(before, filter->before_id, limit, offset, pattern),
+		               (void *)out, count);
+	return db_rows(operation->db, task, &statements[LIST],
+	               PARAMETERS(before, filter->before_id, limit, offset), (void *)out,
+	               count);
+}
+
+enum fail
+customer_update(struct operation *operation, const char *customer_id,
+                const struct patch_text *email, const struct patch_text *company_name,
+                struct customer *out)
+{
+	struct task *task = operation->task;
+	enum fail kind;
+	bool found;
+
+	if (!email->present && !company_name->present)
+		return customer_find(operation, customer_id, out);
+	TRY(db_begin(operation->db, task));
+	kind = db_row(operation->db, task, &statements[UPDATE],
+	              PARAMETERS(customer_id, param_bool(email->present), email->value,
+	                         param_bool(company_name->present), company_name->value,
+	                         param_time(task, INSTANT_MS(operation->now_ms))),
+	              out, &found);
+	if (kind == FAIL_CONFLICT) {
+		task_clear(task);
+		return exists(task);
+	}
+	TRY(kind);
+	if (!found)
+		return not_found(task);
+	TRY(audit_record(operation, "customer_update", customer_id, NULL,
+	                 !email->present          ? "company_name"
+	                 : !company_name->present ? "email"
+	                                          : "email, company_name"));
+	return db_commit(operation->db, task);
+}
+
+enum fail
+customer_delete(struct operation *operation, const char *customer_id)
+{
+	struct task *task = operation->task;
+	int64_t changed;
+
+	TRY(db_begin(operation->db, task));
+	TRY(db_run(operation->db, task, &statements[ANONYMISE],
+	           PARAMETERS(customer_id, param_time(task, INSTANT_MS(operation->now_ms))),
+	           &changed));
+	if (changed == 0)
+		return not_found(task);
+	TRY(subscription_cancel(operation, customer_id));
+	TRY(license_revoke_all(operation, customer_id, "customer_deleted"));
+	TRY(api_key_revoke_all(operation, customer_id));
+	TRY(audit_record(operation, "customer_delete", customer_id, NULL, NULL));
+	return db_commit(operation->db, task);
+}

@@ -1,0 +1,133 @@
+/*
+ * idempotency.c: the first answer to a POST with an Idempotency-Key, kept for a day.
+ */
+#include "billing/idempotency.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/text.h"
+
+struct claim {
+	bool locked;
+	struct bytes sealed;
+};
+
+static const struct column claim_columns[] = {
+        COLUMN(struct claim, locked),
+        COLUMN(struct claim, sealed),
+        COLUMN_END,
+};
+
+enum { CLAIM, STORE, PRUNE };
+
+static const struct statement statements[] = {
+        /* The row may have been committed between this statement's snapshot and its lock; then the
+	 * primary key refuses ours at the end, and the client's next try finds it. */
+        [CLAIM] = {.name = "idempotency_claim",
+                   .columns = claim_columns,
+                   .row_size = sizeof(struct claim),
+                   .sql = "SELECT pg_try_advisory_xact_lock($2::bigint) AS locked, "
+                          "(SELECT sealed FROM idempotency_keys WHERE digest = $1 "
+                          "AND expires_at > $3::timestamptz) AS sealed"},
+        [STORE] = {.name = "idempotency_store",
+                   .sql = "INSERT INTO idempotency_keys AS i (digest, sealed, created_at, "
+                          "expires_at) "
+                          "VALUES ($1, $2, $3, $4) ON CONFLICT (digest) DO UPDATE SET "
+                          "sealed = EXCLUDED.sealed, created_at = EXCLUDED.created_at, "
+                          "expires_at = EXCLUDED.expires_at WHERE i.expires_at <= "
+                          "EXCLUDED.created_at"},
+        [PRUNE] = {.name = "idempotency_prune",
+                   .sql = "DELETE FROM idempotency_keys WHERE digest IN (SELECT digest FROM "
+                          "idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at "
+                          "LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"},
+};
+
+const struct statement_list idempotency_statements = {statements,
+                                                      sizeof(statements) / sizeof(*statements)};
+
+const char *
+idempotency_check_key(const char *key)
+{
+	size_t length = strlen(key);
+
+	for (size_t i = 0; i < length; i++)
+		if (key[i] < 0x20 || key[i] > 0x7e)
+			length = 0;
+	return length >= 1 && length <= 255 ? NULL : "must have 1 to 255 printable characters";
+}
+
+/* Caller and key name the row; key and request open it. */
+static void
+derive(struct arena *arena, struct idempotency *idempotency)
+{
+	const char *const name[] = {"idempotency", idempotency->caller, idempotency->key};
+	struct text secret = text_new(arena, idempotency->request.length + 512);
+
+	idempotency->digest = digest_strings(name, 3);
+	text_printf(&secret, "%zu:%s:%s:", strlen(idempotency->key), idempotency->key,
+	            idempotency->caller);
+	text_add_bytes(&secret, (const char *)idempotency->request.data,
+	               idempotency->request.length);
+	idempotency->secret = (struct bytes){(const uint8_t *)secret.data, secret.length};
+}
+
+static enum fail
+in_progress(struct task *task)
+{
+	return task_fail(task, FAIL_CONFLICT, "idempotency_in_progress",
+	                 "A request with this Idempotency-Key is being answered; try again.");
+}
+
+enum fail
+idempotency_claim(struct operation *operation, struct idempotency *idempotency,
+                  struct bytes *answer, bool *replay)
+{
+	struct task *task = operation->task;
+	struct claim claim = {0};
+	int64_t lock;
+	bool found;
+
+	derive(task->arena, idempotency);
+	memcpy(&lock, idempotency->digest.bytes, sizeof(lock));
+	TRY(db_row(operation->db, task, &statements[CLAIM],
+	           PARAMETERS(param_digest(task, &idempotency->digest), param_int(task, lock),
+	                      param_time(task, INSTANT_MS(operation->now_ms))),
+	           &claim, &found));
+	*replay = claim.sealed.data != NULL;
+	if (*replay) {
+		if (digest_open(task->arena, idempotency->secret, claim.sealed, answer))
+			return FAIL_NONE;
+		return task_fail(task, FAIL_UNPROCESSABLE, "idempotency_key_reused",
+		                 "This Idempotency-Key was used for another request.");
+	}
+	return claim.locked ? FAIL_NONE : in_progress(task);
+}
+
+enum fail
+idempotency_store(struct operation *operation, const struct idempotency *idempotency,
+                  struct bytes answer)
+{
+	struct task *task = operation->task;
+	struct bytes sealed = digest_seal(task->arena, idempotency->secret, answer);
+	int64_t stored;
+
+	TRY(db_run(operation->db, task, &statements[STORE],
+	           PARAMETERS(param_digest(task, &idempotency->digest),
+	                      param_bytes(task, sealed),
+	                      param_time(task, INSTANT_MS(operation->now_ms)),
+	                      param_time(task, INSTANT_MS(operation->now_ms + DAY_MS))),
+	           &stored));
+	return stored == 1 ? FAIL_NONE : in_progress(task);
+}
+
+enum fail
+idempotency_prune(struct operation *operation, int64_t limit, int64_t *pruned)
+{
+	struct task *task = operation->task;
+
+	return db_run(operation->db, task, &statements[PRUNE],
+	              PARAMETERS(param_time(task, INSTANT_MS(operation->now_ms)),
+	                         param_int(task, limit)),
+	              pruned);
+}

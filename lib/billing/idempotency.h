@@ -1,0 +1,44 @@
+/*
+ * idempotency.h: the first answer to a POST with an Idempotency-Key, kept for a day.
+ *
+ * Claim, work and answer are one transaction, so a crash leaves nothing half done. The row holds a
+ * digest of the key and the answer sealed with what only the client knows (its key and its
+ * request): an answer may hold an API key, which must not be readable in the database.
+ */
+#ifndef BILLING_IDEMPOTENCY_H
+#define BILLING_IDEMPOTENCY_H
+
+#include "billing/operation.h"
+
+/* One use of a key. `request` is method, path and body. */
+struct idempotency {
+	const char *caller;
+	const char *key;
+	struct bytes request;
+	struct sha256 digest; /* filled by the claim */
+	struct bytes secret;  /* likewise */
+};
+
+extern const struct statement_list idempotency_statements;
+
+/* NULL when the text can be a key (1 to 255 printable characters), else why not. */
+const char *idempotency_check_key(const char *key);
+
+/*
+ * Claims the key in the open transaction. `*replay` is true when an answer is stored: then
+ * `answer` has it. FAIL_CONFLICT "idempotency_in_progress" while a twin runs, FAIL_UNPROCESSABLE
+ * "idempotency_key_reused" when the key was used for another request.
+ */
+enum fail idempotency_claim(struct operation *operation, struct idempotency *idempotency,
+                            struct bytes *answer, bool *replay) MUST_CHECK;
+
+/* Stores the answer in the open transaction. FAIL_CONFLICT "idempotency_in_progress" when a twin
+ * was faster. */
+enum fail idempotency_store(struct operation *operation, const struct idempotency *idempotency,
+                            struct bytes answer) MUST_CHECK;
+
+/* Deletes what has expired, at most `limit`. */
+enum fail idempotency_prune(struct operation *operation, int64_t limit,
+                            int64_t *pruned) MUST_CHECK;
+
+#endif

@@ -1,0 +1,488 @@
+/*
+ * licenses.c: issuing licences, keeping them, handing them out again, and taking them back.
+ */
+#include "billing/licenses.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "billing/access.h"
+#include "billing/audit.h"
+#include "licensing/revocations.h"
+
+/* A signed time may be this far off (RFC 8725 leaves it to us); our own clock signs and verifies. */
+enum { LEEWAY_SECONDS = 120, HAND_OUT_TRIES = 3 };
+
+static const struct column view_columns[] = {
+        COLUMN(struct license_view, key.key_id),
+        COLUMN(struct license_view, key.customer_id),
+        COLUMN(struct license_view, key.role),
+        COLUMN(struct license_view, key.digest),
+        COLUMN(struct license_view, key.scopes),
+        COLUMN(struct license_view, key.used_today),
+        COLUMN(struct license_view, key.revoked_at),
+        COLUMN(struct license_view, customer.customer_id),
+        COLUMN(struct license_view, customer.email),
+        COLUMN(struct license_view, customer.company_name),
+        COLUMN(struct license_view, subscription.subscription_id),
+        COLUMN(struct license_view, subscription.customer_id),
+        COLUMN(struct license_view, subscription.stripe_subscription_id),
+        COLUMN(struct license_view, subscription.plan),
+        COLUMN(struct license_view, subscription.status),
+        COLUMN(struct license_view, subscription.trial_ends_at),
+        COLUMN(struct license_view, subscription.current_period_ends_at),
+        COLUMN(struct license_view, subscription.past_due_since),
+        COLUMN(struct license_view, subscription.version),
+        COLUMN(struct license_view, newest.jti),
+        COLUMN(struct license_view, newest.fingerprint),
+        COLUMN(struct license_view, newest.token),
+        COLUMN(struct license_view, newest.issued_at),
+        COLUMN(struct license_view, newest.expires_at),
+        COLUMN_END,
+};
+
+static const struct column license_columns[] = {
+        COLUMN(struct license, jti),
+        COLUMN(struct license, kid),
+        COLUMN(struct license, plan),
+        COLUMN(struct license, reason),
+        COLUMN(struct license, issued_at),
+        COLUMN(struct license, expires_at),
+        COLUMN(struct license, revoked_at),
+        COLUMN(struct license, revoke_reason),
+        COLUMN_END,
+};
+
+/* One jti of the revocation list. */
+struct revoked {
+	const char *jti;
+};
+
+static const struct column revoked_columns[] = {COLUMN(struct revoked, jti), COLUMN_END};
+
+/* When a key's last licence expires. */
+struct last {
+	struct instant expires_at;
+};
+
+static const struct column last_columns[] = {COLUMN(struct last, expires_at), COLUMN_END};
+
+enum { VIEW, STORE, REVOKE_ALL, HISTORY, REVOCATIONS, IS_REVOKED, LAST_OF_KEY, FORGET_TOKENS };
+
+static const struct statement statements[] = {
+        [VIEW] =
+                {.name = "license_view",
+                 .columns = view_columns,
+                 .row_size = sizeof(struct license_view),
+                 .sql = "SELECT k.key_id AS \"key.key_id\", k.customer_id AS "
+                        "\"key.customer_id\", "
+                        "k.role AS \"key.role\", k.digest AS \"key.digest\", "
+                        "k.scopes AS \"key.scopes\", "
+                        "COALESCE(k.last_used_on >= current_date, false) AS "
+                        "\"key.used_today\", "
+                        "k.revoked_at AS \"key.revoked_at\", "
+                        "c.customer_id AS \"customer.customer_id\", c.email AS "
+                        "\"customer.email\", "
+                        "c.company_name AS \"customer.company_name\", "
+                        "s.subscription_id AS \"subscription.subscription_id\", "
+                        "s.customer_id AS \"subscription.customer_id\", "
+                        "s.stripe_subscription_id AS \"subscription.stripe_subscription_id\", "
+                        "s.plan AS \"subscription.plan\", s.status AS \"subscription.status\", "
+                        "s.trial_ends_at AS \"subscription.trial_ends_at\", "
+                        "s.current_period_ends_at AS \"subscription.current_period_ends_at\", "
+                        "s.past_due_since AS \"subscription.past_due_since\", "
+                        "s.version AS \"subscription.version\", "
+                        "l.jti AS \"newest.jti\", l.fingerprint AS \"newest.fingerprint\", "
+                        "l.token AS \"newest.token\", l.issued_at AS \"newest.issued_at\", "
+                        "l.expires_at AS \"newest.expires_at\" "
+                        "FROM (SELECT) AS one "
+                        "LEFT JOIN api_keys k ON k.digest = $1 "
+                        "LEFT JOIN customers c ON c.customer_id = $2 AND c.deleted_at IS NULL "
+                        "LEFT JOIN LATERAL (SELECT * FROM subscriptions "
+                        "  WHERE customer_id = c.customer_id "
+                        "  ORDER BY subscription_id DESC LIMIT 1) s ON true "
+                        "LEFT JOIN LATERAL (SELECT * FROM licenses "
+                        "  WHERE customer_id = c.customer_id "
+                        "  ORDER BY issued_at DESC, jti DESC LIMIT 1) l ON true"},
+        /* Only from the subscription as it was read; the share lock makes a revocation wait, which
+	 * then sees this row. */
+        [STORE] = {.name = "license_store",
+                   .sql = "INSERT INTO licenses (jti, customer_id, kid, plan, reason, "
+                          "fingerprint, "
+                          "token, issued_at, expires_at) "
+                          "SELECT $3, s.customer_id, $4, $5, $6, $7, $8, $9, $10 "
+                          "FROM subscriptions s WHERE s.subscription_id = $1::bigint "
+                          "AND s.version = $2::bigint FOR SHARE"},
+        [REVOKE_ALL] =
+                {.name = "license_revoke_all",
+                 .sql = "UPDATE licenses SET revoked_at = $2, revoke_reason = $3, token = NULL "
+                        "WHERE customer_id = $1 AND revoked_at IS NULL AND expires_at > $2"},
+        [HISTORY] =
+                {.name = "license_history",
+                 .columns = license_columns,
+                 .row_size = sizeof(struct license),
+                 .sql = "SELECT jti, kid, plan, reason, issued_at, expires_at, revoked_at, "
+                        "revoke_reason FROM licenses WHERE customer_id = $1 AND "
+                        "(issued_at, jti) < (COALESCE($2::timestamptz, 'infinity'), "
+                        "COALESCE($3, '')) ORDER BY issued_at DESC, jti DESC LIMIT $4::bigint"},
+        [REVOCATIONS] = {.name = "license_revocations",
+                         .columns = revoked_columns,
+                         .row_size = sizeof(struct revoked),
+                         .sql = "SELECT jti FROM licenses WHERE revoked_at IS NOT NULL "
+                                "AND expires_at > $1 ORDER BY jti"},
+        [IS_REVOKED] =
+                {.name = "license_is_revoked",
+                 .columns = revoked_columns,
+                 .row_size = sizeof(struct revoked),
+                 .sql = "SELECT jti FROM licenses WHERE jti = $1 AND revoked_at IS NOT NULL"},
+        [LAST_OF_KEY] =
+                {.name = "license_last_of_key",
+                 .columns = last_columns,
+                 .row_size = sizeof(struct last),
+                 .sql = "SELECT max(expires_at) AS expires_at FROM licenses WHERE kid = $1"},
+        [FORGET_TOKENS] = {.name = "license_forget_tokens",
+                           .sql = "UPDATE licenses SET token = NULL WHERE jti IN ("
+                                  "SELECT jti FROM licenses WHERE token IS NOT NULL "
+                                  "AND issued_at < $1 ORDER BY issued_at LIMIT $2::bigint "
+                                  "FOR UPDATE SKIP LOCKED)"},
+};
+
+const struct statement_list license_statements = {statements,
+                                                  sizeof(statements) / sizeof(*statements)};
+
+static enum fail
+customer_missing(struct task *task)
+{
+	return task_fail(task, FAIL_NOT_FOUND, "customer_not_found",
+	                 "There is no such customer.");
+}
+
+enum fail
+license_view_read(struct operation *operation, const struct sha256 *digest,
+                  const char *customer_id, struct license_view *out)
+{
+	struct task *task = operation->task;
+	bool found;
+
+	return db_row(
+	        operation->db, task, &statements[VIEW],
+	        PARAMETERS(digest == NULL ? NULL : param_digest(task, digest), customer_id),
+	        out, &found);
+}
+
+/* Everything that the licence says but its times and jti. */
+static struct license_claims
+claims_of(const struct operation *operation, const struct customer *customer,
+          const struct subscription *subscription)
+{
+	const struct plans *plans = &operation->billing->plans;
+	const struct plan *plan = plans_find(plans, subscription->plan);
+	bool trial = access_is_trial(subscription, operation->now_ms);
+	struct license_claims claims = {
+	        .issuer = operation->billing->policy.issuer,
+	        .customer_id = customer->customer_id,
+	        .jti = "",
+	        .customer_name = customer->company_name != NULL ? customer->company_name
+	                                                        : customer->email,
+	        .plan = subscription->plan,
+	        .trial.is_trial = trial,
+	        .status = access_status(subscription, operation->now_ms),
+	        .period_ends_at = subscription->current_period_ends_at,
+	};
+
+	/* A plan that was taken out of plans.json falls back to what a trial gives. */
+	claims.features = trial || plan == NULL ? plans->trial_features : plan->features;
+	claims.limits = trial || plan == NULL ? plans->trial_limits : plan->limits;
+	if (trial) {
+		claims.trial.expires_at = subscription->trial_ends_at;
+		if (!claims.period_ends_at.known)
+			claims.period_ends_at = subscription->trial_ends_at;
+	}
+	return claims;
+}
+
+/* Two licences with the same fingerprint differ in times and jti only. */
+static struct sha256
+fingerprint_of(const struct operation *operation, const struct license_claims *claims,
+               const struct subscription *subscription)
+{
+	struct task *task = operation->task;
+	const struct billing_policy *policy = &operation->billing->policy;
+	const char *const parts[] = {
+	        license_claims_write(task->arena, claims),
+	        license_keys_signing(&operation->billing->keys)->kid,
+	        access_granted(subscription, policy, operation->now_ms) ? "access" : "none",
+	        policy->paid_through ? "paid_through" : "ttl",
+	        param_int(task, policy->license_ttl_days),
+	        param_int(task, policy->license_grace_days),
+	        param_int(task, operation->billing->plans.version),
+	};
+
+	return digest_strings(parts, sizeof(parts) / sizeof(*parts));
+}
+
+enum fail
+license_mint(struct operation *operation, const struct customer *customer,
+             const struct subscription *subscription, const char *reason, struct license *out)
+{
+	struct arena *arena = operation->task->arena;
+	const struct license_key *key = license_keys_signing(&operation->billing->keys);
+	struct license_claims claims = claims_of(operation, customer, subscription);
+	struct sha256 *fingerprint = arena_alloc(arena, sizeof(*fingerprint));
+	struct instant end = access_license_end(subscription, &operation->billing->policy,
+	                                        operation->now_ms);
+	char *token;
+
+	if (!end.known)
+		return task_fail(
+		        operation->task, FAIL_CONFLICT, "license_end_unknown",
+		        "The end of the paid period is not known yet, so no licence can be "
+		        "issued.");
+	*fingerprint = fingerprint_of(operation, &claims, subscription);
+	claims.jti = random_id(arena, "lic_", 16);
+	claims.issued_at_s = operation->now_ms / SECOND_MS;
+	claims.expires_at_s = end.ms / SECOND_MS;
+	TRY(license_sign(operation->task, key, &claims, &token));
+	*out = (struct license){
+	        .jti = claims.jti,
+	        .kid = key->kid,
+	        .plan = claims.plan,
+	        .reason = reason,
+	        .fingerprint = {fingerprint->bytes, sizeof(fingerprint->bytes)},
+	        .token = token,
+	        .issued_at = INSTANT_MS(operation->now_ms),
+	        .expires_at = INSTANT_MS(claims.expires_at_s * SECOND_MS),
+	        .fresh = true,
+	};
+	return FAIL_NONE;
+}
+
+/* Stores the licence unless the subscription has changed since it was read. */
+static enum fail
+store(struct operation *operation, const struct subscription *subscription,
+      const struct license *license, bool *stored)
+{
+	struct task *task = operation->task;
+	int64_t rows;
+
+	TRY(db_run(operation->db, task, &statements[STORE],
+	           PARAMETERS(param_int(task, subscription->subscription_id),
+	                      param_int(task, subscription->version), license->jti,
+	                      license->kid, license->plan, license->reason,
+	                      param_bytes(task, license->fingerprint), license->token,
+	                      param_time(task, license->issued_at),
+	                      param_time(task, license->expires_at)),
+	           &rows));
+	*stored = rows == 1;
+	return FAIL_NONE;
+}
+
+static bool
+same_bytes(struct bytes a, const struct sha256 *b)
+{
+	return a.length == sizeof(b->bytes) && memcmp(a.data, b->bytes, a.length) == 0;
+}
+
+/* Young enough to be handed out again. A clock that was set back makes it young for ever, so one
+ * from the future is not. */
+static bool
+is_young(const struct license *license, int64_t now_ms)
+{
+	int64_t life = license->expires_at.ms - license->issued_at.ms;
+	int64_t age = now_ms - license->issued_at.ms;
+	int64_t limit = life / 2 < DAY_MS ? life / 2 : DAY_MS;
+
+	return age >= -LEEWAY_SECONDS * SECOND_MS && age < limit;
+}
+
+/* Whether the newest licence can be handed out again; if not, why a new one is due. */
+static bool
+is_kept(const struct operation *operation, const struct license_view *view, const char **reason)
+{
+	const struct license_claims claims =
+	        claims_of(operation, &view->customer, &view->subscription);
+	const struct sha256 fingerprint =
+	        fingerprint_of(operation, &claims, &view->subscription);
+
+	if (view->newest.jti == NULL)
+		*reason = "first";
+	else if (!same_bytes(view->newest.fingerprint, &fingerprint))
+		*reason = "changed";
+	else
+		*reason = "refreshed";
+	return strcmp(*reason, "refreshed") == 0 && view->newest.token != NULL &&
+	       is_young(&view->newest, operation->now_ms);
+}
+
+enum fail
+license_hand_out(struct operation *operation, struct license_view *view, struct license *out)
+{
+	for (int tries = 0; tries < HAND_OUT_TRIES; tries++) {
+		const char *reason;
+		bool stored;
+
+		if (view->customer.customer_id == NULL)
+			return customer_missing(operation->task);
+		if (view->subscription.plan == NULL)
+			return task_fail(operation->task, FAIL_NOT_FOUND,
+			                 "subscription_not_found",
+			                 "The customer has no subscription.");
+		if (is_kept(operation, view, &reason)) {
+			*out = view->newest;
+			return FAIL_NONE;
+		}
+		TRY(license_mint(operation, &view->customer, &view->subscription, reason, out));
+		TRY(store(operation, &view->subscription, out, &stored));
+		if (stored)
+			return FAIL_NONE;
+		TRY(license_view_read(operation, NULL, view->customer.customer_id, view));
+	}
+	return task_fail(operation->task, FAIL_UNAVAILABLE, "busy",
+	                 "The subscription is changing at this moment; try again.");
+}
+
+enum fail
+license_current(struct operation *operation, const char *customer_id, struct license *out,
+                struct subscription *subscription)
+{
+	struct license_view view = {0};
+
+	TRY(license_view_read(operation, NULL, customer_id, &view));
+	TRY(license_hand_out(operation, &view, out));
+	*subscription = view.subscription;
+	return FAIL_NONE;
+}
+
+enum fail
+license_revoke_all(struct operation *operation, const char *customer_id, const char *reason)
+{
+	struct task *task = operation->task;
+
+	return db_run(operation->db, task, &statements[REVOKE_ALL],
+	              PARAMETERS(customer_id, param_time(task, INSTANT_MS(operation->now_ms)),
+	                         reason),
+	              NULL);
+}
+
+enum fail
+license_revoke(struct operation *operation, const char *customer_id, const char *reason)
+{
+	struct customer customer;
+
+	TRY(db_begin(operation->db, operation->task));
+	TRY(customer_find(operation, customer_id, &customer));
+	/* First the subscription: whoever issues from it now waits, and sees that it changed. */
+	TRY(subscription_cancel(operation, customer_id));
+	TRY(license_revoke_all(operation, customer_id, reason));
+	TRY(audit_record(operation, "license_revoke", customer_id, NULL, reason));
+	return db_commit(operation->db, operation->task);
+}
+
+enum fail
+license_rotate(struct operation *operation, const char *customer_id, struct license *out,
+               struct subscription *subscription)
+{
+	struct license_view view = {0};
+	bool stored;
+
+	TRY(db_begin(operation->db, operation->task));
+	TRY(subscription_lock(operation, customer_id));
+	TRY(license_view_read(operation, NULL, customer_id, &view));
+	if (view.customer.customer_id == NULL)
+		return customer_missing(operation->task);
+	if (view.subscription.plan == NULL)
+		return task_fail(operation->task, FAIL_NOT_FOUND, "subscription_not_found",
+		                 "The customer has no subscription.");
+	TRY(license_revoke_all(operation, customer_id, "rotated"));
+	TRY(license_mint(operation, &view.customer, &view.subscription, "rotated", out));
+	TRY(store(operation, &view.subscription, out, &stored));
+	if (!stored)
+		return task_fail(operation->task, FAIL_UNAVAILABLE, "busy",
+		                 "The subscription is changing at this moment; try again.");
+	TRY(audit_record(operation, "license_rotate", customer_id, out->jti, NULL));
+	*subscription = view.subscription;
+	return db_commit(operation->db, operation->task);
+}
+
+enum fail
+license_history(struct operation *operation, const char *customer_id, struct instant before,
+                const char *before_jti, int64_t limit, const struct license **out,
+                size_t *count)
+{
+	struct task *task = operation->task;
+
+	return db_rows(operation->db, task, &statements[HISTORY],
+	               PARAMETERS(customer_id, param_time(task, before), before_jti,
+	                          param_int(task, limit)),
+	               (void *)out, count);
+}
+
+enum fail
+license_revocations(struct operation *operation, char **token)
+{
+	struct task *task = operation->task;
+	const struct billing *billing = operation->billing;
+	struct revocations list = {
+	        .issuer = billing->policy.issuer,
+	        .issued_at_s = operation->now_ms / SECOND_MS,
+	        .next_update_s = operation->now_ms / SECOND_MS +
+	                         billing->policy.revocations_ttl_hours * 3600,
+	};
+	const struct revoked *rows;
+	const char **jtis;
+
+	TRY(db_rows(operation->db, task, &statements[REVOCATIONS],
+	            PARAMETERS(param_time(task, INSTANT_MS(operation->now_ms))), (void *)&rows,
+	            &list.count));
+	jtis = arena_array(task->arena, list.count, sizeof(*jtis));
+	for (size_t i = 0; i < list.count; i++)
+		jtis[i] = rows[i].jti;
+	list.jtis = jtis;
+	return revocations_sign(task, license_keys_signing(&billing->keys), &list, token);
+}
+
+enum fail
+license_check(struct operation *operation, const char *token, enum license_verdict *verdict,
+              const char **payload)
+{
+	struct task *task = operation->task;
+	const struct billing *billing = operation->billing;
+	struct license_claims claims;
+	struct revoked row;
+	bool revoked;
+
+	*verdict = license_verify(task, &billing->keys, token, operation->now_ms / SECOND_MS,
+	                          LEEWAY_SECONDS, billing->policy.issuer, &claims, payload);
+	if (*verdict != LICENSE_VALID)
+		return FAIL_NONE;
+	TRY(db_row(operation->db, task, &statements[IS_REVOKED], PARAMETERS(claims.jti), &row,
+	           &revoked));
+	if (revoked)
+		*verdict = LICENSE_REVOKED;
+	return FAIL_NONE;
+}
+
+enum fail
+license_last_of_key(struct operation *operation, const char *kid, struct instant *out)
+{
+	struct last last = {.expires_at = INSTANT_NONE};
+	bool found;
+
+	TRY(db_row(operation->db, operation->task, &statements[LAST_OF_KEY], PARAMETERS(kid),
+	           &last, &found));
+	*out = last.expires_at;
+	return FAIL_NONE;
+}
+
+enum fail
+license_forget_tokens(struct operation *operation, int64_t limit, int64_t *forgotten)
+{
+	struct task *task = operation->task;
+
+	return db_run(operation->db, task, &statements[FORGET_TOKENS],
+	              PARAMETERS(param_time(task, INSTANT_MS(operation->now_ms - DAY_MS)),
+	                         param_int(task, limit)),
+	              forgotten);
+}

@@ -1,0 +1,94 @@
+/*
+ * licenses.h: issuing licences, keeping them, handing them out again, and taking them back.
+ */
+#ifndef BILLING_LICENSES_H
+#define BILLING_LICENSES_H
+
+#include "billing/api_keys.h"
+#include "billing/customers.h"
+#include "billing/operation.h"
+#include "billing/subscriptions.h"
+#include "licensing/verify.h"
+
+/* One issued licence. `token` is NULL when it is no longer kept. */
+struct license {
+	const char *jti;
+	const char *kid;
+	const char *plan;
+	const char *reason;       /* "sign_up", "first", "changed", "refreshed", "rotated" */
+	struct bytes fingerprint; /* of all that it says but its times and jti */
+	const char *token;
+	struct instant issued_at;
+	struct instant expires_at;
+	struct instant revoked_at;
+	const char *revoke_reason;
+	bool fresh; /* signed just now, not kept from earlier */
+};
+
+/* All that the answer to a licence request depends on, read by one statement. Ids are NULL where
+ * the row does not exist. */
+struct license_view {
+	struct api_key key; /* the caller's, when a digest was given */
+	struct customer customer;
+	struct subscription subscription;
+	struct license newest;
+};
+
+extern const struct statement_list license_statements;
+
+/* The hot path's one statement. `digest` is the caller's key or NULL. */
+enum fail license_view_read(struct operation *operation, const struct sha256 *digest,
+                            const char *customer_id, struct license_view *out) MUST_CHECK;
+
+/*
+ * The customer's licence: the kept one while nothing that it says has changed and it is young
+ * (a day, or half of its life if that is shorter), else a new one, stored before it is returned.
+ * FAIL_NOT_FOUND "customer_not_found", "subscription_not_found"; FAIL_CONFLICT
+ * "license_end_unknown" when the policy needs a period end that is not known.
+ */
+enum fail license_hand_out(struct operation *operation, struct license_view *view,
+                           struct license *out) MUST_CHECK;
+
+/* license_view_read() and license_hand_out(), for callers that are known already. */
+enum fail license_current(struct operation *operation, const char *customer_id,
+                          struct license *out, struct subscription *subscription) MUST_CHECK;
+
+/* Signs a licence without storing it; sign-up stores it with the rest. */
+enum fail license_mint(struct operation *operation, const struct customer *customer,
+                       const struct subscription *subscription, const char *reason,
+                       struct license *out) MUST_CHECK;
+
+/* Cancels the subscription and revokes every live licence, in one transaction. FAIL_NOT_FOUND. */
+enum fail license_revoke(struct operation *operation, const char *customer_id,
+                         const char *reason) MUST_CHECK;
+
+/* Revokes all live licences of the customer within the caller's transaction. */
+enum fail license_revoke_all(struct operation *operation, const char *customer_id,
+                             const char *reason) MUST_CHECK;
+
+/* A new licence; the older ones are revoked, the subscription stays as it is. FAIL_NOT_FOUND. */
+enum fail license_rotate(struct operation *operation, const char *customer_id,
+                         struct license *out, struct subscription *subscription) MUST_CHECK;
+
+/* Issued licences, newest first, without tokens, older than (before, jti) where given. */
+enum fail license_history(struct operation *operation, const char *customer_id,
+                          struct instant before, const char *before_jti, int64_t limit,
+                          const struct license **out, size_t *count) MUST_CHECK;
+
+/* The signed list of revoked licences that have not expired. */
+enum fail license_revocations(struct operation *operation, char **token) MUST_CHECK;
+
+/* Verifies a token with all published keys and the database's revocations. `payload` is the JSON
+ * text of the claims when the verdict is LICENSE_VALID. */
+enum fail license_check(struct operation *operation, const char *token,
+                        enum license_verdict *verdict, const char **payload) MUST_CHECK;
+
+/* When the last licence of that signing key expires; unknown when there is none. */
+enum fail license_last_of_key(struct operation *operation, const char *kid,
+                              struct instant *out) MUST_CHECK;
+
+/* Forgets tokens that are too old to be handed out again, at most `limit`. */
+enum fail license_forget_tokens(struct operation *operation, int64_t limit,
+                                int64_t *forgotten) MUST_CHECK;
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * operation.h: what one billing operation has at hand: its task, the database, the rules of this
+ * installation, and who acts.
+ */
+#ifndef BILLING_OPERATION_H
+#define BILLING_OPERATION_H
+
+#include "base/failure.h"
+#include "billing/plans.h"
+#include "db/db.h"
+#include "licensing/keys.h"
+
+/* How long what lasts. Days are days of 24 hours. */
+struct billing_policy {
+	const char *issuer; /* the licences' `iss` */
+	int64_t license_ttl_days;
+	bool paid_through; /* licences end with the paid period, not a fixed time after issue */
+	int64_t license_grace_days;
+	int64_t past_due_grace_days;
+	int64_t revocations_ttl_hours;
+};
+
+/* The rules of this installation; constant while a process serves. */
+struct billing {
+	struct plans plans;
+	struct billing_policy policy;
+	struct license_keys keys;
+};
+
+struct operation {
+	struct task *task;
+	struct db *db;
+	const struct billing *billing;
+	const char
+	        *actor; /* for the audit trail: "operator:key_...", "customer:cust_...", ... */
+	int64_t now_ms;
+};
+
+#endif

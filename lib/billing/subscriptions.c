@@ -1,0 +1,215 @@
+/*
+ * subscriptions.c: what a customer has subscribed to.
+ */
+#include "billing/subscriptions.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "billing/audit.h"
+
+static const struct column columns[] = {
+        COLUMN(struct subscription, subscription_id),
+        COLUMN(struct subscription, customer_id),
+        COLUMN(struct subscription, stripe_subscription_id),
+        COLUMN(struct subscription, plan),
+        COLUMN(struct subscription, status),
+        COLUMN(struct subscription, trial_ends_at),
+        COLUMN(struct subscription, current_period_ends_at),
+        COLUMN(struct subscription, past_due_since),
+        COLUMN(struct subscription, cancel_at_period_end),
+        COLUMN(struct subscription, version),
+        COLUMN(struct subscription, created_at),
+        COLUMN(struct subscription, updated_at),
+        COLUMN_END,
+};
+
+#define SUBSCRIPTION_COLUMNS                                                                   \
+	"s.subscription_id, s.customer_id, s.stripe_subscription_id, s.plan, s.status, "       \
+	"s.trial_ends_at, s.current_period_ends_at, s.past_due_since, "                        \
+	"s.cancel_at_period_end, "                                                             \
+	"s.version, s.created_at, s.updated_at"
+
+/* What became of an attempt to start a trial. */
+struct trial_attempt {
+	bool customer_exists;
+	bool subscription_exists;
+};
+
+static const struct column attempt_columns[] = {
+        COLUMN(struct trial_attempt, customer_exists),
+        COLUMN(struct trial_attempt, subscription_exists),
+        COLUMN_END,
+};
+
+#define ROW .columns = columns, .row_size = sizeof(struct subscription)
+
+enum { NEWEST, START_TRIAL, TRIAL_OBSTACLE, CANCEL, LOCK, EXPIRE_TRIALS };
+
+static const struct statement statements[] = {
+        [NEWEST] = {.name = "subscription_newest",
+                    ROW,
+                    .sql = "SELECT " SUBSCRIPTION_COLUMNS " FROM subscriptions s "
+                           "WHERE s.customer_id = $1 ORDER BY s.subscription_id DESC LIMIT 1"},
+        [START_TRIAL] =
+                {.name = "subscription_start_trial",
+                 ROW,
+                 .sql = "WITH customer AS ("
+                        "  SELECT c.customer_id, c.email FROM customers c"
+                        "  WHERE c.customer_id = $1 AND c.deleted_at IS NULL AND NOT EXISTS ("
+                        "    SELECT FROM subscriptions s WHERE s.customer_id = c.customer_id"
+                        "    AND s.status NOT IN ('canceled', 'incomplete_expired')) FOR "
+                        "UPDATE), "
+                        "redemption AS ("
+                        "  INSERT INTO trial_redemptions (email_digest, customer_id, "
+                        "redeemed_at)"
+                        "  SELECT trial_email_digest(email), customer_id, $2 FROM customer"
+                        "  ON CONFLICT DO NOTHING RETURNING customer_id) "
+                        "INSERT INTO subscriptions AS s (customer_id, plan, status, "
+                        "trial_ends_at, "
+                        "  created_at, updated_at) "
+                        "SELECT customer_id, $3, 'trialing', $4, $2, $2 FROM redemption "
+                        "ON CONFLICT DO NOTHING "
+                        "RETURNING " SUBSCRIPTION_COLUMNS},
+        [TRIAL_OBSTACLE] =
+                {.name = "subscription_trial_obstacle",
+                 .columns = attempt_columns,
+                 .row_size = sizeof(struct trial_attempt),
+                 .sql = "SELECT EXISTS (SELECT FROM customers WHERE customer_id = $1 "
+                        "AND deleted_at IS NULL) AS customer_exists, "
+                        "EXISTS (SELECT FROM subscriptions WHERE customer_id = $1 "
+                        "AND status NOT IN ('canceled', 'incomplete_expired')) "
+                        "AS subscription_exists"},
+        [CANCEL] = {.name = "subscription_cancel",
+                    .sql = "UPDATE subscriptions SET status = 'canceled', updated_at = $2, "
+                           "cancel_at_period_end = false, version = version + 1 "
+                           "WHERE customer_id = $1 AND status NOT IN ('canceled', "
+                           "'incomplete_expired')"},
+        [LOCK] = {.name = "subscription_lock",
+                  .sql = "SELECT subscription_id FROM subscriptions WHERE customer_id = $1 "
+                         "ORDER BY subscription_id DESC LIMIT 1 FOR UPDATE"},
+        [EXPIRE_TRIALS] =
+                {.name = "subscription_expire_trials",
+                 .sql = "WITH due AS ("
+                        "  SELECT subscription_id FROM subscriptions"
+                        "  WHERE status = 'trialing' AND stripe_subscription_id IS NULL"
+                        "  AND trial_ends_at <= $1 ORDER BY trial_ends_at LIMIT $2::bigint"
+                        "  FOR UPDATE SKIP LOCKED), "
+                        "ended AS ("
+                        "  UPDATE subscriptions s SET status = 'canceled', version = version + "
+                        "1,"
+                        "  updated_at = $1 FROM due WHERE s.subscription_id = "
+                        "due.subscription_id"
+                        "  RETURNING s.customer_id) "
+                        "INSERT INTO audit_log (actor, action, customer_id, request_id) "
+                        "SELECT $3, 'trial_expired', customer_id, $4 FROM ended"},
+};
+
+const struct statement_list subscription_statements = {statements, sizeof(statements) /
+                                                                           sizeof(*statements)};
+
+enum fail
+subscription_newest(struct operation *operation, const char *customer_id,
+                    const struct subscription **out)
+{
+	struct subscription *row = arena_alloc(operation->task->arena, sizeof(*row));
+	bool found;
+
+	TRY(db_row(operation->db, operation->task, &statements[NEWEST], PARAMETERS(customer_id),
+	           row, &found));
+	*out = found ? row : NULL;
+	return FAIL_NONE;
+}
+
+static enum fail
+trial_obstacle(struct operation *operation, const char *customer_id, struct trial_attempt *out)
+{
+	bool found;
+
+	return db_row(operation->db, operation->task, &statements[TRIAL_OBSTACLE],
+	              PARAMETERS(customer_id), out, &found);
+}
+
+enum fail
+subscription_find(struct operation *operation, const char *customer_id,
+                  struct subscription *out)
+{
+	struct trial_attempt known;
+	const struct subscription *newest;
+
+	TRY(subscription_newest(operation, customer_id, &newest));
+	if (newest == NULL) {
+		TRY(trial_obstacle(operation, customer_id, &known));
+		if (!known.customer_exists)
+			return task_fail(operation->task, FAIL_NOT_FOUND, "customer_not_found",
+			                 "There is no such customer.");
+		return task_fail(operation->task, FAIL_NOT_FOUND, "subscription_not_found",
+		                 "The customer has no subscription.");
+	}
+	*out = *newest;
+	return FAIL_NONE;
+}
+
+/* Nothing was inserted: says why. */
+static enum fail
+refuse_trial(struct operation *operation, const char *customer_id)
+{
+	struct trial_attempt attempt;
+
+	TRY(trial_obstacle(operation, customer_id, &attempt));
+	if (!attempt.customer_exists)
+		return task_fail(operation->task, FAIL_NOT_FOUND, "customer_not_found",
+		                 "There is no such customer.");
+	if (attempt.subscription_exists)
+		return task_fail(operation->task, FAIL_CONFLICT, "subscription_exists",
+		                 "The customer has a subscription already.");
+	return task_fail(operation->task, FAIL_CONFLICT, "trial_used",
+	                 "This e-mail address has had its trial.");
+}
+
+enum fail
+subscription_start_trial(struct operation *operation, const char *customer_id,
+                         struct subscription *out)
+{
+	struct task *task = operation->task;
+	const struct plans *plans = &operation->billing->plans;
+	struct instant ends = INSTANT_MS(operation->now_ms + plans->trial_days * DAY_MS);
+	bool started;
+
+	TRY(db_begin(operation->db, task));
+	TRY(db_row(operation->db, task, &statements[START_TRIAL],
+	           PARAMETERS(customer_id, param_time(task, INSTANT_MS(operation->now_ms)),
+	                      plans->trial_plan, param_time(task, ends)),
+	           out, &started));
+	if (!started)
+		return refuse_trial(operation, customer_id);
+	TRY(audit_record(operation, "trial_start", customer_id, NULL, NULL));
+	return db_commit(operation->db, task);
+}
+
+enum fail
+subscription_cancel(struct operation *operation, const char *customer_id)
+{
+	return db_run(operation->db, operation->task, &statements[CANCEL],
+	              PARAMETERS(customer_id,
+	                         param_time(operation->task, INSTANT_MS(operation->now_ms))),
+	              NULL);
+}
+
+enum fail
+subscription_lock(struct operation *operation, const char *customer_id)
+{
+	return db_run(operation->db, operation->task, &statements[LOCK],
+	              PARAMETERS(customer_id), NULL);
+}
+
+enum fail
+subscription_expire_trials(struct operation *operation, int64_t limit, int64_t *ended)
+{
+	struct task *task = operation->task;
+
+	return db_run(operation->db, task, &statements[EXPIRE_TRIALS],
+	              PARAMETERS(param_time(task, INSTANT_MS(operation->now_ms)),
+	                         param_int(task, limit), operation->actor, task->request_id),
+	              ended);
+}

@@ -1,0 +1,55 @@
+/*
+ * subscriptions.h: what a customer has subscribed to: one live row at most, ended ones as history.
+ */
+#ifndef BILLING_SUBSCRIPTIONS_H
+#define BILLING_SUBSCRIPTIONS_H
+
+#include "billing/operation.h"
+
+struct subscription {
+	int64_t subscription_id;
+	const char *customer_id;
+	const char *stripe_subscription_id; /* NULL: not known to Stripe */
+	const char *plan;
+	const char
+	        *status; /* one of Stripe's, as stored: ask access_status() what counts now */
+	struct instant trial_ends_at;
+	struct instant current_period_ends_at;
+	struct instant past_due_since;
+	bool cancel_at_period_end;
+	int64_t version;
+	struct instant created_at;
+	struct instant updated_at;
+};
+
+extern const struct statement_list subscription_statements;
+
+/* The newest subscription; FAIL_NOT_FOUND "customer_not_found" or "subscription_not_found". */
+enum fail subscription_find(struct operation *operation, const char *customer_id,
+                            struct subscription *out) MUST_CHECK;
+
+/* The same, but none is NULL and no failure; the customer is known to exist. */
+enum fail subscription_newest(struct operation *operation, const char *customer_id,
+                              const struct subscription **out) MUST_CHECK;
+
+/*
+ * Starts the trial of a customer that has no live subscription. FAIL_CONFLICT
+ * "subscription_exists", or "trial_used" when this e-mail had its trial; FAIL_NOT_FOUND.
+ * In a transaction of its own or the caller's.
+ */
+enum fail subscription_start_trial(struct operation *operation, const char *customer_id,
+                                   struct subscription *out) MUST_CHECK;
+
+/* Ends the live subscription, if any, and keeps it locked until the transaction ends, so that no
+ * licence is issued from what it was. To be called within a transaction. */
+enum fail subscription_cancel(struct operation *operation, const char *customer_id) MUST_CHECK;
+
+/* Locks the newest subscription's row until the transaction ends. */
+enum fail subscription_lock(struct operation *operation, const char *customer_id) MUST_CHECK;
+
+/* Marks due trials as ended, at most `limit`, skipping what another process is marking; `ended`
+ * counts. Access does not depend on it. */
+enum fail subscription_expire_trials(struct operation *operation, int64_t limit,
+                                     int64_t *ended) MUST_CHECK;
+
+#endif
