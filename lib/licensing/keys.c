@@ -187,15 +187,15 @@ static enum fail
 warm_signing(struct task *task, const struct license_key *key)
 {
 	static const struct jwt_kind warm_up = {"warm-up", 4096};
-	struct license_keys only = {.items = NULL, .count = 1};
+	struct task trial = {.arena = task->arena};
 	struct license_key copy = *key;
+	struct license_keys only = {.items = &copy, .count = 1};
 	struct jwt_payload payload;
-	char *token;
+	char *token = NULL;
 
-	only.items = &copy;
-	TRY(jwt_sign(task, key, &warm_up, "{}", &token));
-	if (jwt_verify(task->arena, &only, &warm_up, token, strlen(token), &payload) !=
-	    JWT_VALID)
+	if (jwt_sign(&trial, key, &warm_up, "{}", &token) != FAIL_NONE ||
+	    jwt_verify(task->arena, &only, &warm_up, token, strlen(token), &payload) !=
+	            JWT_VALID)
 		return refuse_key(task, "The private key", "is damaged");
 	return FAIL_NONE;
 }

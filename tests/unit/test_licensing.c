@@ -1,41 +1,9 @@
 /*
- * test_licensing.c: claims as JSON and back, tokens, JWK sets, revocation lists.
+ * test_licensing.c: claims as JSON and back, tokens, JWK sets.
  */
-#include "forge.h"
+#include "licensing_fixture.h"
 
 #include "base/json_in.h"
-#include "licensing/revocations.h"
-
-static struct task task;
-static struct license_keys keys;
-
-/* One key for all tests, as making one is slow. */
-static void
-make_keys(void)
-{
-	struct task making = suite_task();
-
-	forge_keys(&making, &keys);
-	suite_task_end(&making);
-}
-
-static void
-release_keys(void)
-{
-	license_keys_release(&keys);
-}
-
-static void
-setup(void)
-{
-	task = suite_task();
-}
-
-static void
-teardown(void)
-{
-	suite_task_end(&task);
-}
 
 /* RFC 7638 section 3.1. */
 START_TEST(test_thumbprint)
@@ -82,15 +50,12 @@ START_TEST(test_claims_text)
 	        "\"expiresAt\":1736812800,\"iss\":\"https://billing.example.com\","
 	        "\"sub\":\"cust_00112233445566778899aabbccddeeff\","
 	        "\"jti\":\"lic_0123456789abcdef\",\"iat\":1705276800,\"exp\":1736812800}";
-	struct license_claims claims = forge_claims();
-
 	ck_assert_str_eq(license_claims_write(task.arena, &claims), want);
 }
 END_TEST
 
 START_TEST(test_claims_of_a_trial_without_bounds)
 {
-	struct license_claims claims = forge_claims();
 	char *text;
 
 	claims.limits = (struct license_limits){LICENSE_UNLIMITED, 0, LICENSE_UNLIMITED};
@@ -106,7 +71,7 @@ END_TEST
 
 START_TEST(test_claims_round_trip)
 {
-	struct license_claims claims = forge_claims(), back;
+	struct license_claims back;
 	struct json_object *object;
 	char *text;
 
@@ -189,7 +154,6 @@ replaced(const char *text, const char *old, const char *new)
 
 START_TEST(test_bad_claims)
 {
-	struct license_claims claims = forge_claims();
 	char *text = replaced(license_claims_write(task.arena, &claims), bad_claims[_i].old,
 	                      bad_claims[_i].new);
 	struct json_object *object;
@@ -311,95 +275,12 @@ START_TEST(test_jwk_sets)
 }
 END_TEST
 
-static struct revocations
-some_list(void)
-{
-	static const char *const jtis[] = {"lic_c", "lic_a", "lic_b"};
-
-	return (struct revocations){.issuer = FORGE_ISSUER,
-	                            .issued_at_s = FORGE_NOW_S,
-	                            .next_update_s = FORGE_NOW_S + 86400,
-	                            .jtis = jtis,
-	                            .count = 3};
-}
-
-START_TEST(test_revocations)
-{
-	struct revocations list = some_list(), back;
-	char *token = NULL;
-
-	ck_assert_int_eq(revocations_sign(&task, &keys.items[0], &list, &token), FAIL_NONE);
-	ck_assert_int_eq(
-	        revocations_read(&task, &keys, token, FORGE_NOW_S, 0, FORGE_ISSUER, &back),
-	        LICENSE_VALID);
-	ck_assert_uint_eq(back.count, 3);
-	ck_assert_str_eq(back.issuer, FORGE_ISSUER);
-	ck_assert_int_eq(back.issued_at_s, list.issued_at_s);
-	ck_assert(revocations_contains(&back, "lic_a") &&
-	          revocations_contains(&back, "lic_b") && revocations_contains(&back, "lic_c"));
-	ck_assert(!revocations_contains(&back, "lic_") &&
-	          !revocations_contains(&back, "lic_d"));
-}
-END_TEST
-
-START_TEST(test_revocations_verdicts)
-{
-	struct revocations list = some_list(), back;
-	char *token = NULL, *license = NULL;
-	struct license_claims claims = forge_claims();
-
-	ck_assert_int_eq(revocations_sign(&task, &keys.items[0], &list, &token), FAIL_NONE);
-	ck_assert_int_eq(
-	        revocations_read(&task, &keys, token, FORGE_NOW_S + 86399, 0, NULL, &back),
-	        LICENSE_VALID);
-	ck_assert_int_eq(
-	        revocations_read(&task, &keys, token, FORGE_NOW_S + 86400, 0, NULL, &back),
-	        LICENSE_EXPIRED);
-	ck_assert(revocations_contains(&back, "lic_a"));
-	ck_assert_int_eq(revocations_read(&task, &keys, token, FORGE_NOW_S - 1, 0, NULL, &back),
-	                 LICENSE_NOT_YET_VALID);
-	ck_assert_int_eq(revocations_read(&task, &keys, token, FORGE_NOW_S, 0, "x", &back),
-	                 LICENSE_WRONG_ISSUER);
-	token[strlen(token) - 20] ^= 1;
-	ck_assert_int_ne(revocations_read(&task, &keys, token, FORGE_NOW_S, 0, NULL, &back),
-	                 LICENSE_VALID);
-	/* A licence is no list, as a list is no licence. */
-	ck_assert_int_eq(license_sign(&task, &keys.items[0], &claims, &license), FAIL_NONE);
-	ck_assert_int_eq(revocations_read(&task, &keys, license, FORGE_NOW_S, 0, NULL, &back),
-	                 LICENSE_MALFORMED);
-}
-END_TEST
-
-START_TEST(test_long_and_empty_lists)
-{
-	enum { MANY = 20000 };
-	const char **jtis = arena_array(task.arena, MANY, sizeof *jtis);
-	struct revocations list = some_list(), back;
-	char *token = NULL;
-
-	for (int i = 0; i < MANY; i++)
-		jtis[i] = arena_printf(task.arena, "lic_%032d", i * 7919 % MANY);
-	list.jtis = jtis;
-	list.count = _i == 0 ? MANY : 0;
-	ck_assert_int_eq(revocations_sign(&task, &keys.items[0], &list, &token), FAIL_NONE);
-	ck_assert_int_eq(revocations_read(&task, &keys, token, FORGE_NOW_S, 0, NULL, &back),
-	                 LICENSE_VALID);
-	ck_assert_uint_eq(back.count, list.count);
-	for (size_t i = 0; i < list.count; i++)
-		ck_assert(revocations_contains(&back, jtis[i]));
-	ck_assert(!revocations_contains(&back, "lic_x"));
-}
-END_TEST
-
 int
 main(void)
 {
 	Suite *suite = suite_create("licensing");
-	TCase *tcase = tcase_create("licensing");
+	TCase *tcase = fixture_case("licensing");
 
-	tcase_set_timeout(tcase, 120);
-	tcase_add_unchecked_fixture(tcase, make_keys, release_keys);
-	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_thumbprint);
 	tcase_add_test(tcase, test_claims_text);
 	tcase_add_test(tcase, test_claims_of_a_trial_without_bounds);
@@ -409,9 +290,6 @@ main(void)
 	tcase_add_test(tcase, test_signing_fails_safely);
 	tcase_add_test(tcase, test_public_forms);
 	tcase_add_loop_test(tcase, test_jwk_sets, 0, ROWS(jwk_sets));
-	tcase_add_test(tcase, test_revocations);
-	tcase_add_test(tcase, test_revocations_verdicts);
-	tcase_add_loop_test(tcase, test_long_and_empty_lists, 0, 2);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
