@@ -25,14 +25,12 @@ struct setting {
 	const char *(*check)(const char *value); /* NULL when fine, else why not */
 };
 
-/* bool settings are written on/off. */
-#define SETTING(S, member, name_, initial_, meaning_, ...)                                              \
-	{                                                                                               \
-		.name = name_, .offset = offsetof(S, member), .initial = initial_,                    \
-	 .type = _Generic(((S *)0)->member, const char *: SETTING_STRING, int64_t: SETTING_INT, \
-			  bool: SETTING_BOOL),                                                 \
-	 .meaning = meaning_, __VA_ARGS__ \
-	}
+/* The meaning comes first behind the default. bool settings are written on/off. */
+#define SETTING(S, member, name_, initial_, ...)                                                   \
+	{.name = name_, .offset = offsetof(S, member), .initial = initial_,                        \
+	 .type = _Generic(((S *)0)->member, const char *: SETTING_STRING, int64_t: SETTING_INT,     \
+			  bool: SETTING_BOOL),                                                     \
+	 .meaning = __VA_ARGS__}
 #define SETTING_END                                                                            \
 	{                                                                                      \
 		.type = SETTING_STOP                                                           \
