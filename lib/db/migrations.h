@@ -8,6 +8,7 @@
 #include "base/failure.h"
 
 struct db;
+struct statement_list;
 
 /* One file NNN_name.sql and what the database knows of it. */
 struct migration {
@@ -18,18 +19,27 @@ struct migration {
 	struct instant applied_at; /* unknown while pending */
 };
 
+extern const struct statement_list migration_statements;
+
 /*
  * Reads the folder and the table schema_migrations (an absent table means: none applied).
- * FAIL_CONFLICT "migration_changed" when an applied file differs from its checksum,
- * "migration_missing" when the database has one that the folder lacks and `strict` is true (an
- * old binary on a newer schema is allowed otherwise), FAIL_INVALID "migration_invalid" for gaps
- * and bad names. `pending` counts those not applied.
+ * `pending` counts those not applied. FAIL_INVALID "migration_invalid" for gaps and bad names;
+ * FAIL_CONFLICT "migration_changed" when an applied file differs from its checksum. One that the
+ * database has and the folder lacks is no failure: an old binary may run on a newer schema.
  */
 enum fail migrations_read(struct db *db, struct task *task, const char *folder,
                           struct migration **out, size_t *count, size_t *pending) MUST_CHECK;
 
-/* Applies what is pending, each in a transaction of its own, under an advisory lock, so that
- * two at once end in the same schema. `applied` counts. */
+/*
+ * Applies what is pending, each file in a transaction of its own and under an advisory lock, so
+ * that a kill leaves none half done and two at once end in the same schema. No time limit but for
+ * the wait for a table's lock, so that nobody queues behind a migration that waits: after 2 s it
+ * is undone and tried again, ten times in all.
+ *
+ * `applied` counts what this call applied. Failures as migrations_read(); FAIL_INVALID
+ * "encoding_unsupported" unless the database is in UTF8; FAIL_CONFLICT "migration_failed" with
+ * file, line and PostgreSQL's reason; FAIL_UNAVAILABLE "migration_blocked".
+ */
 enum fail migrations_apply(struct db *db, struct task *task, const char *folder,
                            size_t *applied) MUST_CHECK;
 

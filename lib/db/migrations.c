@@ -1,0 +1,368 @@
+/*
+ * migrations.c: reads the folder of migrations and applies what the database lacks.
+ *
+ * One transaction holds the lock, the second look, the script and the row that notes it. It asks
+ * nothing of the session, so that it also works behind a pooler.
+ */
+#include "db/migrations.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "db/internal.h"
+
+enum { FILE_LIMIT = 1024 * 1024, VERSION_MAX = 999, TRIES = 10, PAUSE_US = 500000 };
+
+/* How long this side waits for one migration: longer than any may take. */
+static const int64_t patience_ms = 7 * DAY_MS;
+
+/* The lock's number is any that nobody else in this database uses ("gbmigr" in ASCII). It is
+ * waited for without a limit, tables are not. */
+static const char prepare_sql[] =
+        "SET LOCAL statement_timeout = 0;"
+        "SET LOCAL lock_timeout = 0;"
+        "SELECT pg_advisory_xact_lock(113672440080242);"
+        "SET LOCAL lock_timeout = '2s';"
+        "CREATE TABLE IF NOT EXISTS schema_migrations ("
+        "    version    bigint PRIMARY KEY,"
+        "    name       text NOT NULL,"
+        "    checksum   text NOT NULL,"
+        "    applied_at timestamptz(3) NOT NULL DEFAULT clock_timestamp())";
+
+struct presence {
+	bool present;
+};
+
+/* A row of schema_migrations. */
+struct applied {
+	int64_t version;
+	const char *checksum;
+	struct instant applied_at;
+};
+
+static const struct column presence_columns[] = {COLUMN(struct presence, present), COLUMN_END};
+static const struct column applied_columns[] = {
+        COLUMN(struct applied, version),
+        COLUMN(struct applied, checksum),
+        COLUMN(struct applied, applied_at),
+        COLUMN_END,
+};
+
+enum { PRESENT, LIST, INSERT };
+
+static const struct statement statements[] = {
+        [PRESENT] = {.name = "migration_table",
+                     .columns = presence_columns,
+                     .row_size = sizeof(struct presence),
+                     .sql = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"},
+        [LIST] = {.name = "migration_list",
+                  .columns = applied_columns,
+                  .row_size = sizeof(struct applied),
+                  .sql = "SELECT version, checksum, applied_at FROM schema_migrations "
+                         "ORDER BY version"},
+        [INSERT] = {.name = "migration_insert",
+                    .sql = "INSERT INTO schema_migrations (version, name, checksum) "
+                           "VALUES ($1::bigint, $2, $3)"},
+};
+
+const struct statement_list migration_statements = {statements,
+                                                    sizeof(statements) / sizeof(*statements)};
+
+/* The files of the folder, in order. */
+struct folder {
+	struct migration *items;
+	size_t count;
+};
+
+static int
+is_sql_name(const struct dirent *entry)
+{
+	const char *dot = strrchr(entry->d_name, '.');
+
+	return entry->d_name[0] != '.' && dot != NULL && strcmp(dot, ".sql") == 0;
+}
+
+/* The version of NNN_name.sql, 0 for any other name. */
+static int64_t
+version_of(const char *name)
+{
+	size_t stem = strspn(name, "0123456789");
+
+	if (stem != 3 || name[stem] != '_' || name[stem + 1] == '.' ||
+	    strcmp(name + strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_"), ".sql") != 0)
+		return 0;
+	return strtol(name, NULL, 10);
+}
+
+static enum fail
+read_migration(struct task *task, const char *folder, const char *name, int64_t expected,
+               struct migration *out)
+{
+	const char *path = arena_printf(task->arena, "%s/%s", folder, name);
+	struct sha256 digest;
+	size_t length = 0;
+	char *sql = NULL;
+
+	if (version_of(name) != expected)
+		return task_fail(
+		        task, FAIL_INVALID, "migration_invalid",
+		        "%s should be migration %03lld: names are NNN_name.sql (a-z, 0-9, "
+		        "_), numbered from 001 without gaps.",
+		        path, (long long)expected);
+	TRY(file_read(task, path, FILE_LIMIT, &sql, &length));
+	if (!text_is_utf8(sql, length) || memchr(sql, '\0', length) != NULL)
+		return task_fail(task, FAIL_INVALID, "migration_invalid",
+		                 "%s isn't UTF-8 text.", path);
+	digest = digest_sha256(sql, length);
+	*out = (struct migration){
+	        .version = expected,
+	        .name = arena_copy(task->arena, name),
+	        .checksum = hex_encode(task->arena, digest.bytes, sizeof(digest.bytes)),
+	        .sql = sql,
+	};
+	return FAIL_NONE;
+}
+
+static enum fail
+read_folder(struct task *task, const char *path, struct folder *out)
+{
+	struct dirent **entries = NULL;
+	enum fail kind = FAIL_NONE;
+	int count = scandir(path, &entries, is_sql_name, alphasort);
+
+	if (count < 0)
+		return task_fail(task, FAIL_UNAVAILABLE, "file_unreadable",
+		                 "The migrations in %s can't be read: %s.", path,
+		                 strerror(errno));
+	out->count = (size_t)count;
+	out->items = arena_array(task->arena, out->count, sizeof(*out->items));
+	if (count == 0 || count > VERSION_MAX)
+		kind = task_fail(task, FAIL_INVALID, "migration_invalid",
+		                 "%s has %d migrations (set MIGRATIONS_DIR).", path, count);
+	for (int i = 0; i < count; i++) {
+		if (kind == FAIL_NONE)
+			kind = read_migration(task, path, entries[i]->d_name, i + 1,
+			                      &out->items[i]);
+		free(entries[i]);
+	}
+	free(entries);
+	return kind;
+}
+
+/* Notes in the folder what the database has; what lies beyond the folder is a newer program's. */
+static enum fail
+compare(struct task *task, const struct folder *folder, const struct applied *rows,
+        size_t row_count)
+{
+	for (size_t i = 0; i < row_count; i++) {
+		struct migration *migration;
+
+		if (rows[i].version < 1 || rows[i].version > (int64_t)folder->count)
+			continue;
+		migration = &folder->items[rows[i].version - 1];
+		if (strcmp(migration->checksum, rows[i].checksum) != 0)
+			return task_fail(
+			        task, FAIL_CONFLICT, "migration_changed",
+			        "Migration %s was changed after it was applied; put the "
+			        "file back as it was and write a new one instead.",
+			        migration->name);
+		migration->applied_at = rows[i].applied_at;
+	}
+	return FAIL_NONE;
+}
+
+static enum fail
+read_applied(struct db *db, struct task *task, const struct folder *folder)
+{
+	struct presence table = {false};
+	struct applied *rows = NULL;
+	size_t count = 0;
+	bool found;
+
+	TRY(db_row(db, task, &statements[PRESENT], NO_PARAMETERS, &table, &found));
+	if (!table.present)
+		return FAIL_NONE;
+	TRY(db_rows(db, task, &statements[LIST], NO_PARAMETERS, (void *)&rows, &count));
+	return compare(task, folder, rows, count);
+}
+
+static size_t
+count_pending(const struct folder *folder)
+{
+	size_t pending = 0;
+
+	for (size_t i = 0; i < folder->count; i++)
+		pending += folder->items[i].applied_at.known ? 0 : 1;
+	return pending;
+}
+
+enum fail
+migrations_read(struct db *db, struct task *task, const char *folder, struct migration **out,
+                size_t *count, size_t *pending)
+{
+	struct folder files;
+
+	TRY(read_folder(task, folder, &files));
+	TRY(read_applied(db, task, &files));
+	*out = files.items;
+	*count = files.count;
+	*pending = count_pending(&files);
+	return FAIL_NONE;
+}
+
+/* The line of the script that PostgreSQL's position (in characters, from 1) lies on. */
+static size_t
+line_of(const char *sql, const char *position)
+{
+	long characters = position == NULL ? 0 : strtol(position, NULL, 10);
+	size_t line = 1;
+
+	for (; *sql != '\0' && characters > 1; sql++) {
+		line += *sql == '\n' ? 1 : 0;
+		/* Bytes that continue a character don't count. */
+		characters -= ((unsigned char)sql[1] & 0xc0) == 0x80 ? 0 : 1;
+	}
+	return line;
+}
+
+static enum fail
+explain(struct db *db, struct task *task, const struct migration *migration,
+        const PGresult *result)
+{
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	const char *position = PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
+	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+	/* 55P03 lock_not_available, 40P01 deadlock_detected: somebody was in the way. */
+	if (state != NULL && (strcmp(state, "55P03") == 0 || strcmp(state, "40P01") == 0))
+		return task_fail(
+		        task, FAIL_UNAVAILABLE, "migration_blocked",
+		        "Migration %s can't get the locks that it needs; try again when "
+		        "the database is less busy.",
+		        migration->name);
+	if (state == NULL || strncmp(state, "57P", 3) == 0)
+		return db_result_fail(db, task, migration->name, result, false);
+	if (position == NULL)
+		return task_fail(task, FAIL_CONFLICT, "migration_failed", "Migration %s: %s.",
+		                 migration->name, message);
+	return task_fail(task, FAIL_CONFLICT, "migration_failed", "Migration %s, line %zu: %s.",
+	                 migration->name, line_of(migration->sql, position), message);
+}
+
+static bool
+is_success(ExecStatusType status)
+{
+	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ||
+	       status == PGRES_EMPTY_QUERY;
+}
+
+/* As db_script(), but says what is wrong with the script. */
+static enum fail
+run_script(struct db *db, struct task *task, const struct migration *migration)
+{
+	PGresult *result = NULL;
+	enum fail kind = FAIL_NONE;
+
+	if (PQsendQuery(db->connection, migration->sql) == 1)
+		result = db_await(db);
+	if (!is_success(PQresultStatus(result)))
+		kind = explain(db, task, migration, result);
+	else if (PQtransactionStatus(db->connection) != PQTRANS_INTRANS)
+		kind = task_fail(task, FAIL_CONFLICT, "migration_failed",
+		                 "Migration %s ends its transaction by itself; take COMMIT and "
+		                 "ROLLBACK out of it.",
+		                 migration->name);
+	PQclear(result);
+	return kind;
+}
+
+/* Applies the migration unless another process did while this one waited for the lock. */
+static enum fail
+apply_locked(struct db *db, struct task *task, const struct folder *folder,
+             const struct migration *migration, size_t *applied)
+{
+	TRY(db_script(db, task, prepare_sql));
+	TRY(read_applied(db, task, folder));
+	if (!migration->applied_at.known) {
+		TRY(run_script(db, task, migration));
+		TRY(db_run(db, task, &statements[INSERT],
+		           PARAMETERS(param_int(task, migration->version), migration->name,
+		                      migration->checksum),
+		           NULL));
+		++*applied;
+	}
+	return db_commit(db, task);
+}
+
+static enum fail
+apply_one(struct db *db, struct task *task, const struct folder *folder,
+          const struct migration *migration, size_t *applied)
+{
+	enum fail kind = FAIL_NONE;
+
+	for (int try = 1; try <= TRIES; try++) {
+		size_t before = *applied;
+
+		TRY(db_begin(db, task));
+		kind = apply_locked(db, task, folder, migration, applied);
+		if (kind == FAIL_NONE)
+			return kind;
+		*applied = before;
+		db_rollback_to(db, 0);
+		if (strcmp(task->failure.code, "migration_blocked") != 0 || try == TRIES)
+			return kind;
+		task_clear(task);
+		(void)usleep(PAUSE_US);
+	}
+	return kind;
+}
+
+/* The schema uses normalize(), which PostgreSQL has for UTF8 only. */
+static enum fail
+check_encoding(struct db *db, struct task *task)
+{
+	const char *encoding;
+
+	TRY(db_connect(db, task));
+	encoding = PQparameterStatus(db->connection, "server_encoding");
+	if (encoding != NULL && strcmp(encoding, "UTF8") == 0)
+		return FAIL_NONE;
+	return task_fail(task, FAIL_INVALID, "encoding_unsupported",
+	                 "The database's encoding is %s, it must be UTF8 (run: createdb "
+	                 "--encoding=UTF8 --template=template0 NAME).",
+	                 encoding == NULL ? "unknown" : encoding);
+}
+
+static enum fail
+apply_all(struct db *db, struct task *task, const struct folder *folder, size_t *applied)
+{
+	TRY(check_encoding(db, task));
+	TRY(read_applied(db, task, folder));
+	for (size_t i = 0; i < folder->count; i++)
+		if (!folder->items[i].applied_at.known)
+			TRY(apply_one(db, task, folder, &folder->items[i], applied));
+	return FAIL_NONE;
+}
+
+enum fail
+migrations_apply(struct db *db, struct task *task, const char *folder, size_t *applied)
+{
+	int64_t timeout_ms = db->options.statement_timeout_ms;
+	struct folder files;
+	enum fail kind;
+
+	*applied = 0;
+	TRY(read_folder(task, folder, &files));
+	db->options.statement_timeout_ms = patience_ms;
+	kind = apply_all(db, task, &files, applied);
+	/* A session that was opened in between has no time limit. */
+	db_disconnect(db);
+	db->options.statement_timeout_ms = timeout_ms;
+	return kind;
+}
