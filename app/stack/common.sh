@@ -34,9 +34,10 @@ log_of() {
 	esac
 }
 
-# last_words SERVICE: what it last wrote to its log since this start.
+# last_words SERVICE: what it last complained of in its log since this start, or just said.
 last_words() {
-	tail -c "+$((${LOG_START[$1]:-0} + 1))" "$(log_of "$1")" 2>/dev/null | grep -v '^$' | tail -n 1
+	tail -c "+$((${LOG_START[$1]:-0} + 1))" "$(log_of "$1")" 2>/dev/null |
+		awk 'NF { last = $0 } /FATAL|PANIC|ERROR|emerg/ { worst = $0 } END { print worst ? worst : last }'
 }
 
 # In clock ticks since boot; nothing when there is no such process (or only a zombie of it).

@@ -67,3 +67,7 @@ start_nginx() {
 	spawn nginx /dev/null env -i PATH="$PATH" nginx -p "$STATE/nginx" -c nginx.conf \
 		-e ../log/nginx-error.log -g 'daemon off;'
 }
+
+stop_nginx() {
+	stop_one nginx QUIT 15 TERM
+}

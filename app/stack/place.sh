@@ -12,8 +12,7 @@ find_place() {
 	HTTPS_PORT=${HTTPS_PORT:-8443}
 	RATE_LIMITS=${RATE_LIMITS:-on}
 	RUN_DIR=$(realpath -m -- "$asked")
-	[[ $RUN_DIR != *[$'\n\'"$\\']* ]] ||
-		die "RUN_DIR: quotes, dollar signs, backslashes and line breaks will not do: $RUN_DIR"
+	[[ $RUN_DIR != *$'\n'* ]] || die "RUN_DIR: a path with a line break will not do"
 	DRAIN_SECONDS=${SHUTDOWN_TIMEOUT_SECONDS:-30}
 	[[ $DRAIN_SECONDS =~ ^[1-9][0-9]{0,3}$ ]] || DRAIN_SECONDS=30
 	CALLER=$(id -un)
@@ -56,10 +55,14 @@ own() {
 	fi
 }
 
-# State that another user made is neither readable nor ours to change.
+# State that another user made is neither readable nor ours to change, and a folder that holds
+# other things is no place for it.
 check_owner() {
 	if [[ -e $STATE && (-L $STATE || ! -O $STATE) ]]; then
 		die "$STATE belongs to $(stat -c %U "$STATE"); run as that user or choose another RUN_DIR"
+	fi
+	if [[ -d $STATE && ! -d $STATE/pids && -n $(ls -A -- "$STATE") ]]; then
+		die "$STATE holds other things; choose a new or empty folder for RUN_DIR"
 	fi
 }
 
@@ -104,12 +107,8 @@ find_sockets() {
 	own 711 "$PG_USER" "$SOCKETS/postgres"
 	own 710 "$WEB_USER" "$SOCKETS/billingd"
 	readonly SOCKETS
+	# shellcheck disable=SC2034  # service.sh and nginx.sh read it
 	BILLING_SOCKET_PATH=$SOCKETS/billingd/billingd.sock
-}
-
-# What a killed process may have left behind. Only called when nothing runs.
-forget_sockets() {
-	[[ -z ${BILLING_SOCKET_PATH:-} ]] || rm -f -- "$BILLING_SOCKET_PATH"
 }
 
 # One start at a time; not held by what is started.
@@ -145,7 +144,7 @@ check_settings() {
 
 # kept_value NAME: what the env file of an earlier start says, or nothing.
 kept_value() {
-	[[ ! -e $STATE/env ]] || sed -n "s/^$1='\(.*\)'\$/\1/p" "$STATE/env"
+	[[ ! -e $STATE/env ]] || sed -n "s/^$1='\(.*\)'\$/\1/p" "$STATE/env" | sed "s/'\\\\''/'/g"
 }
 
 check_tools() {

@@ -60,15 +60,14 @@ write_access() {
 	fi
 }
 
-# A killed server leaves its pid behind, and another process may have that number by now. A
-# server's working folder is its data folder.
+# A killed server leaves its pid behind in two files, and another process may have that number by
+# now. A server's working folder is its data folder, which tells them apart.
 forget_dead_server() {
-	local lock=$STATE/postgres/postmaster.pid pid
+	local data=$STATE/postgres pid=
 
-	[[ -e $lock ]] || return 0
-	read -r pid <"$lock" || true
-	if [[ $(readlink "/proc/$pid/cwd" 2>/dev/null) != "$(realpath "$STATE/postgres")" ]]; then
-		rm -f -- "$lock"
+	[[ ! -e $data/postmaster.pid ]] || read -r pid <"$data/postmaster.pid" || true
+	if [[ -z $pid || $(readlink "/proc/$pid/cwd" 2>/dev/null) != "$(realpath "$data")" ]]; then
+		rm -f -- "$data/postmaster.pid" "$SOCKETS"/postgres/.s.PGSQL.5432{,.lock}
 	fi
 }
 
@@ -87,6 +86,10 @@ start_postgres() {
 		sleep 0.02
 	done
 	make_database
+}
+
+stop_postgres() {
+	stop_one postgres INT 60 QUIT
 }
 
 # The role and the database, unless they are there.

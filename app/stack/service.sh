@@ -81,7 +81,12 @@ make_operators() {
 }
 
 start_billingd() {
+	rm -f -- "$BILLING_SOCKET_PATH"
 	spawn billingd "$STATE/log/billingd.log" "${AS_SERVICE[@]}" "$BILLINGD"
+}
+
+stop_billingd() {
+	stop_one billingd TERM "$((DRAIN_SECONDS + 5))" TERM
 }
 
 # Ready is when the whole way answers: TLS, nginx, billingd, PostgreSQL.

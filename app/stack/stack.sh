@@ -1,5 +1,6 @@
 #!/bin/bash
 # stack.sh run|start|stop|status: the whole of Global Billing on this machine, for make run.
+# stack.sh start|stop postgres|billingd|nginx: only that part of a stack, for tests of faults.
 #
 # A private PostgreSQL, billingd and nginx, all their state in RUN_DIR (default .run), listening
 # on HTTPS_PORT (default 8443). Several live side by side with other folders and ports. Settings
@@ -82,10 +83,9 @@ start_services() {
 
 # Safe to call at any time and any number of times.
 stop_services() {
-	stop_one nginx QUIT 15 TERM
-	stop_one billingd TERM "$((DRAIN_SECONDS + 5))" TERM
-	stop_one postgres INT 60 QUIT
-	forget_sockets
+	stop_nginx
+	stop_billingd
+	stop_postgres
 }
 
 # Ends a start that did not succeed, or a run; the exit code stays.
@@ -126,13 +126,27 @@ leave_to_other() {
 watch_services() {
 	local service
 
-	while wait -n "${STARTED[@]}" || true; do
+	while { wait -n "${STARTED[@]}" || true; } 2>/dev/null; do
 		for service in "${SERVICES[@]}"; do
 			is_running "$service" && continue
 			[[ ! -e $STATE/pids/stopping ]] || leave_to_other
 			die "$service has ended by itself, stopping the rest; see $(log_of "$service")"
 		done
 	done
+}
+
+# start_part SERVICE: of a stack that has been started as a whole before.
+start_part() {
+	prepare_place
+	lock_place
+	[[ -e $STATE/env ]] || die "nothing was ever started in $RUN_DIR"
+	! is_running "$1" || die "$1 is already running"
+	check_settings
+	check_tools
+	prepare_service
+	"stop_$1"
+	"start_$1"
+	unlock_place
 }
 
 command_run() {
@@ -144,6 +158,10 @@ command_run() {
 }
 
 command_start() {
+	if [[ -n ${1:-} ]]; then
+		start_part "$1"
+		return
+	fi
 	start
 	trap - EXIT INT TERM HUP
 	print_welcome
@@ -157,6 +175,10 @@ command_stop() {
 		return
 	fi
 	check_owner
+	if [[ -n ${1:-} ]]; then
+		"stop_$1"
+		return
+	fi
 	touch "$STATE/pids/stopping"
 	stop_services
 	say "stopped"
@@ -179,15 +201,17 @@ command_status() {
 	return "$code"
 }
 
-case ${1:-} in
+case "$*" in
 run | start | stop | status)
-	[[ $# -eq 1 ]] || die "unknown argument '$2'"
 	"command_$1"
+	;;
+"start postgres" | "start billingd" | "start nginx" | "stop postgres" | "stop billingd" | "stop nginx")
+	"command_$1" "$2"
 	;;
 help | --help | -h)
 	usage
 	;;
 *)
-	die "usage: stack.sh run|start|stop|status"
+	die "usage: stack.sh run|start|stop|status, or start|stop postgres|billingd|nginx"
 	;;
 esac
