@@ -262,7 +262,27 @@ is_success(ExecStatusType status)
 	       status == PGRES_EMPTY_QUERY;
 }
 
-/* As db_script(), but says what is wrong with the script. */
+/* The script's last answer, or the first that is no success; with COPY there would be no end. */
+static PGresult *
+await_script(struct db *db)
+{
+	PGresult *next, *kept = NULL;
+
+	while ((next = PQgetResult(db->connection)) != NULL) {
+		if (kept != NULL && !is_success(PQresultStatus(kept))) {
+			PQclear(next);
+			continue;
+		}
+		PQclear(kept);
+		kept = next;
+		if (PQresultStatus(kept) == PGRES_COPY_IN ||
+		    PQresultStatus(kept) == PGRES_COPY_OUT)
+			return kept;
+	}
+	return kept;
+}
+
+/* As db_script(), but says what is wrong with the script, and knows no deadline. */
 static enum fail
 run_script(struct db *db, struct task *task, const struct migration *migration)
 {
@@ -270,8 +290,12 @@ run_script(struct db *db, struct task *task, const struct migration *migration)
 	enum fail kind = FAIL_NONE;
 
 	if (PQsendQuery(db->connection, migration->sql) == 1)
-		result = db_await(db);
-	if (!is_success(PQresultStatus(result)))
+		result = await_script(db);
+	if (PQtransactionStatus(db->connection) == PQTRANS_ACTIVE)
+		kind = task_fail(task, FAIL_CONFLICT, "migration_failed",
+		                 "Migration %s has a COPY from or to the client; use INSERT.",
+		                 migration->name);
+	else if (!is_success(PQresultStatus(result)))
 		kind = explain(db, task, migration, result);
 	else if (PQtransactionStatus(db->connection) != PQTRANS_INTRANS)
 		kind = task_fail(task, FAIL_CONFLICT, "migration_failed",
@@ -279,6 +303,8 @@ run_script(struct db *db, struct task *task, const struct migration *migration)
 		                 "ROLLBACK out of it.",
 		                 migration->name);
 	PQclear(result);
+	if (kind != FAIL_NONE)
+		db_disconnect(db);
 	return kind;
 }
 
