@@ -275,6 +275,26 @@ START_TEST(test_jwk_sets)
 }
 END_TEST
 
+static const char *const bad_pems[] = {
+        "",
+        "nonsense",
+        "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+        /* Ed25519: RFC 8410 section 10.1. */
+        "-----BEGIN PUBLIC "
+        "KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n"
+        "-----END PUBLIC KEY-----\n",
+};
+
+START_TEST(test_bad_public_pem)
+{
+	struct license_keys set;
+
+	ck_assert_int_eq(license_keys_public_from_pem(&task, bad_pems[_i], &set), FAIL_INVALID);
+	ck_assert_str_eq(task.failure.code, "key_invalid");
+	ck_assert_uint_eq(set.count, 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -290,6 +310,7 @@ main(void)
 	tcase_add_test(tcase, test_signing_fails_safely);
 	tcase_add_test(tcase, test_public_forms);
 	tcase_add_loop_test(tcase, test_jwk_sets, 0, ROWS(jwk_sets));
+	tcase_add_loop_test(tcase, test_bad_public_pem, 0, ROWS(bad_pems));
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
