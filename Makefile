@@ -37,7 +37,8 @@ LICENSING := $(call objects,$(call sources,lib/licensing))
 SERVICE := $(call objects,$(foreach d,lib/db lib/http lib/billing,$(call sources,$(d))))
 SETTINGS := $(call objects,$(call sources,app/settings))
 API := $(call objects,$(call sources,app/api)) $(BUILD)/app/api/openapi.o
-BILLINGD := $(call objects,$(call sources,app/billingd))
+# Sanitizers bring their own allocator.
+BILLINGD := $(call objects,$(filter-out $(if $(SANITIZE),%/memory.c),$(call sources,app/billingd)))
 BILLINGCTL := $(call objects,$(call sources,app/billingctl))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 

@@ -180,7 +180,8 @@ fields_from_json(struct task *task, const struct field *fields,
 		const char *fault = NULL;
 
 		set_absent(field, out);
-		if (json_object_object_get_ex(object, field->name, &value))
+		if (json_object_object_get_ex(object, field->name, &value) &&
+		    (value != NULL || !field->nullable))
 			fault = takers[field->type](task, field, value, out);
 		else if (field->required)
 			fault = "is required";

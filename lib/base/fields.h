@@ -46,6 +46,7 @@ struct field {
 	size_t offset;
 	enum field_type type;
 	bool required;
+	bool nullable;   /* null counts as absent */
 	bool not_null;   /* FIELD_PATCH: null is refused */
 	int64_t min;     /* characters of a string, value of a number, items of a list */
 	int64_t max;     /* 0: no bound */

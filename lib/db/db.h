@@ -127,14 +127,18 @@ const char *db_constraint(const struct db *db);
 enum fail db_begin(struct db *db, struct task *task) MUST_CHECK;
 enum fail db_commit(struct db *db, struct task *task) MUST_CHECK;
 
-/* Undoes the innermost transaction or savepoint. Without a transaction it does nothing. */
-void db_rollback(struct db *db);
+/* How many transactions and savepoints are open. */
+int db_depth(const struct db *db);
 
-/* Undoes whatever is still open; called when a request or job step ends. */
-void db_rollback_all(struct db *db);
+/* Undoes everything until `depth` are open; 0 ends the transaction. Whoever begins need not undo:
+ * the request or job step that fails does it once, at its end. */
+void db_rollback_to(struct db *db, int depth);
 
-/* True while a transaction is open. */
-bool db_in_transaction(const struct db *db);
+/* The server's clock, for comparison with ours. */
+enum fail db_clock(struct db *db, struct task *task, struct instant *out) MUST_CHECK;
+
+/* The statements of this library itself. */
+extern const struct statement_list db_statements;
 
 /* Microseconds spent waiting for the database since the last call; for the request log. */
 int64_t db_take_waited_us(struct db *db);

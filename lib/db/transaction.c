@@ -92,37 +92,27 @@ db_commit(struct db *db, struct task *task)
 }
 
 void
-db_rollback(struct db *db)
+db_rollback_to(struct db *db, int depth)
 {
 	struct task task = {.arena = NULL};
-	char sql[48];
+	char sql[48] = "ROLLBACK";
 
-	if (db->depth == 0 || db->connection == NULL) {
-		db->depth = 0;
+	if (db->depth <= depth || db->connection == NULL) {
+		db->depth = db->connection == NULL ? 0 : db->depth;
 		return;
 	}
-	task.arena = arena_new(64 * 1024);
-	db->depth--;
-	if (db->depth > 0)
-		(void)snprintf(sql, sizeof(sql), "ROLLBACK TO SAVEPOINT s%d", db->depth);
-	else
-		(void)snprintf(sql, sizeof(sql), "ROLLBACK");
+	if (depth > 0)
+		(void)snprintf(sql, sizeof(sql), "ROLLBACK TO SAVEPOINT s%d", depth);
+	task.arena = arena_new((size_t)64 * 1024);
+	db->depth = depth;
 	/* What cannot be rolled back is ended with its connection. */
 	if (db_command(db, &task, sql, "ROLLBACK") != FAIL_NONE)
 		db_disconnect(db);
 	arena_free(task.arena);
 }
 
-void
-db_rollback_all(struct db *db)
+int
+db_depth(const struct db *db)
 {
-	if (db->depth > 1)
-		db->depth = 1;
-	db_rollback(db);
-}
-
-bool
-db_in_transaction(const struct db *db)
-{
-	return db->depth > 0;
+	return db->depth;
 }

@@ -1,0 +1,86 @@
+/*
+ * api.h: one call of the API, from the route's row to the answer.
+ */
+#ifndef API_API_H
+#define API_API_H
+
+#include "billing/api_keys.h"
+#include "billing/operation.h"
+#include "http/metrics.h"
+#include "http/request.h"
+#include "http/response.h"
+#include "http/router.h"
+#include "settings/settings.h"
+
+struct call;
+
+/* Who may use a route. Operators: owners everything, viewers what only reads. */
+enum who {
+	WHO_ANYBODY,
+	WHO_SIGN_UP,  /* owners, and anybody when PUBLIC_SIGNUP is on */
+	WHO_CUSTOMER, /* the customer that the path or the body names, and operators */
+	WHO_OPERATOR,
+	WHO_COUNT
+};
+
+/* A struct and the table that fills it. */
+struct input {
+	const struct field *fields;
+	size_t size;
+};
+
+struct route {
+	struct router_entry entry; /* first: the router reads it */
+	enum who who;
+	enum scope scope; /* that a customer's key must have */
+	const struct input *body;
+	const struct input *query;
+	/* The handler's own statement brings the caller's key along and it calls
+	 * caller_admit(): one round trip instead of two. */
+	bool joins_caller;
+	enum fail (*handler)(struct call *call) MUST_CHECK;
+};
+
+extern const struct route api_routes[];
+extern const size_t api_route_count;
+
+/* What a worker serves with. */
+struct api {
+	const struct app_settings *settings;
+	struct billing billing;
+	struct db *db;
+	struct metrics *metrics;
+};
+
+enum caller_kind { CALLER_NOBODY, CALLER_CUSTOMER, CALLER_OPERATOR };
+
+struct caller {
+	enum caller_kind kind;
+	bool has_digest; /* a well-formed key was sent */
+	struct sha256 digest;
+	struct api_key key; /* of a known caller */
+	unsigned int scopes;
+};
+
+struct call {
+	struct api *api;
+	struct request *request;
+	struct response *response;
+	const struct route *route; /* NULL: none matched */
+	struct caller caller;
+	struct operation operation;
+	const void *body;  /* the route's body struct, filled */
+	const void *query; /* likewise */
+};
+
+/* NULL when the tables are sound, else what is wrong; checked at start. */
+const char *api_fault(void);
+
+/* Answers the request: whatever happens, `call->response` is complete. Fills `call`. */
+void api_serve(struct api *api, struct request *request, struct response *response,
+               struct call *call);
+
+/* The label of a route in logs and metrics; the index `api_route_count` is for no route. */
+const char *api_route_label(size_t route);
+
+#endif

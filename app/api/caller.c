@@ -1,0 +1,182 @@
+/*
+ * caller.c: who calls, and whether the route's row lets them.
+ */
+#include "api/caller.h"
+
+#include <openssl/crypto.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/arena.h"
+#include "base/fields.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "billing/customers.h"
+
+static enum fail
+unauthenticated(struct call *call)
+{
+	return task_fail(&call->request->task, FAIL_UNAUTHENTICATED, "unauthenticated",
+	                 "A valid API key is needed: X-API-Key, or Authorization: Bearer.");
+}
+
+static enum fail
+forbidden(struct call *call)
+{
+	return task_fail(&call->request->task, FAIL_FORBIDDEN, "forbidden",
+	                 "This API key may not do that.");
+}
+
+static enum fail
+no_such_customer(struct call *call)
+{
+	return task_fail(&call->request->task, FAIL_NOT_FOUND, "customer_not_found",
+	                 "There is no such customer.");
+}
+
+/* "Bearer <key>": the key, or NULL for another scheme. */
+static const char *
+bearer(const char *authorization)
+{
+	if (authorization == NULL || strncasecmp(authorization, "Bearer ", 7) != 0)
+		return NULL;
+	return authorization + 7 + strspn(authorization + 7, " ");
+}
+
+enum fail
+caller_read(struct call *call)
+{
+	const struct request_headers *headers = &call->request->headers;
+	const char *from_bearer = bearer(headers->authorization);
+	const char *secret = headers->api_key != NULL ? headers->api_key : from_bearer;
+
+	if (call->route->who == WHO_ANYBODY)
+		return FAIL_NONE;
+	if (headers->api_key != NULL && from_bearer != NULL &&
+	    strcmp(headers->api_key, from_bearer) != 0)
+		return task_fail(&call->request->task, FAIL_INVALID, "ambiguous_credentials",
+		                 "X-API-Key and Authorization name two different keys.");
+	if (secret == NULL && headers->authorization == NULL) {
+		if (call->route->who == WHO_SIGN_UP && call->api->settings->public_signup)
+			return FAIL_NONE;
+		return unauthenticated(call);
+	}
+	if (secret == NULL || !api_key_is_well_formed(secret))
+		return unauthenticated(call);
+	call->caller.digest = digest_sha256(secret, strlen(secret));
+	call->caller.has_digest = true;
+	return FAIL_NONE;
+}
+
+const char *
+caller_path_customer(const struct call *call)
+{
+	if (strstr(call->route->entry.pattern, ":customer_id") == NULL)
+		return NULL;
+	return request_param(call->request, "customer_id");
+}
+
+const char *
+caller_body_customer(const struct call *call)
+{
+	const struct field *field =
+	        call->route->body == NULL ? NULL : call->route->body->fields;
+
+	for (; field != NULL && field->type != FIELD_STOP; field++)
+		if (strcmp(field->name, "customer_id") == 0)
+			return *(const char *const *)((const char *)call->body + field->offset);
+	return NULL;
+}
+
+static enum fail
+admit_customer(struct call *call)
+{
+	const char *asked = caller_path_customer(call);
+
+	if (asked != NULL && strcmp(asked, call->caller.key.customer_id) != 0)
+		return no_such_customer(call);
+	if (call->route->who != WHO_CUSTOMER)
+		return forbidden(call);
+	if ((call->caller.scopes & call->route->scope) != call->route->scope)
+		return task_fail(&call->request->task, FAIL_FORBIDDEN, "scope_missing",
+		                 "This API key lacks the scope that the call needs.");
+	return FAIL_NONE;
+}
+
+static enum fail
+admit_operator(struct call *call)
+{
+	enum http_method method = call->route->entry.method;
+
+	if (method != HTTP_GET && strcmp(call->caller.key.role, "owner") != 0)
+		return forbidden(call);
+	return FAIL_NONE;
+}
+
+enum fail
+caller_admit(struct call *call, const struct api_key *key)
+{
+	struct caller *caller = &call->caller;
+
+	/* The index found the digest; comparing it again keeps the decision out of the index. */
+	if (key->key_id == NULL || key->revoked_at.known ||
+	    key->digest.length != sizeof(caller->digest.bytes) ||
+	    CRYPTO_memcmp(key->digest.data, caller->digest.bytes, key->digest.length) != 0)
+		return unauthenticated(call);
+	caller->key = *key;
+	caller->scopes = api_key_scopes(&key->scopes);
+	caller->kind = key->customer_id == NULL ? CALLER_OPERATOR : CALLER_CUSTOMER;
+	call->operation.actor = arena_printf(
+	        call->request->task.arena, "%s:%s",
+	        caller->kind == CALLER_OPERATOR ? "operator" : "customer", key->key_id);
+	return caller->kind == CALLER_OPERATOR ? admit_operator(call) : admit_customer(call);
+}
+
+enum fail
+caller_resolve(struct call *call)
+{
+	struct api_key key = {0};
+	bool found;
+
+	if (!call->caller.has_digest)
+		return FAIL_NONE;
+	TRY(api_key_find(&call->operation, &call->caller.digest, &key, &found));
+	return caller_admit(call, &key);
+}
+
+enum fail
+caller_check_body(struct call *call)
+{
+	const char *named = caller_body_customer(call);
+
+	if (named == NULL)
+		return FAIL_NONE;
+	if (!customer_id_is_well_formed(named) ||
+	    (call->caller.kind == CALLER_CUSTOMER &&
+	     strcmp(named, call->caller.key.customer_id) != 0))
+		return no_such_customer(call);
+	return FAIL_NONE;
+}
+
+void
+caller_touch(struct call *call)
+{
+	struct task *task = &call->request->task;
+	struct task aside = {.arena = task->arena, .request_id = task->request_id};
+	struct operation operation = call->operation;
+
+	if (call->caller.kind == CALLER_NOBODY || call->caller.key.used_today)
+		return;
+	operation.task = &aside;
+	if (api_key_touch(&operation, &call->caller.key) != FAIL_NONE)
+		log_line(LOG_LEVEL_WARNING, "last use of a key not noted",
+		         LOG_S("key_id", call->caller.key.key_id));
+}
+
+const char *
+caller_kind_name(const struct caller *caller)
+{
+	if (caller->kind == CALLER_NOBODY)
+		return "nobody";
+	return caller->key.role;
+}

@@ -1,0 +1,39 @@
+/*
+ * caller.h: who calls, and whether the route's row lets them.
+ */
+#ifndef API_CALLER_H
+#define API_CALLER_H
+
+#include "api/api.h"
+
+/* Reads the credential from the headers; no database yet. FAIL_UNAUTHENTICATED for one that
+ * cannot be a key, FAIL_INVALID "ambiguous_credentials" for two that differ. Routes for anybody
+ * ignore credentials. */
+enum fail caller_read(struct call *call) MUST_CHECK;
+
+/* Looks the key up and admits it; nothing to do for anybody's routes. */
+enum fail caller_resolve(struct call *call) MUST_CHECK;
+
+/*
+ * Decides by the route's row whether this key may make this call; `key->key_id` is NULL when the
+ * lookup found none. FAIL_UNAUTHENTICATED, FAIL_FORBIDDEN; FAIL_NOT_FOUND "customer_not_found" when
+ * a customer names another one, as for an id that does not exist.
+ */
+enum fail caller_admit(struct call *call, const struct api_key *key) MUST_CHECK;
+
+/* For routes whose body names the customer: the same rule, once the body was read. */
+enum fail caller_check_body(struct call *call) MUST_CHECK;
+
+/* Notes the key's use, at most once a day; never fails the request. */
+void caller_touch(struct call *call);
+
+/* "nobody", "customer", "viewer", "owner": for the log. */
+const char *caller_kind_name(const struct caller *caller);
+
+/* The customer's id in the path, or NULL. */
+const char *caller_path_customer(const struct call *call);
+
+/* The member "customer_id" of the body, or NULL when the route's body has none. */
+const char *caller_body_customer(const struct call *call);
+
+#endif

@@ -1,0 +1,179 @@
+/*
+ * customers.c: sign-up and the customers' records.
+ */
+#include "api/handlers.h"
+#include "api/render.h"
+#include "base/fields.h"
+
+enum { EMAIL_LENGTH_MAX = 254, NAME_LENGTH_MAX = 200, OFFSET_MAX = 1000000 };
+
+struct sign_up_input {
+	const char *email;
+	const char *company_name;
+};
+
+static const struct field sign_up_fields[] = {
+        FIELD(struct sign_up_input, email, .required = true, .min = 3, .max = EMAIL_LENGTH_MAX,
+              .check = customer_check_email),
+        FIELD(struct sign_up_input, company_name, .min = 1, .max = NAME_LENGTH_MAX,
+              .check = customer_check_name, .nullable = true),
+        FIELD_END,
+};
+
+const struct input sign_up_body = {sign_up_fields, sizeof(struct sign_up_input)};
+
+struct patch_customer_input {
+	struct patch_text email;
+	struct patch_text company_name;
+};
+
+static const struct field patch_customer_fields[] = {
+        FIELD(struct patch_customer_input, email, .not_null = true, .min = 3,
+              .max = EMAIL_LENGTH_MAX, .check = customer_check_email),
+        FIELD(struct patch_customer_input, company_name, .min = 1, .max = NAME_LENGTH_MAX,
+              .check = customer_check_name),
+        FIELD_END,
+};
+
+const struct input patch_customer_body = {patch_customer_fields,
+                                          sizeof(struct patch_customer_input)};
+
+struct list_input {
+	int64_t limit;
+	int64_t offset;
+	const char *cursor;
+	const char *email;
+	const char *q;
+};
+
+static const struct field list_fields[] = {
+        FIELD(struct list_input, limit, .min = 1, .max = 100, .initial = 50),
+        FIELD(struct list_input, offset, .max = OFFSET_MAX),
+        FIELD(struct list_input, cursor, .min = 1, .max = 200),
+        FIELD(struct list_input, email, .min = 1, .max = EMAIL_LENGTH_MAX),
+        FIELD(struct list_input, q, .min = 1, .max = NAME_LENGTH_MAX),
+        FIELD_END,
+};
+
+const struct input list_customers_query = {list_fields, sizeof(struct list_input)};
+
+enum fail
+post_customer(struct call *call)
+{
+	const struct sign_up_input *input = call->body;
+	struct operation *operation = &call->operation;
+	struct sign_up made = {0};
+	struct json_out json = json_out_new(operation->task->arena, 4096);
+
+	TRY(customer_sign_up(operation, input->email, input->company_name, &made));
+	json_out_open(&json, NULL, '{');
+	render_customer(&json, "customer", &made.customer);
+	render_subscription(&json, "subscription", made.subscription, operation->now_ms);
+	json_out_string(&json, "license", made.license == NULL ? NULL : made.license->token);
+	json_out_string(&json, "api_key", made.key.secret);
+	json_out_close(&json, '}');
+	if (made.license != NULL)
+		metrics_add(call->api->metrics, METRIC_LICENSES_SIGNED, 1);
+	response_json(call->response, 201, &json);
+	return FAIL_NONE;
+}
+
+static enum fail
+read_filter(struct call *call, struct customer_filter *out)
+{
+	const struct list_input *input = call->query;
+	struct task *task = call->operation.task;
+
+	*out = (struct customer_filter){
+	        .email = input->email,
+	        .query = input->q,
+	        .limit = input->limit + 1, /* one more tells whether there is a next page */
+	        .offset = input->offset,
+	};
+	if (input->cursor == NULL)
+		return FAIL_NONE;
+	if (input->offset != 0)
+		return task_fail_field(task, "offset", "cannot be combined with cursor");
+	if (!render_cursor_read(task->arena, input->cursor, &out->before, &out->before_id))
+		return task_fail_field(task, "cursor", "is not one that this list gave");
+	return FAIL_NONE;
+}
+
+enum fail
+list_customers(struct call *call)
+{
+	const struct list_input *input = call->query;
+	struct arena *arena = call->operation.task->arena;
+	struct customer_filter filter;
+	const struct customer *rows;
+	struct json_out json;
+	size_t count, shown;
+
+	TRY(read_filter(call, &filter));
+	TRY(customer_list(&call->operation, &filter, &rows, &count));
+	shown = count > (size_t)input->limit ? (size_t)input->limit : count;
+	json = json_out_new(arena, 256 + shown * 320);
+	json_out_open(&json, NULL, '{');
+	json_out_open(&json, "customers", '[');
+	for (size_t i = 0; i < shown; i++)
+		render_customer(&json, NULL, &rows[i]);
+	json_out_close(&json, ']');
+	json_out_int(&json, "limit", input->limit);
+	json_out_int(&json, "offset", input->offset);
+	json_out_string(&json, "next_cursor",
+	                count > shown ? render_cursor(arena, rows[shown - 1].created_at,
+	                                              rows[shown - 1].customer_id)
+	                              : NULL);
+	json_out_close(&json, '}');
+	response_json(call->response, 200, &json);
+	return FAIL_NONE;
+}
+
+enum fail
+get_customer(struct call *call)
+{
+	const char *id = request_param(call->request, "customer_id");
+	struct operation *operation = &call->operation;
+	struct json_out json = json_out_new(operation->task->arena, 1024);
+	const struct subscription *subscription;
+	struct customer customer;
+
+	TRY(customer_find(operation, id, &customer));
+	TRY(subscription_newest(operation, id, &subscription));
+	json_out_open(&json, NULL, '{');
+	render_customer(&json, "customer", &customer);
+	render_subscription(&json, "subscription", subscription, operation->now_ms);
+	json_out_close(&json, '}');
+	response_json(call->response, 200, &json);
+	return FAIL_NONE;
+}
+
+enum fail
+patch_customer(struct call *call)
+{
+	const struct patch_customer_input *input = call->body;
+	struct json_out json = json_out_new(call->operation.task->arena, 512);
+	struct customer customer;
+
+	TRY(customer_update(&call->operation, request_param(call->request, "customer_id"),
+	                    &input->email, &input->company_name, &customer));
+	json_out_open(&json, NULL, '{');
+	render_customer(&json, "customer", &customer);
+	json_out_close(&json, '}');
+	response_json(call->response, 200, &json);
+	return FAIL_NONE;
+}
+
+enum fail
+delete_customer(struct call *call)
+{
+	const char *id = request_param(call->request, "customer_id");
+	struct json_out json;
+
+	TRY(customer_delete(&call->operation, id));
+	json = render_message(call->operation.task->arena,
+	                      "The customer's personal data is gone and its keys are revoked.",
+	                      "customer_id", id);
+	response_json(call->response, 200, &json);
+	return FAIL_NONE;
+}

@@ -1,0 +1,47 @@
+/*
+ * handlers.h: one function per endpoint, and the inputs that their routes name. Each answers the
+ * call or returns a failure; routes.c says who may call it.
+ */
+#ifndef API_HANDLERS_H
+#define API_HANDLERS_H
+
+#include "api/api.h"
+
+/* customers.c */
+extern const struct input sign_up_body, patch_customer_body, list_customers_query;
+enum fail post_customer(struct call *call) MUST_CHECK;
+enum fail list_customers(struct call *call) MUST_CHECK;
+enum fail get_customer(struct call *call) MUST_CHECK;
+enum fail patch_customer(struct call *call) MUST_CHECK;
+enum fail delete_customer(struct call *call) MUST_CHECK;
+
+/* keys.c */
+extern const struct input create_key_body;
+enum fail post_key(struct call *call) MUST_CHECK;
+enum fail list_keys(struct call *call) MUST_CHECK;
+enum fail delete_key(struct call *call) MUST_CHECK;
+
+/* licenses.c */
+extern const struct input revoke_license_body, verify_license_body, license_history_query;
+enum fail get_license(struct call *call) MUST_CHECK;
+enum fail get_public_key(struct call *call) MUST_CHECK;
+enum fail get_jwks(struct call *call) MUST_CHECK;
+enum fail get_revocations(struct call *call) MUST_CHECK;
+enum fail get_license_history(struct call *call) MUST_CHECK;
+enum fail post_license_revoke(struct call *call) MUST_CHECK;
+enum fail post_license_rotate(struct call *call) MUST_CHECK;
+enum fail post_license_verify(struct call *call) MUST_CHECK;
+
+/* subscriptions.c */
+extern const struct input start_trial_body;
+enum fail post_trial(struct call *call) MUST_CHECK;
+enum fail get_subscription(struct call *call) MUST_CHECK;
+
+/* operations.c */
+enum fail get_plans(struct call *call) MUST_CHECK;
+enum fail get_health(struct call *call) MUST_CHECK;
+enum fail get_ready(struct call *call) MUST_CHECK;
+enum fail get_metrics(struct call *call) MUST_CHECK;
+enum fail get_openapi(struct call *call) MUST_CHECK;
+
+#endif

@@ -1,0 +1,242 @@
+/*
+ * licenses.c: handing licences out, taking them back, and all that is needed to verify them.
+ */
+#include <string.h>
+
+#include "api/caller.h"
+#include "api/handlers.h"
+#include "api/render.h"
+#include "base/arena.h"
+#include "base/fields.h"
+
+enum { TOKEN_MAX = 20000 };
+
+struct revoke_input {
+	const char *reason;
+};
+
+static const struct field revoke_fields[] = {
+        FIELD(struct revoke_input, reason, .min = 1, .max = 500, .check = customer_check_name),
+        FIELD_END,
+};
+
+const struct input revoke_license_body = {revoke_fields, sizeof(struct revoke_input)};
+
+struct verify_input {
+	const char *license;
+};
+
+static const struct field verify_fields[] = {
+        FIELD(struct verify_input, license, .required = true, .min = 1, .max = TOKEN_MAX),
+        FIELD_END,
+};
+
+const struct input verify_license_body = {verify_fields, sizeof(struct verify_input)};
+
+struct history_input {
+	int64_t limit;
+	const char *cursor;
+};
+
+static const struct field history_fields[] = {
+        FIELD(struct history_input, limit, .min = 1, .max = 100, .initial = 50),
+        FIELD(struct history_input, cursor, .min = 1, .max = 200),
+        FIELD_END,
+};
+
+const struct input license_history_query = {history_fields, sizeof(struct history_input)};
+
+/* RFC 9110, section 13.1.2: "*" or a list with the tag in it; weak comparison. */
+static bool
+has_tag(const char *if_none_match, const char *tag)
+{
+	const char *item;
+	size_t length;
+
+	if (if_none_match == NULL)
+		return false;
+	while (text_next_item(&if_none_match, &item, &length)) {
+		if (length == 1 && *item == '*')
+			return true;
+		if (length > 2 && strncmp(item, "W/", 2) == 0) {
+			item += 2;
+			length -= 2;
+		}
+		if (length == strlen(tag) && strncmp(item, tag, length) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+answer_license(struct call *call, const char *customer_id, const struct license *license,
+               const struct subscription *subscription)
+{
+	struct arena *arena = call->operation.task->arena;
+	const char *tag = arena_printf(arena, "\"%s\"", license->jti);
+	struct json_out json;
+
+	metrics_add(call->api->metrics,
+	            license->fresh ? METRIC_LICENSES_SIGNED : METRIC_LICENSES_KEPT, 1);
+	response_header(call->response, "ETag", tag);
+	response_header(call->response, "Cache-Control", "private, no-cache");
+	if (call->route->entry.method == HTTP_GET &&
+	    has_tag(call->request->headers.if_none_match, tag)) {
+		call->response->status = 304;
+		return;
+	}
+	json = render_license(arena, customer_id, license, subscription,
+	                      call->operation.now_ms);
+	response_json(call->response, 200, &json);
+}
+
+/* The hot path: one statement reads key, customer, subscription and kept licence. */
+enum fail
+get_license(struct call *call)
+{
+	const char *id = request_param(call->request, "customer_id");
+	struct license_view view = {0};
+	struct license license;
+
+	TRY(license_view_read(&call->operation, &call->caller.digest, id, &view));
+	TRY(caller_admit(call, &view.key));
+	TRY(license_hand_out(&call->operation, &view, &license));
+	answer_license(call, id, &license, &view.subscription);
+	return FAIL_NONE;
+}
+
+enum fail
+post_license_rotate(struct call *call)
+{
+	const char *id = request_param(call->request, "customer_id");
+	struct subscription subscription;
+	struct license license;
+
+	TRY(license_rotate(&call->operation, id, &license, &subscription));
+	answer_license(call, id, &license, &subscription);
+	return FAIL_NONE;
+}
+
+enum fail
+post_license_revoke(struct call *call)
+{
+	const struct revoke_input *input = call->body;
+	const char *id = request_param(call->request, "customer_id");
+	struct json_out json;
+
+	TRY(license_revoke(&call->operation, id, input->reason));
+	json = render_message(call->operation.task->arena,
+	                      "The subscription is cancelled and its licences are revoked.",
+	                      "customer_id", id);
+	response_json(call->response, 200, &json);
+	return FAIL_NONE;
+}
+
+enum fail
+get_license_history(struct call *call)
+{
+	const struct history_input *input = call->query;
+	const char *id = request_param(call->request, "customer_id");
+	struct task *task = call->operation.task;
+	struct instant before = INSTANT_NONE;
+	const char *before_jti = NULL;
+	const struct license *rows;
+	struct customer customer;
+	struct json_out json;
+	size_t count, shown;
+
+	if (input->cursor != NULL &&
+	    !render_cursor_read(task->arena, input->cursor, &before, &before_jti))
+		return task_fail_field(task, "cursor", "is not one that this list gave");
+	TRY(customer_find(&call->operation, id, &customer));
+	TRY(license_history(&call->operation, id, before, before_jti, input->limit + 1, &rows,
+	                    &count));
+	shown = count > (size_t)input->limit ? (size_t)input->limit : count;
+	json = json_out_new(task->arena, 256 + shown * 320);
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "customer_id", id);
+	json_out_open(&json, "licenses", '[');
+	for (size_t i = 0; i < shown; i++)
+		render_license_row(&json, &rows[i]);
+	json_out_close(&json, ']');
+	json_out_int(&json, "limit", input->limit);
+	json_out_string(&json, "next_cursor",
+	                count > shown ? render_cursor(task->arena, rows[shown - 1].issued_at,
+	                                              rows[shown - 1].jti)
+	                              : NULL);
+	json_out_close(&json, '}');
+	response_json(call->response, 200, &json);
+	return FAIL_NONE;
+}
+
+enum fail
+get_public_key(struct call *call)
+{
+	const struct license_key *key = license_keys_signing(&call->api->billing.keys);
+	struct json_out json = json_out_new(call->operation.task->arena, 1024);
+
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "public_key", key->public_pem);
+	json_out_string(&json, "algorithm", "RS256");
+	json_out_string(&json, "kid", key->kid);
+	json_out_string(
+	        &json, "usage",
+	        "Verify licences offline: RS256 only, with this key or the one of their kid "
+	        "in /.well-known/jwks.json.");
+	json_out_close(&json, '}');
+	response_json(call->response, 200, &json);
+	response_header(call->response, "Cache-Control", "public, max-age=300");
+	return FAIL_NONE;
+}
+
+enum fail
+get_jwks(struct call *call)
+{
+	const char *jwks =
+	        license_keys_jwks(call->operation.task->arena, &call->api->billing.keys);
+
+	call->response->status = 200;
+	call->response->body = jwks;
+	call->response->length = strlen(jwks);
+	response_header(call->response, "Content-Type", "application/json");
+	response_header(call->response, "Cache-Control", "public, max-age=300");
+	return FAIL_NONE;
+}
+
+enum fail
+get_revocations(struct call *call)
+{
+	struct json_out json = json_out_new(call->operation.task->arena, 4096);
+	char *token;
+
+	TRY(license_revocations(&call->operation, &token));
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "revocations", token);
+	json_out_close(&json, '}');
+	response_json(call->response, 200, &json);
+	response_header(call->response, "Cache-Control", "public, max-age=300");
+	return FAIL_NONE;
+}
+
+enum fail
+post_license_verify(struct call *call)
+{
+	const struct verify_input *input = call->body;
+	struct json_out json = json_out_new(call->operation.task->arena, 1024);
+	enum license_verdict verdict;
+	const char *payload = NULL;
+
+	TRY(license_check(&call->operation, input->license, &verdict, &payload));
+	json_out_open(&json, NULL, '{');
+	json_out_bool(&json, "valid", verdict == LICENSE_VALID);
+	if (verdict == LICENSE_VALID) {
+		json_out_raw(&json, "data", payload);
+	} else {
+		json_out_string(&json, "error", license_verdict_message(verdict));
+		json_out_string(&json, "code", license_verdict_code(verdict));
+		json_out_string(&json, "request_id", call->request->task.request_id);
+	}
+	json_out_close(&json, '}');
+	response_json(call->response, verdict == LICENSE_VALID ? 200 : 401, &json);
+	return FAIL_NONE;
+}

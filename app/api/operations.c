@@ -1,0 +1,189 @@
+/*
+ * operations.c: what is sold, and what operators and machines ask about the service itself.
+ */
+#include "api/handlers.h"
+#include "api/render.h"
+#include "base/arena.h"
+#include "db/migrations.h"
+
+enum { CLOCK_SLACK_MS = 5000, JOBS_SILENCE_S = 120 };
+
+/* The linker's names for the bytes of openapi.json. */
+extern const char _binary_openapi_json_start[], _binary_openapi_json_end[];
+
+static void
+render_price(struct json_out *json, const struct plan *plan)
+{
+	if (!plan->has_price) {
+		json_out_null(json, "price");
+		return;
+	}
+	json_out_open(json, "price", '{');
+	json_out_int(json, "amount_minor", plan->amount_minor);
+	json_out_string(json, "currency", plan->currency);
+	json_out_string(json, "interval", plan->interval);
+	json_out_close(json, '}');
+}
+
+enum fail
+get_plans(struct call *call)
+{
+	const struct plans *plans = &call->api->billing.plans;
+	struct json_out json = json_out_new(call->operation.task->arena, 2048);
+
+	json_out_open(&json, NULL, '{');
+	json_out_open(&json, "plans", '[');
+	for (size_t i = 0; i < plans->count; i++) {
+		const struct plan *plan = &plans->items[i];
+
+		json_out_open(&json, NULL, '{');
+		json_out_string(&json, "plan", plan->id);
+		json_out_string(&json, "name", plan->name);
+		render_price(&json, plan);
+		render_features(&json, &plan->features);
+		render_limits(&json, &plan->limits);
+		json_out_close(&json, '}');
+	}
+	json_out_close(&json, ']');
+	json_out_open(&json, "trial", '{');
+	json_out_int(&json, "days", plans->trial_days);
+	json_out_string(&json, "plan", plans->trial_plan);
+	render_features(&json, &plans->trial_features);
+	render_limits(&json, &plans->trial_limits);
+	json_out_close(&json, '}');
+	json_out_close(&json, '}');
+	response_json(call->response, 200, &json);
+	response_header(call->response, "Cache-Control", "public, max-age=300");
+	return FAIL_NONE;
+}
+
+enum fail
+get_health(struct call *call)
+{
+	struct json_out json = json_out_new(call->operation.task->arena, 128);
+
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "status", "healthy");
+	json_out_string(&json, "service", "billing");
+	json_out_time(&json, "timestamp", INSTANT_MS(call->operation.now_ms));
+	json_out_close(&json, '}');
+	response_json(call->response, 200, &json);
+	return FAIL_NONE;
+}
+
+/* One line of /health/ready. */
+struct check {
+	const char *name;
+	bool ok;
+	const char *detail;
+};
+
+static struct check
+check_database(struct call *call, struct instant *database_now)
+{
+	struct task *task = call->operation.task;
+
+	if (db_clock(call->operation.db, task, database_now) == FAIL_NONE)
+		return (struct check){"database", true, "answers"};
+	task_clear(task);
+	return (struct check){"database", false, "does not answer"};
+}
+
+static struct check
+check_migrations(struct call *call)
+{
+	struct task *task = call->operation.task;
+	struct migration *migrations;
+	size_t count, pending;
+	enum fail kind =
+	        migrations_read(call->operation.db, task, call->api->settings->migrations_dir,
+	                        &migrations, &count, &pending);
+
+	task_clear(task);
+	if (kind != FAIL_NONE)
+		return (struct check){"migrations", false, "cannot be compared"};
+	return (struct check){"migrations", pending == 0, pending == 0 ? "applied" : "pending"};
+}
+
+static struct check
+check_clock(const struct call *call, struct instant database_now)
+{
+	int64_t off_ms = database_now.ms - call->operation.now_ms;
+
+	if (!database_now.known)
+		return (struct check){"clock", false, "cannot be compared with the database's"};
+	if (off_ms < -CLOCK_SLACK_MS || off_ms > CLOCK_SLACK_MS)
+		return (struct check){"clock", false, "is far from the database's"};
+	return (struct check){"clock", true, "agrees with the database's"};
+}
+
+static struct check
+check_jobs(const struct call *call)
+{
+	int64_t last_s = metrics_value(call->api->metrics, METRIC_JOBS_LAST_RUN);
+	bool ok = call->operation.now_ms / SECOND_MS - last_s < JOBS_SILENCE_S;
+
+	return (struct check){"jobs", ok, ok ? "run" : "have not run for two minutes"};
+}
+
+enum fail
+get_ready(struct call *call)
+{
+	struct instant database_now = INSTANT_NONE;
+	struct check database = check_database(call, &database_now);
+	const struct check checks[] = {
+	        database,
+	        database.ok ? check_migrations(call)
+	                    : (struct check){"migrations", false, "cannot be compared"},
+	        {"signing_key", license_keys_signing(&call->api->billing.keys) != NULL,
+	         "loaded"},
+	        check_clock(call, database_now),
+	        check_jobs(call),
+	};
+	struct json_out json = json_out_new(call->operation.task->arena, 1024);
+	bool ready = true;
+
+	for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)
+		ready = ready && checks[i].ok;
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "status", ready ? "ready" : "unavailable");
+	json_out_open(&json, "checks", '{');
+	for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++) {
+		json_out_open(&json, checks[i].name, '{');
+		json_out_bool(&json, "ok", checks[i].ok);
+		json_out_string(&json, "detail", checks[i].detail);
+		json_out_close(&json, '}');
+	}
+	json_out_close(&json, '}');
+	json_out_time(&json, "timestamp", INSTANT_MS(call->operation.now_ms));
+	json_out_close(&json, '}');
+	response_json(call->response, ready ? 200 : 503, &json);
+	if (!ready)
+		response_header(call->response, "Retry-After", "1");
+	return FAIL_NONE;
+}
+
+enum fail
+get_metrics(struct call *call)
+{
+	struct text text = text_new(call->operation.task->arena, 8192);
+
+	metrics_render(call->api->metrics, &text, api_route_label);
+	call->response->status = 200;
+	call->response->body = text.data;
+	call->response->length = text.length;
+	response_header(call->response, "Content-Type", "text/plain; version=0.0.4");
+	return FAIL_NONE;
+}
+
+enum fail
+get_openapi(struct call *call)
+{
+	call->response->status = 200;
+	call->response->body = _binary_openapi_json_start;
+	call->response->length =
+	        (size_t)(_binary_openapi_json_end - _binary_openapi_json_start);
+	response_header(call->response, "Content-Type", "application/json");
+	response_header(call->response, "Cache-Control", "public, max-age=300");
+	return FAIL_NONE;
+}

@@ -1,0 +1,98 @@
+/*
+ * replay.c: POST with an Idempotency-Key: the first answer, however often it is asked.
+ */
+#include "api/replay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/text.h"
+#include "billing/idempotency.h"
+
+bool
+replay_applies(const struct call *call)
+{
+	return call->request->method == HTTP_POST &&
+	       call->request->headers.idempotency_key != NULL &&
+	       call->route->who != WHO_ANYBODY;
+}
+
+/* Status, then the body: the headers of a POST's answer follow from them. */
+static struct bytes
+pack(struct arena *arena, const struct response *response)
+{
+	struct text text = text_new(arena, response->length + 16);
+
+	text_printf(&text, "%d\n", response->status);
+	text_add_bytes(&text, response->body == NULL ? "" : response->body, response->length);
+	return (struct bytes){(const uint8_t *)text.data, text.length};
+}
+
+static void
+unpack(struct arena *arena, struct bytes packed, struct response *response)
+{
+	char *text = arena_copy_bytes(arena, packed.data, packed.length);
+	size_t head = strcspn(text, "\n");
+
+	response->status = (int)strtol(text, NULL, 10);
+	response->body = text + head + 1;
+	response->length = packed.length - head - 1;
+	response_header(response, "Content-Type", "application/json");
+	response_header(response, "Idempotent-Replayed", "true");
+}
+
+/* Runs the handler in a savepoint. A refusal undoes what it did and becomes the answer; what may
+ * be tried again goes up as a failure, and nothing is stored. */
+static enum fail
+run(struct call *call)
+{
+	struct task *task = &call->request->task;
+	struct db *db = call->operation.db;
+	int depth = db_depth(db);
+	enum fail kind;
+
+	TRY(db_begin(db, task));
+	kind = call->route->handler(call);
+	if (kind == FAIL_NONE)
+		return db_commit(db, task);
+	if (response_status_of(kind) >= 500)
+		return kind;
+	db_rollback_to(db, depth);
+	response_failure(call->response, task);
+	task_clear(task);
+	return FAIL_NONE;
+}
+
+enum fail
+replay_or_run(struct call *call)
+{
+	struct request *request = call->request;
+	struct task *task = &request->task;
+	struct db *db = call->operation.db;
+	struct text what = text_new(task->arena, request->body_length + 256);
+	struct idempotency idempotency = {
+	        .caller = call->operation.actor,
+	        .key = request->headers.idempotency_key,
+	};
+	const char *fault = idempotency_check_key(idempotency.key);
+	struct bytes stored;
+	bool replay;
+
+	if (fault != NULL)
+		return task_fail(task, FAIL_INVALID, "invalid_idempotency_key",
+		                 "The Idempotency-Key %s.", fault);
+	text_printf(&what, "%s\n", request->path);
+	text_add_bytes(&what, request->body, request->body_length);
+	idempotency.request = (struct bytes){(const uint8_t *)what.data, what.length};
+	TRY(db_begin(db, task));
+	TRY(idempotency_claim(&call->operation, &idempotency, &stored, &replay));
+	if (replay) {
+		unpack(task->arena, stored, call->response);
+		return FAIL_NONE;
+	}
+	TRY(run(call));
+	TRY(idempotency_store(&call->operation, &idempotency,
+	                      pack(task->arena, call->response)));
+	return db_commit(db, task);
+}

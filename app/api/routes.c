@@ -1,0 +1,80 @@
+/*
+ * routes.c: THE table of routes. Reading it is reading what the service offers.
+ */
+#include <string.h>
+
+#include "api/handlers.h"
+#include "base/fields.h"
+
+#define CUSTOMER_PATH "/api/customers/:customer_id"
+#define LICENSE_PATH "/api/licenses/:customer_id"
+
+/* clang-format off */
+const struct route api_routes[] = {
+	{{HTTP_GET,    "/health"},                       WHO_ANYBODY,  .handler = get_health},
+	{{HTTP_GET,    "/health/ready"},                 WHO_ANYBODY,  .handler = get_ready},
+	{{HTTP_GET,    "/metrics"},                      WHO_ANYBODY,  .handler = get_metrics},
+	{{HTTP_GET,    "/openapi.json"},                 WHO_ANYBODY,  .handler = get_openapi},
+	{{HTTP_GET,    "/.well-known/jwks.json"},        WHO_ANYBODY,  .handler = get_jwks},
+	{{HTTP_GET,    "/api/plans"},                    WHO_ANYBODY,  .handler = get_plans},
+
+	{{HTTP_POST,   "/api/customers"},                WHO_SIGN_UP,  .handler = post_customer, .body = &sign_up_body},
+	{{HTTP_GET,    "/api/customers"},                WHO_OPERATOR, .handler = list_customers, .query = &list_customers_query},
+	{{HTTP_GET,    CUSTOMER_PATH},                   WHO_CUSTOMER, SCOPE_BILLING, .handler = get_customer},
+	{{HTTP_PATCH,  CUSTOMER_PATH},                   WHO_CUSTOMER, SCOPE_BILLING, .handler = patch_customer, .body = &patch_customer_body},
+	{{HTTP_DELETE, CUSTOMER_PATH},                   WHO_OPERATOR, .handler = delete_customer},
+	{{HTTP_POST,   CUSTOMER_PATH "/keys"},           WHO_CUSTOMER, SCOPE_BILLING, .handler = post_key, .body = &create_key_body},
+	{{HTTP_GET,    CUSTOMER_PATH "/keys"},           WHO_CUSTOMER, SCOPE_BILLING, .handler = list_keys},
+	{{HTTP_DELETE, CUSTOMER_PATH "/keys/:key_id"},   WHO_CUSTOMER, SCOPE_BILLING, .handler = delete_key},
+
+	{{HTTP_GET,    "/api/licenses/public-key"},      WHO_ANYBODY,  .handler = get_public_key},
+	{{HTTP_GET,    "/api/licenses/revocations"},     WHO_ANYBODY,  .handler = get_revocations},
+	{{HTTP_POST,   "/api/licenses/verify"},          WHO_ANYBODY,  .handler = post_license_verify, .body = &verify_license_body},
+	{{HTTP_GET,    LICENSE_PATH},                    WHO_CUSTOMER, SCOPE_LICENSE, .handler = get_license, .joins_caller = true},
+	{{HTTP_GET,    LICENSE_PATH "/history"},         WHO_CUSTOMER, SCOPE_LICENSE, .handler = get_license_history, .query = &license_history_query},
+	{{HTTP_POST,   LICENSE_PATH "/rotate"},          WHO_CUSTOMER, SCOPE_LICENSE, .handler = post_license_rotate},
+	{{HTTP_POST,   LICENSE_PATH "/revoke"},          WHO_OPERATOR, .handler = post_license_revoke, .body = &revoke_license_body},
+
+	{{HTTP_POST,   "/api/subscriptions/trial"},      WHO_CUSTOMER, SCOPE_BILLING, .handler = post_trial, .body = &start_trial_body},
+	{{HTTP_GET,    "/api/subscriptions/:customer_id"}, WHO_CUSTOMER, SCOPE_BILLING, .handler = get_subscription},
+};
+/* clang-format on */
+
+const size_t api_route_count = sizeof(api_routes) / sizeof(*api_routes);
+
+static bool
+names_customer(const struct route *route)
+{
+	const struct field *field = route->body == NULL ? NULL : route->body->fields;
+
+	if (strstr(route->entry.pattern, "/:customer_id") != NULL)
+		return true;
+	for (; field != NULL && field->type != FIELD_STOP; field++)
+		if (strcmp(field->name, "customer_id") == 0 && field->required)
+			return true;
+	return false;
+}
+
+const char *
+api_fault(void)
+{
+	const struct router router = {api_routes, sizeof(*api_routes), api_route_count};
+
+	for (size_t i = 0; i < api_route_count; i++) {
+		const struct route *route = &api_routes[i];
+
+		/* A customer's route that names no customer would be everybody's. */
+		if (route->who == WHO_CUSTOMER &&
+		    (!names_customer(route) || route->scope == SCOPE_NONE))
+			return route->entry.pattern;
+		if (route->handler == NULL)
+			return route->entry.pattern;
+	}
+	return router_fault(&router);
+}
+
+const char *
+api_route_label(size_t route)
+{
+	return route < api_route_count ? api_routes[route].entry.pattern : "none";
+}

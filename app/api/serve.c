@@ -1,0 +1,204 @@
+/*
+ * serve.c: one request's way: route, caller, input, handler, answer. There is no way back up.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "api/api.h"
+#include "api/caller.h"
+#include "api/replay.h"
+#include "base/arena.h"
+#include "base/fields.h"
+#include "base/json_in.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "billing/customers.h"
+#include "billing/idempotency.h"
+
+/* A POST without inputs takes an empty object too. */
+static const struct field no_fields[] = {FIELD_END};
+static const struct input no_input = {no_fields, 1};
+
+static const char *
+allow_header(struct arena *arena, unsigned int allowed)
+{
+	struct text text = text_new(arena, 64);
+
+	if ((allowed & (1U << HTTP_GET)) != 0)
+		allowed |= 1U << HTTP_HEAD;
+	allowed |= 1U << HTTP_OPTIONS;
+	for (unsigned int method = 0; method < HTTP_OTHER; method++)
+		if ((allowed & (1U << method)) != 0)
+			text_printf(&text, "%s%s", text.length > 0 ? ", " : "",
+			            request_method_name((enum http_method)method));
+	return text.data;
+}
+
+static bool
+is_allowed_origin(const char *origins, const char *origin)
+{
+	const char *item;
+	size_t length;
+
+	while (origin != NULL && text_next_item(&origins, &item, &length))
+		if (length == strlen(origin) && strncmp(item, origin, length) == 0)
+			return true;
+	return false;
+}
+
+/* Only listed origins get the headers that let a page read the answer (Fetch, CORS protocol). */
+static void
+set_cors(struct call *call, const char *methods)
+{
+	const char *origins = call->api->settings->cors_origins;
+	const char *origin = call->request->headers.origin;
+
+	if (*origins == '\0')
+		return;
+	response_header(call->response, "Vary", "Origin");
+	if (!is_allowed_origin(origins, origin))
+		return;
+	response_header(call->response, "Access-Control-Allow-Origin", origin);
+	response_header(call->response, "Access-Control-Expose-Headers",
+	                "X-Request-Id, ETag, Retry-After, Idempotent-Replayed");
+	if (call->request->method != HTTP_OPTIONS)
+		return;
+	response_header(call->response, "Access-Control-Allow-Methods", methods);
+	response_header(
+	        call->response, "Access-Control-Allow-Headers",
+	        "Authorization, X-API-Key, Content-Type, Idempotency-Key, If-None-Match");
+	response_header(call->response, "Access-Control-Max-Age", "600");
+}
+
+/* The route, or an answer without one: OPTIONS, 404, 405. */
+static enum fail
+find_route(struct call *call)
+{
+	const struct router router = {api_routes, sizeof(*api_routes), api_route_count};
+	struct request *request = call->request;
+	struct task *task = &request->task;
+	unsigned int allowed;
+	const char *methods;
+
+	call->route = router_find(&router, request, &allowed);
+	methods = allow_header(task->arena, allowed);
+	set_cors(call, methods);
+	if (call->route != NULL)
+		return FAIL_NONE;
+	if (allowed == 0)
+		return task_fail(task, FAIL_NOT_FOUND, "not_found", "There is nothing here.");
+	response_header(call->response, "Allow", methods);
+	if (request->method != HTTP_OPTIONS)
+		return task_fail(task, FAIL_METHOD, "method_not_allowed", "This path takes %s.",
+		                 methods);
+	call->response->status = 204;
+	return FAIL_NONE;
+}
+
+static bool
+is_json(const char *content_type)
+{
+	size_t span = content_type == NULL ? 0 : strcspn(content_type, "; \t");
+
+	return span == strlen("application/json") &&
+	       strncasecmp(content_type, "application/json", span) == 0;
+}
+
+static enum fail
+read_body(struct call *call)
+{
+	const struct input *input = call->route->body == NULL ? &no_input : call->route->body;
+	struct request *request = call->request;
+	struct task *task = &request->task;
+	struct json_object *object;
+	void *out = arena_alloc(task->arena, input->size);
+
+	call->body = out;
+	if (request->method != HTTP_POST && request->method != HTTP_PATCH)
+		return FAIL_NONE;
+	if (request->body_length > 0 && !is_json(request->headers.content_type))
+		return task_fail(task, FAIL_MEDIA_TYPE, "invalid_media_type",
+		                 "The body must be application/json.");
+	if (request->body_length == 0)
+		TRY(json_in_parse_object(task, "{}", 2, &object));
+	else
+		TRY(json_in_parse_object(task, request->body, request->body_length, &object));
+	return fields_from_json(task, input->fields, object, out);
+}
+
+static enum fail
+read_query(struct call *call)
+{
+	const struct input *input = call->route->query;
+	struct task *task = &call->request->task;
+	void *out;
+
+	if (input == NULL)
+		return FAIL_NONE;
+	out = arena_alloc(task->arena, input->size);
+	call->query = out;
+	return fields_from_query(task, input->fields, call->request->query, out);
+}
+
+/* Whoever the caller is by now: the id has a form, or there is no such customer. */
+static enum fail
+check_path(struct call *call)
+{
+	const char *customer_id = caller_path_customer(call);
+
+	if (customer_id == NULL || customer_id_is_well_formed(customer_id))
+		return FAIL_NONE;
+	/* Callers that were not looked up yet are told first that they are unknown. */
+	if (call->route->joins_caller)
+		TRY(caller_resolve(call));
+	return task_fail(&call->request->task, FAIL_NOT_FOUND, "customer_not_found",
+	                 "There is no such customer.");
+}
+
+static enum fail
+answer(struct call *call)
+{
+	if (call->request->broken != FAIL_NONE)
+		return call->request->broken;
+	TRY(find_route(call));
+	if (call->route == NULL)
+		return FAIL_NONE;
+	TRY(caller_read(call));
+	if (!call->route->joins_caller)
+		TRY(caller_resolve(call));
+	TRY(check_path(call));
+	TRY(read_query(call));
+	TRY(read_body(call));
+	TRY(caller_check_body(call));
+	if (replay_applies(call))
+		return replay_or_run(call);
+	return call->route->handler(call);
+}
+
+void
+api_serve(struct api *api, struct request *request, struct response *response,
+          struct call *call)
+{
+	*call = (struct call){
+	        .api = api,
+	        .request = request,
+	        .response = response,
+	        .operation = {.task = &request->task,
+	                      .db = api->db,
+	                      .billing = &api->billing,
+	                      .actor = "nobody",
+	                      .now_ms = clock_now_ms()},
+	};
+	if (answer(call) != FAIL_NONE) {
+		if (request->task.failure.kind == FAIL_INTERNAL)
+			log_line(LOG_LEVEL_ERROR, request->task.failure.message,
+			         LOG_S("request_id", request->task.request_id));
+		response_failure(response, &request->task);
+	}
+	db_rollback_to(api->db, 0);
+	if (response->status < 500)
+		caller_touch(call);
+	response_header(response, "X-Request-Id", request->task.request_id);
+	if (response_header_value(response, "Cache-Control") == NULL)
+		response_header(response, "Cache-Control", "no-store");
+}

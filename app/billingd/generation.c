@@ -1,0 +1,139 @@
+/*
+ * generation.c: the configuration that a set of processes was started with.
+ */
+#include "billingd/generation.h"
+
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "db/migrations.h"
+
+enum { ARENA_LIMIT = 64 * 1024 * 1024, WORKERS_PER_CORE = 4 };
+
+struct generation *
+generation_load(const char *config_path, int64_t number,
+                void (*report)(const struct task *task))
+{
+	struct arena *arena = arena_new(ARENA_LIMIT);
+	struct generation *generation = arena_alloc(arena, sizeof(*generation));
+	struct task task = {.arena = arena, .request_id = "start"};
+
+	generation->arena = arena;
+	generation->number = number;
+	if (app_settings_load(&task, config_path, &generation->settings) == FAIL_NONE &&
+	    app_settings_rules(&task, &generation->settings, &generation->billing) == FAIL_NONE)
+		return generation;
+	report(&task);
+	arena_free(arena);
+	return NULL;
+}
+
+void
+generation_free(struct generation *generation)
+{
+	if (generation != NULL)
+		arena_free(generation->arena);
+}
+
+size_t
+generation_workers(const struct generation *generation)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (generation->settings.workers > 0)
+		return (size_t)generation->settings.workers;
+	return WORKERS_PER_CORE * (size_t)(cores < 1 ? 1 : cores);
+}
+
+static enum fail
+check_migrations(struct task *task, const struct app_settings *settings)
+{
+	const struct db_options options = app_settings_db(settings, "billingd check");
+	struct db *db = db_new(&options);
+	struct migration *migrations;
+	size_t count, pending = 0;
+	enum fail kind = migrations_read(db, task, settings->migrations_dir, &migrations,
+	                                 &count, &pending);
+
+	db_free(db);
+	TRY(kind);
+	if (pending > 0)
+		return task_fail(task, FAIL_CONFLICT, "migrations_pending",
+		                 "%zu migration%s pending; run: billingctl migrate up", pending,
+		                 pending == 1 ? " is" : "s are");
+	return FAIL_NONE;
+}
+
+static enum fail
+check_all(struct task *task, const struct generation *generation)
+{
+	const struct app_settings *settings = &generation->settings;
+	struct license_keys keys;
+
+	license_keys_init(&keys);
+	TRY(license_keys_load(task, settings->keys_dir, true, clock_now_ms(), &keys));
+	license_keys_release(&keys);
+	return check_migrations(task, settings);
+}
+
+bool
+generation_check(const struct generation *generation, void (*report)(const struct task *task))
+{
+	int status = 1;
+	pid_t child = fork();
+
+	if (child == 0) {
+		struct task task = {.arena = arena_new(ARENA_LIMIT), .request_id = "start"};
+		bool fine = check_all(&task, generation) == FAIL_NONE;
+
+		if (!fine)
+			report(&task);
+		arena_free(task.arena);
+		_exit(fine ? 0 : 1);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		return false;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static void
+log_failure(const struct task *task)
+{
+	log_line(LOG_LEVEL_ERROR, "process cannot start",
+	         LOG_S("reason", task->failure.message));
+}
+
+bool
+generation_enter(struct generation *generation, struct metrics *metrics, const char *name,
+                 struct api *out)
+{
+	struct task task = {.arena = generation->arena, .request_id = name};
+	const struct db_options options = app_settings_db(&generation->settings, name);
+
+	*out = (struct api){
+	        .settings = &generation->settings,
+	        .billing = generation->billing,
+	        .metrics = metrics,
+	};
+	if (license_keys_load(&task, generation->settings.keys_dir, true, clock_now_ms(),
+	                      &out->billing.keys) != FAIL_NONE ||
+	    license_keys_warm(&task, &out->billing.keys) != FAIL_NONE) {
+		log_failure(&task);
+		return false;
+	}
+	out->db = db_new(&options);
+	/* A database that is away at this moment is no reason not to start. */
+	if (db_connect(out->db, &task) != FAIL_NONE)
+		log_line(LOG_LEVEL_WARNING, "starting without the database");
+	return true;
+}
+
+void
+generation_leave(struct api *api)
+{
+	db_free(api->db);
+	license_keys_release(&api->billing.keys);
+}

@@ -1,0 +1,39 @@
+/*
+ * generation.h: the configuration that a set of processes was started with.
+ *
+ * The master loads it (settings and plans), the children inherit it by fork() and add what the
+ * master must not have: the private key and a database connection.
+ */
+#ifndef BILLINGD_GENERATION_H
+#define BILLINGD_GENERATION_H
+
+#include "api/api.h"
+
+struct generation {
+	struct arena *arena; /* owns everything below */
+	int64_t number;
+	struct app_settings settings;
+	struct billing billing; /* without keys in the master */
+};
+
+/* Loads settings and plans. NULL after printing the reason through `report`. */
+struct generation *generation_load(const char *config_path, int64_t number,
+                                   void (*report)(const struct task *task));
+void generation_free(struct generation *generation);
+
+/* Workers to run: the setting, or four per core. */
+size_t generation_workers(const struct generation *generation);
+
+/*
+ * Checks all that a worker will need, keys and database included, in a child process, so that the
+ * caller never holds them. False after the child has reported why.
+ */
+bool generation_check(const struct generation *generation,
+                      void (*report)(const struct task *task));
+
+/* A child's side: loads the keys, makes the database handle. False after logging why. */
+bool generation_enter(struct generation *generation, struct metrics *metrics, const char *name,
+                      struct api *out);
+void generation_leave(struct api *api);
+
+#endif

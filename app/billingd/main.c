@@ -1,0 +1,136 @@
+/*
+ * main.c: arguments, then the master.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "billingd/master.h"
+
+static const char help[] =
+        "billingd - serves Global Billing to nginx over FastCGI\n"
+        "\n"
+        "Usage: billingd [--config FILE]\n"
+        "\n"
+        "  --config FILE  settings as NAME=value lines; the environment wins over them\n"
+        "  --check        check settings, plans, keys and migrations, then exit\n"
+        "  --routes       print the table of routes\n"
+        "  --settings     print the table of settings (markdown)\n"
+        "  --example      print an example settings file\n"
+        "  --help, --version\n"
+        "\n"
+        "It stays in the foreground and logs JSON lines to stderr. HUP reloads the "
+        "configuration\n"
+        "without dropping a request, TERM finishes what runs and exits, a second TERM exits "
+        "now.\n"
+        "Exit status: 0 stopped as told, 1 cannot start, 2 bad usage.\n";
+
+static void
+report(const struct task *task)
+{
+	fprintf(stderr, "billingd: %s\n", task->failure.message);
+}
+
+static const char *
+who_name(const struct route *route)
+{
+	static const char *const names[WHO_COUNT] = {"anybody", "sign_up", "customer",
+	                                             "operator"};
+
+	return names[route->who];
+}
+
+static const char *
+scope_name(const struct route *route)
+{
+	return route->scope == SCOPE_LICENSE   ? "license"
+	       : route->scope == SCOPE_BILLING ? "billing"
+	       : route->scope == SCOPE_USAGE   ? "usage"
+	                                       : "-";
+}
+
+static void
+print_routes(void)
+{
+	for (size_t i = 0; i < api_route_count; i++)
+		printf("%s %s %s %s\n", request_method_name(api_routes[i].entry.method),
+		       api_routes[i].entry.pattern, who_name(&api_routes[i]),
+		       scope_name(&api_routes[i]));
+}
+
+/* What prints and exits; true when `option` was one of those. */
+static bool
+print(int option)
+{
+	switch (option) {
+	case 'h':
+		fputs(help, stdout);
+		return true;
+	case 'v':
+		puts("billingd 1.0");
+		return true;
+	case 'r':
+		print_routes();
+		return true;
+	case 's':
+		settings_print_markdown(app_settings_table);
+		return true;
+	case 'e':
+		settings_print_example(app_settings_table);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int
+start(const char *config_path, bool check_only)
+{
+	struct generation *generation = generation_load(config_path, 1, report);
+
+	if (generation == NULL)
+		return 1;
+	if (api_fault() != NULL) {
+		fprintf(stderr, "billingd: the route %s is ambiguous or unsafe\n", api_fault());
+		abort();
+	}
+	if (!generation_check(generation, report)) {
+		generation_free(generation);
+		return 1;
+	}
+	if (!check_only)
+		return master_run(config_path, generation);
+	puts("The configuration is fine.");
+	generation_free(generation);
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option options[] = {
+	        {"config", required_argument, NULL, 'f'}, {"check", no_argument, NULL, 'c'},
+	        {"routes", no_argument, NULL, 'r'},       {"settings", no_argument, NULL, 's'},
+	        {"example", no_argument, NULL, 'e'},      {"help", no_argument, NULL, 'h'},
+	        {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0},
+	};
+	const char *config_path = NULL;
+	bool check_only = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'f')
+			config_path = optarg;
+		else if (option == 'c')
+			check_only = true;
+		else
+			return print(option) ? 0 : 2;
+	}
+	if (optind < argc) {
+		fprintf(stderr, "billingd: unexpected argument %s; see billingd --help\n",
+		        argv[optind]);
+		return 2;
+	}
+	return start(config_path, check_only);
+}

@@ -1,0 +1,339 @@
+/*
+ * master.c: the process that starts the others and watches them.
+ *
+ * A slot holds one child, or the time when its next one may start. A reload gives every slot to
+ * the new generation; the old children are told to retire and are only counted from then on.
+ */
+#include "billingd/master.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "billingd/jobs.h"
+#include "billingd/worker.h"
+#include "http/fcgi.h"
+
+enum { SLOTS_MAX = 1 + 512, RETIRED_MAX = 4 * SLOTS_MAX };
+static const int64_t throttle_first_us = 1000000;
+static const int64_t throttle_last_us = 60000000;
+
+struct slot {
+	pid_t pid; /* 0: none */
+	int64_t start_at_us;
+	int64_t throttle_us; /* of the next start, 0 after a child that had served */
+};
+
+struct master {
+	const char *config_path;
+	struct generation *generation;
+	struct metrics *metrics;
+	atomic_bool *served; /* one per slot, shared with the children */
+	int listen_fd;
+	struct slot slots[SLOTS_MAX]; /* the first is the jobs process */
+	size_t slot_count;
+	pid_t retired[RETIRED_MAX];
+	size_t retired_count;
+	sigset_t signals; /* the ones that the master waits for */
+};
+
+/* A child ends with its parent, is no use to a debugger of the same user (it holds the key), and
+ * starts with all signals blocked. */
+static void
+become_child(pid_t parent)
+{
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+#ifndef __SANITIZE_ADDRESS__
+	(void)prctl(PR_SET_DUMPABLE, 0);
+#endif
+	if (getppid() != parent)
+		_exit(0);
+}
+
+static void
+start_child(struct master *master, size_t slot)
+{
+	pid_t parent = getpid(), child;
+
+	atomic_store(&master->served[slot], false);
+	child = fork();
+	if (child == 0) {
+		become_child(parent);
+		if (slot == 0)
+			exit(jobs_run(master->generation, master->metrics));
+		exit(worker_run(master->generation, master->metrics, master->listen_fd,
+		                &master->served[slot]));
+	}
+	if (child < 0) {
+		log_line(LOG_LEVEL_ERROR, "fork failed", LOG_S("reason", strerror(errno)));
+		master->slots[slot].start_at_us = clock_monotonic_us() + throttle_first_us;
+		return;
+	}
+	master->slots[slot].pid = child;
+	metrics_add(master->metrics, METRIC_WORKER_STARTS, 1);
+	metrics_add(master->metrics, METRIC_WORKERS, 1);
+}
+
+/* Starts what is due; how long until the next one is, in microseconds (a minute at most). */
+static int64_t
+start_due(struct master *master)
+{
+	int64_t now_us = clock_monotonic_us(), wait_us = throttle_last_us;
+
+	for (size_t i = 0; i < master->slot_count; i++) {
+		struct slot *slot = &master->slots[i];
+
+		if (slot->pid == 0 && slot->start_at_us <= now_us)
+			start_child(master, i);
+		if (slot->pid == 0 && slot->start_at_us - now_us < wait_us)
+			wait_us = slot->start_at_us - now_us;
+	}
+	return wait_us;
+}
+
+/* A child that had served is replaced at once. One that died before its first request would only
+ * die again: its slot waits one second, then two, ... a minute. The jobs process serves nobody: it
+ * is throttled by the same rule unless it ended well. */
+static void
+schedule_restart(struct master *master, size_t index, int status)
+{
+	struct slot *slot = &master->slots[index];
+	bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+	slot->pid = 0;
+	if (well || atomic_load(&master->served[index]))
+		slot->throttle_us = 0;
+	else if (slot->throttle_us == 0)
+		slot->throttle_us = throttle_first_us;
+	else
+		slot->throttle_us *= 2;
+	if (slot->throttle_us > throttle_last_us)
+		slot->throttle_us = throttle_last_us;
+	slot->start_at_us = clock_monotonic_us() + slot->throttle_us;
+}
+
+static void
+log_death(struct master *master, pid_t pid, int status)
+{
+	bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+	metrics_add(master->metrics, METRIC_WORKERS, -1);
+	if (well) {
+		log_line(LOG_LEVEL_DEBUG, "process ended", LOG_I("pid", pid));
+		return;
+	}
+	metrics_add(master->metrics, METRIC_WORKER_DEATHS, 1);
+	log_line(LOG_LEVEL_WARNING, "process died", LOG_I("pid", pid),
+	         LOG_I("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0),
+	         LOG_I("exit_status", WIFEXITED(status) ? WEXITSTATUS(status) : 0));
+}
+
+static void
+reap(struct master *master)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		log_death(master, pid, status);
+		for (size_t i = 0; i < master->slot_count; i++)
+			if (master->slots[i].pid == pid)
+				schedule_restart(master, i, status);
+		for (size_t i = 0; i < master->retired_count; i++)
+			if (master->retired[i] == pid)
+				master->retired[i--] = master->retired[--master->retired_count];
+	}
+}
+
+/* Should old generations pile up beyond what can be remembered, their children are ended. */
+static void
+retire(struct master *master, const struct slot *old, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		bool room = master->retired_count < RETIRED_MAX;
+
+		if (old[i].pid == 0)
+			continue;
+		(void)kill(old[i].pid, room ? WORKER_RETIRE : SIGKILL);
+		if (room)
+			master->retired[master->retired_count++] = old[i].pid;
+	}
+}
+
+static void
+report_reload(const struct task *task)
+{
+	log_line(LOG_LEVEL_ERROR, "reload refused, the old configuration stays",
+	         LOG_S("reason", task->failure.message));
+}
+
+/* The old children go on until the new ones exist; the queue of the socket bridges the rest. */
+static void
+reload(struct master *master)
+{
+	struct generation *next = generation_load(
+	        master->config_path, master->generation->number + 1, report_reload);
+	struct slot old[SLOTS_MAX];
+	size_t old_count = master->slot_count;
+
+	if (next == NULL)
+		return;
+	if (!generation_check(next, report_reload)) {
+		generation_free(next);
+		return;
+	}
+	memcpy(old, master->slots, sizeof(old));
+	memset(master->slots, 0, sizeof(master->slots));
+	generation_free(master->generation);
+	master->generation = next;
+	master->slot_count = 1 + generation_workers(next);
+	(void)start_due(master);
+	retire(master, old, old_count);
+	metrics_add(master->metrics, METRIC_RELOADS, 1);
+	log_line(LOG_LEVEL_INFO, "reloaded", LOG_I("generation", next->number));
+}
+
+static void
+signal_all(const struct master *master, int signal)
+{
+	for (size_t i = 0; i < master->slot_count; i++)
+		if (master->slots[i].pid != 0)
+			(void)kill(master->slots[i].pid, signal);
+	for (size_t i = 0; i < master->retired_count; i++)
+		(void)kill(master->retired[i], signal);
+}
+
+static bool
+has_children(const struct master *master)
+{
+	for (size_t i = 0; i < master->slot_count; i++)
+		if (master->slots[i].pid != 0)
+			return true;
+	return master->retired_count > 0;
+}
+
+/* Waits for a signal; 0 when the time is over. */
+static int
+await_signal(const struct master *master, int64_t wait_us)
+{
+	struct timespec wait = {.tv_sec = wait_us / 1000000,
+	                        .tv_nsec = wait_us % 1000000 * 1000};
+	int signal = sigtimedwait(&master->signals, NULL, &wait);
+
+	return signal < 0 ? 0 : signal;
+}
+
+/* The socket's name goes first, so that nginx asks another host; then the queue is served. */
+static int
+stop(struct master *master)
+{
+	const struct app_settings *settings = &master->generation->settings;
+	int64_t deadline_us = clock_monotonic_us() + settings->shutdown_timeout_s * 1000000;
+
+	log_line(LOG_LEVEL_INFO, "stopping");
+	(void)unlink(settings->socket);
+	signal_all(master, WORKER_DRAIN);
+	reap(master);
+	while (has_children(master)) {
+		int64_t left_us = deadline_us - clock_monotonic_us();
+		int signal = await_signal(master, left_us > 0 ? left_us : 100000);
+
+		if (signal == SIGTERM || signal == SIGINT || left_us <= 0)
+			signal_all(master, SIGKILL);
+		reap(master);
+	}
+	if (*settings->pid_file != '\0')
+		(void)unlink(settings->pid_file);
+	log_line(LOG_LEVEL_INFO, "stopped");
+	return 0;
+}
+
+static int
+watch(struct master *master)
+{
+	for (;;) {
+		int signal = await_signal(master, start_due(master));
+
+		if (signal == SIGTERM || signal == SIGINT)
+			return stop(master);
+		if (signal == SIGHUP)
+			reload(master);
+		reap(master);
+	}
+}
+
+static bool
+write_pid_file(const char *path)
+{
+	FILE *file;
+
+	if (*path == '\0')
+		return true;
+	file = fopen(path, "we");
+	if (file == NULL || fprintf(file, "%d\n", (int)getpid()) < 0) {
+		fprintf(stderr, "billingd: cannot write %s: %s\n", path, strerror(errno));
+		if (file != NULL)
+			(void)fclose(file);
+		return false;
+	}
+	return fclose(file) == 0;
+}
+
+static bool
+prepare(struct master *master)
+{
+	const struct app_settings *settings = &master->generation->settings;
+	struct task task = {.arena = master->generation->arena};
+
+	master->metrics = metrics_new(api_route_count);
+	master->served = mmap(NULL, SLOTS_MAX * sizeof(*master->served), PROT_READ | PROT_WRITE,
+	                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (master->metrics == NULL || master->served == MAP_FAILED) {
+		fprintf(stderr, "billingd: no shared memory\n");
+		return false;
+	}
+	if (fcgi_listen(&task, settings->socket, &master->listen_fd) != FAIL_NONE) {
+		fprintf(stderr, "billingd: %s\n", task.failure.message);
+		return false;
+	}
+	return write_pid_file(settings->pid_file);
+}
+
+int
+master_run(const char *config_path, struct generation *first)
+{
+	struct master *master = calloc(1, sizeof(*master));
+	sigset_t all;
+	int status;
+
+	if (master == NULL)
+		return 1;
+	master->config_path = config_path;
+	master->generation = first;
+	master->slot_count = 1 + generation_workers(first);
+	sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, NULL);
+	sigemptyset(&master->signals);
+	for (size_t i = 0; i < 4; i++)
+		(void)sigaddset(&master->signals, (int[]){SIGTERM, SIGINT, SIGHUP, SIGCHLD}[i]);
+	if (prepare(master)) {
+		log_line(LOG_LEVEL_INFO, "started", LOG_I("pid", getpid()),
+		         LOG_I("workers", master->slot_count - 1),
+		         LOG_S("socket", first->settings.socket));
+		status = watch(master);
+	} else {
+		status = 1;
+	}
+	generation_free(master->generation);
+	free(master);
+	return status;
+}

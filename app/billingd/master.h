@@ -1,0 +1,16 @@
+/*
+ * master.h: the process that starts the others and watches them. It has no key and no database.
+ */
+#ifndef BILLINGD_MASTER_H
+#define BILLINGD_MASTER_H
+
+#include "billingd/generation.h"
+
+/*
+ * Runs until TERM or INT; takes over `first`. HUP checks the configuration and starts a new
+ * generation with it; a bad one keeps the old. TERM lets running requests finish, a second one
+ * does not. The exit status.
+ */
+int master_run(const char *config_path, struct generation *first);
+
+#endif

@@ -1,0 +1,151 @@
+/*
+ * worker.c: a process that answers requests, one at a time.
+ */
+#include "billingd/worker.h"
+
+#include <openssl/err.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+
+#include "api/caller.h"
+#include "base/arena.h"
+#include "base/log.h"
+#include "http/fcgi.h"
+
+enum { REQUEST_ARENA_LIMIT = 64 * 1024 * 1024 };
+
+/* Set by the handlers, read in the loop; the only state that a handler can reach. */
+static volatile sig_atomic_t asked_to_drain;
+static volatile sig_atomic_t asked_to_retire;
+
+static void
+on_signal(int signal)
+{
+	if (signal == WORKER_RETIRE)
+		asked_to_retire = 1;
+	else
+		asked_to_drain = 1;
+}
+
+/* After libfcgi has started, which installs handlers of its own. */
+static void
+install_handlers(void)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+	sigemptyset(&action.sa_mask);
+	sigemptyset(&ignore.sa_mask);
+	(void)sigaction(WORKER_DRAIN, &action, NULL);
+	(void)sigaction(WORKER_RETIRE, &action, NULL);
+	(void)sigaction(SIGPIPE, &ignore, NULL);
+	(void)sigaction(SIGHUP, &ignore, NULL);
+	(void)sigaction(SIGINT, &ignore, NULL);
+}
+
+static void
+log_request(const struct call *call, int64_t took_us, int64_t database_us)
+{
+	const struct caller *caller = &call->caller;
+	bool known = caller->kind != CALLER_NOBODY;
+
+	log_line(LOG_LEVEL_INFO, "request", LOG_S("request_id", call->request->task.request_id),
+	         LOG_S("method", request_method_name(call->request->method)),
+	         LOG_S("route", call->route == NULL ? "none" : call->route->entry.pattern),
+	         LOG_S("caller", caller_kind_name(caller)),
+	         LOG_S("key_id", known ? caller->key.key_id : NULL),
+	         LOG_I("status", call->response->status),
+	         LOG_S("code", call->request->task.failure.code), LOG_MS("ms", took_us),
+	         LOG_MS("db_ms", database_us));
+}
+
+static void
+serve(struct api *api, struct fcgi *fcgi, struct request *request)
+{
+	int64_t start_us = clock_monotonic_us(), took_us, database_us;
+	struct response response = {0};
+	struct call call;
+	size_t route;
+
+	api_serve(api, request, &response, &call);
+	if (!fcgi_answer(fcgi, request, &response))
+		log_line(LOG_LEVEL_INFO, "client went away",
+		         LOG_S("request_id", request->task.request_id));
+	took_us = clock_monotonic_us() - start_us;
+	database_us = db_take_waited_us(api->db);
+	route = call.route == NULL ? api_route_count : (size_t)(call.route - api_routes);
+	metrics_request(api->metrics, route, response.status, took_us, database_us);
+	log_request(&call, took_us, database_us);
+	/* What a refused token left in OpenSSL's queue must not meet the next request. */
+	ERR_clear_error();
+}
+
+/* Sleeps until a connection waits. Signals are open here and nowhere else, so a request is never
+ * cut short. False when it is time to end. */
+static bool
+await_connection(int listen_fd, const sigset_t *open_signals)
+{
+	static const struct timespec at_once = {0, 0};
+
+	for (;;) {
+		struct pollfd listener = {.fd = listen_fd, .events = POLLIN};
+		int ready = ppoll(&listener, 1, asked_to_drain ? &at_once : NULL, open_signals);
+
+		if (asked_to_retire)
+			return false;
+		if (ready > 0)
+			return true;
+		if (asked_to_drain)
+			return false;
+	}
+}
+
+static int
+accept_requests(struct api *api, struct fcgi *fcgi, int listen_fd, atomic_bool *served)
+{
+	struct arena *arena = arena_new(REQUEST_ARENA_LIMIT);
+	int64_t left = api->settings->worker_max_requests;
+	sigset_t open_signals;
+	int status = 0;
+
+	sigfillset(&open_signals);
+	sigdelset(&open_signals, WORKER_DRAIN);
+	sigdelset(&open_signals, WORKER_RETIRE);
+	while (left > 0 && await_connection(listen_fd, &open_signals)) {
+		struct request request = {.task = {.arena = arena}};
+		enum fcgi_accepted accepted = fcgi_accept(fcgi, &request);
+
+		if (accepted == FCGI_BROKEN) {
+			log_line(LOG_LEVEL_ERROR, "cannot accept connections");
+			status = 1;
+			break;
+		}
+		if (accepted == FCGI_REQUEST) {
+			serve(api, fcgi, &request);
+			atomic_store(served, true);
+			left--;
+		}
+		arena_reset(arena);
+	}
+	arena_free(arena);
+	return status;
+}
+
+int
+worker_run(struct generation *generation, struct metrics *metrics, int listen_fd,
+           atomic_bool *served)
+{
+	struct fcgi *fcgi;
+	struct api api;
+	int status;
+
+	if (!generation_enter(generation, metrics, "billingd worker", &api))
+		return 1;
+	fcgi = fcgi_new(listen_fd);
+	install_handlers();
+	status = accept_requests(&api, fcgi, listen_fd, served);
+	fcgi_free(fcgi);
+	generation_leave(&api);
+	return status;
+}
