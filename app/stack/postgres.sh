@@ -71,13 +71,22 @@ forget_dead_server() {
 	fi
 }
 
+# One connection for each worker of the generation that serves and of the one that drains, and
+# some for people.
+connections_needed() {
+	local workers=${WORKERS:-0}
+
+	[[ $workers =~ ^[1-9][0-9]{0,3}$ ]] || workers=$((4 * $(nproc)))
+	echo $((2 * workers + 60))
+}
+
 start_postgres() {
 	local lock=$STATE/postgres/postmaster.pid end=$((SECONDS + 60))
 
 	forget_dead_server
 	spawn postgres "$STATE/log/postgres.log" env -i LC_ALL=C.UTF-8 PATH="$PATH" "${AS_PG[@]}" \
 		"$PG_BIN/postgres" -D "$STATE/postgres" -c listen_addresses= \
-		-c unix_socket_directories="$SOCKETS/postgres" -c port=5432 -c max_connections=200 \
+		-c unix_socket_directories="$SOCKETS/postgres" -c port=5432 -c max_connections="$(connections_needed)" \
 		-c log_line_prefix='%m [%p] ' -c log_timezone=UTC -c timezone=UTC \
 		-c log_error_verbosity=terse -c cluster_name=billing
 	until [[ $(sed -n 8p "$lock" 2>/dev/null) == ready* ]]; do

@@ -51,7 +51,7 @@ migrate() {
 	control migrate up >/dev/null
 }
 
-# Refuses what billingd would refuse, before anything runs.
+# Asks billingd what it would refuse, while its one line can still be shown.
 check_service() {
 	local log=$STATE/log/billingctl.log
 

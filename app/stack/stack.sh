@@ -72,9 +72,9 @@ start_services() {
 	make_cluster
 	wait "$keys" || exit 1
 	wait "$certificate" || exit 1
-	check_service
 	start_postgres
 	migrate
+	check_service
 	make_operators
 	start_billingd
 	start_nginx

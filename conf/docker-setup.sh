@@ -1,0 +1,41 @@
+#!/bin/sh
+# docker-setup.sh: makes the secrets of docker-compose.yml, each once, as files that only the
+# container which needs them sees. What is already there stays; bring your own if you like.
+#
+#   /setup/database  the database password, for PostgreSQL      (uid 999 in its image)
+#   /setup/service   database URL and signing key, for billingd (uid 10001)
+#   /setup/tls       certificate and key, for nginx             (www-data)
+
+set -eu
+umask 077
+
+if [ ! -s /setup/database/password ]; then
+	openssl rand -hex 32 >/setup/database/password
+fi
+chown -R 999:999 /setup/database
+
+printf 'postgresql://billing:%s@postgres/billing\n' "$(cat /setup/database/password)" \
+	>/setup/service/database-url
+mkdir -p /setup/service/keys
+chown -R billing:www-data /setup/service
+if [ ! -e /setup/service/keys/private-key.pem ]; then
+	KEYS_DIR=/setup/service/keys setpriv --reuid billing --regid www-data --clear-groups \
+		billingctl keys generate
+fi
+
+if [ ! -e /setup/tls/cert.pem ]; then
+	host=${BASE_URL#*://}
+	host=${host%%[:/]*}
+	case $host in
+	*[!0-9.]*) name=DNS:$host ;;
+	*) name=IP:$host ;;
+	esac
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 825 \
+		-subj "/CN=$host" -addext "subjectAltName=$name,DNS:localhost,IP:127.0.0.1" \
+		-addext basicConstraints=critical,CA:FALSE \
+		-addext keyUsage=critical,digitalSignature -addext extendedKeyUsage=serverAuth \
+		-keyout /setup/tls/key.pem -out /setup/tls/cert.pem
+fi
+chown -R www-data:www-data /setup/tls
+
+install -d -m 750 -o billing -g www-data /run/billing
