@@ -77,7 +77,7 @@ read_file(struct task *task, const char *path, size_t limit, mode_t forbidden,
 enum fail
 file_read(struct task *task, const char *path, size_t limit, char **out, size_t *length)
 {
-	struct text content;
+	struct text content = {0};
 
 	TRY(read_file(task, path, limit, 0, &content));
 	*out = content.data;
@@ -88,7 +88,7 @@ file_read(struct task *task, const char *path, size_t limit, char **out, size_t 
 enum fail
 file_read_secret(struct task *task, const char *path, size_t limit, char **out)
 {
-	struct text content;
+	struct text content = {0};
 
 	TRY(read_file(task, path, limit, S_IRWXO, &content));
 	while (content.length > 0 && strchr("\r\n", content.data[content.length - 1]))

@@ -23,7 +23,9 @@ json_scan_refuse(struct json_scan *scan, const char *why)
 char
 json_scan_peek(const struct json_scan *scan)
 {
-	return scan->at < scan->length ? scan->text[scan->at] : '\0';
+	if (scan->at >= scan->length)
+		return '\0';
+	return scan->text[scan->at];
 }
 
 bool
