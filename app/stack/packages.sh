@@ -7,6 +7,8 @@
 
 set -euo pipefail
 
+# Debian gives users, and root after a plain su, no sbin.
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 LIST="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/conf/packages.txt"
 
 die() {
@@ -53,6 +55,16 @@ hold_services() {
 	fi
 }
 
+# Shows what a command said only when it fails.
+quietly() {
+	local said
+
+	said=$("$@" 2>&1) || {
+		echo "$said" >&2
+		return 1
+	}
+}
+
 # As root: the installation itself.
 install_packages() {
 	local had_nginx=no
@@ -62,9 +74,9 @@ install_packages() {
 	trap 'exit 130' INT TERM HUP
 	hold_services
 	export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
-	apt-get -qq -o DPkg::Lock::Timeout=300 update ||
+	quietly apt-get -q -o DPkg::Lock::Timeout=300 update ||
 		die "apt-get update failed: is the network reachable?"
-	apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
+	quietly apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
 		-o Dpkg::Options::=--force-confold --no-install-recommends install "$@" ||
 		die "apt-get could not install: $*"
 	# Installed for us alone, nginx shall not take port 80 at the next boot either.

@@ -12,6 +12,8 @@
 
 set -euo pipefail
 umask 077
+# Debian gives users no sbin, where nginx is.
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
 STACK_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(cd "$STACK_DIR/../.." && pwd)
