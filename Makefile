@@ -42,7 +42,7 @@ BILLINGD := $(call objects,$(filter-out $(if $(SANITIZE),%/memory.c),$(call sour
 BILLINGCTL := $(call objects,$(call sources,app/billingctl))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all help build clean
+.PHONY: all help build unit-tests clean
 all: build
 
 build: $(BUILD)/billingd $(BUILD)/billingctl
@@ -62,6 +62,12 @@ $(BUILD)/app/api/openapi.o: app/api/openapi.json
 	@mkdir -p $(@D)
 	cd $(<D) && ld -r -b binary -z noexecstack -o $(CURDIR)/$@ $(<F)
 
+# A unit test is one program; database-backed ones get their database from with_database.sh.
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(SERVICE) $(LICENSING) $(BASE)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcheck -lsubunit -lm -lrt
+
+unit-tests: $(UNIT_TESTS) $(BUILD)/billingctl
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 clean:
@@ -80,3 +86,60 @@ run start: deps
 
 stop status:
 	@app/stack/stack.sh $@
+
+# Everything that must hold. `make check` installs what it needs; check-all assumes it is there.
+SOURCES := $(wildcard app/*/*.[ch] lib/*/*.[ch])
+FORMATTED := $(SOURCES) $(wildcard tests/*/*.[ch])
+.PHONY: check check-all check-unit check-api check-faults lint format format-check layers \
+	docs-check compose-check bench
+check:
+	@app/stack/packages.sh build run check
+	@$(MAKE) --no-print-directory check-all
+
+check-all:
+	@tests/check.sh
+
+check-unit: unit-tests
+	@tests/unit/run.sh $(BUILD)
+
+check-api: build
+	@BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q tests/api
+
+check-faults: build
+	@BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q tests/faults
+
+lint:
+	@cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr \
+		--suppress=missingIncludeSystem --error-exitcode=1 -Ilib -Iapp -D_GNU_SOURCE app lib
+	@printf '%s\n' $(filter %.c,$(SOURCES)) | xargs -P2 -n8 sh -c \
+		'clang-tidy --quiet "$$@" -- -std=c17 $(CPPFLAGS) 2>/dev/null' sh
+	@shellcheck app/*/*.sh tests/*.sh tests/*/*.sh
+	@echo "lint: cppcheck, clang-tidy and shellcheck are quiet"
+
+format:
+	@clang-format -i $(FORMATTED)
+
+format-check:
+	@clang-format --dry-run -Werror $(FORMATTED) && echo "format: as clang-format has it"
+
+layers:
+	@tests/layers.sh
+
+docs-check: build
+	@tests/docs.sh $(BUILD)
+
+compose-check:
+	@docker-compose config -q && echo "compose: docker-compose.yml is well-formed"
+
+bench: deps
+	@app/stack/packages.sh bench
+	@$(MAKE) --no-print-directory build
+	@$(PYTHON) tests/bench/bench.py $(BENCH)
+
+help:
+	@echo "make run            the whole service on this machine, in the foreground"
+	@echo "make start|stop|status   the same in the background"
+	@echo "make check          every test, on a fresh machine too"
+	@echo "make check-unit check-api check-faults lint format-check layers docs-check   parts of it"
+	@echo "make bench          ratios against the machine's own limits; BENCH='--json FILE'"
+	@echo "make build SANITIZE=1, CC=clang    other variants under build/"

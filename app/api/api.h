@@ -38,7 +38,7 @@ struct route {
 	/* The handler's own statement brings the caller's key along and it calls
 	 * caller_admit(): one round trip instead of two. */
 	bool joins_caller;
-	enum fail (*handler)(struct call *call) MUST_CHECK;
+	enum fail (*handler)(struct call *call);
 };
 
 extern const struct route api_routes[];

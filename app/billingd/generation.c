@@ -128,6 +128,7 @@ generation_enter(struct generation *generation, struct metrics *metrics, const c
 	/* A database that is away at this moment is no reason not to start. */
 	if (db_connect(out->db, &task) != FAIL_NONE)
 		log_line(LOG_LEVEL_WARNING, "starting without the database");
+	(void)db_take_waited_us(out->db); /* no request waited for this */
 	return true;
 }
 

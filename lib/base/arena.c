@@ -46,7 +46,7 @@ struct arena {
 
 /* A caller can do nothing sensible without memory, and libraries below us lie when they get
  * none: the process ends, the master starts another, PostgreSQL rolls back. */
-static _Noreturn void
+__attribute__((noreturn)) static void
 die(const char *why)
 {
 	log_line(LOG_LEVEL_ERROR, why);

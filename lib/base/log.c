@@ -42,7 +42,7 @@ line_add_quoted(struct line *line, const char *value)
 		unsigned char byte = (unsigned char)*value;
 		char escaped[8];
 
-		if (line->length > sizeof(line->bytes) - 2 * TAIL - 8)
+		if (line->length > sizeof(line->bytes) - (size_t)2 * TAIL - 8)
 			break;
 		if (byte == '"' || byte == '\\')
 			(void)snprintf(escaped, sizeof(escaped), "\\%c", byte);

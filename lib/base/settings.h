@@ -26,11 +26,13 @@ struct setting {
 };
 
 /* The meaning comes first behind the default. bool settings are written on/off. */
-#define SETTING(S, member, name_, initial_, ...)                                                   \
-	{.name = name_, .offset = offsetof(S, member), .initial = initial_,                        \
+#define SETTING(S, member, name_, initial_, ...)                                                            \
+	{                                                                                                   \
+		.name = name_, .offset = offsetof(S, member), .initial = initial_,                        \
 	 .type = _Generic(((S *)0)->member, const char *: SETTING_STRING, int64_t: SETTING_INT,     \
 			  bool: SETTING_BOOL),                                                     \
-	 .meaning = __VA_ARGS__}
+	 .meaning = __VA_ARGS__ \
+	}
 #define SETTING_END                                                                            \
 	{                                                                                      \
 		.type = SETTING_STOP                                                           \

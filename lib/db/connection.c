@@ -94,7 +94,7 @@ db_connect(struct db *db, struct task *task)
 	        "-c idle_in_transaction_session_timeout=%lld -c standard_conforming_strings=on",
 	        (long long)db->options.statement_timeout_ms,
 	        (long long)db->options.statement_timeout_ms,
-	        (long long)(2 * db->options.statement_timeout_ms));
+	        (long long)db->options.statement_timeout_ms * 2);
 	const char *names[] = {"dbname",
 	                       "application_name",
 	                       "connect_timeout",

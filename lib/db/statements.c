@@ -125,7 +125,7 @@ enum fail
 db_rows(struct db *db, struct task *task, const struct statement *statement,
         struct parameters parameters, void *out_rows, size_t *out_count)
 {
-	PGresult *result;
+	PGresult *result = NULL;
 
 	TRY(run(db, task, statement, parameters, &result));
 	return db_decode_rows(task, statement, result, out_rows, out_count);
@@ -149,7 +149,7 @@ enum fail
 db_run(struct db *db, struct task *task, const struct statement *statement,
        struct parameters parameters, int64_t *affected)
 {
-	PGresult *result;
+	PGresult *result = NULL;
 
 	TRY(run(db, task, statement, parameters, &result));
 	if (affected != NULL && !text_parse_int(PQcmdTuples(result), affected))

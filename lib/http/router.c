@@ -98,7 +98,7 @@ router_find(const struct router *router, struct request *request, unsigned int *
 {
 	enum http_method wanted = request->method == HTTP_HEAD ? HTTP_GET : request->method;
 	const struct router_entry *found = NULL;
-	const char *segments[SEGMENTS_MAX];
+	const char *segments[SEGMENTS_MAX] = {NULL};
 	size_t count = split_path(request, segments);
 	int best = -1;
 

@@ -1,0 +1,55 @@
+/*
+ * key_use.c: which signing keys must go on being published.
+ */
+#include "billing/key_use.h"
+
+static const struct column columns[] = {
+        COLUMN(struct key_use, kid),
+        COLUMN(struct key_use, last_expires_at),
+        COLUMN_END,
+};
+
+static const struct statement statements[] = {
+        {.name = "key_use_list",
+         .columns = columns,
+         .row_size = sizeof(struct key_use),
+         .sql = "SELECT kid, max(expires_at) AS last_expires_at FROM licenses "
+                "GROUP BY kid HAVING max(expires_at) > $1::timestamptz"},
+};
+
+const struct statement_list key_use_statements = {statements,
+                                                  sizeof(statements) / sizeof(*statements)};
+
+enum fail
+key_use_list(struct operation *operation, const struct key_use **out, size_t *count)
+{
+	return db_rows(operation->db, operation->task, &statements[0],
+	               PARAMETERS(param_time(operation->task, INSTANT_MS(operation->now_ms))),
+	               (void *)out, count);
+}
+
+static bool
+is_kept(const struct license_keys *keys, const struct key_use *use)
+{
+	const struct license_key *key = license_keys_find(keys, use->kid);
+
+	return key != NULL &&
+	       (!key->publish_until.known || key->publish_until.ms >= use->last_expires_at.ms);
+}
+
+enum fail
+key_use_find_missing(struct operation *operation, const struct license_keys *keys,
+                     struct key_use *out, bool *found)
+{
+	const struct key_use *uses = NULL;
+	size_t count = 0;
+
+	*found = false;
+	TRY(key_use_list(operation, &uses, &count));
+	for (size_t i = 0; i < count && !*found; i++)
+		if (!is_kept(keys, &uses[i])) {
+			*out = uses[i];
+			*found = true;
+		}
+	return FAIL_NONE;
+}

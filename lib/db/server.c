@@ -1,0 +1,66 @@
+/*
+ * server.c: what there is to know of the PostgreSQL that we are connected to.
+ */
+#include "db/server.h"
+
+#include <string.h>
+
+#include <libpq-fe.h>
+
+#include "base/arena.h"
+
+static const struct column columns[] = {
+        COLUMN(struct server_facts, version),
+        COLUMN(struct server_facts, version_number),
+        COLUMN(struct server_facts, encoding),
+        COLUMN(struct server_facts, checksums),
+        COLUMN(struct server_facts, durable),
+        COLUMN(struct server_facts, read_only),
+        COLUMN_END,
+};
+
+static const struct statement statements[] = {
+        {.name = "server_facts",
+         .columns = columns,
+         .row_size = sizeof(struct server_facts),
+         .sql = "SELECT current_setting('server_version') AS version, "
+                "current_setting('server_version_num')::bigint AS version_number, "
+                "(SELECT pg_encoding_to_char(encoding)::text FROM pg_database "
+                "  WHERE datname = current_database()) AS encoding, "
+                "current_setting('data_checksums') = 'on' AS checksums, "
+                "current_setting('fsync') = 'on' AND current_setting('full_page_writes') = "
+                "'on' "
+                "  AND current_setting('synchronous_commit') <> 'off' AS durable, "
+                "pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' "
+                "  AS read_only"},
+};
+
+const struct statement_list server_statements = {statements,
+                                                 sizeof(statements) / sizeof(*statements)};
+
+enum fail
+server_facts_read(struct db *db, struct task *task, struct server_facts *out)
+{
+	bool found;
+
+	return db_row(db, task, &statements[0], NO_PARAMETERS, out, &found);
+}
+
+const char *
+server_unreachable(struct arena *arena, const char *url)
+{
+	const char *names[] = {"dbname", "connect_timeout", NULL};
+	const char *values[] = {url, "3", NULL};
+	PGconn *connection = PQconnectdbParams(names, values, 1);
+	char *why = NULL;
+
+	if (PQstatus(connection) != CONNECTION_OK) {
+		why = arena_copy(arena, PQerrorMessage(connection));
+		why[strcspn(why, "\n")] = '\0';
+		/* A string that libpq cannot read is quoted by it, password and all. */
+		if (strstr(why, url) != NULL)
+			why = arena_copy(arena, "it isn't a connection string");
+	}
+	PQfinish(connection);
+	return why;
+}

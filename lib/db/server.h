@@ -1,0 +1,30 @@
+/*
+ * server.h: what there is to know of the PostgreSQL that we are connected to, or why we are not.
+ */
+#ifndef DB_SERVER_H
+#define DB_SERVER_H
+
+#include "db/db.h"
+
+/* The oldest PostgreSQL whose SQL we use, as server_version_num. */
+enum { SERVER_VERSION_MIN = 150000 };
+
+struct server_facts {
+	const char *version; /* "15.14" */
+	int64_t version_number;
+	const char *encoding; /* of the database */
+	bool checksums;       /* a damaged page is noticed */
+	bool durable;         /* what was committed survives a crash of the machine */
+	bool read_only;       /* a standby, or made read-only by somebody */
+};
+
+extern const struct statement_list server_statements;
+
+enum fail server_facts_read(struct db *db, struct task *task,
+                            struct server_facts *out) MUST_CHECK;
+
+/* Tries to connect once (3 s) and tells in one line why that fails; NULL when it works. The line
+ * may name hosts and users, never the password: for people at the machine, not for clients. */
+const char *server_unreachable(struct arena *arena, const char *url);
+
+#endif

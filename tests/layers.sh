@@ -1,0 +1,44 @@
+#!/bin/sh
+# Dependencies point one way: app -> lib/billing -> lib/licensing, lib/db -> lib/base, and
+# app -> lib/http -> lib/base. Prints every include that points elsewhere; exit 1 when there is one.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+bad=0
+
+# allow FOLDER LAYER...: what files of FOLDER may include
+allow() {
+	folder=$1
+	shift
+	pattern=$(echo "$*" | tr ' ' '|')
+	found=$(grep -rnE '^#include "' --include='*.[ch]' "$folder" | grep -vE "#include \"($pattern)/")
+	if [ -n "$found" ]; then
+		echo "$folder may include only: $*"
+		echo "$found"
+		bad=1
+	fi
+}
+
+# only FILE-PATTERN HEADER: one room knows the library
+only() {
+	found=$(grep -rlE "^#include <$2" --include='*.[ch]' app lib | grep -vE "$1")
+	if [ -n "$found" ]; then
+		echo "only $1 may include <$2>:"
+		echo "$found"
+		bad=1
+	fi
+}
+
+allow lib/base base
+allow lib/db base db
+allow lib/http base http
+allow lib/licensing base licensing
+allow lib/billing base db licensing billing
+allow app/settings base db billing settings
+allow app/api base db http licensing billing settings api
+allow app/billingd base db http licensing billing settings api billingd
+allow app/billingctl base db licensing billing settings billingctl
+only '^lib/http/fcgi\.c$' fcgi
+only '^lib/db/(internal\.h|[a-z]+\.c)$' libpq
+only '^lib/base/json_in\.[ch]$' json-c
+[ $bad -eq 0 ] && echo "layers: every include points the right way"
+exit $bad

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Runs every unit test of a build, in a private database's company: run.sh BUILD_DIR [WRAPPER...]
+# With a wrapper (valgrind) or a sanitizer build the tests run without forking, so that leaks show.
+set -u
+build=$1
+shift
+here=$(dirname "$0")
+failed=0
+export MUTATIONS="${MUTATIONS:-200000}"
+
+if [ -z "${TEST_DATABASE_URL:-}" ]; then
+	exec "$here/with_database.sh" "$0" "$build" "$@"
+fi
+case $build in
+*/sanitize) export CK_FORK=no ;;
+esac
+[ $# -gt 0 ] && export CK_FORK=no
+for source in "$here"/test_*.c; do
+	test=$build/tests/unit/$(basename "$source" .c)
+	"$@" "$test" || {
+		echo "FAILED: $test"
+		failed=$((failed + 1))
+	}
+done
+echo "unit tests of $build $*: $failed failed programs"
+[ $failed -eq 0 ]
