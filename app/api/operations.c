@@ -181,8 +181,9 @@ get_openapi(struct call *call)
 {
 	call->response->status = 200;
 	call->response->body = _binary_openapi_json_start;
-	call->response->length =
-	        (size_t)(_binary_openapi_json_end - _binary_openapi_json_start);
+	/* Two symbols of the linker at the ends of one object. */
+	call->response->length = (size_t)((uintptr_t)_binary_openapi_json_end -
+	                                  (uintptr_t)_binary_openapi_json_start);
 	response_header(call->response, "Content-Type", "application/json");
 	response_header(call->response, "Cache-Control", "public, max-age=300");
 	return FAIL_NONE;
