@@ -7,28 +7,34 @@
 #include "base/log.h"
 #include "db/internal.h"
 
-/* By the first characters of the SQLSTATE; the first match counts. */
+/* By the first characters of the SQLSTATE; the first match counts. `again`: the statement had no
+ * effect and may succeed if it is tried once more. */
+/* clang-format off */
 static const struct {
 	const char *prefix;
 	enum fail kind;
 	bool reconnect;
+	bool again;
 } states[] = {
-        {"23505", FAIL_CONFLICT, false},   /* unique_violation */
-        {"22P02", FAIL_INVALID, false},    /* invalid_text_representation */
-        {"22P05", FAIL_INVALID, false},    /* untranslatable_character */
-        {"22021", FAIL_INVALID, false},    /* character_not_in_repertoire */
-        {"22003", FAIL_INVALID, false},    /* numeric_value_out_of_range */
-        {"25006", FAIL_UNAVAILABLE, true}, /* read-only: this server is no longer the primary */
-        {"26000", FAIL_UNAVAILABLE, true}, /* prepared statement gone: a pooler is in between */
-        {"25P03", FAIL_UNAVAILABLE, true}, /* idle_in_transaction_session_timeout */
-        {"40", FAIL_UNAVAILABLE, false},   /* serialization failure, deadlock: rolled back */
-        {"55P03", FAIL_UNAVAILABLE, false}, /* lock_not_available */
-        {"57014", FAIL_UNAVAILABLE, false}, /* statement_timeout */
-        {"57P", FAIL_UNAVAILABLE, true},    /* shutting down, starting up */
-        {"53", FAIL_UNAVAILABLE, false},    /* out of connections, memory, disk */
-        {"58", FAIL_UNAVAILABLE, false},    /* an input or output error below PostgreSQL */
-        {"08", FAIL_UNAVAILABLE, true},     /* connection */
+	{"23505", FAIL_CONFLICT, false, false},    /* unique_violation */
+	{"22P02", FAIL_INVALID, false, false},     /* invalid_text_representation */
+	{"22P05", FAIL_INVALID, false, false},     /* untranslatable_character */
+	{"22021", FAIL_INVALID, false, false},     /* character_not_in_repertoire */
+	{"22003", FAIL_INVALID, false, false},     /* numeric_value_out_of_range */
+	{"22008", FAIL_INVALID, false, false},     /* datetime_field_overflow */
+	{"0A000", FAIL_UNAVAILABLE, true, true},   /* a prepared plan that a migration outdated */
+	{"25006", FAIL_UNAVAILABLE, true, true},   /* read-only: no longer the primary */
+	{"26000", FAIL_UNAVAILABLE, true, true},   /* prepared statement gone: a pooler is between */
+	{"25P03", FAIL_UNAVAILABLE, true, false},  /* idle_in_transaction_session_timeout */
+	{"40", FAIL_UNAVAILABLE, false, true},     /* serialization failure, deadlock */
+	{"55P03", FAIL_UNAVAILABLE, false, false}, /* lock_not_available */
+	{"57014", FAIL_UNAVAILABLE, false, false}, /* statement_timeout */
+	{"57P", FAIL_UNAVAILABLE, true, true},     /* terminated, shutting down, starting up */
+	{"53", FAIL_UNAVAILABLE, false, false},    /* out of connections, memory, disk */
+	{"58", FAIL_UNAVAILABLE, false, false},    /* an input or output error below PostgreSQL */
+	{"08", FAIL_UNAVAILABLE, true, false},     /* connection */
 };
+/* clang-format on */
 
 static void
 log_failure(const struct task *task, const char *name, const char *state, enum log_level level)
@@ -87,6 +93,7 @@ db_result_fail(struct db *db, struct task *task, const char *name, const PGresul
 			continue;
 		if (states[i].kind == FAIL_UNAVAILABLE)
 			log_failure(task, name, state, LOG_LEVEL_WARNING);
+		db->again = states[i].again;
 		if (states[i].reconnect)
 			db_disconnect(db);
 		return fail_with(task, states[i].kind);

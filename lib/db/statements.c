@@ -90,16 +90,12 @@ connect_and_send(struct db *db, struct task *task, const struct statement *state
 }
 
 static enum fail
-run(struct db *db, struct task *task, const struct statement *statement,
-    struct parameters parameters, PGresult **out)
+attempt(struct db *db, struct task *task, const struct statement *statement,
+        struct parameters parameters, PGresult **out)
 {
 	PGresult *result;
 	ExecStatusType status;
 
-	if (db->depth > 0 && db->connection == NULL)
-		return task_fail(
-		        task, FAIL_UNAVAILABLE, "database_unavailable",
-		        "The database is not available at the moment; try again soon.");
 	db->warned = false;
 	TRY(connect_and_send(db, task, statement, parameters));
 	result = db_await(db);
@@ -119,6 +115,23 @@ run(struct db *db, struct task *task, const struct statement *statement,
 		        "with the same Idempotency-Key.");
 	*out = result;
 	return FAIL_NONE;
+}
+
+/* Outside of a transaction, what had no effect is tried once more: a deadlock's victim, a backend
+ * that was ended, a plan that a migration outdated. */
+static enum fail
+run(struct db *db, struct task *task, const struct statement *statement,
+    struct parameters parameters, PGresult **out)
+{
+	int depth = db->depth;
+	enum fail kind;
+
+	db->again = false;
+	kind = attempt(db, task, statement, parameters, out);
+	if (kind != FAIL_UNAVAILABLE || !db->again || depth > 0)
+		return kind;
+	task_clear(task);
+	return attempt(db, task, statement, parameters, out);
 }
 
 enum fail
