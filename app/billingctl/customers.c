@@ -1,0 +1,121 @@
+/*
+ * customers.c: customers, signed up and looked up.
+ */
+#include "billing/customers.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "billing/access.h"
+#include "billing/licenses.h"
+#include "billingctl/output.h"
+
+enum { EMAIL_MAX = 254, COMPANY_MAX = 200, LIMIT_MAX = 1000 };
+
+static void
+put_customer(struct output *output, const struct customer *customer)
+{
+	output_text(output, "customer_id", customer->customer_id);
+	output_text(output, "email", customer->email);
+	output_text(output, "company_name", customer->company_name);
+	output_text(output, "stripe_customer_id", customer->stripe_customer_id);
+	output_time(output, "created_at", customer->created_at);
+	output_time(output, "updated_at", customer->updated_at);
+}
+
+/* `subscription` is NULL when there is none. */
+static void
+put_subscription(struct output *output, const struct subscription *subscription, int64_t now_ms)
+{
+	struct subscription none = {.trial_ends_at = INSTANT_NONE};
+	const struct subscription *s = subscription == NULL ? &none : subscription;
+
+	output_text(output, "plan", s->plan);
+	output_text(output, "status",
+	            subscription == NULL ? NULL : access_status(subscription, now_ms));
+	output_time(output, "trial_ends_at", s->trial_ends_at);
+	output_time(output, "current_period_ends_at", s->current_period_ends_at);
+	output_bool(output, "cancel_at_period_end", s->cancel_at_period_end);
+}
+
+/* The bounds that the API has too. */
+static enum fail
+check_text(struct ctl *ctl, const char *what, const char *value, size_t max,
+           const char *(*check)(const char *value))
+{
+	const char *fault = NULL;
+
+	if (!text_is_utf8(value, strlen(value)))
+		fault = "must be UTF-8";
+	else if (text_characters(value) > max)
+		fault = "is too long";
+	else if (check != NULL)
+		fault = check(value);
+	return fault == NULL ? FAIL_NONE : ctl_usage(ctl, "%s %s", what, fault);
+}
+
+enum fail
+run_customer_create(struct ctl *ctl)
+{
+	struct output output = output_new(ctl);
+	const char *company = ctl_option(ctl, "--company");
+	const char *path = ctl_option(ctl, "--key-out");
+	struct sign_up made = {.subscription = NULL};
+
+	TRY(check_text(ctl, "EMAIL", ctl->argument, EMAIL_MAX, customer_check_email));
+	if (company != NULL)
+		TRY(check_text(ctl, "--company", company, COMPANY_MAX, customer_check_name));
+	TRY(db_begin(ctl->operation.db, &ctl->task));
+	TRY(customer_sign_up(&ctl->operation, ctl->argument, company, &made));
+	TRY(ctl_commit_key(ctl, made.key.secret));
+	put_customer(&output, &made.customer);
+	put_subscription(&output, made.subscription, ctl->operation.now_ms);
+	output_text(&output, "key_id", made.key.key.key_id);
+	output_text(&output, path == NULL ? "api_key" : "key_file",
+	            path == NULL ? made.key.secret : path);
+	return output_print(&output);
+}
+
+enum fail
+run_customer_show(struct ctl *ctl)
+{
+	struct output output = output_new(ctl);
+	const struct subscription *subscription = NULL;
+	struct customer customer;
+
+	TRY(customer_find(&ctl->operation, ctl->argument, &customer));
+	TRY(subscription_newest(&ctl->operation, ctl->argument, &subscription));
+	put_customer(&output, &customer);
+	put_subscription(&output, subscription, ctl->operation.now_ms);
+	return output_print(&output);
+}
+
+enum fail
+run_customer_list(struct ctl *ctl)
+{
+	struct output output = output_new(ctl);
+	struct customer_filter filter = {.email = ctl_option(ctl, "--email"),
+	                                 .query = ctl_option(ctl, "--query"),
+	                                 .limit = 50};
+	const char *limit = ctl_option(ctl, "--limit");
+	const struct customer *customers = NULL;
+	size_t count = 0;
+
+	if (limit != NULL && (!text_parse_int(limit, &filter.limit) || filter.limit < 1 ||
+	                      filter.limit > LIMIT_MAX))
+		return ctl_usage(ctl, "--limit must be a number from 1 to 1000");
+	if (filter.email != NULL)
+		TRY(check_text(ctl, "--email", filter.email, EMAIL_MAX, NULL));
+	if (filter.query != NULL)
+		TRY(check_text(ctl, "--query", filter.query, EMAIL_MAX, NULL));
+	TRY(customer_list(&ctl->operation, &filter, &customers, &count));
+	output_list(&output, "customers");
+	for (size_t i = 0; i < count; i++) {
+		output_row(&output);
+		output_text(&output, "customer_id", customers[i].customer_id);
+		output_text(&output, "email", customers[i].email);
+		output_text(&output, "company_name", customers[i].company_name);
+		output_time(&output, "created_at", customers[i].created_at);
+	}
+	return output_print(&output);
+}

@@ -1,0 +1,210 @@
+/*
+ * main.c: from the words of a command line to a row of the table, and from a failure to one line.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "billingctl/output.h"
+#include "db/server.h"
+
+enum fail
+ctl_usage(struct ctl *ctl, const char *format, ...)
+{
+	va_list arguments;
+	const char *message;
+
+	va_start(arguments, format);
+	message = arena_vprintf(ctl->task.arena, format, arguments);
+	va_end(arguments);
+	return task_fail(
+	        &ctl->task, FAIL_INVALID, "usage", "%s (see: billingctl%s%s%s%s --help)",
+	        message, ctl->group == NULL ? "" : " ", ctl->group == NULL ? "" : ctl->group,
+	        ctl->command == NULL || ctl->command->name == NULL ? "" : " ",
+	        ctl->command == NULL || ctl->command->name == NULL ? "" : ctl->command->name);
+}
+
+const char *
+ctl_option(const struct ctl *ctl, const char *name)
+{
+	for (size_t i = 0; ctl->command->options[i].name != NULL; i++)
+		if (strcmp(ctl->command->options[i].name, name) == 0)
+			return ctl->values[i];
+	return NULL;
+}
+
+/* The next word: a group, a command's name, or its argument. */
+static enum fail
+take_word(struct ctl *ctl, const char *word)
+{
+	bool known = false;
+
+	if (ctl->command != NULL) {
+		if (ctl->command->argument == NULL || ctl->argument != NULL)
+			return ctl_usage(ctl, "unexpected argument %s", word);
+		ctl->argument = word;
+		return FAIL_NONE;
+	}
+	for (const struct command *c = ctl_commands; c->group != NULL; c++) {
+		const char *expected = ctl->group == NULL ? c->group : c->name;
+
+		if (!text_equal(expected, word) ||
+		    (ctl->group != NULL && strcmp(ctl->group, c->group) != 0))
+			continue;
+		known = true;
+		if (ctl->group != NULL || c->name == NULL)
+			ctl->command = c;
+	}
+	if (!known)
+		return ctl_usage(ctl, "there is no command %s", word);
+	if (ctl->group == NULL)
+		ctl->group = word;
+	return FAIL_NONE;
+}
+
+/* Where the value of that option goes to, and whether it takes one; NULL for an unknown one. */
+static const char **
+find_option(struct ctl *ctl, const char *name, bool *takes_value)
+{
+	const struct ctl_option *options = ctl->command == NULL ? NULL : ctl->command->options;
+
+	*takes_value = true;
+	if (strcmp(name, "--config") == 0)
+		return &ctl->config;
+	for (size_t i = 0; options != NULL && options[i].name != NULL; i++)
+		if (strcmp(options[i].name, name) == 0) {
+			*takes_value = options[i].value != NULL;
+			return &ctl->values[i];
+		}
+	return NULL;
+}
+
+/* True when the word is one of the options that every command has. */
+static bool
+take_switch(struct ctl *ctl, const char *word)
+{
+	const struct {
+		const char *name;
+		bool *flag;
+	} switches[] = {
+	        {"--json", &ctl->json},
+	        {"--help", &ctl->help},
+	        {"-h", &ctl->help},
+	        {"--version", &ctl->version},
+	};
+
+	for (size_t i = 0; i < sizeof(switches) / sizeof(*switches); i++)
+		if (strcmp(switches[i].name, word) == 0) {
+			*switches[i].flag = true;
+			return true;
+		}
+	return false;
+}
+
+/* "--name value" or "--name=value"; `next` is the word behind it, which it may take. */
+static enum fail
+take_option(struct ctl *ctl, const char *word, const char *next, bool *took_next)
+{
+	size_t length = strcspn(word, "=");
+	const char *name = arena_copy_bytes(ctl->task.arena, word, length);
+	bool takes_value;
+	const char **value;
+
+	if (take_switch(ctl, word))
+		return FAIL_NONE;
+	value = find_option(ctl, name, &takes_value);
+	if (value == NULL)
+		return ctl_usage(ctl, "there is no option %s here", name);
+	if (*value != NULL)
+		return ctl_usage(ctl, "%s is given twice", name);
+	if (takes_value != (word[length] == '=' || next != NULL) && takes_value)
+		return ctl_usage(ctl, "%s needs a value", name);
+	if (!takes_value && word[length] == '=')
+		return ctl_usage(ctl, "%s takes no value", name);
+	*took_next = takes_value && word[length] != '=';
+	*value = !takes_value ? "" : *took_next ? next : word + length + 1;
+	return FAIL_NONE;
+}
+
+static enum fail
+parse(struct ctl *ctl, char **words)
+{
+	bool options = true;
+
+	for (; *words != NULL; words++) {
+		bool took_next = false;
+
+		if (options && strcmp(*words, "--") == 0) {
+			options = false;
+		} else if (options && **words == '-' && strcmp(*words, "-") != 0) {
+			TRY(take_option(ctl, *words, words[1], &took_next));
+			words += took_next ? 1 : 0;
+		} else {
+			TRY(take_word(ctl, *words));
+		}
+	}
+	if (ctl->help || ctl->version)
+		return FAIL_NONE;
+	if (ctl->command == NULL)
+		return ctl_usage(ctl, ctl->group == NULL
+		                              ? "a command is missing"
+		                              : "the rest of the command is missing");
+	if (ctl->command->argument != NULL && ctl->argument == NULL)
+		return ctl_usage(ctl, "%s is missing", ctl->command->argument);
+	return FAIL_NONE;
+}
+
+static enum fail
+run(struct ctl *ctl, char **words)
+{
+	TRY(parse(ctl, words));
+	if (ctl->help) {
+		ctl_print_help(ctl);
+		return output_flush(&ctl->task);
+	}
+	if (ctl->version) {
+		puts("billingctl 1.0");
+		return output_flush(&ctl->task);
+	}
+	TRY(ctl_prepare(ctl, ctl->command->needs));
+	return ctl->command->run(ctl);
+}
+
+/* Whoever sits at the machine may know why the database is away; the API's clients may not. */
+static const char *
+explain(struct ctl *ctl)
+{
+	const char *why = NULL;
+
+	if (strcmp(ctl->task.failure.code, "database_unavailable") == 0 &&
+	    ctl->settings.database_url != NULL)
+		why = server_unreachable(ctl->task.arena, ctl->settings.database_url);
+	return why == NULL
+	               ? ctl->task.failure.message
+	               : arena_printf(ctl->task.arena,
+	                              "The database can't be reached (DATABASE_URL): %s", why);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct ctl ctl = {.task.arena = arena_new((size_t)256 * 1024 * 1024)};
+	int status;
+
+	(void)argc;
+	ctl.task.request_id = random_id(ctl.task.arena, "cli-", 8);
+	if (run(&ctl, argv + 1) == FAIL_NONE) {
+		status = ctl.status;
+	} else {
+		status = strcmp(ctl.task.failure.code, "usage") == 0 ? CTL_BAD_USAGE
+		                                                     : CTL_FAILED;
+		fprintf(stderr, "billingctl: %s\n", explain(&ctl));
+	}
+	ctl_release(&ctl);
+	arena_free(ctl.task.arena);
+	return status;
+}

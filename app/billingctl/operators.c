@@ -1,0 +1,111 @@
+/*
+ * operators.c: who may operate the service.
+ */
+#include <string.h>
+
+#include "base/text.h"
+#include "billing/api_keys.h"
+#include "billing/customers.h"
+#include "billingctl/output.h"
+
+enum { NAME_MAX_CHARACTERS = 100 };
+
+static const char key_id_start[] = "key_";
+
+/* A name is also what revoke takes, so it must not look like a key's id. */
+static enum fail
+check_name(struct ctl *ctl, const char *name)
+{
+	const char *fault = NULL;
+
+	if (!text_is_utf8(name, strlen(name)))
+		fault = "must be UTF-8";
+	else if (text_characters(name) > NAME_MAX_CHARACTERS)
+		fault = "must have at most 100 characters";
+	else if (text_starts_with(name, key_id_start))
+		fault = "must not start with key_";
+	else
+		fault = customer_check_name(name);
+	return fault == NULL ? FAIL_NONE : ctl_usage(ctl, "the name %s", fault);
+}
+
+enum fail
+run_operator_create(struct ctl *ctl)
+{
+	struct output output = output_new(ctl);
+	const char *role = ctl_option(ctl, "--role");
+	const char *path = ctl_option(ctl, "--key-out");
+	struct api_key_minted minted;
+
+	if (role == NULL)
+		role = "viewer";
+	if (strcmp(role, "owner") != 0 && strcmp(role, "viewer") != 0)
+		return ctl_usage(ctl, "--role must be owner or viewer");
+	TRY(check_name(ctl, ctl->argument));
+	TRY(db_begin(ctl->operation.db, &ctl->task));
+	TRY(api_key_create(&ctl->operation, NULL, role, ctl->argument, SCOPE_NONE, &minted));
+	TRY(ctl_commit_key(ctl, minted.secret));
+	output_text(&output, "key_id", minted.key.key_id);
+	output_text(&output, "name", minted.key.name);
+	output_text(&output, "role", minted.key.role);
+	output_text(&output, path == NULL ? "api_key" : "key_file",
+	            path == NULL ? minted.secret : path);
+	return output_print(&output);
+}
+
+enum fail
+run_operator_list(struct ctl *ctl)
+{
+	struct output output = output_new(ctl);
+	const struct api_key *keys = NULL;
+	size_t count = 0;
+
+	TRY(api_key_list(&ctl->operation, NULL, &keys, &count));
+	output_list(&output, "operators");
+	for (size_t i = 0; i < count; i++) {
+		output_row(&output);
+		output_text(&output, "key_id", keys[i].key_id);
+		output_text(&output, "name", keys[i].name);
+		output_text(&output, "role", keys[i].role);
+		output_text(&output, "prefix", keys[i].prefix);
+		output_time(&output, "created_at", keys[i].created_at);
+		output_text(&output, "last_used_on", keys[i].last_used_on);
+		output_time(&output, "revoked_at", keys[i].revoked_at);
+	}
+	return output_print(&output);
+}
+
+/* The id of the live key with that name; the argument itself when it is an id. */
+static enum fail
+find_key_id(struct ctl *ctl, const char **out)
+{
+	const struct api_key *keys = NULL;
+	size_t count = 0;
+
+	*out = ctl->argument;
+	if (text_starts_with(ctl->argument, key_id_start))
+		return FAIL_NONE;
+	TRY(api_key_list(&ctl->operation, NULL, &keys, &count));
+	for (size_t i = 0; i < count; i++)
+		if (!keys[i].revoked_at.known && text_equal(keys[i].name, ctl->argument)) {
+			*out = keys[i].key_id;
+			return FAIL_NONE;
+		}
+	return task_fail(
+	        &ctl->task, FAIL_NOT_FOUND, "operator_not_found",
+	        "There is no operator %s with a live key (see: billingctl operator list).",
+	        ctl->argument);
+}
+
+enum fail
+run_operator_revoke(struct ctl *ctl)
+{
+	struct output output = output_new(ctl);
+	const char *key_id = NULL;
+
+	TRY(find_key_id(ctl, &key_id));
+	TRY(api_key_revoke(&ctl->operation, NULL, key_id));
+	output_text(&output, "key_id", key_id);
+	output_time(&output, "revoked_at", INSTANT_MS(ctl->operation.now_ms));
+	return output_print(&output);
+}

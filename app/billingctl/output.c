@@ -1,0 +1,244 @@
+/*
+ * output.c: what a command answers, as lines and a table for people, or as JSON.
+ */
+#include "billingctl/output.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/json_out.h"
+#include "base/text.h"
+
+struct cell {
+	const char *name;
+	const char *shown; /* for people; NULL: JSON only */
+	const char *json;
+	struct cell *next;
+};
+
+enum { COLUMNS_MAX = 16 };
+
+static struct line *
+new_line(struct task *task)
+{
+	struct line *line = arena_alloc(task->arena, sizeof(*line));
+
+	line->end = &line->first;
+	return line;
+}
+
+struct output
+output_new(struct ctl *ctl)
+{
+	struct line *record = new_line(&ctl->task);
+
+	return (struct output){
+	        .task = &ctl->task, .json = ctl->json, .record = record, .current = record};
+}
+
+/* No value may move the terminal's cursor. */
+static const char *
+printable(struct arena *arena, const char *value)
+{
+	char *copy = arena_copy(arena, value);
+
+	for (char *byte = copy; *byte != '\0'; byte++)
+		if ((unsigned char)*byte < 0x20 || *byte == 0x7f)
+			*byte = '?';
+	return copy;
+}
+
+static void
+add(struct output *output, const char *name, const char *shown, const char *json)
+{
+	struct cell *cell = arena_alloc(output->task->arena, sizeof(*cell));
+
+	*cell = (struct cell){.name = name, .shown = shown, .json = json};
+	*output->current->end = cell;
+	output->current->end = &cell->next;
+}
+
+void
+output_text(struct output *output, const char *name, const char *value)
+{
+	struct text quoted = text_new(output->task->arena, 64);
+
+	if (value == NULL) {
+		add(output, name, "-", "null");
+		return;
+	}
+	json_out_quote(&quoted, value);
+	add(output, name, printable(output->task->arena, value), quoted.data);
+}
+
+void
+output_int(struct output *output, const char *name, int64_t value)
+{
+	const char *digits = arena_printf(output->task->arena, "%lld", (long long)value);
+
+	add(output, name, digits, digits);
+}
+
+void
+output_bool(struct output *output, const char *name, bool value)
+{
+	add(output, name, value ? "yes" : "no", value ? "true" : "false");
+}
+
+void
+output_time(struct output *output, const char *name, struct instant value)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	if (value.known)
+		clock_format(value.ms, text);
+	output_text(output, name, value.known ? text : NULL);
+}
+
+void
+output_raw(struct output *output, const char *name, const char *value)
+{
+	add(output, name, NULL, value);
+}
+
+void
+output_list(struct output *output, const char *name)
+{
+	output->list = name;
+}
+
+void
+output_row(struct output *output)
+{
+	struct line *row = new_line(output->task);
+
+	if (output->last == NULL)
+		output->rows = row;
+	else
+		output->last->next = row;
+	output->last = output->current = row;
+}
+
+void
+output_list_end(struct output *output)
+{
+	output->current = output->record;
+}
+
+static void
+print_members(const struct line *line)
+{
+	for (const struct cell *c = line->first; c != NULL; c = c->next)
+		printf("%s\"%s\":%s", c == line->first ? "" : ",", c->name, c->json);
+}
+
+static void
+print_json(const struct output *output)
+{
+	putchar('{');
+	print_members(output->record);
+	if (output->list != NULL) {
+		printf("%s\"%s\":[", output->record->first == NULL ? "" : ",", output->list);
+		for (const struct line *row = output->rows; row != NULL; row = row->next) {
+			fputs(row == output->rows ? "{" : ",{", stdout);
+			print_members(row);
+			putchar('}');
+		}
+		putchar(']');
+	}
+	puts("}");
+}
+
+/* printf() pads by bytes, people look at characters. */
+static void
+print_padded(const char *text, size_t width)
+{
+	size_t characters = text_characters(text);
+
+	fputs(text, stdout);
+	for (; characters < width + 2; characters++)
+		putchar(' ');
+}
+
+static void
+measure(const struct line *rows, size_t widths[COLUMNS_MAX])
+{
+	for (const struct line *row = rows; row != NULL; row = row->next) {
+		size_t column = 0;
+
+		for (const struct cell *c = row->first; c != NULL; c = c->next, column++) {
+			size_t width = text_characters(c->shown);
+
+			if (row == rows && strlen(c->name) > width)
+				width = strlen(c->name);
+			if (column < COLUMNS_MAX && width > widths[column])
+				widths[column] = width;
+		}
+	}
+}
+
+static void
+print_row(const struct line *row, const size_t widths[COLUMNS_MAX], bool heading)
+{
+	size_t column = 0;
+
+	for (const struct cell *c = row->first; c != NULL; c = c->next, column++) {
+		const char *text = heading ? c->name : c->shown;
+
+		if (c->next == NULL)
+			puts(text);
+		else
+			print_padded(text, column < COLUMNS_MAX ? widths[column] : 0);
+	}
+}
+
+static void
+print_table(const struct line *rows)
+{
+	size_t widths[COLUMNS_MAX] = {0};
+
+	measure(rows, widths);
+	if (rows != NULL)
+		print_row(rows, widths, true);
+	for (const struct line *row = rows; row != NULL; row = row->next)
+		print_row(row, widths, false);
+}
+
+static void
+print_lines(const struct line *record)
+{
+	size_t width = 0;
+
+	for (const struct cell *c = record->first; c != NULL; c = c->next)
+		if (strlen(c->name) > width)
+			width = strlen(c->name);
+	for (const struct cell *c = record->first; c != NULL; c = c->next) {
+		if (c->shown == NULL)
+			continue;
+		print_padded(c->name, width);
+		puts(c->shown);
+	}
+}
+
+enum fail
+output_flush(struct task *task)
+{
+	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+		return FAIL_NONE;
+	return task_fail(task, FAIL_UNAVAILABLE, "stdout_unwritable",
+	                 "The answer can't be written to stdout: %s.", strerror(errno));
+}
+
+enum fail
+output_print(struct output *output)
+{
+	if (output->json) {
+		print_json(output);
+	} else {
+		print_table(output->rows);
+		print_lines(output->record);
+	}
+	return output_flush(output->task);
+}

@@ -1,0 +1,50 @@
+/*
+ * output.h: what a command answers, once: as lines and a table for people, or as JSON.
+ */
+#ifndef BILLINGCTL_OUTPUT_H
+#define BILLINGCTL_OUTPUT_H
+
+#include "billingctl/ctl.h"
+
+struct cell;
+
+/* Named values in order. */
+struct line {
+	struct cell *first;
+	struct cell **end;
+	struct line *next;
+};
+
+/* An answer: named values, and at most one list of rows of the same named values. */
+struct output {
+	struct task *task;
+	bool json;
+	struct line *record;
+	struct line *current; /* where values go to: the record or the last row */
+	const char *list;     /* the list's name, or NULL */
+	struct line *rows;
+	struct line *last;
+};
+
+struct output output_new(struct ctl *ctl);
+
+/* One value, of the current row if there is one. Names are as in JSON; NULL is no value. */
+void output_text(struct output *output, const char *name, const char *value);
+void output_int(struct output *output, const char *name, int64_t value);
+void output_bool(struct output *output, const char *name, bool value);
+void output_time(struct output *output, const char *name, struct instant value);
+/* JSON text, for JSON only. */
+void output_raw(struct output *output, const char *name, const char *value);
+
+void output_list(struct output *output, const char *name);
+void output_row(struct output *output);
+/* What follows belongs to the answer itself again. */
+void output_list_end(struct output *output);
+
+/* Writes it to stdout. FAIL_UNAVAILABLE "stdout_unwritable". */
+enum fail output_print(struct output *output) MUST_CHECK;
+
+/* What was printed to stdout has arrived there; same failure. */
+enum fail output_flush(struct task *task) MUST_CHECK;
+
+#endif

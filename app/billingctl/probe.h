@@ -1,0 +1,19 @@
+/*
+ * probe.h: asks billingd over its socket, as nginx does.
+ */
+#ifndef BILLINGCTL_PROBE_H
+#define BILLINGCTL_PROBE_H
+
+#include "base/failure.h"
+
+struct probe_answer {
+	int status; /* of HTTP */
+	const char *body;
+};
+
+/* One GET. FAIL_UNAVAILABLE "service_unreachable" says in a sentence why there is no answer within
+ * five seconds. */
+enum fail probe_get(struct task *task, const char *socket_path, const char *path,
+                    struct probe_answer *out) MUST_CHECK;
+
+#endif
