@@ -19,7 +19,7 @@ enum ctl_need {
 	CTL_KEYS = 8 | CTL_RULES,        /* the signing key */
 };
 
-/* One option of a command; a flag when `value` is NULL. */
+/* One option of a command; it takes a value. */
 struct ctl_option {
 	const char *name;  /* "--role" */
 	const char *value; /* what stands for its value in the help */
@@ -66,7 +66,7 @@ struct ctl {
 /* THE table, ended by a NULL group. */
 extern const struct command ctl_commands[];
 
-/* The option's value, "" for a flag, NULL when it was not given. */
+/* The option's value, NULL when it was not given. */
 const char *ctl_option(const struct ctl *ctl, const char *name);
 
 /* An argument is wrong: FAIL_INVALID "usage", which ends the process with CTL_BAD_USAGE. */

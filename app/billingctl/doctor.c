@@ -355,7 +355,8 @@ perform(struct visit *visit, struct output *output, const struct check *check,
 	task_clear(task);
 	if (visit->ctl->operation.db != NULL)
 		db_rollback_to(visit->ctl->operation.db, 0);
-	report(output, check->name, "WRONG", message, cure_of(task->arena, check, message));
+	report(output, check->name, output->json ? "wrong" : "WRONG", message,
+	       cure_of(task->arena, check, message));
 	return false;
 }
 

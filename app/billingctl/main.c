@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "billingctl/output.h"
@@ -66,20 +65,17 @@ take_word(struct ctl *ctl, const char *word)
 	return FAIL_NONE;
 }
 
-/* Where the value of that option goes to, and whether it takes one; NULL for an unknown one. */
+/* Where the value of that option goes to; NULL for an unknown one. */
 static const char **
-find_option(struct ctl *ctl, const char *name, bool *takes_value)
+find_option(struct ctl *ctl, const char *name)
 {
 	const struct ctl_option *options = ctl->command == NULL ? NULL : ctl->command->options;
 
-	*takes_value = true;
 	if (strcmp(name, "--config") == 0)
 		return &ctl->config;
 	for (size_t i = 0; options != NULL && options[i].name != NULL; i++)
-		if (strcmp(options[i].name, name) == 0) {
-			*takes_value = options[i].value != NULL;
+		if (strcmp(options[i].name, name) == 0)
 			return &ctl->values[i];
-		}
 	return NULL;
 }
 
@@ -111,23 +107,18 @@ take_option(struct ctl *ctl, const char *word, const char *next, bool *took_next
 {
 	size_t length = strcspn(word, "=");
 	const char *name = arena_copy_bytes(ctl->task.arena, word, length);
-	bool takes_value;
 	const char **value;
 
 	if (take_switch(ctl, word))
 		return FAIL_NONE;
-	value = find_option(ctl, name, &takes_value);
+	value = find_option(ctl, name);
 	if (value == NULL)
 		return ctl_usage(ctl, "there is no option %s here", name);
 	if (*value != NULL)
 		return ctl_usage(ctl, "%s is given twice", name);
-	if (takes_value != (word[length] == '=' || next != NULL) && takes_value)
-		return ctl_usage(ctl, "%s needs a value", name);
-	if (!takes_value && word[length] == '=')
-		return ctl_usage(ctl, "%s takes no value", name);
-	*took_next = takes_value && word[length] != '=';
-	*value = !takes_value ? "" : *took_next ? next : word + length + 1;
-	return FAIL_NONE;
+	*took_next = word[length] != '=';
+	*value = *took_next ? next : word + length + 1;
+	return *value == NULL ? ctl_usage(ctl, "%s needs a value", name) : FAIL_NONE;
 }
 
 static enum fail

@@ -146,8 +146,9 @@ probe_get(struct task *task, const char *socket_path, const char *path,
 	blank = strstr(stream.data, "\r\n\r\n");
 	if (blank == NULL)
 		return unreachable(task, socket_path, "the connection ends without an answer");
-	out->status =
-	        status != NULL && status < blank ? atoi(status + strlen("Status: ")) : 200;
+	out->status = status != NULL && status < blank
+	                      ? (int)strtol(status + strlen("Status: "), NULL, 10)
+	                      : 200;
 	out->body = blank + 4;
 	return FAIL_NONE;
 }

@@ -206,7 +206,7 @@ enum fail
 migrations_read(struct db *db, struct task *task, const char *folder, struct migration **out,
                 size_t *count, size_t *pending)
 {
-	struct folder files;
+	struct folder files = {.items = NULL};
 
 	TRY(read_folder(task, folder, &files));
 	TRY(read_applied(db, task, &files));
@@ -380,7 +380,7 @@ enum fail
 migrations_apply(struct db *db, struct task *task, const char *folder, size_t *applied)
 {
 	int64_t timeout_ms = db->options.statement_timeout_ms;
-	struct folder files;
+	struct folder files = {.items = NULL};
 	enum fail kind;
 
 	*applied = 0;
