@@ -6,7 +6,8 @@ prepare_service() {
 	local name
 
 	for name in PLANS_FILE MIGRATIONS_DIR KEYS_DIR; do
-		[[ -z ${!name:-} ]] || printf -v "$name" %s "$(realpath -m -- "$CALLED_FROM/${!name}")"
+		[[ -z ${!name:-} ]] ||
+			printf -v "$name" %s "$(cd -- "$CALLED_FROM" && realpath -m -- "${!name}")"
 	done
 	KEYS_DIR=${KEYS_DIR:-$STATE/keys}
 	BILLINGD=$(for_service "$BIN/billingd")
@@ -35,12 +36,17 @@ for_service() {
 	echo "$copy"
 }
 
+# complaint LOG: its last line, without the program's name.
+complaint() {
+	tail -n 1 "$1" | sed 's/^billing\(d\|ctl\): //'
+}
+
 # control ARGUMENT...: billingctl as the service; its words go to the log, the last one to the
 # caller's terminal when it fails.
 control() {
 	local log=$STATE/log/billingctl.log
 
-	"${AS_SERVICE[@]}" "$BILLINGCTL" "$@" 2>"$log" || die "billingctl $1 $2: $(tail -n 1 "$log")"
+	"${AS_SERVICE[@]}" "$BILLINGCTL" "$@" 2>"$log" || die "$1 $2: $(complaint "$log")"
 }
 
 make_keys() {
@@ -55,7 +61,7 @@ migrate() {
 check_service() {
 	local log=$STATE/log/billingctl.log
 
-	"${AS_SERVICE[@]}" "$BILLINGD" --check >/dev/null 2>"$log" || die "$(tail -n 1 "$log")"
+	"${AS_SERVICE[@]}" "$BILLINGD" --check >/dev/null 2>"$log" || die "$(complaint "$log")"
 }
 
 # new_operator ROLE: prints the key of a new operator.
@@ -77,7 +83,8 @@ make_operators() {
 	[[ -n $secret ]] || secret=whsec_$(openssl rand -hex 32)
 	write_env BASE_URL "$BASE_URL" ADMIN_API_KEY "$owner" VIEWER_API_KEY "$viewer" \
 		CA_CERT "$STATE/tls/cert.pem" DATABASE_URL "$DATABASE_URL" \
-		STRIPE_WEBHOOK_SECRET "$secret" BILLINGD_PID_FILE "$BILLINGD_PID_FILE"
+		STRIPE_WEBHOOK_SECRET "$secret" BILLINGD_PID_FILE "$BILLINGD_PID_FILE" \
+		BILLING_SOCKET "$BILLING_SOCKET_PATH" KEYS_DIR "$KEYS_DIR"
 }
 
 start_billingd() {
