@@ -1,0 +1,79 @@
+"""Fixtures: one stack that most tests share, and a maker of others."""
+
+import os
+import random
+
+import hypothesis
+import pytest
+
+from support.document import load
+from support.stack import VARIANT, Stack
+
+SEED = int(os.environ.get("BILLING_SEED") or random.SystemRandom().randrange(2**32))
+
+hypothesis.settings.register_profile(
+    "billing", deadline=None, max_examples=40, database=None, print_blob=True,
+    suppress_health_check=list(hypothesis.HealthCheck))
+hypothesis.settings.load_profile("billing")
+
+
+def pytest_configure():
+    hypothesis.core.global_force_seed = SEED
+
+
+def pytest_report_header():
+    return f"billing: {VARIANT} build, BILLING_SEED={SEED}"
+
+
+@pytest.fixture(scope="session")
+def new_stack():
+    """A maker of stacks with settings of their own: new_stack(PUBLIC_SIGNUP="on"). They live until
+    the end of the session; one that is in the way can be closed earlier with close()."""
+    made = []
+
+    def make(**settings):
+        stack = Stack(**settings)
+        made.append(stack)
+        return stack.start()
+
+    yield make
+    faults = []
+    for stack in made:
+        if stack.place.exists():
+            try:
+                stack.close()
+            except AssertionError as fault:
+                faults.append(str(fault))
+    assert not faults, "\n".join(faults)
+
+
+@pytest.fixture(scope="session")
+def stack(new_stack):
+    """The stack that tests share: nobody may count on what else is in its database."""
+    return new_stack()
+
+
+@pytest.fixture
+def api(stack):
+    """Clients of the shared stack."""
+    return stack.api
+
+
+@pytest.fixture(scope="session")
+def document():
+    """The OpenAPI document."""
+    return load()
+
+
+FIGURES = {}
+
+
+@pytest.fixture(scope="session")
+def figures():
+    """Counts that the summary shows: {"cells tested": 12}."""
+    return FIGURES
+
+
+def pytest_terminal_summary(terminalreporter):
+    for name, value in sorted(FIGURES.items()):
+        terminalreporter.write_line(f"{name}: {value}")

@@ -1,0 +1,117 @@
+"""A client that checks every answer against the OpenAPI document."""
+
+import dataclasses
+import json as json_module
+import re
+import uuid
+
+import requests
+
+from .document import check_answer, load
+
+SECRET = re.compile(r"(?:gba|cust_[0-9a-f]{32})_[0-9a-f]{64}")
+
+
+class Client:
+    """One caller. `headers` say who it is. Not to be shared between threads."""
+
+    def __init__(self, stack, headers=None):
+        self.stack = stack
+        self.headers = dict(headers or {})
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.session.verify = stack.ca_cert
+
+    def request(self, method, path, *, body=None, data=None, headers=None, faults=False):
+        """Sends one request: `body` as JSON, or `data` as it is. The answer is checked; unless
+        `faults` are expected, one that says the service is in trouble fails the test."""
+        sent = {**self.headers, **(headers or {})}
+        if body is not None:
+            data = json_module.dumps(body)
+        if data is not None and "Content-Type" not in sent:
+            sent["Content-Type"] = "application/json"
+        if isinstance(data, str):
+            data = data.encode()
+        response = self.session.request(method, self.stack.base_url + path, data=data,
+                                        headers=sent, timeout=30, allow_redirects=False)
+        self.stack.secrets.update(SECRET.findall(response.text))
+        # As it went out: the library takes dot segments away.
+        operation = load().find(method, response.request.path_url.split("?")[0])
+        self.stack.driven.add((operation.id if operation else None, response.status_code))
+        check_answer(response, operation)
+        if not faults:
+            assert response.status_code < 500, f"{method} {path}: {response.text}"
+        return response
+
+    def get(self, path, **more):
+        """GET."""
+        return self.request("GET", path, **more)
+
+    def post(self, path, body=None, **more):
+        """POST."""
+        return self.request("POST", path, body=body, **more)
+
+    def patch(self, path, body=None, **more):
+        """PATCH."""
+        return self.request("PATCH", path, body=body, **more)
+
+    def delete(self, path, **more):
+        """DELETE."""
+        return self.request("DELETE", path, **more)
+
+
+@dataclasses.dataclass
+class Customer:
+    """A customer that was signed up, and a client with its first key, which has all scopes."""
+
+    id: str
+    email: str
+    api_key: str
+    license: str
+    answer: dict
+    client: Client
+
+
+class Api:
+    """The callers of a stack, and what tests do first."""
+
+    def __init__(self, stack):
+        self.stack = stack
+        self.nobody = Client(stack)
+        self.owner = self.bearer(stack.admin_key)
+        self.viewer = self.bearer(stack.viewer_key)
+
+    def bearer(self, key):
+        """A client with `Authorization: Bearer`."""
+        return Client(self.stack, {"Authorization": f"Bearer {key}"})
+
+    def keyed(self, key):
+        """A client with `X-API-Key`."""
+        return Client(self.stack, {"X-API-Key": key})
+
+    def email(self):
+        """An address that nobody has."""
+        return f"u{uuid.uuid4().hex}@{self.stack.mail_domain}"
+
+    def sign_up(self, email=None, **more):
+        """Signs a customer up as the owner; `more` are further members of the body."""
+        email = email or self.email()
+        answer = self.owner.post("/api/customers", {"email": email, **more})
+        assert answer.status_code == 201, answer.text
+        made = answer.json()
+        return Customer(id=made["customer"]["customer_id"], email=email, api_key=made["api_key"],
+                        license=made["license"], answer=made, client=self.keyed(made["api_key"]))
+
+    def mint(self, customer, *scopes):
+        """A further key of the customer: its secret and its id."""
+        body = {"scopes": list(scopes)} if scopes else {}
+        answer = self.owner.post(f"/api/customers/{customer.id}/keys", body)
+        assert answer.status_code == 201, answer.text
+        return answer.json()["api_key"], answer.json()["key"]["key_id"]
+
+
+def expect(response, status, code=None):
+    """Asserts status and code of an answer; its body."""
+    got = (response.status_code, response.json().get("code") if response.content else None)
+    assert got == (status, code), f"{response.request.method} {response.url}: {response.text}"
+    return response.json() if response.content else None

@@ -1,0 +1,199 @@
+"""A private stack: PostgreSQL, billingd and nginx on a free port, with a folder of its own."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+from .client import SECRET, Api
+
+ROOT = Path(__file__).resolve().parents[3]
+SCRIPT = ROOT / "app/stack/stack.sh"
+VARIANT = os.environ.get("BILLING_VARIANT", "release")
+
+# What of our own environment reaches the service; its settings come from each test alone.
+PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS")
+
+SANITIZER = re.compile(r"ERROR: AddressSanitizer|runtime error:|LeakSanitizer|DEADLYSIGNAL")
+SQL_FAULT = re.compile(r"ERROR:.*(syntax error|does not exist|is ambiguous|invalid input syntax|"
+                       r"invalid byte sequence|must be type|could not determine)")
+
+
+def free_port():
+    """A port that nobody listens on, on any address."""
+    with socket.socket(socket.AF_INET6 if socket.has_ipv6 else socket.AF_INET) as probe:
+        probe.bind(("", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition, seconds=20, every=0.05):
+    """Polls until the condition is true and returns what it gave; fails after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        assert time.monotonic() < deadline, f"not within {seconds} s: {condition}"
+        time.sleep(every)
+
+
+class Stack:
+    """`settings` are billingd's by name, and RATE_LIMITS, which is off unless given."""
+
+    def __init__(self, **settings):
+        self.settings = {"RATE_LIMITS": "off", **{k: str(v) for k, v in settings.items()}}
+        self.build_dir = ROOT / "build" / VARIANT
+        self.secrets = set()  # every key that was handed out
+        self.driven = set()   # (operation id, status) of every answer
+        # In every e-mail address that tests make up, so that it can be looked for.
+        self.mail_domain = f"mail-{uuid.uuid4().hex[:12]}.example"
+        self.place = Path(tempfile.mkdtemp(prefix="billing-test-"))
+        self.place.chmod(0o711)  # PostgreSQL's and nginx's users go through it
+        self.run_dir = self.place / "run"
+        self.running = False
+        self.https_port = 0
+        self.api = None
+
+    # Life.
+
+    def start(self):
+        """Starts all of it, on the same port as before if there was one."""
+        for attempt in range(5):
+            self.https_port = self.https_port or free_port()
+            done = self.script("start", check=False)
+            if done.returncode == 0:
+                break
+            # Somebody else may have taken the port since it was found free.
+            assert "in use" in done.stderr and attempt < 4, done.stdout + done.stderr
+            self.https_port = 0
+        self.running = True
+        self._read_env()
+        self.api = self.api or Api(self)
+        return self
+
+    def stop(self):
+        """Stops all of it; the state stays."""
+        self.script("stop")
+        self.running = False
+
+    def close(self):
+        """Stops, checks what the logs say, and removes everything."""
+        try:
+            if self.running:
+                self.stop()
+            self.check_logs()
+        finally:
+            self.script("stop", check=False)
+            shutil.rmtree(self.place, ignore_errors=True)
+
+    def script(self, *arguments, check=True):
+        """stack.sh start|stop|status, also of one service."""
+        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        environment.update(self.settings, RUN_DIR=str(self.run_dir), BUILD_VARIANT=VARIANT,
+                           HTTPS_PORT=str(self.https_port or 8443))
+        done = subprocess.run([SCRIPT, *arguments], env=environment, capture_output=True,
+                              text=True, timeout=240, check=False, stdin=subprocess.DEVNULL)
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def _read_env(self):
+        words = shlex.split((self.run_dir / "env").read_text(encoding="utf-8"), comments=True)
+        values = dict(word.split("=", 1) for word in words)
+        self.base_url = values["BASE_URL"]
+        self.admin_key = values["ADMIN_API_KEY"]
+        self.viewer_key = values["VIEWER_API_KEY"]
+        self.ca_cert = values["CA_CERT"]
+        self.database_url = values["DATABASE_URL"]
+        self.webhook_secret = values["STRIPE_WEBHOOK_SECRET"]
+        self.pid_file = Path(values["BILLINGD_PID_FILE"])
+        self.secrets.update((self.admin_key, self.viewer_key))
+        # What billingctl, psql and the like need to work on this stack.
+        self.env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        self.env.update({name: value for name, value in self.settings.items()
+                         if name != "RATE_LIMITS"})
+        self.env.update(BASE_URL=self.base_url, DATABASE_URL=self.database_url,
+                        KEYS_DIR=str(self.run_dir / "keys"),
+                        PLANS_FILE=self.settings.get("PLANS_FILE", str(ROOT / "conf/plans.json")),
+                        MIGRATIONS_DIR=str(ROOT / "migrations"))
+
+    # Programs beside it.
+
+    def billingctl(self, *arguments, input=None, env=None, check=True):
+        """Runs billingctl against this stack; the finished process, with text output."""
+        done = subprocess.run([self.build_dir / "billingctl", *arguments], text=True, timeout=120,
+                              capture_output=True, input=input, check=False,
+                              env={**self.env, **(env or {})})
+        self.secrets.update(SECRET.findall(done.stdout))
+        assert not check or done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+        return done
+
+    def sql(self, query):
+        """What psql prints for the query: a line a row, columns separated by |."""
+        done = subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", self.database_url],
+                              env=self.env, input=query, text=True, capture_output=True,
+                              check=False, timeout=60)
+        assert done.returncode == 0, f"{query}: {done.stderr}"
+        return done.stdout.strip("\n")
+
+    def pg_dump(self):
+        """The whole database as SQL."""
+        return subprocess.run(["pg_dump", "-d", self.database_url], env=self.env, check=True,
+                              capture_output=True, text=True, timeout=120).stdout
+
+    def pids(self):
+        """Process ids of billingd: the master first, then its children."""
+        master = int(self.pid_file.read_text(encoding="ascii"))
+        children = Path(f"/proc/{master}/task/{master}/children").read_text(encoding="ascii")
+        return [master, *map(int, children.split())]
+
+    # Logs.
+
+    def log_text(self, name):
+        """A log, such as billingd.log or nginx-access.log, as text; empty when there is none."""
+        path = self.run_dir / "log" / name
+        return path.read_text(encoding="utf-8", errors="surrogateescape") if path.exists() else ""
+
+    def billingd_log(self):
+        """The lines of billingd's log, each a dict."""
+        lines = []
+        for line in self.log_text("billingd.log").splitlines():
+            try:
+                lines.append(json.loads(line))
+            except ValueError as fault:
+                raise AssertionError(f"billingd logged what is no JSON: {line!r}") from fault
+        return lines
+
+    def log_of(self, request_id):
+        """The line of billingd's log about this request."""
+        def find():
+            return [line for line in self.billingd_log() if line.get("request_id") == request_id]
+        return wait_for(find, 5)[-1]
+
+    def canaries(self):
+        """Texts that must never be seen in a log."""
+        pem = (self.run_dir / "keys/private-key.pem").read_text(encoding="ascii")
+        body = [line for line in pem.splitlines() if line and not line.startswith("-----")]
+        return {*body, self.webhook_secret, self.mail_domain}
+
+    def check_logs(self):
+        """Asserts what must hold for every log of every run."""
+        logs = {path.name: path.read_bytes() for path in (self.run_dir / "log").iterdir()}
+        everything = "".join(text.decode("utf-8", "replace") for text in logs.values())
+        found = SANITIZER.search(everything)
+        assert not found, everything[max(0, found.start() - 200):found.start() + 4000]
+        self.billingd_log()
+        for line in self.log_text("nginx-access.log").splitlines():
+            json.loads(line)
+        faults = [line for line in self.log_text("postgres.log").splitlines()
+                  if SQL_FAULT.search(line)]
+        assert not faults, f"PostgreSQL refused statements: {faults[:5]}"
+        leaked = {text for text in self.canaries() if text in everything}
+        leaked |= self.secrets & set(SECRET.findall(everything))
+        assert not leaked, f"secrets in {sorted(logs)}: {len(leaked)}, such as {leaked.pop()[:12]}"

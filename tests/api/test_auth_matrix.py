@@ -1,0 +1,136 @@
+"""Who may call what: every route of the service's own table x every kind of caller. What is
+expected follows from the table's two columns by one rule; a route with an unknown entry fails."""
+
+import subprocess
+
+import pytest
+
+from support.stack import ROOT, VARIANT
+
+ROUTES = [tuple(line.split()) for line in subprocess.run(
+    [ROOT / "build" / VARIANT / "billingd", "--routes"], check=True, text=True,
+    stdout=subprocess.PIPE).stdout.splitlines()]
+SCOPES = {"license", "usage", "billing"}
+UNKNOWN = ("none", "garbage", "garbage bearer", "unknown customer key", "unknown operator key",
+           "basic", "revoked customer", "revoked operator")
+KNOWN = ("owner", "viewer", "own", "own bearer", "other", "wrong scope", "both")
+ADMITTED = (None, None)
+
+
+@pytest.fixture(scope="module")
+def strangers(stack):
+    """What does not change from cell to cell: another customer, a revoked operator."""
+    name = "matrix-revoked"
+    made = stack.billingctl("operator", "create", name, "--role", "owner")
+    stack.sql(f"UPDATE api_keys SET revoked_at = now() WHERE name = '{name}'")
+    operator = next(word for word in made.stdout.split() if word.startswith("gba_"))
+    return {"other": stack.api.sign_up(), "operator": operator}
+
+
+def credentials(api, strangers, caller, customer, scope):
+    """The headers that this kind of caller sends."""
+    wrong = sorted(SCOPES - {scope})
+    return {
+        "none": lambda: {},
+        "garbage": lambda: {"X-API-Key": "nonsense"},
+        "garbage bearer": lambda: {"Authorization": "Bearer nonsense"},
+        "unknown customer key": lambda: {"X-API-Key": f"{customer.id}_{'0' * 64}"},
+        "unknown operator key": lambda: {"Authorization": f"Bearer gba_{'0' * 64}"},
+        "basic": lambda: {"Authorization": "Basic Z2JhOng="},
+        "revoked customer": lambda: {"X-API-Key": revoked(api, customer)},
+        "revoked operator": lambda: {"Authorization": f"Bearer {strangers['operator']}"},
+        "owner": lambda: api.owner.headers,
+        "viewer": lambda: api.viewer.headers,
+        "own": lambda: customer.client.headers,
+        "own bearer": lambda: {"Authorization": f"Bearer {customer.api_key}"},
+        "other": lambda: strangers["other"].client.headers,
+        "wrong scope": lambda: {"X-API-Key": api.mint(customer, *wrong)[0]},
+        "both": lambda: {**customer.client.headers, **api.owner.headers},
+    }[caller]()
+
+
+def revoked(api, customer):
+    """A key of the customer that is no longer good."""
+    secret, key_id = api.mint(customer)
+    assert api.owner.delete(f"/api/customers/{customer.id}/keys/{key_id}").status_code == 200
+    return secret
+
+
+def expected(method, pattern, who, caller):
+    """Status and code of the refusal, or ADMITTED."""
+    if who == "anybody":
+        return ADMITTED
+    assert who in ("sign_up", "customer", "operator"), f"no rule for {who}"
+    if caller in UNKNOWN:
+        return 401, "unauthenticated"
+    if caller == "both":
+        return 400, "ambiguous_credentials"
+    if caller == "owner":
+        return ADMITTED
+    if caller == "viewer":
+        return ADMITTED if method == "GET" else (403, "forbidden")
+    if caller == "other" and (":customer_id" in pattern or who == "customer"):
+        return 404, "customer_not_found"
+    if who != "customer":
+        return 403, "forbidden"
+    return (403, "scope_missing") if caller == "wrong scope" else ADMITTED
+
+
+def request_for(api, document, customer, method, pattern):
+    """Path and body of a good request about the customer."""
+    path = pattern.replace(":customer_id", customer.id)
+    if ":key_id" in path:
+        path = path.replace(":key_id", api.mint(customer)[1])
+    operation = document.find(method, path)
+    assert operation is not None, f"{method} {pattern} is not in the document"
+    if operation.body is None:
+        return path, None
+    values = {"email": api.email(), "license": customer.license, "customer_id": customer.id}
+    needed = document.flat(operation.body).get("required", [])
+    return path, {name: values[name] for name in needed}
+
+
+@pytest.mark.parametrize("method, pattern, who, scope", ROUTES, ids=lambda value: value)
+def test_matrix(api, document, strangers, figures, method, pattern, who, scope):
+    unexpected = []
+    for caller in UNKNOWN + KNOWN:
+        for sent in (method, "HEAD") if method == "GET" else (method,):
+            customer = api.sign_up()
+            path, body = request_for(api, document, customer, method, pattern)
+            headers = credentials(api, strangers, caller, customer, scope)
+            answer = api.nobody.request(sent, path, body=body, headers=headers)
+            status, code = expected(method, pattern, who, caller)
+            good = answer.status_code < 300 or (
+                pattern == "/api/subscriptions/trial" and
+                answer.json().get("code") == "subscription_exists") \
+                if status is None else answer.status_code == status and (
+                    sent == "HEAD" or answer.json()["code"] == code)
+            figures["authorisation cells"] = figures.get("authorisation cells", 0) + 1
+            if not good:
+                unexpected.append((sent, caller, status, code, answer.status_code, answer.text))
+    assert not unexpected, unexpected
+
+
+@pytest.mark.parametrize("pattern", sorted({route[1] for route in ROUTES}))
+def test_options_need_no_key_and_name_the_methods(api, pattern):
+    path = pattern.replace(":customer_id", "cust_" + "0" * 32).replace(":key_id", "key_x")
+    answer = api.nobody.request("OPTIONS", path)
+    assert answer.status_code == 204
+    methods = {method for method, other, *_ in ROUTES if other == pattern}
+    methods |= {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
+    assert set(answer.headers["Allow"].split(", ")) == methods
+
+
+def test_a_known_caller_learns_nothing_from_an_id_of_another_form(api):
+    customer = api.sign_up()
+    for customer_id in ("x", "cust_" + "0" * 32, api.sign_up().id):
+        for path in ("/api/customers/", "/api/licenses/", "/api/subscriptions/"):
+            answer = customer.client.get(path + customer_id)
+            assert (answer.status_code, answer.json()["code"], answer.json()["error"]) == (
+                404, "customer_not_found", "There is no such customer.")
+
+
+def test_an_unknown_caller_learns_nothing_from_any_id(api):
+    for customer_id in ("x", "cust_" + "0" * 32, api.sign_up().id):
+        for path in ("/api/customers/", "/api/licenses/", "/api/subscriptions/"):
+            assert api.nobody.get(path + customer_id).status_code == 401

@@ -1,0 +1,112 @@
+"""Requests made from the OpenAPI document, good and broken: the status is one that the document
+has, the body matches its schema, nothing is ever a fault of ours, and nothing bad is accepted."""
+
+import json
+import uuid
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support.document import load
+from support.generate import Request, mutate
+
+OPERATIONS = load().operations
+BROKEN = {400, 404, 405, 409, 413, 414, 415, 422, 431}
+
+
+class Subject:
+    """The customer that requests are about; another one when it has been deleted."""
+
+    def __init__(self, api):
+        self.api = api
+        self.customer = None
+
+    def known(self):
+        """Values that only mean something when they are real."""
+        if self.customer is None:
+            self.customer = self.api.sign_up()
+        return {"customer_id": self.customer.id, "cursor": self.cursor(),
+                "license": self.customer.license, "key_id": "key_" + "0" * 24,
+                "If-None-Match": '"lic_0"'}
+
+    def cursor(self):
+        """A cursor that both lists take."""
+        return "MTcwNTI3NjgwMDAwMDpsaWNfMDAw"
+
+    def forget(self, answer, operation):
+        """After a deletion."""
+        if operation.id == "delete_customer" and answer.status_code == 200:
+            self.customer = None
+
+
+@pytest.fixture(scope="module")
+def subject(stack):
+    """One for the whole module: requests find what others have left."""
+    return Subject(stack.api)
+
+
+def send(client, request, method=None):
+    """Sends the request; the client compares the answer with the document."""
+    return client.request(method or request.operation.method, request.address, data=request.data,
+                          headers=request.headers)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.id)
+@settings(max_examples=20)
+@given(data=st.data())
+def test_good_requests(api, document, subject, figures, operation, data):
+    request = Request(data.draw, document, operation, subject.known())
+    if "Idempotency-Key" in request.headers:
+        request.headers["Idempotency-Key"] += uuid.uuid4().hex[:4]
+        request.headers["Idempotency-Key"] = request.headers["Idempotency-Key"][-255:]
+    answer = send(api.owner, request)
+    subject.forget(answer, operation)
+    figures["generated requests"] = figures.get("generated requests", 0) + 1
+    if answer.status_code == 400:
+        # The one thing that a schema cannot say is what an address is; and two ways through a
+        # list at once are refused.
+        fields = {detail["field"] for detail in answer.json()["details"]}
+        assert fields <= {"email", "offset"}, answer.text
+    else:
+        assert answer.status_code in (200, 201, 304, 401, 404, 409), answer.text
+        assert answer.status_code != 401 or operation.id == "verify_license"
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.id)
+@settings(max_examples=40)
+@given(data=st.data())
+def test_broken_requests(api, document, subject, figures, operation, data):
+    request = Request(data.draw, document, operation, subject.known())
+    for _ in range(data.draw(st.integers(1, 2))):
+        mutate(data.draw, request)
+        try:
+            request.body = json.loads(request.data) if request.data else {}
+        except ValueError:
+            break
+        if not isinstance(request.body, dict):
+            break
+    answer = send(api.owner, request)
+    subject.forget(answer, operation)
+    figures["generated requests"] = figures.get("generated requests", 0) + 1
+    if operation.body is not None and request.data is not None:
+        try:
+            good = document.is_valid(operation.body, json.loads(request.data))
+        except ValueError:
+            good = not request.data
+        if not good:
+            assert answer.status_code in BROKEN, f"accepted {request.data}: {answer.text}"
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_any_caller_any_method(api, document, subject, stack, data):
+    draw = data.draw
+    operation = draw(st.sampled_from(OPERATIONS))
+    request = Request(draw, document, operation, subject.known())
+    method = draw(st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]))
+    client = draw(st.sampled_from([api.nobody, api.viewer, api.keyed(subject.customer.api_key),
+                                   api.keyed("x"), api.bearer(stack.viewer_key[:-1])]))
+    answer = send(client, request, method)
+    if (method, client) == ("DELETE", api.viewer):
+        assert answer.status_code in (403, 405)

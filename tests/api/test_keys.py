@@ -1,0 +1,166 @@
+"""API keys of customers: mint, list, revoke, and what their scopes open."""
+
+import itertools
+
+import pytest
+
+from support.client import expect
+
+SCOPES = ("license", "usage", "billing")
+
+
+def test_mint(api, stack):
+    customer = api.sign_up()
+    path = f"/api/customers/{customer.id}/keys"
+    made = expect(customer.client.post(path, {"name": "production", "scopes": ["usage"]}), 201)
+    key = made["key"]
+    assert (key["name"], key["scopes"], key["last_used_on"], key["revoked_at"]) == (
+        "production", ["usage"], None, None)
+    assert made["api_key"].startswith(key["prefix"])
+    assert key in expect(customer.client.get(path), 200)["keys"]
+    actor, subject = stack.sql("SELECT actor, subject FROM audit_log WHERE action = 'key_create' "
+                               f"AND customer_id = '{customer.id}'").split("|")
+    assert actor.startswith("customer:key_") and subject == key["key_id"]
+
+
+def test_mint_with_nothing_said(api):
+    customer = api.sign_up()
+    for answer in (customer.client.post(f"/api/customers/{customer.id}/keys", {}),
+                   api.owner.post(f"/api/customers/{customer.id}/keys")):
+        key = expect(answer, 201)["key"]
+        assert key["name"] is None and set(key["scopes"]) == set(SCOPES)
+
+
+def test_scopes_said_twice_count_once(api):
+    customer = api.sign_up()
+    made = expect(customer.client.post(f"/api/customers/{customer.id}/keys",
+                                       {"scopes": ["usage", "usage", "license"]}), 201)
+    assert sorted(made["key"]["scopes"]) == ["license", "usage"]
+
+
+@pytest.mark.parametrize("body", [
+    {"scopes": []}, {"scopes": ["admin"]}, {"scopes": ["license", "usage", "billing", "usage"]},
+    {"scopes": "license"}, {"scopes": [1]}, {"scopes": None}, {"scopes": ["License"]},
+    {"name": ""}, {"name": " "}, {"name": "x" * 101}, {"name": "a\nb"}, {"name": 1},
+    {"role": "owner"}, {"customer_id": "cust_" + "0" * 32}, {"key_id": "key_" + "0" * 24}])
+def test_mint_refuses(api, body):
+    customer = api.sign_up()
+    path = f"/api/customers/{customer.id}/keys"
+    expect(customer.client.post(path, body), 400, "invalid_request")
+    assert len(expect(customer.client.get(path), 200)["keys"]) == 1
+
+
+def test_the_list_never_shows_a_secret(api):
+    customer = api.sign_up()
+    secret, key_id = api.mint(customer, "license")
+    answer = api.viewer.get(f"/api/customers/{customer.id}/keys")
+    keys = expect(answer, 200)["keys"]
+    assert [key["key_id"] for key in keys].count(key_id) == 1 and len(keys) == 2
+    assert secret[-58:] not in answer.text and customer.api_key[-58:] not in answer.text
+
+
+def test_last_use_is_kept_by_the_day(api, stack):
+    customer = api.sign_up()
+    _, key_id = api.mint(customer, "usage")
+    expect(customer.client.get(f"/api/customers/{customer.id}"), 200)
+    keys = expect(api.owner.get(f"/api/customers/{customer.id}/keys"), 200)["keys"]
+    today = stack.sql("SELECT current_date")
+    assert {key["key_id"] == key_id: key["last_used_on"] for key in keys} == {
+        True: None, False: today}
+
+
+def test_revoke(api):
+    customer = api.sign_up()
+    secret, key_id = api.mint(customer)
+    path = f"/api/customers/{customer.id}"
+    expect(api.keyed(secret).get(path), 200)
+    assert expect(customer.client.delete(f"{path}/keys/{key_id}"), 200)["key_id"] == key_id
+    expect(api.keyed(secret).get(path), 401, "unauthenticated")
+    expect(api.bearer(secret).get(f"/api/licenses/{customer.id}"), 401, "unauthenticated")
+    expect(customer.client.delete(f"{path}/keys/{key_id}"), 404, "key_not_found")
+    keys = expect(customer.client.get(path + "/keys"), 200)["keys"]
+    assert {key["key_id"]: key["revoked_at"] is not None for key in keys}[key_id]
+    expect(customer.client.get(path), 200)
+
+
+def test_a_key_can_revoke_itself(api):
+    customer = api.sign_up()
+    path = f"/api/customers/{customer.id}/keys"
+    own = expect(customer.client.get(path), 200)["keys"][0]["key_id"]
+    expect(customer.client.delete(f"{path}/{own}"), 200)
+    expect(customer.client.get(path), 401, "unauthenticated")
+
+
+@pytest.mark.parametrize("key_id", ["key_" + "0" * 24, "x", "%00", "' OR ''='", "key_" + "A" * 24])
+def test_revoke_of_an_id_that_is_none(api, key_id):
+    customer = api.sign_up()
+    answer = api.owner.delete(f"/api/customers/{customer.id}/keys/{key_id}")
+    assert answer.status_code == 404
+
+
+def test_another_customers_key_is_none(api):
+    customer, other = api.sign_up(), api.sign_up()
+    _, key_id = api.mint(other)
+    for client in (customer.client, api.owner):
+        expect(client.delete(f"/api/customers/{customer.id}/keys/{key_id}"), 404, "key_not_found")
+    keys = expect(other.client.get(f"/api/customers/{other.id}/keys"), 200)["keys"]
+    assert all(key["revoked_at"] is None for key in keys)
+
+
+def test_operators_keys_are_no_customers(api, stack):
+    customer = api.sign_up()
+    key_id = stack.sql("SELECT key_id FROM api_keys WHERE role = 'viewer' LIMIT 1")
+    expect(api.owner.delete(f"/api/customers/{customer.id}/keys/{key_id}"), 404, "key_not_found")
+    expect(api.viewer.get("/api/customers?limit=1"), 200)
+
+
+@pytest.mark.parametrize("scopes", [c for n in (1, 2, 3) for c in itertools.combinations(SCOPES, n)])
+def test_scopes_open_this_much(api, scopes):
+    customer = api.sign_up()
+    client = api.keyed(api.mint(customer, *scopes)[0])
+    for path, scope in ((f"/api/licenses/{customer.id}", "license"),
+                        (f"/api/licenses/{customer.id}/history", "license"),
+                        (f"/api/customers/{customer.id}", "billing"),
+                        (f"/api/customers/{customer.id}/keys", "billing"),
+                        (f"/api/subscriptions/{customer.id}", "billing")):
+        if scope in scopes:
+            expect(client.get(path), 200)
+        else:
+            expect(client.get(path), 403, "scope_missing")
+
+
+def test_a_key_gives_no_more_than_it_has(api, stack):
+    customer = api.sign_up()
+    client = api.keyed(api.mint(customer, "billing", "usage")[0])
+    path = f"/api/customers/{customer.id}/keys"
+    before = stack.sql(f"SELECT count(*) FROM api_keys WHERE customer_id = '{customer.id}'")
+    for scopes in (["license"], ["billing", "license"], list(SCOPES)):
+        expect(client.post(path, {"scopes": scopes}), 403, "scope_exceeded")
+    assert stack.sql("SELECT count(*) FROM api_keys WHERE customer_id = "
+                     f"'{customer.id}'") == before
+    assert set(expect(client.post(path), 201)["key"]["scopes"]) == {"billing", "usage"}
+    assert expect(client.post(path, {"scopes": ["usage"]}), 201)["key"]["scopes"] == ["usage"]
+
+
+def test_a_key_must_be_exact(api):
+    customer = api.sign_up()
+    key = customer.api_key
+    path = f"/api/customers/{customer.id}"
+    for wrong in (key[:-1], key + "0", key.upper(), key[:-1] + "g", " " + key[:-1],
+                  key[:-1] + ("0" if key[-1] != "0" else "1"), key.replace("cust_", "gba_")):
+        expect(api.keyed(wrong).get(path), 401, "unauthenticated")
+        expect(api.bearer(wrong).get(path), 401, "unauthenticated")
+    for scheme in ("bearer", "BEARER", "Bearer "):
+        answer = api.nobody.get(path, headers={"Authorization": f"{scheme} {key}"})
+        expect(answer, 200)
+    for other in (f"Basic {key}", key, "Bearer", f"Bearer{key}", f"Token {key}"):
+        expect(api.nobody.get(path, headers={"Authorization": other}), 401, "unauthenticated")
+
+
+def test_a_revoked_operator(api, stack):
+    made = stack.billingctl("operator", "create", "leaving", "--role", "owner", "--json")
+    key = next(iter(k for k in stack.secrets if k in made.stdout))
+    client = api.bearer(key)
+    expect(client.get("/api/customers?limit=1"), 200)
+    stack.sql("UPDATE api_keys SET revoked_at = now() WHERE name = 'leaving'")
+    expect(client.get("/api/customers?limit=1"), 401, "unauthenticated")

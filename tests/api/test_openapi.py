@@ -1,0 +1,180 @@
+"""The OpenAPI document: sound in itself, the same as the table of routes, and true."""
+
+import subprocess
+
+import jsonschema
+import pytest
+
+from support.client import expect
+from support.document import ROOT, Validator
+from support.stack import VARIANT
+
+
+def walk(value, path=()):
+    """Every object in the document, with its place."""
+    if isinstance(value, dict):
+        yield path, value
+        for name, member in value.items():
+            yield from walk(member, path + (name,))
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            yield from walk(member, path + (index,))
+
+
+def test_routes_and_document_are_the_same(document):
+    lines = subprocess.run([ROOT / "build" / VARIANT / "billingd", "--routes"], check=True,
+                           stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    routes = {}
+    for line in lines:
+        method, pattern, access, _ = line.split()
+        path = "/".join("{%s}" % part[1:] if part.startswith(":") else part
+                        for part in pattern.split("/"))
+        routes[f"{method} {path}"] = access == "anybody"
+    assert routes == {str(operation): operation.public for operation in document.operations}
+
+
+def test_every_schema_is_sound(document):
+    schemas = [value for path, value in walk(document.raw) if path and path[-1] == "schema"]
+    schemas += document.raw["components"]["schemas"].values()
+    for schema in schemas:
+        jsonschema.Draft202012Validator.check_schema(document.flat(schema))
+
+
+def test_every_object_is_closed(document):
+    for path, value in walk(document.raw):
+        if value.get("type") == "object" and "properties" in value:
+            assert value.get("additionalProperties") is False, path
+            assert isinstance(value.get("required"), list), path
+            assert set(value["required"]) <= set(value["properties"]), path
+
+
+def test_every_example_is_one(document):
+    examples = []
+    for _, value in walk(document.raw):
+        if "schema" in value:
+            some = [value["example"]] if "example" in value else []
+            some += [example["value"] for example in value.get("examples", {}).values()]
+            examples += [(value["schema"], example) for example in some]
+    for schema in document.raw["components"]["schemas"].values():
+        examples += [(schema, example) for example in schema.get("examples", [])]
+    assert len(examples) > 40
+    for schema, example in examples:
+        Validator(document.flat(schema)).validate(example)
+
+
+def test_every_component_is_used(document):
+    used = {value["$ref"] for _, value in walk(document.raw) if "$ref" in value}
+    there = {f"#/components/{kind}/{name}" for kind, members in
+             document.raw["components"].items() if kind != "securitySchemes" for name in members}
+    assert used == there
+
+
+def test_every_operation_says_the_same_things(document):
+    assert len({operation.id for operation in document.operations}) == len(document.operations)
+    for operation in document.operations:
+        statuses = set(operation.responses)
+        assert {"400", "429", "500", "502", "503", "504"} <= statuses, operation
+        assert operation.public or {"401", "403"} <= statuses, operation
+        if operation.body is not None:
+            assert {"413", "415"} <= statuses, operation
+        if "{" in operation.path:
+            assert "404" in statuses, operation
+        if operation.method == "POST" and not operation.public:
+            assert {"409", "422"} <= statuses, operation
+            assert operation.parameter("Idempotency-Key"), operation
+        for status, answer in operation.responses.items():
+            assert "X-Request-Id" in answer["headers"], (operation, status)
+            if status in ("429", "502", "503", "504"):
+                assert "Retry-After" in answer["headers"], (operation, status)
+
+
+def test_the_served_document_is_this_one(api, document):
+    answer = api.nobody.get("/openapi.json")
+    assert answer.content == (ROOT / "app/api/openapi.json").read_bytes()
+    assert expect(answer, 200) == document.raw
+
+
+def drive(api, stack):
+    """Every operation once, with success: (operation id, answer)."""
+    nobody, owner = api.nobody, api.owner
+    yield "get_health", nobody.get("/health")
+    yield "get_ready", nobody.get("/health/ready")
+    yield "get_metrics", nobody.get("/metrics")
+    yield "get_openapi", nobody.get("/openapi.json")
+    yield "get_jwks", nobody.get("/.well-known/jwks.json")
+    yield "list_plans", nobody.get("/api/plans")
+    yield "get_public_key", nobody.get("/api/licenses/public-key")
+    answer = owner.post("/api/customers", {"email": api.email(), "company_name": "Acme"})
+    yield "create_customer", answer
+    customer_id = answer.json()["customer"]["customer_id"]
+    client = api.keyed(answer.json()["api_key"])
+    yield "verify_license", nobody.post("/api/licenses/verify",
+                                        {"license": answer.json()["license"]})
+    yield "list_customers", owner.get("/api/customers?limit=2")
+    yield "get_customer", client.get(f"/api/customers/{customer_id}")
+    yield "update_customer", client.patch(f"/api/customers/{customer_id}",
+                                          {"company_name": None})
+    answer = client.post(f"/api/customers/{customer_id}/keys", {"name": "second"})
+    yield "create_key", answer
+    yield "list_keys", client.get(f"/api/customers/{customer_id}/keys")
+    yield "revoke_key", client.delete(
+        f"/api/customers/{customer_id}/keys/{answer.json()['key']['key_id']}")
+    yield "get_license", client.get(f"/api/licenses/{customer_id}")
+    yield "rotate_license", client.post(f"/api/licenses/{customer_id}/rotate")
+    yield "list_licenses", client.get(f"/api/licenses/{customer_id}/history")
+    yield "get_subscription", client.get(f"/api/subscriptions/{customer_id}")
+    yield "revoke_license", owner.post(f"/api/licenses/{customer_id}/revoke", {"reason": "test"})
+    yield "get_revocations", nobody.get("/api/licenses/revocations")
+    stack.sql(f"DELETE FROM subscriptions WHERE customer_id = '{customer_id}';"
+              f"DELETE FROM trial_redemptions WHERE customer_id = '{customer_id}'")
+    yield "start_trial", client.post("/api/subscriptions/trial", {"customer_id": customer_id})
+    yield "delete_customer", owner.delete(f"/api/customers/{customer_id}")
+
+
+def test_every_operation_does_what_the_document_says(api, stack, document, figures):
+    driven = set()
+    for operation_id, answer in drive(api, stack):
+        operation = document.operation(operation_id)
+        # The client has compared the answer with its schema already.
+        success = min(status for status in operation.responses if status < "300")
+        assert answer.status_code == int(success), (operation, answer.text)
+        driven.add(operation_id)
+    assert driven == {operation.id for operation in document.operations}
+    figures["operations driven"] = len(driven)
+
+
+def test_plans_are_the_contracts(api):
+    offered = expect(api.nobody.get("/api/plans"), 200)
+    plans = {plan["plan"]: plan for plan in offered["plans"]}
+    assert list(plans) == ["starter", "professional", "enterprise"]
+    assert plans["starter"]["price"] == {"amount_minor": 2900, "currency": "usd",
+                                         "interval": "month"}
+    assert plans["professional"]["price"]["amount_minor"] == 9900
+    assert plans["enterprise"]["price"] is None
+    assert {name: (plan["features"]["max_devices"], plan["features"]["data_retention_days"])
+            for name, plan in plans.items()} == {
+                "starter": (10, 30), "professional": (50, 365), "enterprise": (999999, 999999)}
+    assert [plan["limits"] for plan in offered["plans"]] == [
+        {"max_users": 5, "max_alert_rules": 25, "max_dashboards": 10},
+        {"max_users": 10, "max_alert_rules": 100, "max_dashboards": 20},
+        {"max_users": None, "max_alert_rules": None, "max_dashboards": None}]
+    features = ("can_export_data", "has_advanced_alerts", "has_api_access", "has_mqtt_access",
+                "has_custom_branding")
+    assert [[plan["features"][name] for name in features] for plan in offered["plans"]] == [
+        [True, False, True, True, False], [True, True, True, True, False], [True] * 5]
+    assert offered["trial"]["days"] == 14 and offered["trial"]["plan"] == "starter"
+    assert offered["trial"]["features"] == plans["starter"]["features"]
+
+
+def test_health_and_readiness(api):
+    assert expect(api.nobody.get("/health"), 200)["status"] == "healthy"
+    ready = expect(api.nobody.get("/health/ready"), 200)
+    assert ready["status"] == "ready" and all(c["ok"] for c in ready["checks"].values())
+
+
+@pytest.mark.parametrize("name", ["billing_requests_total", "billing_workers"])
+def test_metrics_speak_prometheus(api, name):
+    api.nobody.get("/health")
+    lines = api.nobody.get("/metrics").text.splitlines()
+    assert any(line.startswith(f"# TYPE {name} ") for line in lines), lines[:40]
+    assert any(line.startswith(name) for line in lines)

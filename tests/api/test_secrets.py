@@ -1,0 +1,85 @@
+"""Secrets: neither in the database, nor in answers, nor in the processes' open places. The logs
+of every stack are searched when it is closed (support/stack.py)."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support.client import SECRET, expect
+from support.document import INTERNALS
+from support.stack import ROOT
+
+
+def test_the_database_holds_no_key(api, stack):
+    customer = api.sign_up()
+    secret, _ = api.mint(customer, "license")
+    body = {"email": api.email()}
+    made = expect(api.owner.post("/api/customers", body, headers={"Idempotency-Key": "secret-1"}),
+                  201)
+    dump = stack.pg_dump()
+    assert not SECRET.findall(dump)
+    for key in (stack.admin_key, stack.viewer_key, customer.api_key, secret, made["api_key"]):
+        tail = key[-58:]  # behind what is kept to recognise it by
+        assert tail not in dump and key.encode().hex() not in dump
+    pem = (stack.run_dir / "keys/private-key.pem").read_text(encoding="ascii")
+    assert pem.splitlines()[1] not in dump and stack.webhook_secret not in dump
+
+
+def test_a_digest_opens_nothing(api, stack):
+    """Whoever reads the database cannot use what stands there."""
+    customer = api.sign_up()
+    digest = stack.sql("SELECT encode(digest, 'hex') FROM api_keys WHERE customer_id = "
+                       f"'{customer.id}'")
+    for client in (api.keyed(f"{customer.id}_{digest}"), api.bearer(f"gba_{digest}")):
+        expect(client.get(f"/api/customers/{customer.id}"), 401, "unauthenticated")
+
+
+def test_processes_show_no_secret(stack):
+    secrets = {secret.encode() for secret in stack.canaries() - {stack.mail_domain}}
+    secrets |= {stack.admin_key.encode(), stack.viewer_key.encode()}
+    pids = stack.pids()
+    assert len(pids) >= 3
+    for pid in pids:
+        for name in ("environ", "cmdline"):
+            shown = Path(f"/proc/{pid}/{name}").read_bytes()
+            assert not [secret for secret in secrets if secret in shown], (pid, name)
+
+
+def test_state_is_readable_by_its_owners_only(stack):
+    for name in ("env", "keys/private-key.pem", "tls/key.pem"):
+        assert (stack.run_dir / name).stat().st_mode & 0o077 == 0, name
+    sockets = Path(stack.database_url.split("host=")[1].split("&")[0]).parent
+    socket = sockets / "billingd/billingd.sock"
+    assert socket.is_socket() and socket.stat().st_mode & 0o777 == 0o660
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640 | 0o020, 0o604, 0o666])
+def test_a_signing_key_that_others_can_reach_is_refused(stack, tmp_path, mode):
+    keys = tmp_path / "keys"
+    shutil.copytree(stack.run_dir / "keys", keys)
+    (keys / "private-key.pem").chmod(mode)
+    done = subprocess.run([stack.build_dir / "billingd", "--check"], text=True, cwd=ROOT,
+                          capture_output=True, check=False, env={**stack.env,
+                                                                 "KEYS_DIR": str(keys)})
+    assert done.returncode == 1
+    line, = done.stderr.splitlines()
+    assert "private-key.pem" in line and "PRIVATE KEY" not in line
+
+
+@pytest.mark.parametrize("method, path, body", [
+    ("GET", "/api/customers/'%20OR%20''='", None), ("GET", "/api/customers?q=%27%3B--", None),
+    ("GET", "/api/customers?cursor=%27", None), ("GET", "/api/customers?email=%5C%27%22", None),
+    ("GET", "/api/customers?q=%25%25%5C", None), ("GET", "/api/none", None),
+    ("POST", "/api/customers", {"email": "'; DROP TABLE customers;--@x.example"}),
+    ("POST", "/api/customers", {"email": "\\'@x.example"}), ("PUT", "/api/customers", {}),
+    ("POST", "/api/licenses/verify", {"license": "'"}),
+    ("DELETE", "/api/customers/cust_" + "0" * 32 + "/keys/'", None),
+    ("POST", "/api/subscriptions/trial", {"customer_id": "'||pg_sleep(9)||'"})])
+def test_refusals_tell_no_internals(api, method, path, body):
+    answer = api.owner.request(method, path, body=body)
+    assert answer.status_code < 500
+    assert answer.elapsed.total_seconds() < 5
+    if answer.status_code >= 400:
+        assert not INTERNALS.search(answer.text), answer.text

@@ -1,0 +1,126 @@
+"""Sign-up under pressure: one customer per address, one trial per person."""
+
+import concurrent.futures
+import itertools
+import unicodedata
+import uuid
+
+import pytest
+
+from support.client import expect
+from support.raw import build, exchange
+
+
+@pytest.fixture(scope="module")
+def public(new_stack):
+    """A stack where everybody may sign up, as fast as nginx's limits let them."""
+    stack = new_stack(PUBLIC_SIGNUP="on", RATE_LIMITS="on")
+    yield stack
+    stack.close()
+
+
+def variants(name, domain):
+    """Spellings of one address: cases and Unicode forms."""
+    forms = {unicodedata.normalize(form, name) for form in ("NFC", "NFD", "NFKC", "NFKD")}
+    forms.add("".join(chr(ord(c) + 0xFEE0) if "a" <= c <= "z" else c for c in name))
+    cases = (str.lower, str.upper, str.title, str.swapcase)
+    spelled = {case(form) for case, form in itertools.product(cases, forms)}
+    return sorted(f"{local}@{place}" for local in spelled
+                  for place in (domain, domain.upper()))
+
+
+def sign_up_at_once(api, emails):
+    """All of them at once: the answers."""
+    def sign_up(email):
+        return api.bearer(api.stack.admin_key).post("/api/customers", {"email": email})
+
+    with concurrent.futures.ThreadPoolExecutor(len(emails)) as pool:
+        return list(pool.map(sign_up, emails))
+
+
+@pytest.mark.parametrize("name", ["jane.doe", "josé.müller", "ångström"])
+def test_fifty_at_once_make_one_customer(api, stack, figures, name):
+    local = f"{name}.{uuid.uuid4().hex[:8]}"
+    spelled = variants(local, stack.mail_domain)
+    assert len(spelled) >= 8
+    emails = list(itertools.islice(itertools.cycle(spelled), 50))
+    answers = sign_up_at_once(api, emails)
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 49
+    assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {
+        "customer_exists"}
+    made = next(answer.json() for answer in answers if answer.status_code == 201)
+    customer_id = made["customer"]["customer_id"]
+    ending = local.rsplit(".", 1)[1]
+    assert stack.sql("SELECT count(*) FROM customers WHERE lower(normalize(email, NFKC)) LIKE "
+                     f"'%{ending}@%'") == "1"
+    for table in ("subscriptions", "licenses", "trial_redemptions", "api_keys"):
+        assert stack.sql(f"SELECT count(*) FROM {table} WHERE customer_id = "
+                         f"'{customer_id}'") == "1", table
+    figures["parallel sign-ups"] = figures.get("parallel sign-ups", 0) + 50
+
+
+def test_a_tag_makes_another_customer_but_no_other_trial(api, stack):
+    name = f"tag{uuid.uuid4().hex[:10]}"
+    emails = [f"{name}{tag}@{stack.mail_domain}" for tag in ("", "+1", "+2", "+a+b")]
+    answers = sign_up_at_once(api, emails * 3)
+    created = [answer.json() for answer in answers if answer.status_code == 201]
+    assert len(created) == 4
+    assert sorted(made["subscription"] is None for made in created) == [False, True, True, True]
+    for made in created:
+        assert (made["subscription"] is None) == (made["license"] is None)
+
+
+def test_dots_count_but_at_gmail(api):
+    name = f"d{uuid.uuid4().hex}"[:20]
+    dotted = name[:3] + "." + name[3:]
+    made = [expect(api.owner.post("/api/customers", {"email": email}), 201)["subscription"]
+            for email in (f"{name}@gmail.com", f"{dotted}@gmail.com", f"{dotted}@googlemail.com",
+                          f"{name}@dots.example", f"{dotted}@dots.example")]
+    assert [subscription is None for subscription in made] == [False, True, True, False, False]
+
+
+def test_only_operators_sign_up_others(api):
+    customer = api.sign_up()
+    body = {"email": api.email()}
+    expect(api.nobody.post("/api/customers", body), 401, "unauthenticated")
+    expect(customer.client.post("/api/customers", body), 403, "forbidden")
+    expect(api.viewer.post("/api/customers", body), 403, "forbidden")
+
+
+def test_public_sign_up_and_its_rate_limit(public, figures):
+    """The limit is 10 a minute and 10 at once; a refusal says when to come again."""
+    api = public.api
+    made = expect(api.nobody.post("/api/customers", {"email": api.email()}), 201)
+    client = api.keyed(made["api_key"])
+    customer_id = made["customer"]["customer_id"]
+    expect(client.get(f"/api/customers/{customer_id}"), 200)
+    expect(api.keyed("nonsense").post("/api/customers", {"email": api.email()}), 401,
+           "unauthenticated")
+    expect(client.post("/api/customers", {"email": api.email()}), 403, "forbidden")
+    expect(api.nobody.get("/api/customers"), 401, "unauthenticated")
+    answers = [api.nobody.post("/api/customers", {"email": api.email()}) for _ in range(25)]
+    served = [answer for answer in answers if answer.status_code == 201]
+    assert 8 <= len(served) <= 11
+    for answer in answers:
+        if answer.status_code != 201:
+            assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+            assert int(answer.headers["Retry-After"]) >= 1
+    figures["sign-ups served of 25 at 10 a minute"] = len(served)
+    # The owner is held by the other limits only.
+    for _ in range(15):
+        expect(api.owner.post("/api/customers", {"email": api.email()}), 201)
+
+
+def test_a_sign_up_that_nginx_sees_twice_is_one(api, stack):
+    """A client that sends its request twice in one go, as some do on a flaky line."""
+    email = api.email()
+    body = b'{"email":"%s"}' % email.encode()
+    headers = [("Authorization", f"Bearer {stack.admin_key}"), ("Content-Length", len(body)),
+               ("Content-Type", "application/json")]
+    headers = [(name, str(value)) for name, value in headers]
+    once = build("POST", "/api/customers", headers, body).replace(b"Connection: close\r\n", b"")
+    answer = exchange(stack, once + build("POST", "/api/customers", headers, body))
+    assert answer.count() == 2 and answer.status == 201
+    assert b"customer_exists" in answer.body
+    stack.secrets.update(word.decode() for word in answer.body.split(b'"')
+                         if word.startswith(b"cust_") and len(word) > 60)
