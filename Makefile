@@ -81,7 +81,7 @@ deps:
 	@app/stack/packages.sh build run
 
 run start: deps
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory -s build
 	@BUILD_VARIANT=$(VARIANT) app/stack/stack.sh $@
 
 stop status:
@@ -133,7 +133,7 @@ compose-check:
 
 bench: deps
 	@app/stack/packages.sh bench
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory -s build
 	@$(PYTHON) tests/bench/bench.py $(BENCH)
 
 help:
