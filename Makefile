@@ -81,7 +81,7 @@ deps:
 	@app/stack/packages.sh build run
 
 run start: deps
-	@$(MAKE) --no-print-directory -s build
+	@$(MAKE) --no-print-directory -s -j"$$(nproc)" build
 	@BUILD_VARIANT=$(VARIANT) app/stack/stack.sh $@
 
 stop status:
