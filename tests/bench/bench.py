@@ -1,0 +1,148 @@
+#!/usr/bin/python3
+"""bench.py: how close the service comes to the limits, measured in one run; for `make bench`.
+
+Only ratios mean anything. What is compared is measured in turns, so that both see the same machine,
+and the median over the rounds is shown. Nothing is asserted about time: the bench fails only when
+something answers with errors, and whether a goal is met is told, not enforced.
+"""
+
+import argparse
+import dataclasses
+import json
+import statistics
+import sys
+import time
+
+import customers
+from goals import GOALS, GROWTH
+from load import CORES, BadRun
+from measures import SMALL, Measures, bounds, cpu
+from rig import Rig, build, statements
+
+MANY = 1_000_000
+MANY_QUICK = 100_000
+
+
+def read_arguments():
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Measures the service against its limits.")
+    parser.add_argument("--json", metavar="FILE", help="keep all figures in this file")
+    parser.add_argument("--seconds", type=int, metavar="N", help="of each single run")
+    parser.add_argument("--quick", action="store_true",
+                        help="one round, fewer customers: below a minute, and noisier")
+    return parser.parse_args()
+
+
+def say(words):
+    """Progress, beside the table."""
+    print(f"bench: {words}", file=sys.stderr, flush=True)
+
+
+def measure(rig, sql, options):
+    """Runs everything; the measures, and the names of the look-ups."""
+    many = MANY_QUICK if options.quick else MANY
+    seconds = options.seconds or (1 if options.quick else 2)
+    measures = Measures(rig, sql, seconds, 1 if options.quick else 3, many)
+    customers.fill(rig, 1, SMALL, measures.plan)
+    say("small requests")
+    measures.small_requests()
+    say("kept licences")
+    measures.licenses_kept()
+    say(f"look-ups among {SMALL} customers")
+    measures.lookups(SMALL, "small")
+    say(f"filling up to {many} customers")
+    customers.fill(rig, SMALL + 1, many, measures.plan)
+    say(f"look-ups among {many} customers")
+    names = measures.lookups(many, "large")
+    say("fresh licences")
+    measures.licenses_fresh()
+    say("sign-ups")
+    measures.sign_ups()
+    return measures, names
+
+
+def ratios(measures, workers):
+    """The rounds' ratios of each goal, and the name of the figures whose tail belongs to it."""
+    sign_ups = [result.rate for result in measures.figures["sign-up"]]
+    return {
+        "health_cpu": (measures.ratios("health", "return200", cpu), "health"),
+        "health_cpu_constant": (measures.ratios("health", "constant", cpu), "constant"),
+        "health_rate": (measures.ratios("health", "return200"), "health"),
+        "health_rate_constant": (measures.ratios("health", "constant"), "constant"),
+        "list_cpu": (measures.ratios("list", "return200", cpu), "list"),
+        "kept": (measures.ratios("kept", "pgbench view"), "kept"),
+        "fresh": (measures.ratios("fresh", "signatures"), "fresh"),
+        "sign_up": (measures.ratios("sign-up", "pgbench sign-up"), "sign-up"),
+        "sign_up_bound": ([a / b for a, b in zip(sign_ups, bounds(measures))], "sign-up"),
+        "memory": ([measures.memory()["billingd"] / workers], None),
+    }
+
+
+def rows_of(measures, names, workers):
+    """The table, as data."""
+    rows = []
+    found = ratios(measures, workers)
+    for goal in GOALS:
+        rounds, figures = found[goal.key]
+        ratio = statistics.median(rounds)
+        tail = figures and measures.median(figures, lambda result: result.p99_us / result.p50_us)
+        rows.append({"what": goal.what, "ratio": ratio, "rounds": rounds, "goal": goal.text(),
+                     "met": goal.met(ratio), "p99_by_p50": tail})
+    for name in names:
+        ratio = measures.ratios(f"{name}, large", f"{name}, small", lambda r: r.p50_us)[0]
+        tail = measures.ratios(f"{name}, large", f"{name}, small", lambda r: r.p99_us)[0]
+        watched = name == "health"
+        rows.append({"what": f"{name}: p50 with many customers / with {SMALL}", "ratio": ratio,
+                     "rounds": [ratio], "goal": "-" if watched else GROWTH.text(),
+                     "met": None if watched else GROWTH.met(ratio), "p99_ratio": tail,
+                     "p99_by_p50": measures.median(f"{name}, large",
+                                                   lambda r: r.p99_us / r.p50_us)})
+    return rows
+
+
+def print_table(rows):
+    """For people."""
+    width = max(len(row["what"]) for row in rows)
+    print(f"{'':{width}}  {'ratio':>7}  {'goal':>7}  {'':4}  {'p99/p50':>7}  rounds")
+    for row in rows:
+        met = {True: "ok", False: "miss", None: ""}[row["met"]]
+        tail = f"{row['p99_by_p50']:.1f}" if row["p99_by_p50"] else ""
+        rounds = f"{min(row['rounds']):.2f}..{max(row['rounds']):.2f}" \
+            if len(row["rounds"]) > 1 else ""
+        print(f"{row['what']:{width}}  {row['ratio']:7.2f}  {row['goal']:>7}  {met:4}  {tail:>7}  "
+              f"{rounds}")
+
+
+def keep(path, measures, rows, workers):
+    """Everything that was measured, for later comparison."""
+    figures = {name: [{**dataclasses.asdict(result), "rate": result.rate} for result in results]
+               for name, results in measures.figures.items()}
+    kept = {"cores": CORES, "workers": workers, "rows": rows, "memory_mb": measures.memory(),
+            "figures": figures}
+    with open(path, "w", encoding="utf-8") as out:
+        json.dump(kept, out, indent=1)
+        out.write("\n")
+
+
+def main():
+    """Builds, starts, measures, shows."""
+    options = read_arguments()
+    start = time.monotonic()
+    programs = build()
+    with Rig(programs) as rig:
+        measures, names = measure(rig, statements(programs), options)
+        workers = rig.workers()
+        rows = rows_of(measures, names, workers)
+        print_table(rows)
+        if options.json:
+            keep(options.json, measures, rows, workers)
+        memory = measures.memory()
+    print(f"PSS after the run: billingd {memory['billingd']:.1f} MB with {workers} workers, "
+          f"nginx {memory['nginx']:.1f} MB; {CORES} cores, {time.monotonic() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (BadRun, RuntimeError) as trouble:
+        sys.exit(f"bench: {trouble}")

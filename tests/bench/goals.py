@@ -1,0 +1,47 @@
+"""The goals: what is compared with what, and how good it should be.
+
+All are ratios within one run, on one machine, so they hold on any. `better` says which side of
+the goal is the good one; a row without a goal is there to be watched.
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Goal:
+    """A row of the table."""
+
+    key: str
+    what: str
+    better: str = ""
+    goal: float = 0.0
+
+    def met(self, ratio):
+        """Whether the ratio is good enough; None when there is no goal."""
+        if not self.better:
+            return None
+        return ratio >= self.goal if self.better == ">=" else ratio <= self.goal
+
+    def text(self):
+        """The goal as shown."""
+        return f"{self.better} {self.goal:g}" if self.better else "-"
+
+
+GOALS = (
+    Goal("health_cpu", "GET /health: server CPU / nginx `return 200`", "<=", 3),
+    Goal("health_cpu_constant", "GET /health: server CPU / constant FastCGI answer"),
+    Goal("health_rate", "GET /health: rate / nginx `return 200`"),
+    Goal("health_rate_constant", "GET /health: rate / constant FastCGI answer"),
+    # 130 us where `return 200` takes 14.
+    Goal("list_cpu", "customers, limit 20: CPU with PostgreSQL / nginx `return 200`", "<=", 9.3),
+    Goal("kept", "licence kept: rate / pgbench, same SELECT, 8 clients", ">=", 0.25),
+    Goal("fresh", "licence fresh: rate / RSA signatures of all cores", ">=", 0.50),
+    Goal("sign_up", "sign-up: rate / pgbench, same statement, 32 clients"),
+    # The same transaction has to be both signed and written by the same cores.
+    Goal("sign_up_bound", "sign-up: rate / bound of that pgbench and RSA together"),
+    # 12 MB at 8 workers.
+    Goal("memory", "billingd, all processes: PSS in MB per worker", "<=", 1.5),
+)
+
+# Each look-up and page, p50 with many customers / p50 with a thousand.
+GROWTH = Goal("growth", "p50", "<=", 2)

@@ -1,0 +1,165 @@
+"""The comparisons. Each runs what is compared in turns and keeps the figures of every round."""
+
+import base64
+import json
+import re
+import ssl
+import statistics
+import urllib.request
+
+import customers
+import load
+from load import Requests
+from rig import pss_megabytes
+
+SMALL = 1000
+WARM_UP_SECONDS = 1
+HEALTH = [("GET", "/health", "", "")]
+
+# What billingd would pass for a new customer, made by PostgreSQL from two random numbers. By the
+# number of the parameter of customer_sign_up.
+SIGN_UP_SETUP = """\\set a random(1, 9000000000000000000)
+\\set b random(1, 9000000000000000000)
+"""
+HEX = "md5(:a::text || ' ' || :b::text)"
+SIGN_UP_VALUES = {
+    1: f"'cust_' || {HEX}", 2: f"{HEX} || '@pgbench.example'", 3: "'Company ' || :a::text",
+    4: "now()", 5: "'{plan}'", 6: "now() + interval '14 days'", 7: f"'lic_' || {HEX}",
+    8: "'pgbench'", 9: f"sha256(convert_to({HEX}, 'UTF8'))", 10: "repeat('x', {token_length})",
+    11: "now() + interval '14 days'", 12: f"'key_' || left({HEX}, 24)", 13: "'sign-up'",
+    14: f"sha256(convert_to({HEX}, 'UTF8'))", 15: f"'cust_' || left({HEX}, 8)",
+    16: "'{{license,usage,billing}}'::text[]", 17: "'nobody'", 18: HEX,
+}
+
+
+class Measures:
+    """All comparisons over one rig. `figures` holds the results of each round by name."""
+
+    def __init__(self, rig, sql, seconds, rounds, many):
+        self.rig, self.sql = rig, sql
+        self.seconds, self.rounds, self.many = seconds, rounds, many
+        self.figures = {}
+        self.key = rig.env["ADMIN_API_KEY"]
+        self.warm_up = rounds > 1
+        self.plan = self._get("/api/plans")["trial"]["plan"]
+        self.key_bits = 8 * len(self._modulus())
+
+    def _get(self, path, key=None):
+        request = urllib.request.Request(self.rig.url + path, headers={"X-API-Key": key} if key
+                                         else {})
+        trust = ssl.create_default_context(cafile=self.rig.env["CA_CERT"])
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),
+                                             urllib.request.HTTPSHandler(context=trust))
+        with opener.open(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def _modulus(self):
+        return base64.urlsafe_b64decode(self._get("/.well-known/jwks.json")["keys"][0]["n"] + "==")
+
+    def _watched(self, *services):
+        return {name: self.rig.pid(name) for name in services}
+
+    def _requests(self, name, requests, once=False):
+        return Requests(self.rig.folder, name, requests, once)
+
+    def _keep(self, name, result):
+        self.figures.setdefault(name, []).append(result)
+        return result
+
+    def _serve(self, name, requests, connections=48):
+        """Load on the service, all its servers watched."""
+        return self._keep(name, load.wrk(self.rig.url, requests, self.seconds, connections,
+                                         self._watched("nginx", "billingd", "postgres")))
+
+    def small_requests(self):
+        """/health, and a list, against what nginx does alone and with the least FastCGI."""
+        health = self._requests("health", HEALTH)
+        listing = self._requests("list", [("GET", "/api/customers?limit=20", self.key, "")])
+        alone = self._requests("return200", [("GET", "/return200", "", "")])
+        constant = self._requests("constant", [("GET", "/constant", "", "")])
+        for _ in range(self.rounds):
+            self._keep("return200", load.wrk(self.rig.reference_url, alone, self.seconds,
+                                             watched=self._watched("reference")))
+            self._keep("constant", load.wrk(self.rig.reference_url, constant, self.seconds,
+                                            watched=self._watched("reference", "constant")))
+            self._serve("health", health)
+            self._serve("list", listing)
+
+    def licenses_kept(self):
+        """The same licences over and over, against the SELECT that finds them."""
+        numbers = range(1, 17)
+        requests = self._requests("kept", customers.license_requests(numbers))
+        scripts, defines = [], {}
+        for number in numbers:
+            self._get(f"/api/licenses/{customers.customer_id(number)}", customers.api_key(number))
+            script = self.rig.folder / f"view{number}.sql"
+            script.write_text(re.sub(r"\$(\d)\b", rf":p{number}_\1", self.sql["license_view"]) +
+                              ";\n", encoding="utf-8")
+            scripts.append(script)
+            defines[f"p{number}_1"] = "\\x" + customers.digest(number)
+            defines[f"p{number}_2"] = customers.customer_id(number)
+        for _ in range(self.rounds):
+            self._keep("pgbench view", load.pgbench(self.rig.database(), scripts, self.seconds, 8,
+                                                    defines))
+            self._serve("kept", requests)
+
+    def licenses_fresh(self):
+        """Each request is the first look of a customer at its licence: it signs and stores one.
+        Against what the cores can sign when they do nothing else."""
+        size = min(3000 * load.CORES * self.seconds, (self.many - SMALL) // self.rounds)
+        for number in range(self.rounds):
+            first = SMALL + number * size + 1
+            fresh = customers.license_requests(range(first, first + size))
+            self._keep("signatures", load.signatures(self.key_bits, self.seconds))
+            self._serve("fresh", self._requests(f"fresh{number}", fresh, once=True))
+
+    def sign_ups(self):
+        """New customers, against the statement that writes them."""
+        token = self._get(f"/api/licenses/{customers.customer_id(1)}", self.key)["license"]
+        values = {number: value.format(plan=self.plan, token_length=len(token))
+                  for number, value in SIGN_UP_VALUES.items()}
+        script = self.rig.folder / "sign_up.sql"
+        statement = re.sub(r"\$(\d+)\b", lambda found: f"({values[int(found[1])]})",
+                           self.sql["customer_sign_up"])
+        script.write_text(SIGN_UP_SETUP + statement + ";\n", encoding="utf-8")
+        for number in range(self.rounds):
+            new = customers.sign_ups(self.key, f"round{number}", 4000 * load.CORES * self.seconds)
+            self._keep("pgbench sign-up", load.pgbench(self.rig.database(), [script],
+                                                       self.seconds, 32))
+            self._serve("sign-up", self._requests(f"sign-up{number}", new, once=True))
+
+    def lookups(self, total, stage):
+        """Every look-up and page with so many customers, by few callers at a time."""
+        skipped = total * 99 // 100
+        deep = self._get(f"/api/customers?limit=1&offset={skipped - 1}", self.key)["next_cursor"]
+        asked = {"health": HEALTH, **customers.lookups(total, self.key, deep)}
+        for name, requests in asked.items():
+            file = self._requests("lookup", requests)
+            if self.warm_up or name == "licence kept":
+                load.wrk(self.rig.url, file, WARM_UP_SECONDS, 4)
+            self._serve(f"{name}, {stage}", file, 4)
+        return list(asked)
+
+    def median(self, name, of=lambda result: result.rate):
+        """The median over the rounds of a figure."""
+        return statistics.median(of(result) for result in self.figures[name])
+
+    def ratios(self, name, base, of=lambda result: result.rate):
+        """The figure over the base's, round by round."""
+        return [of(a) / of(b) for a, b in zip(self.figures[name], self.figures[base])]
+
+    def memory(self):
+        """PSS in MB by service, as it is now."""
+        return {name: pss_megabytes(self.rig.pid(name)) for name in ("billingd", "nginx")}
+
+
+def cpu(result):
+    """For Measures.ratios()."""
+    return result.all_cpu_us
+
+
+def bounds(measures):
+    """Sign-ups a second if signing and writing took turns on the same cores, round by round."""
+    return [1 / (1 / written.rate + 1 / signed.rate)
+            for written, signed in zip(measures.figures["pgbench sign-up"],
+                                       measures.figures["signatures"])]
