@@ -15,35 +15,37 @@ static const char *const level_names[LOG_LEVEL_COUNT] = {"error", "warning", "in
 /* The one setting of the process that everything may need before anything else exists. */
 static enum log_level max_level = LOG_LEVEL_INFO;
 
-/* A line is cut at this size: PIPE_BUF keeps writes to a pipe whole. */
+/* Lines have at most this size: PIPE_BUF keeps writes to a pipe whole. */
 struct line {
 	char bytes[4096];
 	size_t length;
+	bool full; /* something did not fit since this was last cleared */
 };
 
-enum { TAIL = 8 };
+/* A long text is cut at CUT, which leaves room for the short members behind it. */
+enum { TAIL = 2, CUT = 3500 };
 
 static void
 line_add(struct line *line, const char *bytes, size_t length)
 {
-	if (length > sizeof(line->bytes) - TAIL - line->length)
+	if (length > sizeof(line->bytes) - TAIL - line->length) {
+		line->full = true;
 		return;
+	}
 	memcpy(line->bytes + line->length, bytes, length);
 	line->length += length;
 }
 
 /* Escapes everything but printable ASCII, so that no value can forge a line or a terminal code.
- */
+ * Stops once the line has `cut` bytes. */
 static void
-line_add_quoted(struct line *line, const char *value)
+line_add_quoted(struct line *line, const char *value, size_t cut)
 {
 	line_add(line, "\"", 1);
-	for (; *value != '\0'; value++) {
+	for (; *value != '\0' && line->length < cut && !line->full; value++) {
 		unsigned char byte = (unsigned char)*value;
 		char escaped[8];
 
-		if (line->length > sizeof(line->bytes) - (size_t)2 * TAIL - 8)
-			break;
 		if (byte == '"' || byte == '\\')
 			(void)snprintf(escaped, sizeof(escaped), "\\%c", byte);
 		else if (byte < 0x20 || byte >= 0x7f)
@@ -56,22 +58,12 @@ line_add_quoted(struct line *line, const char *value)
 }
 
 static void
-line_add_member(struct line *line, const struct log_member *member)
+line_add_value(struct line *line, const struct log_member *member, size_t cut)
 {
-	size_t start = line->length;
 	char number[48];
 
-	if (member->type == LOG_TEXT && member->text == NULL)
-		return;
-	/* A member that does not fit is left out whole. */
-	if (start > sizeof(line->bytes) / 2 && member->type == LOG_TEXT &&
-	    strlen(member->text) * 6 + 64 > sizeof(line->bytes) - start)
-		return;
-	line_add(line, ",", 1);
-	line_add_quoted(line, member->name);
-	line_add(line, ":", 1);
 	if (member->type == LOG_TEXT) {
-		line_add_quoted(line, member->text);
+		line_add_quoted(line, member->text, cut);
 		return;
 	}
 	if (member->type == LOG_MILLISECONDS)
@@ -79,6 +71,24 @@ line_add_member(struct line *line, const struct log_member *member)
 	else
 		(void)snprintf(number, sizeof(number), "%lld", (long long)member->number);
 	line_add(line, number, strlen(number));
+}
+
+static void
+line_add_member(struct line *line, const struct log_member *member)
+{
+	size_t start = line->length;
+	/* In the second half of a line only what fits whole. */
+	size_t cut = start < sizeof(line->bytes) / 2 ? CUT : sizeof(line->bytes);
+
+	if (member->type == LOG_TEXT && member->text == NULL)
+		return;
+	line->full = false;
+	line_add(line, ",", 1);
+	line_add_quoted(line, member->name, sizeof(line->bytes));
+	line_add(line, ":", 1);
+	line_add_value(line, member, cut);
+	if (line->full)
+		line->length = start;
 }
 
 void
@@ -91,7 +101,7 @@ log_write(enum log_level level, const char *message, const struct log_member *me
 		return;
 	clock_format(clock_now_ms(), time);
 	line_add(&line, "{\"time\":", 8);
-	line_add_quoted(&line, time);
+	line_add_quoted(&line, time, sizeof(line.bytes));
 	line_add_member(&line, &LOG_S("level", level_names[level]));
 	line_add_member(&line, &LOG_S("message", message));
 	for (; members->type != LOG_END; members++)
