@@ -141,13 +141,30 @@ same_pattern(const char *a, const char *b)
 	}
 }
 
+/* Some path can match the pattern, and all its parameters have room in a request. */
+static bool
+is_reachable(const char *pattern)
+{
+	const char *segment;
+	size_t segments = 0, params = 0;
+
+	while (*pattern == '/') {
+		if (next_segment(&pattern, &segment) == 0)
+			return false;
+		segments++;
+		params += *segment == ':';
+	}
+	return *pattern == '\0' && segments >= 1 && segments <= SEGMENTS_MAX &&
+	       params <= REQUEST_PARAMS_MAX;
+}
+
 const char *
 router_fault(const struct router *router)
 {
 	for (size_t i = 0; i < router->count; i++) {
 		const struct router_entry *entry = entry_at(router, i);
 
-		if (entry->pattern[0] != '/')
+		if (!is_reachable(entry->pattern))
 			return entry->pattern;
 		for (size_t k = 0; k < i; k++)
 			if (entry_at(router, k)->method == entry->method &&
