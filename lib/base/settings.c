@@ -135,26 +135,43 @@ distance(const char *a, size_t a_length, const char *b)
 	return row[b_length];
 }
 
-/* A misspelt setting in the environment would silently be the default: a name one or two slips
- * away from a setting, alike in its first letters, is refused. */
+/* The setting that the name is a slip or two away from, alike in its first letters, or NULL. */
+static const struct setting *
+nearest_setting(const struct setting *table, const char *name, size_t length)
+{
+	const struct setting *nearest = NULL;
+	size_t least = SLIP + 1;
+
+	for (; table->type != SETTING_STOP; table++) {
+		size_t slips = strncmp(name, table->name, 4) != 0
+		                       ? least
+		                       : distance(name, length, table->name);
+
+		if (slips < least) {
+			least = slips;
+			nearest = table;
+		}
+	}
+	return nearest;
+}
+
+/* A misspelt setting in the environment would silently be the default, so it is refused. */
 static enum fail
 refuse_slips(struct task *task, const struct setting *table)
 {
 	for (char **entry = environ; *entry != NULL; entry++) {
 		size_t length = strcspn(*entry, "=");
+		const struct setting *nearest;
 
 		if (length < SLIP_MIN_LENGTH || length >= 64 ||
 		    find_setting(table, *entry, length) != NULL)
 			continue;
-		for (const struct setting *s = table; s->type != SETTING_STOP; s++) {
-			if (strncmp(*entry, s->name, 4) != 0 ||
-			    distance(*entry, length, s->name) > SLIP)
-				continue;
+		nearest = nearest_setting(table, *entry, length);
+		if (nearest != NULL)
 			return task_fail(
 			        task, FAIL_INVALID, "invalid_setting",
 			        "setting %.*s (environment) is unknown; did you mean %s?",
-			        (int)length, *entry, s->name);
-		}
+			        (int)length, *entry, nearest->name);
 	}
 	return FAIL_NONE;
 }
