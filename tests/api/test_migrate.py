@@ -1,0 +1,141 @@
+"""Migrations: whoever else runs them, and wherever they are killed, one schema comes out."""
+
+import random
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import SEED
+from support.scratch import cluster, new_scratch  # noqa: F401 pylint: disable=unused-import
+from support.stack import ROOT
+
+# What follows the project's own migrations here, each slow enough to be killed half-way.
+SLOW = [
+    "CREATE TABLE s1 (n bigint); INSERT INTO s1 SELECT generate_series(1, 1000);",
+    "ALTER TABLE s1 ADD m bigint NOT NULL DEFAULT 0; SELECT pg_sleep(0.05); "
+    "CREATE INDEX s1_m ON s1 (m);",
+    "CREATE TABLE s3 (n bigint PRIMARY KEY); SELECT pg_sleep(0.05); DROP TABLE s1;",
+    "CREATE FUNCTION s4() RETURNS bigint LANGUAGE sql RETURN 4; SELECT pg_sleep(0.05);",
+]
+
+
+@pytest.fixture(name="folder")
+def fixture_folder(tmp_path):
+    """The project's migrations and more."""
+    folder = tmp_path / "migrations"
+    shutil.copytree(ROOT / "migrations", folder)
+    first = len(list(folder.glob("*.sql"))) + 1
+    for number, sql in enumerate(SLOW, first):
+        (folder / f"{number:03}_slow.sql").write_text(sql, encoding="utf-8")
+    return folder
+
+
+def applied(scratch):
+    """What the database says of it."""
+    return scratch.sql("SELECT version, name, checksum FROM schema_migrations ORDER BY version")
+
+
+def test_status_and_up(new_scratch):
+    scratch = new_scratch()
+    names = sorted(path.name for path in (ROOT / "migrations").glob("*.sql"))
+    before = scratch("migrate", "status")
+    assert before["pending"] == len(names)
+    assert [m["name"] for m in before["migrations"]] == names
+    assert all(m["applied_at"] is None and not m["applied"] for m in before["migrations"])
+    assert scratch("migrate", "up") == {"applied": len(names)}
+    assert scratch("migrate", "up") == {"applied": 0}
+    after = scratch("migrate", "status")
+    assert after["pending"] == 0 and all(m["applied"] for m in after["migrations"])
+    table = scratch.run("migrate", "status").stdout.splitlines()
+    assert table[0].split() == ["version", "name", "applied", "applied_at"]
+    assert table[-1].split() == ["pending", "0"]
+
+
+def test_nothing_works_while_one_is_pending(new_scratch):
+    scratch = new_scratch()
+    for command in (["operator", "list"], ["customer", "list"], ["keys", "rotate"]):
+        assert "billingctl migrate up" in scratch.refuses(*command)
+
+
+def test_a_changed_migration(new_scratch, folder):
+    scratch = new_scratch()
+    scratch("migrate", "up", MIGRATIONS_DIR=folder)
+    first = min(folder.glob("*.sql"))
+    first.write_text(first.read_text(encoding="utf-8") + "-- more\n", encoding="utf-8")
+    for command in ("status", "up"):
+        line = scratch.refuses("migrate", command, MIGRATIONS_DIR=folder)
+        assert first.name in line and "changed" in line
+
+
+def test_a_broken_migration_says_where(new_scratch, folder):
+    scratch = new_scratch()
+    scratch("migrate", "up", MIGRATIONS_DIR=folder)
+    broken = folder / f"{len(list(folder.glob('*.sql'))) + 1:03}_broken.sql"
+    broken.write_text("CREATE TABLE never ();\n\nCREATE TABEL x ();\n", encoding="utf-8")
+    line = scratch.refuses("migrate", "up", MIGRATIONS_DIR=folder)
+    assert f'{broken.name}, line 3: syntax error at or near "TABEL"' in line
+    assert scratch.sql("SELECT to_regclass('never') IS NULL") == "t"
+
+
+def test_an_old_program_on_a_newer_schema(new_scratch, folder):
+    scratch = new_scratch()
+    scratch("migrate", "up", MIGRATIONS_DIR=folder)
+    assert scratch("migrate", "up") == {"applied": 0}
+    assert scratch("operator", "list") == {"operators": []}
+
+
+def test_several_at_once(new_scratch, folder):
+    clean, scratch = new_scratch(), new_scratch()
+    clean("migrate", "up", MIGRATIONS_DIR=folder)
+    running = [subprocess.Popen(**scratch.command("migrate", "up", MIGRATIONS_DIR=folder),
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+               for _ in range(4)]
+    answers = [process.communicate(timeout=60) for process in running]
+    assert [process.returncode for process in running] == [0] * 4, answers
+    counts = [int(out.split()[1]) for out, _ in answers]
+    assert sum(counts) == len(list(folder.glob("*.sql")))
+    assert scratch.schema() == clean.schema() and applied(scratch) == applied(clean)
+
+
+def test_killed_at_any_moment(new_scratch, folder):
+    """Twenty kills, two of the killed running at once in every other round."""
+    generator = random.Random(SEED)
+    clean = new_scratch()
+    started = time.monotonic()
+    clean("migrate", "up", MIGRATIONS_DIR=folder)
+    usual = time.monotonic() - started
+    schema, rows = clean.schema(), applied(clean)
+    half_way = 0
+    for round_ in range(20):
+        scratch = new_scratch()
+        running = [subprocess.Popen(**scratch.command("migrate", "up", MIGRATIONS_DIR=folder),
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                   for _ in range(1 + round_ % 2)]
+        time.sleep(generator.uniform(0, usual))
+        for process in running:
+            process.kill()
+            process.wait()
+        pending = scratch("migrate", "status", MIGRATIONS_DIR=folder)["pending"]
+        half_way += 0 < pending < len(rows.splitlines())
+        assert scratch("migrate", "up", MIGRATIONS_DIR=folder)["applied"] <= pending
+        assert scratch.schema() == schema, f"round {round_}"
+        assert applied(scratch) == rows, f"round {round_}"
+    assert half_way > 0, "no kill hit between the first and the last migration"
+
+
+def test_another_encoding(new_scratch):
+    scratch = new_scratch("ENCODING 'LATIN1' LOCALE 'C'")
+    line = scratch.refuses("migrate", "up")
+    assert "LATIN1" in line and "UTF8" in line and "createdb" in line
+
+
+@pytest.mark.parametrize("names", [[], ["002_a.sql"], ["001_a.sql", "003_b.sql"], ["1_a.sql"]])
+def test_a_bad_folder(new_scratch, tmp_path, names):
+    for name in names:
+        Path(tmp_path, name).write_text("SELECT 1", encoding="utf-8")
+    scratch = new_scratch()
+    assert str(tmp_path) in scratch.refuses("migrate", "up", MIGRATIONS_DIR=tmp_path)
+    assert scratch.sql("SELECT count(*) FROM pg_class WHERE relname = 'schema_migrations'") == "0"
