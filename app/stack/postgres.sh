@@ -72,12 +72,12 @@ forget_dead_server() {
 }
 
 # One connection for each worker of the generation that serves and of the one that drains, and
-# some for people.
+# a hundred for people, scripts and tests.
 connections_needed() {
 	local workers=${WORKERS:-0}
 
 	[[ $workers =~ ^[1-9][0-9]{0,3}$ ]] || workers=$((4 * $(nproc)))
-	echo $((2 * workers + 60))
+	echo $((2 * workers + 100))
 }
 
 start_postgres() {
