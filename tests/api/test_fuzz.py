@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.document import load
-from support.generate import Request, mutate
+from support.generate import EFFORT, Request, mutate
 
 OPERATIONS = load().operations
 BROKEN = {400, 404, 405, 409, 413, 414, 415, 422, 431}
@@ -53,7 +53,7 @@ def send(client, request, method=None):
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.id)
-@settings(max_examples=20)
+@settings(max_examples=20 * EFFORT)
 @given(data=st.data())
 def test_good_requests(api, document, subject, figures, operation, data):
     request = Request(data.draw, document, operation, subject.known())
@@ -74,7 +74,7 @@ def test_good_requests(api, document, subject, figures, operation, data):
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.id)
-@settings(max_examples=40)
+@settings(max_examples=40 * EFFORT)
 @given(data=st.data())
 def test_broken_requests(api, document, subject, figures, operation, data):
     request = Request(data.draw, document, operation, subject.known())
@@ -98,7 +98,7 @@ def test_broken_requests(api, document, subject, figures, operation, data):
             assert answer.status_code in BROKEN, f"accepted {request.data}: {answer.text}"
 
 
-@settings(max_examples=60)
+@settings(max_examples=60 * EFFORT)
 @given(data=st.data())
 def test_any_caller_any_method(api, document, subject, stack, data):
     draw = data.draw

@@ -292,6 +292,54 @@ def test_a_licence_that_ends_soon_is_renewed_in_time(api, stack):
     assert fetch(api, customer) != token
 
 
+# Other policies.
+
+@pytest.fixture(scope="module")
+def strict(new_stack):
+    """Licences end with the paid period plus three days."""
+    stack = new_stack(LICENSE_EXPIRY="paid_through", LICENSE_GRACE_DAYS=3, PAST_DUE_GRACE_DAYS=0,
+                      LICENSE_ISSUER="https://issuer.example", LICENSE_TTL_DAYS=30, WORKERS=2)
+    yield stack
+    stack.close()
+
+
+def claims_at(stack, token):
+    """The claims of a stack whose issuer is not its address."""
+    pem = stack.api.nobody.get("/api/licenses/public-key").json()["public_key"]
+    return jwt.decode(token, pem, algorithms=["RS256"], issuer="https://issuer.example")
+
+
+def test_paid_through(strict):
+    customer = strict.api.sign_up()
+    trial = claims_at(strict, customer.license)
+    assert 14 * DAY - 2 <= trial["exp"] - trial["iat"] <= 14 * DAY
+    paid(strict, customer)
+    claims = claims_at(strict, fetch(strict.api, customer))
+    ends = datetime.datetime(2035, 2, 18, tzinfo=datetime.timezone.utc)
+    assert claims["exp"] == int(ends.timestamp())
+    paid(strict, customer, status="'past_due'", past_due_since="now() - interval '1 second'")
+    claims = claims_at(strict, fetch(strict.api, customer))
+    assert claims["exp"] - claims["iat"] <= DAY
+
+
+def test_no_licence_without_an_end(strict):
+    customer = strict.api.sign_up()
+    paid(strict, customer, current_period_ends_at="NULL")
+    path = f"/api/licenses/{customer.id}"
+    expect(customer.client.get(path), 409, "license_end_unknown")
+    expect(customer.client.post(path + "/rotate"), 409, "license_end_unknown")
+    # What was refused has changed nothing: the licence of the trial is still good.
+    answer = strict.api.nobody.post("/api/licenses/verify", {"license": customer.license})
+    assert expect(answer, 200)["data"]["iss"] == "https://issuer.example"
+
+
+def test_a_shorter_life(strict):
+    customer = strict.api.sign_up()
+    subscribe(strict, customer, trial_ends_at="now() + interval '300 days'")
+    claims = claims_at(strict, fetch(strict.api, customer))
+    assert claims["exp"] - claims["iat"] == 30 * DAY
+
+
 # Taken back.
 
 def revoked(api):

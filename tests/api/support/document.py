@@ -85,8 +85,9 @@ class Document:
     def find(self, method, path):
         """The operation for a request, or None. Literal segments win over parameters."""
         method = "GET" if method == "HEAD" else method
-        found = [o for o in self.operations if o.method == method and o.matches(path)]
-        return min(found, key=lambda o: o.path.count("{"), default=None)
+        found = [o for o in self.operations if o.matches(path)]
+        fewest = min((o.path.count("{") for o in found), default=0)
+        return next((o for o in found if o.method == method and o.path.count("{") == fewest), None)
 
     def errors(self, schema, value):
         """Why the value does not match the schema: a list of texts."""

@@ -1,11 +1,15 @@
 """Requests made from the OpenAPI document: good ones, and good ones with something broken."""
 
 import json
+import os
 import re
 import string
 from urllib.parse import quote
 
 from hypothesis import strategies as st
+
+# FULL=1 looks ten times as long.
+EFFORT = 10 if os.environ.get("FULL") == "1" else 1
 
 # Nothing that JSON or a header could not carry; the service's own limits are in the schemas.
 TEXT = st.characters(blacklist_categories=("Cs",), blacklist_characters="\0")

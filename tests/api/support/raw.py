@@ -39,8 +39,8 @@ def exchange(stack, request, *, timeout=10):
                 connection.sendall(request)
                 while chunk := connection.recv(65536):
                     received += chunk
-            except (ConnectionError, ssl.SSLError):
-                pass  # hung up on
+            except (ConnectionError, ssl.SSLError, TimeoutError):
+                pass  # hung up on, or left waiting
     return Answer(received)
 
 

@@ -1,0 +1,83 @@
+"""The audit log: who did what in which request, written with what was done."""
+
+import pytest
+
+from support.client import expect
+
+
+def acts(api, customer, key_id):
+    """Every act that is recorded, by its name in the log: how it is done."""
+    path, license_path = f"/api/customers/{customer.id}", f"/api/licenses/{customer.id}"
+    return {
+        "sign_up": lambda by: by.post("/api/customers", {"email": api.email()}),
+        "customer_update": lambda by: by.patch(path, {"company_name": "New"}),
+        "key_create": lambda by: by.post(path + "/keys", {}),
+        "key_revoke": lambda by: by.delete(f"{path}/keys/{key_id}"),
+        "license_rotate": lambda by: by.post(license_path + "/rotate"),
+        "license_revoke": lambda by: by.post(license_path + "/revoke", {"reason": "late"}),
+        "customer_delete": lambda by: by.delete(path),
+    }
+
+
+@pytest.mark.parametrize("action", ["sign_up", "customer_update", "key_create", "key_revoke",
+                                    "license_rotate", "license_revoke", "customer_delete"])
+def test_every_act_is_recorded_once(api, stack, action):
+    customer = api.sign_up()
+    _, key_id = api.mint(customer)
+    owner_key = stack.sql("SELECT key_id FROM api_keys WHERE role = 'owner' ORDER BY created_at "
+                          "LIMIT 1")
+    answer = acts(api, customer, key_id)[action](api.owner)
+    assert answer.status_code in (200, 201), answer.text
+    rows = stack.sql("SELECT action, actor FROM audit_log WHERE request_id = "
+                     f"'{answer.headers['X-Request-Id']}'")
+    assert rows == f"{action}|operator:{owner_key}"
+
+
+def test_a_customers_act_names_its_key(api, stack):
+    customer = api.sign_up()
+    key_id = stack.sql(f"SELECT key_id FROM api_keys WHERE customer_id = '{customer.id}'")
+    answer = customer.client.post(f"/api/licenses/{customer.id}/rotate")
+    expect(answer, 200)
+    assert stack.sql("SELECT actor, customer_id FROM audit_log WHERE request_id = "
+                     f"'{answer.headers['X-Request-Id']}'") == f"customer:{key_id}|{customer.id}"
+
+
+def test_what_was_refused_is_not_recorded(api, stack):
+    customer, other = api.sign_up(), api.sign_up()
+    before = stack.sql("SELECT count(*) FROM audit_log")
+    for act in acts(api, customer, "key_" + "0" * 24).values():
+        answer = act(api.viewer)
+        assert answer.status_code == 403
+        answer = act(other.client)
+        assert answer.status_code in (403, 404)
+    assert stack.sql("SELECT count(*) FROM audit_log") == before
+
+
+def test_without_the_record_nothing_is_done(api, new_stack):
+    """A trigger makes the one INSERT fail, as a full disk would."""
+    stack = new_stack(WORKERS=2)
+    customer = stack.api.sign_up()
+    stack.sql("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+              "$$ BEGIN RAISE 'no audit'; END $$;"
+              "CREATE TRIGGER refuse BEFORE INSERT ON audit_log EXECUTE FUNCTION refuse()")
+    tables = ("customers", "subscriptions", "licenses", "api_keys")
+    key_id = stack.sql(f"SELECT key_id FROM api_keys WHERE customer_id = '{customer.id}'")
+    before = [stack.sql(f"SELECT * FROM {table} t ORDER BY t::text") for table in tables]
+    for action, act in acts(stack.api, customer, key_id).items():
+        answer = act(Faulty(stack.api.owner))
+        assert answer.status_code == 500, action
+        assert answer.json()["code"] == "internal_error" and "audit" not in answer.text
+    assert [stack.sql(f"SELECT * FROM {table} t ORDER BY t::text") for table in tables] == before
+    stack.sql("DROP TRIGGER refuse ON audit_log")
+    expect(stack.api.owner.post(f"/api/licenses/{customer.id}/rotate"), 200)
+    stack.close()
+
+
+class Faulty:
+    """The client, but answers of 5xx are what is expected."""
+
+    def __init__(self, client):
+        self.client = client
+
+    def __getattr__(self, name):
+        return lambda *arguments: getattr(self.client, name)(*arguments, faults=True)

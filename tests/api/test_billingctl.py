@@ -1,0 +1,456 @@
+"""billingctl: every command, its answers for people and for scripts, and how it fails."""
+
+import getpass
+import json
+import os
+import re
+import stat
+import time
+from pathlib import Path
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from support.client import expect
+from support.scratch import cluster, new_scratch, scratch  # noqa: F401 pylint: disable=unused-import
+from support.stack import ROOT
+
+COMMANDS = ["migrate status", "migrate up", "keys generate", "keys rotate", "keys list",
+            "operator create", "operator list", "operator revoke", "customer create",
+            "customer show", "customer list", "license issue", "license verify", "doctor"]
+DAY = 24 * 3600
+
+# The statuses of `license verify`; they are an interface, so they are written down here again.
+EXITS = {"license_malformed": 10, "license_algorithm_invalid": 11, "license_key_unknown": 12,
+         "license_signature_invalid": 13, "license_issuer_invalid": 14,
+         "license_not_yet_valid": 15, "license_expired": 16, "license_revoked": 17}
+
+
+def mode_of(path):
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+# Help and usage.
+
+def test_help_lists_every_command(new_scratch):
+    bare = new_scratch()
+    done = bare.run("--help")
+    assert done.returncode == 0 and done.stderr == ""
+    assert re.findall(r"^  ([a-z]+(?: [a-z]+)?)(?= )", done.stdout, re.M) == COMMANDS
+    for group in {command.split()[0] for command in COMMANDS}:
+        text = bare.run(group, "--help").stdout
+        assert all(command in text for command in COMMANDS if command.split()[0] == group)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command(new_scratch, command):
+    """It needs nothing: no settings, no database, no argument."""
+    done = new_scratch().run(*command.split(), "--help", DATABASE_URL="nonsense", WORKERS="x")
+    assert done.returncode == 0 and done.stderr == ""
+    assert done.stdout.startswith(f"Usage: billingctl {command}")
+    for word in ("--config FILE", "--json", "Exit status:"):
+        assert word in done.stdout
+    if command == "license verify":
+        listed = re.findall(r"^ +(\d+)  (license_\w+):", done.stdout, re.M)
+        assert {code: int(status) for status, code in listed} == EXITS
+
+
+def test_version(new_scratch):
+    assert re.fullmatch(r"billingctl \d+\.\d+\n", new_scratch().run("--version").stdout)
+
+
+@pytest.mark.parametrize("words", [
+    "", "keys", "nonsense", "keys nonsense", "doctor more", "operator create",
+    "operator create a b", "operator list --nonsense", "operator create a --role",
+    "operator create a --role king", "operator create a --role=owner --role=viewer",
+    "operator create key_a", "customer create", "customer create nobody",
+    "customer create a@b@example.com", "customer list --limit 0", "customer list --limit 1001",
+    "customer list --limit x", "license verify", "customer show", "--config", "-x",
+    "keys list --keys x"])
+def test_bad_usage(scratch, words):
+    line = scratch.refuses(*words.split(), status=2)
+    assert "--help)" in line
+
+
+@pytest.mark.parametrize("words", [["operator", "create", ""], ["operator", "create", "a\nb"],
+                                   ["operator", "create", "x" * 101],
+                                   ["customer", "create", "a@example.com", "--company", " "],
+                                   ["customer", "create", "a@example.com", "--company", "x" * 201],
+                                   ["customer", "create", "\udcff@example.com"],
+                                   ["customer", "list", "--query", "\udcff"]])
+def test_bad_values(scratch, words):
+    scratch.refuses(*words, status=2)
+
+
+def test_words_after_a_double_dash_are_arguments(scratch):
+    made = scratch.run("operator", "create", "--role=owner", "--", "--odd")
+    assert made.returncode == 0 and "--odd" in made.stdout
+
+
+# Settings.
+
+def test_settings_from_a_file(scratch, tmp_path):
+    config = tmp_path / "billing.env"
+    config.write_text(f"DATABASE_URL={scratch.env.pop('DATABASE_URL')}\n"
+                      "# a remark\nKEYS_DIR='/nowhere'\n", encoding="utf-8")
+    assert scratch("--config", config, "operator", "list") == {"operators": []}
+    assert scratch("operator", "list", f"--config={config}") == {"operators": []}
+    # The environment wins.
+    assert len(scratch("keys", "list", "--config", config)["keys"]) == 1
+
+
+def test_bad_settings(scratch, tmp_path):
+    assert "LOG_LEVEL" in scratch.refuses("keys", "list", LOG_LEVEL="loud")
+    assert "KEYS_DIRR" in scratch.refuses("keys", "list", KEYS_DIRR="x")
+    config = tmp_path / "billing.env"
+    config.write_text("NONSENSE=1\n", encoding="utf-8")
+    line = scratch.refuses("keys", "list", "--config", config)
+    assert "NONSENSE" in line and f"{config} line 1" in line
+    assert "none.env" in scratch.refuses("keys", "list", "--config", tmp_path / "none.env")
+
+
+def test_a_database_that_is_away_says_why(scratch):
+    url = "postgresql://ann:topsecret@/x?host=/nonexistent"
+    line = scratch.refuses("operator", "list", DATABASE_URL=url)
+    assert "/nonexistent" in line and "topsecret" not in line
+    line = scratch.refuses("operator", "list", DATABASE_URL="postgresql://ann:topsecret@[x/y")
+    assert "topsecret" not in line
+
+
+def test_a_secret_from_a_file(scratch, tmp_path):
+    path = tmp_path / "url"
+    path.write_text(scratch.env.pop("DATABASE_URL") + "\n", encoding="utf-8")
+    path.chmod(0o600)
+    assert scratch("operator", "list", DATABASE_URL_FILE=path) == {"operators": []}
+    path.chmod(0o644)
+    assert "chmod" in scratch.refuses("operator", "list", DATABASE_URL_FILE=path)
+
+
+def test_stdout_that_is_full(scratch):
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = scratch.run("keys", "list", stdout=full)
+    assert done.returncode == 1 and "No space left" in done.stderr
+
+
+# Keys.
+
+def test_keys_generate_and_list(new_scratch):
+    fresh = new_scratch()
+    assert "billingctl keys generate" in fresh.refuses("keys", "list")
+    made = fresh("keys", "generate")
+    private, public = fresh.keys / "private-key.pem", fresh.keys / "public-key.pem"
+    assert mode_of(private) == 0o600 and mode_of(public) == 0o644
+    assert private.read_text(encoding="ascii").startswith("-----BEGIN PRIVATE KEY-----")
+    before = private.read_bytes()
+    assert "already" in fresh.refuses("keys", "generate")
+    assert private.read_bytes() == before
+    listed = fresh("keys", "list")["keys"]
+    assert listed == [{"kid": made["kid"], "signs": True, "retired_at": None,
+                       "published_until": None}]
+    private.chmod(0o644)
+    assert f"chmod 600 {private}" in fresh.refuses("keys", "list")
+
+
+def test_keys_rotate(scratch):
+    customer = scratch("customer", "create", "a@example.com")
+    before = scratch("license", "issue", customer["customer_id"])["license"]
+    old = scratch("keys", "list")["keys"][0]["kid"]
+    made = scratch("keys", "rotate", BILLINGD_PID_FILE="/run/b.pid", LICENSE_TTL_DAYS=10)
+    assert made["retired_kid"] == old and made["kid"] != old
+    assert made["next"] == "kill -HUP $(cat /run/b.pid)"
+    # The trial's licence outlives LICENSE_TTL_DAYS.
+    assert days_until(made["retired_published_until"]) == pytest.approx(14, abs=0.01)
+    newest, retired = scratch("keys", "list")["keys"]
+    assert (newest["kid"], newest["signs"]) == (made["kid"], True)
+    assert (retired["kid"], retired["signs"]) == (old, False)
+    assert retired["published_until"] == made["retired_published_until"]
+    # Licences of both keys hold, and the next one comes from the new key.
+    after = scratch("license", "issue", customer["customer_id"])["license"]
+    assert jwt.get_unverified_header(after)["kid"] == made["kid"]
+    for token in (before, after):
+        assert scratch("license", "verify", "-", input=token)["valid"] is True
+
+
+def days_until(moment):
+    parsed = time.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S")
+    return (time.mktime(parsed) - time.timezone - time.time()) / DAY
+
+
+@pytest.mark.parametrize("settings, days", [
+    ({}, 367), ({"LICENSE_TTL_DAYS": 30}, 32),
+    ({"LICENSE_TTL_DAYS": 30, "LICENSE_EXPIRY": "paid_through"}, 366 + 7 + 2)])
+def test_an_old_key_is_published_as_long_as_it_may_be_needed(scratch, settings, days):
+    until = scratch("keys", "rotate", **settings)["retired_published_until"]
+    assert days_until(until) == pytest.approx(days, abs=0.01)
+
+
+def test_an_old_key_outlives_its_last_licence(scratch):
+    scratch("customer", "create", "a@example.com")
+    scratch.sql("UPDATE licenses SET expires_at = '2199-01-01T00:00:00Z'")
+    assert scratch("keys", "rotate")["retired_published_until"] == "2199-01-01T00:00:00.000Z"
+
+
+def test_no_rotation_without_the_database(scratch):
+    before = scratch("keys", "list")
+    scratch.refuses("keys", "rotate", DATABASE_URL="postgresql:///x?host=/nonexistent")
+    assert scratch("keys", "list") == before
+
+
+# Operators.
+
+def test_operators(scratch):
+    owner = scratch("operator", "create", "ann", "--role", "owner")
+    viewer = scratch("operator", "create", "Ödön O'Neil")
+    assert (owner["role"], viewer["role"]) == ("owner", "viewer")
+    for made in (owner, viewer):
+        assert re.fullmatch(r"gba_[0-9a-f]{64}", made["api_key"])
+    done = scratch.run("operator", "list")
+    assert "Ödön O'Neil" in done.stdout
+    for made in (owner, viewer):
+        assert made["api_key"][4:] not in done.stdout + scratch.sql("TABLE api_keys")
+    assert "of that name" in scratch.refuses("operator", "create", "ann")
+    assert scratch("operator", "revoke", "ann")["key_id"] == owner["key_id"]
+    assert scratch("operator", "revoke", viewer["key_id"])["key_id"] == viewer["key_id"]
+    for who in ("ann", owner["key_id"], "nobody", "key_" + "0" * 24):
+        scratch.refuses("operator", "revoke", who)
+    listed = {row["key_id"]: row for row in scratch("operator", "list")["operators"]}
+    assert all(row["revoked_at"] for row in listed.values()) and len(listed) == 2
+    # A revoked one's name is free again.
+    scratch("operator", "create", "ann")
+    audit = scratch.sql("SELECT DISTINCT actor, request_id ~ '^cli-[0-9a-f]{16}$' FROM audit_log")
+    assert audit == f"billingctl:{getpass.getuser()}|t"
+
+
+def test_a_key_into_a_file(scratch, tmp_path):
+    path = tmp_path / "key"
+    done = scratch.run("operator", "create", "ann", "--key-out", path)
+    secret = path.read_text(encoding="ascii").strip()
+    assert re.fullmatch(r"gba_[0-9a-f]{64}", secret) and secret[4:] not in done.stdout
+    assert mode_of(path) == 0o600
+    # Nothing is overwritten, and nothing is made whose key would be lost.
+    for arguments in (["operator", "create", "bob"], ["customer", "create", "b@example.com"]):
+        assert "exists" in scratch.refuses(*arguments, "--key-out", path)
+        scratch.refuses(*arguments, "--key-out", tmp_path / "none" / "key")
+    assert path.read_text(encoding="ascii").strip() == secret
+    assert [row["name"] for row in scratch("operator", "list")["operators"]] == ["ann"]
+    assert scratch("customer", "list") == {"customers": []}
+
+
+def test_an_operators_key_opens_the_api(stack, api):
+    made = json.loads(stack.billingctl("operator", "create", "test-operator", "--json").stdout)
+    client = api.bearer(made["api_key"])
+    expect(client.get("/api/customers"), 200)
+    expect(client.post("/api/customers", {"email": api.email()}), 403, "forbidden")
+    stack.billingctl("operator", "revoke", "test-operator")
+    expect(client.get("/api/customers"), 401, "unauthenticated")
+
+
+# Customers.
+
+def test_customers(scratch):
+    made = scratch("customer", "create", "Ann@Example.com", "--company", "Größe & Söhne")
+    assert re.fullmatch(rf"{made['customer_id']}_[0-9a-f]{{64}}", made["api_key"])
+    assert (made["status"], made["plan"]) == ("trialing", "starter")
+    shown = scratch("customer", "show", made["customer_id"])
+    assert {**shown, "key_id": made["key_id"], "api_key": made["api_key"]} == made
+    assert "e-mail" in scratch.refuses("customer", "create", "ann@example.COM")
+    assert "no such customer" in scratch.refuses("customer", "show", "cust_" + "0" * 32)
+    assert "no such customer" in scratch.refuses("customer", "show", "nonsense")
+    assert made["api_key"] not in scratch.sql("TABLE api_keys")
+    table = scratch.run("customer", "show", made["customer_id"]).stdout
+    assert "Größe & Söhne" in table and "trialing" in table
+
+
+def test_customer_list(scratch):
+    ids = [scratch("customer", "create", f"{name}@example.com", "--company", name.upper())
+           ["customer_id"] for name in ("ann", "anton", "bob")]
+
+    def listed(*options):
+        return [row["customer_id"] for row in scratch("customer", "list", *options)["customers"]]
+
+    assert listed() == ids[::-1]
+    assert listed("--limit", "2") == ids[:0:-1]
+    assert listed("--email", "BOB@example.com") == ids[2:]
+    assert listed("--query", "an") == ids[1::-1]
+    assert listed("--query", "%") == []
+    lines = scratch.run("customer", "list").stdout.splitlines()
+    assert lines[0].split() == ["customer_id", "email", "company_name", "created_at"]
+    assert len(lines) == 4
+
+
+def test_a_customers_key_opens_the_api(stack, api):
+    made = json.loads(stack.billingctl("customer", "create", api.email(), "--json").stdout)
+    answer = expect(api.keyed(made["api_key"]).get(f"/api/customers/{made['customer_id']}"), 200)
+    assert answer["subscription"]["status"] == "trialing"
+
+
+# Licences.
+
+@pytest.fixture(name="customer")
+def fixture_customer(scratch):
+    """Somebody's id."""
+    return scratch("customer", "create", "a@example.com", "--company", "Acme")["customer_id"]
+
+
+def test_license_issue(scratch, customer, tmp_path):
+    plain = scratch.run("license", "issue", customer)
+    assert plain.returncode == 0 and plain.stdout.count("\n") == 1
+    answer = scratch("license", "issue", customer)
+    # The kept one: nothing has changed.
+    assert answer["license"] == plain.stdout.strip()
+    claims = jwt.decode(answer["license"], (scratch.keys / "public-key.pem").read_bytes(),
+                        algorithms=["RS256"])
+    assert (claims["sub"], claims["jti"]) == (customer, answer["jti"])
+    path = tmp_path / "license"
+    for _ in range(2):  # a newer one replaces it
+        assert scratch.run("license", "issue", customer, "--out", path).stdout == ""
+    assert path.read_text(encoding="ascii") == plain.stdout and mode_of(path) == 0o600
+    assert scratch.refuses("license", "issue", "cust_" + "0" * 32)
+
+
+def verdict(scratch, token, *options, status, code):
+    """Judges the token, in both forms of the answer."""
+    done = scratch.run("license", "verify", "-", *options, input=token)
+    assert (done.returncode, done.stderr) == (status, ""), done
+    assert code in done.stdout and "valid  no" in done.stdout
+    done = scratch.run("license", "verify", "-", "--json", *options, input=token)
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["valid"], answer["code"]) == (status, False, code)
+
+
+def refused(scratch, token, code, *options):
+    verdict(scratch, token, *options, status=EXITS[code], code=code)
+
+
+def forge(scratch, claims, key=None, **header):
+    """A token with our kid, signed with our key unless another is given."""
+    pem = (scratch.keys / "private-key.pem").read_bytes()
+    kid = scratch("keys", "list")["keys"][0]["kid"]
+    return jwt.encode(claims, key or pem, algorithm="RS256", headers={"kid": kid, **header})
+
+
+@pytest.fixture(name="claims")
+def fixture_claims(scratch, customer):
+    """What a valid licence says."""
+    token = scratch("license", "issue", customer)["license"]
+    return jwt.decode(token, options={"verify_signature": False})
+
+
+def shifted(claims, seconds, life):
+    """The same at another time."""
+    start = int(time.time()) + seconds
+    return {**claims, "iat": start, "issuedAt": start, "exp": start + life,
+            "expiresAt": start + life}
+
+
+def test_a_valid_license_needs_no_database(scratch, claims, tmp_path):
+    offline = {"DATABASE_URL": "postgresql:///x?host=/nonexistent",
+               "MIGRATIONS_DIR": "/nonexistent", "PLANS_FILE": "/nonexistent"}
+    token = forge(scratch, claims)
+    path = tmp_path / "license"
+    for text in (token, token + "\n", json.dumps({"license": token, "plan": "starter"}),
+                 "\n".join(token[i:i + 64] for i in range(0, len(token), 64))):
+        path.write_text(text, encoding="ascii")
+        assert scratch("license", "verify", path, **offline) == {"valid": True, "data": claims}
+        assert scratch("license", "verify", "-", input=text, **offline)["valid"] is True
+    done = scratch.run("license", "verify", path, **offline)
+    assert re.search(r"^valid +yes$", done.stdout, re.M) and claims["sub"] in done.stdout
+
+
+def test_keys_from_a_file(scratch, claims, tmp_path):
+    token = forge(scratch, claims)
+    pem = tmp_path / "public-key.pem"
+    pem.write_bytes((scratch.keys / "public-key.pem").read_bytes())
+    public = serialization.load_pem_public_key(pem.read_bytes())
+    kid = jwt.get_unverified_header(token)["kid"]
+    jwks = tmp_path / "jwks.json"
+    jwks.write_text(json.dumps({"keys": [{**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(public)),
+                                          "kid": kid, "use": "sig", "alg": "RS256"}]}),
+                    encoding="ascii")
+    no_settings = {"KEYS_DIR": "/nonexistent", "WORKERS": "nonsense"}
+    for path in (pem, jwks):
+        # With keys given, not even the settings matter.
+        assert scratch("license", "verify", "-", "--keys", path, "--issuer", claims["iss"],
+                       input=token, **no_settings)["valid"] is True
+    for broken in ("", "{}", "{", "nonsense"):
+        pem.write_text(broken, encoding="ascii")
+        done = scratch.run("license", "verify", "-", "--keys", pem, input=token)
+        assert done.returncode in (1, EXITS["license_key_unknown"]), done
+    assert "none.pem" in scratch.refuses("license", "verify", "-", "--keys", "none.pem",
+                                         input=token)
+
+
+def test_every_verdict(scratch, claims):
+    token = forge(scratch, claims)
+    head, body, signature = token.split(".")
+    stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    other = "A" if signature[0] != "A" else "B"
+
+    for text in ("", "nonsense", token + ".x", "{}", '{"license": 1}', "\x00" + token,
+                 f"{head}.{body}.", "x" * 100_000):
+        refused(scratch, text, "license_malformed")
+    refused(scratch, jwt.encode(claims, "secret" * 8, algorithm="HS256",
+                                headers=jwt.get_unverified_header(token) | {"alg": "HS256"}),
+            "license_algorithm_invalid")
+    refused(scratch, forge(scratch, claims, kid="x" * 43), "license_key_unknown")
+    refused(scratch, f"{head}.{body}.{other}{signature[1:]}", "license_signature_invalid")
+    refused(scratch, forge(scratch, claims, key=stranger), "license_signature_invalid")
+    refused(scratch, token, "license_issuer_invalid", "--issuer", "https://elsewhere.example")
+    refused(scratch, forge(scratch, shifted(claims, 3600, DAY)), "license_not_yet_valid")
+    refused(scratch, forge(scratch, shifted(claims, -2 * DAY, DAY)), "license_expired")
+
+
+def test_a_revoked_license(stack, api, tmp_path):
+    """With the list that the API publishes, whole or as the bare token."""
+    customer = api.sign_up()
+    pem = stack.run_dir / "keys/public-key.pem"
+    listed = tmp_path / "revocations"
+
+    def verify():
+        return stack.billingctl("license", "verify", "-", "--keys", str(pem), "--revocations",
+                                str(listed), "--json", input=customer.license, check=False)
+
+    listed.write_text(api.nobody.get("/api/licenses/revocations").text, encoding="ascii")
+    assert json.loads(verify().stdout)["valid"] is True
+    expect(api.owner.post(f"/api/licenses/{customer.id}/revoke", {}), 200)
+    answer = api.nobody.get("/api/licenses/revocations")
+    for text in (answer.text, answer.json()["revocations"] + "\n"):
+        listed.write_text(text, encoding="ascii")
+        done = verify()
+        assert done.returncode == EXITS["license_revoked"]
+        assert json.loads(done.stdout)["code"] == "license_revoked"
+
+
+def test_revocation_lists(scratch, claims, tmp_path):
+    token, listed, now = forge(scratch, claims), tmp_path / "list", int(time.time())
+
+    def write(jtis, next_update, **header):
+        content = {"iss": claims["iss"], "iat": now - DAY, "nextUpdate": next_update,
+                   "revoked": jtis}
+        listed.write_text(forge(scratch, content, **{"typ": "revocations+jwt", **header}),
+                          encoding="ascii")
+
+    options = ("--revocations", listed)
+    write([claims["jti"], "lic_x"], now + DAY)
+    refused(scratch, token, "license_revoked", *options)
+    write(["lic_x"], now + DAY)
+    assert scratch("license", "verify", "-", *options, input=token)["valid"] is True
+    # Old news is better than none, but said.
+    write([claims["jti"]], now - 3600)
+    done = scratch.run("license", "verify", "-", *options, input=token)
+    assert done.returncode == EXITS["license_revoked"] and "out of date" in done.stderr
+    # A list that nobody of ours signed decides nothing: neither valid nor revoked.
+    write([], now + DAY, typ="JWT")
+    assert "revocation list" in scratch.refuses("license", "verify", "-", *options, input=token)
+    listed.write_text(token, encoding="ascii")
+    scratch.refuses("license", "verify", "-", *options, input=token)
+    scratch.refuses("license", "verify", "-", "--revocations", tmp_path / "none", input=token)
+
+
+def test_an_unreadable_file_is_no_verdict(scratch):
+    line = scratch.refuses("license", "verify", Path("/nonexistent/license"))
+    assert "/nonexistent/license" in line
+    assert "public key" in scratch.refuses("license", "verify", "-", input="x",
+                                           KEYS_DIR=str(ROOT / "nonexistent"))
