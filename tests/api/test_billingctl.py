@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from support.client import expect
-from support.scratch import cluster, new_scratch, scratch  # noqa: F401 pylint: disable=unused-import
+from support.scratch import (  # noqa: F401 pylint: disable=unused-import
+    Scratch, cluster, new_scratch, scratch)
 from support.stack import ROOT
 
 COMMANDS = ["migrate status", "migrate up", "keys generate", "keys rotate", "keys list",
@@ -28,26 +29,33 @@ EXITS = {"license_malformed": 10, "license_algorithm_invalid": 11, "license_key_
          "license_not_yet_valid": 15, "license_expired": 16, "license_revoked": 17}
 
 
+@pytest.fixture(scope="module", name="shared")
+def fixture_shared(cluster):  # noqa: F811 pylint: disable=redefined-outer-name
+    """For what changes nothing: migrated, and with a key."""
+    made = Scratch(cluster).ready()
+    yield made
+    made.close()
+
+
 def mode_of(path):
     return stat.S_IMODE(os.stat(path).st_mode)
 
 
 # Help and usage.
 
-def test_help_lists_every_command(new_scratch):
-    bare = new_scratch()
-    done = bare.run("--help")
+def test_help_lists_every_command(shared):
+    done = shared.run("--help")
     assert done.returncode == 0 and done.stderr == ""
     assert re.findall(r"^  ([a-z]+(?: [a-z]+)?)(?= )", done.stdout, re.M) == COMMANDS
     for group in {command.split()[0] for command in COMMANDS}:
-        text = bare.run(group, "--help").stdout
+        text = shared.run(group, "--help").stdout
         assert all(command in text for command in COMMANDS if command.split()[0] == group)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_of_a_command(new_scratch, command):
+def test_help_of_a_command(shared, command):
     """It needs nothing: no settings, no database, no argument."""
-    done = new_scratch().run(*command.split(), "--help", DATABASE_URL="nonsense", WORKERS="x")
+    done = shared.run(*command.split(), "--help", DATABASE_URL="nonsense", WORKERS="x")
     assert done.returncode == 0 and done.stderr == ""
     assert done.stdout.startswith(f"Usage: billingctl {command}")
     for word in ("--config FILE", "--json", "Exit status:"):
@@ -57,8 +65,8 @@ def test_help_of_a_command(new_scratch, command):
         assert {code: int(status) for status, code in listed} == EXITS
 
 
-def test_version(new_scratch):
-    assert re.fullmatch(r"billingctl \d+\.\d+\n", new_scratch().run("--version").stdout)
+def test_version(shared):
+    assert re.fullmatch(r"billingctl \d+\.\d+\n", shared.run("--version").stdout)
 
 
 @pytest.mark.parametrize("words", [
@@ -69,8 +77,8 @@ def test_version(new_scratch):
     "customer create a@b@example.com", "customer list --limit 0", "customer list --limit 1001",
     "customer list --limit x", "license verify", "customer show", "--config", "-x",
     "keys list --keys x"])
-def test_bad_usage(scratch, words):
-    line = scratch.refuses(*words.split(), status=2)
+def test_bad_usage(shared, words):
+    line = shared.refuses(*words.split(), status=2)
     assert "--help)" in line
 
 
@@ -80,8 +88,8 @@ def test_bad_usage(scratch, words):
                                    ["customer", "create", "a@example.com", "--company", "x" * 201],
                                    ["customer", "create", "\udcff@example.com"],
                                    ["customer", "list", "--query", "\udcff"]])
-def test_bad_values(scratch, words):
-    scratch.refuses(*words, status=2)
+def test_bad_values(shared, words):
+    shared.refuses(*words, status=2)
 
 
 def test_words_after_a_double_dash_are_arguments(scratch):
@@ -101,21 +109,21 @@ def test_settings_from_a_file(scratch, tmp_path):
     assert len(scratch("keys", "list", "--config", config)["keys"]) == 1
 
 
-def test_bad_settings(scratch, tmp_path):
-    assert "LOG_LEVEL" in scratch.refuses("keys", "list", LOG_LEVEL="loud")
-    assert "KEYS_DIRR" in scratch.refuses("keys", "list", KEYS_DIRR="x")
+def test_bad_settings(shared, tmp_path):
+    assert "LOG_LEVEL" in shared.refuses("keys", "list", LOG_LEVEL="loud")
+    assert "KEYS_DIRR" in shared.refuses("keys", "list", KEYS_DIRR="x")
     config = tmp_path / "billing.env"
     config.write_text("NONSENSE=1\n", encoding="utf-8")
-    line = scratch.refuses("keys", "list", "--config", config)
+    line = shared.refuses("keys", "list", "--config", config)
     assert "NONSENSE" in line and f"{config} line 1" in line
-    assert "none.env" in scratch.refuses("keys", "list", "--config", tmp_path / "none.env")
+    assert "none.env" in shared.refuses("keys", "list", "--config", tmp_path / "none.env")
 
 
-def test_a_database_that_is_away_says_why(scratch):
+def test_a_database_that_is_away_says_why(shared):
     url = "postgresql://ann:topsecret@/x?host=/nonexistent"
-    line = scratch.refuses("operator", "list", DATABASE_URL=url)
+    line = shared.refuses("operator", "list", DATABASE_URL=url)
     assert "/nonexistent" in line and "topsecret" not in line
-    line = scratch.refuses("operator", "list", DATABASE_URL="postgresql://ann:topsecret@[x/y")
+    line = shared.refuses("operator", "list", DATABASE_URL="postgresql://ann:topsecret@[x/y")
     assert "topsecret" not in line
 
 
@@ -128,9 +136,9 @@ def test_a_secret_from_a_file(scratch, tmp_path):
     assert "chmod" in scratch.refuses("operator", "list", DATABASE_URL_FILE=path)
 
 
-def test_stdout_that_is_full(scratch):
+def test_stdout_that_is_full(shared):
     with open("/dev/full", "w", encoding="utf-8") as full:
-        done = scratch.run("keys", "list", stdout=full)
+        done = shared.run("keys", "list", stdout=full)
     assert done.returncode == 1 and "No space left" in done.stderr
 
 
@@ -192,10 +200,10 @@ def test_an_old_key_outlives_its_last_licence(scratch):
     assert scratch("keys", "rotate")["retired_published_until"] == "2199-01-01T00:00:00.000Z"
 
 
-def test_no_rotation_without_the_database(scratch):
-    before = scratch("keys", "list")
-    scratch.refuses("keys", "rotate", DATABASE_URL="postgresql:///x?host=/nonexistent")
-    assert scratch("keys", "list") == before
+def test_no_rotation_without_the_database(shared):
+    before = shared("keys", "list")
+    shared.refuses("keys", "rotate", DATABASE_URL="postgresql:///x?host=/nonexistent")
+    assert shared("keys", "list") == before
 
 
 # Operators.
@@ -366,9 +374,9 @@ def test_keys_from_a_file(scratch, claims, tmp_path):
     public = serialization.load_pem_public_key(pem.read_bytes())
     kid = jwt.get_unverified_header(token)["kid"]
     jwks = tmp_path / "jwks.json"
-    jwks.write_text(json.dumps({"keys": [{**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(public)),
-                                          "kid": kid, "use": "sig", "alg": "RS256"}]}),
-                    encoding="ascii")
+    key = {**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(public)), "kid": kid, "alg": "RS256"}
+    del key["key_ops"]
+    jwks.write_text(json.dumps({"keys": [key]}), encoding="ascii")
     no_settings = {"KEYS_DIR": "/nonexistent", "WORKERS": "nonsense"}
     for path in (pem, jwks):
         # With keys given, not even the settings matter.
@@ -449,8 +457,8 @@ def test_revocation_lists(scratch, claims, tmp_path):
     scratch.refuses("license", "verify", "-", "--revocations", tmp_path / "none", input=token)
 
 
-def test_an_unreadable_file_is_no_verdict(scratch):
-    line = scratch.refuses("license", "verify", Path("/nonexistent/license"))
+def test_an_unreadable_file_is_no_verdict(shared):
+    line = shared.refuses("license", "verify", Path("/nonexistent/license"))
     assert "/nonexistent/license" in line
-    assert "public key" in scratch.refuses("license", "verify", "-", input="x",
+    assert "public key" in shared.refuses("license", "verify", "-", input="x",
                                            KEYS_DIR=str(ROOT / "nonexistent"))
