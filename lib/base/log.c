@@ -36,23 +36,39 @@ line_add(struct line *line, const char *bytes, size_t length)
 	line->length += length;
 }
 
+/* The bytes from `at` that need no escape, `max` at most. */
+static size_t
+plain_span(const char *at, size_t max)
+{
+	size_t span = 0;
+
+	while (span < max && at[span] >= 0x20 && at[span] < 0x7f && at[span] != '"' &&
+	       at[span] != '\\')
+		span++;
+	return span;
+}
+
 /* Escapes everything but printable ASCII, so that no value can forge a line or a terminal code.
  * Stops once the line has `cut` bytes. */
 static void
 line_add_quoted(struct line *line, const char *value, size_t cut)
 {
 	line_add(line, "\"", 1);
-	for (; *value != '\0' && line->length < cut && !line->full; value++) {
-		unsigned char byte = (unsigned char)*value;
+	while (*value != '\0' && line->length < cut && !line->full) {
+		size_t span = plain_span(value, cut - line->length);
+		unsigned char byte = (unsigned char)value[span];
 		char escaped[8];
 
+		line_add(line, value, span);
+		value += span;
+		if (byte == '\0' || line->length >= cut || line->full)
+			break;
 		if (byte == '"' || byte == '\\')
 			(void)snprintf(escaped, sizeof(escaped), "\\%c", byte);
-		else if (byte < 0x20 || byte >= 0x7f)
-			(void)snprintf(escaped, sizeof(escaped), "\\u%04x", byte);
 		else
-			(void)snprintf(escaped, sizeof(escaped), "%c", byte);
+			(void)snprintf(escaped, sizeof(escaped), "\\u%04x", byte);
 		line_add(line, escaped, strlen(escaped));
+		value++;
 	}
 	line_add(line, "\"", 1);
 }
@@ -67,7 +83,9 @@ line_add_value(struct line *line, const struct log_member *member, size_t cut)
 		return;
 	}
 	if (member->type == LOG_MILLISECONDS)
-		(void)snprintf(number, sizeof(number), "%.3f", (double)member->number / 1000.0);
+		(void)snprintf(number, sizeof(number), "%lld.%03lld",
+		               (long long)member->number / 1000,
+		               (long long)member->number % 1000);
 	else
 		(void)snprintf(number, sizeof(number), "%lld", (long long)member->number);
 	line_add(line, number, strlen(number));
