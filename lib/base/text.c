@@ -151,10 +151,25 @@ utf8_sequence(const unsigned char *bytes, size_t left)
 	return 0;
 }
 
+/* How many of the bytes are ASCII, up to the first eight with one that is not. */
+static size_t
+ascii_span(const char *bytes, size_t length)
+{
+	size_t span = 0;
+	uint64_t eight;
+
+	for (; length - span >= sizeof(eight); span += sizeof(eight)) {
+		memcpy(&eight, bytes + span, sizeof(eight));
+		if ((eight & 0x8080808080808080) != 0)
+			break;
+	}
+	return span;
+}
+
 bool
 text_is_utf8(const char *bytes, size_t length)
 {
-	size_t at = 0;
+	size_t at = ascii_span(bytes, length);
 
 	while (at < length) {
 		size_t step = utf8_sequence((const unsigned char *)bytes + at, length - at);
