@@ -4,6 +4,7 @@
 #include "api/handlers.h"
 #include "api/render.h"
 #include "base/fields.h"
+#include "billing/accounts.h"
 
 enum { EMAIL_LENGTH_MAX = 254, NAME_LENGTH_MAX = 200, OFFSET_MAX = 1000000 };
 
@@ -65,7 +66,7 @@ post_customer(struct call *call)
 	struct sign_up made = {0};
 	struct json_out json = json_out_new(operation->task->arena, 4096);
 
-	TRY(customer_sign_up(operation, input->email, input->company_name, &made));
+	TRY(account_sign_up(operation, input->email, input->company_name, &made));
 	json_out_open(&json, NULL, '{');
 	render_customer(&json, "customer", &made.customer);
 	render_subscription(&json, "subscription", made.subscription, operation->now_ms);
@@ -170,7 +171,7 @@ delete_customer(struct call *call)
 	const char *id = request_param(call->request, "customer_id");
 	struct json_out json;
 
-	TRY(customer_delete(&call->operation, id));
+	TRY(account_delete(&call->operation, id));
 	json = render_message(call->operation.task->arena,
 	                      "The customer's personal data is gone and its keys are revoked.",
 	                      "customer_id", id);

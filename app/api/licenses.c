@@ -8,6 +8,7 @@
 #include "api/render.h"
 #include "base/arena.h"
 #include "base/fields.h"
+#include "billing/license_records.h"
 
 enum { TOKEN_MAX = 20000 };
 

@@ -1,7 +1,7 @@
 /*
  * customers.c: customers, signed up and looked up.
  */
-#include "billing/customers.h"
+#include "billing/accounts.h"
 
 #include <string.h>
 
@@ -66,7 +66,7 @@ run_customer_create(struct ctl *ctl)
 	if (company != NULL)
 		TRY(check_text(ctl, "--company", company, COMPANY_MAX, customer_check_name));
 	TRY(db_begin(ctl->operation.db, &ctl->task));
-	TRY(customer_sign_up(&ctl->operation, ctl->argument, company, &made));
+	TRY(account_sign_up(&ctl->operation, ctl->argument, company, &made));
 	TRY(ctl_commit_key(ctl, made.key.secret));
 	put_customer(&output, &made.customer);
 	put_subscription(&output, made.subscription, ctl->operation.now_ms);

@@ -2,7 +2,7 @@
  * keys.c: the keys that sign licences: the first one, the next one, and all that are published.
  */
 #include "base/arena.h"
-#include "billing/licenses.h"
+#include "billing/license_records.h"
 #include "billingctl/output.h"
 
 /* Until billingd is reloaded it signs with the old key. */

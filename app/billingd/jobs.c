@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "billing/idempotency.h"
-#include "billing/licenses.h"
+#include "billing/license_records.h"
 #include "billing/subscriptions.h"
 
 enum { ARENA_LIMIT = 64 * 1024 * 1024, BATCH = 500 };

@@ -6,10 +6,8 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/random.h"
 #include "base/text.h"
 #include "billing/audit.h"
-#include "billing/licenses.h"
 
 static const struct column columns[] = {
         COLUMN(struct customer, customer_id),
@@ -29,59 +27,9 @@ static const struct column columns[] = {
 	"deleted_at IS NULL AND (created_at, customer_id) < "                                  \
 	"(COALESCE($1::timestamptz, 'infinity'), COALESCE($2, '')) "
 
-/* What the one statement of a sign-up did. */
-struct outcome {
-	bool created;
-	bool trial;
-};
-
-static const struct column outcome_columns[] = {
-        COLUMN(struct outcome, created),
-        COLUMN(struct outcome, trial),
-        COLUMN_END,
-};
-
-enum { SIGN_UP, FIND, LIST, LIST_EMAIL, LIST_QUERY, UPDATE, ANONYMISE };
+enum { FIND, LIST, LIST_EMAIL, LIST_QUERY, UPDATE };
 
 static const struct statement statements[] = {
-        [SIGN_UP] =
-                {.name = "customer_sign_up",
-                 .columns = outcome_columns,
-                 .row_size = sizeof(struct outcome),
-                 .sql = "WITH customer AS ("
-                        "  INSERT INTO customers (customer_id, email, company_name, created_at,"
-                        "    updated_at) VALUES ($1, $2, $3, $4::timestamptz, $4::timestamptz)"
-                        "  ON CONFLICT (lower(normalize(email, NFKC))) WHERE deleted_at IS NULL"
-                        "  DO NOTHING RETURNING customer_id, email), "
-                        "redemption AS ("
-                        "  INSERT INTO trial_redemptions (email_digest, customer_id, "
-                        "redeemed_at)"
-                        "  SELECT trial_email_digest(email), customer_id, $4::timestamptz"
-                        "  FROM customer ON CONFLICT DO NOTHING RETURNING customer_id), "
-                        "subscription AS ("
-                        "  INSERT INTO subscriptions (customer_id, plan, status, trial_ends_at,"
-                        "    created_at, updated_at)"
-                        "  SELECT customer_id, $5, 'trialing', $6::timestamptz, "
-                        "$4::timestamptz,"
-                        "    $4::timestamptz FROM redemption RETURNING customer_id), "
-                        "license AS ("
-                        "  INSERT INTO licenses (jti, customer_id, kid, plan, reason, "
-                        "fingerprint,"
-                        "    token, issued_at, expires_at)"
-                        "  SELECT $7, customer_id, $8, $5, 'sign_up', $9, $10, $4::timestamptz,"
-                        "    $11::timestamptz FROM subscription), "
-                        "key AS ("
-                        "  INSERT INTO api_keys (key_id, customer_id, role, name, digest, "
-                        "prefix,"
-                        "    scopes, created_at)"
-                        "  SELECT $12, customer_id, 'customer', $13, $14, $15, $16,"
-                        "    $4::timestamptz FROM customer), "
-                        "audit AS ("
-                        "  INSERT INTO audit_log (actor, action, customer_id, subject, "
-                        "request_id)"
-                        "  SELECT $17, 'sign_up', customer_id, $12, $18 FROM customer) "
-                        "SELECT EXISTS (SELECT FROM customer) AS created, "
-                        "EXISTS (SELECT FROM subscription) AS trial"},
         [FIND] = {.name = "customer_find",
                   ROW,
                   .sql = "SELECT " CUSTOMER_COLUMNS " FROM customers "
@@ -108,10 +56,6 @@ static const struct statement statements[] = {
                         "END, "
                         "updated_at = $6 WHERE customer_id = $1 AND deleted_at IS NULL "
                         "RETURNING " CUSTOMER_COLUMNS},
-        [ANONYMISE] = {.name = "customer_anonymise",
-                       .sql = "UPDATE customers SET email = NULL, company_name = NULL, "
-                              "deleted_at = $2, updated_at = $2 "
-                              "WHERE customer_id = $1 AND deleted_at IS NULL"},
 };
 
 const struct statement_list customer_statements = {statements,
@@ -167,64 +111,6 @@ not_found(struct task *task)
 {
 	return task_fail(task, FAIL_NOT_FOUND, "customer_not_found",
 	                 "There is no such customer.");
-}
-
-/* The rows of a sign-up as they will stand in the database. */
-static void
-prepare(struct operation *operation, const char *email, const char *company_name,
-        struct sign_up *out, struct subscription *subscription)
-{
-	struct instant now = INSTANT_MS(operation->now_ms);
-	const struct plans *plans = &operation->billing->plans;
-
-	out->customer = (struct customer){
-	        .customer_id = random_id(operation->task->arena, "cust_", 16),
-	        .email = email,
-	        .company_name = company_name,
-	        .created_at = now,
-	        .updated_at = now,
-	};
-	*subscription = (struct subscription){
-	        .customer_id = out->customer.customer_id,
-	        .plan = plans->trial_plan,
-	        .status = "trialing",
-	        .trial_ends_at = INSTANT_MS(now.ms + plans->trial_days * DAY_MS),
-	        .created_at = now,
-	        .updated_at = now,
-	        .version = 1,
-	};
-	api_key_make(operation, out->customer.customer_id, "customer", "sign-up", SCOPE_ALL,
-	             &out->key);
-}
-
-enum fail
-customer_sign_up(struct operation *operation, const char *email, const char *company_name,
-                 struct sign_up *out)
-{
-	struct task *task = operation->task;
-	struct subscription *subscription = arena_alloc(task->arena, sizeof(*subscription));
-	struct license *license = arena_alloc(task->arena, sizeof(*license));
-	const struct api_key *key = &out->key.key;
-	struct outcome outcome;
-	bool found;
-
-	prepare(operation, email, company_name, out, subscription);
-	TRY(license_mint(operation, &out->customer, subscription, "sign_up", license));
-	TRY(db_row(operation->db, task, &statements[SIGN_UP],
-	           PARAMETERS(out->customer.customer_id, email, company_name,
-	                      param_time(task, out->customer.created_at), subscription->plan,
-	                      param_time(task, subscription->trial_ends_at), license->jti,
-	                      license->kid, param_bytes(task, license->fingerprint),
-	                      license->token, param_time(task, license->expires_at),
-	                      key->key_id, key->name, param_bytes(task, key->digest),
-	                      key->prefix, param_list(task, &key->scopes), operation->actor,
-	                      task->request_id),
-	           &outcome, &found));
-	if (!outcome.created)
-		return exists(task);
-	out->subscription = outcome.trial ? subscription : NULL;
-	out->license = outcome.trial ? license : NULL;
-	return FAIL_NONE;
 }
 
 enum fail
@@ -305,24 +191,5 @@ customer_update(struct operation *operation, const char *customer_id,
 	                 !email->present          ? "company_name"
 	                 : !company_name->present ? "email"
 	                                          : "email, company_name"));
-	return db_commit(operation->db, task);
-}
-
-enum fail
-customer_delete(struct operation *operation, const char *customer_id)
-{
-	struct task *task = operation->task;
-	int64_t changed;
-
-	TRY(db_begin(operation->db, task));
-	TRY(db_run(operation->db, task, &statements[ANONYMISE],
-	           PARAMETERS(customer_id, param_time(task, INSTANT_MS(operation->now_ms))),
-	           &changed));
-	if (changed == 0)
-		return not_found(task);
-	TRY(subscription_cancel(operation, customer_id));
-	TRY(license_revoke_all(operation, customer_id, "customer_deleted"));
-	TRY(api_key_revoke_all(operation, customer_id));
-	TRY(audit_record(operation, "customer_delete", customer_id, NULL, NULL));
 	return db_commit(operation->db, task);
 }

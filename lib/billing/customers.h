@@ -4,9 +4,7 @@
 #ifndef BILLING_CUSTOMERS_H
 #define BILLING_CUSTOMERS_H
 
-#include "billing/api_keys.h"
 #include "billing/operation.h"
-#include "billing/subscriptions.h"
 
 struct customer {
 	const char *customer_id;
@@ -15,16 +13,6 @@ struct customer {
 	const char *stripe_customer_id;
 	struct instant created_at;
 	struct instant updated_at;
-};
-
-struct license;
-
-/* What a sign-up made. Subscription and licence are NULL when this e-mail had its trial before. */
-struct sign_up {
-	struct customer customer;
-	const struct subscription *subscription;
-	const struct license *license;
-	struct api_key_minted key;
 };
 
 /* Which customers to list: after the cursor (`before`, `before_id`) or the offset. */
@@ -48,11 +36,6 @@ const char *customer_check_email(const char *email);
 /* NULL when the name has no control characters and is not blank, else why not. */
 const char *customer_check_name(const char *name);
 
-/* Creates customer, trial, licence, key and audit entry in one statement. FAIL_CONFLICT
- * "customer_exists". */
-enum fail customer_sign_up(struct operation *operation, const char *email,
-                           const char *company_name, struct sign_up *out) MUST_CHECK;
-
 /* FAIL_NOT_FOUND "customer_not_found", also for a deleted one. */
 enum fail customer_find(struct operation *operation, const char *customer_id,
                         struct customer *out) MUST_CHECK;
@@ -65,8 +48,5 @@ enum fail customer_list(struct operation *operation, const struct customer_filte
 enum fail customer_update(struct operation *operation, const char *customer_id,
                           const struct patch_text *email, const struct patch_text *company_name,
                           struct customer *out) MUST_CHECK;
-
-/* Anonymises the customer, cancels, revokes licences and keys. FAIL_NOT_FOUND. */
-enum fail customer_delete(struct operation *operation, const char *customer_id) MUST_CHECK;
 
 #endif

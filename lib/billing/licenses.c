@@ -10,10 +10,9 @@
 #include "base/text.h"
 #include "billing/access.h"
 #include "billing/audit.h"
-#include "licensing/revocations.h"
+#include "licensing/verify.h"
 
-/* A signed time may be this far off (RFC 8725 leaves it to us); our own clock signs and verifies. */
-enum { LEEWAY_SECONDS = 120, HAND_OUT_TRIES = 3 };
+enum { HAND_OUT_TRIES = 3 };
 
 static const struct column view_columns[] = {
         COLUMN(struct license_view, key.key_id),
@@ -43,33 +42,7 @@ static const struct column view_columns[] = {
         COLUMN_END,
 };
 
-static const struct column license_columns[] = {
-        COLUMN(struct license, jti),
-        COLUMN(struct license, kid),
-        COLUMN(struct license, plan),
-        COLUMN(struct license, reason),
-        COLUMN(struct license, issued_at),
-        COLUMN(struct license, expires_at),
-        COLUMN(struct license, revoked_at),
-        COLUMN(struct license, revoke_reason),
-        COLUMN_END,
-};
-
-/* One jti of the revocation list. */
-struct revoked {
-	const char *jti;
-};
-
-static const struct column revoked_columns[] = {COLUMN(struct revoked, jti), COLUMN_END};
-
-/* When a key's last licence expires. */
-struct last {
-	struct instant expires_at;
-};
-
-static const struct column last_columns[] = {COLUMN(struct last, expires_at), COLUMN_END};
-
-enum { VIEW, STORE, REVOKE_ALL, HISTORY, REVOCATIONS, IS_REVOKED, LAST_OF_KEY, FORGET_TOKENS };
+enum { VIEW, STORE, REVOKE_ALL };
 
 static const struct statement statements[] = {
         [VIEW] =
@@ -119,34 +92,6 @@ static const struct statement statements[] = {
                 {.name = "license_revoke_all",
                  .sql = "UPDATE licenses SET revoked_at = $2, revoke_reason = $3, token = NULL "
                         "WHERE customer_id = $1 AND revoked_at IS NULL AND expires_at > $2"},
-        [HISTORY] =
-                {.name = "license_history",
-                 .columns = license_columns,
-                 .row_size = sizeof(struct license),
-                 .sql = "SELECT jti, kid, plan, reason, issued_at, expires_at, revoked_at, "
-                        "revoke_reason FROM licenses WHERE customer_id = $1 AND "
-                        "(issued_at, jti) < (COALESCE($2::timestamptz, 'infinity'), "
-                        "COALESCE($3, '')) ORDER BY issued_at DESC, jti DESC LIMIT $4::bigint"},
-        [REVOCATIONS] = {.name = "license_revocations",
-                         .columns = revoked_columns,
-                         .row_size = sizeof(struct revoked),
-                         .sql = "SELECT jti FROM licenses WHERE revoked_at IS NOT NULL "
-                                "AND expires_at > $1 ORDER BY jti"},
-        [IS_REVOKED] =
-                {.name = "license_is_revoked",
-                 .columns = revoked_columns,
-                 .row_size = sizeof(struct revoked),
-                 .sql = "SELECT jti FROM licenses WHERE jti = $1 AND revoked_at IS NOT NULL"},
-        [LAST_OF_KEY] =
-                {.name = "license_last_of_key",
-                 .columns = last_columns,
-                 .row_size = sizeof(struct last),
-                 .sql = "SELECT max(expires_at) AS expires_at FROM licenses WHERE kid = $1"},
-        [FORGET_TOKENS] = {.name = "license_forget_tokens",
-                           .sql = "UPDATE licenses SET token = NULL WHERE jti IN ("
-                                  "SELECT jti FROM licenses WHERE token IS NOT NULL "
-                                  "AND issued_at < $1 ORDER BY issued_at LIMIT $2::bigint "
-                                  "FOR UPDATE SKIP LOCKED)"},
 };
 
 const struct statement_list license_statements = {statements,
@@ -294,7 +239,7 @@ is_young(const struct license *license, int64_t now_ms)
 	int64_t age = now_ms - license->issued_at.ms;
 	int64_t limit = life / 2 < DAY_MS ? life / 2 : DAY_MS;
 
-	return age >= -LEEWAY_SECONDS * SECOND_MS && age < limit;
+	return age >= -LICENSE_LEEWAY_SECONDS * SECOND_MS && age < limit;
 }
 
 /* Whether the newest licence can be handed out again; if not, why a new one is due. */
@@ -404,85 +349,4 @@ license_rotate(struct operation *operation, const char *customer_id, struct lice
 	TRY(audit_record(operation, "license_rotate", customer_id, out->jti, NULL));
 	*subscription = view.subscription;
 	return db_commit(operation->db, operation->task);
-}
-
-enum fail
-license_history(struct operation *operation, const char *customer_id, struct instant before,
-                const char *before_jti, int64_t limit, const struct license **out,
-                size_t *count)
-{
-	struct task *task = operation->task;
-
-	return db_rows(operation->db, task, &statements[HISTORY],
-	               PARAMETERS(customer_id, param_time(task, before), before_jti,
-	                          param_int(task, limit)),
-	               (void *)out, count);
-}
-
-enum fail
-license_revocations(struct operation *operation, char **token)
-{
-	struct task *task = operation->task;
-	const struct billing *billing = operation->billing;
-	struct revocations list = {
-	        .issuer = billing->policy.issuer,
-	        .issued_at_s = operation->now_ms / SECOND_MS,
-	        .next_update_s = operation->now_ms / SECOND_MS +
-	                         billing->policy.revocations_ttl_hours * 3600,
-	};
-	const struct revoked *rows;
-	const char **jtis;
-
-	TRY(db_rows(operation->db, task, &statements[REVOCATIONS],
-	            PARAMETERS(param_time(task, INSTANT_MS(operation->now_ms))), (void *)&rows,
-	            &list.count));
-	jtis = arena_array(task->arena, list.count, sizeof(*jtis));
-	for (size_t i = 0; i < list.count; i++)
-		jtis[i] = rows[i].jti;
-	list.jtis = jtis;
-	return revocations_sign(task, license_keys_signing(&billing->keys), &list, token);
-}
-
-enum fail
-license_check(struct operation *operation, const char *token, enum license_verdict *verdict,
-              const char **payload)
-{
-	struct task *task = operation->task;
-	const struct billing *billing = operation->billing;
-	struct license_claims claims;
-	struct revoked row;
-	bool revoked;
-
-	*verdict = license_verify(task, &billing->keys, token, operation->now_ms / SECOND_MS,
-	                          LEEWAY_SECONDS, billing->policy.issuer, &claims, payload);
-	if (*verdict != LICENSE_VALID)
-		return FAIL_NONE;
-	TRY(db_row(operation->db, task, &statements[IS_REVOKED], PARAMETERS(claims.jti), &row,
-	           &revoked));
-	if (revoked)
-		*verdict = LICENSE_REVOKED;
-	return FAIL_NONE;
-}
-
-enum fail
-license_last_of_key(struct operation *operation, const char *kid, struct instant *out)
-{
-	struct last last = {.expires_at = INSTANT_NONE};
-	bool found;
-
-	TRY(db_row(operation->db, operation->task, &statements[LAST_OF_KEY], PARAMETERS(kid),
-	           &last, &found));
-	*out = last.expires_at;
-	return FAIL_NONE;
-}
-
-enum fail
-license_forget_tokens(struct operation *operation, int64_t limit, int64_t *forgotten)
-{
-	struct task *task = operation->task;
-
-	return db_run(operation->db, task, &statements[FORGET_TOKENS],
-	              PARAMETERS(param_time(task, INSTANT_MS(operation->now_ms - DAY_MS)),
-	                         param_int(task, limit)),
-	              forgotten);
 }

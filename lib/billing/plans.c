@@ -231,7 +231,9 @@ plans_load(struct task *task, const char *path, struct plans *out)
 	*out = (struct plans){0};
 	TRY(file_read(task, path, FILE_LIMIT, &text, &length));
 	TRY(refuse_syntax(&reader, text, length));
-	TRY(json_in_parse_object(task, text, length, &root));
+	TRY(json_in_parse(task, text, length, &root));
+	if (!json_object_is_type(root, json_type_object))
+		return invalid(&reader, "it", "must be an object");
 	if (!json_in_int(root, "version", &out->version) || out->version < 1)
 		return invalid(&reader, "version", "must be an integer of 1 or more");
 	if (!json_object_object_get_ex(root, "plans", &list) ||

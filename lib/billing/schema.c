@@ -3,22 +3,34 @@
  */
 #include "billing/schema.h"
 
+#include "billing/accounts.h"
 #include "billing/api_keys.h"
 #include "billing/audit.h"
 #include "billing/customers.h"
 #include "billing/idempotency.h"
-#include "billing/licenses.h"
+#include "billing/key_use.h"
+#include "billing/license_records.h"
 #include "billing/subscriptions.h"
+#include "db/migrations.h"
+#include "db/server.h"
 
+/* clang-format off */
 const struct statement_list *const billing_statements[] = {
-        &api_key_statements,
-        &audit_statements,
-        &customer_statements,
-        &idempotency_statements,
-        &license_statements,
-        &subscription_statements,
-        NULL,
+	&account_statements,
+	&api_key_statements,
+	&audit_statements,
+	&customer_statements,
+	&idempotency_statements,
+	&key_use_statements,
+	&license_record_statements,
+	&license_statements,
+	&subscription_statements,
+	&db_statements,
+	&migration_statements,
+	&server_statements,
+	NULL,
 };
+/* clang-format on */
 
 enum fail
 schema_check(struct db *db, struct task *task)

@@ -1,0 +1,34 @@
+/*
+ * license_records.h: what is known of the licences that were issued: their history, which are
+ * revoked, how long a key is needed.
+ */
+#ifndef BILLING_LICENSE_RECORDS_H
+#define BILLING_LICENSE_RECORDS_H
+
+#include "billing/licenses.h"
+#include "licensing/verify.h"
+
+extern const struct statement_list license_record_statements;
+
+/* Issued licences, newest first, without tokens, older than (before, jti) where given. */
+enum fail license_history(struct operation *operation, const char *customer_id,
+                          struct instant before, const char *before_jti, int64_t limit,
+                          const struct license **out, size_t *count) MUST_CHECK;
+
+/* The signed list of revoked licences that have not expired. */
+enum fail license_revocations(struct operation *operation, char **token) MUST_CHECK;
+
+/* Verifies a token with all published keys and the database's revocations. `payload` is the JSON
+ * text of the claims when the verdict is LICENSE_VALID. */
+enum fail license_check(struct operation *operation, const char *token,
+                        enum license_verdict *verdict, const char **payload) MUST_CHECK;
+
+/* When the last licence of that signing key expires; unknown when there is none. */
+enum fail license_last_of_key(struct operation *operation, const char *kid,
+                              struct instant *out) MUST_CHECK;
+
+/* Forgets tokens that are too old to be handed out again, at most `limit`. */
+enum fail license_forget_tokens(struct operation *operation, int64_t limit,
+                                int64_t *forgotten) MUST_CHECK;
+
+#endif
