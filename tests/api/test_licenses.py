@@ -6,6 +6,8 @@ import datetime
 import hashlib
 import hmac
 import json
+import os
+import signal
 import time
 
 import jwt
@@ -338,6 +340,32 @@ def test_a_shorter_life(strict):
     subscribe(strict, customer, trial_ends_at="now() + interval '300 days'")
     claims = claims_at(strict, fetch(strict.api, customer))
     assert claims["exp"] - claims["iat"] == 30 * DAY
+
+
+def test_a_new_signing_key(strict):
+    """Both keys are published, newest first; licences of either verify, here and elsewhere."""
+    customer = strict.api.sign_up()
+    old_kid = jwt.get_unverified_header(customer.license)["kid"]
+    folder = strict.run_dir / "keys"
+    owners = {path.stat().st_uid for path in folder.iterdir()}
+    strict.billingctl("keys", "rotate")
+    assert {path.stat().st_uid for path in folder.iterdir()} == owners, "billingd cannot read it"
+    os.kill(strict.pids()[0], signal.SIGHUP)
+
+    def renewed():
+        token = fetch(strict.api, customer)
+        return token if jwt.get_unverified_header(token)["kid"] != old_kid else None
+
+    tokens = [customer.license, wait_for(renewed)]
+    keys = strict.api.nobody.get("/.well-known/jwks.json").json()
+    assert [key["kid"] for key in keys["keys"]][-1] == old_kid and len(keys["keys"]) == 2
+    by_kid = {key.key_id: key.key for key in jwt.PyJWKSet.from_dict(keys).keys}
+    for token in tokens:
+        claims = jwt.decode(token, by_kid[jwt.get_unverified_header(token)["kid"]],
+                            algorithms=["RS256"], issuer="https://issuer.example")
+        assert claims["sub"] == customer.id
+        answer = strict.api.nobody.post("/api/licenses/verify", {"license": token})
+        assert expect(answer, 200)["data"] == claims
 
 
 # Taken back.

@@ -43,7 +43,10 @@ def test_processes_show_no_secret(stack):
     assert len(pids) >= 3
     for pid in pids:
         for name in ("environ", "cmdline"):
-            shown = Path(f"/proc/{pid}/{name}").read_bytes()
+            try:
+                shown = Path(f"/proc/{pid}/{name}").read_bytes()
+            except PermissionError:
+                continue  # not even to the user that it runs as
             assert not [secret for secret in secrets if secret in shown], (pid, name)
 
 
