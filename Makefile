@@ -113,7 +113,7 @@ lint:
 		--suppress=missingIncludeSystem --error-exitcode=1 -Ilib -Iapp -D_GNU_SOURCE app lib
 	@printf '%s\n' $(filter %.c,$(SOURCES)) | xargs -P2 -n8 sh -c \
 		'clang-tidy --quiet "$$@" -- -std=c17 $(CPPFLAGS) 2>/dev/null' sh
-	@shellcheck app/*/*.sh tests/*.sh tests/*/*.sh
+	@shellcheck app/*/*.sh conf/*.sh tests/*.sh tests/*/*.sh
 	@echo "lint: cppcheck, clang-tidy and shellcheck are quiet"
 
 format:
