@@ -84,17 +84,16 @@ connect_failed(struct db *db, struct task *task, int64_t now_us)
 	return unavailable(db, task, why);
 }
 
-enum fail
-db_connect(struct db *db, struct task *task)
+static PGconn *
+open_connection(const struct db_options *options, struct task *task)
 {
-	int64_t now_us = clock_monotonic_us();
 	const char *session = arena_printf(
 	        task->arena,
 	        "-c statement_timeout=%lld -c lock_timeout=%lld -c TimeZone=UTC "
 	        "-c idle_in_transaction_session_timeout=%lld -c standard_conforming_strings=on",
-	        (long long)db->options.statement_timeout_ms,
-	        (long long)db->options.statement_timeout_ms,
-	        (long long)db->options.statement_timeout_ms * 2);
+	        (long long)options->statement_timeout_ms,
+	        (long long)options->statement_timeout_ms,
+	        (long long)options->statement_timeout_ms * 2);
 	const char *names[] = {"dbname",
 	                       "application_name",
 	                       "connect_timeout",
@@ -102,23 +101,27 @@ db_connect(struct db *db, struct task *task)
 	                       "client_encoding",
 	                       "options",
 	                       NULL};
-	const char *values[] = {db->options.url,
-	                        db->options.application_name,
-	                        "3",
-	                        "10000",
-	                        "UTF8",
-	                        session,
-	                        NULL};
+	const char *values[] = {
+	        options->url, options->application_name, "3", "10000", "UTF8", session, NULL};
+
+	return PQconnectdbParams(names, values, 1);
+}
+
+enum fail
+db_connect(struct db *db, struct task *task)
+{
+	int64_t start_us;
 
 	if (db->connection != NULL && PQstatus(db->connection) == CONNECTION_OK)
 		return FAIL_NONE;
 	db_disconnect(db);
-	if (now_us < db->retry_at_us)
+	start_us = clock_monotonic_us();
+	if (start_us < db->retry_at_us)
 		return task_fail(
 		        task, FAIL_UNAVAILABLE, "database_unavailable",
 		        "The database is not available at the moment; try again soon.");
-	db->connection = PQconnectdbParams(names, values, 1);
-	db->waited_us += clock_monotonic_us() - now_us;
+	db->connection = open_connection(&db->options, task);
+	db->waited_us += clock_monotonic_us() - start_us;
 	if (PQstatus(db->connection) != CONNECTION_OK ||
 	    PQsetnonblocking(db->connection, 1) != 0)
 		return connect_failed(db, task, clock_monotonic_us());
