@@ -79,7 +79,9 @@ class Scratch:
         """Runs billingctl; the finished process. Never more than one line on stderr."""
         done = subprocess.run(**self.command(*arguments, **env), input=input, stdout=stdout,
                               stderr=subprocess.PIPE, timeout=120, check=False)
-        lines = done.stderr.splitlines()
+        # A statement that the schema does not know is also logged, for whoever mends it.
+        lines = [line for line in done.stderr.splitlines()
+                 if not (arguments[:1] == ("doctor",) and line.startswith('{"time":'))]
         assert len(lines) <= 1 and all(line.startswith("billingctl: ") for line in lines), done
         return done
 

@@ -1,0 +1,254 @@
+"""billingctl doctor: a healthy installation is called so, and each thing that breaks is found by the
+check that is meant for it, with a cure."""
+
+import json
+import shutil
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from support.scratch import (  # noqa: F401 pylint: disable=unused-import
+    cluster, new_scratch, scratch)
+from support.stack import ROOT
+
+# That server loses data in a crash, for speed, and does not notice a damaged disk; and no billingd works on these databases.
+SCRATCH_WRONG = {"checksums", "durability", "socket"}
+
+
+def diagnose(scratch, **env):  # noqa: F811 pylint: disable=redefined-outer-name
+    """What is wrong: detail and cure by check; exit status and both forms of the answer agree."""
+    done = scratch.run("doctor", "--json", **env)
+    answer = json.loads(done.stdout)
+    wrong = {c["check"]: c for c in answer["checks"] if c["state"] == "wrong"}
+    assert all(c["detail"] and c["cure"] for c in wrong.values())
+    assert {c["state"] for c in answer["checks"]} <= {"ok", "wrong", "skipped"}
+    assert answer["ok"] is (not wrong) and done.returncode == (1 if wrong else 0)
+    assert bool(done.stderr) is bool(wrong)
+    return wrong
+
+
+def finds(scratch, check, *words, **env):  # noqa: F811 pylint: disable=redefined-outer-name
+    """Exactly this check finds something beyond what is always wrong there."""
+    wrong = diagnose(scratch, **env)
+    assert set(wrong) - SCRATCH_WRONG == {check}
+    text = wrong[check]["detail"] + " " + wrong[check]["cure"]
+    for word in words:
+        assert word in text
+    return wrong[check]
+
+
+@pytest.fixture(name="healthy")
+def fixture_healthy(scratch):  # noqa: F811 pylint: disable=redefined-outer-name
+    """A scratch place with an owner and a customer."""
+    scratch("operator", "create", "ann", "--role", "owner")
+    scratch("customer", "create", "a@example.com")
+    assert set(diagnose(scratch)) == SCRATCH_WRONG
+    return scratch
+
+
+def socket_of(stack):
+    """Where billingd listens."""
+    words = Path(f"/proc/{stack.pids()[0]}/environ").read_bytes().split(b"\0")
+    return next(word.decode().split("=", 1)[1] for word in words
+                if word.startswith(b"BILLING_SOCKET="))
+
+
+def stack_doctor(stack, **env):
+    """The doctor's visit to a stack."""
+    return stack.billingctl("doctor", "--json", check=False,
+                            env={"BILLING_SOCKET": socket_of(stack), **env})
+
+
+def test_a_healthy_stack(stack):
+    done = stack_doctor(stack)
+    answer = json.loads(done.stdout)
+    assert done.returncode == 0 and done.stderr == "" and answer["ok"] is True, done.stdout
+    assert all(c["state"] == "ok" and c["cure"] is None for c in answer["checks"])
+    assert len(answer["checks"]) == len({c["check"] for c in answer["checks"]}) >= 18
+    done = stack.billingctl("doctor", env={"BILLING_SOCKET": socket_of(stack)})
+    assert done.stdout.count("\nok ") == len(answer["checks"]) and "Cure:" not in done.stdout
+
+
+def test_a_rotation_without_a_reload(stack, tmp_path):
+    keys = tmp_path / "keys"
+    shutil.copytree(stack.run_dir / "keys", keys)
+    (keys / "private-key.pem").chmod(0o600)
+    stack.billingctl("keys", "rotate", env={"KEYS_DIR": str(keys)})
+    done = stack_doctor(stack, KEYS_DIR=str(keys))
+    wrong = [c for c in json.loads(done.stdout)["checks"] if c["state"] != "ok"]
+    assert done.returncode == 1 and [c["check"] for c in wrong] == ["reload"]
+    assert "HUP" in wrong[0]["cure"]
+
+
+def test_for_people(healthy):
+    done = healthy.run("doctor", LOG_LEVEL="debug")
+    assert done.returncode == 1 and "3 of " in done.stderr
+    lines = done.stdout.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("WRONG    socket"))
+    assert "Cure: start billingd" in lines[at + 1]
+
+
+def test_settings(healthy):
+    finds(healthy, "settings", "LOG_LEVEL", LOG_LEVEL="loud")
+
+
+def test_plans(healthy, tmp_path):
+    plans = tmp_path / "plans.json"
+    plans.write_text((ROOT / "conf/plans.json").read_text(encoding="utf-8")
+                     .replace('"maxDevices": 50', '"maxDevices": "many"'), encoding="utf-8")
+    finds(healthy, "plans", str(plans), PLANS_FILE=plans)
+    plans.write_text("{", encoding="utf-8")
+    finds(healthy, "plans", str(plans), PLANS_FILE=plans)
+    finds(healthy, "plans", "none.json", PLANS_FILE=tmp_path / "none.json")
+
+
+def test_signing_key(healthy, tmp_path):
+    private, public = healthy.keys / "private-key.pem", healthy.keys / "public-key.pem"
+    private.chmod(0o644)
+    assert finds(healthy, "signing_key")["cure"] == f"chmod 600 {private}"
+    private.chmod(0o600)
+    text = public.read_text(encoding="ascii")
+    other = tmp_path / "other"
+    healthy("keys", "generate", KEYS_DIR=other)
+    public.write_text((other / "public-key.pem").read_text(encoding="ascii"), encoding="ascii")
+    assert "openssl pkey" in finds(healthy, "signing_key", "public half")["cure"]
+    public.write_text(text, encoding="ascii")
+    private.write_text("nonsense", encoding="ascii")
+    finds(healthy, "signing_key", str(private))
+    private.unlink()
+    assert finds(healthy, "signing_key")["cure"] == "billingctl keys generate"
+
+
+def test_an_interrupted_rotation(healthy):
+    """As if killed before its last step: the new private key is not in use yet."""
+    private = healthy.keys / "private-key.pem"
+    old = private.read_bytes()
+    healthy("keys", "rotate")
+    private.rename(healthy.keys / "next-private-key.pem")
+    private.write_bytes(old)
+    private.chmod(0o600)
+    assert finds(healthy, "key_rotation")["cure"] == "billingctl keys rotate"
+    healthy("keys", "rotate")
+    assert set(diagnose(healthy)) == SCRATCH_WRONG
+
+
+def test_a_retired_key_that_is_still_needed(healthy):
+    healthy("keys", "rotate")
+    assert set(diagnose(healthy)) == SCRATCH_WRONG
+    healthy.sql("UPDATE licenses SET expires_at = '2199-01-01T00:00:00Z'")
+    found = finds(healthy, "published_keys", "2199-01-01", "Publish-Until")
+    healthy.sql("UPDATE licenses SET expires_at = now() + interval '1 day'")
+    retired = next((healthy.keys / "retired").iterdir())
+    assert retired.stem in found["detail"]
+    retired.unlink()
+    finds(healthy, "published_keys", retired.stem)
+    healthy.sql("UPDATE licenses SET expires_at = now()")
+    assert set(diagnose(healthy)) == SCRATCH_WRONG
+
+
+def test_database(healthy):
+    url = "postgresql://ann:topsecret@/x?host=/nonexistent"
+    found = finds(healthy, "database", "/nonexistent", "PostgreSQL", DATABASE_URL=url)
+    assert "topsecret" not in json.dumps(found)
+
+
+def test_encoding(new_scratch):  # noqa: F811 pylint: disable=redefined-outer-name
+    made = new_scratch("ENCODING 'LATIN1' LOCALE 'C'")
+    made("keys", "generate")
+    wrong = set(diagnose(made)) - SCRATCH_WRONG
+    assert wrong == {"encoding", "migrations"}
+
+
+def test_a_careless_server(healthy):
+    wrong = diagnose(healthy)
+    assert "fsync" in wrong["durability"]["detail"]
+    assert "pg_checksums" in wrong["checksums"]["cure"]
+
+
+def test_a_read_only_database(healthy):
+    healthy.cluster.sql(f"ALTER DATABASE {healthy.name} SET default_transaction_read_only = on")
+    finds(healthy, "writable", "target_session_attrs")
+
+
+def test_migrations(healthy, tmp_path):
+    folder = tmp_path / "migrations"
+    shutil.copytree(ROOT / "migrations", folder)
+    pending = folder / f"{len(list(folder.glob('*.sql'))) + 1:03}_more.sql"
+    pending.write_text("SELECT 1", encoding="utf-8")
+    found = finds(healthy, "migrations", MIGRATIONS_DIR=folder)
+    assert found["cure"] == "billingctl migrate up"
+    pending.unlink()
+    first = min(folder.glob("*.sql"))
+    first.write_text("SELECT 1", encoding="utf-8")
+    finds(healthy, "migrations", first.name, MIGRATIONS_DIR=folder)
+
+
+@pytest.mark.parametrize("change, statement", [
+    ("ALTER TABLE customers ALTER company_name TYPE varchar(200)", "customer_"),
+    ("ALTER TABLE customers RENAME company_name TO company", "sign_up"),
+    ("DROP TABLE audit_log", "sign_up"),
+    ("DROP FUNCTION trial_email_digest", "sign_up")])
+def test_a_schema_changed_by_hand(healthy, change, statement):
+    healthy.sql(change)
+    finds(healthy, "statements", statement)
+
+
+def test_no_owner(healthy):
+    healthy("operator", "revoke", "ann")
+    healthy("operator", "create", "bob", "--role", "viewer")
+    assert "--role owner" in finds(healthy, "owners")["cure"]
+
+
+class Mute:
+    """A socket that somebody listens on who never answers, or hangs up at once."""
+
+    def __init__(self, path, mode=0o660, hang_up=False):
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        path.chmod(mode)
+        self.listener.listen(8)
+        self.hang_up = hang_up
+        self.taken = []
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def close(self):
+        """Leaves the socket's file with nobody behind it."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    def serve(self):
+        """Until the listener is closed."""
+        while True:
+            try:
+                connection = self.listener.accept()[0]
+            except OSError:
+                return
+            if self.hang_up:
+                connection.recv(4096)
+                connection.close()
+            else:
+                self.taken.append(connection)
+
+
+def test_sockets(healthy, tmp_path):
+    def of(path):
+        wrong = diagnose(healthy, BILLING_SOCKET=path)
+        return {name: wrong[name]["detail"] for name in ("socket", "service") if name in wrong}
+
+    assert "isn't a socket" in of(ROOT / "Makefile")["socket"]
+    path = tmp_path / "open"
+    mutes = [Mute(path, mode=0o666)]
+    assert set(of(path)) == {"socket"} and f"chmod o= {path}" in of(path)["socket"]
+    path = tmp_path / "mute"
+    mutes.append(Mute(path))
+    assert "no answer within 5 s" in of(path)["service"]
+    path = tmp_path / "rude"
+    mutes.append(Mute(path, hang_up=True))
+    assert "without an answer" in of(path)["service"]
+    for mute in mutes:
+        mute.close()
+    assert "refused" in of(path)["service"]
+    long = tmp_path / ("x" * 120)
+    assert "There is no socket" in of(long)["socket"]
