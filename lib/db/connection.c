@@ -35,7 +35,6 @@ db_disconnect(struct db *db)
 	if (db->connection != NULL)
 		PQfinish(db->connection);
 	db->connection = NULL;
-	db->depth = 0;
 	memset(db->prepared, 0, sizeof(db->prepared));
 }
 
@@ -116,7 +115,8 @@ db_connect(struct db *db, struct task *task)
 		return FAIL_NONE;
 	db_disconnect(db);
 	start_us = clock_monotonic_us();
-	if (start_us < db->retry_at_us)
+	/* What the transaction did is gone: the rest of it must not run by itself elsewhere. */
+	if (db->depth > 0 || start_us < db->retry_at_us)
 		return task_fail(
 		        task, FAIL_UNAVAILABLE, "database_unavailable",
 		        "The database is not available at the moment; try again soon.");
@@ -139,10 +139,14 @@ db_notice_close(struct db *db)
 	if (db->connection == NULL || db->depth > 0)
 		return;
 	ready.fd = PQsocket(db->connection);
-	/* Nothing is expected while idle: what is readable is the end, or a notice of it. */
-	if (poll(&ready, 1, 0) > 0 &&
-	    (PQconsumeInput(db->connection) == 0 || PQstatus(db->connection) != CONNECTION_OK))
+	/* Nothing is expected while idle: what is readable is the end, or a notice before it. */
+	while (poll(&ready, 1, 0) > 0) {
+		if (PQconsumeInput(db->connection) != 0 &&
+		    PQstatus(db->connection) == CONNECTION_OK)
+			continue;
 		db_disconnect(db);
+		return;
+	}
 }
 
 /* Sends what is buffered and waits until an answer can be taken; false when the time is over or
@@ -177,6 +181,17 @@ is_error(const PGresult *result)
 	return status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK;
 }
 
+/* What counts of an answer whose end never came. An error says more than the end would have; a
+ * success says nothing, as a statement that commits by itself is told of before its commit. */
+static PGresult *
+unfinished(PGresult *kept)
+{
+	if (kept == NULL || is_error(kept))
+		return kept;
+	PQclear(kept);
+	return NULL;
+}
+
 PGresult *
 db_await(struct db *db)
 {
@@ -188,9 +203,8 @@ db_await(struct db *db)
 		PGresult *next = NULL;
 
 		if (!await_answer(db, deadline_us)) {
-			/* An error that was read before the end says more than the end. */
 			db->waited_us += clock_monotonic_us() - start_us;
-			return kept;
+			return unfinished(kept);
 		}
 		next = PQgetResult(db->connection);
 		if (next == NULL)

@@ -23,7 +23,8 @@ struct db {
 	char constraint[64];
 };
 
-/* Forgets the connection; the next use opens another. */
+/* Forgets the connection. The next use opens another; one that was in a transaction stays without
+ * until that is rolled back. */
 void db_disconnect(struct db *db);
 
 /* Notices a connection that the server has closed while it was idle. */

@@ -82,7 +82,9 @@ connect_and_send(struct db *db, struct task *task, const struct statement *state
 	db_notice_close(db);
 	TRY(db_connect(db, task));
 	kind = send(db, task, statement, parameters);
-	if (kind != FAIL_UNAVAILABLE || db->depth > 0)
+	/* With the connection still there it was no lost one: a lock or a limit would only be
+	 * waited for twice. */
+	if (kind != FAIL_UNAVAILABLE || db->depth > 0 || db->connection != NULL)
 		return kind;
 	task_clear(task);
 	TRY(db_connect(db, task));

@@ -61,11 +61,29 @@ commit_lost(struct db *db, struct task *task)
 	        "the request with the same Idempotency-Key.");
 }
 
+static enum fail
+commit_outcome(struct db *db, struct task *task, PGresult *result)
+{
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+	/* A backend that is told to end may say so when it has committed already. */
+	if (db->warned || (state != NULL && strncmp(state, "57P", 3) == 0))
+		return commit_lost(db, task);
+	if (state != NULL)
+		return db_result_fail(db, task, "COMMIT", result, true);
+	if (PQresultStatus(result) != PGRES_COMMAND_OK)
+		return commit_lost(db, task);
+	if (strcmp(PQcmdStatus(result), "COMMIT") != 0)
+		return task_fail(task, FAIL_INTERNAL, "internal_error",
+		                 "COMMIT of a failed transaction");
+	return FAIL_NONE;
+}
+
 enum fail
 db_commit(struct db *db, struct task *task)
 {
-	enum fail kind = FAIL_NONE;
 	PGresult *result = NULL;
+	enum fail kind;
 
 	if (db->depth > 1) {
 		db->depth--;
@@ -73,20 +91,18 @@ db_commit(struct db *db, struct task *task)
 		                  arena_printf(task->arena, "RELEASE SAVEPOINT s%d", db->depth),
 		                  "RELEASE");
 	}
+	if (db->connection == NULL) {
+		/* It was lost before: COMMIT is never sent. */
+		db->depth = 0;
+		return task_fail(
+		        task, FAIL_UNAVAILABLE, "database_unavailable",
+		        "The database is not available at the moment; try again soon.");
+	}
 	db->warned = false;
 	if (PQsendQueryParams(db->connection, "COMMIT", 0, NULL, NULL, NULL, NULL, 0) == 1)
 		result = db_await(db);
 	db->depth = 0;
-	if (result == NULL || db->warned ||
-	    PQresultErrorField(result, PG_DIAG_SQLSTATE) == NULL) {
-		if (result == NULL || db->warned || PQresultStatus(result) != PGRES_COMMAND_OK)
-			kind = commit_lost(db, task);
-		else if (strcmp(PQcmdStatus(result), "COMMIT") != 0)
-			kind = task_fail(task, FAIL_INTERNAL, "internal_error",
-			                 "COMMIT of a failed transaction");
-	} else {
-		kind = db_result_fail(db, task, "COMMIT", result, true);
-	}
+	kind = commit_outcome(db, task, result);
 	PQclear(result);
 	return kind;
 }
@@ -97,14 +113,14 @@ db_rollback_to(struct db *db, int depth)
 	struct task task = {.arena = NULL};
 	char sql[48] = "ROLLBACK";
 
-	if (db->depth <= depth || db->connection == NULL) {
-		db->depth = db->connection == NULL ? 0 : db->depth;
+	if (db->depth <= depth)
 		return;
-	}
+	db->depth = depth;
+	if (db->connection == NULL)
+		return;
 	if (depth > 0)
 		(void)snprintf(sql, sizeof(sql), "ROLLBACK TO SAVEPOINT s%d", depth);
 	task.arena = arena_new((size_t)64 * 1024);
-	db->depth = depth;
 	/* What cannot be rolled back is ended with its connection. */
 	if (db_command(db, &task, sql, "ROLLBACK") != FAIL_NONE)
 		db_disconnect(db);
