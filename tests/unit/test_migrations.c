@@ -336,15 +336,16 @@ start_child(int start)
 {
 	pid_t pid = fork();
 	size_t applied = 0;
+	struct db *own;
 	char byte;
 
 	if (pid != 0)
 		return pid;
-	db = connect_to(url_of(database));
+	own = connect_to(url_of(database));
 	if (read(start, &byte, 1) < 0 ||
-	    migrations_apply(db, &task, folder, &applied) != FAIL_NONE)
+	    migrations_apply(own, &task, folder, &applied) != FAIL_NONE)
 		applied = 99;
-	db_free(db);
+	db_free(own);
 	_exit((int)applied);
 }
 
