@@ -74,21 +74,27 @@ answer_license(struct call *call, const char *customer_id, const struct license 
                const struct subscription *subscription)
 {
 	struct arena *arena = call->operation.task->arena;
-	const char *tag = arena_printf(arena, "\"%s\"", license->jti);
-	struct json_out json;
+	struct json_out json = render_license(arena, customer_id, license, subscription,
+	                                      call->operation.now_ms);
 
 	metrics_add(call->api->metrics,
 	            license->fresh ? METRIC_LICENSES_SIGNED : METRIC_LICENSES_KEPT, 1);
+	response_json(call->response, 200, &json);
+}
+
+/* What a client keeps it may ask for again with the tag; true when it has it already. */
+static bool
+answer_unchanged(struct call *call, const struct license *license)
+{
+	const char *tag = arena_printf(call->operation.task->arena, "\"%s\"", license->jti);
+
 	response_header(call->response, "ETag", tag);
 	response_header(call->response, "Cache-Control", "private, no-cache");
-	if (call->route->entry.method == HTTP_GET &&
-	    has_tag(call->request->headers.if_none_match, tag)) {
-		call->response->status = 304;
-		return;
-	}
-	json = render_license(arena, customer_id, license, subscription,
-	                      call->operation.now_ms);
-	response_json(call->response, 200, &json);
+	if (!has_tag(call->request->headers.if_none_match, tag))
+		return false;
+	metrics_add(call->api->metrics, METRIC_LICENSES_KEPT, 1);
+	call->response->status = 304;
+	return true;
 }
 
 /* The hot path: one statement reads key, customer, subscription and kept licence. */
@@ -102,7 +108,8 @@ get_license(struct call *call)
 	TRY(license_view_read(&call->operation, &call->caller.digest, id, &view));
 	TRY(caller_admit(call, &view.key));
 	TRY(license_hand_out(&call->operation, &view, &license));
-	answer_license(call, id, &license, &view.subscription);
+	if (!answer_unchanged(call, &license))
+		answer_license(call, id, &license, &view.subscription);
 	return FAIL_NONE;
 }
 

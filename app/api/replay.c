@@ -42,6 +42,16 @@ unpack(struct arena *arena, struct bytes packed, struct response *response)
 	response_header(response, "Idempotent-Replayed", "true");
 }
 
+/* Keys are scoped per caller. Callers without a key are told apart by their address: an answer may
+ * hold an API key, and somebody else's guess of "1" must not open it. */
+static const char *
+scope_of(const struct call *call)
+{
+	if (call->caller.kind != CALLER_NOBODY)
+		return call->operation.actor;
+	return arena_printf(call->request->task.arena, "nobody:%s", call->request->address);
+}
+
 /* Runs the handler in a savepoint. A refusal undoes what it did and becomes the answer; what may
  * be tried again goes up as a failure, and nothing is stored. */
 static enum fail
@@ -72,7 +82,7 @@ replay_or_run(struct call *call)
 	struct db *db = call->operation.db;
 	struct text what = text_new(task->arena, request->body_length + 256);
 	struct idempotency idempotency = {
-	        .caller = call->operation.actor,
+	        .caller = scope_of(call),
 	        .key = request->headers.idempotency_key,
 	};
 	const char *fault = idempotency_check_key(idempotency.key);

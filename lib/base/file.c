@@ -113,6 +113,28 @@ write_all(int file, const char *data, size_t length)
 	return true;
 }
 
+/* The folder that the path stands in. */
+static const char *
+directory_of(struct arena *arena, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		return ".";
+	return arena_copy_bytes(arena, path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+bool
+file_inherit_owner(struct arena *arena, int file, const char *path)
+{
+	struct stat folder;
+
+	if (geteuid() != 0)
+		return true;
+	return stat(directory_of(arena, path), &folder) == 0 &&
+	       fchown(file, folder.st_uid, folder.st_gid) == 0;
+}
+
 /* A new file with exactly this mode, on the disk when this returns. */
 static enum fail
 write_new(struct task *task, const char *path, mode_t mode, const char *data, size_t length)
@@ -122,7 +144,8 @@ write_new(struct task *task, const char *path, mode_t mode, const char *data, si
 
 	if (file < 0)
 		return unwritable(task, path, errno);
-	if (!write_all(file, data, length) || fchmod(file, mode) != 0 || fsync(file) != 0)
+	if (!file_inherit_owner(task->arena, file, path) || !write_all(file, data, length) ||
+	    fchmod(file, mode) != 0 || fsync(file) != 0)
 		error = errno;
 	if (close(file) != 0 && error == 0)
 		error = errno;
@@ -136,13 +159,9 @@ write_new(struct task *task, const char *path, mode_t mode, const char *data, si
 static enum fail
 sync_directory_of(struct task *task, const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	const char *directory = ".";
+	const char *directory = directory_of(task->arena, path);
 	int file, error = 0;
 
-	if (slash)
-		directory = arena_copy_bytes(task->arena, path,
-		                             slash == path ? 1 : (size_t)(slash - path));
 	file = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (file < 0)
 		return unwritable(task, directory, errno);

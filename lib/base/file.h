@@ -24,4 +24,8 @@ enum fail file_read_secret(struct task *task, const char *path, size_t limit,
 enum fail file_write(struct task *task, const char *path, mode_t mode, const char *data,
                      size_t length, bool replace) MUST_CHECK;
 
+/* What root makes belongs to whoever owns the folder it is made in: a key that root rotated must
+ * still be the service's to read. `file` is open on `path`. False with errno; true without root. */
+bool file_inherit_owner(struct arena *arena, int file, const char *path) MUST_CHECK;
+
 #endif

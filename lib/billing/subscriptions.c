@@ -44,9 +44,15 @@ static const struct column attempt_columns[] = {
 
 #define ROW .columns = columns, .row_size = sizeof(struct subscription)
 
-enum { NEWEST, START_TRIAL, TRIAL_OBSTACLE, CANCEL, LOCK, EXPIRE_TRIALS };
+enum { FIND, NEWEST, START_TRIAL, TRIAL_OBSTACLE, CANCEL, LOCK, EXPIRE_TRIALS };
 
 static const struct statement statements[] = {
+        [FIND] = {.name = "subscription_find",
+                  ROW,
+                  .sql = "SELECT " SUBSCRIPTION_COLUMNS
+                         " FROM subscriptions s JOIN customers c "
+                         "ON c.customer_id = s.customer_id AND c.deleted_at IS NULL "
+                         "WHERE s.customer_id = $1 ORDER BY s.subscription_id DESC LIMIT 1"},
         [NEWEST] = {.name = "subscription_newest",
                     ROW,
                     .sql = "SELECT " SUBSCRIPTION_COLUMNS " FROM subscriptions s "
@@ -135,19 +141,18 @@ subscription_find(struct operation *operation, const char *customer_id,
                   struct subscription *out)
 {
 	struct trial_attempt known;
-	const struct subscription *newest;
+	bool found;
 
-	TRY(subscription_newest(operation, customer_id, &newest));
-	if (newest == NULL) {
-		TRY(trial_obstacle(operation, customer_id, &known));
-		if (!known.customer_exists)
-			return task_fail(operation->task, FAIL_NOT_FOUND, "customer_not_found",
-			                 "There is no such customer.");
-		return task_fail(operation->task, FAIL_NOT_FOUND, "subscription_not_found",
-		                 "The customer has no subscription.");
-	}
-	*out = *newest;
-	return FAIL_NONE;
+	TRY(db_row(operation->db, operation->task, &statements[FIND], PARAMETERS(customer_id),
+	           out, &found));
+	if (found)
+		return FAIL_NONE;
+	TRY(trial_obstacle(operation, customer_id, &known));
+	if (!known.customer_exists)
+		return task_fail(operation->task, FAIL_NOT_FOUND, "customer_not_found",
+		                 "There is no such customer.");
+	return task_fail(operation->task, FAIL_NOT_FOUND, "subscription_not_found",
+	                 "The customer has no subscription.");
 }
 
 /* Nothing was inserted: says why. */

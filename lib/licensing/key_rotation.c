@@ -50,9 +50,16 @@ unwritable(struct task *task, const char *path)
 static enum fail
 make_folder(struct task *task, const char *path, mode_t mode)
 {
-	if (mkdir(path, mode) == 0 || errno == EEXIST)
-		return FAIL_NONE;
-	return unwritable(task, path);
+	bool fine;
+	int folder;
+
+	if (mkdir(path, mode) != 0)
+		return errno == EEXIST ? FAIL_NONE : unwritable(task, path);
+	folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	fine = folder >= 0 && file_inherit_owner(task->arena, folder, path);
+	if (folder >= 0)
+		close(folder);
+	return fine ? FAIL_NONE : unwritable(task, path);
 }
 
 static enum fail

@@ -6,6 +6,7 @@ import unicodedata
 import uuid
 
 import pytest
+import requests
 
 from support.client import expect
 from support.raw import build, exchange
@@ -17,6 +18,17 @@ def public(new_stack):
     stack = new_stack(PUBLIC_SIGNUP="on", RATE_LIMITS="on")
     yield stack
     stack.close()
+
+
+class From(requests.adapters.HTTPAdapter):
+    """Connects from this address of the loopback range."""
+
+    def __init__(self, address):
+        self.address = address
+        super().__init__()
+
+    def init_poolmanager(self, *args, **kwargs):
+        super().init_poolmanager(*args, source_address=(self.address, 0), **kwargs)
 
 
 def variants(name, domain):
@@ -124,3 +136,23 @@ def test_a_sign_up_that_nginx_sees_twice_is_one(api, stack):
     assert b"customer_exists" in answer.body
     stack.secrets.update(word.decode() for word in answer.body.split(b'"')
                          if word.startswith(b"cust_") and len(word) > 60)
+
+
+def test_strangers_do_not_share_idempotency_keys(new_stack):
+    """The stored answer holds an API key: another address must not be able to replay it."""
+    public = new_stack(PUBLIC_SIGNUP="on")
+    body = {"email": f"{uuid.uuid4().hex}@{public.mail_domain}"}
+
+    def sign_up(address):
+        session = requests.Session()
+        session.mount("https://", From(address))
+        return session.post(public.base_url + "/api/customers", json=body, timeout=30,
+                            headers={"Idempotency-Key": "1"}, verify=str(public.ca_cert))
+
+    first = sign_up("127.0.0.1")
+    assert first.status_code == 201
+    assert sign_up("127.0.0.1").content == first.content
+    stranger = sign_up("127.0.0.2")
+    assert stranger.status_code == 409
+    assert stranger.json()["code"] == "customer_exists"
+    public.close()
