@@ -3,6 +3,7 @@
  */
 #include "billingd/generation.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "db/migrations.h"
+#include "db/server.h"
 
 enum { ARENA_LIMIT = 64 * 1024 * 1024, WORKERS_PER_CORE = 4 };
 
@@ -52,12 +54,19 @@ static enum fail
 check_migrations(struct task *task, const struct app_settings *settings)
 {
 	const struct db_options options = app_settings_db(settings, "billingd check");
-	struct db *db = db_new(&options);
+	const char *unreachable = server_unreachable(task->arena, settings->database_url);
 	struct migration *migrations;
 	size_t count, pending = 0;
-	enum fail kind = migrations_read(db, task, settings->migrations_dir, &migrations,
-	                                 &count, &pending);
+	struct db *db;
+	enum fail kind;
 
+	if (unreachable != NULL)
+		return task_fail(task, FAIL_UNAVAILABLE, "database_unavailable",
+		                 "the database cannot be reached, see DATABASE_URL: %s",
+		                 unreachable);
+	db = db_new(&options);
+	kind = migrations_read(db, task, settings->migrations_dir, &migrations, &count,
+	                       &pending);
 	db_free(db);
 	TRY(kind);
 	if (pending > 0)
@@ -106,6 +115,18 @@ log_failure(const struct task *task)
 	         LOG_S("reason", task->failure.message));
 }
 
+/* Libraries below us print to stdio's stderr: libpq what a server says while it connects, libfcgi
+ * its errors. Such lines would stand between those of the log, which knows of these things
+ * already and has its own way to the descriptor. */
+static void
+mute_libraries(void)
+{
+	FILE *nowhere = fopen("/dev/null", "we");
+
+	if (nowhere != NULL)
+		stderr = nowhere;
+}
+
 bool
 generation_enter(struct generation *generation, struct metrics *metrics, const char *name,
                  struct api *out)
@@ -113,6 +134,7 @@ generation_enter(struct generation *generation, struct metrics *metrics, const c
 	struct task task = {.arena = generation->arena, .request_id = name};
 	const struct db_options options = app_settings_db(&generation->settings, name);
 
+	mute_libraries();
 	*out = (struct api){
 	        .settings = &generation->settings,
 	        .billing = generation->billing,
