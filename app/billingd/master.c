@@ -29,6 +29,7 @@ static const int64_t throttle_last_us = 60000000;
 
 struct slot {
 	pid_t pid; /* 0: none */
+	int64_t started_us;
 	int64_t start_at_us;
 	int64_t throttle_us; /* of the next start, 0 after a child that had served */
 };
@@ -46,12 +47,13 @@ struct master {
 	sigset_t signals; /* the ones that the master waits for */
 };
 
-/* A child ends with its parent, is no use to a debugger of the same user (it holds the key), and
- * starts with all signals blocked. */
+/* A child ends with its parent (after the request that runs: nobody is left to take the socket's
+ * name away, so its queue might never empty), is no use to a debugger of the same user (it holds
+ * the key), and starts with all signals blocked. */
 static void
 become_child(pid_t parent)
 {
-	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+	(void)prctl(PR_SET_PDEATHSIG, WORKER_RETIRE);
 #ifndef __SANITIZE_ADDRESS__
 	(void)prctl(PR_SET_DUMPABLE, 0);
 #endif
@@ -79,6 +81,7 @@ start_child(struct master *master, size_t slot)
 		return;
 	}
 	master->slots[slot].pid = child;
+	master->slots[slot].started_us = clock_monotonic_us();
 	metrics_add(master->metrics, METRIC_WORKER_STARTS, 1);
 	metrics_add(master->metrics, METRIC_WORKERS, 1);
 }
@@ -101,16 +104,18 @@ start_due(struct master *master)
 }
 
 /* A child that had served is replaced at once. One that died before its first request would only
- * die again: its slot waits one second, then two, ... a minute. The jobs process serves nobody: it
- * is throttled by the same rule unless it ended well. */
+ * die again: its slot waits one second, then two, ... a minute. The jobs process serves nobody;
+ * what counts for it, and for a worker that nobody asked, is to have lived for a minute. */
 static void
 schedule_restart(struct master *master, size_t index, int status)
 {
 	struct slot *slot = &master->slots[index];
+	int64_t now_us = clock_monotonic_us();
 	bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	bool lived = now_us - slot->started_us >= throttle_last_us;
 
 	slot->pid = 0;
-	if (well || atomic_load(&master->served[index]))
+	if (well || lived || atomic_load(&master->served[index]))
 		slot->throttle_us = 0;
 	else if (slot->throttle_us == 0)
 		slot->throttle_us = throttle_first_us;
@@ -118,7 +123,7 @@ schedule_restart(struct master *master, size_t index, int status)
 		slot->throttle_us *= 2;
 	if (slot->throttle_us > throttle_last_us)
 		slot->throttle_us = throttle_last_us;
-	slot->start_at_us = clock_monotonic_us() + slot->throttle_us;
+	slot->start_at_us = now_us + slot->throttle_us;
 }
 
 static void
