@@ -1,0 +1,166 @@
+"""Many clients at once, and the ledger of what they were promised."""
+
+import asyncio
+import collections
+import contextlib
+import itertools
+import json
+import random
+import threading
+import time
+import uuid
+
+from .http import Connection, Lost
+
+PATIENCE_SECONDS = 60
+PAUSE_SECONDS = 0.02
+
+
+class Client:
+    """One client of a load. It notes every answer."""
+
+    def __init__(self, load, number, seed):
+        self.load = load
+        self.number = number
+        self.rng = random.Random(f"{seed} client {number}")
+        self.connection = Connection(load.stack)
+        self.customer = None  # for visits to keep what they made
+
+    async def send(self, method, path, body=None, key=None, idempotency_key=None):
+        """One request as the owner, or with a customer's key; None when the connection was lost.
+        Noted in the load's answers as (started, seconds, what, status or "lost", code)."""
+        headers = [("Authorization", f"Bearer {key or self.load.stack.admin_key}")]
+        if idempotency_key:
+            headers.append(("Idempotency-Key", idempotency_key))
+        data = b"" if body is None else json.dumps(body).encode()
+        start = time.monotonic()
+        try:
+            answer = await self.connection.request(method, path, headers, data)
+        except Lost:
+            answer = None
+        status = "lost" if answer is None else answer.status
+        code = None if answer is None else answer.code
+        what = f"{method} {path}"
+        self.load.answers.append((start, time.monotonic() - start, what, status, code))
+        return answer
+
+    async def insist(self, method, path, body=None, key=None, idempotency_key=None):
+        """Sends until there is an answer that no fault stands behind; a POST needs its key."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            answer = await self.send(method, path, body, key, idempotency_key)
+            if not is_fault(answer):
+                return answer
+            self.load.retries += 1
+            assert time.monotonic() < deadline, f"{method} {path}: only faults: {answer}"
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+def is_fault(answer):
+    """Nothing that the client did: it may try again."""
+    return answer is None or answer.status in (502, 503, 504) or \
+        (answer.status == 409 and answer.code == "idempotency_in_progress")
+
+
+class Load(contextlib.AbstractContextManager):
+    """`count` clients that each call `await visit(client)` over and over, in a thread of its own,
+    until the block ends. A visit that fails fails the block."""
+
+    def __init__(self, stack, count, visit, seed=0):
+        self.stack = stack
+        self.visit = visit
+        self.answers = []
+        self.retries = 0
+        self.ended = False
+        self.clients = [Client(self, number, seed) for number in range(count)]
+        self.failure = None
+        self.thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, kind, *_):
+        self.ended = True
+        self.thread.join()
+        if kind is None and self.failure is not None:
+            raise self.failure
+
+    async def _run(self):
+        async def repeat(client):
+            try:
+                while not self.ended:
+                    await self.visit(client)
+            finally:
+                client.connection.close()
+
+        results = await asyncio.gather(*map(repeat, self.clients), return_exceptions=True)
+        self.failure = next((fault for fault in results if fault is not None), None)
+
+    def check(self):
+        """Fails at once when a client has failed for good."""
+        assert self.thread.is_alive() or self.ended, f"the load has ended: {self.failure}"
+
+    def count(self):
+        """How many answers of each status."""
+        return collections.Counter(status for _, _, _, status, _ in self.answers)
+
+    def slowest(self):
+        """The longest that anybody waited, in seconds."""
+        return max((seconds for _, seconds, *_ in self.answers), default=0)
+
+    def unexpected(self, *statuses):
+        """Answers with none of these statuses."""
+        return [answer for answer in self.answers if answer[3] not in statuses]
+
+
+class Ledger:
+    """Sign-ups and what the clients know of them."""
+
+    def __init__(self, stack):
+        self.stack = stack
+        self.tag = uuid.uuid4().hex[:10]
+        self.numbers = itertools.count()
+        self.acknowledged = {}  # e-mail -> customer id
+        self.replayed = 0
+
+    async def sign_up(self, client):
+        """Signs up a customer, however often it takes; its id and its API key."""
+        email = f"{self.tag}-{next(self.numbers)}@{self.stack.mail_domain}"
+        answer = await client.insist("POST", "/api/customers", {"email": email},
+                                     idempotency_key=str(uuid.UUID(int=client.rng.getrandbits(128))))
+        assert answer.status == 201, (answer.status, answer.body)
+        made = answer.json()
+        self.acknowledged[email] = made["customer"]["customer_id"]
+        self.replayed += "idempotent-replayed" in answer.headers
+        return made["customer"]["customer_id"], made["api_key"]
+
+    def audit(self):
+        """What the database says about them: counts, all of which but `stored` have to be 0."""
+        rows = "\n".join(f"{email}\t{name}" for email, name in self.acknowledged.items())
+        values = self.stack.sql(AUDIT.format(rows=rows, tag=self.tag)).split("|")
+        names = ("stored", "lost", "duplicates", "unacknowledged", "half_written")
+        return dict(zip(names, map(int, values)))
+
+
+# Every sign-up writes one row into each of these tables, or none into any.
+AUDIT = """
+CREATE TEMP TABLE acknowledged (email text PRIMARY KEY, customer_id text);
+COPY acknowledged FROM stdin;
+{rows}
+\\.
+CREATE TEMP TABLE stored AS SELECT customer_id, email FROM customers WHERE email LIKE '{tag}-%';
+SELECT (SELECT count(*) FROM stored),
+       (SELECT count(*) FROM acknowledged a WHERE NOT EXISTS (SELECT FROM stored s
+         WHERE (s.email, s.customer_id) = (a.email, a.customer_id))),
+       (SELECT count(*) - count(DISTINCT lower(email)) FROM stored),
+       (SELECT count(*) FROM stored WHERE email NOT IN (SELECT email FROM acknowledged)),
+       (SELECT count(*) FROM stored s WHERE NOT (
+            (SELECT count(*) FROM subscriptions x WHERE x.customer_id = s.customer_id) = 1
+        AND (SELECT count(*) FROM api_keys x WHERE x.customer_id = s.customer_id) = 1
+        AND (SELECT count(*) FROM licenses x WHERE x.customer_id = s.customer_id) = 1
+        AND (SELECT count(*) FROM trial_redemptions x WHERE x.customer_id = s.customer_id) = 1
+        AND (SELECT count(*) FROM audit_log x WHERE x.customer_id = s.customer_id) = 1))
+     + (SELECT count(*) FROM audit_log x WHERE action = 'sign_up'
+         AND NOT EXISTS (SELECT FROM customers c WHERE c.customer_id = x.customer_id));
+"""

@@ -1,0 +1,159 @@
+"""The stack's PostgreSQL: killing and starting it, holding its locks and its connections."""
+
+import os
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from support.stack import wait_for
+
+from .processes import is_alive, kill
+
+IMMEDIATE = signal.SIGQUIT
+FAST = signal.SIGINT
+CRASH = signal.SIGKILL
+
+
+class Postgres:
+    """The server of a stack."""
+
+    def __init__(self, stack):
+        self.stack = stack
+        host = parse_qs(urlsplit(stack.database_url).query)["host"][0]
+        self.socket = f"{host}/.s.PGSQL.5432"
+        self.data = stack.pid_file.parents[1] / "postgres"
+
+    def pid(self):
+        """The postmaster's."""
+        return int((self.data / "postmaster.pid").read_text(encoding="utf-8").split("\n")[0])
+
+    def end(self, number):
+        """Ends it as `pg_ctl stop -m immediate` or `fast` would, or as a crash does."""
+        pid = self.pid()
+        kill(pid, number)
+        wait_for(lambda: not is_alive(pid), 20, 0.01)
+
+    def start(self):
+        """Starts it again; since when it took connections, on the monotonic clock."""
+        up = []
+
+        def watch():
+            while not up:
+                connection = connect(self.socket)
+                if connection is not None:
+                    up.append(time.monotonic())
+                    connection.close()
+                else:
+                    time.sleep(0.005)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            self.stack.script("start", "postgres")
+        finally:
+            up or up.append(None)
+            watcher.join()
+        return up[0]
+
+    def fill(self):
+        """Takes every connection that it has to give; the sockets that hold them."""
+        taken = []
+        while (connection := connect(self.socket)) is not None:
+            taken.append(connection)
+        return taken
+
+    def super_sql(self, query):
+        """Runs SQL as the superuser."""
+        url = f"postgresql:///billing?host={Path(self.socket).parent}&port=5432&user=postgres"
+        return subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", query],
+                              capture_output=True, text=True, check=True, timeout=30,
+                              env={"PATH": os.environ["PATH"]}).stdout.strip()
+
+    def kill_backend(self, pid):
+        """Kills one server process, upon which PostgreSQL ends them all and recovers; over when
+        that is done."""
+        query = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'"
+        before = self.super_sql(query)
+        kill(pid)
+
+        def recovered():
+            try:
+                return self.super_sql(query) not in ("", before)
+            except subprocess.CalledProcessError:
+                return False
+
+        wait_for(recovered, 20, 0.02)
+
+    def end_backends(self):
+        """pg_terminate_backend of every connection of billingd; how many."""
+        return int(self.super_sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                                  "WHERE application_name LIKE 'billingd%'"))
+
+    def waiting(self):
+        """How many statements of billingd wait for a lock."""
+        return int(self.super_sql("SELECT count(*) FROM pg_stat_activity WHERE application_name "
+                                  "LIKE 'billingd%' AND wait_event_type = 'Lock'"))
+
+
+def connect(path):
+    """An idle connection as the service's user, or None when it is refused (the protocol's start-up
+    message; peer authentication asks for nothing more)."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(10)
+    try:
+        connection.connect(path)
+        words = b"user\0billing\0database\0billing\0application_name\0test\0\0"
+        connection.sendall(struct.pack("!II", len(words) + 8, 196608) + words)
+        while True:
+            kind, length = struct.unpack("!cI", _exactly(connection, 5))
+            _exactly(connection, length - 4)
+            if kind == b"Z":
+                return connection
+            if kind == b"E":
+                break
+    except OSError:
+        pass
+    connection.close()
+    return None
+
+
+def _exactly(connection, length):
+    received = b""
+    while len(received) < length:
+        chunk = connection.recv(length - len(received))
+        if not chunk:
+            raise ConnectionError("closed")
+        received += chunk
+    return received
+
+
+class Session:
+    """A transaction that somebody else holds open, in psql. Use as a context: it ends with it."""
+
+    def __init__(self, stack):
+        self.process = subprocess.Popen(
+            ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", stack.database_url], env=stack.env,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+
+    def run(self, query):
+        """Runs SQL and waits for it; its output."""
+        self.process.stdin.write(f"{query};\n\\echo --done\n")
+        lines = []
+        while (line := self.process.stdout.readline()) != "--done\n":
+            assert line, f"psql ended in {query}"
+            lines.append(line)
+        return "".join(lines)
+
+    def __enter__(self):
+        self.run("BEGIN")
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait(10)
+        self.process.stdout.close()

@@ -1,0 +1,192 @@
+"""billingd's processes from outside: who lives, what they log, and how to end one."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from support.stack import ROOT, wait_for
+
+# How to become the user that the stack runs billingd as.
+AS_SERVICE = ["setpriv", "--reuid=www-data", "--regid=www-data", "--init-groups", "--"] \
+    if os.geteuid() == 0 else []
+
+
+def is_alive(pid):
+    """There is such a process, and it is no zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def kill(pid, number=signal.SIGKILL):
+    """Sends a signal; false when the process was gone already."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def children(stack):
+    """Ids of billingd's living children: workers and the jobs process."""
+    return [pid for pid in stack.pids()[1:] if is_alive(pid)]
+
+
+class LogTail:
+    """What billingd has logged since this was made."""
+
+    def __init__(self, stack):
+        self.path = stack.run_dir / "log/billingd.log"
+        self.offset = self.path.stat().st_size
+        self.lines = []
+
+    def read(self):
+        """All lines so far, each a dict."""
+        with open(self.path, encoding="ascii") as log:
+            log.seek(self.offset)
+            text = log.read()
+        whole = text[:text.rfind("\n") + 1]
+        self.offset += len(whole)
+        self.lines += map(json.loads, whole.splitlines())
+        return self.lines
+
+    def find(self, message):
+        """The lines with this message."""
+        return [line for line in self.read() if line["message"] == message]
+
+    def wait(self, message, count=1, seconds=20):
+        """Waits until there are as many lines with this message; the last of them."""
+        wait_for(lambda: len(self.find(message)) >= count, seconds, 0.01)
+        return self.find(message)[-1]
+
+
+class Killer:
+    """Kills random children of billingd in a thread, at this interval, until the block ends."""
+
+    def __init__(self, stack, rng, every):
+        self.stack = stack
+        self.rng = random.Random(rng.random())
+        self.every = every
+        self.kills = 0
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        while not self.over.wait(self.every):
+            alive = children(self.stack)
+            if alive and kill(self.rng.choice(alive)):
+                self.kills += 1
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
+class Daemon:
+    """A billingd in the place of the stack's own: the same socket, database and nginx, but its
+    settings in a file, its plans and keys in a folder of its own, to be broken and mended."""
+
+    def __init__(self, stack, **settings):
+        self.stack = stack
+        self.folder = stack.place / f"daemon-{time.monotonic_ns()}"
+        self.folder.mkdir(mode=0o755)
+        self.config = self.folder / "billing.env"
+        self.plans = self.folder / "plans.json"
+        self.keys = self.folder / "keys"
+        self.program = self.folder / "billingd"
+        self.pid_file = self.folder / "run/billingd.pid"
+        self.process = None
+        shutil.copy(stack.build_dir / "billingd", self.program)
+        shutil.copy(ROOT / "conf/plans.json", self.plans)
+        shutil.copytree(ROOT / "migrations", self.folder / "migrations")
+        shutil.copytree(stack.run_dir / "keys", self.keys)
+        self.pid_file.parent.mkdir()
+        for path in (self.keys, *self.keys.rglob("*"), self.pid_file.parent):
+            self.own(path)
+        host = parse_qs(urlsplit(stack.database_url).query)["host"][0]
+        self.socket = Path(host).parent / "billingd/billingd.sock"
+        self.settings = {
+            "DATABASE_URL": stack.database_url, "BASE_URL": stack.base_url,
+            "BILLING_SOCKET": self.socket, "BILLINGD_PID_FILE": self.pid_file,
+            "PLANS_FILE": self.plans, "KEYS_DIR": self.keys,
+            "MIGRATIONS_DIR": self.folder / "migrations", "WORKERS": 3, **settings}
+        self.write()
+
+    def own(self, path):
+        """Gives a file to billingd's user."""
+        if AS_SERVICE:
+            shutil.chown(path, "www-data", "www-data")
+
+    def write(self, *lines, **changes):
+        """Writes the settings file, with these changes from now on, and further lines once."""
+        self.settings.update(changes)
+        text = "".join(f"{name}={value}\n" for name, value in self.settings.items())
+        self.config.write_text(text + "".join(f"{line}\n" for line in lines), encoding="ascii")
+        self.config.chmod(0o644)
+
+    def command(self, *arguments):
+        """The command line."""
+        return [*AS_SERVICE, str(self.program), "--config", str(self.config), *arguments]
+
+    def environment(self, **more):
+        """No settings, but for these."""
+        passed = ("PATH", "HOME", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS")
+        return {**{name: os.environ[name] for name in passed if name in os.environ}, **more}
+
+    def attempt(self, *arguments, **environment):
+        """Runs it until it ends, which it has to do soon; the finished process."""
+        return subprocess.run(self.command(*arguments), env=self.environment(**environment),
+                              cwd=self.folder, capture_output=True, text=True, timeout=30,
+                              check=False)
+
+    def start(self):
+        """Starts it, into the log of the stack; ready to serve on return."""
+        if self.stack.script("status", check=False).stdout.count("billingd: running"):
+            self.stack.script("stop", "billingd")
+        tail = LogTail(self.stack)
+        with open(tail.path, "ab") as log:
+            self.process = subprocess.Popen(self.command(), env=self.environment(), stderr=log,
+                                            cwd=self.folder, start_new_session=True)
+        tail.wait("started")
+        wait_for(lambda: len(self.pids()) == 2 + int(self.settings["WORKERS"]))
+        return self
+
+    def pids(self):
+        """The master's id, then its living children's."""
+        master = self.process.pid
+        text = Path(f"/proc/{master}/task/{master}/children").read_text(encoding="ascii")
+        return [master, *(pid for pid in map(int, text.split()) if is_alive(pid))]
+
+    def signal(self, number):
+        """Sends a signal to the master."""
+        self.process.send_signal(number)
+
+    def stop(self):
+        """Ends it, if it still runs, and all that it started; the exit status."""
+        if self.process is None:
+            return None
+        try:
+            family = self.pids()
+        except OSError:
+            family = []
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+        try:
+            return self.process.wait(20)
+        finally:
+            for pid in family:
+                kill(pid)
+            self.process.wait()

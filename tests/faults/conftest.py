@@ -1,0 +1,52 @@
+"""Fixtures: the ones of the API's tests, and what a fault needs beside them."""
+
+import importlib.util
+import os
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+API_TESTS = Path(__file__).resolve().parents[1] / "api"
+sys.path.insert(0, str(API_TESTS))
+
+_spec = importlib.util.spec_from_file_location("api_conftest", API_TESTS / "conftest.py")
+api_conftest = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(api_conftest)
+
+SEED = api_conftest.SEED
+new_stack = api_conftest.new_stack
+figures = api_conftest.figures
+pytest_configure = api_conftest.pytest_configure
+pytest_report_header = api_conftest.pytest_report_header
+pytest_terminal_summary = api_conftest.pytest_terminal_summary
+
+
+@pytest.fixture
+def rng(request):
+    """Every test has its own random choices, which the seed in the report's header repeats."""
+    return random.Random(f"{SEED} {request.node.name}")
+
+
+@pytest.fixture
+def report(request, figures):
+    """Says what a test counted, in the summary of the run."""
+    def say(**counts):
+        words = [f"{value} {name.replace('_', ' ')}" for name, value in counts.items()]
+        figures[request.node.name] = ", ".join(words) + f" (seed {SEED})"
+    return say
+
+
+@pytest.fixture(scope="session")
+def fault_seconds():
+    """How long the longest test keeps breaking things."""
+    return float(os.environ.get("FAULT_SECONDS", "60"))
+
+
+@pytest.fixture(scope="module")
+def stack(new_stack, request):
+    """A stack for the tests of one file, which may say what it needs: STACK = {"WORKERS": 4}."""
+    made = new_stack(**getattr(request.module, "STACK", {}))
+    yield made
+    made.close()

@@ -1,0 +1,368 @@
+"""The master: starting, refusing to start, stopping, and what becomes of its children."""
+
+import signal
+import socket
+import stat
+import threading
+
+import pytest
+from chaos.load import Ledger, Load
+from chaos.postgres import Postgres, Session
+from chaos.processes import Daemon, LogTail, is_alive, kill
+from support.stack import wait_for
+
+STACK = {"WORKERS": 2}
+
+
+@pytest.fixture
+def new_daemon(stack):
+    """A maker of daemons, one at a time; each ends with its test."""
+    made = []
+
+    def make(**settings):
+        made.append(Daemon(stack, **settings))
+        return made[-1]
+
+    yield make
+    for daemon in made:
+        daemon.stop()
+
+
+class InThread:
+    """Calls a function in a thread; `answer` waits for what it returned or raised."""
+
+    def __init__(self, function):
+        self.result = self.fault = None
+        self.thread = threading.Thread(target=self._run, args=(function,))
+        self.thread.start()
+
+    def _run(self, function):
+        try:
+            self.result = function()
+        except Exception as fault:  # pylint: disable=broad-except
+            self.fault = fault
+
+    def answer(self):
+        """The result."""
+        self.thread.join(30)
+        assert not self.thread.is_alive()
+        if self.fault is not None:
+            raise self.fault
+        return self.result
+
+
+class Waiting:
+    """A PATCH that waits for a lock in the database, for as long as the block lasts."""
+
+    def __init__(self, stack):
+        self.stack = stack
+        self.customer = stack.api.sign_up()
+        self.session = Session(stack)
+
+    def __enter__(self):
+        self.session.__enter__()
+        self.session.run("SELECT FROM customers WHERE customer_id = "
+                         f"'{self.customer.id}' FOR UPDATE")
+        client = self.stack.api.bearer(self.stack.admin_key)
+        path = f"/api/customers/{self.customer.id}"
+        self.request = InThread(lambda: client.patch(path, {"company_name": "Late"}, faults=True))
+        wait_for(lambda: Postgres(self.stack).waiting() == 1, 10, 0.01)
+        return self
+
+    def __exit__(self, *_):
+        self.session.__exit__()
+
+
+def test_term_finishes_what_runs(stack, new_daemon):
+    daemon = new_daemon().start()
+    tail = LogTail(stack)
+    with Waiting(stack) as waiting:
+        daemon.signal(signal.SIGTERM)
+        tail.wait("stopping")
+        # Nobody new is let in, and those who wait are not cut off.
+        wait_for(lambda: not daemon.socket.exists())
+        wait_for(lambda: len(daemon.pids()) == 2)
+        assert stack.api.nobody.get("/health", faults=True).status_code == 502
+        assert daemon.process.poll() is None
+    answer = waiting.request.answer()
+    assert answer.status_code == 200 and answer.json()["customer"]["company_name"] == "Late"
+    assert daemon.process.wait(10) == 0
+    assert not daemon.pid_file.exists()
+    assert not tail.find("process died")
+
+
+def test_a_second_term_ends_it_now(stack, new_daemon):
+    daemon = new_daemon().start()
+    tail = LogTail(stack)
+    with Waiting(stack) as waiting:
+        family = daemon.pids()
+        daemon.signal(signal.SIGTERM)
+        tail.wait("stopping")
+        daemon.signal(signal.SIGTERM)
+        assert daemon.process.wait(2) == 0
+        assert not [pid for pid in family if is_alive(pid)]
+        assert waiting.request.answer().status_code == 502
+    assert not daemon.socket.exists()
+    assert "Late" not in stack.sql("SELECT company_name FROM customers "
+                                   f"WHERE customer_id = '{waiting.customer.id}'")
+
+
+def test_a_stop_ends_in_time(stack, new_daemon):
+    """What does not finish within SHUTDOWN_TIMEOUT_SECONDS is ended."""
+    daemon = new_daemon(SHUTDOWN_TIMEOUT_SECONDS=1, DB_STATEMENT_TIMEOUT_MS=14000).start()
+    with Waiting(stack) as waiting:
+        daemon.signal(signal.SIGTERM)
+        assert daemon.process.wait(4) == 0
+        assert waiting.request.answer().status_code == 502
+
+
+def test_a_stop_under_load_finishes_every_request(stack, new_daemon, rng, report):
+    """Whoever reached the queue before the stop is answered; whoever came later is told 502."""
+    daemon = new_daemon().start()
+    ledger = Ledger(stack)
+    stops = 5
+
+    async def visit(client):
+        await ledger.sign_up(client)
+
+    with Load(stack, 16, visit, rng.random()) as load:
+        for _ in range(stops):
+            already = len(ledger.acknowledged)
+            wait_for(lambda n=already: len(ledger.acknowledged) > n + 20 or load.check(), 20, 0.01)
+            daemon.signal(signal.SIGTERM)
+            assert daemon.process.wait(10) == 0
+            daemon.start()
+    found = ledger.audit()
+    report(stops=stops, answers=len(load.answers), acknowledged=len(ledger.acknowledged),
+           lost=found["lost"], replayed=ledger.replayed, connections_lost=load.count()["lost"])
+    assert found == {**found, "lost": 0, "duplicates": 0, "unacknowledged": 0, "half_written": 0}
+    # A replay would mean that a stored answer was not delivered.
+    assert ledger.replayed == 0
+    assert not load.unexpected(201, 502)
+
+
+def test_children_end_with_a_killed_master(stack, new_daemon, rng):
+    """Also under load, which could keep a worker busy for ever."""
+    daemon = new_daemon(SHUTDOWN_TIMEOUT_SECONDS=2).start()
+
+    async def visit(client):
+        await client.send("GET", "/api/customers?limit=1")
+
+    with Load(stack, 32, visit, rng.random()) as load:
+        wait_for(lambda: load.count()[200] > 100)
+        family = daemon.pids()
+        kill(family[0])
+        wait_for(lambda: not any(is_alive(pid) for pid in family), 10)
+    daemon.process.wait()
+    assert not load.unexpected(200, 502)
+    # Its socket and its pid file are still there, and in nobody's way.
+    assert daemon.socket.exists() and daemon.pid_file.exists()
+    daemon.start()
+    assert stat.S_IMODE(daemon.socket.stat().st_mode) == 0o660
+    assert int(daemon.pid_file.read_text(encoding="ascii")) == daemon.process.pid
+    assert stack.api.sign_up().license
+
+
+def test_workers_are_replaced_in_passing(stack, new_daemon, rng, report):
+    """WORKER_MAX_REQUESTS ends a worker after an answer, never instead of one."""
+    daemon = new_daemon(WORKERS=3, WORKER_MAX_REQUESTS=20).start()
+    tail = LogTail(stack)
+    ledger = Ledger(stack)
+    seen = set()
+
+    async def visit(client):
+        customer_id, key = await ledger.sign_up(client)
+        for _ in range(4):
+            await client.send("GET", f"/api/licenses/{customer_id}", key=key)
+
+    with Load(stack, 16, visit, rng.random()) as load:
+        while len(load.answers) < 2000:
+            load.check()
+            seen |= set(daemon.pids()[1:])
+    report(answers=len(load.answers), workers_seen=len(seen), failed=len(load.unexpected(200, 201)))
+    assert not load.unexpected(200, 201)
+    assert len(seen) > 20
+    assert not tail.find("process died")
+
+
+def test_workers_that_cannot_start_are_throttled(stack, new_daemon):
+    """The key is taken away and all workers die: new ones are tried ever more rarely, and it
+    recovers by itself when the key is back."""
+    daemon = new_daemon(WORKERS=2).start()
+    tail = LogTail(stack)
+    key = daemon.keys / "private-key.pem"
+    key.chmod(0o644)
+    for pid in daemon.pids()[1:]:
+        kill(pid)
+
+    def failed_starts():
+        return [line for line in tail.find("process died") if line["exit_status"] == 1]
+
+    wait_for(lambda: len(failed_starts()) >= 6, 20)
+    times = [line["time"] for line in failed_starts()]
+    # Three slots: the first tries at once or after a second, the next one a second later or more.
+    assert seconds(times[3]) - seconds(times[0]) >= 0.9
+    assert seconds(times[5]) - seconds(times[0]) >= 0.9
+    assert len(failed_starts()) < 12
+    reason = tail.find("process cannot start")[0]["reason"]
+    assert "chmod 600" in reason
+    assert daemon.process.poll() is None
+    key.chmod(0o600)
+    wait_for(lambda: len(daemon.pids()) == 4, 20)
+    assert stack.api.sign_up().license
+
+
+def seconds(time):
+    """The seconds of the day in an RFC 3339 time."""
+    hours, minutes, rest = time.split("T")[1].rstrip("Z").split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(rest)
+
+
+def test_a_second_one_on_the_socket_refuses(stack, new_daemon):
+    """And the first one goes on undisturbed."""
+    daemon = new_daemon().start()
+    done = daemon.attempt()
+    assert done.returncode == 1 and done.stdout == ""
+    assert one_line(done) == f"billingd: {daemon.socket} is in use: another billingd is running"
+    assert int(daemon.pid_file.read_text(encoding="ascii")) == daemon.process.pid
+    assert stack.api.sign_up().license
+
+
+def one_line(done):
+    """The one line of stderr."""
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def without_key(daemon):
+    """No private key."""
+    (daemon.keys / "private-key.pem").unlink()
+    return {}, ("billingctl keys generate",)
+
+
+def with_open_key(daemon):
+    """A private key that everybody may read."""
+    (daemon.keys / "private-key.pem").chmod(0o644)
+    return {}, ("private-key.pem", "chmod 600")
+
+
+def with_unreadable_key(daemon):
+    """A private key that billingd may not read."""
+    (daemon.keys / "private-key.pem").chmod(0)
+    return {}, ("private-key.pem", "Permission denied")
+
+
+def with_another_public_key(daemon):
+    """A private key that is no key."""
+    (daemon.keys / "private-key.pem").write_text("no key\n", encoding="ascii")
+    return {}, ("private-key.pem", "PEM private key")
+
+
+def with_pending_migration(daemon):
+    """A migration that nobody has applied."""
+    (daemon.folder / "migrations/002_more.sql").write_text("SELECT 1;\n", encoding="ascii")
+    return {}, ("1 migration is pending", "billingctl migrate up")
+
+
+def with_changed_migration(daemon):
+    """An applied migration that is not what it was."""
+    path = next((daemon.folder / "migrations").glob("001_*"))
+    path.write_text(path.read_text(encoding="utf-8") + "-- more\n", encoding="utf-8")
+    return {}, ("001_",)
+
+
+def with_unknown_setting(daemon):
+    """A line of the settings file that names none."""
+    daemon.write("COLOUR=green")
+    return {}, ("COLOUR", "line", "billingd --settings")
+
+
+def with_broken_line(daemon):
+    """A line of the settings file that is none."""
+    daemon.write("WORKERS 3")
+    return {}, ("billing.env line", "NAME=value")
+
+
+def with_misspelt_environment(_):
+    """A slip in the environment."""
+    return {"LICENSE_TTL_DAY": "30"}, ("LICENSE_TTL_DAY", "LICENSE_TTL_DAYS")
+
+
+def with_invalid_value(_):
+    """A value out of bounds; the environment wins over the file."""
+    return {"WORKERS": "100000"}, ("WORKERS", "environment", "from 0 to 512")
+
+
+def without_settings_file(daemon):
+    """No settings file."""
+    daemon.config.unlink()
+    return {}, ("billing.env",)
+
+
+def with_broken_plans(daemon):
+    """A syntax error in line 3 of the plans."""
+    daemon.plans.write_text('{\n  "version": 1,\n  trial\n}\n', encoding="ascii")
+    return {}, ("plans.json", "line 3")
+
+
+def with_wrong_plans(daemon):
+    """A plan without a price."""
+    text = daemon.plans.read_text(encoding="ascii").replace('"price": null,', "")
+    daemon.plans.write_text(text, encoding="ascii")
+    return {}, ("plans.json", "enterprise", "price")
+
+
+def with_unreachable_database(_):
+    """A database that is not there."""
+    return {"DATABASE_URL": "postgresql:///billing?host=/nonexistent"}, \
+        ("DATABASE_URL", "/nonexistent")
+
+
+def with_socket_elsewhere(_):
+    """A folder that is not there."""
+    return {"BILLING_SOCKET": "/nonexistent/billingd.sock"}, ("/nonexistent/billingd.sock",)
+
+
+REFUSALS = [without_key, with_open_key, with_unreadable_key, with_another_public_key,
+            with_pending_migration, with_changed_migration, with_unknown_setting,
+            with_broken_line, with_misspelt_environment, with_invalid_value,
+            without_settings_file, with_broken_plans, with_wrong_plans,
+            with_unreachable_database, with_socket_elsewhere]
+
+
+@pytest.mark.parametrize("fault", REFUSALS)
+def test_refuses_to_start(stack, fault):
+    """One line on stderr that says what to do, exit status 1, and nothing left behind."""
+    daemon = Daemon(stack)
+    environment, words = fault(daemon)
+    # Only a start finds out about its socket.
+    for arguments in ([], ["--check"])[:1 if fault is with_socket_elsewhere else 2]:
+        done = daemon.attempt(*arguments, **environment)
+        line = one_line(done)
+        assert done.returncode == 1 and done.stdout == ""
+        assert line.startswith("billingd: ") and all(word in line for word in words), line
+    assert not daemon.pid_file.exists()
+
+
+def test_check_says_that_all_is_well(stack):
+    done = Daemon(stack).attempt("--check")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "The configuration is fine.\n"
+
+
+def test_wrong_usage(stack):
+    for arguments in (["--no-such-option"], ["argument"]):
+        done = Daemon(stack).attempt(*arguments)
+        assert done.returncode == 2 and done.stderr
+
+
+def test_silent_peers_do_not_hold_the_workers(stack, new_daemon):
+    """Connections on which nothing is said are shaken off."""
+    daemon = new_daemon(WORKERS=2).start()
+    silent = [socket.socket(socket.AF_UNIX) for _ in range(6)]
+    for peer in silent:
+        peer.connect(str(daemon.socket))
+    assert stack.api.nobody.get("/health").status_code == 200
+    for peer in silent:
+        peer.close()

@@ -1,0 +1,73 @@
+"""A worker without memory ends, before anything below it can answer wrongly."""
+
+import resource
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from chaos.load import Ledger, Load
+from chaos.processes import AS_SERVICE, LogTail, children
+from support.stack import VARIANT
+
+# A worker that has seen every kind of request needs no more memory than it has, so young ones are
+# starved, and there are always some.
+STACK = {"WORKERS": 4, "WORKER_MAX_REQUESTS": 40}
+OUT_OF_MEMORY = 70
+EXITS = 24
+SLACK_BYTES = 96 * 1024
+
+
+def starve(pid, slack):
+    """Limits its address space to what it uses and so many bytes. This takes its own user, not
+    root. It may be gone by now."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[0])
+    except OSError:
+        return
+    limit = pages * resource.getpagesize() + slack
+    subprocess.run([*AS_SERVICE, "prlimit", f"--pid={pid}", f"--as={limit}:"], check=False,
+                   stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.skipif(VARIANT == "sanitize",
+                    reason="AddressSanitizer reserves terabytes of address space and brings its "
+                           "own allocator, so its processes cannot be limited")
+def test_out_of_memory_ends_the_worker(stack, rng, report):
+    """Every process gets only a little more memory than it has when it is first seen, so that they
+    run out at many different points of many requests."""
+    ledger = Ledger(stack)
+    tail = LogTail(stack)
+
+    async def visit(client):
+        customer_id, key = await ledger.sign_up(client)
+        answer = await client.insist("GET", f"/api/licenses/{customer_id}", key=key)
+        assert answer.status == 200, answer.body
+        # Invalid, and large: it takes memory that small requests do not. So does a page of 100.
+        large = {"license": "x" * client.rng.randrange(1000, 20000)}
+        answer = await client.insist("POST", "/api/licenses/verify", large)
+        assert answer.status == 401, answer.body
+        answer = await client.insist("GET", "/api/customers?limit=100")
+        assert answer.status == 200, answer.body
+
+    def exits():
+        return sum(line["exit_status"] == OUT_OF_MEMORY for line in tail.find("process died"))
+
+    with Load(stack, 4, visit, rng.random()) as load:
+        deadline = time.monotonic() + 60
+        while exits() < EXITS:
+            load.check()
+            assert time.monotonic() < deadline, f"only {exits()} processes ran out of memory"
+            for pid in children(stack):
+                starve(pid, rng.randrange(SLACK_BYTES))
+            time.sleep(0.1)
+
+    found = ledger.audit()
+    count = load.count()
+    report(out_of_memory_exits=exits(), answered_502=count[502],
+           acknowledged=len(ledger.acknowledged), lost=found["lost"],
+           half_written=found["half_written"])
+    assert found["stored"] == len(ledger.acknowledged) > 0
+    assert found == {**found, "lost": 0, "duplicates": 0, "unacknowledged": 0, "half_written": 0}
+    assert not load.unexpected(200, 201, 401, 409, 502)
+    assert count[502] <= exits()

@@ -1,0 +1,229 @@
+"""Guarantee 28: PostgreSQL goes away in every way it can, and comes back. Meanwhile: 503 with
+Retry-After at once, and /health stays fine. Afterwards: nothing that was acknowledged is lost."""
+
+import threading
+import time
+
+import pytest
+from chaos.load import Ledger, Load
+from chaos.postgres import CRASH, FAST, IMMEDIATE, Postgres, Session
+from chaos.processes import children, kill
+from support.stack import wait_for
+
+STACK = {"WORKERS": 4, "DB_STATEMENT_TIMEOUT_MS": 1000}
+CLIENTS = 24
+RECOVERY_SECONDS = 2
+# A statement's limit, the time for the way there and back, and some for a slow machine.
+PATIENCE_SECONDS = 4
+
+
+@pytest.fixture
+def postgres(stack):
+    """The server, which is up again after the test."""
+    server = Postgres(stack)
+    yield server
+    if "postgres: running" not in stack.script("status", check=False).stdout:
+        server.start()
+    wait_for(lambda: stack.api.nobody.get("/health/ready", faults=True).status_code == 200)
+
+
+def visitor(ledger):
+    """Sign-ups that are not retried but by hand, and reads; notes what the 503s look like."""
+    async def visit(client):
+        if client.number % 4 == 0:
+            answer = await client.send("GET", "/health")
+            assert answer.status == 200, answer.body
+        else:
+            customer_id, key = await ledger.sign_up(client)
+            await client.insist("GET", f"/api/licenses/{customer_id}", key=key)
+    return visit
+
+
+def assert_refusals(load):
+    """Every answer is a 2xx, a sign-up's twin in progress, or says that the database is away."""
+    assert not load.unexpected(200, 201, 409, 503), load.unexpected(200, 201, 409, 503)[:3]
+    codes = {answer[4] for answer in load.answers if answer[3] == 503}
+    assert codes <= {"database_unavailable", "outcome_unknown"}, codes
+    assert load.slowest() < PATIENCE_SECONDS
+
+
+def assert_nothing_lost(ledger):
+    """The database and the clients agree."""
+    found = ledger.audit()
+    assert found["stored"] == len(ledger.acknowledged) > 0
+    assert found == {**found, "lost": 0, "duplicates": 0, "unacknowledged": 0, "half_written": 0}
+
+
+@pytest.mark.parametrize("number", [FAST, IMMEDIATE, CRASH], ids=["fast", "immediate", "crash"])
+def test_restarts_under_load(stack, postgres, rng, report, number):
+    ledger = Ledger(stack)
+    with Load(stack, CLIENTS, visitor(ledger), rng.random()) as load:
+        wait_for(lambda: len(ledger.acknowledged) > 50 or load.check())
+        postgres.end(number)
+        already = load.count()[503]
+        # Every worker has noticed, and says so.
+        wait_for(lambda: load.count()[503] > already + 200 or load.check(), 20, 0.01)
+        down = stack.api.owner.get("/api/customers", faults=True)
+        assert (down.status_code, down.json()["code"]) == (503, "database_unavailable")
+        assert int(down.headers["Retry-After"]) > 0
+        ready = stack.api.nobody.get("/health/ready", faults=True)
+        assert (ready.status_code, ready.json()["status"]) == (503, "unavailable")
+        assert ready.json()["checks"]["database"]["ok"] is False
+        up = postgres.start()
+        wait_for(lambda: time.monotonic() > up + RECOVERY_SECONDS + 1 or load.check())
+    late = [answer for answer in load.answers
+            if answer[0] > up + RECOVERY_SECONDS and answer[3] not in (200, 201)]
+    recovered = max((start + took for start, took, _, status, _ in load.answers
+                     if status == 503), default=up) - up
+    count = load.count()
+    report(acknowledged=len(ledger.acknowledged), answers=len(load.answers),
+           answered_503=count[503], slowest_answer=f"{load.slowest():.2f} s",
+           last_503_after_up=f"{max(recovered, 0):.2f} s", replayed=ledger.replayed,
+           lost=ledger.audit()["lost"])
+    assert not late, late[:3]
+    assert_refusals(load)
+    assert_nothing_lost(ledger)
+
+
+def test_restarts_in_a_row(stack, postgres, rng, report):
+    """Crash after crash, each as soon as the one before is over."""
+    ledger = Ledger(stack)
+    rounds = 3
+    with Load(stack, CLIENTS, visitor(ledger), rng.random()) as load:
+        for _ in range(rounds):
+            already = len(ledger.acknowledged)
+            wait_for(lambda n=already: len(ledger.acknowledged) > n + 20 or load.check(), 20, 0.01)
+            postgres.end(rng.choice([IMMEDIATE, CRASH]))
+            postgres.start()
+    report(crashes=rounds, acknowledged=len(ledger.acknowledged), answered_503=load.count()[503],
+           lost=ledger.audit()["lost"])
+    assert_refusals(load)
+    assert_nothing_lost(ledger)
+
+
+def test_terminated_backends(stack, postgres, rng, report):
+    """pg_terminate_backend of all connections, again and again: at worst a 503 for who was in a
+    statement; a connection that was idle is replaced unseen."""
+    ledger = Ledger(stack)
+    ended = 0
+    with Load(stack, CLIENTS, visitor(ledger), rng.random()) as load:
+        for _ in range(12):
+            already = len(ledger.acknowledged)
+            wait_for(lambda n=already: len(ledger.acknowledged) > n + 8 or load.check(), 20, 0.01)
+            ended += postgres.end_backends()
+    count = load.count()
+    report(backends_ended=ended, answers=len(load.answers), answered_503=count[503],
+           lost=ledger.audit()["lost"])
+    assert_refusals(load)
+    assert 0 < ended and count[503] <= ended
+    assert_nothing_lost(ledger)
+
+
+def test_idle_connections_are_replaced_unseen(stack, postgres):
+    """Nobody was in a statement, so nobody sees anything, whatever comes first."""
+    customer = stack.api.sign_up()
+    for request in (lambda: stack.api.owner.get("/api/customers"),
+                    lambda: customer.client.get(f"/api/licenses/{customer.id}"),
+                    lambda: stack.api.owner.post("/api/customers", {"email": stack.api.email()}),
+                    lambda: stack.api.owner.post("/api/customers", {"email": stack.api.email()},
+                                                 headers={"Idempotency-Key": stack.api.email()}),
+                    lambda: customer.client.patch(f"/api/customers/{customer.id}",
+                                                  {"company_name": "Acme"})):
+        for _ in range(4):
+            assert postgres.end_backends() > 0
+            wait_for(lambda: postgres.super_sql(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'billingd%'") in
+                ("0", "1"), 10, 0.005)
+            assert request().status_code in (200, 201)
+
+
+def test_no_connection_left(stack, postgres, report):
+    """Somebody else has taken them all: 503 at once, and /health does not care."""
+    for pid in children(stack):
+        kill(pid)
+    wait_for(lambda: not postgres.end_backends())
+    taken = postgres.fill()
+    try:
+        wait_for(lambda: stack.api.owner.get("/api/customers", faults=True).status_code == 503 or
+                 postgres.end_backends() and taken.extend(postgres.fill()), 10, 0.005)
+        start = time.monotonic()
+        for _ in range(8):
+            answer = stack.api.owner.get("/api/customers", faults=True)
+            assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+            assert stack.api.nobody.get("/health").status_code == 200
+        spent = time.monotonic() - start
+    finally:
+        for connection in taken:
+            connection.close()
+    freed = time.monotonic()
+    report(connections_taken=len(taken), refused=8, spent=f"{spent:.2f} s")
+    wait_for(lambda: stack.api.owner.get("/api/customers", faults=True).status_code == 200, 5, 0.01)
+    assert spent < 2 and time.monotonic() < freed + RECOVERY_SECONDS
+
+
+def test_a_locked_table(stack, postgres, report):
+    """A lock that somebody holds: who needs the table is told 503 in time, for others nothing
+    changes, and nothing has piled up when it is released."""
+    took = []
+
+    def ask(client, email):
+        start = time.monotonic()
+        answer = client.post("/api/customers", {"email": email}, faults=True)
+        took.append((answer.status_code, answer.json()["code"], time.monotonic() - start))
+
+    emails = [stack.api.email() for _ in range(3)]
+    for round_number in range(2):
+        with Session(stack) as session:
+            session.run("LOCK TABLE customers")
+            threads = [threading.Thread(target=ask, args=(stack.api.bearer(stack.admin_key), email))
+                       for email in emails]
+            for thread in threads:
+                thread.start()
+            wait_for(lambda: postgres.waiting() == 3, 10, 0.01)
+            assert stack.api.nobody.get("/health").status_code == 200
+            assert stack.api.nobody.get("/api/licenses/revocations").status_code == 200
+            for thread in threads:
+                thread.join()
+        assert len(took) == 3 * (round_number + 1)
+    assert stack.api.owner.post("/api/customers", {"email": emails[0]}).status_code == 201
+    slowest = max(seconds for *_, seconds in took)
+    report(refused=len(took), slowest=f"{slowest:.2f} s")
+    assert {(status, code) for status, code, _ in took} == {(503, "database_unavailable")}
+    assert slowest < PATIENCE_SECONDS
+    assert postgres.waiting() == 0
+
+
+@pytest.fixture
+def slow_commits(stack, postgres):
+    """Sign-ups stop in the middle of their commit, after PostgreSQL has sent a statement's success
+    (the notice flushes it) and before anything is stored."""
+    stack.sql("""
+        CREATE FUNCTION stop_in_commit() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN RAISE NOTICE 'stopped'; PERFORM pg_sleep(60); RETURN NULL; END $$;
+        CREATE CONSTRAINT TRIGGER stop_in_commit AFTER INSERT ON customers
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION stop_in_commit();""")
+    yield
+    postgres.super_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                       "WHERE wait_event = 'PgSleep'")
+    stack.sql("DROP TRIGGER stop_in_commit ON customers; DROP FUNCTION stop_in_commit()")
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "commit"}], ids=["plain", "with_key"])
+@pytest.mark.parametrize("how", ["kill", "timeout"])
+@pytest.mark.usefixtures("slow_commits")
+def test_a_commit_that_was_cut_is_never_a_success(stack, postgres, headers, how):
+    email = stack.api.email()
+    answers = []
+    client = stack.api.bearer(stack.admin_key)
+    thread = threading.Thread(target=lambda: answers.append(
+        client.post("/api/customers", {"email": email}, headers=headers, faults=True)))
+    thread.start()
+    pid = wait_for(lambda: postgres.super_sql(
+        "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'billingd%' AND "
+        "wait_event = 'PgSleep'"), 10, 0.01)
+    if how == "kill":
+        postgres.kill_backend(int(pid))
+    thread.join()
+    assert answers[0].status_code == 503, answers[0].text
+    assert answers[0].json()["code"] in ("outcome_unknown", "database_unavailable")
+    assert stack.sql(f"SELECT count(*) FROM customers WHERE email = '{email}'") == "0"

@@ -1,0 +1,173 @@
+"""Guarantee 27: a reload changes the configuration and drops nothing; a bad one changes nothing."""
+
+import json
+import signal
+import time
+
+import pytest
+from chaos.load import Ledger, Load
+from chaos.processes import Daemon, LogTail, children, is_alive, kill
+from support.stack import VARIANT, wait_for
+
+STACK = {"WORKERS": 4}
+RELOADS = 50 if VARIANT != "sanitize" else 12
+CLIENTS = 24
+
+READS = ("/health", "/health/ready", "/metrics", "/openapi.json", "/.well-known/jwks.json",
+         "/api/plans", "/api/licenses/public-key", "/api/licenses/revocations",
+         "/api/customers?limit=5")
+
+
+async def everything(client, ledger):
+    """A customer's life: every route once, and some more reads."""
+    rng = client.rng
+    customer_id, key = await ledger.sign_up(client)
+    customer = f"/api/customers/{customer_id}"
+    licenses = f"/api/licenses/{customer_id}"
+    answer = await client.send("GET", licenses, key=key)
+    requests = [("GET", customer, None), ("GET", f"{customer}/keys", None),
+                ("GET", f"/api/subscriptions/{customer_id}", None),
+                ("POST", "/api/licenses/verify", {"license": answer.json()["license"]}),
+                ("PATCH", customer, {"company_name": "Acme"}),
+                ("POST", f"{customer}/keys", {"name": "another"}),
+                ("GET", f"{licenses}/history", None)]
+    requests += [("GET", path, None) for path in rng.sample(READS, 4)]
+    rng.shuffle(requests)
+    requests += [("POST", f"{licenses}/rotate", None), ("POST", f"{licenses}/revoke", None),
+                 ("DELETE", customer, None)]
+    for method, path, body in requests[:rng.randrange(len(requests) + 1)]:
+        await client.send(method, path, body)
+
+
+def test_reloads_under_load_drop_nothing(stack, rng, report):
+    ledger = Ledger(stack)
+    tail = LogTail(stack)
+    old = set(children(stack))
+    longest = 0
+    with Load(stack, CLIENTS, lambda client: everything(client, ledger), rng.random()) as load:
+        for number in range(1, RELOADS + 1):
+            start = time.monotonic()
+            kill(stack.pids()[0], signal.SIGHUP)
+            line = tail.wait("reloaded", number)
+            longest = max(longest, time.monotonic() - start)
+            assert line["generation"] == number + 1
+            load.check()
+            old |= set(children(stack))
+    bad = [answer for answer in load.answers if not 200 <= answer[3] < 300]
+    young = set(children(stack))
+    report(reloads=RELOADS, answers=len(load.answers), other_than_2xx=len(bad),
+           acknowledged=len(ledger.acknowledged), processes_replaced=len(old - young),
+           longest_reload=f"{longest:.2f} s")
+    assert not bad, bad[:5]
+    assert len(load.answers) > 10 * RELOADS
+    # Every process of an old generation ends, and ends well.
+    wait_for(lambda: len(children(stack)) == 5)
+    assert sum(is_alive(pid) for pid in old - set(children(stack))) == 0
+    assert not tail.find("process died")
+
+
+def test_reload_bursts(stack):
+    """HUP after HUP, without waiting, ends in one working generation."""
+    tail = LogTail(stack)
+    for _ in range(20):
+        kill(stack.pids()[0], signal.SIGHUP)
+    tail.wait("reloaded")
+    wait_for(lambda: len(children(stack)) == 5)
+    assert stack.api.nobody.get("/health").status_code == 200
+
+
+@pytest.fixture(scope="module")
+def daemon(stack):
+    """A billingd whose configuration may be broken."""
+    made = Daemon(stack).start()
+    yield made
+    assert made.stop() == 0
+
+
+def plan_names(stack, times=12):
+    """The first plan's name, as so many answers have it."""
+    return {stack.api.nobody.get("/api/plans").json()["plans"][0]["name"] for _ in range(times)}
+
+
+def break_plans(daemon):
+    """A comma too many."""
+    daemon.plans.write_text(daemon.plans.read_text(encoding="ascii").replace("]\n}", "],\n}"),
+                            encoding="ascii")
+    return "plans.json: line"
+
+
+def break_settings(daemon):
+    """A name that is no setting."""
+    daemon.write("WORKERZ=3")
+    return "WORKERZ"
+
+
+def break_value(daemon):
+    """A value that is not allowed."""
+    daemon.write("LICENSE_TTL_DAYS=soon")
+    return "LICENSE_TTL_DAYS"
+
+
+def break_key(daemon):
+    """A key that everybody may read."""
+    (daemon.keys / "private-key.pem").chmod(0o644)
+    return "chmod 600"
+
+
+def break_migrations(daemon):
+    """A migration that nobody has applied."""
+    (daemon.folder / "migrations/002_more.sql").write_text("SELECT 1;\n", encoding="ascii")
+    return "billingctl migrate up"
+
+
+@pytest.mark.parametrize("fault", [break_plans, break_settings, break_value, break_key,
+                                   break_migrations])
+def test_a_broken_configuration_keeps_the_old_one(stack, daemon, fault):
+    """It goes on serving, says in the log what is wrong, and takes the mended one."""
+    before = daemon.pids()
+    plans = daemon.plans.read_bytes()
+    tail = LogTail(stack)
+    try:
+        word = fault(daemon)
+        daemon.signal(signal.SIGHUP)
+        line = tail.wait("reload refused, the old configuration stays")
+        assert line["level"] == "error" and word in line["reason"]
+        # The process that checked it has ended, the others are the same.
+        wait_for(lambda: daemon.pids() == before)
+        assert stack.api.sign_up().license
+        assert not tail.find("process died")
+    finally:
+        daemon.plans.write_bytes(plans)
+        daemon.write()
+        (daemon.keys / "private-key.pem").chmod(0o600)
+        (daemon.folder / "migrations/002_more.sql").unlink(missing_ok=True)
+    daemon.signal(signal.SIGHUP)
+    tail.wait("reloaded")
+    wait_for(lambda: not set(daemon.pids()[1:]) & set(before))
+    assert stack.api.sign_up().license
+
+
+def test_changes_take_effect_with_the_reload_only(stack, daemon):
+    """A worker that is replaced in between has its generation's configuration, not the files'."""
+    tail = LogTail(stack)
+    assert plan_names(stack) == {"Starter"}
+    plans = json.loads(daemon.plans.read_text(encoding="ascii"))
+    plans["plans"][0]["name"] = "Beginner"
+    daemon.plans.write_text(json.dumps(plans), encoding="ascii")
+    daemon.write(PUBLIC_SIGNUP="on", WORKERS=2)
+
+    old = set(daemon.pids()[1:])
+    for pid in old:
+        kill(pid)
+    wait_for(lambda: len(set(daemon.pids()[1:]) - old) == 4)
+    body = {"email": stack.api.email()}
+    assert plan_names(stack) == {"Starter"}
+    assert stack.api.nobody.post("/api/customers", body).status_code == 401
+
+    daemon.signal(signal.SIGHUP)
+    tail.wait("reloaded")
+    wait_for(lambda: len(daemon.pids()) == 1 + 1 + 2)
+    assert plan_names(stack) == {"Beginner"}
+    assert stack.api.nobody.post("/api/customers", body).status_code == 201
+    kill(daemon.pids()[1])
+    assert plan_names(stack) == {"Beginner"}

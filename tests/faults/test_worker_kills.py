@@ -1,0 +1,92 @@
+"""Guarantee 26: workers die by kill -9 all the time, and nothing that was acknowledged is lost.
+
+The oracle is the clients' own ledger of answers, compared with the database at the end."""
+
+import time
+
+from chaos.load import Ledger, Load
+from chaos.processes import Killer, LogTail, children
+from support.stack import wait_for
+
+STACK = {"WORKERS": 8}
+CLIENTS = 64
+EVERY_SECONDS = 0.1
+
+
+def test_killed_workers_lose_nothing(stack, rng, report, fault_seconds):
+    ledger = Ledger(stack)
+    tail = LogTail(stack)
+
+    async def visit(client):
+        customer_id, key = await ledger.sign_up(client)
+        for _ in range(3):
+            answer = await client.insist("GET", f"/api/licenses/{customer_id}", key=key)
+            assert answer.status == 200, "a customer was acknowledged and is not there"
+            assert answer.json()["customer_id"] == customer_id
+
+    with Load(stack, CLIENTS, visit, rng.random()) as load:
+        with Killer(stack, rng, EVERY_SECONDS) as killer:
+            end = time.monotonic() + fault_seconds
+            while time.monotonic() < end:
+                load.check()
+                time.sleep(0.2)
+
+    count = load.count()
+    found = ledger.audit()
+    report(kills=killer.kills, answers=len(load.answers), acknowledged=len(ledger.acknowledged),
+           answered_502=count[502], connections_lost=count["lost"], retries=load.retries,
+           replayed=ledger.replayed, lost=found["lost"], duplicates=found["duplicates"],
+           half_written=found["half_written"])
+    assert found["stored"] == len(ledger.acknowledged) > 0
+    assert found == {**found, "lost": 0, "duplicates": 0, "unacknowledged": 0, "half_written": 0}
+    assert killer.kills > fault_seconds
+    assert count[502] <= killer.kills
+    assert not load.unexpected(200, 201, 409, 502)
+    # All of them are back, throttled ones too.
+    wait_for(lambda: len(children(stack)) == 9, 70)
+    deaths = [line for line in tail.find("process died") if line["signal"] == 9]
+    assert len(deaths) == killer.kills, "the log does not tell of every death"
+
+
+def test_a_key_has_one_effect_whoever_dies(stack, rng, report, fault_seconds):
+    """Twelve clients insist on the same requests with the same keys while workers die; each request
+    has one effect, and all of the clients get the same bytes."""
+    answers = [[] for _ in range(12)]
+
+    async def visit(client):
+        mine = answers[client.number]
+        number = len(mine)
+        email = f"once-{number}@{stack.mail_domain}"
+        made = await client.insist("POST", "/api/customers", {"email": email},
+                                   idempotency_key=f"customer {number}")
+        assert made.status == 201, made.body
+        base = f"/api/customers/{made.json()['customer']['customer_id']}"
+        minted = await client.insist("POST", f"{base}/keys", {"name": f"once {number}"},
+                                     idempotency_key=f"mint {number}")
+        assert minted.status == 201, minted.body
+        rotated = await client.insist("POST", base.replace("customers", "licenses") + "/rotate",
+                                      idempotency_key=f"rotate {number}")
+        assert rotated.status == 200, rotated.body
+        mine.append((made.body, minted.body, rotated.body))
+
+    with Load(stack, len(answers), visit, rng.random()) as load:
+        with Killer(stack, rng, EVERY_SECONDS) as killer:
+            end = time.monotonic() + fault_seconds / 6
+            while time.monotonic() < end:
+                load.check()
+                time.sleep(0.2)
+
+    effects = stack.sql(
+        "SELECT count(*), count(DISTINCT c.customer_id),"
+        " (SELECT count(*) FROM api_keys WHERE name LIKE 'once %'),"
+        " (SELECT count(*) FROM licenses l JOIN customers USING (customer_id)"
+        f"  WHERE email LIKE 'once-%' AND l.reason = 'rotated') FROM customers c "
+        "WHERE email LIKE 'once-%'")
+    done = max(map(len, answers))
+    report(kills=killer.kills, answers=len(load.answers), answered_502=load.count()[502],
+           keys=3 * done, effects_of_customers_keys_rotations=effects.replace("|", "/"))
+    assert killer.kills > 0 and done > 0
+    assert effects == f"{done}|{done}|{done}|{done}"
+    for number in range(done):
+        got = {mine[number] for mine in answers if number < len(mine)}
+        assert len(got) == 1, "the same key was answered differently"
