@@ -121,10 +121,8 @@ START_TEST(test_names_are_unique)
 	for (size_t i = 0; (one = statement_at(i)) != NULL; i++) {
 		ck_assert_msg(text_is_made_of(one->name, "abcdefghijklmnopqrstuvwxyz_", 3, 63),
 		              "%s", one->name);
-		for (size_t k = 0; k < i; k++) {
-			two = statement_at(k);
+		for (size_t k = 0; k < i && (two = statement_at(k)) != NULL; k++)
 			ck_assert_msg(strcmp(one->name, two->name) != 0, "%s", one->name);
-		}
 	}
 }
 END_TEST
