@@ -34,15 +34,24 @@ struct slot {
 	int64_t throttle_us; /* of the next start, 0 after a child that had served */
 };
 
+/* A child of an old generation, and when its patience with what runs is over. */
+struct retired {
+	pid_t pid;
+	int64_t deadline_us;
+};
+
 struct master {
 	const char *config_path;
+	/* As they were at the start: a reload does not move them. */
+	char *socket;
+	char *pid_file;
 	struct generation *generation;
 	struct metrics *metrics;
 	atomic_bool *served; /* one per slot, shared with the children */
 	int listen_fd;
 	struct slot slots[SLOTS_MAX]; /* the first is the jobs process */
 	size_t slot_count;
-	pid_t retired[RETIRED_MAX];
+	struct retired retired[RETIRED_MAX];
 	size_t retired_count;
 	sigset_t signals; /* the ones that the master waits for */
 };
@@ -154,7 +163,7 @@ reap(struct master *master)
 			if (master->slots[i].pid == pid)
 				schedule_restart(master, i, status);
 		for (size_t i = 0; i < master->retired_count; i++)
-			if (master->retired[i] == pid)
+			if (master->retired[i].pid == pid)
 				master->retired[i--] = master->retired[--master->retired_count];
 	}
 }
@@ -163,6 +172,8 @@ reap(struct master *master)
 static void
 retire(struct master *master, const struct slot *old, size_t count)
 {
+	int64_t patience_us = master->generation->settings.shutdown_timeout_s * 1000000;
+
 	for (size_t i = 0; i < count; i++) {
 		bool room = master->retired_count < RETIRED_MAX;
 
@@ -170,8 +181,31 @@ retire(struct master *master, const struct slot *old, size_t count)
 			continue;
 		(void)kill(old[i].pid, room ? WORKER_RETIRE : SIGKILL);
 		if (room)
-			master->retired[master->retired_count++] = old[i].pid;
+			master->retired[master->retired_count++] = (struct retired){
+			        old[i].pid, clock_monotonic_us() + patience_us};
 	}
+}
+
+/* Ends retired children whose time is over; how long until the next one's is, in microseconds (a
+ * minute at most). */
+static int64_t
+end_late(struct master *master)
+{
+	int64_t now_us = clock_monotonic_us(), wait_us = throttle_last_us;
+
+	for (size_t i = 0; i < master->retired_count; i++) {
+		struct retired *retired = &master->retired[i];
+
+		if (retired->deadline_us <= now_us) {
+			log_line(LOG_LEVEL_WARNING, "process outstays the reload, killed",
+			         LOG_I("pid", retired->pid));
+			(void)kill(retired->pid, SIGKILL);
+			retired->deadline_us = now_us + throttle_last_us;
+		}
+		if (retired->deadline_us - now_us < wait_us)
+			wait_us = retired->deadline_us - now_us;
+	}
+	return wait_us;
 }
 
 static void
@@ -204,6 +238,10 @@ reload(struct master *master)
 	(void)start_due(master);
 	retire(master, old, old_count);
 	metrics_add(master->metrics, METRIC_RELOADS, 1);
+	if (strcmp(next->settings.socket, master->socket) != 0 ||
+	    strcmp(next->settings.pid_file, master->pid_file) != 0)
+		log_line(LOG_LEVEL_WARNING,
+		         "BILLING_SOCKET and BILLINGD_PID_FILE change at the next start only");
 	log_line(LOG_LEVEL_INFO, "reloaded", LOG_I("generation", next->number));
 }
 
@@ -214,7 +252,7 @@ signal_all(const struct master *master, int signal)
 		if (master->slots[i].pid != 0)
 			(void)kill(master->slots[i].pid, signal);
 	for (size_t i = 0; i < master->retired_count; i++)
-		(void)kill(master->retired[i], signal);
+		(void)kill(master->retired[i].pid, signal);
 }
 
 static bool
@@ -241,11 +279,11 @@ await_signal(const struct master *master, int64_t wait_us)
 static int
 stop(struct master *master)
 {
-	const struct app_settings *settings = &master->generation->settings;
-	int64_t deadline_us = clock_monotonic_us() + settings->shutdown_timeout_s * 1000000;
+	int64_t patience_us = master->generation->settings.shutdown_timeout_s * 1000000;
+	int64_t deadline_us = clock_monotonic_us() + patience_us;
 
 	log_line(LOG_LEVEL_INFO, "stopping");
-	(void)unlink(settings->socket);
+	(void)unlink(master->socket);
 	signal_all(master, WORKER_DRAIN);
 	reap(master);
 	while (has_children(master)) {
@@ -256,8 +294,8 @@ stop(struct master *master)
 			signal_all(master, SIGKILL);
 		reap(master);
 	}
-	if (*settings->pid_file != '\0')
-		(void)unlink(settings->pid_file);
+	if (*master->pid_file != '\0')
+		(void)unlink(master->pid_file);
 	log_line(LOG_LEVEL_INFO, "stopped");
 	return 0;
 }
@@ -266,7 +304,8 @@ static int
 watch(struct master *master)
 {
 	for (;;) {
-		int signal = await_signal(master, start_due(master));
+		int64_t start_us = start_due(master), late_us = end_late(master);
+		int signal = await_signal(master, start_us < late_us ? start_us : late_us);
 
 		if (signal == SIGTERM || signal == SIGINT)
 			return stop(master);
@@ -299,11 +338,14 @@ prepare(struct master *master)
 	const struct app_settings *settings = &master->generation->settings;
 	struct task task = {.arena = master->generation->arena};
 
+	master->socket = strdup(settings->socket);
+	master->pid_file = strdup(settings->pid_file);
 	master->metrics = metrics_new(api_route_count);
 	master->served = mmap(NULL, SLOTS_MAX * sizeof(*master->served), PROT_READ | PROT_WRITE,
 	                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (master->metrics == NULL || master->served == MAP_FAILED) {
-		fprintf(stderr, "billingd: no shared memory\n");
+	if (master->socket == NULL || master->pid_file == NULL || master->metrics == NULL ||
+	    master->served == MAP_FAILED) {
+		fprintf(stderr, "billingd: no memory\n");
 		return false;
 	}
 	if (fcgi_listen(&task, settings->socket, &master->listen_fd) != FAIL_NONE) {
@@ -339,6 +381,8 @@ master_run(const char *config_path, struct generation *first)
 		status = 1;
 	}
 	generation_free(master->generation);
+	free(master->socket);
+	free(master->pid_file);
 	free(master);
 	return status;
 }
