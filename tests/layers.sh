@@ -40,5 +40,23 @@ allow app/billingctl base db licensing billing settings billingctl
 only '^lib/http/fcgi\.c$' fcgi
 only '^lib/db/(internal\.h|[a-z]+\.c)$' libpq
 only '^lib/base/json_in\.[ch]$' json-c
+
+# never PATTERN FILES WHY: what no source may use
+never() {
+	found=$(grep -rnE "$1" --include='*.[ch]' app lib | grep -vE "$2")
+	if [ -n "$found" ]; then
+		echo "$3:"
+		echo "$found"
+		bad=1
+	fi
+}
+
+# SQL is a literal with parameters: nothing quotes values, nothing sends a text that was put
+# together but for migrations (db_script) and the savepoints' numbers (db_command).
+never '\<PQescape|\<PQexec(\(|Params|Prepared)' '^$' "statements go through lib/db/statements.c"
+never '\<PQsendQuery\(' '^lib/db/(statements|migrations)\.c' "several commands in one text are for migrations"
+never '\<db_script\(' '^lib/db/' "several commands in one text are for migrations"
+never '\.sql = [^"]*[a-z_]+\(' '^$' "SQL must be a literal"
+never '\<(strcpy|strcat|sprintf|gets|system|popen)\(' 'NOLINT' "a safer function exists"
 [ $bad -eq 0 ] && echo "layers: every include points the right way"
 exit $bad

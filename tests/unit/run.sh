@@ -17,6 +17,8 @@ esac
 [ $# -gt 0 ] && export CK_FORK=no
 for source in "$here"/test_*.c; do
 	test=$build/tests/unit/$(basename "$source" .c)
+	# A tool that slows instructions down measures itself.
+	[ $# -gt 0 ] && [ "$(basename "$test")" = test_key_timing ] && continue
 	"$@" "$test" || {
 		echo "FAILED: $test"
 		failed=$((failed + 1))
