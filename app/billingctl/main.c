@@ -1,7 +1,6 @@
 /*
  * main.c: from the words of a command line to a row of the table, and from a failure to one line.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,31 +9,6 @@
 #include "base/text.h"
 #include "billingctl/output.h"
 #include "db/server.h"
-
-enum fail
-ctl_usage(struct ctl *ctl, const char *format, ...)
-{
-	va_list arguments;
-	const char *message;
-
-	va_start(arguments, format);
-	message = arena_vprintf(ctl->task.arena, format, arguments);
-	va_end(arguments);
-	return task_fail(
-	        &ctl->task, FAIL_INVALID, "usage", "%s (see: billingctl%s%s%s%s --help)",
-	        message, ctl->group == NULL ? "" : " ", ctl->group == NULL ? "" : ctl->group,
-	        ctl->command == NULL || ctl->command->name == NULL ? "" : " ",
-	        ctl->command == NULL || ctl->command->name == NULL ? "" : ctl->command->name);
-}
-
-const char *
-ctl_option(const struct ctl *ctl, const char *name)
-{
-	for (size_t i = 0; ctl->command->options[i].name != NULL; i++)
-		if (strcmp(ctl->command->options[i].name, name) == 0)
-			return ctl->values[i];
-	return NULL;
-}
 
 /* The next word: a group, a command's name, or its argument. */
 static enum fail

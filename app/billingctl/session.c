@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <pwd.h>
+#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +13,31 @@
 #include "base/log.h"
 #include "billingctl/ctl.h"
 #include "db/migrations.h"
+
+enum fail
+ctl_usage(struct ctl *ctl, const char *format, ...)
+{
+	va_list arguments;
+	const char *message;
+
+	va_start(arguments, format);
+	message = arena_vprintf(ctl->task.arena, format, arguments);
+	va_end(arguments);
+	return task_fail(
+	        &ctl->task, FAIL_INVALID, "usage", "%s (see: billingctl%s%s%s%s --help)",
+	        message, ctl->group == NULL ? "" : " ", ctl->group == NULL ? "" : ctl->group,
+	        ctl->command == NULL || ctl->command->name == NULL ? "" : " ",
+	        ctl->command == NULL || ctl->command->name == NULL ? "" : ctl->command->name);
+}
+
+const char *
+ctl_option(const struct ctl *ctl, const char *name)
+{
+	for (size_t i = 0; ctl->command->options[i].name != NULL; i++)
+		if (strcmp(ctl->command->options[i].name, name) == 0)
+			return ctl->values[i];
+	return NULL;
+}
 
 /* For the audit trail: the person at the keyboard. */
 static const char *
