@@ -66,7 +66,7 @@ def ratios(measures, workers):
     sign_ups = [result.rate for result in measures.figures["sign-up"]]
     return {
         "health_cpu": (measures.ratios("health", "return200", cpu), "health"),
-        "health_cpu_constant": (measures.ratios("health", "constant", cpu), "constant"),
+        "health_cpu_constant": (measures.ratios("health", "constant", cpu), "health"),
         "health_rate": (measures.ratios("health", "return200"), "health"),
         "health_rate_constant": (measures.ratios("health", "constant"), "constant"),
         "list_cpu": (measures.ratios("list", "return200", cpu), "list"),

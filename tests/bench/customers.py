@@ -42,6 +42,8 @@ ROWS = """ FROM (SELECT i, now() - interval '30 days' + i * interval '1 second' 
 def fill(rig, first, last, plan):
     """Makes the customers from number `first` to `last`, and the planner aware of them."""
     database = rig.database("postgres")
+    # No checkpoint half-way.
+    psql(database, "ALTER SYSTEM SET max_wal_size = '16GB'", "SELECT pg_reload_conf()")
     fills = []
     for sql in TABLES.values():
         command = (sql + ROWS).format(plan=plan, first=first, last=last)
@@ -51,7 +53,8 @@ def fill(rig, first, last, plan):
             stdout=subprocess.DEVNULL))
     if any([fill.wait() for fill in fills]):
         raise RuntimeError("the customers could not be written")
-    psql(database, "VACUUM ANALYZE " + ", ".join(TABLES), "CHECKPOINT")
+    psql(database, "ALTER SYSTEM RESET max_wal_size", "SELECT pg_reload_conf()",
+         "VACUUM ANALYZE " + ", ".join(TABLES), "CHECKPOINT")
 
 
 def customer_id(number):

@@ -14,10 +14,11 @@ from rig import pss_megabytes
 
 SMALL = 1000
 WARM_UP_SECONDS = 1
+VIEW, SIGN_UP = "license_view", "account_sign_up"
 HEALTH = [("GET", "/health", "", "")]
 
 # What billingd would pass for a new customer, made by PostgreSQL from two random numbers. By the
-# number of the parameter of customer_sign_up.
+# number of the parameter of SIGN_UP.
 SIGN_UP_SETUP = """\\set a random(1, 9000000000000000000)
 \\set b random(1, 9000000000000000000)
 """
@@ -36,6 +37,9 @@ class Measures:
     """All comparisons over one rig. `figures` holds the results of each round by name."""
 
     def __init__(self, rig, sql, seconds, rounds, many):
+        for name in (VIEW, SIGN_UP):
+            if name not in sql:
+                raise RuntimeError(f"no statement is called {name} any more")
         self.rig, self.sql = rig, sql
         self.seconds, self.rounds, self.many = seconds, rounds, many
         self.figures = {}
@@ -93,7 +97,7 @@ class Measures:
         for number in numbers:
             self._get(f"/api/licenses/{customers.customer_id(number)}", customers.api_key(number))
             script = self.rig.folder / f"view{number}.sql"
-            script.write_text(re.sub(r"\$(\d)\b", rf":p{number}_\1", self.sql["license_view"]) +
+            script.write_text(re.sub(r"\$(\d)\b", rf":p{number}_\1", self.sql[VIEW]) +
                               ";\n", encoding="utf-8")
             scripts.append(script)
             defines[f"p{number}_1"] = "\\x" + customers.digest(number)
@@ -120,7 +124,7 @@ class Measures:
                   for number, value in SIGN_UP_VALUES.items()}
         script = self.rig.folder / "sign_up.sql"
         statement = re.sub(r"\$(\d+)\b", lambda found: f"({values[int(found[1])]})",
-                           self.sql["customer_sign_up"])
+                           self.sql[SIGN_UP])
         script.write_text(SIGN_UP_SETUP + statement + ";\n", encoding="utf-8")
         for number in range(self.rounds):
             new = customers.sign_ups(self.key, f"round{number}", 4000 * load.CORES * self.seconds)
@@ -134,7 +138,7 @@ class Measures:
         deep = self._get(f"/api/customers?limit=1&offset={skipped - 1}", self.key)["next_cursor"]
         asked = {"health": HEALTH, **customers.lookups(total, self.key, deep)}
         for name, requests in asked.items():
-            file = self._requests("lookup", requests)
+            file = self._requests(name.replace("/", " "), requests)
             if self.warm_up or name == "licence kept":
                 load.wrk(self.rig.url, file, WARM_UP_SECONDS, 4)
             self._serve(f"{name}, {stage}", file, 4)
