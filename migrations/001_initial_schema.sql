@@ -24,6 +24,9 @@ CREATE INDEX customers_company_prefix ON customers (lower(company_name) text_pat
     WHERE deleted_at IS NULL;
 CREATE INDEX customers_email_prefix ON customers (lower(email) text_pattern_ops)
     WHERE deleted_at IS NULL;
+-- Without them the planner takes every prefix for a common one, and walks the newest customers.
+CREATE STATISTICS customers_lower_email ON (lower(email)) FROM customers;
+CREATE STATISTICS customers_lower_company ON (lower(company_name)) FROM customers;
 
 CREATE TABLE subscriptions (
     subscription_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -48,7 +48,8 @@ static const struct statement statements[] = {
         [LIST] = {.name = "api_key_list",
                   ROW,
                   .sql = "SELECT " API_KEY_COLUMNS " FROM api_keys k "
-                         "WHERE k.customer_id IS NOT DISTINCT FROM $1 "
+                         "WHERE (k.customer_id = $1 OR ($1::text IS NULL AND "
+                         "k.customer_id IS NULL)) "
                          "ORDER BY k.created_at DESC, k.key_id LIMIT 1000"},
         [REVOKE] = {.name = "api_key_revoke",
                     .sql = "UPDATE api_keys SET revoked_at = $3 WHERE key_id = $1 "
