@@ -88,10 +88,12 @@ static const struct statement statements[] = {
                           "SELECT $3, s.customer_id, $4, $5, $6, $7, $8, $9, $10 "
                           "FROM subscriptions s WHERE s.subscription_id = $1::bigint "
                           "AND s.version = $2::bigint FOR SHARE"},
+        /* Expired ones too while their token is kept: it names somebody. */
         [REVOKE_ALL] =
                 {.name = "license_revoke_all",
                  .sql = "UPDATE licenses SET revoked_at = $2, revoke_reason = $3, token = NULL "
-                        "WHERE customer_id = $1 AND revoked_at IS NULL AND expires_at > $2"},
+                        "WHERE customer_id = $1 AND revoked_at IS NULL "
+                        "AND (expires_at > $2 OR token IS NOT NULL)"},
 };
 
 const struct statement_list license_statements = {statements,

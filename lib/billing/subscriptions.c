@@ -86,11 +86,18 @@ static const struct statement statements[] = {
                         "EXISTS (SELECT FROM subscriptions WHERE customer_id = $1 "
                         "AND status NOT IN ('canceled', 'incomplete_expired')) "
                         "AS subscription_exists"},
+        /* One that ended before only counts on: a licence that is being issued from it is not. */
         [CANCEL] = {.name = "subscription_cancel",
-                    .sql = "UPDATE subscriptions SET status = 'canceled', updated_at = $2, "
-                           "cancel_at_period_end = false, version = version + 1 "
-                           "WHERE customer_id = $1 AND status NOT IN ('canceled', "
-                           "'incomplete_expired')"},
+                    .sql = "UPDATE subscriptions SET version = version + 1, "
+                           "cancel_at_period_end = false, "
+                           "status = CASE status WHEN 'incomplete_expired' THEN status "
+                           "  ELSE 'canceled' END, "
+                           "updated_at = CASE WHEN status IN ('canceled', "
+                           "  'incomplete_expired') THEN updated_at ELSE $2 END "
+                           "WHERE customer_id = $1 AND (status NOT IN ('canceled', "
+                           "  'incomplete_expired') OR subscription_id = "
+                           "  (SELECT max(subscription_id) FROM subscriptions "
+                           "   WHERE customer_id = $1))"},
         [LOCK] = {.name = "subscription_lock",
                   .sql = "SELECT subscription_id FROM subscriptions WHERE customer_id = $1 "
                          "ORDER BY subscription_id DESC LIMIT 1 FOR UPDATE"},

@@ -40,8 +40,8 @@ enum fail subscription_newest(struct operation *operation, const char *customer_
 enum fail subscription_start_trial(struct operation *operation, const char *customer_id,
                                    struct subscription *out) MUST_CHECK;
 
-/* Ends the live subscription, if any, and keeps it locked until the transaction ends, so that no
- * licence is issued from what it was. To be called within a transaction. */
+/* Ends the live subscription, if any, and keeps the newest one locked until the transaction ends,
+ * so that no licence is issued from what it was. To be called within a transaction. */
 enum fail subscription_cancel(struct operation *operation, const char *customer_id) MUST_CHECK;
 
 /* Locks the newest subscription's row until the transaction ends. */

@@ -1,0 +1,63 @@
+"""Faults that were there once."""
+
+import subprocess
+import threading
+from contextlib import contextmanager
+
+from support.client import expect
+from support.stack import wait_for
+
+
+def test_a_member_given_twice_is_a_bad_field(api):
+    body = '{"email": "a@example.com", "\\u0065mail": "b@example.com"}'
+    refused = expect(api.owner.post("/api/customers", data=body), 400, "invalid_json")
+    assert refused["details"] == [{"field": "email", "message": "is given twice"}]
+
+
+@contextmanager
+def locked(stack, query):
+    """Another session's transaction that holds what the query locks, while the block runs."""
+    session = subprocess.Popen(["psql", "-XAtq", "-d", stack.database_url], env=stack.env,
+                               text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    session.stdin.write(f"BEGIN; {query};\n")
+    session.stdin.flush()
+    assert session.stdout.readline().strip()
+    try:
+        yield
+    finally:
+        session.communicate("COMMIT;\n", timeout=20)
+
+
+def waiting(stack):
+    """How many of billingd's statements wait for a lock."""
+    return int(stack.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+                         "AND application_name LIKE 'billingd%'"))
+
+
+def test_no_licence_is_issued_from_under_a_deletion(api, stack):
+    """The subscription had ended before; its licence is being issued while the customer goes."""
+    customer = api.sign_up()
+    expect(api.owner.post(f"/api/licenses/{customer.id}/revoke"), 200)
+    threads = [
+        threading.Thread(target=customer.client.get, args=(f"/api/licenses/{customer.id}",)),
+        threading.Thread(target=api.owner.delete, args=(f"/api/customers/{customer.id}",))]
+    with locked(stack, "SELECT subscription_id FROM subscriptions "
+                       f"WHERE customer_id = '{customer.id}' FOR UPDATE"):
+        for number, thread in enumerate(threads, 1):
+            thread.start()
+            wait_for(lambda number=number: waiting(stack) == number, seconds=4)
+    for thread in threads:
+        thread.join()
+    expect(api.owner.get(f"/api/customers/{customer.id}"), 404, "customer_not_found")
+    assert stack.sql("SELECT count(*) FROM licenses WHERE revoked_at IS NULL "
+                     f"AND customer_id = '{customer.id}'") == "0"
+
+
+def test_a_deletion_forgets_tokens_that_expired(api, stack):
+    customer = api.sign_up()
+    stack.sql("UPDATE licenses SET issued_at = now() - interval '2 hours', "
+              "expires_at = now() - interval '1 hour' "
+              f"WHERE customer_id = '{customer.id}'")
+    expect(api.owner.delete(f"/api/customers/{customer.id}"), 200)
+    assert stack.sql("SELECT count(*) FROM licenses WHERE token IS NOT NULL "
+                     f"AND customer_id = '{customer.id}'") == "0"
