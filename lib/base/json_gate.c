@@ -32,6 +32,7 @@ struct gate {
 	struct name *names;
 	size_t names_used;
 	size_t names_capacity;
+	const char *repeated; /* the name that occurs twice, decoded */
 };
 
 static bool scan_value(struct gate *gate, int depth);
@@ -95,9 +96,12 @@ names_differ(struct gate *gate, size_t first)
 		return true;
 	qsort(gate->names + first, count, sizeof *gate->names, compare_names);
 	for (size_t i = first + 1; i < gate->names_used; i++)
-		if (compare_names(&gate->names[i - 1], &gate->names[i]) == 0)
+		if (compare_names(&gate->names[i - 1], &gate->names[i]) == 0) {
+			gate->repeated = arena_copy_bytes(gate->arena, gate->names[i].bytes,
+			                                  gate->names[i].length);
 			return json_scan_refuse(&gate->scan,
 			                        "a name occurs twice in an object");
+		}
 	return true;
 }
 
@@ -174,7 +178,8 @@ scan_value(struct gate *gate, int depth)
 }
 
 const char *
-json_in_gate(struct arena *arena, const char *text, size_t length, size_t *offset)
+json_in_gate_repeated(struct arena *arena, const char *text, size_t length, size_t *offset,
+                      const char **repeated)
 {
 	struct gate gate = {.arena = arena, .scan = {.text = text, .length = length}};
 
@@ -186,5 +191,14 @@ json_in_gate(struct arena *arena, const char *text, size_t length, size_t *offse
 			gate.scan.why = "something follows the value";
 	}
 	*offset = gate.scan.at;
+	*repeated = gate.repeated;
 	return gate.scan.why;
+}
+
+const char *
+json_in_gate(struct arena *arena, const char *text, size_t length, size_t *offset)
+{
+	const char *repeated;
+
+	return json_in_gate_repeated(arena, text, length, offset, &repeated);
 }

@@ -39,13 +39,17 @@ enum fail
 json_in_parse(struct task *task, const char *text, size_t length, struct json_object **out)
 {
 	size_t offset = 0;
-	const char *why;
+	const char *why, *repeated;
 
 	*out = NULL;
-	why = json_in_gate(task->arena, text, length, &offset);
-	if (why)
-		return task_fail(task, FAIL_INVALID, "invalid_json",
-		                 "This isn't acceptable JSON: %s (at byte %zu).", why, offset);
+	why = json_in_gate_repeated(task->arena, text, length, &offset, &repeated);
+	if (why) {
+		(void)task_fail(task, FAIL_INVALID, "invalid_json",
+		                "This isn't acceptable JSON: %s (at byte %zu).", why, offset);
+		if (repeated)
+			(void)task_fail_field(task, repeated, "is given twice");
+		return task->failure.kind;
+	}
 	why = parse_tree(text, length, out);
 	if (why)
 		return task_fail(task, FAIL_INVALID, "invalid_json",

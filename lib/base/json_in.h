@@ -18,9 +18,13 @@ enum { JSON_IN_DEPTH = 16 };
  * but a bounded set of names in the arena. `offset` gets the byte where it stopped. */
 const char *json_in_gate(struct arena *arena, const char *text, size_t length, size_t *offset);
 
+/* The same; `repeated` gets the name that occurs twice in an object when that is why, else NULL. */
+const char *json_in_gate_repeated(struct arena *arena, const char *text, size_t length,
+                                  size_t *offset, const char **repeated);
+
 /*
- * The parsed value, owned by the arena. FAIL_INVALID "invalid_json" with the reason. Any JSON
- * value is accepted; `null` gives NULL.
+ * The parsed value, owned by the arena. FAIL_INVALID "invalid_json" with the reason; a name that
+ * occurs twice in an object is a bad field of it. Any JSON value is accepted; `null` gives NULL.
  */
 enum fail json_in_parse(struct task *task, const char *text, size_t length,
                         struct json_object **out) MUST_CHECK;
