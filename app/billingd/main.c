@@ -2,6 +2,7 @@
  * main.c: arguments, then the master.
  */
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,8 @@ main(int argc, char **argv)
 	bool check_only = false;
 	int option;
 
+	/* Who started us may have ignored it; then no child could be waited for. */
+	(void)signal(SIGCHLD, SIG_DFL);
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'f')
 			config_path = optarg;

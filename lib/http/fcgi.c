@@ -46,6 +46,15 @@ listen_failed(struct task *task, int fd, const char *path)
 	                 path, strerror(error));
 }
 
+/* What stands there is no socket of an earlier start: it must not be removed. */
+static bool
+is_other_file(const char *path)
+{
+	struct stat status;
+
+	return lstat(path, &status) == 0 && !S_ISSOCK(status.st_mode);
+}
+
 enum fail
 fcgi_listen(struct task *task, const char *path, int *out)
 {
@@ -57,6 +66,9 @@ fcgi_listen(struct task *task, const char *path, int *out)
 		                 "%s is too long for a Unix socket (%zu characters at most)",
 		                 path, sizeof(address.sun_path) - 1);
 	strcpy(address.sun_path, path); /* NOLINT: the length was checked above */
+	if (is_other_file(path))
+		return task_fail(task, FAIL_CONFLICT, "socket_failed",
+		                 "%s is there already and no socket, see BILLING_SOCKET", path);
 	if (is_alive(&address))
 		return task_fail(task, FAIL_CONFLICT, "socket_in_use",
 		                 "%s is in use: another billingd is running", path);
@@ -104,8 +116,6 @@ static const struct {
         {"HTTP_IDEMPOTENCY_KEY", offsetof(struct request_headers, idempotency_key)},
         {"HTTP_IF_NONE_MATCH", offsetof(struct request_headers, if_none_match)},
         {"HTTP_ORIGIN", offsetof(struct request_headers, origin)},
-        {"HTTP_ACCESS_CONTROL_REQUEST_METHOD",
-         offsetof(struct request_headers, requested_method)},
         {"CONTENT_TYPE", offsetof(struct request_headers, content_type)},
 };
 

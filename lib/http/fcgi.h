@@ -13,7 +13,8 @@
 struct fcgi;
 
 /* A bound, listening, non-blocking, close-on-exec Unix socket with mode 0660; a stale file is
- * replaced, a living one is FAIL_CONFLICT "socket_in_use". The caller closes *out. */
+ * replaced, a living one is FAIL_CONFLICT "socket_in_use", another kind of file "socket_failed". The
+ * caller closes *out. */
 enum fail fcgi_listen(struct task *task, const char *path, int *out) MUST_CHECK;
 
 /* The worker's side of the listening socket. libfcgi replaces signal handlers here: install

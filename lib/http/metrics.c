@@ -34,10 +34,12 @@ static const struct {
 	const char *type;
 	const char *help;
 } names[METRIC_COUNT] = {
-        [METRIC_WORKERS] = {"billing_workers", "gauge", "Workers alive."},
-        [METRIC_WORKER_STARTS] = {"billing_worker_starts_total", "counter", "Workers started."},
+        [METRIC_WORKERS] = {"billing_workers", "gauge",
+                            "Processes alive, the jobs process included."},
+        [METRIC_WORKER_STARTS] = {"billing_worker_starts_total", "counter",
+                                  "Processes started."},
         [METRIC_WORKER_DEATHS] = {"billing_worker_deaths_total", "counter",
-                                  "Workers that ended by a signal or an error."},
+                                  "Processes that ended by a signal or an error."},
         [METRIC_RELOADS] = {"billing_reloads_total", "counter", "Reloads that took effect."},
         [METRIC_TRIALS_EXPIRED] = {"billing_trials_expired_total", "counter", "Trials ended."},
         [METRIC_LICENSES_SIGNED] = {"billing_licenses_signed_total", "counter",

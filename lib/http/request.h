@@ -37,7 +37,6 @@ struct request_headers {
 	const char *if_none_match;
 	const char *origin;
 	const char *content_type;
-	const char *requested_method; /* Access-Control-Request-Method */
 };
 
 struct request {

@@ -1,5 +1,6 @@
 """Faults that were there once."""
 
+import signal
 import subprocess
 import threading
 from contextlib import contextmanager
@@ -61,3 +62,25 @@ def test_a_deletion_forgets_tokens_that_expired(api, stack):
     expect(api.owner.delete(f"/api/customers/{customer.id}"), 200)
     assert stack.sql("SELECT count(*) FROM licenses WHERE token IS NOT NULL "
                      f"AND customer_id = '{customer.id}'") == "0"
+
+
+def billingd(stack, *arguments, **more):
+    """Runs billingd beside the stack's own until it ends."""
+    return subprocess.run([stack.build_dir / "billingd", *arguments], text=True, timeout=30,
+                          capture_output=True, check=False,
+                          **{**more, "env": {**stack.env, **more.get("env", {})}})
+
+
+def test_children_are_waited_for_whatever_was_inherited(stack):
+    done = billingd(stack, "--check", preexec_fn=lambda: signal.signal(signal.SIGCHLD,
+                                                                       signal.SIG_IGN))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_file_in_the_socket_s_place_is_kept(stack, tmp_path):
+    file = tmp_path / "precious"
+    file.write_text("data", encoding="ascii")
+    done = billingd(stack, env={"BILLING_SOCKET": str(file)})
+    assert done.returncode == 1 and "no socket" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert file.read_text(encoding="ascii") == "data"
