@@ -3,6 +3,7 @@
  */
 #include "suite.h"
 
+#include "billing/api_keys.h"
 #include "billing/customers.h"
 #include "billing/idempotency.h"
 
