@@ -88,7 +88,7 @@ def test_restarts_under_load(stack, postgres, rng, report, number):
 def test_restarts_in_a_row(stack, postgres, rng, report):
     """Crash after crash, each as soon as the one before is over."""
     ledger = Ledger(stack)
-    rounds = 3
+    rounds = 2
     with Load(stack, CLIENTS, visitor(ledger), rng.random()) as load:
         for _ in range(rounds):
             already = len(ledger.acknowledged)
@@ -129,7 +129,7 @@ def test_idle_connections_are_replaced_unseen(stack, postgres):
                                                  headers={"Idempotency-Key": stack.api.email()}),
                     lambda: customer.client.patch(f"/api/customers/{customer.id}",
                                                   {"company_name": "Acme"})):
-        for _ in range(4):
+        for _ in range(2):
             assert postgres.end_backends() > 0
             wait_for(lambda: postgres.super_sql(
                 "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'billingd%'") in

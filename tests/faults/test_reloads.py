@@ -11,7 +11,7 @@ from support.stack import VARIANT, wait_for
 
 STACK = {"WORKERS": 4}
 RELOADS = 50 if VARIANT != "sanitize" else 12
-CLIENTS = 24
+CLIENTS = 16
 
 READS = ("/health", "/health/ready", "/metrics", "/openapi.json", "/.well-known/jwks.json",
          "/api/plans", "/api/licenses/public-key", "/api/licenses/revocations",

