@@ -8,9 +8,13 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/json_in.h"
+#include "base/json_place.h"
 #include "base/text.h"
 
 enum { FILE_LIMIT = 256 * 1024 };
+
+/* What messages call the outermost object. */
+#define ROOT "plans.json"
 
 enum member_type { MEMBER_INT, MEMBER_BOOL, MEMBER_LIMIT, MEMBER_STRING };
 
@@ -49,17 +53,37 @@ static const struct member price_members[] = {
         {NULL, 0, MEMBER_INT},
 };
 
-/* The file being read: where a message says the fault is. */
+/* The file being read: where a message says the fault is. `plan` is the id of the plan that stands
+ * at the place `item` ("plans[0]"), for messages are about ids. */
 struct reader {
 	struct task *task;
 	const char *path;
+	const char *text;
+	size_t length;
+	const char *plan;
+	const char *item;
 };
+
+/* The line on which `where`, or what should hold it, stands. */
+static size_t
+line_of(const struct reader *reader, const char *where)
+{
+	const char *place = where;
+
+	if (reader->plan != NULL)
+		place = arena_printf(reader->task->arena, "%s%s", reader->item,
+		                     where + strlen(reader->plan));
+	else if (text_starts_with(where, ROOT "."))
+		place = where + strlen(ROOT ".");
+	return json_place_line(reader->text,
+	                       json_place_find(reader->text, reader->length, place));
+}
 
 static enum fail
 invalid(const struct reader *reader, const char *where, const char *why)
 {
-	return task_fail(reader->task, FAIL_INVALID, "plans_invalid", "%s: %s %s", reader->path,
-	                 where, why);
+	return task_fail(reader->task, FAIL_INVALID, "plans_invalid", "%s: line %zu: %s %s",
+	                 reader->path, line_of(reader, where), where, why);
 }
 
 static enum fail
@@ -157,21 +181,16 @@ read_price(const struct reader *reader, const char *where, struct json_object *o
 	return FAIL_NONE;
 }
 
+/* What is said of the plan once its id is known. */
 static enum fail
-read_plan(const struct reader *reader, struct json_object *object, struct plans *out)
+read_terms(const struct reader *reader, struct json_object *object, struct plans *out)
 {
 	static const char *const known[] = {"plan",     "name",   "price",
 	                                    "features", "limits", NULL};
 	struct plan *plan = &out->items[out->count];
-	const char *where = arena_printf(reader->task->arena, "plans[%zu]", out->count);
+	const char *where = reader->plan;
 
-	if (!json_object_is_type(object, json_type_object))
-		return invalid(reader, where, "must be an object");
-	if (!json_in_string(object, "plan", &plan->id) || !is_plan_id(plan->id))
-		return invalid(reader, where, "needs a \"plan\" of lower-case letters");
-	plan->id = arena_copy(reader->task->arena, plan->id);
-	where = plan->id;
-	if (plans_find(out, plan->id) != NULL)
+	if (plans_find(out, where) != NULL)
 		return invalid(reader, where, "stands twice");
 	if (!json_in_string(object, "name", &plan->name))
 		return invalid(reader, where, "needs a name");
@@ -180,8 +199,25 @@ read_plan(const struct reader *reader, struct json_object *object, struct plans 
 	TRY(read_object(reader, where, object, "features", feature_members, &plan->features));
 	TRY(read_object(reader, where, object, "limits", limit_members, &plan->limits));
 	TRY(refuse_unknown(reader, where, object, known));
+	plan->id = where;
 	out->count++;
 	return FAIL_NONE;
+}
+
+static enum fail
+read_plan(const struct reader *reader, struct json_object *object, struct plans *out)
+{
+	const char *item = arena_printf(reader->task->arena, "plans[%zu]", out->count);
+	struct reader within = *reader;
+	const char *id;
+
+	if (!json_object_is_type(object, json_type_object))
+		return invalid(reader, item, "must be an object");
+	if (!json_in_string(object, "plan", &id) || !is_plan_id(id))
+		return invalid(reader, item, "needs a \"plan\" of lower-case letters");
+	within.item = item;
+	within.plan = arena_copy(reader->task->arena, id);
+	return read_terms(&within, object, out);
 }
 
 static enum fail
@@ -207,30 +243,32 @@ read_trial(const struct reader *reader, struct json_object *root, struct plans *
 
 /* The gate's offset as a line, for the person who edits the file. */
 static enum fail
-refuse_syntax(const struct reader *reader, const char *text, size_t length)
+refuse_syntax(const struct reader *reader)
 {
-	size_t offset = 0, line = 1;
-	const char *why = json_in_gate(reader->task->arena, text, length, &offset);
+	size_t offset = 0;
+	const char *why =
+	        json_in_gate(reader->task->arena, reader->text, reader->length, &offset);
 
 	if (why == NULL)
 		return FAIL_NONE;
-	for (size_t i = 0; i < offset && i < length; i++)
-		line += text[i] == '\n';
-	return invalid(reader, arena_printf(reader->task->arena, "line %zu:", line), why);
+	return task_fail(reader->task, FAIL_INVALID, "plans_invalid", "%s: line %zu: %s",
+	                 reader->path, json_place_line(reader->text, offset), why);
 }
 
 enum fail
 plans_load(struct task *task, const char *path, struct plans *out)
 {
 	static const char *const known[] = {"version", "trial", "plans", NULL};
-	const struct reader reader = {.task = task, .path = path};
+	struct reader reader = {.task = task, .path = path};
 	struct json_object *root, *list = NULL;
 	size_t length, count;
 	char *text;
 
 	*out = (struct plans){0};
 	TRY(file_read(task, path, FILE_LIMIT, &text, &length));
-	TRY(refuse_syntax(&reader, text, length));
+	reader.text = text;
+	reader.length = length;
+	TRY(refuse_syntax(&reader));
 	TRY(json_in_parse(task, text, length, &root));
 	if (!json_object_is_type(root, json_type_object))
 		return invalid(&reader, "it", "must be an object");
@@ -245,7 +283,7 @@ plans_load(struct task *task, const char *path, struct plans *out)
 	for (size_t i = 0; i < count; i++)
 		TRY(read_plan(&reader, json_object_array_get_idx(list, i), out));
 	TRY(read_trial(&reader, root, out));
-	return refuse_unknown(&reader, "plans.json", root, known);
+	return refuse_unknown(&reader, ROOT, root, known);
 }
 
 const struct plan *

@@ -30,7 +30,7 @@ struct plans {
 	size_t count;
 };
 
-/* Reads the file. FAIL_INVALID "plans_invalid" with file, line where known, and reason; what it
+/* Reads the file. FAIL_INVALID "plans_invalid" with file, line and reason; what it
  * points to lives in the task's arena. */
 enum fail plans_load(struct task *task, const char *path, struct plans *out) MUST_CHECK;
 
