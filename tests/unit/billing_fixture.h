@@ -10,8 +10,10 @@
 
 #include "base/random.h"
 #include "billing/accounts.h"
+#include "billing/license_records.h"
 #include "billing/licenses.h"
 
+#define LICENSES "SELECT count(*) FROM licenses WHERE customer_id = "
 #define NOW_MS (FORGE_NOW_S * SECOND_MS + 123)
 
 static struct task task;
@@ -121,6 +123,25 @@ count_of(const char *before, const char *behind)
 
 	db_free(db);
 	return number;
+}
+
+/* A verifier's word on the token, and what it says when it holds. */
+static inline enum license_verdict
+check(const char *token, const char **payload)
+{
+	enum license_verdict verdict = LICENSE_MALFORMED;
+
+	fine(license_check(&operation, token, &verdict, payload));
+	return verdict;
+}
+
+static inline bool
+says(const struct license *license, const char *what)
+{
+	const char *payload = NULL;
+
+	ck_assert_int_eq(check(license->token, &payload), LICENSE_VALID);
+	return strstr(payload, what) != NULL;
 }
 
 #endif
