@@ -81,6 +81,16 @@ serve(struct api *api, struct fcgi *fcgi, struct request *request)
 	ERR_clear_error();
 }
 
+/* ppoll() takes no signal when a connection waits already, which under load is always. */
+static void
+take_signals(const sigset_t *open_signals)
+{
+	sigset_t blocked;
+
+	(void)sigprocmask(SIG_SETMASK, open_signals, &blocked);
+	(void)sigprocmask(SIG_SETMASK, &blocked, NULL);
+}
+
 /* Sleeps until a connection waits. Signals are open here and nowhere else, so a request is never
  * cut short. False when it is time to end. */
 static bool
@@ -92,6 +102,7 @@ await_connection(int listen_fd, const sigset_t *open_signals)
 		struct pollfd listener = {.fd = listen_fd, .events = POLLIN};
 		int ready = ppoll(&listener, 1, asked_to_drain ? &at_once : NULL, open_signals);
 
+		take_signals(open_signals);
 		if (asked_to_retire)
 			return false;
 		if (ready > 0)

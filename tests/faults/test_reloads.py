@@ -5,7 +5,7 @@ import signal
 import time
 
 import pytest
-from chaos.load import Ledger, Load
+from chaos.load import Ledger, Load, knock
 from chaos.processes import Daemon, LogTail, children, is_alive, kill
 from support.stack import VARIANT, wait_for
 
@@ -74,6 +74,27 @@ def test_reload_bursts(stack):
     tail.wait("reloaded")
     wait_for(lambda: len(children(stack)) == 5)
     assert stack.api.nobody.get("/health").status_code == 200
+
+
+def test_a_full_queue_does_not_keep_old_workers(stack, rng, report):
+    """The one worker never finds its queue empty, and still goes when its time is over."""
+    daemon = Daemon(stack, WORKERS=1).start()
+    tail = LogTail(stack)
+    try:
+        with Load(stack, 32, knock, rng.random()) as load:
+            for number in range(1, 6):
+                answers = len(load.answers)
+                wait_for(lambda n=answers: len(load.answers) > n + 50 or load.check())
+                old = daemon.pids()[1:]
+                daemon.signal(signal.SIGHUP)
+                tail.wait("reloaded", number)
+                wait_for(lambda pids=old: not any(map(is_alive, pids)), 5)
+        report(reloads=5, answers=len(load.answers),
+               other_than_2xx=len(load.unexpected(201)))
+        assert not load.unexpected(201)
+        assert not tail.find("process died")
+    finally:
+        assert daemon.stop() == 0
 
 
 @pytest.fixture(scope="module")
