@@ -64,8 +64,8 @@ CREATE TABLE api_keys (
     prefix       text NOT NULL,
     scopes       text[] NOT NULL,
     created_at   timestamptz(3) NOT NULL DEFAULT now(),
-    -- Kept by the day: one UPDATE per key and day, not one per request.
-    last_used_on date,
+    -- The first use of a day: one UPDATE per key and day, not one per request.
+    last_used_at timestamptz(3),
     revoked_at   timestamptz(3),
     CHECK ((customer_id IS NULL) = (role <> 'customer'))
 );
@@ -76,6 +76,8 @@ CREATE UNIQUE INDEX api_keys_operator_name ON api_keys (name)
 
 -- Every licence ever issued. The token is kept while it may be handed out again.
 CREATE TABLE licenses (
+    -- The order of issue, whatever the clocks of several hosts say.
+    license_id    bigint GENERATED ALWAYS AS IDENTITY,
     jti           text PRIMARY KEY,
     customer_id   text NOT NULL REFERENCES customers,
     kid           text NOT NULL,
@@ -91,7 +93,7 @@ CREATE TABLE licenses (
     CHECK (revoked_at IS NULL OR token IS NULL)
 );
 
-CREATE INDEX licenses_newest ON licenses (customer_id, issued_at DESC, jti DESC);
+CREATE INDEX licenses_newest ON licenses (customer_id, license_id DESC);
 CREATE INDEX licenses_revoked ON licenses (expires_at) WHERE revoked_at IS NOT NULL;
 -- Tokens that are too old to be handed out again are forgotten, oldest first.
 CREATE INDEX licenses_with_token ON licenses (issued_at) WHERE token IS NOT NULL;

@@ -3,7 +3,6 @@
  */
 #include "api/caller.h"
 
-#include <openssl/crypto.h>
 #include <string.h>
 #include <strings.h>
 
@@ -113,6 +112,17 @@ admit_operator(struct call *call)
 	return FAIL_NONE;
 }
 
+static bool
+is_digest(struct bytes stored, const struct sha256 *digest)
+{
+	struct sha256 copy;
+
+	if (stored.length != sizeof(copy.bytes))
+		return false;
+	memcpy(copy.bytes, stored.data, sizeof(copy.bytes));
+	return digest_equal(&copy, digest);
+}
+
 enum fail
 caller_admit(struct call *call, const struct api_key *key)
 {
@@ -120,8 +130,7 @@ caller_admit(struct call *call, const struct api_key *key)
 
 	/* The index found the digest; comparing it again keeps the decision out of the index. */
 	if (key->key_id == NULL || key->revoked_at.known ||
-	    key->digest.length != sizeof(caller->digest.bytes) ||
-	    CRYPTO_memcmp(key->digest.data, caller->digest.bytes, key->digest.length) != 0)
+	    !is_digest(key->digest, &caller->digest))
 		return unauthenticated(call);
 	caller->key = *key;
 	caller->scopes = api_key_scopes(&key->scopes);

@@ -53,7 +53,6 @@ get_plans(struct call *call)
 	json_out_close(&json, '}');
 	json_out_close(&json, '}');
 	response_json(call->response, 200, &json);
-	response_header(call->response, "Cache-Control", "public, max-age=300");
 	return FAIL_NONE;
 }
 
@@ -106,6 +105,14 @@ check_migrations(struct call *call)
 }
 
 static struct check
+check_signing_key(const struct call *call)
+{
+	bool ok = license_keys_signing(&call->api->billing.keys) != NULL;
+
+	return (struct check){"signing_key", ok, ok ? "loaded" : "missing"};
+}
+
+static struct check
 check_clock(const struct call *call, struct instant database_now)
 {
 	int64_t off_ms = database_now.ms - call->operation.now_ms;
@@ -135,8 +142,7 @@ get_ready(struct call *call)
 	        database,
 	        database.ok ? check_migrations(call)
 	                    : (struct check){"migrations", false, "cannot be compared"},
-	        {"signing_key", license_keys_signing(&call->api->billing.keys) != NULL,
-	         "loaded"},
+	        check_signing_key(call),
 	        check_clock(call, database_now),
 	        check_jobs(call),
 	};
@@ -185,6 +191,5 @@ get_openapi(struct call *call)
 	call->response->length = (size_t)((uintptr_t)_binary_openapi_json_end -
 	                                  (uintptr_t)_binary_openapi_json_start);
 	response_header(call->response, "Content-Type", "application/json");
-	response_header(call->response, "Cache-Control", "public, max-age=300");
 	return FAIL_NONE;
 }

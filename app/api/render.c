@@ -54,7 +54,7 @@ render_key(struct json_out *json, const char *name, const struct api_key *key)
 		json_out_string(json, NULL, key->scopes.items[i]);
 	json_out_close(json, ']');
 	json_out_time(json, "created_at", key->created_at);
-	json_out_string(json, "last_used_on", key->last_used_on);
+	json_out_time(json, "last_used_at", key->last_used_at);
 	json_out_time(json, "revoked_at", key->revoked_at);
 	json_out_close(json, '}');
 }

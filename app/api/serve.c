@@ -15,6 +15,10 @@
 #include "billing/customers.h"
 #include "billing/idempotency.h"
 
+/* All that one request may wait for the database: an answer must come before nginx gives up (15 s),
+ * or a client would hear 504 about work that then commits. */
+static const int64_t request_budget_us = 12000000;
+
 /* A POST without inputs takes an empty object too. */
 static const struct field no_fields[] = {FIELD_END};
 static const struct input no_input = {no_fields, 1};
@@ -189,6 +193,7 @@ api_serve(struct api *api, struct request *request, struct response *response,
 	                      .actor = "nobody",
 	                      .now_ms = clock_now_ms()},
 	};
+	db_set_deadline(api->db, clock_monotonic_us() + request_budget_us);
 	if (answer(call) != FAIL_NONE) {
 		if (request->task.failure.kind == FAIL_INTERNAL)
 			log_line(LOG_LEVEL_ERROR, request->task.failure.message,

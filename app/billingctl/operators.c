@@ -69,7 +69,7 @@ run_operator_list(struct ctl *ctl)
 		output_text(&output, "role", keys[i].role);
 		output_text(&output, "prefix", keys[i].prefix);
 		output_time(&output, "created_at", keys[i].created_at);
-		output_text(&output, "last_used_on", keys[i].last_used_on);
+		output_time(&output, "last_used_at", keys[i].last_used_at);
 		output_time(&output, "revoked_at", keys[i].revoked_at);
 	}
 	return output_print(&output);

@@ -105,6 +105,9 @@ generation_check(const struct generation *generation, void (*report)(const struc
 	}
 	if (child < 0 || waitpid(child, &status, 0) != child)
 		return false;
+	if (WIFSIGNALED(status))
+		log_line(LOG_LEVEL_ERROR, "the check of the configuration was killed",
+		         LOG_I("signal", WTERMSIG(status)));
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 

@@ -47,7 +47,7 @@ struct master {
 	char *pid_file;
 	struct generation *generation;
 	struct metrics *metrics;
-	atomic_bool *served; /* one per slot, shared with the children */
+	atomic_bool *served; /* one per slot, for two generations, shared with the children */
 	int listen_fd;
 	struct slot slots[SLOTS_MAX]; /* the first is the jobs process */
 	size_t slot_count;
@@ -70,19 +70,28 @@ become_child(pid_t parent)
 		_exit(0);
 }
 
+/* Old children that end late must not vouch for the new ones. */
+static atomic_bool *
+served_flag(const struct master *master, size_t slot)
+{
+	size_t half = (size_t)(master->generation->number % 2);
+
+	return &master->served[half * SLOTS_MAX + slot];
+}
+
 static void
 start_child(struct master *master, size_t slot)
 {
 	pid_t parent = getpid(), child;
 
-	atomic_store(&master->served[slot], false);
+	atomic_store(served_flag(master, slot), false);
 	child = fork();
 	if (child == 0) {
 		become_child(parent);
 		if (slot == 0)
 			exit(jobs_run(master->generation, master->metrics));
 		exit(worker_run(master->generation, master->metrics, master->listen_fd,
-		                &master->served[slot]));
+		                served_flag(master, slot)));
 	}
 	if (child < 0) {
 		log_line(LOG_LEVEL_ERROR, "fork failed", LOG_S("reason", strerror(errno)));
@@ -124,7 +133,7 @@ schedule_restart(struct master *master, size_t index, int status)
 	bool lived = now_us - slot->started_us >= throttle_last_us;
 
 	slot->pid = 0;
-	if (well || lived || atomic_load(&master->served[index]))
+	if (well || lived || atomic_load(served_flag(master, index)))
 		slot->throttle_us = 0;
 	else if (slot->throttle_us == 0)
 		slot->throttle_us = throttle_first_us;
@@ -158,13 +167,23 @@ reap(struct master *master)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		log_death(master, pid, status);
-		for (size_t i = 0; i < master->slot_count; i++)
-			if (master->slots[i].pid == pid)
-				schedule_restart(master, i, status);
-		for (size_t i = 0; i < master->retired_count; i++)
-			if (master->retired[i].pid == pid)
-				master->retired[i--] = master->retired[--master->retired_count];
+		bool ours = false;
+
+		for (size_t i = 0; i < master->slot_count; i++) {
+			if (master->slots[i].pid != pid)
+				continue;
+			ours = true;
+			schedule_restart(master, i, status);
+		}
+		for (size_t i = 0; i < master->retired_count; i++) {
+			if (master->retired[i].pid != pid)
+				continue;
+			ours = true;
+			master->retired[i--] = master->retired[--master->retired_count];
+		}
+		/* As the first process of a container it inherits strangers too. */
+		if (ours)
+			log_death(master, pid, status);
 	}
 }
 
@@ -341,8 +360,8 @@ prepare(struct master *master)
 	master->socket = strdup(settings->socket);
 	master->pid_file = strdup(settings->pid_file);
 	master->metrics = metrics_new(api_route_count);
-	master->served = mmap(NULL, SLOTS_MAX * sizeof(*master->served), PROT_READ | PROT_WRITE,
-	                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	master->served = mmap(NULL, (size_t)2 * SLOTS_MAX * sizeof(*master->served),
+	                      PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (master->socket == NULL || master->pid_file == NULL || master->metrics == NULL ||
 	    master->served == MAP_FAILED) {
 		fprintf(stderr, "billingd: no memory\n");

@@ -57,7 +57,8 @@ const struct setting app_settings_table[] = {
             "PostgreSQL connection string or URI; may name several hosts.", .secret = true,
             .check = check_not_empty),
         ROW(db_prepared, "DB_PREPARED", "on",
-            "Prepared statements; off behind PgBouncer in transaction mode."),
+            "Prepared statements; off behind PgBouncer in transaction mode, which needs "
+            "ignore_startup_parameters = options."),
         ROW(db_statement_timeout_ms, "DB_STATEMENT_TIMEOUT_MS", "5000",
             "Longest time of one statement, waiting for locks included; below nginx's 15 s.",
             .min = 100, .max = 14000),

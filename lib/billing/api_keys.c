@@ -15,15 +15,15 @@ static const struct column columns[] = {
         COLUMN(struct api_key, role),         COLUMN(struct api_key, name),
         COLUMN(struct api_key, prefix),       COLUMN(struct api_key, digest),
         COLUMN(struct api_key, scopes),       COLUMN(struct api_key, created_at),
-        COLUMN(struct api_key, last_used_on), COLUMN(struct api_key, used_today),
+        COLUMN(struct api_key, last_used_at), COLUMN(struct api_key, used_today),
         COLUMN(struct api_key, revoked_at),   COLUMN_END,
 };
 
 #define API_KEY_COLUMNS                                                                        \
 	"k.key_id, k.customer_id, k.role, k.name, k.prefix, k.digest, k.scopes, "              \
 	"k.created_at, "                                                                       \
-	"k.last_used_on::text AS last_used_on, "                                               \
-	"COALESCE(k.last_used_on >= current_date, false) AS used_today, k.revoked_at"
+	"k.last_used_at, "                                                                     \
+	"COALESCE(k.last_used_at >= current_date, false) AS used_today, k.revoked_at"
 
 #define ROW .columns = columns, .row_size = sizeof(struct api_key)
 
@@ -34,8 +34,8 @@ static const struct statement statements[] = {
                   ROW,
                   .sql = "SELECT " API_KEY_COLUMNS " FROM api_keys k WHERE k.digest = $1"},
         [TOUCH] = {.name = "api_key_touch",
-                   .sql = "UPDATE api_keys SET last_used_on = current_date WHERE key_id = $1 "
-                          "AND last_used_on IS DISTINCT FROM current_date"},
+                   .sql = "UPDATE api_keys SET last_used_at = now() WHERE key_id = $1 "
+                          "AND COALESCE(last_used_at < current_date, true)"},
         [CREATE] =
                 {.name = "api_key_create",
                  .sql = "INSERT INTO api_keys (key_id, customer_id, role, name, digest, "
@@ -55,7 +55,8 @@ static const struct statement statements[] = {
                     .sql = "UPDATE api_keys SET revoked_at = $3 WHERE key_id = $1 "
                            "AND customer_id IS NOT DISTINCT FROM $2 AND revoked_at IS NULL"},
         [REVOKE_ALL] = {.name = "api_key_revoke_all",
-                        .sql = "UPDATE api_keys SET revoked_at = $2 WHERE customer_id = $1 "
+                        .sql = "UPDATE api_keys SET revoked_at = $2, name = NULL WHERE "
+                               "customer_id = $1 "
                                "AND revoked_at IS NULL"},
 };
 

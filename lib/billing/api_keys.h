@@ -23,7 +23,7 @@ struct api_key {
 	struct bytes digest;
 	struct string_list scopes;
 	struct instant created_at;
-	const char *last_used_on; /* a date, or NULL */
+	struct instant last_used_at; /* the first use of a day */
 	bool used_today;
 	struct instant revoked_at;
 };

@@ -92,11 +92,13 @@ license_revocations(struct operation *operation, char **token)
 	        .next_update_s = operation->now_ms / SECOND_MS +
 	                         billing->policy.revocations_ttl_hours * 3600,
 	};
+	/* Verifiers forgive a late clock, so what has just expired stays listed. */
+	int64_t ended_ms = operation->now_ms - LICENSE_LEEWAY_SECONDS * SECOND_MS;
 	const struct revoked *rows;
 	const char **jtis;
 
 	TRY(db_rows(operation->db, task, &statements[REVOCATIONS],
-	            PARAMETERS(param_time(task, INSTANT_MS(operation->now_ms))), (void *)&rows,
+	            PARAMETERS(param_time(task, INSTANT_MS(ended_ms))), (void *)&rows,
 	            &list.count));
 	jtis = arena_array(task->arena, list.count, sizeof(*jtis));
 	for (size_t i = 0; i < list.count; i++)

@@ -53,7 +53,7 @@ static const struct statement statements[] = {
                         "\"key.customer_id\", "
                         "k.role AS \"key.role\", k.digest AS \"key.digest\", "
                         "k.scopes AS \"key.scopes\", "
-                        "COALESCE(k.last_used_on >= current_date, false) AS "
+                        "COALESCE(k.last_used_at >= current_date, false) AS "
                         "\"key.used_today\", "
                         "k.revoked_at AS \"key.revoked_at\", "
                         "c.customer_id AS \"customer.customer_id\", c.email AS "
@@ -78,7 +78,7 @@ static const struct statement statements[] = {
                         "  ORDER BY subscription_id DESC LIMIT 1) s ON true "
                         "LEFT JOIN LATERAL (SELECT * FROM licenses "
                         "  WHERE customer_id = c.customer_id "
-                        "  ORDER BY issued_at DESC, jti DESC LIMIT 1) l ON true"},
+                        "  ORDER BY license_id DESC LIMIT 1) l ON true"},
         /* Only from the subscription as it was read; the share lock makes a revocation wait, which
 	 * then sees this row. */
         [STORE] = {.name = "license_store",
@@ -93,7 +93,7 @@ static const struct statement statements[] = {
                 {.name = "license_revoke_all",
                  .sql = "UPDATE licenses SET revoked_at = $2, revoke_reason = $3, token = NULL "
                         "WHERE customer_id = $1 AND revoked_at IS NULL "
-                        "AND (expires_at > $2 OR token IS NOT NULL)"},
+                        "AND (expires_at > $4 OR token IS NOT NULL)"},
 };
 
 const struct statement_list license_statements = {statements,
@@ -306,10 +306,12 @@ enum fail
 license_revoke_all(struct operation *operation, const char *customer_id, const char *reason)
 {
 	struct task *task = operation->task;
+	/* Verifiers forgive a late clock: what they still accept is revoked too. */
+	int64_t ended_ms = operation->now_ms - LICENSE_LEEWAY_SECONDS * SECOND_MS;
 
 	return db_run(operation->db, task, &statements[REVOKE_ALL],
 	              PARAMETERS(customer_id, param_time(task, INSTANT_MS(operation->now_ms)),
-	                         reason),
+	                         reason, param_time(task, INSTANT_MS(ended_ms))),
 	              NULL);
 }
 
@@ -323,7 +325,7 @@ license_revoke(struct operation *operation, const char *customer_id, const char 
 	/* First the subscription: whoever issues from it now waits, and sees that it changed. */
 	TRY(subscription_cancel(operation, customer_id));
 	TRY(license_revoke_all(operation, customer_id, reason));
-	TRY(audit_record(operation, "license_revoke", customer_id, NULL, reason));
+	TRY(audit_record(operation, "license_revoke", customer_id, NULL, NULL));
 	return db_commit(operation->db, operation->task);
 }
 

@@ -64,8 +64,8 @@ static const struct statement statements[] = {
                         "  SELECT c.customer_id, c.email FROM customers c"
                         "  WHERE c.customer_id = $1 AND c.deleted_at IS NULL AND NOT EXISTS ("
                         "    SELECT FROM subscriptions s WHERE s.customer_id = c.customer_id"
-                        "    AND s.status NOT IN ('canceled', 'incomplete_expired')) FOR "
-                        "UPDATE), "
+                        "    AND (s.status NOT IN ('canceled', 'incomplete_expired')"
+                        "      OR s.trial_ends_at IS NOT NULL)) FOR UPDATE), "
                         "redemption AS ("
                         "  INSERT INTO trial_redemptions (email_digest, customer_id, "
                         "redeemed_at)"
@@ -176,7 +176,7 @@ refuse_trial(struct operation *operation, const char *customer_id)
 		return task_fail(operation->task, FAIL_CONFLICT, "subscription_exists",
 		                 "The customer has a subscription already.");
 	return task_fail(operation->task, FAIL_CONFLICT, "trial_used",
-	                 "This e-mail address has had its trial.");
+	                 "This customer or e-mail address has had its trial.");
 }
 
 enum fail

@@ -34,7 +34,7 @@ enum fail subscription_newest(struct operation *operation, const char *customer_
 
 /*
  * Starts the trial of a customer that has no live subscription. FAIL_CONFLICT
- * "subscription_exists", or "trial_used" when this e-mail had its trial; FAIL_NOT_FOUND.
+ * "subscription_exists", or "trial_used" when this customer or e-mail had its trial; FAIL_NOT_FOUND.
  * In a transaction of its own or the caller's.
  */
 enum fail subscription_start_trial(struct operation *operation, const char *customer_id,

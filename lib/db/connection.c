@@ -199,6 +199,8 @@ db_await(struct db *db)
 	int64_t deadline_us = start_us + db->options.statement_timeout_ms * 1000 + grace_us;
 	PGresult *kept = NULL;
 
+	if (db->deadline_us != 0 && db->deadline_us < deadline_us)
+		deadline_us = db->deadline_us;
 	for (;;) {
 		PGresult *next = NULL;
 
@@ -218,6 +220,12 @@ db_await(struct db *db)
 	}
 	db->waited_us += clock_monotonic_us() - start_us;
 	return kept;
+}
+
+void
+db_set_deadline(struct db *db, int64_t deadline_us)
+{
+	db->deadline_us = deadline_us;
 }
 
 int64_t

@@ -140,6 +140,10 @@ enum fail db_clock(struct db *db, struct task *task, struct instant *out) MUST_C
 /* The statements of this library itself. */
 extern const struct statement_list db_statements;
 
+/* From now on nothing waits beyond this time (clock_monotonic_us()); 0: no such limit. What would
+ * is FAIL_UNAVAILABLE, or FAIL_UNCERTAIN where it may have been done. */
+void db_set_deadline(struct db *db, int64_t deadline_us);
+
 /* Microseconds spent waiting for the database since the last call; for the request log. */
 int64_t db_take_waited_us(struct db *db);
 

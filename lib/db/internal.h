@@ -14,9 +14,10 @@ struct db {
 	struct db_options options;
 	PGconn *connection; /* NULL: none */
 	const struct statement *prepared[DB_PREPARED_SLOTS];
-	int depth;   /* open transaction and savepoints */
-	bool warned; /* a WARNING arrived: a commit may not be replicated */
-	bool again;  /* the last error's statement had no effect and may be repeated */
+	int depth;           /* open transaction and savepoints */
+	bool warned;         /* a WARNING arrived: a commit may not be replicated */
+	bool again;          /* the last error's statement had no effect and may be repeated */
+	int64_t deadline_us; /* of all that the piece of work does; 0: none */
 	int64_t waited_us;
 	int64_t retry_at_us; /* no new try to connect before */
 	int64_t backoff_us;

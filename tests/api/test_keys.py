@@ -14,7 +14,7 @@ def test_mint(api, stack):
     path = f"/api/customers/{customer.id}/keys"
     made = expect(customer.client.post(path, {"name": "production", "scopes": ["usage"]}), 201)
     key = made["key"]
-    assert (key["name"], key["scopes"], key["last_used_on"], key["revoked_at"]) == (
+    assert (key["name"], key["scopes"], key["last_used_at"], key["revoked_at"]) == (
         "production", ["usage"], None, None)
     assert made["api_key"].startswith(key["prefix"])
     assert key in expect(customer.client.get(path), 200)["keys"]
@@ -65,8 +65,12 @@ def test_last_use_is_kept_by_the_day(api, stack):
     expect(customer.client.get(f"/api/customers/{customer.id}"), 200)
     keys = expect(api.owner.get(f"/api/customers/{customer.id}/keys"), 200)["keys"]
     today = stack.sql("SELECT current_date")
-    assert {key["key_id"] == key_id: key["last_used_on"] for key in keys} == {
-        True: None, False: today}
+    used = {key["key_id"] == key_id: key["last_used_at"] for key in keys}
+    assert used[True] is None
+    assert used[False].startswith(today)
+    expect(customer.client.get(f"/api/customers/{customer.id}"), 200)
+    again = expect(api.owner.get(f"/api/customers/{customer.id}/keys"), 200)["keys"]
+    assert {key["key_id"] == key_id: key["last_used_at"] for key in again} == used, "one a day"
 
 
 def test_revoke(api):

@@ -101,3 +101,14 @@ def test_trial_of_an_id_that_is_none(api):
     for customer_id in ("cust_" + "0" * 32, "x", "cust_" + "A" * 32, "' OR ''='"):
         expect(api.owner.post("/api/subscriptions/trial", {"customer_id": customer_id}), 404,
                "customer_not_found")
+
+
+def test_another_address_is_no_second_trial(api, stack):
+    """A trial that is over does not start anew because the customer changed its e-mail."""
+    customer = api.sign_up()
+    stack.sql("UPDATE subscriptions SET status = 'canceled', version = version + 1 "
+              f"WHERE customer_id = '{customer.id}'")
+    expect(customer.client.patch(f"/api/customers/{customer.id}",
+                                 {"email": f"other.{customer.email}"}), 200)
+    expect(customer.client.post("/api/subscriptions/trial", {"customer_id": customer.id}),
+           409, "trial_used")

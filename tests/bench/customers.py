@@ -28,7 +28,7 @@ TABLES = {
     # Used today already: noting the first use in a day is one UPDATE per key and day.
     "api_keys": """
         INSERT INTO api_keys (key_id, customer_id, role, name, digest, prefix, scopes, created_at,
-                              last_used_on)
+                              last_used_at)
         SELECT 'key_' || left(md5('key ' || i), 24), 'cust_' || md5('bench ' || i), 'customer',
                'sign-up', sha256(convert_to('cust_' || md5('bench ' || i) || '_'
                    || encode(sha256(convert_to('secret ' || i, 'UTF8')), 'hex'), 'UTF8')),
