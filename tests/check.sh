@@ -20,12 +20,25 @@ part "build with clang" "${make[@]}" -j"$jobs" CC=clang build unit-tests
 part "build with sanitizers" "${make[@]}" -j"$jobs" SANITIZE=1 build unit-tests
 part "documents" "${make[@]}" docs-check compose-check
 part "lint" "${make[@]}" lint
-part "unit tests" "${make[@]}" check-unit
-part "unit tests, sanitizers" env MUTATIONS=20000 "${make[@]}" SANITIZE=1 check-unit
-part "unit tests, valgrind" env MUTATIONS=100 tests/unit/run.sh build/release valgrind -q \
-	--error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
+# Unit tests on one core, the service from outside on the other.
+unit_tests() {
+	part "unit tests" "${make[@]}" check-unit
+	part "unit tests, sanitizers" env MUTATIONS=20000 "${make[@]}" SANITIZE=1 check-unit
+	part "unit tests, valgrind" env MUTATIONS=100 tests/unit/run.sh build/release valgrind -q \
+		--error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
+}
+
+log=$(mktemp)
+trap 'kill "$lane" 2>/dev/null || true; rm -f "$log"' EXIT
+unit_tests >"$log" 2>&1 &
+lane=$!
 part "API tests" "${make[@]}" check-api
 part "API tests, sanitizers" "${make[@]}" SANITIZE=1 check-api
+wait "$lane" || {
+	cat "$log"
+	exit 1
+}
+grep -v '^{' "$log" # the tests' own log lines are only of use in a failure
 part "fault tests" "${make[@]}" check-faults
 part "fault tests, sanitizers" env FAULT_SECONDS=10 "${make[@]}" SANITIZE=1 check-faults
 echo "everything passed in $SECONDS s"

@@ -7,19 +7,18 @@ bad=0
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# same NAME EXPECTED-FILE: compares with standard input
+# same NAME CODE DOCUMENT: two files
 same() {
-	cat >"$scratch/found"
-	diff -u "$2" "$scratch/found" >"$scratch/diff" || {
-		echo "$1 differs from the code:"
-		cat "$scratch/diff"
-		bad=1
-	}
+	diff -u "$2" "$3" && return
+	echo "$1 differs from the code (-)"
+	bad=1
 }
 
 "$build/billingd" --settings >"$scratch/settings"
-sed -n '/^| setting |/,/^$/p' README.md | sed '/^$/d' | same "README.md, the table of settings" "$scratch/settings"
+sed -n '/^| setting |/,/^$/p' README.md | sed '/^$/d' >"$scratch/readme"
+same "README.md, the table of settings," "$scratch/settings" "$scratch/readme"
 "$build/billingd" --example >"$scratch/example"
-sed '1,/^$/d' conf/billing.env.example | same "conf/billing.env.example" "$scratch/example"
+sed '1,/^$/d' conf/billing.env.example >"$scratch/conf"
+same conf/billing.env.example "$scratch/example" "$scratch/conf"
 [ $bad -eq 0 ] && echo "docs: README.md and conf/billing.env.example agree with the code"
 exit $bad

@@ -379,21 +379,25 @@ int
 main(void)
 {
 	Suite *suite = suite_create("keys");
-	TCase *tcase = tcase_create("keys");
+	TCase *reading = tcase_create("reading");
+	TCase *making = tcase_create("making"); /* RSA keys: slow under valgrind */
 
-	tcase_set_timeout(tcase, 120);
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_test(tcase, test_generate);
-	tcase_add_test(tcase, test_generate_completes);
-	tcase_add_test(tcase, test_one_at_a_time);
-	tcase_add_loop_test(tcase, test_refusals, 0, ROWS(spoils));
-	tcase_add_test(tcase, test_group_may_read);
-	tcase_add_test(tcase, test_public_only);
-	tcase_add_test(tcase, test_rotations);
-	tcase_add_test(tcase, test_rotate_without_keys);
-	tcase_add_loop_test(tcase, test_interrupted_rotation, 1, 4);
-	tcase_add_test(tcase, test_interrupted_rotation_with_the_wrong_key);
-	tcase_add_test(tcase, test_damaged_private_key);
-	suite_add_tcase(suite, tcase);
+	tcase_set_timeout(reading, 120);
+	tcase_add_checked_fixture(reading, setup, teardown);
+	tcase_add_loop_test(reading, test_refusals, 0, ROWS(spoils));
+	tcase_add_test(reading, test_group_may_read);
+	tcase_add_test(reading, test_public_only);
+	tcase_add_test(reading, test_rotate_without_keys);
+	tcase_add_test(reading, test_damaged_private_key);
+	suite_add_tcase(suite, reading);
+	tcase_set_timeout(making, 120);
+	tcase_add_checked_fixture(making, setup, teardown);
+	tcase_add_test(making, test_generate);
+	tcase_add_test(making, test_generate_completes);
+	tcase_add_test(making, test_one_at_a_time);
+	tcase_add_test(making, test_rotations);
+	tcase_add_loop_test(making, test_interrupted_rotation, 1, 4);
+	tcase_add_test(making, test_interrupted_rotation_with_the_wrong_key);
+	suite_add_tcase(suite, making);
 	return suite_run(suite);
 }
