@@ -23,6 +23,8 @@ enum fail {
 	FAIL_TOO_LARGE,
 	FAIL_MEDIA_TYPE,    /* not JSON */
 	FAIL_UNPROCESSABLE, /* an idempotency key reused with another body */
+	FAIL_PAYMENT,       /* the customer's bank or card refused */
+	FAIL_STRIPE,        /* Stripe did not answer, or not as it should */
 	FAIL_UNAVAILABLE,   /* try again later; nothing was done */
 	FAIL_UNCERTAIN,     /* the connection died during COMMIT: done or not, nobody knows */
 	FAIL_INTERNAL,      /* a fault of ours; the message stays in the log */

@@ -22,6 +22,8 @@ static const struct {
         [FAIL_TOO_LARGE] = {413, NULL},
         [FAIL_MEDIA_TYPE] = {415, NULL},
         [FAIL_UNPROCESSABLE] = {422, NULL},
+        [FAIL_PAYMENT] = {402, NULL},
+        [FAIL_STRIPE] = {502, "5"},
         [FAIL_UNAVAILABLE] = {503, "1"},
         [FAIL_UNCERTAIN] = {503, "1"},
         [FAIL_INTERNAL] = {500, NULL},
