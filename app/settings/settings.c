@@ -9,6 +9,8 @@
 #include "base/text.h"
 
 static const char *const expiry_choices[] = {"ttl", "paid_through", NULL};
+static const char *const downgrade_choices[] = {"now", "period_end", NULL};
+static const char *const second_choices[] = {"report", "cancel", NULL};
 static const char *const level_choices[] = {"error", "warning", "info", "debug", NULL};
 
 static const char *
@@ -32,6 +34,47 @@ check_base_url(const char *value)
 	if (!text_starts_with(value, "http://") && !text_starts_with(value, "https://"))
 		return "must start with https:// (or http://)";
 	return value[strlen(value) - 1] == '/' ? "must not end with a slash" : NULL;
+}
+
+/* The key goes along with every request, so plain HTTP must not leave this machine. */
+static const char *
+check_api_base(const char *value)
+{
+	static const char *const loopback[] = {"127.0.0.1", "localhost", "[::1]"};
+	const char *host = value + strlen("http://");
+
+	if (value[0] != '\0' && value[strlen(value) - 1] == '/')
+		return "must not end with a slash";
+	if (text_starts_with(value, "https://"))
+		return NULL;
+	for (size_t i = 0; text_starts_with(value, "http://") && i < 3; i++) {
+		size_t length = strlen(loopback[i]);
+
+		if (strncmp(host, loopback[i], length) == 0 &&
+		    (host[length] == ':' || host[length] == '\0'))
+			return NULL;
+	}
+	return "must start with https:// (http:// only for this machine itself)";
+}
+
+static const char *
+check_secret_key(const char *value)
+{
+	if (*value == '\0' || text_starts_with(value, "sk_") || text_starts_with(value, "rk_"))
+		return NULL;
+	return "must be a secret key, sk_... or rk_...";
+}
+
+static const char *
+check_webhook_secret(const char *value)
+{
+	const char *item;
+	size_t length;
+
+	while (text_next_item(&value, &item, &length))
+		if (length < 16 || strncmp(item, "whsec_", 6) != 0)
+			return "must be signing secrets, whsec_..., separated by commas";
+	return NULL;
 }
 
 static const char *
@@ -88,6 +131,46 @@ const struct setting app_settings_table[] = {
         ROW(cors_origins, "CORS_ORIGINS", "",
             "Origins of web pages that may call the API, separated by commas; empty: none.",
             .check = check_origin_list),
+        ROW(return_url_origins, "RETURN_URL_ORIGINS", "",
+            "Origins, beside BASE_URL's, that Stripe may send a customer's browser back to.",
+            .check = check_origin_list),
+        ROW(stripe_secret_key, "STRIPE_SECRET_KEY", "",
+            "Stripe's API key, sk_... or rk_...; empty: nothing is sold through Stripe.",
+            .secret = true, .check = check_secret_key),
+        ROW(stripe_webhook_secret, "STRIPE_WEBHOOK_SECRET", "",
+            "Signing secrets of the webhook endpoint, separated by commas while one is "
+            "replaced.",
+            .secret = true, .check = check_webhook_secret),
+        ROW(stripe_price_starter, "STRIPE_PRICE_STARTER", "",
+            "Stripe's prices of this plan, separated by commas: at each place the same "
+            "interval in all plans."),
+        ROW(stripe_price_professional, "STRIPE_PRICE_PROFESSIONAL", "", "The same."),
+        ROW(stripe_price_enterprise, "STRIPE_PRICE_ENTERPRISE", "", "The same."),
+        ROW(stripe_downgrade, "STRIPE_DOWNGRADE", "now",
+            "When a smaller plan begins: now, with what is left credited, or period_end.",
+            .choices = downgrade_choices),
+        ROW(stripe_keep_trial, "STRIPE_KEEP_TRIAL", "off",
+            "Whether a checkout during the trial begins to bill only at its end (two days "
+            "away at least)."),
+        ROW(stripe_second_subscription, "STRIPE_SECOND_SUBSCRIPTION", "report",
+            "What happens to a second live subscription of one customer: report it, or cancel "
+            "it too.",
+            .choices = second_choices),
+        ROW(stripe_deadline_ms, "STRIPE_DEADLINE_MS", "10000",
+            "Longest time that a request waits for Stripe, tries included; below nginx's 15 s.",
+            .min = 1000, .max = 12000),
+        ROW(stripe_event_tries, "STRIPE_EVENT_TRIES", "12",
+            "Tries to process an event, over about a day, before it is parked.", .min = 1,
+            .max = 1000),
+        ROW(stripe_api_base, "STRIPE_API_BASE", "https://api.stripe.com",
+            "Where Stripe's API is.", .check = check_api_base),
+        ROW(stripe_api_version, "STRIPE_API_VERSION", "2025-03-31.basil",
+            "Stripe-Version of every call; the code reads the shapes before and since this "
+            "one.",
+            .check = check_not_empty),
+        ROW(stripe_ca_file, "STRIPE_CA_FILE", "",
+            "PEM file of the authorities that may vouch for Stripe's API; empty: the "
+            "system's."),
         ROW(log_level, "LOG_LEVEL", "info", "error, warning, info or debug.",
             .choices = level_choices),
         SETTING_END,
@@ -116,6 +199,31 @@ app_settings_db(const struct app_settings *settings, const char *name)
 	};
 }
 
+/* The plans that have prices of Stripe's, and where they stand. */
+static enum fail
+load_prices(struct task *task, const struct app_settings *settings, struct billing *billing)
+{
+	const struct {
+		const char *setting, *plan, *prices;
+	} sold[] = {
+	        {"STRIPE_PRICE_STARTER", "starter", settings->stripe_price_starter},
+	        {"STRIPE_PRICE_PROFESSIONAL", "professional",
+	         settings->stripe_price_professional},
+	        {"STRIPE_PRICE_ENTERPRISE", "enterprise", settings->stripe_price_enterprise},
+	};
+
+	for (size_t i = 0; i < sizeof(sold) / sizeof(*sold); i++)
+		TRY(stripe_policy_add(task, &billing->stripe, &billing->plans, sold[i].setting,
+		                      sold[i].plan, sold[i].prices));
+	return FAIL_NONE;
+}
+
+static bool
+is_live_key(const char *key)
+{
+	return text_starts_with(key, "sk_live_") || text_starts_with(key, "rk_live_");
+}
+
 enum fail
 app_settings_rules(struct task *task, const struct app_settings *settings, struct billing *out)
 {
@@ -130,6 +238,22 @@ app_settings_rules(struct task *task, const struct app_settings *settings, struc
 	                        .past_due_grace_days = settings->past_due_grace_days,
 	                        .revocations_ttl_hours = settings->revocations_ttl_hours,
 	                },
+	        .stripe =
+	                {
+	                        .configured = *settings->stripe_secret_key != '\0',
+	                        .live = is_live_key(settings->stripe_secret_key),
+	                        .webhook_secrets = settings->stripe_webhook_secret,
+	                        .base_url = settings->base_url,
+	                        .return_origins = settings->return_url_origins,
+	                        .downgrade_at_period_end =
+	                                strcmp(settings->stripe_downgrade, "period_end") == 0,
+	                        .keep_trial = settings->stripe_keep_trial,
+	                        .cancel_second = strcmp(settings->stripe_second_subscription,
+	                                                "cancel") == 0,
+	                        .deadline_ms = settings->stripe_deadline_ms,
+	                        .event_tries = settings->stripe_event_tries,
+	                },
 	};
-	return plans_load(task, settings->plans_file, &out->plans);
+	TRY(plans_load(task, settings->plans_file, &out->plans));
+	return load_prices(task, settings, out);
 }

@@ -29,6 +29,20 @@ struct app_settings {
 	int64_t revocations_ttl_hours;
 	bool public_signup;
 	const char *cors_origins;
+	const char *return_url_origins;
+	const char *stripe_secret_key;
+	const char *stripe_webhook_secret;
+	const char *stripe_price_starter;
+	const char *stripe_price_professional;
+	const char *stripe_price_enterprise;
+	const char *stripe_downgrade;
+	bool stripe_keep_trial;
+	const char *stripe_second_subscription;
+	int64_t stripe_deadline_ms;
+	int64_t stripe_event_tries;
+	const char *stripe_api_base;
+	const char *stripe_api_version;
+	const char *stripe_ca_file;
 	const char *log_level;
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/failure.h"
 #include "billing/plans.h"
+#include "billing/stripe_policy.h"
 #include "db/db.h"
 #include "licensing/keys.h"
 
@@ -24,13 +25,17 @@ struct billing_policy {
 struct billing {
 	struct plans plans;
 	struct billing_policy policy;
+	struct stripe_policy stripe;
 	struct license_keys keys;
 };
+
+struct stripe_client;
 
 struct operation {
 	struct task *task;
 	struct db *db;
 	const struct billing *billing;
+	struct stripe_client *stripe; /* NULL where nothing may wait for Stripe */
 	const char
 	        *actor; /* for the audit trail: "operator:key_...", "customer:cust_...", ... */
 	int64_t now_ms;

@@ -55,9 +55,6 @@ struct stripe_answer {
 	int attempts;
 };
 
-/* What `stripe_ask` makes of the key at hand: "sk_live_..." and "rk_live_..." are live. */
-bool stripe_key_is_live(const char *secret_key);
-
 /* NULL when libcurl cannot be had. The strings must outlive the client. */
 struct stripe_client *stripe_client_new(const struct stripe_client_options *options);
 void stripe_client_free(struct stripe_client *client);
