@@ -27,7 +27,7 @@ CPPFLAGS += -D_GNU_SOURCE -Ilib -Iapp $(if $(PG_INCLUDE),-isystem $(PG_INCLUDE))
 CFLAGS := -std=c17 $(WARNINGS) $(VARIANT_CFLAGS) -fPIE -pthread -MMD -MP
 LDFLAGS := -pie $(VARIANT_LDFLAGS) -pthread
 LICENSE_LIBS := -lcrypto -ljson-c
-LIBS := -lfcgi -lpq $(LICENSE_LIBS)
+LIBS := -lcurl -lfcgi -lpq $(LICENSE_LIBS)
 
 sources = $(sort $(wildcard $(1)/*.c))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))

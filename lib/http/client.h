@@ -1,8 +1,14 @@
 /*
  * client.h: one HTTP request to another server and its answer, by libcurl.
  *
- * One handle keeps its connections for the next request. TLS is always verified; redirects are
- * never followed; nothing waits beyond the time given.
+ * One handle keeps its connections for the next request. TLS is always verified (1.2 or newer);
+ * redirects are never followed; nothing waits beyond the time given. Nothing of the environment
+ * counts, neither proxies nor .netrc nor cookies: where requests with keys go is a setting's
+ * business alone. A client belongs to the process that made it: make it after fork().
+ *
+ * When a kept connection turns out to have been closed meanwhile, the request is sent once more on
+ * a new one. So any request may arrive twice, as in every network: one that changes something needs
+ * an idempotency key.
  */
 #ifndef HTTP_CLIENT_H
 #define HTTP_CLIENT_H
@@ -47,18 +53,20 @@ struct http_ask {
 struct http_answer {
 	enum http_outcome outcome;
 	const char *reason; /* why there is no answer, for the log; never a secret */
-	int status;
-	const char *body; /* NUL-terminated */
+	bool sent;  /* false: not a byte of the request has left, nothing can have happened */
+	int status; /* 0 without an answer */
+	const char *body; /* NUL-terminated; "" without an answer */
 	size_t length;
 	const struct http_header *headers;
 	size_t header_count;
 };
 
-/* NULL when libcurl cannot be had. */
+/* NULL when libcurl cannot be had. The strings of the options must outlive the client. */
 struct http_client *http_client_new(const struct http_client_options *options);
 void http_client_free(struct http_client *client);
 
-/* Asks and waits. What `out` points to lives in the arena. */
+/* Asks and waits. What `out` points to lives in the arena. A method, URL or header with a control
+ * character is never sent: HTTP_NO_ANSWER. */
 void http_client_ask(struct http_client *client, struct arena *arena,
                      const struct http_ask *ask, struct http_answer *out);
 

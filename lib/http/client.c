@@ -1,0 +1,295 @@
+/*
+ * client.c: requests to other servers by libcurl's easy interface.
+ *
+ * Each request sets every option anew, so that none leaks into the next; the handle keeps only its
+ * connections, the names it resolved and the TLS sessions.
+ */
+#include "http/client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <curl/curl.h>
+
+#include "base/arena.h"
+#include "base/text.h"
+
+struct http_client {
+	CURL *easy;
+	struct http_client_options options;
+};
+
+/* The answer's body while it comes in. */
+struct intake {
+	struct text body;
+	size_t max;
+	bool too_large;
+};
+
+struct http_client *
+http_client_new(const struct http_client_options *options)
+{
+	struct http_client *client;
+
+	/* libcurl counts these calls itself and locks while it does; http_client_free() takes one
+	 * back. Nothing of ours has to remember whether this is the first. */
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return NULL;
+	client = calloc(1, sizeof(*client));
+	if (client != NULL)
+		client->easy = curl_easy_init();
+	if (client == NULL || client->easy == NULL) {
+		free(client);
+		curl_global_cleanup();
+		return NULL;
+	}
+	client->options = *options;
+	return client;
+}
+
+void
+http_client_free(struct http_client *client)
+{
+	if (client == NULL)
+		return;
+	curl_easy_cleanup(client->easy);
+	curl_global_cleanup();
+	free(client);
+}
+
+/* libcurl's callback: `size` is always 1. A short count ends the transfer. */
+static size_t
+take_body(char *bytes, size_t size, size_t count, void *context)
+{
+	struct intake *intake = context;
+	size_t length = size * count;
+
+	if (length > intake->max - intake->body.length) {
+		intake->too_large = true;
+		return 0;
+	}
+	text_add_bytes(&intake->body, bytes, length);
+	return length;
+}
+
+/* A control character would end a header and begin another; a blank would end the URL. */
+static bool
+is_plain(const char *text, unsigned char lowest)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < lowest || *text == 0x7f)
+			return false;
+	return true;
+}
+
+/* NULL when the request can be sent as it is, else why not. */
+static const char *
+fault_of(const struct http_ask *ask)
+{
+	if (!is_plain(ask->method, '!') || !is_plain(ask->url, '!'))
+		return "a control character or blank in the method or URL";
+	/* To libcurl no time is endless time. */
+	if (ask->timeout_ms <= 0)
+		return "no time left";
+	for (size_t i = 0; i < ask->header_count; i++)
+		if (!is_plain(ask->headers[i].name, '!') ||
+		    strchr(ask->headers[i].name, ':') != NULL ||
+		    !is_plain(ask->headers[i].value, ' '))
+			return "a control character in a header";
+	return NULL;
+}
+
+/* libcurl neither copies nor changes the list, so its items may live, and be wiped, with the arena:
+ * one of them is the key. */
+static struct curl_slist *
+prepend_header(struct arena *arena, struct curl_slist *list, char *line)
+{
+	struct curl_slist *item = arena_alloc(arena, sizeof(*item));
+
+	item->data = line;
+	item->next = list;
+	return item;
+}
+
+static struct curl_slist *
+header_list(struct arena *arena, const struct http_ask *ask)
+{
+	struct curl_slist *list = NULL;
+	bool typed = false;
+
+	for (size_t i = ask->header_count; i > 0; i--) {
+		const struct http_header *header = &ask->headers[i - 1];
+
+		/* "Name;" is how libcurl spells a header without value. */
+		list = prepend_header(
+		        arena, list,
+		        header->value[0] == '\0'
+		                ? arena_printf(arena, "%s;", header->name)
+		                : arena_printf(arena, "%s: %s", header->name, header->value));
+		typed = typed || strcasecmp(header->name, "Content-Type") == 0;
+	}
+	/* What libcurl would add by itself: a wait for "100 Continue", a type it guesses. */
+	list = prepend_header(arena, list, arena_copy(arena, "Expect:"));
+	if (!typed)
+		list = prepend_header(arena, list, arena_copy(arena, "Content-Type:"));
+	return list;
+}
+
+/* What holds for every request. */
+static bool
+set_rules(CURL *easy, const struct http_client_options *options)
+{
+	return curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) ==
+	               CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_USERAGENT, options->user_agent) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options->unix_socket) ==
+	               CURLE_OK &&
+	       /* A resolver that hangs is left behind in its thread, which ends by itself; else
+	        * the end of the time given would wait for it. */
+	       curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK;
+}
+
+static bool
+set_tls(CURL *easy, const struct http_client_options *options)
+{
+	return curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) ==
+	               CURLE_OK &&
+	       (options->ca_file == NULL ||
+	        curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file) == CURLE_OK) &&
+	       /* Debian's libcurl also trusts a folder, which holds what the system's file does:
+	        * it would widen a file of the operator's, and without it the certificates are
+	        * read once and not for every connection. */
+	       curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
+}
+
+static bool
+set_request(CURL *easy, const struct http_client_options *options, const struct http_ask *ask,
+            struct curl_slist *headers)
+{
+	bool fine =
+	        curl_easy_setopt(easy, CURLOPT_URL, ask->url) == CURLE_OK &&
+	        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
+	        curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)ask->timeout_ms) == CURLE_OK &&
+	        curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+	                         (long)options->connect_timeout_ms) == CURLE_OK;
+
+	/* A POST says how long its body is even when it has none. */
+	if (fine && (ask->body != NULL || strcmp(ask->method, "POST") == 0))
+		fine = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+		                        (curl_off_t)(ask->body ? ask->body_length : 0)) ==
+		               CURLE_OK &&
+		       curl_easy_setopt(easy, CURLOPT_POSTFIELDS, ask->body ? ask->body : "") ==
+		               CURLE_OK;
+	return fine && curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, ask->method) == CURLE_OK;
+}
+
+/* The answer's headers, without those of an interim answer or a trailer. */
+static void
+collect_headers(CURL *easy, struct arena *arena, struct http_answer *out)
+{
+	struct curl_header *header = NULL;
+	struct http_header *headers;
+	size_t count = 0, used = 0;
+
+	while ((header = curl_easy_nextheader(easy, CURLH_HEADER, -1, header)) != NULL)
+		count++;
+	headers = arena_array(arena, count + 1, sizeof(*headers));
+	while (used < count &&
+	       (header = curl_easy_nextheader(easy, CURLH_HEADER, -1, header)) != NULL)
+		headers[used++] = (struct http_header){arena_copy(arena, header->name),
+		                                       arena_copy(arena, header->value)};
+	out->headers = headers;
+	out->header_count = used;
+}
+
+/* The other side closed or reset the connection before it answered, as it does when it had given up
+ * a kept one just as the request was on its way. */
+static bool
+is_reset(CURL *easy, CURLcode code)
+{
+	long error = 0;
+
+	if (code == CURLE_GOT_NOTHING)
+		return true;
+	if (code != CURLE_SEND_ERROR && code != CURLE_RECV_ERROR)
+		return false;
+	return curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &error) == CURLE_OK &&
+	       (error == ECONNRESET || error == EPIPE);
+}
+
+static void
+judge(CURL *easy, CURLcode code, const struct intake *intake, struct http_answer *out)
+{
+	long status = 0, request_size = 0;
+
+	if (curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &request_size) == CURLE_OK)
+		out->sent = request_size > 0;
+	if (code == CURLE_OK || intake->too_large) {
+		(void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+		out->status = (int)status;
+	}
+	if (code == CURLE_OK)
+		out->outcome = HTTP_ANSWERED;
+	else if (intake->too_large)
+		out->outcome = HTTP_TOO_LARGE;
+	else
+		out->outcome = is_reset(easy, code) ? HTTP_RESET : HTTP_NO_ANSWER;
+}
+
+void
+http_client_ask(struct http_client *client, struct arena *arena, const struct http_ask *ask,
+                struct http_answer *out)
+{
+	struct intake intake = {.body = text_new(arena, 4096), .max = client->options.body_max};
+	char why[CURL_ERROR_SIZE] = "";
+	CURL *easy = client->easy;
+	CURLcode code;
+
+	*out = (struct http_answer){
+	        .outcome = HTTP_NO_ANSWER, .reason = fault_of(ask), .body = ""};
+	if (out->reason != NULL)
+		return;
+	if (!set_rules(easy, &client->options) || !set_tls(easy, &client->options) ||
+	    !set_request(easy, &client->options, ask, header_list(arena, ask)) ||
+	    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body) != CURLE_OK ||
+	    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &intake) != CURLE_OK ||
+	    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, why) != CURLE_OK) {
+		curl_easy_reset(easy);
+		out->reason = "libcurl refuses an option";
+		return;
+	}
+	code = curl_easy_perform(easy);
+	judge(easy, code, &intake, out);
+	if (out->outcome == HTTP_ANSWERED) {
+		collect_headers(easy, arena, out);
+		out->body = intake.body.data;
+		out->length = intake.body.length;
+	} else if (out->outcome == HTTP_TOO_LARGE) {
+		out->reason = "the answer is too large";
+	} else {
+		out->reason =
+		        arena_copy(arena, why[0] != '\0' ? why : curl_easy_strerror(code));
+	}
+	/* The handle lives on, what its options point to does not. */
+	curl_easy_reset(easy);
+}
+
+const char *
+http_answer_header(const struct http_answer *answer, const char *name)
+{
+	for (size_t i = 0; i < answer->header_count; i++)
+		if (strcasecmp(answer->headers[i].name, name) == 0)
+			return answer->headers[i].value;
+	return NULL;
+}
