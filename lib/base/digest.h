@@ -1,5 +1,5 @@
 /*
- * digest.h: SHA-256, authenticated encryption, and the text forms of bytes.
+ * digest.h: SHA-256, HMAC, authenticated encryption, and the text forms of bytes.
  */
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H
@@ -26,6 +26,9 @@ struct sha256 digest_sha256(const void *data, size_t length);
 
 /* Hash of several strings, each preceded by its length, so that no two lists collide. */
 struct sha256 digest_strings(const char *const *strings, size_t count);
+
+/* HMAC-SHA256 (RFC 2104) of the parts, one behind the other. */
+struct sha256 digest_hmac_sha256(struct bytes key, const struct bytes *parts, size_t count);
 
 /* Equal in constant time. */
 bool digest_equal(const struct sha256 *a, const struct sha256 *b);

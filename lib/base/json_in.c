@@ -13,17 +13,17 @@ release_tree(void *object)
 	json_object_put(object);
 }
 
-/* json-c's own verdict on text that passed the gate; NULL when it agrees. */
+/* json-c's own verdict; NULL when it takes the text. */
 static const char *
-parse_tree(const char *text, size_t length, struct json_object **out)
+parse_tree(const char *text, size_t length, int depth, int flags, struct json_object **out)
 {
-	/* One level more than the gate allows: json-c counts the scalars inside as a level. */
-	struct json_tokener *tokener = json_tokener_new_ex(JSON_IN_DEPTH + 2);
+	/* One level more than is allowed: json-c counts the scalars inside as a level. */
+	struct json_tokener *tokener = json_tokener_new_ex(depth + 2);
 	enum json_tokener_error error;
 
 	if (!tokener)
 		return "out of memory";
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	json_tokener_set_flags(tokener, flags);
 	*out = json_tokener_parse_ex(tokener, text, (int)length);
 	error = json_tokener_get_error(tokener);
 	/* A bare number may go on; the NUL says that it doesn't. */
@@ -50,13 +50,31 @@ json_in_parse(struct task *task, const char *text, size_t length, struct json_ob
 			(void)task_fail_field(task, repeated, "is given twice");
 		return task->failure.kind;
 	}
-	why = parse_tree(text, length, out);
+	why = parse_tree(text, length, JSON_IN_DEPTH,
+	                 JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8, out);
 	if (why)
 		return task_fail(task, FAIL_INVALID, "invalid_json",
 		                 "This isn't acceptable JSON: %s.", why);
 	if (*out)
 		arena_defer(task->arena, release_tree, *out);
 	return FAIL_NONE;
+}
+
+bool
+json_in_parse_foreign(struct task *task, const char *text, size_t length,
+                      struct json_object **out)
+{
+	*out = NULL;
+	if (text == NULL || length > INT_MAX)
+		return false;
+	if (parse_tree(text, length, JSON_IN_FOREIGN_DEPTH, JSON_TOKENER_STRICT, out) != NULL) {
+		json_object_put(*out);
+		*out = NULL;
+		return false;
+	}
+	if (*out != NULL)
+		arena_defer(task->arena, release_tree, *out);
+	return true;
 }
 
 enum fail

@@ -12,7 +12,7 @@
 
 #include "base/failure.h"
 
-enum { JSON_IN_DEPTH = 16 };
+enum { JSON_IN_DEPTH = 16, JSON_IN_FOREIGN_DEPTH = 64 };
 
 /* Why the gate refused; NULL when the text is acceptable. Pure, allocates nothing of its own
  * but a bounded set of names in the arena. `offset` gets the byte where it stopped. */
@@ -32,6 +32,16 @@ enum fail json_in_parse(struct task *task, const char *text, size_t length,
 /* The same, but the value must be an object. */
 enum fail json_in_parse_object(struct task *task, const char *text, size_t length,
                                struct json_object **out) MUST_CHECK;
+
+/*
+ * Text of a service that we trust but that promises less than the gate asks: json-c's strict mode
+ * alone, JSON_IN_FOREIGN_DEPTH levels. The last of repeated names counts, a lone surrogate becomes
+ * U+FFFD, a string may hold a NUL (its C string ends there) or invalid UTF-8. False, and `out` NULL,
+ * when it is no JSON or `text` is NULL; no failure is recorded, as only the caller knows whose
+ * fault it is. `null` gives true and NULL.
+ */
+bool json_in_parse_foreign(struct task *task, const char *text, size_t length,
+                           struct json_object **out) MUST_CHECK;
 
 /* Typed members without coercion: false when missing, null, or of another type. Strings live as
  * long as the tree. */
