@@ -31,14 +31,23 @@ struct billing {
 
 struct stripe_client;
 
+/* A client's wish to have something done once: digests of its Idempotency-Key (and of who sent
+ * it), and of what it asked for. */
+struct intent {
+	struct sha256 key;
+	struct sha256 request;
+};
+
 struct operation {
 	struct task *task;
 	struct db *db;
 	const struct billing *billing;
 	struct stripe_client *stripe; /* NULL where nothing may wait for Stripe */
+	const struct intent *intent;  /* NULL: none */
 	const char
 	        *actor; /* for the audit trail: "operator:key_...", "customer:cust_...", ... */
 	int64_t now_ms;
+	int64_t deadline_us; /* clock_monotonic_us(): no call of Stripe goes on after it */
 };
 
 #endif
