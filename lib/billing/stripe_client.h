@@ -4,11 +4,17 @@
  *
  * The retry rules are those of the official SDK (stripe-node 23): two retries by default; a reset
  * connection once more; `Stripe-Should-Retry` decides before any status; 409 and 5xx yes. Beyond
- * the SDK a 429 is tried again too, with the same key. All attempts share one idempotency key and
- * one deadline.
+ * the SDK a 429 is tried again too, up to three times after about 1, 2 and 4 s, with the same key.
+ * All attempts share one idempotency key and one deadline.
+ *
+ * After 5 asks in a row that Stripe gave no answer at all to, the client asks nothing for 5 s
+ * (STRIPE_NOT_NOW, status 0), then lets one through: callers need not all wait for their deadlines
+ * to learn that Stripe is away.
  */
 #ifndef BILLING_STRIPE_CLIENT_H
 #define BILLING_STRIPE_CLIENT_H
+
+#include <stdint.h>
 
 #include "base/failure.h"
 
@@ -29,24 +35,30 @@ enum stripe_method { STRIPE_GET, STRIPE_POST, STRIPE_DELETE };
 
 struct stripe_ask {
 	enum stripe_method method;
-	const char *path; /* "/v1/...", encoded */
+	const char *path; /* "/v1/...", encoded, without a query */
 	const char *form; /* encoded parameters: a POST's body, else the query; or NULL */
 	const char *idempotency_key; /* of a POST; NULL only where twice does no harm */
-	int64_t deadline_us;         /* clock_monotonic_us(): nothing waits beyond it */
+	/* clock_monotonic_us(): nothing waits beyond it, and with less than 0.2 s left no attempt
+	 * is begun. */
+	int64_t deadline_us;
 };
 
-/* What is known after the last attempt. */
+/*
+ * What is known after the last attempt, in view of all of them: when one may have been carried out,
+ * a later 429, lost connection or the like does not undo that, and it stays STRIPE_UNKNOWN.
+ */
 enum stripe_outcome {
 	STRIPE_DONE,    /* 2xx with an object */
 	STRIPE_REFUSED, /* Stripe answered and did nothing: 4xx but 409 and 429 */
-	STRIPE_NOT_NOW, /* Stripe answered and did nothing yet: 409, 429; or it was never asked */
-	STRIPE_UNKNOWN /* no answer, 5xx, or an unusable one: it may have been done */
+	STRIPE_NOT_NOW, /* Stripe did nothing yet: 409, 429; or not a byte was sent to it */
+	STRIPE_UNKNOWN /* no answer, 5xx, or an unusable one: it may have been done; also the 409
+	                 * that says that a request with this key is still running */
 };
 
 struct stripe_answer {
 	enum stripe_outcome outcome;
-	int status;                 /* 0: no answer */
-	struct json_object *object; /* DONE: the object; REFUSED: the `error` member or NULL */
+	int status;                 /* of the last attempt; 0: no answer */
+	struct json_object *object; /* DONE: the object; else the `error` member or NULL */
 	const char *request_id;     /* Stripe's Request-Id, or NULL */
 	const char *error_type;     /* "card_error", ...; NULL when none */
 	const char *error_code;     /* "resource_missing", ...; NULL when none */
@@ -66,7 +78,8 @@ void stripe_client_ask(struct stripe_client *client, struct task *task,
 
 /*
  * The same as a failure: FAIL_NONE when done; FAIL_PAYMENT "payment_failed" with Stripe's own words
- * for a card_error; FAIL_NOT_FOUND "stripe_not_found" for 404; FAIL_STRIPE "stripe_error" otherwise.
+ * for a card_error, with ours for another 402; FAIL_NOT_FOUND "stripe_not_found" for 404;
+ * FAIL_STRIPE "stripe_error" otherwise, with a sentence that says whether anything was changed.
  */
 enum fail stripe_client_failure(struct task *task,
                                 const struct stripe_answer *answer) MUST_CHECK;
