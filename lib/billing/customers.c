@@ -27,7 +27,23 @@ static const struct column columns[] = {
 	"deleted_at IS NULL AND (created_at, customer_id) < "                                  \
 	"(COALESCE($1::timestamptz, 'infinity'), COALESCE($2, '')) "
 
-enum { FIND, LIST, LIST_EMAIL, LIST_QUERY, UPDATE };
+struct owner {
+	const char *customer_id;
+};
+
+static const struct column owner_columns[] = {COLUMN(struct owner, customer_id), COLUMN_END};
+
+enum {
+	FIND,
+	LIST,
+	LIST_EMAIL,
+	LIST_QUERY,
+	UPDATE,
+	OF_STRIPE,
+	LINK_STRIPE,
+	UNLINK_STRIPE,
+	LOCK
+};
 
 static const struct statement statements[] = {
         [FIND] = {.name = "customer_find",
@@ -56,6 +72,27 @@ static const struct statement statements[] = {
                         "END, "
                         "updated_at = $6 WHERE customer_id = $1 AND deleted_at IS NULL "
                         "RETURNING " CUSTOMER_COLUMNS},
+        [OF_STRIPE] =
+                {.name = "customer_of_stripe",
+                 .columns = owner_columns,
+                 .row_size = sizeof(struct owner),
+                 .sql = "SELECT COALESCE("
+                        "(SELECT customer_id FROM subscriptions "
+                        "  WHERE stripe_subscription_id = $2), "
+                        "(SELECT customer_id FROM customers WHERE stripe_customer_id = $1), "
+                        "(SELECT customer_id FROM customers WHERE customer_id = $3)) "
+                        "AS customer_id"},
+        [LINK_STRIPE] = {.name = "customer_link_stripe",
+                         .sql = "UPDATE customers SET stripe_customer_id = $2 "
+                                "WHERE customer_id = $1 AND stripe_customer_id IS NULL "
+                                "AND NOT EXISTS (SELECT FROM customers "
+                                "  WHERE stripe_customer_id = $2)"},
+        [UNLINK_STRIPE] = {.name = "customer_unlink_stripe",
+                           .sql = "UPDATE customers SET stripe_customer_id = NULL "
+                                  "WHERE stripe_customer_id = $1"},
+        [LOCK] = {.name = "customer_lock",
+                  .sql = "SELECT customer_id FROM customers WHERE customer_id = $1 "
+                         "FOR NO KEY UPDATE"},
 };
 
 const struct statement_list customer_statements = {statements,
@@ -192,4 +229,41 @@ customer_update(struct operation *operation, const char *customer_id,
 	                 : !company_name->present ? "email"
 	                                          : "email, company_name"));
 	return db_commit(operation->db, task);
+}
+
+enum fail
+customer_of_stripe(struct operation *operation, const char *stripe_customer_id,
+                   const char *stripe_subscription_id, const char *hint,
+                   const char **customer_id)
+{
+	struct owner owner = {0};
+	bool found;
+
+	TRY(db_row(operation->db, operation->task, &statements[OF_STRIPE],
+	           PARAMETERS(stripe_customer_id, stripe_subscription_id, hint), &owner,
+	           &found));
+	*customer_id = owner.customer_id;
+	return FAIL_NONE;
+}
+
+enum fail
+customer_link_stripe(struct operation *operation, const char *customer_id,
+                     const char *stripe_customer_id)
+{
+	return db_run(operation->db, operation->task, &statements[LINK_STRIPE],
+	              PARAMETERS(customer_id, stripe_customer_id), NULL);
+}
+
+enum fail
+customer_unlink_stripe(struct operation *operation, const char *stripe_customer_id)
+{
+	return db_run(operation->db, operation->task, &statements[UNLINK_STRIPE],
+	              PARAMETERS(stripe_customer_id), NULL);
+}
+
+enum fail
+customer_lock(struct operation *operation, const char *customer_id)
+{
+	return db_run(operation->db, operation->task, &statements[LOCK],
+	              PARAMETERS(customer_id), NULL);
 }

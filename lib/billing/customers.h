@@ -49,4 +49,24 @@ enum fail customer_update(struct operation *operation, const char *customer_id,
                           const struct patch_text *email, const struct patch_text *company_name,
                           struct customer *out) MUST_CHECK;
 
+/*
+ * Whose a subscription or a customer of Stripe's is: by the subscription that we mirror, by the
+ * linked customer, by `hint` (our id as the object's metadata has it), in this order. Deleted
+ * customers too: what Stripe still holds of them counts. NULL when it is nobody's.
+ */
+enum fail customer_of_stripe(struct operation *operation, const char *stripe_customer_id,
+                             const char *stripe_subscription_id, const char *hint,
+                             const char **customer_id) MUST_CHECK;
+
+/* Notes which customer of Stripe's this one is; an earlier link stays. */
+enum fail customer_link_stripe(struct operation *operation, const char *customer_id,
+                               const char *stripe_customer_id) MUST_CHECK;
+
+/* Stripe no longer knows that customer. */
+enum fail customer_unlink_stripe(struct operation *operation,
+                                 const char *stripe_customer_id) MUST_CHECK;
+
+/* Locks the customer's row until the transaction ends. */
+enum fail customer_lock(struct operation *operation, const char *customer_id) MUST_CHECK;
+
 #endif

@@ -75,7 +75,7 @@ static const struct statement statements[] = {
                         "LEFT JOIN customers c ON c.customer_id = $2 AND c.deleted_at IS NULL "
                         "LEFT JOIN LATERAL (SELECT * FROM subscriptions "
                         "  WHERE customer_id = c.customer_id "
-                        "  ORDER BY subscription_id DESC LIMIT 1) s ON true "
+                        "  ORDER BY superseded, subscription_id DESC LIMIT 1) s ON true "
                         "LEFT JOIN LATERAL (SELECT * FROM licenses "
                         "  WHERE customer_id = c.customer_id "
                         "  ORDER BY license_id DESC LIMIT 1) l ON true"},

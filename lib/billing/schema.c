@@ -8,8 +8,11 @@
 #include "billing/audit.h"
 #include "billing/customers.h"
 #include "billing/idempotency.h"
+#include "billing/invoices.h"
 #include "billing/key_use.h"
 #include "billing/license_records.h"
+#include "billing/stripe_calls.h"
+#include "billing/stripe_mirror.h"
 #include "billing/subscriptions.h"
 #include "db/migrations.h"
 #include "db/server.h"
@@ -21,9 +24,12 @@ const struct statement_list *const billing_statements[] = {
 	&audit_statements,
 	&customer_statements,
 	&idempotency_statements,
+	&invoice_statements,
 	&key_use_statements,
 	&license_record_statements,
 	&license_statements,
+	&stripe_call_statements,
+	&stripe_mirror_statements,
 	&subscription_statements,
 	&db_statements,
 	&migration_statements,

@@ -18,6 +18,11 @@ static const struct column columns[] = {
         COLUMN(struct subscription, current_period_ends_at),
         COLUMN(struct subscription, past_due_since),
         COLUMN(struct subscription, cancel_at_period_end),
+        COLUMN(struct subscription, cancel_at),
+        COLUMN(struct subscription, canceled_at),
+        COLUMN(struct subscription, ended_at),
+        COLUMN(struct subscription, stripe_price_id),
+        COLUMN(struct subscription, scheduled_plan),
         COLUMN(struct subscription, version),
         COLUMN(struct subscription, created_at),
         COLUMN(struct subscription, updated_at),
@@ -27,7 +32,8 @@ static const struct column columns[] = {
 #define SUBSCRIPTION_COLUMNS                                                                   \
 	"s.subscription_id, s.customer_id, s.stripe_subscription_id, s.plan, s.status, "       \
 	"s.trial_ends_at, s.current_period_ends_at, s.past_due_since, "                        \
-	"s.cancel_at_period_end, "                                                             \
+	"s.cancel_at_period_end, s.cancel_at, s.canceled_at, s.ended_at, s.stripe_price_id, "  \
+	"s.scheduled_plan, "                                                                   \
 	"s.version, s.created_at, s.updated_at"
 
 /* What became of an attempt to start a trial. */
@@ -44,7 +50,18 @@ static const struct column attempt_columns[] = {
 
 #define ROW .columns = columns, .row_size = sizeof(struct subscription)
 
-enum { FIND, NEWEST, START_TRIAL, TRIAL_OBSTACLE, CANCEL, LOCK, EXPIRE_TRIALS };
+enum {
+	FIND,
+	NEWEST,
+	START_TRIAL,
+	TRIAL_OBSTACLE,
+	CANCEL,
+	LOCK,
+	EXPIRE_TRIALS,
+	OPEN_AT_STRIPE,
+	SCHEDULE,
+	SCHEDULED
+};
 
 static const struct statement statements[] = {
         [FIND] = {.name = "subscription_find",
@@ -52,11 +69,13 @@ static const struct statement statements[] = {
                   .sql = "SELECT " SUBSCRIPTION_COLUMNS
                          " FROM subscriptions s JOIN customers c "
                          "ON c.customer_id = s.customer_id AND c.deleted_at IS NULL "
-                         "WHERE s.customer_id = $1 ORDER BY s.subscription_id DESC LIMIT 1"},
+                         "WHERE s.customer_id = $1 ORDER BY s.superseded, s.subscription_id "
+                         "DESC LIMIT 1"},
         [NEWEST] = {.name = "subscription_newest",
                     ROW,
                     .sql = "SELECT " SUBSCRIPTION_COLUMNS " FROM subscriptions s "
-                           "WHERE s.customer_id = $1 ORDER BY s.subscription_id DESC LIMIT 1"},
+                           "WHERE s.customer_id = $1 ORDER BY s.superseded, s.subscription_id "
+                           "DESC LIMIT 1"},
         [START_TRIAL] =
                 {.name = "subscription_start_trial",
                  ROW,
@@ -89,18 +108,19 @@ static const struct statement statements[] = {
         /* One that ended before only counts on: a licence that is being issued from it is not. */
         [CANCEL] = {.name = "subscription_cancel",
                     .sql = "UPDATE subscriptions SET version = version + 1, "
-                           "cancel_at_period_end = false, "
+                           "cancel_at_period_end = false, scheduled_plan = NULL, "
                            "status = CASE status WHEN 'incomplete_expired' THEN status "
                            "  ELSE 'canceled' END, "
                            "updated_at = CASE WHEN status IN ('canceled', "
                            "  'incomplete_expired') THEN updated_at ELSE $2 END "
                            "WHERE customer_id = $1 AND (status NOT IN ('canceled', "
                            "  'incomplete_expired') OR subscription_id = "
-                           "  (SELECT max(subscription_id) FROM subscriptions "
-                           "   WHERE customer_id = $1))"},
+                           "  (SELECT subscription_id FROM subscriptions "
+                           "   WHERE customer_id = $1 "
+                           "   ORDER BY superseded, subscription_id DESC LIMIT 1))"},
         [LOCK] = {.name = "subscription_lock",
                   .sql = "SELECT subscription_id FROM subscriptions WHERE customer_id = $1 "
-                         "ORDER BY subscription_id DESC LIMIT 1 FOR UPDATE"},
+                         "ORDER BY superseded, subscription_id DESC LIMIT 1 FOR UPDATE"},
         [EXPIRE_TRIALS] =
                 {.name = "subscription_expire_trials",
                  .sql = "WITH due AS ("
@@ -116,6 +136,23 @@ static const struct statement statements[] = {
                         "  RETURNING s.customer_id) "
                         "INSERT INTO audit_log (actor, action, customer_id, request_id) "
                         "SELECT $3, 'trial_expired', customer_id, $4 FROM ended"},
+        [OPEN_AT_STRIPE] = {.name = "subscription_open_at_stripe",
+                            ROW,
+                            .sql = "SELECT " SUBSCRIPTION_COLUMNS " FROM subscriptions s "
+                                   "WHERE s.customer_id = $1 "
+                                   "AND s.stripe_subscription_id IS NOT NULL "
+                                   "AND s.status NOT IN ('canceled', 'incomplete_expired') "
+                                   "ORDER BY s.subscription_id"},
+        [SCHEDULE] = {.name = "subscription_schedule",
+                      .sql = "UPDATE subscriptions SET scheduled_plan = $2, updated_at = $3 "
+                             "WHERE subscription_id = $1::bigint "
+                             "AND scheduled_plan IS DISTINCT FROM $2"},
+        [SCHEDULED] = {.name = "subscription_scheduled",
+                       ROW,
+                       .sql = "SELECT " SUBSCRIPTION_COLUMNS " FROM subscriptions s "
+                              "WHERE s.scheduled_plan IS NOT NULL "
+                              "AND s.current_period_ends_at <= $1 "
+                              "ORDER BY s.current_period_ends_at LIMIT $2::bigint"},
 };
 
 const struct statement_list subscription_statements = {statements, sizeof(statements) /
@@ -224,4 +261,34 @@ subscription_expire_trials(struct operation *operation, int64_t limit, int64_t *
 	              PARAMETERS(param_time(task, INSTANT_MS(operation->now_ms)),
 	                         param_int(task, limit), operation->actor, task->request_id),
 	              ended);
+}
+
+enum fail
+subscription_open_at_stripe(struct operation *operation, const char *customer_id,
+                            const struct subscription **out, size_t *count)
+{
+	return db_rows(operation->db, operation->task, &statements[OPEN_AT_STRIPE],
+	               PARAMETERS(customer_id), (void *)out, count);
+}
+
+enum fail
+subscription_schedule(struct operation *operation, int64_t subscription_id, const char *plan)
+{
+	struct task *task = operation->task;
+
+	return db_run(operation->db, task, &statements[SCHEDULE],
+	              PARAMETERS(param_int(task, subscription_id), plan,
+	                         param_time(task, INSTANT_MS(operation->now_ms))),
+	              NULL);
+}
+
+enum fail
+subscription_scheduled(struct operation *operation, struct instant before, int64_t limit,
+                       const struct subscription **out, size_t *count)
+{
+	struct task *task = operation->task;
+
+	return db_rows(operation->db, task, &statements[SCHEDULED],
+	               PARAMETERS(param_time(task, before), param_int(task, limit)),
+	               (void *)out, count);
 }

@@ -1,5 +1,6 @@
 /*
- * subscriptions.h: what a customer has subscribed to: one live row at most, ended ones as history.
+ * subscriptions.h: what a customer has subscribed to: one row counts, others are history or
+ * superseded.
  */
 #ifndef BILLING_SUBSCRIPTIONS_H
 #define BILLING_SUBSCRIPTIONS_H
@@ -17,6 +18,11 @@ struct subscription {
 	struct instant current_period_ends_at;
 	struct instant past_due_since;
 	bool cancel_at_period_end;
+	struct instant cancel_at;
+	struct instant canceled_at; /* when that was asked for */
+	struct instant ended_at;
+	const char *stripe_price_id;
+	const char *scheduled_plan; /* begins with the next period; NULL: none */
 	int64_t version;
 	struct instant created_at;
 	struct instant updated_at;
@@ -24,7 +30,7 @@ struct subscription {
 
 extern const struct statement_list subscription_statements;
 
-/* The newest subscription; FAIL_NOT_FOUND "customer_not_found" or "subscription_not_found". */
+/* The subscription that counts; FAIL_NOT_FOUND "customer_not_found" or "subscription_not_found". */
 enum fail subscription_find(struct operation *operation, const char *customer_id,
                             struct subscription *out) MUST_CHECK;
 
@@ -51,5 +57,19 @@ enum fail subscription_lock(struct operation *operation, const char *customer_id
  * counts. Access does not depend on it. */
 enum fail subscription_expire_trials(struct operation *operation, int64_t limit,
                                      int64_t *ended) MUST_CHECK;
+
+/* All subscriptions that Stripe still holds the customer to. */
+enum fail subscription_open_at_stripe(struct operation *operation, const char *customer_id,
+                                      const struct subscription **out,
+                                      size_t *count) MUST_CHECK;
+
+/* A smaller plan begins with the next period; NULL: no more. */
+enum fail subscription_schedule(struct operation *operation, int64_t subscription_id,
+                                const char *plan) MUST_CHECK;
+
+/* Subscriptions whose scheduled plan is due before the time, oldest first. */
+enum fail subscription_scheduled(struct operation *operation, struct instant before,
+                                 int64_t limit, const struct subscription **out,
+                                 size_t *count) MUST_CHECK;
 
 #endif

@@ -1,0 +1,89 @@
+/*
+ * stripe_objects.h: Stripe's objects as structs, whichever API version wrote them: each value is
+ * looked for where 2025-03-31.basil puts it, then where it stood before.
+ *
+ * Unknown members, values and types are never an error (docs.stripe.com/upgrades). Strings live
+ * as long as the JSON tree.
+ */
+#ifndef BILLING_STRIPE_OBJECTS_H
+#define BILLING_STRIPE_OBJECTS_H
+
+#include "base/clock.h"
+#include "billing/stripe_policy.h"
+
+struct json_object;
+
+struct stripe_subscription {
+	const char *id;
+	const char *customer;    /* Stripe's id */
+	const char *customer_id; /* ours, as its metadata has it; NULL: none */
+	const char *status;
+	const char *item_id; /* of the item that has one of our prices, else of the first */
+	const char *price_id;
+	const char *plan; /* what the price buys; NULL: none of our prices */
+	int64_t position; /* of that price in its plan */
+	int64_t quantity; /* 0: none */
+	struct instant period_start;
+	struct instant period_end;
+	struct instant trial_end;
+	struct instant cancel_at;
+	struct instant canceled_at;
+	struct instant ended_at;
+	struct instant created;
+	struct instant
+	        unpaid_since; /* the latest invoice's, when it was expanded and is open */
+	bool cancel_at_period_end;
+};
+
+struct stripe_invoice {
+	const char *id;
+	const char *customer;
+	const char *customer_id; /* ours, as the subscription's metadata had it; NULL: none */
+	const char *subscription;
+	const char *number;
+	const char *status;
+	const char *billing_reason;
+	const char *currency;
+	const char *hosted_invoice_url;
+	const char *invoice_pdf;
+	int64_t amount_due;
+	int64_t amount_paid;
+	struct instant created;
+};
+
+/* What to fetch because of an event. */
+struct stripe_hint {
+	const char *family; /* "subscription", "invoice", "customer"; NULL: nothing */
+	const char *subject;
+	const char *customer;
+	const char *customer_id; /* ours, or NULL */
+};
+
+struct stripe_event {
+	const char *id;
+	const char *type;
+	const char *api_version;
+	bool livemode;
+	struct instant created;
+	struct stripe_hint hint;
+};
+
+/* A reference is an id, an expanded object, or null (then NULL). */
+const char *stripe_id_of(const struct json_object *object, const char *name);
+
+/* False when the object is none of that kind or has no id. */
+bool stripe_subscription_read(const struct stripe_policy *policy,
+                              const struct json_object *object,
+                              struct stripe_subscription *out);
+bool stripe_invoice_read(const struct json_object *object, struct stripe_invoice *out);
+
+/* Snapshot and thin events; a thin one has no hint. */
+bool stripe_event_read(const struct json_object *object, struct stripe_event *out);
+
+/* A status from which no subscription comes back. */
+bool stripe_status_is_final(const char *status);
+
+/* Stripe holds the customer to it: it will bill, or wants to. */
+bool stripe_status_is_live(const char *status);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * stripe_outbox.h: what Stripe must be told because of a change here, written in the transaction
+ * that makes the change and sent by the jobs process: no request waits, nothing is forgotten.
+ */
+#ifndef BILLING_STRIPE_OUTBOX_H
+#define BILLING_STRIPE_OUTBOX_H
+
+#include "billing/customers.h"
+
+/* The kinds of calls; what becomes of each is in stripe_settle.c. */
+#define STRIPE_CUSTOMER_CREATE "customer_create"
+#define STRIPE_CUSTOMER_UPDATE "customer_update"
+#define STRIPE_CHECKOUT "checkout"
+#define STRIPE_CHANGE "subscription_change"
+#define STRIPE_CANCEL "subscription_cancel"
+
+/* Ends the subscription at Stripe; `parameters` of the deletion, encoded, or "". Once: a waiting one
+ * is enough. */
+enum fail stripe_cancel_plan(struct operation *operation, const char *customer_id,
+                             const char *stripe_subscription_id,
+                             const char *parameters) MUST_CHECK;
+
+/* Ends all that Stripe still holds the customer to. */
+enum fail stripe_cancel_all(struct operation *operation, const char *customer_id) MUST_CHECK;
+
+/* Tells Stripe the customer's e-mail and name, if Stripe knows the customer. */
+enum fail stripe_tell_customer(struct operation *operation,
+                               const struct customer *customer) MUST_CHECK;
+
+#endif
