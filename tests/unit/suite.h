@@ -60,17 +60,24 @@ suite_folder_remove(struct arena *arena, const char *path)
 	ck_assert_int_eq(system(arena_printf(arena, "rm -rf '%s'", path)), 0);
 }
 
-/* The path of a corpus under $SHARED_DIR (default ../shared), or NULL, visibly, without it. */
+/* The path of a file under $SHARED_DIR (default ../shared), or NULL, visibly, without it. */
 static inline char *
-suite_corpus(struct arena *arena, const char *name)
+suite_shared(struct arena *arena, const char *name)
 {
 	const char *shared = getenv("SHARED_DIR");
-	char *path = arena_printf(arena, "%s/corpora/%s", shared ? shared : "../shared", name);
+	char *path = arena_printf(arena, "%s/%s", shared ? shared : "../shared", name);
 
 	if (access(path, R_OK) == 0)
 		return path;
 	printf("%s: absent, its cases are skipped\n", path);
 	return NULL;
+}
+
+/* The path of a corpus among them. */
+static inline char *
+suite_corpus(struct arena *arena, const char *name)
+{
+	return suite_shared(arena, arena_printf(arena, "corpora/%s", name));
 }
 
 /* A small generator whose seed repeats a run (xorshift64*). */

@@ -39,6 +39,49 @@ START_TEST(test_sha256)
 }
 END_TEST
 
+/* RFC 4231's test cases 1, 2, 6 and 7 (keys shorter and longer than a block), the data in parts;
+ * and the HMAC of nothing under no key. */
+static const struct {
+	int key_byte; /* repeated `key_length` times, or -1: `key` */
+	size_t key_length;
+	const char *key;
+	const char *data;
+	const char *hex;
+} macs[] = {
+        {0x0b, 20, NULL, "Hi There",
+         "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
+        {-1, 4, "Jefe", "what do ya want for nothing?",
+         "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+        {0xaa, 131, NULL, "Test Using Larger Than Block-Size Key - Hash Key First",
+         "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"},
+        {0xaa, 131, NULL,
+         "This is a test using a larger than block-size key and a larger than block-size data. "
+         "The key needs to be hashed before being used by the HMAC algorithm.",
+         "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2"},
+        {-1, 0, "", "", "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad"},
+};
+
+START_TEST(test_hmac)
+{
+	struct task task = suite_task();
+	uint8_t key[131];
+	struct bytes secret = {key, macs[_i].key_length}, data = bytes_of(macs[_i].data);
+
+	memset(key, macs[_i].key_byte, sizeof key);
+	if (macs[_i].key_byte < 0)
+		memcpy(key, macs[_i].key, macs[_i].key_length);
+	for (size_t split = 0; split <= data.length; split++) {
+		struct bytes parts[] = {{data.data, split},
+		                        {NULL, 0},
+		                        {data.data + split, data.length - split}};
+		struct sha256 mac = digest_hmac_sha256(secret, parts, ROWS(parts));
+
+		ck_assert_str_eq(hex_encode(task.arena, mac.bytes, SHA256_SIZE), macs[_i].hex);
+	}
+	suite_task_end(&task);
+}
+END_TEST
+
 START_TEST(test_lists_do_not_collide)
 {
 	static const char *const lists[][2] = {
@@ -203,6 +246,7 @@ main(void)
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_loop_test(tcase, test_sha256, 0, ROWS(hashes));
+	tcase_add_loop_test(tcase, test_hmac, 0, ROWS(macs));
 	tcase_add_test(tcase, test_lists_do_not_collide);
 	tcase_add_loop_test(tcase, test_base64url, 0, ROWS(encodings));
 	tcase_add_loop_test(tcase, test_base64url_has_one_spelling, 0, ROWS(second_spellings));
