@@ -23,6 +23,10 @@ enum who {
 	WHO_COUNT
 };
 
+/* Which processes answer. Those of the Stripe pool have a socket of their own and may wait for
+ * Stripe, so that however slow it is, everything else goes on. */
+enum pool { POOL_MAIN, POOL_STRIPE, POOL_COUNT };
+
 /* A struct and the table that fills it. */
 struct input {
 	const struct field *fields;
@@ -35,6 +39,8 @@ struct route {
 	enum scope scope; /* that a customer's key must have */
 	const struct input *body;
 	const struct input *query;
+	enum pool pool;
+	size_t body_max; /* bytes; 0: REQUEST_BODY_USUAL */
 	/* The handler's own statement brings the caller's key along and it calls
 	 * caller_admit(): one round trip instead of two. */
 	bool joins_caller;
@@ -50,6 +56,9 @@ struct api {
 	struct billing billing;
 	struct db *db;
 	struct metrics *metrics;
+	enum pool pool;
+	struct stripe_client *stripe; /* NULL: not configured, or this process must not wait */
+	bool misdirected; /* it has said that nginx sends it what is another pool's */
 };
 
 enum caller_kind { CALLER_NOBODY, CALLER_CUSTOMER, CALLER_OPERATOR };

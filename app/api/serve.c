@@ -19,6 +19,14 @@
  * or a client would hear 504 about work that then commits. */
 static const int64_t request_budget_us = 12000000;
 
+/* What a request may wait for Stripe comes on top, as nginx knows: the database must still be there
+ * to store what Stripe did. */
+static int64_t
+stripe_budget_us(const struct api *api)
+{
+	return api->stripe == NULL ? 0 : api->settings->stripe_deadline_ms * 1000;
+}
+
 /* A POST without inputs takes an empty object too. */
 static const struct field no_fields[] = {FIELD_END};
 static const struct input no_input = {no_fields, 1};
@@ -99,6 +107,36 @@ find_route(struct call *call)
 	return FAIL_NONE;
 }
 
+/* A worker of the main pool never waits for Stripe, not even when it is asked to. */
+static enum fail
+check_pool(struct call *call)
+{
+	struct api *api = call->api;
+
+	if (call->route->pool == POOL_MAIN || api->pool == call->route->pool)
+		return FAIL_NONE;
+	if (!api->misdirected)
+		log_line(LOG_LEVEL_ERROR,
+		         "nginx sends a request for Stripe to BILLING_SOCKET: include this "
+		         "version's billing-http.conf and billing-locations.conf, which know "
+		         "BILLING_STRIPE_SOCKET",
+		         LOG_S("route", call->route->entry.pattern));
+	api->misdirected = true;
+	return task_fail(&call->request->task, FAIL_UNAVAILABLE, "wrong_pool",
+	                 "Payments are not set up on this server.");
+}
+
+static enum fail
+check_size(struct call *call)
+{
+	size_t max = call->route->body_max == 0 ? REQUEST_BODY_USUAL : call->route->body_max;
+
+	if (call->request->body_length <= max)
+		return FAIL_NONE;
+	return task_fail(&call->request->task, FAIL_TOO_LARGE, "body_too_large",
+	                 "The body is larger than %zu bytes.", max);
+}
+
 static bool
 is_json(const char *content_type)
 {
@@ -167,6 +205,8 @@ answer(struct call *call)
 	TRY(find_route(call));
 	if (call->route == NULL)
 		return FAIL_NONE;
+	TRY(check_pool(call));
+	TRY(check_size(call));
 	TRY(caller_read(call));
 	if (!call->route->joins_caller)
 		TRY(caller_resolve(call));
@@ -183,6 +223,8 @@ void
 api_serve(struct api *api, struct request *request, struct response *response,
           struct call *call)
 {
+	int64_t stripe_until_us = clock_monotonic_us() + stripe_budget_us(api);
+
 	*call = (struct call){
 	        .api = api,
 	        .request = request,
@@ -190,10 +232,12 @@ api_serve(struct api *api, struct request *request, struct response *response,
 	        .operation = {.task = &request->task,
 	                      .db = api->db,
 	                      .billing = &api->billing,
+	                      .stripe = api->stripe,
 	                      .actor = "nobody",
-	                      .now_ms = clock_now_ms()},
+	                      .now_ms = clock_now_ms(),
+	                      .deadline_us = stripe_until_us},
 	};
-	db_set_deadline(api->db, clock_monotonic_us() + request_budget_us);
+	db_set_deadline(api->db, stripe_until_us + request_budget_us);
 	if (answer(call) != FAIL_NONE) {
 		if (request->task.failure.kind == FAIL_INTERNAL)
 			log_line(LOG_LEVEL_ERROR, request->task.failure.message,

@@ -10,10 +10,19 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "billing/stripe_client.h"
 #include "db/migrations.h"
 #include "db/server.h"
 
-enum { ARENA_LIMIT = 64 * 1024 * 1024, WORKERS_PER_CORE = 4 };
+enum { ARENA_LIMIT = 64 * 1024 * 1024 };
+
+/* One attempt of a call of Stripe, and how long a transaction may stand still for such calls.
+ * Requests have a deadline for all of them (STRIPE_DEADLINE_MS), jobs have their own. */
+static const int64_t stripe_connect_ms = 5000;
+static const int64_t request_attempt_ms = 8000;
+static const int64_t job_attempt_ms = 30000;
+static const int64_t job_pause_ms = 120000;
+static const int64_t stripe_retries = 2; /* as the official SDK has it */
 
 struct generation *
 generation_load(const char *config_path, int64_t number,
@@ -38,16 +47,6 @@ generation_free(struct generation *generation)
 {
 	if (generation != NULL)
 		arena_free(generation->arena);
-}
-
-size_t
-generation_workers(const struct generation *generation)
-{
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (generation->settings.workers > 0)
-		return (size_t)generation->settings.workers;
-	return WORKERS_PER_CORE * (size_t)(cores < 1 ? 1 : cores);
 }
 
 static enum fail
@@ -130,18 +129,64 @@ mute_libraries(void)
 		stderr = nowhere;
 }
 
-bool
-generation_enter(struct generation *generation, struct metrics *metrics, const char *name,
-                 struct api *out)
+/* Who waits for Stripe may hold a lock in the database meanwhile. */
+static int64_t
+pause_ms(const struct child *child)
 {
-	struct task task = {.arena = generation->arena, .request_id = name};
-	const struct db_options options = app_settings_db(&generation->settings, name);
+	const int64_t by_use[] = {
+	        [STRIPE_NEVER] = 0,
+	        [STRIPE_IN_REQUESTS] = child->generation->settings.stripe_deadline_ms,
+	        [STRIPE_IN_JOBS] = job_pause_ms,
+	};
 
+	return by_use[child->role->stripe];
+}
+
+/* NULL where nothing waits for Stripe: it is not configured, or not for this role. */
+static struct stripe_client *
+make_stripe(const struct child *child)
+{
+	const struct app_settings *settings = &child->generation->settings;
+	int64_t deadline_ms = settings->stripe_deadline_ms;
+	int64_t request_ms =
+	        request_attempt_ms < deadline_ms ? request_attempt_ms : deadline_ms;
+	bool in_job = child->role->stripe == STRIPE_IN_JOBS;
+	const struct stripe_client_options options = {
+	        .api_base = settings->stripe_api_base,
+	        .secret_key = settings->stripe_secret_key,
+	        .api_version = settings->stripe_api_version,
+	        .ca_file = *settings->stripe_ca_file == '\0' ? NULL : settings->stripe_ca_file,
+	        .max_retries = stripe_retries,
+	        .connect_timeout_ms = stripe_connect_ms,
+	        .attempt_timeout_ms = in_job ? job_attempt_ms : request_ms,
+	};
+	struct stripe_client *client;
+
+	if (child->role->stripe == STRIPE_NEVER || *settings->stripe_secret_key == '\0')
+		return NULL;
+	client = stripe_client_new(&options);
+	if (client == NULL) {
+		log_line(LOG_LEVEL_ERROR, "libcurl cannot start");
+		exit(70);
+	}
+	return client;
+}
+
+bool
+generation_enter(const struct child *child, struct api *out)
+{
+	struct generation *generation = child->generation;
+	const char *name = child->role->name;
+	struct task task = {.arena = generation->arena, .request_id = name};
+	struct db_options options = app_settings_db(&generation->settings, name);
+
+	options.pause_ms = pause_ms(child);
 	mute_libraries();
 	*out = (struct api){
 	        .settings = &generation->settings,
 	        .billing = generation->billing,
-	        .metrics = metrics,
+	        .metrics = child->metrics,
+	        .pool = child->role->pool,
 	};
 	if (license_keys_load(&task, generation->settings.keys_dir, true, clock_now_ms(),
 	                      &out->billing.keys) != FAIL_NONE ||
@@ -149,6 +194,7 @@ generation_enter(struct generation *generation, struct metrics *metrics, const c
 		log_failure(&task);
 		return false;
 	}
+	out->stripe = make_stripe(child);
 	out->db = db_new(&options);
 	/* A database that is away at this moment is no reason not to start. */
 	if (db_connect(out->db, &task) != FAIL_NONE)
@@ -160,6 +206,7 @@ generation_enter(struct generation *generation, struct metrics *metrics, const c
 void
 generation_leave(struct api *api)
 {
+	stripe_client_free(api->stripe);
 	db_free(api->db);
 	license_keys_release(&api->billing.keys);
 }

@@ -7,7 +7,7 @@
 #ifndef BILLINGD_GENERATION_H
 #define BILLINGD_GENERATION_H
 
-#include "api/api.h"
+#include "billingd/role.h"
 
 struct generation {
 	struct arena *arena; /* owns everything below */
@@ -21,9 +21,6 @@ struct generation *generation_load(const char *config_path, int64_t number,
                                    void (*report)(const struct task *task));
 void generation_free(struct generation *generation);
 
-/* Workers to run: the setting, or four per core. */
-size_t generation_workers(const struct generation *generation);
-
 /*
  * Checks all that a worker will need, keys and database included, in a child process, so that the
  * caller never holds them. False after the child has reported why.
@@ -31,9 +28,9 @@ size_t generation_workers(const struct generation *generation);
 bool generation_check(const struct generation *generation,
                       void (*report)(const struct task *task));
 
-/* A child's side: loads the keys, makes the database handle. False after logging why. */
-bool generation_enter(struct generation *generation, struct metrics *metrics, const char *name,
-                      struct api *out);
+/* A child's side: loads the keys, makes the database handle and, where the role may wait for
+ * Stripe, its client. False after logging why. */
+bool generation_enter(const struct child *child, struct api *out);
 void generation_leave(struct api *api);
 
 #endif

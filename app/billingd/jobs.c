@@ -1,5 +1,5 @@
 /*
- * jobs.c: the process that does what no request waits for. Every job can be stopped at any point
+ * jobs.c: the processes that do what no request waits for. Every job can be stopped at any point
  * and run again.
  */
 #include "billingd/jobs.h"
@@ -14,24 +14,25 @@
 #include "billing/idempotency.h"
 #include "billing/license_records.h"
 #include "billing/subscriptions.h"
+#include "billingd/generation.h"
 
-enum { ARENA_LIMIT = 64 * 1024 * 1024, BATCH = 500 };
+/* All calls of Stripe in one run of a job, unless the job sets times of its own. */
+static const int64_t stripe_budget_us = 90000000;
 
-/* A job works on at most `limit` rows and tells how many there were. */
-struct job {
-	const char *name;
-	int64_t every_s;
-	enum fail (*run)(struct operation *operation, int64_t limit, int64_t *done);
-	enum metric counter; /* METRIC_COUNT: none */
-};
+enum { ARENA_LIMIT = 64 * 1024 * 1024, BATCH = 500, ROUND_S = 5 };
 
-static const struct job jobs[] = {
+static const struct job local_items[] = {
         {"expire_trials", 5, subscription_expire_trials, METRIC_TRIALS_EXPIRED},
         {"prune_idempotency_keys", 60, idempotency_prune, METRIC_COUNT},
         {"forget_license_tokens", 300, license_forget_tokens, METRIC_COUNT},
 };
 
-enum { JOBS = sizeof(jobs) / sizeof(*jobs), ROUND_S = 5 };
+const struct job_list local_jobs = {
+        local_items,
+        sizeof(local_items) / sizeof(*local_items),
+        "system:jobs",
+        METRIC_JOBS_LAST_RUN,
+};
 
 static volatile sig_atomic_t asked_to_stop;
 
@@ -44,7 +45,7 @@ on_signal(int signal)
 
 /* Batch after batch until there is nothing left to do. */
 static void
-run_job(struct api *api, struct arena *arena, const struct job *job)
+run_job(struct api *api, struct arena *arena, const char *actor, const struct job *job)
 {
 	int64_t done = BATCH, total = 0;
 
@@ -53,8 +54,11 @@ run_job(struct api *api, struct arena *arena, const struct job *job)
 		struct operation operation = {.task = &task,
 		                              .db = api->db,
 		                              .billing = &api->billing,
-		                              .actor = "system:jobs",
-		                              .now_ms = clock_now_ms()};
+		                              .stripe = api->stripe,
+		                              .actor = actor,
+		                              .now_ms = clock_now_ms(),
+		                              .deadline_us =
+		                                      clock_monotonic_us() + stripe_budget_us};
 		enum fail kind;
 
 		task.request_id = random_id(arena, "job-", 8);
@@ -77,34 +81,36 @@ run_job(struct api *api, struct arena *arena, const struct job *job)
 }
 
 static void
-run_rounds(struct api *api, struct arena *arena, const sigset_t *open_signals)
+run_rounds(struct api *api, struct arena *arena, const struct job_list *jobs,
+           const sigset_t *open_signals)
 {
 	const struct timespec pause = {.tv_sec = ROUND_S};
-	int64_t due_us[JOBS] = {0};
+	int64_t due_us[JOBS_MAX] = {0};
 
 	while (!asked_to_stop) {
-		for (size_t i = 0; i < JOBS && !asked_to_stop; i++) {
+		for (size_t i = 0; i < jobs->count && !asked_to_stop; i++) {
 			int64_t now_us = clock_monotonic_us();
 
 			if (now_us < due_us[i])
 				continue;
-			run_job(api, arena, &jobs[i]);
-			due_us[i] = now_us + jobs[i].every_s * 1000000;
+			run_job(api, arena, jobs->actor, &jobs->items[i]);
+			due_us[i] = now_us + jobs->items[i].every_s * 1000000;
 		}
-		metrics_set(api->metrics, METRIC_JOBS_LAST_RUN, clock_now_ms() / SECOND_MS);
+		if (jobs->last_run != METRIC_COUNT)
+			metrics_set(api->metrics, jobs->last_run, clock_now_ms() / SECOND_MS);
 		(void)ppoll(NULL, 0, &pause, open_signals);
 	}
 }
 
 int
-jobs_run(struct generation *generation, struct metrics *metrics)
+jobs_run(const struct child *child)
 {
 	struct sigaction action = {.sa_handler = on_signal};
 	struct arena *arena;
 	sigset_t open_signals;
 	struct api api;
 
-	if (!generation_enter(generation, metrics, "billingd jobs", &api))
+	if (!generation_enter(child, &api))
 		return 1;
 	sigemptyset(&action.sa_mask);
 	(void)sigaction(SIGTERM, &action, NULL);
@@ -113,7 +119,7 @@ jobs_run(struct generation *generation, struct metrics *metrics)
 	sigdelset(&open_signals, SIGTERM);
 	sigdelset(&open_signals, SIGQUIT);
 	arena = arena_new(ARENA_LIMIT);
-	run_rounds(&api, arena, &open_signals);
+	run_rounds(&api, arena, child->role->jobs, &open_signals);
 	arena_free(arena);
 	generation_leave(&api);
 	return 0;

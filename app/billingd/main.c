@@ -51,13 +51,16 @@ scope_name(const struct route *route)
 	                                       : "-";
 }
 
+/* Method, path, who may call it, with which scope, in which pool. */
 static void
 print_routes(void)
 {
+	static const char *const pools[POOL_COUNT] = {"main", "stripe"};
+
 	for (size_t i = 0; i < api_route_count; i++)
-		printf("%s %s %s %s\n", request_method_name(api_routes[i].entry.method),
+		printf("%s %s %s %s %s\n", request_method_name(api_routes[i].entry.method),
 		       api_routes[i].entry.pattern, who_name(&api_routes[i]),
-		       scope_name(&api_routes[i]));
+		       scope_name(&api_routes[i]), pools[api_routes[i].pool]);
 }
 
 /* What prints and exits; true when `option` was one of those. */

@@ -19,15 +19,15 @@
 
 #include "base/arena.h"
 #include "base/log.h"
-#include "billingd/jobs.h"
+#include "billingd/sockets.h"
 #include "billingd/worker.h"
-#include "http/fcgi.h"
 
-enum { SLOTS_MAX = 1 + 512, RETIRED_MAX = 4 * SLOTS_MAX };
+enum { SLOTS_MAX = ROLE_CHILDREN_MAX, RETIRED_MAX = 4 * SLOTS_MAX };
 static const int64_t throttle_first_us = 1000000;
 static const int64_t throttle_last_us = 60000000;
 
 struct slot {
+	const struct role *role;
 	pid_t pid; /* 0: none */
 	int64_t started_us;
 	int64_t start_at_us;
@@ -36,38 +36,51 @@ struct slot {
 
 /* A child of an old generation, and when its patience with what runs is over. */
 struct retired {
+	const struct role *role;
 	pid_t pid;
 	int64_t deadline_us;
 };
 
 struct master {
 	const char *config_path;
-	/* As they were at the start: a reload does not move them. */
-	char *socket;
-	char *pid_file;
+	struct sockets sockets;
+	char *pid_file; /* as it was at the start: a reload does not move it */
 	struct generation *generation;
 	struct metrics *metrics;
 	atomic_bool *served; /* one per slot, for two generations, shared with the children */
-	int listen_fd;
-	struct slot slots[SLOTS_MAX]; /* the first is the jobs process */
+	struct slot slots[SLOTS_MAX];
 	size_t slot_count;
 	struct retired retired[RETIRED_MAX];
 	size_t retired_count;
 	sigset_t signals; /* the ones that the master waits for */
 };
 
+/* Gives each child of the generation that begins its slot. */
+static void
+assign_roles(struct master *master)
+{
+	memset(master->slots, 0, sizeof(master->slots));
+	master->slot_count = 0;
+	for (size_t i = 0; i < role_count; i++)
+		for (size_t left = roles[i].count(master->generation); left > 0; left--)
+			master->slots[master->slot_count++].role = &roles[i];
+}
+
 /* A child ends with its parent (after the request that runs: nobody is left to take the socket's
  * name away, so its queue might never empty), is no use to a debugger of the same user (it holds
  * the key), and starts with all signals blocked. */
 static void
-become_child(pid_t parent)
+become_child(const struct master *master, const struct child *self, pid_t parent)
 {
+
 	(void)prctl(PR_SET_PDEATHSIG, WORKER_RETIRE);
 #ifndef __SANITIZE_ADDRESS__
 	(void)prctl(PR_SET_DUMPABLE, 0);
 #endif
 	if (getppid() != parent)
 		_exit(0);
+	(void)prctl(PR_SET_NAME, self->role->name);
+	sockets_close_others(&master->sockets, self->listen_fd);
 }
 
 /* Old children that end late must not vouch for the new ones. */
@@ -82,16 +95,21 @@ served_flag(const struct master *master, size_t slot)
 static void
 start_child(struct master *master, size_t slot)
 {
+	const struct role *role = master->slots[slot].role;
+	const struct child self = {
+	        .role = role,
+	        .generation = master->generation,
+	        .metrics = master->metrics,
+	        .listen_fd = role->jobs == NULL ? master->sockets.fds[role->pool] : -1,
+	        .served = served_flag(master, slot),
+	};
 	pid_t parent = getpid(), child;
 
 	atomic_store(served_flag(master, slot), false);
 	child = fork();
 	if (child == 0) {
-		become_child(parent);
-		if (slot == 0)
-			exit(jobs_run(master->generation, master->metrics));
-		exit(worker_run(master->generation, master->metrics, master->listen_fd,
-		                served_flag(master, slot)));
+		become_child(master, &self, parent);
+		exit(role_run(&self));
 	}
 	if (child < 0) {
 		log_line(LOG_LEVEL_ERROR, "fork failed", LOG_S("reason", strerror(errno)));
@@ -122,7 +140,7 @@ start_due(struct master *master)
 }
 
 /* A child that had served is replaced at once. One that died before its first request would only
- * die again: its slot waits one second, then two, ... a minute. The jobs process serves nobody;
+ * die again: its slot waits one second, then two, ... a minute. A process for jobs serves nobody;
  * what counts for it, and for a worker that nobody asked, is to have lived for a minute. */
 static void
 schedule_restart(struct master *master, size_t index, int status)
@@ -145,18 +163,19 @@ schedule_restart(struct master *master, size_t index, int status)
 }
 
 static void
-log_death(struct master *master, pid_t pid, int status)
+log_death(struct master *master, const struct role *role, pid_t pid, int status)
 {
 	bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
 	metrics_add(master->metrics, METRIC_WORKERS, -1);
 	if (well) {
-		log_line(LOG_LEVEL_DEBUG, "process ended", LOG_I("pid", pid));
+		log_line(LOG_LEVEL_DEBUG, "process ended", LOG_S("process", role->name),
+		         LOG_I("pid", pid));
 		return;
 	}
 	metrics_add(master->metrics, METRIC_WORKER_DEATHS, 1);
-	log_line(LOG_LEVEL_WARNING, "process died", LOG_I("pid", pid),
-	         LOG_I("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0),
+	log_line(LOG_LEVEL_WARNING, "process died", LOG_S("process", role->name),
+	         LOG_I("pid", pid), LOG_I("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0),
 	         LOG_I("exit_status", WIFEXITED(status) ? WEXITSTATUS(status) : 0));
 }
 
@@ -167,23 +186,23 @@ reap(struct master *master)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		bool ours = false;
+		const struct role *role = NULL;
 
 		for (size_t i = 0; i < master->slot_count; i++) {
 			if (master->slots[i].pid != pid)
 				continue;
-			ours = true;
+			role = master->slots[i].role;
 			schedule_restart(master, i, status);
 		}
 		for (size_t i = 0; i < master->retired_count; i++) {
 			if (master->retired[i].pid != pid)
 				continue;
-			ours = true;
+			role = master->retired[i].role;
 			master->retired[i--] = master->retired[--master->retired_count];
 		}
 		/* As the first process of a container it inherits strangers too. */
-		if (ours)
-			log_death(master, pid, status);
+		if (role != NULL)
+			log_death(master, role, pid, status);
 	}
 }
 
@@ -201,7 +220,7 @@ retire(struct master *master, const struct slot *old, size_t count)
 		(void)kill(old[i].pid, room ? WORKER_RETIRE : SIGKILL);
 		if (room)
 			master->retired[master->retired_count++] = (struct retired){
-			        old[i].pid, clock_monotonic_us() + patience_us};
+			        old[i].role, old[i].pid, clock_monotonic_us() + patience_us};
 	}
 }
 
@@ -250,17 +269,16 @@ reload(struct master *master)
 		return;
 	}
 	memcpy(old, master->slots, sizeof(old));
-	memset(master->slots, 0, sizeof(master->slots));
 	generation_free(master->generation);
 	master->generation = next;
-	master->slot_count = 1 + generation_workers(next);
+	assign_roles(master);
 	(void)start_due(master);
 	retire(master, old, old_count);
 	metrics_add(master->metrics, METRIC_RELOADS, 1);
-	if (strcmp(next->settings.socket, master->socket) != 0 ||
+	if (!sockets_match(&master->sockets, &next->settings) ||
 	    strcmp(next->settings.pid_file, master->pid_file) != 0)
-		log_line(LOG_LEVEL_WARNING,
-		         "BILLING_SOCKET and BILLINGD_PID_FILE change at the next start only");
+		log_line(LOG_LEVEL_WARNING, "BILLING_SOCKET, BILLING_STRIPE_SOCKET and "
+		                            "BILLINGD_PID_FILE change at the next start only");
 	log_line(LOG_LEVEL_INFO, "reloaded", LOG_I("generation", next->number));
 }
 
@@ -294,7 +312,7 @@ await_signal(const struct master *master, int64_t wait_us)
 	return signal < 0 ? 0 : signal;
 }
 
-/* The socket's name goes first, so that nginx asks another host; then the queue is served. */
+/* The sockets' names go first, so that nginx asks another host; then their queues are served. */
 static int
 stop(struct master *master)
 {
@@ -302,7 +320,7 @@ stop(struct master *master)
 	int64_t deadline_us = clock_monotonic_us() + patience_us;
 
 	log_line(LOG_LEVEL_INFO, "stopping");
-	(void)unlink(master->socket);
+	sockets_unlink(&master->sockets);
 	signal_all(master, WORKER_DRAIN);
 	reap(master);
 	while (has_children(master)) {
@@ -357,21 +375,23 @@ prepare(struct master *master)
 	const struct app_settings *settings = &master->generation->settings;
 	struct task task = {.arena = master->generation->arena};
 
-	master->socket = strdup(settings->socket);
 	master->pid_file = strdup(settings->pid_file);
 	master->metrics = metrics_new(api_route_count);
 	master->served = mmap(NULL, (size_t)2 * SLOTS_MAX * sizeof(*master->served),
 	                      PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (master->socket == NULL || master->pid_file == NULL || master->metrics == NULL ||
+	if (master->pid_file == NULL || master->metrics == NULL ||
 	    master->served == MAP_FAILED) {
 		fprintf(stderr, "billingd: no memory\n");
 		return false;
 	}
-	if (fcgi_listen(&task, settings->socket, &master->listen_fd) != FAIL_NONE) {
+	if (sockets_open(&task, settings, &master->sockets) != FAIL_NONE) {
 		fprintf(stderr, "billingd: %s\n", task.failure.message);
 		return false;
 	}
-	return write_pid_file(settings->pid_file);
+	if (write_pid_file(settings->pid_file))
+		return true;
+	sockets_unlink(&master->sockets);
+	return false;
 }
 
 int
@@ -385,7 +405,7 @@ master_run(const char *config_path, struct generation *first)
 		return 1;
 	master->config_path = config_path;
 	master->generation = first;
-	master->slot_count = 1 + generation_workers(first);
+	assign_roles(master);
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	sigemptyset(&master->signals);
@@ -393,14 +413,15 @@ master_run(const char *config_path, struct generation *first)
 		(void)sigaddset(&master->signals, (int[]){SIGTERM, SIGINT, SIGHUP, SIGCHLD}[i]);
 	if (prepare(master)) {
 		log_line(LOG_LEVEL_INFO, "started", LOG_I("pid", getpid()),
-		         LOG_I("workers", master->slot_count - 1),
-		         LOG_S("socket", first->settings.socket));
+		         LOG_I("processes", master->slot_count),
+		         LOG_S("socket", first->settings.socket),
+		         LOG_S("stripe_socket", first->settings.stripe_socket));
 		status = watch(master);
 	} else {
 		status = 1;
 	}
 	generation_free(master->generation);
-	free(master->socket);
+	sockets_free(&master->sockets);
 	free(master->pid_file);
 	free(master);
 	return status;

@@ -11,6 +11,7 @@
 #include "api/caller.h"
 #include "base/arena.h"
 #include "base/log.h"
+#include "billingd/generation.h"
 #include "http/fcgi.h"
 
 enum { REQUEST_ARENA_LIMIT = 64 * 1024 * 1024 };
@@ -113,7 +114,7 @@ await_connection(int listen_fd, const sigset_t *open_signals)
 }
 
 static int
-accept_requests(struct api *api, struct fcgi *fcgi, int listen_fd, atomic_bool *served)
+accept_requests(struct api *api, struct fcgi *fcgi, const struct child *child)
 {
 	struct arena *arena = arena_new(REQUEST_ARENA_LIMIT);
 	int64_t left = api->settings->worker_max_requests;
@@ -123,7 +124,7 @@ accept_requests(struct api *api, struct fcgi *fcgi, int listen_fd, atomic_bool *
 	sigfillset(&open_signals);
 	sigdelset(&open_signals, WORKER_DRAIN);
 	sigdelset(&open_signals, WORKER_RETIRE);
-	while (left > 0 && await_connection(listen_fd, &open_signals)) {
+	while (left > 0 && await_connection(child->listen_fd, &open_signals)) {
 		struct request request = {.task = {.arena = arena}};
 		enum fcgi_accepted accepted = fcgi_accept(fcgi, &request);
 
@@ -134,7 +135,7 @@ accept_requests(struct api *api, struct fcgi *fcgi, int listen_fd, atomic_bool *
 		}
 		if (accepted == FCGI_REQUEST) {
 			serve(api, fcgi, &request);
-			atomic_store(served, true);
+			atomic_store(child->served, true);
 			left--;
 		}
 		arena_reset(arena);
@@ -144,18 +145,17 @@ accept_requests(struct api *api, struct fcgi *fcgi, int listen_fd, atomic_bool *
 }
 
 int
-worker_run(struct generation *generation, struct metrics *metrics, int listen_fd,
-           atomic_bool *served)
+worker_run(const struct child *child)
 {
 	struct fcgi *fcgi;
 	struct api api;
 	int status;
 
-	if (!generation_enter(generation, metrics, "billingd worker", &api))
+	if (!generation_enter(child, &api))
 		return 1;
-	fcgi = fcgi_new(listen_fd);
+	fcgi = fcgi_new(child->listen_fd);
 	install_handlers();
-	status = accept_requests(&api, fcgi, listen_fd, served);
+	status = accept_requests(&api, fcgi, child);
 	fcgi_free(fcgi);
 	generation_leave(&api);
 	return status;

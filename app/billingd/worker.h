@@ -4,18 +4,15 @@
 #ifndef BILLINGD_WORKER_H
 #define BILLINGD_WORKER_H
 
-#include <stdatomic.h>
-
-#include "billingd/generation.h"
+#include "billingd/role.h"
 
 /* The signals of a child. TERM: answer what waits in the queue, then end. QUIT: end after the
  * request that runs; others are there to take the rest. */
 #define WORKER_DRAIN SIGTERM
 #define WORKER_RETIRE SIGQUIT
 
-/* Runs until told to stop or WORKER_MAX_REQUESTS are served. The exit status; `served` is set with
- * the first request. All signals are blocked on entry. */
-int worker_run(struct generation *generation, struct metrics *metrics, int listen_fd,
-               atomic_bool *served);
+/* Runs until told to stop or WORKER_MAX_REQUESTS are served. The exit status; `child->served` is
+ * set with the first request. All signals are blocked on entry. */
+int worker_run(const struct child *child);
 
 #endif

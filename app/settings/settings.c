@@ -89,9 +89,13 @@ const struct setting app_settings_table[] = {
         ROW(socket, "BILLING_SOCKET", "/run/billing/billingd.sock",
             "Unix socket that nginx forwards to; made with mode 0660.",
             .check = check_not_empty),
+        ROW(stripe_socket, "BILLING_STRIPE_SOCKET", "/run/billing/billingd-stripe.sock",
+            "The same, for the few requests that wait for Stripe.", .check = check_not_empty),
         ROW(pid_file, "BILLINGD_PID_FILE", "",
             "Where the master writes its process id; empty: nowhere."),
         ROW(workers, "WORKERS", "0", "Worker processes; 0: four per core.", .max = 512),
+        ROW(stripe_workers, "STRIPE_WORKERS", "2",
+            "Further workers, for the requests that wait for Stripe.", .min = 1, .max = 64),
         ROW(worker_max_requests, "WORKER_MAX_REQUESTS", "100000",
             "Requests after which a worker is replaced.", .min = 1, .max = INT64_MAX),
         ROW(shutdown_timeout_s, "SHUTDOWN_TIMEOUT_SECONDS", "30",
@@ -182,6 +186,10 @@ app_settings_load(struct task *task, const char *path, struct app_settings *out)
 	TRY(settings_load(task, app_settings_table, path, out));
 	if (*out->license_issuer == '\0')
 		out->license_issuer = out->base_url;
+	if (strcmp(out->socket, out->stripe_socket) == 0)
+		return task_fail(
+		        task, FAIL_INVALID, "invalid_setting",
+		        "BILLING_STRIPE_SOCKET must not be the same as BILLING_SOCKET");
 	for (size_t i = 0; level_choices[i] != NULL; i++)
 		if (strcmp(level_choices[i], out->log_level) == 0)
 			log_set_level((enum log_level)i);

@@ -10,8 +10,10 @@
 
 struct app_settings {
 	const char *socket;
+	const char *stripe_socket;
 	const char *pid_file;
 	int64_t workers;
+	int64_t stripe_workers;
 	int64_t worker_max_requests;
 	int64_t shutdown_timeout_s;
 	const char *database_url;

@@ -56,6 +56,7 @@ write_nginx_files() {
 			-e "s|listen 8443|listen $HTTPS_PORT|" \
 			-e "s|listen \[::\]:8443|${ipv6}listen [::]:$HTTPS_PORT|" \
 			-e "s|unix:/run/billing/billingd\.sock|unix:$BILLING_SOCKET_PATH|" \
+			-e "s|unix:/run/billing/billingd-stripe\.sock|unix:$STRIPE_SOCKET_PATH|" \
 			-e "/^geo \$billing_rate_limits/,/}/s|default on|default $RATE_LIMITS|" \
 			"$file" >"$folder/billing/${file##*/}"
 	done

@@ -107,8 +107,10 @@ find_sockets() {
 	own 711 "$PG_USER" "$SOCKETS/postgres"
 	own 710 "$WEB_USER" "$SOCKETS/billingd"
 	readonly SOCKETS
-	# shellcheck disable=SC2034  # service.sh and nginx.sh read it
+	# shellcheck disable=SC2034  # service.sh and nginx.sh read them
 	BILLING_SOCKET_PATH=$SOCKETS/billingd/billingd.sock
+	# shellcheck disable=SC2034
+	STRIPE_SOCKET_PATH=$SOCKETS/billingd/billingd-stripe.sock
 }
 
 # One start at a time; not held by what is started.
@@ -130,7 +132,7 @@ check_settings() {
 		die "RATE_LIMITS: '$RATE_LIMITS' is neither on nor off"
 	BASE_URL=${BASE_URL:-https://localhost:$HTTPS_PORT}
 	# These belong to the stack. Ones that were read from its own env file are fine.
-	for name in DATABASE_URL BILLINGD_PID_FILE BILLING_SOCKET; do
+	for name in DATABASE_URL BILLINGD_PID_FILE BILLING_SOCKET BILLING_STRIPE_SOCKET; do
 		[[ -z ${!name:-} || ${!name} == "$(kept_value "$name")" ]] ||
 			die "$name is set, but this stack brings its own; unset it, or run billingd by itself"
 		unset "$name"

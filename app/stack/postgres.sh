@@ -74,10 +74,11 @@ forget_dead_server() {
 # One connection for each worker of the generation that serves and of the one that drains, and
 # a hundred for people, scripts and tests.
 connections_needed() {
-	local workers=${WORKERS:-0}
+	local workers=${WORKERS:-0} stripe=${STRIPE_WORKERS:-2}
 
 	[[ $workers =~ ^[1-9][0-9]{0,3}$ ]] || workers=$((4 * $(nproc)))
-	echo $((2 * workers + 100))
+	[[ $stripe =~ ^[1-9][0-9]?$ ]] || stripe=2
+	echo $((2 * (workers + stripe) + 100))
 }
 
 start_postgres() {

@@ -92,7 +92,7 @@ open_connection(const struct db_options *options, struct task *task)
 	        "-c idle_in_transaction_session_timeout=%lld -c standard_conforming_strings=on",
 	        (long long)options->statement_timeout_ms,
 	        (long long)options->statement_timeout_ms,
-	        (long long)options->statement_timeout_ms * 2);
+	        (long long)(options->statement_timeout_ms * 2 + options->pause_ms));
 	const char *names[] = {"dbname",
 	                       "application_name",
 	                       "connect_timeout",

@@ -23,6 +23,9 @@ struct db_options {
 	bool prepared;                /* off for PgBouncer in transaction mode */
 	int64_t statement_timeout_ms; /* also bounds the wait for locks */
 	const char *application_name;
+	/* How much longer than usual a transaction may stand still, because its owner waits for
+	 * somebody else meanwhile. */
+	int64_t pause_ms;
 };
 
 /* The wire types that a column may have; NULL arrives as NULL, INSTANT_NONE, 0, false. */

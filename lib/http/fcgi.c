@@ -68,7 +68,9 @@ fcgi_listen(struct task *task, const char *path, int *out)
 	strcpy(address.sun_path, path); /* NOLINT: the length was checked above */
 	if (is_other_file(path))
 		return task_fail(task, FAIL_CONFLICT, "socket_failed",
-		                 "%s is there already and no socket, see BILLING_SOCKET", path);
+		                 "%s is there already and no socket, see BILLING_SOCKET and "
+		                 "BILLING_STRIPE_SOCKET",
+		                 path);
 	if (is_alive(&address))
 		return task_fail(task, FAIL_CONFLICT, "socket_in_use",
 		                 "%s is in use: another billingd is running", path);
@@ -116,6 +118,7 @@ static const struct {
         {"HTTP_IDEMPOTENCY_KEY", offsetof(struct request_headers, idempotency_key)},
         {"HTTP_IF_NONE_MATCH", offsetof(struct request_headers, if_none_match)},
         {"HTTP_ORIGIN", offsetof(struct request_headers, origin)},
+        {"HTTP_STRIPE_SIGNATURE", offsetof(struct request_headers, stripe_signature)},
         {"CONTENT_TYPE", offsetof(struct request_headers, content_type)},
 };
 

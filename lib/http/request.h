@@ -21,7 +21,8 @@ enum http_method {
 	HTTP_METHOD_COUNT
 };
 
-enum { REQUEST_PARAMS_MAX = 4, REQUEST_BODY_MAX = 64 * 1024 };
+/* The body: what a route takes unless it says otherwise, and what the transport takes at all. */
+enum { REQUEST_PARAMS_MAX = 4, REQUEST_BODY_USUAL = 64 * 1024, REQUEST_BODY_MAX = 1024 * 1024 };
 
 /* A ":name" of the route's pattern and what stood in its place, decoded. */
 struct request_param {
@@ -37,6 +38,7 @@ struct request_headers {
 	const char *if_none_match;
 	const char *origin;
 	const char *content_type;
+	const char *stripe_signature;
 };
 
 struct request {

@@ -26,7 +26,7 @@ def test_routes_and_document_are_the_same(document):
                            stdout=subprocess.PIPE, text=True).stdout.splitlines()
     routes = {}
     for line in lines:
-        method, pattern, access, _ = line.split()
+        method, pattern, access, *_ = line.split()
         path = "/".join("{%s}" % part[1:] if part.startswith(":") else part
                         for part in pattern.split("/"))
         routes[f"{method} {path}"] = access == "anybody"

@@ -194,17 +194,17 @@ def test_workers_that_cannot_start_are_throttled(stack, new_daemon):
     def failed_starts():
         return [line for line in tail.find("process died") if line["exit_status"] == 1]
 
-    wait_for(lambda: len(failed_starts()) >= 6, 20)
+    wait_for(lambda: len(failed_starts()) >= 8, 20)
     times = [line["time"] for line in failed_starts()]
-    # Three slots: the first tries at once or after a second, the next one a second later or more.
-    assert seconds(times[3]) - seconds(times[0]) >= 0.9
-    assert seconds(times[5]) - seconds(times[0]) >= 0.9
-    assert len(failed_starts()) < 12
+    # Four slots: the first tries at once or after a second, the next one a second later or more.
+    assert seconds(times[4]) - seconds(times[0]) >= 0.9
+    assert seconds(times[7]) - seconds(times[0]) >= 0.9
+    assert len(failed_starts()) < 16
     reason = tail.find("process cannot start")[0]["reason"]
     assert "chmod 600" in reason
     assert daemon.process.poll() is None
     key.chmod(0o600)
-    wait_for(lambda: len(daemon.pids()) == 4, 20)
+    wait_for(lambda: len(daemon.pids()) == daemon.size(), 20)
     assert stack.api.sign_up().license
 
 
@@ -320,11 +320,22 @@ def with_socket_elsewhere(_):
     return {"BILLING_SOCKET": "/nonexistent/billingd.sock"}, ("/nonexistent/billingd.sock",)
 
 
+def with_stripe_socket_elsewhere(_):
+    """The same for the other socket; the first one is taken away again."""
+    return {"BILLING_STRIPE_SOCKET": "/nonexistent/billingd.sock"}, ("/nonexistent/billingd.sock",)
+
+
+def with_one_socket_for_two(daemon):
+    """Both pools on one address."""
+    return {"BILLING_STRIPE_SOCKET": str(daemon.socket)}, ("BILLING_STRIPE_SOCKET", "BILLING_SOCKET")
+
+
 REFUSALS = [without_key, with_open_key, with_unreadable_key, with_another_public_key,
             with_pending_migration, with_changed_migration, with_unknown_setting,
             with_broken_line, with_misspelt_environment, with_invalid_value,
             without_settings_file, with_broken_plans, with_wrong_plans,
-            with_unreachable_database, with_socket_elsewhere]
+            with_unreachable_database, with_socket_elsewhere, with_stripe_socket_elsewhere,
+            with_one_socket_for_two]
 
 
 @pytest.mark.parametrize("fault", REFUSALS)
@@ -333,11 +344,13 @@ def test_refuses_to_start(stack, fault):
     daemon = Daemon(stack)
     environment, words = fault(daemon)
     # Only a start finds out about its socket.
-    for arguments in ([], ["--check"])[:1 if fault is with_socket_elsewhere else 2]:
+    for arguments in ([], ["--check"])[:1 if "socket_elsewhere" in fault.__name__ else 2]:
         done = daemon.attempt(*arguments, **environment)
         line = one_line(done)
         assert done.returncode == 1 and done.stdout == ""
         assert line.startswith("billingd: ") and all(word in line for word in words), line
+        if fault is with_stripe_socket_elsewhere:
+            assert not daemon.socket.exists()
     assert not daemon.pid_file.exists()
 
 

@@ -45,7 +45,8 @@ def test_the_socket_stays_where_it_was_made(stack):
         tail = LogTail(stack)
         daemon.write(BILLING_SOCKET=other)
         daemon.signal(signal.SIGHUP)
-        assert tail.wait("BILLING_SOCKET and BILLINGD_PID_FILE change at the next start only")
+        assert tail.wait("BILLING_SOCKET, BILLING_STRIPE_SOCKET and BILLINGD_PID_FILE "
+                         "change at the next start only")
         assert stack.api.sign_up().license
     finally:
         assert daemon.stop() == 0

@@ -9,7 +9,8 @@ from chaos.load import Ledger, Load, knock
 from chaos.processes import Daemon, LogTail, children, is_alive, kill
 from support.stack import VARIANT, wait_for
 
-STACK = {"WORKERS": 4}
+STACK = {"WORKERS": 4, "STRIPE_WORKERS": 2}
+CHILDREN = 7  # with the jobs process
 RELOADS = 50 if VARIANT != "sanitize" else 12
 CLIENTS = 24
 
@@ -62,7 +63,7 @@ def test_reloads_under_load_drop_nothing(stack, rng, report):
     assert not bad, bad[:5]
     assert len(load.answers) > 10 * RELOADS
     # Every process of an old generation ends, and ends well.
-    wait_for(lambda: len(children(stack)) == 5)
+    wait_for(lambda: len(children(stack)) == CHILDREN)
     assert sum(is_alive(pid) for pid in old - set(children(stack))) == 0
     assert not tail.find("process died")
 
@@ -73,7 +74,7 @@ def test_reload_bursts(stack):
     for _ in range(20):
         kill(stack.pids()[0], signal.SIGHUP)
     tail.wait("reloaded")
-    wait_for(lambda: len(children(stack)) == 5)
+    wait_for(lambda: len(children(stack)) == CHILDREN)
     assert stack.api.nobody.get("/health").status_code == 200
 
 
@@ -176,19 +177,19 @@ def test_changes_take_effect_with_the_reload_only(stack, daemon):
     plans = json.loads(daemon.plans.read_text(encoding="ascii"))
     plans["plans"][0]["name"] = "Beginner"
     daemon.plans.write_text(json.dumps(plans), encoding="ascii")
-    daemon.write(PUBLIC_SIGNUP="on", WORKERS=2)
+    daemon.write(PUBLIC_SIGNUP="on", WORKERS=2, STRIPE_WORKERS=2)
 
     old = set(daemon.pids()[1:])
     for pid in old:
         kill(pid)
-    wait_for(lambda: len(set(daemon.pids()[1:]) - old) == 4)
+    wait_for(lambda: len(set(daemon.pids()[1:]) - old) == 5)
     body = {"email": stack.api.email()}
     assert plan_names(stack) == {"Starter"}
     assert stack.api.nobody.post("/api/customers", body).status_code == 401
 
     daemon.signal(signal.SIGHUP)
     tail.wait("reloaded")
-    wait_for(lambda: len(daemon.pids()) == 1 + 1 + 2)
+    wait_for(lambda: len(daemon.pids()) == daemon.size())
     assert plan_names(stack) == {"Beginner"}
     assert stack.api.nobody.post("/api/customers", body).status_code == 201
     kill(daemon.pids()[1])

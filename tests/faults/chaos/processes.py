@@ -27,6 +27,15 @@ def is_alive(pid):
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
+def role_of(pid):
+    """What the system shows of a process's name: "billingd worker", "billingd stripe"; "" when it
+    is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
 def kill(pid, number=signal.SIGKILL):
     """Sends a signal; false when the process was gone already."""
     try:
@@ -37,7 +46,7 @@ def kill(pid, number=signal.SIGKILL):
 
 
 def children(stack):
-    """Ids of billingd's living children: workers and the jobs process."""
+    """Ids of billingd's living children: workers of both pools and the jobs process."""
     return [pid for pid in stack.pids()[1:] if is_alive(pid)]
 
 
@@ -118,9 +127,11 @@ class Daemon:
             self.own(path)
         host = parse_qs(urlsplit(stack.database_url).query)["host"][0]
         self.socket = Path(host).parent / "billingd/billingd.sock"
+        self.stripe_socket = self.socket.with_name("billingd-stripe.sock")
         self.settings = {
             "DATABASE_URL": stack.database_url, "BASE_URL": stack.base_url,
-            "BILLING_SOCKET": self.socket, "BILLINGD_PID_FILE": self.pid_file,
+            "BILLING_SOCKET": self.socket, "BILLING_STRIPE_SOCKET": self.stripe_socket,
+            "BILLINGD_PID_FILE": self.pid_file, "STRIPE_WORKERS": 1,
             "PLANS_FILE": self.plans, "KEYS_DIR": self.keys,
             "MIGRATIONS_DIR": self.folder / "migrations", "WORKERS": 3, **settings}
         self.write()
@@ -161,8 +172,12 @@ class Daemon:
             self.process = subprocess.Popen(self.command(), env=self.environment(), stderr=log,
                                             cwd=self.folder, start_new_session=True)
         tail.wait("started")
-        wait_for(lambda: len(self.pids()) == 2 + int(self.settings["WORKERS"]))
+        wait_for(lambda: len(self.pids()) == self.size())
         return self
+
+    def size(self):
+        """How many processes it has: the master, the jobs process, workers of both pools."""
+        return 2 + int(self.settings["WORKERS"]) + int(self.settings["STRIPE_WORKERS"])
 
     def pids(self):
         """The master's id, then its living children's."""

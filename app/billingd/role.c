@@ -1,0 +1,52 @@
+/*
+ * role.c: THE table of processes.
+ */
+#include "billingd/role.h"
+
+#include <unistd.h>
+
+#include "billingd/generation.h"
+#include "billingd/jobs.h"
+#include "billingd/worker.h"
+
+enum { WORKERS_PER_CORE = 4 };
+
+static size_t
+one(const struct generation *generation)
+{
+	(void)generation;
+	return 1;
+}
+
+static size_t
+workers(const struct generation *generation)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (generation->settings.workers > 0)
+		return (size_t)generation->settings.workers;
+	return WORKERS_PER_CORE * (size_t)(cores < 1 ? 1 : cores);
+}
+
+/* Also without a key of Stripe's: somebody must say so. */
+static size_t
+stripe_workers(const struct generation *generation)
+{
+	return (size_t)generation->settings.stripe_workers;
+}
+
+/* clang-format off */
+const struct role roles[] = {
+	{"billingd jobs",          POOL_MAIN,   STRIPE_NEVER,       &local_jobs, one},
+	{"billingd worker",        POOL_MAIN,   STRIPE_NEVER,       NULL,        workers},
+	{"billingd stripe worker", POOL_STRIPE, STRIPE_IN_REQUESTS, NULL,        stripe_workers},
+};
+/* clang-format on */
+
+const size_t role_count = sizeof(roles) / sizeof(*roles);
+
+int
+role_run(const struct child *child)
+{
+	return child->role->jobs == NULL ? worker_run(child) : jobs_run(child);
+}
