@@ -55,11 +55,15 @@ write_nginx_files() {
 			-e 's|/var/lib/nginx/|tmp/|' \
 			-e "s|listen 8443|listen $HTTPS_PORT|" \
 			-e "s|listen \[::\]:8443|${ipv6}listen [::]:$HTTPS_PORT|" \
+			-e 's|/etc/nginx/billing/www/|billing/www/|' \
 			-e "s|unix:/run/billing/billingd\.sock|unix:$BILLING_SOCKET_PATH|" \
 			-e "s|unix:/run/billing/billingd-stripe\.sock|unix:$STRIPE_SOCKET_PATH|" \
 			-e "/^geo \$billing_rate_limits/,/}/s|default on|default $RATE_LIMITS|" \
 			"$file" >"$folder/billing/${file##*/}"
 	done
+	cp -r -- "$ROOT/nginx/www" "$folder/billing/www"
+	chmod 711 "$folder/billing"
+	chmod -R a+rX -- "$folder/billing/www"
 	mv -f -- "$folder/billing/nginx.conf" "$folder/nginx.conf"
 }
 
