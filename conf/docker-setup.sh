@@ -1,9 +1,10 @@
 #!/bin/sh
 # docker-setup.sh: makes the secrets of docker-compose.yml, each once, as files that only the
 # container which needs them sees. What is already there stays; bring your own if you like.
+# Stripe's secrets are taken over whenever they are given.
 #
 #   /setup/database  the database password, for PostgreSQL      (uid 999 in its image)
-#   /setup/service   database URL and signing key, for billingd (uid 10001)
+#   /setup/service   database URL, signing key and Stripe's secrets, for billingd (uid 10001)
 #   /setup/tls       certificate and key, for nginx             (www-data)
 
 set -eu
@@ -16,6 +17,13 @@ chown -R 999:999 /setup/database
 
 printf 'postgresql://billing:%s@postgres/billing\n' "$(cat /setup/database/password)" \
 	>/setup/service/database-url
+# keep FILE VALUE: the value, or without one what the file holds (at first nothing: not set up).
+keep() {
+	[ -z "$2" ] || printf '%s\n' "$2" >"$1"
+	[ -e "$1" ] || : >"$1"
+}
+keep /setup/service/stripe-secret-key "${STRIPE_SECRET_KEY:-}"
+keep /setup/service/stripe-webhook-secret "${STRIPE_WEBHOOK_SECRET:-}"
 mkdir -p /setup/service/keys
 chown -R billing:www-data /setup/service
 if [ ! -e /setup/service/keys/private-key.pem ]; then

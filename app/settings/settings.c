@@ -161,7 +161,7 @@ const struct setting app_settings_table[] = {
             "it too.",
             .choices = second_choices),
         ROW(stripe_deadline_ms, "STRIPE_DEADLINE_MS", "10000",
-            "Longest time that a request waits for Stripe, tries included; below nginx's 15 s.",
+            "Longest time that a request waits for Stripe, tries included; below nginx's 30 s.",
             .min = 1000, .max = 12000),
         ROW(stripe_event_tries, "STRIPE_EVENT_TRIES", "12",
             "Tries to process an event, over about a day, before it is parked.", .min = 1,
