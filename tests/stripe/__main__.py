@@ -1,0 +1,184 @@
+"""A stand-in for Stripe with a memory of its own: customers, prices, checkout with a page for a
+person, subscriptions with proration, invoices, portal, meters, events, signed webhooks. It checks
+requests as Stripe does, answers in the shapes of old and new API versions, moves its clock when
+asked and makes any fault that is asked for. It needs nothing but Python.
+
+    /usr/bin/python3 tests/stripe --secret-key sk_test_... [options]
+
+    --port N               where to listen; 0, the standard, finds a free port
+    --host ADDRESS         127.0.0.1
+    --port-file FILE       the port is written here once it listens
+    --public-url URL       what page addresses begin with; http://127.0.0.1:PORT
+    --secret-key KEY       the API key; sk_live_... makes all objects livemode
+    --webhook-url URL      where events go; --webhook-secret SECRET[,SECRET] signs them,
+                           --webhook-ca FILE is trusted for https
+    --account-version V    shape of events for endpoints without a version; 2025-03-31.basil
+    --retry-scale SECONDS  wait before the first retry of a webhook (5), doubled each time;
+                           --attempts N (8) in all, --workers N (4) at once
+    --prices LIST          plan=price_id:amount:interval,... made at the start, with products
+    --data-file FILE       keeps everything across restarts, also across kill -9
+    --tls-cert FILE --tls-key FILE   serves https
+
+It prints one line when it listens, {"port": N, "url": "..."}, and ends on SIGTERM.
+
+THE API is under /v1: customers, products, prices, checkout/sessions, subscriptions,
+subscription_items, invoices (with create_preview and pay), billing_portal/sessions and
+/configurations, events, webhook_endpoints, billing/meters, meter_events and
+meter_event_adjustments. standin/routes.py has the list. Each request needs a Stripe-Version.
+Test payment methods: pm_card_visa, pm_card_chargeCustomerFail, pm_card_authenticationRequired.
+
+PAGES for a person: the `url` of a checkout session or portal session, and an invoice's
+`hosted_invoice_url`.
+
+THE CONTROL INTERFACE is under /_control/ on the same port, only from loopback: JSON in, JSON out.
+handle.py has a method for each.
+
+    GET  ping                       {now}
+    GET  settings, POST settings    {retry_days: [3,5,7], after_retries: cancel|unpaid|past_due,
+                                    portal_configured, meter_delay, thin_url}; also {secret_key}
+    POST webhook                    {url, secrets: [..], api_version, enabled_events}; url null
+                                    takes the endpoint away
+    POST hold                       {held: true|false} keeps deliveries back, or lets them go
+    GET  queue                      what waits: [{event, type, endpoint, attempt, seconds}]
+    POST hurry                      retries that wait begin now
+    GET  idle                       {idle} whether nothing is queued or under way
+    POST deliver                    {events: [ids], times: 1, parallel: false, version, endpoint}
+                                    sends now, in this order, even if it was delivered; version
+                                    renders the other shape. [{event, status}]
+    POST drop                       {events: [ids] | "all"} pending ones are never delivered
+    POST send                       {event: {..} | body: text, url, secrets, timestamp, headers}
+                                    sends anything. {status}; 0 is no answer
+    POST thin                       {type, related, url} sends a v2.core.event. {status}
+    POST card                       {customer, behaviour: none|good|declined|authenticate}
+    POST complete                   {session, card: good|declined|refused|authenticate|none,
+                                    email} pays as a person would. {subscription, customer,
+                                    return_url}
+    POST expire                     {session}
+    POST pay                        {invoice, card} pays as its holder would. {paid}
+    POST advance                    {seconds} or {to: second} moves time, doing what is due
+    GET  faults, POST faults        {rules: [{match: {method, path: regex}, skip: 0,
+                                    times: n|"forever", fault: {kind, ...}}]} replaces all rules
+                                    and lets go what hangs. Kinds:
+        slow {seconds}              waits, then runs;  slow_after runs, then waits
+        hang {seconds}              no answer, then a reset; the operation does not run
+        status {status, body, headers}        in place of running
+        status_after {status, ...}            after running; kept under the idempotency key
+        reset                       in place of running;  reset_after after running
+        truncate                    runs, resets half-way through the answer's body
+        garbage {status, body}, redirect {location}, huge {megabytes}    in place of running
+    GET  requests                   [{number, method, path, query, headers, body, params,
+                                    idempotency_key, connection, status, fault, request_id,
+                                    replayed, time}]; POST requests/reset
+    GET  events                     [{id, type, created, object, customer, deliveries}]
+    GET  deliveries                 every attempt [{event, type, url, attempt, status, error,
+                                    seconds}]; POST deliveries/reset
+    GET  state                      customers, subscriptions (one canonical form), invoices,
+                                    sessions, charges, charged (amount by customer), now
+    GET  counters                   connections, requests, and by customer charges, charged,
+                                    subscriptions, live_subscriptions, sessions; events_pending
+"""
+
+import argparse
+import json
+import os
+import signal
+import ssl
+import sys
+import threading
+import time
+
+from standin import catalogue, model, renewal
+from standin.server import StandIn
+from standin.state import State
+from standin.wire import Server
+
+TICK = 0.5
+
+
+def arguments():
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="tests/stripe", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--port-file")
+    parser.add_argument("--public-url")
+    parser.add_argument("--secret-key", required=True)
+    parser.add_argument("--webhook-secret", default="whsec_stand_in")
+    parser.add_argument("--webhook-url")
+    parser.add_argument("--webhook-ca")
+    parser.add_argument("--account-version", default="2025-03-31.basil")
+    parser.add_argument("--retry-scale", type=float, default=5.0)
+    parser.add_argument("--attempts", type=int, default=8)
+    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--prices", default="")
+    parser.add_argument("--data-file")
+    parser.add_argument("--tls-cert")
+    parser.add_argument("--tls-key")
+    return parser.parse_args()
+
+
+def tls_context(options):
+    """The listener's TLS, if it has any."""
+    if not options.tls_cert:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(options.tls_cert, options.tls_key)
+    return context
+
+
+def prepare(options):
+    """The state and the stand-in, as the command line wants them or as they were kept."""
+    state = State(livemode=options.secret_key.startswith(("sk_live_", "rk_live_")),
+                  api_version=options.account_version, file=options.data_file)
+    state.load()
+    plans = catalogue.add_named(state, options.prices)
+    state.endpoints.pop("we_command_line", None)
+    if options.webhook_url:
+        state.endpoints.add(model.Endpoint(
+            "we_command_line", state.now(), url=options.webhook_url,
+            secrets=options.webhook_secret.split(",")))
+    stand_in = StandIn(state, options.secret_key, plans=plans, workers=options.workers,
+                       retry_scale=options.retry_scale, attempts=options.attempts,
+                       ca_file=options.webhook_ca)
+    renewal.enter_all(state)
+    stand_in.courier.resume_all()
+    return state, stand_in
+
+
+def keep_time(state, stand_in):
+    """Does what is due, also when nobody asks for anything."""
+    while True:
+        time.sleep(TICK)
+        with state.lock:
+            due = state.agenda.entries and state.agenda.entries[0][0] <= state.now()
+            if due:
+                stand_in.tick()
+                state.save()
+            state.forget()
+
+
+def main():
+    """Listens until SIGTERM."""
+    options = arguments()
+    state, stand_in = prepare(options)
+    tls = tls_context(options)
+    server = Server((options.host, options.port), stand_in.respond, tls)
+    port = server.server_address[1]
+    url = f"{'https' if tls else 'http'}://{options.host}:{port}"
+    state.public_url = (options.public_url or url).rstrip("/")
+
+    def stop(_number, _frame):
+        os._exit(0)  # what matters was kept before it was answered
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    threading.Thread(target=keep_time, args=(state, stand_in), daemon=True).start()
+    if options.port_file:
+        with open(options.port_file + ".new", "w", encoding="ascii") as file:
+            file.write(f"{port}\n")
+        os.replace(options.port_file + ".new", options.port_file)
+    print(json.dumps({"port": port, "url": url}), flush=True)
+    server.serve_forever(poll_interval=60)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

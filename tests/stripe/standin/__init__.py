@@ -1,0 +1,13 @@
+"""The inside of the Stripe stand-in. `../__main__.py` documents its command line and control
+interface; `../handle.py` drives it from tests.
+
+    model       what the stand-in knows: customers, prices, subscriptions, invoices ...
+    state       all of it together, behind one lock, with a clock and an agenda
+    parameters  decoding of form bodies and checking against parameters.json
+    shapes      objects as the API shows them, in the shape of either generation of versions
+    wire, server, routes, idempotency, faults, journal    how a request becomes an answer
+    billing, proration, changes, renewal                  how money and time work
+    customers, catalogue, checkout, subscriptions ...     one module for each group of operations
+    events, courier                                       the event log and signed webhooks
+    pages, control                                        for a person, and for tests
+"""

@@ -1,0 +1,201 @@
+"""How a request becomes an answer: key, version, parameters, idempotency, faults, operation."""
+
+import base64
+import json
+import re
+import sys
+import traceback
+import urllib.parse
+
+from . import control, idempotency, lists, pages, parameters, renewal, routes, shapes
+from .courier import Courier
+from .errors import ApiError
+from .faults import Faults
+from .journal import Journal
+from .wire import Answer
+
+VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?")
+FORM = "application/x-www-form-urlencoded"
+
+
+class Call:
+    """One call of an operation: its parameters, the id in its path, the shape it wants."""
+
+    def __init__(self, server, name, id, params, path, version):
+        self.server = server
+        self.state = server.state
+        self.name = name
+        self.id = id
+        self.params = params
+        self.path = path
+        self.new = shapes.is_new(version)
+
+
+class StandIn:
+    """The stand-in behind its listener."""
+
+    def __init__(self, state, secret_key, *, plans=None, **delivery):
+        self.state = state
+        self.secret_key = secret_key
+        self.plans = plans or {}
+        self.courier = Courier(state, **delivery)
+        self.faults = Faults()
+        self.journal = Journal()
+        self.connections = set()
+        state.announce = self.courier.announce
+
+    def respond(self, request):
+        """Answers any request."""
+        try:
+            if request.path.startswith("/v1/"):
+                return self.api(request)
+            if request.path.startswith("/_control/"):
+                return control.respond(self, request)
+            return pages.respond(self, request)
+        except Exception:  # whatever it is, the caller shall see a 500 and we the reason
+            traceback.print_exc(file=sys.stderr)
+            return Answer(500, json.dumps({"error": {
+                "type": "api_error", "message": "The stand-in has a bug; see its log."}}),
+                {"Content-Type": "application/json"})
+
+    def api(self, request):
+        """Answers a request to the API, as the faults want it."""
+        self.connections.add(request.connection)
+        record = self.journal.add(request)
+        record["request_id"] = self.state.new_id("req_", 14)
+        fault = self.faults.take(request)
+        record["fault"] = fault and fault["kind"]
+        answer = None
+        # A slow request holds its idempotency key while it waits, as one at Stripe would.
+        if fault and fault["kind"] not in ("slow", "status_after"):
+            answer = self.faults.before(fault)
+        if answer is None:
+            answer = self.run(request, record, fault)
+            if fault:
+                answer = self.faults.after(fault, answer)
+        record["status"] = 0 if answer.cut == "reset" else answer.status
+        answer.headers["Request-Id"] = record["request_id"]
+        return answer
+
+    def run(self, request, record, fault):
+        """Checks a request and runs its operation."""
+        key = request.headers.get("idempotency-key") if request.method == "POST" else None
+        headers = {"Content-Type": "application/json"}
+        if key:
+            headers["Idempotency-Key"] = key
+        try:
+            self.check_key(request)
+            version = check_version(request)
+            headers["Stripe-Version"] = version
+            call = self.prepare(request, record, version)
+            if not key:
+                if fault and fault["kind"] == "slow":
+                    self.faults.before(fault)
+                status, body = self.execute(call, record, None, fault)
+            else:
+                status, body = self.once(call, record, key, fault, headers)
+        except ApiError as error:
+            status, body = error.status, error.body()
+            headers.update(error.headers)
+        if not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        record["replayed"] = "Idempotent-Replayed" in headers
+        return Answer(status, body, headers)
+
+    def check_key(self, request):
+        """Bearer or Basic with the secret key."""
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "basic":
+            try:
+                given = base64.b64decode(given).decode().partition(":")[0]
+            except ValueError:
+                given = ""
+        if not given:
+            raise ApiError(401, "You did not provide an API key. You need to provide your API "
+                           "key in the Authorization header, using Bearer auth.")
+        if given.strip() != self.secret_key:
+            raise ApiError(401, f"Invalid API Key provided: {given[:8]}****")
+
+    def prepare(self, request, record, version):
+        """Finds the operation and checks the parameters."""
+        found = routes.find(request.method, request.path)
+        if found is None:
+            raise ApiError(404, f"Unrecognized request URL ({request.method}: {request.path}).")
+        name, operation, id = found
+        text = request.query
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if request.body:
+            if kind != FORM:
+                raise ApiError(400, "Invalid request (check that your POST content type is "
+                               f"{FORM}).")
+            text = "&".join(filter(None, (text, request.body.decode("utf-8", "replace"))))
+        elif request.method == "POST" and kind not in ("", FORM):
+            raise ApiError(400, f"Invalid request (check that your POST content type is {FORM}).")
+        tree = parameters.decode(text)
+        record["params"] = tree
+        params = parameters.check(name, tree)
+        call = Call(self, name, id and urllib.parse.unquote(id), params, request.path, version)
+        call.operation = operation
+        call.tree = tree
+        return call
+
+    def once(self, call, record, key, fault, headers):
+        """Runs an operation under its idempotency key."""
+        with self.state.lock:
+            known = idempotency.begin(self.state, key, (call.name, call.id, call.tree))
+        if known is not None:
+            headers["Idempotent-Replayed"] = "true"
+            return known.status, known.body
+        if fault and fault["kind"] == "slow":
+            self.faults.before(fault)
+        try:
+            status, body = self.execute(call, record, key, fault)
+            return status, body
+        except BaseException:
+            with self.state.lock:
+                idempotency.release(self.state, key)
+            raise
+
+    def execute(self, call, record, key, fault):
+        """Runs an operation, keeps its answer under the key and everything in the file."""
+        with self.state.lock:
+            self.tick()
+            self.state.request = (record["request_id"], key)
+            try:
+                result = call.operation(call)
+                status, body = 200, lists.render(self.state, result, call.new, call.params,
+                                                 call.path)
+            except ApiError as error:
+                status, body = error.status, error.body()
+            finally:
+                self.state.request = (None, None)
+            if fault and fault["kind"] == "status_after":
+                answer = self.faults.status(fault)
+                status, body = answer.status, answer.body
+            if not isinstance(body, bytes):
+                body = json.dumps(body).encode()
+            if key:
+                idempotency.finish(self.state, key, status, body)
+            self.tick()
+            if record["method"] != "GET":
+                self.state.save()
+        return status, body
+
+    def tick(self):
+        """Does what is due. The lock is held."""
+        renewal.advance(self.state, self.state.now())
+
+    def thin_event(self, type, related):
+        """Sends a thin event to where those go, if anywhere."""
+        url = self.state.settings["thin_url"]
+        if url:
+            control.send_thin(self, url, type, related)
+
+
+def check_version(request):
+    """The version of the request; we always say which one we mean."""
+    version = request.headers.get("stripe-version", "")
+    if not VERSION.fullmatch(version):
+        raise ApiError(400, "The Stripe-Version header is missing or no version."
+                       if not version else f"Invalid Stripe API version: {version}")
+    return version
