@@ -64,7 +64,7 @@ $(BUILD)/app/api/openapi.o: app/api/openapi.json
 
 # A unit test is one program; database-backed ones get their database from with_database.sh.
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(SERVICE) $(LICENSING) $(BASE)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcheck -lsubunit -lm -lrt
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lssl -lcheck -lsubunit -lm -lrt
 
 unit-tests: $(UNIT_TESTS) $(BUILD)/billingctl
 

@@ -21,10 +21,11 @@ struct http_client {
 	struct http_client_options options;
 };
 
-/* The answer's body while it comes in. */
+/* The answer while it comes in. */
 struct intake {
 	struct text body;
 	size_t max;
+	bool head_ended;
 	bool too_large;
 };
 
@@ -71,6 +72,21 @@ take_body(char *bytes, size_t size, size_t count, void *context)
 		return 0;
 	}
 	text_add_bytes(&intake->body, bytes, length);
+	return length;
+}
+
+/* Each line of a head with its line break: an interim answer's, the answer's, then a trailer's.
+ * libcurl itself would take the end of the connection for the end of the head. */
+static size_t
+take_head(char *line, size_t size, size_t count, void *context)
+{
+	struct intake *intake = context;
+	size_t length = size * count;
+
+	if (length > 5 && memcmp(line, "HTTP/", 5) == 0)
+		intake->head_ended = false;
+	else if (length > 0 && (line[0] == '\r' || line[0] == '\n'))
+		intake->head_ended = true;
 	return length;
 }
 
@@ -194,6 +210,18 @@ set_request(CURL *easy, const struct http_client_options *options, const struct 
 	return fine && curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, ask->method) == CURLE_OK;
 }
 
+static bool
+set_intake(CURL *easy, struct intake *intake, char *why)
+{
+	return curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_head) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_HEADERDATA, intake) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_WRITEDATA, intake) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)intake->max) ==
+	               CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, why) == CURLE_OK;
+}
+
 /* The answer's headers, without those of an interim answer or a trailer. */
 static void
 collect_headers(CURL *easy, struct arena *arena, struct http_answer *out)
@@ -205,10 +233,12 @@ collect_headers(CURL *easy, struct arena *arena, struct http_answer *out)
 	while ((header = curl_easy_nextheader(easy, CURLH_HEADER, -1, header)) != NULL)
 		count++;
 	headers = arena_array(arena, count + 1, sizeof(*headers));
+	/* libcurl leaves the line break in a value that is empty. */
 	while (used < count &&
 	       (header = curl_easy_nextheader(easy, CURLH_HEADER, -1, header)) != NULL)
-		headers[used++] = (struct http_header){arena_copy(arena, header->name),
-		                                       arena_copy(arena, header->value)};
+		headers[used++] = (struct http_header){
+		        arena_copy(arena, header->name),
+		        arena_copy_bytes(arena, header->value, strcspn(header->value, "\r\n"))};
 	out->headers = headers;
 	out->header_count = used;
 }
@@ -231,20 +261,25 @@ is_reset(CURL *easy, CURLcode code)
 static void
 judge(CURL *easy, CURLcode code, const struct intake *intake, struct http_answer *out)
 {
+	bool too_large = intake->too_large || code == CURLE_FILESIZE_EXCEEDED;
 	long status = 0, request_size = 0;
 
 	if (curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &request_size) == CURLE_OK)
 		out->sent = request_size > 0;
-	if (code == CURLE_OK || intake->too_large) {
+	if (code == CURLE_OK && !intake->head_ended)
+		code = CURLE_PARTIAL_FILE;
+	if (code == CURLE_OK || too_large) {
 		(void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 		out->status = (int)status;
 	}
 	if (code == CURLE_OK)
 		out->outcome = HTTP_ANSWERED;
-	else if (intake->too_large)
+	else if (too_large)
 		out->outcome = HTTP_TOO_LARGE;
 	else
 		out->outcome = is_reset(easy, code) ? HTTP_RESET : HTTP_NO_ANSWER;
+	if (out->outcome != HTTP_ANSWERED)
+		out->reason = too_large ? "the answer is too large" : curl_easy_strerror(code);
 }
 
 void
@@ -262,9 +297,7 @@ http_client_ask(struct http_client *client, struct arena *arena, const struct ht
 		return;
 	if (!set_rules(easy, &client->options) || !set_tls(easy, &client->options) ||
 	    !set_request(easy, &client->options, ask, header_list(arena, ask)) ||
-	    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body) != CURLE_OK ||
-	    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &intake) != CURLE_OK ||
-	    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, why) != CURLE_OK) {
+	    !set_intake(easy, &intake, why)) {
 		curl_easy_reset(easy);
 		out->reason = "libcurl refuses an option";
 		return;
@@ -275,11 +308,8 @@ http_client_ask(struct http_client *client, struct arena *arena, const struct ht
 		collect_headers(easy, arena, out);
 		out->body = intake.body.data;
 		out->length = intake.body.length;
-	} else if (out->outcome == HTTP_TOO_LARGE) {
-		out->reason = "the answer is too large";
-	} else {
-		out->reason =
-		        arena_copy(arena, why[0] != '\0' ? why : curl_easy_strerror(code));
+	} else if (out->outcome != HTTP_TOO_LARGE && why[0] != '\0') {
+		out->reason = arena_copy(arena, why);
 	}
 	/* The handle lives on, what its options point to does not. */
 	curl_easy_reset(easy);
