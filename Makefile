@@ -45,7 +45,11 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/u
 .PHONY: all help build unit-tests clean
 all: build
 
-build: $(BUILD)/billingd $(BUILD)/billingctl
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+include lib/licensing/liblicense.mk
+
+build: $(BUILD)/billingd $(BUILD)/billingctl liblicense
 
 $(BUILD)/billingd: $(BILLINGD) $(API) $(SETTINGS) $(SERVICE) $(LICENSING) $(BASE)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -91,7 +95,7 @@ stop status:
 SOURCES := $(wildcard app/*/*.[ch] lib/*/*.[ch])
 FORMATTED := $(SOURCES) $(wildcard tests/*/*.[ch])
 .PHONY: check check-all check-unit check-api check-faults lint format format-check layers \
-	docs-check compose-check bench
+	docs-check compose-check library-check bench
 check:
 	@app/stack/packages.sh build run check
 	@$(MAKE) --no-print-directory check-all
@@ -127,6 +131,9 @@ layers:
 
 docs-check: build
 	@tests/docs.sh $(BUILD)
+
+library-check:
+	@tests/library.sh
 
 compose-check:
 	@docker-compose config -q && echo "compose: docker-compose.yml is well-formed"

@@ -11,11 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <openssl/crypto.h>
-
-#include "base/log.h"
 
 #ifdef ARENA_DEBUG
 enum { FIRST_CHUNK = 0 };
@@ -42,50 +39,55 @@ struct arena {
 	struct deferred *deferred;
 	size_t limit;
 	size_t used;
+	void (*give_up)(void *context, const char *why);
+	void *context;
 };
-
-/* A caller can do nothing sensible without memory, and libraries below us lie when they get
- * none: the process ends, the master starts another, PostgreSQL rolls back. */
-__attribute__((noreturn)) static void
-die(const char *why)
-{
-	log_line(LOG_LEVEL_ERROR, why);
-	_exit(70);
-}
 
 static struct chunk *
 chunk_new(size_t size)
 {
 	struct chunk *chunk = calloc(1, sizeof(*chunk) + size);
 
-	if (chunk == NULL)
-		die("out of memory");
-	chunk->size = size;
+	if (chunk != NULL)
+		chunk->size = size;
 	return chunk;
 }
 
 struct arena *
-arena_new(size_t limit)
+arena_new_with(size_t limit, void (*give_up)(void *, const char *), void *context)
 {
 	struct arena *arena = calloc(1, sizeof(*arena));
+	struct chunk *chunk = chunk_new(FIRST_CHUNK);
 
-	if (arena == NULL)
-		die("out of memory");
-	arena->limit = limit;
-	arena->chunks = chunk_new(FIRST_CHUNK);
+	if (arena == NULL || chunk == NULL) {
+		free(arena);
+		free(chunk);
+		return NULL;
+	}
+	*arena = (struct arena){
+	        .chunks = chunk, .limit = limit, .give_up = give_up, .context = context};
 	return arena;
 }
 
-void *
-arena_alloc(struct arena *arena, size_t size)
+void
+arena_give_up(struct arena *arena, const char *why)
+{
+	for (;;)
+		arena->give_up(arena->context, why);
+}
+
+/* NULL with the reason when there is none. */
+static void *
+reserve(struct arena *arena, size_t size, const char **why)
 {
 	const size_t align = alignof(max_align_t);
 	struct chunk *chunk = arena->chunks;
 	size_t room;
 	void *out;
 
+	*why = "arena limit reached";
 	if (size > arena->limit || arena->used + size > arena->limit)
-		die("arena limit reached");
+		return NULL;
 	room = (size + align - 1) / align * align;
 #ifdef ARENA_DEBUG
 	room = size;
@@ -94,7 +96,10 @@ arena_alloc(struct arena *arena, size_t size)
 	if (chunk == NULL || chunk->size - chunk->used < room) {
 		size_t grown = room > FIRST_CHUNK ? room : FIRST_CHUNK;
 
+		*why = "out of memory";
 		chunk = chunk_new(grown);
+		if (chunk == NULL)
+			return NULL;
 		chunk->next = arena->chunks;
 		arena->chunks = chunk;
 	}
@@ -105,12 +110,23 @@ arena_alloc(struct arena *arena, size_t size)
 }
 
 void *
+arena_alloc(struct arena *arena, size_t size)
+{
+	const char *why;
+	void *out = reserve(arena, size, &why);
+
+	if (out == NULL)
+		arena_give_up(arena, why);
+	return out;
+}
+
+void *
 arena_array(struct arena *arena, size_t count, size_t size)
 {
 	size_t total;
 
 	if (__builtin_mul_overflow(count, size, &total))
-		die("arena limit reached");
+		arena_give_up(arena, "arena limit reached");
 	return arena_alloc(arena, total);
 }
 
@@ -142,7 +158,7 @@ arena_vprintf(struct arena *arena, const char *format, va_list arguments)
 	length = vsnprintf(NULL, 0, format, again);
 	va_end(again);
 	if (length < 0)
-		die("unprintable format");
+		arena_give_up(arena, "unprintable format");
 	out = arena_alloc(arena, (size_t)length + 1);
 	(void)vsnprintf(out, (size_t)length + 1, format, arguments);
 	return out;
@@ -163,8 +179,13 @@ arena_printf(struct arena *arena, const char *format, ...)
 void
 arena_defer(struct arena *arena, void (*release)(void *), void *object)
 {
-	struct deferred *deferred = arena_alloc(arena, sizeof(*deferred));
+	const char *why;
+	struct deferred *deferred = reserve(arena, sizeof(*deferred), &why);
 
+	if (deferred == NULL) {
+		release(object);
+		arena_give_up(arena, why);
+	}
 	deferred->release = release;
 	deferred->object = object;
 	deferred->next = arena->deferred;

@@ -15,6 +15,18 @@ struct arena;
 /* A new arena that may grow to `limit` bytes. Never NULL: exhaustion ends the process. */
 struct arena *arena_new(size_t limit);
 
+/*
+ * A new arena for code that runs in somebody else's process: where arena_new()'s would end it,
+ * `give_up` is called, which must leave by longjmp() and may then free the arena. NULL when there
+ * is no memory for it. Objects of other libraries that the code holds must be tied to the arena,
+ * or held across no call that allocates from it.
+ */
+struct arena *arena_new_with(size_t limit, void (*give_up)(void *context, const char *why),
+                             void *context);
+
+/* What exhaustion does, for other reasons why the work can't go on. */
+void arena_give_up(struct arena *arena, const char *why) __attribute__((noreturn));
+
 /* Runs the deferred calls in reverse order, wipes and releases everything but the first chunk.
  */
 void arena_reset(struct arena *arena);
@@ -44,7 +56,8 @@ char *arena_printf(struct arena *arena, const char *format, ...)
 char *arena_vprintf(struct arena *arena, const char *format, va_list arguments)
         __attribute__((format(printf, 2, 0), returns_nonnull));
 
-/* Calls release(object) at the reset; for objects that another library allocated. */
+/* Calls release(object) at the reset, or at once when the arena is exhausted; for objects that
+ * another library allocated. */
 void arena_defer(struct arena *arena, void (*release)(void *), void *object);
 
 /* Bytes handed out since the last reset. */

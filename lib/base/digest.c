@@ -63,6 +63,12 @@ digest_sha256(const void *data, size_t length)
 	return digest;
 }
 
+bool
+digest_try_sha256(const void *data, size_t length, struct sha256 *out)
+{
+	return EVP_Digest(data, length, out->bytes, NULL, EVP_sha256(), NULL) == 1;
+}
+
 /* One string behind its length; NULL differs from every string by an impossible length. */
 static void
 hash_string(EVP_MD_CTX *context, const char *string)

@@ -24,6 +24,9 @@ struct bytes {
 
 struct sha256 digest_sha256(const void *data, size_t length);
 
+/* The same for code that must not end its process: false when OpenSSL has no memory. */
+bool digest_try_sha256(const void *data, size_t length, struct sha256 *out);
+
 /* Hash of several strings, each preceded by its length, so that no two lists collide. */
 struct sha256 digest_strings(const char *const *strings, size_t count);
 

@@ -18,26 +18,6 @@ json_place_line(const char *text, size_t offset)
 	return line;
 }
 
-/* Moves over one value: to the end of its last bracket, or of the scalar. */
-static void
-skip_value(struct json_scan *scan)
-{
-	int depth = 0;
-
-	do {
-		char byte = json_scan_peek(scan);
-
-		depth += (byte == '{' || byte == '[') - (byte == '}' || byte == ']');
-		if (byte == '"')
-			(void)json_scan_string(scan, NULL);
-		else if (strchr("{}[],: \t\r\n", byte) != NULL)
-			scan->at++;
-		else
-			scan->at += strcspn(scan->text + scan->at, "{}[],: \t\r\n\"");
-	} while (depth > 0 && scan->at < scan->length);
-	json_scan_blanks(scan);
-}
-
 /* From an object to the value of its member; false when it has none of that name. */
 static bool
 enter_member(struct json_scan *scan, const char *name, size_t length)
@@ -59,7 +39,7 @@ enter_member(struct json_scan *scan, const char *name, size_t length)
 		json_scan_blanks(scan);
 		if (same)
 			return true;
-		skip_value(scan);
+		json_scan_skip_value(scan);
 		more = json_scan_accept(scan, ',');
 	}
 	return false;
@@ -73,7 +53,7 @@ enter_item(struct json_scan *scan, long index)
 		return false;
 	json_scan_blanks(scan);
 	for (; index > 0; index--) {
-		skip_value(scan);
+		json_scan_skip_value(scan);
 		if (!json_scan_accept(scan, ','))
 			return false;
 		json_scan_blanks(scan);

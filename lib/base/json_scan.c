@@ -245,3 +245,22 @@ json_scan_string(struct json_scan *scan, struct text *decoded)
 	}
 	return json_scan_refuse(scan, "a string doesn't end");
 }
+
+void
+json_scan_skip_value(struct json_scan *scan)
+{
+	int depth = 0;
+
+	do {
+		char byte = json_scan_peek(scan);
+
+		depth += (byte == '{' || byte == '[') - (byte == '}' || byte == ']');
+		if (byte == '"')
+			(void)json_scan_string(scan, NULL);
+		else if (strchr("{}[],: \t\r\n", byte) != NULL)
+			scan->at++;
+		else
+			scan->at += strcspn(scan->text + scan->at, "{}[],: \t\r\n\"");
+	} while (depth > 0 && scan->at < scan->length);
+	json_scan_blanks(scan);
+}

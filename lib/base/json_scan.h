@@ -40,4 +40,7 @@ bool json_scan_number(struct json_scan *scan);
  * unless that is NULL. */
 bool json_scan_string(struct json_scan *scan, struct text *decoded);
 
+/* Moves over the value at the place and the blanks behind it; the text has passed the gate. */
+void json_scan_skip_value(struct json_scan *scan);
+
 #endif

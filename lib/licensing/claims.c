@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_in.h"
 #include "base/json_out.h"
+#include "base/json_view.h"
 #include "base/text.h"
 
 /* An integer of a licence: a number of things, or a time. */
@@ -89,113 +89,111 @@ refuse(struct task *task, const char *name)
 }
 
 static enum fail
-read_text(struct task *task, const struct json_object *object, const char *name,
-          const char **out)
+read_text(struct task *task, const struct json_view *object, const char *name, const char **out)
 {
 	const char *text;
 
-	if (!json_in_string(object, name, &text) || *text == '\0')
+	if (!json_view_string(object, name, &text) || *text == '\0')
 		return refuse(task, name);
-	*out = arena_copy(task->arena, text);
+	*out = text;
 	return FAIL_NONE;
 }
 
 static enum fail
-read_number(struct task *task, const struct json_object *object, const char *name, int64_t max,
+read_number(struct task *task, const struct json_view *object, const char *name, int64_t max,
             int64_t *out)
 {
-	if (!json_in_int(object, name, out) || *out < 0 || *out > max)
+	if (!json_view_int(object, name, out) || *out < 0 || *out > max)
 		return refuse(task, name);
 	return FAIL_NONE;
 }
 
 static enum fail
-read_flag(struct task *task, const struct json_object *object, const char *name, bool *out)
+read_flag(struct task *task, const struct json_view *object, const char *name, bool *out)
 {
-	return json_in_bool(object, name, out) ? FAIL_NONE : refuse(task, name);
+	return json_view_bool(object, name, out) ? FAIL_NONE : refuse(task, name);
 }
 
 static enum fail
-read_object(struct task *task, const struct json_object *object, const char *name,
-            struct json_object **out)
+read_object(struct task *task, const struct json_view *object, const char *name,
+            struct json_view *out)
 {
-	return json_in_object(object, name, out) ? FAIL_NONE : refuse(task, name);
+	return json_view_object(object, name, out) ? FAIL_NONE : refuse(task, name);
 }
 
 static enum fail
-read_limit(struct task *task, const struct json_object *limits, const char *name, int64_t *out)
+read_limit(struct task *task, const struct json_view *limits, const char *name, int64_t *out)
 {
-	struct json_object *member;
+	struct json_view member;
 
 	*out = LICENSE_UNLIMITED;
-	if (!json_object_object_get_ex(limits, name, &member))
+	if (!json_view_member(limits, name, &member))
 		return FAIL_NONE;
 	return read_number(task, limits, name, COUNT_MAX, out);
 }
 
 /* A time that may be left out; null is as good as that. */
 static enum fail
-read_time(struct task *task, const struct json_object *object, const char *name,
+read_time(struct task *task, const struct json_view *object, const char *name,
           struct instant *out)
 {
-	struct json_object *member;
+	struct json_view member;
 	const char *text;
 
 	*out = INSTANT_NONE;
-	if (!json_object_object_get_ex(object, name, &member) || !member)
+	if (!json_view_member(object, name, &member) || json_view_is_null(&member))
 		return FAIL_NONE;
-	if (!json_in_string(object, name, &text) || !clock_parse(text, &out->ms))
+	if (!json_view_string(object, name, &text) || !clock_parse(text, &out->ms))
 		return refuse(task, name);
 	out->known = true;
 	return FAIL_NONE;
 }
 
 static enum fail
-read_features(struct task *task, const struct json_object *payload,
-              struct license_features *out)
+read_features(struct task *task, const struct json_view *payload, struct license_features *out)
 {
-	struct json_object *features = NULL;
+	struct json_view features = {0};
 
 	TRY(read_object(task, payload, "features", &features));
-	TRY(read_number(task, features, "maxDevices", COUNT_MAX, &out->max_devices));
-	TRY(read_number(task, features, "dataRetentionDays", COUNT_MAX,
+	TRY(read_number(task, &features, "maxDevices", COUNT_MAX, &out->max_devices));
+	TRY(read_number(task, &features, "dataRetentionDays", COUNT_MAX,
 	                &out->data_retention_days));
-	TRY(read_flag(task, features, "canExportData", &out->can_export_data));
-	TRY(read_flag(task, features, "hasAdvancedAlerts", &out->has_advanced_alerts));
-	TRY(read_flag(task, features, "hasApiAccess", &out->has_api_access));
-	TRY(read_flag(task, features, "hasMqttAccess", &out->has_mqtt_access));
-	return read_flag(task, features, "hasCustomBranding", &out->has_custom_branding);
+	TRY(read_flag(task, &features, "canExportData", &out->can_export_data));
+	TRY(read_flag(task, &features, "hasAdvancedAlerts", &out->has_advanced_alerts));
+	TRY(read_flag(task, &features, "hasApiAccess", &out->has_api_access));
+	TRY(read_flag(task, &features, "hasMqttAccess", &out->has_mqtt_access));
+	return read_flag(task, &features, "hasCustomBranding", &out->has_custom_branding);
 }
 
 static enum fail
-read_limits(struct task *task, const struct json_object *payload, struct license_limits *out)
+read_limits(struct task *task, const struct json_view *payload, struct license_limits *out)
 {
-	struct json_object *limits = NULL;
+	struct json_view limits = {0};
 
 	TRY(read_object(task, payload, "limits", &limits));
-	TRY(read_limit(task, limits, "maxUsers", &out->max_users));
-	TRY(read_limit(task, limits, "maxAlertRules", &out->max_alert_rules));
-	return read_limit(task, limits, "maxDashboards", &out->max_dashboards);
+	TRY(read_limit(task, &limits, "maxUsers", &out->max_users));
+	TRY(read_limit(task, &limits, "maxAlertRules", &out->max_alert_rules));
+	return read_limit(task, &limits, "maxDashboards", &out->max_dashboards);
 }
 
 static enum fail
-read_standing(struct task *task, const struct json_object *payload, struct license_claims *out)
+read_standing(struct task *task, const struct json_view *payload, struct license_claims *out)
 {
-	struct json_object *trial = NULL, *subscription = NULL;
+	struct json_view trial = {0}, subscription = {0};
 
 	TRY(read_object(task, payload, "trial", &trial));
-	TRY(read_flag(task, trial, "isTrialMode", &out->trial.is_trial));
-	TRY(read_time(task, trial, "expiresAt", &out->trial.expires_at));
+	TRY(read_flag(task, &trial, "isTrialMode", &out->trial.is_trial));
+	TRY(read_time(task, &trial, "expiresAt", &out->trial.expires_at));
 	TRY(read_object(task, payload, "subscription", &subscription));
-	TRY(read_text(task, subscription, "status", &out->status));
-	return read_time(task, subscription, "currentPeriodEndsAt", &out->period_ends_at);
+	TRY(read_text(task, &subscription, "status", &out->status));
+	return read_time(task, &subscription, "currentPeriodEndsAt", &out->period_ends_at);
 }
 
 /* A registered claim and its older twin must agree, or two readers would believe two things. */
 static enum fail
-read_times(struct task *task, const struct json_object *payload, struct license_claims *out)
+read_times(struct task *task, const struct json_view *payload, struct license_claims *out)
 {
-	struct json_object *member;
+	struct json_view member;
 	int64_t twin = 0;
 
 	TRY(read_number(task, payload, "iat", LICENSE_TIME_MAX, &out->issued_at_s));
@@ -207,13 +205,13 @@ read_times(struct task *task, const struct json_object *payload, struct license_
 	if (twin != out->expires_at_s)
 		return refuse(task, "expiresAt");
 	out->not_before_s = 0;
-	if (json_object_object_get_ex(payload, "nbf", &member))
+	if (json_view_member(payload, "nbf", &member))
 		TRY(read_number(task, payload, "nbf", LICENSE_TIME_MAX, &out->not_before_s));
 	return FAIL_NONE;
 }
 
 enum fail
-license_claims_read(struct task *task, const struct json_object *payload,
+license_claims_read(struct task *task, const struct json_view *payload,
                     struct license_claims *out)
 {
 	const char *subject = "";

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/failure.h"
 
-struct json_object;
+struct json_view;
 
 /* A limit without a bound: left out of the JSON. */
 #define LICENSE_UNLIMITED ((int64_t)-1)
@@ -64,7 +64,7 @@ char *license_claims_write(struct arena *arena, const struct license_claims *cla
  * of range, or at odds with its twin (sub and customerId, iat and issuedAt, exp and expiresAt).
  * Strings are copied to the task's arena.
  */
-enum fail license_claims_read(struct task *task, const struct json_object *payload,
+enum fail license_claims_read(struct task *task, const struct json_view *payload,
                               struct license_claims *out) MUST_CHECK;
 
 #endif

@@ -12,8 +12,8 @@
 
 #include "base/arena.h"
 #include "base/digest.h"
-#include "base/json_in.h"
 #include "base/json_out.h"
+#include "base/json_view.h"
 #include "base/text.h"
 #include "licensing/keys.h"
 
@@ -68,26 +68,26 @@ pkey_from_numbers(struct bytes modulus, struct bytes exponent)
 
 /* The member is left out, or says exactly this. */
 static bool
-absent_or(const struct json_object *jwk, const char *name, const char *value)
+absent_or(const struct json_view *jwk, const char *name, const char *value)
 {
-	struct json_object *member;
+	struct json_view member;
 	const char *text;
 
-	if (!json_object_object_get_ex(jwk, name, &member))
+	if (!json_view_member(jwk, name, &member))
 		return true;
-	return json_in_string(jwk, name, &text) && strcmp(text, value) == 0;
+	return json_view_text(&member, &text) && strcmp(text, value) == 0;
 }
 
 /* A key for RS256 signatures. One with key_ops is for somebody with finer plans. */
 static bool
-is_ours(const struct json_object *jwk)
+is_ours(const struct json_view *jwk)
 {
-	struct json_object *operations;
+	struct json_view operations;
 	const char *kty;
 
-	return json_in_string(jwk, "kty", &kty) && strcmp(kty, "RSA") == 0 &&
+	return json_view_string(jwk, "kty", &kty) && strcmp(kty, "RSA") == 0 &&
 	       absent_or(jwk, "use", "sig") && absent_or(jwk, "alg", "RS256") &&
-	       !json_object_object_get_ex(jwk, "key_ops", &operations);
+	       !json_view_member(jwk, "key_ops", &operations);
 }
 
 static enum fail
@@ -98,18 +98,18 @@ refuse_set(struct task *task, const char *why)
 }
 
 static bool
-decode_number(struct arena *arena, const struct json_object *jwk, const char *name,
+decode_number(struct arena *arena, const struct json_view *jwk, const char *name,
               struct bytes *out)
 {
 	const char *text;
 
-	return json_in_string(jwk, name, &text) &&
+	return json_view_string(jwk, name, &text) &&
 	       base64url_decode(arena, text, strlen(text), out) && out->length > 0 &&
 	       out->length <= LICENSE_KEY_BITS_MAX / 8;
 }
 
 static enum fail
-add_jwk(struct task *task, struct license_keys *keys, const struct json_object *jwk)
+add_jwk(struct task *task, struct license_keys *keys, const struct json_view *jwk)
 {
 	struct bytes modulus, exponent;
 	struct license_key *added;
@@ -127,21 +127,20 @@ add_jwk(struct task *task, struct license_keys *keys, const struct json_object *
 	return FAIL_NONE;
 }
 
-static enum fail
-add_jwks(struct task *task, struct license_keys *keys, const struct json_object *set)
+enum fail
+license_keys_add_jwks(struct task *task, struct license_keys *keys, const char *text,
+                      size_t length)
 {
-	struct json_object *list;
+	struct json_view set = {0}, list, jwk;
 
-	if (!json_object_object_get_ex(set, "keys", &list) ||
-	    !json_object_is_type(list, json_type_array))
+	TRY(json_view_open(task, text, length, &set));
+	if (!json_view_member(&set, "keys", &list) || !json_view_is_list(&list))
 		return refuse_set(task, "it has no array of keys");
-	for (size_t i = 0; i < json_object_array_length(list); i++) {
-		const struct json_object *jwk = json_object_array_get_idx(list, i);
-
-		if (!json_object_is_type(jwk, json_type_object))
+	for (bool more = json_view_first(&list, &jwk); more; more = json_view_next(&jwk)) {
+		if (!json_view_is_object(&jwk))
 			return refuse_set(task, "a key isn't an object");
-		if (is_ours(jwk))
-			TRY(add_jwk(task, keys, jwk));
+		if (is_ours(&jwk))
+			TRY(add_jwk(task, keys, &jwk));
 	}
 	return FAIL_NONE;
 }
@@ -150,13 +149,10 @@ enum fail
 license_keys_from_jwks(struct task *task, const char *text, size_t length,
                        struct license_keys *out)
 {
-	struct json_object *set;
 	enum fail kind;
 
-	*out = (struct license_keys){0};
-	TRY(json_in_parse_object(task, text, length, &set));
 	license_keys_init(out);
-	kind = add_jwks(task, out, set);
+	kind = license_keys_add_jwks(task, out, text, length);
 	if (kind != FAIL_NONE)
 		license_keys_release(out);
 	return kind;

@@ -13,7 +13,6 @@
 #include <openssl/evp.h>
 
 #include "base/arena.h"
-#include "base/json_in.h"
 #include "base/json_out.h"
 
 /* The three parts of a token; `signed_length` covers the first two and their dot. */
@@ -90,20 +89,52 @@ jwt_sign(struct task *task, const struct license_key *key, const struct jwt_kind
 	return FAIL_NONE;
 }
 
+/*
+ * Why EVP_DigestVerify() failed. OpenSSL answers alike when memory ran out in the middle; only a
+ * reason of RSA's own (padding, length, digest), with no failed allocation beside it, makes a
+ * signature bad. Empties the queue.
+ */
+static enum jwt_signature
+failure_of_verify(void)
+{
+	bool rejected = false, starved = false;
+	unsigned long error;
+
+	while ((error = ERR_get_error()) != 0) {
+		if (ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE)
+			starved = true;
+		else if (ERR_GET_LIB(error) == ERR_LIB_RSA &&
+		         (ERR_GET_REASON(error) & ERR_RFLAG_COMMON) == 0)
+			rejected = true;
+	}
+	return rejected && !starved ? JWT_SIGNATURE_BAD : JWT_SIGNATURE_UNKNOWN;
+}
+
+enum jwt_signature
+jwt_check_signature(const struct license_key *key, const void *data, size_t length,
+                    struct bytes signature)
+{
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	enum jwt_signature out = JWT_SIGNATURE_UNKNOWN;
+
+	ERR_clear_error();
+	if (context && EVP_DigestVerifyInit_ex(context, NULL, "SHA256", NULL, NULL, key->pkey,
+	                                       NULL) == 1) {
+		int status = EVP_DigestVerify(context, signature.data, signature.length, data,
+		                              length);
+
+		out = status == 1 ? JWT_SIGNATURE_VALID : failure_of_verify();
+	}
+	EVP_MD_CTX_free(context);
+	ERR_clear_error();
+	return out;
+}
+
 bool
 jwt_signature_is_valid(const struct license_key *key, const void *data, size_t length,
                        struct bytes signature)
 {
-	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	bool valid =
-	        context &&
-	        EVP_DigestVerifyInit_ex(context, NULL, "SHA256", NULL, NULL, key->pkey, NULL) ==
-	                1 &&
-	        EVP_DigestVerify(context, signature.data, signature.length, data, length) == 1;
-
-	EVP_MD_CTX_free(context);
-	ERR_clear_error();
-	return valid;
+	return jwt_check_signature(key, data, length, signature) == JWT_SIGNATURE_VALID;
 }
 
 /* Three parts, each of them strict base64url and none of them empty. */
@@ -127,33 +158,27 @@ split_token(struct arena *arena, const char *token, size_t length, struct parts 
 }
 
 /* Parsed without leaving a failure in the caller's task: a bad token is a verdict. */
-static struct json_object *
-parse_object(struct arena *arena, struct bytes json)
+static bool
+parse_object(struct arena *arena, struct bytes json, struct json_view *out)
 {
 	struct task task = {.arena = arena};
-	struct json_object *object;
 
-	if (json_in_parse_object(&task, (const char *)json.data, json.length, &object) !=
-	    FAIL_NONE)
-		return NULL;
-	return object;
+	return json_view_open(&task, (const char *)json.data, json.length, out) == FAIL_NONE;
 }
 
 /* Judges the header by itself; finds the key's name in it. */
 static enum jwt_verdict
-check_header(const struct json_object *header, const struct jwt_kind *kind, const char **kid)
+check_header(const struct json_view *header, const struct jwt_kind *kind, const char **kid)
 {
 	const char *alg, *typ;
 
-	if (!header)
-		return JWT_MALFORMED;
-	if (!json_in_string(header, "alg", &alg) || strcmp(alg, "RS256") != 0)
+	if (!json_view_string(header, "alg", &alg) || strcmp(alg, "RS256") != 0)
 		return JWT_WRONG_ALGORITHM;
-	if (!json_in_string(header, "typ", &typ) || strcmp(typ, kind->typ) != 0 ||
-	    !json_in_string(header, "kid", kid))
+	if (!json_view_string(header, "typ", &typ) || strcmp(typ, kind->typ) != 0 ||
+	    !json_view_string(header, "kid", kid))
 		return JWT_MALFORMED;
 	/* The gate refused duplicates, so three members are exactly these three. */
-	if (json_object_object_length(header) != 3)
+	if (json_view_members(header) != 3)
 		return JWT_MALFORMED;
 	return JWT_VALID;
 }
@@ -164,22 +189,30 @@ jwt_verify(struct arena *arena, const struct license_keys *keys, const struct jw
 {
 	const struct license_key *key;
 	enum jwt_verdict verdict;
+	struct json_view header;
 	struct parts parts;
 	const char *kid;
 
 	if (length > kind->length_max || !split_token(arena, token, length, &parts))
 		return JWT_MALFORMED;
-	verdict = check_header(parse_object(arena, parts.header), kind, &kid);
+	if (!parse_object(arena, parts.header, &header))
+		return JWT_MALFORMED;
+	verdict = check_header(&header, kind, &kid);
 	if (verdict != JWT_VALID)
 		return verdict;
 	key = license_keys_find(keys, kid);
 	if (!key)
 		return JWT_UNKNOWN_KEY;
-	if (!jwt_signature_is_valid(key, token, parts.signed_length, parts.signature))
+	switch (jwt_check_signature(key, token, parts.signed_length, parts.signature)) {
+	case JWT_SIGNATURE_VALID:
+		break;
+	case JWT_SIGNATURE_BAD:
 		return JWT_BAD_SIGNATURE;
-	payload->object = parse_object(arena, parts.payload);
-	if (!payload->object)
-		return JWT_MALFORMED;
+	case JWT_SIGNATURE_UNKNOWN:
+		arena_give_up(arena, "OpenSSL can't verify");
+	}
 	payload->text = arena_copy_bytes(arena, parts.payload.data, parts.payload.length);
+	if (!parse_object(arena, parts.payload, &payload->object))
+		return JWT_MALFORMED;
 	return JWT_VALID;
 }

@@ -9,6 +9,7 @@
 #define LICENSING_JWT_H
 
 #include "base/digest.h"
+#include "base/json_view.h"
 #include "licensing/keys.h"
 
 /* A kind of token. The type keeps one from passing as another (RFC 8725 section 3.11). */
@@ -27,8 +28,8 @@ enum jwt_verdict {
 
 /* What a valid token says. */
 struct jwt_payload {
-	struct json_object *object; /* owned by the arena */
-	const char *text; /* the JSON as it was signed, NUL-terminated, in the arena */
+	struct json_view object; /* lives in the arena, as the text does */
+	const char *text;        /* the JSON as it was signed, NUL-terminated, in the arena */
 };
 
 /*
@@ -39,12 +40,23 @@ enum fail jwt_sign(struct task *task, const struct license_key *key,
                    const struct jwt_kind *kind, const char *payload, char **token) MUST_CHECK;
 
 /* `payload` is filled when the verdict is JWT_VALID. Times and issuer are the caller's to
- * check. */
+ * check. Gives the arena up when OpenSSL has no memory: that is no verdict. */
 enum jwt_verdict jwt_verify(struct arena *arena, const struct license_keys *keys,
                             const struct jwt_kind *kind, const char *token, size_t length,
                             struct jwt_payload *payload) MUST_CHECK;
 
-/* The signature is this key's over exactly these bytes (RSASSA-PKCS1-v1_5 with SHA-256). */
+enum jwt_signature {
+	JWT_SIGNATURE_VALID,
+	JWT_SIGNATURE_BAD,
+	JWT_SIGNATURE_UNKNOWN /* OpenSSL couldn't tell, for want of memory */
+};
+
+/* Whether the signature is this key's over exactly these bytes (RSASSA-PKCS1-v1_5 with SHA-256).
+ * OpenSSL's queue of errors is empty afterwards. */
+enum jwt_signature jwt_check_signature(const struct license_key *key, const void *data,
+                                       size_t length, struct bytes signature);
+
+/* The same for those whose process ends without memory. */
 bool jwt_signature_is_valid(const struct license_key *key, const void *data, size_t length,
                             struct bytes signature);
 

@@ -19,11 +19,21 @@
 
 enum { KEY_SET_BYTES_MAX = 4 * 1024 * 1024, EXPONENT_MIN = 65537, EXPONENT_BITS_MAX = 64 };
 
+/* A key of LICENSE_KEY_BITS_MAX takes 1.5 KiB. */
+enum { PUBLIC_PEM_MAX = 4096 };
+
 void
 license_keys_init(struct license_keys *keys)
 {
 	*keys = (struct license_keys){.arena = arena_new(KEY_SET_BYTES_MAX)};
 	keys->items = arena_array(keys->arena, LICENSE_KEYS_MAX, sizeof *keys->items);
+}
+
+void
+license_keys_init_in(struct license_keys *keys, struct arena *arena)
+{
+	*keys = (struct license_keys){.arena = arena};
+	keys->items = arena_array(arena, LICENSE_KEYS_MAX, sizeof *keys->items);
 }
 
 void
@@ -63,8 +73,10 @@ license_key_thumbprint(struct arena *arena, const char *n, const char *e)
 	/* Members in lexical order and no blanks: RFC 7638 section 3. */
 	const char *json =
 	        arena_printf(arena, "{\"e\":\"%s\",\"kty\":\"RSA\",\"n\":\"%s\"}", e, n);
-	struct sha256 digest = digest_sha256(json, strlen(json));
+	struct sha256 digest;
 
+	if (!digest_try_sha256(json, strlen(json), &digest))
+		arena_give_up(arena, "OpenSSL can't hash");
 	return base64url_encode(arena, digest.bytes, SHA256_SIZE);
 }
 
@@ -96,32 +108,32 @@ public_number(struct arena *arena, const EVP_PKEY *pkey, const char *parameter)
 {
 	unsigned char bytes[LICENSE_KEY_BITS_MAX / 8];
 	BIGNUM *number = NULL;
-	char *out = NULL;
-	int length;
+	int length = 0;
 
 	if (EVP_PKEY_get_bn_param(pkey, parameter, &number) != 1)
 		return NULL;
-	if (BN_num_bytes(number) <= (int)sizeof bytes) {
+	if (BN_num_bytes(number) <= (int)sizeof bytes)
 		length = BN_bn2bin(number, bytes);
-		out = base64url_encode(arena, bytes, (size_t)length);
-	}
 	BN_free(number);
-	return out;
+	return length > 0 ? base64url_encode(arena, bytes, (size_t)length) : NULL;
 }
 
 static char *
 public_pem(struct arena *arena, const EVP_PKEY *pkey)
 {
+	/* First, as an arena that gives up would leave the BIO behind. */
+	char *out = arena_alloc(arena, PUBLIC_PEM_MAX);
 	BIO *memory = BIO_new(BIO_s_mem());
-	char *data, *out = NULL;
+	char *data;
 	long length;
+	bool fine = memory && PEM_write_bio_PUBKEY(memory, pkey) == 1;
 
-	if (memory && PEM_write_bio_PUBKEY(memory, pkey) == 1) {
-		length = BIO_get_mem_data(memory, &data);
-		out = arena_copy_bytes(arena, data, (size_t)length);
-	}
+	length = fine ? BIO_get_mem_data(memory, &data) : 0;
+	fine = length > 0 && length < PUBLIC_PEM_MAX;
+	if (fine)
+		memcpy(out, data, (size_t)length);
 	BIO_free(memory);
-	return out;
+	return fine ? out : NULL;
 }
 
 static enum fail
@@ -160,6 +172,26 @@ license_keys_add(struct task *task, struct license_keys *keys, EVP_PKEY *pkey, c
 	if (out)
 		*out = &keys->items[keys->count];
 	keys->count++;
+	return FAIL_NONE;
+}
+
+enum fail
+license_keys_add_pem(struct task *task, struct license_keys *keys, const char *pem)
+{
+	static const char begin[] = "-----BEGIN ";
+	const char *block = strstr(pem, begin);
+
+	if (!block)
+		return refuse_key(task, "The text", "holds no PEM public key");
+	for (; block; block = strstr(block + 1, begin)) {
+		BIO *memory = BIO_new_mem_buf(block, -1);
+		EVP_PKEY *pkey = memory ? PEM_read_bio_PUBKEY(memory, NULL, NULL, NULL) : NULL;
+
+		BIO_free(memory);
+		if (!pkey)
+			return refuse_key(task, "The public key", "isn't a PEM public key");
+		TRY(license_keys_add(task, keys, pkey, "The public key", false, NULL));
+	}
 	return FAIL_NONE;
 }
 

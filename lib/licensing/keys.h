@@ -91,6 +91,19 @@ enum fail license_keys_generate(struct task *task, const char *dir) MUST_CHECK;
 enum fail license_keys_rotate(struct task *task, const char *dir, int64_t now_ms,
                               int64_t publish_until_ms) MUST_CHECK;
 
+/*
+ * A set without an arena of its own: everything is put into `arena`, and released with it, so
+ * that license_keys_release() isn't called. For callers whose arena doesn't end the process.
+ */
+void license_keys_init_in(struct license_keys *keys, struct arena *arena);
+
+/* Adds what the text holds to a set: all public keys of a PEM text, at least one; or a JWK set as
+ * license_keys_from_jwks() has it. What was added before a failure stays. */
+enum fail license_keys_add_pem(struct task *task, struct license_keys *keys,
+                               const char *pem) MUST_CHECK;
+enum fail license_keys_add_jwks(struct task *task, struct license_keys *keys, const char *text,
+                                size_t length) MUST_CHECK;
+
 /* The one public key of a PEM text, to verify offline. FAIL_INVALID "key_invalid". */
 enum fail license_keys_public_from_pem(struct task *task, const char *pem,
                                        struct license_keys *out) MUST_CHECK;

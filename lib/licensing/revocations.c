@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_in.h"
 #include "base/json_out.h"
+#include "base/json_view.h"
 
 static const struct jwt_kind list_kind = {"revocations+jwt", REVOCATIONS_TOKEN_MAX};
 
@@ -39,18 +39,20 @@ compare_jtis(const void *a, const void *b)
 }
 
 static bool
-read_jtis(struct arena *arena, const struct json_object *list, struct revocations *out)
+read_jtis(struct arena *arena, const struct json_view *list, struct revocations *out)
 {
-	size_t count = json_object_array_length(list);
-	const char **jtis = arena_array(arena, count + 1, sizeof *jtis);
+	struct json_view item;
+	size_t count = 0;
+	const char **jtis;
+	bool more;
 
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *jti = json_object_array_get_idx(list, i);
-
-		if (!json_object_is_type(jti, json_type_string))
+	for (more = json_view_first(list, &item); more; more = json_view_next(&item))
+		count++;
+	jtis = arena_array(arena, count + 1, sizeof *jtis);
+	count = 0;
+	for (more = json_view_first(list, &item); more; more = json_view_next(&item))
+		if (!json_view_text(&item, &jtis[count++]))
 			return false;
-		jtis[i] = arena_copy(arena, json_object_get_string(jti));
-	}
 	qsort(jtis, count, sizeof *jtis, compare_jtis);
 	out->jtis = jtis;
 	out->count = count;
@@ -64,21 +66,18 @@ is_time(int64_t seconds)
 }
 
 static bool
-read_list(struct arena *arena, const struct json_object *payload, struct revocations *out)
+read_list(struct arena *arena, const struct json_view *payload, struct revocations *out)
 {
-	struct json_object *list;
-	const char *issuer;
+	struct json_view list;
 
 	*out = (struct revocations){0};
-	if (!json_in_string(payload, "iss", &issuer) ||
-	    !json_in_int(payload, "iat", &out->issued_at_s) || !is_time(out->issued_at_s) ||
-	    !json_in_int(payload, "nextUpdate", &out->next_update_s) ||
-	    !is_time(out->next_update_s) ||
-	    !json_object_object_get_ex(payload, "revoked", &list) ||
-	    !json_object_is_type(list, json_type_array))
+	if (!json_view_string(payload, "iss", &out->issuer) ||
+	    !json_view_int(payload, "iat", &out->issued_at_s) || !is_time(out->issued_at_s) ||
+	    !json_view_int(payload, "nextUpdate", &out->next_update_s) ||
+	    !is_time(out->next_update_s) || !json_view_member(payload, "revoked", &list) ||
+	    !json_view_is_list(&list))
 		return false;
-	out->issuer = arena_copy(arena, issuer);
-	return read_jtis(arena, list, out);
+	return read_jtis(arena, &list, out);
 }
 
 enum license_verdict
@@ -92,7 +91,7 @@ revocations_read(struct task *task, const struct license_keys *keys, const char 
 	        jwt_verify(task->arena, keys, &list_kind, token, strlen(token), &content));
 	if (verdict != LICENSE_VALID)
 		return verdict;
-	if (!read_list(task->arena, content.object, out))
+	if (!read_list(task->arena, &content.object, out))
 		return LICENSE_MALFORMED;
 	if (issuer && strcmp(issuer, out->issuer) != 0)
 		return LICENSE_WRONG_ISSUER;

@@ -115,7 +115,7 @@ license_verify(struct task *task, const struct license_keys *keys, const char *t
 	                                            strlen(stripped), &content));
 	if (verdict != LICENSE_VALID)
 		return verdict;
-	if (license_claims_read(&reading, content.object, claims) != FAIL_NONE)
+	if (license_claims_read(&reading, &content.object, claims) != FAIL_NONE)
 		return LICENSE_MALFORMED;
 	if (payload)
 		*payload = content.text;

@@ -3,7 +3,7 @@
  */
 #include "licensing_fixture.h"
 
-#include "base/json_in.h"
+#include "base/json_view.h"
 
 /* RFC 7638 section 3.1. */
 START_TEST(test_thumbprint)
@@ -72,7 +72,7 @@ END_TEST
 START_TEST(test_claims_round_trip)
 {
 	struct license_claims back;
-	struct json_object *object;
+	struct json_view object;
 	char *text;
 
 	if (_i == 1) {
@@ -85,8 +85,8 @@ START_TEST(test_claims_round_trip)
 		                                            false,  false,  true};
 	}
 	text = license_claims_write(task.arena, &claims);
-	ck_assert_int_eq(json_in_parse_object(&task, text, strlen(text), &object), FAIL_NONE);
-	ck_assert_int_eq(license_claims_read(&task, object, &back), FAIL_NONE);
+	ck_assert_int_eq(json_view_open(&task, text, strlen(text), &object), FAIL_NONE);
+	ck_assert_int_eq(license_claims_read(&task, &object, &back), FAIL_NONE);
 	ck_assert_str_eq(back.customer_name, claims.customer_name);
 	/* Everything else shows when it is written again. */
 	ck_assert_str_eq(license_claims_write(task.arena, &back), text);
@@ -156,10 +156,10 @@ START_TEST(test_bad_claims)
 {
 	char *text = replaced(license_claims_write(task.arena, &claims), bad_claims[_i].old,
 	                      bad_claims[_i].new);
-	struct json_object *object;
+	struct json_view object;
 
-	ck_assert_int_eq(json_in_parse_object(&task, text, strlen(text), &object), FAIL_NONE);
-	ck_assert_int_eq(license_claims_read(&task, object, &claims), FAIL_INVALID);
+	ck_assert_int_eq(json_view_open(&task, text, strlen(text), &object), FAIL_NONE);
+	ck_assert_int_eq(license_claims_read(&task, &object, &claims), FAIL_INVALID);
 	ck_assert_str_eq(task.failure.code, "license_malformed");
 	ck_assert_msg(strstr(task.failure.message,
 	                     arena_printf(task.arena, " %s ", bad_claims[_i].member)),

@@ -1,0 +1,28 @@
+/*
+ * arena_exit.c: the arenas of our own processes, whose exhaustion ends them.
+ *
+ * A caller can do nothing sensible without memory, and libraries below us lie when they get none:
+ * the process ends, the master starts another, PostgreSQL rolls back.
+ */
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+
+static void
+end_process(void *context, const char *why)
+{
+	(void)context;
+	log_line(LOG_LEVEL_ERROR, why);
+	_exit(70);
+}
+
+struct arena *
+arena_new(size_t limit)
+{
+	struct arena *arena = arena_new_with(limit, end_process, NULL);
+
+	if (arena == NULL)
+		end_process(NULL, "out of memory");
+	return arena;
+}

@@ -1,0 +1,250 @@
+/*
+ * guards.c: what liblicense answers: verdict, features, limits, claims.
+ */
+#include <stddef.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "licensing/handle.h"
+
+static const char *const verdict_names[] = {
+        [LICENSE_IS_NONE] = "none",       [LICENSE_IS_VALID] = "valid",
+        [LICENSE_IS_GRACE] = "grace",     [LICENSE_IS_EXPIRED] = "expired",
+        [LICENSE_IS_REVOKED] = "revoked", [LICENSE_IS_CANCELED] = "canceled",
+        [LICENSE_IS_FORGED] = "forged",   [LICENSE_IS_CLOCK_SUSPICIOUS] = "clock_suspicious",
+};
+
+static const char *const error_texts[] = {
+        [LICENSE_OK] = "All is well.",
+        [LICENSE_ERROR_ARGUMENT] = "An argument is missing, or options have values that this "
+                                   "version doesn't know.",
+        [LICENSE_ERROR_KEYS] =
+                "The keys are neither RSA public keys (PEM) of 2048 bits or more "
+                "nor a JWK set.",
+        [LICENSE_ERROR_LIST] = "This isn't a revocation list that the keys signed.",
+        [LICENSE_ERROR_OLDER] = "This revocation list is older than the one at hand.",
+        [LICENSE_ERROR_MEMORY] = "There isn't enough memory.",
+};
+
+/* Texts that a licence has. */
+static const struct {
+	const char *name;
+	size_t offset;
+} texts[] = {
+        {"customerId", offsetof(struct license_claims, customer_id)},
+        {"customerName", offsetof(struct license_claims, customer_name)},
+        {"plan", offsetof(struct license_claims, plan)},
+        {"status", offsetof(struct license_claims, status)},
+        {"jti", offsetof(struct license_claims, jti)},
+        {"iss", offsetof(struct license_claims, issuer)},
+};
+
+const char *
+license_version(void)
+{
+	return "1.0";
+}
+
+const char *
+license_verdict_name(enum license_is verdict)
+{
+	size_t index = (size_t)verdict;
+
+	return index < sizeof verdict_names / sizeof *verdict_names ? verdict_names[index]
+	                                                            : "unknown";
+}
+
+const char *
+license_error_text(enum license_error error)
+{
+	size_t index = (size_t)error;
+
+	return index < sizeof error_texts / sizeof *error_texts ? error_texts[index]
+	                                                        : "An unknown error.";
+}
+
+enum license_is
+license_verdict(struct license *license)
+{
+	enum license_is verdict;
+	const char *reason;
+
+	if (license == NULL)
+		return LICENSE_IS_NONE;
+	handle_enter(license);
+	verdict = handle_judge(license, &reason);
+	handle_leave(license);
+	return verdict;
+}
+
+const char *
+license_reason(struct license *license)
+{
+	const char *reason = "license_none";
+
+	if (license == NULL)
+		return reason;
+	handle_enter(license);
+	(void)handle_judge(license, &reason);
+	handle_leave(license);
+	return reason;
+}
+
+/* The claims that count now, or NULL; between handle_enter() and handle_leave(). */
+static const struct license_claims *
+counting_claims(const struct license *license)
+{
+	const char *reason;
+
+	return standing_is_licensed(handle_judge(license, &reason))
+	               ? &license->held->input.claims
+	               : NULL;
+}
+
+/* The claims that were signed, whether they still hold or not, or NULL. */
+static const struct license_claims *
+signed_claims(const struct license *license)
+{
+	return license->held->genuine ? &license->held->input.claims : NULL;
+}
+
+bool
+license_allows(struct license *license, const char *feature)
+{
+	bool allowed;
+
+	if (feature == NULL)
+		return false;
+	if (license == NULL)
+		return standing_allows(NULL, feature);
+	handle_enter(license);
+	allowed = standing_allows(counting_claims(license), feature);
+	handle_leave(license);
+	return allowed;
+}
+
+int64_t
+license_limit(struct license *license, const char *name)
+{
+	int64_t limit;
+
+	if (name == NULL)
+		return 0;
+	if (license == NULL)
+		return standing_limit(NULL, name);
+	handle_enter(license);
+	limit = standing_limit(counting_claims(license), name);
+	handle_leave(license);
+	return limit;
+}
+
+bool
+license_within(struct license *license, const char *name, int64_t count)
+{
+	int64_t limit = license_limit(license, name);
+
+	return limit == LICENSE_NO_LIMIT || count <= limit;
+}
+
+int64_t
+license_trial_days(struct license *license)
+{
+	const struct license_claims *claims;
+	int64_t left_ms = -1, days = -1;
+
+	if (license == NULL)
+		return -1;
+	handle_enter(license);
+	claims = signed_claims(license);
+	if (claims && claims->trial.is_trial && claims->trial.expires_at.known) {
+		left_ms = claims->trial.expires_at.ms - license->now_s * SECOND_MS;
+		days = counting_claims(license) == NULL || left_ms <= 0
+		               ? 0
+		               : (left_ms + DAY_MS - 1) / DAY_MS;
+	}
+	handle_leave(license);
+	return days;
+}
+
+/* A member's text; "" when there is none of that name. */
+static const char *
+text_of(const struct license *license, const char *name)
+{
+	const struct license_claims *claims = signed_claims(license);
+	const char *text = "";
+
+	if (claims == NULL)
+		return text;
+	if (*name == '\0')
+		return license->held->payload;
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		if (strcmp(texts[i].name, name) == 0)
+			memcpy(&text, (const char *)claims + texts[i].offset, sizeof text);
+	return text;
+}
+
+size_t
+license_text(struct license *license, const char *name, char *out, size_t size)
+{
+	const char *text;
+	size_t length, kept;
+
+	if (size > 0 && out != NULL)
+		*out = '\0';
+	if (license == NULL || name == NULL)
+		return 0;
+	handle_enter(license);
+	text = text_of(license, name);
+	length = strlen(text);
+	if (size > 0 && out != NULL) {
+		kept = length < size ? length : size - 1;
+		memcpy(out, text, kept);
+		out[kept] = '\0';
+	}
+	handle_leave(license);
+	return length;
+}
+
+static int64_t
+time_of(const struct license_claims *claims, const char *name)
+{
+	const struct instant *instant = NULL;
+
+	if (strcmp(name, "issuedAt") == 0)
+		return claims->issued_at_s;
+	if (strcmp(name, "expiresAt") == 0)
+		return claims->expires_at_s;
+	if (strcmp(name, "currentPeriodEndsAt") == 0)
+		instant = &claims->period_ends_at;
+	else if (strcmp(name, "trialExpiresAt") == 0)
+		instant = &claims->trial.expires_at;
+	return instant && instant->known ? instant->ms / SECOND_MS : -1;
+}
+
+int64_t
+license_time(struct license *license, const char *name)
+{
+	const struct license_claims *claims;
+	int64_t seconds;
+
+	if (license == NULL || name == NULL)
+		return -1;
+	handle_enter(license);
+	claims = signed_claims(license);
+	seconds = claims ? time_of(claims, name) : -1;
+	handle_leave(license);
+	return seconds;
+}
+
+bool
+license_state_is_kept(struct license *license)
+{
+	bool kept;
+
+	if (license == NULL)
+		return false;
+	handle_enter(license);
+	kept = license->state_kept;
+	handle_leave(license);
+	return kept;
+}

@@ -1,0 +1,57 @@
+/*
+ * handle.h: what liblicense keeps behind `struct license`; shared by license.c, which fills it, and
+ * guards.c, which answers from it.
+ */
+#ifndef LICENSING_HANDLE_H
+#define LICENSING_HANDLE_H
+
+#include <pthread.h>
+
+#include "licensing/revocations.h"
+#include "licensing/standing.h"
+
+/* Each lies in its own arena and is replaced as a whole. */
+struct keyring {
+	struct arena *arena;
+	struct license_keys keys;
+};
+
+struct holding {
+	struct arena *arena;
+	const char *token; /* as it was given; NULL: none */
+	struct standing_input input;
+	bool genuine;        /* signed by the keys, for the issuer; whether it holds or not */
+	const char *payload; /* the claims as JSON; "" unless the signature held */
+};
+
+struct listing {
+	struct arena *arena;
+	struct revocations list;
+};
+
+struct license {
+	pthread_mutex_t loading, lock, saving;
+	char *issuer;
+	char *state_file;
+	struct standing_rules rules;
+	int64_t (*now)(void *context);
+	void *now_context;
+	struct keyring *keyring;
+	/* Under `lock`. */
+	struct holding *held; /* never NULL */
+	struct listing *listing;
+	struct clock_mark mark;
+	struct clock_mark saved; /* what was last tried to be written */
+	bool state_kept;
+	int64_t now_s; /* at handle_enter() */
+};
+
+/* Takes the lock and looks at the clock; every handle_enter() has its handle_leave(), which lets go
+ * and writes the state file when that is due. */
+void handle_enter(struct license *license);
+void handle_leave(struct license *license);
+
+/* The verdict, between the two. */
+enum license_is handle_judge(const struct license *license, const char **reason);
+
+#endif

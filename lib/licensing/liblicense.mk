@@ -1,0 +1,51 @@
+# liblicense, static and shared, from the part of lib/base and lib/licensing that verifies. Included
+# by the Makefile. What the functions of license.h don't reach is dropped, so that the library has no
+# writable state, prints nothing and needs libcrypto alone.
+LICENSE_SOURCES := $(addprefix lib/base/,arena.c clock.c digest.c failure.c json_gate.c json_out.c \
+	json_scan.c json_view.c text.c) $(addprefix lib/licensing/,claims.c clock_mark.c guards.c \
+	jwks.c jwt.c keys.c license.c revocations.c standing.c verify.c)
+LICENSE_OBJECTS := $(LICENSE_SOURCES:%.c=$(BUILD)/pic/%.o)
+LICENSE_NAMES = $(shell sed -n 's/^\t\(license_[a-z_]*\);$$/\1/p' lib/licensing/liblicense.map)
+LICENSE_SO := $(BUILD)/liblicense.so.1.0
+LICENSE_LIBRARIES := $(LICENSE_SO) $(BUILD)/liblicense.a $(BUILD)/liblicense.pc
+
+$(BUILD)/pic/%.o: %.c Makefile lib/licensing/liblicense.mk
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(filter-out -fPIE,$(CFLAGS)) -fPIC -fvisibility=hidden \
+		-ffunction-sections -fdata-sections -c -o $@ $<
+
+$(LICENSE_SO): $(LICENSE_OBJECTS) lib/licensing/liblicense.map
+	$(CC) -shared $(filter-out -pie,$(LDFLAGS)) -Wl,--gc-sections \
+		-Wl,-soname,liblicense.so.1 -Wl,--version-script=lib/licensing/liblicense.map \
+		-o $@ $(LICENSE_OBJECTS) -lcrypto
+	@ln -sf liblicense.so.1.0 $(BUILD)/liblicense.so.1
+	@ln -sf liblicense.so.1 $(BUILD)/liblicense.so
+
+# One object in which only the public names are global: an application may have an arena_new() too.
+$(BUILD)/liblicense.a: $(LICENSE_OBJECTS) lib/licensing/liblicense.map
+	@rm -f $@
+	ld -r --gc-sections $(LICENSE_NAMES:%=-u %) -o $(BUILD)/pic/liblicense.o $(LICENSE_OBJECTS)
+	objcopy $(LICENSE_NAMES:%=--keep-global-symbol=%) $(BUILD)/pic/liblicense.o
+	ar rcs $@ $(BUILD)/pic/liblicense.o
+
+$(BUILD)/liblicense.pc: lib/licensing/liblicense.pc.in lib/licensing/liblicense.mk FORCE
+	@sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|' $< >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+.PHONY: FORCE liblicense
+liblicense: $(LICENSE_LIBRARIES)
+
+-include $(shell find $(BUILD)/pic -name '*.d' 2>/dev/null)
+
+# PREFIX, LIBDIR and DESTDIR as everywhere.
+.PHONY: install-liblicense
+install-liblicense: liblicense
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include \
+		$(DESTDIR)$(PREFIX)/share/man/man3
+	install -m 755 $(LICENSE_SO) $(DESTDIR)$(LIBDIR)/
+	ln -sf liblicense.so.1.0 $(DESTDIR)$(LIBDIR)/liblicense.so.1
+	ln -sf liblicense.so.1 $(DESTDIR)$(LIBDIR)/liblicense.so
+	install -m 644 $(BUILD)/liblicense.a $(DESTDIR)$(LIBDIR)/
+	install -m 644 $(BUILD)/liblicense.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
+	install -m 644 lib/licensing/license.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 man/liblicense.3 $(DESTDIR)$(PREFIX)/share/man/man3/

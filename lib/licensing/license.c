@@ -1,0 +1,430 @@
+/*
+ * license.c: liblicense's handle: opening, taking licences, lists and keys, and the clock.
+ *
+ * Three locks, each for one thing:
+ *	loading	one thread at a time reads a licence, list or keys; owns `keys`
+ *	lock	everything else in the handle; held for microseconds, never over a file or an RSA
+ *		operation
+ *	saving	one thread at a time writes the state file; nobody waits for it but close
+ *
+ * The parsers below know no failed allocation: they run in an arena that leaves them by longjmp().
+ */
+#include "licensing/license.h"
+
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "licensing/handle.h"
+
+/* Seconds by which the clock in the file may lag. */
+enum { SAVE_EVERY_S = 600, LEEWAY_S = 120 };
+
+/* Bytes that reading may take; a list of revocations is as long as the vendor's history. */
+enum {
+	TOKEN_ARENA_MAX = 1024 * 1024,
+	KEYS_ARENA_MAX = 4 * 1024 * 1024,
+	LIST_ARENA_MAX = 128 * 1024 * 1024
+};
+
+static const char blanks[] = " \t\r\n\v\f";
+
+/* One thing to read, in an arena of its own that outlives the reading. */
+struct work {
+	struct license *license;
+	const struct license_keys *keys;
+	const char *text;
+	struct arena *arena;
+	enum license_error error;
+	void *out; /* in the arena */
+};
+
+static void
+leap(void *context, const char *why)
+{
+	(void)why;
+	longjmp(*(jmp_buf *)context, 1);
+}
+
+/* Runs `read`; LICENSE_ERROR_MEMORY, with nothing left behind, when memory ends underway. */
+static enum license_error
+run(struct work *work, size_t limit, void (*read)(struct work *work))
+{
+	jmp_buf escape;
+
+	work->error = LICENSE_ERROR_MEMORY;
+	work->arena = arena_new_with(limit, leap, &escape);
+	if (work->arena == NULL)
+		return LICENSE_ERROR_MEMORY;
+	if (setjmp(escape) != 0)
+		work->error = LICENSE_ERROR_MEMORY;
+	else
+		read(work);
+	if (work->error != LICENSE_OK) {
+		arena_free(work->arena);
+		work->arena = NULL;
+	}
+	return work->error;
+}
+
+static void
+read_keys(struct work *work)
+{
+	struct keyring *keyring = arena_alloc(work->arena, sizeof *keyring);
+	struct task task = {.arena = work->arena};
+	const char *text = work->text;
+	enum fail kind;
+
+	keyring->arena = work->arena;
+	license_keys_init_in(&keyring->keys, work->arena);
+	text += strspn(text, blanks);
+	kind = *text == '{' ? license_keys_add_jwks(&task, &keyring->keys, text, strlen(text))
+	                    : license_keys_add_pem(&task, &keyring->keys, text);
+	/* OpenSSL's first steps with a key are the ones that a lack of memory can spoil for good. */
+	if (kind == FAIL_NONE)
+		kind = license_keys_warm(&task, &keyring->keys);
+	work->error =
+	        kind == FAIL_NONE && keyring->keys.count > 0 ? LICENSE_OK : LICENSE_ERROR_KEYS;
+	work->out = keyring;
+}
+
+static bool
+is_blank(const char *text)
+{
+	return text == NULL || text[strspn(text, blanks)] == '\0';
+}
+
+static void
+read_token(struct work *work)
+{
+	struct holding *holding = arena_alloc(work->arena, sizeof *holding);
+	struct standing_input *input = &holding->input;
+	struct task task = {.arena = work->arena};
+
+	holding->arena = work->arena;
+	holding->payload = "";
+	input->present = !is_blank(work->text);
+	if (input->present) {
+		size_t length = strnlen(work->text, TOKEN_ARENA_MAX / 4);
+
+		/* Kept for other keys to judge. What is cut off here was too long anyway. */
+		holding->token = arena_copy_bytes(work->arena, work->text, length);
+		input->signature = license_verify(&task, work->keys, holding->token, 0, 0,
+		                                  work->license->issuer, &input->claims,
+		                                  &holding->payload);
+		holding->genuine = input->signature == LICENSE_VALID ||
+		                   input->signature == LICENSE_EXPIRED ||
+		                   input->signature == LICENSE_NOT_YET_VALID;
+	}
+	work->error = LICENSE_OK;
+	work->out = holding;
+}
+
+static void
+read_list(struct work *work)
+{
+	struct listing *listing = arena_alloc(work->arena, sizeof *listing);
+	struct task task = {.arena = work->arena};
+	enum license_verdict verdict;
+	const char *text;
+
+	listing->arena = work->arena;
+	text = work->text + strspn(work->text, blanks);
+	text = arena_copy_bytes(work->arena, text, strcspn(text, blanks));
+	verdict = revocations_read(&task, work->keys, text, 0, 0, work->license->issuer,
+	                           &listing->list);
+	/* Times are no reason to refuse it: what was revoked stays revoked. */
+	work->error = verdict == LICENSE_VALID || verdict == LICENSE_EXPIRED ||
+	                              verdict == LICENSE_NOT_YET_VALID
+	                      ? LICENSE_OK
+	                      : LICENSE_ERROR_LIST;
+	work->out = listing;
+}
+
+static int64_t
+system_clock(void *context)
+{
+	(void)context;
+	return clock_now_ms() / SECOND_MS;
+}
+
+/* Under the lock. */
+static bool
+names_held(const struct license *license)
+{
+	const struct standing_input *input = &license->held->input;
+
+	return license->listing != NULL && license->held->genuine &&
+	       revocations_contains(&license->listing->list, input->claims.jti);
+}
+
+static void
+write_state(struct license *license, struct clock_mark mark)
+{
+	struct clock_mark before;
+	bool kept;
+
+	/* Another process of the application may know more. */
+	if (clock_mark_read(license->state_file, &before))
+		mark = clock_mark_merge(before, mark);
+	kept = clock_mark_write(license->state_file, mark);
+	pthread_mutex_lock(&license->lock);
+	license->state_kept = kept;
+	license->mark = clock_mark_merge(license->mark, mark);
+	pthread_mutex_unlock(&license->lock);
+}
+
+void
+handle_enter(struct license *license)
+{
+	int64_t now_s = license->now(license->now_context);
+
+	now_s = now_s < 0 ? 0 : now_s > LICENSE_TIME_MAX ? LICENSE_TIME_MAX : now_s;
+	pthread_mutex_lock(&license->lock);
+	license->now_s = now_s;
+	clock_mark_see(&license->mark, license->now_s);
+}
+
+void
+handle_leave(struct license *license)
+{
+	struct clock_mark mark = license->mark;
+	bool due = license->state_file != NULL &&
+	           (mark.signed_s != license->saved.signed_s ||
+	            mark.seen_s - license->saved.seen_s >= SAVE_EVERY_S);
+
+	/* Tried once, whatever comes of it: a full disk must not be tried at each call. */
+	if (due)
+		license->saved = mark;
+	pthread_mutex_unlock(&license->lock);
+	if (due && pthread_mutex_trylock(&license->saving) == 0) {
+		write_state(license, mark);
+		pthread_mutex_unlock(&license->saving);
+	}
+}
+
+enum license_is
+handle_judge(const struct license *license, const char **reason)
+{
+	return standing_judge(&license->held->input, &license->rules, license->mark,
+	                      license->now_s, reason);
+}
+
+/* Puts it into the place of what was held before. */
+static void
+hold(struct license *license, struct holding *holding)
+{
+	struct holding *before;
+
+	handle_enter(license);
+	before = license->held;
+	license->held = holding;
+	holding->input.revoked = names_held(license);
+	if (holding->genuine)
+		clock_mark_sign(&license->mark, holding->input.claims.issued_at_s);
+	clock_mark_see(&license->mark, license->now_s);
+	handle_leave(license);
+	arena_free(before ? before->arena : NULL);
+}
+
+enum license_error
+license_set(struct license *license, const char *token)
+{
+	struct work work = {.license = license, .text = token};
+
+	if (license == NULL)
+		return LICENSE_ERROR_ARGUMENT;
+	pthread_mutex_lock(&license->loading);
+	work.keys = &license->keyring->keys;
+	if (run(&work, TOKEN_ARENA_MAX, read_token) == LICENSE_OK)
+		hold(license, work.out);
+	pthread_mutex_unlock(&license->loading);
+	return work.error;
+}
+
+enum license_error
+license_try(struct license *license, const char *token, enum license_is *out)
+{
+	struct work work = {.license = license, .text = token};
+	struct holding *tried, *held;
+	const char *reason;
+
+	if (license == NULL || out == NULL)
+		return LICENSE_ERROR_ARGUMENT;
+	pthread_mutex_lock(&license->loading);
+	work.keys = &license->keyring->keys;
+	if (run(&work, TOKEN_ARENA_MAX, read_token) == LICENSE_OK) {
+		tried = work.out;
+		handle_enter(license);
+		held = license->held;
+		license->held = tried;
+		tried->input.revoked = names_held(license);
+		/* Its own signed time counts for its own judgement only. */
+		*out = handle_judge(license, &reason);
+		license->held = held;
+		handle_leave(license);
+		arena_free(work.arena);
+	}
+	pthread_mutex_unlock(&license->loading);
+	return work.error;
+}
+
+enum license_error
+license_set_revocations(struct license *license, const char *token)
+{
+	struct work work = {.license = license, .text = token};
+	struct listing *listing, *before;
+
+	if (license == NULL || token == NULL)
+		return LICENSE_ERROR_ARGUMENT;
+	pthread_mutex_lock(&license->loading);
+	work.keys = &license->keyring->keys;
+	if (run(&work, LIST_ARENA_MAX, read_list) == LICENSE_OK) {
+		listing = work.out;
+		handle_enter(license);
+		before = license->listing;
+		if (before != NULL && before->list.issued_at_s > listing->list.issued_at_s) {
+			work.error = LICENSE_ERROR_OLDER;
+			before = listing;
+		} else {
+			license->listing = listing;
+			license->held->input.revoked = names_held(license);
+			clock_mark_sign(&license->mark, listing->list.issued_at_s);
+			clock_mark_see(&license->mark, license->now_s);
+		}
+		handle_leave(license);
+		arena_free(before ? before->arena : NULL);
+	}
+	pthread_mutex_unlock(&license->loading);
+	return work.error;
+}
+
+enum license_error
+license_set_keys(struct license *license, const char *keys)
+{
+	struct work ring = {.license = license, .text = keys};
+	struct work again = {.license = license};
+	struct keyring *before;
+	enum license_error error;
+
+	if (license == NULL || keys == NULL)
+		return LICENSE_ERROR_ARGUMENT;
+	pthread_mutex_lock(&license->loading);
+	error = run(&ring, KEYS_ARENA_MAX, read_keys);
+	if (error == LICENSE_OK) {
+		again.text = license->held->token;
+		again.keys = &((struct keyring *)ring.out)->keys;
+		error = run(&again, TOKEN_ARENA_MAX, read_token);
+		if (error != LICENSE_OK)
+			arena_free(ring.arena);
+	}
+	if (error == LICENSE_OK) {
+		before = license->keyring;
+		license->keyring = ring.out;
+		hold(license, again.out);
+		arena_free(before->arena);
+	}
+	pthread_mutex_unlock(&license->loading);
+	return error;
+}
+
+/* A later version's options are fine when they ask for nothing that this one doesn't know. */
+static bool
+options_are_known(const struct license_options *options)
+{
+	const unsigned char *bytes = (const unsigned char *)options;
+
+	if (options == NULL || options->size < sizeof *options || options->size > 4096 ||
+	    options->keys == NULL || options->leeway_s < 0 || options->grace_days < 0 ||
+	    options->leeway_s > LICENSE_TIME_MAX || options->grace_days > 36500)
+		return false;
+	for (size_t i = sizeof *options; i < options->size; i++)
+		if (bytes[i] != 0)
+			return false;
+	return true;
+}
+
+static bool
+copy_text(const char *text, char **out)
+{
+	*out = text ? strdup(text) : NULL;
+	return text == NULL || *out != NULL;
+}
+
+static enum license_error
+fill(struct license *license, const struct license_options *options)
+{
+	struct work ring = {.license = license, .text = options->keys};
+	struct work none = {.license = license};
+
+	license->rules.leeway_s = options->leeway_s > 0 ? options->leeway_s : LEEWAY_S;
+	license->rules.grace_s = options->grace_days * (DAY_MS / SECOND_MS);
+	license->now = options->now ? options->now : system_clock;
+	license->now_context = options->now_context;
+	license->state_kept = true;
+	if (!copy_text(options->issuer, &license->issuer) ||
+	    !copy_text(options->state_file, &license->state_file))
+		return LICENSE_ERROR_MEMORY;
+	if (run(&ring, KEYS_ARENA_MAX, read_keys) != LICENSE_OK)
+		return ring.error;
+	license->keyring = ring.out;
+	if (run(&none, TOKEN_ARENA_MAX, read_token) != LICENSE_OK)
+		return none.error;
+	license->held = none.out;
+	if (license->state_file != NULL)
+		(void)clock_mark_read(license->state_file, &license->mark);
+	license->saved = license->mark;
+	return LICENSE_OK;
+}
+
+static void
+release(struct license *license)
+{
+	arena_free(license->held ? license->held->arena : NULL);
+	arena_free(license->listing ? license->listing->arena : NULL);
+	arena_free(license->keyring ? license->keyring->arena : NULL);
+	pthread_mutex_destroy(&license->saving);
+	pthread_mutex_destroy(&license->lock);
+	pthread_mutex_destroy(&license->loading);
+	free(license->state_file);
+	free(license->issuer);
+	free(license);
+}
+
+enum license_error
+license_open(const struct license_options *options, struct license **out)
+{
+	struct license *license;
+	enum license_error error;
+
+	if (out == NULL)
+		return LICENSE_ERROR_ARGUMENT;
+	*out = NULL;
+	if (!options_are_known(options))
+		return LICENSE_ERROR_ARGUMENT;
+	license = calloc(1, sizeof *license);
+	if (license == NULL)
+		return LICENSE_ERROR_MEMORY;
+	/* glibc's never fail with default attributes. */
+	pthread_mutex_init(&license->loading, NULL);
+	pthread_mutex_init(&license->lock, NULL);
+	pthread_mutex_init(&license->saving, NULL);
+	error = fill(license, options);
+	if (error != LICENSE_OK)
+		release(license);
+	else
+		*out = license;
+	return error;
+}
+
+void
+license_close(struct license *license)
+{
+	if (license == NULL)
+		return;
+	if (license->state_file != NULL && license->mark.seen_s != license->saved.seen_s)
+		write_state(license, license->mark);
+	release(license);
+}

@@ -1,0 +1,142 @@
+/*
+ * standing.c: verdicts and guards of liblicense.
+ */
+#include "licensing/standing.h"
+
+#include <string.h>
+
+static const struct license_claims unlicensed = {
+        .features = {.max_devices = 3,
+                     .data_retention_days = 7,
+                     .has_api_access = true,
+                     .has_mqtt_access = true},
+        .limits = {.max_users = 1, .max_alert_rules = 5, .max_dashboards = 2},
+};
+
+static const struct {
+	const char *name;
+	size_t offset;
+} features[] = {
+        {"canExportData", offsetof(struct license_claims, features.can_export_data)},
+        {"hasAdvancedAlerts", offsetof(struct license_claims, features.has_advanced_alerts)},
+        {"hasApiAccess", offsetof(struct license_claims, features.has_api_access)},
+        {"hasMqttAccess", offsetof(struct license_claims, features.has_mqtt_access)},
+        {"hasCustomBranding", offsetof(struct license_claims, features.has_custom_branding)},
+};
+
+static const struct {
+	const char *name;
+	size_t offset;
+} limits[] = {
+        {"maxDevices", offsetof(struct license_claims, features.max_devices)},
+        {"dataRetentionDays", offsetof(struct license_claims, features.data_retention_days)},
+        {"maxUsers", offsetof(struct license_claims, limits.max_users)},
+        {"maxAlertRules", offsetof(struct license_claims, limits.max_alert_rules)},
+        {"maxDashboards", offsetof(struct license_claims, limits.max_dashboards)},
+};
+
+static enum license_is
+conclude(enum license_is verdict, const char *code, const char **reason)
+{
+	*reason = code;
+	return verdict;
+}
+
+static bool
+has_status(const struct license_claims *claims, const char *status)
+{
+	return strcmp(claims->status, status) == 0;
+}
+
+/*
+ * A payment that failed leaves access for some days. The status stays the same afterwards, but the
+ * service then gives a licence of a day at most, as it does whenever there is no access.
+ */
+static bool
+gives_access(const struct license_claims *claims)
+{
+	if (has_status(claims, "past_due"))
+		return claims->expires_at_s - claims->issued_at_s > STANDING_NO_ACCESS_S;
+	return has_status(claims, "active") || has_status(claims, "trialing");
+}
+
+static enum license_is
+judge_time(const struct license_claims *claims, const struct standing_rules *rules,
+           int64_t at_s, const char **reason)
+{
+	int64_t end_s = claims->expires_at_s + rules->leeway_s;
+
+	if (at_s < end_s && has_status(claims, "past_due"))
+		return conclude(LICENSE_IS_GRACE, "license_past_due", reason);
+	if (at_s < end_s)
+		return conclude(LICENSE_IS_VALID, "license_valid", reason);
+	/* A trial that is over is over; what was paid goes on while nobody can renew it. */
+	if (!claims->trial.is_trial && at_s < end_s + rules->grace_s)
+		return conclude(LICENSE_IS_GRACE, "license_grace", reason);
+	return conclude(LICENSE_IS_EXPIRED, "license_expired", reason);
+}
+
+static int64_t
+later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+enum license_is
+standing_judge(const struct standing_input *input, const struct standing_rules *rules,
+               struct clock_mark mark, int64_t now_s, const char **reason)
+{
+	const struct license_claims *claims = &input->claims;
+	int64_t least_s;
+
+	if (!input->present)
+		return conclude(LICENSE_IS_NONE, "license_none", reason);
+	if (input->signature < LICENSE_NOT_YET_VALID && input->signature != LICENSE_VALID)
+		return conclude(LICENSE_IS_FORGED, license_verdict_code(input->signature),
+		                reason);
+	if (input->revoked)
+		return conclude(LICENSE_IS_REVOKED, "license_revoked", reason);
+	if (!gives_access(claims))
+		return conclude(LICENSE_IS_CANCELED, "license_canceled", reason);
+	/* The vendor has signed these times, so it is at least as late. */
+	least_s = later(mark.seen_s, later(mark.signed_s, claims->issued_at_s));
+	if (now_s < later(least_s, claims->not_before_s) - STANDING_CLOCK_TOLERANCE_S)
+		return conclude(LICENSE_IS_CLOCK_SUSPICIOUS, "license_clock_suspicious",
+		                reason);
+	return judge_time(claims, rules, later(now_s, least_s), reason);
+}
+
+bool
+standing_is_licensed(enum license_is verdict)
+{
+	return verdict == LICENSE_IS_VALID || verdict == LICENSE_IS_GRACE;
+}
+
+bool
+standing_allows(const struct license_claims *claims, const char *feature)
+{
+	const char *base = (const char *)(claims ? claims : &unlicensed);
+
+	for (size_t i = 0; i < sizeof features / sizeof *features; i++)
+		if (strcmp(features[i].name, feature) == 0)
+			return *(const bool *)(base + features[i].offset);
+	return false;
+}
+
+int64_t
+standing_limit(const struct license_claims *claims, const char *name)
+{
+	const struct license_claims *from = claims ? claims : &unlicensed;
+
+	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+		int64_t limit;
+
+		if (strcmp(limits[i].name, name) != 0)
+			continue;
+		memcpy(&limit, (const char *)from + limits[i].offset, sizeof limit);
+		return limit == LICENSE_UNLIMITED || limit >= STANDING_NO_BOUND
+		               ? LICENSE_NO_LIMIT
+		               : limit;
+	}
+	return 0;
+}
