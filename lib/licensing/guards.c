@@ -171,16 +171,15 @@ static const char *
 text_of(const struct license *license, const char *name)
 {
 	const struct license_claims *claims = signed_claims(license);
-	const char *text = "";
 
 	if (claims == NULL)
-		return text;
+		return "";
 	if (*name == '\0')
 		return license->held->payload;
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
 		if (strcmp(texts[i].name, name) == 0)
-			memcpy(&text, (const char *)claims + texts[i].offset, sizeof text);
-	return text;
+			return *(const char *const *)((const char *)claims + texts[i].offset);
+	return "";
 }
 
 size_t
