@@ -164,11 +164,40 @@ take_time(struct task *task, const struct field *field, struct json_object *valu
 	return take_time_text(field, json_object_get_string(value), out);
 }
 
+static const char *
+take_object(struct task *task, const struct field *field, struct json_object *value, void *out)
+{
+	(void)task;
+	if (!json_object_is_type(value, json_type_object))
+		return "must be an object";
+	*(struct any_object *)member(field, out) = (struct any_object){value};
+	return NULL;
+}
+
+static const char *
+take_objects(struct task *task, const struct field *field, struct json_object *value, void *out)
+{
+	size_t count;
+
+	if (!json_object_is_type(value, json_type_array))
+		return "must be a list of objects";
+	count = json_object_array_length(value);
+	if (count < (size_t)field->min || (field->max > 0 && count > (size_t)field->max))
+		return arena_printf(task->arena, "must have %lld to %lld items",
+		                    (long long)field->min, (long long)field->max);
+	for (size_t i = 0; i < count; i++)
+		if (!json_object_is_type(json_object_array_get_idx(value, i), json_type_object))
+			return "must be a list of objects";
+	*(struct object_list *)member(field, out) = (struct object_list){value, count};
+	return NULL;
+}
+
 typedef const char *taker(struct task *, const struct field *, struct json_object *, void *);
 
 static taker *const takers[] = {
-        [FIELD_STRING] = take_string, [FIELD_INT] = take_int,   [FIELD_BOOL] = take_bool,
-        [FIELD_PATCH] = take_patch,   [FIELD_LIST] = take_list, [FIELD_TIME] = take_time,
+        [FIELD_STRING] = take_string, [FIELD_INT] = take_int,         [FIELD_BOOL] = take_bool,
+        [FIELD_PATCH] = take_patch,   [FIELD_LIST] = take_list,       [FIELD_TIME] = take_time,
+        [FIELD_OBJECT] = take_object, [FIELD_OBJECTS] = take_objects,
 };
 
 enum fail

@@ -25,7 +25,9 @@ enum field_type {
 	FIELD_BOOL,
 	FIELD_PATCH,
 	FIELD_LIST,
-	FIELD_TIME
+	FIELD_TIME,
+	FIELD_OBJECT,
+	FIELD_OBJECTS
 };
 
 /* A string of a PATCH: absent, null (clears it), or a value. */
@@ -39,6 +41,17 @@ struct string_list {
 	bool present;
 	size_t count;
 	const char *const *items;
+};
+
+/* An object whose members are not known beforehand, or NULL. Lives as long as its tree. */
+struct any_object {
+	struct json_object *object;
+};
+
+/* A list of objects, each for a table of its own; likewise. */
+struct object_list {
+	struct json_object *array;
+	size_t count;
 };
 
 struct field {
@@ -61,7 +74,8 @@ struct field {
 		.name = #member, .offset = offsetof(S, member),                                       \
 	 .type = _Generic(((S *)0)->member, const char *: FIELD_STRING, int64_t: FIELD_INT,    \
 			  bool: FIELD_BOOL, struct patch_text: FIELD_PATCH,                    \
-			  struct string_list: FIELD_LIST, struct instant: FIELD_TIME),         \
+			  struct string_list: FIELD_LIST, struct instant: FIELD_TIME,          \
+			  struct any_object: FIELD_OBJECT, struct object_list: FIELD_OBJECTS), \
 	 __VA_ARGS__ \
 	}
 #define FIELD_END                                                                              \

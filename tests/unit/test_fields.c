@@ -17,6 +17,8 @@ struct sample {
 	struct patch_text fixed;
 	struct string_list list;
 	struct instant time;
+	struct any_object object;
+	struct object_list objects;
 };
 
 static const char *
@@ -35,6 +37,8 @@ static const struct field json_fields[] = {
         FIELD(struct sample, fixed, .not_null = true),
         FIELD(struct sample, list, .min = 1, .max = 2, .check = check_no_x),
         FIELD(struct sample, time, .min = 0),
+        FIELD(struct sample, object, .nullable = true),
+        FIELD(struct sample, objects, .min = 1, .max = 2),
         FIELD_END,
 };
 
@@ -96,7 +100,8 @@ START_TEST(test_json_fills_every_type)
 	        from_json(json_fields,
 	                  "{\"text\":\"a\\u00e9\\ud83d\\ude00b\",\"optional\":\"o\","
 	                  "\"number\":-5,\"flag\":false,\"patch\":\"p\",\"fixed\":\"\","
-	                  "\"list\":[\"one\",\"\"],\"time\":\"2025-02-15T00:00:00Z\"}"),
+	                  "\"list\":[\"one\",\"\"],\"time\":\"2025-02-15T00:00:00Z\","
+	                  "\"object\":{\"a\":1},\"objects\":[{},{\"b\":2}]}"),
 	        FAIL_NONE);
 	ck_assert_str_eq(sample.text, "a\xc3\xa9\xf0\x9f\x98\x80"
 	                              "b");
@@ -111,6 +116,11 @@ START_TEST(test_json_fills_every_type)
 	ck_assert_str_eq(sample.list.items[0], "one");
 	ck_assert_str_eq(sample.list.items[1], "");
 	ck_assert(sample.time.known && sample.time.ms == 1739577600000);
+	ck_assert_int_eq(json_object_object_length(sample.object.object), 1);
+	ck_assert_uint_eq(sample.objects.count, 2);
+	ck_assert_int_eq(
+	        json_object_object_length(json_object_array_get_idx(sample.objects.array, 1)),
+	        1);
 }
 END_TEST
 
@@ -122,6 +132,8 @@ START_TEST(test_json_absent)
 	ck_assert(sample.flag);
 	ck_assert(!sample.patch.present && !sample.fixed.present && !sample.list.present);
 	ck_assert(!sample.time.known);
+	ck_assert_ptr_null(sample.object.object);
+	ck_assert_uint_eq(sample.objects.count, 0);
 }
 END_TEST
 
@@ -172,6 +184,13 @@ static const struct {
         {"{\"text\":\"ab\",\"list\":[\"a\",\"x\"]}", "list: must not have an x"},
         {"{\"text\":\"ab\",\"time\":\"yesterday\"}", "time: " TIME_FAULT},
         {"{\"text\":\"ab\",\"time\":1739577600}", "time: " TIME_FAULT},
+        {"{\"text\":\"ab\",\"object\":[]}", "object: must be an object"},
+        {"{\"text\":\"ab\",\"object\":\"{}\"}", "object: must be an object"},
+        {"{\"text\":\"ab\",\"objects\":null}", "objects: must be a list of objects"},
+        {"{\"text\":\"ab\",\"objects\":{}}", "objects: must be a list of objects"},
+        {"{\"text\":\"ab\",\"objects\":[]}", "objects: must have 1 to 2 items"},
+        {"{\"text\":\"ab\",\"objects\":[{},{},{}]}", "objects: must have 1 to 2 items"},
+        {"{\"text\":\"ab\",\"objects\":[{},null]}", "objects: must be a list of objects"},
         {"{\"text\":\"ab\",\"Text\":\"ab\"}", "Text: is not a known field"},
         {"{\"text\":\"ab\",\"\":1}", ": is not a known field"},
         {"{\"zzz\":null,\"text\":\"a\",\"number\":99,\"flag\":0,\"patch\":1,\"fixed\":null,"
