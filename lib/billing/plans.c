@@ -16,6 +16,8 @@ enum { FILE_LIMIT = 256 * 1024 };
 /* What messages call the outermost object. */
 #define ROOT "plans.json"
 
+#define METRIC_NAME "abcdefghijklmnopqrstuvwxyz0123456789_"
+
 enum member_type { MEMBER_INT, MEMBER_BOOL, MEMBER_LIMIT, MEMBER_STRING };
 
 /* A member of an object and where it goes. MEMBER_LIMIT: may be absent, then unlimited. */
@@ -43,6 +45,12 @@ static const struct member limit_members[] = {
         {"maxUsers", offsetof(struct license_limits, max_users), MEMBER_LIMIT},
         {"maxAlertRules", offsetof(struct license_limits, max_alert_rules), MEMBER_LIMIT},
         {"maxDashboards", offsetof(struct license_limits, max_dashboards), MEMBER_LIMIT},
+        {NULL, 0, MEMBER_INT},
+};
+
+static const struct member usage_members[] = {
+        {"max_instances", offsetof(struct plan_usage, max_instances), MEMBER_LIMIT},
+        {"instance_overage", offsetof(struct plan_usage, instance_overage), MEMBER_LIMIT},
         {NULL, 0, MEMBER_INT},
 };
 
@@ -181,12 +189,120 @@ read_price(const struct reader *reader, const char *where, struct json_object *o
 	return FAIL_NONE;
 }
 
+/* {name: value} whose names are metrics; `take` stores each value and says what is wrong with it. */
+static enum fail
+read_by_metric(const struct reader *reader, const char *where, struct json_object *usage,
+               const char *name, const struct plans *plans, struct plan_usage *out,
+               const char *(*take)(const struct reader *reader, struct json_object *value,
+                                   size_t metric, struct plan_usage *out))
+{
+	const char *path = arena_printf(reader->task->arena, "%s.%s", where, name);
+	struct json_object *object;
+
+	if (!json_object_object_get_ex(usage, name, NULL))
+		return FAIL_NONE;
+	if (!json_in_object(usage, name, &object))
+		return invalid(reader, path, "must be an object");
+	json_object_object_foreach(object, key, value)
+	{
+		size_t metric = plans_metric(plans, key);
+		const char *fault = metric == plans->metric_count
+		                            ? "is not one of the metrics"
+		                            : take(reader, value, metric, out);
+
+		if (fault != NULL)
+			return invalid(reader,
+			               arena_printf(reader->task->arena, "%s.%s", path, key),
+			               fault);
+	}
+	return FAIL_NONE;
+}
+
+static const char *
+take_bound(const struct reader *reader, struct json_object *value, size_t metric,
+           struct plan_usage *out)
+{
+	(void)reader;
+	if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
+		return "must be an integer of 0 or more";
+	out->metric_max[metric] = json_object_get_int64(value);
+	return NULL;
+}
+
+/* Stripe takes names of 100 characters at most. */
+static const char *
+take_meter(const struct reader *reader, struct json_object *value, size_t metric,
+           struct plan_usage *out)
+{
+	if (!json_object_is_type(value, json_type_string) ||
+	    !text_is_made_of(json_object_get_string(value), METRIC_NAME, 1, 100))
+		return "must be the event name of a meter";
+	out->meters[metric] = arena_copy(reader->task->arena, json_object_get_string(value));
+	return NULL;
+}
+
+/* The member "usage" of a plan or of the trial; without it nothing is bounded. */
+static enum fail
+read_usage(const struct reader *reader, const char *where, struct json_object *parent,
+           const struct plans *plans, struct plan_usage *out)
+{
+	static const char *const known[] = {"max_instances", "instance_overage", "metrics",
+	                                    "meters", NULL};
+	const char *path = arena_printf(reader->task->arena, "%s.usage", where);
+	struct json_object *usage;
+
+	*out = (struct plan_usage){.max_instances = LICENSE_UNLIMITED};
+	for (size_t i = 0; i < PLAN_METRICS_MAX; i++)
+		out->metric_max[i] = LICENSE_UNLIMITED;
+	if (!json_object_object_get_ex(parent, "usage", NULL))
+		return FAIL_NONE;
+	if (!json_in_object(parent, "usage", &usage))
+		return invalid(reader, path, "must be an object");
+	for (size_t i = 0; usage_members[i].name != NULL; i++)
+		TRY(read_member(reader, path, usage, &usage_members[i], out));
+	if (out->instance_overage == LICENSE_UNLIMITED)
+		out->instance_overage = 0;
+	TRY(read_by_metric(reader, path, usage, "metrics", plans, out, take_bound));
+	TRY(read_by_metric(reader, path, usage, "meters", plans, out, take_meter));
+	return refuse_unknown(reader, path, usage, known);
+}
+
+/* The table of metrics, {name: kind}; without it there are none beyond devices. */
+static enum fail
+read_metrics(const struct reader *reader, struct json_object *root, struct plans *out)
+{
+	struct json_object *object;
+
+	if (!json_object_object_get_ex(root, "metrics", NULL))
+		return FAIL_NONE;
+	if (!json_in_object(root, "metrics", &object) ||
+	    json_object_object_length(object) > PLAN_METRICS_MAX)
+		return invalid(reader, "metrics", "must be an object of at most 16 metrics");
+	json_object_object_foreach(object, name, value)
+	{
+		const char *kind = json_object_is_type(value, json_type_string)
+		                           ? json_object_get_string(value)
+		                           : "";
+		bool sum = strcmp(kind, "sum") == 0;
+		const char *path = arena_printf(reader->task->arena, "metrics.%s", name);
+
+		if (!text_is_made_of(name, METRIC_NAME, 1, 40))
+			return invalid(reader, path, "must have a name of lower-case letters");
+		if (!sum && strcmp(kind, "level") != 0)
+			return invalid(reader, path, "must be \"sum\" or \"level\"");
+		out->metrics[out->metric_count++] =
+		        (struct plan_metric){arena_copy(reader->task->arena, name),
+		                             sum ? PLAN_METRIC_SUM : PLAN_METRIC_LEVEL};
+	}
+	return FAIL_NONE;
+}
+
 /* What is said of the plan once its id is known. */
 static enum fail
 read_terms(const struct reader *reader, struct json_object *object, struct plans *out)
 {
-	static const char *const known[] = {"plan",     "name",   "price",
-	                                    "features", "limits", NULL};
+	static const char *const known[] = {"plan",   "name",  "price", "features",
+	                                    "limits", "usage", NULL};
 	struct plan *plan = &out->items[out->count];
 	const char *where = reader->plan;
 
@@ -198,6 +314,7 @@ read_terms(const struct reader *reader, struct json_object *object, struct plans
 	TRY(read_price(reader, where, object, plan));
 	TRY(read_object(reader, where, object, "features", feature_members, &plan->features));
 	TRY(read_object(reader, where, object, "limits", limit_members, &plan->limits));
+	TRY(read_usage(reader, where, object, out, &plan->usage));
 	TRY(refuse_unknown(reader, where, object, known));
 	plan->id = where;
 	out->count++;
@@ -223,7 +340,8 @@ read_plan(const struct reader *reader, struct json_object *object, struct plans 
 static enum fail
 read_trial(const struct reader *reader, struct json_object *root, struct plans *out)
 {
-	static const char *const known[] = {"days", "plan", "features", "limits", NULL};
+	static const char *const known[] = {"days",   "plan",  "features",
+	                                    "limits", "usage", NULL};
 	struct json_object *trial;
 
 	if (!json_in_object(root, "trial", &trial))
@@ -238,6 +356,7 @@ read_trial(const struct reader *reader, struct json_object *root, struct plans *
 	TRY(read_object(reader, "trial", trial, "features", feature_members,
 	                &out->trial_features));
 	TRY(read_object(reader, "trial", trial, "limits", limit_members, &out->trial_limits));
+	TRY(read_usage(reader, "trial", trial, out, &out->trial_usage));
 	return refuse_unknown(reader, "trial", trial, known);
 }
 
@@ -258,7 +377,7 @@ refuse_syntax(const struct reader *reader)
 enum fail
 plans_load(struct task *task, const char *path, struct plans *out)
 {
-	static const char *const known[] = {"version", "trial", "plans", NULL};
+	static const char *const known[] = {"version", "metrics", "trial", "plans", NULL};
 	struct reader reader = {.task = task, .path = path};
 	struct json_object *root, *list = NULL;
 	size_t length, count;
@@ -274,6 +393,7 @@ plans_load(struct task *task, const char *path, struct plans *out)
 		return invalid(&reader, "it", "must be an object");
 	if (!json_in_int(root, "version", &out->version) || out->version < 1)
 		return invalid(&reader, "version", "must be an integer of 1 or more");
+	TRY(read_metrics(&reader, root, out));
 	if (!json_object_object_get_ex(root, "plans", &list) ||
 	    !json_object_is_type(list, json_type_array))
 		return invalid(&reader, "plans", "must be a list");
@@ -293,4 +413,14 @@ plans_find(const struct plans *plans, const char *id)
 		if (strcmp(plans->items[i].id, id) == 0)
 			return &plans->items[i];
 	return NULL;
+}
+
+size_t
+plans_metric(const struct plans *plans, const char *name)
+{
+	size_t i = 0;
+
+	while (i < plans->metric_count && strcmp(plans->metrics[i].name, name) != 0)
+		i++;
+	return i;
 }

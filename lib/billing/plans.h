@@ -7,7 +7,27 @@
 #include "base/failure.h"
 #include "licensing/claims.h"
 
-enum { PLANS_MAX = 32 };
+enum { PLANS_MAX = 32, PLAN_METRICS_MAX = 16 };
+
+/* What instances may report beyond devices, and what its value in a month is. */
+enum metric_kind {
+	PLAN_METRIC_SUM,   /* each report adds to it: messages, calls */
+	PLAN_METRIC_LEVEL, /* the newest report of each instance counts: megabytes stored */
+};
+
+struct plan_metric {
+	const char *name;
+	enum metric_kind kind;
+};
+
+/* How much use a plan covers; nothing is refused beyond but the activation of instances. Bounds may
+ * be LICENSE_UNLIMITED. */
+struct plan_usage {
+	int64_t max_instances;
+	int64_t instance_overage;             /* so many more may be activated */
+	int64_t metric_max[PLAN_METRICS_MAX]; /* of each metric of the table */
+	const char *meters[PLAN_METRICS_MAX]; /* the name of Stripe's meter, or NULL */
+};
 
 struct plan {
 	const char *id; /* "starter", as stored and on the wire */
@@ -18,6 +38,7 @@ struct plan {
 	const char *interval; /* "month" or "year" */
 	struct license_features features;
 	struct license_limits limits;
+	struct plan_usage usage;
 };
 
 struct plans {
@@ -26,6 +47,9 @@ struct plans {
 	const char *trial_plan; /* the stored plan of a trial */
 	struct license_features trial_features;
 	struct license_limits trial_limits;
+	struct plan_usage trial_usage;
+	struct plan_metric metrics[PLAN_METRICS_MAX];
+	size_t metric_count;
 	struct plan items[PLANS_MAX];
 	size_t count;
 };
@@ -36,5 +60,8 @@ enum fail plans_load(struct task *task, const char *path, struct plans *out) MUS
 
 /* The plan, or NULL. */
 const struct plan *plans_find(const struct plans *plans, const char *id);
+
+/* The metric's index in the table, or metric_count when there is none of that name. */
+size_t plans_metric(const struct plans *plans, const char *name);
 
 #endif

@@ -121,8 +121,12 @@ END_TEST
 #define TRIAL "{\"days\":1,\"plan\":\"a\",\"features\":" FEATURES ",\"limits\":{}}"
 #define PLAN                                                                                   \
 	"{\"plan\":\"a\",\"name\":\"A\",\"price\":" PRICE ",\"features\":" FEATURES            \
-	",\"limits\":{\"maxUsers\":0}}"
-#define GOOD "{\"version\":1,\n\"trial\":" TRIAL ",\n\"plans\":[" PLAN "]}\n"
+	",\"limits\":{\"maxUsers\":0},\n\"usage\":{\"max_instances\":2,"                       \
+	"\"instance_overage\":1,\"metrics\":{\"mb\":9},\"meters\":{\"calls\":\"api\"}}}"
+#define METRICS "{\"calls\":\"sum\",\"mb\":\"level\"}"
+#define GOOD                                                                                   \
+	"{\"version\":1,\"metrics\":" METRICS ",\n\"trial\":" TRIAL ",\n\"plans\":[" PLAN "]}" \
+	"\n"
 
 static void
 write_plans(const char *text, size_t length)
@@ -150,6 +154,30 @@ START_TEST(test_good)
 	ck_assert_str_eq(plans.items[0].interval, "year");
 	ck_assert_int_eq(plans.items[0].limits.max_users, 0);
 	ck_assert_int_eq(plans.items[0].limits.max_dashboards, LICENSE_UNLIMITED);
+}
+END_TEST
+
+START_TEST(test_usage)
+{
+	const struct plan_usage *usage = &plans.items[0].usage;
+
+	write_plans(GOOD, strlen(GOOD));
+	ck_assert_msg(plans_load(&task, path, &plans) == FAIL_NONE, "%s", task.failure.message);
+	ck_assert_uint_eq(plans.metric_count, 2);
+	ck_assert_uint_eq(plans_metric(&plans, "mb"), 1);
+	ck_assert_uint_eq(plans_metric(&plans, "kb"), 2);
+	ck_assert_int_eq(plans.metrics[0].kind, PLAN_METRIC_SUM);
+	ck_assert_int_eq(plans.metrics[1].kind, PLAN_METRIC_LEVEL);
+	ck_assert_int_eq(usage->max_instances, 2);
+	ck_assert_int_eq(usage->instance_overage, 1);
+	ck_assert_int_eq(usage->metric_max[0], LICENSE_UNLIMITED);
+	ck_assert_int_eq(usage->metric_max[1], 9);
+	ck_assert_str_eq(usage->meters[0], "api");
+	ck_assert_ptr_null(usage->meters[1]);
+	/* Without a word about it nothing is bounded. */
+	ck_assert_int_eq(plans.trial_usage.max_instances, LICENSE_UNLIMITED);
+	ck_assert_int_eq(plans.trial_usage.instance_overage, 0);
+	ck_assert_int_eq(plans.trial_usage.metric_max[0], LICENSE_UNLIMITED);
 }
 END_TEST
 
@@ -195,8 +223,20 @@ static const struct {
         {"[{\"plan\":\"a\"", "[{\"plan\":\"A\"", "plans[0] needs a \"plan\""},
         {"[{\"plan\":\"a\"", "[{\"plan\":\"\"", "plans[0] needs a \"plan\""},
         {"[{\"plan\":\"a\"", "[{\"plan\":1", "plans[0] needs a \"plan\""},
-        {"]}\n", "]", "line 3: "},
-        {"]}\n", "],}\n", "line 3: "},
+        {"\"max_instances\":2", "\"max_instances\":-1",
+         "line 4: a.usage.max_instances must be an integer"},
+        {"\"instance_overage\":1", "\"overage\":1", "a.usage.overage is not a known member"},
+        {"\"usage\":{", "\"usage\":[{", "line 4: "},
+        {"{\"mb\":9}", "{\"kb\":9}", "a.usage.metrics.kb is not one of the metrics"},
+        {"{\"mb\":9}", "{\"mb\":null}", "a.usage.metrics.mb must be an integer of 0 or"},
+        {"{\"mb\":9}", "9", "a.usage.metrics must be an object"},
+        {"\"api\"", "\"Api calls\"", "a.usage.meters.calls must be the event name"},
+        {"\"sum\"", "\"avg\"", "line 1: metrics.calls must be \"sum\" or \"level\""},
+        {"\"sum\"", "1", "metrics.calls must be \"sum\" or \"level\""},
+        {"\"calls\":\"sum\"", "\"Calls\":\"sum\"", "metrics.Calls must have a name of"},
+        {METRICS, "[]", "metrics must be an object of at most 16"},
+        {"]}\n", "]", "line 4: "},
+        {"]}\n", "],}\n", "line 4: "},
         {"\n\"trial\"", "\n// what a trial gives\n\"trial\"", "line 2: "},
         {"\n\"trial\"", "\n'trial'", "line 2: "},
         {"\"name\":\"A\"", "\"name\":\"A\xff\"", "line 3: a string isn't well-formed UTF-8"},
@@ -272,6 +312,7 @@ main(void)
 	tcase_add_test(tcase, test_trial);
 	tcase_add_test(tcase, test_find);
 	tcase_add_test(tcase, test_good);
+	tcase_add_test(tcase, test_usage);
 	tcase_add_loop_test(tcase, test_broken, 0, ROWS(broken));
 	tcase_add_test(tcase, test_every_cut);
 	tcase_add_loop_test(tcase, test_not_an_object, 0, 5);
