@@ -156,7 +156,8 @@ read_body(struct call *call)
 	void *out = arena_alloc(task->arena, input->size);
 
 	call->body = out;
-	if (request->method != HTTP_POST && request->method != HTTP_PATCH)
+	if (request->method != HTTP_POST && request->method != HTTP_PATCH &&
+	    request->method != HTTP_PUT)
 		return FAIL_NONE;
 	if (request->body_length > 0 && !is_json(request->headers.content_type))
 		return task_fail(task, FAIL_MEDIA_TYPE, "invalid_media_type",
@@ -190,11 +191,32 @@ check_path(struct call *call)
 
 	if (customer_id == NULL || customer_id_is_well_formed(customer_id))
 		return FAIL_NONE;
-	/* Callers that were not looked up yet are told first that they are unknown. */
-	if (call->route->joins_caller)
-		TRY(caller_resolve(call));
 	return task_fail(&call->request->task, FAIL_NOT_FOUND, "customer_not_found",
 	                 "There is no such customer.");
+}
+
+static enum fail
+read_input(struct call *call)
+{
+	TRY(check_path(call));
+	TRY(read_query(call));
+	TRY(read_body(call));
+	return caller_check_body(call);
+}
+
+/* Callers that were not looked up yet are told first that they are unknown. */
+static enum fail
+refuse_input(struct call *call)
+{
+	struct task *task = &call->request->task;
+	const struct failure fault = task->failure;
+
+	if (!call->route->joins_caller)
+		return fault.kind;
+	task_clear(task);
+	TRY(caller_resolve(call));
+	task->failure = fault;
+	return fault.kind;
 }
 
 static enum fail
@@ -208,12 +230,11 @@ answer(struct call *call)
 	TRY(check_pool(call));
 	TRY(check_size(call));
 	TRY(caller_read(call));
-	if (!call->route->joins_caller)
+	/* A stored answer is only its own caller's. */
+	if (!call->route->joins_caller || replay_applies(call))
 		TRY(caller_resolve(call));
-	TRY(check_path(call));
-	TRY(read_query(call));
-	TRY(read_body(call));
-	TRY(caller_check_body(call));
+	if (read_input(call) != FAIL_NONE)
+		return refuse_input(call);
 	if (replay_applies(call))
 		return replay_or_run(call);
 	return call->route->handler(call);
