@@ -77,7 +77,7 @@ prepare_place() {
 	[[ -d $STATE ]] || own 711 "$CALLER" "$STATE"
 	[[ -w $STATE ]] || die "RUN_DIR: cannot write to $STATE"
 	own 711 "$CALLER" "$STATE/pids" "$STATE/log" "$STATE/tls" "$STATE/nginx"
-	own 700 "$WEB_USER" "$STATE/keys" "$STATE/billingd"
+	own 700 "$WEB_USER" "$STATE/keys" "$STATE/billingd" "$STATE/stripe"
 	find_sockets
 	if [[ $STATE != "$RUN_DIR" ]]; then
 		ln -sfn -- "$STATE/env" "$RUN_DIR/env"
@@ -140,6 +140,7 @@ check_settings() {
 	unset DATABASE_URL_FILE
 	DATABASE_URL="postgresql:///billing?host=$SOCKETS/postgres&port=5432&user=billing"
 	BILLINGD_PID_FILE=$STATE/billingd/billingd.pid
+	choose_stripe
 	# shellcheck disable=SC2034  # service.sh reads them
 	readonly BASE_URL DATABASE_URL BILLINGD_PID_FILE
 }
@@ -151,19 +152,25 @@ kept_value() {
 
 check_tools() {
 	need openssl curl nginx
+	[[ $STAND_IN == off || -x /usr/bin/python3 ]] ||
+		die "/usr/bin/python3 is missing; 'make deps' installs what is needed"
 	BIN=$ROOT/build/${BUILD_VARIANT:-release}
 	[[ -x $BIN/billingd && -x $BIN/billingctl ]] ||
 		die "$BIN/billingd is missing; 'make build' makes it"
 	find_postgres
 }
 
-# A listener on any address would keep nginx from this port.
-check_port() {
+# port_in_use PORT: a listener on any address would keep us from it.
+port_in_use() {
 	local hex
 
-	hex=$(printf '%04X' "$HTTPS_PORT")
-	if cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
-		awk -v port=":$hex\$" '$4 == "0A" && $2 ~ port { found = 1 } END { exit !found }'; then
+	hex=$(printf '%04X' "$1")
+	cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
+		awk -v port=":$hex\$" '$4 == "0A" && $2 ~ port { found = 1 } END { exit !found }'
+}
+
+check_port() {
+	if port_in_use "$HTTPS_PORT"; then
 		die "port $HTTPS_PORT is in use by another program; choose one with HTTPS_PORT="
 	fi
 }

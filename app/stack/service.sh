@@ -13,7 +13,7 @@ prepare_service() {
 	BILLINGD=$(for_service "$BIN/billingd")
 	BILLINGCTL=$(for_service "$BIN/billingctl")
 	AS_SERVICE=("${AS_WEB[@]}" env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u MAKEOVERRIDES
-		-u RUN_DIR -u HTTPS_PORT -u RATE_LIMITS -u BUILD_VARIANT "HOME=$STATE"
+		-u RUN_DIR -u HTTPS_PORT -u RATE_LIMITS -u BUILD_VARIANT -u STRIPE_STAND_IN "HOME=$STATE"
 		"BASE_URL=$BASE_URL" "KEYS_DIR=$KEYS_DIR" "DATABASE_URL=$DATABASE_URL"
 		"BILLING_SOCKET=$BILLING_SOCKET_PATH" "BILLING_STRIPE_SOCKET=$STRIPE_SOCKET_PATH"
 		"BILLINGD_PID_FILE=$BILLINGD_PID_FILE"
@@ -72,7 +72,7 @@ new_operator() {
 
 # Writes the env file. The two operators are made once for a database and kept there.
 make_operators() {
-	local owner='' viewer='' secret
+	local owner='' viewer='' name stripe=()
 
 	if [[ $CLUSTER_IS_NEW == no ]]; then
 		owner=$(kept_value ADMIN_API_KEY)
@@ -80,11 +80,16 @@ make_operators() {
 	fi
 	[[ -n $owner ]] || owner=$(new_operator owner)
 	[[ -n $viewer ]] || viewer=$(new_operator viewer)
-	secret=$(kept_value STRIPE_WEBHOOK_SECRET)
-	[[ -n $secret ]] || secret=whsec_$(openssl rand -hex 32)
+	if [[ $STAND_IN == on ]]; then
+		for name in "${STAND_IN_SETTINGS[@]}"; do
+			stripe+=("$name" "${!name}")
+		done
+	else
+		stripe=(STRIPE_WEBHOOK_SECRET "$(webhook_secret)")
+	fi
 	write_env BASE_URL "$BASE_URL" ADMIN_API_KEY "$owner" VIEWER_API_KEY "$viewer" \
 		CA_CERT "$STATE/tls/cert.pem" DATABASE_URL "$DATABASE_URL" \
-		STRIPE_WEBHOOK_SECRET "$secret" BILLINGD_PID_FILE "$BILLINGD_PID_FILE" \
+		"${stripe[@]}" BILLINGD_PID_FILE "$BILLINGD_PID_FILE" \
 		BILLING_SOCKET "$BILLING_SOCKET_PATH" BILLING_STRIPE_SOCKET "$STRIPE_SOCKET_PATH" \
 		KEYS_DIR "$KEYS_DIR"
 }
@@ -113,22 +118,42 @@ wait_until_ready() {
 	done
 }
 
-print_welcome() {
-	local env=$RUN_DIR/env
+# The stand-in's part of the welcome.
+print_story() {
+	cat <<WORDS
 
+  Buy a plan for it. No key of Stripe's is given, so a stand-in plays Stripe at
+  $STRIPE_API_BASE; no money moves:
+    api -d "{\"customer_id\": \"\$ID\", \"plan\": \"professional\"}" "\$BASE_URL/api/subscriptions/checkout"
+  Open the checkout_url of the answer in a browser and pay with the first test card. Then fetch
+  the licence that was paid for, and what it says:
+    api "\$BASE_URL/api/licenses/\$ID"
+    api "\$BASE_URL/api/subscriptions/\$ID"
+  To sell through Stripe itself, start with STRIPE_SECRET_KEY and its relatives (README.md).
+WORDS
+}
+
+print_welcome() {
+	local env=$RUN_DIR/env logs=billingd,nginx-access,nginx-error,postgres
+
+	[[ $STAND_IN == off ]] || logs+=,stripe
 	[[ $PWD != "$CALLED_FROM" ]] && env=$(realpath --relative-base="$CALLED_FROM" -s "$env")
 	[[ $env == /* ]] || env=./$env
 	cat <<WORDS
 
 Global Billing is ready at $BASE_URL
 
-  Sign up a customer:
+  Sign up a customer, which begins its trial:
     . $(printf %q "$env")
-    curl --cacert "\$CA_CERT" -H "Authorization: Bearer \$ADMIN_API_KEY" \\
-         -H 'Content-Type: application/json' \\
-         -d '{"email": "jane@example.com", "company_name": "Acme Corp"}' "\$BASE_URL/api/customers"
+    api() { curl -sS --cacert "\$CA_CERT" -H "Authorization: Bearer \$ADMIN_API_KEY" \\
+            -H 'Content-Type: application/json' "\$@"; echo; }
+    api -d '{"email": "jane@example.com", "company_name": "Acme Corp"}' "\$BASE_URL/api/customers" | tee sign-up.json
+    ID=\$(grep -o 'cust_[0-9a-f]*' sign-up.json | head -n 1)
+WORDS
+	[[ $STAND_IN == off ]] || print_story
+	cat <<WORDS
 
-  Logs:  $STATE/log/{billingd,nginx-access,nginx-error,postgres}.log
+  Logs:  $STATE/log/{$logs}.log
   State: $STATE
 WORDS
 	if [[ $STATE != "$RUN_DIR" ]]; then

@@ -1,14 +1,15 @@
 #!/bin/bash
 # stack.sh run|start|stop|status: the whole of Global Billing on this machine, for make run.
-# stack.sh start|stop postgres|billingd|nginx: only that part of a stack, for tests of faults.
+# stack.sh start|stop postgres|stripe|billingd|nginx: only that part of a stack, for tests of faults.
 #
 # A private PostgreSQL, billingd and nginx, all their state in RUN_DIR (default .run), listening
 # on HTTPS_PORT (default 8443). Several live side by side with other folders and ports. Settings
-# of billingd are passed on from the environment; RATE_LIMITS=off is for load tests;
-# BUILD_VARIANT picks build/<variant>/. Never asks a question; says in one line what is wrong.
+# of billingd are passed on from the environment. Without STRIPE_SECRET_KEY a stand-in for Stripe
+# runs along, unless STRIPE_STAND_IN=off; RATE_LIMITS=off is for load tests; BUILD_VARIANT picks
+# build/<variant>/. Never asks a question; says in one line what is wrong.
 #
 # In reading order: common.sh (words and processes), place.sh (folders and users), postgres.sh,
-# service.sh (keys, migration, billingd, operators), nginx.sh.
+# stripe.sh (the stand-in), service.sh (keys, migration, billingd, operators), nginx.sh.
 
 set -euo pipefail
 umask 077
@@ -30,13 +31,16 @@ source "$STACK_DIR/common.sh"
 source "$STACK_DIR/place.sh"
 # shellcheck source=app/stack/postgres.sh
 source "$STACK_DIR/postgres.sh"
+# shellcheck source=app/stack/stripe.sh
+source "$STACK_DIR/stripe.sh"
 # shellcheck source=app/stack/service.sh
 source "$STACK_DIR/service.sh"
 # shellcheck source=app/stack/nginx.sh
 source "$STACK_DIR/nginx.sh"
 
-# In the order in which they start; they stop the other way round.
-readonly SERVICES=(postgres billingd nginx)
+# In the order in which they start; they stop the other way round. The stand-in for Stripe joins
+# them where it is wanted.
+SERVICES=(postgres billingd nginx)
 
 usage() {
 	sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
@@ -47,12 +51,12 @@ check_all() {
 	local service running=()
 
 	check_settings
-	for service in "${SERVICES[@]}"; do
+	for service in postgres billingd nginx; do
 		if is_running "$service"; then
 			running+=("$service")
 		fi
 	done
-	if [[ ${#running[@]} -eq ${#SERVICES[@]} ]]; then
+	if [[ ${#running[@]} -eq 3 ]]; then
 		die "already running in $RUN_DIR; see 'make status', or 'make stop' first"
 	elif [[ ${#running[@]} -gt 0 ]]; then
 		say "cleaning up after an earlier run: ${running[*]}"
@@ -75,6 +79,7 @@ start_services() {
 	wait "$keys" || exit 1
 	wait "$certificate" || exit 1
 	start_postgres
+	[[ $STAND_IN == off ]] || start_stripe
 	migrate
 	check_service
 	make_operators
@@ -87,6 +92,7 @@ start_services() {
 stop_services() {
 	stop_nginx
 	stop_billingd
+	stop_stripe
 	stop_postgres
 }
 
@@ -146,6 +152,7 @@ start_part() {
 	check_settings
 	check_tools
 	prepare_service
+	[[ $STAND_IN == off || $1 == stripe ]] || use_stand_in
 	"stop_$1"
 	"start_$1"
 	unlock_place
@@ -190,6 +197,7 @@ command_status() {
 	local service code=0
 
 	find_place
+	[[ -z $(kept_value STRIPE_API_BASE) ]] || SERVICES=(postgres stripe billingd nginx)
 	for service in "${SERVICES[@]}"; do
 		if is_running "$service"; then
 			echo "$service: running (pid $(pid_of "$service"))"
@@ -207,13 +215,14 @@ case "$*" in
 run | start | stop | status)
 	"command_$1"
 	;;
-"start postgres" | "start billingd" | "start nginx" | "stop postgres" | "stop billingd" | "stop nginx")
+"start postgres" | "start stripe" | "start billingd" | "start nginx" | \
+	"stop postgres" | "stop stripe" | "stop billingd" | "stop nginx")
 	"command_$1" "$2"
 	;;
 help | --help | -h)
 	usage
 	;;
 *)
-	die "usage: stack.sh run|start|stop|status, or start|stop postgres|billingd|nginx"
+	die "usage: stack.sh run|start|stop|status, or start|stop postgres|stripe|billingd|nginx"
 	;;
 esac

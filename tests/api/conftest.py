@@ -27,12 +27,13 @@ def pytest_report_header():
 
 @pytest.fixture(scope="session")
 def new_stack():
-    """A maker of stacks with settings of their own: new_stack(PUBLIC_SIGNUP="on"). They live until
-    the end of the session; one that is in the way can be closed earlier with close()."""
+    """A maker of stacks with settings of their own: new_stack(PUBLIC_SIGNUP="on"), or with a
+    stand-in for Stripe: new_stack(stripe=True). They live until the end of the session; one that
+    is in the way can be closed earlier with close()."""
     made = []
 
-    def make(**settings):
-        stack = Stack(**settings)
+    def make(stripe=False, **settings):
+        stack = Stack(stripe, **settings)
         made.append(stack)
         return stack.start()
 
@@ -51,6 +52,20 @@ def new_stack():
 def stack(new_stack):
     """The stack that tests share: nobody may count on what else is in its database."""
     return new_stack()
+
+
+@pytest.fixture(scope="session")
+def stripe_stack(new_stack):
+    """The stack with a stand-in for Stripe that tests share."""
+    return new_stack(stripe=True)
+
+
+@pytest.fixture
+def stripe(stripe_stack):
+    """The shared stack's stand-in, which goes back to working well after the test."""
+    yield stripe_stack.stripe
+    stripe_stack.stripe.faults([])
+    stripe_stack.stripe.hold(False)
 
 
 @pytest.fixture

@@ -111,6 +111,10 @@ def pss_megabytes(pid):
     return kilobytes / 1024
 
 
+def _is_worker(pid):
+    return pathlib.Path(f"/proc/{pid}/comm").read_text(encoding="ascii") == "billingd worker\n"
+
+
 class Rig:
     """A context: the stack and the reference nginx run inside it and are gone after it."""
 
@@ -146,7 +150,7 @@ class Rig:
                    "BASE_URL", "PLANS_FILE", "KEYS_DIR", "MIGRATIONS_DIR")
         environment = {name: value for name, value in os.environ.items() if name not in foreign}
         environment |= {"RUN_DIR": str(self.run_dir), "HTTPS_PORT": str(self.port),
-                        "RATE_LIMITS": "off", "LOG_LEVEL": "info", "BUILD_VARIANT": VARIANT}
+                        "RATE_LIMITS": "off", "LOG_LEVEL": "info", "STRIPE_STAND_IN": "off", "BUILD_VARIANT": VARIANT}
         # Not under our pipes: what it starts lives on and would hold them open.
         with open(self.folder / "stack.log", "a", encoding="utf-8") as log:
             code = subprocess.run([STACK, command], env=environment, stdin=subprocess.DEVNULL,
@@ -198,8 +202,8 @@ class Rig:
         return int((self.run_dir / "pids" / service).read_text(encoding="ascii").split()[0])
 
     def workers(self):
-        """How many workers billingd has: its children, but for the jobs process."""
-        return len(family(self.pid("billingd"))) - 2
+        """How many workers answer what is measured: not the jobs process, not the Stripe pool."""
+        return sum(map(_is_worker, family(self.pid("billingd"))))
 
     def database(self, role="billing"):
         """A libpq URL; the role postgres may do anything."""

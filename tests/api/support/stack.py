@@ -1,5 +1,6 @@
 """A private stack: PostgreSQL, billingd and nginx on a free port, with a folder of its own."""
 
+import importlib.util
 import json
 import os
 import re
@@ -17,6 +18,16 @@ from .client import SECRET, Api
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / "app/stack/stack.sh"
 VARIANT = os.environ.get("BILLING_VARIANT", "release")
+
+def _stand_in():
+    """The module that starts and controls a stand-in for Stripe."""
+    spec = importlib.util.spec_from_file_location("stripe_handle", ROOT / "tests/stripe/handle.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+StandIn = _stand_in().StandIn
 
 # What of our own environment reaches the service; its settings come from each test alone.
 PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS")
@@ -44,11 +55,24 @@ def wait_for(condition, seconds=20, every=0.05):
         time.sleep(every)
 
 
-class Stack:
-    """`settings` are billingd's by name, and RATE_LIMITS, which is off unless given."""
+# What the stand-in for Stripe sells, and the settings that say so to billingd.
+PRICES = {"starter": {"month": ("price_starter_month", 2900), "year": ("price_starter_year", 29000)},
+          "professional": {"month": ("price_professional_month", 9900),
+                           "year": ("price_professional_year", 99000)},
+          "enterprise": {"month": ("price_enterprise_month", 49900),
+                         "year": ("price_enterprise_year", 499000)}}
 
-    def __init__(self, **settings):
-        self.settings = {"RATE_LIMITS": "off", **{k: str(v) for k, v in settings.items()}}
+
+class Stack:
+    """`settings` are billingd's by name, and RATE_LIMITS, which is off unless given. With `stripe`
+    it has a stand-in for Stripe of its own as `stack.stripe`, with the prices above, whose
+    webhooks come in through nginx."""
+
+    def __init__(self, stripe=False, **settings):
+        self.settings = {"RATE_LIMITS": "off", "STRIPE_STAND_IN": "off",
+                         **{k: str(v) for k, v in settings.items()}}
+        self.with_stripe = stripe
+        self.stripe = None
         self.build_dir = ROOT / "build" / VARIANT
         self.secrets = set()  # every key that was handed out
         self.driven = set()   # (operation id, status) of every answer
@@ -65,6 +89,8 @@ class Stack:
 
     def start(self):
         """Starts all of it, on the same port as before if there was one."""
+        if self.with_stripe:
+            self._start_stripe()
         for attempt in range(5):
             self.https_port = self.https_port or free_port()
             done = self.script("start", check=False)
@@ -75,12 +101,39 @@ class Stack:
             self.https_port = 0
         self.running = True
         self._read_env()
+        if self.with_stripe:
+            self._connect_stripe()
         self.api = self.api or Api(self)
         return self
+
+    def _start_stripe(self):
+        if self.stripe is not None:
+            if self.stripe.process is None:
+                self.stripe.start()
+            return
+        prices = ",".join(f"{plan}={price}:{amount}:{interval}" for plan, sold in PRICES.items()
+                          for interval, (price, amount) in sold.items())
+        self.stripe_log = open(self.place / "stripe.log", "ab")
+        self.stripe = StandIn(prices=prices, data_file=self.place / "stripe.data",
+                              log=self.stripe_log)
+        known = {"STRIPE_API_BASE": self.stripe.url, "STRIPE_SECRET_KEY": self.stripe.secret_key,
+                 "STRIPE_WEBHOOK_SECRET": self.stripe.webhook_secret}
+        for plan, sold in PRICES.items():
+            known[f"STRIPE_PRICE_{plan.upper()}"] = ",".join(price for price, _ in sold.values())
+        self.settings = {**known, **self.settings}
+
+    def _connect_stripe(self):
+        """It can trust our certificate only now that there is one."""
+        url = f"https://localhost:{self.https_port}/api/webhooks/stripe"
+        if self.stripe.options.get("webhook_url") != url:
+            self.stripe.options.update(webhook_url=url, webhook_ca=self.ca_cert)
+            self.stripe.restart()
 
     def stop(self):
         """Stops all of it; the state stays."""
         self.script("stop")
+        if self.stripe is not None:
+            self.stripe.stop()
         self.running = False
 
     def close(self):
@@ -91,6 +144,9 @@ class Stack:
             self.check_logs()
         finally:
             self.script("stop", check=False)
+            if self.stripe is not None:
+                self.stripe.stop()
+                self.stripe_log.close()
             shutil.rmtree(self.place, ignore_errors=True)
 
     def script(self, *arguments, check=True):
@@ -111,13 +167,14 @@ class Stack:
         self.viewer_key = values["VIEWER_API_KEY"]
         self.ca_cert = values["CA_CERT"]
         self.database_url = values["DATABASE_URL"]
-        self.webhook_secret = values["STRIPE_WEBHOOK_SECRET"]
+        self.webhook_secret = self.settings.get("STRIPE_WEBHOOK_SECRET",
+                                                values["STRIPE_WEBHOOK_SECRET"])
         self.pid_file = Path(values["BILLINGD_PID_FILE"])
         self.secrets.update((self.admin_key, self.viewer_key))
         # What billingctl, psql and the like need to work on this stack.
         self.env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         self.env.update({name: value for name, value in self.settings.items()
-                         if name != "RATE_LIMITS"})
+                         if name not in ("RATE_LIMITS", "STRIPE_STAND_IN")})
         self.env.update(BASE_URL=self.base_url, DATABASE_URL=self.database_url,
                         KEYS_DIR=str(self.run_dir / "keys"),
                         PLANS_FILE=self.settings.get("PLANS_FILE", str(ROOT / "conf/plans.json")),
@@ -180,7 +237,8 @@ class Stack:
         """Texts that must never be seen in a log."""
         pem = (self.run_dir / "keys/private-key.pem").read_text(encoding="ascii")
         body = [line for line in pem.splitlines() if line and not line.startswith("-----")]
-        return {*body, self.webhook_secret, self.mail_domain}
+        keys = {self.stripe.secret_key} if self.stripe else set()
+        return {*body, *keys, self.webhook_secret, self.mail_domain}
 
     def check_logs(self):
         """Asserts what must hold for every log of every run."""

@@ -1,0 +1,116 @@
+# shellcheck shell=bash
+# stripe.sh: where no key of Stripe's is given, a stand-in for it, so that everything can be played
+# through without an account: tests/stripe, the one that the tests use.
+
+# What the stack brings itself while the stand-in runs.
+readonly STAND_IN_SETTINGS=(STRIPE_SECRET_KEY_FILE STRIPE_API_BASE STRIPE_WEBHOOK_SECRET
+	STRIPE_PRICE_STARTER STRIPE_PRICE_PROFESSIONAL STRIPE_PRICE_ENTERPRISE)
+
+# Sets STAND_IN to on or off, and SERVICES. Whatever was read from an env file of this stack is not
+# taken for the caller's own, so that a real key never meets the stand-in's address.
+choose_stripe() {
+	local name
+
+	for name in "${STAND_IN_SETTINGS[@]}"; do
+		[[ -n ${!name:-} && ${!name} != "$(kept_value "$name")" ]] || unset "$name"
+	done
+	for name in STRIPE_SECRET_KEY STRIPE_WEBHOOK_SECRET_FILE; do
+		[[ -n ${!name:-} ]] || unset "$name"
+	done
+	STAND_IN=${STRIPE_STAND_IN:-on}
+	[[ $STAND_IN == on || $STAND_IN == off ]] ||
+		die "STRIPE_STAND_IN: '$STAND_IN' is neither on nor off"
+	[[ -z ${STRIPE_SECRET_KEY:-}${STRIPE_SECRET_KEY_FILE:-} ]] || STAND_IN=off
+	if [[ $STAND_IN == off ]]; then
+		SERVICES=(postgres billingd nginx)
+		return
+	fi
+	# shellcheck disable=SC2034  # stack.sh reads it
+	SERVICES=(postgres stripe billingd nginx)
+	for name in "${STAND_IN_SETTINGS[@]}" STRIPE_WEBHOOK_SECRET_FILE STRIPE_CA_FILE; do
+		[[ -z ${!name:-} ]] ||
+			die "$name is set but STRIPE_SECRET_KEY is not; set both, or none for a stand-in"
+	done
+}
+
+# keep_secret FILE VALUE: for billingd's user alone.
+keep_secret() {
+	echo "$2" >"$1"
+	[[ $EUID -ne 0 ]] || chown "$WEB_USER:" "$1"
+}
+
+# plan_is_sold PLAN: whether the table of plans has it.
+plan_is_sold() {
+	grep -q "\"plan\": *\"$1\"" "${PLANS_FILE:-$ROOT/conf/plans.json}"
+}
+
+# Sets the prices: as settings of billingd, and as the stand-in wants to hear of them.
+set_prices() {
+	local plan amount name
+
+	STAND_IN_PRICES=
+	while read -r plan amount; do
+		name=STRIPE_PRICE_${plan^^}
+		printf -v "$name" %s ''
+		plan_is_sold "$plan" || continue
+		printf -v "$name" %s "price_${plan}_month,price_${plan}_year"
+		STAND_IN_PRICES+=$plan=price_${plan}_month:$amount:month,
+		STAND_IN_PRICES+=$plan=price_${plan}_year:$((10 * amount)):year,
+	done <<<$'starter 2900\nprofessional 9900\nenterprise 49900'
+}
+
+# The port stays the same, as billingd and pages that are open in a browser know it.
+start_stripe() {
+	local folder=$STATE/stripe port=0 end=$((SECONDS + 20)) program
+
+	[[ $STAND_IN == on ]] || die "there is no stand-in beside a key of Stripe's"
+	[[ ! -s $folder/port ]] || port=$(<"$folder/port")
+	if port_in_use "$port"; then
+		is_running billingd && die "port $port, the stand-in's, is in use by another program"
+		port=0
+	fi
+	[[ -s $folder/secret-key ]] || keep_secret "$folder/secret-key" "sk_test_$(openssl rand -hex 16)"
+	STRIPE_WEBHOOK_SECRET=$(webhook_secret)
+	keep_secret "$folder/webhook-secret" "$STRIPE_WEBHOOK_SECRET"
+	set_prices
+	program=$(for_service "$ROOT/tests/stripe")
+	rm -f -- "$folder/port"
+	spawn stripe "$STATE/log/stripe.log" "${AS_WEB[@]}" env -i PATH="$PATH" LC_ALL=C.UTF-8 \
+		PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$program" --port "$port" \
+		--port-file "$folder/port" --data-file "$folder/data" --prices "${STAND_IN_PRICES%,}" \
+		--secret-key "$(<"$folder/secret-key")" --webhook-secret "$STRIPE_WEBHOOK_SECRET" \
+		--webhook-url "https://localhost:$HTTPS_PORT/api/webhooks/stripe" \
+		--webhook-ca "$STATE/tls/cert.pem"
+	until [[ -s $folder/port ]]; do
+		is_running stripe || die "the stand-in for Stripe did not start: $(last_words stripe)"
+		((SECONDS <= end)) || die "the stand-in for Stripe is not ready; see $(log_of stripe)"
+		sleep 0.02
+	done
+	use_stand_in
+}
+
+# Tells billingd where it is.
+use_stand_in() {
+	local folder=$STATE/stripe name
+
+	set_prices
+	# shellcheck disable=SC2034  # read by name, below and for the env file
+	STRIPE_API_BASE=http://127.0.0.1:$(<"$folder/port")
+	STRIPE_SECRET_KEY_FILE=$folder/secret-key
+	AS_SERVICE+=("STRIPE_WEBHOOK_SECRET_FILE=$folder/webhook-secret")
+	for name in "${STAND_IN_SETTINGS[@]}"; do
+		[[ $name == STRIPE_WEBHOOK_SECRET ]] || AS_SERVICE+=("$name=${!name}")
+	done
+}
+
+# The one that the env file has: the stand-in signs with it, and scripts may.
+webhook_secret() {
+	local kept
+
+	kept=$(kept_value STRIPE_WEBHOOK_SECRET)
+	echo "${kept:-whsec_$(openssl rand -hex 32)}"
+}
+
+stop_stripe() {
+	stop_one stripe TERM 5 KILL
+}

@@ -1,0 +1,65 @@
+"""The stand-in for Stripe beside a stack: what tests have of it, and what `make run` starts."""
+
+import re
+import shlex
+from pathlib import Path
+
+import requests
+from support.stack import PRICES
+
+
+def test_a_stack_for_tests_knows_its_stand_in(stripe_stack, stripe):
+    """The prices are there, and its events come in through nginx with TLS and a signature."""
+    assert stripe_stack.env["STRIPE_API_BASE"] == stripe.url
+    for sold in PRICES.values():
+        for price, amount in sold.values():
+            assert stripe.call("GET", f"/v1/prices/{price}")["unit_amount"] == amount
+    stripe.call("POST", "/v1/customers", {"email": "jane@example.com"})
+    event, = stripe.events("customer.created")
+    stripe.wait(lambda: any(one["event"] == event["id"] for one in stripe.deliveries()))
+    url = f"https://localhost:{stripe_stack.https_port}/api/webhooks/stripe"
+    assert {one["url"] for one in stripe.deliveries()} == {url}
+
+
+def env_of(stack):
+    """What the stack says to shells."""
+    words = shlex.split((stack.run_dir / "env").read_text(encoding="utf-8"), comments=True)
+    return dict(word.split("=", 1) for word in words)
+
+
+def test_make_run_plays_stripe_unless_there_is_a_key(new_stack):
+    """It keeps its address when it is started anew, and goes when a key is given."""
+    stack = new_stack(STRIPE_STAND_IN="on")
+    env = env_of(stack)
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+", env["STRIPE_API_BASE"])
+    assert "stripe: running" in stack.script("status").stdout
+    key = (stack.run_dir / "stripe/secret-key").read_text(encoding="ascii").strip()
+    price = env["STRIPE_PRICE_PROFESSIONAL"].split(",")[0]
+
+    def ask():
+        return requests.get(f"{env['STRIPE_API_BASE']}/v1/prices/{price}", timeout=10, headers={
+            "Authorization": f"Bearer {key}", "Stripe-Version": "2025-03-31.basil"}).json()
+
+    assert ask()["unit_amount"] == 9900
+    stack.script("stop", "stripe")
+    assert "stripe: not running" in stack.script("status", check=False).stdout
+    stack.script("start", "stripe")
+    assert ask()["unit_amount"] == 9900
+    stack.stop()
+    # Half a configuration is refused before anything is started.
+    for name in ("STRIPE_API_BASE", "STRIPE_PRICE_STARTER", "STRIPE_WEBHOOK_SECRET"):
+        stack.settings[name] = "http://localhost:1"
+        done = stack.script("start", check=False)
+        assert done.returncode == 1 and f"{name} is set but STRIPE_SECRET_KEY is not" in done.stderr
+        del stack.settings[name]
+    # The env file of an earlier run is no reason to send a real key to the stand-in's address.
+    stack.settings.update(STRIPE_SECRET_KEY="sk_test_51Real", **{
+        name: value for name, value in env.items() if name.startswith("STRIPE_")})
+    said = stack.script("start").stdout
+    stack.running = True
+    assert "stand-in" not in said
+    assert "STRIPE_API_BASE" not in env_of(stack)
+    assert "stripe" not in stack.script("status").stdout
+    environ = Path(f"/proc/{stack.pids()[0]}/environ").read_bytes()
+    assert b"STRIPE_SECRET_KEY=sk_test_51Real" in environ
+    assert b"STRIPE_API_BASE" not in environ and b"STRIPE_PRICE" not in environ
