@@ -95,7 +95,7 @@ stop status:
 SOURCES := $(wildcard app/*/*.[ch] lib/*/*.[ch])
 FORMATTED := $(SOURCES) $(wildcard tests/*/*.[ch])
 .PHONY: check check-all check-unit check-api check-faults lint format format-check layers \
-	docs-check compose-check library-check bench
+	docs-check compose-check library-check recipes-check bench
 check:
 	@app/stack/packages.sh build run check
 	@$(MAKE) --no-print-directory check-all
@@ -134,6 +134,11 @@ docs-check: build
 
 library-check:
 	@tests/library.sh
+
+# The recipes of README.md in their languages, by the vectors that liblicense itself is tested with.
+recipes-check: liblicense
+	@tests/vectors/generate.py --check
+	@tests/recipes/run.py $(BUILD)
 
 compose-check:
 	@docker-compose config -q && echo "compose: docker-compose.yml is well-formed"

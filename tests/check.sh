@@ -19,6 +19,7 @@ part "build with gcc" "${make[@]}" -j"$jobs" build unit-tests
 part "build with clang" "${make[@]}" -j"$jobs" CC=clang build unit-tests
 part "build with sanitizers" "${make[@]}" -j"$jobs" SANITIZE=1 build unit-tests
 part "library" tests/library.sh
+part "recipes" "${make[@]}" recipes-check
 part "documents" "${make[@]}" docs-check compose-check
 part "lint" "${make[@]}" lint
 # Unit tests on one core, the service from outside on the other.

@@ -1,0 +1,149 @@
+#!/usr/bin/python3
+"""Runs the recipes of README.md against the shared vectors, with the libraries that are installed.
+
+    run.py BUILD_DIR     exit status 1 when a recipe gives another verdict than the vectors
+
+The code is taken out of README.md as it stands there.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VECTORS = json.loads((ROOT / "tests/vectors/licenses.json").read_text(encoding="utf-8"))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+RECIPES = README[README.index("### Recipes"):]
+
+JOSE_HARNESS = """
+const vectors = JSON.parse(require('fs').readFileSync(process.argv[2]))
+;(async () => {
+  for (const one of vectors.vectors)
+    console.log(await judge(one.token, { ...vectors, now: one.now, graceDays: vectors.grace_days }))
+})()
+"""
+
+C_HARNESS = """
+int
+main(int argc, char **argv)
+{
+	return show(argv[1], argv[2], argc > 3 ? argv[3] : NULL);
+}
+"""
+
+
+def blocks(language):
+    """The code blocks of a language, in their order."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", RECIPES, re.S | re.M)
+
+
+def compare(recipe, verdicts, wanted=None):
+    """Reports where the verdicts aren't the vectors'; how many."""
+    wanted = wanted or [one["verdict"] for one in VECTORS["vectors"]]
+    names = [one["name"] for one in VECTORS["vectors"]]
+    assert len(verdicts) == len(wanted), f"{recipe}: {len(verdicts)} verdicts of {len(wanted)}"
+    wrong = [f"{recipe}: {name}: {got} instead of {right}"
+             for name, got, right in zip(names, verdicts, wanted) if got != right]
+    print("\n".join(wrong) if wrong else f"recipe for {recipe}: {len(wanted)} verdicts agree")
+    return len(wrong)
+
+
+def python():
+    scope = {}
+    exec(compile(blocks("python")[0], "README.md", "exec"), scope)  # our own text
+    return compare("Python", [scope["judge"](one["token"], VECTORS["jwks"], VECTORS["issuer"],
+                                             VECTORS["revocations"], one["now"],
+                                             VECTORS["grace_days"]) for one in VECTORS["vectors"]])
+
+
+def node(recipe, module, code, scratch):
+    """Runs the code with node, unless the module isn't there."""
+    environment = {**os.environ, "NODE_PATH": os.environ.get("NODE_PATH", "/usr/share/nodejs")}
+    if not shutil.which("node") or subprocess.run(
+            ["node", "-e", f"require('{module}')"], env=environment, cwd=scratch, check=False,
+            capture_output=True).returncode:
+        print(f"recipe for {recipe}: skipped, {module} isn't installed")
+        return 0
+    program = scratch / f"{module}.js"
+    program.write_text(code + JOSE_HARNESS, encoding="utf-8")
+    done = subprocess.run(["node", program, ROOT / "tests/vectors/licenses.json"], text=True,
+                          env=environment, capture_output=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return compare(recipe, done.stdout.split())
+
+
+def shell(scratch):
+    keys = scratch / "keys"
+    keys.mkdir()
+    pems = re.findall(r"-----BEGIN.*?-----END[^\n]*\n", VECTORS["pem"], re.S)
+    for jwk, pem in zip(VECTORS["jwks"]["keys"], pems):
+        (keys / f"{jwk['kid']}.pem").write_text(pem, encoding="ascii")
+    verdicts, wanted = [], []
+    script = blocks("sh")[0] + 'for token in "$1"/*.jwt; do genuine "$token" "$2" >"$token.out" ' \
+        '&& echo genuine || echo forged; done'
+    for number, one in enumerate(VECTORS["vectors"]):
+        (scratch / f"{number:03}.jwt").write_text(one["token"], encoding="ascii")
+        # What is signed by us but makes no sense, or is another issuer's, is for who reads it.
+        signed = one["reason"] == "license_issuer_invalid" or one["verdict"] not in ("forged", "none")
+        signed |= one["name"].startswith(("payload ", "without ", "exp ", "sub "))
+        wanted.append("genuine" if signed else "forged")
+    done = subprocess.run(["sh", "-c", script, "sh", scratch, keys], text=True, check=False,
+                          capture_output=True, timeout=120)
+    verdicts = done.stdout.split()
+    for number, one in enumerate(VECTORS["vectors"]):
+        printed = (scratch / f"{number:03}.jwt.out").read_bytes()
+        if one["verdict"] == "valid":
+            assert json.loads(printed)["jti"] == "lic_live", one["name"]
+        elif wanted[number] == "forged":
+            assert not printed, one["name"]
+    return compare("the shell", verdicts, wanted)
+
+
+def c(scratch, build):
+    """Compiled against the installed library; the system's clock, so only what it doesn't change."""
+    make = ["make", "--no-print-directory", "-s", "-C", ROOT, "install-liblicense",
+            "PREFIX=/usr", f"DESTDIR={scratch}/root", f"BUILD={build}"]
+    subprocess.run(make, check=True, timeout=300)
+    (scratch / "app.c").write_text(blocks("c")[0] + C_HARNESS, encoding="utf-8")
+    environment = {**os.environ, "PKG_CONFIG_PATH": f"{scratch}/root/usr/lib/pkgconfig",
+                   "PKG_CONFIG_SYSROOT_DIR": f"{scratch}/root", "PKG_CONFIG_ALLOW_SYSTEM_LIBS": "1",
+                   "LD_LIBRARY_PATH": f"{scratch}/root/usr/lib"}
+    subprocess.run("gcc -Wall -Wextra -Werror -o app app.c $(pkg-config --cflags --libs liblicense)",
+                   shell=True, env=environment, cwd=scratch, check=True, timeout=60)
+    wrong = 0
+    expected = {"forged": "forged", "revoked": "revoked", "canceled": "canceled", "none": "none"}
+    checked = 0
+    for one in VECTORS["vectors"]:
+        if one["verdict"] not in expected or one["reason"] == "license_issuer_invalid":
+            continue
+        done = subprocess.run([scratch / "app", json.dumps(VECTORS["jwks"]), one["token"],
+                               VECTORS["revocations"]], env=environment, text=True, check=False,
+                              capture_output=True, timeout=20)
+        got = done.stdout.splitlines()
+        right = [expected[one["verdict"]], "a fourth device is too many"]
+        checked += 1
+        if got != right:
+            print(f"C: {one['name']}: {got} instead of {right}")
+            wrong += 1
+    print(f"recipe for C: {checked} verdicts, {wrong} wrong")
+    return wrong
+
+
+def main():
+    build = sys.argv[1]
+    with tempfile.TemporaryDirectory(prefix="billing-recipes-") as folder:
+        scratch = Path(folder)
+        jose, jsonwebtoken = blocks("js")
+        judge = jose[jose.index("/** The verdict"):]
+        wrong = python() + node("Node with jose", "jose", jose, scratch) + \
+            node("Node with jsonwebtoken", "jsonwebtoken", jsonwebtoken + judge, scratch) + \
+            shell(scratch) + c(scratch, build)
+    sys.exit(wrong > 0)
+
+
+main()
