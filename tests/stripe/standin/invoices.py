@@ -119,10 +119,8 @@ def preview_new(state, customer, details):
              for index, wish in enumerate(details["items"])]
     changes.check_together(items, "subscription_details[items]")
     now = state.now()
-    subscription = model.Subscription("", now, customer=customer.id, items=items,
-                                      currency=items[0].price.currency)
+    subscription = model.Subscription(state.new_id("sub_1"), now, customer=customer.id,
+                                      items=items, currency=items[0].price.currency)
     first_period(subscription, details, now)
     new = first_lines(state, subscription, items[0].price)
-    invoice = billing.new_invoice(state, subscription, new, "upcoming", (now, now))
-    invoice.subscription = None
-    return invoice
+    return billing.new_invoice(state, subscription, new, "upcoming", (now, now))

@@ -64,11 +64,14 @@ def product(state, product, new):
         "livemode": state.livemode, "metadata": dict(product.metadata), "name": product.name,
         "package_dimensions": None, "shippable": None,
         "statement_descriptor": options.get("statement_descriptor"),
-        "tax_code": options.get("tax_code"), "type": "service",
+        "tax_code": options.get("tax_code"),
         "unit_label": options.get("unit_label"), "updated": product.updated,
         "url": options.get("url"),
     }
-    shown["marketing_features" if new else "features"] = []
+    if new:
+        shown.update(marketing_features=[], type="service")
+    else:
+        shown["features"] = []
     return shown
 
 

@@ -17,10 +17,9 @@ def price(state, price, new):
     recurring = None
     if price.recurring:
         recurring = {"interval": price.interval, "interval_count": price.interval_count,
-                     "trial_period_days": price.trial_period_days,
                      "usage_type": price.usage_type}
         if new:
-            recurring["meter"] = price.meter
+            recurring.update(meter=price.meter, trial_period_days=price.trial_period_days)
         else:
             recurring["aggregate_usage"] = None
     return {
