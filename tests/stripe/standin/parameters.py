@@ -167,10 +167,10 @@ def as_number(value, param, _limit):
 
 
 def as_boolean(value, param, _limit):
-    """A truth value."""
-    if value not in ("true", "false"):
+    """A truth value; one of the official libraries writes it with a capital letter."""
+    if value.lower() not in ("true", "false"):
         raise invalid(f"Invalid boolean: {value}", param)
-    return value == "true"
+    return value.lower() == "true"
 
 
 SCALARS = {"string": as_string, "integer": as_integer, "number": as_number,
