@@ -37,6 +37,18 @@ extern const struct input start_trial_body;
 enum fail post_trial(struct call *call) MUST_CHECK;
 enum fail get_subscription(struct call *call) MUST_CHECK;
 
+/* usage.c */
+extern const struct input usage_report_body, usage_batch_body;
+enum fail post_usage_report(struct call *call) MUST_CHECK;
+enum fail post_usage_reports(struct call *call) MUST_CHECK;
+
+/* usage_reading.c */
+extern const struct input usage_history_query, usage_daily_query;
+enum fail list_usage(struct call *call) MUST_CHECK;
+enum fail get_latest_usage(struct call *call) MUST_CHECK;
+enum fail list_usage_days(struct call *call) MUST_CHECK;
+enum fail get_usage_limits(struct call *call) MUST_CHECK;
+
 /* operations.c */
 enum fail get_plans(struct call *call) MUST_CHECK;
 enum fail get_health(struct call *call) MUST_CHECK;

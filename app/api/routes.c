@@ -8,6 +8,8 @@
 
 #define CUSTOMER_PATH "/api/customers/:customer_id"
 #define LICENSE_PATH "/api/licenses/:customer_id"
+#define USAGE_BATCH_BODY_MAX ((size_t)512 * 1024)
+#define USAGE_PATH "/api/usage/:customer_id"
 
 /* clang-format off */
 const struct route api_routes[] = {
@@ -37,6 +39,13 @@ const struct route api_routes[] = {
 
 	{{HTTP_POST,   "/api/subscriptions/trial"},      WHO_CUSTOMER, SCOPE_BILLING, .handler = post_trial, .body = &start_trial_body},
 	{{HTTP_GET,    "/api/subscriptions/:customer_id"}, WHO_CUSTOMER, SCOPE_BILLING, .handler = get_subscription},
+
+	{{HTTP_POST,   "/api/usage/report"},             WHO_CUSTOMER, SCOPE_USAGE, .handler = post_usage_report, .body = &usage_report_body, .joins_caller = true},
+	{{HTTP_POST,   "/api/usage/reports"},            WHO_CUSTOMER, SCOPE_USAGE, .handler = post_usage_reports, .body = &usage_batch_body, .body_max = USAGE_BATCH_BODY_MAX},
+	{{HTTP_GET,    USAGE_PATH},                      WHO_CUSTOMER, SCOPE_USAGE, .handler = list_usage, .query = &usage_history_query},
+	{{HTTP_GET,    USAGE_PATH "/latest"},            WHO_CUSTOMER, SCOPE_USAGE, .handler = get_latest_usage},
+	{{HTTP_GET,    USAGE_PATH "/daily"},             WHO_CUSTOMER, SCOPE_USAGE, .handler = list_usage_days, .query = &usage_daily_query},
+	{{HTTP_GET,    USAGE_PATH "/limits"},            WHO_CUSTOMER, SCOPE_USAGE, .handler = get_usage_limits},
 };
 /* clang-format on */
 
@@ -49,8 +58,10 @@ names_customer(const struct route *route)
 
 	if (strstr(route->entry.pattern, "/:customer_id") != NULL)
 		return true;
+	/* Of a list, each object names its customer, and the handler asks whose each is. */
 	for (; field != NULL && field->type != FIELD_STOP; field++)
-		if (strcmp(field->name, "customer_id") == 0 && field->required)
+		if ((strcmp(field->name, "customer_id") == 0 && field->required) ||
+		    field->type == FIELD_OBJECTS)
 			return true;
 	return false;
 }

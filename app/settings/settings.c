@@ -130,6 +130,12 @@ const struct setting app_settings_table[] = {
             "Days of access after a payment first failed.", .max = 365),
         ROW(revocations_ttl_hours, "REVOCATIONS_TTL_HOURS", "24",
             "When the next revocation list is promised.", .min = 1, .max = 8760),
+        ROW(instance_lease_hours, "INSTANCE_LEASE_HOURS", "72",
+            "How long an instance counts as in use after it was last heard of.", .min = 1,
+            .max = 8760),
+        ROW(usage_retention_days, "USAGE_RETENTION_DAYS", "90",
+            "Days that usage reports are kept, by whole months; their daily sums stay.",
+            .min = 36, .max = 36500),
         ROW(public_signup, "PUBLIC_SIGNUP", "off",
             "Whether anybody may sign up, without a key."),
         ROW(cors_origins, "CORS_ORIGINS", "",
@@ -245,6 +251,8 @@ app_settings_rules(struct task *task, const struct app_settings *settings, struc
 	                        .license_grace_days = settings->license_grace_days,
 	                        .past_due_grace_days = settings->past_due_grace_days,
 	                        .revocations_ttl_hours = settings->revocations_ttl_hours,
+	                        .instance_lease_hours = settings->instance_lease_hours,
+	                        .usage_retention_days = settings->usage_retention_days,
 	                },
 	        .stripe =
 	                {

@@ -29,6 +29,8 @@ struct app_settings {
 	int64_t license_grace_days;
 	int64_t past_due_grace_days;
 	int64_t revocations_ttl_hours;
+	int64_t instance_lease_hours;
+	int64_t usage_retention_days;
 	bool public_signup;
 	const char *cors_origins;
 	const char *return_url_origins;

@@ -19,6 +19,8 @@ struct billing_policy {
 	int64_t license_grace_days;
 	int64_t past_due_grace_days;
 	int64_t revocations_ttl_hours;
+	int64_t instance_lease_hours; /* an instance is in use so long after it was heard of */
+	int64_t usage_retention_days; /* raw reports are kept so long */
 };
 
 /* The rules of this installation; constant while a process serves. */

@@ -14,6 +14,10 @@
 #include "billing/stripe_calls.h"
 #include "billing/stripe_mirror.h"
 #include "billing/subscriptions.h"
+#include "billing/usage.h"
+#include "billing/usage_batch.h"
+#include "billing/usage_history.h"
+#include "billing/usage_limits.h"
 #include "db/migrations.h"
 #include "db/server.h"
 
@@ -31,6 +35,10 @@ const struct statement_list *const billing_statements[] = {
 	&stripe_call_statements,
 	&stripe_mirror_statements,
 	&subscription_statements,
+	&usage_batch_statements,
+	&usage_history_statements,
+	&usage_limit_statements,
+	&usage_statements,
 	&db_statements,
 	&migration_statements,
 	&server_statements,

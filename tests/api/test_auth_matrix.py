@@ -69,6 +69,9 @@ def expected(method, pattern, who, caller):
         return ADMITTED
     if caller == "viewer":
         return ADMITTED if method == "GET" else (403, "forbidden")
+    # Each report of a batch names its customer, and is refused or taken for itself.
+    if caller == "other" and pattern == "/api/usage/reports":
+        return ADMITTED
     if caller == "other" and (":customer_id" in pattern or who == "customer"):
         return 404, "customer_not_found"
     if who != "customer":
@@ -81,11 +84,15 @@ def request_for(api, document, customer, method, pattern):
     path = pattern.replace(":customer_id", customer.id)
     if ":key_id" in path:
         path = path.replace(":key_id", api.mint(customer)[1])
+    if pattern.endswith("/latest"):
+        report = {"customer_id": customer.id}
+        assert api.owner.post("/api/usage/report", report).status_code == 201
     operation = document.find(method, path)
     assert operation is not None, f"{method} {pattern} is not in the document"
     if operation.body is None:
         return path, None
-    values = {"email": api.email(), "license": customer.license, "customer_id": customer.id}
+    values = {"email": api.email(), "license": customer.license, "customer_id": customer.id,
+              "reports": [{"customer_id": customer.id}]}
     needed = document.flat(operation.body).get("required", [])
     return path, {name: values[name] for name in needed}
 

@@ -123,6 +123,15 @@ def drive(api, stack):
     yield "rotate_license", client.post(f"/api/licenses/{customer_id}/rotate")
     yield "list_licenses", client.get(f"/api/licenses/{customer_id}/history")
     yield "get_subscription", client.get(f"/api/subscriptions/{customer_id}")
+    report = {"customer_id": customer_id, "total_devices": 3, "report_id": "one",
+              "metrics": {"api_calls": 5}}
+    assert client.post("/api/usage/report", report).status_code == 201
+    yield "report_usage", client.post("/api/usage/report", report)
+    yield "report_usage_batch", client.post("/api/usage/reports", {"reports": [report, {}]})
+    yield "list_usage", client.get(f"/api/usage/{customer_id}")
+    yield "get_latest_usage", client.get(f"/api/usage/{customer_id}/latest")
+    yield "list_usage_days", client.get(f"/api/usage/{customer_id}/daily")
+    yield "get_usage_limits", client.get(f"/api/usage/{customer_id}/limits")
     yield "revoke_license", owner.post(f"/api/licenses/{customer_id}/revoke", {"reason": "test"})
     yield "get_revocations", nobody.get("/api/licenses/revocations")
     stack.sql(f"DELETE FROM subscriptions WHERE customer_id = '{customer_id}';"

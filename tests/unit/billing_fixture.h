@@ -68,7 +68,9 @@ fixture_setup(void)
 	                                      .license_ttl_days = 365,
 	                                      .license_grace_days = 7,
 	                                      .past_due_grace_days = 7,
-	                                      .revocations_ttl_hours = 24},
+	                                      .revocations_ttl_hours = 24,
+	                                      .instance_lease_hours = 72,
+	                                      .usage_retention_days = 90},
 	                           .keys = keys};
 	operation = (struct operation){.task = &task,
 	                               .db = database_open(database_url(), 10000, true),

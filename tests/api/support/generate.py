@@ -62,6 +62,8 @@ def _of_kind(kind, schema):
     if kind == "array":
         return st.lists(valid(schema["items"]), min_size=schema.get("minItems", 0),
                         max_size=schema.get("maxItems", 5))
+    if kind == "object" and "properties" not in schema:
+        return st.dictionaries(st.text(TEXT, max_size=5), ANYTHING, max_size=3)
     if kind == "object":
         members = schema["properties"]
         needed = {name: valid(members[name]) for name in schema["required"]}

@@ -1,0 +1,87 @@
+/*
+ * render_usage.c: reports, days and limits as JSON.
+ */
+#include "api/render_usage.h"
+
+#include <stdlib.h>
+
+#include "base/arena.h"
+
+void
+render_report(struct json_out *json, const char *name, const struct usage_report *report)
+{
+	json_out_open(json, name, '{');
+	json_out_int(json, "id", report->usage_id);
+	json_out_string(json, "customer_id", report->customer_id);
+	json_out_string(json, "instance_id", report->instance_id);
+	json_out_int(json, "active_devices", report->active_devices);
+	json_out_int(json, "total_devices", report->total_devices);
+	json_out_raw(json, "metrics", report->metrics);
+	json_out_time(json, "reported_at", report->reported_at);
+	json_out_time(json, "received_at", report->received_at);
+	json_out_string(json, "report_id", report->report_id);
+	if (report->corrects != 0) {
+		json_out_int(json, "corrects", report->corrects);
+		json_out_string(json, "reason", report->reason);
+	}
+	if (report->superseded_by != 0)
+		json_out_int(json, "superseded_by", report->superseded_by);
+	json_out_close(json, '}');
+}
+
+void
+render_day(struct json_out *json, const struct usage_day *day)
+{
+	json_out_open(json, NULL, '{');
+	json_out_string(json, "date", day->date);
+	json_out_int(json, "reports", day->reports);
+	json_out_int(json, "instances", day->instances);
+	json_out_int(json, "active_devices_max", day->active_devices_max);
+	json_out_raw(json, "active_devices_mean", day->active_devices_mean);
+	json_out_int(json, "active_devices_peak", day->active_devices_peak);
+	json_out_int(json, "total_devices_max", day->total_devices_max);
+	json_out_raw(json, "total_devices_mean", day->total_devices_mean);
+	json_out_int(json, "total_devices_peak", day->total_devices_peak);
+	json_out_raw(json, "metrics", day->metrics);
+	json_out_close(json, '}');
+}
+
+/* {current, max, percent_used}; `current` is decimal digits, as sums may be longer than 64 bits. Of
+ * what has no bound, or none to speak of, no part can be said. */
+static void
+render_level(struct json_out *json, const char *name, const char *current, int64_t max)
+{
+	json_out_open(json, name, '{');
+	json_out_raw(json, "current", current);
+	if (max == LICENSE_UNLIMITED)
+		json_out_null(json, "max");
+	else
+		json_out_int(json, "max", max);
+	if (max <= 0)
+		json_out_null(json, "percent_used");
+	else
+		json_out_raw(json, "percent_used",
+		             arena_printf(json->text.arena, "%.1f",
+		                          100.0 * strtod(current, NULL) / (double)max));
+	json_out_close(json, '}');
+}
+
+void
+render_levels(struct json_out *json, struct operation *operation,
+              const struct usage_levels *levels, const struct subscription *subscription)
+{
+	const struct plans *plans = &operation->billing->plans;
+	struct usage_bounds bounds = usage_bounds(operation, subscription);
+	struct task *task = operation->task;
+
+	render_level(json, "devices", param_int(task, levels->active_devices),
+	             bounds.max_devices);
+	render_level(json, "instances", param_int(task, levels->instances),
+	             bounds.usage->max_instances);
+	json_out_open(json, "metrics", '{');
+	for (size_t i = 0; i < plans->metric_count; i++)
+		render_level(json, plans->metrics[i].name,
+		             usage_metric_current(task, levels, &plans->metrics[i]),
+		             bounds.usage->metric_max[i]);
+	json_out_close(json, '}');
+}

@@ -1,0 +1,20 @@
+/*
+ * render_usage.h: reports, days and limits as JSON, the same wherever they appear.
+ */
+#ifndef API_RENDER_USAGE_H
+#define API_RENDER_USAGE_H
+
+#include "base/json_out.h"
+#include "billing/usage_history.h"
+#include "billing/usage_limits.h"
+
+/* `name` is the member's name, NULL within an array. */
+void render_report(struct json_out *json, const char *name, const struct usage_report *report);
+
+void render_day(struct json_out *json, const struct usage_day *day);
+
+/* The members devices, instances and metrics: what is used, and how much of the plan that is. */
+void render_levels(struct json_out *json, struct operation *operation,
+                   const struct usage_levels *levels, const struct subscription *subscription);
+
+#endif

@@ -1,0 +1,251 @@
+/*
+ * usage.c: taking reports, one by one and many at once.
+ */
+#include <string.h>
+
+#include "api/caller.h"
+#include "api/handlers.h"
+#include "api/render_usage.h"
+#include "base/arena.h"
+#include "base/fields.h"
+#include "base/json_in.h"
+#include "billing/customers.h"
+#include "billing/usage_batch.h"
+
+enum { CUSTOMER_ID_LENGTH_MAX = 100 };
+
+struct report_input {
+	const char *customer_id;
+	const char *instance_id;
+	int64_t active_devices;
+	int64_t total_devices;
+	struct instant reported_at;
+	const char *report_id;
+	struct any_object metrics;
+};
+
+static const struct field report_fields[] = {
+        FIELD(struct report_input, customer_id, .required = true, .min = 1,
+              .max = CUSTOMER_ID_LENGTH_MAX),
+        FIELD(struct report_input, instance_id, .nullable = true, .check = usage_check_id),
+        FIELD(struct report_input, active_devices, .max = USAGE_DEVICES_MAX),
+        FIELD(struct report_input, total_devices, .max = USAGE_DEVICES_MAX),
+        FIELD(struct report_input, reported_at, .nullable = true),
+        FIELD(struct report_input, report_id, .nullable = true, .check = usage_check_id),
+        FIELD(struct report_input, metrics, .nullable = true),
+        FIELD_END,
+};
+
+const struct input usage_report_body = {report_fields, sizeof(struct report_input)};
+
+struct batch_input {
+	struct object_list reports;
+};
+
+static const struct field batch_fields[] = {
+        FIELD(struct batch_input, reports, .required = true, .min = 1, .max = USAGE_BATCH_MAX),
+        FIELD_END,
+};
+
+const struct input usage_batch_body = {batch_fields, sizeof(struct batch_input)};
+
+/* From the fields to a report; what a table of fields cannot say is checked here. The failure
+ * belongs to `task`, which for an item of a batch is not the request's. */
+static enum fail
+read_report(const struct call *call, struct task *task, const struct report_input *input,
+            struct usage_report *out)
+{
+	const struct plans *plans = &call->api->billing.plans;
+	int64_t now_ms = call->operation.now_ms;
+	const char *late;
+
+	*out = (struct usage_report){
+	        .customer_id = input->customer_id,
+	        .instance_id = input->instance_id == NULL ? "default" : input->instance_id,
+	        .active_devices = input->active_devices,
+	        .total_devices = input->total_devices,
+	        .reported_at =
+	                input->reported_at.known ? input->reported_at : INSTANT_MS(now_ms),
+	        .report_id = input->report_id,
+	};
+	late = usage_check_time(out->reported_at, now_ms);
+	if (late != NULL)
+		(void)task_fail_field(task, "reported_at", "%s", late);
+	if (input->active_devices > input->total_devices)
+		(void)task_fail_field(task, "active_devices",
+		                      "must not be more than total_devices");
+	return usage_metrics_read(task, plans, &input->metrics, &out->metrics);
+}
+
+/* The hot path: one statement reads the key, stores the report and tells the limits. */
+enum fail
+post_usage_report(struct call *call)
+{
+	struct operation *operation = &call->operation;
+	struct json_out json = json_out_new(operation->task->arena, 1024);
+	struct usage_report report;
+	struct usage_view view = {0};
+	bool created;
+
+	TRY(read_report(call, operation->task, call->body, &report));
+	TRY(usage_report(operation, &call->caller.digest, &report, &view));
+	TRY(caller_admit(call, &view.key));
+	TRY(caller_check_body(call));
+	TRY(usage_outcome(operation, &view, &report, &created));
+	metrics_add(call->api->metrics,
+	            created ? METRIC_USAGE_REPORTS : METRIC_USAGE_DUPLICATES, 1);
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "message",
+	                created ? "The report is stored." : "The report was stored before.");
+	render_report(&json, "report", &report);
+	json_out_open(&json, "limits", '{');
+	render_levels(&json, operation, &view.levels, &view.subscription);
+	json_out_close(&json, '}');
+	json_out_close(&json, '}');
+	response_json(call->response, created ? 201 : 200, &json);
+	return FAIL_NONE;
+}
+
+/* An item of a batch: a report, or why it is none. */
+struct batch_item {
+	struct task task;
+	bool valid;
+	struct usage_report report;
+	enum usage_status status;
+};
+
+static enum fail
+no_such_customer(struct task *task)
+{
+	return task_fail(task, FAIL_NOT_FOUND, "customer_not_found",
+	                 "There is no such customer.");
+}
+
+static enum fail
+read_item(const struct call *call, struct json_object *object, struct batch_item *item)
+{
+	struct report_input input = {0};
+
+	item->task = (struct task){.arena = call->request->task.arena};
+	TRY(fields_from_json(&item->task, report_fields, object, &input));
+	if (!customer_id_is_well_formed(input.customer_id) ||
+	    (call->caller.kind == CALLER_CUSTOMER &&
+	     strcmp(input.customer_id, call->caller.key.customer_id) != 0))
+		return no_such_customer(&item->task);
+	return read_report(call, &item->task, &input, &item->report);
+}
+
+/* Reads all, stores the valid ones together, and notes what became of each. */
+static enum fail
+store_batch(struct call *call, const struct object_list *list, struct batch_item *items)
+{
+	struct arena *arena = call->request->task.arena;
+	struct usage_item *valid = arena_array(arena, list->count, sizeof(*valid));
+	size_t count = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		struct json_object *object = json_object_array_get_idx(list->array, i);
+
+		items[i].valid = read_item(call, object, &items[i]) == FAIL_NONE;
+		if (items[i].valid)
+			valid[count++].report = items[i].report;
+	}
+	TRY(usage_report_batch(&call->operation, valid, count));
+	for (size_t i = 0, k = 0; i < list->count; i++) {
+		if (!items[i].valid)
+			continue;
+		items[i].report = valid[k].report;
+		items[i].status = valid[k++].status;
+		if (items[i].status != USAGE_NO_CUSTOMER)
+			continue;
+		items[i].valid = false;
+		(void)no_such_customer(&items[i].task);
+	}
+	return FAIL_NONE;
+}
+
+static void
+render_item(struct json_out *json, size_t index, const struct batch_item *item)
+{
+	const struct failure *failure = &item->task.failure;
+
+	json_out_open(json, NULL, '{');
+	json_out_int(json, "index", (int64_t)index);
+	json_out_string(json, "status",
+	                !item->valid                    ? "invalid"
+	                : item->status == USAGE_CREATED ? "created"
+	                                                : "duplicate");
+	if (item->valid) {
+		render_report(json, "report", &item->report);
+	} else {
+		json_out_string(json, "error", failure->message);
+		json_out_string(json, "code", failure->code);
+		if (failure->fields != NULL)
+			json_out_open(json, "details", '[');
+		for (const struct field_error *e = failure->fields; e != NULL; e = e->next) {
+			json_out_open(json, NULL, '{');
+			json_out_string(json, "field", e->field);
+			json_out_string(json, "message", e->message);
+			json_out_close(json, '}');
+		}
+		if (failure->fields != NULL)
+			json_out_close(json, ']');
+	}
+	json_out_close(json, '}');
+}
+
+/* The limits, when all that was taken is one customer's. */
+static enum fail
+render_batch_levels(struct call *call, struct json_out *json, const struct batch_item *items,
+                    size_t count)
+{
+	struct subscription subscription = {0};
+	struct usage_levels levels = {0};
+	const char *customer_id = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!items[i].valid)
+			continue;
+		if (customer_id != NULL &&
+		    strcmp(customer_id, items[i].report.customer_id) != 0)
+			return FAIL_NONE;
+		customer_id = items[i].report.customer_id;
+	}
+	if (customer_id == NULL)
+		return FAIL_NONE;
+	TRY(usage_levels_read(&call->operation, customer_id, &levels, &subscription));
+	json_out_open(json, "limits", '{');
+	render_levels(json, &call->operation, &levels, &subscription);
+	json_out_close(json, '}');
+	return FAIL_NONE;
+}
+
+enum fail
+post_usage_reports(struct call *call)
+{
+	const struct batch_input *input = call->body;
+	size_t count = input->reports.count, created = 0, invalid = 0;
+	struct arena *arena = call->operation.task->arena;
+	struct batch_item *items = arena_array(arena, count, sizeof(*items));
+	struct json_out json = json_out_new(arena, 256 + count * 400);
+
+	TRY(store_batch(call, &input->reports, items));
+	json_out_open(&json, NULL, '{');
+	json_out_open(&json, "results", '[');
+	for (size_t i = 0; i < count; i++) {
+		created += items[i].valid && items[i].status == USAGE_CREATED;
+		invalid += !items[i].valid;
+		render_item(&json, i, &items[i]);
+	}
+	json_out_close(&json, ']');
+	json_out_int(&json, "created", (int64_t)created);
+	json_out_int(&json, "duplicates", (int64_t)(count - created - invalid));
+	json_out_int(&json, "invalid", (int64_t)invalid);
+	TRY(render_batch_levels(call, &json, items, count));
+	json_out_close(&json, '}');
+	metrics_add(call->api->metrics, METRIC_USAGE_REPORTS, (int64_t)created);
+	metrics_add(call->api->metrics, METRIC_USAGE_DUPLICATES,
+	            (int64_t)(count - created - invalid));
+	response_json(call->response, 200, &json);
+	return FAIL_NONE;
+}

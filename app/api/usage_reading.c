@@ -1,0 +1,184 @@
+/*
+ * usage_reading.c: what was reported, and how much of the plan is used.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/handlers.h"
+#include "api/render.h"
+#include "api/render_usage.h"
+#include "base/arena.h"
+#include "base/fields.h"
+#include "base/text.h"
+#include "billing/customers.h"
+
+struct history_input {
+	int64_t limit;
+	const char *cursor;
+	struct instant from;
+	struct instant to;
+	const char *instance_id;
+};
+
+static const struct field history_fields[] = {
+        FIELD(struct history_input, limit, .min = 1, .max = 100, .initial = 50),
+        FIELD(struct history_input, cursor, .min = 1, .max = 200),
+        FIELD(struct history_input, from, .min = 0),
+        FIELD(struct history_input, to, .min = 0),
+        FIELD(struct history_input, instance_id, .check = usage_check_id),
+        FIELD_END,
+};
+
+const struct input usage_history_query = {history_fields, sizeof(struct history_input)};
+
+/* A day of the calendar, from the year 1 to 9999. */
+static const char *
+check_date(const char *value)
+{
+	char time[CLOCK_TEXT_SIZE];
+	int64_t ms;
+
+	if (strlen(value) == 10) {
+		(void)snprintf(time, sizeof(time), "%sT00:00:00Z", value);
+		if (clock_parse(time, &ms))
+			return NULL;
+	}
+	return "must be a date such as 2025-02-15";
+}
+
+struct daily_input {
+	const char *from;
+	const char *to;
+	const char *instance_id;
+};
+
+static const struct field daily_fields[] = {
+        FIELD(struct daily_input, from, .check = check_date),
+        FIELD(struct daily_input, to, .check = check_date),
+        FIELD(struct daily_input, instance_id, .check = usage_check_id),
+        FIELD_END,
+};
+
+const struct input usage_daily_query = {daily_fields, sizeof(struct daily_input)};
+
+static enum fail
+read_filter(struct call *call, struct usage_filter *out)
+{
+	const struct history_input *input = call->query;
+	struct task *task = call->operation.task;
+	const char *id = NULL;
+
+	*out = (struct usage_filter){
+	        .customer_id = request_param(call->request, "customer_id"),
+	        .instance_id = input->instance_id,
+	        .from = input->from,
+	        .to = input->to,
+	        .limit = input->limit + 1, /* one more tells whether there is a next page */
+	};
+	if (input->cursor != NULL &&
+	    (!render_cursor_read(task->arena, input->cursor, &out->before, &id) ||
+	     !text_parse_int(id, &out->before_id)))
+		return task_fail_field(task, "cursor", "is not one that this list gave");
+	return FAIL_NONE;
+}
+
+enum fail
+list_usage(struct call *call)
+{
+	const struct history_input *input = call->query;
+	struct arena *arena = call->operation.task->arena;
+	const struct usage_report *rows;
+	struct usage_filter filter;
+	struct customer customer;
+	struct json_out json;
+	size_t count, shown;
+
+	TRY(read_filter(call, &filter));
+	TRY(customer_find(&call->operation, filter.customer_id, &customer));
+	TRY(usage_history(&call->operation, &filter, &rows, &count));
+	shown = count > (size_t)input->limit ? (size_t)input->limit : count;
+	json = json_out_new(arena, 256 + shown * 400);
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "customer_id", filter.customer_id);
+	json_out_open(&json, "reports", '[');
+	for (size_t i = 0; i < shown; i++)
+		render_report(&json, NULL, &rows[i]);
+	json_out_close(&json, ']');
+	json_out_int(&json, "total", (int64_t)shown);
+	json_out_string(&json, "next_cursor",
+	                count > shown ? render_cursor(arena, rows[shown - 1].reported_at,
+	                                              param_int(call->operation.task,
+	                                                        rows[shown - 1].usage_id))
+	                              : NULL);
+	json_out_close(&json, '}');
+	response_json(call->response, 200, &json);
+	return FAIL_NONE;
+}
+
+enum fail
+get_latest_usage(struct call *call)
+{
+	const char *id = request_param(call->request, "customer_id");
+	struct operation *operation = &call->operation;
+	struct json_out json = json_out_new(operation->task->arena, 512);
+	struct usage_report report = {0};
+	struct customer customer;
+	bool found;
+
+	TRY(customer_find(operation, id, &customer));
+	TRY(usage_latest(operation, id, &report, &found));
+	if (!found)
+		return task_fail(operation->task, FAIL_NOT_FOUND, "report_not_found",
+		                 "The customer has reported nothing yet.");
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "customer_id", id);
+	render_report(&json, "report", &report);
+	json_out_close(&json, '}');
+	response_json(call->response, 200, &json);
+	return FAIL_NONE;
+}
+
+enum fail
+list_usage_days(struct call *call)
+{
+	const struct daily_input *input = call->query;
+	const char *id = request_param(call->request, "customer_id");
+	struct operation *operation = &call->operation;
+	const struct usage_day *rows;
+	struct customer customer;
+	struct json_out json;
+	size_t count;
+
+	TRY(customer_find(operation, id, &customer));
+	TRY(usage_daily(operation, id, input->instance_id, input->from, input->to, &rows,
+	                &count));
+	json = json_out_new(operation->task->arena, 256 + count * 320);
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "customer_id", id);
+	json_out_open(&json, "days", '[');
+	for (size_t i = 0; i < count; i++)
+		render_day(&json, &rows[i]);
+	json_out_close(&json, ']');
+	json_out_close(&json, '}');
+	response_json(call->response, 200, &json);
+	return FAIL_NONE;
+}
+
+enum fail
+get_usage_limits(struct call *call)
+{
+	const char *id = request_param(call->request, "customer_id");
+	struct operation *operation = &call->operation;
+	struct json_out json = json_out_new(operation->task->arena, 512);
+	struct subscription subscription;
+	struct usage_levels levels;
+
+	TRY(usage_levels_read(operation, id, &levels, &subscription));
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "customer_id", id);
+	json_out_string(&json, "plan", subscription.plan);
+	render_levels(&json, operation, &levels, &subscription);
+	json_out_close(&json, '}');
+	response_json(call->response, 200, &json);
+	return FAIL_NONE;
+}
