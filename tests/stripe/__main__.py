@@ -25,6 +25,7 @@ THE API is under /v1: customers, products, prices, checkout/sessions, subscripti
 subscription_items, invoices (with create_preview and pay), billing_portal/sessions and
 /configurations, events, webhook_endpoints, billing/meters, meter_events and
 meter_event_adjustments. standin/routes.py has the list. Each request needs a Stripe-Version.
+What it does not serve (taxes, discounts, tiers, schedules ...) it refuses with 400 and says so.
 Test payment methods: pm_card_visa, pm_card_chargeCustomerFail, pm_card_authenticationRequired.
 
 PAGES for a person: the `url` of a checkout session or portal session, and an invoice's
@@ -35,7 +36,8 @@ handle.py has a method for each.
 
     GET  ping                       {now}
     GET  settings, POST settings    {retry_days: [3,5,7], after_retries: cancel|unpaid|past_due,
-                                    portal_configured, meter_delay, thin_url}; also {secret_key}
+                                    portal_configured, meter_delay, thin_url, flexible: the
+                                    portal ends by cancel_at alone}; also {secret_key}
     POST webhook                    {url, secrets: [..], api_version, enabled_events}; url null
                                     takes the endpoint away
     POST hold                       {held: true|false} keeps deliveries back, or lets them go
@@ -74,8 +76,9 @@ handle.py has a method for each.
                                     seconds}]; POST deliveries/reset
     GET  state                      customers, subscriptions (one canonical form), invoices,
                                     sessions, charges, charged (amount by customer), now
-    GET  counters                   connections, requests, and by customer charges, charged,
-                                    subscriptions, live_subscriptions, sessions; events_pending
+    GET  counters                   connections (since requests/reset), requests, and by
+                                    customer charges, charged, subscriptions,
+                                    live_subscriptions, sessions; events_pending
 """
 
 import argparse

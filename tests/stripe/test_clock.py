@@ -261,3 +261,49 @@ def test_events_last_thirty_days(stripe):
     assert stripe.types() == ["customer.created"]
     stripe.advance(days=2)
     assert stripe.call("GET", "/v1/events")["data"] == []
+
+
+def test_pending_update_ends_with_the_period(stripe):
+    """A change that waits for payment does not outlive its period, nor its subscription."""
+    customer = stripe.customer()
+    made = stripe.subscribe(customer)
+    stripe.advance(to=MAY_1 - 3600)
+    stripe.card(customer, "declined")
+    change = {"items[0][id]": made["items"]["data"][0]["id"], "items[0][price]": "price_pro",
+              "proration_behavior": "always_invoice", "payment_behavior": "pending_if_incomplete"}
+    stripe.call("POST", "/v1/subscriptions/" + made["id"], change)
+    stripe.card(customer, "good")
+    stripe.advance(days=1)
+    one = stripe.subscription(made["id"])
+    assert (one["plan"], one["pending_update"], one["status"]) == ("starter", False, "active")
+    stripe.card(customer, "declined")
+    stripe.call("POST", "/v1/subscriptions/" + made["id"], change)
+    stripe.call("DELETE", "/v1/subscriptions/" + made["id"])
+    assert list(stripe.state()["invoices"].values())[-1]["status"] == "void"
+
+
+def test_upgrade_pays_off_past_due(stripe):
+    """The standing follows the latest invoice: a paid upgrade brings it back."""
+    customer = stripe.customer()
+    made = stripe.subscribe(customer)
+    stripe.card(customer, "declined")
+    stripe.advance(days=31)
+    stripe.card(customer, "good")
+    stripe.call("POST", "/v1/subscriptions/" + made["id"], {
+        "items[0][id]": made["items"]["data"][0]["id"], "items[0][price]": "price_pro",
+        "proration_behavior": "always_invoice"})
+    assert stripe.subscription(made["id"])["status"] == "active"
+
+
+def test_flexible_portal(stripe):
+    """In flexible mode the portal sets cancel_at without cancel_at_period_end."""
+    stripe.settings(flexible=True)
+    customer = stripe.customer()
+    id = stripe.subscribe(customer)["id"]
+    visit = stripe.call("POST", "/v1/billing_portal/sessions", {
+        "customer": customer, "return_url": "https://a.example/"})
+    stripe.exchange("POST", "/portal/" + visit["id"], f"action=cancel&subscription={id}")
+    one = stripe.subscription(id)
+    assert (one["cancel_at"], one["cancel_at_period_end"]) == (MAY_1, False)
+    stripe.advance(days=31)
+    assert stripe.subscription(id)["status"] == "canceled"

@@ -74,6 +74,9 @@ REFUSED = [
     ("POST", "/v1/checkout/sessions", "mode=subscription&success_url=https%3A%2F%2Fx"
      "&line_items[0][price]=price_pro&line_items[0][quantity]=1"
      "&client_reference_id=" + "x" * 201, 400, None, "client_reference_id"),
+    ("POST", "/v1/subscriptions/{sub}", "discounts[0][coupon]=x", 400, None, "discounts"),
+    ("POST", "/v1/subscriptions/{sub}", "automatic_tax[enabled]=true", 400, None,
+     "automatic_tax[enabled]"),
     ("POST", "/v1/billing_portal/sessions", "return_url=https%3A%2F%2Fx", 400,
      "parameter_missing", "customer"),
     ("POST", "/v1/invoices/create_preview", "subscription=sub_no", 400, "resource_missing",

@@ -8,6 +8,7 @@ interface; `../handle.py` drives it from tests.
     wire, server, routes, idempotency, faults, journal    how a request becomes an answer
     billing, proration, changes, renewal                  how money and time work
     customers, catalogue, checkout, subscriptions ...     one module for each group of operations
+    lists       pages of objects, and expansion
     events, courier                                       the event log and signed webhooks
-    pages, control                                        for a person, and for tests
+    pages, control, dump                                  for a person, and for tests
 """

@@ -172,6 +172,9 @@ def cancel(state, subscription, *, reason=None):
         subscription.canceled_at = now
     if reason:
         subscription.cancellation["reason"] = reason
+    if subscription.pending_update:
+        void(state, state.invoices[subscription.pending_update["invoice"]])
+        subscription.pending_update = None
     for invoice in state.invoices.newest(subscription.customer):
         if invoice.subscription == subscription.id and invoice.status == "open":
             invoice.auto_advance = False

@@ -38,12 +38,10 @@ def list_products(call):
 
 
 def create_price(call):
-    """POST /v1/prices. Prices are per unit; tiers and currency options are not served."""
+    """POST /v1/prices. Prices are per unit."""
     state, params = call.state, call.params
-    for name in ("tiers", "tiers_mode", "currency_options", "custom_unit_amount",
-                 "transform_quantity"):
-        if name in params:
-            raise invalid(f"The stand-in has no prices with {name}.", name)
+    if params.get("billing_scheme") == "tiered":
+        raise invalid("The stand-in has only prices per unit.", "billing_scheme")
     if ("unit_amount" in params) == ("unit_amount_decimal" in params):
         raise invalid("Give one of unit_amount and unit_amount_decimal.", "unit_amount")
     recurring = params.get("recurring") or {}

@@ -24,8 +24,11 @@ class Change:
     trial_end: Optional[int] = None
     status: str = "active"
 
-    def apply(self, _state, subscription):
+    def apply(self, state, subscription):
         """Makes the change."""
+        if self.status == "trialing" and self.trial_end != subscription.trial_end:
+            subscription.trial_start = subscription.trial_start or state.now()
+            subscription.trial_warned = False
         subscription.items = self.items
         subscription.period_start = self.period_start
         subscription.period_end = self.period_end

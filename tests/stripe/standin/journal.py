@@ -2,7 +2,7 @@
 
 import threading
 
-MAX_LENGTH = 100_000
+MAX_LENGTH = 20_000
 
 
 class Journal:

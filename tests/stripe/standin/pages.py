@@ -93,7 +93,7 @@ def pay_page(server, id, form):
             answer = page("Checkout", pay_form(state, session, ""))
     if isinstance(answer, Answer):
         return answer
-    wait_for_delivery(state, answer)
+    wait_for_delivery(server, answer)
     return redirect(checkout.return_url(session))
 
 
@@ -149,11 +149,11 @@ def pay_session(server, session, form):
                 if event.type == "checkout.session.completed")
 
 
-def wait_for_delivery(state, event):
+def wait_for_delivery(server, event):
     """As Checkout does: holds the browser until the event is delivered, for 10 s at most."""
     deadline = time.monotonic() + REDIRECT_WAIT
-    while time.monotonic() < deadline:
-        with state.lock:
+    while time.monotonic() < deadline and not server.courier.held:
+        with server.state.lock:
             if "pending" not in event.deliveries.values():
                 return
         time.sleep(0.02)
@@ -191,7 +191,10 @@ def act(server, session, form):
     subscription = state.subscriptions.need(form["subscription"])
     if subscription.customer != session.customer:
         raise Choice("That is not your subscription.")
-    params = {"cancel": {"cancel_at_period_end": True},
+    end = {"cancel_at_period_end": True}
+    if state.settings["flexible"]:
+        end = {"cancel_at": subscription.period_end}
+    params = {"cancel": end,
               "undo": {"cancel_at_period_end": False, "cancel_at": None}}.get(action)
     if action == "switch":
         params = {"items": [{"id": subscription.items[0].id, "price": form["price"],

@@ -12,6 +12,8 @@ the stand-in serves. Its types:
     {"|": [T, U]}      either
     {"a": T, "b!": U}  an object with these members; the mark says required
     "any"              not looked into
+    "off"              false; true would mean something that the stand-in does not serve
+    "unserved"         known to Stripe, not served here: refused, as ignoring it would lie
 """
 
 import json
@@ -77,6 +79,8 @@ def convert(kind, value, param):
         return convert_nested(kind, value, param)
     if kind == "any":
         return value
+    if kind == "unserved":
+        raise invalid(f"The stand-in does not serve {param}.", param)
     if not isinstance(value, str):
         raise invalid(f"Invalid {kind.split(':')[0]}: a hash for {param}", param)
     name, _, limit = kind.partition(":")
@@ -173,8 +177,15 @@ def as_boolean(value, param, _limit):
     return value.lower() == "true"
 
 
+def as_off(value, param, limit):
+    """A truth value that must be false."""
+    if as_boolean(value, param, limit):
+        raise invalid(f"The stand-in serves {param} only as false.", param)
+    return False
+
+
 SCALARS = {"string": as_string, "integer": as_integer, "number": as_number,
-           "decimal": as_number, "boolean": as_boolean}
+           "decimal": as_number, "boolean": as_boolean, "off": as_off}
 
 
 def merge_metadata(old, given):

@@ -117,8 +117,13 @@ def renew(state, subscription):
         lines = lines + billing.period_line(state, item, subscription.period_start,
                                             subscription.period_end)
     invoice = billing.issue(state, subscription, lines, "subscription_cycle", ended)
-    if subscription.status == "unpaid":
+    paused = (subscription.pause_collection or {}).get("behavior")
+    if paused == "void" and invoice.status == "open":
+        billing.void(state, invoice)
+    if subscription.status == "unpaid" or paused:
         invoice.auto_advance = False
+        if subscription.status == "trialing":
+            subscription.status = "active"
     elif subscription.collection_method == "send_invoice" or billing.collect(state, invoice):
         subscription.status = "active"
     else:

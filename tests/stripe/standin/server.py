@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import sys
+import threading
 import traceback
 import urllib.parse
 
@@ -186,10 +187,12 @@ class StandIn:
         renewal.advance(self.state, self.state.now())
 
     def thin_event(self, type, related):
-        """Sends a thin event to where those go, if anywhere."""
+        """Sends a thin event to where those go, if anywhere; without waiting, as the lock is
+        held."""
         url = self.state.settings["thin_url"]
         if url:
-            control.send_thin(self, url, type, related)
+            threading.Thread(target=control.send_thin, daemon=True,
+                             args=(self, url, type, related)).start()
 
 
 def check_version(request):

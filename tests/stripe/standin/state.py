@@ -13,6 +13,7 @@ from .errors import missing_object
 
 ALPHABET = string.ascii_letters + string.digits
 EVENT_LIFETIME = 30 * 86400
+FORMAT = 1  # of the file; another one is not read
 DAY = 86400
 
 TABLES = {
@@ -30,6 +31,8 @@ SETTINGS = {
     "portal_configured": True,   # false: the portal refuses until it has a configuration
     "meter_delay": 0,            # seconds until usage shows in summaries
     "thin_url": None,            # where thin events about meters go
+    "flexible": False,           # the portal ends subscriptions by cancel_at alone, as it does
+                                 # in the flexible billing mode of newer accounts
 }
 
 
@@ -156,9 +159,10 @@ class State:
         """Keeps everything in the file, if there is one; a crash leaves the old or the new."""
         if self.file is None:
             return
-        kept = {"tables": self.tables, "settings": self.settings, "offset": self.clock.offset,
-                "idempotency": {key: entry for key, entry in self.idempotency.items()
-                                if not entry.running}}
+        kept = {"format": FORMAT, "tables": self.tables, "settings": self.settings,
+                "offset": self.clock.offset, "idempotency": {
+                    key: entry for key, entry in self.idempotency.items()
+                    if not entry.running}}
         with open(self.file + ".new", "wb") as file:
             pickle.dump(kept, file)
         os.replace(self.file + ".new", self.file)
@@ -169,6 +173,8 @@ class State:
             return False
         with open(self.file, "rb") as file:
             kept = pickle.load(file)
+        if kept["format"] != FORMAT:
+            return False
         self.tables.update(kept["tables"])
         self.settings.update(kept["settings"])
         self.clock.offset = kept["offset"]

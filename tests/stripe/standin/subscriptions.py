@@ -210,7 +210,6 @@ def update(call):
     if params.get("default_payment_method"):
         cards.attach(state, customer, params["default_payment_method"],
                      "default_payment_method")
-        subscription.default_payment_method = customer.payment_method
     # On a copy first, so that a refused end leaves nothing changed.
     set_end(state, copy.deepcopy(subscription), params)
     make(state, subscription, change, params, lambda: set_rest(state, subscription, params))
@@ -222,6 +221,9 @@ def set_rest(state, subscription, params):
     """What an update sets beside items and period."""
     set_options(subscription, params)
     set_end(state, subscription, params)
+    if params.get("default_payment_method"):
+        subscription.default_payment_method = (
+            state.customers[subscription.customer].payment_method)
     if "metadata" in params:
         subscription.metadata = merge_metadata(subscription.metadata, params["metadata"])
 
@@ -265,12 +267,15 @@ def make(state, subscription, change, params, rest):
         period = (subscription.period_start, state.now())
         invoice = billing.issue(state, subscription, change.lines, "subscription_update", period)
         if waits:
-            subscription.pending_update = {"change": change, "invoice": invoice.id,
-                                           "expires_at": state.now() + PENDING_EXPIRY}
+            subscription.pending_update = {
+                "change": change, "invoice": invoice.id,
+                "expires_at": min(state.now() + PENDING_EXPIRY, subscription.period_end)}
         paid = invoice.status == "paid"
         if not paid and behavior != "default_incomplete":
             paid = billing.collect(state, invoice)
-        if not paid and not waits and subscription.status == "active":
+        if paid:
+            billing.settle(state, subscription, invoice)
+        elif not waits and subscription.status == "active":
             subscription.status = "past_due"
 
 
