@@ -3,6 +3,7 @@
 import http.server
 import json
 import pathlib
+import subprocess
 import threading
 
 import handle
@@ -133,6 +134,16 @@ def delivering(process, receiver):
     process.faults([])
     process.hold(False)
     process.webhook(None)
+
+
+def make_certificate(folder):
+    """A certificate for 127.0.0.1 that signs itself: paths of it and its key."""
+    cert, key = str(folder / "cert.pem"), str(folder / "key.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", cert, "-days",
+                    "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"],
+                   check=True, capture_output=True)
+    return cert, key
 
 
 def make_price(stripe, **more):

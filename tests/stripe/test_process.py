@@ -6,7 +6,7 @@ import subprocess
 import threading
 
 import handle
-from conftest import PRICES
+from conftest import PRICES, make_certificate
 
 
 def test_remembers_over_a_crash(tmp_path):
@@ -55,11 +55,7 @@ def test_command_line(tmp_path):
 
 def test_tls(tmp_path):
     """It serves https with the given certificate."""
-    cert, key = str(tmp_path / "cert"), str(tmp_path / "key")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                    "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", cert, "-days",
-                    "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"],
-                   check=True, capture_output=True)
+    cert, key = make_certificate(tmp_path)
     with handle.StandIn(tls_cert=cert, tls_key=key) as stripe:
         assert stripe.url.startswith("https://")
         trusting = ssl.create_default_context(cafile=cert)

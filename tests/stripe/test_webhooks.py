@@ -1,10 +1,12 @@
 """Events reach the endpoint: signed, again after failures, in any order that is asked for."""
 
 import json
+import ssl
 import time
 
 import handle
 import pytest
+from conftest import make_certificate
 from standin import courier
 
 stripe_library = pytest.importorskip("stripe")
@@ -142,6 +144,26 @@ def test_hand_made(delivering, receiver):
     thin = json.loads(receiver.got[-1][1])
     assert (thin["object"], "data" in thin) == ("v2.core.event", False)
     assert delivering.send({"id": "evt_z"}, url="http://127.0.0.1:9/") == 0
+
+
+def test_https(tmp_path, receiver):
+    """Over https only a certificate of the given authority is trusted."""
+    cert, key = make_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    receiver.server.socket = context.wrap_socket(receiver.server.socket, server_side=True)
+    url = receiver.url.replace("http:", "https:")
+    with handle.StandIn(webhook_ca=cert, attempts=1) as stripe:
+        stripe.webhook(url)
+        new_customer(stripe)
+        stripe.wait_idle()
+        assert len(receiver.got) == 1
+    with handle.StandIn(attempts=1) as stripe:
+        stripe.webhook(url)
+        new_customer(stripe)
+        stripe.wait_idle()
+        assert "CERTIFICATE_VERIFY_FAILED" in stripe.deliveries()[0]["error"]
+        assert len(receiver.got) == 1
 
 
 def test_signature_of_the_vector():

@@ -121,7 +121,9 @@ def plan_retry(state, invoice):
 
 
 def void(state, invoice):
-    """Takes an invoice back."""
+    """Takes an invoice back; credit that it used up is there again."""
+    state.customers[invoice.customer].balance += (
+        invoice.starting_balance - invoice.ending_balance)
     invoice.status = "void"
     invoice.voided_at = state.now()
     invoice.next_payment_attempt = None

@@ -28,6 +28,24 @@ def retrieve_product(call):
     return call.state.products.need(call.id)
 
 
+def update_product(call):
+    """POST /v1/products/{id}."""
+    state, params = call.state, call.params
+    product = state.products.need(call.id)
+    with state.changing(product, "product.updated"):
+        for name in ("name", "active", "description"):
+            if name in params:
+                setattr(product, name, params[name] or None if name == "description"
+                        else params[name])
+        if params.get("default_price"):
+            product.default_price = state.prices.need(params["default_price"],
+                                                      "default_price").id
+        if "metadata" in params:
+            product.metadata = merge_metadata(product.metadata, params["metadata"])
+        product.updated = state.now()
+    return product
+
+
 def list_products(call):
     """GET /v1/products."""
     params = call.params

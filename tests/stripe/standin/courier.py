@@ -143,7 +143,7 @@ class Courier:
         try:
             status = self.exchange(url, body, headers or {
                 "Stripe-Signature": sign(secrets, body, int(time.time()))})
-        except (OSError, http.client.HTTPException) as failure:
+        except (OSError, ValueError, http.client.HTTPException) as failure:
             status, error = 0, repr(failure)
         self.log.append({"event": id, "type": type, "url": url, "attempt": attempt,
                          "status": status, "error": error,

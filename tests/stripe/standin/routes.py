@@ -15,6 +15,7 @@ OPERATIONS = {
     "POST /v1/products": catalogue.create_product,
     "GET /v1/products": catalogue.list_products,
     "GET /v1/products/{id}": catalogue.retrieve_product,
+    "POST /v1/products/{id}": catalogue.update_product,
     "POST /v1/prices": catalogue.create_price,
     "GET /v1/prices": catalogue.list_prices,
     "GET /v1/prices/{id}": catalogue.retrieve_price,
