@@ -19,10 +19,11 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "billingd/retired.h"
 #include "billingd/sockets.h"
 #include "billingd/worker.h"
 
-enum { SLOTS_MAX = ROLE_CHILDREN_MAX, RETIRED_MAX = 4 * SLOTS_MAX };
+enum { SLOTS_MAX = ROLE_CHILDREN_MAX };
 static const int64_t throttle_first_us = 1000000;
 static const int64_t throttle_last_us = 60000000;
 
@@ -34,13 +35,6 @@ struct slot {
 	int64_t throttle_us; /* of the next start, 0 after a child that had served */
 };
 
-/* A child of an old generation, and when its patience with what runs is over. */
-struct retired {
-	const struct role *role;
-	pid_t pid;
-	int64_t deadline_us;
-};
-
 struct master {
 	const char *config_path;
 	struct sockets sockets;
@@ -50,8 +44,7 @@ struct master {
 	atomic_bool *served; /* one per slot, for two generations, shared with the children */
 	struct slot slots[SLOTS_MAX];
 	size_t slot_count;
-	struct retired retired[RETIRED_MAX];
-	size_t retired_count;
+	struct retired retired;
 	sigset_t signals; /* the ones that the master waits for */
 };
 
@@ -186,7 +179,7 @@ reap(struct master *master)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		const struct role *role = NULL;
+		const struct role *role = retired_remove(&master->retired, pid);
 
 		for (size_t i = 0; i < master->slot_count; i++) {
 			if (master->slots[i].pid != pid)
@@ -194,56 +187,10 @@ reap(struct master *master)
 			role = master->slots[i].role;
 			schedule_restart(master, i, status);
 		}
-		for (size_t i = 0; i < master->retired_count; i++) {
-			if (master->retired[i].pid != pid)
-				continue;
-			role = master->retired[i].role;
-			master->retired[i--] = master->retired[--master->retired_count];
-		}
 		/* As the first process of a container it inherits strangers too. */
 		if (role != NULL)
 			log_death(master, role, pid, status);
 	}
-}
-
-/* Should old generations pile up beyond what can be remembered, their children are ended. */
-static void
-retire(struct master *master, const struct slot *old, size_t count)
-{
-	int64_t patience_us = master->generation->settings.shutdown_timeout_s * 1000000;
-
-	for (size_t i = 0; i < count; i++) {
-		bool room = master->retired_count < RETIRED_MAX;
-
-		if (old[i].pid == 0)
-			continue;
-		(void)kill(old[i].pid, room ? WORKER_RETIRE : SIGKILL);
-		if (room)
-			master->retired[master->retired_count++] = (struct retired){
-			        old[i].role, old[i].pid, clock_monotonic_us() + patience_us};
-	}
-}
-
-/* Ends retired children whose time is over; how long until the next one's is, in microseconds (a
- * minute at most). */
-static int64_t
-end_late(struct master *master)
-{
-	int64_t now_us = clock_monotonic_us(), wait_us = throttle_last_us;
-
-	for (size_t i = 0; i < master->retired_count; i++) {
-		struct retired *retired = &master->retired[i];
-
-		if (retired->deadline_us <= now_us) {
-			log_line(LOG_LEVEL_WARNING, "process outstays the reload, killed",
-			         LOG_I("pid", retired->pid));
-			(void)kill(retired->pid, SIGKILL);
-			retired->deadline_us = now_us + throttle_last_us;
-		}
-		if (retired->deadline_us - now_us < wait_us)
-			wait_us = retired->deadline_us - now_us;
-	}
-	return wait_us;
 }
 
 static void
@@ -261,6 +208,7 @@ reload(struct master *master)
 	        master->config_path, master->generation->number + 1, report_reload);
 	struct slot old[SLOTS_MAX];
 	size_t old_count = master->slot_count;
+	int64_t patience_us;
 
 	if (next == NULL)
 		return;
@@ -271,9 +219,12 @@ reload(struct master *master)
 	memcpy(old, master->slots, sizeof(old));
 	generation_free(master->generation);
 	master->generation = next;
+	patience_us = next->settings.shutdown_timeout_s * 1000000;
 	assign_roles(master);
 	(void)start_due(master);
-	retire(master, old, old_count);
+	for (size_t i = 0; i < old_count; i++)
+		if (old[i].pid != 0)
+			retired_add(&master->retired, old[i].role, old[i].pid, patience_us);
 	metrics_add(master->metrics, METRIC_RELOADS, 1);
 	if (!sockets_match(&master->sockets, &next->settings) ||
 	    strcmp(next->settings.pid_file, master->pid_file) != 0)
@@ -288,8 +239,8 @@ signal_all(const struct master *master, int signal)
 	for (size_t i = 0; i < master->slot_count; i++)
 		if (master->slots[i].pid != 0)
 			(void)kill(master->slots[i].pid, signal);
-	for (size_t i = 0; i < master->retired_count; i++)
-		(void)kill(master->retired[i].pid, signal);
+	for (size_t i = 0; i < master->retired.count; i++)
+		(void)kill(master->retired.items[i].pid, signal);
 }
 
 static bool
@@ -298,7 +249,7 @@ has_children(const struct master *master)
 	for (size_t i = 0; i < master->slot_count; i++)
 		if (master->slots[i].pid != 0)
 			return true;
-	return master->retired_count > 0;
+	return master->retired.count > 0;
 }
 
 /* Waits for a signal; 0 when the time is over. */
@@ -341,7 +292,8 @@ static int
 watch(struct master *master)
 {
 	for (;;) {
-		int64_t start_us = start_due(master), late_us = end_late(master);
+		int64_t start_us = start_due(master),
+		        late_us = retired_end_late(&master->retired);
 		int signal = await_signal(master, start_us < late_us ? start_us : late_us);
 
 		if (signal == SIGTERM || signal == SIGINT)

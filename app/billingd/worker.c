@@ -108,7 +108,8 @@ await_connection(int listen_fd, const sigset_t *open_signals)
 			return false;
 		if (ready > 0)
 			return true;
-		if (asked_to_drain)
+		/* Interrupted is not empty: whoever waits by now is still served. */
+		if (asked_to_drain && ready == 0)
 			return false;
 	}
 }

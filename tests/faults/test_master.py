@@ -257,7 +257,7 @@ def with_another_public_key(daemon):
 
 def with_pending_migration(daemon):
     """A migration that nobody has applied."""
-    (daemon.folder / "migrations/002_more.sql").write_text("SELECT 1;\n", encoding="ascii")
+    daemon.next_migration().write_text("SELECT 1;\n", encoding="ascii")
     return {}, ("1 migration is pending", "billingctl migrate up")
 
 

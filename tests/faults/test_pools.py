@@ -11,11 +11,16 @@ from chaos.processes import Daemon, LogTail, is_alive, kill, role_of
 from support.stack import wait_for
 
 STACK = {"WORKERS": 2}
+UNNAMED = {"", "billingd"}
 
 
 def of_stripe(daemon):
-    """The living workers of the Stripe pool."""
-    return [pid for pid in daemon.pids()[1:] if role_of(pid) == "billingd stripe"]
+    """The living workers of the Stripe pool, as soon as each has its name."""
+    def found():
+        children = daemon.pids()[1:]
+        roles = {pid: role_of(pid) for pid in children}
+        return not UNNAMED & set(roles.values()) and roles
+    return [pid for pid, role in wait_for(found).items() if role == "billingd stripe"]
 
 
 def record(kind, content):
@@ -33,15 +38,23 @@ def send(peer, path, uri):
                  record(5, b""))
 
 
-def receive(peer):
-    """The status and the body of the answer."""
-    received = text = b""
-    while chunk := peer.recv(65536):
+def exactly(peer, size):
+    """So many bytes."""
+    received = b""
+    while len(received) < size:
+        chunk = peer.recv(size - len(received))
+        assert chunk, "the answer has no end"
         received += chunk
-    while received:
-        _, kind, _, length, padding, _ = struct.unpack(">BBHHBB", received[:8])
-        text += received[8:8 + length] if kind == 6 else b""
-        received = received[8 + length + padding:]
+    return received
+
+
+def receive(peer):
+    """The status and the body of the answer, which ends with a record of its own."""
+    text, kind = b"", 0
+    while kind != 3:
+        _, kind, _, length, padding, _ = struct.unpack(">BBHHBB", exactly(peer, 8))
+        content = exactly(peer, length + padding)[:length]
+        text += content if kind == 6 else b""
     head, _, body = text.partition(b"\r\n\r\n")
     return head.split(b"\r\n")[0], json.loads(body)
 
@@ -60,6 +73,7 @@ def test_each_pool_has_its_socket_and_a_stop_takes_both_away(stack):
             assert stat.S_IMODE(path.stat().st_mode) == 0o660
             status, body = ask(path, "/health")
             assert status == b"Status: 200" and body["status"] == "healthy"
+        assert len(of_stripe(daemon)) == 2
         roles = sorted(role_of(pid) for pid in daemon.pids()[1:])
         assert roles == ["billingd jobs"] + 2 * ["billingd stripe"] + 3 * ["billingd worker"]
     finally:

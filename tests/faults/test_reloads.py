@@ -139,7 +139,7 @@ def break_key(daemon):
 
 def break_migrations(daemon):
     """A migration that nobody has applied."""
-    (daemon.folder / "migrations/002_more.sql").write_text("SELECT 1;\n", encoding="ascii")
+    daemon.next_migration().write_text("SELECT 1;\n", encoding="ascii")
     return "billingctl migrate up"
 
 
@@ -163,7 +163,7 @@ def test_a_broken_configuration_keeps_the_old_one(stack, daemon, fault):
         daemon.plans.write_bytes(plans)
         daemon.write()
         (daemon.keys / "private-key.pem").chmod(0o600)
-        (daemon.folder / "migrations/002_more.sql").unlink(missing_ok=True)
+        daemon.next_migration().unlink(missing_ok=True)
     daemon.signal(signal.SIGHUP)
     tail.wait("reloaded")
     wait_for(lambda: not set(daemon.pids()[1:]) & set(before))

@@ -148,6 +148,11 @@ class Daemon:
         self.config.write_text(text + "".join(f"{line}\n" for line in lines), encoding="ascii")
         self.config.chmod(0o644)
 
+    def next_migration(self):
+        """Where the migration after the last one would be."""
+        folder = ROOT / "migrations"
+        return self.folder / f"migrations/{1 + len(list(folder.glob('*.sql'))):03}_more.sql"
+
     def command(self, *arguments):
         """The command line."""
         return [*AS_SERVICE, str(self.program), "--config", str(self.config), *arguments]
