@@ -86,7 +86,6 @@ import json
 import os
 import signal
 import ssl
-import sys
 import threading
 import time
 
@@ -96,6 +95,7 @@ from standin.state import State
 from standin.wire import Server
 
 TICK = 0.5
+ENDING = {signal.SIGTERM, signal.SIGINT}
 
 
 def arguments():
@@ -163,25 +163,24 @@ def keep_time(state, stand_in):
 def main():
     """Listens until SIGTERM."""
     options = arguments()
+    # Before any thread begins, so that none of them takes a signal from the one that waits.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     state, stand_in = prepare(options)
     tls = tls_context(options)
     server = Server((options.host, options.port), stand_in.respond, tls)
     port = server.server_address[1]
     url = f"{'https' if tls else 'http'}://{options.host}:{port}"
     state.public_url = (options.public_url or url).rstrip("/")
-
-    def stop(_number, _frame):
-        os._exit(0)  # what matters was kept before it was answered
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     threading.Thread(target=keep_time, args=(state, stand_in), daemon=True).start()
     if options.port_file:
         with open(options.port_file + ".new", "w", encoding="ascii") as file:
             file.write(f"{port}\n")
         os.replace(options.port_file + ".new", options.port_file)
     print(json.dumps({"port": port, "url": url}), flush=True)
-    server.serve_forever(poll_interval=60)
+    signal.sigwait(ENDING)
+    os._exit(0)  # what matters was kept before it was answered
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

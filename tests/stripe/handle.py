@@ -43,6 +43,7 @@ class StandIn:
         self.process = None
         self.port = options.get("port", 0)
         self.url = None
+        self.last_headers = {}
         self.tls = None
         if options.get("tls_cert"):
             self.tls = ssl.create_default_context()
@@ -108,7 +109,7 @@ class StandIn:
 
     def api(self, method, path, params=None, *, version=BASIL, key=None, headers=None):
         """One call of the API with flat parameters ({"items[0][price]": "price_1"}): status and
-        JSON."""
+        JSON. The answer's headers are in last_headers."""
         sent = {"Authorization": "Bearer " + self.secret_key, "Stripe-Version": version,
                 **(headers or {})}
         if key:
@@ -120,7 +121,7 @@ class StandIn:
             sent.setdefault("Content-Type", "application/x-www-form-urlencoded")
         elif text:
             path += "?" + text
-        status, _, answer = self.exchange(method, path, body, sent)
+        status, self.last_headers, answer = self.exchange(method, path, body, sent)
         return status, json.loads(answer)
 
     def call(self, method, path, params=None, **more):

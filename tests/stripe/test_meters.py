@@ -35,6 +35,7 @@ def test_counted_once(stripe, meter):
     assert report(stripe, customer, 5, identifier="a")[0] == 200
     status, answer = report(stripe, customer, 5, identifier="a")
     assert status == 400 and "already exists" in answer["error"]["message"]
+    assert stripe.last_headers["stripe-should-retry"] == "false"
     report(stripe, customer, "2.5", identifier="b")
     minute = stripe.now() // 60 * 60
     assert summed(stripe, meter, customer, minute - 600, minute + 600) == [7.5]

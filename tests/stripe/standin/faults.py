@@ -11,7 +11,7 @@ from .wire import Answer
 
 KINDS = ("slow", "slow_after", "hang", "status", "status_after", "garbage", "truncate", "reset",
          "reset_after", "redirect", "huge")
-LOCK_TIMEOUT = 600
+HANG = 600
 
 
 class Rule:
@@ -71,12 +71,10 @@ class Faults:
         """What happens before the operation runs: an answer in its place, or None."""
         kind = fault["kind"]
         if kind == "hang":
-            self.released.wait(fault.get("seconds", LOCK_TIMEOUT))
+            self.released.wait(fault.get("seconds", HANG))
             return Answer(cut="reset")
         if kind == "reset":
             return Answer(cut="reset")
-        if kind == "slow":
-            self.released.wait(fault.get("seconds", 1))
         if kind == "status":
             return self.status(fault)
         if kind == "garbage":
@@ -87,6 +85,11 @@ class Faults:
             filler = b'{"object":"' + b"x" * int(fault.get("megabytes", 16) * 1_000_000) + b'"}'
             return Answer(200, filler)
         return None
+
+    def while_running(self, fault):
+        """The wait of an operation that is slow."""
+        if fault["kind"] == "slow":
+            self.released.wait(fault.get("seconds", 1))
 
     def after(self, fault, answer):
         """What becomes of the answer once the operation has run."""

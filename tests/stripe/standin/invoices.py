@@ -1,6 +1,6 @@
 """Operations on invoices: reading, paying, and previews of what an update would bill."""
 
-from . import billing, cards, changes, lists, model, proration
+from . import billing, cards, changes, lists, model, proration, shapes_billing
 from .errors import ApiError, card_error, invalid
 from .subscriptions import ENDED, customer_of, first_lines, first_period
 
@@ -28,14 +28,8 @@ def index(call):
 def lines(call):
     """GET /v1/invoices/{id}/lines: all of them, as invoices here are short."""
     invoice = call.state.invoices.need(call.id)
-    shown = billing_lines(call, invoice)
-    return model.Rendered({"object": "list", "data": shown, "has_more": False, "url": call.path})
-
-
-def billing_lines(call, invoice):
-    """The rendered lines of an invoice."""
-    from .shapes_billing import line
-    return [line(call.state, invoice, one, call.new) for one in invoice.lines]
+    shown = shapes_billing.invoice(call.state, invoice, call.new)["lines"]
+    return model.Rendered({**shown, "url": call.path})
 
 
 def pay(call):

@@ -16,6 +16,7 @@ from .journal import Journal
 from .wire import Answer
 
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?")
+NO_FAULT = {"kind": None}
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -64,17 +65,13 @@ class StandIn:
         self.connections.add(request.connection)
         record = self.journal.add(request)
         record["request_id"] = self.state.new_id("req_", 14)
-        fault = self.faults.take(request)
-        record["fault"] = fault and fault["kind"]
-        answer = None
-        # A slow request holds its idempotency key while it waits, as one at Stripe would.
-        if fault and fault["kind"] not in ("slow", "status_after"):
-            answer = self.faults.before(fault)
+        fault = self.faults.take(request) or NO_FAULT
+        record["fault"] = fault["kind"]
+        answer = self.faults.before(fault)
         if answer is None:
-            answer = self.run(request, record, fault)
-            if fault:
-                answer = self.faults.after(fault, answer)
+            answer = self.faults.after(fault, self.run(request, record, fault))
         record["status"] = 0 if answer.cut == "reset" else answer.status
+        record["replayed"] = "Idempotent-Replayed" in answer.headers
         answer.headers["Request-Id"] = record["request_id"]
         return answer
 
@@ -89,19 +86,11 @@ class StandIn:
             version = check_version(request)
             headers["Stripe-Version"] = version
             call = self.prepare(request, record, version)
-            if not key:
-                if fault and fault["kind"] == "slow":
-                    self.faults.before(fault)
-                status, body = self.execute(call, record, None, fault)
-            else:
-                status, body = self.once(call, record, key, fault, headers)
+            answer = self.once(call, record, key, fault)
         except ApiError as error:
-            status, body = error.status, error.body()
-            headers.update(error.headers)
-        if not isinstance(body, bytes):
-            body = json.dumps(body).encode()
-        record["replayed"] = "Idempotent-Replayed" in headers
-        return Answer(status, body, headers)
+            answer = answer_of(error)
+        answer.headers = {**headers, **answer.headers}
+        return answer
 
     def check_key(self, request):
         """Bearer or Basic with the secret key."""
@@ -140,18 +129,17 @@ class StandIn:
         call.tree = tree
         return call
 
-    def once(self, call, record, key, fault, headers):
-        """Runs an operation under its idempotency key."""
-        with self.state.lock:
-            known = idempotency.begin(self.state, key, (call.name, call.id, call.tree))
-        if known is not None:
-            headers["Idempotent-Replayed"] = "true"
-            return known.status, known.body
-        if fault and fault["kind"] == "slow":
-            self.faults.before(fault)
+    def once(self, call, record, key, fault):
+        """Runs an operation under its idempotency key, if it has one."""
+        if key:
+            with self.state.lock:
+                known = idempotency.begin(self.state, key, (call.name, call.id, call.tree))
+            if known is not None:
+                return Answer(known.status, known.body, {"Idempotent-Replayed": "true"})
         try:
-            status, body = self.execute(call, record, key, fault)
-            return status, body
+            # A slow request holds its key while it waits, as one at Stripe would.
+            self.faults.while_running(fault)
+            return self.execute(call, record, key, fault)
         except BaseException:
             with self.state.lock:
                 idempotency.release(self.state, key)
@@ -164,23 +152,20 @@ class StandIn:
             self.state.request = (record["request_id"], key)
             try:
                 result = call.operation(call)
-                status, body = 200, lists.render(self.state, result, call.new, call.params,
-                                                 call.path)
+                answer = Answer(200, json.dumps(lists.render(
+                    self.state, result, call.new, call.params, call.path)))
             except ApiError as error:
-                status, body = error.status, error.body()
+                answer = answer_of(error)
             finally:
                 self.state.request = (None, None)
-            if fault and fault["kind"] == "status_after":
+            if fault["kind"] == "status_after":
                 answer = self.faults.status(fault)
-                status, body = answer.status, answer.body
-            if not isinstance(body, bytes):
-                body = json.dumps(body).encode()
             if key:
-                idempotency.finish(self.state, key, status, body)
+                idempotency.finish(self.state, key, answer.status, answer.body)
             self.tick()
             if record["method"] != "GET":
                 self.state.save()
-        return status, body
+        return answer
 
     def tick(self):
         """Does what is due. The lock is held."""
@@ -193,6 +178,11 @@ class StandIn:
         if url:
             threading.Thread(target=control.send_thin, daemon=True,
                              args=(self, url, type, related)).start()
+
+
+def answer_of(error):
+    """A refusal as an answer."""
+    return Answer(error.status, json.dumps(error.body()), dict(error.headers))
 
 
 def check_version(request):

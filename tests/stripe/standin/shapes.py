@@ -75,11 +75,6 @@ def product(state, product, new):
     return shown
 
 
-def price(state, price, new):
-    """A price."""
-    return shapes_billing.price(state, price, new)
-
-
 def deleted(_state, gone, _new):
     """What is left of a deleted object."""
     return {"id": gone.id, "object": gone.kind, "deleted": True}
@@ -125,9 +120,9 @@ def meter_event(state, event, _new):
     }
 
 
-def event(_state, event, _new):
+def event(state, event, _new):
     """An event, in the shape it was made in, whatever the version of the request."""
-    return event_in_shape(_state, event, is_new(event.api_version), event.api_version)
+    return event_in_shape(state, event, is_new(event.api_version), event.api_version)
 
 
 def event_in_shape(state, event, new, api_version):
@@ -148,7 +143,7 @@ def event_in_shape(state, event, new, api_version):
 RENDERERS = {
     model.Customer: customer,
     model.Product: product,
-    model.Price: price,
+    model.Price: shapes_billing.price,
     model.Subscription: shapes_billing.subscription,
     model.Invoice: shapes_billing.invoice,
     model.Charge: shapes_billing.charge,

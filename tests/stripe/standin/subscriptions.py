@@ -299,8 +299,6 @@ def cancel(call):
     set_options(subscription, {"cancellation_details": params.get("cancellation_details")})
     if subscription.status == "incomplete":
         billing.void(state, state.invoices[subscription.latest_invoice])
-    subscription.cancel_at = None if not subscription.cancel_at_period_end else (
-        subscription.cancel_at)
     billing.cancel(state, subscription, reason="cancellation_requested")
     return subscription
 
