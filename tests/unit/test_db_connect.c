@@ -185,6 +185,19 @@ START_TEST(test_session)
 }
 END_TEST
 
+/* Who waits for others in a transaction may stand still for longer. */
+START_TEST(test_pause)
+{
+	const struct db_options options = {
+	        .url = database_url(), .statement_timeout_ms = 1000, .pause_ms = 10000};
+	const char *wanted =
+	        "(current_setting('idle_in_transaction_session_timeout') = '12s')::int";
+
+	db = db_new(&options);
+	ck_assert_int_eq(database_number(db, &task, wanted), 1);
+}
+END_TEST
+
 START_TEST(test_free)
 {
 	db_free(NULL);
@@ -209,6 +222,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_other_ways_to_be_refused, 0, 3);
 	tcase_add_loop_test(tcase, test_not_a_url, 0, 4);
 	tcase_add_test(tcase, test_session);
+	tcase_add_test(tcase, test_pause);
 	tcase_add_test(tcase, test_free);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
