@@ -170,6 +170,8 @@ class Stack:
         self.webhook_secret = self.settings.get("STRIPE_WEBHOOK_SECRET",
                                                 values["STRIPE_WEBHOOK_SECRET"])
         self.pid_file = Path(values["BILLINGD_PID_FILE"])
+        self.socket = Path(values["BILLING_SOCKET"])
+        self.stripe_socket = Path(values["BILLING_STRIPE_SOCKET"])
         self.secrets.update((self.admin_key, self.viewer_key))
         # What billingctl, psql and the like need to work on this stack.
         self.env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
