@@ -64,6 +64,12 @@ def test_trial(stripe):
     assert stripe.state()["charged"] == {customer: 2900}
 
 
+def test_short_trial(stripe):
+    """A trial of less than three days is announced at once."""
+    stripe.subscribe(trial_period_days=2)
+    assert stripe.types()[-1] == "customer.subscription.trial_will_end"
+
+
 @pytest.mark.parametrize("behaviour, status, event", [
     ("create_invoice", "past_due", "customer.subscription.updated"),
     ("pause", "paused", "customer.subscription.paused"),

@@ -15,6 +15,7 @@ import urllib.parse
 from . import events, shapes
 
 TIMEOUT = 20
+MAX_LOG = 20_000
 
 
 def sign(secrets, body, timestamp):
@@ -145,6 +146,8 @@ class Courier:
                 "Stripe-Signature": sign(secrets, body, int(time.time()))})
         except (OSError, ValueError, http.client.HTTPException) as failure:
             status, error = 0, repr(failure)
+        if len(self.log) >= MAX_LOG:
+            del self.log[:MAX_LOG // 2]
         self.log.append({"event": id, "type": type, "url": url, "attempt": attempt,
                          "status": status, "error": error,
                          "seconds": round(time.monotonic() - began, 4)})

@@ -6,6 +6,7 @@ import pickle
 import random
 import string
 import threading
+import time
 
 from . import model, shapes
 from .clock import Agenda, Clock
@@ -14,6 +15,7 @@ from .errors import missing_object
 ALPHABET = string.ascii_letters + string.digits
 EVENT_LIFETIME = 30 * 86400
 FORMAT = 1  # of the file; another one is not read
+QUICK = 0.01  # seconds that may go into saving before each answer
 DAY = 86400
 
 TABLES = {
@@ -96,6 +98,8 @@ class State:
         self.livemode = livemode
         self.api_version = api_version
         self.file = file
+        self.unsaved = False
+        self.saving_takes = 0.0
         self.request = (None, None)
         self.announce = lambda event: None
         self.public_url = ""
@@ -156,9 +160,18 @@ class State:
             del self.idempotency[key]
 
     def save(self):
-        """Keeps everything in the file, if there is one; a crash leaves the old or the new."""
-        if self.file is None:
+        """Keeps everything in the file, if there is one: at once while that is quick, else with
+        the next keep()."""
+        if self.file is not None:
+            self.unsaved = True
+            if self.saving_takes < QUICK:
+                self.keep()
+
+    def keep(self):
+        """Writes the file if anything is unsaved; a crash leaves the old one or the new."""
+        if not self.unsaved:
             return
+        began = time.monotonic()
         kept = {"format": FORMAT, "tables": self.tables, "settings": self.settings,
                 "offset": self.clock.offset, "idempotency": {
                     key: entry for key, entry in self.idempotency.items()
@@ -166,6 +179,8 @@ class State:
         with open(self.file + ".new", "wb") as file:
             pickle.dump(kept, file)
         os.replace(self.file + ".new", self.file)
+        self.unsaved = False
+        self.saving_takes = time.monotonic() - began
 
     def load(self):
         """Takes up what was kept. Whether there was anything."""
