@@ -31,7 +31,7 @@ What it does not serve (taxes, discounts, tiers, schedules ...) it refuses with 
 Test payment methods: pm_card_visa, pm_card_chargeCustomerFail, pm_card_authenticationRequired.
 
 PAGES for a person: the `url` of a checkout session or portal session, and an invoice's
-`hosted_invoice_url`.
+`hosted_invoice_url`, where it can be paid.
 
 THE CONTROL INTERFACE is under /_control/ on the same port, only from loopback: JSON in, JSON out.
 handle.py has a method for each.

@@ -156,6 +156,18 @@ def test_portal(stripe, browser):
     assert stripe.subscription(id)["status"] == "active"
 
 
+def test_invoice(stripe, browser):
+    """An open invoice can be paid on its own page, once, with a card that works."""
+    customer = stripe.customer("pm_card_chargeCustomerFail")
+    made = stripe.subscribe(customer, **{"expand[]": "latest_invoice"})
+    assert "$29.00" in browser.open(made["latest_invoice"]["hosted_invoice_url"])
+    assert "declined" in browser.press("Pay", card="4000000000000002")
+    assert "failed" in browser.press("Pay", card="4000000000000341")
+    assert "(paid)" in browser.press("Pay", card="4000002500003155")
+    assert stripe.subscription(made["id"])["status"] == "active"
+    assert not browser.forms
+
+
 def test_portal_not_configured(stripe):
     """Without saved settings there is no portal, unless a configuration is named."""
     stripe.settings(portal_configured=False)

@@ -183,12 +183,9 @@ def act(server, session, form):
     state = server.state
     action = form.get("action")
     if action == "pay":
-        invoice = state.invoices.need(form["invoice"])
-        take_card(state, invoice, form)
-        if invoice.status != "open" or not billing.pay(state, invoice, holder_present=True):
-            raise Choice("The payment failed.")
+        pay_invoice(state, state.invoices.need(form.get("invoice")), form)
         return
-    subscription = state.subscriptions.need(form["subscription"])
+    subscription = state.subscriptions.need(form.get("subscription"))
     if subscription.customer != session.customer:
         raise Choice("That is not your subscription.")
     end = {"cancel_at_period_end": True}
@@ -197,7 +194,7 @@ def act(server, session, form):
     params = {"cancel": end,
               "undo": {"cancel_at_period_end": False, "cancel_at": None}}.get(action)
     if action == "switch":
-        params = {"items": [{"id": subscription.items[0].id, "price": form["price"],
+        params = {"items": [{"id": subscription.items[0].id, "price": form.get("price"),
                              "quantity": subscription.items[0].quantity}],
                   "proration_behavior": "always_invoice",
                   "payment_behavior": "error_if_incomplete"}
@@ -213,14 +210,18 @@ class Click:
         self.server, self.state, self.id, self.params = server, server.state, id, params
 
 
-def take_card(state, invoice, form):
-    """Files the chosen card."""
+def pay_invoice(state, invoice, form):
+    """Pays an invoice with the chosen card, which stays the customer's."""
     behaviour = cards.NUMBERS.get(form.get("card", ""))
     if behaviour is None:
         raise Choice("Your card number is incorrect.")
     if behaviour == "refused":
         raise Choice("Your card was declined.")
+    if invoice.status != "open":
+        raise Choice(f"This invoice is {invoice.status}.")
     billing.card_from_page(state, state.customers[invoice.customer], behaviour)
+    if not billing.pay(state, invoice, holder_present=True):
+        raise Choice("The payment failed.")
 
 
 def portal_content(state, session, complaint):
@@ -236,12 +237,15 @@ def portal_content(state, session, complaint):
     parts.append(f"<h2>Invoices</h2><table>{''.join(rows)}</table>")
     for invoice in state.invoices.newest(session.customer):
         if invoice.status == "open":
-            parts.append(
-                f'<h2>Pay {invoice.number}</h2><form method="post">'
-                f"{hidden(invoice=invoice.id)}{card_choice()}"
-                '<button name="action" value="pay">Pay</button></form>')
+            parts.append(f"<h2>Pay {invoice.number}</h2>{invoice_form(invoice)}")
     parts.append(f'<p><a href="{html.escape(session.return_url)}">Return</a></p>')
     return "".join(parts)
+
+
+def invoice_form(invoice):
+    """The form that pays an invoice."""
+    return (f'<form method="post">{hidden(invoice=invoice.id)}{card_choice()}'
+            '<button name="action" value="pay">Pay</button></form>')
 
 
 def subscription_content(state, one):
@@ -266,19 +270,28 @@ def subscription_content(state, one):
     return text
 
 
-def invoice_page(server, id, _form):
-    """An invoice to read."""
+def invoice_page(server, id, form):
+    """An invoice to read and, while it is open, to pay."""
     state = server.state
     with state.lock:
+        server.tick()
         invoice = state.invoices.get(id)
         if invoice is None:
             return page("Not found", "<p>There is no such invoice.</p>", 404)
+        complaint = ""
+        if form.get("action") == "pay":
+            try:
+                pay_invoice(state, invoice, form)
+            except Choice as error:
+                complaint = f'<p class="bad">{html.escape(str(error))}</p>'
+            state.save()
         rows = "".join(f"<tr><td>{html.escape(line.description)}</td>"
                        f"<td>{billing.money(line.amount, invoice.currency)}</td></tr>"
                        for line in invoice.lines)
         due = billing.money(invoice.amount_due, invoice.currency)
-        return page(f"Invoice {invoice.number}", f"<table>{rows}</table>"
-                    f"<p><b>Due: {due}</b> ({invoice.status})</p>")
+        return page(f"Invoice {invoice.number}", f"{complaint}<table>{rows}</table>"
+                    f"<p><b>Due: {due}</b> ({invoice.status})</p>"
+                    + (invoice_form(invoice) if invoice.status == "open" else ""))
 
 
 PAGES = {"pay": pay_page, "portal": portal_page, "invoice": invoice_page}
