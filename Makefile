@@ -77,9 +77,10 @@ unit-tests: $(UNIT_TESTS) $(BUILD)/billingctl
 clean:
 	rm -rf build
 
-# The whole of it on this machine: PostgreSQL, billingd, nginx. RUN_DIR, HTTPS_PORT, RATE_LIMITS and
-# every setting of billingd can be given, as `make run HTTPS_PORT=9443` or in the environment. The
-# build is a make of its own, because a fresh machine gets its libraries only just before.
+# The whole of it on this machine: PostgreSQL, billingd, nginx, and a stand-in for Stripe unless a key
+# of it is given. RUN_DIR, HTTPS_PORT, RATE_LIMITS, STRIPE_STAND_IN and every setting of billingd can
+# be given, as `make run HTTPS_PORT=9443` or in the environment. The build is a make of its own,
+# because a fresh machine gets its libraries only just before.
 .PHONY: deps run start stop status
 deps:
 	@app/stack/packages.sh build run

@@ -3,8 +3,10 @@
  */
 #include "billingd/generation.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,6 +77,18 @@ check_migrations(struct task *task, const struct app_settings *settings)
 	return FAIL_NONE;
 }
 
+/* Without it every call of Stripe would fail, one by one. */
+static enum fail
+check_authorities(struct task *task, const struct app_settings *settings)
+{
+	const char *path = settings->stripe_ca_file;
+
+	if (*path == '\0' || access(path, R_OK) == 0)
+		return FAIL_NONE;
+	return task_fail(task, FAIL_INVALID, "invalid_setting",
+	                 "setting STRIPE_CA_FILE: cannot read %s: %s", path, strerror(errno));
+}
+
 static enum fail
 check_all(struct task *task, const struct generation *generation)
 {
@@ -84,6 +98,7 @@ check_all(struct task *task, const struct generation *generation)
 	license_keys_init(&keys);
 	TRY(license_keys_load(task, settings->keys_dir, true, clock_now_ms(), &keys));
 	license_keys_release(&keys);
+	TRY(check_authorities(task, settings));
 	return check_migrations(task, settings);
 }
 

@@ -330,12 +330,17 @@ def with_one_socket_for_two(daemon):
     return {"BILLING_STRIPE_SOCKET": str(daemon.socket)}, ("BILLING_STRIPE_SOCKET", "BILLING_SOCKET")
 
 
+def without_authorities(_):
+    """A file of authorities that is not there."""
+    return {"STRIPE_CA_FILE": "/nonexistent.pem"}, ("STRIPE_CA_FILE", "/nonexistent.pem")
+
+
 REFUSALS = [without_key, with_open_key, with_unreadable_key, with_another_public_key,
             with_pending_migration, with_changed_migration, with_unknown_setting,
             with_broken_line, with_misspelt_environment, with_invalid_value,
             without_settings_file, with_broken_plans, with_wrong_plans,
             with_unreachable_database, with_socket_elsewhere, with_stripe_socket_elsewhere,
-            with_one_socket_for_two]
+            with_one_socket_for_two, without_authorities]
 
 
 @pytest.mark.parametrize("fault", REFUSALS)
