@@ -37,6 +37,12 @@ extern const struct input start_trial_body;
 enum fail post_trial(struct call *call) MUST_CHECK;
 enum fail get_subscription(struct call *call) MUST_CHECK;
 
+/* instances.c */
+extern const struct input list_instances_query, activate_instance_body;
+enum fail list_instances(struct call *call) MUST_CHECK;
+enum fail put_instance(struct call *call) MUST_CHECK;
+enum fail delete_instance(struct call *call) MUST_CHECK;
+
 /* usage.c */
 extern const struct input usage_report_body, usage_batch_body;
 enum fail post_usage_report(struct call *call) MUST_CHECK;

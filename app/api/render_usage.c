@@ -30,6 +30,25 @@ render_report(struct json_out *json, const char *name, const struct usage_report
 }
 
 void
+render_instance(struct json_out *json, const char *name, const struct instance *instance,
+                int64_t now_ms)
+{
+	json_out_open(json, name, '{');
+	json_out_string(json, "instance_id", instance->instance_id);
+	json_out_string(json, "state", instance_state(instance, now_ms));
+	json_out_time(json, "first_seen_at", instance->first_seen_at);
+	json_out_time(json, "last_seen_at", instance->last_seen_at);
+	json_out_time(json, "activated_at", instance->activated_at);
+	json_out_time(json, "lease_expires_at", instance->lease_expires_at);
+	json_out_time(json, "released_at", instance->released_at);
+	json_out_time(json, "latest_reported_at", instance->latest_reported_at);
+	json_out_int(json, "active_devices", instance->active_devices);
+	json_out_int(json, "total_devices", instance->total_devices);
+	json_out_raw(json, "metrics", instance->metrics);
+	json_out_close(json, '}');
+}
+
+void
 render_day(struct json_out *json, const struct usage_day *day)
 {
 	json_out_open(json, NULL, '{');

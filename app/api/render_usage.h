@@ -5,12 +5,15 @@
 #define API_RENDER_USAGE_H
 
 #include "base/json_out.h"
+#include "billing/instances.h"
 #include "billing/usage_history.h"
 #include "billing/usage_limits.h"
 
 /* `name` is the member's name, NULL within an array. */
 void render_report(struct json_out *json, const char *name, const struct usage_report *report);
 
+void render_instance(struct json_out *json, const char *name, const struct instance *instance,
+                     int64_t now_ms);
 void render_day(struct json_out *json, const struct usage_day *day);
 
 /* The members devices, instances and metrics: what is used, and how much of the plan that is. */

@@ -9,6 +9,7 @@
 #define CUSTOMER_PATH "/api/customers/:customer_id"
 #define LICENSE_PATH "/api/licenses/:customer_id"
 #define USAGE_BATCH_BODY_MAX ((size_t)512 * 1024)
+#define INSTANCE_PATH CUSTOMER_PATH "/instances/:instance_id"
 #define USAGE_PATH "/api/usage/:customer_id"
 
 /* clang-format off */
@@ -28,6 +29,9 @@ const struct route api_routes[] = {
 	{{HTTP_POST,   CUSTOMER_PATH "/keys"},           WHO_CUSTOMER, SCOPE_BILLING, .handler = post_key, .body = &create_key_body},
 	{{HTTP_GET,    CUSTOMER_PATH "/keys"},           WHO_CUSTOMER, SCOPE_BILLING, .handler = list_keys},
 	{{HTTP_DELETE, CUSTOMER_PATH "/keys/:key_id"},   WHO_CUSTOMER, SCOPE_BILLING, .handler = delete_key},
+	{{HTTP_GET,    CUSTOMER_PATH "/instances"},      WHO_CUSTOMER, SCOPE_USAGE, .handler = list_instances, .query = &list_instances_query},
+	{{HTTP_PUT,    INSTANCE_PATH},                   WHO_CUSTOMER, SCOPE_USAGE, .handler = put_instance, .body = &activate_instance_body},
+	{{HTTP_DELETE, INSTANCE_PATH},                   WHO_CUSTOMER, SCOPE_USAGE, .handler = delete_instance},
 
 	{{HTTP_GET,    "/api/licenses/public-key"},      WHO_ANYBODY,  .handler = get_public_key},
 	{{HTTP_GET,    "/api/licenses/revocations"},     WHO_ANYBODY,  .handler = get_revocations},

@@ -8,6 +8,7 @@
 #include "billing/audit.h"
 #include "billing/customers.h"
 #include "billing/idempotency.h"
+#include "billing/instances.h"
 #include "billing/invoices.h"
 #include "billing/key_use.h"
 #include "billing/license_records.h"
@@ -28,6 +29,7 @@ const struct statement_list *const billing_statements[] = {
 	&audit_statements,
 	&customer_statements,
 	&idempotency_statements,
+	&instance_statements,
 	&invoice_statements,
 	&key_use_statements,
 	&license_record_statements,

@@ -84,6 +84,9 @@ def request_for(api, document, customer, method, pattern):
     path = pattern.replace(":customer_id", customer.id)
     if ":key_id" in path:
         path = path.replace(":key_id", api.mint(customer)[1])
+    if ":instance_id" in path:
+        path = path.replace(":instance_id", "plant-7")
+        assert api.owner.put(path).status_code == 201
     if pattern.endswith("/latest"):
         report = {"customer_id": customer.id}
         assert api.owner.post("/api/usage/report", report).status_code == 201

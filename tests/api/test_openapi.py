@@ -132,6 +132,11 @@ def drive(api, stack):
     yield "get_latest_usage", client.get(f"/api/usage/{customer_id}/latest")
     yield "list_usage_days", client.get(f"/api/usage/{customer_id}/daily")
     yield "get_usage_limits", client.get(f"/api/usage/{customer_id}/limits")
+    instance = f"/api/customers/{customer_id}/instances/plant-7"
+    assert client.put(instance).status_code == 201
+    yield "activate_instance", client.put(instance, {"lease_hours": 100})
+    yield "list_instances", client.get(f"/api/customers/{customer_id}/instances?limit=1")
+    yield "release_instance", client.delete(instance)
     yield "revoke_license", owner.post(f"/api/licenses/{customer_id}/revoke", {"reason": "test"})
     yield "get_revocations", nobody.get("/api/licenses/revocations")
     stack.sql(f"DELETE FROM subscriptions WHERE customer_id = '{customer_id}';"

@@ -51,6 +51,10 @@ class Client:
         """POST."""
         return self.request("POST", path, body=body, **more)
 
+    def put(self, path, body=None, **more):
+        """PUT."""
+        return self.request("PUT", path, body=body, **more)
+
     def patch(self, path, body=None, **more):
         """PATCH."""
         return self.request("PATCH", path, body=body, **more)

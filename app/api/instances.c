@@ -1,0 +1,118 @@
+/*
+ * instances.c: the instances that a customer runs: listed, activated, released.
+ */
+#include "billing/instances.h"
+
+#include "api/handlers.h"
+#include "api/render.h"
+#include "api/render_usage.h"
+#include "base/fields.h"
+#include "billing/customers.h"
+
+enum { LEASE_HOURS_MAX = 8760 };
+
+struct list_input {
+	int64_t limit;
+	const char *cursor;
+};
+
+static const struct field list_fields[] = {
+        FIELD(struct list_input, limit, .min = 1, .max = 100, .initial = 50),
+        FIELD(struct list_input, cursor, .min = 1, .max = 200),
+        FIELD_END,
+};
+
+const struct input list_instances_query = {list_fields, sizeof(struct list_input)};
+
+struct activate_input {
+	int64_t lease_hours;
+};
+
+/* 0 is what an absent number becomes: the installation's own lease. */
+static const struct field activate_fields[] = {
+        FIELD(struct activate_input, lease_hours, .min = 1, .max = LEASE_HOURS_MAX),
+        FIELD_END,
+};
+
+const struct input activate_instance_body = {activate_fields, sizeof(struct activate_input)};
+
+enum fail
+list_instances(struct call *call)
+{
+	const struct list_input *input = call->query;
+	const char *id = request_param(call->request, "customer_id");
+	struct operation *operation = &call->operation;
+	struct instant unused;
+	const char *after = NULL;
+	const struct instance *rows;
+	struct customer customer;
+	struct json_out json;
+	size_t count, shown;
+
+	if (input->cursor != NULL &&
+	    !render_cursor_read(operation->task->arena, input->cursor, &unused, &after))
+		return task_fail_field(operation->task, "cursor",
+		                       "is not one that this list gave");
+	TRY(customer_find(operation, id, &customer));
+	TRY(instance_list(operation, id, after, input->limit + 1, &rows, &count));
+	shown = count > (size_t)input->limit ? (size_t)input->limit : count;
+	json = json_out_new(operation->task->arena, 256 + shown * 400);
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "customer_id", id);
+	json_out_open(&json, "instances", '[');
+	for (size_t i = 0; i < shown; i++)
+		render_instance(&json, NULL, &rows[i], operation->now_ms);
+	json_out_close(&json, ']');
+	json_out_int(&json, "limit", input->limit);
+	json_out_string(&json, "next_cursor",
+	                count > shown ? render_cursor(operation->task->arena, INSTANT_MS(0),
+	                                              rows[shown - 1].instance_id)
+	                              : NULL);
+	json_out_close(&json, '}');
+	response_json(call->response, 200, &json);
+	return FAIL_NONE;
+}
+
+static void
+answer_instance(struct call *call, int status, const struct instance *instance)
+{
+	struct json_out json = json_out_new(call->operation.task->arena, 512);
+
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "customer_id", request_param(call->request, "customer_id"));
+	render_instance(&json, "instance", instance, call->operation.now_ms);
+	json_out_close(&json, '}');
+	response_json(call->response, status, &json);
+}
+
+enum fail
+put_instance(struct call *call)
+{
+	const struct activate_input *input = call->body;
+	const char *id = request_param(call->request, "instance_id");
+	struct operation *operation = &call->operation;
+	const char *fault = usage_check_id(id);
+	int64_t hours = input->lease_hours;
+	struct instance instance;
+	bool fresh;
+
+	if (fault != NULL)
+		return task_fail_field(operation->task, "instance_id", "%s", fault);
+	if (hours == 0)
+		hours = operation->billing->policy.instance_lease_hours;
+	TRY(instance_activate(operation, request_param(call->request, "customer_id"), id, hours,
+	                      &instance, &fresh));
+	answer_instance(call, fresh ? 201 : 200, &instance);
+	return FAIL_NONE;
+}
+
+enum fail
+delete_instance(struct call *call)
+{
+	struct instance instance;
+
+	TRY(instance_release(&call->operation, request_param(call->request, "customer_id"),
+	                     request_param(call->request, "instance_id"), &instance));
+	answer_instance(call, 200, &instance);
+	return FAIL_NONE;
+}

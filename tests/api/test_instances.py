@@ -1,0 +1,155 @@
+"""Instances: known by their reports, activated and released as often as one likes."""
+
+import concurrent.futures
+import json
+
+import pytest
+
+from support.client import expect
+from support.stack import ROOT
+
+
+def path_of(customer, instance=""):
+    """The address of all instances, or of one."""
+    return f"/api/customers/{customer.id}/instances" + (f"/{instance}" if instance else "")
+
+
+def instances(client, customer):
+    """All of them, page by page, by id."""
+    found, cursor = {}, ""
+    while cursor is not None:
+        page = expect(client.get(path_of(customer) + "?limit=2" +
+                                 (f"&cursor={cursor}" if cursor else "")), 200)
+        assert page["customer_id"] == customer.id
+        found.update((one["instance_id"], one) for one in page["instances"])
+        cursor = page["next_cursor"]
+    return found
+
+
+def report(client, customer, instance, **more):
+    """A report of that instance."""
+    return expect(client.post("/api/usage/report", {
+        "customer_id": customer.id, "instance_id": instance, **more}), 201)
+
+
+def count_in_use(customer):
+    """As the limits tell it."""
+    limits = expect(customer.client.get(f"/api/usage/{customer.id}/limits"), 200)
+    return limits["instances"]["current"]
+
+
+def test_a_report_makes_it_known(api):
+    customer = api.sign_up()
+    assert instances(api.viewer, customer) == {}
+    first = report(customer.client, customer, "a", active_devices=1, total_devices=2,
+                   metrics={"storage_mb": 3})["report"]
+    last = report(customer.client, customer, "a", active_devices=2, total_devices=2)["report"]
+    for name in "bcde":
+        report(customer.client, customer, name)
+    found = instances(customer.client, customer)
+    assert list(found) == list("abcde")
+    one = found["a"]
+    assert one["first_seen_at"] == first["reported_at"] and one["state"] == "active"
+    assert one["last_seen_at"] == one["latest_reported_at"] == last["reported_at"]
+    assert (one["active_devices"], one["total_devices"], one["metrics"]) == (2, 2, {})
+    assert one["activated_at"] is one["released_at"] is None
+    assert instances(api.owner, api.sign_up()) == {}
+
+
+def test_activate_and_release(api, stack):
+    customer = api.sign_up()
+    path = path_of(customer, "plant-7")
+    made = expect(customer.client.put(path, {"lease_hours": 1}), 201)["instance"]
+    assert made["state"] == "active" and made["activated_at"] == made["first_seen_at"]
+    # Again is no second one, and extends the lease; it never shortens it.
+    again = expect(customer.client.put(path), 200)["instance"]
+    assert again["activated_at"] == made["activated_at"]
+    assert again["lease_expires_at"] > made["lease_expires_at"]
+    assert expect(customer.client.put(path, {"lease_hours": 1}), 200)["instance"][
+        "lease_expires_at"] == again["lease_expires_at"]
+    assert count_in_use(customer) == 1
+    gone = expect(customer.client.delete(path), 200)["instance"]
+    assert gone["state"] == "released" and gone["lease_expires_at"] == gone["released_at"]
+    assert expect(customer.client.delete(path), 200)["instance"] == gone
+    assert count_in_use(customer) == 0
+    # What it sent before its release and comes in late does not take it up again; news does.
+    report(customer.client, customer, "plant-7", reported_at=made["first_seen_at"])
+    assert count_in_use(customer) == 0
+    assert instances(api.owner, customer)["plant-7"]["state"] == "released"
+    report(customer.client, customer, "plant-7")
+    back = instances(api.owner, customer)["plant-7"]
+    assert (back["state"], back["released_at"]) == ("active", None) and count_in_use(customer) == 1
+    expect(customer.client.delete(path), 200)
+    assert expect(customer.client.put(path), 201)["instance"]["state"] == "active"
+    assert stack.sql("SELECT string_agg(action, ' ' ORDER BY audit_id) FROM audit_log WHERE "
+                     f"customer_id = '{customer.id}' AND subject = 'plant-7'") == (
+        "instance_activate instance_release instance_release instance_release instance_activate")
+
+
+def test_a_lease_ends(api, stack):
+    customer = api.sign_up()
+    path = path_of(customer, "a")
+    expect(customer.client.put(path), 201)
+    stack.sql("UPDATE instances SET lease_expires_at = now() - interval '1 s' WHERE customer_id = "
+              f"'{customer.id}'")
+    assert instances(api.viewer, customer)["a"]["state"] == "expired"
+    assert count_in_use(customer) == 0
+    expect(customer.client.put(path), 201)
+
+
+def test_refusals(api):
+    customer, other = api.sign_up(), api.sign_up()
+    expect(customer.client.put(path_of(customer, "a"), {"lease_hours": 0}), 400, "invalid_request")
+    expect(customer.client.put(path_of(customer, "a"), {"lease_hours": 8761}), 400,
+           "invalid_request")
+    expect(customer.client.put(path_of(customer, "a"), {"x": 1}), 400, "invalid_request")
+    expect(customer.client.put(path_of(customer, "a%20b")), 400, "invalid_request")
+    expect(customer.client.put(path_of(customer, "x" * 101)), 400, "invalid_request")
+    expect(customer.client.put(path_of(customer, "a"), data="a=b",
+                               headers={"Content-Type": "text/plain"}), 415, "invalid_media_type")
+    expect(customer.client.delete(path_of(customer, "a")), 404, "instance_not_found")
+    expect(customer.client.delete(path_of(customer, "a%20b")), 404, "instance_not_found")
+    expect(customer.client.get(path_of(customer) + "?cursor=x"), 400, "invalid_request")
+    expect(api.owner.put(f"/api/customers/cust_{'0' * 32}/instances/a"), 404, "customer_not_found")
+    for method in ("PUT", "DELETE"):
+        expect(other.client.request(method, path_of(customer, "a")), 404, "customer_not_found")
+        expect(api.viewer.request(method, path_of(customer, "a")), 403, "forbidden")
+    assert instances(api.owner, customer) == {}
+
+
+@pytest.fixture(scope="module")
+def bounded(new_stack, tmp_path_factory):
+    """A stack whose trial covers three instances and one more, and 100 calls."""
+    plans = json.loads((ROOT / "conf/plans.json").read_text(encoding="utf-8"))
+    plans["trial"]["usage"] = {"max_instances": 3, "instance_overage": 1,
+                               "metrics": {"api_calls": 100}}
+    folder = tmp_path_factory.mktemp("plans")
+    for place in (folder, folder.parent, folder.parent.parent):
+        place.chmod(0o755)
+    (folder / "plans.json").write_text(json.dumps(plans), encoding="utf-8")
+    return new_stack(PLANS_FILE=folder / "plans.json").api
+
+
+def test_the_bound_is_exact_whoever_comes_at_once(bounded):
+    customer = bounded.sign_up()
+    report(customer.client, customer, "reporter")
+
+    def put(number):
+        client = bounded.keyed(customer.api_key)
+        return client.put(path_of(customer, f"i{number}")).status_code
+
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        statuses = sorted(pool.map(put, range(20)))
+    assert statuses == [201] * 3 + [409] * 17
+    refused = expect(customer.client.put(path_of(customer, "more")), 409, "instance_limit")
+    assert "3 instances and 1 more, and 4 are in use" in refused["error"]
+    taken = [name for name in instances(bounded.owner, customer) if name != "reporter"]
+    assert len(taken) == 3 and "more" not in taken
+    expect(customer.client.put(path_of(customer, taken[0])), 200)
+    expect(customer.client.delete(path_of(customer, taken[0])), 200)
+    expect(customer.client.put(path_of(customer, "more")), 201)
+    # Over the bound, reports are taken all the same, and say so.
+    limits = report(customer.client, customer, "fifth", metrics={"api_calls": 250})["limits"]
+    assert limits["instances"] == {"current": 5, "max": 3, "percent_used": 166.7}
+    assert limits["metrics"]["api_calls"] == {"current": 250, "max": 100, "percent_used": 250.0}
+    expect(customer.client.put(path_of(customer, "fifth")), 200)
