@@ -55,6 +55,11 @@ enum fail get_latest_usage(struct call *call) MUST_CHECK;
 enum fail list_usage_days(struct call *call) MUST_CHECK;
 enum fail get_usage_limits(struct call *call) MUST_CHECK;
 
+/* usage_upkeep.c */
+extern const struct input clean_up_query, correct_usage_body;
+enum fail delete_old_usage(struct call *call) MUST_CHECK;
+enum fail post_usage_correction(struct call *call) MUST_CHECK;
+
 /* operations.c */
 enum fail get_plans(struct call *call) MUST_CHECK;
 enum fail get_health(struct call *call) MUST_CHECK;

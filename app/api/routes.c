@@ -46,10 +46,12 @@ const struct route api_routes[] = {
 
 	{{HTTP_POST,   "/api/usage/report"},             WHO_CUSTOMER, SCOPE_USAGE, .handler = post_usage_report, .body = &usage_report_body, .joins_caller = true},
 	{{HTTP_POST,   "/api/usage/reports"},            WHO_CUSTOMER, SCOPE_USAGE, .handler = post_usage_reports, .body = &usage_batch_body, .body_max = USAGE_BATCH_BODY_MAX},
+	{{HTTP_DELETE, "/api/usage/cleanup"},            WHO_OPERATOR, .handler = delete_old_usage, .query = &clean_up_query},
 	{{HTTP_GET,    USAGE_PATH},                      WHO_CUSTOMER, SCOPE_USAGE, .handler = list_usage, .query = &usage_history_query},
 	{{HTTP_GET,    USAGE_PATH "/latest"},            WHO_CUSTOMER, SCOPE_USAGE, .handler = get_latest_usage},
 	{{HTTP_GET,    USAGE_PATH "/daily"},             WHO_CUSTOMER, SCOPE_USAGE, .handler = list_usage_days, .query = &usage_daily_query},
 	{{HTTP_GET,    USAGE_PATH "/limits"},            WHO_CUSTOMER, SCOPE_USAGE, .handler = get_usage_limits},
+	{{HTTP_POST,   USAGE_PATH "/corrections"},       WHO_OPERATOR, .handler = post_usage_correction, .body = &correct_usage_body},
 };
 /* clang-format on */
 

@@ -14,6 +14,7 @@
 #include "billing/idempotency.h"
 #include "billing/license_records.h"
 #include "billing/subscriptions.h"
+#include "billing/usage_retention.h"
 #include "billingd/generation.h"
 
 /* All calls of Stripe in one run of a job, unless the job sets times of its own. */
@@ -25,6 +26,9 @@ static const struct job local_items[] = {
         {"expire_trials", 5, subscription_expire_trials, METRIC_TRIALS_EXPIRED},
         {"prune_idempotency_keys", 60, idempotency_prune, METRIC_COUNT},
         {"forget_license_tokens", 300, license_forget_tokens, METRIC_COUNT},
+        {"make_usage_months", 3600, usage_make_months, METRIC_COUNT},
+        {"drop_usage_months", 3600, usage_drop_months, METRIC_COUNT},
+        {"prune_usage_ids", 60, usage_prune_ids, METRIC_COUNT},
 };
 
 const struct job_list local_jobs = {

@@ -17,8 +17,10 @@
 #include "billing/subscriptions.h"
 #include "billing/usage.h"
 #include "billing/usage_batch.h"
+#include "billing/usage_corrections.h"
 #include "billing/usage_history.h"
 #include "billing/usage_limits.h"
+#include "billing/usage_retention.h"
 #include "db/migrations.h"
 #include "db/server.h"
 
@@ -38,8 +40,10 @@ const struct statement_list *const billing_statements[] = {
 	&stripe_mirror_statements,
 	&subscription_statements,
 	&usage_batch_statements,
+	&usage_correction_statements,
 	&usage_history_statements,
 	&usage_limit_statements,
+	&usage_retention_statements,
 	&usage_statements,
 	&db_statements,
 	&migration_statements,

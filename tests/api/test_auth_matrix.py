@@ -87,15 +87,17 @@ def request_for(api, document, customer, method, pattern):
     if ":instance_id" in path:
         path = path.replace(":instance_id", "plant-7")
         assert api.owner.put(path).status_code == 201
-    if pattern.endswith("/latest"):
-        report = {"customer_id": customer.id}
-        assert api.owner.post("/api/usage/report", report).status_code == 201
+    reported = 0
+    if pattern.endswith(("/latest", "/corrections")):
+        answer = api.owner.post("/api/usage/report", {"customer_id": customer.id})
+        assert answer.status_code == 201
+        reported = answer.json()["report"]["id"]
     operation = document.find(method, path)
     assert operation is not None, f"{method} {pattern} is not in the document"
     if operation.body is None:
         return path, None
     values = {"email": api.email(), "license": customer.license, "customer_id": customer.id,
-              "reports": [{"customer_id": customer.id}]}
+              "reports": [{"customer_id": customer.id}], "id": reported, "reason": "matrix"}
     needed = document.flat(operation.body).get("required", [])
     return path, {name: values[name] for name in needed}
 

@@ -128,6 +128,10 @@ def drive(api, stack):
     assert client.post("/api/usage/report", report).status_code == 201
     yield "report_usage", client.post("/api/usage/report", report)
     yield "report_usage_batch", client.post("/api/usage/reports", {"reports": [report, {}]})
+    wrong = client.get(f"/api/usage/{customer_id}/latest").json()["report"]["id"]
+    yield "correct_usage", owner.post(f"/api/usage/{customer_id}/corrections",
+                                      {"id": wrong, "reason": "test"})
+    yield "delete_old_usage", owner.delete("/api/usage/cleanup?days=90")
     yield "list_usage", client.get(f"/api/usage/{customer_id}")
     yield "get_latest_usage", client.get(f"/api/usage/{customer_id}/latest")
     yield "list_usage_days", client.get(f"/api/usage/{customer_id}/daily")

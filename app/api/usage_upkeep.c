@@ -1,0 +1,87 @@
+/*
+ * usage_upkeep.c: what operators do with reports: correct wrong ones, delete old ones.
+ */
+#include "api/handlers.h"
+#include "api/render.h"
+#include "api/render_usage.h"
+#include "base/fields.h"
+#include "billing/customers.h"
+#include "billing/usage_corrections.h"
+#include "billing/usage_retention.h"
+
+enum { DAYS_DEFAULT = 90, DAYS_MAX = 36500 };
+
+struct clean_up_input {
+	int64_t days;
+};
+
+static const struct field clean_up_fields[] = {
+        FIELD(struct clean_up_input, days, .min = 1, .max = DAYS_MAX, .initial = DAYS_DEFAULT),
+        FIELD_END,
+};
+
+const struct input clean_up_query = {clean_up_fields, sizeof(struct clean_up_input)};
+
+struct correct_input {
+	int64_t id;
+	int64_t active_devices;
+	int64_t total_devices;
+	struct any_object metrics;
+	const char *reason;
+};
+
+/* -1 is what an absent number becomes: it stays as it was reported. */
+static const struct field correct_fields[] = {
+        FIELD(struct correct_input, id, .required = true, .min = 1),
+        FIELD(struct correct_input, active_devices, .max = USAGE_DEVICES_MAX, .initial = -1),
+        FIELD(struct correct_input, total_devices, .max = USAGE_DEVICES_MAX, .initial = -1),
+        FIELD(struct correct_input, metrics, .nullable = true),
+        FIELD(struct correct_input, reason, .required = true, .min = 1, .max = 500,
+              .check = customer_check_name),
+        FIELD_END,
+};
+
+const struct input correct_usage_body = {correct_fields, sizeof(struct correct_input)};
+
+enum fail
+delete_old_usage(struct call *call)
+{
+	const struct clean_up_input *input = call->query;
+	struct json_out json = json_out_new(call->operation.task->arena, 128);
+	int64_t deleted;
+
+	TRY(usage_clean_up(&call->operation, input->days, &deleted));
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "message", "Reports from before that are deleted.");
+	json_out_int(&json, "deleted", deleted);
+	json_out_close(&json, '}');
+	response_json(call->response, 200, &json);
+	return FAIL_NONE;
+}
+
+enum fail
+post_usage_correction(struct call *call)
+{
+	const struct correct_input *input = call->body;
+	struct operation *operation = &call->operation;
+	struct json_out json = json_out_new(operation->task->arena, 512);
+	struct usage_correction correction = {
+	        .usage_id = input->id,
+	        .active_devices = input->active_devices,
+	        .total_devices = input->total_devices,
+	        .reason = input->reason,
+	};
+	struct usage_report report = {0};
+
+	if (input->metrics.object != NULL)
+		TRY(usage_metrics_read(operation->task, &operation->billing->plans,
+		                       &input->metrics, &correction.metrics));
+	TRY(usage_correct(operation, request_param(call->request, "customer_id"), &correction,
+	                  &report));
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "message", "The correction is stored.");
+	render_report(&json, "report", &report);
+	json_out_close(&json, '}');
+	response_json(call->response, 201, &json);
+	return FAIL_NONE;
+}
