@@ -15,8 +15,8 @@
 #include "billing/customers.h"
 #include "billing/idempotency.h"
 
-/* All that one request may wait for the database: an answer must come before nginx gives up (15 s),
- * or a client would hear 504 about work that then commits. */
+/* All that one request may wait, for a worker and for the database: an answer must come before nginx
+ * gives up (15 s), or a client would hear 504 about work that then commits. */
 static const int64_t request_budget_us = 12000000;
 
 /* What a request may wait for Stripe comes on top, as nginx knows: the database must still be there
@@ -219,11 +219,22 @@ refuse_input(struct call *call)
 	return fault.kind;
 }
 
+/* Whoever waited too long in the queue has given up, or is about to. */
+static enum fail
+check_patience(struct call *call)
+{
+	if (call->request->waited_ms * 1000 < request_budget_us + stripe_budget_us(call->api))
+		return FAIL_NONE;
+	return task_fail(&call->request->task, FAIL_UNAVAILABLE, "service_unavailable",
+	                 "The service is too busy at the moment; try again soon.");
+}
+
 static enum fail
 answer(struct call *call)
 {
 	if (call->request->broken != FAIL_NONE)
 		return call->request->broken;
+	TRY(check_patience(call));
 	TRY(find_route(call));
 	if (call->route == NULL)
 		return FAIL_NONE;
@@ -244,7 +255,8 @@ void
 api_serve(struct api *api, struct request *request, struct response *response,
           struct call *call)
 {
-	int64_t stripe_until_us = clock_monotonic_us() + stripe_budget_us(api);
+	int64_t arrived_us = clock_monotonic_us() - request->waited_ms * 1000;
+	int64_t stripe_until_us = arrived_us + stripe_budget_us(api);
 
 	*call = (struct call){
 	        .api = api,

@@ -13,10 +13,11 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 
-enum { BACKLOG = 1024 };
+enum { BACKLOG = 1024, WAITED_MAX_MS = 3600000 };
 
 struct fcgi {
 	FCGX_Request request;
@@ -142,6 +143,24 @@ take_header(struct request *request, const char *name, size_t length, const char
 	}
 }
 
+/* How long ago nginx's "seconds.milliseconds" was. Our clocks are one, but it may be set meanwhile. */
+static int64_t
+waited_since(struct arena *arena, const char *value)
+{
+	size_t seconds = strcspn(value, ".");
+	const char *digits = arena_printf(arena, "%.*s%s", (int)seconds, value,
+	                                  value[seconds] == '.' ? value + seconds + 1 : "");
+	int64_t arrived_ms, waited_ms;
+
+	if (strlen(digits) != seconds + 3 || !text_parse_int(digits, &arrived_ms) ||
+	    arrived_ms < 0)
+		return 0;
+	waited_ms = clock_now_ms() - arrived_ms;
+	if (waited_ms < 0)
+		return 0;
+	return waited_ms < WAITED_MAX_MS ? waited_ms : WAITED_MAX_MS;
+}
+
 /* One "NAME=value" of the environment that the peer sent. */
 static void
 take_param(struct request *request, const char *entry, int64_t *content_length)
@@ -159,6 +178,8 @@ take_param(struct request *request, const char *entry, int64_t *content_length)
 		request->query = arena_copy(arena, value[span] == '?' ? value + span + 1 : "");
 	} else if (strncmp(entry, "REMOTE_ADDR=", 12) == 0) {
 		request->address = arena_copy(arena, value);
+	} else if (strncmp(entry, "ARRIVED=", 8) == 0) {
+		request->waited_ms = waited_since(arena, value);
 	} else if (strncmp(entry, "REQUEST_ID=", 11) == 0) {
 		request->task.request_id = arena_copy(arena, value);
 	} else if (strncmp(entry, "CONTENT_LENGTH=", 15) == 0) {

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/failure.h"
 
@@ -47,6 +48,7 @@ struct request {
 	const char *path;  /* as sent, before the question mark, not decoded */
 	const char *query; /* behind it, or "" */
 	const char *address;
+	int64_t waited_ms; /* since nginx had it complete; 0 when that is not known */
 	struct request_headers headers;
 	/* The transport's own complaint, answered before anything else: too large, cut short, a
 	 * header of ours given twice. */
