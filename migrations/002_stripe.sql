@@ -10,7 +10,9 @@ ALTER TABLE subscriptions
     ADD COLUMN canceled_at     timestamptz(3),
     ADD COLUMN ended_at        timestamptz(3),
     -- A smaller plan that begins with the next period, and when; the jobs process asks Stripe for it.
-    ADD COLUMN scheduled_plan  text;
+    ADD COLUMN scheduled_plan  text,
+    -- When Stripe last had it in its list of those that have not ended.
+    ADD COLUMN seen_at         timestamptz(3);
 
 DROP INDEX subscriptions_one_live;
 CREATE UNIQUE INDEX subscriptions_one_live ON subscriptions (customer_id)
@@ -56,8 +58,8 @@ CREATE INDEX stripe_events_newest ON stripe_events (received_at DESC, event_id D
 CREATE INDEX stripe_events_of_customer ON stripe_events (customer_id) WHERE customer_id IS NOT NULL;
 CREATE INDEX stripe_events_with_payload ON stripe_events (received_at) WHERE payload IS NOT NULL;
 
--- Every change that we asked of Stripe: key and parameters stand here before the first attempt. The
--- parameters may name the customer's e-mail, so they go when the outcome is known.
+-- Every change that we asked of Stripe: key and parameters stand here before the first attempt. Those
+-- that name the customer's e-mail go when the outcome is known.
 CREATE TABLE stripe_calls (
     call_id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind              text NOT NULL,
@@ -110,10 +112,16 @@ CREATE INDEX invoices_of_customer ON invoices (customer_id, created_at DESC, inv
 
 -- How far the comparisons with Stripe have come, so that each goes on where it stopped.
 CREATE TABLE stripe_sweeps (
-    name        text PRIMARY KEY,
-    -- Everything that happened before is known.
-    complete_to timestamptz(3),
+    name        text PRIMARY KEY CHECK (name IN ('events', 'subscriptions')),
+    -- The one that runs, or ran last: since when it looks, in which part of it, behind which id.
+    since       timestamptz(3),
+    part        integer NOT NULL DEFAULT 0,
+    after_id    text NOT NULL DEFAULT '',
     started_at  timestamptz(3),
     finished_at timestamptz(3),
-    differences bigint NOT NULL DEFAULT 0
+    differences bigint NOT NULL DEFAULT 0,
+    -- All that happened before is known.
+    complete_to timestamptz(3)
 );
+
+INSERT INTO stripe_sweeps (name) VALUES ('events'), ('subscriptions');

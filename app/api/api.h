@@ -41,6 +41,7 @@ struct route {
 	const struct input *query;
 	enum pool pool;
 	size_t body_max; /* bytes; 0: REQUEST_BODY_USUAL */
+	bool raw_body;   /* the handler reads the bytes as they came */
 	/* The handler's own statement brings the caller's key along and it calls
 	 * caller_admit(): one round trip instead of two. */
 	bool joins_caller;

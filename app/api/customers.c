@@ -156,8 +156,8 @@ patch_customer(struct call *call)
 	struct json_out json = json_out_new(call->operation.task->arena, 512);
 	struct customer customer;
 
-	TRY(customer_update(&call->operation, request_param(call->request, "customer_id"),
-	                    &input->email, &input->company_name, &customer));
+	TRY(account_update(&call->operation, request_param(call->request, "customer_id"),
+	                   &input->email, &input->company_name, &customer));
 	json_out_open(&json, NULL, '{');
 	render_customer(&json, "customer", &customer);
 	json_out_close(&json, '}');

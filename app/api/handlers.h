@@ -37,6 +37,20 @@ extern const struct input start_trial_body;
 enum fail post_trial(struct call *call) MUST_CHECK;
 enum fail get_subscription(struct call *call) MUST_CHECK;
 
+/* payments.c */
+extern const struct input checkout_body, change_plan_body, cancel_body, resume_body,
+        portal_body, list_invoices_query;
+enum fail post_checkout(struct call *call) MUST_CHECK;
+enum fail post_upgrade(struct call *call) MUST_CHECK;
+enum fail post_preview(struct call *call) MUST_CHECK;
+enum fail post_cancel(struct call *call) MUST_CHECK;
+enum fail post_resume(struct call *call) MUST_CHECK;
+enum fail post_portal(struct call *call) MUST_CHECK;
+enum fail list_invoices(struct call *call) MUST_CHECK;
+
+/* webhooks.c */
+enum fail post_stripe_event(struct call *call) MUST_CHECK;
+
 /* instances.c */
 extern const struct input list_instances_query, activate_instance_body;
 enum fail list_instances(struct call *call) MUST_CHECK;

@@ -4,9 +4,11 @@
 #include "api/handlers.h"
 #include "api/render.h"
 #include "base/arena.h"
+#include "billing/stripe_calls.h"
+#include "billing/stripe_events.h"
 #include "db/migrations.h"
 
-enum { CLOCK_SLACK_MS = 5000, JOBS_SILENCE_S = 120 };
+enum { CLOCK_SLACK_MS = 5000, JOBS_SILENCE_S = 120, LATE_EVENT_MS = 15 * 60 * 1000 };
 
 /* The linker's names for the bytes of openapi.json. */
 extern const char _binary_openapi_json_start[], _binary_openapi_json_end[];
@@ -70,11 +72,12 @@ get_health(struct call *call)
 	return FAIL_NONE;
 }
 
-/* One line of /health/ready. */
+/* One line of /health/ready. What is not vital degrades the answer and leaves this host in use. */
 struct check {
 	const char *name;
 	bool ok;
 	const char *detail;
+	bool vital;
 };
 
 static struct check
@@ -83,9 +86,9 @@ check_database(struct call *call, struct instant *database_now)
 	struct task *task = call->operation.task;
 
 	if (db_clock(call->operation.db, task, database_now) == FAIL_NONE)
-		return (struct check){"database", true, "answers"};
+		return (struct check){"database", true, "answers", true};
 	task_clear(task);
-	return (struct check){"database", false, "does not answer"};
+	return (struct check){"database", false, "does not answer", true};
 }
 
 static struct check
@@ -100,8 +103,9 @@ check_migrations(struct call *call)
 
 	task_clear(task);
 	if (kind != FAIL_NONE)
-		return (struct check){"migrations", false, "cannot be compared"};
-	return (struct check){"migrations", pending == 0, pending == 0 ? "applied" : "pending"};
+		return (struct check){"migrations", false, "cannot be compared", true};
+	return (struct check){"migrations", pending == 0, pending == 0 ? "applied" : "pending",
+	                      true};
 }
 
 static struct check
@@ -109,7 +113,7 @@ check_signing_key(const struct call *call)
 {
 	bool ok = license_keys_signing(&call->api->billing.keys) != NULL;
 
-	return (struct check){"signing_key", ok, ok ? "loaded" : "missing"};
+	return (struct check){"signing_key", ok, ok ? "loaded" : "missing", true};
 }
 
 static struct check
@@ -118,10 +122,11 @@ check_clock(const struct call *call, struct instant database_now)
 	int64_t off_ms = database_now.ms - call->operation.now_ms;
 
 	if (!database_now.known)
-		return (struct check){"clock", false, "cannot be compared with the database's"};
+		return (struct check){"clock", false, "cannot be compared with the database's",
+		                      true};
 	if (off_ms < -CLOCK_SLACK_MS || off_ms > CLOCK_SLACK_MS)
-		return (struct check){"clock", false, "is far from the database's"};
-	return (struct check){"clock", true, "agrees with the database's"};
+		return (struct check){"clock", false, "is far from the database's", true};
+	return (struct check){"clock", true, "agrees with the database's", true};
 }
 
 static struct check
@@ -130,7 +135,47 @@ check_jobs(const struct call *call)
 	int64_t last_s = metrics_value(call->api->metrics, METRIC_JOBS_LAST_RUN);
 	bool ok = call->operation.now_ms / SECOND_MS - last_s < JOBS_SILENCE_S;
 
-	return (struct check){"jobs", ok, ok ? "run" : "have not run for two minutes"};
+	return (struct check){"jobs", ok, ok ? "run" : "have not run for two minutes", true};
+}
+
+/* What Stripe told us, or must be told, and is not dealt with. */
+static struct check
+check_stripe(struct call *call)
+{
+	struct operation *operation = &call->operation;
+	struct check check = {"stripe", true, "events are dealt with", false};
+	struct stripe_event_figures events;
+	struct stripe_call_figures calls;
+
+	if (!operation->billing->stripe.configured)
+		return (struct check){"stripe", true, "is not configured", false};
+	if (stripe_event_figures(operation, &events) != FAIL_NONE ||
+	    stripe_call_figures(operation, &calls) != FAIL_NONE) {
+		task_clear(operation->task);
+		return (struct check){"stripe", false, "cannot be looked at", false};
+	}
+	check.ok = events.parked == 0 && calls.parked == 0;
+	if (!check.ok)
+		check.detail = arena_printf(operation->task->arena,
+		                            "%lld events and %lld calls are parked",
+		                            (long long)events.parked, (long long)calls.parked);
+	else if (events.oldest_pending.known &&
+	         operation->now_ms - events.oldest_pending.ms > LATE_EVENT_MS)
+		check = (struct check){"stripe", false, "events have waited too long", false};
+	return check;
+}
+
+static void
+render_checks(struct json_out *json, const struct check *checks, size_t count)
+{
+	json_out_open(json, "checks", '{');
+	for (size_t i = 0; i < count; i++) {
+		json_out_open(json, checks[i].name, '{');
+		json_out_bool(json, "ok", checks[i].ok);
+		json_out_string(json, "detail", checks[i].detail);
+		json_out_close(json, '}');
+	}
+	json_out_close(json, '}');
 }
 
 enum fail
@@ -141,26 +186,23 @@ get_ready(struct call *call)
 	const struct check checks[] = {
 	        database,
 	        database.ok ? check_migrations(call)
-	                    : (struct check){"migrations", false, "cannot be compared"},
+	                    : (struct check){"migrations", false, "cannot be compared", true},
 	        check_signing_key(call),
 	        check_clock(call, database_now),
 	        check_jobs(call),
+	        check_stripe(call),
 	};
 	struct json_out json = json_out_new(call->operation.task->arena, 1024);
-	bool ready = true;
+	size_t count = sizeof(checks) / sizeof(*checks);
+	bool ready = true, fine = true;
 
-	for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)
-		ready = ready && checks[i].ok;
-	json_out_open(&json, NULL, '{');
-	json_out_string(&json, "status", ready ? "ready" : "unavailable");
-	json_out_open(&json, "checks", '{');
-	for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++) {
-		json_out_open(&json, checks[i].name, '{');
-		json_out_bool(&json, "ok", checks[i].ok);
-		json_out_string(&json, "detail", checks[i].detail);
-		json_out_close(&json, '}');
+	for (size_t i = 0; i < count; i++) {
+		ready = ready && (checks[i].ok || !checks[i].vital);
+		fine = fine && checks[i].ok;
 	}
-	json_out_close(&json, '}');
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "status", !ready ? "unavailable" : fine ? "ready" : "degraded");
+	render_checks(&json, checks, count);
 	json_out_time(&json, "timestamp", INSTANT_MS(call->operation.now_ms));
 	json_out_close(&json, '}');
 	response_json(call->response, ready ? 200 : 503, &json);

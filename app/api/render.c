@@ -37,6 +37,10 @@ render_subscription(struct json_out *json, const char *name,
 	json_out_time(json, "trial_ends_at", subscription->trial_ends_at);
 	json_out_time(json, "current_period_ends_at", subscription->current_period_ends_at);
 	json_out_bool(json, "cancel_at_period_end", subscription->cancel_at_period_end);
+	json_out_time(json, "cancel_at", subscription->cancel_at);
+	json_out_time(json, "canceled_at", subscription->canceled_at);
+	json_out_time(json, "ended_at", subscription->ended_at);
+	json_out_string(json, "scheduled_plan", subscription->scheduled_plan);
 	json_out_time(json, "created_at", subscription->created_at);
 	json_out_time(json, "updated_at", subscription->updated_at);
 	json_out_close(json, '}');
@@ -159,4 +163,20 @@ render_cursor_read(struct arena *arena, const char *cursor, struct instant *at, 
 	*id = colon + 1;
 	at->known = text_parse_int(text, &at->ms);
 	return at->known;
+}
+
+void
+render_invoice(struct json_out *json, const struct invoice *invoice)
+{
+	json_out_open(json, NULL, '{');
+	json_out_string(json, "id", invoice->invoice_id);
+	json_out_string(json, "number", invoice->number);
+	json_out_string(json, "status", invoice->status);
+	json_out_int(json, "amount_due", invoice->amount_due);
+	json_out_int(json, "amount_paid", invoice->amount_paid);
+	json_out_string(json, "currency", invoice->currency);
+	json_out_time(json, "created_at", invoice->created_at);
+	json_out_string(json, "hosted_invoice_url", invoice->hosted_invoice_url);
+	json_out_string(json, "invoice_pdf", invoice->invoice_pdf);
+	json_out_close(json, '}');
 }

@@ -6,6 +6,7 @@
 
 #include "base/json_out.h"
 #include "billing/customers.h"
+#include "billing/invoices.h"
 #include "billing/licenses.h"
 
 /* `name` is the member's name, NULL within an array. */
@@ -15,6 +16,7 @@ void render_customer(struct json_out *json, const char *name, const struct custo
 void render_subscription(struct json_out *json, const char *name,
                          const struct subscription *subscription, int64_t now_ms);
 void render_key(struct json_out *json, const char *name, const struct api_key *key);
+void render_invoice(struct json_out *json, const struct invoice *invoice);
 void render_license_row(struct json_out *json, const struct license *license);
 
 /* {"license", "customer_id", "plan", "status"}: the answer of every call that hands one out. */

@@ -74,6 +74,73 @@ run(struct call *call)
 	return FAIL_NONE;
 }
 
+/* Looks for the stored answer and lets go of everything again. */
+static enum fail
+look(struct call *call, struct idempotency *idempotency, bool *replay)
+{
+	struct task *task = &call->request->task;
+	struct db *db = call->operation.db;
+	struct bytes stored;
+
+	TRY(db_begin(db, task));
+	TRY(idempotency_claim(&call->operation, idempotency, &stored, replay));
+	if (*replay)
+		unpack(task->arena, stored, call->response);
+	db_rollback_to(db, 0);
+	return FAIL_NONE;
+}
+
+static enum fail
+keep(struct call *call, const struct idempotency *idempotency)
+{
+	struct task *task = &call->request->task;
+	struct db *db = call->operation.db;
+	enum fail kind;
+
+	TRY(db_begin(db, task));
+	kind = idempotency_store(&call->operation, idempotency,
+	                         pack(task->arena, call->response));
+	/* A twin was faster and has said the same. */
+	if (kind == FAIL_CONFLICT) {
+		db_rollback_to(db, 0);
+		task_clear(task);
+		return FAIL_NONE;
+	}
+	TRY(kind);
+	return db_commit(db, task);
+}
+
+/*
+ * A handler that waits for Stripe commits as it goes: its work cannot be one transaction with its
+ * answer. Instead what it does is bound to the client's key, and when the answer is lost after the
+ * work, the next try with the key finds the work done and answers the same.
+ */
+static enum fail
+run_in_steps(struct call *call, struct idempotency *idempotency)
+{
+	struct task *task = &call->request->task;
+	struct intent intent;
+	enum fail kind;
+	bool replay;
+
+	TRY(look(call, idempotency, &replay));
+	if (replay)
+		return FAIL_NONE;
+	intent.key = idempotency->digest;
+	intent.request = digest_sha256(idempotency->request.data, idempotency->request.length);
+	call->operation.intent = &intent;
+	kind = call->route->handler(call);
+	call->operation.intent = NULL;
+	if (kind == FAIL_BUSY || response_status_of(kind) >= 500)
+		return kind;
+	db_rollback_to(call->operation.db, 0);
+	if (kind != FAIL_NONE) {
+		response_failure(call->response, task);
+		task_clear(task);
+	}
+	return keep(call, idempotency);
+}
+
 enum fail
 replay_or_run(struct call *call)
 {
@@ -95,6 +162,8 @@ replay_or_run(struct call *call)
 	text_printf(&what, "%s\n", request->path);
 	text_add_bytes(&what, request->body, request->body_length);
 	idempotency.request = (struct bytes){(const uint8_t *)what.data, what.length};
+	if (call->route->pool == POOL_STRIPE)
+		return run_in_steps(call, &idempotency);
 	TRY(db_begin(db, task));
 	TRY(idempotency_claim(&call->operation, &idempotency, &stored, &replay));
 	if (replay) {

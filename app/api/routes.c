@@ -43,6 +43,15 @@ const struct route api_routes[] = {
 
 	{{HTTP_POST,   "/api/subscriptions/trial"},      WHO_CUSTOMER, SCOPE_BILLING, .handler = post_trial, .body = &start_trial_body},
 	{{HTTP_GET,    "/api/subscriptions/:customer_id"}, WHO_CUSTOMER, SCOPE_BILLING, .handler = get_subscription},
+	{{HTTP_GET,    "/api/subscriptions/:customer_id/invoices"}, WHO_CUSTOMER, SCOPE_BILLING, .handler = list_invoices, .query = &list_invoices_query},
+	{{HTTP_POST,   "/api/subscriptions/checkout"},   WHO_CUSTOMER, SCOPE_BILLING, .handler = post_checkout, .body = &checkout_body, .pool = POOL_STRIPE},
+	{{HTTP_POST,   "/api/subscriptions/upgrade"},    WHO_CUSTOMER, SCOPE_BILLING, .handler = post_upgrade, .body = &change_plan_body, .pool = POOL_STRIPE},
+	{{HTTP_POST,   "/api/subscriptions/preview"},    WHO_CUSTOMER, SCOPE_BILLING, .handler = post_preview, .body = &change_plan_body, .pool = POOL_STRIPE},
+	{{HTTP_POST,   "/api/subscriptions/cancel"},     WHO_CUSTOMER, SCOPE_BILLING, .handler = post_cancel, .body = &cancel_body, .pool = POOL_STRIPE},
+	{{HTTP_POST,   "/api/subscriptions/resume"},     WHO_CUSTOMER, SCOPE_BILLING, .handler = post_resume, .body = &resume_body, .pool = POOL_STRIPE},
+	{{HTTP_POST,   "/api/subscriptions/portal"},     WHO_CUSTOMER, SCOPE_BILLING, .handler = post_portal, .body = &portal_body, .pool = POOL_STRIPE},
+
+	{{HTTP_POST,   "/api/webhooks/stripe"},          WHO_ANYBODY,  .handler = post_stripe_event, .raw_body = true, .body_max = REQUEST_BODY_MAX},
 
 	{{HTTP_POST,   "/api/usage/report"},             WHO_CUSTOMER, SCOPE_USAGE, .handler = post_usage_report, .body = &usage_report_body, .joins_caller = true},
 	{{HTTP_POST,   "/api/usage/reports"},            WHO_CUSTOMER, SCOPE_USAGE, .handler = post_usage_reports, .body = &usage_batch_body, .body_max = USAGE_BATCH_BODY_MAX},

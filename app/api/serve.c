@@ -156,8 +156,9 @@ read_body(struct call *call)
 	void *out = arena_alloc(task->arena, input->size);
 
 	call->body = out;
-	if (request->method != HTTP_POST && request->method != HTTP_PATCH &&
-	    request->method != HTTP_PUT)
+	if ((request->method != HTTP_POST && request->method != HTTP_PATCH &&
+	     request->method != HTTP_PUT) ||
+	    call->route->raw_body)
 		return FAIL_NONE;
 	if (request->body_length > 0 && !is_json(request->headers.content_type))
 		return task_fail(task, FAIL_MEDIA_TYPE, "invalid_media_type",

@@ -4,7 +4,6 @@
  */
 #include "billingd/jobs.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 
@@ -20,22 +19,21 @@
 /* All calls of Stripe in one run of a job, unless the job sets times of its own. */
 static const int64_t stripe_budget_us = 90000000;
 
-enum { ARENA_LIMIT = 64 * 1024 * 1024, BATCH = 500, ROUND_S = 5 };
+enum { ARENA_LIMIT = 64 * 1024 * 1024, ROUND_MS = 5000 };
 
 static const struct job local_items[] = {
-        {"expire_trials", 5, subscription_expire_trials, METRIC_TRIALS_EXPIRED},
-        {"prune_idempotency_keys", 60, idempotency_prune, METRIC_COUNT},
-        {"forget_license_tokens", 300, license_forget_tokens, METRIC_COUNT},
-        {"make_usage_months", 3600, usage_make_months, METRIC_COUNT},
-        {"drop_usage_months", 3600, usage_drop_months, METRIC_COUNT},
-        {"prune_usage_ids", 60, usage_prune_ids, METRIC_COUNT},
+        {"expire_trials", 5, JOB_BATCH, subscription_expire_trials, METRIC_TRIALS_EXPIRED},
+        {"prune_idempotency_keys", 60, JOB_BATCH, idempotency_prune, METRIC_COUNT},
+        {"forget_license_tokens", 300, JOB_BATCH, license_forget_tokens, METRIC_COUNT},
+        {"make_usage_months", 3600, JOB_BATCH, usage_make_months, METRIC_COUNT},
+        {"drop_usage_months", 3600, JOB_BATCH, usage_drop_months, METRIC_COUNT},
+        {"prune_usage_ids", 60, JOB_BATCH, usage_prune_ids, METRIC_COUNT},
 };
 
 const struct job_list local_jobs = {
-        local_items,
-        sizeof(local_items) / sizeof(*local_items),
-        "system:jobs",
-        METRIC_JOBS_LAST_RUN,
+        local_items,     sizeof(local_items) / sizeof(*local_items),
+        "system:jobs",   METRIC_JOBS_LAST_RUN,
+        .channel = NULL, .measure = NULL,
 };
 
 static volatile sig_atomic_t asked_to_stop;
@@ -47,33 +45,43 @@ on_signal(int signal)
 	asked_to_stop = 1;
 }
 
+static struct operation
+new_operation(struct api *api, struct task *task, const char *actor)
+{
+	task->request_id = random_id(task->arena, "job-", 8);
+	return (struct operation){.task = task,
+	                          .db = api->db,
+	                          .billing = &api->billing,
+	                          .stripe = api->stripe,
+	                          .actor = actor,
+	                          .now_ms = clock_now_ms(),
+	                          .deadline_us = clock_monotonic_us() + stripe_budget_us};
+}
+
+static void
+note_failure(struct api *api, const char *job, const struct task *task)
+{
+	metrics_add(api->metrics, METRIC_JOB_FAILURES, 1);
+	log_line(LOG_LEVEL_WARNING, "job failed", LOG_S("job", job),
+	         LOG_S("code", task->failure.code));
+}
+
 /* Batch after batch until there is nothing left to do. */
 static void
 run_job(struct api *api, struct arena *arena, const char *actor, const struct job *job)
 {
-	int64_t done = BATCH, total = 0;
+	int64_t done = job->batch, total = 0;
+	enum fail kind = FAIL_NONE;
 
-	while (done == BATCH && !asked_to_stop) {
+	while (done == job->batch && kind == FAIL_NONE && !asked_to_stop) {
 		struct task task = {.arena = arena};
-		struct operation operation = {.task = &task,
-		                              .db = api->db,
-		                              .billing = &api->billing,
-		                              .stripe = api->stripe,
-		                              .actor = actor,
-		                              .now_ms = clock_now_ms(),
-		                              .deadline_us =
-		                                      clock_monotonic_us() + stripe_budget_us};
-		enum fail kind;
+		struct operation operation = new_operation(api, &task, actor);
 
-		task.request_id = random_id(arena, "job-", 8);
 		done = 0;
-		kind = job->run(&operation, BATCH, &done);
+		kind = job->run(&operation, job->batch, &done);
 		db_rollback_to(api->db, 0);
-		if (kind != FAIL_NONE) {
-			metrics_add(api->metrics, METRIC_JOB_FAILURES, 1);
-			log_line(LOG_LEVEL_WARNING, "job failed", LOG_S("job", job->name),
-			         LOG_S("code", task.failure.code));
-		}
+		if (kind != FAIL_NONE)
+			note_failure(api, job->name, &task);
 		total += done;
 		arena_reset(arena);
 	}
@@ -84,11 +92,27 @@ run_job(struct api *api, struct arena *arena, const char *actor, const struct jo
 		         LOG_I("rows", total));
 }
 
+/* What follows a round: gauges, and the wish to be woken, which a new connection has forgotten. */
+static void
+end_round(struct api *api, struct arena *arena, const struct job_list *jobs)
+{
+	struct task task = {.arena = arena};
+	struct operation operation = new_operation(api, &task, jobs->actor);
+
+	if (jobs->measure != NULL && jobs->measure(&operation, api->metrics) != FAIL_NONE)
+		note_failure(api, "measure", &task);
+	task_clear(&task);
+	if (jobs->channel != NULL && db_listen(api->db, &task, jobs->channel) != FAIL_NONE)
+		log_line(LOG_LEVEL_DEBUG, "cannot listen");
+	if (jobs->last_run != METRIC_COUNT)
+		metrics_set(api->metrics, jobs->last_run, clock_now_ms() / SECOND_MS);
+	arena_reset(arena);
+}
+
 static void
 run_rounds(struct api *api, struct arena *arena, const struct job_list *jobs,
            const sigset_t *open_signals)
 {
-	const struct timespec pause = {.tv_sec = ROUND_S};
 	int64_t due_us[JOBS_MAX] = {0};
 
 	while (!asked_to_stop) {
@@ -100,9 +124,8 @@ run_rounds(struct api *api, struct arena *arena, const struct job_list *jobs,
 			run_job(api, arena, jobs->actor, &jobs->items[i]);
 			due_us[i] = now_us + jobs->items[i].every_s * 1000000;
 		}
-		if (jobs->last_run != METRIC_COUNT)
-			metrics_set(api->metrics, jobs->last_run, clock_now_ms() / SECOND_MS);
-		(void)ppoll(NULL, 0, &pause, open_signals);
+		end_round(api, arena, jobs);
+		db_sleep(api->db, ROUND_MS, open_signals);
 	}
 }
 

@@ -11,6 +11,7 @@
 struct job {
 	const char *name;
 	int64_t every_s;
+	int64_t batch; /* rows in one run */
 	enum fail (*run)(struct operation *operation, int64_t limit, int64_t *done);
 	enum metric counter; /* METRIC_COUNT: none */
 };
@@ -21,11 +22,17 @@ struct job_list {
 	size_t count;         /* at most JOBS_MAX */
 	const char *actor;    /* for the audit trail */
 	enum metric last_run; /* when it last finished a round; METRIC_COUNT: none */
+	const char *channel;  /* NOTIFY on it starts a round at once; NULL: none */
+	/* Sets gauges, after a round; NULL: none. */
+	enum fail (*measure)(struct operation *operation, struct metrics *metrics);
 };
-enum { JOBS_MAX = 16 };
+enum { JOBS_MAX = 16, JOB_BATCH = 500 };
 
 /* What needs nobody but PostgreSQL. */
 extern const struct job_list local_jobs;
+
+/* What needs Stripe too. */
+extern const struct job_list stripe_jobs;
 
 /* Runs each of the role's jobs when it is due until told to stop (TERM or QUIT). The exit status.
  * All signals are blocked on entry. Any number of these may run: jobs skip rows that others

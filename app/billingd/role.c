@@ -35,9 +35,17 @@ stripe_workers(const struct generation *generation)
 	return (size_t)generation->settings.stripe_workers;
 }
 
+/* Without a key of Stripe's it has nothing to do. */
+static size_t
+stripe_jobs_wanted(const struct generation *generation)
+{
+	return generation->billing.stripe.configured ? 1 : 0;
+}
+
 /* clang-format off */
 const struct role roles[] = {
 	{"billingd jobs",          POOL_MAIN,   STRIPE_NEVER,       &local_jobs, one},
+	{"billingd stripe jobs",   POOL_STRIPE, STRIPE_IN_JOBS,     &stripe_jobs, stripe_jobs_wanted},
 	{"billingd worker",        POOL_MAIN,   STRIPE_NEVER,       NULL,        workers},
 	{"billingd stripe worker", POOL_STRIPE, STRIPE_IN_REQUESTS, NULL,        stripe_workers},
 };

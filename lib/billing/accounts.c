@@ -6,6 +6,9 @@
 #include "base/arena.h"
 #include "base/random.h"
 #include "billing/audit.h"
+#include "billing/stripe_calls.h"
+#include "billing/stripe_events.h"
+#include "billing/stripe_outbox.h"
 
 /* What the one statement of a sign-up did. */
 struct outcome {
@@ -141,9 +144,24 @@ account_delete(struct operation *operation, const char *customer_id)
 	if (changed == 0)
 		return task_fail(task, FAIL_NOT_FOUND, "customer_not_found",
 		                 "There is no such customer.");
+	TRY(stripe_cancel_all(operation, customer_id));
+	TRY(stripe_call_forget(operation, customer_id));
+	TRY(stripe_event_forget(operation, customer_id));
 	TRY(subscription_cancel(operation, customer_id));
 	TRY(license_revoke_all(operation, customer_id, "customer_deleted"));
 	TRY(api_key_revoke_all(operation, customer_id));
 	TRY(audit_record(operation, "customer_delete", customer_id, NULL, NULL));
 	return db_commit(operation->db, task);
+}
+
+enum fail
+account_update(struct operation *operation, const char *customer_id,
+               const struct patch_text *email, const struct patch_text *company_name,
+               struct customer *out)
+{
+	TRY(db_begin(operation->db, operation->task));
+	TRY(customer_update(operation, customer_id, email, company_name, out));
+	if (email->present || company_name->present)
+		TRY(stripe_tell_customer(operation, out));
+	return db_commit(operation->db, operation->task);
 }

@@ -21,7 +21,12 @@ struct sign_up {
 enum fail account_sign_up(struct operation *operation, const char *email,
                           const char *company_name, struct sign_up *out) MUST_CHECK;
 
-/* Anonymises the customer, cancels, revokes licences and keys. FAIL_NOT_FOUND. */
+/* Anonymises the customer, cancels (at Stripe too), revokes licences and keys. FAIL_NOT_FOUND. */
 enum fail account_delete(struct operation *operation, const char *customer_id) MUST_CHECK;
+
+/* Changes what is present, and tells Stripe. Failures as customer_update(). */
+enum fail account_update(struct operation *operation, const char *customer_id,
+                         const struct patch_text *email, const struct patch_text *company_name,
+                         struct customer *out) MUST_CHECK;
 
 #endif

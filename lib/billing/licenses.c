@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "billing/access.h"
 #include "billing/audit.h"
+#include "billing/stripe_outbox.h"
 #include "licensing/verify.h"
 
 enum { HAND_OUT_TRIES = 3 };
@@ -322,6 +323,7 @@ license_revoke(struct operation *operation, const char *customer_id, const char 
 
 	TRY(db_begin(operation->db, operation->task));
 	TRY(customer_find(operation, customer_id, &customer));
+	TRY(stripe_cancel_all(operation, customer_id));
 	/* First the subscription: whoever issues from it now waits, and sees that it changed. */
 	TRY(subscription_cancel(operation, customer_id));
 	TRY(license_revoke_all(operation, customer_id, reason));

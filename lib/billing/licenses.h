@@ -60,7 +60,8 @@ enum fail license_mint(struct operation *operation, const struct customer *custo
                        const struct subscription *subscription, const char *reason,
                        struct license *out) MUST_CHECK;
 
-/* Cancels the subscription and revokes every live licence, in one transaction. FAIL_NOT_FOUND. */
+/* Cancels the subscription and revokes every live licence, in one transaction; the jobs process
+ * cancels at Stripe. FAIL_NOT_FOUND. */
 enum fail license_revoke(struct operation *operation, const char *customer_id,
                          const char *reason) MUST_CHECK;
 

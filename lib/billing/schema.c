@@ -13,7 +13,9 @@
 #include "billing/key_use.h"
 #include "billing/license_records.h"
 #include "billing/stripe_calls.h"
+#include "billing/stripe_events.h"
 #include "billing/stripe_mirror.h"
+#include "billing/stripe_sweep.h"
 #include "billing/subscriptions.h"
 #include "billing/usage.h"
 #include "billing/usage_batch.h"
@@ -37,7 +39,9 @@ const struct statement_list *const billing_statements[] = {
 	&license_record_statements,
 	&license_statements,
 	&stripe_call_statements,
+	&stripe_event_statements,
 	&stripe_mirror_statements,
+	&stripe_sweep_statements,
 	&subscription_statements,
 	&usage_batch_statements,
 	&usage_correction_statements,

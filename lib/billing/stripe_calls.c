@@ -9,7 +9,7 @@
 #include "base/random.h"
 #include "base/text.h"
 
-enum { KEEP_DAYS = 90, CALL_TRIES = 12 };
+enum { KEEP_DAYS = 90, CALL_TRIES = 12, NOT_ITS_FAULT_S = 60 };
 
 static const struct column columns[] = {
         COLUMN(struct stripe_call, call_id),
@@ -34,6 +34,12 @@ struct flag_row {
 
 static const struct column flag_columns[] = {COLUMN(struct flag_row, is_so), COLUMN_END};
 
+static const struct column figure_columns[] = {
+        COLUMN(struct stripe_call_figures, pending),
+        COLUMN(struct stripe_call_figures, parked),
+        COLUMN_END,
+};
+
 #define CALL_COLUMNS                                                                           \
 	"call_id, kind, customer_id, subject, path, parameters, idempotency_key, request, "    \
 	"state, attempts::bigint AS attempts, created_at, result_id, error"
@@ -49,8 +55,12 @@ enum {
 	DROP,
 	FORGET,
 	IS_PENDING,
+	HAS_NEWER,
 	TAKE,
 	END,
+	FIGURES,
+	LIST_PARKED,
+	RETRY_PARKED,
 	PRUNE,
 	LOCK,
 	LOCK_CUSTOMER,
@@ -72,7 +82,8 @@ static const struct statement statements[] = {
                       .sql = "SELECT " CALL_COLUMNS " FROM stripe_calls WHERE customer_id = $1 "
                              "AND kind = 'customer_create' AND state = 'pending'"},
         [DONE] = {.name = "stripe_call_done",
-                  .sql = "UPDATE stripe_calls SET state = 'done', parameters = '', "
+                  .sql = "UPDATE stripe_calls SET state = 'done', parameters = CASE "
+                         "WHEN kind LIKE 'customer%' THEN '' ELSE parameters END, "
                          "next_try_at = NULL, attempts = attempts + $5::integer, "
                          "finished_at = $2, stripe_request_id = $3, result_id = $4, "
                          "error = NULL WHERE call_id = $1::bigint"},
@@ -93,16 +104,41 @@ static const struct statement statements[] = {
                         .sql = "SELECT EXISTS (SELECT FROM stripe_calls WHERE subject = $1 "
                                "AND state = 'pending' "
                                "AND kind = COALESCE($2, kind)) AS is_so"},
+        [HAS_NEWER] = {.name = "stripe_call_has_newer",
+                       FLAG,
+                       .sql = "SELECT EXISTS (SELECT FROM stripe_calls WHERE subject = $1 "
+                              "AND kind = $2 AND call_id > $3::bigint) AS is_so"},
         [TAKE] = {.name = "stripe_call_take",
                   ROW,
                   .sql = "SELECT " CALL_COLUMNS " FROM stripe_calls WHERE state = 'pending' "
                          "AND next_try_at <= $1 ORDER BY next_try_at LIMIT 1 "
                          "FOR UPDATE SKIP LOCKED"},
         [END] = {.name = "stripe_call_end",
-                 .sql = "UPDATE stripe_calls SET state = $2, error = $3, parameters = '', "
+                 .sql = "UPDATE stripe_calls SET state = $2, error = $3, parameters = CASE "
+                        "WHEN $2 = 'parked' OR kind NOT LIKE 'customer%' THEN parameters "
+                        "ELSE '' END, "
                         "next_try_at = NULL, finished_at = $4, "
                         "attempts = attempts + $5::integer, stripe_request_id = "
-                        "COALESCE($6, stripe_request_id) WHERE call_id = $1::bigint"},
+                        "COALESCE($6, stripe_request_id) WHERE call_id = $1::bigint "
+                        "AND state = 'pending'"},
+        [FIGURES] = {.name = "stripe_call_figures",
+                     .columns = figure_columns,
+                     .row_size = sizeof(struct stripe_call_figures),
+                     .sql = "SELECT (SELECT count(*) FROM stripe_calls "
+                            "WHERE state = 'pending') AS pending, "
+                            "(SELECT count(*) FROM stripe_calls "
+                            "WHERE state = 'parked') AS parked"},
+        [LIST_PARKED] = {.name = "stripe_call_list_parked",
+                         ROW,
+                         .sql = "SELECT " CALL_COLUMNS " FROM stripe_calls "
+                                "WHERE state = 'parked' ORDER BY call_id LIMIT $1::bigint"},
+        [RETRY_PARKED] =
+                {.name = "stripe_call_retry_parked",
+                 .sql = "UPDATE stripe_calls SET state = 'pending', attempts = 0, "
+                        "next_try_at = $2, finished_at = NULL, idempotency_key = "
+                        "left(idempotency_key, 35) || '_' || attempts || '_' || "
+                        "extract(epoch FROM now())::bigint "
+                        "WHERE state = 'parked' AND ($1::bigint = 0 OR call_id = $1::bigint)"},
         [PRUNE] = {.name = "stripe_call_prune",
                    .sql = "DELETE FROM stripe_calls WHERE call_id IN (SELECT call_id FROM "
                           "stripe_calls WHERE finished_at <= $1 AND state <> 'parked' "
@@ -262,6 +298,13 @@ end_call(struct operation *operation, const struct stripe_call *call, const char
 	              NULL);
 }
 
+static bool
+nobody_waits(const struct stripe_call *call)
+{
+	return text_equal(call->kind, STRIPE_CUSTOMER_UPDATE) ||
+	       text_equal(call->kind, STRIPE_CANCEL);
+}
+
 enum fail
 stripe_call_failed(struct operation *operation, const struct stripe_call *call,
                    const struct stripe_answer *answer)
@@ -271,7 +314,8 @@ stripe_call_failed(struct operation *operation, const struct stripe_call *call,
 
 	db_rollback_to(operation->db, 0);
 	if (answer->outcome == STRIPE_REFUSED)
-		TRY(end_call(operation, call, "failed", error, answer));
+		TRY(end_call(operation, call, nobody_waits(call) ? "parked" : "failed", error,
+		             answer));
 	else
 		TRY(db_run(operation->db, task, &statements[RETRY],
 		           PARAMETERS(param_int(task, call->call_id), now_of(operation), error,
@@ -316,18 +360,33 @@ stripe_call_take(struct operation *operation, struct stripe_call *out, bool *fou
 
 enum fail
 stripe_call_postpone(struct operation *operation, const struct stripe_call *call,
-                     const char *error)
+                     const char *error, bool counts)
 {
 	struct task *task = operation->task;
-	int64_t delay_ms = stripe_retry_delay_ms(call->attempts, CALL_TRIES);
+	int64_t delay_ms = counts ? stripe_retry_delay_ms(call->attempts, CALL_TRIES)
+	                          : NOT_ITS_FAULT_S * SECOND_MS;
 
 	if (delay_ms == 0)
 		return stripe_call_end(operation, call, "parked", error);
 	return db_run(operation->db, task, &statements[RETRY],
 	              PARAMETERS(param_int(task, call->call_id),
 	                         param_time(task, INSTANT_MS(operation->now_ms + delay_ms)),
-	                         error, "1", NULL),
+	                         error, counts ? "1" : "0", NULL),
 	              NULL);
+}
+
+enum fail
+stripe_call_has_newer(struct operation *operation, const struct stripe_call *call, bool *out)
+{
+	struct flag_row row = {0};
+	bool found;
+
+	TRY(db_row(operation->db, operation->task, &statements[HAS_NEWER],
+	           PARAMETERS(call->subject, call->kind,
+	                      param_int(operation->task, call->call_id)),
+	           &row, &found));
+	*out = row.is_so;
+	return FAIL_NONE;
 }
 
 enum fail
@@ -335,6 +394,33 @@ stripe_call_end(struct operation *operation, const struct stripe_call *call, con
                 const char *error)
 {
 	return end_call(operation, call, state, error, NULL);
+}
+
+enum fail
+stripe_call_figures(struct operation *operation, struct stripe_call_figures *out)
+{
+	bool found;
+
+	return db_row(operation->db, operation->task, &statements[FIGURES], NO_PARAMETERS, out,
+	              &found);
+}
+
+enum fail
+stripe_call_list_parked(struct operation *operation, int64_t limit,
+                        const struct stripe_call **out, size_t *count)
+{
+	return db_rows(operation->db, operation->task, &statements[LIST_PARKED],
+	               PARAMETERS(param_int(operation->task, limit)), (void *)out, count);
+}
+
+enum fail
+stripe_call_retry(struct operation *operation, int64_t call_id, int64_t *count)
+{
+	TRY(db_begin(operation->db, operation->task));
+	TRY(db_run(operation->db, operation->task, &statements[RETRY_PARKED],
+	           PARAMETERS(param_int(operation->task, call_id), now_of(operation)), count));
+	TRY(stripe_wake(operation));
+	return db_commit(operation->db, operation->task);
 }
 
 enum fail

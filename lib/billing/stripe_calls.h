@@ -12,12 +12,19 @@
 #include "billing/operation.h"
 #include "billing/stripe_client.h"
 
+/* The kinds of calls; what becomes of each is in stripe_settle.c. */
+#define STRIPE_CUSTOMER_CREATE "customer_create"
+#define STRIPE_CUSTOMER_UPDATE "customer_update"
+#define STRIPE_CHECKOUT "checkout"
+#define STRIPE_CHANGE "subscription_change"
+#define STRIPE_CANCEL "subscription_cancel"
+
 /* After this long Stripe may have forgotten the key (24 h at least): look before asking again. */
 #define STRIPE_KEY_LIFE_MS (23 * HOUR_MS)
 
 struct stripe_call {
 	int64_t call_id;
-	const char *kind; /* a row of the table in stripe_settle.c */
+	const char *kind;
 	const char *customer_id;
 	const char *subject; /* the object that it changes, or NULL */
 	const char *path;    /* "DELETE /v1/..." for deletions, else of a POST */
@@ -62,7 +69,8 @@ enum fail stripe_call_done(struct operation *operation, const struct stripe_call
 
 /*
  * It was not done, or nobody knows: ends the transaction and writes down which, so that the jobs
- * process settles what is unknown. Returns the answer's failure.
+ * process settles what is unknown. What was refused has failed when a client heard it, and is
+ * parked when nobody did. Returns the answer's failure.
  */
 enum fail stripe_call_failed(struct operation *operation, const struct stripe_call *call,
                              const struct stripe_answer *answer) MUST_CHECK;
@@ -83,13 +91,35 @@ enum fail stripe_call_is_pending(struct operation *operation, const char *kind,
 enum fail stripe_call_take(struct operation *operation, struct stripe_call *out,
                            bool *found) MUST_CHECK;
 
-/* Tries it again later: the next of a growing row of delays, parked at their end. */
+/* Tries it again later: the next of a growing row of delays, parked at their end; with `counts`
+ * false in a minute, for it is not the call's fault. A call that has ended stays as it is. */
 enum fail stripe_call_postpone(struct operation *operation, const struct stripe_call *call,
-                               const char *error) MUST_CHECK;
+                               const char *error, bool counts) MUST_CHECK;
+
+/* Whether a later call of that kind about the same object stands there. */
+enum fail stripe_call_has_newer(struct operation *operation, const struct stripe_call *call,
+                                bool *out) MUST_CHECK;
 
 /* Ends a call whose outcome no longer matters, or was looked up. */
 enum fail stripe_call_end(struct operation *operation, const struct stripe_call *call,
                           const char *state, const char *error) MUST_CHECK;
+
+/* How many wait, and how many an operator must look at. */
+struct stripe_call_figures {
+	int64_t pending;
+	int64_t parked;
+};
+enum fail stripe_call_figures(struct operation *operation,
+                              struct stripe_call_figures *out) MUST_CHECK;
+
+/* Parked ones, oldest first. */
+enum fail stripe_call_list_parked(struct operation *operation, int64_t limit,
+                                  const struct stripe_call **out, size_t *count) MUST_CHECK;
+
+/* Makes a parked call pending again, with a new key, as Stripe keeps what it answered to the old
+ * one; 0: all parked ones. `*count`. */
+enum fail stripe_call_retry(struct operation *operation, int64_t call_id,
+                            int64_t *count) MUST_CHECK;
 
 /* Deletes finished calls older than 90 days, at most `limit`. */
 enum fail stripe_call_prune(struct operation *operation, int64_t limit,

@@ -40,7 +40,19 @@ static const struct column total_columns[] = {COLUMN(struct total, number), COLU
 	"CASE WHEN status IN " FINAL " THEN NULL ELSE created_at END, created_at DESC, "       \
 	"stripe_subscription_id, subscription_id DESC LIMIT 1)"
 
-enum { STORE, END_TRIAL, SUPERSEDE, RESTORE, SECONDS_OF, GONE, FIND, OPEN, SECONDS };
+enum {
+	STORE,
+	END_TRIAL,
+	SUPERSEDE,
+	RESTORE,
+	SECONDS_OF,
+	GONE,
+	FIND,
+	OPEN,
+	SEEN,
+	UNSEEN,
+	SECONDS
+};
 
 static const struct statement statements[] = {
         /* A new row does not count until it is chosen. Grace begins with the first payment that
@@ -117,6 +129,15 @@ static const struct statement statements[] = {
                          " AND ($2::text IS NULL OR s.customer_id IN (SELECT customer_id "
                          "  FROM customers WHERE stripe_customer_id = $2)) "
                          "ORDER BY s.stripe_subscription_id LIMIT $3::bigint"},
+        [SEEN] = {.name = "stripe_mirror_seen",
+                  .sql = "UPDATE subscriptions SET seen_at = $2 "
+                         "WHERE stripe_subscription_id = ANY ($1)"},
+        [UNSEEN] = {.name = "stripe_mirror_unseen",
+                    ROW,
+                    .sql = "SELECT " MIRRORED " FROM subscriptions s "
+                           "WHERE s.stripe_subscription_id > $2 AND s.status NOT IN " FINAL
+                           " AND (s.seen_at IS NULL OR s.seen_at < $1) "
+                           "ORDER BY s.stripe_subscription_id LIMIT $3::bigint"},
         [SECONDS] = {.name = "stripe_mirror_seconds",
                      .columns = total_columns,
                      .row_size = sizeof(struct total),
@@ -260,6 +281,28 @@ stripe_mirror_open(struct operation *operation, const char *stripe_customer_id,
 {
 	return db_rows(operation->db, operation->task, &statements[OPEN],
 	               PARAMETERS(after, stripe_customer_id, param_int(operation->task, limit)),
+	               (void *)out, count);
+}
+
+enum fail
+stripe_mirror_seen(struct operation *operation, const struct string_list *ids)
+{
+	struct task *task = operation->task;
+
+	return db_run(operation->db, task, &statements[SEEN],
+	              PARAMETERS(param_list(task, ids),
+	                         param_time(task, INSTANT_MS(operation->now_ms))),
+	              NULL);
+}
+
+enum fail
+stripe_mirror_unseen(struct operation *operation, struct instant since, const char *after,
+                     int64_t limit, const struct stripe_mirrored **out, size_t *count)
+{
+	struct task *task = operation->task;
+
+	return db_rows(operation->db, task, &statements[UNSEEN],
+	               PARAMETERS(param_time(task, since), after, param_int(task, limit)),
 	               (void *)out, count);
 }
 

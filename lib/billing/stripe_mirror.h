@@ -47,6 +47,16 @@ enum fail stripe_mirror_open(struct operation *operation, const char *stripe_cus
                              const char *after, int64_t limit,
                              const struct stripe_mirrored **out, size_t *count) MUST_CHECK;
 
+/* Notes that Stripe's list had these. */
+enum fail stripe_mirror_seen(struct operation *operation,
+                             const struct string_list *ids) MUST_CHECK;
+
+/* Mirrored subscriptions that have not ended here and were not in Stripe's list since then, in the
+ * order of their ids after `after`. */
+enum fail stripe_mirror_unseen(struct operation *operation, struct instant since,
+                               const char *after, int64_t limit,
+                               const struct stripe_mirrored **out, size_t *count) MUST_CHECK;
+
 /* How many customers have a second live subscription. */
 enum fail stripe_mirror_seconds(struct operation *operation, int64_t *count) MUST_CHECK;
 

@@ -203,6 +203,16 @@ stripe_invoice_read(const struct json_object *object, struct stripe_invoice *out
 	return out->status != NULL && out->currency != NULL && out->created.known;
 }
 
+bool
+stripe_line_is_proration(const struct json_object *line)
+{
+	const struct json_object *parent = member(line, "parent");
+
+	return flag(member(parent, "subscription_item_details"), "proration") ||
+	       flag(member(parent, "invoice_item_details"), "proration") ||
+	       flag(line, "proration");
+}
+
 static void
 hint_of_session(const struct json_object *object, struct stripe_hint *out)
 {

@@ -80,6 +80,9 @@ bool stripe_invoice_read(const struct json_object *object, struct stripe_invoice
 /* Snapshot and thin events; a thin one has no hint. */
 bool stripe_event_read(const struct json_object *object, struct stripe_event *out);
 
+/* Whether an invoice's line credits or charges a part of a period. */
+bool stripe_line_is_proration(const struct json_object *line);
+
 /* A status from which no subscription comes back. */
 bool stripe_status_is_final(const char *status);
 

@@ -7,13 +7,6 @@
 
 #include "billing/customers.h"
 
-/* The kinds of calls; what becomes of each is in stripe_settle.c. */
-#define STRIPE_CUSTOMER_CREATE "customer_create"
-#define STRIPE_CUSTOMER_UPDATE "customer_update"
-#define STRIPE_CHECKOUT "checkout"
-#define STRIPE_CHANGE "subscription_change"
-#define STRIPE_CANCEL "subscription_cancel"
-
 /* Ends the subscription at Stripe; `parameters` of the deletion, encoded, or "". Once: a waiting one
  * is enough. */
 enum fail stripe_cancel_plan(struct operation *operation, const char *customer_id,

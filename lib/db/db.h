@@ -8,6 +8,7 @@
 #ifndef DB_DB_H
 #define DB_DB_H
 
+#include <signal.h>
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -146,6 +147,16 @@ extern const struct statement_list db_statements;
 /* From now on nothing waits beyond this time (clock_monotonic_us()); 0: no such limit. What would
  * is FAIL_UNAVAILABLE, or FAIL_UNCERTAIN where it may have been done. */
 void db_set_deadline(struct db *db, int64_t deadline_us);
+
+/*
+ * Asks to be woken by NOTIFY on the channel (a literal name); once per connection is enough, again
+ * does no harm. Nothing happens behind PgBouncer in transaction mode, which has no such thing.
+ */
+enum fail db_listen(struct db *db, struct task *task, const char *channel) MUST_CHECK;
+
+/* Waits until a notification comes, at most `timeout_ms`, with the signals open (as ppoll(2));
+ * a signal ends it too. */
+void db_sleep(struct db *db, int64_t timeout_ms, const sigset_t *signals);
 
 /* Microseconds spent waiting for the database since the last call; for the request log. */
 int64_t db_take_waited_us(struct db *db);

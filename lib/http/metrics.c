@@ -54,6 +54,37 @@ static const struct {
                                  "Job runs that failed."},
         [METRIC_JOBS_LAST_RUN] = {"billing_jobs_last_run_seconds", "gauge",
                                   "When the jobs process last finished a round."},
+        [METRIC_STRIPE_EVENTS_RECEIVED] = {"billing_stripe_events_received_total", "counter",
+                                           "Events of Stripe's stored, to be dealt with."},
+        [METRIC_STRIPE_EVENTS_REPEATED] = {"billing_stripe_events_repeated_total", "counter",
+                                           "Events that were stored already."},
+        [METRIC_STRIPE_EVENTS_UNKNOWN] = {"billing_stripe_events_unknown_total", "counter",
+                                          "Events of kinds that mean nothing here."},
+        [METRIC_STRIPE_EVENTS_REFUSED] = {"billing_stripe_events_refused_total", "counter",
+                                          "Requests to the webhook whose signature was wrong."},
+        [METRIC_STRIPE_EVENTS_DONE] = {"billing_stripe_events_done_total", "counter",
+                                       "Events taken up, whatever became of them."},
+        [METRIC_STRIPE_EVENTS_PENDING] = {"billing_stripe_events_pending", "gauge",
+                                          "Events that wait to be dealt with."},
+        [METRIC_STRIPE_EVENTS_PARKED] = {"billing_stripe_events_parked", "gauge",
+                                         "Events given up after too many tries."},
+        [METRIC_STRIPE_EVENTS_WAITING] = {"billing_stripe_events_waiting_seconds", "gauge",
+                                          "How long the oldest pending event has waited."},
+        [METRIC_STRIPE_CALLS_PENDING] = {"billing_stripe_calls_pending", "gauge",
+                                         "Calls of Stripe whose outcome is not known yet."},
+        [METRIC_STRIPE_CALLS_PARKED] = {"billing_stripe_calls_parked", "gauge",
+                                        "Calls of Stripe given up."},
+        [METRIC_STRIPE_SECOND_SUBSCRIPTIONS] =
+                {"billing_stripe_second_subscriptions", "gauge",
+                 "Customers with more than one live subscription."},
+        [METRIC_STRIPE_EVENTS_SWEPT] = {"billing_stripe_events_swept_seconds", "gauge",
+                                        "When Stripe's list of events was last compared."},
+        [METRIC_STRIPE_SUBSCRIPTIONS_SWEPT] =
+                {"billing_stripe_subscriptions_swept_seconds", "gauge",
+                 "When Stripe's list of subscriptions was last compared."},
+        [METRIC_STRIPE_JOBS_LAST_RUN] =
+                {"billing_stripe_jobs_last_run_seconds", "gauge",
+                 "When the process of Stripe's jobs last finished a round."},
 };
 
 struct metrics *

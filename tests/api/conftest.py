@@ -51,21 +51,15 @@ def new_stack():
 @pytest.fixture(scope="session")
 def stack(new_stack):
     """The stack that tests share: nobody may count on what else is in its database."""
-    return new_stack()
-
-
-@pytest.fixture(scope="session")
-def stripe_stack(new_stack):
-    """The stack with a stand-in for Stripe that tests share."""
     return new_stack(stripe=True)
 
 
 @pytest.fixture
-def stripe(stripe_stack):
+def stripe(stack):
     """The shared stack's stand-in, which goes back to working well after the test."""
-    yield stripe_stack.stripe
-    stripe_stack.stripe.faults([])
-    stripe_stack.stripe.hold(False)
+    yield stack.stripe
+    stack.stripe.faults([])
+    stack.stripe.hold(False)
 
 
 @pytest.fixture

@@ -8,16 +8,16 @@ import requests
 from support.stack import PRICES
 
 
-def test_a_stack_for_tests_knows_its_stand_in(stripe_stack, stripe):
+def test_a_stack_for_tests_knows_its_stand_in(stack, stripe):
     """The prices are there, and its events come in through nginx with TLS and a signature."""
-    assert stripe_stack.env["STRIPE_API_BASE"] == stripe.url
+    assert stack.env["STRIPE_API_BASE"] == stripe.url
     for sold in PRICES.values():
         for price, amount in sold.values():
             assert stripe.call("GET", f"/v1/prices/{price}")["unit_amount"] == amount
     stripe.call("POST", "/v1/customers", {"email": "jane@example.com"})
     event, = stripe.events("customer.created")
     stripe.wait(lambda: any(one["event"] == event["id"] for one in stripe.deliveries()))
-    url = f"https://localhost:{stripe_stack.https_port}/api/webhooks/stripe"
+    url = f"https://localhost:{stack.https_port}/api/webhooks/stripe"
     assert {one["url"] for one in stripe.deliveries()} == {url}
 
 

@@ -14,7 +14,7 @@ from support.document import load
 # Operations that name a customer, by where they name it.
 BY_PATH = [o for o in load().operations if "{customer_id}" in o.path]
 BY_BODY = [o for o in load().operations if o.body is not None and
-           "customer_id" in load().flat(o.body)["properties"]]
+           "customer_id" in load().flat(o.body).get("properties", {})]
 
 
 class Tenant:

@@ -17,7 +17,7 @@ _spec.loader.exec_module(api_conftest)
 
 SEED = api_conftest.SEED
 new_stack = api_conftest.new_stack
-stripe_stack = api_conftest.stripe_stack
+stack = api_conftest.stack
 stripe = api_conftest.stripe
 figures = api_conftest.figures
 pytest_configure = api_conftest.pytest_configure

@@ -1,0 +1,271 @@
+/*
+ * payments.c: buying, changing and ending a subscription with Stripe, and its invoices.
+ */
+#include "api/handlers.h"
+#include "api/render.h"
+#include "base/fields.h"
+#include "billing/checkout.h"
+#include "billing/stripe_changes.h"
+
+enum { ID_MAX = 100, URL_MAX = 2000 };
+
+struct checkout_input {
+	const char *customer_id;
+	const char *plan;
+	const char *price_id;
+	const char *success_url;
+	const char *cancel_url;
+};
+
+static const struct field checkout_fields[] = {
+        FIELD(struct checkout_input, customer_id, .required = true, .min = 1, .max = ID_MAX),
+        FIELD(struct checkout_input, plan, .required = true, .min = 1, .max = ID_MAX),
+        FIELD(struct checkout_input, price_id, .min = 1, .max = 255),
+        FIELD(struct checkout_input, success_url, .min = 1, .max = URL_MAX),
+        FIELD(struct checkout_input, cancel_url, .min = 1, .max = URL_MAX),
+        FIELD_END,
+};
+
+const struct input checkout_body = {checkout_fields, sizeof(struct checkout_input)};
+
+struct change_plan_input {
+	const char *customer_id;
+	const char *new_plan;
+	struct instant proration_at;
+};
+
+static const struct field change_plan_fields[] = {
+        FIELD(struct change_plan_input, customer_id, .required = true, .min = 1, .max = ID_MAX),
+        FIELD(struct change_plan_input, new_plan, .required = true, .min = 1, .max = ID_MAX),
+        FIELD(struct change_plan_input, proration_at, .nullable = true),
+        FIELD_END,
+};
+
+const struct input change_plan_body = {change_plan_fields, sizeof(struct change_plan_input)};
+
+struct cancel_input {
+	const char *customer_id;
+	bool at_period_end;
+};
+
+static const struct field cancel_fields[] = {
+        FIELD(struct cancel_input, customer_id, .required = true, .min = 1, .max = ID_MAX),
+        FIELD(struct cancel_input, at_period_end, .initial = false),
+        FIELD_END,
+};
+
+const struct input cancel_body = {cancel_fields, sizeof(struct cancel_input)};
+
+struct resume_input {
+	const char *customer_id;
+};
+
+static const struct field resume_fields[] = {
+        FIELD(struct resume_input, customer_id, .required = true, .min = 1, .max = ID_MAX),
+        FIELD_END,
+};
+
+const struct input resume_body = {resume_fields, sizeof(struct resume_input)};
+
+struct portal_input {
+	const char *customer_id;
+	const char *return_url;
+};
+
+static const struct field portal_fields[] = {
+        FIELD(struct portal_input, customer_id, .required = true, .min = 1, .max = ID_MAX),
+        FIELD(struct portal_input, return_url, .min = 1, .max = URL_MAX),
+        FIELD_END,
+};
+
+const struct input portal_body = {portal_fields, sizeof(struct portal_input)};
+
+struct invoices_input {
+	int64_t limit;
+	const char *cursor;
+};
+
+static const struct field invoices_fields[] = {
+        FIELD(struct invoices_input, limit, .min = 1, .max = 100, .initial = 50),
+        FIELD(struct invoices_input, cursor, .min = 1, .max = 500),
+        FIELD_END,
+};
+
+const struct input list_invoices_query = {invoices_fields, sizeof(struct invoices_input)};
+
+enum fail
+post_checkout(struct call *call)
+{
+	const struct checkout_input *input = call->body;
+	struct json_out json = json_out_new(call->operation.task->arena, 1024);
+	const struct checkout_wish wish = {
+	        .customer_id = input->customer_id,
+	        .plan = input->plan,
+	        .price_id = input->price_id,
+	        .success_url = input->success_url,
+	        .cancel_url = input->cancel_url,
+	};
+	struct checkout_session session;
+
+	TRY(checkout_open(&call->operation, &wish, &session));
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "session_id", session.session_id);
+	json_out_string(&json, "checkout_url", session.url);
+	json_out_close(&json, '}');
+	response_json(call->response, 200, &json);
+	return FAIL_NONE;
+}
+
+/* What was changed is Stripe's by now, whatever comes after. */
+static enum fail
+answer_subscription(struct call *call, const char *customer_id, const char *message,
+                    bool with_license)
+{
+	struct operation *operation = &call->operation;
+	struct json_out json = json_out_new(operation->task->arena, 4096);
+	struct subscription subscription;
+	struct license license = {0};
+
+	/* Waiting for Stripe took its time. */
+	operation->now_ms = clock_now_ms();
+	if (with_license)
+		TRY(license_current(operation, customer_id, &license, &subscription));
+	TRY(subscription_find(operation, customer_id, &subscription));
+	json_out_open(&json, NULL, '{');
+	if (message != NULL)
+		json_out_string(&json, "message", message);
+	render_subscription(&json, "subscription", &subscription, operation->now_ms);
+	if (with_license)
+		json_out_string(&json, "license", license.token);
+	json_out_close(&json, '}');
+	response_json(call->response, 200, &json);
+	return FAIL_NONE;
+}
+
+static struct plan_change
+read_change(const struct call *call)
+{
+	const struct change_plan_input *input = call->body;
+
+	return (struct plan_change){
+	        .customer_id = input->customer_id,
+	        .new_plan = input->new_plan,
+	        .proration_at = input->proration_at,
+	};
+}
+
+enum fail
+post_upgrade(struct call *call)
+{
+	const struct plan_change change = read_change(call);
+
+	TRY(change_plan(&call->operation, &change));
+	return answer_subscription(call, change.customer_id, NULL, true);
+}
+
+static void
+render_lines(struct json_out *json, const struct preview_line *line)
+{
+	json_out_open(json, "lines", '[');
+	for (; line != NULL; line = line->next) {
+		json_out_open(json, NULL, '{');
+		json_out_string(json, "description", line->description);
+		json_out_int(json, "amount", line->amount);
+		json_out_bool(json, "proration", line->proration);
+		json_out_close(json, '}');
+	}
+	json_out_close(json, ']');
+}
+
+enum fail
+post_preview(struct call *call)
+{
+	const struct plan_change change = read_change(call);
+	struct json_out json = json_out_new(call->operation.task->arena, 2048);
+	struct change_preview preview;
+
+	TRY(change_preview(&call->operation, &change, &preview));
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "customer_id", change.customer_id);
+	json_out_string(&json, "plan", preview.plan);
+	json_out_string(&json, "new_plan", change.new_plan);
+	json_out_string(&json, "effective", preview.at_period_end ? "period_end" : "now");
+	json_out_time(&json, "period_ends_at", preview.period_ends_at);
+	json_out_time(&json, "proration_at", preview.proration_at);
+	json_out_int(&json, "amount_due", preview.amount_due);
+	json_out_string(&json, "currency", preview.currency);
+	render_lines(&json, preview.lines);
+	json_out_close(&json, '}');
+	response_json(call->response, 200, &json);
+	return FAIL_NONE;
+}
+
+enum fail
+post_cancel(struct call *call)
+{
+	const struct cancel_input *input = call->body;
+
+	TRY(change_cancel(&call->operation, input->customer_id, input->at_period_end));
+	return answer_subscription(call, input->customer_id,
+	                           input->at_period_end
+	                                   ? "The subscription ends with its period."
+	                                   : "The subscription has ended.",
+	                           false);
+}
+
+enum fail
+post_resume(struct call *call)
+{
+	const struct resume_input *input = call->body;
+
+	TRY(change_resume(&call->operation, input->customer_id));
+	return answer_subscription(call, input->customer_id, "The subscription goes on.",
+	                           false);
+}
+
+enum fail
+post_portal(struct call *call)
+{
+	const struct portal_input *input = call->body;
+	struct json_out json = json_out_new(call->operation.task->arena, 512);
+	const char *url;
+
+	TRY(checkout_portal(&call->operation, input->customer_id, input->return_url, &url));
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "portal_url", url);
+	json_out_close(&json, '}');
+	response_json(call->response, 200, &json);
+	return FAIL_NONE;
+}
+
+enum fail
+list_invoices(struct call *call)
+{
+	const struct invoices_input *input = call->query;
+	struct task *task = call->operation.task;
+	const char *customer_id = request_param(call->request, "customer_id");
+	struct json_out json = json_out_new(task->arena, 4096);
+	struct instant before = INSTANT_NONE;
+	const struct invoice *rows;
+	const char *before_id = NULL;
+	size_t count, shown;
+
+	if (input->cursor != NULL &&
+	    !render_cursor_read(task->arena, input->cursor, &before, &before_id))
+		return task_fail_field(task, "cursor", "is not one that this list gave");
+	TRY(invoice_list(&call->operation, customer_id, before, before_id, input->limit + 1,
+	                 &rows, &count));
+	shown = count > (size_t)input->limit ? (size_t)input->limit : count;
+	json_out_open(&json, NULL, '{');
+	json_out_open(&json, "invoices", '[');
+	for (size_t i = 0; i < shown; i++)
+		render_invoice(&json, &rows[i]);
+	json_out_close(&json, ']');
+	json_out_string(&json, "next_cursor",
+	                count > shown ? render_cursor(task->arena, rows[shown - 1].created_at,
+	                                              rows[shown - 1].invoice_id)
+	                              : NULL);
+	json_out_close(&json, '}');
+	response_json(call->response, 200, &json);
+	return FAIL_NONE;
+}

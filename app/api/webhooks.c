@@ -1,0 +1,62 @@
+/*
+ * webhooks.c: what Stripe tells us: checked, stored, answered; dealt with later.
+ */
+#include "api/handlers.h"
+#include "base/json_in.h"
+#include "base/json_out.h"
+#include "base/log.h"
+#include "billing/stripe_events.h"
+#include "billing/stripe_signature.h"
+
+static enum fail
+check_signature(struct call *call)
+{
+	const struct request *request = call->request;
+	struct task *task = call->operation.task;
+	const char *secrets = call->api->billing.stripe.webhook_secrets, *fault;
+
+	if (*secrets == '\0')
+		return task_fail(task, FAIL_UNAVAILABLE, "stripe_not_configured",
+		                 "Payments are not set up on this server.");
+	fault = stripe_signature_fault(task->arena, request->headers.stripe_signature,
+	                               request->body, request->body_length, secrets,
+	                               call->operation.now_ms);
+	if (fault == NULL)
+		return FAIL_NONE;
+	metrics_add(call->api->metrics, METRIC_STRIPE_EVENTS_REFUSED, 1);
+	log_line(LOG_LEVEL_WARNING, "event refused", LOG_S("request_id", task->request_id),
+	         LOG_S("reason", fault));
+	return task_fail(task, FAIL_INVALID, "invalid_signature",
+	                 "The signature is not Stripe's.");
+}
+
+/* Anything but a success makes Stripe send it again, for days: whatever we do not know is fine. */
+enum fail
+post_stripe_event(struct call *call)
+{
+	const struct request *request = call->request;
+	struct operation *operation = &call->operation;
+	const struct bytes payload = {(const uint8_t *)request->body, request->body_length};
+	struct json_out json = json_out_new(operation->task->arena, 64);
+	struct json_object *object;
+	struct stripe_event event;
+	bool is_new;
+
+	TRY(check_signature(call));
+	if (!json_in_parse_foreign(operation->task, request->body, request->body_length,
+	                           &object) ||
+	    !stripe_event_read(object, &event))
+		return task_fail(operation->task, FAIL_INVALID, "invalid_event",
+		                 "The body is not an event.");
+	TRY(stripe_event_receive(operation, &event, payload, "webhook", &is_new));
+	metrics_add(call->api->metrics,
+	            !is_new                     ? METRIC_STRIPE_EVENTS_REPEATED
+	            : event.hint.family == NULL ? METRIC_STRIPE_EVENTS_UNKNOWN
+	                                        : METRIC_STRIPE_EVENTS_RECEIVED,
+	            1);
+	json_out_open(&json, NULL, '{');
+	json_out_bool(&json, "received", true);
+	json_out_close(&json, '}');
+	response_json(call->response, 200, &json);
+	return FAIL_NONE;
+}

@@ -1,0 +1,66 @@
+/*
+ * stripe_jobs.c: what waits for Stripe, in a process of its own: however long it waits, nothing
+ * else does.
+ */
+#include "base/log.h"
+#include "billing/stripe_calls.h"
+#include "billing/stripe_changes.h"
+#include "billing/stripe_events.h"
+#include "billing/stripe_inbox.h"
+#include "billing/stripe_mirror.h"
+#include "billing/stripe_settle.h"
+#include "billing/stripe_sweep.h"
+#include "billingd/jobs.h"
+
+static const struct job items[] = {
+        {"stripe_calls", 0, 1, stripe_settle_run, METRIC_COUNT},
+        {"stripe_events", 0, 1, stripe_inbox_run, METRIC_STRIPE_EVENTS_DONE},
+        {"scheduled_plans", 60, 1, change_run_scheduled, METRIC_COUNT},
+        {"compare_events", 5, 1, stripe_sweep_run_events, METRIC_COUNT},
+        {"compare_subscriptions", 5, 1, stripe_sweep_run_subscriptions, METRIC_COUNT},
+        {"prune_stripe_events", 300, JOB_BATCH, stripe_event_prune, METRIC_COUNT},
+        {"prune_stripe_calls", 300, JOB_BATCH, stripe_call_prune, METRIC_COUNT},
+};
+
+static enum fail
+set_time(struct operation *operation, struct metrics *metrics, const char *name,
+         enum metric metric)
+{
+	struct instant last;
+
+	TRY(stripe_sweep_last(operation, name, &last));
+	metrics_set(metrics, metric, last.known ? last.ms / SECOND_MS : 0);
+	return FAIL_NONE;
+}
+
+static enum fail
+measure(struct operation *operation, struct metrics *metrics)
+{
+	struct stripe_event_figures events;
+	struct stripe_call_figures calls;
+	int64_t seconds, waiting_ms = 0;
+
+	TRY(stripe_event_figures(operation, &events));
+	TRY(stripe_call_figures(operation, &calls));
+	TRY(stripe_mirror_seconds(operation, &seconds));
+	if (events.oldest_pending.known)
+		waiting_ms = operation->now_ms - events.oldest_pending.ms;
+	metrics_set(metrics, METRIC_STRIPE_EVENTS_PENDING, events.pending);
+	metrics_set(metrics, METRIC_STRIPE_EVENTS_PARKED, events.parked);
+	metrics_set(metrics, METRIC_STRIPE_EVENTS_WAITING,
+	            waiting_ms > 0 ? waiting_ms / SECOND_MS : 0);
+	metrics_set(metrics, METRIC_STRIPE_CALLS_PENDING, calls.pending);
+	metrics_set(metrics, METRIC_STRIPE_CALLS_PARKED, calls.parked);
+	metrics_set(metrics, METRIC_STRIPE_SECOND_SUBSCRIPTIONS, seconds);
+	TRY(set_time(operation, metrics, "events", METRIC_STRIPE_EVENTS_SWEPT));
+	return set_time(operation, metrics, "subscriptions", METRIC_STRIPE_SUBSCRIPTIONS_SWEPT);
+}
+
+const struct job_list stripe_jobs = {
+        items,
+        sizeof(items) / sizeof(*items),
+        "system:stripe",
+        METRIC_STRIPE_JOBS_LAST_RUN,
+        .channel = "stripe_jobs",
+        .measure = measure,
+};

@@ -1,0 +1,419 @@
+/*
+ * stripe_changes.c: what a customer changes about its subscription.
+ */
+#include "billing/stripe_changes.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/json_in.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "billing/access.h"
+#include "billing/audit.h"
+#include "billing/checkout.h"
+#include "billing/customers.h"
+#include "billing/stripe_form.h"
+#include "billing/stripe_objects.h"
+#include "billing/stripe_settle.h"
+#include "billing/stripe_sync.h"
+
+/* A scheduled plan is asked for this long before the period ends: Stripe draws up the next
+ * invoice at that moment. */
+#define SCHEDULE_AHEAD_MS HOUR_MS
+
+static enum fail
+nothing_to_change(struct operation *operation)
+{
+	return task_fail(operation->task, FAIL_CONFLICT, "nothing_to_change",
+	                 "There is nothing to change.");
+}
+
+static enum fail
+has_ended(struct operation *operation)
+{
+	return task_fail(operation->task, FAIL_CONFLICT, "subscription_ended",
+	                 "The subscription has ended; start a checkout for a new one.");
+}
+
+/* The customer's subscription, which must be one of Stripe's that has not ended. */
+static enum fail
+find_paid(struct operation *operation, const char *customer_id, struct subscription *out)
+{
+	TRY(stripe_is_configured(operation));
+	TRY(subscription_find(operation, customer_id, out));
+	if (out->stripe_subscription_id == NULL)
+		return task_fail(operation->task, FAIL_CONFLICT, "checkout_needed",
+		                 "The customer has not bought anything yet; start a checkout.");
+	return stripe_status_is_final(out->status) ? has_ended(operation) : FAIL_NONE;
+}
+
+/* As Stripe has it now: ours may be a moment behind. */
+static enum fail
+look(struct operation *operation, const struct subscription *subscription,
+     struct stripe_subscription *out)
+{
+	struct json_object *object;
+
+	TRY(stripe_fetch(operation,
+	                 stripe_path(operation->task->arena, "/v1/subscriptions/%s",
+	                             subscription->stripe_subscription_id),
+	                 NULL, &object));
+	if (!stripe_subscription_read(&operation->billing->stripe, object, out))
+		return task_fail(operation->task, FAIL_STRIPE, "stripe_error",
+		                 "Stripe's answer could not be understood.");
+	return stripe_status_is_final(out->status) ? has_ended(operation) : FAIL_NONE;
+}
+
+/* Sends the change that is written down, under the customer's lock, and stores the outcome. */
+static enum fail
+perform(struct operation *operation, const struct stripe_call *call, const char *action)
+{
+	struct task *task = operation->task;
+	enum fail kind;
+
+	TRY(db_begin(operation->db, task));
+	kind = stripe_lock_customer(operation, call->customer_id);
+	if (kind != FAIL_NONE) {
+		db_rollback_to(operation->db, 0);
+		if (call->is_new)
+			TRY(stripe_call_drop(operation, call));
+		return kind;
+	}
+	TRY(stripe_settle_change(operation, call));
+	TRY(audit_record(operation, action, call->customer_id, call->subject, NULL));
+	return db_commit(operation->db, task);
+}
+
+/* Writes the change down, then does it. */
+static enum fail
+plan_and_perform(struct operation *operation, const struct subscription *subscription,
+                 const char *path_format, const char *parameters, const char *action)
+{
+	const struct stripe_call wanted = {
+	        .kind = STRIPE_CHANGE,
+	        .customer_id = subscription->customer_id,
+	        .subject = subscription->stripe_subscription_id,
+	        .path = stripe_path(operation->task->arena, path_format,
+	                            subscription->stripe_subscription_id),
+	        .parameters = parameters,
+	        .by_client = true,
+	};
+	int64_t takeover_ms = operation->billing->stripe.deadline_ms + 60 * SECOND_MS;
+	struct stripe_call call;
+
+	TRY(stripe_call_plan(operation, &wanted, takeover_ms, &call));
+	return perform(operation, &call, action);
+}
+
+/* The client's key has begun this before: the same again, whose answer Stripe remembers. False
+ * when it is to be done for the first time. */
+static enum fail
+repeat(struct operation *operation, const char *action, bool *repeated)
+{
+	struct stripe_call call;
+	bool known;
+
+	TRY(stripe_call_known(operation, &call, &known));
+	*repeated = known && !text_equal(call.state, "failed");
+	return *repeated ? perform(operation, &call, action) : FAIL_NONE;
+}
+
+static size_t
+rank_of(const struct plans *plans, const char *id)
+{
+	for (size_t i = 0; i < plans->count; i++)
+		if (text_equal(plans->items[i].id, id))
+			return i;
+	return 0;
+}
+
+/* From here to there. */
+struct step {
+	struct subscription subscription;
+	struct stripe_subscription stripe;
+	const struct stripe_price *price;
+	bool up;
+};
+
+static enum fail
+plan_step(struct operation *operation, const struct plan_change *change, struct step *out)
+{
+	const struct billing *billing = operation->billing;
+
+	TRY(stripe_is_configured(operation));
+	if (stripe_policy_sells(&billing->stripe, change->new_plan, 0) == NULL)
+		return task_fail_field(operation->task, "new_plan",
+		                       "is not a plan that is sold online");
+	TRY(find_paid(operation, change->customer_id, &out->subscription));
+	TRY(look(operation, &out->subscription, &out->stripe));
+	out->price = stripe_policy_sells(&billing->stripe, change->new_plan,
+	                                 (size_t)out->stripe.position);
+	out->up = rank_of(&billing->plans, change->new_plan) >
+	          rank_of(&billing->plans,
+	                  out->stripe.plan != NULL ? out->stripe.plan : out->subscription.plan);
+	return FAIL_NONE;
+}
+
+/* Without the item's id the price would be added to the old one; without the quantity it would be
+ * one again (docs.stripe.com/billing/subscriptions/change-price). */
+static void
+add_item(struct stripe_form *form, const char *const keys[3], const struct step *step)
+{
+	stripe_form_string(form, keys[0], step->stripe.item_id);
+	stripe_form_string(form, keys[1], step->price->price_id);
+	if (step->stripe.quantity > 0)
+		stripe_form_int(form, keys[2], step->stripe.quantity);
+}
+
+static const char *
+change_form(struct operation *operation, const struct step *step, const char *proration,
+            struct instant proration_at)
+{
+	static const char *const keys[3] = {"items[0][id]", "items[0][price]",
+	                                    "items[0][quantity]"};
+	struct stripe_form form = stripe_form_new(operation->task->arena);
+
+	add_item(&form, keys, step);
+	stripe_form_string(&form, "proration_behavior", proration);
+	if (proration_at.known)
+		stripe_form_int(&form, "proration_date", proration_at.ms / SECOND_MS);
+	/* A greater plan is for those whose payment succeeds; nothing changes otherwise. */
+	if (step->up)
+		stripe_form_string(&form, "payment_behavior", "error_if_incomplete");
+	return form.text.data;
+}
+
+static const char *
+proration_of(const struct step *step)
+{
+	return step->up ? "always_invoice" : "create_prorations";
+}
+
+static enum fail
+schedule(struct operation *operation, const struct step *step, const char *plan)
+{
+	const struct subscription *subscription = &step->subscription;
+
+	if (text_equal(subscription->scheduled_plan, plan))
+		return nothing_to_change(operation);
+	TRY(db_begin(operation->db, operation->task));
+	TRY(subscription_schedule(operation, subscription->subscription_id, plan));
+	TRY(audit_record(operation, "plan_schedule", subscription->customer_id,
+	                 subscription->stripe_subscription_id, plan));
+	return db_commit(operation->db, operation->task);
+}
+
+enum fail
+change_plan(struct operation *operation, const struct plan_change *change)
+{
+	static const char action[] = "plan_change";
+	const struct stripe_policy *policy = &operation->billing->stripe;
+	struct step step;
+	bool repeated;
+
+	TRY(stripe_is_configured(operation));
+	TRY(repeat(operation, action, &repeated));
+	if (repeated)
+		return FAIL_NONE;
+	TRY(plan_step(operation, change, &step));
+	if (text_equal(step.stripe.plan, change->new_plan))
+		return step.subscription.scheduled_plan == NULL
+		               ? nothing_to_change(operation)
+		               : schedule(operation, &step, NULL);
+	if (!step.up && policy->downgrade_at_period_end)
+		return schedule(operation, &step, change->new_plan);
+	TRY(plan_and_perform(
+	        operation, &step.subscription, "/v1/subscriptions/%s",
+	        change_form(operation, &step, proration_of(&step), change->proration_at),
+	        action));
+	/* What was scheduled before is overtaken. */
+	return subscription_schedule(operation, step.subscription.subscription_id, NULL);
+}
+
+static void
+read_lines(struct operation *operation, const struct json_object *invoice,
+           struct change_preview *out)
+{
+	struct preview_line **end = &out->lines;
+	struct json_object *list, *data = NULL;
+
+	if (!json_in_object(invoice, "lines", &list) ||
+	    !json_object_object_get_ex(list, "data", &data) ||
+	    !json_object_is_type(data, json_type_array))
+		return;
+	for (size_t i = 0; i < json_object_array_length(data); i++) {
+		const struct json_object *item = json_object_array_get_idx(data, i);
+		struct preview_line *line = arena_alloc(operation->task->arena, sizeof(*line));
+
+		(void)json_in_string(item, "description", &line->description);
+		(void)json_in_int(item, "amount", &line->amount);
+		line->proration = stripe_line_is_proration(item);
+		*end = line;
+		end = &line->next;
+	}
+}
+
+static enum fail
+ask_preview(struct operation *operation, const struct step *step, struct change_preview *out)
+{
+	static const char *const keys[3] = {"subscription_details[items][0][id]",
+	                                    "subscription_details[items][0][price]",
+	                                    "subscription_details[items][0][quantity]"};
+	struct stripe_form form = stripe_form_new(operation->task->arena);
+	struct stripe_ask ask = {.method = STRIPE_POST,
+	                         .path = "/v1/invoices/create_preview",
+	                         .idempotency_key = stripe_call_key(operation),
+	                         .deadline_us = operation->deadline_us};
+	struct stripe_answer answer;
+
+	stripe_form_string(&form, "subscription", step->stripe.id);
+	add_item(&form, keys, step);
+	stripe_form_string(&form, "subscription_details[proration_behavior]",
+	                   proration_of(step));
+	stripe_form_int(&form, "subscription_details[proration_date]",
+	                out->proration_at.ms / SECOND_MS);
+	ask.form = form.text.data;
+	stripe_client_ask(operation->stripe, operation->task, &ask, &answer);
+	TRY(stripe_client_failure(operation->task, &answer));
+	(void)json_in_string(answer.object, "currency", &out->currency);
+	/* A smaller plan's credit waits for the next invoice: nothing is charged now. */
+	if (step->up)
+		(void)json_in_int(answer.object, "amount_due", &out->amount_due);
+	read_lines(operation, answer.object, out);
+	return FAIL_NONE;
+}
+
+enum fail
+change_preview(struct operation *operation, const struct plan_change *change,
+               struct change_preview *out)
+{
+	struct step step;
+
+	TRY(plan_step(operation, change, &step));
+	if (text_equal(step.stripe.plan, change->new_plan))
+		return nothing_to_change(operation);
+	*out = (struct change_preview){
+	        .plan = step.subscription.plan,
+	        .at_period_end = !step.up && operation->billing->stripe.downgrade_at_period_end,
+	        .proration_at = change->proration_at.known
+	                                ? change->proration_at
+	                                : INSTANT_MS(operation->now_ms / SECOND_MS * SECOND_MS),
+	        .period_ends_at = step.stripe.period_end,
+	};
+	return out->at_period_end ? FAIL_NONE : ask_preview(operation, &step, out);
+}
+
+/* A trial that Stripe does not know. */
+static enum fail
+cancel_trial(struct operation *operation, const char *customer_id)
+{
+	TRY(db_begin(operation->db, operation->task));
+	TRY(subscription_cancel(operation, customer_id));
+	TRY(audit_record(operation, "trial_cancel", customer_id, NULL, NULL));
+	return db_commit(operation->db, operation->task);
+}
+
+enum fail
+change_cancel(struct operation *operation, const char *customer_id, bool at_period_end)
+{
+	static const char action[] = "subscription_cancel";
+	struct subscription subscription;
+	struct stripe_subscription now;
+	bool repeated;
+
+	TRY(repeat(operation, action, &repeated));
+	if (repeated)
+		return FAIL_NONE;
+	TRY(subscription_find(operation, customer_id, &subscription));
+	if (subscription.stripe_subscription_id == NULL) {
+		if (!access_is_trial(&subscription, operation->now_ms))
+			return has_ended(operation);
+		/* It ends by itself, and nothing is charged then. */
+		return at_period_end ? nothing_to_change(operation)
+		                     : cancel_trial(operation, customer_id);
+	}
+	TRY(find_paid(operation, customer_id, &subscription));
+	if (!at_period_end)
+		return plan_and_perform(operation, &subscription, "DELETE /v1/subscriptions/%s",
+		                        "", action);
+	TRY(look(operation, &subscription, &now));
+	if (now.cancel_at_period_end || now.cancel_at.known)
+		return nothing_to_change(operation);
+	return plan_and_perform(operation, &subscription, "/v1/subscriptions/%s",
+	                        "cancel_at_period_end=true", action);
+}
+
+enum fail
+change_resume(struct operation *operation, const char *customer_id)
+{
+	static const char action[] = "subscription_resume";
+	struct subscription subscription;
+	struct stripe_subscription now;
+	bool repeated;
+
+	TRY(stripe_is_configured(operation));
+	TRY(repeat(operation, action, &repeated));
+	if (repeated)
+		return FAIL_NONE;
+	TRY(find_paid(operation, customer_id, &subscription));
+	TRY(look(operation, &subscription, &now));
+	/* The portal schedules an end by `cancel_at` alone in flexible billing mode. */
+	if (now.cancel_at_period_end)
+		return plan_and_perform(operation, &subscription, "/v1/subscriptions/%s",
+		                        "cancel_at_period_end=false", action);
+	if (now.cancel_at.known)
+		return plan_and_perform(operation, &subscription, "/v1/subscriptions/%s",
+		                        "cancel_at=", action);
+	return nothing_to_change(operation);
+}
+
+/* Too late for the next invoice, the new period's rest is credited instead. */
+static enum fail
+run_scheduled(struct operation *operation, const struct subscription *due)
+{
+	const struct plan_change change = {.customer_id = due->customer_id,
+	                                   .new_plan = due->scheduled_plan};
+	struct step step;
+	bool late;
+
+	TRY(plan_step(operation, &change, &step));
+	late = step.stripe.period_end.known &&
+	       step.stripe.period_end.ms > due->current_period_ends_at.ms;
+	if (!text_equal(step.stripe.plan, due->scheduled_plan))
+		TRY(plan_and_perform(operation, &step.subscription, "/v1/subscriptions/%s",
+		                     change_form(operation, &step,
+		                                 late ? proration_of(&step) : "none",
+		                                 INSTANT_NONE),
+		                     "plan_change"));
+	return subscription_schedule(operation, due->subscription_id, NULL);
+}
+
+enum fail
+change_run_scheduled(struct operation *operation, int64_t limit, int64_t *done)
+{
+	struct instant until = INSTANT_MS(operation->now_ms + SCHEDULE_AHEAD_MS);
+	const struct subscription *due;
+	size_t count;
+	enum fail kind;
+
+	(void)limit;
+	TRY(subscription_scheduled(operation, until, 1, &due, &count));
+	if (count == 0)
+		return FAIL_NONE;
+	*done = 1;
+	kind = run_scheduled(operation, due);
+	if (kind == FAIL_NONE || kind == FAIL_STRIPE || kind == FAIL_UNAVAILABLE)
+		return kind;
+	/* Ended, or no longer sold: it can never be done. */
+	db_rollback_to(operation->db, 0);
+	log_line(LOG_LEVEL_WARNING, "scheduled plan given up",
+	         LOG_S("customer_id", due->customer_id),
+	         LOG_S("code", operation->task->failure.code));
+	task_clear(operation->task);
+	TRY(db_begin(operation->db, operation->task));
+	TRY(subscription_schedule(operation, due->subscription_id, NULL));
+	TRY(audit_record(operation, "plan_schedule", due->customer_id,
+	                 due->stripe_subscription_id, "given up"));
+	return db_commit(operation->db, operation->task);
+}

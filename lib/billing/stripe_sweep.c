@@ -1,0 +1,456 @@
+/*
+ * stripe_sweep.c: compares with Stripe what its events should have told us, and repairs it.
+ */
+#include "billing/stripe_sweep.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/json_in.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "billing/customers.h"
+#include "billing/stripe_calls.h"
+#include "billing/stripe_events.h"
+#include "billing/stripe_form.h"
+#include "billing/stripe_mirror.h"
+#include "billing/stripe_sync.h"
+
+enum { PAGE = 100, UNSEEN_PAGE = 20 };
+
+/* Stripe tries for three days to deliver; a sweep that never ran looks back as far. */
+#define FIRST_LOOK_MS (3 * DAY_MS)
+/* Events may be listed a little late. */
+#define OVERLAP_MS HOUR_MS
+#define EVENTS_EVERY_MS (15 * 60 * SECOND_MS)
+#define SUBSCRIPTIONS_EVERY_MS DAY_MS
+
+/* The first TYPES_TO_SWEEP are asked for when sweeping: Stripe takes twenty. The rest adds nothing
+ * that these do not bring. */
+enum { TYPES_TO_SWEEP = 20 };
+const char *const stripe_event_types[] = {
+        "checkout.session.completed",
+        "checkout.session.async_payment_succeeded",
+        "checkout.session.async_payment_failed",
+        "customer.subscription.created",
+        "customer.subscription.updated",
+        "customer.subscription.deleted",
+        "customer.subscription.paused",
+        "customer.subscription.resumed",
+        "customer.subscription.pending_update_applied",
+        "customer.subscription.pending_update_expired",
+        "customer.updated",
+        "customer.deleted",
+        "invoice.finalized",
+        "invoice.paid",
+        "invoice.payment_failed",
+        "invoice.payment_action_required",
+        "invoice.finalization_failed",
+        "invoice.voided",
+        "invoice.marked_uncollectible",
+        "invoice.deleted",
+        "checkout.session.expired",
+        "customer.subscription.trial_will_end",
+        NULL,
+};
+
+struct sweep_row {
+	struct instant since;
+	int64_t part;
+	const char *after_id;
+	struct instant started_at;
+	struct instant finished_at;
+	int64_t differences;
+	struct instant complete_to;
+};
+
+static const struct column columns[] = {
+        COLUMN(struct sweep_row, since),       COLUMN(struct sweep_row, part),
+        COLUMN(struct sweep_row, after_id),    COLUMN(struct sweep_row, started_at),
+        COLUMN(struct sweep_row, finished_at), COLUMN(struct sweep_row, differences),
+        COLUMN(struct sweep_row, complete_to), COLUMN_END,
+};
+
+#define SWEEP_COLUMNS                                                                          \
+	"since, part::bigint AS part, after_id, started_at, finished_at, differences, "        \
+	"complete_to"
+#define ROW .columns = columns, .row_size = sizeof(struct sweep_row)
+
+enum { TAKE, SAVE, REQUEST, READ };
+
+static const struct statement statements[] = {
+        /* Under way, or due; nobody else's at this moment. */
+        [TAKE] = {.name = "stripe_sweep_take",
+                  ROW,
+                  .sql = "SELECT " SWEEP_COLUMNS " FROM stripe_sweeps WHERE name = $1 "
+                         "AND (finished_at IS NULL OR finished_at < $2) "
+                         "FOR UPDATE SKIP LOCKED"},
+        [SAVE] = {.name = "stripe_sweep_save",
+                  .sql = "UPDATE stripe_sweeps SET since = $2, part = $3::integer, "
+                         "after_id = $4, started_at = $5, finished_at = $6, "
+                         "differences = $7, complete_to = $8 WHERE name = $1"},
+        [REQUEST] = {.name = "stripe_sweep_request",
+                     .sql = "UPDATE stripe_sweeps SET finished_at = NULL, started_at = NULL"},
+        [READ] = {.name = "stripe_sweep_read",
+                  ROW,
+                  .sql = "SELECT " SWEEP_COLUMNS " FROM stripe_sweeps WHERE name = $1"},
+};
+
+const struct statement_list stripe_sweep_statements = {statements, sizeof(statements) /
+                                                                           sizeof(*statements)};
+
+static void
+tell(struct stripe_sweep *sweep, const struct stripe_difference *difference)
+{
+	sweep->differences++;
+	sweep->reporter.report(difference, sweep->reporter.closure);
+}
+
+/* The page behind sweep->after; moves it on, or says that this was the last. */
+static enum fail
+fetch_page(struct operation *operation, struct stripe_sweep *sweep, const char *path,
+           struct stripe_form *form, struct json_object **data, bool *last)
+{
+	struct json_object *list;
+	size_t count;
+	const char *id = NULL;
+	bool more = false;
+
+	stripe_form_int(form, "limit", PAGE);
+	if (sweep->after[0] != '\0')
+		stripe_form_string(form, "starting_after", sweep->after);
+	TRY(stripe_fetch(operation, path, form->text.data, &list));
+	if (!json_object_object_get_ex(list, "data", data) ||
+	    !json_object_is_type(*data, json_type_array))
+		return task_fail(operation->task, FAIL_STRIPE, "stripe_error",
+		                 "Stripe's answer could not be understood.");
+	(void)json_in_bool(list, "has_more", &more);
+	count = json_object_array_length(*data);
+	if (count > 0)
+		(void)json_in_string(json_object_array_get_idx(*data, count - 1), "id", &id);
+	*last = !more || id == NULL;
+	(void)snprintf(sweep->after, sizeof(sweep->after), "%s", *last ? "" : id);
+	return FAIL_NONE;
+}
+
+static enum fail
+compare_event(struct operation *operation, struct stripe_sweep *sweep,
+              struct json_object *object)
+{
+	const char *text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
+	const struct bytes payload = {(const uint8_t *)text, strlen(text)};
+	struct stripe_event event;
+	bool is_new;
+
+	if (!stripe_event_read(object, &event) || event.hint.family == NULL)
+		return FAIL_NONE;
+	if (sweep->dry_run)
+		TRY(stripe_event_is_new(operation, event.id, &is_new));
+	else
+		TRY(stripe_event_receive(operation, &event, payload, "sweep", &is_new));
+	if (is_new)
+		tell(sweep, &(struct stripe_difference){.what = "event",
+		                                        .id = event.id,
+		                                        .customer_id = event.hint.customer_id,
+		                                        .theirs = event.type});
+	return FAIL_NONE;
+}
+
+enum fail
+stripe_sweep_events(struct operation *operation, struct stripe_sweep *sweep)
+{
+	struct arena *arena = operation->task->arena;
+	struct stripe_form form = stripe_form_new(arena);
+	struct json_object *data;
+	bool last;
+
+	for (size_t i = 0; i < TYPES_TO_SWEEP; i++)
+		stripe_form_string(&form, arena_printf(arena, "types[%zu]", i),
+		                   stripe_event_types[i]);
+	stripe_form_int(&form, "created[gte]", sweep->since.ms / SECOND_MS);
+	TRY(fetch_page(operation, sweep, "/v1/events", &form, &data, &last));
+	for (size_t i = 0; i < json_object_array_length(data); i++)
+		TRY(compare_event(operation, sweep, json_object_array_get_idx(data, i)));
+	sweep->finished = last;
+	return FAIL_NONE;
+}
+
+static const char *
+time_text(struct arena *arena, struct instant at)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	if (!at.known)
+		return NULL;
+	clock_format(at.ms, text);
+	return arena_copy(arena, text);
+}
+
+/* Tells each value that differs; how many. */
+static size_t
+compare_values(struct operation *operation, struct stripe_sweep *sweep,
+               const struct stripe_mirrored *ours, const struct stripe_subscription *theirs)
+{
+	struct arena *arena = operation->task->arena;
+	const struct {
+		const char *what, *ours, *theirs;
+	} values[] = {
+	        {"plan", ours->plan, theirs->plan == NULL ? ours->plan : theirs->plan},
+	        {"status", ours->status, theirs->status},
+	        {"period_end", time_text(arena, ours->current_period_ends_at),
+	         time_text(arena, theirs->period_end.known ? theirs->period_end
+	                                                   : ours->current_period_ends_at)},
+	        {"cancel_at_period_end", param_bool(ours->cancel_at_period_end),
+	         param_bool(theirs->cancel_at_period_end)},
+	};
+	size_t count = 0;
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
+		if (text_equal(values[i].ours, values[i].theirs))
+			continue;
+		tell(sweep,
+		     &(struct stripe_difference){values[i].what, theirs->id, ours->customer_id,
+		                                 values[i].ours, values[i].theirs});
+		count++;
+	}
+	return count;
+}
+
+/* A hint like Stripe's own, dealt with as one: under its lock, with its own tries. */
+static enum fail
+repair(struct operation *operation, const struct stripe_sweep *sweep, const char *id,
+       const char *customer_id, const char *type)
+{
+	const struct stripe_event hint = {
+	        .id = arena_printf(operation->task->arena, "sweep_%lld_%s",
+	                           (long long)(sweep->started_at.ms / SECOND_MS), id),
+	        .type = type,
+	        .livemode = operation->billing->stripe.live,
+	        .created = INSTANT_MS(operation->now_ms),
+	        .hint = {.family = "subscription", .subject = id, .customer_id = customer_id},
+	};
+	bool is_new;
+
+	if (sweep->dry_run)
+		return FAIL_NONE;
+	return stripe_event_receive(operation, &hint, (struct bytes){NULL, 0}, "sweep",
+	                            &is_new);
+}
+
+static enum fail
+compare_subscription(struct operation *operation, struct stripe_sweep *sweep,
+                     const struct json_object *object, const char **id)
+{
+	struct stripe_subscription theirs;
+	struct stripe_mirrored ours;
+	const char *customer_id;
+	bool known, waits;
+
+	*id = "";
+	if (!stripe_subscription_read(&operation->billing->stripe, object, &theirs))
+		return FAIL_NONE;
+	*id = theirs.id;
+	TRY(stripe_mirror_find(operation, theirs.id, &ours, &known));
+	if (!known && theirs.plan == NULL)
+		return FAIL_NONE;
+	TRY(stripe_call_is_pending(operation, STRIPE_CANCEL, theirs.id, &waits));
+	if (waits)
+		return FAIL_NONE;
+	if (known && compare_values(operation, sweep, &ours, &theirs) == 0)
+		return FAIL_NONE;
+	TRY(customer_of_stripe(operation, theirs.customer, theirs.id, theirs.customer_id,
+	                       &customer_id));
+	if (!known)
+		tell(sweep, &(struct stripe_difference){"subscription", theirs.id, customer_id,
+		                                        NULL, theirs.status});
+	return repair(operation, sweep, theirs.id, customer_id, "sweep.subscription");
+}
+
+/* All that Stripe says have not ended. */
+static enum fail
+compare_listed(struct operation *operation, struct stripe_sweep *sweep, bool *last)
+{
+	struct arena *arena = operation->task->arena;
+	struct stripe_form form = stripe_form_new(arena);
+	struct json_object *data;
+	const char **ids;
+	size_t count;
+
+	TRY(fetch_page(operation, sweep, "/v1/subscriptions", &form, &data, last));
+	count = json_object_array_length(data);
+	ids = arena_array(arena, count + 1, sizeof(*ids));
+	for (size_t i = 0; i < count; i++)
+		TRY(compare_subscription(operation, sweep, json_object_array_get_idx(data, i),
+		                         &ids[i]));
+	return stripe_mirror_seen(operation, &(struct string_list){true, count, ids});
+}
+
+/* One that has not ended here and was not in Stripe's list. */
+static enum fail
+compare_unlisted(struct operation *operation, struct stripe_sweep *sweep,
+                 const struct stripe_mirrored *ours)
+{
+	const char *id = ours->stripe_subscription_id;
+	struct stripe_subscription theirs;
+	struct json_object *object;
+	enum fail kind = stripe_fetch(
+	        operation, stripe_path(operation->task->arena, "/v1/subscriptions/%s", id),
+	        NULL, &object);
+
+	if (kind == FAIL_NOT_FOUND) {
+		task_clear(operation->task);
+		tell(sweep, &(struct stripe_difference){"subscription", id, ours->customer_id,
+		                                        ours->status, NULL});
+		return repair(operation, sweep, id, ours->customer_id,
+		              "sweep.subscription.deleted");
+	}
+	TRY(kind);
+	if (!stripe_subscription_read(&operation->billing->stripe, object, &theirs) ||
+	    compare_values(operation, sweep, ours, &theirs) == 0)
+		return FAIL_NONE;
+	return repair(operation, sweep, id, ours->customer_id, "sweep.subscription");
+}
+
+static enum fail
+compare_unseen(struct operation *operation, struct stripe_sweep *sweep, bool *last)
+{
+	const struct stripe_mirrored *rows;
+	size_t count;
+
+	TRY(stripe_mirror_unseen(operation, sweep->started_at, sweep->after, UNSEEN_PAGE, &rows,
+	                         &count));
+	for (size_t i = 0; i < count; i++) {
+		TRY(compare_unlisted(operation, sweep, &rows[i]));
+		(void)snprintf(sweep->after, sizeof(sweep->after), "%s",
+		               rows[i].stripe_subscription_id);
+	}
+	*last = count < UNSEEN_PAGE;
+	return FAIL_NONE;
+}
+
+enum fail
+stripe_sweep_subscriptions(struct operation *operation, struct stripe_sweep *sweep)
+{
+	bool last;
+
+	if (sweep->part == 0) {
+		TRY(compare_listed(operation, sweep, &last));
+		if (last) {
+			sweep->part = 1;
+			sweep->after[0] = '\0';
+		}
+		return FAIL_NONE;
+	}
+	TRY(compare_unseen(operation, sweep, &sweep->finished));
+	return FAIL_NONE;
+}
+
+static void
+log_difference(const struct stripe_difference *difference, void *closure)
+{
+	(void)closure;
+	log_line(LOG_LEVEL_WARNING, "Stripe had it otherwise", LOG_S("what", difference->what),
+	         LOG_S("id", difference->id), LOG_S("customer_id", difference->customer_id),
+	         LOG_S("ours", difference->ours), LOG_S("theirs", difference->theirs));
+}
+
+/* Where the sweep stands, or its beginning. */
+static struct stripe_sweep
+resume(const struct operation *operation, const struct sweep_row *row)
+{
+	struct instant now = INSTANT_MS(operation->now_ms);
+	struct instant since = row->complete_to.known
+	                               ? INSTANT_MS(row->complete_to.ms - OVERLAP_MS)
+	                               : INSTANT_MS(now.ms - FIRST_LOOK_MS);
+	bool begun = row->started_at.known && !row->finished_at.known;
+	struct stripe_sweep sweep = {
+	        .reporter = {log_difference, NULL},
+	        .since = begun ? row->since : since,
+	        .started_at = begun ? row->started_at : now,
+	        .part = begun ? row->part : 0,
+	        .differences = begun ? row->differences : 0,
+	};
+
+	(void)snprintf(sweep.after, sizeof(sweep.after), "%s", begun ? row->after_id : "");
+	return sweep;
+}
+
+static enum fail
+save(struct operation *operation, const char *name, const struct sweep_row *row,
+     const struct stripe_sweep *sweep)
+{
+	struct task *task = operation->task;
+	struct instant now = INSTANT_MS(operation->now_ms);
+
+	return db_run(operation->db, task, &statements[SAVE],
+	              PARAMETERS(name, param_time(task, sweep->since),
+	                         param_int(task, sweep->part), sweep->after,
+	                         param_time(task, sweep->started_at),
+	                         sweep->finished ? param_time(task, now) : NULL,
+	                         param_int(task, sweep->differences),
+	                         param_time(task, sweep->finished ? sweep->started_at
+	                                                          : row->complete_to)),
+	              NULL);
+}
+
+static enum fail
+run(struct operation *operation, const char *name, int64_t every_ms,
+    enum fail (*step)(struct operation *operation, struct stripe_sweep *sweep), int64_t *done)
+{
+	struct task *task = operation->task;
+	struct instant due = INSTANT_MS(operation->now_ms - every_ms);
+	struct sweep_row row;
+	struct stripe_sweep sweep;
+	bool found;
+
+	TRY(db_begin(operation->db, task));
+	TRY(db_row(operation->db, task, &statements[TAKE],
+	           PARAMETERS(name, param_time(task, due)), &row, &found));
+	if (!found)
+		return FAIL_NONE;
+	*done = 1;
+	sweep = resume(operation, &row);
+	TRY(step(operation, &sweep));
+	TRY(save(operation, name, &row, &sweep));
+	if (sweep.finished)
+		log_line(LOG_LEVEL_INFO, "compared with Stripe", LOG_S("what", name),
+		         LOG_I("differences", sweep.differences));
+	return db_commit(operation->db, task);
+}
+
+enum fail
+stripe_sweep_run_events(struct operation *operation, int64_t limit, int64_t *done)
+{
+	(void)limit;
+	return run(operation, "events", EVENTS_EVERY_MS, stripe_sweep_events, done);
+}
+
+enum fail
+stripe_sweep_run_subscriptions(struct operation *operation, int64_t limit, int64_t *done)
+{
+	(void)limit;
+	return run(operation, "subscriptions", SUBSCRIPTIONS_EVERY_MS,
+	           stripe_sweep_subscriptions, done);
+}
+
+enum fail
+stripe_sweep_request(struct operation *operation)
+{
+	TRY(db_begin(operation->db, operation->task));
+	TRY(db_run(operation->db, operation->task, &statements[REQUEST], NO_PARAMETERS, NULL));
+	TRY(stripe_wake(operation));
+	return db_commit(operation->db, operation->task);
+}
+
+enum fail
+stripe_sweep_last(struct operation *operation, const char *name, struct instant *out)
+{
+	struct sweep_row row = {0};
+	bool found;
+
+	TRY(db_row(operation->db, operation->task, &statements[READ], PARAMETERS(name), &row,
+	           &found));
+	*out = row.complete_to;
+	return FAIL_NONE;
+}
