@@ -250,9 +250,8 @@ look_at_owners(struct visit *visit)
 }
 
 static enum fail
-look_at_socket(struct visit *visit)
+look_at_path(struct visit *visit, const char *path)
 {
-	const char *path = visit->ctl->settings.socket;
 	struct stat status;
 
 	visit->detail = path;
@@ -263,6 +262,18 @@ look_at_socket(struct visit *visit)
 	if ((status.st_mode & S_IRWXO) != 0)
 		return WRONG(visit, "Everybody may use %s (run: chmod o= %s).", path, path);
 	return FAIL_NONE;
+}
+
+static enum fail
+look_at_socket(struct visit *visit)
+{
+	return look_at_path(visit, visit->ctl->settings.socket);
+}
+
+static enum fail
+look_at_stripe_socket(struct visit *visit)
+{
+	return look_at_path(visit, visit->ctl->settings.stripe_socket);
 }
 
 static enum fail
@@ -311,6 +322,7 @@ static const struct check checks[] = {
 	{"published_keys", look_at_published_keys, SCHEMA | KEYS, NOTHING, "restore KEYS_DIR/retired from the backup, or set the key's Publish-Until later"},
 	{"owners", look_at_owners, SCHEMA, NOTHING, "billingctl operator create NAME --role owner"},
 	{"socket", look_at_socket, SETTINGS, SERVICE, "start billingd, or correct BILLING_SOCKET"},
+	{"stripe_socket", look_at_stripe_socket, SETTINGS, NOTHING, "start billingd, or correct BILLING_STRIPE_SOCKET"},
 	{"service", look_at_service, SERVICE, NOTHING, "see billingd's log, then restart it"},
 	{"reload", look_at_reload, SERVICE | KEYS, NOTHING, "send HUP to billingd"},
 };

@@ -5,7 +5,6 @@ import json
 import shutil
 import socket
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,7 @@ from support.scratch import (  # noqa: F401 pylint: disable=unused-import
 from support.stack import ROOT
 
 # That server loses data in a crash, for speed, and does not notice a damaged disk; and no billingd works on these databases.
-SCRATCH_WRONG = {"checksums", "durability", "socket"}
+SCRATCH_WRONG = {"checksums", "durability", "socket", "stripe_socket"}
 
 
 def diagnose(scratch, **env):  # noqa: F811 pylint: disable=redefined-outer-name
@@ -48,17 +47,15 @@ def fixture_healthy(scratch):  # noqa: F811 pylint: disable=redefined-outer-name
     return scratch
 
 
-def socket_of(stack):
-    """Where billingd listens."""
-    words = Path(f"/proc/{stack.pids()[0]}/environ").read_bytes().split(b"\0")
-    return next(word.decode().split("=", 1)[1] for word in words
-                if word.startswith(b"BILLING_SOCKET="))
+def sockets_of(stack):
+    """Where billingd listens, as settings."""
+    return {"BILLING_SOCKET": str(stack.socket), "BILLING_STRIPE_SOCKET": str(stack.stripe_socket)}
 
 
 def stack_doctor(stack, **env):
     """The doctor's visit to a stack."""
     return stack.billingctl("doctor", "--json", check=False,
-                            env={"BILLING_SOCKET": socket_of(stack), **env})
+                            env={**sockets_of(stack), **env})
 
 
 def test_a_healthy_stack(stack):
@@ -67,7 +64,7 @@ def test_a_healthy_stack(stack):
     assert done.returncode == 0 and done.stderr == "" and answer["ok"] is True, done.stdout
     assert all(c["state"] == "ok" and c["cure"] is None for c in answer["checks"])
     assert len(answer["checks"]) == len({c["check"] for c in answer["checks"]}) >= 18
-    done = stack.billingctl("doctor", env={"BILLING_SOCKET": socket_of(stack)})
+    done = stack.billingctl("doctor", env=sockets_of(stack))
     assert done.stdout.count("\nok ") == len(answer["checks"]) and "Cure:" not in done.stdout
 
 
@@ -84,7 +81,7 @@ def test_a_rotation_without_a_reload(stack, tmp_path):
 
 def test_for_people(healthy):
     done = healthy.run("doctor", LOG_LEVEL="debug")
-    assert done.returncode == 1 and "3 of " in done.stderr
+    assert done.returncode == 1 and "4 of " in done.stderr
     lines = done.stdout.splitlines()
     at = next(i for i, line in enumerate(lines) if line.startswith("WRONG    socket"))
     assert "Cure: start billingd" in lines[at + 1]
