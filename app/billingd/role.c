@@ -45,7 +45,7 @@ stripe_jobs_wanted(const struct generation *generation)
 /* clang-format off */
 const struct role roles[] = {
 	{"billingd jobs",          POOL_MAIN,   STRIPE_NEVER,       &local_jobs, one},
-	{"billingd stripe jobs",   POOL_STRIPE, STRIPE_IN_JOBS,     &stripe_jobs, stripe_jobs_wanted},
+	{"billingd jobs stripe",   POOL_STRIPE, STRIPE_IN_JOBS,     &stripe_jobs, stripe_jobs_wanted},
 	{"billingd worker",        POOL_MAIN,   STRIPE_NEVER,       NULL,        workers},
 	{"billingd stripe worker", POOL_STRIPE, STRIPE_IN_REQUESTS, NULL,        stripe_workers},
 };

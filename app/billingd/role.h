@@ -15,8 +15,8 @@ struct job_list;
 enum stripe_use { STRIPE_NEVER, STRIPE_IN_REQUESTS, STRIPE_IN_JOBS };
 
 struct role {
-	/* In the logs and PostgreSQL's list of connections; the system shows the first 15
-	 * characters of it. It must begin with "billingd". */
+	/* In the logs and PostgreSQL's list of connections. The system shows its first 15
+	 * characters, which begin with "billingd" and are each role's own. */
 	const char *name;
 	enum pool pool;
 	enum stripe_use stripe;

@@ -1,11 +1,14 @@
 """The stand-in for Stripe beside a stack: what tests have of it, and what `make run` starts."""
 
+import json
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
+import pytest
 import requests
-from support.stack import PRICES
+from support.stack import PRICES, wait_for
 
 
 def test_a_stack_for_tests_knows_its_stand_in(stack, stripe):
@@ -27,9 +30,42 @@ def env_of(stack):
     return dict(word.split("=", 1) for word in words)
 
 
-def test_make_run_plays_stripe_unless_there_is_a_key(new_stack):
+@pytest.fixture(scope="module")
+def run(new_stack):
+    """A stack as `make run` makes it."""
+    return new_stack(STRIPE_STAND_IN="on")
+
+
+def test_the_story_of_the_welcome_is_true(run, tmp_path):
+    """Its commands, as they are printed, lead from the sign-up to the licence that was paid for."""
+    run.stop()
+    said = run.script("start").stdout
+    run.running = True
+    commands = [line for line in said.splitlines() if line.startswith("    ")]
+    bought = next(i for i, line in enumerate(commands) if "/checkout" in line) + 1
+
+    def shell(lines):
+        """The last line of what the commands print, with the customer's id kept in between."""
+        done = subprocess.run(["bash", "-euc", "\n".join(lines)], cwd=tmp_path, text=True, check=True,
+                              env={"PATH": "/usr/bin:/bin"}, capture_output=True)
+        assert done.stderr == ""
+        return json.loads(done.stdout.splitlines()[-1])
+
+    session = shell(commands[:bought])
+    control = env_of(run)["STRIPE_API_BASE"] + "/_control/complete"
+    assert session["checkout_url"].startswith(env_of(run)["STRIPE_API_BASE"])
+    assert requests.get(session["checkout_url"], timeout=10).status_code == 200
+    paid = requests.post(control, timeout=10, json={"session": session["session_id"]}).json()
+    assert requests.get(paid["return_url"], verify=run.ca_cert, timeout=10).status_code == 200
+    before = [line for line in commands[:bought - 1] if "sign-up.json" not in line or "ID=" in line]
+    wait_for(lambda: shell(before + [commands[-1]])["subscription"]["plan"] == "professional")
+    answer = shell(before + [commands[bought]])
+    assert answer["plan"] == "professional"
+
+
+def test_make_run_plays_stripe_unless_there_is_a_key(run):
     """It keeps its address when it is started anew, and goes when a key is given."""
-    stack = new_stack(STRIPE_STAND_IN="on")
+    stack = run
     env = env_of(stack)
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+", env["STRIPE_API_BASE"])
     assert "stripe: running" in stack.script("status").stdout

@@ -28,8 +28,8 @@ def is_alive(pid):
 
 
 def role_of(pid):
-    """What the system shows of a process's name: "billingd worker", "billingd stripe"; "" when it
-    is gone."""
+    """What the system shows of a process's name: "billingd worker", "billingd stripe", "billingd
+    jobs", "billingd jobs s"; "" when it is gone."""
     try:
         return Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
     except OSError:
@@ -181,8 +181,9 @@ class Daemon:
         return self
 
     def size(self):
-        """How many processes it has: the master, the jobs process, workers of both pools."""
-        return 2 + int(self.settings["WORKERS"]) + int(self.settings["STRIPE_WORKERS"])
+        """How many processes it has: the master, those for jobs, workers of both pools."""
+        return 2 + int(self.settings["WORKERS"]) + int(self.settings["STRIPE_WORKERS"]) + \
+            ("STRIPE_SECRET_KEY" in self.settings)
 
     def pids(self):
         """The master's id, then its living children's."""

@@ -1,0 +1,51 @@
+"""Stripe says nothing for a minute: who needs it is told so in time, and nobody else notices."""
+
+import threading
+import time
+
+from chaos.load import Load
+from support.client import Client
+from support.stack import wait_for
+
+DEADLINE = 1.5
+STACK = {"stripe": True, "WORKERS": 2, "STRIPE_WORKERS": 1,
+         "STRIPE_DEADLINE_MS": int(1000 * DEADLINE)}
+CHECKOUTS = 8
+
+
+def test_a_hanging_stripe_holds_up_nobody_else(stack, rng, report):
+    """There is one worker for Stripe and a queue of checkouts before it, and still each is
+    answered within the deadline that begins with its own arrival."""
+    customers = [stack.api.sign_up() for _ in range(CHECKOUTS)]
+    answers = []
+
+    def buy(customer):
+        start = time.monotonic()
+        answer = Client(stack, customer.client.headers).post(
+            "/api/subscriptions/checkout", {"customer_id": customer.id, "plan": "starter"},
+            faults=True)
+        answers.append((answer.status_code, time.monotonic() - start))
+
+    async def visit(client):
+        customer = client.rng.choice(customers)
+        await client.send("GET", f"/api/licenses/{customer.id}", key=customer.api_key)
+
+    stack.stripe.fault("hang", seconds=60, times="forever")
+    with Load(stack, 4, visit, rng.random()) as load:
+        threads = [threading.Thread(target=buy, args=(customer,)) for customer in customers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    slowest = load.slowest()
+    report(checkouts=len(answers), slowest_checkout=f"{max(a[1] for a in answers):.2f} s",
+           licences=len(load.answers), slowest_licence=f"{slowest:.3f} s")
+    assert len(answers) == CHECKOUTS and {status for status, _ in answers} <= {502, 503}
+    assert max(seconds for _, seconds in answers) < DEADLINE + 1
+    assert not load.unexpected(200) and slowest < DEADLINE / 2
+
+    # All of it works again by itself, once Stripe does.
+    stack.stripe.faults([])
+    body = {"customer_id": customers[0].id, "plan": "starter"}
+    wait_for(lambda: customers[0].client.post("/api/subscriptions/checkout", body,
+                                              faults=True).status_code == 200, 20, 0.2)
