@@ -57,6 +57,10 @@ enum fail list_instances(struct call *call) MUST_CHECK;
 enum fail put_instance(struct call *call) MUST_CHECK;
 enum fail delete_instance(struct call *call) MUST_CHECK;
 
+/* export.c */
+extern const struct input export_query;
+enum fail get_export(struct call *call) MUST_CHECK;
+
 /* usage.c */
 extern const struct input usage_report_body, usage_batch_body;
 enum fail post_usage_report(struct call *call) MUST_CHECK;

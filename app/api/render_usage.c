@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "api/render.h"
 #include "base/arena.h"
 
 void
@@ -27,6 +28,22 @@ render_report(struct json_out *json, const char *name, const struct usage_report
 	if (report->superseded_by != 0)
 		json_out_int(json, "superseded_by", report->superseded_by);
 	json_out_close(json, '}');
+}
+
+const char *
+render_report_cursor(struct task *task, const struct usage_report *report)
+{
+	return render_cursor(task->arena, report->reported_at,
+	                     param_int(task, report->usage_id));
+}
+
+bool
+render_report_cursor_read(struct arena *arena, const char *cursor, struct usage_filter *out)
+{
+	const char *id = NULL;
+
+	return render_cursor_read(arena, cursor, &out->before, &id) &&
+	       text_parse_int(id, &out->before_id);
 }
 
 void

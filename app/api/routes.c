@@ -29,6 +29,7 @@ const struct route api_routes[] = {
 	{{HTTP_POST,   CUSTOMER_PATH "/keys"},           WHO_CUSTOMER, SCOPE_BILLING, .handler = post_key, .body = &create_key_body},
 	{{HTTP_GET,    CUSTOMER_PATH "/keys"},           WHO_CUSTOMER, SCOPE_BILLING, .handler = list_keys},
 	{{HTTP_DELETE, CUSTOMER_PATH "/keys/:key_id"},   WHO_CUSTOMER, SCOPE_BILLING, .handler = delete_key},
+	{{HTTP_GET,    CUSTOMER_PATH "/export"},         WHO_CUSTOMER, SCOPE_BILLING, .handler = get_export, .query = &export_query},
 	{{HTTP_GET,    CUSTOMER_PATH "/instances"},      WHO_CUSTOMER, SCOPE_USAGE, .handler = list_instances, .query = &list_instances_query},
 	{{HTTP_PUT,    INSTANCE_PATH},                   WHO_CUSTOMER, SCOPE_USAGE, .handler = put_instance, .body = &activate_instance_body},
 	{{HTTP_DELETE, INSTANCE_PATH},                   WHO_CUSTOMER, SCOPE_USAGE, .handler = delete_instance},

@@ -66,7 +66,6 @@ read_filter(struct call *call, struct usage_filter *out)
 {
 	const struct history_input *input = call->query;
 	struct task *task = call->operation.task;
-	const char *id = NULL;
 
 	*out = (struct usage_filter){
 	        .customer_id = request_param(call->request, "customer_id"),
@@ -76,8 +75,7 @@ read_filter(struct call *call, struct usage_filter *out)
 	        .limit = input->limit + 1, /* one more tells whether there is a next page */
 	};
 	if (input->cursor != NULL &&
-	    (!render_cursor_read(task->arena, input->cursor, &out->before, &id) ||
-	     !text_parse_int(id, &out->before_id)))
+	    !render_report_cursor_read(task->arena, input->cursor, out))
 		return task_fail_field(task, "cursor", "is not one that this list gave");
 	return FAIL_NONE;
 }
@@ -86,7 +84,6 @@ enum fail
 list_usage(struct call *call)
 {
 	const struct history_input *input = call->query;
-	struct arena *arena = call->operation.task->arena;
 	const struct usage_report *rows;
 	struct usage_filter filter;
 	struct customer customer;
@@ -97,7 +94,7 @@ list_usage(struct call *call)
 	TRY(customer_find(&call->operation, filter.customer_id, &customer));
 	TRY(usage_history(&call->operation, &filter, &rows, &count));
 	shown = count > (size_t)input->limit ? (size_t)input->limit : count;
-	json = json_out_new(arena, 256 + shown * 400);
+	json = json_out_new(call->operation.task->arena, 256 + shown * 400);
 	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "customer_id", filter.customer_id);
 	json_out_open(&json, "reports", '[');
@@ -106,10 +103,9 @@ list_usage(struct call *call)
 	json_out_close(&json, ']');
 	json_out_int(&json, "total", (int64_t)shown);
 	json_out_string(&json, "next_cursor",
-	                count > shown ? render_cursor(arena, rows[shown - 1].reported_at,
-	                                              param_int(call->operation.task,
-	                                                        rows[shown - 1].usage_id))
-	                              : NULL);
+	                count > shown
+	                        ? render_report_cursor(call->operation.task, &rows[shown - 1])
+	                        : NULL);
 	json_out_close(&json, '}');
 	response_json(call->response, 200, &json);
 	return FAIL_NONE;

@@ -72,7 +72,7 @@ static const struct statement statements[] = {
                   .sql = "SELECT s.plan, s.status, s.trial_ends_at FROM customers c "
                          "LEFT JOIN LATERAL (SELECT plan, status, trial_ends_at "
                          "  FROM subscriptions WHERE customer_id = c.customer_id "
-                         "  ORDER BY subscription_id DESC LIMIT 1) s ON true "
+                         "  ORDER BY superseded, subscription_id DESC LIMIT 1) s ON true "
                          "WHERE c.customer_id = $1 AND c.deleted_at IS NULL "
                          "FOR NO KEY UPDATE OF c"},
         /* $3 now  $4 end of the lease  $5 how many may be in use, or NULL */

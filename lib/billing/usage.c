@@ -122,7 +122,8 @@ static const struct column report_columns[] = {
 	"COALESCE(r.received_at, r.reported_at) AS \"first.received_at\" "                     \
 	"FROM caller k "                                                                       \
 	"LEFT JOIN LATERAL (SELECT plan, status, trial_ends_at FROM subscriptions "            \
-	"  WHERE customer_id = k.customer_id ORDER BY subscription_id DESC LIMIT 1) s ON "     \
+	"  WHERE customer_id = k.customer_id ORDER BY superseded, subscription_id DESC LIMIT " \
+	"1) s ON "                                                                             \
 	"true "                                                                                \
 	"LEFT JOIN LATERAL (SELECT n.usage_id, n.reported_at, o.instance_id, "                 \
 	"  o.active_devices, o.total_devices, o.metrics, o.received_at "                       \

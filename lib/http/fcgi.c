@@ -109,18 +109,20 @@ fcgi_free(struct fcgi *fcgi)
 }
 
 /* Headers that we read; a client that sends one twice is refused, as nobody could say which one
- * a proxy before us looked at. */
+ * a proxy before us looked at. Of those that only say what one would like the last one counts. */
 static const struct {
 	const char *name;
 	size_t offset;
+	bool harmless;
 } headers[] = {
-        {"HTTP_AUTHORIZATION", offsetof(struct request_headers, authorization)},
-        {"HTTP_X_API_KEY", offsetof(struct request_headers, api_key)},
-        {"HTTP_IDEMPOTENCY_KEY", offsetof(struct request_headers, idempotency_key)},
-        {"HTTP_IF_NONE_MATCH", offsetof(struct request_headers, if_none_match)},
-        {"HTTP_ORIGIN", offsetof(struct request_headers, origin)},
-        {"HTTP_STRIPE_SIGNATURE", offsetof(struct request_headers, stripe_signature)},
-        {"CONTENT_TYPE", offsetof(struct request_headers, content_type)},
+        {"HTTP_ACCEPT", offsetof(struct request_headers, accept), true},
+        {"HTTP_AUTHORIZATION", offsetof(struct request_headers, authorization), false},
+        {"HTTP_X_API_KEY", offsetof(struct request_headers, api_key), false},
+        {"HTTP_IDEMPOTENCY_KEY", offsetof(struct request_headers, idempotency_key), false},
+        {"HTTP_IF_NONE_MATCH", offsetof(struct request_headers, if_none_match), false},
+        {"HTTP_ORIGIN", offsetof(struct request_headers, origin), false},
+        {"HTTP_STRIPE_SIGNATURE", offsetof(struct request_headers, stripe_signature), false},
+        {"CONTENT_TYPE", offsetof(struct request_headers, content_type), true},
 };
 
 static void
@@ -133,7 +135,7 @@ take_header(struct request *request, const char *name, size_t length, const char
 		    headers[i].name[length] != '\0')
 			continue;
 		slot = (const char **)((char *)&request->headers + headers[i].offset);
-		if (*slot != NULL && headers[i].name[0] == 'H')
+		if (*slot != NULL && !headers[i].harmless)
 			request->broken =
 			        task_fail(&request->task, FAIL_INVALID, "duplicate_header",
 			                  "A header is given twice.");

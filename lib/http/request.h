@@ -39,6 +39,7 @@ struct request_headers {
 	const char *if_none_match;
 	const char *origin;
 	const char *content_type;
+	const char *accept;
 	const char *stripe_signature;
 };
 

@@ -164,6 +164,7 @@ def drive(api, stack):
     assert client.put(instance).status_code == 201
     yield "activate_instance", client.put(instance, {"lease_hours": 100})
     yield "list_instances", client.get(f"/api/customers/{customer_id}/instances?limit=1")
+    yield "export_customer", client.get(f"/api/customers/{customer_id}/export")
     yield "release_instance", client.delete(instance)
     yield from drive_payments(client, customer_id, stack)
     yield "revoke_license", owner.post(f"/api/licenses/{customer_id}/revoke", {"reason": "test"})

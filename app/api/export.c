@@ -1,0 +1,261 @@
+/*
+ * export.c: all that is known of one customer, as JSON, and its reports as a table.
+ */
+#include <string.h>
+
+#include "api/handlers.h"
+#include "api/render.h"
+#include "api/render_usage.h"
+#include "base/arena.h"
+#include "base/fields.h"
+#include "base/json_in.h"
+#include "billing/invoices.h"
+#include "billing/license_records.h"
+
+enum { PAGE_MAX = 10000, ROWS_MAX = 1000 };
+
+struct export_input {
+	int64_t limit;
+	const char *cursor;
+	struct instant from;
+	struct instant to;
+};
+
+static const struct field export_fields[] = {
+        FIELD(struct export_input, limit, .min = 1, .max = PAGE_MAX, .initial = ROWS_MAX),
+        FIELD(struct export_input, cursor, .min = 1, .max = 200),
+        FIELD(struct export_input, from, .min = 0),
+        FIELD(struct export_input, to, .min = 0),
+        FIELD_END,
+};
+
+const struct input export_query = {export_fields, sizeof(struct export_input)};
+
+/* A page of reports, and the cursor of the next one or NULL. */
+struct page {
+	const struct usage_report *reports;
+	size_t count;
+	const char *next;
+};
+
+static enum fail
+read_page(struct call *call, struct page *out)
+{
+	const struct export_input *input = call->query;
+	struct task *task = call->operation.task;
+	struct usage_filter filter = {
+	        .customer_id = request_param(call->request, "customer_id"),
+	        .from = input->from,
+	        .to = input->to,
+	        .limit = input->limit + 1,
+	};
+
+	if (input->cursor != NULL &&
+	    !render_report_cursor_read(task->arena, input->cursor, &filter))
+		return task_fail_field(task, "cursor", "is not one that this list gave");
+	TRY(usage_history(&call->operation, &filter, &out->reports, &out->count));
+	if (out->count <= (size_t)input->limit)
+		return FAIL_NONE;
+	out->count = (size_t)input->limit;
+	out->next = render_report_cursor(task, &out->reports[out->count - 1]);
+	return FAIL_NONE;
+}
+
+/* A field of RFC 4180. What spreadsheets would take for a formula is made a text. */
+static void
+add_text(struct text *csv, const char *value)
+{
+	text_add(csv, ",\"");
+	if (value != NULL && *value != '\0' && strchr("=+-@", *value) != NULL)
+		text_add_char(csv, '\'');
+	for (; value != NULL && *value != '\0'; value++) {
+		if (*value == '"')
+			text_add_char(csv, '"');
+		text_add_char(csv, *value);
+	}
+	text_add_char(csv, '"');
+}
+
+static void
+add_number(struct text *csv, bool known, int64_t number)
+{
+	text_add_char(csv, ',');
+	if (known)
+		text_add_int(csv, number);
+}
+
+static void
+add_row(struct call *call, struct text *csv, const struct usage_report *report)
+{
+	const struct plans *plans = &call->api->billing.plans;
+	struct task *task = call->operation.task;
+	struct json_object *metrics = NULL;
+
+	if (json_in_parse_object(task, report->metrics, strlen(report->metrics), &metrics) !=
+	    FAIL_NONE)
+		task_clear(task);
+	text_printf(csv, "%lld,%s,%s", (long long)report->usage_id,
+	            param_time(task, report->reported_at),
+	            param_time(task, report->received_at));
+	add_text(csv, report->instance_id);
+	add_text(csv, report->report_id);
+	add_number(csv, true, report->active_devices);
+	add_number(csv, true, report->total_devices);
+	for (size_t i = 0; i < plans->metric_count; i++) {
+		int64_t value = 0;
+		bool known = json_in_int(metrics, plans->metrics[i].name, &value);
+
+		add_number(csv, known, value);
+	}
+	add_number(csv, report->corrects != 0, report->corrects);
+	add_number(csv, report->superseded_by != 0, report->superseded_by);
+	add_text(csv, report->reason);
+	text_add(csv, "\r\n");
+}
+
+static enum fail
+answer_csv(struct call *call)
+{
+	const struct plans *plans = &call->api->billing.plans;
+	struct arena *arena = call->operation.task->arena;
+	const char *id = request_param(call->request, "customer_id");
+	struct page page = {0};
+	struct text csv;
+
+	TRY(read_page(call, &page));
+	csv = text_new(arena, 256 + page.count * 160);
+	text_add(&csv, "id,reported_at,received_at,instance_id,report_id,active_devices,"
+	               "total_devices");
+	for (size_t i = 0; i < plans->metric_count; i++)
+		text_printf(&csv, ",%s", plans->metrics[i].name);
+	text_add(&csv, ",corrects,superseded_by,reason\r\n");
+	for (size_t i = 0; i < page.count; i++)
+		add_row(call, &csv, &page.reports[i]);
+	call->response->status = 200;
+	call->response->body = csv.data;
+	call->response->length = csv.length;
+	response_header(call->response, "Content-Type", "text/csv; charset=utf-8");
+	response_header(call->response, "Content-Disposition",
+	                arena_printf(arena, "attachment; filename=\"usage-%s.csv\"", id));
+	if (page.next != NULL)
+		response_header(call->response, "X-Next-Cursor", page.next);
+	return FAIL_NONE;
+}
+
+static void
+render_invoice_row(struct json_out *json, const struct invoice *invoice)
+{
+	json_out_open(json, NULL, '{');
+	json_out_string(json, "id", invoice->invoice_id);
+	json_out_string(json, "number", invoice->number);
+	json_out_string(json, "status", invoice->status);
+	json_out_int(json, "amount_due", invoice->amount_due);
+	json_out_int(json, "amount_paid", invoice->amount_paid);
+	json_out_string(json, "currency", invoice->currency);
+	json_out_time(json, "created_at", invoice->created_at);
+	json_out_close(json, '}');
+}
+
+/* What the customer has: keys without secrets, licences without tokens, invoices. */
+static enum fail
+render_holdings(struct call *call, const char *id, struct json_out *json)
+{
+	struct operation *operation = &call->operation;
+	const struct api_key *keys;
+	const struct license *licenses;
+	const struct invoice *invoices;
+	size_t count;
+
+	TRY(api_key_list(operation, id, &keys, &count));
+	json_out_open(json, "keys", '[');
+	for (size_t i = 0; i < count; i++)
+		render_key(json, NULL, &keys[i]);
+	json_out_close(json, ']');
+	TRY(license_history(operation, id, INSTANT_NONE, NULL, ROWS_MAX, &licenses, &count));
+	json_out_open(json, "licenses", '[');
+	for (size_t i = 0; i < count; i++)
+		render_license_row(json, &licenses[i]);
+	json_out_close(json, ']');
+	TRY(invoice_list(operation, id, INSTANT_NONE, NULL, ROWS_MAX, &invoices, &count));
+	json_out_open(json, "invoices", '[');
+	for (size_t i = 0; i < count; i++)
+		render_invoice_row(json, &invoices[i]);
+	json_out_close(json, ']');
+	return FAIL_NONE;
+}
+
+/* What the customer used. */
+static enum fail
+render_usage(struct call *call, const char *id, struct json_out *json)
+{
+	struct operation *operation = &call->operation;
+	const struct instance *instances;
+	const struct usage_day *days;
+	struct page page = {0};
+	size_t count;
+
+	TRY(instance_list(operation, id, NULL, ROWS_MAX, &instances, &count));
+	json_out_open(json, "instances", '[');
+	for (size_t i = 0; i < count; i++)
+		render_instance(json, NULL, &instances[i], operation->now_ms);
+	json_out_close(json, ']');
+	TRY(usage_daily(operation, id, NULL, NULL, NULL, &days, &count));
+	json_out_open(json, "usage_days", '[');
+	for (size_t i = 0; i < count; i++)
+		render_day(json, &days[i]);
+	json_out_close(json, ']');
+	TRY(read_page(call, &page));
+	json_out_open(json, "reports", '[');
+	for (size_t i = 0; i < page.count; i++)
+		render_report(json, NULL, &page.reports[i]);
+	json_out_close(json, ']');
+	json_out_string(json, "next_cursor", page.next);
+	return FAIL_NONE;
+}
+
+static enum fail
+answer_json(struct call *call, const struct customer *customer)
+{
+	struct operation *operation = &call->operation;
+	struct json_out json = json_out_new(operation->task->arena, (size_t)64 * 1024);
+	const struct subscription *subscription;
+
+	TRY(subscription_newest(operation, customer->customer_id, &subscription));
+	json_out_open(&json, NULL, '{');
+	json_out_time(&json, "exported_at", INSTANT_MS(operation->now_ms));
+	render_customer(&json, "customer", customer);
+	render_subscription(&json, "subscription", subscription, operation->now_ms);
+	TRY(render_holdings(call, customer->customer_id, &json));
+	TRY(render_usage(call, customer->customer_id, &json));
+	json_out_close(&json, '}');
+	response_json(call->response, 200, &json);
+	return FAIL_NONE;
+}
+
+/* RFC 9110, section 12.5.1, as far as two forms need it: a table for who asks for one. */
+static bool
+asks_for_csv(const char *accept)
+{
+	const char *item;
+	size_t length;
+
+	while (accept != NULL && text_next_item(&accept, &item, &length))
+		if (length >= strlen("text/csv") && strncmp(item, "text/csv", 8) == 0 &&
+		    (length == 8 || strchr("; \t", item[8]) != NULL))
+			return true;
+	return false;
+}
+
+enum fail
+get_export(struct call *call)
+{
+	const char *id = request_param(call->request, "customer_id");
+	const char *vary = response_header_value(call->response, "Vary");
+	struct customer customer;
+
+	TRY(customer_find(&call->operation, id, &customer));
+	response_header(call->response, "Vary", vary == NULL ? "Accept" : "Origin, Accept");
+	if (asks_for_csv(call->request->headers.accept))
+		return answer_csv(call);
+	return answer_json(call, &customer);
+}

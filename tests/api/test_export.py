@@ -1,0 +1,81 @@
+"""The export: all that is known of a customer, and its reports as a table."""
+
+import csv
+import io
+
+from support.client import expect
+from test_usage import at, send
+
+CSV = {"Accept": "text/csv"}
+
+
+def rows_of(answer):
+    """The table's rows as dicts."""
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer.text.endswith("\r\n") and "Accept" in answer.headers["Vary"]
+    return list(csv.DictReader(io.StringIO(answer.text, newline="")))
+
+
+def test_everything(api):
+    customer = api.sign_up(company_name="Acme")
+    one = send(customer, instance_id="a", active_devices=1, total_devices=2,
+               metrics={"api_calls": 3})["report"]
+    got = expect(customer.client.get(f"/api/customers/{customer.id}/export"), 200)
+    assert got["customer"] == customer.answer["customer"]
+    assert got["subscription"] == customer.answer["subscription"]
+    assert [key["scopes"] for key in got["keys"]] == [["license", "usage", "billing"]]
+    assert [license["reason"] for license in got["licenses"]] == ["sign_up"]
+    assert [instance["instance_id"] for instance in got["instances"]] == ["a"]
+    assert got["usage_days"][0]["metrics"] == {"api_calls": 3}
+    assert (got["reports"], got["invoices"], got["next_cursor"]) == ([one], [], None)
+    # No secret is in it.
+    text = customer.client.get(f"/api/customers/{customer.id}/export").text
+    assert customer.api_key not in text and customer.license not in text
+
+
+def test_the_table(api):
+    customer = api.sign_up()
+    first = send(customer, instance_id="-1", report_id="r.1", active_devices=1, total_devices=2,
+                 metrics={"api_calls": 3}, reported_at=at(minutes=2))["report"]
+    second = expect(api.owner.post(f"/api/usage/{customer.id}/corrections", {
+        "id": first["id"], "total_devices": 5, "reason": '=HYPERLINK("x"),\u00e9'}), 201)["report"]
+    rows = rows_of(customer.client.get(f"/api/customers/{customer.id}/export", headers=CSV))
+    assert rows[1] == {
+        "id": str(first["id"]), "reported_at": first["reported_at"],
+        "received_at": first["received_at"], "instance_id": "'-1", "report_id": "r.1",
+        "active_devices": "1", "total_devices": "2", "mqtt_messages": "", "api_calls": "3",
+        "storage_mb": "", "corrects": "", "superseded_by": str(second["id"]), "reason": ""}
+    assert rows[0]["reason"] == "'=HYPERLINK(\"x\"),\u00e9"
+    assert (rows[0]["corrects"], rows[0]["total_devices"]) == (str(first["id"]), "5")
+
+
+def test_pages(api):
+    customer = api.sign_up()
+    sent = [send(customer, reported_at=at(minutes=n))["report"]["id"] for n in range(5)]
+    path, found, cursor = f"/api/customers/{customer.id}/export?limit=2", [], ""
+    while cursor is not None:
+        answer = api.viewer.get(path + (f"&cursor={cursor}" if cursor else ""), headers=CSV)
+        found += [int(row["id"]) for row in rows_of(answer)]
+        page = expect(api.viewer.get(path + (f"&cursor={cursor}" if cursor else "")), 200)
+        assert [one["id"] for one in page["reports"]] == found[-len(page["reports"]):]
+        assert page["next_cursor"] == answer.headers.get("X-Next-Cursor")
+        cursor = page["next_cursor"]
+    assert found == sent
+    assert rows_of(api.owner.get(path + f"&to={at(minutes=60)}", headers=CSV)) == []
+
+
+def test_which_form(api):
+    customer = api.sign_up()
+    for accept, form in (("text/csv;q=1, application/json;q=0.5", "text/csv"),
+                         ("application/json, text/csv", "text/csv"), ("*/*", "application/json"),
+                         ("text/csvx", "application/json"), ("text/html", "application/json")):
+        answer = customer.client.get(f"/api/customers/{customer.id}/export",
+                                     headers={"Accept": accept})
+        assert answer.headers["Content-Type"].split(";")[0] == form
+    for query in ("limit=0", "limit=10001", "cursor=x", "from=2025-01-01"):
+        for headers in ({}, CSV):
+            expect(customer.client.get(f"/api/customers/{customer.id}/export?{query}",
+                                       headers=headers), 400, "invalid_request")
+    expect(api.owner.get(f"/api/customers/cust_{'0' * 32}/export", headers=CSV), 404,
+           "customer_not_found")
