@@ -18,6 +18,17 @@ access_is_trial(const struct subscription *subscription, int64_t now_ms)
 	       now_ms < subscription->trial_ends_at.ms;
 }
 
+/* A trial that Stripe runs is over, and Stripe has not said yet what follows: its word may be late,
+ * and who has paid must not be locked out meanwhile. */
+static bool
+awaits_stripe(const struct subscription *subscription, int64_t now_ms)
+{
+	return has_status(subscription, "trialing") &&
+	       subscription->stripe_subscription_id != NULL &&
+	       subscription->trial_ends_at.known && now_ms >= subscription->trial_ends_at.ms &&
+	       now_ms < subscription->trial_ends_at.ms + DAY_MS;
+}
+
 const char *
 access_status(const struct subscription *subscription, int64_t now_ms)
 {
@@ -33,7 +44,8 @@ access_granted(const struct subscription *subscription, const struct billing_pol
                int64_t now_ms)
 {
 	if (has_status(subscription, "trialing"))
-		return access_is_trial(subscription, now_ms);
+		return access_is_trial(subscription, now_ms) ||
+		       awaits_stripe(subscription, now_ms);
 	if (has_status(subscription, "past_due"))
 		return subscription->past_due_since.known &&
 		       now_ms < subscription->past_due_since.ms +
@@ -58,6 +70,8 @@ access_license_end(const struct subscription *subscription, const struct billing
 		return INSTANT_MS(earlier(by_ttl, now_ms + DAY_MS));
 	if (access_is_trial(subscription, now_ms))
 		return INSTANT_MS(earlier(by_ttl, subscription->trial_ends_at.ms));
+	if (awaits_stripe(subscription, now_ms))
+		return INSTANT_MS(earlier(by_ttl, now_ms + DAY_MS));
 	if (!policy->paid_through)
 		return INSTANT_MS(by_ttl);
 	if (!paid->known)

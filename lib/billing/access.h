@@ -15,8 +15,8 @@
  * it yet. */
 const char *access_status(const struct subscription *subscription, int64_t now_ms);
 
-/* True while the customer may use what it subscribed to. `trialing` before its end and `active`
- * yes; `past_due` during the policy's grace days; every other status, known or not, no. */
+/* True while the customer may use what it subscribed to. `trialing` before its end (one that Stripe
+ * runs a day longer, until Stripe has said what follows) and `active` yes; `past_due` during the policy's grace days; every other status, known or not, no. */
 bool access_granted(const struct subscription *subscription,
                     const struct billing_policy *policy, int64_t now_ms);
 

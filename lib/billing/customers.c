@@ -31,6 +31,12 @@ struct owner {
 	const char *customer_id;
 };
 
+struct lock {
+	bool deleted;
+};
+
+static const struct column lock_columns[] = {COLUMN(struct lock, deleted), COLUMN_END};
+
 static const struct column owner_columns[] = {COLUMN(struct owner, customer_id), COLUMN_END};
 
 enum {
@@ -91,8 +97,10 @@ static const struct statement statements[] = {
                            .sql = "UPDATE customers SET stripe_customer_id = NULL "
                                   "WHERE stripe_customer_id = $1"},
         [LOCK] = {.name = "customer_lock",
-                  .sql = "SELECT customer_id FROM customers WHERE customer_id = $1 "
-                         "FOR NO KEY UPDATE"},
+                  .columns = lock_columns,
+                  .row_size = sizeof(struct lock),
+                  .sql = "SELECT deleted_at IS NOT NULL AS deleted FROM customers "
+                         "WHERE customer_id = $1 FOR NO KEY UPDATE"},
 };
 
 const struct statement_list customer_statements = {statements,
@@ -262,8 +270,13 @@ customer_unlink_stripe(struct operation *operation, const char *stripe_customer_
 }
 
 enum fail
-customer_lock(struct operation *operation, const char *customer_id)
+customer_lock(struct operation *operation, const char *customer_id, bool *deleted)
 {
-	return db_run(operation->db, operation->task, &statements[LOCK],
-	              PARAMETERS(customer_id), NULL);
+	struct lock lock = {0};
+	bool found;
+
+	TRY(db_row(operation->db, operation->task, &statements[LOCK], PARAMETERS(customer_id),
+	           &lock, &found));
+	*deleted = lock.deleted;
+	return FAIL_NONE;
 }

@@ -66,7 +66,8 @@ enum fail customer_link_stripe(struct operation *operation, const char *customer
 enum fail customer_unlink_stripe(struct operation *operation,
                                  const char *stripe_customer_id) MUST_CHECK;
 
-/* Locks the customer's row until the transaction ends. */
-enum fail customer_lock(struct operation *operation, const char *customer_id) MUST_CHECK;
+/* Locks the customer's row until the transaction ends; a deleted one too. */
+enum fail customer_lock(struct operation *operation, const char *customer_id,
+                        bool *deleted) MUST_CHECK;
 
 #endif

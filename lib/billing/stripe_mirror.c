@@ -221,9 +221,9 @@ stripe_mirror_store(struct operation *operation, const char *customer_id,
                     const struct stripe_subscription *subscription, bool *changed)
 {
 	struct stripe_mirrored before;
-	bool known;
+	bool known, deleted;
 
-	TRY(customer_lock(operation, customer_id));
+	TRY(customer_lock(operation, customer_id, &deleted));
 	TRY(stripe_mirror_find(operation, subscription->id, &before, &known));
 	if (!known && subscription->plan == NULL)
 		return task_fail(operation->task, FAIL_CONFLICT, "unknown_price",
@@ -240,6 +240,10 @@ stripe_mirror_store(struct operation *operation, const char *customer_id,
 		return FAIL_NONE;
 	TRY(audit_record(operation, "subscription_sync", customer_id, subscription->id,
 	                 subscription->status));
+	/* A page that was open when the customer was deleted has been paid since. */
+	if (deleted && stripe_status_is_live(subscription->status))
+		TRY(stripe_cancel_plan(operation, customer_id, subscription->id,
+		                       "prorate=true&invoice_now=true"));
 	return report_seconds(operation, customer_id);
 }
 
@@ -249,12 +253,12 @@ stripe_mirror_gone(struct operation *operation, const char *stripe_subscription_
 	struct task *task = operation->task;
 	struct stripe_mirrored row;
 	int64_t changed;
-	bool found;
+	bool found, deleted;
 
 	TRY(stripe_mirror_find(operation, stripe_subscription_id, &row, &found));
 	if (!found)
 		return FAIL_NONE;
-	TRY(customer_lock(operation, row.customer_id));
+	TRY(customer_lock(operation, row.customer_id, &deleted));
 	TRY(db_run(operation->db, task, &statements[GONE],
 	           PARAMETERS(stripe_subscription_id,
 	                      param_time(task, INSTANT_MS(operation->now_ms))),

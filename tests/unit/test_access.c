@@ -94,17 +94,25 @@ START_TEST(test_license_of_the_table)
 }
 END_TEST
 
-/* A trial of Stripe's ends there: it is not ours to call it canceled, but access is over. */
+/* A trial of Stripe's ends there: it is not ours to call it canceled. What follows is Stripe's to
+ * say, whose word may come late; after a day nobody waits for it any more. */
 START_TEST(test_trial_in_stripe)
 {
-	const struct subscription subscription = {.status = "trialing",
-	                                          .stripe_subscription_id = "sub_1",
-	                                          .trial_ends_at = AT(0)};
+	struct subscription subscription = {.status = "trialing",
+	                                    .stripe_subscription_id = "sub_1",
+	                                    .trial_ends_at = AT(0)};
 
 	ck_assert_str_eq(access_status(&subscription, NOW), "trialing");
-	ck_assert(!access_granted(&subscription, &by_ttl, NOW));
+	ck_assert(access_granted(&subscription, &by_ttl, NOW));
 	ck_assert(!access_is_trial(&subscription, NOW));
 	ck_assert_int_eq(access_license_end(&subscription, &by_ttl, NOW).ms, NOW + DAY_MS);
+	subscription.trial_ends_at = AT(-DAY_MS + 1);
+	ck_assert(access_granted(&subscription, &by_ttl, NOW));
+	subscription.trial_ends_at = AT(-DAY_MS);
+	ck_assert(!access_granted(&subscription, &by_ttl, NOW));
+	ck_assert_int_eq(access_license_end(&subscription, &by_ttl, NOW).ms, NOW + DAY_MS);
+	subscription.trial_ends_at = NONE;
+	ck_assert(!access_granted(&subscription, &by_ttl, NOW));
 }
 END_TEST
 
