@@ -106,12 +106,12 @@ START_TEST(test_trial_in_stripe)
 	ck_assert(access_granted(&subscription, &by_ttl, NOW));
 	ck_assert(!access_is_trial(&subscription, NOW));
 	ck_assert_int_eq(access_license_end(&subscription, &by_ttl, NOW).ms, NOW + DAY_MS);
-	subscription.trial_ends_at = AT(-DAY_MS + 1);
+	subscription.trial_ends_at = INSTANT_MS(NOW - DAY_MS + 1);
 	ck_assert(access_granted(&subscription, &by_ttl, NOW));
-	subscription.trial_ends_at = AT(-DAY_MS);
+	subscription.trial_ends_at = INSTANT_MS(NOW - DAY_MS);
 	ck_assert(!access_granted(&subscription, &by_ttl, NOW));
 	ck_assert_int_eq(access_license_end(&subscription, &by_ttl, NOW).ms, NOW + DAY_MS);
-	subscription.trial_ends_at = NONE;
+	subscription.trial_ends_at = INSTANT_NONE;
 	ck_assert(!access_granted(&subscription, &by_ttl, NOW));
 }
 END_TEST
