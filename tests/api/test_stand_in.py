@@ -38,10 +38,7 @@ def run(new_stack):
 
 def test_the_story_of_the_welcome_is_true(run, tmp_path):
     """Its commands, as they are printed, lead from the sign-up to the licence that was paid for."""
-    run.stop()
-    said = run.script("start").stdout
-    run.running = True
-    commands = [line for line in said.splitlines() if line.startswith("    ")]
+    commands = [line for line in run.said.splitlines() if line.startswith("    ")]
     bought = next(i for i, line in enumerate(commands) if "/checkout" in line) + 1
 
     def shell(lines):

@@ -83,6 +83,7 @@ class Stack:
         self.run_dir = self.place / "run"
         self.running = False
         self.https_port = 0
+        self.said = ""  # by the last start
         self.api = None
 
     # Life.
@@ -95,6 +96,7 @@ class Stack:
             self.https_port = self.https_port or free_port()
             done = self.script("start", check=False)
             if done.returncode == 0:
+                self.said = done.stdout
                 break
             # Somebody else may have taken the port since it was found free.
             assert "in use" in done.stderr and attempt < 4, done.stdout + done.stderr
