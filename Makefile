@@ -48,8 +48,9 @@ all: build
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 include lib/licensing/liblicense.mk
+include app/agent/agent.mk
 
-build: $(BUILD)/billingd $(BUILD)/billingctl liblicense
+build: $(BUILD)/billingd $(BUILD)/billingctl liblicense $(AGENTS)
 
 $(BUILD)/billingd: $(BILLINGD) $(API) $(SETTINGS) $(SERVICE) $(LICENSING) $(BASE)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)

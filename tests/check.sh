@@ -35,12 +35,14 @@ trap 'kill "$lane" 2>/dev/null || true; rm -f "$log"' EXIT
 unit_tests >"$log" 2>&1 &
 lane=$!
 part "API tests" "${make[@]}" check-api
+part "agent tests" "${make[@]}" check-agent
 part "API tests, sanitizers" "${make[@]}" SANITIZE=1 check-api
 wait "$lane" || {
 	cat "$log"
 	exit 1
 }
 grep -v '^{' "$log" # the tests' own log lines are only of use in a failure
+part "agent tests, sanitizers" "${make[@]}" SANITIZE=1 check-agent
 part "fault tests" "${make[@]}" check-faults
 part "fault tests, sanitizers" env FAULT_SECONDS=10 "${make[@]}" SANITIZE=1 check-faults
 echo "everything passed in $SECONDS s"

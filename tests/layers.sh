@@ -35,6 +35,7 @@ allow lib/db base db
 allow lib/http base http
 allow lib/licensing base licensing
 allow lib/billing base db licensing billing http/client.h
+allow app/agent base http licensing agent
 allow app/settings base db billing settings
 allow app/api base db http licensing billing settings api
 allow app/billingd base db http licensing billing settings api billingd

@@ -159,19 +159,60 @@ json_view_string(const struct json_view *object, const char *name, const char **
 }
 
 bool
+json_view_number(const struct json_view *value, int64_t *out)
+{
+	size_t length = strspn(value->text, "+-.0123456789eE");
+
+	if (length == 0 || strcspn(value->text, ".eE") < length)
+		return false;
+	/* The gate saw to it that it fits. */
+	*out = strtoll(value->text, NULL, 10);
+	return true;
+}
+
+bool
 json_view_int(const struct json_view *object, const char *name, int64_t *out)
 {
 	struct json_view member;
-	size_t length;
 
-	if (!json_view_member(object, name, &member))
+	return json_view_member(object, name, &member) && json_view_number(&member, out);
+}
+
+/* From a name to its value. */
+static bool
+enter_value(const struct json_view *within, struct json_scan *scan, const char **name,
+            struct json_view *value)
+{
+	struct json_view text;
+
+	json_scan_blanks(scan);
+	text = view_at(within, scan);
+	if (!json_view_text(&text, name))
 		return false;
-	length = strspn(member.text, "+-.0123456789eE");
-	if (length == 0 || strcspn(member.text, ".eE") < length)
-		return false;
-	/* The gate saw to it that it fits. */
-	*out = strtoll(member.text, NULL, 10);
+	(void)json_scan_string(scan, NULL);
+	json_scan_blanks(scan);
+	(void)json_scan_accept(scan, ':');
+	json_scan_blanks(scan);
+	*value = view_at(within, scan);
 	return true;
+}
+
+bool
+json_view_first_member(const struct json_view *object, const char **name,
+                       struct json_view *value)
+{
+	struct json_scan scan = scan_of(object);
+
+	return json_scan_accept(&scan, '{') && enter_value(object, &scan, name, value);
+}
+
+bool
+json_view_next_member(const char **name, struct json_view *value)
+{
+	struct json_scan scan = scan_of(value);
+
+	json_scan_skip_value(&scan);
+	return json_scan_accept(&scan, ',') && enter_value(value, &scan, name, value);
 }
 
 bool

@@ -39,6 +39,18 @@ bool json_view_is_object(const struct json_view *value);
 /* The string that the value is, decoded; false when it is none. */
 bool json_view_text(const struct json_view *value, const char **out);
 
+/* The integer that the value is; false when it is none. */
+bool json_view_number(const struct json_view *value, int64_t *out);
+
+/*
+ * Walks an object, each name decoded:
+ *	for (more = json_view_first_member(&object, &name, &value); more;
+ *	     more = json_view_next_member(&name, &value))
+ */
+bool json_view_first_member(const struct json_view *object, const char **name,
+                            struct json_view *value);
+bool json_view_next_member(const char **name, struct json_view *value);
+
 /* How many members an object has; 0 when it is none. */
 size_t json_view_members(const struct json_view *object);
 

@@ -76,14 +76,21 @@ START_TEST(test_against_json_c)
 {
 	static const char *const names[] = {"a", "b", "c", "d", "e", "", "a\"b", "\\u0061"};
 	size_t length = strlen(texts[_i]);
-	struct json_object *tree;
-	struct json_view view;
+	struct json_object *tree, *inner;
+	struct json_view view, member;
+	const char *name;
+	size_t walked = 0;
+	bool more;
 
 	ck_assert_int_eq(json_in_parse_object(&task, texts[_i], length, &tree), FAIL_NONE);
 	ck_assert_int_eq(json_view_open(&task, texts[_i], length, &view), FAIL_NONE);
 	ck_assert_uint_eq(json_view_members(&view), (size_t)json_object_object_length(tree));
 	for (int i = 0; i < ROWS(names); i++)
 		compare_member(&view, tree, names[i]);
+	for (more = json_view_first_member(&view, &name, &member); more;
+	     more = json_view_next_member(&name, &member), walked++)
+		ck_assert_msg(json_object_object_get_ex(tree, name, &inner), "%s", name);
+	ck_assert_uint_eq(walked, json_view_members(&view));
 }
 END_TEST
 

@@ -215,4 +215,5 @@ def main():
     FILE.write_text(text, encoding="utf-8")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+# billing-agent, and billing-agent-sync, which alone brings libcurl. Included by the Makefile.
+AGENT_SHARED := $(call objects,$(addprefix app/agent/,holder.c settings.c spool.c state.c tally.c))
+AGENT_DAEMON := $(call objects,$(addprefix app/agent/,answer.c local_http.c main.c run.c schedule.c \
+	serve.c))
+AGENT_SYNC := $(call objects,$(addprefix app/agent/,refresh.c report.c sync.c))
+AGENT_LICENSING := $(call objects,$(filter lib/licensing/%.c,$(LICENSE_SOURCES)))
+AGENT_BASE := $(call objects,$(addprefix lib/base/,arena.c arena_exit.c clock.c digest.c failure.c \
+	file.c json_gate.c json_out.c json_scan.c json_view.c log.c random.c settings.c text.c))
+AGENTS := $(BUILD)/billing-agent $(BUILD)/billing-agent-sync
+
+$(BUILD)/billing-agent: $(AGENT_DAEMON) $(AGENT_SHARED) $(AGENT_LICENSING) $(AGENT_BASE)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcrypto
+
+$(BUILD)/billing-agent-sync: $(AGENT_SYNC) $(AGENT_SHARED) $(AGENT_LICENSING) $(AGENT_BASE) \
+		$(BUILD)/lib/http/client.o
+	$(CC) $(LDFLAGS) -o $@ $^ -lcurl -lcrypto
+
+$(BUILD)/tests/unit/test_agent: $(AGENT_SHARED) $(call objects,app/agent/local_http.c \
+	app/agent/schedule.c)
+
+.PHONY: install-agent install deb check-agent
+install-agent: $(AGENTS)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8 \
+		$(DESTDIR)$(PREFIX)/share/doc/billing-agent $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 755 $(AGENTS) $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 man/billing-agent.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -m 644 conf/billing-agent.env.example $(DESTDIR)$(PREFIX)/share/doc/billing-agent/
+	sed 's|/usr/bin/|$(PREFIX)/bin/|' conf/billing-agent.service \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/billing-agent.service
+
+install: install-liblicense install-agent
+
+# build/billing-agent_1.0_<architecture>.deb, with liblicense in it.
+deb:
+	@conf/deb.sh $(BUILD)
+
+check-agent: build
+	@BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q tests/agent

@@ -1,0 +1,211 @@
+/*
+ * main.c: billing-agent's arguments, then the daemon or one step.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "base/arena.h"
+#include "base/log.h"
+
+enum { ARENA_MAX = 64 * 1024 * 1024, EXIT_FAULT = 1, EXIT_USAGE = 2, EXIT_UNLICENSED = 3 };
+
+static const char help[] =
+        "billing-agent - keeps a licence at hand for an application, and reports its usage\n"
+        "\n"
+        "Usage: billing-agent [--config FILE] [COMMAND]\n"
+        "\n"
+        "Without a command it serves the local application until TERM; HUP refreshes now.\n"
+        "  --once         report and refresh once, print what GET /license gives, and end\n"
+        "  status         print what GET /license gives\n"
+        "  usage JSON     note usage as POST /usage does, where no daemon runs\n"
+        "\n"
+        "  --config FILE  settings as NAME=value lines; the environment wins over them\n"
+        "  --settings     print the table of settings (markdown)\n"
+        "  --example      print an example settings file\n"
+        "  --help, --version\n"
+        "\n"
+        "Exit status: 0 the licence is valid or in grace (or the daemon stopped as told),\n"
+        "1 a fault, 2 bad usage, 3 there is no valid licence.\n";
+
+/* What every command works with. */
+struct context {
+	struct task lasting; /* settings and state */
+	struct agent_settings settings;
+	struct state state;
+	struct agent agent;
+};
+
+static int
+fault(const struct task *task)
+{
+	fprintf(stderr, "billing-agent: %s\n", task->failure.message);
+	return EXIT_FAULT;
+}
+
+static enum fail
+load(struct context *context)
+{
+	struct agent *agent = &context->agent;
+
+	agent->settings = &context->settings;
+	agent->state = &context->state;
+	spool_open(&agent->task, &context->state, &agent->spool);
+	return holder_load(&agent->task, &context->settings, &context->state, true,
+	                   &agent->holder);
+}
+
+static int
+print_license(struct context *context)
+{
+	struct agent *agent = &context->agent;
+	enum license_is verdict = license_verdict(agent->holder.license);
+
+	puts(holder_view(&agent->task, &context->settings, &context->state, &agent->holder,
+	                 &agent->spool.current));
+	return verdict == LICENSE_IS_VALID || verdict == LICENSE_IS_GRACE ? 0 : EXIT_UNLICENSED;
+}
+
+/* For cron, and for containers that live for a moment only. */
+static int
+run_once(struct context *context)
+{
+	struct agent *agent = &context->agent;
+	enum sync_outcome outcome = SYNC_DONE;
+
+	if (spool_cut(&agent->task, &agent->spool, clock_now_ms()) != FAIL_NONE)
+		return fault(&agent->task);
+	if (agent_settings_online(&context->settings))
+		outcome = agent_talk_now(agent);
+	if (holder_load(&agent->task, &context->settings, &context->state, true,
+	                &agent->holder) != FAIL_NONE)
+		return fault(&agent->task);
+	if (outcome == SYNC_BROKEN || outcome == SYNC_BUSY) {
+		fprintf(stderr, "billing-agent: the talk with the service was %s\n",
+		        state_outcome_name(outcome));
+		(void)print_license(context);
+		return EXIT_FAULT;
+	}
+	return print_license(context);
+}
+
+static int
+note_usage(struct context *context, const char *text)
+{
+	struct agent *agent = &context->agent;
+	struct json_view body;
+
+	if (json_view_open(&agent->task, text, strlen(text), &body) != FAIL_NONE ||
+	    spool_post(&agent->task, &agent->spool, &body) != FAIL_NONE)
+		return fault(&agent->task);
+	return 0;
+}
+
+static int
+serve(struct context *context)
+{
+	struct agent *agent = &context->agent;
+	int status;
+
+	if (serve_open(&agent->task, context->settings.listen, &agent->server) != FAIL_NONE)
+		return fault(&agent->task);
+	agent->server.handler = agent_answer;
+	agent->server.context = agent;
+	log_line(
+	        LOG_LEVEL_INFO, "billing-agent serves",
+	        LOG_S("listen", context->settings.listen),
+	        LOG_S("instance_id", context->state.instance_id),
+	        LOG_S("verdict", license_verdict_name(license_verdict(agent->holder.license))));
+	status = agent_run(agent);
+	serve_close(&agent->server);
+	log_line(LOG_LEVEL_INFO, "billing-agent stops");
+	return status;
+}
+
+static int
+run_command(struct context *context, bool once, int count, char **words)
+{
+	if (once && count == 0)
+		return run_once(context);
+	if (count == 0)
+		return serve(context);
+	if (!once && count == 1 && strcmp(words[0], "status") == 0)
+		return print_license(context);
+	if (!once && count == 2 && strcmp(words[0], "usage") == 0)
+		return note_usage(context, words[1]);
+	fprintf(stderr, "billing-agent: no such command; see billing-agent --help\n");
+	return EXIT_USAGE;
+}
+
+static int
+start(const char *config, bool once, int count, char **words)
+{
+	struct context context = {.lasting = {.arena = arena_new(ARENA_MAX)}};
+	struct agent *agent = &context.agent;
+	int status;
+
+	agent->task.arena = arena_new(ARENA_MAX);
+	agent->config = config;
+	if (agent_settings_load(&context.lasting, config, &context.settings) != FAIL_NONE ||
+	    state_open(&context.lasting, &context.settings, &context.state) != FAIL_NONE)
+		status = fault(&context.lasting);
+	else if (load(&context) != FAIL_NONE)
+		status = fault(&agent->task);
+	else
+		status = run_command(&context, once, count, words);
+	holder_release(&agent->holder);
+	arena_free(agent->task.arena);
+	arena_free(context.lasting.arena);
+	return status;
+}
+
+/* What prints and exits; the exit status. */
+static int
+print(int option)
+{
+	switch (option) {
+	case 'h':
+		fputs(help, stdout);
+		return 0;
+	case 'v':
+		puts("billing-agent 1.0");
+		return 0;
+	case 's':
+		settings_print_markdown(agent_settings_table);
+		return 0;
+	case 'e':
+		settings_print_example(agent_settings_table);
+		return 0;
+	default:
+		return EXIT_USAGE;
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option options[] = {
+	        {"config", required_argument, NULL, 'f'},
+	        {"once", no_argument, NULL, 'o'},
+	        {"settings", no_argument, NULL, 's'},
+	        {"example", no_argument, NULL, 'e'},
+	        {"help", no_argument, NULL, 'h'},
+	        {"version", no_argument, NULL, 'v'},
+	        {NULL, 0, NULL, 0},
+	};
+	const char *config = NULL;
+	bool once = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'f')
+			config = optarg;
+		else if (option == 'o')
+			once = true;
+		else
+			return print(option);
+	}
+	return start(config, once, argc - optind, argv + optind);
+}

@@ -1,0 +1,257 @@
+/*
+ * run.c: the agent's loop: local requests, reports, talks with the service.
+ *
+ * Signals are blocked everywhere but inside of ppoll().
+ */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/random.h"
+
+enum { TALK_MAX_S = 180, WAIT_MAX_MS = 1000, MINUTE_S = 60 };
+
+static const int64_t second_us = 1000000;
+
+static volatile sig_atomic_t asked_to_stop, asked_to_refresh, child_ended;
+
+static void
+on_signal(int number)
+{
+	if (number == SIGHUP)
+		asked_to_refresh = 1;
+	else if (number == SIGCHLD)
+		child_ended = 1;
+	else
+		asked_to_stop = 1;
+}
+
+/* The path of the other program, beside this one; false when /proc isn't there. */
+static bool
+sync_program(char *out, size_t size)
+{
+	static const char suffix[] = "-sync";
+	ssize_t length = readlink("/proc/self/exe", out, size - sizeof suffix);
+
+	if (length <= 0)
+		return false;
+	memcpy(out + length, suffix, sizeof suffix);
+	return true;
+}
+
+bool
+agent_start_talk(struct agent *agent)
+{
+	char program[PATH_MAX], *arguments[3] = {program, NULL, NULL};
+	posix_spawnattr_t attributes;
+	sigset_t none, all;
+	int error = EINVAL;
+
+	if (agent->config)
+		arguments[1] = arena_copy(agent->task.arena, agent->config);
+	sigemptyset(&none);
+	sigfillset(&all);
+	if (!sync_program(program, sizeof program) || posix_spawnattr_init(&attributes) != 0)
+		return false;
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setsigdefault(&attributes, &all);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	error = posix_spawn(&agent->talking, program, NULL, &attributes, arguments, environ);
+	posix_spawnattr_destroy(&attributes);
+	if (error != 0) {
+		agent->talking = 0;
+		log_line(LOG_LEVEL_ERROR, "billing-agent-sync can't be started",
+		         LOG_S("program", program), LOG_S("why", strerror(error)));
+	}
+	return error == 0;
+}
+
+static enum sync_outcome
+outcome_of(int status)
+{
+	if (WIFEXITED(status) && WEXITSTATUS(status) < SYNC_OUTCOME_COUNT)
+		return (enum sync_outcome)WEXITSTATUS(status);
+	return SYNC_BROKEN;
+}
+
+enum sync_outcome
+agent_talk_now(struct agent *agent)
+{
+	int status = -1;
+
+	if (!agent_start_talk(agent))
+		return SYNC_BROKEN;
+	while (waitpid(agent->talking, &status, 0) < 0 && errno == EINTR)
+		;
+	agent->talking = 0;
+	return outcome_of(status);
+}
+
+static uint32_t
+chance(void)
+{
+	uint32_t out;
+
+	random_bytes(&out, sizeof out);
+	return out;
+}
+
+static void
+log_failure(struct agent *agent, const char *what)
+{
+	log_line(LOG_LEVEL_ERROR, what, LOG_S("why", agent->task.failure.message));
+	task_clear(&agent->task);
+}
+
+/* Says what changed, as people look for it in the log. */
+static void
+reload(struct agent *agent)
+{
+	enum license_is before = license_verdict(agent->holder.license);
+
+	if (holder_load(&agent->task, agent->settings, agent->state, true, &agent->holder) !=
+	    FAIL_NONE)
+		log_failure(agent, "the licence can't be read");
+	if (license_verdict(agent->holder.license) != before)
+		log_line(LOG_LEVEL_INFO, "the verdict has changed",
+		         LOG_S("from", license_verdict_name(before)),
+		         LOG_S("to",
+		               license_verdict_name(license_verdict(agent->holder.license))),
+		         LOG_S("reason", license_reason(agent->holder.license)));
+}
+
+static void
+end_talk(struct agent *agent, int64_t now_us, int status)
+{
+	enum sync_outcome outcome = outcome_of(status);
+	struct sync_state sync;
+
+	agent->talking = 0;
+	state_sync(&agent->task, agent->state, &sync);
+	schedule_next(&agent->talks, now_us, outcome == SYNC_DONE,
+	              agent->settings->refresh_minutes * MINUTE_S, sync.retry_after_s,
+	              chance());
+	if (agent->talk_wanted)
+		agent->talks.due_us = now_us;
+	agent->talk_wanted = false;
+	reload(agent);
+}
+
+static void
+reap(struct agent *agent, int64_t now_us)
+{
+	int status;
+
+	child_ended = 0;
+	if (agent->talking != 0 && waitpid(agent->talking, &status, WNOHANG) == agent->talking)
+		end_talk(agent, now_us, status);
+}
+
+/* A report is made, then the buffer is bounded, unless a talk is just reading it. */
+static void
+cut_report(struct agent *agent, int64_t now_us)
+{
+	int lock;
+
+	agent->cut_due_us = now_us + agent->settings->report_minutes * MINUTE_S * second_us;
+	if (spool_cut(&agent->task, &agent->spool, clock_now_ms()) != FAIL_NONE)
+		log_failure(agent, "the usage report can't be written");
+	lock = state_lock(&agent->task, agent->state);
+	if (lock < 0)
+		return;
+	if (spool_bound(&agent->task, agent->state, (size_t)agent->settings->buffer_reports) !=
+	    FAIL_NONE)
+		log_failure(agent, "the unsent reports can't be bounded");
+	close(lock);
+}
+
+static void
+follow_schedule(struct agent *agent, int64_t now_us)
+{
+	bool online = agent_settings_online(agent->settings);
+
+	if (now_us >= agent->cut_due_us)
+		cut_report(agent, now_us);
+	if (agent->talking != 0 && now_us >= agent->killed_at_us)
+		(void)kill(agent->talking, SIGKILL);
+	if (!online || agent->talking != 0 || now_us < agent->talks.due_us)
+		return;
+	agent->killed_at_us = now_us + TALK_MAX_S * second_us;
+	if (!agent_start_talk(agent))
+		schedule_next(&agent->talks, now_us, false,
+		              agent->settings->refresh_minutes * MINUTE_S, 0, chance());
+}
+
+/* HUP: what lies in the folder counts now, and the service is asked now. */
+static void
+refresh(struct agent *agent, int64_t now_us)
+{
+	asked_to_refresh = 0;
+	reload(agent);
+	cut_report(agent, now_us);
+	agent->talks.due_us = now_us;
+	agent->talk_wanted = agent->talking != 0;
+}
+
+static void
+catch_signals(sigset_t *open)
+{
+	static const int caught[] = {SIGHUP, SIGTERM, SIGINT, SIGCHLD};
+	struct sigaction action = {.sa_handler = on_signal};
+	sigset_t blocked;
+
+	sigfillset(&action.sa_mask);
+	sigemptyset(&blocked);
+	for (size_t i = 0; i < sizeof caught / sizeof *caught; i++) {
+		sigaddset(&blocked, caught[i]);
+		(void)sigaction(caught[i], &action, NULL);
+	}
+	/* Both come as errors of the call. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
+	sigprocmask(SIG_BLOCK, &blocked, open);
+	for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
+		sigdelset(open, caught[i]);
+}
+
+int
+agent_run(struct agent *agent)
+{
+	struct pollfd watched[SERVE_CONNECTIONS_MAX + 1];
+	const struct timespec longest = {.tv_nsec = WAIT_MAX_MS * 999999L};
+	int64_t now_us = clock_monotonic_us();
+	sigset_t open;
+
+	catch_signals(&open);
+	agent->cut_due_us = now_us;
+	agent->talks.due_us = now_us;
+	while (!asked_to_stop) {
+		size_t count = serve_watch(&agent->server, watched);
+		int ready = ppoll(watched, (nfds_t)count, &longest, &open);
+
+		now_us = clock_monotonic_us();
+		/* What poll() leaves after a failure says nothing. */
+		for (size_t i = 0; ready <= 0 && i < count; i++)
+			watched[i].revents = 0;
+		serve_run(&agent->server, watched, now_us);
+		arena_reset(agent->task.arena);
+		if (child_ended)
+			reap(agent, now_us);
+		if (asked_to_refresh)
+			refresh(agent, now_us);
+		follow_schedule(agent, now_us);
+		arena_reset(agent->task.arena);
+	}
+	if (agent->talking != 0) {
+		(void)kill(agent->talking, SIGTERM);
+		(void)waitpid(agent->talking, NULL, 0);
+	}
+	return 0;
+}

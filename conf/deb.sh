@@ -1,0 +1,28 @@
+#!/bin/sh
+# Packs what runs at the customer (billing-agent and liblicense) for Debian: deb.sh BUILD_DIR
+set -eu
+cd "$(dirname "$0")/.."
+build=$1
+architecture=$(dpkg --print-architecture)
+multiarch=$(gcc -print-multiarch)
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+chmod 755 "$root"
+make --no-print-directory -s install PREFIX=/usr "LIBDIR=/usr/lib/$multiarch" "DESTDIR=$root"
+strip --strip-unneeded "$root"/usr/bin/* "$root/usr/lib/$multiarch"/*.so.*.*
+gzip -9n "$root"/usr/share/man/man*/*
+mkdir -p "$root/DEBIAN"
+cat >"$root/DEBIAN/control" <<END
+Package: billing-agent
+Version: 1.0
+Architecture: $architecture
+Maintainer: Global Billing <billing@example.com>
+Depends: libc6 (>= 2.36), libcurl4, libssl3, ca-certificates
+Section: admin
+Priority: optional
+Description: licence agent of Global Billing, and liblicense
+ Keeps a licence at hand for the application beside it, verifies it offline, and
+ reports usage. liblicense does the verifying inside of a C program.
+END
+echo "activate-noawait ldconfig" >"$root/DEBIAN/triggers"
+dpkg-deb --root-owner-group --build "$root" "${build%/*}/billing-agent_1.0_$architecture.deb"

@@ -1,0 +1,292 @@
+"""billing-agent with a vendor's service: what it serves, fetches, believes and reports."""
+
+import json
+import os
+import signal
+import stat
+import time
+
+import generate
+import pytest
+from support import API_KEY, CUSTOMER, DAY, wait_for
+
+
+def test_license_in_the_old_shape(agent, vendor):
+    """GET /license once the first refresh is through."""
+    agent.start()
+    wait_for(lambda: agent.license()["verdict"] == "valid")
+    agent.post({"active_devices": 10, "total_devices": 25})
+    got = agent.license()
+    assert got["customer"] == {"id": CUSTOMER, "name": "Acme Zoë"}
+    assert got["plan"] == "professional"
+    assert got["subscription"] == {"status": "active", "currentPeriodEndsAt":
+                                   generate.rfc3339(vendor.now + 30 * DAY)}
+    assert got["trial"] is None
+    assert got["features"] == generate.claims()["features"]
+    assert got["limits"] == generate.claims()["limits"]
+    assert got["usage"] == {"devices": {"current": 25, "max": 50, "percentUsed": 50}}
+    assert got["upgradeUrl"] is None and got["reason"] == "license_valid"
+    assert agent.get("/license/token") == (200, vendor.token)
+    assert agent.get("/allows/canExportData")[1] == {
+        "feature": "canExportData", "allowed": True, "verdict": "valid"}
+    assert agent.get("/allows/hasCustomBranding")[1]["allowed"] is False
+    assert agent.get("/health")[1]["lastTalk"] == "done"
+    assert agent.stop() == 0
+    assert not agent.socket.exists()
+
+
+def test_unlicensed(new_agent):
+    """Without a service and a licence it answers by the defaults."""
+    agent = new_agent(url="", BILLING_UPGRADE_URL="https://example.com/buy").start()
+    got = agent.license()
+    assert got["verdict"] == "none" and got["plan"] == "unlicensed"
+    assert got["features"] == {"maxDevices": 3, "dataRetentionDays": 7, "canExportData": False,
+                               "hasAdvancedAlerts": False, "hasApiAccess": True,
+                               "hasMqttAccess": True, "hasCustomBranding": False}
+    assert got["limits"] == {"maxUsers": 1, "maxAlertRules": 5, "maxDashboards": 2}
+    assert got["upgradeUrl"] == "https://example.com/buy"
+    assert agent.get("/license/token")[0] == 404
+
+
+def test_trial_and_unlimited(agent, vendor):
+    """A trial's days count down; what has no bound has none."""
+    features = {**generate.claims()["features"], "maxDevices": 999999}
+    vendor.issue(life=3 * DAY, status="trialing", trial=True, features=features, limits={})
+    got = agent.once()
+    assert got["trial"] == {"isActive": True, "daysRemaining": 3,
+                            "expiresAt": generate.rfc3339(vendor.now + 3 * DAY)}
+    assert got["features"]["maxDevices"] == 999999 and got["limits"] == {}
+    assert got["usage"]["devices"] == {"current": 0, "max": 999999, "percentUsed": 0}
+
+
+def test_license_from_the_environment(new_agent, vendor):
+    """LICENSE_JWT counts until a later one comes, wrapped lines and all."""
+    wrapped = "\n".join(vendor.token[i:i + 60] for i in range(0, len(vendor.token), 60))
+    agent = new_agent(url="", LICENSE_JWT=wrapped,
+                      LICENSE_PUBLIC_KEY=generate.FIRST.pem.replace("\n", "\\n"))
+    assert agent.run("status")["verdict"] == "valid"
+    agent.env["LICENSE_PUBLIC_KEY"] = json.dumps({"keys": [generate.SECOND.jwk]})
+    assert agent.run("status", statuses=(3,))["verdict"] == "forged"
+
+
+def test_nothing_changes_nothing_is_fetched(agent, vendor):
+    """If-None-Match; the licence's file isn't written again."""
+    agent.once()
+    before = (agent.state / "license.json").stat()
+    vendor.requests.clear()
+    agent.once()
+    assert ("GET", f"/api/licenses/{CUSTOMER}", 304) in vendor.requests
+    after = (agent.state / "license.json").stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+def test_hup_refreshes_now(agent, vendor):
+    """An upgrade is seen at once after HUP, and the log says so."""
+    agent.start()
+    wait_for(lambda: agent.license()["verdict"] == "valid")
+    vendor.now += 1
+    vendor.issue(plan="enterprise")
+    agent.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: agent.license()["plan"] == "enterprise")
+    vendor.revoked = [f"lic_{vendor.issued}"]
+    vendor.now += 1
+    agent.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: agent.license()["verdict"] == "revoked")
+    assert agent.license()["features"]["maxDevices"] == 3
+    assert "the verdict has changed" in agent.log.read_text()
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda vendor: vendor.issue(iss="https://billing.example.com", sub="cust_" + "f" * 32,
+                                customerId="cust_" + "f" * 32),
+    lambda vendor: setattr(vendor, "token", generate.STRANGER.sign(generate.claims())),
+    lambda vendor: setattr(vendor, "token", generate.flip(vendor.token, 2)),
+    lambda vendor: setattr(vendor, "token", ""),
+    lambda vendor: setattr(vendor, "down", "garbage"),
+    lambda vendor: setattr(vendor, "down", 503),
+    lambda vendor: setattr(vendor, "down", 401),
+    lambda vendor: setattr(vendor, "down", 302),
+], ids=["another customer's", "a stranger's", "a changed", "an empty", "garbage", "503", "401",
+        "a redirect"])
+def test_what_does_not_verify_replaces_nothing(agent, vendor, spoil):
+    """The good licence stays, whatever comes instead."""
+    agent.once()
+    kept = (agent.state / "license.json").read_bytes()
+    vendor.issued += 1
+    spoil(vendor)
+    assert agent.once()["verdict"] == "valid"
+    assert (agent.state / "license.json").read_bytes() == kept
+    assert json.loads((agent.state / "sync.json").read_text())["outcome"] != "done"
+
+
+def test_keys_of_the_service(new_agent, vendor):
+    """Without pinned keys the published ones count; a rotation with overlap is not noticed."""
+    agent = new_agent(LICENSE_PUBLIC_KEY="")
+    assert agent.once()["verdict"] == "valid"
+    vendor.keys = [generate.SECOND, generate.FIRST]
+    assert agent.once()["verdict"] == "valid"
+    vendor.now += 1
+    vendor.issue()
+    assert agent.once()["verdict"] == "valid"
+    vendor.keys = [generate.SECOND]
+    assert agent.once()["verdict"] == "valid"
+
+
+def test_usage_is_reported_once(agent, vendor):
+    """Counts add up, levels and devices are the newest; a report has a number and an id."""
+    agent.start()
+    wait_for(lambda: agent.license()["verdict"] == "valid")
+    assert agent.post({"active_devices": 1, "total_devices": 2, "counts": {"messages": 5}})[0] == 201
+    assert agent.post({"active_devices": 3, "total_devices": 4, "metrics": {"messages": 7},
+                       "levels": {"disk": 9}})[0] == 201
+    agent.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: vendor.reports)
+    [report] = vendor.reports.values()
+    assert (report["active_devices"], report["total_devices"]) == (3, 4)
+    assert report["metrics"] == {"messages": 12, "disk": 9}
+    assert report["instance_id"] == (agent.state / "instance-id").read_text().strip()
+    assert abs(time.time() - time.mktime(time.strptime(
+        report["reported_at"][:19], "%Y-%m-%dT%H:%M:%S")) + time.timezone) < 60
+    wait_for(lambda: not agent.unsent())
+    agent.post({"counts": {"messages": 1}})
+    agent.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: len(vendor.reports) == 2)
+    assert vendor.counted("messages") == 13 and vendor.numbers() == [(1, 1), (2, 2)]
+
+
+@pytest.mark.parametrize("body", [
+    "", "[]", "{", '{"devices": 1}', '{"active_devices": -1}', '{"active_devices": 1.5}',
+    '{"active_devices": "1"}', '{"total_devices": 2147483648}', '{"active_devices": 5}',
+    '{"counts": []}', '{"counts": {"Bad Name": 1}}', '{"counts": {"a": -1}}',
+    '{"counts": {"a": 9007199254740992}}', '{"counts": {"a": 1}, "counts": {"a": 1}}',
+    json.dumps({"counts": {f"m{i}": 1 for i in range(33)}}),
+])
+def test_bad_usage(shared, body):
+    """Named, and nothing of it is kept."""
+    status, answer = shared.post(body)
+    assert status == 400 and answer["code"] in ("invalid_usage", "invalid_json")
+    assert not shared.unsent()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """An agent without a service, for requests that change nothing."""
+    from support import Agent
+    agent = Agent(tmp_path_factory.mktemp("agent")).start()
+    yield agent
+    assert agent.stop() == 0
+
+
+@pytest.mark.parametrize("method, path, status", [
+    ("GET", "/", 404), ("GET", "/allows/", 404), ("POST", "/license", 405), ("GET", "/usage", 405),
+    ("PUT", "/license", 405), ("GET", "/license?x=y", 200), ("GET", "/license/", 404),
+    ("GET", "/" + "a" * 300, 400),
+])
+def test_paths(shared, method, path, status):
+    assert shared.ask(method, path)[0] == status
+
+
+@pytest.mark.parametrize("text, status", [
+    (b"GET /license\r\n\r\n", 400), (b"\r\n\r\n", 400), (b"GET /license HTTP/2.0\r\n\r\n", 505),
+    (b"POST /usage HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 411),
+    (b"POST /usage HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+    (b"POST /usage HTTP/1.1\r\nContent-Length: +1\r\n\r\n", 400),
+    (b"POST /usage HTTP/1.1\r\nContent-Length: 99999\r\n\r\n", 413),
+    (b"POST /usage HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", 417),
+    (b"GET /license HTTP/1.1\r\nX : y\r\n\r\n", 400),
+    (b"GET /license HTTP/1.1\r\n" + b"X: " + b"y" * 17000, 431),
+    (b"GET /license HTTP/1.1\r\n\r\nGET /nothing HTTP/1.0\r\n\r\n", 200),
+])
+def test_raw_requests(shared, text, status):
+    """What isn't HTTP as we know it is refused, and the connection ends."""
+    import socket
+    with socket.socket(socket.AF_UNIX) as raw:
+        raw.settimeout(20)
+        raw.connect(str(shared.socket))
+        raw.sendall(text)
+        answer = b""
+        while True:
+            try:
+                part = raw.recv(65536)
+            except ConnectionResetError:
+                break
+            if not part:
+                break
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 %d " % status), answer
+    if status == 200:
+        assert b"HTTP/1.1 404" in answer
+
+
+def test_foreign_names_on_a_port(tmp_path):
+    """On 127.0.0.1 a page that rebinds its name gets nothing."""
+    import http.client
+    import socket
+    from support import Agent
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    agent = Agent(tmp_path, AGENT_LISTEN=f"127.0.0.1:{port}")
+    import subprocess
+    agent.process = subprocess.Popen([agent.program], env=agent.env, stderr=subprocess.DEVNULL)
+
+    def ask(host):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/license", headers={"Host": host})
+        return connection.getresponse().status
+
+    def up():
+        try:
+            return ask("localhost") == 200
+        except OSError:
+            return False
+
+    wait_for(up)
+    assert [ask(host) for host in (f"127.0.0.1:{port}", "evil.example", "localhost.evil.example",
+                                   "")] == [200, 403, 403, 403]
+    assert agent.stop() == 0
+
+
+def test_secrets_and_modes(agent, vendor):
+    """The key is in no file and in no line of the log; the folder is the agent's alone."""
+    agent.start()
+    wait_for(lambda: agent.license()["verdict"] == "valid")
+    agent.stop()
+    vendor.down = 401
+    agent.once()
+    files = [path for path in agent.place.rglob("*") if path.is_file()]
+    assert files and not [path for path in files if API_KEY.encode() in path.read_bytes()]
+    assert API_KEY not in agent.stderr
+    assert stat.S_IMODE(agent.state.stat().st_mode) == 0o700
+    for path in agent.state.rglob("*.json"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+@pytest.mark.parametrize("name, value, part", [
+    ("BILLING_API_URL", "http://billing.example.com", "https://"),
+    ("CUSTOMER_ID", "cust_1", "CUSTOMER_ID"), ("INSTANCE_ID", "a b", "INSTANCE_ID"),
+    ("AGENT_LISTEN", "0.0.0.0:80", "AGENT_LISTEN"), ("CUSTOMER_IDS", "x", "CUSTOMER_ID"),
+    ("LICENSE_PUBLIC_KEY", "nonsense", "keys"), ("AGENT_STATE_DIR", "/proc/x", "/proc/x"),
+])
+def test_bad_settings(agent, name, value, part):
+    """One sentence that names the setting."""
+    agent.run("status", statuses=(1,), **{name: value})
+    assert part in agent.stderr and len(agent.stderr.splitlines()) == 1
+
+
+def test_state_files_that_are_damaged(agent, vendor):
+    """Every file, cut at some places, emptied, or somebody else's: refused, then repaired."""
+    agent.once()
+    good = {path: path.read_bytes() for path in agent.state.rglob("*")
+            if path.is_file() and path.name not in ("lock", "instance-id")}
+    assert {path.name for path in good} == {"license.json", "revocations.jwt", "clock", "sync.json"}
+    for path, text in good.items():
+        for spoiled in (b"", text[:1], text[:len(text) // 2], text[:-1], b"\0" * len(text),
+                        os.urandom(64), b"{}", b"[" * 10000, text + text):
+            path.write_bytes(spoiled)
+            got = agent.run("status")
+            trusted = spoiled == text[:-1] or path.name != "license.json"
+            assert got["verdict"] == "valid" if trusted and path.name != "license.json" \
+                else got["verdict"] in ("none", "forged"), (path.name, spoiled[:20])
+            assert agent.once()["verdict"] == "valid"
+        assert path.read_bytes() == text or path.name in ("clock", "sync.json", "revocations.jwt")

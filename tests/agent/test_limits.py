@@ -1,0 +1,61 @@
+"""What the agent takes: memory, time; and what valgrind says of it."""
+
+import os
+import socket
+import time
+
+import pytest
+from support import VARIANT, wait_for
+
+REQUESTS = int(os.environ.get("AGENT_REQUESTS", "5000"))
+
+
+@pytest.mark.skipif(VARIANT != "release", reason="figures of the release build")
+def test_speed_and_memory(agent):
+    """A thousand requests a second and more, in less than 8 MB."""
+    agent.start()
+    wait_for(lambda: agent.license()["verdict"] == "valid")
+    with socket.socket(socket.AF_UNIX) as raw:
+        raw.connect(str(agent.socket))
+        start = time.monotonic()
+        for _ in range(REQUESTS):
+            raw.sendall(b"GET /license HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert raw.recv(65536).startswith(b"HTTP/1.1 200")
+        rate = REQUESTS / (time.monotonic() - start)
+    for _ in range(200):
+        assert agent.post({"counts": {"messages": 1}})[0] == 201
+    resident = agent.resident_kb()
+    print(f"the agent: {rate:.0f} requests/s, {resident} kB resident")
+    assert rate > 1000 and resident < 8192
+
+
+@pytest.mark.skipif(VARIANT != "release", reason="the sanitizers see more in their own build")
+def test_valgrind(agent, vendor):
+    """A short life under valgrind: requests good and bad, a refresh, a report, the end."""
+    vendor.lose_answers = 1
+    agent.start("valgrind", "-q", "--leak-check=full", "--errors-for-leak-kinds=definite",
+                "--error-exitcode=99", "--trace-children=no")
+    wait_for(lambda: agent.license()["verdict"] == "none" or agent.license()["plan"], 60)
+    for path in ("/license", "/license/token", "/allows/canExportData", "/nothing"):
+        agent.get(path)
+    assert agent.post({"counts": {"a": 1}})[0] == 201
+    assert agent.post({"counts": {"A": 1}})[0] == 400
+    assert agent.stop() == 0, agent.log.read_text()
+
+
+def test_many_connections(agent):
+    """More connections than it holds: all are answered in turn."""
+    agent.start()
+    sockets = []
+    try:
+        for _ in range(100):
+            one = socket.socket(socket.AF_UNIX)
+            one.settimeout(30)
+            one.connect(str(agent.socket))
+            one.sendall(b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n")
+            sockets.append(one)
+        for one in sockets:
+            assert one.recv(65536).startswith(b"HTTP/1.1 200")
+    finally:
+        for one in sockets:
+            one.close()

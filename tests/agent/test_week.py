@@ -1,0 +1,139 @@
+"""A week of an instance's life, an agent running all the time: upgrade, revocation, an outage of two
+days, restarts, a full disk, a key rotation. Never a wrong verdict, never a lost report."""
+
+import json
+import resource
+import signal
+
+import generate
+from support import DAY, Agent, Service, Vendor, wait_for
+
+START = generate.NOW
+STEP = 2 * 3600
+HOUR = 3600
+
+
+class Week:
+    """The story; `acknowledged` is the oracle: what the agent said it has."""
+
+    def __init__(self, place):
+        self.vendor = Vendor(START)
+        self.vendor.issue(life=14 * DAY, status="trialing", trial=True, plan="starter")
+        self.service = Service(self.vendor)
+        keys = json.dumps({"keys": [generate.FIRST.jwk, generate.SECOND.jwk]})
+        self.agent = Agent(place, self.service.url, LICENSE_PUBLIC_KEY=keys,
+                           AGENT_BUFFER_REPORTS=10, LICENSE_ISSUER=generate.ISSUER)
+        self.now = START
+        self.acknowledged = self.refused = 0
+        self.agent.start(now=START)
+        self.settle()
+
+    def settle(self):
+        """Waits until a talk that began now is over, and the agent has read what it brought."""
+        mark = generate.rfc3339(self.now)
+        def over():
+            _, health = self.agent.get("/health")
+            return health["lastTalkAt"] == mark
+        wait_for(over)
+        wait_for(lambda: not self.talking())
+
+    def talking(self):
+        path = f"/proc/{self.agent.process.pid}/task/{self.agent.process.pid}/children"
+        with open(path, encoding="ascii") as children:
+            return children.read().split()
+
+    def step(self):
+        """Two hours later: usage is posted, then reported and the licence refreshed."""
+        self.now += STEP
+        self.vendor.now = self.now
+        self.agent.set_clock(self.now)
+        for devices in (5, 7):
+            status, _ = self.agent.post({"active_devices": devices, "total_devices": 9,
+                                         "counts": {"messages": devices}})
+            assert status in (201, 503)
+            if status == 201:
+                self.acknowledged += devices
+            else:
+                self.refused += 1
+        self.agent.process.send_signal(signal.SIGHUP)
+
+    def go(self, days, verdict, plan):
+        """So many days in which the verdict is this at each look."""
+        for _ in range(int(days * DAY / STEP)):
+            self.step()
+            self.settle()
+            got = wait_for(lambda: self.look(plan))
+            assert got["verdict"] == verdict, (self.now - START, got)
+
+    def look(self, plan):
+        got = self.agent.license()
+        return got if got["plan"] == plan else None
+
+    def restart(self, number):
+        self.agent.stop(number)
+        self.agent.start(now=self.now)
+        self.settle()
+
+    def full_disk(self, full):
+        """Writing to files fails in the running agent, and in what it starts."""
+        limit = 0 if full else resource.RLIM_INFINITY
+        resource.prlimit(self.agent.process.pid, resource.RLIMIT_FSIZE,
+                         (limit, resource.RLIM_INFINITY))
+
+
+def test_a_week(tmp_path):
+    week = Week(tmp_path)
+    vendor, agent = week.vendor, week.agent
+    try:
+        week.go(1, "valid", "starter")
+        # An upgrade is seen at the next refresh.
+        vendor.issue(plan="professional", status="active", life=generate.YEAR, trial=False)
+        week.go(0.5, "valid", "professional")
+        # Answers get lost: the same reports come again, and count once.
+        vendor.lose_answers = 3
+        week.go(0.5, "valid", "professional")
+        # The service is down for two days, in several ways; the agent is restarted in between.
+        vendor.down = 503
+        week.go(0.5, "valid", "professional")
+        agent.stop(signal.SIGKILL)
+        agent.start(now=week.now)
+        vendor.down = "garbage"
+        week.go(0.5, "valid", "professional")
+        week.restart(signal.SIGTERM)
+        vendor.down = 401
+        week.go(1, "valid", "professional")
+        assert len(agent.unsent()) <= 10, "the buffer is bounded"
+        vendor.down = None
+        week.go(0.5, "valid", "professional")
+        assert not agent.unsent()
+        # The disk is full for half a day: what can't be kept isn't acknowledged.
+        week.full_disk(True)
+        for _ in range(6):
+            week.step()
+            assert agent.license()["verdict"] == "valid"
+        assert week.refused == 12
+        week.full_disk(False)
+        week.go(0.5, "valid", "professional")
+        # A new signing key; the old list stays valid, then the new key signs all.
+        vendor.keys = [generate.SECOND, generate.FIRST]
+        vendor.now = week.now
+        vendor.issue()
+        week.go(0.5, "valid", "professional")
+        # A payment fails, then the licence is revoked, then replaced.
+        vendor.issue(status="past_due")
+        week.go(0.25, "grace", "professional")
+        vendor.revoked = [f"lic_{vendor.issued}"]
+        week.go(0.25, "revoked", "professional")
+        vendor.issue(status="active")
+        week.go(0.5, "valid", "professional")
+        assert week.now - START == 6.5 * DAY + 6 * STEP
+    finally:
+        agent.stop()
+        week.service.close()
+    print(f"a week: {len(vendor.reports)} reports, sent {vendor.sends} times, "
+          f"{week.acknowledged} messages acknowledged, {week.refused} posts refused")
+    assert vendor.counted("messages") == week.acknowledged
+    numbers = vendor.numbers()
+    assert numbers[0][0] == 1
+    assert all(after[0] == before[1] + 1 for before, after in zip(numbers, numbers[1:])), numbers
+    assert any(first < last for first, last in numbers), "a day became one report"
