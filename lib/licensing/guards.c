@@ -150,17 +150,19 @@ int64_t
 license_trial_days(struct license *license)
 {
 	const struct license_claims *claims;
-	int64_t left_ms = -1, days = -1;
+	const int64_t day_s = DAY_MS / SECOND_MS;
+	int64_t left_s, days = -1;
 
 	if (license == NULL)
 		return -1;
 	handle_enter(license);
 	claims = signed_claims(license);
 	if (claims && claims->trial.is_trial && claims->trial.expires_at.known) {
-		left_ms = claims->trial.expires_at.ms - license->now_s * SECOND_MS;
-		days = counting_claims(license) == NULL || left_ms <= 0
+		/* In whole seconds, as the clock is: a trial of 14 days begins with 14 days left. */
+		left_s = claims->trial.expires_at.ms / SECOND_MS - license->now_s;
+		days = counting_claims(license) == NULL || left_s <= 0
 		               ? 0
-		               : (left_ms + DAY_MS - 1) / DAY_MS;
+		               : (left_s + day_s - 1) / day_s;
 	}
 	handle_leave(license);
 	return days;

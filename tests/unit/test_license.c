@@ -208,7 +208,7 @@ START_TEST(test_trial_days)
 	claims.status = "trialing";
 	claims.expires_at_s = FORGE_NOW_S + 14 * DAY_S;
 	claims.trial =
-	        (struct license_trial){true, INSTANT_MS(claims.expires_at_s * SECOND_MS)};
+	        (struct license_trial){true, INSTANT_MS(claims.expires_at_s * SECOND_MS + 792)};
 	ck_assert_int_eq(license_set(license, good_token()), LICENSE_OK);
 	ck_assert_int_eq(license_trial_days(license), 14);
 	now_s += 1;
