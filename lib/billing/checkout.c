@@ -338,8 +338,10 @@ checkout_portal(struct operation *operation, const char *customer_id, const char
 		                 "The customer has not bought anything yet; start a checkout.");
 	stripe_form_string(&form, "customer", customer.stripe_customer_id);
 	stripe_form_string(&form, "return_url",
-	                   return_url == NULL ? operation->billing->stripe.base_url
-	                                      : return_url);
+	                   return_url == NULL
+	                           ? arena_printf(task->arena, "%s/checkout/back",
+	                                          operation->billing->stripe.base_url)
+	                           : return_url);
 	ask.form = form.text.data;
 	stripe_client_ask(operation->stripe, task, &ask, &answer);
 	TRY(stripe_client_failure(task, &answer));

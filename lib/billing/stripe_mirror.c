@@ -17,6 +17,7 @@ static const struct column columns[] = {
         COLUMN(struct stripe_mirrored, status),
         COLUMN(struct stripe_mirrored, current_period_ends_at),
         COLUMN(struct stripe_mirrored, cancel_at_period_end),
+        COLUMN(struct stripe_mirrored, cancel_at),
         COLUMN(struct stripe_mirrored, superseded),
         COLUMN_END,
 };
@@ -30,7 +31,7 @@ static const struct column total_columns[] = {COLUMN(struct total, number), COLU
 #define ROW .columns = columns, .row_size = sizeof(struct stripe_mirrored)
 #define MIRRORED                                                                               \
 	"s.customer_id, s.stripe_subscription_id, s.plan, s.status, "                          \
-	"s.current_period_ends_at, s.cancel_at_period_end, s.superseded"
+	"s.current_period_ends_at, s.cancel_at_period_end, s.cancel_at, s.superseded"
 #define FINAL "('canceled', 'incomplete_expired')"
 #define BEST                                                                                   \
 	"(SELECT subscription_id FROM subscriptions WHERE customer_id = $1 ORDER BY "          \

@@ -21,6 +21,7 @@ struct stripe_mirrored {
 	const char *status;
 	struct instant current_period_ends_at;
 	bool cancel_at_period_end;
+	struct instant cancel_at;
 	bool superseded;
 };
 

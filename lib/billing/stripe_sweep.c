@@ -203,6 +203,8 @@ compare_values(struct operation *operation, struct stripe_sweep *sweep,
 	                                                   : ours->current_period_ends_at)},
 	        {"cancel_at_period_end", param_bool(ours->cancel_at_period_end),
 	         param_bool(theirs->cancel_at_period_end)},
+	        {"cancel_at", time_text(arena, ours->cancel_at),
+	         time_text(arena, theirs->cancel_at)},
 	};
 	size_t count = 0;
 

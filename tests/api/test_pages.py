@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-PAGES = {"/checkout/done": "licence follows by itself", "/checkout/canceled": "no money was taken"}
+PAGES = {"/checkout/done": "licence follows by itself", "/checkout/canceled": "no money was taken",
+         "/checkout/back": "reaches your licence by itself"}
 
 
 @pytest.mark.parametrize("path", PAGES)
