@@ -96,7 +96,7 @@ stop status:
 # Everything that must hold. `make check` installs what it needs; check-all assumes it is there.
 SOURCES := $(wildcard app/*/*.[ch] lib/*/*.[ch])
 FORMATTED := $(SOURCES) $(wildcard tests/*/*.[ch])
-.PHONY: check check-all check-unit check-api check-faults lint format format-check layers \
+.PHONY: check check-all check-unit check-api check-stripe check-faults lint clang-check format format-check layers \
 	docs-check compose-check library-check recipes-check bench
 check:
 	@app/stack/packages.sh build run check
@@ -111,6 +111,9 @@ check-unit: unit-tests
 check-api: build
 	@BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q tests/api
 
+check-stripe:
+	@$(PYTHON) -m pytest -q tests/stripe
+
 check-faults: build
 	@BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q tests/faults
 
@@ -121,6 +124,12 @@ lint:
 		'clang-tidy --quiet "$$@" -- -std=c17 $(CPPFLAGS) 2>/dev/null' sh
 	@shellcheck app/*/*.sh conf/*.sh tests/*.sh tests/*/*.sh
 	@echo "lint: cppcheck, clang-tidy and shellcheck are quiet"
+
+# The other compiler's opinion, without its code.
+clang-check:
+	@printf '%s\n' $(filter %.c,$(SOURCES)) $(wildcard tests/unit/*.c) | xargs -n8 \
+		clang -fsyntax-only $(CPPFLAGS) -std=c17 $(filter-out -Wduplicated-cond -Wlogical-op,$(WARNINGS))
+	@echo "clang: no warnings"
 
 format:
 	@clang-format -i $(FORMATTED)
@@ -154,6 +163,6 @@ help:
 	@echo "make run            the whole service on this machine, in the foreground"
 	@echo "make start|stop|status   the same in the background"
 	@echo "make check          every test, on a fresh machine too"
-	@echo "make check-unit check-api check-faults lint format-check layers docs-check   parts of it"
+	@echo "make check-unit check-api check-stripe check-faults lint format-check layers docs-check   parts of it"
 	@echo "make bench          ratios against the machine's own limits; BENCH='--json FILE'"
 	@echo "make build SANITIZE=1, CC=clang    other variants under build/"

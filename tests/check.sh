@@ -1,10 +1,14 @@
 #!/bin/bash
-# All of `make check`: static checks and builds first, then the tests, each part with its own time.
-# What fails stops the run and shows its output. JOBS (default: the cores) bounds the compilers.
+# All of `make check`: what is quick first, then two lanes side by side, each part with its own time:
+# the code by itself, and the service from outside. What fails stops the run and shows its output.
+# JOBS (default: the cores) bounds the compilers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=${JOBS:-$(nproc)}
 make=(make --no-print-directory -s)
+lane=
+log=$(mktemp)
+trap '[[ -z $lane ]] || kill -- -"$lane" 2>/dev/null || true; rm -f "$log"' EXIT
 
 part() {
 	local name=$1 start=$SECONDS
@@ -14,35 +18,45 @@ part() {
 	echo "== $name: $((SECONDS - start)) s"
 }
 
-part "layers and format" "${make[@]}" layers format-check
-part "build with gcc" "${make[@]}" -j"$jobs" build unit-tests
-part "build with clang" "${make[@]}" -j"$jobs" CC=clang build unit-tests
-part "build with sanitizers" "${make[@]}" -j"$jobs" SANITIZE=1 build unit-tests
-part "library" tests/library.sh
-part "recipes" "${make[@]}" recipes-check
-part "documents" "${make[@]}" docs-check compose-check
-part "lint" "${make[@]}" lint
-# Unit tests on one core, the service from outside on the other.
-unit_tests() {
+# The other lane's output comes at its end; its failure ends this one too.
+join_code_lane() {
+	wait "$lane" || {
+		lane=
+		cat "$log"
+		exit 1
+	}
+	lane=
+	grep -v '^{' "$log" # the tests' own log lines are only of use in a failure
+}
+
+service_part() {
+	kill -0 "$lane" 2>/dev/null || [[ -z $lane ]] || join_code_lane
+	part "$@"
+}
+
+code_lane() {
+	part "lint" "${make[@]}" lint
+	part "clang" "${make[@]}" clang-check
 	part "unit tests" "${make[@]}" check-unit
 	part "unit tests, sanitizers" env MUTATIONS=20000 "${make[@]}" SANITIZE=1 check-unit
 	part "unit tests, valgrind" env MUTATIONS=100 tests/unit/run.sh build/release valgrind -q \
 		--error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
+	part "library" tests/library.sh
+	part "recipes" "${make[@]}" recipes-check
 }
 
-log=$(mktemp)
-trap 'kill "$lane" 2>/dev/null || true; rm -f "$log"' EXIT
-unit_tests >"$log" 2>&1 &
+part "layers and format" "${make[@]}" layers format-check
+part "build with gcc" "${make[@]}" -j"$jobs" build unit-tests
+part "build with sanitizers" "${make[@]}" -j"$jobs" SANITIZE=1 build unit-tests
+part "documents" "${make[@]}" docs-check compose-check
+set -m # a lane is a process group, so that all of it can be ended
+code_lane >"$log" 2>&1 &
 lane=$!
-part "API tests" "${make[@]}" check-api
-part "agent tests" "${make[@]}" check-agent
-part "API tests, sanitizers" "${make[@]}" SANITIZE=1 check-api
-wait "$lane" || {
-	cat "$log"
-	exit 1
-}
-grep -v '^{' "$log" # the tests' own log lines are only of use in a failure
-part "agent tests, sanitizers" "${make[@]}" SANITIZE=1 check-agent
-part "fault tests" "${make[@]}" check-faults
-part "fault tests, sanitizers" env FAULT_SECONDS=10 "${make[@]}" SANITIZE=1 check-faults
+set +m
+service_part "API tests" "${make[@]}" check-api
+service_part "API tests, sanitizers" "${make[@]}" SANITIZE=1 check-api
+service_part "stand-in for Stripe" "${make[@]}" check-stripe
+service_part "fault tests" "${make[@]}" check-faults
+service_part "fault tests, sanitizers" env FAULT_SECONDS=10 "${make[@]}" SANITIZE=1 check-faults
+[[ -z $lane ]] || join_code_lane
 echo "everything passed in $SECONDS s"
