@@ -6,6 +6,7 @@
 #include <limits.h>
 
 #include "base/arena.h"
+#include "base/text.h"
 
 static void
 release_tree(void *object)
@@ -65,7 +66,7 @@ json_in_parse_foreign(struct task *task, const char *text, size_t length,
                       struct json_object **out)
 {
 	*out = NULL;
-	if (text == NULL || length > INT_MAX)
+	if (text == NULL || length > INT_MAX || !text_is_utf8(text, length))
 		return false;
 	if (parse_tree(text, length, JSON_IN_FOREIGN_DEPTH, JSON_TOKENER_STRICT, out) != NULL) {
 		json_object_put(*out);

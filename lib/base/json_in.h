@@ -36,9 +36,9 @@ enum fail json_in_parse_object(struct task *task, const char *text, size_t lengt
 /*
  * Text of a service that we trust but that promises less than the gate asks: json-c's strict mode
  * alone, JSON_IN_FOREIGN_DEPTH levels. The last of repeated names counts, a lone surrogate becomes
- * U+FFFD, a string may hold a NUL (its C string ends there) or invalid UTF-8. False, and `out` NULL,
- * when it is no JSON or `text` is NULL; no failure is recorded, as only the caller knows whose
- * fault it is. `null` gives true and NULL.
+ * U+FFFD, a string may hold a NUL (its C string ends there). False, and `out` NULL, when it is no
+ * JSON in UTF-8 (strings go into the database) or `text` is NULL; no failure is recorded, as only
+ * the caller knows whose fault it is. `null` gives true and NULL.
  */
 bool json_in_parse_foreign(struct task *task, const char *text, size_t length,
                            struct json_object **out) MUST_CHECK;
