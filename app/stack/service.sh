@@ -84,8 +84,6 @@ make_operators() {
 		for name in "${STAND_IN_SETTINGS[@]}"; do
 			stripe+=("$name" "${!name}")
 		done
-	else
-		stripe=(STRIPE_WEBHOOK_SECRET "$(webhook_secret)")
 	fi
 	write_env BASE_URL "$BASE_URL" ADMIN_API_KEY "$owner" VIEWER_API_KEY "$viewer" \
 		CA_CERT "$STATE/tls/cert.pem" DATABASE_URL "$DATABASE_URL" \

@@ -1,11 +1,14 @@
 """Who may call what: every route of the service's own table x every kind of caller. What is
 expected follows from the table's two columns by one rule; a route with an unknown entry fails."""
 
+import json
 import subprocess
 
 import pytest
 
+from support.payments import ask, buy, event
 from support.stack import ROOT, VARIANT
+from support.webhook import signed
 
 ROUTES = [tuple(line.split()[:4]) for line in subprocess.run(
     [ROOT / "build" / VARIANT / "billingd", "--routes"], check=True, text=True,
@@ -15,6 +18,8 @@ UNKNOWN = ("none", "garbage", "garbage bearer", "unknown customer key", "unknown
            "basic", "revoked customer", "revoked operator")
 KNOWN = ("owner", "viewer", "own", "own bearer", "other", "wrong scope", "both")
 ADMITTED = (None, None)
+# Only for those who have bought something, and what they have done before.
+OF_BUYERS = {"upgrade": None, "preview": None, "resume": {"at_period_end": True}, "portal": None}
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +84,16 @@ def expected(method, pattern, who, caller):
     return (403, "scope_missing") if caller == "wrong scope" else ADMITTED
 
 
+def make_buyer(stack, customer, pattern):
+    """Buys what a good request of this kind needs."""
+    name = pattern.removeprefix("/api/subscriptions/")
+    if name not in OF_BUYERS:
+        return
+    buy(stack, customer)
+    if OF_BUYERS[name]:
+        assert ask(customer.client, "cancel", customer.id, **OF_BUYERS[name]).status_code == 200
+
+
 def request_for(api, document, customer, method, pattern):
     """Path and body of a good request about the customer."""
     path = pattern.replace(":customer_id", customer.id)
@@ -97,21 +112,28 @@ def request_for(api, document, customer, method, pattern):
     if operation.body is None:
         return path, None
     values = {"email": api.email(), "license": customer.license, "customer_id": customer.id,
-              "reports": [{"customer_id": customer.id}], "id": reported, "reason": "matrix"}
+              "reports": [{"customer_id": customer.id}], "id": reported, "reason": "matrix",
+              "plan": "starter", "new_plan": "enterprise"}
+    if operation.id == "receive_stripe_event":
+        return path, event()
     needed = document.flat(operation.body).get("required", [])
     return path, {name: values[name] for name in needed}
 
 
 @pytest.mark.parametrize("method, pattern, who, scope", ROUTES, ids=lambda value: value)
-def test_matrix(api, document, strangers, figures, method, pattern, who, scope):
+def test_matrix(api, stack, document, strangers, figures, method, pattern, who, scope):
     unexpected = []
     for caller in UNKNOWN + KNOWN:
         for sent in (method, "HEAD") if method == "GET" else (method,):
             customer = api.sign_up()
             path, body = request_for(api, document, customer, method, pattern)
-            headers = credentials(api, strangers, caller, customer, scope)
-            answer = api.nobody.request(sent, path, body=body, headers=headers)
+            headers = dict(credentials(api, strangers, caller, customer, scope))
+            if pattern == "/api/webhooks/stripe":
+                headers.update(signed(json.dumps(body).encode(), stack.webhook_secret))
             status, code = expected(method, pattern, who, caller)
+            if (status, code) == ADMITTED:
+                make_buyer(stack, customer, pattern)
+            answer = api.nobody.request(sent, path, body=body, headers=headers)
             good = answer.status_code < 300 or (
                 pattern == "/api/subscriptions/trial" and
                 answer.json().get("code") == "subscription_exists") \

@@ -10,26 +10,46 @@ from hypothesis import strategies as st
 
 from support.document import load
 from support.generate import EFFORT, Request, mutate
+from support.payments import buy, event
+from support.webhook import signed
 
 OPERATIONS = load().operations
 BROKEN = {400, 404, 405, 409, 413, 414, 415, 422, 431}
+# Only for those who have bought something.
+OF_BUYERS = {"change_plan", "preview_plan", "resume_subscription", "open_portal", "list_invoices"}
 
 
 class Subject:
     """The customer that requests are about; another one when it has been deleted."""
 
-    def __init__(self, api):
-        self.api = api
+    def __init__(self, stack):
+        self.stack = stack
+        self.api = stack.api
         self.customer = None
+        self.buyer = None
 
-    def known(self):
-        """Values that only mean something when they are real."""
+    def of(self, operation):
+        """The customer for this operation."""
         if self.customer is None:
             self.customer = self.api.sign_up()
-        return {"customer_id": self.customer.id, "cursor": self.cursor(),
+        if operation.id not in OF_BUYERS:
+            return self.customer
+        if self.buyer is None:
+            self.buyer = self.api.sign_up()
+            buy(self.stack, self.buyer)
+        return self.buyer
+
+    def known(self, operation):
+        """Values that only mean something when they are real."""
+        customer = self.of(operation)
+        url = f"{self.stack.base_url}/account?a=b#c"
+        return {"customer_id": customer.id, "cursor": self.cursor(),
+                "plan": "professional", "price_id": "price_professional_year",
+                "new_plan": "enterprise", "proration_at": None,
+                "success_url": url, "cancel_url": url, "return_url": url,
                 "reported_at": None, "from": "2025-02-01T00:00:00Z", "to": "2025-02-15",
-                "reports": [{"customer_id": self.customer.id, "report_id": "fuzz"}, {"x": 1}],
-                "license": self.customer.license, "key_id": "key_" + "0" * 24,
+                "reports": [{"customer_id": customer.id, "report_id": "fuzz"}, {"x": 1}],
+                "license": customer.license, "key_id": "key_" + "0" * 24,
                 "If-None-Match": '"lic_0"'}
 
     def cursor(self):
@@ -45,7 +65,23 @@ class Subject:
 @pytest.fixture(scope="module")
 def subject(stack):
     """One for the whole module: requests find what others have left."""
-    return Subject(stack.api)
+    return Subject(stack)
+
+
+def sign(request, stack):
+    """An event counts by its signature."""
+    if request.operation.id == "receive_stripe_event":
+        request.headers.update(signed(request.data, stack.webhook_secret))
+
+
+def good_request(data, document, subject, operation):
+    """One that is as good as it can be."""
+    request = Request(data.draw, document, operation, subject.known(operation))
+    if operation.id == "receive_stripe_event":
+        request.body = {**request.body, **event()}
+        request.data = json.dumps(request.body).encode()
+    sign(request, subject.stack)
+    return request
 
 
 def send(client, request, method=None):
@@ -58,7 +94,7 @@ def send(client, request, method=None):
 @settings(max_examples=20 * EFFORT)
 @given(data=st.data())
 def test_good_requests(api, document, subject, figures, operation, data):
-    request = Request(data.draw, document, operation, subject.known())
+    request = good_request(data, document, subject, operation)
     if "Idempotency-Key" in request.headers:
         request.headers["Idempotency-Key"] += uuid.uuid4().hex
         request.headers["Idempotency-Key"] = request.headers["Idempotency-Key"][-255:]
@@ -79,7 +115,7 @@ def test_good_requests(api, document, subject, figures, operation, data):
 @settings(max_examples=40 * EFFORT)
 @given(data=st.data())
 def test_broken_requests(api, document, subject, figures, operation, data):
-    request = Request(data.draw, document, operation, subject.known())
+    request = good_request(data, document, subject, operation)
     for _ in range(data.draw(st.integers(1, 2))):
         mutate(data.draw, request)
         try:
@@ -88,6 +124,8 @@ def test_broken_requests(api, document, subject, figures, operation, data):
             break
         if not isinstance(request.body, dict):
             break
+    if data.draw(st.booleans()):
+        sign(request, subject.stack)
     answer = send(api.owner, request)
     subject.forget(answer, operation)
     figures["generated requests"] = figures.get("generated requests", 0) + 1
@@ -105,7 +143,7 @@ def test_broken_requests(api, document, subject, figures, operation, data):
 def test_any_caller_any_method(api, document, subject, stack, data):
     draw = data.draw
     operation = draw(st.sampled_from(OPERATIONS))
-    request = Request(draw, document, operation, subject.known())
+    request = good_request(data, document, subject, operation)
     method = draw(st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]))
     client = draw(st.sampled_from([api.nobody, api.viewer, api.keyed(subject.customer.api_key),
                                    api.keyed("x"), api.bearer(stack.viewer_key[:-1])]))

@@ -1,6 +1,7 @@
 """The OpenAPI document: sound in itself, the same as the table of routes, and true."""
 
 import subprocess
+import uuid
 
 import jsonschema
 import pytest
@@ -214,6 +215,29 @@ def test_health_and_readiness(api):
     assert expect(api.nobody.get("/health"), 200)["status"] == "healthy"
     ready = expect(api.nobody.get("/health/ready"), 200)
     assert ready["status"] == "ready" and all(c["ok"] for c in ready["checks"].values())
+    assert set(ready["checks"]) == {"database", "migrations", "signing_key", "clock", "jobs",
+                                    "stripe"}
+
+
+@pytest.mark.parametrize("state, received, detail", [
+    ("parked", "0 seconds", "1 events and 0 calls are parked"),
+    ("pending", "16 minutes", "events have waited too long"),
+    ("pending", "14 minutes", None)])
+def test_events_that_wait_degrade_the_readiness(api, stack, state, received, detail):
+    """The host stays in use: its licences are as good as before."""
+    event = f"evt_{uuid.uuid4().hex}"
+    stack.sql("INSERT INTO stripe_events (event_id, type, livemode, received_at, origin, family, "
+              "subject, state, next_try_at) VALUES "
+              f"('{event}', 'invoice.paid', false, now() - interval '{received}', 'webhook', "
+              f"'invoice', 'in_none', '{state}', "
+              f"CASE WHEN '{state}' = 'pending' THEN now() + interval '1 hour' END)")
+    try:
+        ready = expect(api.nobody.get("/health/ready"), 200)
+    finally:
+        stack.sql(f"DELETE FROM stripe_events WHERE event_id = '{event}'")
+    assert ready["status"] == ("degraded" if detail else "ready")
+    assert ready["checks"]["stripe"] == {"ok": not detail,
+                                         "detail": detail or "events are dealt with"}
 
 
 @pytest.mark.parametrize("name", ["billing_requests_total", "billing_workers"])

@@ -17,8 +17,8 @@ def test_a_stack_for_tests_knows_its_stand_in(stack, stripe):
     for sold in PRICES.values():
         for price, amount in sold.values():
             assert stripe.call("GET", f"/v1/prices/{price}")["unit_amount"] == amount
-    stripe.call("POST", "/v1/customers", {"email": "jane@example.com"})
-    event, = stripe.events("customer.created")
+    made = stripe.call("POST", "/v1/customers", {"email": "jane@example.com"})
+    event, = stripe.events("customer.created", made["id"])
     stripe.wait(lambda: any(one["event"] == event["id"] for one in stripe.deliveries()))
     url = f"https://localhost:{stack.https_port}/api/webhooks/stripe"
     assert {one["url"] for one in stripe.deliveries()} == {url}

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import types
 
 import pytest
 import requests
@@ -51,6 +52,7 @@ def fake_stack(folder, **logs):
     """A stack that never ran, with these logs."""
     stack = object.__new__(Stack)
     stack.run_dir, stack.secrets = folder, {"gba_" + "a" * 64}
+    stack.stripe = types.SimpleNamespace(secret_key="sk_test_x")
     stack.webhook_secret, stack.mail_domain = "whsec_x", "mail-x.example"
     (folder / "log").mkdir()
     (folder / "keys").mkdir()
@@ -69,6 +71,7 @@ def test_good_logs_pass(tmp_path):
     ("billingd_log", '{"key":"gba_' + "a" * 64 + '"}'), ("billingd_log", '{"a":"MIIBODY"}'),
     ("billingd_log", '{"a":"jane@mail-x.example"}'), ("postgres_log", "ERROR:  syntax error at"),
     ("postgres_log", 'ERROR:  column "x" does not exist'), ("postgres_log", "whsec_x"),
+    ("billingd_log", '{"a":"sk_test_x"}'),
     ("billingctl_log", "==1==ERROR: AddressSanitizer: heap-use-after-free"),
     ("postgres_log", "x.c:1:2: runtime error: signed integer overflow")])
 def test_bad_logs_do_not(tmp_path, log, line):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from support.client import expect
 from support.document import load
+from support.payments import buy
 
 # Operations that name a customer, by where they name it.
 BY_PATH = [o for o in load().operations if "{customer_id}" in o.path]
@@ -20,9 +21,13 @@ BY_BODY = [o for o in load().operations if o.body is not None and
 class Tenant:
     """A customer with everything that a customer can have, and all words that give it away."""
 
-    def __init__(self, api, name):
+    def __init__(self, stack, name):
+        api = stack.api
         self.company = f"{name} {uuid.uuid4().hex}"
         customer = api.sign_up(company_name=self.company)
+        bought = buy(stack, customer)
+        invoice, = expect(customer.client.get(f"/api/subscriptions/{customer.id}/invoices"),
+                          200)["invoices"]
         self.id, self.email = customer.id, customer.email
         self.keys = [customer.api_key] + [api.mint(customer, *scopes)[0] for scopes in (
             ("license",), ("usage",), ("billing",), ("license", "usage", "billing"))]
@@ -43,13 +48,17 @@ class Tenant:
                       *self.key_ids, *self.keys, minted["api_key"], *tokens,
                       *(token.split(".")[2] for token in tokens),
                       *(jwt.decode(token, options={"verify_signature": False})["jti"]
-                        for token in tokens)}
+                        for token in tokens),
+                      stack.sql("SELECT stripe_customer_id FROM customers WHERE customer_id = "
+                                f"'{self.id}'"),
+                      bought["stripe_subscription_id"], invoice["id"], invoice["number"],
+                      invoice["hosted_invoice_url"]}
 
     def state(self, stack):
         """All rows about the tenant but for what being asked changes."""
         return [stack.sql(f"SELECT * FROM {table} t WHERE customer_id = '{self.id}' ORDER BY t::text")
                 for table in ("customers", "subscriptions", "licenses", "trial_redemptions",
-                              "audit_log")] + [
+                              "audit_log", "invoices", "stripe_calls", "stripe_events")] + [
             stack.sql("SELECT key_id, name, scopes, revoked_at FROM api_keys WHERE customer_id = "
                       f"'{self.id}' ORDER BY 1")]
 
@@ -57,7 +66,7 @@ class Tenant:
 @pytest.fixture(scope="module")
 def tenants(stack):
     """A, whose credentials are used, and B, whose data is asked for."""
-    return Tenant(stack.api, "Alpha"), Tenant(stack.api, "Bravo")
+    return Tenant(stack, "Alpha"), Tenant(stack, "Bravo")
 
 
 def assert_nothing_of(tenant, answer):
@@ -75,6 +84,16 @@ def credential(draw, tenant):
 
 BODIES = [None, {}, {"company_name": "Mallory"}, {"email": "mallory@example.com"},
           {"name": "mallory"}, {"scopes": ["usage"]}, {"reason": "mallory"}]
+
+# What bodies that name a customer need besides.
+NEEDED = {"plan": "starter", "new_plan": "starter"}
+
+
+def about(operation, tenant):
+    """A good body of the operation that names the tenant."""
+    needed = set(load().flat(operation.body)["required"])
+    return {"customer_id": tenant.id,
+            **{name: value for name, value in NEEDED.items() if name in needed}}
 
 
 @settings(max_examples=150)
@@ -113,8 +132,8 @@ def test_nothing_by_body(api, tenants, data):
     headers = credential(draw, alpha)
     if draw(st.booleans()):
         headers["Idempotency-Key"] = draw(st.sampled_from([bravo.idempotency_key, bravo.company]))
-    answer = api.nobody.request(operation.method, operation.path,
-                                body={"customer_id": bravo.id}, headers=headers)
+    answer = api.nobody.request(operation.method, operation.path, body=about(operation, bravo),
+                                headers=headers)
     assert answer.status_code in (403, 404), answer.text
     assert answer.json()["code"] in ("scope_missing", "customer_not_found")
     assert_nothing_of(bravo, answer)
@@ -191,6 +210,7 @@ def test_all_that_changes_nothing_of_the_other(api, stack, tenants):
             path = path.replace("{key_id}", bravo.key_ids[0])
             answer = api.nobody.request(operation.method, path, headers={"X-API-Key": key})
             assert answer.status_code == 404
-        api.nobody.post("/api/subscriptions/trial", {"customer_id": bravo.id},
-                        headers={"X-API-Key": key})
+        for operation in BY_BODY:
+            api.nobody.request(operation.method, operation.path, headers={"X-API-Key": key},
+                               body=about(operation, bravo))
     assert bravo.state(stack) == before

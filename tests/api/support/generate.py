@@ -154,7 +154,7 @@ def _mutate_query(draw, request):
 
 
 def _member(draw, request):
-    return draw(st.sampled_from(sorted(request.schema["properties"]) or ["x"]))
+    return draw(st.sampled_from(sorted(request.schema.get("properties", {})) or ["x"]))
 
 
 def _mutate_drop(draw, request):
@@ -180,7 +180,7 @@ def _mutate_type(draw, request):
 
 def _mutate_bound(draw, request):
     name = _member(draw, request)
-    limit = request.schema["properties"].get(name, {}).get("maxLength", 3)
+    limit = request.schema.get("properties", {}).get(name, {}).get("maxLength", 3)
     request.body[name] = draw(st.sampled_from(["", " ", "x" * (limit + 1), "é" * (limit + 1), [],
                                                ["license"] * 4, None, "\u0085", "a\u0000b", "\x7f"]))
     _write(request)

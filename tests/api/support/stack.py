@@ -118,11 +118,22 @@ class Stack:
         self.stripe_log = open(self.place / "stripe.log", "ab")
         self.stripe = StandIn(prices=prices, data_file=self.place / "stripe.data",
                               log=self.stripe_log)
-        known = {"STRIPE_API_BASE": self.stripe.url, "STRIPE_SECRET_KEY": self.stripe.secret_key,
-                 "STRIPE_WEBHOOK_SECRET": self.stripe.webhook_secret}
+        known = {"STRIPE_API_BASE": self.stripe.url}
+        for name, secret in (("STRIPE_SECRET_KEY", self.stripe.secret_key),
+                             ("STRIPE_WEBHOOK_SECRET", self.stripe.webhook_secret)):
+            known[name + "_FILE"] = str(self.keep_secret(name, secret))
         for plan, sold in PRICES.items():
             known[f"STRIPE_PRICE_{plan.upper()}"] = ",".join(price for price, _ in sold.values())
         self.settings = {**known, **self.settings}
+
+    def keep_secret(self, name, secret):
+        """Writes the secret down for the service's user alone; the file's path."""
+        path = self.place / name
+        path.touch(0o600)
+        path.write_text(secret + "\n", encoding="ascii")
+        if os.geteuid() == 0:
+            shutil.chown(path, "www-data", "www-data")
+        return path
 
     def _connect_stripe(self):
         """It can trust our certificate only now that there is one."""
@@ -169,8 +180,8 @@ class Stack:
         self.viewer_key = values["VIEWER_API_KEY"]
         self.ca_cert = values["CA_CERT"]
         self.database_url = values["DATABASE_URL"]
-        self.webhook_secret = self.settings.get("STRIPE_WEBHOOK_SECRET",
-                                                values["STRIPE_WEBHOOK_SECRET"])
+        self.webhook_secret = self.stripe.webhook_secret if self.stripe else \
+            values.get("STRIPE_WEBHOOK_SECRET")
         self.pid_file = Path(values["BILLINGD_PID_FILE"])
         self.socket = Path(values["BILLING_SOCKET"])
         self.stripe_socket = Path(values["BILLING_STRIPE_SOCKET"])
@@ -241,8 +252,8 @@ class Stack:
         """Texts that must never be seen in a log."""
         pem = (self.run_dir / "keys/private-key.pem").read_text(encoding="ascii")
         body = [line for line in pem.splitlines() if line and not line.startswith("-----")]
-        keys = {self.stripe.secret_key} if self.stripe else set()
-        return {*body, *keys, self.webhook_secret, self.mail_domain}
+        stripe = {self.stripe.secret_key, self.webhook_secret} if self.stripe else set()
+        return {*body, *stripe, self.mail_domain}
 
     def check_logs(self):
         """Asserts what must hold for every log of every run."""
