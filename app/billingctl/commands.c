@@ -37,6 +37,28 @@ static const struct ctl_option license_verify_options[] = {
         {0},
 };
 
+static const struct ctl_option stripe_events_options[] = {
+        {"--state", "pending|done|ignored|parked", "only those (default: all)"},
+        {"--limit", "N", "how many, 1 to 1000 (default: 50)"},
+        {0},
+};
+
+static const struct ctl_option stripe_calls_options[] = {
+        {"--limit", "N", "how many, 1 to 1000 (default: 50)"},
+        {0},
+};
+
+static const struct ctl_option stripe_retry_options[] = {
+        {"--all", NULL, "all parked events and all parked calls"},
+        {0},
+};
+
+static const struct ctl_option stripe_reconcile_options[] = {
+        {"--dry-run", NULL, "only look, change nothing"},
+        {"--days", "N", "look so far back for events, 1 to 30 (default: 3 or more)"},
+        {0},
+};
+
 const struct command ctl_commands[] = {
         {.group = "migrate",
          .name = "status",
@@ -131,6 +153,43 @@ const struct command ctl_commands[] = {
          .options = license_verify_options,
          .exits = license_verify_exits,
          .run = run_license_verify},
+        {.group = "stripe",
+         .name = "events",
+         .summary = "List what Stripe told us, newest first",
+         .options = stripe_events_options,
+         .needs = CTL_DATABASE,
+         .run = run_stripe_events},
+        {.group = "stripe",
+         .name = "show",
+         .argument = "EVENT",
+         .summary = "Show an event and, while it is kept, what Stripe sent",
+         .needs = CTL_DATABASE,
+         .run = run_stripe_show},
+        {.group = "stripe",
+         .name = "calls",
+         .summary = "List what we asked of Stripe in vain: the parked calls",
+         .options = stripe_calls_options,
+         .needs = CTL_DATABASE,
+         .run = run_stripe_calls},
+        {.group = "stripe",
+         .name = "retry",
+         .argument = "[EVENT|call:N]",
+         .summary = "Try parked events and calls again",
+         .details = "A call is asked anew, with a new idempotency key. Other events than "
+                    "parked ones\nmay be named too: what they are about is fetched again.\n",
+         .options = stripe_retry_options,
+         .needs = CTL_DATABASE,
+         .run = run_stripe_retry},
+        {.group = "stripe",
+         .name = "reconcile",
+         .summary = "Compare with Stripe now, and repair what differs",
+         .details = "Prints a line for each difference: what, id, customer, ours -> theirs. "
+                    "billingd\nrepairs them; it compares by itself too: events every quarter "
+                    "of an hour,\nsubscriptions every night.\n",
+         .options = stripe_reconcile_options,
+         .exits = stripe_reconcile_exits,
+         .needs = CTL_DATABASE | CTL_STRIPE,
+         .run = run_stripe_reconcile},
         {.group = "doctor",
          .summary = "Look for everything that could be wrong, and name each cure",
          .details = "Changes nothing. Exit status 1 if something is wrong.\n",

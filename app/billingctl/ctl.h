@@ -17,12 +17,13 @@ enum ctl_need {
 	CTL_DATABASE = 2 | CTL_SETTINGS, /* reached, and migrated */
 	CTL_RULES = 4 | CTL_SETTINGS,    /* plans and policy */
 	CTL_KEYS = 8 | CTL_RULES,        /* the signing key */
+	CTL_STRIPE = 16 | CTL_RULES,     /* a key of Stripe's; nothing is asked yet */
 };
 
-/* One option of a command; it takes a value. */
+/* One option of a command. */
 struct ctl_option {
 	const char *name;  /* "--role" */
-	const char *value; /* what stands for its value in the help */
+	const char *value; /* what stands for its value in the help; NULL: it takes none */
 	const char *meaning;
 };
 
@@ -37,7 +38,8 @@ struct ctl;
 struct command {
 	const char *group;                /* "keys" */
 	const char *name;                 /* "rotate"; NULL when the group is the command */
-	const char *argument;             /* its one argument in the help; NULL: none */
+	const char *argument;             /* its one argument in the help, in [] when it may be
+	                                   * left out; NULL: none */
 	const char *summary;              /* one line */
 	const char *details;              /* lines for --help, or NULL */
 	const struct ctl_option *options; /* ended by a NULL name; NULL: none */
@@ -66,7 +68,7 @@ struct ctl {
 /* THE table, ended by a NULL group. */
 extern const struct command ctl_commands[];
 
-/* The option's value, NULL when it was not given. */
+/* The option's value, "" for one that takes none, NULL when it was not given. */
 const char *ctl_option(const struct ctl *ctl, const char *name);
 
 /* An argument is wrong: FAIL_INVALID "usage", which ends the process with CTL_BAD_USAGE. */
@@ -80,6 +82,7 @@ void ctl_print_help(const struct ctl *ctl);
 enum fail ctl_read_settings(struct ctl *ctl) MUST_CHECK;
 enum fail ctl_open_database(struct ctl *ctl) MUST_CHECK; /* without looking at migrations */
 enum fail ctl_require_schema(struct ctl *ctl) MUST_CHECK;
+enum fail ctl_open_stripe(struct ctl *ctl) MUST_CHECK; /* "stripe_not_configured" */
 enum fail ctl_prepare(struct ctl *ctl, unsigned int needs) MUST_CHECK;
 void ctl_release(struct ctl *ctl);
 
@@ -92,6 +95,9 @@ enum fail ctl_commit_key(struct ctl *ctl, const char *secret) MUST_CHECK;
 /* The whole of a file, or of stdin for "-", without NUL; at most `limit` bytes. */
 enum fail ctl_read_text(struct ctl *ctl, const char *path, size_t limit,
                         const char **out) MUST_CHECK;
+
+/* The number that --limit gives, at most 1000, else `*limit` stays. */
+enum fail ctl_limit(struct ctl *ctl, int64_t *limit) MUST_CHECK;
 
 enum fail run_migrate_status(struct ctl *ctl) MUST_CHECK;
 enum fail run_migrate_up(struct ctl *ctl) MUST_CHECK;
@@ -106,9 +112,15 @@ enum fail run_customer_show(struct ctl *ctl) MUST_CHECK;
 enum fail run_customer_list(struct ctl *ctl) MUST_CHECK;
 enum fail run_license_issue(struct ctl *ctl) MUST_CHECK;
 enum fail run_license_verify(struct ctl *ctl) MUST_CHECK;
+enum fail run_stripe_events(struct ctl *ctl) MUST_CHECK;
+enum fail run_stripe_show(struct ctl *ctl) MUST_CHECK;
+enum fail run_stripe_calls(struct ctl *ctl) MUST_CHECK;
+enum fail run_stripe_retry(struct ctl *ctl) MUST_CHECK;
+enum fail run_stripe_reconcile(struct ctl *ctl) MUST_CHECK;
 enum fail run_doctor(struct ctl *ctl) MUST_CHECK;
 
-/* The exit statuses of license verify. */
+/* The exit statuses of license verify and of stripe reconcile. */
 extern const struct ctl_exit license_verify_exits[];
+extern const struct ctl_exit stripe_reconcile_exits[];
 
 #endif

@@ -10,7 +10,7 @@
 #include "billing/licenses.h"
 #include "billingctl/output.h"
 
-enum { EMAIL_MAX = 254, COMPANY_MAX = 200, LIMIT_MAX = 1000 };
+enum { EMAIL_MAX = 254, COMPANY_MAX = 200 };
 
 static void
 put_customer(struct output *output, const struct customer *customer)
@@ -97,13 +97,10 @@ run_customer_list(struct ctl *ctl)
 	struct customer_filter filter = {.email = ctl_option(ctl, "--email"),
 	                                 .query = ctl_option(ctl, "--query"),
 	                                 .limit = 50};
-	const char *limit = ctl_option(ctl, "--limit");
 	const struct customer *customers = NULL;
 	size_t count = 0;
 
-	if (limit != NULL && (!text_parse_int(limit, &filter.limit) || filter.limit < 1 ||
-	                      filter.limit > LIMIT_MAX))
-		return ctl_usage(ctl, "--limit must be a number from 1 to 1000");
+	TRY(ctl_limit(ctl, &filter.limit));
 	if (filter.email != NULL)
 		TRY(check_text(ctl, "--email", filter.email, EMAIL_MAX, NULL));
 	if (filter.query != NULL)

@@ -39,17 +39,21 @@ take_word(struct ctl *ctl, const char *word)
 	return FAIL_NONE;
 }
 
-/* Where the value of that option goes to; NULL for an unknown one. */
+/* Where the value of that option goes to; NULL for an unknown one. `*bare` is whether it takes
+ * none. */
 static const char **
-find_option(struct ctl *ctl, const char *name)
+find_option(struct ctl *ctl, const char *name, bool *bare)
 {
 	const struct ctl_option *options = ctl->command == NULL ? NULL : ctl->command->options;
 
+	*bare = false;
 	if (strcmp(name, "--config") == 0)
 		return &ctl->config;
 	for (size_t i = 0; options != NULL && options[i].name != NULL; i++)
-		if (strcmp(options[i].name, name) == 0)
+		if (strcmp(options[i].name, name) == 0) {
+			*bare = options[i].value == NULL;
 			return &ctl->values[i];
+		}
 	return NULL;
 }
 
@@ -82,14 +86,20 @@ take_option(struct ctl *ctl, const char *word, const char *next, bool *took_next
 	size_t length = strcspn(word, "=");
 	const char *name = arena_copy_bytes(ctl->task.arena, word, length);
 	const char **value;
+	bool bare;
 
 	if (take_switch(ctl, word))
 		return FAIL_NONE;
-	value = find_option(ctl, name);
+	value = find_option(ctl, name, &bare);
 	if (value == NULL)
 		return ctl_usage(ctl, "there is no option %s here", name);
 	if (*value != NULL)
 		return ctl_usage(ctl, "%s is given twice", name);
+	if (bare) {
+		*value = "";
+		return word[length] == '\0' ? FAIL_NONE
+		                            : ctl_usage(ctl, "%s takes no value", name);
+	}
 	*took_next = word[length] != '=';
 	*value = *took_next ? next : word + length + 1;
 	return *value == NULL ? ctl_usage(ctl, "%s needs a value", name) : FAIL_NONE;
@@ -118,7 +128,8 @@ parse(struct ctl *ctl, char **words)
 		return ctl_usage(ctl, ctl->group == NULL
 		                              ? "a command is missing"
 		                              : "the rest of the command is missing");
-	if (ctl->command->argument != NULL && ctl->argument == NULL)
+	if (ctl->command->argument != NULL && ctl->argument == NULL &&
+	    *ctl->command->argument != '[')
 		return ctl_usage(ctl, "%s is missing", ctl->command->argument);
 	return FAIL_NONE;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/json_in.h"
 #include "base/json_out.h"
 #include "base/text.h"
 
@@ -38,11 +39,10 @@ output_new(struct ctl *ctl)
 	        .task = &ctl->task, .json = ctl->json, .record = record, .current = record};
 }
 
-/* No value may move the terminal's cursor. */
-static const char *
-printable(struct arena *arena, const char *value)
+const char *
+output_printable(struct arena *arena, const char *value)
 {
-	char *copy = arena_copy(arena, value);
+	char *copy = arena_copy(arena, value == NULL ? "-" : value);
 
 	for (char *byte = copy; *byte != '\0'; byte++)
 		if ((unsigned char)*byte < 0x20 || *byte == 0x7f)
@@ -70,7 +70,7 @@ output_text(struct output *output, const char *name, const char *value)
 		return;
 	}
 	json_out_quote(&quoted, value);
-	add(output, name, printable(output->task->arena, value), quoted.data);
+	add(output, name, output_printable(output->task->arena, value), quoted.data);
 }
 
 void
@@ -101,6 +101,34 @@ void
 output_raw(struct output *output, const char *name, const char *value)
 {
 	add(output, name, NULL, value);
+}
+
+void
+output_tree(struct output *output, const char *name, struct json_object *value)
+{
+	const int shape = JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+	                  JSON_C_TO_STRING_NOSLASHESCAPE;
+	struct arena *arena = output->task->arena;
+
+	if (value == NULL) {
+		output_raw(output, name, "null");
+		return;
+	}
+	output_raw(output, name,
+	           arena_copy(arena, json_object_to_json_string_ext(
+	                                     value, JSON_C_TO_STRING_NOSLASHESCAPE)));
+	output_tail(output, arena_copy(arena, json_object_to_json_string_ext(value, shape)));
+}
+
+void
+output_tail(struct output *output, const char *lines)
+{
+	char *copy = arena_copy(output->task->arena, lines);
+
+	for (char *byte = copy; *byte != '\0'; byte++)
+		if (((unsigned char)*byte < 0x20 && *byte != '\n') || *byte == 0x7f)
+			*byte = '?';
+	output->tail = copy;
 }
 
 void
@@ -239,6 +267,8 @@ output_print(struct output *output)
 	} else {
 		print_table(output->rows);
 		print_lines(output->record);
+		if (output->tail != NULL)
+			puts(output->tail);
 	}
 	return output_flush(output->task);
 }

@@ -7,6 +7,7 @@
 #include "billingctl/ctl.h"
 
 struct cell;
+struct json_object;
 
 /* Named values in order. */
 struct line {
@@ -24,6 +25,7 @@ struct output {
 	const char *list;     /* the list's name, or NULL */
 	struct line *rows;
 	struct line *last;
+	const char *tail; /* for people, behind everything else; or NULL */
 };
 
 struct output output_new(struct ctl *ctl);
@@ -35,6 +37,14 @@ void output_bool(struct output *output, const char *name, bool value);
 void output_time(struct output *output, const char *name, struct instant value);
 /* JSON text, for JSON only. */
 void output_raw(struct output *output, const char *name, const char *value);
+
+/* A tree, which people get behind everything else; NULL is null. */
+void output_tree(struct output *output, const char *name, struct json_object *value);
+/* Lines for people only, behind everything else. */
+void output_tail(struct output *output, const char *lines);
+
+/* A copy in which no byte moves the terminal's cursor; NULL becomes "-". */
+const char *output_printable(struct arena *arena, const char *value);
 
 void output_list(struct output *output, const char *name);
 void output_row(struct output *output);

@@ -11,8 +11,11 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "billingctl/ctl.h"
 #include "db/migrations.h"
+
+enum { LIMIT_MAX = 1000 };
 
 enum fail
 ctl_usage(struct ctl *ctl, const char *format, ...)
@@ -90,6 +93,24 @@ ctl_require_schema(struct ctl *ctl)
 	        pending, count);
 }
 
+enum fail
+ctl_open_stripe(struct ctl *ctl)
+{
+	const struct app_settings *settings = &ctl->settings;
+	const struct stripe_client_options options =
+	        app_settings_stripe(settings, settings->stripe_deadline_ms);
+
+	if (*settings->stripe_secret_key == '\0')
+		return task_fail(&ctl->task, FAIL_UNAVAILABLE, "stripe_not_configured",
+		                 "Nothing is sold through Stripe: STRIPE_SECRET_KEY isn't set "
+		                 "(nor STRIPE_SECRET_KEY_FILE).");
+	ctl->operation.stripe = stripe_client_new(&options);
+	if (ctl->operation.stripe == NULL)
+		return task_fail(&ctl->task, FAIL_INTERNAL, "internal_error",
+		                 "libcurl can't be had.");
+	return FAIL_NONE;
+}
+
 /* A CTL_DATABASE means CTL_SETTINGS too: has() looks at the bit that it adds. */
 static bool
 has(unsigned int needs, unsigned int bit)
@@ -112,12 +133,13 @@ ctl_prepare(struct ctl *ctl, unsigned int needs)
 		TRY(ctl_open_database(ctl));
 		TRY(ctl_require_schema(ctl));
 	}
-	return FAIL_NONE;
+	return has(needs, CTL_STRIPE & ~CTL_RULES) ? ctl_open_stripe(ctl) : FAIL_NONE;
 }
 
 void
 ctl_release(struct ctl *ctl)
 {
+	stripe_client_free(ctl->operation.stripe);
 	license_keys_release(&ctl->billing.keys);
 	db_free(ctl->operation.db);
 }
@@ -136,6 +158,17 @@ ctl_commit_key(struct ctl *ctl, const char *secret)
 	if (path != NULL && kind != FAIL_NONE && kind != FAIL_UNCERTAIN)
 		(void)unlink(path);
 	return kind;
+}
+
+enum fail
+ctl_limit(struct ctl *ctl, int64_t *limit)
+{
+	const char *value = ctl_option(ctl, "--limit");
+
+	if (value != NULL &&
+	    (!text_parse_int(value, limit) || *limit < 1 || *limit > LIMIT_MAX))
+		return ctl_usage(ctl, "--limit must be a number from 1 to 1000");
+	return FAIL_NONE;
 }
 
 enum fail

@@ -20,11 +20,9 @@ enum { ARENA_LIMIT = 64 * 1024 * 1024 };
 
 /* One attempt of a call of Stripe, and how long a transaction may stand still for such calls.
  * Requests have a deadline for all of them (STRIPE_DEADLINE_MS), jobs have their own. */
-static const int64_t stripe_connect_ms = 5000;
 static const int64_t request_attempt_ms = 8000;
 static const int64_t job_attempt_ms = 30000;
 static const int64_t job_pause_ms = 120000;
-static const int64_t stripe_retries = 2; /* as the official SDK has it */
 
 struct generation *
 generation_load(const char *config_path, int64_t number,
@@ -166,15 +164,8 @@ make_stripe(const struct child *child)
 	int64_t request_ms =
 	        request_attempt_ms < deadline_ms ? request_attempt_ms : deadline_ms;
 	bool in_job = child->role->stripe == STRIPE_IN_JOBS;
-	const struct stripe_client_options options = {
-	        .api_base = settings->stripe_api_base,
-	        .secret_key = settings->stripe_secret_key,
-	        .api_version = settings->stripe_api_version,
-	        .ca_file = *settings->stripe_ca_file == '\0' ? NULL : settings->stripe_ca_file,
-	        .max_retries = stripe_retries,
-	        .connect_timeout_ms = stripe_connect_ms,
-	        .attempt_timeout_ms = in_job ? job_attempt_ms : request_ms,
-	};
+	const struct stripe_client_options options =
+	        app_settings_stripe(settings, in_job ? job_attempt_ms : request_ms);
 	struct stripe_client *client;
 
 	if (child->role->stripe == STRIPE_NEVER || *settings->stripe_secret_key == '\0')

@@ -8,6 +8,9 @@
 #include "base/log.h"
 #include "base/text.h"
 
+static const int64_t stripe_connect_ms = 5000;
+static const int64_t stripe_retries = 2; /* as the official SDK has it */
+
 static const char *const expiry_choices[] = {"ttl", "paid_through", NULL};
 static const char *const downgrade_choices[] = {"now", "period_end", NULL};
 static const char *const second_choices[] = {"report", "cancel", NULL};
@@ -210,6 +213,20 @@ app_settings_db(const struct app_settings *settings, const char *name)
 	        .prepared = settings->db_prepared,
 	        .statement_timeout_ms = settings->db_statement_timeout_ms,
 	        .application_name = name,
+	};
+}
+
+struct stripe_client_options
+app_settings_stripe(const struct app_settings *settings, int64_t attempt_ms)
+{
+	return (struct stripe_client_options){
+	        .api_base = settings->stripe_api_base,
+	        .secret_key = settings->stripe_secret_key,
+	        .api_version = settings->stripe_api_version,
+	        .ca_file = *settings->stripe_ca_file == '\0' ? NULL : settings->stripe_ca_file,
+	        .max_retries = stripe_retries,
+	        .connect_timeout_ms = stripe_connect_ms,
+	        .attempt_timeout_ms = attempt_ms,
 	};
 }
 

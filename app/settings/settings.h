@@ -6,6 +6,7 @@
 
 #include "base/settings.h"
 #include "billing/operation.h"
+#include "billing/stripe_client.h"
 #include "db/db.h"
 
 struct app_settings {
@@ -59,6 +60,10 @@ enum fail app_settings_load(struct task *task, const char *path,
 
 /* How to reach the database; `name` is what PostgreSQL shows of the connection. */
 struct db_options app_settings_db(const struct app_settings *settings, const char *name);
+
+/* How to ask Stripe; an attempt at a call may take so long. */
+struct stripe_client_options app_settings_stripe(const struct app_settings *settings,
+                                                 int64_t attempt_ms);
 
 /* Plans and policy, which need no secret. The keys stay empty. */
 enum fail app_settings_rules(struct task *task, const struct app_settings *settings,

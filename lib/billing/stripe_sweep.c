@@ -269,6 +269,29 @@ compare_subscription(struct operation *operation, struct stripe_sweep *sweep,
 	return repair(operation, sweep, theirs.id, customer_id, "sweep.subscription");
 }
 
+static void
+release_json(void *object)
+{
+	json_object_put(object);
+}
+
+/* Which subscriptions Stripe's list had: in their rows, or where those must stay as they are, in
+ * memory. */
+static enum fail
+note_listed(struct operation *operation, struct stripe_sweep *sweep,
+            const struct string_list *ids)
+{
+	if (!sweep->dry_run)
+		return stripe_mirror_seen(operation, ids);
+	if (sweep->listed == NULL) {
+		sweep->listed = json_object_new_object();
+		arena_defer(sweep->memory, release_json, sweep->listed);
+	}
+	for (size_t i = 0; i < ids->count; i++)
+		json_object_object_add(sweep->listed, ids->items[i], NULL);
+	return FAIL_NONE;
+}
+
 /* All that Stripe says have not ended. */
 static enum fail
 compare_listed(struct operation *operation, struct stripe_sweep *sweep, bool *last)
@@ -285,7 +308,7 @@ compare_listed(struct operation *operation, struct stripe_sweep *sweep, bool *la
 	for (size_t i = 0; i < count; i++)
 		TRY(compare_subscription(operation, sweep, json_object_array_get_idx(data, i),
 		                         &ids[i]));
-	return stripe_mirror_seen(operation, &(struct string_list){true, count, ids});
+	return note_listed(operation, sweep, &(struct string_list){true, count, ids});
 }
 
 /* One that has not ended here and was not in Stripe's list. */
@@ -320,10 +343,16 @@ compare_unseen(struct operation *operation, struct stripe_sweep *sweep, bool *la
 	const struct stripe_mirrored *rows;
 	size_t count;
 
-	TRY(stripe_mirror_unseen(operation, sweep->started_at, sweep->after, UNSEEN_PAGE, &rows,
-	                         &count));
+	if (sweep->dry_run)
+		TRY(stripe_mirror_open(operation, NULL, sweep->after, UNSEEN_PAGE, &rows,
+		                       &count));
+	else
+		TRY(stripe_mirror_unseen(operation, sweep->started_at, sweep->after,
+		                         UNSEEN_PAGE, &rows, &count));
 	for (size_t i = 0; i < count; i++) {
-		TRY(compare_unlisted(operation, sweep, &rows[i]));
+		if (!json_object_object_get_ex(sweep->listed, rows[i].stripe_subscription_id,
+		                               NULL))
+			TRY(compare_unlisted(operation, sweep, &rows[i]));
 		(void)snprintf(sweep->after, sizeof(sweep->after), "%s",
 		               rows[i].stripe_subscription_id);
 	}

@@ -10,6 +10,8 @@
 
 #include "billing/operation.h"
 
+struct json_object;
+
 /* Something that Stripe has otherwise. Texts live in the operation's arena. */
 struct stripe_difference {
 	const char *what; /* "event", "subscription", "plan", "status", "period_end", ... */
@@ -27,7 +29,8 @@ struct stripe_reporter {
 
 /* A sweep under way; `after` and `part` say where it is. */
 struct stripe_sweep {
-	bool dry_run; /* look only */
+	bool dry_run;         /* look only */
+	struct arena *memory; /* dry_run: lives as long as the sweep */
 	struct stripe_reporter reporter;
 	struct instant since;      /* events: the oldest to look at */
 	struct instant started_at; /* subscriptions */
@@ -35,6 +38,7 @@ struct stripe_sweep {
 	char after[256]; /* the last id of the page before */
 	int64_t differences;
 	bool finished;
+	struct json_object *listed; /* dry_run: the subscriptions that Stripe's list had */
 };
 
 extern const struct statement_list stripe_sweep_statements;

@@ -20,7 +20,9 @@ from support.stack import ROOT
 
 COMMANDS = ["migrate status", "migrate up", "keys generate", "keys rotate", "keys list",
             "operator create", "operator list", "operator revoke", "customer create",
-            "customer show", "customer list", "license issue", "license verify", "doctor"]
+            "customer show", "customer list", "license issue", "license verify",
+            "stripe events", "stripe show", "stripe calls", "stripe retry", "stripe reconcile",
+            "doctor"]
 DAY = 24 * 3600
 
 # The statuses of `license verify`; they are an interface, so they are written down here again.
@@ -76,7 +78,10 @@ def test_version(shared):
     "operator create key_a", "customer create", "customer create nobody",
     "customer create a@b@example.com", "customer list --limit 0", "customer list --limit 1001",
     "customer list --limit x", "license verify", "customer show", "--config", "-x",
-    "keys list --keys x"])
+    "keys list --keys x", "stripe", "stripe show", "stripe events --state lost",
+    "stripe events --limit 0", "stripe calls --limit x", "stripe retry", "stripe retry evt_1 --all",
+    "stripe retry evt_1 evt_2", "stripe retry call:", "stripe retry call:0", "stripe retry call:-1",
+    "stripe retry --all=yes"])
 def test_bad_usage(shared, words):
     line = shared.refuses(*words.split(), status=2)
     assert "--help)" in line

@@ -1,0 +1,25 @@
+/*
+ * ask.h: calls of Stripe for the person at the keyboard, who may hear why one failed.
+ */
+#ifndef BILLINGCTL_ASK_H
+#define BILLINGCTL_ASK_H
+
+#include "billing/stripe_client.h"
+#include "billingctl/ctl.h"
+
+/* What a command asks of Stripe, within STRIPE_DEADLINE_MS. Failures, each a sentence with Stripe's
+ * own words where there are any: FAIL_NOT_FOUND "stripe_not_found", FAIL_STRIPE "stripe_error". */
+enum fail ask_get(struct ctl *ctl, const char *path, const char *form,
+                  struct json_object **out) MUST_CHECK;
+enum fail ask_post(struct ctl *ctl, const char *path, const char *form,
+                   struct json_object **out) MUST_CHECK;
+enum fail ask_delete(struct ctl *ctl, const char *path) MUST_CHECK;
+
+/* Whether Stripe answers and takes the key; one GET. */
+enum fail ask_for_word(struct ctl *ctl) MUST_CHECK;
+
+/* The list that a GET answers with, its first hundred. */
+enum fail ask_list(struct ctl *ctl, const char *path, const char *form,
+                   struct json_object **out) MUST_CHECK;
+
+#endif

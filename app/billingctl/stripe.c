@@ -1,0 +1,160 @@
+/*
+ * stripe.c: what Stripe told us and what we asked of it, looked at and tried again.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/json_in.h"
+#include "base/text.h"
+#include "billing/stripe_calls.h"
+#include "billing/stripe_events.h"
+#include "billingctl/output.h"
+
+static const char call_start[] = "call:";
+
+static const char *const states[] = {"pending", "done", "ignored", "parked"};
+
+static enum fail
+check_state(struct ctl *ctl, const char *state)
+{
+	for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++)
+		if (state == NULL || strcmp(state, states[i]) == 0)
+			return FAIL_NONE;
+	return ctl_usage(ctl, "--state must be pending, done, ignored or parked");
+}
+
+enum fail
+run_stripe_events(struct ctl *ctl)
+{
+	struct output output = output_new(ctl);
+	const char *state = ctl_option(ctl, "--state");
+	const struct stripe_event_row *rows = NULL;
+	int64_t limit = 50;
+	size_t count = 0;
+
+	TRY(check_state(ctl, state));
+	TRY(ctl_limit(ctl, &limit));
+	TRY(stripe_event_list(&ctl->operation, state, limit, &rows, &count));
+	output_list(&output, "events");
+	for (size_t i = 0; i < count; i++) {
+		output_row(&output);
+		output_text(&output, "event", rows[i].event_id);
+		output_text(&output, "type", rows[i].type);
+		output_text(&output, "state", rows[i].state);
+		output_text(&output, "customer_id", rows[i].customer_id);
+		output_int(&output, "attempts", rows[i].attempts);
+		output_time(&output, "received_at", rows[i].received_at);
+		output_time(&output, "next_try_at", rows[i].next_try_at);
+		output_text(&output, "error", rows[i].error);
+	}
+	return output_print(&output);
+}
+
+enum fail
+run_stripe_show(struct ctl *ctl)
+{
+	struct output output = output_new(ctl);
+	struct json_object *tree = NULL;
+	struct stripe_event_row row = {0};
+	struct bytes payload = {0};
+
+	TRY(stripe_event_find(&ctl->operation, ctl->argument, &row, &payload));
+	output_text(&output, "event", row.event_id);
+	output_text(&output, "type", row.type);
+	output_text(&output, "state", row.state);
+	output_text(&output, "error", row.error);
+	output_int(&output, "attempts", row.attempts);
+	output_text(&output, "origin", row.origin);
+	output_text(&output, "about", row.family);
+	output_text(&output, "subject", row.subject);
+	output_text(&output, "stripe_customer_id", row.stripe_customer_id);
+	output_text(&output, "customer_id",
+	            row.customer_id == NULL ? row.customer_hint : row.customer_id);
+	output_time(&output, "happened_at", row.happened_at);
+	output_time(&output, "received_at", row.received_at);
+	output_time(&output, "next_try_at", row.next_try_at);
+	output_time(&output, "finished_at", row.finished_at);
+	if (payload.length == 0 ||
+	    !json_in_parse_foreign(&ctl->task, (const char *)payload.data, payload.length,
+	                           &tree))
+		output_tail(&output, "What Stripe sent isn't kept.");
+	output_tree(&output, "payload", tree);
+	return output_print(&output);
+}
+
+enum fail
+run_stripe_calls(struct ctl *ctl)
+{
+	struct output output = output_new(ctl);
+	const struct stripe_call *calls = NULL;
+	int64_t limit = 50;
+	size_t count = 0;
+
+	TRY(ctl_limit(ctl, &limit));
+	TRY(stripe_call_list_parked(&ctl->operation, limit, &calls, &count));
+	output_list(&output, "calls");
+	for (size_t i = 0; i < count; i++) {
+		output_row(&output);
+		output_text(&output, "call",
+		            arena_printf(ctl->task.arena, "%s%lld", call_start,
+		                         (long long)calls[i].call_id));
+		output_text(&output, "kind", calls[i].kind);
+		output_text(&output, "customer_id", calls[i].customer_id);
+		output_text(&output, "subject", calls[i].subject);
+		output_int(&output, "attempts", calls[i].attempts);
+		output_time(&output, "created_at", calls[i].created_at);
+		output_text(&output, "error", calls[i].error);
+	}
+	return output_print(&output);
+}
+
+static enum fail
+retry_call(struct ctl *ctl, int64_t *count)
+{
+	int64_t call_id;
+
+	if (!text_parse_int(ctl->argument + strlen(call_start), &call_id) || call_id < 1)
+		return ctl_usage(ctl, "a call is named call:N, as 'stripe calls' lists it");
+	TRY(stripe_call_retry(&ctl->operation, call_id, count));
+	if (*count == 0)
+		return task_fail(&ctl->task, FAIL_NOT_FOUND, "call_not_found",
+		                 "There is no parked call %lld (see: billingctl stripe calls).",
+		                 (long long)call_id);
+	return FAIL_NONE;
+}
+
+static enum fail
+retry_event(struct ctl *ctl, int64_t *count)
+{
+	struct stripe_event_row row = {0};
+	struct bytes payload = {0};
+
+	TRY(stripe_event_find(&ctl->operation, ctl->argument, &row, &payload));
+	TRY(stripe_event_retry(&ctl->operation, ctl->argument, count));
+	if (*count == 0)
+		return task_fail(&ctl->task, FAIL_CONFLICT, "nothing_to_retry", "%s",
+		                 row.family == NULL
+		                         ? "This event is about nothing that we keep."
+		                         : "This event waits to be tried already.");
+	return FAIL_NONE;
+}
+
+enum fail
+run_stripe_retry(struct ctl *ctl)
+{
+	struct output output = output_new(ctl);
+	bool all = ctl_option(ctl, "--all") != NULL;
+	int64_t events = 0, calls = 0;
+
+	if (all == (ctl->argument != NULL))
+		return ctl_usage(ctl, "name an event, a call, or --all");
+	if (all || !text_starts_with(ctl->argument, call_start))
+		TRY(all ? stripe_event_retry(&ctl->operation, NULL, &events)
+		        : retry_event(ctl, &events));
+	if (all || text_starts_with(ctl->argument, call_start))
+		TRY(all ? stripe_call_retry(&ctl->operation, 0, &calls)
+		        : retry_call(ctl, &calls));
+	output_int(&output, "events", events);
+	output_int(&output, "calls", calls);
+	return output_print(&output);
+}

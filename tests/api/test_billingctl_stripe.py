@@ -1,0 +1,300 @@
+"""billingctl stripe: what Stripe told us and what we asked of it, looked at, tried again, compared."""
+
+import json
+import subprocess
+import time
+
+import pytest
+
+from support.client import expect
+from support.scratch import Scratch, cluster  # noqa: F401 pylint: disable=unused-import
+from support.stack import StandIn, wait_for
+
+DIFFERENT = 3
+PRICES = "starter=price_s:2900:month,professional=price_p:9900:month,professional=price_y:99000:year"
+
+
+class Place:
+    """A database without any billingd, and a stand-in for Stripe that tells nobody anything: so
+    whatever changes was changed by the command."""
+
+    def __init__(self, cluster):  # noqa: F811 pylint: disable=redefined-outer-name
+        self.stripe = StandIn(prices=PRICES)
+        self.scratch = Scratch(cluster)
+        self.scratch.env.update(
+            STRIPE_API_BASE=self.stripe.url, STRIPE_SECRET_KEY=self.stripe.secret_key,
+            STRIPE_WEBHOOK_SECRET=self.stripe.webhook_secret, STRIPE_PRICE_STARTER="price_s",
+            STRIPE_PRICE_PROFESSIONAL="price_p,price_y", STRIPE_DEADLINE_MS="2000")
+        self.scratch.ready()
+        self.ctl, self.sql = self.scratch, self.scratch.sql
+
+    def close(self):
+        self.scratch.close()
+        self.stripe.stop()
+
+    def empty(self):
+        """As if it were new."""
+        self.stripe.restart()
+        self.sql("TRUNCATE customers, stripe_events, stripe_calls CASCADE; UPDATE stripe_sweeps "
+                 "SET complete_to = NULL")
+
+    def dump(self):
+        """All that the database holds."""
+        done = subprocess.run(["pg_dump", "--inserts", "-d", self.scratch.env["DATABASE_URL"]],
+                              capture_output=True, text=True, check=True)
+        return [line for line in done.stdout.splitlines()
+                if not line.startswith(("\\restrict", "\\unrestrict"))]
+
+    def subscribe(self, email, price="price_s"):
+        """A customer of ours who has a subscription at Stripe: both ids."""
+        customer_id = self.ctl("customer", "create", email)["customer_id"]
+        stripe_id = self.stripe.call("POST", "/v1/customers", {"email": email})["id"]
+        self.sql(f"UPDATE customers SET stripe_customer_id = '{stripe_id}' "
+                 f"WHERE customer_id = '{customer_id}'")
+        self.stripe.card(stripe_id, "good")
+        made = self.stripe.call("POST", "/v1/subscriptions", {
+            "customer": stripe_id, "items[0][price]": price,
+            "metadata[customer_id]": customer_id})
+        return customer_id, made["id"]
+
+    def mirror(self, customer_id, subscription_id, plan="starter", status="active"):
+        """Stores it here as Stripe has it, but for what is given."""
+        end = self.stripe.call("GET", f"/v1/subscriptions/{subscription_id}")["items"]["data"][0][
+            "current_period_end"]
+        self.sql("UPDATE subscriptions SET superseded = true; INSERT INTO subscriptions "
+                 "(customer_id, stripe_subscription_id, plan, status, current_period_ends_at) "
+                 f"VALUES ('{customer_id}', '{subscription_id}', '{plan}', '{status}', "
+                 f"to_timestamp({end}))")
+
+    def reconcile(self, *words, status=DIFFERENT, **env):
+        """The differences; the lines for people say the same."""
+        done = self.ctl.run("stripe", "reconcile", "--json", *words, **env)
+        assert (done.returncode, done.stderr) == (status, ""), done
+        answer = json.loads(done.stdout)
+        assert answer["count"] == len(answer["differences"])
+        assert answer["dry_run"] is ("--dry-run" in words)
+        return answer["differences"]
+
+    def differences(self, *words, **more):
+        """What, id, customer, ours and theirs of those in subscriptions."""
+        return [tuple(one.values()) for one in self.reconcile(*words, **more)
+                if one["what"] != "event"]
+
+
+@pytest.fixture(scope="module", name="kept_place")
+def fixture_kept_place(cluster):  # noqa: F811 pylint: disable=redefined-outer-name
+    place = Place(cluster)
+    yield place
+    place.close()
+
+
+@pytest.fixture(name="place")
+def fixture_place(kept_place):
+    kept_place.empty()
+    return kept_place
+
+
+def test_without_a_key(place):
+    for words in (("reconcile",), ("reconcile", "--dry-run")):
+        line = place.ctl.refuses("stripe", *words, STRIPE_SECRET_KEY="")
+        assert "STRIPE_SECRET_KEY isn't set" in line
+    assert place.ctl("stripe", "events", STRIPE_SECRET_KEY="") == {"events": []}
+    assert place.ctl("stripe", "calls", STRIPE_SECRET_KEY="") == {"calls": []}
+    assert place.ctl("stripe", "retry", "--all") == {"events": 0, "calls": 0}
+    place.ctl.refuses("stripe", "reconcile", "--days", "31", status=2)
+
+
+def test_a_stripe_that_does_not_help(place):
+    """Each is one line, tells the key to nobody and comes in time."""
+    key = place.stripe.secret_key
+    place.stripe.fault("status", status=401, times="forever", body=json.dumps(
+        {"error": {"type": "invalid_request_error", "message": f"Invalid API Key: {key}"}}))
+    assert "doesn't know the key" in place.ctl.refuses("stripe", "reconcile")
+    place.stripe.fault("status", status=400, times="forever", body=json.dumps(
+        {"error": {"type": "invalid_request_error", "code": "odd", "message": f"No\x1b {key}"}}))
+    line = place.ctl.refuses("stripe", "reconcile")
+    assert line.endswith("GET /v1/subscriptions: odd") and key not in line
+    place.stripe.fault("hang", seconds=60, times="forever")
+    begun = time.monotonic()
+    assert "doesn't answer" in place.ctl.refuses("stripe", "reconcile", STRIPE_DEADLINE_MS=1000)
+    assert time.monotonic() - begun < 10
+    place.stripe.faults([])
+    line = place.ctl.refuses("stripe", "reconcile", STRIPE_API_BASE="http://127.0.0.1:1")
+    assert "doesn't answer at http://127.0.0.1:1" in line
+
+
+def test_a_dry_run_changes_nothing(place):
+    customer_id, lost = place.subscribe("a@example.com")
+    other_id, other = place.subscribe("b@example.com", "price_p")
+    gone_id, gone = place.subscribe("c@example.com")
+    same_id, same = place.subscribe("d@example.com")
+    place.mirror(other_id, other, status="past_due")
+    place.mirror(gone_id, gone)
+    place.mirror(same_id, same)
+    place.stripe.call("DELETE", f"/v1/subscriptions/{gone}")
+    before = place.dump()
+    answer = place.reconcile("--dry-run")
+    assert place.dump() == before
+    events = [one for one in answer if one["what"] == "event"]
+    assert {one["theirs"] for one in events} >= {
+        "customer.subscription.created", "customer.subscription.deleted", "invoice.paid"}
+    wanted = {("subscription", lost, customer_id, None, "active"),
+              ("plan", other, other_id, "starter", "professional"),
+              ("status", other, other_id, "past_due", "active"),
+              ("status", gone, gone_id, "active", "canceled")}
+    assert {tuple(one.values()) for one in answer if one["what"] != "event"} == wanted
+    done = place.ctl.run("stripe", "reconcile", "--dry-run")
+    lines = done.stdout.splitlines()
+    assert done.returncode == DIFFERENT and len(lines) == len(answer) + 1
+    assert f"subscription {lost} {customer_id} - -> active" in lines
+    assert f"plan {other} {other_id} starter -> professional" in lines
+    assert lines[-1] == f"{len(answer)} differences from Stripe; nothing was changed."
+
+
+def test_what_is_found_is_queued_once(place):
+    customer_id, lost = place.subscribe("a@example.com")
+    found = place.reconcile()
+    listed = place.ctl("stripe", "events")["events"]
+    assert {one["event"] for one in listed} >= {one["id"] for one in found if one["what"] == "event"}
+    assert {one["state"] for one in listed} == {"pending"}
+    assert len(listed) == len(found) and any(one["event"].endswith(lost) for one in listed)
+    # The events are known now; what they say waits for billingd.
+    again = place.reconcile()
+    assert [tuple(one.values()) for one in again] == [
+        ("subscription", lost, customer_id, None, "active")]
+    place.mirror(customer_id, lost)
+    assert place.reconcile(status=0) == []
+    done = place.ctl.run("stripe", "reconcile")
+    assert (done.returncode, done.stdout) == (0, "Nothing differs from Stripe.\n")
+
+
+def test_events_are_looked_for_as_far_back_as_asked(place):
+    customer_id, lost = place.subscribe("a@example.com")
+    place.mirror(customer_id, lost)
+    place.reconcile("--dry-run", "--days", "30")
+    sent = place.stripe.requests("GET", "/v1/events")[-1]["query"]
+    since = int(sent.split("created[gte]=")[1].split("&")[0])
+    assert abs(time.time() - 30 * 86400 - since) < 60
+    place.sql("UPDATE stripe_sweeps SET complete_to = now() - interval '9 days'")
+    place.reconcile("--dry-run")
+    sent = place.stripe.requests("GET", "/v1/events")[-1]["query"]
+    since = int(sent.split("created[gte]=")[1].split("&")[0])
+    assert abs(time.time() - 9 * 86400 - 3600 - since) < 60
+
+
+def test_hundreds_are_compared_page_by_page(place):
+    """Pages of Stripe's list and of ours; a dry run remembers which were listed."""
+    customer_id, first = place.subscribe("a@example.com")
+    stripe_id = place.sql("SELECT stripe_customer_id FROM customers "
+                          f"WHERE customer_id = '{customer_id}'")
+    ids = [first]
+    for _ in range(110):
+        ids.append(place.stripe.call("POST", "/v1/subscriptions", {
+            "customer": stripe_id, "items[0][price]": "price_s"})["id"])
+    place.sql("DELETE FROM subscriptions")
+    rows = ", ".join(f"('{customer_id}', '{id}', 'starter', 'canceled', now(), true)" for id in ids)
+    place.sql("INSERT INTO subscriptions (customer_id, stripe_subscription_id, plan, status, "
+              f"current_period_ends_at, superseded) VALUES {rows}; "
+              "UPDATE subscriptions SET status = 'active'")
+    requests = len(place.stripe.requests())
+    found = place.differences("--dry-run")
+    assert {one[0] for one in found} == {"period_end"} and {one[1] for one in found} == set(ids)
+    asked = place.stripe.requests()[requests:]
+    assert not [one for one in asked if one["path"].startswith("/v1/subscriptions/")]
+    assert len([one for one in asked if one["path"] == "/v1/subscriptions"]) == 3
+
+
+def test_show(place):
+    place.subscribe("a@example.com")
+    place.reconcile()
+    listed = place.ctl("stripe", "events", "--limit", "1000")["events"]
+    event = next(one for one in listed if one["type"] == "invoice.paid")["event"]
+    shown = place.ctl("stripe", "show", event)
+    assert shown["payload"]["id"] == event and shown["about"] == "invoice"
+    assert shown["subject"] == shown["payload"]["data"]["object"]["id"]
+    assert shown["origin"] == "sweep" and shown["state"] == "pending"
+    text = place.ctl.run("stripe", "show", event).stdout
+    assert json.loads(text[text.index("\n{") + 1:]) == shown["payload"]
+    place.sql("UPDATE stripe_events SET payload = NULL")
+    assert place.ctl("stripe", "show", event)["payload"] is None
+    assert "isn't kept" in place.ctl.run("stripe", "show", event).stdout
+    assert "no event evt_0" in place.ctl.refuses("stripe", "show", "evt_0")
+
+
+def test_listing_and_retrying_events(place):
+    place.subscribe("a@example.com")
+    place.reconcile()
+    ids = place.sql("SELECT event_id FROM stripe_events ORDER BY 1").split()
+    one, two, three = ids[:3]
+    place.sql("UPDATE stripe_events SET state = 'done', next_try_at = NULL, finished_at = now(); "
+              "UPDATE stripe_events SET state = 'parked', attempts = 12, error = 'unknown_customer'"
+              f" WHERE event_id IN ('{one}', '{two}', '{three}')")
+
+    def parked():
+        return {row["event"] for row in
+                place.ctl("stripe", "events", "--state", "parked")["events"]}
+
+    assert parked() == {one, two, three}
+    assert len(place.ctl("stripe", "events", "--state", "parked", "--limit", "2")["events"]) == 2
+    assert "unknown_customer" in place.ctl.run("stripe", "events", "--state", "parked").stdout
+    assert place.ctl("stripe", "retry", one) == {"events": 1, "calls": 0}
+    assert parked() == {two, three}
+    assert "already" in place.ctl.refuses("stripe", "retry", one)
+    assert "no event" in place.ctl.refuses("stripe", "retry", "evt_0")
+    assert place.ctl("stripe", "retry", "--all") == {"events": 2, "calls": 0}
+    rows = place.ctl("stripe", "events", "--state", "pending")["events"]
+    assert {row["event"] for row in rows} == {one, two, three}
+    assert {row["attempts"] for row in rows} == {0}
+
+
+def test_listing_and_retrying_calls(place):
+    customer_id = place.ctl("customer", "create", "a@example.com")["customer_id"]
+    place.sql("INSERT INTO stripe_calls (kind, customer_id, subject, path, parameters, "
+              "idempotency_key, state, attempts, created_at, finished_at, error) SELECT "
+              f"'customer_update', '{customer_id}', 'cus_1', '/v1/customers/cus_1', 'name=x', "
+              "'gb_' || n, 'parked', 3, now(), now(), 'resource_missing' "
+              "FROM generate_series(1, 3) n")
+    calls = place.ctl("stripe", "calls")["calls"]
+    assert [one["error"] for one in calls] == ["resource_missing"] * 3
+    assert len(place.ctl("stripe", "calls", "--limit", "1")["calls"]) == 1
+    assert "gb_" not in place.ctl.run("stripe", "calls").stdout
+    assert place.ctl("stripe", "retry", calls[0]["call"]) == {"events": 0, "calls": 1}
+    assert place.ctl("stripe", "calls")["calls"] == calls[1:]
+    assert "no parked call" in place.ctl.refuses("stripe", "retry", calls[0]["call"])
+    assert place.ctl("stripe", "retry", "--all") == {"events": 0, "calls": 2}
+    assert place.ctl("stripe", "calls") == {"calls": []}
+    keys = place.sql("SELECT idempotency_key FROM stripe_calls").split()
+    assert len(set(keys)) == 3 and not set(keys) & {"gb_1", "gb_2", "gb_3"}
+
+
+def test_billingd_repairs_what_reconcile_finds(stack, api, stripe):
+    """Events that never arrive, and a change behind our back."""
+    customer_id = expect(api.owner.post("/api/customers", {
+        "email": f"reconcile-{time.time_ns()}@{stack.mail_domain}"}), 201)["customer"]["customer_id"]
+    session = expect(api.owner.post("/api/subscriptions/checkout", {
+        "customer_id": customer_id, "plan": "starter"}), 200)["session_id"]
+
+    def status():
+        answer = api.owner.get(f"/api/subscriptions/{customer_id}")
+        return expect(answer, 200)["subscription"]
+
+    def reconcile(*words):
+        done = stack.billingctl("stripe", "reconcile", "--json", *words, check=False)
+        assert done.returncode in (0, DIFFERENT) and not done.stderr, done
+        return [one for one in json.loads(done.stdout)["differences"]
+                if one["customer_id"] == customer_id]
+
+    stripe.hold()
+    bought = stripe.complete(session)["subscription"]
+    stripe.drop()
+    assert status()["status"] == "trialing"
+    assert {one["what"] for one in reconcile("--dry-run")} >= {"event", "subscription"}
+    assert status()["status"] == "trialing"
+    assert {one["what"] for one in reconcile()} >= {"event", "subscription"}
+    wait_for(lambda: status()["status"] == "active", 20)
+    stripe.call("POST", f"/v1/subscriptions/{bought}", {"cancel_at_period_end": "true"})
+    stripe.drop()
+    # billingd may deal with the event while the subscriptions are compared.
+    assert {one["what"] for one in reconcile()} & {"event", "cancel_at_period_end"}
+    wait_for(lambda: status()["cancel_at_period_end"], 20)
+    wait_for(lambda: not reconcile("--dry-run"), 20)
