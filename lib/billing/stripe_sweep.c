@@ -23,7 +23,7 @@ enum { PAGE = 100, UNSEEN_PAGE = 20 };
 #define FIRST_LOOK_MS (3 * DAY_MS)
 /* Events may be listed a little late. */
 #define OVERLAP_MS HOUR_MS
-#define EVENTS_EVERY_MS (15 * 60 * SECOND_MS)
+#define EVENTS_EVERY_MS (900 * SECOND_MS)
 #define SUBSCRIPTIONS_EVERY_MS DAY_MS
 
 /* The first TYPES_TO_SWEEP are asked for when sweeping: Stripe takes twenty. The rest adds nothing
@@ -363,7 +363,7 @@ compare_unseen(struct operation *operation, struct stripe_sweep *sweep, bool *la
 enum fail
 stripe_sweep_subscriptions(struct operation *operation, struct stripe_sweep *sweep)
 {
-	bool last;
+	bool last = false;
 
 	if (sweep->part == 0) {
 		TRY(compare_listed(operation, sweep, &last));
