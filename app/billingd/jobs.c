@@ -19,6 +19,9 @@
 /* All calls of Stripe in one run of a job, unless the job sets times of its own. */
 static const int64_t stripe_budget_us = 90000000;
 
+/* How long a job may keep the others waiting when it has more to do than that. */
+static const int64_t turn_us = 2000000;
+
 enum { ARENA_LIMIT = 64 * 1024 * 1024, ROUND_MS = 5000 };
 
 static const struct job local_items[] = {
@@ -45,6 +48,17 @@ on_signal(int signal)
 	asked_to_stop = 1;
 }
 
+/* Signals are blocked while jobs run: the one that has come waits for its handler. */
+static bool
+should_stop(void)
+{
+	sigset_t waiting;
+
+	return asked_to_stop ||
+	       (sigpending(&waiting) == 0 &&
+	        (sigismember(&waiting, SIGTERM) == 1 || sigismember(&waiting, SIGQUIT) == 1));
+}
+
 static struct operation
 new_operation(struct api *api, struct task *task, const char *actor)
 {
@@ -66,14 +80,15 @@ note_failure(struct api *api, const char *job, const struct task *task)
 	         LOG_S("code", task->failure.code));
 }
 
-/* Batch after batch until there is nothing left to do. */
-static void
+/* Batch after batch until there is nothing left to do, or it is the others' turn; false then. */
+static bool
 run_job(struct api *api, struct arena *arena, const char *actor, const struct job *job)
 {
-	int64_t done = job->batch, total = 0;
-	enum fail kind = FAIL_NONE;
+	int64_t until_us = clock_monotonic_us() + turn_us;
+	int64_t done, total = 0;
+	enum fail kind;
 
-	while (done == job->batch && kind == FAIL_NONE && !asked_to_stop) {
+	do {
 		struct task task = {.arena = arena};
 		struct operation operation = new_operation(api, &task, actor);
 
@@ -84,12 +99,14 @@ run_job(struct api *api, struct arena *arena, const char *actor, const struct jo
 			note_failure(api, job->name, &task);
 		total += done;
 		arena_reset(arena);
-	}
+	} while (done == job->batch && kind == FAIL_NONE && !should_stop() &&
+	         clock_monotonic_us() < until_us);
 	if (job->counter != METRIC_COUNT)
 		metrics_add(api->metrics, job->counter, total);
 	if (total > 0)
 		log_line(LOG_LEVEL_INFO, "job done", LOG_S("job", job->name),
 		         LOG_I("rows", total));
+	return done < job->batch || kind != FAIL_NONE;
 }
 
 /* What follows a round: gauges, and the wish to be woken, which a new connection has forgotten. */
@@ -115,17 +132,21 @@ run_rounds(struct api *api, struct arena *arena, const struct job_list *jobs,
 {
 	int64_t due_us[JOBS_MAX] = {0};
 
-	while (!asked_to_stop) {
-		for (size_t i = 0; i < jobs->count && !asked_to_stop; i++) {
+	while (!should_stop()) {
+		bool finished = true;
+
+		for (size_t i = 0; i < jobs->count && !should_stop(); i++) {
 			int64_t now_us = clock_monotonic_us();
 
 			if (now_us < due_us[i])
 				continue;
-			run_job(api, arena, jobs->actor, &jobs->items[i]);
-			due_us[i] = now_us + jobs->items[i].every_s * 1000000;
+			if (run_job(api, arena, jobs->actor, &jobs->items[i]))
+				due_us[i] = now_us + jobs->items[i].every_s * 1000000;
+			else
+				finished = false;
 		}
 		end_round(api, arena, jobs);
-		db_sleep(api->db, ROUND_MS, open_signals);
+		db_sleep(api->db, finished ? ROUND_MS : 0, open_signals);
 	}
 }
 

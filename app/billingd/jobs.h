@@ -16,7 +16,8 @@ struct job {
 	enum metric counter; /* METRIC_COUNT: none */
 };
 
-/* What one process runs, one job after the other. */
+/* What one process runs, one job after the other; one that has much to do gives way to the others
+ * every few seconds. */
 struct job_list {
 	const struct job *items;
 	size_t count;         /* at most JOBS_MAX */

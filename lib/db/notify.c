@@ -31,14 +31,14 @@ take_notifications(struct db *db)
 void
 db_sleep(struct db *db, int64_t timeout_ms, const sigset_t *signals)
 {
-	const struct timespec pause = {.tv_sec = timeout_ms / 1000,
-	                               .tv_nsec = timeout_ms % 1000 * 1000000};
+	struct timespec pause = {.tv_sec = timeout_ms / 1000,
+	                         .tv_nsec = timeout_ms % 1000 * 1000000};
 	struct pollfd ready = {.fd = -1, .events = POLLIN};
 
 	if (db->connection != NULL) {
-		/* One may have come along with an earlier answer. */
+		/* One may have come along with an earlier answer: then only the signals are let in. */
 		if (take_notifications(db))
-			return;
+			pause = (struct timespec){0};
 		ready.fd = PQsocket(db->connection);
 	}
 	if (ppoll(&ready, 1, &pause, signals) <= 0 || db->connection == NULL)
