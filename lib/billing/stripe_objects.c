@@ -52,24 +52,43 @@ moment(const struct json_object *object, const char *name)
 	                                                      : INSTANT_NONE;
 }
 
+static size_t
+list_length(const struct json_object *list)
+{
+	struct json_object *data;
+
+	return list != NULL && json_object_object_get_ex(list, "data", &data) &&
+	                       json_object_is_type(data, json_type_array)
+	               ? json_object_array_length(data)
+	               : 0;
+}
+
 static struct json_object *
 list_item(const struct json_object *list, size_t index)
 {
 	struct json_object *data;
 
-	if (list == NULL || !json_object_object_get_ex(list, "data", &data) ||
-	    !json_object_is_type(data, json_type_array) ||
-	    index >= json_object_array_length(data))
+	if (index >= list_length(list))
 		return NULL;
+	(void)json_object_object_get_ex(list, "data", &data);
 	return json_object_array_get_idx(data, index);
+}
+
+/* An empty one would ask Stripe for the whole list. */
+static const char *
+identifier(const struct json_object *object, const char *name)
+{
+	const char *id = string(object, name);
+
+	return id != NULL && *id != '\0' ? id : NULL;
 }
 
 const char *
 stripe_id_of(const struct json_object *object, const char *name)
 {
-	const char *id = string(object, name);
+	const char *id = identifier(object, name);
 
-	return id != NULL ? id : string(member(object, name), "id");
+	return id != NULL ? id : identifier(member(object, name), "id");
 }
 
 /* Our customer's id where somebody's metadata may hold anything. */
@@ -88,18 +107,19 @@ metadata_customer(const struct json_object *object)
 static bool
 is_a(const struct json_object *object, const char *kind)
 {
-	return text_equal(string(object, "object"), kind) && string(object, "id") != NULL;
+	return text_equal(string(object, "object"), kind) && identifier(object, "id") != NULL;
 }
 
 /* The item that has one of our prices; a metered one may stand before it. */
 static const struct json_object *
 main_item(const struct stripe_policy *policy, const struct json_object *items)
 {
-	const struct json_object *item;
+	for (size_t i = 0; i < list_length(items); i++) {
+		const struct json_object *item = list_item(items, i);
 
-	for (size_t i = 0; (item = list_item(items, i)) != NULL; i++)
 		if (stripe_policy_price(policy, stripe_id_of(item, "price")) != NULL)
 			return item;
+	}
 	return list_item(items, 0);
 }
 
@@ -109,12 +129,12 @@ static void
 read_period(const struct json_object *object, const struct json_object *item,
             struct stripe_subscription *out)
 {
-	const struct json_object *items = member(object, "items"), *other;
+	const struct json_object *items = member(object, "items");
 
 	out->period_start = moment(item, "current_period_start");
 	out->period_end = moment(item, "current_period_end");
-	for (size_t i = 0; out->plan == NULL && (other = list_item(items, i)) != NULL; i++) {
-		struct instant end = moment(other, "current_period_end");
+	for (size_t i = 0; out->plan == NULL && i < list_length(items); i++) {
+		struct instant end = moment(list_item(items, i), "current_period_end");
 
 		if (end.known && (!out->period_end.known || end.ms > out->period_end.ms))
 			out->period_end = end;
@@ -228,7 +248,7 @@ static void
 hint_of_subscription(const struct json_object *object, struct stripe_hint *out)
 {
 	out->family = "subscription";
-	out->subject = string(object, "id");
+	out->subject = identifier(object, "id");
 	out->customer = stripe_id_of(object, "customer");
 	out->customer_id = metadata_customer(object);
 }
@@ -237,7 +257,7 @@ static void
 hint_of_invoice(const struct json_object *object, struct stripe_hint *out)
 {
 	out->family = "invoice";
-	out->subject = string(object, "id");
+	out->subject = identifier(object, "id");
 	out->customer = stripe_id_of(object, "customer");
 	out->customer_id = metadata_customer(subscription_details(object));
 }
@@ -246,7 +266,7 @@ static void
 hint_of_customer(const struct json_object *object, struct stripe_hint *out)
 {
 	out->family = "customer";
-	out->subject = string(object, "id");
+	out->subject = identifier(object, "id");
 	out->customer = out->subject;
 	out->customer_id = metadata_customer(object);
 }
@@ -294,13 +314,13 @@ stripe_event_read(const struct json_object *object, struct stripe_event *out)
 	const char *created = string(object, "created");
 
 	*out = (struct stripe_event){
-	        .id = string(object, "id"),
+	        .id = identifier(object, "id"),
 	        .type = string(object, "type"),
 	        .api_version = string(object, "api_version"),
 	        .livemode = flag(object, "livemode"),
 	        .created = moment(object, "created"),
 	};
-	if (out->id == NULL || *out->id == '\0' || out->type == NULL)
+	if (out->id == NULL || out->type == NULL)
 		return false;
 	if (created != NULL)
 		out->created.known = clock_parse(created, &out->created.ms);
