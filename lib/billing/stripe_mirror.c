@@ -67,7 +67,7 @@ static const struct statement statements[] = {
                         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8::boolean, $9, $10, $11, $12, "
                         "true, $13, $14) "
                         "ON CONFLICT (stripe_subscription_id) DO UPDATE SET "
-                        "plan = COALESCE($3, s.plan), status = EXCLUDED.status, "
+                        "plan = EXCLUDED.plan, status = EXCLUDED.status, "
                         "trial_ends_at = EXCLUDED.trial_ends_at, "
                         "current_period_ends_at = COALESCE(EXCLUDED.current_period_ends_at, "
                         "  s.current_period_ends_at), "
@@ -79,9 +79,10 @@ static const struct statement statements[] = {
                         "ended_at = EXCLUDED.ended_at, "
                         "stripe_price_id = EXCLUDED.stripe_price_id, "
                         "scheduled_plan = CASE WHEN EXCLUDED.status IN " FINAL " OR "
-                        "  s.scheduled_plan = $3 THEN NULL ELSE s.scheduled_plan END, "
+                        "  s.scheduled_plan = EXCLUDED.plan THEN NULL ELSE s.scheduled_plan "
+                        "END, "
                         "version = s.version + 1, updated_at = EXCLUDED.updated_at "
-                        "WHERE (COALESCE($3, s.plan), EXCLUDED.status, "
+                        "WHERE (EXCLUDED.plan, EXCLUDED.status, "
                         "  EXCLUDED.trial_ends_at, COALESCE(EXCLUDED.current_period_ends_at, "
                         "  s.current_period_ends_at), EXCLUDED.cancel_at_period_end, "
                         "  EXCLUDED.cancel_at, EXCLUDED.canceled_at, EXCLUDED.ended_at, "
@@ -90,7 +91,7 @@ static const struct statement statements[] = {
                         "  s.cancel_at_period_end, s.cancel_at, s.canceled_at, s.ended_at, "
                         "  s.stripe_price_id)"},
         /* A trial of ours ends when a subscription of Stripe's begins, even one that is over
-	 * already: whether we saw it run must not matter. */
+	 * or stands still already: whether we saw it run must not matter. */
         [END_TRIAL] = {.name = "stripe_mirror_end_trial",
                        .sql = "UPDATE subscriptions SET status = 'canceled', ended_at = $2, "
                               "version = version + 1, updated_at = $2 "
@@ -98,7 +99,7 @@ static const struct statement statements[] = {
                               "AND status NOT IN " FINAL " AND EXISTS (SELECT FROM "
                               "  subscriptions WHERE customer_id = $1 AND "
                               "  stripe_subscription_id IS NOT NULL AND status IN ('trialing', "
-                              "  'active', 'past_due', 'canceled'))"},
+                              "  'active', 'past_due', 'unpaid', 'paused', 'canceled'))"},
         [SUPERSEDE] = {.name = "stripe_mirror_supersede",
                        .sql = "UPDATE subscriptions SET superseded = true, "
                               "version = version + 1 WHERE customer_id = $1 "
@@ -150,9 +151,10 @@ static const struct statement statements[] = {
 const struct statement_list stripe_mirror_statements = {
         statements, sizeof(statements) / sizeof(*statements)};
 
+/* `plan` is the subscription's, or the one that it had when its price buys none of ours. */
 static enum fail
 store(struct operation *operation, const char *customer_id,
-      const struct stripe_subscription *subscription, bool *changed)
+      const struct stripe_subscription *subscription, const char *plan, bool *changed)
 {
 	struct task *task = operation->task;
 	struct instant now = INSTANT_MS(operation->now_ms);
@@ -167,8 +169,8 @@ store(struct operation *operation, const char *customer_id,
 		trial_end = subscription->period_end.known ? subscription->period_end : now;
 	TRY(db_run(
 	        operation->db, task, &statements[STORE],
-	        PARAMETERS(customer_id, subscription->id, subscription->plan,
-	                   subscription->status, param_time(task, trial_end),
+	        PARAMETERS(customer_id, subscription->id, plan, subscription->status,
+	                   param_time(task, trial_end),
 	                   param_time(task, subscription->period_end),
 	                   past_due ? param_time(task, since) : NULL,
 	                   param_bool(subscription->cancel_at_period_end),
@@ -221,19 +223,22 @@ enum fail
 stripe_mirror_store(struct operation *operation, const char *customer_id,
                     const struct stripe_subscription *subscription, bool *changed)
 {
+	const char *plan = subscription->plan;
 	struct stripe_mirrored before;
 	bool known, deleted;
 
 	TRY(customer_lock(operation, customer_id, &deleted));
 	TRY(stripe_mirror_find(operation, subscription->id, &before, &known));
-	if (!known && subscription->plan == NULL)
+	if (!known && plan == NULL)
 		return task_fail(operation->task, FAIL_CONFLICT, "unknown_price",
 		                 "No plan has the price of this subscription.");
-	if (known && subscription->plan == NULL)
+	if (plan == NULL) {
 		log_line(LOG_LEVEL_WARNING, "no plan has the price of a subscription",
 		         LOG_S("subscription", subscription->id),
 		         LOG_S("price", subscription->price_id));
-	TRY(store(operation, customer_id, subscription, changed));
+		plan = before.plan;
+	}
+	TRY(store(operation, customer_id, subscription, plan, changed));
 	if (subscription->customer != NULL)
 		TRY(customer_link_stripe(operation, customer_id, subscription->customer));
 	TRY(choose(operation, customer_id));
