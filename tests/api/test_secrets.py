@@ -54,8 +54,9 @@ def test_state_is_readable_by_its_owners_only(stack):
     for name in ("env", "keys/private-key.pem", "tls/key.pem"):
         assert (stack.run_dir / name).stat().st_mode & 0o077 == 0, name
     sockets = Path(stack.database_url.split("host=")[1].split("&")[0]).parent
-    socket = sockets / "billingd/billingd.sock"
-    assert socket.is_socket() and socket.stat().st_mode & 0o777 == 0o660
+    for name in ("billingd.sock", "billingd-stripe.sock"):
+        socket = sockets / "billingd" / name
+        assert socket.is_socket() and socket.stat().st_mode & 0o777 == 0o660
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640 | 0o020, 0o604, 0o666])

@@ -19,9 +19,9 @@ def test_a_stack_for_tests_knows_its_stand_in(stack, stripe):
             assert stripe.call("GET", f"/v1/prices/{price}")["unit_amount"] == amount
     made = stripe.call("POST", "/v1/customers", {"email": "jane@example.com"})
     event, = stripe.events("customer.created", made["id"])
-    stripe.wait(lambda: any(one["event"] == event["id"] for one in stripe.deliveries()))
+    delivered = wait_for(lambda: [one for one in stripe.deliveries() if one["event"] == event["id"]])
     url = f"https://localhost:{stack.https_port}/api/webhooks/stripe"
-    assert {one["url"] for one in stripe.deliveries()} == {url}
+    assert {(one["url"], one["status"]) for one in delivered} == {(url, 200)}
 
 
 def env_of(stack):

@@ -183,7 +183,7 @@ class Daemon:
     def size(self):
         """How many processes it has: the master, those for jobs, workers of both pools."""
         return 2 + int(self.settings["WORKERS"]) + int(self.settings["STRIPE_WORKERS"]) + \
-            ("STRIPE_SECRET_KEY" in self.settings)
+            ("STRIPE_SECRET_KEY_FILE" in self.settings)
 
     def pids(self):
         """The master's id, then its living children's."""
