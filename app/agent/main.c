@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/carry.h"
 #include "base/arena.h"
 #include "base/log.h"
 
@@ -21,6 +23,8 @@ static const char help[] =
         "  --once         report and refresh once, print what GET /license gives, and end\n"
         "  status         print what GET /license gives\n"
         "  usage JSON     note usage as POST /usage does, where no daemon runs\n"
+        "  import FILE    take a licence that was carried here (billingctl license export)\n"
+        "  export FILE    write unsent usage to be carried (billingctl usage import)\n"
         "\n"
         "  --config FILE  settings as NAME=value lines; the environment wins over them\n"
         "  --settings     print the table of settings (markdown)\n"
@@ -68,6 +72,23 @@ print_license(struct context *context)
 	return verdict == LICENSE_IS_VALID || verdict == LICENSE_IS_GRACE ? 0 : EXIT_UNLICENSED;
 }
 
+/* Makes the report of what was noted, unless a daemon runs, which sees to that itself. False when it
+ * fails. */
+static bool
+cut_alone(struct context *context)
+{
+	struct agent *agent = &context->agent;
+	int lock = state_lock(&agent->task, &context->state, STATE_DAEMON_LOCK);
+	enum fail kind = FAIL_NONE;
+
+	if (lock < 0)
+		return true;
+	spool_open(&agent->task, &context->state, &agent->spool);
+	kind = spool_cut(&agent->task, &agent->spool, clock_now_ms());
+	close(lock);
+	return kind == FAIL_NONE;
+}
+
 /* For cron, and for containers that live for a moment only. */
 static int
 run_once(struct context *context)
@@ -75,7 +96,7 @@ run_once(struct context *context)
 	struct agent *agent = &context->agent;
 	enum sync_outcome outcome = SYNC_DONE;
 
-	if (spool_cut(&agent->task, &agent->spool, clock_now_ms()) != FAIL_NONE)
+	if (!cut_alone(context))
 		return fault(&agent->task);
 	if (agent_settings_online(&context->settings))
 		outcome = agent_talk_now(agent);
@@ -95,11 +116,43 @@ static int
 note_usage(struct context *context, const char *text)
 {
 	struct agent *agent = &context->agent;
+	int lock = state_lock(&agent->task, &context->state, STATE_DAEMON_LOCK);
 	struct json_view body;
 
+	if (lock < 0) {
+		fprintf(stderr, "billing-agent: an agent runs in this folder: POST /usage\n");
+		return EXIT_FAULT;
+	}
 	if (json_view_open(&agent->task, text, strlen(text), &body) != FAIL_NONE ||
 	    spool_post(&agent->task, &agent->spool, &body) != FAIL_NONE)
 		return fault(&agent->task);
+	close(lock);
+	return 0;
+}
+
+static int
+carry_in(struct context *context, const char *path)
+{
+	struct agent *agent = &context->agent;
+
+	if (carry_import(&agent->task, &context->settings, &context->state, path) !=
+	            FAIL_NONE ||
+	    holder_load(&agent->task, &context->settings, &context->state, true,
+	                &agent->holder) != FAIL_NONE)
+		return fault(&agent->task);
+	return print_license(context);
+}
+
+static int
+carry_out(struct context *context, const char *path)
+{
+	struct agent *agent = &context->agent;
+	struct carried carried;
+
+	if (!cut_alone(context) || carry_export(&agent->task, &context->settings,
+	                                        &context->state, path, &carried) != FAIL_NONE)
+		return fault(&agent->task);
+	printf("{\"file\":%lld,\"reports\":%zu}\n", (long long)carried.file, carried.reports);
 	return 0;
 }
 
@@ -107,8 +160,15 @@ static int
 serve(struct context *context)
 {
 	struct agent *agent = &context->agent;
-	int status;
+	int status, lock = state_lock(&agent->task, &context->state, STATE_DAEMON_LOCK);
 
+	if (lock < 0) {
+		fprintf(stderr, "billing-agent: another agent runs in %s\n",
+		        context->settings.state_dir);
+		return EXIT_FAULT;
+	}
+	/* Nobody else has counted since. */
+	spool_open(&agent->task, &context->state, &agent->spool);
 	if (serve_open(&agent->task, context->settings.listen, &agent->server) != FAIL_NONE)
 		return fault(&agent->task);
 	agent->server.handler = agent_answer;
@@ -121,6 +181,7 @@ serve(struct context *context)
 	status = agent_run(agent);
 	serve_close(&agent->server);
 	log_line(LOG_LEVEL_INFO, "billing-agent stops");
+	close(lock);
 	return status;
 }
 
@@ -135,6 +196,10 @@ run_command(struct context *context, bool once, int count, char **words)
 		return print_license(context);
 	if (!once && count == 2 && strcmp(words[0], "usage") == 0)
 		return note_usage(context, words[1]);
+	if (!once && count == 2 && strcmp(words[0], "import") == 0)
+		return carry_in(context, words[1]);
+	if (!once && count == 2 && strcmp(words[0], "export") == 0)
+		return carry_out(context, words[1]);
 	fprintf(stderr, "billing-agent: no such command; see billing-agent --help\n");
 	return EXIT_USAGE;
 }

@@ -32,16 +32,20 @@ write_batch(struct talk *talk, const struct report *reports, size_t count)
 	return json.text.data;
 }
 
-/* An answer about one report. An invalid one will never be taken: that is said once, loudly. */
+/* An answer about one report. An invalid one will never be taken: that is said once, and it is put
+ * aside. */
 static bool
 settle(struct talk *talk, const struct report *report, const struct json_view *result)
 {
 	struct json_view error;
 	const char *status, *message = "no reason given";
+	bool refused;
+	enum fail kind;
 
 	if (!json_view_string(result, "status", &status))
 		return talk_note(talk, SYNC_UNTRUSTED, "%s: a result has no status", path);
-	if (strcmp(status, "invalid") == 0) {
+	refused = strcmp(status, "invalid") == 0;
+	if (refused) {
 		if (json_view_member(result, "error", &error) &&
 		    !json_view_text(&error, &message))
 			(void)json_view_string(&error, "error", &message);
@@ -50,7 +54,9 @@ settle(struct talk *talk, const struct report *report, const struct json_view *r
 	} else if (strcmp(status, "created") != 0 && strcmp(status, "duplicate") != 0) {
 		return talk_note(talk, SYNC_UNTRUSTED, "%s: unknown status %s", path, status);
 	}
-	if (spool_done(talk->task, talk->state, report) == FAIL_NONE)
+	kind = refused ? spool_refused(talk->task, talk->state, report)
+	               : spool_done(talk->task, talk->state, report);
+	if (kind == FAIL_NONE)
 		return true;
 	(void)talk_note(talk, SYNC_BROKEN, "%s", talk->task->failure.message);
 	task_clear(talk->task);

@@ -163,7 +163,7 @@ cut_report(struct agent *agent, int64_t now_us)
 	agent->cut_due_us = now_us + agent->settings->report_minutes * MINUTE_S * second_us;
 	if (spool_cut(&agent->task, &agent->spool, clock_now_ms()) != FAIL_NONE)
 		log_failure(agent, "the usage report can't be written");
-	lock = state_lock(&agent->task, agent->state);
+	lock = state_lock(&agent->task, agent->state, STATE_LOCK);
 	if (lock < 0)
 		return;
 	if (spool_bound(&agent->task, agent->state, (size_t)agent->settings->buffer_reports) !=

@@ -295,21 +295,40 @@ spool_cut(struct task *task, struct spool *spool, int64_t now_ms)
 	return write_current(task, spool);
 }
 
-enum fail
-spool_done(struct task *task, const struct state *state, const struct report *report)
+static enum fail
+note_sent(struct task *task, const struct state *state, const struct report *report)
 {
 	struct json_out json = json_out_new(task->arena, 64);
 	struct json_view object;
 	int64_t sent;
 
+	if (read_numbered(task, state, sent_name, &object, &sent) && sent >= report->number)
+		return FAIL_NONE;
+	json_out_open(&json, NULL, '{');
+	json_out_int(&json, "number", report->number);
+	json_out_close(&json, '}');
+	return state_keep_text(task, state, sent_name, json.text.data);
+}
+
+enum fail
+spool_done(struct task *task, const struct state *state, const struct report *report)
+{
 	/* Noted first: a number that was sent must never be used again. */
-	if (!read_numbered(task, state, sent_name, &object, &sent) || sent < report->number) {
-		json_out_open(&json, NULL, '{');
-		json_out_int(&json, "number", report->number);
-		json_out_close(&json, '}');
-		TRY(state_keep_text(task, state, sent_name, json.text.data));
-	}
+	TRY(note_sent(task, state, report));
 	return remove_file(task, state, report_name(task->arena, report->number));
+}
+
+enum fail
+spool_refused(struct task *task, const struct state *state, const struct report *report)
+{
+	const char *path =
+	        state_path(task->arena, state, report_name(task->arena, report->number));
+
+	TRY(note_sent(task, state, report));
+	if (rename(path, arena_printf(task->arena, "%s.refused", path)) == 0)
+		return FAIL_NONE;
+	return task_fail(task, FAIL_UNAVAILABLE, "state_unwritable", "%s can't be renamed: %s.",
+	                 path, strerror(errno));
 }
 
 static bool

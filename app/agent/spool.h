@@ -50,6 +50,10 @@ enum fail spool_list(struct task *task, const struct state *state, struct report
 enum fail spool_done(struct task *task, const struct state *state,
                      const struct report *report) MUST_CHECK;
 
+/* The service will never take it: it is put aside under another name, for people to look at. */
+enum fail spool_refused(struct task *task, const struct state *state,
+                        const struct report *report) MUST_CHECK;
+
 /* While there are more than `max`: the oldest day with several becomes one report, else the oldest
  * goes. Only with the lock. */
 enum fail spool_bound(struct task *task, const struct state *state, size_t max) MUST_CHECK;

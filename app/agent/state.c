@@ -186,10 +186,10 @@ state_keep_sync(struct task *task, const struct state *state, const struct sync_
 }
 
 int
-state_lock(struct task *task, const struct state *state)
+state_lock(struct task *task, const struct state *state, const char *name)
 {
-	int file = open(state_path(task->arena, state, "lock"), O_RDWR | O_CREAT | O_CLOEXEC,
-	                0600);
+	int file =
+	        open(state_path(task->arena, state, name), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
 	if (file >= 0 && flock(file, LOCK_EX | LOCK_NB) != 0) {
 		close(file);

@@ -9,6 +9,8 @@
  *	sync.json         how the last talk with the service went
  *	usage/            see spool.h
  *	lock              held while one process talks with the service
+ *	daemon.lock       held by the daemon, which alone counts usage while it runs
+ *	exported-*.jwt    the last usage files that were written to be carried
  *
  * Every file is replaced as a whole. One that is missing, cut short or somebody else's is as good
  * as none: what it had is asked for again. Licence, list and keys are never believed for being
@@ -71,9 +73,11 @@ const char *state_outcome_name(enum sync_outcome outcome);
 /* The path of something in the folder. */
 char *state_path(struct arena *arena, const struct state *state, const char *name);
 
-/* Takes the lock without waiting: its descriptor, to be closed, or -1 while another process has it.
- */
-int state_lock(struct task *task, const struct state *state);
+/* Takes a lock without waiting: its descriptor, to be closed, or -1 while another process has it. */
+int state_lock(struct task *task, const struct state *state, const char *name);
+
+#define STATE_LOCK "lock"
+#define STATE_DAEMON_LOCK "daemon.lock"
 
 #define STATE_REVOCATIONS "revocations.jwt"
 #define STATE_KEYS "keys.json"

@@ -43,7 +43,7 @@ static enum sync_outcome
 run(struct task *task, const struct agent_settings *settings, const struct state *state)
 {
 	struct talk talk = {.task = task, .settings = settings, .state = state};
-	int lock = state_lock(task, state);
+	int lock = state_lock(task, state, STATE_LOCK);
 	struct sync_state before;
 
 	if (lock < 0)

@@ -30,6 +30,11 @@ static const struct ctl_option license_issue_options[] = {
         {0},
 };
 
+static const struct ctl_option license_export_options[] = {
+        {"--out", "FILE", "put it into this file (mode 0600) instead of showing it"},
+        {0},
+};
+
 static const struct ctl_option license_verify_options[] = {
         {"--keys", "FILE", "public key (PEM) or keys (JWKS); default: those in KEYS_DIR"},
         {"--issuer", "ISSUER", "demand this issuer; default: any"},
@@ -144,6 +149,14 @@ const struct command ctl_commands[] = {
          .needs = CTL_DATABASE | CTL_KEYS,
          .run = run_license_issue},
         {.group = "license",
+         .name = "export",
+         .argument = "CUSTOMER_ID",
+         .summary = "Write licence, keys and revocation list as one file to carry",
+         .details = "For an instance that no network reaches: billing-agent import FILE.\n",
+         .options = license_export_options,
+         .needs = CTL_DATABASE | CTL_KEYS,
+         .run = run_license_export},
+        {.group = "license",
          .name = "verify",
          .argument = "FILE|-",
          .summary = "Judge a licence offline; the exit status tells why it is refused",
@@ -190,6 +203,18 @@ const struct command ctl_commands[] = {
          .exits = stripe_reconcile_exits,
          .needs = CTL_DATABASE | CTL_STRIPE,
          .run = run_stripe_reconcile},
+        {.group = "usage",
+         .name = "import",
+         .argument = "FILE|-",
+         .summary = "Take in usage that was carried here as a file",
+         .details = "The file is what billing-agent export wrote. All of it is taken, or "
+                    "nothing; what\n"
+                    "is here already counts once. Reports that never arrived show as gaps. "
+                    "Exit status\n"
+                    "3 when files or reports are missing or refused.\n",
+         .exits = usage_import_exits,
+         .needs = CTL_DATABASE | CTL_RULES,
+         .run = run_usage_import},
         {.group = "doctor",
          .summary = "Look for everything that could be wrong, and name each cure",
          .details = "Changes nothing. Exit status 1 if something is wrong.\n",

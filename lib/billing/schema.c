@@ -20,6 +20,7 @@
 #include "billing/usage.h"
 #include "billing/usage_batch.h"
 #include "billing/usage_corrections.h"
+#include "billing/usage_files.h"
 #include "billing/usage_history.h"
 #include "billing/usage_limits.h"
 #include "billing/usage_retention.h"
@@ -45,6 +46,7 @@ const struct statement_list *const billing_statements[] = {
 	&subscription_statements,
 	&usage_batch_statements,
 	&usage_correction_statements,
+	&usage_file_statements,
 	&usage_history_statements,
 	&usage_limit_statements,
 	&usage_retention_statements,

@@ -98,3 +98,164 @@ def test_usage_arrives(agent, api, document):
     assert abs(time.time() - time.mktime(time.strptime(
         got["reports"][0]["reported_at"][:19], "%Y-%m-%dT%H:%M:%S")) + time.timezone) < 60
     assert not list((agent.state / "usage").glob("0*.json"))
+
+
+# Where no network reaches.
+
+def offline(agent, **more):
+    """The agent without the service; the keys that it trusts are pinned unless said otherwise."""
+    def run(*arguments, **also):
+        return agent(*arguments, **{"BILLING_API_URL": "", **more, **also})
+    return run
+
+
+@pytest.fixture
+def bundle(stack, agent, tmp_path):
+    """bundle(customer id): what billingctl license export writes, as a path."""
+    def make(customer_id=None):
+        path = tmp_path / "bundle.json"
+        stack.billingctl("license", "export", customer_id or agent.customer.id, "--out", str(path))
+        return path
+    return make
+
+
+def test_carried_licence(agent, stack, api, bundle):
+    """Licence, keys and list come as a file; a later one brings the news."""
+    alone = offline(agent)
+    assert alone("status")["verdict"] == "none"
+    assert alone("import", str(bundle()))["verdict"] == "valid"
+    assert alone("status")["verdict"] == "valid"
+    first = bundle().read_bytes()
+    assert api.owner.post(f"/api/licenses/{agent.customer.id}/rotate", {}).status_code == 200
+    second = bundle()
+    assert second.read_bytes() != first
+    rotated_at = time.time()
+    while int(time.time()) <= int(rotated_at):
+        time.sleep(0.05)  # licences are told apart by the second
+    assert api.owner.post(f"/api/licenses/{agent.customer.id}/rotate", {}).status_code == 200
+    assert alone("import", str(bundle()))["verdict"] == "valid"
+    second.write_bytes(first)
+    assert alone("import", str(second), statuses=(1,)) is None
+    assert "older" in agent.stderr
+    assert alone("status")["verdict"] == "valid"
+    assert api.owner.post(f"/api/licenses/{agent.customer.id}/revoke", {}).status_code == 200
+    assert alone("import", str(bundle()))["verdict"] in ("canceled", "revoked")
+
+
+def test_carried_licence_refused(agent, api, bundle):
+    """Another customer's, one that was changed, one of keys that aren't pinned: nothing changes."""
+    path = bundle()
+    good = json.loads(path.read_text())
+    pinned = offline(agent, LICENSE_PUBLIC_KEY=good["keys"])
+    assert pinned("import", str(path))["verdict"] == "valid"
+    state = {file.name: file.read_bytes() for file in agent.state.glob("*.j*")}
+    foreign = json.loads((bundle(api.sign_up().id)).read_text())
+    header, payload, signature = good["license"].split(".")
+    for spoiled in (foreign, {**good, "license": f"{header}.{payload[:-4]}.{signature}"},
+                    {**good, "format": "other"}, {**good, "revocations": good["license"]},
+                    {**good, "revocations": ""}, {"license": good["license"]}, [], ""):
+        path.write_text(json.dumps(spoiled) if spoiled != "" else "")
+        pinned("import", str(path), statuses=(1,))
+    path.write_text(json.dumps(good))
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    stranger = rsa.generate_private_key(65537, 2048).public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    offline(agent, LICENSE_PUBLIC_KEY=stranger)("import", str(path), statuses=(1,))
+    assert {file.name: file.read_bytes() for file in agent.state.glob("*.j*")} == state
+
+
+def test_carried_usage(agent, stack, api, tmp_path):
+    """Files are taken in once, in any order; what is missing shows; nothing is counted twice."""
+    alone = offline(agent)
+    files = []
+    for number in range(1, 5):
+        alone("usage", json.dumps({"active_devices": number, "total_devices": 9,
+                                   "counts": {"mqtt_messages": 10}}), statuses=(0,))
+        files.append(tmp_path / f"{number}.usage")
+        made = alone("export", str(files[-1]), statuses=(0,))
+        assert made == {"file": number, "reports": 1}
+
+    def take(number, statuses=(0, 3)):
+        done = stack.billingctl("--json", "usage", "import", str(files[number - 1]), check=False)
+        assert done.returncode in statuses, done.stdout + done.stderr
+        return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
+
+    status, got = take(1)
+    assert status == 0 and (got["created"], got["duplicates"], got["refused"]) == (1, 0, 0)
+    status, got = take(1)
+    assert status == 0 and got["imported_before"] and got["created"] == 0
+    status, got = take(4)
+    assert status == 3 and got["missing_files"] == "2-3" and got["missing_reports"] == "2-3"
+    status, got = take(2)
+    assert status == 3 and got["missing_files"] is None and got["missing_reports"] == "3"
+    status, got = take(3)
+    assert status == 0 and got["missing_reports"] is None
+    reports = api.owner.get(f"/api/usage/{agent.customer.id}").json()["reports"]
+    assert sorted(one["active_devices"] for one in reports) == [1, 2, 3, 4]
+    assert sum(one["metrics"]["mqtt_messages"] for one in reports) == 40
+
+
+def test_carried_usage_refused(agent, stack, api, tmp_path):
+    """A changed file, another key's, another file of the same number, a broken chain."""
+    alone = offline(agent)
+    path = tmp_path / "usage"
+
+    def export(devices, state=None):
+        more = {"AGENT_STATE_DIR": str(state)} if state else {}
+        alone("usage", json.dumps({"total_devices": devices}), statuses=(0,), **more)
+        alone("export", str(path), statuses=(0,), **more)
+        return path.read_text()
+
+    def take(text):
+        done = stack.billingctl("--json", "usage", "import", "-", input=text, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    first = export(1)
+    header, payload, mac = first.split(".")
+    for spoiled in ("", "x", first[:-1], f"{header}.{payload[:-8]}.{mac}", f"{header}.{payload}.",
+                    f"{header}.{payload}.{mac[::-1]}", agent.customer.license):
+        assert take(spoiled)[0] == 1, spoiled[:40]
+    assert take(first)[0] == 0
+    import base64
+    import hashlib
+    import hmac
+
+    def signed(change):
+        """The same, changed and signed by somebody who has the key."""
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
+        claims.update(change)
+        body = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+        key = hashlib.sha256(agent.customer.api_key.encode()).digest()
+        code = hmac.new(key, f"{header}.{body}".encode(), hashlib.sha256).digest()
+        return f"{header}.{body}.{base64.urlsafe_b64encode(code).rstrip(b'=').decode()}"
+
+    status, said = take(signed({"reports": []}))
+    assert status == 1 and "another content" in said
+    status, said = take(signed({"file": 2, "previous": "0" * 64}))
+    assert status == 1 and "continue" in said
+    other = api.sign_up()
+    assert take(signed({"customer_id": other.id}))[0] == 1
+    # A report that can't be taken is named, the others are taken.
+    report = json.loads(base64.urlsafe_b64decode(payload + "=="))["reports"][0]
+    previous = hashlib.sha256(first.encode()).hexdigest()
+    status, said = take(signed({"file": 2, "previous": previous, "reports": [
+        {**report, "number": 2, "first": 2, "report_id": "x.1"},
+        {**report, "number": 3, "first": 3, "report_id": "x.2", "metrics": {"unicorns": 1}},
+        {**report, "number": 4, "first": 4, "report_id": "x.3",
+         "reported_at": "2020-01-01T00:00:00.000Z"}]}))
+    got = json.loads(said)
+    assert status == 3 and got["created"] == 1 and [one["number"] for one in got["refusals"]] == [3, 4]
+    # A folder that was begun anew is another chain of the same instance.
+    instance = (agent.state / "instance-id").read_text()
+    fresh = tmp_path / "fresh"
+    fresh.mkdir(mode=0o700)
+    (fresh / "instance-id").write_text(instance)
+    status, said = take(export(7, state=fresh))
+    assert json.loads(said)["new_chain"] and json.loads(said)["created"] == 1
+    # A revoked key vouches for nothing any more.
+    keys = api.owner.get(f"/api/customers/{agent.customer.id}/keys").json()["keys"]
+    later = export(2)
+    assert api.owner.delete(
+        f"/api/customers/{agent.customer.id}/keys/{keys[0]['key_id']}").status_code == 200
+    assert take(later)[0] == 1
