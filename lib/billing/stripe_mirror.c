@@ -239,7 +239,8 @@ stripe_mirror_store(struct operation *operation, const char *customer_id,
 		plan = before.plan;
 	}
 	TRY(store(operation, customer_id, subscription, plan, changed));
-	if (subscription->customer != NULL)
+	/* One that has ended may be all that is left of a customer that was deleted there. */
+	if (subscription->customer != NULL && !stripe_status_is_final(subscription->status))
 		TRY(customer_link_stripe(operation, customer_id, subscription->customer));
 	TRY(choose(operation, customer_id));
 	if (!*changed)
