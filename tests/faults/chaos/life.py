@@ -1,0 +1,132 @@
+"""The life of a customer between us and Stripe, step by step."""
+
+ENDED = ("canceled", "incomplete_expired")
+PRICES = {"starter": "price_starter_month", "professional": "price_professional_month",
+          "enterprise": "price_enterprise_month"}
+
+
+class Life:
+    """One customer. What it does itself it asks of us; where we do not know of its subscription
+    yet, and refuse, it goes to Stripe's portal instead. Steps leave Stripe with news."""
+
+    def __init__(self, stack):
+        self.stack = stack
+        self.stripe = stack.stripe
+        self.customer = stack.api.sign_up(company_name="Before")
+        self.id = self.customer.id
+        self.steps = []
+
+    def ask(self, what, status=(200,), **wish):
+        """One of our routes."""
+        answer = self.customer.client.post(
+            f"/api/subscriptions/{what}", {"customer_id": self.id, **wish}, faults=True)
+        assert answer.status_code in status, f"{what} after {self.steps}: {answer.text}"
+        return answer
+
+    def at_stripe(self):
+        """Its customer at Stripe that is not deleted, and its newest subscription, with ids."""
+        state = self.stripe.state()
+        customers = [id for id, one in state["customers"].items()
+                     if one["metadata"].get("customer_id") == self.id and not one["deleted"]]
+        mine = [{"id": id, **one} for id, one in state["subscriptions"].items()
+                if one["metadata"].get("customer_id") == self.id]
+        return customers[0] if customers else None, mine[-1] if mine else None
+
+    def is_live(self):
+        """Stripe has a subscription of it that has not ended."""
+        _, mine = self.at_stripe()
+        return mine is not None and mine["status"] not in ENDED
+
+    def update(self, **params):
+        """What the portal, or the vendor on Stripe's own pages, does to the subscription."""
+        _, mine = self.at_stripe()
+        return self.stripe.call("POST", f"/v1/subscriptions/{mine['id']}", params)
+
+    # Steps.
+
+    def buy(self, plan="starter", card="good"):
+        """Checkout; Stripe's page is filled in at once."""
+        made = self.ask("checkout", plan=plan).json()
+        return self.stripe.complete(made["session_id"], card)["subscription"]
+
+    def change(self, plan):
+        """Another plan; 402: a card that fails cannot buy more."""
+        if self.ask("upgrade", (200, 402, 409), new_plan=plan).status_code == 409:
+            self.portal_change(plan)
+
+    def portal_change(self, plan):
+        """Another plan, in the portal."""
+        _, mine = self.at_stripe()
+        self.update(**{"items[0][id]": mine["item"], "items[0][price]": PRICES[plan]})
+
+    def end_later(self):
+        """The end with the period."""
+        if self.ask("cancel", (200, 409), at_period_end=True).status_code != 200:
+            self.update(cancel_at_period_end="true")
+
+    def go_on(self):
+        """The end taken back."""
+        if self.ask("resume", (200, 409)).status_code != 200:
+            self.update(cancel_at_period_end="false")
+
+    def end_now(self):
+        """The end."""
+        if self.ask("cancel", (200, 409)).status_code != 200:
+            self.stripe.call("DELETE", f"/v1/subscriptions/{self.at_stripe()[1]['id']}")
+
+    def card(self, behaviour):
+        """Another card."""
+        self.stripe.card(self.at_stripe()[0], behaviour)
+
+    def renew(self):
+        """The next period begins."""
+        self.stripe.advance(to=max(self.at_stripe()[1]["current_period_end"],
+                                   self.stripe.now()) + 1)
+
+    def fail(self):
+        """The next period begins with a payment that fails."""
+        self.card("declined")
+        self.renew()
+
+    def recover(self):
+        """Pays what is open with a good card."""
+        customer, mine = self.at_stripe()
+        self.card("good")
+        for id, one in self.stripe.state()["invoices"].items():
+            if one["customer"] == customer and one["status"] == "open" and \
+                    one["subscription"] == mine["id"]:
+                self.stripe.pay(id)
+
+    def give_up(self):
+        """All tries to collect fail."""
+        self.stripe.advance(days=16)
+
+    def rename(self, name="After"):
+        """The customer's name, in the portal."""
+        self.stripe.call("POST", f"/v1/customers/{self.at_stripe()[0]}", {"name": name})
+
+    def vanish(self):
+        """The vendor deletes the customer on Stripe's pages."""
+        self.stripe.call("DELETE", f"/v1/customers/{self.at_stripe()[0]}")
+
+    # Random lives.
+
+    def moves(self):
+        """What can be done next, by name."""
+        customer, mine = self.at_stripe()
+        if mine is None or mine["status"] in ENDED:
+            return ["buy"]
+        always = ["rename", "end_now"]
+        if mine["status"] in ("past_due", "unpaid"):
+            return [*always, "recover", "recover", "give_up"]
+        plans = [f"change {plan}" for plan in PRICES if plan != mine["plan"]]
+        return [*always, *plans, "portal_change " + plans[0].split()[1], "renew", "fail",
+                "go_on" if mine["cancel_at"] else "end_later", *(["vanish"] if customer else [])]
+
+    def move(self, rng):
+        """Does one of them; its name."""
+        name = rng.choice(self.moves())
+        self.steps.append(name)
+        words = name.split()
+        getattr(self, words[0])(*words[1:])
+        return name

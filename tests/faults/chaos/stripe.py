@@ -1,0 +1,269 @@
+"""Stripe beside us: what both have, whether it is the same, and a postman who brings Stripe's
+events in whatever order he likes."""
+
+import collections
+import http.client
+import http.server
+import json
+import ssl
+import threading
+
+from support.stack import wait_for
+from support.webhook import signed
+
+from .postgres import Session
+
+# Nothing of Stripe's is left to be dealt with.
+PENDING = """SELECT (SELECT count(*) FROM stripe_events WHERE state = 'pending')
+                  + (SELECT count(*) FROM stripe_calls WHERE state = 'pending')"""
+
+# Waiting tries are due now, as if their time had passed.
+HURRY = """UPDATE stripe_events SET next_try_at = now() WHERE state = 'pending';
+           UPDATE stripe_calls SET next_try_at = now() WHERE state = 'pending' AND attempts > 0;
+           NOTIFY stripe_jobs"""
+
+SWEEP = """UPDATE stripe_sweeps SET finished_at = NULL, started_at = NULL; NOTIFY stripe_jobs"""
+
+OURS = """
+SELECT json_build_object('subscriptions', (SELECT json_object_agg(stripe_subscription_id,
+    json_build_object('customer', customer_id, 'plan', plan, 'status', status,
+        'price', stripe_price_id,
+        'period_end', extract(epoch FROM current_period_ends_at)::bigint,
+        'trial_end', extract(epoch FROM trial_ends_at)::bigint,
+        'cancel_at_period_end', cancel_at_period_end,
+        'cancel_at', extract(epoch FROM cancel_at)::bigint,
+        'canceled_at', extract(epoch FROM canceled_at)::bigint,
+        'ended_at', extract(epoch FROM ended_at)::bigint))
+    FROM subscriptions WHERE stripe_subscription_id IS NOT NULL),
+  'invoices', (SELECT json_object_agg(invoice_id, json_build_object('customer', customer_id,
+        'subscription', stripe_subscription_id, 'number', number, 'status', status,
+        'reason', billing_reason, 'amount_due', amount_due, 'amount_paid', amount_paid,
+        'currency', currency)) FROM invoices),
+  'customers', (SELECT json_object_agg(customer_id, json_build_object('stripe', stripe_customer_id,
+        'email', email, 'name', company_name, 'current', (SELECT json_agg(json_build_array(
+            stripe_subscription_id, status)) FROM subscriptions s
+            WHERE s.customer_id = c.customer_id AND NOT superseded)))
+    FROM customers c WHERE deleted_at IS NULL),
+  'paid', (SELECT json_object_agg(customer_id, paid) FROM (SELECT customer_id,
+        sum(amount_paid) AS paid FROM invoices GROUP BY customer_id) AS sums))"""
+
+# What must be true of the money whatever has happened; each counts what is not.
+AUDIT = """
+SELECT json_build_object(
+  'orphan invoices', (SELECT count(*) FROM invoices i WHERE stripe_subscription_id IS NOT NULL
+      AND NOT EXISTS (SELECT FROM subscriptions s WHERE s.customer_id = i.customer_id
+        AND s.stripe_subscription_id = i.stripe_subscription_id)),
+  'negative amounts', (SELECT count(*) FROM invoices WHERE amount_due < 0 OR amount_paid < 0),
+  'paid with the wrong amount', (SELECT count(*) FROM invoices
+      WHERE (status = 'paid') <> (amount_paid = amount_due)
+        AND NOT (status = 'draft' OR amount_due = 0)),
+  'customers without one current row', (SELECT count(*) FROM customers c WHERE deleted_at IS NULL
+      AND (SELECT count(*) FROM subscriptions s WHERE s.customer_id = c.customer_id
+             AND NOT superseded) <> 1),
+  'a worse row counts', (SELECT count(*) FROM subscriptions s JOIN subscriptions better
+      USING (customer_id) WHERE NOT s.superseded AND better.superseded
+        AND better.status IN ('active', 'trialing')
+        AND s.status NOT IN ('active', 'trialing')),
+  'licences of another plan', (SELECT count(*) FROM subscriptions s JOIN LATERAL (
+      SELECT plan, issued_at FROM licenses l WHERE l.customer_id = s.customer_id
+      ORDER BY license_id DESC LIMIT 1) AS newest ON true
+      WHERE NOT s.superseded AND newest.plan <> s.plan AND newest.issued_at > (
+        SELECT max(updated_at) FROM subscriptions x WHERE x.customer_id = s.customer_id)),
+  'events without an end', (SELECT count(*) FROM stripe_events
+      WHERE (state = 'pending') = (finished_at IS NOT NULL)),
+  'calls done and not heard of', (SELECT count(*) FROM stripe_calls
+      WHERE state = 'done' AND finished_at IS NULL))"""
+
+
+class Psql(Session):
+    """A psql that stays, for many short statements."""
+
+    def __enter__(self):
+        return self
+
+    def value(self, query):
+        """The one value of a query."""
+        return self.run(query.strip()).strip()
+
+
+class Postman(http.server.ThreadingHTTPServer):
+    """Takes what Stripe sends and keeps it until he is asked for it. He signs anew: a letter may
+    be old when it comes in."""
+
+    daemon_threads = True
+
+    def __init__(self, stack, version=None):
+        super().__init__(("127.0.0.1", 0), Letterbox)
+        self.stack = stack
+        self.letters = []
+        self.link = http.client.HTTPSConnection(
+            "localhost", stack.https_port, timeout=30,
+            context=ssl.create_default_context(cafile=stack.ca_cert))
+        self.thread = threading.Thread(target=self.serve_forever, daemon=True)
+        self.before = dict(stack.stripe.options)
+        self.version = version
+
+    def __enter__(self):
+        self.thread.start()
+        self.stack.stripe.wait_idle()
+        self.stack.stripe.webhook(f"http://127.0.0.1:{self.server_port}",
+                                  api_version=self.version)
+        return self
+
+    def __exit__(self, *_):
+        self.link.close()
+        stripe = self.stack.stripe
+        stripe.wait_idle()
+        stripe.webhook(stripe.options["webhook_url"], api_version=None)
+        self.shutdown()
+        self.server_close()
+
+    def take(self):
+        """What has come since the last time, in its order."""
+        self.stack.stripe.wait_idle()
+        letters, self.letters = self.letters, []
+        return letters
+
+    def post(self, letter, status=200):
+        """Brings one."""
+        for _ in range(2):  # nginx closes a connection after a thousand requests
+            try:
+                self.link.request("POST", "/api/webhooks/stripe", letter,
+                                  signed(letter, self.stack.webhook_secret))
+                answer = self.link.getresponse()
+                break
+            except (http.client.RemoteDisconnected, ConnectionResetError):
+                self.link.close()
+        body = answer.read()
+        assert answer.status == status, body
+
+
+class Letterbox(http.server.BaseHTTPRequestHandler):
+    """Where Stripe sends to."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):  # pylint: disable=invalid-name
+        """Keeps the letter."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.letters.append(body)
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        """Says nothing."""
+
+
+class Books:
+    """What Stripe has, what we have, and the wish that it be the same."""
+
+    def __init__(self, stack):
+        self.stack = stack
+        self.stripe = stack.stripe
+        self.psql = Psql(stack)
+
+    def close(self):
+        """Ends its psql."""
+        self.psql.__exit__()
+
+    def pending(self):
+        """How many events and calls wait."""
+        return int(self.psql.value(PENDING))
+
+    def rest(self, seconds=20):
+        """Waits until all is delivered and dealt with."""
+        self.stripe.wait_idle(seconds)
+        wait_for(lambda: self.pending() == 0, seconds, 0.01)
+
+    def hurry(self, seconds=20):
+        """The same, but no try waits for its time."""
+        self.stripe.hurry()
+        self.stripe.wait_idle(seconds)
+
+        def done():
+            self.psql.run(HURRY)
+            return self.pending() == 0
+        wait_for(done, seconds, 0.1)
+
+    def sweep(self):
+        """Compares with Stripe now; what was repaired is dealt with on return."""
+        self.psql.run(SWEEP)
+        wait_for(lambda: self.psql.value(
+            "SELECT bool_and(finished_at IS NOT NULL) FROM stripe_sweeps") == "t", 20, 0.02)
+        self.rest()
+
+    def ours(self):
+        """What we have."""
+        made = json.loads(self.psql.value(OURS))
+        return {name: value or {} for name, value in made.items()}
+
+    def differences(self):
+        """Where we have something else than Stripe has, as sentences."""
+        theirs, ours = self.stripe.state(), self.ours()
+        found = []
+        owners = owners_of(theirs, ours)
+        found += compare("subscription", subscriptions_of(theirs, owners), ours["subscriptions"])
+        found += compare("invoice", invoices_of(theirs, owners), ours["invoices"])
+        paid = collections.Counter()
+        for id, customer in owners.items():
+            paid[customer] += theirs["charged"].get(id, 0)
+            there, here = theirs["customers"][id], ours["customers"][customer]
+            if there["deleted"] == (here["stripe"] == id):
+                found.append(f"customer {customer}: deleted {there['deleted']}, link {here}")
+            if here["stripe"] == id and (here["email"], here["name"]) != \
+                    (there["email"], there["name"]):
+                found.append(f"customer {customer}: {here} but {there}")
+        twice = collections.Counter(customer for id, customer in owners.items()
+                                    if not theirs["customers"][id]["deleted"])
+        found += [f"customer {customer}: {count} customers of Stripe's"
+                  for customer, count in twice.items() if count > 1]
+        for customer, amount in paid.items():
+            if amount != (ours["paid"].get(customer) or 0):
+                found.append(f"customer {customer}: charged {amount}, {ours['paid']} here")
+        for customer, here in ours["customers"].items():
+            if len(here["current"] or []) != 1:
+                found.append(f"customer {customer}: current rows {here['current']}")
+        return found
+
+    def violations(self):
+        """What is wrong with the money: counts by name, without those that are 0."""
+        return {name: count for name, count in json.loads(self.psql.value(AUDIT)).items() if count}
+
+    def check(self):
+        """Both have the same, and the money is right."""
+        assert not self.differences(), "\n".join(self.differences())
+        assert not self.violations()
+
+    def count(self, query):
+        """A number."""
+        return int(self.psql.value(query))
+
+
+def owners_of(theirs, ours):
+    """Whose each of Stripe's customers is: ours by its metadata, as checkout writes it."""
+    return {id: one["metadata"]["customer_id"] for id, one in theirs["customers"].items()
+            if one["metadata"].get("customer_id") in ours["customers"]}
+
+
+def subscriptions_of(theirs, owners):
+    """Stripe's subscriptions of our customers, as we should have them."""
+    same = ("plan", "status", "price", "trial_end", "cancel_at_period_end", "cancel_at",
+            "canceled_at", "ended_at")
+    return {id: {"customer": owners[one["customer"]], "period_end": one["current_period_end"],
+                 **{name: one[name] for name in same}}
+            for id, one in theirs["subscriptions"].items()
+            if one["customer"] in owners and one["plan"]}
+
+
+def invoices_of(theirs, owners):
+    """The same for invoices."""
+    same = ("subscription", "number", "status", "reason", "amount_due", "amount_paid", "currency")
+    return {id: {"customer": owners[one["customer"]], **{name: one[name] for name in same}}
+            for id, one in theirs["invoices"].items() if one["customer"] in owners}
+
+
+def compare(kind, theirs, ours):
+    """The differences between two sets of objects by id."""
+    return [f"{kind} {id}: theirs {theirs.get(id)}, ours {ours.get(id)}"
+            for id in sorted({*theirs, *ours}) if theirs.get(id) != ours.get(id)]

@@ -1,0 +1,365 @@
+"""Guarantees 7, 8 and 39 for Stripe: whatever order its events come in, how often, in which shape:
+what we have in the end is what Stripe has, and the money is right."""
+
+import itertools
+import json
+import os
+import threading
+from pathlib import Path
+
+import jwt
+import pytest
+from chaos.life import Life
+from chaos.stripe import Books, Postman
+from support.client import Client, expect
+from support.stack import wait_for
+from support.webhook import signed
+
+STACK = {"stripe": True, "WORKERS": 2, "STRIPE_WORKERS": 1}
+SHUFFLES = int(os.environ.get("STRIPE_SHUFFLES", "8"))
+LIVES = max(2, SHUFFLES // 4)
+SHAPES = {"old": "2023-10-16", "basil": "2025-03-31.basil"}
+RECORDED = Path(__file__).resolve().parents[3] / "shared/stripe/events"
+
+# As a customer may live, with what each step must lead to: plan and status.
+STORY = [
+    ("buy", "starter", "active"), ("renew", "starter", "active"),
+    ("change professional", "professional", "active"), ("change starter", "starter", "active"),
+    ("portal_change enterprise", "enterprise", "active"), ("rename", "enterprise", "active"),
+    ("end_later", "enterprise", "active"), ("go_on", "enterprise", "active"),
+    ("fail", "enterprise", "past_due"), ("recover", "enterprise", "active"),
+    ("fail", "enterprise", "past_due"), ("give_up", "enterprise", "canceled"),
+    ("buy professional", "professional", "active"), ("end_later", "professional", "active"),
+    ("renew", "professional", "canceled"), ("buy", "starter", "active"),
+    ("end_now", "starter", "canceled"), ("buy", "starter", "active"),
+    ("vanish", "starter", "canceled"),
+]
+
+
+@pytest.fixture(scope="module")
+def books(stack):
+    """What both have."""
+    made = Books(stack)
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True)
+def calm(stack):
+    """Stripe settings of one test are not the next one's."""
+    yield
+    stack.stripe.settings(after_retries="cancel", flexible=False)
+
+
+def step(life, name):
+    """Does a step by its name."""
+    words = name.split()
+    life.steps.append(name)
+    getattr(life, words[0])(*words[1:])
+
+
+def shown(life):
+    """Plan and status as the customer sees them, and that its licence says the same."""
+    answer = expect(life.customer.client.get(f"/api/subscriptions/{life.id}"), 200)["subscription"]
+    token = expect(life.customer.client.get(f"/api/licenses/{life.id}"), 200)["license"]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert claims["plan"] == answer["plan"], life.steps
+    assert claims["subscription"]["status"] == answer["status"], life.steps
+    return answer["plan"], answer["status"]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_step_by_step_all_is_as_stripe_has_it(stack, books, shape, report):
+    """The events come as Stripe sends them; after each step both have the same."""
+    stripe = stack.stripe
+    stripe.webhook(stripe.options["webhook_url"], api_version=SHAPES[shape])
+    life = Life(stack)
+    try:
+        for name, plan, status in STORY:
+            step(life, name)
+            books.rest()
+            assert not books.differences(), (life.steps, books.differences())
+            assert shown(life) == (plan, status), life.steps
+    finally:
+        stripe.webhook(stripe.options["webhook_url"], api_version=None)
+    assert not books.violations()
+    report(steps=len(STORY), different_end_states=0)
+
+
+@pytest.mark.parametrize("after", ["unpaid", "past_due"])
+def test_other_ends_of_a_payment_that_fails(stack, books, after):
+    stack.stripe.settings(after_retries=after)
+    life = Life(stack)
+    for name, status in [("buy", "active"), ("fail", "past_due"), ("give_up", after),
+                         ("recover", "active"), ("end_now", "canceled")]:
+        step(life, name)
+        books.rest()
+        books.check()
+        assert shown(life) == ("starter", status), life.steps
+
+
+def test_a_trial_at_stripe(stack, books):
+    """One that the vendor has set up there; it ends with the first payment, or pauses."""
+    life = Life(stack)
+    life.buy()
+    books.rest()
+    life.end_now()
+    customer, _ = life.at_stripe()
+    for behaviour, status in (("create_invoice", "active"), ("pause", "paused"),
+                              ("cancel", "canceled")):
+        stack.stripe.call("POST", "/v1/subscriptions", {
+            "customer": customer, "items[0][price]": "price_professional_month",
+            "trial_period_days": 10, "metadata[customer_id]": life.id,
+            "trial_settings[end_behavior][missing_payment_method]": behaviour})
+        books.rest()
+        books.check()
+        assert shown(life) == ("professional", "trialing")
+        stack.stripe.card(customer, "good" if status == "active" else "none")
+        stack.stripe.advance(days=11)
+        books.rest()
+        books.check()
+        assert life.at_stripe()[1]["status"] == status
+        assert shown(life) == ("professional", status)
+        if status != "canceled":
+            stack.stripe.call("DELETE", f"/v1/subscriptions/{life.at_stripe()[1]['id']}")
+            books.rest()
+
+
+def test_an_end_in_flexible_billing_mode(stack, books):
+    """The portal sets only `cancel_at` then."""
+    life = Life(stack)
+    life.buy()
+    end = life.at_stripe()[1]["current_period_end"]
+    life.update(cancel_at=end)
+    books.rest()
+    books.check()
+    life.go_on()
+    books.rest()
+    books.check()
+    assert life.at_stripe()[1]["cancel_at"] is None
+    life.update(cancel_at=end)
+    life.renew()
+    books.rest()
+    books.check()
+    assert shown(life) == ("starter", "canceled")
+
+
+# What the database says about a customer, without what only tells when it was written.
+SNAPSHOT = """
+SELECT json_build_object('rows', (SELECT json_agg(json_build_array(stripe_subscription_id, plan,
+      status, superseded, stripe_price_id, current_period_ends_at, cancel_at_period_end, cancel_at,
+      canceled_at, stripe_subscription_id IS NULL OR ended_at IS NULL, trial_ends_at)
+      ORDER BY stripe_subscription_id) FROM subscriptions WHERE customer_id = c.customer_id),
+  'invoices', (SELECT json_agg(json_build_array(invoice_id, status, amount_due, amount_paid, number)
+      ORDER BY invoice_id) FROM invoices WHERE customer_id = c.customer_id),
+  'customer', json_build_array(stripe_customer_id, email, company_name))
+FROM customers c WHERE customer_id = '{id}'"""
+
+# As it was after sign-up and the first checkout: linked, on trial, nothing heard of Stripe.
+RESET = """
+BEGIN;
+DELETE FROM stripe_events;
+DELETE FROM invoices WHERE customer_id = '{id}';
+DELETE FROM subscriptions WHERE customer_id = '{id}' AND stripe_subscription_id IS NOT NULL;
+UPDATE subscriptions SET status = 'trialing', superseded = false, ended_at = NULL
+ WHERE customer_id = '{id}';
+UPDATE customers SET stripe_customer_id = '{stripe}', company_name = 'Before'
+ WHERE customer_id = '{id}';
+COMMIT"""
+
+
+def live(stack, version, life, story):
+    """Goes on with a life; all that Stripe writes meanwhile, brought at once, so that the next step
+    finds it known here."""
+    letters = []
+    with Postman(stack, version) as postman:
+        for name in story:
+            step(life, name)
+            new = postman.take()
+            letters += new
+            for letter in new:
+                postman.post(letter)
+            wait_for(lambda: stack.sql("SELECT count(*) FROM stripe_events "
+                                       "WHERE state = 'pending'") == "0", 20, 0.02)
+    return letters
+
+
+def test_shuffled_and_repeated_the_end_is_the_same(stack, books, rng, report):
+    """All events of a whole life, both shapes mixed, each once to three times in any order."""
+    life = Life(stack)
+    letters = live(stack, SHAPES["old"], life, [
+        "buy", "rename", "change professional", "fail", "recover", "end_later", "go_on"])
+    customer = life.at_stripe()[0]
+    letters += live(stack, SHAPES["basil"], life, [
+        "portal_change enterprise", "fail", "give_up", "buy", "vanish"])
+    postman = Postman(stack)
+    books.rest()
+    books.check()
+    effects = "SELECT count(*) FROM audit_log WHERE action = 'subscription_sync'"
+    ends, lost, repeated = set(), 0, 0
+    for _ in range(SHUFFLES):
+        books.psql.run(RESET.format(id=life.id, stripe=customer))
+        order = letters + rng.choices(letters, k=len(letters) // 3)
+        rng.shuffle(order)
+        for letter in order:
+            postman.post(letter)
+        wait_for(lambda: books.pending() == 0, 20, 0.01)
+        stored = books.count("SELECT count(*) FROM stripe_events WHERE state IN "
+                             "('done', 'ignored')")
+        lost += len(letters) - stored
+        repeated += len(order) - stored
+        ends.add(books.psql.value(SNAPSHOT.format(id=life.id)))
+        books.check()
+    # Once more changes nothing.
+    before = books.count(effects)
+    for letter in letters:
+        postman.post(letter)
+    books.rest()
+    assert books.count(effects) == before
+    postman.server_close()
+    report(shuffles=SHUFFLES, events=len(letters), repeated=repeated, lost=lost,
+           end_states=len(ends))
+    assert len(ends) == 1 and lost == 0
+
+
+def test_all_permutations_of_five_subscription_events(stack, books, report):
+    """Guarantee 8: 120 orders, one end."""
+    life = Life(stack)
+    letters = live(stack, SHAPES["basil"], life,
+                   ["buy", "change professional", "end_later", "go_on", "end_now"])
+    customer = life.at_stripe()[0]
+    five = [letter for letter in letters
+            if json.loads(letter)["type"].startswith("customer.subscription.")]
+    assert len(five) == 5
+    postman = Postman(stack)
+    ends = set()
+    for order in itertools.permutations(five):
+        books.psql.run(RESET.format(id=life.id, stripe=customer))
+        for letter in order:
+            postman.post(letter)
+        wait_for(lambda: books.pending() == 0, 20, 0.002)
+        ends.add(books.psql.value(SNAPSHOT.format(id=life.id)))
+    for letter in letters:
+        postman.post(letter)
+    postman.server_close()
+    books.rest()
+    books.check()
+    report(orders=120, end_states=len(ends))
+    assert len(ends) == 1
+
+
+def test_random_lives_with_late_letters(stack, books, rng, report):
+    """While life goes on, events come late, out of order and repeatedly; when the last has come
+    both have the same."""
+    steps = sent = 0
+    with Postman(stack) as postman:
+        for number in range(LIVES):
+            postman.version = rng.choice(list(SHAPES.values()))
+            stack.stripe.webhook(f"http://127.0.0.1:{postman.server_port}",
+                                 api_version=postman.version)
+            stack.stripe.settings(after_retries=rng.choice(["cancel", "unpaid", "past_due"]),
+                                  flexible=rng.random() < 0.3)
+            life, waiting = Life(stack), []
+            for _ in range(rng.randrange(6, 14)):
+                if not life.is_live():  # a new one can be bought when the old one's end is known
+                    sent += bring(postman, rng, waiting, len(waiting))
+                    wait_for(lambda: books.pending() == 0, 20, 0.01)
+                life.move(rng)
+                steps += 1
+                waiting += postman.take()
+                sent += bring(postman, rng, waiting, rng.randint(0, len(waiting)))
+            if life.is_live() and number % 2:
+                life.end_now()
+                waiting += postman.take()
+            sent += bring(postman, rng, waiting, len(waiting))
+            wait_for(lambda: books.pending() == 0, 20, 0.01)
+            assert not books.differences(), (life.steps, books.differences())
+    assert not books.violations()
+    report(lives=LIVES, steps=steps, events_sent=sent, different_end_states=0)
+
+
+def bring(postman, rng, waiting, count):
+    """Brings some of those that wait, in any order; some of them will come again."""
+    rng.shuffle(waiting)
+    now, waiting[:] = waiting[:count], waiting[count:]
+    for letter in now:
+        postman.post(letter)
+    waiting += [letter for letter in now if rng.random() < 0.1] if waiting else []
+    return count
+
+
+def test_one_event_fifty_times_at_once(stack, books, report):
+    """Guarantee 7: one row, one effect."""
+    with Postman(stack) as postman:
+        life = Life(stack)
+        life.buy()
+        letters = postman.take()
+        letter, = (letter for letter in letters
+                   if json.loads(letter)["type"] == "customer.subscription.created")
+        statuses = []
+
+        def post():
+            client = Client(stack)
+            statuses.extend(client.post(
+                "/api/webhooks/stripe", data=letter,
+                headers=signed(letter, stack.webhook_secret)).status_code for _ in range(5))
+
+        threads = [threading.Thread(target=post) for _ in range(10)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        books.rest()
+        effects = stack.sql("SELECT count(*) FROM audit_log WHERE action = 'subscription_sync' "
+                            f"AND customer_id = '{life.id}'")
+        rows = stack.sql("SELECT count(*) FROM stripe_events "
+                         f"WHERE event_id = '{json.loads(letter)['id']}'")
+        for other in letters:
+            postman.post(other)
+        life.end_now()
+        for other in postman.take():
+            postman.post(other)
+    books.rest()
+    books.check()
+    report(deliveries=len(statuses), rows=rows, effects=effects)
+    assert statuses == [200] * 50 and (rows, effects) == ("1", "1")
+
+
+@pytest.mark.skipif(not RECORDED.exists(), reason="no recorded events beside the project")
+@pytest.mark.parametrize("shape", SHAPES)
+def test_events_as_stripe_wrote_them(stack, books, shape, report):
+    """Of strangers: all are accepted and stored; what cannot be found is tried again for a while,
+    then parked, and once more when it comes again."""
+    client = Client(stack)
+    files = sorted((RECORDED / SHAPES[shape]).glob("*.json"))
+    letters, before = [], books.ours()
+    for file in files:
+        event = json.loads(file.read_bytes())
+        event["id"] = f"evt_{shape}_{event['id'].removeprefix('evt_')}"
+        letters.append(json.dumps(event, separators=(",", ":")).encode())
+    for letter in letters * 2:
+        headers = signed(letter, stack.webhook_secret)
+        expect(client.post("/api/webhooks/stripe", data=letter, headers=headers), 200)
+    ids = ", ".join(f"'{json.loads(letter)['id']}'" for letter in letters)
+    states = f"SELECT state, count(*) FROM stripe_events WHERE event_id IN ({ids}) GROUP BY 1"
+    wait_for(lambda: stack.sql(f"SELECT count(*) FROM stripe_events WHERE event_id IN ({ids}) "
+                               "AND state = 'pending' AND attempts = 0") == "0")
+    delays = stack.sql("SELECT min(next_try_at - now()) > interval '1 second' FROM stripe_events "
+                       f"WHERE event_id IN ({ids}) AND state = 'pending'")
+    books.hurry(60)
+    found = dict(line.split("|") for line in stack.sql(states).splitlines())
+    tries = stack.sql(f"SELECT DISTINCT attempts FROM stripe_events WHERE event_id IN ({ids}) "
+                      "AND state = 'parked'")
+    parked = letters[int(stack.sql(
+        "SELECT position FROM (SELECT event_id, state, row_number() OVER () - 1 AS position FROM "
+        f"(SELECT unnest(ARRAY[{ids}]) AS event_id) AS wanted JOIN stripe_events USING (event_id)) "
+        "AS numbered WHERE state = 'parked' LIMIT 1"))]
+    id = json.loads(parked)["id"]
+    client.post("/api/webhooks/stripe", data=parked, headers=signed(parked, stack.webhook_secret))
+    again = stack.sql(f"SELECT state FROM stripe_events WHERE event_id = '{id}'")
+    books.hurry(60)
+    report(events=len(letters), **found)
+    assert sum(map(int, found.values())) == len(letters) == 31
+    assert set(found) == {"done", "parked", "ignored"} and tries == "12" and delays == "t"
+    assert again == "pending"
+    assert books.ours() == before
