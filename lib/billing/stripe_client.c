@@ -24,7 +24,8 @@ enum {
 	ATTEMPT_MIN_US = 200 * 1000, /* with less time left none is begun */
 	SILENT_ASKS_MAX = 5,
 	SILENCE_US = 5 * 1000 * 1000,
-	HEADERS_MAX = 6
+	HEADERS_MAX = 6,
+	UNAUTHORIZED = 401
 };
 
 struct stripe_client {
@@ -33,6 +34,7 @@ struct stripe_client {
 	struct stripe_world world;
 	int silent_asks;       /* in a row that Stripe gave no answer to */
 	int64_t not_before_us; /* after too many of them */
+	bool heard;            /* the last ask was answered itself */
 };
 
 /* The parts of all attempts at one ask. */
@@ -299,6 +301,7 @@ stripe_client_ask(struct stripe_client *client, struct task *task, const struct 
 	const char *against = reason_against(client, now_us, ask->deadline_us);
 
 	*out = (struct stripe_answer){.outcome = STRIPE_NOT_NOW};
+	client->heard = false;
 	prepare(client, task->arena, &call);
 	if (against != NULL) {
 		log_line(LOG_LEVEL_WARNING, "did not ask Stripe",
@@ -318,4 +321,12 @@ stripe_client_ask(struct stripe_client *client, struct task *task, const struct 
 			break;
 	}
 	note_silence(client, call.answered);
+	client->heard = out->outcome == STRIPE_DONE ||
+	                (out->outcome == STRIPE_REFUSED && out->status != UNAUTHORIZED);
+}
+
+bool
+stripe_client_was_heard(const struct stripe_client *client)
+{
+	return client->heard;
 }

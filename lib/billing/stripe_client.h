@@ -76,6 +76,10 @@ void stripe_client_free(struct stripe_client *client);
 void stripe_client_ask(struct stripe_client *client, struct task *task,
                        const struct stripe_ask *ask, struct stripe_answer *out);
 
+/* Whether Stripe answered the last ask itself: it did or refused that very thing, and the next may
+ * fare otherwise. False: it is away, busy, or does not know our key. */
+bool stripe_client_was_heard(const struct stripe_client *client);
+
 /*
  * The same as a failure: FAIL_NONE when done; FAIL_PAYMENT "payment_failed" with Stripe's own words
  * for a card_error, with ours for another 402; FAIL_NOT_FOUND "stripe_not_found" for 404;

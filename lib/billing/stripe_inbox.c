@@ -38,8 +38,10 @@ deal_with(struct operation *operation, const struct stripe_event_row *row,
 
 /* What the next try, or an operator, can mend is the event's own; the rest is the world's. */
 static bool
-is_its_own(enum fail kind)
+is_its_own(const struct operation *operation, enum fail kind)
 {
+	if (kind == FAIL_STRIPE)
+		return stripe_client_was_heard(operation->stripe);
 	return kind == FAIL_NOT_FOUND || kind == FAIL_CONFLICT || kind == FAIL_INVALID ||
 	       kind == FAIL_INTERNAL;
 }
@@ -48,7 +50,7 @@ static enum fail
 note_failure(struct operation *operation, const struct stripe_event_row *row, enum fail kind)
 {
 	const char *error = operation->task->failure.code;
-	bool counts = is_its_own(kind);
+	bool counts = is_its_own(operation, kind);
 
 	db_rollback_to(operation->db, 0);
 	log_line(LOG_LEVEL_WARNING, "event not dealt with", LOG_S("event", row->event_id),

@@ -213,12 +213,13 @@ settle(struct operation *operation, const struct stripe_call *call)
 	                 "a call of the unknown kind %s", call->kind);
 }
 
-/* Without Stripe there is no use in counting tries. */
+/* Without Stripe there is no use in counting tries; what it refused is this call's own fault. */
 static enum fail
 note_failure(struct operation *operation, const struct stripe_call *call, enum fail kind)
 {
 	const char *error = operation->task->failure.code;
-	bool away = kind == FAIL_STRIPE || kind == FAIL_UNAVAILABLE || kind == FAIL_UNCERTAIN;
+	bool away = kind == FAIL_UNAVAILABLE || kind == FAIL_UNCERTAIN ||
+	            (kind == FAIL_STRIPE && !stripe_client_was_heard(operation->stripe));
 
 	db_rollback_to(operation->db, 0);
 	log_line(LOG_LEVEL_WARNING, "call of Stripe not settled", LOG_I("call", call->call_id),
