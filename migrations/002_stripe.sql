@@ -11,6 +11,8 @@ ALTER TABLE subscriptions
     ADD COLUMN ended_at        timestamptz(3),
     -- A smaller plan that begins with the next period, and when; the jobs process asks Stripe for it.
     ADD COLUMN scheduled_plan  text,
+    -- Not to be asked for before, because it went wrong lately.
+    ADD COLUMN scheduled_try_at timestamptz(3),
     -- When Stripe last had it in its list of those that have not ended.
     ADD COLUMN seen_at         timestamptz(3);
 

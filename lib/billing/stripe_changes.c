@@ -21,6 +21,16 @@
 /* A scheduled plan is asked for this long before the period ends: Stripe draws up the next
  * invoice at that moment. */
 #define SCHEDULE_AHEAD_MS HOUR_MS
+/* What went wrong with one is tried again after so long, and holds up no other. */
+#define SCHEDULE_RETRY_MS (10 * 60 * SECOND_MS)
+
+/* A preview's moment of proration holds so long; a later one would be a discount of one's own
+ * choice. Clocks of several hosts may differ a little. */
+#define PREVIEW_LIFE_MS HOUR_MS
+#define CLOCKS_APART_MS (60 * SECOND_MS)
+
+static const char plan_change_action[] = "plan_change",
+                  plan_schedule_action[] = "plan_schedule";
 
 static enum fail
 nothing_to_change(struct operation *operation)
@@ -81,6 +91,9 @@ perform(struct operation *operation, const struct stripe_call *call, const char 
 		return kind;
 	}
 	TRY(stripe_settle_change(operation, call));
+	/* What was scheduled before is overtaken. */
+	if (text_equal(action, plan_change_action))
+		TRY(subscription_schedule(operation, call->subject, NULL));
 	TRY(audit_record(operation, action, call->customer_id, call->subject, NULL));
 	return db_commit(operation->db, task);
 }
@@ -116,7 +129,10 @@ repeat(struct operation *operation, const char *action, bool *repeated)
 
 	TRY(stripe_call_known(operation, &call, &known));
 	*repeated = known && !text_equal(call.state, "failed");
-	return *repeated ? perform(operation, &call, action) : FAIL_NONE;
+	if (!*repeated)
+		return FAIL_NONE;
+	TRY(stripe_is_configured(operation));
+	return perform(operation, &call, action);
 }
 
 static size_t
@@ -137,11 +153,22 @@ struct step {
 };
 
 static enum fail
+check_proration(struct operation *operation, struct instant at)
+{
+	if (!at.known || (at.ms >= operation->now_ms - PREVIEW_LIFE_MS &&
+	                  at.ms <= operation->now_ms + CLOCKS_APART_MS))
+		return FAIL_NONE;
+	return task_fail_field(operation->task, "proration_at",
+	                       "must be of a preview of the last hour");
+}
+
+static enum fail
 plan_step(struct operation *operation, const struct plan_change *change, struct step *out)
 {
 	const struct billing *billing = operation->billing;
 
 	TRY(stripe_is_configured(operation));
+	TRY(check_proration(operation, change->proration_at));
 	if (stripe_policy_sells(&billing->stripe, change->new_plan, 0) == NULL)
 		return task_fail_field(operation->task, "new_plan",
 		                       "is not a plan that is sold online");
@@ -198,8 +225,8 @@ schedule(struct operation *operation, const struct step *step, const char *plan)
 	if (text_equal(subscription->scheduled_plan, plan))
 		return nothing_to_change(operation);
 	TRY(db_begin(operation->db, operation->task));
-	TRY(subscription_schedule(operation, subscription->subscription_id, plan));
-	TRY(audit_record(operation, "plan_schedule", subscription->customer_id,
+	TRY(subscription_schedule(operation, subscription->stripe_subscription_id, plan));
+	TRY(audit_record(operation, plan_schedule_action, subscription->customer_id,
 	                 subscription->stripe_subscription_id, plan));
 	return db_commit(operation->db, operation->task);
 }
@@ -207,13 +234,12 @@ schedule(struct operation *operation, const struct step *step, const char *plan)
 enum fail
 change_plan(struct operation *operation, const struct plan_change *change)
 {
-	static const char action[] = "plan_change";
 	const struct stripe_policy *policy = &operation->billing->stripe;
 	struct step step;
 	bool repeated;
 
 	TRY(stripe_is_configured(operation));
-	TRY(repeat(operation, action, &repeated));
+	TRY(repeat(operation, plan_change_action, &repeated));
 	if (repeated)
 		return FAIL_NONE;
 	TRY(plan_step(operation, change, &step));
@@ -223,12 +249,10 @@ change_plan(struct operation *operation, const struct plan_change *change)
 		               : schedule(operation, &step, NULL);
 	if (!step.up && policy->downgrade_at_period_end)
 		return schedule(operation, &step, change->new_plan);
-	TRY(plan_and_perform(
+	return plan_and_perform(
 	        operation, &step.subscription, "/v1/subscriptions/%s",
 	        change_form(operation, &step, proration_of(&step), change->proration_at),
-	        action));
-	/* What was scheduled before is overtaken. */
-	return subscription_schedule(operation, step.subscription.subscription_id, NULL);
+	        plan_change_action);
 }
 
 static void
@@ -308,8 +332,13 @@ change_preview(struct operation *operation, const struct plan_change *change,
 static enum fail
 cancel_trial(struct operation *operation, const char *customer_id)
 {
+	bool ended;
+
 	TRY(db_begin(operation->db, operation->task));
-	TRY(subscription_cancel(operation, customer_id));
+	TRY(subscription_cancel_trial(operation, customer_id, &ended));
+	/* It was bought, or ended, at this very moment. */
+	if (!ended)
+		return nothing_to_change(operation);
 	TRY(audit_record(operation, "trial_cancel", customer_id, NULL, NULL));
 	return db_commit(operation->db, operation->task);
 }
@@ -378,15 +407,46 @@ run_scheduled(struct operation *operation, const struct subscription *due)
 	bool late;
 
 	TRY(plan_step(operation, &change, &step));
+	if (step.subscription.subscription_id != due->subscription_id)
+		return has_ended(operation);
 	late = step.stripe.period_end.known &&
 	       step.stripe.period_end.ms > due->current_period_ends_at.ms;
-	if (!text_equal(step.stripe.plan, due->scheduled_plan))
-		TRY(plan_and_perform(operation, &step.subscription, "/v1/subscriptions/%s",
-		                     change_form(operation, &step,
-		                                 late ? proration_of(&step) : "none",
-		                                 INSTANT_NONE),
-		                     "plan_change"));
-	return subscription_schedule(operation, due->subscription_id, NULL);
+	if (text_equal(step.stripe.plan, due->scheduled_plan))
+		return subscription_schedule(operation, due->stripe_subscription_id, NULL);
+	return plan_and_perform(operation, &step.subscription, "/v1/subscriptions/%s",
+	                        change_form(operation, &step,
+	                                    late ? proration_of(&step) : "none", INSTANT_NONE),
+	                        plan_change_action);
+}
+
+/* Ended, or no longer sold: it can never be done. */
+static enum fail
+give_up(struct operation *operation, const struct subscription *due)
+{
+	log_line(LOG_LEVEL_WARNING, "scheduled plan given up",
+	         LOG_S("customer_id", due->customer_id),
+	         LOG_S("code", operation->task->failure.code));
+	task_clear(operation->task);
+	TRY(db_begin(operation->db, operation->task));
+	TRY(subscription_schedule(operation, due->stripe_subscription_id, NULL));
+	TRY(audit_record(operation, plan_schedule_action, due->customer_id,
+	                 due->stripe_subscription_id, "given up"));
+	return db_commit(operation->db, operation->task);
+}
+
+/* Somebody else is at it, Stripe is away or refuses this one: the others go on. */
+static enum fail
+try_later(struct operation *operation, const struct subscription *due, enum fail kind)
+{
+	bool away = kind == FAIL_UNAVAILABLE || kind == FAIL_UNCERTAIN ||
+	            (kind == FAIL_STRIPE && !stripe_client_was_heard(operation->stripe));
+
+	log_line(LOG_LEVEL_WARNING, "scheduled plan not begun",
+	         LOG_S("customer_id", due->customer_id),
+	         LOG_S("code", operation->task->failure.code));
+	TRY(subscription_postpone(operation, due->stripe_subscription_id,
+	                          INSTANT_MS(operation->now_ms + SCHEDULE_RETRY_MS)));
+	return away ? kind : FAIL_NONE;
 }
 
 enum fail
@@ -403,17 +463,10 @@ change_run_scheduled(struct operation *operation, int64_t limit, int64_t *done)
 		return FAIL_NONE;
 	*done = 1;
 	kind = run_scheduled(operation, due);
-	if (kind == FAIL_NONE || kind == FAIL_STRIPE || kind == FAIL_UNAVAILABLE)
-		return kind;
-	/* Ended, or no longer sold: it can never be done. */
+	if (kind == FAIL_NONE)
+		return FAIL_NONE;
 	db_rollback_to(operation->db, 0);
-	log_line(LOG_LEVEL_WARNING, "scheduled plan given up",
-	         LOG_S("customer_id", due->customer_id),
-	         LOG_S("code", operation->task->failure.code));
-	task_clear(operation->task);
-	TRY(db_begin(operation->db, operation->task));
-	TRY(subscription_schedule(operation, due->subscription_id, NULL));
-	TRY(audit_record(operation, "plan_schedule", due->customer_id,
-	                 due->stripe_subscription_id, "given up"));
-	return db_commit(operation->db, operation->task);
+	return kind == FAIL_NOT_FOUND || kind == FAIL_CONFLICT || kind == FAIL_INVALID
+	               ? give_up(operation, due)
+	               : try_later(operation, due, kind);
 }

@@ -56,10 +56,12 @@ enum {
 	START_TRIAL,
 	TRIAL_OBSTACLE,
 	CANCEL,
+	CANCEL_TRIAL,
 	LOCK,
 	EXPIRE_TRIALS,
 	OPEN_AT_STRIPE,
 	SCHEDULE,
+	POSTPONE,
 	SCHEDULED
 };
 
@@ -118,6 +120,11 @@ static const struct statement statements[] = {
                            "  (SELECT subscription_id FROM subscriptions "
                            "   WHERE customer_id = $1 "
                            "   ORDER BY superseded, subscription_id DESC LIMIT 1))"},
+        [CANCEL_TRIAL] = {.name = "subscription_cancel_trial",
+                          .sql = "UPDATE subscriptions SET status = 'canceled', "
+                                 "ended_at = $2, version = version + 1, updated_at = $2 "
+                                 "WHERE customer_id = $1 AND stripe_subscription_id IS NULL "
+                                 "AND status = 'trialing'"},
         [LOCK] = {.name = "subscription_lock",
                   .sql = "SELECT subscription_id FROM subscriptions WHERE customer_id = $1 "
                          "ORDER BY superseded, subscription_id DESC LIMIT 1 FOR UPDATE"},
@@ -144,14 +151,19 @@ static const struct statement statements[] = {
                                    "AND s.status NOT IN ('canceled', 'incomplete_expired') "
                                    "ORDER BY s.subscription_id"},
         [SCHEDULE] = {.name = "subscription_schedule",
-                      .sql = "UPDATE subscriptions SET scheduled_plan = $2, updated_at = $3 "
-                             "WHERE subscription_id = $1::bigint "
+                      .sql = "UPDATE subscriptions SET scheduled_plan = $2, "
+                             "scheduled_try_at = NULL, updated_at = $3 "
+                             "WHERE stripe_subscription_id = $1 "
                              "AND scheduled_plan IS DISTINCT FROM $2"},
+        [POSTPONE] = {.name = "subscription_postpone",
+                      .sql = "UPDATE subscriptions SET scheduled_try_at = $2 "
+                             "WHERE stripe_subscription_id = $1"},
         [SCHEDULED] = {.name = "subscription_scheduled",
                        ROW,
                        .sql = "SELECT " SUBSCRIPTION_COLUMNS " FROM subscriptions s "
                               "WHERE s.scheduled_plan IS NOT NULL "
                               "AND s.current_period_ends_at <= $1 "
+                              "AND (s.scheduled_try_at IS NULL OR s.scheduled_try_at <= $3) "
                               "ORDER BY s.current_period_ends_at LIMIT $2::bigint"},
 };
 
@@ -246,6 +258,19 @@ subscription_cancel(struct operation *operation, const char *customer_id)
 }
 
 enum fail
+subscription_cancel_trial(struct operation *operation, const char *customer_id, bool *ended)
+{
+	int64_t rows;
+
+	TRY(db_run(operation->db, operation->task, &statements[CANCEL_TRIAL],
+	           PARAMETERS(customer_id,
+	                      param_time(operation->task, INSTANT_MS(operation->now_ms))),
+	           &rows));
+	*ended = rows > 0;
+	return FAIL_NONE;
+}
+
+enum fail
 subscription_lock(struct operation *operation, const char *customer_id)
 {
 	return db_run(operation->db, operation->task, &statements[LOCK],
@@ -272,13 +297,23 @@ subscription_open_at_stripe(struct operation *operation, const char *customer_id
 }
 
 enum fail
-subscription_schedule(struct operation *operation, int64_t subscription_id, const char *plan)
+subscription_schedule(struct operation *operation, const char *stripe_subscription_id,
+                      const char *plan)
 {
 	struct task *task = operation->task;
 
 	return db_run(operation->db, task, &statements[SCHEDULE],
-	              PARAMETERS(param_int(task, subscription_id), plan,
+	              PARAMETERS(stripe_subscription_id, plan,
 	                         param_time(task, INSTANT_MS(operation->now_ms))),
+	              NULL);
+}
+
+enum fail
+subscription_postpone(struct operation *operation, const char *stripe_subscription_id,
+                      struct instant until)
+{
+	return db_run(operation->db, operation->task, &statements[POSTPONE],
+	              PARAMETERS(stripe_subscription_id, param_time(operation->task, until)),
 	              NULL);
 }
 
@@ -289,6 +324,7 @@ subscription_scheduled(struct operation *operation, struct instant before, int64
 	struct task *task = operation->task;
 
 	return db_rows(operation->db, task, &statements[SCHEDULED],
-	               PARAMETERS(param_time(task, before), param_int(task, limit)),
+	               PARAMETERS(param_time(task, before), param_int(task, limit),
+	                          param_time(task, INSTANT_MS(operation->now_ms))),
 	               (void *)out, count);
 }

@@ -50,6 +50,11 @@ enum fail subscription_start_trial(struct operation *operation, const char *cust
  * so that no licence is issued from what it was. To be called within a transaction. */
 enum fail subscription_cancel(struct operation *operation, const char *customer_id) MUST_CHECK;
 
+/* Ends the trial that Stripe does not know, and nothing else; `*ended` is false when there was none
+ * (any more). */
+enum fail subscription_cancel_trial(struct operation *operation, const char *customer_id,
+                                    bool *ended) MUST_CHECK;
+
 /* Locks the newest subscription's row until the transaction ends. */
 enum fail subscription_lock(struct operation *operation, const char *customer_id) MUST_CHECK;
 
@@ -64,10 +69,14 @@ enum fail subscription_open_at_stripe(struct operation *operation, const char *c
                                       size_t *count) MUST_CHECK;
 
 /* A smaller plan begins with the next period; NULL: no more. */
-enum fail subscription_schedule(struct operation *operation, int64_t subscription_id,
+enum fail subscription_schedule(struct operation *operation, const char *stripe_subscription_id,
                                 const char *plan) MUST_CHECK;
 
-/* Subscriptions whose scheduled plan is due before the time, oldest first. */
+/* Its scheduled plan is not asked for before that time. */
+enum fail subscription_postpone(struct operation *operation, const char *stripe_subscription_id,
+                                struct instant until) MUST_CHECK;
+
+/* Subscriptions whose scheduled plan is due before the time and not postponed, oldest first. */
 enum fail subscription_scheduled(struct operation *operation, struct instant before,
                                  int64_t limit, const struct subscription **out,
                                  size_t *count) MUST_CHECK;

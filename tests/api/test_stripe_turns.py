@@ -42,3 +42,35 @@ def test_a_long_queue_of_events_gives_way_to_calls(stack, stripe, buyer):
                         "attempts = 0")
     stack.sql("DELETE FROM stripe_events WHERE event_id LIKE 'evt_turn%'")
     assert int(untried) > 10
+
+
+def test_nobody_chooses_the_moment_of_proration(stripe, buyer):
+    """The end of the period would be the cheapest moment, its beginning the one with most credit."""
+    customer = buyer("starter")
+    wish = {"customer_id": customer.id, "new_plan": "professional"}
+    ends = subscription_of(customer)["current_period_ends_at"]
+    shown = expect(customer.client.post("/api/subscriptions/preview", wish), 200)
+    for moment in (ends, "2026-01-01T00:00:00.000Z", "2100-01-01T00:00:00.000Z"):
+        for route in ("preview", "upgrade"):
+            answer = expect(customer.client.post(f"/api/subscriptions/{route}",
+                                                 {**wish, "proration_at": moment}), 400,
+                            "invalid_request")
+            assert [one["field"] for one in answer["details"]] == ["proration_at"]
+    assert subscription_of(customer)["plan"] == "starter"
+    expect(customer.client.post("/api/subscriptions/upgrade",
+                                {**wish, "proration_at": shown["proration_at"]}), 200)
+
+
+def test_an_event_that_stripe_refuses_holds_up_no_other(stack, stripe, buyer):
+    """Its tries are counted, so that it is parked in the end; what Stripe cannot serve is not."""
+    customer = buyer("starter")
+    stripe.fault("status", path="^/v1/subscriptions/sub_refused", status=400, times=1000)
+    stack.sql("INSERT INTO stripe_events (event_id, type, livemode, received_at, origin, family, "
+              "subject, state, next_try_at) SELECT 'evt_refused' || i, "
+              "'customer.subscription.updated', false, now(), 'webhook', 'subscription', "
+              "'sub_refused' || i, 'pending', now() FROM generate_series(1, 8) i; "
+              "NOTIFY stripe_jobs")
+    tried = "SELECT count(*) FROM stripe_events WHERE event_id LIKE 'evt_refused%' AND attempts = 1"
+    wait_for(lambda: stack.sql(tried) == "8", seconds=4)
+    stack.sql("DELETE FROM stripe_events WHERE event_id LIKE 'evt_refused%'")
+    assert subscription_of(customer)["status"] == "active"
