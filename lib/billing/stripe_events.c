@@ -56,6 +56,7 @@ static const struct column figure_columns[] = {
 	"customer_id, attempts::bigint AS attempts, happened_at, received_at, next_try_at, "   \
 	"finished_at, error"
 #define ROW .columns = columns, .row_size = sizeof(struct stripe_event_row)
+#define DUE_NOW "date_trunc('milliseconds', now())"
 
 enum {
 	RECEIVE,
@@ -75,6 +76,8 @@ enum {
 };
 
 static const struct statement statements[] = {
+        /* Due at once: now() alone would be rounded to a later millisecond, and whoever is woken
+	 * would not find it. Only a row that was inserted has no xmax. */
         [RECEIVE] =
                 {.name = "stripe_event_receive",
                  .columns = received_columns,
@@ -86,13 +89,14 @@ static const struct statement statements[] = {
                         "    error, finished_at) "
                         "  VALUES ($1, $2, $3::boolean, $4, $5, now(), $6, $7, $8, $9, $10, "
                         "    $11, CASE WHEN $7::text IS NULL THEN 'ignored' ELSE 'pending' "
-                        "    END, CASE WHEN $7::text IS NOT NULL THEN now() END, $12, "
+                        "    END, CASE WHEN $7::text IS NOT NULL THEN " DUE_NOW " END, $12, "
                         "    CASE WHEN $7::text IS NULL THEN now() END) "
                         "  ON CONFLICT (event_id) DO UPDATE SET state = 'pending', "
-                        "    attempts = 0, next_try_at = EXCLUDED.received_at, "
+                        "    attempts = 0, next_try_at = " DUE_NOW ", "
                         "    finished_at = NULL WHERE e.state = 'parked' "
-                        "  RETURNING state, received_at) "
-                        "SELECT count(*) AS stored, count(CASE WHEN state = 'pending' THEN "
+                        "  RETURNING state, xmax = 0 AS is_new) "
+                        "SELECT count(*) FILTER (WHERE is_new) AS stored, "
+                        "  count(CASE WHEN state = 'pending' THEN "
                         "  pg_notify('stripe_jobs', '')::text END) AS woken FROM stored"},
         [TAKE] = {.name = "stripe_event_take",
                   ROW,
@@ -134,7 +138,7 @@ static const struct statement statements[] = {
                      .sql = "SELECT payload FROM stripe_events WHERE event_id = $1"},
         [RETRY] = {.name = "stripe_event_retry",
                    .sql = "UPDATE stripe_events SET state = 'pending', attempts = 0, "
-                          "next_try_at = now(), finished_at = NULL "
+                          "next_try_at = " DUE_NOW ", finished_at = NULL "
                           "WHERE family IS NOT NULL AND CASE WHEN $1::text IS NULL "
                           "THEN state = 'parked' ELSE event_id = $1 "
                           "AND state IN ('parked', 'ignored', 'done') END"},
@@ -149,7 +153,8 @@ static const struct statement statements[] = {
                             "  WHERE state = 'pending') AS oldest_pending"},
         [FORGET] = {.name = "stripe_event_forget",
                     .sql = "UPDATE stripe_events SET payload = NULL "
-                           "WHERE payload IS NOT NULL AND (customer_id = $1 OR "
+                           "WHERE payload IS NOT NULL AND (customer_id = $1 "
+                           "  OR customer_hint = $1 OR "
                            "  stripe_customer_id = (SELECT stripe_customer_id "
                            "    FROM customers WHERE customer_id = $1))"},
         [FORGET_PAYLOADS] =
