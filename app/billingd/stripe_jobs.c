@@ -3,6 +3,7 @@
  * else does.
  */
 #include "base/log.h"
+#include "billing/meters.h"
 #include "billing/stripe_calls.h"
 #include "billing/stripe_changes.h"
 #include "billing/stripe_events.h"
@@ -15,6 +16,9 @@
 static const struct job items[] = {
         {"stripe_calls", 0, 1, stripe_settle_run, METRIC_COUNT},
         {"stripe_events", 0, 1, stripe_inbox_run, METRIC_STRIPE_EVENTS_DONE},
+        {"plan_meter_events", 0, 1, meter_run_plan, METRIC_COUNT},
+        {"send_meter_events", 0, 1, meter_send_run, METRIC_METER_EVENTS_SENT},
+        {"compare_meters", 0, 1, meter_run_compare, METRIC_COUNT},
         {"scheduled_plans", 60, 1, change_run_scheduled, METRIC_COUNT},
         {"compare_events", 5, 1, stripe_sweep_run_events, METRIC_COUNT},
         {"compare_subscriptions", 5, 1, stripe_sweep_run_subscriptions, METRIC_COUNT},
@@ -38,11 +42,13 @@ measure(struct operation *operation, struct metrics *metrics)
 {
 	struct stripe_event_figures events;
 	struct stripe_call_figures calls;
+	struct meter_figures meters;
 	int64_t seconds, waiting_ms = 0;
 
 	TRY(stripe_event_figures(operation, &events));
 	TRY(stripe_call_figures(operation, &calls));
 	TRY(stripe_mirror_seconds(operation, &seconds));
+	TRY(meter_figures(operation, &meters));
 	if (events.oldest_pending.known)
 		waiting_ms = operation->now_ms - events.oldest_pending.ms;
 	metrics_set(metrics, METRIC_STRIPE_EVENTS_PENDING, events.pending);
@@ -51,6 +57,8 @@ measure(struct operation *operation, struct metrics *metrics)
 	            waiting_ms > 0 ? waiting_ms / SECOND_MS : 0);
 	metrics_set(metrics, METRIC_STRIPE_CALLS_PENDING, calls.pending);
 	metrics_set(metrics, METRIC_STRIPE_CALLS_PARKED, calls.parked);
+	metrics_set(metrics, METRIC_METER_EVENTS_PENDING, meters.pending);
+	metrics_set(metrics, METRIC_METER_EVENTS_PARKED, meters.parked);
 	metrics_set(metrics, METRIC_STRIPE_SECOND_SUBSCRIPTIONS, seconds);
 	TRY(set_time(operation, metrics, "events", METRIC_STRIPE_EVENTS_SWEPT));
 	return set_time(operation, metrics, "subscriptions", METRIC_STRIPE_SUBSCRIPTIONS_SWEPT);

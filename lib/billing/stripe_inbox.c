@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "billing/meters.h"
 #include "billing/stripe_events.h"
 #include "billing/stripe_sync.h"
 
@@ -16,6 +17,7 @@ static const struct {
         {"subscription", stripe_sync_subscription},
         {"invoice", stripe_sync_invoice},
         {"customer", stripe_sync_customer},
+        {"meter", meter_uncounted},
 };
 
 static enum fail

@@ -271,6 +271,16 @@ hint_of_customer(const struct json_object *object, struct stripe_hint *out)
 	out->customer_id = metadata_customer(object);
 }
 
+/* A thin event: it names the meter at most, and which events it is about only when it is fetched. */
+static void
+hint_of_meter(const struct json_object *event, struct stripe_hint *out)
+{
+	out->family = "meter";
+	out->subject = string(member(event, "related_object"), "id");
+	if (out->subject == NULL)
+		out->subject = "unknown";
+}
+
 /* Which events tell of something that we keep. The end of a name that ends with a dot is free. */
 static const struct {
 	const char *type;
@@ -303,6 +313,8 @@ read_hint(const struct json_object *object, const char *type, struct stripe_hint
 		if (type_fits(type, families[i].type) &&
 		    text_equal(string(about, "object"), families[i].object))
 			families[i].hint(about, out);
+	if (type_fits(type, "v1.billing.meter."))
+		hint_of_meter(object, out);
 	/* A session that made no subscription, an upcoming invoice without an id. */
 	if (out->subject == NULL)
 		*out = (struct stripe_hint){0};

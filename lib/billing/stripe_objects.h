@@ -77,7 +77,7 @@ bool stripe_subscription_read(const struct stripe_policy *policy,
                               struct stripe_subscription *out);
 bool stripe_invoice_read(const struct json_object *object, struct stripe_invoice *out);
 
-/* Snapshot and thin events; a thin one has no hint. */
+/* Snapshot and thin events; of thin ones only those about meters have a hint. */
 bool stripe_event_read(const struct json_object *object, struct stripe_event *out);
 
 /* Whether an invoice's line credits or charges a part of a period. */

@@ -77,7 +77,7 @@ static const struct column columns[] = {
 	"complete_to"
 #define ROW .columns = columns, .row_size = sizeof(struct sweep_row)
 
-enum { TAKE, SAVE, REQUEST, READ };
+enum { TAKE, SAVE, DEMAND, REQUEST, READ };
 
 static const struct statement statements[] = {
         /* Under way, or due; nobody else's at this moment. */
@@ -90,6 +90,9 @@ static const struct statement statements[] = {
                   .sql = "UPDATE stripe_sweeps SET since = $2, part = $3::integer, "
                          "after_id = $4, started_at = $5, finished_at = $6, "
                          "differences = $7, complete_to = $8 WHERE name = $1"},
+        [DEMAND] = {.name = "stripe_sweep_demand",
+                    .sql = "UPDATE stripe_sweeps SET finished_at = NULL, started_at = NULL "
+                           "WHERE name = $1"},
         [REQUEST] = {.name = "stripe_sweep_request",
                      .sql = "UPDATE stripe_sweeps SET finished_at = NULL, started_at = NULL"},
         [READ] = {.name = "stripe_sweep_read",
@@ -425,9 +428,10 @@ save(struct operation *operation, const char *name, const struct sweep_row *row,
 	              NULL);
 }
 
-static enum fail
-run(struct operation *operation, const char *name, int64_t every_ms,
-    enum fail (*step)(struct operation *operation, struct stripe_sweep *sweep), int64_t *done)
+enum fail
+stripe_sweep_run(struct operation *operation, const char *name, int64_t every_ms,
+                 enum fail (*step)(struct operation *operation, struct stripe_sweep *sweep),
+                 int64_t *done)
 {
 	struct task *task = operation->task;
 	struct instant due = INSTANT_MS(operation->now_ms - every_ms);
@@ -454,15 +458,23 @@ enum fail
 stripe_sweep_run_events(struct operation *operation, int64_t limit, int64_t *done)
 {
 	(void)limit;
-	return run(operation, "events", EVENTS_EVERY_MS, stripe_sweep_events, done);
+	return stripe_sweep_run(operation, "events", EVENTS_EVERY_MS, stripe_sweep_events,
+	                        done);
 }
 
 enum fail
 stripe_sweep_run_subscriptions(struct operation *operation, int64_t limit, int64_t *done)
 {
 	(void)limit;
-	return run(operation, "subscriptions", SUBSCRIPTIONS_EVERY_MS,
-	           stripe_sweep_subscriptions, done);
+	return stripe_sweep_run(operation, "subscriptions", SUBSCRIPTIONS_EVERY_MS,
+	                        stripe_sweep_subscriptions, done);
+}
+
+enum fail
+stripe_sweep_demand(struct operation *operation, const char *name)
+{
+	return db_run(operation->db, operation->task, &statements[DEMAND], PARAMETERS(name),
+	              NULL);
 }
 
 enum fail

@@ -52,6 +52,13 @@ enum fail stripe_sweep_events(struct operation *operation,
 enum fail stripe_sweep_subscriptions(struct operation *operation,
                                      struct stripe_sweep *sweep) MUST_CHECK;
 
+/* A page of the sweep of that name when it is due (every so long) or under way; `*done` is 1 if
+ * there was one. In a transaction, and by one process at a time. */
+enum fail stripe_sweep_run(struct operation *operation, const char *name, int64_t every_ms,
+                           enum fail (*step)(struct operation *operation,
+                                             struct stripe_sweep *sweep),
+                           int64_t *done) MUST_CHECK;
+
 /* The jobs: a page of a sweep that is due or under way; `*done` is 1 if there was one. Events are
  * compared every quarter of an hour, subscriptions every night. */
 enum fail stripe_sweep_run_events(struct operation *operation, int64_t limit,
@@ -59,7 +66,10 @@ enum fail stripe_sweep_run_events(struct operation *operation, int64_t limit,
 enum fail stripe_sweep_run_subscriptions(struct operation *operation, int64_t limit,
                                          int64_t *done) MUST_CHECK;
 
-/* Makes both due now. */
+/* Makes one due now, in the open transaction or one of its own. */
+enum fail stripe_sweep_demand(struct operation *operation, const char *name) MUST_CHECK;
+
+/* Makes all due now. */
 enum fail stripe_sweep_request(struct operation *operation) MUST_CHECK;
 
 /* When the last one of that name ("events", "subscriptions") was finished. */

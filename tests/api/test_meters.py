@@ -1,0 +1,290 @@
+"""Metered use: what days were worth and what Stripe has counted are equal, whatever happens in
+between, and nothing is counted twice."""
+
+import datetime
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from support.client import expect
+from support.stack import ROOT, wait_for
+from support.usage_model import Reports
+from test_usage import at, report
+
+# FULL=1 breaks Stripe in every way, and kills the process that tells it.
+FULL = os.environ.get("FULL") == "1"
+DAY = 86400
+EVENTS, ADJUSTMENTS = "/v1/billing/meter_events", "/v1/billing/meter_event_adjustments"
+
+
+@pytest.fixture(scope="module")
+def metered(new_stack, tmp_path_factory):
+    """A stack whose professional plan names meters of calls and of storage, which Stripe has."""
+    plans = json.loads((ROOT / "conf/plans.json").read_text(encoding="utf-8"))
+    plans["plans"][1]["usage"] = {"meters": {"api_calls": "calls", "storage_mb": "storage"}}
+    folder = tmp_path_factory.mktemp("plans")
+    for place in (folder, folder.parent, folder.parent.parent):
+        place.chmod(0o755)
+    (folder / "plans.json").write_text(json.dumps(plans), encoding="utf-8")
+    stack = new_stack(stripe=True, PLANS_FILE=folder / "plans.json")
+    stack.meters = {name: stack.stripe.call("POST", "/v1/billing/meters", {
+        "display_name": name, "event_name": name, "default_aggregation[formula]": "sum"})["id"]
+        for name in ("calls", "storage")}
+    return stack
+
+
+@pytest.fixture(autouse=True)
+def calm(metered):
+    """Stripe works well before and after each test."""
+    metered.stripe.reset_requests()
+    yield
+    metered.stripe.faults([])
+
+
+@pytest.fixture
+def customer(metered):
+    """One that pays for professional since long ago."""
+    made = metered.api.sign_up()
+    session = expect(made.client.post("/api/subscriptions/checkout", {
+        "customer_id": made.id, "plan": "professional"}), 200)["session_id"]
+    metered.stripe.complete(session)
+    where = f"WHERE customer_id = '{made.id}'"
+    wait_for(lambda: metered.sql("SELECT 1 FROM subscriptions "
+                                 f"{where} AND plan = 'professional' AND status = 'active'"))
+    metered.sql(f"UPDATE subscriptions SET created_at = now() - interval '60 days' {where}")
+    made.stripe = metered.sql(f"SELECT stripe_customer_id FROM customers {where}")
+    return made
+
+
+def demand(stack, *names):
+    """Has the jobs process look at the days, or at Stripe's sums, now; waits until it has."""
+    where = "WHERE name IN ('{}')".format("', '".join(names))
+    stack.sql(f"UPDATE stripe_sweeps SET started_at = NULL, finished_at = NULL {where};"
+              "NOTIFY stripe_jobs")
+    wait_for(lambda: stack.sql("SELECT bool_and(finished_at IS NOT NULL) FROM stripe_sweeps "
+                               f"{where}") == "t")
+
+
+def told(stack):
+    """Nothing waits to be told or to be taken back."""
+    stack.sql("UPDATE meter_events SET next_try_at = now() WHERE next_try_at > now() AND "
+              "state IN ('pending', 'canceling') AND error IS NOT NULL; NOTIFY stripe_jobs")
+    return stack.sql("SELECT count(*) FROM meter_events WHERE state IN ('pending', 'canceling')"
+                     ) == "0"
+
+
+def tell(stack):
+    """Has everything told that is known now."""
+    demand(stack, "meter_days")
+    wait_for(lambda: told(stack), 40, 0.2)
+
+
+def worth(stack, customer):
+    """What each finished day is worth: {(meter, day): value}."""
+    rows = stack.sql(
+        "SELECT metric, day, sum(CASE WHEN metric = 'api_calls' THEN total ELSE highest END) "
+        f"FROM usage_daily_metrics WHERE customer_id = '{customer.id}' "
+        "AND day < (now() AT TIME ZONE 'UTC' - interval '1 hour')::date "
+        "AND metric <> 'mqtt_messages' GROUP BY metric, day").splitlines()
+    names = {"api_calls": "calls", "storage_mb": "storage"}
+    found = {(names[metric], day): int(value) for metric, day, value in
+             (row.split("|") for row in rows)}
+    return {key: value for key, value in found.items() if value != 0}
+
+
+def counted(stack, customer):
+    """What Stripe has counted for each day."""
+    today = int(time.time()) // DAY * DAY
+    found = {}
+    for name, meter in stack.meters.items():
+        sums = stack.stripe.call("GET", f"/v1/billing/meters/{meter}/event_summaries", {
+            "customer": customer.stripe, "start_time": today - 37 * DAY, "end_time": today + DAY,
+            "value_grouping_window": "day", "limit": 100})["data"]
+        for one in sums:
+            day = datetime.datetime.fromtimestamp(one["start_time"], datetime.timezone.utc)
+            if one["aggregated_value"] != 0:
+                found[name, day.strftime("%Y-%m-%d")] = one["aggregated_value"]
+    return found
+
+
+def use(customer, days_ago, calls, instance="a", **metrics):
+    """A report from that long ago; its id."""
+    return expect(customer.client.post("/api/usage/report", report(
+        customer, instance_id=instance, reported_at=at(days=days_ago),
+        metrics={"api_calls": calls, **metrics})), 201)["report"]["id"]
+
+
+def age(stack, customer, **more):
+    """Makes what was told older, so that the comparison looks at it."""
+    interval = " ".join(f"{count} {unit}" for unit, count in more.items())
+    stack.sql(f"UPDATE meter_events SET sent_at = sent_at - interval '{interval}', "
+              f"first_try_at = first_try_at - interval '{interval}' "
+              f"WHERE customer_id = '{customer.id}'")
+
+
+def rows(stack, customer):
+    """State and value of all rows of the customer."""
+    return sorted(stack.sql("SELECT state, value FROM meter_events WHERE customer_id = "
+                            f"'{customer.id}'").splitlines())
+
+
+def test_days_are_told_once(metered, customer):
+    use(customer, 2, 5, storage_mb=7)
+    use(customer, 2, 6, instance="b", storage_mb=3)
+    use(customer, 2, 1, storage_mb=4)
+    use(customer, 30, 9)
+    use(customer, 0, 1000)
+    tell(metered)
+    assert len(worth(metered, customer)) == 3
+    assert counted(metered, customer) == worth(metered, customer)
+    demand(metered, "meter_days")
+    sent = metered.stripe.requests("POST", EVENTS)
+    assert len(sent) == 3
+    # What comes late is told as the difference.
+    use(customer, 30, 4)
+    tell(metered)
+    assert counted(metered, customer) == worth(metered, customer)
+    assert rows(metered, customer) == ["sent|10", "sent|12", "sent|4", "sent|9"]
+
+
+def test_too_much_is_taken_back(metered, customer):
+    wrong = use(customer, 3, 100)
+    use(customer, 3, 1)
+    tell(metered)
+    right = expect(metered.api.owner.post(f"/api/usage/{customer.id}/corrections", {
+        "id": wrong, "reason": "test", "metrics": {"api_calls": 10}}), 201)["report"]["id"]
+    tell(metered)
+    assert counted(metered, customer) == worth(metered, customer)
+    assert len(metered.stripe.requests("POST", ADJUSTMENTS)) == 1
+    # All of a day, too.
+    for usage_id in (right, wrong + 1):
+        expect(metered.api.owner.post(f"/api/usage/{customer.id}/corrections", {
+            "id": usage_id, "reason": "test", "metrics": {}}), 201)
+    tell(metered)
+    assert counted(metered, customer) == worth(metered, customer) == {}
+    # After a day Stripe takes nothing back: that is for people, and seen.
+    wrong = use(customer, 4, 50)
+    tell(metered)
+    age(metered, customer, hours=24)
+    expect(metered.api.owner.post(f"/api/usage/{customer.id}/corrections", {
+        "id": wrong, "reason": "test", "metrics": {"api_calls": 20}}), 201)
+    tell(metered)
+    assert "parked|-30" in rows(metered, customer)
+    demand(metered, "meter_days")
+    assert rows(metered, customer).count("parked|-30") == 1
+    wait_for(lambda: "billing_meter_events_parked 1" in metered.api.nobody.get("/metrics").text)
+
+
+@pytest.mark.parametrize("kind, details", [
+    ("reset_after", {}), ("truncate", {}), ("reset", {}), ("garbage", {}),
+    ("status", {"status": 500}), ("status", {"status": 429})][:6 if FULL else 1])
+def test_whatever_stripe_answers(metered, customer, kind, details):
+    for days_ago in range(2, 8):
+        use(customer, days_ago, days_ago)
+    metered.stripe.faults([{"match": {"path": EVENTS}, "times": 9, "skip": 1,
+                            "fault": {"kind": kind, **details}}])
+    tell(metered)
+    assert counted(metered, customer) == worth(metered, customer)
+    assert len(worth(metered, customer)) == 6 and all(
+        row.startswith("sent") for row in rows(metered, customer))
+
+
+@pytest.mark.skipif(not FULL, reason="takes a quarter of a minute: FULL=1")
+def test_killed_anywhere(metered, customer, figures):
+    """The process that tells is killed again and again; so is the one that plans."""
+    reports = Reports(7, [customer.id])
+    items = [dict(reports.one(), metrics={"api_calls": n + 1, "storage_mb": n})
+             for n in range(150)]
+    expect(customer.client.post("/api/usage/reports", {"reports": items}), 200)
+    metered.sql("UPDATE stripe_sweeps SET started_at = NULL, finished_at = NULL "
+                "WHERE name = 'meter_days'; NOTIFY stripe_jobs")
+    # Whose connection tells is its own process's.
+    killed = 0
+    deadline = time.monotonic() + 10
+    while killed < 6 and time.monotonic() < deadline:
+        pids = subprocess.run(["pgrep", "-P", str(metered.pids()[0])], check=True, text=True,
+                              stdout=subprocess.PIPE).stdout.split()
+        for pid in pids:
+            with open(f"/proc/{pid}/comm", encoding="ascii") as name:
+                if name.read().strip() == "billingd jobs s":
+                    os.kill(int(pid), signal.SIGKILL)
+                    killed += 1
+        time.sleep(0.4)
+
+    def settled():
+        metered.sql("UPDATE meter_events SET next_try_at = now() WHERE state = 'pending' AND "
+                    f"customer_id = '{customer.id}'; NOTIFY stripe_jobs")
+        return counted(metered, customer) == worth(metered, customer)
+
+    demand(metered, "meter_days")
+    wait_for(settled, 60, 0.5)
+    wait_for(lambda: told(metered))
+    figures["metering processes killed"] = killed
+    assert killed >= 3 and counted(metered, customer) == worth(metered, customer)
+    assert all(row.startswith("sent") for row in rows(metered, customer))
+
+
+@pytest.mark.parametrize("kind, sent_twice", [("reset_after", False), ("reset", True)])
+def test_unknown_for_a_day(metered, customer, kind, sent_twice):
+    """Stripe may have forgotten the identifier: nothing is sent again before it was looked up."""
+    use(customer, 5, 11)
+    use(customer, 6, 12)
+    tell(metered)
+    use(customer, 5, 7)
+    metered.stripe.faults([{"match": {"path": EVENTS}, "times": 99, "fault": {"kind": kind}}])
+    demand(metered, "meter_days")
+    wait_for(lambda: metered.sql("SELECT 1 FROM meter_events WHERE state = 'pending' AND error "
+                                 f"IS NOT NULL AND customer_id = '{customer.id}'"))
+    metered.stripe.faults([])
+    metered.sql("UPDATE meter_events SET first_try_at = first_try_at - interval '24 hours', "
+                "sent_at = sent_at - interval '24 hours' WHERE state IN ('pending', 'sent') AND "
+                f"customer_id = '{customer.id}'")
+    wait_for(lambda: told(metered))
+    assert "parked|7" in rows(metered, customer)
+    metered.stripe.reset_requests()
+    demand(metered, "meters")
+    wait_for(lambda: told(metered))
+    assert bool(metered.stripe.requests("POST", EVENTS)) == sent_twice
+    assert counted(metered, customer) == worth(metered, customer)
+    assert not any(row.startswith("parked") for row in rows(metered, customer))
+
+
+def test_differences_are_found(metered, customer):
+    """What Stripe accepted and could not count is told by a thin event; the comparison finds it."""
+    use(customer, 5, 11)
+    tell(metered)
+    event = metered.sql("SELECT meter_event_id FROM meter_events WHERE customer_id = "
+                        f"'{customer.id}'")
+    metered.stripe.call("POST", ADJUSTMENTS, {"event_name": "calls", "type": "cancel",
+                                              "cancel[identifier]": event})
+    age(metered, customer, hours=2)
+    url = f"https://localhost:{metered.https_port}/api/webhooks/stripe"
+
+    def found():
+        return [line for line in metered.billingd_log() if line.get("what") == "meter"
+                and line.get("customer_id") == customer.id]
+
+    assert not found()
+    assert metered.stripe.thin("v1.billing.meter.error_report_triggered", url=url, related={
+        "id": metered.meters["calls"], "type": "billing.meter", "url": "/x"}) == 200
+    line, = wait_for(found)
+    assert (line["id"].split()[0], line["ours"], line["theirs"]) == ("calls", "11", "0")
+    assert metered.stripe.thin("v1.billing.meter.no_meter_found", url=url) == 200
+    wait_for(lambda: metered.sql("SELECT count(*) FROM stripe_events WHERE family = 'meter' AND "
+                                 "state = 'done'") == "2")
+
+
+def test_who_is_not_metered(metered, customer):
+    """Trials, days before the subscription, other plans."""
+    trial = metered.api.sign_up()
+    use(trial, 3, 5)
+    metered.sql("UPDATE subscriptions SET created_at = now() - interval '4 days' "
+                f"WHERE customer_id = '{customer.id}'")
+    use(customer, 8, 5)
+    use(customer, 2, 6)
+    tell(metered)
+    assert rows(metered, trial) == [] and rows(metered, customer) == ["sent|6"]
