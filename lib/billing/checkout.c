@@ -314,6 +314,9 @@ checkout_open(struct operation *operation, const struct checkout_wish *wish,
 	db_rollback_to(operation->db, 0);
 	if (call.is_new && kind == FAIL_BUSY)
 		TRY(stripe_call_drop(operation, &call));
+	/* Its page is closed, or never was. */
+	if (kind == FAIL_CONFLICT)
+		TRY(stripe_call_end(operation, &call, "failed", task->failure.code));
 	return kind;
 }
 
