@@ -109,7 +109,16 @@ run_job(struct api *api, struct arena *arena, const char *actor, const struct jo
 	return done < job->batch || kind != FAIL_NONE;
 }
 
-/* What follows a round: gauges, and the wish to be woken, which a new connection has forgotten. */
+/* The wish to be woken, which a new connection has forgotten. */
+static void
+listen_for_work(struct api *api, struct task *task, const struct job_list *jobs)
+{
+	if (jobs->channel != NULL && db_listen(api->db, task, jobs->channel) != FAIL_NONE)
+		log_line(LOG_LEVEL_DEBUG, "cannot listen");
+	task_clear(task);
+}
+
+/* What follows a round. */
 static void
 end_round(struct api *api, struct arena *arena, const struct job_list *jobs)
 {
@@ -119,8 +128,7 @@ end_round(struct api *api, struct arena *arena, const struct job_list *jobs)
 	if (jobs->measure != NULL && jobs->measure(&operation, api->metrics) != FAIL_NONE)
 		note_failure(api, "measure", &task);
 	task_clear(&task);
-	if (jobs->channel != NULL && db_listen(api->db, &task, jobs->channel) != FAIL_NONE)
-		log_line(LOG_LEVEL_DEBUG, "cannot listen");
+	listen_for_work(api, &task, jobs);
 	if (jobs->last_run != METRIC_COUNT)
 		metrics_set(api->metrics, jobs->last_run, clock_now_ms() / SECOND_MS);
 	arena_reset(arena);
@@ -131,7 +139,11 @@ run_rounds(struct api *api, struct arena *arena, const struct job_list *jobs,
            const sigset_t *open_signals)
 {
 	int64_t due_us[JOBS_MAX] = {0};
+	struct task task = {.arena = arena};
 
+	/* What comes in during the first round must not wait for the second. */
+	listen_for_work(api, &task, jobs);
+	arena_reset(arena);
 	while (!should_stop()) {
 		bool finished = true;
 
