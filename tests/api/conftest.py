@@ -54,6 +54,13 @@ def stack(new_stack):
     return new_stack(stripe=True)
 
 
+@pytest.fixture(scope="session")
+def other_rules(new_stack):
+    """A stack that sells by the other choice of each setting."""
+    return new_stack(stripe=True, STRIPE_KEEP_TRIAL="on", STRIPE_DOWNGRADE="period_end",
+                     RETURN_URL_ORIGINS="https://app.example.com,http://localhost:3000")
+
+
 @pytest.fixture
 def stripe(stack):
     """The shared stack's stand-in, which goes back to working well after the test."""

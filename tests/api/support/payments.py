@@ -1,5 +1,6 @@
 """Buying with the stand-in for Stripe, as a customer does."""
 
+import datetime
 import json
 import uuid
 
@@ -16,6 +17,17 @@ def ask(client, name, customer_id, **body):
 def subscription_of(client, customer_id):
     """The customer's subscription as the service has it."""
     return expect(client.get(f"/api/subscriptions/{customer_id}"), 200)["subscription"]
+
+
+def stripe_id(stack, customer):
+    """The customer's id at Stripe, or nothing."""
+    return stack.sql("SELECT stripe_customer_id FROM customers WHERE customer_id = "
+                     f"'{customer.id}'")
+
+
+def seconds(moment):
+    """A time of ours as Stripe has it."""
+    return int(datetime.datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp())
 
 
 def settled(stack, customer_id):

@@ -1,0 +1,332 @@
+"""Another plan, the end, the end undone: at Stripe first, and here as Stripe has it then."""
+
+import datetime
+import os
+import signal
+
+import jwt
+import pytest
+
+from support.client import expect
+from support.payments import ask, buy, seconds, settled, stripe_id, subscription_of
+from support.stack import wait_for
+
+
+def theirs(stack, subscription):
+    """The subscription as Stripe has it."""
+    return stack.stripe.state()["subscriptions"][subscription["stripe_subscription_id"]]
+
+
+def charged(stack, subscription):
+    """What the customer has paid in all."""
+    return stack.stripe.state()["charged"][theirs(stack, subscription)["customer"]]
+
+
+def changes(stack, subscription):
+    """The changes of the subscription that Stripe was asked for: parameters."""
+    path = f"/v1/subscriptions/{subscription['stripe_subscription_id']}"
+    return [one["params"] for one in stack.stripe.requests("POST", path)]
+
+
+def claims_of(token):
+    """What a licence says."""
+    return jwt.decode(token, options={"verify_signature": False})
+
+
+def everything(stack, customer, subscription):
+    """All that a refused change must leave as it was, here and there."""
+    state = stack.stripe.state()
+    who = theirs(stack, subscription)["customer"]
+    return (subscription_of(customer.client, customer.id),
+            expect(customer.client.get(f"/api/licenses/{customer.id}"), 200)["license"],
+            theirs(stack, subscription), state["customers"][who]["balance"],
+            stack.sql(f"SELECT count(*) FROM audit_log WHERE customer_id = '{customer.id}'"),
+            charged(stack, subscription))
+
+
+def in_days(days):
+    """A time of ours."""
+    moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def test_upgrade(api, stack):
+    customer = api.sign_up()
+    bought = buy(stack, customer, "starter")
+    before = theirs(stack, bought)
+    answer = expect(ask(customer.client, "upgrade", customer.id, new_plan="professional"), 200)
+    assert (answer["subscription"]["plan"], answer["subscription"]["status"]) == (
+        "professional", "active")
+    assert claims_of(answer["license"])["plan"] == "professional"
+    assert changes(stack, bought) == [{
+        "items": {"0": {"id": before["item"], "price": "price_professional_month",
+                        "quantity": "1"}},
+        "proration_behavior": "always_invoice", "payment_behavior": "error_if_incomplete"}]
+    after = theirs(stack, bought)
+    assert (after["item"], after["items"], after["plan"]) == (before["item"], 1, "professional")
+    assert after["current_period_end"] == before["current_period_end"]
+    assert charged(stack, bought) == pytest.approx(9900, abs=2)
+    settled(stack, customer.id)
+    assert subscription_of(customer.client, customer.id)["plan"] == "professional"
+
+
+def test_quantity_and_interval_stay(api, stack, stripe):
+    customer = api.sign_up()
+    bought = buy(stack, customer, "starter", price_id="price_starter_year")
+    item = theirs(stack, bought)["item"]
+    stripe.call("POST", f"/v1/subscriptions/{bought['stripe_subscription_id']}",
+                {"items[0][id]": item, "items[0][quantity]": 3})
+    for plan in ("enterprise", "professional"):
+        expect(ask(customer.client, "upgrade", customer.id, new_plan=plan), 200)
+        after = theirs(stack, bought)
+        assert (after["price"], after["quantity"], after["items"]) == (f"price_{plan}_year", 3, 1)
+
+
+@pytest.mark.parametrize("days", [0, 10])
+def test_what_was_shown_is_charged(api, stack, days):
+    customer = api.sign_up()
+    bought = buy(stack, customer, "starter")
+    body = {"new_plan": "enterprise", **({"proration_at": in_days(days)} if days else {})}
+    shown = expect(ask(customer.client, "preview", customer.id, **body), 200)
+    assert (shown["plan"], shown["new_plan"], shown["effective"], shown["currency"]) == (
+        "starter", "enterprise", "now", "usd")
+    assert sum(line["amount"] for line in shown["lines"]) == shown["amount_due"]
+    assert all(line["proration"] for line in shown["lines"]) and len(shown["lines"]) == 2
+    period = theirs(stack, bought)
+    left = period["current_period_end"] - seconds(shown["proration_at"])
+    whole = period["current_period_end"] - period["current_period_start"]
+    assert shown["amount_due"] == pytest.approx(47000 * min(left / whole, 1), abs=2)
+    assert charged(stack, bought) == 2900 and not changes(stack, bought)
+    expect(ask(customer.client, "upgrade", customer.id, new_plan="enterprise",
+               proration_at=shown["proration_at"]), 200)
+    assert charged(stack, bought) == 2900 + shown["amount_due"]
+
+
+def test_a_declined_card_changes_nothing(api, stack, stripe):
+    customer = api.sign_up()
+    bought = buy(stack, customer, "starter")
+    stripe.card(theirs(stack, bought)["customer"], "declined")
+    before = everything(stack, customer, bought)
+    expect(ask(customer.client, "upgrade", customer.id, new_plan="professional"), 402,
+           "payment_failed")
+    settled(stack, customer.id)
+    assert everything(stack, customer, bought) == before
+    stripe.card(theirs(stack, bought)["customer"], "good")
+    expect(ask(customer.client, "upgrade", customer.id, new_plan="professional"), 200)
+
+
+def test_downgrade_now(api, stack):
+    customer = api.sign_up()
+    bought = buy(stack, customer, "professional")
+    shown = expect(ask(customer.client, "preview", customer.id, new_plan="starter"), 200)
+    assert (shown["effective"], shown["amount_due"]) == ("now", 0)
+    answer = expect(ask(customer.client, "upgrade", customer.id, new_plan="starter"), 200)
+    assert answer["subscription"]["plan"] == claims_of(answer["license"])["plan"] == "starter"
+    sent, = changes(stack, bought)
+    assert sent["proration_behavior"] == "create_prorations" and "payment_behavior" not in sent
+    assert charged(stack, bought) == 9900 and theirs(stack, bought)["pending_lines"] == 2
+
+
+@pytest.mark.parametrize("name", ["upgrade", "preview"])
+def test_there_is_nothing_to_change(api, stack, name):
+    customer = api.sign_up()
+    bought = buy(stack, customer, "professional")
+    expect(ask(customer.client, name, customer.id, new_plan="professional"), 409,
+           "nothing_to_change")
+    for plan in ("trial", "Starter", "price_starter_month"):
+        refused = expect(ask(customer.client, name, customer.id, new_plan=plan), 400,
+                         "invalid_request")
+        assert [one["field"] for one in refused["details"]] == ["new_plan"]
+    assert not changes(stack, bought)
+
+
+def without_trial(stack):
+    """A customer who pays at once."""
+    customer = stack.api.sign_up()
+    expect(ask(customer.client, "cancel", customer.id), 200)
+    return customer
+
+
+def run_due_jobs(stack):
+    """All jobs run at once when they begin anew."""
+    before = set(stack.pids()[1:])
+    os.kill(stack.pids()[0], signal.SIGHUP)
+    wait_for(lambda: not before & set(stack.pids()))
+
+
+def test_a_smaller_plan_begins_with_the_next_period(other_rules):
+    stripe, customer = other_rules.stripe, without_trial(other_rules)
+    bought = buy(other_rules, customer, "professional")
+    shown = expect(ask(customer.client, "preview", customer.id, new_plan="starter"), 200)
+    assert (shown["effective"], shown["amount_due"], shown["lines"]) == ("period_end", 0, [])
+    assert shown["period_ends_at"] == bought["current_period_ends_at"]
+
+    def schedule(plan):
+        answer = expect(ask(customer.client, "upgrade", customer.id, new_plan=plan), 200)
+        return answer["subscription"]["plan"], answer["subscription"]["scheduled_plan"]
+
+    assert schedule("starter") == ("professional", "starter")
+    expect(ask(customer.client, "upgrade", customer.id, new_plan="starter"), 409,
+           "nothing_to_change")
+    assert schedule("professional") == ("professional", None)
+    expect(ask(customer.client, "upgrade", customer.id, new_plan="professional"), 409,
+           "nothing_to_change")
+    assert schedule("starter") == ("professional", "starter")
+    assert not changes(other_rules, bought)
+    # A greater plan comes at once and overtakes it.
+    assert schedule("enterprise") == ("enterprise", None)
+    assert schedule("starter") == ("enterprise", "starter")
+    paid = charged(other_rules, bought)
+    # Half an hour before the period ends.
+    stripe.call("POST", f"/v1/subscriptions/{bought['stripe_subscription_id']}",
+                {"trial_end": stripe.now() + 1800, "proration_behavior": "none"})
+    settled(other_rules, customer.id)
+    assert subscription_of(customer.client, customer.id)["scheduled_plan"] == "starter"
+    stripe.reset_requests()
+    run_due_jobs(other_rules)
+    wait_for(lambda: theirs(other_rules, bought)["plan"] == "starter")
+    assert [one["proration_behavior"] for one in changes(other_rules, bought)] == ["none"]
+    stripe.advance(seconds=2 * 3600)
+    settled(other_rules, customer.id)
+    renewed = subscription_of(customer.client, customer.id)
+    assert (renewed["plan"], renewed["status"], renewed["scheduled_plan"]) == (
+        "starter", "active", None)
+    assert charged(other_rules, bought) == paid + 2900
+
+
+def test_a_scheduled_plan_that_comes_too_late_is_credited(other_rules):
+    customer = without_trial(other_rules)
+    bought = buy(other_rules, customer, "professional")
+    expect(ask(customer.client, "upgrade", customer.id, new_plan="starter"), 200)
+    other_rules.sql("UPDATE subscriptions SET current_period_ends_at = now() - interval '1 day' "
+              f"WHERE customer_id = '{customer.id}' AND NOT superseded")
+    run_due_jobs(other_rules)
+    wait_for(lambda: theirs(other_rules, bought)["plan"] == "starter")
+    assert [one["proration_behavior"] for one in changes(other_rules, bought)] == ["create_prorations"]
+    settled(other_rules, customer.id)
+    after = wait_for(lambda: subscription_of(customer.client, customer.id))
+    assert (after["plan"], after["current_period_ends_at"]) == (
+        "starter", bought["current_period_ends_at"])
+
+
+def test_cancel_now(api, stack, stripe):
+    customer = api.sign_up()
+    bought = buy(stack, customer)
+    told = stripe.events(customer=theirs(stack, bought)["customer"]) + [
+        one for one in stripe.events() if one["object"] == bought["stripe_subscription_id"]]
+    answer = expect(ask(customer.client, "cancel", customer.id), 200)
+    assert answer["subscription"]["status"] == theirs(stack, bought)["status"] == "canceled"
+    claims = claims_of(expect(customer.client.get(f"/api/licenses/{customer.id}"), 200)["license"])
+    assert claims["subscription"]["status"] == "canceled"
+    assert claims["expiresAt"] - claims["issuedAt"] <= 24 * 3600
+    for name in ("cancel", "resume", "upgrade", "preview"):
+        more = {"new_plan": "starter"} if name in ("upgrade", "preview") else {}
+        expect(ask(customer.client, name, customer.id, **more), 409, "subscription_ended")
+    # Whatever comes late does not bring it back to life.
+    settled(stack, customer.id)
+    stack.sql("DELETE FROM stripe_events WHERE event_id IN "
+              f"({', '.join(repr(one['id']) for one in told)})")
+    assert {one["status"] for one in stripe.deliver(told)} == {200}
+    settled(stack, customer.id)
+    assert subscription_of(customer.client, customer.id) == answer["subscription"]
+
+
+def test_cancel_at_the_end_and_resume(api, stack):
+    customer = api.sign_up()
+    bought = buy(stack, customer)
+
+    def cancel():
+        return ask(customer.client, "cancel", customer.id, at_period_end=True)
+
+    for _ in range(2):
+        ends = expect(cancel(), 200)["subscription"]
+        assert (ends["status"], ends["cancel_at_period_end"], ends["cancel_at"]) == (
+            "active", True, bought["current_period_ends_at"])
+        expect(cancel(), 409, "nothing_to_change")
+        assert theirs(stack, bought)["cancel_at_period_end"] is True
+        goes_on = expect(ask(customer.client, "resume", customer.id), 200)["subscription"]
+        assert (goes_on["cancel_at_period_end"], goes_on["cancel_at"]) == (False, None)
+        assert theirs(stack, bought)["cancel_at"] is None
+        expect(ask(customer.client, "resume", customer.id), 409, "nothing_to_change")
+    assert changes(stack, bought) == 2 * [{"cancel_at_period_end": "true"},
+                                          {"cancel_at_period_end": "false"}]
+    expect(cancel(), 200)
+    expect(ask(customer.client, "cancel", customer.id), 200)
+    settled(stack, customer.id)
+    assert subscription_of(customer.client, customer.id)["status"] == "canceled"
+
+
+def test_an_end_that_the_portal_has_set_is_taken_back(api, stack, stripe):
+    customer = api.sign_up()
+    bought = buy(stack, customer)
+    url = expect(ask(customer.client, "portal", customer.id), 200)["portal_url"]
+    stripe.settings(flexible=True)
+    try:
+        stripe.exchange("POST", url.removeprefix(stripe.url),
+                        f"action=cancel&subscription={bought['stripe_subscription_id']}")
+    finally:
+        stripe.settings(flexible=False)
+    settled(stack, customer.id)
+    ends = subscription_of(customer.client, customer.id)
+    assert (ends["cancel_at_period_end"], ends["cancel_at"]) == (
+        False, bought["current_period_ends_at"])
+    expect(ask(customer.client, "cancel", customer.id, at_period_end=True), 409,
+           "nothing_to_change")
+    goes_on = expect(ask(customer.client, "resume", customer.id), 200)["subscription"]
+    assert goes_on["cancel_at"] is None and theirs(stack, bought)["cancel_at"] is None
+
+
+def test_a_trial_ends_here_alone(api, stripe):
+    customer = api.sign_up()
+    stripe.reset_requests()
+    expect(ask(customer.client, "cancel", customer.id, at_period_end=True), 409,
+           "nothing_to_change")
+    ended = expect(ask(customer.client, "cancel", customer.id), 200)["subscription"]
+    assert ended["status"] == "canceled" and not stripe.requests("POST")
+    expect(ask(customer.client, "cancel", customer.id), 409, "subscription_ended")
+
+
+def test_portal(api, stack, stripe):
+    customer = api.sign_up()
+    buy(stack, customer)
+    stripe.reset_requests()
+    back = f"{stack.base_url}/account"
+    urls = [expect(ask(customer.client, "portal", customer.id, **more), 200)["portal_url"]
+            for more in ({}, {"return_url": back}, {"return_url": back})]
+    assert len(set(urls)) == 3 and all(url.startswith(stripe.url) for url in urls)
+    sent = [one["params"] for one in stripe.requests("POST", "/v1/billing_portal/sessions")]
+    who = stripe_id(stack, customer)
+    assert sent == [{"customer": who, "return_url": f"{stack.base_url}/checkout/back"},
+                    *2 * [{"customer": who, "return_url": back}]]
+
+
+def test_invoices(api, stack, stripe):
+    customer, stranger = api.sign_up(), api.sign_up()
+    path = f"/api/subscriptions/{customer.id}/invoices"
+    assert expect(customer.client.get(path), 200) == {"invoices": [], "next_cursor": None}
+    bought = buy(stack, customer, "starter")
+    for plan in ("professional", "enterprise"):
+        expect(ask(customer.client, "upgrade", customer.id, new_plan=plan), 200)
+    settled(stack, customer.id)
+    listed = expect(customer.client.get(path), 200)["invoices"]
+    known = stripe.state()["invoices"]
+    assert {one["id"] for one in listed} == {
+        id for id, one in known.items() if one["customer"] == theirs(stack, bought)["customer"]}
+    assert len(listed) == 3
+    for one in listed:
+        other = known[one["id"]]
+        assert (one["number"], one["status"], one["amount_due"], one["amount_paid"]) == (
+            other["number"], "paid", other["amount_due"], other["amount_paid"])
+    assert listed == sorted(listed, key=lambda one: (one["created_at"], one["id"]), reverse=True)
+    pages, cursor = [], ""
+    while cursor is not None:
+        page = expect(customer.client.get(f"{path}?limit=1{cursor and '&cursor=' + cursor}"), 200)
+        pages += page["invoices"]
+        cursor = page["next_cursor"]
+    assert pages == listed
+    assert expect(api.viewer.get(f"{path}?limit=3"), 200) == {"invoices": listed,
+                                                              "next_cursor": None}
+    expect(stranger.client.get(path), 404, "customer_not_found")
+    expect(customer.client.get(path + "?cursor=x"), 400, "invalid_request")
+    expect(api.owner.get("/api/subscriptions/cust_" + "0" * 32 + "/invoices"), 404,
+           "customer_not_found")
