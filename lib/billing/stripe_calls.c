@@ -98,7 +98,8 @@ static const struct statement statements[] = {
         [FORGET] = {.name = "stripe_call_forget",
                     .sql = "DELETE FROM stripe_calls WHERE customer_id = $1 "
                            "AND state IN ('pending', 'parked') "
-                           "AND kind IN ('customer_update', 'checkout')"},
+                           "AND (kind IN ('customer_update', 'checkout') "
+                           "  OR kind = 'customer_create' AND state = 'parked')"},
         [IS_PENDING] = {.name = "stripe_call_is_pending",
                         FLAG,
                         .sql = "SELECT EXISTS (SELECT FROM stripe_calls WHERE subject = $1 "
@@ -132,13 +133,18 @@ static const struct statement statements[] = {
                          ROW,
                          .sql = "SELECT " CALL_COLUMNS " FROM stripe_calls "
                                 "WHERE state = 'parked' ORDER BY call_id LIMIT $1::bigint"},
+        /* One creation of a customer at a time: the newest, if none is pending. */
         [RETRY_PARKED] =
                 {.name = "stripe_call_retry_parked",
-                 .sql = "UPDATE stripe_calls SET state = 'pending', attempts = 0, "
+                 .sql = "UPDATE stripe_calls c SET state = 'pending', attempts = 0, "
                         "next_try_at = $2, finished_at = NULL, idempotency_key = "
                         "left(idempotency_key, 35) || '_' || attempts || '_' || "
                         "extract(epoch FROM now())::bigint "
-                        "WHERE state = 'parked' AND ($1::bigint = 0 OR call_id = $1::bigint)"},
+                        "WHERE state = 'parked' AND ($1::bigint = 0 OR call_id = $1::bigint) "
+                        "AND (kind <> 'customer_create' OR NOT EXISTS (SELECT FROM "
+                        "  stripe_calls o WHERE o.customer_id = c.customer_id "
+                        "  AND o.kind = c.kind AND (o.state = 'pending' "
+                        "    OR o.state = 'parked' AND o.call_id > c.call_id)))"},
         [PRUNE] = {.name = "stripe_call_prune",
                    .sql = "DELETE FROM stripe_calls WHERE call_id IN (SELECT call_id FROM "
                           "stripe_calls WHERE finished_at <= $1 AND state <> 'parked' "
