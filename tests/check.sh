@@ -48,6 +48,7 @@ code_lane() {
 part "layers and format" "${make[@]}" layers format-check
 part "build with gcc" "${make[@]}" -j"$jobs" build unit-tests
 part "build with sanitizers" "${make[@]}" -j"$jobs" SANITIZE=1 build unit-tests
+part "fuzz" "${make[@]}" -j"$jobs" fuzz
 part "documents" "${make[@]}" docs-check compose-check
 set -m # a lane is a process group, so that all of it can be ended
 code_lane >"$log" 2>&1 &

@@ -20,7 +20,7 @@ json_view_open(struct task *task, const char *text, size_t length, struct json_v
 	if (why)
 		return task_fail(task, FAIL_INVALID, "invalid_json",
 		                 "This isn't acceptable JSON: %s (at byte %zu).", why, offset);
-	while (strchr(" \t\r\n", text[blanks]) != NULL)
+	while (blanks < length && strchr(" \t\r\n", text[blanks]) != NULL)
 		blanks++;
 	*out = (struct json_view){task->arena, text + blanks, length - blanks};
 	if (!json_view_is_object(out))
@@ -161,12 +161,20 @@ json_view_string(const struct json_view *object, const char *name, const char **
 bool
 json_view_number(const struct json_view *value, int64_t *out)
 {
-	size_t length = strspn(value->text, "+-.0123456789eE");
+	char digits[24];
+	size_t length = 0;
 
-	if (length == 0 || strcspn(value->text, ".eE") < length)
+	/* The text need not end with a NUL, so nothing may look for one. */
+	while (length < value->length && strchr("+-.0123456789eE", value->text[length]) &&
+	       value->text[length] != '\0')
+		length++;
+	if (length == 0 || length >= sizeof digits || memchr(value->text, '.', length) ||
+	    memchr(value->text, 'e', length) || memchr(value->text, 'E', length))
 		return false;
+	memcpy(digits, value->text, length);
+	digits[length] = '\0';
 	/* The gate saw to it that it fits. */
-	*out = strtoll(value->text, NULL, 10);
+	*out = strtoll(digits, NULL, 10);
 	return true;
 }
 

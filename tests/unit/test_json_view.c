@@ -115,6 +115,25 @@ START_TEST(test_refused)
 }
 END_TEST
 
+/* A text that lies in memory up to its last byte, without a NUL behind it. */
+START_TEST(test_no_nul)
+{
+	static const char text[] = "{\"a\":123}";
+	size_t length = sizeof text - 1;
+	char *exact = malloc(length);
+	struct json_view view;
+	int64_t number = 0;
+
+	ck_assert_ptr_nonnull(exact);
+	memcpy(exact, text, length);
+	ck_assert_int_eq(json_view_open(&task, exact, length, &view), FAIL_NONE);
+	ck_assert(json_view_int(&view, "a", &number));
+	ck_assert_int_eq(number, 123);
+	ck_assert(!json_view_int(&view, "b", &number));
+	free(exact);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -123,6 +142,7 @@ main(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, test_against_json_c, 0, ROWS(texts));
+	tcase_add_test(tcase, test_no_nul);
 	tcase_add_loop_test(tcase, test_refused, 0, ROWS(refused));
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);

@@ -1,0 +1,22 @@
+# Fuzz targets: one program for each file of tests/fuzz, with AddressSanitizer and UBSan. Included by
+# the Makefile. `make fuzz FUZZ_SECONDS=600` looks longer than `make check` does.
+FUZZ_BUILD := build/fuzz
+FUZZ_FLAGS := -std=c17 $(CPPFLAGS) -O1 -g -fno-omit-frame-pointer -DARENA_DEBUG \
+	-fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ_CODE := $(patsubst %.c,$(FUZZ_BUILD)/%.o,$(LICENSE_SOURCES) \
+	$(addprefix lib/base/,arena_exit.c file.c log.c random.c settings.c) \
+	$(addprefix app/agent/,carry.c holder.c local_http.c settings.c spool.c state.c tally.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(FUZZ_BUILD)/%,$(wildcard tests/fuzz/*.c))
+
+$(FUZZ_BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+$(FUZZ_BUILD)/%: tests/fuzz/%.c $(FUZZ_CODE)
+	clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ -lcrypto
+
+.PHONY: fuzz
+fuzz: $(FUZZERS)
+	@tests/fuzz/run.py $(FUZZ_BUILD)
+
+-include $(shell find $(FUZZ_BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,117 @@
+/*
+ * state.c: fuzzes the files of the agent's folder: each input is what a crash, a full disk or a
+ * stranger left of one of them. The agent starts, answers and counts on.
+ */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/carry.h"
+#include "base/arena.h"
+#include "base/log.h"
+#include "licensing/clock_mark.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const char *const names[] = {"license.json",
+                                    "sync.json",
+                                    "usage/current.json",
+                                    "usage/sent.json",
+                                    "usage/000000000000000002.json",
+                                    "usage/chain.json",
+                                    "clock",
+                                    "revocations.jwt",
+                                    "instance-id",
+                                    "keys.json"};
+
+enum { NAMES = sizeof names / sizeof *names };
+
+static void
+put(const char *path, const uint8_t *data, size_t size)
+{
+	FILE *file = fopen(path, "w");
+
+	if (!file || fwrite(data, 1, size, file) != size || fclose(file) != 0)
+		abort();
+}
+
+/* What holds whatever is in the files. */
+static void
+use(struct task *task, const struct agent_settings *settings, const struct state *state)
+{
+	static const char body[] = "{\"counts\":{\"a\":1}}";
+	struct holder holder = {0};
+	struct report *reports;
+	struct spool spool;
+	struct json_view view;
+	size_t before = 0, after = 0;
+	int64_t number;
+
+	if (holder_load(task, settings, state, true, &holder) == FAIL_NONE)
+		(void)holder_view(task, settings, state, &holder, &(struct tally){0});
+	holder_release(&holder);
+	task_clear(task);
+	if (spool_list(task, state, &reports, &before) != FAIL_NONE)
+		abort();
+	spool_open(task, state, &spool);
+	number = spool.number;
+	if (json_view_open(task, body, sizeof body - 1, &view) != FAIL_NONE)
+		abort();
+	if (spool_post(task, &spool, &view) != FAIL_NONE) {
+		task_clear(task); /* 32 other metrics are there already */
+		return;
+	}
+	if (spool_cut(task, &spool, 1767225600000) != FAIL_NONE || spool.number != number + 1 ||
+	    spool_list(task, state, &reports, &after) != FAIL_NONE || after == 0 ||
+	    reports[after - 1].number != number ||
+	    spool_done(task, state, &reports[after - 1]) != FAIL_NONE)
+		abort();
+}
+
+/* Removes a folder of files. */
+static void
+clear(struct arena *arena, const char *path)
+{
+	DIR *folder = opendir(path);
+	const struct dirent *entry;
+
+	while (folder && (entry = readdir(folder)) != NULL)
+		(void)unlink(arena_printf(arena, "%s/%s", path, entry->d_name));
+	if (folder)
+		closedir(folder);
+	(void)rmdir(path);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct task task = {.arena = NULL};
+	char folder[] = "/dev/shm/billing-fuzz-XXXXXX";
+	struct agent_settings settings = {.customer_id = "",
+	                                  .instance_id = "",
+	                                  .public_key = "",
+	                                  .issuer = "",
+	                                  .license_jwt = "",
+	                                  .upgrade_url = ""};
+	struct state state;
+	const char *name;
+
+	if (size < 1 || !mkdtemp(folder))
+		return 0;
+	task.arena = arena_new(256 * 1024 * 1024);
+	log_set_level(LOG_LEVEL_ERROR);
+	settings.state_dir = folder;
+	name = names[data[0] % NAMES];
+	if (state_open(&task, &settings, &state) != FAIL_NONE)
+		abort();
+	put(state_path(task.arena, &state, name), data + 1, size - 1);
+	if (state_open(&task, &settings, &state) != FAIL_NONE)
+		abort();
+	use(&task, &settings, &state);
+	clear(task.arena, state_path(task.arena, &state, "usage"));
+	clear(task.arena, folder);
+	arena_free(task.arena);
+	return 0;
+}
