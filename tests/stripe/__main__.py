@@ -141,7 +141,7 @@ def prepare(options):
     if options.webhook_url:
         state.endpoints.add(model.Endpoint(
             "we_command_line", state.now(), url=options.webhook_url,
-            secrets=options.webhook_secret.split(",")))
+            api_version=options.account_version, secrets=options.webhook_secret.split(",")))
     stand_in = StandIn(state, options.secret_key, plans=plans, workers=options.workers,
                        retry_scale=options.retry_scale, attempts=options.attempts,
                        ca_file=options.webhook_ca)

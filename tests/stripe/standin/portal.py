@@ -51,6 +51,7 @@ def update_configuration(call):
 def list_configurations(call):
     """GET /v1/billing_portal/configurations."""
     params = call.params
+    default_configuration(call.state)
     found = [one for one in call.state.portal_configurations.newest()
              if params.get("active") in (None, one.active)
              and params.get("is_default") in (None, one.is_default)]
@@ -84,13 +85,21 @@ def configuration_for(state, params):
     """The named configuration, or the default one."""
     if params.get("configuration"):
         return state.portal_configurations.need(params["configuration"], "configuration")
+    configuration = default_configuration(state)
+    if configuration is None:
+        raise ApiError(400, "No configuration provided and your test mode default configuration "
+                       "has not been created. Provide a configuration or create your default by "
+                       "saving your customer portal settings in test mode.")
+    return configuration
+
+
+def default_configuration(state):
+    """The default configuration, there as soon as its settings were saved; or None."""
     for configuration in state.portal_configurations.values():
         if configuration.is_default:
             return configuration
     if not state.settings["portal_configured"]:
-        raise ApiError(400, "No configuration provided and your test mode default configuration "
-                       "has not been created. Provide a configuration or create your default by "
-                       "saving your customer portal settings in test mode.")
+        return None
     return state.portal_configurations.add(model.PortalConfiguration(
         state.new_id("bpc_1"), state.now(), is_default=True, updated=state.now()))
 
