@@ -37,7 +37,8 @@ explain(struct ctl *ctl, const struct stripe_ask *ask, const struct stripe_answe
 	if (answer->status == 401)
 		return FAILED(ctl, "Stripe doesn't know the key (STRIPE_SECRET_KEY).");
 	if (answer->status == 403)
-		return FAILED(ctl, "The key (STRIPE_SECRET_KEY) may not %s %s.", method, path);
+		return task_fail(&ctl->task, FAIL_FORBIDDEN, "stripe_forbidden",
+		                 "The key (STRIPE_SECRET_KEY) may not %s %s.", method, path);
 	if (answer->status == 404)
 		return task_fail(&ctl->task, FAIL_NOT_FOUND, "stripe_not_found",
 		                 "Stripe has no %s.", path);
@@ -82,12 +83,17 @@ ask_post(struct ctl *ctl, const char *path, const char *form, struct json_object
 	return ask(ctl, STRIPE_POST, path, form, out);
 }
 
-enum fail
+void
 ask_delete(struct ctl *ctl, const char *path)
 {
-	struct json_object *gone;
+	const struct stripe_ask wanted = {
+	        .method = STRIPE_DELETE,
+	        .path = path,
+	        .deadline_us = clock_monotonic_us() + ctl->settings.stripe_deadline_ms * 1000,
+	};
+	struct stripe_answer answer;
 
-	return ask(ctl, STRIPE_DELETE, path, NULL, &gone);
+	stripe_client_ask(ctl->operation.stripe, &ctl->task, &wanted, &answer);
 }
 
 enum fail

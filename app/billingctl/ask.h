@@ -8,12 +8,15 @@
 #include "billingctl/ctl.h"
 
 /* What a command asks of Stripe, within STRIPE_DEADLINE_MS. Failures, each a sentence with Stripe's
- * own words where there are any: FAIL_NOT_FOUND "stripe_not_found", FAIL_STRIPE "stripe_error". */
+ * own words where there are any: FAIL_NOT_FOUND "stripe_not_found", FAIL_FORBIDDEN
+ * "stripe_forbidden" for what a restricted key may not do, FAIL_STRIPE "stripe_error". */
 enum fail ask_get(struct ctl *ctl, const char *path, const char *form,
                   struct json_object **out) MUST_CHECK;
 enum fail ask_post(struct ctl *ctl, const char *path, const char *form,
                    struct json_object **out) MUST_CHECK;
-enum fail ask_delete(struct ctl *ctl, const char *path) MUST_CHECK;
+
+/* Takes something away, if that can be done; the command's failure stays what it was. */
+void ask_delete(struct ctl *ctl, const char *path);
 
 /* Whether Stripe answers and takes the key; one GET. */
 enum fail ask_for_word(struct ctl *ctl) MUST_CHECK;

@@ -64,6 +64,15 @@ static const struct ctl_option stripe_reconcile_options[] = {
         {0},
 };
 
+static const struct ctl_option stripe_setup_options[] = {
+        {"--dry-run", NULL, "only look, change nothing"},
+        {"--yearly", "N", "also yearly prices, a year at the price of N months"},
+        {"--webhook-url", "URL", "default: BASE_URL/api/webhooks/stripe"},
+        {"--secret-out", "FILE",
+         "put a new endpoint's signing secret into this new file (mode 0600); -: show it"},
+        {0},
+};
+
 const struct command ctl_commands[] = {
         {.group = "migrate",
          .name = "status",
@@ -203,6 +212,17 @@ const struct command ctl_commands[] = {
          .exits = stripe_reconcile_exits,
          .needs = CTL_DATABASE | CTL_STRIPE,
          .run = run_stripe_reconcile},
+        {.group = "stripe",
+         .name = "setup",
+         .summary = "Make what is missing in the account: products, prices, webhook endpoint",
+         .details = "For the plans in PLANS_FILE that have a price. What is there is found "
+                    "again and\nstays; a changed price is made anew, and the old one stays "
+                    "valid for who has it.\nAnswers with the settings that follow. In the "
+                    "mode of the key: test or live.\n",
+         .options = stripe_setup_options,
+         .exits = stripe_setup_exits,
+         .needs = CTL_STRIPE,
+         .run = run_stripe_setup},
         {.group = "usage",
          .name = "import",
          .argument = "FILE|-",

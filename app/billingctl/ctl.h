@@ -117,13 +117,15 @@ enum fail run_stripe_show(struct ctl *ctl) MUST_CHECK;
 enum fail run_stripe_calls(struct ctl *ctl) MUST_CHECK;
 enum fail run_stripe_retry(struct ctl *ctl) MUST_CHECK;
 enum fail run_stripe_reconcile(struct ctl *ctl) MUST_CHECK;
+enum fail run_stripe_setup(struct ctl *ctl) MUST_CHECK;
 enum fail run_license_export(struct ctl *ctl) MUST_CHECK;
 enum fail run_usage_import(struct ctl *ctl) MUST_CHECK;
 enum fail run_doctor(struct ctl *ctl) MUST_CHECK;
 
-/* The exit statuses of license verify, usage import and stripe reconcile. */
+/* The exit statuses of their commands. */
 extern const struct ctl_exit usage_import_exits[];
 extern const struct ctl_exit license_verify_exits[];
 extern const struct ctl_exit stripe_reconcile_exits[];
+extern const struct ctl_exit stripe_setup_exits[];
 
 #endif

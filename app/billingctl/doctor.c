@@ -10,41 +10,13 @@
 #include "billing/api_keys.h"
 #include "billing/key_use.h"
 #include "billing/schema.h"
+#include "billingctl/doctor.h"
 #include "billingctl/output.h"
 #include "billingctl/probe.h"
 #include "db/migrations.h"
 #include "db/server.h"
 
 enum { CLOCK_SLACK_MS = 2000, HTTP_OK = 200 };
-
-/* What a check finds out for those below it. */
-enum known {
-	NOTHING = 0,
-	SETTINGS = 1,
-	KEYS = 2,
-	DATABASE = 4,
-	FACTS = 8,
-	SCHEMA = 16,
-	SERVICE = 32,
-};
-
-/* What there is to tell when all is well; a failure tells the rest. */
-struct visit {
-	struct ctl *ctl;
-	struct server_facts facts;
-	const char *detail;
-};
-
-struct check {
-	const char *name;
-	enum fail (*look)(struct visit *visit);
-	unsigned int needs; /* else it is skipped */
-	unsigned int gives;
-	const char *cure; /* unless the failure's message has one: "(run: ...)" */
-};
-
-/* Something is wrong, in one sentence. */
-#define WRONG(visit, ...) task_fail(&(visit)->ctl->task, FAIL_CONFLICT, "unwell", __VA_ARGS__)
 
 static enum fail
 look_at_settings(struct visit *visit)
@@ -307,7 +279,7 @@ look_at_reload(struct visit *visit)
 // clang-format off
 static const struct check checks[] = {
 	{"settings", look_at_settings, NOTHING, SETTINGS, "correct it; billingd --settings lists them all"},
-	{"plans", look_at_plans, SETTINGS, NOTHING, "correct the file that PLANS_FILE names"},
+	{"plans", look_at_plans, SETTINGS, RULES, "correct the file that PLANS_FILE names"},
 	{"signing_key", look_at_signing_key, SETTINGS, KEYS, "correct KEYS_DIR, or restore its files from the backup"},
 	{"key_rotation", look_at_rotation, KEYS, NOTHING, "billingctl keys rotate"},
 	{"database", look_at_database, SETTINGS, DATABASE, "start PostgreSQL, or correct DATABASE_URL"},
@@ -325,6 +297,13 @@ static const struct check checks[] = {
 	{"stripe_socket", look_at_stripe_socket, SETTINGS, NOTHING, "start billingd, or correct BILLING_STRIPE_SOCKET"},
 	{"service", look_at_service, SERVICE, NOTHING, "see billingd's log, then restart it"},
 	{"reload", look_at_reload, SERVICE | KEYS, NOTHING, "send HUP to billingd"},
+	{"stripe_key", look_at_stripe_key, RULES | SELLS, STRIPE, "correct STRIPE_SECRET_KEY, STRIPE_API_BASE or the way there"},
+	{"stripe_prices", look_at_stripe_prices, STRIPE | SELLS, NOTHING, "billingctl stripe setup, or correct STRIPE_PRICE_..."},
+	{"stripe_webhook", look_at_stripe_webhook, STRIPE | SELLS, NOTHING, "billingctl stripe setup --secret-out FILE"},
+	{"stripe_portal", look_at_stripe_portal, STRIPE | SELLS, NOTHING, "save the settings of the customer portal once, in Stripe's dashboard"},
+	{"stripe_mode", look_at_stripe_mode, SCHEMA | RULES | SELLS, NOTHING, "let the webhook endpoint of the key's mode alone send to this service"},
+	{"stripe_parked", look_at_stripe_parked, SCHEMA | SELLS, NOTHING, "billingctl stripe events --state parked, stripe calls; then stripe retry"},
+	{"stripe_sweeps", look_at_stripe_sweeps, SCHEMA | SELLS, NOTHING, "see billingd's log for what keeps it from asking Stripe"},
 };
 // clang-format on
 
@@ -359,6 +338,15 @@ report(struct output *output, const char *name, const char *state, const char *d
 	}
 }
 
+/* What asks about Stripe has nothing to say where nothing is sold through it. */
+static bool
+applies(const struct visit *visit, const struct check *check, unsigned int known)
+{
+	const char *key = visit->ctl->settings.stripe_secret_key;
+
+	return (check->needs & SELLS) == 0 || ((known & SETTINGS) != 0 && *key != '\0');
+}
+
 /* Reports one check; false when something is wrong. */
 static bool
 perform(struct visit *visit, struct output *output, const struct check *check,
@@ -367,7 +355,9 @@ perform(struct visit *visit, struct output *output, const struct check *check,
 	struct task *task = &visit->ctl->task;
 	const char *message;
 
-	if ((check->needs & ~*known) != 0) {
+	if (!applies(visit, check, *known))
+		return true;
+	if ((check->needs & ~*known & ~(unsigned int)SELLS) != 0) {
 		report(output, check->name, "skipped", "something above is wrong", NULL);
 		return true;
 	}

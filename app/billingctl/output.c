@@ -121,6 +121,17 @@ output_tree(struct output *output, const char *name, struct json_object *value)
 }
 
 void
+output_lines(struct output *output, const char *name, const char *lines)
+{
+	struct text quoted = text_new(output->task->arena, 256);
+
+	json_out_quote(&quoted, lines);
+	output_raw(output, name, quoted.data);
+	if (*lines != '\0')
+		output_tail(output, arena_printf(output->task->arena, "\n%s", lines));
+}
+
+void
 output_tail(struct output *output, const char *lines)
 {
 	char *copy = arena_copy(output->task->arena, lines);

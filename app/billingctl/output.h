@@ -40,6 +40,8 @@ void output_raw(struct output *output, const char *name, const char *value);
 
 /* A tree, which people get behind everything else; NULL is null. */
 void output_tree(struct output *output, const char *name, struct json_object *value);
+/* Lines of text, which people get behind everything else. */
+void output_lines(struct output *output, const char *name, const char *lines);
 /* Lines for people only, behind everything else. */
 void output_tail(struct output *output, const char *lines);
 

@@ -22,7 +22,7 @@ COMMANDS = ["migrate status", "migrate up", "keys generate", "keys rotate", "key
             "operator create", "operator list", "operator revoke", "customer create",
             "customer show", "customer list", "license issue", "license export", "license verify",
             "stripe events", "stripe show", "stripe calls", "stripe retry", "stripe reconcile",
-            "usage import", "doctor"]
+            "stripe setup", "usage import", "doctor"]
 DAY = 24 * 3600
 
 # The statuses of `license verify`; they are an interface, so they are written down here again.

@@ -1,0 +1,59 @@
+/*
+ * account.h: what this installation wants of its account at Stripe, and whether it is there.
+ */
+#ifndef BILLINGCTL_ACCOUNT_H
+#define BILLINGCTL_ACCOUNT_H
+
+#include "billingctl/ctl.h"
+
+struct json_object;
+
+/* One of Stripe's prices. */
+struct account_price {
+	const char *id;
+	const char *product;
+	const char *interval; /* "month", ...; NULL: it is paid once */
+	const char *currency;
+	int64_t interval_count;
+	int64_t amount_minor; /* -1: not a whole one */
+	bool metered;
+	bool active;
+};
+
+/* What a price must be; `amount_minor` -1: any amount in any currency. */
+struct account_wish {
+	const struct plan *plan;
+	const char *interval;
+	int64_t amount_minor;
+};
+
+/* A webhook endpoint that sends to us; `id` NULL: there is none. */
+struct account_endpoint {
+	const char *id;
+	const char *api_version; /* NULL: the account's own */
+	const char *lacks;       /* an event type that it doesn't send; NULL: none */
+	bool enabled;
+	bool version_fits;
+};
+
+/* "STRIPE_PRICE_STARTER", when there is such a setting, else NULL. */
+const char *account_setting_of(struct ctl *ctl, const char *plan);
+
+void account_price_read(struct json_object *object, struct account_price *out);
+
+/* NULL when it can be sold so; else what is wrong, to go behind its id. */
+const char *account_price_fault(struct arena *arena, const struct account_price *price,
+                                const struct account_wish *wish);
+
+/* Asks for it; FAIL_NOT_FOUND. */
+enum fail account_price_find(struct ctl *ctl, const char *id,
+                             struct account_price *out) MUST_CHECK;
+
+/* BASE_URL's address for Stripe's events. */
+const char *account_webhook_url(struct ctl *ctl);
+
+/* The endpoint with that URL, the best when there are several. */
+enum fail account_endpoint_find(struct ctl *ctl, const char *url,
+                                struct account_endpoint *out) MUST_CHECK;
+
+#endif

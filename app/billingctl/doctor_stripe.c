@@ -1,0 +1,234 @@
+/*
+ * doctor_stripe.c: the doctor's look at Stripe's account, and at what came from there.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/json_in.h"
+#include "base/text.h"
+#include "billing/stripe_calls.h"
+#include "billing/stripe_events.h"
+#include "billing/stripe_sweep.h"
+#include "billingctl/account.h"
+#include "billingctl/ask.h"
+#include "billingctl/doctor.h"
+
+enum { LOOKED_AT = 100 };
+
+/* billingd compares every quarter of an hour, and every night. */
+#define EVENTS_LATE_MS (2 * HOUR_MS)
+#define SUBSCRIPTIONS_LATE_MS (2 * DAY_MS)
+
+enum fail
+look_at_stripe_key(struct visit *visit)
+{
+	struct ctl *ctl = visit->ctl;
+	const char *prefix = ctl->settings.stripe_secret_key;
+
+	TRY(ctl_open_stripe(ctl));
+	TRY(ask_for_word(ctl));
+	visit->detail = arena_printf(ctl->task.arena, "%.2s_%s, accepted by %s", prefix,
+	                             ctl->billing.stripe.live ? "live" : "test",
+	                             ctl->settings.stripe_api_base);
+	return FAIL_NONE;
+}
+
+/* A restricted key need not be allowed to look at what only setting up is about. */
+static enum fail
+forgive(struct visit *visit, enum fail kind)
+{
+	if (kind != FAIL_FORBIDDEN)
+		return kind;
+	task_clear(&visit->ctl->task);
+	visit->detail = "not known: the key may not look at it";
+	return FAIL_NONE;
+}
+
+/* The intervals that a plan is sold by. */
+struct intervals {
+	const char *items[STRIPE_PRICES_MAX];
+	size_t count;
+};
+
+/* Looks at one of a plan's prices. The first of each interval is what is sold; those behind it are
+ * there for who has bought them. */
+static enum fail
+check_price(struct visit *visit, const struct plan *plan, const char *setting,
+            const struct stripe_price *configured, struct intervals *intervals)
+{
+	struct ctl *ctl = visit->ctl;
+	struct account_price price;
+	const char *fault = NULL;
+	enum fail kind = account_price_find(ctl, configured->price_id, &price);
+
+	if (kind == FAIL_NOT_FOUND) {
+		task_clear(&ctl->task);
+		return WRONG(visit, "%s: Stripe has no price %s in the key's mode.", setting,
+		             configured->price_id);
+	}
+	TRY(kind);
+	for (size_t i = 0; i < intervals->count; i++)
+		if (text_equal(intervals->items[i], price.interval))
+			return FAIL_NONE;
+	if (price.interval != NULL)
+		intervals->items[intervals->count++] = price.interval;
+	fault = account_price_fault(
+	        ctl->task.arena, &price,
+	        &(struct account_wish){
+	                plan, price.interval,
+	                plan->has_price && text_equal(plan->interval, price.interval)
+	                        ? plan->amount_minor
+	                        : -1});
+	if (fault == NULL)
+		return FAIL_NONE;
+	return WRONG(visit, "%s: the price %s %s.", setting, configured->price_id, fault);
+}
+
+static enum fail
+check_plan(struct visit *visit, const struct plan *plan, size_t *looked_at)
+{
+	const struct stripe_policy *policy = &visit->ctl->billing.stripe;
+	const char *setting = account_setting_of(visit->ctl, plan->id);
+	struct intervals intervals = {.count = 0};
+	size_t before = *looked_at;
+
+	for (size_t i = 0; i < policy->price_count; i++) {
+		if (!text_equal(policy->prices[i].plan, plan->id))
+			continue;
+		TRY(check_price(visit, plan, setting, &policy->prices[i], &intervals));
+		(*looked_at)++;
+	}
+	if (*looked_at == before && plan->has_price && setting != NULL)
+		return WRONG(visit, "The plan %s has a price in PLANS_FILE, but %s is empty.",
+		             plan->id, setting);
+	return FAIL_NONE;
+}
+
+enum fail
+look_at_stripe_prices(struct visit *visit)
+{
+	struct ctl *ctl = visit->ctl;
+	size_t looked_at = 0;
+
+	for (size_t i = 0; i < ctl->billing.plans.count; i++)
+		TRY(check_plan(visit, &ctl->billing.plans.items[i], &looked_at));
+	visit->detail = arena_printf(ctl->task.arena, "%zu, all as in PLANS_FILE", looked_at);
+	return FAIL_NONE;
+}
+
+enum fail
+look_at_stripe_webhook(struct visit *visit)
+{
+	struct ctl *ctl = visit->ctl;
+	const char *url = account_webhook_url(ctl);
+	struct account_endpoint endpoint;
+	enum fail kind;
+
+	if (*ctl->settings.stripe_webhook_secret == '\0')
+		return WRONG(visit, "STRIPE_WEBHOOK_SECRET isn't set: no event is accepted.");
+	kind = account_endpoint_find(ctl, url, &endpoint);
+	if (kind != FAIL_NONE)
+		return forgive(visit, kind);
+	visit->detail = arena_printf(ctl->task.arena, "%s sends to %s", endpoint.id, url);
+	if (endpoint.id == NULL)
+		return WRONG(visit, "No webhook endpoint of Stripe's sends to %s.", url);
+	if (!endpoint.enabled)
+		return WRONG(visit, "The webhook endpoint %s is disabled.", endpoint.id);
+	if (!endpoint.version_fits)
+		return WRONG(visit, "The webhook endpoint %s sends in version %s, not %s.",
+		             endpoint.id,
+		             endpoint.api_version == NULL ? "of the account"
+		                                          : endpoint.api_version,
+		             ctl->settings.stripe_api_version);
+	if (endpoint.lacks != NULL)
+		return WRONG(visit, "The webhook endpoint %s doesn't send %s.", endpoint.id,
+		             endpoint.lacks);
+	return FAIL_NONE;
+}
+
+enum fail
+look_at_stripe_portal(struct visit *visit)
+{
+	struct json_object *list;
+	enum fail kind = ask_list(visit->ctl, "/v1/billing_portal/configurations",
+	                          "is_default=true&active=true", &list);
+
+	if (kind != FAIL_NONE)
+		return forgive(visit, kind);
+	visit->detail = "its settings are saved";
+	return json_object_array_length(list) > 0
+	               ? FAIL_NONE
+	               : WRONG(visit, "The settings of the customer portal were never saved.");
+}
+
+enum fail
+look_at_stripe_mode(struct visit *visit)
+{
+	struct ctl *ctl = visit->ctl;
+	const struct stripe_event_row *rows = NULL;
+	char last[CLOCK_TEXT_SIZE];
+	size_t count = 0;
+
+	TRY(stripe_event_list(&ctl->operation, NULL, LOOKED_AT, &rows, &count));
+	for (size_t i = 0; i < count; i++)
+		if (text_equal(rows[i].error, "other_mode") &&
+		    rows[i].received_at.ms > ctl->operation.now_ms - DAY_MS)
+			return WRONG(visit, "The event %s is of the %s mode, the key isn't.",
+			             rows[i].event_id,
+			             ctl->billing.stripe.live ? "test" : "live");
+	visit->detail = "no event yet";
+	if (count > 0) {
+		clock_format(rows[0].received_at.ms, last);
+		visit->detail = arena_printf(ctl->task.arena, "the last event came %s", last);
+	}
+	return FAIL_NONE;
+}
+
+enum fail
+look_at_stripe_parked(struct visit *visit)
+{
+	struct operation *operation = &visit->ctl->operation;
+	struct stripe_event_figures events = {0};
+	struct stripe_call_figures calls = {0};
+
+	TRY(stripe_event_figures(operation, &events));
+	TRY(stripe_call_figures(operation, &calls));
+	visit->detail =
+	        arena_printf(visit->ctl->task.arena, "nothing; %lld events and %lld calls wait",
+	                     (long long)events.pending, (long long)calls.pending);
+	if (events.parked + calls.parked > 0)
+		return WRONG(visit, "%lld events and %lld calls failed too often.",
+		             (long long)events.parked, (long long)calls.parked);
+	return FAIL_NONE;
+}
+
+/* `*text` is when that comparison was complete last. */
+static enum fail
+check_sweep(struct visit *visit, const char *name, int64_t late_ms, const char **text)
+{
+	struct ctl *ctl = visit->ctl;
+	char at[CLOCK_TEXT_SIZE];
+	struct instant last;
+
+	*text = "never yet";
+	TRY(stripe_sweep_last(&ctl->operation, name, &last));
+	if (!last.known)
+		return FAIL_NONE;
+	clock_format(last.ms, at);
+	*text = arena_copy(ctl->task.arena, at);
+	if (last.ms < ctl->operation.now_ms - late_ms)
+		return WRONG(visit, "The %s were last compared with Stripe's %s.", name, at);
+	return FAIL_NONE;
+}
+
+enum fail
+look_at_stripe_sweeps(struct visit *visit)
+{
+	const char *events, *subscriptions;
+
+	TRY(check_sweep(visit, "events", EVENTS_LATE_MS, &events));
+	TRY(check_sweep(visit, "subscriptions", SUBSCRIPTIONS_LATE_MS, &subscriptions));
+	visit->detail = arena_printf(visit->ctl->task.arena, "events %s, subscriptions %s",
+	                             events, subscriptions);
+	return FAIL_NONE;
+}

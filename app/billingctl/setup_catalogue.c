@@ -1,0 +1,235 @@
+/*
+ * setup_catalogue.c: products and prices at Stripe for the plans that have a price. A product has
+ * an id of ours, a price a lookup key, so both are found again.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/json_in.h"
+#include "billing/stripe_form.h"
+#include "billingctl/ask.h"
+#include "billingctl/setup.h"
+
+static const char product_format[] = "global_billing_%s";
+
+/* What a plan is to cost, and what the setting says so far. */
+struct offer {
+	const struct plan *plan;
+	const char *setting;
+	struct account_wish wishes[2];
+	size_t wish_count;
+	bool product_is_there;
+	const char *prices[STRIPE_PRICES_MAX + 2];
+	size_t price_count;
+};
+
+static struct offer
+offer_of(struct ctl *ctl, const struct setup *setup, const struct plan *plan)
+{
+	struct offer offer = {.plan = plan, .setting = account_setting_of(ctl, plan->id)};
+
+	offer.wishes[offer.wish_count++] =
+	        (struct account_wish){plan, plan->interval, plan->amount_minor};
+	if (setup->yearly_months > 0 && strcmp(plan->interval, "month") == 0)
+		offer.wishes[offer.wish_count++] = (struct account_wish){
+		        plan, "year", plan->amount_minor * setup->yearly_months};
+	return offer;
+}
+
+/* Among those that are configured. */
+static enum fail
+find_configured(struct ctl *ctl, const struct account_wish *wish, const char **out)
+{
+	const struct stripe_policy *policy = &ctl->billing.stripe;
+	struct account_price price;
+
+	for (size_t i = 0; i < policy->price_count && *out == NULL; i++) {
+		enum fail kind;
+
+		if (strcmp(policy->prices[i].plan, wish->plan->id) != 0)
+			continue;
+		kind = account_price_find(ctl, policy->prices[i].price_id, &price);
+		if (kind == FAIL_NOT_FOUND)
+			task_clear(&ctl->task);
+		else if (kind != FAIL_NONE)
+			return kind;
+		else if (account_price_fault(ctl->task.arena, &price, wish) == NULL)
+			*out = price.id;
+	}
+	return FAIL_NONE;
+}
+
+static const char *
+lookup_key(struct arena *arena, const struct account_wish *wish)
+{
+	return arena_printf(arena, "global_billing_%s_%s", wish->plan->id, wish->interval);
+}
+
+/* By its lookup key. */
+static enum fail
+find_made(struct ctl *ctl, const struct account_wish *wish, const char **out)
+{
+	struct arena *arena = ctl->task.arena;
+	struct stripe_form form = stripe_form_new(arena);
+	struct account_price price;
+	struct json_object *list;
+
+	stripe_form_string(&form, "lookup_keys[0]", lookup_key(arena, wish));
+	TRY(ask_list(ctl, "/v1/prices", form.text.data, &list));
+	for (size_t i = 0; i < json_object_array_length(list) && *out == NULL; i++) {
+		account_price_read(json_object_array_get_idx(list, i), &price);
+		if (account_price_fault(arena, &price, wish) == NULL)
+			*out = price.id;
+	}
+	return FAIL_NONE;
+}
+
+static const char *
+product_id(struct arena *arena, const struct plan *plan)
+{
+	return arena_printf(arena, product_format, plan->id);
+}
+
+static enum fail
+make_product(struct ctl *ctl, struct setup *setup, const struct offer *offer)
+{
+	struct arena *arena = ctl->task.arena;
+	struct stripe_form form = stripe_form_new(arena);
+	const char *id = product_id(arena, offer->plan);
+	struct json_object *object;
+
+	stripe_form_string(&form, "id", id);
+	stripe_form_string(&form, "name", offer->plan->name);
+	stripe_form_string(&form, "metadata[plan]", offer->plan->id);
+	if (!setup->dry_run)
+		TRY(ask_post(ctl, "/v1/products", form.text.data, &object));
+	setup_tell(setup, arena_printf(arena, "product %s", offer->plan->name),
+	           setup->dry_run ? NULL : id, setup_tell_change(setup, "made"));
+	return FAIL_NONE;
+}
+
+/* The product, found, made, or taken out of the archive. */
+static enum fail
+need_product(struct ctl *ctl, struct setup *setup, struct offer *offer)
+{
+	struct arena *arena = ctl->task.arena;
+	const char *id = product_id(arena, offer->plan);
+	const char *path = stripe_path(arena, "/v1/products/%s", id);
+	struct json_object *object;
+	bool active = false;
+	enum fail kind;
+
+	if (offer->product_is_there)
+		return FAIL_NONE;
+	offer->product_is_there = true;
+	kind = ask_get(ctl, path, NULL, &object);
+	if (kind == FAIL_NOT_FOUND) {
+		task_clear(&ctl->task);
+		return make_product(ctl, setup, offer);
+	}
+	TRY(kind);
+	if (json_in_bool(object, "active", &active) && active)
+		return FAIL_NONE;
+	if (!setup->dry_run)
+		TRY(ask_post(ctl, path, "active=true", &object));
+	setup_tell(setup, arena_printf(arena, "product %s", offer->plan->name), id,
+	           setup_tell_change(setup, "changed"));
+	return FAIL_NONE;
+}
+
+/* A lookup key moves to it from a price that has become another, which stays for who has it. */
+static enum fail
+make_price(struct ctl *ctl, struct setup *setup, struct offer *offer,
+           const struct account_wish *wish, const char **out)
+{
+	struct arena *arena = ctl->task.arena;
+	struct stripe_form form = stripe_form_new(arena);
+	struct json_object *object;
+
+	TRY(need_product(ctl, setup, offer));
+	if (setup->dry_run)
+		return FAIL_NONE;
+	stripe_form_string(&form, "product", product_id(arena, wish->plan));
+	stripe_form_string(&form, "currency", wish->plan->currency);
+	stripe_form_int(&form, "unit_amount", wish->amount_minor);
+	stripe_form_string(&form, "recurring[interval]", wish->interval);
+	stripe_form_string(&form, "lookup_key", lookup_key(arena, wish));
+	stripe_form_bool(&form, "transfer_lookup_key", true);
+	stripe_form_string(&form, "metadata[plan]", wish->plan->id);
+	TRY(ask_post(ctl, "/v1/prices", form.text.data, &object));
+	return json_in_string(object, "id", out)
+	               ? FAIL_NONE
+	               : task_fail(&ctl->task, FAIL_STRIPE, "stripe_error",
+	                           "Stripe made a price but told no id.");
+}
+
+static enum fail
+set_up_price(struct ctl *ctl, struct setup *setup, struct offer *offer,
+             const struct account_wish *wish)
+{
+	const char *id = NULL;
+	bool there;
+
+	TRY(find_configured(ctl, wish, &id));
+	if (id == NULL)
+		TRY(find_made(ctl, wish, &id));
+	there = id != NULL;
+	if (!there)
+		TRY(make_price(ctl, setup, offer, wish, &id));
+	setup_tell(setup,
+	           arena_printf(ctl->task.arena, "price %s, %lld %s a %s", wish->plan->name,
+	                        (long long)wish->amount_minor, wish->plan->currency,
+	                        wish->interval),
+	           id, there ? "there" : setup_tell_change(setup, "made"));
+	if (id != NULL)
+		offer->prices[offer->price_count++] = id;
+	return FAIL_NONE;
+}
+
+static bool
+has_price(const struct offer *offer, const char *id)
+{
+	for (size_t i = 0; i < offer->price_count; i++)
+		if (strcmp(offer->prices[i], id) == 0)
+			return true;
+	return false;
+}
+
+/* The setting's line. What else is configured stays behind, for who has bought it. */
+static void
+write_setting(struct ctl *ctl, struct setup *setup, struct offer *offer)
+{
+	const struct stripe_policy *policy = &ctl->billing.stripe;
+
+	for (size_t i = 0; i < policy->price_count; i++)
+		if (strcmp(policy->prices[i].plan, offer->plan->id) == 0 &&
+		    !has_price(offer, policy->prices[i].price_id))
+			offer->prices[offer->price_count++] = policy->prices[i].price_id;
+	if (offer->price_count == 0)
+		return;
+	text_printf(&setup->settings, "%s=", offer->setting);
+	for (size_t i = 0; i < offer->price_count; i++)
+		text_printf(&setup->settings, "%s%s", i == 0 ? "" : ",", offer->prices[i]);
+	text_add(&setup->settings, "\n");
+}
+
+enum fail
+setup_catalogue(struct ctl *ctl, struct setup *setup)
+{
+	const struct plans *plans = &ctl->billing.plans;
+
+	for (size_t i = 0; i < plans->count; i++) {
+		struct offer offer = {.plan = &plans->items[i]};
+
+		if (plans->items[i].has_price)
+			offer = offer_of(ctl, setup, &plans->items[i]);
+		else
+			offer.setting = account_setting_of(ctl, plans->items[i].id);
+		if (offer.setting == NULL)
+			continue;
+		for (size_t k = 0; k < offer.wish_count; k++)
+			TRY(set_up_price(ctl, setup, &offer, &offer.wishes[k]));
+		write_setting(ctl, setup, &offer);
+	}
+	return FAIL_NONE;
+}

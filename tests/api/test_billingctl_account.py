@@ -1,0 +1,260 @@
+"""billingctl stripe setup, and what the doctor says of the account at Stripe."""
+
+import json
+import stat
+
+import pytest
+
+from support.account import (  # noqa: F401 pylint: disable=unused-import
+    fixture_kept_place, fixture_place)
+from support.scratch import cluster  # noqa: F401 pylint: disable=unused-import
+from support.stack import ROOT
+
+MISSING = 3
+BASE_URL = "https://billing.example.com"
+URL = BASE_URL + "/api/webhooks/stripe"
+VERSION = "2025-03-31.basil"
+UNSET = {name: "" for name in ("STRIPE_PRICE_STARTER", "STRIPE_PRICE_PROFESSIONAL",
+                               "STRIPE_WEBHOOK_SECRET")}
+
+
+def plans(tmp_path, **amounts):
+    """A table of plans with other prices: the setting that names it."""
+    table = json.loads((ROOT / "conf/plans.json").read_text(encoding="utf-8"))
+    for plan in table["plans"]:
+        if plan["plan"] in amounts:
+            plan["price"]["amount_minor"] = amounts[plan["plan"]]
+    path = tmp_path / "plans.json"
+    path.write_text(json.dumps(table), encoding="utf-8")
+    return {"PLANS_FILE": path}
+
+
+@pytest.fixture(name="setup")
+def fixture_setup(place):
+    """Runs stripe setup in an account that knows no prices of ours: what was said of each object,
+    and the settings."""
+    env = {"BASE_URL": BASE_URL, **UNSET}
+
+    def run(*words, status=0, **more):
+        done = place.ctl.run("stripe", "setup", "--json", *words, **{**env, **more})
+        assert (done.returncode, done.stderr) == (status, ""), done
+        answer = json.loads(done.stdout)
+        lines = [line for line in answer.get("settings", "").splitlines() if "=" in line]
+        return ([(one["what"].split(",")[0], one["state"]) for one in answer["objects"]],
+                dict(line.split("=", 1) for line in lines), done.stdout)
+
+    run.env = env
+    return run
+
+
+def account(place):
+    """What there is at Stripe."""
+    return [place.stripe.call("GET", "/v1/" + kind, {"limit": 100})["data"]
+            for kind in ("products", "prices", "webhook_endpoints")]
+
+
+def changes(place):
+    """What was asked of Stripe beyond looking."""
+    return [(one["method"], one["path"]) for one in place.stripe.requests()
+            if one["method"] != "GET"]
+
+
+EVERYTHING = ["product Starter", "price Starter", "product Professional", "price Professional",
+              URL]
+
+
+def test_a_dry_run_makes_nothing(place, setup):
+    before = account(place)
+    objects, settings, _ = setup("--dry-run", status=MISSING)
+    assert objects == [*((what, "missing") for what in EVERYTHING), ("customer portal", "there")]
+    assert settings == {} and account(place) == before and changes(place) == []
+
+
+def test_setup_needs_a_place_for_the_secret(place, setup, tmp_path):
+    """Nothing is made before that is known."""
+    before = account(place)
+    line = place.ctl.refuses("stripe", "setup", status=2, **setup.env)
+    assert "--secret-out" in line
+    there = tmp_path / "there"
+    there.write_text("x", encoding="ascii")
+    line = place.ctl.refuses("stripe", "setup", "--secret-out", there, **setup.env)
+    assert "exists" in line and there.read_text(encoding="ascii") == "x"
+    place.ctl.refuses("stripe", "setup", "--yearly", "13", status=2, **setup.env)
+    place.ctl.refuses("stripe", "setup", "--webhook-url", "ftp://x", status=2, **setup.env)
+    assert account(place) == before and changes(place) == []
+
+
+def test_setup_makes_everything_once(place, setup, tmp_path):
+    file = tmp_path / "secret"
+    objects, settings, said = setup("--yearly", "10", "--secret-out", file)
+    assert {state for what, state in objects if what != "customer portal"} == {"made"}
+    assert len(objects) == 8
+    secret = file.read_text(encoding="ascii").strip()
+    assert secret.startswith("whsec_") and secret not in said
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert settings.pop("STRIPE_WEBHOOK_SECRET_FILE") == str(file)
+    month, year = settings["STRIPE_PRICE_PROFESSIONAL"].split(",")
+    month, year = (place.stripe.call("GET", f"/v1/prices/{id}") for id in (month, year))
+    assert (month["unit_amount"], month["currency"], month["recurring"]["interval"]) == (
+        9900, "usd", "month")
+    assert (year["unit_amount"], year["recurring"]["interval"]) == (99000, "year")
+    assert month["product"] == year["product"] == "global_billing_professional"
+    made = account(place)
+    endpoint = made[2][0]
+    assert (endpoint["url"], endpoint["api_version"], endpoint["status"]) == (
+        URL, VERSION, "enabled")
+    assert "customer.subscription.updated" in endpoint["enabled_events"]
+    # Again, with and without those settings: all of it is found.
+    place.stripe.reset_requests()
+    for env in ({}, {**settings, "STRIPE_WEBHOOK_SECRET": secret}):
+        again, found, _ = setup("--yearly", "10", **env)
+        assert {state for _, state in again} == {"there"} and found == settings
+    assert changes(place) == [] and account(place) == made
+    assert setup("--yearly", "10", "--dry-run")[0] == again
+    # And the doctor has nothing against it.
+    wrong = diagnose(place, BASE_URL=BASE_URL, STRIPE_WEBHOOK_SECRET=secret, **settings)
+    assert wrong == {}
+
+
+def test_the_secret_is_shown_when_that_is_asked_for(setup):
+    _, settings, _ = setup("--secret-out", "-", "--webhook-url", "https://other.example/hook")
+    assert settings["STRIPE_WEBHOOK_SECRET"].startswith("whsec_")
+
+
+def test_an_endpoint_whose_secret_is_lost_goes_again(place, setup, tmp_path):
+    line = place.ctl.refuses("stripe", "setup", "--secret-out", tmp_path / "none/secret",
+                             **setup.env)
+    assert "none/secret" in line and account(place)[2] == []
+
+
+def test_prices_made_by_hand_are_kept(place, setup):
+    objects, settings, _ = setup("--secret-out", "-", STRIPE_PRICE_STARTER="price_s",
+                                 STRIPE_PRICE_PROFESSIONAL="price_p,price_y")
+    assert objects[:2] == [("price Starter", "there"), ("price Professional", "there")]
+    assert settings["STRIPE_PRICE_PROFESSIONAL"] == "price_p,price_y"
+
+
+def test_a_new_price_leaves_the_old_one_to_those_who_have_it(place, setup, tmp_path):
+    _, settings, _ = setup("--secret-out", "-")
+    old = settings["STRIPE_PRICE_STARTER"]
+    dearer = plans(tmp_path, starter=3900)
+    objects, settings, _ = setup(**{**settings, **dearer})
+    assert dict(objects)["price Starter"] == "made"
+    new, behind = settings["STRIPE_PRICE_STARTER"].split(",")
+    assert behind == old and place.stripe.call("GET", f"/v1/prices/{new}")["unit_amount"] == 3900
+    assert {state for _, state in setup(**{**settings, **dearer})[0]} == {"there"}
+    assert "stripe_prices" not in diagnose(place, **settings, **dearer)
+
+
+def test_an_archived_product_comes_back(place, setup, tmp_path):
+    setup("--secret-out", "-")
+    place.stripe.call("POST", "/v1/products/global_billing_starter", {"active": "false"})
+    objects, _, _ = setup(**plans(tmp_path, starter=3900))
+    assert ("product Starter", "changed") in objects
+    assert place.stripe.call("GET", "/v1/products/global_billing_starter")["active"] is True
+
+
+def test_an_endpoint_is_mended(place, setup):
+    setup("--secret-out", "-")
+    id = account(place)[2][0]["id"]
+    for fault in ({"disabled": "true"}, {"enabled_events[0]": "invoice.paid"}):
+        place.stripe.call("POST", f"/v1/webhook_endpoints/{id}", fault)
+        assert (URL, "missing") in setup("--dry-run", status=MISSING)[0]
+        assert (URL, "changed") in setup()[0] and (URL, "there") in setup()[0]
+    assert [one["id"] for one in account(place)[2]] == [id]
+
+
+def test_an_endpoint_of_another_version_is_made_anew(place, setup):
+    place.stripe.webhook(URL, api_version="2023-10-16", enabled_events=["*"])
+    assert (URL, "missing") in setup("--dry-run", status=MISSING)[0]
+    assert (URL, "made") in setup("--secret-out", "-")[0]
+    assert (URL, "there") in setup()[0] and len(account(place)[2]) == 2
+
+
+def diagnose(place, **env):
+    """What is wrong of what is Stripe's: details and cures by check."""
+    done = place.ctl.run("doctor", "--json", **{"BASE_URL": BASE_URL, **env})
+    checks = {one["check"]: one for one in json.loads(done.stdout)["checks"]
+              if one["check"].startswith("stripe_") and one["check"] != "stripe_socket"}
+    assert len(checks) == 7 and place.stripe.secret_key not in done.stdout + done.stderr
+    assert all(one["cure"] for one in checks.values() if one["state"] == "wrong")
+    return {name: one["detail"] for name, one in checks.items() if one["state"] != "ok"}
+
+
+@pytest.fixture(name="healthy")
+def fixture_healthy(place):
+    """With an account that is as it should be."""
+    place.stripe.webhook(URL, api_version=VERSION, enabled_events=["*"])
+    assert diagnose(place) == {}
+    return place
+
+
+def test_the_doctor_looks_at_the_key(healthy):
+    wrong = diagnose(healthy, STRIPE_SECRET_KEY="sk_test_another")
+    assert "doesn't know the key" in wrong["stripe_key"]
+    assert set(wrong) == {"stripe_key", "stripe_prices", "stripe_webhook", "stripe_portal"}
+    said = healthy.ctl.run("doctor", STRIPE_SECRET_KEY="").stdout
+    assert "stripe_socket" in said and "stripe_key" not in said and "stripe_parked" not in said
+
+
+def test_the_doctor_forgives_a_restricted_key(healthy):
+    healthy.stripe.fault("status", status=403, times="forever", method="GET",
+                         path="/v1/(webhook_endpoints|billing_portal/configurations)", body="{}")
+    assert diagnose(healthy) == {}
+
+
+def test_the_doctor_looks_at_prices(healthy, tmp_path):
+    def said(**env):
+        wrong = diagnose(healthy, **env)
+        assert set(wrong) == {"stripe_prices"}
+        return wrong["stripe_prices"]
+
+    assert "no price price_none" in said(STRIPE_PRICE_STARTER="price_none")
+    assert "STRIPE_PRICE_STARTER is empty" in said(STRIPE_PRICE_STARTER="")
+    assert "2900 usd, but 3900 usd" in said(**plans(tmp_path, starter=3900))
+    once = healthy.stripe.call("POST", "/v1/prices", {
+        "product": "prod_starter", "currency": "usd", "unit_amount": 2900})["id"]
+    assert "paid once" in said(STRIPE_PRICE_STARTER=once)
+    healthy.stripe.call("POST", "/v1/prices/price_s", {"active": "false"})
+    assert "price_s is archived" in said()
+
+
+def test_the_doctor_looks_at_the_endpoint(healthy):
+    def said(**env):
+        wrong = diagnose(healthy, **env)
+        assert set(wrong) == {"stripe_webhook"}
+        return wrong["stripe_webhook"]
+
+    assert "isn't set" in said(STRIPE_WEBHOOK_SECRET="")
+    assert "https://else.example/api/webhooks" in said(BASE_URL="https://else.example")
+    healthy.stripe.webhook(URL, api_version=VERSION, enabled_events=["invoice.paid"])
+    assert "doesn't send checkout.session.completed" in said()
+    healthy.stripe.webhook(URL, api_version="2023-10-16", enabled_events=["*"])
+    assert "version 2023-10-16" in said()
+    healthy.stripe.call("POST", "/v1/webhook_endpoints/we_command_line", {"disabled": "true"})
+    assert "disabled" in said()
+
+
+def test_the_doctor_looks_at_the_portal(healthy):
+    healthy.stripe.restart()
+    healthy.stripe.webhook(URL, api_version=VERSION, enabled_events=["*"])
+    healthy.stripe.settings(portal_configured=False)
+    assert "never saved" in diagnose(healthy)["stripe_portal"]
+    done = healthy.ctl.run("stripe", "setup", "--dry-run", BASE_URL=BASE_URL)
+    assert done.returncode == MISSING and "dashboard" in done.stdout
+
+
+def test_the_doctor_looks_at_what_came(healthy):
+    healthy.sql("INSERT INTO stripe_events (event_id, type, livemode, received_at, origin, state, "
+                "error, finished_at) VALUES ('evt_live', 'invoice.paid', true, now(), 'webhook', "
+                "'ignored', 'other_mode', now()), ('evt_bad', 'invoice.paid', false, now(), "
+                "'webhook', 'parked', 'unknown_customer', now()); UPDATE stripe_sweeps SET "
+                "complete_to = now() - interval '3 hours' WHERE name = 'events'")
+    wrong = diagnose(healthy)
+    assert set(wrong) == {"stripe_mode", "stripe_parked", "stripe_sweeps"}
+    assert "evt_live is of the live mode" in wrong["stripe_mode"]
+    assert "1 events and 0 calls" in wrong["stripe_parked"]
+    assert "events were last compared" in wrong["stripe_sweeps"]
+    healthy.sql("UPDATE stripe_events SET received_at = now() - interval '2 days'; "
+                "UPDATE stripe_sweeps SET complete_to = now() - interval '1 hour'")
+    assert set(diagnose(healthy)) == {"stripe_parked"}
