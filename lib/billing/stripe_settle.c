@@ -36,7 +36,8 @@ look_for_customer(struct operation *operation, const struct customer *customer,
 	TRY(stripe_fetch(operation, "/v1/customers", form.text.data, &list));
 	if (!json_object_object_get_ex(list, "data", &data) ||
 	    !json_object_is_type(data, json_type_array))
-		return FAIL_NONE;
+		return task_fail(operation->task, FAIL_STRIPE, "stripe_error",
+		                 "Stripe's answer could not be understood.");
 	for (size_t i = 0; i < json_object_array_length(data); i++) {
 		const struct json_object *item = json_object_array_get_idx(data, i);
 		struct json_object *metadata;
@@ -116,6 +117,21 @@ has_ended(const struct operation *operation, const struct json_object *object)
 	       stripe_status_is_final(subscription.status);
 }
 
+/* An end was refused: because it had ended already? Without an answer nobody knows yet. */
+static enum fail
+look_for_end(struct operation *operation, const struct stripe_call *call,
+             const struct stripe_answer *refusal, struct json_object **object)
+{
+	enum fail kind = look_at_subscription(operation, call, object);
+
+	if (kind != FAIL_NONE && kind != FAIL_NOT_FOUND)
+		return kind;
+	if (kind == FAIL_NONE && has_ended(operation, *object))
+		return FAIL_NONE;
+	task_clear(operation->task);
+	return stripe_call_failed(operation, call, refusal);
+}
+
 enum fail
 stripe_settle_change(struct operation *operation, const struct stripe_call *call)
 {
@@ -128,17 +144,12 @@ stripe_settle_change(struct operation *operation, const struct stripe_call *call
 	TRY(stripe_lock(operation, call->subject));
 	stripe_call_send(operation, call, &answer);
 	object = answer.object;
-	if (answer.outcome == STRIPE_REFUSED && ends) {
-		if (look_at_subscription(operation, call, &object) != FAIL_NONE ||
-		    !has_ended(operation, object)) {
-			task_clear(operation->task);
-			return stripe_call_failed(operation, call, &answer);
-		}
-	} else if (answer.outcome != STRIPE_DONE) {
+	if (answer.outcome == STRIPE_REFUSED && ends)
+		TRY(look_for_end(operation, call, &answer, &object));
+	else if (answer.outcome != STRIPE_DONE)
 		return stripe_call_failed(operation, call, &answer);
-	} else if (answer.replayed) {
+	else if (answer.replayed)
 		TRY(look_at_subscription(operation, call, &object));
-	}
 	TRY(stripe_call_done(operation, call, &answer, call->subject));
 	return stripe_sync_store(operation, object, call->customer_id, &customer_id, &synced);
 }

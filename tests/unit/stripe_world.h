@@ -24,6 +24,7 @@ struct scripted {
 	bool reset;  /* ECONNRESET */
 	bool unsent; /* the connection never came about */
 	bool too_large;
+	bool replayed;            /* Stripe's memory answers */
 	const char *should_retry; /* a header's value or NULL */
 	const char *body;         /* NULL: one that suits the status */
 	int64_t takes_us;
@@ -74,7 +75,7 @@ world_record(struct world *world, const struct http_ask *ask)
 static inline void
 world_answer(struct world *world, const struct scripted *scripted, struct http_answer *out)
 {
-	struct http_header *headers = arena_array(world->arena, 2, sizeof(*headers));
+	struct http_header *headers = arena_array(world->arena, 3, sizeof(*headers));
 	const char *suits = scripted->status < 300 ? "{\"id\":\"obj_1\"}" : "{\"error\":{}}";
 
 	*out = (struct http_answer){.outcome = HTTP_ANSWERED,
@@ -84,9 +85,14 @@ world_answer(struct world *world, const struct scripted *scripted, struct http_a
 	out->length = strlen(out->body);
 	headers[0] = (struct http_header){
 	        "request-id", arena_printf(world->arena, "req_%zu", world->asked_count)};
-	headers[1] = (struct http_header){"Stripe-Should-Retry", scripted->should_retry};
 	out->headers = headers;
-	out->header_count = scripted->should_retry ? 2 : 1;
+	out->header_count = 1;
+	if (scripted->should_retry)
+		headers[out->header_count++] =
+		        (struct http_header){"Stripe-Should-Retry", scripted->should_retry};
+	if (scripted->replayed)
+		headers[out->header_count++] =
+		        (struct http_header){"Idempotent-Replayed", "true"};
 }
 
 static inline void
