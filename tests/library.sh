@@ -76,5 +76,16 @@ strict="-Wall -Wextra -Wpedantic -Werror"
 for program in shared cxx static; do
 	expect "the $program program" "1.0 2 7 8" "$(LD_LIBRARY_PATH=$root/lib "$scratch/$program")"
 done
+# The same and the agent as a Debian package.
+make --no-print-directory -s deb "$@" >"$scratch/deb"
+package=$(sed -n "s/.*in '\(.*\.deb\)'.*/\1/p" "$scratch/deb")
+dpkg-deb -x "$package" "$scratch/package"
+expect "the packaged agent" "billing-agent 1.0" "$("$scratch/package/usr/bin/billing-agent" --version)"
+expect "the packaged library" "$(readelf -n "$so" | grep 'Build ID')" \
+	"$(readelf -n "$scratch"/package/usr/lib/*/liblicense.so.1 | grep 'Build ID')"
+for file in usr/bin/billing-agent-sync usr/include/license.h usr/share/man/man3/liblicense.3.gz \
+	usr/share/man/man8/billing-agent.8.gz usr/lib/systemd/system/billing-agent.service; do
+	[ -f "$scratch/package/$file" ] || fault "$file isn't in the package"
+done
 [ $bad -eq 0 ] && echo "liblicense: installs, links and exports as promised"
 exit $bad

@@ -90,6 +90,15 @@ suite_random(uint64_t *state)
 	return *state * UINT64_C(2685821657736338717);
 }
 
+/* Under valgrind, which run.sh tells by asking for few mutations. */
+static inline bool
+suite_is_slow(void)
+{
+	const char *mutations = getenv("MUTATIONS");
+
+	return mutations && strtol(mutations, NULL, 10) < 1000;
+}
+
 /* The seed of this run, from SEED or fixed, printed. */
 static inline uint64_t
 suite_seed(const char *what)

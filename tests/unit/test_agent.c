@@ -206,7 +206,7 @@ START_TEST(test_damaged_files)
 	ck_assert_int_eq(spool_done(&task, &state, &reports[0]), FAIL_NONE);
 	post(&spool, "{\"counts\":{\"a\":1}}");
 	ck_assert_int_eq(file_read(&task, path, 65536, &good, &length), FAIL_NONE);
-	for (size_t i = 0; i < length; i++) {
+	for (size_t i = 0; i < length; i += suite_is_slow() ? 9 : 1) {
 		char *spoiled = arena_copy_bytes(task.arena, good, length);
 		size_t kept = i % 2 ? length : i;
 
