@@ -320,8 +320,10 @@ enum fail
 license_revoke(struct operation *operation, const char *customer_id, const char *reason)
 {
 	struct customer customer;
+	bool deleted;
 
 	TRY(db_begin(operation->db, operation->task));
+	TRY(customer_lock(operation, customer_id, &deleted));
 	TRY(customer_find(operation, customer_id, &customer));
 	TRY(stripe_cancel_all(operation, customer_id));
 	/* First the subscription: whoever issues from it now waits, and sees that it changed. */

@@ -64,7 +64,7 @@ stripe_sync_store(struct operation *operation, const struct json_object *object,
 {
 	struct stripe_subscription subscription;
 	struct stripe_mirrored before;
-	bool known, changed;
+	bool known, changed, deleted, cancelling;
 
 	if (!stripe_subscription_read(&operation->billing->stripe, object, &subscription))
 		return unusable(operation);
@@ -80,6 +80,13 @@ stripe_sync_store(struct operation *operation, const struct json_object *object,
 	if (*customer_id == NULL)
 		return task_fail(operation->task, FAIL_CONFLICT, "unknown_customer",
 		                 "No customer has this subscription.");
+	/* Whoever ends it here locks the customer too: an end that was planned while Stripe was
+	 * being asked counts. */
+	TRY(customer_lock(operation, *customer_id, &deleted));
+	TRY(stripe_call_is_pending(operation, STRIPE_CANCEL, subscription.id, &cancelling));
+	*out = STRIPE_SYNC_WAITS;
+	if (cancelling)
+		return FAIL_NONE;
 	TRY(stripe_mirror_store(operation, *customer_id, &subscription, &changed));
 	*out = changed ? STRIPE_SYNC_CHANGED : STRIPE_SYNC_SAME;
 	return FAIL_NONE;
