@@ -23,6 +23,9 @@ DROP INDEX subscriptions_newest;
 CREATE INDEX subscriptions_current ON subscriptions (customer_id, superseded, subscription_id DESC);
 CREATE INDEX subscriptions_scheduled ON subscriptions (current_period_ends_at)
     WHERE scheduled_plan IS NOT NULL;
+CREATE INDEX subscriptions_second ON subscriptions (customer_id)
+    WHERE superseded AND stripe_subscription_id IS NOT NULL
+    AND status NOT IN ('canceled', 'incomplete_expired') AND status <> 'incomplete';
 
 -- Every event that Stripe sent, under Stripe's id: a second delivery changes nothing. An event is a
 -- hint; what it is about is fetched and stored in the transaction that marks it done.
@@ -58,6 +61,8 @@ CREATE INDEX stripe_events_of_subject ON stripe_events (family, subject) WHERE s
 CREATE INDEX stripe_events_parked ON stripe_events (received_at) WHERE state = 'parked';
 CREATE INDEX stripe_events_newest ON stripe_events (received_at DESC, event_id DESC);
 CREATE INDEX stripe_events_of_customer ON stripe_events (customer_id) WHERE customer_id IS NOT NULL;
+CREATE INDEX stripe_events_of_stripe_customer ON stripe_events (stripe_customer_id)
+    WHERE payload IS NOT NULL;
 CREATE INDEX stripe_events_with_payload ON stripe_events (received_at) WHERE payload IS NOT NULL;
 
 -- Every change that we asked of Stripe: key and parameters stand here before the first attempt. Those

@@ -50,6 +50,7 @@ enum {
 	GONE,
 	FIND,
 	OPEN,
+	OPEN_OF,
 	SEEN,
 	UNSEEN,
 	SECONDS
@@ -128,9 +129,13 @@ static const struct statement statements[] = {
                   ROW,
                   .sql = "SELECT " MIRRORED " FROM subscriptions s "
                          "WHERE s.stripe_subscription_id > $1 AND s.status NOT IN " FINAL
-                         " AND ($2::text IS NULL OR s.customer_id IN (SELECT customer_id "
-                         "  FROM customers WHERE stripe_customer_id = $2)) "
-                         "ORDER BY s.stripe_subscription_id LIMIT $3::bigint"},
+                         " ORDER BY s.stripe_subscription_id LIMIT $2::bigint"},
+        [OPEN_OF] = {.name = "stripe_mirror_open_of",
+                     ROW,
+                     .sql = "SELECT " MIRRORED " FROM customers c JOIN subscriptions s "
+                            "ON s.customer_id = c.customer_id WHERE c.stripe_customer_id = $3 "
+                            "AND s.stripe_subscription_id > $1 AND s.status NOT IN " FINAL
+                            " ORDER BY s.stripe_subscription_id LIMIT $2::bigint"},
         [SEEN] = {.name = "stripe_mirror_seen",
                   .sql = "UPDATE subscriptions SET seen_at = $2 "
                          "WHERE stripe_subscription_id = ANY ($1)"},
@@ -290,9 +295,14 @@ stripe_mirror_open(struct operation *operation, const char *stripe_customer_id,
                    const char *after, int64_t limit, const struct stripe_mirrored **out,
                    size_t *count)
 {
-	return db_rows(operation->db, operation->task, &statements[OPEN],
-	               PARAMETERS(after, stripe_customer_id, param_int(operation->task, limit)),
-	               (void *)out, count);
+	struct task *task = operation->task;
+	const char *most = param_int(task, limit);
+
+	if (stripe_customer_id == NULL)
+		return db_rows(operation->db, task, &statements[OPEN], PARAMETERS(after, most),
+		               (void *)out, count);
+	return db_rows(operation->db, task, &statements[OPEN_OF],
+	               PARAMETERS(after, most, stripe_customer_id), (void *)out, count);
 }
 
 enum fail

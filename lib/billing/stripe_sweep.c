@@ -25,6 +25,8 @@ enum { PAGE = 100, UNSEEN_PAGE = 20 };
 #define OVERLAP_MS HOUR_MS
 #define EVENTS_EVERY_MS (900 * SECOND_MS)
 #define SUBSCRIPTIONS_EVERY_MS DAY_MS
+/* One that takes longer begins anew: Stripe may no longer know the id that it goes on behind. */
+#define SWEEP_LIFE_MS DAY_MS
 
 /* The first TYPES_TO_SWEEP are asked for when sweeping: Stripe takes twenty. The rest adds nothing
  * that these do not bring. */
@@ -397,7 +399,8 @@ resume(const struct operation *operation, const struct sweep_row *row)
 	struct instant since = row->complete_to.known
 	                               ? INSTANT_MS(row->complete_to.ms - OVERLAP_MS)
 	                               : INSTANT_MS(now.ms - FIRST_LOOK_MS);
-	bool begun = row->started_at.known && !row->finished_at.known;
+	bool begun = row->started_at.known && !row->finished_at.known &&
+	             row->started_at.ms > now.ms - SWEEP_LIFE_MS;
 	struct stripe_sweep sweep = {
 	        .reporter = {log_difference, NULL},
 	        .since = begun ? row->since : since,
