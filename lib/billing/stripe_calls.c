@@ -49,6 +49,7 @@ static const struct column figure_columns[] = {
 enum {
 	PLAN,
 	KNOWN,
+	FREE,
 	CREATION,
 	DONE,
 	RETRY,
@@ -76,7 +77,12 @@ static const struct statement statements[] = {
                          "$10) ON CONFLICT DO NOTHING RETURNING " CALL_COLUMNS},
         [KNOWN] = {.name = "stripe_call_known",
                    ROW,
-                   .sql = "SELECT " CALL_COLUMNS " FROM stripe_calls WHERE intent = $1"},
+                   .sql = "SELECT " CALL_COLUMNS " FROM stripe_calls WHERE intent = $1 "
+                          "AND created_at > $2"},
+        /* Stripe has forgotten the key, and so has the client's: to use it again is a new wish. */
+        [FREE] = {.name = "stripe_call_free",
+                  .sql = "UPDATE stripe_calls SET intent = NULL WHERE intent = $1 "
+                         "AND created_at <= $2"},
         [CREATION] = {.name = "stripe_call_creation",
                       ROW,
                       .sql = "SELECT " CALL_COLUMNS " FROM stripe_calls WHERE customer_id = $1 "
@@ -95,11 +101,18 @@ static const struct statement statements[] = {
         [DROP] = {.name = "stripe_call_drop",
                   .sql = "DELETE FROM stripe_calls WHERE call_id = $1::bigint "
                          "AND state = 'pending' AND attempts = 0"},
+        /* The ends of subscriptions stay: Stripe must still hear of them, and they name nobody.
+	 * One that is under way ends by itself, and is not waited for. */
         [FORGET] = {.name = "stripe_call_forget",
-                    .sql = "DELETE FROM stripe_calls WHERE customer_id = $1 "
-                           "AND state IN ('pending', 'parked') "
-                           "AND (kind IN ('customer_update', 'checkout') "
-                           "  OR kind = 'customer_create' AND state = 'parked')"},
+                    .sql = "WITH idle AS (SELECT call_id FROM stripe_calls "
+                           "  WHERE customer_id = $1 AND state IN ('pending', 'parked') "
+                           "  AND (kind IN ('customer_update', 'checkout') OR "
+                           "    kind = 'customer_create' AND state = 'parked') "
+                           "  FOR UPDATE SKIP LOCKED), "
+                           "dropped AS (DELETE FROM stripe_calls WHERE call_id IN "
+                           "  (SELECT call_id FROM idle)) "
+                           "UPDATE stripe_calls SET parameters = '' WHERE customer_id = $1 "
+                           "AND state IN ('done', 'failed') AND parameters <> ''"},
         [IS_PENDING] = {.name = "stripe_call_is_pending",
                         FLAG,
                         .sql = "SELECT EXISTS (SELECT FROM stripe_calls WHERE subject = $1 "
@@ -181,6 +194,13 @@ stripe_call_key(struct operation *operation)
 	return random_id(operation->task->arena, "gb_", 16);
 }
 
+/* What is older has a key that Stripe may have forgotten. */
+static const char *
+key_birth(struct operation *operation)
+{
+	return param_time(operation->task, INSTANT_MS(operation->now_ms - STRIPE_KEY_LIFE_MS));
+}
+
 /* The one that stands where ours would have stood. */
 static enum fail
 find_other(struct operation *operation, const struct stripe_call *wanted,
@@ -209,6 +229,10 @@ stripe_call_plan(struct operation *operation, const struct stripe_call *wanted,
 	struct instant now = INSTANT_MS(operation->now_ms);
 	bool written;
 
+	if (intent != NULL)
+		TRY(db_run(operation->db, task, &statements[FREE],
+		           PARAMETERS(param_digest(task, &intent->key), key_birth(operation)),
+		           NULL));
 	TRY(db_row(operation->db, task, &statements[PLAN],
 	           PARAMETERS(wanted->kind, wanted->customer_id, wanted->subject, wanted->path,
 	                      wanted->parameters, stripe_call_key(operation),
@@ -233,7 +257,8 @@ stripe_call_known(struct operation *operation, struct stripe_call *out, bool *fo
 	if (intent == NULL)
 		return FAIL_NONE;
 	TRY(db_row(operation->db, task, &statements[KNOWN],
-	           PARAMETERS(param_digest(task, &intent->key)), out, found));
+	           PARAMETERS(param_digest(task, &intent->key), key_birth(operation)), out,
+	           found));
 	if (*found && (out->request.length != SHA256_SIZE ||
 	               memcmp(out->request.data, intent->request.bytes, SHA256_SIZE) != 0))
 		return task_fail(task, FAIL_UNPROCESSABLE, "idempotency_key_reused",

@@ -46,8 +46,8 @@ extern const struct statement_list stripe_call_statements;
  * Writes the call down. A request that runs it itself commits this first, and gives the time after
  * which the jobs process takes over as `delay_ms`; for the jobs process at once it is 0.
  *
- * When the operation has an intent (the client's Idempotency-Key) that is known already, that
- * call is returned instead, whatever its state: FAIL_UNPROCESSABLE "idempotency_key_reused" when
+ * When the operation has an intent (the client's Idempotency-Key) that is known already and not
+ * older than Stripe's memory (STRIPE_KEY_LIFE_MS), that call is returned instead, whatever its state: FAIL_UNPROCESSABLE "idempotency_key_reused" when
  * it asked for something else. The same for a customer's pending creation.
  */
 enum fail stripe_call_plan(struct operation *operation, const struct stripe_call *wanted,
@@ -79,7 +79,8 @@ enum fail stripe_call_failed(struct operation *operation, const struct stripe_ca
 enum fail stripe_call_drop(struct operation *operation,
                            const struct stripe_call *call) MUST_CHECK;
 
-/* Forgets the customer's waiting changes of Stripe's customer object, and all parameters. */
+/* Forgets what was to be made or changed for the customer, and the parameters of what was; ends of
+ * subscriptions stay. */
 enum fail stripe_call_forget(struct operation *operation, const char *customer_id) MUST_CHECK;
 
 /* Whether a call of that kind (NULL: any) about the object waits for its outcome: until then what

@@ -57,6 +57,10 @@ static const struct column figure_columns[] = {
 	"finished_at, error"
 #define ROW .columns = columns, .row_size = sizeof(struct stripe_event_row)
 #define DUE_NOW "date_trunc('milliseconds', now())"
+/* What comes after its customer was deleted is not kept. */
+#define PAYLOAD_OF_3                                                                           \
+	"payload = CASE WHEN EXISTS (SELECT FROM customers WHERE customer_id = $3 "            \
+	"AND deleted_at IS NOT NULL) THEN NULL ELSE payload END, "
 
 enum {
 	RECEIVE,
@@ -104,17 +108,19 @@ static const struct statement statements[] = {
                          "AND next_try_at <= now() ORDER BY next_try_at, event_id LIMIT 1 "
                          "FOR UPDATE SKIP LOCKED"},
         [FINISH] = {.name = "stripe_event_finish",
-                    .sql = "UPDATE stripe_events SET state = $2, customer_id = $3, "
+                    .sql = "UPDATE stripe_events SET " PAYLOAD_OF_3
+                           "state = $2, customer_id = $3, "
                            "next_try_at = NULL, finished_at = now(), error = NULL, "
                            "attempts = attempts + 1 WHERE event_id = $1"},
         /* Rows that another process holds are its own to finish: waiting for them could be mutual.
 	 */
         [FINISH_OLDER] = {.name = "stripe_event_finish_older",
-                          .sql = "UPDATE stripe_events SET state = 'done', customer_id = $4, "
+                          .sql = "UPDATE stripe_events SET " PAYLOAD_OF_3
+                                 "state = 'done', customer_id = $3, "
                                  "next_try_at = NULL, finished_at = now(), error = NULL "
                                  "WHERE event_id IN (SELECT event_id FROM stripe_events "
                                  "  WHERE state = 'pending' AND family = $1 AND subject = $2 "
-                                 "  AND received_at < $3 FOR UPDATE SKIP LOCKED)"},
+                                 "  AND received_at < $4 FOR UPDATE SKIP LOCKED)"},
         [RETRY_LATER] = {.name = "stripe_event_retry_later",
                          .sql = "UPDATE stripe_events SET error = $3, next_try_at = now() + "
                                 "$2::bigint * interval '1 millisecond', "
@@ -224,7 +230,7 @@ stripe_event_finish(struct operation *operation, const struct stripe_event_row *
 	           PARAMETERS(row->event_id, state, customer_id), NULL));
 	return db_run(
 	        operation->db, task, &statements[FINISH_OLDER],
-	        PARAMETERS(row->family, row->subject, param_time(task, since), customer_id),
+	        PARAMETERS(row->family, row->subject, customer_id, param_time(task, since)),
 	        NULL);
 }
 

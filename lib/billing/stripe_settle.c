@@ -51,17 +51,20 @@ look_for_customer(struct operation *operation, const struct customer *customer,
 	return FAIL_NONE;
 }
 
-/* What was changed here while Stripe was making the customer has not reached it. */
+/* What was changed here while Stripe was making the customer has not reached it. The link locks the
+ * customer: what changes from now on is told by whoever changes it. */
 static enum fail
 link_customer(struct operation *operation, const struct stripe_call *call,
-              struct customer *customer, const char *stripe_customer_id)
+              const char *stripe_customer_id)
 {
-	TRY(customer_link_stripe(operation, customer->customer_id, stripe_customer_id));
-	TRY(audit_record(operation, "stripe_customer", customer->customer_id,
-	                 stripe_customer_id, NULL));
-	customer->stripe_customer_id = stripe_customer_id;
-	if (customer->updated_at.ms > call->created_at.ms)
-		return stripe_tell_customer(operation, customer);
+	struct customer customer;
+
+	TRY(customer_link_stripe(operation, call->customer_id, stripe_customer_id));
+	TRY(audit_record(operation, "stripe_customer", call->customer_id, stripe_customer_id,
+	                 NULL));
+	TRY(customer_find(operation, call->customer_id, &customer));
+	if (customer.updated_at.ms > call->created_at.ms)
+		return stripe_tell_customer(operation, &customer);
 	return FAIL_NONE;
 }
 
@@ -93,7 +96,7 @@ stripe_settle_creation(struct operation *operation, const struct stripe_call *ca
 	if (*stripe_customer_id == NULL)
 		return task_fail(operation->task, FAIL_STRIPE, "stripe_error",
 		                 "Stripe's answer could not be understood.");
-	TRY(link_customer(operation, call, &customer, *stripe_customer_id));
+	TRY(link_customer(operation, call, *stripe_customer_id));
 	return stripe_call_done(operation, call, &answer, *stripe_customer_id);
 }
 
@@ -173,9 +176,17 @@ static enum fail
 settle_update(struct operation *operation, const struct stripe_call *call)
 {
 	struct stripe_answer answer;
+	struct customer customer;
 	bool newer;
+	enum fail kind;
 
 	TRY(stripe_lock(operation, call->subject));
+	kind = customer_find(operation, call->customer_id, &customer);
+	if (kind == FAIL_NOT_FOUND) {
+		task_clear(operation->task);
+		return stripe_call_end(operation, call, "failed", "customer_deleted");
+	}
+	TRY(kind);
 	TRY(stripe_call_has_newer(operation, call, &newer));
 	if (newer)
 		return stripe_call_end(operation, call, "done", "superseded");

@@ -1,5 +1,7 @@
 """What is done behind the requests that sell: in turns, as wished, and for whom it is meant."""
 
+import concurrent.futures
+
 import pytest
 from support.client import expect
 from support.stack import wait_for
@@ -74,3 +76,68 @@ def test_an_event_that_stripe_refuses_holds_up_no_other(stack, stripe, buyer):
     wait_for(lambda: stack.sql(tried) == "8", seconds=4)
     stack.sql("DELETE FROM stripe_events WHERE event_id LIKE 'evt_refused%'")
     assert subscription_of(customer)["status"] == "active"
+
+
+def test_what_is_revoked_while_stripe_is_asked_stays_so(api, stack, stripe, buyer):
+    """The answer that was under way, from before the end, is not stored over it."""
+    customer = buyer("starter")
+    known = subscription_of(customer)["stripe_subscription_id"]
+    stripe.wait_idle()
+    wait_for(lambda: stack.sql("SELECT count(*) FROM stripe_events WHERE state = 'pending' AND "
+                               f"subject = '{known}'") == "0")
+    stripe.reset_requests()
+    stripe.fault("slow_after", method="GET", path=f"^/v1/subscriptions/{known}", seconds=1, times=1)
+    stripe.call("POST", f"/v1/subscriptions/{known}", {"metadata[note]": "changed"})
+    wait_for(lambda: stripe.requests("GET", f"/v1/subscriptions/{known}"))
+    expect(api.owner.post(f"/api/licenses/{customer.id}/revoke"), 200)
+    wait_for(lambda: stripe.call("GET", f"/v1/subscriptions/{known}")["status"] == "canceled")
+    assert stack.sql("SELECT count(*) FROM audit_log WHERE action = 'subscription_sync' AND "
+                     f"customer_id = '{customer.id}' AND detail = 'active' AND audit_id > (SELECT "
+                     f"max(audit_id) FROM audit_log WHERE customer_id = '{customer.id}' AND "
+                     "action = 'license_revoke')") == "0"
+    assert subscription_of(customer)["status"] == "canceled"
+
+
+def test_a_name_that_changes_while_stripe_makes_the_customer_reaches_it(api, stripe):
+    """The change sees no customer of Stripe's yet, and who makes it saw the old name."""
+    customer = api.sign_up(company_name="Before")
+    stripe.reset_requests()
+    stripe.fault("slow_after", method="POST", path="^/v1/customers$", seconds=1, times=1)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(api.keyed(customer.api_key).post, "/api/subscriptions/checkout",
+                             {"customer_id": customer.id, "plan": "starter"})
+        wait_for(lambda: stripe.requests("POST", "/v1/customers"))
+        expect(customer.client.patch(f"/api/customers/{customer.id}", {"company_name": "After"}), 200)
+        session = expect(answer.result(), 200)
+    theirs = stripe.call("GET", f"/v1/checkout/sessions/{session['session_id']}")["customer"]
+    wait_for(lambda: stripe.call("GET", f"/v1/customers/{theirs}")["name"] == "After")
+
+
+def test_nothing_personal_of_a_deleted_customer_comes_back(api, stack, stripe, buyer):
+    """Stripe goes on to send events about it."""
+    customer = buyer("starter")
+    expect(api.owner.delete(f"/api/customers/{customer.id}"), 200)
+    last = ("SELECT count(*) FROM stripe_events WHERE type = 'customer.subscription.deleted' AND "
+            f"state = 'done' AND customer_id = '{customer.id}'")
+    wait_for(lambda: stack.sql(last) == "1")
+    stripe.wait_idle()
+    assert stack.sql("SELECT count(*) FROM stripe_events WHERE payload IS NOT NULL AND state <> "
+                     f"'pending' AND customer_id = '{customer.id}'") == "0"
+    assert stack.sql("SELECT count(*) FROM stripe_calls WHERE parameters <> '' AND customer_id = "
+                     f"'{customer.id}' AND kind <> 'subscription_cancel'") == "0"
+
+
+def test_a_key_from_long_ago_is_a_new_wish(stack, stripe, buyer):
+    """Neither Stripe nor we remember it: what it did then is not done again, what is asked is."""
+    customer = buyer("starter")
+    wish, key = {"customer_id": customer.id}, {"Idempotency-Key": f"end {customer.id}"}
+    expect(customer.client.post("/api/subscriptions/cancel", wish, headers=key), 200)
+    session = expect(customer.client.post("/api/subscriptions/checkout",
+                                          {**wish, "plan": "professional"}), 200)
+    stripe.complete(session["session_id"])
+    wait_for(lambda: subscription_of(customer)["status"] == "active")
+    stack.sql("UPDATE stripe_calls SET created_at = created_at - interval '25 hours' WHERE "
+              f"customer_id = '{customer.id}'; UPDATE idempotency_keys SET expires_at = now()")
+    second = subscription_of(customer)["stripe_subscription_id"]
+    expect(customer.client.post("/api/subscriptions/cancel", wish, headers=key), 200)
+    assert stripe.call("GET", f"/v1/subscriptions/{second}")["status"] == "canceled"
