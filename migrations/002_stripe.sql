@@ -63,6 +63,8 @@ CREATE INDEX stripe_events_newest ON stripe_events (received_at DESC, event_id D
 CREATE INDEX stripe_events_of_customer ON stripe_events (customer_id) WHERE customer_id IS NOT NULL;
 CREATE INDEX stripe_events_of_stripe_customer ON stripe_events (stripe_customer_id)
     WHERE payload IS NOT NULL;
+CREATE INDEX stripe_events_of_hint ON stripe_events (customer_hint)
+    WHERE payload IS NOT NULL AND customer_hint IS NOT NULL;
 CREATE INDEX stripe_events_with_payload ON stripe_events (received_at) WHERE payload IS NOT NULL;
 
 -- Every change that we asked of Stripe: key and parameters stand here before the first attempt. Those

@@ -210,7 +210,7 @@ END_TEST
 static void
 schedule(const char *plan)
 {
-	fine(subscription_schedule(&operation, current().subscription_id, plan));
+	fine(subscription_schedule(&operation, current().stripe_subscription_id, plan));
 }
 
 /* A scheduled plan waits until it is there, or nothing is left to change. */
