@@ -206,8 +206,8 @@ compare_values(struct operation *operation, struct stripe_sweep *sweep,
 	        {"period_end", time_text(arena, ours->current_period_ends_at),
 	         time_text(arena, theirs->period_end.known ? theirs->period_end
 	                                                   : ours->current_period_ends_at)},
-	        {"cancel_at_period_end", param_bool(ours->cancel_at_period_end),
-	         param_bool(theirs->cancel_at_period_end)},
+	        {"cancel_at_period_end", ours->cancel_at_period_end ? "true" : "false",
+	         theirs->cancel_at_period_end ? "true" : "false"},
 	        {"cancel_at", time_text(arena, ours->cancel_at),
 	         time_text(arena, theirs->cancel_at)},
 	};
