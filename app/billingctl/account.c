@@ -151,3 +151,39 @@ account_endpoint_find(struct ctl *ctl, const char *url, struct account_endpoint 
 	}
 	return FAIL_NONE;
 }
+
+size_t
+account_meter_max(const struct ctl *ctl)
+{
+	return ctl->billing.plans.count * PLAN_METRICS_MAX;
+}
+
+/* Several plans may name the same one: the first counts. */
+const char *
+account_meter(const struct ctl *ctl, size_t n)
+{
+	const struct plan *plans = ctl->billing.plans.items;
+	const char *name = plans[n / PLAN_METRICS_MAX].usage.meters[n % PLAN_METRICS_MAX];
+
+	for (size_t i = 0; name != NULL && i < n; i++)
+		if (text_equal(plans[i / PLAN_METRICS_MAX].usage.meters[i % PLAN_METRICS_MAX],
+		               name))
+			return NULL;
+	return name;
+}
+
+enum fail
+account_meter_find(struct ctl *ctl, const char *event_name, bool *out)
+{
+	struct json_object *list;
+
+	*out = false;
+	TRY(ask_list(ctl, "/v1/billing/meters", "status=active", &list));
+	for (size_t i = 0; i < json_object_array_length(list) && !*out; i++) {
+		const char *name = NULL;
+
+		(void)json_in_string(json_object_array_get_idx(list, i), "event_name", &name);
+		*out = text_equal(name, event_name);
+	}
+	return FAIL_NONE;
+}

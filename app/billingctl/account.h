@@ -56,4 +56,11 @@ const char *account_webhook_url(struct ctl *ctl);
 enum fail account_endpoint_find(struct ctl *ctl, const char *url,
                                 struct account_endpoint *out) MUST_CHECK;
 
+/* A meter that a plan names, or NULL: walk them with `n` from 0 until it is account_meter_max(). */
+size_t account_meter_max(const struct ctl *ctl);
+const char *account_meter(const struct ctl *ctl, size_t n);
+
+/* Whether Stripe has an active meter for events of that name. */
+enum fail account_meter_find(struct ctl *ctl, const char *event_name, bool *out) MUST_CHECK;
+
 #endif

@@ -214,8 +214,9 @@ const struct command ctl_commands[] = {
          .run = run_stripe_reconcile},
         {.group = "stripe",
          .name = "setup",
-         .summary = "Make what is missing in the account: products, prices, webhook endpoint",
-         .details = "For the plans in PLANS_FILE that have a price. What is there is found "
+         .summary = "Make what the account lacks: products, prices, meters, webhook endpoint",
+         .details = "For the plans in PLANS_FILE that have a price, and the meters they name. "
+                    "What is there is found "
                     "again and\nstays; a changed price is made anew, and the old one stays "
                     "valid for who has it.\nAnswers with the settings that follow. In the "
                     "mode of the key: test or live.\n",

@@ -299,6 +299,7 @@ static const struct check checks[] = {
 	{"reload", look_at_reload, SERVICE | KEYS, NOTHING, "send HUP to billingd"},
 	{"stripe_key", look_at_stripe_key, RULES | SELLS, STRIPE, "correct STRIPE_SECRET_KEY, STRIPE_API_BASE or the way there"},
 	{"stripe_prices", look_at_stripe_prices, STRIPE | SELLS, NOTHING, "billingctl stripe setup, or correct STRIPE_PRICE_..."},
+	{"stripe_meters", look_at_stripe_meters, STRIPE | SELLS, NOTHING, "billingctl stripe setup, or correct PLANS_FILE"},
 	{"stripe_webhook", look_at_stripe_webhook, STRIPE | SELLS, NOTHING, "billingctl stripe setup --secret-out FILE"},
 	{"stripe_portal", look_at_stripe_portal, STRIPE | SELLS, NOTHING, "save the settings of the customer portal once, in Stripe's dashboard"},
 	{"stripe_mode", look_at_stripe_mode, SCHEMA | RULES | SELLS, NOTHING, "let the webhook endpoint of the key's mode alone send to this service"},

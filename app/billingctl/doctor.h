@@ -42,6 +42,7 @@ struct check {
 /* Of Stripe's account, and of what came from there; in doctor_stripe.c. */
 enum fail look_at_stripe_key(struct visit *visit) MUST_CHECK;
 enum fail look_at_stripe_prices(struct visit *visit) MUST_CHECK;
+enum fail look_at_stripe_meters(struct visit *visit) MUST_CHECK;
 enum fail look_at_stripe_webhook(struct visit *visit) MUST_CHECK;
 enum fail look_at_stripe_portal(struct visit *visit) MUST_CHECK;
 enum fail look_at_stripe_mode(struct visit *visit) MUST_CHECK;

@@ -117,6 +117,27 @@ look_at_stripe_prices(struct visit *visit)
 }
 
 enum fail
+look_at_stripe_meters(struct visit *visit)
+{
+	struct ctl *ctl = visit->ctl;
+	size_t count = 0;
+
+	for (size_t i = 0; i < account_meter_max(ctl); i++) {
+		const char *name = account_meter(ctl, i);
+		bool there;
+
+		if (name == NULL)
+			continue;
+		TRY(account_meter_find(ctl, name, &there));
+		if (!there)
+			return WRONG(visit, "Stripe has no active meter %s.", name);
+		count++;
+	}
+	visit->detail = arena_printf(ctl->task.arena, "%zu named in PLANS_FILE", count);
+	return FAIL_NONE;
+}
+
+enum fail
 look_at_stripe_webhook(struct visit *visit)
 {
 	struct ctl *ctl = visit->ctl;

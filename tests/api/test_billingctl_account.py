@@ -154,6 +154,27 @@ def test_an_archived_product_comes_back(place, setup, tmp_path):
     assert place.stripe.call("GET", "/v1/products/global_billing_starter")["active"] is True
 
 
+def test_meters_that_plans_name(place, setup, tmp_path):
+    table = json.loads((ROOT / "conf/plans.json").read_text(encoding="utf-8"))
+    for plan in table["plans"]:
+        plan["usage"] = {"meters": {"api_calls": "calls"}}
+    table["plans"][0]["usage"]["meters"]["storage_mb"] = "storage"
+    path = tmp_path / "metered.json"
+    path.write_text(json.dumps(table), encoding="utf-8")
+    assert "no active meter calls" in diagnose(place, PLANS_FILE=path)["stripe_meters"]
+    dry = setup("--dry-run", status=MISSING, PLANS_FILE=path)[0]
+    assert [one for one in dry if one[0].startswith("meter")] == [
+        ("meter calls", "missing"), ("meter storage", "missing")]
+    assert place.stripe.call("GET", "/v1/billing/meters")["data"] == []
+    setup("--secret-out", "-", PLANS_FILE=path)
+    made = place.stripe.call("GET", "/v1/billing/meters")["data"]
+    assert {one["event_name"]: one["default_aggregation"]["formula"] for one in made} == {
+        "calls": "sum", "storage": "sum"}
+    assert ("meter calls", "there") in setup(PLANS_FILE=path)[0]
+    assert place.stripe.call("GET", "/v1/billing/meters")["data"] == made
+    assert "stripe_meters" not in diagnose(place, PLANS_FILE=path)
+
+
 def test_an_endpoint_is_mended(place, setup):
     setup("--secret-out", "-")
     id = account(place)[2][0]["id"]
@@ -176,7 +197,7 @@ def diagnose(place, **env):
     done = place.ctl.run("doctor", "--json", **{"BASE_URL": BASE_URL, **env})
     checks = {one["check"]: one for one in json.loads(done.stdout)["checks"]
               if one["check"].startswith("stripe_") and one["check"] != "stripe_socket"}
-    assert len(checks) == 7 and place.stripe.secret_key not in done.stdout + done.stderr
+    assert len(checks) == 8 and place.stripe.secret_key not in done.stdout + done.stderr
     assert all(one["cure"] for one in checks.values() if one["state"] == "wrong")
     return {name: one["detail"] for name, one in checks.items() if one["state"] != "ok"}
 
@@ -192,7 +213,8 @@ def fixture_healthy(place):
 def test_the_doctor_looks_at_the_key(healthy):
     wrong = diagnose(healthy, STRIPE_SECRET_KEY="sk_test_another")
     assert "doesn't know the key" in wrong["stripe_key"]
-    assert set(wrong) == {"stripe_key", "stripe_prices", "stripe_webhook", "stripe_portal"}
+    assert set(wrong) == {"stripe_key", "stripe_prices", "stripe_meters", "stripe_webhook",
+                          "stripe_portal"}
     said = healthy.ctl.run("doctor", STRIPE_SECRET_KEY="").stdout
     assert "stripe_socket" in said and "stripe_key" not in said and "stripe_parked" not in said
 
