@@ -97,8 +97,8 @@ stop status:
 # Everything that must hold. `make check` installs what it needs; check-all assumes it is there.
 SOURCES := $(wildcard app/*/*.[ch] lib/*/*.[ch])
 FORMATTED := $(SOURCES) $(wildcard tests/*/*.[ch])
-.PHONY: check check-all check-unit check-api check-stripe check-faults lint clang-check format format-check layers \
-	docs-check compose-check library-check recipes-check bench
+.PHONY: recipes-check-all check check-all check-unit check-api check-stripe check-faults lint clang-check format format-check layers \
+	docs-check compose-check library-check recipes-check recipes-check-all bench
 check:
 	@app/stack/packages.sh build run check
 	@$(MAKE) --no-print-directory check-all
@@ -151,6 +151,10 @@ library-check:
 recipes-check: liblicense
 	@tests/vectors/generate.py --check
 	@tests/recipes/run.py $(BUILD)
+
+recipes-check-all:
+	@app/stack/packages.sh recipes
+	@$(MAKE) --no-print-directory -s recipes-check
 
 compose-check:
 	@docker-compose config -q && echo "compose: docker-compose.yml is well-formed"

@@ -45,6 +45,11 @@ open_or_change(struct task *task, const struct agent_settings *settings,
 		return FAIL_NONE;
 	error = holder->license ? license_set_keys(holder->license, keys)
 	                        : license_open(&options, &holder->license);
+	/* Damaged ones are as good as none: the next talk brings them again. */
+	if (error == LICENSE_ERROR_KEYS && *settings->public_key == '\0') {
+		log_line(LOG_LEVEL_ERROR, "the keys of the service are damaged");
+		return FAIL_NONE;
+	}
 	if (error != LICENSE_OK)
 		return refuse(task, error);
 	holder->keys = digest;

@@ -132,6 +132,20 @@ def test_keys_of_the_service(new_agent, vendor):
     assert agent.once()["verdict"] == "valid"
 
 
+def test_damaged_keys_are_fetched_again(new_agent):
+    """A folder whose keys are damaged starts all the same, and heals."""
+    agent = new_agent(LICENSE_PUBLIC_KEY="")
+    agent.once()
+    keys = agent.state / "keys.json"
+    good = keys.read_bytes()
+    for spoiled in (b"", good[:-2], b"\0" * 100, os.urandom(64), b"{}"):
+        keys.write_bytes(spoiled)
+        assert agent.run("status")["verdict"] == "none"
+    agent.start()
+    wait_for(lambda: agent.license()["verdict"] == "valid")
+    assert keys.read_bytes() == good
+
+
 def test_usage_is_reported_once(agent, vendor):
     """Counts add up, levels and devices are the newest; a report has a number and an id."""
     agent.start()

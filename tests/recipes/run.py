@@ -28,6 +28,36 @@ const vectors = JSON.parse(require('fs').readFileSync(process.argv[2]))
 })()
 """
 
+GO_HARNESS = """package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"license"
+	"os"
+)
+
+func main() {
+	var all struct {
+		Issuer, Revocations string
+		Jwks                json.RawMessage
+		Grace_days          float64
+		Vectors             []struct {
+			Token string
+			Now   float64
+		}
+	}
+	text, _ := os.ReadFile(os.Args[1])
+	if err := json.Unmarshal(text, &all); err != nil {
+		panic(err)
+	}
+	keys, _ := license.Keys(all.Jwks)
+	for _, one := range all.Vectors {
+		fmt.Println(license.Judge(one.Token, all.Revocations, all.Issuer, keys, one.Now, all.Grace_days))
+	}
+}
+"""
+
 C_HARNESS = """
 int
 main(int argc, char **argv)
@@ -75,6 +105,23 @@ def node(recipe, module, code, scratch):
                           env=environment, capture_output=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     return compare(recipe, done.stdout.split())
+
+
+def golang(scratch):
+    """Compiled as Debian has its libraries, in GOPATH, where no version stands in the path."""
+    library = Path("/usr/share/gocode/src/github.com/golang-jwt/jwt")
+    if not shutil.which("go") or not library.is_dir():
+        print("recipe for Go: skipped, golang-go and golang-github-golang-jwt-jwt-dev aren't installed")
+        return 0
+    for folder, text in (("license", blocks("go")[0].replace("jwt/v4", "jwt")), ("app", GO_HARNESS)):
+        (scratch / "src" / folder).mkdir(parents=True)
+        (scratch / "src" / folder / "main.go").write_text(text, encoding="utf-8")
+    environment = {**os.environ, "GO111MODULE": "off", "GOCACHE": str(scratch / "cache"),
+                   "GOPATH": f"{scratch}:/usr/share/gocode", "GOFLAGS": "-p=2"}
+    done = subprocess.run(["go", "run", "app", ROOT / "tests/vectors/licenses.json"], cwd=scratch,
+                          env=environment, text=True, capture_output=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return compare("Go", done.stdout.split())
 
 
 def shell(scratch):
@@ -142,7 +189,7 @@ def main():
         judge = jose[jose.index("/** The verdict"):]
         wrong = python() + node("Node with jose", "jose", jose, scratch) + \
             node("Node with jsonwebtoken", "jsonwebtoken", jsonwebtoken + judge, scratch) + \
-            shell(scratch) + c(scratch, build)
+            golang(scratch) + shell(scratch) + c(scratch, build)
     sys.exit(wrong > 0)
 
 
