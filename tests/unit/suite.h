@@ -14,6 +14,9 @@
 #include "base/arena.h"
 #include "base/failure.h"
 
+/* Check's old name for ck_abort_msg() would stand in the way of `enum fail (*step)(...)`. */
+#undef fail
+
 #define ROWS(table) ((int)(sizeof(table) / sizeof *(table)))
 
 /* Runs the suite as CK_FORK, CK_RUN_CASE and CK_VERBOSITY say; the exit status of main(). */
