@@ -50,10 +50,14 @@ static const struct {
         {"{'id':'evt_1','type':'invoice.paid','data':[]}", NOTHING},
         {"{'id':'evt_1','type':'invoice.paid','data':null}", NOTHING},
         {"{'id':'evt_1','type':'invoice.paid'}", NOTHING},
-        /* A thin event. */
+        /* Thin events: those about meters count. */
         {"{'id':'evt_1','object':'v2.core.event','type':'v1.billing.meter.error_report_"
          "triggered','created':'2025-02-15T00:00:00.000Z','data':{'developer_message_summary':"
          "'x'},'related_object':{'id':'mtr_1','type':'billing.meter'}}",
+         "meter mtr_1 of - (-)"},
+        {"{'id':'evt_1','object':'v2.core.event','type':'v2.core.account.updated',"
+         "'created':'2025-02-15T00:00:00.000Z','related_object':{'id':'acct_1','type':"
+         "'v2.core.account'}}",
          NOTHING},
 };
 
