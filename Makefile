@@ -97,7 +97,7 @@ stop status:
 # Everything that must hold. `make check` installs what it needs; check-all assumes it is there.
 SOURCES := $(wildcard app/*/*.[ch] lib/*/*.[ch])
 FORMATTED := $(SOURCES) $(wildcard tests/*/*.[ch])
-.PHONY: recipes-check-all check check-all check-unit check-api check-stripe check-faults lint clang-check format format-check layers \
+.PHONY: recipes-check-all check check-all check-unit check-api check-stripe check-faults check-full lint clang-check format format-check layers \
 	docs-check compose-check library-check recipes-check recipes-check-all bench
 check:
 	@app/stack/packages.sh build run check
@@ -117,6 +117,13 @@ check-stripe:
 
 check-faults: build
 	@BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q tests/faults
+
+# What takes too long for every run: a million reports against the model, every fault of Stripe's
+# while meters are told, a minute of kills.
+check-full: build
+	@FULL=1 USAGE_REPORTS=1000000 BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q \
+		tests/api/test_usage_upkeep.py tests/api/test_meters.py
+	@FULL=1 BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q tests/faults/test_usage_faults.py
 
 lint:
 	@cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr \

@@ -2,7 +2,26 @@
 
 import collections
 import datetime
+import json
 import random
+
+
+class Sums:
+    """What one day of one instance comes to."""
+
+    def __init__(self):
+        self.reports = self.active_max = self.active_sum = self.total_max = self.total_sum = 0
+        self.metrics = {}  # name -> (sum, highest)
+
+    def add(self, report):
+        """One more report."""
+        active, total = report["active_devices"], report["total_devices"]
+        self.reports += 1
+        self.active_max, self.active_sum = max(self.active_max, active), self.active_sum + active
+        self.total_max, self.total_sum = max(self.total_max, total), self.total_sum + total
+        for name, value in report["metrics"].items():
+            before = self.metrics.get(name, (0, 0))
+            self.metrics[name] = (before[0] + value, max(before[1], value))
 
 
 class Model:
@@ -10,19 +29,22 @@ class Model:
     say then. Numbers are Python's, which never overflow."""
 
     def __init__(self):
-        self.reports = {}                                  # (customer, report_id) -> report
-        self.days = collections.defaultdict(list)          # (customer, day, instance) -> reports
-        self.newest = {}                                   # (customer, instance) -> report
+        self.reports = {}                              # (customer, report_id) -> its text's hash
+        self.ids = []
+        self.days = collections.defaultdict(Sums)      # (customer, day, instance) -> Sums
+        self.newest = {}                               # (customer, instance) -> report
 
     def add(self, report):
         """One report as the service answered it."""
-        key = (report["customer_id"], report["report_id"])
-        if report["report_id"] is not None and key in self.reports:
-            assert self.reports[key] == report, "the first report is the answer for ever"
+        key = (report["customer_id"], report["report_id"] or report["id"])
+        text = hash(json.dumps(report, sort_keys=True))
+        if key in self.reports:
+            assert self.reports[key] == text, "the first report is the answer for ever"
             return
-        self.reports[key if report["report_id"] is not None else report["id"]] = report
+        self.reports[key] = text
+        self.ids.append(str(report["id"]))
         instance = (report["customer_id"], report["instance_id"])
-        self.days[instance[0], report["reported_at"][:10], instance[1]].append(report)
+        self.days[instance[0], report["reported_at"][:10], instance[1]].add(report)
         newest = self.newest.get(instance)
         if newest is None or (newest["reported_at"], newest["id"]) < (
                 report["reported_at"], report["id"]):
@@ -30,23 +52,14 @@ class Model:
 
     def daily_rows(self):
         """usage_daily as psql prints it."""
-        rows = []
-        for (customer, day, instance), reports in self.days.items():
-            active = [one["active_devices"] for one in reports]
-            total = [one["total_devices"] for one in reports]
-            rows.append("|".join(map(str, (customer, day, instance, len(reports), max(active),
-                                           sum(active), max(total), sum(total)))))
-        return sorted(rows)
+        return sorted("|".join(map(str, (*key, day.reports, day.active_max, day.active_sum,
+                                         day.total_max, day.total_sum)))
+                      for key, day in self.days.items())
 
     def metric_rows(self):
         """usage_daily_metrics as psql prints it."""
-        rows = []
-        for (customer, day, instance), reports in self.days.items():
-            for metric in {name for one in reports for name in one["metrics"]}:
-                values = [one["metrics"][metric] for one in reports if metric in one["metrics"]]
-                rows.append("|".join(map(str, (customer, day, instance, metric, sum(values),
-                                               max(values)))))
-        return sorted(rows)
+        return sorted("|".join(map(str, (*key, name, *sums)))
+                      for key, day in self.days.items() for name, sums in day.metrics.items())
 
     def newest_rows(self):
         """The newest reports in instances as psql prints them."""
@@ -59,7 +72,7 @@ class Model:
         customers = "', '".join({key[0] for key in self.newest})
         of_ours = f"WHERE customer_id IN ('{customers}')"
         ours = [self.daily_rows(), self.metric_rows(), self.newest_rows(),
-                sorted(str(one["id"]) for one in self.reports.values())]
+                sorted(self.ids)]
         theirs = [sorted(stack.sql(query).splitlines()) for query in (
             f"SELECT * FROM usage_daily {of_ours}", f"SELECT * FROM usage_daily_metrics {of_ours}",
             "SELECT customer_id, instance_id, latest_usage_id, active_devices, total_devices "

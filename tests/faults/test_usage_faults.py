@@ -1,0 +1,113 @@
+"""Guarantee 38: usage adds up, whoever dies. 64 clients report, each report until it is
+acknowledged, while workers are killed or PostgreSQL is restarted; then none is lost, none counted
+twice, and every sum is what the acknowledged reports make it."""
+
+import os
+import time
+
+import pytest
+from chaos.load import Load
+from chaos.postgres import CRASH, FAST, Postgres
+from chaos.processes import Killer, children
+from support.stack import wait_for
+from support.usage_model import Model, Reports
+
+STACK = {"WORKERS": 6}
+CLIENTS = 64
+# FULL=1 goes on for the whole of FAULT_SECONDS.
+FULL = os.environ.get("FULL") == "1"
+
+
+class Sender:
+    """What the clients send, one at a time or in batches, and what they were promised."""
+
+    def __init__(self, stack, rng):
+        self.customers = [stack.api.sign_up().id for _ in range(3)]
+        self.reports = Reports(rng.random(), self.customers)
+        self.answers = {}
+        self.count = 0
+
+    def note(self, report):
+        """An acknowledged report: whenever it is sent again, it is the same."""
+        key = (report["customer_id"], report["report_id"])
+        self.count += 1
+        assert self.answers.setdefault(key, report) == report
+
+    async def visit(self, client):
+        """One request, however often it takes."""
+        if client.rng.random() < 0.7:
+            body = self.reports.one()
+            answer = await client.insist("POST", "/api/usage/report", body)
+            assert answer.status in (200, 201), (answer.status, answer.body)
+            self.note(answer.json()["report"])
+            return
+        items = [self.reports.one() for _ in range(client.rng.randint(2, 20))]
+        answer = await client.insist("POST", "/api/usage/reports", {"reports": items})
+        assert answer.status == 200, (answer.status, answer.body)
+        assert answer.json()["invalid"] == 0
+        for one in answer.json()["results"]:
+            self.note(one["report"])
+
+    def differences(self, stack):
+        """Against a model that is told of each report once, in the order in which they stand."""
+        model = Model()
+        for report in sorted(self.answers.values(), key=lambda one: one["id"]):
+            model.add(report)
+        return model.differences(stack)
+
+
+def end_of(seconds, load):
+    """Goes on for so long, unless a client fails."""
+    end = time.monotonic() + seconds
+    wait_for(lambda: time.monotonic() > end or load.check(), seconds + 10)
+
+
+def test_killed_workers(stack, rng, report, fault_seconds):
+    sender = Sender(stack, rng)
+    with Load(stack, CLIENTS, sender.visit, rng.random()) as load:
+        with Killer(stack, rng, 0.1) as killer:
+            end_of(fault_seconds if FULL else min(fault_seconds, 8), load)
+    report(kills=killer.kills, acknowledged=len(sender.answers), answers=sender.count,
+           retries=load.retries, differences=sender.differences(stack))
+    assert killer.kills > 10 and len(sender.answers) > 100
+    assert sender.differences(stack) == 0
+    wait_for(lambda: len(children(stack)) > STACK["WORKERS"] / 2, 70)
+
+
+@pytest.mark.parametrize("number", [FAST, CRASH], ids=["fast", "crash"])
+def test_restarts_of_postgres(stack, rng, report, number):
+    postgres, sender = Postgres(stack), Sender(stack, rng)
+    with Load(stack, CLIENTS, sender.visit, rng.random()) as load:
+        for _ in range(3 if FULL else 1):
+            before = len(sender.answers)
+            wait_for(lambda: len(sender.answers) > before + 100 or load.check(), 60)
+            postgres.end(number)
+            postgres.start()
+            after = len(sender.answers)
+            wait_for(lambda: len(sender.answers) > after + 100 or load.check(), 60)
+    report(acknowledged=len(sender.answers), answers=sender.count, retries=load.retries,
+           differences=sender.differences(stack))
+    assert sender.differences(stack) == 0
+
+
+def test_a_month_goes_while_reports_come(stack, rng, report):
+    """Retention takes a month of many reports away; nobody waits for it."""
+    sender = Sender(stack, rng)
+    rows = 2000000 if FULL else 200000
+    stack.sql("SELECT usage_partitions_make(now() - interval '400 days', 0)")
+    stack.sql("INSERT INTO usage_reports (customer_id, instance_id, active_devices, "
+              "total_devices, metrics, reported_at, received_at) SELECT 'old', 'a', 1, 1, '{}', "
+              f"now() - interval '400 days', now() FROM generate_series(1, {rows})")
+    with Load(stack, 16, sender.visit, rng.random()) as load:
+        wait_for(lambda: len(sender.answers) > 50 or load.check(), 60)
+        start = time.monotonic()
+        answer = stack.api.owner.delete("/api/usage/cleanup?days=380")
+        took = time.monotonic() - start
+        after = len(sender.answers)
+        wait_for(lambda: len(sender.answers) > after + 50 or load.check(), 60)
+    assert answer.json()["deleted"] == rows
+    waits = sorted(taken for begun, taken, *_ in load.answers if start - 1 < begun < start + took)
+    report(rows_dropped=rows, seconds=f"{took:.2f}", slowest_report=f"{waits[-1]:.2f} s",
+           differences=sender.differences(stack))
+    assert took < 5 and waits[-1] < 2
+    assert not load.unexpected(200, 201) and sender.differences(stack) == 0
