@@ -83,12 +83,13 @@ connect_failed(struct db *db, struct task *task, int64_t now_us)
 	return unavailable(db, task, why);
 }
 
+/* No JIT: compiling one of our statements takes longer than running it. */
 static PGconn *
 open_connection(const struct db_options *options, struct task *task)
 {
 	const char *session = arena_printf(
 	        task->arena,
-	        "-c statement_timeout=%lld -c lock_timeout=%lld -c TimeZone=UTC "
+	        "-c statement_timeout=%lld -c lock_timeout=%lld -c TimeZone=UTC -c jit=off "
 	        "-c idle_in_transaction_session_timeout=%lld -c standard_conforming_strings=on",
 	        (long long)options->statement_timeout_ms,
 	        (long long)options->statement_timeout_ms,
