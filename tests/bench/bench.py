@@ -14,6 +14,7 @@ import sys
 import time
 
 import customers
+import usage
 from goals import GOALS, GROWTH
 from load import CORES, BadRun
 from measures import SMALL, Measures, bounds, cpu
@@ -21,6 +22,9 @@ from rig import Rig, build, statements
 
 MANY = 1_000_000
 MANY_QUICK = 100_000
+REPORTS = 100_000
+MANY_REPORTS = 10_000_000
+MANY_REPORTS_QUICK = 300_000
 
 
 def read_arguments():
@@ -39,13 +43,22 @@ def say(words):
 
 
 def measure(rig, sql, options):
-    """Runs everything; the measures, and the names of the look-ups."""
+    """Runs everything; the measures, and the look-ups by name with what was compared."""
     many = MANY_QUICK if options.quick else MANY
     seconds = options.seconds or (1 if options.quick else 2)
     measures = Measures(rig, sql, seconds, 1 if options.quick else 3, many)
     customers.fill(rig, 1, SMALL, measures.plan)
     say("small requests")
     measures.small_requests()
+    say(f"usage with {REPORTS} reports")
+    usage.fill(rig, 1, REPORTS)
+    usage_names = measures.usage_lookups("small")
+    measures.reports()
+    reports = MANY_REPORTS_QUICK if options.quick else MANY_REPORTS
+    say(f"filling up to {reports} reports")
+    usage.fill(rig, REPORTS + 1, reports)
+    say(f"usage with {reports} reports")
+    measures.usage_lookups("large")
     say("kept licences")
     measures.licenses_kept()
     say(f"look-ups among {SMALL} customers")
@@ -58,7 +71,8 @@ def measure(rig, sql, options):
     measures.licenses_fresh()
     say("sign-ups")
     measures.sign_ups()
-    return measures, names
+    return measures, {**{name: f"with many customers / with {SMALL}" for name in names},
+                      **{name: f"with {reports} reports / with {REPORTS}" for name in usage_names}}
 
 
 def ratios(measures, workers):
@@ -74,6 +88,8 @@ def ratios(measures, workers):
         "fresh": (measures.ratios("fresh", "signatures"), "fresh"),
         "sign_up": (measures.ratios("sign-up", "pgbench sign-up"), "sign-up"),
         "sign_up_bound": ([a / b for a, b in zip(sign_ups, bounds(measures))], "sign-up"),
+        "report": (measures.ratios(usage.SINGLE, f"pgbench {usage.SINGLE}"), usage.SINGLE),
+        "batch": (measures.ratios(usage.BATCH, f"pgbench {usage.BATCH}"), usage.BATCH),
         "memory": ([measures.memory()["billingd"] / workers], None),
     }
 
@@ -88,11 +104,11 @@ def rows_of(measures, names, workers):
         tail = figures and measures.median(figures, lambda result: result.p99_us / result.p50_us)
         rows.append({"what": goal.what, "ratio": ratio, "rounds": rounds, "goal": goal.text(),
                      "met": goal.met(ratio), "p99_by_p50": tail})
-    for name in names:
+    for name, compared in names.items():
         ratio = measures.ratios(f"{name}, large", f"{name}, small", lambda r: r.p50_us)[0]
         tail = measures.ratios(f"{name}, large", f"{name}, small", lambda r: r.p99_us)[0]
         watched = name == "health"
-        rows.append({"what": f"{name}: p50 with many customers / with {SMALL}", "ratio": ratio,
+        rows.append({"what": f"{name}: p50 {compared}", "ratio": ratio,
                      "rounds": [ratio], "goal": "-" if watched else GROWTH.text(),
                      "met": None if watched else GROWTH.met(ratio), "p99_ratio": tail,
                      "p99_by_p50": measures.median(f"{name}, large",

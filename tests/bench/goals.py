@@ -39,6 +39,8 @@ GOALS = (
     Goal("sign_up", "sign-up: rate / pgbench, same statement, 32 clients"),
     # The same transaction has to be both signed and written by the same cores.
     Goal("sign_up_bound", "sign-up: rate / bound of that pgbench and RSA together"),
+    Goal("report", "usage report, durable: rate / pgbench, same statement, 32 clients", ">=", 0.60),
+    Goal("batch", "usage, 20 at once: rate / pgbench, same statement, 32 clients"),
     # 12 MB at 8 workers.
     Goal("memory", "billingd, all processes: PSS in MB per worker", "<=", 1.5),
 )

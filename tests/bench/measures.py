@@ -9,6 +9,7 @@ import urllib.request
 
 import customers
 import load
+import usage
 from load import Requests
 from rig import pss_megabytes
 
@@ -37,7 +38,7 @@ class Measures:
     """All comparisons over one rig. `figures` holds the results of each round by name."""
 
     def __init__(self, rig, sql, seconds, rounds, many):
-        for name in (VIEW, SIGN_UP):
+        for name in (VIEW, SIGN_UP, usage.SINGLE, usage.BATCH):
             if name not in sql:
                 raise RuntimeError(f"no statement is called {name} any more")
         self.rig, self.sql = rig, sql
@@ -132,11 +133,34 @@ class Measures:
                                                        self.seconds, 32))
             self._serve("sign-up", self._requests(f"sign-up{number}", new, once=True))
 
+    def reports(self):
+        """Usage reports, one by one and many at once, against the statements that write them."""
+        scripts = {}
+        for name, values in ((usage.SINGLE, usage.SINGLE_VALUES), (usage.BATCH, usage.BATCH_VALUES)):
+            scripts[name] = self.rig.folder / f"{name}.sql"
+            statement = re.sub(r"\$(\d+)\b", lambda found: f"({values[int(found[1])]})",
+                               self.sql[name])
+            scripts[name].write_text(usage.SETUP + statement + ";\n", encoding="utf-8")
+        size = 5000 * load.CORES * self.seconds
+        for number in range(self.rounds):
+            single = usage.singles(f"single{number}", size)
+            batch = usage.batches(f"batch{number}", size // 4)
+            for name, requests in ((usage.SINGLE, single), (usage.BATCH, batch)):
+                self._keep(f"pgbench {name}", load.pgbench(self.rig.database(), [scripts[name]],
+                                                           self.seconds, 32))
+                self._serve(name, self._requests(f"{name}{number}", requests, once=True))
+
     def lookups(self, total, stage):
         """Every look-up and page with so many customers, by few callers at a time."""
         skipped = total * 99 // 100
         deep = self._get(f"/api/customers?limit=1&offset={skipped - 1}", self.key)["next_cursor"]
-        asked = {"health": HEALTH, **customers.lookups(total, self.key, deep)}
+        return self._lookups({"health": HEALTH, **customers.lookups(total, self.key, deep)}, stage)
+
+    def usage_lookups(self, stage):
+        """The same with so many reports."""
+        return self._lookups(usage.lookups(), stage)
+
+    def _lookups(self, asked, stage):
         for name, requests in asked.items():
             file = self._requests(name.replace("/", " "), requests)
             if self.warm_up or name == "licence kept":
