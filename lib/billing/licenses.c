@@ -140,6 +140,9 @@ claims_of(const struct operation *operation, const struct customer *customer,
 	        .period_ends_at = subscription->current_period_ends_at,
 	};
 
+	claims.no_access =
+	        strcmp(claims.status, "past_due") == 0 &&
+	        !access_granted(subscription, &operation->billing->policy, operation->now_ms);
 	/* A plan that was taken out of plans.json falls back to what a trial gives. */
 	claims.features = trial || plan == NULL ? plans->trial_features : plan->features;
 	claims.limits = trial || plan == NULL ? plans->trial_limits : plan->limits;

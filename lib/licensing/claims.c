@@ -55,6 +55,8 @@ write_standing(struct json_out *json, const struct license_claims *claims)
 	json_out_open(json, "subscription", '{');
 	json_out_string(json, "status", claims->status);
 	json_out_time(json, "currentPeriodEndsAt", claims->period_ends_at);
+	if (claims->no_access)
+		json_out_bool(json, "access", false);
 	json_out_close(json, '}');
 }
 
@@ -179,13 +181,18 @@ read_limits(struct task *task, const struct json_view *payload, struct license_l
 static enum fail
 read_standing(struct task *task, const struct json_view *payload, struct license_claims *out)
 {
-	struct json_view trial = {0}, subscription = {0};
+	struct json_view trial = {0}, subscription = {0}, member;
+	bool access = true;
 
 	TRY(read_object(task, payload, "trial", &trial));
 	TRY(read_flag(task, &trial, "isTrialMode", &out->trial.is_trial));
 	TRY(read_time(task, &trial, "expiresAt", &out->trial.expires_at));
 	TRY(read_object(task, payload, "subscription", &subscription));
 	TRY(read_text(task, &subscription, "status", &out->status));
+	if (json_view_member(&subscription, "access", &member)) {
+		TRY(read_flag(task, &subscription, "access", &access));
+		out->no_access = !access;
+	}
 	return read_time(task, &subscription, "currentPeriodEndsAt", &out->period_ends_at);
 }
 

@@ -52,6 +52,7 @@ struct license_claims {
 	struct license_limits limits;
 	struct license_trial trial;
 	const char *status;            /* of the subscription */
+	bool no_access;                /* "past_due" alone doesn't tell; else the status does */
 	struct instant period_ends_at; /* none: null in the JSON */
 };
 

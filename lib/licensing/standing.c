@@ -48,16 +48,13 @@ has_status(const struct license_claims *claims, const char *status)
 	return strcmp(claims->status, status) == 0;
 }
 
-/*
- * A payment that failed leaves access for some days. The status stays the same afterwards, but the
- * service then gives a licence of a day at most, as it does whenever there is no access.
- */
+/* A payment that failed leaves access for some days; then the licence says that there is none. */
 static bool
 gives_access(const struct license_claims *claims)
 {
-	if (has_status(claims, "past_due"))
-		return claims->expires_at_s - claims->issued_at_s > STANDING_NO_ACCESS_S;
-	return has_status(claims, "active") || has_status(claims, "trialing");
+	return !claims->no_access &&
+	       (has_status(claims, "active") || has_status(claims, "trialing") ||
+	        has_status(claims, "past_due"));
 }
 
 static enum license_is

@@ -15,9 +15,6 @@
  */
 #define STANDING_CLOCK_TOLERANCE_S ((int64_t)86400)
 
-/* The longest life of a licence that the service hands out without access. */
-#define STANDING_NO_ACCESS_S ((int64_t)86400)
-
 /* What a number in a plan means "without bound", as older licences have it. */
 #define STANDING_NO_BOUND ((int64_t)999999)
 

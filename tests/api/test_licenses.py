@@ -282,6 +282,7 @@ def test_past_due_has_a_week_of_grace(api, stack, days, access):
     paid(stack, customer, status="'past_due'", past_due_since=since)
     claims = claims_of(api, fetch(api, customer))
     assert claims["subscription"]["status"] == "past_due"
+    assert claims["subscription"].get("access", True) == access
     assert (claims["exp"] - claims["iat"] > DAY) == access
 
 

@@ -81,6 +81,7 @@ START_TEST(test_claims_round_trip)
 		        (struct license_limits){LICENSE_UNLIMITED, 1, LICENSE_UNLIMITED};
 		claims.trial = (struct license_trial){true, INSTANT_MS(1739577600123)};
 		claims.period_ends_at = INSTANT_NONE;
+		claims.no_access = true;
 		claims.features = (struct license_features){999999, 999999, false, false,
 		                                            false,  false,  true};
 	}

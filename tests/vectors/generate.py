@@ -134,8 +134,11 @@ def vectors():
     yield "trial", trial, 13 * DAY, "valid", "license_valid"
     yield "trial that is over has no grace", trial, 14 * DAY + 120, "expired", "license_expired"
     yield "past due", FIRST.sign(claims(status="past_due")), 0, "grace", "license_past_due"
-    yield "past due, a day's licence", FIRST.sign(claims(status="past_due", life=DAY)), 0, \
-        "canceled", "license_canceled"
+    yield "past due for a day", FIRST.sign(claims(status="past_due", life=DAY)), 0, "grace", \
+        "license_past_due"
+    late = claims(status="past_due")
+    late["subscription"]["access"] = False
+    yield "past due, no access", FIRST.sign(late), 0, "canceled", "license_canceled"
     for status in ("canceled", "unpaid", "paused", "incomplete", "incomplete_expired"):
         yield status, FIRST.sign(claims(status=status, life=DAY)), 0, "canceled", \
             "license_canceled"
