@@ -1,11 +1,12 @@
 /*
- * stripe_reconcile.c: both comparisons with Stripe, at once and while somebody looks on.
+ * stripe_reconcile.c: all comparisons with Stripe, at once and while somebody looks on.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/text.h"
+#include "billing/meters.h"
 #include "billing/stripe_sweep.h"
 #include "billingctl/ask.h"
 #include "billingctl/output.h"
@@ -120,7 +121,7 @@ run_stripe_reconcile(struct ctl *ctl)
 	        .reporter = {tell, &telling},
 	        .started_at = INSTANT_MS(ctl->operation.now_ms),
 	};
-	struct stripe_sweep subscriptions = events;
+	struct stripe_sweep subscriptions = events, meters = events;
 	int64_t differences;
 
 	TRY(find_since(ctl, &events.since));
@@ -128,7 +129,8 @@ run_stripe_reconcile(struct ctl *ctl)
 	output_list(&output, "differences");
 	TRY(run_sweep(ctl, stripe_sweep_events, &events));
 	TRY(run_sweep(ctl, stripe_sweep_subscriptions, &subscriptions));
-	differences = events.differences + subscriptions.differences;
+	TRY(run_sweep(ctl, meter_compare, &meters));
+	differences = events.differences + subscriptions.differences + meters.differences;
 	output_list_end(&output);
 	if (ctl->json) {
 		output_bool(&output, "dry_run", events.dry_run);

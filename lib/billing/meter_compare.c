@@ -34,7 +34,8 @@ struct told {
 	const char *sent;
 	const char *unknown;
 	const char *both;
-	bool open; /* something is under way: no verdict yet */
+	const char *worth; /* with what only people can mend */
+	bool open;         /* something is under way: no verdict yet */
 };
 
 static const struct column pair_columns[] = {
@@ -45,13 +46,10 @@ static const struct column pair_columns[] = {
 };
 
 static const struct column told_columns[] = {
-        COLUMN(struct told, day),
-        COLUMN(struct told, starts_at_s),
-        COLUMN(struct told, sent),
-        COLUMN(struct told, unknown),
-        COLUMN(struct told, both),
-        COLUMN(struct told, open),
-        COLUMN_END,
+        COLUMN(struct told, day),  COLUMN(struct told, starts_at_s),
+        COLUMN(struct told, sent), COLUMN(struct told, unknown),
+        COLUMN(struct told, both), COLUMN(struct told, worth),
+        COLUMN(struct told, open), COLUMN_END,
 };
 
 #define UNKNOWN "(state = 'parked' AND error = 'outcome_unknown')"
@@ -76,6 +74,8 @@ static const struct statement statements[] = {
                          "COALESCE(sum(value) FILTER (WHERE " UNKNOWN "), 0)::text AS unknown, "
                          "COALESCE(sum(value) FILTER (WHERE state = 'sent' OR " UNKNOWN
                          "), 0)::text AS \"both\", "
+                         "COALESCE(sum(value) FILTER (WHERE state IN ('sent', 'parked')), 0)"
+                         "::text AS worth, "
                          "bool_or(state IN ('pending', 'canceling') "
                          "  OR (state = 'sent' AND sent_at > $4::timestamptz)) AS open "
                          "FROM meter_events WHERE customer_id = $1 AND event_name = $2 "
@@ -190,7 +190,7 @@ compare_day(struct operation *operation, struct stripe_sweep *sweep, const struc
 		return change_day(operation, WAS_COUNTED, pair, told);
 	if (unknown && !sweep->dry_run && same(told->sent, theirs))
 		return tell_again(operation, pair, told);
-	if (same(told->sent, theirs) && !unknown)
+	if (same(told->worth, theirs))
 		return FAIL_NONE;
 	sweep->differences++;
 	sweep->reporter.report(
@@ -198,7 +198,7 @@ compare_day(struct operation *operation, struct stripe_sweep *sweep, const struc
 	                .what = "meter",
 	                .id = arena_printf(arena, "%s %s", pair->event_name, told->day),
 	                .customer_id = pair->customer_id,
-	                .ours = told->both,
+	                .ours = told->worth,
 	                .theirs = arena_printf(arena, "%.0f", theirs)},
 	        sweep->reporter.closure);
 	return FAIL_NONE;

@@ -177,6 +177,8 @@ def test_too_much_is_taken_back(metered, customer):
     demand(metered, "meter_days")
     assert rows(metered, customer).count("parked|-30") == 1
     wait_for(lambda: "billing_meter_events_parked 1" in metered.api.nobody.get("/metrics").text)
+    done = metered.billingctl("stripe", "reconcile", "--dry-run", check=False)
+    assert done.returncode == 3 and f"{customer.id} 20 -> 50" in done.stdout
 
 
 @pytest.mark.parametrize("kind, details", [
@@ -273,6 +275,8 @@ def test_differences_are_found(metered, customer):
         "id": metered.meters["calls"], "type": "billing.meter", "url": "/x"}) == 200
     line, = wait_for(found)
     assert (line["id"].split()[0], line["ours"], line["theirs"]) == ("calls", "11", "0")
+    done = metered.billingctl("stripe", "reconcile", "--dry-run", check=False)
+    assert done.returncode == 3 and "meter calls 2" in done.stdout and "11 -> 0" in done.stdout
     assert metered.stripe.thin("v1.billing.meter.no_meter_found", url=url) == 200
     wait_for(lambda: metered.sql("SELECT count(*) FROM stripe_events WHERE family = 'meter' AND "
                                  "state = 'done'") == "2")
