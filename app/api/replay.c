@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/text.h"
 #include "billing/idempotency.h"
+#include "billing/stripe_calls.h"
 
 bool
 replay_applies(const struct call *call)
@@ -90,24 +91,52 @@ look(struct call *call, struct idempotency *idempotency, bool *replay)
 	return FAIL_NONE;
 }
 
+/* Stores the answer. What a faster twin has answered is the answer. */
 static enum fail
-keep(struct call *call, const struct idempotency *idempotency)
+keep(struct call *call, struct idempotency *idempotency)
 {
 	struct task *task = &call->request->task;
 	struct db *db = call->operation.db;
 	enum fail kind;
+	bool replay;
 
 	TRY(db_begin(db, task));
 	kind = idempotency_store(&call->operation, idempotency,
 	                         pack(task->arena, call->response));
-	/* A twin was faster and has said the same. */
 	if (kind == FAIL_CONFLICT) {
 		db_rollback_to(db, 0);
 		task_clear(task);
-		return FAIL_NONE;
+		return look(call, idempotency, &replay);
 	}
 	TRY(kind);
 	return db_commit(db, task);
+}
+
+/* Whether the work of this key has been begun and not failed. */
+static enum fail
+is_begun(struct call *call, bool *out)
+{
+	struct stripe_call known;
+
+	TRY(stripe_call_known(&call->operation, &known, out));
+	*out = *out && !text_equal(known.state, "failed");
+	return FAIL_NONE;
+}
+
+/* What is refused because of what a twin has just done is no answer for this key. */
+static enum fail
+refuse(struct call *call, bool begun_before)
+{
+	struct task *task = &call->request->task;
+	bool begun;
+
+	response_failure(call->response, task);
+	task_clear(task);
+	TRY(is_begun(call, &begun));
+	if (!begun || begun_before)
+		return FAIL_NONE;
+	return task_fail(task, FAIL_CONFLICT, "idempotency_in_progress",
+	                 "A request with this Idempotency-Key is being answered; try again.");
 }
 
 /*
@@ -116,28 +145,24 @@ keep(struct call *call, const struct idempotency *idempotency)
  * work, the next try with the key finds the work done and answers the same.
  */
 static enum fail
-run_in_steps(struct call *call, struct idempotency *idempotency)
+run_in_steps(struct call *call, struct idempotency *idempotency, struct intent *intent)
 {
-	struct task *task = &call->request->task;
-	struct intent intent;
 	enum fail kind;
-	bool replay;
+	bool replay, begun;
 
 	TRY(look(call, idempotency, &replay));
 	if (replay)
 		return FAIL_NONE;
-	intent.key = idempotency->digest;
-	intent.request = digest_sha256(idempotency->request.data, idempotency->request.length);
-	call->operation.intent = &intent;
+	intent->key = idempotency->digest;
+	intent->request = digest_sha256(idempotency->request.data, idempotency->request.length);
+	call->operation.intent = intent;
+	TRY(is_begun(call, &begun));
 	kind = call->route->handler(call);
-	call->operation.intent = NULL;
 	if (kind == FAIL_BUSY || response_status_of(kind) >= 500)
 		return kind;
 	db_rollback_to(call->operation.db, 0);
-	if (kind != FAIL_NONE) {
-		response_failure(call->response, task);
-		task_clear(task);
-	}
+	if (kind != FAIL_NONE)
+		TRY(refuse(call, begun));
 	return keep(call, idempotency);
 }
 
@@ -154,6 +179,8 @@ replay_or_run(struct call *call)
 	};
 	const char *fault = idempotency_check_key(idempotency.key);
 	struct bytes stored;
+	struct intent intent;
+	enum fail kind;
 	bool replay;
 
 	if (fault != NULL)
@@ -162,8 +189,11 @@ replay_or_run(struct call *call)
 	text_printf(&what, "%s\n", request->path);
 	text_add_bytes(&what, request->body, request->body_length);
 	idempotency.request = (struct bytes){(const uint8_t *)what.data, what.length};
-	if (call->route->pool == POOL_STRIPE)
-		return run_in_steps(call, &idempotency);
+	if (call->route->pool == POOL_STRIPE) {
+		kind = run_in_steps(call, &idempotency, &intent);
+		call->operation.intent = NULL;
+		return kind;
+	}
 	TRY(db_begin(db, task));
 	TRY(idempotency_claim(&call->operation, &idempotency, &stored, &replay));
 	if (replay) {

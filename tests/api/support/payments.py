@@ -9,9 +9,10 @@ from .stack import wait_for
 from .webhook import signed
 
 
-def ask(client, name, customer_id, **body):
+def ask(client, name, customer_id, faults=False, **body):
     """POST /api/subscriptions/<name> about the customer."""
-    return client.post(f"/api/subscriptions/{name}", {"customer_id": customer_id, **body})
+    return client.post(f"/api/subscriptions/{name}", {"customer_id": customer_id, **body},
+                       faults=faults)
 
 
 def subscription_of(client, customer_id):
