@@ -71,3 +71,11 @@ def deliver(stack, sent, client=None, **more):
     data = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
     return (client or stack.api.nobody).post(
         "/api/webhooks/stripe", data=data, headers=signed(data, stack.webhook_secret), **more)
+
+
+def hurry(stack):
+    """Lets what waits for its next try, here and at Stripe, be tried now."""
+    stack.stripe.hurry()
+    stack.sql("UPDATE stripe_calls SET next_try_at = now() WHERE state = 'pending';"
+              "UPDATE stripe_events SET next_try_at = now() WHERE state = 'pending';"
+              "NOTIFY stripe_jobs")
