@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include "billing/customers.h"
 
+enum { ID_MAX = 255 };
+
 /* The member, or NULL; missing objects on the way are fine. */
 static struct json_object *
 member(const struct json_object *object, const char *name)
@@ -74,13 +76,14 @@ list_item(const struct json_object *list, size_t index)
 	return json_object_array_get_idx(data, index);
 }
 
-/* An empty one would ask Stripe for the whole list. */
+/* An empty one would ask Stripe for the whole list; one longer than Stripe's longest (255,
+ * docs.stripe.com/upgrades) is none of Stripe's, and too long for the database's indexes. */
 static const char *
 identifier(const struct json_object *object, const char *name)
 {
 	const char *id = string(object, name);
 
-	return id != NULL && *id != '\0' ? id : NULL;
+	return id != NULL && *id != '\0' && strnlen(id, ID_MAX + 1) <= ID_MAX ? id : NULL;
 }
 
 const char *

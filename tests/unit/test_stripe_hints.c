@@ -108,6 +108,24 @@ START_TEST(test_event_members)
 }
 END_TEST
 
+/* Stripe's longest ids have 255 characters. */
+START_TEST(test_longest_ids)
+{
+	static const char format[] = "{'id':'%0*d','type':'invoice.paid','data':{'object':"
+	                             "{'id':'%0*d','object':'invoice'}}}";
+	struct stripe_event event;
+
+	ck_assert(stripe_event_read(parse(arena_printf(task.arena, format, 255, 1, 255, 2)),
+	                            &event));
+	ck_assert_str_eq(event.hint.family, "invoice");
+	ck_assert(stripe_event_read(parse(arena_printf(task.arena, format, 255, 1, 256, 2)),
+	                            &event));
+	ck_assert_ptr_null(event.hint.family);
+	ck_assert(!stripe_event_read(parse(arena_printf(task.arena, format, 256, 1, 9, 2)),
+	                             &event));
+}
+END_TEST
+
 /* All that an event says to us, as one text; its object read as what it is. */
 static const char *
 digest(const struct json_object *object)
@@ -309,6 +327,7 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, test_hints, 0, ROWS(hints));
 	tcase_add_test(tcase, test_event_members);
+	tcase_add_test(tcase, test_longest_ids);
 	tcase_add_loop_test(tcase, test_real_events, 0, ROWS(events));
 	tcase_add_test(tcase, test_mutations);
 	suite_add_tcase(suite, tcase);
