@@ -44,9 +44,9 @@ def everything(stack, customer, subscription):
             charged(stack, subscription))
 
 
-def in_days(days):
+def in_hours(hours):
     """A time of ours."""
-    moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
+    moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=hours)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
@@ -82,24 +82,34 @@ def test_quantity_and_interval_stay(api, stack, stripe):
         assert (after["price"], after["quantity"], after["items"]) == (f"price_{plan}_year", 3, 1)
 
 
-@pytest.mark.parametrize("days", [0, 10])
-def test_what_was_shown_is_charged(api, stack, days):
+@pytest.mark.parametrize("price, first, difference", [
+    ("price_starter_month", 2900, 47000), ("price_starter_year", 29000, 470000)])
+def test_what_was_shown_is_charged(api, stack, price, first, difference):
     customer = api.sign_up()
-    bought = buy(stack, customer, "starter")
-    body = {"new_plan": "enterprise", **({"proration_at": in_days(days)} if days else {})}
-    shown = expect(ask(customer.client, "preview", customer.id, **body), 200)
+    bought = buy(stack, customer, "starter", price_id=price)
+    shown = expect(ask(customer.client, "preview", customer.id, new_plan="enterprise"), 200)
     assert (shown["plan"], shown["new_plan"], shown["effective"], shown["currency"]) == (
         "starter", "enterprise", "now", "usd")
     assert sum(line["amount"] for line in shown["lines"]) == shown["amount_due"]
     assert all(line["proration"] for line in shown["lines"]) and len(shown["lines"]) == 2
-    period = theirs(stack, bought)
-    left = period["current_period_end"] - seconds(shown["proration_at"])
-    whole = period["current_period_end"] - period["current_period_start"]
-    assert shown["amount_due"] == pytest.approx(47000 * min(left / whole, 1), abs=2)
-    assert charged(stack, bought) == 2900 and not changes(stack, bought)
+    assert shown["amount_due"] == pytest.approx(difference, abs=10)
+    assert charged(stack, bought) == first and not changes(stack, bought)
     expect(ask(customer.client, "upgrade", customer.id, new_plan="enterprise",
                proration_at=shown["proration_at"]), 200)
-    assert charged(stack, bought) == 2900 + shown["amount_due"]
+    assert charged(stack, bought) == first + shown["amount_due"]
+    assert [one["proration_date"] for one in changes(stack, bought)] == [
+        str(seconds(shown["proration_at"]))]
+
+
+@pytest.mark.parametrize("name", ["upgrade", "preview"])
+def test_nobody_chooses_how_much_of_the_period_to_pay_for(api, stack, name):
+    customer = api.sign_up()
+    bought = buy(stack, customer, "starter")
+    for hours in (-1.1, 0.3, 24 * 29, 24 * 365):
+        refused = expect(ask(customer.client, name, customer.id, new_plan="enterprise",
+                             proration_at=in_hours(hours)), 400, "invalid_request")
+        assert [one["field"] for one in refused["details"]] == ["proration_at"], hours
+    assert charged(stack, bought) == 2900 and not changes(stack, bought)
 
 
 def test_a_declined_card_changes_nothing(api, stack, stripe):
