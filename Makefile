@@ -176,5 +176,7 @@ help:
 	@echo "make start|stop|status   the same in the background"
 	@echo "make check          every test, on a fresh machine too"
 	@echo "make check-unit check-api check-stripe check-faults lint format-check layers docs-check   parts of it"
+	@echo "make check-agent library-check recipes-check fuzz   of what runs at the customer; FUZZ_SECONDS=600"
+	@echo "make install deb    liblicense and billing-agent; PREFIX, LIBDIR, DESTDIR"
 	@echo "make bench          ratios against the machine's own limits; BENCH='--json FILE'"
 	@echo "make build SANITIZE=1, CC=clang    other variants under build/"

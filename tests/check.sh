@@ -43,6 +43,8 @@ code_lane() {
 		--error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
 	part "library" tests/library.sh
 	part "recipes" "${make[@]}" recipes-check
+	part "agent tests" "${make[@]}" check-agent
+	part "agent tests, sanitizers" "${make[@]}" SANITIZE=1 check-agent
 }
 
 part "layers and format" "${make[@]}" layers format-check

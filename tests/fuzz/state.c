@@ -88,7 +88,8 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct task task = {.arena = NULL};
-	char folder[] = "/dev/shm/billing-fuzz-XXXXXX";
+	static const char *const places[] = {"/dev/shm", "/tmp"};
+	char folder[64];
 	struct agent_settings settings = {.customer_id = "",
 	                                  .instance_id = "",
 	                                  .public_key = "",
@@ -98,8 +99,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct state state;
 	const char *name;
 
-	if (size < 1 || !mkdtemp(folder))
+	if (size < 1)
 		return 0;
+	(void)snprintf(folder, sizeof folder, "%s/billing-fuzz-XXXXXX",
+	               places[access(places[0], W_OK) != 0]);
+	if (!mkdtemp(folder))
+		abort();
 	task.arena = arena_new(256 * 1024 * 1024);
 	log_set_level(LOG_LEVEL_ERROR);
 	settings.state_dir = folder;
