@@ -45,18 +45,22 @@ CREATE TABLE stripe_events (
     -- Our id as the object's own metadata tells it.
     customer_hint      text,
     customer_id        text REFERENCES customers,
-    -- As received; forgotten after a month, or when its customer is deleted.
+    -- As received, where it means something here; forgotten after a month, or when its customer is
+    -- deleted.
     payload            bytea,
     state              text NOT NULL CHECK (state IN ('pending', 'done', 'ignored', 'parked')),
     attempts           integer NOT NULL DEFAULT 0,
     next_try_at        timestamptz(3),
     error              text,
     finished_at        timestamptz(3),
+    -- Somebody has just paid and waits for it: before all else, however long the queue is.
+    urgent             boolean NOT NULL GENERATED ALWAYS AS (type LIKE 'checkout.session.%'
+                           OR type = 'customer.subscription.created') STORED,
     CHECK ((state = 'pending') = (next_try_at IS NOT NULL)),
     CHECK (state <> 'pending' OR (family IS NOT NULL AND subject IS NOT NULL))
 );
 
-CREATE INDEX stripe_events_due ON stripe_events (next_try_at) WHERE state = 'pending';
+CREATE INDEX stripe_events_due ON stripe_events (urgent DESC, next_try_at) WHERE state = 'pending';
 CREATE INDEX stripe_events_of_subject ON stripe_events (family, subject) WHERE state = 'pending';
 CREATE INDEX stripe_events_parked ON stripe_events (received_at) WHERE state = 'parked';
 CREATE INDEX stripe_events_newest ON stripe_events (received_at DESC, event_id DESC);

@@ -116,6 +116,21 @@ post_checkout(struct call *call)
 	return FAIL_NONE;
 }
 
+/* Where licences end with the paid period, there is none while its end is not known; what was
+ * changed stays changed. */
+static enum fail
+read_license(struct operation *operation, const char *customer_id, struct license *out)
+{
+	struct subscription subscription;
+	enum fail kind = license_current(operation, customer_id, out, &subscription);
+
+	if (kind != FAIL_CONFLICT)
+		return kind;
+	task_clear(operation->task);
+	*out = (struct license){0};
+	return FAIL_NONE;
+}
+
 /* What was changed is Stripe's by now, whatever comes after. */
 static enum fail
 answer_subscription(struct call *call, const char *customer_id, const char *message,
@@ -129,7 +144,7 @@ answer_subscription(struct call *call, const char *customer_id, const char *mess
 	/* Waiting for Stripe took its time. */
 	operation->now_ms = clock_now_ms();
 	if (with_license)
-		TRY(license_current(operation, customer_id, &license, &subscription));
+		TRY(read_license(operation, customer_id, &license));
 	TRY(subscription_find(operation, customer_id, &subscription));
 	json_out_open(&json, NULL, '{');
 	if (message != NULL)

@@ -135,9 +135,11 @@ enum fail
 account_delete(struct operation *operation, const char *customer_id)
 {
 	struct task *task = operation->task;
+	struct customer customer;
 	int64_t changed;
 
 	TRY(db_begin(operation->db, task));
+	TRY(customer_find(operation, customer_id, &customer));
 	TRY(db_run(operation->db, task, &statements[ANONYMISE],
 	           PARAMETERS(customer_id, param_time(task, INSTANT_MS(operation->now_ms))),
 	           &changed));
@@ -147,6 +149,7 @@ account_delete(struct operation *operation, const char *customer_id)
 	TRY(stripe_cancel_all(operation, customer_id));
 	TRY(stripe_call_forget(operation, customer_id));
 	TRY(stripe_event_forget(operation, customer_id));
+	TRY(stripe_close_pages(operation, customer_id, customer.stripe_customer_id));
 	TRY(subscription_cancel(operation, customer_id));
 	TRY(license_revoke_all(operation, customer_id, "customer_deleted"));
 	TRY(api_key_revoke_all(operation, customer_id));

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "billing/access.h"
 #include "billing/audit.h"
+#include "billing/checkout_sessions.h"
 #include "billing/customers.h"
 #include "billing/stripe_form.h"
 #include "billing/stripe_objects.h"
@@ -164,17 +165,6 @@ plan_session(struct operation *operation, const struct checkout_wish *wish,
 	return stripe_call_plan(operation, &wanted, takeover_ms(operation), call);
 }
 
-static struct json_object *
-list_data(const struct json_object *list)
-{
-	struct json_object *data;
-
-	return json_object_object_get_ex(list, "data", &data) &&
-	                       json_object_is_type(data, json_type_array)
-	               ? data
-	               : NULL;
-}
-
 /* Stripe may know of a subscription whose event has not arrived. */
 static enum fail
 refuse_second(struct operation *operation, const struct stripe_call *call)
@@ -185,7 +175,7 @@ refuse_second(struct operation *operation, const struct stripe_call *call)
 	stripe_form_string(&form, "customer", call->subject);
 	stripe_form_int(&form, "limit", 100);
 	TRY(stripe_fetch(operation, "/v1/subscriptions", form.text.data, &list));
-	data = list_data(list);
+	data = stripe_list_data(list);
 	for (size_t i = 0; data != NULL && i < json_object_array_length(data); i++) {
 		struct stripe_subscription subscription;
 		struct stripe_wanted wanted = {.hint = call->customer_id};
@@ -201,47 +191,6 @@ refuse_second(struct operation *operation, const struct stripe_call *call)
 		TRY(stripe_sync_subscription(operation, &wanted, &customer_id, &synced));
 		TRY(db_commit(operation->db, operation->task));
 		return subscription_exists(operation);
-	}
-	return FAIL_NONE;
-}
-
-static enum fail
-close_session(struct operation *operation, const char *id)
-{
-	const struct stripe_ask ask = {.method = STRIPE_POST,
-	                               .path = stripe_path(operation->task->arena,
-	                                                   "/v1/checkout/sessions/%s/expire",
-	                                                   id),
-	                               .form = "",
-	                               .idempotency_key = stripe_call_key(operation),
-	                               .deadline_us = operation->deadline_us};
-	struct stripe_answer answer;
-
-	stripe_client_ask(operation->stripe, operation->task, &ask, &answer);
-	/* One that was paid or closed meanwhile is refused. */
-	if (answer.outcome == STRIPE_DONE || answer.outcome == STRIPE_REFUSED)
-		return FAIL_NONE;
-	return stripe_client_failure(operation->task, &answer);
-}
-
-/* A page that was left open could still be paid. */
-static enum fail
-close_others(struct operation *operation, const struct stripe_call *call, const char *ours)
-{
-	struct stripe_form form = stripe_form_new(operation->task->arena);
-	struct json_object *list, *data;
-
-	stripe_form_string(&form, "customer", call->subject);
-	stripe_form_string(&form, "status", "open");
-	stripe_form_int(&form, "limit", 100);
-	TRY(stripe_fetch(operation, "/v1/checkout/sessions", form.text.data, &list));
-	data = list_data(list);
-	for (size_t i = 0; data != NULL && i < json_object_array_length(data); i++) {
-		const char *id;
-
-		if (json_in_string(json_object_array_get_idx(data, i), "id", &id) &&
-		    !text_equal(id, ours))
-			TRY(close_session(operation, id));
 	}
 	return FAIL_NONE;
 }
@@ -283,10 +232,10 @@ open_session(struct operation *operation, const struct stripe_call *call,
 	if (answer.outcome != STRIPE_DONE)
 		return stripe_call_failed(operation, call, &answer);
 	TRY(read_session(operation, &answer, out));
-	TRY(close_others(operation, call, out->session_id));
+	TRY(checkout_close_others(operation, call->subject, out->session_id));
 	kind = refuse_second(operation, call);
 	if (kind != FAIL_NONE) {
-		TRY(close_session(operation, out->session_id));
+		TRY(checkout_close(operation, out->session_id));
 		return kind;
 	}
 	TRY(stripe_call_done(operation, call, &answer, out->session_id));

@@ -56,6 +56,7 @@ enum {
 	DROP,
 	FORGET,
 	IS_PENDING,
+	HAS_PENDING,
 	HAS_NEWER,
 	TAKE,
 	END,
@@ -118,6 +119,11 @@ static const struct statement statements[] = {
                         .sql = "SELECT EXISTS (SELECT FROM stripe_calls WHERE subject = $1 "
                                "AND state = 'pending' "
                                "AND kind = COALESCE($2, kind)) AS is_so"},
+        [HAS_PENDING] = {.name = "stripe_call_has_pending",
+                         FLAG,
+                         .sql = "SELECT EXISTS (SELECT FROM stripe_calls "
+                                "WHERE customer_id = $1 AND state = 'pending' "
+                                "AND kind = $2) AS is_so"},
         [HAS_NEWER] = {.name = "stripe_call_has_newer",
                        FLAG,
                        .sql = "SELECT EXISTS (SELECT FROM stripe_calls WHERE subject = $1 "
@@ -378,6 +384,19 @@ stripe_call_is_pending(struct operation *operation, const char *kind, const char
 
 	TRY(db_row(operation->db, operation->task, &statements[IS_PENDING],
 	           PARAMETERS(subject, kind), &row, &found));
+	*out = row.is_so;
+	return FAIL_NONE;
+}
+
+enum fail
+stripe_call_has_pending(struct operation *operation, const char *kind, const char *customer_id,
+                        bool *out)
+{
+	struct flag_row row = {0};
+	bool found;
+
+	TRY(db_row(operation->db, operation->task, &statements[HAS_PENDING],
+	           PARAMETERS(customer_id, kind), &row, &found));
 	*out = row.is_so;
 	return FAIL_NONE;
 }

@@ -16,6 +16,7 @@
 #define STRIPE_CUSTOMER_CREATE "customer_create"
 #define STRIPE_CUSTOMER_UPDATE "customer_update"
 #define STRIPE_CHECKOUT "checkout"
+#define STRIPE_CHECKOUT_CLOSE "checkout_close"
 #define STRIPE_CHANGE "subscription_change"
 #define STRIPE_CANCEL "subscription_cancel"
 
@@ -87,6 +88,10 @@ enum fail stripe_call_forget(struct operation *operation, const char *customer_i
  * is fetched must not be stored over what is about to be. */
 enum fail stripe_call_is_pending(struct operation *operation, const char *kind,
                                  const char *subject, bool *out) MUST_CHECK;
+
+/* The same of a customer's calls, whatever they are about. */
+enum fail stripe_call_has_pending(struct operation *operation, const char *kind,
+                                  const char *customer_id, bool *out) MUST_CHECK;
 
 /* One that is due, locked, in the open transaction; `*found`. */
 enum fail stripe_call_take(struct operation *operation, struct stripe_call *out,

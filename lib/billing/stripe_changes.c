@@ -391,6 +391,10 @@ change_resume(struct operation *operation, const char *customer_id)
 	if (now.cancel_at_period_end)
 		return plan_and_perform(operation, &subscription, "/v1/subscriptions/%s",
 		                        "cancel_at_period_end=false", action);
+	/* A trial that ended without a way to pay stands still until it is taken up again. */
+	if (text_equal(now.status, "paused"))
+		return plan_and_perform(operation, &subscription, "/v1/subscriptions/%s/resume",
+		                        "", action);
 	if (now.cancel_at.known)
 		return plan_and_perform(operation, &subscription, "/v1/subscriptions/%s",
 		                        "cancel_at=", action);

@@ -105,7 +105,8 @@ static const struct statement statements[] = {
         [TAKE] = {.name = "stripe_event_take",
                   ROW,
                   .sql = "SELECT " EVENT_COLUMNS " FROM stripe_events WHERE state = 'pending' "
-                         "AND next_try_at <= now() ORDER BY next_try_at, event_id LIMIT 1 "
+                         "AND next_try_at <= now() ORDER BY urgent DESC, next_try_at, event_id "
+                         "LIMIT 1 "
                          "FOR UPDATE SKIP LOCKED"},
         [FINISH] = {.name = "stripe_event_finish",
                     .sql = "UPDATE stripe_events SET " PAYLOAD_OF_3
@@ -194,7 +195,8 @@ stripe_event_receive(struct operation *operation, const struct stripe_event *eve
 	           PARAMETERS(event->id, event->type, param_bool(event->livemode),
 	                      event->api_version, param_time(task, event->created), origin,
 	                      ours ? hint->family : NULL, hint->subject, hint->customer,
-	                      hint->customer_id, param_bytes(task, payload),
+	                      hint->customer_id,
+	                      ours && hint->family != NULL ? param_bytes(task, payload) : NULL,
 	                      ours ? NULL : "other_mode"),
 	           &received, &found));
 	*is_new = received.stored > 0;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "billing/audit.h"
 #include "billing/customers.h"
+#include "billing/stripe_calls.h"
 #include "billing/stripe_outbox.h"
 
 static const struct column columns[] = {
@@ -16,6 +17,7 @@ static const struct column columns[] = {
         COLUMN(struct stripe_mirrored, plan),
         COLUMN(struct stripe_mirrored, status),
         COLUMN(struct stripe_mirrored, current_period_ends_at),
+        COLUMN(struct stripe_mirrored, trial_ends_at),
         COLUMN(struct stripe_mirrored, cancel_at_period_end),
         COLUMN(struct stripe_mirrored, cancel_at),
         COLUMN(struct stripe_mirrored, superseded),
@@ -31,7 +33,8 @@ static const struct column total_columns[] = {COLUMN(struct total, number), COLU
 #define ROW .columns = columns, .row_size = sizeof(struct stripe_mirrored)
 #define MIRRORED                                                                               \
 	"s.customer_id, s.stripe_subscription_id, s.plan, s.status, "                          \
-	"s.current_period_ends_at, s.cancel_at_period_end, s.cancel_at, s.superseded"
+	"s.current_period_ends_at, s.trial_ends_at, s.cancel_at_period_end, s.cancel_at, "     \
+	"s.superseded"
 #define FINAL "('canceled', 'incomplete_expired')"
 #define BEST                                                                                   \
 	"(SELECT subscription_id FROM subscriptions WHERE customer_id = $1 ORDER BY "          \
@@ -207,8 +210,11 @@ static enum fail
 report_seconds(struct operation *operation, const char *customer_id)
 {
 	const struct stripe_mirrored *rows;
+	bool ending;
 	size_t count;
 
+	/* Should the choice change while one is being ended, its other must not be ended too. */
+	TRY(stripe_call_has_pending(operation, STRIPE_CANCEL, customer_id, &ending));
 	TRY(db_rows(operation->db, operation->task, &statements[SECONDS_OF],
 	            PARAMETERS(customer_id), (void *)&rows, &count));
 	for (size_t i = 0; i < count; i++) {
@@ -217,7 +223,7 @@ report_seconds(struct operation *operation, const char *customer_id)
 		log_line(LOG_LEVEL_WARNING, "a customer has a second live subscription",
 		         LOG_S("customer_id", customer_id), LOG_S("subscription", id));
 		TRY(audit_record(operation, "second_subscription", customer_id, id, NULL));
-		if (operation->billing->stripe.cancel_second)
+		if (operation->billing->stripe.cancel_second && !ending)
 			TRY(stripe_cancel_plan(operation, customer_id, id,
 			                       "prorate=true&invoice_now=true"));
 	}
@@ -306,14 +312,13 @@ stripe_mirror_open(struct operation *operation, const char *stripe_customer_id,
 }
 
 enum fail
-stripe_mirror_seen(struct operation *operation, const struct string_list *ids)
+stripe_mirror_seen(struct operation *operation, const struct string_list *ids,
+                   struct instant at)
 {
 	struct task *task = operation->task;
 
 	return db_run(operation->db, task, &statements[SEEN],
-	              PARAMETERS(param_list(task, ids),
-	                         param_time(task, INSTANT_MS(operation->now_ms))),
-	              NULL);
+	              PARAMETERS(param_list(task, ids), param_time(task, at)), NULL);
 }
 
 enum fail

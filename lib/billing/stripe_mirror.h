@@ -20,6 +20,7 @@ struct stripe_mirrored {
 	const char *plan;
 	const char *status;
 	struct instant current_period_ends_at;
+	struct instant trial_ends_at;
 	bool cancel_at_period_end;
 	struct instant cancel_at;
 	bool superseded;
@@ -48,9 +49,9 @@ enum fail stripe_mirror_open(struct operation *operation, const char *stripe_cus
                              const char *after, int64_t limit,
                              const struct stripe_mirrored **out, size_t *count) MUST_CHECK;
 
-/* Notes that Stripe's list had these. */
-enum fail stripe_mirror_seen(struct operation *operation,
-                             const struct string_list *ids) MUST_CHECK;
+/* Notes that Stripe's list had these; `at` is when the comparison began. */
+enum fail stripe_mirror_seen(struct operation *operation, const struct string_list *ids,
+                             struct instant at) MUST_CHECK;
 
 /* Mirrored subscriptions that have not ended here and were not in Stripe's list since then, in the
  * order of their ids after `after`. */

@@ -65,15 +65,25 @@ list_length(const struct json_object *list)
 	               : 0;
 }
 
-static struct json_object *
-list_item(const struct json_object *list, size_t index)
+struct json_object *
+stripe_list_data(const struct json_object *list)
 {
 	struct json_object *data;
 
-	if (index >= list_length(list))
-		return NULL;
-	(void)json_object_object_get_ex(list, "data", &data);
-	return json_object_array_get_idx(data, index);
+	return list != NULL && json_object_object_get_ex(list, "data", &data) &&
+	                       json_object_is_type(data, json_type_array)
+	               ? data
+	               : NULL;
+}
+
+static const struct json_object *
+list_item(const struct json_object *list, size_t index)
+{
+	struct json_object *data = stripe_list_data(list);
+
+	return data == NULL || index >= json_object_array_length(data)
+	               ? NULL
+	               : json_object_array_get_idx(data, index);
 }
 
 /* An empty one would ask Stripe for the whole list; one longer than Stripe's longest (255,

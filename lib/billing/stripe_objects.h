@@ -68,6 +68,9 @@ struct stripe_event {
 	struct stripe_hint hint;
 };
 
+/* The items of one of Stripe's lists; NULL when it is none. */
+struct json_object *stripe_list_data(const struct json_object *list);
+
 /* A reference is an id, an expanded object, or null (then NULL). */
 const char *stripe_id_of(const struct json_object *object, const char *name);
 

@@ -50,6 +50,19 @@ stripe_cancel_all(struct operation *operation, const char *customer_id)
 }
 
 enum fail
+stripe_close_pages(struct operation *operation, const char *customer_id,
+                   const char *stripe_customer_id)
+{
+	const struct stripe_call wanted = {.kind = STRIPE_CHECKOUT_CLOSE,
+	                                   .customer_id = customer_id,
+	                                   .subject = stripe_customer_id,
+	                                   .path = "/v1/checkout/sessions",
+	                                   .parameters = ""};
+
+	return stripe_customer_id == NULL ? FAIL_NONE : plan_now(operation, &wanted);
+}
+
+enum fail
 stripe_tell_customer(struct operation *operation, const struct customer *customer)
 {
 	struct arena *arena = operation->task->arena;

@@ -16,6 +16,10 @@ enum fail stripe_cancel_plan(struct operation *operation, const char *customer_i
 /* Ends all that Stripe still holds the customer to. */
 enum fail stripe_cancel_all(struct operation *operation, const char *customer_id) MUST_CHECK;
 
+/* Closes all of the customer's open checkout pages, if Stripe knows the customer. */
+enum fail stripe_close_pages(struct operation *operation, const char *customer_id,
+                             const char *stripe_customer_id) MUST_CHECK;
+
 /* Tells Stripe the customer's e-mail and name, if Stripe knows the customer. */
 enum fail stripe_tell_customer(struct operation *operation,
                                const struct customer *customer) MUST_CHECK;

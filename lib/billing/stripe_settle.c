@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "billing/audit.h"
+#include "billing/checkout_sessions.h"
 #include "billing/customers.h"
 #include "billing/stripe_form.h"
 #include "billing/stripe_objects.h"
@@ -203,6 +204,14 @@ settle_checkout(struct operation *operation, const struct stripe_call *call)
 	return stripe_call_end(operation, call, "failed", "abandoned");
 }
 
+/* Whoever still has such a page's address could pay for a customer that is gone. */
+static enum fail
+settle_close(struct operation *operation, const struct stripe_call *call)
+{
+	TRY(checkout_close_others(operation, call->subject, NULL));
+	return stripe_call_end(operation, call, "done", NULL);
+}
+
 /* The client has gone with an unknown outcome and may have asked for something else since: it is
  * not sent again. What Stripe has is the outcome. */
 static enum fail
@@ -222,7 +231,7 @@ static const struct {
 } kinds[] = {
         {STRIPE_CUSTOMER_CREATE, settle_creation}, {STRIPE_CUSTOMER_UPDATE, settle_update},
         {STRIPE_CHECKOUT, settle_checkout},        {STRIPE_CHANGE, settle_by_looking},
-        {STRIPE_CANCEL, stripe_settle_change},
+        {STRIPE_CANCEL, stripe_settle_change},     {STRIPE_CHECKOUT_CLOSE, settle_close},
 };
 
 static enum fail

@@ -17,7 +17,7 @@
 #include "billing/stripe_mirror.h"
 #include "billing/stripe_sync.h"
 
-enum { PAGE = 100, UNSEEN_PAGE = 20 };
+enum { PAGE = 50, UNSEEN_PAGE = 20 };
 
 /* Stripe tries for three days to deliver; a sweep that never ran looks back as far. */
 #define FIRST_LOOK_MS (3 * DAY_MS)
@@ -206,6 +206,9 @@ compare_values(struct operation *operation, struct stripe_sweep *sweep,
 	        {"period_end", time_text(arena, ours->current_period_ends_at),
 	         time_text(arena, theirs->period_end.known ? theirs->period_end
 	                                                   : ours->current_period_ends_at)},
+	        {"trial_end", time_text(arena, ours->trial_ends_at),
+	         time_text(arena,
+	                   theirs->trial_end.known ? theirs->trial_end : ours->trial_ends_at)},
 	        {"cancel_at_period_end", ours->cancel_at_period_end ? "true" : "false",
 	         theirs->cancel_at_period_end ? "true" : "false"},
 	        {"cancel_at", time_text(arena, ours->cancel_at),
@@ -287,7 +290,7 @@ note_listed(struct operation *operation, struct stripe_sweep *sweep,
             const struct string_list *ids)
 {
 	if (!sweep->dry_run)
-		return stripe_mirror_seen(operation, ids);
+		return stripe_mirror_seen(operation, ids, sweep->started_at);
 	if (sweep->listed == NULL) {
 		sweep->listed = json_object_new_object();
 		arena_defer(sweep->memory, release_json, sweep->listed);

@@ -141,3 +141,33 @@ def test_a_key_from_long_ago_is_a_new_wish(stack, stripe, buyer):
     second = subscription_of(customer)["stripe_subscription_id"]
     expect(customer.client.post("/api/subscriptions/cancel", wish, headers=key), 200)
     assert stripe.call("GET", f"/v1/subscriptions/{second}")["status"] == "canceled"
+
+
+def test_a_new_payment_comes_before_a_long_queue(stack, stripe, buyer):
+    stripe.fault("slow", path="^/v1/subscriptions/sub_queue", seconds=0.3, times=1000)
+    stack.sql("INSERT INTO stripe_events (event_id, type, livemode, received_at, origin, family, "
+              "subject, state, next_try_at) SELECT 'evt_queue' || i, 'customer.subscription.updated',"
+              " false, now(), 'webhook', 'subscription', 'sub_queue' || i, 'pending', now() "
+              "FROM generate_series(1, 60) i; NOTIFY stripe_jobs")
+    buyer("starter")
+    untried = stack.sql("SELECT count(*) FROM stripe_events WHERE event_id LIKE 'evt_queue%' AND "
+                        "attempts = 0")
+    stack.sql("DELETE FROM stripe_events WHERE event_id LIKE 'evt_queue%'")
+    assert int(untried) > 10
+
+
+def test_what_means_nothing_here_leaves_no_text_behind(stack, stripe):
+    stripe.send({"id": "evt_charge", "object": "event", "type": "charge.succeeded", "created": 1,
+                 "livemode": False, "data": {"object": {"id": "ch_1", "object": "charge",
+                                                        "receipt_email": "jane@mail.example"}}})
+    assert stack.sql("SELECT state, payload IS NULL FROM stripe_events "
+                     "WHERE event_id = 'evt_charge'") == "ignored|t"
+
+
+def test_a_deleted_customers_open_page_cannot_be_paid(api, stripe):
+    customer = api.sign_up()
+    page = expect(customer.client.post("/api/subscriptions/checkout",
+                                       {"customer_id": customer.id, "plan": "starter"}), 200)
+    expect(api.owner.delete(f"/api/customers/{customer.id}"), 200)
+    path = f"/v1/checkout/sessions/{page['session_id']}"
+    wait_for(lambda: stripe.call("GET", path)["status"] == "expired")

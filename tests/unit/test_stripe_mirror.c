@@ -292,7 +292,8 @@ START_TEST(test_lists)
 	ck_assert_uint_eq(count, 0);
 	fine(stripe_mirror_open(&operation, NULL, "", 1000000, &rows, &count));
 	ck_assert_str_eq(ids_of(rows, count), "sub_a sub_b sub_d ");
-	fine(stripe_mirror_seen(&operation, &(struct string_list){true, 2, ids}));
+	fine(stripe_mirror_seen(&operation, &(struct string_list){true, 2, ids},
+	                        INSTANT_MS(operation.now_ms)));
 	fine(stripe_mirror_unseen(&operation, AT(0), "", 1000000, &rows, &count));
 	ck_assert_str_eq(ids_of(rows, count), "sub_a sub_d ");
 	fine(stripe_mirror_unseen(&operation, AT(0), "sub_a", 1000000, &rows, &count));
