@@ -81,13 +81,14 @@ enum {
 
 static const struct statement statements[] = {
         /* Due at once: now() alone would be rounded to a later millisecond, and whoever is woken
-	 * would not find it. Only a row that was inserted has no xmax. */
+	 * would not find it. Not ON CONFLICT DO UPDATE, which waits for whoever has locked the row:
+	 * the process that deals with it waits for Stripe. */
         [RECEIVE] =
                 {.name = "stripe_event_receive",
                  .columns = received_columns,
                  .row_size = sizeof(struct received),
                  .sql = "WITH stored AS ("
-                        "  INSERT INTO stripe_events AS e (event_id, type, livemode, "
+                        "  INSERT INTO stripe_events (event_id, type, livemode, "
                         "    api_version, happened_at, received_at, origin, family, subject, "
                         "    stripe_customer_id, customer_hint, payload, state, next_try_at, "
                         "    error, finished_at) "
@@ -95,13 +96,17 @@ static const struct statement statements[] = {
                         "    $11, CASE WHEN $7::text IS NULL THEN 'ignored' ELSE 'pending' "
                         "    END, CASE WHEN $7::text IS NOT NULL THEN " DUE_NOW " END, $12, "
                         "    CASE WHEN $7::text IS NULL THEN now() END) "
-                        "  ON CONFLICT (event_id) DO UPDATE SET state = 'pending', "
-                        "    attempts = 0, next_try_at = " DUE_NOW ", "
-                        "    finished_at = NULL WHERE e.state = 'parked' "
-                        "  RETURNING state, xmax = 0 AS is_new) "
-                        "SELECT count(*) FILTER (WHERE is_new) AS stored, "
-                        "  count(CASE WHEN state = 'pending' THEN "
-                        "  pg_notify('stripe_jobs', '')::text END) AS woken FROM stored"},
+                        "  ON CONFLICT DO NOTHING RETURNING state), "
+                        "parked AS ("
+                        "  UPDATE stripe_events SET state = 'pending', attempts = 0, "
+                        "    next_try_at = " DUE_NOW ", finished_at = NULL WHERE event_id IN ("
+                        "    SELECT event_id FROM stripe_events WHERE event_id = $1 "
+                        "    AND state = 'parked' FOR UPDATE SKIP LOCKED) RETURNING state), "
+                        "queued AS (SELECT state FROM stored UNION ALL "
+                        "  SELECT state FROM parked) "
+                        "SELECT (SELECT count(*) FROM stored) AS stored, "
+                        "count(CASE WHEN state = 'pending' THEN "
+                        "  pg_notify('stripe_jobs', '')::text END) AS woken FROM queued"},
         [TAKE] = {.name = "stripe_event_take",
                   ROW,
                   .sql = "SELECT " EVENT_COLUMNS " FROM stripe_events WHERE state = 'pending' "
