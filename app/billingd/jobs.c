@@ -135,9 +135,10 @@ end_round(struct api *api, struct arena *arena, const struct job_list *jobs)
 }
 
 static void
-run_rounds(struct api *api, struct arena *arena, const struct job_list *jobs,
+run_rounds(struct api *api, struct arena *arena, const struct child *child,
            const sigset_t *open_signals)
 {
+	const struct job_list *jobs = child->role->jobs;
 	int64_t due_us[JOBS_MAX] = {0};
 	struct task task = {.arena = arena};
 
@@ -158,6 +159,8 @@ run_rounds(struct api *api, struct arena *arena, const struct job_list *jobs,
 				finished = false;
 		}
 		end_round(api, arena, jobs);
+		/* Whatever waited did not kill it. */
+		atomic_store(child->served, true);
 		db_sleep(api->db, finished ? ROUND_MS : 0, open_signals);
 	}
 }
@@ -179,7 +182,7 @@ jobs_run(const struct child *child)
 	sigdelset(&open_signals, SIGTERM);
 	sigdelset(&open_signals, SIGQUIT);
 	arena = arena_new(ARENA_LIMIT);
-	run_rounds(&api, arena, child->role->jobs, &open_signals);
+	run_rounds(&api, arena, child, &open_signals);
 	arena_free(arena);
 	generation_leave(&api);
 	return 0;

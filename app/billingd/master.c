@@ -132,9 +132,9 @@ start_due(struct master *master)
 	return wait_us;
 }
 
-/* A child that had served is replaced at once. One that died before its first request would only
- * die again: its slot waits one second, then two, ... a minute. A process for jobs serves nobody;
- * what counts for it, and for a worker that nobody asked, is to have lived for a minute. */
+/* A child that had served, or done a round of jobs, is replaced at once. One that died before would
+ * only die again: its slot waits one second, then two, ... a minute. What counts for a worker that
+ * nobody asked is to have lived for a minute. */
 static void
 schedule_restart(struct master *master, size_t index, int status)
 {

@@ -34,9 +34,10 @@ struct child {
 	const struct role *role;
 	struct generation *generation;
 	struct metrics *metrics;
-	int listen_fd;       /* of a worker, else -1 */
-	atomic_bool *served; /* set with the first request; a process that never gets so far is
-	                      * replaced ever more slowly */
+	int listen_fd; /* of a worker, else -1 */
+	atomic_bool
+	        *served; /* set with the first request, or the first round of jobs; a process
+	                      * that never gets so far is replaced ever more slowly */
 };
 
 /* Does the child's work. Its exit status. All signals are blocked on entry. */
