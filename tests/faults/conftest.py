@@ -11,6 +11,8 @@ import pytest
 API_TESTS = Path(__file__).resolve().parents[1] / "api"
 sys.path.insert(0, str(API_TESTS))
 
+from chaos.stripe import Books  # noqa: E402  pylint: disable=wrong-import-position
+
 _spec = importlib.util.spec_from_file_location("api_conftest", API_TESTS / "conftest.py")
 api_conftest = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(api_conftest)
@@ -52,3 +54,28 @@ def stack(new_stack, request):
     made = new_stack(**getattr(request.module, "STACK", {}))
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def shop(new_stack):
+    """A stack with Stripe, which the tests about Stripe share: it is at rest between them."""
+    made = new_stack(stripe=True, WORKERS=2, STRIPE_WORKERS=2, STRIPE_DEADLINE_MS=3000)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def all_books(shop):
+    """Kept open for the session."""
+    made = Books(shop)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def books(shop, all_books):
+    """What the shop and its Stripe have. Faults and settings of one test are not the next one's."""
+    yield all_books
+    shop.stripe.faults([])
+    shop.stripe.hold(False)
+    shop.stripe.settings(after_retries="cancel", flexible=False)

@@ -10,12 +10,11 @@ from pathlib import Path
 import jwt
 import pytest
 from chaos.life import Life
-from chaos.stripe import Books, Postman
+from chaos.stripe import Postman
 from support.client import Client, expect
 from support.stack import wait_for
 from support.webhook import signed
 
-STACK = {"stripe": True, "WORKERS": 2, "STRIPE_WORKERS": 1}
 SHUFFLES = int(os.environ.get("STRIPE_SHUFFLES", "8"))
 LIVES = max(2, SHUFFLES // 4)
 SHAPES = {"old": "2023-10-16", "basil": "2025-03-31.basil"}
@@ -36,21 +35,6 @@ STORY = [
 ]
 
 
-@pytest.fixture(scope="module")
-def books(stack):
-    """What both have."""
-    made = Books(stack)
-    yield made
-    made.close()
-
-
-@pytest.fixture(autouse=True)
-def calm(stack):
-    """Stripe settings of one test are not the next one's."""
-    yield
-    stack.stripe.settings(after_retries="cancel", flexible=False)
-
-
 def step(life, name):
     """Does a step by its name."""
     words = name.split()
@@ -69,11 +53,11 @@ def shown(life):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_step_by_step_all_is_as_stripe_has_it(stack, books, shape, report):
+def test_step_by_step_all_is_as_stripe_has_it(shop, books, shape, report):
     """The events come as Stripe sends them; after each step both have the same."""
-    stripe = stack.stripe
+    stripe = shop.stripe
     stripe.webhook(stripe.options["webhook_url"], api_version=SHAPES[shape])
-    life = Life(stack)
+    life = Life(shop)
     try:
         for name, plan, status in STORY:
             step(life, name)
@@ -87,9 +71,9 @@ def test_step_by_step_all_is_as_stripe_has_it(stack, books, shape, report):
 
 
 @pytest.mark.parametrize("after", ["unpaid", "past_due"])
-def test_other_ends_of_a_payment_that_fails(stack, books, after):
-    stack.stripe.settings(after_retries=after)
-    life = Life(stack)
+def test_other_ends_of_a_payment_that_fails(shop, books, after):
+    shop.stripe.settings(after_retries=after)
+    life = Life(shop)
     for name, status in [("buy", "active"), ("fail", "past_due"), ("give_up", after),
                          ("recover", "active"), ("end_now", "canceled")]:
         step(life, name)
@@ -98,36 +82,36 @@ def test_other_ends_of_a_payment_that_fails(stack, books, after):
         assert shown(life) == ("starter", status), life.steps
 
 
-def test_a_trial_at_stripe(stack, books):
+def test_a_trial_at_stripe(shop, books):
     """One that the vendor has set up there; it ends with the first payment, or pauses."""
-    life = Life(stack)
+    life = Life(shop)
     life.buy()
     books.rest()
     life.end_now()
     customer, _ = life.at_stripe()
     for behaviour, status in (("create_invoice", "active"), ("pause", "paused"),
                               ("cancel", "canceled")):
-        stack.stripe.call("POST", "/v1/subscriptions", {
+        shop.stripe.call("POST", "/v1/subscriptions", {
             "customer": customer, "items[0][price]": "price_professional_month",
             "trial_period_days": 10, "metadata[customer_id]": life.id,
             "trial_settings[end_behavior][missing_payment_method]": behaviour})
         books.rest()
         books.check()
         assert shown(life) == ("professional", "trialing")
-        stack.stripe.card(customer, "good" if status == "active" else "none")
-        stack.stripe.advance(days=11)
+        shop.stripe.card(customer, "good" if status == "active" else "none")
+        shop.stripe.advance(days=11)
         books.rest()
         books.check()
         assert life.at_stripe()[1]["status"] == status
         assert shown(life) == ("professional", status)
         if status != "canceled":
-            stack.stripe.call("DELETE", f"/v1/subscriptions/{life.at_stripe()[1]['id']}")
+            shop.stripe.call("DELETE", f"/v1/subscriptions/{life.at_stripe()[1]['id']}")
             books.rest()
 
 
-def test_an_end_in_flexible_billing_mode(stack, books):
+def test_an_end_in_flexible_billing_mode(shop, books):
     """The portal sets only `cancel_at` then."""
-    life = Life(stack)
+    life = Life(shop)
     life.buy()
     end = life.at_stripe()[1]["current_period_end"]
     life.update(cancel_at=end)
@@ -168,31 +152,31 @@ UPDATE customers SET stripe_customer_id = '{stripe}', company_name = 'Before'
 COMMIT"""
 
 
-def live(stack, version, life, story):
+def live(shop, version, life, story):
     """Goes on with a life; all that Stripe writes meanwhile, brought at once, so that the next step
     finds it known here."""
     letters = []
-    with Postman(stack, version) as postman:
+    with Postman(shop, version) as postman:
         for name in story:
             step(life, name)
             new = postman.take()
             letters += new
             for letter in new:
                 postman.post(letter)
-            wait_for(lambda: stack.sql("SELECT count(*) FROM stripe_events "
+            wait_for(lambda: shop.sql("SELECT count(*) FROM stripe_events "
                                        "WHERE state = 'pending'") == "0", 20, 0.02)
     return letters
 
 
-def test_shuffled_and_repeated_the_end_is_the_same(stack, books, rng, report):
+def test_shuffled_and_repeated_the_end_is_the_same(shop, books, rng, report):
     """All events of a whole life, both shapes mixed, each once to three times in any order."""
-    life = Life(stack)
-    letters = live(stack, SHAPES["old"], life, [
+    life = Life(shop)
+    letters = live(shop, SHAPES["old"], life, [
         "buy", "rename", "change professional", "fail", "recover", "end_later", "go_on"])
     customer = life.at_stripe()[0]
-    letters += live(stack, SHAPES["basil"], life, [
+    letters += live(shop, SHAPES["basil"], life, [
         "portal_change enterprise", "fail", "give_up", "buy", "vanish"])
-    postman = Postman(stack)
+    postman = Postman(shop)
     books.rest()
     books.check()
     effects = "SELECT count(*) FROM audit_log WHERE action = 'subscription_sync'"
@@ -222,16 +206,16 @@ def test_shuffled_and_repeated_the_end_is_the_same(stack, books, rng, report):
     assert len(ends) == 1 and lost == 0
 
 
-def test_all_permutations_of_five_subscription_events(stack, books, report):
+def test_all_permutations_of_five_subscription_events(shop, books, report):
     """Guarantee 8: 120 orders, one end."""
-    life = Life(stack)
-    letters = live(stack, SHAPES["basil"], life,
+    life = Life(shop)
+    letters = live(shop, SHAPES["basil"], life,
                    ["buy", "change professional", "end_later", "go_on", "end_now"])
     customer = life.at_stripe()[0]
     five = [letter for letter in letters
             if json.loads(letter)["type"].startswith("customer.subscription.")]
     assert len(five) == 5
-    postman = Postman(stack)
+    postman = Postman(shop)
     ends = set()
     for order in itertools.permutations(five):
         books.psql.run(RESET.format(id=life.id, stripe=customer))
@@ -248,18 +232,18 @@ def test_all_permutations_of_five_subscription_events(stack, books, report):
     assert len(ends) == 1
 
 
-def test_random_lives_with_late_letters(stack, books, rng, report):
+def test_random_lives_with_late_letters(shop, books, rng, report):
     """While life goes on, events come late, out of order and repeatedly; when the last has come
     both have the same."""
     steps = sent = 0
-    with Postman(stack) as postman:
+    with Postman(shop) as postman:
         for number in range(LIVES):
             postman.version = rng.choice(list(SHAPES.values()))
-            stack.stripe.webhook(f"http://127.0.0.1:{postman.server_port}",
+            shop.stripe.webhook(f"http://127.0.0.1:{postman.server_port}",
                                  api_version=postman.version)
-            stack.stripe.settings(after_retries=rng.choice(["cancel", "unpaid", "past_due"]),
+            shop.stripe.settings(after_retries=rng.choice(["cancel", "unpaid", "past_due"]),
                                   flexible=rng.random() < 0.3)
-            life, waiting = Life(stack), []
+            life, waiting = Life(shop), []
             for _ in range(rng.randrange(6, 14)):
                 if not life.is_live():  # a new one can be bought when the old one's end is known
                     sent += bring(postman, rng, waiting, len(waiting))
@@ -288,10 +272,10 @@ def bring(postman, rng, waiting, count):
     return count
 
 
-def test_one_event_fifty_times_at_once(stack, books, report):
+def test_one_event_fifty_times_at_once(shop, books, report):
     """Guarantee 7: one row, one effect."""
-    with Postman(stack) as postman:
-        life = Life(stack)
+    with Postman(shop) as postman:
+        life = Life(shop)
         life.buy()
         letters = postman.take()
         letter, = (letter for letter in letters
@@ -299,10 +283,10 @@ def test_one_event_fifty_times_at_once(stack, books, report):
         statuses = []
 
         def post():
-            client = Client(stack)
+            client = Client(shop)
             statuses.extend(client.post(
                 "/api/webhooks/stripe", data=letter,
-                headers=signed(letter, stack.webhook_secret)).status_code for _ in range(5))
+                headers=signed(letter, shop.webhook_secret)).status_code for _ in range(5))
 
         threads = [threading.Thread(target=post) for _ in range(10)]
         for thread in threads:
@@ -310,9 +294,9 @@ def test_one_event_fifty_times_at_once(stack, books, report):
         for thread in threads:
             thread.join()
         books.rest()
-        effects = stack.sql("SELECT count(*) FROM audit_log WHERE action = 'subscription_sync' "
+        effects = shop.sql("SELECT count(*) FROM audit_log WHERE action = 'subscription_sync' "
                             f"AND customer_id = '{life.id}'")
-        rows = stack.sql("SELECT count(*) FROM stripe_events "
+        rows = shop.sql("SELECT count(*) FROM stripe_events "
                          f"WHERE event_id = '{json.loads(letter)['id']}'")
         for other in letters:
             postman.post(other)
@@ -327,10 +311,10 @@ def test_one_event_fifty_times_at_once(stack, books, report):
 
 @pytest.mark.skipif(not RECORDED.exists(), reason="no recorded events beside the project")
 @pytest.mark.parametrize("shape", SHAPES)
-def test_events_as_stripe_wrote_them(stack, books, shape, report):
+def test_events_as_stripe_wrote_them(shop, books, shape, report):
     """Of strangers: all are accepted and stored; what cannot be found is tried again for a while,
     then parked, and once more when it comes again."""
-    client = Client(stack)
+    client = Client(shop)
     files = sorted((RECORDED / SHAPES[shape]).glob("*.json"))
     letters, before = [], books.ours()
     for file in files:
@@ -338,25 +322,25 @@ def test_events_as_stripe_wrote_them(stack, books, shape, report):
         event["id"] = f"evt_{shape}_{event['id'].removeprefix('evt_')}"
         letters.append(json.dumps(event, separators=(",", ":")).encode())
     for letter in letters * 2:
-        headers = signed(letter, stack.webhook_secret)
+        headers = signed(letter, shop.webhook_secret)
         expect(client.post("/api/webhooks/stripe", data=letter, headers=headers), 200)
     ids = ", ".join(f"'{json.loads(letter)['id']}'" for letter in letters)
     states = f"SELECT state, count(*) FROM stripe_events WHERE event_id IN ({ids}) GROUP BY 1"
-    wait_for(lambda: stack.sql(f"SELECT count(*) FROM stripe_events WHERE event_id IN ({ids}) "
+    wait_for(lambda: shop.sql(f"SELECT count(*) FROM stripe_events WHERE event_id IN ({ids}) "
                                "AND state = 'pending' AND attempts = 0") == "0")
-    delays = stack.sql("SELECT min(next_try_at - now()) > interval '1 second' FROM stripe_events "
+    delays = shop.sql("SELECT min(next_try_at - now()) > interval '1 second' FROM stripe_events "
                        f"WHERE event_id IN ({ids}) AND state = 'pending'")
     books.hurry(60)
-    found = dict(line.split("|") for line in stack.sql(states).splitlines())
-    tries = stack.sql(f"SELECT DISTINCT attempts FROM stripe_events WHERE event_id IN ({ids}) "
+    found = dict(line.split("|") for line in shop.sql(states).splitlines())
+    tries = shop.sql(f"SELECT DISTINCT attempts FROM stripe_events WHERE event_id IN ({ids}) "
                       "AND state = 'parked'")
-    parked = letters[int(stack.sql(
+    parked = letters[int(shop.sql(
         "SELECT position FROM (SELECT event_id, state, row_number() OVER () - 1 AS position FROM "
         f"(SELECT unnest(ARRAY[{ids}]) AS event_id) AS wanted JOIN stripe_events USING (event_id)) "
         "AS numbered WHERE state = 'parked' LIMIT 1"))]
     id = json.loads(parked)["id"]
-    client.post("/api/webhooks/stripe", data=parked, headers=signed(parked, stack.webhook_secret))
-    again = stack.sql(f"SELECT state FROM stripe_events WHERE event_id = '{id}'")
+    client.post("/api/webhooks/stripe", data=parked, headers=signed(parked, shop.webhook_secret))
+    again = shop.sql(f"SELECT state FROM stripe_events WHERE event_id = '{id}'")
     books.hurry(60)
     report(events=len(letters), **found)
     assert sum(map(int, found.values())) == len(letters) == 31

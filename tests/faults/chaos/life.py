@@ -1,5 +1,10 @@
 """The life of a customer between us and Stripe, step by step."""
 
+import time
+import uuid
+
+PATIENCE_SECONDS = 20
+IN_PROGRESS = ("operation_in_progress", "idempotency_in_progress")
 ENDED = ("canceled", "incomplete_expired")
 PRICES = {"starter": "price_starter_month", "professional": "price_professional_month",
           "enterprise": "price_enterprise_month"}
@@ -17,9 +22,16 @@ class Life:
         self.steps = []
 
     def ask(self, what, status=(200,), **wish):
-        """One of our routes."""
-        answer = self.customer.client.post(
-            f"/api/subscriptions/{what}", {"customer_id": self.id, **wish}, faults=True)
+        """One of our routes, again and again with the same key while there is trouble."""
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            answer = self.customer.client.post(f"/api/subscriptions/{what}", {
+                "customer_id": self.id, **wish}, headers=headers, faults=True)
+            trouble = answer.status_code >= 500 or answer.json().get("code") in IN_PROGRESS
+            if not trouble or time.monotonic() > deadline:
+                break
+            time.sleep(0.1)
         assert answer.status_code in status, f"{what} after {self.steps}: {answer.text}"
         return answer
 
@@ -45,9 +57,12 @@ class Life:
     # Steps.
 
     def buy(self, plan="starter", card="good"):
-        """Checkout; Stripe's page is filled in at once."""
-        made = self.ask("checkout", plan=plan).json()
-        return self.stripe.complete(made["session_id"], card)["subscription"]
+        """Checkout; Stripe's page is filled in at once. None when it has one already, as far as
+        we know."""
+        answer = self.ask("checkout", (200, 409), plan=plan)
+        if answer.status_code == 409:
+            return None
+        return self.stripe.complete(answer.json()["session_id"], card)["subscription"]
 
     def change(self, plan):
         """Another plan; 402: a card that fails cannot buy more."""
@@ -123,9 +138,9 @@ class Life:
         return [*always, *plans, "portal_change " + plans[0].split()[1], "renew", "fail",
                 "go_on" if mine["cancel_at"] else "end_later", *(["vanish"] if customer else [])]
 
-    def move(self, rng):
+    def move(self, rng, without=()):
         """Does one of them; its name."""
-        name = rng.choice(self.moves())
+        name = rng.choice([name for name in self.moves() if name not in without])
         self.steps.append(name)
         words = name.split()
         getattr(self, words[0])(*words[1:])

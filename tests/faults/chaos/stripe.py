@@ -19,7 +19,7 @@ PENDING = """SELECT (SELECT count(*) FROM stripe_events WHERE state = 'pending')
 
 # Waiting tries are due now, as if their time had passed.
 HURRY = """UPDATE stripe_events SET next_try_at = now() WHERE state = 'pending';
-           UPDATE stripe_calls SET next_try_at = now() WHERE state = 'pending' AND attempts > 0;
+           UPDATE stripe_calls SET next_try_at = now() WHERE state = 'pending';
            NOTIFY stripe_jobs"""
 
 SWEEP = """UPDATE stripe_sweeps SET finished_at = NULL, started_at = NULL; NOTIFY stripe_jobs"""
@@ -166,6 +166,10 @@ class Books:
     def close(self):
         """Ends its psql."""
         self.psql.__exit__()
+
+    def reopen(self):
+        """Begins again with a PostgreSQL that was started anew."""
+        self.psql = Psql(self.stack)
 
     def pending(self):
         """How many events and calls wait."""

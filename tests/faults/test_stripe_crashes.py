@@ -1,0 +1,213 @@
+"""Whoever dies between Stripe and us, and whenever: what we have in the end is what Stripe has, and
+each event has had its effect once."""
+
+import itertools
+import json
+import threading
+import uuid
+
+import pytest
+from chaos.life import Life
+from chaos.postgres import CRASH, FAST, Postgres, Session
+from chaos.processes import children, kill, role_of
+from chaos.stripe import Postman
+from support.client import Client
+from support.stack import wait_for
+
+JOBS, WORKER, STRIPE_WORKER = "billingd jobs s", "billingd worker", "billingd stripe"
+
+# What happens at Stripe, which event of it is brought when its reader dies, and its effect here.
+NEWS = {
+    "subscription": ("portal_change", "customer.subscription.updated", "subscription_sync"),
+    "invoice": ("renew", "invoice.paid", "subscription_sync"),
+    "customer": ("rename", "customer.updated", "customer_update"),
+}
+
+
+@pytest.fixture(scope="module")
+def life(shop, all_books):
+    """A customer with a subscription."""
+    made = Life(shop)
+    made.buy()
+    all_books.rest()
+    yield made
+    made.end_now()
+    all_books.rest()
+
+
+@pytest.fixture(scope="module")
+def values():
+    """Other names and plans, again and again."""
+    return {"subscription": itertools.cycle(["enterprise", "professional", "starter"]),
+            "customer": map("Name {}".format, itertools.count()),
+            "invoice": itertools.repeat(None)}
+
+
+def processes(stack, role):
+    """The living children of a role, as soon as there are any."""
+    return wait_for(lambda: [pid for pid in children(stack) if role_of(pid) == role])
+
+
+def kill_all(stack, role):
+    """Kills them; how many."""
+    return sum(map(kill, processes(stack, role)))
+
+
+def used(stripe):
+    """How often a fault was met."""
+    return sum(rule["used"] for rule in stripe.control("faults"))
+
+
+def after_receipt(shop, _life, bring):
+    """It is stored and answered, and nobody has looked at it."""
+    old = processes(shop, JOBS)
+    for pid in old:
+        kill(pid, 19)
+    bring()
+    return sum(map(kill, old))
+
+
+def after_fetch(shop, _life, bring):
+    """Stripe has answered, or is about to."""
+    shop.stripe.fault("slow_after", method="GET", seconds=60)
+    bring()
+    wait_for(lambda: used(shop.stripe) == 1, 20, 0.01)
+    killed = kill_all(shop, JOBS)
+    shop.stripe.faults([])
+    return killed
+
+
+def before_commit(shop, life, bring):
+    """Fetched, and about to be stored."""
+    postgres = Postgres(shop)
+    with Session(shop) as other:
+        other.run(f"SELECT FROM customers WHERE customer_id = '{life.id}' FOR UPDATE")
+        bring()
+        wait_for(lambda: postgres.waiting() > 0, 20, 0.01)
+        return kill_all(shop, JOBS)
+
+
+@pytest.mark.parametrize("point", [after_receipt, after_fetch, before_commit],
+                         ids=lambda point: point.__name__)
+@pytest.mark.parametrize("family", NEWS)
+def test_the_reader_dies(shop, books, life, values, family, point, report):
+    step, type, effect = NEWS[family]
+    value = next(values[family])
+    effects = f"SELECT count(*) FROM audit_log WHERE customer_id = '{life.id}' " \
+              f"AND action = '{effect}'"
+    with Postman(shop) as postman:
+        getattr(life, step)(*[value] if value else [])
+        letters = postman.take()
+        letter = next(one for one in letters if json.loads(one)["type"] == type)
+        before = books.count(effects)
+        killed = point(shop, life, lambda: postman.post(letter))
+        assert killed == 1
+        books.rest(30)
+        for one in letters:
+            postman.post(one)
+        books.rest()
+    books.check()
+    report(killed=killed, effects=books.count(effects) - before)
+    assert books.count(effects) == before + 1
+
+
+def test_those_who_receive_die(shop, books, life, report):
+    """Workers die with events in their hands; Stripe sends them again."""
+    postgres = Postgres(shop)
+    before = books.count("SELECT count(*) FROM stripe_events")
+    with Session(shop) as other:
+        other.run("LOCK TABLE stripe_events IN SHARE ROW EXCLUSIVE MODE")
+        life.portal_change("enterprise")
+        wait_for(lambda: postgres.waiting() > 0, 20, 0.01)
+        killed = kill_all(shop, WORKER)
+    books.rest(30)
+    books.check()
+    sent = {one["event"] for one in shop.stripe.deliveries()}
+    failed = sum(one["status"] != 200 for one in shop.stripe.deliveries())
+    stored = books.count("SELECT count(*) FROM stripe_events")
+    lost = sum(not books.count(f"SELECT count(*) FROM stripe_events WHERE event_id = '{id}'")
+               for id in list(sent)[-10:])
+    report(killed=killed, failed_deliveries=failed, new_events=stored - before, lost=lost)
+    assert killed > 0 and failed > 0 and stored > before and lost == 0
+
+
+def test_all_of_billingd_dies(shop, books, life):
+    """While an event is dealt with and others come."""
+    shop.stripe.fault("slow_after", method="GET", seconds=60)
+    life.portal_change("professional")
+    wait_for(lambda: used(shop.stripe) == 1, 20, 0.01)
+    for pid in shop.pids():
+        kill(pid)
+    shop.stripe.faults([])
+    life.rename("Later")
+    shop.script("start", "billingd")
+    books.rest(30)
+    books.check()
+
+
+@pytest.mark.parametrize("number", [FAST, CRASH], ids=["fast", "crash"])
+def test_postgresql_goes_and_comes(shop, books, all_books, life, number):
+    postgres = Postgres(shop)
+    shop.stripe.fault("slow_after", method="GET", seconds=60)
+    life.portal_change("starter" if number == FAST else "enterprise")
+    wait_for(lambda: used(shop.stripe) == 1, 20, 0.01)
+    all_books.close()
+    postgres.end(number)
+    shop.stripe.faults([])
+    life.rename(f"While it was away {number}")
+    postgres.start()
+    all_books.reopen()
+    books.rest(30)
+    books.check()
+
+
+# A request to us dies on its way to Stripe or back: (kind of fault, whether the client asks again).
+REQUESTS = [("upgrade", {"new_plan": "professional"}), ("cancel", {"at_period_end": True}),
+            ("cancel", {}), ("checkout", {"plan": "professional"})]
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["asks again", "goes away"])
+@pytest.mark.parametrize("fault", ["slow", "slow_after"])
+def test_the_one_who_asks_stripe_dies(shop, books, fault, again, report):
+    """One change at Stripe for one wish of a client, and both agree about it."""
+    life = Life(shop)
+    killed = 0
+    for what, wish in [("checkout", {"plan": "starter"}), *REQUESTS]:
+        key = str(uuid.uuid4())
+        before = shop.stripe.counters()
+
+        def ask(what=what, wish=wish, key=key):
+            client = Client(shop, life.customer.client.headers)
+            return client.post(f"/api/subscriptions/{what}", {"customer_id": life.id, **wish},
+                               headers={"Idempotency-Key": key}, faults=True)
+
+        method = "DELETE" if wish == {} else "POST"
+        path = "checkout/sessions$" if what == "checkout" else "/v1/subscriptions/"
+        shop.stripe.fault(fault, method=method, path=path, seconds=60)
+        thread = threading.Thread(target=ask)
+        thread.start()
+        wait_for(lambda: used(shop.stripe) == 1, 20, 0.01)
+        killed += kill_all(shop, STRIPE_WORKER)
+        shop.stripe.faults([])
+        thread.join()
+        if again:
+            answer = wait_for(lambda: (got := ask()).status_code in (200, 409) and got)
+            assert answer.status_code == 200, answer.text
+        books.hurry()
+        books.check()
+        after = shop.stripe.counters()
+        if what == "checkout":
+            customer, _ = life.at_stripe()
+            open_ones = [id for id, one in shop.stripe.state()["sessions"].items()
+                         if one["customer"] == customer and one["status"] == "open"]
+            assert len(open_ones) <= 1, open_ones
+            assert after["customers"] - before["customers"] <= 1
+            if not again and not open_ones:
+                open_ones = [life.ask("checkout", plan="starter").json()["session_id"]]
+            shop.stripe.complete(open_ones[0])
+            books.hurry()
+            books.check()
+    life.end_now()
+    books.rest()
+    books.check()
+    report(killed=killed, different_end_states=0)
