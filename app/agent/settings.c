@@ -63,6 +63,13 @@ check_listen(const char *value)
 }
 
 static const char *
+check_proxy(const char *value)
+{
+	return *value == '\0' || text_starts_with(value, "http://") ? NULL
+	                                                            : "must start with http://";
+}
+
+static const char *
 check_path(const char *value)
 {
 	return *value == '/' ? NULL : "must be an absolute path";
@@ -99,6 +106,10 @@ const struct setting agent_settings_table[] = {
                 .check = check_listen),
         SETTING(struct agent_settings, ca_file, "BILLING_CA_FILE", "",
                 "PEM file of the authorities to trust; empty: the system's."),
+        SETTING(struct agent_settings, proxy, "BILLING_PROXY", "",
+                "http://[user:password@]host:port through which the service is reached; empty: "
+                "directly.",
+                .secret = true, .check = check_proxy),
         SETTING(struct agent_settings, offline_grace_days, "OFFLINE_GRACE_DAYS", "30",
                 "Days that an expired paid licence goes on when it can't be renewed.", .min = 0,
                 .max = 365),

@@ -19,6 +19,7 @@ struct agent_settings {
 	const char *state_dir;
 	const char *listen;
 	const char *ca_file;
+	const char *proxy;
 	const char *log_level;
 	int64_t offline_grace_days;
 	int64_t refresh_minutes;

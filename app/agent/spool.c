@@ -17,7 +17,7 @@
 #include "base/random.h"
 #include "base/text.h"
 
-enum { NUMBER_DIGITS = 18, ID_BYTES = 4 };
+enum { NUMBER_DIGITS = 18, ID_BYTES = 4, REFUSED_KEPT = 100 };
 
 static const char current_name[] = "usage/current.json";
 static const char sent_name[] = "usage/sent.json";
@@ -325,6 +325,11 @@ spool_refused(struct task *task, const struct state *state, const struct report 
 	        state_path(task->arena, state, report_name(task->arena, report->number));
 
 	TRY(note_sent(task, state, report));
+	/* The last ones are enough to see what is wrong. */
+	(void)unlink(arena_printf(
+	        task->arena, "%s.refused",
+	        state_path(task->arena, state,
+	                   report_name(task->arena, report->number - REFUSED_KEPT))));
 	if (rename(path, arena_printf(task->arena, "%s.refused", path)) == 0)
 		return FAIL_NONE;
 	return task_fail(task, FAIL_UNAVAILABLE, "state_unwritable", "%s can't be renamed: %s.",

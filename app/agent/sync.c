@@ -24,6 +24,7 @@ converse(struct talk *talk)
 	struct http_client_options options = {
 	        .user_agent = "billing-agent/1.0",
 	        .ca_file = *talk->settings->ca_file != '\0' ? talk->settings->ca_file : NULL,
+	        .proxy = *talk->settings->proxy != '\0' ? talk->settings->proxy : NULL,
 	        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
 	        .body_max = ANSWER_MAX};
 

@@ -22,7 +22,8 @@ struct http_client;
 
 struct http_client_options {
 	const char *user_agent;
-	const char *ca_file;     /* PEM file of the authorities to trust; NULL: the system's */
+	const char *ca_file; /* PEM file of the authorities to trust; NULL: the system's */
+	const char *proxy;   /* http://[user:password@]host:port to go through; NULL: none */
 	const char *unix_socket; /* connect here instead of to the URL's host; NULL: no */
 	int64_t connect_timeout_ms;
 	size_t body_max; /* a longer answer is HTTP_TOO_LARGE */

@@ -1,5 +1,6 @@
 """billing-agent with a vendor's service: what it serves, fetches, believes and reports."""
 
+import base64
 import json
 import os
 import signal
@@ -8,7 +9,7 @@ import time
 
 import generate
 import pytest
-from support import API_KEY, CUSTOMER, DAY, wait_for
+from support import API_KEY, CUSTOMER, DAY, Handler, Service, wait_for
 
 
 def test_license_in_the_old_shape(agent, vendor):
@@ -130,6 +131,36 @@ def test_keys_of_the_service(new_agent, vendor):
     assert agent.once()["verdict"] == "valid"
     vendor.keys = [generate.SECOND]
     assert agent.once()["verdict"] == "valid"
+
+
+def test_through_a_proxy(new_agent, vendor):
+    """BILLING_PROXY is used, with its password; the proxies of the environment are not."""
+    seen = []
+
+    class Proxy(Handler):
+        """Takes the service's address away and answers in its place."""
+
+        def handle_request(self):
+            seen.append(self.headers.get("Proxy-Authorization"))
+            self.path = self.path.removeprefix("http://localhost:1")
+            super().handle_request()
+
+        do_GET = do_POST = handle_request
+
+    proxy = Service(vendor)
+    proxy.RequestHandlerClass = Proxy
+    address = proxy.url.replace("//", "//a:secretword@")
+    try:
+        agent = new_agent(url="http://localhost:1", http_proxy=address, all_proxy=address)
+        assert agent.once()["verdict"] == "none" and not seen
+        agent.env["BILLING_PROXY"] = address
+        assert agent.once()["verdict"] == "valid"
+        vendor.down = 503
+        agent.once()
+    finally:
+        proxy.close()
+    assert set(seen) == {"Basic " + base64.b64encode(b"a:secretword").decode()}
+    assert "secretword" not in agent.stderr
 
 
 def test_damaged_keys_are_fetched_again(new_agent):
