@@ -1,5 +1,6 @@
 # billing-agent, and billing-agent-sync, which alone brings libcurl. Included by the Makefile.
-AGENT_SHARED := $(call objects,$(addprefix app/agent/,holder.c settings.c spool.c state.c tally.c))
+AGENT_SHARED := $(call objects,$(addprefix app/agent/,holder.c settings.c spool.c state.c tally.c \
+	vendor_keys.c))
 AGENT_DAEMON := $(call objects,$(addprefix app/agent/,answer.c carry.c local_http.c main.c run.c schedule.c \
 	serve.c))
 AGENT_SYNC := $(call objects,$(addprefix app/agent/,refresh.c report.c sync.c))
@@ -15,10 +16,23 @@ $(BUILD)/billing-agent-sync: $(AGENT_SYNC) $(AGENT_SHARED) $(AGENT_LICENSING) $(
 		$(BUILD)/lib/http/client.o
 	$(CC) $(LDFLAGS) -o $@ $^ -lcurl -lcrypto
 
+# The same programs with the vendor's keys in them, in the folder AGENT_OUT.
+AGENT_OUT ?= $(BUILD)/vendor
+AGENT_OTHERS := $(filter-out %/vendor_keys.o,$(AGENT_SHARED)) $(AGENT_LICENSING) $(AGENT_BASE)
+vendor-agent: $(AGENTS)
+	@[ -s "$(AGENT_KEYS)" ] || { echo "AGENT_KEYS=FILE names the keys (PEM or JWK set)"; exit 1; }
+	@mkdir -p $(AGENT_OUT)
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) -DAGENT_KEYS='"$(abspath $(AGENT_KEYS))"' \
+		-c -o $(AGENT_OUT)/vendor_keys.o app/agent/vendor_keys.c
+	$(CC) $(LDFLAGS) -o $(AGENT_OUT)/billing-agent $(AGENT_DAEMON) $(AGENT_OTHERS) \
+		$(AGENT_OUT)/vendor_keys.o -lcrypto
+	$(CC) $(LDFLAGS) -o $(AGENT_OUT)/billing-agent-sync $(AGENT_SYNC) $(AGENT_OTHERS) \
+		$(AGENT_OUT)/vendor_keys.o $(BUILD)/lib/http/client.o -lcurl -lcrypto
+
 $(BUILD)/tests/unit/test_agent: $(AGENT_SHARED) $(call objects,app/agent/local_http.c \
 	app/agent/schedule.c)
 
-.PHONY: install-agent install deb check-agent
+.PHONY: vendor-agent install-agent install deb check-agent
 install-agent: $(AGENTS)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8 \
 		$(DESTDIR)$(PREFIX)/share/doc/billing-agent $(DESTDIR)$(PREFIX)/lib/systemd/system

@@ -162,7 +162,9 @@ agent_settings_load(struct task *task, const char *path, struct agent_settings *
 	size_t length;
 
 	TRY(settings_load(task, agent_settings_table, path, out));
-	if (*out->public_key == '\0' && *out->public_key_file != '\0') {
+	if (*agent_vendor_keys != '\0') {
+		out->public_key = agent_vendor_keys;
+	} else if (*out->public_key == '\0' && *out->public_key_file != '\0') {
 		TRY(file_read(task, out->public_key_file, KEYS_MAX, &keys, &length));
 		out->public_key = keys;
 	} else {

@@ -34,6 +34,9 @@ extern const struct setting agent_settings_table[];
 enum fail agent_settings_load(struct task *task, const char *path,
                               struct agent_settings *out) MUST_CHECK;
 
+/* PEM keys or a JWK set that were compiled in; "" when none were. They win over every setting. */
+extern const char agent_vendor_keys[];
+
 /* Whether there is a service to talk to: its address, a key and a customer are set. */
 bool agent_settings_online(const struct agent_settings *settings);
 

@@ -5,11 +5,12 @@ import json
 import os
 import signal
 import stat
+import subprocess
 import time
 
 import generate
 import pytest
-from support import API_KEY, CUSTOMER, DAY, Handler, Service, wait_for
+from support import API_KEY, CUSTOMER, DAY, ROOT, VARIANT, Handler, Service, wait_for
 
 
 def test_license_in_the_old_shape(agent, vendor):
@@ -161,6 +162,22 @@ def test_through_a_proxy(new_agent, vendor):
         proxy.close()
     assert set(seen) == {"Basic " + base64.b64encode(b"a:secretword").decode()}
     assert "secretword" not in agent.stderr
+
+
+def test_compiled_in_keys(new_agent, vendor, tmp_path):
+    """What the vendor compiled in wins over whatever the environment names."""
+    keys = tmp_path / "keys.pem"
+    keys.write_text(generate.SECOND.pem, encoding="ascii")
+    variant = [] if VARIANT == "release" else ["SANITIZE=1"]
+    subprocess.run(["make", "--no-print-directory", "-s", "-C", ROOT, "vendor-agent", *variant,
+                    f"AGENT_KEYS={keys}", f"AGENT_OUT={tmp_path}"], check=True, timeout=300)
+    agent = new_agent(LICENSE_PUBLIC_KEY=generate.FIRST.pem)
+    agent.program = tmp_path / "billing-agent"
+    assert agent.once()["verdict"] == "none"
+    assert json.loads((agent.state / "sync.json").read_text())["outcome"] == "untrusted"
+    vendor.keys = [generate.SECOND]
+    vendor.issue()
+    assert agent.once()["verdict"] == "valid"
 
 
 def test_damaged_keys_are_fetched_again(new_agent):
