@@ -54,7 +54,7 @@ static const struct ctl_option stripe_calls_options[] = {
 };
 
 static const struct ctl_option stripe_retry_options[] = {
-        {"--all", NULL, "all parked events and all parked calls"},
+        {"--all", NULL, "all parked events, calls and meter events"},
         {0},
 };
 
@@ -194,14 +194,30 @@ const struct command ctl_commands[] = {
          .needs = CTL_DATABASE,
          .run = run_stripe_calls},
         {.group = "stripe",
+         .name = "meters",
+         .summary = "List what Stripe's meters could not be told: the parked meter events",
+         .options = stripe_calls_options,
+         .needs = CTL_DATABASE,
+         .run = run_stripe_meters},
+        {.group = "stripe",
          .name = "retry",
-         .argument = "[EVENT|call:N]",
-         .summary = "Try parked events and calls again",
-         .details = "A call is asked anew, with a new idempotency key. Other events than "
-                    "parked ones\nmay be named too: what they are about is fetched again.\n",
+         .argument = "[ID]",
+         .summary = "Try again what is parked",
+         .details = "ID is an event, a call (call:N) or a meter event. A call is asked anew, "
+                    "with\na "
+                    "new idempotency key. Other events than parked ones may be named too: "
+                    "what they\nare about is fetched again.\n",
          .options = stripe_retry_options,
          .needs = CTL_DATABASE,
          .run = run_stripe_retry},
+        {.group = "stripe",
+         .name = "settle",
+         .argument = "METER_EVENT",
+         .summary = "Note that a parked meter event was squared with its customer",
+         .details = "With a credit note, say. It no longer counts as parked; the audit trail "
+                    "says who.\n",
+         .needs = CTL_DATABASE,
+         .run = run_stripe_settle},
         {.group = "stripe",
          .name = "reconcile",
          .summary = "Compare with Stripe now, and repair what differs",

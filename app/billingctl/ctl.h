@@ -115,6 +115,8 @@ enum fail run_license_verify(struct ctl *ctl) MUST_CHECK;
 enum fail run_stripe_events(struct ctl *ctl) MUST_CHECK;
 enum fail run_stripe_show(struct ctl *ctl) MUST_CHECK;
 enum fail run_stripe_calls(struct ctl *ctl) MUST_CHECK;
+enum fail run_stripe_meters(struct ctl *ctl) MUST_CHECK;
+enum fail run_stripe_settle(struct ctl *ctl) MUST_CHECK;
 enum fail run_stripe_retry(struct ctl *ctl) MUST_CHECK;
 enum fail run_stripe_reconcile(struct ctl *ctl) MUST_CHECK;
 enum fail run_stripe_setup(struct ctl *ctl) MUST_CHECK;

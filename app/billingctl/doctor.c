@@ -303,7 +303,7 @@ static const struct check checks[] = {
 	{"stripe_webhook", look_at_stripe_webhook, STRIPE | SELLS, NOTHING, "billingctl stripe setup --secret-out FILE"},
 	{"stripe_portal", look_at_stripe_portal, STRIPE | SELLS, NOTHING, "save the settings of the customer portal once, in Stripe's dashboard"},
 	{"stripe_mode", look_at_stripe_mode, SCHEMA | RULES | SELLS, NOTHING, "let the webhook endpoint of the key's mode alone send to this service"},
-	{"stripe_parked", look_at_stripe_parked, SCHEMA | SELLS, NOTHING, "billingctl stripe events --state parked, stripe calls; then stripe retry"},
+	{"stripe_parked", look_at_stripe_parked, SCHEMA | SELLS, NOTHING, "billingctl stripe events --state parked, stripe calls, stripe meters; then stripe retry"},
 	{"stripe_sweeps", look_at_stripe_sweeps, SCHEMA | SELLS, NOTHING, "see billingd's log for what keeps it from asking Stripe"},
 };
 // clang-format on

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/json_in.h"
 #include "base/text.h"
+#include "billing/meters.h"
 #include "billing/stripe_calls.h"
 #include "billing/stripe_events.h"
 #include "billing/stripe_sweep.h"
@@ -211,15 +212,19 @@ look_at_stripe_parked(struct visit *visit)
 	struct operation *operation = &visit->ctl->operation;
 	struct stripe_event_figures events = {0};
 	struct stripe_call_figures calls = {0};
+	struct meter_figures meters = {0};
+	int64_t waiting;
 
 	TRY(stripe_event_figures(operation, &events));
 	TRY(stripe_call_figures(operation, &calls));
-	visit->detail =
-	        arena_printf(visit->ctl->task.arena, "nothing; %lld events and %lld calls wait",
-	                     (long long)events.pending, (long long)calls.pending);
-	if (events.parked + calls.parked > 0)
-		return WRONG(visit, "%lld events and %lld calls failed too often.",
-		             (long long)events.parked, (long long)calls.parked);
+	TRY(meter_figures(operation, &meters));
+	waiting = events.pending + calls.pending + meters.pending;
+	visit->detail = arena_printf(visit->ctl->task.arena,
+	                             "nothing; %lld wait for their turn", (long long)waiting);
+	if (events.parked + calls.parked + meters.parked > 0)
+		return WRONG(visit, "Given up: events %lld, calls %lld, meter events %lld.",
+		             (long long)events.parked, (long long)calls.parked,
+		             (long long)meters.parked);
 	return FAIL_NONE;
 }
 

@@ -6,11 +6,12 @@
 #include "base/arena.h"
 #include "base/json_in.h"
 #include "base/text.h"
+#include "billing/meter_parked.h"
 #include "billing/stripe_calls.h"
 #include "billing/stripe_events.h"
 #include "billingctl/output.h"
 
-static const char call_start[] = "call:";
+static const char call_start[] = "call:", meter_event_start[] = "mev_";
 
 static const char *const states[] = {"pending", "done", "ignored", "parked"};
 
@@ -108,6 +109,41 @@ run_stripe_calls(struct ctl *ctl)
 	return output_print(&output);
 }
 
+enum fail
+run_stripe_meters(struct ctl *ctl)
+{
+	struct output output = output_new(ctl);
+	const struct meter_parked *rows = NULL;
+	int64_t limit = 50;
+	size_t count = 0;
+
+	TRY(ctl_limit(ctl, &limit));
+	TRY(meter_parked_list(&ctl->operation, limit, &rows, &count));
+	output_list(&output, "meter_events");
+	for (size_t i = 0; i < count; i++) {
+		output_row(&output);
+		output_text(&output, "meter_event", rows[i].meter_event_id);
+		output_text(&output, "customer_id", rows[i].customer_id);
+		output_text(&output, "day", rows[i].day);
+		output_text(&output, "metric", rows[i].metric);
+		output_text(&output, "meter", rows[i].event_name);
+		output_text(&output, "value", rows[i].value);
+		output_text(&output, "error", rows[i].error);
+	}
+	return output_print(&output);
+}
+
+enum fail
+run_stripe_settle(struct ctl *ctl)
+{
+	struct output output = output_new(ctl);
+
+	TRY(meter_parked_settle(&ctl->operation, ctl->argument));
+	output_text(&output, "meter_event", ctl->argument);
+	output_text(&output, "state", "settled");
+	return output_print(&output);
+}
+
 static enum fail
 retry_call(struct ctl *ctl, int64_t *count)
 {
@@ -139,22 +175,55 @@ retry_event(struct ctl *ctl, int64_t *count)
 	return FAIL_NONE;
 }
 
+static enum fail
+retry_meter_event(struct ctl *ctl, int64_t *count)
+{
+	TRY(meter_parked_retry(&ctl->operation, ctl->argument, count));
+	if (*count == 0)
+		return task_fail(&ctl->task, FAIL_NOT_FOUND, "meter_event_not_found",
+		                 "There is no parked meter event %s that could be told again "
+		                 "(see: billingctl stripe meters).",
+		                 ctl->argument);
+	return FAIL_NONE;
+}
+
+/* How many of each were taken up again. */
+struct retried {
+	int64_t events;
+	int64_t calls;
+	int64_t meter_events;
+};
+
+static enum fail
+retry_one(struct ctl *ctl, struct retried *out)
+{
+	if (text_starts_with(ctl->argument, call_start))
+		return retry_call(ctl, &out->calls);
+	if (text_starts_with(ctl->argument, meter_event_start))
+		return retry_meter_event(ctl, &out->meter_events);
+	return retry_event(ctl, &out->events);
+}
+
+static enum fail
+retry_all(struct ctl *ctl, struct retried *out)
+{
+	TRY(stripe_event_retry(&ctl->operation, NULL, &out->events));
+	TRY(stripe_call_retry(&ctl->operation, 0, &out->calls));
+	return meter_parked_retry(&ctl->operation, NULL, &out->meter_events);
+}
+
 enum fail
 run_stripe_retry(struct ctl *ctl)
 {
 	struct output output = output_new(ctl);
 	bool all = ctl_option(ctl, "--all") != NULL;
-	int64_t events = 0, calls = 0;
+	struct retried retried = {0};
 
 	if (all == (ctl->argument != NULL))
-		return ctl_usage(ctl, "name an event, a call, or --all");
-	if (all || !text_starts_with(ctl->argument, call_start))
-		TRY(all ? stripe_event_retry(&ctl->operation, NULL, &events)
-		        : retry_event(ctl, &events));
-	if (all || text_starts_with(ctl->argument, call_start))
-		TRY(all ? stripe_call_retry(&ctl->operation, 0, &calls)
-		        : retry_call(ctl, &calls));
-	output_int(&output, "events", events);
-	output_int(&output, "calls", calls);
+		return ctl_usage(ctl, "name an event, a call, a meter event, or --all");
+	TRY(all ? retry_all(ctl, &retried) : retry_one(ctl, &retried));
+	output_int(&output, "events", retried.events);
+	output_int(&output, "calls", retried.calls);
+	output_int(&output, "meter_events", retried.meter_events);
 	return output_print(&output);
 }

@@ -193,8 +193,8 @@ static const struct statement statements[] = {
                      .row_size = sizeof(struct meter_figures),
                      .sql = "SELECT (SELECT count(*) FROM meter_events "
                             "  WHERE state IN ('pending', 'canceling')) AS pending, "
-                            "(SELECT count(*) FROM meter_events WHERE state = 'parked') "
-                            "AS parked"},
+                            "(SELECT count(*) FROM meter_events WHERE state = 'parked' "
+                            "  AND error IS DISTINCT FROM 'settled') AS parked"},
 };
 
 const struct statement_list meter_statements = {statements,

@@ -12,6 +12,7 @@
 #include "billing/invoices.h"
 #include "billing/key_use.h"
 #include "billing/license_records.h"
+#include "billing/meter_parked.h"
 #include "billing/meters.h"
 #include "billing/stripe_calls.h"
 #include "billing/stripe_events.h"
@@ -41,6 +42,7 @@ const struct statement_list *const billing_statements[] = {
 	&license_record_statements,
 	&license_statements,
 	&meter_compare_statements,
+	&meter_parked_statements,
 	&meter_statements,
 	&stripe_call_statements,
 	&stripe_event_statements,

@@ -21,8 +21,8 @@ from support.stack import ROOT
 COMMANDS = ["migrate status", "migrate up", "keys generate", "keys rotate", "keys list",
             "operator create", "operator list", "operator revoke", "customer create",
             "customer show", "customer list", "license issue", "license export", "license verify",
-            "stripe events", "stripe show", "stripe calls", "stripe retry", "stripe reconcile",
-            "stripe setup", "usage import", "doctor"]
+            "stripe events", "stripe show", "stripe calls", "stripe meters",
+            "stripe retry", "stripe settle", "stripe reconcile", "stripe setup", "usage import", "doctor"]
 DAY = 24 * 3600
 
 # The statuses of `license verify`; they are an interface, so they are written down here again.

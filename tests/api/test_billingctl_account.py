@@ -275,7 +275,7 @@ def test_the_doctor_looks_at_what_came(healthy):
     wrong = diagnose(healthy)
     assert set(wrong) == {"stripe_mode", "stripe_parked", "stripe_sweeps"}
     assert "evt_live is of the live mode" in wrong["stripe_mode"]
-    assert "1 events and 0 calls" in wrong["stripe_parked"]
+    assert "events 1, calls 0, meter events 0" in wrong["stripe_parked"]
     assert "events were last compared" in wrong["stripe_sweeps"]
     healthy.sql("UPDATE stripe_events SET received_at = now() - interval '2 days'; "
                 "UPDATE stripe_sweeps SET complete_to = now() - interval '1 hour'")

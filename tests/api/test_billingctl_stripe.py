@@ -16,7 +16,7 @@ def test_without_a_key(place):
         assert "STRIPE_SECRET_KEY isn't set" in line
     assert place.ctl("stripe", "events", STRIPE_SECRET_KEY="") == {"events": []}
     assert place.ctl("stripe", "calls", STRIPE_SECRET_KEY="") == {"calls": []}
-    assert place.ctl("stripe", "retry", "--all") == {"events": 0, "calls": 0}
+    assert place.ctl("stripe", "retry", "--all") == {"events": 0, "calls": 0, "meter_events": 0}
     place.ctl.refuses("stripe", "reconcile", "--days", "31", status=2)
 
 
@@ -156,11 +156,11 @@ def test_listing_and_retrying_events(place):
     assert parked() == {one, two, three}
     assert len(place.ctl("stripe", "events", "--state", "parked", "--limit", "2")["events"]) == 2
     assert "unknown_customer" in place.ctl.run("stripe", "events", "--state", "parked").stdout
-    assert place.ctl("stripe", "retry", one) == {"events": 1, "calls": 0}
+    assert place.ctl("stripe", "retry", one) == {"events": 1, "calls": 0, "meter_events": 0}
     assert parked() == {two, three}
     assert "already" in place.ctl.refuses("stripe", "retry", one)
     assert "no event" in place.ctl.refuses("stripe", "retry", "evt_0")
-    assert place.ctl("stripe", "retry", "--all") == {"events": 2, "calls": 0}
+    assert place.ctl("stripe", "retry", "--all") == {"events": 2, "calls": 0, "meter_events": 0}
     rows = place.ctl("stripe", "events", "--state", "pending")["events"]
     assert {row["event"] for row in rows} == {one, two, three}
     assert {row["attempts"] for row in rows} == {0}
@@ -177,13 +177,42 @@ def test_listing_and_retrying_calls(place):
     assert [one["error"] for one in calls] == ["resource_missing"] * 3
     assert len(place.ctl("stripe", "calls", "--limit", "1")["calls"]) == 1
     assert "gb_" not in place.ctl.run("stripe", "calls").stdout
-    assert place.ctl("stripe", "retry", calls[0]["call"]) == {"events": 0, "calls": 1}
+    assert place.ctl("stripe", "retry", calls[0]["call"]) == {"events": 0, "calls": 1, "meter_events": 0}
     assert place.ctl("stripe", "calls")["calls"] == calls[1:]
     assert "no parked call" in place.ctl.refuses("stripe", "retry", calls[0]["call"])
-    assert place.ctl("stripe", "retry", "--all") == {"events": 0, "calls": 2}
+    assert place.ctl("stripe", "retry", "--all") == {"events": 0, "calls": 2, "meter_events": 0}
     assert place.ctl("stripe", "calls") == {"calls": []}
     keys = place.sql("SELECT idempotency_key FROM stripe_calls").split()
     assert len(set(keys)) == 3 and not set(keys) & {"gb_1", "gb_2", "gb_3"}
+
+
+def test_meter_events_that_wait_for_somebody(place):
+    customer_id = place.ctl("customer", "create", "a@example.com")["customer_id"]
+    ids = [f"mev_{n:032x}" for n in range(3)]
+    place.sql("INSERT INTO meter_events (meter_event_id, customer_id, stripe_customer_id, day, "
+              "metric, event_name, value, state, attempts, created_at, first_try_at, error) "
+              f"SELECT id, '{customer_id}', 'cus_1', '2026-11-01', 'api_calls', 'calls', value, "
+              "'parked', 1, now(), now() - interval '2 days', error FROM (VALUES "
+              f"('{ids[0]}', 7, 'resource_missing'), ('{ids[1]}', -3, 'too_late_to_correct'), "
+              f"('{ids[2]}', 5, 'outcome_unknown')) v (id, value, error)")
+
+    def parked():
+        rows = place.ctl("stripe", "meters")["meter_events"]
+        return {row["meter_event"]: (row["value"], row["error"]) for row in rows}
+
+    assert parked() == {ids[0]: ("7", "resource_missing"), ids[1]: ("-3", "too_late_to_correct"),
+                        ids[2]: ("5", "outcome_unknown")}
+    assert len(place.ctl("stripe", "meters", "--limit", "1")["meter_events"]) == 1
+    for id in ids[1:]:
+        assert "told again" in place.ctl.refuses("stripe", "retry", id)
+    assert place.ctl("stripe", "retry", "--all")["meter_events"] == 1
+    assert set(parked()) == set(ids[1:])
+    place.ctl("stripe", "settle", ids[1])
+    for id in (*ids, "mev_0"):
+        place.ctl.refuses("stripe", "settle", id)
+    assert set(parked()) == {ids[2]}
+    assert place.sql("SELECT subject, detail FROM audit_log WHERE action = 'meter_event_settle'"
+                     ) == f"{ids[1]}|-3"
 
 
 def test_billingd_repairs_what_reconcile_finds(stack, api, stripe):

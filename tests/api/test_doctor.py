@@ -61,7 +61,8 @@ def stack_doctor(stack, **env):
 def test_a_healthy_stack(stack):
     # What other tests could not finish there is no fault of the stack's.
     stack.sql("DELETE FROM stripe_events WHERE state = 'parked' OR error = 'other_mode'; "
-              "DELETE FROM stripe_calls WHERE state = 'parked'")
+              "DELETE FROM stripe_calls WHERE state = 'parked'; "
+              "DELETE FROM meter_events WHERE state = 'parked'")
     done = stack_doctor(stack)
     answer = json.loads(done.stdout)
     assert done.returncode == 0 and done.stderr == "" and answer["ok"] is True, done.stdout

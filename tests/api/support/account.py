@@ -33,7 +33,7 @@ class Place:
     def empty(self):
         """As if it were new."""
         self.stripe.restart()
-        self.sql("TRUNCATE customers, stripe_events, stripe_calls CASCADE; UPDATE stripe_sweeps "
+        self.sql("TRUNCATE customers, stripe_events CASCADE; UPDATE stripe_sweeps "
                  "SET complete_to = NULL")
 
     def dump(self):
