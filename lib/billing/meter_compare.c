@@ -74,7 +74,8 @@ static const struct statement statements[] = {
                          "COALESCE(sum(value) FILTER (WHERE " UNKNOWN "), 0)::text AS unknown, "
                          "COALESCE(sum(value) FILTER (WHERE state = 'sent' OR " UNKNOWN
                          "), 0)::text AS \"both\", "
-                         "COALESCE(sum(value) FILTER (WHERE state IN ('sent', 'parked')), 0)"
+                         "COALESCE(sum(value) FILTER (WHERE state = 'sent' OR "
+                         "  (state = 'parked' AND error IS DISTINCT FROM 'settled')), 0)"
                          "::text AS worth, "
                          "bool_or(state IN ('pending', 'canceling') "
                          "  OR (state = 'sent' AND sent_at > $4::timestamptz)) AS open "

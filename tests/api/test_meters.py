@@ -179,6 +179,15 @@ def test_too_much_is_taken_back(metered, customer):
     wait_for(lambda: "billing_meter_events_parked 1" in metered.api.nobody.get("/metrics").text)
     done = metered.billingctl("stripe", "reconcile", "--dry-run", check=False)
     assert done.returncode == 3 and f"{customer.id} 20 -> 50" in done.stdout
+    # Until they say that they have squared it.
+    event = metered.sql("SELECT meter_event_id FROM meter_events WHERE state = 'parked' "
+                        f"AND customer_id = '{customer.id}'")
+    metered.billingctl("stripe", "settle", event)
+    done = metered.billingctl("stripe", "reconcile", "--dry-run", check=False)
+    assert f"{customer.id} 20 -> 50" not in done.stdout
+    demand(metered, "meter_days")
+    assert rows(metered, customer).count("parked|-30") == 1
+    wait_for(lambda: "billing_meter_events_parked 0" in metered.api.nobody.get("/metrics").text)
 
 
 @pytest.mark.parametrize("kind, details", [
