@@ -49,7 +49,7 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 include lib/licensing/liblicense.mk
 include app/agent/agent.mk
-include tests/fuzz/fuzz.mk
+-include tests/fuzz/fuzz.mk
 
 build: $(BUILD)/billingd $(BUILD)/billingctl liblicense $(AGENTS)
 

@@ -181,6 +181,17 @@ def c(scratch, build):
     return wrong
 
 
+def containers(scratch):
+    """The container snippet, which stands before the recipes, is well-formed."""
+    snippet = re.search(r"^```yaml\n(.*?)^```$", README, re.S | re.M)[1]
+    (scratch / "docker-compose.yml").write_text(snippet, encoding="utf-8")
+    environment = {**os.environ, "CUSTOMER_ID": "cust_1", "BILLING_API_KEY": "x"}
+    done = subprocess.run(["docker-compose", "config", "-q"], cwd=scratch, env=environment,
+                          text=True, capture_output=True, check=False, timeout=60)
+    print(f"container snippet: {'well-formed' if done.returncode == 0 else done.stderr}")
+    return done.returncode
+
+
 def main():
     build = sys.argv[1]
     with tempfile.TemporaryDirectory(prefix="billing-recipes-") as folder:
@@ -189,7 +200,7 @@ def main():
         judge = jose[jose.index("/** The verdict"):]
         wrong = python() + node("Node with jose", "jose", jose, scratch) + \
             node("Node with jsonwebtoken", "jsonwebtoken", jsonwebtoken + judge, scratch) + \
-            golang(scratch) + shell(scratch) + c(scratch, build)
+            golang(scratch) + shell(scratch) + c(scratch, build) + containers(scratch)
     sys.exit(wrong > 0)
 
 
