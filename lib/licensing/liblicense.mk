@@ -29,8 +29,9 @@ $(BUILD)/liblicense.a: $(LICENSE_OBJECTS) lib/licensing/liblicense.map
 	ar rcs $@ $(BUILD)/pic/liblicense.o
 
 $(BUILD)/liblicense.pc: lib/licensing/liblicense.pc.in lib/licensing/liblicense.mk FORCE
-	@sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|' $< >$@.new
-	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@mkdir -p $(@D)
+	@sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|' $< >$@.$$$$ && \
+		{ cmp -s $@.$$$$ $@ && rm $@.$$$$ || mv $@.$$$$ $@; }
 
 .PHONY: FORCE liblicense
 liblicense: $(LICENSE_LIBRARIES)
