@@ -178,5 +178,6 @@ help:
 	@echo "make check-unit check-api check-stripe check-faults lint format-check layers docs-check   parts of it"
 	@echo "make check-agent library-check recipes-check fuzz   of what runs at the customer; FUZZ_SECONDS=600"
 	@echo "make install deb    liblicense and billing-agent; PREFIX, LIBDIR, DESTDIR"
+	@echo "make check-full     what takes too long for make check"
 	@echo "make bench          ratios against the machine's own limits; BENCH='--json FILE'"
 	@echo "make build SANITIZE=1, CC=clang    other variants under build/"

@@ -1,5 +1,6 @@
 """Fixtures: one stack that most tests share, and a maker of others."""
 
+import json
 import os
 import random
 
@@ -7,7 +8,7 @@ import hypothesis
 import pytest
 
 from support.document import load
-from support.stack import VARIANT, Stack
+from support.stack import ROOT, VARIANT, Stack
 
 SEED = int(os.environ.get("BILLING_SEED") or random.SystemRandom().randrange(2**32))
 
@@ -59,6 +60,25 @@ def other_rules(new_stack):
     """A stack that sells by the other choice of each setting."""
     return new_stack(stripe=True, STRIPE_KEEP_TRIAL="on", STRIPE_DOWNGRADE="period_end",
                      RETURN_URL_ORIGINS="https://app.example.com,http://localhost:3000")
+
+
+@pytest.fixture(scope="session")
+def bounded(new_stack, tmp_path_factory):
+    """A stack with other plans: its trial covers three instances and one more, and 100 calls; its
+    professional plan names meters of calls and of storage, which its Stripe has."""
+    plans = json.loads((ROOT / "conf/plans.json").read_text(encoding="utf-8"))
+    plans["trial"]["usage"] = {"max_instances": 3, "instance_overage": 1,
+                               "metrics": {"api_calls": 100}}
+    plans["plans"][1]["usage"] = {"meters": {"api_calls": "calls", "storage_mb": "storage"}}
+    folder = tmp_path_factory.mktemp("plans")
+    for place in (folder, folder.parent, folder.parent.parent):
+        place.chmod(0o755)
+    (folder / "plans.json").write_text(json.dumps(plans), encoding="utf-8")
+    made = new_stack(stripe=True, PLANS_FILE=folder / "plans.json")
+    made.meters = {name: made.stripe.call("POST", "/v1/billing/meters", {
+        "display_name": name, "event_name": name, "default_aggregation[formula]": "sum"})["id"]
+        for name in ("calls", "storage")}
+    return made
 
 
 @pytest.fixture

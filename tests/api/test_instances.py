@@ -1,12 +1,8 @@
 """Instances: known by their reports, activated and released as often as one likes."""
 
 import concurrent.futures
-import json
-
-import pytest
 
 from support.client import expect
-from support.stack import ROOT
 
 
 def path_of(customer, instance=""):
@@ -117,25 +113,13 @@ def test_refusals(api):
     assert instances(api.owner, customer) == {}
 
 
-@pytest.fixture(scope="module")
-def bounded(new_stack, tmp_path_factory):
-    """A stack whose trial covers three instances and one more, and 100 calls."""
-    plans = json.loads((ROOT / "conf/plans.json").read_text(encoding="utf-8"))
-    plans["trial"]["usage"] = {"max_instances": 3, "instance_overage": 1,
-                               "metrics": {"api_calls": 100}}
-    folder = tmp_path_factory.mktemp("plans")
-    for place in (folder, folder.parent, folder.parent.parent):
-        place.chmod(0o755)
-    (folder / "plans.json").write_text(json.dumps(plans), encoding="utf-8")
-    return new_stack(PLANS_FILE=folder / "plans.json").api
-
-
 def test_the_bound_is_exact_whoever_comes_at_once(bounded):
-    customer = bounded.sign_up()
+    api = bounded.api
+    customer = api.sign_up()
     report(customer.client, customer, "reporter")
 
     def put(number):
-        client = bounded.keyed(customer.api_key)
+        client = api.keyed(customer.api_key)
         return client.put(path_of(customer, f"i{number}")).status_code
 
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
@@ -143,7 +127,7 @@ def test_the_bound_is_exact_whoever_comes_at_once(bounded):
     assert statuses == [201] * 3 + [409] * 17
     refused = expect(customer.client.put(path_of(customer, "more")), 409, "instance_limit")
     assert "3 instances and 1 more, and 4 are in use" in refused["error"]
-    taken = [name for name in instances(bounded.owner, customer) if name != "reporter"]
+    taken = [name for name in instances(api.owner, customer) if name != "reporter"]
     assert len(taken) == 3 and "more" not in taken
     expect(customer.client.put(path_of(customer, taken[0])), 200)
     expect(customer.client.delete(path_of(customer, taken[0])), 200)

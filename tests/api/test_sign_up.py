@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import itertools
+import time
 import unicodedata
 import uuid
 
@@ -121,6 +122,36 @@ def test_public_sign_up_and_its_rate_limit(public, figures):
     # The owner is held by the other limits only.
     for _ in range(15):
         expect(api.owner.post("/api/customers", {"email": api.email()}), 201)
+
+
+def test_reports_have_a_rate_of_their_own(public, figures):
+    """20 a second and key, 100 at once; another key, and what is no report, does not notice."""
+    api = public.api
+    loud, quiet = (expect(api.owner.post("/api/customers", {"email": api.email()}), 201)
+                   for _ in range(2))
+
+    def report(_):
+        client = api.keyed(loud["api_key"])
+        return [client.post("/api/usage/report", {"customer_id": loud["customer"]["customer_id"]})
+                for _ in range(40)]
+
+    start = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = [answer for some in pool.map(report, range(8)) for answer in some]
+    took = time.monotonic() - start
+    served = sum(answer.status_code == 201 for answer in answers)
+    assert 100 <= served <= 102 + 20 * took
+    for answer in answers:
+        if answer.status_code != 201:
+            assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+            assert int(answer.headers["Retry-After"]) >= 1
+    figures["reports served of 320 at once"] = served
+    expect(api.keyed(quiet["api_key"]).post("/api/usage/report", {
+        "customer_id": quiet["customer"]["customer_id"]}), 201)
+    loud_id = loud["customer"]["customer_id"]
+    expect(api.keyed(loud["api_key"]).get(f"/api/customers/{loud_id}"), 200)
+    assert int(public.sql("SELECT count(*) FROM usage_reports WHERE customer_id = "
+                          f"'{loud_id}'")) == served
 
 
 def test_a_sign_up_that_nginx_sees_twice_is_one(api, stack):

@@ -7,12 +7,12 @@ import time
 
 import pytest
 from chaos.load import Load
-from chaos.postgres import CRASH, FAST, Postgres
+from chaos.postgres import CRASH, FAST, Postgres, Session
 from chaos.processes import Killer, children
 from support.stack import wait_for
 from support.usage_model import Model, Reports
 
-STACK = {"WORKERS": 6}
+STACK = {"WORKERS": 6, "DB_STATEMENT_TIMEOUT_MS": 2000}
 CLIENTS = 64
 # FULL=1 goes on for the whole of FAULT_SECONDS.
 FULL = os.environ.get("FULL") == "1"
@@ -88,6 +88,26 @@ def test_restarts_of_postgres(stack, rng, report, number):
     report(acknowledged=len(sender.answers), answers=sender.count, retries=load.retries,
            differences=sender.differences(stack))
     assert sender.differences(stack) == 0
+
+
+def test_a_locked_table(stack):
+    """Somebody holds a lock: reports are refused in time and nothing of them is there; everything
+    else goes on, and so do they when it is released."""
+    postgres, api = Postgres(stack), stack.api
+    customer = api.sign_up()
+    body = {"customer_id": customer.id, "report_id": "locked", "metrics": {"api_calls": 1}}
+    for table in ("usage_report_ids", "instances", "usage_daily_metrics"):
+        with Session(stack) as session:
+            session.run(f"LOCK TABLE {table}")
+            start = time.monotonic()
+            answer = api.owner.post("/api/usage/report", body, faults=True)
+            assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+            assert time.monotonic() - start < 4
+            assert customer.client.get(f"/api/licenses/{customer.id}").status_code == 200
+        assert stack.sql(f"SELECT count(*) FROM usage_reports WHERE customer_id = '{customer.id}'"
+                         ) == "0"
+    assert [api.owner.post("/api/usage/report", body).status_code for _ in range(2)] == [201, 200]
+    assert postgres.waiting() == 0
 
 
 def test_a_month_goes_while_reports_come(stack, rng, report):
