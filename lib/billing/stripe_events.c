@@ -27,13 +27,13 @@ static const struct column columns[] = {
 };
 
 struct received {
-	int64_t stored;
-	int64_t woken;
+	bool is_new;
+	bool waits;
 };
 
 static const struct column received_columns[] = {
-        COLUMN(struct received, stored),
-        COLUMN(struct received, woken),
+        COLUMN(struct received, is_new),
+        COLUMN(struct received, waits),
         COLUMN_END,
 };
 
@@ -101,12 +101,10 @@ static const struct statement statements[] = {
                         "  UPDATE stripe_events SET state = 'pending', attempts = 0, "
                         "    next_try_at = " DUE_NOW ", finished_at = NULL WHERE event_id IN ("
                         "    SELECT event_id FROM stripe_events WHERE event_id = $1 "
-                        "    AND state = 'parked' FOR UPDATE SKIP LOCKED) RETURNING state), "
-                        "queued AS (SELECT state FROM stored UNION ALL "
-                        "  SELECT state FROM parked) "
-                        "SELECT (SELECT count(*) FROM stored) AS stored, "
-                        "count(CASE WHEN state = 'pending' THEN "
-                        "  pg_notify('stripe_jobs', '')::text END) AS woken FROM queued"},
+                        "    AND state = 'parked' FOR UPDATE SKIP LOCKED) RETURNING state) "
+                        "SELECT EXISTS (SELECT FROM stored) AS is_new, "
+                        "EXISTS (SELECT FROM stored WHERE state = 'pending' UNION ALL "
+                        "  SELECT FROM parked) AS waits"},
         [TAKE] = {.name = "stripe_event_take",
                   ROW,
                   .sql = "SELECT " EVENT_COLUMNS " FROM stripe_events WHERE state = 'pending' "
@@ -185,6 +183,19 @@ static const struct statement statements[] = {
 const struct statement_list stripe_event_statements = {statements, sizeof(statements) /
                                                                            sizeof(*statements)};
 
+/* Apart from the INSERT, and after its commit: those who notify commit one after the other, and each
+ * would wait for the disk meanwhile. The event is stored; unheard, it waits for the next round. */
+static enum fail
+wake_jobs(struct operation *operation)
+{
+	enum fail kind = stripe_wake(operation);
+
+	if (db_depth(operation->db) > 0)
+		return kind;
+	task_clear(operation->task);
+	return FAIL_NONE;
+}
+
 enum fail
 stripe_event_receive(struct operation *operation, const struct stripe_event *event,
                      struct bytes payload, const char *origin, bool *is_new)
@@ -204,8 +215,8 @@ stripe_event_receive(struct operation *operation, const struct stripe_event *eve
 	                      ours && hint->family != NULL ? param_bytes(task, payload) : NULL,
 	                      ours ? NULL : "other_mode"),
 	           &received, &found));
-	*is_new = received.stored > 0;
-	return FAIL_NONE;
+	*is_new = received.is_new;
+	return received.waits ? wake_jobs(operation) : FAIL_NONE;
 }
 
 enum fail

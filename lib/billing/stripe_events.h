@@ -36,8 +36,8 @@ struct stripe_event_figures {
 extern const struct statement_list stripe_event_statements;
 
 /*
- * Stores the event and wakes the jobs process; one statement. What means nothing here is stored
- * without its payload, which may hold personal data. `origin` as above. `*is_new` is
+ * Stores the event and wakes the jobs process. What means nothing here is stored without its
+ * payload, which may hold personal data. `origin` as above. `*is_new` is
  * false for one that was stored before: a parked one is tried again then.
  */
 enum fail stripe_event_receive(struct operation *operation, const struct stripe_event *event,
