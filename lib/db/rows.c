@@ -174,8 +174,12 @@ param_time(struct task *task, struct instant value)
 const char *
 param_bytes(struct task *task, struct bytes value)
 {
-	return arena_printf(task->arena, "\\x%s",
-	                    hex_encode(task->arena, value.data, value.length));
+	/* Formatted output takes longer over some kilobytes than all the rest of their way. */
+	struct text text = text_new(task->arena, 2 * value.length + 2);
+
+	text_add(&text, "\\x");
+	text_add(&text, hex_encode(task->arena, value.data, value.length));
+	return text.data;
 }
 
 const char *
