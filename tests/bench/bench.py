@@ -14,10 +14,12 @@ import sys
 import time
 
 import customers
+import payments
 import usage
 from goals import GOALS, GROWTH
 from load import CORES, BadRun
 from measures import SMALL, Measures, bounds, cpu
+from payment_measures import PaymentMeasures, answers, workers_cpu
 from rig import Rig, build, statements
 
 MANY = 1_000_000
@@ -42,7 +44,7 @@ def say(words):
     print(f"bench: {words}", file=sys.stderr, flush=True)
 
 
-def measure(rig, sql, options):
+def measure(rig, stripe, sql, options):
     """Runs everything; the measures, and the look-ups by name with what was compared."""
     many = MANY_QUICK if options.quick else MANY
     seconds = options.seconds or (1 if options.quick else 2)
@@ -71,6 +73,11 @@ def measure(rig, sql, options):
     measures.licenses_fresh()
     say("sign-ups")
     measures.sign_ups()
+    say("Stripe's events")
+    paid = PaymentMeasures(measures, stripe)
+    paid.webhooks()
+    say("checkouts")
+    paid.checkouts(many)
     return measures, {**{name: f"with many customers / with {SMALL}" for name in names},
                       **{name: f"with {reports} reports / with {REPORTS}" for name in usage_names}}
 
@@ -90,6 +97,9 @@ def ratios(measures, workers):
         "sign_up_bound": ([a / b for a, b in zip(sign_ups, bounds(measures))], "sign-up"),
         "report": (measures.ratios(usage.SINGLE, f"pgbench {usage.SINGLE}"), usage.SINGLE),
         "batch": (measures.ratios(usage.BATCH, f"pgbench {usage.BATCH}"), usage.BATCH),
+        "webhook": (measures.ratios("webhook", "pgbench event"), "webhook"),
+        "webhook_cpu": (workers_cpu(measures), "webhook"),
+        "checkout": (answers(measures), "checkout"),
         "memory": ([measures.memory()["billingd"] / workers], None),
     }
 
@@ -145,8 +155,8 @@ def main():
     options = read_arguments()
     start = time.monotonic()
     programs = build()
-    with Rig(programs) as rig:
-        measures, names = measure(rig, statements(programs), options)
+    with payments.stand_in() as stripe, Rig(programs, payments.settings(stripe)) as rig:
+        measures, names = measure(rig, stripe, statements(programs), options)
         workers = rig.workers()
         rows = rows_of(measures, names, workers)
         print_table(rows)

@@ -41,6 +41,11 @@ GOALS = (
     Goal("sign_up_bound", "sign-up: rate / bound of that pgbench and RSA together"),
     Goal("report", "usage report, durable: rate / pgbench, same statement, 32 clients", ">=", 0.60),
     Goal("batch", "usage, 20 at once: rate / pgbench, same statement, 32 clients"),
+    Goal("webhook", "Stripe event: rate / pgbench, same INSERT, 32 clients"),
+    # 50 us where `return 200` takes 14.
+    Goal("webhook_cpu", "Stripe event: workers' CPU / nginx `return 200`", "<=", 3.6),
+    # What it waits for; the rest is ours.
+    Goal("checkout", "checkout: rate / the stand-in's constant answers, as many as it asks"),
     # 12 MB at 8 workers.
     Goal("memory", "billingd, all processes: PSS in MB per worker", "<=", 1.5),
 )

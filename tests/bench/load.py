@@ -41,14 +41,16 @@ class Result:
 
 
 class Requests:
-    """A file of requests for requests.lua. Each is method, path, API key and body."""
+    """A file of requests for requests.lua. Each is method, path, API key (or another header, as
+    "Name: value") and body."""
 
     def __init__(self, folder, name, requests, once=False):
         self.file = folder / f"{name}.requests"
         self.once = once
         with open(self.file, "w", encoding="utf-8") as out:
             for method, path, key, body in requests:
-                out.write(f"{method}\t{path}\t{key}\t{body}\n")
+                header = f"X-API-Key: {key}" if key and ": " not in key else key
+                out.write(f"{method}\t{path}\t{header}\t{body}\n")
 
 
 def wrk(url, requests, seconds, connections=48, watched=None):

@@ -44,6 +44,7 @@ class Measures:
         self.rig, self.sql = rig, sql
         self.seconds, self.rounds, self.many = seconds, rounds, many
         self.figures = {}
+        self.asked = []
         self.key = rig.env["ADMIN_API_KEY"]
         self.warm_up = rounds > 1
         self.plan = self._get("/api/plans")["trial"]["plan"]
@@ -64,36 +65,36 @@ class Measures:
     def _watched(self, *services):
         return {name: self.rig.pid(name) for name in services}
 
-    def _requests(self, name, requests, once=False):
+    def requests(self, name, requests, once=False):
         return Requests(self.rig.folder, name, requests, once)
 
-    def _keep(self, name, result):
+    def keep(self, name, result):
         self.figures.setdefault(name, []).append(result)
         return result
 
-    def _serve(self, name, requests, connections=48):
+    def serve(self, name, requests, connections=48):
         """Load on the service, all its servers watched."""
-        return self._keep(name, load.wrk(self.rig.url, requests, self.seconds, connections,
+        return self.keep(name, load.wrk(self.rig.url, requests, self.seconds, connections,
                                          self._watched("nginx", "billingd", "postgres")))
 
     def small_requests(self):
         """/health, and a list, against what nginx does alone and with the least FastCGI."""
-        health = self._requests("health", HEALTH)
-        listing = self._requests("list", [("GET", "/api/customers?limit=20", self.key, "")])
-        alone = self._requests("return200", [("GET", "/return200", "", "")])
-        constant = self._requests("constant", [("GET", "/constant", "", "")])
+        health = self.requests("health", HEALTH)
+        listing = self.requests("list", [("GET", "/api/customers?limit=20", self.key, "")])
+        alone = self.requests("return200", [("GET", "/return200", "", "")])
+        constant = self.requests("constant", [("GET", "/constant", "", "")])
         for _ in range(self.rounds):
-            self._keep("return200", load.wrk(self.rig.reference_url, alone, self.seconds,
+            self.keep("return200", load.wrk(self.rig.reference_url, alone, self.seconds,
                                              watched=self._watched("reference")))
-            self._keep("constant", load.wrk(self.rig.reference_url, constant, self.seconds,
+            self.keep("constant", load.wrk(self.rig.reference_url, constant, self.seconds,
                                             watched=self._watched("reference", "constant")))
-            self._serve("health", health)
-            self._serve("list", listing)
+            self.serve("health", health)
+            self.serve("list", listing)
 
     def licenses_kept(self):
         """The same licences over and over, against the SELECT that finds them."""
         numbers = range(1, 17)
-        requests = self._requests("kept", customers.license_requests(numbers))
+        requests = self.requests("kept", customers.license_requests(numbers))
         scripts, defines = [], {}
         for number in numbers:
             self._get(f"/api/licenses/{customers.customer_id(number)}", customers.api_key(number))
@@ -104,9 +105,9 @@ class Measures:
             defines[f"p{number}_1"] = "\\x" + customers.digest(number)
             defines[f"p{number}_2"] = customers.customer_id(number)
         for _ in range(self.rounds):
-            self._keep("pgbench view", load.pgbench(self.rig.database(), scripts, self.seconds, 8,
+            self.keep("pgbench view", load.pgbench(self.rig.database(), scripts, self.seconds, 8,
                                                     defines))
-            self._serve("kept", requests)
+            self.serve("kept", requests)
 
     def licenses_fresh(self):
         """Each request is the first look of a customer at its licence: it signs and stores one.
@@ -115,8 +116,8 @@ class Measures:
         for number in range(self.rounds):
             first = SMALL + number * size + 1
             fresh = customers.license_requests(range(first, first + size))
-            self._keep("signatures", load.signatures(self.key_bits, self.seconds))
-            self._serve("fresh", self._requests(f"fresh{number}", fresh, once=True))
+            self.keep("signatures", load.signatures(self.key_bits, self.seconds))
+            self.serve("fresh", self.requests(f"fresh{number}", fresh, once=True))
 
     def sign_ups(self):
         """New customers, against the statement that writes them."""
@@ -129,9 +130,9 @@ class Measures:
         script.write_text(SIGN_UP_SETUP + statement + ";\n", encoding="utf-8")
         for number in range(self.rounds):
             new = customers.sign_ups(self.key, f"round{number}", 4000 * load.CORES * self.seconds)
-            self._keep("pgbench sign-up", load.pgbench(self.rig.database(), [script],
+            self.keep("pgbench sign-up", load.pgbench(self.rig.database(), [script],
                                                        self.seconds, 32))
-            self._serve("sign-up", self._requests(f"sign-up{number}", new, once=True))
+            self.serve("sign-up", self.requests(f"sign-up{number}", new, once=True))
 
     def reports(self):
         """Usage reports, one by one and many at once, against the statements that write them."""
@@ -146,9 +147,9 @@ class Measures:
             single = usage.singles(f"single{number}", size)
             batch = usage.batches(f"batch{number}", size // 4)
             for name, requests in ((usage.SINGLE, single), (usage.BATCH, batch)):
-                self._keep(f"pgbench {name}", load.pgbench(self.rig.database(), [scripts[name]],
+                self.keep(f"pgbench {name}", load.pgbench(self.rig.database(), [scripts[name]],
                                                            self.seconds, 32))
-                self._serve(name, self._requests(f"{name}{number}", requests, once=True))
+                self.serve(name, self.requests(f"{name}{number}", requests, once=True))
 
     def lookups(self, total, stage):
         """Every look-up and page with so many customers, by few callers at a time."""
@@ -162,10 +163,10 @@ class Measures:
 
     def _lookups(self, asked, stage):
         for name, requests in asked.items():
-            file = self._requests(name.replace("/", " "), requests)
+            file = self.requests(name.replace("/", " "), requests)
             if self.warm_up or name == "licence kept":
                 load.wrk(self.rig.url, file, WARM_UP_SECONDS, 4)
-            self._serve(f"{name}, {stage}", file, 4)
+            self.serve(f"{name}, {stage}", file, 4)
         return list(asked)
 
     def median(self, name, of=lambda result: result.rate):

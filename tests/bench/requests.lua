@@ -2,7 +2,7 @@
 --
 --     wrk ... -s requests.lua URL -- FILE loop|once
 --
--- A line of FILE is method, path, API key and body, between tabs; the last two may be empty. With
+-- A line of FILE is method, path, a header and body, between tabs; the last two may be empty. With
 -- "loop" each of wrk's threads sends them all, over and over. With "once", for requests that must
 -- not be repeated, each thread takes every n-th line and stops at the end.
 
@@ -36,10 +36,11 @@ local function next_line()
 end
 
 local function format(line)
-    local method, path, key, body = line:match("^([^\t]*)\t([^\t]*)\t([^\t]*)\t(.*)$")
+    local method, path, header, body = line:match("^([^\t]*)\t([^\t]*)\t([^\t]*)\t(.*)$")
     local headers = {}
-    if key ~= "" then
-        headers["X-API-Key"] = key
+    if header ~= "" then
+        local name, value = header:match("^([^:]+): (.*)$")
+        headers[name] = value
     end
     if body == "" then
         return wrk.format(method, path, headers)

@@ -4,6 +4,7 @@ The second nginx is the stack's own configuration with other locations: one that
 itself, one behind the least that libfcgi can do (constant_fcgi.c).
 """
 
+import contextlib
 import os
 import pathlib
 import shlex
@@ -111,15 +112,20 @@ def pss_megabytes(pid):
     return kilobytes / 1024
 
 
+def _name(pid):
+    return pathlib.Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
+
+
 def _is_worker(pid):
-    return pathlib.Path(f"/proc/{pid}/comm").read_text(encoding="ascii") == "billingd worker\n"
+    return _name(pid) == "billingd worker"
 
 
 class Rig:
-    """A context: the stack and the reference nginx run inside it and are gone after it."""
+    """A context: the stack, with these settings, and the reference nginx run inside it and are gone
+    after it."""
 
-    def __init__(self, programs):
-        self.programs = programs
+    def __init__(self, programs, settings):
+        self.programs, self.settings = programs, settings
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="billing-bench-", dir="/var/tmp"))
         self.folder.chmod(0o711)
         self.run_dir = self.folder / "run"
@@ -148,9 +154,11 @@ class Rig:
     def _stack(self, command):
         foreign = ("DATABASE_URL", "DATABASE_URL_FILE", "BILLINGD_PID_FILE", "BILLING_SOCKET",
                    "BASE_URL", "PLANS_FILE", "KEYS_DIR", "MIGRATIONS_DIR")
-        environment = {name: value for name, value in os.environ.items() if name not in foreign}
+        environment = {name: value for name, value in os.environ.items()
+                       if name not in foreign and not name.startswith("STRIPE_")}
         environment |= {"RUN_DIR": str(self.run_dir), "HTTPS_PORT": str(self.port),
-                        "RATE_LIMITS": "off", "LOG_LEVEL": "info", "STRIPE_STAND_IN": "off", "BUILD_VARIANT": VARIANT}
+                        "RATE_LIMITS": "off", "LOG_LEVEL": "info", "BUILD_VARIANT": VARIANT}
+        environment |= self.settings
         # Not under our pipes: what it starts lives on and would hold them open.
         with open(self.folder / "stack.log", "a", encoding="utf-8") as log:
             code = subprocess.run([STACK, command], env=environment, stdin=subprocess.DEVNULL,
@@ -204,6 +212,20 @@ class Rig:
     def workers(self):
         """How many workers answer what is measured: not the jobs process, not the Stripe pool."""
         return sum(map(_is_worker, family(self.pid("billingd"))))
+
+    @contextlib.contextmanager
+    def stripe_jobs_paused(self):
+        """What comes from Stripe is stored meanwhile, and not dealt with."""
+        # The kernel keeps 15 characters of "billingd jobs stripe".
+        jobs = [pid for pid in family(self.pid("billingd"))
+                if _name(pid).startswith("billingd jobs s")]
+        for pid in jobs:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in jobs:
+                os.kill(pid, signal.SIGCONT)
 
     def database(self, role="billing"):
         """A libpq URL; the role postgres may do anything."""

@@ -1,0 +1,74 @@
+"""The comparisons of what has to do with Stripe."""
+
+import re
+
+import load
+import payments
+from load import psql
+from measures import SMALL
+
+RECEIVE = "stripe_event_receive"
+CONNECTIONS = 8
+
+
+class PaymentMeasures:
+    """More comparisons, whose figures join those of `measures`."""
+
+    def __init__(self, measures, stripe):
+        self.measures, self.stripe = measures, stripe
+        self.rig = measures.rig
+
+    def _event_script(self):
+        """The service's own statement, with an event as large as ours."""
+        size = len(payments.event_body("bench_round0_00000"))
+        values = {number: value.format(size=size)
+                  for number, value in payments.EVENT_VALUES.items()}
+        statement = re.sub(r"\$(\d+)\b", lambda found: f"({values[int(found[1])]})",
+                           self.measures.sql[RECEIVE])
+        script = self.rig.folder / "event.sql"
+        script.write_text(payments.EVENT_SETUP + statement + ";\n", encoding="utf-8")
+        return script
+
+    def webhooks(self):
+        """New signed events against the statement that stores them. Nobody deals with them."""
+        measures, script = self.measures, self._event_script()
+        secret = self.stripe.webhook_secret
+        with self.rig.stripe_jobs_paused():
+            for number in range(measures.rounds):
+                count = 4000 * load.CORES * measures.seconds
+                new = payments.events(secret, f"bench_round{number}", count)
+                measures.keep("pgbench event",
+                              load.pgbench(self.rig.database(), [script], measures.seconds, 32))
+                measures.serve("webhook", measures.requests(f"webhook{number}", new, once=True))
+            psql(self.rig.database("postgres"), "TRUNCATE stripe_events")
+
+    def checkouts(self, total):
+        """Customers that buy for the first time, against as many of the stand-in's answers as that
+        takes: what is left is what we add."""
+        measures, stripe = self.measures, self.stripe
+        ping = measures.requests("ping", [("GET", "/_control/ping", "", "")])
+        size = min(400 * measures.seconds, (total - SMALL) // (2 * measures.rounds))
+        for number in range(measures.rounds):
+            # From the end: the others have looked at their licences.
+            first = total - (number + 1) * size + 1
+            wishes = payments.checkouts(range(first, first + size))
+            measures.keep("ping", load.wrk(stripe.url, ping, measures.seconds, CONNECTIONS))
+            stripe.control("requests/reset", {})
+            result = measures.serve("checkout",
+                                    measures.requests(f"checkout{number}", wishes, once=True),
+                                    CONNECTIONS)
+            asked = len(stripe.control("requests"))
+            measures.asked.append(asked / result.count)
+
+
+def workers_cpu(measures):
+    """What billingd's processes spend on an event, over what nginx spends on `return 200`."""
+    return [event.cpu_us["billingd"] / alone.all_cpu_us
+            for event, alone in zip(measures.figures["webhook"], measures.figures["return200"])]
+
+
+def answers(measures):
+    """Checkouts a second times the answers that each takes, over the stand-in's rate."""
+    return [checkout.rate * asked / ping.rate
+            for checkout, asked, ping in zip(measures.figures["checkout"], measures.asked,
+                                             measures.figures["ping"])]
