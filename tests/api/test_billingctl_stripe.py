@@ -120,7 +120,7 @@ def test_hundreds_are_compared_page_by_page(place):
     assert {one[0] for one in found} == {"period_end"} and {one[1] for one in found} == set(ids)
     asked = place.stripe.requests()[requests:]
     assert not [one for one in asked if one["path"].startswith("/v1/subscriptions/")]
-    assert len([one for one in asked if one["path"] == "/v1/subscriptions"]) == 3
+    assert 3 <= len([one for one in asked if one["path"] == "/v1/subscriptions"]) < 10
 
 
 def test_show(place):
