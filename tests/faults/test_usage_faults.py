@@ -66,7 +66,7 @@ def test_killed_workers(stack, rng, report, fault_seconds):
     sender = Sender(stack, rng)
     with Load(stack, CLIENTS, sender.visit, rng.random()) as load:
         with Killer(stack, rng, 0.1) as killer:
-            end_of(fault_seconds if FULL else min(fault_seconds, 8), load)
+            end_of(fault_seconds if FULL else min(fault_seconds, 5), load)
     report(kills=killer.kills, acknowledged=len(sender.answers), answers=sender.count,
            retries=load.retries, differences=sender.differences(stack))
     assert killer.kills > 10 and len(sender.answers) > 100
