@@ -53,6 +53,7 @@ enum {
 	CREATION,
 	DONE,
 	RETRY,
+	RENEW,
 	DROP,
 	FORGET,
 	IS_PENDING,
@@ -99,6 +100,9 @@ static const struct statement statements[] = {
                           "attempts = attempts + $4::integer, stripe_request_id = "
                           "COALESCE($5, stripe_request_id) "
                           "WHERE call_id = $1::bigint AND state = 'pending'"},
+        [RENEW] = {.name = "stripe_call_renew",
+                   .sql = "UPDATE stripe_calls SET idempotency_key = $2, intent = NULL "
+                          "WHERE call_id = $1::bigint"},
         [DROP] = {.name = "stripe_call_drop",
                   .sql = "DELETE FROM stripe_calls WHERE call_id = $1::bigint "
                          "AND state = 'pending' AND attempts = 0"},
@@ -342,6 +346,12 @@ nobody_waits(const struct stripe_call *call)
 	       text_equal(call->kind, STRIPE_CANCEL);
 }
 
+bool
+stripe_call_is_burnt(const struct stripe_answer *answer)
+{
+	return answer->outcome == STRIPE_UNKNOWN && answer->replayed && answer->status >= 500;
+}
+
 enum fail
 stripe_call_failed(struct operation *operation, const struct stripe_call *call,
                    const struct stripe_answer *answer)
@@ -350,6 +360,12 @@ stripe_call_failed(struct operation *operation, const struct stripe_call *call,
 	const char *error = error_of(operation, answer);
 
 	db_rollback_to(operation->db, 0);
+	/* The client's own key is free again, too: its next request looks at what Stripe has. */
+	if (stripe_call_is_burnt(answer))
+		TRY(db_run(
+		        operation->db, task, &statements[RENEW],
+		        PARAMETERS(param_int(task, call->call_id), stripe_call_key(operation)),
+		        NULL));
 	if (answer->outcome == STRIPE_REFUSED)
 		TRY(end_call(operation, call, nobody_waits(call) ? "parked" : "failed", error,
 		             answer));

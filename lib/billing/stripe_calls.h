@@ -76,6 +76,10 @@ enum fail stripe_call_done(struct operation *operation, const struct stripe_call
 enum fail stripe_call_failed(struct operation *operation, const struct stripe_call *call,
                              const struct stripe_answer *answer) MUST_CHECK;
 
+/* Stripe keeps the error that the key's first request ended with, whatever that had done before, and
+ * gives nothing else to this key (docs.stripe.com/api/idempotent_requests). */
+bool stripe_call_is_burnt(const struct stripe_answer *answer);
+
 /* Forgets a call that was never sent, because something else came first. */
 enum fail stripe_call_drop(struct operation *operation,
                            const struct stripe_call *call) MUST_CHECK;

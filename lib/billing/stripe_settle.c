@@ -90,9 +90,12 @@ stripe_settle_creation(struct operation *operation, const struct stripe_call *ca
 	}
 	if (*stripe_customer_id == NULL) {
 		stripe_call_send(operation, call, &answer);
-		if (answer.outcome != STRIPE_DONE)
+		if (stripe_call_is_burnt(&answer))
+			TRY(look_for_customer(operation, &customer, stripe_customer_id));
+		if (answer.outcome != STRIPE_DONE && *stripe_customer_id == NULL)
 			return stripe_call_failed(operation, call, &answer);
-		*stripe_customer_id = stripe_id_of(answer.object, "id");
+		if (answer.outcome == STRIPE_DONE)
+			*stripe_customer_id = stripe_id_of(answer.object, "id");
 	}
 	if (*stripe_customer_id == NULL)
 		return task_fail(operation->task, FAIL_STRIPE, "stripe_error",
