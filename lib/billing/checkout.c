@@ -170,13 +170,12 @@ static enum fail
 refuse_second(struct operation *operation, const struct stripe_call *call)
 {
 	struct stripe_form form = stripe_form_new(operation->task->arena);
-	struct json_object *list, *data;
+	struct json_object *data;
 
 	stripe_form_string(&form, "customer", call->subject);
 	stripe_form_int(&form, "limit", 100);
-	TRY(stripe_fetch(operation, "/v1/subscriptions", form.text.data, &list));
-	data = stripe_list_data(list);
-	for (size_t i = 0; data != NULL && i < json_object_array_length(data); i++) {
+	TRY(stripe_fetch_list(operation, "/v1/subscriptions", form.text.data, &data));
+	for (size_t i = 0; i < json_object_array_length(data); i++) {
 		struct stripe_subscription subscription;
 		struct stripe_wanted wanted = {.hint = call->customer_id};
 		const char *customer_id;

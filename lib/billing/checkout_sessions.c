@@ -7,7 +7,6 @@
 #include "base/text.h"
 #include "billing/stripe_calls.h"
 #include "billing/stripe_form.h"
-#include "billing/stripe_objects.h"
 #include "billing/stripe_sync.h"
 
 enum fail
@@ -34,14 +33,13 @@ checkout_close_others(struct operation *operation, const char *stripe_customer_i
                       const char *ours)
 {
 	struct stripe_form form = stripe_form_new(operation->task->arena);
-	struct json_object *list, *data;
+	struct json_object *data;
 
 	stripe_form_string(&form, "customer", stripe_customer_id);
 	stripe_form_string(&form, "status", "open");
 	stripe_form_int(&form, "limit", 100);
-	TRY(stripe_fetch(operation, "/v1/checkout/sessions", form.text.data, &list));
-	data = stripe_list_data(list);
-	for (size_t i = 0; data != NULL && i < json_object_array_length(data); i++) {
+	TRY(stripe_fetch_list(operation, "/v1/checkout/sessions", form.text.data, &data));
+	for (size_t i = 0; i < json_object_array_length(data); i++) {
 		const char *id;
 
 		if (json_in_string(json_object_array_get_idx(data, i), "id", &id) &&

@@ -29,16 +29,12 @@ look_for_customer(struct operation *operation, const struct customer *customer,
                   const char **stripe_customer_id)
 {
 	struct stripe_form form = stripe_form_new(operation->task->arena);
-	struct json_object *list, *data = NULL;
+	struct json_object *data;
 
 	*stripe_customer_id = NULL;
 	stripe_form_string(&form, "email", customer->email);
 	stripe_form_int(&form, "limit", CUSTOMERS_TO_LOOK_AT);
-	TRY(stripe_fetch(operation, "/v1/customers", form.text.data, &list));
-	if (!json_object_object_get_ex(list, "data", &data) ||
-	    !json_object_is_type(data, json_type_array))
-		return task_fail(operation->task, FAIL_STRIPE, "stripe_error",
-		                 "Stripe's answer could not be understood.");
+	TRY(stripe_fetch_list(operation, "/v1/customers", form.text.data, &data));
 	for (size_t i = 0; i < json_object_array_length(data); i++) {
 		const struct json_object *item = json_object_array_get_idx(data, i);
 		struct json_object *metadata;

@@ -32,6 +32,24 @@ stripe_fetch(struct operation *operation, const char *path, const char *form,
 	return stripe_client_failure(operation->task, &answer);
 }
 
+static enum fail
+unusable(struct operation *operation)
+{
+	return task_fail(operation->task, FAIL_STRIPE, "stripe_error",
+	                 "Stripe's answer could not be understood.");
+}
+
+enum fail
+stripe_fetch_list(struct operation *operation, const char *path, const char *form,
+                  struct json_object **out)
+{
+	struct json_object *list;
+
+	TRY(stripe_fetch(operation, path, form, &list));
+	*out = stripe_list_data(list);
+	return *out == NULL ? unusable(operation) : FAIL_NONE;
+}
+
 /* Locks the object, then fetches it. */
 static enum fail
 fetch(struct operation *operation, const char *format, const char *id, const char *form,
@@ -40,13 +58,6 @@ fetch(struct operation *operation, const char *format, const char *id, const cha
 	TRY(stripe_lock(operation, id));
 	return stripe_fetch(operation, stripe_path(operation->task->arena, format, id), form,
 	                    out);
-}
-
-static enum fail
-unusable(struct operation *operation)
-{
-	return task_fail(operation->task, FAIL_STRIPE, "stripe_error",
-	                 "Stripe's answer could not be understood.");
 }
 
 static bool

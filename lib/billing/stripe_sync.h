@@ -42,6 +42,11 @@ enum fail stripe_sync_customer(struct operation *operation, const struct stripe_
 enum fail stripe_fetch(struct operation *operation, const char *path, const char *form,
                        struct json_object **out) MUST_CHECK;
 
+/* The same of a list: its items, an array. FAIL_STRIPE when the answer has none, as nothing may be
+ * concluded from that. */
+enum fail stripe_fetch_list(struct operation *operation, const char *path, const char *form,
+                            struct json_object **out) MUST_CHECK;
+
 /* Stores a subscription that Stripe has just given; its lock is held. */
 enum fail stripe_sync_store(struct operation *operation, const struct json_object *object,
                             const char *hint, const char **customer_id,
