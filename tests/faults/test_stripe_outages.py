@@ -1,5 +1,5 @@
 """Guarantees 9 and 34: Stripe hangs, fails, goes away and comes back, and events are lost on the
-way. Nobody but who needs it notices, each wish has one effect, and afterwards both have the same."""
+way. Nobody but who needs it notices, each wish has one effect, and afterwards both are equal."""
 
 import os
 import statistics
@@ -31,8 +31,8 @@ def measure(shop, rng, lives, seconds, meanwhile=None):
         life = client.rng.choice(lives)
         await client.send("GET", f"/api/licenses/{life.id}", key=life.customer.api_key)
         await client.send("POST", "/api/usage/report", {
-            "customer_id": life.id, "active_devices": 1, "total_devices": 2}, key=life.customer.api_key,
-            idempotency_key=str(uuid.UUID(int=client.rng.getrandbits(128))))
+            "customer_id": life.id, "active_devices": 1, "total_devices": 2},
+            key=life.customer.api_key, idempotency_key=str(uuid.UUID(int=client.rng.getrandbits(128))))
 
     with Load(shop, 4, visit, rng.random()) as load:
         end = time.monotonic() + seconds
