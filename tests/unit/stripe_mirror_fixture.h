@@ -17,11 +17,12 @@ mirror_setup(void)
 	fine(db_begin(operation.db, &task));
 }
 
+/* Its own customer of Stripe's has the id of ours: no two tests share one. */
 static inline struct stripe_subscription
 subscription(const char *id, const char *status, int64_t created_day)
 {
 	return (struct stripe_subscription){.id = id,
-	                                    .customer = "cus_mirror",
+	                                    .customer = customer_id,
 	                                    .status = status,
 	                                    .item_id = "si_1",
 	                                    .price_id = "price_s",

@@ -408,7 +408,7 @@ START_TEST(test_forget)
 {
 	static const struct statement link = {.name = "test_link",
 	                                      .sql = "UPDATE customers SET stripe_customer_id "
-	                                             "= 'cus_1' WHERE customer_id = $1"};
+	                                             "= $1 WHERE customer_id = $1"};
 	struct stripe_event hinted = event("evt_hinted", "sub_1");
 	struct stripe_event linked = event("evt_linked", "sub_2");
 	struct stripe_event found = event("evt_found", "sub_3");
@@ -417,6 +417,7 @@ START_TEST(test_forget)
 
 	hinted.hint.customer = found.hint.customer = strange.hint.customer = NULL;
 	linked.hint.customer_id = found.hint.customer_id = NULL;
+	linked.hint.customer = customer_id;
 	strange.hint.customer_id = "cust_00000000000000000000000000000000";
 	(void)receive(&hinted);
 	(void)receive(&linked);

@@ -284,9 +284,9 @@ START_TEST(test_lists)
 	store_simple("sub_b", "past_due", 2);
 	store_simple("sub_c", "canceled", 3);
 	store_simple("sub_d", "incomplete", 4);
-	fine(stripe_mirror_open(&operation, "cus_mirror", "", 100, &rows, &count));
+	fine(stripe_mirror_open(&operation, customer_id, "", 100, &rows, &count));
 	ck_assert_str_eq(ids_of(rows, count), "sub_a sub_b sub_d ");
-	fine(stripe_mirror_open(&operation, "cus_mirror", "sub_a", 1, &rows, &count));
+	fine(stripe_mirror_open(&operation, customer_id, "sub_a", 1, &rows, &count));
 	ck_assert_str_eq(ids_of(rows, count), "sub_b ");
 	fine(stripe_mirror_open(&operation, "cus_other", "", 100, &rows, &count));
 	ck_assert_uint_eq(count, 0);
