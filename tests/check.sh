@@ -1,7 +1,8 @@
 #!/bin/bash
-# All of `make check`: what is quick first, then two lanes side by side, each part with its own time:
-# the code by itself, and the service from outside. What fails stops the run and shows its output.
-# JOBS (default: the cores) bounds the compilers.
+# All of `make check`: what is quick first, then two lanes side by side that take about the same time,
+# each part with its own: the code by itself and what is slow and sanitized, and the service from
+# outside. What fails stops the run and shows its output. JOBS (default: the cores) bounds the
+# compilers, FAULT_SECONDS (30) how long processes are killed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=${JOBS:-$(nproc)}
@@ -45,6 +46,9 @@ code_lane() {
 	part "recipes" "${make[@]}" recipes-check
 	part "agent tests" "${make[@]}" check-agent
 	part "agent tests, sanitizers" "${make[@]}" SANITIZE=1 check-agent
+	part "stand-in for Stripe" "${make[@]}" check-stripe
+	part "fault tests, sanitizers" env FAULT_SECONDS=5 STRIPE_SHUFFLES=3 "${make[@]}" \
+		SANITIZE=1 check-faults
 }
 
 part "layers and format" "${make[@]}" layers format-check
@@ -57,9 +61,7 @@ code_lane >"$log" 2>&1 &
 lane=$!
 set +m
 service_part "API tests" "${make[@]}" check-api
-service_part "API tests, sanitizers" "${make[@]}" SANITIZE=1 check-api
-service_part "stand-in for Stripe" "${make[@]}" check-stripe
-service_part "fault tests" "${make[@]}" check-faults
-service_part "fault tests, sanitizers" env FAULT_SECONDS=10 "${make[@]}" SANITIZE=1 check-faults
+service_part "API tests, sanitizers" env FUZZ_EXAMPLES=15 "${make[@]}" SANITIZE=1 check-api
+service_part "fault tests" env FAULT_SECONDS="${FAULT_SECONDS:-30}" "${make[@]}" check-faults
 [[ -z $lane ]] || join_code_lane
 echo "everything passed in $SECONDS s"
