@@ -271,15 +271,14 @@ def test_only_stripe_itself_is_told_anything(shop, other_host, tmp_path_factory,
     certificate(folder, "expired", issuer=authority, days=-1)
     certificate(folder, "wrong-host", issuer=authority, host="stripe.example")
     certificate(folder, "self-signed")
-    life, accepted, daemon = Life(shop), 0, None
+    life, accepted, port = Life(shop), 0, 0
     for name in ("expired", "wrong-host", "self-signed", "good"):
-        prices = "starter=price_starter_month:2900:month"
-        with StandIn(tls_cert=folder / f"{name}.pem", tls_key=folder / f"{name}.key",
-                     prices=prices) as stripe:
-            if daemon:
-                daemon.stop()
-            daemon = other_host(STRIPE_API_BASE=stripe.url,
-                                STRIPE_CA_FILE=shop.place / "stripe-ca.pem")
+        with StandIn(tls_cert=folder / f"{name}.pem", tls_key=folder / f"{name}.key", port=port,
+                     prices="starter=price_starter_month:2900:month") as stripe:
+            if not port:
+                port = stripe.port
+                other_host(STRIPE_API_BASE=stripe.url, WORKERS=1, STRIPE_DEADLINE_MS=2000,
+                           STRIPE_CA_FILE=shop.place / "stripe-ca.pem")
             answer = asker(life, "checkout", plan="starter")()
             heard = stripe.requests()
             if name == "good":
