@@ -110,7 +110,7 @@ check-unit: unit-tests
 	@tests/unit/run.sh $(BUILD)
 
 check-api: build
-	@BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q tests/api
+	@BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q $(API_OPTIONS) tests/api
 
 check-stripe:
 	@$(PYTHON) -m pytest -q tests/stripe

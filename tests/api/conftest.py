@@ -13,8 +13,8 @@ from support.stack import ROOT, VARIANT, Stack
 SEED = int(os.environ.get("BILLING_SEED") or random.SystemRandom().randrange(2**32))
 
 hypothesis.settings.register_profile(
-    "billing", deadline=None, max_examples=int(os.environ.get("FUZZ_EXAMPLES", "40")), database=None, print_blob=True,
-    suppress_health_check=list(hypothesis.HealthCheck))
+    "billing", deadline=None, max_examples=int(os.environ.get("FUZZ_EXAMPLES", "40")),
+    database=None, print_blob=True, suppress_health_check=list(hypothesis.HealthCheck))
 hypothesis.settings.load_profile("billing")
 
 
