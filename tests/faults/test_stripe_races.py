@@ -3,13 +3,15 @@ and with whom we speak at all: guarantees 23 and 37 for Stripe."""
 
 import datetime
 import ipaddress
+import json
 import shutil
+import subprocess
 import threading
 import uuid
 
 import pytest
 from chaos.life import IN_PROGRESS, Life
-from chaos.processes import Daemon
+from chaos.processes import Daemon, LogTail
 from chaos.stripe import Postman
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -232,6 +234,44 @@ def test_a_second_subscription_is_ended_where_one_says_so(shop, books, other_hos
     shop.stripe.call("DELETE", f"/v1/subscriptions/{first}")
     books.rest()
     books.check()
+
+
+def test_two_hosts_deal_with_one_queue(shop, books, report):
+    """A second billingd beside the shop's, on the same database: each event is dealt with once."""
+    known = {name: value for name, value in shop.settings.items()
+             if name.startswith("STRIPE_") and name != "STRIPE_STAND_IN"}
+    daemon = Daemon(shop, **{**known, "WORKERS": 1, "STRIPE_WORKERS": 1})
+    run = daemon.pid_file.parent
+    daemon.write(BILLING_SOCKET=run / "main.sock", BILLING_STRIPE_SOCKET=run / "stripe.sock")
+    tail = LogTail(shop)
+    lives = [Life(shop) for _ in range(5)]
+    second = daemon.folder / "second.log"
+    with open(second, "ab") as log:
+        daemon.process = subprocess.Popen(
+            daemon.command(), env=daemon.environment(), stderr=log, cwd=daemon.folder,
+            start_new_session=True)
+    try:
+        wait_for(lambda: '"started"' in second.read_text(encoding="ascii"))
+        with Postman(shop) as postman:
+            for life in lives:
+                life.buy()
+                life.portal_change("enterprise")
+            letters = postman.take()
+            for letter in letters * 2:
+                postman.post(letter)
+            books.rest()
+        books.check()
+        lines = map(json.loads, second.read_text(encoding="ascii").splitlines())
+        there = [line["event"] for line in lines if line["message"] == "event dealt with"]
+        here = [line["event"] for line in tail.find("event dealt with")]
+    finally:
+        assert daemon.stop() == 0
+    twice = len(here + there) - len({*here, *there})
+    report(events=len(letters), dealt_with_here=len(here), there=len(there), twice=twice)
+    assert here and there and not twice
+    for life in lives:
+        life.end_now()
+    books.rest()
 
 
 def certificate(folder, name, *, host="127.0.0.1", days=30, issuer=None):
