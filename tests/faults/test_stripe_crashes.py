@@ -48,6 +48,13 @@ def processes(stack, role):
     return wait_for(lambda: [pid for pid in children(stack) if role_of(pid) == role])
 
 
+def wait_for_a_round(books):
+    """Waits until the reader sleeps: one that dies before is taken for one that cannot start."""
+    wait_for(lambda: books.count(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'billingd jobs stripe' "
+        "AND state = 'idle' AND state_change < now() - interval '0.3 s'"), 60, 0.05)
+
+
 def kill_all(stack, role):
     """Kills them; how many."""
     return sum(map(kill, processes(stack, role)))
@@ -91,6 +98,7 @@ def before_commit(shop, life, bring):
                          ids=lambda point: point.__name__)
 @pytest.mark.parametrize("family", NEWS)
 def test_the_reader_dies(shop, books, life, values, family, point, report):
+    wait_for_a_round(books)
     step, type, effect = NEWS[family]
     value = next(values[family])
     effects = f"SELECT count(*) FROM audit_log WHERE customer_id = '{life.id}' " \
