@@ -116,7 +116,7 @@ check-stripe:
 	@$(PYTHON) -m pytest -q tests/stripe
 
 check-faults: build
-	@BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q tests/faults
+	@BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q $(FAULT_OPTIONS) tests/faults
 
 # What takes too long for every run: a million reports against the model, every fault of Stripe's
 # while meters are told, a minute of kills.

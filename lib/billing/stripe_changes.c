@@ -22,7 +22,7 @@
  * invoice at that moment. */
 #define SCHEDULE_AHEAD_MS HOUR_MS
 /* What went wrong with one is tried again after so long, and holds up no other. */
-#define SCHEDULE_RETRY_MS (10 * 60 * SECOND_MS)
+#define SCHEDULE_RETRY_MS ((int64_t)10 * 60 * SECOND_MS)
 
 /* A preview's moment of proration holds so long; a later one would be a discount of one's own
  * choice. Clocks of several hosts may differ a little. */
@@ -169,9 +169,11 @@ plan_step(struct operation *operation, const struct plan_change *change, struct 
 
 	TRY(stripe_is_configured(operation));
 	TRY(check_proration(operation, change->proration_at));
-	if (stripe_policy_sells(&billing->stripe, change->new_plan, 0) == NULL)
-		return task_fail_field(operation->task, "new_plan",
-		                       "is not a plan that is sold online");
+	if (stripe_policy_sells(&billing->stripe, change->new_plan, 0) == NULL) {
+		(void)task_fail_field(operation->task, "new_plan",
+		                      "is not a plan that is sold online");
+		return FAIL_INVALID;
+	}
 	TRY(find_paid(operation, change->customer_id, &out->subscription));
 	TRY(look(operation, &out->subscription, &out->stripe));
 	out->price = stripe_policy_sells(&billing->stripe, change->new_plan,
@@ -235,7 +237,7 @@ enum fail
 change_plan(struct operation *operation, const struct plan_change *change)
 {
 	const struct stripe_policy *policy = &operation->billing->stripe;
-	struct step step;
+	struct step step = {0};
 	bool repeated;
 
 	TRY(stripe_is_configured(operation));
@@ -312,7 +314,7 @@ enum fail
 change_preview(struct operation *operation, const struct plan_change *change,
                struct change_preview *out)
 {
-	struct step step;
+	struct step step = {0};
 
 	TRY(plan_step(operation, change, &step));
 	if (text_equal(step.stripe.plan, change->new_plan))
@@ -348,7 +350,7 @@ change_cancel(struct operation *operation, const char *customer_id, bool at_peri
 {
 	static const char action[] = "subscription_cancel";
 	struct subscription subscription;
-	struct stripe_subscription now;
+	struct stripe_subscription now = {0};
 	bool repeated;
 
 	TRY(repeat(operation, action, &repeated));
@@ -378,7 +380,7 @@ change_resume(struct operation *operation, const char *customer_id)
 {
 	static const char action[] = "subscription_resume";
 	struct subscription subscription;
-	struct stripe_subscription now;
+	struct stripe_subscription now = {0};
 	bool repeated;
 
 	TRY(stripe_is_configured(operation));
@@ -407,7 +409,7 @@ run_scheduled(struct operation *operation, const struct subscription *due)
 {
 	const struct plan_change change = {.customer_id = due->customer_id,
 	                                   .new_plan = due->scheduled_plan};
-	struct step step;
+	struct step step = {0};
 	bool late;
 
 	TRY(plan_step(operation, &change, &step));
