@@ -37,7 +37,7 @@ install-agent: $(AGENTS)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8 \
 		$(DESTDIR)$(PREFIX)/share/doc/billing-agent $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 755 $(AGENTS) $(DESTDIR)$(PREFIX)/bin/
-	install -m 644 man/billing-agent.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -m 644 app/agent/billing-agent.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 	install -m 644 conf/billing-agent.env.example $(DESTDIR)$(PREFIX)/share/doc/billing-agent/
 	sed 's|/usr/bin/|$(PREFIX)/bin/|' conf/billing-agent.service \
 		>$(DESTDIR)$(PREFIX)/lib/systemd/system/billing-agent.service

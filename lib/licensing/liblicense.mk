@@ -49,4 +49,4 @@ install-liblicense: liblicense
 	install -m 644 $(BUILD)/liblicense.a $(DESTDIR)$(LIBDIR)/
 	install -m 644 $(BUILD)/liblicense.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
 	install -m 644 lib/licensing/license.h $(DESTDIR)$(PREFIX)/include/
-	install -m 644 man/liblicense.3 $(DESTDIR)$(PREFIX)/share/man/man3/
+	install -m 644 lib/licensing/liblicense.3 $(DESTDIR)$(PREFIX)/share/man/man3/
