@@ -231,6 +231,28 @@ check_patience(struct call *call)
 }
 
 static enum fail
+run_route(struct call *call)
+{
+	return replay_applies(call) ? replay_or_run(call) : call->route->handler(call);
+}
+
+/* What gave way to another transaction is run once more. Whoever waits for Stripe has committed
+ * steps by then, and leaves it to the client. */
+static enum fail
+run_route_again(struct call *call)
+{
+	struct operation *operation = &call->operation;
+	enum fail kind = run_route(call);
+
+	if (kind != FAIL_UNAVAILABLE || call->route->pool != POOL_MAIN ||
+	    !db_may_repeat(operation->db))
+		return kind;
+	db_rollback_to(operation->db, 0);
+	task_clear(operation->task);
+	return run_route(call);
+}
+
+static enum fail
 answer(struct call *call)
 {
 	if (call->request->broken != FAIL_NONE)
@@ -247,9 +269,7 @@ answer(struct call *call)
 		TRY(caller_resolve(call));
 	if (read_input(call) != FAIL_NONE)
 		return refuse_input(call);
-	if (replay_applies(call))
-		return replay_or_run(call);
-	return call->route->handler(call);
+	return run_route_again(call);
 }
 
 void

@@ -57,7 +57,16 @@ static const struct column figure_columns[] = {
 	"finished_at, error"
 #define ROW .columns = columns, .row_size = sizeof(struct stripe_event_row)
 #define DUE_NOW "date_trunc('milliseconds', now())"
+/* Those whom the event $1 may be about: $3, or as the event itself says $4, or by Stripe's id $5.
+ * Locked, so that a deletion that has passed over the event, because it was held, is waited for. */
+#define OWNERS                                                                                 \
+	"WITH owners AS MATERIALIZED (SELECT deleted_at FROM customers WHERE customer_id = "   \
+	"  ANY (ARRAY[$3, $4, (SELECT customer_id FROM customers "                             \
+	"    WHERE stripe_customer_id = $5)]) FOR SHARE) "
 /* What comes after its customer was deleted is not kept. */
+#define PAYLOAD_OF_OWNERS                                                                      \
+	"payload = CASE WHEN EXISTS (SELECT FROM owners WHERE deleted_at IS NOT NULL) "        \
+	"THEN NULL ELSE payload END, "
 #define PAYLOAD_OF_3                                                                           \
 	"payload = CASE WHEN EXISTS (SELECT FROM customers WHERE customer_id = $3 "            \
 	"AND deleted_at IS NOT NULL) THEN NULL ELSE payload END, "
@@ -112,10 +121,10 @@ static const struct statement statements[] = {
                          "LIMIT 1 "
                          "FOR UPDATE SKIP LOCKED"},
         [FINISH] = {.name = "stripe_event_finish",
-                    .sql = "UPDATE stripe_events SET " PAYLOAD_OF_3
-                           "state = $2, customer_id = $3, "
-                           "next_try_at = NULL, finished_at = now(), error = NULL, "
-                           "attempts = attempts + 1 WHERE event_id = $1"},
+                    .sql = OWNERS "UPDATE stripe_events SET " PAYLOAD_OF_OWNERS
+                                  "state = $2, customer_id = $3, "
+                                  "next_try_at = NULL, finished_at = now(), error = NULL, "
+                                  "attempts = attempts + 1 WHERE event_id = $1"},
         /* Rows that another process holds are its own to finish: waiting for them could be mutual.
 	 */
         [FINISH_OLDER] = {.name = "stripe_event_finish_older",
@@ -131,9 +140,10 @@ static const struct statement statements[] = {
                                 "attempts = attempts + $4::integer "
                                 "WHERE event_id = $1 AND state = 'pending'"},
         [PARK] = {.name = "stripe_event_park",
-                  .sql = "UPDATE stripe_events SET state = 'parked', next_try_at = NULL, "
-                         "finished_at = now(), error = $2, attempts = attempts + 1 "
-                         "WHERE event_id = $1 AND state = 'pending'"},
+                  .sql = OWNERS "UPDATE stripe_events SET " PAYLOAD_OF_OWNERS
+                                "state = 'parked', next_try_at = NULL, "
+                                "finished_at = now(), error = $2, attempts = attempts + 1 "
+                                "WHERE event_id = $1 AND state = 'pending'"},
         [LIST] = {.name = "stripe_event_list",
                   ROW,
                   .sql = "SELECT " EVENT_COLUMNS " FROM stripe_events "
@@ -161,12 +171,16 @@ static const struct statement statements[] = {
                             "  AS parked, "
                             "(SELECT min(received_at) FROM stripe_events "
                             "  WHERE state = 'pending') AS oldest_pending"},
+        /* One that is being dealt with is held for as long as Stripe takes to answer: whoever holds
+	 * it looks at its customer again before it lets go. */
         [FORGET] = {.name = "stripe_event_forget",
-                    .sql = "UPDATE stripe_events SET payload = NULL "
-                           "WHERE payload IS NOT NULL AND (customer_id = $1 "
-                           "  OR customer_hint = $1 OR "
-                           "  stripe_customer_id = (SELECT stripe_customer_id "
-                           "    FROM customers WHERE customer_id = $1))"},
+                    .sql = "UPDATE stripe_events SET payload = NULL WHERE event_id IN ("
+                           "  SELECT event_id FROM stripe_events "
+                           "  WHERE payload IS NOT NULL AND (customer_id = $1 "
+                           "    OR customer_hint = $1 OR "
+                           "    stripe_customer_id = (SELECT stripe_customer_id "
+                           "      FROM customers WHERE customer_id = $1)) "
+                           "  FOR UPDATE SKIP LOCKED)"},
         [FORGET_PAYLOADS] =
                 {.name = "stripe_event_forget_payloads",
                  .sql = "UPDATE stripe_events SET payload = NULL WHERE event_id IN ("
@@ -245,7 +259,9 @@ stripe_event_finish(struct operation *operation, const struct stripe_event_row *
 	struct task *task = operation->task;
 
 	TRY(db_run(operation->db, task, &statements[FINISH],
-	           PARAMETERS(row->event_id, state, customer_id), NULL));
+	           PARAMETERS(row->event_id, state, customer_id, row->customer_hint,
+	                      row->stripe_customer_id),
+	           NULL));
 	return db_run(
 	        operation->db, task, &statements[FINISH_OLDER],
 	        PARAMETERS(row->family, row->subject, customer_id, param_time(task, since)),
@@ -265,7 +281,9 @@ stripe_event_fail(struct operation *operation, const struct stripe_event_row *ro
 		delay_ms = NOT_ITS_FAULT_S * SECOND_MS;
 	if (delay_ms == 0)
 		return db_run(operation->db, task, &statements[PARK],
-		              PARAMETERS(row->event_id, error), NULL);
+		              PARAMETERS(row->event_id, error, row->customer_id,
+		                         row->customer_hint, row->stripe_customer_id),
+		              NULL);
 	return db_run(
 	        operation->db, task, &statements[RETRY_LATER],
 	        PARAMETERS(row->event_id, param_int(task, delay_ms), error, counts ? "1" : "0"),

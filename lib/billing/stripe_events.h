@@ -78,7 +78,8 @@ enum fail stripe_event_retry(struct operation *operation, const char *event_id,
 enum fail stripe_event_figures(struct operation *operation,
                                struct stripe_event_figures *out) MUST_CHECK;
 
-/* Forgets what was told of the customer: payloads hold personal data. */
+/* Forgets what was told of the customer, once it is marked as deleted: payloads hold personal data.
+ * Waits for nobody: an event that is being dealt with forgets its own when it ends. */
 enum fail stripe_event_forget(struct operation *operation, const char *customer_id) MUST_CHECK;
 
 /* Forgets payloads after 30 days and finished events after 90, at most `limit` of each. */

@@ -131,6 +131,10 @@ const char *db_constraint(const struct db *db);
 enum fail db_begin(struct db *db, struct task *task) MUST_CHECK;
 enum fail db_commit(struct db *db, struct task *task) MUST_CHECK;
 
+/* Whether the statement that has just failed, with FAIL_UNAVAILABLE, was a deadlock's victim or the
+ * like: nothing is wrong, and once undone its whole transaction may be tried again. */
+bool db_may_repeat(const struct db *db);
+
 /* How many transactions and savepoints are open. */
 int db_depth(const struct db *db);
 

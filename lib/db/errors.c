@@ -102,6 +102,12 @@ db_result_fail(struct db *db, struct task *task, const char *name, const PGresul
 	return fail_with(task, FAIL_INTERNAL);
 }
 
+bool
+db_may_repeat(const struct db *db)
+{
+	return db->again;
+}
+
 const char *
 db_constraint(const struct db *db)
 {

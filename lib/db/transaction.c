@@ -35,6 +35,7 @@ db_begin(struct db *db, struct task *task)
 		return FAIL_NONE;
 	}
 	db_notice_close(db);
+	db->again = false;
 	TRY(db_connect(db, task));
 	if (db_command(db, task, "BEGIN", "BEGIN") == FAIL_UNAVAILABLE) {
 		/* Nothing was done yet: once more on a new connection. */
@@ -91,6 +92,7 @@ db_commit(struct db *db, struct task *task)
 		                  arena_printf(task->arena, "RELEASE SAVEPOINT s%d", db->depth),
 		                  "RELEASE");
 	}
+	db->again = false;
 	if (db->connection == NULL) {
 		/* It was lost before: COMMIT is never sent. */
 		db->depth = 0;

@@ -16,17 +16,37 @@ def test_a_member_given_twice_is_a_bad_field(api):
 
 
 @contextmanager
-def locked(stack, query):
-    """Another session's transaction that holds what the query locks, while the block runs."""
+def locked(stack, query, then="SELECT"):
+    """Another session's transaction that holds what the query locks, while the block runs, and ends
+    with what comes `then`. It is never the one to give way in a deadlock."""
     session = subprocess.Popen(["psql", "-XAtq", "-d", stack.database_url], env=stack.env,
                                text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    session.stdin.write(f"BEGIN; {query};\n")
+    session.stdin.write(f"SET deadlock_timeout = '20s'; BEGIN; {query};\n")
     session.stdin.flush()
     assert session.stdout.readline().strip()
     try:
         yield
     finally:
-        session.communicate("COMMIT;\n", timeout=20)
+        session.communicate(f"{then}; COMMIT;\n", timeout=20)
+
+
+def test_the_victim_of_a_deadlock_is_run_again(api, stack):
+    """Whoever else is at the same rows, in another order, is no client's concern."""
+    customer = api.sign_up()
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(
+        api.owner.post(f"/api/licenses/{customer.id}/revoke")))
+    with locked(stack, "SELECT subscription_id FROM subscriptions "
+                       f"WHERE customer_id = '{customer.id}' FOR UPDATE",
+                then="UPDATE customers SET updated_at = updated_at "
+                     f"WHERE customer_id = '{customer.id}'"):
+        thread.start()
+        wait_for(lambda: waiting(stack) == 1, seconds=4)
+    thread.join()
+    expect(answers[0], 200)
+    assert stack.sql("SELECT count(*) FROM audit_log WHERE action = 'license_revoke' AND "
+                     f"customer_id = '{customer.id}'") == "1"
+    assert any(line.get("sqlstate") == "40P01" for line in stack.billingd_log())
 
 
 def waiting(stack):

@@ -127,6 +127,27 @@ def test_nothing_personal_of_a_deleted_customer_comes_back(api, stack, stripe, b
                      f"'{customer.id}' AND kind <> 'subscription_cancel'") == "0"
 
 
+def test_a_deletion_waits_for_no_answer_of_stripes(api, stack, stripe, buyer):
+    """An event of the customer is being dealt with, and Stripe takes its time; what the event says
+    goes all the same when it ends."""
+    customer = buyer("starter")
+    known = subscription_of(customer)["stripe_subscription_id"]
+    stripe.wait_idle()
+    wait_for(lambda: stack.sql("SELECT count(*) FROM stripe_events WHERE state = 'pending' AND "
+                               f"subject = '{known}'") == "0")
+    stripe.reset_requests()
+    stripe.fault("slow_after", method="GET", path=f"^/v1/subscriptions/{known}", seconds=3, times=1)
+    stripe.call("POST", f"/v1/subscriptions/{known}", {"metadata[note]": "changed"})
+    wait_for(lambda: stripe.requests("GET", f"/v1/subscriptions/{known}"))
+    held = stack.sql("SELECT event_id FROM stripe_events WHERE state = 'pending' AND "
+                     f"subject = '{known}'")
+    expect(api.owner.delete(f"/api/customers/{customer.id}"), 200)
+    assert stack.sql("SELECT state, payload IS NULL FROM stripe_events "
+                     f"WHERE event_id = '{held}'") == "pending|f"
+    wait_for(lambda: stack.sql("SELECT state, payload IS NULL FROM stripe_events "
+                               f"WHERE event_id = '{held}'") == "done|t")
+
+
 def test_a_key_from_long_ago_is_a_new_wish(stack, stripe, buyer):
     """Neither Stripe nor we remember it: what it did then is not done again, what is asked is."""
     customer = buyer("starter")

@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "billing/accounts.h"
+#include "billing/customers.h"
 #include "billing/stripe_calls.h"
 #include "billing/stripe_events.h"
 
@@ -66,13 +68,12 @@ run_actor(void *argument)
 	return NULL;
 }
 
-/* Begins to act, and is seen to wait for what our transaction holds. */
+/* Acts, and is seen to wait for what our transaction holds. */
 static void
-start_and_wait(struct actor *actor, action *act)
+go_and_wait(struct actor *actor, action *act)
 {
 	int64_t deadline_us = clock_monotonic_us() + 30 * 1000000;
 
-	open_actor(actor);
 	actor->act = act;
 	ck_assert_int_eq(pthread_create(&actor->thread, NULL, run_actor, actor), 0);
 	while (database_number(other, &task,
@@ -81,6 +82,13 @@ start_and_wait(struct actor *actor, action *act)
 		ck_assert_msg(clock_monotonic_us() < deadline_us, "it never waited");
 		ck_assert_int_eq(nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL), 0);
 	}
+}
+
+static void
+start_and_wait(struct actor *actor, action *act)
+{
+	open_actor(actor);
+	go_and_wait(actor, act);
 }
 
 static void
@@ -261,6 +269,79 @@ START_TEST(test_finish_at_once)
 }
 END_TEST
 
+/* The event that is dealt with, and how it ends. */
+static struct stripe_event_row held;
+
+static enum fail
+finish_held(struct actor *actor)
+{
+	TRY(stripe_event_finish(&actor->operation, &held, "done", customer_id,
+	                        INSTANT_MS(NOW_MS)));
+	return db_commit(actor->operation.db, &actor->task);
+}
+
+static enum fail
+park_held(struct actor *actor)
+{
+	db_rollback_to(actor->operation.db, 0);
+	return stripe_event_fail(&actor->operation, &held, "unknown_price", true);
+}
+
+static const struct {
+	action *end;
+	const char *hint;
+	const char *stripe_id;
+} ends[] = {
+        {finish_held, "own", NULL}, {finish_held, NULL, "cus"}, {finish_held, NULL, NULL},
+        {park_held, "own", NULL},   {park_held, NULL, "cus"},
+};
+
+static void
+receive_of(const char *hint, const char *stripe_customer_id)
+{
+	const struct stripe_event event = {
+	        .id = "evt_held",
+	        .type = "customer.subscription.updated",
+	        .hint = {"subscription", "sub_1", stripe_customer_id, hint}};
+	bool is_new;
+
+	fine(stripe_event_receive(&operation, &event, (struct bytes){(const uint8_t *)"{}", 2},
+	                          "webhook", &is_new));
+}
+
+static int64_t
+payloads(void)
+{
+	return database_number(other, &task, "SELECT count(payload) FROM stripe_events");
+}
+
+/* A customer is deleted while an event about it is being dealt with: the deletion does not wait,
+ * the event's end waits for the deletion, and what the event said is gone. */
+START_TEST(test_delete_beside_an_event)
+{
+	const char *stripe_id = arena_printf(task.arena, "cus_%s", customer_id + 5);
+	struct actor actor;
+	bool found;
+
+	billing.stripe.event_tries = 1;
+	fine(customer_link_stripe(&operation, customer_id, stripe_id));
+	receive_of(ends[_i].hint == NULL ? NULL : customer_id,
+	           ends[_i].stripe_id == NULL ? NULL : stripe_id);
+	open_actor(&actor);
+	ck_assert_int_eq(db_begin(actor.operation.db, &actor.task), FAIL_NONE);
+	ck_assert_int_eq(stripe_event_take(&actor.operation, &held, &found), FAIL_NONE);
+	ck_assert(found);
+	fine(db_begin(operation.db, &task));
+	fine(account_delete(&operation, customer_id));
+	go_and_wait(&actor, ends[_i].end);
+	ck_assert_int_eq(payloads(), 1);
+	fine(db_commit(operation.db, &task));
+	join(&actor);
+	ck_assert_int_eq(payloads(), 0);
+	close_actor(&actor);
+}
+END_TEST
+
 static enum fail
 store_second(struct actor *actor)
 {
@@ -302,6 +383,7 @@ main(void)
 	tcase_add_test(tcase, test_take_at_once);
 	tcase_add_test(tcase, test_locks);
 	tcase_add_test(tcase, test_finish_at_once);
+	tcase_add_loop_test(tcase, test_delete_beside_an_event, 0, ROWS(ends));
 	tcase_add_test(tcase, test_store_at_once);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
