@@ -4,6 +4,7 @@
 #include "api/handlers.h"
 #include "api/render.h"
 #include "base/arena.h"
+#include "billing/stripe_call_records.h"
 #include "billing/stripe_calls.h"
 #include "billing/stripe_events.h"
 #include "db/migrations.h"

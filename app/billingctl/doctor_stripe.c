@@ -7,6 +7,7 @@
 #include "base/json_in.h"
 #include "base/text.h"
 #include "billing/meters.h"
+#include "billing/stripe_call_records.h"
 #include "billing/stripe_calls.h"
 #include "billing/stripe_events.h"
 #include "billing/stripe_sweep.h"

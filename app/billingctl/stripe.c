@@ -7,6 +7,7 @@
 #include "base/json_in.h"
 #include "base/text.h"
 #include "billing/meter_parked.h"
+#include "billing/stripe_call_records.h"
 #include "billing/stripe_calls.h"
 #include "billing/stripe_events.h"
 #include "billingctl/output.h"

@@ -4,6 +4,7 @@
  */
 #include "base/log.h"
 #include "billing/meters.h"
+#include "billing/stripe_call_records.h"
 #include "billing/stripe_calls.h"
 #include "billing/stripe_changes.h"
 #include "billing/stripe_events.h"

@@ -5,6 +5,7 @@
 
 #include "billing/audit.h"
 #include "billing/stripe_calls.h"
+#include "billing/stripe_locks.h"
 
 static const struct column columns[] = {
         COLUMN(struct meter_parked, meter_event_id),

@@ -14,8 +14,10 @@
 #include "billing/license_records.h"
 #include "billing/meter_parked.h"
 #include "billing/meters.h"
+#include "billing/stripe_call_records.h"
 #include "billing/stripe_calls.h"
 #include "billing/stripe_events.h"
+#include "billing/stripe_locks.h"
 #include "billing/stripe_mirror.h"
 #include "billing/stripe_sweep.h"
 #include "billing/subscriptions.h"
@@ -44,8 +46,10 @@ const struct statement_list *const billing_statements[] = {
 	&meter_compare_statements,
 	&meter_parked_statements,
 	&meter_statements,
+	&stripe_call_record_statements,
 	&stripe_call_statements,
 	&stripe_event_statements,
+	&stripe_lock_statements,
 	&stripe_mirror_statements,
 	&stripe_sweep_statements,
 	&subscription_statements,

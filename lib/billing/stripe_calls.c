@@ -9,7 +9,7 @@
 #include "base/random.h"
 #include "base/text.h"
 
-enum { KEEP_DAYS = 90, CALL_TRIES = 12, NOT_ITS_FAULT_S = 60 };
+enum { CALL_TRIES = 12, NOT_ITS_FAULT_S = 60 };
 
 static const struct column columns[] = {
         COLUMN(struct stripe_call, call_id),
@@ -34,12 +34,6 @@ struct flag_row {
 
 static const struct column flag_columns[] = {COLUMN(struct flag_row, is_so), COLUMN_END};
 
-static const struct column figure_columns[] = {
-        COLUMN(struct stripe_call_figures, pending),
-        COLUMN(struct stripe_call_figures, parked),
-        COLUMN_END,
-};
-
 #define CALL_COLUMNS                                                                           \
 	"call_id, kind, customer_id, subject, path, parameters, idempotency_key, request, "    \
 	"state, attempts::bigint AS attempts, created_at, result_id, error"
@@ -60,14 +54,7 @@ enum {
 	HAS_PENDING,
 	HAS_NEWER,
 	TAKE,
-	END,
-	FIGURES,
-	LIST_PARKED,
-	RETRY_PARKED,
-	PRUNE,
-	LOCK,
-	LOCK_CUSTOMER,
-	WAKE
+	END
 };
 
 static const struct statement statements[] = {
@@ -145,40 +132,6 @@ static const struct statement statements[] = {
                         "attempts = attempts + $5::integer, stripe_request_id = "
                         "COALESCE($6, stripe_request_id) WHERE call_id = $1::bigint "
                         "AND state = 'pending'"},
-        [FIGURES] = {.name = "stripe_call_figures",
-                     .columns = figure_columns,
-                     .row_size = sizeof(struct stripe_call_figures),
-                     .sql = "SELECT (SELECT count(*) FROM stripe_calls "
-                            "WHERE state = 'pending') AS pending, "
-                            "(SELECT count(*) FROM stripe_calls "
-                            "WHERE state = 'parked') AS parked"},
-        [LIST_PARKED] = {.name = "stripe_call_list_parked",
-                         ROW,
-                         .sql = "SELECT " CALL_COLUMNS " FROM stripe_calls "
-                                "WHERE state = 'parked' ORDER BY call_id LIMIT $1::bigint"},
-        /* One creation of a customer at a time: the newest, if none is pending. */
-        [RETRY_PARKED] =
-                {.name = "stripe_call_retry_parked",
-                 .sql = "UPDATE stripe_calls c SET state = 'pending', attempts = 0, "
-                        "next_try_at = $2, finished_at = NULL, idempotency_key = "
-                        "left(idempotency_key, 35) || '_' || attempts || '_' || "
-                        "extract(epoch FROM now())::bigint "
-                        "WHERE state = 'parked' AND ($1::bigint = 0 OR call_id = $1::bigint) "
-                        "AND (kind <> 'customer_create' OR NOT EXISTS (SELECT FROM "
-                        "  stripe_calls o WHERE o.customer_id = c.customer_id "
-                        "  AND o.kind = c.kind AND (o.state = 'pending' "
-                        "    OR o.state = 'parked' AND o.call_id > c.call_id)))"},
-        [PRUNE] = {.name = "stripe_call_prune",
-                   .sql = "DELETE FROM stripe_calls WHERE call_id IN (SELECT call_id FROM "
-                          "stripe_calls WHERE finished_at <= $1 AND state <> 'parked' "
-                          "ORDER BY finished_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"},
-        [LOCK] = {.name = "stripe_lock",
-                  .sql = "SELECT pg_advisory_xact_lock(hashtextextended('stripe:' || $1, 0))"},
-        [LOCK_CUSTOMER] = {.name = "stripe_lock_customer",
-                           FLAG,
-                           .sql = "SELECT pg_try_advisory_xact_lock(hashtextextended("
-                                  "'stripe-customer:' || $1, 0)) AS is_so"},
-        [WAKE] = {.name = "stripe_wake", .sql = "SELECT pg_notify('stripe_jobs', '')"},
 };
 
 const struct statement_list stripe_call_statements = {statements,
@@ -460,73 +413,4 @@ stripe_call_end(struct operation *operation, const struct stripe_call *call, con
                 const char *error)
 {
 	return end_call(operation, call, state, error, NULL);
-}
-
-enum fail
-stripe_call_figures(struct operation *operation, struct stripe_call_figures *out)
-{
-	bool found;
-
-	return db_row(operation->db, operation->task, &statements[FIGURES], NO_PARAMETERS, out,
-	              &found);
-}
-
-enum fail
-stripe_call_list_parked(struct operation *operation, int64_t limit,
-                        const struct stripe_call **out, size_t *count)
-{
-	return db_rows(operation->db, operation->task, &statements[LIST_PARKED],
-	               PARAMETERS(param_int(operation->task, limit)), (void *)out, count);
-}
-
-enum fail
-stripe_call_retry(struct operation *operation, int64_t call_id, int64_t *count)
-{
-	TRY(db_begin(operation->db, operation->task));
-	TRY(db_run(operation->db, operation->task, &statements[RETRY_PARKED],
-	           PARAMETERS(param_int(operation->task, call_id), now_of(operation)), count));
-	TRY(stripe_wake(operation));
-	return db_commit(operation->db, operation->task);
-}
-
-enum fail
-stripe_call_prune(struct operation *operation, int64_t limit, int64_t *pruned)
-{
-	struct task *task = operation->task;
-
-	return db_run(
-	        operation->db, task, &statements[PRUNE],
-	        PARAMETERS(param_time(task, INSTANT_MS(operation->now_ms - KEEP_DAYS * DAY_MS)),
-	                   param_int(task, limit)),
-	        pruned);
-}
-
-enum fail
-stripe_lock(struct operation *operation, const char *object_id)
-{
-	return db_run(operation->db, operation->task, &statements[LOCK], PARAMETERS(object_id),
-	              NULL);
-}
-
-enum fail
-stripe_lock_customer(struct operation *operation, const char *customer_id)
-{
-	struct flag_row row = {0};
-	bool found;
-
-	TRY(db_row(operation->db, operation->task, &statements[LOCK_CUSTOMER],
-	           PARAMETERS(customer_id), &row, &found));
-	if (row.is_so)
-		return FAIL_NONE;
-	return task_fail(operation->task, FAIL_BUSY,
-	                 operation->intent == NULL ? "operation_in_progress"
-	                                           : "idempotency_in_progress",
-	                 "This customer's subscription is being changed at this moment; try "
-	                 "again.");
-}
-
-enum fail
-stripe_wake(struct operation *operation)
-{
-	return db_run(operation->db, operation->task, &statements[WAKE], NO_PARAMETERS, NULL);
 }

@@ -114,41 +114,10 @@ enum fail stripe_call_has_newer(struct operation *operation, const struct stripe
 enum fail stripe_call_end(struct operation *operation, const struct stripe_call *call,
                           const char *state, const char *error) MUST_CHECK;
 
-/* How many wait, and how many an operator must look at. */
-struct stripe_call_figures {
-	int64_t pending;
-	int64_t parked;
-};
-enum fail stripe_call_figures(struct operation *operation,
-                              struct stripe_call_figures *out) MUST_CHECK;
-
-/* Parked ones, oldest first. */
-enum fail stripe_call_list_parked(struct operation *operation, int64_t limit,
-                                  const struct stripe_call **out, size_t *count) MUST_CHECK;
-
-/* Makes a parked call pending again, with a new key, as Stripe keeps what it answered to the old
- * one; 0: all parked ones. Of several creations of a customer only one. `*count`. */
-enum fail stripe_call_retry(struct operation *operation, int64_t call_id,
-                            int64_t *count) MUST_CHECK;
-
-/* Deletes finished calls older than 90 days, at most `limit`. */
-enum fail stripe_call_prune(struct operation *operation, int64_t limit,
-                            int64_t *pruned) MUST_CHECK;
-
 /* A fresh idempotency key (128 random bits). */
 const char *stripe_call_key(struct operation *operation);
 
-/* Serialises what happens to one object of Stripe's: from before it is fetched until what was
- * fetched is stored. Until the transaction ends; FAIL_UNAVAILABLE after a statement's time. */
-enum fail stripe_lock(struct operation *operation, const char *object_id) MUST_CHECK;
-
-/* Keeps a customer's changes apart. FAIL_BUSY "operation_in_progress" at once. */
-enum fail stripe_lock_customer(struct operation *operation, const char *customer_id) MUST_CHECK;
-
 /* When the n-th try failed: how long until the next, in milliseconds; 0: there is none. */
 int64_t stripe_retry_delay_ms(int64_t tries, int64_t tries_max);
-
-/* Wakes the jobs process when the transaction commits. */
-enum fail stripe_wake(struct operation *operation) MUST_CHECK;
 
 #endif

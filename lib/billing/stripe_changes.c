@@ -14,6 +14,7 @@
 #include "billing/checkout.h"
 #include "billing/customers.h"
 #include "billing/stripe_form.h"
+#include "billing/stripe_locks.h"
 #include "billing/stripe_objects.h"
 #include "billing/stripe_settle.h"
 #include "billing/stripe_sync.h"

@@ -4,6 +4,7 @@
 #include "billing/stripe_events.h"
 
 #include "billing/stripe_calls.h"
+#include "billing/stripe_locks.h"
 
 enum { KEEP_PAYLOAD_DAYS = 30, KEEP_DAYS = 90, NOT_ITS_FAULT_S = 30 };
 

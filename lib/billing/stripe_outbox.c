@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "billing/stripe_calls.h"
 #include "billing/stripe_form.h"
+#include "billing/stripe_locks.h"
 #include "billing/subscriptions.h"
 
 static enum fail

@@ -10,6 +10,7 @@
 #include "billing/checkout_sessions.h"
 #include "billing/customers.h"
 #include "billing/stripe_form.h"
+#include "billing/stripe_locks.h"
 #include "billing/stripe_objects.h"
 #include "billing/stripe_outbox.h"
 #include "billing/stripe_sync.h"

@@ -12,6 +12,7 @@
 #include "billing/invoices.h"
 #include "billing/stripe_calls.h"
 #include "billing/stripe_form.h"
+#include "billing/stripe_locks.h"
 #include "billing/stripe_mirror.h"
 #include "billing/stripe_outbox.h"
 

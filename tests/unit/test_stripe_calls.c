@@ -4,6 +4,7 @@
  */
 #include "stripe_fixture.h"
 
+#include "billing/stripe_call_records.h"
 #include "billing/stripe_calls.h"
 
 static const struct intent intent = {.key = {{1}}, .request = {{2}}};

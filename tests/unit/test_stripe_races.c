@@ -11,6 +11,7 @@
 #include "billing/customers.h"
 #include "billing/stripe_calls.h"
 #include "billing/stripe_events.h"
+#include "billing/stripe_locks.h"
 
 struct actor;
 

@@ -1,0 +1,22 @@
+/*
+ * stripe_locks.h: what keeps those apart who deal with the same object of Stripe's or change the same
+ * customer's subscription, on whatever host, and what wakes the jobs process.
+ */
+#ifndef BILLING_STRIPE_LOCKS_H
+#define BILLING_STRIPE_LOCKS_H
+
+#include "billing/operation.h"
+
+extern const struct statement_list stripe_lock_statements;
+
+/* Serialises what happens to one object of Stripe's: from before it is fetched until what was
+ * fetched is stored. Until the transaction ends; FAIL_UNAVAILABLE after a statement's time. */
+enum fail stripe_lock(struct operation *operation, const char *object_id) MUST_CHECK;
+
+/* Keeps a customer's changes apart. FAIL_BUSY "operation_in_progress" at once. */
+enum fail stripe_lock_customer(struct operation *operation, const char *customer_id) MUST_CHECK;
+
+/* Wakes the jobs process when the transaction commits. */
+enum fail stripe_wake(struct operation *operation) MUST_CHECK;
+
+#endif
