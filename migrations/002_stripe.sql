@@ -11,6 +11,7 @@ ALTER TABLE subscriptions
     ADD COLUMN ended_at        timestamptz(3),
     -- A smaller plan that begins with the next period, and when; the jobs process asks Stripe for it.
     ADD COLUMN scheduled_plan  text,
+    ADD COLUMN scheduled_at    timestamptz(3),
     -- Not to be asked for before, because it went wrong lately.
     ADD COLUMN scheduled_try_at timestamptz(3),
     -- When Stripe last had it in its list of those that have not ended.
@@ -72,7 +73,8 @@ CREATE INDEX stripe_events_of_hint ON stripe_events (customer_hint)
 CREATE INDEX stripe_events_with_payload ON stripe_events (received_at) WHERE payload IS NOT NULL;
 
 -- Every change that we asked of Stripe: key and parameters stand here before the first attempt. Those
--- that name the customer's e-mail go when the outcome is known.
+-- that name the customer's e-mail go when the outcome is known. A wish with a client's key that Stripe
+-- need not hear of is written down as well, of the kind 'nothing'.
 CREATE TABLE stripe_calls (
     call_id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind              text NOT NULL,
@@ -81,6 +83,8 @@ CREATE TABLE stripe_calls (
     subject           text,
     path              text NOT NULL,
     parameters        text NOT NULL,
+    -- The plan that a change leads to: what was scheduled before it is overtaken then.
+    plan              text,
     idempotency_key   text NOT NULL UNIQUE,
     -- The client's own Idempotency-Key (and caller) as a digest, and what it asked for with it.
     intent            bytea UNIQUE,

@@ -170,29 +170,13 @@ plan_session(struct operation *operation, const struct checkout_wish *wish,
 static enum fail
 refuse_second(struct operation *operation, const struct stripe_call *call)
 {
-	struct stripe_form form = stripe_form_new(operation->task->arena);
-	struct json_object *data;
+	bool bought;
 
-	stripe_form_string(&form, "customer", call->subject);
-	stripe_form_int(&form, "limit", 100);
-	TRY(stripe_fetch_list(operation, "/v1/subscriptions", form.text.data, &data));
-	for (size_t i = 0; i < json_object_array_length(data); i++) {
-		struct stripe_subscription subscription;
-		struct stripe_wanted wanted = {.hint = call->customer_id};
-		const char *customer_id;
-		enum stripe_synced synced;
-
-		if (!stripe_subscription_read(&operation->billing->stripe,
-		                              json_object_array_get_idx(data, i),
-		                              &subscription) ||
-		    subscription.plan == NULL || !stripe_status_is_live(subscription.status))
-			continue;
-		wanted.id = subscription.id;
-		TRY(stripe_sync_subscription(operation, &wanted, &customer_id, &synced));
-		TRY(db_commit(operation->db, operation->task));
-		return subscription_exists(operation);
-	}
-	return FAIL_NONE;
+	TRY(stripe_sync_bought(operation, call->subject, call->customer_id, &bought));
+	if (!bought)
+		return FAIL_NONE;
+	TRY(db_commit(operation->db, operation->task));
+	return subscription_exists(operation);
 }
 
 /* An answer from Stripe's memory shows the session as it was then. */

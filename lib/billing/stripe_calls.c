@@ -18,6 +18,7 @@ static const struct column columns[] = {
         COLUMN(struct stripe_call, subject),
         COLUMN(struct stripe_call, path),
         COLUMN(struct stripe_call, parameters),
+        COLUMN(struct stripe_call, plan),
         COLUMN(struct stripe_call, idempotency_key),
         COLUMN(struct stripe_call, request),
         COLUMN(struct stripe_call, state),
@@ -35,13 +36,14 @@ struct flag_row {
 static const struct column flag_columns[] = {COLUMN(struct flag_row, is_so), COLUMN_END};
 
 #define CALL_COLUMNS                                                                           \
-	"call_id, kind, customer_id, subject, path, parameters, idempotency_key, request, "    \
-	"state, attempts::bigint AS attempts, created_at, result_id, error"
+	"call_id, kind, customer_id, subject, path, parameters, plan, idempotency_key, "       \
+	"request, state, attempts::bigint AS attempts, created_at, result_id, error"
 #define ROW .columns = columns, .row_size = sizeof(struct stripe_call)
 #define FLAG .columns = flag_columns, .row_size = sizeof(struct flag_row)
 
 enum {
 	PLAN,
+	NOTE,
 	KNOWN,
 	FREE,
 	CREATION,
@@ -62,8 +64,14 @@ static const struct statement statements[] = {
                   ROW,
                   .sql = "INSERT INTO stripe_calls (kind, customer_id, subject, path, "
                          "parameters, idempotency_key, intent, request, state, created_at, "
-                         "next_try_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, "
-                         "$10) ON CONFLICT DO NOTHING RETURNING " CALL_COLUMNS},
+                         "next_try_at, plan) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
+                         "'pending', $9, $10, $11) ON CONFLICT DO NOTHING "
+                         "RETURNING " CALL_COLUMNS},
+        [NOTE] = {.name = "stripe_call_note",
+                  .sql = "INSERT INTO stripe_calls (kind, customer_id, subject, path, "
+                         "parameters, idempotency_key, intent, request, state, created_at, "
+                         "finished_at) VALUES ('" STRIPE_NOTHING "', $1, $2, '', '', $3, $4, "
+                         "$5, 'done', $6, $6) ON CONFLICT DO NOTHING"},
         [KNOWN] = {.name = "stripe_call_known",
                    ROW,
                    .sql = "SELECT " CALL_COLUMNS " FROM stripe_calls WHERE intent = $1 "
@@ -183,6 +191,18 @@ find_other(struct operation *operation, const struct stripe_call *wanted,
 	return FAIL_NONE;
 }
 
+/* What was wished with the key so long ago that it is forgotten stands in nobody's way. */
+static enum fail
+free_intent(struct operation *operation, const struct intent *intent)
+{
+	struct task *task = operation->task;
+
+	if (intent == NULL)
+		return FAIL_NONE;
+	return db_run(operation->db, task, &statements[FREE],
+	              PARAMETERS(param_digest(task, &intent->key), key_birth(operation)), NULL);
+}
+
 enum fail
 stripe_call_plan(struct operation *operation, const struct stripe_call *wanted,
                  int64_t delay_ms, struct stripe_call *out)
@@ -192,22 +212,41 @@ stripe_call_plan(struct operation *operation, const struct stripe_call *wanted,
 	struct instant now = INSTANT_MS(operation->now_ms);
 	bool written;
 
-	if (intent != NULL)
-		TRY(db_run(operation->db, task, &statements[FREE],
-		           PARAMETERS(param_digest(task, &intent->key), key_birth(operation)),
-		           NULL));
+	TRY(free_intent(operation, intent));
 	TRY(db_row(operation->db, task, &statements[PLAN],
 	           PARAMETERS(wanted->kind, wanted->customer_id, wanted->subject, wanted->path,
 	                      wanted->parameters, stripe_call_key(operation),
 	                      intent == NULL ? NULL : param_digest(task, &intent->key),
 	                      intent == NULL ? NULL : param_digest(task, &intent->request),
 	                      param_time(task, now),
-	                      param_time(task, INSTANT_MS(now.ms + delay_ms))),
+	                      param_time(task, INSTANT_MS(now.ms + delay_ms)), wanted->plan),
 	           out, &written));
 	if (!written)
 		TRY(find_other(operation, wanted, out));
 	out->is_new = written;
 	return FAIL_NONE;
+}
+
+enum fail
+stripe_call_note(struct operation *operation, const char *customer_id, const char *subject)
+{
+	struct task *task = operation->task;
+	const struct intent *intent = operation->intent;
+	int64_t written;
+
+	if (intent == NULL)
+		return FAIL_NONE;
+	TRY(free_intent(operation, intent));
+	TRY(db_run(operation->db, task, &statements[NOTE],
+	           PARAMETERS(customer_id, subject, stripe_call_key(operation),
+	                      param_digest(task, &intent->key),
+	                      param_digest(task, &intent->request),
+	                      param_time(task, INSTANT_MS(operation->now_ms))),
+	           &written));
+	if (written > 0)
+		return FAIL_NONE;
+	return task_fail(task, FAIL_BUSY, "idempotency_in_progress",
+	                 "A request with this Idempotency-Key is being answered; try again.");
 }
 
 enum fail

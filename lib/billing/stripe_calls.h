@@ -19,6 +19,7 @@
 #define STRIPE_CHECKOUT_CLOSE "checkout_close"
 #define STRIPE_CHANGE "subscription_change"
 #define STRIPE_CANCEL "subscription_cancel"
+#define STRIPE_NOTHING "nothing" /* Stripe was not asked: see stripe_call_note() */
 
 /* After this long Stripe may have forgotten the key (24 h at least): look before asking again. */
 #define STRIPE_KEY_LIFE_MS (23 * HOUR_MS)
@@ -30,6 +31,7 @@ struct stripe_call {
 	const char *subject; /* the object that it changes, or NULL */
 	const char *path;    /* "DELETE /v1/..." for deletions, else of a POST */
 	const char *parameters;
+	const char *plan; /* that the change leads to, or NULL */
 	const char *idempotency_key;
 	struct bytes request; /* digest of what the client asked for */
 	const char *state;    /* pending, done, failed, parked */
@@ -58,6 +60,12 @@ enum fail stripe_call_plan(struct operation *operation, const struct stripe_call
  * FAIL_UNPROCESSABLE as above. */
 enum fail stripe_call_known(struct operation *operation, struct stripe_call *out,
                             bool *found) MUST_CHECK;
+
+/* Binds what the open transaction does to the operation's intent, if it has one, although Stripe is
+ * not asked: when the answer is lost, the intent is known, as "nothing" and done. FAIL_BUSY when a
+ * twin was faster. */
+enum fail stripe_call_note(struct operation *operation, const char *customer_id,
+                           const char *subject) MUST_CHECK;
 
 /* Asks Stripe, with the operation's deadline. Never fails: see `out->outcome`. */
 void stripe_call_send(struct operation *operation, const struct stripe_call *call,

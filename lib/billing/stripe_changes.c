@@ -3,8 +3,6 @@
  */
 #include "billing/stripe_changes.h"
 
-#include <string.h>
-
 #include "base/arena.h"
 #include "base/json_in.h"
 #include "base/log.h"
@@ -12,12 +10,9 @@
 #include "billing/access.h"
 #include "billing/audit.h"
 #include "billing/checkout.h"
-#include "billing/customers.h"
-#include "billing/stripe_form.h"
 #include "billing/stripe_locks.h"
-#include "billing/stripe_objects.h"
 #include "billing/stripe_settle.h"
-#include "billing/stripe_sync.h"
+#include "billing/stripe_step.h"
 
 /* A scheduled plan is asked for this long before the period ends: Stripe draws up the next
  * invoice at that moment. */
@@ -25,66 +20,45 @@
 /* What went wrong with one is tried again after so long, and holds up no other. */
 #define SCHEDULE_RETRY_MS ((int64_t)10 * 60 * SECOND_MS)
 
-/* A preview's moment of proration holds so long; a later one would be a discount of one's own
- * choice. Clocks of several hosts may differ a little. */
-#define PREVIEW_LIFE_MS HOUR_MS
-#define CLOCKS_APART_MS (60 * SECOND_MS)
+static const char plan_change_action[] = "plan_change";
 
-static const char plan_change_action[] = "plan_change",
-                  plan_schedule_action[] = "plan_schedule";
+/* A change of the subscription at Stripe. */
+struct change {
+	const struct subscription *subscription;
+	const char *path; /* a format of its id */
+	const char *parameters;
+	const char *plan; /* that it leads to; NULL: it stays */
+	const char *action;
+};
 
+/* The customer's turn. What was concluded from looking at the subscription, `seen`, must still hold:
+ * whoever had the turn before may have changed it. NULL: nothing was concluded. */
 static enum fail
-nothing_to_change(struct operation *operation)
+take_turn(struct operation *operation, const char *customer_id, const struct subscription *seen)
 {
-	return task_fail(operation->task, FAIL_CONFLICT, "nothing_to_change",
-	                 "There is nothing to change.");
+	const struct subscription *now;
+
+	TRY(stripe_lock_customer(operation, customer_id));
+	if (seen == NULL)
+		return FAIL_NONE;
+	TRY(subscription_newest(operation, customer_id, &now));
+	if (now != NULL && now->subscription_id == seen->subscription_id &&
+	    now->version == seen->version)
+		return FAIL_NONE;
+	return task_fail(operation->task, FAIL_BUSY, "operation_in_progress",
+	                 "The subscription has changed at this moment; try again.");
 }
 
+/* Sends the change that is written down, when it is the customer's turn, and stores the outcome. */
 static enum fail
-has_ended(struct operation *operation)
-{
-	return task_fail(operation->task, FAIL_CONFLICT, "subscription_ended",
-	                 "The subscription has ended; start a checkout for a new one.");
-}
-
-/* The customer's subscription, which must be one of Stripe's that has not ended. */
-static enum fail
-find_paid(struct operation *operation, const char *customer_id, struct subscription *out)
-{
-	TRY(stripe_is_configured(operation));
-	TRY(subscription_find(operation, customer_id, out));
-	if (out->stripe_subscription_id == NULL)
-		return task_fail(operation->task, FAIL_CONFLICT, "checkout_needed",
-		                 "The customer has not bought anything yet; start a checkout.");
-	return stripe_status_is_final(out->status) ? has_ended(operation) : FAIL_NONE;
-}
-
-/* As Stripe has it now: ours may be a moment behind. */
-static enum fail
-look(struct operation *operation, const struct subscription *subscription,
-     struct stripe_subscription *out)
-{
-	struct json_object *object;
-
-	TRY(stripe_fetch(operation,
-	                 stripe_path(operation->task->arena, "/v1/subscriptions/%s",
-	                             subscription->stripe_subscription_id),
-	                 NULL, &object));
-	if (!stripe_subscription_read(&operation->billing->stripe, object, out))
-		return task_fail(operation->task, FAIL_STRIPE, "stripe_error",
-		                 "Stripe's answer could not be understood.");
-	return stripe_status_is_final(out->status) ? has_ended(operation) : FAIL_NONE;
-}
-
-/* Sends the change that is written down, under the customer's lock, and stores the outcome. */
-static enum fail
-perform(struct operation *operation, const struct stripe_call *call, const char *action)
+perform(struct operation *operation, const struct stripe_call *call,
+        const struct subscription *seen, const char *action)
 {
 	struct task *task = operation->task;
 	enum fail kind;
 
 	TRY(db_begin(operation->db, task));
-	kind = stripe_lock_customer(operation, call->customer_id);
+	kind = take_turn(operation, call->customer_id, seen);
 	if (kind != FAIL_NONE) {
 		db_rollback_to(operation->db, 0);
 		if (call->is_new)
@@ -92,32 +66,30 @@ perform(struct operation *operation, const struct stripe_call *call, const char 
 		return kind;
 	}
 	TRY(stripe_settle_change(operation, call));
-	/* What was scheduled before is overtaken. */
-	if (text_equal(action, plan_change_action))
-		TRY(subscription_schedule(operation, call->subject, NULL));
 	TRY(audit_record(operation, action, call->customer_id, call->subject, NULL));
 	return db_commit(operation->db, task);
 }
 
 /* Writes the change down, then does it. */
 static enum fail
-plan_and_perform(struct operation *operation, const struct subscription *subscription,
-                 const char *path_format, const char *parameters, const char *action)
+plan_and_perform(struct operation *operation, const struct change *change)
 {
+	const struct subscription *subscription = change->subscription;
 	const struct stripe_call wanted = {
 	        .kind = STRIPE_CHANGE,
 	        .customer_id = subscription->customer_id,
 	        .subject = subscription->stripe_subscription_id,
-	        .path = stripe_path(operation->task->arena, path_format,
+	        .path = stripe_path(operation->task->arena, change->path,
 	                            subscription->stripe_subscription_id),
-	        .parameters = parameters,
+	        .parameters = change->parameters,
+	        .plan = change->plan,
 	        .by_client = true,
 	};
 	int64_t takeover_ms = operation->billing->stripe.deadline_ms + 60 * SECOND_MS;
 	struct stripe_call call;
 
 	TRY(stripe_call_plan(operation, &wanted, takeover_ms, &call));
-	return perform(operation, &call, action);
+	return perform(operation, &call, call.is_new ? subscription : NULL, change->action);
 }
 
 /* The client's key has begun this before: the same again, whose answer Stripe remembers. False
@@ -130,81 +102,21 @@ repeat(struct operation *operation, const char *action, bool *repeated)
 
 	TRY(stripe_call_known(operation, &call, &known));
 	*repeated = known && !text_equal(call.state, "failed");
-	if (!*repeated)
+	if (!*repeated || text_equal(call.kind, STRIPE_NOTHING))
 		return FAIL_NONE;
 	TRY(stripe_is_configured(operation));
-	return perform(operation, &call, action);
-}
-
-static size_t
-rank_of(const struct plans *plans, const char *id)
-{
-	for (size_t i = 0; i < plans->count; i++)
-		if (text_equal(plans->items[i].id, id))
-			return i;
-	return 0;
-}
-
-/* From here to there. */
-struct step {
-	struct subscription subscription;
-	struct stripe_subscription stripe;
-	const struct stripe_price *price;
-	bool up;
-};
-
-static enum fail
-check_proration(struct operation *operation, struct instant at)
-{
-	if (!at.known || (at.ms >= operation->now_ms - PREVIEW_LIFE_MS &&
-	                  at.ms <= operation->now_ms + CLOCKS_APART_MS))
-		return FAIL_NONE;
-	return task_fail_field(operation->task, "proration_at",
-	                       "must be of a preview of the last hour");
-}
-
-static enum fail
-plan_step(struct operation *operation, const struct plan_change *change, struct step *out)
-{
-	const struct billing *billing = operation->billing;
-
-	TRY(stripe_is_configured(operation));
-	TRY(check_proration(operation, change->proration_at));
-	if (stripe_policy_sells(&billing->stripe, change->new_plan, 0) == NULL) {
-		(void)task_fail_field(operation->task, "new_plan",
-		                      "is not a plan that is sold online");
-		return FAIL_INVALID;
-	}
-	TRY(find_paid(operation, change->customer_id, &out->subscription));
-	TRY(look(operation, &out->subscription, &out->stripe));
-	out->price = stripe_policy_sells(&billing->stripe, change->new_plan,
-	                                 (size_t)out->stripe.position);
-	out->up = rank_of(&billing->plans, change->new_plan) >
-	          rank_of(&billing->plans,
-	                  out->stripe.plan != NULL ? out->stripe.plan : out->subscription.plan);
-	return FAIL_NONE;
-}
-
-/* Without the item's id the price would be added to the old one; without the quantity it would be
- * one again (docs.stripe.com/billing/subscriptions/change-price). */
-static void
-add_item(struct stripe_form *form, const char *const keys[3], const struct step *step)
-{
-	stripe_form_string(form, keys[0], step->stripe.item_id);
-	stripe_form_string(form, keys[1], step->price->price_id);
-	if (step->stripe.quantity > 0)
-		stripe_form_int(form, keys[2], step->stripe.quantity);
+	return perform(operation, &call, NULL, action);
 }
 
 static const char *
-change_form(struct operation *operation, const struct step *step, const char *proration,
+change_form(struct operation *operation, const struct change_step *step, const char *proration,
             struct instant proration_at)
 {
 	static const char *const keys[3] = {"items[0][id]", "items[0][price]",
 	                                    "items[0][quantity]"};
 	struct stripe_form form = stripe_form_new(operation->task->arena);
 
-	add_item(&form, keys, step);
+	change_step_add_item(&form, keys, step);
 	stripe_form_string(&form, "proration_behavior", proration);
 	if (proration_at.known)
 		stripe_form_int(&form, "proration_date", proration_at.ms / SECOND_MS);
@@ -214,48 +126,58 @@ change_form(struct operation *operation, const struct step *step, const char *pr
 	return form.text.data;
 }
 
-static const char *
-proration_of(const struct step *step)
+/* A step of ours alone: Stripe is asked when the period ends. */
+static enum fail
+schedule(struct operation *operation, const struct change_step *step, const char *plan)
 {
-	return step->up ? "always_invoice" : "create_prorations";
+	const struct subscription *subscription = &step->subscription;
+	const char *id = subscription->stripe_subscription_id;
+
+	if (text_equal(subscription->scheduled_plan, plan))
+		return change_nothing(operation);
+	TRY(db_begin(operation->db, operation->task));
+	TRY(take_turn(operation, subscription->customer_id, subscription));
+	TRY(subscription_schedule(operation, id, plan));
+	TRY(stripe_call_note(operation, subscription->customer_id, id));
+	TRY(audit_record(operation, "plan_schedule", subscription->customer_id, id, plan));
+	return db_commit(operation->db, operation->task);
 }
 
 static enum fail
-schedule(struct operation *operation, const struct step *step, const char *plan)
+change_to(struct operation *operation, const struct change_step *step, const char *plan,
+          const char *proration, struct instant proration_at)
 {
-	const struct subscription *subscription = &step->subscription;
-
-	if (text_equal(subscription->scheduled_plan, plan))
-		return nothing_to_change(operation);
-	TRY(db_begin(operation->db, operation->task));
-	TRY(subscription_schedule(operation, subscription->stripe_subscription_id, plan));
-	TRY(audit_record(operation, plan_schedule_action, subscription->customer_id,
-	                 subscription->stripe_subscription_id, plan));
-	return db_commit(operation->db, operation->task);
+	return plan_and_perform(
+	        operation,
+	        &(struct change){
+	                .subscription = &step->subscription,
+	                .path = "/v1/subscriptions/%s",
+	                .parameters = change_form(operation, step, proration, proration_at),
+	                .plan = plan,
+	                .action = plan_change_action,
+	        });
 }
 
 enum fail
 change_plan(struct operation *operation, const struct plan_change *change)
 {
 	const struct stripe_policy *policy = &operation->billing->stripe;
-	struct step step = {0};
+	struct change_step step = {0};
 	bool repeated;
 
 	TRY(stripe_is_configured(operation));
 	TRY(repeat(operation, plan_change_action, &repeated));
 	if (repeated)
 		return FAIL_NONE;
-	TRY(plan_step(operation, change, &step));
+	TRY(change_step_plan(operation, change, &step));
 	if (text_equal(step.stripe.plan, change->new_plan))
 		return step.subscription.scheduled_plan == NULL
-		               ? nothing_to_change(operation)
+		               ? change_nothing(operation)
 		               : schedule(operation, &step, NULL);
 	if (!step.up && policy->downgrade_at_period_end)
 		return schedule(operation, &step, change->new_plan);
-	return plan_and_perform(
-	        operation, &step.subscription, "/v1/subscriptions/%s",
-	        change_form(operation, &step, proration_of(&step), change->proration_at),
-	        plan_change_action);
+	return change_to(operation, &step, change->new_plan, change_step_proration(&step),
+	                 change->proration_at);
 }
 
 static void
@@ -282,7 +204,8 @@ read_lines(struct operation *operation, const struct json_object *invoice,
 }
 
 static enum fail
-ask_preview(struct operation *operation, const struct step *step, struct change_preview *out)
+ask_preview(struct operation *operation, const struct change_step *step,
+            struct change_preview *out)
 {
 	static const char *const keys[3] = {"subscription_details[items][0][id]",
 	                                    "subscription_details[items][0][price]",
@@ -295,9 +218,9 @@ ask_preview(struct operation *operation, const struct step *step, struct change_
 	struct stripe_answer answer;
 
 	stripe_form_string(&form, "subscription", step->stripe.id);
-	add_item(&form, keys, step);
+	change_step_add_item(&form, keys, step);
 	stripe_form_string(&form, "subscription_details[proration_behavior]",
-	                   proration_of(step));
+	                   change_step_proration(step));
 	stripe_form_int(&form, "subscription_details[proration_date]",
 	                out->proration_at.ms / SECOND_MS);
 	ask.form = form.text.data;
@@ -315,11 +238,11 @@ enum fail
 change_preview(struct operation *operation, const struct plan_change *change,
                struct change_preview *out)
 {
-	struct step step = {0};
+	struct change_step step = {0};
 
-	TRY(plan_step(operation, change, &step));
+	TRY(change_step_plan(operation, change, &step));
 	if (text_equal(step.stripe.plan, change->new_plan))
-		return nothing_to_change(operation);
+		return change_nothing(operation);
 	*out = (struct change_preview){
 	        .plan = step.subscription.plan,
 	        .at_period_end = !step.up && operation->billing->stripe.downgrade_at_period_end,
@@ -341,9 +264,21 @@ cancel_trial(struct operation *operation, const char *customer_id)
 	TRY(subscription_cancel_trial(operation, customer_id, &ended));
 	/* It was bought, or ended, at this very moment. */
 	if (!ended)
-		return nothing_to_change(operation);
+		return change_nothing(operation);
+	TRY(stripe_call_note(operation, customer_id, NULL));
 	TRY(audit_record(operation, "trial_cancel", customer_id, NULL, NULL));
 	return db_commit(operation->db, operation->task);
+}
+
+/* One change of a subscription that keeps its plan. */
+static enum fail
+change_with(struct operation *operation, const struct subscription *subscription,
+            const char *path, const char *parameters, const char *action)
+{
+	return plan_and_perform(operation, &(struct change){.subscription = subscription,
+	                                                    .path = path,
+	                                                    .parameters = parameters,
+	                                                    .action = action});
 }
 
 enum fail
@@ -357,23 +292,25 @@ change_cancel(struct operation *operation, const char *customer_id, bool at_peri
 	TRY(repeat(operation, action, &repeated));
 	if (repeated)
 		return FAIL_NONE;
-	TRY(subscription_find(operation, customer_id, &subscription));
+	TRY(change_find(operation, customer_id, &subscription));
 	if (subscription.stripe_subscription_id == NULL) {
 		if (!access_is_trial(&subscription, operation->now_ms))
-			return has_ended(operation);
+			return change_has_ended(operation);
 		/* It ends by itself, and nothing is charged then. */
-		return at_period_end ? nothing_to_change(operation)
+		return at_period_end ? change_nothing(operation)
 		                     : cancel_trial(operation, customer_id);
 	}
-	TRY(find_paid(operation, customer_id, &subscription));
+	TRY(stripe_is_configured(operation));
+	if (stripe_status_is_final(subscription.status))
+		return change_has_ended(operation);
 	if (!at_period_end)
-		return plan_and_perform(operation, &subscription, "DELETE /v1/subscriptions/%s",
-		                        "", action);
-	TRY(look(operation, &subscription, &now));
+		return change_with(operation, &subscription, "DELETE /v1/subscriptions/%s", "",
+		                   action);
+	TRY(change_look(operation, &subscription, &now));
 	if (now.cancel_at_period_end || now.cancel_at.known)
-		return nothing_to_change(operation);
-	return plan_and_perform(operation, &subscription, "/v1/subscriptions/%s",
-	                        "cancel_at_period_end=true", action);
+		return change_nothing(operation);
+	return change_with(operation, &subscription, "/v1/subscriptions/%s",
+	                   "cancel_at_period_end=true", action);
 }
 
 enum fail
@@ -388,20 +325,20 @@ change_resume(struct operation *operation, const char *customer_id)
 	TRY(repeat(operation, action, &repeated));
 	if (repeated)
 		return FAIL_NONE;
-	TRY(find_paid(operation, customer_id, &subscription));
-	TRY(look(operation, &subscription, &now));
+	TRY(change_find_paid(operation, customer_id, &subscription));
+	TRY(change_look(operation, &subscription, &now));
 	/* The portal schedules an end by `cancel_at` alone in flexible billing mode. */
 	if (now.cancel_at_period_end)
-		return plan_and_perform(operation, &subscription, "/v1/subscriptions/%s",
-		                        "cancel_at_period_end=false", action);
+		return change_with(operation, &subscription, "/v1/subscriptions/%s",
+		                   "cancel_at_period_end=false", action);
 	/* A trial that ended without a way to pay stands still until it is taken up again. */
 	if (text_equal(now.status, "paused"))
-		return plan_and_perform(operation, &subscription, "/v1/subscriptions/%s/resume",
-		                        "", action);
+		return change_with(operation, &subscription, "/v1/subscriptions/%s/resume", "",
+		                   action);
 	if (now.cancel_at.known)
-		return plan_and_perform(operation, &subscription, "/v1/subscriptions/%s",
-		                        "cancel_at=", action);
-	return nothing_to_change(operation);
+		return change_with(operation, &subscription, "/v1/subscriptions/%s",
+		                   "cancel_at=", action);
+	return change_nothing(operation);
 }
 
 /* Too late for the next invoice, the new period's rest is credited instead. */
@@ -410,20 +347,18 @@ run_scheduled(struct operation *operation, const struct subscription *due)
 {
 	const struct plan_change change = {.customer_id = due->customer_id,
 	                                   .new_plan = due->scheduled_plan};
-	struct step step = {0};
+	struct change_step step = {0};
 	bool late;
 
-	TRY(plan_step(operation, &change, &step));
+	TRY(change_step_plan(operation, &change, &step));
 	if (step.subscription.subscription_id != due->subscription_id)
-		return has_ended(operation);
+		return change_has_ended(operation);
 	late = step.stripe.period_end.known &&
 	       step.stripe.period_end.ms > due->current_period_ends_at.ms;
 	if (text_equal(step.stripe.plan, due->scheduled_plan))
 		return subscription_schedule(operation, due->stripe_subscription_id, NULL);
-	return plan_and_perform(operation, &step.subscription, "/v1/subscriptions/%s",
-	                        change_form(operation, &step,
-	                                    late ? proration_of(&step) : "none", INSTANT_NONE),
-	                        plan_change_action);
+	return change_to(operation, &step, due->scheduled_plan,
+	                 late ? change_step_proration(&step) : "none", INSTANT_NONE);
 }
 
 /* Ended, or no longer sold: it can never be done. */
@@ -436,7 +371,7 @@ give_up(struct operation *operation, const struct subscription *due)
 	task_clear(operation->task);
 	TRY(db_begin(operation->db, operation->task));
 	TRY(subscription_schedule(operation, due->stripe_subscription_id, NULL));
-	TRY(audit_record(operation, plan_schedule_action, due->customer_id,
+	TRY(audit_record(operation, "plan_schedule", due->customer_id,
 	                 due->stripe_subscription_id, "given up"));
 	return db_commit(operation->db, operation->task);
 }

@@ -14,6 +14,7 @@
 #include "billing/stripe_objects.h"
 #include "billing/stripe_outbox.h"
 #include "billing/stripe_sync.h"
+#include "billing/subscriptions.h"
 
 enum { CUSTOMERS_TO_LOOK_AT = 100 };
 
@@ -136,6 +137,14 @@ look_for_end(struct operation *operation, const struct stripe_call *call,
 	return stripe_call_failed(operation, call, refusal);
 }
 
+static enum fail
+end_schedule(struct operation *operation, const struct stripe_call *call)
+{
+	if (call->plan == NULL)
+		return FAIL_NONE;
+	return subscription_overtake(operation, call->subject, call->plan, call->created_at);
+}
+
 enum fail
 stripe_settle_change(struct operation *operation, const struct stripe_call *call)
 {
@@ -155,7 +164,8 @@ stripe_settle_change(struct operation *operation, const struct stripe_call *call
 	else if (answer.replayed)
 		TRY(look_at_subscription(operation, call, &object));
 	TRY(stripe_call_done(operation, call, &answer, call->subject));
-	return stripe_sync_store(operation, object, call->customer_id, &customer_id, &synced);
+	TRY(stripe_sync_store(operation, object, call->customer_id, &customer_id, &synced));
+	return end_schedule(operation, call);
 }
 
 static enum fail
@@ -222,6 +232,7 @@ settle_by_looking(struct operation *operation, const struct stripe_call *call)
 	enum stripe_synced synced;
 
 	TRY(stripe_sync_subscription(operation, &wanted, &customer_id, &synced));
+	TRY(end_schedule(operation, call));
 	return stripe_call_end(operation, call, "done", "looked_up");
 }
 

@@ -134,6 +134,35 @@ stripe_sync_subscription(struct operation *operation, const struct stripe_wanted
 	return stripe_sync_store(operation, object, wanted->hint, customer_id, out);
 }
 
+enum fail
+stripe_sync_bought(struct operation *operation, const char *stripe_customer_id,
+                   const char *customer_id, bool *found)
+{
+	struct stripe_form form = stripe_form_new(operation->task->arena);
+	struct json_object *data;
+
+	*found = false;
+	stripe_form_string(&form, "customer", stripe_customer_id);
+	stripe_form_int(&form, "limit", 100);
+	TRY(stripe_fetch_list(operation, "/v1/subscriptions", form.text.data, &data));
+	for (size_t i = 0; i < json_object_array_length(data) && !*found; i++) {
+		struct stripe_subscription subscription;
+		struct stripe_wanted wanted = {.hint = customer_id};
+		const char *owner;
+		enum stripe_synced synced;
+
+		if (!stripe_subscription_read(&operation->billing->stripe,
+		                              json_object_array_get_idx(data, i),
+		                              &subscription) ||
+		    subscription.plan == NULL || !stripe_status_is_live(subscription.status))
+			continue;
+		wanted.id = subscription.id;
+		TRY(stripe_sync_subscription(operation, &wanted, &owner, &synced));
+		*found = true;
+	}
+	return FAIL_NONE;
+}
+
 /* An invoice's own subscription may have missed its event. */
 static enum fail
 sync_subscription_of(struct operation *operation, const struct stripe_invoice *invoice,

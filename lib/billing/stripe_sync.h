@@ -38,6 +38,11 @@ enum fail stripe_sync_invoice(struct operation *operation, const struct stripe_w
 enum fail stripe_sync_customer(struct operation *operation, const struct stripe_wanted *wanted,
                                const char **customer_id, enum stripe_synced *out) MUST_CHECK;
 
+/* Looks whether Stripe has a live subscription of the customer to something that we sell, and stores
+ * it; `*found`. Its events may be on their way still. */
+enum fail stripe_sync_bought(struct operation *operation, const char *stripe_customer_id,
+                             const char *customer_id, bool *found) MUST_CHECK;
+
 /* A GET of Stripe's API, `form` being its query or NULL; the failure says why there is nothing. */
 enum fail stripe_fetch(struct operation *operation, const char *path, const char *form,
                        struct json_object **out) MUST_CHECK;

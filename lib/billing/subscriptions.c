@@ -61,6 +61,7 @@ enum {
 	EXPIRE_TRIALS,
 	OPEN_AT_STRIPE,
 	SCHEDULE,
+	OVERTAKE,
 	POSTPONE,
 	SCHEDULED
 };
@@ -152,9 +153,13 @@ static const struct statement statements[] = {
                                    "ORDER BY s.subscription_id"},
         [SCHEDULE] = {.name = "subscription_schedule",
                       .sql = "UPDATE subscriptions SET scheduled_plan = $2, "
-                             "scheduled_try_at = NULL, updated_at = $3 "
+                             "scheduled_at = $3, scheduled_try_at = NULL, updated_at = $3 "
                              "WHERE stripe_subscription_id = $1 "
                              "AND scheduled_plan IS DISTINCT FROM $2"},
+        [OVERTAKE] = {.name = "subscription_overtake",
+                      .sql = "UPDATE subscriptions SET scheduled_plan = NULL "
+                             "WHERE stripe_subscription_id = $1 AND plan = $2 "
+                             "AND scheduled_at <= $3 AND scheduled_plan IS NOT NULL"},
         [POSTPONE] = {.name = "subscription_postpone",
                       .sql = "UPDATE subscriptions SET scheduled_try_at = $2 "
                              "WHERE stripe_subscription_id = $1"},
@@ -305,6 +310,16 @@ subscription_schedule(struct operation *operation, const char *stripe_subscripti
 	return db_run(operation->db, task, &statements[SCHEDULE],
 	              PARAMETERS(stripe_subscription_id, plan,
 	                         param_time(task, INSTANT_MS(operation->now_ms))),
+	              NULL);
+}
+
+enum fail
+subscription_overtake(struct operation *operation, const char *stripe_subscription_id,
+                      const char *plan, struct instant wished_at)
+{
+	return db_run(operation->db, operation->task, &statements[OVERTAKE],
+	              PARAMETERS(stripe_subscription_id, plan,
+	                         param_time(operation->task, wished_at)),
 	              NULL);
 }
 

@@ -72,6 +72,11 @@ enum fail subscription_open_at_stripe(struct operation *operation, const char *c
 enum fail subscription_schedule(struct operation *operation, const char *stripe_subscription_id,
                                 const char *plan) MUST_CHECK;
 
+/* A change that was wished then has led to the plan, if it is the subscription's now: what was
+ * scheduled before the wish is no more. */
+enum fail subscription_overtake(struct operation *operation, const char *stripe_subscription_id,
+                                const char *plan, struct instant wished_at) MUST_CHECK;
+
 /* Its scheduled plan is not asked for before that time. */
 enum fail subscription_postpone(struct operation *operation, const char *stripe_subscription_id,
                                 struct instant until) MUST_CHECK;

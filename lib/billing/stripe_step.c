@@ -1,0 +1,141 @@
+/*
+ * stripe_step.c: from the plan that a subscription has to the one that is wished.
+ */
+#include "billing/stripe_step.h"
+
+#include "base/text.h"
+#include "billing/checkout.h"
+#include "billing/customers.h"
+#include "billing/stripe_sync.h"
+
+/* A preview's moment of proration holds so long; a later one would be a discount of one's own
+ * choice. Clocks of several hosts may differ a little. */
+#define PREVIEW_LIFE_MS HOUR_MS
+#define CLOCKS_APART_MS (60 * SECOND_MS)
+
+enum fail
+change_nothing(struct operation *operation)
+{
+	return task_fail(operation->task, FAIL_CONFLICT, "nothing_to_change",
+	                 "There is nothing to change.");
+}
+
+enum fail
+change_has_ended(struct operation *operation)
+{
+	return task_fail(operation->task, FAIL_CONFLICT, "subscription_ended",
+	                 "The subscription has ended; start a checkout for a new one.");
+}
+
+static bool
+is_live_at_stripe(const struct subscription *subscription)
+{
+	return subscription != NULL && subscription->stripe_subscription_id != NULL &&
+	       !stripe_status_is_final(subscription->status);
+}
+
+enum fail
+change_find(struct operation *operation, const char *customer_id, struct subscription *out)
+{
+	const struct subscription *newest;
+	struct customer customer;
+	bool found;
+
+	TRY(customer_find(operation, customer_id, &customer));
+	TRY(subscription_newest(operation, customer_id, &newest));
+	if (!is_live_at_stripe(newest) && customer.stripe_customer_id != NULL &&
+	    operation->billing->stripe.configured && operation->stripe != NULL) {
+		TRY(db_begin(operation->db, operation->task));
+		TRY(stripe_sync_bought(operation, customer.stripe_customer_id, customer_id,
+		                       &found));
+		TRY(db_commit(operation->db, operation->task));
+	}
+	return subscription_find(operation, customer_id, out);
+}
+
+enum fail
+change_find_paid(struct operation *operation, const char *customer_id, struct subscription *out)
+{
+	TRY(stripe_is_configured(operation));
+	TRY(change_find(operation, customer_id, out));
+	if (out->stripe_subscription_id == NULL)
+		return task_fail(operation->task, FAIL_CONFLICT, "checkout_needed",
+		                 "The customer has not bought anything yet; start a checkout.");
+	return stripe_status_is_final(out->status) ? change_has_ended(operation) : FAIL_NONE;
+}
+
+enum fail
+change_look(struct operation *operation, const struct subscription *subscription,
+            struct stripe_subscription *out)
+{
+	struct json_object *object;
+
+	TRY(stripe_fetch(operation,
+	                 stripe_path(operation->task->arena, "/v1/subscriptions/%s",
+	                             subscription->stripe_subscription_id),
+	                 NULL, &object));
+	if (!stripe_subscription_read(&operation->billing->stripe, object, out))
+		return task_fail(operation->task, FAIL_STRIPE, "stripe_error",
+		                 "Stripe's answer could not be understood.");
+	return stripe_status_is_final(out->status) ? change_has_ended(operation) : FAIL_NONE;
+}
+
+static size_t
+rank_of(const struct plans *plans, const char *id)
+{
+	for (size_t i = 0; i < plans->count; i++)
+		if (text_equal(plans->items[i].id, id))
+			return i;
+	return 0;
+}
+
+static enum fail
+check_proration(struct operation *operation, struct instant at)
+{
+	if (!at.known || (at.ms >= operation->now_ms - PREVIEW_LIFE_MS &&
+	                  at.ms <= operation->now_ms + CLOCKS_APART_MS))
+		return FAIL_NONE;
+	return task_fail_field(operation->task, "proration_at",
+	                       "must be of a preview of the last hour");
+}
+
+enum fail
+change_step_plan(struct operation *operation, const struct plan_change *change,
+                 struct change_step *out)
+{
+	const struct billing *billing = operation->billing;
+
+	TRY(stripe_is_configured(operation));
+	TRY(check_proration(operation, change->proration_at));
+	if (stripe_policy_sells(&billing->stripe, change->new_plan, 0) == NULL) {
+		(void)task_fail_field(operation->task, "new_plan",
+		                      "is not a plan that is sold online");
+		return FAIL_INVALID;
+	}
+	TRY(change_find_paid(operation, change->customer_id, &out->subscription));
+	TRY(change_look(operation, &out->subscription, &out->stripe));
+	out->price = stripe_policy_sells(&billing->stripe, change->new_plan,
+	                                 (size_t)out->stripe.position);
+	out->up = rank_of(&billing->plans, change->new_plan) >
+	          rank_of(&billing->plans,
+	                  out->stripe.plan != NULL ? out->stripe.plan : out->subscription.plan);
+	return FAIL_NONE;
+}
+
+/* Without the item's id the price would be added to the old one; without the quantity it would be
+ * one again (docs.stripe.com/billing/subscriptions/change-price). */
+void
+change_step_add_item(struct stripe_form *form, const char *const keys[3],
+                     const struct change_step *step)
+{
+	stripe_form_string(form, keys[0], step->stripe.item_id);
+	stripe_form_string(form, keys[1], step->price->price_id);
+	if (step->stripe.quantity > 0)
+		stripe_form_int(form, keys[2], step->stripe.quantity);
+}
+
+const char *
+change_step_proration(const struct change_step *step)
+{
+	return step->up ? "always_invoice" : "create_prorations";
+}
