@@ -9,7 +9,17 @@ jobs=${JOBS:-$(nproc)}
 make=(make --no-print-directory -s)
 lane=
 log=$(mktemp)
-trap '[[ -z $lane ]] || kill -- -"$lane" 2>/dev/null || true; rm -f "$log"' EXIT
+trap finish EXIT
+
+# What the other lane had to say must not be lost when this one fails: it may have failed before.
+finish() {
+	local status=$?
+	if [[ -n $lane ]]; then
+		[[ $status -eq 0 ]] || { echo "== the other lane, until then" && grep -v '^{' "$log" | tail -n 100; }
+		kill -- -"$lane" 2>/dev/null || true
+	fi
+	rm -f "$log"
+}
 
 part() {
 	local name=$1 start=$SECONDS
