@@ -5,8 +5,8 @@ AGENT_DAEMON := $(call objects,$(addprefix app/agent/,answer.c carry.c local_htt
 	serve.c))
 AGENT_SYNC := $(call objects,$(addprefix app/agent/,refresh.c report.c sync.c))
 AGENT_LICENSING := $(call objects,$(filter lib/licensing/%.c,$(LICENSE_SOURCES)))
-AGENT_BASE := $(call objects,$(addprefix lib/base/,arena.c arena_exit.c clock.c digest.c failure.c \
-	file.c json_gate.c json_out.c json_scan.c json_view.c log.c random.c settings.c text.c))
+AGENT_BASE := $(call objects,$(addprefix lib/base/,arena.c arena_exit.c clock.c digest.c encoding.c \
+	failure.c file.c json_gate.c json_out.c json_scan.c json_view.c log.c random.c settings.c text.c))
 AGENTS := $(BUILD)/billing-agent $(BUILD)/billing-agent-sync
 
 $(BUILD)/billing-agent: $(AGENT_DAEMON) $(AGENT_SHARED) $(AGENT_LICENSING) $(AGENT_BASE)

@@ -1,5 +1,5 @@
 /*
- * digest.h: SHA-256, HMAC, authenticated encryption, and the text forms of bytes.
+ * digest.h: SHA-256, HMAC and authenticated encryption.
  */
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H
@@ -8,18 +8,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct arena;
+#include "base/encoding.h"
 
 enum { SHA256_SIZE = 32 };
 
 struct sha256 {
 	uint8_t bytes[SHA256_SIZE];
-};
-
-/* Bytes with their length, in an arena. */
-struct bytes {
-	const uint8_t *data;
-	size_t length;
 };
 
 struct sha256 digest_sha256(const void *data, size_t length);
@@ -35,15 +29,6 @@ struct sha256 digest_hmac_sha256(struct bytes key, const struct bytes *parts, si
 
 /* Equal in constant time. */
 bool digest_equal(const struct sha256 *a, const struct sha256 *b);
-
-/* Lower-case hex. */
-char *hex_encode(struct arena *arena, const void *data, size_t length);
-
-/* Base64url without padding (RFC 4648 section 5). */
-char *base64url_encode(struct arena *arena, const void *data, size_t length);
-
-/* The strict inverse: no padding, no blanks, no other alphabet, unused bits zero. */
-bool base64url_decode(struct arena *arena, const char *text, size_t length, struct bytes *out);
 
 /*
  * AES-256-GCM under a key derived (HKDF-SHA256, RFC 5869) from `secret` with a fresh salt,

@@ -10,7 +10,7 @@
 #include <openssl/rand.h>
 
 #include "base/arena.h"
-#include "base/digest.h"
+#include "base/encoding.h"
 #include "base/log.h"
 
 void

@@ -15,7 +15,6 @@
 
 #include "base/arena.h"
 #include "base/digest.h"
-#include "licensing/jwt.h"
 
 enum { KEY_SET_BYTES_MAX = 4 * 1024 * 1024, EXPONENT_MIN = 65537, EXPONENT_BITS_MAX = 64 };
 
@@ -212,39 +211,4 @@ license_keys_public_from_pem(struct task *task, const char *pem, struct license_
 	if (kind != FAIL_NONE)
 		license_keys_release(out);
 	return kind;
-}
-
-/* Signs something and verifies it, so that a damaged private key shows too. */
-static enum fail
-warm_signing(struct task *task, const struct license_key *key)
-{
-	static const struct jwt_kind warm_up = {"warm-up", 4096};
-	struct task trial = {.arena = task->arena};
-	struct license_key copy = *key;
-	struct license_keys only = {.items = &copy, .count = 1};
-	struct jwt_payload payload;
-	char *token = NULL;
-
-	if (jwt_sign(&trial, key, &warm_up, "{}", &token) != FAIL_NONE ||
-	    jwt_verify(task->arena, &only, &warm_up, token, strlen(token), &payload) !=
-	            JWT_VALID)
-		return refuse_key(task, "The private key", "is damaged");
-	return FAIL_NONE;
-}
-
-enum fail
-license_keys_warm(struct task *task, const struct license_keys *keys)
-{
-	static const uint8_t nothing[LICENSE_KEY_BITS_MAX / 8];
-
-	for (size_t i = 0; i < keys->count; i++) {
-		const struct license_key *key = &keys->items[i];
-		struct bytes zeros = {nothing, (size_t)EVP_PKEY_get_size(key->pkey)};
-
-		if (key->can_sign)
-			TRY(warm_signing(task, key));
-		else if (jwt_signature_is_valid(key, "", 0, zeros))
-			return refuse_key(task, "A public key", "takes any signature");
-	}
-	return FAIL_NONE;
 }
