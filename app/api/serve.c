@@ -3,6 +3,7 @@
  */
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "api/api.h"
 #include "api/caller.h"
@@ -236,20 +237,25 @@ run_route(struct call *call)
 	return replay_applies(call) ? replay_or_run(call) : call->route->handler(call);
 }
 
-/* What gave way to another transaction is run once more. Whoever waits for Stripe has committed
- * steps by then, and leaves it to the client. */
+/* What gave way to another transaction is run again, when that one has had the time to take what it
+ * waited for. Whoever waits for Stripe has committed steps by then, and leaves it to the client. */
 static enum fail
 run_route_again(struct call *call)
 {
+	static const useconds_t pauses_us[] = {20000, 100000};
 	struct operation *operation = &call->operation;
 	enum fail kind = run_route(call);
 
-	if (kind != FAIL_UNAVAILABLE || call->route->pool != POOL_MAIN ||
-	    !db_may_repeat(operation->db))
-		return kind;
-	db_rollback_to(operation->db, 0);
-	task_clear(operation->task);
-	return run_route(call);
+	for (size_t i = 0; i < sizeof(pauses_us) / sizeof(*pauses_us); i++) {
+		if (kind != FAIL_UNAVAILABLE || call->route->pool != POOL_MAIN ||
+		    !db_may_repeat(operation->db))
+			break;
+		db_rollback_to(operation->db, 0);
+		task_clear(operation->task);
+		(void)usleep(pauses_us[i]);
+		kind = run_route(call);
+	}
+	return kind;
 }
 
 static enum fail
