@@ -57,8 +57,8 @@ code_lane() {
 	part "agent tests" "${make[@]}" check-agent
 	part "agent tests, sanitizers" "${make[@]}" SANITIZE=1 check-agent
 	part "stand-in for Stripe" "${make[@]}" check-stripe
-	part "fault tests, sanitizers" env FAULT_SECONDS=5 STRIPE_SHUFFLES=3 "${make[@]}" \
-		SANITIZE=1 FAULT_OPTIONS="$quick" check-faults
+	part "fault tests, sanitizers" env FAULT_SECONDS=5 CHAOS_SECONDS=5 STRIPE_SHUFFLES=3 \
+		"${make[@]}" SANITIZE=1 FAULT_OPTIONS="$quick" check-faults
 }
 
 # What asks the same code again, or other programs: once is enough.

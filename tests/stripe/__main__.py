@@ -60,7 +60,7 @@ handle.py has a method for each.
     POST expire                     {session}
     POST pay                        {invoice, card} pays as its holder would. {paid}
     POST advance                    {seconds} or {to: second} moves time, doing what is due
-    GET  faults, POST faults        {rules: [{match: {method, path: regex}, skip: 0,
+    GET  faults, POST faults        {rules: [{match: {method, path: regex, agent}, skip: 0,
                                     times: n|"forever", fault: {kind, ...}}]} replaces all rules
                                     and lets go what hangs. Kinds:
         slow {seconds}              waits, then runs;  slow_after runs, then waits

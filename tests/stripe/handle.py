@@ -237,10 +237,10 @@ class StandIn:
 
     # Faults and what happened
 
-    def fault(self, kind, *, method=None, path="", times=1, skip=0, **details):
-        """Sets one fault rule in place of all others."""
-        self.faults([{"match": {"method": method, "path": path}, "times": times, "skip": skip,
-                      "fault": {"kind": kind, **details}}])
+    def fault(self, kind, *, method=None, path="", agent="", times=1, skip=0, **details):
+        """Sets one fault rule in place of all others; `agent`: how the User-Agent begins."""
+        self.faults([{"match": {"method": method, "path": path, "agent": agent}, "times": times,
+                      "skip": skip, "fault": {"kind": kind, **details}}])
 
     def faults(self, rules):
         """Sets the fault rules; none lets everything go well, also what hangs."""

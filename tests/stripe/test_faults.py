@@ -34,6 +34,14 @@ def test_rules(process):
     assert recorded == [None, "status", "status", None]
 
 
+def test_for_one_client_alone(process):
+    """A rule may be meant for those whose User-Agent begins so."""
+    process.fault("status", status=503, agent="shop/", times="forever")
+    answers = [process.api("GET", "/v1/customers", headers=headers)[0]
+               for headers in ({}, {"User-Agent": "other shop/1"}, {"User-Agent": "shop/1"})]
+    assert answers == [200, 200, 503]
+
+
 def test_unknown_kind(process):
     """A rule that cannot be is refused."""
     with pytest.raises(Exception, match="kind"):

@@ -54,6 +54,10 @@ class Life:
         _, mine = self.at_stripe()
         return self.stripe.call("POST", f"/v1/subscriptions/{mine['id']}", params)
 
+    def wait_until(self, moment):
+        """Lets time go on."""
+        self.stripe.advance(to=moment)
+
     # Steps.
 
     def buy(self, plan="starter", card="good"):
@@ -95,8 +99,7 @@ class Life:
 
     def renew(self):
         """The next period begins."""
-        self.stripe.advance(to=max(self.at_stripe()[1]["current_period_end"],
-                                   self.stripe.now()) + 1)
+        self.wait_until(max(self.at_stripe()[1]["current_period_end"], self.stripe.now()) + 1)
 
     def fail(self):
         """The next period begins with a payment that fails."""
@@ -114,7 +117,7 @@ class Life:
 
     def give_up(self):
         """All tries to collect fail."""
-        self.stripe.advance(days=16)
+        self.wait_until(self.stripe.now() + 16 * 86400)
 
     def rename(self, name="After"):
         """The customer's name, in the portal."""

@@ -22,6 +22,7 @@ class Rule:
         self.wish = wish
         self.method = match.get("method")
         self.path = re.compile(match.get("path", ""))
+        self.agent = match.get("agent") or ""
         times = wish.get("times", 1)
         self.left = float("inf") if times == "forever" else int(times)
         self.skip = int(wish.get("skip", 0))
@@ -33,7 +34,8 @@ class Rule:
     def matches(self, request):
         """Whether the rule is for a request."""
         return self.left > 0 and self.method in (None, request.method) and \
-            self.path.search(request.path) is not None
+            self.path.search(request.path) is not None and \
+            request.headers.get("user-agent", "").startswith(self.agent)
 
 
 class Faults:

@@ -1,0 +1,169 @@
+"""Customers live, processes die, Stripe stumbles, all at once and at random: in the end what we have is
+what Stripe has, and nobody has paid twice."""
+
+import contextlib
+import os
+import random
+import threading
+import time
+
+from chaos.life import PATIENCE_SECONDS, Life
+from chaos.processes import Killer
+from support.stack import wait_for
+
+SECONDS = float(os.environ.get("CHAOS_SECONDS", "10"))
+
+# What goes wrong at Stripe, once each time it comes up, and with what it must be told.
+STUMBLES = [
+    {"kind": "status", "status": 500}, {"kind": "status", "status": 503},
+    {"kind": "status", "status": 429}, {"kind": "reset"}, {"kind": "reset_after"},
+    {"kind": "garbage", "status": 200, "body": "<html>"}, {"kind": "slow", "seconds": 0.5},
+    {"kind": "slow_after", "seconds": 0.5}, {"kind": "slow_after", "seconds": 5},
+]
+
+
+TURNS = ("renew", "fail", "give_up")
+WEEK = 7 * 86400
+
+
+class Calendar:
+    """Time goes on for all at once: only while nobody acts, and a week at a time, with all of
+    Stripe's news brought in between: it goes on trying for three days, and lists for thirty."""
+
+    def __init__(self, stripe):
+        self.stripe = stripe
+        self.changes = threading.Condition()
+        self.acting = 0
+
+    @contextlib.contextmanager
+    def act(self):
+        """A step that takes no time."""
+        with self.changes:
+            self.acting += 1
+        try:
+            yield
+        finally:
+            with self.changes:
+                self.acting -= 1
+                self.changes.notify_all()
+
+    @contextlib.contextmanager
+    def turn(self):
+        """A step to a later time."""
+        with self.changes:
+            self.changes.wait_for(lambda: self.acting == 0)
+            yield
+
+    def wait_until(self, moment):
+        """To be called within a turn."""
+        while self.stripe.now() < moment:
+            self.deliver()
+            self.stripe.advance(to=min(moment, self.stripe.now() + WEEK))
+
+    def deliver(self):
+        """Until all has been taken in."""
+        def delivered():
+            self.stripe.wait_idle()
+            failed = [one for one in self.stripe.events() if "failed" in one["deliveries"].values()]
+            self.stripe.deliver(failed)
+            return not failed
+        wait_for(delivered, 60)
+
+
+class Resident(Life):
+    """A customer who is changed on our side as well, and lives by the calendar."""
+
+    def __init__(self, shop, calendar):
+        super().__init__(shop)
+        self.wait_until = calendar.wait_until
+
+    def insist(self, method, path, body=None):
+        """An operator's request, again while there is trouble."""
+        wait_for(lambda: self.stack.api.owner.request(
+            method, path, body=body, faults=True).status_code == 200, PATIENCE_SECONDS)
+
+    def rename_here(self):
+        """The customer's name, in our own books."""
+        self.insist("PATCH", f"/api/customers/{self.id}", {"company_name": f"We {time.time()}"})
+
+    def revoke(self):
+        """The licence, and with it the subscription."""
+        self.insist("POST", f"/api/licenses/{self.id}/revoke", {})
+
+    def move(self, rng, without=()):
+        """What is revoked here ends there a little later, and may end under the next step."""
+        try:
+            return super().move(rng, without)
+        except AssertionError:
+            if self.is_live():
+                raise
+            return None
+
+    def moves(self):
+        more = super().moves()
+        return more if more == ["buy"] else [*more, "rename_here", "revoke"]
+
+
+class Walk(threading.Thread):
+    """A customer who lives at random until it is over."""
+
+    def __init__(self, shop, rng, calendar, over):
+        super().__init__()
+        self.rng = random.Random(rng.random())
+        self.calendar = calendar
+        self.over = over
+        self.life = Resident(shop, calendar)
+        self.fault = None
+
+    def run(self):
+        try:
+            while not self.over.is_set():
+                self.step()
+        except Exception as fault:  # pylint: disable=broad-except
+            self.fault = fault
+
+    def step(self):
+        """One of the things that can be done at this moment, now and then one that takes time."""
+        if self.rng.random() < 0.8:
+            with self.calendar.act():
+                self.life.move(self.rng, TURNS)
+            return
+        with self.calendar.turn():
+            if any(name in TURNS for name in self.life.moves()):
+                self.life.move(self.rng, set(self.life.moves()) - set(TURNS))
+
+
+def stumble(stripe, rng, over, stumbles):
+    """Lets Stripe stumble now and then."""
+    while not over.wait(rng.uniform(0.1, 0.6)):
+        wish = dict(rng.choice(STUMBLES))
+        stripe.fault(wish.pop("kind"), agent="global-billing", **wish)
+        stumbles.append(wish)
+
+
+def test_random_lives_among_random_deaths(shop, books, rng, report):
+    over, stumbles = threading.Event(), []
+    calendar = Calendar(shop.stripe)
+    walks = [Walk(shop, rng, calendar, over) for _ in range(4)]
+    stumbler = threading.Thread(target=stumble, args=(
+        shop.stripe, random.Random(rng.random()), over, stumbles))
+    with Killer(shop, rng, 0.2) as killer:
+        for thread in (*walks, stumbler):
+            thread.start()
+        time.sleep(SECONDS)
+        over.set()
+        for thread in (*walks, stumbler):
+            thread.join()
+    shop.stripe.faults([])
+    for walk in walks:
+        assert walk.fault is None, (walk.life.steps, walk.fault)
+    calendar.deliver()
+    books.hurry(60)
+    untold = books.differences()
+    books.sweep()
+    found = books.differences()
+    report(lives=len(walks), steps=sum(len(walk.life.steps) for walk in walks), kills=killer.kills,
+           stumbles=len(stumbles), differences_before_the_sweep=len(untold),
+           differences=len(found))
+    assert not found, ("\n".join(found), [walk.life.steps for walk in walks])
+    assert not books.violations()
