@@ -36,6 +36,8 @@ static const struct column columns[] = {
 	"s.scheduled_plan, "                                                                   \
 	"s.version, s.created_at, s.updated_at"
 
+#define FINAL "('canceled', 'incomplete_expired')"
+
 /* What became of an attempt to start a trial. */
 struct trial_attempt {
 	bool customer_exists;
@@ -86,7 +88,7 @@ static const struct statement statements[] = {
                         "  SELECT c.customer_id, c.email FROM customers c"
                         "  WHERE c.customer_id = $1 AND c.deleted_at IS NULL AND NOT EXISTS ("
                         "    SELECT FROM subscriptions s WHERE s.customer_id = c.customer_id"
-                        "    AND (s.status NOT IN ('canceled', 'incomplete_expired')"
+                        "    AND (s.status NOT IN " FINAL
                         "      OR s.trial_ends_at IS NOT NULL)) FOR UPDATE), "
                         "redemption AS ("
                         "  INSERT INTO trial_redemptions (email_digest, customer_id, "
@@ -106,18 +108,19 @@ static const struct statement statements[] = {
                  .sql = "SELECT EXISTS (SELECT FROM customers WHERE customer_id = $1 "
                         "AND deleted_at IS NULL) AS customer_exists, "
                         "EXISTS (SELECT FROM subscriptions WHERE customer_id = $1 "
-                        "AND status NOT IN ('canceled', 'incomplete_expired')) "
+                        "AND status NOT IN " FINAL ") "
                         "AS subscription_exists"},
         /* One that ended before only counts on: a licence that is being issued from it is not. */
         [CANCEL] = {.name = "subscription_cancel",
                     .sql = "UPDATE subscriptions SET version = version + 1, "
-                           "cancel_at_period_end = false, scheduled_plan = NULL, "
-                           "status = CASE status WHEN 'incomplete_expired' THEN status "
+                           "cancel_at_period_end = cancel_at_period_end AND status IN " FINAL
+                           ", scheduled_plan = NULL, "
+                           "status = CASE WHEN status IN " FINAL " THEN status "
                            "  ELSE 'canceled' END, "
-                           "updated_at = CASE WHEN status IN ('canceled', "
-                           "  'incomplete_expired') THEN updated_at ELSE $2 END "
-                           "WHERE customer_id = $1 AND (status NOT IN ('canceled', "
-                           "  'incomplete_expired') OR subscription_id = "
+                           "updated_at = CASE WHEN status IN " FINAL
+                           " THEN updated_at ELSE $2 END "
+                           "WHERE customer_id = $1 AND (status NOT IN " FINAL
+                           " OR subscription_id = "
                            "  (SELECT subscription_id FROM subscriptions "
                            "   WHERE customer_id = $1 "
                            "   ORDER BY superseded, subscription_id DESC LIMIT 1))"},
@@ -149,7 +152,7 @@ static const struct statement statements[] = {
                             .sql = "SELECT " SUBSCRIPTION_COLUMNS " FROM subscriptions s "
                                    "WHERE s.customer_id = $1 "
                                    "AND s.stripe_subscription_id IS NOT NULL "
-                                   "AND s.status NOT IN ('canceled', 'incomplete_expired') "
+                                   "AND s.status NOT IN " FINAL " "
                                    "ORDER BY s.subscription_id"},
         [SCHEDULE] = {.name = "subscription_schedule",
                       .sql = "UPDATE subscriptions SET scheduled_plan = $2, "

@@ -130,3 +130,15 @@ def test_what_was_scheduled_ends_with_a_change_of_unknown_outcome(other_rules):
     assert (after["plan"], after["scheduled_plan"]) == ("enterprise", None)
     expect(ask(customer.client, "upgrade", customer.id, new_plan="starter"), 200)
     assert subscription_of(customer.client, customer.id)["scheduled_plan"] == "starter"
+
+
+def test_to_revoke_what_has_ended_changes_nothing_of_it(api, stack):
+    """The end was planned, came at once instead, and then the licence is revoked as well."""
+    customer = api.sign_up()
+    buy(stack, customer, "starter")
+    expect(ask(customer.client, "cancel", customer.id, at_period_end=True), 200)
+    ended = expect(ask(customer.client, "cancel", customer.id), 200)["subscription"]
+    settled(stack, customer.id)
+    expect(api.owner.post(f"/api/licenses/{customer.id}/revoke"), 200)
+    assert subscription_of(customer.client, customer.id) == ended
+    assert ended["cancel_at_period_end"] == theirs(stack, ended)["cancel_at_period_end"]

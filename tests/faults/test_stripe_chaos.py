@@ -21,7 +21,6 @@ STUMBLES = [
     {"kind": "slow_after", "seconds": 0.5}, {"kind": "slow_after", "seconds": 5},
 ]
 
-
 TURNS = ("renew", "fail", "give_up")
 WEEK = 7 * 86400
 
@@ -90,6 +89,12 @@ class Resident(Life):
         """The licence, and with it the subscription."""
         self.insist("POST", f"/api/licenses/{self.id}/revoke", {})
 
+    def leave(self):
+        """For ever."""
+        wait_for(lambda: self.stack.api.owner.request(
+            "DELETE", f"/api/customers/{self.id}", faults=True).status_code in (200, 404),
+            PATIENCE_SECONDS)
+
     def move(self, rng, without=()):
         """What is revoked here ends there a little later, and may end under the next step."""
         try:
@@ -112,7 +117,8 @@ class Walk(threading.Thread):
         self.rng = random.Random(rng.random())
         self.calendar = calendar
         self.over = over
-        self.life = Resident(shop, calendar)
+        self.shop = shop
+        self.lives = [Resident(shop, calendar)]
         self.fault = None
 
     def run(self):
@@ -123,14 +129,20 @@ class Walk(threading.Thread):
             self.fault = fault
 
     def step(self):
-        """One of the things that can be done at this moment, now and then one that takes time."""
-        if self.rng.random() < 0.8:
-            with self.calendar.act():
-                self.life.move(self.rng, TURNS)
+        """One of the things that can be done at this moment, now and then one that takes time; and
+        after some customers come others."""
+        life, chance = self.lives[-1], self.rng.random()
+        if chance < 0.2:
+            with self.calendar.turn():
+                if any(name in TURNS for name in life.moves()):
+                    life.move(self.rng, set(life.moves()) - set(TURNS))
             return
-        with self.calendar.turn():
-            if any(name in TURNS for name in self.life.moves()):
-                self.life.move(self.rng, set(self.life.moves()) - set(TURNS))
+        with self.calendar.act():
+            if chance < 0.95:
+                life.move(self.rng, TURNS)
+                return
+            life.leave()
+            self.lives.append(Resident(self.shop, self.calendar))
 
 
 def stumble(stripe, rng, over, stumbles):
@@ -156,14 +168,15 @@ def test_random_lives_among_random_deaths(shop, books, rng, report):
             thread.join()
     shop.stripe.faults([])
     for walk in walks:
-        assert walk.fault is None, (walk.life.steps, walk.fault)
+        assert walk.fault is None, (walk.lives[-1].steps, walk.fault)
     calendar.deliver()
     books.hurry(60)
     untold = books.differences()
     books.sweep()
     found = books.differences()
-    report(lives=len(walks), steps=sum(len(walk.life.steps) for walk in walks), kills=killer.kills,
+    lives = [life for walk in walks for life in walk.lives]
+    report(lives=len(lives), steps=sum(len(life.steps) for life in lives), kills=killer.kills,
            stumbles=len(stumbles), differences_before_the_sweep=len(untold),
            differences=len(found))
-    assert not found, ("\n".join(found), [walk.life.steps for walk in walks])
+    assert not found, ("\n".join(found), [(life.id, life.steps) for life in lives])
     assert not books.violations()

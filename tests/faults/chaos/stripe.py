@@ -8,6 +8,7 @@ import json
 import ssl
 import threading
 
+from .life import ENDED
 from support.stack import wait_for
 from support.webhook import signed
 
@@ -34,16 +35,20 @@ SELECT json_build_object('subscriptions', (SELECT json_object_agg(stripe_subscri
         'cancel_at', extract(epoch FROM cancel_at)::bigint,
         'canceled_at', extract(epoch FROM canceled_at)::bigint,
         'ended_at', extract(epoch FROM ended_at)::bigint))
-    FROM subscriptions WHERE stripe_subscription_id IS NOT NULL),
+    FROM subscriptions JOIN customers USING (customer_id)
+    WHERE stripe_subscription_id IS NOT NULL AND deleted_at IS NULL),
   'invoices', (SELECT json_object_agg(invoice_id, json_build_object('customer', customer_id,
         'subscription', stripe_subscription_id, 'number', number, 'status', status,
         'reason', billing_reason, 'amount_due', amount_due, 'amount_paid', amount_paid,
-        'currency', currency)) FROM invoices),
+        'currency', currency)) FROM invoices JOIN customers USING (customer_id)
+    WHERE deleted_at IS NULL),
   'customers', (SELECT json_object_agg(customer_id, json_build_object('stripe', stripe_customer_id,
         'email', email, 'name', company_name, 'current', (SELECT json_agg(json_build_array(
             stripe_subscription_id, status)) FROM subscriptions s
             WHERE s.customer_id = c.customer_id AND NOT superseded)))
     FROM customers c WHERE deleted_at IS NULL),
+  'deleted', (SELECT json_object_agg(customer_id, deleted_at) FROM customers
+    WHERE deleted_at IS NOT NULL),
   'paid', (SELECT json_object_agg(customer_id, paid) FROM (SELECT customer_id,
         sum(amount_paid) AS paid FROM invoices GROUP BY customer_id) AS sums))"""
 
@@ -69,6 +74,13 @@ SELECT json_build_object(
       ORDER BY license_id DESC LIMIT 1) AS newest ON true
       WHERE NOT s.superseded AND newest.plan <> s.plan AND newest.issued_at > (
         SELECT max(updated_at) FROM subscriptions x WHERE x.customer_id = s.customer_id)),
+  'words about the deleted', (SELECT count(*) FROM stripe_events e JOIN customers c
+      ON c.customer_id IN (e.customer_id, e.customer_hint)
+        OR c.stripe_customer_id = e.stripe_customer_id
+      WHERE c.deleted_at IS NOT NULL AND payload IS NOT NULL),
+  'calls that name the deleted', (SELECT count(*) FROM stripe_calls JOIN customers
+      USING (customer_id) WHERE deleted_at IS NOT NULL AND kind LIKE 'customer%'
+        AND parameters <> ''),
   'events without an end', (SELECT count(*) FROM stripe_events
       WHERE (state = 'pending') = (finished_at IS NOT NULL)),
   'calls done and not heard of', (SELECT count(*) FROM stripe_calls
@@ -225,6 +237,10 @@ class Books:
         for customer, amount in paid.items():
             if amount != (ours["paid"].get(customer) or 0):
                 found.append(f"customer {customer}: charged {amount}, {ours['paid']} here")
+        found += [f"deleted customer {one['metadata']['customer_id']}: {id} is {one['status']}"
+                  for id, one in theirs["subscriptions"].items()
+                  if one["metadata"].get("customer_id") in ours["deleted"]
+                  and one["status"] not in ENDED]
         for customer, here in ours["customers"].items():
             if len(here["current"] or []) != 1:
                 found.append(f"customer {customer}: current rows {here['current']}")
