@@ -159,6 +159,9 @@ const struct setting app_settings_table[] = {
             "interval in all plans."),
         ROW(stripe_price_professional, "STRIPE_PRICE_PROFESSIONAL", "", "The same."),
         ROW(stripe_price_enterprise, "STRIPE_PRICE_ENTERPRISE", "", "The same."),
+        ROW(stripe_meter_prices, "STRIPE_METER_PRICES", "",
+            "Stripe's metered prices, meter:price, separated by commas: each meter's in the "
+            "order of the plans' intervals."),
         ROW(stripe_downgrade, "STRIPE_DOWNGRADE", "now",
             "When a smaller plan begins: now, with what is left credited, or period_end.",
             .choices = downgrade_choices),
@@ -246,7 +249,8 @@ load_prices(struct task *task, const struct app_settings *settings, struct billi
 	for (size_t i = 0; i < sizeof(sold) / sizeof(*sold); i++)
 		TRY(stripe_policy_add(task, &billing->stripe, &billing->plans, sold[i].setting,
 		                      sold[i].plan, sold[i].prices));
-	return FAIL_NONE;
+	return stripe_policy_add_metered(task, &billing->stripe, &billing->plans,
+	                                 "STRIPE_METER_PRICES", settings->stripe_meter_prices);
 }
 
 static bool

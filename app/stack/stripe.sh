@@ -4,7 +4,7 @@
 
 # What the stack brings itself while the stand-in runs.
 readonly STAND_IN_SETTINGS=(STRIPE_SECRET_KEY_FILE STRIPE_API_BASE STRIPE_WEBHOOK_SECRET
-	STRIPE_PRICE_STARTER STRIPE_PRICE_PROFESSIONAL STRIPE_PRICE_ENTERPRISE)
+	STRIPE_PRICE_STARTER STRIPE_PRICE_PROFESSIONAL STRIPE_PRICE_ENTERPRISE STRIPE_METER_PRICES)
 
 # Sets STAND_IN to on or off, and SERVICES. Whatever was read from an env file of this stack is not
 # taken for the caller's own, so that a real key never meets the stand-in's address.
@@ -49,6 +49,8 @@ set_prices() {
 	local plan amount name
 
 	STAND_IN_PRICES=
+	# shellcheck disable=SC2034  # read by name; no meters stand in our table of plans
+	STRIPE_METER_PRICES=
 	while read -r plan amount; do
 		name=STRIPE_PRICE_${plan^^}
 		printf -v "$name" %s ''

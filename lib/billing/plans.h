@@ -7,7 +7,7 @@
 #include "base/failure.h"
 #include "licensing/claims.h"
 
-enum { PLANS_MAX = 32, PLAN_METRICS_MAX = 16 };
+enum { PLANS_MAX = 32, PLAN_METRICS_MAX = 16, PLAN_METERS_MAX = 32 };
 
 /* What instances may report beyond devices, and what its value in a month is. */
 enum metric_kind {
@@ -27,6 +27,13 @@ struct plan_usage {
 	int64_t instance_overage;             /* so many more may be activated */
 	int64_t metric_max[PLAN_METRICS_MAX]; /* of each metric of the table */
 	const char *meters[PLAN_METRICS_MAX]; /* the name of Stripe's meter, or NULL */
+};
+
+/* What the use costs that one of Stripe's meters counts, whichever plan names it. */
+struct plan_meter {
+	const char *name;
+	const char *amount_minor; /* of one, a decimal: "0.05" */
+	const char *currency;
 };
 
 struct plan {
@@ -50,6 +57,8 @@ struct plans {
 	struct plan_usage trial_usage;
 	struct plan_metric metrics[PLAN_METRICS_MAX];
 	size_t metric_count;
+	struct plan_meter meters[PLAN_METERS_MAX]; /* those that have a price here */
+	size_t meter_count;
 	struct plan items[PLANS_MAX];
 	size_t count;
 };
@@ -63,5 +72,11 @@ const struct plan *plans_find(const struct plans *plans, const char *id);
 
 /* The metric's index in the table, or metric_count when there is none of that name. */
 size_t plans_metric(const struct plans *plans, const char *name);
+
+/* Whether the plan names Stripe's meter for any metric. */
+bool plan_has_meter(const struct plans *plans, const struct plan *plan, const char *meter);
+
+/* What the meter's use costs, or NULL. */
+const struct plan_meter *plans_meter(const struct plans *plans, const char *name);
 
 #endif

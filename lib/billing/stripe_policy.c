@@ -10,6 +10,14 @@
 #include "base/text.h"
 #include "billing/plans.h"
 
+/* Whether the price stands in any list. */
+static bool
+is_known(const struct stripe_policy *policy, const char *price_id)
+{
+	return stripe_policy_price(policy, price_id) != NULL ||
+	       stripe_policy_meter(policy, price_id) != NULL;
+}
+
 enum fail
 stripe_policy_add(struct task *task, struct stripe_policy *policy, const struct plans *plans,
                   const char *setting, const char *plan, const char *prices)
@@ -24,7 +32,7 @@ stripe_policy_add(struct task *task, struct stripe_policy *policy, const struct 
 			return task_fail(task, FAIL_INVALID, "invalid_setting",
 			                 "%s: the table of plans has no plan '%s'", setting,
 			                 plan);
-		if (stripe_policy_price(policy, price) != NULL)
+		if (is_known(policy, price))
 			return task_fail(task, FAIL_INVALID, "invalid_setting",
 			                 "%s: the price %s stands twice", setting, price);
 		if (policy->price_count == STRIPE_PRICES_MAX)
@@ -33,6 +41,64 @@ stripe_policy_add(struct task *task, struct stripe_policy *policy, const struct 
 		policy->prices[policy->price_count++] =
 		        (struct stripe_price){price, plan, position++};
 	}
+	return FAIL_NONE;
+}
+
+static bool
+is_named(const struct plans *plans, const char *meter)
+{
+	for (size_t i = 0; i < plans->count; i++)
+		if (plan_has_meter(plans, &plans->items[i], meter))
+			return true;
+	return false;
+}
+
+static size_t
+count_of_meter(const struct stripe_policy *policy, const char *meter)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < policy->meter_price_count; i++)
+		count += text_equal(policy->meter_prices[i].meter, meter);
+	return count;
+}
+
+static enum fail
+add_metered(struct task *task, struct stripe_policy *policy, const struct plans *plans,
+            const char *setting, const char *item)
+{
+	const char *colon = strchr(item, ':');
+	struct stripe_meter_price price = {0};
+
+	if (colon == NULL || colon == item || colon[1] == '\0')
+		return task_fail(task, FAIL_INVALID, "invalid_setting",
+		                 "%s: '%s' is not a meter, a colon and a price", setting, item);
+	price.meter = arena_copy_bytes(task->arena, item, (size_t)(colon - item));
+	price.price_id = colon + 1;
+	price.position = count_of_meter(policy, price.meter);
+	if (!is_named(plans, price.meter))
+		return task_fail(task, FAIL_INVALID, "invalid_setting",
+		                 "%s: no plan names the meter '%s'", setting, price.meter);
+	if (is_known(policy, price.price_id))
+		return task_fail(task, FAIL_INVALID, "invalid_setting",
+		                 "%s: the price %s stands twice", setting, price.price_id);
+	if (policy->meter_price_count == STRIPE_METER_PRICES_MAX)
+		return task_fail(task, FAIL_INVALID, "invalid_setting", "%s: too many prices",
+		                 setting);
+	policy->meter_prices[policy->meter_price_count++] = price;
+	return FAIL_NONE;
+}
+
+enum fail
+stripe_policy_add_metered(struct task *task, struct stripe_policy *policy,
+                          const struct plans *plans, const char *setting, const char *prices)
+{
+	const char *item;
+	size_t length;
+
+	while (text_next_item(&prices, &item, &length))
+		TRY(add_metered(task, policy, plans, setting,
+		                arena_copy_bytes(task->arena, item, length)));
 	return FAIL_NONE;
 }
 
@@ -59,6 +125,33 @@ stripe_policy_sells(const struct stripe_policy *policy, const char *plan, size_t
 			return price;
 		if (first == NULL)
 			first = price;
+	}
+	return first;
+}
+
+const char *
+stripe_policy_meter(const struct stripe_policy *policy, const char *price_id)
+{
+	for (size_t i = 0; i < policy->meter_price_count; i++)
+		if (text_equal(policy->meter_prices[i].price_id, price_id))
+			return policy->meter_prices[i].meter;
+	return NULL;
+}
+
+const char *
+stripe_policy_bills(const struct stripe_policy *policy, const char *meter, size_t position)
+{
+	const char *first = NULL;
+
+	for (size_t i = 0; i < policy->meter_price_count; i++) {
+		const struct stripe_meter_price *price = &policy->meter_prices[i];
+
+		if (!text_equal(price->meter, meter))
+			continue;
+		if (price->position == position)
+			return price->price_id;
+		if (first == NULL)
+			first = price->price_id;
 	}
 	return first;
 }

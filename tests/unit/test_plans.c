@@ -123,9 +123,11 @@ END_TEST
 	"{\"plan\":\"a\",\"name\":\"A\",\"price\":" PRICE ",\"features\":" FEATURES            \
 	",\"limits\":{\"maxUsers\":0},\n\"usage\":{\"max_instances\":2,"                       \
 	"\"instance_overage\":1,\"metrics\":{\"mb\":9},\"meters\":{\"calls\":\"api\"}}}"
+#define COST "{\"amount_minor\":\"0.05\",\"currency\":\"eur\"}"
 #define METRICS "{\"calls\":\"sum\",\"mb\":\"level\"}"
 #define GOOD                                                                                   \
-	"{\"version\":1,\"metrics\":" METRICS ",\n\"trial\":" TRIAL ",\n\"plans\":[" PLAN "]}" \
+	"{\"version\":1,\"metrics\":" METRICS ",\"meters\":{\"api\":" COST                     \
+	"},\n\"trial\":" TRIAL ",\n\"plans\":[" PLAN "]}"                                      \
 	"\n"
 
 static void
@@ -174,6 +176,12 @@ START_TEST(test_usage)
 	ck_assert_int_eq(usage->metric_max[1], 9);
 	ck_assert_str_eq(usage->meters[0], "api");
 	ck_assert_ptr_null(usage->meters[1]);
+	ck_assert(plan_has_meter(&plans, &plans.items[0], "api"));
+	ck_assert(!plan_has_meter(&plans, &plans.items[0], "calls"));
+	ck_assert_uint_eq(plans.meter_count, 1);
+	ck_assert_str_eq(plans_meter(&plans, "api")->amount_minor, "0.05");
+	ck_assert_str_eq(plans_meter(&plans, "api")->currency, "eur");
+	ck_assert_ptr_null(plans_meter(&plans, "calls"));
 	/* Without a word about it nothing is bounded. */
 	ck_assert_int_eq(plans.trial_usage.max_instances, LICENSE_UNLIMITED);
 	ck_assert_int_eq(plans.trial_usage.instance_overage, 0);
@@ -230,10 +238,24 @@ static const struct {
         {"{\"mb\":9}", "{\"kb\":9}", "a.usage.metrics.kb is not one of the metrics"},
         {"{\"mb\":9}", "{\"mb\":null}", "a.usage.metrics.mb must be an integer of 0 or"},
         {"{\"mb\":9}", "9", "a.usage.metrics must be an object"},
-        {"\"api\"", "\"Api calls\"", "a.usage.meters.calls must be the event name"},
+        {"{\"calls\":\"api\"}", "{\"calls\":\"Api calls\"}",
+         "a.usage.meters.calls must be the event name"},
         {"\"sum\"", "\"avg\"", "line 1: metrics.calls must be \"sum\" or \"level\""},
         {"\"sum\"", "1", "metrics.calls must be \"sum\" or \"level\""},
         {"\"calls\":\"sum\"", "\"Calls\":\"sum\"", "metrics.Calls must have a name of"},
+        {"{\"api\":" COST "}", "[]", "line 1: meters must be an object"},
+        {COST, "5", "line 1: meters.api must be an object"},
+        {"{\"api\":" COST, "{\"calls\":" COST, "meters.calls is not a meter of any plan"},
+        {"\"0.05\",\"currency\":\"eur\"", "\"0.05\",\"currency\":\"usd\"",
+         "meters.api has another currency than a plan"},
+        {"\"0.05\",", "\"0.05\",\"each\":1,", "meters.api.each is not a known member"},
+        {"\"0.05\"", "5", "meters.api.amount_minor must be a string"},
+        {"\"0.05\"", "\"0.050\"", "meters.api must have an amount_minor like"},
+        {"\"0.05\"", "\"00.5\"", "meters.api must have an amount_minor like"},
+        {"\"0.05\"", "\".5\"", "meters.api must have an amount_minor like"},
+        {"\"0.05\"", "\"5.\"", "meters.api must have an amount_minor like"},
+        {"\"0.05\"", "\"-5\"", "meters.api must have an amount_minor like"},
+        {"\"0.05\"", "\"0.0000000000001\"", "meters.api must have an amount_minor like"},
         {METRICS, "[]", "metrics must be an object of at most 16"},
         {"]}\n", "]", "line 4: "},
         {"]}\n", "],}\n", "line 4: "},

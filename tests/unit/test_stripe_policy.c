@@ -101,6 +101,38 @@ START_TEST(test_too_many_prices)
 }
 END_TEST
 
+START_TEST(test_metered_prices)
+{
+	static const char *const wrong[][2] = {{"price_x", "'price_x' is not a meter"},
+	                                       {"calls:", "'calls:' is not a meter"},
+	                                       {":price_x", "':price_x' is not a meter"},
+	                                       {"other:price_x", "the meter 'other'"},
+	                                       {"calls:price_a", "price_a stands twice"},
+	                                       {"calls:price_m", "price_m stands twice"}};
+
+	plans.items[1].usage.meters[0] = "storage";
+	plans.items[1].usage.meters[1] = "calls";
+	ck_assert_int_eq(add("starter", "price_a"), FAIL_NONE);
+	ck_assert_int_eq(stripe_policy_add_metered(&task, &policy, &plans, "SETTING",
+	                                           "calls:price_m, storage:price_s,calls:"
+	                                           "price_y,"),
+	                 FAIL_NONE);
+	ck_assert_str_eq(stripe_policy_meter(&policy, "price_y"), "calls");
+	ck_assert_str_eq(stripe_policy_meter(&policy, "price_s"), "storage");
+	ck_assert_ptr_null(stripe_policy_meter(&policy, "price_a"));
+	ck_assert_ptr_null(stripe_policy_meter(&policy, NULL));
+	ck_assert_str_eq(stripe_policy_bills(&policy, "calls", 0), "price_m");
+	ck_assert_str_eq(stripe_policy_bills(&policy, "calls", 1), "price_y");
+	ck_assert_str_eq(stripe_policy_bills(&policy, "storage", 1), "price_s");
+	ck_assert_ptr_null(stripe_policy_bills(&policy, "other", 0));
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		refused(stripe_policy_add_metered(&task, &policy, &plans, "SETTING",
+		                                  wrong[i][0]),
+		        wrong[i][1]);
+	refused(add("starter", "price_m"), "price_m stands twice");
+}
+END_TEST
+
 #define BASE "https://billing.example.com"
 #define APP "https://app.example.com"
 
@@ -233,6 +265,7 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_prices);
 	tcase_add_test(tcase, test_prices_refused);
+	tcase_add_test(tcase, test_metered_prices);
 	tcase_add_test(tcase, test_too_many_prices);
 	tcase_add_loop_test(tcase, test_urls, 0, ROWS(urls));
 	tcase_add_test(tcase, test_no_origins);

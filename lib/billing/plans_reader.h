@@ -1,0 +1,57 @@
+/*
+ * plans_reader.h: what the parts of the reader of plans.json share.
+ */
+#ifndef BILLING_PLANS_READER_H
+#define BILLING_PLANS_READER_H
+
+#include "billing/plans.h"
+
+struct json_object;
+
+enum member_type { MEMBER_INT, MEMBER_BOOL, MEMBER_LIMIT, MEMBER_STRING };
+
+/* A member of an object and where it goes. MEMBER_LIMIT: may be absent, then unlimited. */
+struct member {
+	const char *name;
+	size_t offset;
+	enum member_type type;
+};
+
+/* The file being read: where a message says the fault is. `plan` is the id of the plan that stands
+ * at the place `item` ("plans[0]"), for messages are about ids. */
+struct reader {
+	struct task *task;
+	const char *path;
+	const char *text;
+	size_t length;
+	const char *plan;
+	const char *item;
+};
+
+/* FAIL_INVALID "plans_invalid": `where` is what is wrong, and `why`. */
+enum fail plans_refuse(const struct reader *reader, const char *where,
+                       const char *why) MUST_CHECK;
+
+/* Refuses members that are not in the list, which NULL ends. */
+enum fail plans_refuse_unknown(const struct reader *reader, const char *where,
+                               struct json_object *object, const char *const *known) MUST_CHECK;
+
+/* One member of an object, into its place in `out`. */
+enum fail plans_read_member(const struct reader *reader, const char *where,
+                            struct json_object *object, const struct member *member,
+                            void *out) MUST_CHECK;
+
+/* The table of metrics, {name: kind}; without it there are none beyond devices. */
+enum fail plans_read_metrics(const struct reader *reader, struct json_object *root,
+                             struct plans *out) MUST_CHECK;
+
+/* The member "usage" of a plan or of the trial; without it nothing is bounded. */
+enum fail plans_read_usage(const struct reader *reader, const char *where,
+                           struct json_object *parent, const struct plans *plans,
+                           struct plan_usage *out) MUST_CHECK;
+
+/* What the use that meters count costs, {meter: price}, once the plans are known that name them. */
+enum fail plans_read_meters(const struct reader *reader, struct json_object *root,
+                            struct plans *out) MUST_CHECK;
+
+#endif

@@ -1,0 +1,225 @@
+/*
+ * plans_usage.c: reads what plans.json says about use: metrics, bounds, meters and what they cost.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/json_in.h"
+#include "base/text.h"
+#include "billing/plans_reader.h"
+
+#define METRIC_NAME "abcdefghijklmnopqrstuvwxyz0123456789_"
+
+/* Stripe's prices have no more (docs.stripe.com/api, Price, unit_amount_decimal). */
+enum { WHOLE_DIGITS_MAX = 12, FRACTION_DIGITS_MAX = 12 };
+
+static const struct member usage_members[] = {
+        {"max_instances", offsetof(struct plan_usage, max_instances), MEMBER_LIMIT},
+        {"instance_overage", offsetof(struct plan_usage, instance_overage), MEMBER_LIMIT},
+        {NULL, 0, MEMBER_INT},
+};
+
+static const struct member meter_members[] = {
+        {"amount_minor", offsetof(struct plan_meter, amount_minor), MEMBER_STRING},
+        {"currency", offsetof(struct plan_meter, currency), MEMBER_STRING},
+        {NULL, 0, MEMBER_INT},
+};
+
+/* {name: value} whose names are metrics; `take` stores each value and says what is wrong with it. */
+static enum fail
+read_by_metric(const struct reader *reader, const char *where, struct json_object *usage,
+               const char *name, const struct plans *plans, struct plan_usage *out,
+               const char *(*take)(const struct reader *reader, struct json_object *value,
+                                   size_t metric, struct plan_usage *out))
+{
+	const char *path = arena_printf(reader->task->arena, "%s.%s", where, name);
+	struct json_object *object;
+
+	if (!json_object_object_get_ex(usage, name, NULL))
+		return FAIL_NONE;
+	if (!json_in_object(usage, name, &object))
+		return plans_refuse(reader, path, "must be an object");
+	json_object_object_foreach(object, key, value)
+	{
+		size_t metric = plans_metric(plans, key);
+		const char *fault = metric == plans->metric_count
+		                            ? "is not one of the metrics"
+		                            : take(reader, value, metric, out);
+
+		if (fault != NULL)
+			return plans_refuse(
+			        reader, arena_printf(reader->task->arena, "%s.%s", path, key),
+			        fault);
+	}
+	return FAIL_NONE;
+}
+
+static const char *
+take_bound(const struct reader *reader, struct json_object *value, size_t metric,
+           struct plan_usage *out)
+{
+	(void)reader;
+	if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
+		return "must be an integer of 0 or more";
+	out->metric_max[metric] = json_object_get_int64(value);
+	return NULL;
+}
+
+/* Stripe takes names of 100 characters at most. */
+static const char *
+take_meter(const struct reader *reader, struct json_object *value, size_t metric,
+           struct plan_usage *out)
+{
+	if (!json_object_is_type(value, json_type_string) ||
+	    !text_is_made_of(json_object_get_string(value), METRIC_NAME, 1, 100))
+		return "must be the event name of a meter";
+	out->meters[metric] = arena_copy(reader->task->arena, json_object_get_string(value));
+	return NULL;
+}
+
+enum fail
+plans_read_usage(const struct reader *reader, const char *where, struct json_object *parent,
+                 const struct plans *plans, struct plan_usage *out)
+{
+	static const char *const known[] = {"max_instances", "instance_overage", "metrics",
+	                                    "meters", NULL};
+	const char *path = arena_printf(reader->task->arena, "%s.usage", where);
+	struct json_object *usage;
+
+	*out = (struct plan_usage){.max_instances = LICENSE_UNLIMITED};
+	for (size_t i = 0; i < PLAN_METRICS_MAX; i++)
+		out->metric_max[i] = LICENSE_UNLIMITED;
+	if (!json_object_object_get_ex(parent, "usage", NULL))
+		return FAIL_NONE;
+	if (!json_in_object(parent, "usage", &usage))
+		return plans_refuse(reader, path, "must be an object");
+	for (size_t i = 0; usage_members[i].name != NULL; i++)
+		TRY(plans_read_member(reader, path, usage, &usage_members[i], out));
+	if (out->instance_overage == LICENSE_UNLIMITED)
+		out->instance_overage = 0;
+	TRY(read_by_metric(reader, path, usage, "metrics", plans, out, take_bound));
+	TRY(read_by_metric(reader, path, usage, "meters", plans, out, take_meter));
+	return plans_refuse_unknown(reader, path, usage, known);
+}
+
+enum fail
+plans_read_metrics(const struct reader *reader, struct json_object *root, struct plans *out)
+{
+	struct json_object *object;
+
+	if (!json_object_object_get_ex(root, "metrics", NULL))
+		return FAIL_NONE;
+	if (!json_in_object(root, "metrics", &object) ||
+	    json_object_object_length(object) > PLAN_METRICS_MAX)
+		return plans_refuse(reader, "metrics",
+		                    "must be an object of at most 16 metrics");
+	json_object_object_foreach(object, name, value)
+	{
+		const char *kind = json_object_is_type(value, json_type_string)
+		                           ? json_object_get_string(value)
+		                           : "";
+		bool sum = strcmp(kind, "sum") == 0;
+		const char *path = arena_printf(reader->task->arena, "metrics.%s", name);
+
+		if (!text_is_made_of(name, METRIC_NAME, 1, 40))
+			return plans_refuse(reader, path,
+			                    "must have a name of lower-case letters");
+		if (!sum && strcmp(kind, "level") != 0)
+			return plans_refuse(reader, path, "must be \"sum\" or \"level\"");
+		out->metrics[out->metric_count++] =
+		        (struct plan_metric){arena_copy(reader->task->arena, name),
+		                             sum ? PLAN_METRIC_SUM : PLAN_METRIC_LEVEL};
+	}
+	return FAIL_NONE;
+}
+
+/* A decimal in its one shortest form, so that Stripe's can be compared with it: "5", "0.05". */
+static bool
+is_decimal(const char *text)
+{
+	size_t whole = strspn(text, "0123456789"), fraction = 0;
+	const char *rest = text + whole;
+
+	if (*rest == '.') {
+		fraction = strspn(rest + 1, "0123456789");
+		if (fraction == 0 || rest[fraction] == '0')
+			return false;
+		rest += 1 + fraction;
+	}
+	return *rest == '\0' && whole > 0 && whole <= WHOLE_DIGITS_MAX &&
+	       fraction <= FRACTION_DIGITS_MAX && (*text != '0' || whole == 1);
+}
+
+/* What is wrong with the currency: the items of one subscription must all have the same. */
+static const char *
+currency_fault(const struct plans *plans, const struct plan_meter *meter)
+{
+	bool named = false;
+
+	for (size_t i = 0; i < plans->count; i++) {
+		const struct plan *plan = &plans->items[i];
+
+		if (!plan_has_meter(plans, plan, meter->name))
+			continue;
+		named = true;
+		if (plan->has_price && strcmp(plan->currency, meter->currency) != 0)
+			return "has another currency than a plan that names it";
+	}
+	return named ? NULL : "is not a meter of any plan";
+}
+
+static enum fail
+read_meter(const struct reader *reader, const char *name, struct json_object *object,
+           struct plans *out)
+{
+	static const char *const known[] = {"amount_minor", "currency", NULL};
+	const char *path = arena_printf(reader->task->arena, "meters.%s", name), *fault;
+	struct plan_meter *meter = &out->meters[out->meter_count++];
+
+	meter->name = arena_copy(reader->task->arena, name);
+	if (!json_object_is_type(object, json_type_object))
+		return plans_refuse(reader, path, "must be an object");
+	for (size_t i = 0; meter_members[i].name != NULL; i++)
+		TRY(plans_read_member(reader, path, object, &meter_members[i], meter));
+	TRY(plans_refuse_unknown(reader, path, object, known));
+	if (!is_decimal(meter->amount_minor))
+		return plans_refuse(reader, path,
+		                    "must have an amount_minor like \"5\" or \"0.05\"");
+	fault = currency_fault(out, meter);
+	return fault == NULL ? FAIL_NONE : plans_refuse(reader, path, fault);
+}
+
+enum fail
+plans_read_meters(const struct reader *reader, struct json_object *root, struct plans *out)
+{
+	struct json_object *object;
+
+	if (!json_object_object_get_ex(root, "meters", NULL))
+		return FAIL_NONE;
+	if (!json_in_object(root, "meters", &object) ||
+	    json_object_object_length(object) > PLAN_METERS_MAX)
+		return plans_refuse(reader, "meters", "must be an object of at most 32 meters");
+	json_object_object_foreach(object, name, value)
+	{
+		TRY(read_meter(reader, name, value, out));
+	}
+	return FAIL_NONE;
+}
+
+bool
+plan_has_meter(const struct plans *plans, const struct plan *plan, const char *meter)
+{
+	for (size_t i = 0; i < plans->metric_count; i++)
+		if (text_equal(plan->usage.meters[i], meter))
+			return true;
+	return false;
+}
+
+const struct plan_meter *
+plans_meter(const struct plans *plans, const char *name)
+{
+	for (size_t i = 0; i < plans->meter_count; i++)
+		if (strcmp(plans->meters[i].name, name) == 0)
+			return &plans->meters[i];
+	return NULL;
+}
