@@ -11,6 +11,7 @@
 #include "billing/checkout_sessions.h"
 #include "billing/customers.h"
 #include "billing/stripe_form.h"
+#include "billing/stripe_items.h"
 #include "billing/stripe_locks.h"
 #include "billing/stripe_objects.h"
 #include "billing/stripe_outbox.h"
@@ -113,6 +114,7 @@ session_form(struct operation *operation, const struct checkout_wish *wish,
 	stripe_form_string(&form, "mode", "subscription");
 	stripe_form_string(&form, "line_items[0][price]", price->price_id);
 	stripe_form_int(&form, "line_items[0][quantity]", 1);
+	stripe_items_add_metered(&form, "line_items", 1, operation->billing, price, NULL);
 	stripe_form_string(&form, "customer", stripe_customer_id);
 	stripe_form_string(&form, "client_reference_id", wish->customer_id);
 	stripe_form_string(&form, "success_url",

@@ -112,11 +112,9 @@ static const char *
 change_form(struct operation *operation, const struct change_step *step, const char *proration,
             struct instant proration_at)
 {
-	static const char *const keys[3] = {"items[0][id]", "items[0][price]",
-	                                    "items[0][quantity]"};
 	struct stripe_form form = stripe_form_new(operation->task->arena);
 
-	change_step_add_item(&form, keys, step);
+	change_step_add_items(&form, "items", operation->billing, step);
 	stripe_form_string(&form, "proration_behavior", proration);
 	if (proration_at.known)
 		stripe_form_int(&form, "proration_date", proration_at.ms / SECOND_MS);
@@ -207,9 +205,6 @@ static enum fail
 ask_preview(struct operation *operation, const struct change_step *step,
             struct change_preview *out)
 {
-	static const char *const keys[3] = {"subscription_details[items][0][id]",
-	                                    "subscription_details[items][0][price]",
-	                                    "subscription_details[items][0][quantity]"};
 	struct stripe_form form = stripe_form_new(operation->task->arena);
 	struct stripe_ask ask = {.method = STRIPE_POST,
 	                         .path = "/v1/invoices/create_preview",
@@ -218,7 +213,7 @@ ask_preview(struct operation *operation, const struct change_step *step,
 	struct stripe_answer answer;
 
 	stripe_form_string(&form, "subscription", step->stripe.id);
-	change_step_add_item(&form, keys, step);
+	change_step_add_items(&form, "subscription_details[items]", operation->billing, step);
 	stripe_form_string(&form, "subscription_details[proration_behavior]",
 	                   change_step_proration(step));
 	stripe_form_int(&form, "subscription_details[proration_date]",

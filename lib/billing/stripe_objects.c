@@ -174,6 +174,7 @@ stripe_subscription_read(const struct stripe_policy *policy, const struct json_o
 	        .customer = stripe_id_of(object, "customer"),
 	        .customer_id = metadata_customer(object),
 	        .status = string(object, "status"),
+	        .items = items,
 	        .item_id = string(item, "id"),
 	        .price_id = stripe_id_of(item, "price"),
 	        .quantity = number(item, "quantity"),

@@ -18,6 +18,7 @@ struct stripe_subscription {
 	const char *customer;    /* Stripe's id */
 	const char *customer_id; /* ours, as its metadata has it; NULL: none */
 	const char *status;
+	const struct json_object *items; /* Stripe's list */
 	const char *item_id; /* of the item that has one of our prices, else of the first */
 	const char *price_id;
 	const char *plan; /* what the price buys; NULL: none of our prices */

@@ -3,9 +3,11 @@
  */
 #include "billing/stripe_step.h"
 
+#include "base/arena.h"
 #include "base/text.h"
 #include "billing/checkout.h"
 #include "billing/customers.h"
+#include "billing/stripe_items.h"
 #include "billing/stripe_sync.h"
 
 /* A preview's moment of proration holds so long; a later one would be a discount of one's own
@@ -125,13 +127,19 @@ change_step_plan(struct operation *operation, const struct plan_change *change,
 /* Without the item's id the price would be added to the old one; without the quantity it would be
  * one again (docs.stripe.com/billing/subscriptions/change-price). */
 void
-change_step_add_item(struct stripe_form *form, const char *const keys[3],
-                     const struct change_step *step)
+change_step_add_items(struct stripe_form *form, const char *prefix,
+                      const struct billing *billing, const struct change_step *step)
 {
-	stripe_form_string(form, keys[0], step->stripe.item_id);
-	stripe_form_string(form, keys[1], step->price->price_id);
+	struct arena *arena = form->text.arena;
+
+	stripe_form_string(form, arena_printf(arena, "%s[0][id]", prefix),
+	                   step->stripe.item_id);
+	stripe_form_string(form, arena_printf(arena, "%s[0][price]", prefix),
+	                   step->price->price_id);
 	if (step->stripe.quantity > 0)
-		stripe_form_int(form, keys[2], step->stripe.quantity);
+		stripe_form_int(form, arena_printf(arena, "%s[0][quantity]", prefix),
+		                step->stripe.quantity);
+	stripe_items_add_metered(form, prefix, 1, billing, step->price, step->stripe.items);
 }
 
 const char *

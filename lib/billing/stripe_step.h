@@ -40,9 +40,9 @@ enum fail change_look(struct operation *operation, const struct subscription *su
 enum fail change_step_plan(struct operation *operation, const struct plan_change *change,
                            struct change_step *out) MUST_CHECK;
 
-/* Adds the item that changes, under the keys of its id, price and quantity. */
-void change_step_add_item(struct stripe_form *form, const char *const keys[3],
-                          const struct change_step *step);
+/* Adds the items that change, under `prefix`: "items", say. */
+void change_step_add_items(struct stripe_form *form, const char *prefix,
+                           const struct billing *billing, const struct change_step *step);
 
 /* Stripe's `proration_behavior`. */
 const char *change_step_proration(const struct change_step *step);

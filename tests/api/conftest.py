@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 
 from support.document import load
-from support.stack import ROOT, VARIANT, Stack
+from support.stack import ROOT, VARIANT, Stack, wait_for
 
 SEED = int(os.environ.get("BILLING_SEED") or random.SystemRandom().randrange(2**32))
 
@@ -65,11 +65,13 @@ def other_rules(new_stack):
 @pytest.fixture(scope="session")
 def bounded(new_stack, tmp_path_factory):
     """A stack with other plans: its trial covers three instances and one more, and 100 calls; its
-    professional plan names meters of calls and of storage, which its Stripe has."""
+    professional plan names meters of calls and of storage, enterprise one of calls. Its Stripe has
+    them, with prices for each month and each year: `metered_prices` by meter and interval."""
     plans = json.loads((ROOT / "conf/plans.json").read_text(encoding="utf-8"))
     plans["trial"]["usage"] = {"max_instances": 3, "instance_overage": 1,
                                "metrics": {"api_calls": 100}}
     plans["plans"][1]["usage"] = {"meters": {"api_calls": "calls", "storage_mb": "storage"}}
+    plans["plans"][2]["usage"] = {"meters": {"api_calls": "calls"}}
     folder = tmp_path_factory.mktemp("plans")
     for place in (folder, folder.parent, folder.parent.parent):
         place.chmod(0o755)
@@ -78,6 +80,16 @@ def bounded(new_stack, tmp_path_factory):
     made.meters = {name: made.stripe.call("POST", "/v1/billing/meters", {
         "display_name": name, "event_name": name, "default_aggregation[formula]": "sum"})["id"]
         for name in ("calls", "storage")}
+    made.metered_prices = {(name, interval): made.stripe.call("POST", "/v1/prices", {
+        "product_data[name]": name, "currency": "usd", "unit_amount": 10,
+        "recurring[interval]": interval, "recurring[usage_type]": "metered",
+        "recurring[meter]": meter})["id"]
+        for name, meter in made.meters.items() for interval in ("month", "year")}
+    made.settings["STRIPE_METER_PRICES"] = ",".join(
+        f"{name}:{price}" for (name, _), price in made.metered_prices.items())
+    for command in ("stop", "start"):
+        made.script(command, "billingd")
+    wait_for(lambda: made.api.owner.get("/api/customers", faults=True).status_code == 200)
     return made
 
 
