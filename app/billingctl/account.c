@@ -38,28 +38,41 @@ account_price_read(struct json_object *object, struct account_price *out)
 	(void)json_in_string(object, "id", &out->id);
 	(void)json_in_string(object, "currency", &out->currency);
 	(void)json_in_int(object, "unit_amount", &out->amount_minor);
+	(void)json_in_string(object, "unit_amount_decimal", &out->amount_decimal);
 	(void)json_in_bool(object, "active", &out->active);
 	if (!json_in_object(object, "recurring", &recurring))
 		return;
 	(void)json_in_string(recurring, "interval", &out->interval);
 	(void)json_in_int(recurring, "interval_count", &out->interval_count);
 	(void)json_in_string(recurring, "usage_type", &usage_type);
+	out->meter = stripe_id_of(recurring, "meter");
 	out->metered = text_equal(usage_type, "metered");
+}
+
+/* What a price of any kind must be. */
+static const char *
+recurrence_fault(struct arena *arena, const struct account_price *price, const char *interval)
+{
+	if (!price->active)
+		return "is archived";
+	if (price->interval == NULL)
+		return "is paid once, not again and again";
+	if (!text_equal(price->interval, interval) || price->interval_count != 1)
+		return arena_printf(arena, "is paid every %lld %ss",
+		                    (long long)price->interval_count, price->interval);
+	return NULL;
 }
 
 const char *
 account_price_fault(struct arena *arena, const struct account_price *price,
                     const struct account_wish *wish)
 {
-	if (!price->active)
-		return "is archived";
-	if (price->interval == NULL)
-		return "is paid once, not again and again";
+	const char *fault = recurrence_fault(arena, price, wish->interval);
+
+	if (fault != NULL)
+		return fault;
 	if (price->metered)
 		return "is metered";
-	if (!text_equal(price->interval, wish->interval) || price->interval_count != 1)
-		return arena_printf(arena, "is paid every %lld %ss",
-		                    (long long)price->interval_count, price->interval);
 	if (wish->amount_minor >= 0 && (price->amount_minor != wish->amount_minor ||
 	                                !text_equal(price->currency, wish->plan->currency)))
 		return arena_printf(arena, "is %lld %s, but %lld %s in PLANS_FILE",
@@ -68,12 +81,41 @@ account_price_fault(struct arena *arena, const struct account_price *price,
 	return NULL;
 }
 
+const char *
+account_metered_fault(struct arena *arena, const struct account_price *price,
+                      const struct account_meter_wish *wish)
+{
+	const char *fault = recurrence_fault(arena, price, wish->interval);
+
+	if (fault != NULL)
+		return fault;
+	if (!price->metered)
+		return "isn't metered";
+	if (!text_equal(price->meter, wish->meter_id))
+		return "bills another meter";
+	if (wish->amount_minor != NULL &&
+	    (!text_equal(price->amount_decimal, wish->amount_minor) ||
+	     !text_equal(price->currency, wish->currency)))
+		return arena_printf(arena, "is %s %s, but %s %s in PLANS_FILE",
+		                    price->amount_decimal == NULL ? "tiers of"
+		                                                  : price->amount_decimal,
+		                    price->currency, wish->amount_minor, wish->currency);
+	return NULL;
+}
+
 enum fail
-account_price_find(struct ctl *ctl, const char *id, struct account_price *out)
+account_price_look(struct ctl *ctl, const char *id, struct account_price *out, bool *there)
 {
 	struct json_object *object;
+	enum fail kind =
+	        ask_get(ctl, stripe_path(ctl->task.arena, "/v1/prices/%s", id), NULL, &object);
 
-	TRY(ask_get(ctl, stripe_path(ctl->task.arena, "/v1/prices/%s", id), NULL, &object));
+	*there = kind == FAIL_NONE;
+	if (kind == FAIL_NOT_FOUND) {
+		task_clear(&ctl->task);
+		return FAIL_NONE;
+	}
+	TRY(kind);
 	account_price_read(object, out);
 	return FAIL_NONE;
 }
@@ -173,17 +215,18 @@ account_meter(const struct ctl *ctl, size_t n)
 }
 
 enum fail
-account_meter_find(struct ctl *ctl, const char *event_name, bool *out)
+account_meter_find(struct ctl *ctl, const char *event_name, const char **out)
 {
 	struct json_object *list;
 
-	*out = false;
+	*out = NULL;
 	TRY(ask_list(ctl, "/v1/billing/meters", "status=active", &list));
-	for (size_t i = 0; i < json_object_array_length(list) && !*out; i++) {
+	for (size_t i = 0; i < json_object_array_length(list) && *out == NULL; i++) {
+		struct json_object *meter = json_object_array_get_idx(list, i);
 		const char *name = NULL;
 
-		(void)json_in_string(json_object_array_get_idx(list, i), "event_name", &name);
-		*out = text_equal(name, event_name);
+		if (json_in_string(meter, "event_name", &name) && text_equal(name, event_name))
+			(void)json_in_string(meter, "id", out);
 	}
 	return FAIL_NONE;
 }

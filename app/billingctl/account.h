@@ -15,7 +15,9 @@ struct account_price {
 	const char *interval; /* "month", ...; NULL: it is paid once */
 	const char *currency;
 	int64_t interval_count;
-	int64_t amount_minor; /* -1: not a whole one */
+	int64_t amount_minor;       /* -1: not a whole one */
+	const char *amount_decimal; /* the same, a decimal */
+	const char *meter;          /* of a metered one: the meter's id */
 	bool metered;
 	bool active;
 };
@@ -25,6 +27,14 @@ struct account_wish {
 	const struct plan *plan;
 	const char *interval;
 	int64_t amount_minor;
+};
+
+/* What a metered price must be; `amount_minor` NULL: any amount. */
+struct account_meter_wish {
+	const char *meter_id;
+	const char *interval;
+	const char *amount_minor;
+	const char *currency;
 };
 
 /* A webhook endpoint that sends to us; `id` NULL: there is none. */
@@ -45,9 +55,13 @@ void account_price_read(struct json_object *object, struct account_price *out);
 const char *account_price_fault(struct arena *arena, const struct account_price *price,
                                 const struct account_wish *wish);
 
-/* Asks for it; FAIL_NOT_FOUND. */
-enum fail account_price_find(struct ctl *ctl, const char *id,
-                             struct account_price *out) MUST_CHECK;
+/* The same of a price that bills a meter's use. */
+const char *account_metered_fault(struct arena *arena, const struct account_price *price,
+                                  const struct account_meter_wish *wish);
+
+/* Asks for it; `*there` is whether Stripe has it. */
+enum fail account_price_look(struct ctl *ctl, const char *id, struct account_price *out,
+                             bool *there) MUST_CHECK;
 
 /* BASE_URL's address for Stripe's events. */
 const char *account_webhook_url(struct ctl *ctl);
@@ -60,7 +74,8 @@ enum fail account_endpoint_find(struct ctl *ctl, const char *url,
 size_t account_meter_max(const struct ctl *ctl);
 const char *account_meter(const struct ctl *ctl, size_t n);
 
-/* Whether Stripe has an active meter for events of that name. */
-enum fail account_meter_find(struct ctl *ctl, const char *event_name, bool *out) MUST_CHECK;
+/* The id of Stripe's active meter for events of that name, or NULL. */
+enum fail account_meter_find(struct ctl *ctl, const char *event_name,
+                             const char **out) MUST_CHECK;
 
 #endif

@@ -61,14 +61,12 @@ check_price(struct visit *visit, const struct plan *plan, const char *setting,
 	struct ctl *ctl = visit->ctl;
 	struct account_price price;
 	const char *fault = NULL;
-	enum fail kind = account_price_find(ctl, configured->price_id, &price);
+	bool there;
 
-	if (kind == FAIL_NOT_FOUND) {
-		task_clear(&ctl->task);
+	TRY(account_price_look(ctl, configured->price_id, &price, &there));
+	if (!there)
 		return WRONG(visit, "%s: Stripe has no price %s in the key's mode.", setting,
 		             configured->price_id);
-	}
-	TRY(kind);
 	for (size_t i = 0; i < intervals->count; i++)
 		if (text_equal(intervals->items[i], price.interval))
 			return FAIL_NONE;
@@ -118,6 +116,59 @@ look_at_stripe_prices(struct visit *visit)
 	return FAIL_NONE;
 }
 
+/* Looks at the metered price that is sold with one of a plan's prices: at the plan's own, it costs
+ * what PLANS_FILE says. */
+static enum fail
+check_sale(struct visit *visit, const char *meter, const char *meter_id,
+           const struct stripe_price *sold)
+{
+	struct ctl *ctl = visit->ctl;
+	const struct plan_meter *cost = plans_meter(&ctl->billing.plans, meter);
+	const char *id = stripe_policy_bills(&ctl->billing.stripe, meter, sold->position),
+	           *fault;
+	struct account_meter_wish wish = {.meter_id = meter_id};
+	struct account_price with, price;
+	bool there;
+
+	if (id == NULL && cost == NULL)
+		return FAIL_NONE;
+	if (id == NULL)
+		return WRONG(visit,
+		             "The meter %s has a price in PLANS_FILE, but none in "
+		             "STRIPE_METER_PRICES.",
+		             meter);
+	TRY(account_price_look(ctl, sold->price_id, &with, &there));
+	/* What is wrong with it is told with the prices. */
+	if (!there || with.interval == NULL)
+		return FAIL_NONE;
+	TRY(account_price_look(ctl, id, &price, &there));
+	if (!there)
+		return WRONG(visit,
+		             "STRIPE_METER_PRICES: Stripe has no price %s in the key's mode.",
+		             id);
+	wish.interval = with.interval;
+	if (cost != NULL && sold->position == 0) {
+		wish.amount_minor = cost->amount_minor;
+		wish.currency = cost->currency;
+	}
+	fault = account_metered_fault(ctl->task.arena, &price, &wish);
+	return fault == NULL ? FAIL_NONE
+	                     : WRONG(visit, "STRIPE_METER_PRICES: the price %s %s.", id, fault);
+}
+
+/* All sales of plans that name the meter. */
+static enum fail
+check_meter(struct visit *visit, const char *meter, const char *meter_id)
+{
+	const struct plans *plans = &visit->ctl->billing.plans;
+	const struct stripe_policy *policy = &visit->ctl->billing.stripe;
+
+	for (size_t i = 0; i < policy->price_count; i++)
+		if (plan_has_meter(plans, plans_find(plans, policy->prices[i].plan), meter))
+			TRY(check_sale(visit, meter, meter_id, &policy->prices[i]));
+	return FAIL_NONE;
+}
+
 enum fail
 look_at_stripe_meters(struct visit *visit)
 {
@@ -125,14 +176,14 @@ look_at_stripe_meters(struct visit *visit)
 	size_t count = 0;
 
 	for (size_t i = 0; i < account_meter_max(ctl); i++) {
-		const char *name = account_meter(ctl, i);
-		bool there;
+		const char *name = account_meter(ctl, i), *id;
 
 		if (name == NULL)
 			continue;
-		TRY(account_meter_find(ctl, name, &there));
-		if (!there)
+		TRY(account_meter_find(ctl, name, &id));
+		if (id == NULL)
 			return WRONG(visit, "Stripe has no active meter %s.", name);
+		TRY(check_meter(visit, name, id));
 		count++;
 	}
 	visit->detail = arena_printf(ctl->task.arena, "%zu named in PLANS_FILE", count);

@@ -1,5 +1,6 @@
 /*
- * setup.h: what the halves of `stripe setup` share: the prices and the webhook endpoint.
+ * setup.h: what the parts of `stripe setup` share: the plans' prices, the meters and their prices,
+ * and the webhook endpoint.
  */
 #ifndef BILLINGCTL_SETUP_H
 #define BILLINGCTL_SETUP_H
@@ -29,5 +30,22 @@ const char *setup_tell_change(struct setup *setup, const char *done);
 
 /* Products and prices of all plans that have a price and a setting for it, and those settings. */
 enum fail setup_catalogue(struct ctl *ctl, struct setup *setup) MUST_CHECK;
+
+/* Meters that plans name, prices of those that have one in PLANS_FILE, and their setting. */
+enum fail setup_meters(struct ctl *ctl, struct setup *setup) MUST_CHECK;
+
+/* A product that prices need; `plan` NULL: none has it. */
+struct setup_product {
+	const char *id;
+	const char *name;
+	const char
+	        *kind; /* of what it is the product, for the answer; "" when the name says it */
+	const char *plan;
+	bool is_there; /* was found or made already */
+};
+
+/* Finds the product, makes it, or takes it out of the archive. */
+enum fail setup_need_product(struct ctl *ctl, struct setup *setup,
+                             struct setup_product *product) MUST_CHECK;
 
 #endif

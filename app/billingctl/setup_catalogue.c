@@ -18,7 +18,7 @@ struct offer {
 	const char *setting;
 	struct account_wish wishes[2];
 	size_t wish_count;
-	bool product_is_there;
+	struct setup_product product;
 	const char *prices[STRIPE_PRICES_MAX + 2];
 	size_t price_count;
 };
@@ -26,7 +26,13 @@ struct offer {
 static struct offer
 offer_of(struct ctl *ctl, const struct setup *setup, const struct plan *plan)
 {
-	struct offer offer = {.plan = plan, .setting = account_setting_of(ctl, plan->id)};
+	struct offer offer = {
+	        .plan = plan,
+	        .setting = account_setting_of(ctl, plan->id),
+	        .product = {.id = arena_printf(ctl->task.arena, product_format, plan->id),
+	                    .name = plan->name,
+	                    .kind = "",
+	                    .plan = plan->id}};
 
 	offer.wishes[offer.wish_count++] =
 	        (struct account_wish){plan, plan->interval, plan->amount_minor};
@@ -44,16 +50,12 @@ find_configured(struct ctl *ctl, const struct account_wish *wish, const char **o
 	struct account_price price;
 
 	for (size_t i = 0; i < policy->price_count && *out == NULL; i++) {
-		enum fail kind;
+		bool there;
 
 		if (strcmp(policy->prices[i].plan, wish->plan->id) != 0)
 			continue;
-		kind = account_price_find(ctl, policy->prices[i].price_id, &price);
-		if (kind == FAIL_NOT_FOUND)
-			task_clear(&ctl->task);
-		else if (kind != FAIL_NONE)
-			return kind;
-		else if (account_price_fault(ctl->task.arena, &price, wish) == NULL)
+		TRY(account_price_look(ctl, policy->prices[i].price_id, &price, &there));
+		if (there && account_price_fault(ctl->task.arena, &price, wish) == NULL)
 			*out = price.id;
 	}
 	return FAIL_NONE;
@@ -85,54 +87,52 @@ find_made(struct ctl *ctl, const struct account_wish *wish, const char **out)
 }
 
 static const char *
-product_id(struct arena *arena, const struct plan *plan)
+words_of(struct arena *arena, const struct setup_product *product)
 {
-	return arena_printf(arena, product_format, plan->id);
+	return arena_printf(arena, "product %s%s%s", product->kind,
+	                    *product->kind == '\0' ? "" : " ", product->name);
 }
 
 static enum fail
-make_product(struct ctl *ctl, struct setup *setup, const struct offer *offer)
+make_product(struct ctl *ctl, struct setup *setup, const struct setup_product *product)
 {
 	struct arena *arena = ctl->task.arena;
 	struct stripe_form form = stripe_form_new(arena);
-	const char *id = product_id(arena, offer->plan);
 	struct json_object *object;
 
-	stripe_form_string(&form, "id", id);
-	stripe_form_string(&form, "name", offer->plan->name);
-	stripe_form_string(&form, "metadata[plan]", offer->plan->id);
+	stripe_form_string(&form, "id", product->id);
+	stripe_form_string(&form, "name", product->name);
+	stripe_form_string(&form, "metadata[plan]", product->plan);
 	if (!setup->dry_run)
 		TRY(ask_post(ctl, "/v1/products", form.text.data, &object));
-	setup_tell(setup, arena_printf(arena, "product %s", offer->plan->name),
-	           setup->dry_run ? NULL : id, setup_tell_change(setup, "made"));
+	setup_tell(setup, words_of(arena, product), setup->dry_run ? NULL : product->id,
+	           setup_tell_change(setup, "made"));
 	return FAIL_NONE;
 }
 
-/* The product, found, made, or taken out of the archive. */
-static enum fail
-need_product(struct ctl *ctl, struct setup *setup, struct offer *offer)
+enum fail
+setup_need_product(struct ctl *ctl, struct setup *setup, struct setup_product *product)
 {
 	struct arena *arena = ctl->task.arena;
-	const char *id = product_id(arena, offer->plan);
-	const char *path = stripe_path(arena, "/v1/products/%s", id);
+	const char *path = stripe_path(arena, "/v1/products/%s", product->id);
 	struct json_object *object;
 	bool active = false;
 	enum fail kind;
 
-	if (offer->product_is_there)
+	if (product->is_there)
 		return FAIL_NONE;
-	offer->product_is_there = true;
+	product->is_there = true;
 	kind = ask_get(ctl, path, NULL, &object);
 	if (kind == FAIL_NOT_FOUND) {
 		task_clear(&ctl->task);
-		return make_product(ctl, setup, offer);
+		return make_product(ctl, setup, product);
 	}
 	TRY(kind);
 	if (json_in_bool(object, "active", &active) && active)
 		return FAIL_NONE;
 	if (!setup->dry_run)
 		TRY(ask_post(ctl, path, "active=true", &object));
-	setup_tell(setup, arena_printf(arena, "product %s", offer->plan->name), id,
+	setup_tell(setup, words_of(arena, product), product->id,
 	           setup_tell_change(setup, "changed"));
 	return FAIL_NONE;
 }
@@ -146,10 +146,10 @@ make_price(struct ctl *ctl, struct setup *setup, struct offer *offer,
 	struct stripe_form form = stripe_form_new(arena);
 	struct json_object *object;
 
-	TRY(need_product(ctl, setup, offer));
+	TRY(setup_need_product(ctl, setup, &offer->product));
 	if (setup->dry_run)
 		return FAIL_NONE;
-	stripe_form_string(&form, "product", product_id(arena, wish->plan));
+	stripe_form_string(&form, "product", offer->product.id);
 	stripe_form_string(&form, "currency", wish->plan->currency);
 	stripe_form_int(&form, "unit_amount", wish->amount_minor);
 	stripe_form_string(&form, "recurring[interval]", wish->interval);

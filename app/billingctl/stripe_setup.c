@@ -129,38 +129,6 @@ set_up_endpoint(struct ctl *ctl, struct setup *setup)
 	return FAIL_NONE;
 }
 
-/* What is told to a meter are the worths of days and what was wrong with them: it adds them up. */
-static enum fail
-set_up_meter(struct ctl *ctl, struct setup *setup, const char *name)
-{
-	struct arena *arena = ctl->task.arena;
-	struct stripe_form form = stripe_form_new(arena);
-	struct json_object *object;
-	const char *id = NULL;
-	bool there;
-
-	TRY(account_meter_find(ctl, name, &there));
-	stripe_form_string(&form, "display_name", name);
-	stripe_form_string(&form, "event_name", name);
-	stripe_form_string(&form, "default_aggregation[formula]", "sum");
-	if (!there && !setup->dry_run) {
-		TRY(ask_post(ctl, "/v1/billing/meters", form.text.data, &object));
-		(void)json_in_string(object, "id", &id);
-	}
-	setup_tell(setup, arena_printf(arena, "meter %s", name), id,
-	           there ? "there" : setup_tell_change(setup, "made"));
-	return FAIL_NONE;
-}
-
-static enum fail
-set_up_meters(struct ctl *ctl, struct setup *setup)
-{
-	for (size_t i = 0; i < account_meter_max(ctl); i++)
-		if (account_meter(ctl, i) != NULL)
-			TRY(set_up_meter(ctl, setup, account_meter(ctl, i)));
-	return FAIL_NONE;
-}
-
 static enum fail
 look_at_portal(struct ctl *ctl, struct setup *setup)
 {
@@ -244,7 +212,7 @@ run_stripe_setup(struct ctl *ctl)
 	TRY(read_wish(ctl, &setup));
 	output_list(&output, "objects");
 	TRY(setup_catalogue(ctl, &setup));
-	TRY(set_up_meters(ctl, &setup));
+	TRY(setup_meters(ctl, &setup));
 	TRY(set_up_endpoint(ctl, &setup));
 	TRY(look_at_portal(ctl, &setup));
 	output_list_end(&output);

@@ -154,13 +154,21 @@ def test_an_archived_product_comes_back(place, setup, tmp_path):
     assert place.stripe.call("GET", "/v1/products/global_billing_starter")["active"] is True
 
 
-def test_meters_that_plans_name(place, setup, tmp_path):
+def metered(tmp_path, **amounts):
+    """A table of plans that name meters, some of which have a price."""
     table = json.loads((ROOT / "conf/plans.json").read_text(encoding="utf-8"))
     for plan in table["plans"]:
         plan["usage"] = {"meters": {"api_calls": "calls"}}
     table["plans"][0]["usage"]["meters"]["storage_mb"] = "storage"
+    table["meters"] = {name: {"amount_minor": amount, "currency": "usd"}
+                       for name, amount in amounts.items()}
     path = tmp_path / "metered.json"
     path.write_text(json.dumps(table), encoding="utf-8")
+    return path
+
+
+def test_meters_that_plans_name(place, setup, tmp_path):
+    path = metered(tmp_path)
     assert "no active meter calls" in diagnose(place, PLANS_FILE=path)["stripe_meters"]
     dry = setup("--dry-run", status=MISSING, PLANS_FILE=path)[0]
     assert [one for one in dry if one[0].startswith("meter")] == [
@@ -173,6 +181,66 @@ def test_meters_that_plans_name(place, setup, tmp_path):
     assert ("meter calls", "there") in setup(PLANS_FILE=path)[0]
     assert place.stripe.call("GET", "/v1/billing/meters")["data"] == made
     assert "stripe_meters" not in diagnose(place, PLANS_FILE=path)
+
+
+def test_metered_prices_are_made_once(place, setup, tmp_path):
+    path = metered(tmp_path, calls="0.05")
+    dry = setup("--dry-run", "--yearly", "10", status=MISSING, PLANS_FILE=path)[0]
+    assert ("product meter calls", "missing") in dry
+    assert dry.count(("price of calls", "missing")) == 2
+    objects, settings, _ = setup("--yearly", "10", "--secret-out", "-", PLANS_FILE=path)
+    assert objects.count(("price of calls", "made")) == 2
+    month, year = (place.stripe.call("GET", f"/v1/prices/{one.removeprefix('calls:')}")
+                   for one in settings["STRIPE_METER_PRICES"].split(","))
+    meter = next(one["id"] for one in place.stripe.call("GET", "/v1/billing/meters")["data"]
+                 if one["event_name"] == "calls")
+    for price, interval in ((month, "month"), (year, "year")):
+        assert (price["unit_amount_decimal"], price["currency"], price["product"]) == (
+            "0.05", "usd", "global_billing_meter_calls")
+        assert {name: price["recurring"][name] for name in ("interval", "meter", "usage_type")
+                } == {"interval": interval, "meter": meter, "usage_type": "metered"}
+    # Again, with and without those settings: all of it is found.
+    place.stripe.reset_requests()
+    for env in ({}, settings):
+        again, found, _ = setup("--yearly", "10", PLANS_FILE=path, **env)
+        assert {state for _, state in again} == {"there"}
+        assert found["STRIPE_METER_PRICES"] == settings["STRIPE_METER_PRICES"]
+    assert changes(place) == []
+    wrong = diagnose(place, PLANS_FILE=path, **settings)
+    assert "stripe_meters" not in wrong and "stripe_prices" not in wrong
+    # What it costs changes: the old prices stay for who has them.
+    dearer = metered(tmp_path, calls="1")
+    after = setup("--yearly", "10", **{**settings, "PLANS_FILE": dearer})[1]["STRIPE_METER_PRICES"]
+    assert after.split(",")[2:] == settings["STRIPE_METER_PRICES"].split(",")
+    assert len(set(after.split(","))) == 4
+    wrong = diagnose(place, **{**settings, "PLANS_FILE": dearer, "STRIPE_METER_PRICES": after})
+    assert "stripe_meters" not in wrong
+
+
+def test_the_doctor_looks_at_metered_prices(place, setup, tmp_path):
+    path = metered(tmp_path, calls="0.05")
+    settings = setup("--yearly", "10", "--secret-out", "-", PLANS_FILE=path)[1]
+    month, year = settings["STRIPE_METER_PRICES"].split(",")
+
+    def said(prices, path=path):
+        return diagnose(place, **{**settings, "PLANS_FILE": path, "STRIPE_METER_PRICES": prices}
+                        )["stripe_meters"]
+
+    assert "calls has a price in PLANS_FILE, but none in STRIPE_METER_PRICES" in said("")
+    assert "no price price_none" in said(f"calls:price_none,{year}")
+    assert "is paid every 1 years" in said(year)
+    assert "is paid every 1 months" in said(month)
+    assert "isn't metered" in said(f"calls:price_s,{year}")
+    storage = next(one["id"] for one in place.stripe.call("GET", "/v1/billing/meters")["data"]
+                   if one["event_name"] == "storage")
+    other = place.stripe.call("POST", "/v1/prices", {
+        "product": "prod_starter", "currency": "usd", "unit_amount": 1,
+        "recurring[interval]": "month", "recurring[usage_type]": "metered",
+        "recurring[meter]": storage})["id"]
+    assert "bills another meter" in said(f"calls:{other},{year}")
+    assert "is 0.05 usd, but 1 usd in PLANS_FILE" in said(
+        f"{month},{year}", metered(tmp_path, calls="1"))
+    place.ctl.refuses("stripe", "setup", STRIPE_METER_PRICES="calls:price_x")
 
 
 def test_an_endpoint_is_mended(place, setup):
