@@ -11,6 +11,7 @@
 #include "billing/audit.h"
 #include "billing/checkout.h"
 #include "billing/stripe_locks.h"
+#include "billing/stripe_outbox.h"
 #include "billing/stripe_settle.h"
 #include "billing/stripe_step.h"
 
@@ -299,8 +300,8 @@ change_cancel(struct operation *operation, const char *customer_id, bool at_peri
 	if (stripe_status_is_final(subscription.status))
 		return change_has_ended(operation);
 	if (!at_period_end)
-		return change_with(operation, &subscription, "DELETE /v1/subscriptions/%s", "",
-		                   action);
+		return change_with(operation, &subscription, "DELETE /v1/subscriptions/%s",
+		                   stripe_cancel_parameters(operation), action);
 	TRY(change_look(operation, &subscription, &now));
 	if (now.cancel_at_period_end || now.cancel_at.known)
 		return change_nothing(operation);

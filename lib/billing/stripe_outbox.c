@@ -18,6 +18,12 @@ plan_now(struct operation *operation, const struct stripe_call *wanted)
 	return stripe_wake(operation);
 }
 
+const char *
+stripe_cancel_parameters(const struct operation *operation)
+{
+	return operation->billing->stripe.meter_price_count > 0 ? "invoice_now=true" : "";
+}
+
 enum fail
 stripe_cancel_plan(struct operation *operation, const char *customer_id,
                    const char *stripe_subscription_id, const char *parameters)
@@ -46,7 +52,7 @@ stripe_cancel_all(struct operation *operation, const char *customer_id)
 	TRY(subscription_open_at_stripe(operation, customer_id, &open, &count));
 	for (size_t i = 0; i < count; i++)
 		TRY(stripe_cancel_plan(operation, customer_id, open[i].stripe_subscription_id,
-		                       ""));
+		                       stripe_cancel_parameters(operation)));
 	return FAIL_NONE;
 }
 

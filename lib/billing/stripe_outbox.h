@@ -7,6 +7,10 @@
 
 #include "billing/customers.h"
 
+/* The parameters of an end at once that is no mistake's: where use is metered, what was used is
+ * billed with it; Stripe would drop it (docs.stripe.com/api/subscriptions/cancel, invoice_now). */
+const char *stripe_cancel_parameters(const struct operation *operation);
+
 /* Ends the subscription at Stripe; `parameters` of the deletion, encoded, or "". Once: a waiting one
  * is enough. */
 enum fail stripe_cancel_plan(struct operation *operation, const char *customer_id,

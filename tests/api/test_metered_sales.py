@@ -3,7 +3,7 @@
 import pytest
 
 from support.client import expect
-from support.payments import ask, buy, settled
+from support.payments import ask, buy, settled, stripe_id
 
 
 @pytest.fixture
@@ -75,3 +75,24 @@ def test_other_items_are_left_alone(metered):
     upgrade(metered, customer, "enterprise")
     assert items(metered, bought) == [("price_enterprise_month", 1), (extra, 3),
                                       *prices(metered, "month", "calls")]
+
+
+@pytest.mark.parametrize("how", ["cancel", "revoke"])
+def test_what_was_used_is_billed_with_the_end(metered, how):
+    """Though the plan has been another one since."""
+    customer = metered.api.sign_up()
+    bought = buy(metered, customer, "professional")
+    metered.stripe.call("POST", "/v1/billing/meter_events", {
+        "event_name": "calls", "identifier": customer.id, "payload[value]": 70,
+        "payload[stripe_customer_id]": stripe_id(metered, customer)})
+    upgrade(metered, customer, "enterprise")
+    if how == "cancel":
+        expect(ask(customer.client, "cancel", customer.id), 200)
+    else:
+        expect(metered.api.owner.post(f"/api/licenses/{customer.id}/revoke", {}), 200)
+    settled(metered, customer.id)
+    lines = [line for invoice in metered.stripe.call("GET", "/v1/invoices", {
+        "subscription": bought["stripe_subscription_id"]})["data"]
+        for line in invoice["lines"]["data"]]
+    used, = (line for line in lines if line["amount"] == 700)
+    assert used["pricing"]["price_details"]["price"] == metered.metered_prices["calls", "month"]
