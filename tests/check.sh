@@ -64,7 +64,7 @@ code_lane() {
 # What asks the same code again, or other programs: once is enough.
 once=(alerts agent_service auth_matrix billingctl_account doctor nginx_pools openapi pages stand_in
 	support tenants)
-quick='--ignore=tests/faults/test_stripe_outages.py --ignore=tests/faults/test_stripe_races.py'
+quick='--ignore=tests/faults/test_disk_full.py --ignore=tests/faults/test_leaks.py --ignore=tests/faults/test_stripe_outages.py --ignore=tests/faults/test_stripe_races.py'
 sanitized=$(printf -- '--ignore=tests/api/test_%s.py ' "${once[@]}")
 
 part "layers and format" "${make[@]}" layers format-check

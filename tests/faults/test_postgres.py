@@ -22,7 +22,7 @@ def postgres(stack):
     """The server, which is up again after the test."""
     server = Postgres(stack)
     yield server
-    if "postgres: running" not in stack.script("status", check=False).stdout:
+    if not server.is_running():
         server.start()
     wait_for(lambda: stack.api.nobody.get("/health/ready", faults=True).status_code == 200)
 

@@ -32,6 +32,10 @@ class Postgres:
         """The postmaster's."""
         return int((self.data / "postmaster.pid").read_text(encoding="utf-8").split("\n")[0])
 
+    def is_running(self):
+        """It was started, and has not ended."""
+        return "postgres: running" in self.stack.script("status", check=False).stdout
+
     def end(self, number):
         """Ends it as `pg_ctl stop -m immediate` or `fast` would, or as a crash does."""
         pid = self.pid()

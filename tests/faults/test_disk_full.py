@@ -1,0 +1,125 @@
+"""Guarantee 32: a disk is full, of the tables, of the write-ahead log, or of the logs of the service
+itself. Nothing that was acknowledged is lost, nothing is acknowledged that is not there, and with
+room again the service goes on by itself."""
+
+import contextlib
+import subprocess
+import time
+
+import pytest
+from chaos.disk import Disk, PostgresDisk
+from chaos.load import Load
+from chaos.postgres import Postgres
+from chaos.usage import Sender
+from support.stack import wait_for
+
+STACK = {"WORKERS": 4, "DB_STATEMENT_TIMEOUT_MS": 2000}
+CLIENTS = 16
+
+
+@pytest.fixture
+def postgres(stack):
+    """The server, which is up again after the test."""
+    server = Postgres(stack)
+    yield server
+    if not server.is_running():
+        server.start()
+
+
+def refused(load):
+    """How many were told to come again."""
+    count = load.count()
+    return count[503] + count[502]
+
+
+def stored_more(sender, load, more=200):
+    """So many further reports are acknowledged."""
+    before = len(sender.answers)
+    wait_for(lambda: len(sender.answers) >= before + more or load.check(), 60)
+
+
+def tell(report, sender, load, stack, **more):
+    """What was counted, and that it adds up."""
+    differences = sender.differences(stack)
+    report(acknowledged=len(sender.answers), refused=refused(load), **more,
+           differences=differences)
+    assert not load.unexpected(200, 201, 502, 503, "lost")
+    assert differences == 0
+
+
+def test_no_room_for_tables(stack, postgres, rng, report):
+    """Statements fail, PostgreSQL goes on; so does everything that only reads."""
+    sender = Sender(stack, rng)
+    with PostgresDisk(postgres, "base", 96) as disk, \
+            Load(stack, CLIENTS, sender.visit, rng.random()) as load:
+        stored_more(sender, load)
+        disk.fill()
+        wait_for(lambda: refused(load) > 100 or load.check(), 60)
+        for path in ("/health", "/api/usage/" + sender.customers[0]):
+            assert stack.api.owner.get(path).status_code == 200
+        assert not {answer[4] for answer in load.answers if answer[3] == 503} - {
+            "database_unavailable"}
+        freed = time.monotonic()
+        disk.free()
+        stored_more(sender, load)
+        recovered = time.monotonic() - freed
+    tell(report, sender, load, stack, seconds_until_200_more=f"{recovered:.2f}")
+
+
+def test_no_room_for_the_log_of_changes(stack, postgres, rng, report):
+    """PostgreSQL ends, and comes back when it is started with room for it."""
+    sender = Sender(stack, rng)
+    with PostgresDisk(postgres, "pg_wal", 96) as disk, \
+            Load(stack, CLIENTS, sender.visit, rng.random()) as load:
+        stored_more(sender, load)
+        disk.fill(but=4 << 20)
+        already = refused(load)
+        # What is left of the log's file is skipped, and there is no room for the next one.
+        with contextlib.suppress(subprocess.CalledProcessError):
+            for _ in range(8):
+                postgres.super_sql("SELECT pg_switch_wal()")
+        wait_for(lambda: not postgres.is_running())
+        wait_for(lambda: refused(load) > already + 100 or load.check(), 60)
+        assert stack.api.nobody.get("/health").status_code == 200
+        stored = len(sender.answers)
+        disk.free()
+        postgres.start()
+        stored_more(sender, load)
+    tell(report, sender, load, stack, acknowledged_before=stored)
+
+
+@pytest.fixture
+def own_stack(new_stack):
+    """One whose logs may be cut off."""
+    made = new_stack(**STACK)
+    yield made
+    made.close()
+
+
+def test_no_room_for_logs(own_stack, rng, report):
+    """The service loses lines of its logs and goes on; requests of any size need no room."""
+    stack, sender = own_stack, Sender(own_stack, rng)
+    large = {"reports": [{"customer_id": sender.customers[0], "report_id": f"large-{number}",
+                          "instance_id": "x" * 100} for number in range(500)]}
+    stack.stop()
+    with contextlib.ExitStack() as disks:
+        full = [disks.enter_context(Disk(stack.run_dir / folder, 8))
+                for folder in ("log", "nginx/tmp")]
+        stack.start()
+        disks.callback(stack.stop)
+        with Load(stack, CLIENTS, sender.visit, rng.random()) as load:
+            stored_more(sender, load)
+            for disk in full:
+                disk.fill()
+            stored_more(sender, load, 1000)
+            answer = stack.api.owner.post("/api/usage/reports", large)
+            for one in answer.json()["results"]:
+                sender.note(one["report"])
+            for disk in full:
+                disk.free()
+            stored_more(sender, load)
+        tell(report, sender, load, stack)
+        assert refused(load) == 0
+    # Of the line that the full disk cut off a part may be there.
+    for log in (stack.run_dir / "log").iterdir():
+        log.write_bytes(b"")
