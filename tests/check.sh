@@ -64,7 +64,8 @@ code_lane() {
 # What asks the same code again, or other programs: once is enough.
 once=(alerts agent_service auth_matrix billingctl_account doctor nginx_pools openapi pages stand_in
 	support tenants)
-quick='--ignore=tests/faults/test_disk_full.py --ignore=tests/faults/test_leaks.py --ignore=tests/faults/test_stripe_outages.py --ignore=tests/faults/test_stripe_races.py'
+slow=(disk_full leaks stripe_outages stripe_races)
+quick=$(printf -- '--ignore=tests/faults/test_%s.py ' "${slow[@]}")
 sanitized=$(printf -- '--ignore=tests/api/test_%s.py ' "${once[@]}")
 
 part "layers and format" "${make[@]}" layers format-check
