@@ -118,9 +118,9 @@ check_signing_key(const struct call *call)
 }
 
 static struct check
-check_clock(const struct call *call, struct instant database_now)
+check_clock(struct instant database_now)
 {
-	int64_t off_ms = database_now.ms - call->operation.now_ms;
+	int64_t off_ms = database_now.ms - clock_now_ms();
 
 	if (!database_now.known)
 		return (struct check){"clock", false, "cannot be compared with the database's",
@@ -189,7 +189,7 @@ get_ready(struct call *call)
 	        database.ok ? check_migrations(call)
 	                    : (struct check){"migrations", false, "cannot be compared", true},
 	        check_signing_key(call),
-	        check_clock(call, database_now),
+	        check_clock(database_now),
 	        check_jobs(call),
 	        check_stripe(call),
 	};

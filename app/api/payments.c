@@ -142,7 +142,7 @@ answer_subscription(struct call *call, const char *customer_id, const char *mess
 	struct license license = {0};
 
 	/* Waiting for Stripe took its time. */
-	operation->now_ms = clock_now_ms();
+	operation->now_ms = db_now_ms(operation->db);
 	if (with_license)
 		TRY(read_license(operation, customer_id, &license));
 	TRY(subscription_find(operation, customer_id, &subscription));

@@ -294,7 +294,7 @@ api_serve(struct api *api, struct request *request, struct response *response,
 	                      .billing = &api->billing,
 	                      .stripe = api->stripe,
 	                      .actor = "nobody",
-	                      .now_ms = clock_now_ms(),
+	                      .now_ms = db_now_ms(api->db),
 	                      .deadline_us = stripe_until_us},
 	};
 	db_set_deadline(api->db, stripe_until_us + request_budget_us);

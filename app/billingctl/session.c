@@ -66,6 +66,7 @@ enum fail
 ctl_open_database(struct ctl *ctl)
 {
 	struct db_options options = app_settings_db(&ctl->settings, "billingctl");
+	struct instant now;
 
 	ctl->operation = (struct operation){
 	        .task = &ctl->task,
@@ -74,7 +75,10 @@ ctl_open_database(struct ctl *ctl)
 	        .actor = actor(ctl->task.arena),
 	        .now_ms = clock_now_ms(),
 	};
-	return db_connect(ctl->operation.db, &ctl->task);
+	TRY(db_connect(ctl->operation.db, &ctl->task));
+	TRY(db_clock(ctl->operation.db, &ctl->task, &now));
+	ctl->operation.now_ms = now.ms;
+	return FAIL_NONE;
 }
 
 enum fail

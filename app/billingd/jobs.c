@@ -68,7 +68,7 @@ new_operation(struct api *api, struct task *task, const char *actor)
 	                          .billing = &api->billing,
 	                          .stripe = api->stripe,
 	                          .actor = actor,
-	                          .now_ms = clock_now_ms(),
+	                          .now_ms = db_now_ms(api->db),
 	                          .deadline_us = clock_monotonic_us() + stripe_budget_us};
 }
 
@@ -129,8 +129,9 @@ end_round(struct api *api, struct arena *arena, const struct job_list *jobs)
 		note_failure(api, "measure", &task);
 	task_clear(&task);
 	listen_for_work(api, &task, jobs);
+	db_keep_time(api->db, &task);
 	if (jobs->last_run != METRIC_COUNT)
-		metrics_set(api->metrics, jobs->last_run, clock_now_ms() / SECOND_MS);
+		metrics_set(api->metrics, jobs->last_run, db_now_ms(api->db) / SECOND_MS);
 	arena_reset(arena);
 }
 
@@ -141,7 +142,10 @@ run_rounds(struct api *api, struct arena *arena, const struct child *child,
 	const struct job_list *jobs = child->role->jobs;
 	int64_t due_us[JOBS_MAX] = {0};
 	struct task task = {.arena = arena};
+	struct instant now;
 
+	if (db_clock(api->db, &task, &now) != FAIL_NONE)
+		task_clear(&task);
 	/* What comes in during the first round must not wait for the second. */
 	listen_for_work(api, &task, jobs);
 	arena_reset(arena);

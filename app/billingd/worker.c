@@ -65,6 +65,7 @@ static void
 serve(struct api *api, struct fcgi *fcgi, struct request *request)
 {
 	int64_t start_us = clock_monotonic_us(), took_us, database_us;
+	struct task afterwards = {.arena = request->task.arena};
 	struct response response = {0};
 	struct call call;
 	size_t route;
@@ -78,6 +79,7 @@ serve(struct api *api, struct fcgi *fcgi, struct request *request)
 	route = call.route == NULL ? api_route_count : (size_t)(call.route - api_routes);
 	metrics_request(api->metrics, route, response.status, took_us, database_us);
 	log_request(&call, took_us, database_us);
+	db_keep_time(api->db, &afterwards);
 	/* What a refused token left in OpenSSL's queue must not meet the next request. */
 	ERR_clear_error();
 }
@@ -118,10 +120,16 @@ static int
 accept_requests(struct api *api, struct fcgi *fcgi, const struct child *child)
 {
 	struct arena *arena = arena_new(REQUEST_ARENA_LIMIT);
+	struct task task = {.arena = arena};
+	struct instant now;
 	int64_t left = api->settings->worker_max_requests;
 	sigset_t open_signals;
 	int status = 0;
 
+	/* Without it the first request would go by our own clock. */
+	if (db_clock(api->db, &task, &now) != FAIL_NONE)
+		task_clear(&task);
+	arena_reset(arena);
 	sigfillset(&open_signals);
 	sigdelset(&open_signals, WORKER_DRAIN);
 	sigdelset(&open_signals, WORKER_RETIRE);

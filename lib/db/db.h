@@ -142,8 +142,16 @@ int db_depth(const struct db *db);
  * the request or job step that fails does it once, at its end. */
 void db_rollback_to(struct db *db, int depth);
 
-/* The server's clock, for comparison with ours. */
+/* The server's clock. */
 enum fail db_clock(struct db *db, struct task *task, struct instant *out) MUST_CHECK;
+
+/* The time: what the server's clock said when it was read last, and how long ago that was by the
+ * monotonic clock. Our own clock's until then. Never waits. */
+int64_t db_now_ms(const struct db *db);
+
+/* Reads the server's clock again when it is time for that. Never connects, and fails in silence:
+ * for moments when nobody waits. */
+void db_keep_time(struct db *db, struct task *task);
 
 /* The statements of this library itself. */
 extern const struct statement_list db_statements;

@@ -10,6 +10,14 @@
 
 enum { DB_PREPARED_SLOTS = 256 };
 
+/* What the server's clock said when it was read. */
+struct db_time {
+	bool known;
+	int64_t ms;
+	int64_t own_ms;  /* and what ours said */
+	int64_t read_us; /* on the monotonic clock */
+};
+
 struct db {
 	struct db_options options;
 	PGconn *connection; /* NULL: none */
@@ -21,6 +29,7 @@ struct db {
 	int64_t waited_us;
 	int64_t retry_at_us; /* no new try to connect before */
 	int64_t backoff_us;
+	struct db_time time;
 	char constraint[64];
 };
 

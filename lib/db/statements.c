@@ -236,29 +236,3 @@ db_check_statement(struct db *db, struct task *task, const struct statement *sta
 	arena_defer(task->arena, clear_result, described);
 	return compare_columns(task, statement, described);
 }
-
-struct clock_row {
-	struct instant now;
-};
-
-static const struct column clock_columns[] = {COLUMN(struct clock_row, now), COLUMN_END};
-
-static const struct statement own_statements[] = {
-        {.name = "db_clock",
-         .columns = clock_columns,
-         .row_size = sizeof(struct clock_row),
-         .sql = "SELECT clock_timestamp() AS now"},
-};
-
-const struct statement_list db_statements = {own_statements, 1};
-
-enum fail
-db_clock(struct db *db, struct task *task, struct instant *out)
-{
-	struct clock_row row = {.now = INSTANT_NONE};
-	bool found;
-
-	TRY(db_row(db, task, &own_statements[0], NO_PARAMETERS, &row, &found));
-	*out = row.now;
-	return FAIL_NONE;
-}

@@ -1,0 +1,82 @@
+/*
+ * time.c: the time as PostgreSQL tells it, so that all hosts of a database have the same, whatever
+ * their own clocks say or do.
+ */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "db/internal.h"
+
+/* Two clocks that are kept right part by less than a millisecond in this time. */
+static const int64_t keep_us = 60 * 1000000;
+/* Our own clock was set, or this machine stood still. */
+static const int64_t jump_ms = 1000;
+/* For a question that nobody waits for. */
+static const int64_t patience_us = 1000000;
+
+struct clock_row {
+	struct instant now;
+};
+
+static const struct column clock_columns[] = {COLUMN(struct clock_row, now), COLUMN_END};
+
+static const struct statement own_statements[] = {
+        {.name = "db_clock",
+         .columns = clock_columns,
+         .row_size = sizeof(struct clock_row),
+         .sql = "SELECT clock_timestamp() AS now"},
+};
+
+const struct statement_list db_statements = {own_statements, 1};
+
+enum fail
+db_clock(struct db *db, struct task *task, struct instant *out)
+{
+	struct clock_row row = {.now = INSTANT_NONE};
+	int64_t start_us = clock_monotonic_us(), end_us;
+	bool found;
+
+	TRY(db_row(db, task, &own_statements[0], NO_PARAMETERS, &row, &found));
+	end_us = clock_monotonic_us();
+	db->time = (struct db_time){
+	        .known = true,
+	        .ms = row.now.ms,
+	        .own_ms = clock_now_ms(),
+	        .read_us = start_us + (end_us - start_us) / 2,
+	};
+	*out = row.now;
+	return FAIL_NONE;
+}
+
+int64_t
+db_now_ms(const struct db *db)
+{
+	if (!db->time.known)
+		return clock_now_ms();
+	return db->time.ms + (clock_monotonic_us() - db->time.read_us) / 1000;
+}
+
+static bool
+is_due(const struct db_time *time)
+{
+	int64_t passed_us = clock_monotonic_us() - time->read_us;
+	int64_t own_passed_ms = clock_now_ms() - time->own_ms;
+
+	return !time->known || passed_us > keep_us ||
+	       llabs(own_passed_ms - passed_us / 1000) > jump_ms;
+}
+
+void
+db_keep_time(struct db *db, struct task *task)
+{
+	int64_t deadline_us = db->deadline_us, waited_us = db->waited_us;
+	struct instant now;
+
+	if (db->connection == NULL || db->depth > 0 || !is_due(&db->time))
+		return;
+	db->deadline_us = clock_monotonic_us() + patience_us;
+	if (db_clock(db, task, &now) != FAIL_NONE)
+		task_clear(task);
+	db->deadline_us = deadline_us;
+	db->waited_us = waited_us;
+}
