@@ -3,6 +3,7 @@ itself. Nothing that was acknowledged is lost, nothing is acknowledged that is n
 room again the service goes on by itself."""
 
 import contextlib
+import os
 import subprocess
 import time
 
@@ -96,6 +97,7 @@ def own_stack(new_stack):
     made.close()
 
 
+@pytest.mark.skipif(os.environ.get("FULL") != "1", reason="takes its own stack: FULL=1")
 def test_no_room_for_logs(own_stack, rng, report):
     """The service loses lines of its logs and goes on; requests of any size need no room."""
     stack, sender = own_stack, Sender(own_stack, rng)
