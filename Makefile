@@ -119,12 +119,15 @@ check-faults: build
 	@BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q $(FAULT_OPTIONS) tests/faults
 
 # What takes too long for every run: a million reports against the model, every fault of Stripe's
-# while meters are told, a minute of kills, a million requests of every kind.
+# while meters are told, a minute of kills, a million requests of every kind, full disks, clients that
+# take their time.
 check-full: build
 	@FULL=1 USAGE_REPORTS=1000000 BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q \
 		tests/api/test_usage_upkeep.py tests/api/test_meters.py
 	@FULL=1 BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q \
-		tests/faults/test_usage_faults.py tests/faults/test_leaks.py
+		tests/faults/test_usage_faults.py tests/faults/test_leaks.py \
+		tests/faults/test_disk_full.py tests/faults/test_slow_clients.py \
+		tests/faults/test_fastcgi_records.py tests/faults/test_clocks.py
 
 lint:
 	@cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr \

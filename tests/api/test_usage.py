@@ -8,6 +8,7 @@ import uuid
 import pytest
 
 from support.client import expect
+from support.raw import build, exchange
 
 
 def at(**ago):
@@ -339,3 +340,17 @@ def test_limits_without_a_subscription(api, stack):
     stack.sql(f"DELETE FROM subscriptions WHERE customer_id = '{customer.id}'")
     assert send(customer, active_devices=1, total_devices=1)["limits"]["devices"]["current"] == 1
     assert expect(customer.client.get(f"/api/usage/{customer.id}/limits"), 200)["plan"] is None
+
+
+def test_bodies_without_an_end(stack):
+    """The limit of a batch is half a mebibyte, whether the length is announced or not."""
+    key = ("Authorization", f"Bearer {stack.admin_key}")
+    kind = ("Content-Type", "application/json")
+    answer = exchange(stack, build("POST", "/api/usage/reports", [
+        key, kind, ("Content-Length", str(100 << 20))], b" " * 70000), timeout=1)
+    assert (answer.status, answer.code) == (413, "body_too_large")
+    chunks = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+    for path, count in (("/api/usage/report", 2), ("/api/usage/reports", 9)):
+        answer = exchange(stack, build("POST", path, [
+            key, kind, ("Transfer-Encoding", "chunked")], chunks * count), timeout=1)
+        assert (answer.status, answer.code) == (413, "body_too_large")

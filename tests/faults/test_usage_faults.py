@@ -2,6 +2,7 @@
 acknowledged, while workers are killed or PostgreSQL is restarted; then none is lost, none counted
 twice, and every sum is what the acknowledged reports make it."""
 
+import concurrent.futures
 import os
 import time
 
@@ -70,6 +71,75 @@ def test_a_locked_table(stack):
                          ) == "0"
     assert [api.owner.post("/api/usage/report", body).status_code for _ in range(2)] == [201, 200]
     assert postgres.waiting() == 0
+
+
+@pytest.fixture
+def slow_reports(stack):
+    """Reports of instances "slow-..." take a minute in PostgreSQL."""
+    stack.sql("""
+        CREATE FUNCTION report_slowly() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN PERFORM pg_sleep(60); RETURN NULL; END $$;
+        CREATE TRIGGER report_slowly AFTER INSERT ON usage_reports FOR EACH ROW
+            WHEN (NEW.instance_id LIKE 'slow-%') EXECUTE FUNCTION report_slowly();""")
+    yield
+    stack.sql("DROP TRIGGER report_slowly ON usage_reports; DROP FUNCTION report_slowly()")
+
+
+@pytest.mark.usefixtures("slow_reports")
+def test_slow_statements(stack, report):
+    """They are ended in time and nothing of them is there; nobody else waits; nothing piles up."""
+    postgres, customer, took = Postgres(stack), stack.api.sign_up(), []
+
+    def ask(number):
+        start = time.monotonic()
+        answer = stack.api.bearer(stack.admin_key).post("/api/usage/report", {
+            "customer_id": customer.id, "report_id": str(number), "instance_id": f"slow-{number}"},
+            faults=True)
+        took.append((answer.status_code, answer.json()["code"], time.monotonic() - start))
+
+    def sleeping():
+        return int(postgres.super_sql("SELECT count(*) FROM pg_stat_activity WHERE "
+                                      "wait_event = 'PgSleep'"))
+
+    with concurrent.futures.ThreadPoolExecutor(STACK["WORKERS"] - 2) as pool:
+        asked = [pool.submit(ask, number) for number in range(STACK["WORKERS"] - 2)]
+        wait_for(lambda: sleeping() == len(asked), 10, 0.01)
+        waits = []
+        for _ in range(50):
+            start = time.monotonic()
+            assert stack.api.nobody.get("/health").status_code == 200
+            waits.append(time.monotonic() - start)
+        assert stack.api.owner.post("/api/usage/report", {"customer_id": customer.id}
+                                    ).status_code == 201
+    report(refused=len(took), slowest=f"{max(seconds for *_, seconds in took):.2f} s",
+           health_at_most=f"{1000 * max(waits):.0f} ms")
+    assert {one[:2] for one in took} == {(503, "database_unavailable")}
+    assert max(seconds for *_, seconds in took) < 4 and sorted(waits)[48] < 0.5
+    assert sleeping() == 0 and stack.sql(
+        f"SELECT count(*) FROM usage_reports WHERE customer_id = '{customer.id}'") == "1"
+
+
+def test_no_connection_for_a_report(stack):
+    """Somebody else has taken all of them."""
+    postgres, customer = Postgres(stack), stack.api.sign_up()
+    body = {"customer_id": customer.id, "report_id": "once"}
+
+    def send():
+        return stack.api.owner.post("/api/usage/report", body, faults=True)
+
+    taken = postgres.fill()
+    try:
+        wait_for(lambda: not postgres.end_backends() or taken.extend(postgres.fill()), 10, 0.005)
+        start = time.monotonic()
+        refused = send()
+        assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
+        assert int(refused.headers["Retry-After"]) > 0 and time.monotonic() - start < 2
+    finally:
+        for connection in taken:
+            connection.close()
+    wait_for(lambda: send().status_code in (200, 201), 5, 0.01)
+    assert send().status_code == 200 and stack.sql(
+        f"SELECT count(*) FROM usage_reports WHERE customer_id = '{customer.id}'") == "1"
 
 
 def test_a_month_goes_while_reports_come(stack, rng, report):
