@@ -29,13 +29,6 @@ static const struct column view_columns[] = {
         COLUMN(struct usage_view, levels.month),
         COLUMN(struct usage_view, levels.newest),
         COLUMN(struct usage_view, usage_id),
-        COLUMN(struct usage_view, first.usage_id),
-        COLUMN(struct usage_view, first.instance_id),
-        COLUMN(struct usage_view, first.active_devices),
-        COLUMN(struct usage_view, first.total_devices),
-        COLUMN(struct usage_view, first.metrics),
-        COLUMN(struct usage_view, first.reported_at),
-        COLUMN(struct usage_view, first.received_at),
         COLUMN_END,
 };
 
@@ -113,23 +106,12 @@ static const struct column report_columns[] = {
 	"s.trial_ends_at AS \"subscription.trial_ends_at\", "                                  \
 	"f.active_devices AS \"levels.active_devices\", f.instances AS \"levels.instances\", " \
 	"u.month AS \"levels.month\", f.newest AS \"levels.newest\", "                         \
-	"(SELECT usage_id FROM fresh) AS usage_id, r.usage_id AS \"first.usage_id\", "         \
-	"COALESCE(r.instance_id, $3) AS \"first.instance_id\", "                               \
-	"COALESCE(r.active_devices, $4::bigint) AS \"first.active_devices\", "                 \
-	"COALESCE(r.total_devices, $5::bigint) AS \"first.total_devices\", "                   \
-	"COALESCE(r.metrics, $6::jsonb)::text AS \"first.metrics\", "                          \
-	"r.reported_at AS \"first.reported_at\", "                                             \
-	"COALESCE(r.received_at, r.reported_at) AS \"first.received_at\" "                     \
+	"(SELECT usage_id FROM fresh) AS usage_id "                                            \
 	"FROM caller k "                                                                       \
 	"LEFT JOIN LATERAL (SELECT plan, status, trial_ends_at FROM subscriptions "            \
 	"  WHERE customer_id = k.customer_id ORDER BY superseded, subscription_id DESC LIMIT " \
 	"1) s ON "                                                                             \
 	"true "                                                                                \
-	"LEFT JOIN LATERAL (SELECT n.usage_id, n.reported_at, o.instance_id, "                 \
-	"  o.active_devices, o.total_devices, o.metrics, o.received_at "                       \
-	"  FROM usage_report_ids n LEFT JOIN usage_reports o "                                 \
-	"  ON o.usage_id = n.usage_id AND o.reported_at = n.reported_at "                      \
-	"  WHERE n.customer_id = k.customer_id AND n.report_id = $8) r ON true "               \
 	"CROSS JOIN (SELECT COALESCE(sum(active_devices), 0)::bigint AS active_devices, "      \
 	"  count(*) AS instances, (SELECT jsonb_object_agg(g.metric, g.total)::text FROM "     \
 	"    (SELECT v.key AS metric, sum(v.value::numeric)::text AS total "                   \
@@ -145,13 +127,16 @@ static const struct statement statements[] = {
                     .columns = view_columns,
                     .row_size = sizeof(struct usage_view),
                     .sql = REPORT_SQL},
-        /* Who sent the same report at the same moment stored it meanwhile. */
+        /* What was stored under this name, now or at any time: the report itself may have been
+	 * deleted since. Not a part of the statement above, which would have to open every month
+	 * for what is seldom asked. */
         [FIRST] = {.name = "usage_first_report",
                    .columns = report_columns,
                    .row_size = sizeof(struct usage_report),
-                   .sql = "SELECT r.usage_id, r.instance_id, r.active_devices, "
-                          "r.total_devices, r.metrics::text AS metrics, r.reported_at, "
-                          "r.received_at FROM usage_report_ids n JOIN usage_reports r "
+                   .sql = "SELECT n.usage_id, r.instance_id, r.active_devices, "
+                          "r.total_devices, r.metrics::text AS metrics, n.reported_at, "
+                          "COALESCE(r.received_at, n.reported_at) AS received_at "
+                          "FROM usage_report_ids n LEFT JOIN usage_reports r "
                           "ON r.usage_id = n.usage_id AND r.reported_at = n.reported_at "
                           "WHERE n.customer_id = $1 AND n.report_id = $2"},
 };
@@ -223,6 +208,12 @@ usage_find_first(struct operation *operation, struct usage_report *report)
 		                 "The same report is being stored at this moment; try again.");
 	first.customer_id = report->customer_id;
 	first.report_id = report->report_id;
+	if (first.instance_id == NULL) {
+		first.instance_id = report->instance_id;
+		first.active_devices = report->active_devices;
+		first.total_devices = report->total_devices;
+		first.metrics = report->metrics;
+	}
 	*report = first;
 	return FAIL_NONE;
 }
@@ -254,16 +245,8 @@ usage_outcome(struct operation *operation, const struct usage_view *view,
 		return task_fail(operation->task, FAIL_NOT_FOUND, "customer_not_found",
 		                 "There is no such customer.");
 	*created = view->usage_id != 0;
-	if (!*created && view->first.usage_id == 0)
+	if (!*created)
 		return usage_find_first(operation, report);
-	if (!*created) {
-		struct usage_report first = view->first;
-
-		first.customer_id = report->customer_id;
-		first.report_id = report->report_id;
-		*report = first;
-		return FAIL_NONE;
-	}
 	report->usage_id = view->usage_id;
 	report->received_at = INSTANT_MS(operation->now_ms);
 	return FAIL_NONE;

@@ -45,8 +45,7 @@ struct usage_view {
 	const char *customer_id;          /* NULL: no such customer */
 	struct subscription subscription; /* plan is NULL without one */
 	struct usage_levels levels;
-	int64_t usage_id;          /* of the report when it was stored, else 0 */
-	struct usage_report first; /* else the one that was stored with this report_id before */
+	int64_t usage_id; /* of the report when it was stored, else 0 */
 };
 
 extern const struct statement_list usage_statements;
@@ -76,8 +75,9 @@ enum fail usage_report(struct operation *operation, const struct sha256 *digest,
 enum fail usage_outcome(struct operation *operation, const struct usage_view *view,
                         struct usage_report *report, bool *created) MUST_CHECK;
 
-/* The report that was stored under this report_id, in all of `report` but these two ids.
- * FAIL_UNAVAILABLE "busy" while somebody is storing it. */
+/* The report that was stored under this report_id, in all of `report` but these two ids; of one that
+ * was deleted since only the id and the times are the first one's. FAIL_UNAVAILABLE "busy" when
+ * it was forgotten at this moment. */
 enum fail usage_find_first(struct operation *operation, struct usage_report *report) MUST_CHECK;
 
 #endif
