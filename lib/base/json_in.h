@@ -12,7 +12,7 @@
 
 #include "base/failure.h"
 
-enum { JSON_IN_DEPTH = 16, JSON_IN_FOREIGN_DEPTH = 64 };
+enum { JSON_IN_DEPTH = 16, JSON_IN_FOREIGN_DEPTH = 64, JSON_WANTED_MAX = 24 };
 
 /* Why the gate refused; NULL when the text is acceptable. Pure, allocates nothing of its own
  * but a bounded set of names in the arena. `offset` gets the byte where it stopped. */
@@ -42,6 +42,19 @@ enum fail json_in_parse_object(struct task *task, const char *text, size_t lengt
  */
 bool json_in_parse_foreign(struct task *task, const char *text, size_t length,
                            struct json_object **out) MUST_CHECK;
+
+/* A value that is looked for on the way through a text: names joined by dots lead to it from the
+ * outermost object (a name with a dot in it leads nowhere). `at` is where it begins, 0 for nowhere. */
+struct json_wanted {
+	const char *path;
+	size_t at;
+};
+
+/* Whether json_in_parse_foreign() would take the text, found without a tree (and without json-c's
+ * laxness, which lets control characters stand in strings), and where `count` values, JSON_WANTED_MAX at most, stand in it. Of
+ * repeated names the last counts here too. */
+bool json_in_gate_foreign(struct arena *arena, const char *text, size_t length,
+                          struct json_wanted *wanted, size_t count) MUST_CHECK;
 
 /* Typed members without coercion: false when missing, null, or of another type. Strings live as
  * long as the tree. */

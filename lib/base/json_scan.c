@@ -4,6 +4,7 @@
  */
 #include "base/json_scan.h"
 
+#include <endian.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -11,7 +12,10 @@
 
 #include "base/text.h"
 
-enum { NUMBER_MAX = 200 }; /* bytes of one number */
+enum {
+	NUMBER_MAX = 200,    /* bytes of one number */
+	REPLACEMENT = 0xfffd /* the character for what is none */
+};
 
 bool
 json_scan_refuse(struct json_scan *scan, const char *why)
@@ -37,11 +41,16 @@ json_scan_accept(struct json_scan *scan, char byte)
 	return true;
 }
 
+static bool
+is_blank(char byte)
+{
+	return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
+}
+
 void
 json_scan_blanks(struct json_scan *scan)
 {
-	while (scan->at < scan->length && strchr(" \t\r\n", scan->text[scan->at]) &&
-	       scan->text[scan->at] != '\0')
+	while (scan->at < scan->length && is_blank(scan->text[scan->at]))
 		scan->at++;
 }
 
@@ -110,6 +119,8 @@ json_scan_number(struct json_scan *scan)
 		if (!skip_digits(scan))
 			return json_scan_refuse(scan, "a digit is expected");
 	}
+	if (scan->foreign)
+		return true;
 	if (scan->at - start > NUMBER_MAX)
 		return json_scan_refuse(scan, "a number is too long");
 	if (!number_fits(scan->text + start, scan->at - start, integer))
@@ -140,6 +151,19 @@ scan_hex(struct json_scan *scan, uint32_t *out)
 	return true;
 }
 
+/* The other half of a surrogate pair; does not move when what follows is none. */
+static bool
+scan_low_surrogate(struct json_scan *scan, uint32_t *out)
+{
+	size_t start = scan->at;
+
+	if (json_scan_accept(scan, '\\') && json_scan_accept(scan, 'u') &&
+	    scan_hex(scan, out) && *out >= 0xdc00 && *out <= 0xdfff)
+		return true;
+	scan->at = start;
+	return false;
+}
+
 /* The character of a \u escape, which may take two of them. */
 static bool
 scan_escaped_character(struct json_scan *scan, uint32_t *out)
@@ -148,16 +172,17 @@ scan_escaped_character(struct json_scan *scan, uint32_t *out)
 
 	if (!scan_hex(scan, out))
 		return false;
-	if (*out == 0)
+	if (*out == 0 && !scan->foreign)
 		return json_scan_refuse(scan, "a string holds a NUL");
-	if (*out >= 0xdc00 && *out <= 0xdfff)
-		return json_scan_refuse(scan, "a string holds half a surrogate pair");
-	if (*out < 0xd800 || *out > 0xdbff)
+	if (*out < 0xd800 || *out > 0xdfff)
 		return true;
-	if (!json_scan_accept(scan, '\\') || !json_scan_accept(scan, 'u') ||
-	    !scan_hex(scan, &low) || low < 0xdc00 || low > 0xdfff)
+	if (*out < 0xdc00 && scan_low_surrogate(scan, &low)) {
+		*out = 0x10000 + ((*out - 0xd800) << 10) + (low - 0xdc00);
+		return true;
+	}
+	if (!scan->foreign)
 		return json_scan_refuse(scan, "a string holds half a surrogate pair");
-	*out = 0x10000 + ((*out - 0xd800) << 10) + (low - 0xdc00);
+	*out = REPLACEMENT;
 	return true;
 }
 
@@ -222,6 +247,38 @@ scan_character(struct json_scan *scan)
 	return true;
 }
 
+/* Eight bytes at once: the highest bit of a byte says that it is no plain one, exactly up to the
+ * first of those. Plain are ASCII's printable characters but quote and backslash. */
+static uint64_t
+marks(uint64_t eight)
+{
+	const uint64_t ones = 0x0101010101010101, high = 0x80 * ones;
+	uint64_t quotes = eight ^ ('"' * ones), escapes = eight ^ ('\\' * ones);
+
+	return (eight | ((eight - 0x20 * ones) & ~eight) | ((quotes - ones) & ~quotes) |
+	        ((escapes - ones) & ~escapes)) &
+	       high;
+}
+
+/* How many plain bytes come first. */
+static size_t
+plain_span(const char *bytes, size_t length)
+{
+	size_t span = 0;
+	uint64_t eight;
+
+	for (; length - span >= sizeof(eight); span += sizeof(eight)) {
+		memcpy(&eight, bytes + span, sizeof(eight));
+		eight = marks(le64toh(eight));
+		if (eight != 0)
+			return span + (size_t)__builtin_ctzll(eight) / 8;
+	}
+	while (span < length && (unsigned char)bytes[span] < 0x80 && bytes[span] >= 0x20 &&
+	       bytes[span] != '"' && bytes[span] != '\\')
+		span++;
+	return span;
+}
+
 /* A string from its opening quote on; its content is appended to `decoded` unless that is NULL.
  */
 bool
@@ -238,12 +295,23 @@ json_scan_string(struct json_scan *scan, struct text *decoded)
 				return false;
 			continue;
 		}
-		if (!scan_character(scan))
+		scan->at += plain_span(scan->text + start, scan->length - start);
+		if (scan->at == start && !scan_character(scan))
 			return false;
 		if (decoded)
 			text_add_bytes(decoded, scan->text + start, scan->at - start);
 	}
 	return json_scan_refuse(scan, "a string doesn't end");
+}
+
+/* A number, `true`, `false` or `null`; no byte of these stands for anything else. */
+static void
+skip_bare(struct json_scan *scan)
+{
+	while (scan->at < scan->length && !is_blank(scan->text[scan->at]) &&
+	       scan->text[scan->at] != ',' && scan->text[scan->at] != '}' &&
+	       scan->text[scan->at] != ']')
+		scan->at++;
 }
 
 void
@@ -252,15 +320,27 @@ json_scan_skip_value(struct json_scan *scan)
 	int depth = 0;
 
 	do {
-		char byte = json_scan_peek(scan);
-
-		depth += (byte == '{' || byte == '[') - (byte == '}' || byte == ']');
-		if (byte == '"')
+		switch (json_scan_peek(scan)) {
+		case '"':
 			(void)json_scan_string(scan, NULL);
-		else if (strchr("{}[],: \t\r\n", byte) != NULL)
+			break;
+		case '{':
+		case '[':
+			depth++;
 			scan->at++;
-		else
-			scan->at += strcspn(scan->text + scan->at, "{}[],: \t\r\n\"");
+			break;
+		case '}':
+		case ']':
+			depth--;
+			scan->at++;
+			break;
+		case ',':
+		case ':':
+			scan->at++;
+			break;
+		default:
+			skip_bare(scan);
+		}
+		json_scan_blanks(scan);
 	} while (depth > 0 && scan->at < scan->length);
-	json_scan_blanks(scan);
 }

@@ -12,12 +12,15 @@
 
 struct text;
 
-/* A place in a text. `why` is NULL until something was refused there. */
+/* A place in a text. `why` is NULL until something was refused there. `foreign` text is all of RFC
+ * 8259, as json_in_parse_foreign() takes it: numbers of any size; in strings a NUL and half a
+ * surrogate pair, which is read as U+FFFD. Else I-JSON's demands hold too. */
 struct json_scan {
 	const char *text;
 	size_t length;
 	size_t at;
 	const char *why;
+	bool foreign;
 };
 
 /* Notes the reason; always false, so that callers can `return json_scan_refuse(...)`. */
@@ -33,7 +36,7 @@ void json_scan_blanks(struct json_scan *scan);
 /* `true`, `false` or `null`. */
 bool json_scan_literal(struct json_scan *scan, const char *literal);
 
-/* An integer that fits int64, or a fraction or power that is a finite double. */
+/* An integer that fits int64, or a fraction or power that is a finite double; any if foreign. */
 bool json_scan_number(struct json_scan *scan);
 
 /* A string from its opening quote on. Its content, escapes undone, is appended to `decoded`

@@ -3,6 +3,7 @@
  */
 #include "base/json_view.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,10 +30,21 @@ json_view_open(struct task *task, const char *text, size_t length, struct json_v
 	return FAIL_NONE;
 }
 
+struct json_view
+json_view_wanted(struct arena *arena, const char *text, size_t length,
+                 const struct json_wanted *wanted)
+{
+	if (wanted->at == 0)
+		return (struct json_view){.arena = arena};
+	return (struct json_view){arena, text + wanted->at, length - wanted->at};
+}
+
+/* What the strict gate lets pass reads the same by the laxer rules. */
 static struct json_scan
 scan_of(const struct json_view *value)
 {
-	return (struct json_scan){.text = value->text, .length = value->length};
+	return (struct json_scan){
+	        .text = value->text, .length = value->length, .foreign = true};
 }
 
 /* The value that the scan stands before. */
@@ -163,6 +175,7 @@ json_view_number(const struct json_view *value, int64_t *out)
 {
 	char digits[24];
 	size_t length = 0;
+	int64_t number;
 
 	/* The text need not end with a NUL, so nothing may look for one. */
 	while (length < value->length && strchr("+-.0123456789eE", value->text[length]) &&
@@ -173,8 +186,11 @@ json_view_number(const struct json_view *value, int64_t *out)
 		return false;
 	memcpy(digits, value->text, length);
 	digits[length] = '\0';
-	/* The gate saw to it that it fits. */
-	*out = strtoll(digits, NULL, 10);
+	errno = 0;
+	number = strtoll(digits, NULL, 10);
+	if (errno != 0)
+		return false;
+	*out = number;
 	return true;
 }
 
@@ -224,15 +240,20 @@ json_view_next_member(const char **name, struct json_view *value)
 }
 
 bool
+json_view_truth(const struct json_view *value, bool *out)
+{
+	if (!begins_with(value, 't') && !begins_with(value, 'f'))
+		return false;
+	*out = *value->text == 't';
+	return true;
+}
+
+bool
 json_view_bool(const struct json_view *object, const char *name, bool *out)
 {
 	struct json_view member;
 
-	if (!json_view_member(object, name, &member) ||
-	    (!begins_with(&member, 't') && !begins_with(&member, 'f')))
-		return false;
-	*out = *member.text == 't';
-	return true;
+	return json_view_member(object, name, &member) && json_view_truth(&member, out);
 }
 
 bool

@@ -11,6 +11,8 @@
 
 #include "base/failure.h"
 
+struct json_wanted;
+
 /* One value, from its first byte; what follows it may be more of the text. */
 struct json_view {
 	struct arena *arena;
@@ -22,6 +24,11 @@ struct json_view {
  * The text must outlive the view. */
 enum fail json_view_open(struct task *task, const char *text, size_t length,
                          struct json_view *out) MUST_CHECK;
+
+/* A value that json_in_gate_foreign() was to look for in the text; of no type when it was not found.
+ * Only what stands alone may be asked of it: repeated names inside of it would be read otherwise. */
+struct json_view json_view_wanted(struct arena *arena, const char *text, size_t length,
+                                  const struct json_wanted *wanted);
 
 /* The member of an object, whatever its type; false when there is none, or no object. */
 bool json_view_member(const struct json_view *object, const char *name, struct json_view *out);
@@ -36,11 +43,14 @@ bool json_view_object(const struct json_view *object, const char *name, struct j
 bool json_view_is_null(const struct json_view *value);
 bool json_view_is_object(const struct json_view *value);
 
-/* The string that the value is, decoded; false when it is none. */
+/* The string that the value is, decoded; false when it is none. A NUL in a foreign one ends it. */
 bool json_view_text(const struct json_view *value, const char **out);
 
-/* The integer that the value is; false when it is none. */
+/* The integer that the value is; false when it is none, or does not fit. */
 bool json_view_number(const struct json_view *value, int64_t *out);
+
+/* The boolean that the value is; false when it is none. */
+bool json_view_truth(const struct json_view *value, bool *out);
 
 /*
  * Walks an object, each name decoded:

@@ -30,8 +30,16 @@ def claims(token):
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
+EVENT = {"id": "evt_1", "object": "event", "created": 1760000000, "type": "customer.updated", "data": {
+    "object": {"id": "cus_1", "customer": {"id": "a\u00e9\U0001f600\n\x00"}, "x": [1, -0.5e3, None]}},
+    "a": {"a": True, "b": {"b": "\ud83d"}}}
+
+
 def seeds(target):
     """What the target starts from."""
+    if target == "foreign":
+        return [json.dumps(EVENT).encode(), json.dumps(EVENT, indent=1).encode(),
+                b'{"a":{"a":1,"b":2},"a":{"b":123456789012345678901},"id":1,"\\u0069d":"\\udc00"}']
     tokens = [one["token"].encode() for one in VECTORS["vectors"]]
     if target == "token":
         good = [one["token"] for one in VECTORS["vectors"] if one["verdict"] == "valid"]

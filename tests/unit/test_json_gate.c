@@ -1,6 +1,6 @@
 /*
  * test_json_gate.c: what the JSON gate takes and refuses: a table, the bounds, JSONTestSuite, and
- * random texts on which gate and json-c must agree; and what is taken without the gate.
+ * random texts on which gate and json-c must agree.
  */
 #include "suite.h"
 
@@ -268,66 +268,6 @@ run_corpus_file(const char *folder, const char *name, int counts[static 2])
 	suite_task_end(&task);
 }
 
-/* What the gate refuses and a foreign service may send; what is no JSON even there. */
-static const struct {
-	const char *text;
-	bool taken;
-} foreign[] = {
-        {"{\"id\":\"evt_1\"}\n \n", true},
-        {"{\"a\":1,\"a\":2}", true},
-        {"{\"name\":\"\\ud83d\"}", true},
-        {"{\"name\":\"a\\u0000b\"}", true},
-        {"[1,2]", true},
-        {"null", true},
-        {"17", true},
-        {"", false},
-        {" ", false},
-        {"{", false},
-        {"{\"a\":1", false},
-        {"{\"a\":1}}", false},
-        {"{\"a\":1} x", false},
-        {"{\"a\":tRue}", false},
-        {"<html></html>", false},
-        {"\"cut", false},
-        {"{\"name\":\"\xff\"}", false},
-        {"{\"name\":\"\xed\xa0\x80\"}", false},
-        {"{\"name\":\"\xc0\x80\"}", false},
-        {NULL, false},
-};
-
-START_TEST(test_foreign)
-{
-	struct task task = suite_task();
-	const char *text = foreign[_i].text;
-	struct json_object *value = NULL;
-
-	ck_assert_msg(json_in_parse_foreign(&task, text, text ? strlen(text) : 0, &value) ==
-	                      foreign[_i].taken,
-	              "%s", text);
-	ck_assert(foreign[_i].taken || value == NULL);
-	ck_assert_int_eq(task.failure.kind, FAIL_NONE);
-	suite_task_end(&task);
-}
-END_TEST
-
-START_TEST(test_foreign_depth)
-{
-	struct task task = suite_task();
-	char text[4 * JSON_IN_FOREIGN_DEPTH];
-	struct json_object *value;
-
-	for (size_t depth = 1; depth <= 2 * JSON_IN_FOREIGN_DEPTH; depth++) {
-		memset(text, '[', depth);
-		memset(text + depth, ']', depth);
-		/* json-c is generous by a level or two. */
-		if (depth <= JSON_IN_FOREIGN_DEPTH || depth > JSON_IN_FOREIGN_DEPTH + 2)
-			ck_assert(json_in_parse_foreign(&task, text, 2 * depth, &value) ==
-			          (depth <= JSON_IN_FOREIGN_DEPTH));
-	}
-	suite_task_end(&task);
-}
-END_TEST
-
 START_TEST(test_corpus)
 {
 	struct task task = suite_task();
@@ -405,8 +345,6 @@ main(void)
 	tcase_add_test(tcase, test_bounds);
 	tcase_add_test(tcase, test_members_are_not_coerced);
 	tcase_add_loop_test(tcase, test_only_objects, 0, 5);
-	tcase_add_loop_test(tcase, test_foreign, 0, ROWS(foreign));
-	tcase_add_test(tcase, test_foreign_depth);
 	tcase_add_test(tcase, test_corpus);
 	tcase_add_test(tcase, test_gate_and_parser_agree);
 	suite_add_tcase(suite, tcase);

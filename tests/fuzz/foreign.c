@@ -1,0 +1,90 @@
+/*
+ * foreign.c: fuzzes what a service such as Stripe sends: what its gate takes is read by json-c too, and
+ * the wanted values stand where they are in json-c's tree.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/json_in.h"
+#include "base/json_view.h"
+#include "base/text.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Those of an event, and shorter ones, which are found more easily. */
+static const char *const paths[] = {
+        "id", "type", "created", "data.object.id", "data.object.customer.id", "a", "a.a", "a.b",
+};
+
+enum { PATHS = sizeof paths / sizeof *paths };
+
+/* json-c's member at the path; false when there is none. */
+static bool
+find(struct arena *arena, struct json_object *tree, const char *path, struct json_object **out)
+{
+	char *names = arena_copy(arena, path), *name;
+
+	*out = tree;
+	while ((name = strsep(&names, ".")) != NULL)
+		if (!json_object_is_type(*out, json_type_object) ||
+		    !json_object_object_get_ex(*out, name, out))
+			return false;
+	return true;
+}
+
+static void
+compare(const struct json_view *view, const struct json_object *value)
+{
+	const char *text;
+	int64_t number;
+	bool flag;
+
+	if (json_view_is_null(view) != (value == NULL) ||
+	    json_view_is_object(view) != json_object_is_type(value, json_type_object) ||
+	    json_view_is_list(view) != json_object_is_type(value, json_type_array) ||
+	    json_view_text(view, &text) != json_object_is_type(value, json_type_string) ||
+	    json_view_truth(view, &flag) != json_object_is_type(value, json_type_boolean))
+		abort();
+	if (json_object_is_type(value, json_type_string) &&
+	    strcmp(text, json_object_get_string((struct json_object *)(uintptr_t)value)) != 0)
+		abort();
+	if (json_object_is_type(value, json_type_boolean) &&
+	    flag != json_object_get_boolean(value))
+		abort();
+	/* One that does not fit is the largest there. */
+	if (json_view_number(view, &number) && (!json_object_is_type(value, json_type_int) ||
+	                                        number != json_object_get_int64(value)))
+		abort();
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct task task = {.arena = arena_new(64 * 1024 * 1024)};
+	struct json_wanted wanted[PATHS];
+	struct json_object *tree, *value;
+	char *text = malloc(size ? size : 1); /* not longer, so that a step too far shows */
+
+	if (!text)
+		return 0;
+	memcpy(text, data, size);
+	for (size_t i = 0; i < PATHS; i++)
+		wanted[i].path = paths[i];
+	if (json_in_gate_foreign(task.arena, text, size, wanted, PATHS)) {
+		if (!json_in_parse_foreign(&task, text, size, &tree))
+			abort();
+		for (size_t i = 0; i < PATHS; i++) {
+			const struct json_view view =
+			        json_view_wanted(task.arena, text, size, &wanted[i]);
+
+			if (find(task.arena, tree, paths[i], &value) != (wanted[i].at > 0))
+				abort();
+			if (wanted[i].at > 0)
+				compare(&view, value);
+		}
+	}
+	free(text);
+	arena_free(task.arena);
+	return 0;
+}
