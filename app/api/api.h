@@ -59,6 +59,7 @@ struct api {
 	struct metrics *metrics;
 	enum pool pool;
 	struct stripe_client *stripe; /* NULL: not configured, or this process must not wait */
+	atomic_bool *stripe_idle;     /* of operations */
 	bool misdirected; /* it has said that nginx sends it what is another pool's */
 };
 

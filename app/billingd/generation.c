@@ -192,6 +192,7 @@ generation_enter(const struct child *child, struct api *out)
 	        .settings = &generation->settings,
 	        .billing = generation->billing,
 	        .metrics = child->metrics,
+	        .stripe_idle = child->stripe_idle,
 	        .pool = child->role->pool,
 	};
 	if (license_keys_load(&task, generation->settings.keys_dir, true, clock_now_ms(),

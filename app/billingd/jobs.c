@@ -67,6 +67,7 @@ new_operation(struct api *api, struct task *task, const char *actor)
 	                          .db = api->db,
 	                          .billing = &api->billing,
 	                          .stripe = api->stripe,
+	                          .stripe_idle = api->stripe_idle,
 	                          .actor = actor,
 	                          .now_ms = db_now_ms(api->db),
 	                          .deadline_us = clock_monotonic_us() + stripe_budget_us};
@@ -151,6 +152,9 @@ run_rounds(struct api *api, struct arena *arena, const struct child *child,
 	arena_reset(arena);
 	while (!should_stop()) {
 		bool finished = true;
+
+		if (jobs->channel != NULL)
+			atomic_store(api->stripe_idle, true);
 
 		for (size_t i = 0; i < jobs->count && !should_stop(); i++) {
 			int64_t now_us = clock_monotonic_us();

@@ -35,13 +35,19 @@ struct slot {
 	int64_t throttle_us; /* of the next start, 0 after a child that had served */
 };
 
+/* What the master and all its children see. */
+struct shared {
+	atomic_bool served[2 * SLOTS_MAX]; /* one per slot, for two generations */
+	atomic_bool stripe_idle;
+};
+
 struct master {
 	const char *config_path;
 	struct sockets sockets;
 	char *pid_file; /* as it was at the start: a reload does not move it */
 	struct generation *generation;
 	struct metrics *metrics;
-	atomic_bool *served; /* one per slot, for two generations, shared with the children */
+	struct shared *shared;
 	struct slot slots[SLOTS_MAX];
 	size_t slot_count;
 	struct retired retired;
@@ -82,7 +88,7 @@ served_flag(const struct master *master, size_t slot)
 {
 	size_t half = (size_t)(master->generation->number % 2);
 
-	return &master->served[half * SLOTS_MAX + slot];
+	return &master->shared->served[half * SLOTS_MAX + slot];
 }
 
 static void
@@ -95,6 +101,7 @@ start_child(struct master *master, size_t slot)
 	        .metrics = master->metrics,
 	        .listen_fd = role->jobs == NULL ? master->sockets.fds[role->pool] : -1,
 	        .served = served_flag(master, slot),
+	        .stripe_idle = &master->shared->stripe_idle,
 	};
 	pid_t parent = getpid(), child;
 
@@ -329,10 +336,10 @@ prepare(struct master *master)
 
 	master->pid_file = strdup(settings->pid_file);
 	master->metrics = metrics_new(api_route_count);
-	master->served = mmap(NULL, (size_t)2 * SLOTS_MAX * sizeof(*master->served),
-	                      PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	master->shared = mmap(NULL, sizeof(*master->shared), PROT_READ | PROT_WRITE,
+	                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (master->pid_file == NULL || master->metrics == NULL ||
-	    master->served == MAP_FAILED) {
+	    master->shared == MAP_FAILED) {
 		fprintf(stderr, "billingd: no memory\n");
 		return false;
 	}

@@ -38,6 +38,7 @@ struct child {
 	atomic_bool
 	        *served; /* set with the first request, or the first round of jobs; a process
 	                      * that never gets so far is replaced ever more slowly */
+	atomic_bool *stripe_idle; /* all generations' */
 };
 
 /* Does the child's work. Its exit status. All signals are blocked on entry. */

@@ -203,11 +203,10 @@ const struct statement_list stripe_event_statements = {statements, sizeof(statem
 static enum fail
 wake_jobs(struct operation *operation)
 {
-	enum fail kind = stripe_wake(operation);
-
 	if (db_depth(operation->db) > 0)
-		return kind;
-	task_clear(operation->task);
+		return stripe_wake(operation);
+	if (stripe_wake_once(operation) != FAIL_NONE)
+		task_clear(operation->task);
 	return FAIL_NONE;
 }
 

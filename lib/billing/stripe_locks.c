@@ -55,3 +55,14 @@ stripe_wake(struct operation *operation)
 {
 	return db_run(operation->db, operation->task, &statements[WAKE], NO_PARAMETERS, NULL);
 }
+
+/* Whoever finds the flag down stored its work before the flag went up, and so before the look. */
+enum fail
+stripe_wake_once(struct operation *operation)
+{
+	atomic_bool *idle = operation->stripe_idle;
+
+	if (idle != NULL && (!atomic_load(idle) || !atomic_exchange(idle, false)))
+		return FAIL_NONE;
+	return stripe_wake(operation);
+}
