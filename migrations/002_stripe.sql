@@ -48,7 +48,7 @@ CREATE TABLE stripe_events (
     customer_id        text REFERENCES customers,
     -- As received, where it means something here; forgotten after a month, or when its customer is
     -- deleted.
-    payload            bytea,
+    payload            text,
     state              text NOT NULL CHECK (state IN ('pending', 'done', 'ignored', 'parked')),
     attempts           integer NOT NULL DEFAULT 0,
     next_try_at        timestamptz(3),

@@ -2,7 +2,6 @@
  * webhooks.c: what Stripe tells us: checked, stored, answered; dealt with later.
  */
 #include "api/handlers.h"
-#include "base/json_in.h"
 #include "base/json_out.h"
 #include "base/log.h"
 #include "billing/stripe_events.h"
@@ -36,19 +35,16 @@ post_stripe_event(struct call *call)
 {
 	const struct request *request = call->request;
 	struct operation *operation = &call->operation;
-	const struct bytes payload = {(const uint8_t *)request->body, request->body_length};
 	struct json_out json = json_out_new(operation->task->arena, 64);
-	struct json_object *object;
 	struct stripe_event event;
 	bool is_new;
 
 	TRY(check_signature(call));
-	if (!json_in_parse_foreign(operation->task, request->body, request->body_length,
-	                           &object) ||
-	    !stripe_event_read(object, &event))
+	if (!stripe_event_read(operation->task->arena, request->body, request->body_length,
+	                       &event))
 		return task_fail(operation->task, FAIL_INVALID, "invalid_event",
 		                 "The body is not an event.");
-	TRY(stripe_event_receive(operation, &event, payload, "webhook", &is_new));
+	TRY(stripe_event_receive(operation, &event, request->body, "webhook", &is_new));
 	metrics_add(call->api->metrics,
 	            !is_new                     ? METRIC_STRIPE_EVENTS_REPEATED
 	            : event.hint.family == NULL ? METRIC_STRIPE_EVENTS_UNKNOWN

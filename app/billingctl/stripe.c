@@ -58,7 +58,7 @@ run_stripe_show(struct ctl *ctl)
 	struct output output = output_new(ctl);
 	struct json_object *tree = NULL;
 	struct stripe_event_row row = {0};
-	struct bytes payload = {0};
+	const char *payload = NULL;
 
 	TRY(stripe_event_find(&ctl->operation, ctl->argument, &row, &payload));
 	output_text(&output, "event", row.event_id);
@@ -76,9 +76,8 @@ run_stripe_show(struct ctl *ctl)
 	output_time(&output, "received_at", row.received_at);
 	output_time(&output, "next_try_at", row.next_try_at);
 	output_time(&output, "finished_at", row.finished_at);
-	if (payload.length == 0 ||
-	    !json_in_parse_foreign(&ctl->task, (const char *)payload.data, payload.length,
-	                           &tree))
+	if (payload == NULL ||
+	    !json_in_parse_foreign(&ctl->task, payload, strlen(payload), &tree))
 		output_tail(&output, "What Stripe sent isn't kept.");
 	output_tree(&output, "payload", tree);
 	return output_print(&output);
@@ -164,7 +163,7 @@ static enum fail
 retry_event(struct ctl *ctl, int64_t *count)
 {
 	struct stripe_event_row row = {0};
-	struct bytes payload = {0};
+	const char *payload = NULL;
 
 	TRY(stripe_event_find(&ctl->operation, ctl->argument, &row, &payload));
 	TRY(stripe_event_retry(&ctl->operation, ctl->argument, count));

@@ -39,7 +39,7 @@ static const struct column received_columns[] = {
 };
 
 struct payload_row {
-	struct bytes payload;
+	const char *payload;
 };
 
 static const struct column payload_columns[] = {COLUMN(struct payload_row, payload),
@@ -212,7 +212,7 @@ wake_jobs(struct operation *operation)
 
 enum fail
 stripe_event_receive(struct operation *operation, const struct stripe_event *event,
-                     struct bytes payload, const char *origin, bool *is_new)
+                     const char *payload, const char *origin, bool *is_new)
 {
 	struct task *task = operation->task;
 	/* Each mode has its own objects, and ours are of one. */
@@ -225,8 +225,7 @@ stripe_event_receive(struct operation *operation, const struct stripe_event *eve
 	           PARAMETERS(event->id, event->type, param_bool(event->livemode),
 	                      event->api_version, param_time(task, event->created), origin,
 	                      ours ? hint->family : NULL, hint->subject, hint->customer,
-	                      hint->customer_id,
-	                      ours && hint->family != NULL ? param_bytes(task, payload) : NULL,
+	                      hint->customer_id, ours && hint->family != NULL ? payload : NULL,
 	                      ours ? NULL : "other_mode"),
 	           &received, &found));
 	*is_new = received.is_new;
@@ -301,7 +300,7 @@ stripe_event_list(struct operation *operation, const char *state, int64_t limit,
 
 enum fail
 stripe_event_find(struct operation *operation, const char *event_id,
-                  struct stripe_event_row *out, struct bytes *payload)
+                  struct stripe_event_row *out, const char **payload)
 {
 	struct payload_row kept = {0};
 	bool found;

@@ -6,7 +6,7 @@
 #define BILLING_STRIPE_EVENTS_H
 
 #include "billing/operation.h"
-#include "billing/stripe_objects.h"
+#include "billing/stripe_hints.h"
 
 struct stripe_event_row {
 	const char *event_id;
@@ -37,11 +37,11 @@ extern const struct statement_list stripe_event_statements;
 
 /*
  * Stores the event and wakes the jobs process. What means nothing here is stored without its
- * payload, which may hold personal data. `origin` as above. `*is_new` is
+ * payload (JSON, or NULL for none), which may hold personal data. `origin` as above. `*is_new` is
  * false for one that was stored before: a parked one is tried again then.
  */
 enum fail stripe_event_receive(struct operation *operation, const struct stripe_event *event,
-                               struct bytes payload, const char *origin,
+                               const char *payload, const char *origin,
                                bool *is_new) MUST_CHECK;
 
 /* Whether it was never stored. */
@@ -67,9 +67,9 @@ enum fail stripe_event_fail(struct operation *operation, const struct stripe_eve
 enum fail stripe_event_list(struct operation *operation, const char *state, int64_t limit,
                             const struct stripe_event_row **out, size_t *count) MUST_CHECK;
 
-/* FAIL_NOT_FOUND "event_not_found". `payload` is empty when it is no longer kept. */
+/* FAIL_NOT_FOUND "event_not_found". `payload` is NULL when it is no longer kept. */
 enum fail stripe_event_find(struct operation *operation, const char *event_id,
-                            struct stripe_event_row *out, struct bytes *payload) MUST_CHECK;
+                            struct stripe_event_row *out, const char **payload) MUST_CHECK;
 
 /* Makes a parked or ignored event pending again; `event_id` NULL: all parked ones. `*count`. */
 enum fail stripe_event_retry(struct operation *operation, const char *event_id,

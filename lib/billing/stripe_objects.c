@@ -44,14 +44,17 @@ flag(const struct json_object *object, const char *name)
 	return object != NULL && json_in_bool(object, name, &out) && out;
 }
 
-/* Stripe's times are seconds since 1970. */
+struct instant
+stripe_moment(int64_t seconds)
+{
+	return seconds > 0 && seconds < INT64_MAX / SECOND_MS ? INSTANT_MS(seconds * SECOND_MS)
+	                                                      : INSTANT_NONE;
+}
+
 static struct instant
 moment(const struct json_object *object, const char *name)
 {
-	int64_t seconds = number(object, name);
-
-	return seconds > 0 && seconds < INT64_MAX / SECOND_MS ? INSTANT_MS(seconds * SECOND_MS)
-	                                                      : INSTANT_NONE;
+	return stripe_moment(number(object, name));
 }
 
 static size_t
@@ -88,12 +91,18 @@ list_item(const struct json_object *list, size_t index)
 
 /* An empty one would ask Stripe for the whole list; one longer than Stripe's longest (255,
  * docs.stripe.com/upgrades) is none of Stripe's, and too long for the database's indexes. */
+bool
+stripe_id_is_sound(const char *id)
+{
+	return id != NULL && *id != '\0' && strnlen(id, ID_MAX + 1) <= ID_MAX;
+}
+
 static const char *
 identifier(const struct json_object *object, const char *name)
 {
 	const char *id = string(object, name);
 
-	return id != NULL && *id != '\0' && strnlen(id, ID_MAX + 1) <= ID_MAX ? id : NULL;
+	return stripe_id_is_sound(id) ? id : NULL;
 }
 
 const char *
@@ -106,15 +115,11 @@ stripe_id_of(const struct json_object *object, const char *name)
 
 /* Our customer's id where somebody's metadata may hold anything. */
 static const char *
-own_id(const char *text)
-{
-	return text != NULL && customer_id_is_well_formed(text) ? text : NULL;
-}
-
-static const char *
 metadata_customer(const struct json_object *object)
 {
-	return own_id(string(member(object, "metadata"), "customer_id"));
+	const char *id = string(member(object, "metadata"), "customer_id");
+
+	return id != NULL && customer_id_is_well_formed(id) ? id : NULL;
 }
 
 static bool
@@ -245,113 +250,6 @@ stripe_line_is_proration(const struct json_object *line)
 	return flag(member(parent, "subscription_item_details"), "proration") ||
 	       flag(member(parent, "invoice_item_details"), "proration") ||
 	       flag(line, "proration");
-}
-
-static void
-hint_of_session(const struct json_object *object, struct stripe_hint *out)
-{
-	const char *reference = own_id(string(object, "client_reference_id"));
-
-	out->family = "subscription";
-	out->subject = stripe_id_of(object, "subscription");
-	out->customer = stripe_id_of(object, "customer");
-	out->customer_id = reference != NULL ? reference : metadata_customer(object);
-}
-
-static void
-hint_of_subscription(const struct json_object *object, struct stripe_hint *out)
-{
-	out->family = "subscription";
-	out->subject = identifier(object, "id");
-	out->customer = stripe_id_of(object, "customer");
-	out->customer_id = metadata_customer(object);
-}
-
-static void
-hint_of_invoice(const struct json_object *object, struct stripe_hint *out)
-{
-	out->family = "invoice";
-	out->subject = identifier(object, "id");
-	out->customer = stripe_id_of(object, "customer");
-	out->customer_id = metadata_customer(subscription_details(object));
-}
-
-static void
-hint_of_customer(const struct json_object *object, struct stripe_hint *out)
-{
-	out->family = "customer";
-	out->subject = identifier(object, "id");
-	out->customer = out->subject;
-	out->customer_id = metadata_customer(object);
-}
-
-/* A thin event: it names the meter at most, and which events it is about only when it is fetched. */
-static void
-hint_of_meter(const struct json_object *event, struct stripe_hint *out)
-{
-	out->family = "meter";
-	out->subject = string(member(event, "related_object"), "id");
-	if (out->subject == NULL)
-		out->subject = "unknown";
-}
-
-/* Which events tell of something that we keep. The end of a name that ends with a dot is free. */
-static const struct {
-	const char *type;
-	const char *object;
-	void (*hint)(const struct json_object *object, struct stripe_hint *out);
-} families[] = {
-        {"checkout.session.", "checkout.session", hint_of_session},
-        {"customer.subscription.", "subscription", hint_of_subscription},
-        {"invoice.", "invoice", hint_of_invoice},
-        {"customer.created", "customer", hint_of_customer},
-        {"customer.updated", "customer", hint_of_customer},
-        {"customer.deleted", "customer", hint_of_customer},
-};
-
-static bool
-type_fits(const char *type, const char *pattern)
-{
-	size_t length = strlen(pattern);
-
-	return strncmp(type, pattern, length) == 0 &&
-	       (pattern[length - 1] == '.' || type[length] == '\0');
-}
-
-static void
-read_hint(const struct json_object *object, const char *type, struct stripe_hint *out)
-{
-	const struct json_object *about = member(member(object, "data"), "object");
-
-	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++)
-		if (type_fits(type, families[i].type) &&
-		    text_equal(string(about, "object"), families[i].object))
-			families[i].hint(about, out);
-	if (type_fits(type, "v1.billing.meter."))
-		hint_of_meter(object, out);
-	/* A session that made no subscription, an upcoming invoice without an id. */
-	if (out->subject == NULL)
-		*out = (struct stripe_hint){0};
-}
-
-bool
-stripe_event_read(const struct json_object *object, struct stripe_event *out)
-{
-	const char *created = string(object, "created");
-
-	*out = (struct stripe_event){
-	        .id = identifier(object, "id"),
-	        .type = string(object, "type"),
-	        .api_version = string(object, "api_version"),
-	        .livemode = flag(object, "livemode"),
-	        .created = moment(object, "created"),
-	};
-	if (out->id == NULL || out->type == NULL)
-		return false;
-	if (created != NULL)
-		out->created.known = clock_parse(created, &out->created.ms);
-	read_hint(object, out->type, &out->hint);
-	return true;
 }
 
 static const struct {

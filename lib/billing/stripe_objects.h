@@ -52,22 +52,11 @@ struct stripe_invoice {
 	struct instant created;
 };
 
-/* What to fetch because of an event. */
-struct stripe_hint {
-	const char *family; /* "subscription", "invoice", "customer"; NULL: nothing */
-	const char *subject;
-	const char *customer;
-	const char *customer_id; /* ours, or NULL */
-};
+/* Whether the text may be one of Stripe's ids; NULL may not. */
+bool stripe_id_is_sound(const char *id);
 
-struct stripe_event {
-	const char *id;
-	const char *type;
-	const char *api_version;
-	bool livemode;
-	struct instant created;
-	struct stripe_hint hint;
-};
+/* Stripe's times are seconds since 1970; unknown when it is none. */
+struct instant stripe_moment(int64_t seconds);
 
 /* The items of one of Stripe's lists; NULL when it is none. */
 struct json_object *stripe_list_data(const struct json_object *list);
@@ -80,9 +69,6 @@ bool stripe_subscription_read(const struct stripe_policy *policy,
                               const struct json_object *object,
                               struct stripe_subscription *out);
 bool stripe_invoice_read(const struct json_object *object, struct stripe_invoice *out);
-
-/* Snapshot and thin events; of thin ones only those about meters have a hint. */
-bool stripe_event_read(const struct json_object *object, struct stripe_event *out);
 
 /* Whether an invoice's line credits or charges a part of a period. */
 bool stripe_line_is_proration(const struct json_object *line);

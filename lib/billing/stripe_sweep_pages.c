@@ -86,16 +86,16 @@ compare_event(struct operation *operation, struct stripe_sweep *sweep,
               struct json_object *object)
 {
 	const char *text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
-	const struct bytes payload = {(const uint8_t *)text, strlen(text)};
 	struct stripe_event event;
 	bool is_new;
 
-	if (!stripe_event_read(object, &event) || event.hint.family == NULL)
+	if (!stripe_event_read(operation->task->arena, text, strlen(text), &event) ||
+	    event.hint.family == NULL)
 		return FAIL_NONE;
 	if (sweep->dry_run)
 		TRY(stripe_event_is_new(operation, event.id, &is_new));
 	else
-		TRY(stripe_event_receive(operation, &event, payload, "sweep", &is_new));
+		TRY(stripe_event_receive(operation, &event, text, "sweep", &is_new));
 	if (is_new)
 		tell(sweep, &(struct stripe_difference){.what = "event",
 		                                        .id = event.id,
@@ -186,8 +186,7 @@ repair(struct operation *operation, const struct stripe_sweep *sweep, const char
 
 	if (sweep->dry_run)
 		return FAIL_NONE;
-	return stripe_event_receive(operation, &hint, (struct bytes){NULL, 0}, "sweep",
-	                            &is_new);
+	return stripe_event_receive(operation, &hint, NULL, "sweep", &is_new);
 }
 
 static enum fail

@@ -54,7 +54,7 @@ struct request {
 	/* The transport's own complaint, answered before anything else: too large, cut short, a
 	 * header of ours given twice. */
 	enum fail broken;
-	const char *body;
+	const char *body; /* ends with a NUL that is not its own */
 	size_t body_length;
 	struct request_param params[REQUEST_PARAMS_MAX];
 	size_t param_count;

@@ -24,7 +24,7 @@ HEX = "md5(:a::text || ' ' || :b::text)"
 EVENT_VALUES = {
     1: f"'evt_' || {HEX}", 2: f"'{EVENT_TYPE}'", 3: "'false'", 4: "'2025-03-31.basil'",
     5: "now()", 6: "'webhook'", 7: "'subscription'", 8: f"'sub_' || {HEX}", 9: "'cus_bench'",
-    10: "NULL", 11: "convert_to(repeat('x', {size}), 'UTF8')", 12: "NULL",
+    10: "NULL", 11: "repeat('x', {size})", 12: "NULL",
 }
 
 

@@ -16,8 +16,7 @@ receive(const char *type, const char *family, const char *subject, const char *h
 	                                   .hint = {family, subject, "cus_1", hint}};
 	bool is_new;
 
-	fine(stripe_event_receive(&operation, &event, (struct bytes){(const uint8_t *)"{}", 2},
-	                          "webhook", &is_new));
+	fine(stripe_event_receive(&operation, &event, "{}", "webhook", &is_new));
 }
 
 static enum fail

@@ -228,8 +228,7 @@ receive(const char *id)
 	                                   .hint = {"subscription", "sub_1", NULL, NULL}};
 	bool is_new;
 
-	fine(stripe_event_receive(&operation, &event, (struct bytes){(const uint8_t *)"{}", 2},
-	                          "webhook", &is_new));
+	fine(stripe_event_receive(&operation, &event, "{}", "webhook", &is_new));
 	ck_assert(is_new);
 }
 
@@ -306,8 +305,7 @@ receive_of(const char *hint, const char *stripe_customer_id)
 	        .hint = {"subscription", "sub_1", stripe_customer_id, hint}};
 	bool is_new;
 
-	fine(stripe_event_receive(&operation, &event, (struct bytes){(const uint8_t *)"{}", 2},
-	                          "webhook", &is_new));
+	fine(stripe_event_receive(&operation, &event, "{}", "webhook", &is_new));
 }
 
 static int64_t
