@@ -211,6 +211,17 @@ def test_a_mebibyte_is_enough(stack):
     assert answer.status_code == 413
 
 
+def test_an_idle_service_deals_with_an_event_at_once(stack):
+    # It looks for forgotten ones every five seconds: these would take twenty.
+    started = time.monotonic()
+    for _ in range(5):
+        frame = {**event("customer.updated"),
+                 "data": {"object": {"id": "cus_nobody", "object": "customer"}}}
+        expect(deliver(stack, json.dumps(frame).encode()), 200)
+        wait_for(lambda: row(stack, frame["id"], "attempts") != "0")  # pylint: disable=W0640
+    assert time.monotonic() - started < 15
+
+
 def test_what_we_do_not_know_is_stored_and_left(stack, stripe):
     assert stripe.thin("v1.billing.meter.no_meter_found") == 200
     thin = event("v2.core.account.created", object="v2.core.event",
