@@ -92,7 +92,9 @@ fcgi_new(int listen_fd)
 	/* A peer that connects and stays silent holds a worker no longer than this
 	 * (milliseconds); libfcgi's own default is two seconds. */
 	(void)setenv("LIBFCGI_IS_AF_UNIX_KEEPER_POLL_TIMEOUT", "200", 0);
-	(void)setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "200", 0);
+	/* Nor is the peer waited for to close first: a Unix socket loses nothing that was sent, and
+	 * by then read_body() has taken all that it sends. */
+	(void)setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "0", 0);
 	if (fcgi == NULL || FCGX_Init() != 0 ||
 	    FCGX_InitRequest(&fcgi->request, listen_fd, FCGI_FAIL_ACCEPT_ON_INTR) != 0) {
 		log_line(LOG_LEVEL_ERROR, "libfcgi cannot start");
@@ -194,6 +196,7 @@ take_param(struct request *request, const char *entry, int64_t *content_length)
 	}
 }
 
+/* Reads on to the end of what the peer sends, which is one byte less than is asked for. */
 static void
 read_body(struct fcgi *fcgi, struct request *request, int64_t length)
 {
@@ -206,17 +209,17 @@ read_body(struct fcgi *fcgi, struct request *request, int64_t length)
 		                  "The body is larger than %d bytes.", REQUEST_BODY_MAX);
 		return;
 	}
-	if (length > 0) {
+	if (length >= 0) {
 		body = arena_alloc(request->task.arena, (size_t)length + 1);
-		got = FCGX_GetStr(body, (int)length, fcgi->request.in);
+		got = FCGX_GetStr(body, (int)length + 1, fcgi->request.in);
 		request->body = body;
 		request->body_length = (size_t)length;
 		if (got == length && FCGX_GetError(fcgi->request.in) == 0)
 			return;
+		body[length] = '\0';
 	}
-	if (length != 0)
-		request->broken = task_fail(&request->task, FAIL_INVALID, "incomplete_body",
-		                            "The body is not as long as announced.");
+	request->broken = task_fail(&request->task, FAIL_INVALID, "incomplete_body",
+	                            "The body is not as long as announced.");
 }
 
 enum fcgi_accepted
