@@ -125,12 +125,12 @@ note_wanted(const struct gate *gate, struct name name, const struct wants *here,
             struct wants *inside)
 {
 	inside->count = 0;
-	for (size_t i = 0; i < here->count; i++) {
+	for (size_t i = 0; name.length > 0 && i < here->count; i++) {
 		const char *path = here->items[i].path;
 		struct json_wanted *wanted = here->items[i].wanted;
 
-		if (name.length == 0 || *path != *name.bytes ||
-		    strncmp(path, name.bytes, name.length) != 0 ||
+		/* Most differ in their first byte. */
+		if (*path != *name.bytes || strncmp(path, name.bytes, name.length) != 0 ||
 		    memchr(name.bytes, '.', name.length))
 			continue;
 		path += name.length;

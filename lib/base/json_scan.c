@@ -24,36 +24,6 @@ json_scan_refuse(struct json_scan *scan, const char *why)
 	return false;
 }
 
-char
-json_scan_peek(const struct json_scan *scan)
-{
-	if (scan->at >= scan->length)
-		return '\0';
-	return scan->text[scan->at];
-}
-
-bool
-json_scan_accept(struct json_scan *scan, char byte)
-{
-	if (scan->at >= scan->length || scan->text[scan->at] != byte)
-		return false;
-	scan->at++;
-	return true;
-}
-
-static bool
-is_blank(char byte)
-{
-	return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
-}
-
-void
-json_scan_blanks(struct json_scan *scan)
-{
-	while (scan->at < scan->length && is_blank(scan->text[scan->at]))
-		scan->at++;
-}
-
 static bool
 is_digit(char byte)
 {
@@ -308,7 +278,7 @@ json_scan_string(struct json_scan *scan, struct text *decoded)
 static void
 skip_bare(struct json_scan *scan)
 {
-	while (scan->at < scan->length && !is_blank(scan->text[scan->at]) &&
+	while (scan->at < scan->length && !json_scan_is_blank(scan->text[scan->at]) &&
 	       scan->text[scan->at] != ',' && scan->text[scan->at] != '}' &&
 	       scan->text[scan->at] != ']')
 		scan->at++;

@@ -27,11 +27,34 @@ struct json_scan {
 bool json_scan_refuse(struct json_scan *scan, const char *why);
 
 /* The byte at the place; at the end a NUL, which no rule of the grammar accepts. */
-char json_scan_peek(const struct json_scan *scan);
+static inline char
+json_scan_peek(const struct json_scan *scan)
+{
+	return scan->at < scan->length ? scan->text[scan->at] : '\0';
+}
 
 /* Moves over the byte if it is there; never sets `why`. */
-bool json_scan_accept(struct json_scan *scan, char byte);
-void json_scan_blanks(struct json_scan *scan);
+static inline bool
+json_scan_accept(struct json_scan *scan, char byte)
+{
+	if (scan->at >= scan->length || scan->text[scan->at] != byte)
+		return false;
+	scan->at++;
+	return true;
+}
+
+static inline bool
+json_scan_is_blank(char byte)
+{
+	return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
+}
+
+static inline void
+json_scan_blanks(struct json_scan *scan)
+{
+	while (scan->at < scan->length && json_scan_is_blank(scan->text[scan->at]))
+		scan->at++;
+}
 
 /* `true`, `false` or `null`. */
 bool json_scan_literal(struct json_scan *scan, const char *literal);
