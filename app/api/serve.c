@@ -61,7 +61,7 @@ is_allowed_origin(const char *origins, const char *origin)
 
 /* Only listed origins get the headers that let a page read the answer (Fetch, CORS protocol). */
 static void
-set_cors(struct call *call, const char *methods)
+set_cors(struct call *call, unsigned int allowed)
 {
 	const char *origins = call->api->settings->cors_origins;
 	const char *origin = call->request->headers.origin;
@@ -76,7 +76,8 @@ set_cors(struct call *call, const char *methods)
 	                "X-Request-Id, ETag, Retry-After, Idempotent-Replayed");
 	if (call->request->method != HTTP_OPTIONS)
 		return;
-	response_header(call->response, "Access-Control-Allow-Methods", methods);
+	response_header(call->response, "Access-Control-Allow-Methods",
+	                allow_header(call->request->task.arena, allowed));
 	response_header(
 	        call->response, "Access-Control-Allow-Headers",
 	        "Authorization, X-API-Key, Content-Type, Idempotency-Key, If-None-Match");
@@ -94,12 +95,12 @@ find_route(struct call *call)
 	const char *methods;
 
 	call->route = router_find(&router, request, &allowed);
-	methods = allow_header(task->arena, allowed);
-	set_cors(call, methods);
+	set_cors(call, allowed);
 	if (call->route != NULL)
 		return FAIL_NONE;
 	if (allowed == 0)
 		return task_fail(task, FAIL_NOT_FOUND, "not_found", "There is nothing here.");
+	methods = allow_header(task->arena, allowed);
 	response_header(call->response, "Allow", methods);
 	if (request->method != HTTP_OPTIONS)
 		return task_fail(task, FAIL_METHOD, "method_not_allowed", "This path takes %s.",

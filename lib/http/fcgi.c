@@ -247,7 +247,9 @@ head_text(const struct request *request, const struct response *response)
 {
 	struct text head = text_new(request->task.arena, 512);
 
-	text_printf(&head, "Status: %d\r\n", response->status);
+	text_add(&head, "Status: ");
+	text_add_int(&head, response->status);
+	text_add(&head, "\r\n");
 	for (size_t i = 0; i < response->header_count; i++) {
 		text_add(&head, response->headers[i].name);
 		text_add(&head, ": ");
@@ -255,8 +257,11 @@ head_text(const struct request *request, const struct response *response)
 		text_add(&head, "\r\n");
 	}
 	/* 204 and 304 have no body and no length of one (RFC 9110, section 8.6). */
-	if (response->status != 204 && response->status != 304)
-		text_printf(&head, "Content-Length: %zu\r\n", response->length);
+	if (response->status != 204 && response->status != 304) {
+		text_add(&head, "Content-Length: ");
+		text_add_int(&head, (int64_t)response->length);
+		text_add(&head, "\r\n");
+	}
 	text_add(&head, "\r\n");
 	return head.data;
 }

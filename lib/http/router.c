@@ -51,24 +51,34 @@ next_segment(const char **cursor, const char **segment)
 	return span;
 }
 
+/* The pattern begins with this literal segment; moves behind it. Most differ in their first bytes. */
+static bool
+take_literal(const char **pattern, const char *segment)
+{
+	const char *at = *pattern;
+
+	while (*segment != '\0' && *at == *segment && *at != '/')
+		at++, segment++;
+	*pattern = at;
+	return *segment == '\0' && (*at == '/' || *at == '\0');
+}
+
 /* Literal segments of the pattern that match, -1 when it does not match at all. */
 static int
 match(const char *pattern, const char *const *segments, size_t count)
 {
-	const char *segment;
 	int literals = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		size_t span = next_segment(&pattern, &segment);
-
-		if (span == 0)
+		if (*pattern++ != '/')
 			return -1;
-		if (*segment == ':') {
+		if (*pattern == ':') {
 			if (*segments[i] == '\0')
 				return -1;
+			pattern += strcspn(pattern, "/");
 			continue;
 		}
-		if (strncmp(segment, segments[i], span) != 0 || segments[i][span] != '\0')
+		if (!take_literal(&pattern, segments[i]))
 			return -1;
 		literals++;
 	}
