@@ -30,7 +30,7 @@ static pthread_once_t fetched = PTHREAD_ONCE_INIT;
 static EVP_MD *sha256_algorithm;
 static EVP_CIPHER *seal_algorithm;
 static EVP_KDF *hkdf_algorithm;
-static EVP_MAC *hmac_algorithm;
+static EVP_MAC_CTX *hmac_sha256; /* copied for each use */
 
 static void
 require(bool fine, const char *what)
@@ -41,15 +41,28 @@ require(bool fine, const char *what)
 	_Exit(EXIT_FAILURE);
 }
 
+static EVP_MAC_CTX *
+new_hmac_sha256(void)
+{
+	char hash[] = "SHA256";
+	OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, hash, 0),
+	                       OSSL_PARAM_construct_end()};
+	EVP_MAC *algorithm = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	EVP_MAC_CTX *context = EVP_MAC_CTX_new(algorithm);
+
+	require(context && EVP_MAC_CTX_set_params(context, params) == 1, "HMAC");
+	EVP_MAC_free(algorithm); /* the context holds it */
+	return context;
+}
+
 static void
 fetch_algorithms(void)
 {
 	sha256_algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
 	seal_algorithm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
 	hkdf_algorithm = EVP_KDF_fetch(NULL, "HKDF", NULL);
-	hmac_algorithm = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	require(sha256_algorithm && seal_algorithm && hkdf_algorithm && hmac_algorithm,
-	        "fetch");
+	hmac_sha256 = new_hmac_sha256();
+	require(sha256_algorithm && seal_algorithm && hkdf_algorithm, "fetch");
 }
 
 struct sha256
@@ -101,16 +114,13 @@ digest_strings(const char *const *strings, size_t count)
 struct sha256
 digest_hmac_sha256(struct bytes key, const struct bytes *parts, size_t count)
 {
-	char hash[] = "SHA256";
-	OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, hash, 0),
-	                       OSSL_PARAM_construct_end()};
 	EVP_MAC_CTX *context;
 	struct sha256 digest;
 	size_t length = 0;
 
 	pthread_once(&fetched, fetch_algorithms);
-	context = EVP_MAC_CTX_new(hmac_algorithm);
-	require(context && EVP_MAC_init(context, key.data, key.length, params) == 1, "HMAC");
+	context = EVP_MAC_CTX_dup(hmac_sha256);
+	require(context && EVP_MAC_init(context, key.data, key.length, NULL) == 1, "HMAC");
 	for (size_t i = 0; i < count; i++)
 		require(EVP_MAC_update(context, parts[i].data, parts[i].length) == 1, "HMAC");
 	require(EVP_MAC_final(context, digest.bytes, &length, SHA256_SIZE) == 1 &&
