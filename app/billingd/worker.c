@@ -4,9 +4,10 @@
 #include "billingd/worker.h"
 
 #include <openssl/err.h>
-#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include "api/caller.h"
 #include "base/arena.h"
@@ -84,7 +85,7 @@ serve(struct api *api, struct fcgi *fcgi, struct request *request)
 	ERR_clear_error();
 }
 
-/* ppoll() takes no signal when a connection waits already, which under load is always. */
+/* epoll_pwait() takes no signal when a connection waits already, which under load is always. */
 static void
 take_signals(const sigset_t *open_signals)
 {
@@ -94,16 +95,30 @@ take_signals(const sigset_t *open_signals)
 	(void)sigprocmask(SIG_SETMASK, &blocked, NULL);
 }
 
+/* A connection wakes one idle worker where poll() would wake all of them, only for one to have it. If
+ * that one dies first, the next to start or to be woken takes it along. -1 when there is no memory. */
+static int
+watch(int listen_fd)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+	int watch_fd = epoll_create1(EPOLL_CLOEXEC);
+
+	if (watch_fd >= 0 && epoll_ctl(watch_fd, EPOLL_CTL_ADD, listen_fd, &event) == 0)
+		return watch_fd;
+	if (watch_fd >= 0)
+		close(watch_fd);
+	return -1;
+}
+
 /* Sleeps until a connection waits. Signals are open here and nowhere else, so a request is never
  * cut short. False when it is time to end. */
 static bool
-await_connection(int listen_fd, const sigset_t *open_signals)
+await_connection(int watch_fd, const sigset_t *open_signals)
 {
-	static const struct timespec at_once = {0, 0};
-
 	for (;;) {
-		struct pollfd listener = {.fd = listen_fd, .events = POLLIN};
-		int ready = ppoll(&listener, 1, asked_to_drain ? &at_once : NULL, open_signals);
+		struct epoll_event event;
+		int ready =
+		        epoll_pwait(watch_fd, &event, 1, asked_to_drain ? 0 : -1, open_signals);
 
 		take_signals(open_signals);
 		if (asked_to_retire)
@@ -117,7 +132,7 @@ await_connection(int listen_fd, const sigset_t *open_signals)
 }
 
 static int
-accept_requests(struct api *api, struct fcgi *fcgi, const struct child *child)
+accept_requests(struct api *api, struct fcgi *fcgi, const struct child *child, int watch_fd)
 {
 	struct arena *arena = arena_new(REQUEST_ARENA_LIMIT);
 	struct task task = {.arena = arena};
@@ -133,7 +148,7 @@ accept_requests(struct api *api, struct fcgi *fcgi, const struct child *child)
 	sigfillset(&open_signals);
 	sigdelset(&open_signals, WORKER_DRAIN);
 	sigdelset(&open_signals, WORKER_RETIRE);
-	while (left > 0 && await_connection(child->listen_fd, &open_signals)) {
+	while (left > 0 && await_connection(watch_fd, &open_signals)) {
 		struct request request = {.task = {.arena = arena}};
 		enum fcgi_accepted accepted = fcgi_accept(fcgi, &request);
 
@@ -158,13 +173,16 @@ worker_run(const struct child *child)
 {
 	struct fcgi *fcgi;
 	struct api api;
-	int status;
+	int status, watch_fd;
 
 	if (!generation_enter(child, &api))
 		return 1;
 	fcgi = fcgi_new(child->listen_fd);
 	install_handlers();
-	status = accept_requests(&api, fcgi, child);
+	watch_fd = watch(child->listen_fd);
+	status = watch_fd < 0 ? 1 : accept_requests(&api, fcgi, child, watch_fd);
+	if (watch_fd >= 0)
+		close(watch_fd);
 	fcgi_free(fcgi);
 	generation_leave(&api);
 	return status;
