@@ -115,20 +115,20 @@ watch(int listen_fd)
 static bool
 await_connection(int watch_fd, const sigset_t *open_signals)
 {
-	for (;;) {
+	while (!asked_to_retire) {
 		struct epoll_event event;
 		int ready =
 		        epoll_pwait(watch_fd, &event, 1, asked_to_drain ? 0 : -1, open_signals);
 
 		take_signals(open_signals);
-		if (asked_to_retire)
-			return false;
+		/* Nobody else was woken for it: it is served whatever has been asked meanwhile. */
 		if (ready > 0)
 			return true;
 		/* Interrupted is not empty: whoever waits by now is still served. */
 		if (asked_to_drain && ready == 0)
 			return false;
 	}
+	return false;
 }
 
 static int

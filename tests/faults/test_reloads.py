@@ -78,6 +78,19 @@ def test_reload_bursts(stack):
     assert stack.api.nobody.get("/health").status_code == 200
 
 
+def test_a_lone_client_is_not_forgotten(stack, report):
+    """A connection wakes one worker. Were that one told to end at the same moment, and did so, nobody
+    else would know of the connection until the next one came: there is none here."""
+    tail, statuses = LogTail(stack), []
+    for number in range(1, RELOADS + 1):
+        kill(stack.pids()[0], signal.SIGHUP)
+        while len(tail.find("reloaded")) < number:
+            statuses.append(stack.api.nobody.get("/health", faults=True).status_code)
+    report(reloads=RELOADS, answers=len(statuses), other_than_200=sum(
+        status != 200 for status in statuses))
+    assert set(statuses) == {200}
+
+
 def test_a_full_queue_does_not_keep_old_workers(stack, rng, report):
     """The one worker never finds its queue empty, and still goes when its time is over."""
     daemon = Daemon(stack, WORKERS=1).start()
