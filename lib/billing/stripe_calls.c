@@ -132,11 +132,18 @@ static const struct statement statements[] = {
                   .sql = "SELECT " CALL_COLUMNS " FROM stripe_calls WHERE state = 'pending' "
                          "AND next_try_at <= $1 ORDER BY next_try_at LIMIT 1 "
                          "FOR UPDATE SKIP LOCKED"},
+        /* A deletion passes over a call that is under way: whoever ends it looks at its customer,
+	 * under its lock. For a customer that is gone there is nothing to try again or to remember. */
         [END] = {.name = "stripe_call_end",
-                 .sql = "UPDATE stripe_calls SET state = $2, error = $3, parameters = CASE "
-                        "WHEN $2 = 'parked' OR kind NOT LIKE 'customer%' THEN parameters "
-                        "ELSE '' END, "
-                        "next_try_at = NULL, finished_at = $4, "
+                 .sql = "WITH gone AS MATERIALIZED (SELECT c.deleted_at IS NOT NULL AS is_so "
+                        "  FROM customers c JOIN stripe_calls s USING (customer_id) "
+                        "  WHERE s.call_id = $1::bigint AND s.kind LIKE 'customer%' "
+                        "  FOR SHARE OF c) "
+                        "UPDATE stripe_calls SET state = CASE WHEN (SELECT is_so FROM gone) "
+                        "AND $2 = 'parked' THEN 'failed' ELSE $2 END, error = $3, "
+                        "parameters = CASE WHEN kind NOT LIKE 'customer%' "
+                        "  OR $2 = 'parked' AND NOT (SELECT is_so FROM gone) THEN parameters "
+                        "ELSE '' END, next_try_at = NULL, finished_at = $4, "
                         "attempts = attempts + $5::integer, stripe_request_id = "
                         "COALESCE($6, stripe_request_id) WHERE call_id = $1::bigint "
                         "AND state = 'pending'"},

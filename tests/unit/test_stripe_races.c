@@ -341,6 +341,46 @@ START_TEST(test_delete_beside_an_event)
 }
 END_TEST
 
+/* The change that Stripe is told of. */
+static enum fail
+refuse_held(struct actor *actor)
+{
+	static const struct stripe_answer refusal = {
+	        .outcome = STRIPE_REFUSED, .status = 404, .error_code = "resource_missing"};
+	enum fail kind = stripe_call_failed(&actor->operation, &actor->call, &refusal);
+
+	return kind == FAIL_STRIPE || kind == FAIL_NOT_FOUND ? FAIL_NONE : kind;
+}
+
+/* The same of a call that names the customer, and is refused at that moment. */
+START_TEST(test_delete_beside_a_call)
+{
+	struct stripe_call planned = {.kind = STRIPE_CUSTOMER_UPDATE,
+	                              .customer_id = customer_id,
+	                              .subject = "cus_1",
+	                              .path = "/v1/customers/cus_1",
+	                              .parameters = "email=jane%40mail.example"};
+	struct actor actor;
+	bool found;
+
+	fine(stripe_call_plan(&operation, &planned, 0, &planned));
+	open_actor(&actor);
+	ck_assert_int_eq(db_begin(actor.operation.db, &actor.task), FAIL_NONE);
+	ck_assert_int_eq(stripe_call_take(&actor.operation, &actor.call, &found), FAIL_NONE);
+	ck_assert(found);
+	fine(db_begin(operation.db, &task));
+	fine(account_delete(&operation, customer_id));
+	go_and_wait(&actor, refuse_held);
+	fine(db_commit(operation.db, &task));
+	join(&actor);
+	ck_assert_int_eq(database_number(other, &task,
+	                                 "SELECT count(*) FROM stripe_calls WHERE state = "
+	                                 "'failed' AND parameters = ''"),
+	                 1);
+	close_actor(&actor);
+}
+END_TEST
+
 static enum fail
 store_second(struct actor *actor)
 {
@@ -383,6 +423,7 @@ main(void)
 	tcase_add_test(tcase, test_locks);
 	tcase_add_test(tcase, test_finish_at_once);
 	tcase_add_loop_test(tcase, test_delete_beside_an_event, 0, ROWS(ends));
+	tcase_add_test(tcase, test_delete_beside_a_call);
 	tcase_add_test(tcase, test_store_at_once);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
