@@ -14,6 +14,11 @@ ALTER TABLE subscriptions
     ADD COLUMN scheduled_at    timestamptz(3),
     -- Not to be asked for before, because it went wrong lately.
     ADD COLUMN scheduled_try_at timestamptz(3),
+    -- Since which day (UTC) the plan counts, and the plan of the days before: metered use belongs to
+    -- the plan of its day. NULL: never changed.
+    ADD COLUMN plan_from        date,
+    ADD COLUMN plan_before      text,
+    ADD COLUMN plan_before_from date,
     -- When Stripe last had it in its list of those that have not ended.
     ADD COLUMN seen_at         timestamptz(3);
 

@@ -83,8 +83,8 @@ enum { DIFFERENCES, TELL, TAKE_BACK, TAKE, SENT, CANCELED, KEPT, POSTPONE, PARK,
 
 static const struct statement statements[] = {
         /* $1 the meters of plans.json  $2 first day  $3 last day  $4 at most. A day that has lost
-	 * its metric altogether is worth nothing; one of a customer that changed to a plan without
-	 * this meter stays as it was told. */
+	 * its metric altogether is worth nothing. A day belongs to the plan that it had; what was
+	 * told of days whose plan is not known any more, or has no such meter, stays. */
         [DIFFERENCES] =
                 {.name = "meter_differences",
                  .columns = difference_columns,
@@ -97,14 +97,18 @@ static const struct statement statements[] = {
                         "  JOIN customers c ON c.customer_id = d.customer_id "
                         "    AND c.stripe_customer_id IS NOT NULL AND c.deleted_at IS NULL "
                         "  JOIN LATERAL (SELECT plan, status, stripe_subscription_id, "
-                        "    created_at FROM subscriptions WHERE customer_id = d.customer_id "
+                        "    created_at, plan_before, plan_before_from, "
+                        "    COALESCE(plan_from, '-infinity') AS plan_from "
+                        "    FROM subscriptions WHERE customer_id = d.customer_id "
                         "    ORDER BY superseded, subscription_id DESC LIMIT 1) s "
                         "    ON s.stripe_subscription_id IS NOT NULL "
                         "    AND s.status IN ('active', 'trialing', 'past_due', 'unpaid') "
                         "    AND d.day >= (s.created_at AT TIME ZONE 'UTC')::date "
                         "  JOIN jsonb_to_recordset($1::jsonb) AS m (plan text, metric text, "
                         "    level boolean, event_name text) "
-                        "    ON m.plan = s.plan AND m.metric = d.metric "
+                        "    ON m.metric = d.metric AND m.plan = CASE "
+                        "      WHEN d.day >= s.plan_from THEN s.plan "
+                        "      WHEN d.day >= s.plan_before_from THEN s.plan_before END "
                         "  WHERE d.day BETWEEN $2::date AND $3::date "
                         "  GROUP BY 1, 2, 3, 4, 5), "
                         "told AS ("

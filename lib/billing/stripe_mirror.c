@@ -59,9 +59,13 @@ enum {
 	SECONDS
 };
 
+#define TODAY "(EXCLUDED.updated_at AT TIME ZONE 'UTC')::date"
+#define PLAN_FROM "COALESCE(s.plan_from, (s.created_at AT TIME ZONE 'UTC')::date)"
+#define IS_NEW_DAYS_PLAN "s.plan <> EXCLUDED.plan AND " PLAN_FROM " < " TODAY
+
 static const struct statement statements[] = {
         /* A new row does not count until it is chosen. Grace begins with the first payment that
-	 * failed, however many fail after it. */
+	 * failed, however many fail after it. A day belongs to the last plan that it had. */
         [STORE] =
                 {.name = "stripe_mirror_store",
                  .sql = "INSERT INTO subscriptions AS s (customer_id, stripe_subscription_id, "
@@ -71,6 +75,12 @@ static const struct statement statements[] = {
                         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8::boolean, $9, $10, $11, $12, "
                         "true, $13, $14) "
                         "ON CONFLICT (stripe_subscription_id) DO UPDATE SET "
+                        "plan_before = CASE WHEN " IS_NEW_DAYS_PLAN
+                        "  THEN s.plan ELSE s.plan_before END, "
+                        "plan_before_from = CASE WHEN " IS_NEW_DAYS_PLAN "  THEN " PLAN_FROM
+                        " ELSE s.plan_before_from END, "
+                        "plan_from = CASE WHEN " IS_NEW_DAYS_PLAN "  THEN " TODAY
+                        " ELSE s.plan_from END, "
                         "plan = EXCLUDED.plan, status = EXCLUDED.status, "
                         "trial_ends_at = EXCLUDED.trial_ends_at, "
                         "current_period_ends_at = COALESCE(EXCLUDED.current_period_ends_at, "

@@ -290,3 +290,30 @@ def test_who_is_not_metered(metered, customer):
     use(customer, 2, 6)
     tell(metered)
     assert rows(metered, trial) == [] and rows(metered, customer) == ["sent|6"]
+
+
+def change(stack, customer, plan):
+    """Another plan, today."""
+    expect(customer.client.post("/api/subscriptions/upgrade", {
+        "customer_id": customer.id, "new_plan": plan}), 200)
+    wait_for(lambda: stack.sql("SELECT plan FROM subscriptions WHERE NOT superseded AND "
+                               f"customer_id = '{customer.id}'") == plan)
+
+
+def test_a_day_belongs_to_the_plan_that_it_had(metered, customer):
+    """What was not told yet when the plan changes is told after all, and no day by another plan."""
+    use(customer, 3, 5, storage_mb=7)
+    tell(metered)
+    use(customer, 2, 6, storage_mb=8)
+    for plan in ("starter", "enterprise", "starter"):
+        change(metered, customer, plan)
+    tell(metered)
+    assert rows(metered, customer) == ["sent|5", "sent|6", "sent|7", "sent|8"]
+    assert counted(metered, customer) == worth(metered, customer)
+    # Days later: starter's are told to nobody, however the plan changes then.
+    metered.sql("UPDATE subscriptions SET plan_from = plan_from - 2 WHERE "
+                f"customer_id = '{customer.id}'")
+    use(customer, 1, 9)
+    change(metered, customer, "professional")
+    tell(metered)
+    assert rows(metered, customer) == ["sent|5", "sent|6", "sent|7", "sent|8"]
