@@ -15,8 +15,10 @@
 enum { PLAN_BATCH = 500, LOOK_BACK_DAYS = 35 };
 
 #define PLAN_EVERY_MS (600 * SECOND_MS)
-/* Late reports of the night before come mostly within this time. */
-#define DAY_SETTLES_MS HOUR_MS
+/* Late reports of the night before come mostly within this time. All must be told within an hour:
+ * then Stripe finishes the invoice of a period that ended at midnight (docs.stripe.com/billing/
+ * subscriptions/usage-based/configure-grace-period). */
+#define DAY_SETTLES_MS (1800 * SECOND_MS)
 /* Longer than any attempt takes: then another process may try. */
 #define ATTEMPT_MS (120 * SECOND_MS)
 /* Stripe takes an event back within a day of it. */

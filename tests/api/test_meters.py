@@ -77,7 +77,7 @@ def worth(stack, customer):
     rows = stack.sql(
         "SELECT metric, day, sum(CASE WHEN metric = 'api_calls' THEN total ELSE highest END) "
         f"FROM usage_daily_metrics WHERE customer_id = '{customer.id}' "
-        "AND day < (now() AT TIME ZONE 'UTC' - interval '1 hour')::date "
+        "AND day < (now() AT TIME ZONE 'UTC' - interval '30 minutes')::date "
         "AND metric <> 'mqtt_messages' GROUP BY metric, day").splitlines()
     names = {"api_calls": "calls", "storage_mb": "storage"}
     found = {(names[metric], day): int(value) for metric, day, value in
