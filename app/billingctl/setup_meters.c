@@ -16,8 +16,8 @@ enum { INTERVALS_MAX = 2 };
 /* A meter, what its use is to cost, and the prices of it so far. */
 struct metered {
 	const char *name;
-	const char *id;                /* NULL in a dry run that misses it */
-	const struct plan_meter *cost; /* NULL: its prices are made by hand */
+	const char *id;         /* NULL in a dry run that misses it */
+	struct plan_meter cost; /* without an amount its prices are made by hand */
 	const char *intervals[INTERVALS_MAX];
 	size_t interval_count;
 	const char *prices[STRIPE_METER_PRICES_MAX + INTERVALS_MAX];
@@ -46,8 +46,8 @@ wish_of(const struct metered *meter, const char *interval)
 {
 	return (struct account_meter_wish){.meter_id = meter->id,
 	                                   .interval = interval,
-	                                   .amount_minor = meter->cost->amount_minor,
-	                                   .currency = meter->cost->currency};
+	                                   .amount_minor = meter->cost.amount_minor,
+	                                   .currency = meter->cost.currency};
 }
 
 /* What is told to a meter are the worths of days and what was wrong with them: it adds them up. */
@@ -129,8 +129,8 @@ make_price(struct ctl *ctl, struct setup *setup, struct metered *meter, const ch
 	if (setup->dry_run)
 		return FAIL_NONE;
 	stripe_form_string(&form, "product", product.id);
-	stripe_form_string(&form, "currency", meter->cost->currency);
-	stripe_form_string(&form, "unit_amount_decimal", meter->cost->amount_minor);
+	stripe_form_string(&form, "currency", meter->cost.currency);
+	stripe_form_string(&form, "unit_amount_decimal", meter->cost.amount_minor);
 	stripe_form_string(&form, "recurring[interval]", interval);
 	stripe_form_string(&form, "recurring[usage_type]", "metered");
 	stripe_form_string(&form, "recurring[meter]", meter->id);
@@ -155,7 +155,7 @@ set_up_price(struct ctl *ctl, struct setup *setup, struct metered *meter, const 
 		TRY(make_price(ctl, setup, meter, interval, &id));
 	setup_tell(setup,
 	           arena_printf(ctl->task.arena, "price of %s, %s %s each, billed by the %s",
-	                        meter->name, meter->cost->amount_minor, meter->cost->currency,
+	                        meter->name, meter->cost.amount_minor, meter->cost.currency,
 	                        interval),
 	           id, there ? "there" : setup_tell_change(setup, "made"));
 	if (id != NULL)
@@ -194,12 +194,15 @@ setup_meters(struct ctl *ctl, struct setup *setup)
 
 	for (size_t i = 0; i < account_meter_max(ctl); i++) {
 		struct metered meter = {.name = account_meter(ctl, i)};
+		const struct plan_meter *cost;
 
 		if (meter.name == NULL)
 			continue;
-		meter.cost = plans_meter(&ctl->billing.plans, meter.name);
+		cost = plans_meter(&ctl->billing.plans, meter.name);
+		if (cost != NULL)
+			meter.cost = *cost;
 		TRY(need_meter(ctl, setup, &meter));
-		if (meter.cost != NULL)
+		if (cost != NULL)
 			read_intervals(ctl, setup, &meter);
 		for (size_t k = 0; k < meter.interval_count; k++)
 			TRY(set_up_price(ctl, setup, &meter, meter.intervals[k]));

@@ -8,7 +8,7 @@
 #include "db/internal.h"
 
 /* Two clocks that are kept right part by less than a millisecond in this time. */
-static const int64_t keep_us = 60 * 1000000;
+static const int64_t keep_us = 60000000;
 /* Our own clock was set, or this machine stood still. */
 static const int64_t jump_ms = 1000;
 /* For a question that nobody waits for. */
