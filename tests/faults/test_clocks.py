@@ -116,7 +116,7 @@ def test_a_clock_that_is_set_again_and_again(stack, report):
             steps += 1
             look(call, customer["customer_id"])
         requests = tail.find("request")
-        assert len(requests) > 7 * steps
+        assert len(requests) >= 7 * steps
         assert all(0 <= line["ms"] < 5000 and 0 <= line["db_ms"] < 5000 for line in requests)
         assert not tail.find("process died")
         report(steps=steps, requests=len(requests))
