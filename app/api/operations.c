@@ -28,6 +28,26 @@ render_price(struct json_out *json, const struct plan *plan)
 	json_out_close(json, '}');
 }
 
+/* What is billed by use, beside the price. */
+static void
+render_metered(struct json_out *json, const struct plans *plans, const struct plan *plan)
+{
+	json_out_open(json, "metered", '[');
+	for (size_t i = 0; i < plans->metric_count; i++) {
+		const char *name = plan->usage.meters[i];
+		const struct plan_meter *meter = name == NULL ? NULL : plans_meter(plans, name);
+
+		if (meter == NULL)
+			continue;
+		json_out_open(json, NULL, '{');
+		json_out_string(json, "metric", plans->metrics[i].name);
+		json_out_string(json, "amount_minor", meter->amount_minor);
+		json_out_string(json, "currency", meter->currency);
+		json_out_close(json, '}');
+	}
+	json_out_close(json, ']');
+}
+
 enum fail
 get_plans(struct call *call)
 {
@@ -43,6 +63,7 @@ get_plans(struct call *call)
 		json_out_string(&json, "plan", plan->id);
 		json_out_string(&json, "name", plan->name);
 		render_price(&json, plan);
+		render_metered(&json, plans, plan);
 		render_features(&json, &plan->features);
 		render_limits(&json, &plan->limits);
 		json_out_close(&json, '}');

@@ -72,6 +72,7 @@ def bounded(new_stack, tmp_path_factory):
                                "metrics": {"api_calls": 100}}
     plans["plans"][1]["usage"] = {"meters": {"api_calls": "calls", "storage_mb": "storage"}}
     plans["plans"][2]["usage"] = {"meters": {"api_calls": "calls"}}
+    plans["meters"] = {"calls": {"amount_minor": "10", "currency": "usd"}}
     folder = tmp_path_factory.mktemp("plans")
     for place in (folder, folder.parent, folder.parent.parent):
         place.chmod(0o755)

@@ -41,6 +41,14 @@ def test_a_plan_is_sold_with_its_meters(metered, interval):
         ["price", "quantity"], ["price"], ["price"]]
 
 
+def test_what_is_billed_by_use_is_told_to_everybody(metered):
+    """Of meters that have a price in plans.json."""
+    plans = expect(metered.api.nobody.get("/api/plans"), 200)["plans"]
+    calls = [{"metric": "api_calls", "amount_minor": "10", "currency": "usd"}]
+    assert {plan["plan"]: plan["metered"] for plan in plans} == {
+        "starter": [], "professional": calls, "enterprise": calls}
+
+
 def test_a_plan_without_meters_is_sold_alone(metered):
     customer = metered.api.sign_up()
     assert items(metered, buy(metered, customer, "starter")) == [("price_starter_month", 1)]
