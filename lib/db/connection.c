@@ -36,6 +36,7 @@ db_disconnect(struct db *db)
 		PQfinish(db->connection);
 	db->connection = NULL;
 	memset(db->prepared, 0, sizeof(db->prepared));
+	db->time.stale = true;
 }
 
 void

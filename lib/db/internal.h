@@ -13,6 +13,7 @@ enum { DB_PREPARED_SLOTS = 256 };
 /* What the server's clock said when it was read. */
 struct db_time {
 	bool known;
+	bool stale; /* another server may answer by now */
 	int64_t ms;
 	int64_t own_ms;  /* and what ours said */
 	int64_t read_us; /* on the monotonic clock */

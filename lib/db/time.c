@@ -62,7 +62,7 @@ is_due(const struct db_time *time)
 	int64_t passed_us = clock_monotonic_us() - time->read_us;
 	int64_t own_passed_ms = clock_now_ms() - time->own_ms;
 
-	return !time->known || passed_us > keep_us ||
+	return !time->known || time->stale || passed_us > keep_us ||
 	       llabs(own_passed_ms - passed_us / 1000) > jump_ms;
 }
 
