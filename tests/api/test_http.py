@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import subprocess
 import uuid
 
 import pytest
@@ -91,6 +92,20 @@ def test_an_announced_gigabyte_is_refused_at_once(stack):
     answer = exchange(stack, build("POST", "/api/licenses/verify", [
         ("Content-Type", "application/json"), ("Content-Length", "1000000000")]), timeout=1)
     assert (answer.status, answer.code) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("path", ["/api/customers", "/api/webhooks/stripe", "/checkout/done",
+                                  "/metrics", "/nowhere"])
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_a_body_that_is_too_large_is_refused_in_json(stack, version, path):
+    """Whatever HTTP the client speaks, and wherever it sends it."""
+    done = subprocess.run(
+        ["curl", "-sS", "--http" + version, "--cacert", stack.ca_cert, "--data-binary", "@-",
+         "-w", "\n%{http_version} %{http_code} %{content_type}", stack.base_url + path],
+        input=b"x" * (1024 * 1024 + 1), stdout=subprocess.PIPE, check=True)
+    body, told = done.stdout.decode().rsplit("\n", 1)
+    assert told == f"{version} 413 application/json"
+    assert json.loads(body)["code"] == "body_too_large"
 
 
 def chunk(data):
