@@ -2,6 +2,7 @@
 
 import html.parser
 import json
+import re
 import urllib.parse
 
 import pytest
@@ -49,16 +50,21 @@ class Browser:
         """Presses the first button with a label, with some fields filled in."""
         form = next(one for one in self.forms if label in one["buttons"])
         data = {**form["fields"], **fields, **form["buttons"][label]}
+        self.moved = False
         return self.show(self.stripe.exchange("POST", self.path, urllib.parse.urlencode(data)))
 
     def show(self, answer):
-        """Reads an answer; where it leads, or its text."""
+        """Reads an answer; where it leads, if elsewhere, or its text."""
         status, headers, body = answer
         self.status = status
         if status == 303:
-            return headers["location"]
+            where = headers["location"]
+            self.moved = where.startswith("/")
+            return self.open(where) if self.moved else where
         assert headers["content-type"].startswith("text/html")
         assert b"<script" not in body
+        # Nothing is loaded, not even the icon that a browser asks for by itself.
+        assert re.findall(rb'(?:src=|<link)[^>]*', body) == [b'<link rel="icon" href="data:,"']
         self.forms = Forms(body.decode()).forms
         return body.decode()
 
@@ -146,7 +152,10 @@ def test_portal(stripe, browser):
     assert stripe.subscription(id)["cancel_at"] is None
     browser.press("Switch to Professional, $99.00 / month")
     assert stripe.subscription(id)["plan"] == "professional"
+    # Reloading the page that shows it does nothing twice.
+    assert browser.moved
     stripe.card(customer, "declined")
+    assert "declined" in browser.press("Switch to Enterprise, $990.00 / year") and not browser.moved
     stripe.advance(days=32)
     assert "expired" in browser.open(visit["url"])
     visit = stripe.call("POST", "/v1/billing_portal/sessions", {
@@ -164,8 +173,20 @@ def test_invoice(stripe, browser):
     assert "declined" in browser.press("Pay", card="4000000000000002")
     assert "failed" in browser.press("Pay", card="4000000000000341")
     assert "(paid)" in browser.press("Pay", card="4000002500003155")
+    assert browser.moved and not browser.forms
     assert stripe.subscription(made["id"])["status"] == "active"
-    assert not browser.forms
+    assert "(paid)" in browser.open(made["latest_invoice"]["invoice_pdf"])
+
+
+def test_credit_is_shown_as_such(stripe, browser):
+    """What is credited has its sign before the currency, as people write it."""
+    id = stripe.subscribe(stripe.customer())["id"]
+    made = stripe.call("POST", f"/v1/subscriptions/{id}", {
+        "items[0][id]": stripe.call("GET", f"/v1/subscriptions/{id}")["items"]["data"][0]["id"],
+        "items[0][price]": "price_pro", "proration_behavior": "always_invoice",
+        "expand[]": "latest_invoice"})
+    text = browser.open(made["latest_invoice"]["hosted_invoice_url"])
+    assert "<td>-$29.00</td>" in text and "Due: $70.00" in text
 
 
 def test_portal_not_configured(stripe):

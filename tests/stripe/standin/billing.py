@@ -9,7 +9,8 @@ MONEY = {"usd": "$", "eur": "€", "gbp": "£"}
 
 def money(amount, currency):
     """An amount for people to read."""
-    return f"{MONEY.get(currency, currency.upper() + ' ')}{amount / 100:.2f}"
+    sign = "-" if amount < 0 else ""
+    return f"{sign}{MONEY.get(currency, currency.upper() + ' ')}{abs(amount) / 100:.2f}"
 
 
 def describe(state, price, quantity):

@@ -1,4 +1,5 @@
-"""Pages for a person: checkout, portal, invoice. Plain forms, no scripts."""
+"""Pages for a person: checkout, portal, invoice. Plain forms, no scripts. What was done is shown by
+a page that can be reloaded and come back to without doing it again."""
 
 import html
 import time
@@ -11,6 +12,7 @@ from .wire import Answer
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
 <style>
 body {{ font-family: sans-serif; max-width: 34em; margin: 3em auto; padding: 0 1em; }}
 table {{ border-collapse: collapse; width: 100%; }} td, th {{ text-align: left; padding: .3em; }}
@@ -47,6 +49,8 @@ def redirect(url):
 def respond(server, request):
     """Answers a browser."""
     parts = request.path.strip("/").split("/")
+    if parts[0] == "invoice" and parts[2:] == ["pdf"]:
+        parts.pop()  # there is none but the page, which can be printed
     handler = PAGES.get(parts[0]) if len(parts) == 2 else None
     if handler is None:
         return page("Not found", "<p>There is no such page.</p>", 404)
@@ -175,6 +179,8 @@ def portal_page(server, id, form):
                 complaint = str(error)
             server.tick()
             state.save()
+            if not complaint:
+                return redirect("/portal/" + id)
         return page("Billing", portal_content(state, session, complaint))
 
 
@@ -285,6 +291,8 @@ def invoice_page(server, id, form):
             except Choice as error:
                 complaint = f'<p class="bad">{html.escape(str(error))}</p>'
             state.save()
+            if not complaint:
+                return redirect("/invoice/" + id)
         rows = "".join(f"<tr><td>{html.escape(line.description)}</td>"
                        f"<td>{billing.money(line.amount, invoice.currency)}</td></tr>"
                        for line in invoice.lines)
