@@ -127,16 +127,19 @@ print_story() {
   the licence that was paid for, and what it says:
     api "\$BASE_URL/api/licenses/\$ID"
     api "\$BASE_URL/api/subscriptions/\$ID"
+  Its clock can be moved, here by 32 days, so that renewals come:
+    curl -sS "\$STRIPE_API_BASE/_control/advance" -d '{"seconds": 2764800}'
   To sell through Stripe itself, start with STRIPE_SECRET_KEY and its relatives (README.md).
 WORDS
 }
 
 print_welcome() {
-	local env=$RUN_DIR/env logs=billingd,nginx-access,nginx-error,postgres
+	local env=$RUN_DIR/env logs=billingd,nginx-access,nginx-error,postgres billingctl
 
 	[[ $STAND_IN == off ]] || logs+=,stripe
 	[[ $PWD != "$CALLED_FROM" ]] && env=$(realpath --relative-base="$CALLED_FROM" -s "$env")
 	[[ $env == /* ]] || env=./$env
+	billingctl=$(realpath --relative-base="$CALLED_FROM" -s "$BIN/billingctl")
 	cat <<WORDS
 
 Global Billing is ready at $BASE_URL
@@ -150,6 +153,10 @@ Global Billing is ready at $BASE_URL
 WORDS
 	[[ $STAND_IN == off ]] || print_story
 	cat <<WORDS
+
+  See it as its operator:
+    billingctl() { (set -a && . $(printf %q "$env") && exec $(printf %q "$billingctl") "\$@"); }
+    billingctl doctor
 
   Logs:  $STATE/log/{$logs}.log
   State: $STATE

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from support.stack import PRICES, wait_for
+from support.stack import PRICES, ROOT, wait_for
 
 
 def test_a_stack_for_tests_knows_its_stand_in(stack, stripe):
@@ -41,9 +41,9 @@ def test_the_story_of_the_welcome_is_true(run, tmp_path):
     commands = [line for line in run.said.splitlines() if line.startswith("    ")]
     bought = next(i for i, line in enumerate(commands) if "/checkout" in line) + 1
 
-    def shell(lines):
+    def shell(lines, folder=tmp_path):
         """The last line of what the commands print, with the customer's id kept in between."""
-        done = subprocess.run(["bash", "-euc", "\n".join(lines)], cwd=tmp_path, text=True, check=True,
+        done = subprocess.run(["bash", "-euc", "\n".join(lines)], cwd=folder, text=True, check=True,
                               env={"PATH": "/usr/bin:/bin"}, capture_output=True)
         assert done.stderr == ""
         return json.loads(done.stdout.splitlines()[-1])
@@ -55,9 +55,19 @@ def test_the_story_of_the_welcome_is_true(run, tmp_path):
     paid = requests.post(control, timeout=10, json={"session": session["session_id"]}).json()
     assert requests.get(paid["return_url"], verify=run.ca_cert, timeout=10).status_code == 200
     before = [line for line in commands[:bought - 1] if "sign-up.json" not in line or "ID=" in line]
-    wait_for(lambda: shell(before + [commands[-1]])["subscription"]["plan"] == "professional")
-    answer = shell(before + [commands[bought]])
-    assert answer["plan"] == "professional"
+    read_license, read_subscription, move_clock, *operator = commands[bought:]
+
+    def subscription():
+        return shell(before + [read_subscription])["subscription"]
+
+    wait_for(lambda: subscription()["plan"] == "professional")
+    assert shell(before + [read_license])["plan"] == "professional"
+    period_end = subscription()["current_period_ends_at"]
+    shell(before + [move_clock])
+    wait_for(lambda: subscription()["current_period_ends_at"] > period_end)
+    # Where `make run` was typed, and with nothing but what is printed.
+    checks = shell([*operator[:-1], operator[-1] + " --json"], ROOT)["checks"]
+    assert {check["state"] for check in checks} == {"ok"}
 
 
 def test_make_run_plays_stripe_unless_there_is_a_key(run):
