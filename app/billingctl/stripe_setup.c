@@ -193,7 +193,8 @@ settings_of(struct ctl *ctl, const struct setup *setup)
 	else if (setup->secret_out != NULL && !is_usable(&setup->endpoint))
 		text_printf(&lines, "STRIPE_WEBHOOK_SECRET_FILE=%s\n",
 		            whole_path(ctl->task.arena, setup->secret_out));
-	else if (*ctl->settings.stripe_webhook_secret == '\0')
+	else if (setup->secret_out != NULL || *ctl->settings.stripe_webhook_secret == '\0')
+		/* Who asked for it waits for a file that does not come: it was told only once. */
 		text_printf(&lines,
 		            "# STRIPE_WEBHOOK_SECRET: that of %s, in Stripe's dashboard\n",
 		            setup->endpoint.id);

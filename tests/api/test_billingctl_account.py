@@ -121,6 +121,17 @@ def test_the_secret_is_shown_when_that_is_asked_for(setup):
     assert settings["STRIPE_WEBHOOK_SECRET"].startswith("whsec_")
 
 
+def test_the_secret_of_an_endpoint_that_is_there_is_in_the_dashboard(setup, tmp_path):
+    """It is told only once: there is no file, whether the settings have it or not, and that is said."""
+    setup("--secret-out", "-")
+    file, kept = tmp_path / "secret", {"STRIPE_WEBHOOK_SECRET": "whsec_" + 32 * "0"}
+    for more in ({}, kept):
+        _, settings, said = setup("--secret-out", file, **more)
+        assert "STRIPE_WEBHOOK_SECRET" not in str(settings) and not file.exists()
+        assert "# STRIPE_WEBHOOK_SECRET: that of we_" in said and "in Stripe's dashboard" in said
+    assert "dashboard" not in setup(**kept)[2]
+
+
 def test_an_endpoint_whose_secret_is_lost_goes_again(place, setup, tmp_path):
     line = place.ctl.refuses("stripe", "setup", "--secret-out", tmp_path / "none/secret",
                              **setup.env)
