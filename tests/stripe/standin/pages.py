@@ -26,7 +26,7 @@ CARDS = (
     ("4242424242424242", "4242 4242 4242 4242 – the payment succeeds"),
     ("4000000000000002", "4000 0000 0000 0002 – the card is declined"),
     ("4000002500003155", "4000 0025 0000 3155 – requires authentication"),
-    ("4000000000000341", "4000 0000 0000 0341 – can be filed, later charges fail"),
+    ("4000000000000341", "4000 0000 0000 0341 – can be filed for a trial, every charge fails"),
 )
 REDIRECT_WAIT = 10
 
