@@ -14,7 +14,9 @@ PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,">
 <style>
-body {{ font-family: sans-serif; max-width: 34em; margin: 3em auto; padding: 0 1em; }}
+body {{ font-family: sans-serif; max-width: 34em; margin: 3em auto; padding: 0 1em;
+       overflow-wrap: break-word; }}
+label {{ display: flex; align-items: baseline; gap: .5em; }}
 table {{ border-collapse: collapse; width: 100%; }} td, th {{ text-align: left; padding: .3em; }}
 .note {{ color: #666; font-size: .9em; }} .bad {{ color: #a00; }}
 button {{ padding: .5em 1em; margin: .3em .3em .3em 0; }}
