@@ -120,14 +120,17 @@ check-faults: build
 
 # What takes too long for every run: a million reports against the model, every fault of Stripe's
 # while meters are told, a minute of kills, a million requests of every kind, full disks, clients that
-# take their time.
+# take their time, 200 orders of Stripe's events, a minute without an answer of Stripe's, and every
+# fault of it at every wish.
 check-full: build
 	@FULL=1 USAGE_REPORTS=1000000 BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q \
 		tests/api/test_usage_upkeep.py tests/api/test_meters.py
-	@FULL=1 BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q \
+	@FULL=1 STRIPE_SHUFFLES=200 CHAOS_SECONDS=300 BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q \
 		tests/faults/test_usage_faults.py tests/faults/test_leaks.py \
 		tests/faults/test_disk_full.py tests/faults/test_slow_clients.py \
-		tests/faults/test_fastcgi_records.py tests/faults/test_clocks.py
+		tests/faults/test_fastcgi_records.py tests/faults/test_clocks.py \
+		tests/faults/test_stripe_life.py tests/faults/test_stripe_outages.py \
+		tests/faults/test_stripe_chaos.py
 
 lint:
 	@cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr \
