@@ -62,7 +62,7 @@ code_lane() {
 }
 
 # What asks the same code again, or other programs: once is enough.
-once=(alerts agent_service auth_matrix billingctl_account doctor nginx_pools openapi pages stand_in
+once=(alerts agent_service auth_matrix billingctl_account doctor nginx_pools openapi pages rates stand_in
 	support tenants)
 slow=(clocks disk_full fastcgi_records leaks stripe_outages stripe_races)
 quick=$(printf -- '--ignore=tests/faults/test_%s.py ' "${slow[@]}")
