@@ -128,7 +128,7 @@ print_story() {
     api "\$BASE_URL/api/licenses/\$ID"
     api "\$BASE_URL/api/subscriptions/\$ID"
   Its clock can be moved, here by 32 days, so that renewals come:
-    curl -sS "\$STRIPE_API_BASE/_control/advance" -d '{"seconds": 2764800}'
+    curl -sS "\$STRIPE_API_BASE/_control/advance" -d '{"seconds": 2764800}'; echo
   To sell through Stripe itself, start with STRIPE_SECRET_KEY and its relatives (README.md).
 WORDS
 }
