@@ -1,9 +1,11 @@
 #!/usr/bin/python3
-"""Runs the recipes of README.md against the shared vectors, with the libraries that are installed.
+"""Runs the recipes of README.md against the shared vectors.
 
-    run.py BUILD_DIR     exit status 1 when a recipe gives another verdict than the vectors
+    run.py BUILD_DIR [--all]   exit status 1 when a recipe gives another verdict than the vectors,
+                               and with --all also when one could not be run
 
-The code is taken out of README.md as it stands there.
+The code is taken out of README.md as it stands there. What Debian does not have, npm fetches once, by
+package-lock.json beside this file, which tells the digest of each package.
 """
 
 import json
@@ -16,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+ALL = "--all" in sys.argv
 VECTORS = json.loads((ROOT / "tests/vectors/licenses.json").read_text(encoding="utf-8"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RECIPES = README[README.index("### Recipes"):]
@@ -91,28 +94,52 @@ def python():
                                              VECTORS["grace_days"]) for one in VECTORS["vectors"]])
 
 
-def node(recipe, module, code, scratch):
-    """Runs the code with node, unless the module isn't there."""
-    environment = {**os.environ, "NODE_PATH": os.environ.get("NODE_PATH", "/usr/share/nodejs")}
-    if not shutil.which("node") or subprocess.run(
-            ["node", "-e", f"require('{module}')"], env=environment, cwd=scratch, check=False,
-            capture_output=True).returncode:
-        print(f"recipe for {recipe}: skipped, {module} isn't installed")
-        return 0
+def skip(recipe, why):
+    """Says that a recipe was not run; counts as wrong where all have to be."""
+    print(f"recipe for {recipe}: NOT RUN, {why}")
+    return int(ALL)
+
+
+def fetch(build):
+    """The folder of the modules that npm fetches, or why there is none."""
+    folder = build / "recipes"
+    if not shutil.which("npm"):
+        return None, "npm isn't installed"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(Path(__file__).parent / name, folder)
+    if (folder / "node_modules/.package-lock.json").exists():
+        return folder / "node_modules", ""
+    done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"],
+                          cwd=folder, text=True, capture_output=True, check=False, timeout=120)
+    return (folder / "node_modules", "") if done.returncode == 0 else (
+        None, "npm could not fetch it: " + (done.stderr.strip().splitlines() or ["no reason"])[-1])
+
+
+def node(recipe, module, code, scratch, modules="/usr/share/nodejs"):
+    """Runs the code with the modules of that folder."""
+    if not shutil.which("node"):
+        return skip(recipe, "node isn't installed")
     program = scratch / f"{module}.js"
     program.write_text(code + JOSE_HARNESS, encoding="utf-8")
     done = subprocess.run(["node", program, ROOT / "tests/vectors/licenses.json"], text=True,
-                          env=environment, capture_output=True, check=False, timeout=120)
+                          env={**os.environ, "NODE_PATH": str(modules)}, capture_output=True,
+                          check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     return compare(recipe, done.stdout.split())
+
+
+def jsonwebtoken(code, scratch, build):
+    recipe = "Node with jsonwebtoken"
+    modules, why = fetch(build)
+    return node(recipe, "jsonwebtoken", code, scratch, modules) if modules else skip(recipe, why)
 
 
 def golang(scratch):
     """Compiled as Debian has its libraries, in GOPATH, where no version stands in the path."""
     library = Path("/usr/share/gocode/src/github.com/golang-jwt/jwt")
     if not shutil.which("go") or not library.is_dir():
-        print("recipe for Go: skipped, golang-go and golang-github-golang-jwt-jwt-dev aren't installed")
-        return 0
+        return skip("Go", "golang-go and golang-github-golang-jwt-jwt-dev aren't installed")
     for folder, text in (("license", blocks("go")[0].replace("jwt/v4", "jwt")), ("app", GO_HARNESS)):
         (scratch / "src" / folder).mkdir(parents=True)
         (scratch / "src" / folder / "main.go").write_text(text, encoding="utf-8")
@@ -193,13 +220,13 @@ def containers(scratch):
 
 
 def main():
-    build = sys.argv[1]
+    build = Path(sys.argv[1])
     with tempfile.TemporaryDirectory(prefix="billing-recipes-") as folder:
         scratch = Path(folder)
-        jose, jsonwebtoken = blocks("js")
+        jose, other = blocks("js")
         judge = jose[jose.index("/** The verdict"):]
         wrong = python() + node("Node with jose", "jose", jose, scratch) + \
-            node("Node with jsonwebtoken", "jsonwebtoken", jsonwebtoken + judge, scratch) + \
+            jsonwebtoken(other + judge, scratch, build) + \
             golang(scratch) + shell(scratch) + c(scratch, build) + containers(scratch)
     sys.exit(wrong > 0)
 
