@@ -28,6 +28,19 @@ void setup_tell(struct setup *setup, const char *what, const char *id, const cha
 /* What to tell of a change: `done`, or that it is missing when nothing may be changed. */
 const char *setup_tell_change(struct setup *setup, const char *done);
 
+/* The prices that one setting is to name, the first ones first. */
+struct setup_prices {
+	const char *ids[STRIPE_PRICES_MAX + STRIPE_METER_PRICES_MAX + 2];
+	size_t count;
+};
+
+/* Adds one, once. */
+void setup_prices_add(struct setup_prices *prices, const char *id);
+
+/* A row for a price, which is added; `id` is NULL when it may not be made. */
+void setup_tell_price(struct setup *setup, struct setup_prices *prices, const char *what,
+                      const char *id, bool there);
+
 /* Products and prices of all plans that have a price and a setting for it, and those settings. */
 enum fail setup_catalogue(struct ctl *ctl, struct setup *setup) MUST_CHECK;
 

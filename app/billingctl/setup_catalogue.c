@@ -19,8 +19,7 @@ struct offer {
 	struct account_wish wishes[2];
 	size_t wish_count;
 	struct setup_product product;
-	const char *prices[STRIPE_PRICES_MAX + 2];
-	size_t price_count;
+	struct setup_prices prices;
 };
 
 static struct offer
@@ -86,57 +85,6 @@ find_made(struct ctl *ctl, const struct account_wish *wish, const char **out)
 	return FAIL_NONE;
 }
 
-static const char *
-words_of(struct arena *arena, const struct setup_product *product)
-{
-	return arena_printf(arena, "product %s%s%s", product->kind,
-	                    *product->kind == '\0' ? "" : " ", product->name);
-}
-
-static enum fail
-make_product(struct ctl *ctl, struct setup *setup, const struct setup_product *product)
-{
-	struct arena *arena = ctl->task.arena;
-	struct stripe_form form = stripe_form_new(arena);
-	struct json_object *object;
-
-	stripe_form_string(&form, "id", product->id);
-	stripe_form_string(&form, "name", product->name);
-	stripe_form_string(&form, "metadata[plan]", product->plan);
-	if (!setup->dry_run)
-		TRY(ask_post(ctl, "/v1/products", form.text.data, &object));
-	setup_tell(setup, words_of(arena, product), setup->dry_run ? NULL : product->id,
-	           setup_tell_change(setup, "made"));
-	return FAIL_NONE;
-}
-
-enum fail
-setup_need_product(struct ctl *ctl, struct setup *setup, struct setup_product *product)
-{
-	struct arena *arena = ctl->task.arena;
-	const char *path = stripe_path(arena, "/v1/products/%s", product->id);
-	struct json_object *object;
-	bool active = false;
-	enum fail kind;
-
-	if (product->is_there)
-		return FAIL_NONE;
-	product->is_there = true;
-	kind = ask_get(ctl, path, NULL, &object);
-	if (kind == FAIL_NOT_FOUND) {
-		task_clear(&ctl->task);
-		return make_product(ctl, setup, product);
-	}
-	TRY(kind);
-	if (json_in_bool(object, "active", &active) && active)
-		return FAIL_NONE;
-	if (!setup->dry_run)
-		TRY(ask_post(ctl, path, "active=true", &object));
-	setup_tell(setup, words_of(arena, product), product->id,
-	           setup_tell_change(setup, "changed"));
-	return FAIL_NONE;
-}
-
 /* A lookup key moves to it from a price that has become another, which stays for who has it. */
 static enum fail
 make_price(struct ctl *ctl, struct setup *setup, struct offer *offer,
@@ -176,23 +124,12 @@ set_up_price(struct ctl *ctl, struct setup *setup, struct offer *offer,
 	there = id != NULL;
 	if (!there)
 		TRY(make_price(ctl, setup, offer, wish, &id));
-	setup_tell(setup,
-	           arena_printf(ctl->task.arena, "price %s, %lld %s a %s", wish->plan->name,
-	                        (long long)wish->amount_minor, wish->plan->currency,
-	                        wish->interval),
-	           id, there ? "there" : setup_tell_change(setup, "made"));
-	if (id != NULL)
-		offer->prices[offer->price_count++] = id;
+	setup_tell_price(setup, &offer->prices,
+	                 arena_printf(ctl->task.arena, "price %s, %lld %s a %s",
+	                              wish->plan->name, (long long)wish->amount_minor,
+	                              wish->plan->currency, wish->interval),
+	                 id, there);
 	return FAIL_NONE;
-}
-
-static bool
-has_price(const struct offer *offer, const char *id)
-{
-	for (size_t i = 0; i < offer->price_count; i++)
-		if (strcmp(offer->prices[i], id) == 0)
-			return true;
-	return false;
 }
 
 /* The setting's line. What else is configured stays behind, for who has bought it. */
@@ -202,14 +139,13 @@ write_setting(struct ctl *ctl, struct setup *setup, struct offer *offer)
 	const struct stripe_policy *policy = &ctl->billing.stripe;
 
 	for (size_t i = 0; i < policy->price_count; i++)
-		if (strcmp(policy->prices[i].plan, offer->plan->id) == 0 &&
-		    !has_price(offer, policy->prices[i].price_id))
-			offer->prices[offer->price_count++] = policy->prices[i].price_id;
-	if (offer->price_count == 0)
+		if (strcmp(policy->prices[i].plan, offer->plan->id) == 0)
+			setup_prices_add(&offer->prices, policy->prices[i].price_id);
+	if (offer->prices.count == 0)
 		return;
 	text_printf(&setup->settings, "%s=", offer->setting);
-	for (size_t i = 0; i < offer->price_count; i++)
-		text_printf(&setup->settings, "%s%s", i == 0 ? "" : ",", offer->prices[i]);
+	for (size_t i = 0; i < offer->prices.count; i++)
+		text_printf(&setup->settings, "%s%s", i == 0 ? "" : ",", offer->prices.ids[i]);
 	text_add(&setup->settings, "\n");
 }
 

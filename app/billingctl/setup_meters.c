@@ -20,8 +20,7 @@ struct metered {
 	struct plan_meter cost; /* without an amount its prices are made by hand */
 	const char *intervals[INTERVALS_MAX];
 	size_t interval_count;
-	const char *prices[STRIPE_METER_PRICES_MAX + INTERVALS_MAX];
-	size_t price_count;
+	struct setup_prices prices;
 	bool product_is_there;
 };
 
@@ -153,23 +152,12 @@ set_up_price(struct ctl *ctl, struct setup *setup, struct metered *meter, const 
 	there = id != NULL;
 	if (!there)
 		TRY(make_price(ctl, setup, meter, interval, &id));
-	setup_tell(setup,
-	           arena_printf(ctl->task.arena, "price of %s, %s %s each, billed by the %s",
-	                        meter->name, meter->cost.amount_minor, meter->cost.currency,
-	                        interval),
-	           id, there ? "there" : setup_tell_change(setup, "made"));
-	if (id != NULL)
-		meter->prices[meter->price_count++] = id;
+	setup_tell_price(setup, &meter->prices,
+	                 arena_printf(ctl->task.arena,
+	                              "price of %s, %s %s each, billed by the %s", meter->name,
+	                              meter->cost.amount_minor, meter->cost.currency, interval),
+	                 id, there);
 	return FAIL_NONE;
-}
-
-static bool
-has_price(const struct metered *meter, const char *id)
-{
-	for (size_t i = 0; i < meter->price_count; i++)
-		if (strcmp(meter->prices[i], id) == 0)
-			return true;
-	return false;
 }
 
 /* What else is configured stays behind, for who has it. */
@@ -179,12 +167,11 @@ add_to_setting(const struct ctl *ctl, struct metered *meter, struct text *settin
 	const struct stripe_policy *policy = &ctl->billing.stripe;
 
 	for (size_t i = 0; i < policy->meter_price_count; i++)
-		if (strcmp(policy->meter_prices[i].meter, meter->name) == 0 &&
-		    !has_price(meter, policy->meter_prices[i].price_id))
-			meter->prices[meter->price_count++] = policy->meter_prices[i].price_id;
-	for (size_t i = 0; i < meter->price_count; i++)
+		if (strcmp(policy->meter_prices[i].meter, meter->name) == 0)
+			setup_prices_add(&meter->prices, policy->meter_prices[i].price_id);
+	for (size_t i = 0; i < meter->prices.count; i++)
 		text_printf(setting, "%s%s:%s", setting->length == 0 ? "" : ",", meter->name,
-		            meter->prices[i]);
+		            meter->prices.ids[i]);
 }
 
 enum fail

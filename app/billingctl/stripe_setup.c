@@ -24,22 +24,6 @@ const struct ctl_exit stripe_setup_exits[] = {
         {0},
 };
 
-void
-setup_tell(struct setup *setup, const char *what, const char *id, const char *state)
-{
-	output_row(setup->output);
-	output_text(setup->output, "state", state);
-	output_text(setup->output, "what", what);
-	output_text(setup->output, "id", id);
-	setup->incomplete = setup->incomplete || strcmp(state, "missing") == 0;
-}
-
-const char *
-setup_tell_change(struct setup *setup, const char *done)
-{
-	return setup->dry_run ? "missing" : done;
-}
-
 /* The parameters of an endpoint that sends us what we want. */
 static struct stripe_form
 endpoint_form(struct arena *arena)

@@ -8,6 +8,9 @@
 
 struct json_object;
 
+/* What messages call the outermost object. */
+#define PLANS_ROOT "plans.json"
+
 enum member_type { MEMBER_INT, MEMBER_BOOL, MEMBER_LIMIT, MEMBER_STRING };
 
 /* A member of an object and where it goes. MEMBER_LIMIT: may be absent, then unlimited. */
@@ -40,18 +43,5 @@ enum fail plans_refuse_unknown(const struct reader *reader, const char *where,
 enum fail plans_read_member(const struct reader *reader, const char *where,
                             struct json_object *object, const struct member *member,
                             void *out) MUST_CHECK;
-
-/* The table of metrics, {name: kind}; without it there are none beyond devices. */
-enum fail plans_read_metrics(const struct reader *reader, struct json_object *root,
-                             struct plans *out) MUST_CHECK;
-
-/* The member "usage" of a plan or of the trial; without it nothing is bounded. */
-enum fail plans_read_usage(const struct reader *reader, const char *where,
-                           struct json_object *parent, const struct plans *plans,
-                           struct plan_usage *out) MUST_CHECK;
-
-/* What the use that meters count costs, {meter: price}, once the plans are known that name them. */
-enum fail plans_read_meters(const struct reader *reader, struct json_object *root,
-                            struct plans *out) MUST_CHECK;
 
 #endif

@@ -1,12 +1,13 @@
 /*
- * plans_usage.c: reads what plans.json says about use: metrics, bounds, meters and what they cost.
+ * plans_usage.c: reads what plans.json says about use.
  */
+#include "billing/plans_usage.h"
+
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/json_in.h"
 #include "base/text.h"
-#include "billing/plans_reader.h"
 
 #define METRIC_NAME "abcdefghijklmnopqrstuvwxyz0123456789_"
 
@@ -26,6 +27,16 @@ static const struct member meter_members[] = {
 };
 
 /* {name: value} whose names are metrics; `take` stores each value and says what is wrong with it. */
+size_t
+plans_metric(const struct plans *plans, const char *name)
+{
+	size_t i = 0;
+
+	while (i < plans->metric_count && strcmp(plans->metrics[i].name, name) != 0)
+		i++;
+	return i;
+}
+
 static enum fail
 read_by_metric(const struct reader *reader, const char *where, struct json_object *usage,
                const char *name, const struct plans *plans, struct plan_usage *out,
