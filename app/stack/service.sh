@@ -92,9 +92,17 @@ make_operators() {
 		KEYS_DIR "$KEYS_DIR"
 }
 
+# It listens on return, so that nginx finds it at once.
 start_billingd() {
+	local end=$((SECONDS + 20))
+
 	rm -f -- "$BILLING_SOCKET_PATH" "$STRIPE_SOCKET_PATH"
 	spawn billingd "$STATE/log/billingd.log" "${AS_SERVICE[@]}" "$BILLINGD"
+	until [[ -S $BILLING_SOCKET_PATH && -S $STRIPE_SOCKET_PATH ]]; do
+		is_running billingd || die "billingd did not start: $(last_words billingd)"
+		((SECONDS <= end)) || die "billingd does not listen; see $(log_of billingd)"
+		sleep 0.02
+	done
 }
 
 stop_billingd() {

@@ -59,3 +59,13 @@ def test_an_event_may_be_larger_than_other_bodies(stack):
         answer = nobody.request("POST", path, data=b"x" * size, faults=True)
         assert answer.status_code != 413, answer.text
     expect(nobody.request("POST", path, data=b"x" * (1024 * KIB + 1)), 413, "body_too_large")
+
+
+def test_who_has_started_billingd_is_answered(new_stack):
+    """The first request after `stack.sh start billingd` is, and so is the next."""
+    stack = new_stack()
+    for _ in range(5):
+        stack.script("stop", "billingd")
+        stack.script("start", "billingd")
+        expect(stack.api.nobody.get("/api/plans"), 200)
+    stack.close()
