@@ -16,6 +16,7 @@ $(FUZZ_BUILD)/%.o: %.c
 $(FUZZ_BUILD)/%: tests/fuzz/%.c $(FUZZ_CODE)
 	clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ -lcrypto -ljson-c
 
+.SECONDARY: $(FUZZ_CODE) # kept, or each run would compile all of it again
 .PHONY: fuzz
 fuzz: $(FUZZERS)
 	@tests/fuzz/run.py $(FUZZ_BUILD)
