@@ -244,7 +244,7 @@ change_preview(struct operation *operation, const struct plan_change *change,
 	        .at_period_end = !step.up && operation->billing->stripe.downgrade_at_period_end,
 	        .proration_at = change->proration_at.known
 	                                ? change->proration_at
-	                                : INSTANT_MS(operation->now_ms / SECOND_MS * SECOND_MS),
+	                                : change_step_moment(&step, operation->now_ms),
 	        .period_ends_at = step.stripe.period_end,
 	};
 	return out->at_period_end ? FAIL_NONE : ask_preview(operation, &step, out);

@@ -91,11 +91,27 @@ rank_of(const struct plans *plans, const char *id)
 	return 0;
 }
 
-static enum fail
-check_proration(struct operation *operation, struct instant at)
+/* Our clock may be behind the period, which began at this moment by Stripe's. */
+struct instant
+change_step_moment(const struct change_step *step, int64_t now_ms)
 {
-	if (!at.known || (at.ms >= operation->now_ms - PREVIEW_LIFE_MS &&
-	                  at.ms <= operation->now_ms + CLOCKS_APART_MS))
+	const struct instant *start = &step->stripe.period_start,
+	                     *end = &step->stripe.period_end;
+	int64_t at_ms = now_ms / SECOND_MS * SECOND_MS;
+
+	if (start->known && at_ms < start->ms)
+		return *start;
+	return end->known && at_ms > end->ms ? *end : INSTANT_MS(at_ms);
+}
+
+static enum fail
+check_proration(struct operation *operation, struct instant at, const struct change_step *step)
+{
+	int64_t latest_ms = change_step_moment(step, operation->now_ms).ms;
+
+	if (latest_ms < operation->now_ms + CLOCKS_APART_MS)
+		latest_ms = operation->now_ms + CLOCKS_APART_MS;
+	if (!at.known || (at.ms >= operation->now_ms - PREVIEW_LIFE_MS && at.ms <= latest_ms))
 		return FAIL_NONE;
 	return task_fail_field(operation->task, "proration_at",
 	                       "must be of a preview of the last hour");
@@ -108,7 +124,6 @@ change_step_plan(struct operation *operation, const struct plan_change *change,
 	const struct billing *billing = operation->billing;
 
 	TRY(stripe_is_configured(operation));
-	TRY(check_proration(operation, change->proration_at));
 	if (stripe_policy_sells(&billing->stripe, change->new_plan, 0) == NULL) {
 		(void)task_fail_field(operation->task, "new_plan",
 		                      "is not a plan that is sold online");
@@ -116,6 +131,7 @@ change_step_plan(struct operation *operation, const struct plan_change *change,
 	}
 	TRY(change_find_paid(operation, change->customer_id, &out->subscription));
 	TRY(change_look(operation, &out->subscription, &out->stripe));
+	TRY(check_proration(operation, change->proration_at, out));
 	out->price = stripe_policy_sells(&billing->stripe, change->new_plan,
 	                                 (size_t)out->stripe.position);
 	out->up = rank_of(&billing->plans, change->new_plan) >

@@ -40,6 +40,10 @@ enum fail change_look(struct operation *operation, const struct subscription *su
 enum fail change_step_plan(struct operation *operation, const struct plan_change *change,
                            struct change_step *out) MUST_CHECK;
 
+/* The moment of proration that a change at this time has: Stripe takes none outside of the current
+ * period (docs.stripe.com/api/subscriptions/update, proration_date). Whole seconds. */
+struct instant change_step_moment(const struct change_step *step, int64_t now_ms);
+
 /* Adds the items that change, under `prefix`: "items", say. */
 void change_step_add_items(struct stripe_form *form, const char *prefix,
                            const struct billing *billing, const struct change_step *step);

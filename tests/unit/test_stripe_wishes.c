@@ -7,6 +7,7 @@
 #include "billing/checkout.h"
 #include "billing/stripe_changes.h"
 #include "billing/stripe_mirror.h"
+#include "billing/stripe_step.h"
 
 static const struct intent intent = {.key = {{1}}, .request = {{2}}};
 
@@ -362,6 +363,30 @@ START_TEST(test_change_again)
 }
 END_TEST
 
+static const struct {
+	int64_t now_ms;
+	struct instant start, end;
+	int64_t moment_ms;
+} moments[] = {
+        {5999, {true, 1000}, {true, 9000}, 5000},
+        {5999, {false, 0}, {false, 0}, 5000},
+        {5999, {true, 5000}, {true, 9000}, 5000},
+        /* Our clock is behind Stripe's, or ahead of it. */
+        {5999, {true, 6000}, {true, 9000}, 6000},
+        {5999, {true, 1000}, {true, 4000}, 4000},
+};
+
+/* Stripe takes no moment of proration outside of the period. */
+START_TEST(test_moment)
+{
+	const struct change_step step = {
+	        .stripe = {.period_start = moments[_i].start, .period_end = moments[_i].end}};
+
+	ck_assert_int_eq(change_step_moment(&step, moments[_i].now_ms).ms,
+	                 moments[_i].moment_ms);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -375,6 +400,7 @@ main(void)
 	tcase_add_test(tcase, test_checkout_again);
 	tcase_add_loop_test(tcase, test_change, 0, ROWS(wishes));
 	tcase_add_loop_test(tcase, test_change_again, 0, 3);
+	tcase_add_loop_test(tcase, test_moment, 0, ROWS(moments));
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
