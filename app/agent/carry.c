@@ -199,6 +199,17 @@ copy_name(struct arena *arena, int64_t file)
 	return arena_printf(arena, "exported-%06lld.jwt", (long long)file);
 }
 
+/* Whether there is room for the file, so that one that can't be written costs no number. */
+static enum fail
+try_to_write(struct task *task, const char *path, const char *text)
+{
+	const char *trial = arena_printf(task->arena, "%s.part", path);
+
+	TRY(file_write(task, trial, 0600, text, strlen(text), true));
+	(void)unlink(trial);
+	return FAIL_NONE;
+}
+
 static enum fail
 export_locked(struct task *task, const struct agent_settings *settings,
               const struct state *state, const char *path, struct carried *out)
@@ -214,11 +225,13 @@ export_locked(struct task *task, const struct agent_settings *settings,
 	digest = digest_sha256(token, strlen(token));
 	chain.digest = hex_encode(task->arena, digest.bytes, SHA256_SIZE);
 	out->file = ++chain.file;
-	/* A crash between these steps makes the next file tell the same reports again, which is
-	 * seen by their ids; never does one go untold. */
+	/* The number is spent before the file can be carried away, or a crash would lead to a second
+	 * file of it, which the vendor refuses. As it is, a file may be missing, whose reports the
+	 * next one tells again, which is seen by their ids; never does one go untold. */
 	TRY(state_keep_text(task, state, copy_name(task->arena, out->file), token));
-	TRY(file_write(task, path, 0600, token, strlen(token), true));
+	TRY(try_to_write(task, path, token));
 	TRY(keep_chain(task, state, &chain));
+	TRY(file_write(task, path, 0600, token, strlen(token), true));
 	for (size_t i = 0; i < out->reports; i++)
 		TRY(spool_done(task, state, &reports[i]));
 	(void)unlink(state_path(task->arena, state,
