@@ -83,6 +83,19 @@ dpkg-deb -x "$package" "$scratch/package"
 expect "the packaged agent" "billing-agent 1.0" "$("$scratch/package/usr/bin/billing-agent" --version)"
 expect "the packaged library" "$(readelf -n "$so" | grep 'Build ID')" \
 	"$(readelf -n "$scratch"/package/usr/lib/*/liblicense.so.1 | grep 'Build ID')"
+# A program is built against the package alone. pkg-config finds its file where Debian has them.
+multiarch=$(gcc -print-multiarch)
+export PKG_CONFIG_PATH="$scratch/package/usr/lib/$multiarch/pkgconfig"
+export PKG_CONFIG_SYSROOT_DIR="$scratch/package" PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1
+# shellcheck disable=SC2046,SC2086
+gcc $strict -o "$scratch/packaged" "$scratch/app.c" $(pkg-config --cflags --libs liblicense)
+expect "a program of the package" "1.0 2 7 8" \
+	"$(LD_LIBRARY_PATH=$scratch/package/usr/lib/$multiarch "$scratch/packaged")"
+# All of it without a package.
+make --no-print-directory -s install PREFIX=/opt/all DESTDIR="$scratch/all" "$@"
+expect "the installed agent" "billing-agent 1.0" "$("$scratch/all/opt/all/bin/billing-agent" --version)"
+expect "what its unit starts" /opt/all/bin/billing-agent \
+	"$(sed -n 's/^ExecStart=//p' "$scratch/all/opt/all/lib/systemd/system/billing-agent.service")"
 for file in usr/bin/billing-agent-sync usr/include/license.h usr/share/man/man3/liblicense.3.gz \
 	usr/share/man/man8/billing-agent.8.gz usr/lib/systemd/system/billing-agent.service; do
 	[ -f "$scratch/package/$file" ] || fault "$file isn't in the package"

@@ -13,6 +13,10 @@ import pytest
 from support import API_KEY, CUSTOMER, DAY, ROOT, VARIANT, Handler, Service, wait_for
 
 
+# What GET /license has behind the fields of the old client.
+NEW_FIELDS = ("reason", "expiresAt", "instanceId", "refreshedAt")
+
+
 def test_license_in_the_old_shape(agent, vendor):
     """GET /license once the first refresh is through."""
     agent.start()
@@ -28,6 +32,8 @@ def test_license_in_the_old_shape(agent, vendor):
     assert got["limits"] == generate.claims()["limits"]
     assert got["usage"] == {"devices": {"current": 25, "max": 50, "percentUsed": 50}}
     assert got["upgradeUrl"] is None and got["reason"] == "license_valid"
+    assert list(got) == ["customer", "plan", "subscription", "trial", "features", "limits", "usage",
+                         "upgradeUrl", "verdict", *NEW_FIELDS]
     assert agent.get("/license/token") == (200, vendor.token)
     assert agent.get("/allows/canExportData")[1] == {
         "feature": "canExportData", "allowed": True, "verdict": "valid"}
@@ -69,6 +75,48 @@ def test_license_from_the_environment(new_agent, vendor):
     assert agent.run("status")["verdict"] == "valid"
     agent.env["LICENSE_PUBLIC_KEY"] = json.dumps({"keys": [generate.SECOND.jwk]})
     assert agent.run("status", statuses=(3,))["verdict"] == "forged"
+
+
+def test_the_later_licence_counts(agent, vendor):
+    """Of LICENSE_JWT and the fetched one; one that isn't genuine replaces nothing."""
+    old = vendor.token
+    vendor.now += 1
+    vendor.issue(plan="enterprise")
+    agent.env["LICENSE_JWT"] = old
+    assert agent.run("status")["plan"] == "professional"
+    assert agent.once()["plan"] == "enterprise"
+    agent.env["LICENSE_JWT"] = generate.STRANGER.sign(generate.claims(plan="starter"))
+    assert agent.run("status")["plan"] == "enterprise"
+    vendor.now += 1
+    agent.env["LICENSE_JWT"] = vendor.issue(plan="starter")
+    assert agent.run("status")["plan"] == "starter"
+
+
+def test_key_in_a_file(agent, tmp_path):
+    """BILLING_API_KEY_FILE, unless every user could read it; one of the two alone."""
+    path = tmp_path / "key"
+    path.write_text(API_KEY + "\n", encoding="ascii")
+    path.chmod(0o600)
+    del agent.env["BILLING_API_KEY"]
+    agent.env["BILLING_API_KEY_FILE"] = str(path)
+    assert agent.once()["verdict"] == "valid"
+    path.chmod(0o604)
+    agent.run("--once", statuses=(1,))
+    assert "open to every user" in agent.stderr and API_KEY not in agent.stderr
+    path.unlink()
+    agent.run("--once", statuses=(1,))
+    assert str(path) in agent.stderr
+
+
+def test_instance_of_the_environment(agent, vendor):
+    """INSTANCE_ID wins over the kept one; without it the kept one stays the same."""
+    first = agent.once()["instanceId"]
+    assert agent.once()["instanceId"] == first == (agent.state / "instance-id").read_text().strip()
+    agent.env["INSTANCE_ID"] = "line-7"
+    agent.run("usage", '{"counts": {"messages": 1}}')
+    assert agent.once()["instanceId"] == "line-7"
+    [report] = vendor.reports.values()
+    assert report["instance_id"] == "line-7"
 
 
 def test_nothing_changes_nothing_is_fetched(agent, vendor):
