@@ -31,6 +31,7 @@ vendor-agent: $(AGENTS)
 
 $(BUILD)/tests/unit/test_agent: $(AGENT_SHARED) $(call objects,app/agent/local_http.c \
 	app/agent/schedule.c)
+$(BUILD)/tests/unit/test_agent_state: $(AGENT_SHARED)
 
 .PHONY: vendor-agent install-agent install deb check-agent
 install-agent: $(AGENTS)
