@@ -7,7 +7,7 @@ import random
 import threading
 import time
 
-from chaos.life import PATIENCE_SECONDS, Life
+from chaos.life import Life, insist
 from chaos.processes import Killer
 from support.stack import wait_for
 
@@ -76,10 +76,10 @@ class Resident(Life):
         super().__init__(shop)
         self.wait_until = calendar.wait_until
 
-    def insist(self, method, path, body=None):
-        """An operator's request, again while there is trouble."""
-        wait_for(lambda: self.stack.api.owner.request(
-            method, path, body=body, faults=True).status_code == 200, PATIENCE_SECONDS)
+    def insist(self, method, path, body=None, status=(200,)):
+        """An operator's request."""
+        answer = insist(self.stack.api.owner, method, path, body)
+        assert answer.status_code in status, f"{path} after {self.steps}: {answer.text}"
 
     def rename_here(self):
         """The customer's name, in our own books."""
@@ -90,10 +90,8 @@ class Resident(Life):
         self.insist("POST", f"/api/licenses/{self.id}/revoke", {})
 
     def leave(self):
-        """For ever."""
-        wait_for(lambda: self.stack.api.owner.request(
-            "DELETE", f"/api/customers/{self.id}", faults=True).status_code in (200, 404),
-            PATIENCE_SECONDS)
+        """For ever; 404: it was heard the first time."""
+        self.insist("DELETE", f"/api/customers/{self.id}", status=(200, 404))
 
     def move(self, rng, without=()):
         """What is revoked here ends there a little later, and may end under the next step."""

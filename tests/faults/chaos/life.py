@@ -1,13 +1,27 @@
 """The life of a customer between us and Stripe, step by step."""
 
+import functools
 import time
 import uuid
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 IN_PROGRESS = ("operation_in_progress", "idempotency_in_progress")
 ENDED = ("canceled", "incomplete_expired")
 PRICES = {"starter": "price_starter_month", "professional": "price_professional_month",
           "enterprise": "price_enterprise_month"}
+
+
+def insist(client, method, path, body=None):
+    """One request, again and again with the same key while there is trouble; its answer."""
+    headers = {"Idempotency-Key": str(uuid.uuid4())} if method == "POST" else {}
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        answer = client.request(method, path, body=body, headers=headers, faults=True)
+        trouble = answer.status_code >= 500 or \
+            answer.status_code == 409 and answer.json().get("code") in IN_PROGRESS
+        if not trouble or time.monotonic() > deadline:
+            return answer
+        time.sleep(0.1)
 
 
 class Life:
@@ -17,21 +31,15 @@ class Life:
     def __init__(self, stack):
         self.stack = stack
         self.stripe = stack.stripe
-        self.customer = stack.api.sign_up(company_name="Before")
+        self.customer = stack.api.sign_up(company_name="Before", send=functools.partial(
+            insist, stack.api.owner, "POST"))
         self.id = self.customer.id
         self.steps = []
 
     def ask(self, what, status=(200,), **wish):
-        """One of our routes, again and again with the same key while there is trouble."""
-        headers = {"Idempotency-Key": str(uuid.uuid4())}
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            answer = self.customer.client.post(f"/api/subscriptions/{what}", {
-                "customer_id": self.id, **wish}, headers=headers, faults=True)
-            trouble = answer.status_code >= 500 or answer.json().get("code") in IN_PROGRESS
-            if not trouble or time.monotonic() > deadline:
-                break
-            time.sleep(0.1)
+        """One of our routes, for as long as there is trouble."""
+        answer = insist(self.customer.client, "POST", f"/api/subscriptions/{what}",
+                        {"customer_id": self.id, **wish})
         assert answer.status_code in status, f"{what} after {self.steps}: {answer.text}"
         return answer
 
