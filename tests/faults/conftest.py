@@ -76,6 +76,6 @@ def all_books(shop):
 def books(shop, all_books):
     """What the shop and its Stripe have. Faults and settings of one test are not the next one's."""
     yield all_books
-    shop.stripe.faults([])
+    shop.stripe.let_go()
     shop.stripe.hold(False)
     shop.stripe.settings(after_retries="cancel", flexible=False)

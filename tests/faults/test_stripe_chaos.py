@@ -164,7 +164,7 @@ def test_random_lives_among_random_deaths(shop, books, rng, report):
         over.set()
         for thread in (*walks, stumbler):
             thread.join()
-    shop.stripe.faults([])
+    shop.stripe.let_go()
     for walk in walks:
         assert walk.fault is None, (walk.lives[-1].steps, walk.fault)
     calendar.deliver()

@@ -80,7 +80,7 @@ def after_fetch(shop, _life, bring):
     bring()
     wait_for(lambda: used(shop.stripe) == 1, 20, 0.01)
     killed = kill_all(shop, JOBS)
-    shop.stripe.faults([])
+    shop.stripe.let_go()
     return killed
 
 
@@ -147,7 +147,7 @@ def test_all_of_billingd_dies(shop, books, life):
     wait_for(lambda: used(shop.stripe) == 1, 20, 0.01)
     for pid in shop.pids():
         kill(pid)
-    shop.stripe.faults([])
+    shop.stripe.let_go()
     life.rename("Later")
     shop.script("start", "billingd")
     books.rest(30)
@@ -162,7 +162,7 @@ def test_postgresql_goes_and_comes(shop, books, all_books, life, number):
     wait_for(lambda: used(shop.stripe) == 1, 20, 0.01)
     all_books.close()
     postgres.end(number)
-    shop.stripe.faults([])
+    shop.stripe.let_go()
     life.rename(f"While it was away {number}")
     postgres.start()
     all_books.reopen()
@@ -197,7 +197,7 @@ def test_the_one_who_asks_stripe_dies(shop, books, fault, again, report):
         thread.start()
         wait_for(lambda: used(shop.stripe) == 1, 20, 0.01)
         killed += kill_all(shop, STRIPE_WORKER)
-        shop.stripe.faults([])
+        shop.stripe.let_go()
         thread.join()
         if again:
             answer = wait_for(lambda: (got := ask()).status_code in (200, 409) and got)

@@ -100,7 +100,7 @@ def test_the_first_page_is_paid_while_the_second_opens(shop, books):
         second.start()
         wait_for(lambda: shop.stripe.control("faults")[0]["used"] == 1, 20, 0.01)
         shop.stripe.complete(first)
-        shop.stripe.faults([])
+        shop.stripe.let_go()
         second.join()
     assert (answers[0].status_code, answers[0].json()["code"]) == (409, "subscription_exists")
     sessions = shop.stripe.state()["sessions"].values()
@@ -127,7 +127,7 @@ def test_stripe_speaks_before_its_answer_comes(shop, books):
         "customer": customer, "items[0][price]": "price_professional_month",
         "metadata[customer_id]": life.id})
     books.rest()
-    shop.stripe.faults([])
+    shop.stripe.let_go()
     thread.join()
     assert answers[0].status_code in (200, 409, 502), answers[0].text
     books.hurry()
@@ -165,7 +165,7 @@ def test_an_upgrade_during_the_renewal(shop, books):
     thread.start()
     wait_for(lambda: shop.stripe.control("faults")[0]["used"] == 1, 20, 0.01)
     life.renew()
-    shop.stripe.faults([])
+    shop.stripe.let_go()
     thread.join()
     assert answers[0].status_code == 200, answers[0].text
     books.rest()

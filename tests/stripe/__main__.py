@@ -78,9 +78,10 @@ handle.py has a method for each.
                                     seconds}]; POST deliveries/reset
     GET  state                      customers, subscriptions (one canonical form), invoices,
                                     sessions, charges, charged (amount by customer), now
-    GET  counters                   connections (since requests/reset), requests, and by
-                                    customer charges, charged, subscriptions,
-                                    live_subscriptions, sessions; events_pending
+    GET  counters                   connections (since requests/reset), requests, those
+                                    of them under_way, and by customer charges, charged,
+                                    subscriptions, live_subscriptions, sessions;
+                                    events_pending
 """
 
 import argparse

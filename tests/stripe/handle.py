@@ -246,6 +246,11 @@ class StandIn:
         """Sets the fault rules; none lets everything go well, also what hangs."""
         self.control("faults", {"rules": rules})
 
+    def let_go(self, seconds=20):
+        """No faults any more; on return, what they held up has run, whoever waited for it."""
+        self.faults([])
+        self.wait(lambda: self.counters()["under_way"] == 0, seconds)
+
     def requests(self, method=None, path=None):
         """The requests to the API since the last reset."""
         return [request for request in self.control("requests")

@@ -5,6 +5,7 @@ import json
 import threading
 import time
 
+import handle
 import pytest
 
 
@@ -89,6 +90,21 @@ def test_slow(process):
         began = time.monotonic()
         assert process.api("POST", "/v1/customers")[0] == 200
         assert 0.2 <= time.monotonic() - began < 2
+
+
+def test_whoever_waited_went_away(process):
+    """What was held up has run when the faults were let go, and not before."""
+    process.fault("slow", path="^/v1/customers$", seconds=60)
+    before = process.counters()["customers"]
+    with pytest.raises(TimeoutError):
+        process.exchange("POST", "/v1/customers", "", {
+            "Authorization": "Bearer " + process.secret_key, "Stripe-Version": handle.BASIL},
+            timeout=0.2)
+    counters = process.counters()
+    assert (counters["customers"], counters["under_way"]) == (before, 1)
+    process.let_go()
+    counters = process.counters()
+    assert (counters["customers"], counters["under_way"]) == (before + 1, 0)
 
 
 def test_strange_answers(process):

@@ -60,6 +60,7 @@ def counters(server, _wish):
     return {
         "connections": len(server.connections),
         "requests": server.journal.count,
+        "under_way": server.journal.under_way(),
         "charges": collections.Counter(one.customer for one in known.charges.values()),
         "charged": totals(known),
         "subscriptions": collections.Counter(

@@ -32,6 +32,11 @@ class Journal:
             self.records.append(record)
         return record
 
+    def under_way(self):
+        """How many requests have no answer yet."""
+        with self.lock:
+            return sum(record["status"] is None for record in self.records)
+
     def reset(self):
         """Begins anew."""
         with self.lock:
