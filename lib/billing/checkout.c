@@ -80,19 +80,17 @@ static enum fail
 ensure_customer(struct operation *operation, const struct customer *customer,
                 const char **stripe_customer_id)
 {
-	struct stripe_form form = stripe_form_new(operation->task->arena);
-	struct stripe_call wanted = {.kind = STRIPE_CUSTOMER_CREATE,
-	                             .customer_id = customer->customer_id,
-	                             .path = "/v1/customers"};
+	const struct stripe_call wanted = {
+	        .kind = STRIPE_CUSTOMER_CREATE,
+	        .customer_id = customer->customer_id,
+	        .path = "/v1/customers",
+	        .parameters = stripe_creation_parameters(operation, customer),
+	};
 	struct stripe_call call;
 
 	*stripe_customer_id = customer->stripe_customer_id;
 	if (*stripe_customer_id != NULL)
 		return FAIL_NONE;
-	stripe_form_string(&form, "email", customer->email);
-	stripe_form_string(&form, "name", customer->company_name);
-	stripe_form_string(&form, "metadata[customer_id]", customer->customer_id);
-	wanted.parameters = form.text.data;
 	TRY(stripe_call_plan(operation, &wanted, takeover_ms(operation), &call));
 	TRY(db_begin(operation->db, operation->task));
 	TRY(stripe_settle_creation(operation, &call, stripe_customer_id));

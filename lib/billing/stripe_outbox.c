@@ -69,6 +69,17 @@ stripe_close_pages(struct operation *operation, const char *customer_id,
 	return stripe_customer_id == NULL ? FAIL_NONE : plan_now(operation, &wanted);
 }
 
+const char *
+stripe_creation_parameters(const struct operation *operation, const struct customer *customer)
+{
+	struct stripe_form form = stripe_form_new(operation->task->arena);
+
+	stripe_form_string(&form, "email", customer->email);
+	stripe_form_string(&form, "name", customer->company_name);
+	stripe_form_string(&form, "metadata[customer_id]", customer->customer_id);
+	return form.text.data;
+}
+
 enum fail
 stripe_tell_customer(struct operation *operation, const struct customer *customer)
 {

@@ -24,6 +24,10 @@ enum fail stripe_cancel_all(struct operation *operation, const char *customer_id
 enum fail stripe_close_pages(struct operation *operation, const char *customer_id,
                              const char *stripe_customer_id) MUST_CHECK;
 
+/* The parameters of a customer of Stripe's that is to be made for ours. */
+const char *stripe_creation_parameters(const struct operation *operation,
+                                       const struct customer *customer);
+
 /* Tells Stripe the customer's e-mail and name, if Stripe knows the customer. */
 enum fail stripe_tell_customer(struct operation *operation,
                                const struct customer *customer) MUST_CHECK;

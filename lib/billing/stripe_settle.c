@@ -50,8 +50,9 @@ look_for_customer(struct operation *operation, const struct customer *customer,
 	return FAIL_NONE;
 }
 
-/* What was changed here while Stripe was making the customer has not reached it. The link locks the
- * customer: what changes from now on is told by whoever changes it. */
+/* What was changed here while Stripe was making the customer has not reached it: times do not tell, as
+ * who changes it may have begun before. The link locks the customer: what changes from now on is told
+ * by whoever changes it. */
 static enum fail
 link_customer(struct operation *operation, const struct stripe_call *call,
               const char *stripe_customer_id)
@@ -62,9 +63,9 @@ link_customer(struct operation *operation, const struct stripe_call *call,
 	TRY(audit_record(operation, "stripe_customer", call->customer_id, stripe_customer_id,
 	                 NULL));
 	TRY(customer_find(operation, call->customer_id, &customer));
-	if (customer.updated_at.ms > call->created_at.ms)
-		return stripe_tell_customer(operation, &customer);
-	return FAIL_NONE;
+	if (text_equal(call->parameters, stripe_creation_parameters(operation, &customer)))
+		return FAIL_NONE;
+	return stripe_tell_customer(operation, &customer);
 }
 
 enum fail

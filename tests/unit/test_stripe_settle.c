@@ -3,7 +3,19 @@
  */
 #include "stripe_flow_fixture.h"
 
+#include "billing/stripe_outbox.h"
 #include "billing/stripe_settle.h"
+
+static const char *
+parameters_of(const char *kind)
+{
+	struct customer customer;
+
+	if (!text_equal(kind, STRIPE_CUSTOMER_CREATE))
+		return "a=b";
+	fine(customer_find(&operation, customer_id, &customer));
+	return stripe_creation_parameters(&operation, &customer);
+}
 
 static struct stripe_call
 plan(const char *kind, const char *subject, const char *path)
@@ -12,7 +24,7 @@ plan(const char *kind, const char *subject, const char *path)
 	                                   .customer_id = customer_id,
 	                                   .subject = subject,
 	                                   .path = path,
-	                                   .parameters = "a=b"};
+	                                   .parameters = parameters_of(kind)};
 	struct stripe_call out;
 
 	fine(stripe_call_plan(&operation, &wanted, 0, &out));
@@ -198,12 +210,15 @@ START_TEST(test_customer_deleted)
 }
 END_TEST
 
-/* What was changed here while Stripe was making the customer is told after it. */
+/* What was changed here while Stripe was making the customer is told after it, also by somebody who
+ * began before: updated_at is when that was. */
 START_TEST(test_customer_changed)
 {
 	(void)plan(STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers");
-	flow_change("test_touch", "UPDATE customers SET updated_at = $2 WHERE customer_id = $1",
-	            param_time(&task, AT(1)));
+	flow_change("test_rename",
+	            "UPDATE customers SET company_name = 'New', updated_at = $2 WHERE "
+	            "customer_id = $1",
+	            param_time(&task, AT(-1)));
 	SCRIPT(BODY("{'id':'cus_1'}"), BODY("{'id':'cus_1'}"));
 	ck_assert_int_eq(run(), FAIL_NONE);
 	ck_assert_str_eq(calls_now(), "customer_create:done, customer_update:pending");
