@@ -16,7 +16,10 @@
 #include "billing/stripe_sync.h"
 #include "billing/subscriptions.h"
 
-enum { CUSTOMERS_TO_LOOK_AT = 100 };
+enum { CUSTOMERS_TO_LOOK_AT = 100, NOT_FOUND = 404 };
+
+/* Deleted at Stripe. */
+static const char customer_gone[] = "customer_gone";
 
 static bool
 key_is_young(const struct operation *operation, const struct stripe_call *call)
@@ -68,6 +71,32 @@ link_customer(struct operation *operation, const struct stripe_call *call,
 	return stripe_tell_customer(operation, &customer);
 }
 
+/* The creation leads to nothing any more; the next wish begins another. */
+static enum fail
+give_up(struct operation *operation, const struct stripe_call *call, const char *reason)
+{
+	db_rollback_to(operation->db, 0);
+	TRY(stripe_call_end(operation, call, "failed", reason));
+	return task_fail(operation->task, FAIL_BUSY, "operation_in_progress",
+	                 "An earlier attempt has just been given up; try again.");
+}
+
+/* Stripe remembers its answer for longer than a customer may live there. */
+static enum fail
+look_at_remembered(struct operation *operation, const struct stripe_call *call,
+                   const char *stripe_customer_id)
+{
+	struct json_object *object;
+	bool deleted = false;
+
+	TRY(stripe_fetch(
+	        operation,
+	        stripe_path(operation->task->arena, "/v1/customers/%s", stripe_customer_id),
+	        NULL, &object));
+	(void)json_in_bool(object, "deleted", &deleted);
+	return deleted ? give_up(operation, call, customer_gone) : FAIL_NONE;
+}
+
 enum fail
 stripe_settle_creation(struct operation *operation, const struct stripe_call *call,
                        const char **stripe_customer_id)
@@ -79,13 +108,8 @@ stripe_settle_creation(struct operation *operation, const struct stripe_call *ca
 	*stripe_customer_id = customer.stripe_customer_id;
 	if (*stripe_customer_id == NULL && !key_is_young(operation, call)) {
 		TRY(look_for_customer(operation, &customer, stripe_customer_id));
-		if (*stripe_customer_id == NULL) {
-			db_rollback_to(operation->db, 0);
-			TRY(stripe_call_end(operation, call, "failed", "key_too_old"));
-			return task_fail(operation->task, FAIL_BUSY, "operation_in_progress",
-			                 "An earlier attempt has just been given up; try "
-			                 "again.");
-		}
+		if (*stripe_customer_id == NULL)
+			return give_up(operation, call, "key_too_old");
 	}
 	if (*stripe_customer_id == NULL) {
 		stripe_call_send(operation, call, &answer);
@@ -99,6 +123,8 @@ stripe_settle_creation(struct operation *operation, const struct stripe_call *ca
 	if (*stripe_customer_id == NULL)
 		return task_fail(operation->task, FAIL_STRIPE, "stripe_error",
 		                 "Stripe's answer could not be understood.");
+	if (answer.replayed)
+		TRY(look_at_remembered(operation, call, *stripe_customer_id));
 	TRY(link_customer(operation, call, *stripe_customer_id));
 	return stripe_call_done(operation, call, &answer, *stripe_customer_id);
 }
@@ -183,26 +209,60 @@ settle_creation(struct operation *operation, const struct stripe_call *call)
 	return kind;
 }
 
+/* Why nobody needs to be told any more; NULL when that is not so. */
+static enum fail
+reason_against_update(struct operation *operation, const struct stripe_call *call,
+                      const char **reason)
+{
+	struct customer customer;
+	enum fail kind = customer_find(operation, call->customer_id, &customer);
+
+	*reason = NULL;
+	if (kind == FAIL_NOT_FOUND) {
+		task_clear(operation->task);
+		*reason = "customer_deleted";
+		return FAIL_NONE;
+	}
+	TRY(kind);
+	if (!text_equal(customer.stripe_customer_id, call->subject))
+		*reason = customer_gone;
+	return FAIL_NONE;
+}
+
+/* Stripe knows no such customer: because the vendor has deleted it there? It is ours no longer then,
+ * and it is nobody's business to try again. */
+static enum fail
+look_for_deletion(struct operation *operation, const struct stripe_call *call,
+                  const struct stripe_answer *refusal)
+{
+	const struct stripe_wanted wanted = {.id = call->subject};
+	const char *customer_id, *reason;
+	enum stripe_synced synced;
+
+	TRY(stripe_sync_customer(operation, &wanted, &customer_id, &synced));
+	TRY(reason_against_update(operation, call, &reason));
+	return reason != NULL ? stripe_call_end(operation, call, "failed", reason)
+	                      : stripe_call_failed(operation, call, refusal);
+}
+
 /* Only the newest of several counts, whatever order they are tried in. */
 static enum fail
 settle_update(struct operation *operation, const struct stripe_call *call)
 {
 	struct stripe_answer answer;
-	struct customer customer;
+	const char *reason;
 	bool newer;
-	enum fail kind;
 
 	TRY(stripe_lock(operation, call->subject));
-	kind = customer_find(operation, call->customer_id, &customer);
-	if (kind == FAIL_NOT_FOUND) {
-		task_clear(operation->task);
-		return stripe_call_end(operation, call, "failed", "customer_deleted");
-	}
-	TRY(kind);
+	TRY(reason_against_update(operation, call, &reason));
+	if (reason != NULL)
+		return stripe_call_end(operation, call, "failed", reason);
 	TRY(stripe_call_has_newer(operation, call, &newer));
 	if (newer)
 		return stripe_call_end(operation, call, "done", "superseded");
 	stripe_call_send(operation, call, &answer);
+	if (answer.outcome == STRIPE_REFUSED && answer.status == NOT_FOUND)
+		return look_for_deletion(operation, call, &answer);
 	if (answer.outcome != STRIPE_DONE)
 		return stripe_call_failed(operation, call, &answer);
 	return stripe_call_done(operation, call, &answer, call->subject);

@@ -93,8 +93,8 @@ static const struct {
          "customer_create:pending stripe_error"},
         {STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1", BODY("{'id':'cus_1'}"),
          FAIL_NONE, "customer_update:done"},
-        {STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1", REFUSED(404), FAIL_NONE,
-         "customer_update:parked status_404"},
+        {STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1", REFUSED(400), FAIL_NONE,
+         "customer_update:parked status_400"},
         {STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1", REFUSED(401), FAIL_STRIPE,
          "customer_update:parked status_401"},
         {STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1", BROKEN, FAIL_STRIPE,
@@ -118,6 +118,8 @@ START_TEST(test_answers)
 {
 	struct stripe_call call = plan(answers[_i].kind, answers[_i].subject, answers[_i].path);
 
+	if (!text_equal(call.kind, STRIPE_CUSTOMER_CREATE))
+		link_customer();
 	SCRIPT(answers[_i].answer);
 	ck_assert_int_eq(run(), answers[_i].fail);
 	ck_assert_str_eq(calls_now(), answers[_i].end);
@@ -227,9 +229,68 @@ START_TEST(test_customer_changed)
 }
 END_TEST
 
+/* Stripe remembers that it made the customer, and the vendor may have deleted it there since. */
+static const struct {
+	struct scripted look;
+	const char *linked, *end;
+} remembered[] = {
+        {BODY("{'id':'cus_1'}"), "cus_1", "customer_create:done"},
+        {BODY("{'id':'cus_1','deleted':true}"), "nobody",
+         "customer_create:failed customer_gone"},
+        {BROKEN, "nobody", "customer_create:pending stripe_error"},
+};
+
+START_TEST(test_remembered)
+{
+	(void)plan(STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers");
+	SCRIPT(REPLAYED("{'id':'cus_1'}"), remembered[_i].look);
+	(void)run();
+	asked("POST /v1/customers GET /v1/customers/cus_1");
+	ck_assert_str_eq(linked(), remembered[_i].linked);
+	ck_assert_str_eq(calls_now(), remembered[_i].end);
+}
+END_TEST
+
+/* A customer that Stripe does not know cannot be told anything: it leaves ours when it was deleted
+ * there, and only what cannot be explained is left to the operator. */
+static const struct {
+	struct scripted look;
+	const char *linked, *end;
+} unknowns[] = {
+        {BODY("{'id':'cus_1','deleted':true}"), "nobody",
+         "customer_update:failed customer_gone"},
+        {REFUSED(404), "nobody", "customer_update:failed customer_gone"},
+        {BODY("{'id':'cus_1'}"), "cus_1", "customer_update:parked status_404"},
+        {BROKEN, "cus_1", "customer_update:pending stripe_error"},
+};
+
+START_TEST(test_nobody_to_tell)
+{
+	(void)plan(STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1");
+	link_customer();
+	SCRIPT(REFUSED(404), unknowns[_i].look);
+	(void)run();
+	asked("POST /v1/customers/cus_1 GET /v1/customers/cus_1");
+	ck_assert_str_eq(linked(), unknowns[_i].linked);
+	ck_assert_str_eq(calls_now(), unknowns[_i].end);
+}
+END_TEST
+
+/* It has left ours already. */
+START_TEST(test_told_too_late)
+{
+	(void)plan(STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1");
+	SCRIPT(END);
+	ck_assert_int_eq(run(), FAIL_NONE);
+	asked("");
+	ck_assert_str_eq(calls_now(), "customer_update:failed customer_gone");
+}
+END_TEST
+
 /* Only the newest of several is told. */
 START_TEST(test_newest_update)
 {
+	link_customer();
 	(void)plan(STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1");
 	(void)plan(STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1");
 	SCRIPT(BODY("{'id':'cus_1'}"));
@@ -322,6 +383,9 @@ main(void)
 	tcase_add_test(tcase, test_linked_already);
 	tcase_add_test(tcase, test_customer_deleted);
 	tcase_add_test(tcase, test_customer_changed);
+	tcase_add_loop_test(tcase, test_remembered, 0, ROWS(remembered));
+	tcase_add_loop_test(tcase, test_nobody_to_tell, 0, ROWS(unknowns));
+	tcase_add_test(tcase, test_told_too_late);
 	tcase_add_test(tcase, test_newest_update);
 	tcase_add_test(tcase, test_checkout);
 	tcase_add_loop_test(tcase, test_refused_end, 0, ROWS(ends));
