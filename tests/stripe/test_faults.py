@@ -4,9 +4,11 @@ import http.client
 import json
 import threading
 import time
+import types
 
 import handle
 import pytest
+from standin import faults
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +107,20 @@ def test_whoever_waited_went_away(process):
     process.let_go()
     counters = process.counters()
     assert (counters["customers"], counters["under_way"]) == (before + 1, 0)
+
+
+@pytest.mark.parametrize("kind", ["slow", "slow_after", "hang"])
+def test_let_go_before_it_waits(kind):
+    """A request that met its rule is let go even if it comes to its wait later."""
+    known = faults.Faults()
+    known.set([{"fault": {"kind": kind, "seconds": 60}}])
+    met = known.take(types.SimpleNamespace(method="GET", path="/", headers={}))
+    known.set([])
+    began = time.monotonic()
+    known.before(met)
+    known.while_running(met)
+    known.after(met, None)
+    assert time.monotonic() - began < 10
 
 
 def test_strange_answers(process):

@@ -55,7 +55,8 @@ class Faults:
             self.released = threading.Event()
 
     def take(self, request):
-        """The fault for a request, or None."""
+        """The fault for a request, or None. It knows by what it is released: others may be set
+        before it comes to wait."""
         if not self.rules:
             return None
         with self.lock:
@@ -66,14 +67,14 @@ class Faults:
                         return None
                     rule.left -= 1
                     rule.used += 1
-                    return rule.fault
+                    return {**rule.fault, "released": self.released}
         return None
 
     def before(self, fault):
         """What happens before the operation runs: an answer in its place, or None."""
         kind = fault["kind"]
         if kind == "hang":
-            self.released.wait(fault.get("seconds", HANG))
+            fault["released"].wait(fault.get("seconds", HANG))
             return Answer(cut="reset")
         if kind == "reset":
             return Answer(cut="reset")
@@ -91,13 +92,13 @@ class Faults:
     def while_running(self, fault):
         """The wait of an operation that is slow."""
         if fault["kind"] == "slow":
-            self.released.wait(fault.get("seconds", 1))
+            fault["released"].wait(fault.get("seconds", 1))
 
     def after(self, fault, answer):
         """What becomes of the answer once the operation has run."""
         kind = fault["kind"]
         if kind == "slow_after":
-            self.released.wait(fault.get("seconds", 1))
+            fault["released"].wait(fault.get("seconds", 1))
         if kind == "reset_after":
             return Answer(cut="reset")
         if kind == "truncate":
