@@ -1,5 +1,6 @@
 """The OpenAPI document: sound in itself, the same as the table of routes, and true."""
 
+import re
 import subprocess
 import uuid
 
@@ -62,6 +63,24 @@ def test_every_example_is_one(document):
     assert len(examples) > 40
     for schema, example in examples:
         Validator(document.flat(schema)).validate(example)
+
+
+def test_every_refusal_is_quoted(document):
+    """In an example stands what the service says, word for word, but for Stripe's own words."""
+    text = "".join(path.read_text(encoding="utf-8") for folder in ("lib", "app")
+                   for path in (ROOT / folder).glob("*/*.c"))
+    said = {"".join(re.findall(r'"((?:[^"\\\n]|\\.)*)"', literals)) for literals in
+            re.findall(r'(?:"(?:[^"\\\n]|\\.)*"\s*)+', text)}
+    said.add("Your card was declined.")
+    formats = [re.split(r"%(?:l{0,2}|z)[dsu]", words) for words in said]
+    patterns = [re.compile(".+".join(map(re.escape, parts))) for parts in formats
+                if sum(map(len, parts)) > 20]
+    of_nginx = (ROOT / "nginx/billing-http.conf").read_text(encoding="utf-8")
+    quoted = {value["error"] for _, value in walk(document.raw)
+              if "code" in value and isinstance(value.get("error"), str)}
+    assert len(quoted) > 20
+    for words in quoted:
+        assert f'"{words}"' in of_nginx or any(one.fullmatch(words) for one in patterns), words
 
 
 def test_every_component_is_used(document):
