@@ -19,6 +19,10 @@ METHODS = ("get", "put", "post", "patch", "delete", "head", "options")
 # method that nothing is behind. All have the body of an error.
 GENERAL = {"400", "404", "405", "413", "414", "429", "431", "501", "502", "503", "504"}
 
+# The operations whose every refusal is quoted, and the refusals that are about HTTP alone.
+PAYMENTS = ("/api/subscriptions/", "/api/webhooks/")
+OF_HTTP = {"not_found", "malformed_request", "headers_too_large", "uri_too_long"}
+
 
 def _pattern(validator, pattern, instance, schema):
     """JSON Schema's patterns are ECMA-262's, whose `$` is the very end; Python's is not."""
@@ -148,6 +152,16 @@ def _check_body(document, answer, response):
         assert body["request_id"] == response.headers["X-Request-Id"]
 
 
+def _check_code(answer, operation, response):
+    """What is sold names each refusal in its examples; what any request may hear is left out."""
+    if not operation.path.startswith(PAYMENTS):
+        return
+    code = response.json()["code"]
+    quoted = [example["value"]["code"]
+              for example in answer["content"]["application/json"]["examples"].values()]
+    assert code in quoted or code in OF_HTTP, f"{code} is not among the examples {quoted}"
+
+
 def _check_general(response, status):
     for name, value in (("X-Content-Type-Options", "nosniff"),
                         ("Strict-Transport-Security", "max-age=31536000")):
@@ -183,5 +197,7 @@ def check_answer(response, operation):
             assert response.content == b"", "HEAD has a body"
         else:
             _check_body(document, answer, response)
+        if operation is not None and status >= "400" and response.content:
+            _check_code(answer, operation, response)
     except AssertionError as fault:
         raise AssertionError(f"{where}: {fault}") from fault
