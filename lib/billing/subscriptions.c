@@ -126,8 +126,9 @@ static const struct statement statements[] = {
                            "   ORDER BY superseded, subscription_id DESC LIMIT 1))"},
         [CANCEL_TRIAL] = {.name = "subscription_cancel_trial",
                           .sql = "UPDATE subscriptions SET status = 'canceled', "
-                                 "ended_at = $2, version = version + 1, updated_at = $2 "
-                                 "WHERE customer_id = $1 AND stripe_subscription_id IS NULL "
+                                 "canceled_at = $2, ended_at = $2, version = version + 1, "
+                                 "updated_at = $2 WHERE customer_id = $1 "
+                                 "AND stripe_subscription_id IS NULL "
                                  "AND status = 'trialing'"},
         [LOCK] = {.name = "subscription_lock",
                   .sql = "SELECT subscription_id FROM subscriptions WHERE customer_id = $1 "

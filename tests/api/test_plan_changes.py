@@ -293,6 +293,7 @@ def test_a_trial_ends_here_alone(api, stripe):
            "nothing_to_change")
     ended = expect(ask(customer.client, "cancel", customer.id), 200)["subscription"]
     assert ended["status"] == "canceled" and not stripe.requests("POST")
+    assert ended["canceled_at"] == ended["ended_at"] == ended["updated_at"]
     expect(ask(customer.client, "cancel", customer.id), 409, "subscription_ended")
 
 
