@@ -145,8 +145,8 @@ def test_portal(stripe, browser):
     visit = stripe.call("POST", "/v1/billing_portal/sessions", {
         "customer": customer, "return_url": "https://a.example/back?a=1&b=2"})
     text = browser.open(visit["url"])
-    assert "https://a.example/back?a=1&amp;b=2" in text
-    browser.press("Cancel at the end of the period")
+    assert "https://a.example/back?a=1&amp;b=2" in text and "active, renews " in text
+    assert "active, ends " in browser.press("Cancel at the end of the period")
     assert stripe.subscription(id)["cancel_at_period_end"] is True
     browser.press("Keep the subscription")
     assert stripe.subscription(id)["cancel_at"] is None

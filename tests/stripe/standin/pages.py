@@ -30,6 +30,7 @@ CARDS = (
     ("4000002500003155", "4000 0025 0000 3155 – requires authentication"),
     ("4000000000000341", "4000 0000 0000 0341 – can be filed for a trial, every charge fails"),
 )
+NEXT = {"active": "renews", "trialing": "first payment"}
 REDIRECT_WAIT = 10
 
 
@@ -268,8 +269,8 @@ def subscription_content(state, one):
         text += f", ends {time.strftime('%d %B %Y', time.gmtime(one.cancel_at))}</p>"
         text += button("undo", "Keep the subscription", subscription=one.id)
     else:
-        text += f", until {end}</p>" + button("cancel", "Cancel at the end of the period",
-                                              subscription=one.id)
+        text += f", {NEXT.get(one.status, 'period ends')} {end}</p>" + button(
+            "cancel", "Cancel at the end of the period", subscription=one.id)
     for other in state.prices.values():
         if other.active and other.recurring and not other.metered and other.id != price.id \
                 and other.currency == price.currency:
