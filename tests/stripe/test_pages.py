@@ -63,6 +63,7 @@ class Browser:
             return self.open(where) if self.moved else where
         assert headers["content-type"].startswith("text/html")
         assert b"<script" not in body
+        assert headers["content-security-policy"].startswith("default-src 'none';")
         # Nothing is loaded, not even the icon that a browser asks for by itself.
         assert re.findall(rb'(?:src=|<link)[^>]*', body) == [b'<link rel="icon" href="data:,"']
         self.forms = Forms(body.decode()).forms
