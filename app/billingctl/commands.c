@@ -171,7 +171,8 @@ const struct command ctl_commands[] = {
          .summary = "Judge a licence offline; the exit status tells why it is refused",
          .details =
                  "Needs neither database nor network. FILE (- is stdin) holds the licence, or\n"
-                 "the API's answer with it. Without --revocations a revoked licence passes.\n",
+                 "the API's answer with it. Without --revocations a revoked licence passes.\n"
+                 "Of access it says nothing: that of a canceled subscription is valid, too.\n",
          .options = license_verify_options,
          .exits = license_verify_exits,
          .run = run_license_verify},
