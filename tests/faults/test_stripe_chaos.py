@@ -7,7 +7,7 @@ import random
 import threading
 import time
 
-from chaos.life import Life, insist
+from chaos.life import PATIENCE_SECONDS, Life, insist
 from chaos.processes import Killer
 from support.stack import wait_for
 
@@ -62,11 +62,11 @@ class Calendar:
     def deliver(self):
         """Until all has been taken in."""
         def delivered():
-            self.stripe.wait_idle()
+            self.stripe.wait_idle(PATIENCE_SECONDS)
             failed = [one for one in self.stripe.events() if "failed" in one["deliveries"].values()]
             self.stripe.deliver(failed)
             return not failed
-        wait_for(delivered, 60)
+        wait_for(delivered, 2 * PATIENCE_SECONDS)
 
 
 class Resident(Life):
@@ -168,9 +168,9 @@ def test_random_lives_among_random_deaths(shop, books, rng, report):
     for walk in walks:
         assert walk.fault is None, (walk.lives[-1].steps, walk.fault)
     calendar.deliver()
-    books.hurry(60)
+    books.hurry(PATIENCE_SECONDS)
     untold = books.differences()
-    books.sweep()
+    books.sweep(PATIENCE_SECONDS)
     found = books.differences()
     lives = [life for walk in walks for life in walk.lives]
     report(lives=len(lives), steps=sum(len(life.steps) for life in lives), kills=killer.kills,

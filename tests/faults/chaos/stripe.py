@@ -202,12 +202,12 @@ class Books:
             return self.pending() == 0
         wait_for(done, seconds, 0.1)
 
-    def sweep(self):
+    def sweep(self, seconds=20):
         """Compares with Stripe now; what was repaired is dealt with on return."""
         self.psql.run(SWEEP)
         wait_for(lambda: self.psql.value(
-            "SELECT bool_and(finished_at IS NOT NULL) FROM stripe_sweeps") == "t", 20, 0.02)
-        self.rest()
+            "SELECT bool_and(finished_at IS NOT NULL) FROM stripe_sweeps") == "t", seconds, 0.02)
+        self.rest(seconds)
 
     def ours(self):
         """What we have."""
