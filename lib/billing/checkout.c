@@ -241,6 +241,8 @@ checkout_open(struct operation *operation, const struct checkout_wish *wish,
 	TRY(db_begin(operation->db, task));
 	kind = stripe_lock_customer(operation, wish->customer_id);
 	if (kind == FAIL_NONE)
+		kind = stripe_call_hold(operation, &call);
+	if (kind == FAIL_NONE)
 		kind = open_session(operation, &call, out);
 	if (kind == FAIL_NONE)
 		return db_commit(operation->db, task);

@@ -50,6 +50,7 @@ enum {
 	DONE,
 	RETRY,
 	RENEW,
+	HOLD,
 	DROP,
 	FORGET,
 	IS_PENDING,
@@ -98,9 +99,15 @@ static const struct statement statements[] = {
         [RENEW] = {.name = "stripe_call_renew",
                    .sql = "UPDATE stripe_calls SET idempotency_key = $2, intent = NULL "
                           "WHERE call_id = $1::bigint"},
+        [HOLD] = {.name = "stripe_call_hold",
+                  FLAG,
+                  .sql = "SELECT true AS is_so FROM stripe_calls WHERE call_id = $1::bigint "
+                         "FOR UPDATE"},
+        /* Not the call that another request of the same key holds and is about to send. */
         [DROP] = {.name = "stripe_call_drop",
-                  .sql = "DELETE FROM stripe_calls WHERE call_id = $1::bigint "
-                         "AND state = 'pending' AND attempts = 0"},
+                  .sql = "DELETE FROM stripe_calls WHERE call_id IN (SELECT call_id "
+                         "FROM stripe_calls WHERE call_id = $1::bigint "
+                         "AND state = 'pending' AND attempts = 0 FOR UPDATE SKIP LOCKED)"},
         /* The ends of subscriptions stay: Stripe must still hear of them, and they name nobody.
 	 * One that is under way ends by itself, and is not waited for. */
         [FORGET] = {.name = "stripe_call_forget",
@@ -374,6 +381,22 @@ stripe_call_failed(struct operation *operation, const struct stripe_call *call,
 		                      param_int(task, answer->attempts), answer->request_id),
 		           NULL));
 	return stripe_client_failure(task, answer);
+}
+
+enum fail
+stripe_call_hold(struct operation *operation, const struct stripe_call *call)
+{
+	struct flag_row row = {0};
+	bool found;
+
+	if (call->is_new)
+		return FAIL_NONE;
+	TRY(db_row(operation->db, operation->task, &statements[HOLD],
+	           PARAMETERS(param_int(operation->task, call->call_id)), &row, &found));
+	if (found)
+		return FAIL_NONE;
+	return task_fail(operation->task, FAIL_BUSY, "idempotency_in_progress",
+	                 "A request with this Idempotency-Key has just ended; try again.");
 }
 
 enum fail

@@ -88,7 +88,12 @@ enum fail stripe_call_failed(struct operation *operation, const struct stripe_ca
  * gives nothing else to this key (docs.stripe.com/api/idempotent_requests). */
 bool stripe_call_is_burnt(const struct stripe_answer *answer);
 
-/* Forgets a call that was never sent, because something else came first. */
+/* Keeps the call of an earlier request from being dropped until the transaction ends, and is busy
+ * when it was: the customer's turn comes first. Its own call needs no request to hold. */
+enum fail stripe_call_hold(struct operation *operation,
+                           const struct stripe_call *call) MUST_CHECK;
+
+/* Forgets a call that was never sent, because something else came first, and that nobody holds. */
 enum fail stripe_call_drop(struct operation *operation,
                            const struct stripe_call *call) MUST_CHECK;
 

@@ -60,6 +60,8 @@ perform(struct operation *operation, const struct stripe_call *call,
 
 	TRY(db_begin(operation->db, task));
 	kind = take_turn(operation, call->customer_id, seen);
+	if (kind == FAIL_NONE)
+		kind = stripe_call_hold(operation, call);
 	if (kind != FAIL_NONE) {
 		db_rollback_to(operation->db, 0);
 		if (call->is_new)

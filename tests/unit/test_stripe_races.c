@@ -157,6 +157,30 @@ START_TEST(test_plan_at_once)
 }
 END_TEST
 
+/* One request drops its call, and another of the same key goes on with it: one of them, not both. */
+START_TEST(test_drop_beside_the_same_key)
+{
+	static const struct intent intent = {.key = {{1}}, .request = {{2}}};
+	struct stripe_call own;
+	struct actor same;
+
+	operation.intent = &intent;
+	fine(plan(&operation, STRIPE_CHANGE, true, &own));
+	open_actor(&same);
+	ck_assert_int_eq(plan_change(&same), FAIL_NONE);
+	ck_assert(own.is_new && !same.call.is_new && own.call_id == same.call.call_id);
+	ck_assert_int_eq(db_begin(same.operation.db, &same.task), FAIL_NONE);
+	ck_assert_int_eq(stripe_call_hold(&same.operation, &same.call), FAIL_NONE);
+	fine(stripe_call_drop(&operation, &own));
+	ck_assert_int_eq(database_number(other, &task, "SELECT count(*) FROM stripe_calls"), 1);
+	db_rollback_to(same.operation.db, 0);
+	fine(stripe_call_drop(&operation, &own));
+	ck_assert_int_eq(db_begin(same.operation.db, &same.task), FAIL_NONE);
+	ck_assert_int_eq(stripe_call_hold(&same.operation, &same.call), FAIL_BUSY);
+	close_actor(&same);
+}
+END_TEST
+
 static void
 plan_one(const char *kind)
 {
@@ -419,6 +443,7 @@ main(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, test_plan_at_once, 0, ROWS(plans));
+	tcase_add_test(tcase, test_drop_beside_the_same_key);
 	tcase_add_test(tcase, test_take_at_once);
 	tcase_add_test(tcase, test_locks);
 	tcase_add_test(tcase, test_finish_at_once);
