@@ -16,6 +16,8 @@ def test_a_page_explains_itself(stack, path):
         assert page.status_code == 200
         assert page.headers["Content-Type"] == "text/html; charset=utf-8"
         assert PAGES[path] in page.text and "You can close this page." in page.text
+        # A trial that goes on is not paid yet, nor is a transfer that takes days.
+        assert "received" not in page.text
 
 
 @pytest.mark.parametrize("path", PAGES)
