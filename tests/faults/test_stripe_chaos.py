@@ -7,8 +7,10 @@ import random
 import threading
 import time
 
+import pytest
 from chaos.life import PATIENCE_SECONDS, Life, insist
 from chaos.processes import Killer
+from chaos.stripe import Books
 from support.stack import wait_for
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "10"))
@@ -20,6 +22,22 @@ STUMBLES = [
     {"kind": "garbage", "status": 200, "body": "<html>"}, {"kind": "slow", "seconds": 0.5},
     {"kind": "slow_after", "seconds": 0.5}, {"kind": "slow_after", "seconds": 5},
 ]
+
+
+@pytest.fixture(name="shop")
+def fixture_shop(new_stack):
+    """A stack of its own: those who go on living here would pay and renew in others' tests."""
+    made = new_stack(stripe=True, WORKERS=2, STRIPE_WORKERS=2, STRIPE_DEADLINE_MS=3000)
+    yield made
+    made.close()
+
+
+@pytest.fixture(name="books")
+def fixture_books(shop):
+    made = Books(shop)
+    yield made
+    made.close()
+
 
 TURNS = ("renew", "fail", "give_up")
 WEEK = 7 * 86400
