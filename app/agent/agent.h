@@ -37,6 +37,9 @@ bool agent_start_talk(struct agent *agent);
 /* Starts it and waits; the outcome. */
 enum sync_outcome agent_talk_now(struct agent *agent);
 
+/* Bounds the unsent reports, unless a talk is just reading them. */
+enum fail agent_bound(struct agent *agent) MUST_CHECK;
+
 /* Serves until TERM or INT; the exit status. */
 int agent_run(struct agent *agent);
 

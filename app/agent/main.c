@@ -72,8 +72,8 @@ print_license(struct context *context)
 	return verdict == LICENSE_IS_VALID || verdict == LICENSE_IS_GRACE ? 0 : EXIT_UNLICENSED;
 }
 
-/* Makes the report of what was noted, unless a daemon runs, which sees to that itself. False when it
- * fails. */
+/* Makes the report of what was noted and bounds the buffer, unless a daemon runs, which sees to that
+ * itself. False when it fails. */
 static bool
 cut_alone(struct context *context)
 {
@@ -85,6 +85,8 @@ cut_alone(struct context *context)
 		return true;
 	spool_open(&agent->task, &context->state, &agent->spool);
 	kind = spool_cut(&agent->task, &agent->spool, clock_now_ms());
+	if (kind == FAIL_NONE)
+		kind = agent_bound(agent);
 	close(lock);
 	return kind == FAIL_NONE;
 }

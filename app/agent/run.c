@@ -154,22 +154,27 @@ reap(struct agent *agent, int64_t now_us)
 		end_talk(agent, now_us, status);
 }
 
-/* A report is made, then the buffer is bounded, unless a talk is just reading it. */
+enum fail
+agent_bound(struct agent *agent)
+{
+	int lock = state_lock(&agent->task, agent->state, STATE_LOCK);
+	enum fail kind;
+
+	if (lock < 0)
+		return FAIL_NONE;
+	kind = spool_bound(&agent->task, agent->state, (size_t)agent->settings->buffer_reports);
+	close(lock);
+	return kind;
+}
+
 static void
 cut_report(struct agent *agent, int64_t now_us)
 {
-	int lock;
-
 	agent->cut_due_us = now_us + agent->settings->report_minutes * MINUTE_S * second_us;
 	if (spool_cut(&agent->task, &agent->spool, clock_now_ms()) != FAIL_NONE)
 		log_failure(agent, "the usage report can't be written");
-	lock = state_lock(&agent->task, agent->state, STATE_LOCK);
-	if (lock < 0)
-		return;
-	if (spool_bound(&agent->task, agent->state, (size_t)agent->settings->buffer_reports) !=
-	    FAIL_NONE)
+	if (agent_bound(agent) != FAIL_NONE)
 		log_failure(agent, "the unsent reports can't be bounded");
-	close(lock);
 }
 
 static void

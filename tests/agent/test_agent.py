@@ -264,6 +264,19 @@ def test_usage_is_reported_once(agent, vendor):
     assert vendor.counted("messages") == 13 and vendor.numbers() == [(1, 1), (2, 2)]
 
 
+def test_once_bounds_the_buffer(new_agent, vendor):
+    """Where only --once runs, an outage fills the folder no further either."""
+    agent = new_agent(AGENT_BUFFER_REPORTS=10)
+    vendor.down = 503
+    for _ in range(12):
+        agent.run("usage", '{"counts": {"messages": 1}}')
+        agent.once()
+    assert len(agent.unsent()) <= 10
+    vendor.down = None
+    agent.once()
+    assert not agent.unsent() and vendor.counted("messages") == 12
+
+
 @pytest.mark.parametrize("body", [
     "", "[]", "{", '{"devices": 1}', '{"active_devices": -1}', '{"active_devices": 1.5}',
     '{"active_devices": "1"}', '{"total_devices": 2147483648}', '{"active_devices": 5}',
