@@ -1,6 +1,6 @@
 # billing-agent, and billing-agent-sync, which alone brings libcurl. Included by the Makefile.
-AGENT_SHARED := $(call objects,$(addprefix app/agent/,holder.c settings.c spool.c state.c tally.c \
-	vendor_keys.c))
+AGENT_SHARED := $(call objects,$(addprefix app/agent/,holder.c settings.c spool.c spool_marks.c state.c \
+	tally.c vendor_keys.c))
 AGENT_DAEMON := $(call objects,$(addprefix app/agent/,answer.c carry.c local_http.c main.c run.c schedule.c \
 	serve.c))
 AGENT_SYNC := $(call objects,$(addprefix app/agent/,refresh.c report.c sync.c))

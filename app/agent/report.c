@@ -1,9 +1,11 @@
 /*
  * report.c: sends unsent usage. A report leaves the folder only when the service said what became of
- * it; its id makes sending it again harmless.
+ * it; its id makes sending it again harmless. What was sent in vain is sent again before anything else
+ * is, so that no more than one batch is ever in doubt.
  */
 #include <string.h>
 
+#include "agent/spool_marks.h"
 #include "agent/talk.h"
 #include "base/arena.h"
 #include "base/json_view.h"
@@ -32,6 +34,15 @@ write_batch(struct talk *talk, const struct report *reports, size_t count)
 	return json.text.data;
 }
 
+/* What went wrong with our own disk. Always false. */
+static bool
+note_failure(struct talk *talk)
+{
+	(void)talk_note(talk, SYNC_BROKEN, "%s", talk->task->failure.message);
+	task_clear(talk->task);
+	return false;
+}
+
 /* An answer about one report. An invalid one will never be taken: that is said once, and it is put
  * aside. */
 static bool
@@ -56,11 +67,7 @@ settle(struct talk *talk, const struct report *report, const struct json_view *r
 	}
 	kind = refused ? spool_refused(talk->task, talk->state, report)
 	               : spool_done(talk->task, talk->state, report);
-	if (kind == FAIL_NONE)
-		return true;
-	(void)talk_note(talk, SYNC_BROKEN, "%s", talk->task->failure.message);
-	task_clear(talk->task);
-	return false;
+	return kind == FAIL_NONE || note_failure(talk);
 }
 
 static bool
@@ -91,24 +98,44 @@ settle_all(struct talk *talk, const struct report *reports, size_t count,
 	return true;
 }
 
+/* How many of the reports go next: those in doubt, else so many that the buffer keeps room for others
+ * should they come to be in doubt. */
+static size_t
+next_batch(struct talk *talk, const struct report *reports, size_t count)
+{
+	int64_t doubted = spool_doubted(talk->task, talk->state);
+	size_t half = (size_t)talk->settings->buffer_reports / 2;
+	size_t most = half < BATCH_MAX ? half : BATCH_MAX, batch = 0;
+
+	while (batch < count && batch < BATCH_MAX && reports[batch].number <= doubted)
+		batch++;
+	if (batch > 0)
+		return batch;
+	return count < most ? count : most;
+}
+
+static bool
+send_batch(struct talk *talk, const struct report *reports, size_t count)
+{
+	struct http_answer answer;
+
+	if (spool_note_doubt(talk->task, talk->state, reports[count - 1].number) != FAIL_NONE)
+		return note_failure(talk);
+	return talk_ask(talk, "POST", path, NULL, write_batch(talk, reports, count), &answer) &&
+	       settle_all(talk, reports, count, &answer);
+}
+
 void
 talk_report(struct talk *talk)
 {
 	struct report *reports = NULL;
-	struct http_answer answer;
-	size_t count = 0;
+	size_t count = 0, batch;
 
-	if (spool_list(talk->task, talk->state, &reports, &count) != FAIL_NONE) {
-		(void)talk_note(talk, SYNC_BROKEN, "%s", talk->task->failure.message);
-		task_clear(talk->task);
-		return;
-	}
-	for (size_t from = 0; from < count; from += BATCH_MAX) {
-		size_t batch = count - from < BATCH_MAX ? count - from : BATCH_MAX;
-
-		if (!talk_ask(talk, "POST", path, NULL,
-		              write_batch(talk, reports + from, batch), &answer) ||
-		    !settle_all(talk, reports + from, batch, &answer))
+	if (spool_list(talk->task, talk->state, &reports, &count) != FAIL_NONE)
+		(void)note_failure(talk);
+	for (; count > 0; reports += batch, count -= batch) {
+		batch = next_batch(talk, reports, count);
+		if (!send_batch(talk, reports, batch))
 			return;
 	}
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/spool_marks.h"
 #include "base/arena.h"
 #include "base/digest.h"
 #include "base/file.h"
@@ -20,7 +21,6 @@
 enum { NUMBER_DIGITS = 18, ID_BYTES = 4, REFUSED_KEPT = 100 };
 
 static const char current_name[] = "usage/current.json";
-static const char sent_name[] = "usage/sent.json";
 
 static const char *
 report_name(struct arena *arena, int64_t number)
@@ -219,12 +219,9 @@ static int64_t
 last_number(struct task *task, const struct state *state)
 {
 	struct task reading = {.arena = task->arena};
-	struct json_view object;
-	int64_t *numbers = NULL, last = 0;
+	int64_t *numbers = NULL, last = spool_sent(task, state);
 	size_t count = 0;
 
-	if (!read_numbered(task, state, sent_name, &object, &last))
-		last = 0;
 	if (list_numbers(&reading, state, &numbers, &count) == FAIL_NONE && count > 0 &&
 	    numbers[count - 1] > last)
 		last = numbers[count - 1];
@@ -295,26 +292,11 @@ spool_cut(struct task *task, struct spool *spool, int64_t now_ms)
 	return write_current(task, spool);
 }
 
-static enum fail
-note_sent(struct task *task, const struct state *state, const struct report *report)
-{
-	struct json_out json = json_out_new(task->arena, 64);
-	struct json_view object;
-	int64_t sent;
-
-	if (read_numbered(task, state, sent_name, &object, &sent) && sent >= report->number)
-		return FAIL_NONE;
-	json_out_open(&json, NULL, '{');
-	json_out_int(&json, "number", report->number);
-	json_out_close(&json, '}');
-	return state_keep_text(task, state, sent_name, json.text.data);
-}
-
 enum fail
 spool_done(struct task *task, const struct state *state, const struct report *report)
 {
 	/* Noted first: a number that was sent must never be used again. */
-	TRY(note_sent(task, state, report));
+	TRY(spool_note_sent(task, state, report->number));
 	return remove_file(task, state, report_name(task->arena, report->number));
 }
 
@@ -324,7 +306,7 @@ spool_refused(struct task *task, const struct state *state, const struct report 
 	const char *path =
 	        state_path(task->arena, state, report_name(task->arena, report->number));
 
-	TRY(note_sent(task, state, report));
+	TRY(spool_note_sent(task, state, report->number));
 	/* The last ones are enough to see what is wrong. */
 	(void)unlink(arena_printf(
 	        task->arena, "%s.refused",
@@ -365,6 +347,7 @@ merge(struct task *task, const struct state *state, struct report *reports, size
 enum fail
 spool_bound(struct task *task, const struct state *state, size_t max)
 {
+	int64_t doubted = spool_doubted(task, state);
 	struct report *reports = NULL;
 	size_t count = 0;
 
@@ -374,6 +357,8 @@ spool_bound(struct task *task, const struct state *state, size_t max)
 	for (size_t from = 0; from < count && count > max; from++) {
 		size_t to = from + 1;
 
+		if (reports[from].number <= doubted)
+			continue;
 		while (to < count && same_day(&reports[from], &reports[to]))
 			to++;
 		if (to - from < 2)

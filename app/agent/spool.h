@@ -4,6 +4,7 @@
  *	usage/current.json   what was posted since the last report, and that report's number
  *	usage/<number>.json  a report, unsent
  *	usage/sent.json      the highest number that was sent
+ *	usage/doubt.json     the highest number that may have arrived without an answer; see spool_marks.h
  *
  * Numbers go up by one and are part of the report's id, so that a gap shows. A post is on disk
  * before it is acknowledged. A report is made in two steps (write it, begin the next), and current
@@ -54,8 +55,8 @@ enum fail spool_done(struct task *task, const struct state *state,
 enum fail spool_refused(struct task *task, const struct state *state,
                         const struct report *report) MUST_CHECK;
 
-/* While there are more than `max`: the oldest day with several becomes one report, else the oldest
- * goes. Only with the lock. */
+/* While there are more than `max`: the oldest day with several becomes one report, those in doubt
+ * aside; else the oldest goes. Only with the lock. */
 enum fail spool_bound(struct task *task, const struct state *state, size_t max) MUST_CHECK;
 
 /* Members of an open object: the report as POST /api/usage/reports takes it, customer and instance

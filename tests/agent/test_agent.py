@@ -277,6 +277,31 @@ def test_once_bounds_the_buffer(new_agent, vendor):
     assert not agent.unsent() and vendor.counted("messages") == 12
 
 
+def test_lost_answers_before_an_outage(new_agent, vendor):
+    """Reports that were taken without an answer are never joined with others: each counts once."""
+    agent = new_agent(AGENT_BUFFER_REPORTS=10)
+
+    def use(times):
+        for _ in range(times):
+            agent.run("usage", '{"counts": {"messages": 1}}')
+            agent.once()
+
+    vendor.down = 503
+    use(3)
+    vendor.down, vendor.lose_answers = None, 2  # libcurl asks a second time by itself
+    use(1)
+    assert vendor.counted("messages") == 4 and len(agent.unsent()) == 4
+    vendor.down = 503
+    use(14)
+    assert len(agent.unsent()) <= 10
+    vendor.down = None
+    agent.once()
+    assert not agent.unsent() and vendor.counted("messages") == 18
+    numbers = vendor.numbers()
+    assert numbers[0][0] == 1 and numbers[-1][1] == 18
+    assert all(after[0] == before[1] + 1 for before, after in zip(numbers, numbers[1:])), numbers
+
+
 @pytest.mark.parametrize("body", [
     "", "[]", "{", '{"devices": 1}', '{"active_devices": -1}', '{"active_devices": 1.5}',
     '{"active_devices": "1"}', '{"total_devices": 2147483648}', '{"active_devices": 5}',

@@ -24,7 +24,8 @@ static const char *const names[] = {"license.json",
                                     "clock",
                                     "revocations.jwt",
                                     "instance-id",
-                                    "keys.json"};
+                                    "keys.json",
+                                    "usage/doubt.json"};
 
 enum { NAMES = sizeof names / sizeof *names };
 
@@ -53,7 +54,8 @@ use(struct task *task, const struct agent_settings *settings, const struct state
 		(void)holder_view(task, settings, state, &holder, &(struct tally){0});
 	holder_release(&holder);
 	task_clear(task);
-	if (spool_list(task, state, &reports, &before) != FAIL_NONE)
+	if (spool_list(task, state, &reports, &before) != FAIL_NONE ||
+	    spool_bound(task, state, 10) != FAIL_NONE)
 		abort();
 	spool_open(task, state, &spool);
 	number = spool.number;

@@ -1,0 +1,23 @@
+/*
+ * spool_marks.h: two numbers of reports that outlive the reports; 0 while there is none.
+ */
+#ifndef AGENT_SPOOL_MARKS_H
+#define AGENT_SPOOL_MARKS_H
+
+#include "agent/state.h"
+
+/* The highest number that was sent: none up to it is ever used again. Lower ones change nothing. */
+int64_t spool_sent(struct task *task, const struct state *state);
+enum fail spool_note_sent(struct task *task, const struct state *state,
+                          int64_t number) MUST_CHECK;
+
+/*
+ * The highest number that may have arrived without an answer, noted before it is sent. Nobody knows
+ * whether the service took these reports: they are sent again as they are, under the same ids, and never
+ * joined with others.
+ */
+int64_t spool_doubted(struct task *task, const struct state *state);
+enum fail spool_note_doubt(struct task *task, const struct state *state,
+                           int64_t number) MUST_CHECK;
+
+#endif
