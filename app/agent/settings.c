@@ -166,6 +166,11 @@ agent_settings_load(struct task *task, const char *path, struct agent_settings *
 		out->public_key = agent_vendor_keys;
 	} else if (*out->public_key == '\0' && *out->public_key_file != '\0') {
 		TRY(file_read(task, out->public_key_file, KEYS_MAX, &keys, &length));
+		/* Without a key in it anybody's that the service publishes would be trusted. */
+		if (length == 0)
+			return task_fail(task, FAIL_INVALID, "keys_invalid",
+			                 "LICENSE_PUBLIC_KEY_FILE: %s is empty.",
+			                 out->public_key_file);
 		out->public_key = keys;
 	} else {
 		keys = arena_copy(task->arena, out->public_key);

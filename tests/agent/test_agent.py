@@ -108,6 +108,21 @@ def test_key_in_a_file(agent, tmp_path):
     assert str(path) in agent.stderr
 
 
+def test_keys_in_a_file(new_agent, tmp_path):
+    """LICENSE_PUBLIC_KEY_FILE pins; when there is no key in it nothing else is trusted instead."""
+    path = tmp_path / "keys.pem"
+    path.write_text(generate.FIRST.pem, encoding="ascii")
+    agent = new_agent(LICENSE_PUBLIC_KEY="", LICENSE_PUBLIC_KEY_FILE=path)
+    assert agent.once()["verdict"] == "valid" and not (agent.state / "keys.json").exists()
+    for text in ("", "\n", "nonsense"):
+        path.write_text(text, encoding="ascii")
+        agent.run("--once", statuses=(1,))
+        assert len(agent.stderr.splitlines()) == 1
+    path.unlink()
+    agent.run("--once", statuses=(1,))
+    assert str(path) in agent.stderr and not (agent.state / "keys.json").exists()
+
+
 def test_instance_of_the_environment(agent, vendor):
     """INSTANCE_ID wins over the kept one; without it the kept one stays the same."""
     first = agent.once()["instanceId"]
