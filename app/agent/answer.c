@@ -42,7 +42,7 @@ get_token(struct agent *agent, const struct local_request *request, struct serve
 	const char *token = state_license(&agent->task, agent->state).token;
 
 	(void)request;
-	if (*token == '\0')
+	if (agent->holder.given || *token == '\0')
 		token = agent->settings->license_jwt;
 	if (*token == '\0') {
 		answer_fault(agent, answer, 404, "no_license", "There is no licence.");

@@ -109,6 +109,7 @@ holder_load(struct task *task, const struct agent_settings *settings, const stru
 	if (*list != '\0')
 		(void)license_set_revocations(holder->license, list);
 	token = holder_token(task, settings, state, holder);
+	holder->given = token == settings->license_jwt;
 	error = license_set(holder->license, token);
 	if (error != LICENSE_OK)
 		return refuse(task, error);

@@ -11,6 +11,7 @@
 struct holder {
 	struct license *license; /* NULL while there are no keys: then there is no licence */
 	struct sha256 keys;      /* what it was opened with */
+	bool given;              /* its licence is LICENSE_JWT's, not the kept one */
 };
 
 /*

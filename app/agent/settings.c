@@ -94,7 +94,7 @@ const struct setting agent_settings_table[] = {
         SETTING(struct agent_settings, issuer, "LICENSE_ISSUER", "",
                 "The issuer that licences must have; empty: any."),
         SETTING(struct agent_settings, license_jwt, "LICENSE_JWT", "",
-                "A licence for the time in which there is none in AGENT_STATE_DIR.",
+                "A licence; of it and the one in AGENT_STATE_DIR the later issued counts.",
                 .secret = true),
         SETTING(struct agent_settings, upgrade_url, "BILLING_UPGRADE_URL", "",
                 "Where people buy more; handed on in GET /license."),

@@ -88,8 +88,11 @@ def test_the_later_licence_counts(agent, vendor):
     agent.env["LICENSE_JWT"] = generate.STRANGER.sign(generate.claims(plan="starter"))
     assert agent.run("status")["plan"] == "enterprise"
     vendor.now += 1
-    agent.env["LICENSE_JWT"] = vendor.issue(plan="starter")
+    agent.env["LICENSE_JWT"] = later = vendor.issue(plan="starter")
     assert agent.run("status")["plan"] == "starter"
+    vendor.down = 503
+    agent.start()
+    assert agent.license()["plan"] == "starter" and agent.get("/license/token") == (200, later)
 
 
 def test_key_in_a_file(agent, tmp_path):
