@@ -1,6 +1,7 @@
 """What the agent takes: memory, time; and what valgrind says of it."""
 
 import os
+import signal
 import socket
 import time
 
@@ -31,16 +32,23 @@ def test_speed_and_memory(agent):
 
 @pytest.mark.skipif(VARIANT != "release", reason="the sanitizers see more in their own build")
 def test_valgrind(agent, vendor):
-    """A short life under valgrind: requests good and bad, a refresh, a report, the end."""
-    vendor.lose_answers = 1
+    """A short life under valgrind, also of the program that talks with the service: requests good and
+    bad, refreshes, reports, the end."""
     agent.start("valgrind", "-q", "--leak-check=full", "--errors-for-leak-kinds=definite",
-                "--error-exitcode=99", "--trace-children=no")
-    wait_for(lambda: agent.license()["verdict"] == "none" or agent.license()["plan"], 60)
+                "--error-exitcode=99", "--trace-children=yes")
+    wait_for(lambda: agent.license()["verdict"] == "valid", 120)
     for path in ("/license", "/license/token", "/allows/canExportData", "/nothing"):
         agent.get(path)
     assert agent.post({"counts": {"a": 1}})[0] == 201
     assert agent.post({"counts": {"A": 1}})[0] == 400
+    vendor.now += 1
+    vendor.issue(plan="enterprise")
+    agent.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: agent.license()["plan"] == "enterprise" and not agent.unsent(), 120)
+    assert vendor.counted("a") == 1
     assert agent.stop() == 0, agent.log.read_text()
+    # The status of the other program is the outcome of the talk; what valgrind says of it is here.
+    assert "==" not in agent.log.read_text()
 
 
 def test_many_connections(agent):
