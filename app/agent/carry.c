@@ -3,6 +3,7 @@
  */
 #include "agent/carry.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -251,9 +252,12 @@ carry_export(struct task *task, const struct agent_settings *settings,
 		return task_fail(task, FAIL_INVALID, "not_configured",
 		                 "CUSTOMER_ID and BILLING_API_KEY are needed to sign usage.");
 	lock = state_lock(task, state, STATE_LOCK);
-	if (lock < 0)
+	if (lock < 0 && errno == EWOULDBLOCK)
 		return task_fail(task, FAIL_CONFLICT, "busy",
 		                 "The agent is just talking with the service.");
+	if (lock < 0)
+		return task_fail(task, FAIL_UNAVAILABLE, "state_unwritable",
+		                 "%s can't be locked: %s.", state->dir, strerror(errno));
 	kind = export_locked(task, settings, state, path, out);
 	close(lock);
 	return kind;

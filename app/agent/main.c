@@ -1,6 +1,7 @@
 /*
  * main.c: billing-agent's arguments, then the daemon or one step.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,9 +98,12 @@ run_once(struct context *context)
 {
 	struct agent *agent = &context->agent;
 	enum sync_outcome outcome = SYNC_DONE;
+	int status = 0, unlicensed;
 
+	/* The licence is told all the same. */
 	if (!cut_alone(context))
-		return fault(&agent->task);
+		status = fault(&agent->task);
+	task_clear(&agent->task);
 	if (agent_settings_online(&context->settings))
 		outcome = agent_talk_now(agent);
 	if (holder_load(&agent->task, &context->settings, &context->state, true,
@@ -108,10 +112,22 @@ run_once(struct context *context)
 	if (outcome == SYNC_BROKEN || outcome == SYNC_BUSY) {
 		fprintf(stderr, "billing-agent: the talk with the service was %s\n",
 		        state_outcome_name(outcome));
-		(void)print_license(context);
-		return EXIT_FAULT;
+		status = EXIT_FAULT;
 	}
-	return print_license(context);
+	unlicensed = print_license(context);
+	return status != 0 ? status : unlicensed;
+}
+
+/* Why the folder isn't ours to count in; the exit status. */
+static int
+locked_out(const struct context *context, const char *busy)
+{
+	if (errno == EWOULDBLOCK)
+		fprintf(stderr, "billing-agent: %s (%s)\n", busy, context->settings.state_dir);
+	else
+		fprintf(stderr, "billing-agent: %s can't be locked: %s\n",
+		        context->settings.state_dir, strerror(errno));
+	return EXIT_FAULT;
 }
 
 static int
@@ -121,10 +137,8 @@ note_usage(struct context *context, const char *text)
 	int lock = state_lock(&agent->task, &context->state, STATE_DAEMON_LOCK);
 	struct json_view body;
 
-	if (lock < 0) {
-		fprintf(stderr, "billing-agent: an agent runs in this folder: POST /usage\n");
-		return EXIT_FAULT;
-	}
+	if (lock < 0)
+		return locked_out(context, "an agent runs in this folder: POST /usage");
 	if (json_view_open(&agent->task, text, strlen(text), &body) != FAIL_NONE ||
 	    spool_post(&agent->task, &agent->spool, &body) != FAIL_NONE)
 		return fault(&agent->task);
@@ -164,11 +178,8 @@ serve(struct context *context)
 	struct agent *agent = &context->agent;
 	int status, lock = state_lock(&agent->task, &context->state, STATE_DAEMON_LOCK);
 
-	if (lock < 0) {
-		fprintf(stderr, "billing-agent: another agent runs in %s\n",
-		        context->settings.state_dir);
-		return EXIT_FAULT;
-	}
+	if (lock < 0)
+		return locked_out(context, "another agent runs in this folder");
 	/* Nobody else has counted since. */
 	spool_open(&agent->task, &context->state, &agent->spool);
 	if (serve_open(&agent->task, context->settings.listen, &agent->server) != FAIL_NONE)

@@ -192,7 +192,10 @@ state_lock(struct task *task, const struct state *state, const char *name)
 	        open(state_path(task->arena, state, name), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
 	if (file >= 0 && flock(file, LOCK_EX | LOCK_NB) != 0) {
+		int error = errno;
+
 		close(file);
+		errno = error;
 		return -1;
 	}
 	return file;

@@ -73,7 +73,8 @@ const char *state_outcome_name(enum sync_outcome outcome);
 /* The path of something in the folder. */
 char *state_path(struct arena *arena, const struct state *state, const char *name);
 
-/* Takes a lock without waiting: its descriptor, to be closed, or -1 while another process has it. */
+/* Takes a lock without waiting: its descriptor, to be closed, or -1 with errno: EWOULDBLOCK while another
+ * process has it. */
 int state_lock(struct task *task, const struct state *state, const char *name);
 
 #define STATE_LOCK "lock"

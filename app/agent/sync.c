@@ -2,6 +2,7 @@
  * sync.c: billing-agent-sync, which talks with the service once and leaves what it learned in the
  * folder. billing-agent starts it; the exit status is the outcome.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,7 +49,7 @@ run(struct task *task, const struct agent_settings *settings, const struct state
 	struct sync_state before;
 
 	if (lock < 0)
-		return SYNC_BUSY;
+		return errno == EWOULDBLOCK ? SYNC_BUSY : SYNC_BROKEN;
 	state_sync(task, state, &before);
 	talk.sync = (struct sync_state){
 	        .at = INSTANT_MS(clock_now_ms()), .contact = before.contact, .message = ""};

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -293,6 +294,33 @@ def test_once_bounds_the_buffer(new_agent, vendor):
     vendor.down = None
     agent.once()
     assert not agent.unsent() and vendor.counted("messages") == 12
+
+
+def test_once_on_a_full_disk(agent, vendor):
+    """The licence is told, the status says that something is wrong, and the usage is not lost."""
+    agent.once()
+    agent.run("usage", '{"counts": {"messages": 1}}')
+    done = subprocess.run([agent.program, "--once"], env=agent.env, text=True, capture_output=True,
+                          timeout=60, check=False, restore_signals=False,  # SIGXFSZ stays ignored
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)))
+    assert done.returncode == 1 and json.loads(done.stdout)["verdict"] == "valid"
+    assert "can't be written" in done.stderr
+    agent.once()
+    assert vendor.counted("messages") == 1
+
+
+def test_a_folder_that_is_not_free(agent):
+    """Who is there is told from what is wrong."""
+    agent.start()
+    for arguments in ((), ("usage", "{}")):
+        agent.run(*arguments, statuses=(1,))
+        assert "runs in this folder" in agent.stderr
+    agent.stop()
+    (agent.state / "daemon.lock").unlink()
+    (agent.state / "daemon.lock").mkdir()
+    for arguments in ((), ("usage", "{}")):
+        agent.run(*arguments, statuses=(1,))
+        assert "can't be locked: Is a directory" in agent.stderr
 
 
 def test_lost_answers_before_an_outage(new_agent, vendor):
