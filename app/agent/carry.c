@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/spool_marks.h"
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/random.h"
@@ -134,6 +135,7 @@ read_chain(struct task *task, const struct state *state)
 	if (json_view_open(&reading, text, strlen(text), &object) != FAIL_NONE ||
 	    !json_view_string(&object, "chain", &chain.id) ||
 	    !json_view_int(&object, "file", &chain.file) || chain.file < 1 ||
+	    chain.file > REPORT_NUMBER_MAX ||
 	    !json_view_string(&object, "digest", &chain.digest))
 		return (struct chain){random_id(task->arena, "", CHAIN_BYTES), 0, ""};
 	return chain;

@@ -37,7 +37,8 @@ read_numbered(struct task *task, const struct state *state, const char *name,
 	const char *text = state_text(task, state, name);
 
 	return json_view_open(&reading, text, strlen(text), object) == FAIL_NONE &&
-	       json_view_int(object, "number", number) && *number >= 0;
+	       json_view_int(object, "number", number) && *number >= 0 &&
+	       *number <= REPORT_NUMBER_MAX;
 }
 
 /* The tally of a file; false when it makes no sense. */
@@ -59,7 +60,8 @@ read_report(struct task *task, const struct state *state, const char *name, stru
 	const char *at;
 
 	if (!read_numbered(task, state, name, &object, &out->number) ||
-	    !json_view_int(&object, "first", &out->first) || out->first > out->number ||
+	    !json_view_int(&object, "first", &out->first) || out->first < 1 ||
+	    out->first > out->number ||
 	    !json_view_string(&object, "report_id", &out->report_id) ||
 	    !json_view_string(&object, "reported_at", &at) ||
 	    !clock_parse(at, &out->reported_at.ms))
@@ -112,7 +114,7 @@ number_of(const char *name)
 	    strcmp(name + NUMBER_DIGITS, ".json") != 0)
 		return -1;
 	number = strtoll(name, NULL, 10);
-	return number;
+	return number <= REPORT_NUMBER_MAX ? number : -1;
 }
 
 static int

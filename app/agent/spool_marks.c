@@ -20,7 +20,8 @@ read_mark(struct task *task, const struct state *state, const char *name)
 	int64_t number;
 
 	if (json_view_open(&reading, text, strlen(text), &object) != FAIL_NONE ||
-	    !json_view_int(&object, "number", &number) || number < 0)
+	    !json_view_int(&object, "number", &number) || number < 0 ||
+	    number > REPORT_NUMBER_MAX)
 		return 0;
 	return number;
 }

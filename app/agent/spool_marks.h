@@ -6,6 +6,9 @@
 
 #include "agent/state.h"
 
+/* No counting of reports, or of files of them, comes so far: what has a higher number is damaged. */
+#define REPORT_NUMBER_MAX INT64_C(99999999999999999)
+
 /* The highest number that was sent: none up to it is ever used again. Lower ones change nothing. */
 int64_t spool_sent(struct task *task, const struct state *state);
 enum fail spool_note_sent(struct task *task, const struct state *state,

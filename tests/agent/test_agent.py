@@ -309,6 +309,16 @@ def test_once_on_a_full_disk(agent, vendor):
     assert vendor.counted("messages") == 1
 
 
+def test_foreign_chain(new_agent, tmp_path):
+    """A chain of files that nobody can have written so far is begun anew."""
+    agent = new_agent(url="")
+    agent.run("status")
+    (agent.state / "usage/chain.json").write_text(
+        '{"chain":"a","file":9223372036854775807,"digest":"b"}', encoding="ascii")
+    for number in (1, 2):
+        assert agent.run("export", tmp_path / str(number)) == {"file": number, "reports": 0}
+
+
 def test_a_folder_that_is_not_free(agent):
     """Who is there is told from what is wrong."""
     agent.start()

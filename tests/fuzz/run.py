@@ -54,7 +54,8 @@ def seeds(target):
                 b"\5" + b'{"chain":"a","file":1,"digest":"b"}',
                 b"\6" + b"license-clock 1 1 2 " + b"0" * 64 + b"\n",
                 b"\7" + VECTORS["revocations"].encode(), b"\10" + b"inst_" + b"0" * 32 + b"\n",
-                b"\11" + json.dumps(VECTORS["jwks"]).encode(), b"\12" + b'{"number":1}']
+                b"\11" + json.dumps(VECTORS["jwks"]).encode(), b"\12" + b'{"number":1}',
+                b"\3" + b'{"number":9223372036854775807}']
     return [b"GET /license HTTP/1.1\r\nHost: a\r\n\r\n",
             b"POST /usage?a HTTP/1.0\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}",
             json.dumps(CURRENT["tally"]).encode()]

@@ -222,6 +222,39 @@ START_TEST(test_damaged_files)
 }
 END_TEST
 
+/* Numbers that no counting reaches, in each place that has one: what is posted then is still reported. */
+static const struct {
+	const char *name, *text;
+} foreign[] = {
+        {"usage/sent.json", "{\"number\":9223372036854775807}"},
+        {"usage/sent.json", "{\"number\":999999999999999999}"},
+        {"usage/doubt.json", "{\"number\":9223372036854775807}"},
+        {"usage/current.json",
+         "{\"number\":9223372036854775807,\"posted\":false,\"tally\":{}}"},
+        {"usage/current.json", "{\"number\":999999999999999999,\"posted\":false,\"tally\":{}}"},
+        {"usage/999999999999999999.json", "{}"},
+};
+
+START_TEST(test_foreign_numbers)
+{
+	struct report *reports = NULL;
+	struct spool spool;
+
+	ck_assert_int_eq(state_keep_text(&task, &state, foreign[_i].name, foreign[_i].text),
+	                 FAIL_NONE);
+	spool_open(&task, &state, &spool);
+	for (int i = 0; i < 12; i++) {
+		post(&spool, "{\"counts\":{\"a\":1}}");
+		cut(&spool, i * HOUR_MS);
+	}
+	ck_assert_uint_eq(list(&reports), 12);
+	ck_assert_int_eq(reports[11].number, 12);
+	ck_assert_int_eq(spool_bound(&task, &state, 10), FAIL_NONE);
+	ck_assert_uint_le(list(&reports), 10);
+	ck_assert_int_eq(total(&spool), 12);
+}
+END_TEST
+
 START_TEST(test_schedule)
 {
 	struct schedule schedule = {0};
@@ -281,6 +314,7 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_a_report);
 	tcase_add_test(tcase, test_crash_in_a_cut);
+	tcase_add_loop_test(tcase, test_foreign_numbers, 0, ROWS(foreign));
 	tcase_add_test(tcase, test_bound);
 	tcase_add_test(tcase, test_crash_in_joining);
 	tcase_add_loop_test(tcase, test_damaged_files, 0, 3);
