@@ -84,6 +84,7 @@ cut_alone(struct context *context)
 
 	if (lock < 0)
 		return true;
+	state_sweep(&agent->task, &context->state);
 	spool_open(&agent->task, &context->state, &agent->spool);
 	kind = spool_cut(&agent->task, &agent->spool, clock_now_ms());
 	if (kind == FAIL_NONE)
@@ -180,6 +181,7 @@ serve(struct context *context)
 
 	if (lock < 0)
 		return locked_out(context, "another agent runs in this folder");
+	state_sweep(&agent->task, &context->state);
 	/* Nobody else has counted since. */
 	spool_open(&agent->task, &context->state, &agent->spool);
 	if (serve_open(&agent->task, context->settings.listen, &agent->server) != FAIL_NONE)

@@ -3,6 +3,7 @@
  */
 #include "agent/state.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -101,6 +102,35 @@ state_open(struct task *task, const struct agent_settings *settings, struct stat
 	TRY(make_folder(task, state_path(task->arena, out, "usage")));
 	out->clock_path = state_path(task->arena, out, "clock");
 	return find_instance(task, settings, out);
+}
+
+/* A name that file_write() or clock_mark_write() gives to what is to replace a file. */
+static bool
+is_half_written(const char *name)
+{
+	return strstr(name, ".new-") != NULL || text_starts_with(name, "clock.");
+}
+
+void
+state_sweep(struct task *task, const struct state *state)
+{
+	const int64_t before_s = (clock_now_ms() - HOUR_MS) / SECOND_MS;
+	const char *const folders[] = {state->dir, state_path(task->arena, state, "usage")};
+	const struct dirent *entry;
+	struct stat status;
+
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		DIR *folder = opendir(folders[i]);
+
+		while (folder && (entry = readdir(folder)) != NULL)
+			if (is_half_written(entry->d_name) &&
+			    fstatat(dirfd(folder), entry->d_name, &status,
+			            AT_SYMLINK_NOFOLLOW) == 0 &&
+			    S_ISREG(status.st_mode) && status.st_mtime < before_s)
+				(void)unlinkat(dirfd(folder), entry->d_name, 0);
+		if (folder)
+			closedir(folder);
+	}
 }
 
 /* The object in a file; false when there is none. */

@@ -60,6 +60,9 @@ struct kept_license state_license(struct task *task, const struct state *state);
 enum fail state_keep_license(struct task *task, const struct state *state, const char *token,
                              const char *etag) MUST_CHECK;
 
+/* Removes what crashes left half-written, an hour ago or more. */
+void state_sweep(struct task *task, const struct state *state);
+
 /* Texts in the folder; "" when there is none. */
 const char *state_text(struct task *task, const struct state *state, const char *name);
 enum fail state_keep_text(struct task *task, const struct state *state, const char *name,

@@ -319,6 +319,27 @@ def test_foreign_chain(new_agent, tmp_path):
         assert agent.run("export", tmp_path / str(number)) == {"file": number, "reports": 0}
 
 
+def test_what_crashes_left(agent):
+    """Half-written files go at the next start, when they are old enough to be nobody's work."""
+    agent.once()
+    kept = {path for path in agent.state.rglob("*") if path.is_file()}
+    old = [agent.state / "license.json.new-0123456789ab", agent.state / "clock.aBcDeF",
+           agent.state / "usage/current.json.new-0123456789ab"]
+    fresh = agent.state / "usage/sent.json.new-0123456789ab"
+    for arguments in ((), ("--once",)):
+        for path in (*old, fresh):
+            path.write_bytes(b"x")
+        for path in old:
+            os.utime(path, (time.time() - 7200, time.time() - 7200))
+        if arguments:
+            agent.run(*arguments)
+        else:
+            agent.start()
+            agent.stop()
+        found = {path for path in agent.state.rglob("*") if path.is_file()}
+        assert fresh in found and not found.intersection(old) and kept <= found
+
+
 def test_a_folder_that_is_not_free(agent):
     """Who is there is told from what is wrong."""
     agent.start()
