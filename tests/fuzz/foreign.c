@@ -33,6 +33,22 @@ find(struct arena *arena, struct json_object *tree, const char *path, struct jso
 	return true;
 }
 
+/* json-c takes an escaped character for half of a surrogate pair when its last 16 bits are one's:
+ * U+1DE00, say. Of a text with one in it nothing can be learned. */
+static bool
+misread_by_json_c(const char *text)
+{
+	for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++)
+		if (*at >= 0xf0) {
+			uint32_t last = (uint32_t)(at[1] & 0x0f) << 12 |
+			                (uint32_t)(at[2] & 0x3f) << 6 | (at[3] & 0x3f);
+
+			if ((last & 0xf800) == 0xd800)
+				return true;
+		}
+	return false;
+}
+
 static void
 compare(const struct json_view *view, const struct json_object *value)
 {
@@ -46,7 +62,7 @@ compare(const struct json_view *view, const struct json_object *value)
 	    json_view_text(view, &text) != json_object_is_type(value, json_type_string) ||
 	    json_view_truth(view, &flag) != json_object_is_type(value, json_type_boolean))
 		abort();
-	if (json_object_is_type(value, json_type_string) &&
+	if (json_object_is_type(value, json_type_string) && !misread_by_json_c(text) &&
 	    strcmp(text, json_object_get_string((struct json_object *)(uintptr_t)value)) != 0)
 		abort();
 	if (json_object_is_type(value, json_type_boolean) &&

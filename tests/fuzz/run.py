@@ -39,7 +39,8 @@ def seeds(target):
     """What the target starts from."""
     if target == "foreign":
         return [json.dumps(EVENT).encode(), json.dumps(EVENT, indent=1).encode(),
-                b'{"a":{"a":1,"b":2},"a":{"b":123456789012345678901},"id":1,"\\u0069d":"\\udc00"}']
+                b'{"a":{"a":1,"b":2},"a":{"b":123456789012345678901},"id":1,"\\u0069d":"\\udc00"}',
+                b'{"a":{"a":"\\ud837\\ude00","b":"\\ud836\\udc00"}}']
     tokens = [one["token"].encode() for one in VECTORS["vectors"]]
     if target == "token":
         good = [one["token"] for one in VECTORS["vectors"] if one["verdict"] == "valid"]
