@@ -118,11 +118,12 @@ check-stripe:
 check-faults: build
 	@BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q $(FAULT_OPTIONS) tests/faults
 
-# What takes too long for every run: a million reports against the model, every fault of Stripe's
-# while meters are told, a minute of kills, a million requests of every kind, full disks, clients that
-# take their time, 200 orders of Stripe's events, a minute without an answer of Stripe's, and every
-# fault of it at every wish.
-check-full: build
+# What takes too long for every run, or asks the clock: refusals of keys, a million reports against the
+# model, every fault of Stripe's while meters are told, a minute of kills, a million requests of every
+# kind, full disks, clients that take their time, 200 orders of Stripe's events, a minute without an
+# answer of Stripe's, and every fault of it at every wish.
+check-full: build unit-tests
+	@FULL=1 $(BUILD)/tests/unit/test_key_timing
 	@FULL=1 USAGE_REPORTS=1000000 BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q \
 		tests/api/test_usage_upkeep.py tests/api/test_meters.py
 	@FULL=1 STRIPE_SHUFFLES=200 CHAOS_SECONDS=300 BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q \
