@@ -168,7 +168,7 @@ run_rounds(struct api *api, struct arena *arena, const struct child *child,
 		}
 		end_round(api, arena, jobs);
 		/* Whatever waited did not kill it. */
-		atomic_store(child->served, true);
+		atomic_store(child->started, true);
 		db_sleep(api->db, finished ? ROUND_MS : 0, open_signals);
 	}
 }

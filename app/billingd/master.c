@@ -32,12 +32,12 @@ struct slot {
 	pid_t pid; /* 0: none */
 	int64_t started_us;
 	int64_t start_at_us;
-	int64_t throttle_us; /* of the next start, 0 after a child that had served */
+	int64_t throttle_us; /* of the next start, 0 after a child that had started */
 };
 
 /* What the master and all its children see. */
 struct shared {
-	atomic_bool served[2 * SLOTS_MAX]; /* one per slot, for two generations */
+	atomic_bool started[2 * SLOTS_MAX]; /* one per slot, for two generations */
 	atomic_bool stripe_idle;
 };
 
@@ -84,11 +84,11 @@ become_child(const struct master *master, const struct child *self, pid_t parent
 
 /* Old children that end late must not vouch for the new ones. */
 static atomic_bool *
-served_flag(const struct master *master, size_t slot)
+started_flag(const struct master *master, size_t slot)
 {
 	size_t half = (size_t)(master->generation->number % 2);
 
-	return &master->shared->served[half * SLOTS_MAX + slot];
+	return &master->shared->started[half * SLOTS_MAX + slot];
 }
 
 static void
@@ -100,12 +100,12 @@ start_child(struct master *master, size_t slot)
 	        .generation = master->generation,
 	        .metrics = master->metrics,
 	        .listen_fd = role->jobs == NULL ? master->sockets.fds[role->pool] : -1,
-	        .served = served_flag(master, slot),
+	        .started = started_flag(master, slot),
 	        .stripe_idle = &master->shared->stripe_idle,
 	};
 	pid_t parent = getpid(), child;
 
-	atomic_store(served_flag(master, slot), false);
+	atomic_store(started_flag(master, slot), false);
 	child = fork();
 	if (child == 0) {
 		become_child(master, &self, parent);
@@ -139,7 +139,7 @@ start_due(struct master *master)
 	return wait_us;
 }
 
-/* A child that had served, or done a round of jobs, is replaced at once. One that died before would
+/* A child that had a request, or did a round of jobs, is replaced at once. One that died before would
  * only die again: its slot waits one second, then two, ... a minute. What counts for a worker that
  * nobody asked is to have lived for a minute. */
 static void
@@ -151,7 +151,7 @@ schedule_restart(struct master *master, size_t index, int status)
 	bool lived = now_us - slot->started_us >= throttle_last_us;
 
 	slot->pid = 0;
-	if (well || lived || atomic_load(served_flag(master, index)))
+	if (well || lived || atomic_load(started_flag(master, index)))
 		slot->throttle_us = 0;
 	else if (slot->throttle_us == 0)
 		slot->throttle_us = throttle_first_us;

@@ -35,9 +35,9 @@ struct child {
 	struct generation *generation;
 	struct metrics *metrics;
 	int listen_fd; /* of a worker, else -1 */
-	atomic_bool
-	        *served; /* set with the first request, or the first round of jobs; a process
-	                      * that never gets so far is replaced ever more slowly */
+	/* Set when the first request has come, or the first round of jobs is over; a process that never
+	 * gets so far is replaced ever more slowly. */
+	atomic_bool *started;
 	atomic_bool *stripe_idle; /* all generations' */
 };
 

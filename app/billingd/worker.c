@@ -158,8 +158,9 @@ accept_requests(struct api *api, struct fcgi *fcgi, const struct child *child, i
 			break;
 		}
 		if (accepted == FCGI_REQUEST) {
+			/* Whoever dies in its first request could start, and so can the next. */
+			atomic_store(child->started, true);
 			serve(api, fcgi, &request);
-			atomic_store(child->served, true);
 			left--;
 		}
 		arena_reset(arena);

@@ -11,8 +11,8 @@
 #define WORKER_DRAIN SIGTERM
 #define WORKER_RETIRE SIGQUIT
 
-/* Runs until told to stop or WORKER_MAX_REQUESTS are served. The exit status; `child->served` is
- * set with the first request. All signals are blocked on entry. */
+/* Runs until told to stop or WORKER_MAX_REQUESTS are served. The exit status; `child->started` is
+ * set when the first request has come. All signals are blocked on entry. */
 int worker_run(const struct child *child);
 
 #endif
