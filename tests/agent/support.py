@@ -29,7 +29,7 @@ FAKETIME = next(iter(glob.glob("/usr/lib/*/faketime/libfaketime.so.1")))
 PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS")
 
 
-def wait_for(condition, seconds=20, every=0.02):
+def wait_for(condition, seconds=60, every=0.02):
     """Polls until the condition is true and returns what it gave; fails after so many seconds."""
     deadline = time.monotonic() + seconds
     while True:
@@ -233,7 +233,7 @@ class Agent:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([*wrapper, self.program], env=self.faked(now),
                                             stderr=log, stdin=subprocess.DEVNULL)
-        wait_for(self.serves, 60)
+        wait_for(self.serves)
         return self
 
     def serves(self):

@@ -240,9 +240,9 @@ def test_billingd_repairs_what_reconcile_finds(stack, api, stripe):
     assert status()["status"] == "trialing"
     # billingd may have dealt with an event before the subscriptions are compared.
     assert {one["what"] for one in reconcile()} & {"event", "subscription"}
-    wait_for(lambda: status()["status"] == "active", 20)
+    wait_for(lambda: status()["status"] == "active")
     stripe.call("POST", f"/v1/subscriptions/{bought}", {"cancel_at_period_end": "true"})
     stripe.drop()
     assert {one["what"] for one in reconcile()} & {"event", "cancel_at_period_end"}
-    wait_for(lambda: status()["cancel_at_period_end"], 20)
-    wait_for(lambda: not reconcile("--dry-run"), 20)
+    wait_for(lambda: status()["cancel_at_period_end"])
+    wait_for(lambda: not reconcile("--dry-run"))

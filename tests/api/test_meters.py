@@ -69,7 +69,7 @@ def told(stack):
 def tell(stack):
     """Has everything told that is known now."""
     demand(stack, "meter_days")
-    wait_for(lambda: told(stack), 40, 0.2)
+    wait_for(lambda: told(stack), every=0.2)
 
 
 def worth(stack, customer):
@@ -221,7 +221,7 @@ def test_killed_anywhere(metered, customer, figures):
         return counted(metered, customer) == worth(metered, customer)
 
     demand(metered, "meter_days")
-    wait_for(settled, 60, 0.5)
+    wait_for(settled, every=0.5)
     wait_for(lambda: told(metered))
     figures["metering processes killed"] = killed
     assert killed >= 3 and counted(metered, customer) == worth(metered, customer)

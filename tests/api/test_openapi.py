@@ -126,7 +126,7 @@ def drive_payments(client, customer_id, stack):
     yield "open_checkout", answer
     stack.stripe.complete(answer.json()["session_id"])
     path = f"/api/subscriptions/{customer_id}"
-    wait_for(lambda: client.get(path).json()["subscription"]["status"] == "active", 30)
+    wait_for(lambda: client.get(path).json()["subscription"]["status"] == "active")
     yield "preview_plan", ask("preview", new_plan="professional")
     yield "change_plan", ask("upgrade", new_plan="professional")
     yield "cancel_subscription", ask("cancel", at_period_end=True)

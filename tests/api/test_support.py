@@ -63,7 +63,8 @@ def fake_stack(folder, **logs):
 
 
 def test_good_logs_pass(tmp_path):
-    fake_stack(tmp_path, billingd_log='{"a":1}\n', postgres_log="LOG: x\n").check_logs()
+    fake_stack(tmp_path, postgres_log="LOG: x\n", billingd_log='{"a":1}\n==12=='
+               'Unable to get registers from thread 34.\n').check_logs()
 
 
 @pytest.mark.parametrize("log, line", [

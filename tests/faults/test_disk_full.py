@@ -36,7 +36,7 @@ def refused(load):
 def stored_more(sender, load, more=200):
     """So many further reports are acknowledged."""
     before = len(sender.answers)
-    wait_for(lambda: len(sender.answers) >= before + more or load.check(), 60)
+    wait_for(lambda: len(sender.answers) >= before + more or load.check())
 
 
 def tell(report, sender, load, stack, **more):
@@ -55,7 +55,7 @@ def test_no_room_for_tables(stack, postgres, rng, report):
             Load(stack, CLIENTS, sender.visit, rng.random()) as load:
         stored_more(sender, load)
         disk.fill()
-        wait_for(lambda: refused(load) > 100 or load.check(), 60)
+        wait_for(lambda: refused(load) > 100 or load.check())
         for path in ("/health", "/api/usage/" + sender.customers[0]):
             assert stack.api.owner.get(path).status_code == 200
         assert not {answer[4] for answer in load.answers if answer[3] == 503} - {
@@ -80,7 +80,7 @@ def test_no_room_for_the_log_of_changes(stack, postgres, rng, report):
             for _ in range(8):
                 postgres.super_sql("SELECT pg_switch_wal()")
         wait_for(lambda: not postgres.is_running())
-        wait_for(lambda: refused(load) > already + 100 or load.check(), 60)
+        wait_for(lambda: refused(load) > already + 100 or load.check())
         assert stack.api.nobody.get("/health").status_code == 200
         stored = len(sender.answers)
         disk.free()

@@ -165,7 +165,7 @@ def test_records_of_any_kind(stack, rng, report):
         throw(stack.socket, kind())
         if number % 10 == 0:
             waits.append(honest(stack))
-    wait_for(lambda: len(children(stack)) == size, 5, 0.01)
+    wait_for(lambda: len(children(stack)) == size, every=0.01)
     report(records=COUNT, workers_died=deaths(stack) - before, slowest_answer=f"{max(waits):.3f} s")
     assert stack.api.owner.post("/api/usage/report", {"customer_id": customer.id}
                                 ).status_code == 201

@@ -91,5 +91,5 @@ def test_a_drain_finishes_what_waits_for_stripe(stack):
         assert daemon.process.poll() is None
         kill(worker, signal.SIGCONT)
         assert receive(peer)[0] == 200
-    assert daemon.process.wait(10) == 0
+    assert daemon.process.wait(60) == 0
     assert not tail.find("process died")

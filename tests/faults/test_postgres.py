@@ -8,9 +8,9 @@ import pytest
 from chaos.load import Ledger, Load
 from chaos.postgres import CRASH, FAST, IMMEDIATE, Postgres, Session
 from chaos.processes import children, kill
-from support.stack import wait_for
+from support.stack import wait_for, within
 
-STACK = {"WORKERS": 4, "DB_STATEMENT_TIMEOUT_MS": 1000}
+STACK = {"WORKERS": 4, "DB_STATEMENT_TIMEOUT_MS": 2000}
 CLIENTS = 24
 RECOVERY_SECONDS = 2
 # A statement's limit, the time for the way there and back, and some for a slow machine.
@@ -44,7 +44,7 @@ def assert_refusals(load):
     assert not load.unexpected(200, 201, 409, 503), load.unexpected(200, 201, 409, 503)[:3]
     codes = {answer[4] for answer in load.answers if answer[3] == 503}
     assert codes <= {"database_unavailable", "outcome_unknown"}, codes
-    assert load.slowest() < PATIENCE_SECONDS
+    assert load.slowest() < within(PATIENCE_SECONDS)
 
 
 def assert_nothing_lost(ledger):
@@ -62,7 +62,7 @@ def test_restarts_under_load(stack, postgres, rng, report, number):
         postgres.end(number)
         already = load.count()[503]
         # Every worker has noticed, and says so.
-        wait_for(lambda: load.count()[503] > already + 200 or load.check(), 20, 0.01)
+        wait_for(lambda: load.count()[503] > already + 200 or load.check(), every=0.01)
         down = stack.api.owner.get("/api/customers", faults=True)
         assert (down.status_code, down.json()["code"]) == (503, "database_unavailable")
         assert int(down.headers["Retry-After"]) > 0
@@ -92,7 +92,8 @@ def test_restarts_in_a_row(stack, postgres, rng, report):
     with Load(stack, CLIENTS, visitor(ledger), rng.random()) as load:
         for _ in range(rounds):
             already = len(ledger.acknowledged)
-            wait_for(lambda n=already: len(ledger.acknowledged) > n + 20 or load.check(), 20, 0.01)
+            wait_for(lambda n=already: len(ledger.acknowledged) > n + 20 or load.check(),
+                     every=0.01)
             postgres.end(rng.choice([IMMEDIATE, CRASH]))
             postgres.start()
     report(crashes=rounds, acknowledged=len(ledger.acknowledged), answered_503=load.count()[503],
@@ -109,7 +110,7 @@ def test_terminated_backends(stack, postgres, rng, report):
     with Load(stack, CLIENTS, visitor(ledger), rng.random()) as load:
         for _ in range(12):
             already = len(ledger.acknowledged)
-            wait_for(lambda n=already: len(ledger.acknowledged) > n + 8 or load.check(), 20, 0.01)
+            wait_for(lambda n=already: len(ledger.acknowledged) > n + 8 or load.check(), every=0.01)
             ended += postgres.end_backends()
     count = load.count()
     report(backends_ended=ended, answers=len(load.answers), answered_503=count[503],
@@ -133,7 +134,7 @@ def test_idle_connections_are_replaced_unseen(stack, postgres):
             assert postgres.end_backends() > 0
             wait_for(lambda: postgres.super_sql(
                 "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'billingd%'") in
-                ("0", "1"), 10, 0.005)
+                ("0", "1"), every=0.005)
             assert request().status_code in (200, 201)
 
 
@@ -145,7 +146,7 @@ def test_no_connection_left(stack, postgres, report):
     taken = postgres.fill()
     try:
         wait_for(lambda: stack.api.owner.get("/api/customers", faults=True).status_code == 503 or
-                 postgres.end_backends() and taken.extend(postgres.fill()), 10, 0.005)
+                 postgres.end_backends() and taken.extend(postgres.fill()), every=0.005)
         start = time.monotonic()
         for _ in range(8):
             answer = stack.api.owner.get("/api/customers", faults=True)
@@ -157,8 +158,9 @@ def test_no_connection_left(stack, postgres, report):
             connection.close()
     freed = time.monotonic()
     report(connections_taken=len(taken), refused=8, spent=f"{spent:.2f} s")
-    wait_for(lambda: stack.api.owner.get("/api/customers", faults=True).status_code == 200, 5, 0.01)
-    assert spent < 2 and time.monotonic() < freed + RECOVERY_SECONDS
+    wait_for(lambda: stack.api.owner.get("/api/customers", faults=True).status_code == 200,
+             every=0.01)
+    assert spent < within(2) and time.monotonic() < freed + within(RECOVERY_SECONDS)
 
 
 def test_a_locked_table(stack, postgres, report):
@@ -179,7 +181,7 @@ def test_a_locked_table(stack, postgres, report):
                        for email in emails]
             for thread in threads:
                 thread.start()
-            wait_for(lambda: postgres.waiting() == 3, 10, 0.01)
+            wait_for(lambda: postgres.waiting() == 3, every=0.01)
             assert stack.api.nobody.get("/health").status_code == 200
             assert stack.api.nobody.get("/api/licenses/revocations").status_code == 200
             for thread in threads:
@@ -189,7 +191,7 @@ def test_a_locked_table(stack, postgres, report):
     slowest = max(seconds for *_, seconds in took)
     report(refused=len(took), slowest=f"{slowest:.2f} s")
     assert {(status, code) for status, code, _ in took} == {(503, "database_unavailable")}
-    assert slowest < PATIENCE_SECONDS
+    assert slowest < within(PATIENCE_SECONDS)
     assert postgres.waiting() == 0
 
 
@@ -220,7 +222,7 @@ def test_a_commit_that_was_cut_is_never_a_success(stack, postgres, headers, how)
     thread.start()
     pid = wait_for(lambda: postgres.super_sql(
         "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'billingd%' AND "
-        "wait_event = 'PgSleep'"), 10, 0.01)
+        "wait_event = 'PgSleep'"), every=0.01)
     if how == "kill":
         postgres.kill_backend(int(pid))
     thread.join()

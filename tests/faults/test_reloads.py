@@ -53,7 +53,7 @@ def test_reloads_under_load_drop_nothing(stack, rng, report):
             longest = max(longest, time.monotonic() - start)
             assert line["generation"] == number + 1
             already = len(load.answers)
-            wait_for(lambda n=already: len(load.answers) > n + 40 or load.check(), 20, 0.01)
+            wait_for(lambda n=already: len(load.answers) > n + 40 or load.check(), every=0.01)
             old |= set(children(stack))
     bad = [answer for answer in load.answers if not 200 <= answer[3] < 300]
     young = set(children(stack))
@@ -103,7 +103,7 @@ def test_a_full_queue_does_not_keep_old_workers(stack, rng, report):
                 old = daemon.pids()[1:]
                 daemon.signal(signal.SIGHUP)
                 tail.wait("reloaded", number)
-                wait_for(lambda pids=old: not any(map(is_alive, pids)), 5)
+                wait_for(lambda pids=old: not any(map(is_alive, pids)))
         report(reloads=5, answers=len(load.answers),
                other_than_2xx=len(load.unexpected(201)))
         assert not load.unexpected(201)

@@ -78,7 +78,7 @@ def after_fetch(shop, _life, bring):
     """Stripe has answered, or is about to."""
     shop.stripe.fault("slow_after", method="GET", seconds=60)
     bring()
-    wait_for(lambda: used(shop.stripe) == 1, 20, 0.01)
+    wait_for(lambda: used(shop.stripe) == 1, every=0.01)
     killed = kill_all(shop, JOBS)
     shop.stripe.let_go()
     return killed
@@ -90,7 +90,7 @@ def before_commit(shop, life, bring):
     with Session(shop) as other:
         other.run(f"SELECT FROM customers WHERE customer_id = '{life.id}' FOR UPDATE")
         bring()
-        wait_for(lambda: postgres.waiting() > 0, 20, 0.01)
+        wait_for(lambda: postgres.waiting() > 0, every=0.01)
         return kill_all(shop, JOBS)
 
 
@@ -127,7 +127,7 @@ def test_those_who_receive_die(shop, books, life, report):
     with Session(shop) as other:
         other.run("LOCK TABLE stripe_events IN SHARE ROW EXCLUSIVE MODE")
         life.portal_change("enterprise")
-        wait_for(lambda: postgres.waiting() > 0, 20, 0.01)
+        wait_for(lambda: postgres.waiting() > 0, every=0.01)
         killed = kill_all(shop, WORKER)
     books.rest(30)
     books.check()
@@ -144,7 +144,7 @@ def test_all_of_billingd_dies(shop, books, life):
     """While an event is dealt with and others come."""
     shop.stripe.fault("slow_after", method="GET", seconds=60)
     life.portal_change("professional")
-    wait_for(lambda: used(shop.stripe) == 1, 20, 0.01)
+    wait_for(lambda: used(shop.stripe) == 1, every=0.01)
     for pid in shop.pids():
         kill(pid)
     shop.stripe.let_go()
@@ -159,7 +159,7 @@ def test_postgresql_goes_and_comes(shop, books, all_books, life, number):
     postgres = Postgres(shop)
     shop.stripe.fault("slow_after", method="GET", seconds=60)
     life.portal_change("starter" if number == FAST else "enterprise")
-    wait_for(lambda: used(shop.stripe) == 1, 20, 0.01)
+    wait_for(lambda: used(shop.stripe) == 1, every=0.01)
     all_books.close()
     postgres.end(number)
     shop.stripe.let_go()
@@ -195,7 +195,7 @@ def test_the_one_who_asks_stripe_dies(shop, books, fault, again, report):
         shop.stripe.fault(fault, method=method, path=path, seconds=60)
         thread = threading.Thread(target=ask)
         thread.start()
-        wait_for(lambda: used(shop.stripe) == 1, 20, 0.01)
+        wait_for(lambda: used(shop.stripe) == 1, every=0.01)
         killed += kill_all(shop, STRIPE_WORKER)
         shop.stripe.let_go()
         thread.join()

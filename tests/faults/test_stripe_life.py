@@ -164,7 +164,7 @@ def live(shop, version, life, story):
             for letter in new:
                 postman.post(letter)
             wait_for(lambda: shop.sql("SELECT count(*) FROM stripe_events "
-                                       "WHERE state = 'pending'") == "0", 20, 0.02)
+                                       "WHERE state = 'pending'") == "0", every=0.02)
     return letters
 
 
@@ -187,7 +187,7 @@ def test_shuffled_and_repeated_the_end_is_the_same(shop, books, rng, report):
         rng.shuffle(order)
         for letter in order:
             postman.post(letter)
-        wait_for(lambda: books.pending() == 0, 20, 0.01)
+        wait_for(lambda: books.pending() == 0, every=0.01)
         stored = books.count("SELECT count(*) FROM stripe_events WHERE state IN "
                              "('done', 'ignored')")
         lost += len(letters) - stored
@@ -221,7 +221,7 @@ def test_all_permutations_of_five_subscription_events(shop, books, report):
         books.psql.run(RESET.format(id=life.id, stripe=customer))
         for letter in order:
             postman.post(letter)
-        wait_for(lambda: books.pending() == 0, 20, 0.002)
+        wait_for(lambda: books.pending() == 0, every=0.002)
         ends.add(books.psql.value(SNAPSHOT.format(id=life.id)))
     for letter in letters:
         postman.post(letter)
@@ -247,7 +247,7 @@ def test_random_lives_with_late_letters(shop, books, rng, report):
             for _ in range(rng.randrange(6, 14)):
                 if not life.is_live():  # a new one can be bought when the old one's end is known
                     sent += bring(postman, rng, waiting, len(waiting))
-                    wait_for(lambda: books.pending() == 0, 20, 0.01)
+                    wait_for(lambda: books.pending() == 0, every=0.01)
                 life.move(rng)
                 steps += 1
                 waiting += postman.take()
@@ -256,7 +256,7 @@ def test_random_lives_with_late_letters(shop, books, rng, report):
                 life.end_now()
                 waiting += postman.take()
             sent += bring(postman, rng, waiting, len(waiting))
-            wait_for(lambda: books.pending() == 0, 20, 0.01)
+            wait_for(lambda: books.pending() == 0, every=0.01)
             assert not books.differences(), (life.steps, books.differences())
     assert not books.violations()
     report(lives=LIVES, steps=steps, events_sent=sent, different_end_states=0)

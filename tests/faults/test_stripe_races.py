@@ -98,7 +98,7 @@ def test_the_first_page_is_paid_while_the_second_opens(shop, books):
             asker(life, "checkout", plan="professional")()))
         answers = []
         second.start()
-        wait_for(lambda: shop.stripe.control("faults")[0]["used"] == 1, 20, 0.01)
+        wait_for(lambda: shop.stripe.control("faults")[0]["used"] == 1, every=0.01)
         shop.stripe.complete(first)
         shop.stripe.let_go()
         second.join()
@@ -119,7 +119,7 @@ def test_stripe_speaks_before_its_answer_comes(shop, books):
     thread = threading.Thread(target=lambda: answers.append(
         asker(life, "checkout", plan="starter")()))
     thread.start()
-    wait_for(lambda: shop.stripe.control("faults")[0]["used"] == 1, 20, 0.01)
+    wait_for(lambda: shop.stripe.control("faults")[0]["used"] == 1, every=0.01)
     customer = life.at_stripe()[0]
     # The vendor subscribes it by hand, before we have linked it.
     shop.stripe.card(customer, "good")
@@ -163,7 +163,7 @@ def test_an_upgrade_during_the_renewal(shop, books):
     thread = threading.Thread(target=lambda: answers.append(
         asker(life, "upgrade", new_plan="enterprise")()))
     thread.start()
-    wait_for(lambda: shop.stripe.control("faults")[0]["used"] == 1, 20, 0.01)
+    wait_for(lambda: shop.stripe.control("faults")[0]["used"] == 1, every=0.01)
     life.renew()
     shop.stripe.let_go()
     thread.join()

@@ -222,12 +222,12 @@ class StandIn:
         """Every attempt so far."""
         return self.control("deliveries")
 
-    def wait_idle(self, seconds=20):
+    def wait_idle(self, seconds=60):
         """Waits until every delivery has succeeded or was given up."""
         self.wait(lambda: self.control("idle")["idle"], seconds)
 
     @staticmethod
-    def wait(condition, seconds=20):
+    def wait(condition, seconds=60):
         """Waits for a condition."""
         deadline = time.monotonic() + seconds
         while not condition():

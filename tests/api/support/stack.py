@@ -32,6 +32,8 @@ StandIn = _stand_in().StandIn
 # What of our own environment reaches the service; its settings come from each test alone.
 PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS")
 
+# LeakSanitizer, of a process that is killed while it looks for leaks at its end.
+REMARK = re.compile(r"==\d+==Unable to get registers from thread \d+\.$")
 SANITIZER = re.compile(r"ERROR: AddressSanitizer|runtime error:|LeakSanitizer|DEADLYSIGNAL")
 SQL_FAULT = re.compile(r"ERROR:.*(syntax error|does not exist|is ambiguous|invalid input syntax|"
                        r"invalid byte sequence|must be type|could not determine)")
@@ -44,7 +46,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_for(condition, seconds=20, every=0.05):
+def wait_for(condition, seconds=60, every=0.05):
     """Polls until the condition is true and returns what it gave; fails after so many seconds."""
     deadline = time.monotonic() + seconds
     while True:
@@ -53,6 +55,25 @@ def wait_for(condition, seconds=20, every=0.05):
             return result
         assert time.monotonic() < deadline, f"not within {seconds} s: {condition}"
         time.sleep(every)
+
+
+def within(seconds):
+    """The longest that something may take, in seconds. Whoever waits for what hangs takes longer than
+    five times as many, which a busy machine may need; FULL=1 is for a quiet one."""
+    return seconds if os.environ.get("FULL") == "1" else 5 * seconds
+
+
+def parse_log(text):
+    """The lines of a log of billingd's, each a dict."""
+    lines = []
+    for line in text.splitlines():
+        if REMARK.match(line):
+            continue
+        try:
+            lines.append(json.loads(line))
+        except ValueError as fault:
+            raise AssertionError(f"billingd logged what is no JSON: {line!r}") from fault
+    return lines
 
 
 # What the stand-in for Stripe sells, and the settings that say so to billingd.
@@ -234,19 +255,13 @@ class Stack:
 
     def billingd_log(self):
         """The lines of billingd's log, each a dict."""
-        lines = []
-        for line in self.log_text("billingd.log").splitlines():
-            try:
-                lines.append(json.loads(line))
-            except ValueError as fault:
-                raise AssertionError(f"billingd logged what is no JSON: {line!r}") from fault
-        return lines
+        return parse_log(self.log_text("billingd.log"))
 
     def log_of(self, request_id):
         """The line of billingd's log about this request."""
         def find():
             return [line for line in self.billingd_log() if line.get("request_id") == request_id]
-        return wait_for(find, 5)[-1]
+        return wait_for(find)[-1]
 
     def canaries(self):
         """Texts that must never be seen in a log."""

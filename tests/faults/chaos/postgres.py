@@ -40,7 +40,7 @@ class Postgres:
         """Ends it as `pg_ctl stop -m immediate` or `fast` would, or as a crash does."""
         pid = self.pid()
         kill(pid, number)
-        wait_for(lambda: not is_alive(pid), 20, 0.01)
+        wait_for(lambda: not is_alive(pid), every=0.01)
 
     def start(self):
         """Starts it again; since when it took connections, on the monotonic clock."""
@@ -91,7 +91,7 @@ class Postgres:
             except subprocess.CalledProcessError:
                 return False
 
-        wait_for(recovered, 20, 0.02)
+        wait_for(recovered, every=0.02)
 
     def end_backends(self):
         """pg_terminate_backend of every connection of billingd; how many."""

@@ -1,6 +1,5 @@
 """billingd's processes from outside: who lives, what they log, and how to end one."""
 
-import json
 import os
 import random
 import shutil
@@ -11,7 +10,7 @@ import time
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from support.stack import ROOT, wait_for
+from support.stack import ROOT, parse_log, wait_for
 
 # How to become the user that the stack runs billingd as.
 AS_SERVICE = ["setpriv", "--reuid=www-data", "--regid=www-data", "--init-groups", "--"] \
@@ -65,14 +64,14 @@ class LogTail:
             text = log.read()
         whole = text[:text.rfind("\n") + 1]
         self.offset += len(whole)
-        self.lines += map(json.loads, whole.splitlines())
+        self.lines += parse_log(whole)
         return self.lines
 
     def find(self, message):
         """The lines with this message."""
         return [line for line in self.read() if line["message"] == message]
 
-    def wait(self, message, count=1, seconds=20):
+    def wait(self, message, count=1, seconds=60):
         """Waits until there are as many lines with this message; the last of them."""
         wait_for(lambda: len(self.find(message)) >= count, seconds, 0.01)
         return self.find(message)[-1]

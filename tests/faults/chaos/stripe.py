@@ -187,12 +187,12 @@ class Books:
         """How many events and calls wait."""
         return int(self.psql.value(PENDING))
 
-    def rest(self, seconds=20):
+    def rest(self, seconds=60):
         """Waits until all is delivered and dealt with."""
         self.stripe.wait_idle(seconds)
         wait_for(lambda: self.pending() == 0, seconds, 0.01)
 
-    def hurry(self, seconds=20):
+    def hurry(self, seconds=60):
         """The same, but no try waits for its time."""
         self.stripe.hurry()
         self.stripe.wait_idle(seconds)
@@ -202,7 +202,7 @@ class Books:
             return self.pending() == 0
         wait_for(done, seconds, 0.1)
 
-    def sweep(self, seconds=20):
+    def sweep(self, seconds=60):
         """Compares with Stripe now; what was repaired is dealt with on return."""
         self.psql.run(SWEEP)
         wait_for(lambda: self.psql.value(
