@@ -46,17 +46,25 @@ usage() {
 	sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
 }
 
+# The services of the stack that was started here last, whatever is asked for now.
+services_here() {
+	echo postgres billingd nginx
+	[[ -z $(kept_value STRIPE_API_BASE) ]] || echo stripe
+}
+
 # Everything that can be refused before the first process is started.
 check_all() {
-	local service running=()
+	local service running=() missing=()
 
 	check_settings
-	for service in postgres billingd nginx; do
+	for service in $(services_here); do
 		if is_running "$service"; then
 			running+=("$service")
+		else
+			missing+=("$service")
 		fi
 	done
-	if [[ ${#running[@]} -eq 3 ]]; then
+	if [[ ${#missing[@]} -eq 0 ]]; then
 		die "already running in $RUN_DIR; see 'make status', or 'make stop' first"
 	elif [[ ${#running[@]} -gt 0 ]]; then
 		say "cleaning up after an earlier run: ${running[*]}"
@@ -197,8 +205,7 @@ command_status() {
 	local service code=0
 
 	find_place
-	[[ -z $(kept_value STRIPE_API_BASE) ]] || SERVICES=(postgres stripe billingd nginx)
-	for service in "${SERVICES[@]}"; do
+	for service in $(services_here); do
 		if is_running "$service"; then
 			echo "$service: running (pid $(pid_of "$service"))"
 		else

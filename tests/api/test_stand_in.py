@@ -88,6 +88,10 @@ def test_make_run_plays_stripe_unless_there_is_a_key(run):
     assert "stripe: not running" in stack.script("status", check=False).stdout
     stack.script("start", "stripe")
     assert ask()["unit_amount"] == 9900
+    assert "already running" in stack.script("start", check=False).stderr
+    stack.script("stop", "stripe")
+    assert "cleaning up after an earlier run" in stack.script("start").stdout
+    assert ask()["unit_amount"] == 9900
     stack.stop()
     # Half a configuration is refused before anything is started.
     for name in ("STRIPE_API_BASE", "STRIPE_PRICE_STARTER", "STRIPE_WEBHOOK_SECRET"):
