@@ -72,6 +72,8 @@ def test_methods_are_spelled_in_capitals(stack):
 def test_trace_tells_nothing(stack):
     answer = exchange(stack, build("TRACE", "/api/plans", [("X-API-Key", "canary-in-a-header")]))
     assert answer.status == 405 and b"canary-in-a-header" not in answer.received
+    assert set(answer.headers["allow"].split(", ")) == {operation.method for operation in
+                                                        load().operations} | {"HEAD", "OPTIONS"}
 
 
 def test_connect(stack):
