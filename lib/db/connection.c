@@ -17,6 +17,8 @@
 static const int64_t grace_us = 1000000;
 static const int64_t backoff_first_us = 100000;
 static const int64_t backoff_last_us = 1000000;
+/* A refusal that comes faster costs nobody anything. */
+static const int64_t quick_us = 100000;
 
 struct db *
 db_new(const struct db_options *options)
@@ -108,12 +110,30 @@ open_connection(const struct db_options *options, struct task *task)
 	return PQconnectdbParams(names, values, 1);
 }
 
+static bool
+is_open(const struct db *db)
+{
+	return db->connection != NULL && PQstatus(db->connection) == CONNECTION_OK;
+}
+
+/* A server that ends this one connection while it is being made, as administrators do, has room for
+ * another: it is asked once more, before a pause begins in which every request would be refused. */
+static void
+connect_twice(struct db *db, struct task *task, int64_t start_us)
+{
+	db->connection = open_connection(&db->options, task);
+	if (is_open(db) || db->backoff_us != 0 || clock_monotonic_us() - start_us > quick_us)
+		return;
+	db_disconnect(db);
+	db->connection = open_connection(&db->options, task);
+}
+
 enum fail
 db_connect(struct db *db, struct task *task)
 {
 	int64_t start_us;
 
-	if (db->connection != NULL && PQstatus(db->connection) == CONNECTION_OK)
+	if (is_open(db))
 		return FAIL_NONE;
 	db_disconnect(db);
 	start_us = clock_monotonic_us();
@@ -122,10 +142,9 @@ db_connect(struct db *db, struct task *task)
 		return task_fail(
 		        task, FAIL_UNAVAILABLE, "database_unavailable",
 		        "The database is not available at the moment; try again soon.");
-	db->connection = open_connection(&db->options, task);
+	connect_twice(db, task, start_us);
 	db->waited_us += clock_monotonic_us() - start_us;
-	if (PQstatus(db->connection) != CONNECTION_OK ||
-	    PQsetnonblocking(db->connection, 1) != 0)
+	if (!is_open(db) || PQsetnonblocking(db->connection, 1) != 0)
 		return connect_failed(db, task, clock_monotonic_us());
 	PQsetNoticeReceiver(db->connection, receive_notice, db);
 	db->backoff_us = 0;

@@ -4,6 +4,9 @@
 #include "database.h"
 
 #include <libpq-fe.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "base/text.h"
 
@@ -43,21 +46,38 @@ url_with(const char *keyword, const char *value)
 	return url.data;
 }
 
-/* The folder of the server's socket. */
+/* A value of TEST_DATABASE_URL, or NULL. */
 static const char *
-host(void)
+value_of(const char *keyword)
 {
 	PQconninfoOption *options = PQconninfoParse(database_url(), NULL);
 	const char *found = NULL;
 
 	ck_assert_ptr_nonnull(options);
 	for (PQconninfoOption *o = options; o->keyword != NULL; o++)
-		if (o->val != NULL && strcmp(o->keyword, "host") == 0)
+		if (o->val != NULL && strcmp(o->keyword, keyword) == 0)
 			found = arena_copy(task.arena, o->val);
 	PQconninfoFree(options);
+	return found;
+}
+
+/* The folder of the server's socket. */
+static const char *
+host(void)
+{
+	const char *found = value_of("host");
+
 	ck_assert_msg(found != NULL && *found == '/',
 	              "TEST_DATABASE_URL has no socket's folder");
 	return found;
+}
+
+static const char *
+port(void)
+{
+	const char *found = value_of("port");
+
+	return found == NULL ? "5432" : found;
 }
 
 /* Tries to connect; the time that it took libpq, 0 when it was not asked at all. */
@@ -77,22 +97,68 @@ refused(void)
 START_TEST(test_refused_and_back)
 {
 	char *place = arena_printf(task.arena, "%s/later", folder);
+	int64_t tried_us = clock_monotonic_us();
 	struct instant now;
 
 	db = database_open(url_with("host", place), 1000, true);
 	ck_assert_int_gt(refused(), 0);
-	/* For a while nobody tries again. */
-	for (int i = 0; i < 5; i++)
-		ck_assert_int_eq(refused(), 0);
-	usleep(110000);
-	ck_assert_int_gt(refused(), 0);
-	/* The second pause is twice as long. */
-	usleep(110000);
-	ck_assert_int_eq(refused(), 0);
-	usleep(100000);
+	/* For a while nobody tries again, then for twice as long. */
+	for (int64_t pause_us = 100000; pause_us <= 200000; pause_us *= 2) {
+		int64_t last_us = tried_us;
+
+		do {
+			usleep(1000);
+			tried_us = clock_monotonic_us();
+		} while (refused() == 0);
+		ck_assert_int_ge(clock_monotonic_us() - last_us, pause_us);
+	}
 	ck_assert_int_eq(symlink(host(), place), 0);
+	while (db_connect(db, &task) != FAIL_NONE) {
+		task_clear(&task);
+		usleep(5000);
+	}
+	ck_assert_int_eq(db_clock(db, &task, &now), FAIL_NONE);
+}
+END_TEST
+
+/* A server's socket that hangs up on the first, and is then the real one's. */
+struct hanging {
+	pthread_t thread;
+	int listener;
+	const char *path, *real;
+};
+
+static void *
+hang_up_once(void *argument)
+{
+	struct hanging *hanging = argument;
+	int peer = accept(hanging->listener, NULL, NULL);
+
+	if (peer < 0 || unlink(hanging->path) != 0 ||
+	    symlink(hanging->real, hanging->path) != 0)
+		abort();
+	close(peer);
+	return NULL;
+}
+
+START_TEST(test_cut_off_while_connecting)
+{
+	struct hanging hanging = {.listener = socket(AF_UNIX, SOCK_STREAM, 0)};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct instant now;
+
+	hanging.path = arena_printf(task.arena, "%s/.s.PGSQL.%s", folder, port());
+	hanging.real = arena_printf(task.arena, "%s/.s.PGSQL.%s", host(), port());
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", hanging.path);
+	ck_assert_int_eq(bind(hanging.listener, (struct sockaddr *)&address, sizeof(address)),
+	                 0);
+	ck_assert_int_eq(listen(hanging.listener, 1), 0);
+	ck_assert_int_eq(pthread_create(&hanging.thread, NULL, hang_up_once, &hanging), 0);
+	db = database_open(url_with("host", folder), 1000, true);
 	ck_assert_int_eq(db_connect(db, &task), FAIL_NONE);
 	ck_assert_int_eq(db_clock(db, &task, &now), FAIL_NONE);
+	ck_assert_int_eq(pthread_join(hanging.thread, NULL), 0);
+	close(hanging.listener);
 }
 END_TEST
 
@@ -217,6 +283,7 @@ main(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_refused_and_back);
+	tcase_add_test(tcase, test_cut_off_while_connecting);
 	tcase_add_test(tcase, test_the_pause_is_bounded);
 	tcase_add_loop_test(tcase, test_everything_says_unavailable, 0, 2);
 	tcase_add_loop_test(tcase, test_other_ways_to_be_refused, 0, 3);
