@@ -42,10 +42,10 @@ def test_killed_workers_lose_nothing(stack, rng, report, fault_seconds):
     assert killer.kills > fault_seconds
     assert count[502] <= killer.kills
     assert not load.unexpected(200, 201, 409, 502)
-    # They come back by themselves; the last ones later, as some died before they had served.
+    # They come back by themselves; the last ones later, as some died before anybody asked them.
     wait_for(lambda: len(children(stack)) > STACK["WORKERS"] / 2, 70)
-    deaths = [line for line in tail.find("process died") if line["signal"] == 9]
-    assert len(deaths) == killer.kills, "the log does not tell of every death"
+    # The log tells of every death.
+    wait_for(lambda: sum(line["signal"] == 9 for line in tail.find("process died")) == killer.kills)
 
 
 def test_a_key_has_one_effect_whoever_dies(stack, rng, report, fault_seconds):
@@ -72,7 +72,7 @@ def test_a_key_has_one_effect_whoever_dies(stack, rng, report, fault_seconds):
     with Load(stack, len(answers), visit, rng.random()) as load:
         with Killer(stack, rng, EVERY_SECONDS) as killer:
             end = time.monotonic() + fault_seconds / 10
-            while time.monotonic() < end:
+            while time.monotonic() < end or not (killer.kills and any(answers)):
                 load.check()
                 time.sleep(0.2)
 
@@ -85,7 +85,6 @@ def test_a_key_has_one_effect_whoever_dies(stack, rng, report, fault_seconds):
     done = max(map(len, answers))
     report(kills=killer.kills, answers=len(load.answers), answered_502=load.count()[502],
            keys=3 * done, effects_of_customers_keys_rotations=effects.replace("|", "/"))
-    assert killer.kills > 0 and done > 0
     assert effects == f"{done}|{done}|{done}|{done}"
     for number in range(done):
         got = {mine[number] for mine in answers if number < len(mine)}
