@@ -22,10 +22,23 @@ static const struct column columns[] = {
 #define CUSTOMER_COLUMNS                                                                       \
 	"customer_id, email, company_name, stripe_customer_id, created_at, updated_at"
 #define ROW .columns = columns, .row_size = sizeof(struct customer)
-#define PAGE "ORDER BY created_at DESC, customer_id DESC LIMIT $3::bigint OFFSET $4::bigint"
+#define NEWEST_FIRST "ORDER BY created_at DESC, customer_id DESC "
+#define PAGE NEWEST_FIRST "LIMIT $3::bigint OFFSET $4::bigint"
+#define PAGE_END "($3::bigint + $4::bigint) "
 #define AFTER_CURSOR                                                                           \
 	"deleted_at IS NULL AND (created_at, customer_id) < "                                  \
 	"(COALESCE($1::timestamptz, 'infinity'), COALESCE($2, '')) "
+
+/*
+ * Begins with the words of a parameter, in capitals or not: a range of the indexes for prefixes, which
+ * ends with the last code point. LIKE finds them only in a plan of its own for each pattern.
+ */
+#define BEGINS(column, words)                                                                  \
+	"lower(" column ") ~>=~ lower(" words ") AND lower(" column ") ~<~ (lower(" words      \
+	") || chr(1114111))"
+#define MATCHES(words) "(" BEGINS("email", words) " OR " BEGINS("company_name", words) ") "
+#define MATCHES_5 MATCHES("$5")
+#define MATCHES_6 MATCHES("$6")
 
 struct owner {
 	const char *customer_id;
@@ -51,6 +64,11 @@ enum {
 	LOCK
 };
 
+/*
+ * LIST_QUERY: when the page is not full of the newest customers, all that match are found by their names
+ * and sorted. Left to itself the planner, which knows every hundredth name, takes a rare one for frequent
+ * and reads the whole table in the order of the page.
+ */
 static const struct statement statements[] = {
         [FIND] = {.name = "customer_find",
                   ROW,
@@ -63,13 +81,22 @@ static const struct statement statements[] = {
                         ROW,
                         .sql = "SELECT " CUSTOMER_COLUMNS " FROM customers WHERE " AFTER_CURSOR
                                "AND lower(normalize(email, NFKC)) = lower(normalize($5, NFKC)) "
-                               "AND ($6::text IS NULL OR lower(email) LIKE lower($6) "
-                               "  OR lower(company_name) LIKE lower($6)) " PAGE},
+                               "AND ($6::text IS NULL OR " MATCHES_6 ") " PAGE},
         [LIST_QUERY] = {.name = "customer_list_query",
                         ROW,
-                        .sql = "SELECT " CUSTOMER_COLUMNS " FROM customers WHERE " AFTER_CURSOR
-                               "AND (lower(email) LIKE lower($5) OR lower(company_name) "
-                               "LIKE lower($5)) " PAGE},
+                        .sql = "WITH newest AS (SELECT " CUSTOMER_COLUMNS " FROM customers "
+                               "  WHERE " AFTER_CURSOR NEWEST_FIRST "LIMIT 200), "
+                               "near AS MATERIALIZED (SELECT " CUSTOMER_COLUMNS " FROM newest "
+                               "  WHERE " MATCHES_5 NEWEST_FIRST "LIMIT " PAGE_END "), "
+                               "far AS MATERIALIZED (SELECT " CUSTOMER_COLUMNS
+                               " FROM customers "
+                               "  WHERE (SELECT count(*) FROM near) < " PAGE_END
+                               "  AND " AFTER_CURSOR "AND " MATCHES_5 ") "
+                               "SELECT " CUSTOMER_COLUMNS " FROM (SELECT " CUSTOMER_COLUMNS
+                               " FROM near "
+                               "    WHERE (SELECT count(*) FROM near) = " PAGE_END
+                               "  UNION ALL SELECT " CUSTOMER_COLUMNS
+                               " FROM far) AS found " PAGE},
         [UPDATE] =
                 {.name = "customer_update",
                  ROW,
@@ -168,21 +195,6 @@ customer_find(struct operation *operation, const char *customer_id, struct custo
 	return found ? FAIL_NONE : not_found(operation->task);
 }
 
-/* The start of a text as a LIKE pattern. */
-static const char *
-prefix_pattern(struct arena *arena, const char *start)
-{
-	struct text pattern = text_new(arena, 64);
-
-	for (; *start != '\0'; start++) {
-		if (strchr("%_\\", *start) != NULL)
-			text_add_char(&pattern, '\\');
-		text_add_char(&pattern, *start);
-	}
-	text_add_char(&pattern, '%');
-	return pattern.data;
-}
-
 enum fail
 customer_list(struct operation *operation, const struct customer_filter *filter,
               const struct customer **out, size_t *count)
@@ -191,18 +203,17 @@ customer_list(struct operation *operation, const struct customer_filter *filter,
 	const char *before = param_time(task, filter->before);
 	const char *limit = param_int(task, filter->limit);
 	const char *offset = param_int(task, filter->offset);
-	const char *pattern =
-	        filter->query == NULL ? NULL : prefix_pattern(task->arena, filter->query);
 
 	if (filter->email != NULL)
 		return db_rows(operation->db, task, &statements[LIST_EMAIL],
 		               PARAMETERS(before, filter->before_id, limit, offset,
-		                          filter->email, pattern),
+		                          filter->email, filter->query),
 		               (void *)out, count);
-	if (pattern != NULL)
-		return db_rows(operation->db, task, &statements[LIST_QUERY],
-		               PARAMETERS(before, filter->before_id, limit, offset, pattern),
-		               (void *)out, count);
+	if (filter->query != NULL)
+		return db_rows(
+		        operation->db, task, &statements[LIST_QUERY],
+		        PARAMETERS(before, filter->before_id, limit, offset, filter->query),
+		        (void *)out, count);
 	return db_rows(operation->db, task, &statements[LIST],
 	               PARAMETERS(before, filter->before_id, limit, offset), (void *)out,
 	               count);

@@ -112,7 +112,7 @@ def lookups(total, key, deep_cursor):
         "customers, first page": [found()],
         "customers, page by cursor at 99 %": [found(cursor=deep_cursor)],
         "customers ?email=": [found(email=f"person{number}@bench.example") for number in numbers],
-        "customers ?q= with 10 hits": [found(q=f"company 000000{i}") for i in range(10, 100)],
+        "customers ?q= with 10 hits": [found(q=f"company 00000{i}") for i in range(10, 100)],
         "customers ?q= with no hit": [found(q=f"nobody{number}") for number in numbers],
         "customers ?q= with many hits": [found(q="company ")],
     }
