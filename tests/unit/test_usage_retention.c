@@ -124,7 +124,7 @@ START_TEST(test_a_month_in_use_is_left_for_later)
 	started_us = clock_monotonic_us();
 	fine(usage_drop_months(&operation, 500, &dropped));
 	ck_assert_int_eq(dropped, 0);
-	ck_assert_int_lt(clock_monotonic_us() - started_us, 2000000);
+	ck_assert_int_lt(clock_monotonic_us() - started_us, 8000000);
 	ck_assert_int_eq(count_of(REPORTS, ""), 1);
 	database_script(reader, &task, "COMMIT");
 	fine(usage_drop_months(&operation, 500, &dropped));
