@@ -150,8 +150,11 @@ class Life:
                 "go_on" if mine["cancel_at"] else "end_later", *(["vanish"] if customer else [])]
 
     def move(self, rng, without=()):
-        """Does one of them; its name."""
-        name = rng.choice([name for name in self.moves() if name not in without])
+        """Does one of them; its name. None when there is none left but those."""
+        names = [name for name in self.moves() if name not in without]
+        if not names:
+            return None
+        name = rng.choice(names)
         self.steps.append(name)
         words = name.split()
         getattr(self, words[0])(*words[1:])
