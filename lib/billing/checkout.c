@@ -80,17 +80,15 @@ static enum fail
 ensure_customer(struct operation *operation, const struct customer *customer,
                 const char **stripe_customer_id)
 {
-	const struct stripe_call wanted = {
-	        .kind = STRIPE_CUSTOMER_CREATE,
-	        .customer_id = customer->customer_id,
-	        .path = "/v1/customers",
-	        .parameters = stripe_creation_parameters(operation, customer),
-	};
+	struct stripe_call wanted = {.kind = STRIPE_CUSTOMER_CREATE,
+	                             .customer_id = customer->customer_id,
+	                             .path = "/v1/customers"};
 	struct stripe_call call;
 
 	*stripe_customer_id = customer->stripe_customer_id;
 	if (*stripe_customer_id != NULL)
 		return FAIL_NONE;
+	wanted.parameters = stripe_creation_parameters(operation, customer);
 	TRY(stripe_call_plan(operation, &wanted, takeover_ms(operation), &call));
 	TRY(db_begin(operation->db, operation->task));
 	TRY(stripe_settle_creation(operation, &call, stripe_customer_id));
