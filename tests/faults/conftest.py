@@ -11,7 +11,7 @@ import pytest
 API_TESTS = Path(__file__).resolve().parents[1] / "api"
 sys.path.insert(0, str(API_TESTS))
 
-from chaos.stripe import Books  # noqa: E402  pylint: disable=wrong-import-position
+from chaos.stripe import SHOP, Books  # noqa: E402  pylint: disable=wrong-import-position
 
 _spec = importlib.util.spec_from_file_location("api_conftest", API_TESTS / "conftest.py")
 api_conftest = importlib.util.module_from_spec(_spec)
@@ -59,7 +59,7 @@ def stack(new_stack, request):
 @pytest.fixture(scope="session")
 def shop(new_stack):
     """A stack with Stripe, which the tests about Stripe share: it is at rest between them."""
-    made = new_stack(stripe=True, WORKERS=2, STRIPE_WORKERS=2, STRIPE_DEADLINE_MS=3000)
+    made = new_stack(**SHOP)
     yield made
     made.close()
 

@@ -10,7 +10,7 @@ import time
 import pytest
 from chaos.life import PATIENCE_SECONDS, Life, insist
 from chaos.processes import Killer
-from chaos.stripe import Books
+from chaos.stripe import SHOP, Books
 from support.stack import wait_for
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "10"))
@@ -27,7 +27,7 @@ STUMBLES = [
 @pytest.fixture(name="shop")
 def fixture_shop(new_stack):
     """A stack of its own: those who go on living here would pay and renew in others' tests."""
-    made = new_stack(stripe=True, WORKERS=2, STRIPE_WORKERS=2, STRIPE_DEADLINE_MS=3000)
+    made = new_stack(**SHOP)
     yield made
     made.close()
 

@@ -167,6 +167,10 @@ class Letterbox(http.server.BaseHTTPRequestHandler):
         """Says nothing."""
 
 
+# A stack that sells: the settings beside Stripe's own.
+SHOP = {"stripe": True, "WORKERS": 2, "STRIPE_WORKERS": 2, "STRIPE_DEADLINE_MS": 3000}
+
+
 class Books:
     """What Stripe has, what we have, and the wish that it be the same."""
 
