@@ -23,7 +23,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wsign-conver
 	-Wcast-qual -Wpointer-arith -Wimplicit-fallthrough -Wswitch-enum -Wnull-dereference \
 	-Wdouble-promotion $(if $(findstring clang,$(CC)),,-Wduplicated-cond -Wlogical-op)
 PG_INCLUDE := $(shell pg_config --includedir 2>/dev/null)
-CPPFLAGS += -D_GNU_SOURCE -Ilib -Iapp $(if $(PG_INCLUDE),-isystem $(PG_INCLUDE))
+CPPFLAGS += -D_GNU_SOURCE -Ilib -Iapp -Itests/unit $(if $(PG_INCLUDE),-isystem $(PG_INCLUDE))
 CFLAGS := -std=c17 $(WARNINGS) $(VARIANT_CFLAGS) -fPIE -pthread -MMD -MP
 LDFLAGS := -pie $(VARIANT_LDFLAGS) -pthread
 LICENSE_LIBS := -lcrypto -ljson-c
@@ -34,13 +34,14 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 BASE := $(call objects,$(call sources,lib/base))
 LICENSING := $(call objects,$(call sources,lib/licensing))
-SERVICE := $(call objects,$(foreach d,lib/db lib/http lib/billing,$(call sources,$(d))))
+ROOMS := db http stripe billing usage outbox sync sales meters accounts
+SERVICE := $(call objects,$(foreach room,$(ROOMS),$(call sources,lib/$(room))))
 SETTINGS := $(call objects,$(call sources,app/settings))
 API := $(call objects,$(call sources,app/api)) $(BUILD)/app/api/openapi.o
 # Sanitizers bring their own allocator.
 BILLINGD := $(call objects,$(filter-out $(if $(SANITIZE),%/memory.c),$(call sources,app/billingd)))
 BILLINGCTL := $(call objects,$(call sources,app/billingctl))
-UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*/test_*.c))
 
 .PHONY: all help build unit-tests clean
 all: build
@@ -96,7 +97,7 @@ stop status:
 
 # Everything that must hold. `make check` installs what it needs; check-all assumes it is there.
 SOURCES := $(wildcard app/*/*.[ch] lib/*/*.[ch])
-FORMATTED := $(SOURCES) $(wildcard tests/*/*.[ch])
+FORMATTED := $(SOURCES) $(wildcard tests/*/*.[ch] tests/*/*/*.[ch])
 .PHONY: check check-all check-unit check-api check-stripe check-faults check-full lint clang-check format format-check layers \
 	docs-check compose-check library-check recipes-check recipes-check-all bench
 check:
@@ -123,9 +124,9 @@ check-faults: build
 # kind, full disks, clients that take their time, 200 orders of Stripe's events, a minute without an
 # answer of Stripe's, and every fault of it at every wish.
 check-full: build unit-tests
-	@FULL=1 $(BUILD)/tests/unit/test_key_timing
+	@FULL=1 $(BUILD)/tests/unit/billing/test_key_timing
 	@FULL=1 USAGE_REPORTS=1000000 BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q \
-		tests/api/test_usage_upkeep.py tests/api/test_meters.py
+		tests/api/usage/test_usage_upkeep.py tests/api/usage/test_meters.py
 	@FULL=1 STRIPE_SHUFFLES=200 CHAOS_SECONDS=300 BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q \
 		tests/faults/test_usage_faults.py tests/faults/test_leaks.py \
 		tests/faults/test_disk_full.py tests/faults/test_slow_clients.py \
@@ -143,7 +144,7 @@ lint:
 
 # The other compiler's opinion, without its code.
 clang-check:
-	@printf '%s\n' $(filter %.c,$(SOURCES)) $(wildcard tests/unit/*.c) | xargs -n8 \
+	@printf '%s\n' $(filter %.c,$(SOURCES)) $(wildcard tests/unit/*/*.c) | xargs -n8 \
 		clang -fsyntax-only $(CPPFLAGS) -std=c17 $(filter-out -Wduplicated-cond -Wlogical-op,$(WARNINGS))
 	@echo "clang: no warnings"
 

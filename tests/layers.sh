@@ -1,7 +1,7 @@
 #!/bin/sh
-# Dependencies point one way: app -> lib/billing -> lib/licensing, lib/db -> lib/base, and
-# app -> lib/http -> lib/base; of lib/http, lib/billing knows the client alone. Prints every include
-# that points elsewhere; exit 1 when there is one.
+# Dependencies point one way. Each room may include the rooms below it: base < db, http, licensing <
+# stripe, billing < usage, outbox < sync < sales, meters < accounts < app. Prints every include that
+# points elsewhere; exit 1 when there is one.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 bad=0
@@ -34,12 +34,21 @@ allow lib/base base
 allow lib/db base db
 allow lib/http base http
 allow lib/licensing base licensing
-allow lib/billing base db licensing billing http/client.h
-allow app/agent base http licensing agent
-allow app/settings base db billing settings
-allow app/api base db http licensing billing settings api
-allow app/billingd base db http licensing billing settings api billingd
-allow app/billingctl base db licensing billing settings billingctl
+allow lib/stripe base http/client.h stripe billing/customers.h billing/prices.h
+allow lib/billing base db licensing billing outbox/enqueue.h
+allow lib/usage base db billing usage
+allow lib/outbox base db stripe billing outbox
+allow lib/sync base db stripe billing outbox sync meters/meters.h
+allow lib/sales base db stripe billing outbox sync sales
+allow lib/meters base db stripe billing outbox sync meters
+service="db http licensing stripe billing usage outbox sync sales meters accounts"
+allow lib/accounts base $service
+allow app/agent base licensing agent
+allow app/agent-sync base http/client.h licensing agent agent-sync
+allow app/settings base $service settings
+allow app/api base $service settings api
+allow app/billingd base $service settings api billingd
+allow app/billingctl base $service settings billingctl
 only '^lib/http/client\.c$' curl
 only '^lib/http/fcgi\.c$' fcgi
 only '^lib/db/(internal\.h|[a-z]+\.c)$' libpq

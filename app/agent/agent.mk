@@ -3,7 +3,7 @@ AGENT_SHARED := $(call objects,$(addprefix app/agent/,holder.c settings.c spool.
 	tally.c vendor_keys.c))
 AGENT_DAEMON := $(call objects,$(addprefix app/agent/,answer.c carry.c local_http.c main.c run.c schedule.c \
 	serve.c))
-AGENT_SYNC := $(call objects,$(addprefix app/agent/,refresh.c report.c sync.c))
+AGENT_SYNC := $(call objects,$(call sources,app/agent-sync))
 AGENT_LICENSING := $(call objects,$(filter lib/licensing/%.c,$(LICENSE_SOURCES)))
 AGENT_BASE := $(call objects,$(addprefix lib/base/,arena.c arena_exit.c clock.c digest.c encoding.c \
 	failure.c file.c json_gate.c json_out.c json_scan.c json_view.c log.c random.c settings.c text.c))
@@ -29,9 +29,9 @@ vendor-agent: $(AGENTS)
 	$(CC) $(LDFLAGS) -o $(AGENT_OUT)/billing-agent-sync $(AGENT_SYNC) $(AGENT_OTHERS) \
 		$(AGENT_OUT)/vendor_keys.o $(BUILD)/lib/http/client.o -lcurl -lcrypto
 
-$(BUILD)/tests/unit/test_agent: $(AGENT_SHARED) $(call objects,app/agent/local_http.c \
+$(BUILD)/tests/unit/agent/test_agent: $(AGENT_SHARED) $(call objects,app/agent/local_http.c \
 	app/agent/schedule.c)
-$(BUILD)/tests/unit/test_agent_state: $(AGENT_SHARED)
+$(BUILD)/tests/unit/agent/test_state: $(AGENT_SHARED)
 
 .PHONY: vendor-agent install-agent install deb check-agent
 install-agent: $(AGENTS)

@@ -1,10 +1,10 @@
 /*
  * customers.c: sign-up and the customers' records.
  */
+#include "accounts/accounts.h"
 #include "api/handlers.h"
 #include "api/render.h"
 #include "base/fields.h"
-#include "billing/accounts.h"
 
 enum { EMAIL_LENGTH_MAX = 254, NAME_LENGTH_MAX = 200, OFFSET_MAX = 1000000 };
 

@@ -9,8 +9,8 @@
 #include "base/arena.h"
 #include "base/fields.h"
 #include "base/json_in.h"
-#include "billing/invoices.h"
 #include "billing/license_records.h"
+#include "sync/invoices.h"
 
 enum { PAGE_MAX = 10000, ROWS_MAX = 1000 };
 

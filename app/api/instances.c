@@ -1,7 +1,7 @@
 /*
  * instances.c: the instances that a customer runs: listed, activated, released.
  */
-#include "billing/instances.h"
+#include "usage/instances.h"
 
 #include "api/handlers.h"
 #include "api/render.h"

@@ -4,10 +4,10 @@
 #include "api/handlers.h"
 #include "api/render.h"
 #include "base/arena.h"
-#include "billing/stripe_call_records.h"
-#include "billing/stripe_calls.h"
-#include "billing/stripe_events.h"
 #include "db/migrations.h"
+#include "outbox/call_records.h"
+#include "outbox/calls.h"
+#include "sync/events.h"
 
 enum { CLOCK_SLACK_MS = 5000, JOBS_SILENCE_S = 120, LATE_EVENT_MS = 15 * 60 * 1000 };
 

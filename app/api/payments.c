@@ -4,8 +4,8 @@
 #include "api/handlers.h"
 #include "api/render.h"
 #include "base/fields.h"
-#include "billing/checkout.h"
-#include "billing/stripe_changes.h"
+#include "sales/changes.h"
+#include "sales/checkout.h"
 
 enum { ID_MAX = 100, URL_MAX = 2000 };
 

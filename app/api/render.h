@@ -6,8 +6,8 @@
 
 #include "base/json_out.h"
 #include "billing/customers.h"
-#include "billing/invoices.h"
 #include "billing/licenses.h"
+#include "sync/invoices.h"
 
 /* `name` is the member's name, NULL within an array. */
 void render_customer(struct json_out *json, const char *name, const struct customer *customer);

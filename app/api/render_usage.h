@@ -5,9 +5,9 @@
 #define API_RENDER_USAGE_H
 
 #include "base/json_out.h"
-#include "billing/instances.h"
-#include "billing/usage_history.h"
-#include "billing/usage_limits.h"
+#include "usage/history.h"
+#include "usage/instances.h"
+#include "usage/limits.h"
 
 /* `name` is the member's name, NULL within an array. */
 void render_report(struct json_out *json, const char *name, const struct usage_report *report);

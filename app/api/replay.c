@@ -9,7 +9,7 @@
 #include "base/arena.h"
 #include "base/text.h"
 #include "billing/idempotency.h"
-#include "billing/stripe_calls.h"
+#include "outbox/calls.h"
 
 bool
 replay_applies(const struct call *call)

@@ -10,7 +10,7 @@
 #include "base/fields.h"
 #include "base/json_in.h"
 #include "billing/customers.h"
-#include "billing/usage_batch.h"
+#include "usage/batch.h"
 
 enum { CUSTOMER_ID_LENGTH_MAX = 100 };
 

@@ -6,8 +6,8 @@
 #include "api/render_usage.h"
 #include "base/fields.h"
 #include "billing/customers.h"
-#include "billing/usage_corrections.h"
-#include "billing/usage_retention.h"
+#include "usage/corrections.h"
+#include "usage/retention.h"
 
 enum { DAYS_DEFAULT = 90, DAYS_MAX = 36500 };
 

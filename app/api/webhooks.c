@@ -4,8 +4,8 @@
 #include "api/handlers.h"
 #include "base/json_out.h"
 #include "base/log.h"
-#include "billing/stripe_events.h"
-#include "billing/stripe_signature.h"
+#include "stripe/signature.h"
+#include "sync/events.h"
 
 static enum fail
 check_signature(struct call *call)

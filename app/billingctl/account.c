@@ -9,10 +9,10 @@
 #include "base/arena.h"
 #include "base/json_in.h"
 #include "base/text.h"
-#include "billing/stripe_form.h"
-#include "billing/stripe_objects.h"
-#include "billing/stripe_sweep.h"
 #include "billingctl/ask.h"
+#include "stripe/form.h"
+#include "stripe/objects.h"
+#include "sync/sweep.h"
 
 const char *
 account_setting_of(struct ctl *ctl, const char *plan)

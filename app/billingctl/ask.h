@@ -4,8 +4,8 @@
 #ifndef BILLINGCTL_ASK_H
 #define BILLINGCTL_ASK_H
 
-#include "billing/stripe_client.h"
 #include "billingctl/ctl.h"
+#include "stripe/client.h"
 
 /* What a command asks of Stripe, within STRIPE_DEADLINE_MS. Failures, each a sentence with Stripe's
  * own words where there are any: FAIL_NOT_FOUND "stripe_not_found", FAIL_FORBIDDEN

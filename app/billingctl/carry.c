@@ -9,8 +9,8 @@
 #include "base/json_out.h"
 #include "billing/license_records.h"
 #include "billing/licenses.h"
-#include "billing/usage_files.h"
 #include "billingctl/output.h"
+#include "usage/files.h"
 
 enum { EXIT_INCOMPLETE = 3 };
 

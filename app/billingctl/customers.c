@@ -1,7 +1,7 @@
 /*
  * customers.c: customers, signed up and looked up.
  */
-#include "billing/accounts.h"
+#include "accounts/accounts.h"
 
 #include <string.h>
 

@@ -5,11 +5,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "accounts/schema.h"
 #include "base/arena.h"
 #include "base/text.h"
 #include "billing/api_keys.h"
 #include "billing/key_use.h"
-#include "billing/schema.h"
 #include "billingctl/doctor.h"
 #include "billingctl/output.h"
 #include "billingctl/probe.h"

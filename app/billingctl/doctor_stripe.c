@@ -6,14 +6,14 @@
 #include "base/arena.h"
 #include "base/json_in.h"
 #include "base/text.h"
-#include "billing/meters.h"
-#include "billing/stripe_call_records.h"
-#include "billing/stripe_calls.h"
-#include "billing/stripe_events.h"
-#include "billing/stripe_sweep.h"
 #include "billingctl/account.h"
 #include "billingctl/ask.h"
 #include "billingctl/doctor.h"
+#include "meters/meters.h"
+#include "outbox/call_records.h"
+#include "outbox/calls.h"
+#include "sync/events.h"
+#include "sync/sweep.h"
 
 enum { LOOKED_AT = 100 };
 

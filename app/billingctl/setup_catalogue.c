@@ -6,9 +6,9 @@
 
 #include "base/arena.h"
 #include "base/json_in.h"
-#include "billing/stripe_form.h"
 #include "billingctl/ask.h"
 #include "billingctl/setup.h"
+#include "stripe/form.h"
 
 static const char product_format[] = "global_billing_%s";
 

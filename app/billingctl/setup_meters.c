@@ -7,9 +7,9 @@
 
 #include "base/arena.h"
 #include "base/json_in.h"
-#include "billing/stripe_form.h"
 #include "billingctl/ask.h"
 #include "billingctl/setup.h"
+#include "stripe/form.h"
 
 enum { INTERVALS_MAX = 2 };
 

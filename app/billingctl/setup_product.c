@@ -3,9 +3,9 @@
  */
 #include "base/arena.h"
 #include "base/json_in.h"
-#include "billing/stripe_form.h"
 #include "billingctl/ask.h"
 #include "billingctl/setup.h"
+#include "stripe/form.h"
 
 static const char *
 words_of(struct arena *arena, const struct setup_product *product)

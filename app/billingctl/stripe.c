@@ -6,11 +6,11 @@
 #include "base/arena.h"
 #include "base/json_in.h"
 #include "base/text.h"
-#include "billing/meter_parked.h"
-#include "billing/stripe_call_records.h"
-#include "billing/stripe_calls.h"
-#include "billing/stripe_events.h"
 #include "billingctl/output.h"
+#include "meters/parked.h"
+#include "outbox/call_records.h"
+#include "outbox/calls.h"
+#include "sync/events.h"
 
 static const char call_start[] = "call:", meter_event_start[] = "mev_";
 

@@ -6,10 +6,10 @@
 
 #include "base/arena.h"
 #include "base/text.h"
-#include "billing/meters.h"
-#include "billing/stripe_sweep.h"
 #include "billingctl/ask.h"
 #include "billingctl/output.h"
+#include "meters/meters.h"
+#include "sync/sweep.h"
 
 /* As long as Stripe keeps events, and as long as it tries to deliver them. */
 enum { DAYS_MAX = 30, DAYS = 3 };

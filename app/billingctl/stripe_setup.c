@@ -10,12 +10,12 @@
 #include "base/file.h"
 #include "base/json_in.h"
 #include "base/text.h"
-#include "billing/stripe_form.h"
-#include "billing/stripe_sweep.h"
 #include "billingctl/account.h"
 #include "billingctl/ask.h"
 #include "billingctl/output.h"
 #include "billingctl/setup.h"
+#include "stripe/form.h"
+#include "sync/sweep.h"
 
 enum { INCOMPLETE = 3, MONTHS_MAX = 12 };
 

@@ -12,9 +12,9 @@
 
 #include "base/arena.h"
 #include "base/log.h"
-#include "billing/stripe_client.h"
 #include "db/migrations.h"
 #include "db/server.h"
+#include "stripe/client.h"
 
 enum { ARENA_LIMIT = 64 * 1024 * 1024 };
 

@@ -13,8 +13,8 @@
 #include "billing/idempotency.h"
 #include "billing/license_records.h"
 #include "billing/subscriptions.h"
-#include "billing/usage_retention.h"
 #include "billingd/generation.h"
+#include "usage/retention.h"
 
 /* All calls of Stripe in one run of a job, unless the job sets times of its own. */
 static const int64_t stripe_budget_us = 90000000;

@@ -3,16 +3,16 @@
  * else does.
  */
 #include "base/log.h"
-#include "billing/meters.h"
-#include "billing/stripe_call_records.h"
-#include "billing/stripe_calls.h"
-#include "billing/stripe_changes.h"
-#include "billing/stripe_events.h"
-#include "billing/stripe_inbox.h"
-#include "billing/stripe_mirror.h"
-#include "billing/stripe_settle.h"
-#include "billing/stripe_sweep.h"
 #include "billingd/jobs.h"
+#include "meters/meters.h"
+#include "outbox/call_records.h"
+#include "outbox/calls.h"
+#include "sales/changes.h"
+#include "sales/resolve.h"
+#include "sync/events.h"
+#include "sync/inbox.h"
+#include "sync/subscriptions.h"
+#include "sync/sweep.h"
 
 static const struct job items[] = {
         {"stripe_calls", 0, 1, stripe_settle_run, METRIC_COUNT},

@@ -6,8 +6,8 @@
 
 #include "base/settings.h"
 #include "billing/operation.h"
-#include "billing/stripe_client.h"
 #include "db/db.h"
+#include "stripe/client.h"
 
 struct app_settings {
 	const char *socket;

@@ -10,8 +10,8 @@
 #include "base/text.h"
 #include "billing/access.h"
 #include "billing/audit.h"
-#include "billing/stripe_outbox.h"
 #include "licensing/verify.h"
+#include "outbox/enqueue.h"
 
 enum { HAND_OUT_TRIES = 3 };
 

@@ -9,7 +9,7 @@
 
 #include "base/failure.h"
 #include "billing/plans.h"
-#include "billing/stripe_policy.h"
+#include "billing/prices.h"
 #include "db/db.h"
 #include "licensing/keys.h"
 

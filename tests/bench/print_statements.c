@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "billing/schema.h"
+#include "accounts/schema.h"
 
 int
 main(void)

@@ -15,8 +15,9 @@ case $build in
 */sanitize) export CK_FORK=no ;;
 esac
 [ $# -gt 0 ] && export CK_FORK=no
-for source in "$here"/test_*.c; do
-	test=$build/tests/unit/$(basename "$source" .c)
+for source in "$here"/*/test_*.c; do
+	test=$build/tests/unit${source#"$here"}
+	test=${test%.c}
 	# A tool that slows instructions down measures itself, makes RSA keys for minutes, and sees of
 	# TLS the libraries' part; the sanitizers see those.
 	case $#$(basename "$test") in

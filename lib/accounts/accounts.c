@@ -1,0 +1,170 @@
+/*
+ * accounts.c: where a customer begins and ends: sign-up and deletion, each all or nothing.
+ */
+#include "accounts/accounts.h"
+
+#include "base/arena.h"
+#include "base/random.h"
+#include "billing/audit.h"
+#include "outbox/calls.h"
+#include "outbox/enqueue.h"
+#include "sync/events.h"
+
+/* What the one statement of a sign-up did. */
+struct outcome {
+	bool created;
+	bool trial;
+};
+
+static const struct column outcome_columns[] = {
+        COLUMN(struct outcome, created),
+        COLUMN(struct outcome, trial),
+        COLUMN_END,
+};
+
+enum { SIGN_UP, ANONYMISE };
+
+static const struct statement statements[] = {
+        [SIGN_UP] =
+                {.name = "account_sign_up",
+                 .columns = outcome_columns,
+                 .row_size = sizeof(struct outcome),
+                 .sql = "WITH customer AS ("
+                        "  INSERT INTO customers (customer_id, email, company_name, created_at,"
+                        "    updated_at) VALUES ($1, $2, $3, $4::timestamptz, $4::timestamptz)"
+                        "  ON CONFLICT (lower(normalize(email, NFKC))) WHERE deleted_at IS NULL"
+                        "  DO NOTHING RETURNING customer_id, email), "
+                        "redemption AS ("
+                        "  INSERT INTO trial_redemptions (email_digest, customer_id, "
+                        "redeemed_at)"
+                        "  SELECT trial_email_digest(email), customer_id, $4::timestamptz"
+                        "  FROM customer ON CONFLICT DO NOTHING RETURNING customer_id), "
+                        "subscription AS ("
+                        "  INSERT INTO subscriptions (customer_id, plan, status, trial_ends_at,"
+                        "    created_at, updated_at)"
+                        "  SELECT customer_id, $5, 'trialing', $6::timestamptz, "
+                        "$4::timestamptz,"
+                        "    $4::timestamptz FROM redemption RETURNING customer_id), "
+                        "license AS ("
+                        "  INSERT INTO licenses (jti, customer_id, kid, plan, reason, "
+                        "fingerprint,"
+                        "    token, issued_at, expires_at)"
+                        "  SELECT $7, customer_id, $8, $5, 'sign_up', $9, $10, $4::timestamptz,"
+                        "    $11::timestamptz FROM subscription), "
+                        "key AS ("
+                        "  INSERT INTO api_keys (key_id, customer_id, role, name, digest, "
+                        "prefix,"
+                        "    scopes, created_at)"
+                        "  SELECT $12, customer_id, 'customer', $13, $14, $15, $16,"
+                        "    $4::timestamptz FROM customer), "
+                        "audit AS ("
+                        "  INSERT INTO audit_log (actor, action, customer_id, subject, "
+                        "request_id)"
+                        "  SELECT $17, 'sign_up', customer_id, $12, $18 FROM customer) "
+                        "SELECT EXISTS (SELECT FROM customer) AS created, "
+                        "EXISTS (SELECT FROM subscription) AS trial"},
+        [ANONYMISE] = {.name = "account_anonymise",
+                       .sql = "UPDATE customers SET email = NULL, company_name = NULL, "
+                              "deleted_at = $2, updated_at = $2 "
+                              "WHERE customer_id = $1 AND deleted_at IS NULL"},
+};
+
+const struct statement_list account_statements = {statements,
+                                                  sizeof(statements) / sizeof(*statements)};
+
+/* The rows of a sign-up as they will stand in the database. */
+static void
+prepare(struct operation *operation, const char *email, const char *company_name,
+        struct sign_up *out, struct subscription *subscription)
+{
+	struct instant now = INSTANT_MS(operation->now_ms);
+	const struct plans *plans = &operation->billing->plans;
+
+	out->customer = (struct customer){
+	        .customer_id = random_id(operation->task->arena, "cust_", 16),
+	        .email = email,
+	        .company_name = company_name,
+	        .created_at = now,
+	        .updated_at = now,
+	};
+	*subscription = (struct subscription){
+	        .customer_id = out->customer.customer_id,
+	        .plan = plans->trial_plan,
+	        .status = "trialing",
+	        .trial_ends_at = INSTANT_MS(now.ms + plans->trial_days * DAY_MS),
+	        .created_at = now,
+	        .updated_at = now,
+	        .version = 1,
+	};
+	api_key_make(operation, out->customer.customer_id, "customer", "sign-up", SCOPE_ALL,
+	             &out->key);
+}
+
+enum fail
+account_sign_up(struct operation *operation, const char *email, const char *company_name,
+                struct sign_up *out)
+{
+	struct task *task = operation->task;
+	struct subscription *subscription = arena_alloc(task->arena, sizeof(*subscription));
+	struct license *license = arena_alloc(task->arena, sizeof(*license));
+	const struct api_key *key = &out->key.key;
+	struct outcome outcome;
+	bool found;
+
+	prepare(operation, email, company_name, out, subscription);
+	TRY(license_mint(operation, &out->customer, subscription, "sign_up", license));
+	TRY(db_row(operation->db, task, &statements[SIGN_UP],
+	           PARAMETERS(out->customer.customer_id, email, company_name,
+	                      param_time(task, out->customer.created_at), subscription->plan,
+	                      param_time(task, subscription->trial_ends_at), license->jti,
+	                      license->kid, param_bytes(task, license->fingerprint),
+	                      license->token, param_time(task, license->expires_at),
+	                      key->key_id, key->name, param_bytes(task, key->digest),
+	                      key->prefix, param_list(task, &key->scopes), operation->actor,
+	                      task->request_id),
+	           &outcome, &found));
+	if (!outcome.created)
+		return task_fail(task, FAIL_CONFLICT, "customer_exists",
+		                 "There is a customer with this e-mail address.");
+	out->subscription = outcome.trial ? subscription : NULL;
+	out->license = outcome.trial ? license : NULL;
+	return FAIL_NONE;
+}
+
+enum fail
+account_delete(struct operation *operation, const char *customer_id)
+{
+	struct task *task = operation->task;
+	struct customer customer;
+	int64_t changed;
+
+	TRY(db_begin(operation->db, task));
+	TRY(customer_find(operation, customer_id, &customer));
+	TRY(db_run(operation->db, task, &statements[ANONYMISE],
+	           PARAMETERS(customer_id, param_time(task, INSTANT_MS(operation->now_ms))),
+	           &changed));
+	if (changed == 0)
+		return task_fail(task, FAIL_NOT_FOUND, "customer_not_found",
+		                 "There is no such customer.");
+	TRY(stripe_cancel_all(operation, customer_id));
+	TRY(stripe_call_forget(operation, customer_id));
+	TRY(stripe_event_forget(operation, customer_id));
+	TRY(stripe_close_pages(operation, customer_id, customer.stripe_customer_id));
+	TRY(subscription_cancel(operation, customer_id));
+	TRY(license_revoke_all(operation, customer_id, "customer_deleted"));
+	TRY(api_key_revoke_all(operation, customer_id));
+	TRY(audit_record(operation, "customer_delete", customer_id, NULL, NULL));
+	return db_commit(operation->db, task);
+}
+
+enum fail
+account_update(struct operation *operation, const char *customer_id,
+               const struct patch_text *email, const struct patch_text *company_name,
+               struct customer *out)
+{
+	TRY(db_begin(operation->db, operation->task));
+	TRY(customer_update(operation, customer_id, email, company_name, out));
+	if (email->present || company_name->present)
+		TRY(stripe_tell_customer(operation, out));
+	return db_commit(operation->db, operation->task);
+}

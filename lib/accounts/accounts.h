@@ -1,0 +1,32 @@
+/*
+ * accounts.h: where a customer begins and ends: sign-up and deletion, each all or nothing.
+ */
+#ifndef ACCOUNTS_ACCOUNTS_H
+#define ACCOUNTS_ACCOUNTS_H
+
+#include "billing/licenses.h"
+
+extern const struct statement_list account_statements;
+
+/* What a sign-up made. Subscription and licence are NULL when this e-mail had its trial before. */
+struct sign_up {
+	struct customer customer;
+	const struct subscription *subscription;
+	const struct license *license;
+	struct api_key_minted key;
+};
+
+/* Creates customer, trial, licence, key and audit entry in one statement. FAIL_CONFLICT
+ * "customer_exists". */
+enum fail account_sign_up(struct operation *operation, const char *email,
+                          const char *company_name, struct sign_up *out) MUST_CHECK;
+
+/* Anonymises the customer, cancels (at Stripe too), revokes licences and keys. FAIL_NOT_FOUND. */
+enum fail account_delete(struct operation *operation, const char *customer_id) MUST_CHECK;
+
+/* Changes what is present, and tells Stripe. Failures as customer_update(). */
+enum fail account_update(struct operation *operation, const char *customer_id,
+                         const struct patch_text *email, const struct patch_text *company_name,
+                         struct customer *out) MUST_CHECK;
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * schema.c: every statement that this program may run.
+ */
+#include "accounts/schema.h"
+
+#include "accounts/accounts.h"
+#include "billing/api_keys.h"
+#include "billing/audit.h"
+#include "billing/customers.h"
+#include "billing/idempotency.h"
+#include "billing/key_use.h"
+#include "billing/license_records.h"
+#include "billing/subscriptions.h"
+#include "db/migrations.h"
+#include "db/server.h"
+#include "meters/meters.h"
+#include "meters/parked.h"
+#include "outbox/call_records.h"
+#include "outbox/calls.h"
+#include "outbox/locks.h"
+#include "sync/events.h"
+#include "sync/invoices.h"
+#include "sync/subscriptions.h"
+#include "sync/sweep.h"
+#include "usage/batch.h"
+#include "usage/corrections.h"
+#include "usage/files.h"
+#include "usage/history.h"
+#include "usage/instances.h"
+#include "usage/limits.h"
+#include "usage/report.h"
+#include "usage/retention.h"
+
+/* clang-format off */
+const struct statement_list *const billing_statements[] = {
+	&account_statements,
+	&api_key_statements,
+	&audit_statements,
+	&customer_statements,
+	&idempotency_statements,
+	&instance_statements,
+	&invoice_statements,
+	&key_use_statements,
+	&license_record_statements,
+	&license_statements,
+	&meter_compare_statements,
+	&meter_parked_statements,
+	&meter_statements,
+	&stripe_call_record_statements,
+	&stripe_call_statements,
+	&stripe_event_statements,
+	&stripe_lock_statements,
+	&stripe_mirror_statements,
+	&stripe_sweep_statements,
+	&subscription_statements,
+	&usage_batch_statements,
+	&usage_correction_statements,
+	&usage_file_statements,
+	&usage_history_statements,
+	&usage_limit_statements,
+	&usage_retention_statements,
+	&usage_statements,
+	&db_statements,
+	&migration_statements,
+	&server_statements,
+	NULL,
+};
+/* clang-format on */
+
+enum fail
+schema_check(struct db *db, struct task *task)
+{
+	for (const struct statement_list *const *list = billing_statements; *list != NULL;
+	     list++)
+		for (size_t i = 0; i < (*list)->count; i++)
+			TRY(db_check_statement(db, task, &(*list)->items[i]));
+	return FAIL_NONE;
+}

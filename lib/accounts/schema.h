@@ -1,0 +1,16 @@
+/*
+ * schema.h: every statement that this program may run, for the checks that prepare them all.
+ */
+#ifndef ACCOUNTS_SCHEMA_H
+#define ACCOUNTS_SCHEMA_H
+
+#include "db/db.h"
+
+/* The lists of all modules, ended by NULL. */
+extern const struct statement_list *const billing_statements[];
+
+/* Prepares each one on the connection and compares its columns with the code's tables. FAIL_INTERNAL
+ * "statement_differs" names the first difference. */
+enum fail schema_check(struct db *db, struct task *task) MUST_CHECK;
+
+#endif

@@ -1,0 +1,317 @@
+/*
+ * compare.c: what was told of metered use, beside what Stripe has counted.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/json_in.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "meters/meters.h"
+#include "stripe/form.h"
+#include "sync/sync.h"
+
+enum { PAIRS_AT_ONCE = 20, DAYS = 36, METERS_MAX = 100 };
+
+#define COMPARE_EVERY_MS DAY_MS
+/* Stripe counts a little after it accepts. */
+#define COUNTED_AFTER_MS HOUR_MS
+
+/* One customer's use by one meter. */
+struct pair {
+	const char *customer_id;
+	const char *stripe_customer_id;
+	const char *event_name;
+};
+
+/* What was told of one day. `unknown` is the sum of what may have been counted or not. */
+struct told {
+	const char *day;
+	int64_t starts_at_s;
+	const char *sent;
+	const char *unknown;
+	const char *both;
+	const char *worth; /* with what only people can mend */
+	bool open;         /* something is under way: no verdict yet */
+};
+
+static const struct column pair_columns[] = {
+        COLUMN(struct pair, customer_id),
+        COLUMN(struct pair, stripe_customer_id),
+        COLUMN(struct pair, event_name),
+        COLUMN_END,
+};
+
+static const struct column told_columns[] = {
+        COLUMN(struct told, day),  COLUMN(struct told, starts_at_s),
+        COLUMN(struct told, sent), COLUMN(struct told, unknown),
+        COLUMN(struct told, both), COLUMN(struct told, worth),
+        COLUMN(struct told, open), COLUMN_END,
+};
+
+#define UNKNOWN "(state = 'parked' AND error = 'outcome_unknown')"
+#define OF_DAY "WHERE customer_id = $1 AND event_name = $2 AND day = $3::date AND " UNKNOWN
+
+enum { PAIRS, TOLD, WAS_COUNTED, FORGET, AGAIN };
+
+static const struct statement statements[] = {
+        [PAIRS] = {.name = "meter_pairs",
+                   .columns = pair_columns,
+                   .row_size = sizeof(struct pair),
+                   .sql = "SELECT DISTINCT customer_id, stripe_customer_id, event_name "
+                          "FROM meter_events WHERE day >= ($1::timestamptz AT TIME ZONE "
+                          "'UTC')::date - $2::integer AND (customer_id, event_name) > ($3, $4) "
+                          "ORDER BY customer_id, event_name LIMIT $5::bigint"},
+        [TOLD] = {.name = "meter_told",
+                  .columns = told_columns,
+                  .row_size = sizeof(struct told),
+                  .sql = "SELECT day::text AS day, extract(epoch FROM day::timestamp "
+                         "  AT TIME ZONE 'UTC')::bigint AS starts_at_s, "
+                         "COALESCE(sum(value) FILTER (WHERE state = 'sent'), 0)::text AS sent, "
+                         "COALESCE(sum(value) FILTER (WHERE " UNKNOWN "), 0)::text AS unknown, "
+                         "COALESCE(sum(value) FILTER (WHERE state = 'sent' OR " UNKNOWN
+                         "), 0)::text AS \"both\", "
+                         "COALESCE(sum(value) FILTER (WHERE state = 'sent' OR "
+                         "  (state = 'parked' AND error IS DISTINCT FROM 'settled')), 0)"
+                         "::text AS worth, "
+                         "bool_or(state IN ('pending', 'canceling') "
+                         "  OR (state = 'sent' AND sent_at > $4::timestamptz)) AS open "
+                         "FROM meter_events WHERE customer_id = $1 AND event_name = $2 "
+                         "AND day >= ($3::timestamptz AT TIME ZONE 'UTC')::date - $5::integer "
+                         "GROUP BY day ORDER BY day"},
+        [WAS_COUNTED] = {.name = "meter_was_counted",
+                         .sql = "UPDATE meter_events SET state = 'sent', can_cancel = false, "
+                                "sent_at = first_try_at, error = NULL " OF_DAY},
+        [FORGET] = {.name = "meter_forget",
+                    .sql = "UPDATE meter_events SET state = 'canceled', "
+                           "error = 'not_counted' " OF_DAY},
+        /* Another identifier, as nobody knows what Stripe remembers of the first. */
+        [AGAIN] = {.name = "meter_again",
+                   .sql = "INSERT INTO meter_events (meter_event_id, customer_id, "
+                          "stripe_customer_id, day, metric, event_name, value, state, "
+                          "created_at, next_try_at) "
+                          "SELECT $4, customer_id, max(stripe_customer_id), day, metric, "
+                          "event_name, sum(value), 'pending', $5::timestamptz, "
+                          "$5::timestamptz FROM meter_events " OF_DAY
+                          " GROUP BY customer_id, day, metric, event_name"},
+};
+
+const struct statement_list meter_compare_statements = {
+        statements, sizeof(statements) / sizeof(*statements)};
+
+/* The meter that counts events of that name, or NULL. */
+static const char *
+meter_of(struct json_object *meters, const char *event_name)
+{
+	for (size_t i = 0; i < json_object_array_length(meters); i++) {
+		const struct json_object *meter = json_object_array_get_idx(meters, i);
+		const char *name, *id;
+
+		if (json_in_string(meter, "event_name", &name) &&
+		    json_in_string(meter, "id", &id) && strcmp(name, event_name) == 0)
+			return id;
+	}
+	return NULL;
+}
+
+static enum fail
+fetch_list(struct operation *operation, const char *path, struct stripe_form *form,
+           struct json_object **data)
+{
+	struct json_object *list;
+
+	TRY(stripe_fetch(operation, path, form->text.data, &list));
+	if (json_object_object_get_ex(list, "data", data) &&
+	    json_object_is_type(*data, json_type_array))
+		return FAIL_NONE;
+	return task_fail(operation->task, FAIL_STRIPE, "stripe_error",
+	                 "Stripe's answer could not be understood.");
+}
+
+/* What Stripe has counted for the day that starts then. */
+static double
+counted(struct json_object *summaries, int64_t starts_at_s)
+{
+	for (size_t i = 0; i < json_object_array_length(summaries); i++) {
+		const struct json_object *summary = json_object_array_get_idx(summaries, i);
+		struct json_object *value = NULL;
+		int64_t start;
+
+		if (json_in_int(summary, "start_time", &start) && start == starts_at_s &&
+		    json_object_object_get_ex(summary, "aggregated_value", &value))
+			return json_object_get_double(value);
+	}
+	return 0;
+}
+
+/* Stripe's sums are numbers of JSON: beyond 2^53 the last digits are anybody's. */
+static bool
+same(const char *ours, double theirs)
+{
+	double value = strtod(ours, NULL);
+
+	return fabs(value - theirs) <= fabs(value) * 1e-12;
+}
+
+static enum fail
+change_day(struct operation *operation, int statement, const struct pair *pair,
+           const struct told *told)
+{
+	return db_run(operation->db, operation->task, &statements[statement],
+	              PARAMETERS(pair->customer_id, pair->event_name, told->day), NULL);
+}
+
+/* It was not counted: told once more, as something new. */
+static enum fail
+tell_again(struct operation *operation, const struct pair *pair, const struct told *told)
+{
+	struct task *task = operation->task;
+
+	TRY(db_run(operation->db, task, &statements[AGAIN],
+	           PARAMETERS(pair->customer_id, pair->event_name, told->day,
+	                      random_id(task->arena, "mev_", 16),
+	                      param_time(task, INSTANT_MS(operation->now_ms))),
+	           NULL));
+	return change_day(operation, FORGET, pair, told);
+}
+
+static enum fail
+compare_day(struct operation *operation, struct stripe_sweep *sweep, const struct pair *pair,
+            const struct told *told, double theirs)
+{
+	struct arena *arena = operation->task->arena;
+	bool unknown = strcmp(told->unknown, "0") != 0;
+
+	if (told->open)
+		return FAIL_NONE;
+	if (unknown && !sweep->dry_run && same(told->both, theirs))
+		return change_day(operation, WAS_COUNTED, pair, told);
+	if (unknown && !sweep->dry_run && same(told->sent, theirs))
+		return tell_again(operation, pair, told);
+	if (same(told->worth, theirs))
+		return FAIL_NONE;
+	sweep->differences++;
+	sweep->reporter.report(
+	        &(struct stripe_difference){
+	                .what = "meter",
+	                .id = arena_printf(arena, "%s %s", pair->event_name, told->day),
+	                .customer_id = pair->customer_id,
+	                .ours = told->worth,
+	                .theirs = arena_printf(arena, "%.0f", theirs)},
+	        sweep->reporter.closure);
+	return FAIL_NONE;
+}
+
+static enum fail
+compare_pair(struct operation *operation, struct stripe_sweep *sweep, const struct pair *pair,
+             const char *meter)
+{
+	struct task *task = operation->task;
+	struct stripe_form form = stripe_form_new(task->arena);
+	int64_t today_s = operation->now_ms / DAY_MS * (DAY_MS / SECOND_MS);
+	struct json_object *summaries;
+	const struct told *days;
+	size_t count;
+
+	stripe_form_string(&form, "customer", pair->stripe_customer_id);
+	stripe_form_int(&form, "start_time", today_s - DAYS * (DAY_MS / SECOND_MS));
+	stripe_form_int(&form, "end_time", today_s + DAY_MS / SECOND_MS);
+	stripe_form_string(&form, "value_grouping_window", "day");
+	stripe_form_int(&form, "limit", 100);
+	TRY(fetch_list(operation,
+	               stripe_path(task->arena, "/v1/billing/meters/%s/event_summaries", meter),
+	               &form, &summaries));
+	TRY(db_rows(
+	        operation->db, task, &statements[TOLD],
+	        PARAMETERS(pair->customer_id, pair->event_name,
+	                   param_time(task, INSTANT_MS(operation->now_ms)),
+	                   param_time(task, INSTANT_MS(operation->now_ms - COUNTED_AFTER_MS)),
+	                   param_int(task, DAYS - 1)),
+	        (void *)&days, &count));
+	for (size_t i = 0; i < count; i++)
+		TRY(compare_day(operation, sweep, pair, &days[i],
+		                counted(summaries, days[i].starts_at_s)));
+	return FAIL_NONE;
+}
+
+/* One that Stripe has no meter, or no customer, for: nothing of it is counted. */
+static enum fail
+report_uncounted(struct stripe_sweep *sweep, const struct pair *pair, const char *what)
+{
+	sweep->differences++;
+	sweep->reporter.report(&(struct stripe_difference){.what = what,
+	                                                   .id = pair->event_name,
+	                                                   .customer_id = pair->customer_id,
+	                                                   .ours = pair->stripe_customer_id},
+	                       sweep->reporter.closure);
+	return FAIL_NONE;
+}
+
+static enum fail
+compare_listed(struct operation *operation, struct stripe_sweep *sweep,
+               struct json_object *meters, const struct pair *pair)
+{
+	const char *meter = meter_of(meters, pair->event_name);
+	enum fail kind;
+
+	if (meter == NULL)
+		return report_uncounted(sweep, pair, "missing_meter");
+	kind = compare_pair(operation, sweep, pair, meter);
+	if (kind != FAIL_NOT_FOUND)
+		return kind;
+	task_clear(operation->task);
+	return report_uncounted(sweep, pair, "missing_customer");
+}
+
+enum fail
+meter_compare(struct operation *operation, struct stripe_sweep *sweep)
+{
+	struct task *task = operation->task;
+	struct stripe_form form = stripe_form_new(task->arena);
+	char *after = arena_copy(task->arena, sweep->after);
+	char *space = strchr(after, ' ');
+	struct json_object *meters;
+	const struct pair *pairs;
+	size_t count;
+
+	if (space != NULL)
+		*space = '\0';
+	TRY(db_rows(operation->db, task, &statements[PAIRS],
+	            PARAMETERS(param_time(task, INSTANT_MS(operation->now_ms)),
+	                       param_int(task, DAYS - 1), after, space == NULL ? "" : space + 1,
+	                       param_int(task, PAIRS_AT_ONCE)),
+	            (void *)&pairs, &count));
+	sweep->finished = count < PAIRS_AT_ONCE;
+	if (count == 0)
+		return FAIL_NONE;
+	stripe_form_string(&form, "status", "active");
+	stripe_form_int(&form, "limit", METERS_MAX);
+	TRY(fetch_list(operation, "/v1/billing/meters", &form, &meters));
+	for (size_t i = 0; i < count; i++)
+		TRY(compare_listed(operation, sweep, meters, &pairs[i]));
+	(void)snprintf(sweep->after, sizeof(sweep->after), "%s %s",
+	               pairs[count - 1].customer_id, pairs[count - 1].event_name);
+	return FAIL_NONE;
+}
+
+enum fail
+meter_run_compare(struct operation *operation, int64_t limit, int64_t *done)
+{
+	(void)limit;
+	if (operation->stripe == NULL)
+		return FAIL_NONE;
+	return stripe_sweep_run(operation, "meters", COMPARE_EVERY_MS, meter_compare, done);
+}
+
+enum fail
+meter_uncounted(struct operation *operation, const struct stripe_wanted *wanted,
+                const char **customer_id, enum stripe_synced *out)
+{
+	(void)wanted;
+	*customer_id = NULL;
+	*out = STRIPE_SYNC_CHANGED;
+	return stripe_sweep_demand(operation, "meters");
+}

@@ -1,0 +1,485 @@
+/*
+ * calls.c: what we ask of Stripe, written down before it is asked.
+ */
+#include "outbox/calls.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/random.h"
+#include "base/text.h"
+
+enum { CALL_TRIES = 12, NOT_ITS_FAULT_S = 60 };
+
+static const struct column columns[] = {
+        COLUMN(struct stripe_call, call_id),
+        COLUMN(struct stripe_call, kind),
+        COLUMN(struct stripe_call, customer_id),
+        COLUMN(struct stripe_call, subject),
+        COLUMN(struct stripe_call, path),
+        COLUMN(struct stripe_call, parameters),
+        COLUMN(struct stripe_call, plan),
+        COLUMN(struct stripe_call, idempotency_key),
+        COLUMN(struct stripe_call, request),
+        COLUMN(struct stripe_call, state),
+        COLUMN(struct stripe_call, attempts),
+        COLUMN(struct stripe_call, created_at),
+        COLUMN(struct stripe_call, result_id),
+        COLUMN(struct stripe_call, error),
+        COLUMN_END,
+};
+
+struct flag_row {
+	bool is_so;
+};
+
+static const struct column flag_columns[] = {COLUMN(struct flag_row, is_so), COLUMN_END};
+
+#define CALL_COLUMNS                                                                           \
+	"call_id, kind, customer_id, subject, path, parameters, plan, idempotency_key, "       \
+	"request, state, attempts::bigint AS attempts, created_at, result_id, error"
+#define ROW .columns = columns, .row_size = sizeof(struct stripe_call)
+#define FLAG .columns = flag_columns, .row_size = sizeof(struct flag_row)
+
+enum {
+	PLAN,
+	NOTE,
+	KNOWN,
+	FREE,
+	CREATION,
+	DONE,
+	RETRY,
+	RENEW,
+	HOLD,
+	DROP,
+	FORGET,
+	IS_PENDING,
+	HAS_PENDING,
+	HAS_NEWER,
+	TAKE,
+	END
+};
+
+static const struct statement statements[] = {
+        [PLAN] = {.name = "stripe_call_plan",
+                  ROW,
+                  .sql = "INSERT INTO stripe_calls (kind, customer_id, subject, path, "
+                         "parameters, idempotency_key, intent, request, state, created_at, "
+                         "next_try_at, plan) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
+                         "'pending', $9, $10, $11) ON CONFLICT DO NOTHING "
+                         "RETURNING " CALL_COLUMNS},
+        [NOTE] = {.name = "stripe_call_note",
+                  .sql = "INSERT INTO stripe_calls (kind, customer_id, subject, path, "
+                         "parameters, idempotency_key, intent, request, state, created_at, "
+                         "finished_at) VALUES ('" STRIPE_NOTHING "', $1, $2, '', '', $3, $4, "
+                         "$5, 'done', $6, $6) ON CONFLICT DO NOTHING"},
+        [KNOWN] = {.name = "stripe_call_known",
+                   ROW,
+                   .sql = "SELECT " CALL_COLUMNS " FROM stripe_calls WHERE intent = $1 "
+                          "AND created_at > $2"},
+        /* Stripe has forgotten the key, and so has the client's: to use it again is a new wish. */
+        [FREE] = {.name = "stripe_call_free",
+                  .sql = "UPDATE stripe_calls SET intent = NULL WHERE intent = $1 "
+                         "AND created_at <= $2"},
+        [CREATION] = {.name = "stripe_call_creation",
+                      ROW,
+                      .sql = "SELECT " CALL_COLUMNS " FROM stripe_calls WHERE customer_id = $1 "
+                             "AND kind = 'customer_create' AND state = 'pending'"},
+        [DONE] = {.name = "stripe_call_done",
+                  .sql = "UPDATE stripe_calls SET state = 'done', parameters = CASE "
+                         "WHEN kind LIKE 'customer%' THEN '' ELSE parameters END, "
+                         "next_try_at = NULL, attempts = attempts + $5::integer, "
+                         "finished_at = $2, stripe_request_id = $3, result_id = $4, "
+                         "error = NULL WHERE call_id = $1::bigint"},
+        [RETRY] = {.name = "stripe_call_retry",
+                   .sql = "UPDATE stripe_calls SET next_try_at = $2, error = $3, "
+                          "attempts = attempts + $4::integer, stripe_request_id = "
+                          "COALESCE($5, stripe_request_id) "
+                          "WHERE call_id = $1::bigint AND state = 'pending'"},
+        [RENEW] = {.name = "stripe_call_renew",
+                   .sql = "UPDATE stripe_calls SET idempotency_key = $2, intent = NULL "
+                          "WHERE call_id = $1::bigint"},
+        [HOLD] = {.name = "stripe_call_hold",
+                  FLAG,
+                  .sql = "SELECT true AS is_so FROM stripe_calls WHERE call_id = $1::bigint "
+                         "FOR UPDATE"},
+        /* Not the call that another request of the same key holds and is about to send. */
+        [DROP] = {.name = "stripe_call_drop",
+                  .sql = "DELETE FROM stripe_calls WHERE call_id IN (SELECT call_id "
+                         "FROM stripe_calls WHERE call_id = $1::bigint "
+                         "AND state = 'pending' AND attempts = 0 FOR UPDATE SKIP LOCKED)"},
+        /* The ends of subscriptions stay: Stripe must still hear of them, and they name nobody.
+	 * One that is under way ends by itself, and is not waited for. */
+        [FORGET] = {.name = "stripe_call_forget",
+                    .sql = "WITH idle AS (SELECT call_id FROM stripe_calls "
+                           "  WHERE customer_id = $1 AND state IN ('pending', 'parked') "
+                           "  AND (kind IN ('customer_update', 'checkout') OR "
+                           "    kind = 'customer_create' AND state = 'parked') "
+                           "  FOR UPDATE SKIP LOCKED), "
+                           "dropped AS (DELETE FROM stripe_calls WHERE call_id IN "
+                           "  (SELECT call_id FROM idle)) "
+                           "UPDATE stripe_calls SET parameters = '' WHERE customer_id = $1 "
+                           "AND state IN ('done', 'failed') AND parameters <> ''"},
+        [IS_PENDING] = {.name = "stripe_call_is_pending",
+                        FLAG,
+                        .sql = "SELECT EXISTS (SELECT FROM stripe_calls WHERE subject = $1 "
+                               "AND state = 'pending' "
+                               "AND kind = COALESCE($2, kind)) AS is_so"},
+        [HAS_PENDING] = {.name = "stripe_call_has_pending",
+                         FLAG,
+                         .sql = "SELECT EXISTS (SELECT FROM stripe_calls "
+                                "WHERE customer_id = $1 AND state = 'pending' "
+                                "AND kind = $2) AS is_so"},
+        [HAS_NEWER] = {.name = "stripe_call_has_newer",
+                       FLAG,
+                       .sql = "SELECT EXISTS (SELECT FROM stripe_calls WHERE subject = $1 "
+                              "AND kind = $2 AND call_id > $3::bigint) AS is_so"},
+        [TAKE] = {.name = "stripe_call_take",
+                  ROW,
+                  .sql = "SELECT " CALL_COLUMNS " FROM stripe_calls WHERE state = 'pending' "
+                         "AND next_try_at <= $1 ORDER BY next_try_at LIMIT 1 "
+                         "FOR UPDATE SKIP LOCKED"},
+        /* A deletion passes over a call that is under way: whoever ends it looks at its customer,
+	 * under its lock. For a customer that is gone there is nothing to try again or to remember. */
+        [END] = {.name = "stripe_call_end",
+                 .sql = "WITH gone AS MATERIALIZED (SELECT c.deleted_at IS NOT NULL AS is_so "
+                        "  FROM customers c JOIN stripe_calls s USING (customer_id) "
+                        "  WHERE s.call_id = $1::bigint AND s.kind LIKE 'customer%' "
+                        "  FOR SHARE OF c) "
+                        "UPDATE stripe_calls SET state = CASE WHEN (SELECT is_so FROM gone) "
+                        "AND $2 = 'parked' THEN 'failed' ELSE $2 END, error = $3, "
+                        "parameters = CASE WHEN kind NOT LIKE 'customer%' "
+                        "  OR $2 = 'parked' AND NOT (SELECT is_so FROM gone) THEN parameters "
+                        "ELSE '' END, next_try_at = NULL, finished_at = $4, "
+                        "attempts = attempts + $5::integer, stripe_request_id = "
+                        "COALESCE($6, stripe_request_id) WHERE call_id = $1::bigint "
+                        "AND state = 'pending'"},
+};
+
+const struct statement_list stripe_call_statements = {statements,
+                                                      sizeof(statements) / sizeof(*statements)};
+
+/* Twelve tries take about a day. */
+static const int64_t delays_s[] = {5,    20,   60,   300,   900,   1800,
+                                   3600, 7200, 7200, 14400, 14400, 14400};
+
+int64_t
+stripe_retry_delay_ms(int64_t tries, int64_t tries_max)
+{
+	size_t last = sizeof(delays_s) / sizeof(*delays_s) - 1;
+
+	if (tries >= tries_max)
+		return 0;
+	return delays_s[(size_t)tries > last ? last : (size_t)tries] * SECOND_MS;
+}
+
+const char *
+stripe_call_key(struct operation *operation)
+{
+	return random_id(operation->task->arena, "gb_", 16);
+}
+
+/* What is older has a key that Stripe may have forgotten. */
+static const char *
+key_birth(struct operation *operation)
+{
+	return param_time(operation->task, INSTANT_MS(operation->now_ms - STRIPE_KEY_LIFE_MS));
+}
+
+/* The one that stands where ours would have stood. */
+static enum fail
+find_other(struct operation *operation, const struct stripe_call *wanted,
+           struct stripe_call *out)
+{
+	struct task *task = operation->task;
+	bool found = false;
+
+	if (wanted->by_client)
+		TRY(stripe_call_known(operation, out, &found));
+	else
+		TRY(db_row(operation->db, task, &statements[CREATION],
+		           PARAMETERS(wanted->customer_id), out, &found));
+	if (!found)
+		return task_fail(task, FAIL_BUSY, "operation_in_progress",
+		                 "Another request of this customer has just ended; try again.");
+	return FAIL_NONE;
+}
+
+/* What was wished with the key so long ago that it is forgotten stands in nobody's way. */
+static enum fail
+free_intent(struct operation *operation, const struct intent *intent)
+{
+	struct task *task = operation->task;
+
+	if (intent == NULL)
+		return FAIL_NONE;
+	return db_run(operation->db, task, &statements[FREE],
+	              PARAMETERS(param_digest(task, &intent->key), key_birth(operation)), NULL);
+}
+
+enum fail
+stripe_call_plan(struct operation *operation, const struct stripe_call *wanted,
+                 int64_t delay_ms, struct stripe_call *out)
+{
+	struct task *task = operation->task;
+	const struct intent *intent = wanted->by_client ? operation->intent : NULL;
+	struct instant now = INSTANT_MS(operation->now_ms);
+	bool written;
+
+	TRY(free_intent(operation, intent));
+	TRY(db_row(operation->db, task, &statements[PLAN],
+	           PARAMETERS(wanted->kind, wanted->customer_id, wanted->subject, wanted->path,
+	                      wanted->parameters, stripe_call_key(operation),
+	                      intent == NULL ? NULL : param_digest(task, &intent->key),
+	                      intent == NULL ? NULL : param_digest(task, &intent->request),
+	                      param_time(task, now),
+	                      param_time(task, INSTANT_MS(now.ms + delay_ms)), wanted->plan),
+	           out, &written));
+	if (!written)
+		TRY(find_other(operation, wanted, out));
+	out->is_new = written;
+	return FAIL_NONE;
+}
+
+enum fail
+stripe_call_note(struct operation *operation, const char *customer_id, const char *subject)
+{
+	struct task *task = operation->task;
+	const struct intent *intent = operation->intent;
+	int64_t written;
+
+	if (intent == NULL)
+		return FAIL_NONE;
+	TRY(free_intent(operation, intent));
+	TRY(db_run(operation->db, task, &statements[NOTE],
+	           PARAMETERS(customer_id, subject, stripe_call_key(operation),
+	                      param_digest(task, &intent->key),
+	                      param_digest(task, &intent->request),
+	                      param_time(task, INSTANT_MS(operation->now_ms))),
+	           &written));
+	if (written > 0)
+		return FAIL_NONE;
+	return task_fail(task, FAIL_BUSY, "idempotency_in_progress",
+	                 "A request with this Idempotency-Key is being answered; try again.");
+}
+
+enum fail
+stripe_call_known(struct operation *operation, struct stripe_call *out, bool *found)
+{
+	struct task *task = operation->task;
+	const struct intent *intent = operation->intent;
+
+	*found = false;
+	if (intent == NULL)
+		return FAIL_NONE;
+	TRY(db_row(operation->db, task, &statements[KNOWN],
+	           PARAMETERS(param_digest(task, &intent->key), key_birth(operation)), out,
+	           found));
+	if (*found && (out->request.length != SHA256_SIZE ||
+	               memcmp(out->request.data, intent->request.bytes, SHA256_SIZE) != 0))
+		return task_fail(task, FAIL_UNPROCESSABLE, "idempotency_key_reused",
+		                 "This Idempotency-Key was used for another request.");
+	return FAIL_NONE;
+}
+
+void
+stripe_call_send(struct operation *operation, const struct stripe_call *call,
+                 struct stripe_answer *out)
+{
+	static const char deletion[] = "DELETE ";
+	bool deletes = text_starts_with(call->path, deletion);
+	const struct stripe_ask ask = {
+	        .method = deletes ? STRIPE_DELETE : STRIPE_POST,
+	        .path = call->path + (deletes ? strlen(deletion) : 0),
+	        .form = call->parameters,
+	        .idempotency_key = deletes ? NULL : call->idempotency_key,
+	        .deadline_us = operation->deadline_us,
+	};
+
+	stripe_client_ask(operation->stripe, operation->task, &ask, out);
+}
+
+static const char *
+now_of(struct operation *operation)
+{
+	return param_time(operation->task, INSTANT_MS(operation->now_ms));
+}
+
+enum fail
+stripe_call_done(struct operation *operation, const struct stripe_call *call,
+                 const struct stripe_answer *answer, const char *result_id)
+{
+	struct task *task = operation->task;
+
+	return db_run(operation->db, task, &statements[DONE],
+	              PARAMETERS(param_int(task, call->call_id), now_of(operation),
+	                         answer->request_id, result_id,
+	                         param_int(task, answer->attempts)),
+	              NULL);
+}
+
+/* What stands in the row, for the operator: Stripe's code, never its words. */
+static const char *
+error_of(struct operation *operation, const struct stripe_answer *answer)
+{
+	if (answer->error_code != NULL)
+		return answer->error_code;
+	if (answer->error_type != NULL)
+		return answer->error_type;
+	if (answer->status == 0)
+		return "no_answer";
+	return arena_printf(operation->task->arena, "status_%d", answer->status);
+}
+
+static enum fail
+end_call(struct operation *operation, const struct stripe_call *call, const char *state,
+         const char *error, const struct stripe_answer *answer)
+{
+	struct task *task = operation->task;
+
+	return db_run(operation->db, task, &statements[END],
+	              PARAMETERS(param_int(task, call->call_id), state, error,
+	                         now_of(operation),
+	                         param_int(task, answer == NULL ? 0 : answer->attempts),
+	                         answer == NULL ? NULL : answer->request_id),
+	              NULL);
+}
+
+static bool
+nobody_waits(const struct stripe_call *call)
+{
+	return text_equal(call->kind, STRIPE_CUSTOMER_UPDATE) ||
+	       text_equal(call->kind, STRIPE_CANCEL);
+}
+
+bool
+stripe_call_is_burnt(const struct stripe_answer *answer)
+{
+	return answer->outcome == STRIPE_UNKNOWN && answer->replayed && answer->status >= 500;
+}
+
+enum fail
+stripe_call_failed(struct operation *operation, const struct stripe_call *call,
+                   const struct stripe_answer *answer)
+{
+	struct task *task = operation->task;
+	const char *error = error_of(operation, answer);
+
+	db_rollback_to(operation->db, 0);
+	/* The client's own key is free again, too: its next request looks at what Stripe has. */
+	if (stripe_call_is_burnt(answer))
+		TRY(db_run(
+		        operation->db, task, &statements[RENEW],
+		        PARAMETERS(param_int(task, call->call_id), stripe_call_key(operation)),
+		        NULL));
+	if (answer->outcome == STRIPE_REFUSED)
+		TRY(end_call(operation, call, nobody_waits(call) ? "parked" : "failed", error,
+		             answer));
+	else
+		TRY(db_run(operation->db, task, &statements[RETRY],
+		           PARAMETERS(param_int(task, call->call_id), now_of(operation), error,
+		                      param_int(task, answer->attempts), answer->request_id),
+		           NULL));
+	return stripe_client_failure(task, answer);
+}
+
+enum fail
+stripe_call_hold(struct operation *operation, const struct stripe_call *call)
+{
+	struct flag_row row = {0};
+	bool found;
+
+	if (call->is_new)
+		return FAIL_NONE;
+	TRY(db_row(operation->db, operation->task, &statements[HOLD],
+	           PARAMETERS(param_int(operation->task, call->call_id)), &row, &found));
+	if (found)
+		return FAIL_NONE;
+	return task_fail(operation->task, FAIL_BUSY, "idempotency_in_progress",
+	                 "A request with this Idempotency-Key has just ended; try again.");
+}
+
+enum fail
+stripe_call_drop(struct operation *operation, const struct stripe_call *call)
+{
+	return db_run(operation->db, operation->task, &statements[DROP],
+	              PARAMETERS(param_int(operation->task, call->call_id)), NULL);
+}
+
+enum fail
+stripe_call_forget(struct operation *operation, const char *customer_id)
+{
+	return db_run(operation->db, operation->task, &statements[FORGET],
+	              PARAMETERS(customer_id), NULL);
+}
+
+enum fail
+stripe_call_is_pending(struct operation *operation, const char *kind, const char *subject,
+                       bool *out)
+{
+	struct flag_row row = {0};
+	bool found;
+
+	TRY(db_row(operation->db, operation->task, &statements[IS_PENDING],
+	           PARAMETERS(subject, kind), &row, &found));
+	*out = row.is_so;
+	return FAIL_NONE;
+}
+
+enum fail
+stripe_call_has_pending(struct operation *operation, const char *kind, const char *customer_id,
+                        bool *out)
+{
+	struct flag_row row = {0};
+	bool found;
+
+	TRY(db_row(operation->db, operation->task, &statements[HAS_PENDING],
+	           PARAMETERS(customer_id, kind), &row, &found));
+	*out = row.is_so;
+	return FAIL_NONE;
+}
+
+enum fail
+stripe_call_take(struct operation *operation, struct stripe_call *out, bool *found)
+{
+	return db_row(operation->db, operation->task, &statements[TAKE],
+	              PARAMETERS(now_of(operation)), out, found);
+}
+
+enum fail
+stripe_call_postpone(struct operation *operation, const struct stripe_call *call,
+                     const char *error, bool counts)
+{
+	struct task *task = operation->task;
+	int64_t delay_ms = counts ? stripe_retry_delay_ms(call->attempts, CALL_TRIES)
+	                          : NOT_ITS_FAULT_S * SECOND_MS;
+
+	if (delay_ms == 0)
+		return stripe_call_end(operation, call, "parked", error);
+	return db_run(operation->db, task, &statements[RETRY],
+	              PARAMETERS(param_int(task, call->call_id),
+	                         param_time(task, INSTANT_MS(operation->now_ms + delay_ms)),
+	                         error, counts ? "1" : "0", NULL),
+	              NULL);
+}
+
+enum fail
+stripe_call_has_newer(struct operation *operation, const struct stripe_call *call, bool *out)
+{
+	struct flag_row row = {0};
+	bool found;
+
+	TRY(db_row(operation->db, operation->task, &statements[HAS_NEWER],
+	           PARAMETERS(call->subject, call->kind,
+	                      param_int(operation->task, call->call_id)),
+	           &row, &found));
+	*out = row.is_so;
+	return FAIL_NONE;
+}
+
+enum fail
+stripe_call_end(struct operation *operation, const struct stripe_call *call, const char *state,
+                const char *error)
+{
+	return end_call(operation, call, state, error, NULL);
+}

@@ -1,0 +1,102 @@
+/*
+ * enqueue.c: what Stripe must be told because of a change here.
+ */
+#include "outbox/enqueue.h"
+
+#include "base/arena.h"
+#include "billing/subscriptions.h"
+#include "outbox/calls.h"
+#include "outbox/locks.h"
+#include "stripe/form.h"
+
+static enum fail
+plan_now(struct operation *operation, const struct stripe_call *wanted)
+{
+	struct stripe_call call;
+
+	TRY(stripe_call_plan(operation, wanted, 0, &call));
+	return stripe_wake(operation);
+}
+
+const char *
+stripe_cancel_parameters(const struct operation *operation)
+{
+	return operation->billing->stripe.meter_price_count > 0 ? "invoice_now=true" : "";
+}
+
+enum fail
+stripe_cancel_plan(struct operation *operation, const char *customer_id,
+                   const char *stripe_subscription_id, const char *parameters)
+{
+	struct arena *arena = operation->task->arena;
+	const struct stripe_call wanted = {
+	        .kind = STRIPE_CANCEL,
+	        .customer_id = customer_id,
+	        .subject = stripe_subscription_id,
+	        .path = stripe_path(arena, "DELETE /v1/subscriptions/%s",
+	                            stripe_subscription_id),
+	        .parameters = parameters,
+	};
+	bool waiting;
+
+	TRY(stripe_call_is_pending(operation, STRIPE_CANCEL, stripe_subscription_id, &waiting));
+	return waiting ? FAIL_NONE : plan_now(operation, &wanted);
+}
+
+enum fail
+stripe_cancel_all(struct operation *operation, const char *customer_id)
+{
+	const struct subscription *open;
+	size_t count;
+
+	TRY(subscription_open_at_stripe(operation, customer_id, &open, &count));
+	for (size_t i = 0; i < count; i++)
+		TRY(stripe_cancel_plan(operation, customer_id, open[i].stripe_subscription_id,
+		                       stripe_cancel_parameters(operation)));
+	return FAIL_NONE;
+}
+
+enum fail
+stripe_close_pages(struct operation *operation, const char *customer_id,
+                   const char *stripe_customer_id)
+{
+	const struct stripe_call wanted = {.kind = STRIPE_CHECKOUT_CLOSE,
+	                                   .customer_id = customer_id,
+	                                   .subject = stripe_customer_id,
+	                                   .path = "/v1/checkout/sessions",
+	                                   .parameters = ""};
+
+	return stripe_customer_id == NULL ? FAIL_NONE : plan_now(operation, &wanted);
+}
+
+const char *
+stripe_creation_parameters(const struct operation *operation, const struct customer *customer)
+{
+	struct stripe_form form = stripe_form_new(operation->task->arena);
+
+	stripe_form_string(&form, "email", customer->email);
+	stripe_form_string(&form, "name", customer->company_name);
+	stripe_form_string(&form, "metadata[customer_id]", customer->customer_id);
+	return form.text.data;
+}
+
+enum fail
+stripe_tell_customer(struct operation *operation, const struct customer *customer)
+{
+	struct arena *arena = operation->task->arena;
+	struct stripe_form form = stripe_form_new(arena);
+	struct stripe_call wanted = {
+	        .kind = STRIPE_CUSTOMER_UPDATE,
+	        .customer_id = customer->customer_id,
+	        .subject = customer->stripe_customer_id,
+	};
+
+	if (customer->stripe_customer_id == NULL)
+		return FAIL_NONE;
+	stripe_form_string(&form, "email", customer->email);
+	stripe_form_string(&form, "name",
+	                   customer->company_name == NULL ? "" : customer->company_name);
+	wanted.path = stripe_path(arena, "/v1/customers/%s", customer->stripe_customer_id);
+	wanted.parameters = form.text.data;
+	return plan_now(operation, &wanted);
+}

@@ -1,0 +1,412 @@
+/*
+ * changes.c: what a customer changes about its subscription.
+ */
+#include "sales/changes.h"
+
+#include "base/arena.h"
+#include "base/json_in.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "billing/access.h"
+#include "billing/audit.h"
+#include "outbox/enqueue.h"
+#include "outbox/locks.h"
+#include "sales/checkout.h"
+#include "sales/plan_change.h"
+#include "sales/resolve.h"
+
+/* A scheduled plan is asked for this long before the period ends: Stripe draws up the next
+ * invoice at that moment. */
+#define SCHEDULE_AHEAD_MS HOUR_MS
+/* What went wrong with one is tried again after so long, and holds up no other. */
+#define SCHEDULE_RETRY_MS ((int64_t)10 * 60 * SECOND_MS)
+
+static const char plan_change_action[] = "plan_change";
+
+/* A change of the subscription at Stripe. */
+struct change {
+	const struct subscription *subscription;
+	const char *path; /* a format of its id */
+	const char *parameters;
+	const char *plan; /* that it leads to; NULL: it stays */
+	const char *action;
+};
+
+/* The customer's turn. What was concluded from looking at the subscription, `seen`, must still hold:
+ * whoever had the turn before may have changed it. NULL: nothing was concluded. */
+static enum fail
+take_turn(struct operation *operation, const char *customer_id, const struct subscription *seen)
+{
+	const struct subscription *now;
+
+	TRY(stripe_lock_customer(operation, customer_id));
+	if (seen == NULL)
+		return FAIL_NONE;
+	TRY(subscription_newest(operation, customer_id, &now));
+	if (now != NULL && now->subscription_id == seen->subscription_id &&
+	    now->version == seen->version)
+		return FAIL_NONE;
+	return task_fail(operation->task, FAIL_BUSY, "operation_in_progress",
+	                 "The subscription has changed at this moment; try again.");
+}
+
+/* Sends the change that is written down, when it is the customer's turn, and stores the outcome. */
+static enum fail
+perform(struct operation *operation, const struct stripe_call *call,
+        const struct subscription *seen, const char *action)
+{
+	struct task *task = operation->task;
+	enum fail kind;
+
+	TRY(db_begin(operation->db, task));
+	kind = take_turn(operation, call->customer_id, seen);
+	if (kind == FAIL_NONE)
+		kind = stripe_call_hold(operation, call);
+	if (kind != FAIL_NONE) {
+		db_rollback_to(operation->db, 0);
+		if (call->is_new)
+			TRY(stripe_call_drop(operation, call));
+		return kind;
+	}
+	TRY(stripe_settle_change(operation, call));
+	TRY(audit_record(operation, action, call->customer_id, call->subject, NULL));
+	return db_commit(operation->db, task);
+}
+
+/* Writes the change down, then does it. */
+static enum fail
+plan_and_perform(struct operation *operation, const struct change *change)
+{
+	const struct subscription *subscription = change->subscription;
+	const struct stripe_call wanted = {
+	        .kind = STRIPE_CHANGE,
+	        .customer_id = subscription->customer_id,
+	        .subject = subscription->stripe_subscription_id,
+	        .path = stripe_path(operation->task->arena, change->path,
+	                            subscription->stripe_subscription_id),
+	        .parameters = change->parameters,
+	        .plan = change->plan,
+	        .by_client = true,
+	};
+	int64_t takeover_ms = operation->billing->stripe.deadline_ms + 60 * SECOND_MS;
+	struct stripe_call call;
+
+	TRY(stripe_call_plan(operation, &wanted, takeover_ms, &call));
+	return perform(operation, &call, call.is_new ? subscription : NULL, change->action);
+}
+
+/* The client's key has begun this before: the same again, whose answer Stripe remembers. False
+ * when it is to be done for the first time. */
+static enum fail
+repeat(struct operation *operation, const char *action, bool *repeated)
+{
+	struct stripe_call call;
+	bool known;
+
+	TRY(stripe_call_known(operation, &call, &known));
+	*repeated = known && !text_equal(call.state, "failed");
+	if (!*repeated || text_equal(call.kind, STRIPE_NOTHING))
+		return FAIL_NONE;
+	TRY(stripe_is_configured(operation));
+	return perform(operation, &call, NULL, action);
+}
+
+static const char *
+change_form(struct operation *operation, const struct change_step *step, const char *proration,
+            struct instant proration_at)
+{
+	struct stripe_form form = stripe_form_new(operation->task->arena);
+
+	change_step_add_items(&form, "items", operation->billing, step);
+	stripe_form_string(&form, "proration_behavior", proration);
+	if (proration_at.known)
+		stripe_form_int(&form, "proration_date", proration_at.ms / SECOND_MS);
+	/* A greater plan is for those whose payment succeeds; nothing changes otherwise. */
+	if (step->up)
+		stripe_form_string(&form, "payment_behavior", "error_if_incomplete");
+	return form.text.data;
+}
+
+/* A step of ours alone: Stripe is asked when the period ends. */
+static enum fail
+schedule(struct operation *operation, const struct change_step *step, const char *plan)
+{
+	const struct subscription *subscription = &step->subscription;
+	const char *id = subscription->stripe_subscription_id;
+
+	if (text_equal(subscription->scheduled_plan, plan))
+		return change_nothing(operation);
+	TRY(db_begin(operation->db, operation->task));
+	TRY(take_turn(operation, subscription->customer_id, subscription));
+	TRY(subscription_schedule(operation, id, plan));
+	TRY(stripe_call_note(operation, subscription->customer_id, id));
+	TRY(audit_record(operation, "plan_schedule", subscription->customer_id, id, plan));
+	return db_commit(operation->db, operation->task);
+}
+
+static enum fail
+change_to(struct operation *operation, const struct change_step *step, const char *plan,
+          const char *proration, struct instant proration_at)
+{
+	return plan_and_perform(
+	        operation,
+	        &(struct change){
+	                .subscription = &step->subscription,
+	                .path = "/v1/subscriptions/%s",
+	                .parameters = change_form(operation, step, proration, proration_at),
+	                .plan = plan,
+	                .action = plan_change_action,
+	        });
+}
+
+enum fail
+change_plan(struct operation *operation, const struct plan_change *change)
+{
+	const struct stripe_policy *policy = &operation->billing->stripe;
+	struct change_step step = {0};
+	bool repeated;
+
+	TRY(stripe_is_configured(operation));
+	TRY(repeat(operation, plan_change_action, &repeated));
+	if (repeated)
+		return FAIL_NONE;
+	TRY(change_step_plan(operation, change, &step));
+	if (text_equal(step.stripe.plan, change->new_plan))
+		return step.subscription.scheduled_plan == NULL
+		               ? change_nothing(operation)
+		               : schedule(operation, &step, NULL);
+	if (!step.up && policy->downgrade_at_period_end)
+		return schedule(operation, &step, change->new_plan);
+	return change_to(operation, &step, change->new_plan, change_step_proration(&step),
+	                 change->proration_at);
+}
+
+static void
+read_lines(struct operation *operation, const struct json_object *invoice,
+           struct change_preview *out)
+{
+	struct preview_line **end = &out->lines;
+	struct json_object *list, *data = NULL;
+
+	if (!json_in_object(invoice, "lines", &list) ||
+	    !json_object_object_get_ex(list, "data", &data) ||
+	    !json_object_is_type(data, json_type_array))
+		return;
+	for (size_t i = 0; i < json_object_array_length(data); i++) {
+		const struct json_object *item = json_object_array_get_idx(data, i);
+		struct preview_line *line = arena_alloc(operation->task->arena, sizeof(*line));
+
+		(void)json_in_string(item, "description", &line->description);
+		(void)json_in_int(item, "amount", &line->amount);
+		line->proration = stripe_line_is_proration(item);
+		*end = line;
+		end = &line->next;
+	}
+}
+
+static enum fail
+ask_preview(struct operation *operation, const struct change_step *step,
+            struct change_preview *out)
+{
+	struct stripe_form form = stripe_form_new(operation->task->arena);
+	struct stripe_ask ask = {.method = STRIPE_POST,
+	                         .path = "/v1/invoices/create_preview",
+	                         .idempotency_key = stripe_call_key(operation),
+	                         .deadline_us = operation->deadline_us};
+	struct stripe_answer answer;
+
+	stripe_form_string(&form, "subscription", step->stripe.id);
+	change_step_add_items(&form, "subscription_details[items]", operation->billing, step);
+	stripe_form_string(&form, "subscription_details[proration_behavior]",
+	                   change_step_proration(step));
+	stripe_form_int(&form, "subscription_details[proration_date]",
+	                out->proration_at.ms / SECOND_MS);
+	ask.form = form.text.data;
+	stripe_client_ask(operation->stripe, operation->task, &ask, &answer);
+	TRY(stripe_client_failure(operation->task, &answer));
+	(void)json_in_string(answer.object, "currency", &out->currency);
+	/* A smaller plan's credit waits for the next invoice: nothing is charged now. */
+	if (step->up)
+		(void)json_in_int(answer.object, "amount_due", &out->amount_due);
+	read_lines(operation, answer.object, out);
+	return FAIL_NONE;
+}
+
+enum fail
+change_preview(struct operation *operation, const struct plan_change *change,
+               struct change_preview *out)
+{
+	struct change_step step = {0};
+
+	TRY(change_step_plan(operation, change, &step));
+	if (text_equal(step.stripe.plan, change->new_plan))
+		return change_nothing(operation);
+	*out = (struct change_preview){
+	        .plan = step.subscription.plan,
+	        .at_period_end = !step.up && operation->billing->stripe.downgrade_at_period_end,
+	        .proration_at = change->proration_at.known
+	                                ? change->proration_at
+	                                : change_step_moment(&step, operation->now_ms),
+	        .period_ends_at = step.stripe.period_end,
+	};
+	return out->at_period_end ? FAIL_NONE : ask_preview(operation, &step, out);
+}
+
+/* A trial that Stripe does not know. */
+static enum fail
+cancel_trial(struct operation *operation, const char *customer_id)
+{
+	bool ended;
+
+	TRY(db_begin(operation->db, operation->task));
+	TRY(subscription_cancel_trial(operation, customer_id, &ended));
+	/* It was bought, or ended, at this very moment. */
+	if (!ended)
+		return change_nothing(operation);
+	TRY(stripe_call_note(operation, customer_id, NULL));
+	TRY(audit_record(operation, "trial_cancel", customer_id, NULL, NULL));
+	return db_commit(operation->db, operation->task);
+}
+
+/* One change of a subscription that keeps its plan. */
+static enum fail
+change_with(struct operation *operation, const struct subscription *subscription,
+            const char *path, const char *parameters, const char *action)
+{
+	return plan_and_perform(operation, &(struct change){.subscription = subscription,
+	                                                    .path = path,
+	                                                    .parameters = parameters,
+	                                                    .action = action});
+}
+
+enum fail
+change_cancel(struct operation *operation, const char *customer_id, bool at_period_end)
+{
+	static const char action[] = "subscription_cancel";
+	struct subscription subscription;
+	struct stripe_subscription now = {0};
+	bool repeated;
+
+	TRY(repeat(operation, action, &repeated));
+	if (repeated)
+		return FAIL_NONE;
+	TRY(change_find(operation, customer_id, &subscription));
+	if (subscription.stripe_subscription_id == NULL) {
+		if (!access_is_trial(&subscription, operation->now_ms))
+			return change_has_ended(operation);
+		/* It ends by itself, and nothing is charged then. */
+		return at_period_end ? change_nothing(operation)
+		                     : cancel_trial(operation, customer_id);
+	}
+	TRY(stripe_is_configured(operation));
+	if (stripe_status_is_final(subscription.status))
+		return change_has_ended(operation);
+	if (!at_period_end)
+		return change_with(operation, &subscription, "DELETE /v1/subscriptions/%s",
+		                   stripe_cancel_parameters(operation), action);
+	TRY(change_look(operation, &subscription, &now));
+	if (now.cancel_at_period_end || now.cancel_at.known)
+		return change_nothing(operation);
+	return change_with(operation, &subscription, "/v1/subscriptions/%s",
+	                   "cancel_at_period_end=true", action);
+}
+
+enum fail
+change_resume(struct operation *operation, const char *customer_id)
+{
+	static const char action[] = "subscription_resume";
+	struct subscription subscription;
+	struct stripe_subscription now = {0};
+	bool repeated;
+
+	TRY(stripe_is_configured(operation));
+	TRY(repeat(operation, action, &repeated));
+	if (repeated)
+		return FAIL_NONE;
+	TRY(change_find_paid(operation, customer_id, &subscription));
+	TRY(change_look(operation, &subscription, &now));
+	/* The portal schedules an end by `cancel_at` alone in flexible billing mode. */
+	if (now.cancel_at_period_end)
+		return change_with(operation, &subscription, "/v1/subscriptions/%s",
+		                   "cancel_at_period_end=false", action);
+	/* A trial that ended without a way to pay stands still until it is taken up again. */
+	if (text_equal(now.status, "paused"))
+		return change_with(operation, &subscription, "/v1/subscriptions/%s/resume", "",
+		                   action);
+	if (now.cancel_at.known)
+		return change_with(operation, &subscription, "/v1/subscriptions/%s",
+		                   "cancel_at=", action);
+	return change_nothing(operation);
+}
+
+/* Too late for the next invoice, the new period's rest is credited instead. */
+static enum fail
+run_scheduled(struct operation *operation, const struct subscription *due)
+{
+	const struct plan_change change = {.customer_id = due->customer_id,
+	                                   .new_plan = due->scheduled_plan};
+	struct change_step step = {0};
+	bool late;
+
+	TRY(change_step_plan(operation, &change, &step));
+	if (step.subscription.subscription_id != due->subscription_id)
+		return change_has_ended(operation);
+	late = step.stripe.period_end.known &&
+	       step.stripe.period_end.ms > due->current_period_ends_at.ms;
+	if (text_equal(step.stripe.plan, due->scheduled_plan))
+		return subscription_schedule(operation, due->stripe_subscription_id, NULL);
+	return change_to(operation, &step, due->scheduled_plan,
+	                 late ? change_step_proration(&step) : "none", INSTANT_NONE);
+}
+
+/* Ended, or no longer sold: it can never be done. */
+static enum fail
+give_up(struct operation *operation, const struct subscription *due)
+{
+	log_line(LOG_LEVEL_WARNING, "scheduled plan given up",
+	         LOG_S("customer_id", due->customer_id),
+	         LOG_S("code", operation->task->failure.code));
+	task_clear(operation->task);
+	TRY(db_begin(operation->db, operation->task));
+	TRY(subscription_schedule(operation, due->stripe_subscription_id, NULL));
+	TRY(audit_record(operation, "plan_schedule", due->customer_id,
+	                 due->stripe_subscription_id, "given up"));
+	return db_commit(operation->db, operation->task);
+}
+
+/* Somebody else is at it, Stripe is away or refuses this one: the others go on. */
+static enum fail
+try_later(struct operation *operation, const struct subscription *due, enum fail kind)
+{
+	bool away = kind == FAIL_UNAVAILABLE || kind == FAIL_UNCERTAIN ||
+	            (kind == FAIL_STRIPE && !stripe_client_was_heard(operation->stripe));
+
+	log_line(LOG_LEVEL_WARNING, "scheduled plan not begun",
+	         LOG_S("customer_id", due->customer_id),
+	         LOG_S("code", operation->task->failure.code));
+	TRY(subscription_postpone(operation, due->stripe_subscription_id,
+	                          INSTANT_MS(operation->now_ms + SCHEDULE_RETRY_MS)));
+	return away ? kind : FAIL_NONE;
+}
+
+enum fail
+change_run_scheduled(struct operation *operation, int64_t limit, int64_t *done)
+{
+	struct instant until = INSTANT_MS(operation->now_ms + SCHEDULE_AHEAD_MS);
+	const struct subscription *due;
+	size_t count;
+	enum fail kind;
+
+	(void)limit;
+	TRY(subscription_scheduled(operation, until, 1, &due, &count));
+	if (count == 0)
+		return FAIL_NONE;
+	*done = 1;
+	kind = run_scheduled(operation, due);
+	if (kind == FAIL_NONE)
+		return FAIL_NONE;
+	db_rollback_to(operation->db, 0);
+	return kind == FAIL_NOT_FOUND || kind == FAIL_CONFLICT || kind == FAIL_INVALID
+	               ? give_up(operation, due)
+	               : try_later(operation, due, kind);
+}

@@ -1,0 +1,288 @@
+/*
+ * checkout.c: from the wish to buy a plan to Stripe's page where it is paid.
+ */
+#include "sales/checkout.h"
+
+#include "base/arena.h"
+#include "base/json_in.h"
+#include "base/text.h"
+#include "billing/access.h"
+#include "billing/audit.h"
+#include "billing/customers.h"
+#include "outbox/enqueue.h"
+#include "outbox/locks.h"
+#include "sales/checkout_sessions.h"
+#include "sales/items.h"
+#include "sales/resolve.h"
+#include "stripe/form.h"
+#include "stripe/objects.h"
+#include "sync/sync.h"
+
+/* Checkout takes no end of a trial that is nearer (docs.stripe.com, Checkout Session,
+ * subscription_data.trial_end); an hour for clocks and slow readers. */
+#define TRIAL_LEFT_MS (49 * HOUR_MS)
+
+enum fail
+stripe_is_configured(struct operation *operation)
+{
+	if (operation->billing->stripe.configured && operation->stripe != NULL)
+		return FAIL_NONE;
+	return task_fail(operation->task, FAIL_UNAVAILABLE, "stripe_not_configured",
+	                 "Payments are not set up on this server.");
+}
+
+static int64_t
+takeover_ms(const struct operation *operation)
+{
+	return operation->billing->stripe.deadline_ms + 60 * SECOND_MS;
+}
+
+static enum fail
+check_url(struct operation *operation, const char *field, const char *url)
+{
+	const char *fault =
+	        url == NULL ? NULL : stripe_policy_url_fault(&operation->billing->stripe, url);
+
+	return fault == NULL ? FAIL_NONE : task_fail_field(operation->task, field, "%s", fault);
+}
+
+/* The price to sell; names every bad field at once. */
+static enum fail
+check_wish(struct operation *operation, const struct checkout_wish *wish,
+           const struct stripe_price **price)
+{
+	const struct stripe_policy *policy = &operation->billing->stripe;
+	enum fail kind = FAIL_NONE, fault;
+
+	*price = wish->price_id == NULL ? stripe_policy_sells(policy, wish->plan, 0)
+	                                : stripe_policy_price(policy, wish->price_id);
+	if (*price == NULL || !text_equal((*price)->plan, wish->plan))
+		kind = task_fail_field(
+		        operation->task, wish->price_id == NULL ? "plan" : "price_id",
+		        wish->price_id == NULL ? "is not a plan that is sold online"
+		                               : "is not a price of this plan");
+	fault = check_url(operation, "success_url", wish->success_url);
+	kind = fault == FAIL_NONE ? kind : fault;
+	fault = check_url(operation, "cancel_url", wish->cancel_url);
+	return fault == FAIL_NONE ? kind : fault;
+}
+
+static enum fail
+subscription_exists(struct operation *operation)
+{
+	return task_fail(operation->task, FAIL_CONFLICT, "subscription_exists",
+	                 "The customer has a paid subscription; change its plan instead.");
+}
+
+/* Stripe's customer for ours: made once, whatever happens in between, because key and parameters
+ * are committed first and there is one such call at a time. */
+static enum fail
+ensure_customer(struct operation *operation, const struct customer *customer,
+                const char **stripe_customer_id)
+{
+	struct stripe_call wanted = {.kind = STRIPE_CUSTOMER_CREATE,
+	                             .customer_id = customer->customer_id,
+	                             .path = "/v1/customers"};
+	struct stripe_call call;
+
+	*stripe_customer_id = customer->stripe_customer_id;
+	if (*stripe_customer_id != NULL)
+		return FAIL_NONE;
+	wanted.parameters = stripe_creation_parameters(operation, customer);
+	TRY(stripe_call_plan(operation, &wanted, takeover_ms(operation), &call));
+	TRY(db_begin(operation->db, operation->task));
+	TRY(stripe_settle_creation(operation, &call, stripe_customer_id));
+	return db_commit(operation->db, operation->task);
+}
+
+static const char *
+session_form(struct operation *operation, const struct checkout_wish *wish,
+             const struct stripe_price *price, const char *stripe_customer_id,
+             const struct subscription *subscription)
+{
+	struct arena *arena = operation->task->arena;
+	const struct stripe_policy *policy = &operation->billing->stripe;
+	struct stripe_form form = stripe_form_new(arena);
+	const char *done = arena_printf(
+	        arena, "%s/checkout/done?session_id={CHECKOUT_SESSION_ID}", policy->base_url);
+	const char *canceled = arena_printf(arena, "%s/checkout/canceled", policy->base_url);
+
+	stripe_form_string(&form, "mode", "subscription");
+	stripe_form_string(&form, "line_items[0][price]", price->price_id);
+	stripe_form_int(&form, "line_items[0][quantity]", 1);
+	stripe_items_add_metered(&form, "line_items", 1, operation->billing, price, NULL);
+	stripe_form_string(&form, "customer", stripe_customer_id);
+	stripe_form_string(&form, "client_reference_id", wish->customer_id);
+	stripe_form_string(&form, "success_url",
+	                   wish->success_url == NULL ? done : wish->success_url);
+	stripe_form_string(&form, "cancel_url",
+	                   wish->cancel_url == NULL ? canceled : wish->cancel_url);
+	stripe_form_string(&form, "metadata[customer_id]", wish->customer_id);
+	stripe_form_string(&form, "subscription_data[metadata][customer_id]",
+	                   wish->customer_id);
+	if (policy->keep_trial && subscription != NULL &&
+	    access_is_trial(subscription, operation->now_ms) &&
+	    subscription->trial_ends_at.ms - operation->now_ms >= TRIAL_LEFT_MS)
+		stripe_form_int(&form, "subscription_data[trial_end]",
+		                subscription->trial_ends_at.ms / SECOND_MS);
+	return form.text.data;
+}
+
+static bool
+is_paid_and_live(const struct subscription *subscription)
+{
+	return subscription != NULL && subscription->stripe_subscription_id != NULL &&
+	       stripe_status_is_live(subscription->status);
+}
+
+/* Writes the session down. The customer's own earlier wish (with the same Idempotency-Key) is
+ * found and used again as it was. */
+static enum fail
+plan_session(struct operation *operation, const struct checkout_wish *wish,
+             const struct stripe_price *price, struct stripe_call *call)
+{
+	const struct subscription *subscription;
+	struct stripe_call wanted = {.kind = STRIPE_CHECKOUT,
+	                             .customer_id = wish->customer_id,
+	                             .path = "/v1/checkout/sessions",
+	                             .by_client = true};
+	struct customer customer;
+	bool known;
+
+	TRY(customer_find(operation, wish->customer_id, &customer));
+	TRY(stripe_call_known(operation, call, &known));
+	/* Begun and not finished, or finished and not heard of: Stripe answers the same again. */
+	if (known && !text_equal(call->state, "failed"))
+		return FAIL_NONE;
+	TRY(subscription_newest(operation, wish->customer_id, &subscription));
+	if (is_paid_and_live(subscription))
+		return subscription_exists(operation);
+	TRY(ensure_customer(operation, &customer, &wanted.subject));
+	wanted.parameters = session_form(operation, wish, price, wanted.subject, subscription);
+	/* What became of the earlier wish is known; this is a new one. */
+	wanted.by_client = !known;
+	return stripe_call_plan(operation, &wanted, takeover_ms(operation), call);
+}
+
+/* Stripe may know of a subscription whose event has not arrived. */
+static enum fail
+refuse_second(struct operation *operation, const struct stripe_call *call)
+{
+	bool bought;
+
+	TRY(stripe_sync_bought(operation, call->subject, call->customer_id, &bought));
+	if (!bought)
+		return FAIL_NONE;
+	TRY(db_commit(operation->db, operation->task));
+	return subscription_exists(operation);
+}
+
+/* An answer from Stripe's memory shows the session as it was then. */
+static enum fail
+read_session(struct operation *operation, const struct stripe_answer *answer,
+             struct checkout_session *out)
+{
+	struct json_object *object = answer->object;
+	const char *status = "open";
+
+	if (!json_in_string(object, "id", &out->session_id))
+		return task_fail(operation->task, FAIL_STRIPE, "stripe_error",
+		                 "Stripe's answer could not be understood.");
+	if (answer->replayed)
+		TRY(stripe_fetch(operation,
+		                 stripe_path(operation->task->arena, "/v1/checkout/sessions/%s",
+		                             out->session_id),
+		                 NULL, &object));
+	(void)json_in_string(object, "status", &status);
+	if (!text_equal(status, "open") || !json_in_string(object, "url", &out->url))
+		return task_fail(
+		        operation->task, FAIL_CONFLICT, "checkout_closed",
+		        "The checkout of this Idempotency-Key is closed; use a new key.");
+	return FAIL_NONE;
+}
+
+/* First the new page, whose address nobody has yet; then, with all others closed, nothing can
+ * be bought behind the back of the last look. */
+static enum fail
+open_session(struct operation *operation, const struct stripe_call *call,
+             struct checkout_session *out)
+{
+	struct stripe_answer answer;
+	enum fail kind;
+
+	stripe_call_send(operation, call, &answer);
+	if (answer.outcome != STRIPE_DONE)
+		return stripe_call_failed(operation, call, &answer);
+	TRY(read_session(operation, &answer, out));
+	TRY(checkout_close_others(operation, call->subject, out->session_id));
+	kind = refuse_second(operation, call);
+	if (kind != FAIL_NONE) {
+		TRY(checkout_close(operation, out->session_id));
+		return kind;
+	}
+	TRY(stripe_call_done(operation, call, &answer, out->session_id));
+	return audit_record(operation, "checkout", call->customer_id, out->session_id, NULL);
+}
+
+enum fail
+checkout_open(struct operation *operation, const struct checkout_wish *wish,
+              struct checkout_session *out)
+{
+	struct task *task = operation->task;
+	const struct stripe_price *price;
+	struct stripe_call call;
+	enum fail kind;
+
+	TRY(stripe_is_configured(operation));
+	TRY(check_wish(operation, wish, &price));
+	TRY(plan_session(operation, wish, price, &call));
+	TRY(db_begin(operation->db, task));
+	kind = stripe_lock_customer(operation, wish->customer_id);
+	if (kind == FAIL_NONE)
+		kind = stripe_call_hold(operation, &call);
+	if (kind == FAIL_NONE)
+		kind = open_session(operation, &call, out);
+	if (kind == FAIL_NONE)
+		return db_commit(operation->db, task);
+	db_rollback_to(operation->db, 0);
+	if (call.is_new && kind == FAIL_BUSY)
+		TRY(stripe_call_drop(operation, &call));
+	/* Its page is closed, or never was. */
+	if (kind == FAIL_CONFLICT)
+		TRY(stripe_call_end(operation, &call, "failed", task->failure.code));
+	return kind;
+}
+
+enum fail
+checkout_portal(struct operation *operation, const char *customer_id, const char *return_url,
+                const char **url)
+{
+	struct task *task = operation->task;
+	struct stripe_form form = stripe_form_new(task->arena);
+	struct stripe_ask ask = {.method = STRIPE_POST,
+	                         .path = "/v1/billing_portal/sessions",
+	                         .idempotency_key = stripe_call_key(operation),
+	                         .deadline_us = operation->deadline_us};
+	struct stripe_answer answer;
+	struct customer customer;
+
+	TRY(stripe_is_configured(operation));
+	TRY(check_url(operation, "return_url", return_url));
+	TRY(customer_find(operation, customer_id, &customer));
+	if (customer.stripe_customer_id == NULL)
+		return task_fail(task, FAIL_CONFLICT, "checkout_needed",
+		                 "The customer has not bought anything yet; start a checkout.");
+	stripe_form_string(&form, "customer", customer.stripe_customer_id);
+	stripe_form_string(&form, "return_url",
+	                   return_url == NULL
+	                           ? arena_printf(task->arena, "%s/checkout/back",
+	                                          operation->billing->stripe.base_url)
+	                           : return_url);
+	ask.form = form.text.data;
+	stripe_client_ask(operation->stripe, task, &ask, &answer);
+	TRY(stripe_client_failure(task, &answer));
+	if (!json_in_string(answer.object, "url", url))
+		return task_fail(task, FAIL_STRIPE, "stripe_error",
+		                 "Stripe's answer could not be understood.");
+	return audit_record(operation, "portal", customer_id, NULL, NULL);
+}

@@ -1,0 +1,50 @@
+/*
+ * checkout_sessions.c: closes pages of Stripe's where a plan could be paid.
+ */
+#include "sales/checkout_sessions.h"
+
+#include "base/json_in.h"
+#include "base/text.h"
+#include "outbox/calls.h"
+#include "stripe/form.h"
+#include "sync/sync.h"
+
+enum fail
+checkout_close(struct operation *operation, const char *id)
+{
+	const struct stripe_ask ask = {.method = STRIPE_POST,
+	                               .path = stripe_path(operation->task->arena,
+	                                                   "/v1/checkout/sessions/%s/expire",
+	                                                   id),
+	                               .form = "",
+	                               .idempotency_key = stripe_call_key(operation),
+	                               .deadline_us = operation->deadline_us};
+	struct stripe_answer answer;
+
+	stripe_client_ask(operation->stripe, operation->task, &ask, &answer);
+	/* One that was paid or closed meanwhile is refused. */
+	if (answer.outcome == STRIPE_DONE || answer.outcome == STRIPE_REFUSED)
+		return FAIL_NONE;
+	return stripe_client_failure(operation->task, &answer);
+}
+
+enum fail
+checkout_close_others(struct operation *operation, const char *stripe_customer_id,
+                      const char *ours)
+{
+	struct stripe_form form = stripe_form_new(operation->task->arena);
+	struct json_object *data;
+
+	stripe_form_string(&form, "customer", stripe_customer_id);
+	stripe_form_string(&form, "status", "open");
+	stripe_form_int(&form, "limit", 100);
+	TRY(stripe_fetch_list(operation, "/v1/checkout/sessions", form.text.data, &data));
+	for (size_t i = 0; i < json_object_array_length(data); i++) {
+		const char *id;
+
+		if (json_in_string(json_object_array_get_idx(data, i), "id", &id) &&
+		    !text_equal(id, ours))
+			TRY(checkout_close(operation, id));
+	}
+	return FAIL_NONE;
+}

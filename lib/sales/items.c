@@ -1,0 +1,57 @@
+/*
+ * items.c: the items that a subscription is to have.
+ */
+#include "sales/items.h"
+
+#include "base/arena.h"
+#include "base/json_in.h"
+#include "base/text.h"
+
+/* Whether an item bills the meter, at whichever of its prices. */
+static bool
+is_billed(const struct stripe_policy *policy, const struct json_object *items,
+          const char *meter)
+{
+	const struct json_object *data = stripe_list_data(items);
+
+	for (size_t i = 0; data != NULL && i < json_object_array_length(data); i++) {
+		const struct json_object *item = json_object_array_get_idx(data, i);
+
+		if (text_equal(stripe_policy_meter(policy, stripe_id_of(item, "price")), meter))
+			return true;
+	}
+	return false;
+}
+
+/* Whether the plan names the meter of this metric for an earlier one, too. */
+static bool
+is_named_before(const struct plan *plan, size_t metric)
+{
+	for (size_t i = 0; i < metric; i++)
+		if (text_equal(plan->usage.meters[i], plan->usage.meters[metric]))
+			return true;
+	return false;
+}
+
+void
+stripe_items_add_metered(struct stripe_form *form, const char *prefix, size_t first,
+                         const struct billing *billing, const struct stripe_price *price,
+                         const struct json_object *items)
+{
+	const struct stripe_policy *policy = &billing->stripe;
+	const struct plan *plan = plans_find(&billing->plans, price->plan);
+
+	for (size_t i = 0; plan != NULL && i < billing->plans.metric_count; i++) {
+		const char *meter = plan->usage.meters[i], *metered;
+
+		if (meter == NULL || is_named_before(plan, i) ||
+		    is_billed(policy, items, meter))
+			continue;
+		metered = stripe_policy_bills(policy, meter, price->position);
+		if (metered == NULL)
+			continue;
+		stripe_form_string(
+		        form, arena_printf(form->text.arena, "%s[%zu][price]", prefix, first++),
+		        metered);
+	}
+}

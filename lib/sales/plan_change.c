@@ -1,0 +1,165 @@
+/*
+ * plan_change.c: from the plan that a subscription has to the one that is wished.
+ */
+#include "sales/plan_change.h"
+
+#include "base/arena.h"
+#include "base/text.h"
+#include "billing/customers.h"
+#include "sales/checkout.h"
+#include "sales/items.h"
+#include "sync/sync.h"
+
+/* A preview's moment of proration holds so long; a later one would be a discount of one's own
+ * choice. Clocks of several hosts may differ a little. */
+#define PREVIEW_LIFE_MS HOUR_MS
+#define CLOCKS_APART_MS (60 * SECOND_MS)
+
+enum fail
+change_nothing(struct operation *operation)
+{
+	return task_fail(operation->task, FAIL_CONFLICT, "nothing_to_change",
+	                 "There is nothing to change.");
+}
+
+enum fail
+change_has_ended(struct operation *operation)
+{
+	return task_fail(operation->task, FAIL_CONFLICT, "subscription_ended",
+	                 "The subscription has ended; start a checkout for a new one.");
+}
+
+static bool
+is_live_at_stripe(const struct subscription *subscription)
+{
+	return subscription != NULL && subscription->stripe_subscription_id != NULL &&
+	       !stripe_status_is_final(subscription->status);
+}
+
+enum fail
+change_find(struct operation *operation, const char *customer_id, struct subscription *out)
+{
+	const struct subscription *newest;
+	struct customer customer;
+	bool found;
+
+	TRY(customer_find(operation, customer_id, &customer));
+	TRY(subscription_newest(operation, customer_id, &newest));
+	if (!is_live_at_stripe(newest) && customer.stripe_customer_id != NULL &&
+	    operation->billing->stripe.configured && operation->stripe != NULL) {
+		TRY(db_begin(operation->db, operation->task));
+		TRY(stripe_sync_bought(operation, customer.stripe_customer_id, customer_id,
+		                       &found));
+		TRY(db_commit(operation->db, operation->task));
+	}
+	return subscription_find(operation, customer_id, out);
+}
+
+enum fail
+change_find_paid(struct operation *operation, const char *customer_id, struct subscription *out)
+{
+	TRY(stripe_is_configured(operation));
+	TRY(change_find(operation, customer_id, out));
+	if (out->stripe_subscription_id == NULL)
+		return task_fail(operation->task, FAIL_CONFLICT, "checkout_needed",
+		                 "The customer has not bought anything yet; start a checkout.");
+	return stripe_status_is_final(out->status) ? change_has_ended(operation) : FAIL_NONE;
+}
+
+enum fail
+change_look(struct operation *operation, const struct subscription *subscription,
+            struct stripe_subscription *out)
+{
+	struct json_object *object;
+
+	TRY(stripe_fetch(operation,
+	                 stripe_path(operation->task->arena, "/v1/subscriptions/%s",
+	                             subscription->stripe_subscription_id),
+	                 NULL, &object));
+	if (!stripe_subscription_read(&operation->billing->stripe, object, out))
+		return task_fail(operation->task, FAIL_STRIPE, "stripe_error",
+		                 "Stripe's answer could not be understood.");
+	return stripe_status_is_final(out->status) ? change_has_ended(operation) : FAIL_NONE;
+}
+
+static size_t
+rank_of(const struct plans *plans, const char *id)
+{
+	for (size_t i = 0; i < plans->count; i++)
+		if (text_equal(plans->items[i].id, id))
+			return i;
+	return 0;
+}
+
+/* Our clock may be behind the period, which began at this moment by Stripe's. */
+struct instant
+change_step_moment(const struct change_step *step, int64_t now_ms)
+{
+	const struct instant *start = &step->stripe.period_start,
+	                     *end = &step->stripe.period_end;
+	int64_t at_ms = now_ms / SECOND_MS * SECOND_MS;
+
+	if (start->known && at_ms < start->ms)
+		return *start;
+	return end->known && at_ms > end->ms ? *end : INSTANT_MS(at_ms);
+}
+
+static enum fail
+check_proration(struct operation *operation, struct instant at, const struct change_step *step)
+{
+	int64_t latest_ms = change_step_moment(step, operation->now_ms).ms;
+
+	if (latest_ms < operation->now_ms + CLOCKS_APART_MS)
+		latest_ms = operation->now_ms + CLOCKS_APART_MS;
+	if (!at.known || (at.ms >= operation->now_ms - PREVIEW_LIFE_MS && at.ms <= latest_ms))
+		return FAIL_NONE;
+	return task_fail_field(operation->task, "proration_at",
+	                       "must be of a preview of the last hour");
+}
+
+enum fail
+change_step_plan(struct operation *operation, const struct plan_change *change,
+                 struct change_step *out)
+{
+	const struct billing *billing = operation->billing;
+
+	TRY(stripe_is_configured(operation));
+	if (stripe_policy_sells(&billing->stripe, change->new_plan, 0) == NULL) {
+		(void)task_fail_field(operation->task, "new_plan",
+		                      "is not a plan that is sold online");
+		return FAIL_INVALID;
+	}
+	TRY(change_find_paid(operation, change->customer_id, &out->subscription));
+	TRY(change_look(operation, &out->subscription, &out->stripe));
+	TRY(check_proration(operation, change->proration_at, out));
+	out->price = stripe_policy_sells(&billing->stripe, change->new_plan,
+	                                 (size_t)out->stripe.position);
+	out->up = rank_of(&billing->plans, change->new_plan) >
+	          rank_of(&billing->plans,
+	                  out->stripe.plan != NULL ? out->stripe.plan : out->subscription.plan);
+	return FAIL_NONE;
+}
+
+/* Without the item's id the price would be added to the old one; without the quantity it would be
+ * one again (docs.stripe.com/billing/subscriptions/change-price). */
+void
+change_step_add_items(struct stripe_form *form, const char *prefix,
+                      const struct billing *billing, const struct change_step *step)
+{
+	struct arena *arena = form->text.arena;
+
+	stripe_form_string(form, arena_printf(arena, "%s[0][id]", prefix),
+	                   step->stripe.item_id);
+	stripe_form_string(form, arena_printf(arena, "%s[0][price]", prefix),
+	                   step->price->price_id);
+	if (step->stripe.quantity > 0)
+		stripe_form_int(form, arena_printf(arena, "%s[0][quantity]", prefix),
+		                step->stripe.quantity);
+	stripe_items_add_metered(form, prefix, 1, billing, step->price, step->stripe.items);
+}
+
+const char *
+change_step_proration(const struct change_step *step)
+{
+	return step->up ? "always_invoice" : "create_prorations";
+}

@@ -1,0 +1,332 @@
+/*
+ * client.c: one call of Stripe: its attempts, and what is known after them.
+ */
+#include "stripe/client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/json_in.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "http/client.h"
+#include "stripe/client_internal.h"
+
+#define USER_AGENT "global-billing/1.0"
+
+enum {
+	BODY_MAX = 8 * 1024 * 1024,
+	ATTEMPT_MIN_US = 200 * 1000, /* with less time left none is begun */
+	SILENT_ASKS_MAX = 5,
+	SILENCE_US = 5 * 1000 * 1000,
+	HEADERS_MAX = 6,
+	UNAUTHORIZED = 401
+};
+
+struct stripe_client {
+	struct stripe_client_options options;
+	struct http_client *http;
+	struct stripe_world world;
+	int silent_asks;       /* in a row that Stripe gave no answer to */
+	int64_t not_before_us; /* after too many of them */
+	bool heard;            /* the last ask was answered itself */
+};
+
+/* The parts of all attempts at one ask. */
+struct call {
+	const struct stripe_ask *ask;
+	struct http_ask http;
+	struct http_header headers[HEADERS_MAX];
+	const char *log_path;
+	bool answered; /* by any of the attempts */
+	bool in_doubt; /* one of them may have been carried out */
+};
+
+static const char *const method_names[] = {
+        [STRIPE_GET] = "GET", [STRIPE_POST] = "POST", [STRIPE_DELETE] = "DELETE"};
+
+static void
+real_ask(void *context, struct arena *arena, const struct http_ask *ask,
+         struct http_answer *out)
+{
+	http_client_ask(context, arena, ask, out);
+}
+
+static int64_t
+real_now_us(void *context)
+{
+	(void)context;
+	return clock_monotonic_us();
+}
+
+static void
+real_wait(void *context, int64_t us)
+{
+	struct timespec left = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+
+	(void)context;
+	while (nanosleep(&left, &left) != 0 && errno == EINTR)
+		;
+}
+
+static double
+real_random(void *context)
+{
+	uint32_t bits;
+
+	(void)context;
+	random_bytes(&bits, sizeof(bits));
+	return (double)bits / 4294967296.0;
+}
+
+struct stripe_client *
+stripe_client_new(const struct stripe_client_options *options)
+{
+	struct stripe_client *client = calloc(1, sizeof(*client));
+
+	if (client == NULL)
+		return NULL;
+	client->options = *options;
+	client->http = http_client_new(&(struct http_client_options){
+	        .user_agent = USER_AGENT,
+	        .ca_file = options->ca_file,
+	        .connect_timeout_ms = options->connect_timeout_ms,
+	        .body_max = BODY_MAX,
+	});
+	if (client->http == NULL) {
+		free(client);
+		return NULL;
+	}
+	client->world = (struct stripe_world){client->http, real_ask, real_now_us, real_wait,
+	                                      real_random};
+	return client;
+}
+
+void
+stripe_client_free(struct stripe_client *client)
+{
+	if (client == NULL)
+		return;
+	http_client_free(client->http);
+	free(client);
+}
+
+void
+stripe_client_use(struct stripe_client *client, const struct stripe_world *world)
+{
+	client->world = *world;
+}
+
+/* What all attempts send. The key's only copy of ours is in the arena, which wipes itself. */
+static void
+prepare(const struct stripe_client *client, struct arena *arena, struct call *call)
+{
+	const struct stripe_client_options *options = &client->options;
+	const struct stripe_ask *ask = call->ask;
+	bool post = ask->method == STRIPE_POST;
+	bool query = !post && ask->form != NULL && ask->form[0] != '\0';
+	size_t count = 0;
+
+	call->headers[count++] = (struct http_header){
+	        "Authorization", arena_printf(arena, "Bearer %s", options->secret_key)};
+	call->headers[count++] = (struct http_header){"Stripe-Version", options->api_version};
+	call->headers[count++] = (struct http_header){"Accept", "application/json"};
+	call->headers[count++] =
+	        (struct http_header){"Content-Type", "application/x-www-form-urlencoded"};
+	if (post && ask->idempotency_key != NULL)
+		call->headers[count++] =
+		        (struct http_header){"Idempotency-Key", ask->idempotency_key};
+	call->http = (struct http_ask){
+	        .method = method_names[ask->method],
+	        .url = arena_printf(arena, "%s%s%s%s", options->api_base, ask->path,
+	                            query ? "?" : "", query ? ask->form : ""),
+	        .headers = call->headers,
+	        .header_count = count,
+	};
+	if (post) {
+		call->http.body = ask->form != NULL ? ask->form : "";
+		call->http.body_length = strlen(call->http.body);
+	}
+	call->log_path = arena_copy_bytes(arena, ask->path, strcspn(ask->path, "?"));
+}
+
+/* The members of an answer that is no success: {"error": {"type", "code", "message"}}. */
+static void
+read_error(const struct json_object *body, struct stripe_answer *out)
+{
+	struct json_object *error;
+
+	if (!json_in_object(body, "error", &error))
+		return;
+	out->object = error;
+	(void)json_in_string(error, "type", &out->error_type);
+	(void)json_in_string(error, "code", &out->error_code);
+	(void)json_in_string(error, "message", &out->error_message);
+}
+
+static bool
+is_success(int status)
+{
+	return status >= 200 && status < 300;
+}
+
+/* What one attempt alone says. */
+static enum stripe_outcome
+judge_status(const struct stripe_answer *answer)
+{
+	if (answer->status == 429)
+		return STRIPE_NOT_NOW;
+	/* The first request under this key is still being carried out. */
+	if (answer->status == 409)
+		return text_equal(answer->error_code, "idempotency_key_in_use")
+		               ? STRIPE_UNKNOWN
+		               : STRIPE_NOT_NOW;
+	return answer->status >= 400 && answer->status < 500 ? STRIPE_REFUSED : STRIPE_UNKNOWN;
+}
+
+static void
+read_answer(struct task *task, const struct http_answer *http, struct stripe_answer *out)
+{
+	struct json_object *body = NULL;
+	const char *replayed = http_answer_header(http, "Idempotent-Replayed");
+	int attempts = out->attempts;
+
+	*out = (struct stripe_answer){.attempts = attempts, .status = http->status};
+	if (http->outcome != HTTP_ANSWERED) {
+		out->outcome = http->sent ? STRIPE_UNKNOWN : STRIPE_NOT_NOW;
+		return;
+	}
+	out->request_id = http_answer_header(http, "Request-Id");
+	out->replayed = text_equal(replayed, "true");
+	if (!json_in_parse_foreign(task, http->body, http->length, &body) ||
+	    !json_object_is_type(body, json_type_object))
+		body = NULL;
+	if (!is_success(out->status)) {
+		if (body != NULL)
+			read_error(body, out);
+		out->outcome = judge_status(out);
+		return;
+	}
+	out->object = body;
+	out->outcome = body != NULL ? STRIPE_DONE : STRIPE_UNKNOWN;
+}
+
+static void
+log_attempt(const struct task *task, const struct call *call, const struct http_answer *http,
+            const struct stripe_answer *out, int64_t took_us)
+{
+	log_line(LOG_LEVEL_INFO, "asked Stripe", LOG_S("request_id", task->request_id),
+	         LOG_S("method", call->http.method), LOG_S("path", call->log_path),
+	         LOG_I("attempt", out->attempts), LOG_I("status", out->status),
+	         LOG_S("reason", http->reason), LOG_S("stripe_request_id", out->request_id),
+	         LOG_S("error_type", out->error_type), LOG_S("error_code", out->error_code),
+	         LOG_MS("ms", took_us));
+}
+
+/*
+ * An earlier attempt may have been carried out; does this answer tell? A success does. So does a
+ * refusal under the same key, as Stripe would have replayed the first answer instead; but the door
+ * (401, 403) comes before the keys, and without a key nothing is replayed.
+ */
+static bool
+settles(const struct stripe_ask *ask, const struct stripe_answer *out)
+{
+	if (out->outcome == STRIPE_DONE || ask->method == STRIPE_GET)
+		return true;
+	return out->outcome == STRIPE_REFUSED && ask->method == STRIPE_POST &&
+	       ask->idempotency_key != NULL && out->status != 401 && out->status != 403;
+}
+
+/* One attempt within `left_us`; whether to try again, and `wait_us` before that. */
+static bool
+attempt(struct stripe_client *client, struct task *task, struct call *call, int64_t left_us,
+        struct stripe_answer *out, int64_t *wait_us)
+{
+	const struct stripe_world *world = &client->world;
+	int64_t started_us = world->now_us(world->context), left_ms = left_us / 1000;
+	struct http_answer http;
+
+	call->http.timeout_ms = client->options.attempt_timeout_ms < left_ms
+	                                ? client->options.attempt_timeout_ms
+	                                : left_ms;
+	world->ask(world->context, task->arena, &call->http, &http);
+	out->attempts++;
+	read_answer(task, &http, out);
+	log_attempt(task, call, &http, out, world->now_us(world->context) - started_us);
+	call->answered = call->answered || out->status != 0;
+	if (call->in_doubt && !settles(call->ask, out))
+		out->outcome = STRIPE_UNKNOWN;
+	call->in_doubt = out->outcome == STRIPE_UNKNOWN;
+	if (is_success(out->status))
+		return false;
+	*wait_us = stripe_retry_wait_us(out->status, out->attempts - 1,
+	                                world->random(world->context));
+	return stripe_should_retry(out->status, http.outcome == HTTP_RESET,
+	                           http_answer_header(&http, "Stripe-Should-Retry"),
+	                           out->attempts - 1, client->options.max_retries);
+}
+
+/* Why not to ask at all now; NULL when nothing speaks against it. */
+static const char *
+reason_against(const struct stripe_client *client, int64_t now_us, int64_t deadline_us)
+{
+	if (client->silent_asks >= SILENT_ASKS_MAX && now_us < client->not_before_us)
+		return "it has not answered lately";
+	return deadline_us - now_us < ATTEMPT_MIN_US ? "no time left" : NULL;
+}
+
+static void
+note_silence(struct stripe_client *client, bool answered)
+{
+	client->silent_asks = answered ? 0 : client->silent_asks + 1;
+	if (client->silent_asks >= SILENT_ASKS_MAX) {
+		client->silent_asks = SILENT_ASKS_MAX;
+		client->not_before_us =
+		        client->world.now_us(client->world.context) + SILENCE_US;
+	}
+}
+
+void
+stripe_client_ask(struct stripe_client *client, struct task *task, const struct stripe_ask *ask,
+                  struct stripe_answer *out)
+{
+	const struct stripe_world *world = &client->world;
+	struct call call = {.ask = ask};
+	int64_t now_us = world->now_us(world->context), wait_us = 0;
+	const char *against = reason_against(client, now_us, ask->deadline_us);
+
+	*out = (struct stripe_answer){.outcome = STRIPE_NOT_NOW};
+	client->heard = false;
+	prepare(client, task->arena, &call);
+	if (against != NULL) {
+		log_line(LOG_LEVEL_WARNING, "did not ask Stripe",
+		         LOG_S("request_id", task->request_id),
+		         LOG_S("method", call.http.method), LOG_S("path", call.log_path),
+		         LOG_S("reason", against));
+		return;
+	}
+	while (attempt(client, task, &call, ask->deadline_us - now_us, out, &wait_us)) {
+		now_us = world->now_us(world->context);
+		if (ask->deadline_us - now_us - wait_us < ATTEMPT_MIN_US)
+			break;
+		world->wait(world->context, wait_us);
+		/* The wait may have been longer than was asked for. */
+		now_us = world->now_us(world->context);
+		if (ask->deadline_us - now_us < ATTEMPT_MIN_US)
+			break;
+	}
+	note_silence(client, call.answered);
+	client->heard = out->outcome == STRIPE_DONE ||
+	                (out->outcome == STRIPE_REFUSED && out->status != UNAUTHORIZED);
+}
+
+bool
+stripe_client_was_heard(const struct stripe_client *client)
+{
+	return client->heard;
+}

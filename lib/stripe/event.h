@@ -1,0 +1,42 @@
+/*
+ * event.h: what an event of Stripe's tells us to look at, whichever API version wrote it.
+ *
+ * Only a hint: what it is about is fetched before anything is believed. Unknown members, values and
+ * types are never an error (docs.stripe.com/upgrades).
+ */
+#ifndef STRIPE_EVENT_H
+#define STRIPE_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/clock.h"
+
+struct arena;
+
+/* What to fetch because of an event. */
+struct stripe_hint {
+	const char *family; /* "subscription", "invoice", "customer", "meter"; NULL: nothing */
+	const char *subject;
+	const char *customer;
+	const char *customer_id; /* ours, or NULL */
+};
+
+struct stripe_event {
+	const char *id;
+	const char *type;
+	const char *api_version;
+	bool livemode;
+	struct instant created;
+	struct stripe_hint hint;
+};
+
+/*
+ * Snapshot and thin events; of thin ones only those about meters have a hint. The text is read where
+ * it stands, by json_in_gate_foreign()'s rules; strings are copies in the arena. False when it is no
+ * JSON object with an id and a type.
+ */
+bool stripe_event_read(struct arena *arena, const char *text, size_t length,
+                       struct stripe_event *out);
+
+#endif

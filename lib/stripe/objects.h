@@ -1,0 +1,82 @@
+/*
+ * objects.h: Stripe's objects as structs, whichever API version wrote them: each value is
+ * looked for where 2025-03-31.basil puts it, then where it stood before.
+ *
+ * Unknown members, values and types are never an error (docs.stripe.com/upgrades). Strings live
+ * as long as the JSON tree.
+ */
+#ifndef STRIPE_OBJECTS_H
+#define STRIPE_OBJECTS_H
+
+#include "base/clock.h"
+#include "billing/prices.h"
+
+struct json_object;
+
+struct stripe_subscription {
+	const char *id;
+	const char *customer;    /* Stripe's id */
+	const char *customer_id; /* ours, as its metadata has it; NULL: none */
+	const char *status;
+	const struct json_object *items; /* Stripe's list */
+	const char *item_id; /* of the item that has one of our prices, else of the first */
+	const char *price_id;
+	const char *plan; /* what the price buys; NULL: none of our prices */
+	int64_t position; /* of that price in its plan */
+	int64_t quantity; /* 0: none */
+	struct instant period_start;
+	struct instant period_end;
+	struct instant trial_end;
+	struct instant cancel_at;
+	struct instant canceled_at;
+	struct instant ended_at;
+	struct instant created;
+	struct instant
+	        unpaid_since; /* the latest invoice's, when it was expanded and is open */
+	bool cancel_at_period_end;
+};
+
+struct stripe_invoice {
+	const char *id;
+	const char *customer;
+	const char *customer_id; /* ours, as the subscription's metadata had it; NULL: none */
+	const char *subscription;
+	const char *number;
+	const char *status;
+	const char *billing_reason;
+	const char *currency;
+	const char *hosted_invoice_url;
+	const char *invoice_pdf;
+	int64_t amount_due;
+	int64_t amount_paid;
+	struct instant created;
+};
+
+/* Whether the text may be one of Stripe's ids; NULL may not. */
+bool stripe_id_is_sound(const char *id);
+
+/* Stripe's times are seconds since 1970; unknown when it is none. */
+struct instant stripe_moment(int64_t seconds);
+
+/* The items of one of Stripe's lists; NULL when it is none. */
+struct json_object *stripe_list_data(const struct json_object *list);
+
+/* A reference is an id, an expanded object, or null (then NULL). */
+const char *stripe_id_of(const struct json_object *object, const char *name);
+
+/* False when the object is none of that kind or has no id. */
+bool stripe_subscription_read(const struct stripe_policy *policy,
+                              const struct json_object *object,
+                              struct stripe_subscription *out);
+bool stripe_invoice_read(const struct json_object *object, struct stripe_invoice *out);
+
+/* Whether an invoice's line credits or charges a part of a period. */
+bool stripe_line_is_proration(const struct json_object *line);
+
+/* A status from which no subscription comes back. */
+bool stripe_status_is_final(const char *status);
+
+/* Stripe holds the customer to it: it will bill, or wants to. */
+bool stripe_status_is_live(const char *status);
+
+#endif

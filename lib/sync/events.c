@@ -1,0 +1,359 @@
+/*
+ * events.c: what Stripe told us.
+ */
+#include "sync/events.h"
+
+#include "outbox/calls.h"
+#include "outbox/locks.h"
+
+enum { KEEP_PAYLOAD_DAYS = 30, KEEP_DAYS = 90, NOT_ITS_FAULT_S = 30 };
+
+static const struct column columns[] = {
+        COLUMN(struct stripe_event_row, event_id),
+        COLUMN(struct stripe_event_row, type),
+        COLUMN(struct stripe_event_row, origin),
+        COLUMN(struct stripe_event_row, state),
+        COLUMN(struct stripe_event_row, family),
+        COLUMN(struct stripe_event_row, subject),
+        COLUMN(struct stripe_event_row, stripe_customer_id),
+        COLUMN(struct stripe_event_row, customer_hint),
+        COLUMN(struct stripe_event_row, customer_id),
+        COLUMN(struct stripe_event_row, attempts),
+        COLUMN(struct stripe_event_row, happened_at),
+        COLUMN(struct stripe_event_row, received_at),
+        COLUMN(struct stripe_event_row, next_try_at),
+        COLUMN(struct stripe_event_row, finished_at),
+        COLUMN(struct stripe_event_row, error),
+        COLUMN_END,
+};
+
+struct received {
+	bool is_new;
+	bool waits;
+};
+
+static const struct column received_columns[] = {
+        COLUMN(struct received, is_new),
+        COLUMN(struct received, waits),
+        COLUMN_END,
+};
+
+struct payload_row {
+	const char *payload;
+};
+
+static const struct column payload_columns[] = {COLUMN(struct payload_row, payload),
+                                                COLUMN_END};
+
+static const struct column figure_columns[] = {
+        COLUMN(struct stripe_event_figures, pending),
+        COLUMN(struct stripe_event_figures, parked),
+        COLUMN(struct stripe_event_figures, oldest_pending),
+        COLUMN_END,
+};
+
+#define EVENT_COLUMNS                                                                          \
+	"event_id, type, origin, state, family, subject, stripe_customer_id, customer_hint, "  \
+	"customer_id, attempts::bigint AS attempts, happened_at, received_at, next_try_at, "   \
+	"finished_at, error"
+#define ROW .columns = columns, .row_size = sizeof(struct stripe_event_row)
+#define DUE_NOW "date_trunc('milliseconds', now())"
+/* Those whom the event $1 may be about: $3, or as the event itself says $4, or by Stripe's id $5.
+ * Locked, so that a deletion that has passed over the event, because it was held, is waited for. */
+#define OWNERS                                                                                 \
+	"WITH owners AS MATERIALIZED (SELECT deleted_at FROM customers WHERE customer_id = "   \
+	"  ANY (ARRAY[$3, $4, (SELECT customer_id FROM customers "                             \
+	"    WHERE stripe_customer_id = $5)]) FOR SHARE) "
+/* What comes after its customer was deleted is not kept. */
+#define PAYLOAD_OF_OWNERS                                                                      \
+	"payload = CASE WHEN EXISTS (SELECT FROM owners WHERE deleted_at IS NOT NULL) "        \
+	"THEN NULL ELSE payload END, "
+#define PAYLOAD_OF_3                                                                           \
+	"payload = CASE WHEN EXISTS (SELECT FROM customers WHERE customer_id = $3 "            \
+	"AND deleted_at IS NOT NULL) THEN NULL ELSE payload END, "
+
+enum {
+	RECEIVE,
+	TAKE,
+	FINISH,
+	FINISH_OLDER,
+	RETRY_LATER,
+	PARK,
+	LIST,
+	FIND,
+	PAYLOAD,
+	RETRY,
+	FIGURES,
+	FORGET,
+	FORGET_PAYLOADS,
+	PRUNE
+};
+
+static const struct statement statements[] = {
+        /* Due at once: now() alone would be rounded to a later millisecond, and whoever is woken
+	 * would not find it. Not ON CONFLICT DO UPDATE, which waits for whoever has locked the row:
+	 * the process that deals with it waits for Stripe. */
+        [RECEIVE] =
+                {.name = "stripe_event_receive",
+                 .columns = received_columns,
+                 .row_size = sizeof(struct received),
+                 .sql = "WITH stored AS ("
+                        "  INSERT INTO stripe_events (event_id, type, livemode, "
+                        "    api_version, happened_at, received_at, origin, family, subject, "
+                        "    stripe_customer_id, customer_hint, payload, state, next_try_at, "
+                        "    error, finished_at) "
+                        "  VALUES ($1, $2, $3::boolean, $4, $5, now(), $6, $7, $8, $9, $10, "
+                        "    $11, CASE WHEN $7::text IS NULL THEN 'ignored' ELSE 'pending' "
+                        "    END, CASE WHEN $7::text IS NOT NULL THEN " DUE_NOW " END, $12, "
+                        "    CASE WHEN $7::text IS NULL THEN now() END) "
+                        "  ON CONFLICT DO NOTHING RETURNING state), "
+                        "parked AS ("
+                        "  UPDATE stripe_events SET state = 'pending', attempts = 0, "
+                        "    next_try_at = " DUE_NOW ", finished_at = NULL WHERE event_id IN ("
+                        "    SELECT event_id FROM stripe_events WHERE event_id = $1 "
+                        "    AND state = 'parked' FOR UPDATE SKIP LOCKED) RETURNING state) "
+                        "SELECT EXISTS (SELECT FROM stored) AS is_new, "
+                        "EXISTS (SELECT FROM stored WHERE state = 'pending' UNION ALL "
+                        "  SELECT FROM parked) AS waits"},
+        [TAKE] = {.name = "stripe_event_take",
+                  ROW,
+                  .sql = "SELECT " EVENT_COLUMNS " FROM stripe_events WHERE state = 'pending' "
+                         "AND next_try_at <= now() ORDER BY urgent DESC, next_try_at, event_id "
+                         "LIMIT 1 "
+                         "FOR UPDATE SKIP LOCKED"},
+        [FINISH] = {.name = "stripe_event_finish",
+                    .sql = OWNERS "UPDATE stripe_events SET " PAYLOAD_OF_OWNERS
+                                  "state = $2, customer_id = $3, "
+                                  "next_try_at = NULL, finished_at = now(), error = NULL, "
+                                  "attempts = attempts + 1 WHERE event_id = $1"},
+        /* Rows that another process holds are its own to finish: waiting for them could be mutual.
+	 */
+        [FINISH_OLDER] = {.name = "stripe_event_finish_older",
+                          .sql = "UPDATE stripe_events SET " PAYLOAD_OF_3
+                                 "state = 'done', customer_id = $3, "
+                                 "next_try_at = NULL, finished_at = now(), error = NULL "
+                                 "WHERE event_id IN (SELECT event_id FROM stripe_events "
+                                 "  WHERE state = 'pending' AND family = $1 AND subject = $2 "
+                                 "  AND received_at < $4 FOR UPDATE SKIP LOCKED)"},
+        [RETRY_LATER] = {.name = "stripe_event_retry_later",
+                         .sql = "UPDATE stripe_events SET error = $3, next_try_at = now() + "
+                                "$2::bigint * interval '1 millisecond', "
+                                "attempts = attempts + $4::integer "
+                                "WHERE event_id = $1 AND state = 'pending'"},
+        [PARK] = {.name = "stripe_event_park",
+                  .sql = OWNERS "UPDATE stripe_events SET " PAYLOAD_OF_OWNERS
+                                "state = 'parked', next_try_at = NULL, "
+                                "finished_at = now(), error = $2, attempts = attempts + 1 "
+                                "WHERE event_id = $1 AND state = 'pending'"},
+        [LIST] = {.name = "stripe_event_list",
+                  ROW,
+                  .sql = "SELECT " EVENT_COLUMNS " FROM stripe_events "
+                         "WHERE $1::text IS NULL OR state = $1 "
+                         "ORDER BY received_at DESC, event_id DESC LIMIT $2::bigint"},
+        [FIND] = {.name = "stripe_event_find",
+                  ROW,
+                  .sql = "SELECT " EVENT_COLUMNS " FROM stripe_events WHERE event_id = $1"},
+        [PAYLOAD] = {.name = "stripe_event_payload",
+                     .columns = payload_columns,
+                     .row_size = sizeof(struct payload_row),
+                     .sql = "SELECT payload FROM stripe_events WHERE event_id = $1"},
+        [RETRY] = {.name = "stripe_event_retry",
+                   .sql = "UPDATE stripe_events SET state = 'pending', attempts = 0, "
+                          "next_try_at = " DUE_NOW ", finished_at = NULL "
+                          "WHERE family IS NOT NULL AND CASE WHEN $1::text IS NULL "
+                          "THEN state = 'parked' ELSE event_id = $1 "
+                          "AND state IN ('parked', 'ignored', 'done') END"},
+        [FIGURES] = {.name = "stripe_event_figures",
+                     .columns = figure_columns,
+                     .row_size = sizeof(struct stripe_event_figures),
+                     .sql = "SELECT (SELECT count(*) FROM stripe_events "
+                            "  WHERE state = 'pending') AS pending, "
+                            "(SELECT count(*) FROM stripe_events WHERE state = 'parked') "
+                            "  AS parked, "
+                            "(SELECT min(received_at) FROM stripe_events "
+                            "  WHERE state = 'pending') AS oldest_pending"},
+        /* One that is being dealt with is held for as long as Stripe takes to answer: whoever holds
+	 * it looks at its customer again before it lets go. */
+        [FORGET] = {.name = "stripe_event_forget",
+                    .sql = "UPDATE stripe_events SET payload = NULL WHERE event_id IN ("
+                           "  SELECT event_id FROM stripe_events "
+                           "  WHERE payload IS NOT NULL AND (customer_id = $1 "
+                           "    OR customer_hint = $1 OR "
+                           "    stripe_customer_id = (SELECT stripe_customer_id "
+                           "      FROM customers WHERE customer_id = $1)) "
+                           "  FOR UPDATE SKIP LOCKED)"},
+        [FORGET_PAYLOADS] =
+                {.name = "stripe_event_forget_payloads",
+                 .sql = "UPDATE stripe_events SET payload = NULL WHERE event_id IN ("
+                        "  SELECT event_id FROM stripe_events WHERE payload IS NOT NULL "
+                        "  AND received_at <= $1 AND state IN ('done', 'ignored') "
+                        "  ORDER BY received_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"},
+        [PRUNE] = {.name = "stripe_event_prune",
+                   .sql = "DELETE FROM stripe_events WHERE event_id IN ("
+                          "  SELECT event_id FROM stripe_events WHERE received_at <= $1 "
+                          "  AND state IN ('done', 'ignored') ORDER BY received_at "
+                          "  LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"},
+};
+
+const struct statement_list stripe_event_statements = {statements, sizeof(statements) /
+                                                                           sizeof(*statements)};
+
+/* Apart from the INSERT, and after its commit: those who notify commit one after the other, and each
+ * would wait for the disk meanwhile. The event is stored; unheard, it waits for the next round. */
+static enum fail
+wake_jobs(struct operation *operation)
+{
+	if (db_depth(operation->db) > 0)
+		return stripe_wake(operation);
+	if (stripe_wake_once(operation) != FAIL_NONE)
+		task_clear(operation->task);
+	return FAIL_NONE;
+}
+
+enum fail
+stripe_event_receive(struct operation *operation, const struct stripe_event *event,
+                     const char *payload, const char *origin, bool *is_new)
+{
+	struct task *task = operation->task;
+	/* Each mode has its own objects, and ours are of one. */
+	bool ours = event->livemode == operation->billing->stripe.live;
+	const struct stripe_hint *hint = &event->hint;
+	struct received received = {0};
+	bool found;
+
+	TRY(db_row(operation->db, task, &statements[RECEIVE],
+	           PARAMETERS(event->id, event->type, param_bool(event->livemode),
+	                      event->api_version, param_time(task, event->created), origin,
+	                      ours ? hint->family : NULL, hint->subject, hint->customer,
+	                      hint->customer_id, ours && hint->family != NULL ? payload : NULL,
+	                      ours ? NULL : "other_mode"),
+	           &received, &found));
+	*is_new = received.is_new;
+	return received.waits ? wake_jobs(operation) : FAIL_NONE;
+}
+
+enum fail
+stripe_event_is_new(struct operation *operation, const char *event_id, bool *is_new)
+{
+	struct stripe_event_row row;
+	bool found;
+
+	TRY(db_row(operation->db, operation->task, &statements[FIND], PARAMETERS(event_id),
+	           &row, &found));
+	*is_new = !found;
+	return FAIL_NONE;
+}
+
+enum fail
+stripe_event_take(struct operation *operation, struct stripe_event_row *out, bool *found)
+{
+	return db_row(operation->db, operation->task, &statements[TAKE], NO_PARAMETERS, out,
+	              found);
+}
+
+enum fail
+stripe_event_finish(struct operation *operation, const struct stripe_event_row *row,
+                    const char *state, const char *customer_id, struct instant since)
+{
+	struct task *task = operation->task;
+
+	TRY(db_run(operation->db, task, &statements[FINISH],
+	           PARAMETERS(row->event_id, state, customer_id, row->customer_hint,
+	                      row->stripe_customer_id),
+	           NULL));
+	return db_run(
+	        operation->db, task, &statements[FINISH_OLDER],
+	        PARAMETERS(row->family, row->subject, customer_id, param_time(task, since)),
+	        NULL);
+}
+
+enum fail
+stripe_event_fail(struct operation *operation, const struct stripe_event_row *row,
+                  const char *error, bool counts)
+{
+	struct task *task = operation->task;
+	/* The try that has just failed counts too. */
+	int64_t delay_ms = stripe_retry_delay_ms(row->attempts,
+	                                         operation->billing->stripe.event_tries - 1);
+
+	if (!counts)
+		delay_ms = NOT_ITS_FAULT_S * SECOND_MS;
+	if (delay_ms == 0)
+		return db_run(operation->db, task, &statements[PARK],
+		              PARAMETERS(row->event_id, error, row->customer_id,
+		                         row->customer_hint, row->stripe_customer_id),
+		              NULL);
+	return db_run(
+	        operation->db, task, &statements[RETRY_LATER],
+	        PARAMETERS(row->event_id, param_int(task, delay_ms), error, counts ? "1" : "0"),
+	        NULL);
+}
+
+enum fail
+stripe_event_list(struct operation *operation, const char *state, int64_t limit,
+                  const struct stripe_event_row **out, size_t *count)
+{
+	return db_rows(operation->db, operation->task, &statements[LIST],
+	               PARAMETERS(state, param_int(operation->task, limit)), (void *)out,
+	               count);
+}
+
+enum fail
+stripe_event_find(struct operation *operation, const char *event_id,
+                  struct stripe_event_row *out, const char **payload)
+{
+	struct payload_row kept = {0};
+	bool found;
+
+	TRY(db_row(operation->db, operation->task, &statements[FIND], PARAMETERS(event_id), out,
+	           &found));
+	if (!found)
+		return task_fail(operation->task, FAIL_NOT_FOUND, "event_not_found",
+		                 "There is no event %s.", event_id);
+	TRY(db_row(operation->db, operation->task, &statements[PAYLOAD], PARAMETERS(event_id),
+	           &kept, &found));
+	*payload = kept.payload;
+	return FAIL_NONE;
+}
+
+enum fail
+stripe_event_retry(struct operation *operation, const char *event_id, int64_t *count)
+{
+	TRY(db_begin(operation->db, operation->task));
+	TRY(db_run(operation->db, operation->task, &statements[RETRY], PARAMETERS(event_id),
+	           count));
+	TRY(stripe_wake(operation));
+	return db_commit(operation->db, operation->task);
+}
+
+enum fail
+stripe_event_figures(struct operation *operation, struct stripe_event_figures *out)
+{
+	bool found;
+
+	return db_row(operation->db, operation->task, &statements[FIGURES], NO_PARAMETERS, out,
+	              &found);
+}
+
+enum fail
+stripe_event_forget(struct operation *operation, const char *customer_id)
+{
+	return db_run(operation->db, operation->task, &statements[FORGET],
+	              PARAMETERS(customer_id), NULL);
+}
+
+enum fail
+stripe_event_prune(struct operation *operation, int64_t limit, int64_t *pruned)
+{
+	struct task *task = operation->task;
+	int64_t now_ms = operation->now_ms, forgotten;
+
+	TRY(db_run(operation->db, task, &statements[FORGET_PAYLOADS],
+	           PARAMETERS(param_time(task, INSTANT_MS(now_ms - KEEP_PAYLOAD_DAYS * DAY_MS)),
+	                      param_int(task, limit)),
+	           &forgotten));
+	return db_run(operation->db, task, &statements[PRUNE],
+	              PARAMETERS(param_time(task, INSTANT_MS(now_ms - KEEP_DAYS * DAY_MS)),
+	                         param_int(task, limit)),
+	              pruned);
+}

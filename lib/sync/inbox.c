@@ -1,0 +1,95 @@
+/*
+ * inbox.c: deals with one event at a time.
+ */
+#include "sync/inbox.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include "meters/meters.h"
+#include "sync/events.h"
+#include "sync/sync.h"
+
+static const struct {
+	const char *family;
+	enum fail (*sync)(struct operation *operation, const struct stripe_wanted *wanted,
+	                  const char **customer_id, enum stripe_synced *out);
+} families[] = {
+        {"subscription", stripe_sync_subscription},
+        {"invoice", stripe_sync_invoice},
+        {"customer", stripe_sync_customer},
+        {"meter", meter_uncounted},
+};
+
+static enum fail
+deal_with(struct operation *operation, const struct stripe_event_row *row,
+          const char **customer_id, enum stripe_synced *out)
+{
+	const struct stripe_wanted wanted = {
+	        .id = row->subject,
+	        .customer = row->stripe_customer_id,
+	        .hint = row->customer_hint,
+	        .event_type = row->type,
+	};
+
+	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++)
+		if (text_equal(families[i].family, row->family))
+			return families[i].sync(operation, &wanted, customer_id, out);
+	return task_fail(operation->task, FAIL_INTERNAL, "internal_error",
+	                 "an event of the unknown family %s", row->family);
+}
+
+/* What the next try, or an operator, can mend is the event's own; the rest is the world's. */
+static bool
+is_its_own(const struct operation *operation, enum fail kind)
+{
+	if (kind == FAIL_STRIPE)
+		return stripe_client_was_heard(operation->stripe);
+	return kind == FAIL_NOT_FOUND || kind == FAIL_CONFLICT || kind == FAIL_INVALID ||
+	       kind == FAIL_INTERNAL;
+}
+
+static enum fail
+note_failure(struct operation *operation, const struct stripe_event_row *row, enum fail kind)
+{
+	const char *error = operation->task->failure.code;
+	bool counts = is_its_own(operation, kind);
+
+	db_rollback_to(operation->db, 0);
+	log_line(LOG_LEVEL_WARNING, "event not dealt with", LOG_S("event", row->event_id),
+	         LOG_S("type", row->type), LOG_S("code", error),
+	         LOG_I("attempts", row->attempts));
+	TRY(stripe_event_fail(operation, row, error, counts));
+	return counts ? FAIL_NONE : kind;
+}
+
+enum fail
+stripe_inbox_run(struct operation *operation, int64_t limit, int64_t *done)
+{
+	struct stripe_event_row row = {0};
+	struct instant since;
+	const char *customer_id;
+	enum stripe_synced synced;
+	enum fail kind;
+	bool found;
+
+	(void)limit;
+	TRY(db_begin(operation->db, operation->task));
+	TRY(stripe_event_take(operation, &row, &found));
+	if (!found)
+		return FAIL_NONE;
+	*done = 1;
+	TRY(db_clock(operation->db, operation->task, &since));
+	kind = deal_with(operation, &row, &customer_id, &synced);
+	if (kind == FAIL_NONE)
+		kind = stripe_event_finish(operation, &row,
+		                           synced == STRIPE_SYNC_FOREIGN ? "ignored" : "done",
+		                           customer_id, since);
+	if (kind == FAIL_NONE)
+		kind = db_commit(operation->db, operation->task);
+	if (kind != FAIL_NONE)
+		return note_failure(operation, &row, kind);
+	log_line(LOG_LEVEL_INFO, "event dealt with", LOG_S("event", row.event_id),
+	         LOG_S("type", row.type), LOG_S("customer_id", customer_id),
+	         LOG_S("subject", row.subject));
+	return FAIL_NONE;
+}

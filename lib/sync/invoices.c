@@ -1,0 +1,90 @@
+/*
+ * invoices.c: the local copy of Stripe's invoices.
+ */
+#include "sync/invoices.h"
+
+#include "billing/customers.h"
+
+static const struct column columns[] = {
+        COLUMN(struct invoice, invoice_id),  COLUMN(struct invoice, number),
+        COLUMN(struct invoice, status),      COLUMN(struct invoice, amount_due),
+        COLUMN(struct invoice, amount_paid), COLUMN(struct invoice, currency),
+        COLUMN(struct invoice, created_at),  COLUMN(struct invoice, hosted_invoice_url),
+        COLUMN(struct invoice, invoice_pdf), COLUMN_END,
+};
+
+enum { LIST, STORE, GONE };
+
+static const struct statement statements[] = {
+        [LIST] = {.name = "invoice_list",
+                  .columns = columns,
+                  .row_size = sizeof(struct invoice),
+                  .sql = "SELECT invoice_id, number, status, amount_due, amount_paid, "
+                         "currency, created_at, hosted_invoice_url, invoice_pdf FROM invoices "
+                         "WHERE customer_id = $1 AND (created_at, invoice_id) < "
+                         "(COALESCE($2::timestamptz, 'infinity'), COALESCE($3, '')) "
+                         "ORDER BY created_at DESC, invoice_id DESC LIMIT $4::bigint"},
+        [STORE] = {.name = "invoice_store",
+                   .sql = "INSERT INTO invoices AS i (invoice_id, customer_id, "
+                          "stripe_subscription_id, number, status, billing_reason, amount_due, "
+                          "amount_paid, currency, created_at, hosted_invoice_url, invoice_pdf, "
+                          "fetched_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, "
+                          "$12, $13) ON CONFLICT (invoice_id) DO UPDATE SET "
+                          "number = EXCLUDED.number, status = EXCLUDED.status, "
+                          "amount_due = EXCLUDED.amount_due, "
+                          "amount_paid = EXCLUDED.amount_paid, "
+                          "hosted_invoice_url = EXCLUDED.hosted_invoice_url, "
+                          "invoice_pdf = EXCLUDED.invoice_pdf, "
+                          "fetched_at = EXCLUDED.fetched_at "
+                          "WHERE (i.number, i.status, i.amount_due, i.amount_paid, "
+                          "i.hosted_invoice_url, i.invoice_pdf) IS DISTINCT FROM "
+                          "(EXCLUDED.number, EXCLUDED.status, EXCLUDED.amount_due, "
+                          "EXCLUDED.amount_paid, EXCLUDED.hosted_invoice_url, "
+                          "EXCLUDED.invoice_pdf)"},
+        [GONE] = {.name = "invoice_gone",
+                  .sql = "DELETE FROM invoices WHERE invoice_id = $1 AND status = 'draft'"},
+};
+
+const struct statement_list invoice_statements = {statements,
+                                                  sizeof(statements) / sizeof(*statements)};
+
+enum fail
+invoice_list(struct operation *operation, const char *customer_id, struct instant before,
+             const char *before_id, int64_t limit, const struct invoice **out, size_t *count)
+{
+	struct task *task = operation->task;
+	struct customer customer;
+
+	TRY(db_rows(operation->db, task, &statements[LIST],
+	            PARAMETERS(customer_id, param_time(task, before), before_id,
+	                       param_int(task, limit)),
+	            (void *)out, count));
+	return *count > 0 ? FAIL_NONE : customer_find(operation, customer_id, &customer);
+}
+
+enum fail
+invoice_store(struct operation *operation, const char *customer_id,
+              const struct stripe_invoice *invoice, bool *changed)
+{
+	struct task *task = operation->task;
+	int64_t rows;
+
+	TRY(db_run(operation->db, task, &statements[STORE],
+	           PARAMETERS(invoice->id, customer_id, invoice->subscription, invoice->number,
+	                      invoice->status, invoice->billing_reason,
+	                      param_int(task, invoice->amount_due),
+	                      param_int(task, invoice->amount_paid), invoice->currency,
+	                      param_time(task, invoice->created), invoice->hosted_invoice_url,
+	                      invoice->invoice_pdf,
+	                      param_time(task, INSTANT_MS(operation->now_ms))),
+	           &rows));
+	*changed = rows > 0;
+	return FAIL_NONE;
+}
+
+enum fail
+invoice_gone(struct operation *operation, const char *invoice_id)
+{
+	return db_run(operation->db, operation->task, &statements[GONE], PARAMETERS(invoice_id),
+	              NULL);
+}

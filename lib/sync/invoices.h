@@ -1,0 +1,37 @@
+/*
+ * invoices.h: the local copy of Stripe's invoices, kept by its events: showing them waits for
+ * nobody.
+ */
+#ifndef SYNC_INVOICES_H
+#define SYNC_INVOICES_H
+
+#include "billing/operation.h"
+#include "stripe/objects.h"
+
+struct invoice {
+	const char *invoice_id;
+	const char *number; /* NULL until it is finalised */
+	const char *status; /* Stripe's: draft, open, paid, uncollectible, void */
+	int64_t amount_due; /* in minor units of the currency */
+	int64_t amount_paid;
+	const char *currency;
+	struct instant created_at;
+	const char *hosted_invoice_url;
+	const char *invoice_pdf;
+};
+
+extern const struct statement_list invoice_statements;
+
+/* Newest first, older than (before, before_id) where given. FAIL_NOT_FOUND "customer_not_found". */
+enum fail invoice_list(struct operation *operation, const char *customer_id,
+                       struct instant before, const char *before_id, int64_t limit,
+                       const struct invoice **out, size_t *count) MUST_CHECK;
+
+/* Stores an invoice as fetched; `*changed` tells whether anything was different. */
+enum fail invoice_store(struct operation *operation, const char *customer_id,
+                        const struct stripe_invoice *invoice, bool *changed) MUST_CHECK;
+
+/* A draft that was deleted. */
+enum fail invoice_gone(struct operation *operation, const char *invoice_id) MUST_CHECK;
+
+#endif

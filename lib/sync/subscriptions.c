@@ -1,0 +1,355 @@
+/*
+ * subscriptions.c: the subscriptions as Stripe has them, and which of a customer's counts.
+ */
+#include "sync/subscriptions.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "billing/audit.h"
+#include "billing/customers.h"
+#include "outbox/calls.h"
+#include "outbox/enqueue.h"
+
+static const struct column columns[] = {
+        COLUMN(struct stripe_mirrored, customer_id),
+        COLUMN(struct stripe_mirrored, stripe_subscription_id),
+        COLUMN(struct stripe_mirrored, plan),
+        COLUMN(struct stripe_mirrored, status),
+        COLUMN(struct stripe_mirrored, current_period_ends_at),
+        COLUMN(struct stripe_mirrored, trial_ends_at),
+        COLUMN(struct stripe_mirrored, cancel_at_period_end),
+        COLUMN(struct stripe_mirrored, cancel_at),
+        COLUMN(struct stripe_mirrored, superseded),
+        COLUMN_END,
+};
+
+struct total {
+	int64_t number;
+};
+
+static const struct column total_columns[] = {COLUMN(struct total, number), COLUMN_END};
+
+#define ROW .columns = columns, .row_size = sizeof(struct stripe_mirrored)
+#define MIRRORED                                                                               \
+	"s.customer_id, s.stripe_subscription_id, s.plan, s.status, "                          \
+	"s.current_period_ends_at, s.trial_ends_at, s.cancel_at_period_end, s.cancel_at, "     \
+	"s.superseded"
+#define FINAL "('canceled', 'incomplete_expired')"
+#define BEST                                                                                   \
+	"(SELECT subscription_id FROM subscriptions WHERE customer_id = $1 ORDER BY "          \
+	"CASE WHEN status IN ('trialing', 'active') THEN 0 WHEN status = 'past_due' THEN 1 "   \
+	"  WHEN status IN " FINAL " THEN 3 ELSE 2 END, "                                       \
+	"stripe_subscription_id IS NULL, "                                                     \
+	"CASE WHEN status IN " FINAL " THEN NULL ELSE created_at END, created_at DESC, "       \
+	"stripe_subscription_id, subscription_id DESC LIMIT 1)"
+
+enum {
+	STORE,
+	END_TRIAL,
+	SUPERSEDE,
+	RESTORE,
+	SECONDS_OF,
+	GONE,
+	FIND,
+	OPEN,
+	OPEN_OF,
+	SEEN,
+	UNSEEN,
+	SECONDS
+};
+
+#define TODAY "(EXCLUDED.updated_at AT TIME ZONE 'UTC')::date"
+#define PLAN_FROM "COALESCE(s.plan_from, (s.created_at AT TIME ZONE 'UTC')::date)"
+#define IS_NEW_DAYS_PLAN "s.plan <> EXCLUDED.plan AND " PLAN_FROM " < " TODAY
+
+static const struct statement statements[] = {
+        /* A new row does not count until it is chosen. Grace begins with the first payment that
+	 * failed, however many fail after it. A day belongs to the last plan that it had. */
+        [STORE] =
+                {.name = "stripe_mirror_store",
+                 .sql = "INSERT INTO subscriptions AS s (customer_id, stripe_subscription_id, "
+                        "plan, status, trial_ends_at, current_period_ends_at, past_due_since, "
+                        "cancel_at_period_end, cancel_at, canceled_at, ended_at, "
+                        "stripe_price_id, superseded, created_at, updated_at) "
+                        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8::boolean, $9, $10, $11, $12, "
+                        "true, $13, $14) "
+                        "ON CONFLICT (stripe_subscription_id) DO UPDATE SET "
+                        "plan_before = CASE WHEN " IS_NEW_DAYS_PLAN
+                        "  THEN s.plan ELSE s.plan_before END, "
+                        "plan_before_from = CASE WHEN " IS_NEW_DAYS_PLAN "  THEN " PLAN_FROM
+                        " ELSE s.plan_before_from END, "
+                        "plan_from = CASE WHEN " IS_NEW_DAYS_PLAN "  THEN " TODAY
+                        " ELSE s.plan_from END, "
+                        "plan = EXCLUDED.plan, status = EXCLUDED.status, "
+                        "trial_ends_at = EXCLUDED.trial_ends_at, "
+                        "current_period_ends_at = COALESCE(EXCLUDED.current_period_ends_at, "
+                        "  s.current_period_ends_at), "
+                        "past_due_since = CASE WHEN s.status = 'past_due' AND "
+                        "  EXCLUDED.status = 'past_due' THEN s.past_due_since "
+                        "  ELSE EXCLUDED.past_due_since END, "
+                        "cancel_at_period_end = EXCLUDED.cancel_at_period_end, "
+                        "cancel_at = EXCLUDED.cancel_at, canceled_at = EXCLUDED.canceled_at, "
+                        "ended_at = EXCLUDED.ended_at, "
+                        "stripe_price_id = EXCLUDED.stripe_price_id, "
+                        "scheduled_plan = CASE WHEN EXCLUDED.status IN " FINAL " OR "
+                        "  s.scheduled_plan = EXCLUDED.plan THEN NULL ELSE s.scheduled_plan "
+                        "END, "
+                        "version = s.version + 1, updated_at = EXCLUDED.updated_at "
+                        "WHERE (EXCLUDED.plan, EXCLUDED.status, "
+                        "  EXCLUDED.trial_ends_at, COALESCE(EXCLUDED.current_period_ends_at, "
+                        "  s.current_period_ends_at), EXCLUDED.cancel_at_period_end, "
+                        "  EXCLUDED.cancel_at, EXCLUDED.canceled_at, EXCLUDED.ended_at, "
+                        "  EXCLUDED.stripe_price_id) IS DISTINCT FROM (s.plan, s.status, "
+                        "  s.trial_ends_at, s.current_period_ends_at, "
+                        "  s.cancel_at_period_end, s.cancel_at, s.canceled_at, s.ended_at, "
+                        "  s.stripe_price_id)"},
+        /* A trial of ours ends when a subscription of Stripe's begins, even one that is over
+	 * or stands still already: whether we saw it run must not matter. */
+        [END_TRIAL] = {.name = "stripe_mirror_end_trial",
+                       .sql = "UPDATE subscriptions SET status = 'canceled', ended_at = $2, "
+                              "version = version + 1, updated_at = $2 "
+                              "WHERE customer_id = $1 AND stripe_subscription_id IS NULL "
+                              "AND status NOT IN " FINAL " AND EXISTS (SELECT FROM "
+                              "  subscriptions WHERE customer_id = $1 AND "
+                              "  stripe_subscription_id IS NOT NULL AND status IN ('trialing', "
+                              "  'active', 'past_due', 'unpaid', 'paused', 'canceled'))"},
+        [SUPERSEDE] = {.name = "stripe_mirror_supersede",
+                       .sql = "UPDATE subscriptions SET superseded = true, "
+                              "version = version + 1 WHERE customer_id = $1 "
+                              "AND NOT superseded AND subscription_id <> " BEST},
+        [RESTORE] = {.name = "stripe_mirror_restore",
+                     .sql = "UPDATE subscriptions SET superseded = false, "
+                            "version = version + 1 WHERE customer_id = $1 "
+                            "AND superseded AND subscription_id = " BEST},
+        [SECONDS_OF] = {.name = "stripe_mirror_seconds_of",
+                        ROW,
+                        .sql = "SELECT " MIRRORED " FROM subscriptions s "
+                               "WHERE s.customer_id = $1 AND s.superseded "
+                               "AND s.stripe_subscription_id IS NOT NULL "
+                               "AND s.status NOT IN " FINAL " AND s.status <> 'incomplete'"},
+        [GONE] = {.name = "stripe_mirror_gone",
+                  .sql = "UPDATE subscriptions SET status = 'canceled', "
+                         "cancel_at_period_end = false, scheduled_plan = NULL, "
+                         "ended_at = COALESCE(ended_at, $2), version = version + 1, "
+                         "updated_at = $2 WHERE stripe_subscription_id = $1 "
+                         "AND status NOT IN " FINAL},
+        [FIND] = {.name = "stripe_mirror_find",
+                  ROW,
+                  .sql = "SELECT " MIRRORED
+                         " FROM subscriptions s WHERE s.stripe_subscription_id = $1"},
+        [OPEN] = {.name = "stripe_mirror_open",
+                  ROW,
+                  .sql = "SELECT " MIRRORED " FROM subscriptions s "
+                         "WHERE s.stripe_subscription_id > $1 AND s.status NOT IN " FINAL
+                         " ORDER BY s.stripe_subscription_id LIMIT $2::bigint"},
+        [OPEN_OF] = {.name = "stripe_mirror_open_of",
+                     ROW,
+                     .sql = "SELECT " MIRRORED " FROM customers c JOIN subscriptions s "
+                            "ON s.customer_id = c.customer_id WHERE c.stripe_customer_id = $3 "
+                            "AND s.stripe_subscription_id > $1 AND s.status NOT IN " FINAL
+                            " ORDER BY s.stripe_subscription_id LIMIT $2::bigint"},
+        [SEEN] = {.name = "stripe_mirror_seen",
+                  .sql = "UPDATE subscriptions SET seen_at = $2 "
+                         "WHERE stripe_subscription_id = ANY ($1)"},
+        [UNSEEN] = {.name = "stripe_mirror_unseen",
+                    ROW,
+                    .sql = "SELECT " MIRRORED " FROM subscriptions s "
+                           "WHERE s.stripe_subscription_id > $2 AND s.status NOT IN " FINAL
+                           " AND (s.seen_at IS NULL OR s.seen_at < $1) "
+                           "ORDER BY s.stripe_subscription_id LIMIT $3::bigint"},
+        [SECONDS] = {.name = "stripe_mirror_seconds",
+                     .columns = total_columns,
+                     .row_size = sizeof(struct total),
+                     .sql = "SELECT count(DISTINCT customer_id) AS number FROM subscriptions "
+                            "WHERE superseded AND stripe_subscription_id IS NOT NULL "
+                            "AND status NOT IN " FINAL " AND status <> 'incomplete'"},
+};
+
+const struct statement_list stripe_mirror_statements = {
+        statements, sizeof(statements) / sizeof(*statements)};
+
+/* `plan` is the subscription's, or the one that it had when its price buys none of ours. */
+static enum fail
+store(struct operation *operation, const char *customer_id,
+      const struct stripe_subscription *subscription, const char *plan, bool *changed)
+{
+	struct task *task = operation->task;
+	struct instant now = INSTANT_MS(operation->now_ms);
+	bool past_due = strcmp(subscription->status, "past_due") == 0;
+	struct instant since =
+	        subscription->unpaid_since.known ? subscription->unpaid_since : now;
+	struct instant trial_end = subscription->trial_end;
+	int64_t rows;
+
+	/* What runs as a trial ends as one. */
+	if (strcmp(subscription->status, "trialing") == 0 && !trial_end.known)
+		trial_end = subscription->period_end.known ? subscription->period_end : now;
+	TRY(db_run(
+	        operation->db, task, &statements[STORE],
+	        PARAMETERS(customer_id, subscription->id, plan, subscription->status,
+	                   param_time(task, trial_end),
+	                   param_time(task, subscription->period_end),
+	                   past_due ? param_time(task, since) : NULL,
+	                   param_bool(subscription->cancel_at_period_end),
+	                   param_time(task, subscription->cancel_at),
+	                   param_time(task, subscription->canceled_at),
+	                   param_time(task, subscription->ended_at), subscription->price_id,
+	                   param_time(task, subscription->created.known ? subscription->created
+	                                                                : now),
+	                   param_time(task, now)),
+	        &rows));
+	*changed = rows > 0;
+	return FAIL_NONE;
+}
+
+/* Two statements, as a unique index sees each row by itself: first make room, then fill it. */
+static enum fail
+choose(struct operation *operation, const char *customer_id)
+{
+	struct task *task = operation->task;
+
+	TRY(db_run(operation->db, task, &statements[END_TRIAL],
+	           PARAMETERS(customer_id, param_time(task, INSTANT_MS(operation->now_ms))),
+	           NULL));
+	TRY(db_run(operation->db, task, &statements[SUPERSEDE], PARAMETERS(customer_id), NULL));
+	return db_run(operation->db, task, &statements[RESTORE], PARAMETERS(customer_id), NULL);
+}
+
+static enum fail
+report_seconds(struct operation *operation, const char *customer_id)
+{
+	const struct stripe_mirrored *rows;
+	bool ending;
+	size_t count;
+
+	/* Should the choice change while one is being ended, its other must not be ended too. */
+	TRY(stripe_call_has_pending(operation, STRIPE_CANCEL, customer_id, &ending));
+	TRY(db_rows(operation->db, operation->task, &statements[SECONDS_OF],
+	            PARAMETERS(customer_id), (void *)&rows, &count));
+	for (size_t i = 0; i < count; i++) {
+		const char *id = rows[i].stripe_subscription_id;
+
+		log_line(LOG_LEVEL_WARNING, "a customer has a second live subscription",
+		         LOG_S("customer_id", customer_id), LOG_S("subscription", id));
+		TRY(audit_record(operation, "second_subscription", customer_id, id, NULL));
+		if (operation->billing->stripe.cancel_second && !ending)
+			TRY(stripe_cancel_plan(operation, customer_id, id,
+			                       "prorate=true&invoice_now=true"));
+	}
+	return FAIL_NONE;
+}
+
+enum fail
+stripe_mirror_store(struct operation *operation, const char *customer_id,
+                    const struct stripe_subscription *subscription, bool *changed)
+{
+	const char *plan = subscription->plan;
+	struct stripe_mirrored before;
+	bool known, deleted;
+
+	TRY(customer_lock(operation, customer_id, &deleted));
+	TRY(stripe_mirror_find(operation, subscription->id, &before, &known));
+	if (!known && plan == NULL)
+		return task_fail(operation->task, FAIL_CONFLICT, "unknown_price",
+		                 "No plan has the price of this subscription.");
+	if (plan == NULL) {
+		log_line(LOG_LEVEL_WARNING, "no plan has the price of a subscription",
+		         LOG_S("subscription", subscription->id),
+		         LOG_S("price", subscription->price_id));
+		plan = before.plan;
+	}
+	TRY(store(operation, customer_id, subscription, plan, changed));
+	/* One that has ended may be all that is left of a customer that was deleted there. */
+	if (subscription->customer != NULL && !stripe_status_is_final(subscription->status))
+		TRY(customer_link_stripe(operation, customer_id, subscription->customer));
+	TRY(choose(operation, customer_id));
+	if (!*changed)
+		return FAIL_NONE;
+	TRY(audit_record(operation, "subscription_sync", customer_id, subscription->id,
+	                 subscription->status));
+	/* A page that was open when the customer was deleted has been paid since. */
+	if (deleted && stripe_status_is_live(subscription->status))
+		TRY(stripe_cancel_plan(operation, customer_id, subscription->id,
+		                       "prorate=true&invoice_now=true"));
+	return report_seconds(operation, customer_id);
+}
+
+enum fail
+stripe_mirror_gone(struct operation *operation, const char *stripe_subscription_id)
+{
+	struct task *task = operation->task;
+	struct stripe_mirrored row;
+	int64_t changed;
+	bool found, deleted;
+
+	TRY(stripe_mirror_find(operation, stripe_subscription_id, &row, &found));
+	if (!found)
+		return FAIL_NONE;
+	TRY(customer_lock(operation, row.customer_id, &deleted));
+	TRY(db_run(operation->db, task, &statements[GONE],
+	           PARAMETERS(stripe_subscription_id,
+	                      param_time(task, INSTANT_MS(operation->now_ms))),
+	           &changed));
+	TRY(choose(operation, row.customer_id));
+	if (changed == 0)
+		return FAIL_NONE;
+	return audit_record(operation, "subscription_sync", row.customer_id,
+	                    stripe_subscription_id, "gone");
+}
+
+enum fail
+stripe_mirror_find(struct operation *operation, const char *stripe_subscription_id,
+                   struct stripe_mirrored *out, bool *found)
+{
+	return db_row(operation->db, operation->task, &statements[FIND],
+	              PARAMETERS(stripe_subscription_id), out, found);
+}
+
+enum fail
+stripe_mirror_open(struct operation *operation, const char *stripe_customer_id,
+                   const char *after, int64_t limit, const struct stripe_mirrored **out,
+                   size_t *count)
+{
+	struct task *task = operation->task;
+	const char *most = param_int(task, limit);
+
+	if (stripe_customer_id == NULL)
+		return db_rows(operation->db, task, &statements[OPEN], PARAMETERS(after, most),
+		               (void *)out, count);
+	return db_rows(operation->db, task, &statements[OPEN_OF],
+	               PARAMETERS(after, most, stripe_customer_id), (void *)out, count);
+}
+
+enum fail
+stripe_mirror_seen(struct operation *operation, const struct string_list *ids,
+                   struct instant at)
+{
+	struct task *task = operation->task;
+
+	return db_run(operation->db, task, &statements[SEEN],
+	              PARAMETERS(param_list(task, ids), param_time(task, at)), NULL);
+}
+
+enum fail
+stripe_mirror_unseen(struct operation *operation, struct instant since, const char *after,
+                     int64_t limit, const struct stripe_mirrored **out, size_t *count)
+{
+	struct task *task = operation->task;
+
+	return db_rows(operation->db, task, &statements[UNSEEN],
+	               PARAMETERS(param_time(task, since), after, param_int(task, limit)),
+	               (void *)out, count);
+}
+
+enum fail
+stripe_mirror_seconds(struct operation *operation, int64_t *count)
+{
+	struct total total = {0};
+	bool found;
+
+	TRY(db_row(operation->db, operation->task, &statements[SECONDS], NO_PARAMETERS, &total,
+	           &found));
+	*count = total.number;
+	return FAIL_NONE;
+}

@@ -1,0 +1,185 @@
+/*
+ * sweep.c: when what we have is compared with Stripe, and how far that has come.
+ */
+#include "sync/sweep.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "outbox/locks.h"
+
+/* Stripe tries for three days to deliver; a sweep that never ran looks back as far. */
+#define FIRST_LOOK_MS (3 * DAY_MS)
+/* Events may be listed a little late. */
+#define OVERLAP_MS HOUR_MS
+#define EVENTS_EVERY_MS (900 * SECOND_MS)
+#define SUBSCRIPTIONS_EVERY_MS DAY_MS
+/* One that takes longer begins anew: Stripe may no longer know the id that it goes on behind. */
+#define SWEEP_LIFE_MS DAY_MS
+
+struct sweep_row {
+	struct instant since;
+	int64_t part;
+	const char *after_id;
+	struct instant started_at;
+	struct instant finished_at;
+	int64_t differences;
+	struct instant complete_to;
+};
+
+static const struct column columns[] = {
+        COLUMN(struct sweep_row, since),       COLUMN(struct sweep_row, part),
+        COLUMN(struct sweep_row, after_id),    COLUMN(struct sweep_row, started_at),
+        COLUMN(struct sweep_row, finished_at), COLUMN(struct sweep_row, differences),
+        COLUMN(struct sweep_row, complete_to), COLUMN_END,
+};
+
+#define SWEEP_COLUMNS                                                                          \
+	"since, part::bigint AS part, after_id, started_at, finished_at, differences, "        \
+	"complete_to"
+#define ROW .columns = columns, .row_size = sizeof(struct sweep_row)
+
+enum { TAKE, SAVE, DEMAND, REQUEST, READ };
+
+static const struct statement statements[] = {
+        /* Under way, or due; nobody else's at this moment. */
+        [TAKE] = {.name = "stripe_sweep_take",
+                  ROW,
+                  .sql = "SELECT " SWEEP_COLUMNS " FROM stripe_sweeps WHERE name = $1 "
+                         "AND (finished_at IS NULL OR finished_at < $2) "
+                         "FOR UPDATE SKIP LOCKED"},
+        [SAVE] = {.name = "stripe_sweep_save",
+                  .sql = "UPDATE stripe_sweeps SET since = $2, part = $3::integer, "
+                         "after_id = $4, started_at = $5, finished_at = $6, "
+                         "differences = $7, complete_to = $8 WHERE name = $1"},
+        [DEMAND] = {.name = "stripe_sweep_demand",
+                    .sql = "UPDATE stripe_sweeps SET finished_at = NULL, started_at = NULL "
+                           "WHERE name = $1"},
+        [REQUEST] = {.name = "stripe_sweep_request",
+                     .sql = "UPDATE stripe_sweeps SET finished_at = NULL, started_at = NULL"},
+        [READ] = {.name = "stripe_sweep_read",
+                  ROW,
+                  .sql = "SELECT " SWEEP_COLUMNS " FROM stripe_sweeps WHERE name = $1"},
+};
+
+const struct statement_list stripe_sweep_statements = {statements, sizeof(statements) /
+                                                                           sizeof(*statements)};
+
+static void
+log_difference(const struct stripe_difference *difference, void *closure)
+{
+	(void)closure;
+	log_line(LOG_LEVEL_WARNING, "Stripe had it otherwise", LOG_S("what", difference->what),
+	         LOG_S("id", difference->id), LOG_S("customer_id", difference->customer_id),
+	         LOG_S("ours", difference->ours), LOG_S("theirs", difference->theirs));
+}
+
+/* Where the sweep stands, or its beginning. */
+static struct stripe_sweep
+resume(const struct operation *operation, const struct sweep_row *row)
+{
+	struct instant now = INSTANT_MS(operation->now_ms);
+	struct instant since = row->complete_to.known
+	                               ? INSTANT_MS(row->complete_to.ms - OVERLAP_MS)
+	                               : INSTANT_MS(now.ms - FIRST_LOOK_MS);
+	bool begun = row->started_at.known && !row->finished_at.known &&
+	             row->started_at.ms > now.ms - SWEEP_LIFE_MS;
+	struct stripe_sweep sweep = {
+	        .reporter = {log_difference, NULL},
+	        .since = begun ? row->since : since,
+	        .started_at = begun ? row->started_at : now,
+	        .part = begun ? row->part : 0,
+	        .differences = begun ? row->differences : 0,
+	};
+
+	(void)snprintf(sweep.after, sizeof(sweep.after), "%s", begun ? row->after_id : "");
+	return sweep;
+}
+
+static enum fail
+save(struct operation *operation, const char *name, const struct sweep_row *row,
+     const struct stripe_sweep *sweep)
+{
+	struct task *task = operation->task;
+	struct instant now = INSTANT_MS(operation->now_ms);
+
+	return db_run(operation->db, task, &statements[SAVE],
+	              PARAMETERS(name, param_time(task, sweep->since),
+	                         param_int(task, sweep->part), sweep->after,
+	                         param_time(task, sweep->started_at),
+	                         sweep->finished ? param_time(task, now) : NULL,
+	                         param_int(task, sweep->differences),
+	                         param_time(task, sweep->finished ? sweep->started_at
+	                                                          : row->complete_to)),
+	              NULL);
+}
+
+enum fail
+stripe_sweep_run(struct operation *operation, const char *name, int64_t every_ms,
+                 enum fail (*step)(struct operation *operation, struct stripe_sweep *sweep),
+                 int64_t *done)
+{
+	struct task *task = operation->task;
+	struct instant due = INSTANT_MS(operation->now_ms - every_ms);
+	struct sweep_row row;
+	struct stripe_sweep sweep;
+	bool found;
+
+	TRY(db_begin(operation->db, task));
+	TRY(db_row(operation->db, task, &statements[TAKE],
+	           PARAMETERS(name, param_time(task, due)), &row, &found));
+	if (!found)
+		return FAIL_NONE;
+	*done = 1;
+	sweep = resume(operation, &row);
+	TRY(step(operation, &sweep));
+	TRY(save(operation, name, &row, &sweep));
+	if (sweep.finished)
+		log_line(LOG_LEVEL_INFO, "compared with Stripe", LOG_S("what", name),
+		         LOG_I("differences", sweep.differences));
+	return db_commit(operation->db, task);
+}
+
+enum fail
+stripe_sweep_run_events(struct operation *operation, int64_t limit, int64_t *done)
+{
+	(void)limit;
+	return stripe_sweep_run(operation, "events", EVENTS_EVERY_MS, stripe_sweep_events,
+	                        done);
+}
+
+enum fail
+stripe_sweep_run_subscriptions(struct operation *operation, int64_t limit, int64_t *done)
+{
+	(void)limit;
+	return stripe_sweep_run(operation, "subscriptions", SUBSCRIPTIONS_EVERY_MS,
+	                        stripe_sweep_subscriptions, done);
+}
+
+enum fail
+stripe_sweep_demand(struct operation *operation, const char *name)
+{
+	return db_run(operation->db, operation->task, &statements[DEMAND], PARAMETERS(name),
+	              NULL);
+}
+
+enum fail
+stripe_sweep_request(struct operation *operation)
+{
+	TRY(db_begin(operation->db, operation->task));
+	TRY(db_run(operation->db, operation->task, &statements[REQUEST], NO_PARAMETERS, NULL));
+	TRY(stripe_wake(operation));
+	return db_commit(operation->db, operation->task);
+}
+
+enum fail
+stripe_sweep_last(struct operation *operation, const char *name, struct instant *out)
+{
+	struct sweep_row row = {0};
+	bool found;
+
+	TRY(db_row(operation->db, operation->task, &statements[READ], PARAMETERS(name), &row,
+	           &found));
+	*out = row.complete_to;
+	return FAIL_NONE;
+}

@@ -1,0 +1,327 @@
+/*
+ * sweep_pages.c: compares a page of what Stripe has with what we have.
+ */
+#include "sync/sweep_pages.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/json_in.h"
+#include "base/text.h"
+#include "billing/customers.h"
+#include "outbox/calls.h"
+#include "stripe/form.h"
+#include "sync/events.h"
+#include "sync/subscriptions.h"
+#include "sync/sync.h"
+
+enum { PAGE = 50, UNSEEN_PAGE = 20 };
+
+/* The first TYPES_TO_SWEEP are asked for when sweeping: Stripe takes twenty. The rest adds nothing
+ * that these do not bring. */
+enum { TYPES_TO_SWEEP = 20 };
+const char *const stripe_event_types[] = {
+        "checkout.session.completed",
+        "checkout.session.async_payment_succeeded",
+        "checkout.session.async_payment_failed",
+        "customer.subscription.created",
+        "customer.subscription.updated",
+        "customer.subscription.deleted",
+        "customer.subscription.paused",
+        "customer.subscription.resumed",
+        "customer.subscription.pending_update_applied",
+        "customer.subscription.pending_update_expired",
+        "customer.updated",
+        "customer.deleted",
+        "invoice.finalized",
+        "invoice.paid",
+        "invoice.payment_failed",
+        "invoice.payment_action_required",
+        "invoice.finalization_failed",
+        "invoice.voided",
+        "invoice.marked_uncollectible",
+        "invoice.deleted",
+        "checkout.session.expired",
+        "customer.subscription.trial_will_end",
+        NULL,
+};
+
+static void
+tell(struct stripe_sweep *sweep, const struct stripe_difference *difference)
+{
+	sweep->differences++;
+	sweep->reporter.report(difference, sweep->reporter.closure);
+}
+
+/* The page behind sweep->after; moves it on, or says that this was the last. */
+static enum fail
+fetch_page(struct operation *operation, struct stripe_sweep *sweep, const char *path,
+           struct stripe_form *form, struct json_object **data, bool *last)
+{
+	struct json_object *list;
+	size_t count;
+	const char *id = NULL;
+	bool more = false;
+
+	stripe_form_int(form, "limit", PAGE);
+	if (sweep->after[0] != '\0')
+		stripe_form_string(form, "starting_after", sweep->after);
+	TRY(stripe_fetch(operation, path, form->text.data, &list));
+	if (!json_object_object_get_ex(list, "data", data) ||
+	    !json_object_is_type(*data, json_type_array))
+		return task_fail(operation->task, FAIL_STRIPE, "stripe_error",
+		                 "Stripe's answer could not be understood.");
+	(void)json_in_bool(list, "has_more", &more);
+	count = json_object_array_length(*data);
+	if (count > 0)
+		(void)json_in_string(json_object_array_get_idx(*data, count - 1), "id", &id);
+	*last = !more || id == NULL;
+	(void)snprintf(sweep->after, sizeof(sweep->after), "%s", *last ? "" : id);
+	return FAIL_NONE;
+}
+
+static enum fail
+compare_event(struct operation *operation, struct stripe_sweep *sweep,
+              struct json_object *object)
+{
+	const char *text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
+	struct stripe_event event;
+	bool is_new;
+
+	if (!stripe_event_read(operation->task->arena, text, strlen(text), &event) ||
+	    event.hint.family == NULL)
+		return FAIL_NONE;
+	if (sweep->dry_run)
+		TRY(stripe_event_is_new(operation, event.id, &is_new));
+	else
+		TRY(stripe_event_receive(operation, &event, text, "sweep", &is_new));
+	if (is_new)
+		tell(sweep, &(struct stripe_difference){.what = "event",
+		                                        .id = event.id,
+		                                        .customer_id = event.hint.customer_id,
+		                                        .theirs = event.type});
+	return FAIL_NONE;
+}
+
+enum fail
+stripe_sweep_events(struct operation *operation, struct stripe_sweep *sweep)
+{
+	struct arena *arena = operation->task->arena;
+	struct stripe_form form = stripe_form_new(arena);
+	struct json_object *data;
+	bool last;
+
+	for (size_t i = 0; i < TYPES_TO_SWEEP; i++)
+		stripe_form_string(&form, arena_printf(arena, "types[%zu]", i),
+		                   stripe_event_types[i]);
+	stripe_form_int(&form, "created[gte]", sweep->since.ms / SECOND_MS);
+	TRY(fetch_page(operation, sweep, "/v1/events", &form, &data, &last));
+	for (size_t i = 0; i < json_object_array_length(data); i++)
+		TRY(compare_event(operation, sweep, json_object_array_get_idx(data, i)));
+	sweep->finished = last;
+	return FAIL_NONE;
+}
+
+static const char *
+time_text(struct arena *arena, struct instant at)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	if (!at.known)
+		return NULL;
+	clock_format(at.ms, text);
+	return arena_copy(arena, text);
+}
+
+/* Tells each value that differs; how many. */
+static size_t
+compare_values(struct operation *operation, struct stripe_sweep *sweep,
+               const struct stripe_mirrored *ours, const struct stripe_subscription *theirs)
+{
+	struct arena *arena = operation->task->arena;
+	const struct {
+		const char *what, *ours, *theirs;
+	} values[] = {
+	        {"plan", ours->plan, theirs->plan == NULL ? ours->plan : theirs->plan},
+	        {"status", ours->status, theirs->status},
+	        {"period_end", time_text(arena, ours->current_period_ends_at),
+	         time_text(arena, theirs->period_end.known ? theirs->period_end
+	                                                   : ours->current_period_ends_at)},
+	        {"trial_end", time_text(arena, ours->trial_ends_at),
+	         time_text(arena,
+	                   theirs->trial_end.known ? theirs->trial_end : ours->trial_ends_at)},
+	        {"cancel_at_period_end", ours->cancel_at_period_end ? "true" : "false",
+	         theirs->cancel_at_period_end ? "true" : "false"},
+	        {"cancel_at", time_text(arena, ours->cancel_at),
+	         time_text(arena, theirs->cancel_at)},
+	};
+	size_t count = 0;
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
+		if (text_equal(values[i].ours, values[i].theirs))
+			continue;
+		tell(sweep,
+		     &(struct stripe_difference){values[i].what, theirs->id, ours->customer_id,
+		                                 values[i].ours, values[i].theirs});
+		count++;
+	}
+	return count;
+}
+
+/* A hint like Stripe's own, dealt with as one: under its lock, with its own tries. */
+static enum fail
+repair(struct operation *operation, const struct stripe_sweep *sweep, const char *id,
+       const char *customer_id, const char *type)
+{
+	const struct stripe_event hint = {
+	        .id = arena_printf(operation->task->arena, "sweep_%lld_%s",
+	                           (long long)(sweep->started_at.ms / SECOND_MS), id),
+	        .type = type,
+	        .livemode = operation->billing->stripe.live,
+	        .created = INSTANT_MS(operation->now_ms),
+	        .hint = {.family = "subscription", .subject = id, .customer_id = customer_id},
+	};
+	bool is_new;
+
+	if (sweep->dry_run)
+		return FAIL_NONE;
+	return stripe_event_receive(operation, &hint, NULL, "sweep", &is_new);
+}
+
+static enum fail
+compare_subscription(struct operation *operation, struct stripe_sweep *sweep,
+                     const struct json_object *object, const char **id)
+{
+	struct stripe_subscription theirs;
+	struct stripe_mirrored ours;
+	const char *customer_id;
+	bool known, waits;
+
+	*id = "";
+	if (!stripe_subscription_read(&operation->billing->stripe, object, &theirs))
+		return FAIL_NONE;
+	*id = theirs.id;
+	TRY(stripe_mirror_find(operation, theirs.id, &ours, &known));
+	if (!known && theirs.plan == NULL)
+		return FAIL_NONE;
+	TRY(stripe_call_is_pending(operation, STRIPE_CANCEL, theirs.id, &waits));
+	if (waits)
+		return FAIL_NONE;
+	if (known && compare_values(operation, sweep, &ours, &theirs) == 0)
+		return FAIL_NONE;
+	TRY(customer_of_stripe(operation, theirs.customer, theirs.id, theirs.customer_id,
+	                       &customer_id));
+	if (!known)
+		tell(sweep, &(struct stripe_difference){"subscription", theirs.id, customer_id,
+		                                        NULL, theirs.status});
+	return repair(operation, sweep, theirs.id, customer_id, "sweep.subscription");
+}
+
+static void
+release_json(void *object)
+{
+	json_object_put(object);
+}
+
+/* Which subscriptions Stripe's list had: in their rows, or where those must stay as they are, in
+ * memory. */
+static enum fail
+note_listed(struct operation *operation, struct stripe_sweep *sweep,
+            const struct string_list *ids)
+{
+	if (!sweep->dry_run)
+		return stripe_mirror_seen(operation, ids, sweep->started_at);
+	if (sweep->listed == NULL) {
+		sweep->listed = json_object_new_object();
+		arena_defer(sweep->memory, release_json, sweep->listed);
+	}
+	for (size_t i = 0; i < ids->count; i++)
+		json_object_object_add(sweep->listed, ids->items[i], NULL);
+	return FAIL_NONE;
+}
+
+/* All that Stripe says have not ended. */
+static enum fail
+compare_listed(struct operation *operation, struct stripe_sweep *sweep, bool *last)
+{
+	struct arena *arena = operation->task->arena;
+	struct stripe_form form = stripe_form_new(arena);
+	struct json_object *data;
+	const char **ids;
+	size_t count;
+
+	TRY(fetch_page(operation, sweep, "/v1/subscriptions", &form, &data, last));
+	count = json_object_array_length(data);
+	ids = arena_array(arena, count + 1, sizeof(*ids));
+	for (size_t i = 0; i < count; i++)
+		TRY(compare_subscription(operation, sweep, json_object_array_get_idx(data, i),
+		                         &ids[i]));
+	return note_listed(operation, sweep, &(struct string_list){true, count, ids});
+}
+
+/* One that has not ended here and was not in Stripe's list. */
+static enum fail
+compare_unlisted(struct operation *operation, struct stripe_sweep *sweep,
+                 const struct stripe_mirrored *ours)
+{
+	const char *id = ours->stripe_subscription_id;
+	struct stripe_subscription theirs;
+	struct json_object *object;
+	enum fail kind = stripe_fetch(
+	        operation, stripe_path(operation->task->arena, "/v1/subscriptions/%s", id),
+	        NULL, &object);
+
+	if (kind == FAIL_NOT_FOUND) {
+		task_clear(operation->task);
+		tell(sweep, &(struct stripe_difference){"subscription", id, ours->customer_id,
+		                                        ours->status, NULL});
+		return repair(operation, sweep, id, ours->customer_id,
+		              "sweep.subscription.deleted");
+	}
+	TRY(kind);
+	if (!stripe_subscription_read(&operation->billing->stripe, object, &theirs) ||
+	    compare_values(operation, sweep, ours, &theirs) == 0)
+		return FAIL_NONE;
+	return repair(operation, sweep, id, ours->customer_id, "sweep.subscription");
+}
+
+static enum fail
+compare_unseen(struct operation *operation, struct stripe_sweep *sweep, bool *last)
+{
+	const struct stripe_mirrored *rows;
+	size_t count;
+
+	if (sweep->dry_run)
+		TRY(stripe_mirror_open(operation, NULL, sweep->after, UNSEEN_PAGE, &rows,
+		                       &count));
+	else
+		TRY(stripe_mirror_unseen(operation, sweep->started_at, sweep->after,
+		                         UNSEEN_PAGE, &rows, &count));
+	for (size_t i = 0; i < count; i++) {
+		if (!json_object_object_get_ex(sweep->listed, rows[i].stripe_subscription_id,
+		                               NULL))
+			TRY(compare_unlisted(operation, sweep, &rows[i]));
+		(void)snprintf(sweep->after, sizeof(sweep->after), "%s",
+		               rows[i].stripe_subscription_id);
+	}
+	*last = count < UNSEEN_PAGE;
+	return FAIL_NONE;
+}
+
+enum fail
+stripe_sweep_subscriptions(struct operation *operation, struct stripe_sweep *sweep)
+{
+	bool last = false;
+
+	if (sweep->part == 0) {
+		TRY(compare_listed(operation, sweep, &last));
+		if (last) {
+			sweep->part = 1;
+			sweep->after[0] = '\0';
+		}
+		return FAIL_NONE;
+	}
+	TRY(compare_unseen(operation, sweep, &sweep->finished));
+	return FAIL_NONE;
+}

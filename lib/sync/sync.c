@@ -1,0 +1,321 @@
+/*
+ * sync.c: fetch an object of Stripe's and store it.
+ */
+#include "sync/sync.h"
+
+#include <string.h>
+
+#include "base/json_in.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "billing/customers.h"
+#include "outbox/calls.h"
+#include "outbox/enqueue.h"
+#include "outbox/locks.h"
+#include "stripe/form.h"
+#include "sync/invoices.h"
+#include "sync/subscriptions.h"
+
+enum fail
+stripe_fetch(struct operation *operation, const char *path, const char *form,
+             struct json_object **out)
+{
+	const struct stripe_ask ask = {
+	        .method = STRIPE_GET,
+	        .path = path,
+	        .form = form,
+	        .deadline_us = operation->deadline_us,
+	};
+	struct stripe_answer answer;
+
+	stripe_client_ask(operation->stripe, operation->task, &ask, &answer);
+	*out = answer.object;
+	return stripe_client_failure(operation->task, &answer);
+}
+
+static enum fail
+unusable(struct operation *operation)
+{
+	return task_fail(operation->task, FAIL_STRIPE, "stripe_error",
+	                 "Stripe's answer could not be understood.");
+}
+
+enum fail
+stripe_fetch_list(struct operation *operation, const char *path, const char *form,
+                  struct json_object **out)
+{
+	struct json_object *list;
+
+	TRY(stripe_fetch(operation, path, form, &list));
+	*out = stripe_list_data(list);
+	return *out == NULL ? unusable(operation) : FAIL_NONE;
+}
+
+/* Locks the object, then fetches it. */
+static enum fail
+fetch(struct operation *operation, const char *format, const char *id, const char *form,
+      struct json_object **out)
+{
+	TRY(stripe_lock(operation, id));
+	return stripe_fetch(operation, stripe_path(operation->task->arena, format, id), form,
+	                    out);
+}
+
+static bool
+is_deletion(const struct stripe_wanted *wanted)
+{
+	const char *type = wanted->event_type == NULL ? "" : wanted->event_type;
+	const char *last = strrchr(type, '.');
+
+	return text_equal(last, ".deleted");
+}
+
+enum fail
+stripe_sync_store(struct operation *operation, const struct json_object *object,
+                  const char *hint, const char **customer_id, enum stripe_synced *out)
+{
+	struct stripe_subscription subscription;
+	struct stripe_mirrored before;
+	bool known, changed, deleted, cancelling;
+
+	if (!stripe_subscription_read(&operation->billing->stripe, object, &subscription))
+		return unusable(operation);
+	TRY(customer_of_stripe(operation, subscription.customer, subscription.id,
+	                       subscription.customer_id != NULL ? subscription.customer_id
+	                                                        : hint,
+	                       customer_id));
+	TRY(stripe_mirror_find(operation, subscription.id, &before, &known));
+	*out = STRIPE_SYNC_FOREIGN;
+	/* The vendor may sell other things through the same account. */
+	if (!known && subscription.plan == NULL)
+		return FAIL_NONE;
+	if (*customer_id == NULL)
+		return task_fail(operation->task, FAIL_CONFLICT, "unknown_customer",
+		                 "No customer has this subscription.");
+	/* Whoever ends it here locks the customer too: an end that was planned while Stripe was
+	 * being asked counts. */
+	TRY(customer_lock(operation, *customer_id, &deleted));
+	TRY(stripe_call_is_pending(operation, STRIPE_CANCEL, subscription.id, &cancelling));
+	*out = STRIPE_SYNC_WAITS;
+	if (cancelling)
+		return FAIL_NONE;
+	TRY(stripe_mirror_store(operation, *customer_id, &subscription, &changed));
+	*out = changed ? STRIPE_SYNC_CHANGED : STRIPE_SYNC_SAME;
+	return FAIL_NONE;
+}
+
+enum fail
+stripe_sync_subscription(struct operation *operation, const struct stripe_wanted *wanted,
+                         const char **customer_id, enum stripe_synced *out)
+{
+	struct json_object *object;
+	bool cancelling;
+	enum fail kind;
+
+	*customer_id = NULL;
+	TRY(stripe_lock(operation, wanted->id));
+	/* What was ended here must not come back to life before Stripe has heard of it. */
+	TRY(stripe_call_is_pending(operation, STRIPE_CANCEL, wanted->id, &cancelling));
+	if (cancelling) {
+		*out = STRIPE_SYNC_WAITS;
+		return customer_of_stripe(operation, wanted->customer, wanted->id, NULL,
+		                          customer_id);
+	}
+	kind = fetch(operation, "/v1/subscriptions/%s", wanted->id, "expand[0]=latest_invoice",
+	             &object);
+	if (kind == FAIL_NOT_FOUND && is_deletion(wanted)) {
+		task_clear(operation->task);
+		*out = STRIPE_SYNC_CHANGED;
+		TRY(customer_of_stripe(operation, wanted->customer, wanted->id, NULL,
+		                       customer_id));
+		return stripe_mirror_gone(operation, wanted->id);
+	}
+	TRY(kind);
+	return stripe_sync_store(operation, object, wanted->hint, customer_id, out);
+}
+
+enum fail
+stripe_sync_bought(struct operation *operation, const char *stripe_customer_id,
+                   const char *customer_id, bool *found)
+{
+	struct stripe_form form = stripe_form_new(operation->task->arena);
+	struct json_object *data;
+
+	*found = false;
+	stripe_form_string(&form, "customer", stripe_customer_id);
+	stripe_form_int(&form, "limit", 100);
+	TRY(stripe_fetch_list(operation, "/v1/subscriptions", form.text.data, &data));
+	for (size_t i = 0; i < json_object_array_length(data) && !*found; i++) {
+		struct stripe_subscription subscription;
+		struct stripe_wanted wanted = {.hint = customer_id};
+		const char *owner;
+		enum stripe_synced synced;
+
+		if (!stripe_subscription_read(&operation->billing->stripe,
+		                              json_object_array_get_idx(data, i),
+		                              &subscription) ||
+		    subscription.plan == NULL || !stripe_status_is_live(subscription.status))
+			continue;
+		wanted.id = subscription.id;
+		TRY(stripe_sync_subscription(operation, &wanted, &owner, &synced));
+		*found = true;
+	}
+	return FAIL_NONE;
+}
+
+/* An invoice's own subscription may have missed its event. */
+static enum fail
+sync_subscription_of(struct operation *operation, const struct stripe_invoice *invoice,
+                     enum stripe_synced *out)
+{
+	const struct stripe_wanted wanted = {.id = invoice->subscription,
+	                                     .customer = invoice->customer,
+	                                     .hint = invoice->customer_id};
+	const char *customer_id;
+
+	if (invoice->subscription == NULL)
+		return FAIL_NONE;
+	return stripe_sync_subscription(operation, &wanted, &customer_id, out);
+}
+
+enum fail
+stripe_sync_invoice(struct operation *operation, const struct stripe_wanted *wanted,
+                    const char **customer_id, enum stripe_synced *out)
+{
+	struct stripe_invoice invoice;
+	struct json_object *object;
+	enum fail kind;
+	bool changed;
+
+	*customer_id = NULL;
+	*out = STRIPE_SYNC_FOREIGN;
+	kind = fetch(operation, "/v1/invoices/%s", wanted->id, NULL, &object);
+	if (kind == FAIL_NOT_FOUND && is_deletion(wanted)) {
+		task_clear(operation->task);
+		return invoice_gone(operation, wanted->id);
+	}
+	TRY(kind);
+	if (!stripe_invoice_read(object, &invoice))
+		return unusable(operation);
+	TRY(sync_subscription_of(operation, &invoice, out));
+	TRY(customer_of_stripe(operation, invoice.customer, invoice.subscription,
+	                       invoice.customer_id, customer_id));
+	if (*customer_id == NULL)
+		return FAIL_NONE;
+	TRY(invoice_store(operation, *customer_id, &invoice, &changed));
+	if (*out != STRIPE_SYNC_WAITS)
+		*out = changed || *out == STRIPE_SYNC_CHANGED ? STRIPE_SYNC_CHANGED
+		                                              : STRIPE_SYNC_SAME;
+	return FAIL_NONE;
+}
+
+/* Stripe deleted the customer, and with it all that it had subscribed to. */
+static enum fail
+forget_customer(struct operation *operation, const char *stripe_customer_id)
+{
+	const struct stripe_mirrored *open;
+	const char *customer_id;
+	enum stripe_synced synced;
+	size_t count;
+
+	TRY(stripe_mirror_open(operation, stripe_customer_id, "", 100, &open, &count));
+	for (size_t i = 0; i < count; i++) {
+		const struct stripe_wanted wanted = {.id = open[i].stripe_subscription_id,
+		                                     .customer = stripe_customer_id,
+		                                     .event_type = "customer.deleted"};
+
+		TRY(stripe_sync_subscription(operation, &wanted, &customer_id, &synced));
+	}
+	return customer_unlink_stripe(operation, stripe_customer_id);
+}
+
+/* What may be taken over: a change that our own rules refuse is only told to the log. */
+static struct patch_text
+change_of(const char *theirs, const char *ours, const char *(*check)(const char *value),
+          size_t characters)
+{
+	if (theirs == NULL || text_equal(theirs, ours) || check(theirs) != NULL ||
+	    text_characters(theirs) > characters)
+		return (struct patch_text){0};
+	return (struct patch_text){true, theirs};
+}
+
+static enum fail
+take_over(struct operation *operation, const char *customer_id,
+          const struct json_object *object, enum stripe_synced *out)
+{
+	const char *email = NULL, *name = NULL;
+	struct patch_text new_email, new_name;
+	struct customer customer;
+	enum fail kind = customer_find(operation, customer_id, &customer);
+
+	if (kind == FAIL_NOT_FOUND) {
+		task_clear(operation->task);
+		return FAIL_NONE;
+	}
+	TRY(kind);
+	(void)json_in_string(object, "email", &email);
+	(void)json_in_string(object, "name", &name);
+	new_email = change_of(email, customer.email, customer_check_email, 254);
+	new_name = change_of(name, customer.company_name, customer_check_name, 200);
+	if (!new_email.present && !new_name.present)
+		return FAIL_NONE;
+	*out = STRIPE_SYNC_CHANGED;
+	return customer_update(operation, customer_id, &new_email, &new_name, &customer);
+}
+
+/* The e-mail may be another customer's here: then ours stays. */
+static enum fail
+take_over_or_keep(struct operation *operation, const char *customer_id,
+                  const struct json_object *object, enum stripe_synced *out)
+{
+	int depth = db_depth(operation->db);
+	enum fail kind;
+
+	TRY(db_begin(operation->db, operation->task));
+	kind = take_over(operation, customer_id, object, out);
+	if (kind != FAIL_CONFLICT) {
+		TRY(kind);
+		return db_commit(operation->db, operation->task);
+	}
+	db_rollback_to(operation->db, depth);
+	task_clear(operation->task);
+	*out = STRIPE_SYNC_SAME;
+	log_line(LOG_LEVEL_WARNING, "Stripe's e-mail of a customer is another customer's here",
+	         LOG_S("customer_id", customer_id));
+	return FAIL_NONE;
+}
+
+enum fail
+stripe_sync_customer(struct operation *operation, const struct stripe_wanted *wanted,
+                     const char **customer_id, enum stripe_synced *out)
+{
+	struct json_object *object;
+	bool deleted = false, telling;
+	enum fail kind;
+
+	*out = STRIPE_SYNC_FOREIGN;
+	TRY(customer_of_stripe(operation, wanted->id, NULL, NULL, customer_id));
+	if (*customer_id == NULL)
+		return FAIL_NONE;
+	kind = fetch(operation, "/v1/customers/%s", wanted->id, NULL, &object);
+	if (kind == FAIL_NOT_FOUND) {
+		task_clear(operation->task);
+		deleted = true;
+	} else {
+		TRY(kind);
+		(void)json_in_bool(object, "deleted", &deleted);
+	}
+	*out = STRIPE_SYNC_SAME;
+	if (deleted) {
+		*out = STRIPE_SYNC_CHANGED;
+		return forget_customer(operation, wanted->id);
+	}
+	/* Ours is newer and on its way. */
+	TRY(stripe_call_is_pending(operation, STRIPE_CUSTOMER_UPDATE, wanted->id, &telling));
+	if (telling) {
+		*out = STRIPE_SYNC_WAITS;
+		return FAIL_NONE;
+	}
+	return take_over_or_keep(operation, *customer_id, object, out);
+}

@@ -1,0 +1,60 @@
+/*
+ * sync.h: fetch an object of Stripe's and store it: what an event is a hint of, and what
+ * the comparison with Stripe repairs.
+ *
+ * Each works in the open transaction and locks its object before it fetches, so that what is
+ * stored is never older than what was stored before, whatever order the hints came in.
+ */
+#ifndef SYNC_SYNC_H
+#define SYNC_SYNC_H
+
+#include "billing/operation.h"
+#include "stripe/client.h"
+
+/* What became of an object. */
+enum stripe_synced {
+	STRIPE_SYNC_SAME,    /* it was so already */
+	STRIPE_SYNC_CHANGED, /* it is now */
+	STRIPE_SYNC_FOREIGN, /* of no customer of ours, or of nothing that we sell */
+	STRIPE_SYNC_WAITS    /* a change of ours is on its way, whose answer will be stored */
+};
+
+/* The object to fetch: `hint` is our customer's id as an event has it, or NULL. */
+struct stripe_wanted {
+	const char *id;
+	const char *customer; /* Stripe's, or NULL */
+	const char *hint;
+	const char *event_type; /* why, or NULL: a deletion may find nothing */
+};
+
+/* `*customer_id` is whose it is, or NULL. Failures: FAIL_STRIPE "stripe_error" (nothing known, try
+ * later), FAIL_NOT_FOUND "stripe_not_found", FAIL_CONFLICT "unknown_customer" for a subscription
+ * with a price of ours that belongs to nobody. */
+enum fail stripe_sync_subscription(struct operation *operation,
+                                   const struct stripe_wanted *wanted, const char **customer_id,
+                                   enum stripe_synced *out) MUST_CHECK;
+enum fail stripe_sync_invoice(struct operation *operation, const struct stripe_wanted *wanted,
+                              const char **customer_id, enum stripe_synced *out) MUST_CHECK;
+enum fail stripe_sync_customer(struct operation *operation, const struct stripe_wanted *wanted,
+                               const char **customer_id, enum stripe_synced *out) MUST_CHECK;
+
+/* Looks whether Stripe has a live subscription of the customer to something that we sell, and stores
+ * it; `*found`. Its events may be on their way still. */
+enum fail stripe_sync_bought(struct operation *operation, const char *stripe_customer_id,
+                             const char *customer_id, bool *found) MUST_CHECK;
+
+/* A GET of Stripe's API, `form` being its query or NULL; the failure says why there is nothing. */
+enum fail stripe_fetch(struct operation *operation, const char *path, const char *form,
+                       struct json_object **out) MUST_CHECK;
+
+/* The same of a list: its items, an array. FAIL_STRIPE when the answer has none, as nothing may be
+ * concluded from that. */
+enum fail stripe_fetch_list(struct operation *operation, const char *path, const char *form,
+                            struct json_object **out) MUST_CHECK;
+
+/* Stores a subscription that Stripe has just given; its lock is held. */
+enum fail stripe_sync_store(struct operation *operation, const struct json_object *object,
+                            const char *hint, const char **customer_id,
+                            enum stripe_synced *out) MUST_CHECK;
+
+#endif

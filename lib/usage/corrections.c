@@ -1,0 +1,179 @@
+/*
+ * corrections.c: wrong reports replaced by right ones.
+ */
+#include "usage/corrections.h"
+
+#include "billing/audit.h"
+#include "usage/sql.h"
+
+static const struct column report_columns[] = {
+        COLUMN(struct usage_report, usage_id),
+        COLUMN(struct usage_report, customer_id),
+        COLUMN(struct usage_report, instance_id),
+        COLUMN(struct usage_report, active_devices),
+        COLUMN(struct usage_report, total_devices),
+        COLUMN(struct usage_report, metrics),
+        COLUMN(struct usage_report, reported_at),
+        COLUMN(struct usage_report, received_at),
+        COLUMN(struct usage_report, report_id),
+        COLUMN(struct usage_report, corrects),
+        COLUMN(struct usage_report, reason),
+        COLUMN(struct usage_report, superseded_by),
+        COLUMN_END,
+};
+
+#define ROW .columns = report_columns, .row_size = sizeof(struct usage_report)
+
+/* $1 customer  $2 instance  $3 a time of the day */
+#define OF_DAY                                                                                 \
+	"customer_id = $1 AND instance_id = $2 "                                               \
+	"AND day = ($3::timestamptz AT TIME ZONE 'UTC')::date "
+#define REPORTS_OF_DAY                                                                         \
+	"FROM usage_reports r WHERE r.customer_id = $1 AND r.instance_id = $2 "                \
+	"AND r.reported_at >= date_trunc('day', $3::timestamptz AT TIME ZONE 'UTC') "          \
+	"  AT TIME ZONE 'UTC' "                                                                \
+	"AND r.reported_at < (date_trunc('day', $3::timestamptz AT TIME ZONE 'UTC') "          \
+	"  + interval '1 day') AT TIME ZONE 'UTC' AND r.superseded_by IS NULL "
+
+enum {
+	FIND,
+	LOCK_INSTANCE,
+	LOCK_DAY,
+	STORE,
+	SUPERSEDE,
+	NEWEST,
+	COUNT_DAY,
+	CLEAR,
+	COUNT_METRICS
+};
+
+static const struct statement statements[] = {
+        [FIND] = {.name = "usage_correct_find",
+                  ROW,
+                  .sql = "SELECT " USAGE_REPORT_COLUMNS(
+                          "r") " FROM usage_reports r "
+                               "WHERE r.usage_id = $2::bigint AND r.customer_id = $1 FOR "
+                               "UPDATE"},
+        /* In the order in which reports take them. Once the day is locked, every report that was
+	 * added to it can be seen, and those that come are added after us. */
+        [LOCK_INSTANCE] = {.name = "usage_correct_lock_instance",
+                           .sql = "SELECT FROM instances WHERE customer_id = $1 "
+                                  "AND instance_id = $2 FOR UPDATE"},
+        [LOCK_DAY] = {.name = "usage_correct_lock_day",
+                      .sql = "SELECT FROM usage_daily WHERE " OF_DAY "FOR UPDATE"},
+        [STORE] = {.name = "usage_correct_store",
+                   ROW,
+                   .sql = "INSERT INTO usage_reports AS r (customer_id, instance_id, "
+                          "active_devices, total_devices, metrics, reported_at, received_at, "
+                          "report_id, corrects, reason) "
+                          "VALUES ($1, $2, $4::bigint, $5::bigint, $6::jsonb, "
+                          "$3::timestamptz, $7::timestamptz, $8, $9::bigint, $10) "
+                          "RETURNING " USAGE_REPORT_COLUMNS("r")},
+        [SUPERSEDE] = {.name = "usage_correct_supersede",
+                       .sql = "UPDATE usage_reports SET superseded_by = $2::bigint "
+                              "WHERE usage_id = $1::bigint AND reported_at = $3::timestamptz"},
+        [NEWEST] = {.name = "usage_correct_newest",
+                    .sql = "UPDATE instances SET latest_usage_id = $4::bigint, "
+                           "active_devices = $5::bigint, total_devices = $6::bigint, "
+                           "metrics = $7::jsonb WHERE customer_id = $1 AND instance_id = $2 "
+                           "AND latest_usage_id = $3::bigint"},
+        [COUNT_DAY] = {.name = "usage_correct_day",
+                       .sql = "UPDATE usage_daily SET (reports, active_devices_max, "
+                              "active_devices_sum, total_devices_max, total_devices_sum) = "
+                              "(SELECT count(*), max(r.active_devices), "
+                              "sum(r.active_devices), max(r.total_devices), "
+                              "sum(r.total_devices) " REPORTS_OF_DAY ") WHERE " OF_DAY},
+        [CLEAR] = {.name = "usage_correct_clear",
+                   .sql = "DELETE FROM usage_daily_metrics WHERE " OF_DAY},
+        [COUNT_METRICS] = {.name = "usage_correct_metrics",
+                           .sql = "INSERT INTO usage_daily_metrics (" USAGE_METRIC_COLUMNS ") "
+                                  "SELECT $1, ($3::timestamptz AT TIME ZONE 'UTC')::date, $2, "
+                                  "m.key, sum(m.value::numeric), max(m.value::bigint) "
+                                  "FROM (SELECT v.key, v.value FROM (SELECT r.metrics "
+                                  "  " REPORTS_OF_DAY ") d, jsonb_each_text(d.metrics) v) m "
+                                  "GROUP BY m.key ORDER BY m.key"},
+};
+
+const struct statement_list usage_correction_statements = {
+        statements, sizeof(statements) / sizeof(*statements)};
+
+static enum fail
+run(struct operation *operation, int statement, struct parameters parameters)
+{
+	return db_run(operation->db, operation->task, &statements[statement], parameters, NULL);
+}
+
+static enum fail
+find(struct operation *operation, const char *customer_id, int64_t usage_id,
+     struct usage_report *out)
+{
+	struct task *task = operation->task;
+	bool found;
+
+	TRY(db_row(operation->db, task, &statements[FIND],
+	           PARAMETERS(customer_id, param_int(task, usage_id)), out, &found));
+	if (!found)
+		return task_fail(task, FAIL_NOT_FOUND, "report_not_found",
+		                 "The customer has no such report, or no longer.");
+	if (out->superseded_by != 0)
+		return task_fail(task, FAIL_CONFLICT, "report_superseded",
+		                 "The report was corrected by %lld before.",
+		                 (long long)out->superseded_by);
+	return FAIL_NONE;
+}
+
+/* The correction in the wrong report's place. */
+static enum fail
+store(struct operation *operation, const struct usage_report *wrong,
+      const struct usage_correction *correction, struct usage_report *out)
+{
+	struct task *task = operation->task;
+	int64_t active = correction->active_devices, total = correction->total_devices;
+	const char *metrics = correction->metrics;
+	bool found;
+
+	if (active < 0)
+		active = wrong->active_devices;
+	if (total < 0)
+		total = wrong->total_devices;
+	if (active > total)
+		return task_fail_field(task, "active_devices",
+		                       "must not be more than total_devices");
+	TRY(db_row(operation->db, task, &statements[STORE],
+	           PARAMETERS(wrong->customer_id, wrong->instance_id,
+	                      param_time(task, wrong->reported_at), param_int(task, active),
+	                      param_int(task, total),
+	                      metrics == NULL ? wrong->metrics : metrics,
+	                      param_time(task, INSTANT_MS(operation->now_ms)), wrong->report_id,
+	                      param_int(task, wrong->usage_id), correction->reason),
+	           out, &found));
+	TRY(run(operation, SUPERSEDE,
+	        PARAMETERS(param_int(task, wrong->usage_id), param_int(task, out->usage_id),
+	                   param_time(task, wrong->reported_at))));
+	return run(operation, NEWEST,
+	           PARAMETERS(wrong->customer_id, wrong->instance_id,
+	                      param_int(task, wrong->usage_id), param_int(task, out->usage_id),
+	                      param_int(task, active), param_int(task, total), out->metrics));
+}
+
+enum fail
+usage_correct(struct operation *operation, const char *customer_id,
+              const struct usage_correction *correction, struct usage_report *out)
+{
+	struct task *task = operation->task;
+	struct usage_report wrong = {0};
+	struct parameters day;
+
+	TRY(db_begin(operation->db, task));
+	TRY(find(operation, customer_id, correction->usage_id, &wrong));
+	day = PARAMETERS(customer_id, wrong.instance_id, param_time(task, wrong.reported_at));
+	TRY(run(operation, LOCK_INSTANCE, PARAMETERS(customer_id, wrong.instance_id)));
+	TRY(run(operation, LOCK_DAY, day));
+	TRY(store(operation, &wrong, correction, out));
+	TRY(run(operation, COUNT_DAY, day));
+	TRY(run(operation, CLEAR, day));
+	TRY(run(operation, COUNT_METRICS, day));
+	TRY(audit_record(operation, "usage_correct", customer_id,
+	                 param_int(task, wrong.usage_id), NULL));
+	return db_commit(operation->db, task);
+}

@@ -1,0 +1,426 @@
+/*
+ * files.c: usage that was carried here as a file.
+ */
+#include "usage/files.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/fields.h"
+#include "base/json_in.h"
+#include "base/text.h"
+#include "billing/audit.h"
+#include "billing/customers.h"
+
+enum { CHAIN_ID_MAX = 64, DIGEST_HEX = 64 };
+
+/* A file as it is remembered. */
+struct file_row {
+	int64_t file;
+	struct bytes digest;
+	bool same_chain;
+};
+
+struct name_row {
+	const char *report_id;
+};
+
+static const struct column file_columns[] = {
+        COLUMN(struct file_row, file),
+        COLUMN(struct file_row, digest),
+        COLUMN(struct file_row, same_chain),
+        COLUMN_END,
+};
+
+static const struct column name_columns[] = {
+        COLUMN(struct name_row, report_id),
+        COLUMN_END,
+};
+
+enum { LOCK, BEFORE, SAME, RECORD, NAMES };
+
+static const struct statement statements[] = {
+        /* Two imports of one instance wait for each other; this also tells whether the customer is
+         * there. */
+        [LOCK] = {.name = "usage_file_lock",
+                  .sql = "SELECT FROM customers WHERE customer_id = $1 AND deleted_at IS NULL "
+                         "FOR NO KEY UPDATE"},
+        /* The last file before $4 of the chain $3; else the last of any chain. */
+        [BEFORE] = {.name = "usage_file_before",
+                    .columns = file_columns,
+                    .row_size = sizeof(struct file_row),
+                    .sql = "SELECT file, digest, chain = $3 AS same_chain FROM usage_files "
+                           "WHERE customer_id = $1 AND instance_id = $2 "
+                           "AND (chain <> $3 OR file < $4::bigint) "
+                           "ORDER BY chain = $3 DESC, file DESC LIMIT 1"},
+        [SAME] = {.name = "usage_file_same",
+                  .columns = file_columns,
+                  .row_size = sizeof(struct file_row),
+                  .sql = "SELECT file, digest, true AS same_chain FROM usage_files "
+                         "WHERE customer_id = $1 AND instance_id = $2 AND chain = $3 "
+                         "AND file = $4::bigint"},
+        [RECORD] = {.name = "usage_file_record",
+                    .sql = "INSERT INTO usage_files (customer_id, instance_id, chain, file, "
+                           "digest, reports, imported_at) "
+                           "VALUES ($1, $2, $3, $4::bigint, $5, $6::bigint, $7)"},
+        /* $2 and $3 enclose the ids that the instance's agent gives. */
+        [NAMES] = {.name = "usage_file_names",
+                   .columns = name_columns,
+                   .row_size = sizeof(struct name_row),
+                   .sql = "SELECT report_id FROM usage_report_ids WHERE customer_id = $1 "
+                          "AND starts_with(report_id, $2)"},
+};
+
+const struct statement_list usage_file_statements = {statements,
+                                                     sizeof(statements) / sizeof(*statements)};
+
+struct file_input {
+	const char *customer_id;
+	const char *instance_id;
+	const char *chain;
+	int64_t file;
+	const char *previous;
+	struct instant exported_at;
+	struct object_list reports;
+};
+
+static const struct field file_fields[] = {
+        FIELD(struct file_input, customer_id, .required = true, .min = 1, .max = 100),
+        FIELD(struct file_input, instance_id, .required = true, .check = usage_check_id),
+        FIELD(struct file_input, chain, .required = true, .min = 1, .max = CHAIN_ID_MAX),
+        FIELD(struct file_input, file, .required = true, .min = 1, .max = USAGE_METRIC_MAX),
+        FIELD(struct file_input, previous, .required = true, .max = DIGEST_HEX),
+        FIELD(struct file_input, exported_at, .required = true),
+        FIELD(struct file_input, reports, .required = true, .max = 100000),
+        FIELD_END,
+};
+
+struct report_input {
+	int64_t first;
+	int64_t number;
+	const char *report_id;
+	struct instant reported_at;
+	int64_t active_devices;
+	int64_t total_devices;
+	struct any_object metrics;
+};
+
+static const struct field report_fields[] = {
+        FIELD(struct report_input, first, .required = true, .min = 1, .max = USAGE_METRIC_MAX),
+        FIELD(struct report_input, number, .required = true, .min = 1, .max = USAGE_METRIC_MAX),
+        FIELD(struct report_input, report_id, .required = true, .check = usage_check_id),
+        FIELD(struct report_input, reported_at, .required = true),
+        FIELD(struct report_input, active_devices, .max = USAGE_DEVICES_MAX),
+        FIELD(struct report_input, total_devices, .max = USAGE_DEVICES_MAX),
+        FIELD(struct report_input, metrics, .nullable = true),
+        FIELD_END,
+};
+
+static enum fail
+refuse(struct task *task, const char *why)
+{
+	task_clear(task);
+	(void)task_fail(task, FAIL_INVALID, "usage_file_invalid",
+	                "This isn't a usage file of billing-agent: %s.", why);
+	return FAIL_INVALID;
+}
+
+/* The three parts of the file; what is signed is the first two. */
+struct parts {
+	struct bytes signed_text;
+	struct bytes payload;
+	struct sha256 mac;
+};
+
+static enum fail
+split(struct task *task, const char *text, struct parts *out)
+{
+	static const char header[] = "{\"alg\":\"HS256\",\"typ\":\"usage+jwt\"}";
+	const char *first = strchr(text, '.'), *second = first ? strchr(first + 1, '.') : NULL;
+	struct bytes head, mac;
+
+	if (second == NULL ||
+	    !base64url_decode(task->arena, text, (size_t)(first - text), &head) ||
+	    head.length != sizeof header - 1 || memcmp(head.data, header, head.length) != 0)
+		return refuse(task, "it has another form");
+	out->signed_text = (struct bytes){(const uint8_t *)text, (size_t)(second - text)};
+	if (!base64url_decode(task->arena, first + 1, (size_t)(second - first - 1),
+	                      &out->payload) ||
+	    !base64url_decode(task->arena, second + 1, strlen(second + 1), &mac) ||
+	    mac.length != SHA256_SIZE)
+		return refuse(task, "it is cut short or changed");
+	memcpy(out->mac.bytes, mac.data, SHA256_SIZE);
+	return FAIL_NONE;
+}
+
+static bool
+signed_by(const struct api_key *key, const struct parts *parts)
+{
+	struct sha256 mac;
+
+	if (!(api_key_scopes(&key->scopes) & SCOPE_USAGE))
+		return false;
+	mac = digest_hmac_sha256(key->digest, &parts->signed_text, 1);
+	return digest_equal(&mac, &parts->mac);
+}
+
+/* A key that was revoked after the file was written still vouches for nothing. */
+static enum fail
+check_signature(struct operation *operation, const char *customer_id, const struct parts *parts)
+{
+	const struct api_key *keys;
+	size_t count;
+
+	TRY(api_key_list(operation, customer_id, &keys, &count));
+	for (size_t i = 0; i < count; i++)
+		if (!keys[i].revoked_at.known && signed_by(&keys[i], parts))
+			return FAIL_NONE;
+	return refuse(operation->task, "no key of its customer signed it");
+}
+
+static enum fail
+read_file(struct operation *operation, const char *text, struct file_input *out)
+{
+	struct task *task = operation->task;
+	struct json_object *payload;
+	struct parts parts = {0};
+
+	*out = (struct file_input){0};
+	TRY(split(task, text, &parts));
+	if (json_in_parse_object(task, (const char *)parts.payload.data, parts.payload.length,
+	                         &payload) != FAIL_NONE ||
+	    fields_from_json(task, file_fields, payload, out) != FAIL_NONE)
+		return refuse(task, "its payload makes no sense");
+	if (!customer_id_is_well_formed(out->customer_id))
+		return refuse(task, "it names no customer");
+	return check_signature(operation, out->customer_id, &parts);
+}
+
+static enum fail
+conflict(struct task *task, const char *why, int64_t file)
+{
+	return task_fail(task, FAIL_CONFLICT, "usage_file_conflict", "File %lld %s.",
+	                 (long long)file, why);
+}
+
+/* How the file stands to those that came before it. */
+static enum fail
+check_chain(struct operation *operation, const struct file_input *input,
+            const struct sha256 *digest, struct usage_import *out)
+{
+	struct parameters parameters =
+	        PARAMETERS(input->customer_id, input->instance_id, input->chain,
+	                   param_int(operation->task, input->file));
+	const struct file_row *rows;
+	size_t count;
+
+	TRY(db_rows(operation->db, operation->task, &statements[SAME], parameters,
+	            (void *)&rows, &count));
+	if (count == 1) {
+		out->imported_before =
+		        rows->digest.length == SHA256_SIZE &&
+		        memcmp(rows->digest.data, digest->bytes, SHA256_SIZE) == 0;
+		return out->imported_before
+		               ? FAIL_NONE
+		               : conflict(operation->task,
+		                          "was imported before with another content",
+		                          input->file);
+	}
+	TRY(db_rows(operation->db, operation->task, &statements[BEFORE], parameters,
+	            (void *)&rows, &count));
+	out->new_chain = count == 1 && !rows->same_chain;
+	if (count == 1 && rows->same_chain && rows->file == input->file - 1) {
+		const char *previous = hex_encode(operation->task->arena, rows->digest.data,
+		                                  rows->digest.length);
+
+		return strcmp(previous, input->previous) == 0
+		               ? FAIL_NONE
+		               : conflict(operation->task, "doesn't continue the one before it",
+		                          input->file);
+	}
+	out->missing_files_from = count == 1 && rows->same_chain ? rows->file + 1 : 1;
+	out->missing_files_to = input->file - 1;
+	if (out->missing_files_to < out->missing_files_from)
+		out->missing_files_from = out->missing_files_to = 0;
+	return FAIL_NONE;
+}
+
+/* Why a report isn't taken; NULL when it can be. */
+static const char *
+read_report(struct operation *operation, const struct file_input *file,
+            struct json_object *object, struct report_input *input, struct usage_report *out)
+{
+	struct task reading = {.arena = operation->task->arena};
+	const char *late;
+
+	*input = (struct report_input){0};
+	if (fields_from_json(&reading, report_fields, object, input) != FAIL_NONE)
+		return reading.failure.fields ? reading.failure.fields->field : "malformed";
+	*out = (struct usage_report){.customer_id = file->customer_id,
+	                             .instance_id = file->instance_id,
+	                             .active_devices = input->active_devices,
+	                             .total_devices = input->total_devices,
+	                             .reported_at = input->reported_at,
+	                             .report_id = input->report_id};
+	late = usage_check_time(input->reported_at, operation->now_ms);
+	if (late != NULL)
+		return arena_printf(reading.arena, "reported_at %s", late);
+	if (input->active_devices > input->total_devices)
+		return "active_devices must not be more than total_devices";
+	if (usage_metrics_read(&reading, &operation->billing->plans, &input->metrics,
+	                       &out->metrics) != FAIL_NONE)
+		return reading.failure.fields ? arena_printf(reading.arena, "%s %s",
+		                                             reading.failure.fields->field,
+		                                             reading.failure.fields->message)
+		                              : "metrics are malformed";
+	return NULL;
+}
+
+static enum fail
+store(struct operation *operation, struct usage_item *items, size_t count,
+      struct usage_import *out)
+{
+	for (size_t from = 0; from < count; from += USAGE_BATCH_MAX) {
+		size_t batch = count - from < USAGE_BATCH_MAX ? count - from : USAGE_BATCH_MAX;
+
+		TRY(usage_report_batch(operation, items + from, batch));
+	}
+	for (size_t i = 0; i < count; i++) {
+		out->created += items[i].status == USAGE_CREATED;
+		out->duplicates += items[i].status == USAGE_DUPLICATE;
+	}
+	return FAIL_NONE;
+}
+
+static enum fail
+take_reports(struct operation *operation, const struct file_input *file,
+             struct usage_import *out)
+{
+	struct arena *arena = operation->task->arena;
+	size_t count = json_object_array_length(file->reports.array), valid = 0;
+	struct usage_item *items = arena_array(arena, count + 1, sizeof *items);
+	struct usage_refusal *refusals = arena_array(arena, count + 1, sizeof *refusals);
+
+	for (size_t i = 0; i < count; i++) {
+		struct report_input input;
+		const char *why = read_report(operation, file,
+		                              json_object_array_get_idx(file->reports.array, i),
+		                              &input, &items[valid].report);
+
+		if (why == NULL)
+			valid++;
+		else
+			refusals[out->refusal_count++] =
+			        (struct usage_refusal){input.number, why};
+	}
+	out->refusals = refusals;
+	return store(operation, items, valid, out);
+}
+
+static int
+compare_gaps(const void *a, const void *b)
+{
+	const struct usage_gap *left = a, *right = b;
+
+	return left->first < right->first ? -1 : left->first > right->first;
+}
+
+/* "agent:<sender>:<first>-<last>:<word>": the numbers that a report's id tells. */
+static bool
+numbers_of(const char *report_id, size_t prefix, struct usage_gap *out)
+{
+	char *end;
+
+	out->first = strtoll(report_id + prefix, &end, 10);
+	if (*end != '-')
+		return false;
+	out->last = strtoll(end + 1, &end, 10);
+	return *end == ':' && out->first >= 1 && out->first <= out->last;
+}
+
+/* The numbers between those of all reports that came from this instance, by file or not. */
+static enum fail
+find_gaps(struct operation *operation, const struct file_input *file, struct usage_import *out)
+{
+	struct arena *arena = operation->task->arena;
+	struct sha256 sender = digest_sha256(file->instance_id, strlen(file->instance_id));
+	const char *prefix =
+	        arena_printf(arena, "agent:%s:", hex_encode(arena, sender.bytes, 6));
+	const struct name_row *rows;
+	struct usage_gap *known, *gaps;
+	size_t count, used = 0;
+
+	TRY(db_rows(operation->db, operation->task, &statements[NAMES],
+	            PARAMETERS(file->customer_id, prefix), (void *)&rows, &count));
+	known = arena_array(arena, count + 1, sizeof *known);
+	gaps = arena_array(arena, count + 1, sizeof *gaps);
+	for (size_t i = 0; i < count; i++)
+		used += numbers_of(rows[i].report_id, strlen(prefix), &known[used]);
+	qsort(known, used, sizeof *known, compare_gaps);
+	for (size_t i = 1; i < used; i++) {
+		if (known[i].first > known[i - 1].last + 1)
+			gaps[out->gap_count++] =
+			        (struct usage_gap){known[i - 1].last + 1, known[i].first - 1};
+		if (known[i].last < known[i - 1].last)
+			known[i].last = known[i - 1].last;
+	}
+	out->gaps = gaps;
+	return FAIL_NONE;
+}
+
+static enum fail
+record(struct operation *operation, const struct file_input *input, const struct sha256 *digest,
+       size_t reports)
+{
+	struct task *task = operation->task;
+	struct bytes bytes = {digest->bytes, SHA256_SIZE};
+	TRY(db_run(operation->db, task, &statements[RECORD],
+	           PARAMETERS(input->customer_id, input->instance_id, input->chain,
+	                      param_int(task, input->file), param_bytes(task, bytes),
+	                      param_int(task, (int64_t)reports),
+	                      param_time(task, INSTANT_MS(operation->now_ms))),
+	           NULL));
+	return audit_record(operation, "usage.file_imported", input->customer_id,
+	                    input->instance_id, NULL);
+}
+
+static enum fail
+import_in_transaction(struct operation *operation, const struct file_input *input,
+                      const struct sha256 *digest, struct usage_import *out)
+{
+	int64_t found = 0;
+
+	TRY(db_run(operation->db, operation->task, &statements[LOCK],
+	           PARAMETERS(input->customer_id), &found));
+	if (found == 0)
+		return task_fail(operation->task, FAIL_NOT_FOUND, "customer_not_found",
+		                 "There is no such customer.");
+	TRY(check_chain(operation, input, digest, out));
+	if (!out->imported_before) {
+		TRY(take_reports(operation, input, out));
+		TRY(record(operation, input, digest, out->created + out->duplicates));
+	}
+	return find_gaps(operation, input, out);
+}
+
+enum fail
+usage_file_import(struct operation *operation, const char *text, struct usage_import *out)
+{
+	struct arena *arena = operation->task->arena;
+	const char *token = text + strspn(text, " \t\r\n");
+	struct file_input input;
+	struct sha256 digest;
+
+	*out = (struct usage_import){0};
+	token = arena_copy_bytes(arena, token, strcspn(token, " \t\r\n"));
+	digest = digest_sha256(token, strlen(token));
+	TRY(read_file(operation, token, &input));
+	out->customer_id = input.customer_id;
+	out->instance_id = input.instance_id;
+	out->file = input.file;
+	TRY(db_begin(operation->db, operation->task));
+	TRY(import_in_transaction(operation, &input, &digest, out));
+	return db_commit(operation->db, operation->task);
+}

@@ -1,0 +1,199 @@
+/*
+ * history.c: reading what was reported.
+ */
+#include "usage/history.h"
+
+#include "usage/sql.h"
+
+static const struct column report_columns[] = {
+        COLUMN(struct usage_report, usage_id),
+        COLUMN(struct usage_report, customer_id),
+        COLUMN(struct usage_report, instance_id),
+        COLUMN(struct usage_report, active_devices),
+        COLUMN(struct usage_report, total_devices),
+        COLUMN(struct usage_report, metrics),
+        COLUMN(struct usage_report, reported_at),
+        COLUMN(struct usage_report, received_at),
+        COLUMN(struct usage_report, report_id),
+        COLUMN(struct usage_report, corrects),
+        COLUMN(struct usage_report, reason),
+        COLUMN(struct usage_report, superseded_by),
+        COLUMN_END,
+};
+
+static const struct column day_columns[] = {
+        COLUMN(struct usage_day, date),
+        COLUMN(struct usage_day, reports),
+        COLUMN(struct usage_day, instances),
+        COLUMN(struct usage_day, active_devices_max),
+        COLUMN(struct usage_day, active_devices_mean),
+        COLUMN(struct usage_day, active_devices_peak),
+        COLUMN(struct usage_day, total_devices_max),
+        COLUMN(struct usage_day, total_devices_mean),
+        COLUMN(struct usage_day, total_devices_peak),
+        COLUMN(struct usage_day, metrics),
+        COLUMN_END,
+};
+
+#define ROW .columns = report_columns, .row_size = sizeof(struct usage_report)
+/* The bounds stand alone too, so that months outside of them are not even looked at. */
+#define RANGE                                                                                  \
+	"reported_at >= COALESCE($2::timestamptz, '-infinity') "                               \
+	"AND reported_at < COALESCE($3::timestamptz, 'infinity') "                             \
+	"AND reported_at <= COALESCE($4::timestamptz, 'infinity') "                            \
+	"AND (reported_at, usage_id) < (COALESCE($4::timestamptz, 'infinity'), $5::bigint) "
+#define NEWEST_FIRST "ORDER BY reported_at DESC, usage_id DESC "
+#define MEAN(sum) "trim_scale(round(sum(" sum ") / sum(reports), 3))::text"
+
+enum { HISTORY, INSTANCE_HISTORY, LATEST, DAILY };
+
+static const struct statement statements[] = {
+        [HISTORY] = {.name = "usage_history",
+                     ROW,
+                     .sql = "SELECT " USAGE_REPORT_COLUMNS(
+                             "r") " FROM usage_reports r "
+                                  "WHERE customer_id = $1 AND " RANGE NEWEST_FIRST
+                                  "LIMIT $6::bigint"},
+        [INSTANCE_HISTORY] =
+                {.name = "usage_instance_history",
+                 ROW,
+                 .sql = "SELECT " USAGE_REPORT_COLUMNS(
+                         "r") " FROM usage_reports r "
+                              "WHERE customer_id = $1 AND instance_id = $7 AND " RANGE
+                                      NEWEST_FIRST "LIMIT $6::bigint"},
+        [LATEST] =
+                {.name = "usage_latest",
+                 ROW,
+                 .sql = "SELECT " USAGE_REPORT_COLUMNS(
+                         "r") " FROM usage_reports r "
+                              "WHERE customer_id = $1 AND superseded_by IS NULL " NEWEST_FIRST
+                              "LIMIT 1"},
+        [DAILY] =
+                {.name = "usage_days",
+                 .columns = day_columns,
+                 .row_size = sizeof(struct usage_day),
+                 .sql = "SELECT to_char(d.day, 'YYYY-MM-DD') AS date, "
+                        "sum(reports)::bigint AS reports, count(*) AS instances, "
+                        "max(active_devices_max) AS active_devices_max, " MEAN(
+                                "active_devices_sum") " AS active_devices_mean, "
+                                                      "sum(active_devices_max)::bigint AS "
+                                                      "active_devices_peak, "
+                                                      "max(total_devices_max) AS "
+                                                      "total_devices_max, " MEAN(
+                                                              "total_devices_sum") " AS "
+                                                                                   "total_"
+                                                                                   "devices_"
+                                                                                   "mean, "
+                                                                                   "sum(total_"
+                                                                                   "devices_"
+                                                                                   "max)::"
+                                                                                   "bigint AS "
+                                                                                   "total_"
+                                                                                   "devices_"
+                                                                                   "peak, "
+                                                                                   "COALESCE(("
+                                                                                   "SELECT "
+                                                                                   "jsonb_"
+                                                                                   "object_agg("
+                                                                                   "g.metric, "
+                                                                                   "g.total)::"
+                                                                                   "text FROM "
+                                                                                   "  (SELECT "
+                                                                                   "metric, "
+                                                                                   "sum(total) "
+                                                                                   "AS total "
+                                                                                   "FROM "
+                                                                                   "usage_"
+                                                                                   "daily_"
+                                                                                   "metrics m "
+                                                                                   "  WHERE "
+                                                                                   "m.customer_"
+                                                                                   "id = $1 "
+                                                                                   "AND m.day "
+                                                                                   "= d.day "
+                                                                                   "  AND "
+                                                                                   "($2::text "
+                                                                                   "IS NULL OR "
+                                                                                   "m.instance_"
+                                                                                   "id = $2) "
+                                                                                   "GROUP BY "
+                                                                                   "metric) "
+                                                                                   "g), "
+                                                                                   "  '{}') AS "
+                                                                                   "metrics "
+                                                                                   "FROM "
+                                                                                   "usage_"
+                                                                                   "daily d "
+                                                                                   "WHERE "
+                                                                                   "customer_"
+                                                                                   "id = $1 "
+                                                                                   "AND "
+                                                                                   "($2::text "
+                                                                                   "IS NULL OR "
+                                                                                   "instance_"
+                                                                                   "id = $2) "
+                                                                                   "AND day >= "
+                                                                                   "COALESCE($"
+                                                                                   "3::date, "
+                                                                                   "'-infinity'"
+                                                                                   ") "
+                                                                                   "AND day <= "
+                                                                                   "COALESCE($"
+                                                                                   "4::date, "
+                                                                                   "'infinity')"
+                                                                                   " AND "
+                                                                                   "reports > "
+                                                                                   "0 "
+                                                                                   "GROUP BY "
+                                                                                   "d.day "
+                                                                                   "ORDER BY "
+                                                                                   "d.day "
+                                                                                   "LIMIT "
+                                                                                   "$5::"
+                                                                                   "bigint"},
+};
+
+const struct statement_list usage_history_statements = {
+        statements, sizeof(statements) / sizeof(*statements)};
+
+enum fail
+usage_history(struct operation *operation, const struct usage_filter *filter,
+              const struct usage_report **out, size_t *count)
+{
+	struct task *task = operation->task;
+	const char *from = param_time(task, filter->from);
+	const char *to = param_time(task, filter->to);
+	const char *before = param_time(task, filter->before);
+	const char *before_id = param_int(task, filter->before_id);
+	const char *limit = param_int(task, filter->limit);
+
+	if (filter->instance_id == NULL)
+		return db_rows(
+		        operation->db, task, &statements[HISTORY],
+		        PARAMETERS(filter->customer_id, from, to, before, before_id, limit),
+		        (void *)out, count);
+	return db_rows(operation->db, task, &statements[INSTANCE_HISTORY],
+	               PARAMETERS(filter->customer_id, from, to, before, before_id, limit,
+	                          filter->instance_id),
+	               (void *)out, count);
+}
+
+enum fail
+usage_latest(struct operation *operation, const char *customer_id, struct usage_report *out,
+             bool *found)
+{
+	return db_row(operation->db, operation->task, &statements[LATEST],
+	              PARAMETERS(customer_id), out, found);
+}
+
+enum fail
+usage_daily(struct operation *operation, const char *customer_id, const char *instance_id,
+            const char *from, const char *to, const struct usage_day **out, size_t *count)
+{
+	struct task *task = operation->task;
+
+	return db_rows(
+	        operation->db, task, &statements[DAILY],
+	        PARAMETERS(customer_id, instance_id, from, to, param_int(task, USAGE_DAYS_MAX)),
+	        (void *)out, count);
+}

@@ -1,0 +1,206 @@
+/*
+ * instances.c: the instances that a customer runs.
+ */
+#include "usage/instances.h"
+
+#include "billing/audit.h"
+#include "usage/limits.h"
+
+/* What the attempt to activate found and made; `instance.instance_id` is NULL when there was no
+ * room. */
+struct activation {
+	bool in_use;
+	int64_t others;
+	struct instance instance;
+};
+
+static const struct column instance_columns[] = {
+        COLUMN(struct instance, instance_id),
+        COLUMN(struct instance, first_seen_at),
+        COLUMN(struct instance, last_seen_at),
+        COLUMN(struct instance, activated_at),
+        COLUMN(struct instance, lease_expires_at),
+        COLUMN(struct instance, released_at),
+        COLUMN(struct instance, latest_reported_at),
+        COLUMN(struct instance, active_devices),
+        COLUMN(struct instance, total_devices),
+        COLUMN(struct instance, metrics),
+        COLUMN_END,
+};
+
+static const struct column activation_columns[] = {
+        COLUMN(struct activation, in_use),
+        COLUMN(struct activation, others),
+        COLUMN(struct activation, instance.instance_id),
+        COLUMN(struct activation, instance.first_seen_at),
+        COLUMN(struct activation, instance.last_seen_at),
+        COLUMN(struct activation, instance.activated_at),
+        COLUMN(struct activation, instance.lease_expires_at),
+        COLUMN(struct activation, instance.released_at),
+        COLUMN(struct activation, instance.latest_reported_at),
+        COLUMN(struct activation, instance.active_devices),
+        COLUMN(struct activation, instance.total_devices),
+        COLUMN(struct activation, instance.metrics),
+        COLUMN_END,
+};
+
+static const struct column plan_columns[] = {
+        COLUMN(struct subscription, plan),
+        COLUMN(struct subscription, status),
+        COLUMN(struct subscription, trial_ends_at),
+        COLUMN_END,
+};
+
+#define INSTANCE_COLUMNS                                                                       \
+	"instance_id, first_seen_at, last_seen_at, activated_at, lease_expires_at, "           \
+	"released_at, latest_reported_at, active_devices, total_devices, "                     \
+	"metrics::text AS metrics"
+#define ROW .columns = instance_columns, .row_size = sizeof(struct instance)
+
+enum { LIST, LOCK, ACTIVATE, RELEASE };
+
+static const struct statement statements[] = {
+        [LIST] = {.name = "instance_list",
+                  ROW,
+                  .sql = "SELECT " INSTANCE_COLUMNS " FROM instances WHERE customer_id = $1 "
+                         "AND instance_id > COALESCE($2, '') ORDER BY instance_id "
+                         "LIMIT $3::bigint"},
+        /* Activations of one customer, one after the other; reports do not wait. */
+        [LOCK] = {.name = "instance_lock",
+                  .columns = plan_columns,
+                  .row_size = sizeof(struct subscription),
+                  .sql = "SELECT s.plan, s.status, s.trial_ends_at FROM customers c "
+                         "LEFT JOIN LATERAL (SELECT plan, status, trial_ends_at "
+                         "  FROM subscriptions WHERE customer_id = c.customer_id "
+                         "  ORDER BY superseded, subscription_id DESC LIMIT 1) s ON true "
+                         "WHERE c.customer_id = $1 AND c.deleted_at IS NULL "
+                         "FOR NO KEY UPDATE OF c"},
+        /* $3 now  $4 end of the lease  $5 how many may be in use, or NULL */
+        [ACTIVATE] =
+                {.name = "instance_activate",
+                 .columns = activation_columns,
+                 .row_size = sizeof(struct activation),
+                 .sql = "WITH fleet AS MATERIALIZED ("
+                        "  SELECT count(*) FILTER (WHERE instance_id <> $2) AS others, "
+                        "    COALESCE(bool_or(instance_id = $2), false) AS in_use "
+                        "  FROM instances WHERE customer_id = $1 "
+                        "  AND lease_expires_at > $3::timestamptz), "
+                        "active AS ("
+                        "  INSERT INTO instances AS i (customer_id, instance_id, "
+                        "    first_seen_at, last_seen_at, activated_at, lease_expires_at) "
+                        "  SELECT $1, $2, $3::timestamptz, $3::timestamptz, "
+                        "    $3::timestamptz, $4::timestamptz FROM fleet "
+                        "  WHERE in_use OR $5::bigint IS NULL OR others < $5::bigint "
+                        "  ON CONFLICT (customer_id, instance_id) DO UPDATE SET "
+                        "    last_seen_at = greatest(i.last_seen_at, EXCLUDED.last_seen_at), "
+                        "    activated_at = CASE WHEN i.lease_expires_at > $3::timestamptz "
+                        "      THEN COALESCE(i.activated_at, EXCLUDED.activated_at) "
+                        "      ELSE EXCLUDED.activated_at END, "
+                        "    lease_expires_at = "
+                        "      greatest(i.lease_expires_at, EXCLUDED.lease_expires_at), "
+                        "    released_at = NULL "
+                        "  RETURNING " INSTANCE_COLUMNS ") "
+                        "SELECT f.in_use, f.others, "
+                        "a.instance_id AS \"instance.instance_id\", "
+                        "a.first_seen_at AS \"instance.first_seen_at\", "
+                        "a.last_seen_at AS \"instance.last_seen_at\", "
+                        "a.activated_at AS \"instance.activated_at\", "
+                        "a.lease_expires_at AS \"instance.lease_expires_at\", "
+                        "a.released_at AS \"instance.released_at\", "
+                        "a.latest_reported_at AS \"instance.latest_reported_at\", "
+                        "a.active_devices AS \"instance.active_devices\", "
+                        "a.total_devices AS \"instance.total_devices\", "
+                        "a.metrics AS \"instance.metrics\" "
+                        "FROM fleet f LEFT JOIN active a ON true"},
+        [RELEASE] = {.name = "instance_release",
+                     ROW,
+                     .sql = "UPDATE instances SET "
+                            "released_at = COALESCE(released_at, $3::timestamptz), "
+                            "lease_expires_at = least(lease_expires_at, $3::timestamptz) "
+                            "WHERE customer_id = $1 AND instance_id = $2 "
+                            "RETURNING " INSTANCE_COLUMNS},
+};
+
+const struct statement_list instance_statements = {statements,
+                                                   sizeof(statements) / sizeof(*statements)};
+
+const char *
+instance_state(const struct instance *instance, int64_t now_ms)
+{
+	if (instance->lease_expires_at.ms > now_ms)
+		return "active";
+	return instance->released_at.known ? "released" : "expired";
+}
+
+enum fail
+instance_list(struct operation *operation, const char *customer_id, const char *after,
+              int64_t limit, const struct instance **out, size_t *count)
+{
+	return db_rows(operation->db, operation->task, &statements[LIST],
+	               PARAMETERS(customer_id, after, param_int(operation->task, limit)),
+	               (void *)out, count);
+}
+
+static enum fail
+no_room(struct operation *operation, const struct plan_usage *usage, int64_t others)
+{
+	return task_fail(operation->task, FAIL_CONFLICT, "instance_limit",
+	                 "The plan covers %lld instances and %lld more, and %lld are in use: "
+	                 "release one, or wait until its lease ends.",
+	                 (long long)usage->max_instances, (long long)usage->instance_overage,
+	                 (long long)others);
+}
+
+enum fail
+instance_activate(struct operation *operation, const char *customer_id, const char *instance_id,
+                  int64_t lease_hours, struct instance *out, bool *fresh)
+{
+	struct task *task = operation->task;
+	int64_t lease_end_ms = operation->now_ms + lease_hours * HOUR_MS;
+	struct subscription subscription = {0};
+	struct activation activation = {0};
+	const struct plan_usage *usage;
+	const char *room = NULL;
+	bool found;
+
+	TRY(db_begin(operation->db, task));
+	TRY(db_row(operation->db, task, &statements[LOCK], PARAMETERS(customer_id),
+	           &subscription, &found));
+	if (!found)
+		return task_fail(task, FAIL_NOT_FOUND, "customer_not_found",
+		                 "There is no such customer.");
+	usage = usage_bounds(operation, &subscription).usage;
+	if (usage->max_instances != LICENSE_UNLIMITED)
+		room = param_int(task, usage->max_instances + usage->instance_overage);
+	TRY(db_row(operation->db, task, &statements[ACTIVATE],
+	           PARAMETERS(customer_id, instance_id,
+	                      param_time(task, INSTANT_MS(operation->now_ms)),
+	                      param_time(task, INSTANT_MS(lease_end_ms)), room),
+	           &activation, &found));
+	if (activation.instance.instance_id == NULL)
+		return no_room(operation, usage, activation.others);
+	*fresh = !activation.in_use;
+	*out = activation.instance;
+	if (*fresh)
+		TRY(audit_record(operation, "instance_activate", customer_id, instance_id,
+		                 NULL));
+	return db_commit(operation->db, task);
+}
+
+enum fail
+instance_release(struct operation *operation, const char *customer_id, const char *instance_id,
+                 struct instance *out)
+{
+	struct task *task = operation->task;
+	struct instant now = INSTANT_MS(operation->now_ms);
+	bool found;
+
+	TRY(db_begin(operation->db, task));
+	TRY(db_row(operation->db, task, &statements[RELEASE],
+	           PARAMETERS(customer_id, instance_id, param_time(task, now)), out, &found));
+	if (!found)
+		return task_fail(task, FAIL_NOT_FOUND, "instance_not_found",
+		                 "The customer has no such instance.");
+	TRY(audit_record(operation, "instance_release", customer_id, instance_id, NULL));
+	return db_commit(operation->db, task);
+}

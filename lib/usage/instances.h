@@ -1,0 +1,48 @@
+/*
+ * instances.h: the instances that a customer runs, and how many its plan lets it activate.
+ *
+ * An instance is in use until its lease ends; reports and activations extend it. Nothing has to be
+ * given back for that: a container that is gone is forgotten when its lease is over.
+ */
+#ifndef USAGE_INSTANCES_H
+#define USAGE_INSTANCES_H
+
+#include "billing/operation.h"
+
+struct instance {
+	const char *instance_id;
+	struct instant first_seen_at;
+	struct instant last_seen_at;
+	struct instant activated_at; /* unknown: it only ever reported */
+	struct instant lease_expires_at;
+	struct instant released_at;
+	struct instant latest_reported_at; /* unknown: it never reported */
+	int64_t active_devices;            /* by the newest report */
+	int64_t total_devices;
+	const char *metrics;
+};
+
+extern const struct statement_list instance_statements;
+
+/* "active", "released" or "expired". */
+const char *instance_state(const struct instance *instance, int64_t now_ms);
+
+/* Ordered by id, those after `after` (NULL: from the first). */
+enum fail instance_list(struct operation *operation, const char *customer_id, const char *after,
+                        int64_t limit, const struct instance **out, size_t *count) MUST_CHECK;
+
+/*
+ * Activates the instance, or extends the lease of one in use, for so many hours from now. `*fresh`
+ * tells which. FAIL_NOT_FOUND "customer_not_found"; FAIL_CONFLICT "instance_limit" when the plan
+ * covers no further one: exact, however many are activated at once. Instances that only report are
+ * counted and never refused.
+ */
+enum fail instance_activate(struct operation *operation, const char *customer_id,
+                            const char *instance_id, int64_t lease_hours, struct instance *out,
+                            bool *fresh) MUST_CHECK;
+
+/* Ends the lease; again is no failure. FAIL_NOT_FOUND "instance_not_found". */
+enum fail instance_release(struct operation *operation, const char *customer_id,
+                           const char *instance_id, struct instance *out) MUST_CHECK;
+
+#endif

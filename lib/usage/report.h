@@ -1,0 +1,83 @@
+/*
+ * report.h: what customers' instances report, counted exactly once.
+ *
+ * A report and all that follows from it (its id, the instance that sent it, the sums of its day)
+ * are written by one statement, so that either all of it is there or nothing.
+ */
+#ifndef USAGE_REPORT_H
+#define USAGE_REPORT_H
+
+#include "billing/api_keys.h"
+#include "billing/subscriptions.h"
+
+enum { USAGE_LATE_DAYS = 35, USAGE_AHEAD_MINUTES = 5, USAGE_BATCH_MAX = 500 };
+
+/* Numbers of one report stay exact in every client's JSON (RFC 8259, section 6). */
+#define USAGE_DEVICES_MAX INT64_C(2147483647)
+#define USAGE_METRIC_MAX INT64_C(9007199254740991)
+
+struct usage_report {
+	int64_t usage_id;
+	const char *customer_id;
+	const char *instance_id;
+	int64_t active_devices;
+	int64_t total_devices;
+	const char *metrics; /* a JSON object of integers */
+	struct instant reported_at;
+	struct instant received_at;
+	const char *report_id; /* the sender's name for it, or NULL */
+	int64_t corrects;      /* the report that this one replaces, or 0 */
+	const char *reason;    /* of a correction */
+	int64_t superseded_by; /* the correction that replaces this one, or 0 */
+};
+
+/* How much a customer uses at this moment. */
+struct usage_levels {
+	int64_t active_devices; /* of all instances in use, each by its newest report */
+	int64_t instances;      /* in use */
+	const char *month;      /* {metric: sum of this month (UTC), as text} */
+	const char *newest; /* {metric: sum of the newest values of all instances, as text} */
+};
+
+/* All that the one statement of a report tells. */
+struct usage_view {
+	struct api_key key;               /* the caller's; key_id is NULL when there is none */
+	const char *customer_id;          /* NULL: no such customer */
+	struct subscription subscription; /* plan is NULL without one */
+	struct usage_levels levels;
+	int64_t usage_id; /* of the report when it was stored, else 0 */
+};
+
+extern const struct statement_list usage_statements;
+
+/* NULL when the text can be an instance's id or a report's (1 to 100 characters of
+ * [A-Za-z0-9._:-]), else why not. */
+const char *usage_check_id(const char *id);
+
+/* NULL when a report may name this time, else why not. */
+const char *usage_check_time(struct instant reported_at, int64_t now_ms);
+
+/* The report's metrics as JSON text for `metrics`; names that plans.json lacks and values that are
+ * no integer from 0 to USAGE_METRIC_MAX become bad fields "metrics.<name>" of the task. */
+enum fail usage_metrics_read(struct task *task, const struct plans *plans,
+                             const struct any_object *metrics, const char **out) MUST_CHECK;
+
+/*
+ * Stores the report if the key with this digest may: an owner's, or the customer's own with the
+ * scope. Nothing was written when it may not; the caller then refuses it by `view->key`, before it
+ * asks for the outcome. `report` must have been checked.
+ */
+enum fail usage_report(struct operation *operation, const struct sha256 *digest,
+                       const struct usage_report *report, struct usage_view *view) MUST_CHECK;
+
+/* What became of it: `report` is the stored one, this or the first of its report_id; `*created`
+ * tells which. FAIL_NOT_FOUND "customer_not_found". */
+enum fail usage_outcome(struct operation *operation, const struct usage_view *view,
+                        struct usage_report *report, bool *created) MUST_CHECK;
+
+/* The report that was stored under this report_id, in all of `report` but these two ids; of one that
+ * was deleted since only the id and the times are the first one's. FAIL_UNAVAILABLE "busy" when
+ * it was forgotten at this moment. */
+enum fail usage_find_first(struct operation *operation, struct usage_report *report) MUST_CHECK;
+
+#endif

@@ -1,0 +1,325 @@
+/*
+ * test_agent.c: the agent's parts by themselves: usage over crashes at every step, damaged files, the
+ * bound of the buffer; the schedule; the reader of requests.
+ */
+#include "support/suite.h"
+
+#include "agent/local_http.h"
+#include "agent/schedule.h"
+#include "agent/spool.h"
+#include "base/file.h"
+#include "base/log.h"
+
+static struct task task;
+static struct agent_settings settings;
+static struct state state;
+static char *folder;
+
+static void
+setup(void)
+{
+	task = suite_task();
+	folder = suite_folder(task.arena);
+	settings = (struct agent_settings){.state_dir = folder, .instance_id = "one"};
+	ck_assert_int_eq(state_open(&task, &settings, &state), FAIL_NONE);
+	log_set_level(LOG_LEVEL_ERROR);
+}
+
+static void
+teardown(void)
+{
+	suite_folder_remove(task.arena, folder);
+	suite_task_end(&task);
+}
+
+static void
+post(struct spool *spool, const char *text)
+{
+	struct json_view body;
+
+	ck_assert_int_eq(json_view_open(&task, text, strlen(text), &body), FAIL_NONE);
+	ck_assert_int_eq(spool_post(&task, spool, &body), FAIL_NONE);
+}
+
+static void
+cut(struct spool *spool, int64_t now_ms)
+{
+	ck_assert_int_eq(spool_cut(&task, spool, now_ms), FAIL_NONE);
+}
+
+static size_t
+list(struct report **out)
+{
+	size_t count = 0;
+
+	ck_assert_int_eq(spool_list(&task, &state, out, &count), FAIL_NONE);
+	return count;
+}
+
+/* What all reports count of the first metric, and of what is not yet in one. */
+static int64_t
+total(const struct spool *spool)
+{
+	struct report *reports = NULL;
+	size_t count = list(&reports);
+	int64_t sum = spool->current.metric_count ? spool->current.metrics[0].value : 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += reports[i].tally.metric_count ? reports[i].tally.metrics[0].value : 0;
+	return sum;
+}
+
+START_TEST(test_a_report)
+{
+	struct report *reports = NULL;
+	struct spool spool;
+
+	spool_open(&task, &state, &spool);
+	cut(&spool, 1000);
+	ck_assert_uint_eq(list(&reports), 0);
+	post(&spool, "{\"total_devices\":3,\"counts\":{\"a\":2},\"levels\":{\"b\":5}}");
+	post(&spool, "{\"active_devices\":1,\"metrics\":{\"a\":4},\"levels\":{\"b\":6}}");
+	spool_open(&task, &state, &spool);
+	cut(&spool, 1705276800000);
+	cut(&spool, 1705276800001);
+	ck_assert_uint_eq(list(&reports), 1);
+	ck_assert_int_eq(reports[0].number, 1);
+	ck_assert_int_eq(reports[0].tally.active_devices, 1);
+	ck_assert_int_eq(reports[0].tally.total_devices, 3);
+	ck_assert_int_eq(reports[0].tally.metrics[0].value, 6);
+	ck_assert_int_eq(reports[0].tally.metrics[1].value, 6);
+	ck_assert_int_eq(spool_done(&task, &state, &reports[0]), FAIL_NONE);
+	ck_assert_uint_eq(list(&reports), 0);
+	/* Its number is gone for ever, even if everything else is lost. */
+	ck_assert_int_eq(unlink(state_path(task.arena, &state, "usage/current.json")), 0);
+	spool_open(&task, &state, &spool);
+	ck_assert_int_eq(spool.number, 2);
+}
+END_TEST
+
+/* A crash between the two steps of a cut, before and after the report was sent. */
+START_TEST(test_crash_in_a_cut)
+{
+	const char *path = state_path(task.arena, &state, "usage/current.json");
+	struct report *reports = NULL;
+	struct spool spool;
+	size_t length;
+	char *before;
+
+	spool_open(&task, &state, &spool);
+	post(&spool, "{\"counts\":{\"a\":7}}");
+	ck_assert_int_eq(file_read(&task, path, 65536, &before, &length), FAIL_NONE);
+	cut(&spool, 1000);
+	ck_assert_int_eq(file_write(&task, path, 0600, before, length, true), FAIL_NONE);
+	spool_open(&task, &state, &spool);
+	ck_assert_int_eq(total(&spool), 7);
+	ck_assert_int_eq(spool.number, 2);
+	ck_assert_uint_eq(list(&reports), 1);
+	ck_assert_int_eq(spool_done(&task, &state, &reports[0]), FAIL_NONE);
+	ck_assert_int_eq(file_write(&task, path, 0600, before, length, true), FAIL_NONE);
+	spool_open(&task, &state, &spool);
+	ck_assert_int_eq(total(&spool), 0);
+	ck_assert_int_eq(spool.number, 2);
+}
+END_TEST
+
+/* A thousand days of reports in a buffer of ten: what can be joined is joined, by days. */
+START_TEST(test_bound)
+{
+	struct report *reports = NULL;
+	struct spool spool;
+	size_t count;
+
+	spool_open(&task, &state, &spool);
+	for (int i = 0; i < 48; i++) {
+		post(&spool, "{\"active_devices\":1,\"total_devices\":1,\"counts\":{\"a\":1}}");
+		cut(&spool, i * HOUR_MS * 2);
+		ck_assert_int_eq(spool_bound(&task, &state, 10), FAIL_NONE);
+		count = list(&reports);
+		ck_assert_uint_le(count, 10);
+		ck_assert_int_eq(total(&spool), i + 1);
+		ck_assert_int_eq(reports[0].first, 1);
+		for (size_t r = 1; r < count; r++)
+			ck_assert_int_eq(reports[r].first, reports[r - 1].number + 1);
+	}
+	ck_assert_int_lt(reports[0].first, reports[0].number);
+	/* One a day is the least: then the oldest goes, and its number is missing. */
+	for (int i = 0; i < 12; i++) {
+		post(&spool, "{\"counts\":{\"a\":1}}");
+		cut(&spool, (i + 10) * DAY_MS);
+	}
+	ck_assert_int_eq(spool_bound(&task, &state, 10), FAIL_NONE);
+	ck_assert_uint_eq(list(&reports), 10);
+	ck_assert_int_gt(reports[0].first, 1);
+}
+END_TEST
+
+/* A crash in the middle of joining: the joined report is there, those it covers are too. */
+START_TEST(test_crash_in_joining)
+{
+	char *kept[12];
+	size_t lengths[12];
+	struct report *reports = NULL;
+	struct spool spool;
+
+	spool_open(&task, &state, &spool);
+	for (int i = 0; i < 12; i++) {
+		const char *name = arena_printf(task.arena, "usage/%018d.json", i + 1);
+
+		post(&spool, "{\"counts\":{\"a\":1}}");
+		cut(&spool, i * HOUR_MS);
+		ck_assert_int_eq(file_read(&task, state_path(task.arena, &state, name), 65536,
+		                           &kept[i], &lengths[i]),
+		                 FAIL_NONE);
+	}
+	ck_assert_int_eq(spool_bound(&task, &state, 10), FAIL_NONE);
+	for (int i = 3; i < 11; i++) {
+		const char *name = arena_printf(task.arena, "usage/%018d.json", i + 1);
+
+		ck_assert_int_eq(file_write(&task, state_path(task.arena, &state, name), 0600,
+		                            kept[i], lengths[i], true),
+		                 FAIL_NONE);
+	}
+	ck_assert_uint_eq(list(&reports), 1);
+	ck_assert_int_eq(total(&spool), 12);
+}
+END_TEST
+
+/* Every cut, and noise, in each file: nothing falls, and the other reports are still there. */
+START_TEST(test_damaged_files)
+{
+	static const char *const names[] = {"usage/current.json", "usage/sent.json",
+	                                    "usage/000000000000000002.json"};
+	uint64_t seed = suite_seed("damaged spool");
+	const char *path = state_path(task.arena, &state, names[_i]);
+	struct report *reports = NULL;
+	struct spool spool;
+	size_t length;
+	char *good;
+
+	spool_open(&task, &state, &spool);
+	for (int i = 0; i < 3; i++) {
+		post(&spool, "{\"counts\":{\"a\":1}}");
+		cut(&spool, 1000 + i);
+	}
+	ck_assert_uint_eq(list(&reports), 3);
+	ck_assert_int_eq(spool_done(&task, &state, &reports[0]), FAIL_NONE);
+	post(&spool, "{\"counts\":{\"a\":1}}");
+	ck_assert_int_eq(file_read(&task, path, 65536, &good, &length), FAIL_NONE);
+	for (size_t i = 0; i < length; i += suite_is_slow() ? 9 : 1) {
+		char *spoiled = arena_copy_bytes(task.arena, good, length);
+		size_t kept = i % 2 ? length : i;
+
+		if (i % 2)
+			spoiled[suite_random(&seed) % length] = (char)suite_random(&seed);
+		ck_assert_int_eq(file_write(&task, path, 0600, spoiled, kept, true), FAIL_NONE);
+		spool_open(&task, &state, &spool);
+		ck_assert_int_ge(spool.number, 4);
+		ck_assert_uint_ge(list(&reports), 1);
+		ck_assert_int_eq(reports[list(&reports) - 1].number, 3);
+		ck_assert_int_eq(file_write(&task, path, 0600, good, length, true), FAIL_NONE);
+	}
+}
+END_TEST
+
+/* Numbers that no counting reaches, in each place that has one: what is posted then is still reported. */
+static const struct {
+	const char *name, *text;
+} foreign[] = {
+        {"usage/sent.json", "{\"number\":9223372036854775807}"},
+        {"usage/sent.json", "{\"number\":999999999999999999}"},
+        {"usage/doubt.json", "{\"number\":9223372036854775807}"},
+        {"usage/current.json",
+         "{\"number\":9223372036854775807,\"posted\":false,\"tally\":{}}"},
+        {"usage/current.json", "{\"number\":999999999999999999,\"posted\":false,\"tally\":{}}"},
+        {"usage/999999999999999999.json", "{}"},
+};
+
+START_TEST(test_foreign_numbers)
+{
+	struct report *reports = NULL;
+	struct spool spool;
+
+	ck_assert_int_eq(state_keep_text(&task, &state, foreign[_i].name, foreign[_i].text),
+	                 FAIL_NONE);
+	spool_open(&task, &state, &spool);
+	for (int i = 0; i < 12; i++) {
+		post(&spool, "{\"counts\":{\"a\":1}}");
+		cut(&spool, i * HOUR_MS);
+	}
+	ck_assert_uint_eq(list(&reports), 12);
+	ck_assert_int_eq(reports[11].number, 12);
+	ck_assert_int_eq(spool_bound(&task, &state, 10), FAIL_NONE);
+	ck_assert_uint_le(list(&reports), 10);
+	ck_assert_int_eq(total(&spool), 12);
+}
+END_TEST
+
+START_TEST(test_schedule)
+{
+	struct schedule schedule = {0};
+	int64_t expected_s[] = {30, 60, 120, 240, 480, 960, 1920, 3600, 3600};
+
+	for (int i = 0; i < ROWS(expected_s); i++) {
+		for (uint32_t chance = 0; chance <= 1000; chance += 500) {
+			struct schedule copy = schedule;
+
+			schedule_next(&copy, 0, false, 86400, 0, chance);
+			ck_assert_int_le(copy.due_us, expected_s[i] * 1000000);
+			ck_assert_int_ge(copy.due_us, expected_s[i] * 500000);
+		}
+		schedule_next(&schedule, 0, false, 86400, 0, 0);
+	}
+	schedule_next(&schedule, 7, false, 86400, 7200, 0);
+	ck_assert_int_eq(schedule.due_us, INT64_C(7200000007));
+	schedule_next(&schedule, 0, true, 3600, 0, 0);
+	ck_assert_int_eq(schedule.due_us, INT64_C(3240000000));
+	schedule_next(&schedule, 0, true, 3600, 0, 1000);
+	ck_assert_int_eq(schedule.due_us, INT64_C(3960000000));
+	ck_assert_int_eq(schedule.failures, 0);
+	schedule_next(&schedule, 0, false, 60, 0, 1000);
+	ck_assert_int_eq(schedule.due_us, 30000000);
+}
+END_TEST
+
+/* Byte by byte a request is not whole until its last one; then it is what it is at once. */
+START_TEST(test_request_in_pieces)
+{
+	static const char text[] =
+	        "POST /usage?x HTTP/1.1\r\nhost: a\r\nContent-Length: 2\r\n\r\n{}";
+	struct local_request request;
+	size_t consumed;
+	int status;
+
+	for (size_t i = 0; i < sizeof text - 1; i++)
+		ck_assert_int_eq(local_http_read(text, i, &request, &consumed, &status),
+		                 LOCAL_MORE);
+	ck_assert_int_eq(local_http_read(text, sizeof text - 1, &request, &consumed, &status),
+	                 LOCAL_WHOLE);
+	ck_assert_str_eq(request.path, "/usage");
+	ck_assert_str_eq(request.host, "a");
+	ck_assert(request.keep_alive);
+	ck_assert_uint_eq(consumed, sizeof text - 1);
+	ck_assert_int_eq(memcmp(request.body, "{}", 2), 0);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("agent");
+	TCase *tcase = tcase_create("parts");
+
+	tcase_set_timeout(tcase, 120);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, test_a_report);
+	tcase_add_test(tcase, test_crash_in_a_cut);
+	tcase_add_loop_test(tcase, test_foreign_numbers, 0, ROWS(foreign));
+	tcase_add_test(tcase, test_bound);
+	tcase_add_test(tcase, test_crash_in_joining);
+	tcase_add_loop_test(tcase, test_damaged_files, 0, 3);
+	tcase_add_test(tcase, test_schedule);
+	tcase_add_test(tcase, test_request_in_pieces);
+	suite_add_tcase(suite, tcase);
+	return suite_run(suite);
+}

@@ -1,0 +1,204 @@
+/*
+ * test_access.c: who has access when, to the millisecond, and how long a licence lives.
+ */
+#include "support/suite.h"
+
+#include "billing/access.h"
+
+#define NOW ((int64_t)1739577600123)
+#define AT(offset)                                                                             \
+	{                                                                                      \
+		true, NOW + (offset)                                                           \
+	}
+#define NONE                                                                                   \
+	{                                                                                      \
+		false, 0                                                                       \
+	}
+
+static const struct billing_policy by_ttl = {
+        .license_ttl_days = 365, .license_grace_days = 7, .past_due_grace_days = 7};
+static const struct billing_policy by_paid = {.license_ttl_days = 365,
+                                              .paid_through = true,
+                                              .license_grace_days = 7,
+                                              .past_due_grace_days = 7};
+
+/* clang-format off */
+static const struct {
+	const char *status;
+	struct instant trial_ends_at, past_due_since;
+	bool granted;
+	const char *now; /* the status that counts */
+} cases[] = {
+        {"trialing", AT(1), NONE, true, "trialing"},
+        {"trialing", AT(0), NONE, false, "canceled"},
+        {"trialing", AT(-1), NONE, false, "canceled"},
+        {"trialing", AT(14 * DAY_MS), NONE, true, "trialing"},
+        {"trialing", NONE, NONE, false, "canceled"},
+        {"active", NONE, NONE, true, "active"},
+        {"active", AT(-1), NONE, true, "active"},
+        {"active", NONE, AT(-30 * DAY_MS), true, "active"},
+        {"past_due", NONE, AT(0), true, "past_due"},
+        {"past_due", NONE, AT(-7 * DAY_MS + 1), true, "past_due"},
+        {"past_due", NONE, AT(-7 * DAY_MS), false, "past_due"},
+        {"past_due", NONE, AT(-7 * DAY_MS - 1), false, "past_due"},
+        {"past_due", NONE, NONE, false, "past_due"},
+        {"past_due", AT(DAY_MS), NONE, false, "past_due"},
+        {"unpaid", AT(DAY_MS), AT(0), false, "unpaid"},
+        {"canceled", AT(DAY_MS), AT(0), false, "canceled"},
+        {"incomplete", AT(DAY_MS), AT(0), false, "incomplete"},
+        {"incomplete_expired", AT(DAY_MS), AT(0), false, "incomplete_expired"},
+        {"paused", AT(DAY_MS), AT(0), false, "paused"},
+        {"", AT(DAY_MS), AT(0), false, ""},
+        {"ACTIVE", AT(DAY_MS), AT(0), false, "ACTIVE"},
+        {"active ", AT(DAY_MS), AT(0), false, "active "},
+        {"something_new", AT(DAY_MS), AT(0), false, "something_new"},
+};
+/* clang-format on */
+
+static struct subscription
+subscription_of(int i)
+{
+	return (struct subscription){.status = cases[i].status,
+	                             .trial_ends_at = cases[i].trial_ends_at,
+	                             .past_due_since = cases[i].past_due_since};
+}
+
+START_TEST(test_table)
+{
+	const struct subscription subscription = subscription_of(_i);
+
+	ck_assert_msg(access_granted(&subscription, &by_ttl, NOW) == cases[_i].granted,
+	              "row %d: %s", _i, cases[_i].status);
+	ck_assert_str_eq(access_status(&subscription, NOW), cases[_i].now);
+	ck_assert(access_is_trial(&subscription, NOW) ==
+	          (strcmp(cases[_i].now, "trialing") == 0));
+	/* How licences end has no say in who has access. */
+	ck_assert(access_granted(&subscription, &by_paid, NOW) == cases[_i].granted);
+}
+END_TEST
+
+/* Only without access is it asked for again within a day, and never is a licence without end. */
+START_TEST(test_license_of_the_table)
+{
+	const struct subscription subscription = subscription_of(_i);
+	struct instant end = access_license_end(&subscription, &by_ttl, NOW);
+
+	ck_assert(end.known);
+	ck_assert_int_gt(end.ms, NOW);
+	if (!cases[_i].granted)
+		ck_assert_int_eq(end.ms, NOW + DAY_MS);
+	else if (strcmp(cases[_i].now, "trialing") == 0)
+		ck_assert_int_eq(end.ms, cases[_i].trial_ends_at.ms);
+	else
+		ck_assert_int_eq(end.ms, NOW + 365 * DAY_MS);
+}
+END_TEST
+
+/* A trial of Stripe's ends there: it is not ours to call it canceled. What follows is Stripe's to
+ * say, whose word may come late; after a day nobody waits for it any more. */
+START_TEST(test_trial_in_stripe)
+{
+	struct subscription subscription = {.status = "trialing",
+	                                    .stripe_subscription_id = "sub_1",
+	                                    .trial_ends_at = AT(0)};
+
+	ck_assert_str_eq(access_status(&subscription, NOW), "trialing");
+	ck_assert(access_granted(&subscription, &by_ttl, NOW));
+	ck_assert(!access_is_trial(&subscription, NOW));
+	ck_assert_int_eq(access_license_end(&subscription, &by_ttl, NOW).ms, NOW + DAY_MS);
+	subscription.trial_ends_at = INSTANT_MS(NOW - DAY_MS + 1);
+	ck_assert(access_granted(&subscription, &by_ttl, NOW));
+	subscription.trial_ends_at = INSTANT_MS(NOW - DAY_MS);
+	ck_assert(!access_granted(&subscription, &by_ttl, NOW));
+	ck_assert_int_eq(access_license_end(&subscription, &by_ttl, NOW).ms, NOW + DAY_MS);
+	subscription.trial_ends_at = INSTANT_NONE;
+	ck_assert(!access_granted(&subscription, &by_ttl, NOW));
+}
+END_TEST
+
+START_TEST(test_no_grace)
+{
+	struct billing_policy policy = by_ttl;
+	struct subscription subscription = {.status = "past_due", .past_due_since = AT(0)};
+
+	policy.past_due_grace_days = 0;
+	ck_assert(!access_granted(&subscription, &policy, NOW));
+	subscription.past_due_since.ms++;
+	ck_assert(access_granted(&subscription, &policy, NOW));
+}
+END_TEST
+
+/* clang-format off */
+static const struct {
+	const char *status;
+	struct instant trial_ends_at, past_due_since, period_ends_at;
+	struct instant end; /* of a licence that follows the paid period */
+} ends[] = {
+        {"active", NONE, NONE, AT(30 * DAY_MS), AT(37 * DAY_MS)},
+        {"active", NONE, NONE, AT(1), AT(7 * DAY_MS + 1)},
+        {"active", NONE, NONE, AT(-7 * DAY_MS + 1), AT(1)},
+        /* The renewal is late, but access is not over. */
+        {"active", NONE, NONE, AT(-7 * DAY_MS), AT(DAY_MS)},
+        {"active", NONE, NONE, AT(-300 * DAY_MS), AT(DAY_MS)},
+        /* Nobody knows until when it is paid. */
+        {"active", NONE, NONE, NONE, NONE},
+        {"past_due", NONE, AT(-DAY_MS), NONE, NONE},
+        {"past_due", NONE, AT(-DAY_MS), AT(DAY_MS), AT(8 * DAY_MS)},
+        /* Without access no end is needed. */
+        {"past_due", NONE, AT(-8 * DAY_MS), NONE, AT(DAY_MS)},
+        {"canceled", NONE, NONE, AT(30 * DAY_MS), AT(DAY_MS)},
+        {"canceled", NONE, NONE, NONE, AT(DAY_MS)},
+        {"unpaid", NONE, NONE, NONE, AT(DAY_MS)},
+        /* A trial ends with itself. */
+        {"trialing", AT(5 * DAY_MS), NONE, NONE, AT(5 * DAY_MS)},
+        {"trialing", AT(5 * DAY_MS), NONE, AT(30 * DAY_MS), AT(5 * DAY_MS)},
+};
+/* clang-format on */
+
+START_TEST(test_paid_through)
+{
+	const struct subscription subscription = {
+	        .status = ends[_i].status,
+	        .trial_ends_at = ends[_i].trial_ends_at,
+	        .past_due_since = ends[_i].past_due_since,
+	        .current_period_ends_at = ends[_i].period_ends_at,
+	};
+	struct instant end = access_license_end(&subscription, &by_paid, NOW);
+
+	ck_assert_int_eq(end.known, ends[_i].end.known);
+	if (end.known)
+		ck_assert_int_eq(end.ms, ends[_i].end.ms);
+}
+END_TEST
+
+/* A trial's licence lives no longer than others, and a day's licence is one of a day. */
+START_TEST(test_short_life)
+{
+	struct billing_policy policy = by_ttl;
+	struct subscription subscription = {.status = "trialing",
+	                                    .trial_ends_at = AT(5 * DAY_MS)};
+
+	policy.license_ttl_days = 1;
+	ck_assert_int_eq(access_license_end(&subscription, &policy, NOW).ms, NOW + DAY_MS);
+	subscription.status = "active";
+	ck_assert_int_eq(access_license_end(&subscription, &policy, NOW).ms, NOW + DAY_MS);
+	subscription.status = "canceled";
+	ck_assert_int_eq(access_license_end(&subscription, &policy, NOW).ms, NOW + DAY_MS);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("access");
+	TCase *tcase = tcase_create("access");
+
+	tcase_add_loop_test(tcase, test_table, 0, ROWS(cases));
+	tcase_add_loop_test(tcase, test_license_of_the_table, 0, ROWS(cases));
+	tcase_add_test(tcase, test_trial_in_stripe);
+	tcase_add_test(tcase, test_no_grace);
+	tcase_add_loop_test(tcase, test_paid_through, 0, ROWS(ends));
+	tcase_add_test(tcase, test_short_life);
+	suite_add_tcase(suite, tcase);
+	return suite_run(suite);
+}

@@ -1,0 +1,242 @@
+/*
+ * test_idempotency.c: one answer per key and caller, kept for a day, readable by nobody else.
+ */
+#include "support/billing_fixture.h"
+
+#include "billing/idempotency.h"
+
+static const char answer_text[] = "201\n{\"api_key\":\"cust_secret\"}";
+
+static struct bytes
+bytes_of(const char *text)
+{
+	return (struct bytes){(const uint8_t *)text, strlen(text)};
+}
+
+/* A use of a key that no other test has. */
+static struct idempotency
+use_of(const char *caller, const char *key, const char *request)
+{
+	return (struct idempotency){.caller = caller, .key = key, .request = bytes_of(request)};
+}
+
+static const char *
+fresh_key(void)
+{
+	return random_id(task.arena, "key-", 12);
+}
+
+/* Claims in a transaction of its own and stores the answer. */
+static void
+answer(struct operation *by, struct idempotency *use)
+{
+	struct bytes stored;
+	bool replay = true;
+
+	fine(db_begin(by->db, by->task));
+	fine(idempotency_claim(by, use, &stored, &replay));
+	ck_assert(!replay);
+	fine(idempotency_store(by, use, bytes_of(answer_text)));
+	fine(db_commit(by->db, by->task));
+}
+
+/* Whether the key has an answer that this use may read. */
+static bool
+is_replayed(struct idempotency *use)
+{
+	struct bytes stored = {NULL, 0};
+	bool replay = false;
+
+	fine(db_begin(operation.db, &task));
+	fine(idempotency_claim(&operation, use, &stored, &replay));
+	db_rollback_to(operation.db, 0);
+	if (replay) {
+		ck_assert_uint_eq(stored.length, strlen(answer_text));
+		ck_assert_mem_eq(stored.data, answer_text, stored.length);
+	}
+	return replay;
+}
+
+START_TEST(test_replay)
+{
+	struct idempotency use = use_of("operator:1", fresh_key(), "POST /a {}");
+
+	ck_assert(!is_replayed(&use));
+	answer(&operation, &use);
+	for (int i = 0; i < 3; i++)
+		ck_assert(is_replayed(&use));
+}
+END_TEST
+
+START_TEST(test_scoped_by_caller_and_key)
+{
+	const char *key = fresh_key();
+	struct idempotency use = use_of("operator:1", key, "POST /a {}");
+	struct idempotency caller = use_of("operator:2", key, "POST /a {}");
+	struct idempotency other = use_of("operator:1", fresh_key(), "POST /a {}");
+	/* The same characters, divided otherwise. */
+	struct idempotency divided =
+	        use_of(arena_printf(task.arena, "operator:1%c", key[0]), key + 1, "POST /a {}");
+
+	answer(&operation, &use);
+	ck_assert(!is_replayed(&caller));
+	ck_assert(!is_replayed(&other));
+	ck_assert(!is_replayed(&divided));
+	ck_assert(is_replayed(&use));
+}
+END_TEST
+
+START_TEST(test_another_request)
+{
+	static const char *const others[] = {"POST /a {} ", "POST /a {", "POST /b {}", ""};
+	const char *key = fresh_key();
+	struct idempotency use = use_of("operator:1", key, "POST /a {}");
+	struct bytes stored;
+	bool replay;
+
+	answer(&operation, &use);
+	for (int i = 0; i < ROWS(others); i++) {
+		struct idempotency other = use_of("operator:1", key, others[i]);
+
+		fine(db_begin(operation.db, &task));
+		refused(idempotency_claim(&operation, &other, &stored, &replay),
+		        FAIL_UNPROCESSABLE, "idempotency_key_reused");
+	}
+	ck_assert(is_replayed(&use));
+}
+END_TEST
+
+/* A second operation on a connection of its own. */
+static struct operation
+twin_of(struct task *own)
+{
+	struct operation twin = operation;
+
+	*own = suite_task();
+	own->request_id = "twin";
+	twin.task = own;
+	twin.db = database_open(database_url(), 10000, true);
+	return twin;
+}
+
+START_TEST(test_in_progress)
+{
+	struct idempotency use = use_of("operator:1", fresh_key(), "POST /a {}"), same = use;
+	struct bytes stored;
+	struct task own;
+	struct operation twin = twin_of(&own);
+	bool replay;
+
+	fine(db_begin(twin.db, twin.task));
+	fine(idempotency_claim(&twin, &use, &stored, &replay));
+	fine(db_begin(operation.db, &task));
+	refused(idempotency_claim(&operation, &same, &stored, &replay), FAIL_CONFLICT,
+	        "idempotency_in_progress");
+	/* What fails is as if it had never been tried. */
+	if (_i == 0) {
+		db_rollback_to(twin.db, 0);
+		ck_assert(!is_replayed(&same));
+		answer(&operation, &same);
+	} else {
+		fine(idempotency_store(&twin, &use, bytes_of(answer_text)));
+		fine(db_commit(twin.db, twin.task));
+	}
+	ck_assert(is_replayed(&same));
+	db_free(twin.db);
+	suite_task_end(&own);
+}
+END_TEST
+
+/* Should two get past the claim, only one can store: the other's work is undone with it. */
+START_TEST(test_only_one_can_store)
+{
+	struct idempotency use = use_of("operator:1", fresh_key(), "POST /a {}"), late = use;
+	struct bytes stored;
+	bool replay;
+
+	fine(db_begin(operation.db, &task));
+	fine(idempotency_claim(&operation, &late, &stored, &replay));
+	db_rollback_to(operation.db, 0);
+	answer(&operation, &use);
+	fine(db_begin(operation.db, &task));
+	refused(idempotency_store(&operation, &late, bytes_of("other")), FAIL_CONFLICT,
+	        "idempotency_in_progress");
+	ck_assert(is_replayed(&use));
+}
+END_TEST
+
+START_TEST(test_kept_for_a_day)
+{
+	struct idempotency use = use_of("operator:1", fresh_key(), "POST /a {}");
+	struct idempotency other = use_of("operator:1", use.key, "POST /b {}");
+
+	answer(&operation, &use);
+	operation.now_ms = NOW_MS + DAY_MS - 1;
+	ck_assert(is_replayed(&use));
+	/* Then the key is free, for another request too, even if nobody has cleaned up. */
+	operation.now_ms = NOW_MS + DAY_MS;
+	ck_assert(!is_replayed(&use));
+	answer(&operation, &other);
+	ck_assert(is_replayed(&other));
+}
+END_TEST
+
+START_TEST(test_prune)
+{
+	struct idempotency old = use_of("operator:1", fresh_key(), "POST /a {}");
+	struct idempotency young = use_of("operator:1", fresh_key(), "POST /a {}");
+	int64_t pruned = -1, total = 0;
+
+	answer(&operation, &old);
+	operation.now_ms = NOW_MS + DAY_MS;
+	answer(&operation, &young);
+	for (int i = 0; i < 1000 && pruned != 0; i++, total += pruned) {
+		fine(idempotency_prune(&operation, 1, &pruned));
+		ck_assert_int_le(pruned, 1);
+	}
+	ck_assert_int_ge(total, 1);
+	ck_assert(is_replayed(&young));
+	operation.now_ms = NOW_MS;
+	ck_assert(!is_replayed(&old));
+}
+END_TEST
+
+/* Neither the key nor what was answered is readable by who reads the table. */
+START_TEST(test_nothing_in_the_clear)
+{
+	struct idempotency use = use_of("operator:1", fresh_key(), "POST /a {\"email\":\"x\"}");
+	struct db *db = database_open(database_url(), 10000, false);
+	static const char *const secrets[] = {"api_key", "cust_secret", "email", NULL};
+
+	answer(&operation, &use);
+	for (int i = 0; i < ROWS(secrets); i++)
+		ck_assert_int_eq(
+		        database_number(
+		                db, &task,
+		                arena_printf(
+		                        task.arena,
+		                        "SELECT count(*) FROM idempotency_keys WHERE position("
+		                        "convert_to('%s', 'UTF8') IN digest || sealed) > 0",
+		                        secrets[i] ? secrets[i] : use.key)),
+		        0);
+	db_free(db);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("idempotency_db");
+	TCase *tcase = fixture_case("idempotency");
+
+	tcase_add_test(tcase, test_replay);
+	tcase_add_test(tcase, test_scoped_by_caller_and_key);
+	tcase_add_test(tcase, test_another_request);
+	tcase_add_loop_test(tcase, test_in_progress, 0, 2);
+	tcase_add_test(tcase, test_only_one_can_store);
+	tcase_add_test(tcase, test_kept_for_a_day);
+	tcase_add_test(tcase, test_prune);
+	tcase_add_test(tcase, test_nothing_in_the_clear);
+	suite_add_tcase(suite, tcase);
+	return suite_run(suite);
+}

@@ -1,0 +1,275 @@
+/*
+ * test_licenses.c: licences are kept while they hold, and never outlive what they speak of.
+ */
+#include "support/billing_fixture.h"
+
+#define SUBSCRIPTION "UPDATE subscriptions SET version = version + 1, "
+
+static struct subscription subscription;
+
+/* The licence that the customer gets now. The newest is told by its time of issue, so tests that want
+ * another one let a second pass. */
+static struct license
+current(void)
+{
+	struct license license = {0};
+
+	fine(license_current(&operation, customer_id, &license, &subscription));
+	return license;
+}
+
+START_TEST(test_kept)
+{
+	const struct license *first = signed_up.license;
+	struct license license;
+
+	ck_assert_ptr_nonnull(first);
+	ck_assert_str_eq(first->reason, "sign_up");
+	license = current();
+	ck_assert_str_eq(license.token, first->token);
+	ck_assert_str_eq(license.jti, first->jti);
+	ck_assert(!license.fresh);
+	ck_assert(says(&license, "\"isTrialMode\":true"));
+	operation.now_ms = NOW_MS + DAY_MS - 1;
+	ck_assert_str_eq(current().token, first->token);
+	ck_assert_int_eq(count_of(LICENSES, ""), 1);
+}
+END_TEST
+
+START_TEST(test_refreshed)
+{
+	struct license license;
+
+	operation.now_ms = NOW_MS + DAY_MS;
+	license = current();
+	ck_assert(license.fresh);
+	ck_assert_str_eq(license.reason, "refreshed");
+	ck_assert_str_ne(license.jti, signed_up.license->jti);
+	ck_assert_str_eq(current().jti, license.jti);
+	ck_assert_int_eq(count_of(LICENSES, ""), 2);
+	/* The older one holds on. */
+	ck_assert_int_eq(check(signed_up.license->token, &(const char *){NULL}), LICENSE_VALID);
+}
+END_TEST
+
+/* A clock that runs before the one that signed by more than the leeway signs anew. */
+START_TEST(test_clock_set_back)
+{
+	operation.now_ms = NOW_MS - 120 * SECOND_MS;
+	ck_assert_str_eq(current().jti, signed_up.license->jti);
+	operation.now_ms = NOW_MS - 121 * SECOND_MS;
+	ck_assert_str_ne(current().jti, signed_up.license->jti);
+}
+END_TEST
+
+/* Whatever the licence says or depends on: when that changes, a new one says so. */
+static const struct {
+	const char *before, *behind, *says;
+} changes[] = {
+        {"UPDATE customers SET company_name = 'Other Corp' WHERE customer_id = ", "",
+         "\"customerName\":\"Other Corp\""},
+        {"UPDATE customers SET company_name = NULL WHERE customer_id = ", "", "@example.com\""},
+        {SUBSCRIPTION "plan = 'professional', status = 'active' WHERE customer_id = ", "",
+         "\"maxDevices\":50"},
+        {SUBSCRIPTION "plan = 'enterprise', status = 'active' WHERE customer_id = ", "",
+         "\"limits\":{}"},
+        {SUBSCRIPTION "status = 'active' WHERE customer_id = ", "", "\"isTrialMode\":false"},
+        {SUBSCRIPTION "status = 'past_due', past_due_since = now() WHERE customer_id = ", "",
+         "\"status\":\"past_due\""},
+        {SUBSCRIPTION "current_period_ends_at = '2031-01-01Z' WHERE customer_id = ", "",
+         "2031-01-01T00:00:00.000Z"},
+        {SUBSCRIPTION "status = 'canceled' WHERE customer_id = ", "",
+         "\"status\":\"canceled\""},
+};
+
+START_TEST(test_changed)
+{
+	struct license license;
+
+	operation.now_ms = NOW_MS + SECOND_MS;
+	change(changes[_i].before, changes[_i].behind);
+	license = current();
+	ck_assert(license.fresh);
+	ck_assert_str_eq(license.reason, "changed");
+	ck_assert(says(&license, changes[_i].says));
+	ck_assert_str_eq(current().jti, license.jti);
+}
+END_TEST
+
+START_TEST(test_rules_changed)
+{
+	struct license license;
+
+	operation.now_ms = NOW_MS + SECOND_MS;
+	if (_i == 0)
+		billing.plans.version++;
+	if (_i == 1)
+		billing.keys = other_keys;
+	if (_i == 2)
+		billing.policy.issuer = "https://other.example.com";
+	if (_i == 3)
+		billing.policy.license_ttl_days = 30;
+	if (_i == 4)
+		billing.plans.trial_features.max_devices = 11;
+	license = current();
+	ck_assert_str_eq(license.reason, "changed");
+	ck_assert_int_eq(check(license.token, &(const char *){NULL}), LICENSE_VALID);
+	ck_assert_str_eq(current().jti, license.jti);
+}
+END_TEST
+
+/* Without any job: the moment the trial ends, its licence has ended and the next one says why. */
+START_TEST(test_trial_ends)
+{
+	struct license license;
+
+	operation.now_ms = NOW_MS + 14 * DAY_MS - 1;
+	license = current();
+	ck_assert(says(&license, "\"status\":\"trialing\""));
+	ck_assert_int_le(license.expires_at.ms, NOW_MS + 14 * DAY_MS);
+	operation.now_ms = NOW_MS + 14 * DAY_MS;
+	license = current();
+	ck_assert_str_eq(license.reason, "changed");
+	ck_assert(says(&license, "\"status\":\"canceled\""));
+	ck_assert_int_le(license.expires_at.ms, operation.now_ms + DAY_MS);
+	ck_assert_int_eq(count_of("SELECT count(*) FROM subscriptions WHERE status = 'trialing'"
+	                          " AND customer_id = ",
+	                          ""),
+	                 1);
+}
+END_TEST
+
+START_TEST(test_missing)
+{
+	struct license license;
+
+	refused(license_current(&operation, "cust_00000000000000000000000000000000", &license,
+	                        &subscription),
+	        FAIL_NOT_FOUND, "customer_not_found");
+	change(SUBSCRIPTION "status = 'active' WHERE customer_id = ", "");
+	billing.policy.paid_through = true;
+	refused(license_current(&operation, customer_id, &license, &subscription),
+	        FAIL_CONFLICT, "license_end_unknown");
+	change("DELETE FROM subscriptions WHERE customer_id = ", "");
+	refused(license_current(&operation, customer_id, &license, &subscription),
+	        FAIL_NOT_FOUND, "subscription_not_found");
+	refused(license_rotate(&operation, customer_id, &license, &subscription),
+	        FAIL_NOT_FOUND, "subscription_not_found");
+	fine(account_delete(&operation, customer_id));
+	refused(license_current(&operation, customer_id, &license, &subscription),
+	        FAIL_NOT_FOUND, "customer_not_found");
+	refused(license_revoke(&operation, customer_id, NULL), FAIL_NOT_FOUND,
+	        "customer_not_found");
+}
+END_TEST
+
+START_TEST(test_revoke)
+{
+	struct license license;
+
+	fine(license_revoke(&operation, customer_id, "lost laptop"));
+	ck_assert_int_eq(check(signed_up.license->token, &(const char *){NULL}),
+	                 LICENSE_REVOKED);
+	ck_assert_int_eq(count_of(LICENSES, " AND token IS NOT NULL"), 0);
+	ck_assert_int_eq(count_of(LICENSES, " AND revoke_reason = 'lost laptop'"), 1);
+	ck_assert_int_eq(
+	        count_of("SELECT count(*) FROM audit_log WHERE action = 'license_revoke'"
+	                 " AND request_id = 'unit-test' AND customer_id = ",
+	                 ""),
+	        1);
+	license = current();
+	ck_assert(says(&license, "\"status\":\"canceled\""));
+	ck_assert_int_eq(license.expires_at.ms / 1000, (NOW_MS + DAY_MS) / 1000);
+}
+END_TEST
+
+START_TEST(test_rotate)
+{
+	struct license rotated;
+
+	operation.now_ms = NOW_MS + SECOND_MS;
+	fine(license_rotate(&operation, customer_id, &rotated, &subscription));
+	ck_assert_str_eq(rotated.reason, "rotated");
+	ck_assert_str_eq(subscription.status, "trialing");
+	ck_assert_int_eq(subscription.version, 1);
+	ck_assert_int_eq(check(signed_up.license->token, &(const char *){NULL}),
+	                 LICENSE_REVOKED);
+	ck_assert_int_eq(check(rotated.token, &(const char *){NULL}), LICENSE_VALID);
+	ck_assert_str_eq(current().token, rotated.token);
+}
+END_TEST
+
+/* Between the look and the storing the subscription changed: the licence speaks of the new one. */
+START_TEST(test_store_refuses_what_changed)
+{
+	struct license_view view = {0};
+	struct license license;
+
+	operation.now_ms = NOW_MS + 2 * DAY_MS;
+	fine(license_view_read(&operation, NULL, customer_id, &view));
+	change(SUBSCRIPTION "plan = 'professional', status = 'active' WHERE customer_id = ",
+	       "");
+	fine(license_hand_out(&operation, &view, &license));
+	ck_assert_str_eq(license.plan, "professional");
+	ck_assert(says(&license, "\"status\":\"active\""));
+	ck_assert_int_eq(count_of(LICENSES, ""), 2);
+}
+END_TEST
+
+/* The last of the revocation list, history and clean-up. */
+START_TEST(test_records)
+{
+	const struct license *history;
+	struct license second;
+	struct instant last;
+	int64_t forgotten = -1;
+	size_t count;
+	char *list;
+
+	operation.now_ms = NOW_MS + 2 * DAY_MS;
+	fine(license_rotate(&operation, customer_id, &second, &subscription));
+	fine(license_history(&operation, customer_id, INSTANT_NONE, NULL, 10, &history,
+	                     &count));
+	ck_assert_uint_eq(count, 2);
+	ck_assert_str_eq(history[0].jti, second.jti);
+	ck_assert_str_eq(history[1].jti, signed_up.license->jti);
+	ck_assert_str_eq(history[1].revoke_reason, "rotated");
+	ck_assert_ptr_null(history[0].token);
+	fine(license_history(&operation, customer_id, history[0].issued_at, history[0].jti, 10,
+	                     &history, &count));
+	ck_assert_uint_eq(count, 1);
+	ck_assert_str_eq(history[0].jti, signed_up.license->jti);
+	fine(license_last_of_key(&operation, second.kid, &last));
+	ck_assert(last.known && last.ms >= second.expires_at.ms);
+	fine(license_last_of_key(&operation, "none", &last));
+	ck_assert(!last.known);
+	fine(license_revocations(&operation, &list));
+	operation.now_ms += DAY_MS + 1;
+	for (int i = 0; i < 1000 && forgotten != 0; i++)
+		fine(license_forget_tokens(&operation, 50, &forgotten));
+	ck_assert_int_eq(count_of(LICENSES, " AND token IS NOT NULL"), 0);
+	ck_assert_int_eq(check(second.token, &(const char *){NULL}), LICENSE_VALID);
+	ck_assert_str_eq(current().reason, "refreshed");
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("licenses_db");
+	TCase *tcase = fixture_case("licenses");
+
+	tcase_add_test(tcase, test_kept);
+	tcase_add_test(tcase, test_refreshed);
+	tcase_add_test(tcase, test_clock_set_back);
+	tcase_add_loop_test(tcase, test_changed, 0, ROWS(changes));
+	tcase_add_loop_test(tcase, test_rules_changed, 0, 5);
+	tcase_add_test(tcase, test_trial_ends);
+	tcase_add_test(tcase, test_missing);
+	tcase_add_test(tcase, test_revoke);
+	tcase_add_test(tcase, test_rotate);
+	tcase_add_test(tcase, test_store_refuses_what_changed);
+	tcase_add_test(tcase, test_records);
+	suite_add_tcase(suite, tcase);
+	return suite_run(suite);
+}

@@ -1,0 +1,118 @@
+/*
+ * test_vectors.c: liblicense gives the verdicts of tests/vectors/licenses.json, which the recipes for
+ * other languages give too; with the keys as PEM and as a JWK set.
+ */
+#include "support/suite.h"
+
+#include "base/file.h"
+#include "base/json_in.h"
+#include "licensing/license.h"
+
+static struct task task;
+static struct json_object *document;
+
+static void
+setup(void)
+{
+	const char *path = "tests/vectors/licenses.json";
+	size_t length;
+	char *text;
+
+	task = suite_task();
+	ck_assert_msg(file_read(&task, path, 1 << 20, &text, &length) == FAIL_NONE, "%s",
+	              task.failure.message);
+	ck_assert_int_eq(json_in_parse_object(&task, text, length, &document), FAIL_NONE);
+}
+
+static void
+teardown(void)
+{
+	suite_task_end(&task);
+}
+
+static const char *
+text_of(const struct json_object *object, const char *name)
+{
+	const char *text;
+
+	ck_assert_msg(json_in_string(object, name, &text), "%s", name);
+	return text;
+}
+
+static int64_t
+number_of(const struct json_object *object, const char *name)
+{
+	int64_t number;
+
+	ck_assert_msg(json_in_int(object, name, &number), "%s", name);
+	return number;
+}
+
+static int64_t
+clock_of(void *vector)
+{
+	return number_of(vector, "now");
+}
+
+static void
+check_vector(struct json_object *vector, const char *keys)
+{
+	struct license_options options = {.size = sizeof options,
+	                                  .keys = keys,
+	                                  .issuer = text_of(document, "issuer"),
+	                                  .leeway_s = number_of(document, "leeway_s"),
+	                                  .grace_days = number_of(document, "grace_days"),
+	                                  .now = clock_of,
+	                                  .now_context = vector};
+	struct license *license;
+	enum license_is tried;
+	const char *verdict;
+
+	ck_assert_int_eq(license_open(&options, &license), LICENSE_OK);
+	/* Another clock in each vector: only the list's names matter here. */
+	ck_assert_int_eq(license_try(license, text_of(vector, "token"), &tried), LICENSE_OK);
+	ck_assert_int_eq(license_set(license, text_of(vector, "token")), LICENSE_OK);
+	verdict = license_verdict_name(license_verdict(license));
+	if (strcmp(text_of(vector, "verdict"), "revoked") == 0) {
+		ck_assert_str_ne(verdict, "revoked");
+		ck_assert_int_eq(
+		        license_set_revocations(license, text_of(document, "revocations")),
+		        LICENSE_OK);
+		verdict = license_verdict_name(license_verdict(license));
+	} else {
+		ck_assert_int_eq(tried, license_verdict(license));
+	}
+	ck_assert_msg(strcmp(verdict, text_of(vector, "verdict")) == 0 &&
+	                      strcmp(license_reason(license), text_of(vector, "reason")) == 0,
+	              "%s: %s (%s)", text_of(vector, "name"), verdict, license_reason(license));
+	license_close(license);
+}
+
+START_TEST(test_vectors)
+{
+	struct json_object *vectors, *jwks;
+
+	ck_assert(json_object_object_get_ex(document, "vectors", &vectors));
+	ck_assert(json_object_object_get_ex(document, "jwks", &jwks));
+	for (size_t i = 0; i < json_object_array_length(vectors); i++) {
+		struct json_object *vector = json_object_array_get_idx(vectors, i);
+
+		check_vector(vector, i % 2 ? text_of(document, "pem")
+		                           : json_object_to_json_string(jwks));
+	}
+	printf("licence vectors: %zu agree\n", json_object_array_length(vectors));
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("vectors");
+	TCase *tcase = tcase_create("licenses.json");
+
+	tcase_set_timeout(tcase, 120);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, test_vectors);
+	suite_add_tcase(suite, tcase);
+	return suite_run(suite);
+}

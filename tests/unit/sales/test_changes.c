@@ -1,0 +1,406 @@
+/*
+ * test_changes.c: what a customer wishes of Stripe, checkouts and changes, when Stripe answers
+ * otherwise than one would like: what is told, what is kept, and what a second try sends.
+ */
+#include "support/stripe_flow_fixture.h"
+
+#include "sales/changes.h"
+#include "sales/checkout.h"
+#include "sales/plan_change.h"
+#include "sync/subscriptions.h"
+
+static const struct intent intent = {.key = {{1}}, .request = {{2}}};
+
+/* The wish ends so, and leaves no transaction open. */
+static void
+ends(enum fail kind, enum fail wanted, const char *code)
+{
+	ck_assert_msg(kind == wanted, "%d: %s", kind, task.failure.message);
+	if (kind != FAIL_NONE)
+		ck_assert_str_eq(task.failure.code, code);
+	db_rollback_to(operation.db, 0);
+	task_clear(&task);
+}
+
+#define PAGE "{'id':'cs_1','url':'https://pay/1','status':'open'}"
+#define NONE "{'data':[]}"
+#define LINKED BODY("{'id':'cus_1'}")
+#define ASKED_ALL                                                                              \
+	"POST /v1/customers POST /v1/checkout/sessions GET /v1/checkout/sessions "             \
+	"GET /v1/subscriptions"
+#define BOTH "customer_create:done, checkout:"
+
+static const struct {
+	struct scripted script[6];
+	enum fail fail;
+	const char *code, *asked, *calls;
+} checkouts[] = {
+        {{LINKED, BODY(PAGE), BODY("{'data':[{'id':'cs_1'}]}"), BODY(NONE)},
+         FAIL_NONE,
+         NULL,
+         ASKED_ALL,
+         BOTH "done"},
+        {{LINKED, BODY(PAGE), BODY("{'data':[{'id':'cs_0'},{'id':'cs_1'}]}"), REFUSED(400),
+          BODY(NONE)},
+         FAIL_NONE,
+         NULL,
+         "POST /v1/customers POST /v1/checkout/sessions GET /v1/checkout/sessions "
+         "POST /v1/checkout/sessions/cs_0/expire GET /v1/subscriptions",
+         BOTH "done"},
+        {{LINKED, REPLAYED(PAGE), BODY(PAGE), BODY(NONE), BODY(NONE)},
+         FAIL_NONE,
+         NULL,
+         "POST /v1/customers POST /v1/checkout/sessions GET /v1/checkout/sessions/cs_1 "
+         "GET /v1/checkout/sessions GET /v1/subscriptions",
+         BOTH "done"},
+        /* Stripe's customer could not be made: no page is asked for. */
+        {{BROKEN},
+         FAIL_STRIPE,
+         "stripe_error",
+         "POST /v1/customers",
+         "customer_create:pending status_500"},
+        {{REFUSED(400)},
+         FAIL_STRIPE,
+         "stripe_error",
+         "POST /v1/customers",
+         "customer_create:failed status_400"},
+        {{BODY("{}")},
+         FAIL_STRIPE,
+         "stripe_error",
+         "POST /v1/customers",
+         "customer_create:pending"},
+        /* No page, or none that can be used. */
+        {{LINKED, BROKEN},
+         FAIL_STRIPE,
+         "stripe_error",
+         "POST /v1/customers POST /v1/checkout/sessions",
+         BOTH "pending status_500"},
+        {{LINKED, BUSY},
+         FAIL_STRIPE,
+         "stripe_error",
+         "POST /v1/customers POST /v1/checkout/sessions",
+         BOTH "pending status_429"},
+        {{LINKED, REFUSED(400)},
+         FAIL_STRIPE,
+         "stripe_error",
+         "POST /v1/customers POST /v1/checkout/sessions",
+         BOTH "failed status_400"},
+        {{LINKED, BODY("{'url':'https://pay/1'}")},
+         FAIL_STRIPE,
+         "stripe_error",
+         "POST /v1/customers POST /v1/checkout/sessions",
+         BOTH "pending"},
+        {{LINKED, BODY("{'id':'cs_1','url':null}")},
+         FAIL_CONFLICT,
+         "checkout_closed",
+         "POST /v1/customers POST /v1/checkout/sessions",
+         BOTH "failed checkout_closed"},
+        {{LINKED, REPLAYED(PAGE), BODY("{'id':'cs_1','status':'complete'}")},
+         FAIL_CONFLICT,
+         "checkout_closed",
+         "POST /v1/customers POST /v1/checkout/sessions GET /v1/checkout/sessions/cs_1",
+         BOTH "failed checkout_closed"},
+        /* A page is not handed out before it is known to be the only way to pay. */
+        {{LINKED, BODY(PAGE), BROKEN},
+         FAIL_STRIPE,
+         "stripe_error",
+         "POST /v1/customers POST /v1/checkout/sessions GET /v1/checkout/sessions",
+         BOTH "pending"},
+        {{LINKED, BODY(PAGE), BODY("{}")},
+         FAIL_STRIPE,
+         "stripe_error",
+         "POST /v1/customers POST /v1/checkout/sessions GET /v1/checkout/sessions",
+         BOTH "pending"},
+        {{LINKED, BODY(PAGE), BODY("{'data':[{'id':'cs_0'}]}"), BROKEN},
+         FAIL_STRIPE,
+         "stripe_error",
+         "POST /v1/customers POST /v1/checkout/sessions GET /v1/checkout/sessions "
+         "POST /v1/checkout/sessions/cs_0/expire",
+         BOTH "pending"},
+};
+
+START_TEST(test_checkout)
+{
+	const struct checkout_wish wish = {.customer_id = customer_id, .plan = "professional"};
+	struct checkout_session session;
+
+	flow_script(checkouts[_i].script, 6);
+	ends(checkout_open(&operation, &wish, &session), checkouts[_i].fail,
+	     checkouts[_i].code);
+	if (checkouts[_i].fail == FAIL_NONE)
+		ck_assert_str_eq(session.url, "https://pay/1");
+	asked(checkouts[_i].asked);
+	ck_assert_str_eq(calls_now(), checkouts[_i].calls);
+}
+END_TEST
+
+/* Stripe knows of one whose event has not come: it is stored, and the new page closed. */
+static const struct {
+	struct scripted look;
+	enum fail fail;
+	const char *code, *subscriptions;
+} seconds[] = {
+        {BODY("{'data':[" SUBSCRIPTION("active", "price_s") "]}"), FAIL_CONFLICT,
+         "subscription_exists", "sub_1:active+ trial:canceled-"},
+        {BODY("{'data':[" SUBSCRIPTION("active", "price_other") "]}"), FAIL_NONE, NULL,
+         "trial:trialing+"},
+        {BODY("{'data':[" SUBSCRIPTION("incomplete", "price_s") "]}"), FAIL_NONE, NULL,
+         "trial:trialing+"},
+        {BODY("{'data':'none'}"), FAIL_STRIPE, "stripe_error", "trial:trialing+"},
+        {BROKEN, FAIL_STRIPE, "stripe_error", "trial:trialing+"},
+};
+
+START_TEST(test_second)
+{
+	const struct checkout_wish wish = {.customer_id = customer_id, .plan = "starter"};
+	struct checkout_session session;
+
+	link_customer();
+	SCRIPT(BODY(PAGE), BODY(NONE), seconds[_i].look,
+	       BODY(SUBSCRIPTION("active", "price_s")), BODY(PAGE));
+	ends(checkout_open(&operation, &wish, &session), seconds[_i].fail, seconds[_i].code);
+	subscriptions_are(seconds[_i].subscriptions);
+	if (seconds[_i].fail != FAIL_NONE)
+		asked(arena_printf(
+		        task.arena,
+		        "POST /v1/checkout/sessions GET /v1/checkout/sessions "
+		        "GET /v1/subscriptions %sPOST /v1/checkout/sessions/cs_1/expire",
+		        seconds[_i].fail == FAIL_CONFLICT ? "GET /v1/subscriptions/sub_1 "
+		                                          : ""));
+}
+END_TEST
+
+/* A click whose answer was lost: the second sends the same request, and gets the same page. */
+START_TEST(test_checkout_again)
+{
+	const struct checkout_wish wish = {.customer_id = customer_id, .plan = "starter"};
+	struct checkout_session session;
+	const char *key;
+
+	operation.intent = &intent;
+	link_customer();
+	SCRIPT(BROKEN);
+	ends(checkout_open(&operation, &wish, &session), FAIL_STRIPE, "stripe_error");
+	key = world.asked[0].key;
+	SCRIPT(REPLAYED(PAGE), BODY(PAGE), BODY(NONE), BODY(NONE));
+	ends(checkout_open(&operation, &wish, &session), FAIL_NONE, NULL);
+	ck_assert_str_eq(world.asked[0].key, key);
+	ck_assert_str_eq(calls_now(), "checkout:done");
+}
+END_TEST
+
+static void
+mirror(void)
+{
+	const struct stripe_subscription one = {.id = "sub_1",
+	                                        .customer = "cus_1",
+	                                        .status = "active",
+	                                        .price_id = "price_s",
+	                                        .plan = "starter",
+	                                        .period_end = INSTANT_MS(1747000000000),
+	                                        .created = INSTANT_MS(1739580000000)};
+	bool changed;
+
+	fine(db_begin(operation.db, &task));
+	fine(stripe_mirror_store(&operation, customer_id, &one, &changed));
+	fine(db_commit(operation.db, &task));
+}
+
+static enum fail
+upgrade(void)
+{
+	return change_plan(&operation, &(struct plan_change){.customer_id = customer_id,
+	                                                     .new_plan = "professional"});
+}
+
+static enum fail
+cancel_now(void)
+{
+	return change_cancel(&operation, customer_id, false);
+}
+
+static enum fail
+cancel_later(void)
+{
+	return change_cancel(&operation, customer_id, true);
+}
+
+static enum fail
+resume(void)
+{
+	return change_resume(&operation, customer_id);
+}
+
+#define NOW BODY(SUBSCRIPTION("active", "price_s"))
+#define THEN BODY(SUBSCRIPTION("active", "price_p"))
+#define ENDED BODY(SUBSCRIPTION("canceled", "price_s"))
+#define ENDING                                                                                 \
+	"{'id':'sub_1','object':'subscription','status':'active','cancel_at':1747000000,"      \
+	"'items':{'data':[{'id':'si_1','price':{'id':'price_s'}}]}}"
+#define LOOK "GET /v1/subscriptions/sub_1"
+#define CHANGE " POST /v1/subscriptions/sub_1"
+
+static const struct {
+	enum fail (*wish)(void);
+	struct scripted script[2];
+	enum fail fail;
+	const char *code, *asked, *calls, *sent; /* a part of the last form */
+} wishes[] = {
+        {upgrade,
+         {NOW, THEN},
+         FAIL_NONE,
+         NULL,
+         LOOK CHANGE,
+         "subscription_change:done",
+         "items[0][id]=si_1&items[0][price]=price_p&items[0][quantity]=2"},
+        {upgrade,
+         {NOW, REFUSED(402)},
+         FAIL_PAYMENT,
+         "payment_failed",
+         LOOK CHANGE,
+         "subscription_change:failed status_402",
+         "payment_behavior=error_if_incomplete"},
+        {upgrade,
+         {NOW, BROKEN},
+         FAIL_STRIPE,
+         "stripe_error",
+         LOOK CHANGE,
+         "subscription_change:pending status_500",
+         NULL},
+        {upgrade,
+         {NOW, SILENT},
+         FAIL_STRIPE,
+         "stripe_error",
+         LOOK CHANGE,
+         "subscription_change:pending no_answer",
+         NULL},
+        {upgrade,
+         {NOW, BODY("{'id':'sub_1'}")},
+         FAIL_STRIPE,
+         "stripe_error",
+         LOOK CHANGE,
+         "subscription_change:pending",
+         NULL},
+        {upgrade, {THEN, END}, FAIL_CONFLICT, "nothing_to_change", LOOK, "", NULL},
+        {upgrade, {ENDED, END}, FAIL_CONFLICT, "subscription_ended", LOOK, "", NULL},
+        {upgrade, {REFUSED(404), END}, FAIL_NOT_FOUND, "stripe_not_found", LOOK, "", NULL},
+        {upgrade, {BROKEN, END}, FAIL_STRIPE, "stripe_error", LOOK, "", NULL},
+        {cancel_now,
+         {ENDED, END},
+         FAIL_NONE,
+         NULL,
+         "DELETE /v1/subscriptions/sub_1",
+         "subscription_change:done",
+         NULL},
+        {cancel_now,
+         {REFUSED(404), ENDED},
+         FAIL_NONE,
+         NULL,
+         "DELETE /v1/subscriptions/sub_1 " LOOK,
+         "subscription_change:done",
+         NULL},
+        {cancel_now,
+         {REFUSED(404), NOW},
+         FAIL_NOT_FOUND,
+         "stripe_not_found",
+         "DELETE /v1/subscriptions/sub_1 " LOOK,
+         "subscription_change:failed status_404",
+         NULL},
+        {cancel_later,
+         {NOW, BODY(ENDING)},
+         FAIL_NONE,
+         NULL,
+         LOOK CHANGE,
+         "subscription_change:done",
+         "cancel_at_period_end=true"},
+        {cancel_later, {BODY(ENDING), END}, FAIL_CONFLICT, "nothing_to_change", LOOK, "", NULL},
+        {resume,
+         {BODY(ENDING), NOW},
+         FAIL_NONE,
+         NULL,
+         LOOK CHANGE,
+         "subscription_change:done",
+         "cancel_at="},
+        {resume, {NOW, END}, FAIL_CONFLICT, "nothing_to_change", LOOK, "", NULL},
+};
+
+START_TEST(test_change)
+{
+	const char *body;
+
+	mirror();
+	flow_script(wishes[_i].script, 2);
+	ends(wishes[_i].wish(), wishes[_i].fail, wishes[_i].code);
+	asked(wishes[_i].asked);
+	ck_assert_str_eq(calls_now(), wishes[_i].calls);
+	body = world.asked[world.asked_count - 1].http.body;
+	if (wishes[_i].sent != NULL)
+		ck_assert_msg(strstr(body, wishes[_i].sent) != NULL, "%s", body);
+}
+END_TEST
+
+/* Whatever became of the first request, its twin is the same one, and happens once. */
+START_TEST(test_change_again)
+{
+	static const struct scripted unknown[] = {BROKEN, SILENT, BUSY};
+	struct scripted script[] = {NOW, unknown[_i]};
+	const char *key, *body;
+
+	operation.intent = &intent;
+	mirror();
+	flow_script(script, 2);
+	ends(upgrade(), FAIL_STRIPE, "stripe_error");
+	key = world.asked[1].key;
+	body = world.asked[1].http.body;
+	world.now_us += 60 * 1000000;
+	SCRIPT(THEN);
+	ends(upgrade(), FAIL_NONE, NULL);
+	asked("POST /v1/subscriptions/sub_1");
+	ck_assert_str_eq(world.asked[0].key, key);
+	ck_assert_str_eq(world.asked[0].http.body, body);
+	ck_assert_str_eq(calls_now(), "subscription_change:done");
+	ck_assert_int_eq(audited("plan_change"), 1);
+}
+END_TEST
+
+static const struct {
+	int64_t now_ms;
+	struct instant start, end;
+	int64_t moment_ms;
+} moments[] = {
+        {5999, {true, 1000}, {true, 9000}, 5000},
+        {5999, {false, 0}, {false, 0}, 5000},
+        {5999, {true, 5000}, {true, 9000}, 5000},
+        /* Our clock is behind Stripe's, or ahead of it. */
+        {5999, {true, 6000}, {true, 9000}, 6000},
+        {5999, {true, 1000}, {true, 4000}, 4000},
+};
+
+/* Stripe takes no moment of proration outside of the period. */
+START_TEST(test_moment)
+{
+	const struct change_step step = {
+	        .stripe = {.period_start = moments[_i].start, .period_end = moments[_i].end}};
+
+	ck_assert_int_eq(change_step_moment(&step, moments[_i].now_ms).ms,
+	                 moments[_i].moment_ms);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("stripe wishes");
+	TCase *tcase = tcase_create("stripe wishes");
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_checked_fixture(tcase, flow_setup, flow_teardown);
+	tcase_add_loop_test(tcase, test_checkout, 0, ROWS(checkouts));
+	tcase_add_loop_test(tcase, test_second, 0, ROWS(seconds));
+	tcase_add_test(tcase, test_checkout_again);
+	tcase_add_loop_test(tcase, test_change, 0, ROWS(wishes));
+	tcase_add_loop_test(tcase, test_change_again, 0, 3);
+	tcase_add_loop_test(tcase, test_moment, 0, ROWS(moments));
+	suite_add_tcase(suite, tcase);
+	return suite_run(suite);
+}

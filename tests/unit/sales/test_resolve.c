@@ -1,0 +1,396 @@
+/*
+ * test_resolve.c: what the jobs process makes of each open call, whatever Stripe answers.
+ */
+#include "support/stripe_flow_fixture.h"
+
+#include "outbox/enqueue.h"
+#include "sales/resolve.h"
+
+static const char *
+parameters_of(const char *kind)
+{
+	struct customer customer;
+
+	if (!text_equal(kind, STRIPE_CUSTOMER_CREATE))
+		return "a=b";
+	fine(customer_find(&operation, customer_id, &customer));
+	return stripe_creation_parameters(&operation, &customer);
+}
+
+static struct stripe_call
+plan(const char *kind, const char *subject, const char *path)
+{
+	const struct stripe_call wanted = {.kind = kind,
+	                                   .customer_id = customer_id,
+	                                   .subject = subject,
+	                                   .path = path,
+	                                   .parameters = parameters_of(kind)};
+	struct stripe_call out;
+
+	fine(stripe_call_plan(&operation, &wanted, 0, &out));
+	return out;
+}
+
+/* One step of the job, as the process does it. */
+static enum fail
+run(void)
+{
+	int64_t done = 0;
+	enum fail kind = stripe_settle_run(&operation, 1, &done);
+
+	ck_assert_int_eq(done, 1);
+	db_rollback_to(operation.db, 0);
+	task_clear(&task);
+	return kind;
+}
+
+static int64_t
+waiting_s(void)
+{
+	static const struct statement statement = {
+	        .name = "test_waiting",
+	        STRIPE_NUMBER,
+	        .sql = "SELECT (extract(epoch FROM min(next_try_at) - "
+	               "$1::timestamptz))::bigint AS "
+	               "number FROM stripe_calls WHERE state = 'pending'"};
+
+	return stripe_number(&statement,
+	                     PARAMETERS(param_time(&task, INSTANT_MS(operation.now_ms))));
+}
+
+START_TEST(test_nothing_due)
+{
+	int64_t done = 0;
+
+	SCRIPT(END);
+	fine(stripe_settle_run(&operation, 1, &done));
+	ck_assert_int_eq(done, 0);
+	asked("");
+}
+END_TEST
+
+/* Each kind of call with each kind of answer. Without an answer it is tried again in a minute, and not
+ * counted; with one that is of no use it is the call's own fault. */
+static const struct {
+	const char *kind, *subject, *path;
+	struct scripted answer;
+	enum fail fail;
+	const char *end;
+} answers[] = {
+        {STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers", BODY("{'id':'cus_1'}"), FAIL_NONE,
+         "customer_create:done"},
+        {STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers", BODY("{'object':'customer'}"),
+         FAIL_NONE, "customer_create:pending stripe_error"},
+        {STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers", BODY("<html>"), FAIL_STRIPE,
+         "customer_create:pending stripe_error"},
+        {STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers", REFUSED(400), FAIL_NONE,
+         "customer_create:failed status_400"},
+        {STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers", BUSY, FAIL_STRIPE,
+         "customer_create:pending stripe_error"},
+        {STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers", BROKEN, FAIL_STRIPE,
+         "customer_create:pending stripe_error"},
+        {STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers", SILENT, FAIL_STRIPE,
+         "customer_create:pending stripe_error"},
+        {STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1", BODY("{'id':'cus_1'}"),
+         FAIL_NONE, "customer_update:done"},
+        {STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1", REFUSED(400), FAIL_NONE,
+         "customer_update:parked status_400"},
+        {STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1", REFUSED(401), FAIL_STRIPE,
+         "customer_update:parked status_401"},
+        {STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1", BROKEN, FAIL_STRIPE,
+         "customer_update:pending stripe_error"},
+        {STRIPE_CANCEL, "sub_1", "DELETE /v1/subscriptions/sub_1",
+         BODY(SUBSCRIPTION("canceled", "price_s")), FAIL_NONE, "subscription_cancel:done"},
+        {STRIPE_CANCEL, "sub_1", "DELETE /v1/subscriptions/sub_1", BODY("{'id':'sub_1'}"),
+         FAIL_NONE, "subscription_cancel:pending stripe_error"},
+        {STRIPE_CANCEL, "sub_1", "DELETE /v1/subscriptions/sub_1", BUSY, FAIL_STRIPE,
+         "subscription_cancel:pending stripe_error"},
+        {STRIPE_CANCEL, "sub_1", "DELETE /v1/subscriptions/sub_1", SILENT, FAIL_STRIPE,
+         "subscription_cancel:pending stripe_error"},
+        {STRIPE_CHANGE, "sub_1", "/v1/subscriptions/sub_1",
+         BODY(SUBSCRIPTION("active", "price_p")), FAIL_NONE,
+         "subscription_change:done looked_up"},
+        {STRIPE_CHANGE, "sub_1", "/v1/subscriptions/sub_1", BROKEN, FAIL_STRIPE,
+         "subscription_change:pending stripe_error"},
+};
+
+START_TEST(test_answers)
+{
+	struct stripe_call call = plan(answers[_i].kind, answers[_i].subject, answers[_i].path);
+
+	if (!text_equal(call.kind, STRIPE_CUSTOMER_CREATE))
+		link_customer();
+	SCRIPT(answers[_i].answer);
+	ck_assert_int_eq(run(), answers[_i].fail);
+	ck_assert_str_eq(calls_now(), answers[_i].end);
+	ck_assert_uint_eq(world.asked_count, 1);
+	if (strstr(answers[_i].end, "pending") != NULL)
+		ck_assert_int_eq(waiting_s(), answers[_i].fail == FAIL_NONE ? 5 : 60);
+	/* A change is looked for, not asked for again; the rest is sent as it was planned. */
+	if (!text_equal(call.kind, STRIPE_CHANGE) && !text_equal(call.kind, STRIPE_CANCEL))
+		ck_assert_str_eq(world.asked[0].key, call.idempotency_key);
+	if (text_equal(call.kind, STRIPE_CHANGE))
+		asked("GET /v1/subscriptions/sub_1");
+}
+END_TEST
+
+/* The very same request until its outcome is known. */
+START_TEST(test_same_key)
+{
+	struct stripe_call call = plan(STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers");
+
+	SCRIPT(BROKEN, SILENT, BODY("{'id':'cus_1'}"));
+	for (int i = 0; i < 3; i++) {
+		(void)run();
+		operation.now_ms += 60 * SECOND_MS;
+		world.now_us += 60 * 1000000;
+		operation.deadline_us = world.now_us + DEADLINE_US;
+	}
+	asked("POST /v1/customers POST /v1/customers POST /v1/customers");
+	world_same_requests(&world);
+	ck_assert_str_eq(world.asked[2].key, call.idempotency_key);
+	ck_assert_str_eq(linked(), "cus_1");
+	ck_assert_int_eq(audited("stripe_customer"), 1);
+}
+END_TEST
+
+#define OTHER "{'id':'cus_9','metadata':{'customer_id':'somebody'}},{'id':'cus_8'},null,7"
+
+/* Stripe may have forgotten the key: it looks first, and gives up rather than make a second one. */
+static const struct {
+	int64_t age_ms;
+	struct scripted answer;
+	const char *asked, *linked, *end;
+} old_keys[] = {
+        {STRIPE_KEY_LIFE_MS - 1, BODY("{'id':'cus_1'}"), "POST /v1/customers", "cus_1",
+         "customer_create:done"},
+        {STRIPE_KEY_LIFE_MS,
+         BODY("{'data':[" OTHER ",{'id':'cus_2','metadata':{'customer_id':'OURS'}}]}"),
+         "GET /v1/customers", "cus_2", "customer_create:done"},
+        {STRIPE_KEY_LIFE_MS, BODY("{'data':[" OTHER "]}"), "GET /v1/customers", "nobody",
+         "customer_create:failed key_too_old"},
+        {STRIPE_KEY_LIFE_MS, BODY("{'data':{}}"), "GET /v1/customers", "nobody",
+         "customer_create:pending stripe_error"},
+        {STRIPE_KEY_LIFE_MS, BROKEN, "GET /v1/customers", "nobody",
+         "customer_create:pending stripe_error"},
+};
+
+START_TEST(test_old_key)
+{
+	(void)plan(STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers");
+	operation.now_ms += old_keys[_i].age_ms;
+	SCRIPT(old_keys[_i].answer);
+	(void)run();
+	asked(old_keys[_i].asked);
+	ck_assert_str_eq(linked(), old_keys[_i].linked);
+	ck_assert_str_eq(calls_now(), old_keys[_i].end);
+}
+END_TEST
+
+/* It was linked meanwhile: nothing is left to ask. */
+START_TEST(test_linked_already)
+{
+	(void)plan(STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers");
+	link_customer();
+	SCRIPT(END);
+	ck_assert_int_eq(run(), FAIL_NONE);
+	asked("");
+	ck_assert_str_eq(calls_now(), "customer_create:done");
+}
+END_TEST
+
+START_TEST(test_customer_deleted)
+{
+	(void)plan(STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers");
+	flow_change("test_delete",
+	            "UPDATE customers SET email = NULL, deleted_at = $2 WHERE customer_id = $1",
+	            param_time(&task, AT(0)));
+	SCRIPT(END);
+	ck_assert_int_eq(run(), FAIL_NONE);
+	asked("");
+	ck_assert_str_eq(calls_now(), "customer_create:failed customer_deleted");
+}
+END_TEST
+
+/* What was changed here while Stripe was making the customer is told after it, also by somebody who
+ * began before: updated_at is when that was. */
+START_TEST(test_customer_changed)
+{
+	(void)plan(STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers");
+	flow_change("test_rename",
+	            "UPDATE customers SET company_name = 'New', updated_at = $2 WHERE "
+	            "customer_id = $1",
+	            param_time(&task, AT(-1)));
+	SCRIPT(BODY("{'id':'cus_1'}"), BODY("{'id':'cus_1'}"));
+	ck_assert_int_eq(run(), FAIL_NONE);
+	ck_assert_str_eq(calls_now(), "customer_create:done, customer_update:pending");
+	ck_assert_int_eq(run(), FAIL_NONE);
+	asked("POST /v1/customers POST /v1/customers/cus_1");
+}
+END_TEST
+
+/* Stripe remembers that it made the customer, and the vendor may have deleted it there since. */
+static const struct {
+	struct scripted look;
+	const char *linked, *end;
+} remembered[] = {
+        {BODY("{'id':'cus_1'}"), "cus_1", "customer_create:done"},
+        {BODY("{'id':'cus_1','deleted':true}"), "nobody",
+         "customer_create:failed customer_gone"},
+        {BROKEN, "nobody", "customer_create:pending stripe_error"},
+};
+
+START_TEST(test_remembered)
+{
+	(void)plan(STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers");
+	SCRIPT(REPLAYED("{'id':'cus_1'}"), remembered[_i].look);
+	(void)run();
+	asked("POST /v1/customers GET /v1/customers/cus_1");
+	ck_assert_str_eq(linked(), remembered[_i].linked);
+	ck_assert_str_eq(calls_now(), remembered[_i].end);
+}
+END_TEST
+
+/* A customer that Stripe does not know cannot be told anything: it leaves ours when it was deleted
+ * there, and only what cannot be explained is left to the operator. */
+static const struct {
+	struct scripted look;
+	const char *linked, *end;
+} unknowns[] = {
+        {BODY("{'id':'cus_1','deleted':true}"), "nobody",
+         "customer_update:failed customer_gone"},
+        {REFUSED(404), "nobody", "customer_update:failed customer_gone"},
+        {BODY("{'id':'cus_1'}"), "cus_1", "customer_update:parked status_404"},
+        {BROKEN, "cus_1", "customer_update:pending stripe_error"},
+};
+
+START_TEST(test_nobody_to_tell)
+{
+	(void)plan(STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1");
+	link_customer();
+	SCRIPT(REFUSED(404), unknowns[_i].look);
+	(void)run();
+	asked("POST /v1/customers/cus_1 GET /v1/customers/cus_1");
+	ck_assert_str_eq(linked(), unknowns[_i].linked);
+	ck_assert_str_eq(calls_now(), unknowns[_i].end);
+}
+END_TEST
+
+/* It has left ours already. */
+START_TEST(test_told_too_late)
+{
+	(void)plan(STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1");
+	SCRIPT(END);
+	ck_assert_int_eq(run(), FAIL_NONE);
+	asked("");
+	ck_assert_str_eq(calls_now(), "customer_update:failed customer_gone");
+}
+END_TEST
+
+/* Only the newest of several is told. */
+START_TEST(test_newest_update)
+{
+	link_customer();
+	(void)plan(STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1");
+	(void)plan(STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1");
+	SCRIPT(BODY("{'id':'cus_1'}"));
+	ck_assert_int_eq(run(), FAIL_NONE);
+	ck_assert_int_eq(run(), FAIL_NONE);
+	asked("POST /v1/customers/cus_1");
+	ck_assert_str_eq(calls_now(), "customer_update:done superseded, customer_update:done");
+}
+END_TEST
+
+/* Nobody has the page's address any more. */
+START_TEST(test_checkout)
+{
+	(void)plan(STRIPE_CHECKOUT, "cus_1", "/v1/checkout/sessions");
+	SCRIPT(END);
+	ck_assert_int_eq(run(), FAIL_NONE);
+	asked("");
+	ck_assert_str_eq(calls_now(), "checkout:failed abandoned");
+}
+END_TEST
+
+/* A refused end may have been one already: what Stripe has then decides. */
+static const struct {
+	struct scripted look;
+	const char *end, *subscriptions;
+} ends[] = {
+        {BODY(SUBSCRIPTION("canceled", "price_s")), "subscription_cancel:done",
+         "sub_1:canceled+ trial:canceled-"},
+        {BODY(SUBSCRIPTION("incomplete_expired", "price_s")), "subscription_cancel:done",
+         "sub_1:incomplete_expired- trial:trialing+"},
+        {BODY(SUBSCRIPTION("active", "price_s")), "subscription_cancel:parked status_404",
+         "trial:trialing+"},
+        {REFUSED(404), "subscription_cancel:parked status_404", "trial:trialing+"},
+        {BODY("[]"), "subscription_cancel:pending stripe_error", "trial:trialing+"},
+        {BROKEN, "subscription_cancel:pending stripe_error", "trial:trialing+"},
+        {SILENT, "subscription_cancel:pending stripe_error", "trial:trialing+"},
+};
+
+START_TEST(test_refused_end)
+{
+	(void)plan(STRIPE_CANCEL, "sub_1", "DELETE /v1/subscriptions/sub_1");
+	SCRIPT(REFUSED(404), ends[_i].look);
+	(void)run();
+	asked("DELETE /v1/subscriptions/sub_1 GET /v1/subscriptions/sub_1");
+	ck_assert_str_eq(calls_now(), ends[_i].end);
+	subscriptions_are(ends[_i].subscriptions);
+}
+END_TEST
+
+/* What Stripe remembers of an answer may be old. */
+START_TEST(test_replayed)
+{
+	struct stripe_call call = plan(STRIPE_CHANGE, "sub_1", "/v1/subscriptions/sub_1");
+
+	SCRIPT(REPLAYED(SUBSCRIPTION("active", "price_s")),
+	       BODY(SUBSCRIPTION("past_due", "price_p")));
+	fine(db_begin(operation.db, &task));
+	fine(stripe_settle_change(&operation, &call));
+	fine(db_commit(operation.db, &task));
+	asked("POST /v1/subscriptions/sub_1 GET /v1/subscriptions/sub_1");
+	subscriptions_are("sub_1:past_due+ trial:canceled-");
+}
+END_TEST
+
+/* What can never be settled is parked at the end of its tries, and not before. */
+START_TEST(test_unknown_kind)
+{
+	(void)plan("invented", "x_1", "/v1/x");
+	SCRIPT(END);
+	for (int i = 0; i < 13; i++) {
+		ck_assert_int_eq(run(), FAIL_NONE);
+		operation.now_ms += DAY_MS;
+	}
+	ck_assert_str_eq(calls_now(), "invented:parked internal_error");
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("stripe settle");
+	TCase *tcase = tcase_create("stripe settle");
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_checked_fixture(tcase, flow_setup, flow_teardown);
+	tcase_add_test(tcase, test_nothing_due);
+	tcase_add_loop_test(tcase, test_answers, 0, ROWS(answers));
+	tcase_add_test(tcase, test_same_key);
+	tcase_add_loop_test(tcase, test_old_key, 0, ROWS(old_keys));
+	tcase_add_test(tcase, test_linked_already);
+	tcase_add_test(tcase, test_customer_deleted);
+	tcase_add_test(tcase, test_customer_changed);
+	tcase_add_loop_test(tcase, test_remembered, 0, ROWS(remembered));
+	tcase_add_loop_test(tcase, test_nobody_to_tell, 0, ROWS(unknowns));
+	tcase_add_test(tcase, test_told_too_late);
+	tcase_add_test(tcase, test_newest_update);
+	tcase_add_test(tcase, test_checkout);
+	tcase_add_loop_test(tcase, test_refused_end, 0, ROWS(ends));
+	tcase_add_test(tcase, test_replayed);
+	tcase_add_test(tcase, test_unknown_kind);
+	suite_add_tcase(suite, tcase);
+	return suite_run(suite);
+}

@@ -1,0 +1,358 @@
+/*
+ * test_objects.c: subscriptions and invoices in the shapes of both API versions, and with
+ * anything else in their places.
+ */
+#include "support/stripe_objects_fixture.h"
+
+static struct stripe_subscription
+subscription_of(const char *text)
+{
+	struct stripe_subscription out;
+
+	ck_assert_msg(stripe_subscription_read(&policy, parse(text), &out), "%s", text);
+	return out;
+}
+
+/* Every member, where basil has it, where it stood before, and with references expanded. */
+START_TEST(test_subscription_shapes)
+{
+	static const char common[] =
+	        "'trial_end':1760003000,'cancel_at':1760004000,'canceled_at':1760005000,"
+	        "'ended_at':1760006000,'created':1760000000,'cancel_at_period_end':true,"
+	        "'metadata':{'customer_id':'" OURS "','other':'x'},";
+	static const char *const shapes[] = {
+	        "'customer':'cus_1','latest_invoice':{'id':'in_1','status':'open',"
+	        "'created':1760007000},'items':{'data':[{'id':'si_1','quantity':3,"
+	        "'price':{'id':'price_pro_yearly'},'current_period_start':1760001000,"
+	        "'current_period_end':1760002000}]}",
+	        "'customer':{'id':'cus_1','object':'customer'},'latest_invoice':{'id':'in_1',"
+	        "'status':'open','created':1760007000},'current_period_start':1760001000,"
+	        "'current_period_end':1760002000,'items':{'data':[{'id':'si_1','quantity':3,"
+	        "'price':{'id':'price_pro_yearly'}}]}",
+	        /* Where both stand, the newer place counts. */
+	        "'customer':'cus_1','latest_invoice':{'status':'open','created':1760007000},"
+	        "'current_period_start':1,'current_period_end':2,'items':{'data':[{'id':'si_1',"
+	        "'quantity':3,'price':'price_pro_yearly','current_period_start':1760001000,"
+	        "'current_period_end':1760002000}]}",
+	};
+	struct stripe_subscription read =
+	        subscription_of(arena_printf(task.arena, "{" SUB ",%s%s}", common, shapes[_i]));
+
+	ck_assert_str_eq(print_subscription(&read),
+	                 "sub_1 of cus_1 (" OURS
+	                 ") active item si_1 price price_pro_yearly plan "
+	                 "professional/1 x3 period 1760001000..1760002000 trial 1760003000 "
+	                 "cancel 1760004000 asked 1760005000 ended 1760006000 created "
+	                 "1760000000 unpaid 1760007000 will end");
+}
+END_TEST
+
+static const struct {
+	const char *items;
+	const char *item, *price, *plan;
+	int64_t period_end;
+} items[] = {
+        /* A metered item stands first and ends later. */
+        {"[{'id':'si_m','price':{'id':'price_metered'},'current_period_end':99},"
+         "{'id':'si_p'," PRICED ",'current_period_end':50}]",
+         "si_p", "price_pro", "professional", 50},
+        /* Two of ours: the first. */
+        {"[{'id':'si_s','price':{'id':'price_starter'},'current_period_end':60},"
+         "{'id':'si_p'," PRICED ",'current_period_end':70}]",
+         "si_s", "price_starter", "starter", 60},
+        /* None of ours: the greatest end. */
+        {"[{'id':'si_a','price':{'id':'price_a'},'current_period_end':60},"
+         "{'id':'si_b','price':{'id':'price_b'},'current_period_end':80},"
+         "{'id':'si_c','price':{'id':'price_c'},'current_period_end':70}]",
+         "si_a", "price_a", NULL, 80},
+        {"[]", NULL, NULL, NULL, 40},
+        {"{}", NULL, NULL, NULL, 40},
+        {"null", NULL, NULL, NULL, 40},
+        {"['si_1',7,[],{'id':'si_p'," PRICED "}]", "si_p", "price_pro", "professional", 40},
+        {"[null,{'id':'si_p'," PRICED ",'current_period_end':50}]", "si_p", "price_pro",
+         "professional", 50},
+        {"[{'id':7,'price':{'id':null}}]", NULL, NULL, NULL, 40},
+        {"[{'id':'','price':{'id':''}}]", "", NULL, NULL, 40},
+};
+
+START_TEST(test_items)
+{
+	struct stripe_subscription read = subscription_of(arena_printf(
+	        task.arena, "{" SUB ",'current_period_end':40,'items':{'data':%s}}",
+	        items[_i].items));
+
+	if (items[_i].item == NULL || items[_i].item[0] != '\0')
+		ck_assert_msg(text_equal(read.item_id, items[_i].item), "%s",
+		              or_none(read.item_id));
+	ck_assert_msg(text_equal(read.price_id, items[_i].price), "%s", or_none(read.price_id));
+	ck_assert_msg(text_equal(read.plan, items[_i].plan), "%s", or_none(read.plan));
+	ck_assert_int_eq(seconds(read.period_end), items[_i].period_end);
+}
+END_TEST
+
+/* The portal of a flexible subscription sets this alone. */
+START_TEST(test_flexible_end)
+{
+	struct stripe_subscription read = subscription_of(
+	        "{" SUB ",'cancel_at':1766491200,'cancel_at_period_end':false}");
+
+	ck_assert_int_eq(seconds(read.cancel_at), 1766491200);
+	ck_assert(!read.cancel_at_period_end);
+}
+END_TEST
+
+/* Grace begins with an invoice that waits to be paid, not with one that was paid or given up. */
+START_TEST(test_unpaid_since)
+{
+	static const struct {
+		const char *invoice;
+		int64_t since;
+	} invoices[] = {
+	        {"{'status':'open','created':1760007000}", 1760007000},
+	        {"{'status':'paid','created':1760007000}", -1},
+	        {"{'status':'draft','created':1760007000}", -1},
+	        {"{'status':'uncollectible','created':1760007000}", -1},
+	        {"{'status':'open'}", -1},
+	        {"'in_1'", -1},
+	        {"null", -1},
+	        {"['open']", -1},
+	};
+
+	for (int i = 0; i < ROWS(invoices); i++) {
+		struct stripe_subscription read = subscription_of(arena_printf(
+		        task.arena, "{" SUB ",'latest_invoice':%s}", invoices[i].invoice));
+
+		ck_assert_int_eq(seconds(read.unpaid_since), invoices[i].since);
+	}
+}
+END_TEST
+
+static const struct {
+	const char *value;
+	int64_t seconds;
+} times[] = {
+        {"1", 1},
+        {"1760000000", 1760000000},
+        {"253402300799", 253402300799},
+        {"0", -1},
+        {"-1", -1},
+        {"-9223372036854775808", -1},
+        {"9223372036854774", 9223372036854774},
+        {"9223372036854775", -1},
+        {"9223372036854775807", -1},
+        {"99999999999999999999999", -1},
+        {"1e9", -1},
+        {"1760000000.5", -1},
+        {"'1760000000'", -1},
+        {"true", -1},
+        {"null", -1},
+        {"[1760000000]", -1},
+        {"{'id':1760000000}", -1},
+};
+
+START_TEST(test_times)
+{
+	struct stripe_subscription read = subscription_of(
+	        arena_printf(task.arena,
+	                     "{" SUB ",'created':%s,'trial_end':%s,'items':"
+	                     "{'data':[{'current_period_end':%s}]}}",
+	                     times[_i].value, times[_i].value, times[_i].value));
+
+	ck_assert_int_eq(seconds(read.created), times[_i].seconds);
+	ck_assert_int_eq(seconds(read.trial_end), times[_i].seconds);
+	ck_assert_int_eq(seconds(read.period_end), times[_i].seconds);
+}
+END_TEST
+
+static const char *const no_subscriptions[] = {
+        "null",
+        "[]",
+        "'sub_1'",
+        "{}",
+        "{'id':'sub_1','status':'active'}",
+        "{'id':'sub_1','object':'invoice','status':'active'}",
+        "{'object':'subscription','status':'active'}",
+        "{'id':'','object':'subscription','status':'active'}",
+        "{'id':1,'object':'subscription','status':'active'}",
+        "{'id':{'id':'sub_1'},'object':'subscription','status':'active'}",
+        "{'id':'sub_1','object':'subscription'}",
+        "{'id':'sub_1','object':'subscription','status':null}",
+        "{'id':'sub_1','object':['subscription'],'status':'active'}",
+        "{'id':'sub_1','object':'subscription','deleted':true}",
+};
+
+START_TEST(test_no_subscription)
+{
+	struct stripe_subscription read;
+	struct stripe_invoice invoice;
+
+	ck_assert(!stripe_subscription_read(&policy, parse(no_subscriptions[_i]), &read));
+	ck_assert(!stripe_invoice_read(parse(no_subscriptions[_i]), &invoice));
+}
+END_TEST
+
+/* Only what has the form of our ids is one: others' metadata may hold anything. */
+static const struct {
+	const char *metadata;
+	bool ours;
+} owners[] = {
+        {"{'customer_id':'" OURS "'}", true},
+        {"{'customer_id':'cust_00112233445566778899AABBCCDDEEFF'}", false},
+        {"{'customer_id':'cust_00112233445566778899aabbccddeef'}", false},
+        {"{'customer_id':'cust_00112233445566778899aabbccddeeff0'}", false},
+        {"{'customer_id':' " OURS "'}", false},
+        {"{'customer_id':'cus_TBq3kYw8fHn2Lx'}", false},
+        {"{'customer_id':''}", false},
+        {"{'customer_id':42}", false},
+        {"{'customer_id':null}", false},
+        {"{'customer_id':{'id':'" OURS "'}}", false},
+        {"{'CUSTOMER_ID':'" OURS "'}", false},
+        {"{}", false},
+        {"[]", false},
+        {"null", false},
+        {"'" OURS "'", false},
+};
+
+START_TEST(test_owners)
+{
+	const char *wanted = owners[_i].ours ? OURS : NULL, *metadata = owners[_i].metadata;
+	struct stripe_subscription read =
+	        subscription_of(arena_printf(task.arena, "{" SUB ",'metadata':%s}", metadata));
+	struct stripe_event event;
+	struct stripe_invoice invoice;
+
+	ck_assert(text_equal(read.customer_id, wanted));
+	ck_assert(stripe_invoice_read(
+	        parse(arena_printf(task.arena,
+	                           "{'id':'in_1','object':'invoice','status':'paid','currency':"
+	                           "'usd','created':9,'metadata':{'customer_id':'" OURS "'},"
+	                           "'parent':{'subscription_details':{'metadata':%s}}}",
+	                           metadata)),
+	        &invoice));
+	ck_assert(text_equal(invoice.customer_id, wanted));
+	ck_assert(is_event(
+	        arena_printf(task.arena,
+	                     "{'id':'evt_1','type':'customer.updated','data':{'object':"
+	                     "{'id':'cus_1','object':'customer','metadata':%s}}}",
+	                     metadata),
+	        &event));
+	ck_assert(text_equal(event.hint.customer_id, wanted));
+}
+END_TEST
+
+static const struct {
+	const char *text, *read; /* NULL: it is none */
+} invoices[] = {
+        {"{" INVOICE ",'customer':'cus_1','number':'A-1','billing_reason':'subscription_cycle',"
+         "'amount_due':2900,'amount_paid':2900,'hosted_invoice_url':'https://h',"
+         "'invoice_pdf':'https://p','parent':{'type':'subscription_details',"
+         "'subscription_details':{'subscription':'sub_1','metadata':{'customer_id':'" OURS
+         "'}}}}",
+         "in_1 of cus_1 (" OURS ") for sub_1 number A-1 paid subscription_cycle eur https://h "
+         "https://p 2900 2900 created 1760000000"},
+        {"{" INVOICE ",'customer':{'id':'cus_1'},'number':'A-1','billing_reason':"
+         "'subscription_cycle','amount_due':2900,'amount_paid':2900,'hosted_invoice_url':"
+         "'https://h','invoice_pdf':'https://p','subscription':'sub_1',"
+         "'subscription_details':{'metadata':{'customer_id':'" OURS "'}}}",
+         "in_1 of cus_1 (" OURS ") for sub_1 number A-1 paid subscription_cycle eur https://h "
+         "https://p 2900 2900 created 1760000000"},
+        {"{" INVOICE ",'parent':{'subscription_details':{'subscription':{'id':'sub_2'}}},"
+         "'subscription':'sub_1'}",
+         "in_1 of - (-) for sub_2 number - paid - eur - - 0 0 created 1760000000"},
+        {"{" INVOICE ",'subscription':{'id':'sub_1','object':'subscription'}}",
+         "in_1 of - (-) for sub_1 number - paid - eur - - 0 0 created 1760000000"},
+        /* Of no subscription; amounts that are no numbers of minor units. */
+        {"{" INVOICE ",'customer':'cus_1','parent':null,'subscription':null,'number':null,"
+         "'amount_due':-500,'amount_paid':'500'}",
+         "in_1 of cus_1 (-) for - number - paid - eur - - -500 0 created 1760000000"},
+        {"{" INVOICE ",'parent':{'type':'quote_details','quote_details':{'quote':'qt_1'}},"
+         "'amount_due':1.5,'amount_paid':true}",
+         "in_1 of - (-) for - number - paid - eur - - 0 0 created 1760000000"},
+        {"{" INVOICE ",'parent':{'subscription_details':{'subscription':''}},'customer':''}",
+         "in_1 of - (-) for - number - paid - eur - - 0 0 created 1760000000"},
+        {"{'id':'in_1','object':'invoice','currency':'eur','created':1}", NULL},
+        {"{'id':'in_1','object':'invoice','status':'paid','created':1}", NULL},
+        {"{'id':'in_1','object':'invoice','status':'paid','currency':'eur'}", NULL},
+        {"{'id':'in_1','object':'invoice','status':'paid','currency':'eur','created':'1'}",
+         NULL},
+        {"{'id':'in_1','object':'invoiceitem','status':'paid','currency':'eur','created':1}",
+         NULL},
+        {"{'object':'invoice','status':'draft','currency':'eur','created':1}", NULL},
+};
+
+START_TEST(test_invoices)
+{
+	struct stripe_invoice read;
+	bool is_one = stripe_invoice_read(parse(invoices[_i].text), &read);
+
+	ck_assert_int_eq(is_one, invoices[_i].read != NULL);
+	if (is_one)
+		ck_assert_str_eq(print_invoice(&read), invoices[_i].read);
+}
+END_TEST
+
+static const struct {
+	const char *line;
+	bool proration;
+} lines[] = {
+        {"{'parent':{'type':'subscription_item_details','subscription_item_details':"
+         "{'proration':true}}}",
+         true},
+        {"{'parent':{'invoice_item_details':{'proration':true}}}", true},
+        {"{'proration':true}", true},
+        {"{'parent':{'subscription_item_details':{'proration':false}},'proration':false}",
+         false},
+        {"{'parent':{'subscription_item_details':{'proration':'true'}}}", false},
+        {"{'parent':'x'}", false},
+        {"{}", false},
+        {"[]", false},
+        {"null", false},
+};
+
+START_TEST(test_proration_lines)
+{
+	ck_assert_int_eq(stripe_line_is_proration(parse(lines[_i].line)), lines[_i].proration);
+}
+END_TEST
+
+START_TEST(test_statuses)
+{
+	static const struct {
+		const char *status;
+		bool final, live;
+	} statuses[] = {
+	        {"trialing", false, true}, {"active", false, true},
+	        {"past_due", false, true}, {"unpaid", false, true},
+	        {"paused", false, true},   {"incomplete", false, false},
+	        {"canceled", true, false}, {"incomplete_expired", true, false},
+	        {"invented", false, true}, {"", false, true},
+	        {"Canceled", false, true},
+	};
+
+	for (int i = 0; i < ROWS(statuses); i++) {
+		ck_assert_int_eq(stripe_status_is_final(statuses[i].status), statuses[i].final);
+		ck_assert_int_eq(stripe_status_is_live(statuses[i].status), statuses[i].live);
+	}
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("stripe objects");
+	TCase *tcase = tcase_create("stripe objects");
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_loop_test(tcase, test_subscription_shapes, 0, 3);
+	tcase_add_loop_test(tcase, test_items, 0, ROWS(items));
+	tcase_add_test(tcase, test_flexible_end);
+	tcase_add_test(tcase, test_unpaid_since);
+	tcase_add_loop_test(tcase, test_times, 0, ROWS(times));
+	tcase_add_loop_test(tcase, test_no_subscription, 0, ROWS(no_subscriptions));
+	tcase_add_loop_test(tcase, test_owners, 0, ROWS(owners));
+	tcase_add_loop_test(tcase, test_invoices, 0, ROWS(invoices));
+	tcase_add_loop_test(tcase, test_proration_lines, 0, ROWS(lines));
+	tcase_add_test(tcase, test_statuses);
+	suite_add_tcase(suite, tcase);
+	return suite_run(suite);
+}

@@ -1,0 +1,178 @@
+/*
+ * stripe_flow_fixture.h: the customer of stripe_fixture.h, and a Stripe that answers by a script.
+ * Bodies write ' for ", and %s for what tells this test's objects from others'.
+ */
+#ifndef TESTS_UNIT_STRIPE_FLOW_FIXTURE_H
+#define TESTS_UNIT_STRIPE_FLOW_FIXTURE_H
+
+#include "support/stripe_fixture.h"
+#include "support/stripe_world.h"
+
+#include "outbox/calls.h"
+#include "sync/events.h"
+
+#define DEADLINE_US 10000000
+/* Answers of each kind; none is tried again. */
+#define BODY(body_)                                                                            \
+	{                                                                                      \
+		.status = 200, .body = (body_)                                                 \
+	}
+#define REPLAYED(body_)                                                                        \
+	{                                                                                      \
+		.status = 200, .replayed = true, .body = (body_)                               \
+	}
+#define REFUSED(status_)                                                                       \
+	{                                                                                      \
+		.status = (status_)                                                            \
+	}
+#define BUSY                                                                                   \
+	{                                                                                      \
+		.status = 429, .should_retry = "false"                                         \
+	}
+#define BROKEN                                                                                 \
+	{                                                                                      \
+		.status = 500, .should_retry = "false"                                         \
+	}
+#define SILENT                                                                                 \
+	{                                                                                      \
+		.unsent = true, .takes_us = 2 * DEADLINE_US                                    \
+	}
+/* One that must never be reached. */
+#define END                                                                                    \
+	{                                                                                      \
+		.status = 599, .should_retry = "false"                                         \
+	}
+
+#define SUBSCRIPTION(status, price)                                                            \
+	"{'id':'sub_1','object':'subscription','customer':'cus_1','status':'" status "',"      \
+	"'created':1739580000,'items':{'data':[{'id':'si_1','quantity':2,'price':{'id':"       \
+	"'" price "'},'current_period_end':1747000000}]},'metadata':{'customer_id':'OURS'}}"
+
+static struct world world;
+
+static inline void
+flow_setup(void)
+{
+	struct db *db;
+
+	stripe_setup();
+	db = database_open(database_url(), 10000, false);
+	database_script(
+	        db, &task,
+	        "DELETE FROM stripe_events; DELETE FROM stripe_calls; DELETE FROM invoices;"
+	        "DELETE FROM subscriptions WHERE stripe_subscription_id IS NOT NULL;"
+	        "UPDATE customers SET stripe_customer_id = NULL");
+	db_free(db);
+	world_begin(&world, task.arena);
+	operation.stripe = world.client;
+	operation.deadline_us = world.now_us + DEADLINE_US;
+}
+
+static inline void
+flow_teardown(void)
+{
+	world_end(&world);
+	fixture_teardown();
+}
+
+/* The text with the quotes of JSON, and our customer's id for OURS. */
+static inline const char *
+flow_body(const char *text)
+{
+	struct text out = text_new(task.arena, 512);
+
+	for (; *text != '\0'; text++)
+		if (strncmp(text, "OURS", 4) == 0) {
+			text_add(&out, customer_id);
+			text += 3;
+		} else {
+			text_add_char(&out, *text == '\'' ? '"' : *text);
+		}
+	return out.data;
+}
+
+static inline void
+flow_script(const struct scripted *script, size_t count)
+{
+	struct scripted *copy = arena_array(task.arena, count + 1, sizeof(*copy));
+
+	for (size_t i = 0; i < count; i++) {
+		copy[i] = script[i];
+		if (copy[i].body != NULL)
+			copy[i].body = flow_body(copy[i].body);
+	}
+	copy[count] = (struct scripted)END;
+	world_script(&world, copy, count + 1);
+	operation.deadline_us = world.now_us + DEADLINE_US;
+}
+
+#define SCRIPT(...)                                                                            \
+	flow_script((const struct scripted[]){__VA_ARGS__},                                    \
+	            sizeof((const struct scripted[]){__VA_ARGS__}) / sizeof(struct scripted))
+
+/* "POST /v1/customers GET /v1/subscriptions/sub_1": what was asked, without queries. */
+static inline const char *
+flow_asked(void)
+{
+	struct text out = text_new(task.arena, 256);
+
+	for (size_t i = 0; i < world.asked_count; i++) {
+		const char *path = world.asked[i].http.url + strlen(STRIPE_TEST_BASE);
+
+		text_printf(&out, "%s%s %.*s", i == 0 ? "" : " ", world.asked[i].http.method,
+		            (int)strcspn(path, "?"), path);
+	}
+	return out.data;
+}
+
+static inline void
+asked(const char *wanted)
+{
+	ck_assert_str_eq(flow_asked(), wanted);
+}
+
+/* "checkout:failed abandoned": each call with its error. */
+static inline const char *
+calls_now(void)
+{
+	static const struct statement statement = {
+	        .name = "test_calls_now",
+	        STRIPE_TEXT,
+	        .sql = "SELECT string_agg(kind || ':' || state || COALESCE(' ' || error, ''), "
+	               "', ' "
+	               "ORDER BY call_id) AS text FROM stripe_calls"};
+
+	return stripe_text(&statement, NO_PARAMETERS);
+}
+
+static inline const char *
+linked(void)
+{
+	static const struct statement statement = {
+	        .name = "test_linked",
+	        STRIPE_TEXT,
+	        .sql = "SELECT COALESCE(stripe_customer_id, 'nobody') AS text FROM customers "
+	               "WHERE customer_id = $1"};
+
+	return stripe_text(&statement, PARAMETERS(customer_id));
+}
+
+/* Of the customer, in the place of $1; `value` for $2. */
+static inline void
+flow_change(const char *name, const char *sql, const char *value)
+{
+	const struct statement statement = {.name = name, .sql = sql};
+
+	fine(db_run(operation.db, &task, &statement, PARAMETERS(customer_id, value), NULL));
+}
+
+static inline void
+link_customer(void)
+{
+	flow_change("test_link",
+	            "UPDATE customers SET stripe_customer_id = $2 WHERE "
+	            "customer_id = $1",
+	            "cus_1");
+}
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * stripe_mirror_fixture.h: subscriptions to mirror.
+ */
+#ifndef TESTS_UNIT_STRIPE_MIRROR_FIXTURE_H
+#define TESTS_UNIT_STRIPE_MIRROR_FIXTURE_H
+
+#include "support/stripe_fixture.h"
+
+#include "billing/subscriptions.h"
+#include "sync/subscriptions.h"
+
+/* Everything happens in one transaction, which is undone. */
+static inline void
+mirror_setup(void)
+{
+	stripe_setup();
+	fine(db_begin(operation.db, &task));
+}
+
+/* Its own customer of Stripe's has the id of ours: no two tests share one. */
+static inline struct stripe_subscription
+subscription(const char *id, const char *status, int64_t created_day)
+{
+	return (struct stripe_subscription){.id = id,
+	                                    .customer = customer_id,
+	                                    .status = status,
+	                                    .item_id = "si_1",
+	                                    .price_id = "price_s",
+	                                    .plan = "starter",
+	                                    .quantity = 1,
+	                                    .period_end = AT(20),
+	                                    .trial_end = AT(10),
+	                                    .created = AT(created_day)};
+}
+
+static inline bool
+store(const struct stripe_subscription *one)
+{
+	bool changed = false;
+
+	fine(stripe_mirror_store(&operation, customer_id, one, &changed));
+	return changed;
+}
+
+static inline void
+store_simple(const char *id, const char *status, int64_t created_day)
+{
+	struct stripe_subscription one = subscription(id, status, created_day);
+
+	(void)store(&one);
+}
+
+#endif

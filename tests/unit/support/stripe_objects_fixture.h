@@ -1,0 +1,133 @@
+/*
+ * stripe_objects_fixture.h: what some prices buy, objects of Stripe's from texts that write ' for ",
+ * and what was read of them in one line, so that a difference shows itself.
+ */
+#ifndef TESTS_UNIT_STRIPE_OBJECTS_FIXTURE_H
+#define TESTS_UNIT_STRIPE_OBJECTS_FIXTURE_H
+
+#include "support/suite.h"
+
+#include "base/json_in.h"
+#include "base/text.h"
+#include "stripe/event.h"
+#include "stripe/objects.h"
+
+#define OURS "cust_00112233445566778899aabbccddeeff"
+#define SUB "'id':'sub_1','object':'subscription','status':'active'"
+#define PRICED "'price':{'id':'price_pro'}"
+
+#define INVOICE                                                                                \
+	"'id':'in_1','object':'invoice','status':'paid','currency':'eur','created':1760000000"
+
+static struct task task;
+
+static const struct stripe_policy policy = {
+        .prices = {{"price_starter", "starter", 0},
+                   {"price_pro", "professional", 0},
+                   {"price_pro_yearly", "professional", 1},
+                   {"price_1SFyAbJx2WnvPYtbQ0pro001", "starter", 0},
+                   {"price_1SFyAbJx2WnvPYtbQ0team02", "professional", 0}},
+        .price_count = 5,
+};
+
+static inline void
+setup(void)
+{
+	task = suite_task();
+}
+
+static inline void
+teardown(void)
+{
+	suite_task_end(&task);
+}
+
+static inline const char *
+quoted(const char *text)
+{
+	char *out = arena_copy(task.arena, text);
+
+	for (char *at = out; *at != '\0'; at++)
+		if (*at == '\'')
+			*at = '"';
+	return out;
+}
+
+static inline struct json_object *
+parse(const char *text)
+{
+	struct json_object *out;
+
+	ck_assert_msg(json_in_parse_foreign(&task, quoted(text), strlen(text), &out), "%s",
+	              text);
+	return out;
+}
+
+/* From a copy without a byte more, so that ASan sees every look beyond. */
+static inline bool
+read_event(const char *text, size_t length, struct stripe_event *out)
+{
+	char *exact = malloc(length ? length : 1);
+	bool is_one;
+
+	memcpy(exact, text, length);
+	is_one = stripe_event_read(task.arena, exact, length, out);
+	free(exact);
+	return is_one;
+}
+
+static inline bool
+is_event(const char *text, struct stripe_event *out)
+{
+	return read_event(quoted(text), strlen(text), out);
+}
+
+static inline const char *
+or_none(const char *text)
+{
+	return text == NULL ? "-" : text;
+}
+
+static inline long long
+seconds(struct instant at)
+{
+	return at.known ? (long long)(at.ms / SECOND_MS) : -1;
+}
+
+static inline const char *
+print_subscription(const struct stripe_subscription *s)
+{
+	return arena_printf(
+	        task.arena,
+	        "%s of %s (%s) %s item %s price %s plan %s/%lld x%lld period %lld..%lld trial "
+	        "%lld cancel %lld asked %lld ended %lld created %lld unpaid %lld%s",
+	        s->id, or_none(s->customer), or_none(s->customer_id), s->status,
+	        or_none(s->item_id), or_none(s->price_id), or_none(s->plan),
+	        (long long)s->position, (long long)s->quantity, seconds(s->period_start),
+	        seconds(s->period_end), seconds(s->trial_end), seconds(s->cancel_at),
+	        seconds(s->canceled_at), seconds(s->ended_at), seconds(s->created),
+	        seconds(s->unpaid_since), s->cancel_at_period_end ? " will end" : "");
+}
+
+static inline const char *
+print_invoice(const struct stripe_invoice *i)
+{
+	return arena_printf(
+	        task.arena,
+	        "%s of %s (%s) for %s number %s %s %s %s %s %s %lld %lld "
+	        "created %lld",
+	        i->id, or_none(i->customer), or_none(i->customer_id), or_none(i->subscription),
+	        or_none(i->number), i->status, or_none(i->billing_reason), i->currency,
+	        or_none(i->hosted_invoice_url), or_none(i->invoice_pdf),
+	        (long long)i->amount_due, (long long)i->amount_paid, seconds(i->created));
+}
+
+static inline const char *
+print_hint(const struct stripe_hint *hint)
+{
+	return arena_printf(task.arena, "%s %s of %s (%s)", or_none(hint->family),
+	                    or_none(hint->subject), or_none(hint->customer),
+	                    or_none(hint->customer_id));
+}
+
+#endif

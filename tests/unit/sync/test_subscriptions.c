@@ -1,0 +1,327 @@
+/*
+ * test_subscriptions.c: what storing a subscription changes, and whom it tells.
+ */
+#include "support/stripe_mirror_fixture.h"
+
+static struct subscription
+current(void)
+{
+	struct subscription out;
+
+	fine(subscription_find(&operation, customer_id, &out));
+	return out;
+}
+
+/* Our trial ends when a subscription has begun, not for one that never did. */
+static const struct {
+	const char *status;
+	bool ends;
+} trials[] = {
+        {"trialing", true},  {"active", true},      {"past_due", true},
+        {"unpaid", true},    {"paused", true},      {"canceled", true},
+        {"invented", false}, {"incomplete", false}, {"incomplete_expired", false},
+};
+
+START_TEST(test_trial)
+{
+	int64_t version = current().version;
+
+	store_simple("sub_a", trials[_i].status, 1);
+	ck_assert_ptr_nonnull(strstr(subscriptions_now(),
+	                             trials[_i].ends ? "trial:canceled-" : "trial:trialing+"));
+	if (trials[_i].ends)
+		ck_assert_str_eq(current().stripe_subscription_id, "sub_a");
+	else
+		ck_assert_int_eq(current().version, version);
+}
+END_TEST
+
+/* What is the same is not stored again, nor told to anybody. */
+START_TEST(test_same)
+{
+	struct stripe_subscription one = subscription("sub_a", "active", 1);
+	int64_t version;
+
+	ck_assert(store(&one));
+	version = current().version;
+	ck_assert(!store(&one));
+	ck_assert_int_eq(current().version, version);
+	ck_assert_int_eq(audited("subscription_sync"), 1);
+	one.period_end = AT(50);
+	ck_assert(store(&one));
+	ck_assert_int_gt(current().version, version);
+	ck_assert_int_eq(current().current_period_ends_at.ms, AT(50).ms);
+	/* A period that Stripe does not tell stays. */
+	one.period_end = INSTANT_NONE;
+	ck_assert(!store(&one));
+	ck_assert_int_eq(current().current_period_ends_at.ms, AT(50).ms);
+}
+END_TEST
+
+/* Every single member is noticed. */
+START_TEST(test_each_change)
+{
+	struct stripe_subscription one = subscription("sub_a", "active", 1), other = one;
+
+	(void)store(&one);
+	switch (_i) {
+	case 0:
+		other.status = "past_due";
+		break;
+	case 1:
+		other.plan = "professional";
+		break;
+	case 2:
+		other.price_id = "price_sy";
+		break;
+	case 3:
+		other.trial_end = AT(11);
+		break;
+	case 4:
+		other.period_end = AT(21);
+		break;
+	case 5:
+		other.cancel_at = AT(20);
+		break;
+	case 6:
+		other.canceled_at = AT(2);
+		break;
+	case 7:
+		other.ended_at = AT(3);
+		break;
+	default:
+		other.cancel_at_period_end = true;
+		break;
+	}
+	ck_assert(store(&other));
+	ck_assert(!store(&other));
+	ck_assert(store(&one));
+	ck_assert_int_eq(audited("subscription_sync"), 3);
+}
+END_TEST
+
+START_TEST(test_trial_without_end)
+{
+	struct stripe_subscription one = subscription("sub_a", "trialing", 1);
+
+	one.trial_end = INSTANT_NONE;
+	(void)store(&one);
+	ck_assert_int_eq(current().trial_ends_at.ms, one.period_end.ms);
+	one = subscription("sub_b", "trialing", 0);
+	one.trial_end = one.period_end = INSTANT_NONE;
+	(void)store(&one);
+	ck_assert_str_eq(current().stripe_subscription_id, "sub_b");
+	ck_assert_int_eq(current().trial_ends_at.ms, NOW_MS);
+}
+END_TEST
+
+static int64_t
+cancels_planned(const char *id)
+{
+	static const struct statement statement = {
+	        .name = "test_cancels_planned",
+	        STRIPE_NUMBER,
+	        .sql = "SELECT count(*) AS number FROM stripe_calls WHERE customer_id = $1 AND "
+	               "subject = $2 AND kind = 'subscription_cancel' AND state = 'pending'"};
+
+	return stripe_number(&statement, PARAMETERS(customer_id, id));
+}
+
+/* A second live one is told each time that something changes, and ended once if that is wished. */
+START_TEST(test_second)
+{
+	int64_t before, after;
+
+	billing.stripe.cancel_second = _i == 1;
+	fine(stripe_mirror_seconds(&operation, &before));
+	store_simple("sub_a", "active", 1);
+	ck_assert_int_eq(audited("second_subscription"), 0);
+	store_simple("sub_b", "active", 2);
+	ck_assert_int_eq(audited("second_subscription"), 1);
+	fine(stripe_mirror_seconds(&operation, &after));
+	ck_assert_int_eq(after, before + 1);
+	store_simple("sub_b", "past_due", 2);
+	ck_assert_int_eq(cancels_planned("sub_a"), 0);
+	ck_assert_int_eq(cancels_planned("sub_b"), _i);
+	store_simple("sub_b", "canceled", 2);
+	fine(stripe_mirror_seconds(&operation, &after));
+	ck_assert_int_eq(after, before);
+	subscriptions_are("sub_a:active+ sub_b:canceled- trial:canceled-");
+}
+END_TEST
+
+/* One that was never paid is no second one; nor is one that ended. */
+START_TEST(test_no_second)
+{
+	static const char *const statuses[] = {"incomplete", "canceled", "incomplete_expired"};
+
+	billing.stripe.cancel_second = true;
+	store_simple("sub_a", "active", 1);
+	store_simple("sub_b", statuses[_i], 2);
+	ck_assert_int_eq(audited("second_subscription"), 0);
+	ck_assert_int_eq(cancels_planned("sub_b"), 0);
+}
+END_TEST
+
+/* A price that buys nothing of ours: refused when new; when known, the plan stays. */
+START_TEST(test_unknown_price)
+{
+	struct stripe_subscription one = subscription("sub_a", "active", 1);
+	bool changed;
+
+	one.plan = NULL;
+	one.price_id = "price_other";
+	ck_assert_int_eq(stripe_mirror_store(&operation, customer_id, &one, &changed),
+	                 FAIL_CONFLICT);
+	ck_assert_str_eq(task.failure.code, "unknown_price");
+	task_clear(&task);
+	store_simple("sub_a", "active", 1);
+	one.status = "past_due";
+	ck_assert(store(&one));
+	ck_assert_str_eq(current().plan, "starter");
+	ck_assert_str_eq(current().status, "past_due");
+	ck_assert_str_eq(current().stripe_price_id, "price_other");
+	ck_assert(!store(&one));
+}
+END_TEST
+
+/* Grace begins with the first payment that failed, and anew only after one that did not. */
+START_TEST(test_past_due_since)
+{
+	struct stripe_subscription one = subscription("sub_a", "past_due", 1);
+
+	one.unpaid_since = AT(-3);
+	(void)store(&one);
+	ck_assert_int_eq(current().past_due_since.ms, AT(-3).ms);
+	one.unpaid_since = AT(-1);
+	one.period_end = AT(60);
+	(void)store(&one);
+	ck_assert_int_eq(current().past_due_since.ms, AT(-3).ms);
+	one.status = "active";
+	(void)store(&one);
+	ck_assert(!current().past_due_since.known);
+	one.status = "past_due";
+	one.unpaid_since = INSTANT_NONE;
+	(void)store(&one);
+	ck_assert_int_eq(current().past_due_since.ms, NOW_MS);
+}
+END_TEST
+
+static void
+schedule(const char *plan)
+{
+	fine(subscription_schedule(&operation, current().stripe_subscription_id, plan));
+}
+
+/* A scheduled plan waits until it is there, or nothing is left to change. */
+START_TEST(test_schedule)
+{
+	struct stripe_subscription one = subscription("sub_a", "active", 1);
+
+	one.plan = "professional";
+	(void)store(&one);
+	schedule("starter");
+	one.period_end = AT(50);
+	(void)store(&one);
+	ck_assert_str_eq(current().scheduled_plan, "starter");
+	one.plan = "starter";
+	(void)store(&one);
+	ck_assert_ptr_null(current().scheduled_plan);
+	schedule("professional");
+	one.status = "canceled";
+	(void)store(&one);
+	ck_assert_ptr_null(current().scheduled_plan);
+}
+END_TEST
+
+START_TEST(test_gone)
+{
+	store_simple("sub_a", "active", 1);
+	schedule("professional");
+	fine(stripe_mirror_gone(&operation, "sub_unknown"));
+	subscriptions_are("sub_a:active+ trial:canceled-");
+	fine(stripe_mirror_gone(&operation, "sub_a"));
+	subscriptions_are("sub_a:canceled+ trial:canceled-");
+	ck_assert_int_eq(current().ended_at.ms, NOW_MS);
+	ck_assert_ptr_null(current().scheduled_plan);
+	ck_assert_int_eq(audited("subscription_sync"), 2);
+	operation.now_ms += DAY_MS;
+	fine(stripe_mirror_gone(&operation, "sub_a"));
+	ck_assert_int_eq(current().ended_at.ms, NOW_MS);
+	ck_assert_int_eq(audited("subscription_sync"), 2);
+}
+END_TEST
+
+/* The next one counts when the first is gone. */
+START_TEST(test_gone_leaves_another)
+{
+	store_simple("sub_a", "active", 1);
+	store_simple("sub_b", "past_due", 2);
+	fine(stripe_mirror_gone(&operation, "sub_a"));
+	subscriptions_are("sub_a:canceled- sub_b:past_due+ trial:canceled-");
+}
+END_TEST
+
+/* The ids of rows, in their order. */
+static const char *
+ids_of(const struct stripe_mirrored *rows, size_t count)
+{
+	struct text out = text_new(task.arena, 64);
+
+	for (size_t i = 0; i < count; i++)
+		if (text_equal(rows[i].customer_id, customer_id))
+			text_printf(&out, "%s ", rows[i].stripe_subscription_id);
+	return out.data;
+}
+
+START_TEST(test_lists)
+{
+	static const char *const ids[] = {"sub_b", "sub_nobody"};
+	const struct stripe_mirrored *rows;
+	size_t count;
+
+	store_simple("sub_a", "active", 1);
+	store_simple("sub_b", "past_due", 2);
+	store_simple("sub_c", "canceled", 3);
+	store_simple("sub_d", "incomplete", 4);
+	fine(stripe_mirror_open(&operation, customer_id, "", 100, &rows, &count));
+	ck_assert_str_eq(ids_of(rows, count), "sub_a sub_b sub_d ");
+	fine(stripe_mirror_open(&operation, customer_id, "sub_a", 1, &rows, &count));
+	ck_assert_str_eq(ids_of(rows, count), "sub_b ");
+	fine(stripe_mirror_open(&operation, "cus_other", "", 100, &rows, &count));
+	ck_assert_uint_eq(count, 0);
+	fine(stripe_mirror_open(&operation, NULL, "", 1000000, &rows, &count));
+	ck_assert_str_eq(ids_of(rows, count), "sub_a sub_b sub_d ");
+	fine(stripe_mirror_seen(&operation, &(struct string_list){true, 2, ids},
+	                        INSTANT_MS(operation.now_ms)));
+	fine(stripe_mirror_unseen(&operation, AT(0), "", 1000000, &rows, &count));
+	ck_assert_str_eq(ids_of(rows, count), "sub_a sub_d ");
+	fine(stripe_mirror_unseen(&operation, AT(0), "sub_a", 1000000, &rows, &count));
+	ck_assert_str_eq(ids_of(rows, count), "sub_d ");
+	fine(stripe_mirror_unseen(&operation, AT(1), "", 1000000, &rows, &count));
+	ck_assert_str_eq(ids_of(rows, count), "sub_a sub_b sub_d ");
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("stripe mirror");
+	TCase *tcase = tcase_create("stripe mirror");
+
+	tcase_add_checked_fixture(tcase, mirror_setup, fixture_teardown);
+	tcase_add_loop_test(tcase, test_trial, 0, ROWS(trials));
+	tcase_add_test(tcase, test_same);
+	tcase_add_loop_test(tcase, test_each_change, 0, 9);
+	tcase_add_test(tcase, test_trial_without_end);
+	tcase_add_loop_test(tcase, test_second, 0, 2);
+	tcase_add_loop_test(tcase, test_no_second, 0, 3);
+	tcase_add_test(tcase, test_unknown_price);
+	tcase_add_test(tcase, test_past_due_since);
+	tcase_add_test(tcase, test_schedule);
+	tcase_add_test(tcase, test_gone);
+	tcase_add_test(tcase, test_gone_leaves_another);
+	tcase_add_test(tcase, test_lists);
+	suite_add_tcase(suite, tcase);
+	return suite_run(suite);
+}

@@ -1,0 +1,253 @@
+/*
+ * test_sweep.c: the comparison with Stripe, page by page: where it stands between two of them,
+ * what it finds, and what a Stripe that does not answer leaves as it was. And the copy of the
+ * invoices that it keeps right.
+ */
+#include "support/stripe_flow_fixture.h"
+
+#include "sync/invoices.h"
+#include "sync/subscriptions.h"
+#include "sync/sweep.h"
+
+static void
+setup(void)
+{
+	flow_setup();
+	flow_change("test_fresh",
+	            "UPDATE stripe_sweeps SET since = NULL, part = 0, after_id = '', "
+	            "started_at = NULL, finished_at = NULL, differences = 0, "
+	            "complete_to = NULL WHERE $1 <> '' AND $2::text IS NULL",
+	            NULL);
+}
+
+static enum fail
+run(enum fail (*sweep)(struct operation *operation, int64_t limit, int64_t *done),
+    int64_t wanted)
+{
+	int64_t done = 0;
+	enum fail kind = sweep(&operation, 1, &done);
+
+	ck_assert_int_eq(done, wanted);
+	db_rollback_to(operation.db, 0);
+	task_clear(&task);
+	return kind;
+}
+
+/* "part 0 after evt_9 found 2, under way": how far it is. */
+static const char *
+sweep_now(const char *name)
+{
+	static const struct statement statement = {
+	        .name = "test_sweep_now",
+	        STRIPE_TEXT,
+	        .sql = "SELECT 'part ' || part || ' after ' || after_id || ' found ' || "
+	               "differences || CASE WHEN finished_at IS NOT NULL THEN ', finished' "
+	               "WHEN "
+	               "started_at IS NULL THEN ', new' ELSE ', under way' END AS text "
+	               "FROM stripe_sweeps WHERE name = $1"};
+
+	return stripe_text(&statement, PARAMETERS(name));
+}
+
+static const char *
+events_now(void)
+{
+	static const struct statement statement = {
+	        .name = "test_events_now",
+	        STRIPE_TEXT,
+	        .sql = "SELECT string_agg(type || ' ' || COALESCE(subject, '-') || ' ' || "
+	               "origin "
+	               "|| ' ' || state, ', ' ORDER BY event_id) AS text FROM stripe_events"};
+
+	return stripe_text(&statement, NO_PARAMETERS);
+}
+
+/* The query of the n-th thing asked. */
+static bool
+query_has(size_t at, const char *what)
+{
+	return strstr(world.asked[at].http.url, what) != NULL;
+}
+
+#define EVENT(id, type)                                                                        \
+	"{'id':'" id "','type':'" type "','data':{'object':{'id':'sub_1','object':"            \
+	"'subscription','status':'active'}}}"
+
+START_TEST(test_events)
+{
+	struct instant last;
+	const char *since;
+
+	SCRIPT(BODY("{'data':[" EVENT(
+	               "evt_1",
+	               "customer.subscription.updated") ",7,"
+	                                                "{'id':'evt_2','type':'charge."
+	                                                "succeeded','data':{'object':{}}}],"
+	                                                "'has_more':true}"),
+	       BROKEN,
+	       BODY("{'data':[" EVENT("evt_3",
+	                              "customer.subscription.deleted") "],'has_more':false}"));
+	ck_assert_int_eq(run(stripe_sweep_run_events, 1), FAIL_NONE);
+	ck_assert_str_eq(sweep_now("events"), "part 0 after evt_2 found 1, under way");
+	/* Stripe is away: it goes on where it was. */
+	ck_assert_int_eq(run(stripe_sweep_run_events, 1), FAIL_STRIPE);
+	ck_assert_str_eq(sweep_now("events"), "part 0 after evt_2 found 1, under way");
+	operation.now_ms += HOUR_MS;
+	ck_assert_int_eq(run(stripe_sweep_run_events, 1), FAIL_NONE);
+	ck_assert_str_eq(sweep_now("events"), "part 0 after  found 2, finished");
+	asked("GET /v1/events GET /v1/events GET /v1/events");
+	since = arena_printf(task.arena, "=%lld&",
+	                     (long long)((NOW_MS - 3 * DAY_MS) / SECOND_MS));
+	ck_assert_msg(query_has(0, since), "%s", world.asked[0].http.url);
+	ck_assert(!query_has(0, "starting_after") && query_has(2, "starting_after=evt_2"));
+	ck_assert_str_eq(events_now(), "customer.subscription.updated sub_1 sweep pending, "
+	                               "customer.subscription.deleted sub_1 sweep pending");
+	/* All is known that happened before it began, not before it ended. */
+	fine(stripe_sweep_last(&operation, "events", &last));
+	ck_assert_int_eq(last.ms, NOW_MS);
+}
+END_TEST
+
+/* Every quarter of an hour, from an hour before the last one began; at once on demand. */
+START_TEST(test_events_again)
+{
+	SCRIPT(BODY("{'data':[]}"), BODY("{'data':[],'has_more':true}"), BODY("{'data':[]}"));
+	ck_assert_int_eq(run(stripe_sweep_run_events, 1), FAIL_NONE);
+	ck_assert_int_eq(run(stripe_sweep_run_events, 0), FAIL_NONE);
+	operation.now_ms += 900 * SECOND_MS + 1;
+	ck_assert_int_eq(run(stripe_sweep_run_events, 1), FAIL_NONE);
+	ck_assert(query_has(1, arena_printf(task.arena, "=%lld&",
+	                                    (long long)((NOW_MS - HOUR_MS) / SECOND_MS))));
+	ck_assert_str_eq(sweep_now("events"), "part 0 after  found 0, finished");
+	ck_assert_int_eq(run(stripe_sweep_run_events, 0), FAIL_NONE);
+	fine(stripe_sweep_request(&operation));
+	ck_assert_int_eq(run(stripe_sweep_run_events, 1), FAIL_NONE);
+}
+END_TEST
+
+static void
+mirror(const char *id, const char *status)
+{
+	const struct stripe_subscription one = {.id = id,
+	                                        .customer = "cus_1",
+	                                        .status = status,
+	                                        .price_id = "price_s",
+	                                        .plan = "starter",
+	                                        .period_end = INSTANT_MS(1747000000000),
+	                                        .created = INSTANT_MS(1739580000000)};
+	bool changed;
+
+	fine(db_begin(operation.db, &task));
+	fine(stripe_mirror_store(&operation, customer_id, &one, &changed));
+	fine(db_commit(operation.db, &task));
+}
+
+/* First Stripe's list, then what stands here and was not in it. */
+START_TEST(test_subscriptions)
+{
+	mirror("sub_1", "active");
+	mirror("sub_2", "active");
+	mirror("sub_3", "canceled");
+	SCRIPT(BODY("{'data':[" SUBSCRIPTION("past_due", "price_s") ",null]}"), REFUSED(404));
+	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 1), FAIL_NONE);
+	ck_assert_str_eq(sweep_now("subscriptions"), "part 1 after  found 1, under way");
+	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 1), FAIL_NONE);
+	ck_assert_str_eq(sweep_now("subscriptions"), "part 1 after sub_2 found 2, finished");
+	asked("GET /v1/subscriptions GET /v1/subscriptions/sub_2");
+	ck_assert_str_eq(events_now(), "sweep.subscription sub_1 sweep pending, "
+	                               "sweep.subscription.deleted sub_2 sweep pending");
+	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 0), FAIL_NONE);
+}
+END_TEST
+
+/* Without an answer, or with one that is no list, nothing is concluded. */
+START_TEST(test_no_list)
+{
+	static const struct scripted answers[] = {BROKEN, SILENT, REFUSED(401), BODY("{}"),
+	                                          BODY("{'data':{'id':'sub_1'}}")};
+
+	mirror("sub_1", "active");
+	flow_script(&answers[_i], 1);
+	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 1), FAIL_STRIPE);
+	ck_assert_str_eq(sweep_now("subscriptions"), "part 0 after  found 0, new");
+	ck_assert_str_eq(events_now(), "");
+	subscriptions_are("sub_1:active+ trial:canceled-");
+}
+END_TEST
+
+/* What is the same here and there is not touched. */
+START_TEST(test_same)
+{
+	mirror("sub_1", "active");
+	SCRIPT(BODY("{'data':[" SUBSCRIPTION("active", "price_s") "]}"));
+	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 1), FAIL_NONE);
+	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 1), FAIL_NONE);
+	asked("GET /v1/subscriptions");
+	ck_assert_str_eq(sweep_now("subscriptions"), "part 1 after  found 0, finished");
+	ck_assert_str_eq(events_now(), "");
+}
+END_TEST
+
+static bool
+store_invoice(const char *id, int64_t day, const char *status)
+{
+	const struct stripe_invoice invoice = {.id = id,
+	                                       .status = status,
+	                                       .currency = "usd",
+	                                       .amount_due = 2900,
+	                                       .created = AT(day)};
+	bool changed;
+
+	fine(invoice_store(&operation, customer_id, &invoice, &changed));
+	return changed;
+}
+
+START_TEST(test_invoices)
+{
+	const struct invoice *rows;
+	size_t count;
+
+	fine(invoice_list(&operation, customer_id, INSTANT_NONE, NULL, 10, &rows, &count));
+	ck_assert_uint_eq(count, 0);
+	ck_assert(store_invoice("in_1", 1, "draft"));
+	ck_assert(!store_invoice("in_1", 1, "draft"));
+	ck_assert(store_invoice("in_1", 1, "open"));
+	ck_assert(store_invoice("in_2", 2, "paid"));
+	ck_assert(store_invoice("in_3", 2, "paid"));
+	fine(invoice_list(&operation, customer_id, INSTANT_NONE, NULL, 2, &rows, &count));
+	ck_assert_uint_eq(count, 2);
+	ck_assert_str_eq(rows[0].invoice_id, "in_3");
+	ck_assert_str_eq(rows[1].invoice_id, "in_2");
+	fine(invoice_list(&operation, customer_id, rows[1].created_at, "in_2", 2, &rows,
+	                  &count));
+	ck_assert_uint_eq(count, 1);
+	ck_assert_str_eq(rows[0].invoice_id, "in_1");
+	ck_assert_str_eq(rows[0].status, "open");
+	ck_assert_int_eq(rows[0].amount_due, 2900);
+	fine(invoice_gone(&operation, "in_1"));
+	stripe_customer();
+	fine(invoice_list(&operation, customer_id, INSTANT_NONE, NULL, 2, &rows, &count));
+	ck_assert_uint_eq(count, 0);
+	refused(invoice_list(&operation, "cust_00000000000000000000000000000000", INSTANT_NONE,
+	                     NULL, 2, &rows, &count),
+	        FAIL_NOT_FOUND, "customer_not_found");
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("stripe sweep");
+	TCase *tcase = tcase_create("stripe sweep");
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_checked_fixture(tcase, setup, flow_teardown);
+	tcase_add_test(tcase, test_events);
+	tcase_add_test(tcase, test_events_again);
+	tcase_add_test(tcase, test_subscriptions);
+	tcase_add_loop_test(tcase, test_no_list, 0, 5);
+	tcase_add_test(tcase, test_same);
+	tcase_add_test(tcase, test_invoices);
+	suite_add_tcase(suite, tcase);
+	return suite_run(suite);
+}
