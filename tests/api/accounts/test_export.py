@@ -4,7 +4,7 @@ import csv
 import io
 
 from support.client import expect
-from test_usage import at, send
+from support.usage import at, send
 
 CSV = {"Accept": "text/csv"}
 

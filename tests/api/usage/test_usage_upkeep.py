@@ -10,8 +10,8 @@ import requests
 from conftest import SEED
 from support.client import expect
 from support.stack import wait_for
+from support.usage import at, report, send, walk
 from support.usage_model import Model, Reports
-from test_usage import at, report, send, walk
 
 # USAGE_REPORTS=1000000 sends that many.
 COUNT = int(os.environ.get("USAGE_REPORTS", "3000"))

@@ -9,39 +9,12 @@ import pytest
 
 from support.client import expect
 from support.raw import build, exchange
-
-
-def at(**ago):
-    """A time so long ago, as the API writes it."""
-    return (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(**ago)).strftime(
-        "%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-
-
-def report(customer, **members):
-    """A body."""
-    return {"customer_id": customer.id, **members}
-
-
-def send(customer, status=201, **members):
-    """Sends a report as its customer; the answer."""
-    return expect(customer.client.post("/api/usage/report", report(customer, **members)), status)
+from support.usage import at, report, send, walk
 
 
 def stored(stack, customer):
     """How many reports of the customer the database has."""
     return int(stack.sql(f"SELECT count(*) FROM usage_reports WHERE customer_id = '{customer.id}'"))
-
-
-def walk(client, customer, query=""):
-    """All reports, page by page."""
-    path, found = f"/api/usage/{customer.id}?{query}", []
-    cursor = ""
-    while cursor is not None:
-        page = expect(client.get(path + (f"&cursor={cursor}" if cursor else "")), 200)
-        assert page["total"] == len(page["reports"])
-        found += page["reports"]
-        cursor = page["next_cursor"]
-    return found
 
 
 def test_a_report_is_what_was_sent(api):

@@ -11,8 +11,8 @@ import pytest
 
 from support.client import expect
 from support.stack import wait_for
+from support.usage import at, report
 from support.usage_model import Reports
-from test_usage import at, report
 
 # FULL=1 breaks Stripe in every way, and kills the process that tells it.
 FULL = os.environ.get("FULL") == "1"
