@@ -35,7 +35,7 @@ allow lib/db base db
 allow lib/http base http
 allow lib/licensing base licensing
 allow lib/stripe base http/client.h stripe billing/customers.h billing/prices.h
-allow lib/billing base db licensing billing outbox/enqueue.h
+allow lib/billing base db licensing billing
 allow lib/usage base db billing usage
 allow lib/outbox base db stripe billing outbox
 allow lib/sync base db stripe billing outbox sync meters/meters.h

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "accounts/accounts.h"
 #include "api/caller.h"
 #include "api/handlers.h"
 #include "api/render.h"
@@ -132,7 +133,7 @@ post_license_revoke(struct call *call)
 	const char *id = request_param(call->request, "customer_id");
 	struct json_out json;
 
-	TRY(license_revoke(&call->operation, id, input->reason));
+	TRY(account_revoke_licenses(&call->operation, id, input->reason));
 	json = render_message(call->operation.task->arena,
 	                      "The subscription is cancelled and its licences are revoked.",
 	                      "customer_id", id);

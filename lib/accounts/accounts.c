@@ -1,5 +1,5 @@
 /*
- * accounts.c: where a customer begins and ends: sign-up and deletion, each all or nothing.
+ * accounts.c: sign-up, change, deletion and revocation of a whole customer, each all or nothing.
  */
 #include "accounts/accounts.h"
 
@@ -155,6 +155,25 @@ account_delete(struct operation *operation, const char *customer_id)
 	TRY(api_key_revoke_all(operation, customer_id));
 	TRY(audit_record(operation, "customer_delete", customer_id, NULL, NULL));
 	return db_commit(operation->db, task);
+}
+
+enum fail
+account_revoke_licenses(struct operation *operation, const char *customer_id,
+                        const char *reason)
+{
+	struct customer customer;
+	bool deleted;
+
+	TRY(db_begin(operation->db, operation->task));
+	TRY(customer_lock(operation, customer_id, &deleted));
+	TRY(customer_find(operation, customer_id, &customer));
+	TRY(stripe_cancel_all(operation, customer_id));
+	/* The subscription changes before the licences are revoked: a request that is issuing a
+	 * licence from it waits, sees the change and issues none. */
+	TRY(subscription_cancel(operation, customer_id));
+	TRY(license_revoke_all(operation, customer_id, reason));
+	TRY(audit_record(operation, "license_revoke", customer_id, NULL, NULL));
+	return db_commit(operation->db, operation->task);
 }
 
 enum fail

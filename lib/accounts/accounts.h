@@ -1,5 +1,5 @@
 /*
- * accounts.h: where a customer begins and ends: sign-up and deletion, each all or nothing.
+ * accounts.h: sign-up, change, deletion and revocation of a whole customer, each all or nothing.
  */
 #ifndef ACCOUNTS_ACCOUNTS_H
 #define ACCOUNTS_ACCOUNTS_H
@@ -23,6 +23,11 @@ enum fail account_sign_up(struct operation *operation, const char *email,
 
 /* Anonymises the customer, cancels (at Stripe too), revokes licences and keys. FAIL_NOT_FOUND. */
 enum fail account_delete(struct operation *operation, const char *customer_id) MUST_CHECK;
+
+/* Cancels the subscription and revokes every live licence, in one transaction; the jobs process
+ * cancels at Stripe. FAIL_NOT_FOUND. */
+enum fail account_revoke_licenses(struct operation *operation, const char *customer_id,
+                                  const char *reason) MUST_CHECK;
 
 /* Changes what is present, and tells Stripe. Failures as customer_update(). */
 enum fail account_update(struct operation *operation, const char *customer_id,

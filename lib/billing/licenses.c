@@ -1,5 +1,5 @@
 /*
- * licenses.c: issuing licences, keeping them, handing them out again, and taking them back.
+ * licenses.c: issues licences, stores them, returns stored ones again and revokes them.
  */
 #include "billing/licenses.h"
 
@@ -11,7 +11,6 @@
 #include "billing/access.h"
 #include "billing/audit.h"
 #include "licensing/verify.h"
-#include "outbox/enqueue.h"
 
 enum { HAND_OUT_TRIES = 3 };
 
@@ -317,23 +316,6 @@ license_revoke_all(struct operation *operation, const char *customer_id, const c
 	              PARAMETERS(customer_id, param_time(task, INSTANT_MS(operation->now_ms)),
 	                         reason, param_time(task, INSTANT_MS(ended_ms))),
 	              NULL);
-}
-
-enum fail
-license_revoke(struct operation *operation, const char *customer_id, const char *reason)
-{
-	struct customer customer;
-	bool deleted;
-
-	TRY(db_begin(operation->db, operation->task));
-	TRY(customer_lock(operation, customer_id, &deleted));
-	TRY(customer_find(operation, customer_id, &customer));
-	TRY(stripe_cancel_all(operation, customer_id));
-	/* First the subscription: whoever issues from it now waits, and sees that it changed. */
-	TRY(subscription_cancel(operation, customer_id));
-	TRY(license_revoke_all(operation, customer_id, reason));
-	TRY(audit_record(operation, "license_revoke", customer_id, NULL, NULL));
-	return db_commit(operation->db, operation->task);
 }
 
 enum fail

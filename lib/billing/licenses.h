@@ -1,5 +1,5 @@
 /*
- * licenses.h: issuing licences, keeping them, handing them out again, and taking them back.
+ * licenses.h: issues licences, stores them, returns stored ones again and revokes them.
  */
 #ifndef BILLING_LICENSES_H
 #define BILLING_LICENSES_H
@@ -59,11 +59,6 @@ enum fail license_current(struct operation *operation, const char *customer_id,
 enum fail license_mint(struct operation *operation, const struct customer *customer,
                        const struct subscription *subscription, const char *reason,
                        struct license *out) MUST_CHECK;
-
-/* Cancels the subscription and revokes every live licence, in one transaction; the jobs process
- * cancels at Stripe. FAIL_NOT_FOUND. */
-enum fail license_revoke(struct operation *operation, const char *customer_id,
-                         const char *reason) MUST_CHECK;
 
 /* Revokes all live licences of the customer within the caller's transaction. */
 enum fail license_revoke_all(struct operation *operation, const char *customer_id,

@@ -66,7 +66,7 @@ rotate(struct actor *actor)
 static enum fail
 revoke_all(struct actor *actor)
 {
-	return license_revoke(&actor->operation, customer_id, "test");
+	return account_revoke_licenses(&actor->operation, customer_id, "test");
 }
 
 /* A revocation that is not committed yet makes a new licence wait, which then knows of it. */

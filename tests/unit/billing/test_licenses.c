@@ -158,7 +158,7 @@ START_TEST(test_missing)
 	fine(account_delete(&operation, customer_id));
 	refused(license_current(&operation, customer_id, &license, &subscription),
 	        FAIL_NOT_FOUND, "customer_not_found");
-	refused(license_revoke(&operation, customer_id, NULL), FAIL_NOT_FOUND,
+	refused(account_revoke_licenses(&operation, customer_id, NULL), FAIL_NOT_FOUND,
 	        "customer_not_found");
 }
 END_TEST
@@ -167,7 +167,7 @@ START_TEST(test_revoke)
 {
 	struct license license;
 
-	fine(license_revoke(&operation, customer_id, "lost laptop"));
+	fine(account_revoke_licenses(&operation, customer_id, "lost laptop"));
 	ck_assert_int_eq(check(signed_up.license->token, &(const char *){NULL}),
 	                 LICENSE_REVOKED);
 	ck_assert_int_eq(count_of(LICENSES, " AND token IS NOT NULL"), 0);
