@@ -98,7 +98,7 @@ post_checkout(struct call *call)
 {
 	const struct checkout_input *input = call->body;
 	struct json_out json = json_out_new(call->operation.task->arena, 1024);
-	const struct checkout_wish wish = {
+	const struct checkout_request request = {
 	        .customer_id = input->customer_id,
 	        .plan = input->plan,
 	        .price_id = input->price_id,
@@ -107,7 +107,7 @@ post_checkout(struct call *call)
 	};
 	struct checkout_session session;
 
-	TRY(checkout_open(&call->operation, &wish, &session));
+	TRY(checkout_open(&call->operation, &request, &session));
 	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "session_id", session.session_id);
 	json_out_string(&json, "checkout_url", session.url);

@@ -15,7 +15,7 @@
 #include "sync/sweep.h"
 
 static const struct job items[] = {
-        {"stripe_calls", 0, 1, stripe_settle_run, METRIC_COUNT},
+        {"stripe_calls", 0, 1, stripe_resolve_run, METRIC_COUNT},
         {"stripe_events", 0, 1, stripe_inbox_run, METRIC_STRIPE_EVENTS_DONE},
         {"plan_meter_events", 0, 1, meter_run_plan, METRIC_COUNT},
         {"send_meter_events", 0, 1, meter_send_run, METRIC_METER_EVENTS_SENT},

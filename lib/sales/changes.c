@@ -68,7 +68,7 @@ perform(struct operation *operation, const struct stripe_call *call,
 			TRY(stripe_call_drop(operation, call));
 		return kind;
 	}
-	TRY(stripe_settle_change(operation, call));
+	TRY(stripe_resolve_change(operation, call));
 	TRY(audit_record(operation, action, call->customer_id, call->subject, NULL));
 	return db_commit(operation->db, task);
 }
@@ -112,30 +112,30 @@ repeat(struct operation *operation, const char *action, bool *repeated)
 }
 
 static const char *
-change_form(struct operation *operation, const struct change_step *step, const char *proration,
+change_form(struct operation *operation, const struct plan_terms *terms, const char *proration,
             struct instant proration_at)
 {
 	struct stripe_form form = stripe_form_new(operation->task->arena);
 
-	change_step_add_items(&form, "items", operation->billing, step);
+	plan_terms_add_items(&form, "items", operation->billing, terms);
 	stripe_form_string(&form, "proration_behavior", proration);
 	if (proration_at.known)
 		stripe_form_int(&form, "proration_date", proration_at.ms / SECOND_MS);
 	/* A greater plan is for those whose payment succeeds; nothing changes otherwise. */
-	if (step->up)
+	if (terms->up)
 		stripe_form_string(&form, "payment_behavior", "error_if_incomplete");
 	return form.text.data;
 }
 
 /* A step of ours alone: Stripe is asked when the period ends. */
 static enum fail
-schedule(struct operation *operation, const struct change_step *step, const char *plan)
+schedule(struct operation *operation, const struct plan_terms *terms, const char *plan)
 {
-	const struct subscription *subscription = &step->subscription;
+	const struct subscription *subscription = &terms->subscription;
 	const char *id = subscription->stripe_subscription_id;
 
 	if (text_equal(subscription->scheduled_plan, plan))
-		return change_nothing(operation);
+		return fail_nothing_to_change(operation);
 	TRY(db_begin(operation->db, operation->task));
 	TRY(take_turn(operation, subscription->customer_id, subscription));
 	TRY(subscription_schedule(operation, id, plan));
@@ -145,15 +145,15 @@ schedule(struct operation *operation, const struct change_step *step, const char
 }
 
 static enum fail
-change_to(struct operation *operation, const struct change_step *step, const char *plan,
+change_to(struct operation *operation, const struct plan_terms *terms, const char *plan,
           const char *proration, struct instant proration_at)
 {
 	return plan_and_perform(
 	        operation,
 	        &(struct change){
-	                .subscription = &step->subscription,
+	                .subscription = &terms->subscription,
 	                .path = "/v1/subscriptions/%s",
-	                .parameters = change_form(operation, step, proration, proration_at),
+	                .parameters = change_form(operation, terms, proration, proration_at),
 	                .plan = plan,
 	                .action = plan_change_action,
 	        });
@@ -163,22 +163,22 @@ enum fail
 change_plan(struct operation *operation, const struct plan_change *change)
 {
 	const struct stripe_policy *policy = &operation->billing->stripe;
-	struct change_step step = {0};
+	struct plan_terms terms = {0};
 	bool repeated;
 
 	TRY(stripe_is_configured(operation));
 	TRY(repeat(operation, plan_change_action, &repeated));
 	if (repeated)
 		return FAIL_NONE;
-	TRY(change_step_plan(operation, change, &step));
-	if (text_equal(step.stripe.plan, change->new_plan))
-		return step.subscription.scheduled_plan == NULL
-		               ? change_nothing(operation)
-		               : schedule(operation, &step, NULL);
-	if (!step.up && policy->downgrade_at_period_end)
-		return schedule(operation, &step, change->new_plan);
-	return change_to(operation, &step, change->new_plan, change_step_proration(&step),
-	                 change->proration_at);
+	TRY(plan_terms_find(operation, change, &terms));
+	if (text_equal(terms.stripe.plan, change->new_plan))
+		return terms.subscription.scheduled_plan == NULL
+		               ? fail_nothing_to_change(operation)
+		               : schedule(operation, &terms, NULL);
+	if (!terms.up && policy->downgrade_at_period_end)
+		return schedule(operation, &terms, change->new_plan);
+	return change_to(operation, &terms, change->new_plan,
+	                 plan_terms_proration_behavior(&terms), change->proration_at);
 }
 
 static void
@@ -205,7 +205,7 @@ read_lines(struct operation *operation, const struct json_object *invoice,
 }
 
 static enum fail
-ask_preview(struct operation *operation, const struct change_step *step,
+ask_preview(struct operation *operation, const struct plan_terms *terms,
             struct change_preview *out)
 {
 	struct stripe_form form = stripe_form_new(operation->task->arena);
@@ -215,10 +215,10 @@ ask_preview(struct operation *operation, const struct change_step *step,
 	                         .deadline_us = operation->deadline_us};
 	struct stripe_answer answer;
 
-	stripe_form_string(&form, "subscription", step->stripe.id);
-	change_step_add_items(&form, "subscription_details[items]", operation->billing, step);
+	stripe_form_string(&form, "subscription", terms->stripe.id);
+	plan_terms_add_items(&form, "subscription_details[items]", operation->billing, terms);
 	stripe_form_string(&form, "subscription_details[proration_behavior]",
-	                   change_step_proration(step));
+	                   plan_terms_proration_behavior(terms));
 	stripe_form_int(&form, "subscription_details[proration_date]",
 	                out->proration_at.ms / SECOND_MS);
 	ask.form = form.text.data;
@@ -226,7 +226,7 @@ ask_preview(struct operation *operation, const struct change_step *step,
 	TRY(stripe_client_failure(operation->task, &answer));
 	(void)json_in_string(answer.object, "currency", &out->currency);
 	/* A smaller plan's credit waits for the next invoice: nothing is charged now. */
-	if (step->up)
+	if (terms->up)
 		(void)json_in_int(answer.object, "amount_due", &out->amount_due);
 	read_lines(operation, answer.object, out);
 	return FAIL_NONE;
@@ -236,20 +236,21 @@ enum fail
 change_preview(struct operation *operation, const struct plan_change *change,
                struct change_preview *out)
 {
-	struct change_step step = {0};
+	struct plan_terms terms = {0};
 
-	TRY(change_step_plan(operation, change, &step));
-	if (text_equal(step.stripe.plan, change->new_plan))
-		return change_nothing(operation);
+	TRY(plan_terms_find(operation, change, &terms));
+	if (text_equal(terms.stripe.plan, change->new_plan))
+		return fail_nothing_to_change(operation);
 	*out = (struct change_preview){
-	        .plan = step.subscription.plan,
-	        .at_period_end = !step.up && operation->billing->stripe.downgrade_at_period_end,
+	        .plan = terms.subscription.plan,
+	        .at_period_end =
+	                !terms.up && operation->billing->stripe.downgrade_at_period_end,
 	        .proration_at = change->proration_at.known
 	                                ? change->proration_at
-	                                : change_step_moment(&step, operation->now_ms),
-	        .period_ends_at = step.stripe.period_end,
+	                                : plan_terms_proration_at(&terms, operation->now_ms),
+	        .period_ends_at = terms.stripe.period_end,
 	};
-	return out->at_period_end ? FAIL_NONE : ask_preview(operation, &step, out);
+	return out->at_period_end ? FAIL_NONE : ask_preview(operation, &terms, out);
 }
 
 /* A trial that Stripe does not know. */
@@ -262,7 +263,7 @@ cancel_trial(struct operation *operation, const char *customer_id)
 	TRY(subscription_cancel_trial(operation, customer_id, &ended));
 	/* It was bought, or ended, at this very moment. */
 	if (!ended)
-		return change_nothing(operation);
+		return fail_nothing_to_change(operation);
 	TRY(stripe_call_note(operation, customer_id, NULL));
 	TRY(audit_record(operation, "trial_cancel", customer_id, NULL, NULL));
 	return db_commit(operation->db, operation->task);
@@ -293,20 +294,20 @@ change_cancel(struct operation *operation, const char *customer_id, bool at_peri
 	TRY(change_find(operation, customer_id, &subscription));
 	if (subscription.stripe_subscription_id == NULL) {
 		if (!access_is_trial(&subscription, operation->now_ms))
-			return change_has_ended(operation);
+			return fail_subscription_ended(operation);
 		/* It ends by itself, and nothing is charged then. */
-		return at_period_end ? change_nothing(operation)
+		return at_period_end ? fail_nothing_to_change(operation)
 		                     : cancel_trial(operation, customer_id);
 	}
 	TRY(stripe_is_configured(operation));
 	if (stripe_status_is_final(subscription.status))
-		return change_has_ended(operation);
+		return fail_subscription_ended(operation);
 	if (!at_period_end)
 		return change_with(operation, &subscription, "DELETE /v1/subscriptions/%s",
 		                   stripe_cancel_parameters(operation), action);
-	TRY(change_look(operation, &subscription, &now));
+	TRY(change_fetch(operation, &subscription, &now));
 	if (now.cancel_at_period_end || now.cancel_at.known)
-		return change_nothing(operation);
+		return fail_nothing_to_change(operation);
 	return change_with(operation, &subscription, "/v1/subscriptions/%s",
 	                   "cancel_at_period_end=true", action);
 }
@@ -324,7 +325,7 @@ change_resume(struct operation *operation, const char *customer_id)
 	if (repeated)
 		return FAIL_NONE;
 	TRY(change_find_paid(operation, customer_id, &subscription));
-	TRY(change_look(operation, &subscription, &now));
+	TRY(change_fetch(operation, &subscription, &now));
 	/* The portal schedules an end by `cancel_at` alone in flexible billing mode. */
 	if (now.cancel_at_period_end)
 		return change_with(operation, &subscription, "/v1/subscriptions/%s",
@@ -336,7 +337,7 @@ change_resume(struct operation *operation, const char *customer_id)
 	if (now.cancel_at.known)
 		return change_with(operation, &subscription, "/v1/subscriptions/%s",
 		                   "cancel_at=", action);
-	return change_nothing(operation);
+	return fail_nothing_to_change(operation);
 }
 
 /* Too late for the next invoice, the new period's rest is credited instead. */
@@ -345,18 +346,18 @@ run_scheduled(struct operation *operation, const struct subscription *due)
 {
 	const struct plan_change change = {.customer_id = due->customer_id,
 	                                   .new_plan = due->scheduled_plan};
-	struct change_step step = {0};
+	struct plan_terms terms = {0};
 	bool late;
 
-	TRY(change_step_plan(operation, &change, &step));
-	if (step.subscription.subscription_id != due->subscription_id)
-		return change_has_ended(operation);
-	late = step.stripe.period_end.known &&
-	       step.stripe.period_end.ms > due->current_period_ends_at.ms;
-	if (text_equal(step.stripe.plan, due->scheduled_plan))
+	TRY(plan_terms_find(operation, &change, &terms));
+	if (terms.subscription.subscription_id != due->subscription_id)
+		return fail_subscription_ended(operation);
+	late = terms.stripe.period_end.known &&
+	       terms.stripe.period_end.ms > due->current_period_ends_at.ms;
+	if (text_equal(terms.stripe.plan, due->scheduled_plan))
 		return subscription_schedule(operation, due->stripe_subscription_id, NULL);
-	return change_to(operation, &step, due->scheduled_plan,
-	                 late ? change_step_proration(&step) : "none", INSTANT_NONE);
+	return change_to(operation, &terms, due->scheduled_plan,
+	                 late ? plan_terms_proration_behavior(&terms) : "none", INSTANT_NONE);
 }
 
 /* Ended, or no longer sold: it can never be done. */

@@ -48,27 +48,27 @@ check_url(struct operation *operation, const char *field, const char *url)
 
 /* The price to sell; names every bad field at once. */
 static enum fail
-check_wish(struct operation *operation, const struct checkout_wish *wish,
-           const struct stripe_price **price)
+check_request(struct operation *operation, const struct checkout_request *request,
+              const struct stripe_price **price)
 {
 	const struct stripe_policy *policy = &operation->billing->stripe;
 	enum fail kind = FAIL_NONE, fault;
 
-	*price = wish->price_id == NULL ? stripe_policy_sells(policy, wish->plan, 0)
-	                                : stripe_policy_price(policy, wish->price_id);
-	if (*price == NULL || !text_equal((*price)->plan, wish->plan))
+	*price = request->price_id == NULL ? stripe_policy_sells(policy, request->plan, 0)
+	                                   : stripe_policy_price(policy, request->price_id);
+	if (*price == NULL || !text_equal((*price)->plan, request->plan))
 		kind = task_fail_field(
-		        operation->task, wish->price_id == NULL ? "plan" : "price_id",
-		        wish->price_id == NULL ? "is not a plan that is sold online"
-		                               : "is not a price of this plan");
-	fault = check_url(operation, "success_url", wish->success_url);
+		        operation->task, request->price_id == NULL ? "plan" : "price_id",
+		        request->price_id == NULL ? "is not a plan that is sold online"
+		                                  : "is not a price of this plan");
+	fault = check_url(operation, "success_url", request->success_url);
 	kind = fault == FAIL_NONE ? kind : fault;
-	fault = check_url(operation, "cancel_url", wish->cancel_url);
+	fault = check_url(operation, "cancel_url", request->cancel_url);
 	return fault == FAIL_NONE ? kind : fault;
 }
 
 static enum fail
-subscription_exists(struct operation *operation)
+fail_subscription_exists(struct operation *operation)
 {
 	return task_fail(operation->task, FAIL_CONFLICT, "subscription_exists",
 	                 "The customer has a paid subscription; change its plan instead.");
@@ -91,12 +91,12 @@ ensure_customer(struct operation *operation, const struct customer *customer,
 	wanted.parameters = stripe_creation_parameters(operation, customer);
 	TRY(stripe_call_plan(operation, &wanted, takeover_ms(operation), &call));
 	TRY(db_begin(operation->db, operation->task));
-	TRY(stripe_settle_creation(operation, &call, stripe_customer_id));
+	TRY(stripe_resolve_creation(operation, &call, stripe_customer_id));
 	return db_commit(operation->db, operation->task);
 }
 
 static const char *
-session_form(struct operation *operation, const struct checkout_wish *wish,
+session_form(struct operation *operation, const struct checkout_request *request,
              const struct stripe_price *price, const char *stripe_customer_id,
              const struct subscription *subscription)
 {
@@ -112,14 +112,14 @@ session_form(struct operation *operation, const struct checkout_wish *wish,
 	stripe_form_int(&form, "line_items[0][quantity]", 1);
 	stripe_items_add_metered(&form, "line_items", 1, operation->billing, price, NULL);
 	stripe_form_string(&form, "customer", stripe_customer_id);
-	stripe_form_string(&form, "client_reference_id", wish->customer_id);
+	stripe_form_string(&form, "client_reference_id", request->customer_id);
 	stripe_form_string(&form, "success_url",
-	                   wish->success_url == NULL ? done : wish->success_url);
+	                   request->success_url == NULL ? done : request->success_url);
 	stripe_form_string(&form, "cancel_url",
-	                   wish->cancel_url == NULL ? canceled : wish->cancel_url);
-	stripe_form_string(&form, "metadata[customer_id]", wish->customer_id);
+	                   request->cancel_url == NULL ? canceled : request->cancel_url);
+	stripe_form_string(&form, "metadata[customer_id]", request->customer_id);
 	stripe_form_string(&form, "subscription_data[metadata][customer_id]",
-	                   wish->customer_id);
+	                   request->customer_id);
 	if (policy->keep_trial && subscription != NULL &&
 	    access_is_trial(subscription, operation->now_ms) &&
 	    subscription->trial_ends_at.ms - operation->now_ms >= TRIAL_LEFT_MS)
@@ -138,27 +138,28 @@ is_paid_and_live(const struct subscription *subscription)
 /* Writes the session down. The customer's own earlier wish (with the same Idempotency-Key) is
  * found and used again as it was. */
 static enum fail
-plan_session(struct operation *operation, const struct checkout_wish *wish,
+plan_session(struct operation *operation, const struct checkout_request *request,
              const struct stripe_price *price, struct stripe_call *call)
 {
 	const struct subscription *subscription;
 	struct stripe_call wanted = {.kind = STRIPE_CHECKOUT,
-	                             .customer_id = wish->customer_id,
+	                             .customer_id = request->customer_id,
 	                             .path = "/v1/checkout/sessions",
 	                             .by_client = true};
 	struct customer customer;
 	bool known;
 
-	TRY(customer_find(operation, wish->customer_id, &customer));
+	TRY(customer_find(operation, request->customer_id, &customer));
 	TRY(stripe_call_known(operation, call, &known));
 	/* Begun and not finished, or finished and not heard of: Stripe answers the same again. */
 	if (known && !text_equal(call->state, "failed"))
 		return FAIL_NONE;
-	TRY(subscription_newest(operation, wish->customer_id, &subscription));
+	TRY(subscription_newest(operation, request->customer_id, &subscription));
 	if (is_paid_and_live(subscription))
-		return subscription_exists(operation);
+		return fail_subscription_exists(operation);
 	TRY(ensure_customer(operation, &customer, &wanted.subject));
-	wanted.parameters = session_form(operation, wish, price, wanted.subject, subscription);
+	wanted.parameters =
+	        session_form(operation, request, price, wanted.subject, subscription);
 	/* What became of the earlier wish is known; this is a new one. */
 	wanted.by_client = !known;
 	return stripe_call_plan(operation, &wanted, takeover_ms(operation), call);
@@ -174,7 +175,7 @@ refuse_second(struct operation *operation, const struct stripe_call *call)
 	if (!bought)
 		return FAIL_NONE;
 	TRY(db_commit(operation->db, operation->task));
-	return subscription_exists(operation);
+	return fail_subscription_exists(operation);
 }
 
 /* An answer from Stripe's memory shows the session as it was then. */
@@ -225,7 +226,7 @@ open_session(struct operation *operation, const struct stripe_call *call,
 }
 
 enum fail
-checkout_open(struct operation *operation, const struct checkout_wish *wish,
+checkout_open(struct operation *operation, const struct checkout_request *request,
               struct checkout_session *out)
 {
 	struct task *task = operation->task;
@@ -234,10 +235,10 @@ checkout_open(struct operation *operation, const struct checkout_wish *wish,
 	enum fail kind;
 
 	TRY(stripe_is_configured(operation));
-	TRY(check_wish(operation, wish, &price));
-	TRY(plan_session(operation, wish, price, &call));
+	TRY(check_request(operation, request, &price));
+	TRY(plan_session(operation, request, price, &call));
 	TRY(db_begin(operation->db, task));
-	kind = stripe_lock_customer(operation, wish->customer_id);
+	kind = stripe_lock_customer(operation, request->customer_id);
 	if (kind == FAIL_NONE)
 		kind = stripe_call_hold(operation, &call);
 	if (kind == FAIL_NONE)

@@ -6,7 +6,7 @@
 
 #include "billing/operation.h"
 
-struct checkout_wish {
+struct checkout_request {
 	const char *customer_id;
 	const char *plan;
 	const char *price_id;    /* one of the plan's prices; NULL: the first */
@@ -28,7 +28,7 @@ struct checkout_session {
  * for URLs of other origins; FAIL_NOT_FOUND; FAIL_CONFLICT "subscription_exists"; FAIL_BUSY
  * "operation_in_progress"; FAIL_STRIPE.
  */
-enum fail checkout_open(struct operation *operation, const struct checkout_wish *wish,
+enum fail checkout_open(struct operation *operation, const struct checkout_request *request,
                         struct checkout_session *out) MUST_CHECK;
 
 /* A session of Stripe's customer portal, for this moment's click; commits as it goes too.

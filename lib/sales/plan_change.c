@@ -16,14 +16,14 @@
 #define CLOCKS_APART_MS (60 * SECOND_MS)
 
 enum fail
-change_nothing(struct operation *operation)
+fail_nothing_to_change(struct operation *operation)
 {
 	return task_fail(operation->task, FAIL_CONFLICT, "nothing_to_change",
 	                 "There is nothing to change.");
 }
 
 enum fail
-change_has_ended(struct operation *operation)
+fail_subscription_ended(struct operation *operation)
 {
 	return task_fail(operation->task, FAIL_CONFLICT, "subscription_ended",
 	                 "The subscription has ended; start a checkout for a new one.");
@@ -63,12 +63,13 @@ change_find_paid(struct operation *operation, const char *customer_id, struct su
 	if (out->stripe_subscription_id == NULL)
 		return task_fail(operation->task, FAIL_CONFLICT, "checkout_needed",
 		                 "The customer has not bought anything yet; start a checkout.");
-	return stripe_status_is_final(out->status) ? change_has_ended(operation) : FAIL_NONE;
+	return stripe_status_is_final(out->status) ? fail_subscription_ended(operation)
+	                                           : FAIL_NONE;
 }
 
 enum fail
-change_look(struct operation *operation, const struct subscription *subscription,
-            struct stripe_subscription *out)
+change_fetch(struct operation *operation, const struct subscription *subscription,
+             struct stripe_subscription *out)
 {
 	struct json_object *object;
 
@@ -79,7 +80,8 @@ change_look(struct operation *operation, const struct subscription *subscription
 	if (!stripe_subscription_read(&operation->billing->stripe, object, out))
 		return task_fail(operation->task, FAIL_STRIPE, "stripe_error",
 		                 "Stripe's answer could not be understood.");
-	return stripe_status_is_final(out->status) ? change_has_ended(operation) : FAIL_NONE;
+	return stripe_status_is_final(out->status) ? fail_subscription_ended(operation)
+	                                           : FAIL_NONE;
 }
 
 static size_t
@@ -93,10 +95,10 @@ rank_of(const struct plans *plans, const char *id)
 
 /* Our clock may be behind the period, which began at this moment by Stripe's. */
 struct instant
-change_step_moment(const struct change_step *step, int64_t now_ms)
+plan_terms_proration_at(const struct plan_terms *terms, int64_t now_ms)
 {
-	const struct instant *start = &step->stripe.period_start,
-	                     *end = &step->stripe.period_end;
+	const struct instant *start = &terms->stripe.period_start,
+	                     *end = &terms->stripe.period_end;
 	int64_t at_ms = now_ms / SECOND_MS * SECOND_MS;
 
 	if (start->known && at_ms < start->ms)
@@ -105,9 +107,9 @@ change_step_moment(const struct change_step *step, int64_t now_ms)
 }
 
 static enum fail
-check_proration(struct operation *operation, struct instant at, const struct change_step *step)
+check_proration(struct operation *operation, struct instant at, const struct plan_terms *terms)
 {
-	int64_t latest_ms = change_step_moment(step, operation->now_ms).ms;
+	int64_t latest_ms = plan_terms_proration_at(terms, operation->now_ms).ms;
 
 	if (latest_ms < operation->now_ms + CLOCKS_APART_MS)
 		latest_ms = operation->now_ms + CLOCKS_APART_MS;
@@ -118,8 +120,8 @@ check_proration(struct operation *operation, struct instant at, const struct cha
 }
 
 enum fail
-change_step_plan(struct operation *operation, const struct plan_change *change,
-                 struct change_step *out)
+plan_terms_find(struct operation *operation, const struct plan_change *change,
+                struct plan_terms *out)
 {
 	const struct billing *billing = operation->billing;
 
@@ -130,7 +132,7 @@ change_step_plan(struct operation *operation, const struct plan_change *change,
 		return FAIL_INVALID;
 	}
 	TRY(change_find_paid(operation, change->customer_id, &out->subscription));
-	TRY(change_look(operation, &out->subscription, &out->stripe));
+	TRY(change_fetch(operation, &out->subscription, &out->stripe));
 	TRY(check_proration(operation, change->proration_at, out));
 	out->price = stripe_policy_sells(&billing->stripe, change->new_plan,
 	                                 (size_t)out->stripe.position);
@@ -143,23 +145,23 @@ change_step_plan(struct operation *operation, const struct plan_change *change,
 /* Without the item's id the price would be added to the old one; without the quantity it would be
  * one again (docs.stripe.com/billing/subscriptions/change-price). */
 void
-change_step_add_items(struct stripe_form *form, const char *prefix,
-                      const struct billing *billing, const struct change_step *step)
+plan_terms_add_items(struct stripe_form *form, const char *prefix,
+                     const struct billing *billing, const struct plan_terms *terms)
 {
 	struct arena *arena = form->text.arena;
 
 	stripe_form_string(form, arena_printf(arena, "%s[0][id]", prefix),
-	                   step->stripe.item_id);
+	                   terms->stripe.item_id);
 	stripe_form_string(form, arena_printf(arena, "%s[0][price]", prefix),
-	                   step->price->price_id);
-	if (step->stripe.quantity > 0)
+	                   terms->price->price_id);
+	if (terms->stripe.quantity > 0)
 		stripe_form_int(form, arena_printf(arena, "%s[0][quantity]", prefix),
-		                step->stripe.quantity);
-	stripe_items_add_metered(form, prefix, 1, billing, step->price, step->stripe.items);
+		                terms->stripe.quantity);
+	stripe_items_add_metered(form, prefix, 1, billing, terms->price, terms->stripe.items);
 }
 
 const char *
-change_step_proration(const struct change_step *step)
+plan_terms_proration_behavior(const struct plan_terms *terms)
 {
-	return step->up ? "always_invoice" : "create_prorations";
+	return terms->up ? "always_invoice" : "create_prorations";
 }

@@ -9,7 +9,7 @@
 #include "stripe/form.h"
 #include "stripe/objects.h"
 
-struct change_step {
+struct plan_terms {
 	struct subscription subscription;  /* ours, before Stripe was looked at */
 	struct stripe_subscription stripe; /* Stripe's */
 	const struct stripe_price
@@ -18,8 +18,8 @@ struct change_step {
 };
 
 /* FAIL_CONFLICT "nothing_to_change", "subscription_ended". */
-enum fail change_nothing(struct operation *operation) MUST_CHECK;
-enum fail change_has_ended(struct operation *operation) MUST_CHECK;
+enum fail fail_nothing_to_change(struct operation *operation) MUST_CHECK;
+enum fail fail_subscription_ended(struct operation *operation) MUST_CHECK;
 
 /* The customer's subscription. What was bought a moment ago may not have been told of yet: without
  * a live one of Stripe's it is looked for there. Not to be called within a transaction. */
@@ -32,23 +32,23 @@ enum fail change_find_paid(struct operation *operation, const char *customer_id,
                            struct subscription *out) MUST_CHECK;
 
 /* As Stripe has it now: ours may be a moment behind. */
-enum fail change_look(struct operation *operation, const struct subscription *subscription,
-                      struct stripe_subscription *out) MUST_CHECK;
+enum fail change_fetch(struct operation *operation, const struct subscription *subscription,
+                       struct stripe_subscription *out) MUST_CHECK;
 
 /* The step to the wished plan. FAIL_INVALID for one that is not sold, or another moment of
  * proration than a preview of the last hour; else as above. */
-enum fail change_step_plan(struct operation *operation, const struct plan_change *change,
-                           struct change_step *out) MUST_CHECK;
+enum fail plan_terms_find(struct operation *operation, const struct plan_change *change,
+                          struct plan_terms *out) MUST_CHECK;
 
 /* The moment of proration that a change at this time has: Stripe takes none outside of the current
  * period (docs.stripe.com/api/subscriptions/update, proration_date). Whole seconds. */
-struct instant change_step_moment(const struct change_step *step, int64_t now_ms);
+struct instant plan_terms_proration_at(const struct plan_terms *terms, int64_t now_ms);
 
 /* Adds the items that change, under `prefix`: "items", say. */
-void change_step_add_items(struct stripe_form *form, const char *prefix,
-                           const struct billing *billing, const struct change_step *step);
+void plan_terms_add_items(struct stripe_form *form, const char *prefix,
+                          const struct billing *billing, const struct plan_terms *terms);
 
 /* Stripe's `proration_behavior`. */
-const char *change_step_proration(const struct change_step *step);
+const char *plan_terms_proration_behavior(const struct plan_terms *terms);
 
 #endif

@@ -98,8 +98,8 @@ look_at_remembered(struct operation *operation, const struct stripe_call *call,
 }
 
 enum fail
-stripe_settle_creation(struct operation *operation, const struct stripe_call *call,
-                       const char **stripe_customer_id)
+stripe_resolve_creation(struct operation *operation, const struct stripe_call *call,
+                        const char **stripe_customer_id)
 {
 	struct stripe_answer answer = {.outcome = STRIPE_DONE};
 	struct customer customer;
@@ -173,7 +173,7 @@ end_schedule(struct operation *operation, const struct stripe_call *call)
 }
 
 enum fail
-stripe_settle_change(struct operation *operation, const struct stripe_call *call)
+stripe_resolve_change(struct operation *operation, const struct stripe_call *call)
 {
 	bool ends = text_starts_with(call->path, "DELETE ");
 	struct stripe_answer answer;
@@ -196,10 +196,10 @@ stripe_settle_change(struct operation *operation, const struct stripe_call *call
 }
 
 static enum fail
-settle_creation(struct operation *operation, const struct stripe_call *call)
+resolve_creation(struct operation *operation, const struct stripe_call *call)
 {
 	const char *stripe_customer_id;
-	enum fail kind = stripe_settle_creation(operation, call, &stripe_customer_id);
+	enum fail kind = stripe_resolve_creation(operation, call, &stripe_customer_id);
 
 	/* A deleted customer needs no twin at Stripe. */
 	if (kind == FAIL_NOT_FOUND) {
@@ -247,7 +247,7 @@ look_for_deletion(struct operation *operation, const struct stripe_call *call,
 
 /* Only the newest of several counts, whatever order they are tried in. */
 static enum fail
-settle_update(struct operation *operation, const struct stripe_call *call)
+resolve_update(struct operation *operation, const struct stripe_call *call)
 {
 	struct stripe_answer answer;
 	const char *reason;
@@ -270,14 +270,14 @@ settle_update(struct operation *operation, const struct stripe_call *call)
 
 /* Nobody has the page's address, so nobody can pay there. */
 static enum fail
-settle_checkout(struct operation *operation, const struct stripe_call *call)
+resolve_checkout(struct operation *operation, const struct stripe_call *call)
 {
 	return stripe_call_end(operation, call, "failed", "abandoned");
 }
 
 /* Whoever still has such a page's address could pay for a customer that is gone. */
 static enum fail
-settle_close(struct operation *operation, const struct stripe_call *call)
+resolve_close(struct operation *operation, const struct stripe_call *call)
 {
 	TRY(checkout_close_others(operation, call->subject, NULL));
 	return stripe_call_end(operation, call, "done", NULL);
@@ -286,7 +286,7 @@ settle_close(struct operation *operation, const struct stripe_call *call)
 /* The client has gone with an unknown outcome and may have asked for something else since: it is
  * not sent again. What Stripe has is the outcome. */
 static enum fail
-settle_by_looking(struct operation *operation, const struct stripe_call *call)
+resolve_by_fetching(struct operation *operation, const struct stripe_call *call)
 {
 	const struct stripe_wanted wanted = {.id = call->subject, .hint = call->customer_id};
 	const char *customer_id;
@@ -299,19 +299,19 @@ settle_by_looking(struct operation *operation, const struct stripe_call *call)
 
 static const struct {
 	const char *kind;
-	enum fail (*settle)(struct operation *operation, const struct stripe_call *call);
+	enum fail (*resolve)(struct operation *operation, const struct stripe_call *call);
 } kinds[] = {
-        {STRIPE_CUSTOMER_CREATE, settle_creation}, {STRIPE_CUSTOMER_UPDATE, settle_update},
-        {STRIPE_CHECKOUT, settle_checkout},        {STRIPE_CHANGE, settle_by_looking},
-        {STRIPE_CANCEL, stripe_settle_change},     {STRIPE_CHECKOUT_CLOSE, settle_close},
+        {STRIPE_CUSTOMER_CREATE, resolve_creation}, {STRIPE_CUSTOMER_UPDATE, resolve_update},
+        {STRIPE_CHECKOUT, resolve_checkout},        {STRIPE_CHANGE, resolve_by_fetching},
+        {STRIPE_CANCEL, stripe_resolve_change},     {STRIPE_CHECKOUT_CLOSE, resolve_close},
 };
 
 static enum fail
-settle(struct operation *operation, const struct stripe_call *call)
+resolve(struct operation *operation, const struct stripe_call *call)
 {
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 		if (text_equal(kinds[i].kind, call->kind))
-			return kinds[i].settle(operation, call);
+			return kinds[i].resolve(operation, call);
 	return task_fail(operation->task, FAIL_INTERNAL, "internal_error",
 	                 "a call of the unknown kind %s", call->kind);
 }
@@ -332,7 +332,7 @@ note_failure(struct operation *operation, const struct stripe_call *call, enum f
 }
 
 enum fail
-stripe_settle_run(struct operation *operation, int64_t limit, int64_t *done)
+stripe_resolve_run(struct operation *operation, int64_t limit, int64_t *done)
 {
 	struct stripe_call call = {0};
 	enum fail kind;
@@ -344,7 +344,7 @@ stripe_settle_run(struct operation *operation, int64_t limit, int64_t *done)
 	if (!found)
 		return FAIL_NONE;
 	*done = 1;
-	kind = settle(operation, &call);
+	kind = resolve(operation, &call);
 	if (kind == FAIL_NONE)
 		kind = db_commit(operation->db, operation->task);
 	if (kind != FAIL_NONE)

@@ -1,5 +1,5 @@
 /*
- * test_changes.c: what a customer wishes of Stripe, checkouts and changes, when Stripe answers
+ * test_changes.c: what a customer requests of Stripe, checkouts and changes, when Stripe answers
  * otherwise than one would like: what is told, what is kept, and what a second try sends.
  */
 #include "support/stripe_flow_fixture.h"
@@ -11,7 +11,7 @@
 
 static const struct intent intent = {.key = {{1}}, .request = {{2}}};
 
-/* The wish ends so, and leaves no transaction open. */
+/* The request ends so, and leaves no transaction open. */
 static void
 ends(enum fail kind, enum fail wanted, const char *code)
 {
@@ -121,11 +121,12 @@ static const struct {
 
 START_TEST(test_checkout)
 {
-	const struct checkout_wish wish = {.customer_id = customer_id, .plan = "professional"};
+	const struct checkout_request request = {.customer_id = customer_id,
+	                                         .plan = "professional"};
 	struct checkout_session session;
 
 	flow_script(checkouts[_i].script, 6);
-	ends(checkout_open(&operation, &wish, &session), checkouts[_i].fail,
+	ends(checkout_open(&operation, &request, &session), checkouts[_i].fail,
 	     checkouts[_i].code);
 	if (checkouts[_i].fail == FAIL_NONE)
 		ck_assert_str_eq(session.url, "https://pay/1");
@@ -152,13 +153,13 @@ static const struct {
 
 START_TEST(test_second)
 {
-	const struct checkout_wish wish = {.customer_id = customer_id, .plan = "starter"};
+	const struct checkout_request request = {.customer_id = customer_id, .plan = "starter"};
 	struct checkout_session session;
 
 	link_customer();
 	SCRIPT(BODY(PAGE), BODY(NONE), seconds[_i].look,
 	       BODY(SUBSCRIPTION("active", "price_s")), BODY(PAGE));
-	ends(checkout_open(&operation, &wish, &session), seconds[_i].fail, seconds[_i].code);
+	ends(checkout_open(&operation, &request, &session), seconds[_i].fail, seconds[_i].code);
 	subscriptions_are(seconds[_i].subscriptions);
 	if (seconds[_i].fail != FAIL_NONE)
 		asked(arena_printf(
@@ -173,17 +174,17 @@ END_TEST
 /* A click whose answer was lost: the second sends the same request, and gets the same page. */
 START_TEST(test_checkout_again)
 {
-	const struct checkout_wish wish = {.customer_id = customer_id, .plan = "starter"};
+	const struct checkout_request request = {.customer_id = customer_id, .plan = "starter"};
 	struct checkout_session session;
 	const char *key;
 
 	operation.intent = &intent;
 	link_customer();
 	SCRIPT(BROKEN);
-	ends(checkout_open(&operation, &wish, &session), FAIL_STRIPE, "stripe_error");
+	ends(checkout_open(&operation, &request, &session), FAIL_STRIPE, "stripe_error");
 	key = world.asked[0].key;
 	SCRIPT(REPLAYED(PAGE), BODY(PAGE), BODY(NONE), BODY(NONE));
-	ends(checkout_open(&operation, &wish, &session), FAIL_NONE, NULL);
+	ends(checkout_open(&operation, &request, &session), FAIL_NONE, NULL);
 	ck_assert_str_eq(world.asked[0].key, key);
 	ck_assert_str_eq(calls_now(), "checkout:done");
 }
@@ -241,11 +242,11 @@ resume(void)
 #define CHANGE " POST /v1/subscriptions/sub_1"
 
 static const struct {
-	enum fail (*wish)(void);
+	enum fail (*request)(void);
 	struct scripted script[2];
 	enum fail fail;
 	const char *code, *asked, *calls, *sent; /* a part of the last form */
-} wishes[] = {
+} requests[] = {
         {upgrade,
          {NOW, THEN},
          FAIL_NONE,
@@ -329,13 +330,13 @@ START_TEST(test_change)
 	const char *body;
 
 	mirror();
-	flow_script(wishes[_i].script, 2);
-	ends(wishes[_i].wish(), wishes[_i].fail, wishes[_i].code);
-	asked(wishes[_i].asked);
-	ck_assert_str_eq(calls_now(), wishes[_i].calls);
+	flow_script(requests[_i].script, 2);
+	ends(requests[_i].request(), requests[_i].fail, requests[_i].code);
+	asked(requests[_i].asked);
+	ck_assert_str_eq(calls_now(), requests[_i].calls);
 	body = world.asked[world.asked_count - 1].http.body;
-	if (wishes[_i].sent != NULL)
-		ck_assert_msg(strstr(body, wishes[_i].sent) != NULL, "%s", body);
+	if (requests[_i].sent != NULL)
+		ck_assert_msg(strstr(body, requests[_i].sent) != NULL, "%s", body);
 }
 END_TEST
 
@@ -379,10 +380,10 @@ static const struct {
 /* Stripe takes no moment of proration outside of the period. */
 START_TEST(test_moment)
 {
-	const struct change_step step = {
+	const struct plan_terms terms = {
 	        .stripe = {.period_start = moments[_i].start, .period_end = moments[_i].end}};
 
-	ck_assert_int_eq(change_step_moment(&step, moments[_i].now_ms).ms,
+	ck_assert_int_eq(plan_terms_proration_at(&terms, moments[_i].now_ms).ms,
 	                 moments[_i].moment_ms);
 }
 END_TEST
@@ -390,15 +391,15 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("stripe wishes");
-	TCase *tcase = tcase_create("stripe wishes");
+	Suite *suite = suite_create("stripe requests");
+	TCase *tcase = tcase_create("stripe requests");
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, flow_setup, flow_teardown);
 	tcase_add_loop_test(tcase, test_checkout, 0, ROWS(checkouts));
 	tcase_add_loop_test(tcase, test_second, 0, ROWS(seconds));
 	tcase_add_test(tcase, test_checkout_again);
-	tcase_add_loop_test(tcase, test_change, 0, ROWS(wishes));
+	tcase_add_loop_test(tcase, test_change, 0, ROWS(requests));
 	tcase_add_loop_test(tcase, test_change_again, 0, 3);
 	tcase_add_loop_test(tcase, test_moment, 0, ROWS(moments));
 	suite_add_tcase(suite, tcase);

@@ -36,7 +36,7 @@ static enum fail
 run(void)
 {
 	int64_t done = 0;
-	enum fail kind = stripe_settle_run(&operation, 1, &done);
+	enum fail kind = stripe_resolve_run(&operation, 1, &done);
 
 	ck_assert_int_eq(done, 1);
 	db_rollback_to(operation.db, 0);
@@ -63,7 +63,7 @@ START_TEST(test_nothing_due)
 	int64_t done = 0;
 
 	SCRIPT(END);
-	fine(stripe_settle_run(&operation, 1, &done));
+	fine(stripe_resolve_run(&operation, 1, &done));
 	ck_assert_int_eq(done, 0);
 	asked("");
 }
@@ -348,7 +348,7 @@ START_TEST(test_replayed)
 	SCRIPT(REPLAYED(SUBSCRIPTION("active", "price_s")),
 	       BODY(SUBSCRIPTION("past_due", "price_p")));
 	fine(db_begin(operation.db, &task));
-	fine(stripe_settle_change(&operation, &call));
+	fine(stripe_resolve_change(&operation, &call));
 	fine(db_commit(operation.db, &task));
 	asked("POST /v1/subscriptions/sub_1 GET /v1/subscriptions/sub_1");
 	subscriptions_are("sub_1:past_due+ trial:canceled-");
@@ -371,8 +371,8 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("stripe settle");
-	TCase *tcase = tcase_create("stripe settle");
+	Suite *suite = suite_create("resolve");
+	TCase *tcase = tcase_create("resolve");
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, flow_setup, flow_teardown);
