@@ -232,7 +232,7 @@ post_license_verify(struct call *call)
 {
 	const struct verify_input *input = call->body;
 	struct json_out json = json_out_new(call->operation.task->arena, 1024);
-	enum license_verdict verdict;
+	enum token_verdict verdict;
 	const char *payload = NULL;
 
 	TRY(license_check(&call->operation, input->license, &verdict, &payload));
@@ -241,8 +241,8 @@ post_license_verify(struct call *call)
 	if (verdict == LICENSE_VALID) {
 		json_out_raw(&json, "data", payload);
 	} else {
-		json_out_string(&json, "error", license_verdict_message(verdict));
-		json_out_string(&json, "code", license_verdict_code(verdict));
+		json_out_string(&json, "error", token_verdict_message(verdict));
+		json_out_string(&json, "code", token_verdict_code(verdict));
 		json_out_string(&json, "request_id", call->request->task.request_id);
 	}
 	json_out_close(&json, '}');

@@ -26,7 +26,7 @@ const struct ctl_exit license_verify_exits[] = {
         [LICENSE_NOT_YET_VALID - 1] = {15, "license_not_yet_valid: issued in the future"},
         [LICENSE_EXPIRED - 1] = {16, "license_expired: it has expired"},
         [LICENSE_REVOKED - 1] = {17, "license_revoked: it is on the revocation list"},
-        [LICENSE_VERDICT_COUNT - 1] = {0, NULL},
+        [TOKEN_VERDICT_COUNT - 1] = {0, NULL},
 };
 
 static enum fail
@@ -123,7 +123,7 @@ static enum fail
 look_up_revoked(struct ctl *ctl, const char *path, const char *jti, bool *revoked)
 {
 	struct revocations list = {.issuer = NULL};
-	enum license_verdict verdict;
+	enum token_verdict verdict;
 	const char *token = NULL;
 	char *stripped;
 
@@ -137,22 +137,22 @@ look_up_revoked(struct ctl *ctl, const char *path, const char *jti, bool *revoke
 	else if (verdict != LICENSE_VALID)
 		return task_fail(&ctl->task, FAIL_INVALID, "revocations_invalid",
 		                 "%s isn't a revocation list of these keys (%s).", path,
-		                 license_verdict_code(verdict));
+		                 token_verdict_code(verdict));
 	*revoked = revocations_contains(&list, jti);
 	return FAIL_NONE;
 }
 
 static enum fail
-print_verdict(struct ctl *ctl, enum license_verdict verdict,
-              const struct license_claims *claims, const char *payload)
+print_verdict(struct ctl *ctl, enum token_verdict verdict, const struct license_claims *claims,
+              const char *payload)
 {
 	struct output output = output_new(ctl);
 
 	output_bool(&output, "valid", verdict == LICENSE_VALID);
 	if (verdict != LICENSE_VALID) {
 		ctl->status = license_verify_exits[verdict - 1].status;
-		output_text(&output, "code", license_verdict_code(verdict));
-		output_text(&output, "error", license_verdict_message(verdict));
+		output_text(&output, "code", token_verdict_code(verdict));
+		output_text(&output, "error", token_verdict_message(verdict));
 		return output_print(&output);
 	}
 	if (ctl->json) {
@@ -176,7 +176,7 @@ run_license_verify(struct ctl *ctl)
 	const char *list = ctl_option(ctl, "--revocations");
 	const char *token = NULL, *payload = NULL;
 	struct license_claims claims = {.jti = NULL};
-	enum license_verdict verdict;
+	enum token_verdict verdict;
 	bool revoked = false;
 
 	TRY(read_keys(ctl));

@@ -108,7 +108,7 @@ license_revocations(struct operation *operation, char **token)
 }
 
 enum fail
-license_check(struct operation *operation, const char *token, enum license_verdict *verdict,
+license_check(struct operation *operation, const char *token, enum token_verdict *verdict,
               const char **payload)
 {
 	struct task *task = operation->task;

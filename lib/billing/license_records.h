@@ -21,7 +21,7 @@ enum fail license_revocations(struct operation *operation, char **token) MUST_CH
 /* Verifies a token with all published keys and the database's revocations. `payload` is the JSON
  * text of the claims when the verdict is LICENSE_VALID. */
 enum fail license_check(struct operation *operation, const char *token,
-                        enum license_verdict *verdict, const char **payload) MUST_CHECK;
+                        enum token_verdict *verdict, const char **payload) MUST_CHECK;
 
 /* When the last licence of that signing key expires; unknown when there is none. */
 enum fail license_last_of_key(struct operation *operation, const char *kid,

@@ -45,7 +45,7 @@ write_limits(struct json_out *json, const struct license_limits *limits)
 }
 
 static void
-write_standing(struct json_out *json, const struct license_claims *claims)
+write_subscription(struct json_out *json, const struct license_claims *claims)
 {
 	json_out_open(json, "trial", '{');
 	json_out_bool(json, "isTrialMode", claims->trial.is_trial);
@@ -71,7 +71,7 @@ license_claims_write(struct arena *arena, const struct license_claims *claims)
 	json_out_string(&json, "plan", claims->plan);
 	write_features(&json, &claims->features);
 	write_limits(&json, &claims->limits);
-	write_standing(&json, claims);
+	write_subscription(&json, claims);
 	json_out_int(&json, "issuedAt", claims->issued_at_s);
 	json_out_int(&json, "expiresAt", claims->expires_at_s);
 	json_out_string(&json, "iss", claims->issuer);
@@ -179,7 +179,7 @@ read_limits(struct task *task, const struct json_view *payload, struct license_l
 }
 
 static enum fail
-read_standing(struct task *task, const struct json_view *payload, struct license_claims *out)
+read_subscription(struct task *task, const struct json_view *payload, struct license_claims *out)
 {
 	struct json_view trial = {0}, subscription = {0}, member;
 	bool access = true;
@@ -235,5 +235,5 @@ license_claims_read(struct task *task, const struct json_view *payload,
 	TRY(read_text(task, payload, "plan", &out->plan));
 	TRY(read_features(task, payload, &out->features));
 	TRY(read_limits(task, payload, &out->limits));
-	return read_standing(task, payload, out);
+	return read_subscription(task, payload, out);
 }

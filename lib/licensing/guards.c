@@ -96,7 +96,7 @@ counting_claims(const struct license *license)
 {
 	const char *reason;
 
-	return standing_is_licensed(handle_judge(license, &reason))
+	return verdict_is_licensed(handle_judge(license, &reason))
 	               ? &license->held->input.claims
 	               : NULL;
 }
@@ -116,9 +116,9 @@ license_allows(struct license *license, const char *feature)
 	if (feature == NULL)
 		return false;
 	if (license == NULL)
-		return standing_allows(NULL, feature);
+		return verdict_allows(NULL, feature);
 	handle_enter(license);
-	allowed = standing_allows(counting_claims(license), feature);
+	allowed = verdict_allows(counting_claims(license), feature);
 	handle_leave(license);
 	return allowed;
 }
@@ -131,9 +131,9 @@ license_limit(struct license *license, const char *name)
 	if (name == NULL)
 		return 0;
 	if (license == NULL)
-		return standing_limit(NULL, name);
+		return verdict_limit(NULL, name);
 	handle_enter(license);
-	limit = standing_limit(counting_claims(license), name);
+	limit = verdict_limit(counting_claims(license), name);
 	handle_leave(license);
 	return limit;
 }

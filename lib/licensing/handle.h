@@ -8,7 +8,7 @@
 #include <pthread.h>
 
 #include "licensing/revocations.h"
-#include "licensing/standing.h"
+#include "licensing/verdict.h"
 
 /* Each lies in its own arena and is replaced as a whole. */
 struct keyring {
@@ -19,7 +19,7 @@ struct keyring {
 struct holding {
 	struct arena *arena;
 	const char *token; /* as it was given; NULL: none */
-	struct standing_input input;
+	struct verdict_input input;
 	bool genuine;        /* signed by the keys, for the issuer; whether it holds or not */
 	const char *payload; /* the claims as JSON; "" unless the signature held */
 };
@@ -33,7 +33,7 @@ struct license {
 	pthread_mutex_t loading, lock, saving;
 	char *issuer;
 	char *state_file;
-	struct standing_rules rules;
+	struct verdict_rules rules;
 	int64_t (*now)(void *context);
 	void *now_context;
 	struct keyring *keyring;

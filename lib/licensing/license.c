@@ -100,7 +100,7 @@ static void
 read_token(struct work *work)
 {
 	struct holding *holding = arena_alloc(work->arena, sizeof *holding);
-	struct standing_input *input = &holding->input;
+	struct verdict_input *input = &holding->input;
 	struct task task = {.arena = work->arena};
 
 	holding->arena = work->arena;
@@ -127,7 +127,7 @@ read_list(struct work *work)
 {
 	struct listing *listing = arena_alloc(work->arena, sizeof *listing);
 	struct task task = {.arena = work->arena};
-	enum license_verdict verdict;
+	enum token_verdict verdict;
 	const char *text;
 
 	listing->arena = work->arena;
@@ -154,7 +154,7 @@ system_clock(void *context)
 static bool
 names_held(const struct license *license)
 {
-	const struct standing_input *input = &license->held->input;
+	const struct verdict_input *input = &license->held->input;
 
 	return license->listing != NULL && license->held->genuine &&
 	       revocations_contains(&license->listing->list, input->claims.jti);
@@ -208,8 +208,8 @@ handle_leave(struct license *license)
 enum license_is
 handle_judge(const struct license *license, const char **reason)
 {
-	return standing_judge(&license->held->input, &license->rules, license->mark,
-	                      license->now_s, reason);
+	return verdict_judge(&license->held->input, &license->rules, license->mark,
+	                     license->now_s, reason);
 }
 
 /* Puts it into the place of what was held before. */

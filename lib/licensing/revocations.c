@@ -80,14 +80,14 @@ read_list(struct arena *arena, const struct json_view *payload, struct revocatio
 	return read_jtis(arena, &list, out);
 }
 
-enum license_verdict
+enum token_verdict
 revocations_read(struct task *task, const struct license_keys *keys, const char *token,
                  int64_t now_s, int64_t leeway_s, const char *issuer, struct revocations *out)
 {
 	struct jwt_payload content = {0};
-	enum license_verdict verdict;
+	enum token_verdict verdict;
 
-	verdict = license_verdict_of_jwt(
+	verdict = token_verdict_of_jwt(
 	        jwt_verify(task->arena, keys, &list_kind, token, strlen(token), &content));
 	if (verdict != LICENSE_VALID)
 		return verdict;

@@ -30,9 +30,9 @@ enum fail revocations_sign(struct task *task, const struct license_key *key,
  * means that its nextUpdate has passed. The list is filled then too: old news is better than
  * none.
  */
-enum license_verdict revocations_read(struct task *task, const struct license_keys *keys,
-                                      const char *token, int64_t now_s, int64_t leeway_s,
-                                      const char *issuer, struct revocations *out) MUST_CHECK;
+enum token_verdict revocations_read(struct task *task, const struct license_keys *keys,
+                                    const char *token, int64_t now_s, int64_t leeway_s,
+                                    const char *issuer, struct revocations *out) MUST_CHECK;
 
 /* The jti is on a list that revocations_read() filled. */
 bool revocations_contains(const struct revocations *list, const char *jti);

@@ -15,7 +15,7 @@ enum { PASTED_MAX = 2 * LICENSE_TOKEN_MAX };
 static const struct {
 	const char *code;
 	const char *message;
-} verdicts[LICENSE_VERDICT_COUNT] = {
+} verdicts[TOKEN_VERDICT_COUNT] = {
         [LICENSE_VALID] = {"license_valid", "The licence is valid."},
         [LICENSE_MALFORMED] = {"license_malformed", "This isn't a licence of ours."},
         [LICENSE_WRONG_ALGORITHM] = {"license_algorithm_invalid",
@@ -32,13 +32,13 @@ static const struct {
 };
 
 const char *
-license_verdict_code(enum license_verdict verdict)
+token_verdict_code(enum token_verdict verdict)
 {
 	return verdicts[verdict].code;
 }
 
 const char *
-license_verdict_message(enum license_verdict verdict)
+token_verdict_message(enum token_verdict verdict)
 {
 	return verdicts[verdict].message;
 }
@@ -51,8 +51,8 @@ license_sign(struct task *task, const struct license_key *key,
 	                token);
 }
 
-enum license_verdict
-license_verdict_of_jwt(enum jwt_verdict verdict)
+enum token_verdict
+token_verdict_of_jwt(enum jwt_verdict verdict)
 {
 	switch (verdict) {
 	case JWT_VALID:
@@ -85,7 +85,7 @@ strip_blanks(struct arena *arena, const char *token)
 	return out;
 }
 
-static enum license_verdict
+static enum token_verdict
 judge_claims(const struct license_claims *claims, int64_t now_s, int64_t leeway_s,
              const char *issuer)
 {
@@ -98,7 +98,7 @@ judge_claims(const struct license_claims *claims, int64_t now_s, int64_t leeway_
 	return LICENSE_VALID;
 }
 
-enum license_verdict
+enum token_verdict
 license_verify(struct task *task, const struct license_keys *keys, const char *token,
                int64_t now_s, int64_t leeway_s, const char *issuer,
                struct license_claims *claims, const char **payload)
@@ -107,12 +107,12 @@ license_verify(struct task *task, const struct license_keys *keys, const char *t
 	struct task reading = {.arena = task->arena};
 	const char *stripped = strip_blanks(task->arena, token);
 	struct jwt_payload content = {0};
-	enum license_verdict verdict;
+	enum token_verdict verdict;
 
 	if (!stripped)
 		return LICENSE_MALFORMED;
-	verdict = license_verdict_of_jwt(jwt_verify(task->arena, keys, &license_kind, stripped,
-	                                            strlen(stripped), &content));
+	verdict = token_verdict_of_jwt(jwt_verify(task->arena, keys, &license_kind, stripped,
+	                                          strlen(stripped), &content));
 	if (verdict != LICENSE_VALID)
 		return verdict;
 	if (license_claims_read(&reading, &content.object, claims) != FAIL_NONE)

@@ -10,7 +10,7 @@
 
 enum { LICENSE_TOKEN_MAX = 16 * 1024 };
 
-enum license_verdict {
+enum token_verdict {
 	LICENSE_VALID,
 	LICENSE_MALFORMED,
 	LICENSE_WRONG_ALGORITHM,
@@ -20,15 +20,15 @@ enum license_verdict {
 	LICENSE_NOT_YET_VALID,
 	LICENSE_EXPIRED,
 	LICENSE_REVOKED, /* never by license_verify(): the caller knows what is revoked */
-	LICENSE_VERDICT_COUNT
+	TOKEN_VERDICT_COUNT
 };
 
 /* A stable code ("license_expired"), and a sentence for people. */
-const char *license_verdict_code(enum license_verdict verdict);
-const char *license_verdict_message(enum license_verdict verdict);
+const char *token_verdict_code(enum token_verdict verdict);
+const char *token_verdict_message(enum token_verdict verdict);
 
 /* The verdict on a token of any kind, before its payload was looked at. */
-enum license_verdict license_verdict_of_jwt(enum jwt_verdict verdict);
+enum token_verdict token_verdict_of_jwt(enum jwt_verdict verdict);
 
 /* The claims as a signed licence. FAIL_INTERNAL "signing_failed". */
 enum fail license_sign(struct task *task, const struct license_key *key,
@@ -43,9 +43,9 @@ enum fail license_sign(struct task *task, const struct license_key *key,
  * the signature held: then `claims` and `payload` (the JSON as signed, may be NULL if unwanted)
  * are filled. Never records a failure in the task; its arena owns the results.
  */
-enum license_verdict license_verify(struct task *task, const struct license_keys *keys,
-                                    const char *token, int64_t now_s, int64_t leeway_s,
-                                    const char *issuer, struct license_claims *claims,
-                                    const char **payload) MUST_CHECK;
+enum token_verdict license_verify(struct task *task, const struct license_keys *keys,
+                                  const char *token, int64_t now_s, int64_t leeway_s,
+                                  const char *issuer, struct license_claims *claims,
+                                  const char **payload) MUST_CHECK;
 
 #endif

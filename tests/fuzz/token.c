@@ -9,7 +9,7 @@
 #include "base/arena.h"
 #include "licensing/license.h"
 #include "licensing/revocations.h"
-#include "licensing/standing.h"
+#include "licensing/verdict.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -44,8 +44,8 @@ static void
 check_claims(struct arena *arena, const char *text)
 {
 	struct task task = {.arena = arena};
-	struct standing_input input = {.present = true};
-	struct standing_rules rules = {120, 30 * 86400};
+	struct verdict_input input = {.present = true};
+	struct verdict_rules rules = {120, 30 * 86400};
 	struct clock_mark mark = {0};
 	struct license_claims again;
 	struct json_view view;
@@ -54,7 +54,7 @@ check_claims(struct arena *arena, const char *text)
 	if (json_view_open(&task, text, strlen(text), &view) != FAIL_NONE ||
 	    license_claims_read(&task, &view, &input.claims) != FAIL_NONE)
 		return;
-	(void)standing_judge(&input, &rules, mark, 1767225600, &reason);
+	(void)verdict_judge(&input, &rules, mark, 1767225600, &reason);
 	written = license_claims_write(arena, &input.claims);
 	if (json_view_open(&task, written, strlen(written), &view) != FAIL_NONE ||
 	    license_claims_read(&task, &view, &again) != FAIL_NONE ||

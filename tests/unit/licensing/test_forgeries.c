@@ -12,7 +12,7 @@
  */
 static const struct {
 	const char *header;
-	enum license_verdict verdict;
+	enum token_verdict verdict;
 } headers[] = {
         /* No algorithm but RS256, in no other spelling. */
         {"{\"alg\":\"none\",\"typ\":\"JWT\",\"kid\":\"%k\"}", LICENSE_WRONG_ALGORITHM},
@@ -116,11 +116,11 @@ filled(const char *format)
 START_TEST(test_headers)
 {
 	char *header = filled(headers[_i].header);
-	enum license_verdict verdict =
+	enum token_verdict verdict =
 	        verify(forge_token(task.arena, keys.items[0].pkey, header, good_payload()));
 
 	ck_assert_msg(verdict == headers[_i].verdict, "%s: %s", header,
-	              license_verdict_code(verdict));
+	              token_verdict_code(verdict));
 	/* With no signature at all it can't do better. */
 	verdict = verify(arena_printf(task.arena, "%s.%s.", forge_base64(task.arena, header),
 	                              forge_base64(task.arena, good_payload())));
@@ -244,7 +244,7 @@ shaped(const char *shape)
 
 START_TEST(test_shapes)
 {
-	enum license_verdict verdict = verify(shaped(shapes[_i]));
+	enum token_verdict verdict = verify(shaped(shapes[_i]));
 
 	ck_assert_msg(verdict != LICENSE_VALID, "%s", shapes[_i]);
 	ck_assert_int_eq(verify(shaped("h.p.s")), LICENSE_VALID);

@@ -87,13 +87,13 @@ sign_with(const struct license_keys *keys)
 }
 
 /* The verdict of somebody who reads the folder's public keys now. */
-static enum license_verdict
+static enum token_verdict
 verdict_at(const char *token, int64_t now_ms)
 {
 	struct license_keys keys = load(false, now_ms);
 	struct license_claims claims;
-	enum license_verdict verdict = license_verify(&task, &keys, token, FORGE_NOW_S, 0,
-	                                              FORGE_ISSUER, &claims, NULL);
+	enum token_verdict verdict = license_verify(&task, &keys, token, FORGE_NOW_S, 0,
+	                                            FORGE_ISSUER, &claims, NULL);
 
 	license_keys_release(&keys);
 	return verdict;

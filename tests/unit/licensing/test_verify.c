@@ -47,7 +47,7 @@ END_TEST
 /* Payloads truly signed by our key: the first `old` of the good one replaced by `new`. */
 static const struct {
 	const char *old, *new;
-	enum license_verdict verdict;
+	enum token_verdict verdict;
 } payloads[] = {
         {"1736812800,\"iss\"", "1736812800.0,\"iss\"", LICENSE_MALFORMED},
         {"\"exp\":1736812800", "\"exp\":1736812800.0", LICENSE_MALFORMED},
@@ -79,21 +79,21 @@ START_TEST(test_payloads)
 {
 	char *good = good_payload(), *payload;
 	const char *at = strstr(good, payloads[_i].old);
-	enum license_verdict verdict;
+	enum token_verdict verdict;
 
 	ck_assert_ptr_nonnull(at);
 	payload = arena_printf(task.arena, "%.*s%s%s", (int)(at - good), good, payloads[_i].new,
 	                       at + strlen(payloads[_i].old));
 	verdict = verify(forge_token(task.arena, keys.items[0].pkey, good_header(), payload));
 	ck_assert_msg(verdict == payloads[_i].verdict, "%s: %s", payload,
-	              license_verdict_code(verdict));
+	              token_verdict_code(verdict));
 }
 END_TEST
 
 /* Seconds from now at which a licence was issued and expires. */
 static const struct {
 	int64_t issued, expires, leeway;
-	enum license_verdict verdict;
+	enum token_verdict verdict;
 } edges[] = {
         {0, 1, 0, LICENSE_VALID},
         {0, 0, 0, LICENSE_EXPIRED},
@@ -111,14 +111,13 @@ static const struct {
 START_TEST(test_edges_of_time)
 {
 	struct license_claims out;
-	enum license_verdict verdict;
+	enum token_verdict verdict;
 
 	claims.issued_at_s = FORGE_NOW_S + edges[_i].issued;
 	claims.expires_at_s = FORGE_NOW_S + edges[_i].expires;
 	verdict = license_verify(&task, &keys, good_token(), FORGE_NOW_S, edges[_i].leeway,
 	                         NULL, &out, NULL);
-	ck_assert_str_eq(license_verdict_code(verdict),
-	                 license_verdict_code(edges[_i].verdict));
+	ck_assert_str_eq(token_verdict_code(verdict), token_verdict_code(edges[_i].verdict));
 	/* The signature held, so the claims are told whatever the clock says. */
 	ck_assert_int_eq(out.expires_at_s, claims.expires_at_s);
 }
@@ -126,13 +125,13 @@ END_TEST
 
 START_TEST(test_every_verdict_has_words)
 {
-	for (int i = 0; i < LICENSE_VERDICT_COUNT; i++) {
-		const char *code = license_verdict_code((enum license_verdict)i);
+	for (int i = 0; i < TOKEN_VERDICT_COUNT; i++) {
+		const char *code = token_verdict_code((enum token_verdict)i);
 
 		ck_assert(text_starts_with(code, "license_"));
-		ck_assert_ptr_nonnull(license_verdict_message((enum license_verdict)i));
+		ck_assert_ptr_nonnull(token_verdict_message((enum token_verdict)i));
 		for (int j = 0; j < i; j++)
-			ck_assert_str_ne(code, license_verdict_code((enum license_verdict)j));
+			ck_assert_str_ne(code, token_verdict_code((enum token_verdict)j));
 	}
 }
 END_TEST

@@ -128,10 +128,10 @@ count_of(const char *before, const char *behind)
 }
 
 /* A verifier's word on the token, and what it says when it holds. */
-static inline enum license_verdict
+static inline enum token_verdict
 check(const char *token, const char **payload)
 {
-	enum license_verdict verdict = LICENSE_MALFORMED;
+	enum token_verdict verdict = LICENSE_MALFORMED;
 
 	fine(license_check(&operation, token, &verdict, payload));
 	return verdict;

@@ -55,13 +55,13 @@ fixture_case(const char *name)
 }
 
 /* The verdict of a verifier with our keys, now, without leeway. */
-static inline enum license_verdict
+static inline enum token_verdict
 verify(const char *token)
 {
 	struct license_claims out;
 	const char *payload;
-	enum license_verdict verdict = license_verify(&task, &keys, token, FORGE_NOW_S, 0,
-	                                              FORGE_ISSUER, &out, &payload);
+	enum token_verdict verdict = license_verify(&task, &keys, token, FORGE_NOW_S, 0,
+	                                            FORGE_ISSUER, &out, &payload);
 
 	ck_assert_int_eq(task.failure.kind, FAIL_NONE);
 	return verdict;

@@ -1,7 +1,7 @@
 /*
- * standing.c: verdicts and guards of liblicense.
+ * verdict.c: verdicts and guards of liblicense.
  */
-#include "licensing/standing.h"
+#include "licensing/verdict.h"
 
 #include <string.h>
 
@@ -58,8 +58,8 @@ gives_access(const struct license_claims *claims)
 }
 
 static enum license_is
-judge_time(const struct license_claims *claims, const struct standing_rules *rules,
-           int64_t at_s, const char **reason)
+judge_time(const struct license_claims *claims, const struct verdict_rules *rules, int64_t at_s,
+           const char **reason)
 {
 	int64_t end_s = claims->expires_at_s + rules->leeway_s;
 
@@ -80,8 +80,8 @@ later(int64_t a, int64_t b)
 }
 
 enum license_is
-standing_judge(const struct standing_input *input, const struct standing_rules *rules,
-               struct clock_mark mark, int64_t now_s, const char **reason)
+verdict_judge(const struct verdict_input *input, const struct verdict_rules *rules,
+              struct clock_mark mark, int64_t now_s, const char **reason)
 {
 	const struct license_claims *claims = &input->claims;
 	int64_t least_s;
@@ -89,7 +89,7 @@ standing_judge(const struct standing_input *input, const struct standing_rules *
 	if (!input->present)
 		return conclude(LICENSE_IS_NONE, "license_none", reason);
 	if (input->signature < LICENSE_NOT_YET_VALID && input->signature != LICENSE_VALID)
-		return conclude(LICENSE_IS_FORGED, license_verdict_code(input->signature),
+		return conclude(LICENSE_IS_FORGED, token_verdict_code(input->signature),
 		                reason);
 	if (input->revoked)
 		return conclude(LICENSE_IS_REVOKED, "license_revoked", reason);
@@ -97,20 +97,20 @@ standing_judge(const struct standing_input *input, const struct standing_rules *
 		return conclude(LICENSE_IS_CANCELED, "license_canceled", reason);
 	/* The vendor has signed these times, so it is at least as late. */
 	least_s = later(mark.seen_s, later(mark.signed_s, claims->issued_at_s));
-	if (now_s < later(least_s, claims->not_before_s) - STANDING_CLOCK_TOLERANCE_S)
+	if (now_s < later(least_s, claims->not_before_s) - VERDICT_CLOCK_TOLERANCE_S)
 		return conclude(LICENSE_IS_CLOCK_SUSPICIOUS, "license_clock_suspicious",
 		                reason);
 	return judge_time(claims, rules, later(now_s, least_s), reason);
 }
 
 bool
-standing_is_licensed(enum license_is verdict)
+verdict_is_licensed(enum license_is verdict)
 {
 	return verdict == LICENSE_IS_VALID || verdict == LICENSE_IS_GRACE;
 }
 
 bool
-standing_allows(const struct license_claims *claims, const char *feature)
+verdict_allows(const struct license_claims *claims, const char *feature)
 {
 	const char *base = (const char *)(claims ? claims : &unlicensed);
 
@@ -121,7 +121,7 @@ standing_allows(const struct license_claims *claims, const char *feature)
 }
 
 int64_t
-standing_limit(const struct license_claims *claims, const char *name)
+verdict_limit(const struct license_claims *claims, const char *name)
 {
 	const struct license_claims *from = claims ? claims : &unlicensed;
 
@@ -131,7 +131,7 @@ standing_limit(const struct license_claims *claims, const char *name)
 		if (strcmp(limits[i].name, name) != 0)
 			continue;
 		memcpy(&limit, (const char *)from + limits[i].offset, sizeof limit);
-		return limit == LICENSE_UNLIMITED || limit >= STANDING_NO_BOUND
+		return limit == LICENSE_UNLIMITED || limit >= VERDICT_NO_BOUND
 		               ? LICENSE_NO_LIMIT
 		               : limit;
 	}
