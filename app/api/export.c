@@ -162,7 +162,7 @@ render_holdings(struct call *call, const char *id, struct json_out *json)
 {
 	struct operation *operation = &call->operation;
 	const struct api_key *keys;
-	const struct license *licenses;
+	const struct issued_license *licenses;
 	const struct invoice *invoices;
 	size_t count;
 

@@ -71,7 +71,7 @@ has_tag(const char *if_none_match, const char *tag)
 }
 
 static void
-answer_license(struct call *call, const char *customer_id, const struct license *license,
+answer_license(struct call *call, const char *customer_id, const struct issued_license *license,
                const struct subscription *subscription)
 {
 	struct arena *arena = call->operation.task->arena;
@@ -85,7 +85,7 @@ answer_license(struct call *call, const char *customer_id, const struct license 
 
 /* What a client keeps it may ask for again with the tag; true when it has it already. */
 static bool
-answer_unchanged(struct call *call, const struct license *license)
+answer_unchanged(struct call *call, const struct issued_license *license)
 {
 	const char *tag = arena_printf(call->operation.task->arena, "\"%s\"", license->jti);
 
@@ -104,7 +104,7 @@ get_license(struct call *call)
 {
 	const char *id = request_param(call->request, "customer_id");
 	struct license_view view = {0};
-	struct license license;
+	struct issued_license license;
 
 	TRY(license_view_read(&call->operation, &call->caller.digest, id, &view));
 	TRY(caller_admit(call, &view.key));
@@ -119,7 +119,7 @@ post_license_rotate(struct call *call)
 {
 	const char *id = request_param(call->request, "customer_id");
 	struct subscription subscription;
-	struct license license;
+	struct issued_license license;
 
 	TRY(license_rotate(&call->operation, id, &license, &subscription));
 	answer_license(call, id, &license, &subscription);
@@ -149,7 +149,7 @@ get_license_history(struct call *call)
 	struct task *task = call->operation.task;
 	struct instant before = INSTANT_NONE;
 	const char *before_jti = NULL;
-	const struct license *rows;
+	const struct issued_license *rows;
 	struct customer customer;
 	struct json_out json;
 	size_t count, shown;

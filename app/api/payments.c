@@ -119,7 +119,7 @@ post_checkout(struct call *call)
 /* Where licences end with the paid period, there is none while its end is not known; what was
  * changed stays changed. */
 static enum fail
-read_license(struct operation *operation, const char *customer_id, struct license *out)
+read_license(struct operation *operation, const char *customer_id, struct issued_license *out)
 {
 	struct subscription subscription;
 	enum fail kind = license_current(operation, customer_id, out, &subscription);
@@ -127,7 +127,7 @@ read_license(struct operation *operation, const char *customer_id, struct licens
 	if (kind != FAIL_CONFLICT)
 		return kind;
 	task_clear(operation->task);
-	*out = (struct license){0};
+	*out = (struct issued_license){0};
 	return FAIL_NONE;
 }
 
@@ -139,7 +139,7 @@ answer_subscription(struct call *call, const char *customer_id, const char *mess
 	struct operation *operation = &call->operation;
 	struct json_out json = json_out_new(operation->task->arena, 4096);
 	struct subscription subscription;
-	struct license license = {0};
+	struct issued_license license = {0};
 
 	/* Waiting for Stripe took its time. */
 	operation->now_ms = db_now_ms(operation->db);

@@ -64,7 +64,7 @@ render_key(struct json_out *json, const char *name, const struct api_key *key)
 }
 
 void
-render_license_row(struct json_out *json, const struct license *license)
+render_license_row(struct json_out *json, const struct issued_license *license)
 {
 	json_out_open(json, NULL, '{');
 	json_out_string(json, "jti", license->jti);
@@ -79,8 +79,9 @@ render_license_row(struct json_out *json, const struct license *license)
 }
 
 struct json_out
-render_license(struct arena *arena, const char *customer_id, const struct license *license,
-               const struct subscription *subscription, int64_t now_ms)
+render_license(struct arena *arena, const char *customer_id,
+               const struct issued_license *license, const struct subscription *subscription,
+               int64_t now_ms)
 {
 	struct json_out json = json_out_new(arena, 2048);
 

@@ -17,11 +17,11 @@ void render_subscription(struct json_out *json, const char *name,
                          const struct subscription *subscription, int64_t now_ms);
 void render_key(struct json_out *json, const char *name, const struct api_key *key);
 void render_invoice(struct json_out *json, const struct invoice *invoice);
-void render_license_row(struct json_out *json, const struct license *license);
+void render_license_row(struct json_out *json, const struct issued_license *license);
 
 /* {"license", "customer_id", "plan", "status"}: the answer of every call that hands one out. */
 struct json_out render_license(struct arena *arena, const char *customer_id,
-                               const struct license *license,
+                               const struct issued_license *license,
                                const struct subscription *subscription, int64_t now_ms);
 
 void render_features(struct json_out *json, const struct license_features *features);

@@ -23,7 +23,7 @@ post_trial(struct call *call)
 	struct operation *operation = &call->operation;
 	struct json_out json = json_out_new(operation->task->arena, 4096);
 	struct subscription subscription, same;
-	struct license license;
+	struct issued_license license;
 
 	/* Trial and licence together, or neither. */
 	TRY(db_begin(operation->db, operation->task));

@@ -40,7 +40,7 @@ run_license_export(struct ctl *ctl)
 {
 	const char *path = ctl_option(ctl, "--out"), *bundle;
 	struct subscription subscription;
-	struct license license;
+	struct issued_license license;
 	char *revocations = NULL;
 
 	TRY(license_current(&ctl->operation, ctl->argument, &license, &subscription));

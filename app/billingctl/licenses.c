@@ -48,7 +48,7 @@ run_license_issue(struct ctl *ctl)
 	struct output output = output_new(ctl);
 	const char *path = ctl_option(ctl, "--out");
 	struct subscription subscription;
-	struct license license;
+	struct issued_license license;
 
 	TRY(license_current(&ctl->operation, ctl->argument, &license, &subscription));
 	TRY(write_license(ctl, path, license.token));

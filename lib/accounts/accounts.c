@@ -106,7 +106,7 @@ account_sign_up(struct operation *operation, const char *email, const char *comp
 {
 	struct task *task = operation->task;
 	struct subscription *subscription = arena_alloc(task->arena, sizeof(*subscription));
-	struct license *license = arena_alloc(task->arena, sizeof(*license));
+	struct issued_license *license = arena_alloc(task->arena, sizeof(*license));
 	const struct api_key *key = &out->key.key;
 	struct outcome outcome;
 	bool found;

@@ -12,7 +12,7 @@ extern const struct statement_list account_statements;
 struct sign_up {
 	struct customer customer;
 	const struct subscription *subscription;
-	const struct license *license;
+	const struct issued_license *license;
 	struct api_key_minted key;
 };
 

@@ -7,14 +7,14 @@
 #include "licensing/revocations.h"
 
 static const struct column license_columns[] = {
-        COLUMN(struct license, jti),
-        COLUMN(struct license, kid),
-        COLUMN(struct license, plan),
-        COLUMN(struct license, reason),
-        COLUMN(struct license, issued_at),
-        COLUMN(struct license, expires_at),
-        COLUMN(struct license, revoked_at),
-        COLUMN(struct license, revoke_reason),
+        COLUMN(struct issued_license, jti),
+        COLUMN(struct issued_license, kid),
+        COLUMN(struct issued_license, plan),
+        COLUMN(struct issued_license, reason),
+        COLUMN(struct issued_license, issued_at),
+        COLUMN(struct issued_license, expires_at),
+        COLUMN(struct issued_license, revoked_at),
+        COLUMN(struct issued_license, revoke_reason),
         COLUMN_END,
 };
 
@@ -38,7 +38,7 @@ static const struct statement statements[] = {
         [HISTORY] =
                 {.name = "license_history",
                  .columns = license_columns,
-                 .row_size = sizeof(struct license),
+                 .row_size = sizeof(struct issued_license),
                  .sql = "SELECT jti, kid, plan, reason, issued_at, expires_at, revoked_at, "
                         "revoke_reason FROM licenses WHERE customer_id = $1 AND "
                         "(issued_at, jti) < (COALESCE($2::timestamptz, 'infinity'), "
@@ -70,7 +70,7 @@ const struct statement_list license_record_statements = {
 
 enum fail
 license_history(struct operation *operation, const char *customer_id, struct instant before,
-                const char *before_jti, int64_t limit, const struct license **out,
+                const char *before_jti, int64_t limit, const struct issued_license **out,
                 size_t *count)
 {
 	struct task *task = operation->task;

@@ -175,7 +175,8 @@ fingerprint_of(const struct operation *operation, const struct license_claims *c
 
 enum fail
 license_mint(struct operation *operation, const struct customer *customer,
-             const struct subscription *subscription, const char *reason, struct license *out)
+             const struct subscription *subscription, const char *reason,
+             struct issued_license *out)
 {
 	struct arena *arena = operation->task->arena;
 	const struct license_key *key = license_keys_signing(&operation->billing->keys);
@@ -195,7 +196,7 @@ license_mint(struct operation *operation, const struct customer *customer,
 	claims.issued_at_s = operation->now_ms / SECOND_MS;
 	claims.expires_at_s = end.ms / SECOND_MS;
 	TRY(license_sign(operation->task, key, &claims, &token));
-	*out = (struct license){
+	*out = (struct issued_license){
 	        .jti = claims.jti,
 	        .kid = key->kid,
 	        .plan = claims.plan,
@@ -212,7 +213,7 @@ license_mint(struct operation *operation, const struct customer *customer,
 /* Stores the licence unless the subscription has changed since it was read. */
 static enum fail
 store(struct operation *operation, const struct subscription *subscription,
-      const struct license *license, bool *stored)
+      const struct issued_license *license, bool *stored)
 {
 	struct task *task = operation->task;
 	int64_t rows;
@@ -238,7 +239,7 @@ same_bytes(struct bytes a, const struct sha256 *b)
 /* Young enough to be handed out again. A clock that was set back makes it young for ever, so one
  * from the future is not. */
 static bool
-is_young(const struct license *license, int64_t now_ms)
+is_young(const struct issued_license *license, int64_t now_ms)
 {
 	int64_t life = license->expires_at.ms - license->issued_at.ms;
 	int64_t age = now_ms - license->issued_at.ms;
@@ -267,7 +268,8 @@ is_kept(const struct operation *operation, const struct license_view *view, cons
 }
 
 enum fail
-license_hand_out(struct operation *operation, struct license_view *view, struct license *out)
+license_hand_out(struct operation *operation, struct license_view *view,
+                 struct issued_license *out)
 {
 	for (int tries = 0; tries < HAND_OUT_TRIES; tries++) {
 		const char *reason;
@@ -294,8 +296,8 @@ license_hand_out(struct operation *operation, struct license_view *view, struct 
 }
 
 enum fail
-license_current(struct operation *operation, const char *customer_id, struct license *out,
-                struct subscription *subscription)
+license_current(struct operation *operation, const char *customer_id,
+                struct issued_license *out, struct subscription *subscription)
 {
 	struct license_view view = {0};
 
@@ -319,7 +321,7 @@ license_revoke_all(struct operation *operation, const char *customer_id, const c
 }
 
 enum fail
-license_rotate(struct operation *operation, const char *customer_id, struct license *out,
+license_rotate(struct operation *operation, const char *customer_id, struct issued_license *out,
                struct subscription *subscription)
 {
 	struct license_view view = {0};

@@ -13,7 +13,7 @@
 enum { LICENSE_LEEWAY_SECONDS = 120 };
 
 /* One issued licence. `token` is NULL when it is no longer kept. */
-struct license {
+struct issued_license {
 	const char *jti;
 	const char *kid;
 	const char *plan;
@@ -33,7 +33,7 @@ struct license_view {
 	struct api_key key; /* the caller's, when a digest was given */
 	struct customer customer;
 	struct subscription subscription;
-	struct license newest;
+	struct issued_license newest;
 };
 
 extern const struct statement_list license_statements;
@@ -49,16 +49,17 @@ enum fail license_view_read(struct operation *operation, const struct sha256 *di
  * "license_end_unknown" when the policy needs a period end that is not known.
  */
 enum fail license_hand_out(struct operation *operation, struct license_view *view,
-                           struct license *out) MUST_CHECK;
+                           struct issued_license *out) MUST_CHECK;
 
 /* license_view_read() and license_hand_out(), for callers that are known already. */
 enum fail license_current(struct operation *operation, const char *customer_id,
-                          struct license *out, struct subscription *subscription) MUST_CHECK;
+                          struct issued_license *out,
+                          struct subscription *subscription) MUST_CHECK;
 
 /* Signs a licence without storing it; sign-up stores it with the rest. */
 enum fail license_mint(struct operation *operation, const struct customer *customer,
                        const struct subscription *subscription, const char *reason,
-                       struct license *out) MUST_CHECK;
+                       struct issued_license *out) MUST_CHECK;
 
 /* Revokes all live licences of the customer within the caller's transaction. */
 enum fail license_revoke_all(struct operation *operation, const char *customer_id,
@@ -66,6 +67,7 @@ enum fail license_revoke_all(struct operation *operation, const char *customer_i
 
 /* A new licence; the older ones are revoked, the subscription stays as it is. FAIL_NOT_FOUND. */
 enum fail license_rotate(struct operation *operation, const char *customer_id,
-                         struct license *out, struct subscription *subscription) MUST_CHECK;
+                         struct issued_license *out,
+                         struct subscription *subscription) MUST_CHECK;
 
 #endif

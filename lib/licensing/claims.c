@@ -179,7 +179,8 @@ read_limits(struct task *task, const struct json_view *payload, struct license_l
 }
 
 static enum fail
-read_subscription(struct task *task, const struct json_view *payload, struct license_claims *out)
+read_subscription(struct task *task, const struct json_view *payload,
+                  struct license_claims *out)
 {
 	struct json_view trial = {0}, subscription = {0}, member;
 	bool access = true;

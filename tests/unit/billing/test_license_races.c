@@ -16,7 +16,7 @@ struct actor {
 	struct operation operation;
 	action *act;
 	enum fail kind;
-	struct license license;
+	struct issued_license license;
 };
 
 static void *

@@ -9,10 +9,10 @@ static struct subscription subscription;
 
 /* The licence that the customer gets now. The newest is told by its time of issue, so tests that want
  * another one let a second pass. */
-static struct license
+static struct issued_license
 current(void)
 {
-	struct license license = {0};
+	struct issued_license license = {0};
 
 	fine(license_current(&operation, customer_id, &license, &subscription));
 	return license;
@@ -20,8 +20,8 @@ current(void)
 
 START_TEST(test_kept)
 {
-	const struct license *first = signed_up.license;
-	struct license license;
+	const struct issued_license *first = signed_up.license;
+	struct issued_license license;
 
 	ck_assert_ptr_nonnull(first);
 	ck_assert_str_eq(first->reason, "sign_up");
@@ -38,7 +38,7 @@ END_TEST
 
 START_TEST(test_refreshed)
 {
-	struct license license;
+	struct issued_license license;
 
 	operation.now_ms = NOW_MS + DAY_MS;
 	license = current();
@@ -84,7 +84,7 @@ static const struct {
 
 START_TEST(test_changed)
 {
-	struct license license;
+	struct issued_license license;
 
 	operation.now_ms = NOW_MS + SECOND_MS;
 	change(changes[_i].before, changes[_i].behind);
@@ -98,7 +98,7 @@ END_TEST
 
 START_TEST(test_rules_changed)
 {
-	struct license license;
+	struct issued_license license;
 
 	operation.now_ms = NOW_MS + SECOND_MS;
 	if (_i == 0)
@@ -121,7 +121,7 @@ END_TEST
 /* Without any job: the moment the trial ends, its licence has ended and the next one says why. */
 START_TEST(test_trial_ends)
 {
-	struct license license;
+	struct issued_license license;
 
 	operation.now_ms = NOW_MS + 14 * DAY_MS - 1;
 	license = current();
@@ -141,7 +141,7 @@ END_TEST
 
 START_TEST(test_missing)
 {
-	struct license license;
+	struct issued_license license;
 
 	refused(license_current(&operation, "cust_00000000000000000000000000000000", &license,
 	                        &subscription),
@@ -165,7 +165,7 @@ END_TEST
 
 START_TEST(test_revoke)
 {
-	struct license license;
+	struct issued_license license;
 
 	fine(account_revoke_licenses(&operation, customer_id, "lost laptop"));
 	ck_assert_int_eq(check(signed_up.license->token, &(const char *){NULL}),
@@ -185,7 +185,7 @@ END_TEST
 
 START_TEST(test_rotate)
 {
-	struct license rotated;
+	struct issued_license rotated;
 
 	operation.now_ms = NOW_MS + SECOND_MS;
 	fine(license_rotate(&operation, customer_id, &rotated, &subscription));
@@ -203,7 +203,7 @@ END_TEST
 START_TEST(test_store_refuses_what_changed)
 {
 	struct license_view view = {0};
-	struct license license;
+	struct issued_license license;
 
 	operation.now_ms = NOW_MS + 2 * DAY_MS;
 	fine(license_view_read(&operation, NULL, customer_id, &view));
@@ -219,8 +219,8 @@ END_TEST
 /* The last of the revocation list, history and clean-up. */
 START_TEST(test_records)
 {
-	const struct license *history;
-	struct license second;
+	const struct issued_license *history;
+	struct issued_license second;
 	struct instant last;
 	int64_t forgotten = -1;
 	size_t count;

@@ -138,7 +138,7 @@ check(const char *token, const char **payload)
 }
 
 static inline bool
-says(const struct license *license, const char *what)
+says(const struct issued_license *license, const char *what)
 {
 	const char *payload = NULL;
 
