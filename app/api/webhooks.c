@@ -46,9 +46,9 @@ post_stripe_event(struct call *call)
 		                 "The body is not an event.");
 	TRY(stripe_event_receive(operation, &event, request->body, "webhook", &is_new));
 	metrics_add(call->api->metrics,
-	            !is_new                     ? METRIC_STRIPE_EVENTS_REPEATED
-	            : event.hint.family == NULL ? METRIC_STRIPE_EVENTS_UNKNOWN
-	                                        : METRIC_STRIPE_EVENTS_RECEIVED,
+	            !is_new                    ? METRIC_STRIPE_EVENTS_REPEATED
+	            : event.ref.family == NULL ? METRIC_STRIPE_EVENTS_UNKNOWN
+	                                       : METRIC_STRIPE_EVENTS_RECEIVED,
 	            1);
 	json_out_open(&json, NULL, '{');
 	json_out_bool(&json, "received", true);

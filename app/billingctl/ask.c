@@ -28,9 +28,10 @@ words_of(struct ctl *ctl, const struct stripe_answer *answer)
 }
 
 static enum fail
-explain(struct ctl *ctl, const struct stripe_ask *ask, const struct stripe_answer *answer)
+explain(struct ctl *ctl, const struct stripe_request *request,
+        const struct stripe_answer *answer)
 {
-	const char *method = methods[ask->method], *path = ask->path;
+	const char *method = methods[request->method], *path = request->path;
 
 	if (answer->outcome == STRIPE_DONE)
 		return FAIL_NONE;
@@ -56,7 +57,7 @@ static enum fail
 ask(struct ctl *ctl, enum stripe_method method, const char *path, const char *form,
     struct json_object **out)
 {
-	const struct stripe_ask wanted = {
+	const struct stripe_request request = {
 	        .method = method,
 	        .path = path,
 	        .form = form,
@@ -66,9 +67,9 @@ ask(struct ctl *ctl, enum stripe_method method, const char *path, const char *fo
 	};
 	struct stripe_answer answer;
 
-	stripe_client_ask(ctl->operation.stripe, &ctl->task, &wanted, &answer);
+	stripe_client_send(ctl->operation.stripe, &ctl->task, &request, &answer);
 	*out = answer.object;
-	return explain(ctl, &wanted, &answer);
+	return explain(ctl, &request, &answer);
 }
 
 enum fail
@@ -86,14 +87,14 @@ ask_post(struct ctl *ctl, const char *path, const char *form, struct json_object
 void
 ask_delete(struct ctl *ctl, const char *path)
 {
-	const struct stripe_ask wanted = {
+	const struct stripe_request request = {
 	        .method = STRIPE_DELETE,
 	        .path = path,
 	        .deadline_us = clock_monotonic_us() + ctl->settings.stripe_deadline_ms * 1000,
 	};
 	struct stripe_answer answer;
 
-	stripe_client_ask(ctl->operation.stripe, &ctl->task, &wanted, &answer);
+	stripe_client_send(ctl->operation.stripe, &ctl->task, &request, &answer);
 }
 
 enum fail

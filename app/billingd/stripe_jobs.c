@@ -17,7 +17,7 @@
 static const struct job items[] = {
         {"stripe_calls", 0, 1, stripe_resolve_run, METRIC_COUNT},
         {"stripe_events", 0, 1, stripe_inbox_run, METRIC_STRIPE_EVENTS_DONE},
-        {"plan_meter_events", 0, 1, meter_run_plan, METRIC_COUNT},
+        {"plan_meter_events", 0, 1, meter_run_enqueue, METRIC_COUNT},
         {"send_meter_events", 0, 1, meter_send_run, METRIC_METER_EVENTS_SENT},
         {"compare_meters", 0, 1, meter_run_compare, METRIC_COUNT},
         {"scheduled_plans", 60, 1, change_run_scheduled, METRIC_COUNT},
@@ -44,11 +44,11 @@ measure(struct operation *operation, struct metrics *metrics)
 	struct stripe_event_figures events;
 	struct stripe_call_figures calls;
 	struct meter_figures meters;
-	int64_t seconds, waiting_ms = 0;
+	int64_t duplicates, waiting_ms = 0;
 
 	TRY(stripe_event_figures(operation, &events));
 	TRY(stripe_call_figures(operation, &calls));
-	TRY(stripe_mirror_seconds(operation, &seconds));
+	TRY(subscription_sync_duplicates(operation, &duplicates));
 	TRY(meter_figures(operation, &meters));
 	if (events.oldest_pending.known)
 		waiting_ms = operation->now_ms - events.oldest_pending.ms;
@@ -60,7 +60,7 @@ measure(struct operation *operation, struct metrics *metrics)
 	metrics_set(metrics, METRIC_STRIPE_CALLS_PARKED, calls.parked);
 	metrics_set(metrics, METRIC_METER_EVENTS_PENDING, meters.pending);
 	metrics_set(metrics, METRIC_METER_EVENTS_PARKED, meters.parked);
-	metrics_set(metrics, METRIC_STRIPE_SECOND_SUBSCRIPTIONS, seconds);
+	metrics_set(metrics, METRIC_STRIPE_SECOND_SUBSCRIPTIONS, duplicates);
 	TRY(set_time(operation, metrics, "events", METRIC_STRIPE_EVENTS_SWEPT));
 	return set_time(operation, metrics, "subscriptions", METRIC_STRIPE_SUBSCRIPTIONS_SWEPT);
 }

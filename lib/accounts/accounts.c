@@ -146,10 +146,10 @@ account_delete(struct operation *operation, const char *customer_id)
 	if (changed == 0)
 		return task_fail(task, FAIL_NOT_FOUND, "customer_not_found",
 		                 "There is no such customer.");
-	TRY(stripe_cancel_all(operation, customer_id));
+	TRY(stripe_cancel_enqueue_all(operation, customer_id));
 	TRY(stripe_call_forget(operation, customer_id));
 	TRY(stripe_event_forget(operation, customer_id));
-	TRY(stripe_close_pages(operation, customer_id, customer.stripe_customer_id));
+	TRY(stripe_checkout_close_enqueue(operation, customer_id, customer.stripe_customer_id));
 	TRY(subscription_cancel(operation, customer_id));
 	TRY(license_revoke_all(operation, customer_id, "customer_deleted"));
 	TRY(api_key_revoke_all(operation, customer_id));
@@ -167,7 +167,7 @@ account_revoke_licenses(struct operation *operation, const char *customer_id,
 	TRY(db_begin(operation->db, operation->task));
 	TRY(customer_lock(operation, customer_id, &deleted));
 	TRY(customer_find(operation, customer_id, &customer));
-	TRY(stripe_cancel_all(operation, customer_id));
+	TRY(stripe_cancel_enqueue_all(operation, customer_id));
 	/* The subscription changes before the licences are revoked: a request that is issuing a
 	 * licence from it waits, sees the change and issues none. */
 	TRY(subscription_cancel(operation, customer_id));
@@ -184,6 +184,6 @@ account_update(struct operation *operation, const char *customer_id,
 	TRY(db_begin(operation->db, operation->task));
 	TRY(customer_update(operation, customer_id, email, company_name, out));
 	if (email->present || company_name->present)
-		TRY(stripe_tell_customer(operation, out));
+		TRY(stripe_customer_update_enqueue(operation, out));
 	return db_commit(operation->db, operation->task);
 }

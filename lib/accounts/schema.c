@@ -50,7 +50,7 @@ const struct statement_list *const billing_statements[] = {
 	&stripe_call_statements,
 	&stripe_event_statements,
 	&stripe_lock_statements,
-	&stripe_mirror_statements,
+	&subscription_sync_statements,
 	&stripe_sweep_statements,
 	&subscription_statements,
 	&usage_batch_statements,

@@ -48,7 +48,7 @@ struct operation {
 	const struct billing *billing;
 	struct stripe_client *stripe; /* NULL where nothing may wait for Stripe */
 	const struct intent *intent;  /* NULL: none */
-	atomic_bool *stripe_idle;     /* see stripe_wake_once(); NULL: not known */
+	atomic_bool *stripe_idle;     /* see stripe_jobs_wake_once(); NULL: not known */
 	const char
 	        *actor; /* for the audit trail: "operator:key_...", "customer:cust_...", ... */
 	int64_t now_ms;

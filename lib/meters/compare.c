@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "meters/meters.h"
 #include "stripe/form.h"
-#include "sync/sync.h"
+#include "sync/objects.h"
 
 enum { PAIRS_AT_ONCE = 20, DAYS = 36, METERS_MAX = 100 };
 
@@ -307,11 +307,11 @@ meter_run_compare(struct operation *operation, int64_t limit, int64_t *done)
 }
 
 enum fail
-meter_uncounted(struct operation *operation, const struct stripe_wanted *wanted,
-                const char **customer_id, enum stripe_synced *out)
+meter_sync(struct operation *operation, const struct sync_target *target,
+           const char **customer_id, enum sync_result *out)
 {
-	(void)wanted;
+	(void)target;
 	*customer_id = NULL;
-	*out = STRIPE_SYNC_CHANGED;
-	return stripe_sweep_demand(operation, "meters");
+	*out = SYNC_CHANGED;
+	return stripe_sweep_make_due(operation, "meters");
 }

@@ -270,7 +270,7 @@ plan_day(struct operation *operation, const struct difference *day)
 }
 
 enum fail
-meter_plan(struct operation *operation, struct stripe_sweep *sweep)
+meter_enqueue(struct operation *operation, struct stripe_sweep *sweep)
 {
 	struct task *task = operation->task;
 	const char *meters = meters_text(operation);
@@ -294,19 +294,19 @@ meter_plan(struct operation *operation, struct stripe_sweep *sweep)
 }
 
 enum fail
-meter_run_plan(struct operation *operation, int64_t limit, int64_t *done)
+meter_run_enqueue(struct operation *operation, int64_t limit, int64_t *done)
 {
 	(void)limit;
-	return stripe_sweep_run(operation, "meter_days", PLAN_EVERY_MS, meter_plan, done);
+	return stripe_sweep_run(operation, "meter_days", PLAN_EVERY_MS, meter_enqueue, done);
 }
 
 static void
-ask(struct operation *operation, const struct meter_row *row, struct stripe_answer *out)
+send_event(struct operation *operation, const struct meter_row *row, struct stripe_answer *out)
 {
 	struct arena *arena = operation->task->arena;
 	struct stripe_form form = stripe_form_new(arena);
 	bool cancel = strcmp(row->state, "canceling") == 0;
-	struct stripe_ask ask = {
+	struct stripe_request request = {
 	        .method = STRIPE_POST,
 	        .path = cancel ? "/v1/billing/meter_event_adjustments"
 	                       : "/v1/billing/meter_events",
@@ -327,8 +327,8 @@ ask(struct operation *operation, const struct meter_row *row, struct stripe_answ
 		                   row->stripe_customer_id);
 		stripe_form_string(&form, "payload[value]", row->value);
 	}
-	ask.form = form.text.data;
-	stripe_client_ask(operation->stripe, operation->task, &ask, out);
+	request.form = form.text.data;
+	stripe_client_send(operation->stripe, operation->task, &request, out);
 }
 
 static enum fail
@@ -415,7 +415,7 @@ meter_send_run(struct operation *operation, int64_t limit, int64_t *done)
 	if (strcmp(row.state, "pending") == 0 &&
 	    now.ms - row.first_try_at.ms >= STRIPE_KEY_LIFE_MS)
 		return note(operation, PARK, &row, "outcome_unknown");
-	ask(operation, &row, &answer);
+	send_event(operation, &row, &answer);
 	return settle(operation, &row, &answer);
 }
 

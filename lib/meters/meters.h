@@ -11,8 +11,8 @@
 #ifndef METERS_METERS_H
 #define METERS_METERS_H
 
+#include "sync/objects.h"
 #include "sync/sweep.h"
-#include "sync/sync.h"
 
 /* How many rows wait, and how many need somebody to look at them. */
 struct meter_figures {
@@ -23,7 +23,7 @@ struct meter_figures {
 extern const struct statement_list meter_statements, meter_compare_statements;
 
 /* A sweep's step: writes down what differs between the days and what was told of them. */
-enum fail meter_plan(struct operation *operation, struct stripe_sweep *sweep) MUST_CHECK;
+enum fail meter_enqueue(struct operation *operation, struct stripe_sweep *sweep) MUST_CHECK;
 
 /* Tells Stripe one event, or takes one back; `*done` is 1 if there was one. Can be killed at any
  * point. FAIL_STRIPE when Stripe cannot be reached. */
@@ -37,14 +37,15 @@ enum fail meter_send_run(struct operation *operation, int64_t limit, int64_t *do
 enum fail meter_compare(struct operation *operation, struct stripe_sweep *sweep) MUST_CHECK;
 
 /* The jobs: the sweeps "meter_days", every ten minutes, and "meters", every night. */
-enum fail meter_run_plan(struct operation *operation, int64_t limit, int64_t *done) MUST_CHECK;
+enum fail meter_run_enqueue(struct operation *operation, int64_t limit,
+                            int64_t *done) MUST_CHECK;
 enum fail meter_run_compare(struct operation *operation, int64_t limit,
                             int64_t *done) MUST_CHECK;
 
 /* Stripe says that a meter could not count something: what an event of the family "meter" leads to.
  * It names samples at best, so all is compared, as soon as Stripe had time to count. */
-enum fail meter_uncounted(struct operation *operation, const struct stripe_wanted *wanted,
-                          const char **customer_id, enum stripe_synced *out) MUST_CHECK;
+enum fail meter_sync(struct operation *operation, const struct sync_target *target,
+                     const char **customer_id, enum sync_result *out) MUST_CHECK;
 
 enum fail meter_figures(struct operation *operation, struct meter_figures *out) MUST_CHECK;
 

@@ -66,7 +66,7 @@ meter_parked_retry(struct operation *operation, const char *meter_event_id, int6
 	TRY(db_run(operation->db, task, &statements[RETRY],
 	           PARAMETERS(meter_event_id, param_time(task, INSTANT_MS(operation->now_ms))),
 	           count));
-	TRY(stripe_wake(operation));
+	TRY(stripe_jobs_wake(operation));
 	return db_commit(operation->db, task);
 }
 

@@ -90,7 +90,7 @@ stripe_call_retry(struct operation *operation, int64_t call_id, int64_t *count)
 	           PARAMETERS(param_int(operation->task, call_id),
 	                      param_time(operation->task, INSTANT_MS(operation->now_ms))),
 	           count));
-	TRY(stripe_wake(operation));
+	TRY(stripe_jobs_wake(operation));
 	return db_commit(operation->db, operation->task);
 }
 

@@ -61,14 +61,14 @@ enum {
 };
 
 static const struct statement statements[] = {
-        [PLAN] = {.name = "stripe_call_plan",
+        [PLAN] = {.name = "stripe_call_write",
                   ROW,
                   .sql = "INSERT INTO stripe_calls (kind, customer_id, subject, path, "
                          "parameters, idempotency_key, intent, request, state, created_at, "
                          "next_try_at, plan) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
                          "'pending', $9, $10, $11) ON CONFLICT DO NOTHING "
                          "RETURNING " CALL_COLUMNS},
-        [NOTE] = {.name = "stripe_call_note",
+        [NOTE] = {.name = "stripe_call_record_nothing",
                   .sql = "INSERT INTO stripe_calls (kind, customer_id, subject, path, "
                          "parameters, idempotency_key, intent, request, state, created_at, "
                          "finished_at) VALUES ('" STRIPE_NOTHING "', $1, $2, '', '', $3, $4, "
@@ -218,8 +218,8 @@ free_intent(struct operation *operation, const struct intent *intent)
 }
 
 enum fail
-stripe_call_plan(struct operation *operation, const struct stripe_call *wanted,
-                 int64_t delay_ms, struct stripe_call *out)
+stripe_call_write(struct operation *operation, const struct stripe_call *wanted,
+                  int64_t delay_ms, struct stripe_call *out)
 {
 	struct task *task = operation->task;
 	const struct intent *intent = wanted->by_client ? operation->intent : NULL;
@@ -242,7 +242,8 @@ stripe_call_plan(struct operation *operation, const struct stripe_call *wanted,
 }
 
 enum fail
-stripe_call_note(struct operation *operation, const char *customer_id, const char *subject)
+stripe_call_record_nothing(struct operation *operation, const char *customer_id,
+                           const char *subject)
 {
 	struct task *task = operation->task;
 	const struct intent *intent = operation->intent;
@@ -288,7 +289,7 @@ stripe_call_send(struct operation *operation, const struct stripe_call *call,
 {
 	static const char deletion[] = "DELETE ";
 	bool deletes = text_starts_with(call->path, deletion);
-	const struct stripe_ask ask = {
+	const struct stripe_request request = {
 	        .method = deletes ? STRIPE_DELETE : STRIPE_POST,
 	        .path = call->path + (deletes ? strlen(deletion) : 0),
 	        .form = call->parameters,
@@ -296,7 +297,7 @@ stripe_call_send(struct operation *operation, const struct stripe_call *call,
 	        .deadline_us = operation->deadline_us,
 	};
 
-	stripe_client_ask(operation->stripe, operation->task, &ask, out);
+	stripe_client_send(operation->stripe, operation->task, &request, out);
 }
 
 static const char *
@@ -353,7 +354,7 @@ nobody_waits(const struct stripe_call *call)
 }
 
 bool
-stripe_call_is_burnt(const struct stripe_answer *answer)
+stripe_call_key_spent(const struct stripe_answer *answer)
 {
 	return answer->outcome == STRIPE_UNKNOWN && answer->replayed && answer->status >= 500;
 }
@@ -367,7 +368,7 @@ stripe_call_failed(struct operation *operation, const struct stripe_call *call,
 
 	db_rollback_to(operation->db, 0);
 	/* The client's own key is free again, too: its next request looks at what Stripe has. */
-	if (stripe_call_is_burnt(answer))
+	if (stripe_call_key_spent(answer))
 		TRY(db_run(
 		        operation->db, task, &statements[RENEW],
 		        PARAMETERS(param_int(task, call->call_id), stripe_call_key(operation)),

@@ -19,7 +19,7 @@
 #define STRIPE_CHECKOUT_CLOSE "checkout_close"
 #define STRIPE_CHANGE "subscription_change"
 #define STRIPE_CANCEL "subscription_cancel"
-#define STRIPE_NOTHING "nothing" /* Stripe was not asked: see stripe_call_note() */
+#define STRIPE_NOTHING "nothing" /* Stripe was not asked: see stripe_call_record_nothing() */
 
 /* After this long Stripe may have forgotten the key (24 h at least): look before asking again. */
 #define STRIPE_KEY_LIFE_MS (23 * HOUR_MS)
@@ -53,8 +53,8 @@ extern const struct statement_list stripe_call_statements;
  * older than Stripe's memory (STRIPE_KEY_LIFE_MS), that call is returned instead, whatever its state: FAIL_UNPROCESSABLE "idempotency_key_reused" when
  * it asked for something else. The same for a customer's pending creation.
  */
-enum fail stripe_call_plan(struct operation *operation, const struct stripe_call *wanted,
-                           int64_t delay_ms, struct stripe_call *out) MUST_CHECK;
+enum fail stripe_call_write(struct operation *operation, const struct stripe_call *wanted,
+                            int64_t delay_ms, struct stripe_call *out) MUST_CHECK;
 
 /* The call that this operation's intent has made before; `*found` is false without one.
  * FAIL_UNPROCESSABLE as above. */
@@ -64,8 +64,8 @@ enum fail stripe_call_known(struct operation *operation, struct stripe_call *out
 /* Binds what the open transaction does to the operation's intent, if it has one, although Stripe is
  * not asked: when the answer is lost, the intent is known, as "nothing" and done. FAIL_BUSY when a
  * twin was faster. */
-enum fail stripe_call_note(struct operation *operation, const char *customer_id,
-                           const char *subject) MUST_CHECK;
+enum fail stripe_call_record_nothing(struct operation *operation, const char *customer_id,
+                                     const char *subject) MUST_CHECK;
 
 /* Asks Stripe, with the operation's deadline. Never fails: see `out->outcome`. */
 void stripe_call_send(struct operation *operation, const struct stripe_call *call,
@@ -86,7 +86,7 @@ enum fail stripe_call_failed(struct operation *operation, const struct stripe_ca
 
 /* Stripe keeps the error that the key's first request ended with, whatever that had done before, and
  * gives nothing else to this key (docs.stripe.com/api/idempotent_requests). */
-bool stripe_call_is_burnt(const struct stripe_answer *answer);
+bool stripe_call_key_spent(const struct stripe_answer *answer);
 
 /* Keeps the call of an earlier request from being dropped until the transaction ends, and is busy
  * when it was: the customer's turn comes first. Its own call needs no request to hold. */

@@ -14,8 +14,8 @@ plan_now(struct operation *operation, const struct stripe_call *wanted)
 {
 	struct stripe_call call;
 
-	TRY(stripe_call_plan(operation, wanted, 0, &call));
-	return stripe_wake(operation);
+	TRY(stripe_call_write(operation, wanted, 0, &call));
+	return stripe_jobs_wake(operation);
 }
 
 const char *
@@ -25,8 +25,8 @@ stripe_cancel_parameters(const struct operation *operation)
 }
 
 enum fail
-stripe_cancel_plan(struct operation *operation, const char *customer_id,
-                   const char *stripe_subscription_id, const char *parameters)
+stripe_cancel_enqueue(struct operation *operation, const char *customer_id,
+                      const char *stripe_subscription_id, const char *parameters)
 {
 	struct arena *arena = operation->task->arena;
 	const struct stripe_call wanted = {
@@ -44,21 +44,22 @@ stripe_cancel_plan(struct operation *operation, const char *customer_id,
 }
 
 enum fail
-stripe_cancel_all(struct operation *operation, const char *customer_id)
+stripe_cancel_enqueue_all(struct operation *operation, const char *customer_id)
 {
 	const struct subscription *open;
 	size_t count;
 
 	TRY(subscription_open_at_stripe(operation, customer_id, &open, &count));
 	for (size_t i = 0; i < count; i++)
-		TRY(stripe_cancel_plan(operation, customer_id, open[i].stripe_subscription_id,
-		                       stripe_cancel_parameters(operation)));
+		TRY(stripe_cancel_enqueue(operation, customer_id,
+		                          open[i].stripe_subscription_id,
+		                          stripe_cancel_parameters(operation)));
 	return FAIL_NONE;
 }
 
 enum fail
-stripe_close_pages(struct operation *operation, const char *customer_id,
-                   const char *stripe_customer_id)
+stripe_checkout_close_enqueue(struct operation *operation, const char *customer_id,
+                              const char *stripe_customer_id)
 {
 	const struct stripe_call wanted = {.kind = STRIPE_CHECKOUT_CLOSE,
 	                                   .customer_id = customer_id,
@@ -70,7 +71,7 @@ stripe_close_pages(struct operation *operation, const char *customer_id,
 }
 
 const char *
-stripe_creation_parameters(const struct operation *operation, const struct customer *customer)
+stripe_customer_parameters(const struct operation *operation, const struct customer *customer)
 {
 	struct stripe_form form = stripe_form_new(operation->task->arena);
 
@@ -81,7 +82,7 @@ stripe_creation_parameters(const struct operation *operation, const struct custo
 }
 
 enum fail
-stripe_tell_customer(struct operation *operation, const struct customer *customer)
+stripe_customer_update_enqueue(struct operation *operation, const struct customer *customer)
 {
 	struct arena *arena = operation->task->arena;
 	struct stripe_form form = stripe_form_new(arena);

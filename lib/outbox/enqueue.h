@@ -13,23 +13,24 @@ const char *stripe_cancel_parameters(const struct operation *operation);
 
 /* Ends the subscription at Stripe; `parameters` of the deletion, encoded, or "". Once: a waiting one
  * is enough. */
-enum fail stripe_cancel_plan(struct operation *operation, const char *customer_id,
-                             const char *stripe_subscription_id,
-                             const char *parameters) MUST_CHECK;
+enum fail stripe_cancel_enqueue(struct operation *operation, const char *customer_id,
+                                const char *stripe_subscription_id,
+                                const char *parameters) MUST_CHECK;
 
 /* Ends all that Stripe still holds the customer to. */
-enum fail stripe_cancel_all(struct operation *operation, const char *customer_id) MUST_CHECK;
+enum fail stripe_cancel_enqueue_all(struct operation *operation,
+                                    const char *customer_id) MUST_CHECK;
 
 /* Closes all of the customer's open checkout pages, if Stripe knows the customer. */
-enum fail stripe_close_pages(struct operation *operation, const char *customer_id,
-                             const char *stripe_customer_id) MUST_CHECK;
+enum fail stripe_checkout_close_enqueue(struct operation *operation, const char *customer_id,
+                                        const char *stripe_customer_id) MUST_CHECK;
 
 /* The parameters of a customer of Stripe's that is to be made for ours. */
-const char *stripe_creation_parameters(const struct operation *operation,
+const char *stripe_customer_parameters(const struct operation *operation,
                                        const struct customer *customer);
 
 /* Tells Stripe the customer's e-mail and name, if Stripe knows the customer. */
-enum fail stripe_tell_customer(struct operation *operation,
-                               const struct customer *customer) MUST_CHECK;
+enum fail stripe_customer_update_enqueue(struct operation *operation,
+                                         const struct customer *customer) MUST_CHECK;
 
 #endif

@@ -20,7 +20,7 @@ static const struct statement statements[] = {
                            FLAG,
                            .sql = "SELECT pg_try_advisory_xact_lock(hashtextextended("
                                   "'stripe-customer:' || $1, 0)) AS is_so"},
-        [WAKE] = {.name = "stripe_wake", .sql = "SELECT pg_notify('stripe_jobs', '')"},
+        [WAKE] = {.name = "stripe_jobs_wake", .sql = "SELECT pg_notify('stripe_jobs', '')"},
 };
 
 const struct statement_list stripe_lock_statements = {statements,
@@ -51,18 +51,18 @@ stripe_lock_customer(struct operation *operation, const char *customer_id)
 }
 
 enum fail
-stripe_wake(struct operation *operation)
+stripe_jobs_wake(struct operation *operation)
 {
 	return db_run(operation->db, operation->task, &statements[WAKE], NO_PARAMETERS, NULL);
 }
 
 /* Whoever finds the flag down stored its work before the flag went up, and so before the look. */
 enum fail
-stripe_wake_once(struct operation *operation)
+stripe_jobs_wake_once(struct operation *operation)
 {
 	atomic_bool *idle = operation->stripe_idle;
 
 	if (idle != NULL && (!atomic_load(idle) || !atomic_exchange(idle, false)))
 		return FAIL_NONE;
-	return stripe_wake(operation);
+	return stripe_jobs_wake(operation);
 }

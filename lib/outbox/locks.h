@@ -17,12 +17,12 @@ enum fail stripe_lock(struct operation *operation, const char *object_id) MUST_C
 enum fail stripe_lock_customer(struct operation *operation, const char *customer_id) MUST_CHECK;
 
 /* Wakes the jobs process when the transaction commits. */
-enum fail stripe_wake(struct operation *operation) MUST_CHECK;
+enum fail stripe_jobs_wake(struct operation *operation) MUST_CHECK;
 
 /*
  * The same after the commit, unless it has been woken and has not looked for work since: many who
  * store work at once wake it once. It sets `stripe_idle`, which all processes share, before it looks.
  */
-enum fail stripe_wake_once(struct operation *operation) MUST_CHECK;
+enum fail stripe_jobs_wake_once(struct operation *operation) MUST_CHECK;
 
 #endif

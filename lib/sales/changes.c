@@ -91,7 +91,7 @@ plan_and_perform(struct operation *operation, const struct change *change)
 	int64_t takeover_ms = operation->billing->stripe.deadline_ms + 60 * SECOND_MS;
 	struct stripe_call call;
 
-	TRY(stripe_call_plan(operation, &wanted, takeover_ms, &call));
+	TRY(stripe_call_write(operation, &wanted, takeover_ms, &call));
 	return perform(operation, &call, call.is_new ? subscription : NULL, change->action);
 }
 
@@ -139,7 +139,7 @@ schedule(struct operation *operation, const struct plan_terms *terms, const char
 	TRY(db_begin(operation->db, operation->task));
 	TRY(take_turn(operation, subscription->customer_id, subscription));
 	TRY(subscription_schedule(operation, id, plan));
-	TRY(stripe_call_note(operation, subscription->customer_id, id));
+	TRY(stripe_call_record_nothing(operation, subscription->customer_id, id));
 	TRY(audit_record(operation, "plan_schedule", subscription->customer_id, id, plan));
 	return db_commit(operation->db, operation->task);
 }
@@ -209,10 +209,10 @@ ask_preview(struct operation *operation, const struct plan_terms *terms,
             struct change_preview *out)
 {
 	struct stripe_form form = stripe_form_new(operation->task->arena);
-	struct stripe_ask ask = {.method = STRIPE_POST,
-	                         .path = "/v1/invoices/create_preview",
-	                         .idempotency_key = stripe_call_key(operation),
-	                         .deadline_us = operation->deadline_us};
+	struct stripe_request request = {.method = STRIPE_POST,
+	                                 .path = "/v1/invoices/create_preview",
+	                                 .idempotency_key = stripe_call_key(operation),
+	                                 .deadline_us = operation->deadline_us};
 	struct stripe_answer answer;
 
 	stripe_form_string(&form, "subscription", terms->stripe.id);
@@ -221,8 +221,8 @@ ask_preview(struct operation *operation, const struct plan_terms *terms,
 	                   plan_terms_proration_behavior(terms));
 	stripe_form_int(&form, "subscription_details[proration_date]",
 	                out->proration_at.ms / SECOND_MS);
-	ask.form = form.text.data;
-	stripe_client_ask(operation->stripe, operation->task, &ask, &answer);
+	request.form = form.text.data;
+	stripe_client_send(operation->stripe, operation->task, &request, &answer);
 	TRY(stripe_client_failure(operation->task, &answer));
 	(void)json_in_string(answer.object, "currency", &out->currency);
 	/* A smaller plan's credit waits for the next invoice: nothing is charged now. */
@@ -264,7 +264,7 @@ cancel_trial(struct operation *operation, const char *customer_id)
 	/* It was bought, or ended, at this very moment. */
 	if (!ended)
 		return fail_nothing_to_change(operation);
-	TRY(stripe_call_note(operation, customer_id, NULL));
+	TRY(stripe_call_record_nothing(operation, customer_id, NULL));
 	TRY(audit_record(operation, "trial_cancel", customer_id, NULL, NULL));
 	return db_commit(operation->db, operation->task);
 }
@@ -380,7 +380,7 @@ static enum fail
 try_later(struct operation *operation, const struct subscription *due, enum fail kind)
 {
 	bool away = kind == FAIL_UNAVAILABLE || kind == FAIL_UNCERTAIN ||
-	            (kind == FAIL_STRIPE && !stripe_client_was_heard(operation->stripe));
+	            (kind == FAIL_STRIPE && !stripe_client_was_acknowledged(operation->stripe));
 
 	log_line(LOG_LEVEL_WARNING, "scheduled plan not begun",
 	         LOG_S("customer_id", due->customer_id),

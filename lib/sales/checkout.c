@@ -16,7 +16,7 @@
 #include "sales/resolve.h"
 #include "stripe/form.h"
 #include "stripe/objects.h"
-#include "sync/sync.h"
+#include "sync/objects.h"
 
 /* Checkout takes no end of a trial that is nearer (docs.stripe.com, Checkout Session,
  * subscription_data.trial_end); an hour for clocks and slow readers. */
@@ -88,8 +88,8 @@ ensure_customer(struct operation *operation, const struct customer *customer,
 	*stripe_customer_id = customer->stripe_customer_id;
 	if (*stripe_customer_id != NULL)
 		return FAIL_NONE;
-	wanted.parameters = stripe_creation_parameters(operation, customer);
-	TRY(stripe_call_plan(operation, &wanted, takeover_ms(operation), &call));
+	wanted.parameters = stripe_customer_parameters(operation, customer);
+	TRY(stripe_call_write(operation, &wanted, takeover_ms(operation), &call));
 	TRY(db_begin(operation->db, operation->task));
 	TRY(stripe_resolve_creation(operation, &call, stripe_customer_id));
 	return db_commit(operation->db, operation->task);
@@ -162,7 +162,7 @@ plan_session(struct operation *operation, const struct checkout_request *request
 	        session_form(operation, request, price, wanted.subject, subscription);
 	/* What became of the earlier wish is known; this is a new one. */
 	wanted.by_client = !known;
-	return stripe_call_plan(operation, &wanted, takeover_ms(operation), call);
+	return stripe_call_write(operation, &wanted, takeover_ms(operation), call);
 }
 
 /* Stripe may know of a subscription whose event has not arrived. */
@@ -260,10 +260,10 @@ checkout_portal(struct operation *operation, const char *customer_id, const char
 {
 	struct task *task = operation->task;
 	struct stripe_form form = stripe_form_new(task->arena);
-	struct stripe_ask ask = {.method = STRIPE_POST,
-	                         .path = "/v1/billing_portal/sessions",
-	                         .idempotency_key = stripe_call_key(operation),
-	                         .deadline_us = operation->deadline_us};
+	struct stripe_request request = {.method = STRIPE_POST,
+	                                 .path = "/v1/billing_portal/sessions",
+	                                 .idempotency_key = stripe_call_key(operation),
+	                                 .deadline_us = operation->deadline_us};
 	struct stripe_answer answer;
 	struct customer customer;
 
@@ -279,8 +279,8 @@ checkout_portal(struct operation *operation, const char *customer_id, const char
 	                           ? arena_printf(task->arena, "%s/checkout/back",
 	                                          operation->billing->stripe.base_url)
 	                           : return_url);
-	ask.form = form.text.data;
-	stripe_client_ask(operation->stripe, task, &ask, &answer);
+	request.form = form.text.data;
+	stripe_client_send(operation->stripe, task, &request, &answer);
 	TRY(stripe_client_failure(task, &answer));
 	if (!json_in_string(answer.object, "url", url))
 		return task_fail(task, FAIL_STRIPE, "stripe_error",

@@ -7,21 +7,21 @@
 #include "base/text.h"
 #include "outbox/calls.h"
 #include "stripe/form.h"
-#include "sync/sync.h"
+#include "sync/objects.h"
 
 enum fail
 checkout_close(struct operation *operation, const char *id)
 {
-	const struct stripe_ask ask = {.method = STRIPE_POST,
-	                               .path = stripe_path(operation->task->arena,
-	                                                   "/v1/checkout/sessions/%s/expire",
-	                                                   id),
-	                               .form = "",
-	                               .idempotency_key = stripe_call_key(operation),
-	                               .deadline_us = operation->deadline_us};
+	const struct stripe_request request = {
+	        .method = STRIPE_POST,
+	        .path = stripe_path(operation->task->arena, "/v1/checkout/sessions/%s/expire",
+	                            id),
+	        .form = "",
+	        .idempotency_key = stripe_call_key(operation),
+	        .deadline_us = operation->deadline_us};
 	struct stripe_answer answer;
 
-	stripe_client_ask(operation->stripe, operation->task, &ask, &answer);
+	stripe_client_send(operation->stripe, operation->task, &request, &answer);
 	/* One that was paid or closed meanwhile is refused. */
 	if (answer.outcome == STRIPE_DONE || answer.outcome == STRIPE_REFUSED)
 		return FAIL_NONE;

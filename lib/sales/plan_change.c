@@ -8,7 +8,7 @@
 #include "billing/customers.h"
 #include "sales/checkout.h"
 #include "sales/items.h"
-#include "sync/sync.h"
+#include "sync/objects.h"
 
 /* A preview's moment of proration holds so long; a later one would be a discount of one's own
  * choice. Clocks of several hosts may differ a little. */

@@ -14,7 +14,7 @@
 #include "sales/checkout_sessions.h"
 #include "stripe/form.h"
 #include "stripe/objects.h"
-#include "sync/sync.h"
+#include "sync/objects.h"
 
 enum { CUSTOMERS_TO_LOOK_AT = 100, NOT_FOUND = 404 };
 
@@ -66,9 +66,9 @@ link_customer(struct operation *operation, const struct stripe_call *call,
 	TRY(audit_record(operation, "stripe_customer", call->customer_id, stripe_customer_id,
 	                 NULL));
 	TRY(customer_find(operation, call->customer_id, &customer));
-	if (text_equal(call->parameters, stripe_creation_parameters(operation, &customer)))
+	if (text_equal(call->parameters, stripe_customer_parameters(operation, &customer)))
 		return FAIL_NONE;
-	return stripe_tell_customer(operation, &customer);
+	return stripe_customer_update_enqueue(operation, &customer);
 }
 
 /* The creation leads to nothing any more; the next wish begins another. */
@@ -113,7 +113,7 @@ stripe_resolve_creation(struct operation *operation, const struct stripe_call *c
 	}
 	if (*stripe_customer_id == NULL) {
 		stripe_call_send(operation, call, &answer);
-		if (stripe_call_is_burnt(&answer))
+		if (stripe_call_key_spent(&answer))
 			TRY(look_for_customer(operation, &customer, stripe_customer_id));
 		if (answer.outcome != STRIPE_DONE && *stripe_customer_id == NULL)
 			return stripe_call_failed(operation, call, &answer);
@@ -178,7 +178,7 @@ stripe_resolve_change(struct operation *operation, const struct stripe_call *cal
 	bool ends = text_starts_with(call->path, "DELETE ");
 	struct stripe_answer answer;
 	struct json_object *object;
-	enum stripe_synced synced;
+	enum sync_result synced;
 	const char *customer_id;
 
 	TRY(stripe_lock(operation, call->subject));
@@ -191,7 +191,8 @@ stripe_resolve_change(struct operation *operation, const struct stripe_call *cal
 	else if (answer.replayed)
 		TRY(look_at_subscription(operation, call, &object));
 	TRY(stripe_call_done(operation, call, &answer, call->subject));
-	TRY(stripe_sync_store(operation, object, call->customer_id, &customer_id, &synced));
+	TRY(stripe_sync_store_subscription(operation, object, call->customer_id, &customer_id,
+	                                   &synced));
 	return end_schedule(operation, call);
 }
 
@@ -235,11 +236,11 @@ static enum fail
 look_for_deletion(struct operation *operation, const struct stripe_call *call,
                   const struct stripe_answer *refusal)
 {
-	const struct stripe_wanted wanted = {.id = call->subject};
+	const struct sync_target target = {.id = call->subject};
 	const char *customer_id, *reason;
-	enum stripe_synced synced;
+	enum sync_result synced;
 
-	TRY(stripe_sync_customer(operation, &wanted, &customer_id, &synced));
+	TRY(stripe_sync_customer(operation, &target, &customer_id, &synced));
 	TRY(reason_against_update(operation, call, &reason));
 	return reason != NULL ? stripe_call_end(operation, call, "failed", reason)
 	                      : stripe_call_failed(operation, call, refusal);
@@ -288,11 +289,12 @@ resolve_close(struct operation *operation, const struct stripe_call *call)
 static enum fail
 resolve_by_fetching(struct operation *operation, const struct stripe_call *call)
 {
-	const struct stripe_wanted wanted = {.id = call->subject, .hint = call->customer_id};
+	const struct sync_target target = {.id = call->subject,
+	                                   .customer_id = call->customer_id};
 	const char *customer_id;
-	enum stripe_synced synced;
+	enum sync_result synced;
 
-	TRY(stripe_sync_subscription(operation, &wanted, &customer_id, &synced));
+	TRY(stripe_sync_subscription(operation, &target, &customer_id, &synced));
 	TRY(end_schedule(operation, call));
 	return stripe_call_end(operation, call, "done", "looked_up");
 }
@@ -322,7 +324,7 @@ note_failure(struct operation *operation, const struct stripe_call *call, enum f
 {
 	const char *error = operation->task->failure.code;
 	bool away = kind == FAIL_UNAVAILABLE || kind == FAIL_UNCERTAIN ||
-	            (kind == FAIL_STRIPE && !stripe_client_was_heard(operation->stripe));
+	            (kind == FAIL_STRIPE && !stripe_client_was_acknowledged(operation->stripe));
 
 	db_rollback_to(operation->db, 0);
 	log_line(LOG_LEVEL_WARNING, "call of Stripe not settled", LOG_I("call", call->call_id),

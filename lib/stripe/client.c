@@ -31,7 +31,7 @@ enum {
 struct stripe_client {
 	struct stripe_client_options options;
 	struct http_client *http;
-	struct stripe_world world;
+	struct stripe_io io;
 	int silent_asks;       /* in a row that Stripe gave no answer to */
 	int64_t not_before_us; /* after too many of them */
 	bool heard;            /* the last ask was answered itself */
@@ -39,7 +39,7 @@ struct stripe_client {
 
 /* The parts of all attempts at one ask. */
 struct call {
-	const struct stripe_ask *ask;
+	const struct stripe_request *ask;
 	struct http_ask http;
 	struct http_header headers[HEADERS_MAX];
 	const char *log_path;
@@ -102,8 +102,8 @@ stripe_client_new(const struct stripe_client_options *options)
 		free(client);
 		return NULL;
 	}
-	client->world = (struct stripe_world){client->http, real_ask, real_now_us, real_wait,
-	                                      real_random};
+	client->io =
+	        (struct stripe_io){client->http, real_ask, real_now_us, real_wait, real_random};
 	return client;
 }
 
@@ -117,9 +117,9 @@ stripe_client_free(struct stripe_client *client)
 }
 
 void
-stripe_client_use(struct stripe_client *client, const struct stripe_world *world)
+stripe_client_use_io(struct stripe_client *client, const struct stripe_io *io)
 {
-	client->world = *world;
+	client->io = *io;
 }
 
 /* What all attempts send. The key's only copy of ours is in the arena, which wipes itself. */
@@ -127,7 +127,7 @@ static void
 prepare(const struct stripe_client *client, struct arena *arena, struct call *call)
 {
 	const struct stripe_client_options *options = &client->options;
-	const struct stripe_ask *ask = call->ask;
+	const struct stripe_request *ask = call->ask;
 	bool post = ask->method == STRIPE_POST;
 	bool query = !post && ask->form != NULL && ask->form[0] != '\0';
 	size_t count = 0;
@@ -234,7 +234,7 @@ log_attempt(const struct task *task, const struct call *call, const struct http_
  * (401, 403) comes before the keys, and without a key nothing is replayed.
  */
 static bool
-settles(const struct stripe_ask *ask, const struct stripe_answer *out)
+settles(const struct stripe_request *ask, const struct stripe_answer *out)
 {
 	if (out->outcome == STRIPE_DONE || ask->method == STRIPE_GET)
 		return true;
@@ -247,25 +247,25 @@ static bool
 attempt(struct stripe_client *client, struct task *task, struct call *call, int64_t left_us,
         struct stripe_answer *out, int64_t *wait_us)
 {
-	const struct stripe_world *world = &client->world;
-	int64_t started_us = world->now_us(world->context), left_ms = left_us / 1000;
+	const struct stripe_io *io = &client->io;
+	int64_t started_us = io->now_us(io->context), left_ms = left_us / 1000;
 	struct http_answer http;
 
 	call->http.timeout_ms = client->options.attempt_timeout_ms < left_ms
 	                                ? client->options.attempt_timeout_ms
 	                                : left_ms;
-	world->ask(world->context, task->arena, &call->http, &http);
+	io->ask(io->context, task->arena, &call->http, &http);
 	out->attempts++;
 	read_answer(task, &http, out);
-	log_attempt(task, call, &http, out, world->now_us(world->context) - started_us);
+	log_attempt(task, call, &http, out, io->now_us(io->context) - started_us);
 	call->answered = call->answered || out->status != 0;
 	if (call->in_doubt && !settles(call->ask, out))
 		out->outcome = STRIPE_UNKNOWN;
 	call->in_doubt = out->outcome == STRIPE_UNKNOWN;
 	if (is_success(out->status))
 		return false;
-	*wait_us = stripe_retry_wait_us(out->status, out->attempts - 1,
-	                                world->random(world->context));
+	*wait_us =
+	        stripe_retry_wait_us(out->status, out->attempts - 1, io->random(io->context));
 	return stripe_should_retry(out->status, http.outcome == HTTP_RESET,
 	                           http_answer_header(&http, "Stripe-Should-Retry"),
 	                           out->attempts - 1, client->options.max_retries);
@@ -286,18 +286,17 @@ note_silence(struct stripe_client *client, bool answered)
 	client->silent_asks = answered ? 0 : client->silent_asks + 1;
 	if (client->silent_asks >= SILENT_ASKS_MAX) {
 		client->silent_asks = SILENT_ASKS_MAX;
-		client->not_before_us =
-		        client->world.now_us(client->world.context) + SILENCE_US;
+		client->not_before_us = client->io.now_us(client->io.context) + SILENCE_US;
 	}
 }
 
 void
-stripe_client_ask(struct stripe_client *client, struct task *task, const struct stripe_ask *ask,
-                  struct stripe_answer *out)
+stripe_client_send(struct stripe_client *client, struct task *task,
+                   const struct stripe_request *ask, struct stripe_answer *out)
 {
-	const struct stripe_world *world = &client->world;
+	const struct stripe_io *io = &client->io;
 	struct call call = {.ask = ask};
-	int64_t now_us = world->now_us(world->context), wait_us = 0;
+	int64_t now_us = io->now_us(io->context), wait_us = 0;
 	const char *against = reason_against(client, now_us, ask->deadline_us);
 
 	*out = (struct stripe_answer){.outcome = STRIPE_NOT_NOW};
@@ -311,12 +310,12 @@ stripe_client_ask(struct stripe_client *client, struct task *task, const struct 
 		return;
 	}
 	while (attempt(client, task, &call, ask->deadline_us - now_us, out, &wait_us)) {
-		now_us = world->now_us(world->context);
+		now_us = io->now_us(io->context);
 		if (ask->deadline_us - now_us - wait_us < ATTEMPT_MIN_US)
 			break;
-		world->wait(world->context, wait_us);
+		io->wait(io->context, wait_us);
 		/* The wait may have been longer than was asked for. */
-		now_us = world->now_us(world->context);
+		now_us = io->now_us(io->context);
 		if (ask->deadline_us - now_us < ATTEMPT_MIN_US)
 			break;
 	}
@@ -326,7 +325,7 @@ stripe_client_ask(struct stripe_client *client, struct task *task, const struct 
 }
 
 bool
-stripe_client_was_heard(const struct stripe_client *client)
+stripe_client_was_acknowledged(const struct stripe_client *client)
 {
 	return client->heard;
 }

@@ -33,7 +33,7 @@ struct stripe_client_options {
 
 enum stripe_method { STRIPE_GET, STRIPE_POST, STRIPE_DELETE };
 
-struct stripe_ask {
+struct stripe_request {
 	enum stripe_method method;
 	const char *path; /* "/v1/...", encoded, without a query */
 	const char *form; /* encoded parameters: a POST's body, else the query; or NULL */
@@ -73,12 +73,12 @@ void stripe_client_free(struct stripe_client *client);
 
 /* Asks and waits, retries included; logs each attempt with its Request-Id, never the key. The
  * answer's parts live in the task's arena. Never fails: `out->outcome` says what is known. */
-void stripe_client_ask(struct stripe_client *client, struct task *task,
-                       const struct stripe_ask *ask, struct stripe_answer *out);
+void stripe_client_send(struct stripe_client *client, struct task *task,
+                        const struct stripe_request *ask, struct stripe_answer *out);
 
 /* Whether Stripe answered the last ask itself: it did or refused that very thing, and the next may
  * fare otherwise. False: it is away, busy, or does not know our key. */
-bool stripe_client_was_heard(const struct stripe_client *client);
+bool stripe_client_was_acknowledged(const struct stripe_client *client);
 
 /*
  * The same as a failure: FAIL_NONE when done; FAIL_PAYMENT "payment_failed" with Stripe's own words

@@ -1,6 +1,6 @@
 /*
- * client_internal.h: what the client needs of the world outside, so that tests can put
- * another world around it, in which no second passes.
+ * client_internal.h: how the client sends, reads the clock and waits. Tests put
+ * their own functions here, so that no real second passes.
  */
 #ifndef STRIPE_CLIENT_INTERNAL_H
 #define STRIPE_CLIENT_INTERNAL_H
@@ -12,7 +12,7 @@ struct http_answer;
 struct http_ask;
 struct stripe_client;
 
-struct stripe_world {
+struct stripe_io {
 	void *context; /* handed to each of the calls */
 	void (*ask)(void *context, struct arena *arena, const struct http_ask *ask,
 	            struct http_answer *out);
@@ -21,7 +21,7 @@ struct stripe_world {
 	double (*random)(void *context); /* in [0, 1) */
 };
 
-/* Replaces the real world, for good. */
-void stripe_client_use(struct stripe_client *client, const struct stripe_world *world);
+/* Replaces the real functions, for good. */
+void stripe_client_use_io(struct stripe_client *client, const struct stripe_io *io);
 
 #endif

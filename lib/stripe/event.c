@@ -87,7 +87,7 @@ identifier(const struct members *members, int which)
 {
 	const char *id = string(members, which);
 
-	return stripe_id_is_sound(id) ? id : NULL;
+	return stripe_id_is_valid(id) ? id : NULL;
 }
 
 static const char *
@@ -108,7 +108,7 @@ own_id(const struct members *members, int which)
 }
 
 static void
-hint_of_session(const struct members *members, struct stripe_hint *out)
+ref_of_session(const struct members *members, struct event_ref *out)
 {
 	const char *customer_id = own_id(members, REFERENCE);
 
@@ -119,7 +119,7 @@ hint_of_session(const struct members *members, struct stripe_hint *out)
 }
 
 static void
-hint_of_subscription(const struct members *members, struct stripe_hint *out)
+ref_of_subscription(const struct members *members, struct event_ref *out)
 {
 	out->family = "subscription";
 	out->subject = identifier(members, ABOUT_ID);
@@ -128,7 +128,7 @@ hint_of_subscription(const struct members *members, struct stripe_hint *out)
 }
 
 static void
-hint_of_invoice(const struct members *members, struct stripe_hint *out)
+ref_of_invoice(const struct members *members, struct event_ref *out)
 {
 	bool is_new = json_view_is_object(&members->values[DETAILS]);
 
@@ -139,7 +139,7 @@ hint_of_invoice(const struct members *members, struct stripe_hint *out)
 }
 
 static void
-hint_of_customer(const struct members *members, struct stripe_hint *out)
+ref_of_customer(const struct members *members, struct event_ref *out)
 {
 	out->family = "customer";
 	out->subject = identifier(members, ABOUT_ID);
@@ -149,7 +149,7 @@ hint_of_customer(const struct members *members, struct stripe_hint *out)
 
 /* A thin event: it names the meter at most, and which events it is about only when it is fetched. */
 static void
-hint_of_meter(const struct members *members, struct stripe_hint *out)
+ref_of_meter(const struct members *members, struct event_ref *out)
 {
 	out->family = "meter";
 	out->subject = identifier(members, METER);
@@ -161,15 +161,15 @@ hint_of_meter(const struct members *members, struct stripe_hint *out)
 static const struct {
 	const char *type;
 	const char *object; /* that the type promises; NULL: none */
-	void (*hint)(const struct members *members, struct stripe_hint *out);
+	void (*ref)(const struct members *members, struct event_ref *out);
 } families[] = {
-        {"checkout.session.", "checkout.session", hint_of_session},
-        {"customer.subscription.", "subscription", hint_of_subscription},
-        {"invoice.", "invoice", hint_of_invoice},
-        {"customer.created", "customer", hint_of_customer},
-        {"customer.updated", "customer", hint_of_customer},
-        {"customer.deleted", "customer", hint_of_customer},
-        {"v1.billing.meter.", NULL, hint_of_meter},
+        {"checkout.session.", "checkout.session", ref_of_session},
+        {"customer.subscription.", "subscription", ref_of_subscription},
+        {"invoice.", "invoice", ref_of_invoice},
+        {"customer.created", "customer", ref_of_customer},
+        {"customer.updated", "customer", ref_of_customer},
+        {"customer.deleted", "customer", ref_of_customer},
+        {"v1.billing.meter.", NULL, ref_of_meter},
 };
 
 static bool
@@ -182,16 +182,16 @@ type_fits(const char *type, const char *pattern)
 }
 
 static void
-read_hint(const struct members *members, const char *type, struct stripe_hint *out)
+read_ref(const struct members *members, const char *type, struct event_ref *out)
 {
 	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++)
 		if (type_fits(type, families[i].type) &&
 		    (families[i].object == NULL ||
 		     text_equal(string(members, ABOUT), families[i].object)))
-			families[i].hint(members, out);
+			families[i].ref(members, out);
 	/* A session that made no subscription, an upcoming invoice without an id. */
 	if (out->subject == NULL)
-		*out = (struct stripe_hint){0};
+		*out = (struct event_ref){0};
 }
 
 /* Seconds since 1970; in thin events a text. */
@@ -203,7 +203,7 @@ moment(const struct members *members, int which)
 
 	if (text != NULL)
 		return clock_parse(text, &number) ? INSTANT_MS(number) : INSTANT_NONE;
-	return json_view_number(&members->values[which], &number) ? stripe_moment(number)
+	return json_view_number(&members->values[which], &number) ? stripe_instant(number)
 	                                                          : INSTANT_NONE;
 }
 
@@ -223,6 +223,6 @@ stripe_event_read(struct arena *arena, const char *text, size_t length,
 	out->api_version = string(&members, API_VERSION);
 	out->created = moment(&members, CREATED);
 	(void)json_view_truth(&members.values[LIVEMODE], &out->livemode);
-	read_hint(&members, out->type, &out->hint);
+	read_ref(&members, out->type, &out->ref);
 	return true;
 }

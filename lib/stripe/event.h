@@ -15,7 +15,7 @@
 struct arena;
 
 /* What to fetch because of an event. */
-struct stripe_hint {
+struct event_ref {
 	const char *family; /* "subscription", "invoice", "customer", "meter"; NULL: nothing */
 	const char *subject;
 	const char *customer;
@@ -28,7 +28,7 @@ struct stripe_event {
 	const char *api_version;
 	bool livemode;
 	struct instant created;
-	struct stripe_hint hint;
+	struct event_ref ref;
 };
 
 /*

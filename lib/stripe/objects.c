@@ -45,7 +45,7 @@ flag(const struct json_object *object, const char *name)
 }
 
 struct instant
-stripe_moment(int64_t seconds)
+stripe_instant(int64_t seconds)
 {
 	return seconds > 0 && seconds < INT64_MAX / SECOND_MS ? INSTANT_MS(seconds * SECOND_MS)
 	                                                      : INSTANT_NONE;
@@ -54,7 +54,7 @@ stripe_moment(int64_t seconds)
 static struct instant
 moment(const struct json_object *object, const char *name)
 {
-	return stripe_moment(number(object, name));
+	return stripe_instant(number(object, name));
 }
 
 static size_t
@@ -92,7 +92,7 @@ list_item(const struct json_object *list, size_t index)
 /* An empty one would ask Stripe for the whole list; one longer than Stripe's longest (255,
  * docs.stripe.com/upgrades) is none of Stripe's, and too long for the database's indexes. */
 bool
-stripe_id_is_sound(const char *id)
+stripe_id_is_valid(const char *id)
 {
 	return id != NULL && *id != '\0' && strnlen(id, ID_MAX + 1) <= ID_MAX;
 }
@@ -102,7 +102,7 @@ identifier(const struct json_object *object, const char *name)
 {
 	const char *id = string(object, name);
 
-	return stripe_id_is_sound(id) ? id : NULL;
+	return stripe_id_is_valid(id) ? id : NULL;
 }
 
 const char *

@@ -53,10 +53,10 @@ struct stripe_invoice {
 };
 
 /* Whether the text may be one of Stripe's ids; NULL may not. */
-bool stripe_id_is_sound(const char *id);
+bool stripe_id_is_valid(const char *id);
 
 /* Stripe's times are seconds since 1970; unknown when it is none. */
-struct instant stripe_moment(int64_t seconds);
+struct instant stripe_instant(int64_t seconds);
 
 /* The items of one of Stripe's lists; NULL when it is none. */
 struct json_object *stripe_list_data(const struct json_object *list);

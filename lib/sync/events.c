@@ -204,8 +204,8 @@ static enum fail
 wake_jobs(struct operation *operation)
 {
 	if (db_depth(operation->db) > 0)
-		return stripe_wake(operation);
-	if (stripe_wake_once(operation) != FAIL_NONE)
+		return stripe_jobs_wake(operation);
+	if (stripe_jobs_wake_once(operation) != FAIL_NONE)
 		task_clear(operation->task);
 	return FAIL_NONE;
 }
@@ -217,15 +217,15 @@ stripe_event_receive(struct operation *operation, const struct stripe_event *eve
 	struct task *task = operation->task;
 	/* Each mode has its own objects, and ours are of one. */
 	bool ours = event->livemode == operation->billing->stripe.live;
-	const struct stripe_hint *hint = &event->hint;
+	const struct event_ref *ref = &event->ref;
 	struct received received = {0};
 	bool found;
 
 	TRY(db_row(operation->db, task, &statements[RECEIVE],
 	           PARAMETERS(event->id, event->type, param_bool(event->livemode),
 	                      event->api_version, param_time(task, event->created), origin,
-	                      ours ? hint->family : NULL, hint->subject, hint->customer,
-	                      hint->customer_id, ours && hint->family != NULL ? payload : NULL,
+	                      ours ? ref->family : NULL, ref->subject, ref->customer,
+	                      ref->customer_id, ours && ref->family != NULL ? payload : NULL,
 	                      ours ? NULL : "other_mode"),
 	           &received, &found));
 	*is_new = received.is_new;
@@ -322,7 +322,7 @@ stripe_event_retry(struct operation *operation, const char *event_id, int64_t *c
 	TRY(db_begin(operation->db, operation->task));
 	TRY(db_run(operation->db, operation->task, &statements[RETRY], PARAMETERS(event_id),
 	           count));
-	TRY(stripe_wake(operation));
+	TRY(stripe_jobs_wake(operation));
 	return db_commit(operation->db, operation->task);
 }
 

@@ -7,33 +7,33 @@
 #include "base/text.h"
 #include "meters/meters.h"
 #include "sync/events.h"
-#include "sync/sync.h"
+#include "sync/objects.h"
 
 static const struct {
 	const char *family;
-	enum fail (*sync)(struct operation *operation, const struct stripe_wanted *wanted,
-	                  const char **customer_id, enum stripe_synced *out);
+	enum fail (*sync)(struct operation *operation, const struct sync_target *target,
+	                  const char **customer_id, enum sync_result *out);
 } families[] = {
         {"subscription", stripe_sync_subscription},
         {"invoice", stripe_sync_invoice},
         {"customer", stripe_sync_customer},
-        {"meter", meter_uncounted},
+        {"meter", meter_sync},
 };
 
 static enum fail
 deal_with(struct operation *operation, const struct stripe_event_row *row,
-          const char **customer_id, enum stripe_synced *out)
+          const char **customer_id, enum sync_result *out)
 {
-	const struct stripe_wanted wanted = {
+	const struct sync_target target = {
 	        .id = row->subject,
 	        .customer = row->stripe_customer_id,
-	        .hint = row->customer_hint,
+	        .customer_id = row->customer_hint,
 	        .event_type = row->type,
 	};
 
 	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++)
 		if (text_equal(families[i].family, row->family))
-			return families[i].sync(operation, &wanted, customer_id, out);
+			return families[i].sync(operation, &target, customer_id, out);
 	return task_fail(operation->task, FAIL_INTERNAL, "internal_error",
 	                 "an event of the unknown family %s", row->family);
 }
@@ -43,7 +43,7 @@ static bool
 is_its_own(const struct operation *operation, enum fail kind)
 {
 	if (kind == FAIL_STRIPE)
-		return stripe_client_was_heard(operation->stripe);
+		return stripe_client_was_acknowledged(operation->stripe);
 	return kind == FAIL_NOT_FOUND || kind == FAIL_CONFLICT || kind == FAIL_INVALID ||
 	       kind == FAIL_INTERNAL;
 }
@@ -68,7 +68,7 @@ stripe_inbox_run(struct operation *operation, int64_t limit, int64_t *done)
 	struct stripe_event_row row = {0};
 	struct instant since;
 	const char *customer_id;
-	enum stripe_synced synced;
+	enum sync_result synced;
 	enum fail kind;
 	bool found;
 
@@ -82,7 +82,7 @@ stripe_inbox_run(struct operation *operation, int64_t limit, int64_t *done)
 	kind = deal_with(operation, &row, &customer_id, &synced);
 	if (kind == FAIL_NONE)
 		kind = stripe_event_finish(operation, &row,
-		                           synced == STRIPE_SYNC_FOREIGN ? "ignored" : "done",
+		                           synced == SYNC_FOREIGN ? "ignored" : "done",
 		                           customer_id, since);
 	if (kind == FAIL_NONE)
 		kind = db_commit(operation->db, operation->task);

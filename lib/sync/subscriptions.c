@@ -12,15 +12,15 @@
 #include "outbox/enqueue.h"
 
 static const struct column columns[] = {
-        COLUMN(struct stripe_mirrored, customer_id),
-        COLUMN(struct stripe_mirrored, stripe_subscription_id),
-        COLUMN(struct stripe_mirrored, plan),
-        COLUMN(struct stripe_mirrored, status),
-        COLUMN(struct stripe_mirrored, current_period_ends_at),
-        COLUMN(struct stripe_mirrored, trial_ends_at),
-        COLUMN(struct stripe_mirrored, cancel_at_period_end),
-        COLUMN(struct stripe_mirrored, cancel_at),
-        COLUMN(struct stripe_mirrored, superseded),
+        COLUMN(struct synced_subscription, customer_id),
+        COLUMN(struct synced_subscription, stripe_subscription_id),
+        COLUMN(struct synced_subscription, plan),
+        COLUMN(struct synced_subscription, status),
+        COLUMN(struct synced_subscription, current_period_ends_at),
+        COLUMN(struct synced_subscription, trial_ends_at),
+        COLUMN(struct synced_subscription, cancel_at_period_end),
+        COLUMN(struct synced_subscription, cancel_at),
+        COLUMN(struct synced_subscription, superseded),
         COLUMN_END,
 };
 
@@ -30,8 +30,8 @@ struct total {
 
 static const struct column total_columns[] = {COLUMN(struct total, number), COLUMN_END};
 
-#define ROW .columns = columns, .row_size = sizeof(struct stripe_mirrored)
-#define MIRRORED                                                                               \
+#define ROW .columns = columns, .row_size = sizeof(struct synced_subscription)
+#define SYNCED                                                                                 \
 	"s.customer_id, s.stripe_subscription_id, s.plan, s.status, "                          \
 	"s.current_period_ends_at, s.trial_ends_at, s.cancel_at_period_end, s.cancel_at, "     \
 	"s.superseded"
@@ -49,14 +49,14 @@ enum {
 	END_TRIAL,
 	SUPERSEDE,
 	RESTORE,
-	SECONDS_OF,
+	DUPLICATES_OF,
 	GONE,
 	FIND,
 	OPEN,
 	OPEN_OF,
 	SEEN,
 	UNSEEN,
-	SECONDS
+	DUPLICATES
 };
 
 #define TODAY "(EXCLUDED.updated_at AT TIME ZONE 'UTC')::date"
@@ -67,7 +67,7 @@ static const struct statement statements[] = {
         /* A new row does not count until it is chosen. Grace begins with the first payment that
 	 * failed, however many fail after it. A day belongs to the last plan that it had. */
         [STORE] =
-                {.name = "stripe_mirror_store",
+                {.name = "subscription_sync_store",
                  .sql = "INSERT INTO subscriptions AS s (customer_id, stripe_subscription_id, "
                         "plan, status, trial_ends_at, current_period_ends_at, past_due_since, "
                         "cancel_at_period_end, cancel_at, canceled_at, ended_at, "
@@ -106,7 +106,7 @@ static const struct statement statements[] = {
                         "  s.stripe_price_id)"},
         /* A trial of ours ends when a subscription of Stripe's begins, even one that is over
 	 * or stands still already: whether we saw it run must not matter. */
-        [END_TRIAL] = {.name = "stripe_mirror_end_trial",
+        [END_TRIAL] = {.name = "subscription_sync_end_trial",
                        .sql = "UPDATE subscriptions SET status = 'canceled', ended_at = $2, "
                               "version = version + 1, updated_at = $2 "
                               "WHERE customer_id = $1 AND stripe_subscription_id IS NULL "
@@ -114,59 +114,60 @@ static const struct statement statements[] = {
                               "  subscriptions WHERE customer_id = $1 AND "
                               "  stripe_subscription_id IS NOT NULL AND status IN ('trialing', "
                               "  'active', 'past_due', 'unpaid', 'paused', 'canceled'))"},
-        [SUPERSEDE] = {.name = "stripe_mirror_supersede",
+        [SUPERSEDE] = {.name = "subscription_sync_supersede",
                        .sql = "UPDATE subscriptions SET superseded = true, "
                               "version = version + 1 WHERE customer_id = $1 "
                               "AND NOT superseded AND subscription_id <> " BEST},
-        [RESTORE] = {.name = "stripe_mirror_restore",
+        [RESTORE] = {.name = "subscription_sync_restore",
                      .sql = "UPDATE subscriptions SET superseded = false, "
                             "version = version + 1 WHERE customer_id = $1 "
                             "AND superseded AND subscription_id = " BEST},
-        [SECONDS_OF] = {.name = "stripe_mirror_seconds_of",
-                        ROW,
-                        .sql = "SELECT " MIRRORED " FROM subscriptions s "
-                               "WHERE s.customer_id = $1 AND s.superseded "
-                               "AND s.stripe_subscription_id IS NOT NULL "
-                               "AND s.status NOT IN " FINAL " AND s.status <> 'incomplete'"},
-        [GONE] = {.name = "stripe_mirror_gone",
+        [DUPLICATES_OF] = {.name = "subscription_sync_duplicates_of",
+                           ROW,
+                           .sql = "SELECT " SYNCED " FROM subscriptions s "
+                                  "WHERE s.customer_id = $1 AND s.superseded "
+                                  "AND s.stripe_subscription_id IS NOT NULL "
+                                  "AND s.status NOT IN " FINAL " AND s.status <> 'incomplete'"},
+        [GONE] = {.name = "subscription_sync_gone",
                   .sql = "UPDATE subscriptions SET status = 'canceled', "
                          "cancel_at_period_end = false, scheduled_plan = NULL, "
                          "ended_at = COALESCE(ended_at, $2), version = version + 1, "
                          "updated_at = $2 WHERE stripe_subscription_id = $1 "
                          "AND status NOT IN " FINAL},
-        [FIND] = {.name = "stripe_mirror_find",
+        [FIND] = {.name = "subscription_sync_find",
                   ROW,
-                  .sql = "SELECT " MIRRORED
+                  .sql = "SELECT " SYNCED
                          " FROM subscriptions s WHERE s.stripe_subscription_id = $1"},
-        [OPEN] = {.name = "stripe_mirror_open",
+        [OPEN] = {.name = "subscription_sync_open",
                   ROW,
-                  .sql = "SELECT " MIRRORED " FROM subscriptions s "
+                  .sql = "SELECT " SYNCED " FROM subscriptions s "
                          "WHERE s.stripe_subscription_id > $1 AND s.status NOT IN " FINAL
                          " ORDER BY s.stripe_subscription_id LIMIT $2::bigint"},
-        [OPEN_OF] = {.name = "stripe_mirror_open_of",
+        [OPEN_OF] = {.name = "subscription_sync_open_of",
                      ROW,
-                     .sql = "SELECT " MIRRORED " FROM customers c JOIN subscriptions s "
+                     .sql = "SELECT " SYNCED " FROM customers c JOIN subscriptions s "
                             "ON s.customer_id = c.customer_id WHERE c.stripe_customer_id = $3 "
                             "AND s.stripe_subscription_id > $1 AND s.status NOT IN " FINAL
                             " ORDER BY s.stripe_subscription_id LIMIT $2::bigint"},
-        [SEEN] = {.name = "stripe_mirror_seen",
+        [SEEN] = {.name = "subscription_sync_seen",
                   .sql = "UPDATE subscriptions SET seen_at = $2 "
                          "WHERE stripe_subscription_id = ANY ($1)"},
-        [UNSEEN] = {.name = "stripe_mirror_unseen",
+        [UNSEEN] = {.name = "subscription_sync_unseen",
                     ROW,
-                    .sql = "SELECT " MIRRORED " FROM subscriptions s "
+                    .sql = "SELECT " SYNCED " FROM subscriptions s "
                            "WHERE s.stripe_subscription_id > $2 AND s.status NOT IN " FINAL
                            " AND (s.seen_at IS NULL OR s.seen_at < $1) "
                            "ORDER BY s.stripe_subscription_id LIMIT $3::bigint"},
-        [SECONDS] = {.name = "stripe_mirror_seconds",
-                     .columns = total_columns,
-                     .row_size = sizeof(struct total),
-                     .sql = "SELECT count(DISTINCT customer_id) AS number FROM subscriptions "
-                            "WHERE superseded AND stripe_subscription_id IS NOT NULL "
-                            "AND status NOT IN " FINAL " AND status <> 'incomplete'"},
+        [DUPLICATES] =
+                {.name = "subscription_sync_duplicates",
+                 .columns = total_columns,
+                 .row_size = sizeof(struct total),
+                 .sql = "SELECT count(DISTINCT customer_id) AS number FROM subscriptions "
+                        "WHERE superseded AND stripe_subscription_id IS NOT NULL "
+                        "AND status NOT IN " FINAL " AND status <> 'incomplete'"},
 };
 
-const struct statement_list stripe_mirror_statements = {
+const struct statement_list subscription_sync_statements = {
         statements, sizeof(statements) / sizeof(*statements)};
 
 /* `plan` is the subscription's, or the one that it had when its price buys none of ours. */
@@ -217,15 +218,15 @@ choose(struct operation *operation, const char *customer_id)
 }
 
 static enum fail
-report_seconds(struct operation *operation, const char *customer_id)
+report_duplicates(struct operation *operation, const char *customer_id)
 {
-	const struct stripe_mirrored *rows;
+	const struct synced_subscription *rows;
 	bool ending;
 	size_t count;
 
 	/* Should the choice change while one is being ended, its other must not be ended too. */
 	TRY(stripe_call_has_pending(operation, STRIPE_CANCEL, customer_id, &ending));
-	TRY(db_rows(operation->db, operation->task, &statements[SECONDS_OF],
+	TRY(db_rows(operation->db, operation->task, &statements[DUPLICATES_OF],
 	            PARAMETERS(customer_id), (void *)&rows, &count));
 	for (size_t i = 0; i < count; i++) {
 		const char *id = rows[i].stripe_subscription_id;
@@ -234,22 +235,22 @@ report_seconds(struct operation *operation, const char *customer_id)
 		         LOG_S("customer_id", customer_id), LOG_S("subscription", id));
 		TRY(audit_record(operation, "second_subscription", customer_id, id, NULL));
 		if (operation->billing->stripe.cancel_second && !ending)
-			TRY(stripe_cancel_plan(operation, customer_id, id,
-			                       "prorate=true&invoice_now=true"));
+			TRY(stripe_cancel_enqueue(operation, customer_id, id,
+			                          "prorate=true&invoice_now=true"));
 	}
 	return FAIL_NONE;
 }
 
 enum fail
-stripe_mirror_store(struct operation *operation, const char *customer_id,
-                    const struct stripe_subscription *subscription, bool *changed)
+subscription_sync_store(struct operation *operation, const char *customer_id,
+                        const struct stripe_subscription *subscription, bool *changed)
 {
 	const char *plan = subscription->plan;
-	struct stripe_mirrored before;
+	struct synced_subscription before;
 	bool known, deleted;
 
 	TRY(customer_lock(operation, customer_id, &deleted));
-	TRY(stripe_mirror_find(operation, subscription->id, &before, &known));
+	TRY(subscription_sync_find(operation, subscription->id, &before, &known));
 	if (!known && plan == NULL)
 		return task_fail(operation->task, FAIL_CONFLICT, "unknown_price",
 		                 "No plan has the price of this subscription.");
@@ -270,20 +271,20 @@ stripe_mirror_store(struct operation *operation, const char *customer_id,
 	                 subscription->status));
 	/* A page that was open when the customer was deleted has been paid since. */
 	if (deleted && stripe_status_is_live(subscription->status))
-		TRY(stripe_cancel_plan(operation, customer_id, subscription->id,
-		                       "prorate=true&invoice_now=true"));
-	return report_seconds(operation, customer_id);
+		TRY(stripe_cancel_enqueue(operation, customer_id, subscription->id,
+		                          "prorate=true&invoice_now=true"));
+	return report_duplicates(operation, customer_id);
 }
 
 enum fail
-stripe_mirror_gone(struct operation *operation, const char *stripe_subscription_id)
+subscription_sync_gone(struct operation *operation, const char *stripe_subscription_id)
 {
 	struct task *task = operation->task;
-	struct stripe_mirrored row;
+	struct synced_subscription row;
 	int64_t changed;
 	bool found, deleted;
 
-	TRY(stripe_mirror_find(operation, stripe_subscription_id, &row, &found));
+	TRY(subscription_sync_find(operation, stripe_subscription_id, &row, &found));
 	if (!found)
 		return FAIL_NONE;
 	TRY(customer_lock(operation, row.customer_id, &deleted));
@@ -299,17 +300,17 @@ stripe_mirror_gone(struct operation *operation, const char *stripe_subscription_
 }
 
 enum fail
-stripe_mirror_find(struct operation *operation, const char *stripe_subscription_id,
-                   struct stripe_mirrored *out, bool *found)
+subscription_sync_find(struct operation *operation, const char *stripe_subscription_id,
+                       struct synced_subscription *out, bool *found)
 {
 	return db_row(operation->db, operation->task, &statements[FIND],
 	              PARAMETERS(stripe_subscription_id), out, found);
 }
 
 enum fail
-stripe_mirror_open(struct operation *operation, const char *stripe_customer_id,
-                   const char *after, int64_t limit, const struct stripe_mirrored **out,
-                   size_t *count)
+subscription_sync_open(struct operation *operation, const char *stripe_customer_id,
+                       const char *after, int64_t limit, const struct synced_subscription **out,
+                       size_t *count)
 {
 	struct task *task = operation->task;
 	const char *most = param_int(task, limit);
@@ -322,8 +323,8 @@ stripe_mirror_open(struct operation *operation, const char *stripe_customer_id,
 }
 
 enum fail
-stripe_mirror_seen(struct operation *operation, const struct string_list *ids,
-                   struct instant at)
+subscription_sync_seen(struct operation *operation, const struct string_list *ids,
+                       struct instant at)
 {
 	struct task *task = operation->task;
 
@@ -332,8 +333,8 @@ stripe_mirror_seen(struct operation *operation, const struct string_list *ids,
 }
 
 enum fail
-stripe_mirror_unseen(struct operation *operation, struct instant since, const char *after,
-                     int64_t limit, const struct stripe_mirrored **out, size_t *count)
+subscription_sync_unseen(struct operation *operation, struct instant since, const char *after,
+                         int64_t limit, const struct synced_subscription **out, size_t *count)
 {
 	struct task *task = operation->task;
 
@@ -343,13 +344,13 @@ stripe_mirror_unseen(struct operation *operation, struct instant since, const ch
 }
 
 enum fail
-stripe_mirror_seconds(struct operation *operation, int64_t *count)
+subscription_sync_duplicates(struct operation *operation, int64_t *count)
 {
 	struct total total = {0};
 	bool found;
 
-	TRY(db_row(operation->db, operation->task, &statements[SECONDS], NO_PARAMETERS, &total,
-	           &found));
+	TRY(db_row(operation->db, operation->task, &statements[DUPLICATES], NO_PARAMETERS,
+	           &total, &found));
 	*count = total.number;
 	return FAIL_NONE;
 }

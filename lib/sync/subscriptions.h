@@ -11,10 +11,10 @@
 #include "billing/operation.h"
 #include "stripe/objects.h"
 
-extern const struct statement_list stripe_mirror_statements;
+extern const struct statement_list subscription_sync_statements;
 
 /* A mirrored subscription, as the comparison with Stripe needs it. */
-struct stripe_mirrored {
+struct synced_subscription {
 	const char *customer_id;
 	const char *stripe_subscription_id;
 	const char *plan;
@@ -31,35 +31,38 @@ struct stripe_mirrored {
  * whether anything was different. A second live one is reported (audit trail and log) and, by
  * the policy, ended. FAIL_CONFLICT "unknown_price" when it was never seen and no price is ours.
  */
-enum fail stripe_mirror_store(struct operation *operation, const char *customer_id,
-                              const struct stripe_subscription *subscription,
-                              bool *changed) MUST_CHECK;
+enum fail subscription_sync_store(struct operation *operation, const char *customer_id,
+                                  const struct stripe_subscription *subscription,
+                                  bool *changed) MUST_CHECK;
 
 /* Stripe has no such subscription (any more): ended, if it was mirrored. */
-enum fail stripe_mirror_gone(struct operation *operation,
-                             const char *stripe_subscription_id) MUST_CHECK;
+enum fail subscription_sync_gone(struct operation *operation,
+                                 const char *stripe_subscription_id) MUST_CHECK;
 
 /* The mirrored row, or `*found` false. */
-enum fail stripe_mirror_find(struct operation *operation, const char *stripe_subscription_id,
-                             struct stripe_mirrored *out, bool *found) MUST_CHECK;
+enum fail subscription_sync_find(struct operation *operation,
+                                 const char *stripe_subscription_id,
+                                 struct synced_subscription *out, bool *found) MUST_CHECK;
 
 /* Mirrored subscriptions that have not ended, of one customer of Stripe's (NULL: of all), in the
  * order of their ids after `after` ("": from the first). */
-enum fail stripe_mirror_open(struct operation *operation, const char *stripe_customer_id,
-                             const char *after, int64_t limit,
-                             const struct stripe_mirrored **out, size_t *count) MUST_CHECK;
+enum fail subscription_sync_open(struct operation *operation, const char *stripe_customer_id,
+                                 const char *after, int64_t limit,
+                                 const struct synced_subscription **out,
+                                 size_t *count) MUST_CHECK;
 
 /* Notes that Stripe's list had these; `at` is when the comparison began. */
-enum fail stripe_mirror_seen(struct operation *operation, const struct string_list *ids,
-                             struct instant at) MUST_CHECK;
+enum fail subscription_sync_seen(struct operation *operation, const struct string_list *ids,
+                                 struct instant at) MUST_CHECK;
 
 /* Mirrored subscriptions that have not ended here and were not in Stripe's list since then, in the
  * order of their ids after `after`. */
-enum fail stripe_mirror_unseen(struct operation *operation, struct instant since,
-                               const char *after, int64_t limit,
-                               const struct stripe_mirrored **out, size_t *count) MUST_CHECK;
+enum fail subscription_sync_unseen(struct operation *operation, struct instant since,
+                                   const char *after, int64_t limit,
+                                   const struct synced_subscription **out,
+                                   size_t *count) MUST_CHECK;
 
 /* How many customers have a second live subscription. */
-enum fail stripe_mirror_seconds(struct operation *operation, int64_t *count) MUST_CHECK;
+enum fail subscription_sync_duplicates(struct operation *operation, int64_t *count) MUST_CHECK;
 
 #endif

@@ -52,10 +52,10 @@ static const struct statement statements[] = {
                   .sql = "UPDATE stripe_sweeps SET since = $2, part = $3::integer, "
                          "after_id = $4, started_at = $5, finished_at = $6, "
                          "differences = $7, complete_to = $8 WHERE name = $1"},
-        [DEMAND] = {.name = "stripe_sweep_demand",
+        [DEMAND] = {.name = "stripe_sweep_make_due",
                     .sql = "UPDATE stripe_sweeps SET finished_at = NULL, started_at = NULL "
                            "WHERE name = $1"},
-        [REQUEST] = {.name = "stripe_sweep_request",
+        [REQUEST] = {.name = "stripe_sweep_make_all_due",
                      .sql = "UPDATE stripe_sweeps SET finished_at = NULL, started_at = NULL"},
         [READ] = {.name = "stripe_sweep_read",
                   ROW,
@@ -157,18 +157,18 @@ stripe_sweep_run_subscriptions(struct operation *operation, int64_t limit, int64
 }
 
 enum fail
-stripe_sweep_demand(struct operation *operation, const char *name)
+stripe_sweep_make_due(struct operation *operation, const char *name)
 {
 	return db_run(operation->db, operation->task, &statements[DEMAND], PARAMETERS(name),
 	              NULL);
 }
 
 enum fail
-stripe_sweep_request(struct operation *operation)
+stripe_sweep_make_all_due(struct operation *operation)
 {
 	TRY(db_begin(operation->db, operation->task));
 	TRY(db_run(operation->db, operation->task, &statements[REQUEST], NO_PARAMETERS, NULL));
-	TRY(stripe_wake(operation));
+	TRY(stripe_jobs_wake(operation));
 	return db_commit(operation->db, operation->task);
 }
 

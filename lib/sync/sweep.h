@@ -27,10 +27,10 @@ enum fail stripe_sweep_run_subscriptions(struct operation *operation, int64_t li
                                          int64_t *done) MUST_CHECK;
 
 /* Makes one due now, in the open transaction or one of its own. */
-enum fail stripe_sweep_demand(struct operation *operation, const char *name) MUST_CHECK;
+enum fail stripe_sweep_make_due(struct operation *operation, const char *name) MUST_CHECK;
 
 /* Makes all due now. */
-enum fail stripe_sweep_request(struct operation *operation) MUST_CHECK;
+enum fail stripe_sweep_make_all_due(struct operation *operation) MUST_CHECK;
 
 /* When the last one of that name ("events", "subscriptions") was finished. */
 enum fail stripe_sweep_last(struct operation *operation, const char *name,

@@ -13,8 +13,8 @@
 #include "outbox/calls.h"
 #include "stripe/form.h"
 #include "sync/events.h"
+#include "sync/objects.h"
 #include "sync/subscriptions.h"
-#include "sync/sync.h"
 
 enum { PAGE = 50, UNSEEN_PAGE = 20 };
 
@@ -90,7 +90,7 @@ compare_event(struct operation *operation, struct stripe_sweep *sweep,
 	bool is_new;
 
 	if (!stripe_event_read(operation->task->arena, text, strlen(text), &event) ||
-	    event.hint.family == NULL)
+	    event.ref.family == NULL)
 		return FAIL_NONE;
 	if (sweep->dry_run)
 		TRY(stripe_event_is_new(operation, event.id, &is_new));
@@ -99,7 +99,7 @@ compare_event(struct operation *operation, struct stripe_sweep *sweep,
 	if (is_new)
 		tell(sweep, &(struct stripe_difference){.what = "event",
 		                                        .id = event.id,
-		                                        .customer_id = event.hint.customer_id,
+		                                        .customer_id = event.ref.customer_id,
 		                                        .theirs = event.type});
 	return FAIL_NONE;
 }
@@ -137,7 +137,7 @@ time_text(struct arena *arena, struct instant at)
 /* Tells each value that differs; how many. */
 static size_t
 compare_values(struct operation *operation, struct stripe_sweep *sweep,
-               const struct stripe_mirrored *ours, const struct stripe_subscription *theirs)
+               const struct synced_subscription *ours, const struct stripe_subscription *theirs)
 {
 	struct arena *arena = operation->task->arena;
 	const struct {
@@ -174,19 +174,19 @@ static enum fail
 repair(struct operation *operation, const struct stripe_sweep *sweep, const char *id,
        const char *customer_id, const char *type)
 {
-	const struct stripe_event hint = {
+	const struct stripe_event repair = {
 	        .id = arena_printf(operation->task->arena, "sweep_%lld_%s",
 	                           (long long)(sweep->started_at.ms / SECOND_MS), id),
 	        .type = type,
 	        .livemode = operation->billing->stripe.live,
 	        .created = INSTANT_MS(operation->now_ms),
-	        .hint = {.family = "subscription", .subject = id, .customer_id = customer_id},
+	        .ref = {.family = "subscription", .subject = id, .customer_id = customer_id},
 	};
 	bool is_new;
 
 	if (sweep->dry_run)
 		return FAIL_NONE;
-	return stripe_event_receive(operation, &hint, NULL, "sweep", &is_new);
+	return stripe_event_receive(operation, &repair, NULL, "sweep", &is_new);
 }
 
 static enum fail
@@ -194,7 +194,7 @@ compare_subscription(struct operation *operation, struct stripe_sweep *sweep,
                      const struct json_object *object, const char **id)
 {
 	struct stripe_subscription theirs;
-	struct stripe_mirrored ours;
+	struct synced_subscription ours;
 	const char *customer_id;
 	bool known, waits;
 
@@ -202,7 +202,7 @@ compare_subscription(struct operation *operation, struct stripe_sweep *sweep,
 	if (!stripe_subscription_read(&operation->billing->stripe, object, &theirs))
 		return FAIL_NONE;
 	*id = theirs.id;
-	TRY(stripe_mirror_find(operation, theirs.id, &ours, &known));
+	TRY(subscription_sync_find(operation, theirs.id, &ours, &known));
 	if (!known && theirs.plan == NULL)
 		return FAIL_NONE;
 	TRY(stripe_call_is_pending(operation, STRIPE_CANCEL, theirs.id, &waits));
@@ -231,7 +231,7 @@ note_listed(struct operation *operation, struct stripe_sweep *sweep,
             const struct string_list *ids)
 {
 	if (!sweep->dry_run)
-		return stripe_mirror_seen(operation, ids, sweep->started_at);
+		return subscription_sync_seen(operation, ids, sweep->started_at);
 	if (sweep->listed == NULL) {
 		sweep->listed = json_object_new_object();
 		arena_defer(sweep->memory, release_json, sweep->listed);
@@ -263,7 +263,7 @@ compare_listed(struct operation *operation, struct stripe_sweep *sweep, bool *la
 /* One that has not ended here and was not in Stripe's list. */
 static enum fail
 compare_unlisted(struct operation *operation, struct stripe_sweep *sweep,
-                 const struct stripe_mirrored *ours)
+                 const struct synced_subscription *ours)
 {
 	const char *id = ours->stripe_subscription_id;
 	struct stripe_subscription theirs;
@@ -289,15 +289,15 @@ compare_unlisted(struct operation *operation, struct stripe_sweep *sweep,
 static enum fail
 compare_unseen(struct operation *operation, struct stripe_sweep *sweep, bool *last)
 {
-	const struct stripe_mirrored *rows;
+	const struct synced_subscription *rows;
 	size_t count;
 
 	if (sweep->dry_run)
-		TRY(stripe_mirror_open(operation, NULL, sweep->after, UNSEEN_PAGE, &rows,
-		                       &count));
+		TRY(subscription_sync_open(operation, NULL, sweep->after, UNSEEN_PAGE, &rows,
+		                           &count));
 	else
-		TRY(stripe_mirror_unseen(operation, sweep->started_at, sweep->after,
-		                         UNSEEN_PAGE, &rows, &count));
+		TRY(subscription_sync_unseen(operation, sweep->started_at, sweep->after,
+		                             UNSEEN_PAGE, &rows, &count));
 	for (size_t i = 0; i < count; i++) {
 		if (!json_object_object_get_ex(sweep->listed, rows[i].stripe_subscription_id,
 		                               NULL))

@@ -35,7 +35,7 @@ plan(const char *kind, const char *subject, int64_t delay_ms)
 {
 	struct stripe_call call = wanted(kind, subject), out;
 
-	fine(stripe_call_plan(&operation, &call, delay_ms, &out));
+	fine(stripe_call_write(&operation, &call, delay_ms, &out));
 	return out;
 }
 
@@ -110,10 +110,10 @@ START_TEST(test_intent)
 	call.by_client = true;
 	fine(stripe_call_known(&operation, &again, &found));
 	ck_assert(!found);
-	fine(stripe_call_plan(&operation, &call, 0, &first));
+	fine(stripe_call_write(&operation, &call, 0, &first));
 	ck_assert(first.is_new);
 	set(first.call_id, states[_i], 1, 0);
-	fine(stripe_call_plan(&operation, &call, 0, &again));
+	fine(stripe_call_write(&operation, &call, 0, &again));
 	ck_assert(!again.is_new);
 	ck_assert_int_eq(again.call_id, first.call_id);
 	ck_assert_str_eq(again.state, states[_i]);
@@ -122,7 +122,7 @@ START_TEST(test_intent)
 	operation.intent = &reused;
 	refused(stripe_call_known(&operation, &again, &found), FAIL_UNPROCESSABLE,
 	        "idempotency_key_reused");
-	refused(stripe_call_plan(&operation, &call, 0, &again), FAIL_UNPROCESSABLE,
+	refused(stripe_call_write(&operation, &call, 0, &again), FAIL_UNPROCESSABLE,
 	        "idempotency_key_reused");
 	/* What the client did not ask for itself is not its wish. */
 	operation.intent = &intent;

@@ -203,7 +203,7 @@ mirror(void)
 	bool changed;
 
 	fine(db_begin(operation.db, &task));
-	fine(stripe_mirror_store(&operation, customer_id, &one, &changed));
+	fine(subscription_sync_store(&operation, customer_id, &one, &changed));
 	fine(db_commit(operation.db, &task));
 }
 

@@ -14,7 +14,7 @@ parameters_of(const char *kind)
 	if (!text_equal(kind, STRIPE_CUSTOMER_CREATE))
 		return "a=b";
 	fine(customer_find(&operation, customer_id, &customer));
-	return stripe_creation_parameters(&operation, &customer);
+	return stripe_customer_parameters(&operation, &customer);
 }
 
 static struct stripe_call
@@ -27,7 +27,7 @@ plan(const char *kind, const char *subject, const char *path)
 	                                   .parameters = parameters_of(kind)};
 	struct stripe_call out;
 
-	fine(stripe_call_plan(&operation, &wanted, 0, &out));
+	fine(stripe_call_write(&operation, &wanted, 0, &out));
 	return out;
 }
 

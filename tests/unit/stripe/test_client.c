@@ -3,7 +3,7 @@
  * people and the log are told, and one call through a real connection.
  */
 #include "support/http_server.h"
-#include "support/stripe_world.h"
+#include "support/stripe_io.h"
 
 #include <fcntl.h>
 
@@ -34,18 +34,18 @@ teardown(void)
 }
 
 static struct stripe_answer
-ask_within(const struct stripe_ask *ask, int64_t us)
+send_within(const struct stripe_request *request, int64_t us)
 {
-	struct stripe_ask copy = *ask;
+	struct stripe_request copy = *request;
 	struct stripe_answer answer;
 
 	copy.deadline_us = world.now_us + us;
-	stripe_client_ask(world.client, &task, &copy, &answer);
+	stripe_client_send(world.client, &task, &copy, &answer);
 	return answer;
 }
 
 static const struct {
-	struct stripe_ask ask;
+	struct stripe_request request;
 	const char *method, *url, *body;
 } requests[] = {
         {{STRIPE_POST, "/v1/customers", "a=b&c[d]=", "key-1", 0},
@@ -77,15 +77,15 @@ static const struct {
 START_TEST(test_requests)
 {
 	static const struct scripted done = {.status = 200};
-	const char *key = requests[_i].ask.method == STRIPE_POST
-	                          ? requests[_i].ask.idempotency_key
+	const char *key = requests[_i].request.method == STRIPE_POST
+	                          ? requests[_i].request.idempotency_key
 	                          : NULL;
 	const struct http_ask *http = &world.asked[0].http;
 	struct stripe_answer answer;
 	const char *id;
 
 	world_script(&world, &done, 1);
-	answer = ask_within(&requests[_i].ask, 10 * SECOND_US);
+	answer = send_within(&requests[_i].request, 10 * SECOND_US);
 	ck_assert_int_eq(answer.outcome, STRIPE_DONE);
 	ck_assert_str_eq(answer.request_id, "req_1");
 	ck_assert(json_in_string(answer.object, "id", &id) && strcmp(id, "obj_1") == 0);
@@ -113,7 +113,7 @@ START_TEST(test_error_members)
 	const char *text;
 
 	world_script(&world, &declined, 1);
-	answer = ask_within(&requests[0].ask, 10 * SECOND_US);
+	answer = send_within(&requests[0].request, 10 * SECOND_US);
 	ck_assert_int_eq(answer.outcome, STRIPE_REFUSED);
 	ck_assert_int_eq(answer.status, 402);
 	ck_assert_str_eq(answer.error_type, "card_error");
@@ -140,7 +140,7 @@ START_TEST(test_deadline)
 
 		world.random = (double)(suite_random(&state) % 1000) / 1000;
 		world_script(&world, &script, 1);
-		answer = ask_within(&requests[0].ask, within_us);
+		answer = send_within(&requests[0].request, within_us);
 		ck_assert_int_le(world.now_us, deadline_us);
 		ck_assert_int_eq(answer.attempts, (int)world.asked_count);
 		for (size_t i = 0; i < world.asked_count; i++) {
@@ -163,7 +163,7 @@ START_TEST(test_too_late)
 	struct stripe_answer answer;
 
 	world_script(&world, &done, 1);
-	answer = ask_within(&requests[0].ask, lefts_us[_i]);
+	answer = send_within(&requests[0].request, lefts_us[_i]);
 	ck_assert_int_eq(answer.outcome, STRIPE_NOT_NOW);
 	ck_assert_int_eq(answer.status, 0);
 	ck_assert_int_eq(answer.attempts, 0);
@@ -176,7 +176,7 @@ START_TEST(test_one_attempt_has_its_own_limit)
 	static const struct scripted slow = {.status = 200, .takes_us = 100 * SECOND_US};
 
 	world_script(&world, &slow, 1);
-	(void)ask_within(&requests[0].ask, 1000 * SECOND_US);
+	(void)send_within(&requests[0].request, 1000 * SECOND_US);
 	ck_assert_uint_eq(world.asked_count, 3);
 	for (size_t i = 0; i < 3; i++)
 		ck_assert_int_eq(world.asked[i].http.timeout_ms, 80000);
@@ -192,28 +192,33 @@ START_TEST(test_breaker)
 	for (int round = 0; round < 3; round++) {
 		world_script(&world, &away, 1);
 		for (int i = 0; i < 4; i++)
-			ck_assert_int_gt(ask_within(&requests[0].ask, SECOND_US).attempts, 0);
+			ck_assert_int_gt(send_within(&requests[0].request, SECOND_US).attempts,
+			                 0);
 		/* An answer, even a bad one of several, begins the count anew. */
 		world_script(&world, late, 3);
-		ck_assert_int_eq(ask_within(&requests[0].ask, 10 * SECOND_US).attempts, 3);
+		ck_assert_int_eq(send_within(&requests[0].request, 10 * SECOND_US).attempts, 3);
 		for (int i = 0; i < 5; i++) {
 			world_script(&world, &away, 1);
-			ck_assert_int_gt(ask_within(&requests[0].ask, SECOND_US).attempts, 0);
+			ck_assert_int_gt(send_within(&requests[0].request, SECOND_US).attempts,
+			                 0);
 		}
 		for (int again = 0; again < 3; again++) {
 			world_script(&world, &done, 1);
-			ck_assert_int_eq(ask_within(&requests[0].ask, SECOND_US).outcome,
+			ck_assert_int_eq(send_within(&requests[0].request, SECOND_US).outcome,
 			                 STRIPE_NOT_NOW);
 			world.now_us += 5 * SECOND_US - 1;
-			ck_assert_int_eq(ask_within(&requests[0].ask, SECOND_US).attempts, 0);
+			ck_assert_int_eq(send_within(&requests[0].request, SECOND_US).attempts,
+			                 0);
 			ck_assert_uint_eq(world.asked_count, 0);
 			world.now_us += 1;
 			world_script(&world, &away, 1);
-			ck_assert_int_gt(ask_within(&requests[0].ask, SECOND_US).attempts, 0);
+			ck_assert_int_gt(send_within(&requests[0].request, SECOND_US).attempts,
+			                 0);
 		}
 		world.now_us += 5 * SECOND_US;
 		world_script(&world, &done, 1);
-		ck_assert_int_eq(ask_within(&requests[0].ask, SECOND_US).outcome, STRIPE_DONE);
+		ck_assert_int_eq(send_within(&requests[0].request, SECOND_US).outcome,
+		                 STRIPE_DONE);
 	}
 }
 END_TEST
@@ -312,11 +317,12 @@ logged(const struct scripted *script, int count)
 	ck_assert_int_ge(dup2(file, STDERR_FILENO), 0);
 	for (int i = 0; i < count; i++) {
 		world_script(&world, &script[i], 1);
-		(void)ask_within(&(struct stripe_ask){.method = STRIPE_POST,
-		                                      .path = "/v1/customers/cus_1",
-		                                      .form = "email=someone%40example.com",
-		                                      .idempotency_key = "the-key"},
-		                 20 * SECOND_US);
+		(void)send_within(
+		        &(struct stripe_request){.method = STRIPE_POST,
+		                                 .path = "/v1/customers/cus_1",
+		                                 .form = "email=someone%40example.com",
+		                                 .idempotency_key = "the-key"},
+		        20 * SECOND_US);
 	}
 	ck_assert_int_ge(dup2(kept, STDERR_FILENO), 0);
 	close(kept);
@@ -383,13 +389,13 @@ START_TEST(test_real_world)
 	        .max_retries = 2,
 	        .connect_timeout_ms = 5000,
 	        .attempt_timeout_ms = 5000});
-	stripe_client_ask(client, &task,
-	                  &(struct stripe_ask){.method = STRIPE_POST,
-	                                       .path = "/v1/customers",
-	                                       .form = "a=b",
-	                                       .idempotency_key = "key-1",
-	                                       .deadline_us = started_us + 10 * SECOND_US},
-	                  &answer);
+	stripe_client_send(client, &task,
+	                   &(struct stripe_request){.method = STRIPE_POST,
+	                                            .path = "/v1/customers",
+	                                            .form = "a=b",
+	                                            .idempotency_key = "key-1",
+	                                            .deadline_us = started_us + 10 * SECOND_US},
+	                   &answer);
 	stripe_client_free(client);
 	stripe_client_free(NULL);
 	server_stop(&server);

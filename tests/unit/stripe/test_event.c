@@ -11,8 +11,8 @@
 #define NOTHING "- - of - (-)"
 
 static const struct {
-	const char *text, *hint;
-} hints[] = {
+	const char *text, *ref;
+} refs[] = {
         {EVENT("customer.subscription.updated", SUB ",'customer':'cus_1'"),
          "subscription sub_1 of cus_1 (-)"},
         {EVENT("customer.subscription.something_new", SUB), "subscription sub_1 of - (-)"},
@@ -77,13 +77,13 @@ static const struct {
          NOTHING},
 };
 
-START_TEST(test_hints)
+START_TEST(test_refs)
 {
 	struct stripe_event event;
 
-	ck_assert(is_event(hints[_i].text, &event));
+	ck_assert(is_event(refs[_i].text, &event));
 	ck_assert_str_eq(event.id, "evt_1");
-	ck_assert_str_eq(print_hint(&event.hint), hints[_i].hint);
+	ck_assert_str_eq(print_ref(&event.ref), refs[_i].ref);
 }
 END_TEST
 
@@ -130,9 +130,9 @@ START_TEST(test_longest_ids)
 	struct stripe_event event;
 
 	ck_assert(is_event(arena_printf(task.arena, format, 255, 1, 255, 2), &event));
-	ck_assert_str_eq(event.hint.family, "invoice");
+	ck_assert_str_eq(event.ref.family, "invoice");
 	ck_assert(is_event(arena_printf(task.arena, format, 255, 1, 256, 2), &event));
-	ck_assert_ptr_null(event.hint.family);
+	ck_assert_ptr_null(event.ref.family);
 	ck_assert(!is_event(arena_printf(task.arena, format, 256, 1, 9, 2), &event));
 }
 END_TEST
@@ -182,7 +182,7 @@ digest(const char *text, size_t length)
 		return "no event";
 	ck_assert(json_in_parse_foreign(&task, text, length, &object));
 	text_printf(&out, "%s %s %d %lld %s", event.id, event.type, event.livemode,
-	            seconds(event.created), print_hint(&event.hint));
+	            seconds(event.created), print_ref(&event.ref));
 	if (json_in_object(object, "data", &data))
 		(void)json_in_object(data, "object", &about);
 	if (about != NULL && stripe_subscription_read(&policy, about, &subscription))
@@ -361,12 +361,12 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("stripe hints");
-	TCase *tcase = tcase_create("stripe hints");
+	Suite *suite = suite_create("event references");
+	TCase *tcase = tcase_create("event references");
 
 	tcase_set_timeout(tcase, 300);
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_loop_test(tcase, test_hints, 0, ROWS(hints));
+	tcase_add_loop_test(tcase, test_refs, 0, ROWS(refs));
 	tcase_add_test(tcase, test_event_members);
 	tcase_add_test(tcase, test_longest_ids);
 	tcase_add_loop_test(tcase, test_foreign, 0, ROWS(foreign));

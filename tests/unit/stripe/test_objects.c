@@ -236,7 +236,7 @@ START_TEST(test_owners)
 	                     "{'id':'cus_1','object':'customer','metadata':%s}}}",
 	                     metadata),
 	        &event));
-	ck_assert(text_equal(event.hint.customer_id, wanted));
+	ck_assert(text_equal(event.ref.customer_id, wanted));
 }
 END_TEST
 

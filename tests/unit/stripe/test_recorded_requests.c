@@ -2,7 +2,7 @@
  * test_recorded_requests.c: our calls beside those of the official library, as they were recorded: what
  * it sends, and how often it tries. Only where the records lie beside the project.
  */
-#include "support/stripe_world.h"
+#include "support/stripe_io.h"
 
 #include "base/fields.h"
 #include "base/file.h"
@@ -31,13 +31,13 @@ teardown(void)
 }
 
 static struct stripe_answer
-ask_it(const struct stripe_ask *ask)
+ask_it(const struct stripe_request *request)
 {
-	struct stripe_ask copy = *ask;
+	struct stripe_request copy = *request;
 	struct stripe_answer answer;
 
 	copy.deadline_us = world.now_us + 600000000;
-	stripe_client_ask(world.client, &task, &copy, &answer);
+	stripe_client_send(world.client, &task, &copy, &answer);
 	return answer;
 }
 
@@ -114,7 +114,7 @@ compare(const struct json_object *record)
 	const char *method = member(record, "method"), *target = member(record, "path");
 	const char *body = member(record, "body"), *query = strchr(target, '?');
 	const struct http_ask *http = &world.asked[0].http;
-	struct stripe_ask ask = {
+	struct stripe_request ask = {
 	        .method = STRIPE_GET,
 	        .path = arena_copy_bytes(task.arena, target, strcspn(target, "?")),
 	        .idempotency_key = member(headers, "idempotency-key")};
@@ -184,10 +184,10 @@ replay(const struct json_object *record)
 	ck_assert(json_object_object_get_ex(record, "delays_ms", &delays));
 	script_of(name, result, script);
 	world_script(&world, script, 2);
-	answer = ask_it(&(struct stripe_ask){.method = method,
-	                                     .path = "/v1/things",
-	                                     .idempotency_key =
-	                                             method == STRIPE_POST ? "a-key" : NULL});
+	answer = ask_it(&(struct stripe_request){
+	        .method = method,
+	        .path = "/v1/things",
+	        .idempotency_key = method == STRIPE_POST ? "a-key" : NULL});
 	world_same_requests(&world);
 	ck_assert_msg(answer.attempts == (limited ? 4 : (int)attempts), "%s", name);
 	ck_assert_msg((answer.outcome == STRIPE_DONE) == (strcmp(result, "ok") == 0), "%s",

@@ -1,7 +1,7 @@
 /*
  * test_retry.c: when Stripe is asked again, how long after, and what is known in the end.
  */
-#include "support/stripe_world.h"
+#include "support/stripe_io.h"
 
 #include "base/log.h"
 
@@ -33,13 +33,13 @@ ask(enum stripe_method method, const char *key)
 {
 	struct stripe_answer answer;
 
-	stripe_client_ask(world.client, &task,
-	                  &(struct stripe_ask){.method = method,
-	                                       .path = "/v1/things",
-	                                       .form = "a=b",
-	                                       .idempotency_key = key,
-	                                       .deadline_us = world.now_us + 600000000},
-	                  &answer);
+	stripe_client_send(world.client, &task,
+	                   &(struct stripe_request){.method = method,
+	                                            .path = "/v1/things",
+	                                            .form = "a=b",
+	                                            .idempotency_key = key,
+	                                            .deadline_us = world.now_us + 600000000},
+	                   &answer);
 	world_same_requests(&world);
 	ck_assert_int_eq(answer.attempts, (int)world.asked_count);
 	ck_assert((answer.outcome != STRIPE_DONE) || answer.object != NULL);

@@ -6,7 +6,7 @@
 #define TESTS_UNIT_STRIPE_FLOW_FIXTURE_H
 
 #include "support/stripe_fixture.h"
-#include "support/stripe_world.h"
+#include "support/stripe_io.h"
 
 #include "outbox/calls.h"
 #include "sync/events.h"

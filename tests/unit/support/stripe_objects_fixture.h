@@ -123,11 +123,11 @@ print_invoice(const struct stripe_invoice *i)
 }
 
 static inline const char *
-print_hint(const struct stripe_hint *hint)
+print_ref(const struct event_ref *ref)
 {
-	return arena_printf(task.arena, "%s %s of %s (%s)", or_none(hint->family),
-	                    or_none(hint->subject), or_none(hint->customer),
-	                    or_none(hint->customer_id));
+	return arena_printf(task.arena, "%s %s of %s (%s)", or_none(ref->family),
+	                    or_none(ref->subject), or_none(ref->customer),
+	                    or_none(ref->customer_id));
 }
 
 #endif

@@ -26,8 +26,8 @@ event(const char *id, const char *subject)
 	                             .type = "customer.subscription.updated",
 	                             .api_version = "2025-03-31.basil",
 	                             .created = AT(-1),
-	                             .hint = {subject == NULL ? NULL : "subscription", subject,
-	                                      "cus_1", customer_id}};
+	                             .ref = {subject == NULL ? NULL : "subscription", subject,
+	                                     "cus_1", customer_id}};
 }
 
 static const char payload[] = "{\"a\":\"\\\\\xc3\xa9\\u0000'\" }\n";
@@ -270,7 +270,7 @@ START_TEST(test_finish_family)
 	struct stripe_event_row row;
 
 	receive_simple("evt_1", "x_1");
-	one.hint.family = "invoice";
+	one.ref.family = "invoice";
 	ck_assert(receive(&one));
 	row = find("evt_1");
 	fine(stripe_event_finish(&operation, &row, "done", NULL, INSTANT_MS(NOW_MS * 2)));
@@ -413,10 +413,10 @@ START_TEST(test_forget)
 	struct stripe_event strange = event("evt_strange", "sub_4");
 	struct stripe_event_row row;
 
-	hinted.hint.customer = found.hint.customer = strange.hint.customer = NULL;
-	linked.hint.customer_id = found.hint.customer_id = NULL;
-	linked.hint.customer = customer_id;
-	strange.hint.customer_id = "cust_00000000000000000000000000000000";
+	hinted.ref.customer = found.ref.customer = strange.ref.customer = NULL;
+	linked.ref.customer_id = found.ref.customer_id = NULL;
+	linked.ref.customer = customer_id;
+	strange.ref.customer_id = "cust_00000000000000000000000000000000";
 	(void)receive(&hinted);
 	(void)receive(&linked);
 	(void)receive(&found);

@@ -13,7 +13,7 @@ receive(const char *type, const char *family, const char *subject, const char *h
 {
 	const struct stripe_event event = {.id = arena_printf(task.arena, "evt_%s", subject),
 	                                   .type = type,
-	                                   .hint = {family, subject, "cus_1", hint}};
+	                                   .ref = {family, subject, "cus_1", hint}};
 	bool is_new;
 
 	fine(stripe_event_receive(&operation, &event, "{}", "webhook", &is_new));
@@ -154,7 +154,7 @@ END_TEST
 /* What we have ended must not come back to life before Stripe has heard of it. */
 START_TEST(test_ending)
 {
-	fine(stripe_cancel_plan(&operation, customer_id, "sub_1", ""));
+	fine(stripe_cancel_enqueue(&operation, customer_id, "sub_1", ""));
 	receive(UPDATED, "subscription", "sub_1", NULL);
 	SCRIPT(END);
 	ck_assert_int_eq(run(), FAIL_NONE);
@@ -288,7 +288,7 @@ START_TEST(test_customer_not_asked)
 	if (_i == 0) {
 		link_customer();
 		customer = customer_now();
-		fine(stripe_tell_customer(&operation, &customer));
+		fine(stripe_customer_update_enqueue(&operation, &customer));
 	}
 	receive("customer.updated", "customer", "cus_1", customer_id);
 	SCRIPT(BODY("{'id':'cus_1','email':'new@example.com'}"));

@@ -2,7 +2,7 @@
  * test_races.c: several act on what is kept of Stripe at the same moment, each with a
  * connection of its own.
  */
-#include "support/stripe_mirror_fixture.h"
+#include "support/subscription_sync_fixture.h"
 
 #include <pthread.h>
 #include <time.h>
@@ -108,7 +108,7 @@ plan(struct operation *by, const char *kind, bool by_client, struct stripe_call 
 	                                   .parameters = "",
 	                                   .by_client = by_client};
 
-	return stripe_call_plan(by, &wanted, 0, out);
+	return stripe_call_write(by, &wanted, 0, out);
 }
 
 static enum fail
@@ -249,7 +249,7 @@ receive(const char *id)
 {
 	const struct stripe_event event = {.id = id,
 	                                   .type = "customer.subscription.updated",
-	                                   .hint = {"subscription", "sub_1", NULL, NULL}};
+	                                   .ref = {"subscription", "sub_1", NULL, NULL}};
 	bool is_new;
 
 	fine(stripe_event_receive(&operation, &event, "{}", "webhook", &is_new));
@@ -326,7 +326,7 @@ receive_of(const char *hint, const char *stripe_customer_id)
 	const struct stripe_event event = {
 	        .id = "evt_held",
 	        .type = "customer.subscription.updated",
-	        .hint = {"subscription", "sub_1", stripe_customer_id, hint}};
+	        .ref = {"subscription", "sub_1", stripe_customer_id, hint}};
 	bool is_new;
 
 	fine(stripe_event_receive(&operation, &event, "{}", "webhook", &is_new));
@@ -387,7 +387,7 @@ START_TEST(test_delete_beside_a_call)
 	struct actor actor;
 	bool found;
 
-	fine(stripe_call_plan(&operation, &planned, 0, &planned));
+	fine(stripe_call_write(&operation, &planned, 0, &planned));
 	open_actor(&actor);
 	ck_assert_int_eq(db_begin(actor.operation.db, &actor.task), FAIL_NONE);
 	ck_assert_int_eq(stripe_call_take(&actor.operation, &actor.call, &found), FAIL_NONE);
@@ -412,7 +412,7 @@ store_second(struct actor *actor)
 	        arena_printf(actor->task.arena, "sub_b%s", customer_id + 5), "active", 1);
 
 	TRY(db_begin(actor->operation.db, &actor->task));
-	TRY(stripe_mirror_store(&actor->operation, customer_id, &one, &actor->flag));
+	TRY(subscription_sync_store(&actor->operation, customer_id, &one, &actor->flag));
 	return db_commit(actor->operation.db, &actor->task);
 }
 

@@ -2,7 +2,7 @@
  * test_subscription_choice.c: which of a customer's subscriptions counts: the same one, whatever order
  * they came in, and whatever was seen of them before.
  */
-#include "support/stripe_mirror_fixture.h"
+#include "support/subscription_sync_fixture.h"
 
 enum { SET_MAX = 4 };
 
@@ -136,7 +136,7 @@ main(void)
 	TCase *tcase = tcase_create("stripe choice");
 
 	tcase_set_timeout(tcase, 300);
-	tcase_add_checked_fixture(tcase, mirror_setup, fixture_teardown);
+	tcase_add_checked_fixture(tcase, sync_setup, fixture_teardown);
 	tcase_add_loop_test(tcase, test_pairs, 0, 2 * ROWS(pairs));
 	tcase_add_test(tcase, test_order);
 	suite_add_tcase(suite, tcase);

@@ -1,7 +1,7 @@
 /*
  * test_subscriptions.c: what storing a subscription changes, and whom it tells.
  */
-#include "support/stripe_mirror_fixture.h"
+#include "support/subscription_sync_fixture.h"
 
 static struct subscription
 current(void)
@@ -133,18 +133,18 @@ START_TEST(test_second)
 	int64_t before, after;
 
 	billing.stripe.cancel_second = _i == 1;
-	fine(stripe_mirror_seconds(&operation, &before));
+	fine(subscription_sync_duplicates(&operation, &before));
 	store_simple("sub_a", "active", 1);
 	ck_assert_int_eq(audited("second_subscription"), 0);
 	store_simple("sub_b", "active", 2);
 	ck_assert_int_eq(audited("second_subscription"), 1);
-	fine(stripe_mirror_seconds(&operation, &after));
+	fine(subscription_sync_duplicates(&operation, &after));
 	ck_assert_int_eq(after, before + 1);
 	store_simple("sub_b", "past_due", 2);
 	ck_assert_int_eq(cancels_planned("sub_a"), 0);
 	ck_assert_int_eq(cancels_planned("sub_b"), _i);
 	store_simple("sub_b", "canceled", 2);
-	fine(stripe_mirror_seconds(&operation, &after));
+	fine(subscription_sync_duplicates(&operation, &after));
 	ck_assert_int_eq(after, before);
 	subscriptions_are("sub_a:active+ sub_b:canceled- trial:canceled-");
 }
@@ -171,7 +171,7 @@ START_TEST(test_unknown_price)
 
 	one.plan = NULL;
 	one.price_id = "price_other";
-	ck_assert_int_eq(stripe_mirror_store(&operation, customer_id, &one, &changed),
+	ck_assert_int_eq(subscription_sync_store(&operation, customer_id, &one, &changed),
 	                 FAIL_CONFLICT);
 	ck_assert_str_eq(task.failure.code, "unknown_price");
 	task_clear(&task);
@@ -238,15 +238,15 @@ START_TEST(test_gone)
 {
 	store_simple("sub_a", "active", 1);
 	schedule("professional");
-	fine(stripe_mirror_gone(&operation, "sub_unknown"));
+	fine(subscription_sync_gone(&operation, "sub_unknown"));
 	subscriptions_are("sub_a:active+ trial:canceled-");
-	fine(stripe_mirror_gone(&operation, "sub_a"));
+	fine(subscription_sync_gone(&operation, "sub_a"));
 	subscriptions_are("sub_a:canceled+ trial:canceled-");
 	ck_assert_int_eq(current().ended_at.ms, NOW_MS);
 	ck_assert_ptr_null(current().scheduled_plan);
 	ck_assert_int_eq(audited("subscription_sync"), 2);
 	operation.now_ms += DAY_MS;
-	fine(stripe_mirror_gone(&operation, "sub_a"));
+	fine(subscription_sync_gone(&operation, "sub_a"));
 	ck_assert_int_eq(current().ended_at.ms, NOW_MS);
 	ck_assert_int_eq(audited("subscription_sync"), 2);
 }
@@ -257,14 +257,14 @@ START_TEST(test_gone_leaves_another)
 {
 	store_simple("sub_a", "active", 1);
 	store_simple("sub_b", "past_due", 2);
-	fine(stripe_mirror_gone(&operation, "sub_a"));
+	fine(subscription_sync_gone(&operation, "sub_a"));
 	subscriptions_are("sub_a:canceled- sub_b:past_due+ trial:canceled-");
 }
 END_TEST
 
 /* The ids of rows, in their order. */
 static const char *
-ids_of(const struct stripe_mirrored *rows, size_t count)
+ids_of(const struct synced_subscription *rows, size_t count)
 {
 	struct text out = text_new(task.arena, 64);
 
@@ -277,28 +277,28 @@ ids_of(const struct stripe_mirrored *rows, size_t count)
 START_TEST(test_lists)
 {
 	static const char *const ids[] = {"sub_b", "sub_nobody"};
-	const struct stripe_mirrored *rows;
+	const struct synced_subscription *rows;
 	size_t count;
 
 	store_simple("sub_a", "active", 1);
 	store_simple("sub_b", "past_due", 2);
 	store_simple("sub_c", "canceled", 3);
 	store_simple("sub_d", "incomplete", 4);
-	fine(stripe_mirror_open(&operation, customer_id, "", 100, &rows, &count));
+	fine(subscription_sync_open(&operation, customer_id, "", 100, &rows, &count));
 	ck_assert_str_eq(ids_of(rows, count), "sub_a sub_b sub_d ");
-	fine(stripe_mirror_open(&operation, customer_id, "sub_a", 1, &rows, &count));
+	fine(subscription_sync_open(&operation, customer_id, "sub_a", 1, &rows, &count));
 	ck_assert_str_eq(ids_of(rows, count), "sub_b ");
-	fine(stripe_mirror_open(&operation, "cus_other", "", 100, &rows, &count));
+	fine(subscription_sync_open(&operation, "cus_other", "", 100, &rows, &count));
 	ck_assert_uint_eq(count, 0);
-	fine(stripe_mirror_open(&operation, NULL, "", 1000000, &rows, &count));
+	fine(subscription_sync_open(&operation, NULL, "", 1000000, &rows, &count));
 	ck_assert_str_eq(ids_of(rows, count), "sub_a sub_b sub_d ");
-	fine(stripe_mirror_seen(&operation, &(struct string_list){true, 2, ids},
-	                        INSTANT_MS(operation.now_ms)));
-	fine(stripe_mirror_unseen(&operation, AT(0), "", 1000000, &rows, &count));
+	fine(subscription_sync_seen(&operation, &(struct string_list){true, 2, ids},
+	                            INSTANT_MS(operation.now_ms)));
+	fine(subscription_sync_unseen(&operation, AT(0), "", 1000000, &rows, &count));
 	ck_assert_str_eq(ids_of(rows, count), "sub_a sub_d ");
-	fine(stripe_mirror_unseen(&operation, AT(0), "sub_a", 1000000, &rows, &count));
+	fine(subscription_sync_unseen(&operation, AT(0), "sub_a", 1000000, &rows, &count));
 	ck_assert_str_eq(ids_of(rows, count), "sub_d ");
-	fine(stripe_mirror_unseen(&operation, AT(1), "", 1000000, &rows, &count));
+	fine(subscription_sync_unseen(&operation, AT(1), "", 1000000, &rows, &count));
 	ck_assert_str_eq(ids_of(rows, count), "sub_a sub_b sub_d ");
 }
 END_TEST
@@ -309,7 +309,7 @@ main(void)
 	Suite *suite = suite_create("stripe mirror");
 	TCase *tcase = tcase_create("stripe mirror");
 
-	tcase_add_checked_fixture(tcase, mirror_setup, fixture_teardown);
+	tcase_add_checked_fixture(tcase, sync_setup, fixture_teardown);
 	tcase_add_loop_test(tcase, test_trial, 0, ROWS(trials));
 	tcase_add_test(tcase, test_same);
 	tcase_add_loop_test(tcase, test_each_change, 0, 9);

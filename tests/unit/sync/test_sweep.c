@@ -120,7 +120,7 @@ START_TEST(test_events_again)
 	                                    (long long)((NOW_MS - HOUR_MS) / SECOND_MS))));
 	ck_assert_str_eq(sweep_now("events"), "part 0 after  found 0, finished");
 	ck_assert_int_eq(run(stripe_sweep_run_events, 0), FAIL_NONE);
-	fine(stripe_sweep_request(&operation));
+	fine(stripe_sweep_make_all_due(&operation));
 	ck_assert_int_eq(run(stripe_sweep_run_events, 1), FAIL_NONE);
 }
 END_TEST
@@ -138,7 +138,7 @@ mirror(const char *id, const char *status)
 	bool changed;
 
 	fine(db_begin(operation.db, &task));
-	fine(stripe_mirror_store(&operation, customer_id, &one, &changed));
+	fine(subscription_sync_store(&operation, customer_id, &one, &changed));
 	fine(db_commit(operation.db, &task));
 }
 

@@ -43,7 +43,7 @@ receive(void)
 {
 	const struct stripe_event event = {.id = arena_printf(task.arena, "evt_%d", events++),
 	                                   .type = "customer.updated",
-	                                   .hint = {"customer", "cus_1", "cus_1", NULL}};
+	                                   .ref = {"customer", "cus_1", "cus_1", NULL}};
 	bool is_new;
 
 	fine(stripe_event_receive(&operation, &event, "{}", "webhook", &is_new));

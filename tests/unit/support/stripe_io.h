@@ -1,9 +1,9 @@
 /*
- * stripe_world.h: a world around the client of Stripe in which answers follow a script, everything
+ * stripe_io.h: a world around the client of Stripe in which answers follow a script, everything
  * asked is kept, and no real second passes.
  */
-#ifndef TESTS_UNIT_STRIPE_WORLD_H
-#define TESTS_UNIT_STRIPE_WORLD_H
+#ifndef TESTS_UNIT_STRIPE_IO_H
+#define TESTS_UNIT_STRIPE_IO_H
 
 #include "support/suite.h"
 
@@ -156,7 +156,7 @@ world_begin(struct world *world, struct arena *arena)
 	                                        .connect_timeout_ms = 5000,
 	                                        .attempt_timeout_ms = 80000});
 	ck_assert_ptr_nonnull(world->client);
-	stripe_client_use(world->client, &(struct stripe_world){world, world_ask, world_now_us,
+	stripe_client_use_io(world->client, &(struct stripe_io){world, world_ask, world_now_us,
 	                                                        world_wait, world_random});
 }
 

@@ -1,8 +1,8 @@
 /*
- * stripe_mirror_fixture.h: subscriptions to mirror.
+ * subscription_sync_fixture.h: subscriptions to mirror.
  */
-#ifndef TESTS_UNIT_STRIPE_MIRROR_FIXTURE_H
-#define TESTS_UNIT_STRIPE_MIRROR_FIXTURE_H
+#ifndef TESTS_UNIT_SUBSCRIPTION_SYNC_FIXTURE_H
+#define TESTS_UNIT_SUBSCRIPTION_SYNC_FIXTURE_H
 
 #include "support/stripe_fixture.h"
 
@@ -11,7 +11,7 @@
 
 /* Everything happens in one transaction, which is undone. */
 static inline void
-mirror_setup(void)
+sync_setup(void)
 {
 	stripe_setup();
 	fine(db_begin(operation.db, &task));
@@ -38,7 +38,7 @@ store(const struct stripe_subscription *one)
 {
 	bool changed = false;
 
-	fine(stripe_mirror_store(&operation, customer_id, one, &changed));
+	fine(subscription_sync_store(&operation, customer_id, one, &changed));
 	return changed;
 }
 

@@ -1,7 +1,7 @@
 /*
- * sync.c: fetch an object of Stripe's and store it.
+ * objects.c: fetch an object of Stripe's and store it.
  */
-#include "sync/sync.h"
+#include "sync/objects.h"
 
 #include <string.h>
 
@@ -20,7 +20,7 @@ enum fail
 stripe_fetch(struct operation *operation, const char *path, const char *form,
              struct json_object **out)
 {
-	const struct stripe_ask ask = {
+	const struct stripe_request request = {
 	        .method = STRIPE_GET,
 	        .path = path,
 	        .form = form,
@@ -28,7 +28,7 @@ stripe_fetch(struct operation *operation, const char *path, const char *form,
 	};
 	struct stripe_answer answer;
 
-	stripe_client_ask(operation->stripe, operation->task, &ask, &answer);
+	stripe_client_send(operation->stripe, operation->task, &request, &answer);
 	*out = answer.object;
 	return stripe_client_failure(operation->task, &answer);
 }
@@ -62,30 +62,31 @@ fetch(struct operation *operation, const char *format, const char *id, const cha
 }
 
 static bool
-is_deletion(const struct stripe_wanted *wanted)
+is_deletion(const struct sync_target *target)
 {
-	const char *type = wanted->event_type == NULL ? "" : wanted->event_type;
+	const char *type = target->event_type == NULL ? "" : target->event_type;
 	const char *last = strrchr(type, '.');
 
 	return text_equal(last, ".deleted");
 }
 
 enum fail
-stripe_sync_store(struct operation *operation, const struct json_object *object,
-                  const char *hint, const char **customer_id, enum stripe_synced *out)
+stripe_sync_store_subscription(struct operation *operation, const struct json_object *object,
+                               const char *named_customer_id, const char **customer_id,
+                               enum sync_result *out)
 {
 	struct stripe_subscription subscription;
-	struct stripe_mirrored before;
+	struct synced_subscription before;
 	bool known, changed, deleted, cancelling;
 
 	if (!stripe_subscription_read(&operation->billing->stripe, object, &subscription))
 		return unusable(operation);
 	TRY(customer_of_stripe(operation, subscription.customer, subscription.id,
 	                       subscription.customer_id != NULL ? subscription.customer_id
-	                                                        : hint,
+	                                                        : named_customer_id,
 	                       customer_id));
-	TRY(stripe_mirror_find(operation, subscription.id, &before, &known));
-	*out = STRIPE_SYNC_FOREIGN;
+	TRY(subscription_sync_find(operation, subscription.id, &before, &known));
+	*out = SYNC_FOREIGN;
 	/* The vendor may sell other things through the same account. */
 	if (!known && subscription.plan == NULL)
 		return FAIL_NONE;
@@ -96,42 +97,43 @@ stripe_sync_store(struct operation *operation, const struct json_object *object,
 	 * being asked counts. */
 	TRY(customer_lock(operation, *customer_id, &deleted));
 	TRY(stripe_call_is_pending(operation, STRIPE_CANCEL, subscription.id, &cancelling));
-	*out = STRIPE_SYNC_WAITS;
+	*out = SYNC_WAITS;
 	if (cancelling)
 		return FAIL_NONE;
-	TRY(stripe_mirror_store(operation, *customer_id, &subscription, &changed));
-	*out = changed ? STRIPE_SYNC_CHANGED : STRIPE_SYNC_SAME;
+	TRY(subscription_sync_store(operation, *customer_id, &subscription, &changed));
+	*out = changed ? SYNC_CHANGED : SYNC_SAME;
 	return FAIL_NONE;
 }
 
 enum fail
-stripe_sync_subscription(struct operation *operation, const struct stripe_wanted *wanted,
-                         const char **customer_id, enum stripe_synced *out)
+stripe_sync_subscription(struct operation *operation, const struct sync_target *target,
+                         const char **customer_id, enum sync_result *out)
 {
 	struct json_object *object;
 	bool cancelling;
 	enum fail kind;
 
 	*customer_id = NULL;
-	TRY(stripe_lock(operation, wanted->id));
+	TRY(stripe_lock(operation, target->id));
 	/* What was ended here must not come back to life before Stripe has heard of it. */
-	TRY(stripe_call_is_pending(operation, STRIPE_CANCEL, wanted->id, &cancelling));
+	TRY(stripe_call_is_pending(operation, STRIPE_CANCEL, target->id, &cancelling));
 	if (cancelling) {
-		*out = STRIPE_SYNC_WAITS;
-		return customer_of_stripe(operation, wanted->customer, wanted->id, NULL,
+		*out = SYNC_WAITS;
+		return customer_of_stripe(operation, target->customer, target->id, NULL,
 		                          customer_id);
 	}
-	kind = fetch(operation, "/v1/subscriptions/%s", wanted->id, "expand[0]=latest_invoice",
+	kind = fetch(operation, "/v1/subscriptions/%s", target->id, "expand[0]=latest_invoice",
 	             &object);
-	if (kind == FAIL_NOT_FOUND && is_deletion(wanted)) {
+	if (kind == FAIL_NOT_FOUND && is_deletion(target)) {
 		task_clear(operation->task);
-		*out = STRIPE_SYNC_CHANGED;
-		TRY(customer_of_stripe(operation, wanted->customer, wanted->id, NULL,
+		*out = SYNC_CHANGED;
+		TRY(customer_of_stripe(operation, target->customer, target->id, NULL,
 		                       customer_id));
-		return stripe_mirror_gone(operation, wanted->id);
+		return subscription_sync_gone(operation, target->id);
 	}
 	TRY(kind);
-	return stripe_sync_store(operation, object, wanted->hint, customer_id, out);
+	return stripe_sync_store_subscription(operation, object, target->customer_id,
+	                                      customer_id, out);
 }
 
 enum fail
@@ -147,17 +149,17 @@ stripe_sync_bought(struct operation *operation, const char *stripe_customer_id,
 	TRY(stripe_fetch_list(operation, "/v1/subscriptions", form.text.data, &data));
 	for (size_t i = 0; i < json_object_array_length(data) && !*found; i++) {
 		struct stripe_subscription subscription;
-		struct stripe_wanted wanted = {.hint = customer_id};
+		struct sync_target target = {.customer_id = customer_id};
 		const char *owner;
-		enum stripe_synced synced;
+		enum sync_result synced;
 
 		if (!stripe_subscription_read(&operation->billing->stripe,
 		                              json_object_array_get_idx(data, i),
 		                              &subscription) ||
 		    subscription.plan == NULL || !stripe_status_is_live(subscription.status))
 			continue;
-		wanted.id = subscription.id;
-		TRY(stripe_sync_subscription(operation, &wanted, &owner, &synced));
+		target.id = subscription.id;
+		TRY(stripe_sync_subscription(operation, &target, &owner, &synced));
 		*found = true;
 	}
 	return FAIL_NONE;
@@ -166,21 +168,21 @@ stripe_sync_bought(struct operation *operation, const char *stripe_customer_id,
 /* An invoice's own subscription may have missed its event. */
 static enum fail
 sync_subscription_of(struct operation *operation, const struct stripe_invoice *invoice,
-                     enum stripe_synced *out)
+                     enum sync_result *out)
 {
-	const struct stripe_wanted wanted = {.id = invoice->subscription,
-	                                     .customer = invoice->customer,
-	                                     .hint = invoice->customer_id};
+	const struct sync_target target = {.id = invoice->subscription,
+	                                   .customer = invoice->customer,
+	                                   .customer_id = invoice->customer_id};
 	const char *customer_id;
 
 	if (invoice->subscription == NULL)
 		return FAIL_NONE;
-	return stripe_sync_subscription(operation, &wanted, &customer_id, out);
+	return stripe_sync_subscription(operation, &target, &customer_id, out);
 }
 
 enum fail
-stripe_sync_invoice(struct operation *operation, const struct stripe_wanted *wanted,
-                    const char **customer_id, enum stripe_synced *out)
+stripe_sync_invoice(struct operation *operation, const struct sync_target *target,
+                    const char **customer_id, enum sync_result *out)
 {
 	struct stripe_invoice invoice;
 	struct json_object *object;
@@ -188,11 +190,11 @@ stripe_sync_invoice(struct operation *operation, const struct stripe_wanted *wan
 	bool changed;
 
 	*customer_id = NULL;
-	*out = STRIPE_SYNC_FOREIGN;
-	kind = fetch(operation, "/v1/invoices/%s", wanted->id, NULL, &object);
-	if (kind == FAIL_NOT_FOUND && is_deletion(wanted)) {
+	*out = SYNC_FOREIGN;
+	kind = fetch(operation, "/v1/invoices/%s", target->id, NULL, &object);
+	if (kind == FAIL_NOT_FOUND && is_deletion(target)) {
 		task_clear(operation->task);
-		return invoice_gone(operation, wanted->id);
+		return invoice_gone(operation, target->id);
 	}
 	TRY(kind);
 	if (!stripe_invoice_read(object, &invoice))
@@ -203,9 +205,8 @@ stripe_sync_invoice(struct operation *operation, const struct stripe_wanted *wan
 	if (*customer_id == NULL)
 		return FAIL_NONE;
 	TRY(invoice_store(operation, *customer_id, &invoice, &changed));
-	if (*out != STRIPE_SYNC_WAITS)
-		*out = changed || *out == STRIPE_SYNC_CHANGED ? STRIPE_SYNC_CHANGED
-		                                              : STRIPE_SYNC_SAME;
+	if (*out != SYNC_WAITS)
+		*out = changed || *out == SYNC_CHANGED ? SYNC_CHANGED : SYNC_SAME;
 	return FAIL_NONE;
 }
 
@@ -213,18 +214,18 @@ stripe_sync_invoice(struct operation *operation, const struct stripe_wanted *wan
 static enum fail
 forget_customer(struct operation *operation, const char *stripe_customer_id)
 {
-	const struct stripe_mirrored *open;
+	const struct synced_subscription *open;
 	const char *customer_id;
-	enum stripe_synced synced;
+	enum sync_result synced;
 	size_t count;
 
-	TRY(stripe_mirror_open(operation, stripe_customer_id, "", 100, &open, &count));
+	TRY(subscription_sync_open(operation, stripe_customer_id, "", 100, &open, &count));
 	for (size_t i = 0; i < count; i++) {
-		const struct stripe_wanted wanted = {.id = open[i].stripe_subscription_id,
-		                                     .customer = stripe_customer_id,
-		                                     .event_type = "customer.deleted"};
+		const struct sync_target target = {.id = open[i].stripe_subscription_id,
+		                                   .customer = stripe_customer_id,
+		                                   .event_type = "customer.deleted"};
 
-		TRY(stripe_sync_subscription(operation, &wanted, &customer_id, &synced));
+		TRY(stripe_sync_subscription(operation, &target, &customer_id, &synced));
 	}
 	return customer_unlink_stripe(operation, stripe_customer_id);
 }
@@ -242,7 +243,7 @@ change_of(const char *theirs, const char *ours, const char *(*check)(const char 
 
 static enum fail
 take_over(struct operation *operation, const char *customer_id,
-          const struct json_object *object, enum stripe_synced *out)
+          const struct json_object *object, enum sync_result *out)
 {
 	const char *email = NULL, *name = NULL;
 	struct patch_text new_email, new_name;
@@ -260,14 +261,14 @@ take_over(struct operation *operation, const char *customer_id,
 	new_name = change_of(name, customer.company_name, customer_check_name, 200);
 	if (!new_email.present && !new_name.present)
 		return FAIL_NONE;
-	*out = STRIPE_SYNC_CHANGED;
+	*out = SYNC_CHANGED;
 	return customer_update(operation, customer_id, &new_email, &new_name, &customer);
 }
 
 /* The e-mail may be another customer's here: then ours stays. */
 static enum fail
 take_over_or_keep(struct operation *operation, const char *customer_id,
-                  const struct json_object *object, enum stripe_synced *out)
+                  const struct json_object *object, enum sync_result *out)
 {
 	int depth = db_depth(operation->db);
 	enum fail kind;
@@ -280,25 +281,25 @@ take_over_or_keep(struct operation *operation, const char *customer_id,
 	}
 	db_rollback_to(operation->db, depth);
 	task_clear(operation->task);
-	*out = STRIPE_SYNC_SAME;
+	*out = SYNC_SAME;
 	log_line(LOG_LEVEL_WARNING, "Stripe's e-mail of a customer is another customer's here",
 	         LOG_S("customer_id", customer_id));
 	return FAIL_NONE;
 }
 
 enum fail
-stripe_sync_customer(struct operation *operation, const struct stripe_wanted *wanted,
-                     const char **customer_id, enum stripe_synced *out)
+stripe_sync_customer(struct operation *operation, const struct sync_target *target,
+                     const char **customer_id, enum sync_result *out)
 {
 	struct json_object *object;
 	bool deleted = false, telling;
 	enum fail kind;
 
-	*out = STRIPE_SYNC_FOREIGN;
-	TRY(customer_of_stripe(operation, wanted->id, NULL, NULL, customer_id));
+	*out = SYNC_FOREIGN;
+	TRY(customer_of_stripe(operation, target->id, NULL, NULL, customer_id));
 	if (*customer_id == NULL)
 		return FAIL_NONE;
-	kind = fetch(operation, "/v1/customers/%s", wanted->id, NULL, &object);
+	kind = fetch(operation, "/v1/customers/%s", target->id, NULL, &object);
 	if (kind == FAIL_NOT_FOUND) {
 		task_clear(operation->task);
 		deleted = true;
@@ -306,15 +307,15 @@ stripe_sync_customer(struct operation *operation, const struct stripe_wanted *wa
 		TRY(kind);
 		(void)json_in_bool(object, "deleted", &deleted);
 	}
-	*out = STRIPE_SYNC_SAME;
+	*out = SYNC_SAME;
 	if (deleted) {
-		*out = STRIPE_SYNC_CHANGED;
-		return forget_customer(operation, wanted->id);
+		*out = SYNC_CHANGED;
+		return forget_customer(operation, target->id);
 	}
 	/* Ours is newer and on its way. */
-	TRY(stripe_call_is_pending(operation, STRIPE_CUSTOMER_UPDATE, wanted->id, &telling));
+	TRY(stripe_call_is_pending(operation, STRIPE_CUSTOMER_UPDATE, target->id, &telling));
 	if (telling) {
-		*out = STRIPE_SYNC_WAITS;
+		*out = SYNC_WAITS;
 		return FAIL_NONE;
 	}
 	return take_over_or_keep(operation, *customer_id, object, out);
