@@ -40,7 +40,7 @@ SETTINGS := $(call objects,$(call sources,app/settings))
 API := $(call objects,$(call sources,app/api)) $(BUILD)/app/api/openapi.o
 # Sanitizers bring their own allocator.
 BILLINGD := $(call objects,$(filter-out $(if $(SANITIZE),%/memory.c),$(call sources,app/billingd)))
-BILLINGCTL := $(call objects,$(call sources,app/billingctl))
+BILLINGCTL := $(call objects,$(call sources,app/billingctl) $(call sources,app/billingctl-stripe))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*/test_*.c))
 
 .PHONY: all help build unit-tests clean

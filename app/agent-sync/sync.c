@@ -1,5 +1,5 @@
 /*
- * sync.c: billing-agent-sync, which talks with the service once and leaves what it learned in the
+ * sync.c: billing-agent-sync, which sync_schedule with the service once and leaves what it learned in the
  * folder. billing-agent starts it; the exit status is the outcome.
  */
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "agent-sync/talk.h"
+#include "agent-sync/session.h"
 #include "base/arena.h"
 #include "base/log.h"
 
@@ -20,51 +20,52 @@ enum {
 };
 
 static void
-converse(struct talk *talk)
+converse(struct session *session)
 {
 	struct http_client_options options = {
 	        .user_agent = "billing-agent/1.0",
-	        .ca_file = *talk->settings->ca_file != '\0' ? talk->settings->ca_file : NULL,
-	        .proxy = *talk->settings->proxy != '\0' ? talk->settings->proxy : NULL,
+	        .ca_file =
+	                *session->settings->ca_file != '\0' ? session->settings->ca_file : NULL,
+	        .proxy = *session->settings->proxy != '\0' ? session->settings->proxy : NULL,
 	        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
 	        .body_max = ANSWER_MAX};
 
-	talk->client = http_client_new(&options);
-	if (!talk->client) {
-		(void)talk_note(talk, SYNC_BROKEN, "libcurl can't be had");
+	session->client = http_client_new(&options);
+	if (!session->client) {
+		(void)session_fail(session, SYNC_BROKEN, "libcurl can't be had");
 		return;
 	}
-	talk_refresh(talk);
-	if (talk->sync.outcome != SYNC_UNREACHABLE)
-		talk_report(talk);
-	http_client_free(talk->client);
-	holder_release(&talk->holder);
+	session_refresh(session);
+	if (session->sync.outcome != SYNC_UNREACHABLE)
+		session_report(session);
+	http_client_free(session->client);
+	license_cache_release(&session->cache);
 }
 
 static enum sync_outcome
 run(struct task *task, const struct agent_settings *settings, const struct state *state)
 {
-	struct talk talk = {.task = task, .settings = settings, .state = state};
+	struct session session = {.task = task, .settings = settings, .state = state};
 	int lock = state_lock(task, state, STATE_LOCK);
 	struct sync_state before;
 
 	if (lock < 0)
 		return errno == EWOULDBLOCK ? SYNC_BUSY : SYNC_BROKEN;
 	state_sync(task, state, &before);
-	talk.sync = (struct sync_state){
+	session.sync = (struct sync_state){
 	        .at = INSTANT_MS(clock_now_ms()), .contact = before.contact, .message = ""};
-	converse(&talk);
-	if (talk.sync.outcome == SYNC_DONE)
-		talk.sync.contact = talk.sync.at;
+	converse(&session);
+	if (session.sync.outcome == SYNC_DONE)
+		session.sync.contact = session.sync.at;
 	else
 		log_line(LOG_LEVEL_WARNING, "the talk with the service failed",
-		         LOG_S("outcome", state_outcome_name(talk.sync.outcome)),
-		         LOG_S("why", talk.sync.message));
-	if (state_keep_sync(task, state, &talk.sync) != FAIL_NONE &&
-	    talk.sync.outcome == SYNC_DONE)
-		talk.sync.outcome = SYNC_BROKEN;
+		         LOG_S("outcome", state_outcome_name(session.sync.outcome)),
+		         LOG_S("why", session.sync.message));
+	if (state_keep_sync(task, state, &session.sync) != FAIL_NONE &&
+	    session.sync.outcome == SYNC_DONE)
+		session.sync.outcome = SYNC_BROKEN;
 	close(lock);
-	return talk.sync.outcome;
+	return session.sync.outcome;
 }
 
 int

@@ -9,7 +9,7 @@
 
 #include <sys/types.h>
 
-#include "agent/holder.h"
+#include "agent-store/license_cache.h"
 #include "agent/schedule.h"
 #include "agent/serve.h"
 
@@ -18,24 +18,24 @@ struct agent {
 	const char *config;
 	const struct agent_settings *settings;
 	const struct state *state;
-	struct holder holder;
+	struct license_cache cache;
 	struct spool spool;
 	struct server server;
-	struct schedule talks;
+	struct schedule sync_schedule;
 	int64_t cut_due_us;
-	int64_t killed_at_us; /* when a talk that hangs is ended */
-	pid_t talking;        /* 0: nobody */
-	bool talk_wanted;     /* HUP came while one was under way */
+	int64_t sync_deadline_us; /* when a talk that hangs is ended */
+	pid_t sync_pid;           /* 0: nobody */
+	bool sync_again;          /* HUP came while one was under way */
 };
 
 /* Answers GET /license, /license/token, /allows/<feature>, /health and POST /usage. */
 serve_handler agent_answer;
 
 /* Starts billing-agent-sync, which lies beside this program; false when that fails. */
-bool agent_start_talk(struct agent *agent);
+bool agent_start_sync(struct agent *agent);
 
 /* Starts it and waits; the outcome. */
-enum sync_outcome agent_talk_now(struct agent *agent);
+enum sync_outcome agent_sync_now(struct agent *agent);
 
 /* Bounds the unsent reports, unless a talk is just reading them. */
 enum fail agent_bound(struct agent *agent) MUST_CHECK;

@@ -1,37 +1,35 @@
 # billing-agent, and billing-agent-sync, which alone brings libcurl. Included by the Makefile.
-AGENT_SHARED := $(call objects,$(addprefix app/agent/,holder.c settings.c spool.c spool_marks.c state.c \
-	tally.c vendor_keys.c))
-AGENT_DAEMON := $(call objects,$(addprefix app/agent/,answer.c carry.c local_http.c main.c run.c schedule.c \
-	serve.c))
+AGENT_STORE := $(call objects,$(call sources,app/agent-store))
+AGENT_DAEMON := $(call objects,$(call sources,app/agent))
 AGENT_SYNC := $(call objects,$(call sources,app/agent-sync))
 AGENT_LICENSING := $(call objects,$(filter lib/licensing/%.c,$(LICENSE_SOURCES)))
 AGENT_BASE := $(call objects,$(addprefix lib/base/,arena.c arena_exit.c clock.c digest.c encoding.c \
 	failure.c file.c json_gate.c json_out.c json_scan.c json_view.c log.c random.c settings.c text.c))
 AGENTS := $(BUILD)/billing-agent $(BUILD)/billing-agent-sync
 
-$(BUILD)/billing-agent: $(AGENT_DAEMON) $(AGENT_SHARED) $(AGENT_LICENSING) $(AGENT_BASE)
+$(BUILD)/billing-agent: $(AGENT_DAEMON) $(AGENT_STORE) $(AGENT_LICENSING) $(AGENT_BASE)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcrypto
 
-$(BUILD)/billing-agent-sync: $(AGENT_SYNC) $(AGENT_SHARED) $(AGENT_LICENSING) $(AGENT_BASE) \
+$(BUILD)/billing-agent-sync: $(AGENT_SYNC) $(AGENT_STORE) $(AGENT_LICENSING) $(AGENT_BASE) \
 		$(BUILD)/lib/http/client.o
 	$(CC) $(LDFLAGS) -o $@ $^ -lcurl -lcrypto
 
 # The same programs with the vendor's keys in them, in the folder AGENT_OUT.
 AGENT_OUT ?= $(BUILD)/vendor
-AGENT_OTHERS := $(filter-out %/vendor_keys.o,$(AGENT_SHARED)) $(AGENT_LICENSING) $(AGENT_BASE)
+AGENT_OTHERS := $(filter-out %/vendor_keys.o,$(AGENT_STORE)) $(AGENT_LICENSING) $(AGENT_BASE)
 vendor-agent: $(AGENTS)
 	@[ -s "$(AGENT_KEYS)" ] || { echo "AGENT_KEYS=FILE names the keys (PEM or JWK set)"; exit 1; }
 	@mkdir -p $(AGENT_OUT)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) -DAGENT_KEYS='"$(abspath $(AGENT_KEYS))"' \
-		-c -o $(AGENT_OUT)/vendor_keys.o app/agent/vendor_keys.c
+		-c -o $(AGENT_OUT)/vendor_keys.o app/agent-store/vendor_keys.c
 	$(CC) $(LDFLAGS) -o $(AGENT_OUT)/billing-agent $(AGENT_DAEMON) $(AGENT_OTHERS) \
 		$(AGENT_OUT)/vendor_keys.o -lcrypto
 	$(CC) $(LDFLAGS) -o $(AGENT_OUT)/billing-agent-sync $(AGENT_SYNC) $(AGENT_OTHERS) \
 		$(AGENT_OUT)/vendor_keys.o $(BUILD)/lib/http/client.o -lcurl -lcrypto
 
-$(BUILD)/tests/unit/agent/test_agent: $(AGENT_SHARED) $(call objects,app/agent/local_http.c \
-	app/agent/schedule.c)
-$(BUILD)/tests/unit/agent/test_state: $(AGENT_SHARED)
+$(BUILD)/tests/unit/agent/test_agent: $(AGENT_STORE) \
+	$(call objects,app/agent/local_http.c app/agent/schedule.c)
+$(BUILD)/tests/unit/agent/test_state: $(AGENT_STORE)
 
 .PHONY: vendor-agent install-agent install deb check-agent
 install-agent: $(AGENTS)

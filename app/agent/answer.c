@@ -32,8 +32,8 @@ get_license(struct agent *agent, const struct local_request *request,
 {
 	(void)request;
 	answer_json(answer, 200,
-	            holder_view(&agent->task, agent->settings, agent->state, &agent->holder,
-	                        &agent->spool.current));
+	            license_cache_json(&agent->task, agent->settings, agent->state,
+	                               &agent->cache, &agent->spool.current));
 }
 
 static void
@@ -42,7 +42,7 @@ get_token(struct agent *agent, const struct local_request *request, struct serve
 	const char *token = state_license(&agent->task, agent->state).token;
 
 	(void)request;
-	if (agent->holder.given || *token == '\0')
+	if (agent->cache.given || *token == '\0')
 		token = agent->settings->license_jwt;
 	if (*token == '\0') {
 		answer_fault(agent, answer, 404, "no_license", "There is no licence.");
@@ -56,7 +56,7 @@ get_allows(struct agent *agent, const struct local_request *request,
            struct serve_answer *answer)
 {
 	const char *feature = request->path + strlen("/allows/");
-	struct license *license = agent->holder.license;
+	struct license *license = agent->cache.license;
 	struct json_out json = json_out_new(agent->task.arena, 128);
 
 	json_out_open(&json, NULL, '{');
@@ -90,7 +90,7 @@ get_health(struct agent *agent, const struct local_request *request,
            struct serve_answer *answer)
 {
 	struct json_out json = json_out_new(agent->task.arena, 256);
-	struct license *license = agent->holder.license;
+	struct license *license = agent->cache.license;
 	struct sync_state sync;
 
 	(void)request;

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
-#include "agent/carry.h"
+#include "agent/bundle.h"
 #include "base/arena.h"
 #include "base/log.h"
 
@@ -58,18 +58,18 @@ load(struct context *context)
 	agent->settings = &context->settings;
 	agent->state = &context->state;
 	spool_open(&agent->task, &context->state, &agent->spool);
-	return holder_load(&agent->task, &context->settings, &context->state, true,
-	                   &agent->holder);
+	return license_cache_load(&agent->task, &context->settings, &context->state, true,
+	                          &agent->cache);
 }
 
 static int
 print_license(struct context *context)
 {
 	struct agent *agent = &context->agent;
-	enum license_is verdict = license_verdict(agent->holder.license);
+	enum license_is verdict = license_verdict(agent->cache.license);
 
-	puts(holder_view(&agent->task, &context->settings, &context->state, &agent->holder,
-	                 &agent->spool.current));
+	puts(license_cache_json(&agent->task, &context->settings, &context->state,
+	                        &agent->cache, &agent->spool.current));
 	return verdict == LICENSE_IS_VALID || verdict == LICENSE_IS_GRACE ? 0 : EXIT_UNLICENSED;
 }
 
@@ -106,9 +106,9 @@ run_once(struct context *context)
 		status = fault(&agent->task);
 	task_clear(&agent->task);
 	if (agent_settings_online(&context->settings))
-		outcome = agent_talk_now(agent);
-	if (holder_load(&agent->task, &context->settings, &context->state, true,
-	                &agent->holder) != FAIL_NONE)
+		outcome = agent_sync_now(agent);
+	if (license_cache_load(&agent->task, &context->settings, &context->state, true,
+	                       &agent->cache) != FAIL_NONE)
 		return fault(&agent->task);
 	if (outcome == SYNC_BROKEN || outcome == SYNC_BUSY) {
 		fprintf(stderr, "billing-agent: the talk with the service was %s\n",
@@ -148,28 +148,28 @@ note_usage(struct context *context, const char *text)
 }
 
 static int
-carry_in(struct context *context, const char *path)
+import_bundle(struct context *context, const char *path)
 {
 	struct agent *agent = &context->agent;
 
-	if (carry_import(&agent->task, &context->settings, &context->state, path) !=
+	if (bundle_import(&agent->task, &context->settings, &context->state, path) !=
 	            FAIL_NONE ||
-	    holder_load(&agent->task, &context->settings, &context->state, true,
-	                &agent->holder) != FAIL_NONE)
+	    license_cache_load(&agent->task, &context->settings, &context->state, true,
+	                       &agent->cache) != FAIL_NONE)
 		return fault(&agent->task);
 	return print_license(context);
 }
 
 static int
-carry_out(struct context *context, const char *path)
+export_bundle(struct context *context, const char *path)
 {
 	struct agent *agent = &context->agent;
-	struct carried carried;
+	struct usage_export export;
 
-	if (!cut_alone(context) || carry_export(&agent->task, &context->settings,
-	                                        &context->state, path, &carried) != FAIL_NONE)
+	if (!cut_alone(context) || bundle_export(&agent->task, &context->settings,
+	                                         &context->state, path, &export) != FAIL_NONE)
 		return fault(&agent->task);
-	printf("{\"file\":%lld,\"reports\":%zu}\n", (long long)carried.file, carried.reports);
+	printf("{\"file\":%lld,\"reports\":%zu}\n", (long long)export.file, export.reports);
 	return 0;
 }
 
@@ -188,11 +188,10 @@ serve(struct context *context)
 		return fault(&agent->task);
 	agent->server.handler = agent_answer;
 	agent->server.context = agent;
-	log_line(
-	        LOG_LEVEL_INFO, "billing-agent serves",
-	        LOG_S("listen", context->settings.listen),
-	        LOG_S("instance_id", context->state.instance_id),
-	        LOG_S("verdict", license_verdict_name(license_verdict(agent->holder.license))));
+	log_line(LOG_LEVEL_INFO, "billing-agent serves",
+	         LOG_S("listen", context->settings.listen),
+	         LOG_S("instance_id", context->state.instance_id),
+	         LOG_S("verdict", license_verdict_name(license_verdict(agent->cache.license))));
 	status = agent_run(agent);
 	serve_close(&agent->server);
 	log_line(LOG_LEVEL_INFO, "billing-agent stops");
@@ -212,9 +211,9 @@ run_command(struct context *context, bool once, int count, char **words)
 	if (!once && count == 2 && strcmp(words[0], "usage") == 0)
 		return note_usage(context, words[1]);
 	if (!once && count == 2 && strcmp(words[0], "import") == 0)
-		return carry_in(context, words[1]);
+		return import_bundle(context, words[1]);
 	if (!once && count == 2 && strcmp(words[0], "export") == 0)
-		return carry_out(context, words[1]);
+		return export_bundle(context, words[1]);
 	fprintf(stderr, "billing-agent: no such command; see billing-agent --help\n");
 	return EXIT_USAGE;
 }
@@ -235,7 +234,7 @@ start(const char *config, bool once, int count, char **words)
 		status = fault(&agent->task);
 	else
 		status = run_command(&context, once, count, words);
-	holder_release(&agent->holder);
+	license_cache_release(&agent->cache);
 	arena_free(agent->task.arena);
 	arena_free(context.lasting.arena);
 	return status;

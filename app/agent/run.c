@@ -1,5 +1,5 @@
 /*
- * run.c: the agent's loop: local requests, reports, talks with the service.
+ * run.c: the agent's loop: local requests, reports, sync_schedule with the service.
  *
  * Signals are blocked everywhere but inside of ppoll().
  */
@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "base/random.h"
 
-enum { TALK_MAX_S = 180, WAIT_MAX_MS = 1000, MINUTE_S = 60 };
+enum { SYNC_MAX_S = 180, WAIT_MAX_MS = 1000, MINUTE_S = 60 };
 
 static const int64_t second_us = 1000000;
 
@@ -47,7 +47,7 @@ sync_program(char *out, size_t size)
 }
 
 bool
-agent_start_talk(struct agent *agent)
+agent_start_sync(struct agent *agent)
 {
 	char program[PATH_MAX], *arguments[3] = {program, NULL, NULL};
 	posix_spawnattr_t attributes;
@@ -63,10 +63,10 @@ agent_start_talk(struct agent *agent)
 	posix_spawnattr_setsigmask(&attributes, &none);
 	posix_spawnattr_setsigdefault(&attributes, &all);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	error = posix_spawn(&agent->talking, program, NULL, &attributes, arguments, environ);
+	error = posix_spawn(&agent->sync_pid, program, NULL, &attributes, arguments, environ);
 	posix_spawnattr_destroy(&attributes);
 	if (error != 0) {
-		agent->talking = 0;
+		agent->sync_pid = 0;
 		log_line(LOG_LEVEL_ERROR, "billing-agent-sync can't be started",
 		         LOG_S("program", program), LOG_S("why", strerror(error)));
 	}
@@ -82,15 +82,15 @@ outcome_of(int status)
 }
 
 enum sync_outcome
-agent_talk_now(struct agent *agent)
+agent_sync_now(struct agent *agent)
 {
 	int status = -1;
 
-	if (!agent_start_talk(agent))
+	if (!agent_start_sync(agent))
 		return SYNC_BROKEN;
-	while (waitpid(agent->talking, &status, 0) < 0 && errno == EINTR)
+	while (waitpid(agent->sync_pid, &status, 0) < 0 && errno == EINTR)
 		;
-	agent->talking = 0;
+	agent->sync_pid = 0;
 	return outcome_of(status);
 }
 
@@ -114,33 +114,33 @@ log_failure(struct agent *agent, const char *what)
 static void
 reload(struct agent *agent)
 {
-	enum license_is before = license_verdict(agent->holder.license);
+	enum license_is before = license_verdict(agent->cache.license);
 
-	if (holder_load(&agent->task, agent->settings, agent->state, true, &agent->holder) !=
-	    FAIL_NONE)
+	if (license_cache_load(&agent->task, agent->settings, agent->state, true,
+	                       &agent->cache) != FAIL_NONE)
 		log_failure(agent, "the licence can't be read");
-	if (license_verdict(agent->holder.license) != before)
+	if (license_verdict(agent->cache.license) != before)
 		log_line(LOG_LEVEL_INFO, "the verdict has changed",
 		         LOG_S("from", license_verdict_name(before)),
 		         LOG_S("to",
-		               license_verdict_name(license_verdict(agent->holder.license))),
-		         LOG_S("reason", license_reason(agent->holder.license)));
+		               license_verdict_name(license_verdict(agent->cache.license))),
+		         LOG_S("reason", license_reason(agent->cache.license)));
 }
 
 static void
-end_talk(struct agent *agent, int64_t now_us, int status)
+finish_sync(struct agent *agent, int64_t now_us, int status)
 {
 	enum sync_outcome outcome = outcome_of(status);
 	struct sync_state sync;
 
-	agent->talking = 0;
+	agent->sync_pid = 0;
 	state_sync(&agent->task, agent->state, &sync);
-	schedule_next(&agent->talks, now_us, outcome == SYNC_DONE,
+	schedule_next(&agent->sync_schedule, now_us, outcome == SYNC_DONE,
 	              agent->settings->refresh_minutes * MINUTE_S, sync.retry_after_s,
 	              chance());
-	if (agent->talk_wanted)
-		agent->talks.due_us = now_us;
-	agent->talk_wanted = false;
+	if (agent->sync_again)
+		agent->sync_schedule.due_us = now_us;
+	agent->sync_again = false;
 	reload(agent);
 }
 
@@ -150,8 +150,9 @@ reap(struct agent *agent, int64_t now_us)
 	int status;
 
 	child_ended = 0;
-	if (agent->talking != 0 && waitpid(agent->talking, &status, WNOHANG) == agent->talking)
-		end_talk(agent, now_us, status);
+	if (agent->sync_pid != 0 &&
+	    waitpid(agent->sync_pid, &status, WNOHANG) == agent->sync_pid)
+		finish_sync(agent, now_us, status);
 }
 
 enum fail
@@ -184,13 +185,13 @@ follow_schedule(struct agent *agent, int64_t now_us)
 
 	if (now_us >= agent->cut_due_us)
 		cut_report(agent, now_us);
-	if (agent->talking != 0 && now_us >= agent->killed_at_us)
-		(void)kill(agent->talking, SIGKILL);
-	if (!online || agent->talking != 0 || now_us < agent->talks.due_us)
+	if (agent->sync_pid != 0 && now_us >= agent->sync_deadline_us)
+		(void)kill(agent->sync_pid, SIGKILL);
+	if (!online || agent->sync_pid != 0 || now_us < agent->sync_schedule.due_us)
 		return;
-	agent->killed_at_us = now_us + TALK_MAX_S * second_us;
-	if (!agent_start_talk(agent))
-		schedule_next(&agent->talks, now_us, false,
+	agent->sync_deadline_us = now_us + SYNC_MAX_S * second_us;
+	if (!agent_start_sync(agent))
+		schedule_next(&agent->sync_schedule, now_us, false,
 		              agent->settings->refresh_minutes * MINUTE_S, 0, chance());
 }
 
@@ -201,8 +202,8 @@ refresh(struct agent *agent, int64_t now_us)
 	asked_to_refresh = 0;
 	reload(agent);
 	cut_report(agent, now_us);
-	agent->talks.due_us = now_us;
-	agent->talk_wanted = agent->talking != 0;
+	agent->sync_schedule.due_us = now_us;
+	agent->sync_again = agent->sync_pid != 0;
 }
 
 static void
@@ -236,7 +237,7 @@ agent_run(struct agent *agent)
 
 	catch_signals(&open);
 	agent->cut_due_us = now_us;
-	agent->talks.due_us = now_us;
+	agent->sync_schedule.due_us = now_us;
 	while (!asked_to_stop) {
 		size_t count = serve_watch(&agent->server, watched);
 		int ready = ppoll(watched, (nfds_t)count, &longest, &open);
@@ -254,9 +255,9 @@ agent_run(struct agent *agent)
 		follow_schedule(agent, now_us);
 		arena_reset(agent->task.arena);
 	}
-	if (agent->talking != 0) {
-		(void)kill(agent->talking, SIGTERM);
-		(void)waitpid(agent->talking, NULL, 0);
+	if (agent->sync_pid != 0) {
+		(void)kill(agent->sync_pid, SIGTERM);
+		(void)waitpid(agent->sync_pid, NULL, 0);
 	}
 	return 0;
 }

@@ -19,151 +19,155 @@
 enum { CLOCK_SLACK_MS = 2000, HTTP_OK = 200 };
 
 static enum fail
-look_at_settings(struct visit *visit)
+check_settings(struct doctor *doctor)
 {
-	TRY(ctl_read_settings(visit->ctl));
-	visit->detail =
-	        visit->ctl->config == NULL ? "from the environment" : visit->ctl->config;
+	TRY(ctl_read_settings(doctor->ctl));
+	doctor->detail =
+	        doctor->ctl->config == NULL ? "from the environment" : doctor->ctl->config;
 	return FAIL_NONE;
 }
 
 static enum fail
-look_at_plans(struct visit *visit)
+check_plans(struct doctor *doctor)
 {
-	struct ctl *ctl = visit->ctl;
+	struct ctl *ctl = doctor->ctl;
 
 	TRY(app_settings_rules(&ctl->task, &ctl->settings, &ctl->billing));
-	visit->detail = arena_printf(ctl->task.arena, "%zu plans in %s",
-	                             ctl->billing.plans.count, ctl->settings.plans_file);
+	doctor->detail = arena_printf(ctl->task.arena, "%zu plans in %s",
+	                              ctl->billing.plans.count, ctl->settings.plans_file);
 	return FAIL_NONE;
 }
 
 static enum fail
-look_at_signing_key(struct visit *visit)
+check_signing_key(struct doctor *doctor)
 {
-	struct ctl *ctl = visit->ctl;
+	struct ctl *ctl = doctor->ctl;
 	struct license_keys *keys = &ctl->billing.keys;
 
 	TRY(license_keys_load(&ctl->task, ctl->settings.keys_dir, true, clock_now_ms(), keys));
 	TRY(license_keys_warm(&ctl->task, keys));
-	visit->detail = license_keys_signing(keys)->kid;
+	doctor->detail = license_keys_signing(keys)->kid;
 	return FAIL_NONE;
 }
 
 static enum fail
-look_at_rotation(struct visit *visit)
+check_rotation(struct doctor *doctor)
 {
-	const struct license_keys *keys = &visit->ctl->billing.keys;
+	const struct license_keys *keys = &doctor->ctl->billing.keys;
 
 	if (!keys->items[0].can_sign)
-		return WRONG(visit, "A rotation of the keys was interrupted.");
-	visit->detail =
-	        arena_printf(visit->ctl->task.arena, "%zu keys are published", keys->count);
+		return WRONG(doctor, "A rotation of the keys was interrupted.");
+	doctor->detail =
+	        arena_printf(doctor->ctl->task.arena, "%zu keys are published", keys->count);
 	return FAIL_NONE;
 }
 
 static enum fail
-look_at_database(struct visit *visit)
+check_database(struct doctor *doctor)
 {
-	struct ctl *ctl = visit->ctl;
+	struct ctl *ctl = doctor->ctl;
 	const char *why;
 
 	if (ctl_open_database(ctl) == FAIL_NONE) {
-		visit->detail = "answers";
+		doctor->detail = "answers";
 		return FAIL_NONE;
 	}
 	why = server_unreachable(ctl->task.arena, ctl->settings.database_url);
 	task_clear(&ctl->task);
-	return WRONG(visit, "It can't be reached: %s", why == NULL ? "it just came back" : why);
+	return WRONG(doctor, "It can't be reached: %s",
+	             why == NULL ? "it just came back" : why);
 }
 
 static enum fail
-look_at_version(struct visit *visit)
+check_version(struct doctor *doctor)
 {
-	TRY(server_facts_read(visit->ctl->operation.db, &visit->ctl->task, &visit->facts));
-	if (visit->facts.version_number < SERVER_VERSION_MIN)
-		return WRONG(visit, "PostgreSQL %s is too old.", visit->facts.version);
-	visit->detail =
-	        arena_printf(visit->ctl->task.arena, "PostgreSQL %s", visit->facts.version);
+	TRY(server_facts_read(doctor->ctl->operation.db, &doctor->ctl->task, &doctor->facts));
+	if (doctor->facts.version_number < SERVER_VERSION_MIN)
+		return WRONG(doctor, "PostgreSQL %s is too old.", doctor->facts.version);
+	doctor->detail =
+	        arena_printf(doctor->ctl->task.arena, "PostgreSQL %s", doctor->facts.version);
 	return FAIL_NONE;
 }
 
 static enum fail
-look_at_encoding(struct visit *visit)
+check_encoding(struct doctor *doctor)
 {
-	visit->detail = visit->facts.encoding;
-	if (strcmp(visit->facts.encoding, "UTF8") != 0)
-		return WRONG(visit, "The database's encoding is %s, not UTF8.",
-		             visit->facts.encoding);
+	doctor->detail = doctor->facts.encoding;
+	if (strcmp(doctor->facts.encoding, "UTF8") != 0)
+		return WRONG(doctor, "The database's encoding is %s, not UTF8.",
+		             doctor->facts.encoding);
 	return FAIL_NONE;
 }
 
 static enum fail
-look_at_checksums(struct visit *visit)
+check_checksums(struct doctor *doctor)
 {
-	visit->detail = "on";
-	return visit->facts.checksums
+	doctor->detail = "on";
+	return doctor->facts.checksums
 	               ? FAIL_NONE
-	               : WRONG(visit, "Data checksums are off: a damaged disk goes unnoticed.");
+	               : WRONG(doctor,
+	                       "Data checksums are off: a damaged disk goes unnoticed.");
 }
 
 static enum fail
-look_at_durability(struct visit *visit)
+check_durability(struct doctor *doctor)
 {
-	visit->detail = "commits survive a crash";
-	return visit->facts.durable
+	doctor->detail = "commits survive a crash";
+	return doctor->facts.durable
 	               ? FAIL_NONE
-	               : WRONG(visit, "fsync, full_page_writes or synchronous_commit is off: a "
-	                              "crash loses what was acknowledged.");
+	               : WRONG(doctor,
+	                       "fsync, full_page_writes or synchronous_commit is off: a "
+	                       "crash loses what was acknowledged.");
 }
 
 static enum fail
-look_at_writing(struct visit *visit)
+check_writing(struct doctor *doctor)
 {
-	visit->detail = "yes";
-	return visit->facts.read_only
-	               ? WRONG(visit, "The database is read-only, or this server is a standby.")
+	doctor->detail = "yes";
+	return doctor->facts.read_only
+	               ? WRONG(doctor,
+	                       "The database is read-only, or this server is a standby.")
 	               : FAIL_NONE;
 }
 
 static enum fail
-look_at_clock(struct visit *visit)
+check_clock(struct doctor *doctor)
 {
-	struct task *task = &visit->ctl->task;
+	struct task *task = &doctor->ctl->task;
 	int64_t before_ms = clock_now_ms(), off_ms;
 	struct instant now;
 
-	TRY(db_clock(visit->ctl->operation.db, task, &now));
+	TRY(db_clock(doctor->ctl->operation.db, task, &now));
 	/* Half of the way there and back. */
 	off_ms = now.ms - (before_ms + clock_now_ms()) / 2;
-	visit->detail =
+	doctor->detail =
 	        arena_printf(task->arena, "%lld ms off the database's", (long long)off_ms);
 	if (off_ms < -CLOCK_SLACK_MS || off_ms > CLOCK_SLACK_MS)
-		return WRONG(visit, "The clock is %lld ms off the database's.",
+		return WRONG(doctor, "The clock is %lld ms off the database's.",
 		             (long long)off_ms);
 	return FAIL_NONE;
 }
 
 static enum fail
-look_at_migrations(struct visit *visit)
+check_migrations(struct doctor *doctor)
 {
-	visit->detail = "all applied";
-	return ctl_require_schema(visit->ctl);
+	doctor->detail = "all applied";
+	return ctl_require_schema(doctor->ctl);
 }
 
 static enum fail
-check_statements(struct visit *visit, const struct statement_list *list)
+check_statement_list(struct doctor *doctor, const struct statement_list *list)
 {
-	struct task *task = &visit->ctl->task;
+	struct task *task = &doctor->ctl->task;
 
 	for (size_t i = 0; i < list->count; i++) {
 		enum fail kind =
-		        db_check_statement(visit->ctl->operation.db, task, &list->items[i]);
+		        db_check_statement(doctor->ctl->operation.db, task, &list->items[i]);
 
 		/* PostgreSQL itself refused it, and its words stay in the log: name it at least. */
 		if (kind != FAIL_NONE && strcmp(task->failure.code, "statement_differs") != 0) {
 			task_clear(task);
-			return WRONG(visit, "The statement %s doesn't fit the schema.",
+			return WRONG(doctor, "The statement %s doesn't fit the schema.",
 			             list->items[i].name);
 		}
 		TRY(kind);
@@ -173,43 +177,43 @@ check_statements(struct visit *visit, const struct statement_list *list)
 
 /* In one transaction, so that a pooler gives one session. */
 static enum fail
-look_at_statements(struct visit *visit)
+check_statements(struct doctor *doctor)
 {
-	struct db *db = visit->ctl->operation.db;
-	struct task *task = &visit->ctl->task;
+	struct db *db = doctor->ctl->operation.db;
+	struct task *task = &doctor->ctl->task;
 
-	visit->detail = "all fit the schema";
+	doctor->detail = "all fit the schema";
 	TRY(db_begin(db, task));
 	for (const struct statement_list *const *list = billing_statements; *list != NULL;
 	     list++)
-		TRY(check_statements(visit, *list));
-	TRY(check_statements(visit, &migration_statements));
+		TRY(check_statement_list(doctor, *list));
+	TRY(check_statement_list(doctor, &migration_statements));
 	return db_commit(db, task);
 }
 
 static enum fail
-look_at_published_keys(struct visit *visit)
+check_published_keys(struct doctor *doctor)
 {
 	struct key_use use = {.kid = NULL};
 	char until[CLOCK_TEXT_SIZE];
 	bool missing;
 
-	visit->detail = "every live licence can be verified";
-	TRY(key_use_find_missing(&visit->ctl->operation, &visit->ctl->billing.keys, &use,
+	doctor->detail = "every live licence can be verified";
+	TRY(key_use_find_missing(&doctor->ctl->operation, &doctor->ctl->billing.keys, &use,
 	                         &missing));
 	if (!missing)
 		return FAIL_NONE;
 	clock_format(use.last_expires_at.ms, until);
-	return WRONG(visit,
+	return WRONG(doctor,
 	             "Licences signed by key %s are valid until %s, but it isn't published "
 	             "that long.",
 	             use.kid, until);
 }
 
 static enum fail
-look_at_owners(struct visit *visit)
+check_owners(struct doctor *doctor)
 {
-	struct ctl *ctl = visit->ctl;
+	struct ctl *ctl = doctor->ctl;
 	const struct api_key *keys = NULL;
 	size_t count = 0, owners = 0;
 
@@ -217,94 +221,94 @@ look_at_owners(struct visit *visit)
 	for (size_t i = 0; i < count; i++)
 		owners +=
 		        !keys[i].revoked_at.known && strcmp(keys[i].role, "owner") == 0 ? 1 : 0;
-	visit->detail = arena_printf(ctl->task.arena, "%zu", owners);
-	return owners > 0 ? FAIL_NONE : WRONG(visit, "No operator has the role owner.");
+	doctor->detail = arena_printf(ctl->task.arena, "%zu", owners);
+	return owners > 0 ? FAIL_NONE : WRONG(doctor, "No operator has the role owner.");
 }
 
 static enum fail
-look_at_path(struct visit *visit, const char *path)
+check_path(struct doctor *doctor, const char *path)
 {
 	struct stat status;
 
-	visit->detail = path;
+	doctor->detail = path;
 	if (stat(path, &status) != 0)
-		return WRONG(visit, "There is no socket at %s.", path);
+		return WRONG(doctor, "There is no socket at %s.", path);
 	if (!S_ISSOCK(status.st_mode))
-		return WRONG(visit, "%s isn't a socket.", path);
+		return WRONG(doctor, "%s isn't a socket.", path);
 	if ((status.st_mode & S_IRWXO) != 0)
-		return WRONG(visit, "Everybody may use %s (run: chmod o= %s).", path, path);
+		return WRONG(doctor, "Everybody may use %s (run: chmod o= %s).", path, path);
 	return FAIL_NONE;
 }
 
 static enum fail
-look_at_socket(struct visit *visit)
+check_socket(struct doctor *doctor)
 {
-	return look_at_path(visit, visit->ctl->settings.socket);
+	return check_path(doctor, doctor->ctl->settings.socket);
 }
 
 static enum fail
-look_at_stripe_socket(struct visit *visit)
+check_stripe_socket(struct doctor *doctor)
 {
-	return look_at_path(visit, visit->ctl->settings.stripe_socket);
+	return check_path(doctor, doctor->ctl->settings.stripe_socket);
 }
 
 static enum fail
-look_at_service(struct visit *visit)
+check_service(struct doctor *doctor)
 {
-	struct ctl *ctl = visit->ctl;
+	struct ctl *ctl = doctor->ctl;
 	struct probe_answer answer;
 
 	TRY(probe_get(&ctl->task, ctl->settings.socket, "/health/ready", &answer));
 	if (answer.status != HTTP_OK)
-		return WRONG(visit, "billingd isn't ready: %s", answer.body);
-	visit->detail = "ready";
+		return WRONG(doctor, "billingd isn't ready: %s", answer.body);
+	doctor->detail = "ready";
 	return FAIL_NONE;
 }
 
 /* A rotation counts only once billingd was reloaded. */
 static enum fail
-look_at_reload(struct visit *visit)
+check_reload(struct doctor *doctor)
 {
-	struct ctl *ctl = visit->ctl;
+	struct ctl *ctl = doctor->ctl;
 	const char *kid = ctl->billing.keys.items[0].kid;
 	struct probe_answer answer;
 
 	TRY(probe_get(&ctl->task, ctl->settings.socket, "/.well-known/jwks.json", &answer));
 	if (strstr(answer.body, kid) == NULL)
-		return WRONG(visit, "billingd doesn't know the newest key %s.", kid);
-	visit->detail = "knows the newest key";
+		return WRONG(doctor, "billingd doesn't know the newest key %s.", kid);
+	doctor->detail = "knows the newest key";
 	return FAIL_NONE;
 }
 
 // clang-format off
 static const struct check checks[] = {
-	{"settings", look_at_settings, NOTHING, SETTINGS, "correct it; billingd --settings lists them all"},
-	{"plans", look_at_plans, SETTINGS, RULES, "correct the file that PLANS_FILE names"},
-	{"signing_key", look_at_signing_key, SETTINGS, KEYS, "correct KEYS_DIR, or restore its files from the backup"},
-	{"key_rotation", look_at_rotation, KEYS, NOTHING, "billingctl keys rotate"},
-	{"database", look_at_database, SETTINGS, DATABASE, "start PostgreSQL, or correct DATABASE_URL"},
-	{"version", look_at_version, DATABASE, FACTS, "upgrade to PostgreSQL 15 or newer"},
-	{"encoding", look_at_encoding, FACTS, NOTHING, "createdb --encoding=UTF8 --template=template0 NAME, and move the data"},
-	{"checksums", look_at_checksums, FACTS, NOTHING, "stop PostgreSQL, pg_checksums --enable, start it"},
-	{"durability", look_at_durability, FACTS, NOTHING, "switch them on in postgresql.conf"},
-	{"writable", look_at_writing, FACTS, NOTHING, "name the primary in DATABASE_URL, or add target_session_attrs=read-write"},
-	{"clock", look_at_clock, DATABASE, NOTHING, "synchronise both clocks by NTP"},
-	{"migrations", look_at_migrations, DATABASE, SCHEMA, "put the migrations back as they were released"},
-	{"statements", look_at_statements, SCHEMA, NOTHING, "undo what was changed in the schema by hand"},
-	{"published_keys", look_at_published_keys, SCHEMA | KEYS, NOTHING, "restore KEYS_DIR/retired from the backup, or set the key's Publish-Until later"},
-	{"owners", look_at_owners, SCHEMA, NOTHING, "billingctl operator create NAME --role owner"},
-	{"socket", look_at_socket, SETTINGS, SERVICE, "start billingd, or correct BILLING_SOCKET"},
-	{"stripe_socket", look_at_stripe_socket, SETTINGS, NOTHING, "start billingd, or correct BILLING_STRIPE_SOCKET"},
-	{"service", look_at_service, SERVICE, NOTHING, "see billingd's log, then restart it"},
-	{"reload", look_at_reload, SERVICE | KEYS, NOTHING, "send HUP to billingd"},
-	{"stripe_key", look_at_stripe_key, RULES | SELLS, STRIPE, "correct STRIPE_SECRET_KEY, STRIPE_API_BASE or the way there"},
-	{"stripe_prices", look_at_stripe_prices, STRIPE | SELLS, NOTHING, "billingctl stripe setup, or correct STRIPE_PRICE_..."},
-	{"stripe_meters", look_at_stripe_meters, STRIPE | SELLS, NOTHING, "billingctl stripe setup, or correct PLANS_FILE"},
-	{"stripe_webhook", look_at_stripe_webhook, STRIPE | SELLS, NOTHING, "billingctl stripe setup --secret-out FILE"},
-	{"stripe_portal", look_at_stripe_portal, STRIPE | SELLS, NOTHING, "save the settings of the customer portal once, in Stripe's dashboard"},
-	{"stripe_mode", look_at_stripe_mode, SCHEMA | RULES | SELLS, NOTHING, "let the webhook endpoint of the key's mode alone send to this service"},
-	{"stripe_parked", look_at_stripe_parked, SCHEMA | SELLS, NOTHING, "billingctl stripe events --state parked, stripe calls, stripe meters; then stripe retry"},
-	{"stripe_sweeps", look_at_stripe_sweeps, SCHEMA | SELLS, NOTHING, "see billingd's log for what keeps it from asking Stripe"},
+	{"settings", check_settings, NOTHING, SETTINGS, "correct it; billingd --settings lists them all"},
+	{"plans", check_plans, SETTINGS, RULES, "correct the file that PLANS_FILE names"},
+	{"signing_key", check_signing_key, SETTINGS, KEYS, "correct KEYS_DIR, or restore its files from the backup"},
+	{"key_rotation", check_rotation, KEYS, NOTHING, "billingctl keys rotate"},
+	{"database", check_database, SETTINGS, DATABASE, "start PostgreSQL, or correct DATABASE_URL"},
+	{"version", check_version, DATABASE, FACTS, "upgrade to PostgreSQL 15 or newer"},
+	{"encoding", check_encoding, FACTS, NOTHING, "createdb --encoding=UTF8 --template=template0 NAME, and move the data"},
+	{"checksums", check_checksums, FACTS, NOTHING, "stop PostgreSQL, pg_checksums --enable, start it"},
+	{"durability", check_durability, FACTS, NOTHING, "switch them on in postgresql.conf"},
+	{"writable", check_writing, FACTS, NOTHING, "name the primary in DATABASE_URL, or add target_session_attrs=read-write"},
+	{"clock", check_clock, DATABASE, NOTHING, "synchronise both clocks by NTP"},
+	{"migrations", check_migrations, DATABASE, SCHEMA, "put the migrations back as they were released"},
+	{"statements", check_statements, SCHEMA, NOTHING, "undo what was changed in the schema by hand"},
+	{"published_keys", check_published_keys, SCHEMA | KEYS, NOTHING, "restore KEYS_DIR/retired from the backup, or set the key's Publish-Until later"},
+	{"owners", check_owners, SCHEMA, NOTHING, "billingctl operator create NAME --role owner"},
+	{"socket", check_socket, SETTINGS, SERVICE, "start billingd, or correct BILLING_SOCKET"},
+	{"stripe_socket", check_stripe_socket, SETTINGS, NOTHING, "start billingd, or correct BILLING_STRIPE_SOCKET"},
+	{"service", check_service, SERVICE, NOTHING, "see billingd's log, then restart it"},
+	{"reload", check_reload, SERVICE | KEYS, NOTHING, "send HUP to billingd"},
+	{"stripe_key", check_stripe_key, RULES | SELLS, STRIPE, "correct STRIPE_SECRET_KEY, STRIPE_API_BASE or the way there"},
+	{"stripe_prices", check_stripe_prices, STRIPE | SELLS, NOTHING, "billingctl stripe setup, or correct STRIPE_PRICE_..."},
+	{"stripe_meters", check_stripe_meters, STRIPE | SELLS, NOTHING, "billingctl stripe setup, or correct PLANS_FILE"},
+	{"stripe_webhook", check_stripe_webhook, STRIPE | SELLS, NOTHING, "billingctl stripe setup --secret-out FILE"},
+	{"stripe_portal", check_stripe_portal, STRIPE | SELLS, NOTHING, "save the settings of the customer portal once, in Stripe's dashboard"},
+	{"stripe_mode", check_stripe_mode, SCHEMA | RULES | SELLS, NOTHING, "let the webhook endpoint of the key's mode alone send to this service"},
+	{"stripe_parked", check_stripe_parked, SCHEMA | SELLS, NOTHING, "billingctl stripe events --state parked, stripe calls, stripe meters; then stripe retry"},
+	{"stripe_sweeps", check_stripe_sweeps, SCHEMA | SELLS, NOTHING, "see billingd's log for what keeps it from asking Stripe"},
 };
 // clang-format on
 
@@ -341,36 +345,36 @@ report(struct output *output, const char *name, const char *state, const char *d
 
 /* What asks about Stripe has nothing to say where nothing is sold through it. */
 static bool
-applies(const struct visit *visit, const struct check *check, unsigned int known)
+applies(const struct doctor *doctor, const struct check *check, unsigned int known)
 {
-	const char *key = visit->ctl->settings.stripe_secret_key;
+	const char *key = doctor->ctl->settings.stripe_secret_key;
 
 	return (check->needs & SELLS) == 0 || ((known & SETTINGS) != 0 && *key != '\0');
 }
 
 /* Reports one check; false when something is wrong. */
 static bool
-perform(struct visit *visit, struct output *output, const struct check *check,
+perform(struct doctor *doctor, struct output *output, const struct check *check,
         unsigned int *known)
 {
-	struct task *task = &visit->ctl->task;
+	struct task *task = &doctor->ctl->task;
 	const char *message;
 
-	if (!applies(visit, check, *known))
+	if (!applies(doctor, check, *known))
 		return true;
 	if ((check->needs & ~*known & ~(unsigned int)SELLS) != 0) {
 		report(output, check->name, "skipped", "something above is wrong", NULL);
 		return true;
 	}
-	if (check->look(visit) == FAIL_NONE) {
+	if (check->look(doctor) == FAIL_NONE) {
 		*known |= check->gives;
-		report(output, check->name, "ok", visit->detail, NULL);
+		report(output, check->name, "ok", doctor->detail, NULL);
 		return true;
 	}
 	message = task->failure.message;
 	task_clear(task);
-	if (visit->ctl->operation.db != NULL)
-		db_rollback_to(visit->ctl->operation.db, 0);
+	if (doctor->ctl->operation.db != NULL)
+		db_rollback_to(doctor->ctl->operation.db, 0);
 	report(output, check->name, output->json ? "wrong" : "WRONG", message,
 	       cure_of(task->arena, check, message));
 	return false;
@@ -379,19 +383,19 @@ perform(struct visit *visit, struct output *output, const struct check *check,
 enum fail
 run_doctor(struct ctl *ctl)
 {
-	struct visit visit = {.ctl = ctl};
+	struct doctor doctor = {.ctl = ctl};
 	struct output output = output_new(ctl);
 	unsigned int known = NOTHING;
 	size_t wrong = 0, count = sizeof(checks) / sizeof(*checks);
 
 	output_list(&output, "checks");
 	for (size_t i = 0; i < count; i++)
-		wrong += perform(&visit, &output, &checks[i], &known) ? 0 : 1;
+		wrong += perform(&doctor, &output, &checks[i], &known) ? 0 : 1;
 	output_list_end(&output);
 	if (ctl->json)
 		output_bool(&output, "ok", wrong == 0);
 	TRY(output_print(&output));
 	if (wrong > 0)
-		return WRONG(&visit, "%zu of %zu checks found something wrong.", wrong, count);
+		return WRONG(&doctor, "%zu of %zu checks found something wrong.", wrong, count);
 	return FAIL_NONE;
 }

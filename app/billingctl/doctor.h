@@ -22,7 +22,7 @@ enum known {
 };
 
 /* What there is to tell when all is well; a failure tells the rest. */
-struct visit {
+struct doctor {
 	struct ctl *ctl;
 	struct server_facts facts;
 	const char *detail;
@@ -30,23 +30,23 @@ struct visit {
 
 struct check {
 	const char *name;
-	enum fail (*look)(struct visit *visit);
+	enum fail (*look)(struct doctor *doctor);
 	unsigned int needs; /* else it is skipped */
 	unsigned int gives;
 	const char *cure; /* unless the failure's message has one: "(run: ...)" */
 };
 
 /* Something is wrong, in one sentence. */
-#define WRONG(visit, ...) task_fail(&(visit)->ctl->task, FAIL_CONFLICT, "unwell", __VA_ARGS__)
+#define WRONG(doctor, ...) task_fail(&(doctor)->ctl->task, FAIL_CONFLICT, "unwell", __VA_ARGS__)
 
-/* Of Stripe's account, and of what came from there; in doctor_stripe.c. */
-enum fail look_at_stripe_key(struct visit *visit) MUST_CHECK;
-enum fail look_at_stripe_prices(struct visit *visit) MUST_CHECK;
-enum fail look_at_stripe_meters(struct visit *visit) MUST_CHECK;
-enum fail look_at_stripe_webhook(struct visit *visit) MUST_CHECK;
-enum fail look_at_stripe_portal(struct visit *visit) MUST_CHECK;
-enum fail look_at_stripe_mode(struct visit *visit) MUST_CHECK;
-enum fail look_at_stripe_parked(struct visit *visit) MUST_CHECK;
-enum fail look_at_stripe_sweeps(struct visit *visit) MUST_CHECK;
+/* Of Stripe's account, and of what came from there; in billingctl-stripe/checks.c. */
+enum fail check_stripe_key(struct doctor *doctor) MUST_CHECK;
+enum fail check_stripe_prices(struct doctor *doctor) MUST_CHECK;
+enum fail check_stripe_meters(struct doctor *doctor) MUST_CHECK;
+enum fail check_stripe_webhook(struct doctor *doctor) MUST_CHECK;
+enum fail check_stripe_portal(struct doctor *doctor) MUST_CHECK;
+enum fail check_stripe_mode(struct doctor *doctor) MUST_CHECK;
+enum fail check_stripe_parked(struct doctor *doctor) MUST_CHECK;
+enum fail check_stripe_sweeps(struct doctor *doctor) MUST_CHECK;
 
 #endif

@@ -5,8 +5,7 @@ FUZZ_FLAGS := -std=c17 $(CPPFLAGS) -O1 -g -fno-omit-frame-pointer -DARENA_DEBUG 
 	-fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ_CODE := $(patsubst %.c,$(FUZZ_BUILD)/%.o,$(LICENSE_SOURCES) \
 	$(addprefix lib/base/,arena_exit.c file.c json_in.c log.c random.c settings.c) \
-	$(addprefix app/agent/,carry.c holder.c local_http.c settings.c spool.c spool_marks.c state.c tally.c \
-	vendor_keys.c))
+	app/agent/bundle.c app/agent/local_http.c $(call sources,app/agent-store))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(FUZZ_BUILD)/%,$(wildcard tests/fuzz/*.c))
 
 $(FUZZ_BUILD)/%.o: %.c

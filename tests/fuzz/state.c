@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/carry.h"
+#include "agent/bundle.h"
 #include "base/arena.h"
 #include "base/log.h"
 #include "licensing/clock_mark.h"
@@ -43,16 +43,16 @@ static void
 use(struct task *task, const struct agent_settings *settings, const struct state *state)
 {
 	static const char body[] = "{\"counts\":{\"a\":1}}";
-	struct holder holder = {0};
+	struct license_cache cache = {0};
 	struct report *reports;
 	struct spool spool;
 	struct json_view view;
 	size_t before = 0, after = 0;
 	int64_t number;
 
-	if (holder_load(task, settings, state, true, &holder) == FAIL_NONE)
-		(void)holder_view(task, settings, state, &holder, &(struct tally){0});
-	holder_release(&holder);
+	if (license_cache_load(task, settings, state, true, &cache) == FAIL_NONE)
+		(void)license_cache_json(task, settings, state, &cache, &(struct tally){0});
+	license_cache_release(&cache);
 	task_clear(task);
 	if (spool_list(task, state, &reports, &before) != FAIL_NONE ||
 	    spool_bound(task, state, 10) != FAIL_NONE)

@@ -4,9 +4,9 @@
  */
 #include "support/suite.h"
 
+#include "agent-store/spool.h"
 #include "agent/local_http.h"
 #include "agent/schedule.h"
-#include "agent/spool.h"
 #include "base/file.h"
 #include "base/log.h"
 

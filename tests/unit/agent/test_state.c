@@ -9,8 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/holder.h"
-#include "agent/state.h"
+#include "agent-store/license_cache.h"
+#include "agent-store/state.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "licensing/revocations.h"
@@ -24,13 +24,13 @@ static enum license_is
 verdict(void)
 {
 	static const struct tally usage;
-	struct holder holder = {0};
+	struct license_cache cache = {0};
 	enum license_is out;
 
-	ck_assert_int_eq(holder_load(&task, &settings, &state, true, &holder), FAIL_NONE);
-	out = license_verdict(holder.license);
-	ck_assert_ptr_nonnull(holder_view(&task, &settings, &state, &holder, &usage));
-	holder_release(&holder);
+	ck_assert_int_eq(license_cache_load(&task, &settings, &state, true, &cache), FAIL_NONE);
+	out = license_verdict(cache.license);
+	ck_assert_ptr_nonnull(license_cache_json(&task, &settings, &state, &cache, &usage));
+	license_cache_release(&cache);
 	return out;
 }
 

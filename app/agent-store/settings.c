@@ -1,0 +1,193 @@
+/*
+ * settings.c: THE table of the agent's settings.
+ */
+#include "agent-store/settings.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+
+enum { KEYS_MAX = 256 * 1024 };
+
+static const char *const level_choices[] = {"error", "warning", "info", "debug", NULL};
+
+/* The key goes along with every request, so plain HTTP must not leave this machine. */
+static const char *
+check_api_url(const char *value)
+{
+	static const char *const loopback[] = {"127.0.0.1", "localhost", "[::1]"};
+	const char *host = value + strlen("http://");
+
+	if (*value == '\0' || text_starts_with(value, "https://"))
+		return NULL;
+	for (size_t i = 0; text_starts_with(value, "http://") && i < 3; i++) {
+		size_t length = strlen(loopback[i]);
+
+		if (strncmp(host, loopback[i], length) == 0 &&
+		    strchr(":/", host[length]) != NULL)
+			return NULL;
+	}
+	return "must start with https:// (http:// only for this machine itself)";
+}
+
+static const char *
+check_customer(const char *value)
+{
+	return *value == '\0' || (text_starts_with(value, "cust_") &&
+	                          text_is_made_of(value + 5, TEXT_HEX, 32, 32))
+	               ? NULL
+	               : "must be cust_ and 32 hex digits";
+}
+
+static const char *
+check_instance(const char *value)
+{
+	return *value == '\0' ||
+	                       text_is_made_of(value,
+	                                       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrst"
+	                                       "uvwxyz0123456789._:-",
+	                                       1, 100)
+	               ? NULL
+	               : "must be 1 to 100 letters, digits or . _ : -";
+}
+
+static const char *
+check_listen(const char *value)
+{
+	return *value == '/' || text_starts_with(value, "127.0.0.1:")
+	               ? NULL
+	               : "must be the path of a socket, or 127.0.0.1:PORT";
+}
+
+static const char *
+check_proxy(const char *value)
+{
+	return *value == '\0' || text_starts_with(value, "http://") ? NULL
+	                                                            : "must start with http://";
+}
+
+static const char *
+check_path(const char *value)
+{
+	return *value == '/' ? NULL : "must be an absolute path";
+}
+
+const struct setting agent_settings_table[] = {
+        SETTING(struct agent_settings, api_url, "BILLING_API_URL", "",
+                "The billing service, such as https://billing.example.com; empty: offline.",
+                .check = check_api_url),
+        SETTING(struct agent_settings, api_key, "BILLING_API_KEY", "",
+                "The key of this customer, with the scopes license and usage.", .secret = true),
+        SETTING(struct agent_settings, customer_id, "CUSTOMER_ID", "",
+                "The customer that this instance belongs to.", .check = check_customer),
+        SETTING(struct agent_settings, instance_id, "INSTANCE_ID", "",
+                "The name of this instance; empty: a random one, kept in AGENT_STATE_DIR.",
+                .check = check_instance),
+        SETTING(struct agent_settings, public_key, "LICENSE_PUBLIC_KEY", "",
+                "The keys to trust: PEM (\\n for line breaks) or a JWK set; empty: those that "
+                "BILLING_API_URL publishes."),
+        SETTING(struct agent_settings, public_key_file, "LICENSE_PUBLIC_KEY_FILE", "",
+                "The same as the path of a file."),
+        SETTING(struct agent_settings, issuer, "LICENSE_ISSUER", "",
+                "The issuer that licences must have; empty: any."),
+        SETTING(struct agent_settings, license_jwt, "LICENSE_JWT", "",
+                "A licence; of it and the one in AGENT_STATE_DIR the later issued counts.",
+                .secret = true),
+        SETTING(struct agent_settings, upgrade_url, "BILLING_UPGRADE_URL", "",
+                "Where people buy more; handed on in GET /license."),
+        SETTING(struct agent_settings, state_dir, "AGENT_STATE_DIR", "/var/lib/billing-agent",
+                "Where licence, clock and unsent usage are kept; must outlive the container.",
+                .check = check_path),
+        SETTING(struct agent_settings, listen, "AGENT_LISTEN", "/run/billing-agent/agent.sock",
+                "Unix socket (mode 0660) or 127.0.0.1:PORT for the local application.",
+                .check = check_listen),
+        SETTING(struct agent_settings, ca_file, "BILLING_CA_FILE", "",
+                "PEM file of the authorities to trust; empty: the system's."),
+        SETTING(struct agent_settings, proxy, "BILLING_PROXY", "",
+                "http://[user:password@]host:port through which the service is reached; empty: "
+                "directly.",
+                .secret = true, .check = check_proxy),
+        SETTING(struct agent_settings, offline_grace_days, "OFFLINE_GRACE_DAYS", "30",
+                "Days that an expired paid licence goes on when it can't be renewed.", .min = 0,
+                .max = 365),
+        SETTING(struct agent_settings, refresh_minutes, "AGENT_REFRESH_MINUTES", "60",
+                "How often the licence is asked for.", .min = 1, .max = 10080),
+        SETTING(struct agent_settings, report_minutes, "AGENT_REPORT_MINUTES", "60",
+                "How much time one usage report covers.", .min = 1, .max = 1440),
+        SETTING(struct agent_settings, buffer_reports, "AGENT_BUFFER_REPORTS", "1000",
+                "Unsent reports that are kept; beyond, the oldest become one a day.", .min = 10,
+                .max = 100000),
+        SETTING(struct agent_settings, log_level, "LOG_LEVEL", "info",
+                "error, warning, info or debug.", .choices = level_choices),
+        SETTING_END,
+};
+
+/* What a one-line environment variable had to spell as \n. */
+static void
+unescape_lines(char *text)
+{
+	char *out = text;
+
+	for (; *text != '\0'; text++) {
+		if (text[0] == '\\' && text[1] == 'n') {
+			*out++ = '\n';
+			text++;
+		} else {
+			*out++ = *text;
+		}
+	}
+	*out = '\0';
+}
+
+/* Without the slashes at its end, and without the /api that old clients append. */
+static char *
+base_of(struct arena *arena, const char *url)
+{
+	size_t length = strlen(url);
+
+	while (length > 0 && url[length - 1] == '/')
+		length--;
+	if (length > 4 && strncmp(url + length - 4, "/api", 4) == 0)
+		length -= 4;
+	return arena_copy_bytes(arena, url, length);
+}
+
+enum fail
+agent_settings_load(struct task *task, const char *path, struct agent_settings *out)
+{
+	char *keys;
+	size_t length;
+
+	TRY(settings_load(task, agent_settings_table, path, out));
+	if (*agent_vendor_keys != '\0') {
+		out->public_key = agent_vendor_keys;
+	} else if (*out->public_key == '\0' && *out->public_key_file != '\0') {
+		TRY(file_read(task, out->public_key_file, KEYS_MAX, &keys, &length));
+		/* Without a key in it anybody's that the service publishes would be trusted. */
+		if (length == 0)
+			return task_fail(task, FAIL_INVALID, "keys_invalid",
+			                 "LICENSE_PUBLIC_KEY_FILE: %s is empty.",
+			                 out->public_key_file);
+		out->public_key = keys;
+	} else {
+		keys = arena_copy(task->arena, out->public_key);
+		if (*keys != '{')
+			unescape_lines(keys);
+		out->public_key = keys;
+	}
+	out->api_url = base_of(task->arena, out->api_url);
+	for (enum log_level level = 0; level < LOG_LEVEL_COUNT; level++)
+		if (strcmp(out->log_level, log_level_name(level)) == 0)
+			log_set_level(level);
+	return FAIL_NONE;
+}
+
+bool
+agent_settings_online(const struct agent_settings *settings)
+{
+	return *settings->api_url != '\0' && *settings->api_key != '\0' &&
+	       *settings->customer_id != '\0';
+}

@@ -1,0 +1,388 @@
+/*
+ * spool.c: usage on its way to the service.
+ */
+#include "agent-store/spool.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent-store/spool_progress.h"
+#include "base/arena.h"
+#include "base/digest.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/text.h"
+
+enum { NUMBER_DIGITS = 18, ID_BYTES = 4, REFUSED_KEPT = 100 };
+
+static const char current_name[] = "usage/current.json";
+
+static const char *
+report_name(struct arena *arena, int64_t number)
+{
+	return arena_printf(arena, "usage/%0*lld.json", NUMBER_DIGITS, (long long)number);
+}
+
+/* The object in a file, and its "number"; false when it is none. */
+static bool
+read_numbered(struct task *task, const struct state *state, const char *name,
+              struct json_view *object, int64_t *number)
+{
+	struct task reading = {.arena = task->arena};
+	const char *text = state_text(task, state, name);
+
+	return json_view_open(&reading, text, strlen(text), object) == FAIL_NONE &&
+	       json_view_int(object, "number", number) && *number >= 0 &&
+	       *number <= REPORT_NUMBER_MAX;
+}
+
+/* The tally of a file; false when it makes no sense. */
+static bool
+read_tally(struct task *task, const struct json_view *object, struct tally *out)
+{
+	struct task reading = {.arena = task->arena};
+	struct json_view tally;
+
+	*out = (struct tally){0};
+	return json_view_object(object, "tally", &tally) &&
+	       tally_add(&reading, out, &tally) == FAIL_NONE;
+}
+
+static bool
+read_report(struct task *task, const struct state *state, const char *name, struct report *out)
+{
+	struct json_view object;
+	const char *at;
+
+	if (!read_numbered(task, state, name, &object, &out->number) ||
+	    !json_view_int(&object, "first", &out->first) || out->first < 1 ||
+	    out->first > out->number ||
+	    !json_view_string(&object, "report_id", &out->report_id) ||
+	    !json_view_string(&object, "reported_at", &at) ||
+	    !clock_parse(at, &out->reported_at.ms))
+		return false;
+	out->reported_at.known = true;
+	return strcmp(name, report_name(task->arena, out->number)) == 0 &&
+	       read_tally(task, &object, &out->tally);
+}
+
+static enum fail
+write_report(struct task *task, const struct state *state, const struct report *report)
+{
+	struct json_out json = json_out_new(task->arena, 512);
+
+	json_out_open(&json, NULL, '{');
+	json_out_int(&json, "number", report->number);
+	json_out_int(&json, "first", report->first);
+	json_out_string(&json, "report_id", report->report_id);
+	json_out_time(&json, "reported_at", report->reported_at);
+	json_out_open(&json, "tally", '{');
+	tally_write(&report->tally, &json);
+	json_out_close(&json, '}');
+	json_out_close(&json, '}');
+	return state_keep_text(task, state, report_name(task->arena, report->number),
+	                       json.text.data);
+}
+
+static enum fail
+write_current(struct task *task, const struct spool *spool)
+{
+	struct json_out json = json_out_new(task->arena, 512);
+
+	json_out_open(&json, NULL, '{');
+	json_out_int(&json, "number", spool->number);
+	json_out_bool(&json, "posted", spool->posted);
+	json_out_open(&json, "tally", '{');
+	tally_write(&spool->current, &json);
+	json_out_close(&json, '}');
+	json_out_close(&json, '}');
+	return state_keep_text(task, spool->state, current_name, json.text.data);
+}
+
+/* The number in a report's file name, or -1. */
+static int64_t
+number_of(const char *name)
+{
+	int64_t number;
+
+	if (strspn(name, "0123456789") != NUMBER_DIGITS ||
+	    strcmp(name + NUMBER_DIGITS, ".json") != 0)
+		return -1;
+	number = strtoll(name, NULL, 10);
+	return number <= REPORT_NUMBER_MAX ? number : -1;
+}
+
+static int
+compare_numbers(const void *a, const void *b)
+{
+	const int64_t *left = a, *right = b;
+
+	return *left < *right ? -1 : *left > *right;
+}
+
+/* The numbers of the files in the folder, sorted. */
+static enum fail
+list_numbers(struct task *task, const struct state *state, int64_t **out, size_t *count)
+{
+	const char *path = state_path(task->arena, state, "usage");
+	DIR *folder = opendir(path);
+	struct text bytes = text_new(task->arena, 1024);
+	const struct dirent *entry;
+
+	if (!folder)
+		return task_fail(task, FAIL_UNAVAILABLE, "state_unreadable",
+		                 "%s can't be read: %s.", path, strerror(errno));
+	while ((entry = readdir(folder)) != NULL) {
+		int64_t number = number_of(entry->d_name);
+
+		if (number >= 0)
+			text_add_bytes(&bytes, (const char *)&number, sizeof number);
+	}
+	closedir(folder);
+	*count = bytes.length / sizeof **out;
+	*out = arena_array(task->arena, *count + 1, sizeof **out);
+	if (*count > 0)
+		memcpy(*out, bytes.data, bytes.length);
+	qsort(*out, *count, sizeof **out, compare_numbers);
+	return FAIL_NONE;
+}
+
+static enum fail
+remove_file(struct task *task, const struct state *state, const char *name)
+{
+	const char *path = state_path(task->arena, state, name);
+
+	if (unlink(path) == 0 || errno == ENOENT)
+		return FAIL_NONE;
+	return task_fail(task, FAIL_UNAVAILABLE, "state_unwritable", "%s can't be removed: %s.",
+	                 path, strerror(errno));
+}
+
+/* A file of a report's name without a report in it: nobody waits for it any longer. */
+static void
+put_aside(struct task *task, const struct state *state, const char *name)
+{
+	const char *from = state_path(task->arena, state, name);
+
+	log_line(LOG_LEVEL_ERROR, "an unsent report is damaged; it is put aside",
+	         LOG_S("file", from));
+	(void)rename(from, arena_printf(task->arena, "%s.damaged", from));
+}
+
+/* What a crash in merge() left: reports that a later one covers already. */
+static enum fail
+drop_covered(struct task *task, const struct state *state, struct report *reports,
+             size_t *count)
+{
+	int64_t covered_from = INT64_MAX;
+	size_t kept = *count;
+
+	for (size_t i = *count; i-- > 0;) {
+		if (reports[i].number >= covered_from) {
+			TRY(remove_file(task, state,
+			                report_name(task->arena, reports[i].number)));
+			continue;
+		}
+		covered_from = reports[i].first;
+		reports[--kept] = reports[i];
+	}
+	memmove(reports, reports + kept, (*count - kept) * sizeof *reports);
+	*count -= kept;
+	return FAIL_NONE;
+}
+
+enum fail
+spool_list(struct task *task, const struct state *state, struct report **out, size_t *count)
+{
+	size_t names = 0;
+	int64_t *numbers = NULL;
+
+	TRY(list_numbers(task, state, &numbers, &names));
+	*out = arena_array(task->arena, names + 1, sizeof **out);
+	*count = 0;
+	for (size_t i = 0; i < names; i++) {
+		const char *name = report_name(task->arena, numbers[i]);
+
+		if (read_report(task, state, name, &(*out)[*count]))
+			++*count;
+		else
+			put_aside(task, state, name);
+	}
+	return drop_covered(task, state, *out, count);
+}
+
+/* The highest number that is taken. */
+static int64_t
+last_number(struct task *task, const struct state *state)
+{
+	struct task reading = {.arena = task->arena};
+	int64_t *numbers = NULL, last = spool_sent(task, state);
+	size_t count = 0;
+
+	if (list_numbers(&reading, state, &numbers, &count) == FAIL_NONE && count > 0 &&
+	    numbers[count - 1] > last)
+		last = numbers[count - 1];
+	return last;
+}
+
+void
+spool_open(struct task *task, const struct state *state, struct spool *out)
+{
+	int64_t last = last_number(task, state);
+	struct json_view object;
+
+	*out = (struct spool){.state = state, .number = last + 1};
+	if (!read_numbered(task, state, current_name, &object, &out->number) ||
+	    !read_tally(task, &object, &out->current) ||
+	    !json_view_bool(&object, "posted", &out->posted)) {
+		if (*state_text(task, state, current_name) != '\0')
+			log_line(LOG_LEVEL_ERROR, "the counts since the last report are lost");
+		*out = (struct spool){.state = state, .number = last + 1};
+	} else if (out->number <= last) {
+		/* They became that report before the next one was begun. */
+		out->number = last + 1;
+		out->posted = false;
+		tally_begin(&out->current);
+	}
+}
+
+enum fail
+spool_post(struct task *task, struct spool *spool, const struct json_view *body)
+{
+	struct spool after = *spool;
+
+	TRY(tally_add(task, &after.current, body));
+	after.posted = true;
+	TRY(write_current(task, &after));
+	*spool = after;
+	return FAIL_NONE;
+}
+
+/* The sender, the numbers it covers, and a word that makes it differ from a folder that was lost and
+ * begun anew. */
+static const char *
+make_id(struct arena *arena, const struct state *state, const struct report *report)
+{
+	struct sha256 sender = digest_sha256(state->instance_id, strlen(state->instance_id));
+
+	return arena_printf(arena, "agent:%s:%lld-%lld:%s", hex_encode(arena, sender.bytes, 6),
+	                    (long long)report->first, (long long)report->number,
+	                    random_id(arena, "", ID_BYTES));
+}
+
+enum fail
+spool_cut(struct task *task, struct spool *spool, int64_t now_ms)
+{
+	struct report report = {.first = spool->number,
+	                        .number = spool->number,
+	                        .reported_at = INSTANT_MS(now_ms),
+	                        .tally = spool->current};
+
+	if (!spool->posted)
+		return FAIL_NONE;
+	report.report_id = make_id(task->arena, spool->state, &report);
+	TRY(write_report(task, spool->state, &report));
+	spool->number++;
+	spool->posted = false;
+	tally_begin(&spool->current);
+	/* Should this fail, spool_open() finds the report and knows. */
+	return write_current(task, spool);
+}
+
+enum fail
+spool_done(struct task *task, const struct state *state, const struct report *report)
+{
+	/* Noted first: a number that was sent must never be used again. */
+	TRY(spool_record_sent(task, state, report->number));
+	return remove_file(task, state, report_name(task->arena, report->number));
+}
+
+enum fail
+spool_refused(struct task *task, const struct state *state, const struct report *report)
+{
+	const char *path =
+	        state_path(task->arena, state, report_name(task->arena, report->number));
+
+	TRY(spool_record_sent(task, state, report->number));
+	/* The last ones are enough to see what is wrong. */
+	(void)unlink(arena_printf(
+	        task->arena, "%s.refused",
+	        state_path(task->arena, state,
+	                   report_name(task->arena, report->number - REFUSED_KEPT))));
+	if (rename(path, arena_printf(task->arena, "%s.refused", path)) == 0)
+		return FAIL_NONE;
+	return task_fail(task, FAIL_UNAVAILABLE, "state_unwritable", "%s can't be renamed: %s.",
+	                 path, strerror(errno));
+}
+
+static bool
+same_day(const struct report *a, const struct report *b)
+{
+	return a->reported_at.ms / DAY_MS == b->reported_at.ms / DAY_MS;
+}
+
+/* Makes one report of reports[from, to): written over the last of them, then the others go. Reports
+ * that a crash left behind are told by their numbers, which the new one covers. */
+static enum fail
+merge(struct task *task, const struct state *state, struct report *reports, size_t from,
+      size_t to)
+{
+	struct report *last = &reports[to - 1];
+	struct tally tally = reports[from].tally;
+
+	for (size_t i = from + 1; i < to; i++)
+		tally_merge(&tally, &reports[i].tally);
+	last->tally = tally;
+	last->first = reports[from].first;
+	last->report_id = make_id(task->arena, state, last);
+	TRY(write_report(task, state, last));
+	for (size_t i = from; i < to - 1; i++)
+		TRY(remove_file(task, state, report_name(task->arena, reports[i].number)));
+	return FAIL_NONE;
+}
+
+enum fail
+spool_bound(struct task *task, const struct state *state, size_t max)
+{
+	int64_t doubted = spool_in_flight(task, state);
+	struct report *reports = NULL;
+	size_t count = 0;
+
+	TRY(spool_list(task, state, &reports, &count));
+	if (count <= max)
+		return FAIL_NONE;
+	for (size_t from = 0; from < count && count > max; from++) {
+		size_t to = from + 1;
+
+		if (reports[from].number <= doubted)
+			continue;
+		while (to < count && same_day(&reports[from], &reports[to]))
+			to++;
+		if (to - from < 2)
+			continue;
+		TRY(merge(task, state, reports, from, to));
+		memmove(&reports[from], &reports[to - 1], (count - to + 1) * sizeof *reports);
+		count -= to - from - 1;
+	}
+	for (size_t i = 0; count > max; i++, count--) {
+		log_line(LOG_LEVEL_ERROR, "the oldest unsent report is given up",
+		         LOG_I("number", reports[i].number));
+		TRY(remove_file(task, state, report_name(task->arena, reports[i].number)));
+	}
+	return FAIL_NONE;
+}
+
+void
+report_write(const struct report *report, struct json_out *json)
+{
+	json_out_string(json, "report_id", report->report_id);
+	json_out_time(json, "reported_at", report->reported_at);
+	json_out_int(json, "active_devices", report->tally.active_devices);
+	json_out_int(json, "total_devices", report->tally.total_devices);
+	tally_write_metrics(&report->tally, json);
+}

@@ -1,0 +1,266 @@
+/*
+ * bundle.c: licences carried in, usage carried out.
+ */
+#include "agent/bundle.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent-store/spool_progress.h"
+#include "base/arena.h"
+#include "base/file.h"
+#include "base/random.h"
+
+enum { BUNDLE_MAX = 8 * 1024 * 1024, COPIES_KEPT = 24, CHAIN_BYTES = 8 };
+
+static const char bundle_format[] = "global-billing-license-1";
+static const char chain_name[] = "usage/chain.json";
+
+/* What a bundle holds; keys as text. */
+struct bundle {
+	const char *license;
+	const char *revocations;
+	const char *keys;
+};
+
+static enum fail
+refuse(struct task *task, const char *path, const char *why)
+{
+	return task_fail(task, FAIL_INVALID, "import_refused", "%s isn't taken: %s.", path,
+	                 why);
+}
+
+static enum fail
+read_bundle(struct task *task, const char *path, struct bundle *out)
+{
+	struct json_view object;
+	const char *format;
+	size_t length;
+	char *text;
+
+	TRY(file_read(task, path, BUNDLE_MAX, &text, &length));
+	TRY(json_view_open(task, text, length, &object));
+	if (!json_view_string(&object, "format", &format) ||
+	    strcmp(format, bundle_format) != 0 ||
+	    !json_view_string(&object, "license", &out->license) ||
+	    !json_view_string(&object, "revocations", &out->revocations) ||
+	    !json_view_string(&object, "keys", &out->keys))
+		return refuse(task, path, "it isn't what billingctl license export writes");
+	return FAIL_NONE;
+}
+
+/* The licence is genuine, this customer's, and no older than the one at hand. */
+static enum fail
+check_license(struct task *task, const struct agent_settings *settings,
+              const struct state *state, const struct bundle *bundle, const char *path,
+              struct license *license)
+{
+	char customer[128];
+	int64_t issued, kept;
+
+	(void)license_set(license, state_license(task, state).token);
+	kept = license_time(license, "issuedAt");
+	if (license_set(license, bundle->license) != LICENSE_OK)
+		return refuse(task, path, "there isn't enough memory");
+	issued = license_time(license, "issuedAt");
+	if (issued < 0)
+		return refuse(task, path,
+		              "its licence isn't signed with a key that is trusted");
+	(void)license_text(license, "customerId", customer, sizeof customer);
+	if (*settings->customer_id != '\0' && strcmp(customer, settings->customer_id) != 0)
+		return refuse(task, path, "its licence is another customer's");
+	if (issued < kept)
+		return refuse(task, path, "its licence is older than the one at hand");
+	return FAIL_NONE;
+}
+
+static enum fail
+keep_bundle(struct task *task, const struct agent_settings *settings, const struct state *state,
+            const struct bundle *bundle, bool with_keys)
+{
+	(void)settings;
+	if (with_keys)
+		TRY(state_keep_text(task, state, STATE_KEYS, bundle->keys));
+	TRY(state_keep_text(task, state, STATE_REVOCATIONS, bundle->revocations));
+	return state_keep_license(task, state, bundle->license, "");
+}
+
+enum fail
+bundle_import(struct task *task, const struct agent_settings *settings,
+              const struct state *state, const char *path)
+{
+	struct license_options options = {.size = sizeof options};
+	const char *kept_list = state_text(task, state, STATE_REVOCATIONS);
+	struct bundle bundle = {0};
+	struct license *license;
+	enum license_error error;
+	enum fail kind;
+
+	TRY(read_bundle(task, path, &bundle));
+	options.keys = license_cache_keys(task, settings, state);
+	options.issuer = *settings->issuer != '\0' ? settings->issuer : NULL;
+	if (*options.keys == '\0')
+		options.keys = bundle.keys;
+	if (license_open(&options, &license) != LICENSE_OK)
+		return refuse(task, path, "there is no key to trust");
+	(void)license_set_revocations(license, kept_list);
+	error = license_set_revocations(license, bundle.revocations);
+	/* The newer list at hand stays. */
+	if (error == LICENSE_ERROR_OLDER)
+		bundle.revocations = kept_list;
+	kind = error == LICENSE_OK || error == LICENSE_ERROR_OLDER
+	               ? check_license(task, settings, state, &bundle, path, license)
+	               : refuse(task, path, license_error_text(error));
+	license_close(license);
+	TRY(kind);
+	return keep_bundle(task, settings, state, &bundle, options.keys == bundle.keys);
+}
+
+/* The last file of the chain. */
+struct chain {
+	const char *id;
+	int64_t file;       /* 0: none yet */
+	const char *digest; /* "" then */
+};
+
+static struct chain
+read_chain(struct task *task, const struct state *state)
+{
+	struct task reading = {.arena = task->arena};
+	const char *text = state_text(task, state, chain_name);
+	struct json_view object;
+	struct chain chain;
+
+	if (json_view_open(&reading, text, strlen(text), &object) != FAIL_NONE ||
+	    !json_view_string(&object, "chain", &chain.id) ||
+	    !json_view_int(&object, "file", &chain.file) || chain.file < 1 ||
+	    chain.file > REPORT_NUMBER_MAX ||
+	    !json_view_string(&object, "digest", &chain.digest))
+		return (struct chain){random_id(task->arena, "", CHAIN_BYTES), 0, ""};
+	return chain;
+}
+
+static enum fail
+keep_chain(struct task *task, const struct state *state, const struct chain *chain)
+{
+	struct json_out json = json_out_new(task->arena, 128);
+
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "chain", chain->id);
+	json_out_int(&json, "file", chain->file);
+	json_out_string(&json, "digest", chain->digest);
+	json_out_close(&json, '}');
+	return state_keep_text(task, state, chain_name, json.text.data);
+}
+
+static const char *
+payload_of(struct task *task, const struct agent_settings *settings, const struct state *state,
+           const struct report *reports, size_t count, const struct chain *before)
+{
+	struct json_out json = json_out_new(task->arena, 256 * (count + 2));
+
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "customer_id", settings->customer_id);
+	json_out_string(&json, "instance_id", state->instance_id);
+	json_out_string(&json, "chain", before->id);
+	json_out_int(&json, "file", before->file + 1);
+	json_out_string(&json, "previous", before->digest);
+	json_out_time(&json, "exported_at", INSTANT_MS(clock_now_ms()));
+	json_out_open(&json, "reports", '[');
+	for (size_t i = 0; i < count; i++) {
+		json_out_open(&json, NULL, '{');
+		json_out_int(&json, "first", reports[i].first);
+		json_out_int(&json, "number", reports[i].number);
+		report_write(&reports[i], &json);
+		json_out_close(&json, '}');
+	}
+	json_out_close(&json, ']');
+	json_out_close(&json, '}');
+	return json.text.data;
+}
+
+static const char *
+sign(struct task *task, const struct agent_settings *settings, const char *payload)
+{
+	static const char header[] = "{\"alg\":\"HS256\",\"typ\":\"usage+jwt\"}";
+	struct sha256 key = digest_sha256(settings->api_key, strlen(settings->api_key));
+	const char *text = arena_printf(
+	        task->arena, "%s.%s", base64url_encode(task->arena, header, sizeof header - 1),
+	        base64url_encode(task->arena, payload, strlen(payload)));
+	struct bytes part = {(const uint8_t *)text, strlen(text)};
+	struct sha256 mac =
+	        digest_hmac_sha256((struct bytes){key.bytes, SHA256_SIZE}, &part, 1);
+
+	return arena_printf(task->arena, "%s.%s", text,
+	                    base64url_encode(task->arena, mac.bytes, SHA256_SIZE));
+}
+
+static const char *
+copy_name(struct arena *arena, int64_t file)
+{
+	return arena_printf(arena, "exported-%06lld.jwt", (long long)file);
+}
+
+/* Whether there is room for the file, so that one that can't be written costs no number. */
+static enum fail
+try_to_write(struct task *task, const char *path, const char *text)
+{
+	const char *trial = arena_printf(task->arena, "%s.part", path);
+
+	TRY(file_write(task, trial, 0600, text, strlen(text), true));
+	(void)unlink(trial);
+	return FAIL_NONE;
+}
+
+static enum fail
+export_locked(struct task *task, const struct agent_settings *settings,
+              const struct state *state, const char *path, struct usage_export *out)
+{
+	struct chain chain = read_chain(task, state);
+	struct report *reports = NULL;
+	struct sha256 digest;
+	const char *token;
+
+	TRY(spool_list(task, state, &reports, &out->reports));
+	token = sign(task, settings,
+	             payload_of(task, settings, state, reports, out->reports, &chain));
+	digest = digest_sha256(token, strlen(token));
+	chain.digest = hex_encode(task->arena, digest.bytes, SHA256_SIZE);
+	out->file = ++chain.file;
+	/* The number is spent before the file can be carried away, or a crash would lead to a second
+	 * file of it, which the vendor refuses. As it is, a file may be missing, whose reports the
+	 * next one tells again, which is seen by their ids; never does one go untold. */
+	TRY(state_keep_text(task, state, copy_name(task->arena, out->file), token));
+	TRY(try_to_write(task, path, token));
+	TRY(keep_chain(task, state, &chain));
+	TRY(file_write(task, path, 0600, token, strlen(token), true));
+	for (size_t i = 0; i < out->reports; i++)
+		TRY(spool_done(task, state, &reports[i]));
+	(void)unlink(state_path(task->arena, state,
+	                        copy_name(task->arena, out->file - COPIES_KEPT)));
+	return FAIL_NONE;
+}
+
+enum fail
+bundle_export(struct task *task, const struct agent_settings *settings,
+              const struct state *state, const char *path, struct usage_export *out)
+{
+	enum fail kind;
+	int lock;
+
+	*out = (struct usage_export){0};
+	if (*settings->customer_id == '\0' || *settings->api_key == '\0')
+		return task_fail(task, FAIL_INVALID, "not_configured",
+		                 "CUSTOMER_ID and BILLING_API_KEY are needed to sign usage.");
+	lock = state_lock(task, state, STATE_LOCK);
+	if (lock < 0 && errno == EWOULDBLOCK)
+		return task_fail(task, FAIL_CONFLICT, "busy",
+		                 "The agent is just sync_pid with the service.");
+	if (lock < 0)
+		return task_fail(task, FAIL_UNAVAILABLE, "state_unwritable",
+		                 "%s can't be locked: %s.", state->dir, strerror(errno));
+	kind = export_locked(task, settings, state, path, out);
+	close(lock);
+	return kind;
+}

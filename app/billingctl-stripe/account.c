@@ -1,0 +1,232 @@
+/*
+ * account.c: what this installation wants of its account at Stripe, and whether it is there.
+ */
+#include "billingctl-stripe/account.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/json_in.h"
+#include "base/text.h"
+#include "billingctl-stripe/request.h"
+#include "stripe/form.h"
+#include "stripe/objects.h"
+#include "sync/sweep.h"
+
+const char *
+account_setting_of(struct ctl *ctl, const char *plan)
+{
+	char *name = arena_printf(ctl->task.arena, "STRIPE_PRICE_%s", plan);
+
+	for (char *byte = name; *byte != '\0'; byte++)
+		*byte = (char)toupper((unsigned char)*byte);
+	for (const struct setting *row = app_settings_table; row->name != NULL; row++)
+		if (strcmp(row->name, name) == 0)
+			return name;
+	return NULL;
+}
+
+void
+account_price_read(struct json_object *object, struct account_price *out)
+{
+	const char *usage_type = NULL;
+	struct json_object *recurring;
+
+	*out = (struct account_price){.product = stripe_id_of(object, "product"),
+	                              .amount_minor = -1};
+	(void)json_in_string(object, "id", &out->id);
+	(void)json_in_string(object, "currency", &out->currency);
+	(void)json_in_int(object, "unit_amount", &out->amount_minor);
+	(void)json_in_string(object, "unit_amount_decimal", &out->amount_decimal);
+	(void)json_in_bool(object, "active", &out->active);
+	if (!json_in_object(object, "recurring", &recurring))
+		return;
+	(void)json_in_string(recurring, "interval", &out->interval);
+	(void)json_in_int(recurring, "interval_count", &out->interval_count);
+	(void)json_in_string(recurring, "usage_type", &usage_type);
+	out->meter = stripe_id_of(recurring, "meter");
+	out->metered = text_equal(usage_type, "metered");
+}
+
+/* What a price of any kind must be. */
+static const char *
+recurrence_fault(struct arena *arena, const struct account_price *price, const char *interval)
+{
+	if (!price->active)
+		return "is archived";
+	if (price->interval == NULL)
+		return "is paid once, not again and again";
+	if (!text_equal(price->interval, interval) || price->interval_count != 1)
+		return arena_printf(arena, "is paid every %lld %ss",
+		                    (long long)price->interval_count, price->interval);
+	return NULL;
+}
+
+const char *
+account_price_fault(struct arena *arena, const struct account_price *price,
+                    const struct account_price_spec *spec)
+{
+	const char *fault = recurrence_fault(arena, price, spec->interval);
+
+	if (fault != NULL)
+		return fault;
+	if (price->metered)
+		return "is metered";
+	if (spec->amount_minor >= 0 && (price->amount_minor != spec->amount_minor ||
+	                                !text_equal(price->currency, spec->plan->currency)))
+		return arena_printf(arena, "is %lld %s, but %lld %s in PLANS_FILE",
+		                    (long long)price->amount_minor, price->currency,
+		                    (long long)spec->amount_minor, spec->plan->currency);
+	return NULL;
+}
+
+const char *
+account_metered_fault(struct arena *arena, const struct account_price *price,
+                      const struct account_metered_spec *spec)
+{
+	const char *fault = recurrence_fault(arena, price, spec->interval);
+
+	if (fault != NULL)
+		return fault;
+	if (!price->metered)
+		return "isn't metered";
+	if (!text_equal(price->meter, spec->meter_id))
+		return "bills another meter";
+	if (spec->amount_minor != NULL &&
+	    (!text_equal(price->amount_decimal, spec->amount_minor) ||
+	     !text_equal(price->currency, spec->currency)))
+		return arena_printf(arena, "is %s %s, but %s %s in PLANS_FILE",
+		                    price->amount_decimal == NULL ? "tiers of"
+		                                                  : price->amount_decimal,
+		                    price->currency, spec->amount_minor, spec->currency);
+	return NULL;
+}
+
+enum fail
+account_price_look(struct ctl *ctl, const char *id, struct account_price *out, bool *there)
+{
+	struct json_object *object;
+	enum fail kind = request_get(ctl, stripe_path(ctl->task.arena, "/v1/prices/%s", id),
+	                             NULL, &object);
+
+	*there = kind == FAIL_NONE;
+	if (kind == FAIL_NOT_FOUND) {
+		task_clear(&ctl->task);
+		return FAIL_NONE;
+	}
+	TRY(kind);
+	account_price_read(object, out);
+	return FAIL_NONE;
+}
+
+const char *
+account_webhook_url(struct ctl *ctl)
+{
+	return arena_printf(ctl->task.arena, "%s/api/webhooks/stripe", ctl->settings.base_url);
+}
+
+static bool
+has_item(struct json_object *list, const char *wanted)
+{
+	for (size_t i = 0; list != NULL && i < json_object_array_length(list); i++) {
+		const char *item = json_object_get_string(json_object_array_get_idx(list, i));
+
+		if (text_equal(item, wanted) || text_equal(item, "*"))
+			return true;
+	}
+	return false;
+}
+
+/* The first event type that we want and that is not in the list. */
+static const char *
+first_missing(struct json_object *events)
+{
+	for (size_t i = 0; stripe_event_types[i] != NULL; i++)
+		if (!has_item(events, stripe_event_types[i]))
+			return stripe_event_types[i];
+	return NULL;
+}
+
+static struct account_endpoint
+read_endpoint(const struct ctl *ctl, struct json_object *object)
+{
+	struct account_endpoint endpoint = {.id = NULL};
+	struct json_object *events = NULL;
+	const char *status = NULL;
+
+	(void)json_in_string(object, "id", &endpoint.id);
+	(void)json_in_string(object, "api_version", &endpoint.api_version);
+	(void)json_in_string(object, "status", &status);
+	if (!json_object_object_get_ex(object, "enabled_events", &events) ||
+	    !json_object_is_type(events, json_type_array))
+		events = NULL;
+	endpoint.enabled = text_equal(status, "enabled");
+	endpoint.version_fits =
+	        text_equal(endpoint.api_version, ctl->settings.stripe_api_version);
+	endpoint.lacks = first_missing(events);
+	return endpoint;
+}
+
+static int
+worth(const struct account_endpoint *endpoint)
+{
+	return (endpoint->version_fits ? 4 : 0) + (endpoint->enabled ? 2 : 0) +
+	       (endpoint->lacks == NULL ? 1 : 0);
+}
+
+enum fail
+account_endpoint_find(struct ctl *ctl, const char *url, struct account_endpoint *out)
+{
+	struct json_object *list;
+
+	*out = (struct account_endpoint){.id = NULL};
+	TRY(request_list(ctl, "/v1/webhook_endpoints", NULL, &list));
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *object = json_object_array_get_idx(list, i);
+		struct account_endpoint endpoint = read_endpoint(ctl, object);
+		const char *sends_to = NULL;
+
+		if (json_in_string(object, "url", &sends_to) && text_equal(sends_to, url) &&
+		    (out->id == NULL || worth(&endpoint) > worth(out)))
+			*out = endpoint;
+	}
+	return FAIL_NONE;
+}
+
+size_t
+account_meter_max(const struct ctl *ctl)
+{
+	return ctl->billing.plans.count * PLAN_METRICS_MAX;
+}
+
+/* Several plans may name the same one: the first counts. */
+const char *
+account_meter(const struct ctl *ctl, size_t n)
+{
+	const struct plan *plans = ctl->billing.plans.items;
+	const char *name = plans[n / PLAN_METRICS_MAX].usage.meters[n % PLAN_METRICS_MAX];
+
+	for (size_t i = 0; name != NULL && i < n; i++)
+		if (text_equal(plans[i / PLAN_METRICS_MAX].usage.meters[i % PLAN_METRICS_MAX],
+		               name))
+			return NULL;
+	return name;
+}
+
+enum fail
+account_meter_find(struct ctl *ctl, const char *event_name, const char **out)
+{
+	struct json_object *list;
+
+	*out = NULL;
+	TRY(request_list(ctl, "/v1/billing/meters", "status=active", &list));
+	for (size_t i = 0; i < json_object_array_length(list) && *out == NULL; i++) {
+		struct json_object *meter = json_object_array_get_idx(list, i);
+		const char *name = NULL;
+
+		if (json_in_string(meter, "event_name", &name) && text_equal(name, event_name))
+			(void)json_in_string(meter, "id", out);
+	}
+	return FAIL_NONE;
+}

@@ -1,0 +1,313 @@
+/*
+ * checks.c: the checks of billingctl doctor that concern Stripe: the account, and what came from it.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/json_in.h"
+#include "base/text.h"
+#include "billingctl-stripe/account.h"
+#include "billingctl-stripe/request.h"
+#include "billingctl/doctor.h"
+#include "meters/meters.h"
+#include "outbox/call_records.h"
+#include "outbox/calls.h"
+#include "sync/events.h"
+#include "sync/sweep.h"
+
+enum { LOOKED_AT = 100 };
+
+/* billingd compares every quarter of an hour, and every night. */
+#define EVENTS_LATE_MS (2 * HOUR_MS)
+#define SUBSCRIPTIONS_LATE_MS (2 * DAY_MS)
+
+enum fail
+check_stripe_key(struct doctor *doctor)
+{
+	struct ctl *ctl = doctor->ctl;
+	const char *prefix = ctl->settings.stripe_secret_key;
+
+	TRY(ctl_open_stripe(ctl));
+	TRY(request_check_key(ctl));
+	doctor->detail = arena_printf(ctl->task.arena, "%.2s_%s, accepted by %s", prefix,
+	                              ctl->billing.stripe.live ? "live" : "test",
+	                              ctl->settings.stripe_api_base);
+	return FAIL_NONE;
+}
+
+/* A restricted key need not be allowed to look at what only setting up is about. */
+static enum fail
+forgive(struct doctor *doctor, enum fail kind)
+{
+	if (kind != FAIL_FORBIDDEN)
+		return kind;
+	task_clear(&doctor->ctl->task);
+	doctor->detail = "not known: the key may not look at it";
+	return FAIL_NONE;
+}
+
+/* The intervals that a plan is sold by. */
+struct intervals {
+	const char *items[STRIPE_PRICES_MAX];
+	size_t count;
+};
+
+/* Looks at one of a plan's prices. The first of each interval is what is sold; those behind it are
+ * there for who has bought them. */
+static enum fail
+check_price(struct doctor *doctor, const struct plan *plan, const char *setting,
+            const struct stripe_price *configured, struct intervals *intervals)
+{
+	struct ctl *ctl = doctor->ctl;
+	struct account_price price;
+	const char *fault = NULL;
+	bool there;
+
+	TRY(account_price_look(ctl, configured->price_id, &price, &there));
+	if (!there)
+		return WRONG(doctor, "%s: Stripe has no price %s in the key's mode.", setting,
+		             configured->price_id);
+	for (size_t i = 0; i < intervals->count; i++)
+		if (text_equal(intervals->items[i], price.interval))
+			return FAIL_NONE;
+	if (price.interval != NULL)
+		intervals->items[intervals->count++] = price.interval;
+	fault = account_price_fault(
+	        ctl->task.arena, &price,
+	        &(struct account_price_spec){
+	                plan, price.interval,
+	                plan->has_price && text_equal(plan->interval, price.interval)
+	                        ? plan->amount_minor
+	                        : -1});
+	if (fault == NULL)
+		return FAIL_NONE;
+	return WRONG(doctor, "%s: the price %s %s.", setting, configured->price_id, fault);
+}
+
+static enum fail
+check_plan(struct doctor *doctor, const struct plan *plan, size_t *looked_at)
+{
+	const struct stripe_policy *policy = &doctor->ctl->billing.stripe;
+	const char *setting = account_setting_of(doctor->ctl, plan->id);
+	struct intervals intervals = {.count = 0};
+	size_t before = *looked_at;
+
+	for (size_t i = 0; i < policy->price_count; i++) {
+		if (!text_equal(policy->prices[i].plan, plan->id))
+			continue;
+		TRY(check_price(doctor, plan, setting, &policy->prices[i], &intervals));
+		(*looked_at)++;
+	}
+	if (*looked_at == before && plan->has_price && setting != NULL)
+		return WRONG(doctor, "The plan %s has a price in PLANS_FILE, but %s is empty.",
+		             plan->id, setting);
+	return FAIL_NONE;
+}
+
+enum fail
+check_stripe_prices(struct doctor *doctor)
+{
+	struct ctl *ctl = doctor->ctl;
+	size_t looked_at = 0;
+
+	for (size_t i = 0; i < ctl->billing.plans.count; i++)
+		TRY(check_plan(doctor, &ctl->billing.plans.items[i], &looked_at));
+	doctor->detail = arena_printf(ctl->task.arena, "%zu, all as in PLANS_FILE", looked_at);
+	return FAIL_NONE;
+}
+
+/* Looks at the metered price that is sold with one of a plan's prices: at the plan's own, it costs
+ * what PLANS_FILE says. */
+static enum fail
+check_sale(struct doctor *doctor, const char *meter, const char *meter_id,
+           const struct stripe_price *sold)
+{
+	struct ctl *ctl = doctor->ctl;
+	const struct plan_meter *cost = plans_meter(&ctl->billing.plans, meter);
+	const char *id = stripe_policy_bills(&ctl->billing.stripe, meter, sold->position),
+	           *fault;
+	struct account_metered_spec spec = {.meter_id = meter_id};
+	struct account_price with, price;
+	bool there;
+
+	if (id == NULL && cost == NULL)
+		return FAIL_NONE;
+	if (id == NULL)
+		return WRONG(doctor,
+		             "The meter %s has a price in PLANS_FILE, but none in "
+		             "STRIPE_METER_PRICES.",
+		             meter);
+	TRY(account_price_look(ctl, sold->price_id, &with, &there));
+	/* What is wrong with it is told with the prices. */
+	if (!there || with.interval == NULL)
+		return FAIL_NONE;
+	TRY(account_price_look(ctl, id, &price, &there));
+	if (!there)
+		return WRONG(doctor,
+		             "STRIPE_METER_PRICES: Stripe has no price %s in the key's mode.",
+		             id);
+	spec.interval = with.interval;
+	if (cost != NULL && sold->position == 0) {
+		spec.amount_minor = cost->amount_minor;
+		spec.currency = cost->currency;
+	}
+	fault = account_metered_fault(ctl->task.arena, &price, &spec);
+	return fault == NULL
+	               ? FAIL_NONE
+	               : WRONG(doctor, "STRIPE_METER_PRICES: the price %s %s.", id, fault);
+}
+
+/* All sales of plans that name the meter. */
+static enum fail
+check_meter(struct doctor *doctor, const char *meter, const char *meter_id)
+{
+	const struct plans *plans = &doctor->ctl->billing.plans;
+	const struct stripe_policy *policy = &doctor->ctl->billing.stripe;
+
+	for (size_t i = 0; i < policy->price_count; i++)
+		if (plan_has_meter(plans, plans_find(plans, policy->prices[i].plan), meter))
+			TRY(check_sale(doctor, meter, meter_id, &policy->prices[i]));
+	return FAIL_NONE;
+}
+
+enum fail
+check_stripe_meters(struct doctor *doctor)
+{
+	struct ctl *ctl = doctor->ctl;
+	size_t count = 0;
+
+	for (size_t i = 0; i < account_meter_max(ctl); i++) {
+		const char *name = account_meter(ctl, i), *id;
+
+		if (name == NULL)
+			continue;
+		TRY(account_meter_find(ctl, name, &id));
+		if (id == NULL)
+			return WRONG(doctor, "Stripe has no active meter %s.", name);
+		TRY(check_meter(doctor, name, id));
+		count++;
+	}
+	doctor->detail = arena_printf(ctl->task.arena, "%zu named in PLANS_FILE", count);
+	return FAIL_NONE;
+}
+
+enum fail
+check_stripe_webhook(struct doctor *doctor)
+{
+	struct ctl *ctl = doctor->ctl;
+	const char *url = account_webhook_url(ctl);
+	struct account_endpoint endpoint;
+	enum fail kind;
+
+	if (*ctl->settings.stripe_webhook_secret == '\0')
+		return WRONG(doctor, "STRIPE_WEBHOOK_SECRET isn't set: no event is accepted.");
+	kind = account_endpoint_find(ctl, url, &endpoint);
+	if (kind != FAIL_NONE)
+		return forgive(doctor, kind);
+	doctor->detail = arena_printf(ctl->task.arena, "%s sends to %s", endpoint.id, url);
+	if (endpoint.id == NULL)
+		return WRONG(doctor, "No webhook endpoint of Stripe's sends to %s.", url);
+	if (!endpoint.enabled)
+		return WRONG(doctor, "The webhook endpoint %s is disabled.", endpoint.id);
+	if (!endpoint.version_fits)
+		return WRONG(doctor, "The webhook endpoint %s sends in version %s, not %s.",
+		             endpoint.id,
+		             endpoint.api_version == NULL ? "of the account"
+		                                          : endpoint.api_version,
+		             ctl->settings.stripe_api_version);
+	if (endpoint.lacks != NULL)
+		return WRONG(doctor, "The webhook endpoint %s doesn't send %s.", endpoint.id,
+		             endpoint.lacks);
+	return FAIL_NONE;
+}
+
+enum fail
+check_stripe_portal(struct doctor *doctor)
+{
+	struct json_object *list;
+	enum fail kind = request_list(doctor->ctl, "/v1/billing_portal/configurations",
+	                              "is_default=true&active=true", &list);
+
+	if (kind != FAIL_NONE)
+		return forgive(doctor, kind);
+	doctor->detail = "its settings are saved";
+	return json_object_array_length(list) > 0
+	               ? FAIL_NONE
+	               : WRONG(doctor, "The settings of the customer portal were never saved.");
+}
+
+enum fail
+check_stripe_mode(struct doctor *doctor)
+{
+	struct ctl *ctl = doctor->ctl;
+	const struct stripe_event_row *rows = NULL;
+	char last[CLOCK_TEXT_SIZE];
+	size_t count = 0;
+
+	TRY(stripe_event_list(&ctl->operation, NULL, LOOKED_AT, &rows, &count));
+	for (size_t i = 0; i < count; i++)
+		if (text_equal(rows[i].error, "other_mode") &&
+		    rows[i].received_at.ms > ctl->operation.now_ms - DAY_MS)
+			return WRONG(doctor, "The event %s is of the %s mode, the key isn't.",
+			             rows[i].event_id,
+			             ctl->billing.stripe.live ? "test" : "live");
+	doctor->detail = "no event yet";
+	if (count > 0) {
+		clock_format(rows[0].received_at.ms, last);
+		doctor->detail = arena_printf(ctl->task.arena, "the last event came %s", last);
+	}
+	return FAIL_NONE;
+}
+
+enum fail
+check_stripe_parked(struct doctor *doctor)
+{
+	struct operation *operation = &doctor->ctl->operation;
+	struct stripe_event_figures events = {0};
+	struct stripe_call_figures calls = {0};
+	struct meter_figures meters = {0};
+	int64_t waiting;
+
+	TRY(stripe_event_figures(operation, &events));
+	TRY(stripe_call_figures(operation, &calls));
+	TRY(meter_figures(operation, &meters));
+	waiting = events.pending + calls.pending + meters.pending;
+	doctor->detail = arena_printf(doctor->ctl->task.arena,
+	                              "nothing; %lld wait for their turn", (long long)waiting);
+	if (events.parked + calls.parked + meters.parked > 0)
+		return WRONG(doctor, "Given up: events %lld, calls %lld, meter events %lld.",
+		             (long long)events.parked, (long long)calls.parked,
+		             (long long)meters.parked);
+	return FAIL_NONE;
+}
+
+/* `*text` is when that comparison was complete last. */
+static enum fail
+check_sweep(struct doctor *doctor, const char *name, int64_t late_ms, const char **text)
+{
+	struct ctl *ctl = doctor->ctl;
+	char at[CLOCK_TEXT_SIZE];
+	struct instant last;
+
+	*text = "never yet";
+	TRY(stripe_sweep_last(&ctl->operation, name, &last));
+	if (!last.known)
+		return FAIL_NONE;
+	clock_format(last.ms, at);
+	*text = arena_copy(ctl->task.arena, at);
+	if (last.ms < ctl->operation.now_ms - late_ms)
+		return WRONG(doctor, "The %s were last compared with Stripe's %s.", name, at);
+	return FAIL_NONE;
+}
+
+enum fail
+check_stripe_sweeps(struct doctor *doctor)
+{
+	const char *events, *subscriptions;
+
+	TRY(check_sweep(doctor, "events", EVENTS_LATE_MS, &events));
+	TRY(check_sweep(doctor, "subscriptions", SUBSCRIPTIONS_LATE_MS, &subscriptions));
+	doctor->detail = arena_printf(doctor->ctl->task.arena, "events %s, subscriptions %s",
+	                              events, subscriptions);
+	return FAIL_NONE;
+}

@@ -1,0 +1,229 @@
+/*
+ * records.c: billingctl stripe events, show, calls, meters, retry and settle.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/json_in.h"
+#include "base/text.h"
+#include "billingctl/output.h"
+#include "meters/parked.h"
+#include "outbox/call_records.h"
+#include "outbox/calls.h"
+#include "sync/events.h"
+
+static const char call_start[] = "call:", meter_event_start[] = "mev_";
+
+static const char *const states[] = {"pending", "done", "ignored", "parked"};
+
+static enum fail
+check_state(struct ctl *ctl, const char *state)
+{
+	for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++)
+		if (state == NULL || strcmp(state, states[i]) == 0)
+			return FAIL_NONE;
+	return ctl_usage(ctl, "--state must be pending, done, ignored or parked");
+}
+
+enum fail
+run_stripe_events(struct ctl *ctl)
+{
+	struct output output = output_new(ctl);
+	const char *state = ctl_option(ctl, "--state");
+	const struct stripe_event_row *rows = NULL;
+	int64_t limit = 50;
+	size_t count = 0;
+
+	TRY(check_state(ctl, state));
+	TRY(ctl_limit(ctl, &limit));
+	TRY(stripe_event_list(&ctl->operation, state, limit, &rows, &count));
+	output_list(&output, "events");
+	for (size_t i = 0; i < count; i++) {
+		output_row(&output);
+		output_text(&output, "event", rows[i].event_id);
+		output_text(&output, "type", rows[i].type);
+		output_text(&output, "state", rows[i].state);
+		output_text(&output, "customer_id", rows[i].customer_id);
+		output_int(&output, "attempts", rows[i].attempts);
+		output_time(&output, "received_at", rows[i].received_at);
+		output_time(&output, "next_try_at", rows[i].next_try_at);
+		output_text(&output, "error", rows[i].error);
+	}
+	return output_print(&output);
+}
+
+enum fail
+run_stripe_show(struct ctl *ctl)
+{
+	struct output output = output_new(ctl);
+	struct json_object *tree = NULL;
+	struct stripe_event_row row = {0};
+	const char *payload = NULL;
+
+	TRY(stripe_event_find(&ctl->operation, ctl->argument, &row, &payload));
+	output_text(&output, "event", row.event_id);
+	output_text(&output, "type", row.type);
+	output_text(&output, "state", row.state);
+	output_text(&output, "error", row.error);
+	output_int(&output, "attempts", row.attempts);
+	output_text(&output, "origin", row.origin);
+	output_text(&output, "about", row.family);
+	output_text(&output, "subject", row.subject);
+	output_text(&output, "stripe_customer_id", row.stripe_customer_id);
+	output_text(&output, "customer_id",
+	            row.customer_id == NULL ? row.customer_hint : row.customer_id);
+	output_time(&output, "happened_at", row.happened_at);
+	output_time(&output, "received_at", row.received_at);
+	output_time(&output, "next_try_at", row.next_try_at);
+	output_time(&output, "finished_at", row.finished_at);
+	if (payload == NULL ||
+	    !json_in_parse_foreign(&ctl->task, payload, strlen(payload), &tree))
+		output_tail(&output, "What Stripe sent isn't kept.");
+	output_tree(&output, "payload", tree);
+	return output_print(&output);
+}
+
+enum fail
+run_stripe_calls(struct ctl *ctl)
+{
+	struct output output = output_new(ctl);
+	const struct stripe_call *calls = NULL;
+	int64_t limit = 50;
+	size_t count = 0;
+
+	TRY(ctl_limit(ctl, &limit));
+	TRY(stripe_call_list_parked(&ctl->operation, limit, &calls, &count));
+	output_list(&output, "calls");
+	for (size_t i = 0; i < count; i++) {
+		output_row(&output);
+		output_text(&output, "call",
+		            arena_printf(ctl->task.arena, "%s%lld", call_start,
+		                         (long long)calls[i].call_id));
+		output_text(&output, "kind", calls[i].kind);
+		output_text(&output, "customer_id", calls[i].customer_id);
+		output_text(&output, "subject", calls[i].subject);
+		output_int(&output, "attempts", calls[i].attempts);
+		output_time(&output, "created_at", calls[i].created_at);
+		output_text(&output, "error", calls[i].error);
+	}
+	return output_print(&output);
+}
+
+enum fail
+run_stripe_meters(struct ctl *ctl)
+{
+	struct output output = output_new(ctl);
+	const struct meter_parked *rows = NULL;
+	int64_t limit = 50;
+	size_t count = 0;
+
+	TRY(ctl_limit(ctl, &limit));
+	TRY(meter_parked_list(&ctl->operation, limit, &rows, &count));
+	output_list(&output, "meter_events");
+	for (size_t i = 0; i < count; i++) {
+		output_row(&output);
+		output_text(&output, "meter_event", rows[i].meter_event_id);
+		output_text(&output, "customer_id", rows[i].customer_id);
+		output_text(&output, "day", rows[i].day);
+		output_text(&output, "metric", rows[i].metric);
+		output_text(&output, "meter", rows[i].event_name);
+		output_text(&output, "value", rows[i].value);
+		output_text(&output, "error", rows[i].error);
+	}
+	return output_print(&output);
+}
+
+enum fail
+run_stripe_settle(struct ctl *ctl)
+{
+	struct output output = output_new(ctl);
+
+	TRY(meter_parked_settle(&ctl->operation, ctl->argument));
+	output_text(&output, "meter_event", ctl->argument);
+	output_text(&output, "state", "settled");
+	return output_print(&output);
+}
+
+static enum fail
+retry_call(struct ctl *ctl, int64_t *count)
+{
+	int64_t call_id;
+
+	if (!text_parse_int(ctl->argument + strlen(call_start), &call_id) || call_id < 1)
+		return ctl_usage(ctl, "a call is named call:N, as 'stripe calls' lists it");
+	TRY(stripe_call_retry(&ctl->operation, call_id, count));
+	if (*count == 0)
+		return task_fail(&ctl->task, FAIL_NOT_FOUND, "call_not_found",
+		                 "There is no parked call %lld (see: billingctl stripe calls).",
+		                 (long long)call_id);
+	return FAIL_NONE;
+}
+
+static enum fail
+retry_event(struct ctl *ctl, int64_t *count)
+{
+	struct stripe_event_row row = {0};
+	const char *payload = NULL;
+
+	TRY(stripe_event_find(&ctl->operation, ctl->argument, &row, &payload));
+	TRY(stripe_event_retry(&ctl->operation, ctl->argument, count));
+	if (*count == 0)
+		return task_fail(&ctl->task, FAIL_CONFLICT, "nothing_to_retry", "%s",
+		                 row.family == NULL
+		                         ? "This event is about nothing that we keep."
+		                         : "This event waits to be tried already.");
+	return FAIL_NONE;
+}
+
+static enum fail
+retry_meter_event(struct ctl *ctl, int64_t *count)
+{
+	TRY(meter_parked_retry(&ctl->operation, ctl->argument, count));
+	if (*count == 0)
+		return task_fail(&ctl->task, FAIL_NOT_FOUND, "meter_event_not_found",
+		                 "There is no parked meter event %s that could be told again "
+		                 "(see: billingctl stripe meters).",
+		                 ctl->argument);
+	return FAIL_NONE;
+}
+
+/* How many of each were taken up again. */
+struct retried {
+	int64_t events;
+	int64_t calls;
+	int64_t meter_events;
+};
+
+static enum fail
+retry_one(struct ctl *ctl, struct retried *out)
+{
+	if (text_starts_with(ctl->argument, call_start))
+		return retry_call(ctl, &out->calls);
+	if (text_starts_with(ctl->argument, meter_event_start))
+		return retry_meter_event(ctl, &out->meter_events);
+	return retry_event(ctl, &out->events);
+}
+
+static enum fail
+retry_all(struct ctl *ctl, struct retried *out)
+{
+	TRY(stripe_event_retry(&ctl->operation, NULL, &out->events));
+	TRY(stripe_call_retry(&ctl->operation, 0, &out->calls));
+	return meter_parked_retry(&ctl->operation, NULL, &out->meter_events);
+}
+
+enum fail
+run_stripe_retry(struct ctl *ctl)
+{
+	struct output output = output_new(ctl);
+	bool all = ctl_option(ctl, "--all") != NULL;
+	struct retried retried = {0};
+
+	if (all == (ctl->argument != NULL))
+		return ctl_usage(ctl, "name an event, a call, a meter event, or --all");
+	TRY(all ? retry_all(ctl, &retried) : retry_one(ctl, &retried));
+	output_int(&output, "events", retried.events);
+	output_int(&output, "calls", retried.calls);
+	output_int(&output, "meter_events", retried.meter_events);
+	return output_print(&output);
+}

@@ -1,0 +1,120 @@
+/*
+ * request.c: calls of Stripe for the person at the keyboard.
+ */
+#include "billingctl-stripe/request.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/json_in.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "billingctl/output.h"
+
+static const char *const methods[] = {
+        [STRIPE_GET] = "GET", [STRIPE_POST] = "POST", [STRIPE_DELETE] = "DELETE"};
+
+#define FAILED(ctl, ...) task_fail(&(ctl)->task, FAIL_STRIPE, "stripe_error", __VA_ARGS__)
+
+/* Stripe's words, unless they repeat the key. */
+static const char *
+words_of(struct ctl *ctl, const struct stripe_answer *answer)
+{
+	const char *words = answer->error_message;
+
+	if (words == NULL || strstr(words, ctl->settings.stripe_secret_key) != NULL)
+		words = answer->error_code;
+	return output_printable(ctl->task.arena, words);
+}
+
+static enum fail
+explain(struct ctl *ctl, const struct stripe_request *request,
+        const struct stripe_answer *answer)
+{
+	const char *method = methods[request->method], *path = request->path;
+
+	if (answer->outcome == STRIPE_DONE)
+		return FAIL_NONE;
+	if (answer->status == 401)
+		return FAILED(ctl, "Stripe doesn't know the key (STRIPE_SECRET_KEY).");
+	if (answer->status == 403)
+		return task_fail(&ctl->task, FAIL_FORBIDDEN, "stripe_forbidden",
+		                 "The key (STRIPE_SECRET_KEY) may not %s %s.", method, path);
+	if (answer->status == 404)
+		return task_fail(&ctl->task, FAIL_NOT_FOUND, "stripe_not_found",
+		                 "Stripe has no %s.", path);
+	if (answer->outcome == STRIPE_REFUSED)
+		return FAILED(ctl, "Stripe refuses %s %s: %s", method, path,
+		              words_of(ctl, answer));
+	if (answer->status == 0)
+		return FAILED(ctl, "Stripe doesn't answer at %s.",
+		              ctl->settings.stripe_api_base);
+	return FAILED(ctl, "Stripe has a problem with %s %s: status %d%s.", method, path,
+	              answer->status, answer->status == 200 ? " without an object" : "");
+}
+
+static enum fail
+ask(struct ctl *ctl, enum stripe_method method, const char *path, const char *form,
+    struct json_object **out)
+{
+	const struct stripe_request request = {
+	        .method = method,
+	        .path = path,
+	        .form = form,
+	        .idempotency_key =
+	                method == STRIPE_POST ? random_id(ctl->task.arena, "gb_", 16) : NULL,
+	        .deadline_us = clock_monotonic_us() + ctl->settings.stripe_deadline_ms * 1000,
+	};
+	struct stripe_answer answer;
+
+	stripe_client_send(ctl->operation.stripe, &ctl->task, &request, &answer);
+	*out = answer.object;
+	return explain(ctl, &request, &answer);
+}
+
+enum fail
+request_get(struct ctl *ctl, const char *path, const char *form, struct json_object **out)
+{
+	return ask(ctl, STRIPE_GET, path, form, out);
+}
+
+enum fail
+request_post(struct ctl *ctl, const char *path, const char *form, struct json_object **out)
+{
+	return ask(ctl, STRIPE_POST, path, form, out);
+}
+
+void
+request_delete(struct ctl *ctl, const char *path)
+{
+	const struct stripe_request request = {
+	        .method = STRIPE_DELETE,
+	        .path = path,
+	        .deadline_us = clock_monotonic_us() + ctl->settings.stripe_deadline_ms * 1000,
+	};
+	struct stripe_answer answer;
+
+	stripe_client_send(ctl->operation.stripe, &ctl->task, &request, &answer);
+}
+
+enum fail
+request_check_key(struct ctl *ctl)
+{
+	struct json_object *list;
+
+	return request_get(ctl, "/v1/subscriptions", "limit=1", &list);
+}
+
+enum fail
+request_list(struct ctl *ctl, const char *path, const char *form, struct json_object **out)
+{
+	const char *limited = arena_printf(ctl->task.arena, "%s%slimit=100",
+	                                   form == NULL ? "" : form, form == NULL ? "" : "&");
+	struct json_object *list;
+
+	TRY(request_get(ctl, path, limited, &list));
+	if (json_object_object_get_ex(list, "data", out) &&
+	    json_object_is_type(*out, json_type_array))
+		return FAIL_NONE;
+	return FAILED(ctl, "Stripe's answer to GET %s can't be understood.", path);
+}

@@ -1,0 +1,114 @@
+/*
+ * bundle.c: what is carried to instances that no network reaches, and what is carried back.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "base/json_out.h"
+#include "billing/license_records.h"
+#include "billing/licenses.h"
+#include "billingctl/output.h"
+#include "usage/files.h"
+
+enum { EXIT_INCOMPLETE = 3 };
+
+const struct ctl_exit usage_import_exits[] = {
+        {EXIT_INCOMPLETE,
+         "taken in, but files or reports are missing, or reports were refused"},
+        {0, NULL},
+};
+
+/* What billing-agent import reads. */
+static const char *
+write_bundle(struct ctl *ctl, const char *license, const char *revocations)
+{
+	struct json_out json = json_out_new(ctl->task.arena, 8192);
+
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "format", "global-billing-license-1");
+	json_out_string(&json, "license", license);
+	json_out_string(&json, "keys", license_keys_jwks(ctl->task.arena, &ctl->billing.keys));
+	json_out_string(&json, "revocations", revocations);
+	json_out_close(&json, '}');
+	return arena_printf(ctl->task.arena, "%s\n", json.text.data);
+}
+
+enum fail
+run_license_export(struct ctl *ctl)
+{
+	const char *path = ctl_option(ctl, "--out"), *bundle;
+	struct subscription subscription;
+	struct issued_license license;
+	char *revocations = NULL;
+
+	TRY(license_current(&ctl->operation, ctl->argument, &license, &subscription));
+	TRY(license_revocations(&ctl->operation, &revocations));
+	bundle = write_bundle(ctl, license.token, revocations);
+	if (path != NULL)
+		return file_write(&ctl->task, path, 0600, bundle, strlen(bundle), true);
+	fputs(bundle, stdout);
+	return output_flush(&ctl->task);
+}
+
+static const char *
+range(struct ctl *ctl, int64_t first, int64_t last)
+{
+	return first == last ? arena_printf(ctl->task.arena, "%lld", (long long)first)
+	                     : arena_printf(ctl->task.arena, "%lld-%lld", (long long)first,
+	                                    (long long)last);
+}
+
+static const char *
+gap_text(struct ctl *ctl, const struct usage_import *import)
+{
+	struct text text = text_new(ctl->task.arena, 64);
+
+	for (size_t i = 0; i < import->gap_count; i++)
+		text_printf(&text, "%s%s", i == 0 ? "" : ", ",
+		            range(ctl, import->gaps[i].first, import->gaps[i].last));
+	return import->gap_count == 0 ? NULL : text.data;
+}
+
+static enum fail
+print_import(struct ctl *ctl, const struct usage_import *import)
+{
+	struct output output = output_new(ctl);
+	bool files_missing = import->missing_files_from != 0;
+
+	output_text(&output, "customer_id", import->customer_id);
+	output_text(&output, "instance_id", import->instance_id);
+	output_int(&output, "file", import->file);
+	output_bool(&output, "imported_before", import->imported_before);
+	output_bool(&output, "new_chain", import->new_chain);
+	output_int(&output, "created", (int64_t)import->created);
+	output_int(&output, "duplicates", (int64_t)import->duplicates);
+	output_int(&output, "refused", (int64_t)import->refusal_count);
+	output_text(&output, "missing_files",
+	            files_missing
+	                    ? range(ctl, import->missing_files_from, import->missing_files_to)
+	                    : NULL);
+	output_text(&output, "missing_reports", gap_text(ctl, import));
+	output_list(&output, "refusals");
+	for (size_t i = 0; i < import->refusal_count; i++) {
+		output_row(&output);
+		output_int(&output, "number", import->refusals[i].number);
+		output_text(&output, "why", import->refusals[i].why);
+	}
+	output_list_end(&output);
+	if (files_missing || import->gap_count > 0 || import->refusal_count > 0)
+		ctl->status = EXIT_INCOMPLETE;
+	return output_print(&output);
+}
+
+enum fail
+run_usage_import(struct ctl *ctl)
+{
+	struct usage_import import;
+	const char *text = NULL;
+
+	TRY(ctl_read_text(ctl, ctl->argument, USAGE_FILE_MAX, &text));
+	TRY(usage_file_import(&ctl->operation, text, &import));
+	return print_import(ctl, &import);
+}

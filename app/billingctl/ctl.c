@@ -1,0 +1,191 @@
+/*
+ * ctl.c: what a command works with: settings, database, rules, keys, and the files of its user.
+ */
+#include <errno.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "billingctl/ctl.h"
+#include "db/migrations.h"
+
+enum { LIMIT_MAX = 1000 };
+
+enum fail
+ctl_usage(struct ctl *ctl, const char *format, ...)
+{
+	va_list arguments;
+	const char *message;
+
+	va_start(arguments, format);
+	message = arena_vprintf(ctl->task.arena, format, arguments);
+	va_end(arguments);
+	return task_fail(
+	        &ctl->task, FAIL_INVALID, "usage", "%s (see: billingctl%s%s%s%s --help)",
+	        message, ctl->group == NULL ? "" : " ", ctl->group == NULL ? "" : ctl->group,
+	        ctl->command == NULL || ctl->command->name == NULL ? "" : " ",
+	        ctl->command == NULL || ctl->command->name == NULL ? "" : ctl->command->name);
+}
+
+const char *
+ctl_option(const struct ctl *ctl, const char *name)
+{
+	for (size_t i = 0; ctl->command->options[i].name != NULL; i++)
+		if (strcmp(ctl->command->options[i].name, name) == 0)
+			return ctl->values[i];
+	return NULL;
+}
+
+/* For the audit trail: the person at the keyboard. */
+static const char *
+actor(struct arena *arena)
+{
+	const struct passwd *user = getpwuid(getuid());
+
+	if (user == NULL)
+		return arena_printf(arena, "billingctl:%ld", (long)getuid());
+	return arena_printf(arena, "billingctl:%s", user->pw_name);
+}
+
+enum fail
+ctl_read_settings(struct ctl *ctl)
+{
+	TRY(app_settings_load(&ctl->task, ctl->config, &ctl->settings));
+	/* What a person needs to know is in the one line at the end. */
+	log_set_level(LOG_LEVEL_ERROR);
+	return FAIL_NONE;
+}
+
+enum fail
+ctl_open_database(struct ctl *ctl)
+{
+	struct db_options options = app_settings_db(&ctl->settings, "billingctl");
+	struct instant now;
+
+	ctl->operation = (struct operation){
+	        .task = &ctl->task,
+	        .db = db_new(&options),
+	        .billing = &ctl->billing,
+	        .actor = actor(ctl->task.arena),
+	        .now_ms = clock_now_ms(),
+	};
+	TRY(db_connect(ctl->operation.db, &ctl->task));
+	TRY(db_clock(ctl->operation.db, &ctl->task, &now));
+	ctl->operation.now_ms = now.ms;
+	return FAIL_NONE;
+}
+
+enum fail
+ctl_require_schema(struct ctl *ctl)
+{
+	struct migration *migrations;
+	size_t count, pending;
+
+	TRY(migrations_read(ctl->operation.db, &ctl->task, ctl->settings.migrations_dir,
+	                    &migrations, &count, &pending));
+	if (pending == 0)
+		return FAIL_NONE;
+	return task_fail(
+	        &ctl->task, FAIL_UNAVAILABLE, "migrations_pending",
+	        "The database lacks %zu of %zu migrations (run: billingctl migrate up).",
+	        pending, count);
+}
+
+enum fail
+ctl_open_stripe(struct ctl *ctl)
+{
+	const struct app_settings *settings = &ctl->settings;
+	const struct stripe_client_options options =
+	        app_settings_stripe(settings, settings->stripe_deadline_ms);
+
+	if (*settings->stripe_secret_key == '\0')
+		return task_fail(&ctl->task, FAIL_UNAVAILABLE, "stripe_not_configured",
+		                 "Nothing is sold through Stripe: STRIPE_SECRET_KEY isn't set "
+		                 "(nor STRIPE_SECRET_KEY_FILE).");
+	ctl->operation.stripe = stripe_client_new(&options);
+	if (ctl->operation.stripe == NULL)
+		return task_fail(&ctl->task, FAIL_INTERNAL, "internal_error",
+		                 "libcurl can't be had.");
+	return FAIL_NONE;
+}
+
+/* A CTL_DATABASE means CTL_SETTINGS too: has() looks at the bit that it adds. */
+static bool
+has(unsigned int needs, unsigned int bit)
+{
+	return (needs & bit & ~(unsigned int)CTL_SETTINGS) != 0;
+}
+
+enum fail
+ctl_prepare(struct ctl *ctl, unsigned int needs)
+{
+	if (needs == CTL_NOTHING)
+		return FAIL_NONE;
+	TRY(ctl_read_settings(ctl));
+	if (has(needs, CTL_RULES))
+		TRY(app_settings_rules(&ctl->task, &ctl->settings, &ctl->billing));
+	if (has(needs, CTL_KEYS & ~CTL_RULES))
+		TRY(license_keys_load(&ctl->task, ctl->settings.keys_dir, true, clock_now_ms(),
+		                      &ctl->billing.keys));
+	if (has(needs, CTL_DATABASE)) {
+		TRY(ctl_open_database(ctl));
+		TRY(ctl_require_schema(ctl));
+	}
+	return has(needs, CTL_STRIPE & ~CTL_RULES) ? ctl_open_stripe(ctl) : FAIL_NONE;
+}
+
+void
+ctl_release(struct ctl *ctl)
+{
+	stripe_client_free(ctl->operation.stripe);
+	license_keys_release(&ctl->billing.keys);
+	db_free(ctl->operation.db);
+}
+
+enum fail
+ctl_commit_key(struct ctl *ctl, const char *secret)
+{
+	const char *path = ctl_option(ctl, "--key-out");
+	const char *line = arena_printf(ctl->task.arena, "%s\n", secret);
+	enum fail kind;
+
+	if (path != NULL)
+		TRY(file_write(&ctl->task, path, 0600, line, strlen(line), false));
+	kind = db_commit(ctl->operation.db, &ctl->task);
+	/* After FAIL_UNCERTAIN the key may be in the database, so the file stays. */
+	if (path != NULL && kind != FAIL_NONE && kind != FAIL_UNCERTAIN)
+		(void)unlink(path);
+	return kind;
+}
+
+enum fail
+ctl_limit(struct ctl *ctl, int64_t *limit)
+{
+	const char *value = ctl_option(ctl, "--limit");
+
+	if (value != NULL &&
+	    (!text_parse_int(value, limit) || *limit < 1 || *limit > LIMIT_MAX))
+		return ctl_usage(ctl, "--limit must be a number from 1 to 1000");
+	return FAIL_NONE;
+}
+
+enum fail
+ctl_read_text(struct ctl *ctl, const char *path, size_t limit, const char **out)
+{
+	const char *source = strcmp(path, "-") == 0 ? "/dev/stdin" : path;
+	size_t length;
+	char *text;
+
+	TRY(file_read(&ctl->task, source, limit, &text, &length));
+	if (strlen(text) != length)
+		return task_fail(&ctl->task, FAIL_INVALID, "not_text", "%s isn't a text file.",
+		                 path);
+	*out = text;
+	return FAIL_NONE;
+}
