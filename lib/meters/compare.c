@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "meters/meters.h"
+#include "outbox/fetch.h"
 #include "stripe/form.h"
 #include "sync/objects.h"
 
@@ -117,20 +118,6 @@ meter_of(struct json_object *meters, const char *event_name)
 	return NULL;
 }
 
-static enum fail
-fetch_list(struct operation *operation, const char *path, struct stripe_form *form,
-           struct json_object **data)
-{
-	struct json_object *list;
-
-	TRY(stripe_fetch(operation, path, form->text.data, &list));
-	if (json_object_object_get_ex(list, "data", data) &&
-	    json_object_is_type(*data, json_type_array))
-		return FAIL_NONE;
-	return task_fail(operation->task, FAIL_STRIPE, "stripe_error",
-	                 "Stripe's answer could not be understood.");
-}
-
 /* What Stripe has counted for the day that starts then. */
 static double
 counted(struct json_object *summaries, int64_t starts_at_s)
@@ -221,9 +208,8 @@ compare_pair(struct operation *operation, struct stripe_sweep *sweep, const stru
 	stripe_form_int(&form, "end_time", today_s + DAY_MS / SECOND_MS);
 	stripe_form_string(&form, "value_grouping_window", "day");
 	stripe_form_int(&form, "limit", 100);
-	TRY(fetch_list(operation,
-	               stripe_path(task->arena, "/v1/billing/meters/%s/event_summaries", meter),
-	               &form, &summaries));
+	TRY(stripe_fetch_list(operation, "/v1/billing/meters/%s/event_summaries", meter,
+	                      form.text.data, &summaries, NULL));
 	TRY(db_rows(
 	        operation->db, task, &statements[TOLD],
 	        PARAMETERS(pair->customer_id, pair->event_name,
@@ -289,7 +275,8 @@ meter_compare(struct operation *operation, struct stripe_sweep *sweep)
 		return FAIL_NONE;
 	stripe_form_string(&form, "status", "active");
 	stripe_form_int(&form, "limit", METERS_MAX);
-	TRY(fetch_list(operation, "/v1/billing/meters", &form, &meters));
+	TRY(stripe_fetch_list(operation, "/v1/billing/meters", NULL, form.text.data, &meters,
+	                      NULL));
 	for (size_t i = 0; i < count; i++)
 		TRY(compare_listed(operation, sweep, meters, &pairs[i]));
 	(void)snprintf(sweep->after, sizeof(sweep->after), "%s %s",

@@ -4,7 +4,6 @@
 #include "meters/parked.h"
 
 #include "billing/audit.h"
-#include "outbox/calls.h"
 #include "outbox/locks.h"
 
 static const struct column columns[] = {

@@ -10,6 +10,7 @@
 #include "billing/access.h"
 #include "billing/audit.h"
 #include "outbox/enqueue.h"
+#include "outbox/fetch.h"
 #include "outbox/locks.h"
 #include "sales/checkout.h"
 #include "sales/plan_change.h"
@@ -209,11 +210,7 @@ ask_preview(struct operation *operation, const struct plan_terms *terms,
             struct change_preview *out)
 {
 	struct stripe_form form = stripe_form_new(operation->task->arena);
-	struct stripe_request request = {.method = STRIPE_POST,
-	                                 .path = "/v1/invoices/create_preview",
-	                                 .idempotency_key = stripe_call_key(operation),
-	                                 .deadline_us = operation->deadline_us};
-	struct stripe_answer answer;
+	struct json_object *object;
 
 	stripe_form_string(&form, "subscription", terms->stripe.id);
 	plan_terms_add_items(&form, "subscription_details[items]", operation->billing, terms);
@@ -221,14 +218,12 @@ ask_preview(struct operation *operation, const struct plan_terms *terms,
 	                   plan_terms_proration_behavior(terms));
 	stripe_form_int(&form, "subscription_details[proration_date]",
 	                out->proration_at.ms / SECOND_MS);
-	request.form = form.text.data;
-	stripe_client_send(operation->stripe, operation->task, &request, &answer);
-	TRY(stripe_client_failure(operation->task, &answer));
-	(void)json_in_string(answer.object, "currency", &out->currency);
+	TRY(stripe_post(operation, "/v1/invoices/create_preview", form.text.data, &object));
+	(void)json_in_string(object, "currency", &out->currency);
 	/* A smaller plan's credit waits for the next invoice: nothing is charged now. */
 	if (terms->up)
-		(void)json_in_int(answer.object, "amount_due", &out->amount_due);
-	read_lines(operation, answer.object, out);
+		(void)json_in_int(object, "amount_due", &out->amount_due);
+	read_lines(operation, object, out);
 	return FAIL_NONE;
 }
 

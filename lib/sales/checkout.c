@@ -10,6 +10,7 @@
 #include "billing/audit.h"
 #include "billing/customers.h"
 #include "outbox/enqueue.h"
+#include "outbox/fetch.h"
 #include "outbox/locks.h"
 #include "sales/checkout_sessions.h"
 #include "sales/items.h"
@@ -21,15 +22,6 @@
 /* Checkout takes no end of a trial that is nearer (docs.stripe.com, Checkout Session,
  * subscription_data.trial_end); an hour for clocks and slow readers. */
 #define TRIAL_LEFT_MS (49 * HOUR_MS)
-
-enum fail
-stripe_is_configured(struct operation *operation)
-{
-	if (operation->billing->stripe.configured && operation->stripe != NULL)
-		return FAIL_NONE;
-	return task_fail(operation->task, FAIL_UNAVAILABLE, "stripe_not_configured",
-	                 "Payments are not set up on this server.");
-}
 
 static int64_t
 takeover_ms(const struct operation *operation)
@@ -187,13 +179,10 @@ read_session(struct operation *operation, const struct stripe_answer *answer,
 	const char *status = "open";
 
 	if (!json_in_string(object, "id", &out->session_id))
-		return task_fail(operation->task, FAIL_STRIPE, "stripe_error",
-		                 "Stripe's answer could not be understood.");
+		return stripe_answer_unusable(operation->task);
 	if (answer->replayed)
-		TRY(stripe_fetch(operation,
-		                 stripe_path(operation->task->arena, "/v1/checkout/sessions/%s",
-		                             out->session_id),
-		                 NULL, &object));
+		TRY(stripe_fetch(operation, "/v1/checkout/sessions/%s", out->session_id, NULL,
+		                 &object));
 	(void)json_in_string(object, "status", &status);
 	if (!text_equal(status, "open") || !json_in_string(object, "url", &out->url))
 		return task_fail(
@@ -260,11 +249,7 @@ checkout_portal(struct operation *operation, const char *customer_id, const char
 {
 	struct task *task = operation->task;
 	struct stripe_form form = stripe_form_new(task->arena);
-	struct stripe_request request = {.method = STRIPE_POST,
-	                                 .path = "/v1/billing_portal/sessions",
-	                                 .idempotency_key = stripe_call_key(operation),
-	                                 .deadline_us = operation->deadline_us};
-	struct stripe_answer answer;
+	struct json_object *object;
 	struct customer customer;
 
 	TRY(stripe_is_configured(operation));
@@ -279,11 +264,8 @@ checkout_portal(struct operation *operation, const char *customer_id, const char
 	                           ? arena_printf(task->arena, "%s/checkout/back",
 	                                          operation->billing->stripe.base_url)
 	                           : return_url);
-	request.form = form.text.data;
-	stripe_client_send(operation->stripe, task, &request, &answer);
-	TRY(stripe_client_failure(task, &answer));
-	if (!json_in_string(answer.object, "url", url))
-		return task_fail(task, FAIL_STRIPE, "stripe_error",
-		                 "Stripe's answer could not be understood.");
+	TRY(stripe_post(operation, "/v1/billing_portal/sessions", form.text.data, &object));
+	if (!json_in_string(object, "url", url))
+		return stripe_answer_unusable(task);
 	return audit_record(operation, "portal", customer_id, NULL, NULL);
 }

@@ -36,7 +36,4 @@ enum fail checkout_open(struct operation *operation, const struct checkout_reque
 enum fail checkout_portal(struct operation *operation, const char *customer_id,
                           const char *return_url, const char **url) MUST_CHECK;
 
-/* FAIL_UNAVAILABLE "stripe_not_configured" without a key. */
-enum fail stripe_is_configured(struct operation *operation) MUST_CHECK;
-
 #endif

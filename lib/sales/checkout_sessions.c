@@ -6,8 +6,8 @@
 #include "base/json_in.h"
 #include "base/text.h"
 #include "outbox/calls.h"
+#include "outbox/fetch.h"
 #include "stripe/form.h"
-#include "sync/objects.h"
 
 enum fail
 checkout_close(struct operation *operation, const char *id)
@@ -38,7 +38,8 @@ checkout_close_others(struct operation *operation, const char *stripe_customer_i
 	stripe_form_string(&form, "customer", stripe_customer_id);
 	stripe_form_string(&form, "status", "open");
 	stripe_form_int(&form, "limit", 100);
-	TRY(stripe_fetch_list(operation, "/v1/checkout/sessions", form.text.data, &data));
+	TRY(stripe_fetch_list(operation, "/v1/checkout/sessions", NULL, form.text.data, &data,
+	                      NULL));
 	for (size_t i = 0; i < json_object_array_length(data); i++) {
 		const char *id;
 

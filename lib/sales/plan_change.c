@@ -6,7 +6,7 @@
 #include "base/arena.h"
 #include "base/text.h"
 #include "billing/customers.h"
-#include "sales/checkout.h"
+#include "outbox/fetch.h"
 #include "sales/items.h"
 #include "sync/objects.h"
 
@@ -73,13 +73,10 @@ change_fetch(struct operation *operation, const struct subscription *subscriptio
 {
 	struct json_object *object;
 
-	TRY(stripe_fetch(operation,
-	                 stripe_path(operation->task->arena, "/v1/subscriptions/%s",
-	                             subscription->stripe_subscription_id),
-	                 NULL, &object));
+	TRY(stripe_fetch(operation, "/v1/subscriptions/%s",
+	                 subscription->stripe_subscription_id, NULL, &object));
 	if (!stripe_subscription_read(&operation->billing->stripe, object, out))
-		return task_fail(operation->task, FAIL_STRIPE, "stripe_error",
-		                 "Stripe's answer could not be understood.");
+		return stripe_answer_unusable(operation->task);
 	return stripe_status_is_final(out->status) ? fail_subscription_ended(operation)
 	                                           : FAIL_NONE;
 }

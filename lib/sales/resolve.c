@@ -10,6 +10,7 @@
 #include "billing/customers.h"
 #include "billing/subscriptions.h"
 #include "outbox/enqueue.h"
+#include "outbox/fetch.h"
 #include "outbox/locks.h"
 #include "sales/checkout_sessions.h"
 #include "stripe/form.h"
@@ -39,7 +40,7 @@ look_for_customer(struct operation *operation, const struct customer *customer,
 	*stripe_customer_id = NULL;
 	stripe_form_string(&form, "email", customer->email);
 	stripe_form_int(&form, "limit", CUSTOMERS_TO_LOOK_AT);
-	TRY(stripe_fetch_list(operation, "/v1/customers", form.text.data, &data));
+	TRY(stripe_fetch_list(operation, "/v1/customers", NULL, form.text.data, &data, NULL));
 	for (size_t i = 0; i < json_object_array_length(data); i++) {
 		const struct json_object *item = json_object_array_get_idx(data, i);
 		struct json_object *metadata;
@@ -89,10 +90,7 @@ look_at_remembered(struct operation *operation, const struct stripe_call *call,
 	struct json_object *object;
 	bool deleted = false;
 
-	TRY(stripe_fetch(
-	        operation,
-	        stripe_path(operation->task->arena, "/v1/customers/%s", stripe_customer_id),
-	        NULL, &object));
+	TRY(stripe_fetch(operation, "/v1/customers/%s", stripe_customer_id, NULL, &object));
 	(void)json_in_bool(object, "deleted", &deleted);
 	return deleted ? give_up(operation, call, customer_gone) : FAIL_NONE;
 }
@@ -121,8 +119,7 @@ stripe_resolve_creation(struct operation *operation, const struct stripe_call *c
 			*stripe_customer_id = stripe_id_of(answer.object, "id");
 	}
 	if (*stripe_customer_id == NULL)
-		return task_fail(operation->task, FAIL_STRIPE, "stripe_error",
-		                 "Stripe's answer could not be understood.");
+		return stripe_answer_unusable(operation->task);
 	if (answer.replayed)
 		TRY(look_at_remembered(operation, call, *stripe_customer_id));
 	TRY(link_customer(operation, call, *stripe_customer_id));
@@ -134,10 +131,8 @@ static enum fail
 look_at_subscription(struct operation *operation, const struct stripe_call *call,
                      struct json_object **object)
 {
-	return stripe_fetch(
-	        operation,
-	        stripe_path(operation->task->arena, "/v1/subscriptions/%s", call->subject),
-	        "expand[0]=latest_invoice", object);
+	return stripe_fetch(operation, "/v1/subscriptions/%s", call->subject,
+	                    "expand[0]=latest_invoice", object);
 }
 
 static bool

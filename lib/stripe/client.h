@@ -88,6 +88,9 @@ bool stripe_client_was_acknowledged(const struct stripe_client *client);
 enum fail stripe_client_failure(struct task *task,
                                 const struct stripe_answer *answer) MUST_CHECK;
 
+/* FAIL_STRIPE "stripe_error": Stripe answered, but not with what was asked for. */
+enum fail stripe_answer_unusable(struct task *task) MUST_CHECK;
+
 /* The SDK's rules, apart so that they can be tested: whether to try again after `retries` of them,
  * and how long to wait first, in microseconds; `random` is in [0, 1). `should_retry` is the
  * header's value or NULL; `status` is 0 without an answer, `reset` tells how that came. */

@@ -87,3 +87,10 @@ stripe_client_failure(struct task *task, const struct stripe_answer *answer)
 		                 "Stripe has no such object.");
 	return task_fail(task, FAIL_STRIPE, "stripe_error", "%s", sentence_for(answer));
 }
+
+enum fail
+stripe_answer_unusable(struct task *task)
+{
+	return task_fail(task, FAIL_STRIPE, "stripe_error",
+	                 "Stripe's answer could not be understood.");
+}

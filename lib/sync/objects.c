@@ -10,46 +10,11 @@
 #include "base/text.h"
 #include "billing/customers.h"
 #include "outbox/calls.h"
-#include "outbox/enqueue.h"
+#include "outbox/fetch.h"
 #include "outbox/locks.h"
 #include "stripe/form.h"
 #include "sync/invoices.h"
 #include "sync/subscriptions.h"
-
-enum fail
-stripe_fetch(struct operation *operation, const char *path, const char *form,
-             struct json_object **out)
-{
-	const struct stripe_request request = {
-	        .method = STRIPE_GET,
-	        .path = path,
-	        .form = form,
-	        .deadline_us = operation->deadline_us,
-	};
-	struct stripe_answer answer;
-
-	stripe_client_send(operation->stripe, operation->task, &request, &answer);
-	*out = answer.object;
-	return stripe_client_failure(operation->task, &answer);
-}
-
-static enum fail
-unusable(struct operation *operation)
-{
-	return task_fail(operation->task, FAIL_STRIPE, "stripe_error",
-	                 "Stripe's answer could not be understood.");
-}
-
-enum fail
-stripe_fetch_list(struct operation *operation, const char *path, const char *form,
-                  struct json_object **out)
-{
-	struct json_object *list;
-
-	TRY(stripe_fetch(operation, path, form, &list));
-	*out = stripe_list_data(list);
-	return *out == NULL ? unusable(operation) : FAIL_NONE;
-}
 
 /* Locks the object, then fetches it. */
 static enum fail
@@ -57,8 +22,7 @@ fetch(struct operation *operation, const char *format, const char *id, const cha
       struct json_object **out)
 {
 	TRY(stripe_lock(operation, id));
-	return stripe_fetch(operation, stripe_path(operation->task->arena, format, id), form,
-	                    out);
+	return stripe_fetch(operation, format, id, form, out);
 }
 
 static bool
@@ -80,7 +44,7 @@ stripe_sync_store_subscription(struct operation *operation, const struct json_ob
 	bool known, changed, deleted, cancelling;
 
 	if (!stripe_subscription_read(&operation->billing->stripe, object, &subscription))
-		return unusable(operation);
+		return stripe_answer_unusable(operation->task);
 	TRY(customer_of_stripe(operation, subscription.customer, subscription.id,
 	                       subscription.customer_id != NULL ? subscription.customer_id
 	                                                        : named_customer_id,
@@ -146,7 +110,8 @@ stripe_sync_bought(struct operation *operation, const char *stripe_customer_id,
 	*found = false;
 	stripe_form_string(&form, "customer", stripe_customer_id);
 	stripe_form_int(&form, "limit", 100);
-	TRY(stripe_fetch_list(operation, "/v1/subscriptions", form.text.data, &data));
+	TRY(stripe_fetch_list(operation, "/v1/subscriptions", NULL, form.text.data, &data,
+	                      NULL));
 	for (size_t i = 0; i < json_object_array_length(data) && !*found; i++) {
 		struct stripe_subscription subscription;
 		struct sync_target target = {.customer_id = customer_id};
@@ -198,7 +163,7 @@ stripe_sync_invoice(struct operation *operation, const struct sync_target *targe
 	}
 	TRY(kind);
 	if (!stripe_invoice_read(object, &invoice))
-		return unusable(operation);
+		return stripe_answer_unusable(operation->task);
 	TRY(sync_subscription_of(operation, &invoice, out));
 	TRY(customer_of_stripe(operation, invoice.customer, invoice.subscription,
 	                       invoice.customer_id, customer_id));

@@ -43,15 +43,6 @@ enum fail stripe_sync_customer(struct operation *operation, const struct sync_ta
 enum fail stripe_sync_bought(struct operation *operation, const char *stripe_customer_id,
                              const char *customer_id, bool *found) MUST_CHECK;
 
-/* A GET of Stripe's API, `form` being its query or NULL; the failure says why there is nothing. */
-enum fail stripe_fetch(struct operation *operation, const char *path, const char *form,
-                       struct json_object **out) MUST_CHECK;
-
-/* The same of a list: its items, an array. FAIL_STRIPE when the answer has none, as nothing may be
- * concluded from that. */
-enum fail stripe_fetch_list(struct operation *operation, const char *path, const char *form,
-                            struct json_object **out) MUST_CHECK;
-
 /* Stores a subscription that Stripe has just given; its lock is held. */
 enum fail stripe_sync_store_subscription(struct operation *operation,
                                          const struct json_object *object,

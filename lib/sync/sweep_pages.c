@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "billing/customers.h"
 #include "outbox/calls.h"
+#include "outbox/fetch.h"
 #include "stripe/form.h"
 #include "sync/events.h"
 #include "sync/objects.h"
@@ -59,20 +60,14 @@ static enum fail
 fetch_page(struct operation *operation, struct stripe_sweep *sweep, const char *path,
            struct stripe_form *form, struct json_object **data, bool *last)
 {
-	struct json_object *list;
 	size_t count;
 	const char *id = NULL;
-	bool more = false;
+	bool more;
 
 	stripe_form_int(form, "limit", PAGE);
 	if (sweep->after[0] != '\0')
 		stripe_form_string(form, "starting_after", sweep->after);
-	TRY(stripe_fetch(operation, path, form->text.data, &list));
-	if (!json_object_object_get_ex(list, "data", data) ||
-	    !json_object_is_type(*data, json_type_array))
-		return task_fail(operation->task, FAIL_STRIPE, "stripe_error",
-		                 "Stripe's answer could not be understood.");
-	(void)json_in_bool(list, "has_more", &more);
+	TRY(stripe_fetch_list(operation, path, NULL, form->text.data, data, &more));
 	count = json_object_array_length(*data);
 	if (count > 0)
 		(void)json_in_string(json_object_array_get_idx(*data, count - 1), "id", &id);
@@ -268,9 +263,7 @@ compare_unlisted(struct operation *operation, struct stripe_sweep *sweep,
 	const char *id = ours->stripe_subscription_id;
 	struct stripe_subscription theirs;
 	struct json_object *object;
-	enum fail kind = stripe_fetch(
-	        operation, stripe_path(operation->task->arena, "/v1/subscriptions/%s", id),
-	        NULL, &object);
+	enum fail kind = stripe_fetch(operation, "/v1/subscriptions/%s", id, NULL, &object);
 
 	if (kind == FAIL_NOT_FOUND) {
 		task_clear(operation->task);

@@ -1,0 +1,72 @@
+/*
+ * fetch.c: requests to Stripe that no row is written for.
+ */
+#include "outbox/fetch.h"
+
+#include "base/json_in.h"
+#include "outbox/calls.h"
+#include "stripe/client.h"
+#include "stripe/form.h"
+#include "stripe/objects.h"
+
+enum fail
+stripe_is_configured(struct operation *operation)
+{
+	if (operation->billing->stripe.configured && operation->stripe != NULL)
+		return FAIL_NONE;
+	return task_fail(operation->task, FAIL_UNAVAILABLE, "stripe_not_configured",
+	                 "Payments are not set up on this server.");
+}
+
+static enum fail
+send(struct operation *operation, struct stripe_request *request, struct json_object **out)
+{
+	struct stripe_answer answer;
+
+	request->deadline_us = operation->deadline_us;
+	stripe_client_send(operation->stripe, operation->task, request, &answer);
+	*out = answer.object;
+	return stripe_client_failure(operation->task, &answer);
+}
+
+enum fail
+stripe_fetch(struct operation *operation, const char *format, const char *id, const char *query,
+             struct json_object **out)
+{
+	struct stripe_request request = {
+	        .method = STRIPE_GET,
+	        .path = stripe_path(operation->task->arena, format, id),
+	        .form = query,
+	};
+
+	return send(operation, &request, out);
+}
+
+enum fail
+stripe_fetch_list(struct operation *operation, const char *format, const char *id,
+                  const char *query, struct json_object **out, bool *more)
+{
+	struct json_object *list;
+
+	TRY(stripe_fetch(operation, format, id, query, &list));
+	*out = stripe_list_data(list);
+	if (*out == NULL)
+		return stripe_answer_unusable(operation->task);
+	if (more != NULL && !json_in_bool(list, "has_more", more))
+		*more = false;
+	return FAIL_NONE;
+}
+
+enum fail
+stripe_post(struct operation *operation, const char *path, const char *form,
+            struct json_object **out)
+{
+	struct stripe_request request = {
+	        .method = STRIPE_POST,
+	        .path = path,
+	        .form = form,
+	        .idempotency_key = stripe_call_key(operation),
+	};
+
+	return send(operation, &request, out);
+}
