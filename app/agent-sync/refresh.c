@@ -66,21 +66,21 @@ session_send(struct session *session, const char *method, const char *path, cons
              const char *body, struct http_answer *answer)
 {
 	struct http_header headers[3] = {{"X-API-Key", session->settings->api_key}};
-	struct http_ask ask = {.method = method,
-	                       .url = arena_printf(session->task->arena, "%s%s",
-	                                           session->settings->api_url, path),
-	                       .headers = headers,
-	                       .header_count = 1,
-	                       .body = body,
-	                       .body_length = body ? strlen(body) : 0,
-	                       .timeout_ms = ASK_TIMEOUT_MS};
+	struct http_request ask = {.method = method,
+	                           .url = arena_printf(session->task->arena, "%s%s",
+	                                               session->settings->api_url, path),
+	                           .headers = headers,
+	                           .header_count = 1,
+	                           .body = body,
+	                           .body_length = body ? strlen(body) : 0,
+	                           .timeout_ms = ASK_TIMEOUT_MS};
 
 	if (etag && *etag != '\0')
 		headers[ask.header_count++] = (struct http_header){"If-None-Match", etag};
 	if (body)
 		headers[ask.header_count++] =
 		        (struct http_header){"Content-Type", "application/json"};
-	http_client_ask(session->client, session->task->arena, &ask, answer);
+	http_client_send(session->client, session->task->arena, &ask, answer);
 	return judge_answer(session, path, answer);
 }
 

@@ -130,7 +130,7 @@ end_round(struct api *api, struct arena *arena, const struct job_list *jobs)
 		note_failure(api, "measure", &task);
 	task_clear(&task);
 	listen_for_work(api, &task, jobs);
-	db_keep_time(api->db, &task);
+	db_refresh_clock(api->db, &task);
 	if (jobs->last_run != METRIC_COUNT)
 		metrics_set(api->metrics, jobs->last_run, db_now_ms(api->db) / SECOND_MS);
 	arena_reset(arena);

@@ -80,7 +80,7 @@ serve(struct api *api, struct fcgi *fcgi, struct request *request)
 	route = call.route == NULL ? api_route_count : (size_t)(call.route - api_routes);
 	metrics_request(api->metrics, route, response.status, took_us, database_us);
 	log_request(&call, took_us, database_us);
-	db_keep_time(api->db, &afterwards);
+	db_refresh_clock(api->db, &afterwards);
 	/* What a refused token left in OpenSSL's queue must not meet the next request. */
 	ERR_clear_error();
 }

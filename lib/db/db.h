@@ -151,7 +151,7 @@ int64_t db_now_ms(const struct db *db);
 
 /* Reads the server's clock again when it is time for that. Never connects, and fails in silence:
  * for moments when nobody waits. */
-void db_keep_time(struct db *db, struct task *task);
+void db_refresh_clock(struct db *db, struct task *task);
 
 /* The statements of this library itself. */
 extern const struct statement_list db_statements;

@@ -67,7 +67,7 @@ is_due(const struct db_time *time)
 }
 
 void
-db_keep_time(struct db *db, struct task *task)
+db_refresh_clock(struct db *db, struct task *task)
 {
 	int64_t deadline_us = db->deadline_us, waited_us = db->waited_us;
 	struct instant now;

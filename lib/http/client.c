@@ -102,17 +102,17 @@ is_plain(const char *text, unsigned char lowest)
 
 /* NULL when the request can be sent as it is, else why not. */
 static const char *
-fault_of(const struct http_ask *ask)
+fault_of(const struct http_request *request)
 {
-	if (!is_plain(ask->method, '!') || !is_plain(ask->url, '!'))
+	if (!is_plain(request->method, '!') || !is_plain(request->url, '!'))
 		return "a control character or blank in the method or URL";
 	/* To libcurl no time is endless time. */
-	if (ask->timeout_ms <= 0)
+	if (request->timeout_ms <= 0)
 		return "no time left";
-	for (size_t i = 0; i < ask->header_count; i++)
-		if (!is_plain(ask->headers[i].name, '!') ||
-		    strchr(ask->headers[i].name, ':') != NULL ||
-		    !is_plain(ask->headers[i].value, ' '))
+	for (size_t i = 0; i < request->header_count; i++)
+		if (!is_plain(request->headers[i].name, '!') ||
+		    strchr(request->headers[i].name, ':') != NULL ||
+		    !is_plain(request->headers[i].value, ' '))
 			return "a control character in a header";
 	return NULL;
 }
@@ -130,13 +130,13 @@ prepend_header(struct arena *arena, struct curl_slist *list, char *line)
 }
 
 static struct curl_slist *
-header_list(struct arena *arena, const struct http_ask *ask)
+header_list(struct arena *arena, const struct http_request *request)
 {
 	struct curl_slist *list = NULL;
 	bool typed = false;
 
-	for (size_t i = ask->header_count; i > 0; i--) {
-		const struct http_header *header = &ask->headers[i - 1];
+	for (size_t i = request->header_count; i > 0; i--) {
+		const struct http_header *header = &request->headers[i - 1];
 
 		/* "Name;" is how libcurl spells a header without value. */
 		list = prepend_header(
@@ -191,24 +191,25 @@ set_tls(CURL *easy, const struct http_client_options *options)
 }
 
 static bool
-set_request(CURL *easy, const struct http_client_options *options, const struct http_ask *ask,
-            struct curl_slist *headers)
+set_request(CURL *easy, const struct http_client_options *options,
+            const struct http_request *request, struct curl_slist *headers)
 {
-	bool fine =
-	        curl_easy_setopt(easy, CURLOPT_URL, ask->url) == CURLE_OK &&
-	        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
-	        curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)ask->timeout_ms) == CURLE_OK &&
-	        curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-	                         (long)options->connect_timeout_ms) == CURLE_OK;
+	bool fine = curl_easy_setopt(easy, CURLOPT_URL, request->url) == CURLE_OK &&
+	            curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
+	            curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms) ==
+	                    CURLE_OK &&
+	            curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+	                             (long)options->connect_timeout_ms) == CURLE_OK;
 
 	/* A POST says how long its body is even when it has none. */
-	if (fine && (ask->body != NULL || strcmp(ask->method, "POST") == 0))
+	if (fine && (request->body != NULL || strcmp(request->method, "POST") == 0))
 		fine = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-		                        (curl_off_t)(ask->body ? ask->body_length : 0)) ==
-		               CURLE_OK &&
-		       curl_easy_setopt(easy, CURLOPT_POSTFIELDS, ask->body ? ask->body : "") ==
-		               CURLE_OK;
-	return fine && curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, ask->method) == CURLE_OK;
+		                        (curl_off_t)(request->body ? request->body_length
+		                                                   : 0)) == CURLE_OK &&
+		       curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
+		                        request->body ? request->body : "") == CURLE_OK;
+	return fine &&
+	       curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method) == CURLE_OK;
 }
 
 static bool
@@ -284,8 +285,8 @@ judge(CURL *easy, CURLcode code, const struct intake *intake, struct http_answer
 }
 
 void
-http_client_ask(struct http_client *client, struct arena *arena, const struct http_ask *ask,
-                struct http_answer *out)
+http_client_send(struct http_client *client, struct arena *arena,
+                 const struct http_request *request, struct http_answer *out)
 {
 	struct intake intake = {.body = text_new(arena, 4096), .max = client->options.body_max};
 	char why[CURL_ERROR_SIZE] = "";
@@ -293,11 +294,11 @@ http_client_ask(struct http_client *client, struct arena *arena, const struct ht
 	CURLcode code;
 
 	*out = (struct http_answer){
-	        .outcome = HTTP_NO_ANSWER, .reason = fault_of(ask), .body = ""};
+	        .outcome = HTTP_NO_ANSWER, .reason = fault_of(request), .body = ""};
 	if (out->reason != NULL)
 		return;
 	if (!set_rules(easy, &client->options) || !set_tls(easy, &client->options) ||
-	    !set_request(easy, &client->options, ask, header_list(arena, ask)) ||
+	    !set_request(easy, &client->options, request, header_list(arena, request)) ||
 	    !set_intake(easy, &intake, why)) {
 		curl_easy_reset(easy);
 		out->reason = "libcurl refuses an option";

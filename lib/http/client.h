@@ -41,7 +41,7 @@ struct http_header {
 	const char *value;
 };
 
-struct http_ask {
+struct http_request {
 	const char *method;
 	const char *url;
 	const struct http_header *headers;
@@ -66,10 +66,10 @@ struct http_answer {
 struct http_client *http_client_new(const struct http_client_options *options);
 void http_client_free(struct http_client *client);
 
-/* Asks and waits. What `out` points to lives in the arena. A method, URL or header with a control
+/* Sends the request and waits for the answer. What `out` points to lives in the arena. A method, URL or header with a control
  * character is never sent: HTTP_NO_ANSWER. */
-void http_client_ask(struct http_client *client, struct arena *arena,
-                     const struct http_ask *ask, struct http_answer *out);
+void http_client_send(struct http_client *client, struct arena *arena,
+                      const struct http_request *request, struct http_answer *out);
 
 /* The value of the answer's header, or NULL; names compare without case. */
 const char *http_answer_header(const struct http_answer *answer, const char *name);

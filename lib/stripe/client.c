@@ -40,7 +40,7 @@ struct stripe_client {
 /* The parts of all attempts at one ask. */
 struct call {
 	const struct stripe_request *ask;
-	struct http_ask http;
+	struct http_request http;
 	struct http_header headers[HEADERS_MAX];
 	const char *log_path;
 	bool answered; /* by any of the attempts */
@@ -51,10 +51,10 @@ static const char *const method_names[] = {
         [STRIPE_GET] = "GET", [STRIPE_POST] = "POST", [STRIPE_DELETE] = "DELETE"};
 
 static void
-real_ask(void *context, struct arena *arena, const struct http_ask *ask,
+real_ask(void *context, struct arena *arena, const struct http_request *ask,
          struct http_answer *out)
 {
-	http_client_ask(context, arena, ask, out);
+	http_client_send(context, arena, ask, out);
 }
 
 static int64_t
@@ -141,7 +141,7 @@ prepare(const struct stripe_client *client, struct arena *arena, struct call *ca
 	if (post && ask->idempotency_key != NULL)
 		call->headers[count++] =
 		        (struct http_header){"Idempotency-Key", ask->idempotency_key};
-	call->http = (struct http_ask){
+	call->http = (struct http_request){
 	        .method = method_names[ask->method],
 	        .url = arena_printf(arena, "%s%s%s%s", options->api_base, ask->path,
 	                            query ? "?" : "", query ? ask->form : ""),

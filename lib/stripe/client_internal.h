@@ -9,12 +9,12 @@
 
 struct arena;
 struct http_answer;
-struct http_ask;
+struct http_request;
 struct stripe_client;
 
 struct stripe_io {
 	void *context; /* handed to each of the calls */
-	void (*ask)(void *context, struct arena *arena, const struct http_ask *ask,
+	void (*ask)(void *context, struct arena *arena, const struct http_request *ask,
 	            struct http_answer *out);
 	int64_t (*now_us)(void *context); /* monotonic */
 	void (*wait)(void *context, int64_t us);

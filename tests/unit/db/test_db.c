@@ -340,7 +340,7 @@ START_TEST(test_clock)
 	ck_assert_int_ge(db_now_ms(db), now.ms);
 	ck_assert_int_lt(db_now_ms(db), now.ms + 60000);
 	/* It need not be read again yet. */
-	db_keep_time(db, &task);
+	db_refresh_clock(db, &task);
 	ck_assert_int_lt(llabs(db_now_ms(db) - clock_now_ms()), 60000);
 }
 END_TEST

@@ -61,9 +61,9 @@ url(const char *path)
 }
 
 static struct http_answer
-ask(const struct http_ask *request)
+send_request(const struct http_request *request)
 {
-	struct http_ask copy = *request;
+	struct http_request copy = *request;
 	struct http_answer answer;
 
 	if (copy.method == NULL)
@@ -72,7 +72,7 @@ ask(const struct http_ask *request)
 		copy.url = url("/");
 	if (copy.timeout_ms == 0)
 		copy.timeout_ms = TIMEOUT_MS;
-	http_client_ask(client, task.arena, &copy, &answer);
+	http_client_send(client, task.arena, &copy, &answer);
 	ck_assert((answer.outcome == HTTP_ANSWERED) == (answer.reason == NULL));
 	ck_assert_ptr_nonnull(answer.body);
 	ck_assert_int_eq(answer.body[answer.length], 0);
@@ -82,7 +82,7 @@ ask(const struct http_ask *request)
 static void
 answers_ok(void)
 {
-	struct http_answer answer = ask(&(struct http_ask){0});
+	struct http_answer answer = send_request(&(struct http_request){0});
 
 	ck_assert_msg(answer.outcome == HTTP_ANSWERED, "%s", answer.reason);
 	ck_assert_int_eq(answer.status, 200);
@@ -101,12 +101,12 @@ START_TEST(test_request_and_answer)
 
 	serve(ACTS({ACT_ANSWER, "HTTP/1.1 201 Created\r\nRequest-Id:  req_1 \r\nEmpty:\r\n"
 	                        "Content-Length: 3\r\nrequest-id: second\r\n\r\na\nb"}));
-	answer = ask(&(struct http_ask){.method = "POST",
-	                                .url = url("/v1/a%2Fb/../c?x[0]=1&y=%20"),
-	                                .headers = headers,
-	                                .header_count = ROWS(headers),
-	                                .body = "a=b\0c=d",
-	                                .body_length = 7});
+	answer = send_request(&(struct http_request){.method = "POST",
+	                                             .url = url("/v1/a%2Fb/../c?x[0]=1&y=%20"),
+	                                             .headers = headers,
+	                                             .header_count = ROWS(headers),
+	                                             .body = "a=b\0c=d",
+	                                             .body_length = 7});
 	ck_assert_int_eq(answer.outcome, HTTP_ANSWERED);
 	ck_assert_int_eq(answer.status, 201);
 	ck_assert_str_eq(answer.body, "a\nb");
@@ -148,16 +148,16 @@ START_TEST(test_methods)
 
 	/* The request before leaves nothing behind. */
 	serve(ACTS({ACT_ANSWER, OK_ANSWER}, {ACT_ANSWER, OK_ANSWER}));
-	(void)ask(&(struct http_ask){.method = "POST",
-	                             .headers = &header,
-	                             .header_count = 1,
-	                             .body = "before",
-	                             .body_length = 6});
-	(void)ask(&(struct http_ask){.method = methods[_i].method,
-	                             .headers = &header,
-	                             .header_count = 1,
-	                             .body = body,
-	                             .body_length = body ? strlen(body) : 0});
+	(void)send_request(&(struct http_request){.method = "POST",
+	                                          .headers = &header,
+	                                          .header_count = 1,
+	                                          .body = "before",
+	                                          .body_length = 6});
+	(void)send_request(&(struct http_request){.method = methods[_i].method,
+	                                          .headers = &header,
+	                                          .header_count = 1,
+	                                          .body = body,
+	                                          .body_length = body ? strlen(body) : 0});
 	stop();
 	ck_assert_int_eq(server.connections, 1);
 	ck_assert_str_eq(server.requests[1],
@@ -241,7 +241,8 @@ START_TEST(test_faults)
 	struct http_answer answer;
 
 	serve(&faults[_i].act, 1);
-	answer = ask(&(struct http_ask){.method = "POST", .body = "a=b", .body_length = 3});
+	answer = send_request(
+	        &(struct http_request){.method = "POST", .body = "a=b", .body_length = 3});
 	ck_assert_msg(answer.outcome == faults[_i].outcome, "%s: %d, %s", faults[_i].name,
 	              answer.outcome, answer.reason);
 	ck_assert_int_eq(answer.status, faults[_i].status);
@@ -263,7 +264,7 @@ START_TEST(test_largest_body)
 	            arena_printf(task.arena, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s",
 	                         BODY_MAX, body)},
 	           {ACT_ANSWER, OK_ANSWER}));
-	ck_assert_str_eq(ask(&(struct http_ask){0}).body, body);
+	ck_assert_str_eq(send_request(&(struct http_request){0}).body, body);
 	answers_ok();
 	ck_assert_int_eq(server.connections, 1);
 }
@@ -286,7 +287,7 @@ START_TEST(test_time)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	/* A name, because another thread looks names up. */
-	answer = ask(&(struct http_ask){
+	answer = send_request(&(struct http_request){
 	        .url = arena_printf(task.arena, "http://localhost:%d/", server.port),
 	        .timeout_ms = 200});
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -302,7 +303,8 @@ END_TEST
 START_TEST(test_no_time)
 {
 	serve(ACTS({ACT_ANSWER, OK_ANSWER}));
-	ck_assert_int_eq(ask(&(struct http_ask){.timeout_ms = -1}).outcome, HTTP_NO_ANSWER);
+	ck_assert_int_eq(send_request(&(struct http_request){.timeout_ms = -1}).outcome,
+	                 HTTP_NO_ANSWER);
 	answers_ok();
 	ck_assert_int_eq(server.connections, 1);
 }
@@ -328,11 +330,12 @@ START_TEST(test_nobody_there)
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &length), 0);
 	server.port = ntohs(address.sin_port);
-	answer = ask(&(struct http_ask){0});
+	answer = send_request(&(struct http_request){0});
 	ck_assert_int_eq(answer.outcome, HTTP_NO_ANSWER);
 	ck_assert(!answer.sent);
 	for (int i = 0; i < ROWS(urls); i++) {
-		answer = ask(&(struct http_ask){.url = urls[i], .timeout_ms = 2000});
+		answer = send_request(
+		        &(struct http_request){.url = urls[i], .timeout_ms = 2000});
 		ck_assert_msg(answer.outcome == HTTP_NO_ANSWER && !answer.sent, "%s", urls[i]);
 		ck_assert_uint_eq(answer.length, 0);
 	}
@@ -366,10 +369,10 @@ START_TEST(test_injections)
 	struct http_answer answer;
 
 	serve(ACTS({ACT_ANSWER, OK_ANSWER}));
-	answer = ask(&(struct http_ask){.method = injections[_i].method,
-	                                .url = url(injections[_i].path),
-	                                .headers = &injections[_i].header,
-	                                .header_count = 1});
+	answer = send_request(&(struct http_request){.method = injections[_i].method,
+	                                             .url = url(injections[_i].path),
+	                                             .headers = &injections[_i].header,
+	                                             .header_count = 1});
 	ck_assert_int_eq(answer.outcome, HTTP_NO_ANSWER);
 	ck_assert(!answer.sent);
 	stop();
@@ -384,7 +387,7 @@ START_TEST(test_redirects_are_answers)
 	serve(ACTS({ACT_ANSWER,
 	            "HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n"},
 	           {ACT_ANSWER, OK_ANSWER}));
-	answer = ask(&(struct http_ask){0});
+	answer = send_request(&(struct http_request){0});
 	ck_assert_int_eq(answer.status, 302);
 	ck_assert_str_eq(http_answer_header(&answer, "Location"), "/other");
 	stop();
@@ -399,7 +402,7 @@ START_TEST(test_interim_answers)
 	serve(ACTS({ACT_ANSWER, "HTTP/1.1 100 Continue\r\nA: interim\r\n\r\n"
 	                        "HTTP/1.1 103 Early Hints\r\nB: interim\r\n\r\n"
 	                        "HTTP/1.1 404 No\r\nC: last\r\nContent-Length: 1\r\n\r\nx"}));
-	answer = ask(&(struct http_ask){0});
+	answer = send_request(&(struct http_request){0});
 	ck_assert_int_eq(answer.status, 404);
 	ck_assert_ptr_null(http_answer_header(&answer, "A"));
 	ck_assert_ptr_null(http_answer_header(&answer, "B"));
@@ -442,7 +445,7 @@ START_TEST(test_unix_socket)
 	        .user_agent = "test/1", .unix_socket = path, .body_max = BODY_MAX});
 	server_start(&server, NULL, path, ACTS({ACT_ANSWER, OK_ANSWER}));
 	serving = true;
-	answer = ask(&(struct http_ask){.url = "http://api.example.com/v1"});
+	answer = send_request(&(struct http_request){.url = "http://api.example.com/v1"});
 	ck_assert_msg(answer.outcome == HTTP_ANSWERED, "%s", answer.reason);
 	ck_assert(strstr(server.requests[0], "GET /v1 HTTP/1.1\r\nHost: api.example.com\r\n"));
 	suite_folder_remove(task.arena, folder);

@@ -64,13 +64,13 @@ make_client(const char *ca)
 }
 
 static struct http_answer
-ask(const struct server *server, const char *host)
+send_request(const struct server *server, const char *host)
 {
 	struct http_answer answer;
 
-	http_client_ask(
+	http_client_send(
 	        client, task.arena,
-	        &(struct http_ask){
+	        &(struct http_request){
 	                .method = "POST",
 	                .url = arena_printf(task.arena, "https://%s:%d/", host, server->port),
 	                .headers = &(struct http_header){"Authorization", "Bearer secret"},
@@ -129,7 +129,7 @@ START_TEST(test_certificates)
 
 	make_client(certificates[_i].ca);
 	server_start(&server, context, NULL, &act, 1);
-	answer = ask(&server, certificates[_i].host);
+	answer = send_request(&server, certificates[_i].host);
 	http_client_free(client);
 	server_stop(&server);
 	SSL_CTX_free(context);
@@ -165,7 +165,7 @@ START_TEST(test_versions)
 	ck_assert_int_eq(SSL_CTX_set_max_proto_version(context, versions[_i].version), 1);
 	make_client("ca");
 	server_start(&server, context, NULL, &act, 1);
-	answer = ask(&server, "127.0.0.1");
+	answer = send_request(&server, "127.0.0.1");
 	http_client_free(client);
 	server_stop(&server);
 	SSL_CTX_free(context);
@@ -199,9 +199,9 @@ START_TEST(test_ends)
 	make_client("ca");
 	server_start(&server, context, NULL, acts, ROWS(acts));
 	for (int i = 0; i < 2; i++)
-		ck_assert_int_eq(ask(&server, "127.0.0.1").outcome, HTTP_ANSWERED);
+		ck_assert_int_eq(send_request(&server, "127.0.0.1").outcome, HTTP_ANSWERED);
 	ck_assert_int_eq(server.connections, 1);
-	answer = ask(&server, "127.0.0.1");
+	answer = send_request(&server, "127.0.0.1");
 	http_client_free(client);
 	server_stop(&server);
 	SSL_CTX_free(context);
@@ -225,7 +225,7 @@ START_TEST(test_first_connection_ends)
 
 	make_client("ca");
 	server_start(&server, context, NULL, &acts[_i], 1);
-	answer = ask(&server, "127.0.0.1");
+	answer = send_request(&server, "127.0.0.1");
 	http_client_free(client);
 	server_stop(&server);
 	SSL_CTX_free(context);
@@ -245,13 +245,13 @@ START_TEST(test_no_tls)
 
 	make_client("ca");
 	server_start(&server, context, NULL, &act, 1);
-	http_client_ask(
-	        client, task.arena,
-	        &(struct http_ask){.method = "GET",
-	                           .url = arena_printf(task.arena, "%s://127.0.0.1:%d/",
-	                                               _i == 0 ? "https" : "http", server.port),
-	                           .timeout_ms = 300},
-	        &answer);
+	http_client_send(client, task.arena,
+	                 &(struct http_request){
+	                         .method = "GET",
+	                         .url = arena_printf(task.arena, "%s://127.0.0.1:%d/",
+	                                             _i == 0 ? "https" : "http", server.port),
+	                         .timeout_ms = 300},
+	                 &answer);
 	http_client_free(client);
 	server_stop(&server);
 	SSL_CTX_free(context);

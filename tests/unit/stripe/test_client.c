@@ -80,7 +80,7 @@ START_TEST(test_requests)
 	const char *key = requests[_i].request.method == STRIPE_POST
 	                          ? requests[_i].request.idempotency_key
 	                          : NULL;
-	const struct http_ask *http = &world.asked[0].http;
+	const struct http_request *http = &world.asked[0].http;
 	struct stripe_answer answer;
 	const char *id;
 

@@ -113,7 +113,7 @@ compare(const struct json_object *record)
 	struct json_object *headers = json_object_object_get(record, "headers");
 	const char *method = member(record, "method"), *target = member(record, "path");
 	const char *body = member(record, "body"), *query = strchr(target, '?');
-	const struct http_ask *http = &world.asked[0].http;
+	const struct http_request *http = &world.asked[0].http;
 	struct stripe_request ask = {
 	        .method = STRIPE_GET,
 	        .path = arena_copy_bytes(task.arena, target, strcspn(target, "?")),

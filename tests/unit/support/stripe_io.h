@@ -31,8 +31,8 @@ struct scripted {
 };
 
 struct asked {
-	struct http_ask http; /* copied */
-	const char *key;      /* its Idempotency-Key or NULL */
+	struct http_request http; /* copied */
+	const char *key;          /* its Idempotency-Key or NULL */
 	int64_t at_us;
 };
 
@@ -51,7 +51,7 @@ struct world {
 };
 
 static inline void
-world_record(struct world *world, const struct http_ask *ask)
+world_record(struct world *world, const struct http_request *ask)
 {
 	struct asked *asked = &world->asked[world->asked_count];
 	struct http_header *headers =
@@ -96,7 +96,7 @@ world_answer(struct world *world, const struct scripted *scripted, struct http_a
 }
 
 static inline void
-world_ask(void *context, struct arena *arena, const struct http_ask *ask,
+world_ask(void *context, struct arena *arena, const struct http_request *ask,
           struct http_answer *out)
 {
 	struct world *world = context;
@@ -179,7 +179,7 @@ world_script(struct world *world, const struct scripted *script, size_t count)
 
 /* What was sent under the name, or NULL. */
 static inline const char *
-world_header(const struct http_ask *http, const char *name)
+world_header(const struct http_request *http, const char *name)
 {
 	for (size_t i = 0; i < http->header_count; i++)
 		if (strcmp(http->headers[i].name, name) == 0)
@@ -192,7 +192,8 @@ static inline void
 world_same_requests(const struct world *world)
 {
 	for (size_t i = 1; i < world->asked_count; i++) {
-		const struct http_ask *a = &world->asked[0].http, *b = &world->asked[i].http;
+		const struct http_request *a = &world->asked[0].http,
+		                          *b = &world->asked[i].http;
 
 		ck_assert_str_eq(a->method, b->method);
 		ck_assert_str_eq(a->url, b->url);
