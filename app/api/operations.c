@@ -169,7 +169,7 @@ check_stripe(struct call *call)
 	struct stripe_event_figures events;
 	struct stripe_call_figures calls;
 
-	if (!operation->billing->stripe.configured)
+	if (!operation->billing->sales.configured)
 		return (struct check){"stripe", true, "is not configured", false};
 	if (stripe_event_figures(operation, &events) != FAIL_NONE ||
 	    stripe_call_figures(operation, &calls) != FAIL_NONE) {

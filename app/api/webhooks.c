@@ -12,7 +12,7 @@ check_signature(struct call *call)
 {
 	const struct request *request = call->request;
 	struct task *task = call->operation.task;
-	const char *secrets = call->api->billing.stripe.webhook_secrets, *fault;
+	const char *secrets = call->api->billing.sales.webhook_secrets, *fault;
 
 	if (*secrets == '\0')
 		return task_fail(task, FAIL_UNAVAILABLE, "stripe_not_configured",

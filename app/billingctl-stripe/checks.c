@@ -30,7 +30,7 @@ check_stripe_key(struct doctor *doctor)
 	TRY(ctl_open_stripe(ctl));
 	TRY(request_check_key(ctl));
 	doctor->detail = arena_printf(ctl->task.arena, "%.2s_%s, accepted by %s", prefix,
-	                              ctl->billing.stripe.live ? "live" : "test",
+	                              ctl->billing.sales.live ? "live" : "test",
 	                              ctl->settings.stripe_api_base);
 	return FAIL_NONE;
 }
@@ -48,7 +48,7 @@ forgive(struct doctor *doctor, enum fail kind)
 
 /* The intervals that a plan is sold by. */
 struct intervals {
-	const char *items[STRIPE_PRICES_MAX];
+	const char *items[PLAN_PRICES_MAX];
 	size_t count;
 };
 
@@ -56,7 +56,7 @@ struct intervals {
  * there for who has bought them. */
 static enum fail
 check_price(struct doctor *doctor, const struct plan *plan, const char *setting,
-            const struct stripe_price *configured, struct intervals *intervals)
+            const struct plan_price *configured, struct intervals *intervals)
 {
 	struct ctl *ctl = doctor->ctl;
 	struct account_price price;
@@ -87,15 +87,15 @@ check_price(struct doctor *doctor, const struct plan *plan, const char *setting,
 static enum fail
 check_plan(struct doctor *doctor, const struct plan *plan, size_t *looked_at)
 {
-	const struct stripe_policy *policy = &doctor->ctl->billing.stripe;
+	const struct price_list *prices = &doctor->ctl->billing.prices;
 	const char *setting = account_setting_of(doctor->ctl, plan->id);
 	struct intervals intervals = {.count = 0};
 	size_t before = *looked_at;
 
-	for (size_t i = 0; i < policy->price_count; i++) {
-		if (!text_equal(policy->prices[i].plan, plan->id))
+	for (size_t i = 0; i < prices->plan_price_count; i++) {
+		if (!text_equal(prices->plan_prices[i].plan, plan->id))
 			continue;
-		TRY(check_price(doctor, plan, setting, &policy->prices[i], &intervals));
+		TRY(check_price(doctor, plan, setting, &prices->plan_prices[i], &intervals));
 		(*looked_at)++;
 	}
 	if (*looked_at == before && plan->has_price && setting != NULL)
@@ -120,11 +120,11 @@ check_stripe_prices(struct doctor *doctor)
  * what PLANS_FILE says. */
 static enum fail
 check_sale(struct doctor *doctor, const char *meter, const char *meter_id,
-           const struct stripe_price *sold)
+           const struct plan_price *sold)
 {
 	struct ctl *ctl = doctor->ctl;
 	const struct plan_meter *cost = plans_meter(&ctl->billing.plans, meter);
-	const char *id = stripe_policy_bills(&ctl->billing.stripe, meter, sold->position),
+	const char *id = price_list_for_meter(&ctl->billing.prices, meter, sold->position),
 	           *fault;
 	struct account_metered_spec spec = {.meter_id = meter_id};
 	struct account_price with, price;
@@ -162,11 +162,12 @@ static enum fail
 check_meter(struct doctor *doctor, const char *meter, const char *meter_id)
 {
 	const struct plans *plans = &doctor->ctl->billing.plans;
-	const struct stripe_policy *policy = &doctor->ctl->billing.stripe;
+	const struct price_list *prices = &doctor->ctl->billing.prices;
 
-	for (size_t i = 0; i < policy->price_count; i++)
-		if (plan_has_meter(plans, plans_find(plans, policy->prices[i].plan), meter))
-			TRY(check_sale(doctor, meter, meter_id, &policy->prices[i]));
+	for (size_t i = 0; i < prices->plan_price_count; i++)
+		if (plan_has_meter(plans, plans_find(plans, prices->plan_prices[i].plan),
+		                   meter))
+			TRY(check_sale(doctor, meter, meter_id, &prices->plan_prices[i]));
 	return FAIL_NONE;
 }
 
@@ -250,7 +251,7 @@ check_stripe_mode(struct doctor *doctor)
 		    rows[i].received_at.ms > ctl->operation.now_ms - DAY_MS)
 			return WRONG(doctor, "The event %s is of the %s mode, the key isn't.",
 			             rows[i].event_id,
-			             ctl->billing.stripe.live ? "test" : "live");
+			             ctl->billing.sales.live ? "test" : "live");
 	doctor->detail = "no event yet";
 	if (count > 0) {
 		clock_format(rows[0].received_at.ms, last);

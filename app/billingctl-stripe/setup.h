@@ -30,7 +30,7 @@ const char *setup_report_change(struct setup *setup, const char *done);
 
 /* The prices that one setting is to name, the first ones first. */
 struct setup_prices {
-	const char *ids[STRIPE_PRICES_MAX + STRIPE_METER_PRICES_MAX + 2];
+	const char *ids[PLAN_PRICES_MAX + METER_PRICES_MAX + 2];
 	size_t count;
 };
 

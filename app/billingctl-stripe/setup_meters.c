@@ -82,19 +82,19 @@ lookup_key(struct arena *arena, const struct metered *meter, const char *interva
 static enum fail
 find_price(struct ctl *ctl, const struct metered *meter, const char *interval, const char **out)
 {
-	const struct stripe_policy *policy = &ctl->billing.stripe;
+	const struct price_list *prices = &ctl->billing.prices;
 	struct account_metered_spec spec = spec_of(meter, interval);
 	struct arena *arena = ctl->task.arena;
 	struct stripe_form form = stripe_form_new(arena);
 	struct account_price price;
 	struct json_object *list;
 
-	for (size_t i = 0; i < policy->meter_price_count; i++) {
+	for (size_t i = 0; i < prices->meter_price_count; i++) {
 		bool there;
 
-		if (strcmp(policy->meter_prices[i].meter, meter->name) != 0)
+		if (strcmp(prices->meter_prices[i].meter, meter->name) != 0)
 			continue;
-		TRY(account_price_look(ctl, policy->meter_prices[i].price_id, &price, &there));
+		TRY(account_price_look(ctl, prices->meter_prices[i].price_id, &price, &there));
 		if (there && account_metered_fault(arena, &price, &spec) == NULL) {
 			*out = price.id;
 			return FAIL_NONE;
@@ -165,11 +165,11 @@ set_up_price(struct ctl *ctl, struct setup *setup, struct metered *meter, const 
 static void
 add_to_setting(const struct ctl *ctl, struct metered *meter, struct text *setting)
 {
-	const struct stripe_policy *policy = &ctl->billing.stripe;
+	const struct price_list *prices = &ctl->billing.prices;
 
-	for (size_t i = 0; i < policy->meter_price_count; i++)
-		if (strcmp(policy->meter_prices[i].meter, meter->name) == 0)
-			setup_prices_add(&meter->prices, policy->meter_prices[i].price_id);
+	for (size_t i = 0; i < prices->meter_price_count; i++)
+		if (strcmp(prices->meter_prices[i].meter, meter->name) == 0)
+			setup_prices_add(&meter->prices, prices->meter_prices[i].price_id);
 	for (size_t i = 0; i < meter->prices.count; i++)
 		text_printf(setting, "%s%s:%s", setting->length == 0 ? "" : ",", meter->name,
 		            meter->prices.ids[i]);

@@ -45,15 +45,15 @@ offer_of(struct ctl *ctl, const struct setup *setup, const struct plan *plan)
 static enum fail
 find_configured(struct ctl *ctl, const struct account_price_spec *spec, const char **out)
 {
-	const struct stripe_policy *policy = &ctl->billing.stripe;
+	const struct price_list *prices = &ctl->billing.prices;
 	struct account_price price;
 
-	for (size_t i = 0; i < policy->price_count && *out == NULL; i++) {
+	for (size_t i = 0; i < prices->plan_price_count && *out == NULL; i++) {
 		bool there;
 
-		if (strcmp(policy->prices[i].plan, spec->plan->id) != 0)
+		if (strcmp(prices->plan_prices[i].plan, spec->plan->id) != 0)
 			continue;
-		TRY(account_price_look(ctl, policy->prices[i].price_id, &price, &there));
+		TRY(account_price_look(ctl, prices->plan_prices[i].price_id, &price, &there));
 		if (there && account_price_fault(ctl->task.arena, &price, spec) == NULL)
 			*out = price.id;
 	}
@@ -136,11 +136,11 @@ set_up_price(struct ctl *ctl, struct setup *setup, struct offer *offer,
 static void
 write_setting(struct ctl *ctl, struct setup *setup, struct offer *offer)
 {
-	const struct stripe_policy *policy = &ctl->billing.stripe;
+	const struct price_list *prices = &ctl->billing.prices;
 
-	for (size_t i = 0; i < policy->price_count; i++)
-		if (strcmp(policy->prices[i].plan, offer->plan->id) == 0)
-			setup_prices_add(&offer->prices, policy->prices[i].price_id);
+	for (size_t i = 0; i < prices->plan_price_count; i++)
+		if (strcmp(prices->plan_prices[i].plan, offer->plan->id) == 0)
+			setup_prices_add(&offer->prices, prices->plan_prices[i].price_id);
 	if (offer->prices.count == 0)
 		return;
 	text_printf(&setup->settings, "%s=", offer->setting);

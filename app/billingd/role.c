@@ -39,7 +39,7 @@ stripe_workers(const struct generation *generation)
 static size_t
 stripe_jobs_wanted(const struct generation *generation)
 {
-	return generation->billing.stripe.configured ? 1 : 0;
+	return generation->billing.sales.configured ? 1 : 0;
 }
 
 /* clang-format off */

@@ -247,10 +247,10 @@ load_prices(struct task *task, const struct app_settings *settings, struct billi
 	};
 
 	for (size_t i = 0; i < sizeof(sold) / sizeof(*sold); i++)
-		TRY(stripe_policy_add(task, &billing->stripe, &billing->plans, sold[i].setting,
-		                      sold[i].plan, sold[i].prices));
-	return stripe_policy_add_metered(task, &billing->stripe, &billing->plans,
-	                                 "STRIPE_METER_PRICES", settings->stripe_meter_prices);
+		TRY(price_list_add(task, &billing->prices, &billing->plans, sold[i].setting,
+		                   sold[i].plan, sold[i].prices));
+	return price_list_add_metered(task, &billing->prices, &billing->plans,
+	                              "STRIPE_METER_PRICES", settings->stripe_meter_prices);
 }
 
 static bool
@@ -275,7 +275,7 @@ app_settings_rules(struct task *task, const struct app_settings *settings, struc
 	                        .instance_lease_hours = settings->instance_lease_hours,
 	                        .usage_retention_days = settings->usage_retention_days,
 	                },
-	        .stripe =
+	        .sales =
 	                {
 	                        .configured = *settings->stripe_secret_key != '\0',
 	                        .live = is_live_key(settings->stripe_secret_key),

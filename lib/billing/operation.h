@@ -25,11 +25,26 @@ struct billing_policy {
 	int64_t usage_retention_days; /* raw reports are kept so long */
 };
 
+/* How this installation sells through Stripe. */
+struct sales_policy {
+	bool configured; /* there is a key */
+	bool live;       /* the key is a live one: events of the other mode are ignored */
+	const char *webhook_secrets;
+	const char *base_url;       /* its origin may always be returned to */
+	const char *return_origins; /* further ones, separated by commas */
+	bool downgrade_at_period_end;
+	bool keep_trial;    /* a checkout during a trial begins to bill at its end */
+	bool cancel_second; /* cancel a second subscription of a customer, not only report it */
+	int64_t deadline_ms; /* the longest time that one request may wait for Stripe */
+	int64_t event_tries; /* an event that failed so often is parked */
+};
+
 /* The rules of this installation; constant while a process serves. */
 struct billing {
 	struct plans plans;
 	struct billing_policy policy;
-	struct stripe_policy stripe;
+	struct price_list prices;
+	struct sales_policy sales;
 	struct license_keys keys;
 };
 

@@ -12,7 +12,7 @@
 enum fail
 stripe_is_configured(struct operation *operation)
 {
-	if (operation->billing->stripe.configured && operation->stripe != NULL)
+	if (operation->billing->sales.configured && operation->stripe != NULL)
 		return FAIL_NONE;
 	return task_fail(operation->task, FAIL_UNAVAILABLE, "stripe_not_configured",
 	                 "Payments are not set up on this server.");

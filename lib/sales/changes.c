@@ -89,7 +89,7 @@ plan_and_perform(struct operation *operation, const struct change *change)
 	        .plan = change->plan,
 	        .by_client = true,
 	};
-	int64_t takeover_ms = operation->billing->stripe.deadline_ms + 60 * SECOND_MS;
+	int64_t takeover_ms = operation->billing->sales.deadline_ms + 60 * SECOND_MS;
 	struct stripe_call call;
 
 	TRY(stripe_call_write(operation, &wanted, takeover_ms, &call));
@@ -163,7 +163,7 @@ change_to(struct operation *operation, const struct plan_terms *terms, const cha
 enum fail
 change_plan(struct operation *operation, const struct plan_change *change)
 {
-	const struct stripe_policy *policy = &operation->billing->stripe;
+	const struct sales_policy *policy = &operation->billing->sales;
 	struct plan_terms terms = {0};
 	bool repeated;
 
@@ -238,8 +238,7 @@ change_preview(struct operation *operation, const struct plan_change *change,
 		return fail_nothing_to_change(operation);
 	*out = (struct change_preview){
 	        .plan = terms.subscription.plan,
-	        .at_period_end =
-	                !terms.up && operation->billing->stripe.downgrade_at_period_end,
+	        .at_period_end = !terms.up && operation->billing->sales.downgrade_at_period_end,
 	        .proration_at = change->proration_at.known
 	                                ? change->proration_at
 	                                : plan_terms_proration_at(&terms, operation->now_ms),

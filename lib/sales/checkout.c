@@ -15,6 +15,7 @@
 #include "sales/checkout_sessions.h"
 #include "sales/items.h"
 #include "sales/resolve.h"
+#include "sales/return_urls.h"
 #include "stripe/form.h"
 #include "stripe/objects.h"
 #include "sync/objects.h"
@@ -26,14 +27,14 @@
 static int64_t
 takeover_ms(const struct operation *operation)
 {
-	return operation->billing->stripe.deadline_ms + 60 * SECOND_MS;
+	return operation->billing->sales.deadline_ms + 60 * SECOND_MS;
 }
 
 static enum fail
 check_url(struct operation *operation, const char *field, const char *url)
 {
 	const char *fault =
-	        url == NULL ? NULL : stripe_policy_url_fault(&operation->billing->stripe, url);
+	        url == NULL ? NULL : return_url_fault(&operation->billing->sales, url);
 
 	return fault == NULL ? FAIL_NONE : task_fail_field(operation->task, field, "%s", fault);
 }
@@ -41,13 +42,13 @@ check_url(struct operation *operation, const char *field, const char *url)
 /* The price to sell; names every bad field at once. */
 static enum fail
 check_request(struct operation *operation, const struct checkout_request *request,
-              const struct stripe_price **price)
+              const struct plan_price **price)
 {
-	const struct stripe_policy *policy = &operation->billing->stripe;
+	const struct price_list *prices = &operation->billing->prices;
 	enum fail kind = FAIL_NONE, fault;
 
-	*price = request->price_id == NULL ? stripe_policy_sells(policy, request->plan, 0)
-	                                   : stripe_policy_price(policy, request->price_id);
+	*price = request->price_id == NULL ? price_list_for_plan(prices, request->plan, 0)
+	                                   : price_list_find(prices, request->price_id);
 	if (*price == NULL || !text_equal((*price)->plan, request->plan))
 		kind = task_fail_field(
 		        operation->task, request->price_id == NULL ? "plan" : "price_id",
@@ -89,11 +90,11 @@ ensure_customer(struct operation *operation, const struct customer *customer,
 
 static const char *
 session_form(struct operation *operation, const struct checkout_request *request,
-             const struct stripe_price *price, const char *stripe_customer_id,
+             const struct plan_price *price, const char *stripe_customer_id,
              const struct subscription *subscription)
 {
 	struct arena *arena = operation->task->arena;
-	const struct stripe_policy *policy = &operation->billing->stripe;
+	const struct sales_policy *policy = &operation->billing->sales;
 	struct stripe_form form = stripe_form_new(arena);
 	const char *done = arena_printf(
 	        arena, "%s/checkout/done?session_id={CHECKOUT_SESSION_ID}", policy->base_url);
@@ -131,7 +132,7 @@ is_paid_and_live(const struct subscription *subscription)
  * found and used again as it was. */
 static enum fail
 plan_session(struct operation *operation, const struct checkout_request *request,
-             const struct stripe_price *price, struct stripe_call *call)
+             const struct plan_price *price, struct stripe_call *call)
 {
 	const struct subscription *subscription;
 	struct stripe_call wanted = {.kind = STRIPE_CHECKOUT,
@@ -219,7 +220,7 @@ checkout_open(struct operation *operation, const struct checkout_request *reques
               struct checkout_session *out)
 {
 	struct task *task = operation->task;
-	const struct stripe_price *price;
+	const struct plan_price *price;
 	struct stripe_call call;
 	enum fail kind;
 
@@ -260,10 +261,9 @@ checkout_portal(struct operation *operation, const char *customer_id, const char
 		                 "The customer has not bought anything yet; start a checkout.");
 	stripe_form_string(&form, "customer", customer.stripe_customer_id);
 	stripe_form_string(&form, "return_url",
-	                   return_url == NULL
-	                           ? arena_printf(task->arena, "%s/checkout/back",
-	                                          operation->billing->stripe.base_url)
-	                           : return_url);
+	                   return_url == NULL ? arena_printf(task->arena, "%s/checkout/back",
+	                                                     operation->billing->sales.base_url)
+	                                      : return_url);
 	TRY(stripe_post(operation, "/v1/billing_portal/sessions", form.text.data, &object));
 	if (!json_in_string(object, "url", url))
 		return stripe_answer_unusable(task);

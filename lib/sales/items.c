@@ -9,15 +9,14 @@
 
 /* Whether an item bills the meter, at whichever of its prices. */
 static bool
-is_billed(const struct stripe_policy *policy, const struct json_object *items,
-          const char *meter)
+is_billed(const struct price_list *prices, const struct json_object *items, const char *meter)
 {
 	const struct json_object *data = stripe_list_data(items);
 
 	for (size_t i = 0; data != NULL && i < json_object_array_length(data); i++) {
 		const struct json_object *item = json_object_array_get_idx(data, i);
 
-		if (text_equal(stripe_policy_meter(policy, stripe_id_of(item, "price")), meter))
+		if (text_equal(price_list_meter_of(prices, stripe_id_of(item, "price")), meter))
 			return true;
 	}
 	return false;
@@ -35,19 +34,19 @@ is_named_before(const struct plan *plan, size_t metric)
 
 void
 stripe_items_add_metered(struct stripe_form *form, const char *prefix, size_t first,
-                         const struct billing *billing, const struct stripe_price *price,
+                         const struct billing *billing, const struct plan_price *price,
                          const struct json_object *items)
 {
-	const struct stripe_policy *policy = &billing->stripe;
+	const struct price_list *prices = &billing->prices;
 	const struct plan *plan = plans_find(&billing->plans, price->plan);
 
 	for (size_t i = 0; plan != NULL && i < billing->plans.metric_count; i++) {
 		const char *meter = plan->usage.meters[i], *metered;
 
 		if (meter == NULL || is_named_before(plan, i) ||
-		    is_billed(policy, items, meter))
+		    is_billed(prices, items, meter))
 			continue;
-		metered = stripe_policy_bills(policy, meter, price->position);
+		metered = price_list_for_meter(prices, meter, price->position);
 		if (metered == NULL)
 			continue;
 		stripe_form_string(

@@ -46,7 +46,7 @@ change_find(struct operation *operation, const char *customer_id, struct subscri
 	TRY(customer_find(operation, customer_id, &customer));
 	TRY(subscription_newest(operation, customer_id, &newest));
 	if (!is_live_at_stripe(newest) && customer.stripe_customer_id != NULL &&
-	    operation->billing->stripe.configured && operation->stripe != NULL) {
+	    operation->billing->sales.configured && operation->stripe != NULL) {
 		TRY(db_begin(operation->db, operation->task));
 		TRY(stripe_sync_bought(operation, customer.stripe_customer_id, customer_id,
 		                       &found));
@@ -75,7 +75,7 @@ change_fetch(struct operation *operation, const struct subscription *subscriptio
 
 	TRY(stripe_fetch(operation, "/v1/subscriptions/%s",
 	                 subscription->stripe_subscription_id, NULL, &object));
-	if (!stripe_subscription_read(&operation->billing->stripe, object, out))
+	if (!stripe_subscription_read(&operation->billing->prices, object, out))
 		return stripe_answer_unusable(operation->task);
 	return stripe_status_is_final(out->status) ? fail_subscription_ended(operation)
 	                                           : FAIL_NONE;
@@ -123,7 +123,7 @@ plan_terms_find(struct operation *operation, const struct plan_change *change,
 	const struct billing *billing = operation->billing;
 
 	TRY(stripe_is_configured(operation));
-	if (stripe_policy_sells(&billing->stripe, change->new_plan, 0) == NULL) {
+	if (price_list_for_plan(&billing->prices, change->new_plan, 0) == NULL) {
 		(void)task_fail_field(operation->task, "new_plan",
 		                      "is not a plan that is sold online");
 		return FAIL_INVALID;
@@ -131,7 +131,7 @@ plan_terms_find(struct operation *operation, const struct plan_change *change,
 	TRY(change_find_paid(operation, change->customer_id, &out->subscription));
 	TRY(change_fetch(operation, &out->subscription, &out->stripe));
 	TRY(check_proration(operation, change->proration_at, out));
-	out->price = stripe_policy_sells(&billing->stripe, change->new_plan,
+	out->price = price_list_for_plan(&billing->prices, change->new_plan,
 	                                 (size_t)out->stripe.position);
 	out->up = rank_of(&billing->plans, change->new_plan) >
 	          rank_of(&billing->plans,

@@ -12,9 +12,8 @@
 struct plan_terms {
 	struct subscription subscription;  /* ours, before Stripe was looked at */
 	struct stripe_subscription stripe; /* Stripe's */
-	const struct stripe_price
-	        *price; /* of the wished plan, with the interval that it has */
-	bool up;        /* to a greater plan */
+	const struct plan_price *price; /* of the wished plan, with the interval that it has */
+	bool up;                        /* to a greater plan */
 };
 
 /* FAIL_CONFLICT "nothing_to_change", "subscription_ended". */

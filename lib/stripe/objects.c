@@ -130,12 +130,12 @@ is_a(const struct json_object *object, const char *kind)
 
 /* The item that has one of our prices; a metered one may stand before it. */
 static const struct json_object *
-main_item(const struct stripe_policy *policy, const struct json_object *items)
+main_item(const struct price_list *prices, const struct json_object *items)
 {
 	for (size_t i = 0; i < list_length(items); i++) {
 		const struct json_object *item = list_item(items, i);
 
-		if (stripe_policy_price(policy, stripe_id_of(item, "price")) != NULL)
+		if (price_list_find(prices, stripe_id_of(item, "price")) != NULL)
 			return item;
 	}
 	return list_item(items, 0);
@@ -164,13 +164,13 @@ read_period(const struct json_object *object, const struct json_object *item,
 }
 
 bool
-stripe_subscription_read(const struct stripe_policy *policy, const struct json_object *object,
+stripe_subscription_read(const struct price_list *prices, const struct json_object *object,
                          struct stripe_subscription *out)
 {
 	const struct json_object *items = member(object, "items"),
 	                         *latest = member(object, "latest_invoice"),
-	                         *item = main_item(policy, items);
-	const struct stripe_price *price;
+	                         *item = main_item(prices, items);
+	const struct plan_price *price;
 
 	if (!is_a(object, "subscription") || string(object, "status") == NULL)
 		return false;
@@ -190,7 +190,7 @@ stripe_subscription_read(const struct stripe_policy *policy, const struct json_o
 	        .created = moment(object, "created"),
 	        .cancel_at_period_end = flag(object, "cancel_at_period_end"),
 	};
-	price = stripe_policy_price(policy, out->price_id);
+	price = price_list_find(prices, out->price_id);
 	if (price != NULL) {
 		out->plan = price->plan;
 		out->position = (int64_t)price->position;

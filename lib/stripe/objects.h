@@ -65,8 +65,7 @@ struct json_object *stripe_list_data(const struct json_object *list);
 const char *stripe_id_of(const struct json_object *object, const char *name);
 
 /* False when the object is none of that kind or has no id. */
-bool stripe_subscription_read(const struct stripe_policy *policy,
-                              const struct json_object *object,
+bool stripe_subscription_read(const struct price_list *prices, const struct json_object *object,
                               struct stripe_subscription *out);
 bool stripe_invoice_read(const struct json_object *object, struct stripe_invoice *out);
 

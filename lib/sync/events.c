@@ -216,7 +216,7 @@ stripe_event_receive(struct operation *operation, const struct stripe_event *eve
 {
 	struct task *task = operation->task;
 	/* Each mode has its own objects, and ours are of one. */
-	bool ours = event->livemode == operation->billing->stripe.live;
+	bool ours = event->livemode == operation->billing->sales.live;
 	const struct event_ref *ref = &event->ref;
 	struct received received = {0};
 	bool found;
@@ -273,8 +273,8 @@ stripe_event_fail(struct operation *operation, const struct stripe_event_row *ro
 {
 	struct task *task = operation->task;
 	/* The try that has just failed counts too. */
-	int64_t delay_ms = stripe_retry_delay_ms(row->attempts,
-	                                         operation->billing->stripe.event_tries - 1);
+	int64_t delay_ms =
+	        stripe_retry_delay_ms(row->attempts, operation->billing->sales.event_tries - 1);
 
 	if (!counts)
 		delay_ms = NOT_ITS_FAULT_S * SECOND_MS;

@@ -43,7 +43,7 @@ stripe_sync_store_subscription(struct operation *operation, const struct json_ob
 	struct synced_subscription before;
 	bool known, changed, deleted, cancelling;
 
-	if (!stripe_subscription_read(&operation->billing->stripe, object, &subscription))
+	if (!stripe_subscription_read(&operation->billing->prices, object, &subscription))
 		return stripe_answer_unusable(operation->task);
 	TRY(customer_of_stripe(operation, subscription.customer, subscription.id,
 	                       subscription.customer_id != NULL ? subscription.customer_id
@@ -118,7 +118,7 @@ stripe_sync_bought(struct operation *operation, const char *stripe_customer_id,
 		const char *owner;
 		enum sync_result synced;
 
-		if (!stripe_subscription_read(&operation->billing->stripe,
+		if (!stripe_subscription_read(&operation->billing->prices,
 		                              json_object_array_get_idx(data, i),
 		                              &subscription) ||
 		    subscription.plan == NULL || !stripe_status_is_live(subscription.status))

@@ -234,7 +234,7 @@ report_duplicates(struct operation *operation, const char *customer_id)
 		log_line(LOG_LEVEL_WARNING, "a customer has a second live subscription",
 		         LOG_S("customer_id", customer_id), LOG_S("subscription", id));
 		TRY(audit_record(operation, "second_subscription", customer_id, id, NULL));
-		if (operation->billing->stripe.cancel_second && !ending)
+		if (operation->billing->sales.cancel_second && !ending)
 			TRY(stripe_cancel_enqueue(operation, customer_id, id,
 			                          "prorate=true&invoice_now=true"));
 	}

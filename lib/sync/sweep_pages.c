@@ -173,7 +173,7 @@ repair(struct operation *operation, const struct stripe_sweep *sweep, const char
 	        .id = arena_printf(operation->task->arena, "sweep_%lld_%s",
 	                           (long long)(sweep->started_at.ms / SECOND_MS), id),
 	        .type = type,
-	        .livemode = operation->billing->stripe.live,
+	        .livemode = operation->billing->sales.live,
 	        .created = INSTANT_MS(operation->now_ms),
 	        .ref = {.family = "subscription", .subject = id, .customer_id = customer_id},
 	};
@@ -194,7 +194,7 @@ compare_subscription(struct operation *operation, struct stripe_sweep *sweep,
 	bool known, waits;
 
 	*id = "";
-	if (!stripe_subscription_read(&operation->billing->stripe, object, &theirs))
+	if (!stripe_subscription_read(&operation->billing->prices, object, &theirs))
 		return FAIL_NONE;
 	*id = theirs.id;
 	TRY(subscription_sync_find(operation, theirs.id, &ours, &known));
@@ -273,7 +273,7 @@ compare_unlisted(struct operation *operation, struct stripe_sweep *sweep,
 		              "sweep.subscription.deleted");
 	}
 	TRY(kind);
-	if (!stripe_subscription_read(&operation->billing->stripe, object, &theirs) ||
+	if (!stripe_subscription_read(&operation->billing->prices, object, &theirs) ||
 	    compare_values(operation, sweep, ours, &theirs) == 0)
 		return FAIL_NONE;
 	return repair(operation, sweep, id, ours->customer_id, "sweep.subscription");

@@ -185,7 +185,7 @@ digest(const char *text, size_t length)
 	            seconds(event.created), print_ref(&event.ref));
 	if (json_in_object(object, "data", &data))
 		(void)json_in_object(data, "object", &about);
-	if (about != NULL && stripe_subscription_read(&policy, about, &subscription))
+	if (about != NULL && stripe_subscription_read(&prices, about, &subscription))
 		text_printf(&out, "; %s", print_subscription(&subscription));
 	if (about != NULL && stripe_invoice_read(about, &invoice))
 		text_printf(&out, "; %s", print_invoice(&invoice));

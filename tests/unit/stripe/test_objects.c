@@ -9,7 +9,7 @@ subscription_of(const char *text)
 {
 	struct stripe_subscription out;
 
-	ck_assert_msg(stripe_subscription_read(&policy, parse(text), &out), "%s", text);
+	ck_assert_msg(stripe_subscription_read(&prices, parse(text), &out), "%s", text);
 	return out;
 }
 
@@ -186,7 +186,7 @@ START_TEST(test_no_subscription)
 	struct stripe_subscription read;
 	struct stripe_invoice invoice;
 
-	ck_assert(!stripe_subscription_read(&policy, parse(no_subscriptions[_i]), &read));
+	ck_assert(!stripe_subscription_read(&prices, parse(no_subscriptions[_i]), &read));
 	ck_assert(!stripe_invoice_read(parse(no_subscriptions[_i]), &invoice));
 }
 END_TEST

@@ -45,14 +45,16 @@ stripe_setup(void)
 	task.request_id = "unit-test";
 	log_set_level(LOG_LEVEL_ERROR);
 	billing = (struct billing){.policy = {.past_due_grace_days = 7}};
-	billing.stripe = (struct stripe_policy){
+	billing.prices = (struct price_list){
+	        .plan_prices = {{"price_s", "starter", 0},
+	                        {"price_p", "professional", 0},
+	                        {"price_sy", "starter", 1},
+	                        {"price_py", "professional", 1}},
+	        .plan_price_count = 4,
+	};
+	billing.sales = (struct sales_policy){
 	        .configured = true,
 	        .webhook_secrets = "whsec_unit",
-	        .prices = {{"price_s", "starter", 0},
-	                   {"price_p", "professional", 0},
-	                   {"price_sy", "starter", 1},
-	                   {"price_py", "professional", 1}},
-	        .price_count = 4,
 	        .base_url = "https://billing.example.com",
 	        .return_origins = "",
 	        .deadline_ms = 10000,

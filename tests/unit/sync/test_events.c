@@ -172,7 +172,7 @@ START_TEST(test_receive_ignored)
 	int64_t count;
 
 	one.livemode = _i == 1;
-	billing.stripe.live = _i == 2;
+	billing.sales.live = _i == 2;
 	ck_assert(receive(&one));
 	row = find("evt_1");
 	ck_assert_str_eq(row.state, "ignored");
@@ -322,7 +322,7 @@ START_TEST(test_fail_without_fault)
 	fine(stripe_event_fail(&operation, &row, "stripe_error", true));
 	ck_assert_str_eq(find("evt_1").state, "done");
 	/* One try is all there is. */
-	billing.stripe.event_tries = 1;
+	billing.sales.event_tries = 1;
 	receive_simple("evt_2", "sub_1");
 	row = find("evt_2");
 	fine(stripe_event_fail(&operation, &row, "unknown_price", true));

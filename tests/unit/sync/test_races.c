@@ -346,7 +346,7 @@ START_TEST(test_delete_beside_an_event)
 	struct actor actor;
 	bool found;
 
-	billing.stripe.event_tries = 1;
+	billing.sales.event_tries = 1;
 	fine(customer_link_stripe(&operation, customer_id, stripe_id));
 	receive_of(ends[_i].hint == NULL ? NULL : customer_id,
 	           ends[_i].stripe_id == NULL ? NULL : stripe_id);

@@ -132,7 +132,7 @@ START_TEST(test_second)
 {
 	int64_t before, after;
 
-	billing.stripe.cancel_second = _i == 1;
+	billing.sales.cancel_second = _i == 1;
 	fine(subscription_sync_duplicates(&operation, &before));
 	store_simple("sub_a", "active", 1);
 	ck_assert_int_eq(audited("second_subscription"), 0);
@@ -155,7 +155,7 @@ START_TEST(test_no_second)
 {
 	static const char *const statuses[] = {"incomplete", "canceled", "incomplete_expired"};
 
-	billing.stripe.cancel_second = true;
+	billing.sales.cancel_second = true;
 	store_simple("sub_a", "active", 1);
 	store_simple("sub_b", statuses[_i], 2);
 	ck_assert_int_eq(audited("second_subscription"), 0);
