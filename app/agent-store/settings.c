@@ -14,23 +14,10 @@ enum { KEYS_MAX = 256 * 1024 };
 
 static const char *const level_choices[] = {"error", "warning", "info", "debug", NULL};
 
-/* The key goes along with every request, so plain HTTP must not leave this machine. */
 static const char *
 check_api_url(const char *value)
 {
-	static const char *const loopback[] = {"127.0.0.1", "localhost", "[::1]"};
-	const char *host = value + strlen("http://");
-
-	if (*value == '\0' || text_starts_with(value, "https://"))
-		return NULL;
-	for (size_t i = 0; text_starts_with(value, "http://") && i < 3; i++) {
-		size_t length = strlen(loopback[i]);
-
-		if (strncmp(host, loopback[i], length) == 0 &&
-		    strchr(":/", host[length]) != NULL)
-			return NULL;
-	}
-	return "must start with https:// (http:// only for this machine itself)";
+	return *value == '\0' ? NULL : setting_check_url(value);
 }
 
 static const char *

@@ -39,25 +39,12 @@ check_base_url(const char *value)
 	return value[strlen(value) - 1] == '/' ? "must not end with a slash" : NULL;
 }
 
-/* The key goes along with every request, so plain HTTP must not leave this machine. */
 static const char *
 check_api_base(const char *value)
 {
-	static const char *const loopback[] = {"127.0.0.1", "localhost", "[::1]"};
-	const char *host = value + strlen("http://");
-
 	if (value[0] != '\0' && value[strlen(value) - 1] == '/')
 		return "must not end with a slash";
-	if (text_starts_with(value, "https://"))
-		return NULL;
-	for (size_t i = 0; text_starts_with(value, "http://") && i < 3; i++) {
-		size_t length = strlen(loopback[i]);
-
-		if (strncmp(host, loopback[i], length) == 0 &&
-		    (host[length] == ':' || host[length] == '\0'))
-			return NULL;
-	}
-	return "must start with https:// (http:// only for this machine itself)";
+	return setting_check_url(value);
 }
 
 static const char *

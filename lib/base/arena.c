@@ -220,9 +220,3 @@ arena_free(struct arena *arena)
 	free(arena->chunks);
 	free(arena);
 }
-
-size_t
-arena_used(const struct arena *arena)
-{
-	return arena->used;
-}

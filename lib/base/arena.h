@@ -60,7 +60,4 @@ char *arena_vprintf(struct arena *arena, const char *format, va_list arguments)
  * another library allocated. */
 void arena_defer(struct arena *arena, void (*release)(void *), void *object);
 
-/* Bytes handed out since the last reset. */
-size_t arena_used(const struct arena *arena);
-
 #endif

@@ -4,8 +4,9 @@
  *
  *	struct create_customer { const char *email; const char *company_name; };
  *	static const struct field create_customer_fields[] = {
- *		FIELD(struct create_customer, email, .required = true, .max = 254, .check =
- *...), FIELD(struct create_customer, company_name, .min = 1, .max = 200), FIELD_END,
+ *		FIELD(struct create_customer, email, .required = true, .max = 254),
+ *		FIELD(struct create_customer, company_name, .min = 1, .max = 200),
+ *		FIELD_END,
  *	};
  */
 #ifndef BASE_FIELDS_H

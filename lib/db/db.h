@@ -121,9 +121,6 @@ enum fail db_row(struct db *db, struct task *task, const struct statement *state
 enum fail db_run(struct db *db, struct task *task, const struct statement *statement,
                  struct parameters parameters, int64_t *affected) MUST_CHECK;
 
-/* The name of the constraint that the last FAIL_CONFLICT broke, or "". */
-const char *db_constraint(const struct db *db);
-
 /*
  * Transactions nest: an inner begin is a savepoint. db_commit() compares the command tag, as
  * COMMIT of a failed transaction "succeeds" (libpq); a connection lost in it is FAIL_UNCERTAIN.

@@ -1,7 +1,6 @@
 /*
  * errors.c: from PostgreSQL's SQLSTATE to a kind of failure.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -81,13 +80,9 @@ db_result_fail(struct db *db, struct task *task, const char *name, const PGresul
 {
 	const char *state =
 	        result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SQLSTATE);
-	const char *constraint;
 
 	if (state == NULL)
 		return lost(db, task, name, writes);
-	constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
-	(void)snprintf(db->constraint, sizeof(db->constraint), "%s",
-	               constraint == NULL ? "" : constraint);
 	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
 		if (strncmp(state, states[i].prefix, strlen(states[i].prefix)) != 0)
 			continue;
@@ -106,10 +101,4 @@ bool
 db_may_repeat(const struct db *db)
 {
 	return db->again;
-}
-
-const char *
-db_constraint(const struct db *db)
-{
-	return db->constraint;
 }

@@ -31,7 +31,6 @@ struct db {
 	int64_t retry_at_us; /* no new try to connect before */
 	int64_t backoff_us;
 	struct db_time time;
-	char constraint[64];
 };
 
 /* Forgets the connection. The next use opens another; one that was in a transaction stays without

@@ -270,7 +270,6 @@ START_TEST(test_free)
 	db = database_open(database_url(), 1000, true);
 	ck_assert_int_eq(db_connect(db, &task), FAIL_NONE);
 	ck_assert_int_eq(db_connect(db, &task), FAIL_NONE);
-	ck_assert_str_eq(db_constraint(db), "");
 }
 END_TEST
 
