@@ -112,27 +112,17 @@ keep(struct call *call, struct idempotency *idempotency)
 	return db_commit(db, task);
 }
 
-/* Whether the work of this key has been begun and not failed. */
-static enum fail
-is_begun(struct call *call, bool *out)
-{
-	struct stripe_call known;
-
-	TRY(stripe_call_known(&call->operation, &known, out));
-	*out = *out && !text_equal(known.state, "failed");
-	return FAIL_NONE;
-}
-
 /* What is refused because of what a twin has just done is no answer for this key. */
 static enum fail
 refuse(struct call *call, bool begun_before)
 {
 	struct task *task = &call->request->task;
+	struct stripe_call known;
 	bool begun;
 
 	response_failure(call->response, task);
 	task_clear(task);
-	TRY(is_begun(call, &begun));
+	TRY(stripe_call_find_begun(&call->operation, &known, &begun));
 	if (!begun || begun_before)
 		return FAIL_NONE;
 	return task_fail(task, FAIL_CONFLICT, "idempotency_in_progress",
@@ -147,6 +137,7 @@ refuse(struct call *call, bool begun_before)
 static enum fail
 run_in_steps(struct call *call, struct idempotency *idempotency, struct intent *intent)
 {
+	struct stripe_call known;
 	enum fail kind;
 	bool replay, begun;
 
@@ -156,7 +147,7 @@ run_in_steps(struct call *call, struct idempotency *idempotency, struct intent *
 	intent->key = idempotency->digest;
 	intent->request = digest_sha256(idempotency->request.data, idempotency->request.length);
 	call->operation.intent = intent;
-	TRY(is_begun(call, &begun));
+	TRY(stripe_call_find_begun(&call->operation, &known, &begun));
 	kind = call->route->handler(call);
 	if (kind == FAIL_BUSY || response_status_of(kind) >= 500)
 		return kind;

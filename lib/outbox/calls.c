@@ -12,21 +12,14 @@
 enum { CALL_TRIES = 12, NOT_ITS_FAULT_S = 60 };
 
 static const struct column columns[] = {
-        COLUMN(struct stripe_call, call_id),
-        COLUMN(struct stripe_call, kind),
-        COLUMN(struct stripe_call, customer_id),
-        COLUMN(struct stripe_call, subject),
-        COLUMN(struct stripe_call, path),
-        COLUMN(struct stripe_call, parameters),
-        COLUMN(struct stripe_call, plan),
-        COLUMN(struct stripe_call, idempotency_key),
-        COLUMN(struct stripe_call, request),
-        COLUMN(struct stripe_call, state),
-        COLUMN(struct stripe_call, attempts),
-        COLUMN(struct stripe_call, created_at),
-        COLUMN(struct stripe_call, result_id),
-        COLUMN(struct stripe_call, error),
-        COLUMN_END,
+        COLUMN(struct stripe_call, call_id),         COLUMN(struct stripe_call, kind),
+        COLUMN(struct stripe_call, customer_id),     COLUMN(struct stripe_call, subject),
+        COLUMN(struct stripe_call, deletes),         COLUMN(struct stripe_call, path),
+        COLUMN(struct stripe_call, parameters),      COLUMN(struct stripe_call, plan),
+        COLUMN(struct stripe_call, idempotency_key), COLUMN(struct stripe_call, request),
+        COLUMN(struct stripe_call, state),           COLUMN(struct stripe_call, attempts),
+        COLUMN(struct stripe_call, created_at),      COLUMN(struct stripe_call, result_id),
+        COLUMN(struct stripe_call, error),           COLUMN_END,
 };
 
 struct flag_row {
@@ -35,8 +28,12 @@ struct flag_row {
 
 static const struct column flag_columns[] = {COLUMN(struct flag_row, is_so), COLUMN_END};
 
+/* The column `path` has "DELETE " before the path of a deletion. */
+#define DELETE_PREFIX "DELETE "
 #define CALL_COLUMNS                                                                           \
-	"call_id, kind, customer_id, subject, path, parameters, plan, idempotency_key, "       \
+	"call_id, kind, customer_id, subject, path LIKE '" DELETE_PREFIX "%' AS deletes, "     \
+	"regexp_replace(path, '^" DELETE_PREFIX "', '') AS path, "                             \
+	"parameters, plan, idempotency_key, "                                                  \
 	"request, state, attempts::bigint AS attempts, created_at, result_id, error"
 #define ROW .columns = columns, .row_size = sizeof(struct stripe_call)
 #define FLAG .columns = flag_columns, .row_size = sizeof(struct flag_row)
@@ -228,7 +225,10 @@ stripe_call_write(struct operation *operation, const struct stripe_call *wanted,
 
 	TRY(free_intent(operation, intent));
 	TRY(db_row(operation->db, task, &statements[PLAN],
-	           PARAMETERS(wanted->kind, wanted->customer_id, wanted->subject, wanted->path,
+	           PARAMETERS(wanted->kind, wanted->customer_id, wanted->subject,
+	                      wanted->deletes ? arena_printf(task->arena, DELETE_PREFIX "%s",
+	                                                     wanted->path)
+	                                      : wanted->path,
 	                      wanted->parameters, stripe_call_key(operation),
 	                      intent == NULL ? NULL : param_digest(task, &intent->key),
 	                      intent == NULL ? NULL : param_digest(task, &intent->request),
@@ -271,6 +271,7 @@ stripe_call_known(struct operation *operation, struct stripe_call *out, bool *fo
 	const struct intent *intent = operation->intent;
 
 	*found = false;
+	*out = (struct stripe_call){0};
 	if (intent == NULL)
 		return FAIL_NONE;
 	TRY(db_row(operation->db, task, &statements[KNOWN],
@@ -283,17 +284,23 @@ stripe_call_known(struct operation *operation, struct stripe_call *out, bool *fo
 	return FAIL_NONE;
 }
 
+enum fail
+stripe_call_find_begun(struct operation *operation, struct stripe_call *out, bool *begun)
+{
+	TRY(stripe_call_known(operation, out, begun));
+	*begun = *begun && !text_equal(out->state, "failed");
+	return FAIL_NONE;
+}
+
 void
 stripe_call_send(struct operation *operation, const struct stripe_call *call,
                  struct stripe_answer *out)
 {
-	static const char deletion[] = "DELETE ";
-	bool deletes = text_starts_with(call->path, deletion);
 	const struct stripe_request request = {
-	        .method = deletes ? STRIPE_DELETE : STRIPE_POST,
-	        .path = call->path + (deletes ? strlen(deletion) : 0),
+	        .method = call->deletes ? STRIPE_DELETE : STRIPE_POST,
+	        .path = call->path,
 	        .form = call->parameters,
-	        .idempotency_key = deletes ? NULL : call->idempotency_key,
+	        .idempotency_key = call->deletes ? NULL : call->idempotency_key,
 	        .deadline_us = operation->deadline_us,
 	};
 

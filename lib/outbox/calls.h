@@ -12,7 +12,7 @@
 #include "billing/operation.h"
 #include "stripe/client.h"
 
-/* The kinds of calls; what becomes of each is in stripe_settle.c. */
+/* The kinds of calls; what becomes of each is in lib/sales/resolve.c. */
 #define STRIPE_CUSTOMER_CREATE "customer_create"
 #define STRIPE_CUSTOMER_UPDATE "customer_update"
 #define STRIPE_CHECKOUT "checkout"
@@ -29,7 +29,8 @@ struct stripe_call {
 	const char *kind;
 	const char *customer_id;
 	const char *subject; /* the object that it changes, or NULL */
-	const char *path;    /* "DELETE /v1/..." for deletions, else of a POST */
+	bool deletes;        /* sent as DELETE, else as POST */
+	const char *path;
 	const char *parameters;
 	const char *plan; /* that the change leads to, or NULL */
 	const char *idempotency_key;
@@ -60,6 +61,11 @@ enum fail stripe_call_write(struct operation *operation, const struct stripe_cal
  * FAIL_UNPROCESSABLE as above. */
 enum fail stripe_call_known(struct operation *operation, struct stripe_call *out,
                             bool *found) MUST_CHECK;
+
+/* The same, but a call that has failed does not count: `*begun` is false, and `out->state` is
+ * "failed" (NULL without any call). */
+enum fail stripe_call_find_begun(struct operation *operation, struct stripe_call *out,
+                                 bool *begun) MUST_CHECK;
 
 /* Binds what the open transaction does to the operation's intent, if it has one, although Stripe is
  * not asked: when the answer is lost, the intent is known, as "nothing" and done. FAIL_BUSY when a

@@ -33,8 +33,8 @@ stripe_cancel_enqueue(struct operation *operation, const char *customer_id,
 	        .kind = STRIPE_CANCEL,
 	        .customer_id = customer_id,
 	        .subject = stripe_subscription_id,
-	        .path = stripe_path(arena, "DELETE /v1/subscriptions/%s",
-	                            stripe_subscription_id),
+	        .deletes = true,
+	        .path = stripe_path(arena, "/v1/subscriptions/%s", stripe_subscription_id),
 	        .parameters = parameters,
 	};
 	bool waiting;

@@ -11,9 +11,8 @@
 #include "billing/audit.h"
 #include "outbox/enqueue.h"
 #include "outbox/fetch.h"
-#include "outbox/locks.h"
 #include "sales/checkout.h"
-#include "sales/plan_change.h"
+#include "sales/perform.h"
 #include "sales/resolve.h"
 
 /* A scheduled plan is asked for this long before the period ends: Stripe draws up the next
@@ -27,73 +26,47 @@ static const char plan_change_action[] = "plan_change";
 /* A change of the subscription at Stripe. */
 struct change {
 	const struct subscription *subscription;
-	const char *path; /* a format of its id */
+	bool deletes;     /* sent as DELETE, else as POST */
+	const char *path; /* a format of its id; NULL: the subscription itself */
 	const char *parameters;
 	const char *plan; /* that it leads to; NULL: it stays */
 	const char *action;
 };
 
-/* The customer's turn. What was concluded from looking at the subscription, `seen`, must still hold:
- * whoever had the turn before may have changed it. NULL: nothing was concluded. */
+/* Sends the change and stores the outcome; `context` is the name of the audited action. */
 static enum fail
-take_turn(struct operation *operation, const char *customer_id, const struct subscription *seen)
+send_change(struct operation *operation, const struct stripe_call *call, void *context)
 {
-	const struct subscription *now;
+	const char *const *action = context;
 
-	TRY(stripe_lock_customer(operation, customer_id));
-	if (seen == NULL)
-		return FAIL_NONE;
-	TRY(subscription_newest(operation, customer_id, &now));
-	if (now != NULL && now->subscription_id == seen->subscription_id &&
-	    now->version == seen->version)
-		return FAIL_NONE;
-	return task_fail(operation->task, FAIL_BUSY, "operation_in_progress",
-	                 "The subscription has changed at this moment; try again.");
-}
-
-/* Sends the change that is written down, when it is the customer's turn, and stores the outcome. */
-static enum fail
-perform(struct operation *operation, const struct stripe_call *call,
-        const struct subscription *seen, const char *action)
-{
-	struct task *task = operation->task;
-	enum fail kind;
-
-	TRY(db_begin(operation->db, task));
-	kind = take_turn(operation, call->customer_id, seen);
-	if (kind == FAIL_NONE)
-		kind = stripe_call_hold(operation, call);
-	if (kind != FAIL_NONE) {
-		db_rollback_to(operation->db, 0);
-		if (call->is_new)
-			TRY(stripe_call_drop(operation, call));
-		return kind;
-	}
 	TRY(stripe_resolve_change(operation, call));
-	TRY(audit_record(operation, action, call->customer_id, call->subject, NULL));
-	return db_commit(operation->db, task);
+	return audit_record(operation, *action, call->customer_id, call->subject, NULL);
 }
 
-/* Writes the change down, then does it. */
+/* Records the change, then performs it. */
 static enum fail
-plan_and_perform(struct operation *operation, const struct change *change)
+record_and_perform(struct operation *operation, const struct change *change)
 {
 	const struct subscription *subscription = change->subscription;
 	const struct stripe_call wanted = {
 	        .kind = STRIPE_CHANGE,
 	        .customer_id = subscription->customer_id,
 	        .subject = subscription->stripe_subscription_id,
-	        .path = stripe_path(operation->task->arena, change->path,
+	        .deletes = change->deletes,
+	        .path = stripe_path(operation->task->arena,
+	                            change->path == NULL ? "/v1/subscriptions/%s"
+	                                                 : change->path,
 	                            subscription->stripe_subscription_id),
 	        .parameters = change->parameters,
 	        .plan = change->plan,
 	        .by_client = true,
 	};
-	int64_t takeover_ms = operation->billing->sales.deadline_ms + 60 * SECOND_MS;
+	const char *action = change->action;
 	struct stripe_call call;
 
-	TRY(stripe_call_write(operation, &wanted, takeover_ms, &call));
-	return perform(operation, &call, call.is_new ? subscription : NULL, change->action);
+	TRY(call_prepare(operation, &wanted, &call));
+	return call_perform(operation, &call, call.is_new ? subscription : NULL, send_change,
+	                    &action);
 }
 
 /* The client's key has begun this before: the same again, whose answer Stripe remembers. False
@@ -102,14 +75,12 @@ static enum fail
 repeat(struct operation *operation, const char *action, bool *repeated)
 {
 	struct stripe_call call;
-	bool known;
 
-	TRY(stripe_call_known(operation, &call, &known));
-	*repeated = known && !text_equal(call.state, "failed");
+	TRY(stripe_call_find_begun(operation, &call, repeated));
 	if (!*repeated || text_equal(call.kind, STRIPE_NOTHING))
 		return FAIL_NONE;
 	TRY(stripe_is_configured(operation));
-	return perform(operation, &call, NULL, action);
+	return call_perform(operation, &call, NULL, send_change, &action);
 }
 
 static const char *
@@ -138,7 +109,7 @@ schedule(struct operation *operation, const struct plan_terms *terms, const char
 	if (text_equal(subscription->scheduled_plan, plan))
 		return fail_nothing_to_change(operation);
 	TRY(db_begin(operation->db, operation->task));
-	TRY(take_turn(operation, subscription->customer_id, subscription));
+	TRY(customer_lock_as_seen(operation, subscription->customer_id, subscription));
 	TRY(subscription_schedule(operation, id, plan));
 	TRY(stripe_call_record_nothing(operation, subscription->customer_id, id));
 	TRY(audit_record(operation, "plan_schedule", subscription->customer_id, id, plan));
@@ -149,11 +120,10 @@ static enum fail
 change_to(struct operation *operation, const struct plan_terms *terms, const char *plan,
           const char *proration, struct instant proration_at)
 {
-	return plan_and_perform(
+	return record_and_perform(
 	        operation,
 	        &(struct change){
 	                .subscription = &terms->subscription,
-	                .path = "/v1/subscriptions/%s",
 	                .parameters = change_form(operation, terms, proration, proration_at),
 	                .plan = plan,
 	                .action = plan_change_action,
@@ -263,17 +233,6 @@ cancel_trial(struct operation *operation, const char *customer_id)
 	return db_commit(operation->db, operation->task);
 }
 
-/* One change of a subscription that keeps its plan. */
-static enum fail
-change_with(struct operation *operation, const struct subscription *subscription,
-            const char *path, const char *parameters, const char *action)
-{
-	return plan_and_perform(operation, &(struct change){.subscription = subscription,
-	                                                    .path = path,
-	                                                    .parameters = parameters,
-	                                                    .action = action});
-}
-
 enum fail
 change_cancel(struct operation *operation, const char *customer_id, bool at_period_end)
 {
@@ -297,13 +256,19 @@ change_cancel(struct operation *operation, const char *customer_id, bool at_peri
 	if (stripe_status_is_final(subscription.status))
 		return fail_subscription_ended(operation);
 	if (!at_period_end)
-		return change_with(operation, &subscription, "DELETE /v1/subscriptions/%s",
-		                   stripe_cancel_parameters(operation), action);
+		return record_and_perform(
+		        operation,
+		        &(struct change){.subscription = &subscription,
+		                         .deletes = true,
+		                         .parameters = stripe_cancel_parameters(operation),
+		                         .action = action});
 	TRY(change_fetch(operation, &subscription, &now));
 	if (now.cancel_at_period_end || now.cancel_at.known)
 		return fail_nothing_to_change(operation);
-	return change_with(operation, &subscription, "/v1/subscriptions/%s",
-	                   "cancel_at_period_end=true", action);
+	return record_and_perform(operation,
+	                          &(struct change){.subscription = &subscription,
+	                                           .parameters = "cancel_at_period_end=true",
+	                                           .action = action});
 }
 
 enum fail
@@ -312,6 +277,8 @@ change_resume(struct operation *operation, const char *customer_id)
 	static const char action[] = "subscription_resume";
 	struct subscription subscription;
 	struct stripe_subscription now = {0};
+	struct change change = {
+	        .subscription = &subscription, .parameters = "", .action = action};
 	bool repeated;
 
 	TRY(stripe_is_configured(operation));
@@ -320,18 +287,17 @@ change_resume(struct operation *operation, const char *customer_id)
 		return FAIL_NONE;
 	TRY(change_find_paid(operation, customer_id, &subscription));
 	TRY(change_fetch(operation, &subscription, &now));
-	/* The portal schedules an end by `cancel_at` alone in flexible billing mode. */
 	if (now.cancel_at_period_end)
-		return change_with(operation, &subscription, "/v1/subscriptions/%s",
-		                   "cancel_at_period_end=false", action);
-	/* A trial that ended without a way to pay stands still until it is taken up again. */
-	if (text_equal(now.status, "paused"))
-		return change_with(operation, &subscription, "/v1/subscriptions/%s/resume", "",
-		                   action);
-	if (now.cancel_at.known)
-		return change_with(operation, &subscription, "/v1/subscriptions/%s",
-		                   "cancel_at=", action);
-	return fail_nothing_to_change(operation);
+		change.parameters = "cancel_at_period_end=false";
+	/* After a trial without a way to pay, Stripe pauses the subscription. */
+	else if (text_equal(now.status, "paused"))
+		change.path = "/v1/subscriptions/%s/resume";
+	/* In flexible billing mode the portal sets `cancel_at` alone. */
+	else if (now.cancel_at.known)
+		change.parameters = "cancel_at=";
+	else
+		return fail_nothing_to_change(operation);
+	return record_and_perform(operation, &change);
 }
 
 /* Too late for the next invoice, the new period's rest is credited instead. */

@@ -12,13 +12,7 @@
 #ifndef SALES_CHANGES_H
 #define SALES_CHANGES_H
 
-#include "billing/subscriptions.h"
-
-struct plan_change {
-	const char *customer_id;
-	const char *new_plan;
-	struct instant proration_at; /* as the preview said; unknown: now */
-};
+#include "sales/plan_change.h"
 
 /* One line of a preview. */
 struct preview_line {

@@ -11,9 +11,9 @@
 #include "billing/customers.h"
 #include "outbox/enqueue.h"
 #include "outbox/fetch.h"
-#include "outbox/locks.h"
 #include "sales/checkout_sessions.h"
 #include "sales/items.h"
+#include "sales/perform.h"
 #include "sales/resolve.h"
 #include "sales/return_urls.h"
 #include "stripe/form.h"
@@ -23,12 +23,6 @@
 /* Checkout takes no end of a trial that is nearer (docs.stripe.com, Checkout Session,
  * subscription_data.trial_end); an hour for clocks and slow readers. */
 #define TRIAL_LEFT_MS (49 * HOUR_MS)
-
-static int64_t
-takeover_ms(const struct operation *operation)
-{
-	return operation->billing->sales.deadline_ms + 60 * SECOND_MS;
-}
 
 static enum fail
 check_url(struct operation *operation, const char *field, const char *url)
@@ -82,7 +76,7 @@ ensure_customer(struct operation *operation, const struct customer *customer,
 	if (*stripe_customer_id != NULL)
 		return FAIL_NONE;
 	wanted.parameters = stripe_customer_parameters(operation, customer);
-	TRY(stripe_call_write(operation, &wanted, takeover_ms(operation), &call));
+	TRY(call_prepare(operation, &wanted, &call));
 	TRY(db_begin(operation->db, operation->task));
 	TRY(stripe_resolve_creation(operation, &call, stripe_customer_id));
 	return db_commit(operation->db, operation->task);
@@ -140,12 +134,12 @@ plan_session(struct operation *operation, const struct checkout_request *request
 	                             .path = "/v1/checkout/sessions",
 	                             .by_client = true};
 	struct customer customer;
-	bool known;
+	bool begun;
 
 	TRY(customer_find(operation, request->customer_id, &customer));
-	TRY(stripe_call_known(operation, call, &known));
-	/* Begun and not finished, or finished and not heard of: Stripe answers the same again. */
-	if (known && !text_equal(call->state, "failed"))
+	/* Stripe answers an earlier request with the same key as it did then. */
+	TRY(stripe_call_find_begun(operation, call, &begun));
+	if (begun)
 		return FAIL_NONE;
 	TRY(subscription_newest(operation, request->customer_id, &subscription));
 	if (is_paid_and_live(subscription))
@@ -153,9 +147,9 @@ plan_session(struct operation *operation, const struct checkout_request *request
 	TRY(ensure_customer(operation, &customer, &wanted.subject));
 	wanted.parameters =
 	        session_form(operation, request, price, wanted.subject, subscription);
-	/* What became of the earlier wish is known; this is a new one. */
-	wanted.by_client = !known;
-	return stripe_call_write(operation, &wanted, takeover_ms(operation), call);
+	/* The client's key stays with the earlier call that has failed, if there is one. */
+	wanted.by_client = call->state == NULL;
+	return call_prepare(operation, &wanted, call);
 }
 
 /* Stripe may know of a subscription whose event has not arrived. */
@@ -195,9 +189,9 @@ read_session(struct operation *operation, const struct stripe_answer *answer,
 /* First the new page, whose address nobody has yet; then, with all others closed, nothing can
  * be bought behind the back of the last look. */
 static enum fail
-open_session(struct operation *operation, const struct stripe_call *call,
-             struct checkout_session *out)
+open_session(struct operation *operation, const struct stripe_call *call, void *context)
 {
+	struct checkout_session *out = context;
 	struct stripe_answer answer;
 	enum fail kind;
 
@@ -219,7 +213,6 @@ enum fail
 checkout_open(struct operation *operation, const struct checkout_request *request,
               struct checkout_session *out)
 {
-	struct task *task = operation->task;
 	const struct plan_price *price;
 	struct stripe_call call;
 	enum fail kind;
@@ -227,20 +220,10 @@ checkout_open(struct operation *operation, const struct checkout_request *reques
 	TRY(stripe_is_configured(operation));
 	TRY(check_request(operation, request, &price));
 	TRY(plan_session(operation, request, price, &call));
-	TRY(db_begin(operation->db, task));
-	kind = stripe_lock_customer(operation, request->customer_id);
-	if (kind == FAIL_NONE)
-		kind = stripe_call_hold(operation, &call);
-	if (kind == FAIL_NONE)
-		kind = open_session(operation, &call, out);
-	if (kind == FAIL_NONE)
-		return db_commit(operation->db, task);
-	db_rollback_to(operation->db, 0);
-	if (call.is_new && kind == FAIL_BUSY)
-		TRY(stripe_call_drop(operation, &call));
-	/* Its page is closed, or never was. */
+	kind = call_perform(operation, &call, NULL, open_session, out);
+	/* The page of this call is closed, or never existed. */
 	if (kind == FAIL_CONFLICT)
-		TRY(stripe_call_end(operation, &call, "failed", task->failure.code));
+		TRY(stripe_call_end(operation, &call, "failed", operation->task->failure.code));
 	return kind;
 }
 

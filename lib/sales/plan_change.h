@@ -5,9 +5,16 @@
 #ifndef SALES_PLAN_CHANGE_H
 #define SALES_PLAN_CHANGE_H
 
-#include "sales/changes.h"
+#include "billing/subscriptions.h"
 #include "stripe/form.h"
 #include "stripe/objects.h"
+
+/* The plan that a client requests. */
+struct plan_change {
+	const char *customer_id;
+	const char *new_plan;
+	struct instant proration_at; /* as the preview said; unknown: now */
+};
 
 struct plan_terms {
 	struct subscription subscription;  /* ours, before Stripe was looked at */

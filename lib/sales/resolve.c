@@ -170,7 +170,6 @@ end_schedule(struct operation *operation, const struct stripe_call *call)
 enum fail
 stripe_resolve_change(struct operation *operation, const struct stripe_call *call)
 {
-	bool ends = text_starts_with(call->path, "DELETE ");
 	struct stripe_answer answer;
 	struct json_object *object;
 	enum sync_result synced;
@@ -179,7 +178,7 @@ stripe_resolve_change(struct operation *operation, const struct stripe_call *cal
 	TRY(stripe_lock(operation, call->subject));
 	stripe_call_send(operation, call, &answer);
 	object = answer.object;
-	if (answer.outcome == STRIPE_REFUSED && ends)
+	if (answer.outcome == STRIPE_REFUSED && call->deletes)
 		TRY(look_for_end(operation, call, &answer, &object));
 	else if (answer.outcome != STRIPE_DONE)
 		return stripe_call_failed(operation, call, &answer);
