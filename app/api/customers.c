@@ -41,16 +41,15 @@ const struct input patch_customer_body = {patch_customer_fields,
 
 struct list_input {
 	int64_t limit;
-	int64_t offset;
 	const char *cursor;
+	int64_t offset;
 	const char *email;
 	const char *q;
 };
 
 static const struct field list_fields[] = {
-        FIELD(struct list_input, limit, .min = 1, .max = 100, .initial = 50),
+        PAGE_FIELDS(struct list_input, PAGE_ROWS_MAX, PAGE_ROWS_USUAL),
         FIELD(struct list_input, offset, .max = OFFSET_MAX),
-        FIELD(struct list_input, cursor, .min = 1, .max = 200),
         FIELD(struct list_input, email, .min = 1, .max = EMAIL_LENGTH_MAX),
         FIELD(struct list_input, q, .min = 1, .max = NAME_LENGTH_MAX),
         FIELD_END,
@@ -79,52 +78,31 @@ post_customer(struct call *call)
 	return FAIL_NONE;
 }
 
-static enum fail
-read_filter(struct call *call, struct customer_filter *out)
-{
-	const struct list_input *input = call->query;
-	struct task *task = call->operation.task;
-
-	*out = (struct customer_filter){
-	        .email = input->email,
-	        .query = input->q,
-	        .limit = input->limit + 1, /* one more tells whether there is a next page */
-	        .offset = input->offset,
-	};
-	if (input->cursor == NULL)
-		return FAIL_NONE;
-	if (input->offset != 0)
-		return task_fail_field(task, "offset", "cannot be combined with cursor");
-	if (!render_cursor_read(task->arena, input->cursor, &out->before, &out->before_id))
-		return task_fail_field(task, "cursor", "is not one that this list gave");
-	return FAIL_NONE;
-}
-
 enum fail
 list_customers(struct call *call)
 {
 	const struct list_input *input = call->query;
-	struct arena *arena = call->operation.task->arena;
-	struct customer_filter filter;
+	const struct customer_filter filter = {.email = input->email, .query = input->q};
+	struct task *task = call->operation.task;
 	const struct customer *rows;
 	struct json_out json;
-	size_t count, shown;
+	struct page page;
+	size_t count;
 
-	TRY(read_filter(call, &filter));
-	TRY(customer_list(&call->operation, &filter, &rows, &count));
-	shown = count > (size_t)input->limit ? (size_t)input->limit : count;
-	json = json_out_new(arena, 256 + shown * 320);
+	TRY(page_read(task, input->limit, input->cursor, &page));
+	if (input->cursor != NULL && input->offset != 0)
+		return task_fail_field(task, "offset", "cannot be combined with cursor");
+	page.offset = input->offset;
+	TRY(customer_list(&call->operation, &filter, &page, &rows, &count));
+	json = json_out_new(task->arena, 256 + count * 320);
 	json_out_open(&json, NULL, '{');
 	json_out_open(&json, "customers", '[');
-	for (size_t i = 0; i < shown; i++)
+	for (size_t i = 0; i < count; i++)
 		render_customer(&json, NULL, &rows[i]);
 	json_out_close(&json, ']');
-	json_out_int(&json, "limit", input->limit);
-	json_out_int(&json, "offset", input->offset);
-	json_out_string(&json, "next_cursor",
-	                count > shown ? render_cursor(arena, rows[shown - 1].created_at,
-	                                              rows[shown - 1].customer_id)
-	                              : NULL);
+	json_out_int(&json, "limit", page.limit);
+	json_out_int(&json, "offset", page.offset);
+	json_out_string(&json, "next_cursor", page.next);
 	json_out_close(&json, '}');
 	response_json(call->response, 200, &json);
 	return FAIL_NONE;

@@ -12,7 +12,7 @@
 #include "billing/license_records.h"
 #include "sync/invoices.h"
 
-enum { PAGE_MAX = 10000, ROWS_MAX = 1000 };
+enum { REPORTS_MAX = 10000, ROWS_MAX = 1000 };
 
 struct export_input {
 	int64_t limit;
@@ -22,8 +22,7 @@ struct export_input {
 };
 
 static const struct field export_fields[] = {
-        FIELD(struct export_input, limit, .min = 1, .max = PAGE_MAX, .initial = ROWS_MAX),
-        FIELD(struct export_input, cursor, .min = 1, .max = 200),
+        PAGE_FIELDS(struct export_input, REPORTS_MAX, ROWS_MAX),
         FIELD(struct export_input, from, .min = 0),
         FIELD(struct export_input, to, .min = 0),
         FIELD_END,
@@ -31,34 +30,19 @@ static const struct field export_fields[] = {
 
 const struct input export_query = {export_fields, sizeof(struct export_input)};
 
-/* A page of reports, and the cursor of the next one or NULL. */
-struct page {
-	const struct usage_report *reports;
-	size_t count;
-	const char *next;
-};
-
 static enum fail
-read_page(struct call *call, struct page *out)
+read_reports(struct call *call, struct page *page, const struct usage_report **out,
+             size_t *count)
 {
 	const struct export_input *input = call->query;
-	struct task *task = call->operation.task;
-	struct usage_filter filter = {
+	const struct usage_filter filter = {
 	        .customer_id = request_param(call->request, "customer_id"),
 	        .from = input->from,
 	        .to = input->to,
-	        .limit = input->limit + 1,
 	};
 
-	if (input->cursor != NULL &&
-	    !render_report_cursor_read(task->arena, input->cursor, &filter))
-		return task_fail_field(task, "cursor", "is not one that this list gave");
-	TRY(usage_history(&call->operation, &filter, &out->reports, &out->count));
-	if (out->count <= (size_t)input->limit)
-		return FAIL_NONE;
-	out->count = (size_t)input->limit;
-	out->next = render_report_cursor(task, &out->reports[out->count - 1]);
-	return FAIL_NONE;
+	TRY(page_read(call->operation.task, input->limit, input->cursor, page));
+	return usage_history(&call->operation, &filter, page, out, count);
 }
 
 /* A field of RFC 4180. What spreadsheets would take for a formula is made a text. */
@@ -119,18 +103,20 @@ answer_csv(struct call *call)
 	const struct plans *plans = &call->api->billing.plans;
 	struct arena *arena = call->operation.task->arena;
 	const char *id = request_param(call->request, "customer_id");
-	struct page page = {0};
+	const struct usage_report *reports;
+	struct page page;
 	struct text csv;
+	size_t count;
 
-	TRY(read_page(call, &page));
-	csv = text_new(arena, 256 + page.count * 160);
+	TRY(read_reports(call, &page, &reports, &count));
+	csv = text_new(arena, 256 + count * 160);
 	text_add(&csv, "id,reported_at,received_at,instance_id,report_id,active_devices,"
 	               "total_devices");
 	for (size_t i = 0; i < plans->metric_count; i++)
 		text_printf(&csv, ",%s", plans->metrics[i].name);
 	text_add(&csv, ",corrects,superseded_by,reason\r\n");
-	for (size_t i = 0; i < page.count; i++)
-		add_row(call, &csv, &page.reports[i]);
+	for (size_t i = 0; i < count; i++)
+		add_row(call, &csv, &reports[i]);
 	call->response->status = 200;
 	call->response->body = csv.data;
 	call->response->length = csv.length;
@@ -164,6 +150,7 @@ render_holdings(struct call *call, const char *id, struct json_out *json)
 	const struct api_key *keys;
 	const struct issued_license *licenses;
 	const struct invoice *invoices;
+	struct page page = {.limit = ROWS_MAX};
 	size_t count;
 
 	TRY(api_key_list(operation, id, &keys, &count));
@@ -171,12 +158,12 @@ render_holdings(struct call *call, const char *id, struct json_out *json)
 	for (size_t i = 0; i < count; i++)
 		render_key(json, NULL, &keys[i]);
 	json_out_close(json, ']');
-	TRY(license_history(operation, id, INSTANT_NONE, NULL, ROWS_MAX, &licenses, &count));
+	TRY(license_history(operation, id, &page, &licenses, &count));
 	json_out_open(json, "licenses", '[');
 	for (size_t i = 0; i < count; i++)
 		render_license_row(json, &licenses[i]);
 	json_out_close(json, ']');
-	TRY(invoice_list(operation, id, INSTANT_NONE, NULL, ROWS_MAX, &invoices, &count));
+	TRY(invoice_list(operation, id, &page, &invoices, &count));
 	json_out_open(json, "invoices", '[');
 	for (size_t i = 0; i < count; i++)
 		render_invoice_row(json, &invoices[i]);
@@ -190,11 +177,12 @@ render_usage(struct call *call, const char *id, struct json_out *json)
 {
 	struct operation *operation = &call->operation;
 	const struct instance *instances;
+	const struct usage_report *reports;
 	const struct usage_day *days;
-	struct page page = {0};
+	struct page page = {.limit = ROWS_MAX};
 	size_t count;
 
-	TRY(instance_list(operation, id, NULL, ROWS_MAX, &instances, &count));
+	TRY(instance_list(operation, id, &page, &instances, &count));
 	json_out_open(json, "instances", '[');
 	for (size_t i = 0; i < count; i++)
 		render_instance(json, NULL, &instances[i], operation->now_ms);
@@ -204,10 +192,10 @@ render_usage(struct call *call, const char *id, struct json_out *json)
 	for (size_t i = 0; i < count; i++)
 		render_day(json, &days[i]);
 	json_out_close(json, ']');
-	TRY(read_page(call, &page));
+	TRY(read_reports(call, &page, &reports, &count));
 	json_out_open(json, "reports", '[');
-	for (size_t i = 0; i < page.count; i++)
-		render_report(json, NULL, &page.reports[i]);
+	for (size_t i = 0; i < count; i++)
+		render_report(json, NULL, &reports[i]);
 	json_out_close(json, ']');
 	json_out_string(json, "next_cursor", page.next);
 	return FAIL_NONE;

@@ -22,7 +22,7 @@ enum fail list_keys(struct call *call) MUST_CHECK;
 enum fail delete_key(struct call *call) MUST_CHECK;
 
 /* licenses.c */
-extern const struct input revoke_license_body, verify_license_body, license_history_query;
+extern const struct input revoke_license_body, verify_license_body;
 enum fail get_license(struct call *call) MUST_CHECK;
 enum fail get_public_key(struct call *call) MUST_CHECK;
 enum fail get_jwks(struct call *call) MUST_CHECK;
@@ -39,7 +39,7 @@ enum fail get_subscription(struct call *call) MUST_CHECK;
 
 /* payments.c */
 extern const struct input checkout_body, change_plan_body, cancel_body, resume_body,
-        portal_body, list_invoices_query;
+        portal_body;
 enum fail post_checkout(struct call *call) MUST_CHECK;
 enum fail post_upgrade(struct call *call) MUST_CHECK;
 enum fail post_preview(struct call *call) MUST_CHECK;
@@ -52,7 +52,7 @@ enum fail list_invoices(struct call *call) MUST_CHECK;
 enum fail post_stripe_event(struct call *call) MUST_CHECK;
 
 /* instances.c */
-extern const struct input list_instances_query, activate_instance_body;
+extern const struct input activate_instance_body;
 enum fail list_instances(struct call *call) MUST_CHECK;
 enum fail put_instance(struct call *call) MUST_CHECK;
 enum fail delete_instance(struct call *call) MUST_CHECK;

@@ -11,19 +11,6 @@
 
 enum { LEASE_HOURS_MAX = 8760 };
 
-struct list_input {
-	int64_t limit;
-	const char *cursor;
-};
-
-static const struct field list_fields[] = {
-        FIELD(struct list_input, limit, .min = 1, .max = 100, .initial = 50),
-        FIELD(struct list_input, cursor, .min = 1, .max = 200),
-        FIELD_END,
-};
-
-const struct input list_instances_query = {list_fields, sizeof(struct list_input)};
-
 struct activate_input {
 	int64_t lease_hours;
 };
@@ -39,35 +26,27 @@ const struct input activate_instance_body = {activate_fields, sizeof(struct acti
 enum fail
 list_instances(struct call *call)
 {
-	const struct list_input *input = call->query;
+	const struct page_query *input = call->query;
 	const char *id = request_param(call->request, "customer_id");
 	struct operation *operation = &call->operation;
-	struct instant unused;
-	const char *after = NULL;
 	const struct instance *rows;
 	struct customer customer;
 	struct json_out json;
-	size_t count, shown;
+	struct page page;
+	size_t count;
 
-	if (input->cursor != NULL &&
-	    !render_cursor_read(operation->task->arena, input->cursor, &unused, &after))
-		return task_fail_field(operation->task, "cursor",
-		                       "is not one that this list gave");
+	TRY(page_read(operation->task, input->limit, input->cursor, &page));
 	TRY(customer_find(operation, id, &customer));
-	TRY(instance_list(operation, id, after, input->limit + 1, &rows, &count));
-	shown = count > (size_t)input->limit ? (size_t)input->limit : count;
-	json = json_out_new(operation->task->arena, 256 + shown * 400);
+	TRY(instance_list(operation, id, &page, &rows, &count));
+	json = json_out_new(operation->task->arena, 256 + count * 400);
 	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "customer_id", id);
 	json_out_open(&json, "instances", '[');
-	for (size_t i = 0; i < shown; i++)
+	for (size_t i = 0; i < count; i++)
 		render_instance(&json, NULL, &rows[i], operation->now_ms);
 	json_out_close(&json, ']');
-	json_out_int(&json, "limit", input->limit);
-	json_out_string(&json, "next_cursor",
-	                count > shown ? render_cursor(operation->task->arena, INSTANT_MS(0),
-	                                              rows[shown - 1].instance_id)
-	                              : NULL);
+	json_out_int(&json, "limit", page.limit);
+	json_out_string(&json, "next_cursor", page.next);
 	json_out_close(&json, '}');
 	response_json(call->response, 200, &json);
 	return FAIL_NONE;

@@ -35,19 +35,6 @@ static const struct field verify_fields[] = {
 
 const struct input verify_license_body = {verify_fields, sizeof(struct verify_input)};
 
-struct history_input {
-	int64_t limit;
-	const char *cursor;
-};
-
-static const struct field history_fields[] = {
-        FIELD(struct history_input, limit, .min = 1, .max = 100, .initial = 50),
-        FIELD(struct history_input, cursor, .min = 1, .max = 200),
-        FIELD_END,
-};
-
-const struct input license_history_query = {history_fields, sizeof(struct history_input)};
-
 /* RFC 9110, section 13.1.2: "*" or a list with the tag in it; weak comparison. */
 static bool
 has_tag(const char *if_none_match, const char *tag)
@@ -144,35 +131,27 @@ post_license_revoke(struct call *call)
 enum fail
 get_license_history(struct call *call)
 {
-	const struct history_input *input = call->query;
+	const struct page_query *input = call->query;
 	const char *id = request_param(call->request, "customer_id");
-	struct task *task = call->operation.task;
-	struct instant before = INSTANT_NONE;
-	const char *before_jti = NULL;
+	struct operation *operation = &call->operation;
 	const struct issued_license *rows;
 	struct customer customer;
 	struct json_out json;
-	size_t count, shown;
+	struct page page;
+	size_t count;
 
-	if (input->cursor != NULL &&
-	    !render_cursor_read(task->arena, input->cursor, &before, &before_jti))
-		return task_fail_field(task, "cursor", "is not one that this list gave");
-	TRY(customer_find(&call->operation, id, &customer));
-	TRY(license_history(&call->operation, id, before, before_jti, input->limit + 1, &rows,
-	                    &count));
-	shown = count > (size_t)input->limit ? (size_t)input->limit : count;
-	json = json_out_new(task->arena, 256 + shown * 320);
+	TRY(page_read(operation->task, input->limit, input->cursor, &page));
+	TRY(customer_find(operation, id, &customer));
+	TRY(license_history(operation, id, &page, &rows, &count));
+	json = json_out_new(operation->task->arena, 256 + count * 320);
 	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "customer_id", id);
 	json_out_open(&json, "licenses", '[');
-	for (size_t i = 0; i < shown; i++)
+	for (size_t i = 0; i < count; i++)
 		render_license_row(&json, &rows[i]);
 	json_out_close(&json, ']');
-	json_out_int(&json, "limit", input->limit);
-	json_out_string(&json, "next_cursor",
-	                count > shown ? render_cursor(task->arena, rows[shown - 1].issued_at,
-	                                              rows[shown - 1].jti)
-	                              : NULL);
+	json_out_int(&json, "limit", page.limit);
+	json_out_string(&json, "next_cursor", page.next);
 	json_out_close(&json, '}');
 	response_json(call->response, 200, &json);
 	return FAIL_NONE;

@@ -80,19 +80,6 @@ static const struct field portal_fields[] = {
 
 const struct input portal_body = {portal_fields, sizeof(struct portal_input)};
 
-struct invoices_input {
-	int64_t limit;
-	const char *cursor;
-};
-
-static const struct field invoices_fields[] = {
-        FIELD(struct invoices_input, limit, .min = 1, .max = 100, .initial = 50),
-        FIELD(struct invoices_input, cursor, .min = 1, .max = 500),
-        FIELD_END,
-};
-
-const struct input list_invoices_query = {invoices_fields, sizeof(struct invoices_input)};
-
 enum fail
 post_checkout(struct call *call)
 {
@@ -256,30 +243,22 @@ post_portal(struct call *call)
 enum fail
 list_invoices(struct call *call)
 {
-	const struct invoices_input *input = call->query;
+	const struct page_query *input = call->query;
 	struct task *task = call->operation.task;
-	const char *customer_id = request_param(call->request, "customer_id");
 	struct json_out json = json_out_new(task->arena, 4096);
-	struct instant before = INSTANT_NONE;
 	const struct invoice *rows;
-	const char *before_id = NULL;
-	size_t count, shown;
+	struct page page;
+	size_t count;
 
-	if (input->cursor != NULL &&
-	    !render_cursor_read(task->arena, input->cursor, &before, &before_id))
-		return task_fail_field(task, "cursor", "is not one that this list gave");
-	TRY(invoice_list(&call->operation, customer_id, before, before_id, input->limit + 1,
+	TRY(page_read(task, input->limit, input->cursor, &page));
+	TRY(invoice_list(&call->operation, request_param(call->request, "customer_id"), &page,
 	                 &rows, &count));
-	shown = count > (size_t)input->limit ? (size_t)input->limit : count;
 	json_out_open(&json, NULL, '{');
 	json_out_open(&json, "invoices", '[');
-	for (size_t i = 0; i < shown; i++)
+	for (size_t i = 0; i < count; i++)
 		render_invoice(&json, &rows[i]);
 	json_out_close(&json, ']');
-	json_out_string(&json, "next_cursor",
-	                count > shown ? render_cursor(task->arena, rows[shown - 1].created_at,
-	                                              rows[shown - 1].invoice_id)
-	                              : NULL);
+	json_out_string(&json, "next_cursor", page.next);
 	json_out_close(&json, '}');
 	response_json(call->response, 200, &json);
 	return FAIL_NONE;

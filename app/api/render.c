@@ -3,9 +3,6 @@
  */
 #include "api/render.h"
 
-#include <string.h>
-
-#include "base/arena.h"
 #include "billing/access.h"
 
 void
@@ -137,33 +134,6 @@ render_message(struct arena *arena, const char *message, const char *name, const
 	json_out_string(&json, name, id);
 	json_out_close(&json, '}');
 	return json;
-}
-
-const char *
-render_cursor(struct arena *arena, struct instant at, const char *id)
-{
-	const char *plain = arena_printf(arena, "%lld:%s", (long long)at.ms, id);
-
-	return base64url_encode(arena, plain, strlen(plain));
-}
-
-bool
-render_cursor_read(struct arena *arena, const char *cursor, struct instant *at, const char **id)
-{
-	struct bytes plain;
-	char *text, *colon;
-
-	if (!base64url_decode(arena, cursor, strlen(cursor), &plain) ||
-	    memchr(plain.data, '\0', plain.length) != NULL)
-		return false;
-	text = arena_copy_bytes(arena, plain.data, plain.length);
-	colon = strchr(text, ':');
-	if (colon == NULL || !text_is_utf8(text, plain.length))
-		return false;
-	*colon = '\0';
-	*id = colon + 1;
-	at->known = text_parse_int(text, &at->ms);
-	return at->known;
 }
 
 void

@@ -31,11 +31,4 @@ void render_limits(struct json_out *json, const struct license_limits *limits);
 struct json_out render_message(struct arena *arena, const char *message, const char *name,
                                const char *id);
 
-/* A place in a list that is sorted by time and id, newest first, as an opaque text. */
-const char *render_cursor(struct arena *arena, struct instant at, const char *id);
-
-/* The inverse; false when it is not one of ours. */
-bool render_cursor_read(struct arena *arena, const char *cursor, struct instant *at,
-                        const char **id);
-
 #endif

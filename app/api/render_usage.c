@@ -30,22 +30,6 @@ render_report(struct json_out *json, const char *name, const struct usage_report
 	json_out_close(json, '}');
 }
 
-const char *
-render_report_cursor(struct task *task, const struct usage_report *report)
-{
-	return render_cursor(task->arena, report->reported_at,
-	                     param_int(task, report->usage_id));
-}
-
-bool
-render_report_cursor_read(struct arena *arena, const char *cursor, struct usage_filter *out)
-{
-	const char *id = NULL;
-
-	return render_cursor_read(arena, cursor, &out->before, &id) &&
-	       text_parse_int(id, &out->before_id);
-}
-
 void
 render_instance(struct json_out *json, const char *name, const struct instance *instance,
                 int64_t now_ms)

@@ -14,12 +14,6 @@ void render_report(struct json_out *json, const char *name, const struct usage_r
 
 void render_instance(struct json_out *json, const char *name, const struct instance *instance,
                      int64_t now_ms);
-/* The report's place in a list of reports, as a cursor, and the inverse into the filter; false when
- * it is not one of ours. */
-const char *render_report_cursor(struct task *task, const struct usage_report *report);
-bool render_report_cursor_read(struct arena *arena, const char *cursor,
-                               struct usage_filter *out);
-
 void render_day(struct json_out *json, const struct usage_day *day);
 
 /* The members devices, instances and metrics: what is used, and how much of the plan that is. */

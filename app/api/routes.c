@@ -4,13 +4,15 @@
 #include <string.h>
 
 #include "api/handlers.h"
-#include "base/fields.h"
+#include "db/page.h"
 
 #define CUSTOMER_PATH "/api/customers/:customer_id"
 #define LICENSE_PATH "/api/licenses/:customer_id"
 #define USAGE_BATCH_BODY_MAX ((size_t)512 * 1024)
 #define INSTANCE_PATH CUSTOMER_PATH "/instances/:instance_id"
 #define USAGE_PATH "/api/usage/:customer_id"
+
+static const struct input page_query = {page_query_fields, sizeof(struct page_query)};
 
 /* clang-format off */
 const struct route api_routes[] = {
@@ -30,7 +32,7 @@ const struct route api_routes[] = {
 	{{HTTP_GET,    CUSTOMER_PATH "/keys"},           WHO_CUSTOMER, SCOPE_BILLING, .handler = list_keys},
 	{{HTTP_DELETE, CUSTOMER_PATH "/keys/:key_id"},   WHO_CUSTOMER, SCOPE_BILLING, .handler = delete_key},
 	{{HTTP_GET,    CUSTOMER_PATH "/export"},         WHO_CUSTOMER, SCOPE_BILLING, .handler = get_export, .query = &export_query},
-	{{HTTP_GET,    CUSTOMER_PATH "/instances"},      WHO_CUSTOMER, SCOPE_USAGE, .handler = list_instances, .query = &list_instances_query},
+	{{HTTP_GET,    CUSTOMER_PATH "/instances"},      WHO_CUSTOMER, SCOPE_USAGE, .handler = list_instances, .query = &page_query},
 	{{HTTP_PUT,    INSTANCE_PATH},                   WHO_CUSTOMER, SCOPE_USAGE, .handler = put_instance, .body = &activate_instance_body},
 	{{HTTP_DELETE, INSTANCE_PATH},                   WHO_CUSTOMER, SCOPE_USAGE, .handler = delete_instance},
 
@@ -38,13 +40,13 @@ const struct route api_routes[] = {
 	{{HTTP_GET,    "/api/licenses/revocations"},     WHO_ANYBODY,  .handler = get_revocations},
 	{{HTTP_POST,   "/api/licenses/verify"},          WHO_ANYBODY,  .handler = post_license_verify, .body = &verify_license_body},
 	{{HTTP_GET,    LICENSE_PATH},                    WHO_CUSTOMER, SCOPE_LICENSE, .handler = get_license, .joins_caller = true},
-	{{HTTP_GET,    LICENSE_PATH "/history"},         WHO_CUSTOMER, SCOPE_LICENSE, .handler = get_license_history, .query = &license_history_query},
+	{{HTTP_GET,    LICENSE_PATH "/history"},         WHO_CUSTOMER, SCOPE_LICENSE, .handler = get_license_history, .query = &page_query},
 	{{HTTP_POST,   LICENSE_PATH "/rotate"},          WHO_CUSTOMER, SCOPE_LICENSE, .handler = post_license_rotate},
 	{{HTTP_POST,   LICENSE_PATH "/revoke"},          WHO_OPERATOR, .handler = post_license_revoke, .body = &revoke_license_body},
 
 	{{HTTP_POST,   "/api/subscriptions/trial"},      WHO_CUSTOMER, SCOPE_BILLING, .handler = post_trial, .body = &start_trial_body},
 	{{HTTP_GET,    "/api/subscriptions/:customer_id"}, WHO_CUSTOMER, SCOPE_BILLING, .handler = get_subscription},
-	{{HTTP_GET,    "/api/subscriptions/:customer_id/invoices"}, WHO_CUSTOMER, SCOPE_BILLING, .handler = list_invoices, .query = &list_invoices_query},
+	{{HTTP_GET,    "/api/subscriptions/:customer_id/invoices"}, WHO_CUSTOMER, SCOPE_BILLING, .handler = list_invoices, .query = &page_query},
 	{{HTTP_POST,   "/api/subscriptions/checkout"},   WHO_CUSTOMER, SCOPE_BILLING, .handler = post_checkout, .body = &checkout_body, .pool = POOL_STRIPE},
 	{{HTTP_POST,   "/api/subscriptions/upgrade"},    WHO_CUSTOMER, SCOPE_BILLING, .handler = post_upgrade, .body = &change_plan_body, .pool = POOL_STRIPE},
 	{{HTTP_POST,   "/api/subscriptions/preview"},    WHO_CUSTOMER, SCOPE_BILLING, .handler = post_preview, .body = &change_plan_body, .pool = POOL_STRIPE},

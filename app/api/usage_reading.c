@@ -21,8 +21,7 @@ struct history_input {
 };
 
 static const struct field history_fields[] = {
-        FIELD(struct history_input, limit, .min = 1, .max = 100, .initial = 50),
-        FIELD(struct history_input, cursor, .min = 1, .max = 200),
+        PAGE_FIELDS(struct history_input, PAGE_ROWS_MAX, PAGE_ROWS_USUAL),
         FIELD(struct history_input, from, .min = 0),
         FIELD(struct history_input, to, .min = 0),
         FIELD(struct history_input, instance_id, .check = usage_check_id),
@@ -61,51 +60,35 @@ static const struct field daily_fields[] = {
 
 const struct input usage_daily_query = {daily_fields, sizeof(struct daily_input)};
 
-static enum fail
-read_filter(struct call *call, struct usage_filter *out)
-{
-	const struct history_input *input = call->query;
-	struct task *task = call->operation.task;
-
-	*out = (struct usage_filter){
-	        .customer_id = request_param(call->request, "customer_id"),
-	        .instance_id = input->instance_id,
-	        .from = input->from,
-	        .to = input->to,
-	        .limit = input->limit + 1, /* one more tells whether there is a next page */
-	};
-	if (input->cursor != NULL &&
-	    !render_report_cursor_read(task->arena, input->cursor, out))
-		return task_fail_field(task, "cursor", "is not one that this list gave");
-	return FAIL_NONE;
-}
-
 enum fail
 list_usage(struct call *call)
 {
 	const struct history_input *input = call->query;
+	const struct usage_filter filter = {
+	        .customer_id = request_param(call->request, "customer_id"),
+	        .instance_id = input->instance_id,
+	        .from = input->from,
+	        .to = input->to,
+	};
+	struct operation *operation = &call->operation;
 	const struct usage_report *rows;
-	struct usage_filter filter;
 	struct customer customer;
 	struct json_out json;
-	size_t count, shown;
+	struct page page;
+	size_t count;
 
-	TRY(read_filter(call, &filter));
-	TRY(customer_find(&call->operation, filter.customer_id, &customer));
-	TRY(usage_history(&call->operation, &filter, &rows, &count));
-	shown = count > (size_t)input->limit ? (size_t)input->limit : count;
-	json = json_out_new(call->operation.task->arena, 256 + shown * 400);
+	TRY(page_read(operation->task, input->limit, input->cursor, &page));
+	TRY(customer_find(operation, filter.customer_id, &customer));
+	TRY(usage_history(operation, &filter, &page, &rows, &count));
+	json = json_out_new(operation->task->arena, 256 + count * 400);
 	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "customer_id", filter.customer_id);
 	json_out_open(&json, "reports", '[');
-	for (size_t i = 0; i < shown; i++)
+	for (size_t i = 0; i < count; i++)
 		render_report(&json, NULL, &rows[i]);
 	json_out_close(&json, ']');
-	json_out_int(&json, "total", (int64_t)shown);
-	json_out_string(&json, "next_cursor",
-	                count > shown
-	                        ? render_report_cursor(call->operation.task, &rows[shown - 1])
-	                        : NULL);
+	json_out_int(&json, "total", (int64_t)count);
+	json_out_string(&json, "next_cursor", page.next);
 	json_out_close(&json, '}');
 	response_json(call->response, 200, &json);
 	return FAIL_NONE;

@@ -95,17 +95,17 @@ run_customer_list(struct ctl *ctl)
 {
 	struct output output = output_new(ctl);
 	struct customer_filter filter = {.email = ctl_option(ctl, "--email"),
-	                                 .query = ctl_option(ctl, "--query"),
-	                                 .limit = 50};
+	                                 .query = ctl_option(ctl, "--query")};
+	struct page page = {.limit = PAGE_ROWS_USUAL};
 	const struct customer *customers = NULL;
 	size_t count = 0;
 
-	TRY(ctl_limit(ctl, &filter.limit));
+	TRY(ctl_limit(ctl, &page.limit));
 	if (filter.email != NULL)
 		TRY(check_text(ctl, "--email", filter.email, EMAIL_MAX, NULL));
 	if (filter.query != NULL)
 		TRY(check_text(ctl, "--query", filter.query, EMAIL_MAX, NULL));
-	TRY(customer_list(&ctl->operation, &filter, &customers, &count));
+	TRY(customer_list(&ctl->operation, &filter, &page, &customers, &count));
 	output_list(&output, "customers");
 	for (size_t i = 0; i < count; i++) {
 		output_row(&output);

@@ -195,28 +195,37 @@ customer_find(struct operation *operation, const char *customer_id, struct custo
 	return found ? FAIL_NONE : not_found(operation->task);
 }
 
-enum fail
-customer_list(struct operation *operation, const struct customer_filter *filter,
-              const struct customer **out, size_t *count)
+static enum fail
+select_page(struct operation *operation, const struct customer_filter *filter,
+            const struct page *page, const struct customer **out, size_t *count)
 {
 	struct task *task = operation->task;
-	const char *before = param_time(task, filter->before);
-	const char *limit = param_int(task, filter->limit);
-	const char *offset = param_int(task, filter->offset);
+	const char *before = param_time(task, page->at);
+	const char *limit = page_limit(task, page);
+	const char *offset = param_int(task, page->offset);
 
 	if (filter->email != NULL)
 		return db_rows(operation->db, task, &statements[LIST_EMAIL],
-		               PARAMETERS(before, filter->before_id, limit, offset,
-		                          filter->email, filter->query),
+		               PARAMETERS(before, page->id, limit, offset, filter->email,
+		                          filter->query),
 		               (void *)out, count);
 	if (filter->query != NULL)
-		return db_rows(
-		        operation->db, task, &statements[LIST_QUERY],
-		        PARAMETERS(before, filter->before_id, limit, offset, filter->query),
-		        (void *)out, count);
+		return db_rows(operation->db, task, &statements[LIST_QUERY],
+		               PARAMETERS(before, page->id, limit, offset, filter->query),
+		               (void *)out, count);
 	return db_rows(operation->db, task, &statements[LIST],
-	               PARAMETERS(before, filter->before_id, limit, offset), (void *)out,
-	               count);
+	               PARAMETERS(before, page->id, limit, offset), (void *)out, count);
+}
+
+enum fail
+customer_list(struct operation *operation, const struct customer_filter *filter,
+              struct page *page, const struct customer **out, size_t *count)
+{
+	TRY(select_page(operation, filter, page, out, count));
+	if (page_has_next(page, count))
+		page->next = page_cursor(operation->task, (*out)[*count - 1].created_at,
+		                         (*out)[*count - 1].customer_id);
+	return FAIL_NONE;
 }
 
 enum fail

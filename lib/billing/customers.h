@@ -5,6 +5,7 @@
 #define BILLING_CUSTOMERS_H
 
 #include "billing/operation.h"
+#include "db/page.h"
 
 struct customer {
 	const char *customer_id;
@@ -15,14 +16,10 @@ struct customer {
 	struct instant updated_at;
 };
 
-/* Which customers to list: after the cursor (`before`, `before_id`) or the offset. */
+/* Which customers to list. */
 struct customer_filter {
 	const char *email; /* exact but for case, or NULL */
 	const char *query; /* start of an e-mail or a company's name, or NULL */
-	struct instant before;
-	const char *before_id;
-	int64_t limit;
-	int64_t offset;
 };
 
 extern const struct statement_list customer_statements;
@@ -42,7 +39,8 @@ enum fail customer_find(struct operation *operation, const char *customer_id,
 
 /* Newest first. */
 enum fail customer_list(struct operation *operation, const struct customer_filter *filter,
-                        const struct customer **out, size_t *count) MUST_CHECK;
+                        struct page *page, const struct customer **out,
+                        size_t *count) MUST_CHECK;
 
 /* Changes what is present. FAIL_NOT_FOUND, FAIL_CONFLICT "customer_exists" (the e-mail). */
 enum fail customer_update(struct operation *operation, const char *customer_id,

@@ -69,16 +69,19 @@ const struct statement_list license_record_statements = {
         statements, sizeof(statements) / sizeof(*statements)};
 
 enum fail
-license_history(struct operation *operation, const char *customer_id, struct instant before,
-                const char *before_jti, int64_t limit, const struct issued_license **out,
-                size_t *count)
+license_history(struct operation *operation, const char *customer_id, struct page *page,
+                const struct issued_license **out, size_t *count)
 {
 	struct task *task = operation->task;
 
-	return db_rows(operation->db, task, &statements[HISTORY],
-	               PARAMETERS(customer_id, param_time(task, before), before_jti,
-	                          param_int(task, limit)),
-	               (void *)out, count);
+	TRY(db_rows(operation->db, task, &statements[HISTORY],
+	            PARAMETERS(customer_id, param_time(task, page->at), page->id,
+	                       page_limit(task, page)),
+	            (void *)out, count));
+	if (page_has_next(page, count))
+		page->next =
+		        page_cursor(task, (*out)[*count - 1].issued_at, (*out)[*count - 1].jti);
+	return FAIL_NONE;
 }
 
 enum fail

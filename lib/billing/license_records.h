@@ -6,14 +6,15 @@
 #define BILLING_LICENSE_RECORDS_H
 
 #include "billing/licenses.h"
+#include "db/page.h"
 #include "licensing/verify.h"
 
 extern const struct statement_list license_record_statements;
 
-/* Issued licences, newest first, without tokens, older than (before, jti) where given. */
+/* A page of the issued licences, newest first, without tokens. */
 enum fail license_history(struct operation *operation, const char *customer_id,
-                          struct instant before, const char *before_jti, int64_t limit,
-                          const struct issued_license **out, size_t *count) MUST_CHECK;
+                          struct page *page, const struct issued_license **out,
+                          size_t *count) MUST_CHECK;
 
 /* The signed list of revoked licences that have not expired. */
 enum fail license_revocations(struct operation *operation, char **token) MUST_CHECK;

@@ -49,16 +49,19 @@ const struct statement_list invoice_statements = {statements,
                                                   sizeof(statements) / sizeof(*statements)};
 
 enum fail
-invoice_list(struct operation *operation, const char *customer_id, struct instant before,
-             const char *before_id, int64_t limit, const struct invoice **out, size_t *count)
+invoice_list(struct operation *operation, const char *customer_id, struct page *page,
+             const struct invoice **out, size_t *count)
 {
 	struct task *task = operation->task;
 	struct customer customer;
 
 	TRY(db_rows(operation->db, task, &statements[LIST],
-	            PARAMETERS(customer_id, param_time(task, before), before_id,
-	                       param_int(task, limit)),
+	            PARAMETERS(customer_id, param_time(task, page->at), page->id,
+	                       page_limit(task, page)),
 	            (void *)out, count));
+	if (page_has_next(page, count))
+		page->next = page_cursor(task, (*out)[*count - 1].created_at,
+		                         (*out)[*count - 1].invoice_id);
 	return *count > 0 ? FAIL_NONE : customer_find(operation, customer_id, &customer);
 }
 

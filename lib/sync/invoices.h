@@ -6,6 +6,7 @@
 #define SYNC_INVOICES_H
 
 #include "billing/operation.h"
+#include "db/page.h"
 #include "stripe/objects.h"
 
 struct invoice {
@@ -22,9 +23,8 @@ struct invoice {
 
 extern const struct statement_list invoice_statements;
 
-/* Newest first, older than (before, before_id) where given. FAIL_NOT_FOUND "customer_not_found". */
-enum fail invoice_list(struct operation *operation, const char *customer_id,
-                       struct instant before, const char *before_id, int64_t limit,
+/* A page of the invoices, newest first. FAIL_NOT_FOUND "customer_not_found". */
+enum fail invoice_list(struct operation *operation, const char *customer_id, struct page *page,
                        const struct invoice **out, size_t *count) MUST_CHECK;
 
 /* Stores an invoice as fetched; `*changed` tells whether anything was different. */

@@ -3,6 +3,7 @@
  */
 #include "usage/history.h"
 
+#include "base/text.h"
 #include "usage/sql.h"
 
 static const struct column report_columns[] = {
@@ -156,16 +157,17 @@ static const struct statement statements[] = {
 const struct statement_list usage_history_statements = {
         statements, sizeof(statements) / sizeof(*statements)};
 
-enum fail
-usage_history(struct operation *operation, const struct usage_filter *filter,
-              const struct usage_report **out, size_t *count)
+static enum fail
+select_page(struct operation *operation, const struct usage_filter *filter,
+            const struct page *page, int64_t page_id, const struct usage_report **out,
+            size_t *count)
 {
 	struct task *task = operation->task;
 	const char *from = param_time(task, filter->from);
 	const char *to = param_time(task, filter->to);
-	const char *before = param_time(task, filter->before);
-	const char *before_id = param_int(task, filter->before_id);
-	const char *limit = param_int(task, filter->limit);
+	const char *before = param_time(task, page->at);
+	const char *before_id = param_int(task, page_id);
+	const char *limit = page_limit(task, page);
 
 	if (filter->instance_id == NULL)
 		return db_rows(
@@ -176,6 +178,22 @@ usage_history(struct operation *operation, const struct usage_filter *filter,
 	               PARAMETERS(filter->customer_id, from, to, before, before_id, limit,
 	                          filter->instance_id),
 	               (void *)out, count);
+}
+
+enum fail
+usage_history(struct operation *operation, const struct usage_filter *filter, struct page *page,
+              const struct usage_report **out, size_t *count)
+{
+	struct task *task = operation->task;
+	int64_t page_id = 0;
+
+	if (page->id != NULL && !text_parse_int(page->id, &page_id))
+		return page_fail(task);
+	TRY(select_page(operation, filter, page, page_id, out, count));
+	if (page_has_next(page, count))
+		page->next = page_cursor(task, (*out)[*count - 1].reported_at,
+		                         param_int(task, (*out)[*count - 1].usage_id));
+	return FAIL_NONE;
 }
 
 enum fail

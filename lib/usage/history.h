@@ -4,17 +4,15 @@
 #ifndef USAGE_HISTORY_H
 #define USAGE_HISTORY_H
 
+#include "db/page.h"
 #include "usage/report.h"
 
-/* Which reports to list, newest first: those before the cursor (`before`, `before_id`). */
+/* Which reports to list. */
 struct usage_filter {
 	const char *customer_id;
 	const char *instance_id; /* NULL: of all */
 	struct instant from;     /* inclusive */
 	struct instant to;       /* exclusive */
-	struct instant before;
-	int64_t before_id;
-	int64_t limit;
 };
 
 /* One day (UTC) of a customer. Means are decimal numbers as text. */
@@ -35,9 +33,11 @@ enum { USAGE_DAYS_MAX = 3660 };
 
 extern const struct statement_list usage_history_statements;
 
-/* Corrected reports are listed too, each with the one that superseded it. */
+/* A page of the reports, newest first. Corrected reports are listed too, each with the one that
+ * superseded it. */
 enum fail usage_history(struct operation *operation, const struct usage_filter *filter,
-                        const struct usage_report **out, size_t *count) MUST_CHECK;
+                        struct page *page, const struct usage_report **out,
+                        size_t *count) MUST_CHECK;
 
 /* The newest report of all instances; `*found` is false when there is none. */
 enum fail usage_latest(struct operation *operation, const char *customer_id,

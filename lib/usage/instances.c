@@ -133,12 +133,17 @@ instance_state(const struct instance *instance, int64_t now_ms)
 }
 
 enum fail
-instance_list(struct operation *operation, const char *customer_id, const char *after,
-              int64_t limit, const struct instance **out, size_t *count)
+instance_list(struct operation *operation, const char *customer_id, struct page *page,
+              const struct instance **out, size_t *count)
 {
-	return db_rows(operation->db, operation->task, &statements[LIST],
-	               PARAMETERS(customer_id, after, param_int(operation->task, limit)),
-	               (void *)out, count);
+	struct task *task = operation->task;
+
+	TRY(db_rows(operation->db, task, &statements[LIST],
+	            PARAMETERS(customer_id, page->id, page_limit(task, page)), (void *)out,
+	            count));
+	if (page_has_next(page, count))
+		page->next = page_cursor(task, INSTANT_MS(0), (*out)[*count - 1].instance_id);
+	return FAIL_NONE;
 }
 
 static enum fail

@@ -8,6 +8,7 @@
 #define USAGE_INSTANCES_H
 
 #include "billing/operation.h"
+#include "db/page.h"
 
 struct instance {
 	const char *instance_id;
@@ -27,9 +28,9 @@ extern const struct statement_list instance_statements;
 /* "active", "released" or "expired". */
 const char *instance_state(const struct instance *instance, int64_t now_ms);
 
-/* Ordered by id, those after `after` (NULL: from the first). */
-enum fail instance_list(struct operation *operation, const char *customer_id, const char *after,
-                        int64_t limit, const struct instance **out, size_t *count) MUST_CHECK;
+/* A page of the instances, ordered by id. */
+enum fail instance_list(struct operation *operation, const char *customer_id, struct page *page,
+                        const struct instance **out, size_t *count) MUST_CHECK;
 
 /*
  * Activates the instance, or extends the lease of one in use, for so many hours from now. `*fresh`

@@ -50,13 +50,14 @@ teardown(void)
 
 /* The ids of a page, separated by commas. */
 static const char *
-page_of(const struct customer_filter *filter, struct instant *last_at, const char **last_id)
+page_of(const struct customer_filter *filter, struct page *page, struct instant *last_at,
+        const char **last_id)
 {
 	struct text ids = text_new(task.arena, 256);
 	const struct customer *found;
 	size_t count;
 
-	ck_assert_int_eq(customer_list(&operation, filter, &found, &count), FAIL_NONE);
+	ck_assert_int_eq(customer_list(&operation, filter, page, &found, &count), FAIL_NONE);
 	for (size_t i = 0; i < count; i++)
 		text_printf(&ids, "%s%s", i == 0 ? "" : ",", found[i].customer_id);
 	*last_id = count == 0 ? NULL : found[count - 1].customer_id;
@@ -67,7 +68,8 @@ page_of(const struct customer_filter *filter, struct instant *last_at, const cha
 
 /* The same page in the plainest words. */
 static bool
-is_plain(const struct customer_filter *filter, const char *cursor, const char *ids)
+is_plain(const struct customer_filter *filter, const struct page *page, const char *cursor,
+         const char *ids)
 {
 	return database_number(
 	               operation.db, &task,
@@ -79,8 +81,8 @@ is_plain(const struct customer_filter *filter, const char *cursor, const char *i
 	                       "OR starts_with(lower(company_name), lower($q$%s$q$))) "
 	                       "ORDER BY created_at DESC, customer_id DESC LIMIT %d OFFSET %d) "
 	                       "AS page) = '%s')::int",
-	                       cursor, filter->query, filter->query, (int)filter->limit,
-	                       (int)filter->offset, ids)) == 1;
+	                       cursor, filter->query, filter->query, (int)page->limit,
+	                       (int)page->offset, ids)) == 1;
 }
 
 static const char *const words[] = {"company 0000",
@@ -104,19 +106,20 @@ START_TEST(test_pages_are_what_they_should_be)
 	static const int offsets[] = {0, 3, 190, 230};
 
 	for (int i = 0; i < ROWS(offsets); i++) {
-		struct customer_filter filter = {
-		        .query = words[_i], .limit = 21, .offset = offsets[i]};
+		struct customer_filter filter = {.query = words[_i]};
+		struct page page = {.limit = 21, .offset = offsets[i]};
 		const char *cursor = "true", *ids, *last_id;
 		struct instant last_at;
 
-		for (int page = 0; page < 4; page++) {
-			ids = page_of(&filter, &last_at, &last_id);
-			ck_assert_msg(is_plain(&filter, cursor, ids), "%s, page %d from %d: %s",
-			              words[_i], page, offsets[i], ids);
+		for (int number = 0; number < 4; number++) {
+			ids = page_of(&filter, &page, &last_at, &last_id);
+			ck_assert_msg(is_plain(&filter, &page, cursor, ids),
+			              "%s, page %d from %d: %s", words[_i], number, offsets[i],
+			              ids);
 			if (last_id == NULL)
 				break;
-			filter.before = last_at;
-			filter.before_id = last_id;
+			page.at = last_at;
+			page.id = last_id;
 			cursor = arena_printf(task.arena,
 			                      "(created_at, customer_id) < (SELECT date_trunc("
 			                      "'milliseconds', created_at), customer_id FROM "

@@ -222,21 +222,22 @@ START_TEST(test_records)
 	const struct issued_license *history;
 	struct issued_license second;
 	struct instant last;
+	struct page page = {.limit = 10};
 	int64_t forgotten = -1;
 	size_t count;
 	char *list;
 
 	operation.now_ms = NOW_MS + 2 * DAY_MS;
 	fine(license_rotate(&operation, customer_id, &second, &subscription));
-	fine(license_history(&operation, customer_id, INSTANT_NONE, NULL, 10, &history,
-	                     &count));
+	fine(license_history(&operation, customer_id, &page, &history, &count));
 	ck_assert_uint_eq(count, 2);
 	ck_assert_str_eq(history[0].jti, second.jti);
 	ck_assert_str_eq(history[1].jti, signed_up.license->jti);
 	ck_assert_str_eq(history[1].revoke_reason, "rotated");
 	ck_assert_ptr_null(history[0].token);
-	fine(license_history(&operation, customer_id, history[0].issued_at, history[0].jti, 10,
-	                     &history, &count));
+	page.at = history[0].issued_at;
+	page.id = history[0].jti;
+	fine(license_history(&operation, customer_id, &page, &history, &count));
 	ck_assert_uint_eq(count, 1);
 	ck_assert_str_eq(history[0].jti, signed_up.license->jti);
 	fine(license_last_of_key(&operation, second.kid, &last));

@@ -204,32 +204,37 @@ store_invoice(const char *id, int64_t day, const char *status)
 
 START_TEST(test_invoices)
 {
+	struct page page = {.limit = 2};
 	const struct invoice *rows;
 	size_t count;
 
-	fine(invoice_list(&operation, customer_id, INSTANT_NONE, NULL, 10, &rows, &count));
+	fine(invoice_list(&operation, customer_id, &page, &rows, &count));
 	ck_assert_uint_eq(count, 0);
 	ck_assert(store_invoice("in_1", 1, "draft"));
 	ck_assert(!store_invoice("in_1", 1, "draft"));
 	ck_assert(store_invoice("in_1", 1, "open"));
 	ck_assert(store_invoice("in_2", 2, "paid"));
 	ck_assert(store_invoice("in_3", 2, "paid"));
-	fine(invoice_list(&operation, customer_id, INSTANT_NONE, NULL, 2, &rows, &count));
+	fine(invoice_list(&operation, customer_id, &page, &rows, &count));
 	ck_assert_uint_eq(count, 2);
 	ck_assert_str_eq(rows[0].invoice_id, "in_3");
 	ck_assert_str_eq(rows[1].invoice_id, "in_2");
-	fine(invoice_list(&operation, customer_id, rows[1].created_at, "in_2", 2, &rows,
-	                  &count));
+	fine(page_read(&task, 2, page.next, &page));
+	ck_assert_int_eq(page.at.ms, rows[1].created_at.ms);
+	ck_assert_str_eq(page.id, "in_2");
+	fine(invoice_list(&operation, customer_id, &page, &rows, &count));
+	ck_assert_ptr_null(page.next);
 	ck_assert_uint_eq(count, 1);
 	ck_assert_str_eq(rows[0].invoice_id, "in_1");
 	ck_assert_str_eq(rows[0].status, "open");
 	ck_assert_int_eq(rows[0].amount_due, 2900);
 	fine(invoice_gone(&operation, "in_1"));
 	stripe_customer();
-	fine(invoice_list(&operation, customer_id, INSTANT_NONE, NULL, 2, &rows, &count));
+	page = (struct page){.limit = 2};
+	fine(invoice_list(&operation, customer_id, &page, &rows, &count));
 	ck_assert_uint_eq(count, 0);
-	refused(invoice_list(&operation, "cust_00000000000000000000000000000000", INSTANT_NONE,
-	                     NULL, 2, &rows, &count),
+	refused(invoice_list(&operation, "cust_00000000000000000000000000000000", &page, &rows,
+	                     &count),
 	        FAIL_NOT_FOUND, "customer_not_found");
 }
 END_TEST
