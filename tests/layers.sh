@@ -34,7 +34,7 @@ allow lib/base base
 allow lib/db base db
 allow lib/http base http
 allow lib/licensing base licensing
-allow lib/stripe base http/client.h stripe billing/customers.h billing/prices.h
+allow lib/stripe base http/client.h stripe
 allow lib/billing base db licensing billing
 allow lib/usage base db billing usage
 allow lib/outbox base db stripe billing outbox

@@ -142,7 +142,7 @@ change_plan(struct operation *operation, const struct plan_change *change)
 	if (repeated)
 		return FAIL_NONE;
 	TRY(plan_terms_find(operation, change, &terms));
-	if (text_equal(terms.stripe.plan, change->new_plan))
+	if (text_equal(terms.sold.plan, change->new_plan))
 		return terms.subscription.scheduled_plan == NULL
 		               ? fail_nothing_to_change(operation)
 		               : schedule(operation, &terms, NULL);
@@ -182,7 +182,7 @@ ask_preview(struct operation *operation, const struct plan_terms *terms,
 	struct stripe_form form = stripe_form_new(operation->task->arena);
 	struct json_object *object;
 
-	stripe_form_string(&form, "subscription", terms->stripe.id);
+	stripe_form_string(&form, "subscription", terms->sold.stripe.id);
 	plan_terms_add_items(&form, "subscription_details[items]", operation->billing, terms);
 	stripe_form_string(&form, "subscription_details[proration_behavior]",
 	                   plan_terms_proration_behavior(terms));
@@ -204,7 +204,7 @@ change_preview(struct operation *operation, const struct plan_change *change,
 	struct plan_terms terms = {0};
 
 	TRY(plan_terms_find(operation, change, &terms));
-	if (text_equal(terms.stripe.plan, change->new_plan))
+	if (text_equal(terms.sold.plan, change->new_plan))
 		return fail_nothing_to_change(operation);
 	*out = (struct change_preview){
 	        .plan = terms.subscription.plan,
@@ -212,7 +212,7 @@ change_preview(struct operation *operation, const struct plan_change *change,
 	        .proration_at = change->proration_at.known
 	                                ? change->proration_at
 	                                : plan_terms_proration_at(&terms, operation->now_ms),
-	        .period_ends_at = terms.stripe.period_end,
+	        .period_ends_at = terms.sold.item.period_end,
 	};
 	return out->at_period_end ? FAIL_NONE : ask_preview(operation, &terms, out);
 }
@@ -238,7 +238,7 @@ change_cancel(struct operation *operation, const char *customer_id, bool at_peri
 {
 	static const char action[] = "subscription_cancel";
 	struct subscription subscription;
-	struct stripe_subscription now = {0};
+	struct sold_subscription now = {0};
 	bool repeated;
 
 	TRY(repeat(operation, action, &repeated));
@@ -263,7 +263,7 @@ change_cancel(struct operation *operation, const char *customer_id, bool at_peri
 		                         .parameters = stripe_cancel_parameters(operation),
 		                         .action = action});
 	TRY(change_fetch(operation, &subscription, &now));
-	if (now.cancel_at_period_end || now.cancel_at.known)
+	if (now.stripe.cancel_at_period_end || now.stripe.cancel_at.known)
 		return fail_nothing_to_change(operation);
 	return record_and_perform(operation,
 	                          &(struct change){.subscription = &subscription,
@@ -276,7 +276,7 @@ change_resume(struct operation *operation, const char *customer_id)
 {
 	static const char action[] = "subscription_resume";
 	struct subscription subscription;
-	struct stripe_subscription now = {0};
+	struct sold_subscription now = {0};
 	struct change change = {
 	        .subscription = &subscription, .parameters = "", .action = action};
 	bool repeated;
@@ -287,13 +287,13 @@ change_resume(struct operation *operation, const char *customer_id)
 		return FAIL_NONE;
 	TRY(change_find_paid(operation, customer_id, &subscription));
 	TRY(change_fetch(operation, &subscription, &now));
-	if (now.cancel_at_period_end)
+	if (now.stripe.cancel_at_period_end)
 		change.parameters = "cancel_at_period_end=false";
 	/* After a trial without a way to pay, Stripe pauses the subscription. */
-	else if (text_equal(now.status, "paused"))
+	else if (text_equal(now.stripe.status, "paused"))
 		change.path = "/v1/subscriptions/%s/resume";
 	/* In flexible billing mode the portal sets `cancel_at` alone. */
-	else if (now.cancel_at.known)
+	else if (now.stripe.cancel_at.known)
 		change.parameters = "cancel_at=";
 	else
 		return fail_nothing_to_change(operation);
@@ -312,9 +312,9 @@ run_scheduled(struct operation *operation, const struct subscription *due)
 	TRY(plan_terms_find(operation, &change, &terms));
 	if (terms.subscription.subscription_id != due->subscription_id)
 		return fail_subscription_ended(operation);
-	late = terms.stripe.period_end.known &&
-	       terms.stripe.period_end.ms > due->current_period_ends_at.ms;
-	if (text_equal(terms.stripe.plan, due->scheduled_plan))
+	late = terms.sold.item.period_end.known &&
+	       terms.sold.item.period_end.ms > due->current_period_ends_at.ms;
+	if (text_equal(terms.sold.plan, due->scheduled_plan))
 		return subscription_schedule(operation, due->stripe_subscription_id, NULL);
 	return change_to(operation, &terms, due->scheduled_plan,
 	                 late ? plan_terms_proration_behavior(&terms) : "none", INSTANT_NONE);

@@ -4,21 +4,17 @@
 #include "sales/items.h"
 
 #include "base/arena.h"
-#include "base/json_in.h"
 #include "base/text.h"
 
 /* Whether an item bills the meter, at whichever of its prices. */
 static bool
-is_billed(const struct price_list *prices, const struct json_object *items, const char *meter)
+is_billed(const struct price_list *prices, const struct stripe_subscription *subscription,
+          const char *meter)
 {
-	const struct json_object *data = stripe_list_data(items);
-
-	for (size_t i = 0; data != NULL && i < json_object_array_length(data); i++) {
-		const struct json_object *item = json_object_array_get_idx(data, i);
-
-		if (text_equal(price_list_meter_of(prices, stripe_id_of(item, "price")), meter))
+	for (size_t i = 0; subscription != NULL && i < subscription->item_count; i++)
+		if (text_equal(price_list_meter_of(prices, subscription->items[i].price_id),
+		               meter))
 			return true;
-	}
 	return false;
 }
 
@@ -35,7 +31,7 @@ is_named_before(const struct plan *plan, size_t metric)
 void
 stripe_items_add_metered(struct stripe_form *form, const char *prefix, size_t first,
                          const struct billing *billing, const struct plan_price *price,
-                         const struct json_object *items)
+                         const struct stripe_subscription *subscription)
 {
 	const struct price_list *prices = &billing->prices;
 	const struct plan *plan = plans_find(&billing->plans, price->plan);
@@ -44,7 +40,7 @@ stripe_items_add_metered(struct stripe_form *form, const char *prefix, size_t fi
 		const char *meter = plan->usage.meters[i], *metered;
 
 		if (meter == NULL || is_named_before(plan, i) ||
-		    is_billed(prices, items, meter))
+		    is_billed(prices, subscription, meter))
 			continue;
 		metered = price_list_for_meter(prices, meter, price->position);
 		if (metered == NULL)

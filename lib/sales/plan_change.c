@@ -69,16 +69,16 @@ change_find_paid(struct operation *operation, const char *customer_id, struct su
 
 enum fail
 change_fetch(struct operation *operation, const struct subscription *subscription,
-             struct stripe_subscription *out)
+             struct sold_subscription *out)
 {
 	struct json_object *object;
 
 	TRY(stripe_fetch(operation, "/v1/subscriptions/%s",
 	                 subscription->stripe_subscription_id, NULL, &object));
-	if (!stripe_subscription_read(&operation->billing->prices, object, out))
+	if (!sold_subscription_read(operation, object, out))
 		return stripe_answer_unusable(operation->task);
-	return stripe_status_is_final(out->status) ? fail_subscription_ended(operation)
-	                                           : FAIL_NONE;
+	return stripe_status_is_final(out->stripe.status) ? fail_subscription_ended(operation)
+	                                                  : FAIL_NONE;
 }
 
 static size_t
@@ -94,8 +94,8 @@ rank_of(const struct plans *plans, const char *id)
 struct instant
 plan_terms_proration_at(const struct plan_terms *terms, int64_t now_ms)
 {
-	const struct instant *start = &terms->stripe.period_start,
-	                     *end = &terms->stripe.period_end;
+	const struct instant *start = &terms->sold.item.period_start,
+	                     *end = &terms->sold.item.period_end;
 	int64_t at_ms = now_ms / SECOND_MS * SECOND_MS;
 
 	if (start->known && at_ms < start->ms)
@@ -129,13 +129,13 @@ plan_terms_find(struct operation *operation, const struct plan_change *change,
 		return FAIL_INVALID;
 	}
 	TRY(change_find_paid(operation, change->customer_id, &out->subscription));
-	TRY(change_fetch(operation, &out->subscription, &out->stripe));
+	TRY(change_fetch(operation, &out->subscription, &out->sold));
 	TRY(check_proration(operation, change->proration_at, out));
 	out->price = price_list_for_plan(&billing->prices, change->new_plan,
-	                                 (size_t)out->stripe.position);
+	                                 (size_t)out->sold.position);
 	out->up = rank_of(&billing->plans, change->new_plan) >
 	          rank_of(&billing->plans,
-	                  out->stripe.plan != NULL ? out->stripe.plan : out->subscription.plan);
+	                  out->sold.plan != NULL ? out->sold.plan : out->subscription.plan);
 	return FAIL_NONE;
 }
 
@@ -147,14 +147,13 @@ plan_terms_add_items(struct stripe_form *form, const char *prefix,
 {
 	struct arena *arena = form->text.arena;
 
-	stripe_form_string(form, arena_printf(arena, "%s[0][id]", prefix),
-	                   terms->stripe.item_id);
+	stripe_form_string(form, arena_printf(arena, "%s[0][id]", prefix), terms->sold.item.id);
 	stripe_form_string(form, arena_printf(arena, "%s[0][price]", prefix),
 	                   terms->price->price_id);
-	if (terms->stripe.quantity > 0)
+	if (terms->sold.item.quantity > 0)
 		stripe_form_int(form, arena_printf(arena, "%s[0][quantity]", prefix),
-		                terms->stripe.quantity);
-	stripe_items_add_metered(form, prefix, 1, billing, terms->price, terms->stripe.items);
+		                terms->sold.item.quantity);
+	stripe_items_add_metered(form, prefix, 1, billing, terms->price, &terms->sold.stripe);
 }
 
 const char *

@@ -7,7 +7,7 @@
 
 #include "billing/subscriptions.h"
 #include "stripe/form.h"
-#include "stripe/objects.h"
+#include "sync/ours.h"
 
 /* The plan that a client requests. */
 struct plan_change {
@@ -17,8 +17,8 @@ struct plan_change {
 };
 
 struct plan_terms {
-	struct subscription subscription;  /* ours, before Stripe was looked at */
-	struct stripe_subscription stripe; /* Stripe's */
+	struct subscription subscription; /* ours, before Stripe was looked at */
+	struct sold_subscription sold;    /* Stripe's */
 	const struct plan_price *price; /* of the wished plan, with the interval that it has */
 	bool up;                        /* to a greater plan */
 };
@@ -39,7 +39,7 @@ enum fail change_find_paid(struct operation *operation, const char *customer_id,
 
 /* As Stripe has it now: ours may be a moment behind. */
 enum fail change_fetch(struct operation *operation, const struct subscription *subscription,
-                       struct stripe_subscription *out) MUST_CHECK;
+                       struct sold_subscription *out) MUST_CHECK;
 
 /* The step to the wished plan. FAIL_INVALID for one that is not sold, or another moment of
  * proration than a preview of the last hour; else as above. */

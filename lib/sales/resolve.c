@@ -140,7 +140,7 @@ has_ended(const struct operation *operation, const struct json_object *object)
 {
 	struct stripe_subscription subscription;
 
-	return stripe_subscription_read(&operation->billing->prices, object, &subscription) &&
+	return stripe_subscription_read(operation->task->arena, object, &subscription) &&
 	       stripe_status_is_final(subscription.status);
 }
 

@@ -9,7 +9,6 @@
 #include "base/json_in.h"
 #include "base/json_view.h"
 #include "base/text.h"
-#include "billing/customers.h"
 #include "stripe/objects.h"
 
 /* All that is read of an event. A reference (customer, subscription) may be an id or an object. An
@@ -98,24 +97,14 @@ reference(const struct members *members, int id, int object)
 	return out != NULL ? out : identifier(members, object);
 }
 
-/* Our customer's id where somebody's metadata may hold anything. */
-static const char *
-own_id(const struct members *members, int which)
-{
-	const char *id = string(members, which);
-
-	return id != NULL && customer_id_is_well_formed(id) ? id : NULL;
-}
-
 static void
 ref_of_session(const struct members *members, struct event_ref *out)
 {
-	const char *customer_id = own_id(members, REFERENCE);
-
 	out->family = "subscription";
 	out->subject = reference(members, SUBSCRIPTION, SUBSCRIPTION_OBJECT);
 	out->customer = reference(members, CUSTOMER, CUSTOMER_OBJECT);
-	out->customer_id = customer_id != NULL ? customer_id : own_id(members, OWNER);
+	out->customer_id = string(members, OWNER);
+	out->client_reference_id = string(members, REFERENCE);
 }
 
 static void
@@ -124,7 +113,7 @@ ref_of_subscription(const struct members *members, struct event_ref *out)
 	out->family = "subscription";
 	out->subject = identifier(members, ABOUT_ID);
 	out->customer = reference(members, CUSTOMER, CUSTOMER_OBJECT);
-	out->customer_id = own_id(members, OWNER);
+	out->customer_id = string(members, OWNER);
 }
 
 static void
@@ -135,7 +124,7 @@ ref_of_invoice(const struct members *members, struct event_ref *out)
 	out->family = "invoice";
 	out->subject = identifier(members, ABOUT_ID);
 	out->customer = reference(members, CUSTOMER, CUSTOMER_OBJECT);
-	out->customer_id = own_id(members, is_new ? DETAILS_OWNER : OLD_DETAILS_OWNER);
+	out->customer_id = string(members, is_new ? DETAILS_OWNER : OLD_DETAILS_OWNER);
 }
 
 static void
@@ -144,7 +133,7 @@ ref_of_customer(const struct members *members, struct event_ref *out)
 	out->family = "customer";
 	out->subject = identifier(members, ABOUT_ID);
 	out->customer = out->subject;
-	out->customer_id = own_id(members, OWNER);
+	out->customer_id = string(members, OWNER);
 }
 
 /* A thin event: it names the meter at most, and which events it is about only when it is fetched. */

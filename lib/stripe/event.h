@@ -19,7 +19,8 @@ struct event_ref {
 	const char *family; /* "subscription", "invoice", "customer", "meter"; NULL: nothing */
 	const char *subject;
 	const char *customer;
-	const char *customer_id; /* ours, or NULL */
+	const char *customer_id;         /* as metadata names ours, unchecked; NULL: none */
+	const char *client_reference_id; /* a session's, unchecked; NULL: none */
 };
 
 struct stripe_event {

@@ -5,9 +5,9 @@
 
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/json_in.h"
 #include "base/text.h"
-#include "billing/customers.h"
 
 enum { ID_MAX = 255 };
 
@@ -57,17 +57,6 @@ moment(const struct json_object *object, const char *name)
 	return stripe_instant(number(object, name));
 }
 
-static size_t
-list_length(const struct json_object *list)
-{
-	struct json_object *data;
-
-	return list != NULL && json_object_object_get_ex(list, "data", &data) &&
-	                       json_object_is_type(data, json_type_array)
-	               ? json_object_array_length(data)
-	               : 0;
-}
-
 struct json_object *
 stripe_list_data(const struct json_object *list)
 {
@@ -77,16 +66,6 @@ stripe_list_data(const struct json_object *list)
 	                       json_object_is_type(data, json_type_array)
 	               ? data
 	               : NULL;
-}
-
-static const struct json_object *
-list_item(const struct json_object *list, size_t index)
-{
-	struct json_object *data = stripe_list_data(list);
-
-	return data == NULL || index >= json_object_array_length(data)
-	               ? NULL
-	               : json_object_array_get_idx(data, index);
 }
 
 /* An empty one would ask Stripe for the whole list; one longer than Stripe's longest (255,
@@ -113,13 +92,10 @@ stripe_id_of(const struct json_object *object, const char *name)
 	return id != NULL ? id : identifier(member(object, name), "id");
 }
 
-/* Our customer's id where somebody's metadata may hold anything. */
 static const char *
 metadata_customer(const struct json_object *object)
 {
-	const char *id = string(member(object, "metadata"), "customer_id");
-
-	return id != NULL && customer_id_is_well_formed(id) ? id : NULL;
+	return string(member(object, "metadata"), "customer_id");
 }
 
 static bool
@@ -128,49 +104,32 @@ is_a(const struct json_object *object, const char *kind)
 	return text_equal(string(object, "object"), kind) && identifier(object, "id") != NULL;
 }
 
-/* The item that has one of our prices; a metered one may stand before it. */
-static const struct json_object *
-main_item(const struct price_list *prices, const struct json_object *items)
-{
-	for (size_t i = 0; i < list_length(items); i++) {
-		const struct json_object *item = list_item(items, i);
-
-		if (price_list_find(prices, stripe_id_of(item, "price")) != NULL)
-			return item;
-	}
-	return list_item(items, 0);
-}
-
-/* Periods moved to the items with 2025-03-31.basil; of several items the one with the plan's
- * price counts, and without such a one the greatest end. */
 static void
-read_period(const struct json_object *object, const struct json_object *item,
-            struct stripe_subscription *out)
+read_items(struct arena *arena, const struct json_object *list, struct stripe_subscription *out)
 {
-	const struct json_object *items = member(object, "items");
+	const struct json_object *data = stripe_list_data(list);
+	struct stripe_item *items;
 
-	out->period_start = moment(item, "current_period_start");
-	out->period_end = moment(item, "current_period_end");
-	for (size_t i = 0; out->plan == NULL && i < list_length(items); i++) {
-		struct instant end = moment(list_item(items, i), "current_period_end");
+	out->item_count = data == NULL ? 0 : json_object_array_length(data);
+	out->items = items = arena_array(arena, out->item_count + 1, sizeof(*items));
+	for (size_t i = 0; i < out->item_count; i++) {
+		const struct json_object *item = json_object_array_get_idx(data, i);
 
-		if (end.known && (!out->period_end.known || end.ms > out->period_end.ms))
-			out->period_end = end;
+		items[i] = (struct stripe_item){
+		        .id = string(item, "id"),
+		        .price_id = stripe_id_of(item, "price"),
+		        .quantity = number(item, "quantity"),
+		        .period_start = moment(item, "current_period_start"),
+		        .period_end = moment(item, "current_period_end"),
+		};
 	}
-	if (!out->period_start.known)
-		out->period_start = moment(object, "current_period_start");
-	if (!out->period_end.known)
-		out->period_end = moment(object, "current_period_end");
 }
 
 bool
-stripe_subscription_read(const struct price_list *prices, const struct json_object *object,
+stripe_subscription_read(struct arena *arena, const struct json_object *object,
                          struct stripe_subscription *out)
 {
-	const struct json_object *items = member(object, "items"),
-	                         *latest = member(object, "latest_invoice"),
-	                         *item = main_item(prices, items);
-	const struct plan_price *price;
+	const struct json_object *latest = member(object, "latest_invoice");
 
 	if (!is_a(object, "subscription") || string(object, "status") == NULL)
 		return false;
@@ -179,10 +138,8 @@ stripe_subscription_read(const struct price_list *prices, const struct json_obje
 	        .customer = stripe_id_of(object, "customer"),
 	        .customer_id = metadata_customer(object),
 	        .status = string(object, "status"),
-	        .items = items,
-	        .item_id = string(item, "id"),
-	        .price_id = stripe_id_of(item, "price"),
-	        .quantity = number(item, "quantity"),
+	        .period_start = moment(object, "current_period_start"),
+	        .period_end = moment(object, "current_period_end"),
 	        .trial_end = moment(object, "trial_end"),
 	        .cancel_at = moment(object, "cancel_at"),
 	        .canceled_at = moment(object, "canceled_at"),
@@ -190,12 +147,7 @@ stripe_subscription_read(const struct price_list *prices, const struct json_obje
 	        .created = moment(object, "created"),
 	        .cancel_at_period_end = flag(object, "cancel_at_period_end"),
 	};
-	price = price_list_find(prices, out->price_id);
-	if (price != NULL) {
-		out->plan = price->plan;
-		out->position = (int64_t)price->position;
-	}
-	read_period(object, item, out);
+	read_items(arena, member(object, "items"), out);
 	if (text_equal(string(latest, "status"), "open"))
 		out->unpaid_since = moment(latest, "created");
 	return true;

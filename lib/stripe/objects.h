@@ -8,38 +8,44 @@
 #ifndef STRIPE_OBJECTS_H
 #define STRIPE_OBJECTS_H
 
-#include "base/clock.h"
-#include "billing/prices.h"
+#include <stddef.h>
 
+#include "base/clock.h"
+
+struct arena;
 struct json_object;
+
+/* What a subscription bills: a price, and how many times. */
+struct stripe_item {
+	const char *id;
+	const char *price_id;
+	int64_t quantity; /* 0: none */
+	struct instant period_start;
+	struct instant period_end;
+};
 
 struct stripe_subscription {
 	const char *id;
 	const char *customer;    /* Stripe's id */
-	const char *customer_id; /* ours, as its metadata has it; NULL: none */
+	const char *customer_id; /* as its metadata names ours, unchecked; NULL: none */
 	const char *status;
-	const struct json_object *items; /* Stripe's list */
-	const char *item_id; /* of the item that has one of our prices, else of the first */
-	const char *price_id;
-	const char *plan; /* what the price buys; NULL: none of our prices */
-	int64_t position; /* of that price in its plan */
-	int64_t quantity; /* 0: none */
-	struct instant period_start;
+	const struct stripe_item *items; /* in Stripe's order */
+	size_t item_count;
+	struct instant period_start; /* before 2025-03-31.basil, which moved periods to items */
 	struct instant period_end;
 	struct instant trial_end;
 	struct instant cancel_at;
 	struct instant canceled_at;
 	struct instant ended_at;
 	struct instant created;
-	struct instant
-	        unpaid_since; /* the latest invoice's, when it was expanded and is open */
+	struct instant unpaid_since; /* the latest invoice's, when it is expanded and open */
 	bool cancel_at_period_end;
 };
 
 struct stripe_invoice {
 	const char *id;
 	const char *customer;
-	const char *customer_id; /* ours, as the subscription's metadata had it; NULL: none */
+	const char *customer_id; /* as the subscription's metadata named ours, unchecked */
 	const char *subscription;
 	const char *number;
 	const char *status;
@@ -65,7 +71,7 @@ struct json_object *stripe_list_data(const struct json_object *list);
 const char *stripe_id_of(const struct json_object *object, const char *name);
 
 /* False when the object is none of that kind or has no id. */
-bool stripe_subscription_read(const struct price_list *prices, const struct json_object *object,
+bool stripe_subscription_read(struct arena *arena, const struct json_object *object,
                               struct stripe_subscription *out);
 bool stripe_invoice_read(const struct json_object *object, struct stripe_invoice *out);
 

@@ -5,6 +5,7 @@
 
 #include "outbox/calls.h"
 #include "outbox/locks.h"
+#include "sync/ours.h"
 
 enum { KEEP_PAYLOAD_DAYS = 30, KEEP_DAYS = 90, NOT_ITS_FAULT_S = 30 };
 
@@ -225,7 +226,8 @@ stripe_event_receive(struct operation *operation, const struct stripe_event *eve
 	           PARAMETERS(event->id, event->type, param_bool(event->livemode),
 	                      event->api_version, param_time(task, event->created), origin,
 	                      ours ? ref->family : NULL, ref->subject, ref->customer,
-	                      ref->customer_id, ours && ref->family != NULL ? payload : NULL,
+	                      event_customer_id(ref),
+	                      ours && ref->family != NULL ? payload : NULL,
 	                      ours ? NULL : "other_mode"),
 	           &received, &found));
 	*is_new = received.is_new;

@@ -14,6 +14,7 @@
 #include "outbox/locks.h"
 #include "stripe/form.h"
 #include "sync/invoices.h"
+#include "sync/ours.h"
 #include "sync/subscriptions.h"
 
 /* Locks the object, then fetches it. */
@@ -39,17 +40,18 @@ stripe_sync_store_subscription(struct operation *operation, const struct json_ob
                                const char *named_customer_id, const char **customer_id,
                                enum sync_result *out)
 {
-	struct stripe_subscription subscription;
+	struct sold_subscription subscription;
 	struct synced_subscription before;
+	const struct stripe_subscription *stripe = &subscription.stripe;
 	bool known, changed, deleted, cancelling;
+	const char *named;
 
-	if (!stripe_subscription_read(&operation->billing->prices, object, &subscription))
+	if (!sold_subscription_read(operation, object, &subscription))
 		return stripe_answer_unusable(operation->task);
-	TRY(customer_of_stripe(operation, subscription.customer, subscription.id,
-	                       subscription.customer_id != NULL ? subscription.customer_id
-	                                                        : named_customer_id,
-	                       customer_id));
-	TRY(subscription_sync_find(operation, subscription.id, &before, &known));
+	named = own_customer_id(stripe->customer_id);
+	TRY(customer_of_stripe(operation, stripe->customer, stripe->id,
+	                       named != NULL ? named : named_customer_id, customer_id));
+	TRY(subscription_sync_find(operation, stripe->id, &before, &known));
 	*out = SYNC_FOREIGN;
 	/* The vendor may sell other things through the same account. */
 	if (!known && subscription.plan == NULL)
@@ -60,7 +62,7 @@ stripe_sync_store_subscription(struct operation *operation, const struct json_ob
 	/* Whoever ends it here locks the customer too: an end that was planned while Stripe was
 	 * being asked counts. */
 	TRY(customer_lock(operation, *customer_id, &deleted));
-	TRY(stripe_call_is_pending(operation, STRIPE_CANCEL, subscription.id, &cancelling));
+	TRY(stripe_call_is_pending(operation, STRIPE_CANCEL, stripe->id, &cancelling));
 	*out = SYNC_WAITS;
 	if (cancelling)
 		return FAIL_NONE;
@@ -113,17 +115,17 @@ stripe_sync_bought(struct operation *operation, const char *stripe_customer_id,
 	TRY(stripe_fetch_list(operation, "/v1/subscriptions", NULL, form.text.data, &data,
 	                      NULL));
 	for (size_t i = 0; i < json_object_array_length(data) && !*found; i++) {
-		struct stripe_subscription subscription;
+		struct sold_subscription subscription;
 		struct sync_target target = {.customer_id = customer_id};
 		const char *owner;
 		enum sync_result synced;
 
-		if (!stripe_subscription_read(&operation->billing->prices,
-		                              json_object_array_get_idx(data, i),
-		                              &subscription) ||
-		    subscription.plan == NULL || !stripe_status_is_live(subscription.status))
+		if (!sold_subscription_read(operation, json_object_array_get_idx(data, i),
+		                            &subscription) ||
+		    subscription.plan == NULL ||
+		    !stripe_status_is_live(subscription.stripe.status))
 			continue;
-		target.id = subscription.id;
+		target.id = subscription.stripe.id;
 		TRY(stripe_sync_subscription(operation, &target, &owner, &synced));
 		*found = true;
 	}
@@ -166,7 +168,7 @@ stripe_sync_invoice(struct operation *operation, const struct sync_target *targe
 		return stripe_answer_unusable(operation->task);
 	TRY(sync_subscription_of(operation, &invoice, out));
 	TRY(customer_of_stripe(operation, invoice.customer, invoice.subscription,
-	                       invoice.customer_id, customer_id));
+	                       own_customer_id(invoice.customer_id), customer_id));
 	if (*customer_id == NULL)
 		return FAIL_NONE;
 	TRY(invoice_store(operation, *customer_id, &invoice, &changed));

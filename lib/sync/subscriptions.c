@@ -173,33 +173,32 @@ const struct statement_list subscription_sync_statements = {
 /* `plan` is the subscription's, or the one that it had when its price buys none of ours. */
 static enum fail
 store(struct operation *operation, const char *customer_id,
-      const struct stripe_subscription *subscription, const char *plan, bool *changed)
+      const struct sold_subscription *subscription, const char *plan, bool *changed)
 {
 	struct task *task = operation->task;
+	const struct stripe_subscription *stripe = &subscription->stripe;
 	struct instant now = INSTANT_MS(operation->now_ms);
-	bool past_due = strcmp(subscription->status, "past_due") == 0;
-	struct instant since =
-	        subscription->unpaid_since.known ? subscription->unpaid_since : now;
-	struct instant trial_end = subscription->trial_end;
+	bool past_due = strcmp(stripe->status, "past_due") == 0;
+	struct instant since = stripe->unpaid_since.known ? stripe->unpaid_since : now;
+	struct instant trial_end = stripe->trial_end;
 	int64_t rows;
 
 	/* What runs as a trial ends as one. */
-	if (strcmp(subscription->status, "trialing") == 0 && !trial_end.known)
-		trial_end = subscription->period_end.known ? subscription->period_end : now;
-	TRY(db_run(
-	        operation->db, task, &statements[STORE],
-	        PARAMETERS(customer_id, subscription->id, plan, subscription->status,
-	                   param_time(task, trial_end),
-	                   param_time(task, subscription->period_end),
-	                   past_due ? param_time(task, since) : NULL,
-	                   param_bool(subscription->cancel_at_period_end),
-	                   param_time(task, subscription->cancel_at),
-	                   param_time(task, subscription->canceled_at),
-	                   param_time(task, subscription->ended_at), subscription->price_id,
-	                   param_time(task, subscription->created.known ? subscription->created
-	                                                                : now),
-	                   param_time(task, now)),
-	        &rows));
+	if (strcmp(stripe->status, "trialing") == 0 && !trial_end.known)
+		trial_end = subscription->item.period_end.known ? subscription->item.period_end
+		                                                : now;
+	TRY(db_run(operation->db, task, &statements[STORE],
+	           PARAMETERS(customer_id, stripe->id, plan, stripe->status,
+	                      param_time(task, trial_end),
+	                      param_time(task, subscription->item.period_end),
+	                      past_due ? param_time(task, since) : NULL,
+	                      param_bool(stripe->cancel_at_period_end),
+	                      param_time(task, stripe->cancel_at),
+	                      param_time(task, stripe->canceled_at),
+	                      param_time(task, stripe->ended_at), subscription->item.price_id,
+	                      param_time(task, stripe->created.known ? stripe->created : now),
+	                      param_time(task, now)),
+	           &rows));
 	*changed = rows > 0;
 	return FAIL_NONE;
 }
@@ -243,35 +242,36 @@ report_duplicates(struct operation *operation, const char *customer_id)
 
 enum fail
 subscription_sync_store(struct operation *operation, const char *customer_id,
-                        const struct stripe_subscription *subscription, bool *changed)
+                        const struct sold_subscription *subscription, bool *changed)
 {
+	const struct stripe_subscription *stripe = &subscription->stripe;
 	const char *plan = subscription->plan;
 	struct synced_subscription before;
 	bool known, deleted;
 
 	TRY(customer_lock(operation, customer_id, &deleted));
-	TRY(subscription_sync_find(operation, subscription->id, &before, &known));
+	TRY(subscription_sync_find(operation, stripe->id, &before, &known));
 	if (!known && plan == NULL)
 		return task_fail(operation->task, FAIL_CONFLICT, "unknown_price",
 		                 "No plan has the price of this subscription.");
 	if (plan == NULL) {
 		log_line(LOG_LEVEL_WARNING, "no plan has the price of a subscription",
-		         LOG_S("subscription", subscription->id),
-		         LOG_S("price", subscription->price_id));
+		         LOG_S("subscription", stripe->id),
+		         LOG_S("price", subscription->item.price_id));
 		plan = before.plan;
 	}
 	TRY(store(operation, customer_id, subscription, plan, changed));
 	/* One that has ended may be all that is left of a customer that was deleted there. */
-	if (subscription->customer != NULL && !stripe_status_is_final(subscription->status))
-		TRY(customer_link_stripe(operation, customer_id, subscription->customer));
+	if (stripe->customer != NULL && !stripe_status_is_final(stripe->status))
+		TRY(customer_link_stripe(operation, customer_id, stripe->customer));
 	TRY(choose(operation, customer_id));
 	if (!*changed)
 		return FAIL_NONE;
-	TRY(audit_record(operation, "subscription_sync", customer_id, subscription->id,
-	                 subscription->status));
+	TRY(audit_record(operation, "subscription_sync", customer_id, stripe->id,
+	                 stripe->status));
 	/* A page that was open when the customer was deleted has been paid since. */
-	if (deleted && stripe_status_is_live(subscription->status))
-		TRY(stripe_cancel_enqueue(operation, customer_id, subscription->id,
+	if (deleted && stripe_status_is_live(stripe->status))
+		TRY(stripe_cancel_enqueue(operation, customer_id, stripe->id,
 		                          "prorate=true&invoice_now=true"));
 	return report_duplicates(operation, customer_id);
 }

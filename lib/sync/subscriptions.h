@@ -9,7 +9,7 @@
 #define SYNC_SUBSCRIPTIONS_H
 
 #include "billing/operation.h"
-#include "stripe/objects.h"
+#include "sync/ours.h"
 
 extern const struct statement_list subscription_sync_statements;
 
@@ -32,7 +32,7 @@ struct synced_subscription {
  * the policy, ended. FAIL_CONFLICT "unknown_price" when it was never seen and no price is ours.
  */
 enum fail subscription_sync_store(struct operation *operation, const char *customer_id,
-                                  const struct stripe_subscription *subscription,
+                                  const struct sold_subscription *subscription,
                                   bool *changed) MUST_CHECK;
 
 /* Stripe has no such subscription (any more): ended, if it was mirrored. */

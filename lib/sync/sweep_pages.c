@@ -15,6 +15,7 @@
 #include "stripe/form.h"
 #include "sync/events.h"
 #include "sync/objects.h"
+#include "sync/ours.h"
 #include "sync/subscriptions.h"
 
 enum { PAGE = 50, UNSEEN_PAGE = 20 };
@@ -92,10 +93,11 @@ compare_event(struct operation *operation, struct stripe_sweep *sweep,
 	else
 		TRY(stripe_event_receive(operation, &event, text, "sweep", &is_new));
 	if (is_new)
-		tell(sweep, &(struct stripe_difference){.what = "event",
-		                                        .id = event.id,
-		                                        .customer_id = event.ref.customer_id,
-		                                        .theirs = event.type});
+		tell(sweep,
+		     &(struct stripe_difference){.what = "event",
+		                                 .id = event.id,
+		                                 .customer_id = event_customer_id(&event.ref),
+		                                 .theirs = event.type});
 	return FAIL_NONE;
 }
 
@@ -118,38 +120,46 @@ stripe_sweep_events(struct operation *operation, struct stripe_sweep *sweep)
 	return FAIL_NONE;
 }
 
+/* The first one that is known, as text; NULL: neither. */
 static const char *
-time_text(struct arena *arena, struct instant at)
+time_text(struct arena *arena, struct instant first, struct instant second)
 {
 	char text[CLOCK_TEXT_SIZE];
 
-	if (!at.known)
+	if (!first.known && !second.known)
 		return NULL;
-	clock_format(at.ms, text);
+	clock_format(first.known ? first.ms : second.ms, text);
 	return arena_copy(arena, text);
 }
 
-/* Tells each value that differs; how many. */
+static const char *
+flag_text(bool flag)
+{
+	return flag ? "true" : "false";
+}
+
+/* Reports each value that differs; returns how many. A value that Stripe does not tell is the same. */
 static size_t
 compare_values(struct operation *operation, struct stripe_sweep *sweep,
-               const struct synced_subscription *ours, const struct stripe_subscription *theirs)
+               const struct synced_subscription *ours, const struct sold_subscription *sold)
 {
 	struct arena *arena = operation->task->arena;
+	const struct stripe_subscription *theirs = &sold->stripe;
+	const struct instant end = ours->current_period_ends_at,
+	                     trial_end = ours->trial_ends_at;
 	const struct {
 		const char *what, *ours, *theirs;
 	} values[] = {
-	        {"plan", ours->plan, theirs->plan == NULL ? ours->plan : theirs->plan},
+	        {"plan", ours->plan, sold->plan == NULL ? ours->plan : sold->plan},
 	        {"status", ours->status, theirs->status},
-	        {"period_end", time_text(arena, ours->current_period_ends_at),
-	         time_text(arena, theirs->period_end.known ? theirs->period_end
-	                                                   : ours->current_period_ends_at)},
-	        {"trial_end", time_text(arena, ours->trial_ends_at),
-	         time_text(arena,
-	                   theirs->trial_end.known ? theirs->trial_end : ours->trial_ends_at)},
-	        {"cancel_at_period_end", ours->cancel_at_period_end ? "true" : "false",
-	         theirs->cancel_at_period_end ? "true" : "false"},
-	        {"cancel_at", time_text(arena, ours->cancel_at),
-	         time_text(arena, theirs->cancel_at)},
+	        {"period_end", time_text(arena, end, end),
+	         time_text(arena, sold->item.period_end, end)},
+	        {"trial_end", time_text(arena, trial_end, trial_end),
+	         time_text(arena, theirs->trial_end, trial_end)},
+	        {"cancel_at_period_end", flag_text(ours->cancel_at_period_end),
+	         flag_text(theirs->cancel_at_period_end)},
+	        {"cancel_at", time_text(arena, ours->cancel_at, INSTANT_NONE),
+	         time_text(arena, theirs->cancel_at, INSTANT_NONE)},
 	};
 	size_t count = 0;
 
@@ -188,29 +198,30 @@ static enum fail
 compare_subscription(struct operation *operation, struct stripe_sweep *sweep,
                      const struct json_object *object, const char **id)
 {
-	struct stripe_subscription theirs;
+	struct sold_subscription sold;
+	const struct stripe_subscription *theirs = &sold.stripe;
 	struct synced_subscription ours;
 	const char *customer_id;
 	bool known, waits;
 
 	*id = "";
-	if (!stripe_subscription_read(&operation->billing->prices, object, &theirs))
+	if (!sold_subscription_read(operation, object, &sold))
 		return FAIL_NONE;
-	*id = theirs.id;
-	TRY(subscription_sync_find(operation, theirs.id, &ours, &known));
-	if (!known && theirs.plan == NULL)
+	*id = theirs->id;
+	TRY(subscription_sync_find(operation, theirs->id, &ours, &known));
+	if (!known && sold.plan == NULL)
 		return FAIL_NONE;
-	TRY(stripe_call_is_pending(operation, STRIPE_CANCEL, theirs.id, &waits));
+	TRY(stripe_call_is_pending(operation, STRIPE_CANCEL, theirs->id, &waits));
 	if (waits)
 		return FAIL_NONE;
-	if (known && compare_values(operation, sweep, &ours, &theirs) == 0)
+	if (known && compare_values(operation, sweep, &ours, &sold) == 0)
 		return FAIL_NONE;
-	TRY(customer_of_stripe(operation, theirs.customer, theirs.id, theirs.customer_id,
-	                       &customer_id));
+	TRY(customer_of_stripe(operation, theirs->customer, theirs->id,
+	                       own_customer_id(theirs->customer_id), &customer_id));
 	if (!known)
-		tell(sweep, &(struct stripe_difference){"subscription", theirs.id, customer_id,
-		                                        NULL, theirs.status});
-	return repair(operation, sweep, theirs.id, customer_id, "sweep.subscription");
+		tell(sweep, &(struct stripe_difference){"subscription", theirs->id, customer_id,
+		                                        NULL, theirs->status});
+	return repair(operation, sweep, theirs->id, customer_id, "sweep.subscription");
 }
 
 static void
@@ -261,7 +272,7 @@ compare_unlisted(struct operation *operation, struct stripe_sweep *sweep,
                  const struct synced_subscription *ours)
 {
 	const char *id = ours->stripe_subscription_id;
-	struct stripe_subscription theirs;
+	struct sold_subscription theirs;
 	struct json_object *object;
 	enum fail kind = stripe_fetch(operation, "/v1/subscriptions/%s", id, NULL, &object);
 
@@ -273,7 +284,7 @@ compare_unlisted(struct operation *operation, struct stripe_sweep *sweep,
 		              "sweep.subscription.deleted");
 	}
 	TRY(kind);
-	if (!stripe_subscription_read(&operation->billing->prices, object, &theirs) ||
+	if (!sold_subscription_read(operation, object, &theirs) ||
 	    compare_values(operation, sweep, ours, &theirs) == 0)
 		return FAIL_NONE;
 	return repair(operation, sweep, id, ours->customer_id, "sweep.subscription");

@@ -190,23 +190,6 @@ START_TEST(test_checkout_again)
 }
 END_TEST
 
-static void
-mirror(void)
-{
-	const struct stripe_subscription one = {.id = "sub_1",
-	                                        .customer = "cus_1",
-	                                        .status = "active",
-	                                        .price_id = "price_s",
-	                                        .plan = "starter",
-	                                        .period_end = INSTANT_MS(1747000000000),
-	                                        .created = INSTANT_MS(1739580000000)};
-	bool changed;
-
-	fine(db_begin(operation.db, &task));
-	fine(subscription_sync_store(&operation, customer_id, &one, &changed));
-	fine(db_commit(operation.db, &task));
-}
-
 static enum fail
 upgrade(void)
 {
@@ -329,7 +312,7 @@ START_TEST(test_change)
 {
 	const char *body;
 
-	mirror();
+	store_synced("sub_1", "active");
 	flow_script(requests[_i].script, 2);
 	ends(requests[_i].request(), requests[_i].fail, requests[_i].code);
 	asked(requests[_i].asked);
@@ -348,7 +331,7 @@ START_TEST(test_change_again)
 	const char *key, *body;
 
 	operation.intent = &intent;
-	mirror();
+	store_synced("sub_1", "active");
 	flow_script(script, 2);
 	ends(upgrade(), FAIL_STRIPE, "stripe_error");
 	key = world.asked[1].key;
@@ -380,8 +363,8 @@ static const struct {
 /* Stripe takes no moment of proration outside of the period. */
 START_TEST(test_moment)
 {
-	const struct plan_terms terms = {
-	        .stripe = {.period_start = moments[_i].start, .period_end = moments[_i].end}};
+	const struct plan_terms terms = {.sold = {.item = {.period_start = moments[_i].start,
+	                                                   .period_end = moments[_i].end}}};
 
 	ck_assert_int_eq(plan_terms_proration_at(&terms, moments[_i].now_ms).ms,
 	                 moments[_i].moment_ms);

@@ -173,7 +173,7 @@ static const char *
 digest(const char *text, size_t length)
 {
 	struct json_object *object, *data, *about = NULL;
-	struct stripe_subscription subscription;
+	struct sold_subscription subscription;
 	struct stripe_invoice invoice;
 	struct stripe_event event;
 	struct text out = text_new(task.arena, 512);
@@ -185,7 +185,7 @@ digest(const char *text, size_t length)
 	            seconds(event.created), print_ref(&event.ref));
 	if (json_in_object(object, "data", &data))
 		(void)json_in_object(data, "object", &about);
-	if (about != NULL && stripe_subscription_read(&prices, about, &subscription))
+	if (about != NULL && sold_subscription_read(&operation, about, &subscription))
 		text_printf(&out, "; %s", print_subscription(&subscription));
 	if (about != NULL && stripe_invoice_read(about, &invoice))
 		text_printf(&out, "; %s", print_invoice(&invoice));

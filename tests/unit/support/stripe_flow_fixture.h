@@ -10,6 +10,7 @@
 
 #include "outbox/calls.h"
 #include "sync/events.h"
+#include "sync/subscriptions.h"
 
 #define DEADLINE_US 10000000
 /* Answers of each kind; none is tried again. */
@@ -173,6 +174,25 @@ link_customer(void)
 	            "UPDATE customers SET stripe_customer_id = $2 WHERE "
 	            "customer_id = $1",
 	            "cus_1");
+}
+
+/* Stores the subscription as Stripe's sync would. */
+static inline void
+store_synced(const char *id, const char *status)
+{
+	const struct sold_subscription one = {
+	        .stripe = {.id = id,
+	                   .customer = "cus_1",
+	                   .status = status,
+	                   .created = INSTANT_MS(1739580000000)},
+	        .item = {.price_id = "price_s", .period_end = INSTANT_MS(1747000000000)},
+	        .plan = "starter",
+	};
+	bool changed;
+
+	fine(db_begin(operation.db, &task));
+	fine(subscription_sync_store(&operation, customer_id, &one, &changed));
+	fine(db_commit(operation.db, &task));
 }
 
 #endif

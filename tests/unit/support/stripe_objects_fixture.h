@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "stripe/event.h"
 #include "stripe/objects.h"
+#include "sync/ours.h"
 
 #define OURS "cust_00112233445566778899aabbccddeeff"
 #define SUB "'id':'sub_1','object':'subscription','status':'active'"
@@ -21,14 +22,16 @@
 
 static struct task task;
 
-static const struct price_list prices = {
-        .plan_prices = {{"price_starter", "starter", 0},
-                        {"price_pro", "professional", 0},
-                        {"price_pro_yearly", "professional", 1},
-                        {"price_1SFyAbJx2WnvPYtbQ0pro001", "starter", 0},
-                        {"price_1SFyAbJx2WnvPYtbQ0team02", "professional", 0}},
-        .plan_price_count = 5,
+static const struct billing billing = {
+        .prices = {.plan_prices = {{"price_starter", "starter", 0},
+                                   {"price_pro", "professional", 0},
+                                   {"price_pro_yearly", "professional", 1},
+                                   {"price_1SFyAbJx2WnvPYtbQ0pro001", "starter", 0},
+                                   {"price_1SFyAbJx2WnvPYtbQ0team02", "professional", 0}},
+                   .plan_price_count = 5},
 };
+
+static const struct operation operation = {.task = &task, .billing = &billing};
 
 static inline void
 setup(void)
@@ -60,6 +63,15 @@ parse(const char *text)
 
 	ck_assert_msg(json_in_parse_foreign(&task, quoted(text), strlen(text), &out), "%s",
 	              text);
+	return out;
+}
+
+static inline struct sold_subscription
+subscription_of(const char *text)
+{
+	struct sold_subscription out;
+
+	ck_assert_msg(sold_subscription_read(&operation, parse(text), &out), "%s", text);
 	return out;
 }
 
@@ -95,18 +107,22 @@ seconds(struct instant at)
 }
 
 static inline const char *
-print_subscription(const struct stripe_subscription *s)
+print_subscription(const struct sold_subscription *sold)
 {
+	const struct stripe_subscription *s = &sold->stripe;
+	const struct stripe_item *item = &sold->item;
+
 	return arena_printf(
 	        task.arena,
 	        "%s of %s (%s) %s item %s price %s plan %s/%lld x%lld period %lld..%lld trial "
 	        "%lld cancel %lld asked %lld ended %lld created %lld unpaid %lld%s",
 	        s->id, or_none(s->customer), or_none(s->customer_id), s->status,
-	        or_none(s->item_id), or_none(s->price_id), or_none(s->plan),
-	        (long long)s->position, (long long)s->quantity, seconds(s->period_start),
-	        seconds(s->period_end), seconds(s->trial_end), seconds(s->cancel_at),
-	        seconds(s->canceled_at), seconds(s->ended_at), seconds(s->created),
-	        seconds(s->unpaid_since), s->cancel_at_period_end ? " will end" : "");
+	        or_none(item->id), or_none(item->price_id), or_none(sold->plan),
+	        (long long)sold->position, (long long)item->quantity,
+	        seconds(item->period_start), seconds(item->period_end), seconds(s->trial_end),
+	        seconds(s->cancel_at), seconds(s->canceled_at), seconds(s->ended_at),
+	        seconds(s->created), seconds(s->unpaid_since),
+	        s->cancel_at_period_end ? " will end" : "");
 }
 
 static inline const char *
@@ -127,7 +143,7 @@ print_ref(const struct event_ref *ref)
 {
 	return arena_printf(task.arena, "%s %s of %s (%s)", or_none(ref->family),
 	                    or_none(ref->subject), or_none(ref->customer),
-	                    or_none(ref->customer_id));
+	                    or_none(event_customer_id(ref)));
 }
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * subscription_sync_fixture.h: subscriptions to mirror.
+ * subscription_sync_fixture.h: subscriptions of Stripe's to store.
  */
 #ifndef TESTS_UNIT_SUBSCRIPTION_SYNC_FIXTURE_H
 #define TESTS_UNIT_SUBSCRIPTION_SYNC_FIXTURE_H
@@ -18,23 +18,25 @@ sync_setup(void)
 }
 
 /* Its own customer of Stripe's has the id of ours: no two tests share one. */
-static inline struct stripe_subscription
+static inline struct sold_subscription
 subscription(const char *id, const char *status, int64_t created_day)
 {
-	return (struct stripe_subscription){.id = id,
-	                                    .customer = customer_id,
-	                                    .status = status,
-	                                    .item_id = "si_1",
-	                                    .price_id = "price_s",
-	                                    .plan = "starter",
-	                                    .quantity = 1,
-	                                    .period_end = AT(20),
-	                                    .trial_end = AT(10),
-	                                    .created = AT(created_day)};
+	return (struct sold_subscription){
+	        .stripe = {.id = id,
+	                   .customer = customer_id,
+	                   .status = status,
+	                   .trial_end = AT(10),
+	                   .created = AT(created_day)},
+	        .item = {.id = "si_1",
+	                 .price_id = "price_s",
+	                 .quantity = 1,
+	                 .period_end = AT(20)},
+	        .plan = "starter",
+	};
 }
 
 static inline bool
-store(const struct stripe_subscription *one)
+store(const struct sold_subscription *one)
 {
 	bool changed = false;
 
@@ -45,7 +47,7 @@ store(const struct stripe_subscription *one)
 static inline void
 store_simple(const char *id, const char *status, int64_t created_day)
 {
-	struct stripe_subscription one = subscription(id, status, created_day);
+	struct sold_subscription one = subscription(id, status, created_day);
 
 	(void)store(&one);
 }

@@ -408,7 +408,7 @@ END_TEST
 static enum fail
 store_second(struct actor *actor)
 {
-	struct stripe_subscription one = subscription(
+	struct sold_subscription one = subscription(
 	        arena_printf(actor->task.arena, "sub_b%s", customer_id + 5), "active", 1);
 
 	TRY(db_begin(actor->operation.db, &actor->task));

@@ -57,7 +57,7 @@ static const struct {
 };
 
 struct set {
-	struct stripe_subscription items[SET_MAX];
+	struct sold_subscription items[SET_MAX];
 	const char *before[SET_MAX]; /* seen so first; NULL: not */
 	int count;
 };
@@ -97,9 +97,9 @@ end_of(const struct set *set, int permutation, bool histories_too, uint64_t *sta
 	fine(db_begin(operation.db, &task));
 	for (int i = 0; histories_too && i < set->count; i++)
 		if (set->before[i] != NULL && suite_random(state) % 2 == 0) {
-			struct stripe_subscription one = set->items[i];
+			struct sold_subscription one = set->items[i];
 
-			one.status = set->before[i];
+			one.stripe.status = set->before[i];
 			(void)store(&one);
 		}
 	for (int i = 0; i < set->count; i++)

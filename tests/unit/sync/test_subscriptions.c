@@ -39,7 +39,7 @@ END_TEST
 /* What is the same is not stored again, nor told to anybody. */
 START_TEST(test_same)
 {
-	struct stripe_subscription one = subscription("sub_a", "active", 1);
+	struct sold_subscription one = subscription("sub_a", "active", 1);
 	int64_t version;
 
 	ck_assert(store(&one));
@@ -47,12 +47,12 @@ START_TEST(test_same)
 	ck_assert(!store(&one));
 	ck_assert_int_eq(current().version, version);
 	ck_assert_int_eq(audited("subscription_sync"), 1);
-	one.period_end = AT(50);
+	one.item.period_end = AT(50);
 	ck_assert(store(&one));
 	ck_assert_int_gt(current().version, version);
 	ck_assert_int_eq(current().current_period_ends_at.ms, AT(50).ms);
 	/* A period that Stripe does not tell stays. */
-	one.period_end = INSTANT_NONE;
+	one.item.period_end = INSTANT_NONE;
 	ck_assert(!store(&one));
 	ck_assert_int_eq(current().current_period_ends_at.ms, AT(50).ms);
 }
@@ -61,36 +61,36 @@ END_TEST
 /* Every single member is noticed. */
 START_TEST(test_each_change)
 {
-	struct stripe_subscription one = subscription("sub_a", "active", 1), other = one;
+	struct sold_subscription one = subscription("sub_a", "active", 1), other = one;
 
 	(void)store(&one);
 	switch (_i) {
 	case 0:
-		other.status = "past_due";
+		other.stripe.status = "past_due";
 		break;
 	case 1:
 		other.plan = "professional";
 		break;
 	case 2:
-		other.price_id = "price_sy";
+		other.item.price_id = "price_sy";
 		break;
 	case 3:
-		other.trial_end = AT(11);
+		other.stripe.trial_end = AT(11);
 		break;
 	case 4:
-		other.period_end = AT(21);
+		other.item.period_end = AT(21);
 		break;
 	case 5:
-		other.cancel_at = AT(20);
+		other.stripe.cancel_at = AT(20);
 		break;
 	case 6:
-		other.canceled_at = AT(2);
+		other.stripe.canceled_at = AT(2);
 		break;
 	case 7:
-		other.ended_at = AT(3);
+		other.stripe.ended_at = AT(3);
 		break;
 	default:
-		other.cancel_at_period_end = true;
+		other.stripe.cancel_at_period_end = true;
 		break;
 	}
 	ck_assert(store(&other));
@@ -102,13 +102,13 @@ END_TEST
 
 START_TEST(test_trial_without_end)
 {
-	struct stripe_subscription one = subscription("sub_a", "trialing", 1);
+	struct sold_subscription one = subscription("sub_a", "trialing", 1);
 
-	one.trial_end = INSTANT_NONE;
+	one.stripe.trial_end = INSTANT_NONE;
 	(void)store(&one);
-	ck_assert_int_eq(current().trial_ends_at.ms, one.period_end.ms);
+	ck_assert_int_eq(current().trial_ends_at.ms, one.item.period_end.ms);
 	one = subscription("sub_b", "trialing", 0);
-	one.trial_end = one.period_end = INSTANT_NONE;
+	one.stripe.trial_end = one.item.period_end = INSTANT_NONE;
 	(void)store(&one);
 	ck_assert_str_eq(current().stripe_subscription_id, "sub_b");
 	ck_assert_int_eq(current().trial_ends_at.ms, NOW_MS);
@@ -166,17 +166,17 @@ END_TEST
 /* A price that buys nothing of ours: refused when new; when known, the plan stays. */
 START_TEST(test_unknown_price)
 {
-	struct stripe_subscription one = subscription("sub_a", "active", 1);
+	struct sold_subscription one = subscription("sub_a", "active", 1);
 	bool changed;
 
 	one.plan = NULL;
-	one.price_id = "price_other";
+	one.item.price_id = "price_other";
 	ck_assert_int_eq(subscription_sync_store(&operation, customer_id, &one, &changed),
 	                 FAIL_CONFLICT);
 	ck_assert_str_eq(task.failure.code, "unknown_price");
 	task_clear(&task);
 	store_simple("sub_a", "active", 1);
-	one.status = "past_due";
+	one.stripe.status = "past_due";
 	ck_assert(store(&one));
 	ck_assert_str_eq(current().plan, "starter");
 	ck_assert_str_eq(current().status, "past_due");
@@ -188,20 +188,20 @@ END_TEST
 /* Grace begins with the first payment that failed, and anew only after one that did not. */
 START_TEST(test_past_due_since)
 {
-	struct stripe_subscription one = subscription("sub_a", "past_due", 1);
+	struct sold_subscription one = subscription("sub_a", "past_due", 1);
 
-	one.unpaid_since = AT(-3);
+	one.stripe.unpaid_since = AT(-3);
 	(void)store(&one);
 	ck_assert_int_eq(current().past_due_since.ms, AT(-3).ms);
-	one.unpaid_since = AT(-1);
-	one.period_end = AT(60);
+	one.stripe.unpaid_since = AT(-1);
+	one.item.period_end = AT(60);
 	(void)store(&one);
 	ck_assert_int_eq(current().past_due_since.ms, AT(-3).ms);
-	one.status = "active";
+	one.stripe.status = "active";
 	(void)store(&one);
 	ck_assert(!current().past_due_since.known);
-	one.status = "past_due";
-	one.unpaid_since = INSTANT_NONE;
+	one.stripe.status = "past_due";
+	one.stripe.unpaid_since = INSTANT_NONE;
 	(void)store(&one);
 	ck_assert_int_eq(current().past_due_since.ms, NOW_MS);
 }
@@ -216,19 +216,19 @@ schedule(const char *plan)
 /* A scheduled plan waits until it is there, or nothing is left to change. */
 START_TEST(test_schedule)
 {
-	struct stripe_subscription one = subscription("sub_a", "active", 1);
+	struct sold_subscription one = subscription("sub_a", "active", 1);
 
 	one.plan = "professional";
 	(void)store(&one);
 	schedule("starter");
-	one.period_end = AT(50);
+	one.item.period_end = AT(50);
 	(void)store(&one);
 	ck_assert_str_eq(current().scheduled_plan, "starter");
 	one.plan = "starter";
 	(void)store(&one);
 	ck_assert_ptr_null(current().scheduled_plan);
 	schedule("professional");
-	one.status = "canceled";
+	one.stripe.status = "canceled";
 	(void)store(&one);
 	ck_assert_ptr_null(current().scheduled_plan);
 }
@@ -306,8 +306,8 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("stripe mirror");
-	TCase *tcase = tcase_create("stripe mirror");
+	Suite *suite = suite_create("subscriptions");
+	TCase *tcase = tcase_create("subscriptions");
 
 	tcase_add_checked_fixture(tcase, sync_setup, fixture_teardown);
 	tcase_add_loop_test(tcase, test_trial, 0, ROWS(trials));

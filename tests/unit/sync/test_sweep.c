@@ -125,29 +125,12 @@ START_TEST(test_events_again)
 }
 END_TEST
 
-static void
-mirror(const char *id, const char *status)
-{
-	const struct stripe_subscription one = {.id = id,
-	                                        .customer = "cus_1",
-	                                        .status = status,
-	                                        .price_id = "price_s",
-	                                        .plan = "starter",
-	                                        .period_end = INSTANT_MS(1747000000000),
-	                                        .created = INSTANT_MS(1739580000000)};
-	bool changed;
-
-	fine(db_begin(operation.db, &task));
-	fine(subscription_sync_store(&operation, customer_id, &one, &changed));
-	fine(db_commit(operation.db, &task));
-}
-
 /* First Stripe's list, then what stands here and was not in it. */
 START_TEST(test_subscriptions)
 {
-	mirror("sub_1", "active");
-	mirror("sub_2", "active");
-	mirror("sub_3", "canceled");
+	store_synced("sub_1", "active");
+	store_synced("sub_2", "active");
+	store_synced("sub_3", "canceled");
 	SCRIPT(BODY("{'data':[" SUBSCRIPTION("past_due", "price_s") ",null]}"), REFUSED(404));
 	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 1), FAIL_NONE);
 	ck_assert_str_eq(sweep_now("subscriptions"), "part 1 after  found 1, under way");
@@ -166,7 +149,7 @@ START_TEST(test_no_list)
 	static const struct scripted answers[] = {BROKEN, SILENT, REFUSED(401), BODY("{}"),
 	                                          BODY("{'data':{'id':'sub_1'}}")};
 
-	mirror("sub_1", "active");
+	store_synced("sub_1", "active");
 	flow_script(&answers[_i], 1);
 	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 1), FAIL_STRIPE);
 	ck_assert_str_eq(sweep_now("subscriptions"), "part 0 after  found 0, new");
@@ -178,7 +161,7 @@ END_TEST
 /* What is the same here and there is not touched. */
 START_TEST(test_same)
 {
-	mirror("sub_1", "active");
+	store_synced("sub_1", "active");
 	SCRIPT(BODY("{'data':[" SUBSCRIPTION("active", "price_s") "]}"));
 	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 1), FAIL_NONE);
 	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 1), FAIL_NONE);

@@ -1,0 +1,32 @@
+/*
+ * ours.h: which parts of Stripe's objects are ours: the item of a subscription that we sell, and the
+ * customer that an object names.
+ */
+#ifndef SYNC_OURS_H
+#define SYNC_OURS_H
+
+#include "billing/operation.h"
+#include "stripe/event.h"
+#include "stripe/objects.h"
+
+struct json_object;
+
+/* A subscription at Stripe, and its item that has one of our prices, else its first one. */
+struct sold_subscription {
+	struct stripe_subscription stripe;
+	struct stripe_item item; /* its period is the subscription's where it has none */
+	const char *plan;        /* that its price buys; NULL: none of our prices */
+	int64_t position;        /* of that price in its plan */
+};
+
+/* False when the object is no subscription. */
+bool sold_subscription_read(const struct operation *operation, const struct json_object *object,
+                            struct sold_subscription *out);
+
+/* The text when it has the form of our customers' ids, else NULL: metadata may hold anything. */
+const char *own_customer_id(const char *named);
+
+/* The customer of ours that the event names, or NULL. */
+const char *event_customer_id(const struct event_ref *ref);
+
+#endif
