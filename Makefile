@@ -139,7 +139,7 @@ lint:
 		--suppress=missingIncludeSystem --error-exitcode=1 -Ilib -Iapp -D_GNU_SOURCE app lib
 	@printf '%s\n' $(filter %.c,$(SOURCES)) | xargs -P2 -n8 sh -c \
 		'clang-tidy --quiet "$$@" -- -std=c17 $(CPPFLAGS) 2>/dev/null' sh
-	@shellcheck app/*/*.sh conf/*.sh tests/*.sh tests/*/*.sh
+	@shellcheck app/*/*.sh conf/*.sh tests/*.sh tests/*/*.sh tests/recipes/*/*.sh
 	@echo "lint: cppcheck, clang-tidy and shellcheck are quiet"
 
 # The other compiler's opinion, without its code.
@@ -163,7 +163,7 @@ docs-check: build
 library-check:
 	@tests/library.sh
 
-# The recipes of README.md in their languages, by the vectors that liblicense itself is tested with.
+# The recipes in their languages, by the vectors that liblicense itself is tested with.
 recipes-check: liblicense
 	@tests/vectors/generate.py --check
 	@tests/recipes/run.py $(BUILD) $(RECIPES)

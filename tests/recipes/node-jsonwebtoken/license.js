@@ -1,0 +1,33 @@
+// Judges a licence offline, with jsonwebtoken (npm).
+const jwt = require('jsonwebtoken'), { createPublicKey } = require('crypto')
+
+/** The payload of a token that one of the keys signed; throws otherwise. */
+async function opened(token, jwks, typ) {
+  token = token.replace(/\s/g, '')
+  const { header } = jwt.decode(token, { complete: true })
+  const key = createPublicKey({ key: jwks.keys.find(one => one.kid === header.kid), format: 'jwk' })
+  const claims = jwt.verify(token, key, { algorithms: ['RS256'], ignoreExpiration: true, ignoreNotBefore: true })
+  if (Object.keys(header).sort().join() !== 'alg,kid,typ' || header.typ !== typ || typeof claims !== 'object') throw new Error('not ours')
+  return claims
+}
+
+/** The verdict on a licence. */
+async function judge(token, { jwks, issuer, revocations, now, graceDays = 30 }) {
+  if (!token.trim()) return 'none'
+  let claims, revoked
+  try {
+    claims = await opened(token, jwks, 'JWT')
+    revoked = (await opened(revocations, jwks, 'revocations+jwt')).revoked
+    if (claims.iss !== issuer || !claims.sub || claims.sub !== claims.customerId || !claims.jti || !claims.features ||
+        !claims.subscription || !Number.isInteger(claims.exp) || claims.exp !== claims.expiresAt ||
+        !Number.isInteger(claims.iat) || claims.iat !== claims.issuedAt) return 'forged'
+  } catch { return 'forged' }
+  const status = claims.subscription.status, end = claims.exp
+  if (revoked.includes(claims.jti)) return 'revoked'
+  if (!['active', 'trialing', 'past_due'].includes(status) || claims.subscription.access === false) return 'canceled'
+  if (now < Math.max(claims.iat, claims.nbf ?? 0) - 86400) return 'clock_suspicious'
+  if (now < end + 120) return status === 'past_due' ? 'grace' : 'valid'
+  return !claims.trial.isTrialMode && now < end + 120 + graceDays * 86400 ? 'grace' : 'expired'
+}
+
+module.exports = { judge }

@@ -1,0 +1,43 @@
+"""Judges a licence offline, with PyJWT (Debian: python3-jwt, python3-cryptography)."""
+
+import json
+
+import jwt
+
+def opened(token, jwks, typ):
+    """The payload of a token that one of the keys signed; ValueError otherwise."""
+    try:
+        token = "".join(token.split())
+        header = jwt.get_unverified_header(token)
+        if set(header) != {"alg", "typ", "kid"} or header["typ"] != typ:
+            raise ValueError("not our kind of token")
+        keys = {key.key_id: key.key for key in jwt.PyJWKSet.from_dict(jwks).keys}
+        claims = json.loads(jwt.api_jws.decode(token, keys[header["kid"]], algorithms=["RS256"]))
+    except (jwt.InvalidTokenError, KeyError, TypeError) as fault:
+        raise ValueError("forged") from fault
+    if not isinstance(claims, dict):
+        raise ValueError("no claims")
+    return claims
+
+def judge(token, jwks, issuer, revocations, now, grace_days=30):
+    """The verdict on a licence."""
+    if not token.strip():
+        return "none"
+    try:
+        claims = opened(token, jwks, "JWT")
+        status, access, end = claims["subscription"]["status"], claims["subscription"].get("access", True), claims["exp"]
+        if (claims["iss"] != issuer or claims["sub"] != claims["customerId"] or not claims["features"]
+                or type(end) is not int or end != claims["expiresAt"] or claims["iat"] != claims["issuedAt"]):
+            return "forged"
+        if claims["jti"] in opened(revocations, jwks, "revocations+jwt")["revoked"]:
+            return "revoked"
+    except (ValueError, KeyError):
+        return "forged"
+    if not access or status not in ("active", "trialing", "past_due"):
+        return "canceled"
+    if now < max(claims["iat"], claims.get("nbf", 0)) - 86400:
+        return "clock_suspicious"
+    if now < end + 120:
+        return "grace" if status == "past_due" else "valid"
+    paid = not claims["trial"]["isTrialMode"]
+    return "grace" if paid and now < end + 120 + grace_days * 86400 else "expired"
