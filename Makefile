@@ -99,7 +99,7 @@ stop status:
 SOURCES := $(wildcard app/*/*.[ch] lib/*/*.[ch])
 FORMATTED := $(SOURCES) $(wildcard tests/*/*.[ch] tests/*/*/*.[ch])
 .PHONY: check check-all check-unit check-api check-stripe check-faults check-full lint clang-check format format-check layers \
-	docs-check compose-check library-check recipes-check recipes-check-all bench
+	docs install-man docs-check compose-check library-check recipes-check recipes-check-all bench
 check:
 	@app/stack/packages.sh build run check
 	@$(MAKE) --no-print-directory check-all
@@ -157,6 +157,16 @@ format-check:
 layers:
 	@tests/layers.sh
 
+# What documents take from the programs: settings, commands, examples of settings files.
+docs: build
+	@conf/docs.py $(BUILD)
+
+# The service's manual pages; `make install` brings those of what runs at the customer.
+install-man:
+	install -d $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 644 app/settings/billing.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 app/billingd/billingd.8 app/billingctl/billingctl.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+
 docs-check: build
 	@tests/docs.sh $(BUILD)
 
@@ -188,6 +198,8 @@ help:
 	@echo "make check-unit check-api check-stripe check-faults lint format-check layers docs-check   parts of it"
 	@echo "make check-agent library-check recipes-check fuzz   of what runs at the customer; FUZZ_SECONDS=600"
 	@echo "make install deb    liblicense and billing-agent; PREFIX, LIBDIR, DESTDIR"
+	@echo "make install-man    the manual pages of the service"
+	@echo "make docs           writes settings and commands into manual pages and examples"
 	@echo "make check-full     what takes too long for make check"
 	@echo "make bench          ratios against the machine's own limits; BENCH='--json FILE'"
 	@echo "make build SANITIZE=1, CC=clang    other variants under build/"

@@ -137,7 +137,7 @@ print_story() {
     api "\$BASE_URL/api/subscriptions/\$ID"
   Its clock can be moved, here by 32 days, so that renewals come:
     curl -sS "\$STRIPE_API_BASE/_control/advance" -d '{"seconds": 2764800}'; echo
-  To sell through Stripe itself, start with STRIPE_SECRET_KEY and its relatives (README.md).
+  To sell through Stripe itself, start with STRIPE_SECRET_KEY and its siblings (man -l app/billingctl/billingctl.8).
 WORDS
 }
 

@@ -1,0 +1,129 @@
+#!/usr/bin/python3
+"""Writes what documents take from the programs.
+
+    docs.py BUILD_DIR [FOLDER]    writes into the project, or copies of the files into FOLDER
+
+The two example files get every setting. In manual pages the text between the lines
+`.\\" generated: SOURCE` and `.\\" end` is replaced, where SOURCE is `settings of PROGRAM` or
+`command GROUP NAME` of billingctl. The rest of each file is written by hand.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = Path(sys.argv[1]).resolve()
+OUT = Path(sys.argv[2]) if len(sys.argv) > 2 else ROOT
+EXAMPLES = {"conf/billing.env.example": "billingd",
+            "conf/billing-agent.env.example": "billing-agent"}
+PAGES = ["app/settings/billing.conf.5", "app/agent/billing-agent.8",
+         "app/billingctl/billingctl.8"]
+PART = re.compile(r'^(\.\\" generated: (.*)\n)(?:.*\n)*?(\.\\" end)$', re.M)
+
+
+def ask(program, *arguments):
+    """What the program prints."""
+    done = subprocess.run([BUILD / program, *arguments], text=True, capture_output=True,
+                          check=False, timeout=20)
+    if done.returncode != 0:
+        sys.exit(f"docs: {program} {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def escaped(text):
+    """A line of text for a manual page."""
+    text = text.replace("\\", "\\e")
+    return "\\&" + text if text.startswith((".", "'")) else text
+
+
+def sentences(text):
+    """The text with each sentence on a line of its own, as manual pages have it."""
+    return [escaped(line) for line in re.split(r"(?<=[.?]) (?=[A-Z])", " ".join(text.split()))]
+
+
+def settings(program):
+    """The settings of a program as a list of a manual page."""
+    lines = [".Bl -tag -width Ds"]
+    for row in ask(program, "--settings").splitlines()[2:]:
+        name, initial, meaning = [cell.strip().replace("`", "") for cell in
+                                  row.strip("| ").split(" | ")]
+        secret = name.endswith("[_FILE]")
+        lines.append(f".It Ev {name.removesuffix('[_FILE]')}" + (" Ns Op Ev _FILE" if secret else ""))
+        lines += sentences(meaning)
+        if initial:
+            lines += ["Default:", f".Ql {initial} ."]
+    return lines + [".El"]
+
+
+def options(text):
+    """Rows of --help, `  --name VALUE   meaning`, as a list."""
+    lines = []
+    for name, value, meaning in re.findall(r"^  --(\S+)(?: (\S+))? {2,}(.*)$", text, re.M):
+        argument = f" Ar {value}" if value else ""
+        lines += [f".It Fl -{name}{argument}", *sentences(meaning[0].upper() + meaning[1:] + ".")]
+    return lines
+
+
+def command(words):
+    """One command of billingctl, or its common options."""
+    common = ask("billingctl", "--help").split("Options of every command:\n")[1].split("\n\n")[0]
+    if words == "options":
+        return [".Bl -tag -width Ds", *options(common), ".El"]
+    text = ask("billingctl", *words.split(), "--help")
+    usage, told, own, exits = text.split("\n\n", 3)
+    usage = usage.removeprefix("Usage: billingctl ").replace(" [OPTION...]", "")
+    lines = [f".Ss {usage}", *sentences(told)]
+    rows = options(own.replace(common, ""))
+    if rows:
+        lines += [".Bl -tag -width Ds", *rows, ".El"]
+    more = re.findall(r"^ +(\d+)  (.*)$", exits, re.M)[3:]
+    if more:
+        lines += ["Exit status:", ".Bl -tag -width Ds -compact"]
+        for status, meaning in more:
+            lines += [f".It {status}", escaped(meaning[0].upper() + meaning[1:] + ".")]
+        lines += [".El"]
+    return lines
+
+
+def generated(source):
+    """The lines that belong between the marks."""
+    kind, _, rest = source.partition(" ")
+    return settings(rest.removeprefix("of ")) if kind == "settings" else command(rest)
+
+
+def check_commands(page):
+    """billingctl.8 describes every command there is, each with an example."""
+    rows = ask("billingctl", "--help").split("Commands:\n")[1].split("\n\n")[0].splitlines()
+    known = {" ".join(word for word in row.split("  ")[1].split() if re.fullmatch("[a-z]+", word))
+             for row in rows}
+    described = set(re.findall(r'^\.\\" generated: command (.*)$', page, re.M)) - {"options"}
+    if known != described:
+        sys.exit(f"docs: billingctl.8 and billingctl --help differ in: {sorted(known ^ described)}")
+    for part in re.split(r'^\.\\" generated: command ', page, flags=re.M)[2:]:
+        if ".Bd -literal" not in part.split('.\\" end\n')[1]:
+            sys.exit(f"docs: billingctl.8 has no example of: {part.splitlines()[0]}")
+
+
+def write(name, text):
+    """One file, where it has changed."""
+    path = OUT / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
+def main():
+    for name, program in EXAMPLES.items():
+        head = (ROOT / name).read_text(encoding="utf-8").split("\n\n")[0]
+        write(name, f"{head}\n\n{ask(program, '--example')}")
+    for name in PAGES:
+        page = (ROOT / name).read_text(encoding="utf-8")
+        if name.endswith("billingctl.8"):
+            check_commands(page)
+        write(name, PART.sub(lambda part: "\n".join(
+            [part[1].rstrip("\n"), *generated(part[2]), part[3]]), page))
+
+
+main()
