@@ -1,5 +1,6 @@
 #!/bin/sh
-# The documents say what the code says: docs.sh BUILD_DIR
+# The documents say what the code says: docs.sh BUILD_DIR. What is generated is what the programs print
+# now, manual pages are well-formed, and every file that a document names exists.
 set -u
 build=$1
 cd "$(dirname "$0")/.." || exit 1
@@ -7,21 +8,40 @@ bad=0
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# same NAME CODE DOCUMENT: two files
-same() {
-	diff -u "$2" "$3" && return
-	echo "$1 differs from the code (-)"
+conf/docs.py "$build" "$scratch" || exit 1
+for file in $(cd "$scratch" && find . -type f | sed 's|^\./||' | sort); do
+	diff -u "$file" "$scratch/$file" && continue
+	echo "$file differs from what the programs print (+): run make docs"
 	bad=1
-}
+done
 
-"$build/billingd" --settings >"$scratch/settings"
-sed -n '/^| setting |/,/^$/p' README.md | sed '/^$/d' >"$scratch/readme"
-same "README.md, the table of settings," "$scratch/settings" "$scratch/readme"
-"$build/billingd" --example >"$scratch/example"
-sed '1,/^$/d' conf/billing.env.example >"$scratch/conf"
-same conf/billing.env.example "$scratch/example" "$scratch/conf"
-"$build/billing-agent" --example >"$scratch/agent"
-sed '1,/^$/d' conf/billing-agent.env.example >"$scratch/conf"
-same conf/billing-agent.env.example "$scratch/agent" "$scratch/conf"
-[ $bad -eq 0 ] && echo "docs: README.md and the example settings agree with the code"
+pages=$(git ls-files -co --exclude-standard '*.[1-9]')
+if command -v mandoc >/dev/null; then
+	# shellcheck disable=SC2086
+	mandoc -Tlint -W warning $pages || bad=1
+else
+	echo "docs: NOT CHECKED: manual pages, as mandoc is not installed"
+fi
+
+# Paths in `code` and links of Markdown, and .Pa of manual pages, whose first folder is one of ours.
+# A name with a wildcard or a placeholder is none.
+folders=$(git ls-files | sed -n 's|/.*||p' | sort -u | sed 's/[.]/[.]/g' | paste -sd '|' -)
+named() {
+	case $1 in
+	*.md) grep -oE '`[^` ]+`|\]\([^) ]+\)' "$1" | sed 's/^`//; s/`$//; s/^](//; s/)$//' ;;
+	*) sed -n 's/^\.It Pa /.Pa /; s/^\.Pa (* *\([^ ]*\).*/\1/p' "$1" ;;
+	esac | sed 's/#.*//' | grep -E "^([.][.]/)*($folders|Makefile)(/|\$)" | grep -v '[*<>{$]' | sort -u
+}
+for page in $(git ls-files -co --exclude-standard '*.md') $pages; do
+	for path in $(named "$page"); do
+		[ -e "${path#../}" ] && continue
+		[ -e "$(dirname "$page")/$path" ] && continue
+		echo "$page names $path, which does not exist"
+		bad=1
+	done
+done
+
+lines=$(wc -l <README.md)
+[ "$lines" -le 220 ] || { echo "README.md has $lines lines; details belong into manual pages" && bad=1; }
+[ $bad -eq 0 ] && echo "docs: documents agree with the code, and the files that they name exist"
 exit $bad
