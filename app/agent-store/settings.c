@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/wire.h"
 
 enum { KEYS_MAX = 256 * 1024 };
 
@@ -23,22 +24,14 @@ check_api_url(const char *value)
 static const char *
 check_customer(const char *value)
 {
-	return *value == '\0' || (text_starts_with(value, "cust_") &&
-	                          text_is_made_of(value + 5, TEXT_HEX, 32, 32))
-	               ? NULL
-	               : "must be cust_ and 32 hex digits";
+	return *value == '\0' || wire_is_customer_id(value) ? NULL
+	                                                    : "must be cust_ and 32 hex digits";
 }
 
 static const char *
 check_instance(const char *value)
 {
-	return *value == '\0' ||
-	                       text_is_made_of(value,
-	                                       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrst"
-	                                       "uvwxyz0123456789._:-",
-	                                       1, 100)
-	               ? NULL
-	               : "must be 1 to 100 letters, digits or . _ : -";
+	return *value == '\0' ? NULL : wire_check_id(value);
 }
 
 static const char *

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "base/wire.h"
 
 static enum fail
 refuse(struct task *task, const char *name, const char *why)
@@ -25,7 +26,7 @@ find_metric(struct tally *tally, const char *name)
 static int64_t
 sum(int64_t a, int64_t b)
 {
-	return a > TALLY_VALUE_MAX - b ? TALLY_VALUE_MAX : a + b;
+	return a > WIRE_NUMBER_MAX - b ? WIRE_NUMBER_MAX : a + b;
 }
 
 /* The metric of that name, made when there is none; NULL when there are too many. */
@@ -51,7 +52,7 @@ add_metric(struct task *task, struct tally *tally, const char *name,
 
 	if (!text_is_made_of(name, "abcdefghijklmnopqrstuvwxyz0123456789_", 1, TALLY_NAME_MAX))
 		return refuse(task, "A metric's name", "must be 1 to 64 of a-z, 0-9 and _");
-	if (!json_view_number(value, &number) || number < 0 || number > TALLY_VALUE_MAX)
+	if (!json_view_number(value, &number) || number < 0 || number > WIRE_NUMBER_MAX)
 		return refuse(task, name, "must be an integer from 0 to 2^53 - 1");
 	metric = make_metric(tally, name);
 	if (!metric)
@@ -80,7 +81,7 @@ add_metrics(struct task *task, struct tally *tally, const char *member,
 static enum fail
 read_devices(struct task *task, const char *name, const struct json_view *value, int64_t *out)
 {
-	if (!json_view_number(value, out) || *out < 0 || *out > TALLY_DEVICES_MAX)
+	if (!json_view_number(value, out) || *out < 0 || *out > WIRE_DEVICES_MAX)
 		return refuse(task, name, "must be an integer from 0 to 2147483647");
 	return FAIL_NONE;
 }

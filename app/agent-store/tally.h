@@ -10,9 +10,6 @@
 
 enum { TALLY_METRICS_MAX = 32, TALLY_NAME_MAX = 64 };
 
-#define TALLY_DEVICES_MAX INT64_C(2147483647)
-#define TALLY_VALUE_MAX INT64_C(9007199254740991) /* exact in every client's JSON */
-
 /* One number with a name: a count is added up, of a level the newest stays. */
 struct tally_metric {
 	char name[TALLY_NAME_MAX + 1];

@@ -10,8 +10,7 @@
 #include "base/arena.h"
 #include "base/json_view.h"
 #include "base/log.h"
-
-enum { BATCH_MAX = 500 };
+#include "base/wire.h"
 
 static const char path[] = "/api/usage/reports";
 
@@ -108,9 +107,9 @@ next_batch(struct session *session, const struct report *reports, size_t count)
 {
 	int64_t doubted = spool_in_flight(session->task, session->state);
 	size_t half = (size_t)session->settings->buffer_reports / 2;
-	size_t most = half < BATCH_MAX ? half : BATCH_MAX, batch = 0;
+	size_t most = half < WIRE_BATCH_MAX ? half : WIRE_BATCH_MAX, batch = 0;
 
-	while (batch < count && batch < BATCH_MAX && reports[batch].number <= doubted)
+	while (batch < count && batch < WIRE_BATCH_MAX && reports[batch].number <= doubted)
 		batch++;
 	if (batch > 0)
 		return batch;

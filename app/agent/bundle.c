@@ -11,10 +11,10 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/random.h"
+#include "base/wire.h"
 
 enum { BUNDLE_MAX = 8 * 1024 * 1024, COPIES_KEPT = 24, CHAIN_BYTES = 8 };
 
-static const char bundle_format[] = "global-billing-license-1";
 static const char chain_name[] = "usage/chain.json";
 
 /* What a bundle holds; keys as text. */
@@ -42,7 +42,7 @@ read_bundle(struct task *task, const char *path, struct bundle *out)
 	TRY(file_read(task, path, BUNDLE_MAX, &text, &length));
 	TRY(json_view_open(task, text, length, &object));
 	if (!json_view_string(&object, "format", &format) ||
-	    strcmp(format, bundle_format) != 0 ||
+	    strcmp(format, WIRE_BUNDLE_FORMAT) != 0 ||
 	    !json_view_string(&object, "license", &out->license) ||
 	    !json_view_string(&object, "revocations", &out->revocations) ||
 	    !json_view_string(&object, "keys", &out->keys))
@@ -183,10 +183,10 @@ payload_of(struct task *task, const struct agent_settings *settings, const struc
 static const char *
 sign(struct task *task, const struct agent_settings *settings, const char *payload)
 {
-	static const char header[] = "{\"alg\":\"HS256\",\"typ\":\"usage+jwt\"}";
 	struct sha256 key = digest_sha256(settings->api_key, strlen(settings->api_key));
 	const char *text = arena_printf(
-	        task->arena, "%s.%s", base64url_encode(task->arena, header, sizeof header - 1),
+	        task->arena, "%s.%s",
+	        base64url_encode(task->arena, WIRE_USAGE_HEADER, strlen(WIRE_USAGE_HEADER)),
 	        base64url_encode(task->arena, payload, strlen(payload)));
 	struct bytes part = {(const uint8_t *)text, strlen(text)};
 	struct sha256 mac =

@@ -10,6 +10,7 @@
 #include "base/fields.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/wire.h"
 #include "billing/customers.h"
 
 static enum fail
@@ -160,9 +161,8 @@ caller_check_body(struct call *call)
 
 	if (named == NULL)
 		return FAIL_NONE;
-	if (!customer_id_is_well_formed(named) ||
-	    (call->caller.kind == CALLER_CUSTOMER &&
-	     strcmp(named, call->caller.key.customer_id) != 0))
+	if (!wire_is_customer_id(named) || (call->caller.kind == CALLER_CUSTOMER &&
+	                                    strcmp(named, call->caller.key.customer_id) != 0))
 		return no_such_customer(call);
 	return FAIL_NONE;
 }

@@ -70,7 +70,7 @@ put_instance(struct call *call)
 	const struct activate_input *input = call->body;
 	const char *id = request_param(call->request, "instance_id");
 	struct operation *operation = &call->operation;
-	const char *fault = usage_check_id(id);
+	const char *fault = wire_check_id(id);
 	int64_t hours = input->lease_hours;
 	struct instance instance;
 	bool fresh;

@@ -13,6 +13,7 @@
 #include "base/json_in.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/wire.h"
 #include "billing/customers.h"
 #include "billing/idempotency.h"
 
@@ -192,7 +193,7 @@ check_path(struct call *call)
 {
 	const char *customer_id = caller_path_customer(call);
 
-	if (customer_id == NULL || customer_id_is_well_formed(customer_id))
+	if (customer_id == NULL || wire_is_customer_id(customer_id))
 		return FAIL_NONE;
 	return task_fail(&call->request->task, FAIL_NOT_FOUND, "customer_not_found",
 	                 "There is no such customer.");

@@ -12,8 +12,6 @@
 #include "billing/customers.h"
 #include "usage/batch.h"
 
-enum { CUSTOMER_ID_LENGTH_MAX = 100 };
-
 struct report_input {
 	const char *customer_id;
 	const char *instance_id;
@@ -25,13 +23,12 @@ struct report_input {
 };
 
 static const struct field report_fields[] = {
-        FIELD(struct report_input, customer_id, .required = true, .min = 1,
-              .max = CUSTOMER_ID_LENGTH_MAX),
-        FIELD(struct report_input, instance_id, .nullable = true, .check = usage_check_id),
-        FIELD(struct report_input, active_devices, .max = USAGE_DEVICES_MAX),
-        FIELD(struct report_input, total_devices, .max = USAGE_DEVICES_MAX),
+        FIELD(struct report_input, customer_id, .required = true, .min = 1, .max = 100),
+        FIELD(struct report_input, instance_id, .nullable = true, .check = wire_check_id),
+        FIELD(struct report_input, active_devices, .max = WIRE_DEVICES_MAX),
+        FIELD(struct report_input, total_devices, .max = WIRE_DEVICES_MAX),
         FIELD(struct report_input, reported_at, .nullable = true),
-        FIELD(struct report_input, report_id, .nullable = true, .check = usage_check_id),
+        FIELD(struct report_input, report_id, .nullable = true, .check = wire_check_id),
         FIELD(struct report_input, metrics, .nullable = true),
         FIELD_END,
 };
@@ -43,7 +40,7 @@ struct batch_input {
 };
 
 static const struct field batch_fields[] = {
-        FIELD(struct batch_input, reports, .required = true, .min = 1, .max = USAGE_BATCH_MAX),
+        FIELD(struct batch_input, reports, .required = true, .min = 1, .max = WIRE_BATCH_MAX),
         FIELD_END,
 };
 
@@ -128,7 +125,7 @@ read_item(const struct call *call, struct json_object *object, struct batch_item
 
 	item->task = (struct task){.arena = call->request->task.arena};
 	TRY(fields_from_json(&item->task, report_fields, object, &input));
-	if (!customer_id_is_well_formed(input.customer_id) ||
+	if (!wire_is_customer_id(input.customer_id) ||
 	    (call->caller.kind == CALLER_CUSTOMER &&
 	     strcmp(input.customer_id, call->caller.key.customer_id) != 0))
 		return no_such_customer(&item->task);

@@ -24,7 +24,7 @@ static const struct field history_fields[] = {
         PAGE_FIELDS(struct history_input, PAGE_ROWS_MAX, PAGE_ROWS_USUAL),
         FIELD(struct history_input, from, .min = 0),
         FIELD(struct history_input, to, .min = 0),
-        FIELD(struct history_input, instance_id, .check = usage_check_id),
+        FIELD(struct history_input, instance_id, .check = wire_check_id),
         FIELD_END,
 };
 
@@ -54,7 +54,7 @@ struct daily_input {
 static const struct field daily_fields[] = {
         FIELD(struct daily_input, from, .check = check_date),
         FIELD(struct daily_input, to, .check = check_date),
-        FIELD(struct daily_input, instance_id, .check = usage_check_id),
+        FIELD(struct daily_input, instance_id, .check = wire_check_id),
         FIELD_END,
 };
 

@@ -33,8 +33,8 @@ struct correct_input {
 /* -1 is what an absent number becomes: it stays as it was reported. */
 static const struct field correct_fields[] = {
         FIELD(struct correct_input, id, .required = true, .min = 1),
-        FIELD(struct correct_input, active_devices, .max = USAGE_DEVICES_MAX, .initial = -1),
-        FIELD(struct correct_input, total_devices, .max = USAGE_DEVICES_MAX, .initial = -1),
+        FIELD(struct correct_input, active_devices, .max = WIRE_DEVICES_MAX, .initial = -1),
+        FIELD(struct correct_input, total_devices, .max = WIRE_DEVICES_MAX, .initial = -1),
         FIELD(struct correct_input, metrics, .nullable = true),
         FIELD(struct correct_input, reason, .required = true, .min = 1, .max = 500,
               .check = customer_check_name),

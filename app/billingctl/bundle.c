@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/json_out.h"
+#include "base/wire.h"
 #include "billing/license_records.h"
 #include "billing/licenses.h"
 #include "billingctl/output.h"
@@ -27,7 +28,7 @@ write_bundle(struct ctl *ctl, const char *license, const char *revocations)
 	struct json_out json = json_out_new(ctl->task.arena, 8192);
 
 	json_out_open(&json, NULL, '{');
-	json_out_string(&json, "format", "global-billing-license-1");
+	json_out_string(&json, "format", WIRE_BUNDLE_FORMAT);
 	json_out_string(&json, "license", license);
 	json_out_string(&json, "keys", license_keys_jwks(ctl->task.arena, &ctl->billing.keys));
 	json_out_string(&json, "revocations", revocations);

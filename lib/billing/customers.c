@@ -133,12 +133,6 @@ static const struct statement statements[] = {
 const struct statement_list customer_statements = {statements,
                                                    sizeof(statements) / sizeof(*statements)};
 
-bool
-customer_id_is_well_formed(const char *id)
-{
-	return text_starts_with(id, "cust_") && text_is_made_of(id + 5, TEXT_HEX, 32, 32);
-}
-
 /* Whatever a mail server might take, short of what only confuses: one @, a local part of 64 bytes
  * at most, a domain of labels. Whether it exists is for a mail to find out. */
 const char *

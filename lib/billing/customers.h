@@ -24,9 +24,6 @@ struct customer_filter {
 
 extern const struct statement_list customer_statements;
 
-/* The id has the form of ours: checked before any SQL. */
-bool customer_id_is_well_formed(const char *id);
-
 /* NULL when the text can be an e-mail address (RFC 5321 in spirit), else why not. */
 const char *customer_check_email(const char *email);
 

@@ -3,7 +3,7 @@
  */
 #include "sync/ours.h"
 
-#include "billing/customers.h"
+#include "base/wire.h"
 
 /* A metered item may stand before the one that we sell. */
 static void
@@ -60,7 +60,7 @@ sold_subscription_read(const struct operation *operation, const struct json_obje
 const char *
 own_customer_id(const char *named)
 {
-	return named != NULL && customer_id_is_well_formed(named) ? named : NULL;
+	return named != NULL && wire_is_customer_id(named) ? named : NULL;
 }
 
 /* We set both when we open a checkout; others may use the reference for something else. */

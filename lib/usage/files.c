@@ -88,9 +88,9 @@ struct file_input {
 
 static const struct field file_fields[] = {
         FIELD(struct file_input, customer_id, .required = true, .min = 1, .max = 100),
-        FIELD(struct file_input, instance_id, .required = true, .check = usage_check_id),
+        FIELD(struct file_input, instance_id, .required = true, .check = wire_check_id),
         FIELD(struct file_input, chain, .required = true, .min = 1, .max = CHAIN_ID_MAX),
-        FIELD(struct file_input, file, .required = true, .min = 1, .max = USAGE_METRIC_MAX),
+        FIELD(struct file_input, file, .required = true, .min = 1, .max = WIRE_NUMBER_MAX),
         FIELD(struct file_input, previous, .required = true, .max = DIGEST_HEX),
         FIELD(struct file_input, exported_at, .required = true),
         FIELD(struct file_input, reports, .required = true, .max = 100000),
@@ -108,12 +108,12 @@ struct report_input {
 };
 
 static const struct field report_fields[] = {
-        FIELD(struct report_input, first, .required = true, .min = 1, .max = USAGE_METRIC_MAX),
-        FIELD(struct report_input, number, .required = true, .min = 1, .max = USAGE_METRIC_MAX),
-        FIELD(struct report_input, report_id, .required = true, .check = usage_check_id),
+        FIELD(struct report_input, first, .required = true, .min = 1, .max = WIRE_NUMBER_MAX),
+        FIELD(struct report_input, number, .required = true, .min = 1, .max = WIRE_NUMBER_MAX),
+        FIELD(struct report_input, report_id, .required = true, .check = wire_check_id),
         FIELD(struct report_input, reported_at, .required = true),
-        FIELD(struct report_input, active_devices, .max = USAGE_DEVICES_MAX),
-        FIELD(struct report_input, total_devices, .max = USAGE_DEVICES_MAX),
+        FIELD(struct report_input, active_devices, .max = WIRE_DEVICES_MAX),
+        FIELD(struct report_input, total_devices, .max = WIRE_DEVICES_MAX),
         FIELD(struct report_input, metrics, .nullable = true),
         FIELD_END,
 };
@@ -137,13 +137,13 @@ struct parts {
 static enum fail
 split(struct task *task, const char *text, struct parts *out)
 {
-	static const char header[] = "{\"alg\":\"HS256\",\"typ\":\"usage+jwt\"}";
 	const char *first = strchr(text, '.'), *second = first ? strchr(first + 1, '.') : NULL;
 	struct bytes head, mac;
 
 	if (second == NULL ||
 	    !base64url_decode(task->arena, text, (size_t)(first - text), &head) ||
-	    head.length != sizeof header - 1 || memcmp(head.data, header, head.length) != 0)
+	    head.length != strlen(WIRE_USAGE_HEADER) ||
+	    memcmp(head.data, WIRE_USAGE_HEADER, head.length) != 0)
 		return refuse(task, "it has another form");
 	out->signed_text = (struct bytes){(const uint8_t *)text, (size_t)(second - text)};
 	if (!base64url_decode(task->arena, first + 1, (size_t)(second - first - 1),
@@ -193,7 +193,7 @@ read_file(struct operation *operation, const char *text, struct file_input *out)
 	                         &payload) != FAIL_NONE ||
 	    fields_from_json(task, file_fields, payload, out) != FAIL_NONE)
 		return refuse(task, "its payload makes no sense");
-	if (!customer_id_is_well_formed(out->customer_id))
+	if (!wire_is_customer_id(out->customer_id))
 		return refuse(task, "it names no customer");
 	return check_signature(operation, out->customer_id, &parts);
 }
@@ -282,8 +282,8 @@ static enum fail
 store(struct operation *operation, struct usage_item *items, size_t count,
       struct usage_import *out)
 {
-	for (size_t from = 0; from < count; from += USAGE_BATCH_MAX) {
-		size_t batch = count - from < USAGE_BATCH_MAX ? count - from : USAGE_BATCH_MAX;
+	for (size_t from = 0; from < count; from += WIRE_BATCH_MAX) {
+		size_t batch = count - from < WIRE_BATCH_MAX ? count - from : WIRE_BATCH_MAX;
 
 		TRY(usage_report_batch(operation, items + from, batch));
 	}

@@ -10,8 +10,6 @@
 #include "usage/sql.h"
 
 #define MINUTE_MS (60 * SECOND_MS)
-#define ID_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-"
-
 static const struct column view_columns[] = {
         COLUMN(struct usage_view, key.key_id),
         COLUMN(struct usage_view, key.customer_id),
@@ -145,15 +143,6 @@ const struct statement_list usage_statements = {statements,
                                                 sizeof(statements) / sizeof(*statements)};
 
 const char *
-usage_check_id(const char *id)
-{
-	return text_is_made_of(id, ID_CHARACTERS, 1, 100)
-	               ? NULL
-	               : "must be 1 to 100 letters, digits, dots, colons, hyphens and "
-	                 "underscores";
-}
-
-const char *
 usage_check_time(struct instant reported_at, int64_t now_ms)
 {
 	if (reported_at.ms < now_ms - USAGE_LATE_DAYS * DAY_MS)
@@ -182,11 +171,11 @@ usage_metrics_read(struct task *task, const struct plans *plans,
 				(void)task_fail_field(
 				        task, arena_printf(task->arena, "metrics.%s", name),
 				        "is not a known metric");
-			else if (!fine || number < 0 || number > USAGE_METRIC_MAX)
+			else if (!fine || number < 0 || number > WIRE_NUMBER_MAX)
 				(void)task_fail_field(
 				        task, arena_printf(task->arena, "metrics.%s", name),
 				        "must be an integer from 0 to %lld",
-				        (long long)USAGE_METRIC_MAX);
+				        (long long)WIRE_NUMBER_MAX);
 			json_out_int(&json, name, number);
 		}
 	}

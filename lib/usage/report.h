@@ -7,14 +7,11 @@
 #ifndef USAGE_REPORT_H
 #define USAGE_REPORT_H
 
+#include "base/wire.h"
 #include "billing/api_keys.h"
 #include "billing/subscriptions.h"
 
-enum { USAGE_LATE_DAYS = 35, USAGE_AHEAD_MINUTES = 5, USAGE_BATCH_MAX = 500 };
-
-/* Numbers of one report stay exact in every client's JSON (RFC 8259, section 6). */
-#define USAGE_DEVICES_MAX INT64_C(2147483647)
-#define USAGE_METRIC_MAX INT64_C(9007199254740991)
+enum { USAGE_LATE_DAYS = 35, USAGE_AHEAD_MINUTES = 5 };
 
 struct usage_report {
 	int64_t usage_id;
@@ -50,15 +47,11 @@ struct usage_view {
 
 extern const struct statement_list usage_statements;
 
-/* NULL when the text can be an instance's id or a report's (1 to 100 characters of
- * [A-Za-z0-9._:-]), else why not. */
-const char *usage_check_id(const char *id);
-
 /* NULL when a report may name this time, else why not. */
 const char *usage_check_time(struct instant reported_at, int64_t now_ms);
 
 /* The report's metrics as JSON text for `metrics`; names that plans.json lacks and values that are
- * no integer from 0 to USAGE_METRIC_MAX become bad fields "metrics.<name>" of the task. */
+ * no integer from 0 to WIRE_NUMBER_MAX become bad fields "metrics.<name>" of the task. */
 enum fail usage_metrics_read(struct task *task, const struct plans *plans,
                              const struct any_object *metrics, const char **out) MUST_CHECK;
 

@@ -1,5 +1,5 @@
 /*
- * test_customers_rules.c: the forms of ids, e-mails, names, keys and scopes.
+ * test_customers_rules.c: the forms of e-mails, names, keys and scopes.
  */
 #include "support/suite.h"
 
@@ -23,32 +23,6 @@ teardown(void)
 {
 	suite_task_end(&task);
 }
-
-static const struct {
-	const char *id;
-	bool fine;
-} ids[] = {
-        {"cust_" HEX32, true},
-        {"cust_ffffffffffffffffffffffffffffffff", true},
-        {"", false},
-        {"cust_", false},
-        {"cust_0123456789ABCDEF0123456789abcdef", false},
-        {"cust_" HEX32 "0", false},
-        {"cust_0123456789abcdef0123456789abcde", false},
-        {"cust_" HEX32 "\n", false},
-        {" cust_" HEX32, false},
-        {"CUST_" HEX32, false},
-        {"cust-" HEX32, false},
-        {HEX32, false},
-        {"cust_0123456789abcdef0123456789abcdeg", false},
-        {"cust_' OR true --", false},
-};
-
-START_TEST(test_ids)
-{
-	ck_assert_msg(customer_id_is_well_formed(ids[_i].id) == ids[_i].fine, "%s", ids[_i].id);
-}
-END_TEST
 
 #define A10 "aaaaaaaaaa"
 #define A64 A10 A10 A10 A10 A10 A10 "aaaa"
@@ -233,7 +207,6 @@ main(void)
 	TCase *tcase = tcase_create("rules");
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_loop_test(tcase, test_ids, 0, ROWS(ids));
 	tcase_add_loop_test(tcase, test_emails, 0, ROWS(emails));
 	tcase_add_loop_test(tcase, test_names, 0, ROWS(names));
 	tcase_add_loop_test(tcase, test_secrets, 0, ROWS(secrets));

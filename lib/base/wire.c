@@ -1,0 +1,24 @@
+/*
+ * wire.c: checks of ids that the service and the customer's agent share.
+ */
+#include "base/wire.h"
+
+#include "base/text.h"
+
+bool
+wire_is_customer_id(const char *text)
+{
+	return text_starts_with(text, "cust_") && text_is_made_of(text + 5, TEXT_HEX, 32, 32);
+}
+
+const char *
+wire_check_id(const char *text)
+{
+	static const char allowed[] =
+	        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-";
+
+	return text_is_made_of(text, allowed, 1, 100)
+	               ? NULL
+	               : "must be 1 to 100 letters, digits, dots, colons, hyphens and "
+	                 "underscores";
+}
