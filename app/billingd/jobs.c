@@ -1,6 +1,6 @@
 /*
- * jobs.c: the processes that do what no request waits for. Every job can be stopped at any point
- * and run again.
+ * jobs.c: the processes that run periodic work outside of requests. Every job can be killed at any
+ * point and run again.
  */
 #include "billingd/jobs.h"
 
@@ -16,21 +16,20 @@
 #include "billingd/generation.h"
 #include "usage/retention.h"
 
-/* All calls of Stripe in one run of a job, unless the job sets times of its own. */
+/* Time for all requests to Stripe in one step of a job. */
 static const int64_t stripe_budget_us = 90000000;
 
-/* How long a job may keep the others waiting when it has more to do than that. */
-static const int64_t turn_us = 2000000;
+static const int64_t time_slice_us = 2000000;
 
-enum { ARENA_LIMIT = 64 * 1024 * 1024, ROUND_MS = 5000 };
+enum { ARENA_LIMIT = 64 * 1024 * 1024, ROUND_MS = 5000, BATCH = 500 };
 
 static const struct job local_items[] = {
-        {"expire_trials", 5, JOB_BATCH, subscription_expire_trials, METRIC_TRIALS_EXPIRED},
-        {"prune_idempotency_keys", 60, JOB_BATCH, idempotency_prune, METRIC_COUNT},
-        {"forget_license_tokens", 300, JOB_BATCH, license_forget_tokens, METRIC_COUNT},
-        {"make_usage_months", 3600, JOB_BATCH, usage_make_months, METRIC_COUNT},
-        {"drop_usage_months", 3600, JOB_BATCH, usage_drop_months, METRIC_COUNT},
-        {"prune_usage_ids", 60, JOB_BATCH, usage_prune_ids, METRIC_COUNT},
+        {"expire_trials", 5, subscription_expire_trials, METRIC_TRIALS_EXPIRED},
+        {"prune_idempotency_keys", 60, idempotency_prune, METRIC_COUNT},
+        {"forget_license_tokens", 300, license_forget_tokens, METRIC_COUNT},
+        {"make_usage_months", 3600, usage_make_months, METRIC_COUNT},
+        {"drop_usage_months", 3600, usage_drop_months, METRIC_COUNT},
+        {"prune_usage_ids", 60, usage_prune_ids, METRIC_COUNT},
 };
 
 const struct job_list local_jobs = {
@@ -39,22 +38,23 @@ const struct job_list local_jobs = {
         .channel = NULL, .measure = NULL,
 };
 
-static volatile sig_atomic_t asked_to_stop;
+static volatile sig_atomic_t stop_signal_came;
 
 static void
 on_signal(int signal)
 {
 	(void)signal;
-	asked_to_stop = 1;
+	stop_signal_came = 1;
 }
 
-/* Signals are blocked while jobs run: the one that has come waits for its handler. */
+/* Signals are blocked while jobs run: a signal that came then is pending, and its handler has not
+ * run. */
 static bool
 should_stop(void)
 {
 	sigset_t waiting;
 
-	return asked_to_stop ||
+	return stop_signal_came ||
 	       (sigpending(&waiting) == 0 &&
 	        (sigismember(&waiting, SIGTERM) == 1 || sigismember(&waiting, SIGQUIT) == 1));
 }
@@ -70,22 +70,23 @@ new_operation(struct api *api, struct task *task, const char *actor)
 	                          .stripe_idle = api->stripe_idle,
 	                          .actor = actor,
 	                          .now_ms = db_now_ms(api->db),
+	                          .batch = BATCH,
 	                          .deadline_us = clock_monotonic_us() + stripe_budget_us};
 }
 
 static void
-note_failure(struct api *api, const char *job, const struct task *task)
+record_failure(struct api *api, const char *job, const struct task *task)
 {
 	metrics_add(api->metrics, METRIC_JOB_FAILURES, 1);
 	log_line(LOG_LEVEL_WARNING, "job failed", LOG_S("job", job),
 	         LOG_S("code", task->failure.code));
 }
 
-/* Batch after batch until there is nothing left to do, or it is the others' turn; false then. */
+/* False when the time slice ended before the job had nothing left to do. */
 static bool
 run_job(struct api *api, struct arena *arena, const char *actor, const struct job *job)
 {
-	int64_t until_us = clock_monotonic_us() + turn_us;
+	int64_t until_us = clock_monotonic_us() + time_slice_us;
 	int64_t done, total = 0;
 	enum fail kind;
 
@@ -94,23 +95,23 @@ run_job(struct api *api, struct arena *arena, const char *actor, const struct jo
 		struct operation operation = new_operation(api, &task, actor);
 
 		done = 0;
-		kind = job->run(&operation, job->batch, &done);
+		kind = job->run(&operation, &done);
 		db_rollback_to(api->db, 0);
 		if (kind != FAIL_NONE)
-			note_failure(api, job->name, &task);
+			record_failure(api, job->name, &task);
 		total += done;
 		arena_reset(arena);
-	} while (done == job->batch && kind == FAIL_NONE && !should_stop() &&
+	} while (done > 0 && kind == FAIL_NONE && !should_stop() &&
 	         clock_monotonic_us() < until_us);
 	if (job->counter != METRIC_COUNT)
 		metrics_add(api->metrics, job->counter, total);
 	if (total > 0)
 		log_line(LOG_LEVEL_INFO, "job done", LOG_S("job", job->name),
 		         LOG_I("rows", total));
-	return done < job->batch || kind != FAIL_NONE;
+	return done == 0 || kind != FAIL_NONE;
 }
 
-/* The wish to be woken, which a new connection has forgotten. */
+/* LISTEN again after each round: it belongs to a connection, and the connection may be a new one. */
 static void
 listen_for_work(struct api *api, struct task *task, const struct job_list *jobs)
 {
@@ -119,7 +120,6 @@ listen_for_work(struct api *api, struct task *task, const struct job_list *jobs)
 	task_clear(task);
 }
 
-/* What follows a round. */
 static void
 end_round(struct api *api, struct arena *arena, const struct job_list *jobs)
 {
@@ -127,12 +127,11 @@ end_round(struct api *api, struct arena *arena, const struct job_list *jobs)
 	struct operation operation = new_operation(api, &task, jobs->actor);
 
 	if (jobs->measure != NULL && jobs->measure(&operation, api->metrics) != FAIL_NONE)
-		note_failure(api, "measure", &task);
+		record_failure(api, "measure", &task);
 	task_clear(&task);
 	listen_for_work(api, &task, jobs);
 	db_refresh_clock(api->db, &task);
-	if (jobs->last_run != METRIC_COUNT)
-		metrics_set(api->metrics, jobs->last_run, db_now_ms(api->db) / SECOND_MS);
+	metrics_set(api->metrics, jobs->last_run, db_now_ms(api->db) / SECOND_MS);
 	arena_reset(arena);
 }
 
@@ -147,7 +146,7 @@ run_rounds(struct api *api, struct arena *arena, const struct child *child,
 
 	if (db_clock(api->db, &task, &now) != FAIL_NONE)
 		task_clear(&task);
-	/* What comes in during the first round must not wait for the second. */
+	/* Work that arrives during the first round starts the second one at once. */
 	listen_for_work(api, &task, jobs);
 	arena_reset(arena);
 	while (!should_stop()) {
@@ -167,7 +166,7 @@ run_rounds(struct api *api, struct arena *arena, const struct child *child,
 				finished = false;
 		}
 		end_round(api, arena, jobs);
-		/* Whatever waited did not kill it. */
+		/* This process has survived the work that was waiting. */
 		atomic_store(child->started, true);
 		db_sleep(api->db, finished ? ROUND_MS : 0, open_signals);
 	}

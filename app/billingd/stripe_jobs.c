@@ -1,6 +1,6 @@
 /*
- * stripe_jobs.c: what waits for Stripe, in a process of its own: however long it waits, nothing
- * else does.
+ * stripe_jobs.c: the jobs that send requests to Stripe. They run in a process of their own, so that
+ * nothing else waits when Stripe is slow.
  */
 #include "base/log.h"
 #include "billingd/jobs.h"
@@ -15,16 +15,16 @@
 #include "sync/sweep.h"
 
 static const struct job items[] = {
-        {"stripe_calls", 0, 1, stripe_resolve_run, METRIC_COUNT},
-        {"stripe_events", 0, 1, stripe_inbox_run, METRIC_STRIPE_EVENTS_DONE},
-        {"plan_meter_events", 0, 1, meter_run_enqueue, METRIC_COUNT},
-        {"send_meter_events", 0, 1, meter_send_run, METRIC_METER_EVENTS_SENT},
-        {"compare_meters", 0, 1, meter_run_compare, METRIC_COUNT},
-        {"scheduled_plans", 60, 1, change_run_scheduled, METRIC_COUNT},
-        {"compare_events", 5, 1, stripe_sweep_run_events, METRIC_COUNT},
-        {"compare_subscriptions", 5, 1, stripe_sweep_run_subscriptions, METRIC_COUNT},
-        {"prune_stripe_events", 300, JOB_BATCH, stripe_event_prune, METRIC_COUNT},
-        {"prune_stripe_calls", 300, JOB_BATCH, stripe_call_prune, METRIC_COUNT},
+        {"stripe_calls", 0, stripe_resolve_run, METRIC_COUNT},
+        {"stripe_events", 0, stripe_inbox_run, METRIC_STRIPE_EVENTS_DONE},
+        {"plan_meter_events", 0, meter_run_enqueue, METRIC_COUNT},
+        {"send_meter_events", 0, meter_send_run, METRIC_METER_EVENTS_SENT},
+        {"compare_meters", 0, meter_run_compare, METRIC_COUNT},
+        {"scheduled_plans", 60, change_run_scheduled, METRIC_COUNT},
+        {"compare_events", 5, stripe_sweep_run_events, METRIC_COUNT},
+        {"compare_subscriptions", 5, stripe_sweep_run_subscriptions, METRIC_COUNT},
+        {"prune_stripe_events", 300, stripe_event_prune, METRIC_COUNT},
+        {"prune_stripe_calls", 300, stripe_call_prune, METRIC_COUNT},
 };
 
 static enum fail

@@ -122,12 +122,12 @@ idempotency_store(struct operation *operation, const struct idempotency *idempot
 }
 
 enum fail
-idempotency_prune(struct operation *operation, int64_t limit, int64_t *pruned)
+idempotency_prune(struct operation *operation, int64_t *pruned)
 {
 	struct task *task = operation->task;
 
 	return db_run(operation->db, task, &statements[PRUNE],
 	              PARAMETERS(param_time(task, INSTANT_MS(operation->now_ms)),
-	                         param_int(task, limit)),
+	                         param_int(task, operation->batch)),
 	              pruned);
 }

@@ -37,8 +37,7 @@ enum fail idempotency_claim(struct operation *operation, struct idempotency *ide
 enum fail idempotency_store(struct operation *operation, const struct idempotency *idempotency,
                             struct bytes answer) MUST_CHECK;
 
-/* Deletes what has expired, at most `limit`. */
-enum fail idempotency_prune(struct operation *operation, int64_t limit,
-                            int64_t *pruned) MUST_CHECK;
+/* A job: deletes what has expired. */
+enum fail idempotency_prune(struct operation *operation, int64_t *pruned) MUST_CHECK;
 
 #endif

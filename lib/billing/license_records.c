@@ -145,12 +145,12 @@ license_last_of_key(struct operation *operation, const char *kid, struct instant
 }
 
 enum fail
-license_forget_tokens(struct operation *operation, int64_t limit, int64_t *forgotten)
+license_forget_tokens(struct operation *operation, int64_t *forgotten)
 {
 	struct task *task = operation->task;
 
 	return db_run(operation->db, task, &statements[FORGET_TOKENS],
 	              PARAMETERS(param_time(task, INSTANT_MS(operation->now_ms - DAY_MS)),
-	                         param_int(task, limit)),
+	                         param_int(task, operation->batch)),
 	              forgotten);
 }

@@ -28,8 +28,7 @@ enum fail license_check(struct operation *operation, const char *token,
 enum fail license_last_of_key(struct operation *operation, const char *kid,
                               struct instant *out) MUST_CHECK;
 
-/* Forgets tokens that are too old to be handed out again, at most `limit`. */
-enum fail license_forget_tokens(struct operation *operation, int64_t limit,
-                                int64_t *forgotten) MUST_CHECK;
+/* A job: deletes the tokens of licences that are too old to be issued again. */
+enum fail license_forget_tokens(struct operation *operation, int64_t *forgotten) MUST_CHECK;
 
 #endif

@@ -67,6 +67,7 @@ struct operation {
 	const char
 	        *actor; /* for the audit trail: "operator:key_...", "customer:cust_...", ... */
 	int64_t now_ms;
+	int64_t batch;       /* of a job: rows that one step changes at most */
 	int64_t deadline_us; /* clock_monotonic_us(): no call of Stripe goes on after it */
 };
 

@@ -287,13 +287,14 @@ subscription_lock(struct operation *operation, const char *customer_id)
 }
 
 enum fail
-subscription_expire_trials(struct operation *operation, int64_t limit, int64_t *ended)
+subscription_expire_trials(struct operation *operation, int64_t *ended)
 {
 	struct task *task = operation->task;
 
 	return db_run(operation->db, task, &statements[EXPIRE_TRIALS],
 	              PARAMETERS(param_time(task, INSTANT_MS(operation->now_ms)),
-	                         param_int(task, limit), operation->actor, task->request_id),
+	                         param_int(task, operation->batch), operation->actor,
+	                         task->request_id),
 	              ended);
 }
 

@@ -58,10 +58,9 @@ enum fail subscription_cancel_trial(struct operation *operation, const char *cus
 /* Locks the newest subscription's row until the transaction ends. */
 enum fail subscription_lock(struct operation *operation, const char *customer_id) MUST_CHECK;
 
-/* Marks due trials as ended, at most `limit`, skipping what another process is marking; `ended`
- * counts. Access does not depend on it. */
-enum fail subscription_expire_trials(struct operation *operation, int64_t limit,
-                                     int64_t *ended) MUST_CHECK;
+/* A job: marks due trials as ended and skips those that another process is marking; `ended` counts.
+ * Access does not depend on it. */
+enum fail subscription_expire_trials(struct operation *operation, int64_t *ended) MUST_CHECK;
 
 /* All subscriptions that Stripe still holds the customer to. */
 enum fail subscription_open_at_stripe(struct operation *operation, const char *customer_id,

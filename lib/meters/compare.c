@@ -285,9 +285,8 @@ meter_compare(struct operation *operation, struct stripe_sweep *sweep)
 }
 
 enum fail
-meter_run_compare(struct operation *operation, int64_t limit, int64_t *done)
+meter_run_compare(struct operation *operation, int64_t *done)
 {
-	(void)limit;
 	if (operation->stripe == NULL)
 		return FAIL_NONE;
 	return stripe_sweep_run(operation, "meters", COMPARE_EVERY_MS, meter_compare, done);

@@ -294,9 +294,8 @@ meter_enqueue(struct operation *operation, struct stripe_sweep *sweep)
 }
 
 enum fail
-meter_run_enqueue(struct operation *operation, int64_t limit, int64_t *done)
+meter_run_enqueue(struct operation *operation, int64_t *done)
 {
-	(void)limit;
 	return stripe_sweep_run(operation, "meter_days", PLAN_EVERY_MS, meter_enqueue, done);
 }
 
@@ -393,7 +392,7 @@ settle(struct operation *operation, const struct meter_row *row,
 }
 
 enum fail
-meter_send_run(struct operation *operation, int64_t limit, int64_t *done)
+meter_send_run(struct operation *operation, int64_t *done)
 {
 	struct task *task = operation->task;
 	struct instant now = INSTANT_MS(operation->now_ms);
@@ -401,7 +400,6 @@ meter_send_run(struct operation *operation, int64_t limit, int64_t *done)
 	struct meter_row row = {0};
 	bool found;
 
-	(void)limit;
 	if (operation->stripe == NULL)
 		return FAIL_NONE;
 	TRY(db_row(operation->db, task, &statements[TAKE],

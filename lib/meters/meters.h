@@ -27,7 +27,7 @@ enum fail meter_enqueue(struct operation *operation, struct stripe_sweep *sweep)
 
 /* Tells Stripe one event, or takes one back; `*done` is 1 if there was one. Can be killed at any
  * point. FAIL_STRIPE when Stripe cannot be reached. */
-enum fail meter_send_run(struct operation *operation, int64_t limit, int64_t *done) MUST_CHECK;
+enum fail meter_send_run(struct operation *operation, int64_t *done) MUST_CHECK;
 
 /*
  * A sweep's step: compares what was told of some customers with what Stripe has counted, and
@@ -37,10 +37,8 @@ enum fail meter_send_run(struct operation *operation, int64_t limit, int64_t *do
 enum fail meter_compare(struct operation *operation, struct stripe_sweep *sweep) MUST_CHECK;
 
 /* The jobs: the sweeps "meter_days", every ten minutes, and "meters", every night. */
-enum fail meter_run_enqueue(struct operation *operation, int64_t limit,
-                            int64_t *done) MUST_CHECK;
-enum fail meter_run_compare(struct operation *operation, int64_t limit,
-                            int64_t *done) MUST_CHECK;
+enum fail meter_run_enqueue(struct operation *operation, int64_t *done) MUST_CHECK;
+enum fail meter_run_compare(struct operation *operation, int64_t *done) MUST_CHECK;
 
 /* Stripe says that a meter could not count something: what an event of the family "meter" leads to.
  * It names samples at best, so all is compared, as soon as Stripe had time to count. */

@@ -95,13 +95,13 @@ stripe_call_retry(struct operation *operation, int64_t call_id, int64_t *count)
 }
 
 enum fail
-stripe_call_prune(struct operation *operation, int64_t limit, int64_t *pruned)
+stripe_call_prune(struct operation *operation, int64_t *pruned)
 {
 	struct task *task = operation->task;
 
 	return db_run(
 	        operation->db, task, &statements[PRUNE],
 	        PARAMETERS(param_time(task, INSTANT_MS(operation->now_ms - KEEP_DAYS * DAY_MS)),
-	                   param_int(task, limit)),
+	                   param_int(task, operation->batch)),
 	        pruned);
 }

@@ -25,8 +25,7 @@ enum fail stripe_call_list_parked(struct operation *operation, int64_t limit,
 enum fail stripe_call_retry(struct operation *operation, int64_t call_id,
                             int64_t *count) MUST_CHECK;
 
-/* Deletes finished calls older than 90 days, at most `limit`. */
-enum fail stripe_call_prune(struct operation *operation, int64_t limit,
-                            int64_t *pruned) MUST_CHECK;
+/* A job: deletes finished calls older than 90 days. */
+enum fail stripe_call_prune(struct operation *operation, int64_t *pruned) MUST_CHECK;
 
 #endif

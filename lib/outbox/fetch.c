@@ -18,6 +18,14 @@ stripe_is_configured(struct operation *operation)
 	                 "Payments are not set up on this server.");
 }
 
+bool
+stripe_is_away(const struct operation *operation, enum fail kind)
+{
+	if (kind == FAIL_STRIPE)
+		return !stripe_client_was_acknowledged(operation->stripe);
+	return kind == FAIL_UNAVAILABLE || kind == FAIL_UNCERTAIN;
+}
+
 static enum fail
 send(struct operation *operation, struct stripe_request *request, struct json_object **out)
 {

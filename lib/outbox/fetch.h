@@ -12,6 +12,10 @@ struct json_object;
 /* FAIL_UNAVAILABLE "stripe_not_configured" without a key. */
 enum fail stripe_is_configured(struct operation *operation) MUST_CHECK;
 
+/* Whether the failure says that Stripe cannot be reached, is busy or does not accept our key: then
+ * no other request would succeed either. */
+bool stripe_is_away(const struct operation *operation, enum fail kind);
+
 /* Sends a GET: `format` and `id` as in stripe_path(), `query` encoded or NULL. The object lives in
  * the operation's arena. Failures: see stripe_client_failure(). */
 enum fail stripe_fetch(struct operation *operation, const char *format, const char *id,

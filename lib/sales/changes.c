@@ -339,8 +339,7 @@ give_up(struct operation *operation, const struct subscription *due)
 static enum fail
 try_later(struct operation *operation, const struct subscription *due, enum fail kind)
 {
-	bool away = kind == FAIL_UNAVAILABLE || kind == FAIL_UNCERTAIN ||
-	            (kind == FAIL_STRIPE && !stripe_client_was_acknowledged(operation->stripe));
+	bool away = stripe_is_away(operation, kind);
 
 	log_line(LOG_LEVEL_WARNING, "scheduled plan not begun",
 	         LOG_S("customer_id", due->customer_id),
@@ -351,14 +350,13 @@ try_later(struct operation *operation, const struct subscription *due, enum fail
 }
 
 enum fail
-change_run_scheduled(struct operation *operation, int64_t limit, int64_t *done)
+change_run_scheduled(struct operation *operation, int64_t *done)
 {
 	struct instant until = INSTANT_MS(operation->now_ms + SCHEDULE_AHEAD_MS);
 	const struct subscription *due;
 	size_t count;
 	enum fail kind;
 
-	(void)limit;
 	TRY(subscription_scheduled(operation, until, 1, &due, &count));
 	if (count == 0)
 		return FAIL_NONE;

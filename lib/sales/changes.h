@@ -52,7 +52,6 @@ enum fail change_cancel(struct operation *operation, const char *customer_id,
 enum fail change_resume(struct operation *operation, const char *customer_id) MUST_CHECK;
 
 /* Asks Stripe for one scheduled plan that is due; `*done` is 1 if there was one. */
-enum fail change_run_scheduled(struct operation *operation, int64_t limit,
-                               int64_t *done) MUST_CHECK;
+enum fail change_run_scheduled(struct operation *operation, int64_t *done) MUST_CHECK;
 
 #endif

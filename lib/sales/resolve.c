@@ -317,8 +317,7 @@ static enum fail
 note_failure(struct operation *operation, const struct stripe_call *call, enum fail kind)
 {
 	const char *error = operation->task->failure.code;
-	bool away = kind == FAIL_UNAVAILABLE || kind == FAIL_UNCERTAIN ||
-	            (kind == FAIL_STRIPE && !stripe_client_was_acknowledged(operation->stripe));
+	bool away = stripe_is_away(operation, kind);
 
 	db_rollback_to(operation->db, 0);
 	log_line(LOG_LEVEL_WARNING, "call of Stripe not settled", LOG_I("call", call->call_id),
@@ -328,13 +327,12 @@ note_failure(struct operation *operation, const struct stripe_call *call, enum f
 }
 
 enum fail
-stripe_resolve_run(struct operation *operation, int64_t limit, int64_t *done)
+stripe_resolve_run(struct operation *operation, int64_t *done)
 {
 	struct stripe_call call = {0};
 	enum fail kind;
 	bool found;
 
-	(void)limit;
 	TRY(db_begin(operation->db, operation->task));
 	TRY(stripe_call_take(operation, &call, &found));
 	if (!found)

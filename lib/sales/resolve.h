@@ -9,8 +9,7 @@
 
 /* Settles one call that is due; `*done` is 1 if there was one. Can be stopped or killed at any
  * point. */
-enum fail stripe_resolve_run(struct operation *operation, int64_t limit,
-                             int64_t *done) MUST_CHECK;
+enum fail stripe_resolve_run(struct operation *operation, int64_t *done) MUST_CHECK;
 
 /*
  * Sends the customer's creation and links what Stripe made of it, in the open transaction. A key

@@ -345,17 +345,17 @@ stripe_event_forget(struct operation *operation, const char *customer_id)
 }
 
 enum fail
-stripe_event_prune(struct operation *operation, int64_t limit, int64_t *pruned)
+stripe_event_prune(struct operation *operation, int64_t *pruned)
 {
 	struct task *task = operation->task;
 	int64_t now_ms = operation->now_ms, forgotten;
 
 	TRY(db_run(operation->db, task, &statements[FORGET_PAYLOADS],
 	           PARAMETERS(param_time(task, INSTANT_MS(now_ms - KEEP_PAYLOAD_DAYS * DAY_MS)),
-	                      param_int(task, limit)),
+	                      param_int(task, operation->batch)),
 	           &forgotten));
 	return db_run(operation->db, task, &statements[PRUNE],
 	              PARAMETERS(param_time(task, INSTANT_MS(now_ms - KEEP_DAYS * DAY_MS)),
-	                         param_int(task, limit)),
+	                         param_int(task, operation->batch)),
 	              pruned);
 }

@@ -82,8 +82,7 @@ enum fail stripe_event_figures(struct operation *operation,
  * Waits for nobody: an event that is being dealt with forgets its own when it ends. */
 enum fail stripe_event_forget(struct operation *operation, const char *customer_id) MUST_CHECK;
 
-/* Forgets payloads after 30 days and finished events after 90, at most `limit` of each. */
-enum fail stripe_event_prune(struct operation *operation, int64_t limit,
-                             int64_t *pruned) MUST_CHECK;
+/* A job: deletes payloads after 30 days and finished events after 90. */
+enum fail stripe_event_prune(struct operation *operation, int64_t *pruned) MUST_CHECK;
 
 #endif

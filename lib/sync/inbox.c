@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "meters/meters.h"
+#include "outbox/fetch.h"
 #include "sync/events.h"
 #include "sync/objects.h"
 
@@ -38,21 +39,12 @@ deal_with(struct operation *operation, const struct stripe_event_row *row,
 	                 "an event of the unknown family %s", row->family);
 }
 
-/* What the next try, or an operator, can mend is the event's own; the rest is the world's. */
-static bool
-is_its_own(const struct operation *operation, enum fail kind)
-{
-	if (kind == FAIL_STRIPE)
-		return stripe_client_was_acknowledged(operation->stripe);
-	return kind == FAIL_NOT_FOUND || kind == FAIL_CONFLICT || kind == FAIL_INVALID ||
-	       kind == FAIL_INTERNAL;
-}
-
 static enum fail
 note_failure(struct operation *operation, const struct stripe_event_row *row, enum fail kind)
 {
 	const char *error = operation->task->failure.code;
-	bool counts = is_its_own(operation, kind);
+	/* A try counts unless Stripe is away or another process holds the subscription. */
+	bool counts = kind != FAIL_BUSY && !stripe_is_away(operation, kind);
 
 	db_rollback_to(operation->db, 0);
 	log_line(LOG_LEVEL_WARNING, "event not dealt with", LOG_S("event", row->event_id),
@@ -63,7 +55,7 @@ note_failure(struct operation *operation, const struct stripe_event_row *row, en
 }
 
 enum fail
-stripe_inbox_run(struct operation *operation, int64_t limit, int64_t *done)
+stripe_inbox_run(struct operation *operation, int64_t *done)
 {
 	struct stripe_event_row row = {0};
 	struct instant since;
@@ -72,7 +64,6 @@ stripe_inbox_run(struct operation *operation, int64_t limit, int64_t *done)
 	enum fail kind;
 	bool found;
 
-	(void)limit;
 	TRY(db_begin(operation->db, operation->task));
 	TRY(stripe_event_take(operation, &row, &found));
 	if (!found)

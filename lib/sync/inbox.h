@@ -12,7 +12,6 @@
  * point. A failure when Stripe or the database cannot be reached; an event's own failure is
  * written to its row.
  */
-enum fail stripe_inbox_run(struct operation *operation, int64_t limit,
-                           int64_t *done) MUST_CHECK;
+enum fail stripe_inbox_run(struct operation *operation, int64_t *done) MUST_CHECK;
 
 #endif

@@ -141,17 +141,15 @@ stripe_sweep_run(struct operation *operation, const char *name, int64_t every_ms
 }
 
 enum fail
-stripe_sweep_run_events(struct operation *operation, int64_t limit, int64_t *done)
+stripe_sweep_run_events(struct operation *operation, int64_t *done)
 {
-	(void)limit;
 	return stripe_sweep_run(operation, "events", EVENTS_EVERY_MS, stripe_sweep_events,
 	                        done);
 }
 
 enum fail
-stripe_sweep_run_subscriptions(struct operation *operation, int64_t limit, int64_t *done)
+stripe_sweep_run_subscriptions(struct operation *operation, int64_t *done)
 {
-	(void)limit;
 	return stripe_sweep_run(operation, "subscriptions", SUBSCRIPTIONS_EVERY_MS,
 	                        stripe_sweep_subscriptions, done);
 }

@@ -21,10 +21,8 @@ enum fail stripe_sweep_run(struct operation *operation, const char *name, int64_
 
 /* The jobs: a page of a sweep that is due or under way; `*done` is 1 if there was one. Events are
  * compared every quarter of an hour, subscriptions every night. */
-enum fail stripe_sweep_run_events(struct operation *operation, int64_t limit,
-                                  int64_t *done) MUST_CHECK;
-enum fail stripe_sweep_run_subscriptions(struct operation *operation, int64_t limit,
-                                         int64_t *done) MUST_CHECK;
+enum fail stripe_sweep_run_events(struct operation *operation, int64_t *done) MUST_CHECK;
+enum fail stripe_sweep_run_subscriptions(struct operation *operation, int64_t *done) MUST_CHECK;
 
 /* Makes one due now, in the open transaction or one of its own. */
 enum fail stripe_sweep_make_due(struct operation *operation, const char *name) MUST_CHECK;

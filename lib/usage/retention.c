@@ -69,11 +69,10 @@ count(struct operation *operation, int statement, struct parameters parameters,
 }
 
 enum fail
-usage_make_months(struct operation *operation, int64_t limit, int64_t *made)
+usage_make_months(struct operation *operation, int64_t *made)
 {
 	struct counted row;
 
-	(void)limit;
 	TRY(count(operation, MAKE,
 	          PARAMETERS(param_time(operation->task, INSTANT_MS(operation->now_ms))),
 	          &row));
@@ -101,11 +100,10 @@ drop_before(struct operation *operation, int64_t days, bool counted, int64_t *mo
 }
 
 enum fail
-usage_drop_months(struct operation *operation, int64_t limit, int64_t *dropped)
+usage_drop_months(struct operation *operation, int64_t *dropped)
 {
 	int64_t reports;
 
-	(void)limit;
 	return drop_before(operation, operation->billing->policy.usage_retention_days, false,
 	                   dropped, &reports);
 }
@@ -123,9 +121,8 @@ delete_rows(struct operation *operation, int statement, int64_t days, int64_t *r
 }
 
 enum fail
-usage_prune_ids(struct operation *operation, int64_t limit, int64_t *pruned)
+usage_prune_ids(struct operation *operation, int64_t *pruned)
 {
-	(void)limit;
 	return delete_rows(operation, PRUNE_IDS,
 	                   operation->billing->policy.usage_retention_days, pruned);
 }

@@ -191,7 +191,8 @@ START_TEST(test_prune)
 	operation.now_ms = NOW_MS + DAY_MS;
 	answer(&operation, &young);
 	for (int i = 0; i < 1000 && pruned != 0; i++, total += pruned) {
-		fine(idempotency_prune(&operation, 1, &pruned));
+		operation.batch = 1;
+		fine(idempotency_prune(&operation, &pruned));
 		ck_assert_int_le(pruned, 1);
 	}
 	ck_assert_int_ge(total, 1);

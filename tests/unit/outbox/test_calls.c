@@ -463,9 +463,11 @@ START_TEST(test_prune)
 
 	for (int i = 0; i < ROWS(rows); i++)
 		set(plan(STRIPE_CANCEL, "sub_1", 0).call_id, rows[i].state, 1, rows[i].days);
-	fine(stripe_call_prune(&operation, 1, &pruned));
+	operation.batch = 1;
+	fine(stripe_call_prune(&operation, &pruned));
 	ck_assert_int_eq(pruned, 1);
-	fine(stripe_call_prune(&operation, 100, &pruned));
+	operation.batch = 100;
+	fine(stripe_call_prune(&operation, &pruned));
 	ck_assert_int_eq(pruned, 1);
 	ck_assert_str_eq(calls_now(),
 	                 "subscription_cancel:parked/1* subscription_cancel:pending/1* "

@@ -36,7 +36,7 @@ static enum fail
 run(void)
 {
 	int64_t done = 0;
-	enum fail kind = stripe_resolve_run(&operation, 1, &done);
+	enum fail kind = stripe_resolve_run(&operation, &done);
 
 	ck_assert_int_eq(done, 1);
 	db_rollback_to(operation.db, 0);
@@ -63,7 +63,7 @@ START_TEST(test_nothing_due)
 	int64_t done = 0;
 
 	SCRIPT(END);
-	fine(stripe_resolve_run(&operation, 1, &done));
+	fine(stripe_resolve_run(&operation, &done));
 	ck_assert_int_eq(done, 0);
 	asked("");
 }

@@ -18,7 +18,7 @@ usage_setup(void)
 	int64_t made;
 
 	fixture_setup();
-	fine(usage_make_months(&operation, 500, &made));
+	fine(usage_make_months(&operation, &made));
 }
 
 static inline struct usage_report

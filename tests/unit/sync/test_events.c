@@ -449,9 +449,11 @@ START_TEST(test_prune)
 		receive_simple(rows[i].id, "sub_1");
 		set(rows[i].id, rows[i].state, 1, rows[i].days * 86400);
 	}
-	fine(stripe_event_prune(&operation, 1, &pruned));
+	operation.batch = 1;
+	fine(stripe_event_prune(&operation, &pruned));
 	ck_assert_int_eq(pruned, 1);
-	fine(stripe_event_prune(&operation, 100, &pruned));
+	operation.batch = 100;
+	fine(stripe_event_prune(&operation, &pruned));
 	ck_assert_int_eq(pruned, 1);
 	ck_assert_str_eq(events_now(), "evt_3:parked* evt_4:pending* evt_5:done evt_6:ignored "
 	                               "evt_7:done*");

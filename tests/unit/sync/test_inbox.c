@@ -23,7 +23,7 @@ static enum fail
 run(void)
 {
 	int64_t done = 0;
-	enum fail kind = stripe_inbox_run(&operation, 1, &done);
+	enum fail kind = stripe_inbox_run(&operation, &done);
 
 	ck_assert_int_eq(done, 1);
 	db_rollback_to(operation.db, 0);
@@ -110,7 +110,7 @@ START_TEST(test_nothing_due)
 	int64_t done = 0;
 
 	SCRIPT(END);
-	fine(stripe_inbox_run(&operation, 1, &done));
+	fine(stripe_inbox_run(&operation, &done));
 	ck_assert_int_eq(done, 0);
 	asked("");
 }

@@ -21,11 +21,10 @@ setup(void)
 }
 
 static enum fail
-run(enum fail (*sweep)(struct operation *operation, int64_t limit, int64_t *done),
-    int64_t wanted)
+run(enum fail (*sweep)(struct operation *operation, int64_t *done), int64_t wanted)
 {
 	int64_t done = 0;
-	enum fail kind = sweep(&operation, 1, &done);
+	enum fail kind = sweep(&operation, &done);
 
 	ck_assert_int_eq(done, wanted);
 	db_rollback_to(operation.db, 0);

@@ -21,10 +21,10 @@ START_TEST(test_months_are_made_ahead)
 {
 	int64_t made, before = count_of(MONTHS, "");
 
-	fine(usage_make_months(&operation, 500, &made));
+	fine(usage_make_months(&operation, &made));
 	ck_assert_int_eq(made, 0);
 	later(31);
-	fine(usage_make_months(&operation, 500, &made));
+	fine(usage_make_months(&operation, &made));
 	ck_assert_int_eq(made, 1);
 	ck_assert_int_eq(count_of(MONTHS, ""), before + 1);
 	/* The latest and the earliest that a report may name. */
@@ -40,19 +40,19 @@ START_TEST(test_old_months_go)
 
 	(void)usage_send(0, "old", 3);
 	(void)usage_send(30 * DAY_MS, "older", 4);
-	fine(usage_drop_months(&operation, 500, &dropped));
+	fine(usage_drop_months(&operation, &dropped));
 	ck_assert_int_eq(count_of(REPORTS, ""), 2);
 	/* NOW_MS is in a month that ends some days after: until all of it is old it stays. */
 	later(days);
-	fine(usage_drop_months(&operation, 500, &dropped));
+	fine(usage_drop_months(&operation, &dropped));
 	ck_assert_int_ge(dropped, 1);
 	ck_assert_int_eq(count_of(REPORTS, ""), 1);
-	fine(usage_prune_ids(&operation, 500, &pruned));
+	fine(usage_prune_ids(&operation, &pruned));
 	ck_assert_int_ge(pruned, 1);
 	ck_assert_int_eq(count_of(IDS, ""), 1);
 	later(days + 31);
-	fine(usage_drop_months(&operation, 500, &dropped));
-	fine(usage_prune_ids(&operation, 500, &pruned));
+	fine(usage_drop_months(&operation, &dropped));
+	fine(usage_prune_ids(&operation, &pruned));
 	ck_assert_int_eq(count_of(REPORTS, ""), 0);
 	ck_assert_int_eq(count_of(IDS, ""), 0);
 	ck_assert_int_eq(count_of(DAYS, ""), 2);
@@ -61,7 +61,7 @@ START_TEST(test_old_months_go)
 	                          "relispartition AND '' <> ",
 	                          ""),
 	                 0);
-	fine(usage_drop_months(&operation, 500, &dropped));
+	fine(usage_drop_months(&operation, &dropped));
 	ck_assert_int_eq(dropped, 0);
 }
 END_TEST
@@ -72,11 +72,11 @@ START_TEST(test_a_wrong_clock_deletes_nothing)
 	int64_t dropped, pruned, made;
 
 	operation.now_ms = clock_now_ms();
-	fine(usage_make_months(&operation, 500, &made));
+	fine(usage_make_months(&operation, &made));
 	(void)usage_send(0, "young", 1);
 	operation.now_ms += 3650 * DAY_MS;
-	fine(usage_drop_months(&operation, 500, &dropped));
-	fine(usage_prune_ids(&operation, 500, &pruned));
+	fine(usage_drop_months(&operation, &dropped));
+	fine(usage_prune_ids(&operation, &pruned));
 	ck_assert_int_eq(count_of(REPORTS, ""), 1);
 	ck_assert_int_eq(count_of(IDS, ""), 1);
 }
@@ -122,12 +122,12 @@ START_TEST(test_a_month_in_use_is_left_for_later)
 	database_script(reader, &task, "BEGIN; SELECT count(*) FROM usage_reports");
 	later(400);
 	started_us = clock_monotonic_us();
-	fine(usage_drop_months(&operation, 500, &dropped));
+	fine(usage_drop_months(&operation, &dropped));
 	ck_assert_int_eq(dropped, 0);
 	ck_assert_int_lt(clock_monotonic_us() - started_us, 8000000);
 	ck_assert_int_eq(count_of(REPORTS, ""), 1);
 	database_script(reader, &task, "COMMIT");
-	fine(usage_drop_months(&operation, 500, &dropped));
+	fine(usage_drop_months(&operation, &dropped));
 	ck_assert_int_ge(dropped, 1);
 	ck_assert_int_eq(count_of(REPORTS, ""), 0);
 	db_free(reader);
@@ -143,7 +143,7 @@ START_TEST(test_half_dropped)
 	later(400);
 	change("SELECT usage_partition_detach('2999-01-01', '2025-06-01', false) WHERE '' <> ",
 	       "");
-	fine(usage_drop_months(&operation, 500, &dropped));
+	fine(usage_drop_months(&operation, &dropped));
 	ck_assert_int_eq(count_of("SELECT count(*) FROM pg_class WHERE relname ~ "
 	                          "'^usage_reports_2' AND relkind = 'r' AND NOT "
 	                          "relispartition AND '' <> ",
