@@ -38,7 +38,7 @@ allow lib/stripe base http/client.h stripe
 allow lib/billing base db licensing billing
 allow lib/usage base db billing usage
 allow lib/outbox base db stripe billing outbox
-allow lib/sync base db stripe billing outbox sync meters/meters.h
+allow lib/sync base db stripe billing outbox sync
 allow lib/sales base db stripe billing outbox sync sales
 allow lib/meters base db stripe billing outbox sync meters
 service="db http licensing stripe billing usage outbox sync sales meters accounts"

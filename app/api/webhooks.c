@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "stripe/signature.h"
 #include "sync/events.h"
+#include "sync/families.h"
 
 static enum fail
 check_signature(struct call *call)
@@ -40,8 +41,7 @@ post_stripe_event(struct call *call)
 	bool is_new;
 
 	TRY(check_signature(call));
-	if (!stripe_event_read(operation->task->arena, request->body, request->body_length,
-	                       &event))
+	if (!event_read(operation->task->arena, request->body, request->body_length, &event))
 		return task_fail(operation->task, FAIL_INVALID, "invalid_event",
 		                 "The body is not an event.");
 	TRY(stripe_event_receive(operation, &event, request->body, "webhook", &is_new));

@@ -12,7 +12,7 @@
 #include "billingctl-stripe/request.h"
 #include "stripe/form.h"
 #include "stripe/objects.h"
-#include "sync/sweep.h"
+#include "sync/families.h"
 
 const char *
 account_setting_of(struct ctl *ctl, const char *plan)
@@ -142,10 +142,12 @@ has_item(struct json_object *list, const char *wanted)
 static const char *
 first_missing(struct json_object *events)
 {
-	for (size_t i = 0; stripe_event_types[i] != NULL; i++)
-		if (!has_item(events, stripe_event_types[i]))
-			return stripe_event_types[i];
-	return NULL;
+	const char *type;
+	size_t i = 0;
+
+	while ((type = event_type(EVENT_SUBSCRIBED, i)) != NULL && has_item(events, type))
+		i++;
+	return type;
 }
 
 static struct account_endpoint

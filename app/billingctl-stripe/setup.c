@@ -15,7 +15,7 @@
 #include "billingctl-stripe/setup.h"
 #include "billingctl/output.h"
 #include "stripe/form.h"
-#include "sync/sweep.h"
+#include "sync/families.h"
 
 enum { INCOMPLETE = 3, MONTHS_MAX = 12 };
 
@@ -29,10 +29,10 @@ static struct stripe_form
 endpoint_form(struct arena *arena)
 {
 	struct stripe_form form = stripe_form_new(arena);
+	const char *type;
 
-	for (size_t i = 0; stripe_event_types[i] != NULL; i++)
-		stripe_form_string(&form, arena_printf(arena, "enabled_events[%zu]", i),
-		                   stripe_event_types[i]);
+	for (size_t i = 0; (type = event_type(EVENT_SUBSCRIBED, i)) != NULL; i++)
+		stripe_form_string(&form, arena_printf(arena, "enabled_events[%zu]", i), type);
 	return form;
 }
 

@@ -291,13 +291,3 @@ meter_run_compare(struct operation *operation, int64_t *done)
 		return FAIL_NONE;
 	return stripe_sweep_run(operation, "meters", COMPARE_EVERY_MS, meter_compare, done);
 }
-
-enum fail
-meter_sync(struct operation *operation, const struct sync_target *target,
-           const char **customer_id, enum sync_result *out)
-{
-	(void)target;
-	*customer_id = NULL;
-	*out = SYNC_CHANGED;
-	return stripe_sweep_make_due(operation, "meters");
-}

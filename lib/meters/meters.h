@@ -11,7 +11,6 @@
 #ifndef METERS_METERS_H
 #define METERS_METERS_H
 
-#include "sync/objects.h"
 #include "sync/sweep.h"
 
 /* How many rows wait, and how many need somebody to look at them. */
@@ -39,11 +38,6 @@ enum fail meter_compare(struct operation *operation, struct stripe_sweep *sweep)
 /* The jobs: the sweeps "meter_days", every ten minutes, and "meters", every night. */
 enum fail meter_run_enqueue(struct operation *operation, int64_t *done) MUST_CHECK;
 enum fail meter_run_compare(struct operation *operation, int64_t *done) MUST_CHECK;
-
-/* Stripe says that a meter could not count something: what an event of the family "meter" leads to.
- * It names samples at best, so all is compared, as soon as Stripe had time to count. */
-enum fail meter_sync(struct operation *operation, const struct sync_target *target,
-                     const char **customer_id, enum sync_result *out) MUST_CHECK;
 
 enum fail meter_figures(struct operation *operation, struct meter_figures *out) MUST_CHECK;
 

@@ -1,18 +1,19 @@
 /*
- * event.c: the few members of an event that say what it is about, found where they stand in its
- * text: a tree of all the others would cost more than the rest of its intake.
+ * event.c: reads the few members of an event that say what it is about, in place: building a tree of
+ * all members would take longer than the rest of the intake.
  */
 #include "stripe/event.h"
 
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/json_in.h"
 #include "base/json_view.h"
 #include "base/text.h"
 #include "stripe/objects.h"
 
 /* All that is read of an event. A reference (customer, subscription) may be an id or an object. An
- * invoice tells of its subscription inside of `parent` since basil, beside it before. */
+ * invoice names its subscription in `parent` since 2025-03-31.basil, beside it before. */
 enum {
 	ID,
 	TYPE,
@@ -54,27 +55,27 @@ static const char *const paths[MEMBERS] = {
         [OLD_DETAILS_OWNER] = "data.object.subscription_details.metadata.customer_id",
 };
 
-/* The values at those paths. */
-struct members {
+struct event_members {
 	struct json_view values[MEMBERS];
 };
 
-static bool
-find_members(struct arena *arena, const char *text, size_t length, struct members *out)
+static const struct event_members *
+find_members(struct arena *arena, const char *text, size_t length)
 {
 	struct json_wanted wanted[MEMBERS];
+	struct event_members *out = arena_alloc(arena, sizeof(*out));
 
 	for (size_t i = 0; i < MEMBERS; i++)
 		wanted[i].path = paths[i];
 	if (!json_in_gate_foreign(arena, text, length, wanted, MEMBERS))
-		return false;
+		return NULL;
 	for (size_t i = 0; i < MEMBERS; i++)
 		out->values[i] = json_view_wanted(arena, text, length, &wanted[i]);
-	return true;
+	return out;
 }
 
 static const char *
-string(const struct members *members, int which)
+string(const struct event_members *members, int which)
 {
 	const char *out;
 
@@ -82,7 +83,7 @@ string(const struct members *members, int which)
 }
 
 static const char *
-identifier(const struct members *members, int which)
+identifier(const struct event_members *members, int which)
 {
 	const char *id = string(members, which);
 
@@ -90,102 +91,60 @@ identifier(const struct members *members, int which)
 }
 
 static const char *
-reference(const struct members *members, int id, int object)
+reference(const struct event_members *members, int id, int object)
 {
 	const char *out = identifier(members, id);
 
 	return out != NULL ? out : identifier(members, object);
 }
 
-static void
-ref_of_session(const struct members *members, struct event_ref *out)
+void
+event_read_session(const struct event_members *members, struct event_ref *out)
 {
-	out->family = "subscription";
 	out->subject = reference(members, SUBSCRIPTION, SUBSCRIPTION_OBJECT);
 	out->customer = reference(members, CUSTOMER, CUSTOMER_OBJECT);
 	out->customer_id = string(members, OWNER);
 	out->client_reference_id = string(members, REFERENCE);
 }
 
-static void
-ref_of_subscription(const struct members *members, struct event_ref *out)
+void
+event_read_subscription(const struct event_members *members, struct event_ref *out)
 {
-	out->family = "subscription";
 	out->subject = identifier(members, ABOUT_ID);
 	out->customer = reference(members, CUSTOMER, CUSTOMER_OBJECT);
 	out->customer_id = string(members, OWNER);
 }
 
-static void
-ref_of_invoice(const struct members *members, struct event_ref *out)
+void
+event_read_invoice(const struct event_members *members, struct event_ref *out)
 {
 	bool is_new = json_view_is_object(&members->values[DETAILS]);
 
-	out->family = "invoice";
 	out->subject = identifier(members, ABOUT_ID);
 	out->customer = reference(members, CUSTOMER, CUSTOMER_OBJECT);
 	out->customer_id = string(members, is_new ? DETAILS_OWNER : OLD_DETAILS_OWNER);
 }
 
-static void
-ref_of_customer(const struct members *members, struct event_ref *out)
+void
+event_read_customer(const struct event_members *members, struct event_ref *out)
 {
-	out->family = "customer";
 	out->subject = identifier(members, ABOUT_ID);
 	out->customer = out->subject;
 	out->customer_id = string(members, OWNER);
 }
 
-/* A thin event: it names the meter at most, and which events it is about only when it is fetched. */
-static void
-ref_of_meter(const struct members *members, struct event_ref *out)
+/* A thin event names the meter at most; the usage events are named only when it is fetched. */
+void
+event_read_meter(const struct event_members *members, struct event_ref *out)
 {
-	out->family = "meter";
 	out->subject = identifier(members, METER);
 	if (out->subject == NULL)
 		out->subject = "unknown";
 }
 
-/* Which events tell of something that we keep. The end of a name that ends with a dot is free. */
-static const struct {
-	const char *type;
-	const char *object; /* that the type promises; NULL: none */
-	void (*ref)(const struct members *members, struct event_ref *out);
-} families[] = {
-        {"checkout.session.", "checkout.session", ref_of_session},
-        {"customer.subscription.", "subscription", ref_of_subscription},
-        {"invoice.", "invoice", ref_of_invoice},
-        {"customer.created", "customer", ref_of_customer},
-        {"customer.updated", "customer", ref_of_customer},
-        {"customer.deleted", "customer", ref_of_customer},
-        {"v1.billing.meter.", NULL, ref_of_meter},
-};
-
-static bool
-type_fits(const char *type, const char *pattern)
-{
-	size_t length = strlen(pattern);
-
-	return strncmp(type, pattern, length) == 0 &&
-	       (pattern[length - 1] == '.' || type[length] == '\0');
-}
-
-static void
-read_ref(const struct members *members, const char *type, struct event_ref *out)
-{
-	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++)
-		if (type_fits(type, families[i].type) &&
-		    (families[i].object == NULL ||
-		     text_equal(string(members, ABOUT), families[i].object)))
-			families[i].ref(members, out);
-	/* A session that made no subscription, an upcoming invoice without an id. */
-	if (out->subject == NULL)
-		*out = (struct event_ref){0};
-}
-
 /* Seconds since 1970; in thin events a text. */
 static struct instant
-moment(const struct members *members, int which)
+moment(const struct event_members *members, int which)
 {
 	const char *text = string(members, which);
 	int64_t number;
@@ -200,18 +159,16 @@ bool
 stripe_event_read(struct arena *arena, const char *text, size_t length,
                   struct stripe_event *out)
 {
-	struct members members;
+	const struct event_members *members = find_members(arena, text, length);
 
-	*out = (struct stripe_event){0};
-	if (!find_members(arena, text, length, &members))
+	*out = (struct stripe_event){.members = members};
+	if (members == NULL)
 		return false;
-	out->id = identifier(&members, ID);
-	out->type = string(&members, TYPE);
-	if (out->id == NULL || out->type == NULL)
-		return false;
-	out->api_version = string(&members, API_VERSION);
-	out->created = moment(&members, CREATED);
-	(void)json_view_truth(&members.values[LIVEMODE], &out->livemode);
-	read_ref(&members, out->type, &out->ref);
-	return true;
+	out->id = identifier(members, ID);
+	out->type = string(members, TYPE);
+	out->object = string(members, ABOUT);
+	out->api_version = string(members, API_VERSION);
+	out->created = moment(members, CREATED);
+	(void)json_view_truth(&members->values[LIVEMODE], &out->livemode);
+	return out->id != NULL && out->type != NULL;
 }

@@ -1,8 +1,8 @@
 /*
- * event.h: what an event of Stripe's tells us to look at, whichever API version wrote it.
+ * event.h: reads what an event of Stripe's is about, whichever API version wrote it.
  *
- * Only a hint: what it is about is fetched before anything is believed. Unknown members, values and
- * types are never an error (docs.stripe.com/upgrades).
+ * An event is only a reason to fetch its object: its other values are never believed. Unknown
+ * members, values and types are never an error (docs.stripe.com/upgrades).
  */
 #ifndef STRIPE_EVENT_H
 #define STRIPE_EVENT_H
@@ -13,31 +13,40 @@
 #include "base/clock.h"
 
 struct arena;
+struct event_members;
 
-/* What to fetch because of an event. */
+/* The object that an event is about. */
 struct event_ref {
-	const char *family; /* "subscription", "invoice", "customer", "meter"; NULL: nothing */
-	const char *subject;
-	const char *customer;
-	const char *customer_id;         /* as metadata names ours, unchecked; NULL: none */
-	const char *client_reference_id; /* a session's, unchecked; NULL: none */
+	const char *family;              /* see sync/families.h; NULL: nothing that we keep */
+	const char *subject;             /* Stripe's id of the object */
+	const char *customer;            /* Stripe's id, or NULL */
+	const char *customer_id;         /* as metadata names ours, unchecked; or NULL */
+	const char *client_reference_id; /* of a checkout session, unchecked; or NULL */
 };
 
 struct stripe_event {
 	const char *id;
 	const char *type;
+	const char *object; /* the kind of object in it; NULL in thin events */
 	const char *api_version;
 	bool livemode;
 	struct instant created;
-	struct event_ref ref;
+	struct event_ref ref; /* event_read() fills it */
+	const struct event_members *members;
 };
 
 /*
- * Snapshot and thin events; of thin ones only those about meters have a hint. The text is read where
- * it stands, by json_in_gate_foreign()'s rules; strings are copies in the arena. False when it is no
- * JSON object with an id and a type.
+ * Reads snapshot and thin events, by json_in_gate_foreign()'s rules. Strings are copies in the
+ * arena; the members point into the text. False when it is no JSON object with an id and a type.
  */
 bool stripe_event_read(struct arena *arena, const char *text, size_t length,
                        struct stripe_event *out);
+
+/* Where each kind of event names its object. `subject` stays NULL when there is none yet. */
+void event_read_session(const struct event_members *members, struct event_ref *out);
+void event_read_subscription(const struct event_members *members, struct event_ref *out);
+void event_read_invoice(const struct event_members *members, struct event_ref *out);
+void event_read_customer(const struct event_members *members, struct event_ref *out);
+void event_read_meter(const struct event_members *members, struct event_ref *out);
 
 #endif

@@ -4,22 +4,9 @@
 #include "sync/inbox.h"
 
 #include "base/log.h"
-#include "base/text.h"
-#include "meters/meters.h"
 #include "outbox/fetch.h"
 #include "sync/events.h"
-#include "sync/objects.h"
-
-static const struct {
-	const char *family;
-	enum fail (*sync)(struct operation *operation, const struct sync_target *target,
-	                  const char **customer_id, enum sync_result *out);
-} families[] = {
-        {"subscription", stripe_sync_subscription},
-        {"invoice", stripe_sync_invoice},
-        {"customer", stripe_sync_customer},
-        {"meter", meter_sync},
-};
+#include "sync/families.h"
 
 static enum fail
 deal_with(struct operation *operation, const struct stripe_event_row *row,
@@ -31,10 +18,10 @@ deal_with(struct operation *operation, const struct stripe_event_row *row,
 	        .customer_id = row->customer_hint,
 	        .event_type = row->type,
 	};
+	const struct event_family *family = event_family(row->family);
 
-	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++)
-		if (text_equal(families[i].family, row->family))
-			return families[i].sync(operation, &target, customer_id, out);
+	if (family != NULL)
+		return family->sync(operation, &target, customer_id, out);
 	return task_fail(operation->task, FAIL_INTERNAL, "internal_error",
 	                 "an event of the unknown family %s", row->family);
 }

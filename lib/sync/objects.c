@@ -16,6 +16,7 @@
 #include "sync/invoices.h"
 #include "sync/ours.h"
 #include "sync/subscriptions.h"
+#include "sync/sweep.h"
 
 /* Locks the object, then fetches it. */
 static enum fail
@@ -286,4 +287,14 @@ stripe_sync_customer(struct operation *operation, const struct sync_target *targ
 		return FAIL_NONE;
 	}
 	return take_over_or_keep(operation, *customer_id, object, out);
+}
+
+enum fail
+stripe_sync_meters(struct operation *operation, const struct sync_target *target,
+                   const char **customer_id, enum sync_result *out)
+{
+	(void)target;
+	*customer_id = NULL;
+	*out = SYNC_CHANGED;
+	return stripe_sweep_make_due(operation, "meters");
 }

@@ -38,6 +38,11 @@ enum fail stripe_sync_invoice(struct operation *operation, const struct sync_tar
 enum fail stripe_sync_customer(struct operation *operation, const struct sync_target *target,
                                const char **customer_id, enum sync_result *out) MUST_CHECK;
 
+/* Stripe could not count some use by a meter. The event names samples at best, so all meters are
+ * compared at once. */
+enum fail stripe_sync_meters(struct operation *operation, const struct sync_target *target,
+                             const char **customer_id, enum sync_result *out) MUST_CHECK;
+
 /* Looks whether Stripe has a live subscription of the customer to something that we sell, and stores
  * it; `*found`. Its events may be on their way still. */
 enum fail stripe_sync_bought(struct operation *operation, const char *stripe_customer_id,

@@ -14,40 +14,11 @@
 #include "outbox/fetch.h"
 #include "stripe/form.h"
 #include "sync/events.h"
-#include "sync/objects.h"
+#include "sync/families.h"
 #include "sync/ours.h"
 #include "sync/subscriptions.h"
 
 enum { PAGE = 50, UNSEEN_PAGE = 20 };
-
-/* The first TYPES_TO_SWEEP are asked for when sweeping: Stripe takes twenty. The rest adds nothing
- * that these do not bring. */
-enum { TYPES_TO_SWEEP = 20 };
-const char *const stripe_event_types[] = {
-        "checkout.session.completed",
-        "checkout.session.async_payment_succeeded",
-        "checkout.session.async_payment_failed",
-        "customer.subscription.created",
-        "customer.subscription.updated",
-        "customer.subscription.deleted",
-        "customer.subscription.paused",
-        "customer.subscription.resumed",
-        "customer.subscription.pending_update_applied",
-        "customer.subscription.pending_update_expired",
-        "customer.updated",
-        "customer.deleted",
-        "invoice.finalized",
-        "invoice.paid",
-        "invoice.payment_failed",
-        "invoice.payment_action_required",
-        "invoice.finalization_failed",
-        "invoice.voided",
-        "invoice.marked_uncollectible",
-        "invoice.deleted",
-        "checkout.session.expired",
-        "customer.subscription.trial_will_end",
-        NULL,
-};
 
 static void
 tell(struct stripe_sweep *sweep, const struct stripe_difference *difference)
@@ -85,7 +56,7 @@ compare_event(struct operation *operation, struct stripe_sweep *sweep,
 	struct stripe_event event;
 	bool is_new;
 
-	if (!stripe_event_read(operation->task->arena, text, strlen(text), &event) ||
+	if (!event_read(operation->task->arena, text, strlen(text), &event) ||
 	    event.ref.family == NULL)
 		return FAIL_NONE;
 	if (sweep->dry_run)
@@ -107,11 +78,11 @@ stripe_sweep_events(struct operation *operation, struct stripe_sweep *sweep)
 	struct arena *arena = operation->task->arena;
 	struct stripe_form form = stripe_form_new(arena);
 	struct json_object *data;
+	const char *type;
 	bool last;
 
-	for (size_t i = 0; i < TYPES_TO_SWEEP; i++)
-		stripe_form_string(&form, arena_printf(arena, "types[%zu]", i),
-		                   stripe_event_types[i]);
+	for (size_t i = 0; (type = event_type(EVENT_SWEPT, i)) != NULL; i++)
+		stripe_form_string(&form, arena_printf(arena, "types[%zu]", i), type);
 	stripe_form_int(&form, "created[gte]", sweep->since.ms / SECOND_MS);
 	TRY(fetch_page(operation, sweep, "/v1/events", &form, &data, &last));
 	for (size_t i = 0; i < json_object_array_length(data); i++)

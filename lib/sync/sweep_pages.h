@@ -38,9 +38,6 @@ struct stripe_sweep {
 	struct json_object *listed; /* dry_run: the subscriptions that Stripe's list had */
 };
 
-/* The events that a webhook endpoint must send us, ended by NULL. */
-extern const char *const stripe_event_types[];
-
 /* One page each. FAIL_STRIPE when Stripe cannot be reached. */
 enum fail stripe_sweep_events(struct operation *operation,
                               struct stripe_sweep *sweep) MUST_CHECK;

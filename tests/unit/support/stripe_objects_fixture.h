@@ -9,8 +9,7 @@
 
 #include "base/json_in.h"
 #include "base/text.h"
-#include "stripe/event.h"
-#include "stripe/objects.h"
+#include "sync/families.h"
 #include "sync/ours.h"
 
 #define OURS "cust_00112233445566778899aabbccddeeff"
@@ -83,7 +82,7 @@ read_event(const char *text, size_t length, struct stripe_event *out)
 	bool is_one;
 
 	memcpy(exact, text, length);
-	is_one = stripe_event_read(task.arena, exact, length, out);
+	is_one = event_read(task.arena, exact, length, out);
 	free(exact);
 	return is_one;
 }

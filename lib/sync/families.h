@@ -1,0 +1,48 @@
+/*
+ * families.h: the one table of Stripe's events that we act on. For each family it says which events
+ * belong to it, where they name their object, and which function syncs the object.
+ *
+ * A new family needs a row in families.c, a reader in stripe/event.c, a function in sync/objects.c,
+ * and a migration that allows its name in stripe_events.family.
+ */
+#ifndef SYNC_FAMILIES_H
+#define SYNC_FAMILIES_H
+
+#include "stripe/event.h"
+#include "sync/objects.h"
+
+/* What we do about a type of events. Stripe lists at most 20 types at once. */
+enum event_use {
+	EVENT_READ = 1,   /* act on it when it comes */
+	EVENT_SUBSCRIBED, /* and have our webhook endpoint receive it */
+	EVENT_SWEPT       /* and look for lost ones in Stripe's list */
+};
+
+struct event_type {
+	const char *name;
+	enum event_use use;
+};
+
+enum { EVENT_TYPES_MAX = 10 };
+
+struct event_family {
+	const char *name;   /* as stored with the event */
+	const char *prefix; /* of all its types; NULL: only `types` */
+	const char *object; /* that the event must be about; NULL: any */
+	void (*read)(const struct event_members *members, struct event_ref *out);
+	enum fail (*sync)(struct operation *operation, const struct sync_target *target,
+	                  const char **customer_id, enum sync_result *out);
+	struct event_type types[EVENT_TYPES_MAX];
+};
+
+/* Reads the event and what it is about: `ref` is empty when no family has it, or when its object
+ * does not exist yet. False as stripe_event_read(). */
+bool event_read(struct arena *arena, const char *text, size_t length, struct stripe_event *out);
+
+/* The family of that name, or NULL. */
+const struct event_family *event_family(const char *name);
+
+/* The types of at least that use, by their index; NULL behind the last. */
+const char *event_type(enum event_use use, size_t index);
+
+#endif
