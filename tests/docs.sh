@@ -23,9 +23,17 @@ else
 	echo "docs: NOT CHECKED: manual pages, as mandoc is not installed"
 fi
 
+# Every function that liblicense exports is in its page.
+for name in $(sed -n 's/^\t\(license_[a-z_]*\);$/\1/p' lib/licensing/liblicense.map); do
+	grep -q "^[.]Fn $name " lib/licensing/liblicense.3 && continue
+	echo "liblicense.3 does not describe $name"
+	bad=1
+done
+
 # Paths in `code` and links of Markdown, and .Pa of manual pages, whose first folder is one of ours.
 # A name with a wildcard or a placeholder is none.
 folders=$(git ls-files | sed -n 's|/.*||p' | sort -u | sed 's/[.]/[.]/g' | paste -sd '|' -)
+# shellcheck disable=SC2016
 named() {
 	case $1 in
 	*.md) grep -oE '`[^` ]+`|\]\([^) ]+\)' "$1" | sed 's/^`//; s/`$//; s/^](//; s/)$//' ;;
