@@ -1,5 +1,5 @@
 #!/bin/sh
-# Packs what runs at the customer (billing-agent and liblicense) for Debian: deb.sh BUILD_DIR
+# deb.sh BUILD_DIR: packs billing-agent and liblicense, which run at the customer, for Debian.
 set -eu
 cd "$(dirname "$0")/.."
 build=$1

@@ -1,7 +1,7 @@
 #!/bin/sh
 # docker-setup.sh: makes the secrets of docker-compose.yml, each once, as files that only the
-# container which needs them sees. What is already there stays; bring your own if you like.
-# Stripe's secrets are taken over whenever they are given.
+# container that needs them can read. An existing file stays, so bring your own before the first start.
+# Stripe's secrets are stored again whenever they are given.
 #
 #   /setup/database  the database password, for PostgreSQL      (uid 999 in its image)
 #   /setup/service   database URL, signing key and Stripe's secrets, for billingd (uid 10001)
@@ -17,7 +17,7 @@ chown -R 999:999 /setup/database
 
 printf 'postgresql://billing:%s@postgres/billing\n' "$(cat /setup/database/password)" \
 	>/setup/service/database-url
-# keep FILE VALUE: the value, or without one what the file holds (at first nothing: not set up).
+# keep FILE VALUE: writes the value; without one the file stays, or is made empty (not set up).
 keep() {
 	[ -z "$2" ] || printf '%s\n' "$2" >"$1"
 	[ -e "$1" ] || : >"$1"
