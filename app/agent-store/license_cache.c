@@ -1,5 +1,5 @@
 /*
- * license_cache.c: the licence that the agent vouches for.
+ * license_cache.c: chooses the licence that applies, and writes GET /license.
  */
 #include "agent-store/license_cache.h"
 
@@ -7,46 +7,49 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/text.h"
 
-/* What plans without a bound say of devices and days; older applications count on a number. */
-static const int64_t no_bound = 999999;
+/* Stands for "unlimited" devices and days: older applications expect a number there. */
+static const int64_t unlimited = 999999;
 
 const char *
-license_cache_keys(struct task *task, const struct agent_settings *settings,
-                   const struct state *state)
+license_cache_keys(struct task *task, const struct state *state)
 {
-	return *settings->public_key != '\0' ? settings->public_key
-	                                     : state_text(task, state, STATE_KEYS);
+	const char *pinned = state->settings->public_key;
+
+	return *pinned != '\0' ? pinned : state_text(task, state, STATE_KEYS);
 }
 
 static enum fail
 refuse(struct task *task, enum license_error error)
 {
-	return task_fail(task, error == LICENSE_ERROR_MEMORY ? FAIL_UNAVAILABLE : FAIL_INVALID,
-	                 error == LICENSE_ERROR_MEMORY ? "no_memory" : "keys_invalid", "%s",
-	                 license_error_text(error));
+	if (error == LICENSE_ERROR_MEMORY)
+		return task_fail(task, FAIL_UNAVAILABLE, "no_memory", "%s",
+		                 license_error_text(error));
+	return task_fail(task, FAIL_INVALID, "keys_invalid", "%s", license_error_text(error));
 }
 
 static enum fail
-open_or_change(struct task *task, const struct agent_settings *settings,
-               const struct state *state, bool keep_clock, struct license_cache *cache)
+load_keys(struct task *task, const struct state *state, bool keep_clock,
+          struct license_cache *cache)
 {
-	const char *keys = license_cache_keys(task, settings, state);
+	const struct agent_settings *settings = state->settings;
+	const char *keys = license_cache_keys(task, state);
 	struct sha256 digest = digest_sha256(keys, strlen(keys));
 	struct license_options options = {
-	        .size = sizeof options,
+	        .size = sizeof(options),
 	        .keys = keys,
-	        .issuer = *settings->issuer != '\0' ? settings->issuer : NULL,
+	        .issuer = text_or_null(settings->issuer),
 	        .state_file = keep_clock ? state->clock_path : NULL,
 	        .grace_days = settings->offline_grace_days,
 	};
 	enum license_error error;
 
-	if (*keys == '\0' || (cache->license && digest_equal(&digest, &cache->keys)))
+	if (*keys == '\0' || (cache->license != NULL && digest_equal(&digest, &cache->keys)))
 		return FAIL_NONE;
-	error = cache->license ? license_set_keys(cache->license, keys)
-	                       : license_open(&options, &cache->license);
-	/* Damaged ones are as good as none: the next talk brings them again. */
+	error = cache->license != NULL ? license_set_keys(cache->license, keys)
+	                               : license_open(&options, &cache->license);
+	/* The next session fetches the service's keys again. */
 	if (error == LICENSE_ERROR_KEYS && *settings->public_key == '\0') {
 		log_line(LOG_LEVEL_ERROR, "the keys of the service are damaged");
 		return FAIL_NONE;
@@ -58,64 +61,64 @@ open_or_change(struct task *task, const struct agent_settings *settings,
 }
 
 static const char *
-text_of(struct task *task, struct license_cache *cache, const char *name)
+text_of(struct task *task, struct license *license, const char *name)
 {
-	size_t length = license_text(cache->license, name, NULL, 0);
+	size_t length = license_text(license, name, NULL, 0);
 	char *text = arena_alloc(task->arena, length + 1);
 
-	(void)license_text(cache->license, name, text, length + 1);
+	(void)license_text(license, name, text, length + 1);
 	return text;
 }
 
-/* When the licence was issued; -1 when it is none of this customer's. */
+/* Loads the token and returns when it was issued; -1 when it is not genuine, or another customer's. */
 static int64_t
-try_token(struct task *task, const struct agent_settings *settings, struct license_cache *cache,
+try_token(struct task *task, const struct state *state, struct license *license,
           const char *token)
 {
-	if (license_set(cache->license, token) != LICENSE_OK)
+	const char *customer = state->settings->customer_id;
+
+	if (license_set(license, token) != LICENSE_OK)
 		return -1;
-	if (*settings->customer_id != '\0' &&
-	    strcmp(text_of(task, cache, "customerId"), settings->customer_id) != 0)
+	if (*customer != '\0' && strcmp(text_of(task, license, "customerId"), customer) != 0)
 		return -1;
-	return license_time(cache->license, "issuedAt");
+	return license_time(license, "issuedAt");
 }
 
-const char *
-license_cache_token(struct task *task, const struct agent_settings *settings,
-                    const struct state *state, struct license_cache *cache)
+/* The later issued of LICENSE_JWT and the kept licence. When neither is genuine it is the kept one, if
+ * there is one, so that the verdict names its fault. */
+static const char *
+choose_token(struct task *task, const struct state *state, struct license *license)
 {
+	const char *configured = state->settings->license_jwt;
 	const char *kept = state_license(task, state).token;
-	int64_t given_at = try_token(task, settings, cache, settings->license_jwt);
-	int64_t kept_at = try_token(task, settings, cache, kept);
+	int64_t configured_at = try_token(task, state, license, configured);
+	int64_t kept_at = try_token(task, state, license, kept);
 
-	if (kept_at >= given_at && kept_at >= 0)
+	if (kept_at >= 0 && kept_at >= configured_at)
 		return kept;
-	/* A given one that isn't genuine is still shown as what it is. */
-	if (given_at >= 0 || *kept == '\0')
-		return settings->license_jwt;
-	return kept;
+	return configured_at >= 0 || *kept == '\0' ? configured : kept;
 }
 
 enum fail
-license_cache_load(struct task *task, const struct agent_settings *settings,
-                   const struct state *state, bool keep_clock, struct license_cache *cache)
+license_cache_load(struct task *task, const struct state *state, bool keep_clock,
+                   struct license_cache *cache)
 {
 	const char *list = state_text(task, state, STATE_REVOCATIONS);
 	const char *token;
 	enum license_error error;
 
-	TRY(open_or_change(task, settings, state, keep_clock, cache));
-	if (!cache->license)
+	TRY(load_keys(task, state, keep_clock, cache));
+	if (cache->license == NULL)
 		return FAIL_NONE;
 	if (*list != '\0')
 		(void)license_set_revocations(cache->license, list);
-	token = license_cache_token(task, settings, state, cache);
-	cache->given = token == settings->license_jwt;
+	token = choose_token(task, state, cache->license);
+	cache->is_configured = token == state->settings->license_jwt;
 	error = license_set(cache->license, token);
 	if (error != LICENSE_OK)
 		return refuse(task, error);
-	if (*token != '\0' && license_time(cache->license, "issuedAt") >= 0 &&
-	    try_token(task, settings, cache, token) < 0) {
+	if (license_time(cache->license, "issuedAt") >= 0 &&
+	    try_token(task, state, cache->license, token) < 0) {
 		log_line(LOG_LEVEL_ERROR, "the licence is another customer's");
 		(void)license_set(cache->license, NULL);
 	}
@@ -135,20 +138,20 @@ write_time(struct json_out *json, const char *name, int64_t seconds)
 	json_out_time(json, name, seconds < 0 ? INSTANT_NONE : INSTANT_MS(seconds * SECOND_MS));
 }
 
-/* A limit as the licence writes it: those of devices and days always, others only with a bound. */
+/* A limit as the licence writes it: an unlimited one is left out, or is a number with `always`. */
 static void
-write_limit(struct json_out *json, struct license_cache *cache, const char *name, bool always)
+write_limit(struct json_out *json, struct license *license, const char *name, bool always)
 {
-	int64_t limit = license_limit(cache->license, name);
+	int64_t limit = license_limit(license, name);
 
 	if (limit != LICENSE_NO_LIMIT)
 		json_out_int(json, name, limit);
 	else if (always)
-		json_out_int(json, name, no_bound);
+		json_out_int(json, name, unlimited);
 }
 
 static void
-write_allowances(struct json_out *json, struct license_cache *cache)
+write_allowances(struct json_out *json, struct license *license)
 {
 	static const char *const features[] = {"canExportData", "hasAdvancedAlerts",
 	                                       "hasApiAccess", "hasMqttAccess",
@@ -156,21 +159,21 @@ write_allowances(struct json_out *json, struct license_cache *cache)
 	static const char *const limits[] = {"maxUsers", "maxAlertRules", "maxDashboards"};
 
 	json_out_open(json, "features", '{');
-	write_limit(json, cache, "maxDevices", true);
-	write_limit(json, cache, "dataRetentionDays", true);
-	for (size_t i = 0; i < sizeof features / sizeof *features; i++)
-		json_out_bool(json, features[i], license_allows(cache->license, features[i]));
+	write_limit(json, license, "maxDevices", true);
+	write_limit(json, license, "dataRetentionDays", true);
+	for (size_t i = 0; i < sizeof(features) / sizeof(*features); i++)
+		json_out_bool(json, features[i], license_allows(license, features[i]));
 	json_out_close(json, '}');
 	json_out_open(json, "limits", '{');
-	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
-		write_limit(json, cache, limits[i], false);
+	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++)
+		write_limit(json, license, limits[i], false);
 	json_out_close(json, '}');
 }
 
 static void
-write_trial(struct json_out *json, struct license_cache *cache)
+write_trial(struct json_out *json, struct license *license)
 {
-	int64_t days = license_trial_days(cache->license);
+	int64_t days = license_trial_days(license);
 
 	if (days < 0) {
 		json_out_null(json, "trial");
@@ -178,15 +181,15 @@ write_trial(struct json_out *json, struct license_cache *cache)
 	}
 	json_out_open(json, "trial", '{');
 	json_out_bool(json, "isActive", days > 0);
-	write_time(json, "expiresAt", license_time(cache->license, "trialExpiresAt"));
+	write_time(json, "expiresAt", license_time(license, "trialExpiresAt"));
 	json_out_int(json, "daysRemaining", days);
 	json_out_close(json, '}');
 }
 
 static void
-write_usage(struct json_out *json, struct license_cache *cache, const struct tally *usage)
+write_usage(struct json_out *json, struct license *license, const struct tally *usage)
 {
-	int64_t max = license_limit(cache->license, "maxDevices");
+	int64_t max = license_limit(license, "maxDevices");
 	int64_t current = usage->total_devices;
 	int64_t percent = max == LICENSE_NO_LIMIT ? 0
 	                  : max == 0              ? (current > 0 ? 100 : 0)
@@ -195,55 +198,52 @@ write_usage(struct json_out *json, struct license_cache *cache, const struct tal
 	json_out_open(json, "usage", '{');
 	json_out_open(json, "devices", '{');
 	json_out_int(json, "current", current);
-	json_out_int(json, "max", max == LICENSE_NO_LIMIT ? no_bound : max);
+	json_out_int(json, "max", max == LICENSE_NO_LIMIT ? unlimited : max);
 	json_out_int(json, "percentUsed", percent);
 	json_out_close(json, '}');
 	json_out_close(json, '}');
 }
 
 static void
-write_customer(struct task *task, const struct agent_settings *settings, struct json_out *json,
-               struct license_cache *cache)
+write_customer(struct task *task, const struct state *state, struct json_out *json,
+               struct license *license)
 {
-	const char *id = text_of(task, cache, "customerId");
-	const char *name = text_of(task, cache, "customerName");
-	const char *plan = text_of(task, cache, "plan");
-	const char *status = text_of(task, cache, "status");
+	const char *id = text_of(task, license, "customerId");
+	const char *name = text_of(task, license, "customerName");
+	const char *plan = text_of(task, license, "plan");
+	const char *status = text_of(task, license, "status");
 
 	if (*id == '\0')
-		id = settings->customer_id;
+		id = state->settings->customer_id;
 	json_out_open(json, "customer", '{');
-	json_out_string(json, "id", *id == '\0' ? NULL : id);
-	json_out_string(json, "name", *name == '\0' ? NULL : name);
+	json_out_string(json, "id", text_or_null(id));
+	json_out_string(json, "name", text_or_null(name));
 	json_out_close(json, '}');
 	json_out_string(json, "plan", *plan == '\0' ? "unlicensed" : plan);
 	json_out_open(json, "subscription", '{');
 	json_out_string(json, "status", *status == '\0' ? "none" : status);
-	write_time(json, "currentPeriodEndsAt",
-	           license_time(cache->license, "currentPeriodEndsAt"));
+	write_time(json, "currentPeriodEndsAt", license_time(license, "currentPeriodEndsAt"));
 	json_out_close(json, '}');
 }
 
 char *
-license_cache_json(struct task *task, const struct agent_settings *settings,
-                   const struct state *state, struct license_cache *cache,
+license_cache_json(struct task *task, const struct state *state, struct license_cache *cache,
                    const struct tally *usage)
 {
 	struct json_out json = json_out_new(task->arena, 1024);
+	struct license *license = cache->license;
 	struct sync_state sync;
 
 	state_sync(task, state, &sync);
 	json_out_open(&json, NULL, '{');
-	write_customer(task, settings, &json, cache);
-	write_trial(&json, cache);
-	write_allowances(&json, cache);
-	write_usage(&json, cache, usage);
-	json_out_string(&json, "upgradeUrl",
-	                *settings->upgrade_url == '\0' ? NULL : settings->upgrade_url);
-	json_out_string(&json, "verdict",
-	                license_verdict_name(license_verdict(cache->license)));
-	json_out_string(&json, "reason", license_reason(cache->license));
-	write_time(&json, "expiresAt", license_time(cache->license, "expiresAt"));
+	write_customer(task, state, &json, license);
+	write_trial(&json, license);
+	write_allowances(&json, license);
+	write_usage(&json, license, usage);
+	json_out_string(&json, "upgradeUrl", text_or_null(state->settings->upgrade_url));
+	json_out_string(&json, "verdict", license_verdict_name(license_verdict(license)));
+	json_out_string(&json, "reason", license_reason(license));
+	write_time(&json, "expiresAt", license_time(license, "expiresAt"));
 	json_out_string(&json, "instanceId", state->instance_id);
 	json_out_time(&json, "refreshedAt", sync.contact);
 	json_out_close(&json, '}');

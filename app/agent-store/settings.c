@@ -1,5 +1,5 @@
 /*
- * settings.c: THE table of the agent's settings.
+ * settings.c: the table of the agent's settings.
  */
 #include "agent-store/settings.h"
 
@@ -12,8 +12,6 @@
 #include "base/wire.h"
 
 enum { KEYS_MAX = 256 * 1024 };
-
-static const char *const level_choices[] = {"error", "warning", "info", "debug", NULL};
 
 static const char *
 check_api_url(const char *value)
@@ -60,52 +58,55 @@ const struct setting agent_settings_table[] = {
                 "The billing service, such as https://billing.example.com; empty: offline.",
                 .check = check_api_url),
         SETTING(struct agent_settings, api_key, "BILLING_API_KEY", "",
-                "The key of this customer, with the scopes license and usage.", .secret = true),
+                "The API key of this customer, with the scopes license and usage.",
+                .secret = true),
         SETTING(struct agent_settings, customer_id, "CUSTOMER_ID", "",
                 "The customer that this instance belongs to.", .check = check_customer),
         SETTING(struct agent_settings, instance_id, "INSTANCE_ID", "",
                 "The name of this instance; empty: a random one, kept in AGENT_STATE_DIR.",
                 .check = check_instance),
         SETTING(struct agent_settings, public_key, "LICENSE_PUBLIC_KEY", "",
-                "The keys to trust: PEM (\\n for line breaks) or a JWK set; empty: those that "
-                "BILLING_API_URL publishes."),
+                "The public keys to trust: PEM (\\n for line breaks) or a JWK set; empty: the "
+                "keys "
+                "that BILLING_API_URL publishes."),
         SETTING(struct agent_settings, public_key_file, "LICENSE_PUBLIC_KEY_FILE", "",
-                "The same as the path of a file."),
+                "The path of a file with the public keys to trust."),
         SETTING(struct agent_settings, issuer, "LICENSE_ISSUER", "",
                 "The issuer that licences must have; empty: any."),
         SETTING(struct agent_settings, license_jwt, "LICENSE_JWT", "",
-                "A licence; of it and the one in AGENT_STATE_DIR the later issued counts.",
+                "A licence. The agent uses the later issued of this one and the one in "
+                "AGENT_STATE_DIR.",
                 .secret = true),
         SETTING(struct agent_settings, upgrade_url, "BILLING_UPGRADE_URL", "",
-                "Where people buy more; handed on in GET /license."),
+                "The URL where people upgrade, passed on in GET /license."),
         SETTING(struct agent_settings, state_dir, "AGENT_STATE_DIR", "/var/lib/billing-agent",
-                "Where licence, clock and unsent usage are kept; must outlive the container.",
+                "Folder of licence, clock and unsent usage. It must outlive the container.",
                 .check = check_path),
         SETTING(struct agent_settings, listen, "AGENT_LISTEN", "/run/billing-agent/agent.sock",
                 "Unix socket (mode 0660) or 127.0.0.1:PORT for the local application.",
                 .check = check_listen),
         SETTING(struct agent_settings, ca_file, "BILLING_CA_FILE", "",
-                "PEM file of the authorities to trust; empty: the system's."),
+                "PEM file of the certificate authorities to trust; empty: the system's."),
         SETTING(struct agent_settings, proxy, "BILLING_PROXY", "",
-                "http://[user:password@]host:port through which the service is reached; empty: "
-                "directly.",
-                .secret = true, .check = check_proxy),
+                "HTTP proxy, http://[user:password@]host:port; empty: none.", .secret = true,
+                .check = check_proxy),
         SETTING(struct agent_settings, offline_grace_days, "OFFLINE_GRACE_DAYS", "30",
-                "Days that an expired paid licence goes on when it can't be renewed.", .min = 0,
-                .max = 365),
+                "Days that an expired paid licence stays usable when it cannot be renewed.",
+                .min = 0, .max = 365),
         SETTING(struct agent_settings, refresh_minutes, "AGENT_REFRESH_MINUTES", "60",
-                "How often the licence is asked for.", .min = 1, .max = 10080),
+                "Minutes between two refreshes of the licence.", .min = 1, .max = 10080),
         SETTING(struct agent_settings, report_minutes, "AGENT_REPORT_MINUTES", "60",
-                "How much time one usage report covers.", .min = 1, .max = 1440),
+                "Minutes that one usage report covers.", .min = 1, .max = 1440),
         SETTING(struct agent_settings, buffer_reports, "AGENT_BUFFER_REPORTS", "1000",
-                "Unsent reports that are kept; beyond, the oldest become one a day.", .min = 10,
-                .max = 100000),
+                "Most unsent reports that are kept. Beyond that, the oldest days become one "
+                "report each.",
+                .min = 10, .max = 100000),
         SETTING(struct agent_settings, log_level, "LOG_LEVEL", "info",
-                "error, warning, info or debug.", .choices = level_choices),
+                "error, warning, info or debug.", .choices = log_level_names),
         SETTING_END,
 };
 
-/* What a one-line environment variable had to spell as \n. */
+/* Turns each \n that a one-line environment variable has to spell out into a line break. */
 static void
 unescape_lines(char *text)
 {
@@ -122,7 +123,7 @@ unescape_lines(char *text)
 	*out = '\0';
 }
 
-/* Without the slashes at its end, and without the /api that old clients append. */
+/* The URL without slashes at its end, and without the /api that older clients append. */
 static char *
 base_of(struct arena *arena, const char *url)
 {
@@ -146,7 +147,7 @@ agent_settings_load(struct task *task, const char *path, struct agent_settings *
 		out->public_key = agent_vendor_keys;
 	} else if (*out->public_key == '\0' && *out->public_key_file != '\0') {
 		TRY(file_read(task, out->public_key_file, KEYS_MAX, &keys, &length));
-		/* Without a key in it anybody's that the service publishes would be trusted. */
+		/* No pinned key would mean to trust every key that the service publishes. */
 		if (length == 0)
 			return task_fail(task, FAIL_INVALID, "keys_invalid",
 			                 "LICENSE_PUBLIC_KEY_FILE: %s is empty.",
@@ -159,9 +160,7 @@ agent_settings_load(struct task *task, const char *path, struct agent_settings *
 		out->public_key = keys;
 	}
 	out->api_url = base_of(task->arena, out->api_url);
-	for (enum log_level level = 0; level < LOG_LEVEL_COUNT; level++)
-		if (strcmp(out->log_level, log_level_name(level)) == 0)
-			log_set_level(level);
+	log_set_level_named(out->log_level);
 	return FAIL_NONE;
 }
 

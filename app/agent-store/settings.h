@@ -1,5 +1,5 @@
 /*
- * settings.h: THE table of the agent's settings: what the environment of the container says.
+ * settings.h: the table of the agent's settings.
  */
 #ifndef AGENT_STORE_SETTINGS_H
 #define AGENT_STORE_SETTINGS_H
@@ -29,15 +29,15 @@ struct agent_settings {
 
 extern const struct setting agent_settings_table[];
 
-/* Reads file (or NULL) and environment, the public key's file included, and sets the log level.
- * FAIL_INVALID "invalid_setting" or as file_read(); strings live in the task's arena. */
+/* Reads the file (or NULL), the environment and LICENSE_PUBLIC_KEY_FILE, and sets the log level. Strings
+ * live in the task's arena. FAIL_INVALID "invalid_setting" or "keys_invalid", or as file_read(). */
 enum fail agent_settings_load(struct task *task, const char *path,
                               struct agent_settings *out) MUST_CHECK;
 
-/* PEM keys or a JWK set that were compiled in; "" when none were. They win over every setting. */
+/* The PEM keys or JWK set that were compiled in, or "". They win over every setting. */
 extern const char agent_vendor_keys[];
 
-/* Whether there is a service to talk to: its address, a key and a customer are set. */
+/* Whether BILLING_API_URL, BILLING_API_KEY and CUSTOMER_ID are set. */
 bool agent_settings_online(const struct agent_settings *settings);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * spool.c: usage on its way to the service.
+ * spool.c: keeps usage on disk until the service has it.
  */
 #include "agent-store/spool.h"
 
@@ -28,20 +28,17 @@ report_name(struct arena *arena, int64_t number)
 	return arena_printf(arena, "usage/%0*lld.json", NUMBER_DIGITS, (long long)number);
 }
 
-/* The object in a file, and its "number"; false when it is none. */
+/* The object in a file, and its "number"; false when there is none, or no valid number. */
 static bool
 read_numbered(struct task *task, const struct state *state, const char *name,
               struct json_view *object, int64_t *number)
 {
-	struct task reading = {.arena = task->arena};
-	const char *text = state_text(task, state, name);
-
-	return json_view_open(&reading, text, strlen(text), object) == FAIL_NONE &&
+	return state_object(task, state, name, object) &&
 	       json_view_int(object, "number", number) && *number >= 0 &&
 	       *number <= REPORT_NUMBER_MAX;
 }
 
-/* The tally of a file; false when it makes no sense. */
+/* The member "tally"; false when it is not valid. */
 static bool
 read_tally(struct task *task, const struct json_view *object, struct tally *out)
 {
@@ -71,6 +68,14 @@ read_report(struct task *task, const struct state *state, const char *name, stru
 	       read_tally(task, &object, &out->tally);
 }
 
+static void
+write_tally(struct json_out *json, const struct tally *tally)
+{
+	json_out_open(json, "tally", '{');
+	tally_write(tally, json);
+	json_out_close(json, '}');
+}
+
 static enum fail
 write_report(struct task *task, const struct state *state, const struct report *report)
 {
@@ -81,9 +86,7 @@ write_report(struct task *task, const struct state *state, const struct report *
 	json_out_int(&json, "first", report->first);
 	json_out_string(&json, "report_id", report->report_id);
 	json_out_time(&json, "reported_at", report->reported_at);
-	json_out_open(&json, "tally", '{');
-	tally_write(&report->tally, &json);
-	json_out_close(&json, '}');
+	write_tally(&json, &report->tally);
 	json_out_close(&json, '}');
 	return state_keep_text(task, state, report_name(task->arena, report->number),
 	                       json.text.data);
@@ -97,9 +100,7 @@ write_current(struct task *task, const struct spool *spool)
 	json_out_open(&json, NULL, '{');
 	json_out_int(&json, "number", spool->number);
 	json_out_bool(&json, "posted", spool->posted);
-	json_out_open(&json, "tally", '{');
-	tally_write(&spool->current, &json);
-	json_out_close(&json, '}');
+	write_tally(&json, &spool->current);
 	json_out_close(&json, '}');
 	return state_keep_text(task, spool->state, current_name, json.text.data);
 }
@@ -134,47 +135,47 @@ list_numbers(struct task *task, const struct state *state, int64_t **out, size_t
 	struct text bytes = text_new(task->arena, 1024);
 	const struct dirent *entry;
 
-	if (!folder)
+	if (folder == NULL)
 		return task_fail(task, FAIL_UNAVAILABLE, "state_unreadable",
-		                 "%s can't be read: %s.", path, strerror(errno));
+		                 "%s cannot be read: %s.", path, strerror(errno));
 	while ((entry = readdir(folder)) != NULL) {
 		int64_t number = number_of(entry->d_name);
 
 		if (number >= 0)
-			text_add_bytes(&bytes, (const char *)&number, sizeof number);
+			text_add_bytes(&bytes, (const char *)&number, sizeof(number));
 	}
 	closedir(folder);
-	*count = bytes.length / sizeof **out;
-	*out = arena_array(task->arena, *count + 1, sizeof **out);
+	*count = bytes.length / sizeof(**out);
+	*out = arena_array(task->arena, *count + 1, sizeof(**out));
 	if (*count > 0)
 		memcpy(*out, bytes.data, bytes.length);
-	qsort(*out, *count, sizeof **out, compare_numbers);
+	qsort(*out, *count, sizeof(**out), compare_numbers);
 	return FAIL_NONE;
 }
 
 static enum fail
-remove_file(struct task *task, const struct state *state, const char *name)
+remove_report(struct task *task, const struct state *state, int64_t number)
 {
-	const char *path = state_path(task->arena, state, name);
+	const char *path = state_path(task->arena, state, report_name(task->arena, number));
 
 	if (unlink(path) == 0 || errno == ENOENT)
 		return FAIL_NONE;
-	return task_fail(task, FAIL_UNAVAILABLE, "state_unwritable", "%s can't be removed: %s.",
-	                 path, strerror(errno));
+	return task_fail(task, FAIL_UNAVAILABLE, "state_unwritable",
+	                 "%s cannot be removed: %s.", path, strerror(errno));
 }
 
-/* A file of a report's name without a report in it: nobody waits for it any longer. */
+/* Renames a file that has a report's name but no valid report in it. */
 static void
-put_aside(struct task *task, const struct state *state, const char *name)
+set_aside(struct task *task, const struct state *state, const char *name)
 {
 	const char *from = state_path(task->arena, state, name);
 
-	log_line(LOG_LEVEL_ERROR, "an unsent report is damaged; it is put aside",
+	log_line(LOG_LEVEL_ERROR, "an unsent report is damaged; it is set aside",
 	         LOG_S("file", from));
 	(void)rename(from, arena_printf(task->arena, "%s.damaged", from));
 }
 
-/* What a crash in merge() left: reports that a later one covers already. */
+/* Drops reports that a later one covers: a crash in merge() leaves them behind. */
 static enum fail
 drop_covered(struct task *task, const struct state *state, struct report *reports,
              size_t *count)
@@ -184,14 +185,13 @@ drop_covered(struct task *task, const struct state *state, struct report *report
 
 	for (size_t i = *count; i-- > 0;) {
 		if (reports[i].number >= covered_from) {
-			TRY(remove_file(task, state,
-			                report_name(task->arena, reports[i].number)));
+			TRY(remove_report(task, state, reports[i].number));
 			continue;
 		}
 		covered_from = reports[i].first;
 		reports[--kept] = reports[i];
 	}
-	memmove(reports, reports + kept, (*count - kept) * sizeof *reports);
+	memmove(reports, reports + kept, (*count - kept) * sizeof(*reports));
 	*count -= kept;
 	return FAIL_NONE;
 }
@@ -203,7 +203,7 @@ spool_list(struct task *task, const struct state *state, struct report **out, si
 	int64_t *numbers = NULL;
 
 	TRY(list_numbers(task, state, &numbers, &names));
-	*out = arena_array(task->arena, names + 1, sizeof **out);
+	*out = arena_array(task->arena, names + 1, sizeof(**out));
 	*count = 0;
 	for (size_t i = 0; i < names; i++) {
 		const char *name = report_name(task->arena, numbers[i]);
@@ -211,12 +211,12 @@ spool_list(struct task *task, const struct state *state, struct report **out, si
 		if (read_report(task, state, name, &(*out)[*count]))
 			++*count;
 		else
-			put_aside(task, state, name);
+			set_aside(task, state, name);
 	}
 	return drop_covered(task, state, *out, count);
 }
 
-/* The highest number that is taken. */
+/* The highest number in use. */
 static int64_t
 last_number(struct task *task, const struct state *state)
 {
@@ -244,10 +244,10 @@ spool_open(struct task *task, const struct state *state, struct spool *out)
 			log_line(LOG_LEVEL_ERROR, "the counts since the last report are lost");
 		*out = (struct spool){.state = state, .number = last + 1};
 	} else if (out->number <= last) {
-		/* They became that report before the next one was begun. */
+		/* The report was written, but a crash prevented writing the next current.json. */
 		out->number = last + 1;
 		out->posted = false;
-		tally_begin(&out->current);
+		tally_reset(&out->current);
 	}
 }
 
@@ -263,8 +263,8 @@ spool_post(struct task *task, struct spool *spool, const struct json_view *body)
 	return FAIL_NONE;
 }
 
-/* The sender, the numbers it covers, and a word that makes it differ from a folder that was lost and
- * begun anew. */
+/* The sender, the numbers that the report covers, and a random part, as numbers begin at 1 again when
+ * the folder is lost. */
 static const char *
 make_id(struct arena *arena, const struct state *state, const struct report *report)
 {
@@ -276,7 +276,7 @@ make_id(struct arena *arena, const struct state *state, const struct report *rep
 }
 
 enum fail
-spool_cut(struct task *task, struct spool *spool, int64_t now_ms)
+spool_make_report(struct task *task, struct spool *spool, int64_t now_ms)
 {
 	struct report report = {.first = spool->number,
 	                        .number = spool->number,
@@ -289,17 +289,24 @@ spool_cut(struct task *task, struct spool *spool, int64_t now_ms)
 	TRY(write_report(task, spool->state, &report));
 	spool->number++;
 	spool->posted = false;
-	tally_begin(&spool->current);
-	/* Should this fail, spool_open() finds the report and knows. */
+	tally_reset(&spool->current);
+	/* If this fails, spool_open() finds the report and drops the counts. */
 	return write_current(task, spool);
 }
 
 enum fail
 spool_done(struct task *task, const struct state *state, const struct report *report)
 {
-	/* Noted first: a number that was sent must never be used again. */
+	/* The number comes first: it must never be used again. */
 	TRY(spool_record_sent(task, state, report->number));
-	return remove_file(task, state, report_name(task->arena, report->number));
+	return remove_report(task, state, report->number);
+}
+
+static const char *
+refused_path(struct arena *arena, const struct state *state, int64_t number)
+{
+	return arena_printf(arena, "%s.refused",
+	                    state_path(arena, state, report_name(arena, number)));
 }
 
 enum fail
@@ -309,15 +316,11 @@ spool_refused(struct task *task, const struct state *state, const struct report 
 	        state_path(task->arena, state, report_name(task->arena, report->number));
 
 	TRY(spool_record_sent(task, state, report->number));
-	/* The last ones are enough to see what is wrong. */
-	(void)unlink(arena_printf(
-	        task->arena, "%s.refused",
-	        state_path(task->arena, state,
-	                   report_name(task->arena, report->number - REFUSED_KEPT))));
-	if (rename(path, arena_printf(task->arena, "%s.refused", path)) == 0)
+	(void)unlink(refused_path(task->arena, state, report->number - REFUSED_KEPT));
+	if (rename(path, refused_path(task->arena, state, report->number)) == 0)
 		return FAIL_NONE;
-	return task_fail(task, FAIL_UNAVAILABLE, "state_unwritable", "%s can't be renamed: %s.",
-	                 path, strerror(errno));
+	return task_fail(task, FAIL_UNAVAILABLE, "state_unwritable",
+	                 "%s cannot be renamed: %s.", path, strerror(errno));
 }
 
 static bool
@@ -326,8 +329,8 @@ same_day(const struct report *a, const struct report *b)
 	return a->reported_at.ms / DAY_MS == b->reported_at.ms / DAY_MS;
 }
 
-/* Makes one report of reports[from, to): written over the last of them, then the others go. Reports
- * that a crash left behind are told by their numbers, which the new one covers. */
+/* Merges reports[from, to) into the last of them, then removes the others. After a crash
+ * drop_covered() removes them, as the merged report covers their numbers. */
 static enum fail
 merge(struct task *task, const struct state *state, struct report *reports, size_t from,
       size_t to)
@@ -342,14 +345,14 @@ merge(struct task *task, const struct state *state, struct report *reports, size
 	last->report_id = make_id(task->arena, state, last);
 	TRY(write_report(task, state, last));
 	for (size_t i = from; i < to - 1; i++)
-		TRY(remove_file(task, state, report_name(task->arena, reports[i].number)));
+		TRY(remove_report(task, state, reports[i].number));
 	return FAIL_NONE;
 }
 
 enum fail
-spool_bound(struct task *task, const struct state *state, size_t max)
+spool_compact(struct task *task, const struct state *state, size_t max)
 {
-	int64_t doubted = spool_in_flight(task, state);
+	int64_t in_flight = spool_in_flight(task, state);
 	struct report *reports = NULL;
 	size_t count = 0;
 
@@ -359,20 +362,21 @@ spool_bound(struct task *task, const struct state *state, size_t max)
 	for (size_t from = 0; from < count && count > max; from++) {
 		size_t to = from + 1;
 
-		if (reports[from].number <= doubted)
+		if (reports[from].number <= in_flight)
 			continue;
 		while (to < count && same_day(&reports[from], &reports[to]))
 			to++;
 		if (to - from < 2)
 			continue;
 		TRY(merge(task, state, reports, from, to));
-		memmove(&reports[from], &reports[to - 1], (count - to + 1) * sizeof *reports);
+		memmove(&reports[from], &reports[to - 1], (count - to + 1) * sizeof(*reports));
 		count -= to - from - 1;
 	}
 	for (size_t i = 0; count > max; i++, count--) {
-		log_line(LOG_LEVEL_ERROR, "the oldest unsent report is given up",
+		log_line(LOG_LEVEL_ERROR,
+		         "the oldest unsent report is dropped: the buffer is full",
 		         LOG_I("number", reports[i].number));
-		TRY(remove_file(task, state, report_name(task->arena, reports[i].number)));
+		TRY(remove_report(task, state, reports[i].number));
 	}
 	return FAIL_NONE;
 }

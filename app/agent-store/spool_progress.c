@@ -1,25 +1,20 @@
 /*
- * spool_progress.c: numbers of reports that outlive the reports.
+ * spool_progress.c: how far sending has come.
  */
 #include "agent-store/spool_progress.h"
 
-#include <string.h>
-
 #include "base/json_out.h"
-#include "base/json_view.h"
 
 static const char sent_name[] = "usage/sent.json";
-static const char doubt_name[] = "usage/doubt.json";
+static const char in_flight_name[] = "usage/doubt.json";
 
 static int64_t
-read_mark(struct task *task, const struct state *state, const char *name)
+read_number(struct task *task, const struct state *state, const char *name)
 {
-	struct task reading = {.arena = task->arena};
-	const char *text = state_text(task, state, name);
 	struct json_view object;
 	int64_t number;
 
-	if (json_view_open(&reading, text, strlen(text), &object) != FAIL_NONE ||
+	if (!state_object(task, state, name, &object) ||
 	    !json_view_int(&object, "number", &number) || number < 0 ||
 	    number > REPORT_NUMBER_MAX)
 		return 0;
@@ -27,7 +22,7 @@ read_mark(struct task *task, const struct state *state, const char *name)
 }
 
 static enum fail
-keep_mark(struct task *task, const struct state *state, const char *name, int64_t number)
+keep_number(struct task *task, const struct state *state, const char *name, int64_t number)
 {
 	struct json_out json = json_out_new(task->arena, 64);
 
@@ -40,7 +35,7 @@ keep_mark(struct task *task, const struct state *state, const char *name, int64_
 int64_t
 spool_sent(struct task *task, const struct state *state)
 {
-	return read_mark(task, state, sent_name);
+	return read_number(task, state, sent_name);
 }
 
 enum fail
@@ -48,17 +43,17 @@ spool_record_sent(struct task *task, const struct state *state, int64_t number)
 {
 	if (number <= spool_sent(task, state))
 		return FAIL_NONE;
-	return keep_mark(task, state, sent_name, number);
+	return keep_number(task, state, sent_name, number);
 }
 
 int64_t
 spool_in_flight(struct task *task, const struct state *state)
 {
-	return read_mark(task, state, doubt_name);
+	return read_number(task, state, in_flight_name);
 }
 
 enum fail
 spool_record_in_flight(struct task *task, const struct state *state, int64_t number)
 {
-	return keep_mark(task, state, doubt_name, number);
+	return keep_number(task, state, in_flight_name, number);
 }

@@ -1,23 +1,23 @@
 /*
- * spool_progress.h: two numbers of reports that outlive the reports; 0 while there is none.
+ * spool_progress.h: how far sending has come: the highest report number that was sent, and the highest
+ * that is in flight. Both are kept after the reports themselves are gone; 0 means none.
  */
 #ifndef AGENT_STORE_SPOOL_PROGRESS_H
 #define AGENT_STORE_SPOOL_PROGRESS_H
 
 #include "agent-store/state.h"
 
-/* No counting of reports, or of files of them, comes so far: what has a higher number is damaged. */
+/* The highest valid number of a report or of an exported file: a file with a higher one is damaged. */
 #define REPORT_NUMBER_MAX INT64_C(99999999999999999)
 
-/* The highest number that was sent: none up to it is ever used again. Lower ones change nothing. */
+/* Numbers up to this one are never used again. Recording a lower one changes nothing. */
 int64_t spool_sent(struct task *task, const struct state *state);
 enum fail spool_record_sent(struct task *task, const struct state *state,
                             int64_t number) MUST_CHECK;
 
 /*
- * The highest number that may have arrived without an answer, noted before it is sent. Nobody knows
- * whether the service took these reports: they are sent again as they are, under the same ids, and never
- * joined with others.
+ * The highest number that the service may have received without our having its answer; recorded before
+ * the reports are sent. These reports are sent again unchanged, under the same ids, and never merged.
  */
 int64_t spool_in_flight(struct task *task, const struct state *state);
 enum fail spool_record_in_flight(struct task *task, const struct state *state,

@@ -1,5 +1,5 @@
 /*
- * state.c: the agent's folder.
+ * state.c: reads and writes the files in the agent's folder.
  */
 #include "agent-store/state.h"
 
@@ -14,7 +14,6 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/json_out.h"
-#include "base/json_view.h"
 #include "base/random.h"
 #include "base/text.h"
 
@@ -44,14 +43,13 @@ make_folder(struct task *task, const char *path)
 	if (mkdir(path, 0700) == 0 || errno == EEXIST)
 		return FAIL_NONE;
 	return task_fail(task, FAIL_UNAVAILABLE, "state_unwritable",
-	                 "The folder %s can't be made: %s (AGENT_STATE_DIR).", path,
+	                 "The folder %s cannot be made: %s (AGENT_STATE_DIR).", path,
 	                 strerror(errno));
 }
 
 const char *
 state_text(struct task *task, const struct state *state, const char *name)
 {
-	/* A file that can't be read is no failure of what reads it. */
 	struct task reading = {.arena = task->arena};
 	size_t length;
 	char *text;
@@ -73,17 +71,16 @@ state_keep_text(struct task *task, const struct state *state, const char *name,
 	                  true);
 }
 
-/* The setting wins; else what is kept; else a new one. */
+/* INSTANCE_ID, else the kept id, else a new one. */
 static enum fail
-find_instance(struct task *task, const struct agent_settings *settings, struct state *state)
+find_instance(struct task *task, struct state *state)
 {
 	const char *kept = state_text(task, state, "instance-id");
 	size_t length = strspn(kept, "inst_" TEXT_HEX);
 
-	if (*settings->instance_id != '\0') {
-		state->instance_id = settings->instance_id;
+	state->instance_id = state->settings->instance_id;
+	if (*state->instance_id != '\0')
 		return FAIL_NONE;
-	}
 	if (text_starts_with(kept, "inst_") && length == 5 + 2 * INSTANCE_BYTES &&
 	    strcmp(kept + length, "\n") == 0) {
 		state->instance_id = arena_copy_bytes(task->arena, kept, length);
@@ -97,16 +94,16 @@ find_instance(struct task *task, const struct agent_settings *settings, struct s
 enum fail
 state_open(struct task *task, const struct agent_settings *settings, struct state *out)
 {
-	*out = (struct state){.dir = settings->state_dir};
+	*out = (struct state){.settings = settings, .dir = settings->state_dir};
 	TRY(make_folder(task, out->dir));
 	TRY(make_folder(task, state_path(task->arena, out, "usage")));
 	out->clock_path = state_path(task->arena, out, "clock");
-	return find_instance(task, settings, out);
+	return find_instance(task, out);
 }
 
-/* A name that file_write() or clock_mark_write() gives to what is to replace a file. */
+/* Whether file_write() or clock_mark_write() uses such a name for its temporary file. */
 static bool
-is_half_written(const char *name)
+is_temporary(const char *name)
 {
 	return strstr(name, ".new-") != NULL || text_starts_with(name, "clock.");
 }
@@ -119,24 +116,23 @@ state_sweep(struct task *task, const struct state *state)
 	const struct dirent *entry;
 	struct stat status;
 
-	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
 		DIR *folder = opendir(folders[i]);
 
-		while (folder && (entry = readdir(folder)) != NULL)
-			if (is_half_written(entry->d_name) &&
+		while (folder != NULL && (entry = readdir(folder)) != NULL)
+			if (is_temporary(entry->d_name) &&
 			    fstatat(dirfd(folder), entry->d_name, &status,
 			            AT_SYMLINK_NOFOLLOW) == 0 &&
 			    S_ISREG(status.st_mode) && status.st_mtime < before_s)
 				(void)unlinkat(dirfd(folder), entry->d_name, 0);
-		if (folder)
+		if (folder != NULL)
 			closedir(folder);
 	}
 }
 
-/* The object in a file; false when there is none. */
-static bool
-read_object(struct task *task, const struct state *state, const char *name,
-            struct json_view *out)
+bool
+state_object(struct task *task, const struct state *state, const char *name,
+             struct json_view *out)
 {
 	struct task reading = {.arena = task->arena};
 	const char *text = state_text(task, state, name);
@@ -150,7 +146,7 @@ state_license(struct task *task, const struct state *state)
 	struct kept_license kept = {"", ""};
 	struct json_view object;
 
-	if (!read_object(task, state, "license.json", &object) ||
+	if (!state_object(task, state, "license.json", &object) ||
 	    !json_view_string(&object, "license", &kept.token) ||
 	    !json_view_string(&object, "etag", &kept.etag))
 		return (struct kept_license){"", ""};
@@ -188,7 +184,7 @@ state_sync(struct task *task, const struct state *state, struct sync_state *out)
 	const char *name;
 
 	*out = (struct sync_state){.message = ""};
-	if (!read_object(task, state, "sync.json", &object) ||
+	if (!state_object(task, state, "sync.json", &object) ||
 	    !json_view_string(&object, "outcome", &name))
 		return;
 	for (size_t i = 0; i < SYNC_OUTCOME_COUNT; i++)

@@ -1,5 +1,5 @@
 /*
- * tally.c: the numbers of a usage report.
+ * tally.c: adds up the numbers of a usage report.
  */
 #include "agent-store/tally.h"
 
@@ -35,7 +35,7 @@ make_metric(struct tally *tally, const char *name)
 {
 	struct tally_metric *metric = find_metric(tally, name);
 
-	if (metric || tally->metric_count == TALLY_METRICS_MAX)
+	if (metric != NULL || tally->metric_count == TALLY_METRICS_MAX)
 		return metric;
 	metric = &tally->metrics[tally->metric_count++];
 	*metric = (struct tally_metric){.value = 0};
@@ -55,7 +55,7 @@ add_metric(struct task *task, struct tally *tally, const char *name,
 	if (!json_view_number(value, &number) || number < 0 || number > WIRE_NUMBER_MAX)
 		return refuse(task, name, "must be an integer from 0 to 2^53 - 1");
 	metric = make_metric(tally, name);
-	if (!metric)
+	if (metric == NULL)
 		return refuse(task, name, "is one metric too many (32 are the most)");
 	metric->value = level ? number : sum(metric->value, number);
 	metric->level = level;
@@ -68,11 +68,10 @@ add_metrics(struct task *task, struct tally *tally, const char *member,
 {
 	struct json_view value;
 	const char *name;
-	bool more;
 
 	if (!json_view_is_object(object))
 		return refuse(task, member, "must be an object of integers");
-	for (more = json_view_first_member(object, &name, &value); more;
+	for (bool more = json_view_first_member(object, &name, &value); more;
 	     more = json_view_next_member(&name, &value))
 		TRY(add_metric(task, tally, name, &value, level));
 	return FAIL_NONE;
@@ -106,9 +105,8 @@ tally_add(struct task *task, struct tally *tally, const struct json_view *object
 {
 	struct json_view value;
 	const char *name;
-	bool more;
 
-	for (more = json_view_first_member(object, &name, &value); more;
+	for (bool more = json_view_first_member(object, &name, &value); more;
 	     more = json_view_next_member(&name, &value))
 		TRY(add_member(task, tally, name, &value));
 	if (tally->active_devices > tally->total_devices)
@@ -131,7 +129,7 @@ tally_merge(struct tally *tally, const struct tally *later)
 		const struct tally_metric *from = &later->metrics[i];
 		struct tally_metric *metric = make_metric(tally, from->name);
 
-		if (!metric)
+		if (metric == NULL)
 			continue;
 		metric->value = from->level ? from->value : sum(metric->value, from->value);
 		metric->level = from->level;
@@ -139,7 +137,7 @@ tally_merge(struct tally *tally, const struct tally *later)
 }
 
 void
-tally_begin(struct tally *tally)
+tally_reset(struct tally *tally)
 {
 	size_t kept = 0;
 
@@ -150,8 +148,10 @@ tally_begin(struct tally *tally)
 }
 
 static void
-write_metrics(const struct tally *tally, struct json_out *json, bool counts, bool levels)
+write_metrics(const struct tally *tally, struct json_out *json, const char *name, bool counts,
+              bool levels)
 {
+	json_out_open(json, name, '{');
 	for (size_t i = 0; i < tally->metric_count; i++)
 		if (tally->metrics[i].level ? levels : counts)
 			json_out_int(json, tally->metrics[i].name, tally->metrics[i].value);
@@ -163,15 +163,12 @@ tally_write(const struct tally *tally, struct json_out *json)
 {
 	json_out_int(json, "active_devices", tally->active_devices);
 	json_out_int(json, "total_devices", tally->total_devices);
-	json_out_open(json, "counts", '{');
-	write_metrics(tally, json, true, false);
-	json_out_open(json, "levels", '{');
-	write_metrics(tally, json, false, true);
+	write_metrics(tally, json, "counts", true, false);
+	write_metrics(tally, json, "levels", false, true);
 }
 
 void
 tally_write_metrics(const struct tally *tally, struct json_out *json)
 {
-	json_out_open(json, "metrics", '{');
-	write_metrics(tally, json, true, true);
+	write_metrics(tally, json, "metrics", true, true);
 }

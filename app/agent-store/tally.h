@@ -1,5 +1,5 @@
 /*
- * tally.h: the numbers of a usage report. Pure functions.
+ * tally.h: adds up the numbers of a usage report. Pure functions.
  */
 #ifndef AGENT_STORE_TALLY_H
 #define AGENT_STORE_TALLY_H
@@ -10,7 +10,7 @@
 
 enum { TALLY_METRICS_MAX = 32, TALLY_NAME_MAX = 64 };
 
-/* One number with a name: a count is added up, of a level the newest stays. */
+/* A named number: counts are summed, a level keeps its newest value. */
 struct tally_metric {
 	char name[TALLY_NAME_MAX + 1];
 	int64_t value;
@@ -25,23 +25,23 @@ struct tally {
 };
 
 /*
- * Adds what the object says: "active_devices", "total_devices" (the newest stays), "counts" and
- * "metrics" (added up), "levels"; each may be left out. FAIL_INVALID "invalid_usage" names the
- * first bad member; `tally` is spoiled then.
+ * Adds an object with the optional members "active_devices", "total_devices" (the newest counts), "counts"
+ * and "metrics" (summed) and "levels". FAIL_INVALID "invalid_usage" names the first bad member; `tally`
+ * is unusable then.
  */
 enum fail tally_add(struct task *task, struct tally *tally,
                     const struct json_view *object) MUST_CHECK;
 
-/* Adds a later report of the same day: most devices, sums of counts, newest levels. */
+/* Merges a later report: the larger device numbers, sums of counts, newest levels. */
 void tally_merge(struct tally *tally, const struct tally *later);
 
-/* Forgets the counts, keeps devices and levels: what holds until somebody says otherwise. */
-void tally_begin(struct tally *tally);
+/* Removes the counts. Devices and levels stay until new values are posted. */
+void tally_reset(struct tally *tally);
 
-/* Members of an open object, as tally_add() reads them. */
+/* Writes the members that tally_add() reads. */
 void tally_write(const struct tally *tally, struct json_out *json);
 
-/* All metrics as one object "metrics", as the service takes them. */
+/* Writes all metrics as one object "metrics", the form of POST /api/usage/reports. */
 void tally_write_metrics(const struct tally *tally, struct json_out *json);
 
 #endif

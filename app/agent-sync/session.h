@@ -1,8 +1,8 @@
 /*
- * session.h: one talk with the service: keys, licence, revocations, then the unsent usage.
+ * session.h: one session with the service: fetches keys, licence and revocations, then sends the usage.
  *
- * It runs in a process of its own (billing-agent-sync): libcurl with all that it brings takes more
- * memory than the rest of the agent, and whatever the network does there leaves the daemon alone.
+ * It runs in a process of its own, billing-agent-sync: libcurl takes more memory than the rest of the
+ * agent, and a network failure cannot harm the daemon.
  */
 #ifndef AGENT_SYNC_SESSION_H
 #define AGENT_SYNC_SESSION_H
@@ -15,23 +15,30 @@ struct session {
 	const struct agent_settings *settings;
 	const struct state *state;
 	struct http_client *client;
-	struct license_cache cache; /* what new licences are judged with; keeps no clock */
+	struct license_cache cache; /* verifies new licences; keeps no clock */
 	struct sync_state sync;
 };
 
-/* One request under BILLING_API_URL; `etag` and `body` may be NULL. Notes an outcome but for a 2xx or
- * 304; false then. */
-bool session_send(struct session *session, const char *method, const char *path,
-                  const char *etag, const char *body, struct http_answer *answer);
+/* Sends a GET, or a POST when `body` is not NULL, to a path under BILLING_API_URL; `etag` may be "". False,
+ * with an outcome recorded, unless the status is 2xx or 304. */
+bool session_send(struct session *session, const char *path, const char *etag, const char *body,
+                  struct http_answer *answer);
 
-/* Notes how it went; the first thing that went wrong stays. Always false. */
+/* The JSON object in the answer; false when there is none. */
+bool session_object(struct session *session, const struct http_answer *answer,
+                    struct json_view *out);
+
+/* Records the outcome, unless one is recorded already. Always false. */
 bool session_fail(struct session *session, enum sync_outcome outcome, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 
-/* Fetches what is new, verifies it, keeps it. */
+/* True for FAIL_NONE; else records the task's failure as SYNC_BROKEN and clears it. */
+bool session_check(struct session *session, enum fail kind);
+
+/* Fetches keys, licence and revocations, verifies them and keeps them. */
 void session_refresh(struct session *session);
 
-/* Sends what is unsent, at most 500 at a time. */
+/* Sends the unsent reports, at most 500 in one request. */
 void session_report(struct session *session);
 
 #endif

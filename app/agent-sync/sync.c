@@ -1,6 +1,6 @@
 /*
- * sync.c: billing-agent-sync, which sync_schedule with the service once and leaves what it learned in the
- * folder. billing-agent starts it; the exit status is the outcome.
+ * sync.c: billing-agent-sync: runs one session with the service and keeps the results in the folder. The
+ * exit status is the enum sync_outcome.
  */
 #include <errno.h>
 #include <signal.h>
@@ -12,6 +12,7 @@
 #include "agent-sync/session.h"
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/text.h"
 
 enum {
 	ARENA_MAX = 256 * 1024 * 1024,
@@ -20,19 +21,18 @@ enum {
 };
 
 static void
-converse(struct session *session)
+run_session(struct session *session)
 {
-	struct http_client_options options = {
-	        .user_agent = "billing-agent/1.0",
-	        .ca_file =
-	                *session->settings->ca_file != '\0' ? session->settings->ca_file : NULL,
-	        .proxy = *session->settings->proxy != '\0' ? session->settings->proxy : NULL,
-	        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-	        .body_max = ANSWER_MAX};
+	const struct agent_settings *settings = session->settings;
+	struct http_client_options options = {.user_agent = "billing-agent/1.0",
+	                                      .ca_file = text_or_null(settings->ca_file),
+	                                      .proxy = text_or_null(settings->proxy),
+	                                      .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+	                                      .body_max = ANSWER_MAX};
 
 	session->client = http_client_new(&options);
-	if (!session->client) {
-		(void)session_fail(session, SYNC_BROKEN, "libcurl can't be had");
+	if (session->client == NULL) {
+		(void)session_fail(session, SYNC_BROKEN, "libcurl cannot be initialised");
 		return;
 	}
 	session_refresh(session);
@@ -43,9 +43,9 @@ converse(struct session *session)
 }
 
 static enum sync_outcome
-run(struct task *task, const struct agent_settings *settings, const struct state *state)
+run(struct task *task, const struct state *state)
 {
-	struct session session = {.task = task, .settings = settings, .state = state};
+	struct session session = {.task = task, .settings = state->settings, .state = state};
 	int lock = state_lock(task, state, STATE_LOCK);
 	struct sync_state before;
 
@@ -54,11 +54,11 @@ run(struct task *task, const struct agent_settings *settings, const struct state
 	state_sync(task, state, &before);
 	session.sync = (struct sync_state){
 	        .at = INSTANT_MS(clock_now_ms()), .contact = before.contact, .message = ""};
-	converse(&session);
+	run_session(&session);
 	if (session.sync.outcome == SYNC_DONE)
 		session.sync.contact = session.sync.at;
 	else
-		log_line(LOG_LEVEL_WARNING, "the talk with the service failed",
+		log_line(LOG_LEVEL_WARNING, "the session with the service failed",
 		         LOG_S("outcome", state_outcome_name(session.sync.outcome)),
 		         LOG_S("why", session.sync.message));
 	if (state_keep_sync(task, state, &session.sync) != FAIL_NONE &&
@@ -76,7 +76,7 @@ main(int argc, char **argv)
 	struct state state;
 	enum sync_outcome outcome;
 
-	/* Nobody waits for the outcome once the agent is gone. */
+	/* The agent alone uses the outcome, so this process ends with it. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (agent_settings_load(&task, argc > 1 ? argv[1] : NULL, &settings) != FAIL_NONE ||
 	    state_open(&task, &settings, &state) != FAIL_NONE) {
@@ -88,7 +88,7 @@ main(int argc, char **argv)
 		                "CUSTOMER_ID are needed\n");
 		return SYNC_BROKEN;
 	}
-	outcome = run(&task, &settings, &state);
+	outcome = run(&task, &state);
 	arena_free(task.arena);
 	return (int)outcome;
 }

@@ -1,8 +1,8 @@
 /*
  * agent.h: billing-agent, the daemon beside a customer's application.
  *
- * It answers the application from memory and disk alone. What needs the network is done by
- * billing-agent-sync, which it starts on its schedule and on HUP, and whose results it then reads.
+ * It answers the application from memory and disk alone. It starts billing-agent-sync, which calls the
+ * service, on a schedule and on HUP, and then reads the results from the folder.
  */
 #ifndef AGENT_AGENT_H
 #define AGENT_AGENT_H
@@ -14,31 +14,31 @@
 #include "agent/serve.h"
 
 struct agent {
-	struct task task; /* of the step at hand; its arena is reset after each */
-	const char *config;
-	const struct agent_settings *settings;
-	const struct state *state;
+	struct task task; /* its arena is reset after each request and each step of the loop */
+	const char *config; /* the settings file, or NULL */
+	struct agent_settings settings;
+	struct state state;
 	struct license_cache cache;
 	struct spool spool;
 	struct server server;
 	struct schedule sync_schedule;
-	int64_t cut_due_us;
-	int64_t sync_deadline_us; /* when a talk that hangs is ended */
-	pid_t sync_pid;           /* 0: nobody */
-	bool sync_again;          /* HUP came while one was under way */
+	int64_t report_due_us;
+	int64_t sync_deadline_us; /* when billing-agent-sync is killed */
+	pid_t sync_pid;           /* 0: it does not run */
+	bool sync_again;          /* HUP came while it ran: start it again */
 };
 
 /* Answers GET /license, /license/token, /allows/<feature>, /health and POST /usage. */
 serve_handler agent_answer;
 
-/* Starts billing-agent-sync, which lies beside this program; false when that fails. */
+/* Starts billing-agent-sync from the folder of this program; false when that fails. */
 bool agent_start_sync(struct agent *agent);
 
-/* Starts it and waits; the outcome. */
+/* Starts it and waits for the outcome. */
 enum sync_outcome agent_sync_now(struct agent *agent);
 
-/* Bounds the unsent reports, unless a talk is just reading them. */
-enum fail agent_bound(struct agent *agent) MUST_CHECK;
+/* Keeps the unsent reports within AGENT_BUFFER_REPORTS, unless billing-agent-sync is reading them. */
+enum fail agent_compact(struct agent *agent) MUST_CHECK;
 
 /* Serves until TERM or INT; the exit status. */
 int agent_run(struct agent *agent);

@@ -1,5 +1,5 @@
 /*
- * answer.c: what the local application may ask.
+ * answer.c: the HTTP routes for the local application.
  */
 #include <string.h>
 
@@ -32,18 +32,18 @@ get_license(struct agent *agent, const struct local_request *request,
 {
 	(void)request;
 	answer_json(answer, 200,
-	            license_cache_json(&agent->task, agent->settings, agent->state,
-	                               &agent->cache, &agent->spool.current));
+	            license_cache_json(&agent->task, &agent->state, &agent->cache,
+	                               &agent->spool.current));
 }
 
 static void
 get_token(struct agent *agent, const struct local_request *request, struct serve_answer *answer)
 {
-	const char *token = state_license(&agent->task, agent->state).token;
+	const char *token = state_license(&agent->task, &agent->state).token;
 
 	(void)request;
-	if (agent->cache.given || *token == '\0')
-		token = agent->settings->license_jwt;
+	if (agent->cache.is_configured || *token == '\0')
+		token = agent->settings.license_jwt;
 	if (*token == '\0') {
 		answer_fault(agent, answer, 404, "no_license", "There is no licence.");
 		return;
@@ -84,7 +84,7 @@ post_usage(struct agent *agent, const struct local_request *request,
 		             agent->task.failure.code, agent->task.failure.message);
 }
 
-/* For probes: whether the agent works, and how it gets on with the service. */
+/* For health probes: also the outcome of the last session with the service. */
 static void
 get_health(struct agent *agent, const struct local_request *request,
            struct serve_answer *answer)
@@ -94,7 +94,7 @@ get_health(struct agent *agent, const struct local_request *request,
 	struct sync_state sync;
 
 	(void)request;
-	state_sync(&agent->task, agent->state, &sync);
+	state_sync(&agent->task, &agent->state, &sync);
 	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "status", "healthy");
 	json_out_string(&json, "verdict", license_verdict_name(license_verdict(license)));
@@ -102,13 +102,13 @@ get_health(struct agent *agent, const struct local_request *request,
 	                sync.at.known ? state_outcome_name(sync.outcome) : NULL);
 	json_out_time(&json, "lastTalkAt", sync.at);
 	json_out_time(&json, "lastContactAt", sync.contact);
-	json_out_string(&json, "problem", *sync.message == '\0' ? NULL : sync.message);
+	json_out_string(&json, "problem", text_or_null(sync.message));
 	json_out_bool(&json, "clockIsKept", license == NULL || license_state_is_kept(license));
 	json_out_close(&json, '}');
 	answer_json(answer, 200, json.text.data);
 }
 
-/* All that may be asked. A path that ends with a slash has one more word behind it. */
+/* A path that ends with a slash is followed by one more word. */
 static const struct {
 	const char *method, *path;
 	void (*answer)(struct agent *agent, const struct local_request *request,
@@ -137,7 +137,7 @@ agent_answer(void *context, const struct local_request *request, struct serve_an
 
 	arena_reset(agent->task.arena);
 	task_clear(&agent->task);
-	for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
 		if (!matches(routes[i].path, request->path))
 			continue;
 		known = true;

@@ -1,5 +1,5 @@
 /*
- * bundle.c: licences carried in, usage carried out.
+ * bundle.c: imports licences from files and exports usage to files.
  */
 #include "agent/bundle.h"
 
@@ -11,13 +11,14 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/random.h"
+#include "base/text.h"
 #include "base/wire.h"
 
 enum { BUNDLE_MAX = 8 * 1024 * 1024, COPIES_KEPT = 24, CHAIN_BYTES = 8 };
 
 static const char chain_name[] = "usage/chain.json";
 
-/* What a bundle holds; keys as text. */
+/* The members of a licence bundle; `keys` is the text of a JWK set. */
 struct bundle {
 	const char *license;
 	const char *revocations;
@@ -27,7 +28,7 @@ struct bundle {
 static enum fail
 refuse(struct task *task, const char *path, const char *why)
 {
-	return task_fail(task, FAIL_INVALID, "import_refused", "%s isn't taken: %s.", path,
+	return task_fail(task, FAIL_INVALID, "import_refused", "%s is not imported: %s.", path,
 	                 why);
 }
 
@@ -46,29 +47,29 @@ read_bundle(struct task *task, const char *path, struct bundle *out)
 	    !json_view_string(&object, "license", &out->license) ||
 	    !json_view_string(&object, "revocations", &out->revocations) ||
 	    !json_view_string(&object, "keys", &out->keys))
-		return refuse(task, path, "it isn't what billingctl license export writes");
+		return refuse(task, path,
+		              "it is not a file that billingctl license export writes");
 	return FAIL_NONE;
 }
 
-/* The licence is genuine, this customer's, and no older than the one at hand. */
+/* Whether the licence is genuine, this customer's, and no older than the kept one. */
 static enum fail
-check_license(struct task *task, const struct agent_settings *settings,
-              const struct state *state, const struct bundle *bundle, const char *path,
-              struct license *license)
+check_license(struct task *task, const struct state *state, const struct bundle *bundle,
+              const char *path, struct license *license)
 {
+	const char *expected = state->settings->customer_id;
 	char customer[128];
 	int64_t issued, kept;
 
 	(void)license_set(license, state_license(task, state).token);
 	kept = license_time(license, "issuedAt");
 	if (license_set(license, bundle->license) != LICENSE_OK)
-		return refuse(task, path, "there isn't enough memory");
+		return refuse(task, path, "there is not enough memory");
 	issued = license_time(license, "issuedAt");
 	if (issued < 0)
-		return refuse(task, path,
-		              "its licence isn't signed with a key that is trusted");
-	(void)license_text(license, "customerId", customer, sizeof customer);
-	if (*settings->customer_id != '\0' && strcmp(customer, settings->customer_id) != 0)
+		return refuse(task, path, "its licence is not signed with a trusted key");
+	(void)license_text(license, "customerId", customer, sizeof(customer));
+	if (*expected != '\0' && strcmp(customer, expected) != 0)
 		return refuse(task, path, "its licence is another customer's");
 	if (issued < kept)
 		return refuse(task, path, "its licence is older than the one at hand");
@@ -76,10 +77,9 @@ check_license(struct task *task, const struct agent_settings *settings,
 }
 
 static enum fail
-keep_bundle(struct task *task, const struct agent_settings *settings, const struct state *state,
-            const struct bundle *bundle, bool with_keys)
+keep_bundle(struct task *task, const struct state *state, const struct bundle *bundle,
+            bool with_keys)
 {
-	(void)settings;
 	if (with_keys)
 		TRY(state_keep_text(task, state, STATE_KEYS, bundle->keys));
 	TRY(state_keep_text(task, state, STATE_REVOCATIONS, bundle->revocations));
@@ -87,10 +87,9 @@ keep_bundle(struct task *task, const struct agent_settings *settings, const stru
 }
 
 enum fail
-bundle_import(struct task *task, const struct agent_settings *settings,
-              const struct state *state, const char *path)
+bundle_import(struct task *task, const struct state *state, const char *path)
 {
-	struct license_options options = {.size = sizeof options};
+	struct license_options options = {.size = sizeof(options)};
 	const char *kept_list = state_text(task, state, STATE_REVOCATIONS);
 	struct bundle bundle = {0};
 	struct license *license;
@@ -98,41 +97,38 @@ bundle_import(struct task *task, const struct agent_settings *settings,
 	enum fail kind;
 
 	TRY(read_bundle(task, path, &bundle));
-	options.keys = license_cache_keys(task, settings, state);
-	options.issuer = *settings->issuer != '\0' ? settings->issuer : NULL;
+	options.keys = license_cache_keys(task, state);
+	options.issuer = text_or_null(state->settings->issuer);
 	if (*options.keys == '\0')
 		options.keys = bundle.keys;
 	if (license_open(&options, &license) != LICENSE_OK)
 		return refuse(task, path, "there is no key to trust");
 	(void)license_set_revocations(license, kept_list);
 	error = license_set_revocations(license, bundle.revocations);
-	/* The newer list at hand stays. */
 	if (error == LICENSE_ERROR_OLDER)
 		bundle.revocations = kept_list;
 	kind = error == LICENSE_OK || error == LICENSE_ERROR_OLDER
-	               ? check_license(task, settings, state, &bundle, path, license)
+	               ? check_license(task, state, &bundle, path, license)
 	               : refuse(task, path, license_error_text(error));
 	license_close(license);
 	TRY(kind);
-	return keep_bundle(task, settings, state, &bundle, options.keys == bundle.keys);
+	return keep_bundle(task, state, &bundle, options.keys == bundle.keys);
 }
 
-/* The last file of the chain. */
+/* The chain of exported files, by its last file. */
 struct chain {
 	const char *id;
-	int64_t file;       /* 0: none yet */
-	const char *digest; /* "" then */
+	int64_t file;       /* its number; 0: none yet */
+	const char *digest; /* its SHA-256; "": none yet */
 };
 
 static struct chain
 read_chain(struct task *task, const struct state *state)
 {
-	struct task reading = {.arena = task->arena};
-	const char *text = state_text(task, state, chain_name);
 	struct json_view object;
 	struct chain chain;
 
-	if (json_view_open(&reading, text, strlen(text), &object) != FAIL_NONE ||
+	if (!state_object(task, state, chain_name, &object) ||
 	    !json_view_string(&object, "chain", &chain.id) ||
 	    !json_view_int(&object, "file", &chain.file) || chain.file < 1 ||
 	    chain.file > REPORT_NUMBER_MAX ||
@@ -155,13 +151,13 @@ keep_chain(struct task *task, const struct state *state, const struct chain *cha
 }
 
 static const char *
-payload_of(struct task *task, const struct agent_settings *settings, const struct state *state,
-           const struct report *reports, size_t count, const struct chain *before)
+payload_of(struct task *task, const struct state *state, const struct report *reports,
+           size_t count, const struct chain *before)
 {
 	struct json_out json = json_out_new(task->arena, 256 * (count + 2));
 
 	json_out_open(&json, NULL, '{');
-	json_out_string(&json, "customer_id", settings->customer_id);
+	json_out_string(&json, "customer_id", state->settings->customer_id);
 	json_out_string(&json, "instance_id", state->instance_id);
 	json_out_string(&json, "chain", before->id);
 	json_out_int(&json, "file", before->file + 1);
@@ -181,9 +177,9 @@ payload_of(struct task *task, const struct agent_settings *settings, const struc
 }
 
 static const char *
-sign(struct task *task, const struct agent_settings *settings, const char *payload)
+sign(struct task *task, const char *api_key, const char *payload)
 {
-	struct sha256 key = digest_sha256(settings->api_key, strlen(settings->api_key));
+	struct sha256 key = digest_sha256(api_key, strlen(api_key));
 	const char *text = arena_printf(
 	        task->arena, "%s.%s",
 	        base64url_encode(task->arena, WIRE_USAGE_HEADER, strlen(WIRE_USAGE_HEADER)),
@@ -202,7 +198,7 @@ copy_name(struct arena *arena, int64_t file)
 	return arena_printf(arena, "exported-%06lld.jwt", (long long)file);
 }
 
-/* Whether there is room for the file, so that one that can't be written costs no number. */
+/* Fails when the file cannot be written. Tried first, so that a full disk does not use up a number. */
 static enum fail
 try_to_write(struct task *task, const char *path, const char *text)
 {
@@ -214,8 +210,8 @@ try_to_write(struct task *task, const char *path, const char *text)
 }
 
 static enum fail
-export_locked(struct task *task, const struct agent_settings *settings,
-              const struct state *state, const char *path, struct usage_export *out)
+export_locked(struct task *task, const struct state *state, const char *path,
+              struct usage_export *out)
 {
 	struct chain chain = read_chain(task, state);
 	struct report *reports = NULL;
@@ -223,14 +219,14 @@ export_locked(struct task *task, const struct agent_settings *settings,
 	const char *token;
 
 	TRY(spool_list(task, state, &reports, &out->reports));
-	token = sign(task, settings,
-	             payload_of(task, settings, state, reports, out->reports, &chain));
+	token = sign(task, state->settings->api_key,
+	             payload_of(task, state, reports, out->reports, &chain));
 	digest = digest_sha256(token, strlen(token));
 	chain.digest = hex_encode(task->arena, digest.bytes, SHA256_SIZE);
 	out->file = ++chain.file;
-	/* The number is spent before the file can be carried away, or a crash would lead to a second
-	 * file of it, which the vendor refuses. As it is, a file may be missing, whose reports the
-	 * next one tells again, which is seen by their ids; never does one go untold. */
+	/* The number is used up before the file exists at `path`: after a crash in between, the next
+	 * file gets another number and the same reports, which the service knows by their ids. A
+	 * second file with the same number would be refused. */
 	TRY(state_keep_text(task, state, copy_name(task->arena, out->file), token));
 	TRY(try_to_write(task, path, token));
 	TRY(keep_chain(task, state, &chain));
@@ -243,9 +239,10 @@ export_locked(struct task *task, const struct agent_settings *settings,
 }
 
 enum fail
-bundle_export(struct task *task, const struct agent_settings *settings,
-              const struct state *state, const char *path, struct usage_export *out)
+bundle_export(struct task *task, const struct state *state, const char *path,
+              struct usage_export *out)
 {
+	const struct agent_settings *settings = state->settings;
 	enum fail kind;
 	int lock;
 
@@ -256,11 +253,11 @@ bundle_export(struct task *task, const struct agent_settings *settings,
 	lock = state_lock(task, state, STATE_LOCK);
 	if (lock < 0 && errno == EWOULDBLOCK)
 		return task_fail(task, FAIL_CONFLICT, "busy",
-		                 "The agent is just sync_pid with the service.");
+		                 "A session with the service is under way.");
 	if (lock < 0)
 		return task_fail(task, FAIL_UNAVAILABLE, "state_unwritable",
-		                 "%s can't be locked: %s.", state->dir, strerror(errno));
-	kind = export_locked(task, settings, state, path, out);
+		                 "%s cannot be locked: %s.", state->dir, strerror(errno));
+	kind = export_locked(task, state, path, out);
 	close(lock);
 	return kind;
 }

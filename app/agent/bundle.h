@@ -1,38 +1,36 @@
 /*
- * bundle.h: where no network reaches: licences that are carried in as a file, usage that is carried
- * out as one.
+ * bundle.h: imports licences from files and exports usage to files, for machines without a network.
  *
- * In: what `billingctl license export` wrote, {"format", "license", "keys", "revocations"}. Its keys
- * count only where none are pinned and none are known yet: whoever carries files could write any.
+ * A licence bundle is written by `billingctl license export`: {"format", "license", "keys",
+ * "revocations"}. Its keys are trusted only where none are pinned or known yet, as anybody could write
+ * such a file.
  *
- * Out: a JWT of type "usage+jwt", signed with HS256 under the SHA-256 of BILLING_API_KEY (which is
- * what the service knows of the key), with
+ * A usage file is a JWT of type "usage+jwt", signed with HS256 under the SHA-256 of BILLING_API_KEY, which
+ * the service has stored. Its payload:
  *	{"customer_id", "instance_id", "chain", "file": <number>, "previous": <SHA-256 of the file before>,
  *	 "exported_at", "reports": [{"first", "number", "report_id", "reported_at", ...}]}
- * A chain is the files of one folder; its id is random.
+ * All files of one folder form a chain with a random id, so that the service sees a missing file.
  */
 #ifndef AGENT_BUNDLE_H
 #define AGENT_BUNDLE_H
 
 #include "agent-store/license_cache.h"
 
-/* What was written. */
 struct usage_export {
-	int64_t file;
+	int64_t file; /* its number */
 	size_t reports;
 };
 
-/* Takes what verifies, or nothing. FAIL_INVALID "import_refused" says why. */
-enum fail bundle_import(struct task *task, const struct agent_settings *settings,
-                        const struct state *state, const char *path) MUST_CHECK;
+/* Verifies a licence bundle and keeps its content. FAIL_INVALID "import_refused" when it is not valid. */
+enum fail bundle_import(struct task *task, const struct state *state,
+                        const char *path) MUST_CHECK;
 
 /*
- * Writes the unsent reports, of which there may be none, and counts them as sent; the last files
- * also stay in the folder, for the case that one gets lost. FAIL_CONFLICT "busy" while a talk is
- * under way, FAIL_INVALID "not_configured" without key and customer.
+ * Writes the unsent reports, maybe none, to a usage file and counts them as sent. Copies of the last files
+ * stay in the folder. FAIL_CONFLICT "busy" during a session with the service, FAIL_INVALID
+ * "not_configured" without CUSTOMER_ID or BILLING_API_KEY.
  */
-enum fail bundle_export(struct task *task, const struct agent_settings *settings,
-                        const struct state *state, const char *path,
+enum fail bundle_export(struct task *task, const struct state *state, const char *path,
                         struct usage_export *out) MUST_CHECK;
 
 #endif

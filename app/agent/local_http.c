@@ -6,7 +6,6 @@
 #include <string.h>
 #include <strings.h>
 
-/* What the reader works on: a line at a time. */
 struct line {
 	const char *text;
 	size_t length;
@@ -39,19 +38,19 @@ static const struct {
 const char *
 local_http_reason(int status)
 {
-	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
 		if (reasons[i].status == status)
 			return reasons[i].reason;
 	return "Unknown";
 }
 
-/* The next line without its break; false when the bytes end before. */
+/* The next line without its line break; false when it is not complete. */
 static bool
 next_line(const char **cursor, const char *end, struct line *out)
 {
 	const char *newline = memchr(*cursor, '\n', (size_t)(end - *cursor));
 
-	if (!newline)
+	if (newline == NULL)
 		return false;
 	out->text = *cursor;
 	out->length = (size_t)(newline - *cursor);
@@ -61,7 +60,7 @@ next_line(const char **cursor, const char *end, struct line *out)
 	return true;
 }
 
-/* Copies a word that has no control characters and no blanks in it. */
+/* Copies a word; false when it does not fit, or has a blank or a control character. */
 static bool
 copy_word(const char *text, size_t length, char *out, size_t size)
 {
@@ -75,7 +74,7 @@ copy_word(const char *text, size_t length, char *out, size_t size)
 	return true;
 }
 
-/* "GET /path?query HTTP/1.1"; the status of a refusal, or 0. */
+/* Reads "GET /path?query HTTP/1.1"; the status of a refusal, or 0. */
 static int
 read_request_line(const struct line *line, struct local_request *out)
 {
@@ -84,16 +83,16 @@ read_request_line(const struct line *line, struct local_request *out)
 	const char *version;
 	size_t path_length;
 
-	version = target ? memchr(target + 1, ' ', (size_t)(end - target - 1)) : NULL;
-	if (!version || !copy_word(line->text, (size_t)(target - line->text), out->method,
-	                           sizeof out->method))
+	version = target != NULL ? memchr(target + 1, ' ', (size_t)(end - target - 1)) : NULL;
+	if (version == NULL || !copy_word(line->text, (size_t)(target - line->text),
+	                                  out->method, sizeof(out->method)))
 		return 400;
 	target++;
 	path_length = (size_t)(version - target);
-	if (memchr(target, '?', path_length))
+	if (memchr(target, '?', path_length) != NULL)
 		path_length = (size_t)((const char *)memchr(target, '?', path_length) - target);
 	if (path_length == 0 || *target != '/' ||
-	    !copy_word(target, path_length, out->path, sizeof out->path))
+	    !copy_word(target, path_length, out->path, sizeof(out->path)))
 		return 400;
 	version++;
 	if (end - version != 8 || memcmp(version, "HTTP/1.", 7) != 0)
@@ -102,7 +101,7 @@ read_request_line(const struct line *line, struct local_request *out)
 	return version[7] == '1' || version[7] == '0' ? 0 : 505;
 }
 
-/* The number of a Content-Length; false when it is no plain number below the bound. */
+/* Reads a Content-Length; false when it is not a decimal number below 1000000. */
 static bool
 read_length(const struct line *value, size_t *out)
 {
@@ -128,7 +127,7 @@ read_header(const struct line *name, const struct line *value, struct local_requ
             struct head *head)
 {
 	if (is_word(name, "Content-Length")) {
-		/* Two that differ would let two readers see two bodies. */
+		/* With two lengths, two readers could see different bodies (RFC 9112, section 6.3). */
 		if (head->body_counted || !read_length(value, &head->body_length))
 			head->status = 400;
 		head->body_counted = true;
@@ -138,7 +137,7 @@ read_header(const struct line *name, const struct line *value, struct local_requ
 		head->status = 417;
 	} else if (is_word(name, "Host")) {
 		if (*out->host != '\0' ||
-		    !copy_word(value->text, value->length, out->host, sizeof out->host))
+		    !copy_word(value->text, value->length, out->host, sizeof(out->host)))
 			head->status = 400;
 	} else if (is_word(name, "Connection")) {
 		if (is_word(value, "close"))
@@ -148,14 +147,14 @@ read_header(const struct line *name, const struct line *value, struct local_requ
 	}
 }
 
-/* "Name: value"; false when it is none. */
+/* Splits "Name: value"; false when the line is malformed. */
 static bool
 split_header(const struct line *line, struct line *name, struct line *value)
 {
 	const char *colon = memchr(line->text, ':', line->length);
 	const char *end = line->text + line->length;
 
-	if (!colon || colon == line->text)
+	if (colon == NULL || colon == line->text)
 		return false;
 	*name = (struct line){line->text, (size_t)(colon - line->text)};
 	for (size_t i = 0; i < name->length; i++)

@@ -1,9 +1,9 @@
 /*
- * local_http.h: reads the requests of the local application: the part of HTTP/1.1 (RFC 9112) that
- * clients use on a socket of their own machine. Pure, allocates nothing.
+ * local_http.h: parses the requests of the local application: the part of HTTP/1.1 (RFC 9112) that
+ * clients use on a local socket. Pure functions that allocate nothing.
  *
- * It is ours because the fitting library costs what it would save: libmicrohttpd brings GnuTLS along
- * and takes 7.6 MB before the first request, of the 8 MB that the agent may have.
+ * No library fits: libmicrohttpd loads GnuTLS and takes 7.6 MB before the first request, of the 8 MB that
+ * the agent may use.
  */
 #ifndef AGENT_LOCAL_HTTP_H
 #define AGENT_LOCAL_HTTP_H
@@ -17,18 +17,18 @@ struct local_request {
 	char method[8];
 	char path[LOCAL_WORD_MAX]; /* without the query */
 	char host[LOCAL_WORD_MAX]; /* "" when there is none */
-	const char *body;          /* in the text that was read, not NUL-terminated */
+	const char *body; /* points into the bytes that were read; not NUL-terminated */
 	size_t body_length;
 	bool keep_alive;
 };
 
 enum local_verdict {
-	LOCAL_MORE, /* not all of it is here yet */
+	LOCAL_MORE, /* the request is not complete yet */
 	LOCAL_WHOLE,
-	LOCAL_BAD /* `status` says why; nothing more can be read from this connection */
+	LOCAL_BAD /* `status` says why; the connection must be closed */
 };
 
-/* Reads one request from the start of the bytes; `consumed` is its length, `status` that of the
+/* Parses the request at the start of the bytes. `consumed` is its length, `status` the status of a
  * refusal (400, 411, 413, 417, 431, 505). */
 enum local_verdict local_http_read(const char *bytes, size_t length, struct local_request *out,
                                    size_t *consumed, int *status);

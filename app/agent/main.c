@@ -1,5 +1,5 @@
 /*
- * main.c: billing-agent's arguments, then the daemon or one step.
+ * main.c: reads the arguments of billing-agent and runs the command.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -16,32 +16,24 @@
 enum { ARENA_MAX = 64 * 1024 * 1024, EXIT_FAULT = 1, EXIT_USAGE = 2, EXIT_UNLICENSED = 3 };
 
 static const char help[] =
-        "billing-agent - keeps a licence at hand for an application, and reports its usage\n"
+        "billing-agent - keeps a licence for a local application and reports its usage\n"
         "\n"
         "Usage: billing-agent [--config FILE] [COMMAND]\n"
         "\n"
-        "Without a command it serves the local application until TERM; HUP refreshes now.\n"
-        "  --once         report and refresh once, print what GET /license gives, and end\n"
-        "  status         print what GET /license gives\n"
-        "  usage JSON     note usage as POST /usage does, where no daemon runs\n"
-        "  import FILE    take a licence that was carried here (billingctl license export)\n"
-        "  export FILE    write unsent usage to be carried (billingctl usage import)\n"
+        "Without a command it serves the local application until TERM. HUP refreshes now.\n"
+        "  --once         report and refresh once, print the JSON of GET /license, and exit\n"
+        "  status         print the JSON of GET /license\n"
+        "  usage JSON     record usage as POST /usage does, while no daemon runs\n"
+        "  import FILE    import a licence that billingctl license export wrote\n"
+        "  export FILE    write the unsent usage to a file for billingctl usage import\n"
         "\n"
-        "  --config FILE  settings as NAME=value lines; the environment wins over them\n"
+        "  --config FILE  settings as NAME=value lines; the environment overrides them\n"
         "  --settings     print the table of settings (markdown)\n"
         "  --example      print an example settings file\n"
         "  --help, --version\n"
         "\n"
-        "Exit status: 0 the licence is valid or in grace (or the daemon stopped as told),\n"
-        "1 a fault, 2 bad usage, 3 there is no valid licence.\n";
-
-/* What every command works with. */
-struct context {
-	struct task lasting; /* settings and state */
-	struct agent_settings settings;
-	struct state state;
-	struct agent agent;
-};
+        "Exit status: 0 the licence is valid or in grace, or the daemon was stopped;\n"
+        "1 a failure; 2 bad usage; 3 there is no valid licence.\n";
 
 static int
 fault(const struct task *task)
@@ -50,96 +42,78 @@ fault(const struct task *task)
 	return EXIT_FAULT;
 }
 
-static enum fail
-load(struct context *context)
-{
-	struct agent *agent = &context->agent;
-
-	agent->settings = &context->settings;
-	agent->state = &context->state;
-	spool_open(&agent->task, &context->state, &agent->spool);
-	return license_cache_load(&agent->task, &context->settings, &context->state, true,
-	                          &agent->cache);
-}
-
 static int
-print_license(struct context *context)
+print_license(struct agent *agent)
 {
-	struct agent *agent = &context->agent;
 	enum license_is verdict = license_verdict(agent->cache.license);
 
-	puts(license_cache_json(&agent->task, &context->settings, &context->state,
-	                        &agent->cache, &agent->spool.current));
+	puts(license_cache_json(&agent->task, &agent->state, &agent->cache,
+	                        &agent->spool.current));
 	return verdict == LICENSE_IS_VALID || verdict == LICENSE_IS_GRACE ? 0 : EXIT_UNLICENSED;
 }
 
-/* Makes the report of what was noted and bounds the buffer, unless a daemon runs, which sees to that
- * itself. False when it fails. */
+/* Makes a report of the recorded usage, unless a daemon runs, which makes it itself. False when it
+ * fails. */
 static bool
-cut_alone(struct context *context)
+make_report_alone(struct agent *agent)
 {
-	struct agent *agent = &context->agent;
-	int lock = state_lock(&agent->task, &context->state, STATE_DAEMON_LOCK);
+	int lock = state_lock(&agent->task, &agent->state, STATE_DAEMON_LOCK);
 	enum fail kind = FAIL_NONE;
 
 	if (lock < 0)
 		return true;
-	state_sweep(&agent->task, &context->state);
-	spool_open(&agent->task, &context->state, &agent->spool);
-	kind = spool_cut(&agent->task, &agent->spool, clock_now_ms());
+	state_sweep(&agent->task, &agent->state);
+	spool_open(&agent->task, &agent->state, &agent->spool);
+	kind = spool_make_report(&agent->task, &agent->spool, clock_now_ms());
 	if (kind == FAIL_NONE)
-		kind = agent_bound(agent);
+		kind = agent_compact(agent);
 	close(lock);
 	return kind == FAIL_NONE;
 }
 
-/* For cron, and for containers that live for a moment only. */
+/* --once: for cron, and for containers that live only for a moment. */
 static int
-run_once(struct context *context)
+run_once(struct agent *agent)
 {
-	struct agent *agent = &context->agent;
 	enum sync_outcome outcome = SYNC_DONE;
 	int status = 0, unlicensed;
 
-	/* The licence is told all the same. */
-	if (!cut_alone(context))
+	if (!make_report_alone(agent))
 		status = fault(&agent->task);
 	task_clear(&agent->task);
-	if (agent_settings_online(&context->settings))
+	if (agent_settings_online(&agent->settings))
 		outcome = agent_sync_now(agent);
-	if (license_cache_load(&agent->task, &context->settings, &context->state, true,
-	                       &agent->cache) != FAIL_NONE)
+	if (license_cache_load(&agent->task, &agent->state, true, &agent->cache) != FAIL_NONE)
 		return fault(&agent->task);
 	if (outcome == SYNC_BROKEN || outcome == SYNC_BUSY) {
-		fprintf(stderr, "billing-agent: the talk with the service was %s\n",
+		fprintf(stderr, "billing-agent: the session with the service was %s\n",
 		        state_outcome_name(outcome));
 		status = EXIT_FAULT;
 	}
-	unlicensed = print_license(context);
+	unlicensed = print_license(agent);
 	return status != 0 ? status : unlicensed;
 }
 
-/* Why the folder isn't ours to count in; the exit status. */
+/* Prints why the folder cannot be locked: `busy` when another agent has it. */
 static int
-locked_out(const struct context *context, const char *busy)
+locked_out(const struct agent *agent, const char *busy)
 {
 	if (errno == EWOULDBLOCK)
-		fprintf(stderr, "billing-agent: %s (%s)\n", busy, context->settings.state_dir);
+		fprintf(stderr, "billing-agent: %s (%s)\n", busy, agent->settings.state_dir);
 	else
-		fprintf(stderr, "billing-agent: %s can't be locked: %s\n",
-		        context->settings.state_dir, strerror(errno));
+		fprintf(stderr, "billing-agent: %s cannot be locked: %s\n",
+		        agent->settings.state_dir, strerror(errno));
 	return EXIT_FAULT;
 }
 
 static int
-note_usage(struct context *context, const char *text)
+record_usage(struct agent *agent, const char *text)
 {
-	struct agent *agent = &context->agent;
-	int lock = state_lock(&agent->task, &context->state, STATE_DAEMON_LOCK);
+	int lock = state_lock(&agent->task, &agent->state, STATE_DAEMON_LOCK);
 	struct json_view body;
 
 	if (lock < 0)
-		return locked_out(context, "an agent runs in this folder: POST /usage");
+		return locked_out(agent, "an agent runs in this folder; use POST /usage");
 	if (json_view_open(&agent->task, text, strlen(text), &body) != FAIL_NONE ||
 	    spool_post(&agent->task, &agent->spool, &body) != FAIL_NONE)
 		return fault(&agent->task);
@@ -148,99 +122,98 @@ note_usage(struct context *context, const char *text)
 }
 
 static int
-import_bundle(struct context *context, const char *path)
+import_bundle(struct agent *agent, const char *path)
 {
-	struct agent *agent = &context->agent;
-
-	if (bundle_import(&agent->task, &context->settings, &context->state, path) !=
-	            FAIL_NONE ||
-	    license_cache_load(&agent->task, &context->settings, &context->state, true,
-	                       &agent->cache) != FAIL_NONE)
+	if (bundle_import(&agent->task, &agent->state, path) != FAIL_NONE ||
+	    license_cache_load(&agent->task, &agent->state, true, &agent->cache) != FAIL_NONE)
 		return fault(&agent->task);
-	return print_license(context);
+	return print_license(agent);
 }
 
 static int
-export_bundle(struct context *context, const char *path)
+export_bundle(struct agent *agent, const char *path)
 {
-	struct agent *agent = &context->agent;
 	struct usage_export export;
 
-	if (!cut_alone(context) || bundle_export(&agent->task, &context->settings,
-	                                         &context->state, path, &export) != FAIL_NONE)
+	if (!make_report_alone(agent) ||
+	    bundle_export(&agent->task, &agent->state, path, &export) != FAIL_NONE)
 		return fault(&agent->task);
 	printf("{\"file\":%lld,\"reports\":%zu}\n", (long long)export.file, export.reports);
 	return 0;
 }
 
 static int
-serve(struct context *context)
+serve(struct agent *agent)
 {
-	struct agent *agent = &context->agent;
-	int status, lock = state_lock(&agent->task, &context->state, STATE_DAEMON_LOCK);
+	int status, lock = state_lock(&agent->task, &agent->state, STATE_DAEMON_LOCK);
 
 	if (lock < 0)
-		return locked_out(context, "another agent runs in this folder");
-	state_sweep(&agent->task, &context->state);
-	/* Nobody else has counted since. */
-	spool_open(&agent->task, &context->state, &agent->spool);
-	if (serve_open(&agent->task, context->settings.listen, &agent->server) != FAIL_NONE)
+		return locked_out(agent, "another agent runs in this folder");
+	state_sweep(&agent->task, &agent->state);
+	/* Another process may have counted before the lock was taken. */
+	spool_open(&agent->task, &agent->state, &agent->spool);
+	if (serve_open(&agent->task, agent->settings.listen, &agent->server) != FAIL_NONE)
 		return fault(&agent->task);
 	agent->server.handler = agent_answer;
 	agent->server.context = agent;
-	log_line(LOG_LEVEL_INFO, "billing-agent serves",
-	         LOG_S("listen", context->settings.listen),
-	         LOG_S("instance_id", context->state.instance_id),
+	log_line(LOG_LEVEL_INFO, "billing-agent started",
+	         LOG_S("listen", agent->settings.listen),
+	         LOG_S("instance_id", agent->state.instance_id),
 	         LOG_S("verdict", license_verdict_name(license_verdict(agent->cache.license))));
 	status = agent_run(agent);
 	serve_close(&agent->server);
-	log_line(LOG_LEVEL_INFO, "billing-agent stops");
+	log_line(LOG_LEVEL_INFO, "billing-agent stopped");
 	close(lock);
 	return status;
 }
 
 static int
-run_command(struct context *context, bool once, int count, char **words)
+run_command(struct agent *agent, bool once, int count, char **words)
 {
 	if (once && count == 0)
-		return run_once(context);
+		return run_once(agent);
 	if (count == 0)
-		return serve(context);
+		return serve(agent);
 	if (!once && count == 1 && strcmp(words[0], "status") == 0)
-		return print_license(context);
+		return print_license(agent);
 	if (!once && count == 2 && strcmp(words[0], "usage") == 0)
-		return note_usage(context, words[1]);
+		return record_usage(agent, words[1]);
 	if (!once && count == 2 && strcmp(words[0], "import") == 0)
-		return import_bundle(context, words[1]);
+		return import_bundle(agent, words[1]);
 	if (!once && count == 2 && strcmp(words[0], "export") == 0)
-		return export_bundle(context, words[1]);
+		return export_bundle(agent, words[1]);
 	fprintf(stderr, "billing-agent: no such command; see billing-agent --help\n");
 	return EXIT_USAGE;
+}
+
+static enum fail
+load(struct agent *agent)
+{
+	spool_open(&agent->task, &agent->state, &agent->spool);
+	return license_cache_load(&agent->task, &agent->state, true, &agent->cache);
 }
 
 static int
 start(const char *config, bool once, int count, char **words)
 {
-	struct context context = {.lasting = {.arena = arena_new(ARENA_MAX)}};
-	struct agent *agent = &context.agent;
+	struct task lasting = {.arena = arena_new(ARENA_MAX)}; /* owns settings and state */
+	struct agent agent = {.task.arena = arena_new(ARENA_MAX), .config = config};
 	int status;
 
-	agent->task.arena = arena_new(ARENA_MAX);
-	agent->config = config;
-	if (agent_settings_load(&context.lasting, config, &context.settings) != FAIL_NONE ||
-	    state_open(&context.lasting, &context.settings, &context.state) != FAIL_NONE)
-		status = fault(&context.lasting);
-	else if (load(&context) != FAIL_NONE)
-		status = fault(&agent->task);
+	if (agent_settings_load(&lasting, config, &agent.settings) != FAIL_NONE ||
+	    state_open(&lasting, &agent.settings, &agent.state) != FAIL_NONE)
+		status = fault(&lasting);
+	else if (load(&agent) != FAIL_NONE)
+		status = fault(&agent.task);
 	else
-		status = run_command(&context, once, count, words);
-	license_cache_release(&agent->cache);
-	arena_free(agent->task.arena);
-	arena_free(context.lasting.arena);
+		status = run_command(&agent, once, count, words);
+	license_cache_release(&agent.cache);
+	arena_free(agent.task.arena);
+	arena_free(lasting.arena);
 	return status;
 }
 
-/* What prints and exits; the exit status. */
+/* Prints what the option asks for; the exit status. */
 static int
 print(int option)
 {

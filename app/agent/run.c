@@ -1,7 +1,7 @@
 /*
- * run.c: the agent's loop: local requests, reports, sync_schedule with the service.
+ * run.c: the agent's loop: answers requests, makes usage reports, starts billing-agent-sync.
  *
- * Signals are blocked everywhere but inside of ppoll().
+ * Signals are blocked except inside ppoll().
  */
 #include <errno.h>
 #include <limits.h>
@@ -33,16 +33,16 @@ on_signal(int number)
 		asked_to_stop = 1;
 }
 
-/* The path of the other program, beside this one; false when /proc isn't there. */
+/* The path of billing-agent-sync, in the folder of this program; false without /proc. */
 static bool
 sync_program(char *out, size_t size)
 {
 	static const char suffix[] = "-sync";
-	ssize_t length = readlink("/proc/self/exe", out, size - sizeof suffix);
+	ssize_t length = readlink("/proc/self/exe", out, size - sizeof(suffix));
 
 	if (length <= 0)
 		return false;
-	memcpy(out + length, suffix, sizeof suffix);
+	memcpy(out + length, suffix, sizeof(suffix));
 	return true;
 }
 
@@ -54,11 +54,11 @@ agent_start_sync(struct agent *agent)
 	sigset_t none, all;
 	int error = EINVAL;
 
-	if (agent->config)
+	if (agent->config != NULL)
 		arguments[1] = arena_copy(agent->task.arena, agent->config);
 	sigemptyset(&none);
 	sigfillset(&all);
-	if (!sync_program(program, sizeof program) || posix_spawnattr_init(&attributes) != 0)
+	if (!sync_program(program, sizeof(program)) || posix_spawnattr_init(&attributes) != 0)
 		return false;
 	posix_spawnattr_setsigmask(&attributes, &none);
 	posix_spawnattr_setsigdefault(&attributes, &all);
@@ -67,7 +67,7 @@ agent_start_sync(struct agent *agent)
 	posix_spawnattr_destroy(&attributes);
 	if (error != 0) {
 		agent->sync_pid = 0;
-		log_line(LOG_LEVEL_ERROR, "billing-agent-sync can't be started",
+		log_line(LOG_LEVEL_ERROR, "billing-agent-sync cannot be started",
 		         LOG_S("program", program), LOG_S("why", strerror(error)));
 	}
 	return error == 0;
@@ -99,7 +99,7 @@ chance(void)
 {
 	uint32_t out;
 
-	random_bytes(&out, sizeof out);
+	random_bytes(&out, sizeof(out));
 	return out;
 }
 
@@ -110,15 +110,14 @@ log_failure(struct agent *agent, const char *what)
 	task_clear(&agent->task);
 }
 
-/* Says what changed, as people look for it in the log. */
+/* Reads the licence again and logs a change of the verdict. */
 static void
 reload(struct agent *agent)
 {
 	enum license_is before = license_verdict(agent->cache.license);
 
-	if (license_cache_load(&agent->task, agent->settings, agent->state, true,
-	                       &agent->cache) != FAIL_NONE)
-		log_failure(agent, "the licence can't be read");
+	if (license_cache_load(&agent->task, &agent->state, true, &agent->cache) != FAIL_NONE)
+		log_failure(agent, "the licence cannot be read");
 	if (license_verdict(agent->cache.license) != before)
 		log_line(LOG_LEVEL_INFO, "the verdict has changed",
 		         LOG_S("from", license_verdict_name(before)),
@@ -134,10 +133,9 @@ finish_sync(struct agent *agent, int64_t now_us, int status)
 	struct sync_state sync;
 
 	agent->sync_pid = 0;
-	state_sync(&agent->task, agent->state, &sync);
+	state_sync(&agent->task, &agent->state, &sync);
 	schedule_next(&agent->sync_schedule, now_us, outcome == SYNC_DONE,
-	              agent->settings->refresh_minutes * MINUTE_S, sync.retry_after_s,
-	              chance());
+	              agent->settings.refresh_minutes * MINUTE_S, sync.retry_after_s, chance());
 	if (agent->sync_again)
 		agent->sync_schedule.due_us = now_us;
 	agent->sync_again = false;
@@ -156,35 +154,36 @@ reap(struct agent *agent, int64_t now_us)
 }
 
 enum fail
-agent_bound(struct agent *agent)
+agent_compact(struct agent *agent)
 {
-	int lock = state_lock(&agent->task, agent->state, STATE_LOCK);
+	int lock = state_lock(&agent->task, &agent->state, STATE_LOCK);
 	enum fail kind;
 
 	if (lock < 0)
 		return FAIL_NONE;
-	kind = spool_bound(&agent->task, agent->state, (size_t)agent->settings->buffer_reports);
+	kind = spool_compact(&agent->task, &agent->state,
+	                     (size_t)agent->settings.buffer_reports);
 	close(lock);
 	return kind;
 }
 
 static void
-cut_report(struct agent *agent, int64_t now_us)
+make_report(struct agent *agent, int64_t now_us)
 {
-	agent->cut_due_us = now_us + agent->settings->report_minutes * MINUTE_S * second_us;
-	if (spool_cut(&agent->task, &agent->spool, clock_now_ms()) != FAIL_NONE)
-		log_failure(agent, "the usage report can't be written");
-	if (agent_bound(agent) != FAIL_NONE)
-		log_failure(agent, "the unsent reports can't be bounded");
+	agent->report_due_us = now_us + agent->settings.report_minutes * MINUTE_S * second_us;
+	if (spool_make_report(&agent->task, &agent->spool, clock_now_ms()) != FAIL_NONE)
+		log_failure(agent, "the usage report cannot be written");
+	if (agent_compact(agent) != FAIL_NONE)
+		log_failure(agent, "the unsent reports cannot be merged");
 }
 
 static void
 follow_schedule(struct agent *agent, int64_t now_us)
 {
-	bool online = agent_settings_online(agent->settings);
+	bool online = agent_settings_online(&agent->settings);
 
-	if (now_us >= agent->cut_due_us)
-		cut_report(agent, now_us);
+	if (now_us >= agent->report_due_us)
+		make_report(agent, now_us);
 	if (agent->sync_pid != 0 && now_us >= agent->sync_deadline_us)
 		(void)kill(agent->sync_pid, SIGKILL);
 	if (!online || agent->sync_pid != 0 || now_us < agent->sync_schedule.due_us)
@@ -192,16 +191,16 @@ follow_schedule(struct agent *agent, int64_t now_us)
 	agent->sync_deadline_us = now_us + SYNC_MAX_S * second_us;
 	if (!agent_start_sync(agent))
 		schedule_next(&agent->sync_schedule, now_us, false,
-		              agent->settings->refresh_minutes * MINUTE_S, 0, chance());
+		              agent->settings.refresh_minutes * MINUTE_S, 0, chance());
 }
 
-/* HUP: what lies in the folder counts now, and the service is asked now. */
+/* HUP: reads the folder, makes the report, and starts billing-agent-sync now. */
 static void
 refresh(struct agent *agent, int64_t now_us)
 {
 	asked_to_refresh = 0;
 	reload(agent);
-	cut_report(agent, now_us);
+	make_report(agent, now_us);
 	agent->sync_schedule.due_us = now_us;
 	agent->sync_again = agent->sync_pid != 0;
 }
@@ -215,15 +214,15 @@ catch_signals(sigset_t *open)
 
 	sigfillset(&action.sa_mask);
 	sigemptyset(&blocked);
-	for (size_t i = 0; i < sizeof caught / sizeof *caught; i++) {
+	for (size_t i = 0; i < sizeof(caught) / sizeof(*caught); i++) {
 		sigaddset(&blocked, caught[i]);
 		(void)sigaction(caught[i], &action, NULL);
 	}
-	/* Both come as errors of the call. */
+	/* The failing call returns an error in both cases. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);
 	sigprocmask(SIG_BLOCK, &blocked, open);
-	for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
+	for (size_t i = 0; i < sizeof(caught) / sizeof(*caught); i++)
 		sigdelset(open, caught[i]);
 }
 
@@ -236,14 +235,14 @@ agent_run(struct agent *agent)
 	sigset_t open;
 
 	catch_signals(&open);
-	agent->cut_due_us = now_us;
+	agent->report_due_us = now_us;
 	agent->sync_schedule.due_us = now_us;
 	while (!asked_to_stop) {
 		size_t count = serve_watch(&agent->server, watched);
 		int ready = ppoll(watched, (nfds_t)count, &longest, &open);
 
 		now_us = clock_monotonic_us();
-		/* What poll() leaves after a failure says nothing. */
+		/* After a failure revents is undefined. */
 		for (size_t i = 0; ready <= 0 && i < count; i++)
 			watched[i].revents = 0;
 		serve_run(&agent->server, watched, now_us);

@@ -1,5 +1,5 @@
 /*
- * schedule.c: when to do something next.
+ * schedule.c: computes when to contact the service next.
  */
 #include "agent/schedule.h"
 
@@ -11,7 +11,7 @@ smaller(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* The length of a wait after so many failures in a row, without chance. */
+/* The longest wait after so many failures in a row. */
 static int64_t
 retry_s(int failures)
 {
@@ -22,27 +22,27 @@ retry_s(int failures)
 	return smaller(wait, SCHEDULE_RETRY_MAX_S);
 }
 
-/* From `low` to `high` percent of the time. */
+/* A random part of the time, from `low` to `high` percent. */
 static int64_t
-spread(int64_t us, int64_t low, int64_t high, uint32_t chance)
+spread(int64_t us, int64_t low, int64_t high, uint32_t random)
 {
-	return us / 100 * low + us / 100 * (high - low) / 1000 * (chance % 1001);
+	return us / 100 * low + us / 100 * (high - low) / 1000 * (random % 1001);
 }
 
 void
-schedule_next(struct schedule *schedule, int64_t now_us, bool fine, int64_t interval_s,
-              int64_t retry_after_s, uint32_t chance)
+schedule_next(struct schedule *schedule, int64_t now_us, bool succeeded, int64_t interval_s,
+              int64_t retry_after_s, uint32_t random)
 {
 	int64_t wait_us;
 
-	if (fine) {
+	if (succeeded) {
 		schedule->failures = 0;
-		wait_us = spread(interval_s * second_us, 90, 110, chance);
+		wait_us = spread(interval_s * second_us, 90, 110, random);
 	} else {
 		if (schedule->failures < 1000)
 			schedule->failures++;
 		wait_us = spread(smaller(retry_s(schedule->failures), interval_s) * second_us,
-		                 50, 100, chance);
+		                 50, 100, random);
 	}
 	if (wait_us < retry_after_s * second_us)
 		wait_us = retry_after_s * second_us;

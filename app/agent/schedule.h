@@ -1,5 +1,5 @@
 /*
- * schedule.h: when to do something next. Pure functions.
+ * schedule.h: computes when to contact the service next. Pure functions.
  */
 #ifndef AGENT_SCHEDULE_H
 #define AGENT_SCHEDULE_H
@@ -15,11 +15,11 @@ struct schedule {
 };
 
 /*
- * Sets the next time: after a success the interval, a tenth more or less, so that a thousand
- * instances started together part; after a failure half a minute, doubled up to an hour (never more
- * than the interval), half of it by chance; never before `retry_after_s`. `chance` is any number.
+ * Sets the next time. After a success: the interval, plus or minus a random tenth, so that instances that
+ * started together spread out. After a failure: 30 s, doubled with each further one up to an hour or the
+ * interval, minus a random half at most. Never before `retry_after_s`. `random` is any number.
  */
-void schedule_next(struct schedule *schedule, int64_t now_us, bool fine, int64_t interval_s,
-                   int64_t retry_after_s, uint32_t chance);
+void schedule_next(struct schedule *schedule, int64_t now_us, bool succeeded,
+                   int64_t interval_s, int64_t retry_after_s, uint32_t random);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * serve.c: answers the local application.
+ * serve.c: the socket and the connections of the local application.
  */
 #include "agent/serve.h"
 
@@ -23,22 +23,22 @@ enum { BACKLOG = 128, SILENCE_US = 30 * 1000 * 1000, HEAD_MAX = 256 };
 
 struct connection {
 	int socket;
-	int64_t active_us; /* when something last came or went */
+	int64_t active_us; /* when bytes were last received or sent */
 	size_t in_length;
-	char *out; /* an answer on its way, or NULL */
+	char *out; /* an answer that is being sent, or NULL */
 	size_t out_length, out_sent;
-	bool ends; /* after the answer */
+	bool ends; /* it is closed after the answer */
 	char in[LOCAL_REQUEST_MAX];
 };
 
 static enum fail
 cannot_listen(struct task *task, const char *where, int error)
 {
-	return task_fail(task, FAIL_UNAVAILABLE, "cannot_listen", "Can't listen on %s: %s.",
+	return task_fail(task, FAIL_UNAVAILABLE, "cannot_listen", "Cannot listen on %s: %s.",
 	                 where, strerror(error));
 }
 
-/* A socket in the file system that nobody serves any longer is in the way; anything else stays. */
+/* Removes a socket that no process serves any more; any other file stays. */
 static void
 clear_path(const struct sockaddr_un *address)
 {
@@ -46,7 +46,7 @@ clear_path(const struct sockaddr_un *address)
 	struct stat status;
 
 	if (probe >= 0 &&
-	    connect(probe, (const struct sockaddr *)address, sizeof *address) != 0 &&
+	    connect(probe, (const struct sockaddr *)address, sizeof(*address)) != 0 &&
 	    errno == ECONNREFUSED && lstat(address->sun_path, &status) == 0 &&
 	    S_ISSOCK(status.st_mode))
 		(void)unlink(address->sun_path);
@@ -59,13 +59,13 @@ listen_on_path(struct task *task, const char *path, struct server *server)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-	if (strlen(path) >= sizeof address.sun_path)
+	if (strlen(path) >= sizeof(address.sun_path))
 		return cannot_listen(task, path, ENAMETOOLONG);
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	clear_path(&address);
 	server->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (server->listener < 0 ||
-	    bind(server->listener, (const struct sockaddr *)&address, sizeof address) != 0 ||
+	    bind(server->listener, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
 	    chmod(path, 0660) != 0 || listen(server->listener, BACKLOG) != 0)
 		return cannot_listen(task, path, errno);
 	server->path = path;
@@ -86,8 +86,8 @@ listen_on_port(struct task *task, const char *where, struct server *server)
 	server->on_network = true;
 	server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (server->listener < 0 ||
-	    setsockopt(server->listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
-	    bind(server->listener, (const struct sockaddr *)&address, sizeof address) != 0 ||
+	    setsockopt(server->listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) != 0 ||
+	    bind(server->listener, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
 	    listen(server->listener, BACKLOG) != 0)
 		return cannot_listen(task, where, errno);
 	return FAIL_NONE;
@@ -111,13 +111,14 @@ serve_watch(const struct server *server, struct pollfd *out)
 {
 	bool room = server->count < SERVE_CONNECTIONS_MAX;
 
-	/* Without room, those who wait stay in the kernel's queue. */
+	/* While the table is full, new connections wait in the kernel's queue. */
 	out[0] = (struct pollfd){.fd = room ? server->listener : -1, .events = POLLIN};
 	for (size_t i = 0; i < server->count; i++) {
 		const struct connection *connection = server->connections[i];
 
-		out[i + 1] = (struct pollfd){.fd = connection->socket,
-		                             .events = connection->out ? POLLOUT : POLLIN};
+		out[i + 1] =
+		        (struct pollfd){.fd = connection->socket,
+		                        .events = connection->out != NULL ? POLLOUT : POLLIN};
 	}
 	return server->count + 1;
 }
@@ -143,8 +144,8 @@ accept_all(struct server *server, int64_t now_us)
 
 		if (client < 0)
 			return;
-		connection = calloc(1, sizeof *connection);
-		if (!connection) {
+		connection = calloc(1, sizeof(*connection));
+		if (connection == NULL) {
 			close(client);
 			return;
 		}
@@ -154,16 +155,16 @@ accept_all(struct server *server, int64_t now_us)
 	}
 }
 
-/* A page in a browser could be made to ask for 127.0.0.1 under its own name; only ours are
- * answered. */
+/* A web page can make a browser send requests to 127.0.0.1 under the page's own name (DNS rebinding), so
+ * only the names of this machine are accepted. */
 static bool
-host_is_ours(const struct server *server, const struct local_request *request)
+host_is_local(const struct server *server, const struct local_request *request)
 {
 	static const char *const names[] = {"127.0.0.1", "localhost"};
 
 	if (!server->on_network)
 		return true;
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		size_t length = strlen(names[i]);
 
 		if (strncasecmp(request->host, names[i], length) == 0 &&
@@ -180,7 +181,7 @@ put_answer(struct connection *connection, const struct serve_answer *answer)
 	int head;
 
 	connection->out = malloc(HEAD_MAX + length);
-	if (!connection->out) {
+	if (connection->out == NULL) {
 		connection->ends = true;
 		return;
 	}
@@ -196,13 +197,13 @@ put_answer(struct connection *connection, const struct serve_answer *answer)
 
 static const struct serve_answer refused = {
         .type = "application/json",
-        .body = "{\"error\":\"The request can't be read.\",\"code\":\"bad_request\"}"};
-static const struct serve_answer foreign = {
+        .body = "{\"error\":\"The request cannot be read.\",\"code\":\"bad_request\"}"};
+static const struct serve_answer foreign_host = {
         .status = 403,
         .type = "application/json",
-        .body = "{\"error\":\"Not under this name.\",\"code\":\"forbidden\"}"};
+        .body = "{\"error\":\"This Host is not served.\",\"code\":\"forbidden\"}"};
 
-/* Answers what has come in whole; false when nothing has. */
+/* Answers one complete request; false when there is none yet. */
 static bool
 answer_next(struct server *server, struct connection *connection)
 {
@@ -222,10 +223,10 @@ answer_next(struct server *server, struct connection *connection)
 	case LOCAL_WHOLE:
 		break;
 	}
-	if (host_is_ours(server, &request))
+	if (host_is_local(server, &request))
 		server->handler(server->context, &request, &answer);
 	else
-		answer = foreign;
+		answer = foreign_host;
 	connection->ends = !request.keep_alive;
 	put_answer(connection, &answer);
 	connection->in_length -= consumed;
@@ -233,7 +234,7 @@ answer_next(struct server *server, struct connection *connection)
 	return true;
 }
 
-/* Sends as much as goes. False when the connection is done with. */
+/* Sends as much as the socket takes. False when the connection is to be closed. */
 static bool
 send_out(struct connection *connection)
 {
@@ -252,12 +253,12 @@ send_out(struct connection *connection)
 	return !connection->ends;
 }
 
-/* False when the other side is gone. */
+/* False when the other side has closed. */
 static bool
 receive(struct connection *connection)
 {
 	ssize_t got = recv(connection->socket, connection->in + connection->in_length,
-	                   sizeof connection->in - connection->in_length, 0);
+	                   sizeof(connection->in) - connection->in_length, 0);
 
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR;
@@ -265,14 +266,14 @@ receive(struct connection *connection)
 	return got > 0;
 }
 
-/* False when the connection is to be dropped. */
+/* False when the connection is to be closed. */
 static bool
 serve_connection(struct server *server, struct connection *connection)
 {
-	if (connection->out ? !send_out(connection) : !receive(connection))
+	if (connection->out != NULL ? !send_out(connection) : !receive(connection))
 		return false;
-	while (!connection->out && answer_next(server, connection))
-		if (!connection->out || !send_out(connection))
+	while (connection->out == NULL && answer_next(server, connection))
+		if (connection->out == NULL || !send_out(connection))
 			return false;
 	return true;
 }
@@ -280,7 +281,7 @@ serve_connection(struct server *server, struct connection *connection)
 void
 serve_run(struct server *server, const struct pollfd *found, int64_t now_us)
 {
-	/* From the end, as dropping one moves the last into its place. */
+	/* From the end, as drop() moves the last one into the free place. */
 	for (size_t i = server->count; i-- > 0;) {
 		struct connection *connection = server->connections[i];
 
@@ -303,6 +304,6 @@ serve_close(struct server *server)
 		drop(server, server->count - 1);
 	if (server->listener >= 0)
 		close(server->listener);
-	if (server->path)
+	if (server->path != NULL)
 		(void)unlink(server->path);
 }

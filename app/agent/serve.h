@@ -1,8 +1,7 @@
 /*
  * serve.h: answers the local application on a Unix socket or on 127.0.0.1.
  *
- * One thread, sockets that never block. Whoever can reach the socket may ask: it stands for the
- * machine's own application.
+ * One thread with non-blocking sockets. Every process that can reach the socket is answered.
  */
 #ifndef AGENT_SERVE_H
 #define AGENT_SERVE_H
@@ -29,7 +28,7 @@ struct connection;
 
 struct server {
 	int listener;
-	bool on_network;  /* 127.0.0.1: pages of a browser might reach it */
+	bool on_network;  /* it listens on 127.0.0.1, which web pages can reach */
 	const char *path; /* of the socket, or NULL */
 	struct connection *connections[SERVE_CONNECTIONS_MAX];
 	size_t count;
@@ -37,14 +36,14 @@ struct server {
 	void *context;
 };
 
-/* Listens on the path (mode 0660; a socket that nobody serves is replaced) or on "127.0.0.1:PORT".
- * FAIL_UNAVAILABLE "cannot_listen". The caller sets handler and context. */
+/* Listens on a path (mode 0660; a socket that no process serves is replaced) or on "127.0.0.1:PORT".
+ * The caller sets handler and context. FAIL_UNAVAILABLE "cannot_listen". */
 enum fail serve_open(struct task *task, const char *listen, struct server *out) MUST_CHECK;
 
-/* Fills what to wait for, SERVE_CONNECTIONS_MAX + 1 at most; how many. */
+/* Fills what poll() is to wait for, at most SERVE_CONNECTIONS_MAX + 1; returns how many. */
 size_t serve_watch(const struct server *server, struct pollfd *out);
 
-/* Does what poll() found possible, and drops connections that have been silent for half a minute. */
+/* Handles what poll() found, and closes connections that have been idle for 30 s. */
 void serve_run(struct server *server, const struct pollfd *found, int64_t now_us);
 
 void serve_close(struct server *server);

@@ -14,7 +14,6 @@ static const int64_t stripe_retries = 2; /* as the official SDK has it */
 static const char *const expiry_choices[] = {"ttl", "paid_through", NULL};
 static const char *const downgrade_choices[] = {"now", "period_end", NULL};
 static const char *const second_choices[] = {"report", "cancel", NULL};
-static const char *const level_choices[] = {"error", "warning", "info", "debug", NULL};
 
 static const char *
 check_origin_list(const char *value)
@@ -175,7 +174,7 @@ const struct setting app_settings_table[] = {
             "PEM file of the authorities that may vouch for Stripe's API; empty: the "
             "system's."),
         ROW(log_level, "LOG_LEVEL", "info", "error, warning, info or debug.",
-            .choices = level_choices),
+            .choices = log_level_names),
         SETTING_END,
 };
 
@@ -189,9 +188,7 @@ app_settings_load(struct task *task, const char *path, struct app_settings *out)
 		return task_fail(
 		        task, FAIL_INVALID, "invalid_setting",
 		        "BILLING_STRIPE_SOCKET must not be the same as BILLING_SOCKET");
-	for (size_t i = 0; level_choices[i] != NULL; i++)
-		if (strcmp(level_choices[i], out->log_level) == 0)
-			log_set_level((enum log_level)i);
+	log_set_level_named(out->log_level);
 	return FAIL_NONE;
 }
 

@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 
-static const char *const level_names[LOG_LEVEL_COUNT] = {"error", "warning", "info", "debug"};
+const char *const log_level_names[] = {"error", "warning", "info", "debug", NULL};
 
 /* The one setting of the process that everything may need before anything else exists. */
 static enum log_level max_level = LOG_LEVEL_INFO;
@@ -120,7 +120,7 @@ log_write(enum log_level level, const char *message, const struct log_member *me
 	clock_format(clock_now_ms(), time);
 	line_add(&line, "{\"time\":", 8);
 	line_add_quoted(&line, time, sizeof(line.bytes));
-	line_add_member(&line, &LOG_S("level", level_names[level]));
+	line_add_member(&line, &LOG_S("level", log_level_names[level]));
 	line_add_member(&line, &LOG_S("message", message));
 	for (; members->type != LOG_END; members++)
 		line_add_member(&line, members);
@@ -136,8 +136,10 @@ log_set_level(enum log_level level)
 	max_level = level;
 }
 
-const char *
-log_level_name(enum log_level level)
+void
+log_set_level_named(const char *name)
 {
-	return level_names[level];
+	for (enum log_level level = 0; level < LOG_LEVEL_COUNT; level++)
+		if (strcmp(log_level_names[level], name) == 0)
+			max_level = level;
 }

@@ -43,9 +43,11 @@ void log_write(enum log_level level, const char *message, const struct log_membe
 #define LOG_LINE_(level_, message_, ...)                                                       \
 	log_write(level_, message_, (const struct log_member[]){__VA_ARGS__})
 
-/* Lines above this level are dropped. Set once at start; "error", "warning", "info", "debug".
- */
+/* Lines above this level are dropped. Set once at start. */
 void log_set_level(enum log_level level);
-const char *log_level_name(enum log_level level);
+
+/* As log_set_level(), by one of log_level_names: "error", "warning", "info", "debug", NULL. */
+void log_set_level_named(const char *name);
+extern const char *const log_level_names[];
 
 #endif

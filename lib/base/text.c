@@ -88,6 +88,12 @@ text_equal(const char *a, const char *b)
 	return strcmp(a, b) == 0;
 }
 
+const char *
+text_or_null(const char *string)
+{
+	return *string == '\0' ? NULL : string;
+}
+
 bool
 text_starts_with(const char *string, const char *prefix)
 {

@@ -33,6 +33,9 @@ bool text_equal(const char *a, const char *b);
 
 bool text_starts_with(const char *string, const char *prefix);
 
+/* NULL for an empty string, else the string. */
+const char *text_or_null(const char *string);
+
 /* The whole string is a decimal int64 without sign tricks, spaces or leading zeros. */
 bool text_parse_int(const char *string, int64_t *out);
 

@@ -351,7 +351,7 @@ def test_a_folder_that_is_not_free(agent):
     (agent.state / "daemon.lock").mkdir()
     for arguments in ((), ("usage", "{}")):
         agent.run(*arguments, statuses=(1,))
-        assert "can't be locked: Is a directory" in agent.stderr
+        assert "cannot be locked: Is a directory" in agent.stderr
 
 
 def test_lost_answers_before_an_outage(new_agent, vendor):

@@ -17,7 +17,7 @@ static const char *const paths[] = {
         "id", "type", "created", "data.object.id", "data.object.customer.id", "a", "a.a", "a.b",
 };
 
-enum { PATHS = sizeof paths / sizeof *paths };
+enum { PATHS = sizeof(paths) / sizeof(*paths) };
 
 /* json-c's member at the path; false when there is none. */
 static bool

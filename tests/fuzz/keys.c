@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct license_options options = {.size = sizeof options};
+	struct license_options options = {.size = sizeof(options)};
 	struct license *license;
 	char *text = malloc(size + 1);
 

@@ -27,7 +27,7 @@ static const char *const names[] = {"license.json",
                                     "keys.json",
                                     "usage/doubt.json"};
 
-enum { NAMES = sizeof names / sizeof *names };
+enum { NAMES = sizeof(names) / sizeof(*names) };
 
 static void
 put(const char *path, const uint8_t *data, size_t size)
@@ -40,7 +40,7 @@ put(const char *path, const uint8_t *data, size_t size)
 
 /* What holds whatever is in the files. */
 static void
-use(struct task *task, const struct agent_settings *settings, const struct state *state)
+use(struct task *task, const struct state *state)
 {
 	static const char body[] = "{\"counts\":{\"a\":1}}";
 	struct license_cache cache = {0};
@@ -50,22 +50,23 @@ use(struct task *task, const struct agent_settings *settings, const struct state
 	size_t before = 0, after = 0;
 	int64_t number;
 
-	if (license_cache_load(task, settings, state, true, &cache) == FAIL_NONE)
-		(void)license_cache_json(task, settings, state, &cache, &(struct tally){0});
+	if (license_cache_load(task, state, true, &cache) == FAIL_NONE)
+		(void)license_cache_json(task, state, &cache, &(struct tally){0});
 	license_cache_release(&cache);
 	task_clear(task);
 	if (spool_list(task, state, &reports, &before) != FAIL_NONE ||
-	    spool_bound(task, state, 10) != FAIL_NONE)
+	    spool_compact(task, state, 10) != FAIL_NONE)
 		abort();
 	spool_open(task, state, &spool);
 	number = spool.number;
-	if (json_view_open(task, body, sizeof body - 1, &view) != FAIL_NONE)
+	if (json_view_open(task, body, sizeof(body) - 1, &view) != FAIL_NONE)
 		abort();
 	if (spool_post(task, &spool, &view) != FAIL_NONE) {
 		task_clear(task); /* 32 other metrics are there already */
 		return;
 	}
-	if (spool_cut(task, &spool, 1767225600000) != FAIL_NONE || spool.number != number + 1 ||
+	if (spool_make_report(task, &spool, 1767225600000) != FAIL_NONE ||
+	    spool.number != number + 1 ||
 	    spool_list(task, state, &reports, &after) != FAIL_NONE || after == 0 ||
 	    reports[after - 1].number != number ||
 	    spool_done(task, state, &reports[after - 1]) != FAIL_NONE)
@@ -103,7 +104,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 1)
 		return 0;
-	(void)snprintf(folder, sizeof folder, "%s/billing-fuzz-XXXXXX",
+	(void)snprintf(folder, sizeof(folder), "%s/billing-fuzz-XXXXXX",
 	               places[access(places[0], W_OK) != 0]);
 	if (!mkdtemp(folder))
 		abort();
@@ -116,7 +117,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	put(state_path(task.arena, &state, name), data + 1, size - 1);
 	if (state_open(&task, &settings, &state) != FAIL_NONE)
 		abort();
-	use(&task, &settings, &state);
+	use(&task, &state);
 	clear(task.arena, state_path(task.arena, &state, "usage"));
 	clear(task.arena, folder);
 	arena_free(task.arena);

@@ -28,12 +28,12 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	static char keys[65536];
 	struct license_options options = {
-	        .size = sizeof options, .keys = keys, .now = fixed_clock};
+	        .size = sizeof(options), .keys = keys, .now = fixed_clock};
 	const char *path = getenv("FUZZ_KEYS");
 	FILE *file = path ? fopen(path, "r") : NULL;
 
 	(void)argc, (void)argv;
-	if (!file || fread(keys, 1, sizeof keys - 1, file) == 0 ||
+	if (!file || fread(keys, 1, sizeof(keys) - 1, file) == 0 ||
 	    license_open(&options, &license) != LICENSE_OK)
 		abort();
 	fclose(file);

@@ -44,7 +44,7 @@ post(struct spool *spool, const char *text)
 static void
 cut(struct spool *spool, int64_t now_ms)
 {
-	ck_assert_int_eq(spool_cut(&task, spool, now_ms), FAIL_NONE);
+	ck_assert_int_eq(spool_make_report(&task, spool, now_ms), FAIL_NONE);
 }
 
 static size_t
@@ -134,7 +134,7 @@ START_TEST(test_bound)
 	for (int i = 0; i < 48; i++) {
 		post(&spool, "{\"active_devices\":1,\"total_devices\":1,\"counts\":{\"a\":1}}");
 		cut(&spool, i * HOUR_MS * 2);
-		ck_assert_int_eq(spool_bound(&task, &state, 10), FAIL_NONE);
+		ck_assert_int_eq(spool_compact(&task, &state, 10), FAIL_NONE);
 		count = list(&reports);
 		ck_assert_uint_le(count, 10);
 		ck_assert_int_eq(total(&spool), i + 1);
@@ -148,7 +148,7 @@ START_TEST(test_bound)
 		post(&spool, "{\"counts\":{\"a\":1}}");
 		cut(&spool, (i + 10) * DAY_MS);
 	}
-	ck_assert_int_eq(spool_bound(&task, &state, 10), FAIL_NONE);
+	ck_assert_int_eq(spool_compact(&task, &state, 10), FAIL_NONE);
 	ck_assert_uint_eq(list(&reports), 10);
 	ck_assert_int_gt(reports[0].first, 1);
 }
@@ -172,7 +172,7 @@ START_TEST(test_crash_in_joining)
 		                           &kept[i], &lengths[i]),
 		                 FAIL_NONE);
 	}
-	ck_assert_int_eq(spool_bound(&task, &state, 10), FAIL_NONE);
+	ck_assert_int_eq(spool_compact(&task, &state, 10), FAIL_NONE);
 	for (int i = 3; i < 11; i++) {
 		const char *name = arena_printf(task.arena, "usage/%018d.json", i + 1);
 
@@ -249,7 +249,7 @@ START_TEST(test_foreign_numbers)
 	}
 	ck_assert_uint_eq(list(&reports), 12);
 	ck_assert_int_eq(reports[11].number, 12);
-	ck_assert_int_eq(spool_bound(&task, &state, 10), FAIL_NONE);
+	ck_assert_int_eq(spool_compact(&task, &state, 10), FAIL_NONE);
 	ck_assert_uint_le(list(&reports), 10);
 	ck_assert_int_eq(total(&spool), 12);
 }
@@ -291,15 +291,15 @@ START_TEST(test_request_in_pieces)
 	size_t consumed;
 	int status;
 
-	for (size_t i = 0; i < sizeof text - 1; i++)
+	for (size_t i = 0; i < sizeof(text) - 1; i++)
 		ck_assert_int_eq(local_http_read(text, i, &request, &consumed, &status),
 		                 LOCAL_MORE);
-	ck_assert_int_eq(local_http_read(text, sizeof text - 1, &request, &consumed, &status),
+	ck_assert_int_eq(local_http_read(text, sizeof(text) - 1, &request, &consumed, &status),
 	                 LOCAL_WHOLE);
 	ck_assert_str_eq(request.path, "/usage");
 	ck_assert_str_eq(request.host, "a");
 	ck_assert(request.keep_alive);
-	ck_assert_uint_eq(consumed, sizeof text - 1);
+	ck_assert_uint_eq(consumed, sizeof(text) - 1);
 	ck_assert_int_eq(memcmp(request.body, "{}", 2), 0);
 }
 END_TEST

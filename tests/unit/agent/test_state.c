@@ -27,9 +27,9 @@ verdict(void)
 	struct license_cache cache = {0};
 	enum license_is out;
 
-	ck_assert_int_eq(license_cache_load(&task, &settings, &state, true, &cache), FAIL_NONE);
+	ck_assert_int_eq(license_cache_load(&task, &state, true, &cache), FAIL_NONE);
 	out = license_verdict(cache.license);
-	ck_assert_ptr_nonnull(license_cache_json(&task, &settings, &state, &cache, &usage));
+	ck_assert_ptr_nonnull(license_cache_json(&task, &state, &cache, &usage));
 	license_cache_release(&cache);
 	return out;
 }
