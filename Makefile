@@ -184,7 +184,7 @@ recipes-check-all:
 	@$(MAKE) --no-print-directory -s recipes-check RECIPES=--all
 
 compose-check:
-	@docker-compose config -q && echo "compose: docker-compose.yml is well-formed"
+	@tests/compose.py
 
 bench: deps
 	@app/stack/packages.sh bench
