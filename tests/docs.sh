@@ -24,11 +24,9 @@ else
 fi
 
 # Every function that liblicense exports is in its page.
-for name in $(sed -n 's/^\t\(license_[a-z_]*\);$/\1/p' lib/licensing/liblicense.map); do
-	grep -q "^[.]Fn $name " lib/licensing/liblicense.3 && continue
-	echo "liblicense.3 does not describe $name"
-	bad=1
-done
+missing=$(sed -n 's/^\t\(license_[a-z_]*\);$/^[.]Fn \1 /p' lib/licensing/liblicense.map |
+	while read -r line; do grep -q "$line" lib/licensing/liblicense.3 || echo "$line"; done)
+[ -z "$missing" ] || { echo "liblicense.3 does not describe:" "$missing" && bad=1; }
 
 # Paths in `code` and links of Markdown, and .Pa of manual pages, whose first folder is one of ours.
 # A name with a wildcard or a placeholder is none.
@@ -47,6 +45,14 @@ for page in $(git ls-files -co --exclude-standard '*.md') $pages; do
 		echo "$page names $path, which does not exist"
 		bad=1
 	done
+done
+
+# The picture of the rooms has each of them.
+for room in lib/*/ app/*/; do
+	room=$(basename "$room")
+	grep -qE "(^| )$room([ ,:]|\$)" lib/README.md && continue
+	echo "lib/README.md does not show the room $room"
+	bad=1
 done
 
 lines=$(wc -l <README.md)
