@@ -1,5 +1,5 @@
 /*
- * changes.c: what a customer changes about its subscription.
+ * changes.c: changes, cancels and resumes a customer's subscription.
  */
 #include "sales/changes.h"
 
@@ -15,10 +15,10 @@
 #include "sales/perform.h"
 #include "sales/resolve.h"
 
-/* A scheduled plan is asked for this long before the period ends: Stripe draws up the next
- * invoice at that moment. */
+/* A scheduled plan change is sent to Stripe this long before the period ends, when Stripe drafts
+ * the next invoice. */
 #define SCHEDULE_AHEAD_MS HOUR_MS
-/* What went wrong with one is tried again after so long, and holds up no other. */
+/* A scheduled plan change that failed is tried again after this time. */
 #define SCHEDULE_RETRY_MS ((int64_t)10 * 60 * SECOND_MS)
 
 static const char plan_change_action[] = "plan_change";
@@ -29,8 +29,8 @@ struct change {
 	bool deletes;     /* sent as DELETE, else as POST */
 	const char *path; /* a format of its id; NULL: the subscription itself */
 	const char *parameters;
-	const char *plan; /* that it leads to; NULL: it stays */
-	const char *action;
+	const char *plan;   /* the new one; NULL: the plan does not change */
+	const char *action; /* for the audit log */
 };
 
 /* Sends the change and stores the outcome; `context` is the name of the audited action. */
@@ -69,8 +69,8 @@ record_and_perform(struct operation *operation, const struct change *change)
 	                    &action);
 }
 
-/* The client's key has begun this before: the same again, whose answer Stripe remembers. False
- * when it is to be done for the first time. */
+/* Performs again the change that an earlier request with the same Idempotency-Key recorded; Stripe
+ * replays its answer. `*repeated` is false when there is none. */
 static enum fail
 repeat(struct operation *operation, const char *action, bool *repeated)
 {
@@ -84,22 +84,22 @@ repeat(struct operation *operation, const char *action, bool *repeated)
 }
 
 static const char *
-change_form(struct operation *operation, const struct plan_terms *terms, const char *proration,
-            struct instant proration_at)
+change_form(struct operation *operation, const struct plan_terms *terms)
 {
 	struct stripe_form form = stripe_form_new(operation->task->arena);
 
 	plan_terms_add_items(&form, "items", operation->billing, terms);
-	stripe_form_string(&form, "proration_behavior", proration);
-	if (proration_at.known)
-		stripe_form_int(&form, "proration_date", proration_at.ms / SECOND_MS);
-	/* A greater plan is for those whose payment succeeds; nothing changes otherwise. */
-	if (terms->up)
+	stripe_form_string(&form, "proration_behavior", terms->proration);
+	if (terms->proration_at.known)
+		stripe_form_int(&form, "proration_date", terms->proration_at.ms / SECOND_MS);
+	/* Without a successful payment the plan stays as it is. */
+	if (terms->is_upgrade)
 		stripe_form_string(&form, "payment_behavior", "error_if_incomplete");
 	return form.text.data;
 }
 
-/* A step of ours alone: Stripe is asked when the period ends. */
+/* Stores the plan that begins with the next period (NULL: none). Stripe learns of it when the period
+ * ends. */
 static enum fail
 schedule(struct operation *operation, const struct plan_terms *terms, const char *plan)
 {
@@ -117,23 +117,18 @@ schedule(struct operation *operation, const struct plan_terms *terms, const char
 }
 
 static enum fail
-change_to(struct operation *operation, const struct plan_terms *terms, const char *plan,
-          const char *proration, struct instant proration_at)
+change_now(struct operation *operation, const struct plan_terms *terms)
 {
-	return record_and_perform(
-	        operation,
-	        &(struct change){
-	                .subscription = &terms->subscription,
-	                .parameters = change_form(operation, terms, proration, proration_at),
-	                .plan = plan,
-	                .action = plan_change_action,
-	        });
+	return record_and_perform(operation,
+	                          &(struct change){.subscription = &terms->subscription,
+	                                           .parameters = change_form(operation, terms),
+	                                           .plan = terms->price->plan,
+	                                           .action = plan_change_action});
 }
 
 enum fail
 change_plan(struct operation *operation, const struct plan_change *change)
 {
-	const struct sales_policy *policy = &operation->billing->sales;
 	struct plan_terms terms = {0};
 	bool repeated;
 
@@ -146,10 +141,9 @@ change_plan(struct operation *operation, const struct plan_change *change)
 		return terms.subscription.scheduled_plan == NULL
 		               ? fail_nothing_to_change(operation)
 		               : schedule(operation, &terms, NULL);
-	if (!terms.up && policy->downgrade_at_period_end)
-		return schedule(operation, &terms, change->new_plan);
-	return change_to(operation, &terms, change->new_plan,
-	                 plan_terms_proration_behavior(&terms), change->proration_at);
+	return !terms.is_upgrade && operation->billing->sales.downgrade_at_period_end
+	               ? schedule(operation, &terms, change->new_plan)
+	               : change_now(operation, &terms);
 }
 
 static void
@@ -176,22 +170,21 @@ read_lines(struct operation *operation, const struct json_object *invoice,
 }
 
 static enum fail
-ask_preview(struct operation *operation, const struct plan_terms *terms,
-            struct change_preview *out)
+fetch_preview(struct operation *operation, const struct plan_terms *terms,
+              struct change_preview *out)
 {
 	struct stripe_form form = stripe_form_new(operation->task->arena);
 	struct json_object *object;
 
 	stripe_form_string(&form, "subscription", terms->sold.stripe.id);
 	plan_terms_add_items(&form, "subscription_details[items]", operation->billing, terms);
-	stripe_form_string(&form, "subscription_details[proration_behavior]",
-	                   plan_terms_proration_behavior(terms));
+	stripe_form_string(&form, "subscription_details[proration_behavior]", terms->proration);
 	stripe_form_int(&form, "subscription_details[proration_date]",
 	                out->proration_at.ms / SECOND_MS);
 	TRY(stripe_post(operation, "/v1/invoices/create_preview", form.text.data, &object));
 	(void)json_in_string(object, "currency", &out->currency);
-	/* A smaller plan's credit waits for the next invoice: nothing is charged now. */
-	if (terms->up)
+	/* The credit of a smaller plan goes to the next invoice: nothing is charged now. */
+	if (terms->is_upgrade)
 		(void)json_in_int(object, "amount_due", &out->amount_due);
 	read_lines(operation, object, out);
 	return FAIL_NONE;
@@ -208,16 +201,17 @@ change_preview(struct operation *operation, const struct plan_change *change,
 		return fail_nothing_to_change(operation);
 	*out = (struct change_preview){
 	        .plan = terms.subscription.plan,
-	        .at_period_end = !terms.up && operation->billing->sales.downgrade_at_period_end,
-	        .proration_at = change->proration_at.known
-	                                ? change->proration_at
+	        .at_period_end =
+	                !terms.is_upgrade && operation->billing->sales.downgrade_at_period_end,
+	        .proration_at = terms.proration_at.known
+	                                ? terms.proration_at
 	                                : plan_terms_proration_at(&terms, operation->now_ms),
 	        .period_ends_at = terms.sold.item.period_end,
 	};
-	return out->at_period_end ? FAIL_NONE : ask_preview(operation, &terms, out);
+	return out->at_period_end ? FAIL_NONE : fetch_preview(operation, &terms, out);
 }
 
-/* A trial that Stripe does not know. */
+/* Cancels a trial that Stripe does not know. */
 static enum fail
 cancel_trial(struct operation *operation, const char *customer_id)
 {
@@ -225,7 +219,7 @@ cancel_trial(struct operation *operation, const char *customer_id)
 
 	TRY(db_begin(operation->db, operation->task));
 	TRY(subscription_cancel_trial(operation, customer_id, &ended));
-	/* It was bought, or ended, at this very moment. */
+	/* At this moment the trial has ended or a plan was bought. */
 	if (!ended)
 		return fail_nothing_to_change(operation);
 	TRY(stripe_call_record_nothing(operation, customer_id, NULL));
@@ -239,6 +233,7 @@ change_cancel(struct operation *operation, const char *customer_id, bool at_peri
 	static const char action[] = "subscription_cancel";
 	struct subscription subscription;
 	struct sold_subscription now = {0};
+	struct change change = {.subscription = &subscription, .action = action};
 	bool repeated;
 
 	TRY(repeat(operation, action, &repeated));
@@ -248,27 +243,23 @@ change_cancel(struct operation *operation, const char *customer_id, bool at_peri
 	if (subscription.stripe_subscription_id == NULL) {
 		if (!access_is_trial(&subscription, operation->now_ms))
 			return fail_subscription_ended(operation);
-		/* It ends by itself, and nothing is charged then. */
+		/* A trial ends without a charge at its end anyway. */
 		return at_period_end ? fail_nothing_to_change(operation)
 		                     : cancel_trial(operation, customer_id);
 	}
 	TRY(stripe_is_configured(operation));
 	if (stripe_status_is_final(subscription.status))
 		return fail_subscription_ended(operation);
-	if (!at_period_end)
-		return record_and_perform(
-		        operation,
-		        &(struct change){.subscription = &subscription,
-		                         .deletes = true,
-		                         .parameters = stripe_cancel_parameters(operation),
-		                         .action = action});
-	TRY(change_fetch(operation, &subscription, &now));
-	if (now.stripe.cancel_at_period_end || now.stripe.cancel_at.known)
-		return fail_nothing_to_change(operation);
-	return record_and_perform(operation,
-	                          &(struct change){.subscription = &subscription,
-	                                           .parameters = "cancel_at_period_end=true",
-	                                           .action = action});
+	if (at_period_end) {
+		TRY(change_fetch(operation, &subscription, &now));
+		if (now.stripe.cancel_at_period_end || now.stripe.cancel_at.known)
+			return fail_nothing_to_change(operation);
+		change.parameters = "cancel_at_period_end=true";
+	} else {
+		change.deletes = true;
+		change.parameters = stripe_cancel_parameters(operation);
+	}
+	return record_and_perform(operation, &change);
 }
 
 enum fail
@@ -300,33 +291,30 @@ change_resume(struct operation *operation, const char *customer_id)
 	return record_and_perform(operation, &change);
 }
 
-/* Too late for the next invoice, the new period's rest is credited instead. */
+/* Sends the scheduled plan to Stripe. Before the period ends nothing is credited; when the next
+ * period has begun already, its rest is. */
 static enum fail
 run_scheduled(struct operation *operation, const struct subscription *due)
 {
 	const struct plan_change change = {.customer_id = due->customer_id,
 	                                   .new_plan = due->scheduled_plan};
 	struct plan_terms terms = {0};
-	bool late;
 
 	TRY(plan_terms_find(operation, &change, &terms));
 	if (terms.subscription.subscription_id != due->subscription_id)
 		return fail_subscription_ended(operation);
-	late = terms.sold.item.period_end.known &&
-	       terms.sold.item.period_end.ms > due->current_period_ends_at.ms;
 	if (text_equal(terms.sold.plan, due->scheduled_plan))
 		return subscription_schedule(operation, due->stripe_subscription_id, NULL);
-	return change_to(operation, &terms, due->scheduled_plan,
-	                 late ? plan_terms_proration_behavior(&terms) : "none", INSTANT_NONE);
+	if (!terms.sold.item.period_end.known ||
+	    terms.sold.item.period_end.ms <= due->current_period_ends_at.ms)
+		terms.proration = "none";
+	return change_now(operation, &terms);
 }
 
-/* Ended, or no longer sold: it can never be done. */
+/* Drops a scheduled plan whose subscription has ended or that is no longer sold. */
 static enum fail
-give_up(struct operation *operation, const struct subscription *due)
+drop_scheduled(struct operation *operation, const struct subscription *due)
 {
-	log_line(LOG_LEVEL_WARNING, "scheduled plan given up",
-	         LOG_S("customer_id", due->customer_id),
-	         LOG_S("code", operation->task->failure.code));
 	task_clear(operation->task);
 	TRY(db_begin(operation->db, operation->task));
 	TRY(subscription_schedule(operation, due->stripe_subscription_id, NULL));
@@ -335,15 +323,19 @@ give_up(struct operation *operation, const struct subscription *due)
 	return db_commit(operation->db, operation->task);
 }
 
-/* Somebody else is at it, Stripe is away or refuses this one: the others go on. */
 static enum fail
-try_later(struct operation *operation, const struct subscription *due, enum fail kind)
+record_failure(struct operation *operation, const struct subscription *due, enum fail kind)
 {
+	bool is_final = kind == FAIL_NOT_FOUND || kind == FAIL_CONFLICT || kind == FAIL_INVALID;
 	bool away = stripe_is_away(operation, kind);
 
-	log_line(LOG_LEVEL_WARNING, "scheduled plan not begun",
+	db_rollback_to(operation->db, 0);
+	log_line(LOG_LEVEL_WARNING,
+	         is_final ? "scheduled plan change dropped" : "scheduled plan change failed",
 	         LOG_S("customer_id", due->customer_id),
 	         LOG_S("code", operation->task->failure.code));
+	if (is_final)
+		return drop_scheduled(operation, due);
 	TRY(subscription_postpone(operation, due->stripe_subscription_id,
 	                          INSTANT_MS(operation->now_ms + SCHEDULE_RETRY_MS)));
 	return away ? kind : FAIL_NONE;
@@ -362,10 +354,5 @@ change_run_scheduled(struct operation *operation, int64_t *done)
 		return FAIL_NONE;
 	*done = 1;
 	kind = run_scheduled(operation, due);
-	if (kind == FAIL_NONE)
-		return FAIL_NONE;
-	db_rollback_to(operation->db, 0);
-	return kind == FAIL_NOT_FOUND || kind == FAIL_CONFLICT || kind == FAIL_INVALID
-	               ? give_up(operation, due)
-	               : try_later(operation, due, kind);
+	return kind == FAIL_NONE ? FAIL_NONE : record_failure(operation, due, kind);
 }

@@ -1,13 +1,13 @@
 /*
- * changes.h: what a customer changes about its subscription: plan, end, and the end undone.
+ * changes.h: changes, cancels and resumes a customer's subscription.
  *
- * Subscriptions of Stripe's are changed there first, and stored as Stripe then has them. All but
- * the local trial's wait for Stripe and commit as they go: not to be called within a transaction.
+ * A subscription of Stripe's is changed there first; Stripe's answer is then stored. The functions
+ * wait for Stripe and commit in several steps: they are not to be called within a transaction.
  *
  * Failures of all: FAIL_UNAVAILABLE "stripe_not_configured"; FAIL_NOT_FOUND; FAIL_CONFLICT
  * "checkout_needed" (nothing was bought yet), "subscription_ended", "nothing_to_change"; FAIL_BUSY
- * "operation_in_progress"; FAIL_PAYMENT (nothing was changed); FAIL_STRIPE (what Stripe has is
- * looked up by the jobs process when nobody knows).
+ * "operation_in_progress"; FAIL_PAYMENT (nothing was changed); FAIL_STRIPE (when the outcome is
+ * unknown, the jobs process fetches it).
  */
 #ifndef SALES_CHANGES_H
 #define SALES_CHANGES_H
@@ -23,7 +23,7 @@ struct preview_line {
 };
 
 struct change_preview {
-	const char *plan; /* as it is */
+	const char *plan; /* the present one */
 	bool at_period_end;
 	struct instant proration_at;
 	struct instant period_ends_at;
@@ -33,25 +33,26 @@ struct change_preview {
 };
 
 /*
- * Another plan: a greater one (further down in the table of plans) at once, charged at once, and
- * only if the payment succeeds; a smaller one by the policy at once, the rest credited, or with
- * the next period. The present plan again takes a scheduled change back. FAIL_INVALID for a plan
- * that is not sold.
+ * Changes the plan. A greater plan (further down in the table of plans) begins and is charged at
+ * once, and only if the payment succeeds. A smaller plan begins at once with a credit for the rest
+ * of the period, or with the next period, by the sales policy. Requesting the present plan takes a
+ * scheduled change back. FAIL_INVALID for a plan that is not sold.
  */
 enum fail change_plan(struct operation *operation, const struct plan_change *change) MUST_CHECK;
 
-/* What change_plan() would cost now. */
+/* Computes what change_plan() would charge now. */
 enum fail change_preview(struct operation *operation, const struct plan_change *change,
                          struct change_preview *out) MUST_CHECK;
 
-/* Ends the subscription now or with its period; a trial of ours without Stripe. */
+/* Cancels the subscription now or at the end of its period. A trial that Stripe does not know is
+ * cancelled without Stripe. */
 enum fail change_cancel(struct operation *operation, const char *customer_id,
                         bool at_period_end) MUST_CHECK;
 
-/* Takes a scheduled end back. */
+/* Takes a scheduled cancellation back, or ends a pause. */
 enum fail change_resume(struct operation *operation, const char *customer_id) MUST_CHECK;
 
-/* Asks Stripe for one scheduled plan that is due; `*done` is 1 if there was one. */
+/* Sends one scheduled plan change that is due to Stripe; `*done` is 1 if there was one. */
 enum fail change_run_scheduled(struct operation *operation, int64_t *done) MUST_CHECK;
 
 #endif

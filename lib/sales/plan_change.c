@@ -1,5 +1,5 @@
 /*
- * plan_change.c: from the plan that a subscription has to the one that is wished.
+ * plan_change.c: the terms of a change from a subscription's plan to a requested one.
  */
 #include "sales/plan_change.h"
 
@@ -10,8 +10,8 @@
 #include "sales/items.h"
 #include "sync/objects.h"
 
-/* A preview's moment of proration holds so long; a later one would be a discount of one's own
- * choice. Clocks of several hosts may differ a little. */
+/* A client may request the time of proration that a preview of the last hour named. With another
+ * time it could choose its own discount. Clocks of several hosts may differ a little. */
 #define PREVIEW_LIFE_MS HOUR_MS
 #define CLOCKS_APART_MS (60 * SECOND_MS)
 
@@ -90,7 +90,7 @@ rank_of(const struct plans *plans, const char *id)
 	return 0;
 }
 
-/* Our clock may be behind the period, which began at this moment by Stripe's. */
+/* By our clock the current period may not have begun yet, or may have ended already. */
 struct instant
 plan_terms_proration_at(const struct plan_terms *terms, int64_t now_ms)
 {
@@ -133,14 +133,17 @@ plan_terms_find(struct operation *operation, const struct plan_change *change,
 	TRY(check_proration(operation, change->proration_at, out));
 	out->price = price_list_for_plan(&billing->prices, change->new_plan,
 	                                 (size_t)out->sold.position);
-	out->up = rank_of(&billing->plans, change->new_plan) >
-	          rank_of(&billing->plans,
-	                  out->sold.plan != NULL ? out->sold.plan : out->subscription.plan);
+	out->is_upgrade =
+	        rank_of(&billing->plans, change->new_plan) >
+	        rank_of(&billing->plans,
+	                out->sold.plan != NULL ? out->sold.plan : out->subscription.plan);
+	out->proration = out->is_upgrade ? "always_invoice" : "create_prorations";
+	out->proration_at = change->proration_at;
 	return FAIL_NONE;
 }
 
-/* Without the item's id the price would be added to the old one; without the quantity it would be
- * one again (docs.stripe.com/billing/subscriptions/change-price). */
+/* Without the item's id Stripe would add the price to the old one; without the quantity it would
+ * set it to 1 (docs.stripe.com/billing/subscriptions/change-price). */
 void
 plan_terms_add_items(struct stripe_form *form, const char *prefix,
                      const struct billing *billing, const struct plan_terms *terms)
@@ -154,10 +157,4 @@ plan_terms_add_items(struct stripe_form *form, const char *prefix,
 		stripe_form_int(form, arena_printf(arena, "%s[0][quantity]", prefix),
 		                terms->sold.item.quantity);
 	stripe_items_add_metered(form, prefix, 1, billing, terms->price, &terms->sold.stripe);
-}
-
-const char *
-plan_terms_proration_behavior(const struct plan_terms *terms)
-{
-	return terms->up ? "always_invoice" : "create_prorations";
 }
