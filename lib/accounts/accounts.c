@@ -1,5 +1,6 @@
 /*
- * accounts.c: sign-up, change, deletion and revocation of a whole customer, each all or nothing.
+ * accounts.c: sign-up, change, deletion and revocation of a whole customer, each all or
+ * nothing.
  */
 #include "accounts/accounts.h"
 

@@ -1,5 +1,6 @@
 /*
- * accounts.h: sign-up, change, deletion and revocation of a whole customer, each all or nothing.
+ * accounts.h: sign-up, change, deletion and revocation of a whole customer, each all or
+ * nothing.
  */
 #ifndef ACCOUNTS_ACCOUNTS_H
 #define ACCOUNTS_ACCOUNTS_H
@@ -8,7 +9,8 @@
 
 extern const struct statement_list account_statements;
 
-/* What a sign-up made. Subscription and licence are NULL when this e-mail had its trial before. */
+/* What a sign-up made. Subscription and licence are NULL when this e-mail had its trial
+ * before. */
 struct sign_up {
 	struct customer customer;
 	const struct subscription *subscription;
@@ -21,7 +23,8 @@ struct sign_up {
 enum fail account_sign_up(struct operation *operation, const char *email,
                           const char *company_name, struct sign_up *out) MUST_CHECK;
 
-/* Anonymises the customer, cancels (at Stripe too), revokes licences and keys. FAIL_NOT_FOUND. */
+/* Anonymises the customer, cancels (at Stripe too), revokes licences and keys.
+ * FAIL_NOT_FOUND. */
 enum fail account_delete(struct operation *operation, const char *customer_id) MUST_CHECK;
 
 /* Cancels the subscription and revokes every live licence, in one transaction; the jobs process

@@ -15,8 +15,8 @@
 #include "sales/perform.h"
 #include "sales/resolve.h"
 
-/* A scheduled plan change is sent to Stripe this long before the period ends, when Stripe drafts
- * the next invoice. */
+/* A scheduled plan change is sent to Stripe this long before the period ends, when Stripe
+ * drafts the next invoice. */
 #define SCHEDULE_AHEAD_MS HOUR_MS
 /* A scheduled plan change that failed is tried again after this time. */
 #define SCHEDULE_RETRY_MS ((int64_t)10 * 60 * SECOND_MS)
@@ -69,8 +69,8 @@ record_and_perform(struct operation *operation, const struct change *change)
 	                    &action);
 }
 
-/* Performs again the change that an earlier request with the same Idempotency-Key recorded; Stripe
- * replays its answer. `*repeated` is false when there is none. */
+/* Performs again the change that an earlier request with the same Idempotency-Key recorded;
+ * Stripe replays its answer. `*repeated` is false when there is none. */
 static enum fail
 repeat(struct operation *operation, const char *action, bool *repeated)
 {
@@ -98,8 +98,8 @@ change_form(struct operation *operation, const struct plan_terms *terms)
 	return form.text.data;
 }
 
-/* Stores the plan that begins with the next period (NULL: none). Stripe learns of it when the period
- * ends. */
+/* Stores the plan that begins with the next period (NULL: none). Stripe learns of it when the
+ * period ends. */
 static enum fail
 schedule(struct operation *operation, const struct plan_terms *terms, const char *plan)
 {

@@ -1,13 +1,14 @@
 /*
  * changes.h: changes, cancels and resumes a customer's subscription.
  *
- * A subscription of Stripe's is changed there first; Stripe's answer is then stored. The functions
- * wait for Stripe and commit in several steps: they are not to be called within a transaction.
+ * A subscription of Stripe's is changed there first; Stripe's answer is then stored. The
+ * functions wait for Stripe and commit in several steps: they are not to be called within a
+ * transaction.
  *
  * Failures of all: FAIL_UNAVAILABLE "stripe_not_configured"; FAIL_NOT_FOUND; FAIL_CONFLICT
- * "checkout_needed" (nothing was bought yet), "subscription_ended", "nothing_to_change"; FAIL_BUSY
- * "operation_in_progress"; FAIL_PAYMENT (nothing was changed); FAIL_STRIPE (when the outcome is
- * unknown, the jobs process fetches it).
+ * "checkout_needed" (nothing was bought yet), "subscription_ended", "nothing_to_change";
+ * FAIL_BUSY "operation_in_progress"; FAIL_PAYMENT (nothing was changed); FAIL_STRIPE (when the
+ * outcome is unknown, the jobs process fetches it).
  */
 #ifndef SALES_CHANGES_H
 #define SALES_CHANGES_H
@@ -33,10 +34,10 @@ struct change_preview {
 };
 
 /*
- * Changes the plan. A greater plan (further down in the table of plans) begins and is charged at
- * once, and only if the payment succeeds. A smaller plan begins at once with a credit for the rest
- * of the period, or with the next period, by the sales policy. Requesting the present plan takes a
- * scheduled change back. FAIL_INVALID for a plan that is not sold.
+ * Changes the plan. A greater plan (further down in the table of plans) begins and is charged
+ * at once, and only if the payment succeeds. A smaller plan begins at once with a credit for
+ * the rest of the period, or with the next period, by the sales policy. Requesting the present
+ * plan takes a scheduled change back. FAIL_INVALID for a plan that is not sold.
  */
 enum fail change_plan(struct operation *operation, const struct plan_change *change) MUST_CHECK;
 
@@ -44,8 +45,8 @@ enum fail change_plan(struct operation *operation, const struct plan_change *cha
 enum fail change_preview(struct operation *operation, const struct plan_change *change,
                          struct change_preview *out) MUST_CHECK;
 
-/* Cancels the subscription now or at the end of its period. A trial that Stripe does not know is
- * cancelled without Stripe. */
+/* Cancels the subscription now or at the end of its period. A trial that Stripe does not know
+ * is cancelled without Stripe. */
 enum fail change_cancel(struct operation *operation, const char *customer_id,
                         bool at_period_end) MUST_CHECK;
 

@@ -1,5 +1,5 @@
 /*
- * checkout.c: from the wish to buy a plan to Stripe's page where it is paid.
+ * checkout.c: opens Stripe's pages where a customer pays for a plan or manages its payments.
  */
 #include "sales/checkout.h"
 
@@ -20,8 +20,9 @@
 #include "stripe/objects.h"
 #include "sync/objects.h"
 
-/* Checkout takes no end of a trial that is nearer (docs.stripe.com, Checkout Session,
- * subscription_data.trial_end); an hour for clocks and slow readers. */
+/* Checkout refuses a trial that ends within 48 hours (docs.stripe.com, Checkout Session,
+ * subscription_data.trial_end). The hour more is for clocks that differ and for the request's
+ * way. */
 #define TRIAL_LEFT_MS (49 * HOUR_MS)
 
 static enum fail
@@ -33,7 +34,7 @@ check_url(struct operation *operation, const char *field, const char *url)
 	return fault == NULL ? FAIL_NONE : task_fail_field(operation->task, field, "%s", fault);
 }
 
-/* The price to sell; names every bad field at once. */
+/* Finds the price to sell; the failure names all bad fields of the request. */
 static enum fail
 check_request(struct operation *operation, const struct checkout_request *request,
               const struct plan_price **price)
@@ -61,8 +62,9 @@ fail_subscription_exists(struct operation *operation)
 	                 "The customer has a paid subscription; change its plan instead.");
 }
 
-/* Stripe's customer for ours: made once, whatever happens in between, because key and parameters
- * are committed first and there is one such call at a time. */
+/* Creates Stripe's customer for ours unless it exists. A crash in between creates no second
+ * one: key and parameters are committed first, and each customer has at most one pending
+ * creation. */
 static enum fail
 ensure_customer(struct operation *operation, const struct customer *customer,
                 const char **stripe_customer_id)
@@ -82,17 +84,21 @@ ensure_customer(struct operation *operation, const struct customer *customer,
 	return db_commit(operation->db, operation->task);
 }
 
+/* The client's URL, or without one the address of a page of this service. */
+static const char *
+url_or_ours(struct operation *operation, const char *url, const char *page)
+{
+	return url != NULL ? url
+	                   : arena_printf(operation->task->arena, "%s/checkout/%s",
+	                                  operation->billing->sales.base_url, page);
+}
+
 static const char *
 session_form(struct operation *operation, const struct checkout_request *request,
              const struct plan_price *price, const char *stripe_customer_id,
              const struct subscription *subscription)
 {
-	struct arena *arena = operation->task->arena;
-	const struct sales_policy *policy = &operation->billing->sales;
-	struct stripe_form form = stripe_form_new(arena);
-	const char *done = arena_printf(
-	        arena, "%s/checkout/done?session_id={CHECKOUT_SESSION_ID}", policy->base_url);
-	const char *canceled = arena_printf(arena, "%s/checkout/canceled", policy->base_url);
+	struct stripe_form form = stripe_form_new(operation->task->arena);
 
 	stripe_form_string(&form, "mode", "subscription");
 	stripe_form_string(&form, "line_items[0][price]", price->price_id);
@@ -101,13 +107,14 @@ session_form(struct operation *operation, const struct checkout_request *request
 	stripe_form_string(&form, "customer", stripe_customer_id);
 	stripe_form_string(&form, "client_reference_id", request->customer_id);
 	stripe_form_string(&form, "success_url",
-	                   request->success_url == NULL ? done : request->success_url);
+	                   url_or_ours(operation, request->success_url,
+	                               "done?session_id={CHECKOUT_SESSION_ID}"));
 	stripe_form_string(&form, "cancel_url",
-	                   request->cancel_url == NULL ? canceled : request->cancel_url);
+	                   url_or_ours(operation, request->cancel_url, "canceled"));
 	stripe_form_string(&form, "metadata[customer_id]", request->customer_id);
 	stripe_form_string(&form, "subscription_data[metadata][customer_id]",
 	                   request->customer_id);
-	if (policy->keep_trial && subscription != NULL &&
+	if (operation->billing->sales.keep_trial && subscription != NULL &&
 	    access_is_trial(subscription, operation->now_ms) &&
 	    subscription->trial_ends_at.ms - operation->now_ms >= TRIAL_LEFT_MS)
 		stripe_form_int(&form, "subscription_data[trial_end]",
@@ -122,11 +129,11 @@ is_paid_and_live(const struct subscription *subscription)
 	       stripe_status_is_live(subscription->status);
 }
 
-/* Writes the session down. The customer's own earlier wish (with the same Idempotency-Key) is
- * found and used again as it was. */
+/* Records the call that creates the session, or finds the call that an earlier request with the
+ * same Idempotency-Key recorded. */
 static enum fail
-plan_session(struct operation *operation, const struct checkout_request *request,
-             const struct plan_price *price, struct stripe_call *call)
+prepare_session(struct operation *operation, const struct checkout_request *request,
+                const struct plan_price *price, struct stripe_call *call)
 {
 	const struct subscription *subscription;
 	struct stripe_call wanted = {.kind = STRIPE_CHECKOUT,
@@ -137,7 +144,6 @@ plan_session(struct operation *operation, const struct checkout_request *request
 	bool begun;
 
 	TRY(customer_find(operation, request->customer_id, &customer));
-	/* Stripe answers an earlier request with the same key as it did then. */
 	TRY(stripe_call_find_begun(operation, call, &begun));
 	if (begun)
 		return FAIL_NONE;
@@ -147,12 +153,12 @@ plan_session(struct operation *operation, const struct checkout_request *request
 	TRY(ensure_customer(operation, &customer, &wanted.subject));
 	wanted.parameters =
 	        session_form(operation, request, price, wanted.subject, subscription);
-	/* The client's key stays with the earlier call that has failed, if there is one. */
+	/* A call that has failed keeps the client's key. */
 	wanted.by_client = call->state == NULL;
 	return call_prepare(operation, &wanted, call);
 }
 
-/* Stripe may know of a subscription whose event has not arrived. */
+/* Refuses a second subscription. The event of the first one may not have arrived yet. */
 static enum fail
 refuse_second(struct operation *operation, const struct stripe_call *call)
 {
@@ -165,7 +171,8 @@ refuse_second(struct operation *operation, const struct stripe_call *call)
 	return fail_subscription_exists(operation);
 }
 
-/* An answer from Stripe's memory shows the session as it was then. */
+/* Reads the session's id and URL. An answer that Stripe replays shows the session's earlier
+ * state, so the session is fetched. */
 static enum fail
 read_session(struct operation *operation, const struct stripe_answer *answer,
              struct checkout_session *out)
@@ -186,8 +193,8 @@ read_session(struct operation *operation, const struct stripe_answer *answer,
 	return FAIL_NONE;
 }
 
-/* First the new page, whose address nobody has yet; then, with all others closed, nothing can
- * be bought behind the back of the last look. */
+/* Creates the session, closes all others and then looks for a subscription at Stripe. No
+ * purchase can follow that look: the new page's URL has not been given to anyone yet. */
 static enum fail
 open_session(struct operation *operation, const struct stripe_call *call, void *context)
 {
@@ -219,9 +226,9 @@ checkout_open(struct operation *operation, const struct checkout_request *reques
 
 	TRY(stripe_is_configured(operation));
 	TRY(check_request(operation, request, &price));
-	TRY(plan_session(operation, request, price, &call));
+	TRY(prepare_session(operation, request, price, &call));
 	kind = call_perform(operation, &call, NULL, open_session, out);
-	/* The page of this call is closed, or never existed. */
+	/* The page of this call is closed or was never opened. */
 	if (kind == FAIL_CONFLICT)
 		TRY(stripe_call_end(operation, &call, "failed", operation->task->failure.code));
 	return kind;
@@ -243,10 +250,7 @@ checkout_portal(struct operation *operation, const char *customer_id, const char
 		return task_fail(task, FAIL_CONFLICT, "checkout_needed",
 		                 "The customer has not bought anything yet; start a checkout.");
 	stripe_form_string(&form, "customer", customer.stripe_customer_id);
-	stripe_form_string(&form, "return_url",
-	                   return_url == NULL ? arena_printf(task->arena, "%s/checkout/back",
-	                                                     operation->billing->sales.base_url)
-	                                      : return_url);
+	stripe_form_string(&form, "return_url", url_or_ours(operation, return_url, "back"));
 	TRY(stripe_post(operation, "/v1/billing_portal/sessions", form.text.data, &object));
 	if (!json_in_string(object, "url", url))
 		return stripe_answer_unusable(task);

@@ -1,5 +1,5 @@
 /*
- * checkout.h: from the wish to buy a plan to Stripe's page where it is paid.
+ * checkout.h: opens Stripe's pages where a customer pays for a plan or manages its payments.
  */
 #ifndef SALES_CHECKOUT_H
 #define SALES_CHECKOUT_H
@@ -10,7 +10,7 @@ struct checkout_request {
 	const char *customer_id;
 	const char *plan;
 	const char *price_id;    /* one of the plan's prices; NULL: the first */
-	const char *success_url; /* NULL: a page of ours */
+	const char *success_url; /* NULL: a page of this service */
 	const char *cancel_url;  /* likewise */
 };
 
@@ -20,19 +20,19 @@ struct checkout_session {
 };
 
 /*
- * Opens a checkout session at Stripe, closing any that the customer left open, so that at most
- * one can be paid. Makes Stripe's customer the first time. Waits for Stripe, and commits as it
- * goes: not to be called within a transaction.
+ * Opens a checkout session at Stripe and closes those that the customer left open, so that at
+ * most one can be paid. Creates Stripe's customer the first time. Waits for Stripe and commits
+ * in several steps: not to be called within a transaction.
  *
- * FAIL_UNAVAILABLE "stripe_not_configured"; FAIL_INVALID for a plan or price that is not sold and
- * for URLs of other origins; FAIL_NOT_FOUND; FAIL_CONFLICT "subscription_exists"; FAIL_BUSY
+ * FAIL_UNAVAILABLE "stripe_not_configured"; FAIL_INVALID for a plan or price that is not sold
+ * and for URLs of other origins; FAIL_NOT_FOUND; FAIL_CONFLICT "subscription_exists"; FAIL_BUSY
  * "operation_in_progress"; FAIL_STRIPE.
  */
 enum fail checkout_open(struct operation *operation, const struct checkout_request *request,
                         struct checkout_session *out) MUST_CHECK;
 
-/* A session of Stripe's customer portal, for this moment's click; commits as it goes too.
- * FAIL_CONFLICT "checkout_needed" for a customer that Stripe does not know. */
+/* Opens a session of Stripe's customer portal, whose URL is to be opened at once. FAIL_CONFLICT
+ * "checkout_needed" for a customer that Stripe does not know. */
 enum fail checkout_portal(struct operation *operation, const char *customer_id,
                           const char *return_url, const char **url) MUST_CHECK;
 

@@ -1,5 +1,5 @@
 /*
- * checkout_sessions.c: closes pages of Stripe's where a plan could be paid.
+ * checkout_sessions.c: closes checkout sessions, so that they cannot be paid any more.
  */
 #include "sales/checkout_sessions.h"
 
@@ -22,7 +22,7 @@ checkout_close(struct operation *operation, const char *id)
 	struct stripe_answer answer;
 
 	stripe_client_send(operation->stripe, operation->task, &request, &answer);
-	/* One that was paid or closed meanwhile is refused. */
+	/* Stripe refuses to close a session that was paid or closed meanwhile. */
 	if (answer.outcome == STRIPE_DONE || answer.outcome == STRIPE_REFUSED)
 		return FAIL_NONE;
 	return stripe_client_failure(operation->task, &answer);

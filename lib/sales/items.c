@@ -1,12 +1,12 @@
 /*
- * items.c: the items that a subscription is to have.
+ * items.c: adds the items of a subscription that bill metered use.
  */
 #include "sales/items.h"
 
 #include "base/arena.h"
 #include "base/text.h"
 
-/* Whether an item bills the meter, at whichever of its prices. */
+/* Whether an item bills the meter, at any of its prices. */
 static bool
 is_billed(const struct price_list *prices, const struct stripe_subscription *subscription,
           const char *meter)
@@ -18,7 +18,7 @@ is_billed(const struct price_list *prices, const struct stripe_subscription *sub
 	return false;
 }
 
-/* Whether the plan names the meter of this metric for an earlier one, too. */
+/* Whether the plan has the same meter for an earlier metric, too. */
 static bool
 is_named_before(const struct plan *plan, size_t metric)
 {

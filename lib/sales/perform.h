@@ -13,16 +13,16 @@
 enum fail call_prepare(struct operation *operation, const struct stripe_call *wanted,
                        struct stripe_call *out) MUST_CHECK;
 
-/* Locks the customer. FAIL_BUSY "operation_in_progress" when another request has the lock, or when
- * the subscription is no longer as in `seen` (NULL: not compared), from which the caller chose
- * what to do. */
+/* Locks the customer. FAIL_BUSY "operation_in_progress" when another request has the lock, or
+ * when the subscription is no longer as in `seen` (NULL: not compared), from which the caller
+ * chose what to do. */
 enum fail customer_lock_as_seen(struct operation *operation, const char *customer_id,
                                 const struct subscription *seen) MUST_CHECK;
 
 /*
- * Locks the customer (see above), keeps the call from being dropped, acts and commits. When `act`
- * fails, its transaction is rolled back. When the lock fails, a call that this request recorded is
- * dropped, as it was never sent.
+ * Locks the customer (see above), keeps the call from being dropped, acts and commits. When
+ * `act` fails, its transaction is rolled back. When the lock fails, a call that this request
+ * recorded is dropped, as it was never sent.
  */
 enum fail call_perform(struct operation *operation, const struct stripe_call *call,
                        const struct subscription *seen,

@@ -10,8 +10,9 @@
 #include "sales/items.h"
 #include "sync/objects.h"
 
-/* A client may request the time of proration that a preview of the last hour named. With another
- * time it could choose its own discount. Clocks of several hosts may differ a little. */
+/* A client may request the time of proration that a preview of the last hour named. With
+ * another time it could choose its own discount. Clocks of several hosts may differ a
+ * little. */
 #define PREVIEW_LIFE_MS HOUR_MS
 #define CLOCKS_APART_MS (60 * SECOND_MS)
 
@@ -142,8 +143,8 @@ plan_terms_find(struct operation *operation, const struct plan_change *change,
 	return FAIL_NONE;
 }
 
-/* Without the item's id Stripe would add the price to the old one; without the quantity it would
- * set it to 1 (docs.stripe.com/billing/subscriptions/change-price). */
+/* Without the item's id Stripe would add the price to the old one; without the quantity it
+ * would set it to 1 (docs.stripe.com/billing/subscriptions/change-price). */
 void
 plan_terms_add_items(struct stripe_form *form, const char *prefix,
                      const struct billing *billing, const struct plan_terms *terms)

@@ -1,6 +1,6 @@
 /*
- * plan_change.h: the terms of a change from a subscription's plan to a requested one, by the state
- * of the subscription at Stripe.
+ * plan_change.h: the terms of a change from a subscription's plan to a requested one, by the
+ * state of the subscription at Stripe.
  */
 #ifndef SALES_PLAN_CHANGE_H
 #define SALES_PLAN_CHANGE_H
@@ -44,13 +44,13 @@ enum fail change_find_paid(struct operation *operation, const char *customer_id,
 enum fail change_fetch(struct operation *operation, const struct subscription *subscription,
                        struct sold_subscription *out) MUST_CHECK;
 
-/* Finds the terms of the change. FAIL_INVALID for a plan that is not sold and for another time of
- * proration than that of a preview of the last hour; otherwise as above. */
+/* Finds the terms of the change. FAIL_INVALID for a plan that is not sold and for another time
+ * of proration than that of a preview of the last hour; otherwise as above. */
 enum fail plan_terms_find(struct operation *operation, const struct plan_change *change,
                           struct plan_terms *out) MUST_CHECK;
 
-/* The time of proration of a change that happens now, in whole seconds. Stripe accepts none outside
- * of the current period (docs.stripe.com/api/subscriptions/update, proration_date). */
+/* The time of proration of a change that happens now, in whole seconds. Stripe accepts none
+ * outside of the current period (docs.stripe.com/api/subscriptions/update, proration_date). */
 struct instant plan_terms_proration_at(const struct plan_terms *terms, int64_t now_ms);
 
 /* Adds the subscription's new items under `prefix`, for example "items". */

@@ -1,5 +1,5 @@
 /*
- * resolve.c: ends what is open between Stripe and us.
+ * resolve.c: resolves calls of Stripe's API that are still pending.
  */
 #include "sales/resolve.h"
 
@@ -17,9 +17,9 @@
 #include "stripe/objects.h"
 #include "sync/objects.h"
 
-enum { CUSTOMERS_TO_LOOK_AT = 100, NOT_FOUND = 404 };
+enum { CUSTOMERS_MAX = 100, NOT_FOUND = 404 };
 
-/* Deleted at Stripe. */
+/* The error of a call whose customer was deleted at Stripe. */
 static const char customer_gone[] = "customer_gone";
 
 static bool
@@ -28,18 +28,18 @@ key_is_young(const struct operation *operation, const struct stripe_call *call)
 	return operation->now_ms - call->created_at.ms < STRIPE_KEY_LIFE_MS;
 }
 
-/* The customer that an earlier attempt may have made, by our id in its metadata; NULL: none.
- * Stripe's search lags behind, the list does not. */
+/* Finds the customer that an earlier attempt may have created, by our id in its metadata; NULL:
+ * none. Stripe's search is some time behind, its list is not. */
 static enum fail
-look_for_customer(struct operation *operation, const struct customer *customer,
-                  const char **stripe_customer_id)
+find_customer_at_stripe(struct operation *operation, const struct customer *customer,
+                        const char **stripe_customer_id)
 {
 	struct stripe_form form = stripe_form_new(operation->task->arena);
 	struct json_object *data;
 
 	*stripe_customer_id = NULL;
 	stripe_form_string(&form, "email", customer->email);
-	stripe_form_int(&form, "limit", CUSTOMERS_TO_LOOK_AT);
+	stripe_form_int(&form, "limit", CUSTOMERS_MAX);
 	TRY(stripe_fetch_list(operation, "/v1/customers", NULL, form.text.data, &data, NULL));
 	for (size_t i = 0; i < json_object_array_length(data); i++) {
 		const struct json_object *item = json_object_array_get_idx(data, i);
@@ -54,9 +54,10 @@ look_for_customer(struct operation *operation, const struct customer *customer,
 	return FAIL_NONE;
 }
 
-/* What was changed here while Stripe was making the customer has not reached it: times do not tell, as
- * who changes it may have begun before. The link locks the customer: what changes from now on is told
- * by whoever changes it. */
+/* Links our customer with Stripe's. Then pushes the customer's data if it differs from the
+ * call's parameters, as it may have changed while Stripe created its customer. Times would not
+ * show that: the change may have begun earlier. The link locks our customer, so that each later
+ * change sees it and is pushed itself. */
 static enum fail
 link_customer(struct operation *operation, const struct stripe_call *call,
               const char *stripe_customer_id)
@@ -72,9 +73,10 @@ link_customer(struct operation *operation, const struct stripe_call *call,
 	return stripe_customer_update_enqueue(operation, &customer);
 }
 
-/* The creation leads to nothing any more; the next wish begins another. */
+/* Marks the call as failed: it cannot create a usable customer any more. The next checkout
+ * records another one. */
 static enum fail
-give_up(struct operation *operation, const struct stripe_call *call, const char *reason)
+fail_creation(struct operation *operation, const struct stripe_call *call, const char *reason)
 {
 	db_rollback_to(operation->db, 0);
 	TRY(stripe_call_end(operation, call, "failed", reason));
@@ -82,17 +84,17 @@ give_up(struct operation *operation, const struct stripe_call *call, const char 
 	                 "An earlier attempt has just been given up; try again.");
 }
 
-/* Stripe remembers its answer for longer than a customer may live there. */
+/* Stripe replays the answer of a creation even when the customer has been deleted since. */
 static enum fail
-look_at_remembered(struct operation *operation, const struct stripe_call *call,
-                   const char *stripe_customer_id)
+check_not_deleted(struct operation *operation, const struct stripe_call *call,
+                  const char *stripe_customer_id)
 {
 	struct json_object *object;
 	bool deleted = false;
 
 	TRY(stripe_fetch(operation, "/v1/customers/%s", stripe_customer_id, NULL, &object));
 	(void)json_in_bool(object, "deleted", &deleted);
-	return deleted ? give_up(operation, call, customer_gone) : FAIL_NONE;
+	return deleted ? fail_creation(operation, call, customer_gone) : FAIL_NONE;
 }
 
 enum fail
@@ -105,14 +107,14 @@ stripe_resolve_creation(struct operation *operation, const struct stripe_call *c
 	TRY(customer_find(operation, call->customer_id, &customer));
 	*stripe_customer_id = customer.stripe_customer_id;
 	if (*stripe_customer_id == NULL && !key_is_young(operation, call)) {
-		TRY(look_for_customer(operation, &customer, stripe_customer_id));
+		TRY(find_customer_at_stripe(operation, &customer, stripe_customer_id));
 		if (*stripe_customer_id == NULL)
-			return give_up(operation, call, "key_too_old");
+			return fail_creation(operation, call, "key_too_old");
 	}
 	if (*stripe_customer_id == NULL) {
 		stripe_call_send(operation, call, &answer);
 		if (stripe_call_key_spent(&answer))
-			TRY(look_for_customer(operation, &customer, stripe_customer_id));
+			TRY(find_customer_at_stripe(operation, &customer, stripe_customer_id));
 		if (answer.outcome != STRIPE_DONE && *stripe_customer_id == NULL)
 			return stripe_call_failed(operation, call, &answer);
 		if (answer.outcome == STRIPE_DONE)
@@ -121,15 +123,15 @@ stripe_resolve_creation(struct operation *operation, const struct stripe_call *c
 	if (*stripe_customer_id == NULL)
 		return stripe_answer_unusable(operation->task);
 	if (answer.replayed)
-		TRY(look_at_remembered(operation, call, *stripe_customer_id));
+		TRY(check_not_deleted(operation, call, *stripe_customer_id));
 	TRY(link_customer(operation, call, *stripe_customer_id));
 	return stripe_call_done(operation, call, &answer, *stripe_customer_id);
 }
 
-/* What Stripe has now, when its answer does not show it: it was refused, or it is an old one. */
+/* Fetches the present state, which a refusal or a replayed answer does not show. */
 static enum fail
-look_at_subscription(struct operation *operation, const struct stripe_call *call,
-                     struct json_object **object)
+fetch_subscription(struct operation *operation, const struct stripe_call *call,
+                   struct json_object **object)
 {
 	return stripe_fetch(operation, "/v1/subscriptions/%s", call->subject,
 	                    "expand[0]=latest_invoice", object);
@@ -144,12 +146,12 @@ has_ended(const struct operation *operation, const struct json_object *object)
 	       stripe_status_is_final(subscription.status);
 }
 
-/* An end was refused: because it had ended already? Without an answer nobody knows yet. */
+/* Stripe refused a cancellation. That is a success if the subscription has ended already. */
 static enum fail
-look_for_end(struct operation *operation, const struct stripe_call *call,
-             const struct stripe_answer *refusal, struct json_object **object)
+find_end(struct operation *operation, const struct stripe_call *call,
+         const struct stripe_answer *refusal, struct json_object **object)
 {
-	enum fail kind = look_at_subscription(operation, call, object);
+	enum fail kind = fetch_subscription(operation, call, object);
 
 	if (kind != FAIL_NONE && kind != FAIL_NOT_FOUND)
 		return kind;
@@ -160,7 +162,7 @@ look_for_end(struct operation *operation, const struct stripe_call *call,
 }
 
 static enum fail
-end_schedule(struct operation *operation, const struct stripe_call *call)
+drop_older_schedule(struct operation *operation, const struct stripe_call *call)
 {
 	if (call->plan == NULL)
 		return FAIL_NONE;
@@ -179,15 +181,15 @@ stripe_resolve_change(struct operation *operation, const struct stripe_call *cal
 	stripe_call_send(operation, call, &answer);
 	object = answer.object;
 	if (answer.outcome == STRIPE_REFUSED && call->deletes)
-		TRY(look_for_end(operation, call, &answer, &object));
+		TRY(find_end(operation, call, &answer, &object));
 	else if (answer.outcome != STRIPE_DONE)
 		return stripe_call_failed(operation, call, &answer);
 	else if (answer.replayed)
-		TRY(look_at_subscription(operation, call, &object));
+		TRY(fetch_subscription(operation, call, &object));
 	TRY(stripe_call_done(operation, call, &answer, call->subject));
 	TRY(stripe_sync_store_subscription(operation, object, call->customer_id, &customer_id,
 	                                   &synced));
-	return end_schedule(operation, call);
+	return drop_older_schedule(operation, call);
 }
 
 static enum fail
@@ -196,18 +198,17 @@ resolve_creation(struct operation *operation, const struct stripe_call *call)
 	const char *stripe_customer_id;
 	enum fail kind = stripe_resolve_creation(operation, call, &stripe_customer_id);
 
-	/* A deleted customer needs no twin at Stripe. */
-	if (kind == FAIL_NOT_FOUND) {
-		task_clear(operation->task);
-		return stripe_call_end(operation, call, "failed", "customer_deleted");
-	}
-	return kind;
+	if (kind != FAIL_NOT_FOUND)
+		return kind;
+	/* A customer that was deleted here is not created at Stripe. */
+	task_clear(operation->task);
+	return stripe_call_end(operation, call, "failed", "customer_deleted");
 }
 
-/* Why nobody needs to be told any more; NULL when that is not so. */
+/* Finds out why an update need not be sent any more; `*reason` is NULL when it must be. */
 static enum fail
-reason_against_update(struct operation *operation, const struct stripe_call *call,
-                      const char **reason)
+find_reason_to_skip(struct operation *operation, const struct stripe_call *call,
+                    const char **reason)
 {
 	struct customer customer;
 	enum fail kind = customer_find(operation, call->customer_id, &customer);
@@ -224,23 +225,23 @@ reason_against_update(struct operation *operation, const struct stripe_call *cal
 	return FAIL_NONE;
 }
 
-/* Stripe knows no such customer: because the vendor has deleted it there? It is ours no longer then,
- * and it is nobody's business to try again. */
+/* Stripe does not know the customer. When it was deleted there, the sync unlinks it and the
+ * update has failed for good. */
 static enum fail
-look_for_deletion(struct operation *operation, const struct stripe_call *call,
-                  const struct stripe_answer *refusal)
+find_deletion(struct operation *operation, const struct stripe_call *call,
+              const struct stripe_answer *refusal)
 {
 	const struct sync_target target = {.id = call->subject};
 	const char *customer_id, *reason;
 	enum sync_result synced;
 
 	TRY(stripe_sync_customer(operation, &target, &customer_id, &synced));
-	TRY(reason_against_update(operation, call, &reason));
+	TRY(find_reason_to_skip(operation, call, &reason));
 	return reason != NULL ? stripe_call_end(operation, call, "failed", reason)
 	                      : stripe_call_failed(operation, call, refusal);
 }
 
-/* Only the newest of several counts, whatever order they are tried in. */
+/* Sends an update unless there is a newer one: calls may be tried in any order. */
 static enum fail
 resolve_update(struct operation *operation, const struct stripe_call *call)
 {
@@ -249,7 +250,7 @@ resolve_update(struct operation *operation, const struct stripe_call *call)
 	bool newer;
 
 	TRY(stripe_lock(operation, call->subject));
-	TRY(reason_against_update(operation, call, &reason));
+	TRY(find_reason_to_skip(operation, call, &reason));
 	if (reason != NULL)
 		return stripe_call_end(operation, call, "failed", reason);
 	TRY(stripe_call_has_newer(operation, call, &newer));
@@ -257,20 +258,20 @@ resolve_update(struct operation *operation, const struct stripe_call *call)
 		return stripe_call_end(operation, call, "done", "superseded");
 	stripe_call_send(operation, call, &answer);
 	if (answer.outcome == STRIPE_REFUSED && answer.status == NOT_FOUND)
-		return look_for_deletion(operation, call, &answer);
+		return find_deletion(operation, call, &answer);
 	if (answer.outcome != STRIPE_DONE)
 		return stripe_call_failed(operation, call, &answer);
 	return stripe_call_done(operation, call, &answer, call->subject);
 }
 
-/* Nobody has the page's address, so nobody can pay there. */
+/* No client has received the page's URL, so it cannot be paid. */
 static enum fail
 resolve_checkout(struct operation *operation, const struct stripe_call *call)
 {
 	return stripe_call_end(operation, call, "failed", "abandoned");
 }
 
-/* Whoever still has such a page's address could pay for a customer that is gone. */
+/* Closes the pages of a deleted customer, which could still be paid. */
 static enum fail
 resolve_close(struct operation *operation, const struct stripe_call *call)
 {
@@ -278,8 +279,8 @@ resolve_close(struct operation *operation, const struct stripe_call *call)
 	return stripe_call_end(operation, call, "done", NULL);
 }
 
-/* The client has gone with an unknown outcome and may have asked for something else since: it is
- * not sent again. What Stripe has is the outcome. */
+/* Fetches the outcome of a change. The change is not sent again, because the client has been
+ * told that it is unknown and may have requested another one since. */
 static enum fail
 resolve_by_fetching(struct operation *operation, const struct stripe_call *call)
 {
@@ -289,7 +290,7 @@ resolve_by_fetching(struct operation *operation, const struct stripe_call *call)
 	enum sync_result synced;
 
 	TRY(stripe_sync_subscription(operation, &target, &customer_id, &synced));
-	TRY(end_schedule(operation, call));
+	TRY(drop_older_schedule(operation, call));
 	return stripe_call_end(operation, call, "done", "looked_up");
 }
 
@@ -312,15 +313,15 @@ resolve(struct operation *operation, const struct stripe_call *call)
 	                 "a call of the unknown kind %s", call->kind);
 }
 
-/* Without Stripe there is no use in counting tries; what it refused is this call's own fault. */
+/* Counts the try only when the failure is this call's own and Stripe can be reached. */
 static enum fail
-note_failure(struct operation *operation, const struct stripe_call *call, enum fail kind)
+record_failure(struct operation *operation, const struct stripe_call *call, enum fail kind)
 {
 	const char *error = operation->task->failure.code;
 	bool away = stripe_is_away(operation, kind);
 
 	db_rollback_to(operation->db, 0);
-	log_line(LOG_LEVEL_WARNING, "call of Stripe not settled", LOG_I("call", call->call_id),
+	log_line(LOG_LEVEL_WARNING, "stripe call not resolved", LOG_I("call", call->call_id),
 	         LOG_S("kind", call->kind), LOG_S("code", error));
 	TRY(stripe_call_postpone(operation, call, error, !away));
 	return away ? kind : FAIL_NONE;
@@ -342,8 +343,8 @@ stripe_resolve_run(struct operation *operation, int64_t *done)
 	if (kind == FAIL_NONE)
 		kind = db_commit(operation->db, operation->task);
 	if (kind != FAIL_NONE)
-		return note_failure(operation, &call, kind);
-	log_line(LOG_LEVEL_INFO, "call of Stripe settled", LOG_I("call", call.call_id),
+		return record_failure(operation, &call, kind);
+	log_line(LOG_LEVEL_INFO, "stripe call resolved", LOG_I("call", call.call_id),
 	         LOG_S("kind", call.kind), LOG_S("customer_id", call.customer_id));
 	return FAIL_NONE;
 }

@@ -8,14 +8,14 @@
 
 #include "base/text.h"
 
-/* What two URLs of one origin share (RFC 6454, sections 4 and 5). */
+/* The parts of a URL that make its origin (RFC 6454, sections 4 and 5). */
 struct origin {
 	const char *scheme, *host;
 	size_t scheme_length, host_length;
 	int64_t port;
 };
 
-/* What stands behind the host: nothing, or a colon and a port, which may be missing. */
+/* Reads the text after the host: empty, or a colon and a port, which may be missing. */
 static bool
 read_port(const char *text, size_t length, int64_t *port)
 {
@@ -34,7 +34,7 @@ read_port(const char *text, size_t length, int64_t *port)
 	return true;
 }
 
-/* False for what is no http(s) URL, names no host, or names a user before it. */
+/* False when it is no http(s) URL, has no host, or has a user name before it. */
 static bool
 origin_read(const char *url, size_t length, struct origin *out)
 {
@@ -54,7 +54,7 @@ origin_read(const char *url, size_t length, struct origin *out)
 	authority = authority < length - skip ? authority : length - skip;
 	if (memchr(out->host, '@', authority) != NULL)
 		return false;
-	/* An IPv6 address has colons of its own, in brackets. */
+	/* An IPv6 address contains colons, between brackets. */
 	out->host_length =
 	        *out->host == '[' ? strcspn(out->host, "]/?#") + 1 : strcspn(out->host, ":/?#");
 	if (out->host_length > authority)
@@ -80,8 +80,8 @@ return_url_fault(const struct sales_policy *policy, const char *url)
 	struct origin origin;
 	size_t length;
 
-	/* Browsers read a backslash as a slash and drop line breaks: neither stands in a URL, nor
-	 * does anything but ASCII (RFC 3986, section 2). */
+	/* Browsers read a backslash as a slash and drop line breaks. A URL contains neither,
+	 * and ASCII alone (RFC 3986, section 2). */
 	for (const char *at = url; *at != '\0'; at++)
 		if (*at <= ' ' || *at >= '\x7f' || *at == '\\')
 			return "must not hold blanks, backslashes, control or non-ASCII "
