@@ -93,11 +93,35 @@ def generated(source):
     return settings(rest.removeprefix("of ")) if kind == "settings" else command(rest)
 
 
-def check_commands(page):
-    """billingctl.8 describes every command there is, each with an example."""
+def commands():
+    """The commands of billingctl, such as "keys rotate"."""
     rows = ask("billingctl", "--help").split("Commands:\n")[1].split("\n\n")[0].splitlines()
-    known = {" ".join(word for word in row.split("  ")[1].split() if re.fullmatch("[a-z]+", word))
-             for row in rows}
+    return {" ".join(word for word in row.split("  ")[1].split() if re.fullmatch("[a-z]+", word))
+            for row in rows}
+
+
+def check_mentions(known):
+    """Every command and setting that a document mentions in its own words exists."""
+    settings_known = {name for program in ("billingd", "billing-agent") for name in
+                      re.findall(r"^\| `(\w+)", ask(program, "--settings"), re.M)}
+    settings_known |= {f"{name}_FILE" for name in settings_known} | {"STRIPE_STAND_IN"}
+    groups = {name.split()[0] for name in known}
+    pages = [*ROOT.glob("*.md"), *ROOT.glob(".github/*.md"), *ROOT.glob("lib/*.md"),
+             *ROOT.glob("app/*/*.[58]"), *ROOT.glob("conf/*.service"), *ROOT.glob("conf/*.yml")]
+    for page in pages:
+        text = PART.sub("", page.read_text(encoding="utf-8"))
+        used = re.findall(r"billingctl(?: --config \S+)? ([a-z]+)(?: ([a-z]+))?", text)
+        unknown = {f"billingctl {group} {name}" for group, name in used
+                   if group in groups and name and group not in known and
+                   f"{group} {name}" not in known}
+        names = set(re.findall(r"\b(?:STRIPE|BILLING|LICENSE|AGENT|DB)_[A-Z_]*[A-Z]\b", text))
+        unknown |= {name for name in names - settings_known if not name.startswith("AGENT_KEYS")}
+        if unknown:
+            sys.exit(f"docs: {page.relative_to(ROOT)} mentions what does not exist: {sorted(unknown)}")
+
+
+def check_commands(page, known):
+    """billingctl.8 describes every command there is, each with an example."""
     described = set(re.findall(r'^\.\\" generated: command (.*)$', page, re.M)) - {"options"}
     if known != described:
         sys.exit(f"docs: billingctl.8 and billingctl --help differ in: {sorted(known ^ described)}")
@@ -115,15 +139,17 @@ def write(name, text):
 
 
 def main():
+    known = commands()
     for name, program in EXAMPLES.items():
         head = (ROOT / name).read_text(encoding="utf-8").split("\n\n")[0]
         write(name, f"{head}\n\n{ask(program, '--example')}")
     for name in PAGES:
         page = (ROOT / name).read_text(encoding="utf-8")
         if name.endswith("billingctl.8"):
-            check_commands(page)
+            check_commands(page, known)
         write(name, PART.sub(lambda part: "\n".join(
             [part[1].rstrip("\n"), *generated(part[2]), part[3]]), page))
+    check_mentions(known)
 
 
 main()
