@@ -7,7 +7,7 @@
 #include "base/arena.h"
 #include "base/random.h"
 #include "billing/audit.h"
-#include "outbox/calls.h"
+#include "outbox/call_records.h"
 #include "outbox/enqueue.h"
 #include "sync/events.h"
 

@@ -1,5 +1,5 @@
 /*
- * call_records.c: what the operator sees of the calls, and how long they are kept.
+ * call_records.c: counts, lists and deletes recorded calls.
  */
 #include "outbox/call_records.h"
 
@@ -7,7 +7,7 @@
 
 enum { KEEP_DAYS = 90 };
 
-/* Neither key nor parameters: they are nobody's to look at. */
+/* Without keys and parameters, which may hold personal data. */
 static const struct column columns[] = {
         COLUMN(struct stripe_call, call_id),
         COLUMN(struct stripe_call, kind),
@@ -28,7 +28,7 @@ static const struct column figure_columns[] = {
 
 #define ROW .columns = columns, .row_size = sizeof(struct stripe_call)
 
-enum { FIGURES, LIST_PARKED, RETRY_PARKED, PRUNE };
+enum { FIGURES, LIST_PARKED, RETRY_PARKED, PRUNE, FORGET, IS_PENDING, HAS_PENDING, HAS_NEWER };
 
 static const struct statement statements[] = {
         [FIGURES] = {.name = "stripe_call_figures",
@@ -60,6 +60,28 @@ static const struct statement statements[] = {
                    .sql = "DELETE FROM stripe_calls WHERE call_id IN (SELECT call_id FROM "
                           "stripe_calls WHERE finished_at <= $1 AND state <> 'parked' "
                           "ORDER BY finished_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"},
+        /* Cancellations stay: Stripe must still receive them, and they hold no personal data. A call
+	 * that is locked is skipped: it forgets its own parameters when it ends. */
+        [FORGET] = {.name = "stripe_call_forget",
+                    .sql = "WITH idle AS (SELECT call_id FROM stripe_calls "
+                           "  WHERE customer_id = $1 AND state IN ('pending', 'parked') "
+                           "  AND (kind IN ('customer_update', 'checkout') OR "
+                           "    kind = 'customer_create' AND state = 'parked') "
+                           "  FOR UPDATE SKIP LOCKED), "
+                           "dropped AS (DELETE FROM stripe_calls WHERE call_id IN "
+                           "  (SELECT call_id FROM idle)) "
+                           "UPDATE stripe_calls SET parameters = '' WHERE customer_id = $1 "
+                           "AND state IN ('done', 'failed') AND parameters <> ''"},
+        [IS_PENDING] =
+                {.name = "stripe_call_is_pending",
+                 .sql = "SELECT FROM stripe_calls WHERE subject = $1 AND state = 'pending' "
+                        "AND kind = COALESCE($2, kind) LIMIT 1"},
+        [HAS_PENDING] = {.name = "stripe_call_has_pending",
+                         .sql = "SELECT FROM stripe_calls WHERE customer_id = $1 "
+                                "AND state = 'pending' AND kind = $2 LIMIT 1"},
+        [HAS_NEWER] = {.name = "stripe_call_has_newer",
+                       .sql = "SELECT FROM stripe_calls WHERE subject = $1 "
+                              "AND kind = $2 AND call_id > $3::bigint LIMIT 1"},
 };
 
 const struct statement_list stripe_call_record_statements = {
@@ -104,4 +126,44 @@ stripe_call_prune(struct operation *operation, int64_t *pruned)
 	        PARAMETERS(param_time(task, INSTANT_MS(operation->now_ms - KEEP_DAYS * DAY_MS)),
 	                   param_int(task, operation->batch)),
 	        pruned);
+}
+
+enum fail
+stripe_call_forget(struct operation *operation, const char *customer_id)
+{
+	return db_run(operation->db, operation->task, &statements[FORGET],
+	              PARAMETERS(customer_id), NULL);
+}
+
+static enum fail
+exists(struct operation *operation, int statement, struct parameters parameters, bool *out)
+{
+	int64_t count;
+
+	TRY(db_run(operation->db, operation->task, &statements[statement], parameters, &count));
+	*out = count > 0;
+	return FAIL_NONE;
+}
+
+enum fail
+stripe_call_is_pending(struct operation *operation, const char *kind, const char *subject,
+                       bool *out)
+{
+	return exists(operation, IS_PENDING, PARAMETERS(subject, kind), out);
+}
+
+enum fail
+stripe_call_has_pending(struct operation *operation, const char *kind, const char *customer_id,
+                        bool *out)
+{
+	return exists(operation, HAS_PENDING, PARAMETERS(customer_id, kind), out);
+}
+
+enum fail
+stripe_call_has_newer(struct operation *operation, const struct stripe_call *call, bool *out)
+{
+	const char *call_id = param_int(operation->task, call->call_id);
+
+	return exists(operation, HAS_NEWER, PARAMETERS(call->subject, call->kind, call_id),
+	              out);
 }

@@ -1,5 +1,5 @@
 /*
- * call_records.h: what the operator sees of the calls, and how long they are kept.
+ * call_records.h: counts, lists and deletes recorded calls of Stripe.
  */
 #ifndef OUTBOX_CALL_RECORDS_H
 #define OUTBOX_CALL_RECORDS_H
@@ -8,24 +8,40 @@
 
 extern const struct statement_list stripe_call_record_statements;
 
-/* How many wait, and how many an operator must look at. */
 struct stripe_call_figures {
 	int64_t pending;
-	int64_t parked;
+	int64_t parked; /* an operator must look at them */
 };
 enum fail stripe_call_figures(struct operation *operation,
                               struct stripe_call_figures *out) MUST_CHECK;
 
-/* Parked ones, oldest first, without their keys and parameters. */
+/* Parked calls, oldest first, without their keys and parameters. */
 enum fail stripe_call_list_parked(struct operation *operation, int64_t limit,
                                   const struct stripe_call **out, size_t *count) MUST_CHECK;
 
 /* Makes a parked call pending again, with a new key, as Stripe keeps what it answered to the old
- * one; 0: all parked ones. Of several creations of a customer only one. `*count`. */
+ * one; 0: all parked ones. Of several creations of one customer only the newest. `*count`. */
 enum fail stripe_call_retry(struct operation *operation, int64_t call_id,
                             int64_t *count) MUST_CHECK;
 
 /* A job: deletes finished calls older than 90 days. */
 enum fail stripe_call_prune(struct operation *operation, int64_t *pruned) MUST_CHECK;
+
+/* When a customer is deleted: deletes calls that would create or change it at Stripe, and the
+ * parameters of finished ones. Cancellations stay. */
+enum fail stripe_call_forget(struct operation *operation, const char *customer_id) MUST_CHECK;
+
+/* Whether a call of that kind (NULL: any) about Stripe's object is pending. Until it has an outcome,
+ * what is fetched of the object must not be stored. */
+enum fail stripe_call_is_pending(struct operation *operation, const char *kind,
+                                 const char *subject, bool *out) MUST_CHECK;
+
+/* Whether the customer has a pending call of that kind, about whichever object. */
+enum fail stripe_call_has_pending(struct operation *operation, const char *kind,
+                                  const char *customer_id, bool *out) MUST_CHECK;
+
+/* Whether there is a later call of the same kind about the same object. */
+enum fail stripe_call_has_newer(struct operation *operation, const struct stripe_call *call,
+                                bool *out) MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * calls.c: what we ask of Stripe, written down before it is asked.
+ * calls.c: requests that change something at Stripe, each recorded before it is sent.
  */
 #include "outbox/calls.h"
 
@@ -22,12 +22,6 @@ static const struct column columns[] = {
         COLUMN(struct stripe_call, error),           COLUMN_END,
 };
 
-struct flag_row {
-	bool is_so;
-};
-
-static const struct column flag_columns[] = {COLUMN(struct flag_row, is_so), COLUMN_END};
-
 /* The column `path` has "DELETE " before the path of a deletion. */
 #define DELETE_PREFIX "DELETE "
 #define CALL_COLUMNS                                                                           \
@@ -36,11 +30,10 @@ static const struct column flag_columns[] = {COLUMN(struct flag_row, is_so), COL
 	"parameters, plan, idempotency_key, "                                                  \
 	"request, state, attempts::bigint AS attempts, created_at, result_id, error"
 #define ROW .columns = columns, .row_size = sizeof(struct stripe_call)
-#define FLAG .columns = flag_columns, .row_size = sizeof(struct flag_row)
 
 enum {
-	PLAN,
-	NOTE,
+	WRITE,
+	RECORD_NOTHING,
 	KNOWN,
 	FREE,
 	CREATION,
@@ -49,32 +42,29 @@ enum {
 	RENEW,
 	HOLD,
 	DROP,
-	FORGET,
-	IS_PENDING,
-	HAS_PENDING,
-	HAS_NEWER,
 	TAKE,
 	END
 };
 
 static const struct statement statements[] = {
-        [PLAN] = {.name = "stripe_call_write",
-                  ROW,
-                  .sql = "INSERT INTO stripe_calls (kind, customer_id, subject, path, "
-                         "parameters, idempotency_key, intent, request, state, created_at, "
-                         "next_try_at, plan) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
-                         "'pending', $9, $10, $11) ON CONFLICT DO NOTHING "
-                         "RETURNING " CALL_COLUMNS},
-        [NOTE] = {.name = "stripe_call_record_nothing",
-                  .sql = "INSERT INTO stripe_calls (kind, customer_id, subject, path, "
-                         "parameters, idempotency_key, intent, request, state, created_at, "
-                         "finished_at) VALUES ('" STRIPE_NOTHING "', $1, $2, '', '', $3, $4, "
-                         "$5, 'done', $6, $6) ON CONFLICT DO NOTHING"},
+        [WRITE] = {.name = "stripe_call_write",
+                   ROW,
+                   .sql = "INSERT INTO stripe_calls (kind, customer_id, subject, path, "
+                          "parameters, idempotency_key, intent, request, state, created_at, "
+                          "next_try_at, plan) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
+                          "'pending', $9, $10, $11) ON CONFLICT DO NOTHING "
+                          "RETURNING " CALL_COLUMNS},
+        [RECORD_NOTHING] =
+                {.name = "stripe_call_record_nothing",
+                 .sql = "INSERT INTO stripe_calls (kind, customer_id, subject, path, "
+                        "parameters, idempotency_key, intent, request, state, created_at, "
+                        "finished_at) VALUES ('" STRIPE_NOTHING "', $1, $2, '', '', $3, $4, "
+                        "$5, 'done', $6, $6) ON CONFLICT DO NOTHING"},
         [KNOWN] = {.name = "stripe_call_known",
                    ROW,
                    .sql = "SELECT " CALL_COLUMNS " FROM stripe_calls WHERE intent = $1 "
                           "AND created_at > $2"},
-        /* Stripe has forgotten the key, and so has the client's: to use it again is a new wish. */
+        /* Stripe has forgotten the key, so the client's key may name a new request. */
         [FREE] = {.name = "stripe_call_free",
                   .sql = "UPDATE stripe_calls SET intent = NULL WHERE intent = $1 "
                          "AND created_at <= $2"},
@@ -97,56 +87,28 @@ static const struct statement statements[] = {
                    .sql = "UPDATE stripe_calls SET idempotency_key = $2, intent = NULL "
                           "WHERE call_id = $1::bigint"},
         [HOLD] = {.name = "stripe_call_hold",
-                  FLAG,
-                  .sql = "SELECT true AS is_so FROM stripe_calls WHERE call_id = $1::bigint "
-                         "FOR UPDATE"},
-        /* Not the call that another request of the same key holds and is about to send. */
+                  .sql = "SELECT FROM stripe_calls WHERE call_id = $1::bigint FOR UPDATE"},
+        /* Not a call that another request with the same key has locked and is about to send. */
         [DROP] = {.name = "stripe_call_drop",
                   .sql = "DELETE FROM stripe_calls WHERE call_id IN (SELECT call_id "
                          "FROM stripe_calls WHERE call_id = $1::bigint "
                          "AND state = 'pending' AND attempts = 0 FOR UPDATE SKIP LOCKED)"},
-        /* The ends of subscriptions stay: Stripe must still hear of them, and they name nobody.
-	 * One that is under way ends by itself, and is not waited for. */
-        [FORGET] = {.name = "stripe_call_forget",
-                    .sql = "WITH idle AS (SELECT call_id FROM stripe_calls "
-                           "  WHERE customer_id = $1 AND state IN ('pending', 'parked') "
-                           "  AND (kind IN ('customer_update', 'checkout') OR "
-                           "    kind = 'customer_create' AND state = 'parked') "
-                           "  FOR UPDATE SKIP LOCKED), "
-                           "dropped AS (DELETE FROM stripe_calls WHERE call_id IN "
-                           "  (SELECT call_id FROM idle)) "
-                           "UPDATE stripe_calls SET parameters = '' WHERE customer_id = $1 "
-                           "AND state IN ('done', 'failed') AND parameters <> ''"},
-        [IS_PENDING] = {.name = "stripe_call_is_pending",
-                        FLAG,
-                        .sql = "SELECT EXISTS (SELECT FROM stripe_calls WHERE subject = $1 "
-                               "AND state = 'pending' "
-                               "AND kind = COALESCE($2, kind)) AS is_so"},
-        [HAS_PENDING] = {.name = "stripe_call_has_pending",
-                         FLAG,
-                         .sql = "SELECT EXISTS (SELECT FROM stripe_calls "
-                                "WHERE customer_id = $1 AND state = 'pending' "
-                                "AND kind = $2) AS is_so"},
-        [HAS_NEWER] = {.name = "stripe_call_has_newer",
-                       FLAG,
-                       .sql = "SELECT EXISTS (SELECT FROM stripe_calls WHERE subject = $1 "
-                              "AND kind = $2 AND call_id > $3::bigint) AS is_so"},
         [TAKE] = {.name = "stripe_call_take",
                   ROW,
                   .sql = "SELECT " CALL_COLUMNS " FROM stripe_calls WHERE state = 'pending' "
                          "AND next_try_at <= $1 ORDER BY next_try_at LIMIT 1 "
                          "FOR UPDATE SKIP LOCKED"},
-        /* A deletion passes over a call that is under way: whoever ends it looks at its customer,
-	 * under its lock. For a customer that is gone there is nothing to try again or to remember. */
+        /* The deletion of a customer skips calls that are locked, so ending a call checks its
+	 * customer, under a lock. A deleted customer's call is not parked and keeps no parameters. */
         [END] = {.name = "stripe_call_end",
-                 .sql = "WITH gone AS MATERIALIZED (SELECT c.deleted_at IS NOT NULL AS is_so "
+                 .sql = "WITH gone AS MATERIALIZED (SELECT c.deleted_at IS NOT NULL AS deleted "
                         "  FROM customers c JOIN stripe_calls s USING (customer_id) "
                         "  WHERE s.call_id = $1::bigint AND s.kind LIKE 'customer%' "
                         "  FOR SHARE OF c) "
-                        "UPDATE stripe_calls SET state = CASE WHEN (SELECT is_so FROM gone) "
+                        "UPDATE stripe_calls SET state = CASE WHEN (SELECT deleted FROM gone) "
                         "AND $2 = 'parked' THEN 'failed' ELSE $2 END, error = $3, "
                         "parameters = CASE WHEN kind NOT LIKE 'customer%' "
-                        "  OR $2 = 'parked' AND NOT (SELECT is_so FROM gone) THEN parameters "
+                        "  OR $2 = 'parked' AND NOT (SELECT deleted FROM gone) THEN parameters "
                         "ELSE '' END, next_try_at = NULL, finished_at = $4, "
                         "attempts = attempts + $5::integer, stripe_request_id = "
                         "COALESCE($6, stripe_request_id) WHERE call_id = $1::bigint "
@@ -156,7 +118,7 @@ static const struct statement statements[] = {
 const struct statement_list stripe_call_statements = {statements,
                                                       sizeof(statements) / sizeof(*statements)};
 
-/* Twelve tries take about a day. */
+/* All twelve tries take about a day. */
 static const int64_t delays_s[] = {5,    20,   60,   300,   900,   1800,
                                    3600, 7200, 7200, 14400, 14400, 14400};
 
@@ -176,14 +138,21 @@ stripe_call_key(struct operation *operation)
 	return random_id(operation->task->arena, "gb_", 16);
 }
 
-/* What is older has a key that Stripe may have forgotten. */
 static const char *
-key_birth(struct operation *operation)
+time_in(struct operation *operation, int64_t delay_ms)
 {
-	return param_time(operation->task, INSTANT_MS(operation->now_ms - STRIPE_KEY_LIFE_MS));
+	return param_time(operation->task, INSTANT_MS(operation->now_ms + delay_ms));
 }
 
-/* The one that stands where ours would have stood. */
+/* Stripe may have forgotten the keys of calls that were created before. */
+static const char *
+oldest_key(struct operation *operation)
+{
+	return time_in(operation, -STRIPE_KEY_LIFE_MS);
+}
+
+/* Finds the call that kept ours from being inserted: that of the same intent, or the creation of the
+ * same customer. */
 static enum fail
 find_other(struct operation *operation, const struct stripe_call *wanted,
            struct stripe_call *out)
@@ -202,7 +171,7 @@ find_other(struct operation *operation, const struct stripe_call *wanted,
 	return FAIL_NONE;
 }
 
-/* What was wished with the key so long ago that it is forgotten stands in nobody's way. */
+/* Takes the client's key from a call that is too old to be repeated. */
 static enum fail
 free_intent(struct operation *operation, const struct intent *intent)
 {
@@ -211,7 +180,8 @@ free_intent(struct operation *operation, const struct intent *intent)
 	if (intent == NULL)
 		return FAIL_NONE;
 	return db_run(operation->db, task, &statements[FREE],
-	              PARAMETERS(param_digest(task, &intent->key), key_birth(operation)), NULL);
+	              PARAMETERS(param_digest(task, &intent->key), oldest_key(operation)),
+	              NULL);
 }
 
 enum fail
@@ -220,21 +190,20 @@ stripe_call_write(struct operation *operation, const struct stripe_call *wanted,
 {
 	struct task *task = operation->task;
 	const struct intent *intent = wanted->by_client ? operation->intent : NULL;
-	struct instant now = INSTANT_MS(operation->now_ms);
 	bool written;
 
 	TRY(free_intent(operation, intent));
-	TRY(db_row(operation->db, task, &statements[PLAN],
-	           PARAMETERS(wanted->kind, wanted->customer_id, wanted->subject,
-	                      wanted->deletes ? arena_printf(task->arena, DELETE_PREFIX "%s",
-	                                                     wanted->path)
-	                                      : wanted->path,
-	                      wanted->parameters, stripe_call_key(operation),
-	                      intent == NULL ? NULL : param_digest(task, &intent->key),
-	                      intent == NULL ? NULL : param_digest(task, &intent->request),
-	                      param_time(task, now),
-	                      param_time(task, INSTANT_MS(now.ms + delay_ms)), wanted->plan),
-	           out, &written));
+	TRY(db_row(
+	        operation->db, task, &statements[WRITE],
+	        PARAMETERS(wanted->kind, wanted->customer_id, wanted->subject,
+	                   wanted->deletes
+	                           ? arena_printf(task->arena, DELETE_PREFIX "%s", wanted->path)
+	                           : wanted->path,
+	                   wanted->parameters, stripe_call_key(operation),
+	                   intent == NULL ? NULL : param_digest(task, &intent->key),
+	                   intent == NULL ? NULL : param_digest(task, &intent->request),
+	                   time_in(operation, 0), time_in(operation, delay_ms), wanted->plan),
+	        out, &written));
 	if (!written)
 		TRY(find_other(operation, wanted, out));
 	out->is_new = written;
@@ -252,11 +221,10 @@ stripe_call_record_nothing(struct operation *operation, const char *customer_id,
 	if (intent == NULL)
 		return FAIL_NONE;
 	TRY(free_intent(operation, intent));
-	TRY(db_run(operation->db, task, &statements[NOTE],
+	TRY(db_run(operation->db, task, &statements[RECORD_NOTHING],
 	           PARAMETERS(customer_id, subject, stripe_call_key(operation),
 	                      param_digest(task, &intent->key),
-	                      param_digest(task, &intent->request),
-	                      param_time(task, INSTANT_MS(operation->now_ms))),
+	                      param_digest(task, &intent->request), time_in(operation, 0)),
 	           &written));
 	if (written > 0)
 		return FAIL_NONE;
@@ -275,7 +243,7 @@ stripe_call_known(struct operation *operation, struct stripe_call *out, bool *fo
 	if (intent == NULL)
 		return FAIL_NONE;
 	TRY(db_row(operation->db, task, &statements[KNOWN],
-	           PARAMETERS(param_digest(task, &intent->key), key_birth(operation)), out,
+	           PARAMETERS(param_digest(task, &intent->key), oldest_key(operation)), out,
 	           found));
 	if (*found && (out->request.length != SHA256_SIZE ||
 	               memcmp(out->request.data, intent->request.bytes, SHA256_SIZE) != 0))
@@ -292,27 +260,6 @@ stripe_call_find_begun(struct operation *operation, struct stripe_call *out, boo
 	return FAIL_NONE;
 }
 
-void
-stripe_call_send(struct operation *operation, const struct stripe_call *call,
-                 struct stripe_answer *out)
-{
-	const struct stripe_request request = {
-	        .method = call->deletes ? STRIPE_DELETE : STRIPE_POST,
-	        .path = call->path,
-	        .form = call->parameters,
-	        .idempotency_key = call->deletes ? NULL : call->idempotency_key,
-	        .deadline_us = operation->deadline_us,
-	};
-
-	stripe_client_send(operation->stripe, operation->task, &request, out);
-}
-
-static const char *
-now_of(struct operation *operation)
-{
-	return param_time(operation->task, INSTANT_MS(operation->now_ms));
-}
-
 enum fail
 stripe_call_done(struct operation *operation, const struct stripe_call *call,
                  const struct stripe_answer *answer, const char *result_id)
@@ -320,13 +267,13 @@ stripe_call_done(struct operation *operation, const struct stripe_call *call,
 	struct task *task = operation->task;
 
 	return db_run(operation->db, task, &statements[DONE],
-	              PARAMETERS(param_int(task, call->call_id), now_of(operation),
+	              PARAMETERS(param_int(task, call->call_id), time_in(operation, 0),
 	                         answer->request_id, result_id,
 	                         param_int(task, answer->attempts)),
 	              NULL);
 }
 
-/* What stands in the row, for the operator: Stripe's code, never its words. */
+/* The error in the row, for the operator: Stripe's code, never its message. */
 static const char *
 error_of(struct operation *operation, const struct stripe_answer *answer)
 {
@@ -347,14 +294,15 @@ end_call(struct operation *operation, const struct stripe_call *call, const char
 
 	return db_run(operation->db, task, &statements[END],
 	              PARAMETERS(param_int(task, call->call_id), state, error,
-	                         now_of(operation),
+	                         time_in(operation, 0),
 	                         param_int(task, answer == NULL ? 0 : answer->attempts),
 	                         answer == NULL ? NULL : answer->request_id),
 	              NULL);
 }
 
+/* No client waits for the outcome of these. */
 static bool
-nobody_waits(const struct stripe_call *call)
+is_background(const struct stripe_call *call)
 {
 	return text_equal(call->kind, STRIPE_CUSTOMER_UPDATE) ||
 	       text_equal(call->kind, STRIPE_CANCEL);
@@ -374,19 +322,20 @@ stripe_call_failed(struct operation *operation, const struct stripe_call *call,
 	const char *error = error_of(operation, answer);
 
 	db_rollback_to(operation->db, 0);
-	/* The client's own key is free again, too: its next request looks at what Stripe has. */
+	/* The client's key is free again too: its next request looks at what Stripe has. */
 	if (stripe_call_key_spent(answer))
 		TRY(db_run(
 		        operation->db, task, &statements[RENEW],
 		        PARAMETERS(param_int(task, call->call_id), stripe_call_key(operation)),
 		        NULL));
 	if (answer->outcome == STRIPE_REFUSED)
-		TRY(end_call(operation, call, nobody_waits(call) ? "parked" : "failed", error,
+		TRY(end_call(operation, call, is_background(call) ? "parked" : "failed", error,
 		             answer));
 	else
 		TRY(db_run(operation->db, task, &statements[RETRY],
-		           PARAMETERS(param_int(task, call->call_id), now_of(operation), error,
-		                      param_int(task, answer->attempts), answer->request_id),
+		           PARAMETERS(param_int(task, call->call_id), time_in(operation, 0),
+		                      error, param_int(task, answer->attempts),
+		                      answer->request_id),
 		           NULL));
 	return stripe_client_failure(task, answer);
 }
@@ -394,14 +343,13 @@ stripe_call_failed(struct operation *operation, const struct stripe_call *call,
 enum fail
 stripe_call_hold(struct operation *operation, const struct stripe_call *call)
 {
-	struct flag_row row = {0};
-	bool found;
+	int64_t locked;
 
 	if (call->is_new)
 		return FAIL_NONE;
-	TRY(db_row(operation->db, operation->task, &statements[HOLD],
-	           PARAMETERS(param_int(operation->task, call->call_id)), &row, &found));
-	if (found)
+	TRY(db_run(operation->db, operation->task, &statements[HOLD],
+	           PARAMETERS(param_int(operation->task, call->call_id)), &locked));
+	if (locked > 0)
 		return FAIL_NONE;
 	return task_fail(operation->task, FAIL_BUSY, "idempotency_in_progress",
 	                 "A request with this Idempotency-Key has just ended; try again.");
@@ -415,43 +363,10 @@ stripe_call_drop(struct operation *operation, const struct stripe_call *call)
 }
 
 enum fail
-stripe_call_forget(struct operation *operation, const char *customer_id)
-{
-	return db_run(operation->db, operation->task, &statements[FORGET],
-	              PARAMETERS(customer_id), NULL);
-}
-
-enum fail
-stripe_call_is_pending(struct operation *operation, const char *kind, const char *subject,
-                       bool *out)
-{
-	struct flag_row row = {0};
-	bool found;
-
-	TRY(db_row(operation->db, operation->task, &statements[IS_PENDING],
-	           PARAMETERS(subject, kind), &row, &found));
-	*out = row.is_so;
-	return FAIL_NONE;
-}
-
-enum fail
-stripe_call_has_pending(struct operation *operation, const char *kind, const char *customer_id,
-                        bool *out)
-{
-	struct flag_row row = {0};
-	bool found;
-
-	TRY(db_row(operation->db, operation->task, &statements[HAS_PENDING],
-	           PARAMETERS(customer_id, kind), &row, &found));
-	*out = row.is_so;
-	return FAIL_NONE;
-}
-
-enum fail
 stripe_call_take(struct operation *operation, struct stripe_call *out, bool *found)
 {
 	return db_row(operation->db, operation->task, &statements[TAKE],
-	              PARAMETERS(now_of(operation)), out, found);
+	              PARAMETERS(time_in(operation, 0)), out, found);
 }
 
 enum fail
@@ -465,24 +380,9 @@ stripe_call_postpone(struct operation *operation, const struct stripe_call *call
 	if (delay_ms == 0)
 		return stripe_call_end(operation, call, "parked", error);
 	return db_run(operation->db, task, &statements[RETRY],
-	              PARAMETERS(param_int(task, call->call_id),
-	                         param_time(task, INSTANT_MS(operation->now_ms + delay_ms)),
+	              PARAMETERS(param_int(task, call->call_id), time_in(operation, delay_ms),
 	                         error, counts ? "1" : "0", NULL),
 	              NULL);
-}
-
-enum fail
-stripe_call_has_newer(struct operation *operation, const struct stripe_call *call, bool *out)
-{
-	struct flag_row row = {0};
-	bool found;
-
-	TRY(db_row(operation->db, operation->task, &statements[HAS_NEWER],
-	           PARAMETERS(call->subject, call->kind,
-	                      param_int(operation->task, call->call_id)),
-	           &row, &found));
-	*out = row.is_so;
-	return FAIL_NONE;
 }
 
 enum fail

@@ -5,7 +5,7 @@
 
 #include "base/arena.h"
 #include "billing/subscriptions.h"
-#include "outbox/calls.h"
+#include "outbox/call_records.h"
 #include "outbox/locks.h"
 #include "stripe/form.h"
 

@@ -1,5 +1,5 @@
 /*
- * fetch.c: requests to Stripe that no row is written for.
+ * fetch.c: sends requests to Stripe within the operation's deadline.
  */
 #include "outbox/fetch.h"
 
@@ -77,4 +77,19 @@ stripe_post(struct operation *operation, const char *path, const char *form,
 	};
 
 	return send(operation, &request, out);
+}
+
+void
+stripe_call_send(struct operation *operation, const struct stripe_call *call,
+                 struct stripe_answer *out)
+{
+	const struct stripe_request request = {
+	        .method = call->deletes ? STRIPE_DELETE : STRIPE_POST,
+	        .path = call->path,
+	        .form = call->parameters,
+	        .idempotency_key = call->deletes ? NULL : call->idempotency_key,
+	        .deadline_us = operation->deadline_us,
+	};
+
+	stripe_client_send(operation->stripe, operation->task, &request, out);
 }

@@ -1,11 +1,12 @@
 /*
- * fetch.h: reads Stripe's objects and lists, and sends requests that change nothing that lasts,
- * all within the operation's deadline.
+ * fetch.h: sends requests to Stripe within the operation's deadline: fetches objects and lists, and
+ * sends recorded calls.
  */
 #ifndef OUTBOX_FETCH_H
 #define OUTBOX_FETCH_H
 
 #include "billing/operation.h"
+#include "outbox/calls.h"
 
 struct json_object;
 
@@ -26,9 +27,13 @@ enum fail stripe_fetch(struct operation *operation, const char *format, const ch
 enum fail stripe_fetch_list(struct operation *operation, const char *format, const char *id,
                             const char *query, struct json_object **out, bool *more) MUST_CHECK;
 
-/* Sends a POST that need not be written down first (a preview, a page of the portal), with a new
+/* Sends a POST that need not be recorded first (a preview, a page of the portal), with a new
  * idempotency key. */
 enum fail stripe_post(struct operation *operation, const char *path, const char *form,
                       struct json_object **out) MUST_CHECK;
+
+/* Sends a recorded call. Never fails: see `out->outcome`. */
+void stripe_call_send(struct operation *operation, const struct stripe_call *call,
+                      struct stripe_answer *out);
 
 #endif

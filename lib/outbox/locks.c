@@ -1,15 +1,7 @@
 /*
- * locks.c: who waits for whom, and who is woken.
+ * locks.c: advisory locks, and the notification of the jobs process.
  */
 #include "outbox/locks.h"
-
-struct flag_row {
-	bool is_so;
-};
-
-static const struct column flag_columns[] = {COLUMN(struct flag_row, is_so), COLUMN_END};
-
-#define FLAG .columns = flag_columns, .row_size = sizeof(struct flag_row)
 
 enum { LOCK, LOCK_CUSTOMER, WAKE };
 
@@ -17,9 +9,8 @@ static const struct statement statements[] = {
         [LOCK] = {.name = "stripe_lock",
                   .sql = "SELECT pg_advisory_xact_lock(hashtextextended('stripe:' || $1, 0))"},
         [LOCK_CUSTOMER] = {.name = "stripe_lock_customer",
-                           FLAG,
-                           .sql = "SELECT pg_try_advisory_xact_lock(hashtextextended("
-                                  "'stripe-customer:' || $1, 0)) AS is_so"},
+                           .sql = "SELECT WHERE pg_try_advisory_xact_lock(hashtextextended("
+                                  "'stripe-customer:' || $1, 0))"},
         [WAKE] = {.name = "stripe_jobs_wake", .sql = "SELECT pg_notify('stripe_jobs', '')"},
 };
 
@@ -36,12 +27,11 @@ stripe_lock(struct operation *operation, const char *object_id)
 enum fail
 stripe_lock_customer(struct operation *operation, const char *customer_id)
 {
-	struct flag_row row = {0};
-	bool found;
+	int64_t locked;
 
-	TRY(db_row(operation->db, operation->task, &statements[LOCK_CUSTOMER],
-	           PARAMETERS(customer_id), &row, &found));
-	if (row.is_so)
+	TRY(db_run(operation->db, operation->task, &statements[LOCK_CUSTOMER],
+	           PARAMETERS(customer_id), &locked));
+	if (locked > 0)
 		return FAIL_NONE;
 	return task_fail(operation->task, FAIL_BUSY,
 	                 operation->intent == NULL ? "operation_in_progress"
@@ -56,7 +46,7 @@ stripe_jobs_wake(struct operation *operation)
 	return db_run(operation->db, operation->task, &statements[WAKE], NO_PARAMETERS, NULL);
 }
 
-/* Whoever finds the flag down stored its work before the flag went up, and so before the look. */
+/* While the flag is down, the jobs process has yet to look, and will find the work stored here. */
 enum fail
 stripe_jobs_wake_once(struct operation *operation)
 {

@@ -9,6 +9,7 @@
 #include "billing/audit.h"
 #include "billing/customers.h"
 #include "billing/subscriptions.h"
+#include "outbox/call_records.h"
 #include "outbox/enqueue.h"
 #include "outbox/fetch.h"
 #include "outbox/locks.h"

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "billing/customers.h"
-#include "outbox/calls.h"
+#include "outbox/call_records.h"
 #include "outbox/fetch.h"
 #include "outbox/locks.h"
 #include "stripe/form.h"

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "billing/audit.h"
 #include "billing/customers.h"
-#include "outbox/calls.h"
+#include "outbox/call_records.h"
 #include "outbox/enqueue.h"
 
 static const struct column columns[] = {

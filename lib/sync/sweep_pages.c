@@ -10,7 +10,7 @@
 #include "base/json_in.h"
 #include "base/text.h"
 #include "billing/customers.h"
-#include "outbox/calls.h"
+#include "outbox/call_records.h"
 #include "outbox/fetch.h"
 #include "stripe/form.h"
 #include "sync/events.h"

@@ -5,7 +5,7 @@
 #include "support/stripe_fixture.h"
 
 #include "outbox/call_records.h"
-#include "outbox/calls.h"
+#include "outbox/fetch.h"
 
 static const struct intent intent = {.key = {{1}}, .request = {{2}}};
 
