@@ -11,7 +11,7 @@
 #include "outbox/enqueue.h"
 #include "sync/events.h"
 
-/* What the one statement of a sign-up did. */
+/* The result of the statement of a sign-up: what it created. */
 struct outcome {
 	bool created;
 	bool trial;
@@ -73,7 +73,7 @@ static const struct statement statements[] = {
 const struct statement_list account_statements = {statements,
                                                   sizeof(statements) / sizeof(*statements)};
 
-/* The rows of a sign-up as they will stand in the database. */
+/* Fills in the rows of a sign-up before they are stored. */
 static void
 prepare(struct operation *operation, const char *email, const char *company_name,
         struct sign_up *out, struct subscription *subscription)

@@ -9,8 +9,8 @@
 
 extern const struct statement_list account_statements;
 
-/* What a sign-up made. Subscription and licence are NULL when this e-mail had its trial
- * before. */
+/* The rows of a sign-up. Subscription and licence are NULL when this e-mail address had its
+ * trial before. */
 struct sign_up {
 	struct customer customer;
 	const struct subscription *subscription;
@@ -32,7 +32,8 @@ enum fail account_delete(struct operation *operation, const char *customer_id) M
 enum fail account_revoke_licenses(struct operation *operation, const char *customer_id,
                                   const char *reason) MUST_CHECK;
 
-/* Changes what is present, and tells Stripe. Failures as customer_update(). */
+/* Changes the fields that are present and pushes them to Stripe. Failures as
+ * customer_update(). */
 enum fail account_update(struct operation *operation, const char *customer_id,
                          const struct patch_text *email, const struct patch_text *company_name,
                          struct customer *out) MUST_CHECK;

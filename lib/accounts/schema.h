@@ -9,7 +9,7 @@
 /* The lists of all modules, ended by NULL. */
 extern const struct statement_list *const billing_statements[];
 
-/* Prepares each one on the connection and compares its columns with the code's tables.
+/* Prepares each statement on the connection and compares its columns with the code's tables.
  * FAIL_INTERNAL "statement_differs" names the first difference. */
 enum fail schema_check(struct db *db, struct task *task) MUST_CHECK;
 

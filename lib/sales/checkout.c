@@ -14,6 +14,7 @@
 #include "sales/checkout_sessions.h"
 #include "sales/items.h"
 #include "sales/perform.h"
+#include "sales/plan_change.h"
 #include "sales/resolve.h"
 #include "sales/return_urls.h"
 #include "stripe/form.h"
@@ -247,8 +248,7 @@ checkout_portal(struct operation *operation, const char *customer_id, const char
 	TRY(check_url(operation, "return_url", return_url));
 	TRY(customer_find(operation, customer_id, &customer));
 	if (customer.stripe_customer_id == NULL)
-		return task_fail(task, FAIL_CONFLICT, "checkout_needed",
-		                 "The customer has not bought anything yet; start a checkout.");
+		return fail_checkout_needed(operation);
 	stripe_form_string(&form, "customer", customer.stripe_customer_id);
 	stripe_form_string(&form, "return_url", url_or_ours(operation, return_url, "back"));
 	TRY(stripe_post(operation, "/v1/billing_portal/sessions", form.text.data, &object));

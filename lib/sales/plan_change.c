@@ -30,6 +30,13 @@ fail_subscription_ended(struct operation *operation)
 	                 "The subscription has ended; start a checkout for a new one.");
 }
 
+enum fail
+fail_checkout_needed(struct operation *operation)
+{
+	return task_fail(operation->task, FAIL_CONFLICT, "checkout_needed",
+	                 "The customer has not bought anything yet; start a checkout.");
+}
+
 static bool
 is_live_at_stripe(const struct subscription *subscription)
 {
@@ -62,8 +69,7 @@ change_find_paid(struct operation *operation, const char *customer_id, struct su
 	TRY(stripe_is_configured(operation));
 	TRY(change_find(operation, customer_id, out));
 	if (out->stripe_subscription_id == NULL)
-		return task_fail(operation->task, FAIL_CONFLICT, "checkout_needed",
-		                 "The customer has not bought anything yet; start a checkout.");
+		return fail_checkout_needed(operation);
 	return stripe_status_is_final(out->status) ? fail_subscription_ended(operation)
 	                                           : FAIL_NONE;
 }

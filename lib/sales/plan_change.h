@@ -25,9 +25,10 @@ struct plan_terms {
 	struct instant proration_at;      /* as requested; unknown: now */
 };
 
-/* FAIL_CONFLICT "nothing_to_change", "subscription_ended". */
+/* FAIL_CONFLICT "nothing_to_change", "subscription_ended", "checkout_needed". */
 enum fail fail_nothing_to_change(struct operation *operation) MUST_CHECK;
 enum fail fail_subscription_ended(struct operation *operation) MUST_CHECK;
+enum fail fail_checkout_needed(struct operation *operation) MUST_CHECK;
 
 /* Finds the customer's subscription. When ours is no live one of Stripe's, it looks at Stripe
  * first: the event of a purchase may still be on its way. Commits: not to be called within a
