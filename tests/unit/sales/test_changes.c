@@ -1,6 +1,6 @@
 /*
- * test_changes.c: what a customer requests of Stripe, checkouts and changes, when Stripe answers
- * otherwise than one would like: what is told, what is kept, and what a second try sends.
+ * test_changes.c: checkouts and changes for each kind of Stripe's answers: the result, the
+ * stored state, and the request of a second try.
  */
 #include "support/stripe_flow_fixture.h"
 
@@ -11,7 +11,7 @@
 
 static const struct intent intent = {.key = {{1}}, .request = {{2}}};
 
-/* The request ends so, and leaves no transaction open. */
+/* Checks the result and ends a transaction that was left open. */
 static void
 ends(enum fail kind, enum fail wanted, const char *code)
 {
@@ -53,7 +53,7 @@ static const struct {
          "POST /v1/customers POST /v1/checkout/sessions GET /v1/checkout/sessions/cs_1 "
          "GET /v1/checkout/sessions GET /v1/subscriptions",
          BOTH "done"},
-        /* Stripe's customer could not be made: no page is asked for. */
+        /* Stripe's customer cannot be created: no session is requested. */
         {{BROKEN},
          FAIL_STRIPE,
          "stripe_error",
@@ -69,7 +69,7 @@ static const struct {
          "stripe_error",
          "POST /v1/customers",
          "customer_create:pending"},
-        /* No page, or none that can be used. */
+        /* Stripe creates no session, or an unusable one. */
         {{LINKED, BROKEN},
          FAIL_STRIPE,
          "stripe_error",
@@ -100,7 +100,7 @@ static const struct {
          "checkout_closed",
          "POST /v1/customers POST /v1/checkout/sessions GET /v1/checkout/sessions/cs_1",
          BOTH "failed checkout_closed"},
-        /* A page is not handed out before it is known to be the only way to pay. */
+        /* The page's URL is given out only when no other page can be paid. */
         {{LINKED, BODY(PAGE), BROKEN},
          FAIL_STRIPE,
          "stripe_error",
@@ -135,12 +135,13 @@ START_TEST(test_checkout)
 }
 END_TEST
 
-/* Stripe knows of one whose event has not come: it is stored, and the new page closed. */
+/* Stripe has a subscription whose event has not arrived: it is stored, and the new page is
+ * closed. */
 static const struct {
 	struct scripted look;
 	enum fail fail;
 	const char *code, *subscriptions;
-} seconds[] = {
+} looks[] = {
         {BODY("{'data':[" SUBSCRIPTION("active", "price_s") "]}"), FAIL_CONFLICT,
          "subscription_exists", "sub_1:active+ trial:canceled-"},
         {BODY("{'data':[" SUBSCRIPTION("active", "price_other") "]}"), FAIL_NONE, NULL,
@@ -151,27 +152,27 @@ static const struct {
         {BROKEN, FAIL_STRIPE, "stripe_error", "trial:trialing+"},
 };
 
-START_TEST(test_second)
+START_TEST(test_second_subscription)
 {
 	const struct checkout_request request = {.customer_id = customer_id, .plan = "starter"};
 	struct checkout_session session;
 
 	link_customer();
-	SCRIPT(BODY(PAGE), BODY(NONE), seconds[_i].look,
-	       BODY(SUBSCRIPTION("active", "price_s")), BODY(PAGE));
-	ends(checkout_open(&operation, &request, &session), seconds[_i].fail, seconds[_i].code);
-	subscriptions_are(seconds[_i].subscriptions);
-	if (seconds[_i].fail != FAIL_NONE)
+	SCRIPT(BODY(PAGE), BODY(NONE), looks[_i].look, BODY(SUBSCRIPTION("active", "price_s")),
+	       BODY(PAGE));
+	ends(checkout_open(&operation, &request, &session), looks[_i].fail, looks[_i].code);
+	subscriptions_are(looks[_i].subscriptions);
+	if (looks[_i].fail != FAIL_NONE)
 		asked(arena_printf(
 		        task.arena,
 		        "POST /v1/checkout/sessions GET /v1/checkout/sessions "
 		        "GET /v1/subscriptions %sPOST /v1/checkout/sessions/cs_1/expire",
-		        seconds[_i].fail == FAIL_CONFLICT ? "GET /v1/subscriptions/sub_1 "
-		                                          : ""));
+		        looks[_i].fail == FAIL_CONFLICT ? "GET /v1/subscriptions/sub_1 " : ""));
 }
 END_TEST
 
-/* A click whose answer was lost: the second sends the same request, and gets the same page. */
+/* The answer to the first request is lost: the second sends the same one and gets the same
+ * page. */
 START_TEST(test_checkout_again)
 {
 	const struct checkout_request request = {.customer_id = customer_id, .plan = "starter"};
@@ -323,7 +324,7 @@ START_TEST(test_change)
 }
 END_TEST
 
-/* Whatever became of the first request, its twin is the same one, and happens once. */
+/* A second request with the same key is the same call, which takes effect once. */
 START_TEST(test_change_again)
 {
 	static const struct scripted unknown[] = {BROKEN, SILENT, BUSY};
@@ -355,13 +356,13 @@ static const struct {
         {5999, {true, 1000}, {true, 9000}, 5000},
         {5999, {false, 0}, {false, 0}, 5000},
         {5999, {true, 5000}, {true, 9000}, 5000},
-        /* Our clock is behind Stripe's, or ahead of it. */
+        /* Our clock is behind Stripe's or ahead of it. */
         {5999, {true, 6000}, {true, 9000}, 6000},
         {5999, {true, 1000}, {true, 4000}, 4000},
 };
 
-/* Stripe takes no moment of proration outside of the period. */
-START_TEST(test_moment)
+/* The time of proration lies within the period: Stripe accepts no other. */
+START_TEST(test_proration_at)
 {
 	const struct plan_terms terms = {.sold = {.item = {.period_start = moments[_i].start,
 	                                                   .period_end = moments[_i].end}}};
@@ -374,17 +375,17 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("stripe requests");
-	TCase *tcase = tcase_create("stripe requests");
+	Suite *suite = suite_create("changes");
+	TCase *tcase = tcase_create("changes");
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, flow_setup, flow_teardown);
 	tcase_add_loop_test(tcase, test_checkout, 0, ROWS(checkouts));
-	tcase_add_loop_test(tcase, test_second, 0, ROWS(seconds));
+	tcase_add_loop_test(tcase, test_second_subscription, 0, ROWS(looks));
 	tcase_add_test(tcase, test_checkout_again);
 	tcase_add_loop_test(tcase, test_change, 0, ROWS(requests));
 	tcase_add_loop_test(tcase, test_change_again, 0, 3);
-	tcase_add_loop_test(tcase, test_moment, 0, ROWS(moments));
+	tcase_add_loop_test(tcase, test_proration_at, 0, ROWS(moments));
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }

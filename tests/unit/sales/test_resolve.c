@@ -1,5 +1,5 @@
 /*
- * test_resolve.c: what the jobs process makes of each open call, whatever Stripe answers.
+ * test_resolve.c: the jobs process resolves each kind of pending call, for each kind of answer.
  */
 #include "support/stripe_flow_fixture.h"
 
@@ -18,11 +18,12 @@ parameters_of(const char *kind)
 }
 
 static struct stripe_call
-plan(const char *kind, const char *subject, const char *path)
+enqueue(const char *kind, const char *subject, const char *path)
 {
 	const struct stripe_call wanted = {.kind = kind,
 	                                   .customer_id = customer_id,
 	                                   .subject = subject,
+	                                   .deletes = text_equal(kind, STRIPE_CANCEL),
 	                                   .path = path,
 	                                   .parameters = parameters_of(kind)};
 	struct stripe_call out;
@@ -31,7 +32,7 @@ plan(const char *kind, const char *subject, const char *path)
 	return out;
 }
 
-/* One step of the job, as the process does it. */
+/* Runs the job once, as the process does. */
 static enum fail
 run(void)
 {
@@ -69,8 +70,8 @@ START_TEST(test_nothing_due)
 }
 END_TEST
 
-/* Each kind of call with each kind of answer. Without an answer it is tried again in a minute, and not
- * counted; with one that is of no use it is the call's own fault. */
+/* Each kind of call with each kind of answer. Without an answer the call is tried again in a
+ * minute and the try is not counted. An unusable answer counts as a try. */
 static const struct {
 	const char *kind, *subject, *path;
 	struct scripted answer;
@@ -99,13 +100,13 @@ static const struct {
          "customer_update:parked status_401"},
         {STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1", BROKEN, FAIL_STRIPE,
          "customer_update:pending stripe_error"},
-        {STRIPE_CANCEL, "sub_1", "DELETE /v1/subscriptions/sub_1",
+        {STRIPE_CANCEL, "sub_1", "/v1/subscriptions/sub_1",
          BODY(SUBSCRIPTION("canceled", "price_s")), FAIL_NONE, "subscription_cancel:done"},
-        {STRIPE_CANCEL, "sub_1", "DELETE /v1/subscriptions/sub_1", BODY("{'id':'sub_1'}"),
-         FAIL_NONE, "subscription_cancel:pending stripe_error"},
-        {STRIPE_CANCEL, "sub_1", "DELETE /v1/subscriptions/sub_1", BUSY, FAIL_STRIPE,
+        {STRIPE_CANCEL, "sub_1", "/v1/subscriptions/sub_1", BODY("{'id':'sub_1'}"), FAIL_NONE,
          "subscription_cancel:pending stripe_error"},
-        {STRIPE_CANCEL, "sub_1", "DELETE /v1/subscriptions/sub_1", SILENT, FAIL_STRIPE,
+        {STRIPE_CANCEL, "sub_1", "/v1/subscriptions/sub_1", BUSY, FAIL_STRIPE,
+         "subscription_cancel:pending stripe_error"},
+        {STRIPE_CANCEL, "sub_1", "/v1/subscriptions/sub_1", SILENT, FAIL_STRIPE,
          "subscription_cancel:pending stripe_error"},
         {STRIPE_CHANGE, "sub_1", "/v1/subscriptions/sub_1",
          BODY(SUBSCRIPTION("active", "price_p")), FAIL_NONE,
@@ -116,7 +117,8 @@ static const struct {
 
 START_TEST(test_answers)
 {
-	struct stripe_call call = plan(answers[_i].kind, answers[_i].subject, answers[_i].path);
+	struct stripe_call call =
+	        enqueue(answers[_i].kind, answers[_i].subject, answers[_i].path);
 
 	if (!text_equal(call.kind, STRIPE_CUSTOMER_CREATE))
 		link_customer();
@@ -126,7 +128,7 @@ START_TEST(test_answers)
 	ck_assert_uint_eq(world.asked_count, 1);
 	if (strstr(answers[_i].end, "pending") != NULL)
 		ck_assert_int_eq(waiting_s(), answers[_i].fail == FAIL_NONE ? 5 : 60);
-	/* A change is looked for, not asked for again; the rest is sent as it was planned. */
+	/* The outcome of a change is fetched; the other calls are sent with their own key. */
 	if (!text_equal(call.kind, STRIPE_CHANGE) && !text_equal(call.kind, STRIPE_CANCEL))
 		ck_assert_str_eq(world.asked[0].key, call.idempotency_key);
 	if (text_equal(call.kind, STRIPE_CHANGE))
@@ -134,10 +136,10 @@ START_TEST(test_answers)
 }
 END_TEST
 
-/* The very same request until its outcome is known. */
+/* The call sends the same request until its outcome is known. */
 START_TEST(test_same_key)
 {
-	struct stripe_call call = plan(STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers");
+	struct stripe_call call = enqueue(STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers");
 
 	SCRIPT(BROKEN, SILENT, BODY("{'id':'cus_1'}"));
 	for (int i = 0; i < 3; i++) {
@@ -156,7 +158,8 @@ END_TEST
 
 #define OTHER "{'id':'cus_9','metadata':{'customer_id':'somebody'}},{'id':'cus_8'},null,7"
 
-/* Stripe may have forgotten the key: it looks first, and gives up rather than make a second one. */
+/* When Stripe may have forgotten the key, the job looks for the customer and never creates a
+ * second one. */
 static const struct {
 	int64_t age_ms;
 	struct scripted answer;
@@ -177,7 +180,7 @@ static const struct {
 
 START_TEST(test_old_key)
 {
-	(void)plan(STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers");
+	(void)enqueue(STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers");
 	operation.now_ms += old_keys[_i].age_ms;
 	SCRIPT(old_keys[_i].answer);
 	(void)run();
@@ -187,10 +190,10 @@ START_TEST(test_old_key)
 }
 END_TEST
 
-/* It was linked meanwhile: nothing is left to ask. */
+/* When the customer was linked meanwhile, nothing is sent. */
 START_TEST(test_linked_already)
 {
-	(void)plan(STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers");
+	(void)enqueue(STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers");
 	link_customer();
 	SCRIPT(END);
 	ck_assert_int_eq(run(), FAIL_NONE);
@@ -201,7 +204,7 @@ END_TEST
 
 START_TEST(test_customer_deleted)
 {
-	(void)plan(STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers");
+	(void)enqueue(STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers");
 	flow_change("test_delete",
 	            "UPDATE customers SET email = NULL, deleted_at = $2 WHERE customer_id = $1",
 	            param_time(&task, AT(0)));
@@ -212,11 +215,11 @@ START_TEST(test_customer_deleted)
 }
 END_TEST
 
-/* What was changed here while Stripe was making the customer is told after it, also by somebody who
- * began before: updated_at is when that was. */
+/* A change of the customer while Stripe creates it is pushed afterwards, even when the change
+ * began before the creation (updated_at says when it began). */
 START_TEST(test_customer_changed)
 {
-	(void)plan(STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers");
+	(void)enqueue(STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers");
 	flow_change("test_rename",
 	            "UPDATE customers SET company_name = 'New', updated_at = $2 WHERE "
 	            "customer_id = $1",
@@ -229,30 +232,30 @@ START_TEST(test_customer_changed)
 }
 END_TEST
 
-/* Stripe remembers that it made the customer, and the vendor may have deleted it there since. */
+/* Stripe replays the creation of a customer that may have been deleted there since. */
 static const struct {
 	struct scripted look;
 	const char *linked, *end;
-} remembered[] = {
+} replayed_creations[] = {
         {BODY("{'id':'cus_1'}"), "cus_1", "customer_create:done"},
         {BODY("{'id':'cus_1','deleted':true}"), "nobody",
          "customer_create:failed customer_gone"},
         {BROKEN, "nobody", "customer_create:pending stripe_error"},
 };
 
-START_TEST(test_remembered)
+START_TEST(test_replayed_creation)
 {
-	(void)plan(STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers");
-	SCRIPT(REPLAYED("{'id':'cus_1'}"), remembered[_i].look);
+	(void)enqueue(STRIPE_CUSTOMER_CREATE, NULL, "/v1/customers");
+	SCRIPT(REPLAYED("{'id':'cus_1'}"), replayed_creations[_i].look);
 	(void)run();
 	asked("POST /v1/customers GET /v1/customers/cus_1");
-	ck_assert_str_eq(linked(), remembered[_i].linked);
-	ck_assert_str_eq(calls_now(), remembered[_i].end);
+	ck_assert_str_eq(linked(), replayed_creations[_i].linked);
+	ck_assert_str_eq(calls_now(), replayed_creations[_i].end);
 }
 END_TEST
 
-/* A customer that Stripe does not know cannot be told anything: it leaves ours when it was deleted
- * there, and only what cannot be explained is left to the operator. */
+/* Stripe answers an update with 404. When the customer was deleted there, ours is unlinked;
+ * otherwise the call is parked for the operator. */
 static const struct {
 	struct scripted look;
 	const char *linked, *end;
@@ -264,9 +267,9 @@ static const struct {
         {BROKEN, "cus_1", "customer_update:pending stripe_error"},
 };
 
-START_TEST(test_nobody_to_tell)
+START_TEST(test_update_of_unknown_customer)
 {
-	(void)plan(STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1");
+	(void)enqueue(STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1");
 	link_customer();
 	SCRIPT(REFUSED(404), unknowns[_i].look);
 	(void)run();
@@ -276,10 +279,10 @@ START_TEST(test_nobody_to_tell)
 }
 END_TEST
 
-/* It has left ours already. */
-START_TEST(test_told_too_late)
+/* The update of a customer that is no longer linked is not sent. */
+START_TEST(test_update_of_unlinked_customer)
 {
-	(void)plan(STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1");
+	(void)enqueue(STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1");
 	SCRIPT(END);
 	ck_assert_int_eq(run(), FAIL_NONE);
 	asked("");
@@ -287,12 +290,12 @@ START_TEST(test_told_too_late)
 }
 END_TEST
 
-/* Only the newest of several is told. */
+/* Only the newest of several updates is sent. */
 START_TEST(test_newest_update)
 {
 	link_customer();
-	(void)plan(STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1");
-	(void)plan(STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1");
+	(void)enqueue(STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1");
+	(void)enqueue(STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1");
 	SCRIPT(BODY("{'id':'cus_1'}"));
 	ck_assert_int_eq(run(), FAIL_NONE);
 	ck_assert_int_eq(run(), FAIL_NONE);
@@ -301,10 +304,10 @@ START_TEST(test_newest_update)
 }
 END_TEST
 
-/* Nobody has the page's address any more. */
+/* The page of an abandoned checkout cannot be reached by anyone. */
 START_TEST(test_checkout)
 {
-	(void)plan(STRIPE_CHECKOUT, "cus_1", "/v1/checkout/sessions");
+	(void)enqueue(STRIPE_CHECKOUT, "cus_1", "/v1/checkout/sessions");
 	SCRIPT(END);
 	ck_assert_int_eq(run(), FAIL_NONE);
 	asked("");
@@ -312,7 +315,7 @@ START_TEST(test_checkout)
 }
 END_TEST
 
-/* A refused end may have been one already: what Stripe has then decides. */
+/* Stripe refuses a cancellation: the state of the subscription there decides. */
 static const struct {
 	struct scripted look;
 	const char *end, *subscriptions;
@@ -329,9 +332,9 @@ static const struct {
         {SILENT, "subscription_cancel:pending stripe_error", "trial:trialing+"},
 };
 
-START_TEST(test_refused_end)
+START_TEST(test_refused_cancellation)
 {
-	(void)plan(STRIPE_CANCEL, "sub_1", "DELETE /v1/subscriptions/sub_1");
+	(void)enqueue(STRIPE_CANCEL, "sub_1", "/v1/subscriptions/sub_1");
 	SCRIPT(REFUSED(404), ends[_i].look);
 	(void)run();
 	asked("DELETE /v1/subscriptions/sub_1 GET /v1/subscriptions/sub_1");
@@ -340,10 +343,10 @@ START_TEST(test_refused_end)
 }
 END_TEST
 
-/* What Stripe remembers of an answer may be old. */
+/* A replayed answer may be old, so the state is fetched. */
 START_TEST(test_replayed)
 {
-	struct stripe_call call = plan(STRIPE_CHANGE, "sub_1", "/v1/subscriptions/sub_1");
+	struct stripe_call call = enqueue(STRIPE_CHANGE, "sub_1", "/v1/subscriptions/sub_1");
 
 	SCRIPT(REPLAYED(SUBSCRIPTION("active", "price_s")),
 	       BODY(SUBSCRIPTION("past_due", "price_p")));
@@ -355,10 +358,10 @@ START_TEST(test_replayed)
 }
 END_TEST
 
-/* What can never be settled is parked at the end of its tries, and not before. */
+/* A call that cannot be resolved is parked after its last try, and not before. */
 START_TEST(test_unknown_kind)
 {
-	(void)plan("invented", "x_1", "/v1/x");
+	(void)enqueue("invented", "x_1", "/v1/x");
 	SCRIPT(END);
 	for (int i = 0; i < 13; i++) {
 		ck_assert_int_eq(run(), FAIL_NONE);
@@ -383,12 +386,12 @@ main(void)
 	tcase_add_test(tcase, test_linked_already);
 	tcase_add_test(tcase, test_customer_deleted);
 	tcase_add_test(tcase, test_customer_changed);
-	tcase_add_loop_test(tcase, test_remembered, 0, ROWS(remembered));
-	tcase_add_loop_test(tcase, test_nobody_to_tell, 0, ROWS(unknowns));
-	tcase_add_test(tcase, test_told_too_late);
+	tcase_add_loop_test(tcase, test_replayed_creation, 0, ROWS(replayed_creations));
+	tcase_add_loop_test(tcase, test_update_of_unknown_customer, 0, ROWS(unknowns));
+	tcase_add_test(tcase, test_update_of_unlinked_customer);
 	tcase_add_test(tcase, test_newest_update);
 	tcase_add_test(tcase, test_checkout);
-	tcase_add_loop_test(tcase, test_refused_end, 0, ROWS(ends));
+	tcase_add_loop_test(tcase, test_refused_cancellation, 0, ROWS(ends));
 	tcase_add_test(tcase, test_replayed);
 	tcase_add_test(tcase, test_unknown_kind);
 	suite_add_tcase(suite, tcase);
