@@ -42,7 +42,7 @@ read_numbered(struct task *task, const struct state *state, const char *name,
 static bool
 read_tally(struct task *task, const struct json_view *object, struct tally *out)
 {
-	struct task reading = {.arena = task->arena};
+	struct task reading = task_attempt(task);
 	struct json_view tally;
 
 	*out = (struct tally){0};
@@ -220,7 +220,7 @@ spool_list(struct task *task, const struct state *state, struct report **out, si
 static int64_t
 last_number(struct task *task, const struct state *state)
 {
-	struct task reading = {.arena = task->arena};
+	struct task reading = task_attempt(task);
 	int64_t *numbers = NULL, last = spool_sent(task, state);
 	size_t count = 0;
 

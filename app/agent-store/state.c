@@ -50,7 +50,7 @@ make_folder(struct task *task, const char *path)
 const char *
 state_text(struct task *task, const struct state *state, const char *name)
 {
-	struct task reading = {.arena = task->arena};
+	struct task reading = task_attempt(task);
 	size_t length;
 	char *text;
 
@@ -134,10 +134,9 @@ bool
 state_object(struct task *task, const struct state *state, const char *name,
              struct json_view *out)
 {
-	struct task reading = {.arena = task->arena};
 	const char *text = state_text(task, state, name);
 
-	return json_view_open(&reading, text, strlen(text), out) == FAIL_NONE;
+	return json_view_try(task->arena, text, strlen(text), out);
 }
 
 struct kept_license

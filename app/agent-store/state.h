@@ -68,6 +68,11 @@ void state_sweep(struct task *task, const struct state *state);
 
 /* The text of a file in the folder; "" when there is none. */
 const char *state_text(struct task *task, const struct state *state, const char *name);
+
+/* The JSON object in a file of the folder; false when there is none. */
+bool state_object(struct task *task, const struct state *state, const char *name,
+                  struct json_view *out);
+
 enum fail state_keep_text(struct task *task, const struct state *state, const char *name,
                           const char *text) MUST_CHECK;
 

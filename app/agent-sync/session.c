@@ -38,9 +38,7 @@ session_check(struct session *session, enum fail kind)
 bool
 session_object(struct session *session, const struct http_answer *answer, struct json_view *out)
 {
-	struct task reading = {.arena = session->task->arena};
-
-	return json_view_open(&reading, answer->body, answer->length, out) == FAIL_NONE;
+	return json_view_try(session->task->arena, answer->body, answer->length, out);
 }
 
 /* The member "code" of an error's body. */

@@ -171,7 +171,7 @@ void
 caller_touch(struct call *call)
 {
 	struct task *task = &call->request->task;
-	struct task aside = {.arena = task->arena, .request_id = task->request_id};
+	struct task aside = task_attempt(task);
 	struct operation operation = call->operation;
 
 	if (call->caller.kind == CALLER_NOBODY || call->caller.key.used_today)

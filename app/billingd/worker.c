@@ -66,7 +66,7 @@ static void
 serve(struct api *api, struct fcgi *fcgi, struct request *request)
 {
 	int64_t start_us = clock_monotonic_us(), took_us, database_us;
-	struct task afterwards = {.arena = request->task.arena};
+	struct task afterwards = task_attempt(&request->task);
 	struct response response = {0};
 	struct call call;
 	size_t route;

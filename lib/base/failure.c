@@ -45,3 +45,9 @@ task_clear(struct task *task)
 {
 	task->failure = (struct failure){0};
 }
+
+struct task
+task_attempt(const struct task *task)
+{
+	return (struct task){.arena = task->arena, .request_id = task->request_id};
+}

@@ -71,6 +71,9 @@ enum fail task_fail_field(struct task *task, const char *field, const char *form
 /* Forgets the failure, when the caller has dealt with it. */
 void task_clear(struct task *task);
 
+/* A task in the same arena, for an attempt whose failure must not become this task's. */
+struct task task_attempt(const struct task *task);
+
 /* Passes a failure up. */
 #define TRY(call)                                                                              \
 	do {                                                                                   \

@@ -30,6 +30,14 @@ json_view_open(struct task *task, const char *text, size_t length, struct json_v
 	return FAIL_NONE;
 }
 
+bool
+json_view_try(struct arena *arena, const char *text, size_t length, struct json_view *out)
+{
+	struct task attempt = {.arena = arena};
+
+	return json_view_open(&attempt, text, length, out) == FAIL_NONE;
+}
+
 struct json_view
 json_view_wanted(struct arena *arena, const char *text, size_t length,
                  const struct json_wanted *wanted)

@@ -25,6 +25,10 @@ struct json_view {
 enum fail json_view_open(struct task *task, const char *text, size_t length,
                          struct json_view *out) MUST_CHECK;
 
+/* The same for text that need not be an object: false, without a failure of any task. */
+bool json_view_try(struct arena *arena, const char *text, size_t length,
+                   struct json_view *out) MUST_CHECK;
+
 /* A value that json_in_gate_foreign() was to look for in the text; of no type when it was not found.
  * Only what stands alone may be asked of it: repeated names inside of it would be read otherwise. */
 struct json_view json_view_wanted(struct arena *arena, const char *text, size_t length,

@@ -157,15 +157,6 @@ split_token(struct arena *arena, const char *token, size_t length, struct parts 
 	       out->header.length > 0 && out->payload.length > 0 && out->signature.length > 0;
 }
 
-/* Parsed without leaving a failure in the caller's task: a bad token is a verdict. */
-static bool
-parse_object(struct arena *arena, struct bytes json, struct json_view *out)
-{
-	struct task task = {.arena = arena};
-
-	return json_view_open(&task, (const char *)json.data, json.length, out) == FAIL_NONE;
-}
-
 /* Judges the header by itself; finds the key's name in it. */
 static enum jwt_verdict
 check_header(const struct json_view *header, const struct jwt_kind *kind, const char **kid)
@@ -195,7 +186,8 @@ jwt_verify(struct arena *arena, const struct license_keys *keys, const struct jw
 
 	if (length > kind->length_max || !split_token(arena, token, length, &parts))
 		return JWT_MALFORMED;
-	if (!parse_object(arena, parts.header, &header))
+	if (!json_view_try(arena, (const char *)parts.header.data, parts.header.length,
+	                   &header))
 		return JWT_MALFORMED;
 	verdict = check_header(&header, kind, &kid);
 	if (verdict != JWT_VALID)
@@ -212,7 +204,7 @@ jwt_verify(struct arena *arena, const struct license_keys *keys, const struct jw
 		arena_give_up(arena, "OpenSSL can't verify");
 	}
 	payload->text = arena_copy_bytes(arena, parts.payload.data, parts.payload.length);
-	if (!parse_object(arena, parts.payload, &payload->object))
+	if (!json_view_try(arena, payload->text, parts.payload.length, &payload->object))
 		return JWT_MALFORMED;
 	return JWT_VALID;
 }

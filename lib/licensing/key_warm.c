@@ -21,7 +21,7 @@ static enum fail
 warm_signing(struct task *task, const struct license_key *key)
 {
 	static const struct jwt_kind warm_up = {"warm-up", 4096};
-	struct task trial = {.arena = task->arena};
+	struct task trial = task_attempt(task);
 	struct license_key copy = *key;
 	struct license_keys only = {.items = &copy, .count = 1};
 	struct jwt_payload payload;

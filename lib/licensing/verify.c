@@ -104,7 +104,7 @@ license_verify(struct task *task, const struct license_keys *keys, const char *t
                struct license_claims *claims, const char **payload)
 {
 	/* A bad licence is a verdict and no failure of the task. */
-	struct task reading = {.arena = task->arena};
+	struct task reading = task_attempt(task);
 	const char *stripped = strip_blanks(task->arena, token);
 	struct jwt_payload content = {0};
 	enum token_verdict verdict;

@@ -252,7 +252,7 @@ static const char *
 read_report(struct operation *operation, const struct file_input *file,
             struct json_object *object, struct report_input *input, struct usage_report *out)
 {
-	struct task reading = {.arena = operation->task->arena};
+	struct task reading = task_attempt(operation->task);
 	const char *late;
 
 	*input = (struct report_input){0};

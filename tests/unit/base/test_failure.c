@@ -76,6 +76,22 @@ START_TEST(test_clear)
 }
 END_TEST
 
+/* The failure of an attempt is not the task's. */
+START_TEST(test_attempt)
+{
+	struct task attempt;
+
+	task.request_id = "req";
+	attempt = task_attempt(&task);
+	ck_assert_str_eq(attempt.request_id, "req");
+	ck_assert_int_eq(task_fail(&attempt, FAIL_CONFLICT, "taken", "Taken."), FAIL_CONFLICT);
+	ck_assert_int_eq(task.failure.kind, FAIL_NONE);
+	ck_assert_int_eq(task_fail(&task, FAIL_INTERNAL, "own", "Own."), FAIL_INTERNAL);
+	attempt = task_attempt(&task);
+	ck_assert_int_eq(attempt.failure.kind, FAIL_NONE);
+}
+END_TEST
+
 static int reached;
 
 static enum fail
@@ -106,6 +122,7 @@ main(void)
 	tcase_add_test(tcase, test_fields_gather_in_order);
 	tcase_add_test(tcase, test_a_bad_field_does_not_hide_another_failure);
 	tcase_add_test(tcase, test_clear);
+	tcase_add_test(tcase, test_attempt);
 	tcase_add_test(tcase, test_try);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
