@@ -18,6 +18,7 @@ VARIANT_LDFLAGS := -Wl,-z,relro,-z,now
 endif
 
 BUILD := build/$(VARIANT)
+VERSION := $(shell sed -n 's/^.define VERSION "\(.*\)"/\1/p' lib/base/version.h)
 WARNINGS := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wsign-conversion \
 	-Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef -Wwrite-strings \
 	-Wcast-qual -Wpointer-arith -Wimplicit-fallthrough -Wswitch-enum -Wnull-dereference \

@@ -1,8 +1,9 @@
 #!/bin/sh
-# deb.sh BUILD_DIR: packs billing-agent and liblicense, which run at the customer, for Debian.
+# deb.sh BUILD_DIR VERSION: packs billing-agent and liblicense, which run at the customer, for Debian.
 set -eu
 cd "$(dirname "$0")/.."
 build=$1
+version=$2
 architecture=$(dpkg --print-architecture)
 multiarch=$(gcc -print-multiarch)
 root=$(mktemp -d)
@@ -14,7 +15,7 @@ gzip -9n "$root"/usr/share/man/man*/*
 mkdir -p "$root/DEBIAN"
 cat >"$root/DEBIAN/control" <<END
 Package: billing-agent
-Version: 1.0
+Version: $version
 Architecture: $architecture
 Maintainer: Global Billing <billing@example.com>
 Depends: libc6 (>= 2.36), libcurl4, libssl3, ca-certificates
@@ -25,4 +26,4 @@ Description: licence agent of Global Billing, and liblicense
  reports usage. liblicense does the verifying inside of a C program.
 END
 echo "activate-noawait ldconfig" >"$root/DEBIAN/triggers"
-dpkg-deb --root-owner-group --build "$root" "${build%/*}/billing-agent_1.0_$architecture.deb"
+dpkg-deb --root-owner-group --build "$root" "${build%/*}/billing-agent_${version}_$architecture.deb"

@@ -3,7 +3,7 @@
 
     docs.py BUILD_DIR [FOLDER]    writes into the project, or copies of the files into FOLDER
 
-The two example files get every setting. In manual pages the text between the lines
+The manual pages and openapi.json get the version. The two example files get every setting. In manual pages the text between the lines
 `.\\" generated: SOURCE` and `.\\" end` is replaced, where SOURCE is `settings of PROGRAM` or
 `command GROUP NAME` of billingctl. The rest of each file is written by hand.
 """
@@ -20,6 +20,8 @@ EXAMPLES = {"conf/billing.env.example": "billingd",
             "conf/billing-agent.env.example": "billing-agent"}
 PAGES = ["app/settings/billing.conf.5", "app/agent/billing-agent.8",
          "app/billingctl/billingctl.8"]
+VERSIONED = ["app/billingd/billingd.8", "lib/licensing/liblicense.3", "app/api/openapi.json", *PAGES]
+VERSION = re.compile(r'^(\.Os "Global Billing |    "version": ")[^"]*', re.M)
 PART = re.compile(r'^(\.\\" generated: (.*)\n)(?:.*\n)*?(\.\\" end)$', re.M)
 
 
@@ -143,8 +145,9 @@ def main():
     for name, program in EXAMPLES.items():
         head = (ROOT / name).read_text(encoding="utf-8").split("\n\n")[0]
         write(name, f"{head}\n\n{ask(program, '--example')}")
-    for name in PAGES:
-        page = (ROOT / name).read_text(encoding="utf-8")
+    version = ask("billingd", "--version").split()[1]
+    for name in VERSIONED:
+        page = VERSION.sub(rf"\g<1>{version}", (ROOT / name).read_text(encoding="utf-8"))
         if name.endswith("billingctl.8"):
             check_commands(page, known)
         write(name, PART.sub(lambda part: "\n".join(

@@ -9,7 +9,8 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 make --no-print-directory -s install-liblicense PREFIX=/opt/license DESTDIR="$scratch/root" "$@"
 root=$scratch/root/opt/license
-so=$root/lib/liblicense.so.1.0
+version=$(sed -n 's/^#define VERSION "\(.*\)"/\1/p' lib/base/version.h)
+so=$root/lib/liblicense.so.$version
 bad=0
 
 fault() {
@@ -28,7 +29,8 @@ names() {
 
 needed=$(readelf -d "$so" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | names)
 expect "what it needs" "libc.so.6 libcrypto.so.3 " "$needed"
-expect "its name" liblicense.so.1 "$(readelf -d "$so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')"
+expect "its version" "$version" "$(sed -n 's/^Version: //p' "$root/lib/pkgconfig/liblicense.pc")"
+expect "its name" "liblicense.so.${version%%.*}" "$(readelf -d "$so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')"
 declared=$(sed 's|/\*.*\*/||' "$root/include/license.h" | grep -v '^ \*' | tr '\n' ' ' |
 	grep -oE 'LICENSE_API [^;(]*\(' | grep -oE 'license_[a-z_]+\($' | tr -d '(' | names)
 expect "what the shared library exports" "$declared" \
@@ -74,13 +76,13 @@ strict="-Wall -Wextra -Wpedantic -Werror"
 		$(PKG_CONFIG_SYSROOT_DIR='' pkg-config --static --libs-only-l liblicense | sed 's/-llicense//')
 }
 for program in shared cxx static; do
-	expect "the $program program" "1.0 2 7 8" "$(LD_LIBRARY_PATH=$root/lib "$scratch/$program")"
+	expect "the $program program" "$version 2 7 8" "$(LD_LIBRARY_PATH=$root/lib "$scratch/$program")"
 done
 # The same and the agent as a Debian package.
 make --no-print-directory -s deb "$@" >"$scratch/deb"
 package=$(sed -n "s/.*in '\(.*\.deb\)'.*/\1/p" "$scratch/deb")
 dpkg-deb -x "$package" "$scratch/package"
-expect "the packaged agent" "billing-agent 1.0" "$("$scratch/package/usr/bin/billing-agent" --version)"
+expect "the packaged agent" "billing-agent $version" "$("$scratch/package/usr/bin/billing-agent" --version)"
 expect "the packaged library" "$(readelf -n "$so" | grep 'Build ID')" \
 	"$(readelf -n "$scratch"/package/usr/lib/*/liblicense.so.1 | grep 'Build ID')"
 # A program is built against the package alone. pkg-config finds its file where Debian has them.
@@ -89,11 +91,11 @@ export PKG_CONFIG_PATH="$scratch/package/usr/lib/$multiarch/pkgconfig"
 export PKG_CONFIG_SYSROOT_DIR="$scratch/package" PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1
 # shellcheck disable=SC2046,SC2086
 gcc $strict -o "$scratch/packaged" "$scratch/app.c" $(pkg-config --cflags --libs liblicense)
-expect "a program of the package" "1.0 2 7 8" \
+expect "a program of the package" "$version 2 7 8" \
 	"$(LD_LIBRARY_PATH=$scratch/package/usr/lib/$multiarch "$scratch/packaged")"
 # All of it without a package.
 make --no-print-directory -s install PREFIX=/opt/all DESTDIR="$scratch/all" "$@"
-expect "the installed agent" "billing-agent 1.0" "$("$scratch/all/opt/all/bin/billing-agent" --version)"
+expect "the installed agent" "billing-agent $version" "$("$scratch/all/opt/all/bin/billing-agent" --version)"
 expect "what its unit starts" /opt/all/bin/billing-agent \
 	"$(sed -n 's/^ExecStart=//p' "$scratch/all/opt/all/lib/systemd/system/billing-agent.service")"
 for file in usr/bin/billing-agent-sync usr/include/license.h usr/share/man/man3/liblicense.3.gz \

@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/version.h"
 
 enum {
 	ARENA_MAX = 256 * 1024 * 1024,
@@ -24,7 +25,7 @@ static void
 run_session(struct session *session)
 {
 	const struct agent_settings *settings = session->settings;
-	struct http_client_options options = {.user_agent = "billing-agent/1.0",
+	struct http_client_options options = {.user_agent = "billing-agent/" VERSION,
 	                                      .ca_file = text_or_null(settings->ca_file),
 	                                      .proxy = text_or_null(settings->proxy),
 	                                      .connect_timeout_ms = CONNECT_TIMEOUT_MS,

@@ -43,9 +43,9 @@ install-agent: $(AGENTS)
 
 install: install-liblicense install-agent
 
-# build/billing-agent_1.0_<architecture>.deb, with liblicense in it.
+# build/billing-agent_<version>_<architecture>.deb, with liblicense in it.
 deb:
-	@conf/deb.sh $(BUILD)
+	@conf/deb.sh $(BUILD) $(VERSION)
 
 check-agent: build
 	@BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q tests/agent \

@@ -12,6 +12,7 @@
 #include "agent/bundle.h"
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/version.h"
 
 enum { ARENA_MAX = 64 * 1024 * 1024, EXIT_FAULT = 1, EXIT_USAGE = 2, EXIT_UNLICENSED = 3 };
 
@@ -222,7 +223,7 @@ print(int option)
 		fputs(help, stdout);
 		return 0;
 	case 'v':
-		puts("billing-agent 1.0");
+		puts("billing-agent " VERSION);
 		return 0;
 	case 's':
 		settings_print_markdown(agent_settings_table);

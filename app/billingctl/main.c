@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "base/version.h"
 #include "billingctl/output.h"
 #include "db/server.h"
 
@@ -143,7 +144,7 @@ run(struct ctl *ctl, char **words)
 		return output_flush(&ctl->task);
 	}
 	if (ctl->version) {
-		puts("billingctl 1.0");
+		puts("billingctl " VERSION);
 		return output_flush(&ctl->task);
 	}
 	TRY(ctl_prepare(ctl, ctl->command->needs));

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/version.h"
 #include "billingd/master.h"
 
 static const char help[] =
@@ -72,7 +73,7 @@ print(int option)
 		fputs(help, stdout);
 		return true;
 	case 'v':
-		puts("billingd 1.0");
+		puts("billingd " VERSION);
 		return true;
 	case 'r':
 		print_routes();

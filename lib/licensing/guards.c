@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/version.h"
 #include "licensing/handle.h"
 
 static const char *const verdict_names[] = {
@@ -42,7 +43,7 @@ static const struct {
 const char *
 license_version(void)
 {
-	return "1.0";
+	return VERSION;
 }
 
 const char *

@@ -6,7 +6,8 @@ LICENSE_SOURCES := $(addprefix lib/base/,arena.c clock.c digest.c encoding.c fai
 	jwks.c jwt.c key_warm.c keys.c license.c revocations.c verdict.c verify.c)
 LICENSE_OBJECTS := $(LICENSE_SOURCES:%.c=$(BUILD)/pic/%.o)
 LICENSE_NAMES = $(shell sed -n 's/^\t\(license_[a-z_]*\);$$/\1/p' lib/licensing/liblicense.map)
-LICENSE_SO := $(BUILD)/liblicense.so.1.0
+LICENSE_ABI := liblicense.so.$(firstword $(subst ., ,$(VERSION)))
+LICENSE_SO := $(BUILD)/liblicense.so.$(VERSION)
 LICENSE_LIBRARIES := $(LICENSE_SO) $(BUILD)/liblicense.a $(BUILD)/liblicense.pc
 
 $(BUILD)/pic/%.o: %.c Makefile lib/licensing/liblicense.mk
@@ -16,10 +17,10 @@ $(BUILD)/pic/%.o: %.c Makefile lib/licensing/liblicense.mk
 
 $(LICENSE_SO): $(LICENSE_OBJECTS) lib/licensing/liblicense.map
 	$(CC) -shared $(filter-out -pie,$(LDFLAGS)) -Wl,--gc-sections \
-		-Wl,-soname,liblicense.so.1 -Wl,--version-script=lib/licensing/liblicense.map \
+		-Wl,-soname,$(LICENSE_ABI) -Wl,--version-script=lib/licensing/liblicense.map \
 		-o $@ $(LICENSE_OBJECTS) -lcrypto
-	@ln -sf liblicense.so.1.0 $(BUILD)/liblicense.so.1
-	@ln -sf liblicense.so.1 $(BUILD)/liblicense.so
+	@ln -sf $(notdir $@) $(BUILD)/$(LICENSE_ABI)
+	@ln -sf $(LICENSE_ABI) $(BUILD)/liblicense.so
 
 # One object in which only the public names are global: an application may have an arena_new() too.
 $(BUILD)/liblicense.a: $(LICENSE_OBJECTS) lib/licensing/liblicense.map
@@ -30,7 +31,7 @@ $(BUILD)/liblicense.a: $(LICENSE_OBJECTS) lib/licensing/liblicense.map
 
 $(BUILD)/liblicense.pc: lib/licensing/liblicense.pc.in lib/licensing/liblicense.mk FORCE
 	@mkdir -p $(@D)
-	@sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|' $< >$@.$$$$ && \
+	@sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' $< >$@.$$$$ && \
 		{ cmp -s $@.$$$$ $@ && rm $@.$$$$ || mv $@.$$$$ $@; }
 
 .PHONY: FORCE liblicense
@@ -44,8 +45,8 @@ install-liblicense: liblicense
 	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include \
 		$(DESTDIR)$(PREFIX)/share/man/man3
 	install -m 755 $(LICENSE_SO) $(DESTDIR)$(LIBDIR)/
-	ln -sf liblicense.so.1.0 $(DESTDIR)$(LIBDIR)/liblicense.so.1
-	ln -sf liblicense.so.1 $(DESTDIR)$(LIBDIR)/liblicense.so
+	ln -sf $(notdir $(LICENSE_SO)) $(DESTDIR)$(LIBDIR)/$(LICENSE_ABI)
+	ln -sf $(LICENSE_ABI) $(DESTDIR)$(LIBDIR)/liblicense.so
 	install -m 644 $(BUILD)/liblicense.a $(DESTDIR)$(LIBDIR)/
 	install -m 644 $(BUILD)/liblicense.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
 	install -m 644 lib/licensing/license.h $(DESTDIR)$(PREFIX)/include/

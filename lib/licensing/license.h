@@ -153,7 +153,7 @@ LICENSE_API int64_t license_time(struct license *license, const char *name);
 /* The state file could be read and written when it last was to be; a full disk shows here. */
 LICENSE_API bool license_state_is_kept(struct license *license);
 
-/* "1.0". */
+/* The version of the library, such as "1.0". */
 LICENSE_API const char *license_version(void);
 
 #ifdef __cplusplus

@@ -14,10 +14,11 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "base/version.h"
 #include "http/client.h"
 #include "stripe/client_internal.h"
 
-#define USER_AGENT "global-billing/1.0"
+#define USER_AGENT "global-billing/" VERSION
 
 enum {
 	BODY_MAX = 8 * 1024 * 1024,

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import stat
+import subprocess
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from support.client import expect
 from support.scratch import (  # noqa: F401 pylint: disable=unused-import
     Scratch, cluster, new_scratch, scratch)
-from support.stack import ROOT
+from support.stack import ROOT, VARIANT
 
 COMMANDS = ["migrate status", "migrate up", "keys generate", "keys rotate", "keys list",
             "operator create", "operator list", "operator revoke", "customer create",
@@ -68,7 +69,21 @@ def test_help_of_a_command(shared, command):
 
 
 def test_version(shared):
-    assert re.fullmatch(r"billingctl \d+\.\d+\n", shared.run("--version").stdout)
+    """Every program and document names the version that lib/base/version.h has."""
+    version = re.search(r'^#define VERSION "(\d+\.\d+)"$',
+                        (ROOT / "lib/base/version.h").read_text(), re.M)[1]
+    build = ROOT / "build" / VARIANT
+    assert shared.run("--version").stdout == f"billingctl {version}\n"
+    for program in ("billingd", "billing-agent"):
+        assert subprocess.run([build / program, "--version"], text=True, check=True,
+                              stdout=subprocess.PIPE).stdout == f"{program} {version}\n"
+    assert json.loads((ROOT / "app/api/openapi.json").read_text())["info"]["version"] == version
+    assert f"\nVersion: {version}\n" in (build / "liblicense.pc").read_text()
+    assert f"\n## {version}" in (ROOT / ".github/CHANGELOG.md").read_text()
+    pages = [page for page in ROOT.glob("*/*/*.[1-9]") if page.suffix in (".3", ".5", ".8")]
+    assert len(pages) == 5
+    for page in pages:
+        assert f'.Os "Global Billing {version}"' in page.read_text(), page
 
 
 @pytest.mark.parametrize("words", [

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/json_in.h"
 #include "base/log.h"
+#include "base/version.h"
 
 enum { LOG_MAX = 1024 * 1024, SECOND_US = 1000000, LEAST_US = 200000 };
 
@@ -409,7 +410,7 @@ START_TEST(test_real_world)
 	ck_assert_str_eq(server.requests[1],
 	                 arena_printf(task.arena,
 	                              "POST /v1/customers HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
-	                              "User-Agent: global-billing/1.0\r\n"
+	                              "User-Agent: global-billing/" VERSION "\r\n"
 	                              "Authorization: Bearer " STRIPE_TEST_KEY "\r\n"
 	                              "Stripe-Version: 2025-03-31.basil\r\n"
 	                              "Accept: application/json\r\n"
