@@ -3,7 +3,6 @@
  */
 #include "billingctl-stripe/account.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -13,19 +12,6 @@
 #include "stripe/form.h"
 #include "stripe/objects.h"
 #include "sync/families.h"
-
-const char *
-account_setting_of(struct ctl *ctl, const char *plan)
-{
-	char *name = arena_printf(ctl->task.arena, "STRIPE_PRICE_%s", plan);
-
-	for (char *byte = name; *byte != '\0'; byte++)
-		*byte = (char)toupper((unsigned char)*byte);
-	for (const struct setting *row = app_settings_table; row->name != NULL; row++)
-		if (strcmp(row->name, name) == 0)
-			return name;
-	return NULL;
-}
 
 void
 account_price_read(struct json_object *object, struct account_price *out)

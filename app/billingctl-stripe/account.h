@@ -46,9 +46,6 @@ struct account_endpoint {
 	bool version_fits;
 };
 
-/* "STRIPE_PRICE_STARTER", when there is such a setting, else NULL. */
-const char *account_setting_of(struct ctl *ctl, const char *plan);
-
 void account_price_read(struct json_object *object, struct account_price *out);
 
 /* NULL when it can be sold so; else what is wrong, to go behind its id. */

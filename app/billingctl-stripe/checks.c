@@ -48,15 +48,15 @@ forgive(struct doctor *doctor, enum fail kind)
 
 /* The intervals that a plan is sold by. */
 struct intervals {
-	const char *items[PLAN_PRICES_MAX];
+	const char *items[PRICES_MAX];
 	size_t count;
 };
 
 /* Looks at one of a plan's prices. The first of each interval is what is sold; those behind it are
  * there for who has bought them. */
 static enum fail
-check_price(struct doctor *doctor, const struct plan *plan, const char *setting,
-            const struct plan_price *configured, struct intervals *intervals)
+check_price(struct doctor *doctor, const struct plan *plan, const struct price *configured,
+            struct intervals *intervals)
 {
 	struct ctl *ctl = doctor->ctl;
 	struct account_price price;
@@ -65,7 +65,7 @@ check_price(struct doctor *doctor, const struct plan *plan, const char *setting,
 
 	TRY(account_price_look(ctl, configured->price_id, &price, &there));
 	if (!there)
-		return WRONG(doctor, "%s: Stripe has no price %s in the key's mode.", setting,
+		return WRONG(doctor, "STRIPE_PRICES: Stripe has no price %s in the key's mode.",
 		             configured->price_id);
 	for (size_t i = 0; i < intervals->count; i++)
 		if (text_equal(intervals->items[i], price.interval))
@@ -81,26 +81,27 @@ check_price(struct doctor *doctor, const struct plan *plan, const char *setting,
 	                        : -1});
 	if (fault == NULL)
 		return FAIL_NONE;
-	return WRONG(doctor, "%s: the price %s %s.", setting, configured->price_id, fault);
+	return WRONG(doctor, "STRIPE_PRICES: the price %s %s.", configured->price_id, fault);
 }
 
 static enum fail
 check_plan(struct doctor *doctor, const struct plan *plan, size_t *looked_at)
 {
-	const struct price_list *prices = &doctor->ctl->billing.prices;
-	const char *setting = account_setting_of(doctor->ctl, plan->id);
+	const struct price_list *prices = &doctor->ctl->billing.plan_prices;
 	struct intervals intervals = {.count = 0};
 	size_t before = *looked_at;
 
-	for (size_t i = 0; i < prices->plan_price_count; i++) {
-		if (!text_equal(prices->plan_prices[i].plan, plan->id))
+	for (size_t i = 0; i < prices->count; i++) {
+		if (!text_equal(prices->items[i].sells, plan->id))
 			continue;
-		TRY(check_price(doctor, plan, setting, &prices->plan_prices[i], &intervals));
+		TRY(check_price(doctor, plan, &prices->items[i], &intervals));
 		(*looked_at)++;
 	}
-	if (*looked_at == before && plan->has_price && setting != NULL)
-		return WRONG(doctor, "The plan %s has a price in PLANS_FILE, but %s is empty.",
-		             plan->id, setting);
+	if (*looked_at == before && plan->has_price)
+		return WRONG(
+		        doctor,
+		        "The plan %s has a price in PLANS_FILE, but none in STRIPE_PRICES.",
+		        plan->id);
 	return FAIL_NONE;
 }
 
@@ -120,19 +121,20 @@ check_stripe_prices(struct doctor *doctor)
  * what PLANS_FILE says. */
 static enum fail
 check_sale(struct doctor *doctor, const char *meter, const char *meter_id,
-           const struct plan_price *sold)
+           const struct price *sold)
 {
 	struct ctl *ctl = doctor->ctl;
 	const struct plan_meter *cost = plans_meter(&ctl->billing.plans, meter);
-	const char *id = price_list_for_meter(&ctl->billing.prices, meter, sold->position),
-	           *fault;
+	const struct price *metered =
+	        price_list_for(&ctl->billing.meter_prices, meter, sold->position);
+	const char *fault;
 	struct account_metered_spec spec = {.meter_id = meter_id};
 	struct account_price with, price;
 	bool there;
 
-	if (id == NULL && cost == NULL)
+	if (metered == NULL && cost == NULL)
 		return FAIL_NONE;
-	if (id == NULL)
+	if (metered == NULL)
 		return WRONG(doctor,
 		             "The meter %s has a price in PLANS_FILE, but none in "
 		             "STRIPE_METER_PRICES.",
@@ -141,20 +143,20 @@ check_sale(struct doctor *doctor, const char *meter, const char *meter_id,
 	/* What is wrong with it is told with the prices. */
 	if (!there || with.interval == NULL)
 		return FAIL_NONE;
-	TRY(account_price_look(ctl, id, &price, &there));
+	TRY(account_price_look(ctl, metered->price_id, &price, &there));
 	if (!there)
 		return WRONG(doctor,
 		             "STRIPE_METER_PRICES: Stripe has no price %s in the key's mode.",
-		             id);
+		             metered->price_id);
 	spec.interval = with.interval;
 	if (cost != NULL && sold->position == 0) {
 		spec.amount_minor = cost->amount_minor;
 		spec.currency = cost->currency;
 	}
 	fault = account_metered_fault(ctl->task.arena, &price, &spec);
-	return fault == NULL
-	               ? FAIL_NONE
-	               : WRONG(doctor, "STRIPE_METER_PRICES: the price %s %s.", id, fault);
+	return fault == NULL ? FAIL_NONE
+	                     : WRONG(doctor, "STRIPE_METER_PRICES: the price %s %s.",
+	                             metered->price_id, fault);
 }
 
 /* All sales of plans that name the meter. */
@@ -162,12 +164,11 @@ static enum fail
 check_meter(struct doctor *doctor, const char *meter, const char *meter_id)
 {
 	const struct plans *plans = &doctor->ctl->billing.plans;
-	const struct price_list *prices = &doctor->ctl->billing.prices;
+	const struct price_list *prices = &doctor->ctl->billing.plan_prices;
 
-	for (size_t i = 0; i < prices->plan_price_count; i++)
-		if (plan_has_meter(plans, plans_find(plans, prices->plan_prices[i].plan),
-		                   meter))
-			TRY(check_sale(doctor, meter, meter_id, &prices->plan_prices[i]));
+	for (size_t i = 0; i < prices->count; i++)
+		if (plan_has_meter(plans, plans_find(plans, prices->items[i].sells), meter))
+			TRY(check_sale(doctor, meter, meter_id, &prices->items[i]));
 	return FAIL_NONE;
 }
 

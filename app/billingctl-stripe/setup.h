@@ -28,20 +28,25 @@ void setup_report(struct setup *setup, const char *what, const char *id, const c
 /* What to tell of a change: `done`, or that it is missing when nothing may be changed. */
 const char *setup_report_change(struct setup *setup, const char *done);
 
-/* The prices that one setting is to name, the first ones first. */
+/* The prices of a plan or meter that the setting is to name, the first ones first. */
 struct setup_prices {
-	const char *ids[PLAN_PRICES_MAX + METER_PRICES_MAX + 2];
+	const char *ids[PRICES_MAX + 2];
 	size_t count;
 };
 
 /* Adds one, once. */
 void setup_prices_add(struct setup_prices *prices, const char *id);
 
+/* Adds to the setting the prices, then those that are configured for the plan or meter and stay for
+ * the customers who have bought them: "name:price_id,...". */
+void setup_prices_write(struct setup_prices *prices, const struct price_list *configured,
+                        const char *name, struct text *setting);
+
 /* A row for a price, which is added; `id` is NULL when it may not be made. */
 void setup_report_price(struct setup *setup, struct setup_prices *prices, const char *what,
                         const char *id, bool there);
 
-/* Products and prices of all plans that have a price and a setting for it, and those settings. */
+/* Products and prices of all plans that have a price, and their setting. */
 enum fail setup_plans(struct ctl *ctl, struct setup *setup) MUST_CHECK;
 
 /* Meters that plans name, prices of those that have one in PLANS_FILE, and their setting. */

@@ -32,6 +32,18 @@ setup_prices_add(struct setup_prices *prices, const char *id)
 }
 
 void
+setup_prices_write(struct setup_prices *prices, const struct price_list *configured,
+                   const char *name, struct text *setting)
+{
+	for (size_t i = 0; i < configured->count; i++)
+		if (strcmp(configured->items[i].sells, name) == 0)
+			setup_prices_add(prices, configured->items[i].price_id);
+	for (size_t i = 0; i < prices->count; i++)
+		text_printf(setting, "%s%s:%s", setting->length == 0 ? "" : ",", name,
+		            prices->ids[i]);
+}
+
+void
 setup_report_price(struct setup *setup, struct setup_prices *prices, const char *what,
                    const char *id, bool there)
 {

@@ -82,19 +82,19 @@ lookup_key(struct arena *arena, const struct metered *meter, const char *interva
 static enum fail
 find_price(struct ctl *ctl, const struct metered *meter, const char *interval, const char **out)
 {
-	const struct price_list *prices = &ctl->billing.prices;
+	const struct price_list *prices = &ctl->billing.meter_prices;
 	struct account_metered_spec spec = spec_of(meter, interval);
 	struct arena *arena = ctl->task.arena;
 	struct stripe_form form = stripe_form_new(arena);
 	struct account_price price;
 	struct json_object *list;
 
-	for (size_t i = 0; i < prices->meter_price_count; i++) {
+	for (size_t i = 0; i < prices->count; i++) {
 		bool there;
 
-		if (strcmp(prices->meter_prices[i].meter, meter->name) != 0)
+		if (strcmp(prices->items[i].sells, meter->name) != 0)
 			continue;
-		TRY(account_price_look(ctl, prices->meter_prices[i].price_id, &price, &there));
+		TRY(account_price_look(ctl, prices->items[i].price_id, &price, &there));
 		if (there && account_metered_fault(arena, &price, &spec) == NULL) {
 			*out = price.id;
 			return FAIL_NONE;
@@ -161,20 +161,6 @@ set_up_price(struct ctl *ctl, struct setup *setup, struct metered *meter, const 
 	return FAIL_NONE;
 }
 
-/* What else is configured stays behind, for who has it. */
-static void
-add_to_setting(const struct ctl *ctl, struct metered *meter, struct text *setting)
-{
-	const struct price_list *prices = &ctl->billing.prices;
-
-	for (size_t i = 0; i < prices->meter_price_count; i++)
-		if (strcmp(prices->meter_prices[i].meter, meter->name) == 0)
-			setup_prices_add(&meter->prices, prices->meter_prices[i].price_id);
-	for (size_t i = 0; i < meter->prices.count; i++)
-		text_printf(setting, "%s%s:%s", setting->length == 0 ? "" : ",", meter->name,
-		            meter->prices.ids[i]);
-}
-
 enum fail
 setup_meters(struct ctl *ctl, struct setup *setup)
 {
@@ -194,7 +180,8 @@ setup_meters(struct ctl *ctl, struct setup *setup)
 			read_intervals(ctl, setup, &meter);
 		for (size_t k = 0; k < meter.interval_count; k++)
 			TRY(set_up_price(ctl, setup, &meter, meter.intervals[k]));
-		add_to_setting(ctl, &meter, &setting);
+		setup_prices_write(&meter.prices, &ctl->billing.meter_prices, meter.name,
+		                   &setting);
 	}
 	if (setting.length > 0)
 		text_printf(&setup->settings, "STRIPE_METER_PRICES=%s\n", setting.data);

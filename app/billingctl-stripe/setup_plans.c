@@ -12,10 +12,9 @@
 
 static const char product_format[] = "global_billing_%s";
 
-/* What a plan is to cost, and what the setting says so far. */
+/* The prices that a plan is to have, and those found or made so far. */
 struct offer {
 	const struct plan *plan;
-	const char *setting;
 	struct account_price_spec specs[2];
 	size_t spec_count;
 	struct setup_product product;
@@ -27,12 +26,13 @@ offer_of(struct ctl *ctl, const struct setup *setup, const struct plan *plan)
 {
 	struct offer offer = {
 	        .plan = plan,
-	        .setting = account_setting_of(ctl, plan->id),
 	        .product = {.id = arena_printf(ctl->task.arena, product_format, plan->id),
 	                    .name = plan->name,
 	                    .kind = "",
 	                    .plan = plan->id}};
 
+	if (!plan->has_price)
+		return offer;
 	offer.specs[offer.spec_count++] =
 	        (struct account_price_spec){plan, plan->interval, plan->amount_minor};
 	if (setup->yearly_months > 0 && strcmp(plan->interval, "month") == 0)
@@ -45,15 +45,15 @@ offer_of(struct ctl *ctl, const struct setup *setup, const struct plan *plan)
 static enum fail
 find_configured(struct ctl *ctl, const struct account_price_spec *spec, const char **out)
 {
-	const struct price_list *prices = &ctl->billing.prices;
+	const struct price_list *prices = &ctl->billing.plan_prices;
 	struct account_price price;
 
-	for (size_t i = 0; i < prices->plan_price_count && *out == NULL; i++) {
+	for (size_t i = 0; i < prices->count && *out == NULL; i++) {
 		bool there;
 
-		if (strcmp(prices->plan_prices[i].plan, spec->plan->id) != 0)
+		if (strcmp(prices->items[i].sells, spec->plan->id) != 0)
 			continue;
-		TRY(account_price_look(ctl, prices->plan_prices[i].price_id, &price, &there));
+		TRY(account_price_look(ctl, prices->items[i].price_id, &price, &there));
 		if (there && account_price_fault(ctl->task.arena, &price, spec) == NULL)
 			*out = price.id;
 	}
@@ -132,40 +132,33 @@ set_up_price(struct ctl *ctl, struct setup *setup, struct offer *offer,
 	return FAIL_NONE;
 }
 
-/* The setting's line. What else is configured stays behind, for who has bought it. */
-static void
-write_setting(struct ctl *ctl, struct setup *setup, struct offer *offer)
+static bool
+has_older_settings(const struct app_settings *settings)
 {
-	const struct price_list *prices = &ctl->billing.prices;
-
-	for (size_t i = 0; i < prices->plan_price_count; i++)
-		if (strcmp(prices->plan_prices[i].plan, offer->plan->id) == 0)
-			setup_prices_add(&offer->prices, prices->plan_prices[i].price_id);
-	if (offer->prices.count == 0)
-		return;
-	text_printf(&setup->settings, "%s=", offer->setting);
-	for (size_t i = 0; i < offer->prices.count; i++)
-		text_printf(&setup->settings, "%s%s", i == 0 ? "" : ",", offer->prices.ids[i]);
-	text_add(&setup->settings, "\n");
+	return *settings->stripe_price_starter != '\0' ||
+	       *settings->stripe_price_professional != '\0' ||
+	       *settings->stripe_price_enterprise != '\0';
 }
 
 enum fail
 setup_plans(struct ctl *ctl, struct setup *setup)
 {
 	const struct plans *plans = &ctl->billing.plans;
+	struct text setting = text_new(ctl->task.arena, 256);
 
 	for (size_t i = 0; i < plans->count; i++) {
-		struct offer offer = {.plan = &plans->items[i]};
+		const struct plan *plan = &plans->items[i];
+		struct offer offer = offer_of(ctl, setup, plan);
 
-		if (plans->items[i].has_price)
-			offer = offer_of(ctl, setup, &plans->items[i]);
-		else
-			offer.setting = account_setting_of(ctl, plans->items[i].id);
-		if (offer.setting == NULL)
-			continue;
 		for (size_t k = 0; k < offer.spec_count; k++)
 			TRY(set_up_price(ctl, setup, &offer, &offer.specs[k]));
-		write_setting(ctl, setup, &offer);
+		setup_prices_write(&offer.prices, &ctl->billing.plan_prices, plan->id,
+		                   &setting);
 	}
+	if (setting.length > 0)
+		text_printf(&setup->settings, "STRIPE_PRICES=%s\n", setting.data);
+	if (has_older_settings(&ctl->settings))
+		text_add(&setup->settings, "# STRIPE_PRICES replaces STRIPE_PRICE_STARTER, "
+		                           "_PROFESSIONAL and _ENTERPRISE: remove them\n");
 	return FAIL_NONE;
 }

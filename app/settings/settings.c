@@ -140,11 +140,15 @@ const struct setting app_settings_table[] = {
             "Signing secrets of the webhook endpoint, separated by commas while one is "
             "replaced.",
             .secret = true, .check = check_webhook_secret),
+        ROW(stripe_prices, "STRIPE_PRICES", "",
+            "Stripe's prices, plan:price, separated by commas: each plan's in one order of "
+            "intervals."),
         ROW(stripe_price_starter, "STRIPE_PRICE_STARTER", "",
-            "Stripe's prices of this plan, separated by commas: at each place the same "
-            "interval in all plans."),
-        ROW(stripe_price_professional, "STRIPE_PRICE_PROFESSIONAL", "", "The same."),
-        ROW(stripe_price_enterprise, "STRIPE_PRICE_ENTERPRISE", "", "The same."),
+            "Older form of STRIPE_PRICES: the prices of the plan starter."),
+        ROW(stripe_price_professional, "STRIPE_PRICE_PROFESSIONAL", "",
+            "Older form of STRIPE_PRICES: the prices of the plan professional."),
+        ROW(stripe_price_enterprise, "STRIPE_PRICE_ENTERPRISE", "",
+            "Older form of STRIPE_PRICES: the prices of the plan enterprise."),
         ROW(stripe_meter_prices, "STRIPE_METER_PRICES", "",
             "Stripe's metered prices, meter:price, separated by commas: each meter's in the "
             "order of the plans' intervals."),
@@ -217,24 +221,19 @@ app_settings_stripe(const struct app_settings *settings, int64_t attempt_ms)
 	};
 }
 
-/* The plans that have prices of Stripe's, and where they stand. */
+/* Stripe's prices of the plans and meters. */
 static enum fail
 load_prices(struct task *task, const struct app_settings *settings, struct billing *billing)
 {
-	const struct {
-		const char *setting, *plan, *prices;
-	} sold[] = {
-	        {"STRIPE_PRICE_STARTER", "starter", settings->stripe_price_starter},
-	        {"STRIPE_PRICE_PROFESSIONAL", "professional",
-	         settings->stripe_price_professional},
-	        {"STRIPE_PRICE_ENTERPRISE", "enterprise", settings->stripe_price_enterprise},
-	};
-
-	for (size_t i = 0; i < sizeof(sold) / sizeof(*sold); i++)
-		TRY(price_list_add(task, &billing->prices, &billing->plans, sold[i].setting,
-		                   sold[i].plan, sold[i].prices));
-	return price_list_add_metered(task, &billing->prices, &billing->plans,
-	                              "STRIPE_METER_PRICES", settings->stripe_meter_prices);
+	TRY(prices_add_plans(task, billing, "STRIPE_PRICES", settings->stripe_prices));
+	TRY(prices_add_plan(task, billing, "STRIPE_PRICE_STARTER", "starter",
+	                    settings->stripe_price_starter));
+	TRY(prices_add_plan(task, billing, "STRIPE_PRICE_PROFESSIONAL", "professional",
+	                    settings->stripe_price_professional));
+	TRY(prices_add_plan(task, billing, "STRIPE_PRICE_ENTERPRISE", "enterprise",
+	                    settings->stripe_price_enterprise));
+	return prices_add_meters(task, billing, "STRIPE_METER_PRICES",
+	                         settings->stripe_meter_prices);
 }
 
 static bool

@@ -37,6 +37,7 @@ struct app_settings {
 	const char *return_url_origins;
 	const char *stripe_secret_key;
 	const char *stripe_webhook_secret;
+	const char *stripe_prices;
 	const char *stripe_price_starter;
 	const char *stripe_price_professional;
 	const char *stripe_price_enterprise;

@@ -4,14 +4,16 @@
 
 # What the stack brings itself while the stand-in runs.
 readonly STAND_IN_SETTINGS=(STRIPE_SECRET_KEY_FILE STRIPE_API_BASE STRIPE_WEBHOOK_SECRET
-	STRIPE_PRICE_STARTER STRIPE_PRICE_PROFESSIONAL STRIPE_PRICE_ENTERPRISE STRIPE_METER_PRICES)
+	STRIPE_PRICES STRIPE_METER_PRICES)
+# Older forms of STRIPE_PRICES, which the env file of an earlier start may have.
+readonly OLDER_SETTINGS=(STRIPE_PRICE_STARTER STRIPE_PRICE_PROFESSIONAL STRIPE_PRICE_ENTERPRISE)
 
 # Sets STAND_IN to on or off, and SERVICES. Whatever was read from an env file of this stack is not
 # taken for the caller's own, so that a real key never meets the stand-in's address.
 choose_stripe() {
 	local name
 
-	for name in "${STAND_IN_SETTINGS[@]}"; do
+	for name in "${STAND_IN_SETTINGS[@]}" "${OLDER_SETTINGS[@]}"; do
 		[[ -n ${!name:-} && ${!name} != "$(kept_value "$name")" ]] || unset "$name"
 	done
 	for name in STRIPE_SECRET_KEY STRIPE_WEBHOOK_SECRET_FILE; do
@@ -27,7 +29,8 @@ choose_stripe() {
 	fi
 	# shellcheck disable=SC2034  # stack.sh reads it
 	SERVICES=(postgres stripe billingd nginx)
-	for name in "${STAND_IN_SETTINGS[@]}" STRIPE_WEBHOOK_SECRET_FILE STRIPE_CA_FILE; do
+	for name in "${STAND_IN_SETTINGS[@]}" "${OLDER_SETTINGS[@]}" STRIPE_WEBHOOK_SECRET_FILE \
+		STRIPE_CA_FILE; do
 		[[ -z ${!name:-} ]] ||
 			die "$name is set but STRIPE_SECRET_KEY is not; set both, or none for a stand-in"
 	done
@@ -46,19 +49,19 @@ plan_is_sold() {
 
 # Sets the prices: as settings of billingd, and as the stand-in wants to hear of them.
 set_prices() {
-	local plan amount name
+	local plan amount
 
 	STAND_IN_PRICES=
+	STRIPE_PRICES=
 	# shellcheck disable=SC2034  # read by name; no meters stand in our table of plans
 	STRIPE_METER_PRICES=
 	while read -r plan amount; do
-		name=STRIPE_PRICE_${plan^^}
-		printf -v "$name" %s ''
 		plan_is_sold "$plan" || continue
-		printf -v "$name" %s "price_${plan}_month,price_${plan}_year"
+		STRIPE_PRICES+=$plan:price_${plan}_month,$plan:price_${plan}_year,
 		STAND_IN_PRICES+=$plan=price_${plan}_month:$amount:month,
 		STAND_IN_PRICES+=$plan=price_${plan}_year:$((10 * amount)):year,
 	done <<<$'starter 2900\nprofessional 9900\nenterprise 49900'
+	STRIPE_PRICES=${STRIPE_PRICES%,}
 }
 
 # The port stays the same, as billingd and pages that are open in a browser know it.

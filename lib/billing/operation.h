@@ -43,7 +43,8 @@ struct sales_policy {
 struct billing {
 	struct plans plans;
 	struct billing_policy policy;
-	struct price_list prices;
+	struct price_list plan_prices;
+	struct price_list meter_prices;
 	struct sales_policy sales;
 	struct license_keys keys;
 };

@@ -7,44 +7,20 @@
 
 #include "base/arena.h"
 #include "base/text.h"
-#include "billing/plans.h"
+#include "billing/operation.h"
 
-/* Whether the price stands in any list. */
-static bool
-is_known(const struct price_list *list, const char *price_id)
+static size_t
+count_of(const struct price_list *list, const char *sold)
 {
-	return price_list_find(list, price_id) != NULL ||
-	       price_list_meter_of(list, price_id) != NULL;
-}
+	size_t count = 0;
 
-enum fail
-price_list_add(struct task *task, struct price_list *list, const struct plans *plans,
-               const char *setting, const char *plan, const char *prices)
-{
-	size_t length, position = 0;
-	const char *item;
-
-	while (text_next_item(&prices, &item, &length)) {
-		const char *price = arena_copy_bytes(task->arena, item, length);
-
-		if (plans_find(plans, plan) == NULL)
-			return task_fail(task, FAIL_INVALID, "invalid_setting",
-			                 "%s: the table of plans has no plan '%s'", setting,
-			                 plan);
-		if (is_known(list, price))
-			return task_fail(task, FAIL_INVALID, "invalid_setting",
-			                 "%s: the price %s stands twice", setting, price);
-		if (list->plan_price_count == PLAN_PRICES_MAX)
-			return task_fail(task, FAIL_INVALID, "invalid_setting",
-			                 "%s: too many prices", setting);
-		list->plan_prices[list->plan_price_count++] =
-		        (struct plan_price){price, plan, position++};
-	}
-	return FAIL_NONE;
+	for (size_t i = 0; i < list->count; i++)
+		count += text_equal(list->items[i].sells, sold);
+	return count;
 }
 
 static bool
-is_named(const struct plans *plans, const char *meter)
+is_metered(const struct plans *plans, const char *meter)
 {
 	for (size_t i = 0; i < plans->count; i++)
 		if (plan_has_meter(plans, &plans->items[i], meter))
@@ -52,105 +28,129 @@ is_named(const struct plans *plans, const char *meter)
 	return false;
 }
 
-static size_t
-count_of_meter(const struct price_list *list, const char *meter)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < list->meter_price_count; i++)
-		count += text_equal(list->meter_prices[i].meter, meter);
-	return count;
-}
-
+/* Adds one price that sells `sold` to `list`, one of the two lists. */
 static enum fail
-add_metered(struct task *task, struct price_list *list, const struct plans *plans,
-            const char *setting, const char *item)
+add(struct task *task, struct billing *billing, struct price_list *list, const char *setting,
+    const char *sold, const char *price_id)
 {
-	const char *colon = strchr(item, ':');
-	struct meter_price price = {0};
+	bool of_plan = list == &billing->plan_prices;
+	size_t position = count_of(list, sold);
 
-	if (colon == NULL || colon == item || colon[1] == '\0')
+	if (of_plan && plans_find(&billing->plans, sold) == NULL)
 		return task_fail(task, FAIL_INVALID, "invalid_setting",
-		                 "%s: '%s' is not a meter, a colon and a price", setting, item);
-	price.meter = arena_copy_bytes(task->arena, item, (size_t)(colon - item));
-	price.price_id = colon + 1;
-	price.position = count_of_meter(list, price.meter);
-	if (!is_named(plans, price.meter))
+		                 "%s: the table of plans has no plan '%s'", setting, sold);
+	if (!of_plan && !is_metered(&billing->plans, sold))
 		return task_fail(task, FAIL_INVALID, "invalid_setting",
-		                 "%s: no plan names the meter '%s'", setting, price.meter);
-	if (is_known(list, price.price_id))
+		                 "%s: no plan names the meter '%s'", setting, sold);
+	if (price_list_find(&billing->plan_prices, price_id) != NULL ||
+	    price_list_find(&billing->meter_prices, price_id) != NULL)
 		return task_fail(task, FAIL_INVALID, "invalid_setting",
-		                 "%s: the price %s stands twice", setting, price.price_id);
-	if (list->meter_price_count == METER_PRICES_MAX)
+		                 "%s: the price %s stands twice", setting, price_id);
+	if (list->count == PRICES_MAX)
 		return task_fail(task, FAIL_INVALID, "invalid_setting", "%s: too many prices",
 		                 setting);
-	list->meter_prices[list->meter_price_count++] = price;
+	list->items[list->count++] = (struct price){price_id, sold, position};
 	return FAIL_NONE;
 }
 
-enum fail
-price_list_add_metered(struct task *task, struct price_list *list, const struct plans *plans,
-                       const char *setting, const char *prices)
+/* Adds the pairs "sold:price_id,..."; `noun` is what is sold, for the message. */
+static enum fail
+add_pairs(struct task *task, struct billing *billing, struct price_list *list,
+          const char *setting, const char *value, const char *noun)
 {
 	const char *item;
 	size_t length;
 
-	while (text_next_item(&prices, &item, &length))
-		TRY(add_metered(task, list, plans, setting,
-		                arena_copy_bytes(task->arena, item, length)));
+	while (text_next_item(&value, &item, &length)) {
+		const char *pair = arena_copy_bytes(task->arena, item, length);
+		const char *colon = strchr(pair, ':');
+
+		if (colon == NULL || colon == pair || colon[1] == '\0')
+			return task_fail(task, FAIL_INVALID, "invalid_setting",
+			                 "%s: '%s' is not a %s, a colon and a price", setting,
+			                 pair, noun);
+		TRY(add(task, billing, list, setting,
+		        arena_copy_bytes(task->arena, pair, (size_t)(colon - pair)),
+		        colon + 1));
+	}
 	return FAIL_NONE;
 }
 
-const struct plan_price *
+enum fail
+prices_add_plans(struct task *task, struct billing *billing, const char *setting,
+                 const char *value)
+{
+	return add_pairs(task, billing, &billing->plan_prices, setting, value, "plan");
+}
+
+enum fail
+prices_add_meters(struct task *task, struct billing *billing, const char *setting,
+                  const char *value)
+{
+	return add_pairs(task, billing, &billing->meter_prices, setting, value, "meter");
+}
+
+/* Whether the plan's prices are these and no others, in this order. */
+static bool
+has_just(const struct price_list *list, const char *plan, const char *value)
+{
+	size_t length, position = 0;
+	const char *item;
+
+	while (text_next_item(&value, &item, &length)) {
+		const struct price *price = price_list_for(list, plan, position++);
+
+		if (price == NULL || strlen(price->price_id) != length ||
+		    memcmp(price->price_id, item, length) != 0)
+			return false;
+	}
+	return position == count_of(list, plan);
+}
+
+enum fail
+prices_add_plan(struct task *task, struct billing *billing, const char *setting,
+                const char *plan, const char *value)
+{
+	struct price_list *list = &billing->plan_prices;
+	const char *rest = value, *item;
+	size_t length;
+
+	if (count_of(list, plan) == 0) {
+		while (text_next_item(&rest, &item, &length))
+			TRY(add(task, billing, list, setting, plan,
+			        arena_copy_bytes(task->arena, item, length)));
+		return FAIL_NONE;
+	}
+	if (!text_next_item(&rest, &item, &length) || has_just(list, plan, value))
+		return FAIL_NONE;
+	return task_fail(task, FAIL_INVALID, "invalid_setting",
+	                 "%s: STRIPE_PRICES has other prices of the plan %s; remove %s",
+	                 setting, plan, setting);
+}
+
+const struct price *
 price_list_find(const struct price_list *list, const char *price_id)
 {
-	for (size_t i = 0; i < list->plan_price_count; i++)
-		if (text_equal(list->plan_prices[i].price_id, price_id))
-			return &list->plan_prices[i];
+	for (size_t i = 0; i < list->count; i++)
+		if (text_equal(list->items[i].price_id, price_id))
+			return &list->items[i];
 	return NULL;
 }
 
-const struct plan_price *
-price_list_for_plan(const struct price_list *list, const char *plan, size_t position)
+const struct price *
+price_list_for(const struct price_list *list, const char *sold, size_t position)
 {
-	const struct plan_price *first = NULL;
+	const struct price *first = NULL;
 
-	for (size_t i = 0; i < list->plan_price_count; i++) {
-		const struct plan_price *price = &list->plan_prices[i];
+	for (size_t i = 0; i < list->count; i++) {
+		const struct price *price = &list->items[i];
 
-		if (!text_equal(price->plan, plan))
+		if (!text_equal(price->sells, sold))
 			continue;
 		if (price->position == position)
 			return price;
 		if (first == NULL)
 			first = price;
-	}
-	return first;
-}
-
-const char *
-price_list_meter_of(const struct price_list *list, const char *price_id)
-{
-	for (size_t i = 0; i < list->meter_price_count; i++)
-		if (text_equal(list->meter_prices[i].price_id, price_id))
-			return list->meter_prices[i].meter;
-	return NULL;
-}
-
-const char *
-price_list_for_meter(const struct price_list *list, const char *meter, size_t position)
-{
-	const char *first = NULL;
-
-	for (size_t i = 0; i < list->meter_price_count; i++) {
-		const struct meter_price *price = &list->meter_prices[i];
-
-		if (!text_equal(price->meter, meter))
-			continue;
-		if (price->position == position)
-			return price->price_id;
-		if (first == NULL)
-			first = price->price_id;
 	}
 	return first;
 }

@@ -4,61 +4,48 @@
 #ifndef BILLING_PRICES_H
 #define BILLING_PRICES_H
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "base/failure.h"
 
-struct plans;
+struct billing;
 
-enum { PLAN_PRICES_MAX = 96, METER_PRICES_MAX = 96 };
+enum { PRICES_MAX = 96 };
 
-/* One of Stripe's prices and the plan that it buys. Prices at the same position of two plans bill
+/* One of Stripe's prices. Prices at the same position of two plans, or of a plan and a meter, bill
  * in the same interval: the first ones monthly, say, the second ones yearly. */
-struct plan_price {
+struct price {
 	const char *price_id;
-	const char *plan;
-	size_t position;
-};
-
-/* One of Stripe's metered prices and the meter whose use it bills; positions as above. */
-struct meter_price {
-	const char *price_id;
-	const char *meter;
-	size_t position;
+	const char *sells; /* the plan, or the meter whose use it bills */
+	size_t position;   /* among the prices that sell the same */
 };
 
 struct price_list {
-	struct plan_price plan_prices[PLAN_PRICES_MAX];
-	size_t plan_price_count;
-	struct meter_price meter_prices[METER_PRICES_MAX];
-	size_t meter_price_count;
+	struct price items[PRICES_MAX];
+	size_t count;
 };
 
-/* Adds a plan's comma-separated prices. FAIL_INVALID "invalid_setting" with a sentence that begins
- * with `setting`: a price twice, no such plan, too many. */
-enum fail price_list_add(struct task *task, struct price_list *list, const struct plans *plans,
-                         const char *setting, const char *plan, const char *prices) MUST_CHECK;
+/* Adds a setting's "plan:price_id,..." to the plans' prices. FAIL_INVALID "invalid_setting" with a
+ * sentence that begins with `setting`: no such plan, a price twice, too many. */
+enum fail prices_add_plans(struct task *task, struct billing *billing, const char *setting,
+                           const char *value) MUST_CHECK;
 
-/* Adds metered prices, "meter:price_id,...", by the same rules; each meter is one that a plan
- * names. */
-enum fail price_list_add_metered(struct task *task, struct price_list *list,
-                                 const struct plans *plans, const char *setting,
-                                 const char *prices) MUST_CHECK;
+/* Adds a setting's "price_id,..." of one plan, by the same rules. The plan's prices may be known
+ * already: FAIL_INVALID when they are not the same. */
+enum fail prices_add_plan(struct task *task, struct billing *billing, const char *setting,
+                          const char *plan, const char *value) MUST_CHECK;
 
-/* The plan that the price buys, or NULL. */
-const struct plan_price *price_list_find(const struct price_list *list, const char *price_id);
+/* Adds a setting's "meter:price_id,..." to the meters' prices, by the same rules; each meter is one
+ * that a plan names. */
+enum fail prices_add_meters(struct task *task, struct billing *billing, const char *setting,
+                            const char *value) MUST_CHECK;
 
-/* The plan's price at the position, else its first one; NULL when it is not sold through Stripe. */
-const struct plan_price *price_list_for_plan(const struct price_list *list, const char *plan,
-                                             size_t position);
+/* The price with this id, or NULL. */
+const struct price *price_list_find(const struct price_list *list, const char *price_id);
 
-/* The meter whose use the price bills, or NULL. */
-const char *price_list_meter_of(const struct price_list *list, const char *price_id);
-
-/* The meter's price at the position, else its first one; NULL when it has none. */
-const char *price_list_for_meter(const struct price_list *list, const char *meter,
-                                 size_t position);
+/* The price that sells the plan or meter at the position, else its first one; NULL when it has
+ * none. */
+const struct price *price_list_for(const struct price_list *list, const char *sold,
+                                   size_t position);
 
 #endif

@@ -21,7 +21,7 @@ plan_now(struct operation *operation, const struct stripe_call *wanted)
 const char *
 stripe_cancel_parameters(const struct operation *operation)
 {
-	return operation->billing->prices.meter_price_count > 0 ? "invoice_now=true" : "";
+	return operation->billing->meter_prices.count > 0 ? "invoice_now=true" : "";
 }
 
 enum fail

@@ -122,7 +122,7 @@ change_now(struct operation *operation, const struct plan_terms *terms)
 	return record_and_perform(operation,
 	                          &(struct change){.subscription = &terms->subscription,
 	                                           .parameters = change_form(operation, terms),
-	                                           .plan = terms->price->plan,
+	                                           .plan = terms->price->sells,
 	                                           .action = plan_change_action});
 }
 

@@ -38,14 +38,14 @@ check_url(struct operation *operation, const char *field, const char *url)
 /* Finds the price to sell; the failure names all bad fields of the request. */
 static enum fail
 check_request(struct operation *operation, const struct checkout_request *request,
-              const struct plan_price **price)
+              const struct price **price)
 {
-	const struct price_list *prices = &operation->billing->prices;
+	const struct price_list *prices = &operation->billing->plan_prices;
 	enum fail kind = FAIL_NONE, fault;
 
-	*price = request->price_id == NULL ? price_list_for_plan(prices, request->plan, 0)
+	*price = request->price_id == NULL ? price_list_for(prices, request->plan, 0)
 	                                   : price_list_find(prices, request->price_id);
-	if (*price == NULL || !text_equal((*price)->plan, request->plan))
+	if (*price == NULL || !text_equal((*price)->sells, request->plan))
 		kind = task_fail_field(
 		        operation->task, request->price_id == NULL ? "plan" : "price_id",
 		        request->price_id == NULL ? "is not a plan that is sold online"
@@ -96,7 +96,7 @@ url_or_ours(struct operation *operation, const char *url, const char *page)
 
 static const char *
 session_form(struct operation *operation, const struct checkout_request *request,
-             const struct plan_price *price, const char *stripe_customer_id,
+             const struct price *price, const char *stripe_customer_id,
              const struct subscription *subscription)
 {
 	struct stripe_form form = stripe_form_new(operation->task->arena);
@@ -134,7 +134,7 @@ is_paid_and_live(const struct subscription *subscription)
  * same Idempotency-Key recorded. */
 static enum fail
 prepare_session(struct operation *operation, const struct checkout_request *request,
-                const struct plan_price *price, struct stripe_call *call)
+                const struct price *price, struct stripe_call *call)
 {
 	const struct subscription *subscription;
 	struct stripe_call wanted = {.kind = STRIPE_CHECKOUT,
@@ -221,7 +221,7 @@ enum fail
 checkout_open(struct operation *operation, const struct checkout_request *request,
               struct checkout_session *out)
 {
-	const struct plan_price *price;
+	const struct price *price;
 	struct stripe_call call;
 	enum fail kind;
 

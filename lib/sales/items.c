@@ -8,13 +8,16 @@
 
 /* Whether an item bills the meter, at any of its prices. */
 static bool
-is_billed(const struct price_list *prices, const struct stripe_subscription *subscription,
+is_billed(const struct price_list *meter_prices, const struct stripe_subscription *subscription,
           const char *meter)
 {
-	for (size_t i = 0; subscription != NULL && i < subscription->item_count; i++)
-		if (text_equal(price_list_meter_of(prices, subscription->items[i].price_id),
-		               meter))
+	for (size_t i = 0; subscription != NULL && i < subscription->item_count; i++) {
+		const struct price *price =
+		        price_list_find(meter_prices, subscription->items[i].price_id);
+
+		if (price != NULL && text_equal(price->sells, meter))
 			return true;
+	}
 	return false;
 }
 
@@ -30,23 +33,24 @@ is_named_before(const struct plan *plan, size_t metric)
 
 void
 stripe_items_add_metered(struct stripe_form *form, const char *prefix, size_t first,
-                         const struct billing *billing, const struct plan_price *price,
+                         const struct billing *billing, const struct price *price,
                          const struct stripe_subscription *subscription)
 {
-	const struct price_list *prices = &billing->prices;
-	const struct plan *plan = plans_find(&billing->plans, price->plan);
+	const struct price_list *meter_prices = &billing->meter_prices;
+	const struct plan *plan = plans_find(&billing->plans, price->sells);
 
 	for (size_t i = 0; plan != NULL && i < billing->plans.metric_count; i++) {
-		const char *meter = plan->usage.meters[i], *metered;
+		const char *meter = plan->usage.meters[i];
+		const struct price *metered;
 
 		if (meter == NULL || is_named_before(plan, i) ||
-		    is_billed(prices, subscription, meter))
+		    is_billed(meter_prices, subscription, meter))
 			continue;
-		metered = price_list_for_meter(prices, meter, price->position);
+		metered = price_list_for(meter_prices, meter, price->position);
 		if (metered == NULL)
 			continue;
 		stripe_form_string(
 		        form, arena_printf(form->text.arena, "%s[%zu][price]", prefix, first++),
-		        metered);
+		        metered->price_id);
 	}
 }

@@ -15,7 +15,7 @@
  * (docs.stripe.com/billing/subscriptions/usage-based/manage-billing-setup, classic billing
  * mode). */
 void stripe_items_add_metered(struct stripe_form *form, const char *prefix, size_t first,
-                              const struct billing *billing, const struct plan_price *price,
+                              const struct billing *billing, const struct price *price,
                               const struct stripe_subscription *subscription);
 
 #endif

@@ -130,7 +130,7 @@ plan_terms_find(struct operation *operation, const struct plan_change *change,
 	const struct billing *billing = operation->billing;
 
 	TRY(stripe_is_configured(operation));
-	if (price_list_for_plan(&billing->prices, change->new_plan, 0) == NULL) {
+	if (price_list_for(&billing->plan_prices, change->new_plan, 0) == NULL) {
 		(void)task_fail_field(operation->task, "new_plan",
 		                      "is not a plan that is sold online");
 		return FAIL_INVALID;
@@ -138,8 +138,8 @@ plan_terms_find(struct operation *operation, const struct plan_change *change,
 	TRY(change_find_paid(operation, change->customer_id, &out->subscription));
 	TRY(change_fetch(operation, &out->subscription, &out->sold));
 	TRY(check_proration(operation, change->proration_at, out));
-	out->price = price_list_for_plan(&billing->prices, change->new_plan,
-	                                 (size_t)out->sold.position);
+	out->price = price_list_for(&billing->plan_prices, change->new_plan,
+	                            (size_t)out->sold.position);
 	out->is_upgrade =
 	        rank_of(&billing->plans, change->new_plan) >
 	        rank_of(&billing->plans,

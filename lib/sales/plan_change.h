@@ -19,7 +19,7 @@ struct plan_change {
 struct plan_terms {
 	struct subscription subscription; /* our row, as it was before Stripe was asked */
 	struct sold_subscription sold;    /* Stripe's */
-	const struct plan_price *price;   /* of the requested plan, with the present interval */
+	const struct price *price;        /* of the requested plan, with the present interval */
 	bool is_upgrade;                  /* to a greater plan */
 	const char *proration;            /* Stripe's `proration_behavior` */
 	struct instant proration_at;      /* as requested; unknown: now */

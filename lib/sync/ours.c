@@ -14,13 +14,12 @@ choose_item(const struct price_list *prices, struct sold_subscription *out)
 	if (stripe->item_count > 0)
 		out->item = stripe->items[0];
 	for (size_t i = 0; i < stripe->item_count; i++) {
-		const struct plan_price *price =
-		        price_list_find(prices, stripe->items[i].price_id);
+		const struct price *price = price_list_find(prices, stripe->items[i].price_id);
 
 		if (price == NULL)
 			continue;
 		out->item = stripe->items[i];
-		out->plan = price->plan;
+		out->plan = price->sells;
 		out->position = (int64_t)price->position;
 		return;
 	}
@@ -52,7 +51,7 @@ sold_subscription_read(const struct operation *operation, const struct json_obje
 	*out = (struct sold_subscription){0};
 	if (!stripe_subscription_read(operation->task->arena, object, &out->stripe))
 		return false;
-	choose_item(&operation->billing->prices, out);
+	choose_item(&operation->billing->plan_prices, out);
 	complete_period(out);
 	return true;
 }

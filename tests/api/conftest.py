@@ -8,7 +8,8 @@ import hypothesis
 import pytest
 
 from support.document import load
-from support.stack import ROOT, VARIANT, Stack, wait_for
+from support.stack import (FOURTH_PRICE, PRICES, ROOT, VARIANT, Stack, four_plans, settings_of,
+                           wait_for)
 
 SEED = int(os.environ.get("BILLING_SEED") or random.SystemRandom().randrange(2**32))
 
@@ -56,9 +57,15 @@ def stack(new_stack):
 
 
 @pytest.fixture(scope="session")
-def other_rules(new_stack):
-    """A stack that sells by the other choice of each setting."""
-    return new_stack(stripe=True, STRIPE_KEEP_TRIAL="on", STRIPE_DOWNGRADE="period_end",
+def other_rules(new_stack, tmp_path_factory):
+    """A stack that sells by the other choice of each setting, and a fourth plan. The prices of the
+    plan professional are given by the older setting."""
+    prices = {plan: PRICES[plan] for plan in ("starter", "enterprise")}
+    return new_stack(stripe=True, PLANS_FILE=four_plans(tmp_path_factory.mktemp("four")),
+                     STRIPE_PRICES=f"{settings_of(prices)},platinum:{FOURTH_PRICE}",
+                     STRIPE_PRICE_PROFESSIONAL=",".join(
+                         price for price, _ in PRICES["professional"].values()),
+                     STRIPE_KEEP_TRIAL="on", STRIPE_DOWNGRADE="period_end",
                      RETURN_URL_ORIGINS="https://app.example.com,http://localhost:3000")
 
 

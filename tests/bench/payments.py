@@ -37,7 +37,7 @@ def settings(stripe):
     """What the service must know of it."""
     return {"STRIPE_SECRET_KEY": stripe.secret_key, "STRIPE_API_BASE": stripe.url,
             "STRIPE_WEBHOOK_SECRET": stripe.webhook_secret,
-            f"STRIPE_PRICE_{PLAN.upper()}": PRICE}
+            "STRIPE_PRICES": f"{PLAN}:{PRICE}"}
 
 
 def event_body(number):

@@ -8,14 +8,13 @@ import pytest
 from support.account import (  # noqa: F401 pylint: disable=unused-import
     fixture_kept_place, fixture_place)
 from support.scratch import cluster  # noqa: F401 pylint: disable=unused-import
-from support.stack import ROOT
+from support.stack import ROOT, four_plans
 
 MISSING = 3
 BASE_URL = "https://billing.example.com"
 URL = BASE_URL + "/api/webhooks/stripe"
 VERSION = "2025-03-31.basil"
-UNSET = {name: "" for name in ("STRIPE_PRICE_STARTER", "STRIPE_PRICE_PROFESSIONAL",
-                               "STRIPE_WEBHOOK_SECRET")}
+UNSET = {"STRIPE_PRICES": "", "STRIPE_WEBHOOK_SECRET": ""}
 
 
 def plans(tmp_path, **amounts):
@@ -27,6 +26,12 @@ def plans(tmp_path, **amounts):
     path = tmp_path / "plans.json"
     path.write_text(json.dumps(table), encoding="utf-8")
     return {"PLANS_FILE": path}
+
+
+def prices_of(settings, plan):
+    """The ids of the plan's prices in STRIPE_PRICES, in their order."""
+    pairs = [pair.split(":") for pair in settings["STRIPE_PRICES"].split(",")]
+    return [price for name, price in pairs if name == plan]
 
 
 @pytest.fixture(name="setup")
@@ -93,7 +98,7 @@ def test_setup_makes_everything_once(place, setup, tmp_path):
     assert secret.startswith("whsec_") and secret not in said
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert settings.pop("STRIPE_WEBHOOK_SECRET_FILE") == str(file)
-    month, year = settings["STRIPE_PRICE_PROFESSIONAL"].split(",")
+    month, year = prices_of(settings, "professional")
     month, year = (place.stripe.call("GET", f"/v1/prices/{id}") for id in (month, year))
     assert (month["unit_amount"], month["currency"], month["recurring"]["interval"]) == (
         9900, "usd", "month")
@@ -139,19 +144,44 @@ def test_an_endpoint_whose_secret_is_lost_goes_again(place, setup, tmp_path):
 
 
 def test_prices_made_by_hand_are_kept(place, setup):
-    objects, settings, _ = setup("--secret-out", "-", STRIPE_PRICE_STARTER="price_s",
-                                 STRIPE_PRICE_PROFESSIONAL="price_p,price_y")
+    prices = "starter:price_s,professional:price_p,professional:price_y"
+    objects, settings, _ = setup("--secret-out", "-", STRIPE_PRICES=prices)
     assert objects[:2] == [("price Starter", "there"), ("price Professional", "there")]
-    assert settings["STRIPE_PRICE_PROFESSIONAL"] == "price_p,price_y"
+    assert settings["STRIPE_PRICES"] == prices
+
+
+def test_the_older_settings_become_one(place, setup):
+    """One setting for each of three plans was the older form. It is accepted, alone or with the same
+    prices in STRIPE_PRICES; setup writes the newer one."""
+    older = {"STRIPE_PRICE_STARTER": "price_s", "STRIPE_PRICE_PROFESSIONAL": "price_p,price_y"}
+    prices = "starter:price_s,professional:price_p,professional:price_y"
+    _, settings, said = setup("--secret-out", "-", **older)
+    assert settings["STRIPE_PRICES"] == prices and "remove them" in said
+    assert "stripe_prices" not in diagnose(place, STRIPE_PRICES="", **older)
+    assert "stripe_prices" not in diagnose(place, STRIPE_PRICES=prices, **older)
+    line = place.ctl.refuses("stripe", "setup", **{
+        **setup.env, **older, "STRIPE_PRICES": prices.replace("price_y", "price_z")})
+    assert "STRIPE_PRICE_PROFESSIONAL: STRIPE_PRICES has other prices" in line
+
+
+def test_a_fourth_plan_is_set_up(place, setup, tmp_path):
+    path = four_plans(tmp_path)
+    objects, settings, _ = setup("--secret-out", "-", PLANS_FILE=path)
+    assert ("product Platinum", "made") in objects and ("price Platinum", "made") in objects
+    price, = prices_of(settings, "platinum")
+    assert place.stripe.call("GET", f"/v1/prices/{price}")["unit_amount"] == 7900
+    assert "stripe_prices" not in diagnose(place, PLANS_FILE=path, **settings)
+    wrong = diagnose(place, PLANS_FILE=path, STRIPE_PRICES="starter:price_s,professional:price_p")
+    assert "platinum has a price in PLANS_FILE, but none" in wrong["stripe_prices"]
 
 
 def test_a_new_price_leaves_the_old_one_to_those_who_have_it(place, setup, tmp_path):
     _, settings, _ = setup("--secret-out", "-")
-    old = settings["STRIPE_PRICE_STARTER"]
+    old, = prices_of(settings, "starter")
     dearer = plans(tmp_path, starter=3900)
     objects, settings, _ = setup(**{**settings, **dearer})
     assert dict(objects)["price Starter"] == "made"
-    new, behind = settings["STRIPE_PRICE_STARTER"].split(",")
+    new, behind = prices_of(settings, "starter")
     assert behind == old and place.stripe.call("GET", f"/v1/prices/{new}")["unit_amount"] == 3900
     assert {state for _, state in setup(**{**settings, **dearer})[0]} == {"there"}
     assert "stripe_prices" not in diagnose(place, **settings, **dearer)
@@ -310,12 +340,13 @@ def test_the_doctor_looks_at_prices(healthy, tmp_path):
         assert set(wrong) == {"stripe_prices"}
         return wrong["stripe_prices"]
 
-    assert "no price price_none" in said(STRIPE_PRICE_STARTER="price_none")
-    assert "STRIPE_PRICE_STARTER is empty" in said(STRIPE_PRICE_STARTER="")
+    rest = ",professional:price_p,professional:price_y"
+    assert "no price price_none" in said(STRIPE_PRICES="starter:price_none" + rest)
+    assert "starter has a price in PLANS_FILE, but none" in said(STRIPE_PRICES=rest)
     assert "2900 usd, but 3900 usd" in said(**plans(tmp_path, starter=3900))
     once = healthy.stripe.call("POST", "/v1/prices", {
         "product": "prod_starter", "currency": "usd", "unit_amount": 2900})["id"]
-    assert "paid once" in said(STRIPE_PRICE_STARTER=once)
+    assert "paid once" in said(STRIPE_PRICES=f"starter:{once}{rest}")
     healthy.stripe.call("POST", "/v1/prices/price_s", {"active": "false"})
     assert "price_s is archived" in said()
 

@@ -8,6 +8,7 @@ import pytest
 from support.client import expect
 from support.payments import (ask, buy, open_checkout, seconds, settled, stripe_id,
                               subscription_of)
+from support.stack import FOURTH_PRICE
 
 
 def sessions_of(stack, customer):
@@ -218,6 +219,18 @@ def test_a_running_trial_moves_into_stripe(other_rules):
     assert seconds(moved["trial_ends_at"]) == seconds(ends)
     assert stripe_id(other_rules, customer) not in {
         id for id, amount in other_rules.stripe.state()["charged"].items() if amount}
+
+
+def test_a_fourth_plan_is_sold(other_rules):
+    """Plans are data: one that stands in PLANS_FILE and STRIPE_PRICES can be bought."""
+    customer = other_rules.api.sign_up()
+    session, _ = open_checkout(customer, "platinum")
+    asked, = asked_for(other_rules, customer)
+    assert asked["line_items"] == {"0": {"price": FOURTH_PRICE, "quantity": "1"}}
+    other_rules.stripe.complete(session)
+    settled(other_rules, customer.id)
+    assert subscription_of(customer.client, customer.id)["plan"] == "platinum"
+    assert expect(customer.client.get(f"/api/licenses/{customer.id}"), 200)["plan"] == "platinum"
 
 
 def test_the_rest_of_a_trial_may_be_too_short_for_stripe(other_rules):

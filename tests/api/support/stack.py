@@ -84,6 +84,28 @@ PRICES = {"starter": {"month": ("price_starter_month", 2900), "year": ("price_st
                          "year": ("price_enterprise_year", 499000)}}
 
 
+# A price of a plan that conf/plans.json lacks.
+FOURTH_PRICE = "price_platinum_month"
+
+
+def settings_of(prices):
+    """STRIPE_PRICES of a table like the one above."""
+    return ",".join(f"{plan}:{price}" for plan, sold in prices.items() for price, _ in sold.values())
+
+
+def four_plans(folder):
+    """Writes a table of plans with a fourth, "platinum", into a folder that anyone may enter; its
+    path."""
+    table = json.loads((ROOT / "conf/plans.json").read_text(encoding="utf-8"))
+    table["plans"].append({**table["plans"][1], "plan": "platinum", "name": "Platinum", "price": {
+        "amount_minor": 7900, "currency": "usd", "interval": "month"}})
+    path = folder / "four_plans.json"
+    path.write_text(json.dumps(table), encoding="utf-8")
+    for place in (folder, folder.parent, folder.parent.parent):
+        place.chmod(0o755)
+    return path
+
+
 class Stack:
     """`settings` are billingd's by name, and RATE_LIMITS, which is off unless given. With `stripe`
     it has a stand-in for Stripe of its own as `stack.stripe`, with the prices above, whose
@@ -136,6 +158,7 @@ class Stack:
             return
         prices = ",".join(f"{plan}={price}:{amount}:{interval}" for plan, sold in PRICES.items()
                           for interval, (price, amount) in sold.items())
+        prices += f",platinum={FOURTH_PRICE}:7900:month"
         self.stripe_log = open(self.place / "stripe.log", "ab")
         self.stripe = StandIn(prices=prices, data_file=self.place / "stripe.data",
                               log=self.stripe_log)
@@ -143,8 +166,7 @@ class Stack:
         for name, secret in (("STRIPE_SECRET_KEY", self.stripe.secret_key),
                              ("STRIPE_WEBHOOK_SECRET", self.stripe.webhook_secret)):
             known[name + "_FILE"] = str(self.keep_secret(name, secret))
-        for plan, sold in PRICES.items():
-            known[f"STRIPE_PRICE_{plan.upper()}"] = ",".join(price for price, _ in sold.values())
+        known["STRIPE_PRICES"] = settings_of(PRICES)
         self.settings = {**known, **self.settings}
 
     def keep_secret(self, name, secret):

@@ -77,7 +77,8 @@ def test_make_run_plays_stripe_unless_there_is_a_key(run):
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+", env["STRIPE_API_BASE"])
     assert "stripe: running" in stack.script("status").stdout
     key = (stack.run_dir / "stripe/secret-key").read_text(encoding="ascii").strip()
-    price = env["STRIPE_PRICE_PROFESSIONAL"].split(",")[0]
+    prices = [one.split(":") for one in env["STRIPE_PRICES"].split(",")]
+    price = next(price for plan, price in prices if plan == "professional")
 
     def ask():
         return requests.get(f"{env['STRIPE_API_BASE']}/v1/prices/{price}", timeout=10, headers={
@@ -94,7 +95,8 @@ def test_make_run_plays_stripe_unless_there_is_a_key(run):
     assert ask()["unit_amount"] == 9900
     stack.stop()
     # Half a configuration is refused before anything is started.
-    for name in ("STRIPE_API_BASE", "STRIPE_PRICE_STARTER", "STRIPE_WEBHOOK_SECRET"):
+    for name in ("STRIPE_API_BASE", "STRIPE_PRICES", "STRIPE_PRICE_STARTER",
+                 "STRIPE_WEBHOOK_SECRET"):
         stack.settings[name] = "http://localhost:1"
         done = stack.script("start", check=False)
         assert done.returncode == 1 and f"{name} is set but STRIPE_SECRET_KEY is not" in done.stderr

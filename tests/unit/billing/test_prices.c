@@ -3,19 +3,17 @@
  */
 #include "support/suite.h"
 
-#include "billing/plans.h"
-#include "billing/prices.h"
+#include "billing/operation.h"
 
 static struct task task;
-static struct plans plans;
-static struct price_list list;
+static struct billing billing;
 
 static void
 setup(void)
 {
 	task = suite_task();
-	ck_assert_int_eq(plans_load(&task, "conf/plans.json", &plans), FAIL_NONE);
-	list = (struct price_list){0};
+	billing = (struct billing){0};
+	ck_assert_int_eq(plans_load(&task, "conf/plans.json", &billing.plans), FAIL_NONE);
 }
 
 static void
@@ -25,15 +23,27 @@ teardown(void)
 }
 
 static enum fail
-add(const char *plan, const char *prices)
+add_plans(const char *value)
 {
-	return price_list_add(&task, &list, &plans, "SETTING", plan, prices);
+	return prices_add_plans(&task, &billing, "SETTING", value);
+}
+
+static enum fail
+add_plan(const char *plan, const char *value)
+{
+	return prices_add_plan(&task, &billing, "SETTING", plan, value);
+}
+
+static enum fail
+add_meters(const char *value)
+{
+	return prices_add_meters(&task, &billing, "SETTING", value);
 }
 
 static void
-sells(const char *plan, size_t position, const char *price_id)
+sells(const struct price_list *list, const char *sold, size_t position, const char *price_id)
 {
-	const struct plan_price *price = price_list_for_plan(&list, plan, position);
+	const struct price *price = price_list_for(list, sold, position);
 
 	if (price_id == NULL) {
 		ck_assert_ptr_null(price);
@@ -41,36 +51,47 @@ sells(const char *plan, size_t position, const char *price_id)
 	}
 	ck_assert_ptr_nonnull(price);
 	ck_assert_str_eq(price->price_id, price_id);
-	ck_assert_str_eq(price->plan, plan);
+	ck_assert_str_eq(price->sells, sold);
 }
 
-START_TEST(test_prices)
+START_TEST(test_plans)
 {
-	const struct plan_price *price;
+	const struct price_list *list = &billing.plan_prices;
+	const struct price *price;
 
-	ck_assert_int_eq(add("starter", " price_a1 ,,price_a2,"), FAIL_NONE);
-	ck_assert_int_eq(add("professional", "price_b1"), FAIL_NONE);
-	ck_assert_int_eq(add("enterprise", ""), FAIL_NONE);
-	ck_assert_uint_eq(list.plan_price_count, 3);
-	price = price_list_find(&list, "price_a2");
+	ck_assert_int_eq(
+	        add_plans(" starter:price_a1 ,,professional:price_b1,starter:price_a2,"),
+	        FAIL_NONE);
+	ck_assert_uint_eq(list->count, 3);
+	price = price_list_find(list, "price_a2");
 	ck_assert_ptr_nonnull(price);
-	ck_assert_str_eq(price->plan, "starter");
+	ck_assert_str_eq(price->sells, "starter");
 	ck_assert_uint_eq(price->position, 1);
-	ck_assert_ptr_null(price_list_find(&list, "price_A1"));
-	ck_assert_ptr_null(price_list_find(&list, "price_a"));
-	ck_assert_ptr_null(price_list_find(&list, ""));
-	ck_assert_ptr_null(price_list_find(&list, NULL));
-	sells("starter", 0, "price_a1");
-	sells("starter", 1, "price_a2");
+	ck_assert_ptr_null(price_list_find(list, "price_A1"));
+	ck_assert_ptr_null(price_list_find(list, "price_a"));
+	ck_assert_ptr_null(price_list_find(list, ""));
+	ck_assert_ptr_null(price_list_find(list, NULL));
+	sells(list, "starter", 0, "price_a1");
+	sells(list, "starter", 1, "price_a2");
 	/* A plan without a yearly price is sold at its first one. */
-	sells("starter", 7, "price_a1");
-	sells("professional", 1, "price_b1");
-	sells("enterprise", 0, NULL);
-	sells("Starter", 0, NULL);
+	sells(list, "starter", 7, "price_a1");
+	sells(list, "professional", 1, "price_b1");
+	sells(list, "enterprise", 0, NULL);
+	sells(list, "Starter", 0, NULL);
 }
 END_TEST
 
-/* The names that the operator must look for stand in the message. */
+/* Any plan of plans.json can be sold, not only the three of the older settings. */
+START_TEST(test_a_fourth_plan)
+{
+	billing.plans.items[billing.plans.count] = billing.plans.items[0];
+	billing.plans.items[billing.plans.count++].id = "platinum";
+	ck_assert_int_eq(add_plans("platinum:price_d,starter:price_a"), FAIL_NONE);
+	sells(&billing.plan_prices, "platinum", 0, "price_d");
+}
+END_TEST
+
+/* The message begins with the setting and names what the operator must look for. */
 static void
 refused(enum fail kind, const char *what)
 {
@@ -81,27 +102,65 @@ refused(enum fail kind, const char *what)
 	task_clear(&task);
 }
 
-START_TEST(test_prices_refused)
+START_TEST(test_plans_refused)
 {
-	ck_assert_int_eq(add("starter", "price_a"), FAIL_NONE);
-	refused(add("starter", "price_b,price_b"), "price_b");
-	refused(add("professional", "price_c,price_a"), "price_a");
-	refused(add("platinum", "price_d"), "platinum");
-	ck_assert_int_eq(add("platinum", " , "), FAIL_NONE);
+	static const char *const wrong[][2] = {
+	        {"price_b", "'price_b' is not a plan"},
+	        {"starter:", "'starter:' is not a plan"},
+	        {":price_b", "':price_b' is not a plan"},
+	        {"starter:price_b,starter:price_b", "price_b stands twice"},
+	        {"professional:price_c,professional:price_a", "price_a stands twice"},
+	        {"platinum:price_d", "no plan 'platinum'"},
+	};
+
+	ck_assert_int_eq(add_plans("starter:price_a"), FAIL_NONE);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		refused(add_plans(wrong[i][0]), wrong[i][1]);
+}
+END_TEST
+
+/* The older settings, which name the prices of one plan. */
+START_TEST(test_one_plan)
+{
+	ck_assert_int_eq(add_plan("starter", " price_a1 ,,price_a2,"), FAIL_NONE);
+	ck_assert_int_eq(add_plan("professional", "price_b1"), FAIL_NONE);
+	ck_assert_int_eq(add_plan("enterprise", ""), FAIL_NONE);
+	ck_assert_uint_eq(billing.plan_prices.count, 3);
+	sells(&billing.plan_prices, "starter", 0, "price_a1");
+	sells(&billing.plan_prices, "starter", 1, "price_a2");
+	sells(&billing.plan_prices, "professional", 0, "price_b1");
+	refused(add_plan("enterprise", "price_c,price_a1"), "price_a1 stands twice");
+	refused(add_plan("platinum", "price_d"), "platinum");
+	ck_assert_int_eq(add_plan("platinum", " , "), FAIL_NONE);
+}
+END_TEST
+
+/* Both forms at once must not contradict each other. */
+START_TEST(test_one_plan_beside_plans)
+{
+	ck_assert_int_eq(add_plans("starter:price_a1,starter:price_a2"), FAIL_NONE);
+	ck_assert_int_eq(add_plan("starter", "price_a1, price_a2"), FAIL_NONE);
+	ck_assert_int_eq(add_plan("starter", " "), FAIL_NONE);
+	ck_assert_int_eq(add_plan("professional", "price_b1"), FAIL_NONE);
+	ck_assert_uint_eq(billing.plan_prices.count, 3);
+	refused(add_plan("starter", "price_a1"), "other prices of the plan starter");
+	refused(add_plan("starter", "price_a2,price_a1"), "other prices of the plan starter");
+	refused(add_plan("starter", "price_a1,price_a2,price_a1"), "remove SETTING");
+	refused(add_plan("enterprise", "price_a1"), "price_a1 stands twice");
 }
 END_TEST
 
 START_TEST(test_too_many_prices)
 {
-	for (int i = 0; i < PLAN_PRICES_MAX; i++)
-		ck_assert_int_eq(add("starter", arena_printf(task.arena, "price_%d", i)),
+	for (int i = 0; i < PRICES_MAX; i++)
+		ck_assert_int_eq(add_plans(arena_printf(task.arena, "starter:price_%d", i)),
 		                 FAIL_NONE);
-	refused(add("starter", "one_more"), "too many");
-	ck_assert_uint_eq(list.plan_price_count, PLAN_PRICES_MAX);
+	refused(add_plans("starter:one_more"), "too many");
+	ck_assert_uint_eq(billing.plan_prices.count, PRICES_MAX);
 }
 END_TEST
 
-START_TEST(test_metered_prices)
+START_TEST(test_meters)
 {
 	static const char *const wrong[][2] = {{"price_x", "'price_x' is not a meter"},
 	                                       {"calls:", "'calls:' is not a meter"},
@@ -109,26 +168,23 @@ START_TEST(test_metered_prices)
 	                                       {"other:price_x", "the meter 'other'"},
 	                                       {"calls:price_a", "price_a stands twice"},
 	                                       {"calls:price_m", "price_m stands twice"}};
+	const struct price_list *list = &billing.meter_prices;
 
-	plans.items[1].usage.meters[0] = "storage";
-	plans.items[1].usage.meters[1] = "calls";
-	ck_assert_int_eq(add("starter", "price_a"), FAIL_NONE);
-	ck_assert_int_eq(price_list_add_metered(&task, &list, &plans, "SETTING",
-	                                        "calls:price_m, storage:price_s,calls:"
-	                                        "price_y,"),
+	billing.plans.items[1].usage.meters[0] = "storage";
+	billing.plans.items[1].usage.meters[1] = "calls";
+	ck_assert_int_eq(add_plans("starter:price_a"), FAIL_NONE);
+	ck_assert_int_eq(add_meters("calls:price_m, storage:price_s,calls:price_y,"),
 	                 FAIL_NONE);
-	ck_assert_str_eq(price_list_meter_of(&list, "price_y"), "calls");
-	ck_assert_str_eq(price_list_meter_of(&list, "price_s"), "storage");
-	ck_assert_ptr_null(price_list_meter_of(&list, "price_a"));
-	ck_assert_ptr_null(price_list_meter_of(&list, NULL));
-	ck_assert_str_eq(price_list_for_meter(&list, "calls", 0), "price_m");
-	ck_assert_str_eq(price_list_for_meter(&list, "calls", 1), "price_y");
-	ck_assert_str_eq(price_list_for_meter(&list, "storage", 1), "price_s");
-	ck_assert_ptr_null(price_list_for_meter(&list, "other", 0));
+	ck_assert_str_eq(price_list_find(list, "price_y")->sells, "calls");
+	ck_assert_str_eq(price_list_find(list, "price_s")->sells, "storage");
+	ck_assert_ptr_null(price_list_find(list, "price_a"));
+	sells(list, "calls", 0, "price_m");
+	sells(list, "calls", 1, "price_y");
+	sells(list, "storage", 1, "price_s");
+	sells(list, "other", 0, NULL);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
-		refused(price_list_add_metered(&task, &list, &plans, "SETTING", wrong[i][0]),
-		        wrong[i][1]);
-	refused(add("starter", "price_m"), "price_m stands twice");
+		refused(add_meters(wrong[i][0]), wrong[i][1]);
+	refused(add_plans("starter:price_m"), "price_m stands twice");
 }
 END_TEST
 
@@ -139,9 +195,12 @@ main(void)
 	TCase *tcase = tcase_create("prices");
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_test(tcase, test_prices);
-	tcase_add_test(tcase, test_prices_refused);
-	tcase_add_test(tcase, test_metered_prices);
+	tcase_add_test(tcase, test_plans);
+	tcase_add_test(tcase, test_a_fourth_plan);
+	tcase_add_test(tcase, test_plans_refused);
+	tcase_add_test(tcase, test_one_plan);
+	tcase_add_test(tcase, test_one_plan_beside_plans);
+	tcase_add_test(tcase, test_meters);
 	tcase_add_test(tcase, test_too_many_prices);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);

@@ -45,12 +45,12 @@ stripe_setup(void)
 	task.request_id = "unit-test";
 	log_set_level(LOG_LEVEL_ERROR);
 	billing = (struct billing){.policy = {.past_due_grace_days = 7}};
-	billing.prices = (struct price_list){
-	        .plan_prices = {{"price_s", "starter", 0},
-	                        {"price_p", "professional", 0},
-	                        {"price_sy", "starter", 1},
-	                        {"price_py", "professional", 1}},
-	        .plan_price_count = 4,
+	billing.plan_prices = (struct price_list){
+	        .items = {{"price_s", "starter", 0},
+	                  {"price_p", "professional", 0},
+	                  {"price_sy", "starter", 1},
+	                  {"price_py", "professional", 1}},
+	        .count = 4,
 	};
 	billing.sales = (struct sales_policy){
 	        .configured = true,

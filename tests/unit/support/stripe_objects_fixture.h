@@ -22,12 +22,12 @@
 static struct task task;
 
 static const struct billing billing = {
-        .prices = {.plan_prices = {{"price_starter", "starter", 0},
-                                   {"price_pro", "professional", 0},
-                                   {"price_pro_yearly", "professional", 1},
-                                   {"price_1SFyAbJx2WnvPYtbQ0pro001", "starter", 0},
-                                   {"price_1SFyAbJx2WnvPYtbQ0team02", "professional", 0}},
-                   .plan_price_count = 5},
+        .plan_prices = {.items = {{"price_starter", "starter", 0},
+                                  {"price_pro", "professional", 0},
+                                  {"price_pro_yearly", "professional", 1},
+                                  {"price_1SFyAbJx2WnvPYtbQ0pro001", "starter", 0},
+                                  {"price_1SFyAbJx2WnvPYtbQ0team02", "professional", 0}},
+                        .count = 5},
 };
 
 static const struct operation operation = {.task = &task, .billing = &billing};
