@@ -17,7 +17,7 @@
 
 enum { LOOKED_AT = 100 };
 
-/* billingd compares every quarter of an hour, and every night. */
+/* billingd compares events every quarter of an hour and subscriptions every night. */
 #define EVENTS_LATE_MS (2 * HOUR_MS)
 #define SUBSCRIPTIONS_LATE_MS (2 * DAY_MS)
 
@@ -29,21 +29,19 @@ check_stripe_key(struct doctor *doctor)
 
 	TRY(ctl_open_stripe(ctl));
 	TRY(request_check_key(ctl));
-	doctor->detail = arena_printf(ctl->task.arena, "%.2s_%s, accepted by %s", prefix,
-	                              ctl->billing.sales.live ? "live" : "test",
-	                              ctl->settings.stripe_api_base);
-	return FAIL_NONE;
+	return doctor_ok(doctor, "%.2s_%s, accepted by %s", prefix,
+	                 ctl->billing.sales.live ? "live" : "test",
+	                 ctl->settings.stripe_api_base);
 }
 
-/* A restricted key need not be allowed to look at what only setting up is about. */
+/* Turns "forbidden" into ok: a restricted key needs no access to what only `stripe setup` uses. */
 static enum fail
-forgive(struct doctor *doctor, enum fail kind)
+allow_forbidden(struct doctor *doctor, enum fail kind)
 {
 	if (kind != FAIL_FORBIDDEN)
 		return kind;
 	task_clear(&doctor->ctl->task);
-	doctor->detail = "not known: the key may not look at it";
-	return FAIL_NONE;
+	return doctor_ok(doctor, "not known: the key may not read it");
 }
 
 /* The intervals that a plan is sold by. */
@@ -52,8 +50,8 @@ struct intervals {
 	size_t count;
 };
 
-/* Looks at one of a plan's prices. The first of each interval is what is sold; those behind it are
- * there for who has bought them. */
+/* Checks one of a plan's prices. The first price of each interval is sold; the others only identify
+ * subscriptions that were bought at them. */
 static enum fail
 check_price(struct doctor *doctor, const struct plan *plan, const struct price *configured,
             struct intervals *intervals)
@@ -113,12 +111,11 @@ check_stripe_prices(struct doctor *doctor)
 
 	for (size_t i = 0; i < ctl->billing.plans.count; i++)
 		TRY(check_plan(doctor, &ctl->billing.plans.items[i], &looked_at));
-	doctor->detail = arena_printf(ctl->task.arena, "%zu, all as in PLANS_FILE", looked_at);
-	return FAIL_NONE;
+	return doctor_ok(doctor, "%zu, all as in PLANS_FILE", looked_at);
 }
 
-/* Looks at the metered price that is sold with one of a plan's prices: at the plan's own, it costs
- * what PLANS_FILE says. */
+/* Checks the metered price that is sold with one of a plan's prices. With the plan's first price it must
+ * cost what PLANS_FILE says. */
 static enum fail
 check_sale(struct doctor *doctor, const char *meter, const char *meter_id,
            const struct price *sold)
@@ -140,7 +137,7 @@ check_sale(struct doctor *doctor, const char *meter, const char *meter_id,
 		             "STRIPE_METER_PRICES.",
 		             meter);
 	TRY(account_price_look(ctl, sold->price_id, &with, &there));
-	/* What is wrong with it is told with the prices. */
+	/* check_stripe_prices() reports this fault. */
 	if (!there || with.interval == NULL)
 		return FAIL_NONE;
 	TRY(account_price_look(ctl, metered->price_id, &price, &there));
@@ -159,7 +156,7 @@ check_sale(struct doctor *doctor, const char *meter, const char *meter_id,
 	                             metered->price_id, fault);
 }
 
-/* All sales of plans that name the meter. */
+/* Checks the prices of all plans that name the meter. */
 static enum fail
 check_meter(struct doctor *doctor, const char *meter, const char *meter_id)
 {
@@ -189,8 +186,7 @@ check_stripe_meters(struct doctor *doctor)
 		TRY(check_meter(doctor, name, id));
 		count++;
 	}
-	doctor->detail = arena_printf(ctl->task.arena, "%zu named in PLANS_FILE", count);
-	return FAIL_NONE;
+	return doctor_ok(doctor, "%zu named in PLANS_FILE", count);
 }
 
 enum fail
@@ -205,8 +201,7 @@ check_stripe_webhook(struct doctor *doctor)
 		return WRONG(doctor, "STRIPE_WEBHOOK_SECRET isn't set: no event is accepted.");
 	kind = account_endpoint_find(ctl, url, &endpoint);
 	if (kind != FAIL_NONE)
-		return forgive(doctor, kind);
-	doctor->detail = arena_printf(ctl->task.arena, "%s sends to %s", endpoint.id, url);
+		return allow_forbidden(doctor, kind);
 	if (endpoint.id == NULL)
 		return WRONG(doctor, "No webhook endpoint of Stripe's sends to %s.", url);
 	if (!endpoint.enabled)
@@ -220,7 +215,7 @@ check_stripe_webhook(struct doctor *doctor)
 	if (endpoint.lacks != NULL)
 		return WRONG(doctor, "The webhook endpoint %s doesn't send %s.", endpoint.id,
 		             endpoint.lacks);
-	return FAIL_NONE;
+	return doctor_ok(doctor, "%s sends to %s", endpoint.id, url);
 }
 
 enum fail
@@ -231,10 +226,9 @@ check_stripe_portal(struct doctor *doctor)
 	                              "is_default=true&active=true", &list);
 
 	if (kind != FAIL_NONE)
-		return forgive(doctor, kind);
-	doctor->detail = "its settings are saved";
+		return allow_forbidden(doctor, kind);
 	return json_object_array_length(list) > 0
-	               ? FAIL_NONE
+	               ? doctor_ok(doctor, "its settings are saved")
 	               : WRONG(doctor, "The settings of the customer portal were never saved.");
 }
 
@@ -253,12 +247,10 @@ check_stripe_mode(struct doctor *doctor)
 			return WRONG(doctor, "The event %s is of the %s mode, the key isn't.",
 			             rows[i].event_id,
 			             ctl->billing.sales.live ? "test" : "live");
-	doctor->detail = "no event yet";
-	if (count > 0) {
-		clock_format(rows[0].received_at.ms, last);
-		doctor->detail = arena_printf(ctl->task.arena, "the last event came %s", last);
-	}
-	return FAIL_NONE;
+	if (count == 0)
+		return doctor_ok(doctor, "no event yet");
+	clock_format(rows[0].received_at.ms, last);
+	return doctor_ok(doctor, "the last event came %s", last);
 }
 
 enum fail
@@ -274,16 +266,14 @@ check_stripe_parked(struct doctor *doctor)
 	TRY(stripe_call_figures(operation, &calls));
 	TRY(meter_figures(operation, &meters));
 	waiting = events.pending + calls.pending + meters.pending;
-	doctor->detail = arena_printf(doctor->ctl->task.arena,
-	                              "nothing; %lld wait for their turn", (long long)waiting);
 	if (events.parked + calls.parked + meters.parked > 0)
 		return WRONG(doctor, "Given up: events %lld, calls %lld, meter events %lld.",
 		             (long long)events.parked, (long long)calls.parked,
 		             (long long)meters.parked);
-	return FAIL_NONE;
+	return doctor_ok(doctor, "nothing; %lld are waiting", (long long)waiting);
 }
 
-/* `*text` is when that comparison was complete last. */
+/* Checks that the comparison is not late; `*text` is when it was last completed. */
 static enum fail
 check_sweep(struct doctor *doctor, const char *name, int64_t late_ms, const char **text)
 {
@@ -309,7 +299,5 @@ check_stripe_sweeps(struct doctor *doctor)
 
 	TRY(check_sweep(doctor, "events", EVENTS_LATE_MS, &events));
 	TRY(check_sweep(doctor, "subscriptions", SUBSCRIPTIONS_LATE_MS, &subscriptions));
-	doctor->detail = arena_printf(doctor->ctl->task.arena, "events %s, subscriptions %s",
-	                              events, subscriptions);
-	return FAIL_NONE;
+	return doctor_ok(doctor, "events %s, subscriptions %s", events, subscriptions);
 }

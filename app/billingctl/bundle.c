@@ -1,11 +1,10 @@
 /*
- * bundle.c: what is carried to instances that no network reaches, and what is carried back.
+ * bundle.c: billingctl license export and usage import, for instances without a network.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/file.h"
 #include "base/json_out.h"
 #include "base/wire.h"
 #include "billing/license_records.h"
@@ -21,7 +20,7 @@ const struct ctl_exit usage_import_exits[] = {
         {0, NULL},
 };
 
-/* What billing-agent import reads. */
+/* The file that billing-agent import reads. */
 static const char *
 write_bundle(struct ctl *ctl, const char *license, const char *revocations)
 {
@@ -33,24 +32,20 @@ write_bundle(struct ctl *ctl, const char *license, const char *revocations)
 	json_out_string(&json, "keys", license_keys_jwks(ctl->task.arena, &ctl->billing.keys));
 	json_out_string(&json, "revocations", revocations);
 	json_out_close(&json, '}');
-	return arena_printf(ctl->task.arena, "%s\n", json.text.data);
+	return json.text.data;
 }
 
 enum fail
 run_license_export(struct ctl *ctl)
 {
-	const char *path = ctl_option(ctl, "--out"), *bundle;
 	struct subscription subscription;
 	struct issued_license license;
 	char *revocations = NULL;
 
 	TRY(license_current(&ctl->operation, ctl->argument, &license, &subscription));
 	TRY(license_revocations(&ctl->operation, &revocations));
-	bundle = write_bundle(ctl, license.token, revocations);
-	if (path != NULL)
-		return file_write(&ctl->task, path, 0600, bundle, strlen(bundle), true);
-	fputs(bundle, stdout);
-	return output_flush(&ctl->task);
+	return output_write(ctl, ctl_option(ctl, "--out"),
+	                    write_bundle(ctl, license.token, revocations));
 }
 
 static const char *

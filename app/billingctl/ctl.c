@@ -1,5 +1,5 @@
 /*
- * ctl.c: what a command works with: settings, database, rules, keys, and the files of its user.
+ * ctl.c: opens settings, database, plans, keys and Stripe's client for a command, and reads its files.
  */
 #include <errno.h>
 #include <pwd.h>
@@ -20,17 +20,17 @@ enum { LIMIT_MAX = 1000 };
 enum fail
 ctl_usage(struct ctl *ctl, const char *format, ...)
 {
+	const char *group = ctl->group, *message;
+	const char *name = ctl->command == NULL ? NULL : ctl->command->name;
 	va_list arguments;
-	const char *message;
 
 	va_start(arguments, format);
 	message = arena_vprintf(ctl->task.arena, format, arguments);
 	va_end(arguments);
-	return task_fail(
-	        &ctl->task, FAIL_INVALID, "usage", "%s (see: billingctl%s%s%s%s --help)",
-	        message, ctl->group == NULL ? "" : " ", ctl->group == NULL ? "" : ctl->group,
-	        ctl->command == NULL || ctl->command->name == NULL ? "" : " ",
-	        ctl->command == NULL || ctl->command->name == NULL ? "" : ctl->command->name);
+	return task_fail(&ctl->task, FAIL_INVALID, "usage",
+	                 "%s (see: billingctl%s%s%s%s --help)", message,
+	                 group == NULL ? "" : " ", group == NULL ? "" : group,
+	                 name == NULL ? "" : " ", name == NULL ? "" : name);
 }
 
 const char *
@@ -42,7 +42,7 @@ ctl_option(const struct ctl *ctl, const char *name)
 	return NULL;
 }
 
-/* For the audit trail: the person at the keyboard. */
+/* The user who runs billingctl, for the audit trail. */
 static const char *
 actor(struct arena *arena)
 {
@@ -57,7 +57,7 @@ enum fail
 ctl_read_settings(struct ctl *ctl)
 {
 	TRY(app_settings_load(&ctl->task, ctl->config, &ctl->settings));
-	/* What a person needs to know is in the one line at the end. */
+	/* The one line on stderr says what failed; warnings would only repeat it. */
 	log_set_level(LOG_LEVEL_ERROR);
 	return FAIL_NONE;
 }
@@ -111,11 +111,11 @@ ctl_open_stripe(struct ctl *ctl)
 	ctl->operation.stripe = stripe_client_new(&options);
 	if (ctl->operation.stripe == NULL)
 		return task_fail(&ctl->task, FAIL_INTERNAL, "internal_error",
-		                 "libcurl can't be had.");
+		                 "libcurl cannot be initialised.");
 	return FAIL_NONE;
 }
 
-/* A CTL_DATABASE means CTL_SETTINGS too: has() looks at the bit that it adds. */
+/* Whether `needs` has the bits that `bit` adds to CTL_SETTINGS. */
 static bool
 has(unsigned int needs, unsigned int bit)
 {
@@ -158,7 +158,7 @@ ctl_commit_key(struct ctl *ctl, const char *secret)
 	if (path != NULL)
 		TRY(file_write(&ctl->task, path, 0600, line, strlen(line), false));
 	kind = db_commit(ctl->operation.db, &ctl->task);
-	/* After FAIL_UNCERTAIN the key may be in the database, so the file stays. */
+	/* After FAIL_UNCERTAIN the database may have the key, so the file stays. */
 	if (path != NULL && kind != FAIL_NONE && kind != FAIL_UNCERTAIN)
 		(void)unlink(path);
 	return kind;
@@ -173,6 +173,21 @@ ctl_limit(struct ctl *ctl, int64_t *limit)
 	    (!text_parse_int(value, limit) || *limit < 1 || *limit > LIMIT_MAX))
 		return ctl_usage(ctl, "--limit must be a number from 1 to 1000");
 	return FAIL_NONE;
+}
+
+enum fail
+ctl_check_text(struct ctl *ctl, const char *what, const char *value, size_t max,
+               const char *(*check)(const char *value))
+{
+	const char *fault = NULL;
+
+	if (!text_is_utf8(value, strlen(value)))
+		fault = "must be UTF-8";
+	else if (text_characters(value) > max)
+		fault = "is too long";
+	else if (check != NULL)
+		fault = check(value);
+	return fault == NULL ? FAIL_NONE : ctl_usage(ctl, "%s %s", what, fault);
 }
 
 enum fail

@@ -1,6 +1,5 @@
 /*
- * ctl.h: what the commands of billingctl share: the command's row in the table, its arguments, and
- * what it works with.
+ * ctl.h: the table of billingctl's commands, and one call of billingctl: its arguments and connections.
  */
 #ifndef BILLINGCTL_CTL_H
 #define BILLINGCTL_CTL_H
@@ -10,20 +9,20 @@
 
 enum { CTL_OPTIONS_MAX = 6, CTL_DONE = 0, CTL_FAILED = 1, CTL_BAD_USAGE = 2 };
 
-/* What a command needs before it runs; main() sees to it. */
+/* What main() opens before a command runs. */
 enum ctl_need {
 	CTL_NOTHING = 0,
 	CTL_SETTINGS = 1,
-	CTL_DATABASE = 2 | CTL_SETTINGS, /* reached, and migrated */
+	CTL_DATABASE = 2 | CTL_SETTINGS, /* connected, with every migration applied */
 	CTL_RULES = 4 | CTL_SETTINGS,    /* plans and policy */
 	CTL_KEYS = 8 | CTL_RULES,        /* the signing key */
-	CTL_STRIPE = 16 | CTL_RULES,     /* a key of Stripe's; nothing is asked yet */
+	CTL_STRIPE = 16 | CTL_RULES,     /* a client for Stripe; nothing is sent yet */
 };
 
 /* One option of a command. */
 struct ctl_option {
 	const char *name;  /* "--role" */
-	const char *value; /* what stands for its value in the help; NULL: it takes none */
+	const char *value; /* its value's placeholder in the help; NULL: it takes none */
 	const char *meaning;
 };
 
@@ -34,24 +33,25 @@ struct ctl_exit {
 };
 
 struct ctl;
+typedef enum fail ctl_command(struct ctl *ctl);
 
 struct command {
-	const char *group;                /* "keys" */
-	const char *name;                 /* "rotate"; NULL when the group is the command */
-	const char *argument;             /* its one argument in the help, in [] when it may be
-	                                   * left out; NULL: none */
-	const char *summary;              /* one line */
-	const char *details;              /* lines for --help, or NULL */
+	const char *group; /* "keys" */
+	const char *name;  /* "rotate"; NULL when the group is the command */
+	const char
+	        *argument;   /* its one argument in the help, in [] when optional; NULL: none */
+	const char *summary; /* one line */
+	const char *details; /* lines for --help, or NULL */
 	const struct ctl_option *options; /* ended by a NULL name; NULL: none */
 	const struct ctl_exit *exits;     /* ended by 0; NULL: none */
 	unsigned int needs;
-	enum fail (*run)(struct ctl *ctl);
+	ctl_command *run;
 };
 
 /* One call of billingctl. */
 struct ctl {
 	struct task task;
-	const struct command *command; /* NULL until it is known */
+	const struct command *command; /* NULL until parsed */
 	const char *group;             /* the first word, or NULL */
 	const char *argument;
 	const char *values[CTL_OPTIONS_MAX]; /* in the order of the command's options */
@@ -62,69 +62,57 @@ struct ctl {
 	struct app_settings settings;
 	struct billing billing;
 	struct operation operation;
-	int status; /* how the process ends when the command does not fail */
+	int status; /* exit status of a command that does not fail */
 };
 
-/* THE table, ended by a NULL group. */
+/* The table of commands, ended by a NULL group. */
 extern const struct command ctl_commands[];
 
 /* The option's value, "" for one that takes none, NULL when it was not given. */
 const char *ctl_option(const struct ctl *ctl, const char *name);
 
-/* An argument is wrong: FAIL_INVALID "usage", which ends the process with CTL_BAD_USAGE. */
+/* Reports a wrong argument: FAIL_INVALID "usage", so that the process exits with CTL_BAD_USAGE. */
 enum fail ctl_usage(struct ctl *ctl, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
 
-/* Prints the help of the command, of the group, or of everything, as far as they are known. */
+/* Prints the help of the command, else of the group, else of everything. */
 void ctl_print_help(const struct ctl *ctl);
 
-/* The parts of what `needs` asks for; each may also be called by a command itself. */
+/* ctl_prepare() opens what `needs` names. The other functions open one part each. */
 enum fail ctl_read_settings(struct ctl *ctl) MUST_CHECK;
-enum fail ctl_open_database(struct ctl *ctl) MUST_CHECK; /* without looking at migrations */
+enum fail ctl_open_database(struct ctl *ctl) MUST_CHECK; /* even with migrations pending */
 enum fail ctl_require_schema(struct ctl *ctl) MUST_CHECK;
 enum fail ctl_open_stripe(struct ctl *ctl) MUST_CHECK; /* "stripe_not_configured" */
 enum fail ctl_prepare(struct ctl *ctl, unsigned int needs) MUST_CHECK;
 void ctl_release(struct ctl *ctl);
 
-/*
- * Commits the open transaction that made a key. With --key-out the key is in that file before, so
- * that it is never lost: the file must not exist yet (FAIL_CONFLICT "file_exists").
- */
+/* Commits the open transaction that made a key. With --key-out it first writes the key to that new file,
+ * so that no key is lost (FAIL_CONFLICT "file_exists"). */
 enum fail ctl_commit_key(struct ctl *ctl, const char *secret) MUST_CHECK;
 
-/* The whole of a file, or of stdin for "-", without NUL; at most `limit` bytes. */
+/* Reads a text file, or stdin for "-", of at most `limit` bytes. */
 enum fail ctl_read_text(struct ctl *ctl, const char *path, size_t limit,
                         const char **out) MUST_CHECK;
 
-/* The number that --limit gives, at most 1000, else `*limit` stays. */
+/* The number of --limit, 1 to 1000; `*limit` stays without it. */
 enum fail ctl_limit(struct ctl *ctl, int64_t *limit) MUST_CHECK;
 
-enum fail run_migrate_status(struct ctl *ctl) MUST_CHECK;
-enum fail run_migrate_up(struct ctl *ctl) MUST_CHECK;
-enum fail run_keys_generate(struct ctl *ctl) MUST_CHECK;
-enum fail run_keys_rotate(struct ctl *ctl) MUST_CHECK;
-enum fail run_keys_list(struct ctl *ctl) MUST_CHECK;
-enum fail run_operator_create(struct ctl *ctl) MUST_CHECK;
-enum fail run_operator_list(struct ctl *ctl) MUST_CHECK;
-enum fail run_operator_revoke(struct ctl *ctl) MUST_CHECK;
-enum fail run_customer_create(struct ctl *ctl) MUST_CHECK;
-enum fail run_customer_show(struct ctl *ctl) MUST_CHECK;
-enum fail run_customer_list(struct ctl *ctl) MUST_CHECK;
-enum fail run_license_issue(struct ctl *ctl) MUST_CHECK;
-enum fail run_license_verify(struct ctl *ctl) MUST_CHECK;
-enum fail run_stripe_events(struct ctl *ctl) MUST_CHECK;
-enum fail run_stripe_show(struct ctl *ctl) MUST_CHECK;
-enum fail run_stripe_calls(struct ctl *ctl) MUST_CHECK;
-enum fail run_stripe_meters(struct ctl *ctl) MUST_CHECK;
-enum fail run_stripe_settle(struct ctl *ctl) MUST_CHECK;
-enum fail run_stripe_retry(struct ctl *ctl) MUST_CHECK;
-enum fail run_stripe_reconcile(struct ctl *ctl) MUST_CHECK;
-enum fail run_stripe_setup(struct ctl *ctl) MUST_CHECK;
-enum fail run_license_export(struct ctl *ctl) MUST_CHECK;
-enum fail run_usage_import(struct ctl *ctl) MUST_CHECK;
-enum fail run_doctor(struct ctl *ctl) MUST_CHECK;
+/* Checks a text argument: UTF-8, at most `max` characters, and `check` (which may be NULL) finds no fault.
+ * A failure names it as `what`. */
+enum fail ctl_check_text(struct ctl *ctl, const char *what, const char *value, size_t max,
+                         const char *(*check)(const char *value)) MUST_CHECK;
 
-/* The exit statuses of their commands. */
+/* The commands. */
+ctl_command run_migrate_status, run_migrate_up;
+ctl_command run_keys_generate, run_keys_rotate, run_keys_list;
+ctl_command run_operator_create, run_operator_list, run_operator_revoke;
+ctl_command run_customer_create, run_customer_show, run_customer_list;
+ctl_command run_license_issue, run_license_export, run_license_verify;
+ctl_command run_stripe_events, run_stripe_show, run_stripe_calls, run_stripe_meters;
+ctl_command run_stripe_retry, run_stripe_settle, run_stripe_reconcile, run_stripe_setup;
+ctl_command run_usage_import, run_doctor;
+
+/* The exit statuses of these commands beyond 0, 1 and 2. */
 extern const struct ctl_exit usage_import_exits[];
 extern const struct ctl_exit license_verify_exits[];
 extern const struct ctl_exit stripe_reconcile_exits[];

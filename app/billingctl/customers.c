@@ -1,5 +1,5 @@
 /*
- * customers.c: customers, signed up and looked up.
+ * customers.c: billingctl customer create, show and list.
  */
 #include "accounts/accounts.h"
 
@@ -10,6 +10,7 @@
 #include "billing/licenses.h"
 #include "billingctl/output.h"
 
+/* As in the API. */
 enum { EMAIL_MAX = 254, COMPANY_MAX = 200 };
 
 static void
@@ -38,41 +39,25 @@ put_subscription(struct output *output, const struct subscription *subscription,
 	output_bool(output, "cancel_at_period_end", s->cancel_at_period_end);
 }
 
-/* The bounds that the API has too. */
-static enum fail
-check_text(struct ctl *ctl, const char *what, const char *value, size_t max,
-           const char *(*check)(const char *value))
-{
-	const char *fault = NULL;
-
-	if (!text_is_utf8(value, strlen(value)))
-		fault = "must be UTF-8";
-	else if (text_characters(value) > max)
-		fault = "is too long";
-	else if (check != NULL)
-		fault = check(value);
-	return fault == NULL ? FAIL_NONE : ctl_usage(ctl, "%s %s", what, fault);
-}
-
 enum fail
 run_customer_create(struct ctl *ctl)
 {
 	struct output output = output_new(ctl);
 	const char *company = ctl_option(ctl, "--company");
-	const char *path = ctl_option(ctl, "--key-out");
 	struct sign_up made = {.subscription = NULL};
 
-	TRY(check_text(ctl, "EMAIL", ctl->argument, EMAIL_MAX, customer_check_email));
+	TRY(ctl_check_text(ctl, "EMAIL", ctl->argument, EMAIL_MAX, customer_check_email));
 	if (company != NULL)
-		TRY(check_text(ctl, "--company", company, COMPANY_MAX, customer_check_name));
+		TRY(ctl_check_text(ctl, "--company", company, COMPANY_MAX,
+		                   customer_check_name));
 	TRY(db_begin(ctl->operation.db, &ctl->task));
 	TRY(account_sign_up(&ctl->operation, ctl->argument, company, &made));
 	TRY(ctl_commit_key(ctl, made.key.secret));
 	put_customer(&output, &made.customer);
 	put_subscription(&output, made.subscription, ctl->operation.now_ms);
 	output_text(&output, "key_id", made.key.key.key_id);
-	output_text(&output, path == NULL ? "api_key" : "key_file",
-	            path == NULL ? made.key.secret : path);
+	output_text_or_file(&output, "api_key", made.key.secret, "key_file",
+	                    ctl_option(ctl, "--key-out"));
 	return output_print(&output);
 }
 
@@ -102,9 +87,9 @@ run_customer_list(struct ctl *ctl)
 
 	TRY(ctl_limit(ctl, &page.limit));
 	if (filter.email != NULL)
-		TRY(check_text(ctl, "--email", filter.email, EMAIL_MAX, NULL));
+		TRY(ctl_check_text(ctl, "--email", filter.email, EMAIL_MAX, NULL));
 	if (filter.query != NULL)
-		TRY(check_text(ctl, "--query", filter.query, EMAIL_MAX, NULL));
+		TRY(ctl_check_text(ctl, "--query", filter.query, EMAIL_MAX, NULL));
 	TRY(customer_list(&ctl->operation, &filter, &page, &customers, &count));
 	output_list(&output, "customers");
 	for (size_t i = 0; i < count; i++) {

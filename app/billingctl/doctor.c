@@ -1,6 +1,7 @@
 /*
- * doctor.c: looks for everything that could be wrong, and names each cure.
+ * doctor.c: billingctl doctor: checks the installation, and names a cure for each fault.
  */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,13 +19,24 @@
 
 enum { CLOCK_SLACK_MS = 2000, HTTP_OK = 200 };
 
+enum fail
+doctor_ok(struct doctor *doctor, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	doctor->detail = arena_vprintf(doctor->ctl->task.arena, format, arguments);
+	va_end(arguments);
+	return FAIL_NONE;
+}
+
 static enum fail
 check_settings(struct doctor *doctor)
 {
 	TRY(ctl_read_settings(doctor->ctl));
-	doctor->detail =
-	        doctor->ctl->config == NULL ? "from the environment" : doctor->ctl->config;
-	return FAIL_NONE;
+	return doctor_ok(doctor, "%s",
+	                 doctor->ctl->config == NULL ? "from the environment"
+	                                             : doctor->ctl->config);
 }
 
 static enum fail
@@ -33,9 +45,8 @@ check_plans(struct doctor *doctor)
 	struct ctl *ctl = doctor->ctl;
 
 	TRY(app_settings_rules(&ctl->task, &ctl->settings, &ctl->billing));
-	doctor->detail = arena_printf(ctl->task.arena, "%zu plans in %s",
-	                              ctl->billing.plans.count, ctl->settings.plans_file);
-	return FAIL_NONE;
+	return doctor_ok(doctor, "%zu plans in %s", ctl->billing.plans.count,
+	                 ctl->settings.plans_file);
 }
 
 static enum fail
@@ -46,8 +57,7 @@ check_signing_key(struct doctor *doctor)
 
 	TRY(license_keys_load(&ctl->task, ctl->settings.keys_dir, true, clock_now_ms(), keys));
 	TRY(license_keys_warm(&ctl->task, keys));
-	doctor->detail = license_keys_signing(keys)->kid;
-	return FAIL_NONE;
+	return doctor_ok(doctor, "%s", license_keys_signing(keys)->kid);
 }
 
 static enum fail
@@ -57,9 +67,7 @@ check_rotation(struct doctor *doctor)
 
 	if (!keys->items[0].can_sign)
 		return WRONG(doctor, "A rotation of the keys was interrupted.");
-	doctor->detail =
-	        arena_printf(doctor->ctl->task.arena, "%zu keys are published", keys->count);
-	return FAIL_NONE;
+	return doctor_ok(doctor, "%zu keys are published", keys->count);
 }
 
 static enum fail
@@ -68,13 +76,11 @@ check_database(struct doctor *doctor)
 	struct ctl *ctl = doctor->ctl;
 	const char *why;
 
-	if (ctl_open_database(ctl) == FAIL_NONE) {
-		doctor->detail = "answers";
-		return FAIL_NONE;
-	}
+	if (ctl_open_database(ctl) == FAIL_NONE)
+		return doctor_ok(doctor, "answers");
 	why = server_unreachable(ctl->task.arena, ctl->settings.database_url);
 	task_clear(&ctl->task);
-	return WRONG(doctor, "It can't be reached: %s",
+	return WRONG(doctor, "It cannot be reached: %s",
 	             why == NULL ? "it just came back" : why);
 }
 
@@ -84,27 +90,24 @@ check_version(struct doctor *doctor)
 	TRY(server_facts_read(doctor->ctl->operation.db, &doctor->ctl->task, &doctor->facts));
 	if (doctor->facts.version_number < SERVER_VERSION_MIN)
 		return WRONG(doctor, "PostgreSQL %s is too old.", doctor->facts.version);
-	doctor->detail =
-	        arena_printf(doctor->ctl->task.arena, "PostgreSQL %s", doctor->facts.version);
-	return FAIL_NONE;
+	return doctor_ok(doctor, "PostgreSQL %s", doctor->facts.version);
 }
 
 static enum fail
 check_encoding(struct doctor *doctor)
 {
-	doctor->detail = doctor->facts.encoding;
-	if (strcmp(doctor->facts.encoding, "UTF8") != 0)
-		return WRONG(doctor, "The database's encoding is %s, not UTF8.",
-		             doctor->facts.encoding);
-	return FAIL_NONE;
+	const char *encoding = doctor->facts.encoding;
+
+	return strcmp(encoding, "UTF8") == 0
+	               ? doctor_ok(doctor, "%s", encoding)
+	               : WRONG(doctor, "The database's encoding is %s, not UTF8.", encoding);
 }
 
 static enum fail
 check_checksums(struct doctor *doctor)
 {
-	doctor->detail = "on";
 	return doctor->facts.checksums
-	               ? FAIL_NONE
+	               ? doctor_ok(doctor, "on")
 	               : WRONG(doctor,
 	                       "Data checksums are off: a damaged disk goes unnoticed.");
 }
@@ -112,9 +115,8 @@ check_checksums(struct doctor *doctor)
 static enum fail
 check_durability(struct doctor *doctor)
 {
-	doctor->detail = "commits survive a crash";
 	return doctor->facts.durable
-	               ? FAIL_NONE
+	               ? doctor_ok(doctor, "commits survive a crash")
 	               : WRONG(doctor,
 	                       "fsync, full_page_writes or synchronous_commit is off: a "
 	                       "crash loses what was acknowledged.");
@@ -123,7 +125,6 @@ check_durability(struct doctor *doctor)
 static enum fail
 check_writing(struct doctor *doctor)
 {
-	doctor->detail = "yes";
 	return doctor->facts.read_only
 	               ? WRONG(doctor,
 	                       "The database is read-only, or this server is a standby.")
@@ -138,21 +139,19 @@ check_clock(struct doctor *doctor)
 	struct instant now;
 
 	TRY(db_clock(doctor->ctl->operation.db, task, &now));
-	/* Half of the way there and back. */
+	/* Compared with the middle of the request. */
 	off_ms = now.ms - (before_ms + clock_now_ms()) / 2;
-	doctor->detail =
-	        arena_printf(task->arena, "%lld ms off the database's", (long long)off_ms);
 	if (off_ms < -CLOCK_SLACK_MS || off_ms > CLOCK_SLACK_MS)
 		return WRONG(doctor, "The clock is %lld ms off the database's.",
 		             (long long)off_ms);
-	return FAIL_NONE;
+	return doctor_ok(doctor, "%lld ms off the database's", (long long)off_ms);
 }
 
 static enum fail
 check_migrations(struct doctor *doctor)
 {
-	doctor->detail = "all applied";
-	return ctl_require_schema(doctor->ctl);
+	TRY(ctl_require_schema(doctor->ctl));
+	return doctor_ok(doctor, "all applied");
 }
 
 static enum fail
@@ -164,7 +163,7 @@ check_statement_list(struct doctor *doctor, const struct statement_list *list)
 		enum fail kind =
 		        db_check_statement(doctor->ctl->operation.db, task, &list->items[i]);
 
-		/* PostgreSQL itself refused it, and its words stay in the log: name it at least. */
+		/* PostgreSQL refused the statement; its message is only logged. */
 		if (kind != FAIL_NONE && strcmp(task->failure.code, "statement_differs") != 0) {
 			task_clear(task);
 			return WRONG(doctor, "The statement %s doesn't fit the schema.",
@@ -175,20 +174,20 @@ check_statement_list(struct doctor *doctor, const struct statement_list *list)
 	return FAIL_NONE;
 }
 
-/* In one transaction, so that a pooler gives one session. */
+/* Uses one transaction, so that a connection pooler gives one session. */
 static enum fail
 check_statements(struct doctor *doctor)
 {
 	struct db *db = doctor->ctl->operation.db;
 	struct task *task = &doctor->ctl->task;
 
-	doctor->detail = "all fit the schema";
 	TRY(db_begin(db, task));
 	for (const struct statement_list *const *list = billing_statements; *list != NULL;
 	     list++)
 		TRY(check_statement_list(doctor, *list));
 	TRY(check_statement_list(doctor, &migration_statements));
-	return db_commit(db, task);
+	TRY(db_commit(db, task));
+	return doctor_ok(doctor, "all fit the schema");
 }
 
 static enum fail
@@ -198,11 +197,10 @@ check_published_keys(struct doctor *doctor)
 	char until[CLOCK_TEXT_SIZE];
 	bool missing;
 
-	doctor->detail = "every live licence can be verified";
 	TRY(key_use_find_missing(&doctor->ctl->operation, &doctor->ctl->billing.keys, &use,
 	                         &missing));
 	if (!missing)
-		return FAIL_NONE;
+		return doctor_ok(doctor, "every live licence can be verified");
 	clock_format(use.last_expires_at.ms, until);
 	return WRONG(doctor,
 	             "Licences signed by key %s are valid until %s, but it isn't published "
@@ -221,8 +219,8 @@ check_owners(struct doctor *doctor)
 	for (size_t i = 0; i < count; i++)
 		owners +=
 		        !keys[i].revoked_at.known && strcmp(keys[i].role, "owner") == 0 ? 1 : 0;
-	doctor->detail = arena_printf(ctl->task.arena, "%zu", owners);
-	return owners > 0 ? FAIL_NONE : WRONG(doctor, "No operator has the role owner.");
+	return owners > 0 ? doctor_ok(doctor, "%zu", owners)
+	                  : WRONG(doctor, "No operator has the role owner.");
 }
 
 static enum fail
@@ -230,14 +228,13 @@ check_path(struct doctor *doctor, const char *path)
 {
 	struct stat status;
 
-	doctor->detail = path;
 	if (stat(path, &status) != 0)
 		return WRONG(doctor, "There is no socket at %s.", path);
 	if (!S_ISSOCK(status.st_mode))
 		return WRONG(doctor, "%s isn't a socket.", path);
 	if ((status.st_mode & S_IRWXO) != 0)
 		return WRONG(doctor, "Everybody may use %s (run: chmod o= %s).", path, path);
-	return FAIL_NONE;
+	return doctor_ok(doctor, "%s", path);
 }
 
 static enum fail
@@ -261,11 +258,10 @@ check_service(struct doctor *doctor)
 	TRY(probe_get(&ctl->task, ctl->settings.socket, "/health/ready", &answer));
 	if (answer.status != HTTP_OK)
 		return WRONG(doctor, "billingd isn't ready: %s", answer.body);
-	doctor->detail = "ready";
-	return FAIL_NONE;
+	return doctor_ok(doctor, "ready");
 }
 
-/* A rotation counts only once billingd was reloaded. */
+/* billingd uses a new key only after a reload. */
 static enum fail
 check_reload(struct doctor *doctor)
 {
@@ -276,8 +272,7 @@ check_reload(struct doctor *doctor)
 	TRY(probe_get(&ctl->task, ctl->settings.socket, "/.well-known/jwks.json", &answer));
 	if (strstr(answer.body, kid) == NULL)
 		return WRONG(doctor, "billingd doesn't know the newest key %s.", kid);
-	doctor->detail = "knows the newest key";
-	return FAIL_NONE;
+	return doctor_ok(doctor, "knows the newest key");
 }
 
 // clang-format off
@@ -312,7 +307,7 @@ static const struct check checks[] = {
 };
 // clang-format on
 
-/* The command in "(run: ...)" of the message, else what the check says. */
+/* The command in "(run: ...)" of the message, else the cure in the table. */
 static const char *
 cure_of(struct arena *arena, const struct check *check, const char *message)
 {
@@ -325,25 +320,26 @@ cure_of(struct arena *arena, const struct check *check, const char *message)
 }
 
 static void
-report(struct output *output, const char *name, const char *state, const char *detail,
-       const char *cure)
+report_row(struct output *output, const char *state, const char *name, const char *detail)
 {
 	output_row(output);
 	output_text(output, "state", state);
 	output_text(output, "check", name);
 	output_text(output, "detail", detail);
-	if (cure != NULL && !output->json) {
-		output_row(output);
-		output_text(output, "state", "");
-		output_text(output, "check", "");
-		output_text(output, "detail",
-		            arena_printf(output->task->arena, "Cure: %s", cure));
-	} else if (output->json) {
-		output_text(output, "cure", cure);
-	}
 }
 
-/* What asks about Stripe has nothing to say where nothing is sold through it. */
+static void
+report(struct output *output, const char *name, const char *state, const char *detail,
+       const char *cure)
+{
+	report_row(output, state, name, detail);
+	if (output->json)
+		output_text(output, "cure", cure);
+	else if (cure != NULL)
+		report_row(output, "", "", arena_printf(output->task->arena, "Cure: %s", cure));
+}
+
+/* Checks of Stripe are left out without STRIPE_SECRET_KEY. */
 static bool
 applies(const struct doctor *doctor, const struct check *check, unsigned int known)
 {
@@ -352,7 +348,7 @@ applies(const struct doctor *doctor, const struct check *check, unsigned int kno
 	return (check->needs & SELLS) == 0 || ((known & SETTINGS) != 0 && *key != '\0');
 }
 
-/* Reports one check; false when something is wrong. */
+/* Runs one check and reports it; false when something is wrong. */
 static bool
 perform(struct doctor *doctor, struct output *output, const struct check *check,
         unsigned int *known)
@@ -366,7 +362,7 @@ perform(struct doctor *doctor, struct output *output, const struct check *check,
 		report(output, check->name, "skipped", "something above is wrong", NULL);
 		return true;
 	}
-	if (check->look(doctor) == FAIL_NONE) {
+	if (check->run(doctor) == FAIL_NONE) {
 		*known |= check->gives;
 		report(output, check->name, "ok", doctor->detail, NULL);
 		return true;

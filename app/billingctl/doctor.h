@@ -1,5 +1,5 @@
 /*
- * doctor.h: what the doctor's checks share.
+ * doctor.h: the checks of billingctl doctor.
  */
 #ifndef BILLINGCTL_DOCTOR_H
 #define BILLINGCTL_DOCTOR_H
@@ -7,7 +7,7 @@
 #include "billingctl/ctl.h"
 #include "db/server.h"
 
-/* What a check finds out for those below it. */
+/* What a check establishes for the checks below it. */
 enum known {
 	NOTHING = 0,
 	SETTINGS = 1,
@@ -18,28 +18,31 @@ enum known {
 	SERVICE = 32,
 	RULES = 64,
 	STRIPE = 128,
-	SELLS = 256, /* not found out: the check is left out where no key of Stripe's is set */
+	SELLS = 256, /* the check is left out without STRIPE_SECRET_KEY */
 };
 
-/* What there is to tell when all is well; a failure tells the rest. */
 struct doctor {
 	struct ctl *ctl;
 	struct server_facts facts;
-	const char *detail;
+	const char *detail; /* of a check that found nothing wrong */
 };
 
 struct check {
 	const char *name;
-	enum fail (*look)(struct doctor *doctor);
-	unsigned int needs; /* else it is skipped */
+	enum fail (*run)(struct doctor *doctor);
+	unsigned int needs; /* without all of these it is skipped */
 	unsigned int gives;
-	const char *cure; /* unless the failure's message has one: "(run: ...)" */
+	const char *cure; /* unless the failure's message has one, "(run: ...)" */
 };
 
-/* Something is wrong, in one sentence. */
+/* Ends a check that found nothing wrong, with a detail to print. Always FAIL_NONE. */
+enum fail doctor_ok(struct doctor *doctor, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+
+/* Ends a check that found something wrong, with a sentence about it. */
 #define WRONG(doctor, ...) task_fail(&(doctor)->ctl->task, FAIL_CONFLICT, "unwell", __VA_ARGS__)
 
-/* Of Stripe's account, and of what came from there; in billingctl-stripe/checks.c. */
+/* The checks in billingctl-stripe/checks.c. */
 enum fail check_stripe_key(struct doctor *doctor) MUST_CHECK;
 enum fail check_stripe_prices(struct doctor *doctor) MUST_CHECK;
 enum fail check_stripe_meters(struct doctor *doctor) MUST_CHECK;

@@ -1,5 +1,5 @@
 /*
- * help.c: the reference that --help prints, made of the table.
+ * help.c: prints the table of commands for --help.
  */
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "billingctl/ctl.h"
 
 static const struct ctl_option common_options[] = {
-        {"--config", "FILE", "settings as NAME=value lines; the environment wins over them"},
+        {"--config", "FILE", "settings as NAME=value lines; the environment overrides them"},
         {"--json", NULL, "answer in JSON"},
         {"--help", NULL, "print this"},
         {"--version", NULL, "print the version"},
@@ -93,7 +93,7 @@ ctl_print_help(const struct ctl *ctl)
 	printf("Usage: billingctl %s COMMAND [ARGUMENT] [OPTION...]\n\n"
 	       "%s\n\nCommands:\n",
 	       ctl->group == NULL ? "GROUP" : ctl->group,
-	       ctl->group == NULL ? "Looks after Global Billing from the command line, with "
+	       ctl->group == NULL ? "Operates Global Billing from the command line, with "
 	                            "billingd's settings."
 	                          : "Each command has a --help of its own.");
 	print_commands(ctl->group);

@@ -1,11 +1,11 @@
 /*
- * keys.c: the keys that sign licences: the first one, the next one, and all that are published.
+ * keys.c: billingctl keys generate, rotate and list.
  */
 #include "base/arena.h"
 #include "billing/license_records.h"
 #include "billingctl/output.h"
 
-/* Until billingd is reloaded it signs with the old key. */
+/* billingd signs with the old key until it is reloaded. */
 enum { RELOAD_WITHIN_DAYS = 2, YEAR_DAYS = 366 };
 
 enum fail
@@ -20,7 +20,7 @@ run_keys_generate(struct ctl *ctl)
 	return output_print(&output);
 }
 
-/* How long a licence issued from now on may live: the longest paid period is a year. */
+/* The longest life of a licence that is issued from now on; the longest paid period is a year. */
 static int64_t
 longest_life_days(const struct app_settings *settings, const struct billing_policy *policy)
 {

@@ -1,5 +1,5 @@
 /*
- * licenses.c: a customer's licence, handed out, and any licence judged offline.
+ * licenses.c: billingctl license issue and verify.
  */
 #include "billing/licenses.h"
 
@@ -15,7 +15,7 @@
 
 enum { LEEWAY_S = 120, FILE_MAX = 64 * 1024, KEYS_MAX = 256 * 1024 };
 
-/* By verdict; they are part of the interface, so they never change. */
+/* By verdict. Scripts depend on the statuses, so they never change. */
 const struct ctl_exit license_verify_exits[] = {
         [LICENSE_MALFORMED - 1] = {10, "license_malformed: not a licence of ours"},
         [LICENSE_WRONG_ALGORITHM - 1] = {11,
@@ -29,19 +29,6 @@ const struct ctl_exit license_verify_exits[] = {
         [TOKEN_VERDICT_COUNT - 1] = {0, NULL},
 };
 
-static enum fail
-write_license(struct ctl *ctl, const char *path, const char *token)
-{
-	const char *line = arena_printf(ctl->task.arena, "%s\n", token);
-
-	if (path != NULL)
-		return file_write(&ctl->task, path, 0600, line, strlen(line), true);
-	/* Nothing but the licence, so that it can be piped on. */
-	if (!ctl->json)
-		fputs(line, stdout);
-	return output_flush(&ctl->task);
-}
-
 enum fail
 run_license_issue(struct ctl *ctl)
 {
@@ -51,11 +38,11 @@ run_license_issue(struct ctl *ctl)
 	struct issued_license license;
 
 	TRY(license_current(&ctl->operation, ctl->argument, &license, &subscription));
-	TRY(write_license(ctl, path, license.token));
+	if (path != NULL || !ctl->json)
+		TRY(output_write(ctl, path, license.token));
 	if (!ctl->json)
 		return FAIL_NONE;
-	output_text(&output, path == NULL ? "license" : "license_file",
-	            path == NULL ? license.token : path);
+	output_text_or_file(&output, "license", license.token, "license_file", path);
 	output_text(&output, "customer_id", subscription.customer_id);
 	output_text(&output, "plan", subscription.plan);
 	output_text(&output, "status", access_status(&subscription, ctl->operation.now_ms));
@@ -118,7 +105,7 @@ read_keys(struct ctl *ctl)
 	return license_keys_public_from_pem(&ctl->task, text, keys);
 }
 
-/* Whether the list has the licence. A list that is out of date still names what it names. */
+/* Whether the list names the licence. An outdated list still counts, with a warning. */
 static enum fail
 look_up_revoked(struct ctl *ctl, const char *path, const char *jti, bool *revoked)
 {
@@ -136,8 +123,8 @@ look_up_revoked(struct ctl *ctl, const char *path, const char *jti, bool *revoke
 		fprintf(stderr, "billingctl: %s is out of date; fetch a newer one\n", path);
 	else if (verdict != LICENSE_VALID)
 		return task_fail(&ctl->task, FAIL_INVALID, "revocations_invalid",
-		                 "%s isn't a revocation list of these keys (%s).", path,
-		                 token_verdict_code(verdict));
+		                 "%s isn't a revocation list signed with these keys (%s).",
+		                 path, token_verdict_code(verdict));
 	*revoked = revocations_contains(&list, jti);
 	return FAIL_NONE;
 }

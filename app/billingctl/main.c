@@ -1,5 +1,5 @@
 /*
- * main.c: from the words of a command line to a row of the table, and from a failure to one line.
+ * main.c: parses the command line, runs the command, and prints its failure as one line.
  */
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "billingctl/output.h"
 #include "db/server.h"
 
-/* The next word: a group, a command's name, or its argument. */
+/* Takes a group, a command's name, or its argument. */
 static enum fail
 take_word(struct ctl *ctl, const char *word)
 {
@@ -40,8 +40,7 @@ take_word(struct ctl *ctl, const char *word)
 	return FAIL_NONE;
 }
 
-/* Where the value of that option goes to; NULL for an unknown one. `*bare` is whether it takes
- * none. */
+/* The place for the option's value; NULL for an unknown option. `*bare` is set when it takes no value. */
 static const char **
 find_option(struct ctl *ctl, const char *name, bool *bare)
 {
@@ -58,7 +57,7 @@ find_option(struct ctl *ctl, const char *name, bool *bare)
 	return NULL;
 }
 
-/* True when the word is one of the options that every command has. */
+/* Takes an option of every command; false when the word is none. */
 static bool
 take_switch(struct ctl *ctl, const char *word)
 {
@@ -80,7 +79,7 @@ take_switch(struct ctl *ctl, const char *word)
 	return false;
 }
 
-/* "--name value" or "--name=value"; `next` is the word behind it, which it may take. */
+/* Takes "--name value" or "--name=value"; `*took_next` is set when `next` is the value. */
 static enum fail
 take_option(struct ctl *ctl, const char *word, const char *next, bool *took_next)
 {
@@ -151,9 +150,9 @@ run(struct ctl *ctl, char **words)
 	return ctl->command->run(ctl);
 }
 
-/* Whoever sits at the machine may know why the database is away; the API's clients may not. */
+/* The failure's message. Unlike the API it also says why the database is unreachable. */
 static const char *
-explain(struct ctl *ctl)
+message_of(struct ctl *ctl)
 {
 	const char *why = NULL;
 
@@ -163,7 +162,7 @@ explain(struct ctl *ctl)
 	return why == NULL
 	               ? ctl->task.failure.message
 	               : arena_printf(ctl->task.arena,
-	                              "The database can't be reached (DATABASE_URL): %s", why);
+	                              "The database cannot be reached (DATABASE_URL): %s", why);
 }
 
 int
@@ -179,7 +178,7 @@ main(int argc, char **argv)
 	} else {
 		status = strcmp(ctl.task.failure.code, "usage") == 0 ? CTL_BAD_USAGE
 		                                                     : CTL_FAILED;
-		fprintf(stderr, "billingctl: %s\n", explain(&ctl));
+		fprintf(stderr, "billingctl: %s\n", message_of(&ctl));
 	}
 	ctl_release(&ctl);
 	arena_free(ctl.task.arena);

@@ -1,5 +1,5 @@
 /*
- * migrate.c: the database's schema, shown and brought up to date.
+ * migrate.c: billingctl migrate status and up.
  */
 #include "billingctl/output.h"
 #include "db/migrations.h"

@@ -1,5 +1,5 @@
 /*
- * operators.c: who may operate the service.
+ * operators.c: billingctl operator create, list and revoke.
  */
 #include <string.h>
 
@@ -12,21 +12,12 @@ enum { NAME_MAX_CHARACTERS = 100 };
 
 static const char key_id_start[] = "key_";
 
-/* A name is also what revoke takes, so it must not look like a key's id. */
-static enum fail
-check_name(struct ctl *ctl, const char *name)
+/* `operator revoke` takes a name or a key's id, so a name must not look like an id. */
+static const char *
+check_name(const char *name)
 {
-	const char *fault = NULL;
-
-	if (!text_is_utf8(name, strlen(name)))
-		fault = "must be UTF-8";
-	else if (text_characters(name) > NAME_MAX_CHARACTERS)
-		fault = "must have at most 100 characters";
-	else if (text_starts_with(name, key_id_start))
-		fault = "must not start with key_";
-	else
-		fault = customer_check_name(name);
-	return fault == NULL ? FAIL_NONE : ctl_usage(ctl, "the name %s", fault);
+	return text_starts_with(name, key_id_start) ? "must not start with key_"
+	                                            : customer_check_name(name);
 }
 
 enum fail
@@ -34,22 +25,21 @@ run_operator_create(struct ctl *ctl)
 {
 	struct output output = output_new(ctl);
 	const char *role = ctl_option(ctl, "--role");
-	const char *path = ctl_option(ctl, "--key-out");
 	struct api_key_minted minted;
 
 	if (role == NULL)
 		role = "viewer";
 	if (strcmp(role, "owner") != 0 && strcmp(role, "viewer") != 0)
 		return ctl_usage(ctl, "--role must be owner or viewer");
-	TRY(check_name(ctl, ctl->argument));
+	TRY(ctl_check_text(ctl, "the name", ctl->argument, NAME_MAX_CHARACTERS, check_name));
 	TRY(db_begin(ctl->operation.db, &ctl->task));
 	TRY(api_key_create(&ctl->operation, NULL, role, ctl->argument, SCOPE_NONE, &minted));
 	TRY(ctl_commit_key(ctl, minted.secret));
 	output_text(&output, "key_id", minted.key.key_id);
 	output_text(&output, "name", minted.key.name);
 	output_text(&output, "role", minted.key.role);
-	output_text(&output, path == NULL ? "api_key" : "key_file",
-	            path == NULL ? minted.secret : path);
+	output_text_or_file(&output, "api_key", minted.secret, "key_file",
+	                    ctl_option(ctl, "--key-out"));
 	return output_print(&output);
 }
 
@@ -75,7 +65,7 @@ run_operator_list(struct ctl *ctl)
 	return output_print(&output);
 }
 
-/* The id of the live key with that name; the argument itself when it is an id. */
+/* The argument when it is a key's id, else the id of the live key with that name. */
 static enum fail
 find_key_id(struct ctl *ctl, const char **out)
 {

@@ -1,5 +1,5 @@
 /*
- * output.c: what a command answers, as lines and a table for people, or as JSON.
+ * output.c: prints the answer of a command as lines and a table, or as JSON.
  */
 #include "billingctl/output.h"
 
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/file.h"
 #include "base/json_in.h"
 #include "base/json_out.h"
 #include "base/text.h"
@@ -95,6 +96,13 @@ output_time(struct output *output, const char *name, struct instant value)
 	if (value.known)
 		clock_format(value.ms, text);
 	output_text(output, name, value.known ? text : NULL);
+}
+
+void
+output_text_or_file(struct output *output, const char *name, const char *value,
+                    const char *path_name, const char *path)
+{
+	output_text(output, path == NULL ? name : path_name, path == NULL ? value : path);
 }
 
 void
@@ -190,7 +198,7 @@ print_json(const struct output *output)
 	puts("}");
 }
 
-/* printf() pads by bytes, people look at characters. */
+/* printf() pads by bytes; columns need characters. */
 static void
 print_padded(const char *text, size_t width)
 {
@@ -267,7 +275,18 @@ output_flush(struct task *task)
 	if (fflush(stdout) == 0 && ferror(stdout) == 0)
 		return FAIL_NONE;
 	return task_fail(task, FAIL_UNAVAILABLE, "stdout_unwritable",
-	                 "The answer can't be written to stdout: %s.", strerror(errno));
+	                 "The answer cannot be written to stdout: %s.", strerror(errno));
+}
+
+enum fail
+output_write(struct ctl *ctl, const char *path, const char *text)
+{
+	const char *line = arena_printf(ctl->task.arena, "%s\n", text);
+
+	if (path != NULL)
+		return file_write(&ctl->task, path, 0600, line, strlen(line), true);
+	fputs(line, stdout);
+	return output_flush(&ctl->task);
 }
 
 enum fail

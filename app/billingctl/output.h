@@ -1,5 +1,5 @@
 /*
- * output.h: what a command answers, once: as lines and a table for people, or as JSON.
+ * output.h: the answer of a command, printed as lines and a table or as JSON.
  */
 #ifndef BILLINGCTL_OUTPUT_H
 #define BILLINGCTL_OUTPUT_H
@@ -35,6 +35,9 @@ void output_text(struct output *output, const char *name, const char *value);
 void output_int(struct output *output, const char *name, int64_t value);
 void output_bool(struct output *output, const char *name, bool value);
 void output_time(struct output *output, const char *name, struct instant value);
+/* The value, or the file that it was written to when `path` is not NULL. */
+void output_text_or_file(struct output *output, const char *name, const char *value,
+                         const char *path_name, const char *path);
 /* JSON text, for JSON only. */
 void output_raw(struct output *output, const char *name, const char *value);
 
@@ -56,7 +59,10 @@ void output_list_end(struct output *output);
 /* Writes it to stdout. FAIL_UNAVAILABLE "stdout_unwritable". */
 enum fail output_print(struct output *output) MUST_CHECK;
 
-/* What was printed to stdout has arrived there; same failure. */
+/* Writes one text and a line break to the file (mode 0600), or to stdout when `path` is NULL. */
+enum fail output_write(struct ctl *ctl, const char *path, const char *text) MUST_CHECK;
+
+/* Checks that everything printed has reached stdout; same failure. */
 enum fail output_flush(struct task *task) MUST_CHECK;
 
 #endif
