@@ -1,24 +1,28 @@
 #!/bin/bash
-# All of `make check`: what is quick first, then two lanes side by side that take about the same time,
-# each part with its own: the code by itself and what is slow and sanitized, and the service from
-# outside. What fails stops the run and shows its output. JOBS (default: the cores) bounds the
-# compilers, FAULT_SECONDS (30) how long processes are killed.
+# All of `make check`. The quick parts run first, then two lanes side by side that take about the same
+# time: one tests the code by itself, also with sanitizers; the other tests the service from outside. A
+# part that fails stops the run, and its output is shown. The last lines name what was not tested because
+# a corpus or a tool is not there. JOBS (default: the cores) bounds the compilers, FAULT_SECONDS (30) how
+# long processes are killed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=${JOBS:-$(nproc)}
 make=(make --no-print-directory -s)
 lane=
 log=$(mktemp)
+# Tests append to this file what they leave out because a corpus or a tool is not there.
+NOT_TESTED_FILE=$(mktemp)
+export NOT_TESTED_FILE PYTHONPATH=$PWD/tests/support PYTEST_ADDOPTS="-p not_tested"
 trap finish EXIT
 
-# What the other lane had to say must not be lost when this one fails: it may have failed before.
+# Shows the other lane's output when this one fails: the other may have failed before.
 finish() {
 	local status=$?
 	if [[ -n $lane ]]; then
 		[[ $status -eq 0 ]] || { echo "== the other lane, until then" && grep -v '^{' "$log" | tail -n 100; }
 		kill -- -"$lane" 2>/dev/null || true
 	fi
-	rm -f "$log"
+	rm -f "$log" "$NOT_TESTED_FILE"
 }
 
 part() {
@@ -61,7 +65,7 @@ code_lane() {
 		"${make[@]}" SANITIZE=1 FAULT_OPTIONS="$quick" check-faults
 }
 
-# What asks the same code again, or other programs: once is enough.
+# API tests that repeat the same code or test other programs: they do not run again with sanitizers.
 once=(alerts agent_service auth_matrix billingctl_account doctor nginx_pools openapi pages rates stand_in
 	support tenants)
 slow=(clocks disk_full fastcgi_records leaks stripe_outages stripe_races)
@@ -83,3 +87,4 @@ service_part "API tests, sanitizers" env FUZZ_EXAMPLES=15 "${make[@]}" SANITIZE=
 service_part "fault tests" env FAULT_SECONDS="${FAULT_SECONDS:-30}" "${make[@]}" check-faults
 [[ -z $lane ]] || join_code_lane
 echo "everything passed in $SECONDS s"
+[[ ! -s $NOT_TESTED_FILE ]] || sort -u "$NOT_TESTED_FILE" | sed 's/^/not tested: /'

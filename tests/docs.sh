@@ -21,6 +21,7 @@ if command -v mandoc >/dev/null; then
 	mandoc -Tlint -W warning $pages || bad=1
 else
 	echo "docs: NOT CHECKED: manual pages, as mandoc is not installed"
+	echo "manual pages: mandoc is not installed" >>"${NOT_TESTED_FILE:-/dev/null}"
 fi
 
 # Every function that liblicense exports is in its page.

@@ -18,7 +18,8 @@ from support.webhook import signed
 SHUFFLES = int(os.environ.get("STRIPE_SHUFFLES", "8"))
 LIVES = max(2, SHUFFLES // 4)
 SHAPES = {"old": "2023-10-16", "basil": "2025-03-31.basil"}
-RECORDED = Path(__file__).resolve().parents[3] / "shared/stripe/events"
+RECORDED = Path(os.environ.get("SHARED_DIR", Path(__file__).resolve().parents[3] / "shared"),
+                "stripe/events")
 
 # As a customer may live, with what each step must lead to: plan and status.
 STORY = [
@@ -309,7 +310,7 @@ def test_one_event_fifty_times_at_once(shop, books, report):
     assert statuses == [200] * 50 and (rows, effects) == ("1", "1")
 
 
-@pytest.mark.skipif(not RECORDED.exists(), reason="no recorded events beside the project")
+@pytest.mark.skipif(not RECORDED.exists(), reason=f"not here: {RECORDED}")
 @pytest.mark.parametrize("shape", SHAPES)
 def test_events_as_stripe_wrote_them(shop, books, shape, report):
     """Of strangers: all are accepted and stored; what cannot be found is tried again for a while,

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import os
 import pathlib
 import subprocess
 import threading
@@ -14,7 +15,8 @@ from standin.state import State
 
 PRICES = ("starter=price_starter:2900:month,professional=price_pro:9900:month,"
           "enterprise=price_enterprise:99000:year")
-SHARED = pathlib.Path(__file__).parents[3] / "shared" / "stripe"
+SHARED = pathlib.Path(os.environ.get("SHARED_DIR",
+                                     pathlib.Path(__file__).parents[3] / "shared")) / "stripe"
 
 
 class Local(handle.StandIn):

@@ -5,6 +5,7 @@ import json
 
 from conftest import SHARED
 
+FOLDER = SHARED / "spec"
 DOCUMENTS = {True: "spec3-2025-03-31.basil.json", False: "spec3-2023-08-16.json"}
 # Real objects have these although the older document leaves them out.
 UNDOCUMENTED = {"subscription": {"plan", "quantity"}, "subscription_item": {"plan"},
@@ -15,13 +16,13 @@ TYPES = {"string": str, "integer": int, "boolean": bool, "object": dict, "array"
 
 def available():
     """Whether the documents are there."""
-    return all((SHARED / "spec" / name).exists() for name in DOCUMENTS.values())
+    return all((FOLDER / name).exists() for name in DOCUMENTS.values())
 
 
 @functools.lru_cache
 def schemas(new):
     """The schemas of one of the documents."""
-    return json.loads((SHARED / "spec" / DOCUMENTS[new]).read_text())["components"]["schemas"]
+    return json.loads((FOLDER / DOCUMENTS[new]).read_text())["components"]["schemas"]
 
 
 def check(value, new):

@@ -3,7 +3,8 @@
 import handle
 import pytest
 
-stripe_library = pytest.importorskip("stripe")
+stripe_library = pytest.importorskip(
+    "stripe", reason="not here: Stripe's library for Python (python3-stripe)")
 error = stripe_library.error
 
 

@@ -194,7 +194,7 @@ def test_recorded_requests(stripe):
     """What the official library sent for 24 calls is taken."""
     recorded = SHARED / "wire" / "requests.json"
     if not recorded.exists():
-        pytest.skip("no recorded requests beside the project")
+        pytest.skip(f"not here: {recorded}")
     prepare_names(stripe)
     succeeded = 0
     for one in json.loads(recorded.read_text())["requests"]:

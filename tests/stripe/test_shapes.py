@@ -65,7 +65,7 @@ PATHS = ["customers", "products", "prices", "checkout/sessions", "subscriptions?
 
 
 @pytest.mark.skipif(not specification.available(),
-                    reason="Stripe's OpenAPI documents are not beside the project")
+                    reason=f"not here: {specification.FOLDER}")
 @pytest.mark.parametrize("version", VERSIONS)
 def test_objects_fit_the_document(version):
     """Everything that is listed fits Stripe's own description, and so do all events."""

@@ -9,7 +9,8 @@ import pytest
 from conftest import make_certificate
 from standin import courier
 
-stripe_library = pytest.importorskip("stripe")
+stripe_library = pytest.importorskip(
+    "stripe", reason="not here: Stripe's library for Python (python3-stripe)")
 
 
 def event_of(delivery, secret=handle.WEBHOOK_SECRET, **more):

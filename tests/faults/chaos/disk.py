@@ -35,7 +35,7 @@ class Disk(contextlib.AbstractContextManager):
         if done.returncode != 0:
             self.folder.rmdir()
             self.aside.rename(self.folder)
-            pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+            pytest.skip(f"not here: no file system can be mounted here: {done.stderr.strip()}")
         self._copy(self.aside, self.folder)
         return self
 

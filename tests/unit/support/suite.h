@@ -1,6 +1,6 @@
 /*
- * suite.h: what the unit tests share: running a suite, temporary folders, and the corpora that lie
- * beside the project when somebody put them there.
+ * suite.h: what the unit tests share: running a suite, temporary folders, and published corpora, which
+ * may lie beside the project.
  */
 #ifndef TESTS_UNIT_SUITE_H
 #define TESTS_UNIT_SUITE_H
@@ -63,7 +63,21 @@ suite_folder_remove(struct arena *arena, const char *path)
 	ck_assert_int_eq(system(arena_printf(arena, "rm -rf '%s'", path)), 0);
 }
 
-/* The path of a file under $SHARED_DIR (default ../shared), or NULL, visibly, without it. */
+/* Appends a line to the file that $NOT_TESTED_FILE names: tests/check.sh prints it at its end. */
+static inline void
+suite_not_tested(const char *what)
+{
+	const char *path = getenv("NOT_TESTED_FILE");
+	FILE *file = path == NULL ? NULL : fopen(path, "a");
+
+	printf("not tested: %s\n", what);
+	if (file == NULL)
+		return;
+	fprintf(file, "%s\n", what);
+	fclose(file);
+}
+
+/* The path of a file under $SHARED_DIR (default ../shared); NULL, recorded, when it is absent. */
 static inline char *
 suite_shared(struct arena *arena, const char *name)
 {
@@ -72,7 +86,7 @@ suite_shared(struct arena *arena, const char *name)
 
 	if (access(path, R_OK) == 0)
 		return path;
-	printf("%s: absent, its cases are skipped\n", path);
+	suite_not_tested(path);
 	return NULL;
 }
 
