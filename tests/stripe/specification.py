@@ -20,9 +20,19 @@ def available():
 
 
 @functools.lru_cache
+def document(new):
+    """One of the documents."""
+    return json.loads((FOLDER / DOCUMENTS[new]).read_text())
+
+
 def schemas(new):
     """The schemas of one of the documents."""
-    return json.loads((FOLDER / DOCUMENTS[new]).read_text())["components"]["schemas"]
+    return document(new)["components"]["schemas"]
+
+
+def paths():
+    """The operations of the newer document, by path and method."""
+    return document(True)["paths"]
 
 
 def check(value, new):
