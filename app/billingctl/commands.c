@@ -1,37 +1,45 @@
 /*
- * commands.c: THE table of commands: to read it is to read the tool.
+ * commands.c: the table of billingctl's commands, with the text of their --help.
  */
 #include "billingctl/ctl.h"
 
+/* Options of several commands. */
+#define KEY_OUT                                                                                \
+	{                                                                                      \
+		"--key-out", "FILE",                                                           \
+		        "write the key to this new file (mode 0600) instead of showing it"     \
+	}
+#define LIMIT                                                                                  \
+	{                                                                                      \
+		"--limit", "N", "how many, 1 to 1000 (default: 50)"                            \
+	}
+#define DRY_RUN                                                                                \
+	{                                                                                      \
+		"--dry-run", NULL, "only look, change nothing"                                 \
+	}
+
 static const struct ctl_option operator_create_options[] = {
         {"--role", "owner|viewer",
-         "what the operator may do: everything, or everything that reads (default: viewer)"},
-        {"--key-out", "FILE",
-         "put the key into this new file (mode 0600) instead of showing it"},
+         "owner may do everything, viewer may only read (default: viewer)"},
+        KEY_OUT,
         {0},
 };
 
 static const struct ctl_option customer_create_options[] = {
-        {"--company", "NAME", "the company's name, as it stands in licences"},
-        {"--key-out", "FILE",
-         "put the key into this new file (mode 0600) instead of showing it"},
+        {"--company", "NAME", "the company's name, which licences show"},
+        KEY_OUT,
         {0},
 };
 
 static const struct ctl_option customer_list_options[] = {
-        {"--limit", "N", "how many, 1 to 1000 (default: 50)"},
-        {"--email", "EMAIL", "only the one with this address, whatever its case"},
-        {"--query", "TEXT", "only those whose e-mail or company's name starts with this"},
+        LIMIT,
+        {"--email", "EMAIL", "only the customer with this address, in any case"},
+        {"--query", "TEXT", "only customers whose e-mail or company starts with this"},
         {0},
 };
 
-static const struct ctl_option license_issue_options[] = {
-        {"--out", "FILE", "put the licence into this file (mode 0600) instead of showing it"},
-        {0},
-};
-
-static const struct ctl_option license_export_options[] = {
-        {"--out", "FILE", "put it into this file (mode 0600) instead of showing it"},
+static const struct ctl_option out_options[] = {
+        {"--out", "FILE", "write it to this file (mode 0600) instead of showing it"},
         {0},
 };
 
@@ -43,15 +51,12 @@ static const struct ctl_option license_verify_options[] = {
 };
 
 static const struct ctl_option stripe_events_options[] = {
-        {"--state", "pending|done|ignored|parked", "only those (default: all)"},
-        {"--limit", "N", "how many, 1 to 1000 (default: 50)"},
+        {"--state", "pending|done|ignored|parked", "only events in this state (default: all)"},
+        LIMIT,
         {0},
 };
 
-static const struct ctl_option stripe_calls_options[] = {
-        {"--limit", "N", "how many, 1 to 1000 (default: 50)"},
-        {0},
-};
+static const struct ctl_option limit_options[] = {LIMIT, {0}};
 
 static const struct ctl_option stripe_retry_options[] = {
         {"--all", NULL, "all parked events, calls and meter events"},
@@ -59,203 +64,119 @@ static const struct ctl_option stripe_retry_options[] = {
 };
 
 static const struct ctl_option stripe_reconcile_options[] = {
-        {"--dry-run", NULL, "only look, change nothing"},
-        {"--days", "N", "look so far back for events, 1 to 30 (default: 3 or more)"},
+        DRY_RUN,
+        {"--days", "N", "look at the events of the last N days, 1 to 30 (default: 3 or more)"},
         {0},
 };
 
 static const struct ctl_option stripe_setup_options[] = {
-        {"--dry-run", NULL, "only look, change nothing"},
+        DRY_RUN,
         {"--yearly", "N", "also yearly prices, a year at the price of N months"},
         {"--webhook-url", "URL", "default: BASE_URL/api/webhooks/stripe"},
         {"--secret-out", "FILE",
-         "put a new endpoint's signing secret into this new file (mode 0600); -: show it"},
+         "write a new endpoint's signing secret to this new file (mode 0600); -: show it"},
         {0},
 };
 
 const struct command ctl_commands[] = {
-        {.group = "migrate",
-         .name = "status",
+        {"migrate", "status", NULL, run_migrate_status, CTL_SETTINGS,
          .summary = "Show which migrations are applied and which are pending",
-         .details = "Reads MIGRATIONS_DIR and the database; changes nothing.\n",
-         .needs = CTL_SETTINGS,
-         .run = run_migrate_status},
-        {.group = "migrate",
-         .name = "up",
+         .details = "Reads MIGRATIONS_DIR and the database; changes nothing.\n"},
+        {"migrate", "up", NULL, run_migrate_up, CTL_SETTINGS,
          .summary = "Apply the pending migrations",
-         .details =
-                 "Each in a transaction of its own and under a lock: it may be killed at any\n"
-                 "time and run by several at once. There is no way down; make a backup "
-                 "first.\n",
-         .needs = CTL_SETTINGS,
-         .run = run_migrate_up},
-        {.group = "keys",
-         .name = "generate",
+         .details = "Each runs in its own transaction and under a lock: the command may be\n"
+                    "killed at any time and run several times at once. There is no way down;\n"
+                    "make a backup first.\n"},
+        {"keys", "generate", NULL, run_keys_generate, CTL_SETTINGS,
          .summary = "Make the first signing key",
          .details =
-                 "Makes private-key.pem (PKCS#8, mode 0600) and public-key.pem in KEYS_DIR.\n"
-                 "Never overwrites a key.\n",
-         .needs = CTL_SETTINGS,
-         .run = run_keys_generate},
-        {.group = "keys",
-         .name = "rotate",
-         .summary = "Make a new signing key; the old one goes on verifying",
-         .details = "The old public key stays published until the last licence that it signed "
-                    "has\n"
-                    "expired, which the database tells. billingd must be reloaded afterwards, "
-                    "and\n"
-                    "within two days.\n",
-         .needs = CTL_DATABASE,
-         .run = run_keys_rotate},
-        {.group = "keys",
-         .name = "list",
-         .summary = "List the published keys, newest first",
-         .needs = CTL_SETTINGS,
-         .run = run_keys_list},
-        {.group = "operator",
-         .name = "create",
-         .argument = "NAME",
-         .summary = "Make an operator and its key, which is shown once",
-         .options = operator_create_options,
-         .needs = CTL_DATABASE,
-         .run = run_operator_create},
-        {.group = "operator",
-         .name = "list",
-         .summary = "List the operators",
-         .needs = CTL_DATABASE,
-         .run = run_operator_list},
-        {.group = "operator",
-         .name = "revoke",
-         .argument = "KEY_ID|NAME",
-         .summary = "Revoke an operator's key, from now on and for ever",
-         .needs = CTL_DATABASE,
-         .run = run_operator_revoke},
-        {.group = "customer",
-         .name = "create",
-         .argument = "EMAIL",
+                 "Writes private-key.pem (PKCS#8, mode 0600) and public-key.pem to KEYS_DIR.\n"
+                 "Never overwrites a key.\n"},
+        {"keys", "rotate", NULL, run_keys_rotate, CTL_DATABASE,
+         .summary = "Make a new signing key; the old one still verifies",
+         .details = "The old public key stays published until the last licence signed with it\n"
+                    "has expired, which the command reads from the database. Reload billingd\n"
+                    "afterwards, within two days.\n"},
+        {"keys", "list", NULL, run_keys_list, CTL_SETTINGS,
+         .summary = "List the published keys, newest first"},
+        {"operator", "create", "NAME", run_operator_create, CTL_DATABASE,
+         .summary = "Create an operator and its key, which is shown once",
+         .options = operator_create_options},
+        {"operator", "list", NULL, run_operator_list, CTL_DATABASE,
+         .summary = "List the operators"},
+        {"operator", "revoke", "KEY_ID|NAME", run_operator_revoke, CTL_DATABASE,
+         .summary = "Revoke an operator's key for ever"},
+        {"customer", "create", "EMAIL", run_customer_create, CTL_DATABASE | CTL_KEYS,
          .summary = "Sign a customer up: trial, licence and key, which is shown once",
-         .options = customer_create_options,
-         .needs = CTL_DATABASE | CTL_KEYS,
-         .run = run_customer_create},
-        {.group = "customer",
-         .name = "show",
-         .argument = "CUSTOMER_ID",
-         .summary = "Show a customer and its subscription",
-         .needs = CTL_DATABASE,
-         .run = run_customer_show},
-        {.group = "customer",
-         .name = "list",
-         .summary = "List customers, newest first",
-         .options = customer_list_options,
-         .needs = CTL_DATABASE,
-         .run = run_customer_list},
-        {.group = "license",
-         .name = "issue",
-         .argument = "CUSTOMER_ID",
-         .summary = "Hand out a customer's current licence",
-         .details = "The one that the API would give: the kept one while it still holds.\n",
-         .options = license_issue_options,
-         .needs = CTL_DATABASE | CTL_KEYS,
-         .run = run_license_issue},
-        {.group = "license",
-         .name = "export",
-         .argument = "CUSTOMER_ID",
-         .summary = "Write licence, keys and revocation list as one file to carry",
-         .details = "For an instance that no network reaches: billing-agent import FILE.\n",
-         .options = license_export_options,
-         .needs = CTL_DATABASE | CTL_KEYS,
-         .run = run_license_export},
-        {.group = "license",
-         .name = "verify",
-         .argument = "FILE|-",
-         .summary = "Judge a licence offline; the exit status tells why it is refused",
+         .options = customer_create_options},
+        {"customer", "show", "CUSTOMER_ID", run_customer_show, CTL_DATABASE,
+         .summary = "Show a customer and its subscription"},
+        {"customer", "list", NULL, run_customer_list, CTL_DATABASE,
+         .summary = "List customers, newest first", .options = customer_list_options},
+        {"license", "issue", "CUSTOMER_ID", run_license_issue, CTL_DATABASE | CTL_KEYS,
+         .summary = "Get a customer's current licence",
+         .details =
+                 "The same licence as from the API: the stored one while it is up to date.\n",
+         .options = out_options},
+        {"license", "export", "CUSTOMER_ID", run_license_export, CTL_DATABASE | CTL_KEYS,
+         .summary = "Write licence, keys and revocation list to one file",
+         .details = "For an instance without a network: billing-agent import FILE.\n",
+         .options = out_options},
+        {"license", "verify", "FILE|-", run_license_verify, CTL_NOTHING,
+         .summary = "Verify a licence offline; the exit status says why it is refused",
          .details =
                  "Needs neither database nor network. FILE (- is stdin) holds the licence, or\n"
                  "the API's answer with it. Without --revocations a revoked licence passes.\n"
-                 "Of access it says nothing: that of a canceled subscription is valid, too.\n",
-         .options = license_verify_options,
-         .exits = license_verify_exits,
-         .run = run_license_verify},
-        {.group = "stripe",
-         .name = "events",
-         .summary = "List what Stripe told us, newest first",
-         .options = stripe_events_options,
-         .needs = CTL_DATABASE,
-         .run = run_stripe_events},
-        {.group = "stripe",
-         .name = "show",
-         .argument = "EVENT",
-         .summary = "Show an event and, while it is kept, what Stripe sent",
-         .needs = CTL_DATABASE,
-         .run = run_stripe_show},
-        {.group = "stripe",
-         .name = "calls",
-         .summary = "List what we asked of Stripe in vain: the parked calls",
-         .options = stripe_calls_options,
-         .needs = CTL_DATABASE,
-         .run = run_stripe_calls},
-        {.group = "stripe",
-         .name = "meters",
-         .summary = "List what Stripe's meters could not be told: the parked meter events",
-         .options = stripe_calls_options,
-         .needs = CTL_DATABASE,
-         .run = run_stripe_meters},
-        {.group = "stripe",
-         .name = "retry",
-         .argument = "[ID]",
-         .summary = "Try again what is parked",
-         .details = "ID is an event, a call (call:N) or a meter event. A call is asked anew, "
-                    "with\na "
-                    "new idempotency key. Other events than parked ones may be named too: "
-                    "what they\nare about is fetched again.\n",
-         .options = stripe_retry_options,
-         .needs = CTL_DATABASE,
-         .run = run_stripe_retry},
-        {.group = "stripe",
-         .name = "settle",
-         .argument = "METER_EVENT",
-         .summary = "Note that a parked meter event was squared with its customer",
-         .details = "With a credit note, say. It no longer counts as parked; the audit trail "
-                    "says who.\n",
-         .needs = CTL_DATABASE,
-         .run = run_stripe_settle},
-        {.group = "stripe",
-         .name = "reconcile",
+                 "A valid licence need not give access: that of a canceled subscription is\n"
+                 "valid, too.\n",
+         .options = license_verify_options, .exits = license_verify_exits},
+        {"stripe", "events", NULL, run_stripe_events, CTL_DATABASE,
+         .summary = "List the events received from Stripe, newest first",
+         .options = stripe_events_options},
+        {"stripe", "show", "EVENT", run_stripe_show, CTL_DATABASE,
+         .summary = "Show an event and, while it is stored, its payload"},
+        {"stripe", "calls", NULL, run_stripe_calls, CTL_DATABASE,
+         .summary = "List the parked calls: requests to Stripe that failed",
+         .options = limit_options},
+        {"stripe", "meters", NULL, run_stripe_meters, CTL_DATABASE,
+         .summary = "List the parked meter events: usage that Stripe's meters did not take",
+         .options = limit_options},
+        {"stripe", "retry", "[ID]", run_stripe_retry, CTL_DATABASE,
+         .summary = "Retry parked events, calls and meter events",
+         .details =
+                 "ID is an event, a call (call:N) or a meter event. A call is sent again with\n"
+                 "a new idempotency key. Events that are not parked may be named too: their\n"
+                 "object is fetched from Stripe again.\n",
+         .options = stripe_retry_options},
+        {"stripe", "settle", "METER_EVENT", run_stripe_settle, CTL_DATABASE,
+         .summary = "Record that a parked meter event was settled with its customer",
+         .details =
+                 "By a credit note, for example. It no longer counts as parked; the audit log\n"
+                 "records who did it.\n"},
+        {"stripe", "reconcile", NULL, run_stripe_reconcile, CTL_DATABASE | CTL_STRIPE,
          .summary = "Compare with Stripe now, and repair what differs",
          .details = "Prints a line for each difference: what, id, customer, ours -> theirs. "
-                    "billingd\nrepairs them; it compares by itself too: events every quarter "
+                    "billingd\nrepairs them. It also compares by itself: events every quarter "
                     "of an hour,\nsubscriptions every night.\n",
-         .options = stripe_reconcile_options,
-         .exits = stripe_reconcile_exits,
-         .needs = CTL_DATABASE | CTL_STRIPE,
-         .run = run_stripe_reconcile},
-        {.group = "stripe",
-         .name = "setup",
-         .summary = "Make what the account lacks: products, prices, meters, webhook endpoint",
-         .details = "For the plans in PLANS_FILE that have a price, and the meters they name. "
-                    "What is there is found "
-                    "again and\nstays; a changed price is made anew, and the old one stays "
-                    "valid for who has it.\nAnswers with the settings that follow. In the "
-                    "mode of the key: test or live.\n",
-         .options = stripe_setup_options,
-         .exits = stripe_setup_exits,
-         .needs = CTL_STRIPE,
-         .run = run_stripe_setup},
-        {.group = "usage",
-         .name = "import",
-         .argument = "FILE|-",
-         .summary = "Take in usage that was carried here as a file",
-         .details = "The file is what billing-agent export wrote. All of it is taken, or "
-                    "nothing; what\n"
-                    "is here already counts once. Reports that never arrived show as gaps. "
-                    "Exit status\n"
-                    "3 when files or reports are missing or refused.\n",
-         .exits = usage_import_exits,
-         .needs = CTL_DATABASE | CTL_RULES,
-         .run = run_usage_import},
-        {.group = "doctor",
-         .summary = "Look for everything that could be wrong, and name each cure",
-         .details = "Changes nothing. Exit status 1 if something is wrong.\n",
-         .run = run_doctor},
+         .options = stripe_reconcile_options, .exits = stripe_reconcile_exits},
+        {"stripe", "setup", NULL, run_stripe_setup, CTL_STRIPE,
+         .summary = "Create missing products, prices, meters and the webhook endpoint",
+         .details =
+                 "For the plans in PLANS_FILE that have a price, and the meters that they\n"
+                 "name. Existing objects are found and kept. When a price changes, a new one\n"
+                 "is created, and the old one stays for subscriptions that have it. Prints\n"
+                 "the settings that follow. Works in the mode of the key, test or live.\n",
+         .options = stripe_setup_options, .exits = stripe_setup_exits},
+        {"usage", "import", "FILE|-", run_usage_import, CTL_DATABASE | CTL_RULES,
+         .summary = "Import a file of usage reports",
+         .details =
+                 "The file is one that billing-agent export wrote. It is imported as a whole\n"
+                 "or not at all. Reports that are stored already are not counted again;\n"
+                 "missing reports are listed as gaps. Exit status 3 when files or reports are\n"
+                 "missing or refused.\n",
+         .exits = usage_import_exits},
+        {"doctor", NULL, NULL, run_doctor, CTL_NOTHING,
+         .summary = "Check the installation and name a cure for each fault",
+         .details = "Changes nothing. Exit status 1 if something is wrong.\n"},
         {0},
 };

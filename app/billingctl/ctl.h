@@ -39,13 +39,13 @@ struct command {
 	const char *group; /* "keys" */
 	const char *name;  /* "rotate"; NULL when the group is the command */
 	const char
-	        *argument;   /* its one argument in the help, in [] when optional; NULL: none */
-	const char *summary; /* one line */
-	const char *details; /* lines for --help, or NULL */
+	        *argument; /* its one argument in the help, in [] when optional; NULL: none */
+	ctl_command *run;
+	unsigned int needs;
+	const char *summary;              /* one line */
+	const char *details;              /* lines for --help, or NULL */
 	const struct ctl_option *options; /* ended by a NULL name; NULL: none */
 	const struct ctl_exit *exits;     /* ended by 0; NULL: none */
-	unsigned int needs;
-	ctl_command *run;
 };
 
 /* One call of billingctl. */
