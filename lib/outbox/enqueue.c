@@ -1,5 +1,5 @@
 /*
- * enqueue.c: what Stripe must be told because of a change here.
+ * enqueue.c: records requests to Stripe that follow from a change here.
  */
 #include "outbox/enqueue.h"
 
@@ -10,7 +10,7 @@
 #include "stripe/form.h"
 
 static enum fail
-plan_now(struct operation *operation, const struct stripe_call *wanted)
+enqueue(struct operation *operation, const struct stripe_call *wanted)
 {
 	struct stripe_call call;
 
@@ -37,10 +37,10 @@ stripe_cancel_enqueue(struct operation *operation, const char *customer_id,
 	        .path = stripe_path(arena, "/v1/subscriptions/%s", stripe_subscription_id),
 	        .parameters = parameters,
 	};
-	bool waiting;
+	bool pending;
 
-	TRY(stripe_call_is_pending(operation, STRIPE_CANCEL, stripe_subscription_id, &waiting));
-	return waiting ? FAIL_NONE : plan_now(operation, &wanted);
+	TRY(stripe_call_is_pending(operation, STRIPE_CANCEL, stripe_subscription_id, &pending));
+	return pending ? FAIL_NONE : enqueue(operation, &wanted);
 }
 
 enum fail
@@ -67,7 +67,7 @@ stripe_checkout_close_enqueue(struct operation *operation, const char *customer_
 	                                   .path = "/v1/checkout/sessions",
 	                                   .parameters = ""};
 
-	return stripe_customer_id == NULL ? FAIL_NONE : plan_now(operation, &wanted);
+	return stripe_customer_id == NULL ? FAIL_NONE : enqueue(operation, &wanted);
 }
 
 const char *
@@ -99,5 +99,5 @@ stripe_customer_update_enqueue(struct operation *operation, const struct custome
 	                   customer->company_name == NULL ? "" : customer->company_name);
 	wanted.path = stripe_path(arena, "/v1/customers/%s", customer->stripe_customer_id);
 	wanted.parameters = form.text.data;
-	return plan_now(operation, &wanted);
+	return enqueue(operation, &wanted);
 }

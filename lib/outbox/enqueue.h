@@ -1,23 +1,23 @@
 /*
- * enqueue.h: what Stripe must be told because of a change here, written in the transaction
- * that makes the change and sent by the jobs process: no request waits, nothing is forgotten.
+ * enqueue.h: records requests to Stripe that follow from a change here, in the transaction of that
+ * change. The jobs process sends them, so no client waits and none is lost.
  */
 #ifndef OUTBOX_ENQUEUE_H
 #define OUTBOX_ENQUEUE_H
 
 #include "billing/customers.h"
 
-/* The parameters of an end at once that is no mistake's: where use is metered, what was used is
- * billed with it; Stripe would drop it (docs.stripe.com/api/subscriptions/cancel, invoice_now). */
+/* The parameters of an immediate cancellation. Where use is metered they have Stripe bill it, which
+ * it would otherwise drop (docs.stripe.com/api/subscriptions/cancel, invoice_now). */
 const char *stripe_cancel_parameters(const struct operation *operation);
 
-/* Ends the subscription at Stripe; `parameters` of the deletion, encoded, or "". Once: a waiting one
- * is enough. */
+/* Cancels the subscription at Stripe, with encoded `parameters` or "". Does nothing while another
+ * cancellation of it is pending. */
 enum fail stripe_cancel_enqueue(struct operation *operation, const char *customer_id,
                                 const char *stripe_subscription_id,
                                 const char *parameters) MUST_CHECK;
 
-/* Ends all that Stripe still holds the customer to. */
+/* Cancels all of the customer's subscriptions that have not ended at Stripe. */
 enum fail stripe_cancel_enqueue_all(struct operation *operation,
                                     const char *customer_id) MUST_CHECK;
 
@@ -25,11 +25,11 @@ enum fail stripe_cancel_enqueue_all(struct operation *operation,
 enum fail stripe_checkout_close_enqueue(struct operation *operation, const char *customer_id,
                                         const char *stripe_customer_id) MUST_CHECK;
 
-/* The parameters of a customer of Stripe's that is to be made for ours. */
+/* The parameters that create Stripe's customer for ours. */
 const char *stripe_customer_parameters(const struct operation *operation,
                                        const struct customer *customer);
 
-/* Tells Stripe the customer's e-mail and name, if Stripe knows the customer. */
+/* Updates the customer's e-mail and name at Stripe, if Stripe knows the customer. */
 enum fail stripe_customer_update_enqueue(struct operation *operation,
                                          const struct customer *customer) MUST_CHECK;
 

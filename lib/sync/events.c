@@ -1,5 +1,5 @@
 /*
- * events.c: what Stripe told us.
+ * events.c: Stripe's events, from their receipt to their deletion.
  */
 #include "sync/events.h"
 
@@ -59,13 +59,13 @@ static const struct column figure_columns[] = {
 	"finished_at, error"
 #define ROW .columns = columns, .row_size = sizeof(struct stripe_event_row)
 #define DUE_NOW "date_trunc('milliseconds', now())"
-/* Those whom the event $1 may be about: $3, or as the event itself says $4, or by Stripe's id $5.
- * Locked, so that a deletion that has passed over the event, because it was held, is waited for. */
+/* The customers whom event $1 may be about: $3, or $4 as the event names it, or by Stripe's id $5.
+ * They are locked: their deletion skips events that are locked, and must be seen here. */
 #define OWNERS                                                                                 \
 	"WITH owners AS MATERIALIZED (SELECT deleted_at FROM customers WHERE customer_id = "   \
 	"  ANY (ARRAY[$3, $4, (SELECT customer_id FROM customers "                             \
 	"    WHERE stripe_customer_id = $5)]) FOR SHARE) "
-/* What comes after its customer was deleted is not kept. */
+/* A deleted customer's payload is not kept. */
 #define PAYLOAD_OF_OWNERS                                                                      \
 	"payload = CASE WHEN EXISTS (SELECT FROM owners WHERE deleted_at IS NOT NULL) "        \
 	"THEN NULL ELSE payload END, "
@@ -91,9 +91,9 @@ enum {
 };
 
 static const struct statement statements[] = {
-        /* Due at once: now() alone would be rounded to a later millisecond, and whoever is woken
-	 * would not find it. Not ON CONFLICT DO UPDATE, which waits for whoever has locked the row:
-	 * the process that deals with it waits for Stripe. */
+        /* Due at once: now() could be rounded up to a later millisecond, and the jobs process would
+	 * not find the event. ON CONFLICT DO UPDATE would wait for a process that has locked the
+	 * row and waits for Stripe. */
         [RECEIVE] =
                 {.name = "stripe_event_receive",
                  .columns = received_columns,
@@ -127,8 +127,7 @@ static const struct statement statements[] = {
                                   "state = $2, customer_id = $3, "
                                   "next_try_at = NULL, finished_at = now(), error = NULL, "
                                   "attempts = attempts + 1 WHERE event_id = $1"},
-        /* Rows that another process holds are its own to finish: waiting for them could be mutual.
-	 */
+        /* Skips rows that another process has locked: two processes could wait for each other. */
         [FINISH_OLDER] = {.name = "stripe_event_finish_older",
                           .sql = "UPDATE stripe_events SET " PAYLOAD_OF_3
                                  "state = 'done', customer_id = $3, "
@@ -173,8 +172,8 @@ static const struct statement statements[] = {
                             "  AS parked, "
                             "(SELECT min(received_at) FROM stripe_events "
                             "  WHERE state = 'pending') AS oldest_pending"},
-        /* One that is being dealt with is held for as long as Stripe takes to answer: whoever holds
-	 * it looks at its customer again before it lets go. */
+        /* An event in work is locked for as long as Stripe takes to answer. Its end checks the
+	 * customer again. */
         [FORGET] = {.name = "stripe_event_forget",
                     .sql = "UPDATE stripe_events SET payload = NULL WHERE event_id IN ("
                            "  SELECT event_id FROM stripe_events "
@@ -199,8 +198,8 @@ static const struct statement statements[] = {
 const struct statement_list stripe_event_statements = {statements, sizeof(statements) /
                                                                            sizeof(*statements)};
 
-/* Apart from the INSERT, and after its commit: those who notify commit one after the other, and each
- * would wait for the disk meanwhile. The event is stored; unheard, it waits for the next round. */
+/* Notifies after the commit of the INSERT: commits that notify are serialised, and each would wait
+ * for the disk meanwhile. A lost notification only delays the event until the next regular look. */
 static enum fail
 wake_jobs(struct operation *operation)
 {
@@ -216,7 +215,7 @@ stripe_event_receive(struct operation *operation, const struct stripe_event *eve
                      const char *payload, const char *origin, bool *is_new)
 {
 	struct task *task = operation->task;
-	/* Each mode has its own objects, and ours are of one. */
+	/* Test and live mode have separate objects. */
 	bool ours = event->livemode == operation->billing->sales.live;
 	const struct event_ref *ref = &event->ref;
 	struct received received = {0};
@@ -274,7 +273,6 @@ stripe_event_fail(struct operation *operation, const struct stripe_event_row *ro
                   const char *error, bool counts)
 {
 	struct task *task = operation->task;
-	/* The try that has just failed counts too. */
 	int64_t delay_ms =
 	        stripe_retry_delay_ms(row->attempts, operation->billing->sales.event_tries - 1);
 

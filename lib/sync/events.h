@@ -1,6 +1,6 @@
 /*
- * events.h: what Stripe told us, stored before it is answered and kept until it is dealt
- * with: pending, done, ignored (nothing that we keep), or parked after too many tries.
+ * events.h: Stripe's events, stored before Stripe gets its answer. An event is pending until it is
+ * done, ignored (it is about nothing that we keep), or parked after too many tries.
  */
 #ifndef SYNC_EVENTS_H
 #define SYNC_EVENTS_H
@@ -17,7 +17,7 @@ struct stripe_event_row {
 	const char *subject;
 	const char *stripe_customer_id;
 	const char *customer_hint;
-	const char *customer_id; /* once it is known whose it is */
+	const char *customer_id; /* NULL until it is known */
 	int64_t attempts;
 	struct instant happened_at;
 	struct instant received_at;
@@ -26,7 +26,6 @@ struct stripe_event_row {
 	const char *error;
 };
 
-/* How the queue stands. */
 struct stripe_event_figures {
 	int64_t pending;
 	int64_t parked;
@@ -36,34 +35,34 @@ struct stripe_event_figures {
 extern const struct statement_list stripe_event_statements;
 
 /*
- * Stores the event and wakes the jobs process. What means nothing here is stored without its
- * payload (JSON, or NULL for none), which may hold personal data. `origin` as above. `*is_new` is
- * false for one that was stored before: a parked one is tried again then.
+ * Stores the event and wakes the jobs process. `payload` is its JSON, or NULL; it may hold personal
+ * data and is stored only for events that we act on. `origin` as above. `*is_new` is false for an
+ * event that was stored before; a parked one becomes pending again.
  */
 enum fail stripe_event_receive(struct operation *operation, const struct stripe_event *event,
                                const char *payload, const char *origin,
                                bool *is_new) MUST_CHECK;
 
-/* Whether it was never stored. */
+/* Whether the event was never stored. */
 enum fail stripe_event_is_new(struct operation *operation, const char *event_id,
                               bool *is_new) MUST_CHECK;
 
-/* One that is due, locked in the open transaction; `*found`. */
+/* An event that is due, locked by the open transaction; `*found`. */
 enum fail stripe_event_take(struct operation *operation, struct stripe_event_row *out,
                             bool *found) MUST_CHECK;
 
-/* It is dealt with ("done", "ignored"), and with it all about the same object that had arrived
- * before `since`, when it was fetched. In the open transaction. */
+/* Ends the event as "done" or "ignored", in the open transaction. Ends with it all events about the
+ * same object that were received before `since`, when the object was fetched. */
 enum fail stripe_event_finish(struct operation *operation, const struct stripe_event_row *row,
                               const char *state, const char *customer_id,
                               struct instant since) MUST_CHECK;
 
-/* It could not be dealt with: tried again later, or parked after the policy's tries. With `counts`
- * false it was not the event's fault, and it is tried again in half a minute. */
+/* Has the event tried again later, or parks it after as many tries as the policy allows. With
+ * `counts` false the try does not count, and the delay is half a minute. */
 enum fail stripe_event_fail(struct operation *operation, const struct stripe_event_row *row,
                             const char *error, bool counts) MUST_CHECK;
 
-/* Newest first; `state` NULL: all. */
+/* The events in that state (NULL: in any), newest first. */
 enum fail stripe_event_list(struct operation *operation, const char *state, int64_t limit,
                             const struct stripe_event_row **out, size_t *count) MUST_CHECK;
 
@@ -78,8 +77,8 @@ enum fail stripe_event_retry(struct operation *operation, const char *event_id,
 enum fail stripe_event_figures(struct operation *operation,
                                struct stripe_event_figures *out) MUST_CHECK;
 
-/* Forgets what was told of the customer, once it is marked as deleted: payloads hold personal data.
- * Waits for nobody: an event that is being dealt with forgets its own when it ends. */
+/* Deletes the payloads of events about a customer who is marked as deleted. Skips events that are
+ * locked: they lose their payload when they end. */
 enum fail stripe_event_forget(struct operation *operation, const char *customer_id) MUST_CHECK;
 
 /* A job: deletes payloads after 30 days and finished events after 90. */
