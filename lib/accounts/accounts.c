@@ -17,11 +17,7 @@ struct outcome {
 	bool trial;
 };
 
-static const struct column outcome_columns[] = {
-        COLUMN(struct outcome, created),
-        COLUMN(struct outcome, trial),
-        COLUMN_END,
-};
+static const struct column outcome_columns[] = COLUMNS(struct outcome, created, trial);
 
 enum { SIGN_UP, ANONYMISE };
 

@@ -10,14 +10,9 @@
 #include "base/text.h"
 #include "billing/audit.h"
 
-static const struct column columns[] = {
-        COLUMN(struct api_key, key_id),       COLUMN(struct api_key, customer_id),
-        COLUMN(struct api_key, role),         COLUMN(struct api_key, name),
-        COLUMN(struct api_key, prefix),       COLUMN(struct api_key, digest),
-        COLUMN(struct api_key, scopes),       COLUMN(struct api_key, created_at),
-        COLUMN(struct api_key, last_used_at), COLUMN(struct api_key, used_today),
-        COLUMN(struct api_key, revoked_at),   COLUMN_END,
-};
+static const struct column columns[] =
+        COLUMNS(struct api_key, key_id, customer_id, role, name, prefix, digest, scopes,
+                created_at, last_used_at, used_today, revoked_at);
 
 #define API_KEY_COLUMNS                                                                        \
 	"k.key_id, k.customer_id, k.role, k.name, k.prefix, k.digest, k.scopes, "              \

@@ -9,15 +9,9 @@
 #include "base/text.h"
 #include "billing/audit.h"
 
-static const struct column columns[] = {
-        COLUMN(struct customer, customer_id),
-        COLUMN(struct customer, email),
-        COLUMN(struct customer, company_name),
-        COLUMN(struct customer, stripe_customer_id),
-        COLUMN(struct customer, created_at),
-        COLUMN(struct customer, updated_at),
-        COLUMN_END,
-};
+static const struct column columns[] =
+        COLUMNS(struct customer, customer_id, email, company_name, stripe_customer_id,
+                created_at, updated_at);
 
 #define CUSTOMER_COLUMNS                                                                       \
 	"customer_id, email, company_name, stripe_customer_id, created_at, updated_at"
@@ -48,9 +42,9 @@ struct lock {
 	bool deleted;
 };
 
-static const struct column lock_columns[] = {COLUMN(struct lock, deleted), COLUMN_END};
+static const struct column lock_columns[] = COLUMNS(struct lock, deleted);
 
-static const struct column owner_columns[] = {COLUMN(struct owner, customer_id), COLUMN_END};
+static const struct column owner_columns[] = COLUMNS(struct owner, customer_id);
 
 enum {
 	FIND,

@@ -13,11 +13,7 @@ struct claim {
 	struct bytes sealed;
 };
 
-static const struct column claim_columns[] = {
-        COLUMN(struct claim, locked),
-        COLUMN(struct claim, sealed),
-        COLUMN_END,
-};
+static const struct column claim_columns[] = COLUMNS(struct claim, locked, sealed);
 
 enum { CLAIM, STORE, PRUNE };
 

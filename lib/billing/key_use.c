@@ -3,11 +3,7 @@
  */
 #include "billing/key_use.h"
 
-static const struct column columns[] = {
-        COLUMN(struct key_use, kid),
-        COLUMN(struct key_use, last_expires_at),
-        COLUMN_END,
-};
+static const struct column columns[] = COLUMNS(struct key_use, kid, last_expires_at);
 
 static const struct statement statements[] = {
         {.name = "key_use_list",

@@ -6,31 +6,23 @@
 #include "base/arena.h"
 #include "licensing/revocations.h"
 
-static const struct column license_columns[] = {
-        COLUMN(struct issued_license, jti),
-        COLUMN(struct issued_license, kid),
-        COLUMN(struct issued_license, plan),
-        COLUMN(struct issued_license, reason),
-        COLUMN(struct issued_license, issued_at),
-        COLUMN(struct issued_license, expires_at),
-        COLUMN(struct issued_license, revoked_at),
-        COLUMN(struct issued_license, revoke_reason),
-        COLUMN_END,
-};
+static const struct column license_columns[] =
+        COLUMNS(struct issued_license, jti, kid, plan, reason, issued_at, expires_at,
+                revoked_at, revoke_reason);
 
 /* One jti of the revocation list. */
 struct revoked {
 	const char *jti;
 };
 
-static const struct column revoked_columns[] = {COLUMN(struct revoked, jti), COLUMN_END};
+static const struct column revoked_columns[] = COLUMNS(struct revoked, jti);
 
 /* When a key's last licence expires. */
 struct last {
 	struct instant expires_at;
 };
 
-static const struct column last_columns[] = {COLUMN(struct last, expires_at), COLUMN_END};
+static const struct column last_columns[] = COLUMNS(struct last, expires_at);
 
 enum { HISTORY, REVOCATIONS, IS_REVOKED, LAST_OF_KEY, FORGET_TOKENS };
 

@@ -14,33 +14,14 @@
 
 enum { HAND_OUT_TRIES = 3 };
 
-static const struct column view_columns[] = {
-        COLUMN(struct license_view, key.key_id),
-        COLUMN(struct license_view, key.customer_id),
-        COLUMN(struct license_view, key.role),
-        COLUMN(struct license_view, key.digest),
-        COLUMN(struct license_view, key.scopes),
-        COLUMN(struct license_view, key.used_today),
-        COLUMN(struct license_view, key.revoked_at),
-        COLUMN(struct license_view, customer.customer_id),
-        COLUMN(struct license_view, customer.email),
-        COLUMN(struct license_view, customer.company_name),
-        COLUMN(struct license_view, subscription.subscription_id),
-        COLUMN(struct license_view, subscription.customer_id),
-        COLUMN(struct license_view, subscription.stripe_subscription_id),
-        COLUMN(struct license_view, subscription.plan),
-        COLUMN(struct license_view, subscription.status),
-        COLUMN(struct license_view, subscription.trial_ends_at),
-        COLUMN(struct license_view, subscription.current_period_ends_at),
-        COLUMN(struct license_view, subscription.past_due_since),
-        COLUMN(struct license_view, subscription.version),
-        COLUMN(struct license_view, newest.jti),
-        COLUMN(struct license_view, newest.fingerprint),
-        COLUMN(struct license_view, newest.token),
-        COLUMN(struct license_view, newest.issued_at),
-        COLUMN(struct license_view, newest.expires_at),
-        COLUMN_END,
-};
+static const struct column view_columns[] = COLUMNS(
+        struct license_view, key.key_id, key.customer_id, key.role, key.digest, key.scopes,
+        key.used_today, key.revoked_at, customer.customer_id, customer.email,
+        customer.company_name, subscription.subscription_id, subscription.customer_id,
+        subscription.stripe_subscription_id, subscription.plan, subscription.status,
+        subscription.trial_ends_at, subscription.current_period_ends_at,
+        subscription.past_due_since, subscription.version, newest.jti, newest.fingerprint,
+        newest.token, newest.issued_at, newest.expires_at);
 
 enum { VIEW, STORE, REVOKE_ALL };
 

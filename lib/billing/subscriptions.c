@@ -8,26 +8,11 @@
 #include "base/arena.h"
 #include "billing/audit.h"
 
-static const struct column columns[] = {
-        COLUMN(struct subscription, subscription_id),
-        COLUMN(struct subscription, customer_id),
-        COLUMN(struct subscription, stripe_subscription_id),
-        COLUMN(struct subscription, plan),
-        COLUMN(struct subscription, status),
-        COLUMN(struct subscription, trial_ends_at),
-        COLUMN(struct subscription, current_period_ends_at),
-        COLUMN(struct subscription, past_due_since),
-        COLUMN(struct subscription, cancel_at_period_end),
-        COLUMN(struct subscription, cancel_at),
-        COLUMN(struct subscription, canceled_at),
-        COLUMN(struct subscription, ended_at),
-        COLUMN(struct subscription, stripe_price_id),
-        COLUMN(struct subscription, scheduled_plan),
-        COLUMN(struct subscription, version),
-        COLUMN(struct subscription, created_at),
-        COLUMN(struct subscription, updated_at),
-        COLUMN_END,
-};
+static const struct column columns[] =
+        COLUMNS(struct subscription, subscription_id, customer_id, stripe_subscription_id, plan,
+                status, trial_ends_at, current_period_ends_at, past_due_since,
+                cancel_at_period_end, cancel_at, canceled_at, ended_at, stripe_price_id,
+                scheduled_plan, version, created_at, updated_at);
 
 #define SUBSCRIPTION_COLUMNS                                                                   \
 	"s.subscription_id, s.customer_id, s.stripe_subscription_id, s.plan, s.status, "       \
@@ -44,11 +29,8 @@ struct trial_attempt {
 	bool subscription_exists;
 };
 
-static const struct column attempt_columns[] = {
-        COLUMN(struct trial_attempt, customer_exists),
-        COLUMN(struct trial_attempt, subscription_exists),
-        COLUMN_END,
-};
+static const struct column attempt_columns[] =
+        COLUMNS(struct trial_attempt, customer_exists, subscription_exists);
 
 #define ROW .columns = columns, .row_size = sizeof(struct subscription)
 

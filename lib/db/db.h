@@ -15,6 +15,7 @@
 #include "base/digest.h"
 #include "base/failure.h"
 #include "base/fields.h"
+#include "db/columns.h"
 
 struct db;
 
@@ -28,36 +29,6 @@ struct db_options {
 	 * somebody else meanwhile. */
 	int64_t pause_ms;
 };
-
-/* The wire types that a column may have; NULL arrives as NULL, INSTANT_NONE, 0, false. */
-enum column_type {
-	COLUMN_STOP,
-	COLUMN_TEXT,
-	COLUMN_INT,
-	COLUMN_BOOL,
-	COLUMN_TIME,
-	COLUMN_BYTES,
-	COLUMN_LIST
-};
-
-struct column {
-	const char *name;
-	size_t offset;
-	enum column_type type;
-};
-
-/* The type is derived from the member, so that a wrong one does not compile. */
-#define COLUMN(S, member)                                                                               \
-	{                                                                                               \
-		.name = #member, .offset = offsetof(S, member),                                       \
-	 .type = _Generic(((S *)0)->member, const char *: COLUMN_TEXT, int64_t: COLUMN_INT,    \
-			  bool: COLUMN_BOOL, struct instant: COLUMN_TIME,                      \
-			  struct bytes: COLUMN_BYTES, struct string_list: COLUMN_LIST) \
-	}
-#define COLUMN_END                                                                             \
-	{                                                                                      \
-		.type = COLUMN_STOP                                                            \
-	}
 
 /* A statement: `name` is unique in the whole program and is what the logs show. `columns` is
  * NULL when it returns no rows; `row_size` is the size of the struct that they fill. */

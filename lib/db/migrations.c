@@ -46,13 +46,9 @@ struct applied {
 	struct instant applied_at;
 };
 
-static const struct column presence_columns[] = {COLUMN(struct presence, present), COLUMN_END};
-static const struct column applied_columns[] = {
-        COLUMN(struct applied, version),
-        COLUMN(struct applied, checksum),
-        COLUMN(struct applied, applied_at),
-        COLUMN_END,
-};
+static const struct column presence_columns[] = COLUMNS(struct presence, present);
+static const struct column applied_columns[] =
+        COLUMNS(struct applied, version, checksum, applied_at);
 
 enum { PRESENT, LIST, INSERT };
 

@@ -9,15 +9,8 @@
 
 #include "base/arena.h"
 
-static const struct column columns[] = {
-        COLUMN(struct server_facts, version),
-        COLUMN(struct server_facts, version_number),
-        COLUMN(struct server_facts, encoding),
-        COLUMN(struct server_facts, checksums),
-        COLUMN(struct server_facts, durable),
-        COLUMN(struct server_facts, read_only),
-        COLUMN_END,
-};
+static const struct column columns[] = COLUMNS(struct server_facts, version, version_number,
+                                               encoding, checksums, durable, read_only);
 
 static const struct statement statements[] = {
         {.name = "server_facts",

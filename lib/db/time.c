@@ -18,7 +18,7 @@ struct clock_row {
 	struct instant now;
 };
 
-static const struct column clock_columns[] = {COLUMN(struct clock_row, now), COLUMN_END};
+static const struct column clock_columns[] = COLUMNS(struct clock_row, now);
 
 static const struct statement own_statements[] = {
         {.name = "db_clock",

@@ -39,19 +39,11 @@ struct told {
 	bool open;         /* something is under way: no verdict yet */
 };
 
-static const struct column pair_columns[] = {
-        COLUMN(struct pair, customer_id),
-        COLUMN(struct pair, stripe_customer_id),
-        COLUMN(struct pair, event_name),
-        COLUMN_END,
-};
+static const struct column pair_columns[] =
+        COLUMNS(struct pair, customer_id, stripe_customer_id, event_name);
 
-static const struct column told_columns[] = {
-        COLUMN(struct told, day),  COLUMN(struct told, starts_at_s),
-        COLUMN(struct told, sent), COLUMN(struct told, unknown),
-        COLUMN(struct told, both), COLUMN(struct told, worth),
-        COLUMN(struct told, open), COLUMN_END,
-};
+static const struct column told_columns[] =
+        COLUMNS(struct told, day, starts_at_s, sent, unknown, both, worth, open);
 
 #define UNKNOWN "(state = 'parked' AND error = 'outcome_unknown')"
 #define OF_DAY "WHERE customer_id = $1 AND event_name = $2 AND day = $3::date AND " UNKNOWN

@@ -49,37 +49,15 @@ struct meter_row {
 	struct instant sent_at;
 };
 
-static const struct column difference_columns[] = {
-        COLUMN(struct difference, customer_id),
-        COLUMN(struct difference, stripe_customer_id),
-        COLUMN(struct difference, day),
-        COLUMN(struct difference, metric),
-        COLUMN(struct difference, event_name),
-        COLUMN(struct difference, wanted),
-        COLUMN(struct difference, told),
-        COLUMN(struct difference, more),
-        COLUMN_END,
-};
+static const struct column difference_columns[] =
+        COLUMNS(struct difference, customer_id, stripe_customer_id, day, metric, event_name,
+                wanted, told, more);
 
-static const struct column row_columns[] = {
-        COLUMN(struct meter_row, meter_event_id),
-        COLUMN(struct meter_row, customer_id),
-        COLUMN(struct meter_row, stripe_customer_id),
-        COLUMN(struct meter_row, event_name),
-        COLUMN(struct meter_row, value),
-        COLUMN(struct meter_row, state),
-        COLUMN(struct meter_row, attempts),
-        COLUMN(struct meter_row, timestamp_s),
-        COLUMN(struct meter_row, first_try_at),
-        COLUMN(struct meter_row, sent_at),
-        COLUMN_END,
-};
+static const struct column row_columns[] =
+        COLUMNS(struct meter_row, meter_event_id, customer_id, stripe_customer_id, event_name,
+                value, state, attempts, timestamp_s, first_try_at, sent_at);
 
-static const struct column figure_columns[] = {
-        COLUMN(struct meter_figures, pending),
-        COLUMN(struct meter_figures, parked),
-        COLUMN_END,
-};
+static const struct column figure_columns[] = COLUMNS(struct meter_figures, pending, parked);
 
 enum { DIFFERENCES, TELL, TAKE_BACK, TAKE, SENT, CANCELED, KEPT, POSTPONE, PARK, FIGURES };
 

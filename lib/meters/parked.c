@@ -6,16 +6,8 @@
 #include "billing/audit.h"
 #include "outbox/locks.h"
 
-static const struct column columns[] = {
-        COLUMN(struct meter_parked, meter_event_id),
-        COLUMN(struct meter_parked, customer_id),
-        COLUMN(struct meter_parked, day),
-        COLUMN(struct meter_parked, metric),
-        COLUMN(struct meter_parked, event_name),
-        COLUMN(struct meter_parked, value),
-        COLUMN(struct meter_parked, error),
-        COLUMN_END,
-};
+static const struct column columns[] = COLUMNS(struct meter_parked, meter_event_id, customer_id,
+                                               day, metric, event_name, value, error);
 
 #define ROW .columns = columns, .row_size = sizeof(struct meter_parked)
 #define PARKED_COLUMNS                                                                         \

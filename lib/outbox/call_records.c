@@ -8,23 +8,11 @@
 enum { KEEP_DAYS = 90 };
 
 /* Without keys and parameters, which may hold personal data. */
-static const struct column columns[] = {
-        COLUMN(struct stripe_call, call_id),
-        COLUMN(struct stripe_call, kind),
-        COLUMN(struct stripe_call, customer_id),
-        COLUMN(struct stripe_call, subject),
-        COLUMN(struct stripe_call, state),
-        COLUMN(struct stripe_call, attempts),
-        COLUMN(struct stripe_call, created_at),
-        COLUMN(struct stripe_call, error),
-        COLUMN_END,
-};
+static const struct column columns[] = COLUMNS(struct stripe_call, call_id, kind, customer_id,
+                                               subject, state, attempts, created_at, error);
 
-static const struct column figure_columns[] = {
-        COLUMN(struct stripe_call_figures, pending),
-        COLUMN(struct stripe_call_figures, parked),
-        COLUMN_END,
-};
+static const struct column figure_columns[] =
+        COLUMNS(struct stripe_call_figures, pending, parked);
 
 #define ROW .columns = columns, .row_size = sizeof(struct stripe_call)
 

@@ -11,16 +11,9 @@
 
 enum { CALL_TRIES = 12, NOT_ITS_FAULT_S = 60 };
 
-static const struct column columns[] = {
-        COLUMN(struct stripe_call, call_id),         COLUMN(struct stripe_call, kind),
-        COLUMN(struct stripe_call, customer_id),     COLUMN(struct stripe_call, subject),
-        COLUMN(struct stripe_call, deletes),         COLUMN(struct stripe_call, path),
-        COLUMN(struct stripe_call, parameters),      COLUMN(struct stripe_call, plan),
-        COLUMN(struct stripe_call, idempotency_key), COLUMN(struct stripe_call, request),
-        COLUMN(struct stripe_call, state),           COLUMN(struct stripe_call, attempts),
-        COLUMN(struct stripe_call, created_at),      COLUMN(struct stripe_call, result_id),
-        COLUMN(struct stripe_call, error),           COLUMN_END,
-};
+static const struct column columns[] = COLUMNS(
+        struct stripe_call, call_id, kind, customer_id, subject, deletes, path, parameters,
+        plan, idempotency_key, request, state, attempts, created_at, result_id, error);
 
 /* The column `path` has "DELETE " before the path of a deletion. */
 #define DELETE_PREFIX "DELETE "

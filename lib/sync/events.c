@@ -9,49 +9,26 @@
 
 enum { KEEP_PAYLOAD_DAYS = 30, KEEP_DAYS = 90, NOT_ITS_FAULT_S = 30 };
 
-static const struct column columns[] = {
-        COLUMN(struct stripe_event_row, event_id),
-        COLUMN(struct stripe_event_row, type),
-        COLUMN(struct stripe_event_row, origin),
-        COLUMN(struct stripe_event_row, state),
-        COLUMN(struct stripe_event_row, family),
-        COLUMN(struct stripe_event_row, subject),
-        COLUMN(struct stripe_event_row, stripe_customer_id),
-        COLUMN(struct stripe_event_row, customer_hint),
-        COLUMN(struct stripe_event_row, customer_id),
-        COLUMN(struct stripe_event_row, attempts),
-        COLUMN(struct stripe_event_row, happened_at),
-        COLUMN(struct stripe_event_row, received_at),
-        COLUMN(struct stripe_event_row, next_try_at),
-        COLUMN(struct stripe_event_row, finished_at),
-        COLUMN(struct stripe_event_row, error),
-        COLUMN_END,
-};
+static const struct column columns[] =
+        COLUMNS(struct stripe_event_row, event_id, type, origin, state, family, subject,
+                stripe_customer_id, customer_hint, customer_id, attempts, happened_at,
+                received_at, next_try_at, finished_at, error);
 
 struct received {
 	bool is_new;
 	bool waits;
 };
 
-static const struct column received_columns[] = {
-        COLUMN(struct received, is_new),
-        COLUMN(struct received, waits),
-        COLUMN_END,
-};
+static const struct column received_columns[] = COLUMNS(struct received, is_new, waits);
 
 struct payload_row {
 	const char *payload;
 };
 
-static const struct column payload_columns[] = {COLUMN(struct payload_row, payload),
-                                                COLUMN_END};
+static const struct column payload_columns[] = COLUMNS(struct payload_row, payload);
 
-static const struct column figure_columns[] = {
-        COLUMN(struct stripe_event_figures, pending),
-        COLUMN(struct stripe_event_figures, parked),
-        COLUMN(struct stripe_event_figures, oldest_pending),
-        COLUMN_END,
-};
+static const struct column figure_columns[] =
+        COLUMNS(struct stripe_event_figures, pending, parked, oldest_pending);
 
 #define EVENT_COLUMNS                                                                          \
 	"event_id, type, origin, state, family, subject, stripe_customer_id, customer_hint, "  \

@@ -5,13 +5,9 @@
 
 #include "billing/customers.h"
 
-static const struct column columns[] = {
-        COLUMN(struct invoice, invoice_id),  COLUMN(struct invoice, number),
-        COLUMN(struct invoice, status),      COLUMN(struct invoice, amount_due),
-        COLUMN(struct invoice, amount_paid), COLUMN(struct invoice, currency),
-        COLUMN(struct invoice, created_at),  COLUMN(struct invoice, hosted_invoice_url),
-        COLUMN(struct invoice, invoice_pdf), COLUMN_END,
-};
+static const struct column columns[] =
+        COLUMNS(struct invoice, invoice_id, number, status, amount_due, amount_paid, currency,
+                created_at, hosted_invoice_url, invoice_pdf);
 
 enum { LIST, STORE, GONE };
 

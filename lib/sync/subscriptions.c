@@ -11,24 +11,15 @@
 #include "outbox/call_records.h"
 #include "outbox/enqueue.h"
 
-static const struct column columns[] = {
-        COLUMN(struct synced_subscription, customer_id),
-        COLUMN(struct synced_subscription, stripe_subscription_id),
-        COLUMN(struct synced_subscription, plan),
-        COLUMN(struct synced_subscription, status),
-        COLUMN(struct synced_subscription, current_period_ends_at),
-        COLUMN(struct synced_subscription, trial_ends_at),
-        COLUMN(struct synced_subscription, cancel_at_period_end),
-        COLUMN(struct synced_subscription, cancel_at),
-        COLUMN(struct synced_subscription, superseded),
-        COLUMN_END,
-};
+static const struct column columns[] = COLUMNS(
+        struct synced_subscription, customer_id, stripe_subscription_id, plan, status,
+        current_period_ends_at, trial_ends_at, cancel_at_period_end, cancel_at, superseded);
 
 struct total {
 	int64_t number;
 };
 
-static const struct column total_columns[] = {COLUMN(struct total, number), COLUMN_END};
+static const struct column total_columns[] = COLUMNS(struct total, number);
 
 #define ROW .columns = columns, .row_size = sizeof(struct synced_subscription)
 #define SYNCED                                                                                 \

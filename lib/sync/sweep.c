@@ -27,12 +27,9 @@ struct sweep_row {
 	struct instant complete_to;
 };
 
-static const struct column columns[] = {
-        COLUMN(struct sweep_row, since),       COLUMN(struct sweep_row, part),
-        COLUMN(struct sweep_row, after_id),    COLUMN(struct sweep_row, started_at),
-        COLUMN(struct sweep_row, finished_at), COLUMN(struct sweep_row, differences),
-        COLUMN(struct sweep_row, complete_to), COLUMN_END,
-};
+static const struct column columns[] =
+        COLUMNS(struct sweep_row, since, part, after_id, started_at, finished_at, differences,
+                complete_to);
 
 #define SWEEP_COLUMNS                                                                          \
 	"since, part::bigint AS part, after_id, started_at, finished_at, differences, "        \

@@ -17,18 +17,10 @@ struct batch_row {
 	struct usage_report first;
 };
 
-static const struct column columns[] = {
-        COLUMN(struct batch_row, index),
-        COLUMN(struct batch_row, usage_id),
-        COLUMN(struct batch_row, first.usage_id),
-        COLUMN(struct batch_row, first.instance_id),
-        COLUMN(struct batch_row, first.active_devices),
-        COLUMN(struct batch_row, first.total_devices),
-        COLUMN(struct batch_row, first.metrics),
-        COLUMN(struct batch_row, first.reported_at),
-        COLUMN(struct batch_row, first.received_at),
-        COLUMN_END,
-};
+static const struct column columns[] =
+        COLUMNS(struct batch_row, index, usage_id, first.usage_id, first.instance_id,
+                first.active_devices, first.total_devices, first.metrics, first.reported_at,
+                first.received_at);
 
 /* $1 the reports  $2 now  $3 the lease in milliseconds. Everything is written in the order of its
  * keys, so that two batches never wait for each other in a circle. */

@@ -6,21 +6,9 @@
 #include "billing/audit.h"
 #include "usage/sql.h"
 
-static const struct column report_columns[] = {
-        COLUMN(struct usage_report, usage_id),
-        COLUMN(struct usage_report, customer_id),
-        COLUMN(struct usage_report, instance_id),
-        COLUMN(struct usage_report, active_devices),
-        COLUMN(struct usage_report, total_devices),
-        COLUMN(struct usage_report, metrics),
-        COLUMN(struct usage_report, reported_at),
-        COLUMN(struct usage_report, received_at),
-        COLUMN(struct usage_report, report_id),
-        COLUMN(struct usage_report, corrects),
-        COLUMN(struct usage_report, reason),
-        COLUMN(struct usage_report, superseded_by),
-        COLUMN_END,
-};
+static const struct column report_columns[] = COLUMNS(
+        struct usage_report, usage_id, customer_id, instance_id, active_devices, total_devices,
+        metrics, reported_at, received_at, report_id, corrects, reason, superseded_by);
 
 #define ROW .columns = report_columns, .row_size = sizeof(struct usage_report)
 

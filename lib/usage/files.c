@@ -27,17 +27,9 @@ struct name_row {
 	const char *report_id;
 };
 
-static const struct column file_columns[] = {
-        COLUMN(struct file_row, file),
-        COLUMN(struct file_row, digest),
-        COLUMN(struct file_row, same_chain),
-        COLUMN_END,
-};
+static const struct column file_columns[] = COLUMNS(struct file_row, file, digest, same_chain);
 
-static const struct column name_columns[] = {
-        COLUMN(struct name_row, report_id),
-        COLUMN_END,
-};
+static const struct column name_columns[] = COLUMNS(struct name_row, report_id);
 
 enum { LOCK, BEFORE, SAME, RECORD, NAMES };
 

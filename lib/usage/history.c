@@ -6,35 +6,14 @@
 #include "base/text.h"
 #include "usage/sql.h"
 
-static const struct column report_columns[] = {
-        COLUMN(struct usage_report, usage_id),
-        COLUMN(struct usage_report, customer_id),
-        COLUMN(struct usage_report, instance_id),
-        COLUMN(struct usage_report, active_devices),
-        COLUMN(struct usage_report, total_devices),
-        COLUMN(struct usage_report, metrics),
-        COLUMN(struct usage_report, reported_at),
-        COLUMN(struct usage_report, received_at),
-        COLUMN(struct usage_report, report_id),
-        COLUMN(struct usage_report, corrects),
-        COLUMN(struct usage_report, reason),
-        COLUMN(struct usage_report, superseded_by),
-        COLUMN_END,
-};
+static const struct column report_columns[] = COLUMNS(
+        struct usage_report, usage_id, customer_id, instance_id, active_devices, total_devices,
+        metrics, reported_at, received_at, report_id, corrects, reason, superseded_by);
 
-static const struct column day_columns[] = {
-        COLUMN(struct usage_day, date),
-        COLUMN(struct usage_day, reports),
-        COLUMN(struct usage_day, instances),
-        COLUMN(struct usage_day, active_devices_max),
-        COLUMN(struct usage_day, active_devices_mean),
-        COLUMN(struct usage_day, active_devices_peak),
-        COLUMN(struct usage_day, total_devices_max),
-        COLUMN(struct usage_day, total_devices_mean),
-        COLUMN(struct usage_day, total_devices_peak),
-        COLUMN(struct usage_day, metrics),
-        COLUMN_END,
-};
+static const struct column day_columns[] =
+        COLUMNS(struct usage_day, date, reports, instances, active_devices_max,
+                active_devices_mean, active_devices_peak, total_devices_max, total_devices_mean,
+                total_devices_peak, metrics);
 
 #define ROW .columns = report_columns, .row_size = sizeof(struct usage_report)
 /* The bounds stand alone too, so that months outside of them are not even looked at. */

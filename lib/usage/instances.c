@@ -14,42 +14,19 @@ struct activation {
 	struct instance instance;
 };
 
-static const struct column instance_columns[] = {
-        COLUMN(struct instance, instance_id),
-        COLUMN(struct instance, first_seen_at),
-        COLUMN(struct instance, last_seen_at),
-        COLUMN(struct instance, activated_at),
-        COLUMN(struct instance, lease_expires_at),
-        COLUMN(struct instance, released_at),
-        COLUMN(struct instance, latest_reported_at),
-        COLUMN(struct instance, active_devices),
-        COLUMN(struct instance, total_devices),
-        COLUMN(struct instance, metrics),
-        COLUMN_END,
-};
+static const struct column instance_columns[] =
+        COLUMNS(struct instance, instance_id, first_seen_at, last_seen_at, activated_at,
+                lease_expires_at, released_at, latest_reported_at, active_devices,
+                total_devices, metrics);
 
-static const struct column activation_columns[] = {
-        COLUMN(struct activation, in_use),
-        COLUMN(struct activation, others),
-        COLUMN(struct activation, instance.instance_id),
-        COLUMN(struct activation, instance.first_seen_at),
-        COLUMN(struct activation, instance.last_seen_at),
-        COLUMN(struct activation, instance.activated_at),
-        COLUMN(struct activation, instance.lease_expires_at),
-        COLUMN(struct activation, instance.released_at),
-        COLUMN(struct activation, instance.latest_reported_at),
-        COLUMN(struct activation, instance.active_devices),
-        COLUMN(struct activation, instance.total_devices),
-        COLUMN(struct activation, instance.metrics),
-        COLUMN_END,
-};
+static const struct column activation_columns[] =
+        COLUMNS(struct activation, in_use, others, instance.instance_id, instance.first_seen_at,
+                instance.last_seen_at, instance.activated_at, instance.lease_expires_at,
+                instance.released_at, instance.latest_reported_at, instance.active_devices,
+                instance.total_devices, instance.metrics);
 
-static const struct column plan_columns[] = {
-        COLUMN(struct subscription, plan),
-        COLUMN(struct subscription, status),
-        COLUMN(struct subscription, trial_ends_at),
-        COLUMN_END,
-};
+static const struct column plan_columns[] =
+        COLUMNS(struct subscription, plan, status, trial_ends_at);
 
 #define INSTANCE_COLUMNS                                                                       \
 	"instance_id, first_seen_at, last_seen_at, activated_at, lease_expires_at, "           \

@@ -15,17 +15,10 @@ struct levels_row {
 	struct usage_levels levels;
 };
 
-static const struct column columns[] = {
-        COLUMN(struct levels_row, customer_id),
-        COLUMN(struct levels_row, subscription.plan),
-        COLUMN(struct levels_row, subscription.status),
-        COLUMN(struct levels_row, subscription.trial_ends_at),
-        COLUMN(struct levels_row, levels.active_devices),
-        COLUMN(struct levels_row, levels.instances),
-        COLUMN(struct levels_row, levels.month),
-        COLUMN(struct levels_row, levels.newest),
-        COLUMN_END,
-};
+static const struct column columns[] =
+        COLUMNS(struct levels_row, customer_id, subscription.plan, subscription.status,
+                subscription.trial_ends_at, levels.active_devices, levels.instances,
+                levels.month, levels.newest);
 
 static const struct statement statements[] = {
         {.name = "usage_levels",

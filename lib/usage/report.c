@@ -10,32 +10,15 @@
 #include "usage/sql.h"
 
 #define MINUTE_MS (60 * SECOND_MS)
-static const struct column view_columns[] = {
-        COLUMN(struct usage_view, key.key_id),
-        COLUMN(struct usage_view, key.customer_id),
-        COLUMN(struct usage_view, key.role),
-        COLUMN(struct usage_view, key.digest),
-        COLUMN(struct usage_view, key.scopes),
-        COLUMN(struct usage_view, key.used_today),
-        COLUMN(struct usage_view, key.revoked_at),
-        COLUMN(struct usage_view, customer_id),
-        COLUMN(struct usage_view, subscription.plan),
-        COLUMN(struct usage_view, subscription.status),
-        COLUMN(struct usage_view, subscription.trial_ends_at),
-        COLUMN(struct usage_view, levels.active_devices),
-        COLUMN(struct usage_view, levels.instances),
-        COLUMN(struct usage_view, levels.month),
-        COLUMN(struct usage_view, levels.newest),
-        COLUMN(struct usage_view, usage_id),
-        COLUMN_END,
-};
+static const struct column view_columns[] =
+        COLUMNS(struct usage_view, key.key_id, key.customer_id, key.role, key.digest,
+                key.scopes, key.used_today, key.revoked_at, customer_id, subscription.plan,
+                subscription.status, subscription.trial_ends_at, levels.active_devices,
+                levels.instances, levels.month, levels.newest, usage_id);
 
-static const struct column report_columns[] = {
-        COLUMN(struct usage_report, usage_id),       COLUMN(struct usage_report, instance_id),
-        COLUMN(struct usage_report, active_devices), COLUMN(struct usage_report, total_devices),
-        COLUMN(struct usage_report, metrics),        COLUMN(struct usage_report, reported_at),
-        COLUMN(struct usage_report, received_at),    COLUMN_END,
-};
+static const struct column report_columns[] =
+        COLUMNS(struct usage_report, usage_id, instance_id, active_devices, total_devices,
+                metrics, reported_at, received_at);
 
 /*
  * $1 digest  $2 customer  $3 instance  $4 active  $5 total  $6 metrics  $7 reported_at

@@ -13,11 +13,7 @@ struct counted {
 	int64_t number;
 };
 
-static const struct column counted_columns[] = {
-        COLUMN(struct counted, done),
-        COLUMN(struct counted, number),
-        COLUMN_END,
-};
+static const struct column counted_columns[] = COLUMNS(struct counted, done, number);
 
 #define ROW .columns = counted_columns, .row_size = sizeof(struct counted)
 

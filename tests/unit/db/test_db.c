@@ -48,15 +48,8 @@ struct sample {
 	struct string_list list;
 };
 
-static const struct column sample_columns[] = {
-        COLUMN(struct sample, text),
-        COLUMN(struct sample, number),
-        COLUMN(struct sample, flag),
-        COLUMN(struct sample, time),
-        COLUMN(struct sample, bytes),
-        COLUMN(struct sample, list),
-        COLUMN_END,
-};
+static const struct column sample_columns[] =
+        COLUMNS(struct sample, text, number, flag, time, bytes, list);
 
 static const struct statement echo = {
         .name = "test_echo",
@@ -190,8 +183,7 @@ START_TEST(test_microseconds)
 }
 END_TEST
 
-static const struct column number_columns[] = {COLUMN(struct database_number, number),
-                                               COLUMN_END};
+static const struct column number_columns[] = COLUMNS(struct database_number, number);
 
 #define NUMBER .columns = number_columns, .row_size = sizeof(struct database_number)
 

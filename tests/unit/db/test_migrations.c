@@ -156,7 +156,7 @@ table_exists(const char *name)
 	struct present {
 		bool present;
 	} row = {false};
-	const struct column columns[] = {COLUMN(struct present, present), COLUMN_END};
+	const struct column columns[] = COLUMNS(struct present, present);
 	const struct statement statement = {
 	        .name = random_id(task.arena, "test_", 8),
 	        .sql = "SELECT to_regclass($1) IS NOT NULL AS present",

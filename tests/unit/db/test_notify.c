@@ -59,8 +59,7 @@ slept_ms(int64_t timeout_ms)
 static int64_t
 backend(void)
 {
-	static const struct column columns[] = {COLUMN(struct database_number, number),
-	                                        COLUMN_END};
+	static const struct column columns[] = COLUMNS(struct database_number, number);
 	static const struct statement statement = {.name = "test_backend",
 	                                           .sql = "SELECT pg_backend_pid()::bigint AS "
 	                                                  "number",

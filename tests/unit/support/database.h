@@ -47,8 +47,7 @@ struct database_number {
 static inline int64_t
 database_number(struct db *db, struct task *task, const char *expression)
 {
-	static const struct column columns[] = {COLUMN(struct database_number, number),
-	                                        COLUMN_END};
+	static const struct column columns[] = COLUMNS(struct database_number, number);
 	const struct statement statement = {
 	        .name = "",
 	        .sql = arena_printf(task->arena, "SELECT (%s)::bigint AS number", expression),

@@ -80,8 +80,7 @@ stripe_text(const struct statement *statement, struct parameters parameters)
 	return state.text == NULL ? "" : state.text;
 }
 
-static const struct column stripe_state_columns[] = {COLUMN(struct stripe_state, text),
-                                                     COLUMN_END};
+static const struct column stripe_state_columns[] = COLUMNS(struct stripe_state, text);
 #define STRIPE_TEXT .columns = stripe_state_columns, .row_size = sizeof(struct stripe_state)
 
 /* "sub_a:active+ trial:canceled-": each subscription's status, + for the one that counts. */
@@ -116,8 +115,7 @@ stripe_number(const struct statement *statement, struct parameters parameters)
 	return row.number;
 }
 
-static const struct column stripe_number_columns[] = {COLUMN(struct database_number, number),
-                                                      COLUMN_END};
+static const struct column stripe_number_columns[] = COLUMNS(struct database_number, number);
 #define STRIPE_NUMBER                                                                          \
 	.columns = stripe_number_columns, .row_size = sizeof(struct database_number)
 

@@ -12,8 +12,7 @@ static struct task task;
 static struct db *db;    /* the one under test */
 static struct db *other; /* looks on, and plays the operator */
 
-static const struct column number_columns[] = {COLUMN(struct database_number, number),
-                                               COLUMN_END};
+static const struct column number_columns[] = COLUMNS(struct database_number, number);
 static const struct statement insert = {
         .name = "test_insert", .sql = "INSERT INTO test_transactions VALUES ($1::bigint)"};
 

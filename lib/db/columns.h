@@ -1,0 +1,77 @@
+/*
+ * columns.h: which columns of a statement's rows become which members of a struct.
+ */
+#ifndef DB_COLUMNS_H
+#define DB_COLUMNS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/fields.h"
+
+/* The wire types that a column may have; NULL arrives as NULL, INSTANT_NONE, 0, false. */
+enum column_type {
+	COLUMN_STOP,
+	COLUMN_TEXT,
+	COLUMN_INT,
+	COLUMN_BOOL,
+	COLUMN_TIME,
+	COLUMN_BYTES,
+	COLUMN_LIST
+};
+
+struct column {
+	const char *name;
+	size_t offset;
+	enum column_type type;
+};
+
+/* clang-format off */
+
+/* The columns of a row that becomes a struct S, each named as its member, at most 24:
+ * COLUMNS(struct pair, key, value). The type is derived from the member, so that a wrong one does
+ * not compile. */
+#define COLUMNS(S, ...) \
+	{COLUMNS_PICK(__VA_ARGS__, COLUMNS_24, COLUMNS_23, COLUMNS_22, COLUMNS_21, \
+	              COLUMNS_20, COLUMNS_19, COLUMNS_18, COLUMNS_17, COLUMNS_16, \
+	              COLUMNS_15, COLUMNS_14, COLUMNS_13, COLUMNS_12, COLUMNS_11, \
+	              COLUMNS_10, COLUMNS_9, COLUMNS_8, COLUMNS_7, COLUMNS_6, COLUMNS_5, \
+	              COLUMNS_4, COLUMNS_3, COLUMNS_2, COLUMNS_1, 0)(S, __VA_ARGS__)}
+#define COLUMNS_PICK(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, \
+                     a16, a17, a18, a19, a20, a21, a22, a23, a24, picked, ...) picked
+#define COLUMNS_1(S, m) COLUMN(S, m), {.type = COLUMN_STOP}
+#define COLUMNS_2(S, m, ...) COLUMN(S, m), COLUMNS_1(S, __VA_ARGS__)
+#define COLUMNS_3(S, m, ...) COLUMN(S, m), COLUMNS_2(S, __VA_ARGS__)
+#define COLUMNS_4(S, m, ...) COLUMN(S, m), COLUMNS_3(S, __VA_ARGS__)
+#define COLUMNS_5(S, m, ...) COLUMN(S, m), COLUMNS_4(S, __VA_ARGS__)
+#define COLUMNS_6(S, m, ...) COLUMN(S, m), COLUMNS_5(S, __VA_ARGS__)
+#define COLUMNS_7(S, m, ...) COLUMN(S, m), COLUMNS_6(S, __VA_ARGS__)
+#define COLUMNS_8(S, m, ...) COLUMN(S, m), COLUMNS_7(S, __VA_ARGS__)
+#define COLUMNS_9(S, m, ...) COLUMN(S, m), COLUMNS_8(S, __VA_ARGS__)
+#define COLUMNS_10(S, m, ...) COLUMN(S, m), COLUMNS_9(S, __VA_ARGS__)
+#define COLUMNS_11(S, m, ...) COLUMN(S, m), COLUMNS_10(S, __VA_ARGS__)
+#define COLUMNS_12(S, m, ...) COLUMN(S, m), COLUMNS_11(S, __VA_ARGS__)
+#define COLUMNS_13(S, m, ...) COLUMN(S, m), COLUMNS_12(S, __VA_ARGS__)
+#define COLUMNS_14(S, m, ...) COLUMN(S, m), COLUMNS_13(S, __VA_ARGS__)
+#define COLUMNS_15(S, m, ...) COLUMN(S, m), COLUMNS_14(S, __VA_ARGS__)
+#define COLUMNS_16(S, m, ...) COLUMN(S, m), COLUMNS_15(S, __VA_ARGS__)
+#define COLUMNS_17(S, m, ...) COLUMN(S, m), COLUMNS_16(S, __VA_ARGS__)
+#define COLUMNS_18(S, m, ...) COLUMN(S, m), COLUMNS_17(S, __VA_ARGS__)
+#define COLUMNS_19(S, m, ...) COLUMN(S, m), COLUMNS_18(S, __VA_ARGS__)
+#define COLUMNS_20(S, m, ...) COLUMN(S, m), COLUMNS_19(S, __VA_ARGS__)
+#define COLUMNS_21(S, m, ...) COLUMN(S, m), COLUMNS_20(S, __VA_ARGS__)
+#define COLUMNS_22(S, m, ...) COLUMN(S, m), COLUMNS_21(S, __VA_ARGS__)
+#define COLUMNS_23(S, m, ...) COLUMN(S, m), COLUMNS_22(S, __VA_ARGS__)
+#define COLUMNS_24(S, m, ...) COLUMN(S, m), COLUMNS_23(S, __VA_ARGS__)
+#define COLUMN(S, member_) \
+	{.name = #member_, .offset = offsetof(S, member_), \
+	 .type = _Generic(((S *)0)->member_, const char *: COLUMN_TEXT, int64_t: COLUMN_INT, \
+	                  bool: COLUMN_BOOL, struct instant: COLUMN_TIME, \
+	                  struct bytes: COLUMN_BYTES, struct string_list: COLUMN_LIST)}
+
+/* clang-format on */
+
+#endif
