@@ -1,12 +1,12 @@
-"""The audit log: who did what in which request, written with what was done."""
+"""The audit log: actor, action and request of each change, written in the same transaction."""
 
 import pytest
 
 from support.client import expect
 
 
-def acts(api, customer, key_id):
-    """Every act that is recorded, by its name in the log: how it is done."""
+def actions(api, customer, key_id):
+    """For each audited action, by its name in the log, a function that performs it."""
     path, license_path = f"/api/customers/{customer.id}", f"/api/licenses/{customer.id}"
     return {
         "sign_up": lambda by: by.post("/api/customers", {"email": api.email()}),
@@ -21,19 +21,19 @@ def acts(api, customer, key_id):
 
 @pytest.mark.parametrize("action", ["sign_up", "customer_update", "key_create", "key_revoke",
                                     "license_rotate", "license_revoke", "customer_delete"])
-def test_every_act_is_recorded_once(api, stack, action):
+def test_every_action_is_recorded_once(api, stack, action):
     customer = api.sign_up()
     _, key_id = api.mint(customer)
     owner_key = stack.sql("SELECT key_id FROM api_keys WHERE role = 'owner' ORDER BY created_at "
                           "LIMIT 1")
-    answer = acts(api, customer, key_id)[action](api.owner)
+    answer = actions(api, customer, key_id)[action](api.owner)
     assert answer.status_code in (200, 201), answer.text
     rows = stack.sql("SELECT action, actor FROM audit_log WHERE request_id = "
                      f"'{answer.headers['X-Request-Id']}'")
     assert rows == f"{action}|operator:{owner_key}"
 
 
-def test_a_customers_act_names_its_key(api, stack):
+def test_an_action_of_a_customer_names_its_key(api, stack):
     customer = api.sign_up()
     key_id = stack.sql(f"SELECT key_id FROM api_keys WHERE customer_id = '{customer.id}'")
     answer = customer.client.post(f"/api/licenses/{customer.id}/rotate")
@@ -42,19 +42,19 @@ def test_a_customers_act_names_its_key(api, stack):
                      f"'{answer.headers['X-Request-Id']}'") == f"customer:{key_id}|{customer.id}"
 
 
-def test_what_was_refused_is_not_recorded(api, stack):
+def test_refused_requests_are_not_recorded(api, stack):
     customer, other = api.sign_up(), api.sign_up()
     before = stack.sql("SELECT count(*) FROM audit_log")
-    for act in acts(api, customer, "key_" + "0" * 24).values():
-        answer = act(api.viewer)
+    for perform in actions(api, customer, "key_" + "0" * 24).values():
+        answer = perform(api.viewer)
         assert answer.status_code == 403
-        answer = act(other.client)
+        answer = perform(other.client)
         assert answer.status_code in (403, 404)
     assert stack.sql("SELECT count(*) FROM audit_log") == before
 
 
-def test_without_the_record_nothing_is_done(api, new_stack):
-    """A trigger makes the one INSERT fail, as a full disk would."""
+def test_without_the_audit_entry_nothing_is_stored(api, new_stack):
+    """A trigger makes the INSERT of the entry fail."""
     stack = new_stack(WORKERS=2)
     customer = stack.api.sign_up()
     stack.sql("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
@@ -63,8 +63,8 @@ def test_without_the_record_nothing_is_done(api, new_stack):
     tables = ("customers", "subscriptions", "licenses", "api_keys")
     key_id = stack.sql(f"SELECT key_id FROM api_keys WHERE customer_id = '{customer.id}'")
     before = [stack.sql(f"SELECT * FROM {table} t ORDER BY t::text") for table in tables]
-    for action, act in acts(stack.api, customer, key_id).items():
-        answer = act(Faulty(stack.api.owner))
+    for action, perform in actions(stack.api, customer, key_id).items():
+        answer = perform(Faulty(stack.api.owner))
         assert answer.status_code == 500, action
         assert answer.json()["code"] == "internal_error" and "audit" not in answer.text
     assert [stack.sql(f"SELECT * FROM {table} t ORDER BY t::text") for table in tables] == before
@@ -74,7 +74,7 @@ def test_without_the_record_nothing_is_done(api, new_stack):
 
 
 class Faulty:
-    """The client, but answers of 5xx are what is expected."""
+    """A client whose 5xx answers are expected."""
 
     def __init__(self, client):
         self.client = client

@@ -1,4 +1,4 @@
-"""Customers: sign up, read, list, change, delete."""
+"""Customers: sign-up, reading, listing, changing and deleting."""
 
 import uuid
 from urllib.parse import quote
@@ -7,10 +7,10 @@ import pytest
 
 from support.client import expect
 
-NOBODY = "cust_" + "0" * 32
+UNKNOWN = "cust_" + "0" * 32
 
 
-def test_sign_up_answers_with_all_that_a_customer_needs(api, stack):
+def test_sign_up_returns_customer_trial_licence_and_key(api, stack):
     email = api.email()
     made = expect(api.owner.post("/api/customers", {"email": email, "company_name": "Acme Corp"}),
                   201)
@@ -48,14 +48,14 @@ def test_sign_up_is_in_the_audit_log(api, stack):
     "a@exam ple.com", "a@.example.com", "a@example..com", "a@example.com.", "a\n@example.com",
     "<a@example.com>", "a@example.com,b@example.com", "x" * 65 + "@example.com",
     "a@" + "b" * 250 + ".com", "a@-example.com"])
-def test_sign_up_refuses_what_is_no_address(api, email):
+def test_sign_up_refuses_invalid_addresses(api, email):
     refused = expect(api.owner.post("/api/customers", {"email": email}), 400, "invalid_request")
     assert [detail["field"] for detail in refused["details"]] == ["email"]
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a\tb", "a\x00b", "a\x1bb", "a\x7fb", "x" * 201, 1,
                                   True, [], {}])
-def test_sign_up_refuses_what_is_no_name(api, name):
+def test_sign_up_refuses_invalid_names(api, name):
     body = {"email": api.email(), "company_name": name}
     answer = api.owner.post("/api/customers", body)
     assert answer.status_code == 400
@@ -69,7 +69,7 @@ def test_names_may_be_in_any_language_and_200_characters_long(api):
 
 def test_every_bad_field_is_named_at_once(api):
     refused = expect(api.owner.post("/api/customers", {
-        "email": 5, "company_name": "", "plan": "enterprise", "customer_id": NOBODY}),
+        "email": 5, "company_name": "", "plan": "enterprise", "customer_id": UNKNOWN}),
         400, "invalid_request")
     assert {detail["field"] for detail in refused["details"]} == {
         "email", "company_name", "plan", "customer_id"}
@@ -89,14 +89,14 @@ def test_get(api):
 
 
 @pytest.mark.parametrize("customer_id", [
-    NOBODY, "cust_", "cust_" + "0" * 31, "cust_" + "0" * 33, "cust_" + "A" * 32, "CUST_" + "0" * 32,
+    UNKNOWN, "cust_", "cust_" + "0" * 31, "cust_" + "0" * 33, "cust_" + "A" * 32, "CUST_" + "0" * 32,
     "x", "%00", "%ff", "..%2f", "cust_" + "0" * 31 + "%0a", "' OR ''='", "null", "%2e%2e"])
-def test_an_id_that_is_none(api, customer_id):
+def test_an_unknown_customer(api, customer_id):
     answer = api.owner.get(f"/api/customers/{customer_id}")
     assert answer.status_code == (400 if "%00" in customer_id else 404)
 
 
-def test_patch_changes_what_is_given(api):
+def test_patch_changes_the_given_fields(api):
     customer = api.sign_up(company_name="Old")
     path = f"/api/customers/{customer.id}"
     assert expect(customer.client.patch(path, {"company_name": "New"}), 200)["customer"][
@@ -110,7 +110,7 @@ def test_patch_changes_what_is_given(api):
     assert expect(api.viewer.get(path), 200)["customer"] == cleared
 
 
-def test_patch_of_nothing_changes_nothing(api):
+def test_an_empty_patch_changes_nothing(api):
     customer = api.sign_up(company_name="Same")
     for answer in (customer.client.patch(f"/api/customers/{customer.id}", {}),
                    customer.client.patch(f"/api/customers/{customer.id}")):
@@ -119,16 +119,16 @@ def test_patch_of_nothing_changes_nothing(api):
 
 @pytest.mark.parametrize("body", [
     {"email": None}, {"email": "no address"}, {"company_name": ""}, {"company_name": " "},
-    {"customer_id": NOBODY}, {"stripe_customer_id": "cus_1"}, {"created_at": "2020-01-01T00:00:00Z"},
+    {"customer_id": UNKNOWN}, {"stripe_customer_id": "cus_1"}, {"created_at": "2020-01-01T00:00:00Z"},
     {"deleted_at": None}, {"plan": "enterprise"}])
-def test_patch_refuses(api, body):
+def test_patch_refuses_invalid_fields(api, body):
     customer = api.sign_up(company_name="Same")
     path = f"/api/customers/{customer.id}"
     expect(customer.client.patch(path, body), 400, "invalid_request")
     assert expect(api.owner.get(path), 200)["customer"] == customer.answer["customer"]
 
 
-def test_patch_cannot_take_anothers_address(api):
+def test_patch_refuses_the_address_of_another_customer(api):
     customer, other = api.sign_up(), api.sign_up()
     expect(customer.client.patch(f"/api/customers/{customer.id}",
                                  {"email": other.email.upper()}), 409, "customer_exists")
@@ -138,7 +138,7 @@ def test_patch_cannot_take_anothers_address(api):
 
 
 def walk(api, query, limit, follow=True):
-    """The ids of all pages, by cursor."""
+    """The ids of all pages, followed by cursor."""
     ids, cursor = [], None
     while True:
         path = f"/api/customers?limit={limit}&{query}" + (f"&cursor={cursor}" if cursor else "")
@@ -162,7 +162,7 @@ def test_lists_are_complete_and_newest_first(api):
     assert (page["customers"], page["next_cursor"], page["limit"]) == ([], None, 50)
 
 
-def test_a_page_stays_the_next_one_while_customers_come(api):
+def test_a_new_customer_does_not_shift_the_next_page(api):
     word = f"keyset{uuid.uuid4().hex[:10]}"
     ids = [api.sign_up(company_name=word).id for _ in range(4)]
     first = expect(api.owner.get(f"/api/customers?q={word}&limit=2"), 200)
@@ -172,7 +172,7 @@ def test_a_page_stays_the_next_one_while_customers_come(api):
     assert [c["customer_id"] for c in first["customers"] + second["customers"]] == ids[::-1]
 
 
-def test_customers_of_the_same_instant_are_all_listed(api, stack):
+def test_customers_with_equal_times_are_all_listed(api, stack):
     word = f"tie{uuid.uuid4().hex[:10]}"
     ids = {api.sign_up(company_name=word).id for _ in range(5)}
     stack.sql(f"UPDATE customers SET created_at = '2020-01-01' WHERE company_name = '{word}'")
@@ -180,7 +180,7 @@ def test_customers_of_the_same_instant_are_all_listed(api, stack):
     assert set(listed) == ids and len(listed) == 5
 
 
-def test_list_finds(api):
+def test_list_finds_by_address_and_prefix(api):
     customer = api.sign_up(company_name=f"100%_{uuid.uuid4().hex} \\ Söhne")
     name = customer.answer["customer"]["company_name"]
 
@@ -214,16 +214,16 @@ def test_list_refuses_bad_queries(api, query, field):
     assert [detail["field"] for detail in refused["details"]] == [field]
 
 
-def test_list_ignores_queries_of_others(api):
+def test_list_ignores_unknown_parameters(api):
     expect(api.viewer.get("/api/customers?limit=1&utm_source=mail&limit_=x"), 200)
 
 
-def test_cursors_of_any_time_are_harmless(api):
+def test_cursors_with_extreme_times_are_accepted(api):
     for cursor in ("OTIyMzM3MjAzNjg1NDc3NTgwNzp4", "LTkyMjMzNzIwMzY4NTQ3NzU4MDg6eA"):
         expect(api.viewer.get(f"/api/customers?cursor={cursor}"), 200)
 
 
-def test_delete_forgets_the_person_and_closes_the_door(api, stack):
+def test_delete_erases_personal_data_and_revokes_access(api, stack):
     customer = api.sign_up(company_name="Forget Me Ltd")
     second, _ = api.mint(customer, "license")
     path = f"/api/customers/{customer.id}"
@@ -248,7 +248,7 @@ def test_delete_forgets_the_person_and_closes_the_door(api, stack):
     assert actions == "sign_up,key_create,customer_delete"
 
 
-def test_a_deleted_customer_is_listed_no_more(api):
+def test_a_deleted_customer_is_not_listed(api):
     word = f"gone{uuid.uuid4().hex[:10]}"
     customer = api.sign_up(company_name=word)
     expect(api.owner.delete(f"/api/customers/{customer.id}"), 200)

@@ -1,4 +1,4 @@
-"""The export: all that is known of a customer, and its reports as a table."""
+"""The export: all data of a customer as JSON, and its reports as CSV."""
 
 import csv
 import io
@@ -10,14 +10,14 @@ CSV = {"Accept": "text/csv"}
 
 
 def rows_of(answer):
-    """The table's rows as dicts."""
+    """The rows of a CSV answer as dicts."""
     assert answer.status_code == 200, answer.text
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert answer.text.endswith("\r\n") and "Accept" in answer.headers["Vary"]
     return list(csv.DictReader(io.StringIO(answer.text, newline="")))
 
 
-def test_everything(api):
+def test_the_json_export(api):
     customer = api.sign_up(company_name="Acme")
     one = send(customer, instance_id="a", active_devices=1, total_devices=2,
                metrics={"api_calls": 3})["report"]
@@ -29,12 +29,12 @@ def test_everything(api):
     assert [instance["instance_id"] for instance in got["instances"]] == ["a"]
     assert got["usage_days"][0]["metrics"] == {"api_calls": 3}
     assert (got["reports"], got["invoices"], got["next_cursor"]) == ([one], [], None)
-    # No secret is in it.
+    # The export contains no secret.
     text = customer.client.get(f"/api/customers/{customer.id}/export").text
     assert customer.api_key not in text and customer.license not in text
 
 
-def test_the_table(api):
+def test_the_csv_export(api):
     customer = api.sign_up()
     first = send(customer, instance_id="-1", report_id="r.1", active_devices=1, total_devices=2,
                  metrics={"api_calls": 3}, reported_at=at(minutes=2))["report"]
@@ -65,7 +65,7 @@ def test_pages(api):
     assert rows_of(api.owner.get(path + f"&to={at(minutes=60)}", headers=CSV)) == []
 
 
-def test_which_form(api):
+def test_the_accept_header_chooses_the_format(api):
     customer = api.sign_up()
     for accept, form in (("text/csv;q=1, application/json;q=0.5", "text/csv"),
                          ("application/json, text/csv", "text/csv"), ("*/*", "application/json"),

@@ -1,4 +1,4 @@
-"""API keys of customers: mint, list, revoke, and what their scopes open."""
+"""API keys of customers: creating, listing and revoking them, and what their scopes allow."""
 
 import itertools
 
@@ -9,7 +9,7 @@ from support.client import expect
 SCOPES = ("license", "usage", "billing")
 
 
-def test_mint(api, stack):
+def test_create(api, stack):
     customer = api.sign_up()
     path = f"/api/customers/{customer.id}/keys"
     made = expect(customer.client.post(path, {"name": "production", "scopes": ["usage"]}), 201)
@@ -23,7 +23,7 @@ def test_mint(api, stack):
     assert actor.startswith("customer:key_") and subject == key["key_id"]
 
 
-def test_mint_with_nothing_said(api):
+def test_create_with_defaults(api):
     customer = api.sign_up()
     for answer in (customer.client.post(f"/api/customers/{customer.id}/keys", {}),
                    api.owner.post(f"/api/customers/{customer.id}/keys")):
@@ -31,7 +31,7 @@ def test_mint_with_nothing_said(api):
         assert key["name"] is None and set(key["scopes"]) == set(SCOPES)
 
 
-def test_scopes_said_twice_count_once(api):
+def test_repeated_scopes_count_once(api):
     customer = api.sign_up()
     made = expect(customer.client.post(f"/api/customers/{customer.id}/keys",
                                        {"scopes": ["usage", "usage", "license"]}), 201)
@@ -43,14 +43,14 @@ def test_scopes_said_twice_count_once(api):
     {"scopes": "license"}, {"scopes": [1]}, {"scopes": None}, {"scopes": ["License"]},
     {"name": ""}, {"name": " "}, {"name": "x" * 101}, {"name": "a\nb"}, {"name": 1},
     {"role": "owner"}, {"customer_id": "cust_" + "0" * 32}, {"key_id": "key_" + "0" * 24}])
-def test_mint_refuses(api, body):
+def test_create_refuses_invalid_fields(api, body):
     customer = api.sign_up()
     path = f"/api/customers/{customer.id}/keys"
     expect(customer.client.post(path, body), 400, "invalid_request")
     assert len(expect(customer.client.get(path), 200)["keys"]) == 1
 
 
-def test_the_list_never_shows_a_secret(api):
+def test_the_list_contains_no_secret(api):
     customer = api.sign_up()
     secret, key_id = api.mint(customer, "license")
     answer = api.viewer.get(f"/api/customers/{customer.id}/keys")
@@ -59,7 +59,7 @@ def test_the_list_never_shows_a_secret(api):
     assert secret[-58:] not in answer.text and customer.api_key[-58:] not in answer.text
 
 
-def test_last_use_is_kept_by_the_day(api, stack):
+def test_last_use_is_stored_once_a_day(api, stack):
     customer = api.sign_up()
     _, key_id = api.mint(customer, "usage")
     expect(customer.client.get(f"/api/customers/{customer.id}"), 200)
@@ -96,13 +96,13 @@ def test_a_key_can_revoke_itself(api):
 
 
 @pytest.mark.parametrize("key_id", ["key_" + "0" * 24, "x", "' OR ''='", "key_" + "A" * 24])
-def test_revoke_of_an_id_that_is_none(api, key_id):
+def test_revoke_of_an_unknown_key(api, key_id):
     customer = api.sign_up()
     answer = api.owner.delete(f"/api/customers/{customer.id}/keys/{key_id}")
     assert answer.status_code == 404
 
 
-def test_another_customers_key_is_none(api):
+def test_revoke_of_the_key_of_another_customer(api):
     customer, other = api.sign_up(), api.sign_up()
     _, key_id = api.mint(other)
     for client in (customer.client, api.owner):
@@ -111,7 +111,7 @@ def test_another_customers_key_is_none(api):
     assert all(key["revoked_at"] is None for key in keys)
 
 
-def test_operators_keys_are_no_customers(api, stack):
+def test_revoke_of_the_key_of_an_operator(api, stack):
     customer = api.sign_up()
     key_id = stack.sql("SELECT key_id FROM api_keys WHERE role = 'viewer' LIMIT 1")
     expect(api.owner.delete(f"/api/customers/{customer.id}/keys/{key_id}"), 404, "key_not_found")
@@ -119,7 +119,7 @@ def test_operators_keys_are_no_customers(api, stack):
 
 
 @pytest.mark.parametrize("scopes", [c for n in (1, 2, 3) for c in itertools.combinations(SCOPES, n)])
-def test_scopes_open_this_much(api, scopes):
+def test_scopes_allow_their_paths_only(api, scopes):
     customer = api.sign_up()
     client = api.keyed(api.mint(customer, *scopes)[0])
     for path, scope in ((f"/api/licenses/{customer.id}", "license"),
@@ -133,7 +133,7 @@ def test_scopes_open_this_much(api, scopes):
             expect(client.get(path), 403, "scope_missing")
 
 
-def test_a_key_gives_no_more_than_it_has(api, stack):
+def test_a_key_cannot_create_a_key_with_more_scopes(api, stack):
     customer = api.sign_up()
     client = api.keyed(api.mint(customer, "billing", "usage")[0])
     path = f"/api/customers/{customer.id}/keys"

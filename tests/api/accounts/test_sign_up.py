@@ -1,4 +1,4 @@
-"""Sign-up under pressure: one customer per address, one trial per person."""
+"""Sign-up in parallel and in public: one customer per address, one trial per person."""
 
 import concurrent.futures
 import itertools
@@ -15,7 +15,7 @@ from support.raw import build, exchange
 
 @pytest.fixture(scope="module")
 def public(new_stack):
-    """A stack where everybody may sign up, as fast as nginx's limits let them."""
+    """A stack with public sign-up and nginx's rate limits."""
     stack = new_stack(PUBLIC_SIGNUP="on", RATE_LIMITS="on")
     yield stack
     stack.close()
@@ -43,7 +43,7 @@ def variants(name, domain):
 
 
 def sign_up_at_once(api, emails):
-    """All of them at once: the answers."""
+    """Signs up all addresses in parallel; returns the answers."""
     def sign_up(email):
         return api.bearer(api.stack.admin_key).post("/api/customers", {"email": email})
 
@@ -52,7 +52,7 @@ def sign_up_at_once(api, emails):
 
 
 @pytest.mark.parametrize("name", ["jane.doe", "josé.müller", "ångström"])
-def test_fifty_at_once_make_one_customer(api, stack, figures, name):
+def test_fifty_parallel_sign_ups_create_one_customer(api, stack, figures, name):
     local = f"{name}.{uuid.uuid4().hex[:8]}"
     spelled = variants(local, stack.mail_domain)
     assert len(spelled) >= 8
@@ -72,7 +72,7 @@ def test_fifty_at_once_make_one_customer(api, stack, figures, name):
     figures["parallel sign-ups"] = figures.get("parallel sign-ups", 0) + 50
 
 
-def test_a_tag_makes_another_customer_but_no_other_trial(api, stack):
+def test_an_address_with_a_tag_gets_no_second_trial(api, stack):
     name = f"tag{uuid.uuid4().hex[:10]}"
     emails = [f"{name}{tag}@{stack.mail_domain}" for tag in ("", "+1", "+2", "+a+b")]
     answers = sign_up_at_once(api, emails * 3)
@@ -83,7 +83,7 @@ def test_a_tag_makes_another_customer_but_no_other_trial(api, stack):
         assert (made["subscription"] is None) == (made["license"] is None)
 
 
-def test_dots_count_but_at_gmail(api):
+def test_dots_in_gmail_addresses_do_not_count(api):
     name = f"d{uuid.uuid4().hex}"[:20]
     dotted = name[:3] + "." + name[3:]
     made = [expect(api.owner.post("/api/customers", {"email": email}), 201)["subscription"]
@@ -92,7 +92,7 @@ def test_dots_count_but_at_gmail(api):
     assert [subscription is None for subscription in made] == [False, True, True, False, False]
 
 
-def test_only_operators_sign_up_others(api):
+def test_without_public_sign_up_only_operators_may_sign_up(api):
     customer = api.sign_up()
     body = {"email": api.email()}
     expect(api.nobody.post("/api/customers", body), 401, "unauthenticated")
@@ -101,7 +101,7 @@ def test_only_operators_sign_up_others(api):
 
 
 def test_public_sign_up_and_its_rate_limit(public, figures):
-    """The limit is 10 a minute and 10 at once; a refusal says when to come again."""
+    """The limit is 10 a minute with bursts of 10; a refusal says when to retry."""
     api = public.api
     made = expect(api.nobody.post("/api/customers", {"email": api.email()}), 201)
     client = api.keyed(made["api_key"])
@@ -119,13 +119,13 @@ def test_public_sign_up_and_its_rate_limit(public, figures):
             assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
             assert int(answer.headers["Retry-After"]) >= 1
     figures["sign-ups served of 25 at 10 a minute"] = len(served)
-    # The owner is held by the other limits only.
+    # The sign-up limit does not apply to the owner.
     for _ in range(15):
         expect(api.owner.post("/api/customers", {"email": api.email()}), 201)
 
 
-def test_reports_have_a_rate_of_their_own(public, figures):
-    """20 a second and key, 100 at once; another key, and what is no report, does not notice."""
+def test_reports_have_a_rate_limit_for_each_key(public, figures):
+    """The limit is 20 a second with bursts of 100; other keys and other paths are not affected."""
     api = public.api
     loud, quiet = (expect(api.owner.post("/api/customers", {"email": api.email()}), 201)
                    for _ in range(2))
@@ -154,8 +154,8 @@ def test_reports_have_a_rate_of_their_own(public, figures):
                           f"'{loud_id}'")) == served
 
 
-def test_a_sign_up_that_nginx_sees_twice_is_one(api, stack):
-    """A client that sends its request twice in one go, as some do on a flaky line."""
+def test_a_sign_up_that_is_sent_twice_creates_one_customer(api, stack):
+    """The client sends the same request twice on one connection."""
     email = api.email()
     body = b'{"email":"%s"}' % email.encode()
     headers = [("Authorization", f"Bearer {stack.admin_key}"), ("Content-Length", len(body)),
@@ -169,8 +169,8 @@ def test_a_sign_up_that_nginx_sees_twice_is_one(api, stack):
                          if word.startswith(b"cust_") and len(word) > 60)
 
 
-def test_strangers_do_not_share_idempotency_keys(new_stack):
-    """The stored answer holds an API key: another address must not be able to replay it."""
+def test_idempotency_keys_of_public_sign_up_belong_to_one_address(new_stack):
+    """The stored answer contains an API key: another IP address must not get it."""
     public = new_stack(PUBLIC_SIGNUP="on")
     body = {"email": f"{uuid.uuid4().hex}@{public.mail_domain}"}
 

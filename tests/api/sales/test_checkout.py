@@ -1,4 +1,4 @@
-"""Checkout: from the wish to buy to a licence that is paid for, and what is refused on the way."""
+"""Checkout: a purchase up to the paid licence, and the requests that are refused."""
 
 import concurrent.futures
 
@@ -18,13 +18,13 @@ def sessions_of(stack, customer):
             if one["customer"] == theirs]
 
 
-def asked_for(stack, customer):
-    """What Stripe received to open the customer's sessions."""
+def session_requests(stack, customer):
+    """The parameters of the requests that opened the customer's sessions at Stripe."""
     return [one["params"] for one in stack.stripe.requests("POST", "/v1/checkout/sessions")
             if one["params"] and one["params"].get("client_reference_id") == customer.id]
 
 
-def test_from_checkout_to_a_paid_licence(api, stack, stripe):
+def test_a_checkout_leads_to_a_paid_licence(api, stack, stripe):
     customer = api.sign_up(company_name="Acme")
     session, url = open_checkout(customer)
     assert url.startswith(stripe.url) and sessions_of(stack, customer) == [(session, "open")]
@@ -48,7 +48,7 @@ def test_from_checkout_to_a_paid_licence(api, stack, stripe):
     assert answer["license"] != customer.license
 
 
-def test_what_stripe_is_asked(api, stack):
+def test_the_requests_to_stripe(api, stack):
     customer = api.sign_up(company_name="Acme")
     url = f"{stack.base_url}/account?paid=1"
     open_checkout(customer, "starter")
@@ -57,7 +57,7 @@ def test_what_stripe_is_asked(api, stack):
     common = {"mode": "subscription", "customer": stripe_id(stack, customer),
               "client_reference_id": customer.id, "metadata": {"customer_id": customer.id},
               "subscription_data": {"metadata": {"customer_id": customer.id}}}
-    assert asked_for(stack, customer) == [
+    assert session_requests(stack, customer) == [
         {**common, "line_items": {"0": {"price": "price_starter_month", "quantity": "1"}},
          "success_url": f"{stack.base_url}/checkout/done?session_id={{CHECKOUT_SESSION_ID}}",
          "cancel_url": f"{stack.base_url}/checkout/canceled"},
@@ -69,11 +69,11 @@ def test_what_stripe_is_asked(api, stack):
                               "metadata": {"customer_id": customer.id}}
     assert all(one["idempotency_key"] for one in stack.stripe.requests("POST")
                if one["headers"].get("user-agent", "").startswith("global-billing"))
-    # The page that was left open cannot be paid any more.
+    # The session that was left open cannot be paid any more.
     assert sorted(status for _, status in sessions_of(stack, customer)) == ["expired", "open"]
 
 
-def test_a_price_of_the_year(api, stack, stripe):
+def test_a_yearly_price(api, stack, stripe):
     customer = api.sign_up()
     bought = buy(stack, customer, "professional", price_id="price_professional_year")
     assert stripe.state()["charged"][stripe_id(stack, customer)] == 99000
@@ -87,7 +87,7 @@ def test_a_price_of_the_year(api, stack, stripe):
     ({"plan": "starter", "price_id": "price_professional_month"}, "price_id"),
     ({"plan": "starter", "price_id": "price_unknown"}, "price_id"),
     ({"plan": "starter", "price_id": "price_starter_month,price_starter_year"}, "price_id")])
-def test_what_is_not_sold(api, stripe, body, field):
+def test_plans_and_prices_that_are_not_sold_are_refused(api, stripe, body, field):
     customer = api.sign_up()
     stripe.reset_requests()
     refused = expect(ask(customer.client, "checkout", customer.id, **body), 400,
@@ -97,7 +97,7 @@ def test_what_is_not_sold(api, stripe, body, field):
 
 
 def foreign_urls(base):
-    """Addresses that are not ours, however much they look like it. `base` is ours."""
+    """URLs of other origins that resemble ours, `base`."""
     host = base.removeprefix("https://")
     name = host.split(":")[0]
     return [
@@ -115,7 +115,7 @@ def foreign_urls(base):
         "https://", "https:", "x"]
 
 
-def test_nobody_is_sent_elsewhere(api, stack, stripe):
+def test_return_urls_of_other_origins_are_refused(api, stack, stripe):
     customer = api.sign_up()
     stripe.reset_requests()
     for url in foreign_urls(stack.base_url):
@@ -129,14 +129,14 @@ def test_nobody_is_sent_elsewhere(api, stack, stripe):
 
 
 @pytest.mark.parametrize("rest", ["", "/", "/a//b?c=https://x.example/@y#d", "?a", "#b", "/%0d%0a"])
-def test_our_own_addresses_are_taken(api, stack, rest):
+def test_return_urls_of_our_origin_are_accepted(api, stack, rest):
     for base in (stack.base_url, stack.base_url.replace("localhost", "LocalHost")):
         customer = api.sign_up()
         open_checkout(customer, success_url=base + rest)
-        assert [one["success_url"] for one in asked_for(stack, customer)] == [base + rest]
+        assert [one["success_url"] for one in session_requests(stack, customer)] == [base + rest]
 
 
-def test_other_origins_are_a_setting(other_rules):
+def test_origins_of_the_setting_are_accepted(other_rules):
     customer = other_rules.api.sign_up()
     for origin in ["https://app.example.com", "http://localhost:3000", other_rules.base_url,
                    "https://APP.example.com"]:
@@ -148,8 +148,8 @@ def test_other_origins_are_a_setting(other_rules):
             assert [one["field"] for one in refused["details"]] == ["cancel_url"], bad
 
 
-def test_no_second_subscription(api, stack, stripe):
-    """A paid page whose event has not arrived yet, or never does, counts too."""
+def test_a_second_subscription_is_refused(api, stack, stripe):
+    """A paid session counts also when its event has not arrived yet."""
     customer = api.sign_up()
     session, _ = open_checkout(customer, "starter")
     stripe.hold()
@@ -157,7 +157,7 @@ def test_no_second_subscription(api, stack, stripe):
     assert subscription_of(customer.client, customer.id)["status"] == "trialing"
     expect(ask(customer.client, "checkout", customer.id, plan="starter"), 409,
            "subscription_exists")
-    # It was looked up, so it counts from here on.
+    # The refused checkout fetched the subscription from Stripe and stored it.
     bought = subscription_of(customer.client, customer.id)
     assert (bought["status"], bought["stripe_subscription_id"]) == ("active", paid["subscription"])
     assert all(status != "open" for _, status in sessions_of(stack, customer))
@@ -170,7 +170,7 @@ def test_no_second_subscription(api, stack, stripe):
     assert subscription_of(customer.client, customer.id) == bought
 
 
-def test_an_ended_one_is_bought_anew(api, stack):
+def test_after_a_cancellation_a_new_subscription_can_be_bought(api, stack):
     customer = api.sign_up()
     first = buy(stack, customer, "starter")
     expect(ask(customer.client, "cancel", customer.id), 200)
@@ -182,8 +182,8 @@ def test_an_ended_one_is_bought_anew(api, stack):
     assert sorted(one["status"] for one in bought) == ["active", "canceled"]
 
 
-def test_twenty_at_once(api, stack, stripe):
-    """One customer at Stripe, one page that can be paid."""
+def test_twenty_parallel_checkouts(api, stack, stripe):
+    """They create one customer at Stripe and leave one session that can be paid."""
     customer = api.sign_up()
 
     def checkout(_):
@@ -205,11 +205,11 @@ def test_twenty_at_once(api, stack, stripe):
     assert stripe.counters()["live_subscriptions"][made[0]] == 1
 
 
-def test_a_running_trial_moves_into_stripe(other_rules):
+def test_a_running_trial_continues_at_stripe(other_rules):
     customer = other_rules.api.sign_up()
     ends = subscription_of(customer.client, customer.id)["trial_ends_at"]
     session, _ = open_checkout(customer)
-    asked, = asked_for(other_rules, customer)
+    asked, = session_requests(other_rules, customer)
     assert asked["subscription_data"] == {"metadata": {"customer_id": customer.id},
                                           "trial_end": str(seconds(ends))}
     other_rules.stripe.complete(session)
@@ -222,10 +222,10 @@ def test_a_running_trial_moves_into_stripe(other_rules):
 
 
 def test_a_fourth_plan_is_sold(other_rules):
-    """Plans are data: one that stands in PLANS_FILE and STRIPE_PRICES can be bought."""
+    """A plan can be bought when PLANS_FILE and STRIPE_PRICES contain it."""
     customer = other_rules.api.sign_up()
     session, _ = open_checkout(customer, "platinum")
-    asked, = asked_for(other_rules, customer)
+    asked, = session_requests(other_rules, customer)
     assert asked["line_items"] == {"0": {"price": FOURTH_PRICE, "quantity": "1"}}
     other_rules.stripe.complete(session)
     settled(other_rules, customer.id)
@@ -233,18 +233,18 @@ def test_a_fourth_plan_is_sold(other_rules):
     assert expect(customer.client.get(f"/api/licenses/{customer.id}"), 200)["plan"] == "platinum"
 
 
-def test_the_rest_of_a_trial_may_be_too_short_for_stripe(other_rules):
-    """Stripe takes no end that is less than two days away."""
+def test_a_trial_that_ends_within_two_days_does_not_continue_at_stripe(other_rules):
+    """Stripe accepts no end of a trial that is less than two days away."""
     customer = other_rules.api.sign_up()
     other_rules.sql("UPDATE subscriptions SET trial_ends_at = now() + interval '48 hours' WHERE "
               f"customer_id = '{customer.id}'")
     bought = buy(other_rules, customer)
-    asked, = asked_for(other_rules, customer)
+    asked, = session_requests(other_rules, customer)
     assert "trial_end" not in asked["subscription_data"] and bought["status"] == "active"
 
 
 @pytest.mark.parametrize("name", ["upgrade", "preview", "resume", "portal"])
-def test_first_something_must_be_bought(api, stripe, name):
+def test_a_checkout_must_come_first(api, stripe, name):
     customer = api.sign_up()
     stripe.reset_requests()
     more = {"new_plan": "professional"} if name in ("upgrade", "preview") else {}

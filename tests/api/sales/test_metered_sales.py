@@ -1,4 +1,4 @@
-"""Metered prices are sold with the plans that name their meters, and stay when the plan changes."""
+"""Metered prices: plans are sold with those of their meters, and plan changes keep them."""
 
 import pytest
 
@@ -25,13 +25,13 @@ def prices(stack, interval, *meters):
 
 
 def upgrade(stack, customer, plan, status=200):
-    """Changes the plan; waits until all is known here."""
+    """Changes the plan and waits until the service has stored the change."""
     expect(ask(customer.client, "upgrade", customer.id, new_plan=plan), status)
     settled(stack, customer.id)
 
 
 @pytest.mark.parametrize("interval", ["month", "year"])
-def test_a_plan_is_sold_with_its_meters(metered, interval):
+def test_a_checkout_contains_the_meters_of_the_plan(metered, interval):
     customer = metered.api.sign_up()
     bought = buy(metered, customer, "professional", price_id=f"price_professional_{interval}")
     assert items(metered, bought) == [(f"price_professional_{interval}", 1),
@@ -41,20 +41,20 @@ def test_a_plan_is_sold_with_its_meters(metered, interval):
         ["price", "quantity"], ["price"], ["price"]]
 
 
-def test_what_is_billed_by_use_is_told_to_everybody(metered):
-    """Of meters that have a price in plans.json."""
+def test_the_list_of_plans_shows_metered_prices(metered):
+    """It shows those meters that have a price in plans.json."""
     plans = expect(metered.api.nobody.get("/api/plans"), 200)["plans"]
     calls = [{"metric": "api_calls", "amount_minor": "10", "currency": "usd"}]
     assert {plan["plan"]: plan["metered"] for plan in plans} == {
         "starter": [], "professional": calls, "enterprise": calls}
 
 
-def test_a_plan_without_meters_is_sold_alone(metered):
+def test_a_plan_without_meters_has_one_item(metered):
     customer = metered.api.sign_up()
     assert items(metered, buy(metered, customer, "starter")) == [("price_starter_month", 1)]
 
 
-def test_a_change_adds_what_is_missing_and_takes_nothing_away(metered):
+def test_a_plan_change_adds_missing_items_and_removes_none(metered):
     customer = metered.api.sign_up()
     bought = buy(metered, customer, "starter", price_id="price_starter_year")
     shown = expect(ask(customer.client, "preview", customer.id, new_plan="enterprise"), 200)
@@ -65,14 +65,14 @@ def test_a_change_adds_what_is_missing_and_takes_nothing_away(metered):
     upgrade(metered, customer, "professional")
     both = prices(metered, "year", "calls", "storage")
     assert items(metered, bought) == [("price_professional_year", 1), *both]
-    # The meters bill what was used until now; nothing more is told to them.
+    # The items stay to bill the use until now; no further use is sent to their meters.
     upgrade(metered, customer, "starter")
     assert items(metered, bought) == [("price_starter_year", 1), *both]
     upgrade(metered, customer, "professional")
     assert items(metered, bought) == [("price_professional_year", 1), *both]
 
 
-def test_other_items_are_left_alone(metered):
+def test_a_plan_change_keeps_items_of_others(metered):
     customer = metered.api.sign_up()
     bought = buy(metered, customer, "starter")
     extra = metered.stripe.call("POST", "/v1/prices", {
@@ -86,8 +86,8 @@ def test_other_items_are_left_alone(metered):
 
 
 @pytest.mark.parametrize("how", ["cancel", "revoke"])
-def test_what_was_used_is_billed_with_the_end(metered, how):
-    """Though the plan has been another one since."""
+def test_a_cancellation_bills_the_use_until_then(metered, how):
+    """It does so although the plan has changed since the use."""
     customer = metered.api.sign_up()
     bought = buy(metered, customer, "professional")
     metered.stripe.call("POST", "/v1/billing/meter_events", {

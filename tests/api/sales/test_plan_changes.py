@@ -1,4 +1,4 @@
-"""Another plan, the end, the end undone: at Stripe first, and here as Stripe has it then."""
+"""Plan changes, cancellations and resumptions: at Stripe first, then stored as it answers."""
 
 import datetime
 import os
@@ -18,23 +18,23 @@ def theirs(stack, subscription):
 
 
 def charged(stack, subscription):
-    """What the customer has paid in all."""
+    """The total amount that the customer has paid."""
     return stack.stripe.state()["charged"][theirs(stack, subscription)["customer"]]
 
 
 def changes(stack, subscription):
-    """The changes of the subscription that Stripe was asked for: parameters."""
+    """The parameters of all requests to Stripe that change the subscription."""
     path = f"/v1/subscriptions/{subscription['stripe_subscription_id']}"
     return [one["params"] for one in stack.stripe.requests("POST", path)]
 
 
 def claims_of(token):
-    """What a licence says."""
+    """The claims of a licence."""
     return jwt.decode(token, options={"verify_signature": False})
 
 
 def everything(stack, customer, subscription):
-    """All that a refused change must leave as it was, here and there."""
+    """All state, here and at Stripe, that a refused change must not alter."""
     state = stack.stripe.state()
     who = theirs(stack, subscription)["customer"]
     return (subscription_of(customer.client, customer.id),
@@ -45,7 +45,7 @@ def everything(stack, customer, subscription):
 
 
 def in_hours(hours):
-    """A time of ours."""
+    """The time in so many hours, as the API writes it."""
     moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=hours)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
@@ -70,7 +70,7 @@ def test_upgrade(api, stack):
     assert subscription_of(customer.client, customer.id)["plan"] == "professional"
 
 
-def test_quantity_and_interval_stay(api, stack, stripe):
+def test_a_plan_change_keeps_quantity_and_interval(api, stack, stripe):
     customer = api.sign_up()
     bought = buy(stack, customer, "starter", price_id="price_starter_year")
     item = theirs(stack, bought)["item"]
@@ -84,7 +84,7 @@ def test_quantity_and_interval_stay(api, stack, stripe):
 
 @pytest.mark.parametrize("price, first, difference", [
     ("price_starter_month", 2900, 47000), ("price_starter_year", 29000, 470000)])
-def test_what_was_shown_is_charged(api, stack, price, first, difference):
+def test_the_previewed_amount_is_charged(api, stack, price, first, difference):
     customer = api.sign_up()
     bought = buy(stack, customer, "starter", price_id=price)
     shown = expect(ask(customer.client, "preview", customer.id, new_plan="enterprise"), 200)
@@ -102,7 +102,7 @@ def test_what_was_shown_is_charged(api, stack, price, first, difference):
 
 
 @pytest.mark.parametrize("name", ["upgrade", "preview"])
-def test_nobody_chooses_how_much_of_the_period_to_pay_for(api, stack, name):
+def test_the_time_of_proration_must_come_from_a_preview(api, stack, name):
     customer = api.sign_up()
     bought = buy(stack, customer, "starter")
     for hours in (-1.1, 0.3, 24 * 29, 24 * 365):
@@ -138,7 +138,7 @@ def test_downgrade_now(api, stack):
 
 
 @pytest.mark.parametrize("name", ["upgrade", "preview"])
-def test_there_is_nothing_to_change(api, stack, name):
+def test_a_change_to_the_present_plan_is_refused(api, stack, name):
     customer = api.sign_up()
     bought = buy(stack, customer, "professional")
     expect(ask(customer.client, name, customer.id, new_plan="professional"), 409,
@@ -151,14 +151,14 @@ def test_there_is_nothing_to_change(api, stack, name):
 
 
 def without_trial(stack):
-    """A customer who pays at once."""
+    """A customer whose trial has ended, so that a purchase is charged at once."""
     customer = stack.api.sign_up()
     expect(ask(customer.client, "cancel", customer.id), 200)
     return customer
 
 
 def run_due_jobs(stack):
-    """All jobs run at once when they begin anew."""
+    """Restarts the workers: all jobs run when a process starts."""
     before = set(stack.pids()[1:])
     os.kill(stack.pids()[0], signal.SIGHUP)
     wait_for(lambda: not before & set(stack.pids()))
@@ -183,11 +183,11 @@ def test_a_smaller_plan_begins_with_the_next_period(other_rules):
            "nothing_to_change")
     assert schedule("starter") == ("professional", "starter")
     assert not changes(other_rules, bought)
-    # A greater plan comes at once and overtakes it.
+    # A greater plan begins at once and replaces the scheduled one.
     assert schedule("enterprise") == ("enterprise", None)
     assert schedule("starter") == ("enterprise", "starter")
     paid = charged(other_rules, bought)
-    # Half an hour before the period ends.
+    # The period now ends in half an hour.
     stripe.call("POST", f"/v1/subscriptions/{bought['stripe_subscription_id']}",
                 {"trial_end": stripe.now() + 1800, "proration_behavior": "none"})
     settled(other_rules, customer.id)
@@ -204,7 +204,7 @@ def test_a_smaller_plan_begins_with_the_next_period(other_rules):
     assert charged(other_rules, bought) == paid + 2900
 
 
-def test_a_scheduled_plan_that_comes_too_late_is_credited(other_rules):
+def test_a_scheduled_plan_that_begins_late_is_credited(other_rules):
     customer = without_trial(other_rules)
     bought = buy(other_rules, customer, "professional")
     expect(ask(customer.client, "upgrade", customer.id, new_plan="starter"), 200)
@@ -222,7 +222,7 @@ def test_a_scheduled_plan_that_comes_too_late_is_credited(other_rules):
 def test_cancel_now(api, stack, stripe):
     customer = api.sign_up()
     bought = buy(stack, customer)
-    told = stripe.events(customer=theirs(stack, bought)["customer"]) + [
+    events = stripe.events(customer=theirs(stack, bought)["customer"]) + [
         one for one in stripe.events() if one["object"] == bought["stripe_subscription_id"]]
     answer = expect(ask(customer.client, "cancel", customer.id), 200)
     assert answer["subscription"]["status"] == theirs(stack, bought)["status"] == "canceled"
@@ -232,16 +232,16 @@ def test_cancel_now(api, stack, stripe):
     for name in ("cancel", "resume", "upgrade", "preview"):
         more = {"new_plan": "starter"} if name in ("upgrade", "preview") else {}
         expect(ask(customer.client, name, customer.id, **more), 409, "subscription_ended")
-    # Whatever comes late does not bring it back to life.
+    # Late events do not make the subscription active again.
     settled(stack, customer.id)
     stack.sql("DELETE FROM stripe_events WHERE event_id IN "
-              f"({', '.join(repr(one['id']) for one in told)})")
-    assert {one["status"] for one in stripe.deliver(told)} == {200}
+              f"({', '.join(repr(one['id']) for one in events)})")
+    assert {one["status"] for one in stripe.deliver(events)} == {200}
     settled(stack, customer.id)
     assert subscription_of(customer.client, customer.id) == answer["subscription"]
 
 
-def test_cancel_at_the_end_and_resume(api, stack):
+def test_cancel_at_period_end_and_resume(api, stack):
     customer = api.sign_up()
     bought = buy(stack, customer)
 
@@ -266,7 +266,7 @@ def test_cancel_at_the_end_and_resume(api, stack):
     assert subscription_of(customer.client, customer.id)["status"] == "canceled"
 
 
-def test_an_end_that_the_portal_has_set_is_taken_back(api, stack, stripe):
+def test_resume_takes_back_a_cancellation_of_the_portal(api, stack, stripe):
     customer = api.sign_up()
     bought = buy(stack, customer)
     url = expect(ask(customer.client, "portal", customer.id), 200)["portal_url"]
@@ -286,7 +286,7 @@ def test_an_end_that_the_portal_has_set_is_taken_back(api, stack, stripe):
     assert goes_on["cancel_at"] is None and theirs(stack, bought)["cancel_at"] is None
 
 
-def test_a_trial_ends_here_alone(api, stripe):
+def test_a_trial_is_cancelled_without_stripe(api, stripe):
     customer = api.sign_up()
     stripe.reset_requests()
     expect(ask(customer.client, "cancel", customer.id, at_period_end=True), 409,

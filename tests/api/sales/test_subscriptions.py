@@ -1,4 +1,4 @@
-"""Subscriptions: the trial, once per address, and reading."""
+"""Subscriptions: the trial, one for each e-mail address, and reading."""
 
 import concurrent.futures
 
@@ -24,7 +24,7 @@ def test_get(api):
             "subscription": customer.answer["subscription"]}
 
 
-def test_none(api, stack):
+def test_a_customer_without_a_subscription(api, stack):
     customer = without_subscription(api, stack)
     expect(customer.client.get(f"/api/subscriptions/{customer.id}"), 404,
            "subscription_not_found")
@@ -67,14 +67,14 @@ def test_trial_only_once(api, stack):
            "trial_used")
 
 
-def test_a_changed_address_brings_no_second_trial_over_a_live_one(api):
+def test_a_new_address_does_not_replace_a_running_trial(api):
     customer = api.sign_up()
     expect(customer.client.patch(f"/api/customers/{customer.id}", {"email": api.email()}), 200)
     expect(customer.client.post("/api/subscriptions/trial", {"customer_id": customer.id}), 409,
            "subscription_exists")
 
 
-def test_fifty_at_once_make_one_trial(api, stack):
+def test_fifty_parallel_requests_start_one_trial(api, stack):
     customer = without_subscription(api, stack)
 
     def start(_):
@@ -97,14 +97,14 @@ def test_trial_refuses_bad_bodies(api, body, field):
     assert [detail["field"] for detail in refused["details"]] == [field]
 
 
-def test_trial_of_an_id_that_is_none(api):
+def test_trial_of_an_unknown_customer(api):
     for customer_id in ("cust_" + "0" * 32, "x", "cust_" + "A" * 32, "' OR ''='"):
         expect(api.owner.post("/api/subscriptions/trial", {"customer_id": customer_id}), 404,
                "customer_not_found")
 
 
-def test_another_address_is_no_second_trial(api, stack):
-    """A trial that is over does not start anew because the customer changed its e-mail."""
+def test_a_new_address_gives_no_second_trial(api, stack):
+    """A trial that has ended does not start again because the customer changed its address."""
     customer = api.sign_up()
     stack.sql("UPDATE subscriptions SET status = 'canceled', version = version + 1 "
               f"WHERE customer_id = '{customer.id}'")

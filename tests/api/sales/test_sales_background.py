@@ -1,4 +1,4 @@
-"""What is done behind the requests that sell: in turns, as wished, and for whom it is meant."""
+"""The background work for sales: the order of events and calls, races, and deleted customers."""
 
 import concurrent.futures
 
@@ -9,7 +9,7 @@ from support.stack import wait_for
 
 @pytest.fixture
 def buyer(api, stripe):
-    """Makes a customer that has paid for a plan and has it: buyer("starter")."""
+    """Creates a customer with a paid plan: buyer("starter")."""
 
     def make(plan):
         customer = api.sign_up()
@@ -23,48 +23,48 @@ def buyer(api, stripe):
 
 
 def subscription_of(customer):
-    """As our API has it."""
+    """The customer's subscription by our API."""
     return expect(customer.client.get(f"/api/subscriptions/{customer.id}"), 200)["subscription"]
 
 
-def test_a_long_queue_of_events_gives_way_to_calls(stack, stripe, buyer):
-    """Each event takes Stripe a while; what a customer changes meanwhile does not wait for all."""
+def test_calls_do_not_wait_for_a_long_queue_of_events(stack, stripe, buyer):
+    """Stripe is slow for each event; a customer's change is sent between them."""
     customer = buyer("starter")
-    stripe.fault("slow", path="^/v1/subscriptions/sub_turn", seconds=0.4, times=1000)
+    stripe.fault("slow", path="^/v1/subscriptions/sub_slow", seconds=0.4, times=1000)
     stack.sql("INSERT INTO stripe_events (event_id, type, livemode, received_at, origin, family, "
-              "subject, state, next_try_at) SELECT 'evt_turn' || i, 'customer.subscription.updated',"
-              " false, now(), 'webhook', 'subscription', 'sub_turn' || i, 'pending', now() "
+              "subject, state, next_try_at) SELECT 'evt_slow' || i, 'customer.subscription.updated',"
+              " false, now(), 'webhook', 'subscription', 'sub_slow' || i, 'pending', now() "
               "FROM generate_series(1, 40) i; NOTIFY stripe_jobs")
-    wait_for(lambda: stripe.requests("GET", "/v1/subscriptions/sub_turn"))
-    expect(customer.client.patch(f"/api/customers/{customer.id}", {"company_name": "Turn"}), 200)
+    wait_for(lambda: stripe.requests("GET", "/v1/subscriptions/sub_slow"))
+    expect(customer.client.patch(f"/api/customers/{customer.id}", {"company_name": "New"}), 200)
     known = subscription_of(customer)["stripe_subscription_id"]
     theirs = stripe.call("GET", f"/v1/subscriptions/{known}")["customer"]
-    wait_for(lambda: stripe.call("GET", f"/v1/customers/{theirs}")["name"] == "Turn")
-    untried = stack.sql("SELECT count(*) FROM stripe_events WHERE event_id LIKE 'evt_turn%' AND "
+    wait_for(lambda: stripe.call("GET", f"/v1/customers/{theirs}")["name"] == "New")
+    untried = stack.sql("SELECT count(*) FROM stripe_events WHERE event_id LIKE 'evt_slow%' AND "
                         "attempts = 0")
-    stack.sql("DELETE FROM stripe_events WHERE event_id LIKE 'evt_turn%'")
+    stack.sql("DELETE FROM stripe_events WHERE event_id LIKE 'evt_slow%'")
     assert int(untried) > 10
 
 
-def test_nobody_chooses_the_moment_of_proration(stripe, buyer):
-    """The end of the period would be the cheapest moment, its beginning the one with most credit."""
+def test_other_times_of_proration_than_the_previewed_one_are_refused(stripe, buyer):
+    """The end of the period would be cheapest; its beginning would give most credit."""
     customer = buyer("starter")
-    wish = {"customer_id": customer.id, "new_plan": "professional"}
+    body = {"customer_id": customer.id, "new_plan": "professional"}
     ends = subscription_of(customer)["current_period_ends_at"]
-    shown = expect(customer.client.post("/api/subscriptions/preview", wish), 200)
+    shown = expect(customer.client.post("/api/subscriptions/preview", body), 200)
     for moment in (ends, "2026-01-01T00:00:00.000Z", "2100-01-01T00:00:00.000Z"):
         for route in ("preview", "upgrade"):
             answer = expect(customer.client.post(f"/api/subscriptions/{route}",
-                                                 {**wish, "proration_at": moment}), 400,
+                                                 {**body, "proration_at": moment}), 400,
                             "invalid_request")
             assert [one["field"] for one in answer["details"]] == ["proration_at"]
     assert subscription_of(customer)["plan"] == "starter"
     expect(customer.client.post("/api/subscriptions/upgrade",
-                                {**wish, "proration_at": shown["proration_at"]}), 200)
+                                {**body, "proration_at": shown["proration_at"]}), 200)
 
 
-def test_an_event_that_stripe_refuses_holds_up_no_other(stack, stripe, buyer):
-    """Its tries are counted, so that it is parked in the end; what Stripe cannot serve is not."""
+def test_an_event_that_stripe_refuses_does_not_delay_others(stack, stripe, buyer):
+    """Each refusal counts as a try, so that the event is parked in the end."""
     customer = buyer("starter")
     stripe.fault("status", path="^/v1/subscriptions/sub_refused", status=400, times=1000)
     stack.sql("INSERT INTO stripe_events (event_id, type, livemode, received_at, origin, family, "
@@ -78,8 +78,8 @@ def test_an_event_that_stripe_refuses_holds_up_no_other(stack, stripe, buyer):
     assert subscription_of(customer)["status"] == "active"
 
 
-def test_what_is_revoked_while_stripe_is_asked_stays_so(api, stack, stripe, buyer):
-    """The answer that was under way, from before the end, is not stored over it."""
+def test_a_revocation_during_a_fetch_is_not_overwritten(api, stack, stripe, buyer):
+    """The state that was fetched before the revocation is not stored after it."""
     customer = buyer("starter")
     known = subscription_of(customer)["stripe_subscription_id"]
     stripe.wait_idle()
@@ -98,8 +98,8 @@ def test_what_is_revoked_while_stripe_is_asked_stays_so(api, stack, stripe, buye
     assert subscription_of(customer)["status"] == "canceled"
 
 
-def test_a_name_that_changes_while_stripe_makes_the_customer_reaches_it(api, stripe):
-    """The change sees no customer of Stripe's yet, and who makes it saw the old name."""
+def test_a_change_of_name_while_stripe_creates_the_customer_is_pushed(api, stripe):
+    """The change finds no customer of Stripe's yet, and the creation has the old name."""
     customer = api.sign_up(company_name="Before")
     stripe.reset_requests()
     stripe.fault("slow_after", method="POST", path="^/v1/customers$", seconds=1, times=1)
@@ -113,8 +113,8 @@ def test_a_name_that_changes_while_stripe_makes_the_customer_reaches_it(api, str
     wait_for(lambda: stripe.call("GET", f"/v1/customers/{theirs}")["name"] == "After")
 
 
-def test_nothing_personal_of_a_deleted_customer_comes_back(api, stack, stripe, buyer):
-    """Stripe goes on to send events about it."""
+def test_events_of_a_deleted_customer_store_no_personal_data(api, stack, stripe, buyer):
+    """Stripe still sends events about the customer."""
     customer = buyer("starter")
     expect(api.owner.delete(f"/api/customers/{customer.id}"), 200)
     last = ("SELECT count(*) FROM stripe_events WHERE type = 'customer.subscription.deleted' AND "
@@ -127,9 +127,9 @@ def test_nothing_personal_of_a_deleted_customer_comes_back(api, stack, stripe, b
                      f"'{customer.id}' AND kind <> 'subscription_cancel'") == "0"
 
 
-def test_a_deletion_waits_for_no_answer_of_stripes(api, stack, stripe, buyer):
-    """An event of the customer is being dealt with, and Stripe takes its time; what the event says
-    goes all the same when it ends."""
+def test_a_deletion_does_not_wait_for_stripe(api, stack, stripe, buyer):
+    """An event of the customer is being processed while Stripe is slow. Its payload is deleted when
+    the processing ends."""
     customer = buyer("starter")
     known = subscription_of(customer)["stripe_subscription_id"]
     stripe.wait_idle()
@@ -148,23 +148,23 @@ def test_a_deletion_waits_for_no_answer_of_stripes(api, stack, stripe, buyer):
                                f"WHERE event_id = '{held}'") == "done|t")
 
 
-def test_a_key_from_long_ago_is_a_new_wish(stack, stripe, buyer):
-    """Neither Stripe nor we remember it: what it did then is not done again, what is asked is."""
+def test_an_expired_idempotency_key_starts_a_new_request(stack, stripe, buyer):
+    """The key is forgotten here and at Stripe, so the request is performed on the present state."""
     customer = buyer("starter")
-    wish, key = {"customer_id": customer.id}, {"Idempotency-Key": f"end {customer.id}"}
-    expect(customer.client.post("/api/subscriptions/cancel", wish, headers=key), 200)
+    body, key = {"customer_id": customer.id}, {"Idempotency-Key": f"end {customer.id}"}
+    expect(customer.client.post("/api/subscriptions/cancel", body, headers=key), 200)
     session = expect(customer.client.post("/api/subscriptions/checkout",
-                                          {**wish, "plan": "professional"}), 200)
+                                          {**body, "plan": "professional"}), 200)
     stripe.complete(session["session_id"])
     wait_for(lambda: subscription_of(customer)["status"] == "active")
     stack.sql("UPDATE stripe_calls SET created_at = created_at - interval '25 hours' WHERE "
               f"customer_id = '{customer.id}'; UPDATE idempotency_keys SET expires_at = now()")
     second = subscription_of(customer)["stripe_subscription_id"]
-    expect(customer.client.post("/api/subscriptions/cancel", wish, headers=key), 200)
+    expect(customer.client.post("/api/subscriptions/cancel", body, headers=key), 200)
     assert stripe.call("GET", f"/v1/subscriptions/{second}")["status"] == "canceled"
 
 
-def test_a_new_payment_comes_before_a_long_queue(stack, stripe, buyer):
+def test_events_of_a_payment_come_before_a_long_queue(stack, stripe, buyer):
     stripe.fault("slow", path="^/v1/subscriptions/sub_queue", seconds=0.3, times=1000)
     stack.sql("INSERT INTO stripe_events (event_id, type, livemode, received_at, origin, family, "
               "subject, state, next_try_at) SELECT 'evt_queue' || i, 'customer.subscription.updated',"
@@ -177,7 +177,7 @@ def test_a_new_payment_comes_before_a_long_queue(stack, stripe, buyer):
     assert int(untried) > 10
 
 
-def test_what_means_nothing_here_leaves_no_text_behind(stack, stripe):
+def test_the_payload_of_an_ignored_event_is_not_stored(stack, stripe):
     stripe.send({"id": "evt_charge", "object": "event", "type": "charge.succeeded", "created": 1,
                  "livemode": False, "data": {"object": {"id": "ch_1", "object": "charge",
                                                         "receipt_email": "jane@mail.example"}}})
@@ -185,7 +185,7 @@ def test_what_means_nothing_here_leaves_no_text_behind(stack, stripe):
                      "WHERE event_id = 'evt_charge'") == "ignored|t"
 
 
-def test_a_deleted_customers_open_page_cannot_be_paid(api, stripe):
+def test_the_open_checkout_of_a_deleted_customer_cannot_be_paid(api, stripe):
     customer = api.sign_up()
     page = expect(customer.client.post("/api/subscriptions/checkout",
                                        {"customer_id": customer.id, "plan": "starter"}), 200)

@@ -1,5 +1,5 @@
-"""Idempotency-Key where the work is Stripe's: one effect there, one answer here, though twins run
-beside each other and answers are lost."""
+"""Idempotency-Key of requests that change Stripe: one effect there and one answer here, also for
+parallel requests and after lost answers."""
 
 import concurrent.futures
 import uuid
@@ -13,7 +13,7 @@ PARALLEL = 50
 
 
 def new_key():
-    """An Idempotency-Key that was never used."""
+    """A new Idempotency-Key."""
     return {"Idempotency-Key": f"click {uuid.uuid4()}"}
 
 
@@ -24,7 +24,7 @@ def click(client, name, customer_id, key, faults=False, **body):
 
 
 def at_stripe(stack, customer):
-    """How many of each thing the customer has there."""
+    """The number of the customer's objects of each kind at Stripe, and the amount charged."""
     who = stripe_id(stack, customer)
     state = stack.stripe.state()
     return {"customers": sum(one["metadata"].get("customer_id") == customer.id
@@ -35,7 +35,7 @@ def at_stripe(stack, customer):
 
 
 def assert_replayed(first, again):
-    """The stored answer, and it says so."""
+    """Checks that the second answer is the stored one and is marked so."""
     assert "Idempotent-Replayed" not in first.headers
     assert again.headers["Idempotent-Replayed"] == "true"
     assert (again.status_code, again.content) == (first.status_code, first.content)
@@ -44,7 +44,7 @@ def assert_replayed(first, again):
 @pytest.mark.parametrize("name, more", [("checkout", {"plan": "starter"}),
                                         ("upgrade", {"new_plan": "enterprise"}),
                                         ("cancel", {}), ("cancel", {"at_period_end": True})])
-def test_a_click_that_is_repeated_fifty_times(api, stack, name, more):
+def test_fifty_parallel_requests_with_one_key_have_one_effect(api, stack, name, more):
     customer, key = api.sign_up(), new_key()
     if name != "checkout":
         buy(stack, customer, "starter")
@@ -69,7 +69,7 @@ def test_a_click_that_is_repeated_fifty_times(api, stack, name, more):
         "charged": {"checkout": 0, "upgrade": 49900, "cancel": 2900}[name]}
 
 
-def test_a_key_is_for_one_request_of_one_caller(api, stack):
+def test_a_key_belongs_to_one_request_of_one_caller(api, stack):
     customer, key = api.sign_up(), new_key()
     first = click(customer.client, "checkout", customer.id, key, plan="starter")
     for more in ({"plan": "enterprise"}, {"plan": "starter", "price_id": "price_starter_year"}):
@@ -87,9 +87,9 @@ def test_a_key_is_for_one_request_of_one_caller(api, stack):
     ("checkout", {"plan": "starter"}, "/v1/customers$"),
     ("upgrade", {"new_plan": "enterprise"}, "/v1/subscriptions/"),
     ("cancel", {}, "/v1/subscriptions/")])
-def test_an_answer_that_is_lost_after_the_work(api, stack, stripe, name, more, path):
-    """Stripe does it and hangs up, on every try: 502, which nobody stores. The client's next try
-    with its key finds the work done."""
+def test_a_retry_after_a_lost_answer_finds_the_work_done(api, stack, stripe, name, more, path):
+    """Stripe does the work and then resets the connection on every try: 502, which is not stored.
+    The client's next request with the key finds the work done."""
     customer, key = api.sign_up(), new_key()
     if name != "checkout":
         buy(stack, customer, "starter")
@@ -99,7 +99,7 @@ def test_an_answer_that_is_lost_after_the_work(api, stack, stripe, name, more, p
         expect(click(customer.client, name, customer.id, key, faults=True, **more), 502,
                "stripe_error")
     stripe.faults([])
-    if name == "upgrade":  # which is no answer for the one who was first
+    if name == "upgrade":  # the key is bound to the first request
         expect(click(customer.client, name, customer.id, key, new_plan="professional"), 422,
                "idempotency_key_reused")
     first = click(customer.client, name, customer.id, key, **more)
@@ -112,8 +112,8 @@ def test_an_answer_that_is_lost_after_the_work(api, stack, stripe, name, more, p
         "charged": {"checkout": 0, "upgrade": 49900, "cancel": 2900}[name]}
 
 
-def test_without_a_key_what_was_done_is_found_out(api, stack, stripe):
-    """The client gives up after the 502; the jobs process looks at Stripe."""
+def test_without_a_key_the_jobs_process_fetches_the_outcome(api, stack, stripe):
+    """The client does not retry after the 502; the jobs process fetches the subscription."""
     customer = api.sign_up()
     buy(stack, customer, "starter")
     stripe.hold()
@@ -128,7 +128,7 @@ def test_without_a_key_what_was_done_is_found_out(api, stack, stripe):
     assert at_stripe(stack, customer)["invoices"] == 2
 
 
-def test_a_refusal_is_the_answer_too(api, stack, stripe):
+def test_a_refusal_is_stored_as_the_answer(api, stack, stripe):
     customer, key = api.sign_up(), new_key()
     buy(stack, customer, "starter")
     stripe.card(stripe_id(stack, customer), "declined")
@@ -145,7 +145,7 @@ def test_a_refusal_is_the_answer_too(api, stack, stripe):
     {"kind": "status", "status": 500, "headers": {"Stripe-Should-Retry": "false"}},
     {"kind": "garbage", "status": 200, "body": "<html>"},
     {"kind": "redirect", "location": "https://evil.example/"}], ids=lambda fault: fault["kind"])
-def test_stripes_faults_stay_stripes(api, stack, stripe, fault):
+def test_faults_of_stripe_are_not_passed_on_or_stored(api, stack, stripe, fault):
     customer, key = api.sign_up(), new_key()
     stripe.fault(method="POST", path="/v1/checkout/sessions$", times="forever", **fault)
     refused = click(customer.client, "checkout", customer.id, key, faults=True, plan="starter")

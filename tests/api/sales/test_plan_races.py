@@ -1,5 +1,5 @@
-"""What is asked in an awkward moment: before Stripe's word came, beside another change, and again
-after an answer that was lost."""
+"""Plan changes and cancellations at difficult times: before the event of a purchase has arrived,
+beside another change, and again after a lost answer."""
 
 import concurrent.futures
 import uuid
@@ -15,8 +15,8 @@ def theirs(stack, subscription):
     return stack.stripe.state()["subscriptions"][subscription["stripe_subscription_id"]]
 
 
-def paid_and_not_told(api, stripe):
-    """A customer in its trial who has just paid, of which Stripe has said nothing yet."""
+def paid_without_event(api, stripe):
+    """A customer in its trial who has just paid; the events of the purchase are held back."""
     customer = api.sign_up()
     session, _ = open_checkout(customer, "starter")
     stripe.hold()
@@ -29,9 +29,9 @@ def paid_and_not_told(api, stripe):
     ("cancel", {}, ("starter", "canceled", False)),
     ("cancel", {"at_period_end": True}, ("starter", "active", True)),
     ("upgrade", {"new_plan": "professional"}, ("professional", "active", False))])
-def test_what_was_bought_a_moment_ago_is_what_changes(api, stack, stripe, name, more, after):
-    """To end the trial alone would leave the customer paying for what it has just ended."""
-    customer = paid_and_not_told(api, stripe)
+def test_a_change_right_after_the_purchase(api, stack, stripe, name, more, after):
+    """If only the trial were cancelled, the customer would go on paying."""
+    customer = paid_without_event(api, stripe)
     answer = expect(ask(customer.client, name, customer.id, **more), 200)["subscription"]
     assert (answer["plan"], answer["status"], answer["cancel_at_period_end"]) == after
     at_stripe = theirs(stack, answer)
@@ -41,8 +41,8 @@ def test_what_was_bought_a_moment_ago_is_what_changes(api, stack, stripe, name, 
     assert subscription_of(customer.client, customer.id) == answer
 
 
-def test_a_trial_with_an_open_page_ends_here(api, stack, stripe):
-    """Nothing was bought: Stripe says so, and without Stripe's word nothing is said to have ended."""
+def test_a_trial_with_an_open_checkout_is_cancelled_here(api, stack, stripe):
+    """Stripe is asked first whether a plan was bought; without an answer nothing ends."""
     customer = api.sign_up()
     open_checkout(customer, "starter")
     stripe.fault("status", method="GET", path="^/v1/subscriptions", status=503, times=9)
@@ -53,9 +53,9 @@ def test_a_trial_with_an_open_page_ends_here(api, stack, stripe):
     assert (answer["status"], answer["stripe_subscription_id"]) == ("canceled", None)
 
 
-def test_what_was_seen_before_another_change_is_not_acted_upon(api, stack, stripe):
-    """Two changes look at Stripe at once; the second to have its turn saw what is no longer so, and
-    would have the step down charged as one up."""
+def test_a_change_that_was_decided_on_outdated_state_is_refused(api, stack, stripe):
+    """Two changes fetch the subscription at once. The one that gets the lock second would charge a
+    downgrade as an upgrade."""
     customer = api.sign_up()
     bought = buy(stack, customer, "starter")
     path = f"/v1/subscriptions/{bought['stripe_subscription_id']}"
@@ -74,13 +74,13 @@ def test_what_was_seen_before_another_change_is_not_acted_upon(api, stack, strip
 
 
 def lose_answers(stack, customer):
-    """As if the process had died between its work and the storing of its answer."""
+    """Deletes the stored answers, as if the process had crashed before storing them."""
     stack.sql("DELETE FROM idempotency_keys")
     assert stack.sql("SELECT count(*) FROM stripe_calls WHERE kind = 'nothing' AND state = 'done' "
                      f"AND intent IS NOT NULL AND customer_id = '{customer.id}'") == "1"
 
 
-def test_a_trial_ends_once_though_the_answer_is_lost(api, stack):
+def test_a_trial_is_cancelled_once_when_the_answer_is_lost(api, stack):
     customer, key = api.sign_up(), {"Idempotency-Key": f"end {uuid.uuid4()}"}
 
     def cancel(at_period_end=False):
@@ -95,7 +95,7 @@ def test_a_trial_ends_once_though_the_answer_is_lost(api, stack):
                      f"customer_id = '{customer.id}'") == "1"
 
 
-def test_a_plan_is_scheduled_once_though_the_answer_is_lost(other_rules):
+def test_a_plan_is_scheduled_once_when_the_answer_is_lost(other_rules):
     customer, key = other_rules.api.sign_up(), {"Idempotency-Key": f"less {uuid.uuid4()}"}
     expect(ask(customer.client, "cancel", customer.id), 200)
     buy(other_rules, customer, "professional")
@@ -110,8 +110,8 @@ def test_a_plan_is_scheduled_once_though_the_answer_is_lost(other_rules):
     assert step_down() == first
 
 
-def test_what_was_scheduled_ends_with_a_change_of_unknown_outcome(other_rules):
-    """The greater plan is there, and would become the smaller one with the next period."""
+def test_a_change_of_unknown_outcome_drops_the_scheduled_plan(other_rules):
+    """Otherwise the greater plan would change to the smaller one with the next period."""
     customer, stripe = other_rules.api.sign_up(), other_rules.stripe
     expect(ask(customer.client, "cancel", customer.id), 200)
     bought = buy(other_rules, customer, "professional")
@@ -132,8 +132,8 @@ def test_what_was_scheduled_ends_with_a_change_of_unknown_outcome(other_rules):
     assert subscription_of(customer.client, customer.id)["scheduled_plan"] == "starter"
 
 
-def test_to_revoke_what_has_ended_changes_nothing_of_it(api, stack):
-    """The end was planned, came at once instead, and then the licence is revoked as well."""
+def test_a_revocation_does_not_alter_a_subscription_that_has_ended(api, stack):
+    """The cancellation was scheduled, then made at once; then the licence is revoked as well."""
     customer = api.sign_up()
     buy(stack, customer, "starter")
     expect(ask(customer.client, "cancel", customer.id, at_period_end=True), 200)
