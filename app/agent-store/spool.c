@@ -87,9 +87,7 @@ write_report(struct task *task, const struct state *state, const struct report *
 	json_out_string(&json, "report_id", report->report_id);
 	json_out_time(&json, "reported_at", report->reported_at);
 	write_tally(&json, &report->tally);
-	json_out_close(&json, '}');
-	return state_keep_text(task, state, report_name(task->arena, report->number),
-	                       json.text.data);
+	return state_keep_json(task, state, report_name(task->arena, report->number), &json);
 }
 
 static enum fail
@@ -101,8 +99,7 @@ write_current(struct task *task, const struct spool *spool)
 	json_out_int(&json, "number", spool->number);
 	json_out_bool(&json, "posted", spool->posted);
 	write_tally(&json, &spool->current);
-	json_out_close(&json, '}');
-	return state_keep_text(task, spool->state, current_name, json.text.data);
+	return state_keep_json(task, spool->state, current_name, &json);
 }
 
 /* The number in a report's file name, or -1. */

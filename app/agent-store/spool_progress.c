@@ -3,8 +3,6 @@
  */
 #include "agent-store/spool_progress.h"
 
-#include "base/json_out.h"
-
 static const char sent_name[] = "usage/sent.json";
 static const char in_flight_name[] = "usage/doubt.json";
 
@@ -28,8 +26,7 @@ keep_number(struct task *task, const struct state *state, const char *name, int6
 
 	json_out_open(&json, NULL, '{');
 	json_out_int(&json, "number", number);
-	json_out_close(&json, '}');
-	return state_keep_text(task, state, name, json.text.data);
+	return state_keep_json(task, state, name, &json);
 }
 
 int64_t

@@ -13,7 +13,6 @@
 
 #include "base/arena.h"
 #include "base/file.h"
-#include "base/json_out.h"
 #include "base/random.h"
 #include "base/text.h"
 
@@ -69,6 +68,14 @@ state_keep_text(struct task *task, const struct state *state, const char *name,
 		return FAIL_NONE;
 	return file_write(task, state_path(task->arena, state, name), 0600, text, strlen(text),
 	                  true);
+}
+
+enum fail
+state_keep_json(struct task *task, const struct state *state, const char *name,
+                struct json_out *json)
+{
+	json_out_close(json, '}');
+	return state_keep_text(task, state, name, json->text.data);
 }
 
 /* INSTANCE_ID, else the kept id, else a new one. */
@@ -161,8 +168,7 @@ state_keep_license(struct task *task, const struct state *state, const char *tok
 	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "license", token);
 	json_out_string(&json, "etag", etag);
-	json_out_close(&json, '}');
-	return state_keep_text(task, state, "license.json", json.text.data);
+	return state_keep_json(task, state, "license.json", &json);
 }
 
 static struct instant
@@ -206,8 +212,7 @@ state_keep_sync(struct task *task, const struct state *state, const struct sync_
 	json_out_time(&json, "contact", sync->contact);
 	json_out_int(&json, "retry_after", sync->retry_after_s);
 	json_out_string(&json, "message", sync->message);
-	json_out_close(&json, '}');
-	return state_keep_text(task, state, "sync.json", json.text.data);
+	return state_keep_json(task, state, "sync.json", &json);
 }
 
 int

@@ -21,6 +21,7 @@
 
 #include "agent-store/settings.h"
 #include "base/clock.h"
+#include "base/json_out.h"
 #include "base/json_view.h"
 
 struct state {
@@ -75,6 +76,10 @@ bool state_object(struct task *task, const struct state *state, const char *name
 
 enum fail state_keep_text(struct task *task, const struct state *state, const char *name,
                           const char *text) MUST_CHECK;
+
+/* Closes the open object and keeps it. */
+enum fail state_keep_json(struct task *task, const struct state *state, const char *name,
+                          struct json_out *json) MUST_CHECK;
 
 /* The JSON object in a file; false when there is none. */
 bool state_object(struct task *task, const struct state *state, const char *name,

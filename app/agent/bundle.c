@@ -146,8 +146,7 @@ keep_chain(struct task *task, const struct state *state, const struct chain *cha
 	json_out_string(&json, "chain", chain->id);
 	json_out_int(&json, "file", chain->file);
 	json_out_string(&json, "digest", chain->digest);
-	json_out_close(&json, '}');
-	return state_keep_text(task, state, chain_name, json.text.data);
+	return state_keep_json(task, state, chain_name, &json);
 }
 
 static const char *
