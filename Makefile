@@ -27,8 +27,7 @@ PG_INCLUDE := $(shell pg_config --includedir 2>/dev/null)
 CPPFLAGS += -D_GNU_SOURCE -Ilib -Iapp -Itests/unit $(if $(PG_INCLUDE),-isystem $(PG_INCLUDE))
 CFLAGS := -std=c17 $(WARNINGS) $(VARIANT_CFLAGS) -fPIE -pthread -MMD -MP
 LDFLAGS := -pie $(VARIANT_LDFLAGS) -pthread
-LICENSE_LIBS := -lcrypto -ljson-c
-LIBS := -lcurl -lfcgi -lpq $(LICENSE_LIBS)
+LIBS := -lcurl -lfcgi -lpq -lcrypto
 
 sources = $(sort $(wildcard $(1)/*.c))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -59,7 +58,7 @@ $(BUILD)/billingd: $(BILLINGD) $(API) $(SETTINGS) $(SERVICE) $(LICENSING) $(BASE
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/billingctl: $(BILLINGCTL) $(SETTINGS) $(SERVICE) $(LICENSING) $(BASE)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljson-c
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -72,7 +71,7 @@ $(BUILD)/app/api/openapi.o: app/api/openapi.json
 
 # A unit test is one program; database-backed ones get their database from with_database.sh.
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(SERVICE) $(LICENSING) $(BASE)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lssl -lcheck -lsubunit -lm -lrt
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljson-c -lssl -lcheck -lsubunit -lm -lrt
 
 unit-tests: $(UNIT_TESTS) $(BUILD)/billingctl
 

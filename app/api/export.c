@@ -8,7 +8,7 @@
 #include "api/render_usage.h"
 #include "base/arena.h"
 #include "base/fields.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "billing/license_records.h"
 #include "sync/invoices.h"
 
@@ -73,9 +73,9 @@ add_row(struct call *call, struct text *csv, const struct usage_report *report)
 {
 	const struct plans *plans = &call->api->billing.plans;
 	struct task *task = call->operation.task;
-	struct json_object *metrics = NULL;
+	struct json_view metrics = {0};
 
-	if (json_in_parse_object(task, report->metrics, strlen(report->metrics), &metrics) !=
+	if (json_view_open(task, report->metrics, strlen(report->metrics), &metrics) !=
 	    FAIL_NONE)
 		task_clear(task);
 	text_printf(csv, "%lld,%s,%s", (long long)report->usage_id,
@@ -87,7 +87,7 @@ add_row(struct call *call, struct text *csv, const struct usage_report *report)
 	add_number(csv, true, report->total_devices);
 	for (size_t i = 0; i < plans->metric_count; i++) {
 		int64_t value = 0;
-		bool known = json_in_int(metrics, plans->metrics[i].name, &value);
+		bool known = json_view_int(&metrics, plans->metrics[i].name, &value);
 
 		add_number(csv, known, value);
 	}

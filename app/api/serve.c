@@ -10,7 +10,7 @@
 #include "api/replay.h"
 #include "base/arena.h"
 #include "base/fields.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/wire.h"
@@ -155,7 +155,7 @@ read_body(struct call *call)
 	const struct input *input = call->route->body == NULL ? &no_input : call->route->body;
 	struct request *request = call->request;
 	struct task *task = &request->task;
-	struct json_object *object;
+	struct json_view object;
 	void *out = arena_alloc(task->arena, input->size);
 
 	call->body = out;
@@ -167,10 +167,10 @@ read_body(struct call *call)
 		return task_fail(task, FAIL_MEDIA_TYPE, "invalid_media_type",
 		                 "The body must be application/json.");
 	if (request->body_length == 0)
-		TRY(json_in_parse_object(task, "{}", 2, &object));
+		TRY(json_view_open(task, "{}", 2, &object));
 	else
-		TRY(json_in_parse_object(task, request->body, request->body_length, &object));
-	return fields_from_json(task, input->fields, object, out);
+		TRY(json_view_open(task, request->body, request->body_length, &object));
+	return fields_from_json(task, input->fields, &object, out);
 }
 
 static enum fail

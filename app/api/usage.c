@@ -8,7 +8,7 @@
 #include "api/render_usage.h"
 #include "base/arena.h"
 #include "base/fields.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "billing/customers.h"
 #include "usage/batch.h"
 
@@ -119,7 +119,7 @@ no_such_customer(struct task *task)
 }
 
 static enum fail
-read_item(const struct call *call, struct json_object *object, struct batch_item *item)
+read_item(const struct call *call, const struct json_view *object, struct batch_item *item)
 {
 	struct report_input input = {0};
 
@@ -138,14 +138,15 @@ store_batch(struct call *call, const struct object_list *list, struct batch_item
 {
 	struct arena *arena = call->request->task.arena;
 	struct usage_item *valid = arena_array(arena, list->count, sizeof(*valid));
+	struct batch_item *next = items;
+	struct json_view object;
 	size_t count = 0;
 
-	for (size_t i = 0; i < list->count; i++) {
-		struct json_object *object = json_object_array_get_idx(list->array, i);
-
-		items[i].valid = read_item(call, object, &items[i]) == FAIL_NONE;
-		if (items[i].valid)
-			valid[count++].report = items[i].report;
+	for (bool more = json_view_first(&list->list, &object); more;
+	     more = json_view_next(&object), next++) {
+		next->valid = read_item(call, &object, next) == FAIL_NONE;
+		if (next->valid)
+			valid[count++].report = next->report;
 	}
 	TRY(usage_report_batch(&call->operation, valid, count));
 	for (size_t i = 0, k = 0; i < list->count; i++) {

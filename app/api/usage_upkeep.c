@@ -73,7 +73,7 @@ post_usage_correction(struct call *call)
 	};
 	struct usage_report report = {0};
 
-	if (input->metrics.object != NULL)
+	if (json_view_is_object(&input->metrics.object))
 		TRY(usage_metrics_read(operation->task, &operation->billing->plans,
 		                       &input->metrics, &correction.metrics));
 	TRY(usage_correct(operation, request_param(call->request, "customer_id"), &correction,

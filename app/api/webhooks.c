@@ -37,11 +37,14 @@ post_stripe_event(struct call *call)
 	const struct request *request = call->request;
 	struct operation *operation = &call->operation;
 	struct json_out json = json_out_new(operation->task->arena, 64);
+	struct json_view body;
 	struct stripe_event event;
 	bool is_new;
 
 	TRY(check_signature(call));
-	if (!event_read(operation->task->arena, request->body, request->body_length, &event))
+	if (!json_view_read_foreign(operation->task->arena, request->body, request->body_length,
+	                            &body) ||
+	    !event_read(&body, &event))
 		return task_fail(operation->task, FAIL_INVALID, "invalid_event",
 		                 "The body is not an event.");
 	TRY(stripe_event_receive(operation, &event, request->body, "webhook", &is_new));

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "base/text.h"
 #include "billingctl-stripe/request.h"
 #include "stripe/form.h"
@@ -14,24 +14,24 @@
 #include "sync/families.h"
 
 void
-account_price_read(struct json_object *object, struct account_price *out)
+account_price_read(const struct json_view *object, struct account_price *out)
 {
 	const char *usage_type = NULL;
-	struct json_object *recurring;
+	struct json_view recurring;
 
 	*out = (struct account_price){.product = stripe_id_of(object, "product"),
 	                              .amount_minor = -1};
-	(void)json_in_string(object, "id", &out->id);
-	(void)json_in_string(object, "currency", &out->currency);
-	(void)json_in_int(object, "unit_amount", &out->amount_minor);
-	(void)json_in_string(object, "unit_amount_decimal", &out->amount_decimal);
-	(void)json_in_bool(object, "active", &out->active);
-	if (!json_in_object(object, "recurring", &recurring))
+	(void)json_view_string(object, "id", &out->id);
+	(void)json_view_string(object, "currency", &out->currency);
+	(void)json_view_int(object, "unit_amount", &out->amount_minor);
+	(void)json_view_string(object, "unit_amount_decimal", &out->amount_decimal);
+	(void)json_view_bool(object, "active", &out->active);
+	if (!json_view_object(object, "recurring", &recurring))
 		return;
-	(void)json_in_string(recurring, "interval", &out->interval);
-	(void)json_in_int(recurring, "interval_count", &out->interval_count);
-	(void)json_in_string(recurring, "usage_type", &usage_type);
-	out->meter = stripe_id_of(recurring, "meter");
+	(void)json_view_string(&recurring, "interval", &out->interval);
+	(void)json_view_int(&recurring, "interval_count", &out->interval_count);
+	(void)json_view_string(&recurring, "usage_type", &usage_type);
+	out->meter = stripe_id_of(&recurring, "meter");
 	out->metered = text_equal(usage_type, "metered");
 }
 
@@ -92,7 +92,7 @@ account_metered_fault(struct arena *arena, const struct account_price *price,
 enum fail
 account_price_look(struct ctl *ctl, const char *id, struct account_price *out, bool *there)
 {
-	struct json_object *object;
+	struct json_view object;
 	enum fail kind = request_get(ctl, stripe_path(ctl->task.arena, "/v1/prices/%s", id),
 	                             NULL, &object);
 
@@ -102,7 +102,7 @@ account_price_look(struct ctl *ctl, const char *id, struct account_price *out, b
 		return FAIL_NONE;
 	}
 	TRY(kind);
-	account_price_read(object, out);
+	account_price_read(&object, out);
 	return FAIL_NONE;
 }
 
@@ -113,12 +113,14 @@ account_webhook_url(struct ctl *ctl)
 }
 
 static bool
-has_item(struct json_object *list, const char *wanted)
+has_item(const struct json_view *list, const char *wanted)
 {
-	for (size_t i = 0; list != NULL && i < json_object_array_length(list); i++) {
-		const char *item = json_object_get_string(json_object_array_get_idx(list, i));
+	struct json_view item;
+	for (bool more = json_view_first(list, &item); more; more = json_view_next(&item)) {
+		const char *type = NULL;
 
-		if (text_equal(item, wanted) || text_equal(item, "*"))
+		(void)json_view_text(&item, &type);
+		if (text_equal(type, wanted) || text_equal(type, "*"))
 			return true;
 	}
 	return false;
@@ -126,7 +128,7 @@ has_item(struct json_object *list, const char *wanted)
 
 /* The first event type that we want and that is not in the list. */
 static const char *
-first_missing(struct json_object *events)
+first_missing(const struct json_view *events)
 {
 	const char *type;
 	size_t i = 0;
@@ -137,22 +139,20 @@ first_missing(struct json_object *events)
 }
 
 static struct account_endpoint
-read_endpoint(const struct ctl *ctl, struct json_object *object)
+read_endpoint(const struct ctl *ctl, const struct json_view *object)
 {
 	struct account_endpoint endpoint = {.id = NULL};
-	struct json_object *events = NULL;
+	struct json_view events;
 	const char *status = NULL;
 
-	(void)json_in_string(object, "id", &endpoint.id);
-	(void)json_in_string(object, "api_version", &endpoint.api_version);
-	(void)json_in_string(object, "status", &status);
-	if (!json_object_object_get_ex(object, "enabled_events", &events) ||
-	    !json_object_is_type(events, json_type_array))
-		events = NULL;
+	(void)json_view_string(object, "id", &endpoint.id);
+	(void)json_view_string(object, "api_version", &endpoint.api_version);
+	(void)json_view_string(object, "status", &status);
+	(void)json_view_list(object, "enabled_events", &events);
 	endpoint.enabled = text_equal(status, "enabled");
 	endpoint.version_fits =
 	        text_equal(endpoint.api_version, ctl->settings.stripe_api_version);
-	endpoint.lacks = first_missing(events);
+	endpoint.lacks = first_missing(&events);
 	return endpoint;
 }
 
@@ -166,16 +166,16 @@ worth(const struct account_endpoint *endpoint)
 enum fail
 account_endpoint_find(struct ctl *ctl, const char *url, struct account_endpoint *out)
 {
-	struct json_object *list;
+	struct json_view list, object;
 
 	*out = (struct account_endpoint){.id = NULL};
 	TRY(request_list(ctl, "/v1/webhook_endpoints", NULL, &list));
-	for (size_t i = 0; i < json_object_array_length(list); i++) {
-		struct json_object *object = json_object_array_get_idx(list, i);
-		struct account_endpoint endpoint = read_endpoint(ctl, object);
+	for (bool more = json_view_first(&list, &object); more;
+	     more = json_view_next(&object)) {
+		struct account_endpoint endpoint = read_endpoint(ctl, &object);
 		const char *sends_to = NULL;
 
-		if (json_in_string(object, "url", &sends_to) && text_equal(sends_to, url) &&
+		if (json_view_string(&object, "url", &sends_to) && text_equal(sends_to, url) &&
 		    (out->id == NULL || worth(&endpoint) > worth(out)))
 			*out = endpoint;
 	}
@@ -205,16 +205,17 @@ account_meter(const struct ctl *ctl, size_t n)
 enum fail
 account_meter_find(struct ctl *ctl, const char *event_name, const char **out)
 {
-	struct json_object *list;
+	struct json_view list, meter;
 
 	*out = NULL;
 	TRY(request_list(ctl, "/v1/billing/meters", "status=active", &list));
-	for (size_t i = 0; i < json_object_array_length(list) && *out == NULL; i++) {
-		struct json_object *meter = json_object_array_get_idx(list, i);
+	for (bool more = json_view_first(&list, &meter); more && *out == NULL;
+	     more = json_view_next(&meter)) {
 		const char *name = NULL;
 
-		if (json_in_string(meter, "event_name", &name) && text_equal(name, event_name))
-			(void)json_in_string(meter, "id", out);
+		if (json_view_string(&meter, "event_name", &name) &&
+		    text_equal(name, event_name))
+			(void)json_view_string(&meter, "id", out);
 	}
 	return FAIL_NONE;
 }

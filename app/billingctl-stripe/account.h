@@ -6,8 +6,6 @@
 
 #include "billingctl/ctl.h"
 
-struct json_object;
-
 /* One of Stripe's prices. */
 struct account_price {
 	const char *id;
@@ -46,7 +44,7 @@ struct account_endpoint {
 	bool version_fits;
 };
 
-void account_price_read(struct json_object *object, struct account_price *out);
+void account_price_read(const struct json_view *object, struct account_price *out);
 
 /* NULL when it can be sold so; else what is wrong, to go behind its id. */
 const char *account_price_fault(struct arena *arena, const struct account_price *price,

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "base/text.h"
 #include "billingctl-stripe/account.h"
 #include "billingctl-stripe/request.h"
@@ -221,13 +221,13 @@ check_stripe_webhook(struct doctor *doctor)
 enum fail
 check_stripe_portal(struct doctor *doctor)
 {
-	struct json_object *list;
+	struct json_view list;
 	enum fail kind = request_list(doctor->ctl, "/v1/billing_portal/configurations",
 	                              "is_default=true&active=true", &list);
 
 	if (kind != FAIL_NONE)
 		return allow_forbidden(doctor, kind);
-	return json_object_array_length(list) > 0
+	return json_view_count(&list) > 0
 	               ? doctor_ok(doctor, "its settings are saved")
 	               : WRONG(doctor, "The settings of the customer portal were never saved.");
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "base/text.h"
 #include "billingctl/output.h"
 #include "meters/parked.h"
@@ -56,7 +56,6 @@ enum fail
 run_stripe_show(struct ctl *ctl)
 {
 	struct output output = output_new(ctl);
-	struct json_object *tree = NULL;
 	struct stripe_event_row row = {0};
 	const char *payload = NULL;
 
@@ -76,10 +75,8 @@ run_stripe_show(struct ctl *ctl)
 	output_time(&output, "received_at", row.received_at);
 	output_time(&output, "next_try_at", row.next_try_at);
 	output_time(&output, "finished_at", row.finished_at);
-	if (payload == NULL ||
-	    !json_in_parse_foreign(&ctl->task, payload, strlen(payload), &tree))
+	if (!output_document(&output, "payload", payload))
 		output_tail(&output, "What Stripe sent isn't kept.");
-	output_tree(&output, "payload", tree);
 	return output_print(&output);
 }
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "billingctl/output.h"
@@ -55,7 +55,7 @@ explain(struct ctl *ctl, const struct stripe_request *request,
 
 static enum fail
 ask(struct ctl *ctl, enum stripe_method method, const char *path, const char *form,
-    struct json_object **out)
+    struct json_view *out)
 {
 	const struct stripe_request request = {
 	        .method = method,
@@ -73,13 +73,13 @@ ask(struct ctl *ctl, enum stripe_method method, const char *path, const char *fo
 }
 
 enum fail
-request_get(struct ctl *ctl, const char *path, const char *form, struct json_object **out)
+request_get(struct ctl *ctl, const char *path, const char *form, struct json_view *out)
 {
 	return ask(ctl, STRIPE_GET, path, form, out);
 }
 
 enum fail
-request_post(struct ctl *ctl, const char *path, const char *form, struct json_object **out)
+request_post(struct ctl *ctl, const char *path, const char *form, struct json_view *out)
 {
 	return ask(ctl, STRIPE_POST, path, form, out);
 }
@@ -100,21 +100,20 @@ request_delete(struct ctl *ctl, const char *path)
 enum fail
 request_check_key(struct ctl *ctl)
 {
-	struct json_object *list;
+	struct json_view list;
 
 	return request_get(ctl, "/v1/subscriptions", "limit=1", &list);
 }
 
 enum fail
-request_list(struct ctl *ctl, const char *path, const char *form, struct json_object **out)
+request_list(struct ctl *ctl, const char *path, const char *form, struct json_view *out)
 {
 	const char *limited = arena_printf(ctl->task.arena, "%s%slimit=100",
 	                                   form == NULL ? "" : form, form == NULL ? "" : "&");
-	struct json_object *list;
+	struct json_view list;
 
 	TRY(request_get(ctl, path, limited, &list));
-	if (json_object_object_get_ex(list, "data", out) &&
-	    json_object_is_type(*out, json_type_array))
+	if (json_view_list(&list, "data", out))
 		return FAIL_NONE;
 	return FAILED(ctl, "Stripe's answer to GET %s can't be understood.", path);
 }

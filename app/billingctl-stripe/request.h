@@ -11,9 +11,9 @@
  * own words where there are any: FAIL_NOT_FOUND "stripe_not_found", FAIL_FORBIDDEN
  * "stripe_forbidden" for what a restricted key may not do, FAIL_STRIPE "stripe_error". */
 enum fail request_get(struct ctl *ctl, const char *path, const char *form,
-                      struct json_object **out) MUST_CHECK;
+                      struct json_view *out) MUST_CHECK;
 enum fail request_post(struct ctl *ctl, const char *path, const char *form,
-                       struct json_object **out) MUST_CHECK;
+                       struct json_view *out) MUST_CHECK;
 
 /* Takes something away, if that can be done; the command's failure stays what it was. */
 void request_delete(struct ctl *ctl, const char *path);
@@ -23,6 +23,6 @@ enum fail request_check_key(struct ctl *ctl) MUST_CHECK;
 
 /* The list that a GET answers with, its first hundred. */
 enum fail request_list(struct ctl *ctl, const char *path, const char *form,
-                       struct json_object **out) MUST_CHECK;
+                       struct json_view *out) MUST_CHECK;
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "base/text.h"
 #include "billingctl-stripe/account.h"
 #include "billingctl-stripe/request.h"
@@ -60,13 +60,14 @@ make_endpoint(struct ctl *ctl, struct setup *setup)
 {
 	struct stripe_form form = endpoint_form(ctl->task.arena);
 	const char *id = NULL, *secret = NULL;
-	struct json_object *object;
+	struct json_view object;
 
 	stripe_form_string(&form, "url", setup->url);
 	stripe_form_string(&form, "api_version", ctl->settings.stripe_api_version);
 	stripe_form_string(&form, "description", "Global Billing");
 	TRY(request_post(ctl, "/v1/webhook_endpoints", form.text.data, &object));
-	if (!json_in_string(object, "id", &id) || !json_in_string(object, "secret", &secret))
+	if (!json_view_string(&object, "id", &id) ||
+	    !json_view_string(&object, "secret", &secret))
 		return task_fail(&ctl->task, FAIL_STRIPE, "stripe_error",
 		                 "Stripe made a webhook endpoint but told no secret.");
 	TRY(keep_secret(ctl, setup, id, secret));
@@ -80,7 +81,7 @@ mend_endpoint(struct ctl *ctl, struct setup *setup, const struct account_endpoin
 {
 	struct arena *arena = ctl->task.arena;
 	struct stripe_form form = endpoint_form(arena);
-	struct json_object *object;
+	struct json_view object;
 
 	stripe_form_bool(&form, "disabled", false);
 	if (!setup->dry_run)
@@ -117,11 +118,11 @@ set_up_endpoint(struct ctl *ctl, struct setup *setup)
 static enum fail
 report_portal(struct ctl *ctl, struct setup *setup)
 {
-	struct json_object *list;
+	struct json_view list;
 
 	TRY(request_list(ctl, "/v1/billing_portal/configurations",
 	                 "is_default=true&active=true", &list));
-	if (json_object_array_length(list) > 0)
+	if (json_view_count(&list) > 0)
 		setup_report(setup, "customer portal", NULL, "there");
 	else
 		setup_report(setup, "customer portal (save its settings in Stripe's dashboard)",

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "billingctl-stripe/request.h"
 #include "billingctl-stripe/setup.h"
 #include "stripe/form.h"
@@ -55,7 +55,7 @@ need_meter(struct ctl *ctl, struct setup *setup, struct metered *meter)
 {
 	struct arena *arena = ctl->task.arena;
 	struct stripe_form form = stripe_form_new(arena);
-	struct json_object *object;
+	struct json_view object;
 	bool there;
 
 	TRY(account_meter_find(ctl, meter->name, &meter->id));
@@ -65,7 +65,7 @@ need_meter(struct ctl *ctl, struct setup *setup, struct metered *meter)
 	stripe_form_string(&form, "default_aggregation[formula]", "sum");
 	if (!there && !setup->dry_run) {
 		TRY(request_post(ctl, "/v1/billing/meters", form.text.data, &object));
-		(void)json_in_string(object, "id", &meter->id);
+		(void)json_view_string(&object, "id", &meter->id);
 	}
 	setup_report(setup, arena_printf(arena, "meter %s", meter->name), meter->id,
 	             there ? "there" : setup_report_change(setup, "made"));
@@ -87,7 +87,7 @@ find_price(struct ctl *ctl, const struct metered *meter, const char *interval, c
 	struct arena *arena = ctl->task.arena;
 	struct stripe_form form = stripe_form_new(arena);
 	struct account_price price;
-	struct json_object *list;
+	struct json_view list, item;
 
 	for (size_t i = 0; i < prices->count; i++) {
 		bool there;
@@ -102,8 +102,9 @@ find_price(struct ctl *ctl, const struct metered *meter, const char *interval, c
 	}
 	stripe_form_string(&form, "lookup_keys[0]", lookup_key(arena, meter, interval));
 	TRY(request_list(ctl, "/v1/prices", form.text.data, &list));
-	for (size_t i = 0; i < json_object_array_length(list) && *out == NULL; i++) {
-		account_price_read(json_object_array_get_idx(list, i), &price);
+	for (bool more = json_view_first(&list, &item); more && *out == NULL;
+	     more = json_view_next(&item)) {
+		account_price_read(&item, &price);
 		if (account_metered_fault(arena, &price, &spec) == NULL)
 			*out = price.id;
 	}
@@ -121,7 +122,7 @@ make_price(struct ctl *ctl, struct setup *setup, struct metered *meter, const ch
 	        .name = meter->name,
 	        .kind = "meter",
 	        .is_there = meter->product_is_there};
-	struct json_object *object;
+	struct json_view object;
 
 	TRY(setup_need_product(ctl, setup, &product));
 	meter->product_is_there = product.is_there;
@@ -136,7 +137,7 @@ make_price(struct ctl *ctl, struct setup *setup, struct metered *meter, const ch
 	stripe_form_string(&form, "lookup_key", lookup_key(arena, meter, interval));
 	stripe_form_bool(&form, "transfer_lookup_key", true);
 	TRY(request_post(ctl, "/v1/prices", form.text.data, &object));
-	return json_in_string(object, "id", out)
+	return json_view_string(&object, "id", out)
 	               ? FAIL_NONE
 	               : task_fail(&ctl->task, FAIL_STRIPE, "stripe_error",
 	                           "Stripe made a price but told no id.");

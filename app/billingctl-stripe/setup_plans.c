@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "billingctl-stripe/request.h"
 #include "billingctl-stripe/setup.h"
 #include "stripe/form.h"
@@ -73,12 +73,13 @@ find_made(struct ctl *ctl, const struct account_price_spec *spec, const char **o
 	struct arena *arena = ctl->task.arena;
 	struct stripe_form form = stripe_form_new(arena);
 	struct account_price price;
-	struct json_object *list;
+	struct json_view list, item;
 
 	stripe_form_string(&form, "lookup_keys[0]", lookup_key(arena, spec));
 	TRY(request_list(ctl, "/v1/prices", form.text.data, &list));
-	for (size_t i = 0; i < json_object_array_length(list) && *out == NULL; i++) {
-		account_price_read(json_object_array_get_idx(list, i), &price);
+	for (bool more = json_view_first(&list, &item); more && *out == NULL;
+	     more = json_view_next(&item)) {
+		account_price_read(&item, &price);
 		if (account_price_fault(arena, &price, spec) == NULL)
 			*out = price.id;
 	}
@@ -92,7 +93,7 @@ make_price(struct ctl *ctl, struct setup *setup, struct offer *offer,
 {
 	struct arena *arena = ctl->task.arena;
 	struct stripe_form form = stripe_form_new(arena);
-	struct json_object *object;
+	struct json_view object;
 
 	TRY(setup_need_product(ctl, setup, &offer->product));
 	if (setup->dry_run)
@@ -105,7 +106,7 @@ make_price(struct ctl *ctl, struct setup *setup, struct offer *offer,
 	stripe_form_bool(&form, "transfer_lookup_key", true);
 	stripe_form_string(&form, "metadata[plan]", spec->plan->id);
 	TRY(request_post(ctl, "/v1/prices", form.text.data, &object));
-	return json_in_string(object, "id", out)
+	return json_view_string(&object, "id", out)
 	               ? FAIL_NONE
 	               : task_fail(&ctl->task, FAIL_STRIPE, "stripe_error",
 	                           "Stripe made a price but told no id.");

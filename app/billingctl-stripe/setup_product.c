@@ -2,7 +2,7 @@
  * setup_product.c: the products that prices belong to.
  */
 #include "base/arena.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "billingctl-stripe/request.h"
 #include "billingctl-stripe/setup.h"
 #include "stripe/form.h"
@@ -19,7 +19,7 @@ make_product(struct ctl *ctl, struct setup *setup, const struct setup_product *p
 {
 	struct arena *arena = ctl->task.arena;
 	struct stripe_form form = stripe_form_new(arena);
-	struct json_object *object;
+	struct json_view object;
 
 	stripe_form_string(&form, "id", product->id);
 	stripe_form_string(&form, "name", product->name);
@@ -36,7 +36,7 @@ setup_need_product(struct ctl *ctl, struct setup *setup, struct setup_product *p
 {
 	struct arena *arena = ctl->task.arena;
 	const char *path = stripe_path(arena, "/v1/products/%s", product->id);
-	struct json_object *object;
+	struct json_view object;
 	bool active = false;
 	enum fail kind;
 
@@ -49,7 +49,7 @@ setup_need_product(struct ctl *ctl, struct setup *setup, struct setup_product *p
 		return make_product(ctl, setup, product);
 	}
 	TRY(kind);
-	if (json_in_bool(object, "active", &active) && active)
+	if (json_view_bool(&object, "active", &active) && active)
 		return FAIL_NONE;
 	if (!setup->dry_run)
 		TRY(request_post(ctl, path, "active=true", &object));

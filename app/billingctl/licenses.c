@@ -8,7 +8,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "billing/access.h"
 #include "billingctl/output.h"
 #include "licensing/revocations.h"
@@ -56,7 +56,7 @@ static enum fail
 read_token(struct ctl *ctl, const char *path, const char *member, size_t limit,
            const char **out)
 {
-	struct json_object *answer = NULL;
+	struct json_view answer = {0};
 	const char *text = NULL;
 
 	TRY(ctl_read_text(ctl, path, limit, &text));
@@ -65,12 +65,12 @@ read_token(struct ctl *ctl, const char *path, const char *member, size_t limit,
 	/* No token starts with a brace. */
 	if (*text != '{')
 		return FAIL_NONE;
-	if (json_in_parse_object(&ctl->task, text, strlen(text), &answer) != FAIL_NONE) {
+	if (json_view_open(&ctl->task, text, strlen(text), &answer) != FAIL_NONE) {
 		/* Whatever it is, it is no licence: for the verdict to say. */
 		task_clear(&ctl->task);
 		return FAIL_NONE;
 	}
-	(void)json_in_string(answer, member, out);
+	(void)json_view_string(&answer, member, out);
 	return FAIL_NONE;
 }
 

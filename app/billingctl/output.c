@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <json-c/json.h>
+
 #include "base/arena.h"
 #include "base/file.h"
-#include "base/json_in.h"
+#include "base/json_gate.h"
 #include "base/json_out.h"
 #include "base/text.h"
 
@@ -111,21 +113,38 @@ output_raw(struct output *output, const char *name, const char *value)
 	add(output, name, NULL, value);
 }
 
-void
-output_tree(struct output *output, const char *name, struct json_object *value)
+/* Our own reader builds no trees; json-c writes documents for people. */
+static struct json_object *
+tree_of(const char *text)
+{
+	struct json_tokener *tokener = json_tokener_new_ex(JSON_FOREIGN_DEPTH + 2);
+	struct json_object *tree;
+
+	if (tokener == NULL)
+		return NULL;
+	tree = json_tokener_parse_ex(tokener, text, -1);
+	json_tokener_free(tokener);
+	return tree;
+}
+
+bool
+output_document(struct output *output, const char *name, const char *text)
 {
 	const int shape = JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
 	                  JSON_C_TO_STRING_NOSLASHESCAPE;
 	struct arena *arena = output->task->arena;
+	struct json_object *tree = text == NULL ? NULL : tree_of(text);
 
-	if (value == NULL) {
+	if (tree == NULL) {
 		output_raw(output, name, "null");
-		return;
+		return false;
 	}
 	output_raw(output, name,
 	           arena_copy(arena, json_object_to_json_string_ext(
-	                                     value, JSON_C_TO_STRING_NOSLASHESCAPE)));
-	output_tail(output, arena_copy(arena, json_object_to_json_string_ext(value, shape)));
+	                                     tree, JSON_C_TO_STRING_NOSLASHESCAPE)));
+	output_tail(output, json_object_to_json_string_ext(tree, shape));
+	json_object_put(tree);
+	return true;
 }
 
 void

@@ -7,8 +7,6 @@
 #include "billingctl/ctl.h"
 
 struct cell;
-struct json_object;
-
 /* Named values in order. */
 struct line {
 	struct cell *first;
@@ -41,8 +39,9 @@ void output_text_or_file(struct output *output, const char *name, const char *va
 /* JSON text, for JSON only. */
 void output_raw(struct output *output, const char *name, const char *value);
 
-/* A tree, which people get behind everything else; NULL is null. */
-void output_tree(struct output *output, const char *name, struct json_object *value);
+/* A JSON text that was received before, which people get indented behind everything else. False, and
+ * null, when it is NULL or no JSON. */
+bool output_document(struct output *output, const char *name, const char *text);
 /* Lines of text, which people get behind everything else. */
 void output_lines(struct output *output, const char *name, const char *lines);
 /* Lines for people only, behind everything else. */

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_in.h"
 #include "base/text.h"
 
 static const struct field *
@@ -51,37 +50,27 @@ string_fault(struct task *task, const struct field *field, const char *value)
 	return field->check == NULL ? NULL : field->check(value);
 }
 
-/* A string with its NUL inside the tree's lifetime; what the gate let through has no NUL in it.
- */
 static const char *
-copy_string(struct task *task, struct json_object *value)
+take_string(struct task *task, const struct field *field, const struct json_view *value,
+            void *out)
 {
-	return arena_copy(task->arena, json_object_get_string(value));
+	const char **string = member(field, out);
+
+	return json_view_text(value, string) ? string_fault(task, field, *string)
+	                                     : "must be a string";
 }
 
 static const char *
-take_string(struct task *task, const struct field *field, struct json_object *value, void *out)
-{
-	const char *string;
-
-	if (!json_object_is_type(value, json_type_string))
-		return "must be a string";
-	string = copy_string(task, value);
-	*(const char **)member(field, out) = string;
-	return string_fault(task, field, string);
-}
-
-static const char *
-take_patch(struct task *task, const struct field *field, struct json_object *value, void *out)
+take_patch(struct task *task, const struct field *field, const struct json_view *value,
+           void *out)
 {
 	struct patch_text *patch = member(field, out);
 
 	patch->present = true;
-	if (value == NULL)
+	if (json_view_is_null(value))
 		return field->not_null ? "must not be null" : NULL;
-	if (!json_object_is_type(value, json_type_string))
+	if (!json_view_text(value, &patch->value))
 		return field->not_null ? "must be a string" : "must be a string or null";
-	patch->value = copy_string(task, value);
 	return string_fault(task, field, patch->value);
 }
 
@@ -97,52 +86,54 @@ number_fault(struct task *task, const struct field *field, int64_t number)
 }
 
 static const char *
-take_int(struct task *task, const struct field *field, struct json_object *value, void *out)
+take_int(struct task *task, const struct field *field, const struct json_view *value, void *out)
 {
 	int64_t *number = member(field, out);
 
-	if (!json_object_is_type(value, json_type_int))
-		return "must be an integer";
-	*number = json_object_get_int64(value);
-	return number_fault(task, field, *number);
+	return json_view_number(value, number) ? number_fault(task, field, *number)
+	                                       : "must be an integer";
 }
 
 static const char *
-take_bool(struct task *task, const struct field *field, struct json_object *value, void *out)
+take_bool(struct task *task, const struct field *field, const struct json_view *value,
+          void *out)
 {
 	(void)task;
-	if (!json_object_is_type(value, json_type_boolean))
-		return "must be true or false";
-	*(bool *)member(field, out) = json_object_get_boolean(value);
-	return NULL;
+	return json_view_truth(value, member(field, out)) ? NULL : "must be true or false";
+}
+
+/* What is wrong with how many items a list has. */
+static const char *
+count_fault(struct task *task, const struct field *field, size_t count)
+{
+	if (count >= (size_t)field->min && (field->max == 0 || count <= (size_t)field->max))
+		return NULL;
+	return arena_printf(task->arena, "must have %lld to %lld items", (long long)field->min,
+	                    (long long)field->max);
 }
 
 static const char *
-take_list(struct task *task, const struct field *field, struct json_object *value, void *out)
+take_list(struct task *task, const struct field *field, const struct json_view *value,
+          void *out)
 {
-	struct string_list *list = member(field, out);
-	const char **items;
-	size_t count;
+	size_t count = json_view_count(value), used = 0;
+	const char **items, *fault;
+	struct json_view item;
 
-	if (!json_object_is_type(value, json_type_array))
+	if (!json_view_is_list(value))
 		return "must be a list of strings";
-	count = json_object_array_length(value);
-	if (count < (size_t)field->min || (field->max > 0 && count > (size_t)field->max))
-		return arena_printf(task->arena, "must have %lld to %lld items",
-		                    (long long)field->min, (long long)field->max);
+	fault = count_fault(task, field, count);
+	if (fault != NULL)
+		return fault;
 	items = arena_array(task->arena, count, sizeof(*items));
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *item = json_object_array_get_idx(value, i);
-		const char *fault;
-
-		if (!json_object_is_type(item, json_type_string))
+	for (bool more = json_view_first(value, &item); more; more = json_view_next(&item)) {
+		if (!json_view_text(&item, &items[used]))
 			return "must be a list of strings";
-		items[i] = copy_string(task, item);
-		fault = string_fault(task, field, items[i]);
+		fault = string_fault(task, field, items[used++]);
 		if (fault != NULL)
 			return fault;
 	}
-	*list = (struct string_list){.present = true, .count = count, .items = items};
+	*(struct string_list *)member(field, out) = (struct string_list){true, count, items};
 	return NULL;
 }
 
@@ -156,43 +147,48 @@ take_time_text(const struct field *field, const char *string, void *out)
 }
 
 static const char *
-take_time(struct task *task, const struct field *field, struct json_object *value, void *out)
+take_time(struct task *task, const struct field *field, const struct json_view *value,
+          void *out)
 {
+	const char *string;
+
 	(void)task;
-	if (!json_object_is_type(value, json_type_string))
-		return "must be an RFC 3339 time such as 2025-02-15T00:00:00Z";
-	return take_time_text(field, json_object_get_string(value), out);
+	return take_time_text(field, json_view_text(value, &string) ? string : "", out);
 }
 
 static const char *
-take_object(struct task *task, const struct field *field, struct json_object *value, void *out)
+take_object(struct task *task, const struct field *field, const struct json_view *value,
+            void *out)
 {
 	(void)task;
-	if (!json_object_is_type(value, json_type_object))
+	if (!json_view_is_object(value))
 		return "must be an object";
-	*(struct any_object *)member(field, out) = (struct any_object){value};
+	*(struct any_object *)member(field, out) = (struct any_object){*value};
 	return NULL;
 }
 
 static const char *
-take_objects(struct task *task, const struct field *field, struct json_object *value, void *out)
+take_objects(struct task *task, const struct field *field, const struct json_view *value,
+             void *out)
 {
-	size_t count;
+	size_t count = json_view_count(value);
+	const char *fault;
+	struct json_view item;
 
-	if (!json_object_is_type(value, json_type_array))
+	if (!json_view_is_list(value))
 		return "must be a list of objects";
-	count = json_object_array_length(value);
-	if (count < (size_t)field->min || (field->max > 0 && count > (size_t)field->max))
-		return arena_printf(task->arena, "must have %lld to %lld items",
-		                    (long long)field->min, (long long)field->max);
-	for (size_t i = 0; i < count; i++)
-		if (!json_object_is_type(json_object_array_get_idx(value, i), json_type_object))
+	fault = count_fault(task, field, count);
+	if (fault != NULL)
+		return fault;
+	for (bool more = json_view_first(value, &item); more; more = json_view_next(&item))
+		if (!json_view_is_object(&item))
 			return "must be a list of objects";
-	*(struct object_list *)member(field, out) = (struct object_list){value, count};
+	*(struct object_list *)member(field, out) = (struct object_list){*value, count};
 	return NULL;
 }
 
-typedef const char *taker(struct task *, const struct field *, struct json_object *, void *);
+typedef const char *taker(struct task *, const struct field *, const struct json_view *,
+                          void *);
 
 static taker *const takers[] = {
         [FIELD_STRING] = take_string, [FIELD_INT] = take_int,         [FIELD_BOOL] = take_bool,
@@ -201,28 +197,28 @@ static taker *const takers[] = {
 };
 
 enum fail
-fields_from_json(struct task *task, const struct field *fields,
-                 const struct json_object *object, void *out)
+fields_from_json(struct task *task, const struct field *fields, const struct json_view *object,
+                 void *out)
 {
+	struct json_view value;
+	const char *name;
+
 	for (const struct field *field = fields; field->type != FIELD_STOP; field++) {
-		struct json_object *value = NULL;
 		const char *fault = NULL;
 
 		set_absent(field, out);
-		if (json_object_object_get_ex(object, field->name, &value) &&
-		    (value != NULL || !field->nullable))
-			fault = takers[field->type](task, field, value, out);
+		if (json_view_member(object, field->name, &value) &&
+		    !(field->nullable && json_view_is_null(&value)))
+			fault = takers[field->type](task, field, &value, out);
 		else if (field->required)
 			fault = "is required";
 		if (fault != NULL)
 			(void)task_fail_field(task, field->name, "%s", fault);
 	}
-	json_object_object_foreach(object, name, unused)
-	{
-		(void)unused;
+	for (bool more = json_view_first_member(object, &name, &value); more;
+	     more = json_view_next_member(&name, &value))
 		if (find_field(fields, name) == NULL)
 			(void)task_fail_field(task, name, "is not a known field");
-	}
 	return task->failure.kind;
 }
 

@@ -16,8 +16,7 @@
 
 #include "base/clock.h"
 #include "base/failure.h"
-
-struct json_object;
+#include "base/json_view.h"
 
 enum field_type {
 	FIELD_STOP,
@@ -44,14 +43,14 @@ struct string_list {
 	const char *const *items;
 };
 
-/* An object whose members are not known beforehand, or NULL. Lives as long as its tree. */
+/* An object whose members are not known beforehand, or none. Lives as long as the text. */
 struct any_object {
-	struct json_object *object;
+	struct json_view object;
 };
 
 /* A list of objects, each for a table of its own; likewise. */
 struct object_list {
-	struct json_object *array;
+	struct json_view list;
 	size_t count;
 };
 
@@ -90,7 +89,7 @@ struct field {
  * the arena.
  */
 enum fail fields_from_json(struct task *task, const struct field *fields,
-                           const struct json_object *object, void *out) MUST_CHECK;
+                           const struct json_view *object, void *out) MUST_CHECK;
 
 /*
  * The same from "a=b&c=d" (percent-decoded, '+' is a space). A known name given twice is an

@@ -1,12 +1,9 @@
 /*
- * json_gate.c: json_in_gate(), a scanner that says whether text is acceptable JSON, and
- * json_in_gate_foreign(), which notes on its way where the wanted values stand.
+ * json_gate.c: checks the structure of a JSON text, bounds its cost and indexes its values.
  *
- * It stands in front of json-c, which lets 15 of JSONTestSuite's 188 invalid texts pass and
- * takes the last of duplicate names. The scalars are json_scan.c's; here are the structure, the
- * names and the bounds that keep a hostile text cheap.
+ * The scalars are json_scan.c's.
  */
-#include "base/json_in.h"
+#include "base/json_gate.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +13,10 @@
 #include "base/text.h"
 
 enum {
-	MEMBERS_MAX = 1024,         /* of one object; open objects are at most JSON_IN_DEPTH */
-	TEXT_MAX = 64 * 1024 * 1024 /* bytes in all; json-c counts in int */
+	MEMBERS_MAX = 1024,          /* of one object */
+	NODES_MAX = 1 << 20,         /* of one text */
+	NODES_FIRST = 4096,          /* the most that are allocated at once in advance */
+	TEXT_MAX = 64 * 1024 * 1024, /* bytes */
 };
 
 /* A member's name with its escapes undone. */
@@ -26,66 +25,102 @@ struct name {
 	size_t length;
 };
 
-/* What leads on from an object to wanted values. */
-struct wants {
-	size_t count;
-	struct {
-		const char *path; /* what is left of it */
-		struct json_wanted *wanted;
-	} items[JSON_WANTED_MAX];
-};
-
-/* The names of the open objects lie behind each other: the innermost object's are on top. Foreign
- * ones may occur twice and are not collected. */
+/* `names` has the names of all open objects, the innermost object's last. Foreign names may occur
+ * twice and are not collected. */
 struct gate {
 	struct arena *arena;
 	struct json_scan scan;
 	int depth_max;
+	struct json_node *nodes;
+	size_t nodes_used;
+	size_t nodes_capacity;
 	struct name *names;
 	size_t names_used;
 	size_t names_capacity;
-	const char *repeated; /* the name that occurs twice, decoded */
+	const char *repeated;
 };
 
-static bool scan_value(struct gate *gate, int depth, const struct wants *wants);
+static bool scan_value(struct gate *gate, int depth);
+
+/* The array with twice the room. */
+static void *
+grow(struct gate *gate, const void *items, size_t used, size_t *capacity, size_t size)
+{
+	void *grown;
+
+	*capacity *= 2;
+	grown = arena_array(gate->arena, *capacity, size);
+	memcpy(grown, items, used * size);
+	return grown;
+}
 
 static void
 push_name(struct gate *gate, struct name name)
 {
-	if (gate->names_used == gate->names_capacity) {
-		size_t capacity = gate->names_capacity ? 2 * gate->names_capacity : 32;
-		struct name *grown = arena_array(gate->arena, capacity, sizeof *grown);
-
-		if (gate->names_used > 0)
-			memcpy(grown, gate->names, gate->names_used * sizeof *grown);
-		gate->names = grown;
-		gate->names_capacity = capacity;
-	}
+	if (gate->names_used == gate->names_capacity)
+		gate->names = grow(gate, gate->names, gate->names_used, &gate->names_capacity,
+		                   sizeof(*gate->names));
 	gate->names[gate->names_used++] = name;
 }
 
-/* Names are compared decoded: "a" and "\u0061" are the same one. Of a NUL in a foreign one on json-c
- * sees nothing. */
+/* A node for what begins at the place of the scan. */
 static bool
-scan_name(struct gate *gate, struct name *out)
+push_node(struct gate *gate)
 {
-	size_t start = gate->scan.at;
+	if (gate->nodes_used == NODES_MAX)
+		return json_scan_refuse(&gate->scan, "it has too many values");
+	if (gate->nodes_used == gate->nodes_capacity)
+		gate->nodes = grow(gate, gate->nodes, gate->nodes_used, &gate->nodes_capacity,
+		                   sizeof(*gate->nodes));
+	gate->nodes[gate->nodes_used++].at = (uint32_t)gate->scan.at;
+	return true;
+}
+
+/* The scan stands behind what the node is about. */
+static void
+end_node(struct gate *gate, size_t node)
+{
+	gate->nodes[node].length = (uint32_t)gate->scan.at - gate->nodes[node].at;
+}
+
+/* Adds an item or a name to the object or list `parent`, whose last one so far is `*last`. */
+static void
+link_node(struct gate *gate, size_t parent, size_t node, size_t *last)
+{
+	if (gate->nodes[parent].count++ > 0)
+		gate->nodes[*last].next = (uint32_t)(node - *last);
+	*last = node;
+}
+
+/* Names are compared decoded: "a" and "\u0061" are the same one. */
+static void
+collect_name(struct gate *gate, const struct json_node *node)
+{
+	struct json_scan scan = gate->scan;
+	struct name name = {scan.text + node->at + 1, node->length - 2};
+
+	if (memchr(name.bytes, '\\', name.length) != NULL) {
+		struct text decoded = text_new(gate->arena, name.length);
+
+		scan.at = node->at;
+		(void)json_scan_string(&scan, &decoded);
+		name = (struct name){decoded.data, strlen(decoded.data)};
+	}
+	push_name(gate, name);
+}
+
+static bool
+scan_name(struct gate *gate)
+{
+	size_t node = gate->nodes_used;
 
 	if (json_scan_peek(&gate->scan) != '"')
 		return json_scan_refuse(&gate->scan, "a name in quotes is expected");
-	if (!json_scan_string(&gate->scan, NULL))
+	if (!push_node(gate) || !json_scan_string(&gate->scan, NULL))
 		return false;
-	*out = (struct name){gate->scan.text + start + 1, gate->scan.at - start - 2};
-	if (memchr(out->bytes, '\\', out->length)) {
-		struct text decoded = text_new(gate->arena, out->length + 1);
-
-		gate->scan.at = start;
-		if (!json_scan_string(&gate->scan, &decoded))
-			return false;
-		*out = (struct name){decoded.data, strlen(decoded.data)};
-	}
+	end_node(gate, node);
 	if (!gate->scan.foreign)
-		push_name(gate, *out);
+		collect_name(gate, &gate->nodes[node]);
 	return true;
 }
 
@@ -99,7 +134,7 @@ compare_names(const void *a, const void *b)
 	return memcmp(left->bytes, right->bytes, left->length);
 }
 
-/* Sorted, duplicates are neighbours; unlike a hash table this can't be made slow on purpose. */
+/* Sorting makes duplicates neighbours; unlike a hash table it cannot be made slow on purpose. */
 static bool
 names_differ(struct gate *gate, size_t first)
 {
@@ -118,66 +153,37 @@ names_differ(struct gate *gate, size_t first)
 	return true;
 }
 
-/* Before a member's value: notes it if it is wanted, and what is wanted inside of it. The last of
- * repeated names takes back what an earlier one has brought. */
-static void
-note_wanted(const struct gate *gate, struct name name, const struct wants *here,
-            struct wants *inside)
-{
-	inside->count = 0;
-	for (size_t i = 0; name.length > 0 && i < here->count; i++) {
-		const char *path = here->items[i].path;
-		struct json_wanted *wanted = here->items[i].wanted;
-
-		/* Most differ in their first byte. */
-		if (*path != *name.bytes || strncmp(path, name.bytes, name.length) != 0 ||
-		    memchr(name.bytes, '.', name.length))
-			continue;
-		path += name.length;
-		if (*path == '\0')
-			wanted->at = gate->scan.at;
-		if (*path != '.')
-			continue;
-		wanted->at = 0;
-		inside->items[inside->count].path = path + 1;
-		inside->items[inside->count++].wanted = wanted;
-	}
-}
-
 /* From a member's name to behind its value. */
 static bool
-scan_member(struct gate *gate, int depth, const struct wants *wants)
+scan_member(struct gate *gate, int depth)
 {
-	struct wants inside;
-	struct name name = {NULL, 0};
-
-	if (!scan_name(gate, &name))
+	json_scan_blanks(&gate->scan);
+	if (!scan_name(gate))
 		return false;
 	json_scan_blanks(&gate->scan);
 	if (!json_scan_accept(&gate->scan, ':'))
 		return json_scan_refuse(&gate->scan, "a colon is expected");
-	if (wants == NULL)
-		return scan_value(gate, depth, NULL);
-	json_scan_blanks(&gate->scan);
-	note_wanted(gate, name, wants, &inside);
-	return scan_value(gate, depth, inside.count > 0 ? &inside : NULL);
+	return scan_value(gate, depth);
 }
 
+/* An object, whose node has just been pushed. */
 static bool
-scan_object(struct gate *gate, int depth, const struct wants *wants)
+scan_object(struct gate *gate, int depth)
 {
-	size_t first = gate->names_used;
+	size_t first = gate->names_used, object = gate->nodes_used - 1, last = 0;
 
 	gate->scan.at++;
 	json_scan_blanks(&gate->scan);
 	if (json_scan_accept(&gate->scan, '}'))
 		return true;
 	do {
-		if (gate->names_used - first == MEMBERS_MAX)
+		size_t name = gate->nodes_used;
+
+		if (gate->nodes[object].count == MEMBERS_MAX)
 			return json_scan_refuse(&gate->scan, "an object has too many members");
-		json_scan_blanks(&gate->scan);
-		if (!scan_member(gate, depth, wants))
+		if (!scan_member(gate, depth))
 			return false;
+		link_node(gate, object, name, &last);
 		json_scan_blanks(&gate->scan);
 	} while (json_scan_accept(&gate->scan, ','));
 	if (!json_scan_accept(&gate->scan, '}'))
@@ -188,16 +194,22 @@ scan_object(struct gate *gate, int depth, const struct wants *wants)
 	return true;
 }
 
+/* A list, whose node has just been pushed. */
 static bool
-scan_array(struct gate *gate, int depth)
+scan_list(struct gate *gate, int depth)
 {
+	size_t list = gate->nodes_used - 1, last = 0;
+
 	gate->scan.at++;
 	json_scan_blanks(&gate->scan);
 	if (json_scan_accept(&gate->scan, ']'))
 		return true;
 	do {
-		if (!scan_value(gate, depth, NULL))
+		size_t item = gate->nodes_used;
+
+		if (!scan_value(gate, depth))
 			return false;
+		link_node(gate, list, item, &last);
 		json_scan_blanks(&gate->scan);
 	} while (json_scan_accept(&gate->scan, ','));
 	if (!json_scan_accept(&gate->scan, ']'))
@@ -207,16 +219,16 @@ scan_array(struct gate *gate, int depth)
 }
 
 static bool
-scan_value(struct gate *gate, int depth, const struct wants *wants)
+scan_content(struct gate *gate, int depth)
 {
-	json_scan_blanks(&gate->scan);
-	switch (json_scan_peek(&gate->scan)) {
+	char first = json_scan_peek(&gate->scan);
+
+	switch (first) {
 	case '{':
 	case '[':
 		if (depth == gate->depth_max)
 			return json_scan_refuse(&gate->scan, "too many levels");
-		return json_scan_peek(&gate->scan) == '{' ? scan_object(gate, depth + 1, wants)
-		                                          : scan_array(gate, depth + 1);
+		return first == '{' ? scan_object(gate, depth + 1) : scan_list(gate, depth + 1);
 	case '"':
 		return json_scan_string(&gate->scan, NULL);
 	case 't':
@@ -230,56 +242,48 @@ scan_value(struct gate *gate, int depth, const struct wants *wants)
 	}
 }
 
+static bool
+scan_value(struct gate *gate, int depth)
+{
+	size_t node = gate->nodes_used;
+
+	json_scan_blanks(&gate->scan);
+	if (!push_node(gate) || !scan_content(gate, depth))
+		return false;
+	end_node(gate, node);
+	return true;
+}
+
 /* The whole text is one value. */
 static bool
-scan_text(struct gate *gate, const struct wants *wants)
+scan_text(struct gate *gate)
 {
 	if (gate->scan.length > TEXT_MAX)
 		return json_scan_refuse(&gate->scan, "it is too long");
-	if (!scan_value(gate, 0, wants))
+	if (!scan_value(gate, 0))
 		return false;
 	json_scan_blanks(&gate->scan);
 	return gate->scan.at == gate->scan.length ||
 	       json_scan_refuse(&gate->scan, "something follows the value");
 }
 
-const char *
-json_in_gate_repeated(struct arena *arena, const char *text, size_t length, size_t *offset,
-                      const char **repeated)
+const struct json_node *
+json_gate(struct arena *arena, const char *text, size_t length, bool foreign,
+          struct json_refusal *refusal)
 {
-	struct gate gate = {.arena = arena,
-	                    .scan = {.text = text, .length = length},
-	                    .depth_max = JSON_IN_DEPTH};
+	struct gate gate = {
+	        .arena = arena,
+	        .scan = {.text = text, .length = length, .foreign = foreign},
+	        .depth_max = foreign ? JSON_FOREIGN_DEPTH : JSON_DEPTH,
+	        .nodes_capacity = length / 8 < NODES_FIRST ? length / 8 + 8 : NODES_FIRST,
+	        .names_capacity = 32,
+	};
+	bool taken;
 
-	(void)scan_text(&gate, NULL);
-	*offset = gate.scan.at;
-	*repeated = gate.repeated;
-	return gate.scan.why;
-}
-
-const char *
-json_in_gate(struct arena *arena, const char *text, size_t length, size_t *offset)
-{
-	const char *repeated;
-
-	return json_in_gate_repeated(arena, text, length, offset, &repeated);
-}
-
-bool
-json_in_gate_foreign(struct arena *arena, const char *text, size_t length,
-                     struct json_wanted *wanted, size_t count)
-{
-	struct gate gate = {.arena = arena,
-	                    .scan = {.text = text, .length = length, .foreign = true},
-	                    .depth_max = JSON_IN_FOREIGN_DEPTH};
-	struct wants wants = {.count = count};
-
-	if (count > JSON_WANTED_MAX)
-		abort();
-	for (size_t i = 0; i < count; i++) {
-		wanted[i].at = 0;
-		wants.items[i].path = wanted[i].path;
-		wants.items[i].wanted = &wanted[i];
-	}
-	return text != NULL && scan_text(&gate, count > 0 ? &wants : NULL);
+	gate.nodes = arena_array(arena, gate.nodes_capacity, sizeof(*gate.nodes));
+	if (!foreign)
+		gate.names = arena_array(arena, gate.names_capacity, sizeof(*gate.names));
+	taken = scan_text(&gate);
+	*refusal = (struct json_refusal){gate.scan.why, gate.scan.at, gate.repeated};
+	return taken ? gate.nodes : NULL;
 }

@@ -13,7 +13,7 @@
 struct text;
 
 /* A place in a text. `why` is NULL until something was refused there. `foreign` text is all of RFC
- * 8259, as json_in_parse_foreign() takes it: numbers of any size; in strings a NUL and half a
+ * 8259: numbers of any size; in strings a NUL and half a
  * surrogate pair, which is read as U+FFFD. Else I-JSON's demands hold too. */
 struct json_scan {
 	const char *text;
@@ -65,8 +65,5 @@ bool json_scan_number(struct json_scan *scan);
 /* A string from its opening quote on. Its content, escapes undone, is appended to `decoded`
  * unless that is NULL. */
 bool json_scan_string(struct json_scan *scan, struct text *decoded);
-
-/* Moves over the value at the place and the blanks behind it; the text has passed the gate. */
-void json_scan_skip_value(struct json_scan *scan);
 
 #endif

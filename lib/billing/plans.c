@@ -7,8 +7,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
-#include "base/json_in.h"
-#include "base/json_place.h"
+#include "base/json_view.h"
 #include "base/text.h"
 #include "billing/plans_reader.h"
 #include "billing/plans_usage.h"
@@ -45,20 +44,20 @@ static const struct member price_members[] = {
 
 /* An object whose members are all in the table. */
 static enum fail
-read_object(const struct reader *reader, const char *where, struct json_object *parent,
+read_object(const struct reader *reader, const char *where, const struct json_view *parent,
             const char *name, const struct member *members, void *out)
 {
 	const char *path = arena_printf(reader->task->arena, "%s.%s", where, name);
 	const char *known[16] = {NULL};
-	struct json_object *object;
+	struct json_view object;
 
-	if (!json_in_object(parent, name, &object))
+	if (!json_view_object(parent, name, &object))
 		return plans_refuse(reader, path, "must be an object");
 	for (size_t i = 0; members[i].name != NULL; i++) {
 		known[i] = members[i].name;
-		TRY(plans_read_member(reader, path, object, &members[i], out));
+		TRY(plans_read_member(reader, path, &object, &members[i], out));
 	}
-	return plans_refuse_unknown(reader, path, object, known);
+	return plans_refuse_unknown(reader, path, &object, known);
 }
 
 static bool
@@ -68,14 +67,14 @@ is_plan_id(const char *id)
 }
 
 static enum fail
-read_price(const struct reader *reader, const char *where, struct json_object *object,
+read_price(const struct reader *reader, const char *where, const struct json_view *object,
            struct plan *out)
 {
-	struct json_object *price = NULL;
+	struct json_view price;
 
-	if (!json_object_object_get_ex(object, "price", &price))
+	if (!json_view_member(object, "price", &price))
 		return plans_refuse(reader, where, "needs a price, or null for one on request");
-	if (price == NULL)
+	if (json_view_is_null(&price))
 		return FAIL_NONE;
 	out->has_price = true;
 	TRY(read_object(reader, where, object, "price", price_members, out));
@@ -87,7 +86,7 @@ read_price(const struct reader *reader, const char *where, struct json_object *o
 
 /* What is said of the plan once its id is known. */
 static enum fail
-read_terms(const struct reader *reader, struct json_object *object, struct plans *out)
+read_terms(const struct reader *reader, const struct json_view *object, struct plans *out)
 {
 	static const char *const known[] = {"plan",   "name",  "price", "features",
 	                                    "limits", "usage", NULL};
@@ -96,9 +95,8 @@ read_terms(const struct reader *reader, struct json_object *object, struct plans
 
 	if (plans_find(out, where) != NULL)
 		return plans_refuse(reader, where, "stands twice");
-	if (!json_in_string(object, "name", &plan->name))
+	if (!json_view_string(object, "name", &plan->name))
 		return plans_refuse(reader, where, "needs a name");
-	plan->name = arena_copy(reader->task->arena, plan->name);
 	TRY(read_price(reader, where, object, plan));
 	TRY(read_object(reader, where, object, "features", feature_members, &plan->features));
 	TRY(read_object(reader, where, object, "limits", limit_members, &plan->limits));
@@ -110,56 +108,42 @@ read_terms(const struct reader *reader, struct json_object *object, struct plans
 }
 
 static enum fail
-read_plan(const struct reader *reader, struct json_object *object, struct plans *out)
+read_plan(const struct reader *reader, const struct json_view *object, struct plans *out)
 {
 	const char *item = arena_printf(reader->task->arena, "plans[%zu]", out->count);
 	struct reader within = *reader;
 	const char *id;
 
-	if (!json_object_is_type(object, json_type_object))
+	if (!json_view_is_object(object))
 		return plans_refuse(reader, item, "must be an object");
-	if (!json_in_string(object, "plan", &id) || !is_plan_id(id))
+	if (!json_view_string(object, "plan", &id) || !is_plan_id(id))
 		return plans_refuse(reader, item, "needs a \"plan\" of lower-case letters");
 	within.item = item;
-	within.plan = arena_copy(reader->task->arena, id);
+	within.plan = id;
 	return read_terms(&within, object, out);
 }
 
 static enum fail
-read_trial(const struct reader *reader, struct json_object *root, struct plans *out)
+read_trial(const struct reader *reader, const struct json_view *root, struct plans *out)
 {
 	static const char *const known[] = {"days",   "plan",  "features",
 	                                    "limits", "usage", NULL};
-	struct json_object *trial;
+	struct json_view trial;
 
-	if (!json_in_object(root, "trial", &trial))
+	if (!json_view_object(root, "trial", &trial))
 		return plans_refuse(reader, "trial", "must be an object");
-	if (!json_in_int(trial, "days", &out->trial_days) || out->trial_days < 1 ||
+	if (!json_view_int(&trial, "days", &out->trial_days) || out->trial_days < 1 ||
 	    out->trial_days > 3650)
 		return plans_refuse(reader, "trial.days", "must be a number from 1 to 3650");
-	if (!json_in_string(trial, "plan", &out->trial_plan) ||
+	if (!json_view_string(&trial, "plan", &out->trial_plan) ||
 	    plans_find(out, out->trial_plan) == NULL)
 		return plans_refuse(reader, "trial.plan", "must name one of the plans");
 	out->trial_plan = plans_find(out, out->trial_plan)->id;
-	TRY(read_object(reader, "trial", trial, "features", feature_members,
+	TRY(read_object(reader, "trial", &trial, "features", feature_members,
 	                &out->trial_features));
-	TRY(read_object(reader, "trial", trial, "limits", limit_members, &out->trial_limits));
-	TRY(plans_read_usage(reader, "trial", trial, out, &out->trial_usage));
-	return plans_refuse_unknown(reader, "trial", trial, known);
-}
-
-/* The gate's offset as a line, for the person who edits the file. */
-static enum fail
-refuse_syntax(const struct reader *reader)
-{
-	size_t offset = 0;
-	const char *why =
-	        json_in_gate(reader->task->arena, reader->text, reader->length, &offset);
-
-	if (why == NULL)
-		return FAIL_NONE;
-	return task_fail(reader->task, FAIL_INVALID, "plans_invalid", "%s: line %zu: %s",
-	                 reader->path, json_place_line(reader->text, offset), why);
+	TRY(read_object(reader, "trial", &trial, "limits", limit_members, &out->trial_limits));
+	TRY(plans_read_usage(reader, "trial", &trial, out, &out->trial_usage));
+	return plans_refuse_unknown(reader, "trial", &trial, known);
 }
 
 enum fail
@@ -168,32 +152,31 @@ plans_load(struct task *task, const char *path, struct plans *out)
 	static const char *const known[] = {"version", "metrics", "meters",
 	                                    "trial",   "plans",   NULL};
 	struct reader reader = {.task = task, .path = path};
-	struct json_object *root, *list = NULL;
+	struct json_view list, item;
+	struct json_refusal refusal;
 	size_t length, count;
 	char *text;
 
 	*out = (struct plans){0};
 	TRY(file_read(task, path, FILE_LIMIT, &text, &length));
-	reader.text = text;
-	reader.length = length;
-	TRY(refuse_syntax(&reader));
-	TRY(json_in_parse(task, text, length, &root));
-	if (!json_object_is_type(root, json_type_object))
+	if (!json_view_read(task->arena, text, length, &reader.root, &refusal))
+		return task_fail(task, FAIL_INVALID, "plans_invalid", "%s: line %zu: %s", path,
+		                 plans_line(text, refusal.offset), refusal.why);
+	if (!json_view_is_object(&reader.root))
 		return plans_refuse(&reader, "it", "must be an object");
-	if (!json_in_int(root, "version", &out->version) || out->version < 1)
+	if (!json_view_int(&reader.root, "version", &out->version) || out->version < 1)
 		return plans_refuse(&reader, "version", "must be an integer of 1 or more");
-	TRY(plans_read_metrics(&reader, root, out));
-	if (!json_object_object_get_ex(root, "plans", &list) ||
-	    !json_object_is_type(list, json_type_array))
+	TRY(plans_read_metrics(&reader, &reader.root, out));
+	if (!json_view_list(&reader.root, "plans", &list))
 		return plans_refuse(&reader, "plans", "must be a list");
-	count = json_object_array_length(list);
+	count = json_view_count(&list);
 	if (count < 1 || count > PLANS_MAX)
 		return plans_refuse(&reader, "plans", "must have 1 to 32 items");
-	for (size_t i = 0; i < count; i++)
-		TRY(read_plan(&reader, json_object_array_get_idx(list, i), out));
-	TRY(read_trial(&reader, root, out));
-	TRY(plans_read_meters(&reader, root, out));
-	return plans_refuse_unknown(&reader, PLANS_ROOT, root, known);
+	for (bool more = json_view_first(&list, &item); more; more = json_view_next(&item))
+		TRY(read_plan(&reader, &item, out));
+	TRY(read_trial(&reader, &reader.root, out));
+	TRY(plans_read_meters(&reader, &reader.root, out));
+	return plans_refuse_unknown(&reader, PLANS_ROOT, &reader.root, known);
 }
 
 const struct plan *

@@ -6,23 +6,33 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_in.h"
-#include "base/json_place.h"
+#include "base/json_view.h"
 #include "base/text.h"
+
+size_t
+plans_line(const char *text, size_t offset)
+{
+	size_t line = 1;
+
+	for (size_t i = 0; i < offset; i++)
+		line += text[i] == '\n';
+	return line;
+}
 
 /* The line on which `where`, or what should hold it, stands. */
 static size_t
 line_of(const struct reader *reader, const char *where)
 {
 	const char *place = where;
+	struct json_view nearest;
 
 	if (reader->plan != NULL)
 		place = arena_printf(reader->task->arena, "%s%s", reader->item,
 		                     where + strlen(reader->plan));
 	else if (text_starts_with(where, PLANS_ROOT "."))
 		place = where + strlen(PLANS_ROOT ".");
-	return json_place_line(reader->text,
-	                       json_place_find(reader->text, reader->length, place));
+	nearest = json_view_follow(&reader->root, &place);
+	return plans_line(nearest.text, nearest.node->at);
 }
 
 enum fail
@@ -33,14 +43,16 @@ plans_refuse(const struct reader *reader, const char *where, const char *why)
 }
 
 enum fail
-plans_refuse_unknown(const struct reader *reader, const char *where, struct json_object *object,
-                     const char *const *known)
+plans_refuse_unknown(const struct reader *reader, const char *where,
+                     const struct json_view *object, const char *const *known)
 {
-	json_object_object_foreach(object, name, unused)
-	{
+	struct json_view value;
+	const char *name;
+
+	for (bool more = json_view_first_member(object, &name, &value); more;
+	     more = json_view_next_member(&name, &value)) {
 		const char *const *k = known;
 
-		(void)unused;
 		while (*k != NULL && strcmp(*k, name) != 0)
 			k++;
 		if (*k == NULL)
@@ -52,26 +64,27 @@ plans_refuse_unknown(const struct reader *reader, const char *where, struct json
 }
 
 enum fail
-plans_read_member(const struct reader *reader, const char *where, struct json_object *object,
-                  const struct member *member, void *out)
+plans_read_member(const struct reader *reader, const char *where,
+                  const struct json_view *object, const struct member *member, void *out)
 {
 	const char *path = arena_printf(reader->task->arena, "%s.%s", where, member->name);
 	void *place = (char *)out + member->offset;
+	struct json_view value;
 	const char *string;
 	int64_t number;
 
 	switch (member->type) {
 	case MEMBER_BOOL:
-		return json_in_bool(object, member->name, place)
+		return json_view_bool(object, member->name, place)
 		               ? FAIL_NONE
 		               : plans_refuse(reader, path, "must be true or false");
 	case MEMBER_STRING:
-		if (!json_in_string(object, member->name, &string) || *string == '\0')
+		if (!json_view_string(object, member->name, &string) || *string == '\0')
 			return plans_refuse(reader, path, "must be a string");
-		*(const char **)place = arena_copy(reader->task->arena, string);
+		*(const char **)place = string;
 		return FAIL_NONE;
 	case MEMBER_LIMIT:
-		if (!json_object_object_get_ex(object, member->name, NULL)) {
+		if (!json_view_member(object, member->name, &value)) {
 			*(int64_t *)place = LICENSE_UNLIMITED;
 			return FAIL_NONE;
 		}
@@ -79,7 +92,7 @@ plans_read_member(const struct reader *reader, const char *where, struct json_ob
 	case MEMBER_INT:
 		break;
 	}
-	if (!json_in_int(object, member->name, &number) || number < 0)
+	if (!json_view_int(object, member->name, &number) || number < 0)
 		return plans_refuse(reader, path, "must be an integer of 0 or more");
 	*(int64_t *)place = number;
 	return FAIL_NONE;

@@ -4,9 +4,8 @@
 #ifndef BILLING_PLANS_READER_H
 #define BILLING_PLANS_READER_H
 
+#include "base/json_view.h"
 #include "billing/plans.h"
-
-struct json_object;
 
 /* What messages call the outermost object. */
 #define PLANS_ROOT "plans.json"
@@ -25,11 +24,13 @@ struct member {
 struct reader {
 	struct task *task;
 	const char *path;
-	const char *text;
-	size_t length;
+	struct json_view root;
 	const char *plan;
 	const char *item;
 };
+
+/* The line (from 1) of a byte of the text. */
+size_t plans_line(const char *text, size_t offset);
 
 /* FAIL_INVALID "plans_invalid": `where` is what is wrong, and `why`. */
 enum fail plans_refuse(const struct reader *reader, const char *where,
@@ -37,11 +38,12 @@ enum fail plans_refuse(const struct reader *reader, const char *where,
 
 /* Refuses members that are not in the list, which NULL ends. */
 enum fail plans_refuse_unknown(const struct reader *reader, const char *where,
-                               struct json_object *object, const char *const *known) MUST_CHECK;
+                               const struct json_view *object,
+                               const char *const *known) MUST_CHECK;
 
 /* One member of an object, into its place in `out`. */
 enum fail plans_read_member(const struct reader *reader, const char *where,
-                            struct json_object *object, const struct member *member,
+                            const struct json_view *object, const struct member *member,
                             void *out) MUST_CHECK;
 
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "base/text.h"
 
 #define METRIC_NAME "abcdefghijklmnopqrstuvwxyz0123456789_"
@@ -38,24 +38,24 @@ plans_metric(const struct plans *plans, const char *name)
 }
 
 static enum fail
-read_by_metric(const struct reader *reader, const char *where, struct json_object *usage,
+read_by_metric(const struct reader *reader, const char *where, const struct json_view *usage,
                const char *name, const struct plans *plans, struct plan_usage *out,
-               const char *(*take)(const struct reader *reader, struct json_object *value,
-                                   size_t metric, struct plan_usage *out))
+               const char *(*take)(const struct json_view *value, size_t metric,
+                                   struct plan_usage *out))
 {
 	const char *path = arena_printf(reader->task->arena, "%s.%s", where, name);
-	struct json_object *object;
+	struct json_view object, value;
+	const char *key;
 
-	if (!json_object_object_get_ex(usage, name, NULL))
+	if (!json_view_member(usage, name, &object))
 		return FAIL_NONE;
-	if (!json_in_object(usage, name, &object))
+	if (!json_view_is_object(&object))
 		return plans_refuse(reader, path, "must be an object");
-	json_object_object_foreach(object, key, value)
-	{
+	for (bool more = json_view_first_member(&object, &key, &value); more;
+	     more = json_view_next_member(&key, &value)) {
 		size_t metric = plans_metric(plans, key);
-		const char *fault = metric == plans->metric_count
-		                            ? "is not one of the metrics"
-		                            : take(reader, value, metric, out);
+		const char *fault = metric == plans->metric_count ? "is not one of the metrics"
+		                                                  : take(&value, metric, out);
 
 		if (fault != NULL)
 			return plans_refuse(
@@ -66,80 +66,77 @@ read_by_metric(const struct reader *reader, const char *where, struct json_objec
 }
 
 static const char *
-take_bound(const struct reader *reader, struct json_object *value, size_t metric,
-           struct plan_usage *out)
+take_bound(const struct json_view *value, size_t metric, struct plan_usage *out)
 {
-	(void)reader;
-	if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
+	int64_t bound;
+
+	if (!json_view_number(value, &bound) || bound < 0)
 		return "must be an integer of 0 or more";
-	out->metric_max[metric] = json_object_get_int64(value);
+	out->metric_max[metric] = bound;
 	return NULL;
 }
 
 /* Stripe takes names of 100 characters at most. */
 static const char *
-take_meter(const struct reader *reader, struct json_object *value, size_t metric,
-           struct plan_usage *out)
+take_meter(const struct json_view *value, size_t metric, struct plan_usage *out)
 {
-	if (!json_object_is_type(value, json_type_string) ||
-	    !text_is_made_of(json_object_get_string(value), METRIC_NAME, 1, 100))
+	const char *name;
+
+	if (!json_view_text(value, &name) || !text_is_made_of(name, METRIC_NAME, 1, 100))
 		return "must be the event name of a meter";
-	out->meters[metric] = arena_copy(reader->task->arena, json_object_get_string(value));
+	out->meters[metric] = name;
 	return NULL;
 }
 
 enum fail
-plans_read_usage(const struct reader *reader, const char *where, struct json_object *parent,
+plans_read_usage(const struct reader *reader, const char *where, const struct json_view *parent,
                  const struct plans *plans, struct plan_usage *out)
 {
 	static const char *const known[] = {"max_instances", "instance_overage", "metrics",
 	                                    "meters", NULL};
 	const char *path = arena_printf(reader->task->arena, "%s.usage", where);
-	struct json_object *usage;
+	struct json_view usage;
 
 	*out = (struct plan_usage){.max_instances = LICENSE_UNLIMITED};
 	for (size_t i = 0; i < PLAN_METRICS_MAX; i++)
 		out->metric_max[i] = LICENSE_UNLIMITED;
-	if (!json_object_object_get_ex(parent, "usage", NULL))
+	if (!json_view_member(parent, "usage", &usage))
 		return FAIL_NONE;
-	if (!json_in_object(parent, "usage", &usage))
+	if (!json_view_is_object(&usage))
 		return plans_refuse(reader, path, "must be an object");
 	for (size_t i = 0; usage_members[i].name != NULL; i++)
-		TRY(plans_read_member(reader, path, usage, &usage_members[i], out));
+		TRY(plans_read_member(reader, path, &usage, &usage_members[i], out));
 	if (out->instance_overage == LICENSE_UNLIMITED)
 		out->instance_overage = 0;
-	TRY(read_by_metric(reader, path, usage, "metrics", plans, out, take_bound));
-	TRY(read_by_metric(reader, path, usage, "meters", plans, out, take_meter));
-	return plans_refuse_unknown(reader, path, usage, known);
+	TRY(read_by_metric(reader, path, &usage, "metrics", plans, out, take_bound));
+	TRY(read_by_metric(reader, path, &usage, "meters", plans, out, take_meter));
+	return plans_refuse_unknown(reader, path, &usage, known);
 }
 
 enum fail
-plans_read_metrics(const struct reader *reader, struct json_object *root, struct plans *out)
+plans_read_metrics(const struct reader *reader, const struct json_view *root, struct plans *out)
 {
-	struct json_object *object;
+	struct json_view object, value;
+	const char *name;
 
-	if (!json_object_object_get_ex(root, "metrics", NULL))
+	if (!json_view_member(root, "metrics", &object))
 		return FAIL_NONE;
-	if (!json_in_object(root, "metrics", &object) ||
-	    json_object_object_length(object) > PLAN_METRICS_MAX)
+	if (!json_view_is_object(&object) || json_view_count(&object) > PLAN_METRICS_MAX)
 		return plans_refuse(reader, "metrics",
 		                    "must be an object of at most 16 metrics");
-	json_object_object_foreach(object, name, value)
-	{
-		const char *kind = json_object_is_type(value, json_type_string)
-		                           ? json_object_get_string(value)
-		                           : "";
-		bool sum = strcmp(kind, "sum") == 0;
+	for (bool more = json_view_first_member(&object, &name, &value); more;
+	     more = json_view_next_member(&name, &value)) {
+		const char *kind = NULL;
+		bool sum = json_view_text(&value, &kind) && strcmp(kind, "sum") == 0;
 		const char *path = arena_printf(reader->task->arena, "metrics.%s", name);
 
 		if (!text_is_made_of(name, METRIC_NAME, 1, 40))
 			return plans_refuse(reader, path,
 			                    "must have a name of lower-case letters");
-		if (!sum && strcmp(kind, "level") != 0)
+		if (!sum && !text_equal(kind, "level"))
 			return plans_refuse(reader, path, "must be \"sum\" or \"level\"");
 		out->metrics[out->metric_count++] =
-		        (struct plan_metric){arena_copy(reader->task->arena, name),
-		                             sum ? PLAN_METRIC_SUM : PLAN_METRIC_LEVEL};
+		        (struct plan_metric){name, sum ? PLAN_METRIC_SUM : PLAN_METRIC_LEVEL};
 	}
 	return FAIL_NONE;
 }
@@ -180,15 +177,15 @@ currency_fault(const struct plans *plans, const struct plan_meter *meter)
 }
 
 static enum fail
-read_meter(const struct reader *reader, const char *name, struct json_object *object,
+read_meter(const struct reader *reader, const char *name, const struct json_view *object,
            struct plans *out)
 {
 	static const char *const known[] = {"amount_minor", "currency", NULL};
 	const char *path = arena_printf(reader->task->arena, "meters.%s", name), *fault;
 	struct plan_meter *meter = &out->meters[out->meter_count++];
 
-	meter->name = arena_copy(reader->task->arena, name);
-	if (!json_object_is_type(object, json_type_object))
+	meter->name = name;
+	if (!json_view_is_object(object))
 		return plans_refuse(reader, path, "must be an object");
 	for (size_t i = 0; meter_members[i].name != NULL; i++)
 		TRY(plans_read_member(reader, path, object, &meter_members[i], meter));
@@ -201,19 +198,18 @@ read_meter(const struct reader *reader, const char *name, struct json_object *ob
 }
 
 enum fail
-plans_read_meters(const struct reader *reader, struct json_object *root, struct plans *out)
+plans_read_meters(const struct reader *reader, const struct json_view *root, struct plans *out)
 {
-	struct json_object *object;
+	struct json_view object, value;
+	const char *name;
 
-	if (!json_object_object_get_ex(root, "meters", NULL))
+	if (!json_view_member(root, "meters", &object))
 		return FAIL_NONE;
-	if (!json_in_object(root, "meters", &object) ||
-	    json_object_object_length(object) > PLAN_METERS_MAX)
+	if (!json_view_is_object(&object) || json_view_count(&object) > PLAN_METERS_MAX)
 		return plans_refuse(reader, "meters", "must be an object of at most 32 meters");
-	json_object_object_foreach(object, name, value)
-	{
-		TRY(read_meter(reader, name, value, out));
-	}
+	for (bool more = json_view_first_member(&object, &name, &value); more;
+	     more = json_view_next_member(&name, &value))
+		TRY(read_meter(reader, name, &value, out));
 	return FAIL_NONE;
 }
 

@@ -169,7 +169,7 @@ check_header(const struct json_view *header, const struct jwt_kind *kind, const 
 	    !json_view_string(header, "kid", kid))
 		return JWT_MALFORMED;
 	/* The gate refused duplicates, so three members are exactly these three. */
-	if (json_view_members(header) != 3)
+	if (json_view_count(header) != 3)
 		return JWT_MALFORMED;
 	return JWT_VALID;
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "meters/meters.h"
@@ -97,14 +97,14 @@ const struct statement_list meter_compare_statements = {
 
 /* The meter that counts events of that name, or NULL. */
 static const char *
-meter_of(struct json_object *meters, const char *event_name)
+meter_of(const struct json_view *meters, const char *event_name)
 {
-	for (size_t i = 0; i < json_object_array_length(meters); i++) {
-		const struct json_object *meter = json_object_array_get_idx(meters, i);
+	struct json_view meter;
+	for (bool more = json_view_first(meters, &meter); more; more = json_view_next(&meter)) {
 		const char *name, *id;
 
-		if (json_in_string(meter, "event_name", &name) &&
-		    json_in_string(meter, "id", &id) && strcmp(name, event_name) == 0)
+		if (json_view_string(&meter, "event_name", &name) &&
+		    json_view_string(&meter, "id", &id) && strcmp(name, event_name) == 0)
 			return id;
 	}
 	return NULL;
@@ -112,16 +112,18 @@ meter_of(struct json_object *meters, const char *event_name)
 
 /* What Stripe has counted for the day that starts then. */
 static double
-counted(struct json_object *summaries, int64_t starts_at_s)
+counted(const struct json_view *summaries, int64_t starts_at_s)
 {
-	for (size_t i = 0; i < json_object_array_length(summaries); i++) {
-		const struct json_object *summary = json_object_array_get_idx(summaries, i);
-		struct json_object *value = NULL;
+	struct json_view summary;
+	for (bool more = json_view_first(summaries, &summary); more;
+	     more = json_view_next(&summary)) {
+		struct json_view value;
+		double sum;
 		int64_t start;
 
-		if (json_in_int(summary, "start_time", &start) && start == starts_at_s &&
-		    json_object_object_get_ex(summary, "aggregated_value", &value))
-			return json_object_get_double(value);
+		if (json_view_int(&summary, "start_time", &start) && start == starts_at_s &&
+		    json_view_member(&summary, "aggregated_value", &value))
+			return json_view_double(&value, &sum) ? sum : 0;
 	}
 	return 0;
 }
@@ -191,7 +193,7 @@ compare_pair(struct operation *operation, struct stripe_sweep *sweep, const stru
 	struct task *task = operation->task;
 	struct stripe_form form = stripe_form_new(task->arena);
 	int64_t today_s = operation->now_ms / DAY_MS * (DAY_MS / SECOND_MS);
-	struct json_object *summaries;
+	struct json_view summaries;
 	const struct told *days;
 	size_t count;
 
@@ -211,7 +213,7 @@ compare_pair(struct operation *operation, struct stripe_sweep *sweep, const stru
 	        (void *)&days, &count));
 	for (size_t i = 0; i < count; i++)
 		TRY(compare_day(operation, sweep, pair, &days[i],
-		                counted(summaries, days[i].starts_at_s)));
+		                counted(&summaries, days[i].starts_at_s)));
 	return FAIL_NONE;
 }
 
@@ -230,7 +232,7 @@ report_uncounted(struct stripe_sweep *sweep, const struct pair *pair, const char
 
 static enum fail
 compare_listed(struct operation *operation, struct stripe_sweep *sweep,
-               struct json_object *meters, const struct pair *pair)
+               const struct json_view *meters, const struct pair *pair)
 {
 	const char *meter = meter_of(meters, pair->event_name);
 	enum fail kind;
@@ -251,7 +253,7 @@ meter_compare(struct operation *operation, struct stripe_sweep *sweep)
 	struct stripe_form form = stripe_form_new(task->arena);
 	char *after = arena_copy(task->arena, sweep->after);
 	char *space = strchr(after, ' ');
-	struct json_object *meters;
+	struct json_view meters;
 	const struct pair *pairs;
 	size_t count;
 
@@ -270,7 +272,7 @@ meter_compare(struct operation *operation, struct stripe_sweep *sweep)
 	TRY(stripe_fetch_list(operation, "/v1/billing/meters", NULL, form.text.data, &meters,
 	                      NULL));
 	for (size_t i = 0; i < count; i++)
-		TRY(compare_listed(operation, sweep, meters, &pairs[i]));
+		TRY(compare_listed(operation, sweep, &meters, &pairs[i]));
 	(void)snprintf(sweep->after, sizeof(sweep->after), "%s %s",
 	               pairs[count - 1].customer_id, pairs[count - 1].event_name);
 	return FAIL_NONE;

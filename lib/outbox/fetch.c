@@ -3,11 +3,9 @@
  */
 #include "outbox/fetch.h"
 
-#include "base/json_in.h"
 #include "outbox/calls.h"
 #include "stripe/client.h"
 #include "stripe/form.h"
-#include "stripe/objects.h"
 
 enum fail
 stripe_is_configured(struct operation *operation)
@@ -27,7 +25,7 @@ stripe_is_away(const struct operation *operation, enum fail kind)
 }
 
 static enum fail
-send(struct operation *operation, struct stripe_request *request, struct json_object **out)
+send(struct operation *operation, struct stripe_request *request, struct json_view *out)
 {
 	struct stripe_answer answer;
 
@@ -39,7 +37,7 @@ send(struct operation *operation, struct stripe_request *request, struct json_ob
 
 enum fail
 stripe_fetch(struct operation *operation, const char *format, const char *id, const char *query,
-             struct json_object **out)
+             struct json_view *out)
 {
 	struct stripe_request request = {
 	        .method = STRIPE_GET,
@@ -52,22 +50,21 @@ stripe_fetch(struct operation *operation, const char *format, const char *id, co
 
 enum fail
 stripe_fetch_list(struct operation *operation, const char *format, const char *id,
-                  const char *query, struct json_object **out, bool *more)
+                  const char *query, struct json_view *out, bool *more)
 {
-	struct json_object *list;
+	struct json_view list;
 
 	TRY(stripe_fetch(operation, format, id, query, &list));
-	*out = stripe_list_data(list);
-	if (*out == NULL)
+	if (!json_view_list(&list, "data", out))
 		return stripe_answer_unusable(operation->task);
-	if (more != NULL && !json_in_bool(list, "has_more", more))
+	if (more != NULL && !json_view_bool(&list, "has_more", more))
 		*more = false;
 	return FAIL_NONE;
 }
 
 enum fail
 stripe_post(struct operation *operation, const char *path, const char *form,
-            struct json_object **out)
+            struct json_view *out)
 {
 	struct stripe_request request = {
 	        .method = STRIPE_POST,

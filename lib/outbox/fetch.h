@@ -8,8 +8,6 @@
 #include "billing/operation.h"
 #include "outbox/calls.h"
 
-struct json_object;
-
 /* FAIL_UNAVAILABLE "stripe_not_configured" without a key. */
 enum fail stripe_is_configured(struct operation *operation) MUST_CHECK;
 
@@ -20,17 +18,17 @@ bool stripe_is_away(const struct operation *operation, enum fail kind);
 /* Sends a GET: `format` and `id` as in stripe_path(), `query` encoded or NULL. The object lives in
  * the operation's arena. Failures: see stripe_client_failure(). */
 enum fail stripe_fetch(struct operation *operation, const char *format, const char *id,
-                       const char *query, struct json_object **out) MUST_CHECK;
+                       const char *query, struct json_view *out) MUST_CHECK;
 
 /* Fetches a page of a list: `*out` is its array of items, `*more` (unless NULL) whether another page
  * follows. FAIL_STRIPE when the answer is no list: it must not be taken for an empty one. */
 enum fail stripe_fetch_list(struct operation *operation, const char *format, const char *id,
-                            const char *query, struct json_object **out, bool *more) MUST_CHECK;
+                            const char *query, struct json_view *out, bool *more) MUST_CHECK;
 
 /* Sends a POST that need not be recorded first (a preview, a page of the portal), with a new
  * idempotency key. */
 enum fail stripe_post(struct operation *operation, const char *path, const char *form,
-                      struct json_object **out) MUST_CHECK;
+                      struct json_view *out) MUST_CHECK;
 
 /* Sends a recorded call. Never fails: see `out->outcome`. */
 void stripe_call_send(struct operation *operation, const struct stripe_call *call,

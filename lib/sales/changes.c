@@ -4,7 +4,7 @@
 #include "sales/changes.h"
 
 #include "base/arena.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "billing/access.h"
@@ -147,23 +147,19 @@ change_plan(struct operation *operation, const struct plan_change *change)
 }
 
 static void
-read_lines(struct operation *operation, const struct json_object *invoice,
+read_lines(struct operation *operation, const struct json_view *invoice,
            struct change_preview *out)
 {
 	struct preview_line **end = &out->lines;
-	struct json_object *list, *data = NULL;
+	struct json_view data, item;
 
-	if (!json_in_object(invoice, "lines", &list) ||
-	    !json_object_object_get_ex(list, "data", &data) ||
-	    !json_object_is_type(data, json_type_array))
-		return;
-	for (size_t i = 0; i < json_object_array_length(data); i++) {
-		const struct json_object *item = json_object_array_get_idx(data, i);
+	(void)json_view_find(invoice, "lines.data", &data);
+	for (bool more = json_view_first(&data, &item); more; more = json_view_next(&item)) {
 		struct preview_line *line = arena_alloc(operation->task->arena, sizeof(*line));
 
-		(void)json_in_string(item, "description", &line->description);
-		(void)json_in_int(item, "amount", &line->amount);
-		line->proration = stripe_line_is_proration(item);
+		(void)json_view_string(&item, "description", &line->description);
+		(void)json_view_int(&item, "amount", &line->amount);
+		line->proration = stripe_line_is_proration(&item);
 		*end = line;
 		end = &line->next;
 	}
@@ -174,7 +170,7 @@ fetch_preview(struct operation *operation, const struct plan_terms *terms,
               struct change_preview *out)
 {
 	struct stripe_form form = stripe_form_new(operation->task->arena);
-	struct json_object *object;
+	struct json_view object;
 
 	stripe_form_string(&form, "subscription", terms->sold.stripe.id);
 	plan_terms_add_items(&form, "subscription_details[items]", operation->billing, terms);
@@ -182,11 +178,11 @@ fetch_preview(struct operation *operation, const struct plan_terms *terms,
 	stripe_form_int(&form, "subscription_details[proration_date]",
 	                out->proration_at.ms / SECOND_MS);
 	TRY(stripe_post(operation, "/v1/invoices/create_preview", form.text.data, &object));
-	(void)json_in_string(object, "currency", &out->currency);
+	(void)json_view_string(&object, "currency", &out->currency);
 	/* The credit of a smaller plan goes to the next invoice: nothing is charged now. */
 	if (terms->is_upgrade)
-		(void)json_in_int(object, "amount_due", &out->amount_due);
-	read_lines(operation, object, out);
+		(void)json_view_int(&object, "amount_due", &out->amount_due);
+	read_lines(operation, &object, out);
 	return FAIL_NONE;
 }
 

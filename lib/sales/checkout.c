@@ -4,7 +4,7 @@
 #include "sales/checkout.h"
 
 #include "base/arena.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "base/text.h"
 #include "billing/access.h"
 #include "billing/audit.h"
@@ -178,16 +178,16 @@ static enum fail
 read_session(struct operation *operation, const struct stripe_answer *answer,
              struct checkout_session *out)
 {
-	struct json_object *object = answer->object;
+	struct json_view object = answer->object;
 	const char *status = "open";
 
-	if (!json_in_string(object, "id", &out->session_id))
+	if (!json_view_string(&object, "id", &out->session_id))
 		return stripe_answer_unusable(operation->task);
 	if (answer->replayed)
 		TRY(stripe_fetch(operation, "/v1/checkout/sessions/%s", out->session_id, NULL,
 		                 &object));
-	(void)json_in_string(object, "status", &status);
-	if (!text_equal(status, "open") || !json_in_string(object, "url", &out->url))
+	(void)json_view_string(&object, "status", &status);
+	if (!text_equal(status, "open") || !json_view_string(&object, "url", &out->url))
 		return task_fail(
 		        operation->task, FAIL_CONFLICT, "checkout_closed",
 		        "The checkout of this Idempotency-Key is closed; use a new key.");
@@ -241,7 +241,7 @@ checkout_portal(struct operation *operation, const char *customer_id, const char
 {
 	struct task *task = operation->task;
 	struct stripe_form form = stripe_form_new(task->arena);
-	struct json_object *object;
+	struct json_view object;
 	struct customer customer;
 
 	TRY(stripe_is_configured(operation));
@@ -252,7 +252,7 @@ checkout_portal(struct operation *operation, const char *customer_id, const char
 	stripe_form_string(&form, "customer", customer.stripe_customer_id);
 	stripe_form_string(&form, "return_url", url_or_ours(operation, return_url, "back"));
 	TRY(stripe_post(operation, "/v1/billing_portal/sessions", form.text.data, &object));
-	if (!json_in_string(object, "url", url))
+	if (!json_view_string(&object, "url", url))
 		return stripe_answer_unusable(task);
 	return audit_record(operation, "portal", customer_id, NULL, NULL);
 }

@@ -3,7 +3,7 @@
  */
 #include "sales/checkout_sessions.h"
 
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "base/text.h"
 #include "outbox/calls.h"
 #include "outbox/fetch.h"
@@ -33,18 +33,17 @@ checkout_close_others(struct operation *operation, const char *stripe_customer_i
                       const char *ours)
 {
 	struct stripe_form form = stripe_form_new(operation->task->arena);
-	struct json_object *data;
+	struct json_view data, item;
 
 	stripe_form_string(&form, "customer", stripe_customer_id);
 	stripe_form_string(&form, "status", "open");
 	stripe_form_int(&form, "limit", 100);
 	TRY(stripe_fetch_list(operation, "/v1/checkout/sessions", NULL, form.text.data, &data,
 	                      NULL));
-	for (size_t i = 0; i < json_object_array_length(data); i++) {
+	for (bool more = json_view_first(&data, &item); more; more = json_view_next(&item)) {
 		const char *id;
 
-		if (json_in_string(json_object_array_get_idx(data, i), "id", &id) &&
-		    !text_equal(id, ours))
+		if (json_view_string(&item, "id", &id) && !text_equal(id, ours))
 			TRY(checkout_close(operation, id));
 	}
 	return FAIL_NONE;

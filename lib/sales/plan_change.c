@@ -78,11 +78,11 @@ enum fail
 change_fetch(struct operation *operation, const struct subscription *subscription,
              struct sold_subscription *out)
 {
-	struct json_object *object;
+	struct json_view object;
 
 	TRY(stripe_fetch(operation, "/v1/subscriptions/%s",
 	                 subscription->stripe_subscription_id, NULL, &object));
-	if (!sold_subscription_read(operation, object, out))
+	if (!sold_subscription_read(operation, &object, out))
 		return stripe_answer_unusable(operation->task);
 	return stripe_status_is_final(out->stripe.status) ? fail_subscription_ended(operation)
 	                                                  : FAIL_NONE;

@@ -3,7 +3,7 @@
  */
 #include "sales/resolve.h"
 
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "billing/audit.h"
@@ -36,22 +36,16 @@ find_customer_at_stripe(struct operation *operation, const struct customer *cust
                         const char **stripe_customer_id)
 {
 	struct stripe_form form = stripe_form_new(operation->task->arena);
-	struct json_object *data;
+	struct json_view data, item;
 
 	*stripe_customer_id = NULL;
 	stripe_form_string(&form, "email", customer->email);
 	stripe_form_int(&form, "limit", CUSTOMERS_MAX);
 	TRY(stripe_fetch_list(operation, "/v1/customers", NULL, form.text.data, &data, NULL));
-	for (size_t i = 0; i < json_object_array_length(data); i++) {
-		const struct json_object *item = json_object_array_get_idx(data, i);
-		struct json_object *metadata;
-		const char *id;
-
-		if (json_in_object(item, "metadata", &metadata) &&
-		    json_in_string(metadata, "customer_id", &id) &&
-		    text_equal(id, customer->customer_id))
-			(void)json_in_string(item, "id", stripe_customer_id);
-	}
+	for (bool more = json_view_first(&data, &item); more; more = json_view_next(&item))
+		if (text_equal(stripe_text_of(&item, "metadata.customer_id"),
+		               customer->customer_id))
+			(void)json_view_string(&item, "id", stripe_customer_id);
 	return FAIL_NONE;
 }
 
@@ -90,11 +84,11 @@ static enum fail
 check_not_deleted(struct operation *operation, const struct stripe_call *call,
                   const char *stripe_customer_id)
 {
-	struct json_object *object;
+	struct json_view object;
 	bool deleted = false;
 
 	TRY(stripe_fetch(operation, "/v1/customers/%s", stripe_customer_id, NULL, &object));
-	(void)json_in_bool(object, "deleted", &deleted);
+	(void)json_view_bool(&object, "deleted", &deleted);
 	return deleted ? fail_creation(operation, call, customer_gone) : FAIL_NONE;
 }
 
@@ -119,7 +113,7 @@ stripe_resolve_creation(struct operation *operation, const struct stripe_call *c
 		if (answer.outcome != STRIPE_DONE && *stripe_customer_id == NULL)
 			return stripe_call_failed(operation, call, &answer);
 		if (answer.outcome == STRIPE_DONE)
-			*stripe_customer_id = stripe_id_of(answer.object, "id");
+			*stripe_customer_id = stripe_id_of(&answer.object, "id");
 	}
 	if (*stripe_customer_id == NULL)
 		return stripe_answer_unusable(operation->task);
@@ -132,31 +126,31 @@ stripe_resolve_creation(struct operation *operation, const struct stripe_call *c
 /* Fetches the present state, which a refusal or a replayed answer does not show. */
 static enum fail
 fetch_subscription(struct operation *operation, const struct stripe_call *call,
-                   struct json_object **object)
+                   struct json_view *object)
 {
 	return stripe_fetch(operation, "/v1/subscriptions/%s", call->subject,
 	                    "expand[0]=latest_invoice", object);
 }
 
 static bool
-has_ended(const struct operation *operation, const struct json_object *object)
+has_ended(const struct json_view *object)
 {
 	struct stripe_subscription subscription;
 
-	return stripe_subscription_read(operation->task->arena, object, &subscription) &&
+	return stripe_subscription_read(object, &subscription) &&
 	       stripe_status_is_final(subscription.status);
 }
 
 /* Stripe refused a cancellation. That is a success if the subscription has ended already. */
 static enum fail
 find_end(struct operation *operation, const struct stripe_call *call,
-         const struct stripe_answer *refusal, struct json_object **object)
+         const struct stripe_answer *refusal, struct json_view *object)
 {
 	enum fail kind = fetch_subscription(operation, call, object);
 
 	if (kind != FAIL_NONE && kind != FAIL_NOT_FOUND)
 		return kind;
-	if (kind == FAIL_NONE && has_ended(operation, *object))
+	if (kind == FAIL_NONE && has_ended(object))
 		return FAIL_NONE;
 	task_clear(operation->task);
 	return stripe_call_failed(operation, call, refusal);
@@ -174,7 +168,7 @@ enum fail
 stripe_resolve_change(struct operation *operation, const struct stripe_call *call)
 {
 	struct stripe_answer answer;
-	struct json_object *object;
+	struct json_view object;
 	enum sync_result synced;
 	const char *customer_id;
 
@@ -188,7 +182,7 @@ stripe_resolve_change(struct operation *operation, const struct stripe_call *cal
 	else if (answer.replayed)
 		TRY(fetch_subscription(operation, call, &object));
 	TRY(stripe_call_done(operation, call, &answer, call->subject));
-	TRY(stripe_sync_store_subscription(operation, object, call->customer_id, &customer_id,
+	TRY(stripe_sync_store_subscription(operation, &object, call->customer_id, &customer_id,
 	                                   &synced));
 	return drop_older_schedule(operation, call);
 }

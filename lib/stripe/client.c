@@ -10,7 +10,6 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "base/json_in.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
@@ -158,16 +157,14 @@ prepare(const struct stripe_client *client, struct arena *arena, struct call *ca
 
 /* The members of an answer that is no success: {"error": {"type", "code", "message"}}. */
 static void
-read_error(const struct json_object *body, struct stripe_answer *out)
+read_error(const struct json_view *body, struct stripe_answer *out)
 {
-	struct json_object *error;
+	const struct json_view *error = &out->object;
 
-	if (!json_in_object(body, "error", &error))
-		return;
-	out->object = error;
-	(void)json_in_string(error, "type", &out->error_type);
-	(void)json_in_string(error, "code", &out->error_code);
-	(void)json_in_string(error, "message", &out->error_message);
+	(void)json_view_object(body, "error", &out->object);
+	(void)json_view_string(error, "type", &out->error_type);
+	(void)json_view_string(error, "code", &out->error_code);
+	(void)json_view_string(error, "message", &out->error_message);
 }
 
 static bool
@@ -193,9 +190,10 @@ judge_status(const struct stripe_answer *answer)
 static void
 read_answer(struct task *task, const struct http_answer *http, struct stripe_answer *out)
 {
-	struct json_object *body = NULL;
+	struct json_view body;
 	const char *replayed = http_answer_header(http, "Idempotent-Replayed");
 	int attempts = out->attempts;
+	bool is_object;
 
 	*out = (struct stripe_answer){.attempts = attempts, .status = http->status};
 	if (http->outcome != HTTP_ANSWERED) {
@@ -204,17 +202,16 @@ read_answer(struct task *task, const struct http_answer *http, struct stripe_ans
 	}
 	out->request_id = http_answer_header(http, "Request-Id");
 	out->replayed = text_equal(replayed, "true");
-	if (!json_in_parse_foreign(task, http->body, http->length, &body) ||
-	    !json_object_is_type(body, json_type_object))
-		body = NULL;
+	is_object = json_view_read_foreign(task->arena, http->body, http->length, &body) &&
+	            json_view_is_object(&body);
 	if (!is_success(out->status)) {
-		if (body != NULL)
-			read_error(body, out);
+		read_error(&body, out);
 		out->outcome = judge_status(out);
 		return;
 	}
-	out->object = body;
-	out->outcome = body != NULL ? STRIPE_DONE : STRIPE_UNKNOWN;
+	if (is_object)
+		out->object = body;
+	out->outcome = is_object ? STRIPE_DONE : STRIPE_UNKNOWN;
 }
 
 static void

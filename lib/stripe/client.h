@@ -17,8 +17,8 @@
 #include <stdint.h>
 
 #include "base/failure.h"
+#include "base/json_view.h"
 
-struct json_object;
 struct stripe_client;
 
 struct stripe_client_options {
@@ -57,13 +57,13 @@ enum stripe_outcome {
 
 struct stripe_answer {
 	enum stripe_outcome outcome;
-	int status;                 /* of the last attempt; 0: no answer */
-	struct json_object *object; /* DONE: the object; else the `error` member or NULL */
-	const char *request_id;     /* Stripe's Request-Id, or NULL */
-	const char *error_type;     /* "card_error", ...; NULL when none */
-	const char *error_code;     /* "resource_missing", ...; NULL when none */
-	const char *error_message;  /* for the log; only a card_error's is for people */
-	bool replayed;              /* Idempotent-Replayed */
+	int status;                /* of the last attempt; 0: no answer */
+	struct json_view object;   /* DONE: the object; else the `error` member or none */
+	const char *request_id;    /* Stripe's Request-Id, or NULL */
+	const char *error_type;    /* "card_error", ...; NULL when none */
+	const char *error_code;    /* "resource_missing", ...; NULL when none */
+	const char *error_message; /* for the log; only a card_error's is for people */
+	bool replayed;             /* Idempotent-Replayed */
 	int attempts;
 };
 

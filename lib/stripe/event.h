@@ -7,13 +7,8 @@
 #ifndef STRIPE_EVENT_H
 #define STRIPE_EVENT_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
 #include "base/clock.h"
-
-struct arena;
-struct event_members;
+#include "base/json_view.h"
 
 /* The object that an event is about. */
 struct event_ref {
@@ -32,21 +27,16 @@ struct stripe_event {
 	bool livemode;
 	struct instant created;
 	struct event_ref ref; /* event_read() fills it */
-	const struct event_members *members;
 };
 
-/*
- * Reads snapshot and thin events, by json_in_gate_foreign()'s rules. Strings are copies in the
- * arena; the members point into the text. False when it is no JSON object with an id and a type.
- */
-bool stripe_event_read(struct arena *arena, const char *text, size_t length,
-                       struct stripe_event *out);
+/* Reads snapshot and thin events. False when it is no object with an id and a type. */
+bool stripe_event_read(const struct json_view *event, struct stripe_event *out);
 
 /* Where each kind of event names its object. `subject` stays NULL when there is none yet. */
-void event_read_session(const struct event_members *members, struct event_ref *out);
-void event_read_subscription(const struct event_members *members, struct event_ref *out);
-void event_read_invoice(const struct event_members *members, struct event_ref *out);
-void event_read_customer(const struct event_members *members, struct event_ref *out);
-void event_read_meter(const struct event_members *members, struct event_ref *out);
+void event_read_session(const struct json_view *event, struct event_ref *out);
+void event_read_subscription(const struct json_view *event, struct event_ref *out);
+void event_read_invoice(const struct json_view *event, struct event_ref *out);
+void event_read_customer(const struct json_view *event, struct event_ref *out);
+void event_read_meter(const struct json_view *event, struct event_ref *out);
 
 #endif

@@ -6,42 +6,36 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_in.h"
 #include "base/text.h"
 
 enum { ID_MAX = 255 };
 
-/* The member, or NULL; missing objects on the way are fine. */
-static struct json_object *
-member(const struct json_object *object, const char *name)
+const char *
+stripe_text_of(const struct json_view *object, const char *path)
 {
-	struct json_object *out;
-
-	return object != NULL && json_in_object(object, name, &out) ? out : NULL;
-}
-
-static const char *
-string(const struct json_object *object, const char *name)
-{
+	struct json_view value;
 	const char *out;
 
-	return object != NULL && json_in_string(object, name, &out) ? out : NULL;
+	return json_view_find(object, path, &value) && json_view_text(&value, &out) ? out
+	                                                                            : NULL;
 }
 
 static int64_t
-number(const struct json_object *object, const char *name)
+number(const struct json_view *object, const char *path)
 {
+	struct json_view value;
 	int64_t out;
 
-	return object != NULL && json_in_int(object, name, &out) ? out : 0;
+	return json_view_find(object, path, &value) && json_view_number(&value, &out) ? out : 0;
 }
 
 static bool
-flag(const struct json_object *object, const char *name)
+flag(const struct json_view *object, const char *path)
 {
+	struct json_view value;
 	bool out;
 
-	return object != NULL && json_in_bool(object, name, &out) && out;
+	return json_view_find(object, path, &value) && json_view_truth(&value, &out) && out;
 }
 
 struct instant
@@ -52,20 +46,9 @@ stripe_instant(int64_t seconds)
 }
 
 static struct instant
-moment(const struct json_object *object, const char *name)
+moment(const struct json_view *object, const char *name)
 {
 	return stripe_instant(number(object, name));
-}
-
-struct json_object *
-stripe_list_data(const struct json_object *list)
-{
-	struct json_object *data;
-
-	return list != NULL && json_object_object_get_ex(list, "data", &data) &&
-	                       json_object_is_type(data, json_type_array)
-	               ? data
-	               : NULL;
 }
 
 /* An empty one would ask Stripe for the whole list; one longer than Stripe's longest (255,
@@ -76,68 +59,55 @@ stripe_id_is_valid(const char *id)
 	return id != NULL && *id != '\0' && strnlen(id, ID_MAX + 1) <= ID_MAX;
 }
 
-static const char *
-identifier(const struct json_object *object, const char *name)
+const char *
+stripe_id_of(const struct json_view *object, const char *path)
 {
-	const char *id = string(object, name);
+	struct json_view value;
+	const char *id;
 
+	if (!json_view_find(object, path, &value) ||
+	    (!json_view_text(&value, &id) && !json_view_string(&value, "id", &id)))
+		return NULL;
 	return stripe_id_is_valid(id) ? id : NULL;
 }
 
-const char *
-stripe_id_of(const struct json_object *object, const char *name)
-{
-	const char *id = identifier(object, name);
-
-	return id != NULL ? id : identifier(member(object, name), "id");
-}
-
-static const char *
-metadata_customer(const struct json_object *object)
-{
-	return string(member(object, "metadata"), "customer_id");
-}
-
 static bool
-is_a(const struct json_object *object, const char *kind)
+is_a(const struct json_view *object, const char *kind)
 {
-	return text_equal(string(object, "object"), kind) && identifier(object, "id") != NULL;
+	return text_equal(stripe_text_of(object, "object"), kind) &&
+	       stripe_id_is_valid(stripe_text_of(object, "id"));
 }
 
 static void
-read_items(struct arena *arena, const struct json_object *list, struct stripe_subscription *out)
+read_items(const struct json_view *object, struct stripe_subscription *out)
 {
-	const struct json_object *data = stripe_list_data(list);
-	struct stripe_item *items;
+	struct json_view data, item;
+	struct stripe_item *next;
 
-	out->item_count = data == NULL ? 0 : json_object_array_length(data);
-	out->items = items = arena_array(arena, out->item_count + 1, sizeof(*items));
-	for (size_t i = 0; i < out->item_count; i++) {
-		const struct json_object *item = json_object_array_get_idx(data, i);
-
-		items[i] = (struct stripe_item){
-		        .id = string(item, "id"),
-		        .price_id = stripe_id_of(item, "price"),
-		        .quantity = number(item, "quantity"),
-		        .period_start = moment(item, "current_period_start"),
-		        .period_end = moment(item, "current_period_end"),
+	(void)json_view_find(object, "items.data", &data);
+	next = arena_array(object->arena, json_view_count(&data) + 1, sizeof(*next));
+	out->items = next;
+	for (bool more = json_view_first(&data, &item); more; more = json_view_next(&item))
+		*next++ = (struct stripe_item){
+		        .id = stripe_text_of(&item, "id"),
+		        .price_id = stripe_id_of(&item, "price"),
+		        .quantity = number(&item, "quantity"),
+		        .period_start = moment(&item, "current_period_start"),
+		        .period_end = moment(&item, "current_period_end"),
 		};
-	}
+	out->item_count = (size_t)(next - out->items);
 }
 
 bool
-stripe_subscription_read(struct arena *arena, const struct json_object *object,
-                         struct stripe_subscription *out)
+stripe_subscription_read(const struct json_view *object, struct stripe_subscription *out)
 {
-	const struct json_object *latest = member(object, "latest_invoice");
-
-	if (!is_a(object, "subscription") || string(object, "status") == NULL)
+	if (!is_a(object, "subscription") || stripe_text_of(object, "status") == NULL)
 		return false;
 	*out = (struct stripe_subscription){
-	        .id = string(object, "id"),
+	        .id = stripe_text_of(object, "id"),
 	        .customer = stripe_id_of(object, "customer"),
-	        .customer_id = metadata_customer(object),
-	        .status = string(object, "status"),
+	        .customer_id = stripe_text_of(object, "metadata.customer_id"),
+	        .status = stripe_text_of(object, "status"),
 	        .period_start = moment(object, "current_period_start"),
 	        .period_end = moment(object, "current_period_end"),
 	        .trial_end = moment(object, "trial_end"),
@@ -147,61 +117,55 @@ stripe_subscription_read(struct arena *arena, const struct json_object *object,
 	        .created = moment(object, "created"),
 	        .cancel_at_period_end = flag(object, "cancel_at_period_end"),
 	};
-	read_items(arena, member(object, "items"), out);
-	if (text_equal(string(latest, "status"), "open"))
-		out->unpaid_since = moment(latest, "created");
+	read_items(object, out);
+	if (text_equal(stripe_text_of(object, "latest_invoice.status"), "open"))
+		out->unpaid_since = moment(object, "latest_invoice.created");
 	return true;
 }
 
-/* Where an invoice tells of its subscription, since basil and before. */
-static const struct json_object *
-subscription_details(const struct json_object *invoice)
+struct json_view
+stripe_invoice_details(const struct json_view *invoice)
 {
-	const struct json_object *details =
-	        member(member(invoice, "parent"), "subscription_details");
+	struct json_view details;
 
-	return details != NULL ? details : member(invoice, "subscription_details");
-}
-
-static const char *
-invoice_subscription(const struct json_object *invoice)
-{
-	const char *id = stripe_id_of(subscription_details(invoice), "subscription");
-
-	return id != NULL ? id : stripe_id_of(invoice, "subscription");
+	if (!json_view_find(invoice, "parent.subscription_details", &details) ||
+	    !json_view_is_object(&details))
+		(void)json_view_object(invoice, "subscription_details", &details);
+	return details;
 }
 
 bool
-stripe_invoice_read(const struct json_object *object, struct stripe_invoice *out)
+stripe_invoice_read(const struct json_view *object, struct stripe_invoice *out)
 {
+	const struct json_view details = stripe_invoice_details(object);
+
 	if (!is_a(object, "invoice"))
 		return false;
 	*out = (struct stripe_invoice){
-	        .id = string(object, "id"),
+	        .id = stripe_text_of(object, "id"),
 	        .customer = stripe_id_of(object, "customer"),
-	        .customer_id = metadata_customer(subscription_details(object)),
-	        .subscription = invoice_subscription(object),
-	        .number = string(object, "number"),
-	        .status = string(object, "status"),
-	        .billing_reason = string(object, "billing_reason"),
-	        .currency = string(object, "currency"),
-	        .hosted_invoice_url = string(object, "hosted_invoice_url"),
-	        .invoice_pdf = string(object, "invoice_pdf"),
+	        .customer_id = stripe_text_of(&details, "metadata.customer_id"),
+	        .subscription = stripe_id_of(&details, "subscription"),
+	        .number = stripe_text_of(object, "number"),
+	        .status = stripe_text_of(object, "status"),
+	        .billing_reason = stripe_text_of(object, "billing_reason"),
+	        .currency = stripe_text_of(object, "currency"),
+	        .hosted_invoice_url = stripe_text_of(object, "hosted_invoice_url"),
+	        .invoice_pdf = stripe_text_of(object, "invoice_pdf"),
 	        .amount_due = number(object, "amount_due"),
 	        .amount_paid = number(object, "amount_paid"),
 	        .created = moment(object, "created"),
 	};
+	if (out->subscription == NULL)
+		out->subscription = stripe_id_of(object, "subscription");
 	return out->status != NULL && out->currency != NULL && out->created.known;
 }
 
 bool
-stripe_line_is_proration(const struct json_object *line)
+stripe_line_is_proration(const struct json_view *line)
 {
-	const struct json_object *parent = member(line, "parent");
-
-	return flag(member(parent, "subscription_item_details"), "proration") ||
-	       flag(member(parent, "invoice_item_details"), "proration") ||
-	       flag(line, "proration");
+	return flag(line, "parent.subscription_item_details.proration") ||
+	       flag(line, "parent.invoice_item_details.proration") || flag(line, "proration");
 }
 
 static const struct {

@@ -3,7 +3,7 @@
  * looked for where 2025-03-31.basil puts it, then where it stood before.
  *
  * Unknown members, values and types are never an error (docs.stripe.com/upgrades). Strings live
- * as long as the JSON tree.
+ * as long as the arena that the JSON was read in.
  */
 #ifndef STRIPE_OBJECTS_H
 #define STRIPE_OBJECTS_H
@@ -11,9 +11,7 @@
 #include <stddef.h>
 
 #include "base/clock.h"
-
-struct arena;
-struct json_object;
+#include "base/json_view.h"
 
 /* What a subscription bills: a price, and how many times. */
 struct stripe_item {
@@ -64,19 +62,21 @@ bool stripe_id_is_valid(const char *id);
 /* Stripe's times are seconds since 1970; unknown when it is none. */
 struct instant stripe_instant(int64_t seconds);
 
-/* The items of one of Stripe's lists; NULL when it is none. */
-struct json_object *stripe_list_data(const struct json_object *list);
+/* The text at a path ("latest_invoice.status"); NULL when there is none. */
+const char *stripe_text_of(const struct json_view *object, const char *path);
+
+/* The object in which an invoice describes its subscription, since 2025-03-31.basil and before. */
+struct json_view stripe_invoice_details(const struct json_view *invoice);
 
 /* A reference is an id, an expanded object, or null (then NULL). */
-const char *stripe_id_of(const struct json_object *object, const char *name);
+const char *stripe_id_of(const struct json_view *object, const char *path);
 
 /* False when the object is none of that kind or has no id. */
-bool stripe_subscription_read(struct arena *arena, const struct json_object *object,
-                              struct stripe_subscription *out);
-bool stripe_invoice_read(const struct json_object *object, struct stripe_invoice *out);
+bool stripe_subscription_read(const struct json_view *object, struct stripe_subscription *out);
+bool stripe_invoice_read(const struct json_view *object, struct stripe_invoice *out);
 
 /* Whether an invoice's line credits or charges a part of a period. */
-bool stripe_line_is_proration(const struct json_object *line);
+bool stripe_line_is_proration(const struct json_view *line);
 
 /* A status from which no subscription comes back. */
 bool stripe_status_is_final(const char *status);

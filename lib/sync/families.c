@@ -84,17 +84,17 @@ family_of(const struct stripe_event *event)
 }
 
 bool
-event_read(struct arena *arena, const char *text, size_t length, struct stripe_event *out)
+event_read(const struct json_view *event, struct stripe_event *out)
 {
 	const struct event_family *family;
 
-	if (!stripe_event_read(arena, text, length, out))
+	if (!stripe_event_read(event, out))
 		return false;
 	family = family_of(out);
 	if (family == NULL)
 		return true;
 	out->ref.family = family->name;
-	family->read(out->members, &out->ref);
+	family->read(event, &out->ref);
 	/* A session that made no subscription, or an upcoming invoice without an id. */
 	if (out->ref.subject == NULL)
 		out->ref = (struct event_ref){0};

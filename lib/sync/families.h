@@ -29,7 +29,7 @@ struct event_family {
 	const char *name;   /* as stored with the event */
 	const char *prefix; /* of all its types; NULL: only `types` */
 	const char *object; /* that the event must be about; NULL: any */
-	void (*read)(const struct event_members *members, struct event_ref *out);
+	void (*read)(const struct json_view *event, struct event_ref *out);
 	enum fail (*sync)(struct operation *operation, const struct sync_target *target,
 	                  const char **customer_id, enum sync_result *out);
 	struct event_type types[EVENT_TYPES_MAX];
@@ -37,7 +37,7 @@ struct event_family {
 
 /* Reads the event and what it is about: `ref` is empty when no family has it, or when its object
  * does not exist yet. False as stripe_event_read(). */
-bool event_read(struct arena *arena, const char *text, size_t length, struct stripe_event *out);
+bool event_read(const struct json_view *event, struct stripe_event *out);
 
 /* The family of that name, or NULL. */
 const struct event_family *event_family(const char *name);

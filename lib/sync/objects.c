@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "billing/customers.h"
@@ -21,7 +21,7 @@
 /* Locks the object, then fetches it. */
 static enum fail
 fetch(struct operation *operation, const char *format, const char *id, const char *form,
-      struct json_object **out)
+      struct json_view *out)
 {
 	TRY(stripe_lock(operation, id));
 	return stripe_fetch(operation, format, id, form, out);
@@ -37,7 +37,7 @@ is_deletion(const struct sync_target *target)
 }
 
 enum fail
-stripe_sync_store_subscription(struct operation *operation, const struct json_object *object,
+stripe_sync_store_subscription(struct operation *operation, const struct json_view *object,
                                const char *named_customer_id, const char **customer_id,
                                enum sync_result *out)
 {
@@ -76,7 +76,7 @@ enum fail
 stripe_sync_subscription(struct operation *operation, const struct sync_target *target,
                          const char **customer_id, enum sync_result *out)
 {
-	struct json_object *object;
+	struct json_view object;
 	bool cancelling;
 	enum fail kind;
 
@@ -99,7 +99,7 @@ stripe_sync_subscription(struct operation *operation, const struct sync_target *
 		return subscription_sync_gone(operation, target->id);
 	}
 	TRY(kind);
-	return stripe_sync_store_subscription(operation, object, target->customer_id,
+	return stripe_sync_store_subscription(operation, &object, target->customer_id,
 	                                      customer_id, out);
 }
 
@@ -108,21 +108,21 @@ stripe_sync_bought(struct operation *operation, const char *stripe_customer_id,
                    const char *customer_id, bool *found)
 {
 	struct stripe_form form = stripe_form_new(operation->task->arena);
-	struct json_object *data;
+	struct json_view data, item;
 
 	*found = false;
 	stripe_form_string(&form, "customer", stripe_customer_id);
 	stripe_form_int(&form, "limit", 100);
 	TRY(stripe_fetch_list(operation, "/v1/subscriptions", NULL, form.text.data, &data,
 	                      NULL));
-	for (size_t i = 0; i < json_object_array_length(data) && !*found; i++) {
+	for (bool more = json_view_first(&data, &item); more && !*found;
+	     more = json_view_next(&item)) {
 		struct sold_subscription subscription;
 		struct sync_target target = {.customer_id = customer_id};
 		const char *owner;
 		enum sync_result synced;
 
-		if (!sold_subscription_read(operation, json_object_array_get_idx(data, i),
-		                            &subscription) ||
+		if (!sold_subscription_read(operation, &item, &subscription) ||
 		    subscription.plan == NULL ||
 		    !stripe_status_is_live(subscription.stripe.status))
 			continue;
@@ -153,7 +153,7 @@ stripe_sync_invoice(struct operation *operation, const struct sync_target *targe
                     const char **customer_id, enum sync_result *out)
 {
 	struct stripe_invoice invoice;
-	struct json_object *object;
+	struct json_view object;
 	enum fail kind;
 	bool changed;
 
@@ -165,7 +165,7 @@ stripe_sync_invoice(struct operation *operation, const struct sync_target *targe
 		return invoice_gone(operation, target->id);
 	}
 	TRY(kind);
-	if (!stripe_invoice_read(object, &invoice))
+	if (!stripe_invoice_read(&object, &invoice))
 		return stripe_answer_unusable(operation->task);
 	TRY(sync_subscription_of(operation, &invoice, out));
 	TRY(customer_of_stripe(operation, invoice.customer, invoice.subscription,
@@ -210,8 +210,8 @@ change_of(const char *theirs, const char *ours, const char *(*check)(const char 
 }
 
 static enum fail
-take_over(struct operation *operation, const char *customer_id,
-          const struct json_object *object, enum sync_result *out)
+take_over(struct operation *operation, const char *customer_id, const struct json_view *object,
+          enum sync_result *out)
 {
 	const char *email = NULL, *name = NULL;
 	struct patch_text new_email, new_name;
@@ -223,8 +223,8 @@ take_over(struct operation *operation, const char *customer_id,
 		return FAIL_NONE;
 	}
 	TRY(kind);
-	(void)json_in_string(object, "email", &email);
-	(void)json_in_string(object, "name", &name);
+	(void)json_view_string(object, "email", &email);
+	(void)json_view_string(object, "name", &name);
 	new_email = change_of(email, customer.email, customer_check_email, 254);
 	new_name = change_of(name, customer.company_name, customer_check_name, 200);
 	if (!new_email.present && !new_name.present)
@@ -236,7 +236,7 @@ take_over(struct operation *operation, const char *customer_id,
 /* The e-mail may be another customer's here: then ours stays. */
 static enum fail
 take_over_or_keep(struct operation *operation, const char *customer_id,
-                  const struct json_object *object, enum sync_result *out)
+                  const struct json_view *object, enum sync_result *out)
 {
 	int depth = db_depth(operation->db);
 	enum fail kind;
@@ -259,7 +259,7 @@ enum fail
 stripe_sync_customer(struct operation *operation, const struct sync_target *target,
                      const char **customer_id, enum sync_result *out)
 {
-	struct json_object *object;
+	struct json_view object;
 	bool deleted = false, telling;
 	enum fail kind;
 
@@ -273,7 +273,7 @@ stripe_sync_customer(struct operation *operation, const struct sync_target *targ
 		deleted = true;
 	} else {
 		TRY(kind);
-		(void)json_in_bool(object, "deleted", &deleted);
+		(void)json_view_bool(&object, "deleted", &deleted);
 	}
 	*out = SYNC_SAME;
 	if (deleted) {
@@ -286,7 +286,7 @@ stripe_sync_customer(struct operation *operation, const struct sync_target *targ
 		*out = SYNC_WAITS;
 		return FAIL_NONE;
 	}
-	return take_over_or_keep(operation, *customer_id, object, out);
+	return take_over_or_keep(operation, *customer_id, &object, out);
 }
 
 enum fail

@@ -50,7 +50,7 @@ enum fail stripe_sync_bought(struct operation *operation, const char *stripe_cus
 
 /* Stores a subscription that Stripe has just given; its lock is held. */
 enum fail stripe_sync_store_subscription(struct operation *operation,
-                                         const struct json_object *object,
+                                         const struct json_view *object,
                                          const char *named_customer_id,
                                          const char **customer_id,
                                          enum sync_result *out) MUST_CHECK;

@@ -45,11 +45,11 @@ complete_period(struct sold_subscription *out)
 }
 
 bool
-sold_subscription_read(const struct operation *operation, const struct json_object *object,
+sold_subscription_read(const struct operation *operation, const struct json_view *object,
                        struct sold_subscription *out)
 {
 	*out = (struct sold_subscription){0};
-	if (!stripe_subscription_read(operation->task->arena, object, &out->stripe))
+	if (!stripe_subscription_read(object, &out->stripe))
 		return false;
 	choose_item(&operation->billing->plan_prices, out);
 	complete_period(out);

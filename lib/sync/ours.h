@@ -9,8 +9,6 @@
 #include "stripe/event.h"
 #include "stripe/objects.h"
 
-struct json_object;
-
 /* A subscription at Stripe, and its item that has one of our prices, else its first one. */
 struct sold_subscription {
 	struct stripe_subscription stripe;
@@ -20,7 +18,7 @@ struct sold_subscription {
 };
 
 /* False when the object is no subscription. */
-bool sold_subscription_read(const struct operation *operation, const struct json_object *object,
+bool sold_subscription_read(const struct operation *operation, const struct json_view *object,
                             struct sold_subscription *out);
 
 /* The text when it has the form of our customers' ids, else NULL: metadata may hold anything. */

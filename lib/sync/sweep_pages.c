@@ -4,10 +4,11 @@
 #include "sync/sweep_pages.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "base/text.h"
 #include "billing/customers.h"
 #include "outbox/call_records.h"
@@ -30,9 +31,9 @@ tell(struct stripe_sweep *sweep, const struct stripe_difference *difference)
 /* The page behind sweep->after; moves it on, or says that this was the last. */
 static enum fail
 fetch_page(struct operation *operation, struct stripe_sweep *sweep, const char *path,
-           struct stripe_form *form, struct json_object **data, bool *last)
+           struct stripe_form *form, struct json_view *data, bool *last)
 {
-	size_t count;
+	struct json_view item;
 	const char *id = NULL;
 	bool more;
 
@@ -40,9 +41,9 @@ fetch_page(struct operation *operation, struct stripe_sweep *sweep, const char *
 	if (sweep->after[0] != '\0')
 		stripe_form_string(form, "starting_after", sweep->after);
 	TRY(stripe_fetch_list(operation, path, NULL, form->text.data, data, &more));
-	count = json_object_array_length(*data);
-	if (count > 0)
-		(void)json_in_string(json_object_array_get_idx(*data, count - 1), "id", &id);
+	for (bool next = json_view_first(data, &item); next; next = json_view_next(&item))
+		if (!json_view_string(&item, "id", &id))
+			id = NULL;
 	*last = !more || id == NULL;
 	(void)snprintf(sweep->after, sizeof(sweep->after), "%s", *last ? "" : id);
 	return FAIL_NONE;
@@ -50,19 +51,18 @@ fetch_page(struct operation *operation, struct stripe_sweep *sweep, const char *
 
 static enum fail
 compare_event(struct operation *operation, struct stripe_sweep *sweep,
-              struct json_object *object)
+              const struct json_view *object)
 {
-	const char *text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
 	struct stripe_event event;
 	bool is_new;
 
-	if (!event_read(operation->task->arena, text, strlen(text), &event) ||
-	    event.ref.family == NULL)
+	if (!event_read(object, &event) || event.ref.family == NULL)
 		return FAIL_NONE;
 	if (sweep->dry_run)
 		TRY(stripe_event_is_new(operation, event.id, &is_new));
 	else
-		TRY(stripe_event_receive(operation, &event, text, "sweep", &is_new));
+		TRY(stripe_event_receive(operation, &event, json_view_source(object), "sweep",
+		                         &is_new));
 	if (is_new)
 		tell(sweep,
 		     &(struct stripe_difference){.what = "event",
@@ -77,7 +77,7 @@ stripe_sweep_events(struct operation *operation, struct stripe_sweep *sweep)
 {
 	struct arena *arena = operation->task->arena;
 	struct stripe_form form = stripe_form_new(arena);
-	struct json_object *data;
+	struct json_view data, item;
 	const char *type;
 	bool last;
 
@@ -85,8 +85,8 @@ stripe_sweep_events(struct operation *operation, struct stripe_sweep *sweep)
 		stripe_form_string(&form, arena_printf(arena, "types[%zu]", i), type);
 	stripe_form_int(&form, "created[gte]", sweep->since.ms / SECOND_MS);
 	TRY(fetch_page(operation, sweep, "/v1/events", &form, &data, &last));
-	for (size_t i = 0; i < json_object_array_length(data); i++)
-		TRY(compare_event(operation, sweep, json_object_array_get_idx(data, i)));
+	for (bool more = json_view_first(&data, &item); more; more = json_view_next(&item))
+		TRY(compare_event(operation, sweep, &item));
 	sweep->finished = last;
 	return FAIL_NONE;
 }
@@ -167,7 +167,7 @@ repair(struct operation *operation, const struct stripe_sweep *sweep, const char
 
 static enum fail
 compare_subscription(struct operation *operation, struct stripe_sweep *sweep,
-                     const struct json_object *object, const char **id)
+                     const struct json_view *object, const char **id)
 {
 	struct sold_subscription sold;
 	const struct stripe_subscription *theirs = &sold.stripe;
@@ -196,9 +196,40 @@ compare_subscription(struct operation *operation, struct stripe_sweep *sweep,
 }
 
 static void
-release_json(void *object)
+remember_listed(struct stripe_sweep *sweep, const char *id)
 {
-	json_object_put(object);
+	if (sweep->listed_count == sweep->listed_capacity) {
+		size_t capacity = 2 * sweep->listed_capacity + PAGE;
+		const char **grown = arena_array(sweep->memory, capacity, sizeof(*grown));
+
+		if (sweep->listed_count > 0)
+			memcpy(grown, sweep->listed, sweep->listed_count * sizeof(*grown));
+		sweep->listed = grown;
+		sweep->listed_capacity = capacity;
+	}
+	sweep->listed[sweep->listed_count++] = arena_copy(sweep->memory, id);
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	const char *const *left = a, *const *right = b;
+
+	return strcmp(*left, *right);
+}
+
+static void
+sort_listed(struct stripe_sweep *sweep)
+{
+	if (sweep->listed_count > 0)
+		qsort(sweep->listed, sweep->listed_count, sizeof(*sweep->listed), compare_ids);
+}
+
+static bool
+is_listed(const struct stripe_sweep *sweep, const char *id)
+{
+	return sweep->listed_count > 0 && bsearch(&id, sweep->listed, sweep->listed_count,
+	                                          sizeof(*sweep->listed), compare_ids) != NULL;
 }
 
 /* Which subscriptions Stripe's list had: in their rows, or where those must stay as they are, in
@@ -209,12 +240,8 @@ note_listed(struct operation *operation, struct stripe_sweep *sweep,
 {
 	if (!sweep->dry_run)
 		return subscription_sync_seen(operation, ids, sweep->started_at);
-	if (sweep->listed == NULL) {
-		sweep->listed = json_object_new_object();
-		arena_defer(sweep->memory, release_json, sweep->listed);
-	}
 	for (size_t i = 0; i < ids->count; i++)
-		json_object_object_add(sweep->listed, ids->items[i], NULL);
+		remember_listed(sweep, ids->items[i]);
 	return FAIL_NONE;
 }
 
@@ -224,16 +251,14 @@ compare_listed(struct operation *operation, struct stripe_sweep *sweep, bool *la
 {
 	struct arena *arena = operation->task->arena;
 	struct stripe_form form = stripe_form_new(arena);
-	struct json_object *data;
+	struct json_view data, item;
+	size_t count = 0;
 	const char **ids;
-	size_t count;
 
 	TRY(fetch_page(operation, sweep, "/v1/subscriptions", &form, &data, last));
-	count = json_object_array_length(data);
-	ids = arena_array(arena, count + 1, sizeof(*ids));
-	for (size_t i = 0; i < count; i++)
-		TRY(compare_subscription(operation, sweep, json_object_array_get_idx(data, i),
-		                         &ids[i]));
+	ids = arena_array(arena, json_view_count(&data) + 1, sizeof(*ids));
+	for (bool more = json_view_first(&data, &item); more; more = json_view_next(&item))
+		TRY(compare_subscription(operation, sweep, &item, &ids[count++]));
 	return note_listed(operation, sweep, &(struct string_list){true, count, ids});
 }
 
@@ -244,7 +269,7 @@ compare_unlisted(struct operation *operation, struct stripe_sweep *sweep,
 {
 	const char *id = ours->stripe_subscription_id;
 	struct sold_subscription theirs;
-	struct json_object *object;
+	struct json_view object;
 	enum fail kind = stripe_fetch(operation, "/v1/subscriptions/%s", id, NULL, &object);
 
 	if (kind == FAIL_NOT_FOUND) {
@@ -255,7 +280,7 @@ compare_unlisted(struct operation *operation, struct stripe_sweep *sweep,
 		              "sweep.subscription.deleted");
 	}
 	TRY(kind);
-	if (!sold_subscription_read(operation, object, &theirs) ||
+	if (!sold_subscription_read(operation, &object, &theirs) ||
 	    compare_values(operation, sweep, ours, &theirs) == 0)
 		return FAIL_NONE;
 	return repair(operation, sweep, id, ours->customer_id, "sweep.subscription");
@@ -274,8 +299,7 @@ compare_unseen(struct operation *operation, struct stripe_sweep *sweep, bool *la
 		TRY(subscription_sync_unseen(operation, sweep->started_at, sweep->after,
 		                             UNSEEN_PAGE, &rows, &count));
 	for (size_t i = 0; i < count; i++) {
-		if (!json_object_object_get_ex(sweep->listed, rows[i].stripe_subscription_id,
-		                               NULL))
+		if (!is_listed(sweep, rows[i].stripe_subscription_id))
 			TRY(compare_unlisted(operation, sweep, &rows[i]));
 		(void)snprintf(sweep->after, sizeof(sweep->after), "%s",
 		               rows[i].stripe_subscription_id);
@@ -293,6 +317,7 @@ stripe_sweep_subscriptions(struct operation *operation, struct stripe_sweep *swe
 		TRY(compare_listed(operation, sweep, &last));
 		if (last) {
 			sweep->part = 1;
+			sort_listed(sweep);
 			sweep->after[0] = '\0';
 		}
 		return FAIL_NONE;

@@ -7,8 +7,6 @@
 
 #include "billing/operation.h"
 
-struct json_object;
-
 /* Something that Stripe has otherwise. Texts live in the operation's arena. */
 struct stripe_difference {
 	const char *what; /* "event", "subscription", "plan", "status", "period_end", ... */
@@ -35,7 +33,9 @@ struct stripe_sweep {
 	char after[256]; /* the last id of the page before */
 	int64_t differences;
 	bool finished;
-	struct json_object *listed; /* dry_run: the subscriptions that Stripe's list had */
+	const char **listed; /* dry_run: the subscriptions that Stripe's list had */
+	size_t listed_count;
+	size_t listed_capacity;
 };
 
 /* One page each. FAIL_STRIPE when Stripe cannot be reached. */

@@ -9,7 +9,7 @@
 
 #include "base/arena.h"
 #include "base/fields.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "base/text.h"
 #include "billing/audit.h"
 #include "billing/customers.h"
@@ -176,14 +176,14 @@ static enum fail
 read_file(struct operation *operation, const char *text, struct file_input *out)
 {
 	struct task *task = operation->task;
-	struct json_object *payload;
+	struct json_view payload;
 	struct parts parts = {0};
 
 	*out = (struct file_input){0};
 	TRY(split(task, text, &parts));
-	if (json_in_parse_object(task, (const char *)parts.payload.data, parts.payload.length,
-	                         &payload) != FAIL_NONE ||
-	    fields_from_json(task, file_fields, payload, out) != FAIL_NONE)
+	if (json_view_open(task, (const char *)parts.payload.data, parts.payload.length,
+	                   &payload) != FAIL_NONE ||
+	    fields_from_json(task, file_fields, &payload, out) != FAIL_NONE)
 		return refuse(task, "its payload makes no sense");
 	if (!wire_is_customer_id(out->customer_id))
 		return refuse(task, "it names no customer");
@@ -242,7 +242,8 @@ check_chain(struct operation *operation, const struct file_input *input,
 /* Why a report isn't taken; NULL when it can be. */
 static const char *
 read_report(struct operation *operation, const struct file_input *file,
-            struct json_object *object, struct report_input *input, struct usage_report *out)
+            const struct json_view *object, struct report_input *input,
+            struct usage_report *out)
 {
 	struct task reading = task_attempt(operation->task);
 	const char *late;
@@ -291,15 +292,16 @@ take_reports(struct operation *operation, const struct file_input *file,
              struct usage_import *out)
 {
 	struct arena *arena = operation->task->arena;
-	size_t count = json_object_array_length(file->reports.array), valid = 0;
+	size_t count = file->reports.count, valid = 0;
+	struct json_view object;
 	struct usage_item *items = arena_array(arena, count + 1, sizeof *items);
 	struct usage_refusal *refusals = arena_array(arena, count + 1, sizeof *refusals);
 
-	for (size_t i = 0; i < count; i++) {
+	for (bool more = json_view_first(&file->reports.list, &object); more;
+	     more = json_view_next(&object)) {
 		struct report_input input;
-		const char *why = read_report(operation, file,
-		                              json_object_array_get_idx(file->reports.array, i),
-		                              &input, &items[valid].report);
+		const char *why =
+		        read_report(operation, file, &object, &input, &items[valid].report);
 
 		if (why == NULL)
 			valid++;

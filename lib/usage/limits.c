@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "billing/access.h"
 
 struct levels_row {
@@ -92,12 +92,11 @@ usage_metric_current(struct task *task, const struct usage_levels *levels,
                      const struct plan_metric *metric)
 {
 	const char *text = metric->kind == PLAN_METRIC_SUM ? levels->month : levels->newest;
-	struct json_object *object;
+	struct json_view object;
 	const char *value;
 
-	if (text == NULL ||
-	    json_in_parse_object(task, text, strlen(text), &object) != FAIL_NONE ||
-	    !json_in_string(object, metric->name, &value))
+	if (text == NULL || !json_view_try(task->arena, text, strlen(text), &object) ||
+	    !json_view_string(&object, metric->name, &value))
 		return "0";
-	return arena_copy(task->arena, value);
+	return value;
 }

@@ -4,8 +4,8 @@
 #include "usage/report.h"
 
 #include "base/arena.h"
-#include "base/json_in.h"
 #include "base/json_out.h"
+#include "base/json_view.h"
 #include "base/text.h"
 #include "usage/sql.h"
 
@@ -140,27 +140,22 @@ usage_metrics_read(struct task *task, const struct plans *plans,
                    const struct any_object *metrics, const char **out)
 {
 	struct json_out json = json_out_new(task->arena, 128);
+	struct json_view value;
+	const char *name;
 
 	json_out_open(&json, NULL, '{');
-	if (metrics->object != NULL) {
-		json_object_object_foreach(metrics->object, name, value)
-		{
-			int64_t number = 0;
-			bool fine = json_object_is_type(value, json_type_int);
+	for (bool more = json_view_first_member(&metrics->object, &name, &value); more;
+	     more = json_view_next_member(&name, &value)) {
+		const char *field = arena_printf(task->arena, "metrics.%s", name);
+		int64_t number = 0;
+		bool fine = json_view_number(&value, &number);
 
-			if (fine)
-				number = json_object_get_int64(value);
-			if (plans_metric(plans, name) == plans->metric_count)
-				(void)task_fail_field(
-				        task, arena_printf(task->arena, "metrics.%s", name),
-				        "is not a known metric");
-			else if (!fine || number < 0 || number > WIRE_NUMBER_MAX)
-				(void)task_fail_field(
-				        task, arena_printf(task->arena, "metrics.%s", name),
-				        "must be an integer from 0 to %lld",
-				        (long long)WIRE_NUMBER_MAX);
-			json_out_int(&json, name, number);
-		}
+		if (plans_metric(plans, name) == plans->metric_count)
+			(void)task_fail_field(task, field, "is not a known metric");
+		else if (!fine || number < 0 || number > WIRE_NUMBER_MAX)
+			(void)task_fail_field(task, field, "must be an integer from 0 to %lld",
+			                      (long long)WIRE_NUMBER_MAX);
+		json_out_int(&json, name, number);
 	}
 	json_out_close(&json, '}');
 	*out = json.text.data;

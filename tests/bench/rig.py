@@ -49,7 +49,7 @@ def build():
                    check=True)
     subprocess.run([*compiler, f"-I{ROOT}/lib", f"-I{include}", "-pie", "-o",
                     out / "print_statements", HERE / "print_statements.c", *objects,
-                    "-lcurl", "-lfcgi", "-lpq", "-lcrypto", "-ljson-c"], check=True)
+                    "-lcurl", "-lfcgi", "-lpq", "-lcrypto"], check=True)
     return out
 
 

@@ -3,8 +3,8 @@
  */
 #include "support/suite.h"
 
-#include "base/json_in.h"
 #include "base/json_out.h"
+#include "base/json_view.h"
 
 static struct task task;
 
@@ -102,15 +102,16 @@ static void
 check_reads_back(const char *name, const char *value, bool well_formed)
 {
 	struct json_out json = json_out_new(task.arena, 16);
-	struct json_object *object;
+	struct json_view object;
 	const char *back;
 
 	json_out_open(&json, NULL, '{');
 	json_out_string(&json, name, value);
 	json_out_close(&json, '}');
-	if (json_in_parse_object(&task, json.text.data, json.text.length, &object) != FAIL_NONE)
+	if (json_view_open(&task, json.text.data, json.text.length, &object) != FAIL_NONE)
 		ck_abort_msg("%s: %s", json.text.data, task.failure.message);
-	if (well_formed && (!json_in_string(object, name, &back) || strcmp(back, value) != 0))
+	if (well_formed &&
+	    (!json_view_string(&object, name, &back) || strcmp(back, value) != 0))
 		ck_abort_msg("%s does not read back", json.text.data);
 }
 
@@ -135,15 +136,15 @@ START_TEST(test_numbers_read_back)
 	for (int i = 0; i < 2000; i++) {
 		struct json_out json = json_out_new(task.arena, 1);
 		int64_t value = (int64_t)suite_random(&state) >> (i % 64), back = 0;
-		struct json_object *object;
+		struct json_view object;
 
 		json_out_open(&json, NULL, '{');
 		json_out_int(&json, "n", value);
 		json_out_close(&json, '}');
 		ck_assert_int_eq(
-		        json_in_parse_object(&task, json.text.data, json.text.length, &object),
+		        json_view_open(&task, json.text.data, json.text.length, &object),
 		        FAIL_NONE);
-		ck_assert(json_in_int(object, "n", &back) && back == value);
+		ck_assert(json_view_int(&object, "n", &back) && back == value);
 		arena_reset(task.arena);
 	}
 }

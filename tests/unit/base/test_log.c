@@ -6,7 +6,7 @@
 #include <fcntl.h>
 
 #include "base/clock.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -46,12 +46,12 @@ written(void)
 }
 
 /* The one line as an object; it must be one, plain ASCII, and end in the only line break. */
-static struct json_object *
+static struct json_view
 line(void)
 {
 	char *text = written();
 	size_t length = strlen(text);
-	struct json_object *object;
+	struct json_view object;
 
 	ck_assert_uint_gt(length, 0);
 	ck_assert_uint_le(length, 4096);
@@ -60,40 +60,48 @@ line(void)
 	for (size_t i = 0; i < length; i++)
 		if (text[i] < 0x20 || text[i] > 0x7e)
 			ck_abort_msg("byte %zu is %02x", i, (unsigned char)text[i]);
-	ck_assert_msg(json_in_parse_object(&task, text, length, &object) == FAIL_NONE,
-	              "...%s: %s", text + (length > 300 ? length - 300 : 0),
-	              task.failure.message);
+	ck_assert_msg(json_view_open(&task, text, length, &object) == FAIL_NONE, "...%s: %s",
+	              text + (length > 300 ? length - 300 : 0), task.failure.message);
 	return object;
 }
 
 static const char *
-text_of(const struct json_object *object, const char *name)
+text_of(const struct json_view *object, const char *name)
 {
 	const char *value;
 
-	ck_assert_msg(json_in_string(object, name, &value), "%s is missing", name);
+	ck_assert_msg(json_view_string(object, name, &value), "%s is missing", name);
 	return value;
+}
+
+static const char *
+line_text(const char *name)
+{
+	const struct json_view object = line();
+
+	return text_of(&object, name);
 }
 
 START_TEST(test_a_line)
 {
-	struct json_object *object;
+	struct json_view object, took;
 	int64_t ms, number;
 
 	log_line(LOG_LEVEL_WARNING, "something happened", LOG_S("request_id", "abc"),
 	         LOG_S("none", NULL), LOG_I("status", -7), LOG_MS("took_ms", 1234567));
 	object = line();
-	ck_assert(clock_parse(text_of(object, "time"), &ms));
+	ck_assert(clock_parse(text_of(&object, "time"), &ms));
 	ck_assert_int_lt(clock_now_ms() - ms, 60000);
-	ck_assert_str_eq(text_of(object, "level"), "warning");
-	ck_assert_str_eq(text_of(object, "message"), "something happened");
-	ck_assert_str_eq(text_of(object, "request_id"), "abc");
-	ck_assert(json_in_int(object, "status", &number) && number == -7);
-	ck_assert_str_eq(json_object_get_string(json_object_object_get(object, "took_ms")),
-	                 "1234.567");
-	ck_assert_int_eq(json_object_object_length(object), 6);
+	ck_assert_str_eq(text_of(&object, "level"), "warning");
+	ck_assert_str_eq(text_of(&object, "message"), "something happened");
+	ck_assert_str_eq(text_of(&object, "request_id"), "abc");
+	ck_assert(json_view_int(&object, "status", &number) && number == -7);
+	ck_assert(json_view_member(&object, "took_ms", &took));
+	ck_assert_str_eq(json_view_source(&took), "1234.567");
+	ck_assert_int_eq((int)json_view_count(&object), 6);
 	log_line(LOG_LEVEL_INFO, "no members");
-	ck_assert_int_eq(json_object_object_length(line()), 3);
+	object = line();
+	ck_assert_int_eq((int)json_view_count(&object), 3);
 }
 END_TEST
 
@@ -113,18 +121,18 @@ static const char *const nasty[] = {
 
 START_TEST(test_nothing_forges_a_line)
 {
-	struct json_object *object;
+	struct json_view object;
 	int64_t number;
 
 	log_line(LOG_LEVEL_ERROR, nasty[_i], LOG_S("value", nasty[_i]), LOG_I("after", 1));
 	object = line();
-	ck_assert_str_eq(text_of(object, "level"), "error");
-	ck_assert(json_in_int(object, "after", &number) && number == 1);
-	ck_assert_int_eq(json_object_object_length(object), 5);
+	ck_assert_str_eq(text_of(&object, "level"), "error");
+	ck_assert(json_view_int(&object, "after", &number) && number == 1);
+	ck_assert_int_eq((int)json_view_count(&object), 5);
 	/* ASCII comes back as it was; other bytes as the code points of the same numbers. */
 	if (text_is_utf8(nasty[_i], strlen(nasty[_i])) && strchr(nasty[_i], '\xc3') == NULL) {
-		ck_assert_str_eq(text_of(object, "value"), nasty[_i]);
-		ck_assert_str_eq(text_of(object, "message"), nasty[_i]);
+		ck_assert_str_eq(text_of(&object, "value"), nasty[_i]);
+		ck_assert_str_eq(text_of(&object, "message"), nasty[_i]);
 	}
 }
 END_TEST
@@ -152,15 +160,15 @@ END_TEST
 START_TEST(test_a_long_value_keeps_its_start)
 {
 	char *value = arena_alloc(task.arena, 20001);
-	struct json_object *object;
+	struct json_view object;
 	int64_t number;
 
 	memset(value, 'a', 20000);
 	log_line(LOG_LEVEL_INFO, "m", LOG_I("pid", 1), LOG_S("value", value));
 	object = line();
-	ck_assert(json_in_int(object, "pid", &number) && number == 1);
-	ck_assert_uint_gt(strlen(text_of(object, "value")), 1000);
-	ck_assert_int_eq(strncmp(text_of(object, "value"), value, 1000), 0);
+	ck_assert(json_view_int(&object, "pid", &number) && number == 1);
+	ck_assert_uint_gt(strlen(text_of(&object, "value")), 1000);
+	ck_assert_int_eq(strncmp(text_of(&object, "value"), value, 1000), 0);
 }
 END_TEST
 
@@ -193,7 +201,7 @@ START_TEST(test_levels)
 		for (int level = 0; level < LOG_LEVEL_COUNT; level++) {
 			log_line((enum log_level)level, "m");
 			if (level <= max)
-				ck_assert_str_eq(text_of(line(), "level"), names[level]);
+				ck_assert_str_eq(line_text("level"), names[level]);
 			else
 				ck_assert_str_eq(written(), "");
 		}
@@ -208,7 +216,7 @@ START_TEST(test_a_closed_log_stops_nothing)
 	log_line(LOG_LEVEL_ERROR, "nobody hears");
 	ck_assert_int_ge(dup2(out[1], STDERR_FILENO), 0);
 	log_line(LOG_LEVEL_ERROR, "heard");
-	ck_assert_str_eq(text_of(line(), "message"), "heard");
+	ck_assert_str_eq(line_text("message"), "heard");
 }
 END_TEST
 

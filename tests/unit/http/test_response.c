@@ -3,8 +3,8 @@
  */
 #include "support/suite.h"
 
-#include "base/json_in.h"
 #include "base/json_out.h"
+#include "base/json_view.h"
 #include "base/text.h"
 #include "http/response.h"
 
@@ -42,31 +42,31 @@ static const struct {
 
 _Static_assert(sizeof kinds / sizeof *kinds == FAIL_COUNT - 1, "every kind but success");
 
-static struct json_object *
+static struct json_view
 body(void)
 {
-	struct json_object *object;
+	struct json_view object;
 
 	ck_assert_uint_eq(response.length, strlen(response.body));
 	ck_assert_str_eq(response_header_value(&response, "content-type"), "application/json");
-	ck_assert_int_eq(json_in_parse_object(&(struct task){.arena = task.arena},
-	                                      response.body, response.length, &object),
+	ck_assert_int_eq(json_view_open(&(struct task){.arena = task.arena}, response.body,
+	                                response.length, &object),
 	                 FAIL_NONE);
 	return object;
 }
 
 static const char *
-member(struct json_object *object, const char *name)
+member(const struct json_view *object, const char *name)
 {
 	const char *value;
 
-	ck_assert_msg(json_in_string(object, name, &value), "%s is missing", name);
+	ck_assert_msg(json_view_string(object, name, &value), "%s is missing", name);
 	return value;
 }
 
 START_TEST(test_kinds)
 {
-	struct json_object *object;
+	struct json_view object;
 	bool ours = kinds[_i].kind == FAIL_INTERNAL;
 
 	(void)task_fail(&task, kinds[_i].kind, "some_code", "Table %s has no \"column\".",
@@ -79,11 +79,11 @@ START_TEST(test_kinds)
 	ck_assert(text_equal(response_header_value(&response, "WWW-Authenticate"),
 	                     kinds[_i].kind == FAIL_UNAUTHENTICATED ? "Bearer" : NULL));
 	object = body();
-	ck_assert_int_eq(json_object_object_length(object), 3);
-	ck_assert_str_eq(member(object, "request_id"), "req-1");
-	ck_assert_str_eq(member(object, "code"), ours ? "internal_error" : "some_code");
-	ck_assert_str_eq(member(object, "error"), ours ? "Something went wrong on our side."
-	                                               : "Table customers has no \"column\".");
+	ck_assert_int_eq((int)json_view_count(&object), 3);
+	ck_assert_str_eq(member(&object, "request_id"), "req-1");
+	ck_assert_str_eq(member(&object, "code"), ours ? "internal_error" : "some_code");
+	ck_assert_str_eq(member(&object, "error"), ours ? "Something went wrong on our side."
+	                                                : "Table customers has no \"column\".");
 	ck_assert((strstr(response.body, "customers") == NULL) == ours);
 	ck_assert((strstr(response.body, "some_code") == NULL) == ours);
 }
@@ -91,19 +91,20 @@ END_TEST
 
 START_TEST(test_details)
 {
-	struct json_object *list, *item;
+	struct json_view object, list, item;
 
 	(void)task_fail_field(&task, "email", "is required");
 	(void)task_fail_field(&task, "a \"quoted\"\r\n\x01 name", "is not a known field");
 	response_failure(&response, &task);
 	ck_assert_int_eq(response.status, 400);
-	list = json_object_object_get(body(), "details");
-	ck_assert_uint_eq(json_object_array_length(list), 2);
-	item = json_object_array_get_idx(list, 0);
-	ck_assert_str_eq(member(item, "field"), "email");
-	ck_assert_str_eq(member(item, "message"), "is required");
-	item = json_object_array_get_idx(list, 1);
-	ck_assert_str_eq(member(item, "field"), "a \"quoted\"\r\n\x01 name");
+	object = body();
+	ck_assert(json_view_list(&object, "details", &list));
+	ck_assert_uint_eq(json_view_count(&list), 2);
+	ck_assert(json_view_first(&list, &item));
+	ck_assert_str_eq(member(&item, "field"), "email");
+	ck_assert_str_eq(member(&item, "message"), "is required");
+	ck_assert(json_view_next(&item));
+	ck_assert_str_eq(member(&item, "field"), "a \"quoted\"\r\n\x01 name");
 }
 END_TEST
 

@@ -5,11 +5,11 @@
 #include "support/suite.h"
 
 #include "base/file.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "licensing/license.h"
 
 static struct task task;
-static struct json_object *document;
+static struct json_view document;
 
 static void
 setup(void)
@@ -21,7 +21,7 @@ setup(void)
 	task = suite_task();
 	ck_assert_msg(file_read(&task, path, 1 << 20, &text, &length) == FAIL_NONE, "%s",
 	              task.failure.message);
-	ck_assert_int_eq(json_in_parse_object(&task, text, length, &document), FAIL_NONE);
+	ck_assert_int_eq(json_view_open(&task, text, length, &document), FAIL_NONE);
 }
 
 static void
@@ -31,20 +31,20 @@ teardown(void)
 }
 
 static const char *
-text_of(const struct json_object *object, const char *name)
+text_of(const struct json_view *object, const char *name)
 {
 	const char *text;
 
-	ck_assert_msg(json_in_string(object, name, &text), "%s", name);
+	ck_assert_msg(json_view_string(object, name, &text), "%s", name);
 	return text;
 }
 
 static int64_t
-number_of(const struct json_object *object, const char *name)
+number_of(const struct json_view *object, const char *name)
 {
 	int64_t number;
 
-	ck_assert_msg(json_in_int(object, name, &number), "%s", name);
+	ck_assert_msg(json_view_int(object, name, &number), "%s", name);
 	return number;
 }
 
@@ -55,13 +55,13 @@ clock_of(void *vector)
 }
 
 static void
-check_vector(struct json_object *vector, const char *keys)
+check_vector(struct json_view *vector, const char *keys)
 {
 	struct license_options options = {.size = sizeof options,
 	                                  .keys = keys,
-	                                  .issuer = text_of(document, "issuer"),
-	                                  .leeway_s = number_of(document, "leeway_s"),
-	                                  .grace_days = number_of(document, "grace_days"),
+	                                  .issuer = text_of(&document, "issuer"),
+	                                  .leeway_s = number_of(&document, "leeway_s"),
+	                                  .grace_days = number_of(&document, "grace_days"),
 	                                  .now = clock_of,
 	                                  .now_context = vector};
 	struct license *license;
@@ -76,7 +76,7 @@ check_vector(struct json_object *vector, const char *keys)
 	if (strcmp(text_of(vector, "verdict"), "revoked") == 0) {
 		ck_assert_str_ne(verdict, "revoked");
 		ck_assert_int_eq(
-		        license_set_revocations(license, text_of(document, "revocations")),
+		        license_set_revocations(license, text_of(&document, "revocations")),
 		        LICENSE_OK);
 		verdict = license_verdict_name(license_verdict(license));
 	} else {
@@ -90,17 +90,16 @@ check_vector(struct json_object *vector, const char *keys)
 
 START_TEST(test_vectors)
 {
-	struct json_object *vectors, *jwks;
+	struct json_view vectors, vector, jwks;
+	size_t agreed = 0;
 
-	ck_assert(json_object_object_get_ex(document, "vectors", &vectors));
-	ck_assert(json_object_object_get_ex(document, "jwks", &jwks));
-	for (size_t i = 0; i < json_object_array_length(vectors); i++) {
-		struct json_object *vector = json_object_array_get_idx(vectors, i);
-
-		check_vector(vector, i % 2 ? text_of(document, "pem")
-		                           : json_object_to_json_string(jwks));
-	}
-	printf("licence vectors: %zu agree\n", json_object_array_length(vectors));
+	ck_assert(json_view_list(&document, "vectors", &vectors));
+	ck_assert(json_view_object(&document, "jwks", &jwks));
+	for (bool more = json_view_first(&vectors, &vector); more;
+	     more = json_view_next(&vector))
+		check_vector(&vector, agreed++ % 2 ? text_of(&document, "pem")
+		                                   : json_view_source(&jwks));
+	printf("licence vectors: %zu agree\n", agreed);
 }
 END_TEST
 

@@ -7,7 +7,7 @@
 #include <openssl/pem.h>
 
 #include "base/file.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "licensing/jwt.h"
 
 enum { CORPUS_MAX = 8 * 1024 * 1024 };
@@ -26,46 +26,37 @@ teardown(void)
 	suite_task_end(&task);
 }
 
-/* The test groups of a corpus; NULL, visibly, when it isn't there. */
-static struct json_object *
+/* The test groups of a corpus; none, visibly, when it is not there. */
+static struct json_view
 read_groups(const char *name)
 {
 	char *path = suite_corpus(task.arena, arena_printf(task.arena, "wycheproof/%s", name));
-	struct json_object *corpus = NULL, *groups = NULL;
+	struct json_view corpus, groups = {0};
 	size_t length = 0;
 	char *text = NULL;
 
 	if (!path)
-		return NULL;
+		return groups;
 	ck_assert_int_eq(file_read(&task, path, CORPUS_MAX, &text, &length), FAIL_NONE);
-	ck_assert_msg(json_in_parse_object(&task, text, length, &corpus) == FAIL_NONE, "%s: %s",
-	              path, task.failure.message);
-	ck_assert(json_object_object_get_ex(corpus, "testGroups", &groups));
-	ck_assert_uint_gt(json_object_array_length(groups), 0);
+	ck_assert_msg(json_view_open(&task, text, length, &corpus) == FAIL_NONE, "%s: %s", path,
+	              task.failure.message);
+	ck_assert(json_view_list(&corpus, "testGroups", &groups));
+	ck_assert_uint_gt(json_view_count(&groups), 0);
 	return groups;
-}
-
-static struct json_object *
-member(const struct json_object *object, const char *name)
-{
-	struct json_object *out = NULL;
-
-	json_object_object_get_ex(object, name, &out);
-	return out;
 }
 
 /* The member's text, "" when it has none. */
 static const char *
-text_of(const struct json_object *object, const char *name)
+text_of(const struct json_view *object, const char *name)
 {
 	const char *text = "";
 
-	return json_in_string(object, name, &text) ? text : "";
+	return json_view_string(object, name, &text) ? text : "";
 }
 
 /* The group's public key without kid, use and key_ops; false when it isn't RSA. */
 static bool
-read_bare_key(const struct json_object *jwk, struct license_keys *out)
+read_bare_key(const struct json_view *jwk, struct license_keys *out)
 {
 	const char *set = arena_printf(
 	        task.arena, "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"%s\",\"e\":\"%s\"}]}",
@@ -96,7 +87,7 @@ signature_holds(const struct license_key *key, const char *token)
 
 /* Our kind of token has a type, which no vector has: all of them must be refused. */
 static void
-check_refused(const struct license_keys *keys, const struct json_object *test)
+check_refused(const struct license_keys *keys, const struct json_view *test)
 {
 	static const struct jwt_kind kind = {"JWT", 65536};
 	const char *token = text_of(test, "jws");
@@ -104,28 +95,28 @@ check_refused(const struct license_keys *keys, const struct json_object *test)
 
 	ck_assert_msg(jwt_verify(task.arena, keys, &kind, token, strlen(token), &payload) !=
 	                      JWT_VALID,
-	              "%s", json_object_to_json_string(member(test, "tcId")));
+	              "%s", json_view_source(test));
 }
 
 static void
-run_jws_group(const struct json_object *group, int *refused, int *compared)
+run_jws_group(const struct json_view *group, int *refused, int *compared)
 {
-	const struct json_object *jwk = member(group, "public");
-	const struct json_object *tests = member(group, "tests");
 	struct license_keys keys = {0};
-	bool rs256 =
-	        jwk && read_bare_key(jwk, &keys) && strcmp(text_of(jwk, "alg"), "RS256") == 0;
+	struct json_view jwk, tests, test;
+	bool rs256;
 
-	for (size_t i = 0; i < json_object_array_length(tests); i++) {
-		struct json_object *test = json_object_array_get_idx(tests, i);
-		bool valid = strcmp(text_of(test, "result"), "valid") == 0;
+	rs256 = json_view_object(group, "public", &jwk) && read_bare_key(&jwk, &keys) &&
+	        strcmp(text_of(&jwk, "alg"), "RS256") == 0;
+	ck_assert(json_view_list(group, "tests", &tests));
+	for (bool more = json_view_first(&tests, &test); more; more = json_view_next(&test)) {
+		bool valid = strcmp(text_of(&test, "result"), "valid") == 0;
 
-		check_refused(&keys, test);
+		check_refused(&keys, &test);
 		++*refused;
 		if (!rs256)
 			continue;
-		ck_assert_msg(signature_holds(&keys.items[0], text_of(test, "jws")) == valid,
-		              "%s", json_object_to_json_string(test));
+		ck_assert_msg(signature_holds(&keys.items[0], text_of(&test, "jws")) == valid,
+		              "%s", json_view_source(&test));
 		++*compared;
 	}
 	license_keys_release(&keys);
@@ -133,43 +124,43 @@ run_jws_group(const struct json_object *group, int *refused, int *compared)
 
 START_TEST(test_jws)
 {
-	struct json_object *groups = read_groups("json_web_signature_test.json");
+	struct json_view group, groups = read_groups("json_web_signature_test.json");
 	int refused = 0, compared = 0;
 
-	for (size_t i = 0; groups && i < json_object_array_length(groups); i++)
-		run_jws_group(json_object_array_get_idx(groups, i), &refused, &compared);
-	if (groups)
+	for (bool more = json_view_first(&groups, &group); more; more = json_view_next(&group))
+		run_jws_group(&group, &refused, &compared);
+	if (groups.node != NULL)
 		printf("Wycheproof JWS: %d tokens refused as licences, %d RS256 signatures "
 		       "judged "
 		       "as they should be\n",
 		       refused, compared);
-	ck_assert(!groups || compared > 200);
+	ck_assert(groups.node == NULL || compared > 200);
 }
 END_TEST
 
 /* A key that its owner meant for encryption is none of ours. */
 START_TEST(test_jwk_use)
 {
-	struct json_object *groups = read_groups("json_web_signature_test.json");
+	struct json_view group, groups = read_groups("json_web_signature_test.json");
 	int other = 0;
 
-	for (size_t i = 0; groups && i < json_object_array_length(groups); i++) {
-		struct json_object *jwk =
-		        member(json_object_array_get_idx(groups, i), "public");
+	for (bool more = json_view_first(&groups, &group); more;
+	     more = json_view_next(&group)) {
 		struct license_keys keys = {0};
+		struct json_view jwk;
 		const char *set;
 
-		if (!jwk || strcmp(text_of(jwk, "alg"), "RS256") == 0)
+		if (!json_view_object(&group, "public", &jwk) ||
+		    strcmp(text_of(&jwk, "alg"), "RS256") == 0)
 			continue;
-		set = arena_printf(task.arena, "{\"keys\":[%s]}",
-		                   json_object_to_json_string(jwk));
+		set = arena_printf(task.arena, "{\"keys\":[%s]}", json_view_source(&jwk));
 		ck_assert_int_eq(license_keys_from_jwks(&task, set, strlen(set), &keys),
 		                 FAIL_NONE);
 		ck_assert_uint_eq(keys.count, 0);
 		license_keys_release(&keys);
 		other++;
 	}
-	if (groups)
+	if (groups.node != NULL)
 		printf("Wycheproof JWS: %d keys for other uses left out\n", other);
 }
 END_TEST
@@ -204,40 +195,39 @@ read_pem(const char *pem)
 }
 
 static int
-run_rsa_group(const struct json_object *group)
+run_rsa_group(const struct json_view *group)
 {
-	const struct json_object *tests = member(group, "tests");
+	struct json_view tests, test;
 	EVP_PKEY *pkey = read_pem(text_of(group, "publicKeyPem"));
 	const struct license_key key = {.pkey = pkey};
-	size_t count = json_object_array_length(tests);
 
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *test = json_object_array_get_idx(tests, i);
-		struct bytes message = bytes_from_hex(text_of(test, "msg"));
-		struct bytes signature = bytes_from_hex(text_of(test, "sig"));
+	ck_assert(json_view_list(group, "tests", &tests));
+	for (bool more = json_view_first(&tests, &test); more; more = json_view_next(&test)) {
+		struct bytes message = bytes_from_hex(text_of(&test, "msg"));
+		struct bytes signature = bytes_from_hex(text_of(&test, "sig"));
 		bool holds =
 		        jwt_signature_is_valid(&key, message.data, message.length, signature);
 
 		/* "acceptable" (an encoding that lacks its NULL) may go either way. */
-		if (strcmp(text_of(test, "result"), "valid") == 0)
-			ck_assert_msg(holds, "%s", json_object_to_json_string(test));
-		if (strcmp(text_of(test, "result"), "invalid") == 0)
-			ck_assert_msg(!holds, "%s", json_object_to_json_string(test));
+		if (strcmp(text_of(&test, "result"), "valid") == 0)
+			ck_assert_msg(holds, "%s", json_view_source(&test));
+		if (strcmp(text_of(&test, "result"), "invalid") == 0)
+			ck_assert_msg(!holds, "%s", json_view_source(&test));
 	}
 	EVP_PKEY_free(pkey);
-	return (int)count;
+	return (int)json_view_count(&tests);
 }
 
 START_TEST(test_rsa)
 {
-	struct json_object *groups = read_groups("rsa_signature_2048_sha256_test.json");
+	struct json_view group, groups = read_groups("rsa_signature_2048_sha256_test.json");
 	int cases = 0;
 
-	for (size_t i = 0; groups && i < json_object_array_length(groups); i++)
-		cases += run_rsa_group(json_object_array_get_idx(groups, i));
-	if (groups)
+	for (bool more = json_view_first(&groups, &group); more; more = json_view_next(&group))
+		cases += run_rsa_group(&group);
+	if (groups.node != NULL)
 		printf("Wycheproof RSA: %d signatures judged as they should be\n", cases);
-	ck_assert(!groups || cases > 200);
+	ck_assert(groups.node == NULL || cases > 200);
 }
 END_TEST
 

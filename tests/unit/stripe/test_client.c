@@ -9,7 +9,6 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/json_in.h"
 #include "base/log.h"
 #include "base/version.h"
 
@@ -89,7 +88,7 @@ START_TEST(test_requests)
 	answer = send_within(&requests[_i].request, 10 * SECOND_US);
 	ck_assert_int_eq(answer.outcome, STRIPE_DONE);
 	ck_assert_str_eq(answer.request_id, "req_1");
-	ck_assert(json_in_string(answer.object, "id", &id) && strcmp(id, "obj_1") == 0);
+	ck_assert(json_view_string(&answer.object, "id", &id) && strcmp(id, "obj_1") == 0);
 	ck_assert(!answer.replayed);
 	ck_assert_str_eq(http->method, requests[_i].method);
 	ck_assert_str_eq(http->url, requests[_i].url);
@@ -120,7 +119,7 @@ START_TEST(test_error_members)
 	ck_assert_str_eq(answer.error_type, "card_error");
 	ck_assert_str_eq(answer.error_code, "card_declined");
 	ck_assert_str_eq(answer.error_message, "Your card was declined.");
-	ck_assert(json_in_string(answer.object, "decline_code", &text));
+	ck_assert(json_view_string(&answer.object, "decline_code", &text));
 }
 END_TEST
 

@@ -6,7 +6,7 @@
 
 #include "base/fields.h"
 #include "base/file.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "base/log.h"
 #include "stripe/form.h"
 
@@ -43,25 +43,27 @@ ask_it(const struct stripe_request *request)
 
 /* The member's text, NULL without one. */
 static const char *
-member(const struct json_object *object, const char *name)
+member(const struct json_view *object, const char *name)
 {
-	return json_object_get_string(json_object_object_get(object, name));
+	const char *text;
+
+	return json_view_string(object, name, &text) ? text : NULL;
 }
 
-/* The records of a file, at least `least` of them; NULL, visibly, when it isn't there. */
-static struct json_object *
+/* The records of a file, at least `least` of them; none, visibly, when it is not there. */
+static struct json_view
 read_records(const char *name, const char *list, size_t least)
 {
 	char *path = suite_shared(task.arena, name), *text;
-	struct json_object *root, *records;
+	struct json_view root, records = {0};
 	size_t length = 0;
 
 	if (path == NULL)
-		return NULL;
+		return records;
 	ck_assert_int_eq(file_read(&task, path, RECORDS_MAX, &text, &length), FAIL_NONE);
-	ck_assert_int_eq(json_in_parse_object(&task, text, length, &root), FAIL_NONE);
-	ck_assert(json_object_object_get_ex(root, list, &records));
-	ck_assert_uint_ge(json_object_array_length(records), least);
+	ck_assert_int_eq(json_view_open(&task, text, length, &root), FAIL_NONE);
+	ck_assert(json_view_list(&root, list, &records));
+	ck_assert_uint_ge(json_view_count(&records), least);
 	return records;
 }
 
@@ -102,7 +104,7 @@ bare_brackets(const char *text)
 }
 
 static void
-compare(const struct json_object *record)
+compare(const struct json_view *record)
 {
 	static const struct scripted done = {.status = 200};
 	static const char *const same[][2] = {{"authorization", "Authorization"},
@@ -110,15 +112,16 @@ compare(const struct json_object *record)
 	                                      {"content-type", "Content-Type"},
 	                                      {"accept", "Accept"},
 	                                      {"idempotency-key", "Idempotency-Key"}};
-	struct json_object *headers = json_object_object_get(record, "headers");
+	struct json_view headers;
 	const char *method = member(record, "method"), *target = member(record, "path");
 	const char *body = member(record, "body"), *query = strchr(target, '?');
 	const struct http_request *http = &world.asked[0].http;
 	struct stripe_request ask = {
 	        .method = STRIPE_GET,
-	        .path = arena_copy_bytes(task.arena, target, strcspn(target, "?")),
-	        .idempotency_key = member(headers, "idempotency-key")};
+	        .path = arena_copy_bytes(task.arena, target, strcspn(target, "?"))};
 
+	ck_assert(json_view_object(record, "headers", &headers));
+	ask.idempotency_key = member(&headers, "idempotency-key");
 	ask.form = query ? encode_again(query + 1, strlen(query + 1))
 	                 : encode_again(body, strlen(body));
 	if (strcmp(method, "POST") == 0)
@@ -131,17 +134,19 @@ compare(const struct json_object *record)
 	ck_assert_str_eq(bare_brackets(http->url + strlen(STRIPE_TEST_BASE)), target);
 	ck_assert_str_eq(http->body ? bare_brackets(http->body) : "", body);
 	for (int i = 0; i < ROWS(same); i++)
-		ck_assert_msg(
-		        text_equal(world_header(http, same[i][1]), member(headers, same[i][0])),
-		        "%s: %s", member(record, "name"), same[i][0]);
+		ck_assert_msg(text_equal(world_header(http, same[i][1]),
+		                         member(&headers, same[i][0])),
+		              "%s: %s", member(record, "name"), same[i][0]);
 }
 
 START_TEST(test_recorded_requests)
 {
-	struct json_object *records = read_records("stripe/wire/requests.json", "requests", 24);
+	struct json_view record,
+	        records = read_records("stripe/wire/requests.json", "requests", 24);
 
-	for (size_t i = 0; records && i < json_object_array_length(records); i++)
-		compare(json_object_array_get_idx(records, i));
+	for (bool more = json_view_first(&records, &record); more;
+	     more = json_view_next(&record))
+		compare(&record);
 }
 END_TEST
 
@@ -166,22 +171,23 @@ script_of(const char *name, const char *result, struct scripted script[static 2]
 }
 
 static void
-replay(const struct json_object *record)
+replay(const struct json_view *record)
 {
 	static const char *const methods[] = {"GET", "POST", "DELETE"};
 	const char *name = member(record, "answer"), *result = member(record, "result");
-	struct json_object *delays = NULL;
+	struct json_view delays, delay;
 	struct scripted script[2];
 	struct stripe_answer answer;
 	enum stripe_method method = STRIPE_GET;
 	int64_t attempts = 0;
+	size_t waited = 0;
 	/* The library gives up at once. */
 	bool limited = strncmp(name, "429", 3) == 0 && !strstr(name, "Should-Retry");
 
 	while (strcmp(methods[method], member(record, "method")) != 0)
 		method++;
-	ck_assert(json_in_int(record, "attempts", &attempts));
-	ck_assert(json_object_object_get_ex(record, "delays_ms", &delays));
+	ck_assert(json_view_int(record, "attempts", &attempts));
+	ck_assert(json_view_list(record, "delays_ms", &delays));
 	script_of(name, result, script);
 	world_script(&world, script, 2);
 	answer = ask_it(&(struct stripe_request){
@@ -198,19 +204,23 @@ replay(const struct json_object *record)
 		ck_assert_int_eq(world.asked[i].key != NULL,
 		                 strncmp(member(record, "idempotency_key"), "same", 4) == 0);
 	/* Nor does it wait longer for the rate limit than for anything else. */
-	for (size_t i = 0; i < json_object_array_length(delays) && script[0].status != 429; i++)
-		ck_assert_int_lt(
-		        llabs(json_object_get_int64(json_object_array_get_idx(delays, i)) -
-		              world.waits_us[i] / 1000),
-		        50);
+	for (bool more = json_view_first(&delays, &delay); more && script[0].status != 429;
+	     more = json_view_next(&delay)) {
+		int64_t delay_ms = 0;
+
+		ck_assert(json_view_number(&delay, &delay_ms));
+		ck_assert_int_lt(llabs(delay_ms - world.waits_us[waited++] / 1000), 50);
+	}
 }
 
 START_TEST(test_recorded_retries)
 {
-	struct json_object *records = read_records("stripe/wire/retries.json", "cases", 60);
+	struct json_view record,
+	        records = read_records("stripe/wire/retries.json", "cases", 60);
 
-	for (size_t i = 0; records && i < json_object_array_length(records); i++)
-		replay(json_object_array_get_idx(records, i));
+	for (bool more = json_view_first(&records, &record); more;
+	     more = json_view_next(&record))
+		replay(&record);
 }
 END_TEST
 

@@ -6,7 +6,7 @@
 
 #include "base/digest.h"
 #include "base/file.h"
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "stripe/signature.h"
 
 /* Computed with Python's hmac. */
@@ -224,17 +224,17 @@ START_TEST(test_random_headers)
 END_TEST
 
 static const char *
-member(const struct json_object *object, const char *name)
+member(const struct json_view *object, const char *name)
 {
 	const char *out;
 
-	ck_assert_msg(json_in_string(object, name, &out), "%s is missing", name);
+	ck_assert_msg(json_view_string(object, name, &out), "%s is missing", name);
 	return out;
 }
 
 /* Standard base64, by way of the base64url that we have. */
 static struct bytes
-body_of(const struct json_object *vector)
+body_of(const struct json_view *vector)
 {
 	char *text = arena_copy(task.arena, member(vector, "body_base64"));
 	struct bytes out;
@@ -251,11 +251,11 @@ body_of(const struct json_object *vector)
 
 /* The one verdict in which we are stricter, and the tolerance that we do not have. */
 static bool
-is_ours_to_judge(const struct json_object *vector)
+is_ours_to_judge(const struct json_view *vector)
 {
 	int64_t tolerance = 0;
 
-	ck_assert(json_in_int(vector, "tolerance", &tolerance));
+	ck_assert(json_view_int(vector, "tolerance", &tolerance));
 	return tolerance == STRIPE_SIGNATURE_TOLERANCE_SECONDS &&
 	       strcmp(member(vector, "name"), "timestamp 400 s ahead of our clock") != 0;
 }
@@ -263,29 +263,29 @@ is_ours_to_judge(const struct json_object *vector)
 START_TEST(test_vectors_of_the_official_library)
 {
 	char *path = suite_shared(task.arena, "stripe/signatures/vectors.json"), *text;
-	struct json_object *root, *vectors;
+	struct json_view root, vectors, vector;
 	size_t length = 0, judged = 0;
 
 	if (path == NULL)
 		return;
 	ck_assert_int_eq(file_read(&task, path, VECTORS_MAX, &text, &length), FAIL_NONE);
-	ck_assert_int_eq(json_in_parse_object(&task, text, length, &root), FAIL_NONE);
-	ck_assert(json_object_object_get_ex(root, "cases", &vectors));
-	for (size_t i = 0; i < json_object_array_length(vectors); i++) {
-		struct json_object *vector = json_object_array_get_idx(vectors, i);
-		struct bytes body = body_of(vector);
-		bool accept = false, ours = is_ours_to_judge(vector);
+	ck_assert_int_eq(json_view_open(&task, text, length, &root), FAIL_NONE);
+	ck_assert(json_view_list(&root, "cases", &vectors));
+	for (bool more = json_view_first(&vectors, &vector); more;
+	     more = json_view_next(&vector)) {
+		struct bytes body = body_of(&vector);
+		bool accept = false, ours = is_ours_to_judge(&vector);
 		int64_t now_s = 0;
 		const char *fault;
 
-		ck_assert(json_in_bool(vector, "accept", &accept));
-		ck_assert(json_in_int(vector, "now", &now_s));
-		fault = stripe_signature_fault(task.arena, member(vector, "header"),
+		ck_assert(json_view_bool(&vector, "accept", &accept));
+		ck_assert(json_view_int(&vector, "now", &now_s));
+		fault = stripe_signature_fault(task.arena, member(&vector, "header"),
 		                               (const char *)body.data, body.length,
-		                               member(vector, "secret"), now_s * 1000);
+		                               member(&vector, "secret"), now_s * 1000);
 		/* Those that are not ours to judge the library accepts and we refuse. */
 		ck_assert_msg((fault == NULL) == (accept && ours), "%s: %s",
-		              member(vector, "name"), fault ? fault : "accepted");
+		              member(&vector, "name"), fault ? fault : "accepted");
 		judged += ours;
 	}
 	ck_assert_uint_ge(judged, 30);

@@ -7,7 +7,7 @@
 
 #include "support/suite.h"
 
-#include "base/json_in.h"
+#include "base/json_view.h"
 #include "base/text.h"
 #include "sync/families.h"
 #include "sync/ours.h"
@@ -55,12 +55,12 @@ quoted(const char *text)
 	return out;
 }
 
-static inline struct json_object *
+static inline const struct json_view *
 parse(const char *text)
 {
-	struct json_object *out;
+	struct json_view *out = arena_alloc(task.arena, sizeof *out);
 
-	ck_assert_msg(json_in_parse_foreign(&task, quoted(text), strlen(text), &out), "%s",
+	ck_assert_msg(json_view_read_foreign(task.arena, quoted(text), strlen(text), out), "%s",
 	              text);
 	return out;
 }
@@ -79,10 +79,12 @@ static inline bool
 read_event(const char *text, size_t length, struct stripe_event *out)
 {
 	char *exact = malloc(length ? length : 1);
+	struct json_view event;
 	bool is_one;
 
 	memcpy(exact, text, length);
-	is_one = event_read(task.arena, exact, length, out);
+	is_one = json_view_read_foreign(task.arena, exact, length, &event) &&
+	         event_read(&event, out);
 	free(exact);
 	return is_one;
 }
