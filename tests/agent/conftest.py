@@ -1,4 +1,4 @@
-"""Fixtures: a vendor, its service, and a maker of agents."""
+"""Fixtures: a vendor, its service, and new agents."""
 
 import pytest
 

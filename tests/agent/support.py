@@ -1,4 +1,4 @@
-"""A vendor with keys and a clock, its billing service on loopback, and the agent that talks to it."""
+"""A vendor with keys and a clock, its billing service on loopback, and the agent that calls it."""
 
 import contextlib
 import datetime
@@ -30,7 +30,7 @@ PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", 
 
 
 def wait_for(condition, seconds=60, every=0.02):
-    """Polls until the condition is true and returns what it gave; fails after so many seconds."""
+    """Polls until the condition is true and returns its value; fails after so many seconds."""
     deadline = time.monotonic() + seconds
     while True:
         result = condition()
@@ -41,24 +41,24 @@ def wait_for(condition, seconds=60, every=0.02):
 
 
 class Vendor:
-    """What the service says; tests change it as they go. Times are seconds since 1970."""
+    """The state of the service, which tests change. Times are seconds since 1970."""
 
     def __init__(self, now=generate.NOW):
         self.now = now
         self.keys = [generate.FIRST]
-        self.claims = {}          # changes of the licence
+        self.claims = {}          # claims that differ from the default licence
         self.revoked = []
         self.issued = 0           # licences so far
         self.down = None          # a status, "hang" or "garbage" instead of answers
         self.token = None
         self.reports = {}         # by report_id
-        self.sends = 0            # how often a report came, again or not
+        self.sends = 0            # how many reports came, repeated ones too
         self.requests = []        # (method, path, status)
         self.refuse_reports = False
         self.lose_answers = 0     # reports are taken, but the answer is lost
 
     def issue(self, **claims):
-        """A new licence from now on; `claims` as generate.claims() takes them."""
+        """Issues a new licence; `claims` as generate.claims() takes them."""
         self.issued += 1
         self.claims.update(claims)
         made = generate.claims(issued=self.now, jti=f"lic_{self.issued}", **self.claims)
@@ -200,7 +200,7 @@ class Agent:
         self.env.update({name: str(value) for name, value in settings.items()})
 
     def faked(self, now):
-        """The environment in which the clock stands at this second."""
+        """The environment in which the clock shows this second."""
         if now is None:
             return self.env
         self.set_clock(now)
@@ -210,14 +210,14 @@ class Agent:
                 "LD_PRELOAD": FAKETIME, "ASAN_OPTIONS": asan}
 
     def set_clock(self, now):
-        """The second at which the clock of faked programs stands, also of running ones."""
+        """Sets the clock of all programs with a faked clock, running ones too."""
         beside = self.clock.with_suffix(".new")
         at = datetime.datetime.fromtimestamp(now, zoneinfo.ZoneInfo(self.env.get("TZ", "UTC")))
         beside.write_text(at.strftime("%Y-%m-%d %H:%M:%S\n"), encoding="ascii")
         beside.replace(self.clock)
 
     def run(self, *arguments, now=None, statuses=(0, 3), **env):
-        """Runs a command; what it printed, as JSON if it is."""
+        """Runs a command and returns its output, parsed if it is JSON."""
         done = subprocess.run([self.program, *arguments], env={**self.faked(now), **env},
                               text=True, capture_output=True, timeout=120, check=False)
         assert done.returncode in statuses, f"{done.returncode}: {done.stdout}{done.stderr}"
@@ -225,7 +225,7 @@ class Agent:
         return json.loads(done.stdout) if done.stdout.startswith("{") else done.stdout
 
     def once(self, now=None, **more):
-        """--once."""
+        """Runs --once."""
         return self.run("--once", now=now, **more)
 
     def start(self, *wrapper, now=None):
@@ -253,7 +253,7 @@ class Agent:
         return status
 
     def ask(self, method, path, body=None, headers=None):
-        """(status, body) of a request to the daemon; JSON is read."""
+        """(status, body) of a request to the daemon; a JSON body is parsed."""
         connection = LocalConnection(self.socket)
         with contextlib.closing(connection):
             data = json.dumps(body) if isinstance(body, dict) else body
@@ -277,7 +277,7 @@ class Agent:
         return body
 
     def unsent(self):
-        """The names of the reports that wait."""
+        """The names of the unsent reports."""
         return sorted(path.name for path in (self.state / "usage").glob("0*.json"))
 
     def resident_kb(self):

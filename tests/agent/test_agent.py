@@ -1,4 +1,4 @@
-"""billing-agent with a vendor's service: what it serves, fetches, believes and reports."""
+"""billing-agent with a vendor's service: what it serves, fetches, trusts and reports."""
 
 import base64
 import json
@@ -14,12 +14,12 @@ import pytest
 from support import API_KEY, CUSTOMER, DAY, ROOT, VARIANT, Handler, Service, wait_for
 
 
-# What GET /license has behind the fields of the old client.
+# The fields of GET /license that the old client does not know; they come last.
 NEW_FIELDS = ("reason", "expiresAt", "instanceId", "refreshedAt")
 
 
 def test_license_in_the_old_shape(agent, vendor):
-    """GET /license once the first refresh is through."""
+    """GET /license has the old client's fields in their order after the first refresh."""
     agent.start()
     wait_for(lambda: agent.license()["verdict"] == "valid")
     agent.post({"active_devices": 10, "total_devices": 25})
@@ -45,7 +45,7 @@ def test_license_in_the_old_shape(agent, vendor):
 
 
 def test_unlicensed(new_agent):
-    """Without a service and a licence it answers by the defaults."""
+    """Without a service and a licence the agent answers with the defaults."""
     agent = new_agent(url="", BILLING_UPGRADE_URL="https://example.com/buy").start()
     got = agent.license()
     assert got["verdict"] == "none" and got["plan"] == "unlicensed"
@@ -58,7 +58,7 @@ def test_unlicensed(new_agent):
 
 
 def test_trial_and_unlimited(agent, vendor):
-    """A trial's days count down; what has no bound has none."""
+    """The days of a trial are counted; an absent limit stays absent."""
     features = {**generate.claims()["features"], "maxDevices": 999999}
     vendor.issue(life=3 * DAY, status="trialing", trial=True, features=features, limits={})
     got = agent.once()
@@ -69,7 +69,7 @@ def test_trial_and_unlimited(agent, vendor):
 
 
 def test_license_from_the_environment(new_agent, vendor):
-    """LICENSE_JWT counts until a later one comes, wrapped lines and all."""
+    """LICENSE_JWT may be wrapped into lines; its verdict depends on the pinned key."""
     wrapped = "\n".join(vendor.token[i:i + 60] for i in range(0, len(vendor.token), 60))
     agent = new_agent(url="", LICENSE_JWT=wrapped,
                       LICENSE_PUBLIC_KEY=generate.FIRST.pem.replace("\n", "\\n"))
@@ -78,8 +78,8 @@ def test_license_from_the_environment(new_agent, vendor):
     assert agent.run("status", statuses=(3,))["verdict"] == "forged"
 
 
-def test_the_later_licence_counts(agent, vendor):
-    """Of LICENSE_JWT and the fetched one; one that isn't genuine replaces nothing."""
+def test_the_later_issued_licence_counts(agent, vendor):
+    """The later issued of LICENSE_JWT and the fetched licence counts; a forged LICENSE_JWT is ignored."""
     old = vendor.token
     vendor.now += 1
     vendor.issue(plan="enterprise")
@@ -97,7 +97,7 @@ def test_the_later_licence_counts(agent, vendor):
 
 
 def test_key_in_a_file(agent, tmp_path):
-    """BILLING_API_KEY_FILE, unless every user could read it; one of the two alone."""
+    """BILLING_API_KEY_FILE is read, unless the file is missing or readable by every user."""
     path = tmp_path / "key"
     path.write_text(API_KEY + "\n", encoding="ascii")
     path.chmod(0o600)
@@ -113,7 +113,7 @@ def test_key_in_a_file(agent, tmp_path):
 
 
 def test_keys_in_a_file(new_agent, tmp_path):
-    """LICENSE_PUBLIC_KEY_FILE pins; when there is no key in it nothing else is trusted instead."""
+    """LICENSE_PUBLIC_KEY_FILE pins the keys; without a key in it the agent fails and trusts no other."""
     path = tmp_path / "keys.pem"
     path.write_text(generate.FIRST.pem, encoding="ascii")
     agent = new_agent(LICENSE_PUBLIC_KEY="", LICENSE_PUBLIC_KEY_FILE=path)
@@ -128,7 +128,7 @@ def test_keys_in_a_file(new_agent, tmp_path):
 
 
 def test_instance_of_the_environment(agent, vendor):
-    """INSTANCE_ID wins over the kept one; without it the kept one stays the same."""
+    """INSTANCE_ID overrides the kept id; without it the kept id stays the same."""
     first = agent.once()["instanceId"]
     assert agent.once()["instanceId"] == first == (agent.state / "instance-id").read_text().strip()
     agent.env["INSTANCE_ID"] = "line-7"
@@ -138,8 +138,8 @@ def test_instance_of_the_environment(agent, vendor):
     assert report["instance_id"] == "line-7"
 
 
-def test_nothing_changes_nothing_is_fetched(agent, vendor):
-    """If-None-Match; the licence's file isn't written again."""
+def test_an_unchanged_licence_is_not_fetched(agent, vendor):
+    """If-None-Match is sent, and the licence's file is not written again."""
     agent.once()
     before = (agent.state / "license.json").stat()
     vendor.requests.clear()
@@ -150,7 +150,7 @@ def test_nothing_changes_nothing_is_fetched(agent, vendor):
 
 
 def test_hup_refreshes_now(agent, vendor):
-    """An upgrade is seen at once after HUP, and the log says so."""
+    """After HUP an upgrade and a revocation apply at once, and the log has the new verdict."""
     agent.start()
     wait_for(lambda: agent.license()["verdict"] == "valid")
     vendor.now += 1
@@ -177,8 +177,8 @@ def test_hup_refreshes_now(agent, vendor):
     lambda vendor: setattr(vendor, "down", 302),
 ], ids=["another customer's", "a stranger's", "a changed", "an empty", "garbage", "503", "401",
         "a redirect"])
-def test_what_does_not_verify_replaces_nothing(agent, vendor, spoil):
-    """The good licence stays, whatever comes instead."""
+def test_a_licence_that_does_not_verify_replaces_nothing(agent, vendor, spoil):
+    """The good licence stays, whatever the service answers."""
     agent.once()
     kept = (agent.state / "license.json").read_bytes()
     vendor.issued += 1
@@ -189,7 +189,7 @@ def test_what_does_not_verify_replaces_nothing(agent, vendor, spoil):
 
 
 def test_keys_of_the_service(new_agent, vendor):
-    """Without pinned keys the published ones count; a rotation with overlap is not noticed."""
+    """Without pinned keys the published keys are trusted, also across a rotation with overlap."""
     agent = new_agent(LICENSE_PUBLIC_KEY="")
     assert agent.once()["verdict"] == "valid"
     vendor.keys = [generate.SECOND, generate.FIRST]
@@ -206,7 +206,7 @@ def test_through_a_proxy(new_agent, vendor):
     seen = []
 
     class Proxy(Handler):
-        """Takes the service's address away and answers in its place."""
+        """Removes the service's address from the path and answers in its place."""
 
         def handle_request(self):
             seen.append(self.headers.get("Proxy-Authorization"))
@@ -232,7 +232,7 @@ def test_through_a_proxy(new_agent, vendor):
 
 
 def test_compiled_in_keys(new_agent, vendor, tmp_path):
-    """What the vendor compiled in wins over whatever the environment names."""
+    """Keys that the vendor compiled in override LICENSE_PUBLIC_KEY."""
     keys = tmp_path / "keys.pem"
     keys.write_text(generate.SECOND.pem, encoding="ascii")
     variant = [] if VARIANT == "release" else ["SANITIZE=1"]
@@ -248,7 +248,7 @@ def test_compiled_in_keys(new_agent, vendor, tmp_path):
 
 
 def test_damaged_keys_are_fetched_again(new_agent):
-    """A folder whose keys are damaged starts all the same, and heals."""
+    """With damaged keys in its folder the agent starts, and fetches them again."""
     agent = new_agent(LICENSE_PUBLIC_KEY="")
     agent.once()
     keys = agent.state / "keys.json"
@@ -262,7 +262,7 @@ def test_damaged_keys_are_fetched_again(new_agent):
 
 
 def test_usage_is_reported_once(agent, vendor):
-    """Counts add up, levels and devices are the newest; a report has a number and an id."""
+    """Counts are summed, of levels and devices the newest counts; a report has a number and an id."""
     agent.start()
     wait_for(lambda: agent.license()["verdict"] == "valid")
     assert agent.post({"active_devices": 1, "total_devices": 2, "counts": {"messages": 5}})[0] == 201
@@ -283,8 +283,8 @@ def test_usage_is_reported_once(agent, vendor):
     assert vendor.counted("messages") == 13 and vendor.numbers() == [(1, 1), (2, 2)]
 
 
-def test_once_bounds_the_buffer(new_agent, vendor):
-    """Where only --once runs, an outage fills the folder no further either."""
+def test_once_keeps_to_the_buffer(new_agent, vendor):
+    """With --once alone an outage leaves no more than AGENT_BUFFER_REPORTS reports either."""
     agent = new_agent(AGENT_BUFFER_REPORTS=10)
     vendor.down = 503
     for _ in range(12):
@@ -297,7 +297,7 @@ def test_once_bounds_the_buffer(new_agent, vendor):
 
 
 def test_once_on_a_full_disk(agent, vendor):
-    """The licence is told, the status says that something is wrong, and the usage is not lost."""
+    """The licence is printed, the exit status is 1, and the usage is not lost."""
     agent.once()
     agent.run("usage", '{"counts": {"messages": 1}}')
     done = subprocess.run([agent.program, "--once"], env=agent.env, text=True, capture_output=True,
@@ -310,7 +310,7 @@ def test_once_on_a_full_disk(agent, vendor):
 
 
 def test_foreign_chain(new_agent, tmp_path):
-    """A chain of files that nobody can have written so far is begun anew."""
+    """A chain with an impossible file number is replaced by a new one."""
     agent = new_agent(url="")
     agent.run("status")
     (agent.state / "usage/chain.json").write_text(
@@ -319,8 +319,8 @@ def test_foreign_chain(new_agent, tmp_path):
         assert agent.run("export", tmp_path / str(number)) == {"file": number, "reports": 0}
 
 
-def test_what_crashes_left(agent):
-    """Half-written files go at the next start, when they are old enough to be nobody's work."""
+def test_temporary_files_of_a_crash(agent):
+    """Temporary files are removed at the next start once they are an hour old."""
     agent.once()
     kept = {path for path in agent.state.rglob("*") if path.is_file()}
     old = [agent.state / "license.json.new-0123456789ab", agent.state / "clock.aBcDeF",
@@ -341,7 +341,7 @@ def test_what_crashes_left(agent):
 
 
 def test_a_folder_that_is_not_free(agent):
-    """Who is there is told from what is wrong."""
+    """The message tells a running agent from a lock that fails."""
     agent.start()
     for arguments in ((), ("usage", "{}")):
         agent.run(*arguments, statuses=(1,))
@@ -355,7 +355,7 @@ def test_a_folder_that_is_not_free(agent):
 
 
 def test_lost_answers_before_an_outage(new_agent, vendor):
-    """Reports that were taken without an answer are never joined with others: each counts once."""
+    """Reports whose answer was lost are never merged with others, so each counts once."""
     agent = new_agent(AGENT_BUFFER_REPORTS=10)
 
     def use(times):
@@ -365,7 +365,7 @@ def test_lost_answers_before_an_outage(new_agent, vendor):
 
     vendor.down = 503
     use(3)
-    vendor.down, vendor.lose_answers = None, 2  # libcurl asks a second time by itself
+    vendor.down, vendor.lose_answers = None, 2  # libcurl repeats the request once by itself
     use(1)
     assert vendor.counted("messages") == 4 and len(agent.unsent()) == 4
     vendor.down = 503
@@ -387,7 +387,7 @@ def test_lost_answers_before_an_outage(new_agent, vendor):
     json.dumps({"counts": {f"m{i}": 1 for i in range(33)}}),
 ])
 def test_bad_usage(shared, body):
-    """Named, and nothing of it is kept."""
+    """Invalid usage is refused with a code, and nothing of it is kept."""
     status, answer = shared.post(body)
     assert status == 400 and answer["code"] in ("invalid_usage", "invalid_json")
     assert not shared.unsent()
@@ -423,7 +423,7 @@ def test_paths(shared, method, path, status):
     (b"GET /license HTTP/1.1\r\n\r\nGET /nothing HTTP/1.0\r\n\r\n", 200),
 ])
 def test_raw_requests(shared, text, status):
-    """What isn't HTTP as we know it is refused, and the connection ends."""
+    """Malformed or unsupported HTTP is refused, and the connection is closed."""
     import socket
     with socket.socket(socket.AF_UNIX) as raw:
         raw.settimeout(20)
@@ -444,7 +444,7 @@ def test_raw_requests(shared, text, status):
 
 
 def test_foreign_names_on_a_port(tmp_path):
-    """On 127.0.0.1 a page that rebinds its name gets nothing."""
+    """On 127.0.0.1 a request with a foreign Host is refused (DNS rebinding)."""
     import http.client
     import socket
     from support import Agent
@@ -473,7 +473,7 @@ def test_foreign_names_on_a_port(tmp_path):
 
 
 def test_secrets_and_modes(agent, vendor):
-    """The key is in no file and in no line of the log; the folder is the agent's alone."""
+    """The API key is in no file and no log line; only the owner may read the folder."""
     agent.start()
     wait_for(lambda: agent.license()["verdict"] == "valid")
     agent.stop()
@@ -494,13 +494,13 @@ def test_secrets_and_modes(agent, vendor):
     ("LICENSE_PUBLIC_KEY", "nonsense", "keys"), ("AGENT_STATE_DIR", "/proc/x", "/proc/x"),
 ])
 def test_bad_settings(agent, name, value, part):
-    """One sentence that names the setting."""
+    """The failure is one sentence that names the setting."""
     agent.run("status", statuses=(1,), **{name: value})
     assert part in agent.stderr and len(agent.stderr.splitlines()) == 1
 
 
-def test_state_files_that_are_damaged(agent, vendor):
-    """Every file, cut at some places, emptied, or somebody else's: refused, then repaired."""
+def test_damaged_state_files(agent, vendor):
+    """Each file, truncated, emptied or replaced by noise, counts as absent and is repaired."""
     agent.once()
     good = {path: path.read_bytes() for path in agent.state.rglob("*")
             if path.is_file() and path.name not in ("lock", "daemon.lock", "instance-id")}
@@ -512,7 +512,7 @@ def test_state_files_that_are_damaged(agent, vendor):
             got = agent.run("status")["verdict"]
             wanted = ("none",) if path.name == "license.json" else ("valid",)
             assert got in wanted, (path.name, spoiled[:20])
-        # The last of them is still there: the next talk repairs it.
+        # The last damaged text is still there: the next session repairs it.
         assert agent.once()["verdict"] == "valid"
         assert path.stat().st_size < 2 * len(text)
     assert vendor.issued == 1

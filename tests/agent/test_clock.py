@@ -1,4 +1,4 @@
-"""The agent's verdicts when the clock is wrong, far ahead, or in a zone that jumps."""
+"""The agent's verdicts when the clock is wrong, far ahead, or changes for daylight saving."""
 
 import calendar
 import time
@@ -11,7 +11,7 @@ START = generate.NOW
 
 
 @pytest.fixture
-def world(tmp_path):
+def installation(tmp_path):
     """(agent, vendor) whose clock starts at START."""
     vendor = Vendor(START)
     vendor.issue()
@@ -21,19 +21,19 @@ def world(tmp_path):
 
 
 def verdict(agent, now):
-    """By a program of its own at that second, so over a restart too."""
+    """The verdict that a new process gives at that second."""
     return agent.run("status", now=now)["verdict"]
 
 
-def test_set_back(world):
-    """After the licence's end no earlier clock brings it back; a newer licence does."""
-    agent, vendor = world
+def test_set_back(installation):
+    """After the licence has expired, setting the clock back does not revive it; a newer licence does."""
+    agent, vendor = installation
     end = START + generate.YEAR + 30 * DAY
     assert agent.once(now=START)["verdict"] == "valid"
     vendor.down = 503
     assert [verdict(agent, now) for now in (end, end + DAY, end - 2 * DAY, START)] == \
         ["grace", "expired", "clock_suspicious", "clock_suspicious"]
-    # Within a day it isn't suspicious, and gains nothing.
+    # A clock that is less than a day back is not suspicious, and does not help.
     assert verdict(agent, end + DAY - 3600) == "expired"
     vendor.down = None
     vendor.now = end + 2 * DAY
@@ -41,9 +41,9 @@ def test_set_back(world):
     assert agent.once(now=vendor.now)["verdict"] == "valid"
 
 
-def test_far_ahead_and_back(world):
-    """A clock that stood in 2060 for a while: the next signed list heals it."""
-    agent, vendor = world
+def test_far_ahead_and_back(installation):
+    """After a clock that stood in 2060, the next signed list restores the right time."""
+    agent, vendor = installation
     assert agent.once(now=START)["verdict"] == "valid"
     vendor.down = 503
     assert verdict(agent, calendar.timegm((2060, 1, 1, 0, 0, 0))) == "expired"
@@ -54,9 +54,9 @@ def test_far_ahead_and_back(world):
 
 
 @pytest.mark.parametrize("start", [2**31 - 60, 2**32 - 60], ids=["2038", "2106"])
-def test_rollovers(world, start):
-    """The seconds around the ends of 32-bit clocks."""
-    agent, vendor = world
+def test_rollovers(installation, start):
+    """Licences work around the end of 32-bit clocks."""
+    agent, vendor = installation
     vendor.now = start
     vendor.issue(life=DAY)
     assert agent.once(now=start)["verdict"] == "valid"
@@ -67,14 +67,14 @@ def test_rollovers(world, start):
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
 @pytest.mark.parametrize("date", ["2026-03-29T00:59", "2026-10-25T00:59", "2026-11-01T05:59"])
-def test_zones(world, zone, date):
-    """Whatever the zone does at night, a licence of an hour lives an hour."""
-    agent, vendor = world
+def test_zones(installation, zone, date):
+    """A licence of an hour lives an hour, also when daylight saving begins or ends."""
+    agent, vendor = installation
     agent.env["TZ"] = zone
     start = calendar.timegm(time.strptime(date, "%Y-%m-%dT%H:%M"))
     vendor.now = start
     vendor.issue(life=3600, status="trialing", trial=True)
-    # An hour that the zone has twice can't be named to libfaketime: only what can is looked at.
+    # libfaketime cannot name an hour that the zone has twice, so such times are left out.
     def named(now):
         import datetime
         import zoneinfo
@@ -92,9 +92,9 @@ def test_zones(world, zone, date):
     assert checked and all(got == wanted for got, wanted in checked)
 
 
-def test_faketime_is_at_work(world):
-    """Or else the tests above would prove nothing."""
-    agent, _ = world
+def test_faketime_is_at_work(installation):
+    """The tests above need a faked clock: this one proves that it is."""
+    agent, _ = installation
     assert verdict(agent, 0) == "none"
     assert agent.once(now=START)["verdict"] == "valid" and FAKETIME
     assert agent.once(now=START - 2 * DAY)["verdict"] == "clock_suspicious"

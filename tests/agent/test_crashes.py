@@ -1,5 +1,5 @@
-"""Killed, or out of disk, at every single thing that the agent does to a file: the verdict stays right,
-and each report that was acknowledged arrives, once."""
+"""The agent is killed, or its disk fills up, at each step that it takes on a file: the verdict stays right,
+and each acknowledged report arrives exactly once."""
 
 import base64
 import itertools
@@ -16,16 +16,16 @@ STRIDE = 1 if VARIANT == "release" else 6
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
-    """stumble.c as a library to preload."""
-    made = tmp_path_factory.mktemp("stumble") / "stumble.so"
+    """fault.c as a library to preload."""
+    made = tmp_path_factory.mktemp("fault") / "fault.so"
     subprocess.run(["gcc", "-D_GNU_SOURCE", "-std=c17", "-Wall", "-Wextra", "-Werror", "-shared",
-                    "-fPIC", "-o", made, ROOT / "tests/agent/stumble.c"], check=True, timeout=60)
+                    "-fPIC", "-o", made, ROOT / "tests/agent/fault.c"], check=True, timeout=60)
     return made
 
 
 @pytest.fixture(params=["kill", "full"])
-def stumbling(request, library, tmp_path):
-    """stumbling(agent, step, *arguments): runs a command that falls at this step; whether there was
+def failing(request, library, tmp_path):
+    """failing(agent, step, *arguments): runs a command that fails at this step. Returns whether there was
     such a step, and the exit status."""
     def run(agent, step, *arguments):
         mark = tmp_path / "mark"
@@ -33,8 +33,8 @@ def stumbling(request, library, tmp_path):
         asan = agent.env.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
         done = subprocess.run([agent.program, *arguments], text=True, capture_output=True,
                               timeout=120, check=False, env={
-                                  **agent.env, "LD_PRELOAD": str(library), "STUMBLE_AT": str(step),
-                                  "STUMBLE_HOW": run.how, "STUMBLE_MARK": str(mark),
+                                  **agent.env, "LD_PRELOAD": str(library), "FAULT_AT": str(step),
+                                  "FAULT_HOW": run.how, "FAULT_MARK": str(mark),
                                   "ASAN_OPTIONS": asan})
         assert "Sanitizer" not in done.stderr, done.stderr
         return mark.exists(), done.returncode
@@ -47,47 +47,47 @@ def kept(agent):
     return json.loads((agent.state / "license.json").read_text(encoding="ascii"))["license"]
 
 
-def news(vendor):
-    """Something for every file: a new licence, a new list, what a talk has to say."""
+def change(vendor):
+    """Changes every file at the next session: a new licence and a new list."""
     vendor.now += 1
     vendor.issue()
 
 
-def test_talks(agent, vendor, stumbling):
-    """--once, with the licence, the list and a report to be sent."""
+def test_once(agent, vendor, failing):
+    """--once fetches licence and list and sends a report."""
     agent.once()
-    for turn, step in enumerate(itertools.count(1, STRIDE), 1):
-        news(vendor)
+    for count, step in enumerate(itertools.count(1, STRIDE), 1):
+        change(vendor)
         agent.run("usage", '{"counts": {"messages": 1}}')
-        fell, _ = stumbling(agent, step, "--once")
+        failed, _ = failing(agent, step, "--once")
         assert agent.run("status")["verdict"] == "valid"
         assert agent.once()["verdict"] == "valid"
         assert kept(agent) == vendor.token
-        assert not agent.unsent() and vendor.counted("messages") == turn
-        if not fell:
+        assert not agent.unsent() and vendor.counted("messages") == count
+        if not failed:
             break
     assert step > 15
     numbers = vendor.numbers()
     assert all(after[0] == before[1] + 1 for before, after in zip(numbers, numbers[1:])), numbers
 
 
-def test_usage(agent, vendor, stumbling):
-    """What was acknowledged counts; what was refused for want of disk doesn't."""
+def test_usage(agent, vendor, failing):
+    """Acknowledged usage counts; usage that was refused on a full disk does not."""
     acknowledged = unsure = 0
     for step in itertools.count(1, STRIDE):
-        fell, status = stumbling(agent, step, "usage", '{"counts": {"messages": 1}}')
+        failed, status = failing(agent, step, "usage", '{"counts": {"messages": 1}}')
         acknowledged += status == 0
         unsure += status < 0
         assert agent.run("status", statuses=(3,))["verdict"] == "none"
-        if not fell:
+        if not failed:
             break
     assert step > 3
     agent.once()
     assert acknowledged <= vendor.counted("messages") <= acknowledged + unsure
 
 
-def test_imports(new_agent, vendor, stumbling, tmp_path):
-    """A bundle whose import falls leaves the licence of before or the new one."""
+def test_imports(new_agent, vendor, failing, tmp_path):
+    """A failed import leaves the licence of before or the new one."""
     agent = new_agent(url="", LICENSE_PUBLIC_KEY="")
     path = tmp_path / "bundle"
 
@@ -99,19 +99,19 @@ def test_imports(new_agent, vendor, stumbling, tmp_path):
     bundle()
     assert agent.run("import", path)["verdict"] == "valid"
     for step in itertools.count(1, STRIDE):
-        news(vendor)
+        change(vendor)
         bundle()
-        fell, _ = stumbling(agent, step, "import", path)
+        failed, _ = failing(agent, step, "import", path)
         assert agent.run("status")["verdict"] == "valid"
         assert agent.run("import", path)["verdict"] == "valid"
         assert kept(agent) == vendor.token
-        if not fell:
+        if not failed:
             break
     assert step > 5
 
 
 class Importer:
-    """What billingctl usage import makes of the files."""
+    """Takes usage files as billingctl usage import does."""
 
     def __init__(self):
         self.files = {}
@@ -131,20 +131,20 @@ class Importer:
         return sum(report["metrics"]["messages"] for report in self.reports.values())
 
 
-def test_exports(new_agent, stumbling, tmp_path):
-    """Each file that came to be is carried: none contradicts another, and together they tell all."""
+def test_exports(new_agent, failing, tmp_path):
+    """Every exported file is imported: no two files differ under one number, and no report is missing."""
     agent = new_agent(url="", LICENSE_PUBLIC_KEY=generate.FIRST.pem)
     importer = Importer()
-    for turn, step in enumerate(itertools.count(1, STRIDE), 1):
+    for count, step in enumerate(itertools.count(1, STRIDE), 1):
         agent.run("usage", '{"counts": {"messages": 1}}')
         first, second = tmp_path / f"{step}-first", tmp_path / f"{step}-second"
-        fell, _ = stumbling(agent, step, "export", first)
+        failed, _ = failing(agent, step, "export", first)
         if first.exists():
             importer.take(first)
         agent.run("usage", '{"counts": {"messages": 1}}')
         agent.run("export", second)
         importer.take(second)
-        assert importer.counted() == 2 * turn and not agent.unsent()
-        if not fell:
+        assert importer.counted() == 2 * count and not agent.unsent()
+        if not failed:
             break
     assert step > 10

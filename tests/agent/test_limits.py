@@ -1,4 +1,4 @@
-"""What the agent takes: memory, time; and what valgrind says of it."""
+"""The agent's memory and speed, and a run under valgrind."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ def rate_of(agent):
 
 @pytest.mark.skipif(VARIANT != "release", reason="figures of the release build")
 def test_speed_and_memory(agent):
-    """A thousand requests a second and more, when the machine lets it, in less than 8 MB."""
+    """The agent answers more than 1000 requests a second and takes less than 8 MB."""
     agent.start()
     wait_for(lambda: agent.license()["verdict"] == "valid")
     rate = max(rate_of(agent) for _ in range(5))
@@ -37,8 +37,7 @@ def test_speed_and_memory(agent):
 
 @pytest.mark.skipif(VARIANT != "release", reason="the sanitizers see more in their own build")
 def test_valgrind(agent, vendor):
-    """A short life under valgrind, also of the program that talks with the service: requests good and
-    bad, refreshes, reports, the end."""
+    """valgrind finds no fault in either program: good and bad requests, refreshes, reports, the end."""
     agent.start("valgrind", "-q", "--leak-check=full", "--errors-for-leak-kinds=definite",
                 "--error-exitcode=99", "--trace-children=yes")
     wait_for(lambda: agent.license()["verdict"] == "valid", 120)
@@ -52,12 +51,12 @@ def test_valgrind(agent, vendor):
     wait_for(lambda: agent.license()["plan"] == "enterprise" and not agent.unsent(), 120)
     assert vendor.counted("a") == 1
     assert agent.stop() == 0, agent.log.read_text()
-    # The status of the other program is the outcome of the talk; what valgrind says of it is here.
+    # billing-agent-sync exits with its outcome, so valgrind's findings about it are only in the log.
     assert "==" not in agent.log.read_text()
 
 
 def test_many_connections(agent):
-    """More connections than it holds: all are answered in turn."""
+    """More connections than the agent holds at once are all answered."""
     agent.start()
     sockets = []
     try:

@@ -1,5 +1,5 @@
-"""A week of an instance's life, an agent running all the time: upgrade, revocation, an outage of two
-days, restarts, a full disk, a key rotation. Never a wrong verdict, never a lost report."""
+"""A week of a running agent: upgrade, revocation, an outage of two days, restarts, a full disk, a key
+rotation. No verdict is wrong, and no report is lost."""
 
 import json
 import resource
@@ -14,7 +14,7 @@ STEP = (2 if VARIANT == "release" else 6) * 3600
 
 
 class Week:
-    """The story; `acknowledged` is the oracle: what the agent said it has."""
+    """The installation; `acknowledged` counts the messages that the agent acknowledged."""
 
     def __init__(self, place):
         self.vendor = Vendor(START)
@@ -26,21 +26,21 @@ class Week:
         self.now = START
         self.acknowledged = self.refused = 0
         self.agent.start(now=START)
-        self.settle()
+        self.wait_for_session()
 
-    def settle(self):
-        """Waits until a talk that began now is over, and the agent has read what it brought."""
+    def wait_for_session(self):
+        """Waits until a session that began now is over and the agent has read its results."""
         mark = generate.rfc3339(self.now)
         def over():
             _, health = self.agent.get("/health")
             return health["lastTalkAt"] == mark
         wait_for(over)
-        wait_for(lambda: not self.talking())
+        wait_for(lambda: not self.children())
 
-    def talking(self):
+    def children(self):
         path = f"/proc/{self.agent.process.pid}/task/{self.agent.process.pid}/children"
-        with open(path, encoding="ascii") as children:
-            return children.read().split()
+        with open(path, encoding="ascii") as file:
+            return file.read().split()
 
     def step(self):
         """Two hours later: usage is posted, then reported and the licence refreshed."""
@@ -58,10 +58,10 @@ class Week:
         self.agent.process.send_signal(signal.SIGHUP)
 
     def go(self, days, verdict, plan):
-        """So many days in which the verdict is this at each look."""
+        """Lets days pass; the verdict is the given one at each step."""
         for _ in range(int(days * DAY / STEP)):
             self.step()
-            self.settle()
+            self.wait_for_session()
             got = wait_for(lambda: self.look(plan))
             assert got["verdict"] == verdict, (self.now - START, got)
 
@@ -72,7 +72,7 @@ class Week:
     def restart(self, number):
         self.agent.stop(number)
         self.agent.start(now=self.now)
-        self.settle()
+        self.wait_for_session()
 
     def full_disk(self, full):
         """Writing to files fails in the running agent, and in what it starts."""
@@ -106,7 +106,7 @@ def test_a_week(tmp_path):
         vendor.down = None
         week.go(0.5, "valid", "professional")
         assert not agent.unsent()
-        # The disk is full for half a day: what can't be kept isn't acknowledged.
+        # The disk is full for half a day: usage that cannot be kept is not acknowledged.
         week.full_disk(True)
         for _ in range(DAY // 2 // STEP):
             week.step()
@@ -137,4 +137,4 @@ def test_a_week(tmp_path):
     assert numbers[0][0] == 1
     assert all(after[0] == before[1] + 1 for before, after in zip(numbers, numbers[1:])), numbers
     if VARIANT == "release":
-        assert any(first < last for first, last in numbers), "a day became one report"
+        assert any(first < last for first, last in numbers), "no reports of a day were merged"

@@ -1,6 +1,6 @@
 /*
- * state.c: fuzzes the files of the agent's folder: each input is what a crash, a full disk or a
- * stranger left of one of them. The agent starts, answers and counts on.
+ * state.c: fuzzes the files of the agent's folder: each input replaces one of them. The agent starts,
+ * answers and counts usage.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -34,11 +34,11 @@ put(const char *path, const uint8_t *data, size_t size)
 {
 	FILE *file = fopen(path, "w");
 
-	if (!file || fwrite(data, 1, size, file) != size || fclose(file) != 0)
+	if (file == NULL || fwrite(data, 1, size, file) != size || fclose(file) != 0)
 		abort();
 }
 
-/* What holds whatever is in the files. */
+/* What must work whatever the files contain. */
 static void
 use(struct task *task, const struct state *state)
 {
@@ -80,9 +80,9 @@ clear(struct arena *arena, const char *path)
 	DIR *folder = opendir(path);
 	const struct dirent *entry;
 
-	while (folder && (entry = readdir(folder)) != NULL)
+	while (folder != NULL && (entry = readdir(folder)) != NULL)
 		(void)unlink(arena_printf(arena, "%s/%s", path, entry->d_name));
-	if (folder)
+	if (folder != NULL)
 		closedir(folder);
 	(void)rmdir(path);
 }
@@ -106,7 +106,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	(void)snprintf(folder, sizeof(folder), "%s/billing-fuzz-XXXXXX",
 	               places[access(places[0], W_OK) != 0]);
-	if (!mkdtemp(folder))
+	if (mkdtemp(folder) == NULL)
 		abort();
 	task.arena = arena_new(256 * 1024 * 1024);
 	log_set_level(LOG_LEVEL_ERROR);

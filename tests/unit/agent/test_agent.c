@@ -1,6 +1,6 @@
 /*
- * test_agent.c: the agent's parts by themselves: usage over crashes at every step, damaged files, the
- * bound of the buffer; the schedule; the reader of requests.
+ * test_agent.c: usage across crashes, damaged files and a full buffer; the schedule; the parser of
+ * requests.
  */
 #include "support/suite.h"
 
@@ -42,7 +42,7 @@ post(struct spool *spool, const char *text)
 }
 
 static void
-cut(struct spool *spool, int64_t now_ms)
+make_report(struct spool *spool, int64_t now_ms)
 {
 	ck_assert_int_eq(spool_make_report(&task, spool, now_ms), FAIL_NONE);
 }
@@ -56,7 +56,7 @@ list(struct report **out)
 	return count;
 }
 
-/* What all reports count of the first metric, and of what is not yet in one. */
+/* The sum of the first metric over all reports and the counts that are in no report yet. */
 static int64_t
 total(const struct spool *spool)
 {
@@ -75,13 +75,13 @@ START_TEST(test_a_report)
 	struct spool spool;
 
 	spool_open(&task, &state, &spool);
-	cut(&spool, 1000);
+	make_report(&spool, 1000);
 	ck_assert_uint_eq(list(&reports), 0);
 	post(&spool, "{\"total_devices\":3,\"counts\":{\"a\":2},\"levels\":{\"b\":5}}");
 	post(&spool, "{\"active_devices\":1,\"metrics\":{\"a\":4},\"levels\":{\"b\":6}}");
 	spool_open(&task, &state, &spool);
-	cut(&spool, 1705276800000);
-	cut(&spool, 1705276800001);
+	make_report(&spool, 1705276800000);
+	make_report(&spool, 1705276800001);
 	ck_assert_uint_eq(list(&reports), 1);
 	ck_assert_int_eq(reports[0].number, 1);
 	ck_assert_int_eq(reports[0].tally.active_devices, 1);
@@ -90,15 +90,15 @@ START_TEST(test_a_report)
 	ck_assert_int_eq(reports[0].tally.metrics[1].value, 6);
 	ck_assert_int_eq(spool_done(&task, &state, &reports[0]), FAIL_NONE);
 	ck_assert_uint_eq(list(&reports), 0);
-	/* Its number is gone for ever, even if everything else is lost. */
+	/* Its number is never used again, even when every other file is lost. */
 	ck_assert_int_eq(unlink(state_path(task.arena, &state, "usage/current.json")), 0);
 	spool_open(&task, &state, &spool);
 	ck_assert_int_eq(spool.number, 2);
 }
 END_TEST
 
-/* A crash between the two steps of a cut, before and after the report was sent. */
-START_TEST(test_crash_in_a_cut)
+/* A crash between the two writes of a report, before and after it was sent. */
+START_TEST(test_crash_in_a_report)
 {
 	const char *path = state_path(task.arena, &state, "usage/current.json");
 	struct report *reports = NULL;
@@ -109,7 +109,7 @@ START_TEST(test_crash_in_a_cut)
 	spool_open(&task, &state, &spool);
 	post(&spool, "{\"counts\":{\"a\":7}}");
 	ck_assert_int_eq(file_read(&task, path, 65536, &before, &length), FAIL_NONE);
-	cut(&spool, 1000);
+	make_report(&spool, 1000);
 	ck_assert_int_eq(file_write(&task, path, 0600, before, length, true), FAIL_NONE);
 	spool_open(&task, &state, &spool);
 	ck_assert_int_eq(total(&spool), 7);
@@ -123,8 +123,8 @@ START_TEST(test_crash_in_a_cut)
 }
 END_TEST
 
-/* A thousand days of reports in a buffer of ten: what can be joined is joined, by days. */
-START_TEST(test_bound)
+/* Many reports in a buffer of ten: the reports of a day are merged. */
+START_TEST(test_full_buffer)
 {
 	struct report *reports = NULL;
 	struct spool spool;
@@ -133,7 +133,7 @@ START_TEST(test_bound)
 	spool_open(&task, &state, &spool);
 	for (int i = 0; i < 48; i++) {
 		post(&spool, "{\"active_devices\":1,\"total_devices\":1,\"counts\":{\"a\":1}}");
-		cut(&spool, i * HOUR_MS * 2);
+		make_report(&spool, i * HOUR_MS * 2);
 		ck_assert_int_eq(spool_compact(&task, &state, 10), FAIL_NONE);
 		count = list(&reports);
 		ck_assert_uint_le(count, 10);
@@ -143,10 +143,10 @@ START_TEST(test_bound)
 			ck_assert_int_eq(reports[r].first, reports[r - 1].number + 1);
 	}
 	ck_assert_int_lt(reports[0].first, reports[0].number);
-	/* One a day is the least: then the oldest goes, and its number is missing. */
+	/* With one report a day nothing can be merged: the oldest is dropped, and its number is missing. */
 	for (int i = 0; i < 12; i++) {
 		post(&spool, "{\"counts\":{\"a\":1}}");
-		cut(&spool, (i + 10) * DAY_MS);
+		make_report(&spool, (i + 10) * DAY_MS);
 	}
 	ck_assert_int_eq(spool_compact(&task, &state, 10), FAIL_NONE);
 	ck_assert_uint_eq(list(&reports), 10);
@@ -154,8 +154,8 @@ START_TEST(test_bound)
 }
 END_TEST
 
-/* A crash in the middle of joining: the joined report is there, those it covers are too. */
-START_TEST(test_crash_in_joining)
+/* A crash while merging: the merged report exists beside those that it covers. */
+START_TEST(test_crash_while_merging)
 {
 	char *kept[12];
 	size_t lengths[12];
@@ -167,7 +167,7 @@ START_TEST(test_crash_in_joining)
 		const char *name = arena_printf(task.arena, "usage/%018d.json", i + 1);
 
 		post(&spool, "{\"counts\":{\"a\":1}}");
-		cut(&spool, i * HOUR_MS);
+		make_report(&spool, i * HOUR_MS);
 		ck_assert_int_eq(file_read(&task, state_path(task.arena, &state, name), 65536,
 		                           &kept[i], &lengths[i]),
 		                 FAIL_NONE);
@@ -185,7 +185,7 @@ START_TEST(test_crash_in_joining)
 }
 END_TEST
 
-/* Every cut, and noise, in each file: nothing falls, and the other reports are still there. */
+/* Each file truncated at every byte or with a random byte: the other reports are still there. */
 START_TEST(test_damaged_files)
 {
 	static const char *const names[] = {"usage/current.json", "usage/sent.json",
@@ -200,7 +200,7 @@ START_TEST(test_damaged_files)
 	spool_open(&task, &state, &spool);
 	for (int i = 0; i < 3; i++) {
 		post(&spool, "{\"counts\":{\"a\":1}}");
-		cut(&spool, 1000 + i);
+		make_report(&spool, 1000 + i);
 	}
 	ck_assert_uint_eq(list(&reports), 3);
 	ck_assert_int_eq(spool_done(&task, &state, &reports[0]), FAIL_NONE);
@@ -222,10 +222,10 @@ START_TEST(test_damaged_files)
 }
 END_TEST
 
-/* Numbers that no counting reaches, in each place that has one: what is posted then is still reported. */
+/* Impossible numbers in each file that has one: usage posted afterwards is still reported. */
 static const struct {
 	const char *name, *text;
-} foreign[] = {
+} impossible[] = {
         {"usage/sent.json", "{\"number\":9223372036854775807}"},
         {"usage/sent.json", "{\"number\":999999999999999999}"},
         {"usage/doubt.json", "{\"number\":9223372036854775807}"},
@@ -235,17 +235,18 @@ static const struct {
         {"usage/999999999999999999.json", "{}"},
 };
 
-START_TEST(test_foreign_numbers)
+START_TEST(test_impossible_numbers)
 {
 	struct report *reports = NULL;
 	struct spool spool;
 
-	ck_assert_int_eq(state_keep_text(&task, &state, foreign[_i].name, foreign[_i].text),
-	                 FAIL_NONE);
+	ck_assert_int_eq(
+	        state_keep_text(&task, &state, impossible[_i].name, impossible[_i].text),
+	        FAIL_NONE);
 	spool_open(&task, &state, &spool);
 	for (int i = 0; i < 12; i++) {
 		post(&spool, "{\"counts\":{\"a\":1}}");
-		cut(&spool, i * HOUR_MS);
+		make_report(&spool, i * HOUR_MS);
 	}
 	ck_assert_uint_eq(list(&reports), 12);
 	ck_assert_int_eq(reports[11].number, 12);
@@ -282,7 +283,7 @@ START_TEST(test_schedule)
 }
 END_TEST
 
-/* Byte by byte a request is not whole until its last one; then it is what it is at once. */
+/* A request that arrives byte by byte is complete with its last byte and not before. */
 START_TEST(test_request_in_pieces)
 {
 	static const char text[] =
@@ -313,10 +314,10 @@ main(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_a_report);
-	tcase_add_test(tcase, test_crash_in_a_cut);
-	tcase_add_loop_test(tcase, test_foreign_numbers, 0, ROWS(foreign));
-	tcase_add_test(tcase, test_bound);
-	tcase_add_test(tcase, test_crash_in_joining);
+	tcase_add_test(tcase, test_crash_in_a_report);
+	tcase_add_loop_test(tcase, test_impossible_numbers, 0, ROWS(impossible));
+	tcase_add_test(tcase, test_full_buffer);
+	tcase_add_test(tcase, test_crash_while_merging);
 	tcase_add_loop_test(tcase, test_damaged_files, 0, 3);
 	tcase_add_test(tcase, test_schedule);
 	tcase_add_test(tcase, test_request_in_pieces);

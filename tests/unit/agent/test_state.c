@@ -1,6 +1,6 @@
 /*
- * test_state.c: the files of the agent's folder, each cut at every byte: what is left of one is
- * as good as none, and the others still count.
+ * test_state.c: each file of the agent's folder, truncated at every byte, counts as absent, and the
+ * others still count.
  */
 #include "support/licensing_fixture.h"
 
@@ -19,7 +19,7 @@ static struct agent_settings settings;
 static struct state state;
 static char *folder;
 
-/* What an agent that starts now says; it also draws GET /license. */
+/* The verdict of an agent that starts now; the JSON of GET /license is written too. */
 static enum license_is
 verdict(void)
 {
@@ -34,7 +34,7 @@ verdict(void)
 	return out;
 }
 
-/* A folder with a licence, a list, keys, a clock, and what the last talk said. */
+/* A folder with a licence, a list, keys, a clock, and the outcome of a session. */
 static void
 setup(void)
 {
@@ -73,7 +73,7 @@ teardown(void)
 	suite_folder_remove(task.arena, folder);
 }
 
-/* What a crash leaves, without waiting for the disk. */
+/* Writes a file without waiting for the disk. */
 static void
 put(const char *path, const char *text, size_t length)
 {
@@ -84,17 +84,17 @@ put(const char *path, const char *text, size_t length)
 	ck_assert_int_eq(fclose(file), 0);
 }
 
-/* One row a file: what the verdict is when it is cut. */
+/* Each file, and the verdict when it is truncated. */
 static const struct {
 	const char *name;
-	enum license_is cut;
+	enum license_is truncated;
 } files[] = {
         {"license.json", LICENSE_IS_NONE}, {"revocations.jwt", LICENSE_IS_VALID},
         {"keys.json", LICENSE_IS_NONE},    {"clock", LICENSE_IS_VALID},
         {"sync.json", LICENSE_IS_VALID},   {"instance-id", LICENSE_IS_VALID},
 };
 
-START_TEST(test_cut_at_every_byte)
+START_TEST(test_truncated_at_every_byte)
 {
 	const char *path = state_path(task.arena, &state, files[_i].name);
 	size_t length = 0, step = suite_is_slow() ? 97 : 1;
@@ -103,12 +103,13 @@ START_TEST(test_cut_at_every_byte)
 
 	ck_assert_int_eq(file_read(&task, path, 65536, &whole, &length), FAIL_NONE);
 	ck_assert_uint_gt(length, 20);
-	/* Else hundreds of lines say that the keys are damaged. */
+	/* The log would have hundreds of lines about damaged keys. */
 	ck_assert_int_ge(dup2(nowhere, STDERR_FILENO), 0);
 	for (size_t i = 0; i < length; i += step) {
 		put(path, whole, i);
 		ck_assert_int_eq(state_open(&task, &settings, &state), FAIL_NONE);
-		ck_assert_msg(verdict() == files[_i].cut, "%s of %zu bytes", files[_i].name, i);
+		ck_assert_msg(verdict() == files[_i].truncated, "%s of %zu bytes",
+		              files[_i].name, i);
 		ck_assert_uint_eq(strlen(state.instance_id), 37);
 	}
 	ck_assert_int_ge(dup2(errors, STDERR_FILENO), 0);
@@ -126,7 +127,7 @@ main(void)
 	TCase *tcase = fixture_case("files");
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_loop_test(tcase, test_cut_at_every_byte, 0, ROWS(files));
+	tcase_add_loop_test(tcase, test_truncated_at_every_byte, 0, ROWS(files));
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }

@@ -1,8 +1,8 @@
 /*
- * stumble.c: preloaded into the agent, makes it fall at the STUMBLE_AT-th thing that it does to a file
- * (write, fsync, rename, unlink), and says so by making the file STUMBLE_MARK.
- *	STUMBLE_HOW=kill   the process is killed just before; of a write half is done
- *	STUMBLE_HOW=full   from then on the disk is full
+ * fault.c: preloaded into the agent, makes step FAULT_AT that it takes on a file (write, fsync, rename,
+ * unlink) fail, and creates the file FAULT_MARK then.
+ *	FAULT_HOW=kill   the process is killed before the step; a write is done by half
+ *	FAULT_HOW=full   from that step on the disk is full
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -22,22 +22,22 @@ real(const char *name)
 	return dlsym(RTLD_NEXT, name);
 }
 
-enum fate { GOES_ON, DIES, IS_FULL };
+enum fault { NO_FAULT, KILL, DISK_FULL };
 
-/* Counts a step, and tells what becomes of it. */
-static enum fate
+/* Counts a step and decides whether it fails. */
+static enum fault
 step(void)
 {
-	const char *at = getenv("STUMBLE_AT"), *how = getenv("STUMBLE_HOW");
-	const char *mark = getenv("STUMBLE_MARK");
+	const char *at = getenv("FAULT_AT"), *how = getenv("FAULT_HOW");
+	const char *mark = getenv("FAULT_MARK");
 	int file;
 
-	if (!at || !how || !mark || ++steps < atoi(at))
-		return GOES_ON;
+	if (at == NULL || how == NULL || mark == NULL || ++steps < atoi(at))
+		return NO_FAULT;
 	file = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (file >= 0)
 		close(file);
-	return strcmp(how, "kill") == 0 ? DIES : IS_FULL;
+	return strcmp(how, "kill") == 0 ? KILL : DISK_FULL;
 }
 
 static void
@@ -54,15 +54,15 @@ write(int file, const void *data, size_t length)
 	ssize_t (*next)(int, const void *, size_t) =
 	        (ssize_t(*)(int, const void *, size_t))real("write");
 	struct stat status;
-	enum fate fate = GOES_ON;
+	enum fault fault = NO_FAULT;
 
 	if (fstat(file, &status) == 0 && S_ISREG(status.st_mode))
-		fate = step();
-	if (fate == IS_FULL) {
+		fault = step();
+	if (fault == DISK_FULL) {
 		errno = ENOSPC;
 		return -1;
 	}
-	if (fate == DIES) {
+	if (fault == KILL) {
 		(void)next(file, data, length / 2);
 		die();
 	}
@@ -74,7 +74,7 @@ fsync(int file)
 {
 	int (*next)(int) = (int (*)(int))real("fsync");
 
-	if (step() == DIES)
+	if (step() == KILL)
 		die();
 	return next(file);
 }
@@ -85,7 +85,7 @@ rename(const char *from, const char *to)
 	int (*next)(const char *, const char *) =
 	        (int (*)(const char *, const char *))real("rename");
 
-	if (step() == DIES)
+	if (step() == KILL)
 		die();
 	return next(from, to);
 }
@@ -95,7 +95,7 @@ unlink(const char *path)
 {
 	int (*next)(const char *) = (int (*)(const char *))real("unlink");
 
-	if (step() == DIES)
+	if (step() == KILL)
 		die();
 	return next(path);
 }
