@@ -3,9 +3,9 @@
 
     docs.py BUILD_DIR [FOLDER]    writes into the project, or copies of the files into FOLDER
 
-The manual pages and openapi.json get the version. The two example files get every setting. In manual pages the text between the lines
-`.\\" generated: SOURCE` and `.\\" end` is replaced, where SOURCE is `settings of PROGRAM` or
-`command GROUP NAME` of billingctl. The rest of each file is written by hand.
+Manual pages and openapi.json get the version. The two example files get every setting. In manual
+pages the text between the lines `.\\" generated: SOURCE` and `.\\" end` is replaced, where SOURCE is
+`settings of PROGRAM` or `command GROUP NAME` of billingctl. The rest of each file is written by hand.
 """
 
 import re
