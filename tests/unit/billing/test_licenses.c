@@ -246,9 +246,9 @@ START_TEST(test_records)
 	ck_assert(!last.known);
 	fine(license_revocations(&operation, &list));
 	operation.now_ms += DAY_MS + 1;
+	operation.batch = 50;
 	for (int i = 0; i < 1000 && forgotten != 0; i++)
-		operation.batch = 50;
-	fine(license_forget_tokens(&operation, &forgotten));
+		fine(license_forget_tokens(&operation, &forgotten));
 	ck_assert_int_eq(count_of(LICENSES, " AND token IS NOT NULL"), 0);
 	ck_assert_int_eq(check(second.token, &(const char *){NULL}), LICENSE_VALID);
 	ck_assert_str_eq(current().reason, "refreshed");
