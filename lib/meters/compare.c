@@ -1,5 +1,5 @@
 /*
- * compare.c: what was told of metered use, beside what Stripe has counted.
+ * compare.c: compares the pushed use with what Stripe has counted.
  */
 #include <math.h>
 #include <stdio.h>
@@ -28,27 +28,27 @@ struct pair {
 	const char *event_name;
 };
 
-/* What was told of one day. `unknown` is the sum of what may have been counted or not. */
-struct told {
+/* The sums of what was pushed for one day, by what is known about it. */
+struct pushed {
 	const char *day;
 	int64_t starts_at_s;
 	const char *sent;
-	const char *unknown;
+	const char *unknown; /* Stripe may have counted it */
 	const char *both;
-	const char *worth; /* with what only people can mend */
-	bool open;         /* something is under way: no verdict yet */
+	const char *worth; /* with what is parked */
+	bool open;         /* not to be compared yet: some of it is being sent */
 };
 
 static const struct column pair_columns[] =
         COLUMNS(struct pair, customer_id, stripe_customer_id, event_name);
 
-static const struct column told_columns[] =
-        COLUMNS(struct told, day, starts_at_s, sent, unknown, both, worth, open);
+static const struct column pushed_columns[] =
+        COLUMNS(struct pushed, day, starts_at_s, sent, unknown, both, worth, open);
 
 #define UNKNOWN "(state = 'parked' AND error = 'outcome_unknown')"
 #define OF_DAY "WHERE customer_id = $1 AND event_name = $2 AND day = $3::date AND " UNKNOWN
 
-enum { PAIRS, TOLD, WAS_COUNTED, FORGET, AGAIN };
+enum { PAIRS, PUSHED, WAS_COUNTED, FORGET, AGAIN };
 
 static const struct statement statements[] = {
         [PAIRS] = {.name = "meter_pairs",
@@ -58,30 +58,31 @@ static const struct statement statements[] = {
                           "FROM meter_events WHERE day >= ($1::timestamptz AT TIME ZONE "
                           "'UTC')::date - $2::integer AND (customer_id, event_name) > ($3, $4) "
                           "ORDER BY customer_id, event_name LIMIT $5::bigint"},
-        [TOLD] = {.name = "meter_told",
-                  .columns = told_columns,
-                  .row_size = sizeof(struct told),
-                  .sql = "SELECT day::text AS day, extract(epoch FROM day::timestamp "
-                         "  AT TIME ZONE 'UTC')::bigint AS starts_at_s, "
-                         "COALESCE(sum(value) FILTER (WHERE state = 'sent'), 0)::text AS sent, "
-                         "COALESCE(sum(value) FILTER (WHERE " UNKNOWN "), 0)::text AS unknown, "
-                         "COALESCE(sum(value) FILTER (WHERE state = 'sent' OR " UNKNOWN
-                         "), 0)::text AS \"both\", "
-                         "COALESCE(sum(value) FILTER (WHERE state = 'sent' OR "
-                         "  (state = 'parked' AND error IS DISTINCT FROM 'settled')), 0)"
-                         "::text AS worth, "
-                         "bool_or(state IN ('pending', 'canceling') "
-                         "  OR (state = 'sent' AND sent_at > $4::timestamptz)) AS open "
-                         "FROM meter_events WHERE customer_id = $1 AND event_name = $2 "
-                         "AND day >= ($3::timestamptz AT TIME ZONE 'UTC')::date - $5::integer "
-                         "GROUP BY day ORDER BY day"},
+        [PUSHED] =
+                {.name = "meter_pushed",
+                 .columns = pushed_columns,
+                 .row_size = sizeof(struct pushed),
+                 .sql = "SELECT day::text AS day, extract(epoch FROM day::timestamp "
+                        "  AT TIME ZONE 'UTC')::bigint AS starts_at_s, "
+                        "COALESCE(sum(value) FILTER (WHERE state = 'sent'), 0)::text AS sent, "
+                        "COALESCE(sum(value) FILTER (WHERE " UNKNOWN "), 0)::text AS unknown, "
+                        "COALESCE(sum(value) FILTER (WHERE state = 'sent' OR " UNKNOWN
+                        "), 0)::text AS \"both\", "
+                        "COALESCE(sum(value) FILTER (WHERE state = 'sent' OR "
+                        "  (state = 'parked' AND error IS DISTINCT FROM 'settled')), 0)"
+                        "::text AS worth, "
+                        "bool_or(state IN ('pending', 'canceling') "
+                        "  OR (state = 'sent' AND sent_at > $4::timestamptz)) AS open "
+                        "FROM meter_events WHERE customer_id = $1 AND event_name = $2 "
+                        "AND day >= ($3::timestamptz AT TIME ZONE 'UTC')::date - $5::integer "
+                        "GROUP BY day ORDER BY day"},
         [WAS_COUNTED] = {.name = "meter_was_counted",
                          .sql = "UPDATE meter_events SET state = 'sent', can_cancel = false, "
                                 "sent_at = first_try_at, error = NULL " OF_DAY},
         [FORGET] = {.name = "meter_forget",
                     .sql = "UPDATE meter_events SET state = 'canceled', "
                            "error = 'not_counted' " OF_DAY},
-        /* Another identifier, as nobody knows what Stripe remembers of the first. */
+        /* With another identifier: Stripe may still know the first one. */
         [AGAIN] = {.name = "meter_again",
                    .sql = "INSERT INTO meter_events (meter_event_id, customer_id, "
                           "stripe_customer_id, day, metric, event_name, value, state, "
@@ -128,7 +129,7 @@ counted(const struct json_view *summaries, int64_t starts_at_s)
 	return 0;
 }
 
-/* Stripe's sums are numbers of JSON: beyond 2^53 the last digits are anybody's. */
+/* Stripe's sums are JSON numbers, which are exact up to 2^53. */
 static bool
 same(const char *ours, double theirs)
 {
@@ -139,48 +140,48 @@ same(const char *ours, double theirs)
 
 static enum fail
 change_day(struct operation *operation, int statement, const struct pair *pair,
-           const struct told *told)
+           const struct pushed *pushed)
 {
 	return db_run(operation->db, operation->task, &statements[statement],
-	              PARAMETERS(pair->customer_id, pair->event_name, told->day), NULL);
+	              PARAMETERS(pair->customer_id, pair->event_name, pushed->day), NULL);
 }
 
-/* It was not counted: told once more, as something new. */
+/* Stripe has not counted it: it is pushed as a new event. */
 static enum fail
-tell_again(struct operation *operation, const struct pair *pair, const struct told *told)
+push_again(struct operation *operation, const struct pair *pair, const struct pushed *pushed)
 {
 	struct task *task = operation->task;
 
 	TRY(db_run(operation->db, task, &statements[AGAIN],
-	           PARAMETERS(pair->customer_id, pair->event_name, told->day,
+	           PARAMETERS(pair->customer_id, pair->event_name, pushed->day,
 	                      random_id(task->arena, "mev_", 16),
 	                      param_time(task, INSTANT_MS(operation->now_ms))),
 	           NULL));
-	return change_day(operation, FORGET, pair, told);
+	return change_day(operation, FORGET, pair, pushed);
 }
 
 static enum fail
 compare_day(struct operation *operation, struct stripe_sweep *sweep, const struct pair *pair,
-            const struct told *told, double theirs)
+            const struct pushed *pushed, double theirs)
 {
 	struct arena *arena = operation->task->arena;
-	bool unknown = strcmp(told->unknown, "0") != 0;
+	bool unknown = strcmp(pushed->unknown, "0") != 0;
 
-	if (told->open)
+	if (pushed->open)
 		return FAIL_NONE;
-	if (unknown && !sweep->dry_run && same(told->both, theirs))
-		return change_day(operation, WAS_COUNTED, pair, told);
-	if (unknown && !sweep->dry_run && same(told->sent, theirs))
-		return tell_again(operation, pair, told);
-	if (same(told->worth, theirs))
+	if (unknown && !sweep->dry_run && same(pushed->both, theirs))
+		return change_day(operation, WAS_COUNTED, pair, pushed);
+	if (unknown && !sweep->dry_run && same(pushed->sent, theirs))
+		return push_again(operation, pair, pushed);
+	if (same(pushed->worth, theirs))
 		return FAIL_NONE;
 	sweep->differences++;
 	sweep->reporter.report(
 	        &(struct stripe_difference){
 	                .what = "meter",
-	                .id = arena_printf(arena, "%s %s", pair->event_name, told->day),
+	                .id = arena_printf(arena, "%s %s", pair->event_name, pushed->day),
 	                .customer_id = pair->customer_id,
-	                .ours = told->worth,
+	                .ours = pushed->worth,
 	                .theirs = arena_printf(arena, "%.0f", theirs)},
 	        sweep->reporter.closure);
 	return FAIL_NONE;
@@ -194,7 +195,7 @@ compare_pair(struct operation *operation, struct stripe_sweep *sweep, const stru
 	struct stripe_form form = stripe_form_new(task->arena);
 	int64_t today_s = operation->now_ms / DAY_MS * (DAY_MS / SECOND_MS);
 	struct json_view summaries;
-	const struct told *days;
+	const struct pushed *days;
 	size_t count;
 
 	stripe_form_string(&form, "customer", pair->stripe_customer_id);
@@ -205,7 +206,7 @@ compare_pair(struct operation *operation, struct stripe_sweep *sweep, const stru
 	TRY(stripe_fetch_list(operation, "/v1/billing/meters/%s/event_summaries", meter,
 	                      form.text.data, &summaries, NULL));
 	TRY(db_rows(
-	        operation->db, task, &statements[TOLD],
+	        operation->db, task, &statements[PUSHED],
 	        PARAMETERS(pair->customer_id, pair->event_name,
 	                   param_time(task, INSTANT_MS(operation->now_ms)),
 	                   param_time(task, INSTANT_MS(operation->now_ms - COUNTED_AFTER_MS)),
@@ -217,7 +218,7 @@ compare_pair(struct operation *operation, struct stripe_sweep *sweep, const stru
 	return FAIL_NONE;
 }
 
-/* One that Stripe has no meter, or no customer, for: nothing of it is counted. */
+/* Reports use that is not counted at all, as Stripe lacks its meter or its customer. */
 static enum fail
 report_uncounted(struct stripe_sweep *sweep, const struct pair *pair, const char *what)
 {

@@ -1,5 +1,5 @@
 /*
- * parked.c: meter events that wait for somebody to deal with them.
+ * parked.c: lists, retries and settles parked meter events.
  */
 #include "meters/parked.h"
 
@@ -22,13 +22,13 @@ static const struct statement statements[] = {
                   .sql = "SELECT " PARKED_COLUMNS " FROM meter_events WHERE state = 'parked' "
                          "AND error IS DISTINCT FROM 'settled' "
                          "ORDER BY created_at, meter_event_id LIMIT $1::bigint"},
-        /* Stripe did nothing with it, so its time begins anew; its identifier stays. */
+        /* Stripe refused it, so the time within which it may be sent begins anew. */
         [RETRY] = {.name = "meter_parked_retry",
                    .sql = "UPDATE meter_events SET state = 'pending', next_try_at = $2, "
                           "first_try_at = NULL WHERE state = 'parked' AND value > 0 "
                           "AND error NOT IN ('outcome_unknown', 'settled') "
                           "AND ($1::text IS NULL OR meter_event_id = $1)"},
-        /* It goes on counting as told, or it would be told again. */
+        /* It still counts as pushed, or its use would be pushed again. */
         [SETTLE] = {.name = "meter_parked_settle",
                     ROW,
                     .sql = "UPDATE meter_events SET error = 'settled' "

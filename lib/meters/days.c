@@ -1,0 +1,215 @@
+/*
+ * days.c: finds the days whose use differs from what was pushed to Stripe, and records the events
+ * that correct them.
+ */
+#include "meters/meters.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/json_out.h"
+#include "base/log.h"
+#include "base/random.h"
+
+enum { DAYS_AT_ONCE = 500, LOOK_BACK_DAYS = 35 };
+
+#define ENQUEUE_EVERY_MS (600 * SECOND_MS)
+/* Most late reports of a day arrive within this time. All events must be sent within an hour: then
+ * Stripe finalises the invoice of a period that ended at midnight (docs.stripe.com/billing/
+ * subscriptions/usage-based/configure-grace-period). */
+#define DAY_SETTLES_MS (1800 * SECOND_MS)
+/* Stripe cancels an event within 24 hours of receiving it. */
+#define CANCEL_MS (23 * HOUR_MS)
+
+/* A day whose use is not what was pushed. */
+struct difference {
+	const char *customer_id;
+	const char *stripe_customer_id;
+	const char *day;
+	const char *metric;
+	const char *event_name;
+	const char *used;
+	const char *pushed;
+	bool more; /* was used than was pushed */
+};
+
+static const struct column columns[] =
+        COLUMNS(struct difference, customer_id, stripe_customer_id, day, metric, event_name,
+                used, pushed, more);
+
+enum { DIFFERENCES, PUSH, CANCEL };
+
+static const struct statement statements[] = {
+        /* $1 the meters of plans.json  $2 first day  $3 last day  $4 at most. A day counts by the
+	 * plan that it had. What was pushed for a day stays when its plan is unknown or has no such
+	 * meter, and is too much when the day no longer has the metric. */
+        [DIFFERENCES] =
+                {.name = "meter_differences",
+                 .columns = columns,
+                 .row_size = sizeof(struct difference),
+                 .sql = "WITH worth AS ("
+                        "  SELECT d.customer_id, c.stripe_customer_id, d.day, d.metric, "
+                        "    m.event_name, sum(CASE WHEN m.level THEN d.highest "
+                        "      ELSE d.total END) AS value "
+                        "  FROM usage_daily_metrics d "
+                        "  JOIN customers c ON c.customer_id = d.customer_id "
+                        "    AND c.stripe_customer_id IS NOT NULL AND c.deleted_at IS NULL "
+                        "  JOIN LATERAL (SELECT plan, status, stripe_subscription_id, "
+                        "    created_at, plan_before, plan_before_from, "
+                        "    COALESCE(plan_from, '-infinity') AS plan_from "
+                        "    FROM subscriptions WHERE customer_id = d.customer_id "
+                        "    ORDER BY superseded, subscription_id DESC LIMIT 1) s "
+                        "    ON s.stripe_subscription_id IS NOT NULL "
+                        "    AND s.status IN ('active', 'trialing', 'past_due', 'unpaid') "
+                        "    AND d.day >= (s.created_at AT TIME ZONE 'UTC')::date "
+                        "  JOIN jsonb_to_recordset($1::jsonb) AS m (plan text, metric text, "
+                        "    level boolean, event_name text) "
+                        "    ON m.metric = d.metric AND m.plan = CASE "
+                        "      WHEN d.day >= s.plan_from THEN s.plan "
+                        "      WHEN d.day >= s.plan_before_from THEN s.plan_before END "
+                        "  WHERE d.day BETWEEN $2::date AND $3::date "
+                        "  GROUP BY 1, 2, 3, 4, 5), "
+                        "pushed AS ("
+                        "  SELECT customer_id, max(stripe_customer_id) AS "
+                        "    stripe_customer_id, day, metric, event_name, "
+                        "    sum(value) AS value FROM meter_events "
+                        "  WHERE day BETWEEN $2::date AND $3::date "
+                        "  AND state IN ('pending', 'sent', 'parked') "
+                        "  GROUP BY customer_id, day, metric, event_name), "
+                        "both_sides AS ("
+                        "  SELECT w.customer_id, w.stripe_customer_id, w.day, w.metric, "
+                        "    w.event_name, w.value AS used, "
+                        "    COALESCE(t.value, 0) AS pushed "
+                        "  FROM worth w LEFT JOIN pushed t "
+                        "  USING (customer_id, day, metric, event_name) "
+                        "  UNION ALL SELECT t.customer_id, t.stripe_customer_id, t.day, "
+                        "    t.metric, t.event_name, 0, t.value FROM pushed t "
+                        "  WHERE NOT EXISTS (SELECT FROM usage_daily_metrics d "
+                        "    WHERE d.customer_id = t.customer_id AND d.day = t.day "
+                        "    AND d.metric = t.metric)) "
+                        "SELECT customer_id, stripe_customer_id, day::text AS day, metric, "
+                        "event_name, used::text AS used, pushed::text AS pushed, "
+                        "used > pushed AS more FROM both_sides WHERE used <> pushed "
+                        "ORDER BY day, customer_id, metric LIMIT $4::bigint"},
+        /* Pushes what is missing to reach $7. A negative rest is parked for an operator. */
+        [PUSH] = {.name = "meter_push",
+                  .sql = "INSERT INTO meter_events (meter_event_id, customer_id, "
+                         "stripe_customer_id, day, metric, event_name, value, state, "
+                         "created_at, next_try_at, error) "
+                         "SELECT $1, $2, $3, $4::date, $5, $6, v.rest, "
+                         "CASE WHEN v.rest > 0 THEN 'pending' ELSE 'parked' END, "
+                         "$8::timestamptz, "
+                         "CASE WHEN v.rest > 0 THEN $8::timestamptz END, "
+                         "CASE WHEN v.rest < 0 THEN 'too_late_to_correct' END "
+                         "FROM (SELECT $7::numeric - COALESCE(sum(value), 0) AS rest "
+                         "  FROM meter_events WHERE customer_id = $2 AND day = $4::date "
+                         "  AND metric = $5 AND event_name = $6 "
+                         "  AND state IN ('pending', 'sent', 'parked')) v "
+                         "WHERE v.rest <> 0"},
+        /* An event that was never sent is canceled here alone. */
+        [CANCEL] =
+                {.name = "meter_cancel",
+                 .sql = "UPDATE meter_events SET "
+                        "state = CASE WHEN state = 'pending' THEN 'canceled' "
+                        "  ELSE 'canceling' END, attempts = 0, "
+                        "next_try_at = CASE WHEN state = 'sent' THEN $5::timestamptz END "
+                        "WHERE customer_id = $1 AND day = $2::date AND metric = $3 "
+                        "AND event_name = $4 AND ((state = 'pending' AND attempts = 0) OR "
+                        "(state = 'sent' AND can_cancel AND first_try_at > $6::timestamptz))"},
+};
+
+const struct statement_list meter_day_statements = {statements,
+                                                    sizeof(statements) / sizeof(*statements)};
+
+/* The meters that plans name, as JSON for the statement; NULL: none. */
+static const char *
+meters_text(const struct operation *operation)
+{
+	const struct plans *plans = &operation->billing->plans;
+	struct json_out json = json_out_new(operation->task->arena, 512);
+	bool any = false;
+
+	json_out_open(&json, NULL, '[');
+	for (size_t i = 0; i < plans->count; i++)
+		for (size_t k = 0; k < plans->metric_count; k++) {
+			const char *meter = plans->items[i].usage.meters[k];
+
+			if (meter == NULL)
+				continue;
+			any = true;
+			json_out_open(&json, NULL, '{');
+			json_out_string(&json, "plan", plans->items[i].id);
+			json_out_string(&json, "metric", plans->metrics[k].name);
+			json_out_bool(&json, "level",
+			              plans->metrics[k].kind == PLAN_METRIC_LEVEL);
+			json_out_string(&json, "event_name", meter);
+			json_out_close(&json, '}');
+		}
+	json_out_close(&json, ']');
+	return any ? json.text.data : NULL;
+}
+
+/* The date at that time, as "2025-02-15". */
+static const char *
+date_of(struct operation *operation, int64_t ms)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	clock_format(ms, text);
+	return arena_copy_bytes(operation->task->arena, text, strlen("2025-02-15"));
+}
+
+/* Records the events that correct the day. When too much was pushed, all is canceled and pushed anew. */
+static enum fail
+correct_day(struct operation *operation, const struct difference *day)
+{
+	struct task *task = operation->task;
+	const char *now = param_time(task, INSTANT_MS(operation->now_ms));
+	const char *id = random_id(task->arena, "mev_", 16);
+
+	if (!day->more)
+		TRY(db_run(
+		        operation->db, task, &statements[CANCEL],
+		        PARAMETERS(day->customer_id, day->day, day->metric, day->event_name,
+		                   now,
+		                   param_time(task, INSTANT_MS(operation->now_ms - CANCEL_MS))),
+		        NULL));
+	log_line(LOG_LEVEL_INFO, "metered use differs from what was pushed",
+	         LOG_S("customer_id", day->customer_id), LOG_S("day", day->day),
+	         LOG_S("metric", day->metric), LOG_S("used", day->used),
+	         LOG_S("pushed", day->pushed));
+	return db_run(operation->db, task, &statements[PUSH],
+	              PARAMETERS(id, day->customer_id, day->stripe_customer_id, day->day,
+	                         day->metric, day->event_name, day->used, now),
+	              NULL);
+}
+
+static enum fail
+correct_days(struct operation *operation, struct stripe_sweep *sweep)
+{
+	struct task *task = operation->task;
+	const char *meters = meters_text(operation);
+	const struct difference *days;
+	size_t count = 0;
+
+	if (meters != NULL)
+		TRY(db_rows(
+		        operation->db, task, &statements[DIFFERENCES],
+		        PARAMETERS(
+		                meters,
+		                date_of(operation, operation->now_ms - LOOK_BACK_DAYS * DAY_MS),
+		                date_of(operation, operation->now_ms - DAY_MS - DAY_SETTLES_MS),
+		                param_int(task, DAYS_AT_ONCE)),
+		        (void *)&days, &count));
+	for (size_t i = 0; i < count; i++)
+		TRY(correct_day(operation, &days[i]));
+	sweep->differences += (int64_t)count;
+	sweep->finished = count < DAYS_AT_ONCE;
+	return FAIL_NONE;
+}
+
+enum fail
+meter_run_enqueue(struct operation *operation, int64_t *done)
+{
+	return stripe_sweep_run(operation, "meter_days", ENQUEUE_EVERY_MS, correct_days, done);
+}
