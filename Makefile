@@ -35,7 +35,8 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 BASE := $(call objects,$(call sources,lib/base))
 LICENSING := $(call objects,$(call sources,lib/licensing))
 ROOMS := db http stripe billing usage outbox sync sales meters accounts
-SERVICE := $(call objects,$(foreach room,$(ROOMS),$(call sources,lib/$(room))))
+STATEMENTS := $(patsubst %.sql,$(BUILD)/%.sql.o,$(sort $(wildcard lib/*/*.sql)))
+SERVICE := $(call objects,$(foreach room,$(ROOMS),$(call sources,lib/$(room)))) $(STATEMENTS)
 SETTINGS := $(call objects,$(call sources,app/settings))
 API := $(call objects,$(call sources,app/api)) $(BUILD)/app/api/openapi.o
 # Sanitizers bring their own allocator.
@@ -68,6 +69,13 @@ $(BUILD)/%.o: %.c Makefile
 $(BUILD)/app/api/openapi.o: app/api/openapi.json
 	@mkdir -p $(@D)
 	cd $(<D) && ld -r -b binary -z noexecstack -o $(CURDIR)/$@ $(<F)
+
+# A long statement is a file beside its module: lib/usage/report.sql is the string usage_report_sql.
+$(BUILD)/%.sql.o: %.sql Makefile
+	@mkdir -p $(@D)
+	printf '.section .rodata\n.global %s\n%s: .incbin "%s"\n.byte 0\n%s\n' $(sql_symbol) $(sql_symbol) $< \
+		'.section .note.GNU-stack,"",%progbits' | $(CC) -c -x assembler -o $@ -
+sql_symbol = $(subst /,_,$(<:lib/%.sql=%))_sql
 
 # A unit test is one program; database-backed ones get their database from with_database.sh.
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(SERVICE) $(LICENSING) $(BASE)

@@ -23,43 +23,15 @@ static const struct column view_columns[] = COLUMNS(
         subscription.past_due_since, subscription.version, newest.jti, newest.fingerprint,
         newest.token, newest.issued_at, newest.expires_at);
 
+extern const char billing_license_view_sql[]; /* license_view.sql */
+
 enum { VIEW, STORE, REVOKE_ALL };
 
 static const struct statement statements[] = {
-        [VIEW] =
-                {.name = "license_view",
-                 .columns = view_columns,
-                 .row_size = sizeof(struct license_view),
-                 .sql = "SELECT k.key_id AS \"key.key_id\", k.customer_id AS "
-                        "\"key.customer_id\", "
-                        "k.role AS \"key.role\", k.digest AS \"key.digest\", "
-                        "k.scopes AS \"key.scopes\", "
-                        "COALESCE(k.last_used_at >= current_date, false) AS "
-                        "\"key.used_today\", "
-                        "k.revoked_at AS \"key.revoked_at\", "
-                        "c.customer_id AS \"customer.customer_id\", c.email AS "
-                        "\"customer.email\", "
-                        "c.company_name AS \"customer.company_name\", "
-                        "s.subscription_id AS \"subscription.subscription_id\", "
-                        "s.customer_id AS \"subscription.customer_id\", "
-                        "s.stripe_subscription_id AS \"subscription.stripe_subscription_id\", "
-                        "s.plan AS \"subscription.plan\", s.status AS \"subscription.status\", "
-                        "s.trial_ends_at AS \"subscription.trial_ends_at\", "
-                        "s.current_period_ends_at AS \"subscription.current_period_ends_at\", "
-                        "s.past_due_since AS \"subscription.past_due_since\", "
-                        "s.version AS \"subscription.version\", "
-                        "l.jti AS \"newest.jti\", l.fingerprint AS \"newest.fingerprint\", "
-                        "l.token AS \"newest.token\", l.issued_at AS \"newest.issued_at\", "
-                        "l.expires_at AS \"newest.expires_at\" "
-                        "FROM (SELECT) AS one "
-                        "LEFT JOIN api_keys k ON k.digest = $1 "
-                        "LEFT JOIN customers c ON c.customer_id = $2 AND c.deleted_at IS NULL "
-                        "LEFT JOIN LATERAL (SELECT * FROM subscriptions "
-                        "  WHERE customer_id = c.customer_id "
-                        "  ORDER BY superseded, subscription_id DESC LIMIT 1) s ON true "
-                        "LEFT JOIN LATERAL (SELECT * FROM licenses "
-                        "  WHERE customer_id = c.customer_id "
-                        "  ORDER BY license_id DESC LIMIT 1) l ON true"},
+        [VIEW] = {.name = "license_view",
+                  .columns = view_columns,
+                  .row_size = sizeof(struct license_view),
+                  .sql = billing_license_view_sql},
         /* Only from the subscription as it was read; the share lock makes a revocation wait, which
 	 * then sees this row. */
         [STORE] = {.name = "license_store",

@@ -37,60 +37,15 @@ static const struct column columns[] =
         COLUMNS(struct difference, customer_id, stripe_customer_id, day, metric, event_name,
                 used, pushed, more);
 
+extern const char meters_differences_sql[]; /* differences.sql */
+
 enum { DIFFERENCES, PUSH, CANCEL };
 
 static const struct statement statements[] = {
-        /* $1 the meters of plans.json  $2 first day  $3 last day  $4 at most. A day counts by the
-	 * plan that it had. What was pushed for a day stays when its plan is unknown or has no such
-	 * meter, and is too much when the day no longer has the metric. */
-        [DIFFERENCES] =
-                {.name = "meter_differences",
-                 .columns = columns,
-                 .row_size = sizeof(struct difference),
-                 .sql = "WITH worth AS ("
-                        "  SELECT d.customer_id, c.stripe_customer_id, d.day, d.metric, "
-                        "    m.event_name, sum(CASE WHEN m.level THEN d.highest "
-                        "      ELSE d.total END) AS value "
-                        "  FROM usage_daily_metrics d "
-                        "  JOIN customers c ON c.customer_id = d.customer_id "
-                        "    AND c.stripe_customer_id IS NOT NULL AND c.deleted_at IS NULL "
-                        "  JOIN LATERAL (SELECT plan, status, stripe_subscription_id, "
-                        "    created_at, plan_before, plan_before_from, "
-                        "    COALESCE(plan_from, '-infinity') AS plan_from "
-                        "    FROM subscriptions WHERE customer_id = d.customer_id "
-                        "    ORDER BY superseded, subscription_id DESC LIMIT 1) s "
-                        "    ON s.stripe_subscription_id IS NOT NULL "
-                        "    AND s.status IN ('active', 'trialing', 'past_due', 'unpaid') "
-                        "    AND d.day >= (s.created_at AT TIME ZONE 'UTC')::date "
-                        "  JOIN jsonb_to_recordset($1::jsonb) AS m (plan text, metric text, "
-                        "    level boolean, event_name text) "
-                        "    ON m.metric = d.metric AND m.plan = CASE "
-                        "      WHEN d.day >= s.plan_from THEN s.plan "
-                        "      WHEN d.day >= s.plan_before_from THEN s.plan_before END "
-                        "  WHERE d.day BETWEEN $2::date AND $3::date "
-                        "  GROUP BY 1, 2, 3, 4, 5), "
-                        "pushed AS ("
-                        "  SELECT customer_id, max(stripe_customer_id) AS "
-                        "    stripe_customer_id, day, metric, event_name, "
-                        "    sum(value) AS value FROM meter_events "
-                        "  WHERE day BETWEEN $2::date AND $3::date "
-                        "  AND state IN ('pending', 'sent', 'parked') "
-                        "  GROUP BY customer_id, day, metric, event_name), "
-                        "both_sides AS ("
-                        "  SELECT w.customer_id, w.stripe_customer_id, w.day, w.metric, "
-                        "    w.event_name, w.value AS used, "
-                        "    COALESCE(t.value, 0) AS pushed "
-                        "  FROM worth w LEFT JOIN pushed t "
-                        "  USING (customer_id, day, metric, event_name) "
-                        "  UNION ALL SELECT t.customer_id, t.stripe_customer_id, t.day, "
-                        "    t.metric, t.event_name, 0, t.value FROM pushed t "
-                        "  WHERE NOT EXISTS (SELECT FROM usage_daily_metrics d "
-                        "    WHERE d.customer_id = t.customer_id AND d.day = t.day "
-                        "    AND d.metric = t.metric)) "
-                        "SELECT customer_id, stripe_customer_id, day::text AS day, metric, "
-                        "event_name, used::text AS used, pushed::text AS pushed, "
-                        "used > pushed AS more FROM both_sides WHERE used <> pushed "
-                        "ORDER BY day, customer_id, metric LIMIT $4::bigint"},
+        [DIFFERENCES] = {.name = "meter_differences",
+                         .columns = columns,
+                         .row_size = sizeof(struct difference),
+                         .sql = meters_differences_sql},
         /* Pushes what is missing to reach $7. A negative rest is parked for an operator. */
         [PUSH] = {.name = "meter_push",
                   .sql = "INSERT INTO meter_events (meter_event_id, customer_id, "

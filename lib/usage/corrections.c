@@ -4,13 +4,7 @@
 #include "usage/corrections.h"
 
 #include "billing/audit.h"
-#include "usage/sql.h"
-
-static const struct column report_columns[] = COLUMNS(
-        struct usage_report, usage_id, customer_id, instance_id, active_devices, total_devices,
-        metrics, reported_at, received_at, report_id, corrects, reason, superseded_by);
-
-#define ROW .columns = report_columns, .row_size = sizeof(struct usage_report)
+#include "usage/report_row.h"
 
 /* $1 customer  $2 instance  $3 a time of the day */
 #define OF_DAY                                                                                 \
@@ -37,11 +31,10 @@ enum {
 
 static const struct statement statements[] = {
         [FIND] = {.name = "usage_correct_find",
-                  ROW,
-                  .sql = "SELECT " USAGE_REPORT_COLUMNS(
-                          "r") " FROM usage_reports r "
-                               "WHERE r.usage_id = $2::bigint AND r.customer_id = $1 FOR "
-                               "UPDATE"},
+                  USAGE_REPORT_ROW,
+                  .sql = "SELECT " USAGE_REPORT_COLUMNS "FROM usage_reports r "
+                         "WHERE r.usage_id = $2::bigint AND r.customer_id = $1 FOR "
+                         "UPDATE"},
         /* In the order in which reports take them. Once the day is locked, every report that was
 	 * added to it can be seen, and those that come are added after us. */
         [LOCK_INSTANCE] = {.name = "usage_correct_lock_instance",
@@ -50,13 +43,13 @@ static const struct statement statements[] = {
         [LOCK_DAY] = {.name = "usage_correct_lock_day",
                       .sql = "SELECT FROM usage_daily WHERE " OF_DAY "FOR UPDATE"},
         [STORE] = {.name = "usage_correct_store",
-                   ROW,
+                   USAGE_REPORT_ROW,
                    .sql = "INSERT INTO usage_reports AS r (customer_id, instance_id, "
                           "active_devices, total_devices, metrics, reported_at, received_at, "
                           "report_id, corrects, reason) "
                           "VALUES ($1, $2, $4::bigint, $5::bigint, $6::jsonb, "
                           "$3::timestamptz, $7::timestamptz, $8, $9::bigint, $10) "
-                          "RETURNING " USAGE_REPORT_COLUMNS("r")},
+                          "RETURNING " USAGE_REPORT_COLUMNS},
         [SUPERSEDE] = {.name = "usage_correct_supersede",
                        .sql = "UPDATE usage_reports SET superseded_by = $2::bigint "
                               "WHERE usage_id = $1::bigint AND reported_at = $3::timestamptz"},
@@ -74,7 +67,8 @@ static const struct statement statements[] = {
         [CLEAR] = {.name = "usage_correct_clear",
                    .sql = "DELETE FROM usage_daily_metrics WHERE " OF_DAY},
         [COUNT_METRICS] = {.name = "usage_correct_metrics",
-                           .sql = "INSERT INTO usage_daily_metrics (" USAGE_METRIC_COLUMNS ") "
+                           .sql = "INSERT INTO usage_daily_metrics (customer_id, day, "
+                                  "instance_id, metric, total, highest) "
                                   "SELECT $1, ($3::timestamptz AT TIME ZONE 'UTC')::date, $2, "
                                   "m.key, sum(m.value::numeric), max(m.value::bigint) "
                                   "FROM (SELECT v.key, v.value FROM (SELECT r.metrics "

@@ -4,18 +4,13 @@
 #include "usage/history.h"
 
 #include "base/text.h"
-#include "usage/sql.h"
-
-static const struct column report_columns[] = COLUMNS(
-        struct usage_report, usage_id, customer_id, instance_id, active_devices, total_devices,
-        metrics, reported_at, received_at, report_id, corrects, reason, superseded_by);
+#include "usage/report_row.h"
 
 static const struct column day_columns[] =
         COLUMNS(struct usage_day, date, reports, instances, active_devices_max,
                 active_devices_mean, active_devices_peak, total_devices_max, total_devices_mean,
                 total_devices_peak, metrics);
 
-#define ROW .columns = report_columns, .row_size = sizeof(struct usage_report)
 /* The bounds stand alone too, so that months outside of them are not even looked at. */
 #define RANGE                                                                                  \
 	"reported_at >= COALESCE($2::timestamptz, '-infinity') "                               \
@@ -23,114 +18,31 @@ static const struct column day_columns[] =
 	"AND reported_at <= COALESCE($4::timestamptz, 'infinity') "                            \
 	"AND (reported_at, usage_id) < (COALESCE($4::timestamptz, 'infinity'), $5::bigint) "
 #define NEWEST_FIRST "ORDER BY reported_at DESC, usage_id DESC "
-#define MEAN(sum) "trim_scale(round(sum(" sum ") / sum(reports), 3))::text"
+
+extern const char usage_history_days_sql[]; /* history_days.sql */
 
 enum { HISTORY, INSTANCE_HISTORY, LATEST, DAILY };
 
 static const struct statement statements[] = {
         [HISTORY] = {.name = "usage_history",
-                     ROW,
-                     .sql = "SELECT " USAGE_REPORT_COLUMNS(
-                             "r") " FROM usage_reports r "
-                                  "WHERE customer_id = $1 AND " RANGE NEWEST_FIRST
-                                  "LIMIT $6::bigint"},
-        [INSTANCE_HISTORY] =
-                {.name = "usage_instance_history",
-                 ROW,
-                 .sql = "SELECT " USAGE_REPORT_COLUMNS(
-                         "r") " FROM usage_reports r "
-                              "WHERE customer_id = $1 AND instance_id = $7 AND " RANGE
-                                      NEWEST_FIRST "LIMIT $6::bigint"},
-        [LATEST] =
-                {.name = "usage_latest",
-                 ROW,
-                 .sql = "SELECT " USAGE_REPORT_COLUMNS(
-                         "r") " FROM usage_reports r "
-                              "WHERE customer_id = $1 AND superseded_by IS NULL " NEWEST_FIRST
-                              "LIMIT 1"},
-        [DAILY] =
-                {.name = "usage_days",
-                 .columns = day_columns,
-                 .row_size = sizeof(struct usage_day),
-                 .sql = "SELECT to_char(d.day, 'YYYY-MM-DD') AS date, "
-                        "sum(reports)::bigint AS reports, count(*) AS instances, "
-                        "max(active_devices_max) AS active_devices_max, " MEAN(
-                                "active_devices_sum") " AS active_devices_mean, "
-                                                      "sum(active_devices_max)::bigint AS "
-                                                      "active_devices_peak, "
-                                                      "max(total_devices_max) AS "
-                                                      "total_devices_max, " MEAN(
-                                                              "total_devices_sum") " AS "
-                                                                                   "total_"
-                                                                                   "devices_"
-                                                                                   "mean, "
-                                                                                   "sum(total_"
-                                                                                   "devices_"
-                                                                                   "max)::"
-                                                                                   "bigint AS "
-                                                                                   "total_"
-                                                                                   "devices_"
-                                                                                   "peak, "
-                                                                                   "COALESCE(("
-                                                                                   "SELECT "
-                                                                                   "jsonb_"
-                                                                                   "object_agg("
-                                                                                   "g.metric, "
-                                                                                   "g.total)::"
-                                                                                   "text FROM "
-                                                                                   "  (SELECT "
-                                                                                   "metric, "
-                                                                                   "sum(total) "
-                                                                                   "AS total "
-                                                                                   "FROM "
-                                                                                   "usage_"
-                                                                                   "daily_"
-                                                                                   "metrics m "
-                                                                                   "  WHERE "
-                                                                                   "m.customer_"
-                                                                                   "id = $1 "
-                                                                                   "AND m.day "
-                                                                                   "= d.day "
-                                                                                   "  AND "
-                                                                                   "($2::text "
-                                                                                   "IS NULL OR "
-                                                                                   "m.instance_"
-                                                                                   "id = $2) "
-                                                                                   "GROUP BY "
-                                                                                   "metric) "
-                                                                                   "g), "
-                                                                                   "  '{}') AS "
-                                                                                   "metrics "
-                                                                                   "FROM "
-                                                                                   "usage_"
-                                                                                   "daily d "
-                                                                                   "WHERE "
-                                                                                   "customer_"
-                                                                                   "id = $1 "
-                                                                                   "AND "
-                                                                                   "($2::text "
-                                                                                   "IS NULL OR "
-                                                                                   "instance_"
-                                                                                   "id = $2) "
-                                                                                   "AND day >= "
-                                                                                   "COALESCE($"
-                                                                                   "3::date, "
-                                                                                   "'-infinity'"
-                                                                                   ") "
-                                                                                   "AND day <= "
-                                                                                   "COALESCE($"
-                                                                                   "4::date, "
-                                                                                   "'infinity')"
-                                                                                   " AND "
-                                                                                   "reports > "
-                                                                                   "0 "
-                                                                                   "GROUP BY "
-                                                                                   "d.day "
-                                                                                   "ORDER BY "
-                                                                                   "d.day "
-                                                                                   "LIMIT "
-                                                                                   "$5::"
-                                                                                   "bigint"},
+                     USAGE_REPORT_ROW,
+                     .sql = "SELECT " USAGE_REPORT_COLUMNS "FROM usage_reports r "
+                            "WHERE customer_id = $1 AND " RANGE NEWEST_FIRST
+                            "LIMIT $6::bigint"},
+        [INSTANCE_HISTORY] = {.name = "usage_instance_history",
+                              USAGE_REPORT_ROW,
+                              .sql = "SELECT " USAGE_REPORT_COLUMNS "FROM usage_reports r "
+                                     "WHERE customer_id = $1 AND instance_id = $7 AND " RANGE
+                                             NEWEST_FIRST "LIMIT $6::bigint"},
+        [LATEST] = {.name = "usage_latest",
+                    USAGE_REPORT_ROW,
+                    .sql = "SELECT " USAGE_REPORT_COLUMNS "FROM usage_reports r "
+                           "WHERE customer_id = $1 AND superseded_by IS NULL " NEWEST_FIRST
+                           "LIMIT 1"},
+        [DAILY] = {.name = "usage_days",
+                   .columns = day_columns,
+                   .row_size = sizeof(struct usage_day),
+                   .sql = usage_history_days_sql},
 };
 
 const struct statement_list usage_history_statements = {

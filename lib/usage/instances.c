@@ -36,6 +36,8 @@ static const struct column plan_columns[] =
 
 enum { LIST, LOCK, ACTIVATE, RELEASE };
 
+extern const char usage_instance_activate_sql[]; /* instance_activate.sql */
+
 static const struct statement statements[] = {
         [LIST] = {.name = "instance_list",
                   ROW,
@@ -52,43 +54,10 @@ static const struct statement statements[] = {
                          "  ORDER BY superseded, subscription_id DESC LIMIT 1) s ON true "
                          "WHERE c.customer_id = $1 AND c.deleted_at IS NULL "
                          "FOR NO KEY UPDATE OF c"},
-        /* $3 now  $4 end of the lease  $5 how many may be in use, or NULL */
-        [ACTIVATE] =
-                {.name = "instance_activate",
-                 .columns = activation_columns,
-                 .row_size = sizeof(struct activation),
-                 .sql = "WITH fleet AS MATERIALIZED ("
-                        "  SELECT count(*) FILTER (WHERE instance_id <> $2) AS others, "
-                        "    COALESCE(bool_or(instance_id = $2), false) AS in_use "
-                        "  FROM instances WHERE customer_id = $1 "
-                        "  AND lease_expires_at > $3::timestamptz), "
-                        "active AS ("
-                        "  INSERT INTO instances AS i (customer_id, instance_id, "
-                        "    first_seen_at, last_seen_at, activated_at, lease_expires_at) "
-                        "  SELECT $1, $2, $3::timestamptz, $3::timestamptz, "
-                        "    $3::timestamptz, $4::timestamptz FROM fleet "
-                        "  WHERE in_use OR $5::bigint IS NULL OR others < $5::bigint "
-                        "  ON CONFLICT (customer_id, instance_id) DO UPDATE SET "
-                        "    last_seen_at = greatest(i.last_seen_at, EXCLUDED.last_seen_at), "
-                        "    activated_at = CASE WHEN i.lease_expires_at > $3::timestamptz "
-                        "      THEN COALESCE(i.activated_at, EXCLUDED.activated_at) "
-                        "      ELSE EXCLUDED.activated_at END, "
-                        "    lease_expires_at = "
-                        "      greatest(i.lease_expires_at, EXCLUDED.lease_expires_at), "
-                        "    released_at = NULL "
-                        "  RETURNING " INSTANCE_COLUMNS ") "
-                        "SELECT f.in_use, f.others, "
-                        "a.instance_id AS \"instance.instance_id\", "
-                        "a.first_seen_at AS \"instance.first_seen_at\", "
-                        "a.last_seen_at AS \"instance.last_seen_at\", "
-                        "a.activated_at AS \"instance.activated_at\", "
-                        "a.lease_expires_at AS \"instance.lease_expires_at\", "
-                        "a.released_at AS \"instance.released_at\", "
-                        "a.latest_reported_at AS \"instance.latest_reported_at\", "
-                        "a.active_devices AS \"instance.active_devices\", "
-                        "a.total_devices AS \"instance.total_devices\", "
-                        "a.metrics AS \"instance.metrics\" "
-                        "FROM fleet f LEFT JOIN active a ON true"},
+        [ACTIVATE] = {.name = "instance_activate",
+                      .columns = activation_columns,
+                      .row_size = sizeof(struct activation),
+                      .sql = usage_instance_activate_sql},
         [RELEASE] = {.name = "instance_release",
                      ROW,
                      .sql = "UPDATE instances SET "

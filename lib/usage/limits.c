@@ -20,35 +20,13 @@ static const struct column columns[] =
                 subscription.trial_ends_at, levels.active_devices, levels.instances,
                 levels.month, levels.newest);
 
+extern const char usage_limits_levels_sql[]; /* limits_levels.sql */
+
 static const struct statement statements[] = {
         {.name = "usage_levels",
          .columns = columns,
          .row_size = sizeof(struct levels_row),
-         .sql = "SELECT c.customer_id, s.plan AS \"subscription.plan\", "
-                "s.status AS \"subscription.status\", "
-                "s.trial_ends_at AS \"subscription.trial_ends_at\", "
-                "f.active_devices AS \"levels.active_devices\", "
-                "f.instances AS \"levels.instances\", u.month AS \"levels.month\", "
-                "n.newest AS \"levels.newest\" FROM customers c "
-                "LEFT JOIN LATERAL (SELECT plan, status, trial_ends_at FROM subscriptions "
-                "  WHERE customer_id = c.customer_id ORDER BY superseded, subscription_id DESC "
-                "LIMIT 1) s "
-                "ON true "
-                "CROSS JOIN LATERAL (SELECT COALESCE(sum(active_devices), 0)::bigint AS "
-                "  active_devices, count(*) AS instances FROM instances "
-                "  WHERE customer_id = c.customer_id AND lease_expires_at > $2::timestamptz) f "
-                "CROSS JOIN LATERAL (SELECT jsonb_object_agg(g.metric, g.total)::text AS "
-                "newest "
-                "  FROM (SELECT v.key AS metric, sum(v.value::numeric)::text AS total "
-                "    FROM instances i, jsonb_each_text(i.metrics) v "
-                "    WHERE i.customer_id = c.customer_id "
-                "    AND i.lease_expires_at > $2::timestamptz GROUP BY v.key) g) n "
-                "CROSS JOIN LATERAL (SELECT jsonb_object_agg(g.metric, g.total)::text AS month "
-                "  FROM (SELECT metric, sum(total)::text AS total FROM usage_daily_metrics "
-                "    WHERE customer_id = c.customer_id "
-                "    AND day >= date_trunc('month', $2::timestamptz AT TIME ZONE 'UTC') "
-                "    GROUP BY metric) g) u "
-                "WHERE c.customer_id = $1 AND c.deleted_at IS NULL"},
+         .sql = usage_limits_levels_sql},
 };
 
 const struct statement_list usage_limit_statements = {statements, 1};

@@ -127,20 +127,15 @@ START_TEST(test_names_are_unique)
 }
 END_TEST
 
-/* The star behind a SELECT or an alias, which takes whatever columns there are. Only within a
- * LATERAL, whose columns the outer SELECT names again, may all be taken. */
+/* Whether the star stands behind a SELECT or an alias and takes whatever columns there are. */
 static bool
 takes_all(const char *sql, const char *star)
 {
-	static const char lateral[] = "LATERAL (SELECT ", select[] = "SELECT ";
-	size_t before = (size_t)(star - sql);
+	static const char select[] = "SELECT ";
+	size_t before = (size_t)(star - sql), length = strlen(select);
 
-	if (before >= sizeof lateral - 1 &&
-	    strncmp(star - (sizeof lateral - 1), lateral, sizeof lateral - 1) == 0)
-		return false;
 	return (before > 0 && star[-1] == '.') ||
-	       (before >= sizeof select - 1 &&
-	        strncmp(star - (sizeof select - 1), select, sizeof select - 1) == 0);
+	       (before >= length && strncmp(star - length, select, length) == 0);
 }
 
 /* Columns are named, so that one that is added changes nothing. */

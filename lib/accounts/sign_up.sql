@@ -1,0 +1,38 @@
+-- Signs a customer up: the customer, its trial with a licence unless the address has had one,
+-- and its first key.
+--
+-- $1 customer  $2 email  $3 company name  $4 now  $5 the trial's plan  $6 end of the trial
+-- $7 jti  $8 kid  $9 fingerprint  $10 token  $11 end of the licence
+-- $12 key  $13 its name  $14 its digest  $15 its prefix  $16 its scopes  $17 actor  $18 request
+
+WITH customer AS (
+  INSERT INTO customers (customer_id, email, company_name, created_at, updated_at)
+  VALUES ($1, $2, $3, $4::timestamptz, $4::timestamptz)
+  ON CONFLICT (lower(normalize(email, NFKC))) WHERE deleted_at IS NULL DO NOTHING
+  RETURNING customer_id, email),
+
+redemption AS (
+  INSERT INTO trial_redemptions (email_digest, customer_id, redeemed_at)
+  SELECT trial_email_digest(email), customer_id, $4::timestamptz FROM customer
+  ON CONFLICT DO NOTHING RETURNING customer_id),
+
+subscription AS (
+  INSERT INTO subscriptions (customer_id, plan, status, trial_ends_at, created_at, updated_at)
+  SELECT customer_id, $5, 'trialing', $6::timestamptz, $4::timestamptz, $4::timestamptz
+  FROM redemption RETURNING customer_id),
+
+license AS (
+  INSERT INTO licenses (jti, customer_id, kid, plan, reason, fingerprint, token, issued_at,
+    expires_at)
+  SELECT $7, customer_id, $8, $5, 'sign_up', $9, $10, $4::timestamptz, $11::timestamptz
+  FROM subscription),
+
+key AS (
+  INSERT INTO api_keys (key_id, customer_id, role, name, digest, prefix, scopes, created_at)
+  SELECT $12, customer_id, 'customer', $13, $14, $15, $16, $4::timestamptz FROM customer),
+
+audit AS (
+  INSERT INTO audit_log (actor, action, customer_id, subject, request_id)
+  SELECT $17, 'sign_up', customer_id, $12, $18 FROM customer)
+
+SELECT EXISTS (SELECT FROM customer) AS created, EXISTS (SELECT FROM subscription) AS trial

@@ -1,0 +1,32 @@
+-- Everything that the answer to a request for a licence depends on: one row, each part NULL
+-- where there is none.
+--
+-- $1 digest of the caller's key, or NULL  $2 customer
+
+SELECT k.key_id AS "key.key_id", k.customer_id AS "key.customer_id", k.role AS "key.role",
+  k.digest AS "key.digest", k.scopes AS "key.scopes",
+  COALESCE(k.last_used_at >= current_date, false) AS "key.used_today",
+  k.revoked_at AS "key.revoked_at",
+  c.customer_id AS "customer.customer_id", c.email AS "customer.email",
+  c.company_name AS "customer.company_name",
+  s.subscription_id AS "subscription.subscription_id",
+  s.customer_id AS "subscription.customer_id",
+  s.stripe_subscription_id AS "subscription.stripe_subscription_id",
+  s.plan AS "subscription.plan", s.status AS "subscription.status",
+  s.trial_ends_at AS "subscription.trial_ends_at",
+  s.current_period_ends_at AS "subscription.current_period_ends_at",
+  s.past_due_since AS "subscription.past_due_since", s.version AS "subscription.version",
+  l.jti AS "newest.jti", l.fingerprint AS "newest.fingerprint", l.token AS "newest.token",
+  l.issued_at AS "newest.issued_at", l.expires_at AS "newest.expires_at"
+FROM (SELECT) AS one
+LEFT JOIN api_keys k ON k.digest = $1
+LEFT JOIN customers c ON c.customer_id = $2 AND c.deleted_at IS NULL
+LEFT JOIN LATERAL (
+  SELECT subscription_id, customer_id, stripe_subscription_id, plan, status, trial_ends_at,
+    current_period_ends_at, past_due_since, version
+  FROM subscriptions WHERE customer_id = c.customer_id
+  ORDER BY superseded, subscription_id DESC LIMIT 1) s ON true
+LEFT JOIN LATERAL (
+  SELECT jti, fingerprint, token, issued_at, expires_at
+  FROM licenses WHERE customer_id = c.customer_id
+  ORDER BY license_id DESC LIMIT 1) l ON true

@@ -1,0 +1,20 @@
+/*
+ * report_row.h: how statements select whole rows of usage_reports.
+ */
+#ifndef USAGE_REPORT_ROW_H
+#define USAGE_REPORT_ROW_H
+
+#include "usage/report.h"
+
+/* The columns of a struct usage_report, and of which table: `r` is usage_reports. */
+extern const struct column usage_report_columns[];
+
+#define USAGE_REPORT_ROW                                                                       \
+	.columns = usage_report_columns, .row_size = sizeof(struct usage_report)
+
+#define USAGE_REPORT_COLUMNS                                                                   \
+	"r.usage_id, r.customer_id, r.instance_id, r.active_devices, r.total_devices, "        \
+	"r.metrics::text AS metrics, r.reported_at, r.received_at, r.report_id, r.corrects, "  \
+	"r.reason, r.superseded_by "
+
+#endif
