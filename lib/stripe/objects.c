@@ -1,5 +1,5 @@
 /*
- * objects.c: Stripe's objects as structs, whichever API version wrote them.
+ * objects.c: reads Stripe's objects into structs.
  */
 #include "stripe/objects.h"
 
@@ -51,8 +51,8 @@ moment(const struct json_view *object, const char *name)
 	return stripe_instant(number(object, name));
 }
 
-/* An empty one would ask Stripe for the whole list; one longer than Stripe's longest (255,
- * docs.stripe.com/upgrades) is none of Stripe's, and too long for the database's indexes. */
+/* A path with an empty id would name the whole list. Stripe's ids have at most 255 characters
+ * (docs.stripe.com/upgrades), and the database's indexes take no much longer ones. */
 bool
 stripe_id_is_valid(const char *id)
 {
@@ -168,8 +168,8 @@ stripe_line_is_proration(const struct json_view *line)
 	       flag(line, "parent.invoice_item_details.proration") || flag(line, "proration");
 }
 
-static const struct {
-	const char *status;
+static const struct status {
+	const char *name;
 	bool final, live;
 } statuses[] = {
         {"trialing", false, true}, {"active", false, true},
@@ -178,20 +178,24 @@ static const struct {
         {"canceled", true, false}, {"incomplete_expired", true, false},
 };
 
+/* A status that Stripe adds later is live. */
+static struct status
+status_named(const char *name)
+{
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(*statuses); i++)
+		if (strcmp(statuses[i].name, name) == 0)
+			return statuses[i];
+	return (struct status){name, false, true};
+}
+
 bool
 stripe_status_is_final(const char *status)
 {
-	for (size_t i = 0; i < sizeof(statuses) / sizeof(*statuses); i++)
-		if (strcmp(statuses[i].status, status) == 0)
-			return statuses[i].final;
-	return false;
+	return status_named(status).final;
 }
 
 bool
 stripe_status_is_live(const char *status)
 {
-	for (size_t i = 0; i < sizeof(statuses) / sizeof(*statuses); i++)
-		if (strcmp(statuses[i].status, status) == 0)
-			return statuses[i].live;
-	return true; /* one that Stripe invented later */
+	return status_named(status).live;
 }

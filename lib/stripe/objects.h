@@ -1,6 +1,6 @@
 /*
- * objects.h: Stripe's objects as structs, whichever API version wrote them: each value is
- * looked for where 2025-03-31.basil puts it, then where it stood before.
+ * objects.h: reads Stripe's objects into structs. Each value is looked for where API version
+ * 2025-03-31.basil has it, then where earlier versions had it.
  *
  * Unknown members, values and types are never an error (docs.stripe.com/upgrades). Strings live
  * as long as the arena that the JSON was read in.
@@ -56,10 +56,10 @@ struct stripe_invoice {
 	struct instant created;
 };
 
-/* Whether the text may be one of Stripe's ids; NULL may not. */
+/* Whether the text (or NULL) may be one of Stripe's ids. */
 bool stripe_id_is_valid(const char *id);
 
-/* Stripe's times are seconds since 1970; unknown when it is none. */
+/* Stripe's times are seconds since 1970; a value that is no such time is unknown. */
 struct instant stripe_instant(int64_t seconds);
 
 /* The text at a path ("latest_invoice.status"); NULL when there is none. */
@@ -68,20 +68,20 @@ const char *stripe_text_of(const struct json_view *object, const char *path);
 /* The object in which an invoice describes its subscription, since 2025-03-31.basil and before. */
 struct json_view stripe_invoice_details(const struct json_view *invoice);
 
-/* A reference is an id, an expanded object, or null (then NULL). */
+/* The id at a path, where a reference is an id or an expanded object; NULL when it is neither. */
 const char *stripe_id_of(const struct json_view *object, const char *path);
 
-/* False when the object is none of that kind or has no id. */
+/* False when the object is of another kind or has no id. */
 bool stripe_subscription_read(const struct json_view *object, struct stripe_subscription *out);
 bool stripe_invoice_read(const struct json_view *object, struct stripe_invoice *out);
 
 /* Whether an invoice's line credits or charges a part of a period. */
 bool stripe_line_is_proration(const struct json_view *line);
 
-/* A status from which no subscription comes back. */
+/* Whether the status never changes again. */
 bool stripe_status_is_final(const char *status);
 
-/* Stripe holds the customer to it: it will bill, or wants to. */
+/* Whether Stripe bills the subscription, or will when it is paid or resumed. */
 bool stripe_status_is_live(const char *status);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * inbox.c: deals with one event at a time.
+ * inbox.c: processes one event at a time.
  */
 #include "sync/inbox.h"
 
@@ -9,8 +9,8 @@
 #include "sync/families.h"
 
 static enum fail
-deal_with(struct operation *operation, const struct stripe_event_row *row,
-          const char **customer_id, enum sync_result *out)
+process(struct operation *operation, const struct stripe_event_row *row,
+        const char **customer_id, enum sync_result *out)
 {
 	const struct sync_target target = {
 	        .id = row->subject,
@@ -27,7 +27,7 @@ deal_with(struct operation *operation, const struct stripe_event_row *row,
 }
 
 static enum fail
-note_failure(struct operation *operation, const struct stripe_event_row *row, enum fail kind)
+record_failure(struct operation *operation, const struct stripe_event_row *row, enum fail kind)
 {
 	const char *error = operation->task->failure.code;
 	/* A try counts unless Stripe is away or another process holds the subscription. */
@@ -57,7 +57,7 @@ stripe_inbox_run(struct operation *operation, int64_t *done)
 		return FAIL_NONE;
 	*done = 1;
 	TRY(db_clock(operation->db, operation->task, &since));
-	kind = deal_with(operation, &row, &customer_id, &synced);
+	kind = process(operation, &row, &customer_id, &synced);
 	if (kind == FAIL_NONE)
 		kind = stripe_event_finish(operation, &row,
 		                           synced == SYNC_FOREIGN ? "ignored" : "done",
@@ -65,7 +65,7 @@ stripe_inbox_run(struct operation *operation, int64_t *done)
 	if (kind == FAIL_NONE)
 		kind = db_commit(operation->db, operation->task);
 	if (kind != FAIL_NONE)
-		return note_failure(operation, &row, kind);
+		return record_failure(operation, &row, kind);
 	log_line(LOG_LEVEL_INFO, "event dealt with", LOG_S("event", row.event_id),
 	         LOG_S("type", row.type), LOG_S("customer_id", customer_id),
 	         LOG_S("subject", row.subject));

@@ -1,5 +1,5 @@
 /*
- * invoices.c: the local copy of Stripe's invoices.
+ * invoices.c: our copies of Stripe's invoices.
  */
 #include "sync/invoices.h"
 

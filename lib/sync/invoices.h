@@ -1,6 +1,5 @@
 /*
- * invoices.h: the local copy of Stripe's invoices, kept by its events: showing them waits for
- * nobody.
+ * invoices.h: our copies of Stripe's invoices, so that listing them does not wait for Stripe.
  */
 #ifndef SYNC_INVOICES_H
 #define SYNC_INVOICES_H
@@ -27,11 +26,11 @@ extern const struct statement_list invoice_statements;
 enum fail invoice_list(struct operation *operation, const char *customer_id, struct page *page,
                        const struct invoice **out, size_t *count) MUST_CHECK;
 
-/* Stores an invoice as fetched; `*changed` tells whether anything was different. */
+/* Stores an invoice as fetched; `*changed` tells whether the row has changed. */
 enum fail invoice_store(struct operation *operation, const char *customer_id,
                         const struct stripe_invoice *invoice, bool *changed) MUST_CHECK;
 
-/* A draft that was deleted. */
+/* Deletes a draft that was deleted at Stripe. */
 enum fail invoice_gone(struct operation *operation, const char *invoice_id) MUST_CHECK;
 
 #endif

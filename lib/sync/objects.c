@@ -1,5 +1,5 @@
 /*
- * objects.c: fetch an object of Stripe's and store it.
+ * objects.c: fetches an object of Stripe's and stores our copy of it.
  */
 #include "sync/objects.h"
 
@@ -18,22 +18,28 @@
 #include "sync/subscriptions.h"
 #include "sync/sweep.h"
 
-/* Locks the object, then fetches it. */
-static enum fail
-fetch(struct operation *operation, const char *format, const char *id, const char *form,
-      struct json_view *out)
-{
-	TRY(stripe_lock(operation, id));
-	return stripe_fetch(operation, format, id, form, out);
-}
-
 static bool
 is_deletion(const struct sync_target *target)
 {
 	const char *type = target->event_type == NULL ? "" : target->event_type;
-	const char *last = strrchr(type, '.');
 
-	return text_equal(last, ".deleted");
+	return text_equal(strrchr(type, '.'), ".deleted");
+}
+
+/* Locks the object, then fetches it. With `may_be_gone`, `*gone` is true when Stripe has none. */
+static enum fail
+fetch(struct operation *operation, const char *format, const char *id, const char *query,
+      bool may_be_gone, struct json_view *out, bool *gone)
+{
+	enum fail kind;
+
+	TRY(stripe_lock(operation, id));
+	kind = stripe_fetch(operation, format, id, query, out);
+	*gone = may_be_gone && kind == FAIL_NOT_FOUND;
+	if (!*gone)
+		return kind;
+	task_clear(operation->task);
+	return FAIL_NONE;
 }
 
 enum fail
@@ -60,8 +66,7 @@ stripe_sync_store_subscription(struct operation *operation, const struct json_vi
 	if (*customer_id == NULL)
 		return task_fail(operation->task, FAIL_CONFLICT, "unknown_customer",
 		                 "No customer has this subscription.");
-	/* Whoever ends it here locks the customer too: an end that was planned while Stripe was
-	 * being asked counts. */
+	/* A cancellation may have been enqueued during the fetch; that locks the customer too. */
 	TRY(customer_lock(operation, *customer_id, &deleted));
 	TRY(stripe_call_is_pending(operation, STRIPE_CANCEL, stripe->id, &cancelling));
 	*out = SYNC_WAITS;
@@ -77,28 +82,25 @@ stripe_sync_subscription(struct operation *operation, const struct sync_target *
                          const char **customer_id, enum sync_result *out)
 {
 	struct json_view object;
-	bool cancelling;
-	enum fail kind;
+	bool cancelling, gone;
 
 	*customer_id = NULL;
 	TRY(stripe_lock(operation, target->id));
-	/* What was ended here must not come back to life before Stripe has heard of it. */
+	/* A cancellation of ours that Stripe has not received yet must not be undone here. */
 	TRY(stripe_call_is_pending(operation, STRIPE_CANCEL, target->id, &cancelling));
 	if (cancelling) {
 		*out = SYNC_WAITS;
 		return customer_of_stripe(operation, target->customer, target->id, NULL,
 		                          customer_id);
 	}
-	kind = fetch(operation, "/v1/subscriptions/%s", target->id, "expand[0]=latest_invoice",
-	             &object);
-	if (kind == FAIL_NOT_FOUND && is_deletion(target)) {
-		task_clear(operation->task);
+	TRY(fetch(operation, "/v1/subscriptions/%s", target->id, "expand[0]=latest_invoice",
+	          is_deletion(target), &object, &gone));
+	if (gone) {
 		*out = SYNC_CHANGED;
 		TRY(customer_of_stripe(operation, target->customer, target->id, NULL,
 		                       customer_id));
 		return subscription_sync_gone(operation, target->id);
 	}
-	TRY(kind);
 	return stripe_sync_store_subscription(operation, &object, target->customer_id,
 	                                      customer_id, out);
 }
@@ -133,7 +135,7 @@ stripe_sync_bought(struct operation *operation, const char *stripe_customer_id,
 	return FAIL_NONE;
 }
 
-/* An invoice's own subscription may have missed its event. */
+/* Also syncs the invoice's subscription, whose event may be lost. */
 static enum fail
 sync_subscription_of(struct operation *operation, const struct stripe_invoice *invoice,
                      enum sync_result *out)
@@ -154,17 +156,14 @@ stripe_sync_invoice(struct operation *operation, const struct sync_target *targe
 {
 	struct stripe_invoice invoice;
 	struct json_view object;
-	enum fail kind;
-	bool changed;
+	bool changed, gone;
 
 	*customer_id = NULL;
 	*out = SYNC_FOREIGN;
-	kind = fetch(operation, "/v1/invoices/%s", target->id, NULL, &object);
-	if (kind == FAIL_NOT_FOUND && is_deletion(target)) {
-		task_clear(operation->task);
+	TRY(fetch(operation, "/v1/invoices/%s", target->id, NULL, is_deletion(target), &object,
+	          &gone));
+	if (gone)
 		return invoice_gone(operation, target->id);
-	}
-	TRY(kind);
 	if (!stripe_invoice_read(&object, &invoice))
 		return stripe_answer_unusable(operation->task);
 	TRY(sync_subscription_of(operation, &invoice, out));
@@ -178,7 +177,7 @@ stripe_sync_invoice(struct operation *operation, const struct sync_target *targe
 	return FAIL_NONE;
 }
 
-/* Stripe deleted the customer, and with it all that it had subscribed to. */
+/* Stripe has deleted the customer and all its subscriptions. */
 static enum fail
 forget_customer(struct operation *operation, const char *stripe_customer_id)
 {
@@ -198,7 +197,7 @@ forget_customer(struct operation *operation, const char *stripe_customer_id)
 	return customer_unlink_stripe(operation, stripe_customer_id);
 }
 
-/* What may be taken over: a change that our own rules refuse is only told to the log. */
+/* Their value, unless it is ours already or our rules refuse it. */
 static struct patch_text
 change_of(const char *theirs, const char *ours, const char *(*check)(const char *value),
           size_t characters)
@@ -233,7 +232,7 @@ take_over(struct operation *operation, const char *customer_id, const struct jso
 	return customer_update(operation, customer_id, &new_email, &new_name, &customer);
 }
 
-/* The e-mail may be another customer's here: then ours stays. */
+/* Keeps our values when another customer of ours has the e-mail. */
 static enum fail
 take_over_or_keep(struct operation *operation, const char *customer_id,
                   const struct json_view *object, enum sync_result *out)
@@ -260,32 +259,24 @@ stripe_sync_customer(struct operation *operation, const struct sync_target *targ
                      const char **customer_id, enum sync_result *out)
 {
 	struct json_view object;
-	bool deleted = false, telling;
-	enum fail kind;
+	bool deleted = false, gone, pending;
 
 	*out = SYNC_FOREIGN;
 	TRY(customer_of_stripe(operation, target->id, NULL, NULL, customer_id));
 	if (*customer_id == NULL)
 		return FAIL_NONE;
-	kind = fetch(operation, "/v1/customers/%s", target->id, NULL, &object);
-	if (kind == FAIL_NOT_FOUND) {
-		task_clear(operation->task);
-		deleted = true;
-	} else {
-		TRY(kind);
+	TRY(fetch(operation, "/v1/customers/%s", target->id, NULL, true, &object, &gone));
+	if (!gone)
 		(void)json_view_bool(&object, "deleted", &deleted);
-	}
-	*out = SYNC_SAME;
-	if (deleted) {
+	if (gone || deleted) {
 		*out = SYNC_CHANGED;
 		return forget_customer(operation, target->id);
 	}
-	/* Ours is newer and on its way. */
-	TRY(stripe_call_is_pending(operation, STRIPE_CUSTOMER_UPDATE, target->id, &telling));
-	if (telling) {
-		*out = SYNC_WAITS;
+	/* Our newer values are about to be sent. */
+	TRY(stripe_call_is_pending(operation, STRIPE_CUSTOMER_UPDATE, target->id, &pending));
+	*out = pending ? SYNC_WAITS : SYNC_SAME;
+	if (pending)
 		return FAIL_NONE;
-	}
 	return take_over_or_keep(operation, *customer_id, &object, out);
 }
 

@@ -1,9 +1,9 @@
 /*
- * objects.h: fetch an object of Stripe's and store it: what an event is a hint of, and what
- * the comparison with Stripe repairs.
+ * objects.h: fetches an object of Stripe's and stores our copy of it, because of an event or because
+ * the comparison with Stripe has found a difference.
  *
- * Each works in the open transaction and locks its object before it fetches, so that what is
- * stored is never older than what was stored before, whatever order the hints came in.
+ * Each function works in the open transaction and locks the object before it is fetched. So a copy
+ * is never replaced by an older one, in whatever order events arrive.
  */
 #ifndef SYNC_OBJECTS_H
 #define SYNC_OBJECTS_H
@@ -13,23 +13,23 @@
 
 /* What became of an object. */
 enum sync_result {
-	SYNC_SAME,    /* it was so already */
-	SYNC_CHANGED, /* it is now */
-	SYNC_FOREIGN, /* of no customer of ours, or of nothing that we sell */
-	SYNC_WAITS    /* a change of ours is on its way, whose answer will be stored */
+	SYNC_SAME,    /* our copy was up to date */
+	SYNC_CHANGED, /* our copy has changed */
+	SYNC_FOREIGN, /* it belongs to no customer of ours, or to nothing that we sell */
+	SYNC_WAITS    /* not stored: a call of ours that changes it is pending */
 };
 
-/* The object to fetch: The object to fetch. */
+/* The object to fetch. */
 struct sync_target {
 	const char *id;
 	const char *customer;    /* Stripe's, or NULL */
 	const char *customer_id; /* ours, as the metadata at Stripe names it, or NULL */
-	const char *event_type;  /* why, or NULL: a deletion may find nothing */
+	const char *event_type;  /* or NULL; after a deletion the object may not exist */
 };
 
-/* `*customer_id` is whose it is, or NULL. Failures: FAIL_STRIPE "stripe_error" (nothing known, try
- * later), FAIL_NOT_FOUND "stripe_not_found", FAIL_CONFLICT "unknown_customer" for a subscription
- * with a price of ours that belongs to nobody. */
+/* `*customer_id` is our customer to whom the object belongs, or NULL. Failures: FAIL_STRIPE
+ * "stripe_error" (try later), FAIL_NOT_FOUND "stripe_not_found", FAIL_CONFLICT "unknown_customer"
+ * for a subscription with one of our prices that belongs to no customer. */
 enum fail stripe_sync_subscription(struct operation *operation,
                                    const struct sync_target *target, const char **customer_id,
                                    enum sync_result *out) MUST_CHECK;
@@ -43,12 +43,12 @@ enum fail stripe_sync_customer(struct operation *operation, const struct sync_ta
 enum fail stripe_sync_meters(struct operation *operation, const struct sync_target *target,
                              const char **customer_id, enum sync_result *out) MUST_CHECK;
 
-/* Looks whether Stripe has a live subscription of the customer to something that we sell, and stores
- * it; `*found`. Its events may be on their way still. */
+/* Stores the live subscription to something that we sell which Stripe has of the customer, if there
+ * is one; `*found`. Its events may not have arrived yet. */
 enum fail stripe_sync_bought(struct operation *operation, const char *stripe_customer_id,
                              const char *customer_id, bool *found) MUST_CHECK;
 
-/* Stores a subscription that Stripe has just given; its lock is held. */
+/* Stores a subscription that has just been fetched. The caller has locked it. */
 enum fail stripe_sync_store_subscription(struct operation *operation,
                                          const struct json_view *object,
                                          const char *named_customer_id,

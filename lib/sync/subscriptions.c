@@ -1,5 +1,5 @@
 /*
- * subscriptions.c: the subscriptions as Stripe has them, and which of a customer's counts.
+ * subscriptions.c: our copies of Stripe's subscriptions, and which one of a customer counts.
  */
 #include "sync/subscriptions.h"
 
@@ -55,8 +55,8 @@ enum {
 #define IS_NEW_DAYS_PLAN "s.plan <> EXCLUDED.plan AND " PLAN_FROM " < " TODAY
 
 static const struct statement statements[] = {
-        /* A new row does not count until it is chosen. Grace begins with the first payment that
-	 * failed, however many fail after it. A day belongs to the last plan that it had. */
+        /* A new row is superseded until it is chosen. `past_due_since` stays at the first failed
+	 * payment. A day belongs to its last plan. */
         [STORE] =
                 {.name = "subscription_sync_store",
                  .sql = "INSERT INTO subscriptions AS s (customer_id, stripe_subscription_id, "
@@ -95,8 +95,8 @@ static const struct statement statements[] = {
                         "  s.trial_ends_at, s.current_period_ends_at, "
                         "  s.cancel_at_period_end, s.cancel_at, s.canceled_at, s.ended_at, "
                         "  s.stripe_price_id)"},
-        /* A trial of ours ends when a subscription of Stripe's begins, even one that is over
-	 * or stands still already: whether we saw it run must not matter. */
+        /* A trial of ours ends when a subscription at Stripe has begun, even if that has ended or
+	 * is paused: the result must not depend on when we saw it. */
         [END_TRIAL] = {.name = "subscription_sync_end_trial",
                        .sql = "UPDATE subscriptions SET status = 'canceled', ended_at = $2, "
                               "version = version + 1, updated_at = $2 "
@@ -161,7 +161,7 @@ static const struct statement statements[] = {
 const struct statement_list subscription_sync_statements = {
         statements, sizeof(statements) / sizeof(*statements)};
 
-/* `plan` is the subscription's, or the one that it had when its price buys none of ours. */
+/* `plan` is the subscription's, or the row's when the price buys none of our plans. */
 static enum fail
 store(struct operation *operation, const char *customer_id,
       const struct sold_subscription *subscription, const char *plan, bool *changed)
@@ -174,7 +174,7 @@ store(struct operation *operation, const char *customer_id,
 	struct instant trial_end = stripe->trial_end;
 	int64_t rows;
 
-	/* What runs as a trial ends as one. */
+	/* A trial needs an end, by which access is decided. */
 	if (strcmp(stripe->status, "trialing") == 0 && !trial_end.known)
 		trial_end = subscription->item.period_end.known ? subscription->item.period_end
 		                                                : now;
@@ -194,7 +194,7 @@ store(struct operation *operation, const char *customer_id,
 	return FAIL_NONE;
 }
 
-/* Two statements, as a unique index sees each row by itself: first make room, then fill it. */
+/* SUPERSEDE comes first: a unique index allows a customer one row that counts. */
 static enum fail
 choose(struct operation *operation, const char *customer_id)
 {
@@ -211,11 +211,12 @@ static enum fail
 report_duplicates(struct operation *operation, const char *customer_id)
 {
 	const struct synced_subscription *rows;
-	bool ending;
+	bool cancelling;
 	size_t count;
 
-	/* Should the choice change while one is being ended, its other must not be ended too. */
-	TRY(stripe_call_has_pending(operation, STRIPE_CANCEL, customer_id, &ending));
+	/* While one of two subscriptions is being cancelled, keep the other even if the choice
+	 * changes. */
+	TRY(stripe_call_has_pending(operation, STRIPE_CANCEL, customer_id, &cancelling));
 	TRY(db_rows(operation->db, operation->task, &statements[DUPLICATES_OF],
 	            PARAMETERS(customer_id), (void *)&rows, &count));
 	for (size_t i = 0; i < count; i++) {
@@ -224,7 +225,7 @@ report_duplicates(struct operation *operation, const char *customer_id)
 		log_line(LOG_LEVEL_WARNING, "a customer has a second live subscription",
 		         LOG_S("customer_id", customer_id), LOG_S("subscription", id));
 		TRY(audit_record(operation, "second_subscription", customer_id, id, NULL));
-		if (operation->billing->sales.cancel_second && !ending)
+		if (operation->billing->sales.cancel_second && !cancelling)
 			TRY(stripe_cancel_enqueue(operation, customer_id, id,
 			                          "prorate=true&invoice_now=true"));
 	}
@@ -252,7 +253,7 @@ subscription_sync_store(struct operation *operation, const char *customer_id,
 		plan = before.plan;
 	}
 	TRY(store(operation, customer_id, subscription, plan, changed));
-	/* One that has ended may be all that is left of a customer that was deleted there. */
+	/* The customer of an ended subscription may have been deleted at Stripe. */
 	if (stripe->customer != NULL && !stripe_status_is_final(stripe->status))
 		TRY(customer_link_stripe(operation, customer_id, stripe->customer));
 	TRY(choose(operation, customer_id));
@@ -260,7 +261,7 @@ subscription_sync_store(struct operation *operation, const char *customer_id,
 		return FAIL_NONE;
 	TRY(audit_record(operation, "subscription_sync", customer_id, stripe->id,
 	                 stripe->status));
-	/* A page that was open when the customer was deleted has been paid since. */
+	/* A checkout page was open when the customer was deleted, and was paid afterwards. */
 	if (deleted && stripe_status_is_live(stripe->status))
 		TRY(stripe_cancel_enqueue(operation, customer_id, stripe->id,
 		                          "prorate=true&invoice_now=true"));

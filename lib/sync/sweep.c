@@ -1,5 +1,5 @@
 /*
- * sweep.c: when what we have is compared with Stripe, and how far that has come.
+ * sweep.c: when our data is compared with Stripe's, and how far a comparison has got.
  */
 #include "sync/sweep.h"
 
@@ -8,13 +8,13 @@
 #include "base/log.h"
 #include "outbox/locks.h"
 
-/* Stripe tries for three days to deliver; a sweep that never ran looks back as far. */
+/* Stripe tries to deliver an event for three days, so the first sweep looks back as far. */
 #define FIRST_LOOK_MS (3 * DAY_MS)
 /* Events may be listed a little late. */
 #define OVERLAP_MS HOUR_MS
 #define EVENTS_EVERY_MS (900 * SECOND_MS)
 #define SUBSCRIPTIONS_EVERY_MS DAY_MS
-/* One that takes longer begins anew: Stripe may no longer know the id that it goes on behind. */
+/* A sweep that takes longer begins anew: Stripe may no longer have the id where it stopped. */
 #define SWEEP_LIFE_MS DAY_MS
 
 struct sweep_row {
@@ -36,10 +36,10 @@ static const struct column columns[] =
 	"complete_to"
 #define ROW .columns = columns, .row_size = sizeof(struct sweep_row)
 
-enum { TAKE, SAVE, DEMAND, REQUEST, READ };
+enum { TAKE, SAVE, MAKE_DUE, READ };
 
 static const struct statement statements[] = {
-        /* Under way, or due; nobody else's at this moment. */
+        /* A sweep that is under way or due, unless another process has locked it. */
         [TAKE] = {.name = "stripe_sweep_take",
                   ROW,
                   .sql = "SELECT " SWEEP_COLUMNS " FROM stripe_sweeps WHERE name = $1 "
@@ -49,11 +49,9 @@ static const struct statement statements[] = {
                   .sql = "UPDATE stripe_sweeps SET since = $2, part = $3::integer, "
                          "after_id = $4, started_at = $5, finished_at = $6, "
                          "differences = $7, complete_to = $8 WHERE name = $1"},
-        [DEMAND] = {.name = "stripe_sweep_make_due",
-                    .sql = "UPDATE stripe_sweeps SET finished_at = NULL, started_at = NULL "
-                           "WHERE name = $1"},
-        [REQUEST] = {.name = "stripe_sweep_make_all_due",
-                     .sql = "UPDATE stripe_sweeps SET finished_at = NULL, started_at = NULL"},
+        [MAKE_DUE] = {.name = "stripe_sweep_make_due",
+                      .sql = "UPDATE stripe_sweeps SET finished_at = NULL, started_at = NULL "
+                             "WHERE name = COALESCE($1, name)"},
         [READ] = {.name = "stripe_sweep_read",
                   ROW,
                   .sql = "SELECT " SWEEP_COLUMNS " FROM stripe_sweeps WHERE name = $1"},
@@ -66,12 +64,13 @@ static void
 log_difference(const struct stripe_difference *difference, void *closure)
 {
 	(void)closure;
-	log_line(LOG_LEVEL_WARNING, "Stripe had it otherwise", LOG_S("what", difference->what),
-	         LOG_S("id", difference->id), LOG_S("customer_id", difference->customer_id),
-	         LOG_S("ours", difference->ours), LOG_S("theirs", difference->theirs));
+	log_line(LOG_LEVEL_WARNING, "Stripe has a different value",
+	         LOG_S("what", difference->what), LOG_S("id", difference->id),
+	         LOG_S("customer_id", difference->customer_id), LOG_S("ours", difference->ours),
+	         LOG_S("theirs", difference->theirs));
 }
 
-/* Where the sweep stands, or its beginning. */
+/* The sweep as it was saved, or a new one. */
 static struct stripe_sweep
 resume(const struct operation *operation, const struct sweep_row *row)
 {
@@ -154,7 +153,7 @@ stripe_sweep_run_subscriptions(struct operation *operation, int64_t *done)
 enum fail
 stripe_sweep_make_due(struct operation *operation, const char *name)
 {
-	return db_run(operation->db, operation->task, &statements[DEMAND], PARAMETERS(name),
+	return db_run(operation->db, operation->task, &statements[MAKE_DUE], PARAMETERS(name),
 	              NULL);
 }
 
@@ -162,7 +161,7 @@ enum fail
 stripe_sweep_make_all_due(struct operation *operation)
 {
 	TRY(db_begin(operation->db, operation->task));
-	TRY(db_run(operation->db, operation->task, &statements[REQUEST], NO_PARAMETERS, NULL));
+	TRY(stripe_sweep_make_due(operation, NULL));
 	TRY(stripe_jobs_wake(operation));
 	return db_commit(operation->db, operation->task);
 }

@@ -1,5 +1,5 @@
 /*
- * sweep_pages.c: compares a page of what Stripe has with what we have.
+ * sweep_pages.c: compares a page of Stripe's data with ours.
  */
 #include "sync/sweep_pages.h"
 
@@ -22,13 +22,13 @@
 enum { PAGE = 50, UNSEEN_PAGE = 20 };
 
 static void
-tell(struct stripe_sweep *sweep, const struct stripe_difference *difference)
+report(struct stripe_sweep *sweep, const struct stripe_difference *difference)
 {
 	sweep->differences++;
 	sweep->reporter.report(difference, sweep->reporter.closure);
 }
 
-/* The page behind sweep->after; moves it on, or says that this was the last. */
+/* Fetches the page after `sweep->after`, which becomes its last id; `*last`: there is no other. */
 static enum fail
 fetch_page(struct operation *operation, struct stripe_sweep *sweep, const char *path,
            struct stripe_form *form, struct json_view *data, bool *last)
@@ -64,11 +64,11 @@ compare_event(struct operation *operation, struct stripe_sweep *sweep,
 		TRY(stripe_event_receive(operation, &event, json_view_source(object), "sweep",
 		                         &is_new));
 	if (is_new)
-		tell(sweep,
-		     &(struct stripe_difference){.what = "event",
-		                                 .id = event.id,
-		                                 .customer_id = event_customer_id(&event.ref),
-		                                 .theirs = event.type});
+		report(sweep,
+		       &(struct stripe_difference){.what = "event",
+		                                   .id = event.id,
+		                                   .customer_id = event_customer_id(&event.ref),
+		                                   .theirs = event.type});
 	return FAIL_NONE;
 }
 
@@ -91,7 +91,7 @@ stripe_sweep_events(struct operation *operation, struct stripe_sweep *sweep)
 	return FAIL_NONE;
 }
 
-/* The first one that is known, as text; NULL: neither. */
+/* The first time that is known, as text; NULL: neither is. */
 static const char *
 time_text(struct arena *arena, struct instant first, struct instant second)
 {
@@ -109,7 +109,8 @@ flag_text(bool flag)
 	return flag ? "true" : "false";
 }
 
-/* Reports each value that differs; returns how many. A value that Stripe does not tell is the same. */
+/* Reports each value that differs, and returns how many. A value that Stripe's object lacks does not
+ * differ. */
 static size_t
 compare_values(struct operation *operation, struct stripe_sweep *sweep,
                const struct synced_subscription *ours, const struct sold_subscription *sold)
@@ -137,15 +138,15 @@ compare_values(struct operation *operation, struct stripe_sweep *sweep,
 	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
 		if (text_equal(values[i].ours, values[i].theirs))
 			continue;
-		tell(sweep,
-		     &(struct stripe_difference){values[i].what, theirs->id, ours->customer_id,
-		                                 values[i].ours, values[i].theirs});
+		report(sweep, &(struct stripe_difference){values[i].what, theirs->id,
+		                                          ours->customer_id, values[i].ours,
+		                                          values[i].theirs});
 		count++;
 	}
 	return count;
 }
 
-/* A hint like Stripe's own, dealt with as one: under its lock, with its own tries. */
+/* Stores an event of our own, so that the subscription is synced as after one of Stripe's. */
 static enum fail
 repair(struct operation *operation, const struct stripe_sweep *sweep, const char *id,
        const char *customer_id, const char *type)
@@ -190,11 +191,12 @@ compare_subscription(struct operation *operation, struct stripe_sweep *sweep,
 	TRY(customer_of_stripe(operation, theirs->customer, theirs->id,
 	                       own_customer_id(theirs->customer_id), &customer_id));
 	if (!known)
-		tell(sweep, &(struct stripe_difference){"subscription", theirs->id, customer_id,
-		                                        NULL, theirs->status});
+		report(sweep, &(struct stripe_difference){"subscription", theirs->id,
+		                                          customer_id, NULL, theirs->status});
 	return repair(operation, sweep, theirs->id, customer_id, "sweep.subscription");
 }
 
+/* Keeps an id of a dry run. */
 static void
 remember_listed(struct stripe_sweep *sweep, const char *id)
 {
@@ -218,13 +220,6 @@ compare_ids(const void *a, const void *b)
 	return strcmp(*left, *right);
 }
 
-static void
-sort_listed(struct stripe_sweep *sweep)
-{
-	if (sweep->listed_count > 0)
-		qsort(sweep->listed, sweep->listed_count, sizeof(*sweep->listed), compare_ids);
-}
-
 static bool
 is_listed(const struct stripe_sweep *sweep, const char *id)
 {
@@ -232,11 +227,10 @@ is_listed(const struct stripe_sweep *sweep, const char *id)
 	                                          sizeof(*sweep->listed), compare_ids) != NULL;
 }
 
-/* Which subscriptions Stripe's list had: in their rows, or where those must stay as they are, in
- * memory. */
+/* Records which subscriptions were in Stripe's list: in their rows, or in memory for a dry run. */
 static enum fail
-note_listed(struct operation *operation, struct stripe_sweep *sweep,
-            const struct string_list *ids)
+record_listed(struct operation *operation, struct stripe_sweep *sweep,
+              const struct string_list *ids)
 {
 	if (!sweep->dry_run)
 		return subscription_sync_seen(operation, ids, sweep->started_at);
@@ -245,7 +239,7 @@ note_listed(struct operation *operation, struct stripe_sweep *sweep,
 	return FAIL_NONE;
 }
 
-/* All that Stripe says have not ended. */
+/* Compares a page of Stripe's list, which has the subscriptions that have not ended. */
 static enum fail
 compare_listed(struct operation *operation, struct stripe_sweep *sweep, bool *last)
 {
@@ -259,10 +253,10 @@ compare_listed(struct operation *operation, struct stripe_sweep *sweep, bool *la
 	ids = arena_array(arena, json_view_count(&data) + 1, sizeof(*ids));
 	for (bool more = json_view_first(&data, &item); more; more = json_view_next(&item))
 		TRY(compare_subscription(operation, sweep, &item, &ids[count++]));
-	return note_listed(operation, sweep, &(struct string_list){true, count, ids});
+	return record_listed(operation, sweep, &(struct string_list){true, count, ids});
 }
 
-/* One that has not ended here and was not in Stripe's list. */
+/* Compares a subscription that has not ended here and was not in Stripe's list. */
 static enum fail
 compare_unlisted(struct operation *operation, struct stripe_sweep *sweep,
                  const struct synced_subscription *ours)
@@ -274,8 +268,8 @@ compare_unlisted(struct operation *operation, struct stripe_sweep *sweep,
 
 	if (kind == FAIL_NOT_FOUND) {
 		task_clear(operation->task);
-		tell(sweep, &(struct stripe_difference){"subscription", id, ours->customer_id,
-		                                        ours->status, NULL});
+		report(sweep, &(struct stripe_difference){"subscription", id, ours->customer_id,
+		                                          ours->status, NULL});
 		return repair(operation, sweep, id, ours->customer_id,
 		              "sweep.subscription.deleted");
 	}
@@ -286,8 +280,9 @@ compare_unlisted(struct operation *operation, struct stripe_sweep *sweep,
 	return repair(operation, sweep, id, ours->customer_id, "sweep.subscription");
 }
 
+/* Compares some of the subscriptions that were not in Stripe's list. */
 static enum fail
-compare_unseen(struct operation *operation, struct stripe_sweep *sweep, bool *last)
+compare_unseen(struct operation *operation, struct stripe_sweep *sweep)
 {
 	const struct synced_subscription *rows;
 	size_t count;
@@ -304,7 +299,7 @@ compare_unseen(struct operation *operation, struct stripe_sweep *sweep, bool *la
 		(void)snprintf(sweep->after, sizeof(sweep->after), "%s",
 		               rows[i].stripe_subscription_id);
 	}
-	*last = count < UNSEEN_PAGE;
+	sweep->finished = count < UNSEEN_PAGE;
 	return FAIL_NONE;
 }
 
@@ -313,15 +308,14 @@ stripe_sweep_subscriptions(struct operation *operation, struct stripe_sweep *swe
 {
 	bool last = false;
 
-	if (sweep->part == 0) {
-		TRY(compare_listed(operation, sweep, &last));
-		if (last) {
-			sweep->part = 1;
-			sort_listed(sweep);
-			sweep->after[0] = '\0';
-		}
-		return FAIL_NONE;
+	if (sweep->part > 0)
+		return compare_unseen(operation, sweep);
+	TRY(compare_listed(operation, sweep, &last));
+	if (last) {
+		sweep->part = 1;
+		if (sweep->listed_count > 0)
+			qsort(sweep->listed, sweep->listed_count, sizeof(*sweep->listed),
+			      compare_ids);
 	}
-	TRY(compare_unseen(operation, sweep, &sweep->finished));
 	return FAIL_NONE;
 }
