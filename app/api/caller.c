@@ -27,13 +27,6 @@ forbidden(struct call *call)
 	                 "This API key may not do that.");
 }
 
-static enum fail
-no_such_customer(struct call *call)
-{
-	return task_fail(&call->request->task, FAIL_NOT_FOUND, "customer_not_found",
-	                 "There is no such customer.");
-}
-
 /* "Bearer <key>": the key, or NULL for another scheme. */
 static const char *
 bearer(const char *authorization)
@@ -94,7 +87,7 @@ admit_customer(struct call *call)
 	const char *asked = caller_path_customer(call);
 
 	if (asked != NULL && strcmp(asked, call->caller.key.customer_id) != 0)
-		return no_such_customer(call);
+		return fail_customer_not_found(&call->request->task);
 	if (call->route->who != WHO_CUSTOMER)
 		return forbidden(call);
 	if ((call->caller.scopes & call->route->scope) != call->route->scope)
@@ -163,7 +156,7 @@ caller_check_body(struct call *call)
 		return FAIL_NONE;
 	if (!wire_is_customer_id(named) || (call->caller.kind == CALLER_CUSTOMER &&
 	                                    strcmp(named, call->caller.key.customer_id) != 0))
-		return no_such_customer(call);
+		return fail_customer_not_found(&call->request->task);
 	return FAIL_NONE;
 }
 

@@ -195,8 +195,7 @@ check_path(struct call *call)
 
 	if (customer_id == NULL || wire_is_customer_id(customer_id))
 		return FAIL_NONE;
-	return task_fail(&call->request->task, FAIL_NOT_FOUND, "customer_not_found",
-	                 "There is no such customer.");
+	return fail_customer_not_found(&call->request->task);
 }
 
 static enum fail

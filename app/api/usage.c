@@ -112,13 +112,6 @@ struct batch_item {
 };
 
 static enum fail
-no_such_customer(struct task *task)
-{
-	return task_fail(task, FAIL_NOT_FOUND, "customer_not_found",
-	                 "There is no such customer.");
-}
-
-static enum fail
 read_item(const struct call *call, const struct json_view *object, struct batch_item *item)
 {
 	struct report_input input = {0};
@@ -128,7 +121,7 @@ read_item(const struct call *call, const struct json_view *object, struct batch_
 	if (!wire_is_customer_id(input.customer_id) ||
 	    (call->caller.kind == CALLER_CUSTOMER &&
 	     strcmp(input.customer_id, call->caller.key.customer_id) != 0))
-		return no_such_customer(&item->task);
+		return fail_customer_not_found(&item->task);
 	return read_report(call, &item->task, &input, &item->report);
 }
 
@@ -157,7 +150,7 @@ store_batch(struct call *call, const struct object_list *list, struct batch_item
 		if (items[i].status != USAGE_NO_CUSTOMER)
 			continue;
 		items[i].valid = false;
-		(void)no_such_customer(&items[i].task);
+		(void)fail_customer_not_found(&items[i].task);
 	}
 	return FAIL_NONE;
 }

@@ -34,8 +34,7 @@ static const struct statement statements[] = {
                               "WHERE customer_id = $1 AND deleted_at IS NULL"},
 };
 
-const struct statement_list account_statements = {statements,
-                                                  sizeof(statements) / sizeof(*statements)};
+const struct statement_list account_statements = STATEMENT_LIST(statements);
 
 /* Fills in the rows of a sign-up before they are stored. */
 static void
@@ -109,8 +108,7 @@ account_delete(struct operation *operation, const char *customer_id)
 	           PARAMETERS(customer_id, param_time(task, INSTANT_MS(operation->now_ms))),
 	           &changed));
 	if (changed == 0)
-		return task_fail(task, FAIL_NOT_FOUND, "customer_not_found",
-		                 "There is no such customer.");
+		return fail_customer_not_found(task);
 	TRY(stripe_cancel_enqueue_all(operation, customer_id));
 	TRY(stripe_call_forget(operation, customer_id));
 	TRY(stripe_event_forget(operation, customer_id));

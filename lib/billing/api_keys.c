@@ -55,8 +55,7 @@ static const struct statement statements[] = {
                                "AND revoked_at IS NULL"},
 };
 
-const struct statement_list api_key_statements = {statements,
-                                                  sizeof(statements) / sizeof(*statements)};
+const struct statement_list api_key_statements = STATEMENT_LIST(statements);
 
 static const struct {
 	const char *name;
@@ -175,8 +174,7 @@ api_key_create(struct operation *operation, const char *customer_id, const char 
 	}
 	TRY(kind);
 	if (created == 0)
-		return task_fail(task, FAIL_NOT_FOUND, "customer_not_found",
-		                 "There is no such customer.");
+		return fail_customer_not_found(task);
 	TRY(audit_record(operation, "key_create", customer_id, key->key_id, role));
 	return db_commit(operation->db, task);
 }

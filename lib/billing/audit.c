@@ -12,8 +12,7 @@ static const struct statement statements[] = {
                            "VALUES ($1, $2, $3, $4, $5, $6)"},
 };
 
-const struct statement_list audit_statements = {statements,
-                                                sizeof(statements) / sizeof(*statements)};
+const struct statement_list audit_statements = STATEMENT_LIST(statements);
 
 enum fail
 audit_record(struct operation *operation, const char *action, const char *customer_id,

@@ -124,8 +124,7 @@ static const struct statement statements[] = {
                          "WHERE customer_id = $1 FOR NO KEY UPDATE"},
 };
 
-const struct statement_list customer_statements = {statements,
-                                                   sizeof(statements) / sizeof(*statements)};
+const struct statement_list customer_statements = STATEMENT_LIST(statements);
 
 /* Whatever a mail server might take, short of what only confuses: one @, a local part of 64 bytes
  * at most, a domain of labels. Whether it exists is for a mail to find out. */
@@ -166,13 +165,6 @@ exists(struct task *task)
 	                 "There is a customer with this e-mail address.");
 }
 
-static enum fail
-not_found(struct task *task)
-{
-	return task_fail(task, FAIL_NOT_FOUND, "customer_not_found",
-	                 "There is no such customer.");
-}
-
 enum fail
 customer_find(struct operation *operation, const char *customer_id, struct customer *out)
 {
@@ -180,7 +172,7 @@ customer_find(struct operation *operation, const char *customer_id, struct custo
 
 	TRY(db_row(operation->db, operation->task, &statements[FIND], PARAMETERS(customer_id),
 	           out, &found));
-	return found ? FAIL_NONE : not_found(operation->task);
+	return found ? FAIL_NONE : fail_customer_not_found(operation->task);
 }
 
 static enum fail
@@ -239,7 +231,7 @@ customer_update(struct operation *operation, const char *customer_id,
 	}
 	TRY(kind);
 	if (!found)
-		return not_found(task);
+		return fail_customer_not_found(task);
 	TRY(audit_record(operation, "customer_update", customer_id, NULL,
 	                 !email->present          ? "company_name"
 	                 : !company_name->present ? "email"

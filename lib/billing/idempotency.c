@@ -39,8 +39,7 @@ static const struct statement statements[] = {
                           "LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"},
 };
 
-const struct statement_list idempotency_statements = {statements,
-                                                      sizeof(statements) / sizeof(*statements)};
+const struct statement_list idempotency_statements = STATEMENT_LIST(statements);
 
 const char *
 idempotency_check_key(const char *key)

@@ -13,8 +13,7 @@ static const struct statement statements[] = {
                 "GROUP BY kid HAVING max(expires_at) > $1::timestamptz"},
 };
 
-const struct statement_list key_use_statements = {statements,
-                                                  sizeof(statements) / sizeof(*statements)};
+const struct statement_list key_use_statements = STATEMENT_LIST(statements);
 
 enum fail
 key_use_list(struct operation *operation, const struct key_use **out, size_t *count)

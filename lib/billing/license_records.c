@@ -57,8 +57,7 @@ static const struct statement statements[] = {
                                   "FOR UPDATE SKIP LOCKED)"},
 };
 
-const struct statement_list license_record_statements = {
-        statements, sizeof(statements) / sizeof(*statements)};
+const struct statement_list license_record_statements = STATEMENT_LIST(statements);
 
 enum fail
 license_history(struct operation *operation, const char *customer_id, struct page *page,

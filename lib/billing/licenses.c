@@ -49,15 +49,7 @@ static const struct statement statements[] = {
                         "AND (expires_at > $4 OR token IS NOT NULL)"},
 };
 
-const struct statement_list license_statements = {statements,
-                                                  sizeof(statements) / sizeof(*statements)};
-
-static enum fail
-customer_missing(struct task *task)
-{
-	return task_fail(task, FAIL_NOT_FOUND, "customer_not_found",
-	                 "There is no such customer.");
-}
+const struct statement_list license_statements = STATEMENT_LIST(statements);
 
 enum fail
 license_view_read(struct operation *operation, const struct sha256 *digest,
@@ -229,11 +221,9 @@ license_hand_out(struct operation *operation, struct license_view *view,
 		bool stored;
 
 		if (view->customer.customer_id == NULL)
-			return customer_missing(operation->task);
+			return fail_customer_not_found(operation->task);
 		if (view->subscription.plan == NULL)
-			return task_fail(operation->task, FAIL_NOT_FOUND,
-			                 "subscription_not_found",
-			                 "The customer has no subscription.");
+			return fail_subscription_not_found(operation->task);
 		if (is_kept(operation, view, &reason)) {
 			*out = view->newest;
 			return FAIL_NONE;
@@ -284,10 +274,9 @@ license_rotate(struct operation *operation, const char *customer_id, struct issu
 	TRY(subscription_lock(operation, customer_id));
 	TRY(license_view_read(operation, NULL, customer_id, &view));
 	if (view.customer.customer_id == NULL)
-		return customer_missing(operation->task);
+		return fail_customer_not_found(operation->task);
 	if (view.subscription.plan == NULL)
-		return task_fail(operation->task, FAIL_NOT_FOUND, "subscription_not_found",
-		                 "The customer has no subscription.");
+		return fail_subscription_not_found(operation->task);
 	TRY(license_revoke_all(operation, customer_id, "rotated"));
 	TRY(license_mint(operation, &view.customer, &view.subscription, "rotated", out));
 	TRY(store(operation, &view.subscription, out, &stored));

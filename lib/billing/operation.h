@@ -72,4 +72,8 @@ struct operation {
 	int64_t deadline_us; /* clock_monotonic_us(): no call of Stripe goes on after it */
 };
 
+/* FAIL_NOT_FOUND "customer_not_found" and "subscription_not_found". */
+enum fail fail_customer_not_found(struct task *task);
+enum fail fail_subscription_not_found(struct task *task);
+
 #endif

@@ -196,10 +196,8 @@ subscription_find(struct operation *operation, const char *customer_id,
 		return FAIL_NONE;
 	TRY(trial_obstacle(operation, customer_id, &known));
 	if (!known.customer_exists)
-		return task_fail(operation->task, FAIL_NOT_FOUND, "customer_not_found",
-		                 "There is no such customer.");
-	return task_fail(operation->task, FAIL_NOT_FOUND, "subscription_not_found",
-	                 "The customer has no subscription.");
+		return fail_customer_not_found(operation->task);
+	return fail_subscription_not_found(operation->task);
 }
 
 /* Nothing was inserted: says why. */
@@ -210,8 +208,7 @@ refuse_trial(struct operation *operation, const char *customer_id)
 
 	TRY(trial_obstacle(operation, customer_id, &attempt));
 	if (!attempt.customer_exists)
-		return task_fail(operation->task, FAIL_NOT_FOUND, "customer_not_found",
-		                 "There is no such customer.");
+		return fail_customer_not_found(operation->task);
 	if (attempt.subscription_exists)
 		return task_fail(operation->task, FAIL_CONFLICT, "subscription_exists",
 		                 "The customer has a subscription already.");

@@ -45,6 +45,11 @@ struct statement_list {
 	size_t count;
 };
 
+#define STATEMENT_LIST(statements)                                                             \
+	{                                                                                      \
+		statements, sizeof(statements) / sizeof(*(statements))                         \
+	}
+
 /* One parameter in text form, cast in the SQL; a NULL `text` is SQL's NULL. */
 struct parameters {
 	const char *const *values;

@@ -67,8 +67,7 @@ static const struct statement statements[] = {
                            "VALUES ($1::bigint, $2, $3)"},
 };
 
-const struct statement_list migration_statements = {statements,
-                                                    sizeof(statements) / sizeof(*statements)};
+const struct statement_list migration_statements = STATEMENT_LIST(statements);
 
 /* The files of the folder, in order. */
 struct folder {

@@ -28,8 +28,7 @@ static const struct statement statements[] = {
                 "  AS read_only"},
 };
 
-const struct statement_list server_statements = {statements,
-                                                 sizeof(statements) / sizeof(*statements)};
+const struct statement_list server_statements = STATEMENT_LIST(statements);
 
 enum fail
 server_facts_read(struct db *db, struct task *task, struct server_facts *out)

@@ -93,8 +93,7 @@ static const struct statement statements[] = {
                           " GROUP BY customer_id, day, metric, event_name"},
 };
 
-const struct statement_list meter_compare_statements = {
-        statements, sizeof(statements) / sizeof(*statements)};
+const struct statement_list meter_compare_statements = STATEMENT_LIST(statements);
 
 /* The meter that counts events of that name, or NULL. */
 static const char *

@@ -73,8 +73,7 @@ static const struct statement statements[] = {
                         "(state = 'sent' AND can_cancel AND first_try_at > $6::timestamptz))"},
 };
 
-const struct statement_list meter_day_statements = {statements,
-                                                    sizeof(statements) / sizeof(*statements)};
+const struct statement_list meter_day_statements = STATEMENT_LIST(statements);
 
 /* The meters that plans name, as JSON for the statement; NULL: none. */
 static const char *

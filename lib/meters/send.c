@@ -77,8 +77,7 @@ static const struct statement statements[] = {
                             "  AND error IS DISTINCT FROM 'settled') AS parked"},
 };
 
-const struct statement_list meter_send_statements = {statements,
-                                                     sizeof(statements) / sizeof(*statements)};
+const struct statement_list meter_send_statements = STATEMENT_LIST(statements);
 
 static void
 send_event(struct operation *operation, const struct meter_row *row, struct stripe_answer *out)

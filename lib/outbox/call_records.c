@@ -72,8 +72,7 @@ static const struct statement statements[] = {
                               "AND kind = $2 AND call_id > $3::bigint LIMIT 1"},
 };
 
-const struct statement_list stripe_call_record_statements = {
-        statements, sizeof(statements) / sizeof(*statements)};
+const struct statement_list stripe_call_record_statements = STATEMENT_LIST(statements);
 
 enum fail
 stripe_call_figures(struct operation *operation, struct stripe_call_figures *out)

@@ -108,8 +108,7 @@ static const struct statement statements[] = {
                         "AND state = 'pending'"},
 };
 
-const struct statement_list stripe_call_statements = {statements,
-                                                      sizeof(statements) / sizeof(*statements)};
+const struct statement_list stripe_call_statements = STATEMENT_LIST(statements);
 
 /* All twelve tries take about a day. */
 static const int64_t delays_s[] = {5,    20,   60,   300,   900,   1800,

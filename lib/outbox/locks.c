@@ -14,8 +14,7 @@ static const struct statement statements[] = {
         [WAKE] = {.name = "stripe_jobs_wake", .sql = "SELECT pg_notify('stripe_jobs', '')"},
 };
 
-const struct statement_list stripe_lock_statements = {statements,
-                                                      sizeof(statements) / sizeof(*statements)};
+const struct statement_list stripe_lock_statements = STATEMENT_LIST(statements);
 
 enum fail
 stripe_lock(struct operation *operation, const char *object_id)

@@ -41,8 +41,7 @@ static const struct statement statements[] = {
                   .sql = "DELETE FROM invoices WHERE invoice_id = $1 AND status = 'draft'"},
 };
 
-const struct statement_list invoice_statements = {statements,
-                                                  sizeof(statements) / sizeof(*statements)};
+const struct statement_list invoice_statements = STATEMENT_LIST(statements);
 
 enum fail
 invoice_list(struct operation *operation, const char *customer_id, struct page *page,

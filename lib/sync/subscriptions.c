@@ -158,8 +158,7 @@ static const struct statement statements[] = {
                         "AND status NOT IN " FINAL " AND status <> 'incomplete'"},
 };
 
-const struct statement_list subscription_sync_statements = {
-        statements, sizeof(statements) / sizeof(*statements)};
+const struct statement_list subscription_sync_statements = STATEMENT_LIST(statements);
 
 /* `plan` is the subscription's, or the row's when the price buys none of our plans. */
 static enum fail

@@ -30,7 +30,7 @@ static const struct statement statements[] = {
          .sql = usage_batch_sql},
 };
 
-const struct statement_list usage_batch_statements = {statements, 1};
+const struct statement_list usage_batch_statements = STATEMENT_LIST(statements);
 
 static const char *
 batch_text(struct task *task, const struct usage_item *items, size_t count)

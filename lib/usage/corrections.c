@@ -76,8 +76,7 @@ static const struct statement statements[] = {
                                   "GROUP BY m.key ORDER BY m.key"},
 };
 
-const struct statement_list usage_correction_statements = {
-        statements, sizeof(statements) / sizeof(*statements)};
+const struct statement_list usage_correction_statements = STATEMENT_LIST(statements);
 
 static enum fail
 run(struct operation *operation, int statement, struct parameters parameters)

@@ -65,8 +65,7 @@ static const struct statement statements[] = {
                           "AND starts_with(report_id, $2)"},
 };
 
-const struct statement_list usage_file_statements = {statements,
-                                                     sizeof(statements) / sizeof(*statements)};
+const struct statement_list usage_file_statements = STATEMENT_LIST(statements);
 
 struct file_input {
 	const char *customer_id;
@@ -389,8 +388,7 @@ import_in_transaction(struct operation *operation, const struct file_input *inpu
 	TRY(db_run(operation->db, operation->task, &statements[LOCK],
 	           PARAMETERS(input->customer_id), &found));
 	if (found == 0)
-		return task_fail(operation->task, FAIL_NOT_FOUND, "customer_not_found",
-		                 "There is no such customer.");
+		return fail_customer_not_found(operation->task);
 	TRY(check_chain(operation, input, digest, out));
 	if (!out->imported_before) {
 		TRY(take_reports(operation, input, out));

@@ -45,8 +45,7 @@ static const struct statement statements[] = {
                    .sql = usage_history_days_sql},
 };
 
-const struct statement_list usage_history_statements = {
-        statements, sizeof(statements) / sizeof(*statements)};
+const struct statement_list usage_history_statements = STATEMENT_LIST(statements);
 
 static enum fail
 select_page(struct operation *operation, const struct usage_filter *filter,

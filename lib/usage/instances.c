@@ -67,8 +67,7 @@ static const struct statement statements[] = {
                             "RETURNING " INSTANCE_COLUMNS},
 };
 
-const struct statement_list instance_statements = {statements,
-                                                   sizeof(statements) / sizeof(*statements)};
+const struct statement_list instance_statements = STATEMENT_LIST(statements);
 
 const char *
 instance_state(const struct instance *instance, int64_t now_ms)
@@ -118,8 +117,7 @@ instance_activate(struct operation *operation, const char *customer_id, const ch
 	TRY(db_row(operation->db, task, &statements[LOCK], PARAMETERS(customer_id),
 	           &subscription, &found));
 	if (!found)
-		return task_fail(task, FAIL_NOT_FOUND, "customer_not_found",
-		                 "There is no such customer.");
+		return fail_customer_not_found(task);
 	usage = usage_bounds(operation, &subscription).usage;
 	if (usage->max_instances != LICENSE_UNLIMITED)
 		room = param_int(task, usage->max_instances + usage->instance_overage);

@@ -29,7 +29,7 @@ static const struct statement statements[] = {
          .sql = usage_limits_levels_sql},
 };
 
-const struct statement_list usage_limit_statements = {statements, 1};
+const struct statement_list usage_limit_statements = STATEMENT_LIST(statements);
 
 struct usage_bounds
 usage_bounds(const struct operation *operation, const struct subscription *subscription)
@@ -58,8 +58,7 @@ usage_levels_read(struct operation *operation, const char *customer_id,
 	           PARAMETERS(customer_id, param_time(task, INSTANT_MS(operation->now_ms))),
 	           &row, &found));
 	if (!found)
-		return task_fail(task, FAIL_NOT_FOUND, "customer_not_found",
-		                 "There is no such customer.");
+		return fail_customer_not_found(task);
 	*out = row.levels;
 	*subscription = row.subscription;
 	return FAIL_NONE;

@@ -46,8 +46,7 @@ static const struct statement statements[] = {
                           "WHERE n.customer_id = $1 AND n.report_id = $2"},
 };
 
-const struct statement_list usage_statements = {statements,
-                                                sizeof(statements) / sizeof(*statements)};
+const struct statement_list usage_statements = STATEMENT_LIST(statements);
 
 const char *
 usage_check_time(struct instant reported_at, int64_t now_ms)
@@ -133,8 +132,7 @@ usage_outcome(struct operation *operation, const struct usage_view *view,
               struct usage_report *report, bool *created)
 {
 	if (view->customer_id == NULL)
-		return task_fail(operation->task, FAIL_NOT_FOUND, "customer_not_found",
-		                 "There is no such customer.");
+		return fail_customer_not_found(operation->task);
 	*created = view->usage_id != 0;
 	if (!*created)
 		return usage_find_first(operation, report);

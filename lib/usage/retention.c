@@ -50,8 +50,7 @@ static const struct statement statements[] = {
                                "  WHERE reported_at < " CUTOFF " LIMIT $3::bigint)"},
 };
 
-const struct statement_list usage_retention_statements = {
-        statements, sizeof(statements) / sizeof(*statements)};
+const struct statement_list usage_retention_statements = STATEMENT_LIST(statements);
 
 static enum fail
 count(struct operation *operation, int statement, struct parameters parameters,

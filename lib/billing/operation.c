@@ -1,0 +1,18 @@
+/*
+ * operation.c: the failures that many operations share.
+ */
+#include "billing/operation.h"
+
+enum fail
+fail_customer_not_found(struct task *task)
+{
+	return task_fail(task, FAIL_NOT_FOUND, "customer_not_found",
+	                 "There is no such customer.");
+}
+
+enum fail
+fail_subscription_not_found(struct task *task)
+{
+	return task_fail(task, FAIL_NOT_FOUND, "subscription_not_found",
+	                 "The customer has no subscription.");
+}
