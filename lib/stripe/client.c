@@ -1,5 +1,5 @@
 /*
- * client.c: one call of Stripe: its attempts, and what is known after them.
+ * client.c: sends one request to Stripe, tries it again, and concludes what is known.
  */
 #include "stripe/client.h"
 
@@ -22,8 +22,8 @@
 enum {
 	BODY_MAX = 8 * 1024 * 1024,
 	ATTEMPT_MIN_US = 200 * 1000, /* with less time left none is begun */
-	SILENT_ASKS_MAX = 5,
-	SILENCE_US = 5 * 1000 * 1000,
+	UNANSWERED_MAX = 5,
+	PAUSE_US = 5 * 1000 * 1000,
 	HEADERS_MAX = 6,
 	UNAUTHORIZED = 401
 };
@@ -32,14 +32,14 @@ struct stripe_client {
 	struct stripe_client_options options;
 	struct http_client *http;
 	struct stripe_io io;
-	int silent_asks;       /* in a row that Stripe gave no answer to */
-	int64_t not_before_us; /* after too many of them */
-	bool heard;            /* the last ask was answered itself */
+	int unanswered;        /* requests in a row */
+	int64_t not_before_us; /* after too many unanswered requests */
+	bool acknowledged;     /* see stripe_client_was_acknowledged() */
 };
 
-/* The parts of all attempts at one ask. */
+/* One request and what is known after its attempts so far. */
 struct call {
-	const struct stripe_request *ask;
+	const struct stripe_request *request;
 	struct http_request http;
 	struct http_header headers[HEADERS_MAX];
 	const char *log_path;
@@ -51,10 +51,10 @@ static const char *const method_names[] = {
         [STRIPE_GET] = "GET", [STRIPE_POST] = "POST", [STRIPE_DELETE] = "DELETE"};
 
 static void
-real_ask(void *context, struct arena *arena, const struct http_request *ask,
-         struct http_answer *out)
+real_send(void *context, struct arena *arena, const struct http_request *request,
+          struct http_answer *out)
 {
-	http_client_send(context, arena, ask, out);
+	http_client_send(context, arena, request, out);
 }
 
 static int64_t
@@ -102,8 +102,8 @@ stripe_client_new(const struct stripe_client_options *options)
 		free(client);
 		return NULL;
 	}
-	client->io =
-	        (struct stripe_io){client->http, real_ask, real_now_us, real_wait, real_random};
+	client->io = (struct stripe_io){client->http, real_send, real_now_us, real_wait,
+	                                real_random};
 	return client;
 }
 
@@ -122,14 +122,14 @@ stripe_client_use_io(struct stripe_client *client, const struct stripe_io *io)
 	client->io = *io;
 }
 
-/* What all attempts send. The key's only copy of ours is in the arena, which wipes itself. */
+/* Prepares what all attempts send. The copy of the key is in the arena, which is wiped. */
 static void
 prepare(const struct stripe_client *client, struct arena *arena, struct call *call)
 {
 	const struct stripe_client_options *options = &client->options;
-	const struct stripe_request *ask = call->ask;
-	bool post = ask->method == STRIPE_POST;
-	bool query = !post && ask->form != NULL && ask->form[0] != '\0';
+	const struct stripe_request *request = call->request;
+	bool post = request->method == STRIPE_POST;
+	bool query = !post && request->form != NULL && request->form[0] != '\0';
 	size_t count = 0;
 
 	call->headers[count++] = (struct http_header){
@@ -138,21 +138,21 @@ prepare(const struct stripe_client *client, struct arena *arena, struct call *ca
 	call->headers[count++] = (struct http_header){"Accept", "application/json"};
 	call->headers[count++] =
 	        (struct http_header){"Content-Type", "application/x-www-form-urlencoded"};
-	if (post && ask->idempotency_key != NULL)
+	if (post && request->idempotency_key != NULL)
 		call->headers[count++] =
-		        (struct http_header){"Idempotency-Key", ask->idempotency_key};
+		        (struct http_header){"Idempotency-Key", request->idempotency_key};
 	call->http = (struct http_request){
-	        .method = method_names[ask->method],
-	        .url = arena_printf(arena, "%s%s%s%s", options->api_base, ask->path,
-	                            query ? "?" : "", query ? ask->form : ""),
+	        .method = method_names[request->method],
+	        .url = arena_printf(arena, "%s%s%s%s", options->api_base, request->path,
+	                            query ? "?" : "", query ? request->form : ""),
 	        .headers = call->headers,
 	        .header_count = count,
 	};
 	if (post) {
-		call->http.body = ask->form != NULL ? ask->form : "";
+		call->http.body = request->form != NULL ? request->form : "";
 		call->http.body_length = strlen(call->http.body);
 	}
-	call->log_path = arena_copy_bytes(arena, ask->path, strcspn(ask->path, "?"));
+	call->log_path = arena_copy_bytes(arena, request->path, strcspn(request->path, "?"));
 }
 
 /* The members of an answer that is no success: {"error": {"type", "code", "message"}}. */
@@ -218,7 +218,7 @@ static void
 log_attempt(const struct task *task, const struct call *call, const struct http_answer *http,
             const struct stripe_answer *out, int64_t took_us)
 {
-	log_line(LOG_LEVEL_INFO, "asked Stripe", LOG_S("request_id", task->request_id),
+	log_line(LOG_LEVEL_INFO, "request to Stripe", LOG_S("request_id", task->request_id),
 	         LOG_S("method", call->http.method), LOG_S("path", call->log_path),
 	         LOG_I("attempt", out->attempts), LOG_I("status", out->status),
 	         LOG_S("reason", http->reason), LOG_S("stripe_request_id", out->request_id),
@@ -227,20 +227,20 @@ log_attempt(const struct task *task, const struct call *call, const struct http_
 }
 
 /*
- * An earlier attempt may have been carried out; does this answer tell? A success does. So does a
- * refusal under the same key, as Stripe would have replayed the first answer instead; but the door
- * (401, 403) comes before the keys, and without a key nothing is replayed.
+ * Whether the answer also tells if an earlier attempt, whose outcome is unknown, was carried out. A
+ * success does. So does a refusal under the same key, as Stripe would have replayed the earlier
+ * answer. A 401 or 403 does not: Stripe checks authentication before idempotency.
  */
 static bool
-settles(const struct stripe_request *ask, const struct stripe_answer *out)
+is_conclusive(const struct stripe_request *request, const struct stripe_answer *out)
 {
-	if (out->outcome == STRIPE_DONE || ask->method == STRIPE_GET)
+	if (out->outcome == STRIPE_DONE || request->method == STRIPE_GET)
 		return true;
-	return out->outcome == STRIPE_REFUSED && ask->method == STRIPE_POST &&
-	       ask->idempotency_key != NULL && out->status != 401 && out->status != 403;
+	return out->outcome == STRIPE_REFUSED && request->method == STRIPE_POST &&
+	       request->idempotency_key != NULL && out->status != 401 && out->status != 403;
 }
 
-/* One attempt within `left_us`; whether to try again, and `wait_us` before that. */
+/* Makes one attempt within `left_us`. True: try again after `*wait_us`. */
 static bool
 attempt(struct stripe_client *client, struct task *task, struct call *call, int64_t left_us,
         struct stripe_answer *out, int64_t *wait_us)
@@ -252,12 +252,12 @@ attempt(struct stripe_client *client, struct task *task, struct call *call, int6
 	call->http.timeout_ms = client->options.attempt_timeout_ms < left_ms
 	                                ? client->options.attempt_timeout_ms
 	                                : left_ms;
-	io->ask(io->context, task->arena, &call->http, &http);
+	io->send(io->context, task->arena, &call->http, &http);
 	out->attempts++;
 	read_answer(task, &http, out);
 	log_attempt(task, call, &http, out, io->now_us(io->context) - started_us);
 	call->answered = call->answered || out->status != 0;
-	if (call->in_doubt && !settles(call->ask, out))
+	if (call->in_doubt && !is_conclusive(call->request, out))
 		out->outcome = STRIPE_UNKNOWN;
 	call->in_doubt = out->outcome == STRIPE_UNKNOWN;
 	if (is_success(out->status))
@@ -269,61 +269,60 @@ attempt(struct stripe_client *client, struct task *task, struct call *call, int6
 	                           out->attempts - 1, client->options.max_retries);
 }
 
-/* Why not to ask at all now; NULL when nothing speaks against it. */
+/* Why the request is not sent at all, or NULL. */
 static const char *
-reason_against(const struct stripe_client *client, int64_t now_us, int64_t deadline_us)
+reason_not_to_send(const struct stripe_client *client, int64_t now_us, int64_t deadline_us)
 {
-	if (client->silent_asks >= SILENT_ASKS_MAX && now_us < client->not_before_us)
-		return "it has not answered lately";
+	if (client->unanswered >= UNANSWERED_MAX && now_us < client->not_before_us)
+		return "Stripe has not answered lately";
 	return deadline_us - now_us < ATTEMPT_MIN_US ? "no time left" : NULL;
 }
 
 static void
-note_silence(struct stripe_client *client, bool answered)
+count_unanswered(struct stripe_client *client, bool answered)
 {
-	client->silent_asks = answered ? 0 : client->silent_asks + 1;
-	if (client->silent_asks >= SILENT_ASKS_MAX) {
-		client->silent_asks = SILENT_ASKS_MAX;
-		client->not_before_us = client->io.now_us(client->io.context) + SILENCE_US;
+	client->unanswered = answered ? 0 : client->unanswered + 1;
+	if (client->unanswered >= UNANSWERED_MAX) {
+		client->unanswered = UNANSWERED_MAX;
+		client->not_before_us = client->io.now_us(client->io.context) + PAUSE_US;
 	}
 }
 
 void
 stripe_client_send(struct stripe_client *client, struct task *task,
-                   const struct stripe_request *ask, struct stripe_answer *out)
+                   const struct stripe_request *request, struct stripe_answer *out)
 {
 	const struct stripe_io *io = &client->io;
-	struct call call = {.ask = ask};
+	struct call call = {.request = request};
 	int64_t now_us = io->now_us(io->context), wait_us = 0;
-	const char *against = reason_against(client, now_us, ask->deadline_us);
+	const char *reason = reason_not_to_send(client, now_us, request->deadline_us);
 
 	*out = (struct stripe_answer){.outcome = STRIPE_NOT_NOW};
-	client->heard = false;
+	client->acknowledged = false;
 	prepare(client, task->arena, &call);
-	if (against != NULL) {
-		log_line(LOG_LEVEL_WARNING, "did not ask Stripe",
+	if (reason != NULL) {
+		log_line(LOG_LEVEL_WARNING, "request to Stripe not sent",
 		         LOG_S("request_id", task->request_id),
 		         LOG_S("method", call.http.method), LOG_S("path", call.log_path),
-		         LOG_S("reason", against));
+		         LOG_S("reason", reason));
 		return;
 	}
-	while (attempt(client, task, &call, ask->deadline_us - now_us, out, &wait_us)) {
+	while (attempt(client, task, &call, request->deadline_us - now_us, out, &wait_us)) {
 		now_us = io->now_us(io->context);
-		if (ask->deadline_us - now_us - wait_us < ATTEMPT_MIN_US)
+		if (request->deadline_us - now_us - wait_us < ATTEMPT_MIN_US)
 			break;
 		io->wait(io->context, wait_us);
-		/* The wait may have been longer than was asked for. */
 		now_us = io->now_us(io->context);
-		if (ask->deadline_us - now_us < ATTEMPT_MIN_US)
+		if (request->deadline_us - now_us < ATTEMPT_MIN_US)
 			break;
 	}
-	note_silence(client, call.answered);
-	client->heard = out->outcome == STRIPE_DONE ||
-	                (out->outcome == STRIPE_REFUSED && out->status != UNAUTHORIZED);
+	count_unanswered(client, call.answered);
+	client->acknowledged = out->outcome == STRIPE_DONE ||
+	                       (out->outcome == STRIPE_REFUSED && out->status != UNAUTHORIZED);
 }
 
 bool
 stripe_client_was_acknowledged(const struct stripe_client *client)
 {
-	return client->heard;
+	return client->acknowledged;
 }

@@ -1,15 +1,14 @@
 /*
- * client.h: calls of Stripe's API: authentication, pinned version, retries, and what an
+ * client.h: sends requests to Stripe's API: authentication, pinned version, retries, and what an
  * answer means.
  *
  * The retry rules are those of the official SDK (stripe-node 23): two retries by default; a reset
- * connection once more; `Stripe-Should-Retry` decides before any status; 409 and 5xx yes. Beyond
- * the SDK a 429 is tried again too, up to three times after about 1, 2 and 4 s, with the same key.
- * All attempts share one idempotency key and one deadline.
+ * connection is tried once more; `Stripe-Should-Retry` decides before any status; 409 and 5xx are
+ * tried again. Beyond the SDK, 429 is tried again up to three times after about 1, 2 and 4 s. All
+ * attempts share one idempotency key and one deadline.
  *
- * After 5 asks in a row that Stripe gave no answer at all to, the client asks nothing for 5 s
- * (STRIPE_NOT_NOW, status 0), then lets one through: callers need not all wait for their deadlines
- * to learn that Stripe is away.
+ * After 5 requests in a row without any answer, the client sends none for 5 s (STRIPE_NOT_NOW, status
+ * 0), then lets one through: while Stripe is away, not every caller waits for its deadline.
  */
 #ifndef STRIPE_CLIENT_H
 #define STRIPE_CLIENT_H
@@ -37,22 +36,22 @@ struct stripe_request {
 	enum stripe_method method;
 	const char *path; /* "/v1/...", encoded, without a query */
 	const char *form; /* encoded parameters: a POST's body, else the query; or NULL */
-	const char *idempotency_key; /* of a POST; NULL only where twice does no harm */
-	/* clock_monotonic_us(): nothing waits beyond it, and with less than 0.2 s left no attempt
-	 * is begun. */
+	const char *idempotency_key; /* of a POST; NULL only where a repetition does no harm */
+	/* By clock_monotonic_us(): nothing waits longer, and with less than 0.2 s left no attempt
+	 * begins. */
 	int64_t deadline_us;
 };
 
 /*
- * What is known after the last attempt, in view of all of them: when one may have been carried out,
- * a later 429, lost connection or the like does not undo that, and it stays STRIPE_UNKNOWN.
+ * What is known after all attempts. When one of them may have been carried out, a later 429 or lost
+ * connection does not change that: the outcome stays STRIPE_UNKNOWN.
  */
 enum stripe_outcome {
 	STRIPE_DONE,    /* 2xx with an object */
 	STRIPE_REFUSED, /* Stripe answered and did nothing: 4xx but 409 and 429 */
-	STRIPE_NOT_NOW, /* Stripe did nothing yet: 409, 429; or not a byte was sent to it */
-	STRIPE_UNKNOWN /* no answer, 5xx, or an unusable one: it may have been done; also the 409
-	                 * that says that a request with this key is still running */
+	STRIPE_NOT_NOW, /* Stripe did nothing yet: 409, 429; or nothing was sent */
+	STRIPE_UNKNOWN /* it may have been done: no or an unusable answer, 5xx, or the 409 that says
+	                * that a request with this key is still running */
 };
 
 struct stripe_answer {
@@ -67,21 +66,22 @@ struct stripe_answer {
 	int attempts;
 };
 
-/* NULL when libcurl cannot be had. The strings must outlive the client. */
+/* NULL when libcurl fails. The strings must outlive the client. */
 struct stripe_client *stripe_client_new(const struct stripe_client_options *options);
 void stripe_client_free(struct stripe_client *client);
 
-/* Asks and waits, retries included; logs each attempt with its Request-Id, never the key. The
- * answer's parts live in the task's arena. Never fails: `out->outcome` says what is known. */
+/* Sends the request, retries included, and waits for the answer, whose parts live in the task's
+ * arena. Logs each attempt with Stripe's Request-Id, never the key. Never fails: `out->outcome` says
+ * what is known. */
 void stripe_client_send(struct stripe_client *client, struct task *task,
-                        const struct stripe_request *ask, struct stripe_answer *out);
+                        const struct stripe_request *request, struct stripe_answer *out);
 
-/* Whether Stripe answered the last ask itself: it did or refused that very thing, and the next may
- * fare otherwise. False: it is away, busy, or does not know our key. */
+/* Whether Stripe carried out or refused the last request itself. False: Stripe is away, busy or does
+ * not know our key, and other requests would fail too. */
 bool stripe_client_was_acknowledged(const struct stripe_client *client);
 
 /*
- * The same as a failure: FAIL_NONE when done; FAIL_PAYMENT "payment_failed" with Stripe's own words
+ * The answer as a failure: FAIL_NONE when done; FAIL_PAYMENT "payment_failed" with Stripe's own words
  * for a card_error, with ours for another 402; FAIL_NOT_FOUND "stripe_not_found" for 404;
  * FAIL_STRIPE "stripe_error" otherwise, with a sentence that says whether anything was changed.
  */
@@ -91,9 +91,9 @@ enum fail stripe_client_failure(struct task *task,
 /* FAIL_STRIPE "stripe_error": Stripe answered, but not with what was asked for. */
 enum fail stripe_answer_unusable(struct task *task) MUST_CHECK;
 
-/* The SDK's rules, apart so that they can be tested: whether to try again after `retries` of them,
- * and how long to wait first, in microseconds; `random` is in [0, 1). `should_retry` is the
- * header's value or NULL; `status` is 0 without an answer, `reset` tells how that came. */
+/* The SDK's rules: whether to try again after so many retries, and how long to wait before, in
+ * microseconds. `should_retry` is the header's value or NULL; `status` is 0 without an answer,
+ * `reset` says that the connection was reset; `random` is in [0, 1). */
 bool stripe_should_retry(int status, bool reset, const char *should_retry, int64_t retries,
                          int64_t max_retries);
 int64_t stripe_retry_wait_us(int status, int64_t retries, double random);

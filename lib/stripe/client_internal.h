@@ -14,8 +14,8 @@ struct stripe_client;
 
 struct stripe_io {
 	void *context; /* handed to each of the calls */
-	void (*ask)(void *context, struct arena *arena, const struct http_request *ask,
-	            struct http_answer *out);
+	void (*send)(void *context, struct arena *arena, const struct http_request *request,
+	             struct http_answer *out);
 	int64_t (*now_us)(void *context); /* monotonic */
 	void (*wait)(void *context, int64_t us);
 	double (*random)(void *context); /* in [0, 1) */

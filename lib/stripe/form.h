@@ -1,6 +1,6 @@
 /*
- * form.h: parameters in the one encoding that Stripe's v1 API takes
- * (application/x-www-form-urlencoded with brackets, docs.stripe.com/api).
+ * form.h: encodes parameters for Stripe's v1 API (application/x-www-form-urlencoded with brackets,
+ * docs.stripe.com/api).
  */
 #ifndef STRIPE_FORM_H
 #define STRIPE_FORM_H
@@ -21,7 +21,7 @@ void stripe_form_int(struct stripe_form *form, const char *key, int64_t value);
 void stripe_form_bool(struct stripe_form *form, const char *key, bool value);
 
 /* A path of the API: `format` with each "%s" replaced by the percent-encoded id. NULL and "" become
- * "-", which no object is called: without an id the path would be that of all objects. */
+ * "-", which is no object's id; an empty id would make it the path of all objects. */
 const char *stripe_path(struct arena *arena, const char *format, const char *id);
 
 #endif

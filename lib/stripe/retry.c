@@ -1,7 +1,6 @@
 /*
- * retry.c: what to do about an answer: whether and when to try again, by the rules of the
- * official SDK (stripe-node 23, RequestSender) and with patience for Stripe's rate limit; and what
- * to tell people in the end.
+ * retry.c: whether and when to try a request again, by the rules of the official SDK (stripe-node 23,
+ * RequestSender) and longer for a rate limit; and the failure that an answer becomes.
  */
 #include "stripe/client.h"
 
@@ -13,10 +12,10 @@ bool
 stripe_should_retry(int status, bool reset, const char *should_retry, int64_t retries,
                     int64_t max_retries)
 {
-	/* A kept connection may just have been stale: that tries nobody's patience. */
+	/* A kept connection may have been stale. */
 	if (reset && retries == 0)
 		return true;
-	/* The limiter runs before anything else at Stripe does: trying again is safe. */
+	/* Stripe limits rates before it does anything, so trying again is safe. */
 	if (status == TOO_MANY_REQUESTS && should_retry == NULL)
 		return max_retries > 0 && retries < RATE_LIMIT_RETRIES;
 	if (retries >= max_retries)
@@ -39,7 +38,7 @@ stripe_retry_wait_us(int status, int64_t retries, double random)
 	if (status == TOO_MANY_REQUESTS) {
 		for (int64_t i = 0; i < retries && wait_s < 4; i++)
 			wait_s *= 2;
-		/* A quarter more or less, so that those limited together come back apart. */
+		/* A quarter more or less, so that clients limited together do not return together. */
 		return (int64_t)(wait_s * (0.75 + 0.5 * random) * second_us);
 	}
 	for (int64_t i = 1; i < retries && wait_s < longest_s; i++)
@@ -49,8 +48,7 @@ stripe_retry_wait_us(int status, int64_t retries, double random)
 	return (int64_t)((wait_s > first_s ? wait_s : first_s) * second_us);
 }
 
-/* For people: nothing of Stripe's own words, which speak to programmers, but whether anything was
- * done. */
+/* A sentence for people: whether anything was changed. Stripe's messages are for programmers. */
 static const char *
 sentence_for(const struct stripe_answer *answer)
 {

@@ -1,5 +1,5 @@
 /*
- * signature.c: the Stripe-Signature header against the raw body.
+ * signature.c: checks the Stripe-Signature header against the raw body.
  *
  * Reads "t=1492774577,v1=<64 hex>,v0=<64 hex>" as the official SDK does: no blanks, lower-case hex,
  * the last `t` counts, every `v1` is tried.
@@ -58,7 +58,7 @@ signed_time(struct arena *arena, const char *header)
 	return time;
 }
 
-/* Any `v1` of the header is this one. */
+/* Whether any `v1` of the header is this one. `*any`: there is a `v1`. */
 static bool
 has_signature(const char *header, const char expected[static HEX_SIZE], bool *any)
 {
@@ -75,7 +75,7 @@ has_signature(const char *header, const char expected[static HEX_SIZE], bool *an
 	return found;
 }
 
-/* Any secret makes any `v1`. */
+/* Whether any of the secrets makes any `v1`; `*why` not. */
 static bool
 is_signed(struct arena *arena, const char *header, const struct bytes parts[static 3],
           const char *secrets, const char **why)
@@ -126,7 +126,7 @@ stripe_signature_fault(struct arena *arena, const char *header, const char *body
 		return "no time in the header";
 	parts[0] = (struct bytes){(const uint8_t *)time, strlen(time)};
 	parts[2] = (struct bytes){(const uint8_t *)body, length};
-	/* The time only means something once the signature has vouched for it. */
+	/* Only a signed time can be trusted. */
 	if (!is_signed(arena, header, parts, secrets ? secrets : "", &why))
 		return why;
 	return time_fault(arena, signed_at_s, now_ms);

@@ -1,5 +1,5 @@
 /*
- * signature.h: whether a webhook's body comes from Stripe (docs.stripe.com/webhooks, "Verify
+ * signature.h: checks that a webhook's body comes from Stripe (docs.stripe.com/webhooks, "Verify
  * webhook signatures manually").
  */
 #ifndef STRIPE_SIGNATURE_H

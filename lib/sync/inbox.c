@@ -34,7 +34,7 @@ record_failure(struct operation *operation, const struct stripe_event_row *row, 
 	bool counts = kind != FAIL_BUSY && !stripe_is_away(operation, kind);
 
 	db_rollback_to(operation->db, 0);
-	log_line(LOG_LEVEL_WARNING, "event not dealt with", LOG_S("event", row->event_id),
+	log_line(LOG_LEVEL_WARNING, "event not processed", LOG_S("event", row->event_id),
 	         LOG_S("type", row->type), LOG_S("code", error),
 	         LOG_I("attempts", row->attempts));
 	TRY(stripe_event_fail(operation, row, error, counts));
@@ -66,7 +66,7 @@ stripe_inbox_run(struct operation *operation, int64_t *done)
 		kind = db_commit(operation->db, operation->task);
 	if (kind != FAIL_NONE)
 		return record_failure(operation, &row, kind);
-	log_line(LOG_LEVEL_INFO, "event dealt with", LOG_S("event", row.event_id),
+	log_line(LOG_LEVEL_INFO, "event processed", LOG_S("event", row.event_id),
 	         LOG_S("type", row.type), LOG_S("customer_id", customer_id),
 	         LOG_S("subject", row.subject));
 	return FAIL_NONE;

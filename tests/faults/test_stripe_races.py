@@ -261,9 +261,9 @@ def test_two_hosts_deal_with_one_queue(shop, books, report):
             postman.post(letter)
         letters.extend(news)
         books.rest()
-        here[:] = [line["event"] for line in tail.find("event dealt with")]
+        here[:] = [line["event"] for line in tail.find("event processed")]
         log = parse_log(second.read_text(encoding="ascii").rpartition("\n")[0])
-        there[:] = [line["event"] for line in log if line["message"] == "event dealt with"]
+        there[:] = [line["event"] for line in log if line["message"] == "event processed"]
         return here and there
 
     try:
