@@ -25,8 +25,7 @@ enum { SIGN_UP, ANONYMISE };
 
 static const struct statement statements[] = {
         [SIGN_UP] = {.name = "account_sign_up",
-                     .columns = outcome_columns,
-                     .row_size = sizeof(struct outcome),
+                     ROWS_OF(struct outcome, outcome_columns),
                      .sql = accounts_sign_up_sql},
         [ANONYMISE] = {.name = "account_anonymise",
                        .sql = "UPDATE customers SET email = NULL, company_name = NULL, "
@@ -105,8 +104,7 @@ account_delete(struct operation *operation, const char *customer_id)
 	TRY(db_begin(operation->db, task));
 	TRY(customer_find(operation, customer_id, &customer));
 	TRY(db_run(operation->db, task, &statements[ANONYMISE],
-	           PARAMETERS(customer_id, param_time(task, INSTANT_MS(operation->now_ms))),
-	           &changed));
+	           PARAMETERS(customer_id, param_now(operation)), &changed));
 	if (changed == 0)
 		return fail_customer_not_found(task);
 	TRY(stripe_cancel_enqueue_all(operation, customer_id));

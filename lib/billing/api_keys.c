@@ -20,7 +20,7 @@ static const struct column columns[] =
 	"k.last_used_at, "                                                                     \
 	"COALESCE(k.last_used_at >= current_date, false) AS used_today, k.revoked_at"
 
-#define ROW .columns = columns, .row_size = sizeof(struct api_key)
+#define ROW ROWS_OF(struct api_key, columns)
 
 enum { FIND, TOUCH, CREATE, LIST, REVOKE, REVOKE_ALL };
 
@@ -195,9 +195,7 @@ api_key_revoke(struct operation *operation, const char *customer_id, const char 
 
 	TRY(db_begin(operation->db, task));
 	TRY(db_run(operation->db, task, &statements[REVOKE],
-	           PARAMETERS(key_id, customer_id,
-	                      param_time(task, INSTANT_MS(operation->now_ms))),
-	           &revoked));
+	           PARAMETERS(key_id, customer_id, param_now(operation)), &revoked));
 	if (revoked == 0)
 		return task_fail(task, FAIL_NOT_FOUND, "key_not_found",
 		                 "There is no such live key.");
@@ -209,7 +207,5 @@ enum fail
 api_key_revoke_all(struct operation *operation, const char *customer_id)
 {
 	return db_run(operation->db, operation->task, &statements[REVOKE_ALL],
-	              PARAMETERS(customer_id,
-	                         param_time(operation->task, INSTANT_MS(operation->now_ms))),
-	              NULL);
+	              PARAMETERS(customer_id, param_now(operation)), NULL);
 }

@@ -15,7 +15,7 @@ static const struct column columns[] =
 
 #define CUSTOMER_COLUMNS                                                                       \
 	"customer_id, email, company_name, stripe_customer_id, created_at, updated_at"
-#define ROW .columns = columns, .row_size = sizeof(struct customer)
+#define ROW ROWS_OF(struct customer, columns)
 #define NEWEST_FIRST "ORDER BY created_at DESC, customer_id DESC "
 #define PAGE NEWEST_FIRST "LIMIT $3::bigint OFFSET $4::bigint"
 #define PAGE_END "($3::bigint + $4::bigint) "
@@ -101,8 +101,7 @@ static const struct statement statements[] = {
                         "RETURNING " CUSTOMER_COLUMNS},
         [OF_STRIPE] =
                 {.name = "customer_of_stripe",
-                 .columns = owner_columns,
-                 .row_size = sizeof(struct owner),
+                 ROWS_OF(struct owner, owner_columns),
                  .sql = "SELECT COALESCE("
                         "(SELECT customer_id FROM subscriptions "
                         "  WHERE stripe_subscription_id = $2), "
@@ -118,8 +117,7 @@ static const struct statement statements[] = {
                            .sql = "UPDATE customers SET stripe_customer_id = NULL "
                                   "WHERE stripe_customer_id = $1"},
         [LOCK] = {.name = "customer_lock",
-                  .columns = lock_columns,
-                  .row_size = sizeof(struct lock),
+                  ROWS_OF(struct lock, lock_columns),
                   .sql = "SELECT deleted_at IS NOT NULL AS deleted FROM customers "
                          "WHERE customer_id = $1 FOR NO KEY UPDATE"},
 };
@@ -223,7 +221,7 @@ customer_update(struct operation *operation, const char *customer_id,
 	kind = db_row(operation->db, task, &statements[UPDATE],
 	              PARAMETERS(customer_id, param_bool(email->present), email->value,
 	                         param_bool(company_name->present), company_name->value,
-	                         param_time(task, INSTANT_MS(operation->now_ms))),
+	                         param_now(operation)),
 	              out, &found);
 	if (kind == FAIL_CONFLICT) {
 		task_clear(task);

@@ -21,8 +21,7 @@ static const struct statement statements[] = {
         /* The row may have been committed between this statement's snapshot and its lock; then the
 	 * primary key refuses ours at the end, and the client's next try finds it. */
         [CLAIM] = {.name = "idempotency_claim",
-                   .columns = claim_columns,
-                   .row_size = sizeof(struct claim),
+                   ROWS_OF(struct claim, claim_columns),
                    .sql = "SELECT pg_try_advisory_xact_lock($2::bigint) AS locked, "
                           "(SELECT sealed FROM idempotency_keys WHERE digest = $1 "
                           "AND expires_at > $3::timestamptz) AS sealed"},
@@ -87,7 +86,7 @@ idempotency_claim(struct operation *operation, struct idempotency *idempotency,
 	memcpy(&lock, idempotency->digest.bytes, sizeof(lock));
 	TRY(db_row(operation->db, task, &statements[CLAIM],
 	           PARAMETERS(param_digest(task, &idempotency->digest), param_int(task, lock),
-	                      param_time(task, INSTANT_MS(operation->now_ms))),
+	                      param_now(operation)),
 	           &claim, &found));
 	*replay = claim.sealed.data != NULL;
 	if (*replay) {
@@ -109,8 +108,7 @@ idempotency_store(struct operation *operation, const struct idempotency *idempot
 
 	TRY(db_run(operation->db, task, &statements[STORE],
 	           PARAMETERS(param_digest(task, &idempotency->digest),
-	                      param_bytes(task, sealed),
-	                      param_time(task, INSTANT_MS(operation->now_ms)),
+	                      param_bytes(task, sealed), param_now(operation),
 	                      param_time(task, INSTANT_MS(operation->now_ms + DAY_MS))),
 	           &stored));
 	return stored == 1 ? FAIL_NONE : in_progress(task);
@@ -122,7 +120,6 @@ idempotency_prune(struct operation *operation, int64_t *pruned)
 	struct task *task = operation->task;
 
 	return db_run(operation->db, task, &statements[PRUNE],
-	              PARAMETERS(param_time(task, INSTANT_MS(operation->now_ms)),
-	                         param_int(task, operation->batch)),
+	              PARAMETERS(param_now(operation), param_int(task, operation->batch)),
 	              pruned);
 }

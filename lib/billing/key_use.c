@@ -7,8 +7,7 @@ static const struct column columns[] = COLUMNS(struct key_use, kid, last_expires
 
 static const struct statement statements[] = {
         {.name = "key_use_list",
-         .columns = columns,
-         .row_size = sizeof(struct key_use),
+         ROWS_OF(struct key_use, columns),
          .sql = "SELECT kid, max(expires_at) AS last_expires_at FROM licenses "
                 "GROUP BY kid HAVING max(expires_at) > $1::timestamptz"},
 };
@@ -19,8 +18,7 @@ enum fail
 key_use_list(struct operation *operation, const struct key_use **out, size_t *count)
 {
 	return db_rows(operation->db, operation->task, &statements[0],
-	               PARAMETERS(param_time(operation->task, INSTANT_MS(operation->now_ms))),
-	               (void *)out, count);
+	               PARAMETERS(param_now(operation)), (void *)out, count);
 }
 
 static bool

@@ -29,26 +29,22 @@ enum { HISTORY, REVOCATIONS, IS_REVOKED, LAST_OF_KEY, FORGET_TOKENS };
 static const struct statement statements[] = {
         [HISTORY] =
                 {.name = "license_history",
-                 .columns = license_columns,
-                 .row_size = sizeof(struct issued_license),
+                 ROWS_OF(struct issued_license, license_columns),
                  .sql = "SELECT jti, kid, plan, reason, issued_at, expires_at, revoked_at, "
                         "revoke_reason FROM licenses WHERE customer_id = $1 AND "
                         "(issued_at, jti) < (COALESCE($2::timestamptz, 'infinity'), "
                         "COALESCE($3, '')) ORDER BY issued_at DESC, jti DESC LIMIT $4::bigint"},
         [REVOCATIONS] = {.name = "license_revocations",
-                         .columns = revoked_columns,
-                         .row_size = sizeof(struct revoked),
+                         ROWS_OF(struct revoked, revoked_columns),
                          .sql = "SELECT jti FROM licenses WHERE revoked_at IS NOT NULL "
                                 "AND expires_at > $1 ORDER BY jti"},
         [IS_REVOKED] =
                 {.name = "license_is_revoked",
-                 .columns = revoked_columns,
-                 .row_size = sizeof(struct revoked),
+                 ROWS_OF(struct revoked, revoked_columns),
                  .sql = "SELECT jti FROM licenses WHERE jti = $1 AND revoked_at IS NOT NULL"},
         [LAST_OF_KEY] =
                 {.name = "license_last_of_key",
-                 .columns = last_columns,
-                 .row_size = sizeof(struct last),
+                 ROWS_OF(struct last, last_columns),
                  .sql = "SELECT max(expires_at) AS expires_at FROM licenses WHERE kid = $1"},
         [FORGET_TOKENS] = {.name = "license_forget_tokens",
                            .sql = "UPDATE licenses SET token = NULL WHERE jti IN ("

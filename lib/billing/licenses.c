@@ -29,8 +29,7 @@ enum { VIEW, STORE, REVOKE_ALL };
 
 static const struct statement statements[] = {
         [VIEW] = {.name = "license_view",
-                  .columns = view_columns,
-                  .row_size = sizeof(struct license_view),
+                  ROWS_OF(struct license_view, view_columns),
                   .sql = billing_license_view_sql},
         /* Only from the subscription as it was read; the share lock makes a revocation wait, which
 	 * then sees this row. */
@@ -258,8 +257,8 @@ license_revoke_all(struct operation *operation, const char *customer_id, const c
 	int64_t ended_ms = operation->now_ms - LICENSE_LEEWAY_SECONDS * SECOND_MS;
 
 	return db_run(operation->db, task, &statements[REVOKE_ALL],
-	              PARAMETERS(customer_id, param_time(task, INSTANT_MS(operation->now_ms)),
-	                         reason, param_time(task, INSTANT_MS(ended_ms))),
+	              PARAMETERS(customer_id, param_now(operation), reason,
+	                         param_time(task, INSTANT_MS(ended_ms))),
 	              NULL);
 }
 

@@ -1,7 +1,13 @@
 /*
- * operation.c: the failures that many operations share.
+ * operation.c: the parameter and the failures that many operations share.
  */
 #include "billing/operation.h"
+
+const char *
+param_now(const struct operation *operation)
+{
+	return param_time(operation->task, INSTANT_MS(operation->now_ms));
+}
 
 enum fail
 fail_customer_not_found(struct task *task)

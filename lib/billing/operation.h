@@ -72,6 +72,9 @@ struct operation {
 	int64_t deadline_us; /* clock_monotonic_us(): no call of Stripe goes on after it */
 };
 
+/* The time of the operation, as a parameter of a statement. */
+const char *param_now(const struct operation *operation);
+
 /* FAIL_NOT_FOUND "customer_not_found" and "subscription_not_found". */
 enum fail fail_customer_not_found(struct task *task);
 enum fail fail_subscription_not_found(struct task *task);

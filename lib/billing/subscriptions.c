@@ -32,7 +32,7 @@ struct trial_attempt {
 static const struct column attempt_columns[] =
         COLUMNS(struct trial_attempt, customer_exists, subscription_exists);
 
-#define ROW .columns = columns, .row_size = sizeof(struct subscription)
+#define ROW ROWS_OF(struct subscription, columns)
 
 enum {
 	FIND,
@@ -85,8 +85,7 @@ static const struct statement statements[] = {
                         "RETURNING " SUBSCRIPTION_COLUMNS},
         [TRIAL_OBSTACLE] =
                 {.name = "subscription_trial_obstacle",
-                 .columns = attempt_columns,
-                 .row_size = sizeof(struct trial_attempt),
+                 ROWS_OF(struct trial_attempt, attempt_columns),
                  .sql = "SELECT EXISTS (SELECT FROM customers WHERE customer_id = $1 "
                         "AND deleted_at IS NULL) AS customer_exists, "
                         "EXISTS (SELECT FROM subscriptions WHERE customer_id = $1 "
@@ -227,8 +226,8 @@ subscription_start_trial(struct operation *operation, const char *customer_id,
 
 	TRY(db_begin(operation->db, task));
 	TRY(db_row(operation->db, task, &statements[START_TRIAL],
-	           PARAMETERS(customer_id, param_time(task, INSTANT_MS(operation->now_ms)),
-	                      plans->trial_plan, param_time(task, ends)),
+	           PARAMETERS(customer_id, param_now(operation), plans->trial_plan,
+	                      param_time(task, ends)),
 	           out, &started));
 	if (!started)
 		return refuse_trial(operation, customer_id);
@@ -240,9 +239,7 @@ enum fail
 subscription_cancel(struct operation *operation, const char *customer_id)
 {
 	return db_run(operation->db, operation->task, &statements[CANCEL],
-	              PARAMETERS(customer_id,
-	                         param_time(operation->task, INSTANT_MS(operation->now_ms))),
-	              NULL);
+	              PARAMETERS(customer_id, param_now(operation)), NULL);
 }
 
 enum fail
@@ -251,9 +248,7 @@ subscription_cancel_trial(struct operation *operation, const char *customer_id, 
 	int64_t rows;
 
 	TRY(db_run(operation->db, operation->task, &statements[CANCEL_TRIAL],
-	           PARAMETERS(customer_id,
-	                      param_time(operation->task, INSTANT_MS(operation->now_ms))),
-	           &rows));
+	           PARAMETERS(customer_id, param_now(operation)), &rows));
 	*ended = rows > 0;
 	return FAIL_NONE;
 }
@@ -271,9 +266,8 @@ subscription_expire_trials(struct operation *operation, int64_t *ended)
 	struct task *task = operation->task;
 
 	return db_run(operation->db, task, &statements[EXPIRE_TRIALS],
-	              PARAMETERS(param_time(task, INSTANT_MS(operation->now_ms)),
-	                         param_int(task, operation->batch), operation->actor,
-	                         task->request_id),
+	              PARAMETERS(param_now(operation), param_int(task, operation->batch),
+	                         operation->actor, task->request_id),
 	              ended);
 }
 
@@ -292,9 +286,7 @@ subscription_schedule(struct operation *operation, const char *stripe_subscripti
 	struct task *task = operation->task;
 
 	return db_run(operation->db, task, &statements[SCHEDULE],
-	              PARAMETERS(stripe_subscription_id, plan,
-	                         param_time(task, INSTANT_MS(operation->now_ms))),
-	              NULL);
+	              PARAMETERS(stripe_subscription_id, plan, param_now(operation)), NULL);
 }
 
 enum fail
@@ -324,6 +316,6 @@ subscription_scheduled(struct operation *operation, struct instant before, int64
 
 	return db_rows(operation->db, task, &statements[SCHEDULED],
 	               PARAMETERS(param_time(task, before), param_int(task, limit),
-	                          param_time(task, INSTANT_MS(operation->now_ms))),
+	                          param_now(operation)),
 	               (void *)out, count);
 }

@@ -45,6 +45,9 @@ struct statement_list {
 	size_t count;
 };
 
+/* A statement's rows, in its initializer. */
+#define ROWS_OF(type, columns_) .columns = (columns_), .row_size = sizeof(type)
+
 #define STATEMENT_LIST(statements)                                                             \
 	{                                                                                      \
 		statements, sizeof(statements) / sizeof(*(statements))                         \

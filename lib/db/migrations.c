@@ -54,12 +54,10 @@ enum { PRESENT, LIST, INSERT };
 
 static const struct statement statements[] = {
         [PRESENT] = {.name = "migration_table",
-                     .columns = presence_columns,
-                     .row_size = sizeof(struct presence),
+                     ROWS_OF(struct presence, presence_columns),
                      .sql = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"},
         [LIST] = {.name = "migration_list",
-                  .columns = applied_columns,
-                  .row_size = sizeof(struct applied),
+                  ROWS_OF(struct applied, applied_columns),
                   .sql = "SELECT version, checksum, applied_at FROM schema_migrations "
                          "ORDER BY version"},
         [INSERT] = {.name = "migration_insert",

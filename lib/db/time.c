@@ -22,8 +22,7 @@ static const struct column clock_columns[] = COLUMNS(struct clock_row, now);
 
 static const struct statement own_statements[] = {
         {.name = "db_clock",
-         .columns = clock_columns,
-         .row_size = sizeof(struct clock_row),
+         ROWS_OF(struct clock_row, clock_columns),
          .sql = "SELECT clock_timestamp() AS now"},
 };
 

@@ -52,16 +52,14 @@ enum { PAIRS, PUSHED, WAS_COUNTED, FORGET, AGAIN };
 
 static const struct statement statements[] = {
         [PAIRS] = {.name = "meter_pairs",
-                   .columns = pair_columns,
-                   .row_size = sizeof(struct pair),
+                   ROWS_OF(struct pair, pair_columns),
                    .sql = "SELECT DISTINCT customer_id, stripe_customer_id, event_name "
                           "FROM meter_events WHERE day >= ($1::timestamptz AT TIME ZONE "
                           "'UTC')::date - $2::integer AND (customer_id, event_name) > ($3, $4) "
                           "ORDER BY customer_id, event_name LIMIT $5::bigint"},
         [PUSHED] =
                 {.name = "meter_pushed",
-                 .columns = pushed_columns,
-                 .row_size = sizeof(struct pushed),
+                 ROWS_OF(struct pushed, pushed_columns),
                  .sql = "SELECT day::text AS day, extract(epoch FROM day::timestamp "
                         "  AT TIME ZONE 'UTC')::bigint AS starts_at_s, "
                         "COALESCE(sum(value) FILTER (WHERE state = 'sent'), 0)::text AS sent, "
@@ -153,8 +151,7 @@ push_again(struct operation *operation, const struct pair *pair, const struct pu
 
 	TRY(db_run(operation->db, task, &statements[AGAIN],
 	           PARAMETERS(pair->customer_id, pair->event_name, pushed->day,
-	                      random_id(task->arena, "mev_", 16),
-	                      param_time(task, INSTANT_MS(operation->now_ms))),
+	                      random_id(task->arena, "mev_", 16), param_now(operation)),
 	           NULL));
 	return change_day(operation, FORGET, pair, pushed);
 }
@@ -206,8 +203,7 @@ compare_pair(struct operation *operation, struct stripe_sweep *sweep, const stru
 	                      form.text.data, &summaries, NULL));
 	TRY(db_rows(
 	        operation->db, task, &statements[PUSHED],
-	        PARAMETERS(pair->customer_id, pair->event_name,
-	                   param_time(task, INSTANT_MS(operation->now_ms)),
+	        PARAMETERS(pair->customer_id, pair->event_name, param_now(operation),
 	                   param_time(task, INSTANT_MS(operation->now_ms - COUNTED_AFTER_MS)),
 	                   param_int(task, DAYS - 1)),
 	        (void *)&days, &count));
@@ -260,9 +256,8 @@ meter_compare(struct operation *operation, struct stripe_sweep *sweep)
 	if (space != NULL)
 		*space = '\0';
 	TRY(db_rows(operation->db, task, &statements[PAIRS],
-	            PARAMETERS(param_time(task, INSTANT_MS(operation->now_ms)),
-	                       param_int(task, DAYS - 1), after, space == NULL ? "" : space + 1,
-	                       param_int(task, PAIRS_AT_ONCE)),
+	            PARAMETERS(param_now(operation), param_int(task, DAYS - 1), after,
+	                       space == NULL ? "" : space + 1, param_int(task, PAIRS_AT_ONCE)),
 	            (void *)&pairs, &count));
 	sweep->finished = count < PAIRS_AT_ONCE;
 	if (count == 0)

@@ -43,8 +43,7 @@ enum { DIFFERENCES, PUSH, CANCEL };
 
 static const struct statement statements[] = {
         [DIFFERENCES] = {.name = "meter_differences",
-                         .columns = columns,
-                         .row_size = sizeof(struct difference),
+                         ROWS_OF(struct difference, columns),
                          .sql = meters_differences_sql},
         /* Pushes what is missing to reach $7. A negative rest is parked for an operator. */
         [PUSH] = {.name = "meter_push",
@@ -118,7 +117,7 @@ static enum fail
 correct_day(struct operation *operation, const struct difference *day)
 {
 	struct task *task = operation->task;
-	const char *now = param_time(task, INSTANT_MS(operation->now_ms));
+	const char *now = param_now(operation);
 	const char *id = random_id(task->arena, "mev_", 16);
 
 	if (!day->more)

@@ -9,7 +9,7 @@
 static const struct column columns[] = COLUMNS(struct meter_parked, meter_event_id, customer_id,
                                                day, metric, event_name, value, error);
 
-#define ROW .columns = columns, .row_size = sizeof(struct meter_parked)
+#define ROW ROWS_OF(struct meter_parked, columns)
 #define PARKED_COLUMNS                                                                         \
 	"meter_event_id, customer_id, day::text AS day, metric, event_name, "                  \
 	"value::text AS value, error"
@@ -55,8 +55,7 @@ meter_parked_retry(struct operation *operation, const char *meter_event_id, int6
 
 	TRY(db_begin(operation->db, task));
 	TRY(db_run(operation->db, task, &statements[RETRY],
-	           PARAMETERS(meter_event_id, param_time(task, INSTANT_MS(operation->now_ms))),
-	           count));
+	           PARAMETERS(meter_event_id, param_now(operation)), count));
 	TRY(stripe_jobs_wake(operation));
 	return db_commit(operation->db, task);
 }

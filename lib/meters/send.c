@@ -36,8 +36,7 @@ enum { TAKE, SENT, CANCELED, KEPT, POSTPONE, PARK, FIGURES };
 static const struct statement statements[] = {
         /* The attempt is committed before it is made. */
         [TAKE] = {.name = "meter_take",
-                  .columns = row_columns,
-                  .row_size = sizeof(struct meter_row),
+                  ROWS_OF(struct meter_row, row_columns),
                   .sql = "UPDATE meter_events SET attempts = attempts + 1, "
                          "first_try_at = COALESCE(first_try_at, $1::timestamptz), "
                          "next_try_at = $2::timestamptz WHERE meter_event_id = "
@@ -69,8 +68,7 @@ static const struct statement statements[] = {
                   .sql = "UPDATE meter_events SET state = 'parked', next_try_at = NULL, "
                          "error = $2 WHERE meter_event_id = $1 AND state = 'pending'"},
         [FIGURES] = {.name = "meter_figures",
-                     .columns = figure_columns,
-                     .row_size = sizeof(struct meter_figures),
+                     ROWS_OF(struct meter_figures, figure_columns),
                      .sql = "SELECT (SELECT count(*) FROM meter_events "
                             "  WHERE state IN ('pending', 'canceling')) AS pending, "
                             "(SELECT count(*) FROM meter_events WHERE state = 'parked' "
@@ -122,9 +120,7 @@ static enum fail
 record_sent(struct operation *operation, const struct meter_row *row)
 {
 	return db_run(operation->db, operation->task, &statements[SENT],
-	              PARAMETERS(row->meter_event_id,
-	                         param_time(operation->task, INSTANT_MS(operation->now_ms))),
-	              NULL);
+	              PARAMETERS(row->meter_event_id, param_now(operation)), NULL);
 }
 
 /* When Stripe refuses an identifier because it has it, an earlier attempt was successful. */

@@ -14,14 +14,13 @@ static const struct column columns[] = COLUMNS(struct stripe_call, call_id, kind
 static const struct column figure_columns[] =
         COLUMNS(struct stripe_call_figures, pending, parked);
 
-#define ROW .columns = columns, .row_size = sizeof(struct stripe_call)
+#define ROW ROWS_OF(struct stripe_call, columns)
 
 enum { FIGURES, LIST_PARKED, RETRY_PARKED, PRUNE, FORGET, IS_PENDING, HAS_PENDING, HAS_NEWER };
 
 static const struct statement statements[] = {
         [FIGURES] = {.name = "stripe_call_figures",
-                     .columns = figure_columns,
-                     .row_size = sizeof(struct stripe_call_figures),
+                     ROWS_OF(struct stripe_call_figures, figure_columns),
                      .sql = "SELECT (SELECT count(*) FROM stripe_calls "
                             "WHERE state = 'pending') AS pending, "
                             "(SELECT count(*) FROM stripe_calls "
@@ -96,8 +95,7 @@ stripe_call_retry(struct operation *operation, int64_t call_id, int64_t *count)
 {
 	TRY(db_begin(operation->db, operation->task));
 	TRY(db_run(operation->db, operation->task, &statements[RETRY_PARKED],
-	           PARAMETERS(param_int(operation->task, call_id),
-	                      param_time(operation->task, INSTANT_MS(operation->now_ms))),
+	           PARAMETERS(param_int(operation->task, call_id), param_now(operation)),
 	           count));
 	TRY(stripe_jobs_wake(operation));
 	return db_commit(operation->db, operation->task);

@@ -22,7 +22,7 @@ static const struct column columns[] = COLUMNS(
 	"regexp_replace(path, '^" DELETE_PREFIX "', '') AS path, "                             \
 	"parameters, plan, idempotency_key, "                                                  \
 	"request, state, attempts::bigint AS attempts, created_at, result_id, error"
-#define ROW .columns = columns, .row_size = sizeof(struct stripe_call)
+#define ROW ROWS_OF(struct stripe_call, columns)
 
 enum {
 	WRITE,

@@ -34,7 +34,7 @@ static const struct column figure_columns[] =
 	"event_id, type, origin, state, family, subject, stripe_customer_id, customer_hint, "  \
 	"customer_id, attempts::bigint AS attempts, happened_at, received_at, next_try_at, "   \
 	"finished_at, error"
-#define ROW .columns = columns, .row_size = sizeof(struct stripe_event_row)
+#define ROW ROWS_OF(struct stripe_event_row, columns)
 #define DUE_NOW "date_trunc('milliseconds', now())"
 /* The customers whom event $1 may be about: $3, or $4 as the event names it, or by Stripe's id $5.
  * They are locked: their deletion skips events that are locked, and must be seen here. */
@@ -73,8 +73,7 @@ static const struct statement statements[] = {
 	 * row and waits for Stripe. */
         [RECEIVE] =
                 {.name = "stripe_event_receive",
-                 .columns = received_columns,
-                 .row_size = sizeof(struct received),
+                 ROWS_OF(struct received, received_columns),
                  .sql = "WITH stored AS ("
                         "  INSERT INTO stripe_events (event_id, type, livemode, "
                         "    api_version, happened_at, received_at, origin, family, subject, "
@@ -131,8 +130,7 @@ static const struct statement statements[] = {
                   ROW,
                   .sql = "SELECT " EVENT_COLUMNS " FROM stripe_events WHERE event_id = $1"},
         [PAYLOAD] = {.name = "stripe_event_payload",
-                     .columns = payload_columns,
-                     .row_size = sizeof(struct payload_row),
+                     ROWS_OF(struct payload_row, payload_columns),
                      .sql = "SELECT payload FROM stripe_events WHERE event_id = $1"},
         [RETRY] = {.name = "stripe_event_retry",
                    .sql = "UPDATE stripe_events SET state = 'pending', attempts = 0, "
@@ -141,8 +139,7 @@ static const struct statement statements[] = {
                           "THEN state = 'parked' ELSE event_id = $1 "
                           "AND state IN ('parked', 'ignored', 'done') END"},
         [FIGURES] = {.name = "stripe_event_figures",
-                     .columns = figure_columns,
-                     .row_size = sizeof(struct stripe_event_figures),
+                     ROWS_OF(struct stripe_event_figures, figure_columns),
                      .sql = "SELECT (SELECT count(*) FROM stripe_events "
                             "  WHERE state = 'pending') AS pending, "
                             "(SELECT count(*) FROM stripe_events WHERE state = 'parked') "

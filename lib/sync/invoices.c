@@ -13,8 +13,7 @@ enum { LIST, STORE, GONE };
 
 static const struct statement statements[] = {
         [LIST] = {.name = "invoice_list",
-                  .columns = columns,
-                  .row_size = sizeof(struct invoice),
+                  ROWS_OF(struct invoice, columns),
                   .sql = "SELECT invoice_id, number, status, amount_due, amount_paid, "
                          "currency, created_at, hosted_invoice_url, invoice_pdf FROM invoices "
                          "WHERE customer_id = $1 AND (created_at, invoice_id) < "
@@ -73,8 +72,7 @@ invoice_store(struct operation *operation, const char *customer_id,
 	                      param_int(task, invoice->amount_due),
 	                      param_int(task, invoice->amount_paid), invoice->currency,
 	                      param_time(task, invoice->created), invoice->hosted_invoice_url,
-	                      invoice->invoice_pdf,
-	                      param_time(task, INSTANT_MS(operation->now_ms))),
+	                      invoice->invoice_pdf, param_now(operation)),
 	           &rows));
 	*changed = rows > 0;
 	return FAIL_NONE;

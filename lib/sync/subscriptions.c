@@ -21,7 +21,7 @@ struct total {
 
 static const struct column total_columns[] = COLUMNS(struct total, number);
 
-#define ROW .columns = columns, .row_size = sizeof(struct synced_subscription)
+#define ROW ROWS_OF(struct synced_subscription, columns)
 #define SYNCED                                                                                 \
 	"s.customer_id, s.stripe_subscription_id, s.plan, s.status, "                          \
 	"s.current_period_ends_at, s.trial_ends_at, s.cancel_at_period_end, s.cancel_at, "     \
@@ -151,8 +151,7 @@ static const struct statement statements[] = {
                            "ORDER BY s.stripe_subscription_id LIMIT $3::bigint"},
         [DUPLICATES] =
                 {.name = "subscription_sync_duplicates",
-                 .columns = total_columns,
-                 .row_size = sizeof(struct total),
+                 ROWS_OF(struct total, total_columns),
                  .sql = "SELECT count(DISTINCT customer_id) AS number FROM subscriptions "
                         "WHERE superseded AND stripe_subscription_id IS NOT NULL "
                         "AND status NOT IN " FINAL " AND status <> 'incomplete'"},
@@ -200,8 +199,7 @@ choose(struct operation *operation, const char *customer_id)
 	struct task *task = operation->task;
 
 	TRY(db_run(operation->db, task, &statements[END_TRIAL],
-	           PARAMETERS(customer_id, param_time(task, INSTANT_MS(operation->now_ms))),
-	           NULL));
+	           PARAMETERS(customer_id, param_now(operation)), NULL));
 	TRY(db_run(operation->db, task, &statements[SUPERSEDE], PARAMETERS(customer_id), NULL));
 	return db_run(operation->db, task, &statements[RESTORE], PARAMETERS(customer_id), NULL);
 }
@@ -280,9 +278,7 @@ subscription_sync_gone(struct operation *operation, const char *stripe_subscript
 		return FAIL_NONE;
 	TRY(customer_lock(operation, row.customer_id, &deleted));
 	TRY(db_run(operation->db, task, &statements[GONE],
-	           PARAMETERS(stripe_subscription_id,
-	                      param_time(task, INSTANT_MS(operation->now_ms))),
-	           &changed));
+	           PARAMETERS(stripe_subscription_id, param_now(operation)), &changed));
 	TRY(choose(operation, row.customer_id));
 	if (changed == 0)
 		return FAIL_NONE;

@@ -34,7 +34,7 @@ static const struct column columns[] =
 #define SWEEP_COLUMNS                                                                          \
 	"since, part::bigint AS part, after_id, started_at, finished_at, differences, "        \
 	"complete_to"
-#define ROW .columns = columns, .row_size = sizeof(struct sweep_row)
+#define ROW ROWS_OF(struct sweep_row, columns)
 
 enum { TAKE, SAVE, MAKE_DUE, READ };
 

@@ -25,8 +25,7 @@ extern const char usage_batch_sql[]; /* batch.sql */
 
 static const struct statement statements[] = {
         {.name = "usage_report_batch",
-         .columns = columns,
-         .row_size = sizeof(struct batch_row),
+         ROWS_OF(struct batch_row, columns),
          .sql = usage_batch_sql},
 };
 
@@ -112,8 +111,7 @@ usage_report_batch(struct operation *operation, struct usage_item *items, size_t
 	if (count == 0)
 		return FAIL_NONE;
 	TRY(db_rows(operation->db, task, &statements[0],
-	            PARAMETERS(batch_text(task, items, count),
-	                       param_time(task, INSTANT_MS(operation->now_ms)),
+	            PARAMETERS(batch_text(task, items, count), param_now(operation),
 	                       param_int(task, lease_ms)),
 	            (void *)&rows, &row_count));
 	for (size_t i = 0; i < count; i++)

@@ -41,15 +41,13 @@ static const struct statement statements[] = {
                          "FOR NO KEY UPDATE"},
         /* The last file before $4 of the chain $3; else the last of any chain. */
         [BEFORE] = {.name = "usage_file_before",
-                    .columns = file_columns,
-                    .row_size = sizeof(struct file_row),
+                    ROWS_OF(struct file_row, file_columns),
                     .sql = "SELECT file, digest, chain = $3 AS same_chain FROM usage_files "
                            "WHERE customer_id = $1 AND instance_id = $2 "
                            "AND (chain <> $3 OR file < $4::bigint) "
                            "ORDER BY chain = $3 DESC, file DESC LIMIT 1"},
         [SAME] = {.name = "usage_file_same",
-                  .columns = file_columns,
-                  .row_size = sizeof(struct file_row),
+                  ROWS_OF(struct file_row, file_columns),
                   .sql = "SELECT file, digest, true AS same_chain FROM usage_files "
                          "WHERE customer_id = $1 AND instance_id = $2 AND chain = $3 "
                          "AND file = $4::bigint"},
@@ -59,8 +57,7 @@ static const struct statement statements[] = {
                            "VALUES ($1, $2, $3, $4::bigint, $5, $6::bigint, $7)"},
         /* $2 and $3 enclose the ids that the instance's agent gives. */
         [NAMES] = {.name = "usage_file_names",
-                   .columns = name_columns,
-                   .row_size = sizeof(struct name_row),
+                   ROWS_OF(struct name_row, name_columns),
                    .sql = "SELECT report_id FROM usage_report_ids WHERE customer_id = $1 "
                           "AND starts_with(report_id, $2)"},
 };
@@ -372,8 +369,7 @@ record(struct operation *operation, const struct file_input *input, const struct
 	TRY(db_run(operation->db, task, &statements[RECORD],
 	           PARAMETERS(input->customer_id, input->instance_id, input->chain,
 	                      param_int(task, input->file), param_bytes(task, bytes),
-	                      param_int(task, (int64_t)reports),
-	                      param_time(task, INSTANT_MS(operation->now_ms))),
+	                      param_int(task, (int64_t)reports), param_now(operation)),
 	           NULL));
 	return audit_record(operation, "usage.file_imported", input->customer_id,
 	                    input->instance_id, NULL);

@@ -40,8 +40,7 @@ static const struct statement statements[] = {
                            "WHERE customer_id = $1 AND superseded_by IS NULL " NEWEST_FIRST
                            "LIMIT 1"},
         [DAILY] = {.name = "usage_days",
-                   .columns = day_columns,
-                   .row_size = sizeof(struct usage_day),
+                   ROWS_OF(struct usage_day, day_columns),
                    .sql = usage_history_days_sql},
 };
 

@@ -32,7 +32,7 @@ static const struct column plan_columns[] =
 	"instance_id, first_seen_at, last_seen_at, activated_at, lease_expires_at, "           \
 	"released_at, latest_reported_at, active_devices, total_devices, "                     \
 	"metrics::text AS metrics"
-#define ROW .columns = instance_columns, .row_size = sizeof(struct instance)
+#define ROW ROWS_OF(struct instance, instance_columns)
 
 enum { LIST, LOCK, ACTIVATE, RELEASE };
 
@@ -46,8 +46,7 @@ static const struct statement statements[] = {
                          "LIMIT $3::bigint"},
         /* Activations of one customer, one after the other; reports do not wait. */
         [LOCK] = {.name = "instance_lock",
-                  .columns = plan_columns,
-                  .row_size = sizeof(struct subscription),
+                  ROWS_OF(struct subscription, plan_columns),
                   .sql = "SELECT s.plan, s.status, s.trial_ends_at FROM customers c "
                          "LEFT JOIN LATERAL (SELECT plan, status, trial_ends_at "
                          "  FROM subscriptions WHERE customer_id = c.customer_id "
@@ -55,8 +54,7 @@ static const struct statement statements[] = {
                          "WHERE c.customer_id = $1 AND c.deleted_at IS NULL "
                          "FOR NO KEY UPDATE OF c"},
         [ACTIVATE] = {.name = "instance_activate",
-                      .columns = activation_columns,
-                      .row_size = sizeof(struct activation),
+                      ROWS_OF(struct activation, activation_columns),
                       .sql = usage_instance_activate_sql},
         [RELEASE] = {.name = "instance_release",
                      ROW,
@@ -122,8 +120,7 @@ instance_activate(struct operation *operation, const char *customer_id, const ch
 	if (usage->max_instances != LICENSE_UNLIMITED)
 		room = param_int(task, usage->max_instances + usage->instance_overage);
 	TRY(db_row(operation->db, task, &statements[ACTIVATE],
-	           PARAMETERS(customer_id, instance_id,
-	                      param_time(task, INSTANT_MS(operation->now_ms)),
+	           PARAMETERS(customer_id, instance_id, param_now(operation),
 	                      param_time(task, INSTANT_MS(lease_end_ms)), room),
 	           &activation, &found));
 	if (activation.instance.instance_id == NULL)

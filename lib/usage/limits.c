@@ -24,8 +24,7 @@ extern const char usage_limits_levels_sql[]; /* limits_levels.sql */
 
 static const struct statement statements[] = {
         {.name = "usage_levels",
-         .columns = columns,
-         .row_size = sizeof(struct levels_row),
+         ROWS_OF(struct levels_row, columns),
          .sql = usage_limits_levels_sql},
 };
 
@@ -55,8 +54,7 @@ usage_levels_read(struct operation *operation, const char *customer_id,
 	bool found;
 
 	TRY(db_row(operation->db, task, &statements[0],
-	           PARAMETERS(customer_id, param_time(task, INSTANT_MS(operation->now_ms))),
-	           &row, &found));
+	           PARAMETERS(customer_id, param_now(operation)), &row, &found));
 	if (!found)
 		return fail_customer_not_found(task);
 	*out = row.levels;

@@ -30,14 +30,12 @@ enum { REPORT, FIRST };
 
 static const struct statement statements[] = {
         [REPORT] = {.name = "usage_report",
-                    .columns = view_columns,
-                    .row_size = sizeof(struct usage_view),
+                    ROWS_OF(struct usage_view, view_columns),
                     .sql = usage_report_sql},
         /* The report that was stored under this id. The report itself may have been deleted since.
 	 * This is no part of report.sql, which would then open every month for a rare case. */
         [FIRST] = {.name = "usage_first_report",
-                   .columns = report_columns,
-                   .row_size = sizeof(struct usage_report),
+                   ROWS_OF(struct usage_report, report_columns),
                    .sql = "SELECT n.usage_id, r.instance_id, r.active_devices, "
                           "r.total_devices, r.metrics::text AS metrics, n.reported_at, "
                           "COALESCE(r.received_at, n.reported_at) AS received_at "
@@ -122,7 +120,7 @@ usage_report(struct operation *operation, const struct sha256 *digest,
 	                   param_int(task, report->active_devices),
 	                   param_int(task, report->total_devices), report->metrics,
 	                   param_time(task, report->reported_at), report->report_id,
-	                   param_time(task, INSTANT_MS(operation->now_ms)),
+	                   param_now(operation),
 	                   param_time(task, INSTANT_MS(report->reported_at.ms + lease_ms))),
 	        view, &found);
 }

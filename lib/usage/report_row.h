@@ -9,8 +9,7 @@
 /* The columns of a struct usage_report, and of which table: `r` is usage_reports. */
 extern const struct column usage_report_columns[];
 
-#define USAGE_REPORT_ROW                                                                       \
-	.columns = usage_report_columns, .row_size = sizeof(struct usage_report)
+#define USAGE_REPORT_ROW ROWS_OF(struct usage_report, usage_report_columns)
 
 #define USAGE_REPORT_COLUMNS                                                                   \
 	"r.usage_id, r.customer_id, r.instance_id, r.active_devices, r.total_devices, "        \

@@ -15,7 +15,7 @@ struct counted {
 
 static const struct column counted_columns[] = COLUMNS(struct counted, done, number);
 
-#define ROW .columns = counted_columns, .row_size = sizeof(struct counted)
+#define ROW ROWS_OF(struct counted, counted_columns)
 
 /* $1 now  $2 days. A clock of ours that runs ahead must not delete what is young: the database's
  * counts then. Whole days, as a day whose reports are there in part could not be corrected. */
@@ -68,9 +68,7 @@ usage_make_months(struct operation *operation, int64_t *made)
 {
 	struct counted row;
 
-	TRY(count(operation, MAKE,
-	          PARAMETERS(param_time(operation->task, INSTANT_MS(operation->now_ms))),
-	          &row));
+	TRY(count(operation, MAKE, PARAMETERS(param_now(operation)), &row));
 	*made = row.number;
 	return FAIL_NONE;
 }
@@ -81,7 +79,7 @@ drop_before(struct operation *operation, int64_t days, bool counted, int64_t *mo
             int64_t *reports)
 {
 	struct task *task = operation->task;
-	const char *now = param_time(task, INSTANT_MS(operation->now_ms));
+	const char *now = param_now(operation);
 	struct counted row = {.done = true};
 
 	*months = *reports = 0;
@@ -110,8 +108,8 @@ delete_rows(struct operation *operation, int statement, int64_t days, int64_t *r
 	struct task *task = operation->task;
 
 	return db_run(operation->db, task, &statements[statement],
-	              PARAMETERS(param_time(task, INSTANT_MS(operation->now_ms)),
-	                         param_int(task, days), param_int(task, ROWS_AT_ONCE)),
+	              PARAMETERS(param_now(operation), param_int(task, days),
+	                         param_int(task, ROWS_AT_ONCE)),
 	              rows);
 }
 
