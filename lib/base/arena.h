@@ -24,7 +24,7 @@ struct arena *arena_new(size_t limit);
 struct arena *arena_new_with(size_t limit, void (*give_up)(void *context, const char *why),
                              void *context);
 
-/* What exhaustion does, for other reasons why the work can't go on. */
+/* What exhaustion does, for other reasons why the work cannot go on. */
 void arena_give_up(struct arena *arena, const char *why) __attribute__((noreturn));
 
 /* Runs the deferred calls in reverse order, wipes and releases everything but the first chunk.

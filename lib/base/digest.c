@@ -50,7 +50,7 @@ new_hmac_sha256(void)
 	EVP_MAC *algorithm = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	EVP_MAC_CTX *context = EVP_MAC_CTX_new(algorithm);
 
-	require(context && EVP_MAC_CTX_set_params(context, params) == 1, "HMAC");
+	require(context != NULL && EVP_MAC_CTX_set_params(context, params) == 1, "HMAC");
 	EVP_MAC_free(algorithm); /* the context holds it */
 	return context;
 }
@@ -62,7 +62,8 @@ fetch_algorithms(void)
 	seal_algorithm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
 	hkdf_algorithm = EVP_KDF_fetch(NULL, "HKDF", NULL);
 	hmac_sha256 = new_hmac_sha256();
-	require(sha256_algorithm && seal_algorithm && hkdf_algorithm, "fetch");
+	require(sha256_algorithm != NULL && seal_algorithm != NULL && hkdf_algorithm != NULL,
+	        "fetch");
 }
 
 struct sha256
@@ -86,13 +87,13 @@ digest_try_sha256(const void *data, size_t length, struct sha256 *out)
 static void
 hash_string(EVP_MD_CTX *context, const char *string)
 {
-	uint64_t length = string ? strlen(string) : UINT64_MAX;
+	uint64_t length = string != NULL ? strlen(string) : UINT64_MAX;
 	uint8_t prefix[8];
 
-	for (size_t i = 0; i < sizeof prefix; i++)
+	for (size_t i = 0; i < sizeof(prefix); i++)
 		prefix[i] = (uint8_t)(length >> (56 - 8 * i));
-	require(EVP_DigestUpdate(context, prefix, sizeof prefix) == 1, "SHA-256");
-	if (string)
+	require(EVP_DigestUpdate(context, prefix, sizeof(prefix)) == 1, "SHA-256");
+	if (string != NULL)
 		require(EVP_DigestUpdate(context, string, length) == 1, "SHA-256");
 }
 
@@ -103,7 +104,8 @@ digest_strings(const char *const *strings, size_t count)
 	struct sha256 digest;
 
 	pthread_once(&fetched, fetch_algorithms);
-	require(context && EVP_DigestInit_ex2(context, sha256_algorithm, NULL) == 1, "SHA-256");
+	require(context != NULL && EVP_DigestInit_ex2(context, sha256_algorithm, NULL) == 1,
+	        "SHA-256");
 	for (size_t i = 0; i < count; i++)
 		hash_string(context, strings[i]);
 	require(EVP_DigestFinal_ex(context, digest.bytes, NULL) == 1, "SHA-256");
@@ -120,7 +122,8 @@ digest_hmac_sha256(struct bytes key, const struct bytes *parts, size_t count)
 
 	pthread_once(&fetched, fetch_algorithms);
 	context = EVP_MAC_CTX_dup(hmac_sha256);
-	require(context && EVP_MAC_init(context, key.data, key.length, NULL) == 1, "HMAC");
+	require(context != NULL && EVP_MAC_init(context, key.data, key.length, NULL) == 1,
+	        "HMAC");
 	for (size_t i = 0; i < count; i++)
 		require(EVP_MAC_update(context, parts[i].data, parts[i].length) == 1, "HMAC");
 	require(EVP_MAC_final(context, digest.bytes, &length, SHA256_SIZE) == 1 &&
@@ -150,27 +153,27 @@ derive_seal_key(struct bytes secret, const uint8_t salt[static SALT_SIZE])
 	struct seal_key out;
 	uint8_t material[KEY_SIZE + NONCE_SIZE];
 	/* OSSL_PARAM has no const form for values that are only read; these copies are ours. */
-	uint8_t own_salt[SALT_SIZE], info[sizeof purpose], *own_secret;
+	uint8_t own_salt[SALT_SIZE], info[sizeof(purpose)], *own_secret;
 	char hash[] = "SHA256";
 	OSSL_PARAM params[5];
 
 	pthread_once(&fetched, fetch_algorithms);
 	context = EVP_KDF_CTX_new(hkdf_algorithm);
 	own_secret = OPENSSL_memdup(secret.data, secret.length);
-	require(context && own_secret, "HKDF");
+	require(context != NULL && own_secret != NULL, "HKDF");
 	memcpy(own_salt, salt, SALT_SIZE);
-	memcpy(info, purpose, sizeof info);
+	memcpy(info, purpose, sizeof(info));
 	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, hash, 0);
 	params[1] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, own_secret,
 	                                              secret.length);
 	params[2] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, own_salt, SALT_SIZE);
 	params[3] =
-	        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info, sizeof info - 1);
+	        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info, sizeof(info) - 1);
 	params[4] = OSSL_PARAM_construct_end();
-	require(EVP_KDF_derive(context, material, sizeof material, params) == 1, "HKDF");
+	require(EVP_KDF_derive(context, material, sizeof(material), params) == 1, "HKDF");
 	memcpy(out.key, material, KEY_SIZE);
 	memcpy(out.nonce, material + KEY_SIZE, NONCE_SIZE);
-	OPENSSL_cleanse(material, sizeof material);
+	OPENSSL_cleanse(material, sizeof(material));
 	OPENSSL_clear_free(own_secret, secret.length);
 	EVP_KDF_CTX_free(context);
 	return out;
@@ -186,7 +189,7 @@ digest_seal(struct arena *arena, struct bytes secret, struct bytes plain)
 	struct seal_key key;
 	int length = 0;
 
-	require(context && plain.length < INT_MAX, "AES-GCM");
+	require(context != NULL && plain.length < INT_MAX, "AES-GCM");
 	random_bytes(sealed, SALT_SIZE);
 	key = derive_seal_key(secret, sealed);
 	require(EVP_EncryptInit_ex2(context, seal_algorithm, key.key, key.nonce, NULL) == 1 &&
@@ -196,7 +199,7 @@ digest_seal(struct arena *arena, struct bytes secret, struct bytes plain)
 	                EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE,
 	                                    body + plain.length) == 1,
 	        "AES-GCM");
-	OPENSSL_cleanse(&key, sizeof key);
+	OPENSSL_cleanse(&key, sizeof(key));
 	EVP_CIPHER_CTX_free(context);
 	return (struct bytes){sealed, SALT_SIZE + plain.length + TAG_SIZE};
 }
@@ -218,13 +221,13 @@ digest_open(struct arena *arena, struct bytes secret, struct bytes sealed, struc
 	memcpy(tag, sealed.data + SALT_SIZE + length, TAG_SIZE);
 	key = derive_seal_key(secret, sealed.data);
 	context = EVP_CIPHER_CTX_new();
-	require(context, "AES-GCM");
+	require(context != NULL, "AES-GCM");
 	opened = EVP_DecryptInit_ex2(context, seal_algorithm, key.key, key.nonce, NULL) == 1 &&
 	         EVP_DecryptUpdate(context, plain, &written, sealed.data + SALT_SIZE,
 	                           (int)length) == 1 &&
 	         EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE, tag) == 1 &&
 	         EVP_DecryptFinal_ex(context, plain + written, &written) == 1;
-	OPENSSL_cleanse(&key, sizeof key);
+	OPENSSL_cleanse(&key, sizeof(key));
 	EVP_CIPHER_CTX_free(context);
 	ERR_clear_error();
 	if (!opened) {

@@ -3,9 +3,11 @@
  */
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,17 +16,17 @@
 #include "base/random.h"
 #include "base/text.h"
 
-static enum fail
-unreadable(struct task *task, const char *path, int error)
+enum fail
+file_unreadable(struct task *task, const char *path, int error)
 {
-	return task_fail(task, FAIL_UNAVAILABLE, "file_unreadable", "%s can't be read: %s.",
+	return task_fail(task, FAIL_UNAVAILABLE, "file_unreadable", "%s cannot be read: %s.",
 	                 path, strerror(error));
 }
 
-static enum fail
-unwritable(struct task *task, const char *path, int error)
+enum fail
+file_unwritable(struct task *task, const char *path, int error)
 {
-	return task_fail(task, FAIL_UNAVAILABLE, "file_unwritable", "%s can't be written: %s.",
+	return task_fail(task, FAIL_UNAVAILABLE, "file_unwritable", "%s cannot be written: %s.",
 	                 path, strerror(error));
 }
 
@@ -35,12 +37,12 @@ read_all(struct task *task, int file, const char *path, size_t limit, struct tex
 	char block[8192];
 
 	for (;;) {
-		ssize_t got = read(file, block, sizeof block);
+		ssize_t got = read(file, block, sizeof(block));
 
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return unreadable(task, path, errno);
+			return file_unreadable(task, path, errno);
 		if (got == 0)
 			return FAIL_NONE;
 		if ((size_t)got > limit - content->length)
@@ -59,9 +61,9 @@ read_file(struct task *task, const char *path, size_t limit, mode_t forbidden,
 	enum fail kind;
 
 	if (file < 0)
-		return unreadable(task, path, errno);
+		return file_unreadable(task, path, errno);
 	if (fstat(file, &status) != 0) {
-		kind = unreadable(task, path, errno);
+		kind = file_unreadable(task, path, errno);
 	} else if (status.st_mode & forbidden) {
 		kind = task_fail(task, FAIL_FORBIDDEN, "file_too_open",
 		                 "%s is open to every user of this machine (run: chmod o= %s).",
@@ -135,6 +137,36 @@ file_inherit_owner(struct arena *arena, int file, const char *path)
 	       fchown(file, folder.st_uid, folder.st_gid) == 0;
 }
 
+static int
+is_visible(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.';
+}
+
+enum fail
+file_list(struct task *task, const char *folder, const char *suffix, const char *const **out,
+          size_t *out_count)
+{
+	struct dirent **entries = NULL;
+	int count = scandir(folder, &entries, is_visible, alphasort);
+	const char **names;
+
+	if (count < 0)
+		return file_unreadable(task, folder, errno);
+	names = arena_array(task->arena, (size_t)count, sizeof(*names));
+	*out = names;
+	*out_count = 0;
+	for (int i = 0; i < count; i++) {
+		const char *dot = strrchr(entries[i]->d_name, '.');
+
+		if (dot != NULL && strcmp(dot, suffix) == 0)
+			names[(*out_count)++] = arena_copy(task->arena, entries[i]->d_name);
+		free(entries[i]);
+	}
+	free(entries);
+	return FAIL_NONE;
+}
+
 /* A new file with exactly this mode, on the disk when this returns. */
 static enum fail
 write_new(struct task *task, const char *path, mode_t mode, const char *data, size_t length)
@@ -143,7 +175,7 @@ write_new(struct task *task, const char *path, mode_t mode, const char *data, si
 	int error = 0;
 
 	if (file < 0)
-		return unwritable(task, path, errno);
+		return file_unwritable(task, path, errno);
 	if (!file_inherit_owner(task->arena, file, path) || !write_all(file, data, length) ||
 	    fchmod(file, mode) != 0 || fsync(file) != 0)
 		error = errno;
@@ -152,7 +184,7 @@ write_new(struct task *task, const char *path, mode_t mode, const char *data, si
 	if (error == 0)
 		return FAIL_NONE;
 	unlink(path);
-	return unwritable(task, path, error);
+	return file_unwritable(task, path, error);
 }
 
 /* A rename is safe from a crash only once its directory is on the disk too. */
@@ -164,12 +196,12 @@ sync_directory_of(struct task *task, const char *path)
 
 	file = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (file < 0)
-		return unwritable(task, directory, errno);
-	/* Some file systems can't sync a directory and say EINVAL. */
+		return file_unwritable(task, directory, errno);
+	/* Some file systems cannot sync a directory and say EINVAL. */
 	if (fsync(file) != 0 && errno != EINVAL)
 		error = errno;
 	close(file);
-	return error == 0 ? FAIL_NONE : unwritable(task, directory, error);
+	return error == 0 ? FAIL_NONE : file_unwritable(task, directory, error);
 }
 
 enum fail
@@ -190,6 +222,6 @@ file_write(struct task *task, const char *path, mode_t mode, const char *data, s
 		return task_fail(task, FAIL_CONFLICT, "file_exists", "%s exists already.",
 		                 path);
 	if (error)
-		return unwritable(task, path, error);
+		return file_unwritable(task, path, error);
 	return sync_directory_of(task, path);
 }

@@ -24,8 +24,17 @@ enum fail file_read_secret(struct task *task, const char *path, size_t limit,
 enum fail file_write(struct task *task, const char *path, mode_t mode, const char *data,
                      size_t length, bool replace) MUST_CHECK;
 
-/* What root makes belongs to whoever owns the folder it is made in: a key that root rotated must
- * still be the service's to read. `file` is open on `path`. False with errno; true without root. */
+/* The names of the folder's files that end in `suffix` (".pem") and do not begin with a dot, sorted.
+ * FAIL_UNAVAILABLE "file_unreadable" with errno set. */
+enum fail file_list(struct task *task, const char *folder, const char *suffix,
+                    const char *const **names, size_t *count) MUST_CHECK;
+
+/* FAIL_UNAVAILABLE "file_unreadable" and "file_unwritable"; `error` is errno's. */
+enum fail file_unreadable(struct task *task, const char *path, int error);
+enum fail file_unwritable(struct task *task, const char *path, int error);
+
+/* Gives a file that root has made, open as `file`, to the owner of its folder, so that the service can
+ * read a key that root rotated. False with errno; true for any other user than root. */
 bool file_inherit_owner(struct arena *arena, int file, const char *path) MUST_CHECK;
 
 #endif

@@ -68,8 +68,7 @@ unavailable(struct db *db, struct task *task, const char *why)
 	log_line(LOG_LEVEL_WARNING, "database unavailable", LOG_S("reason", why),
 	         LOG_S("request_id", task->request_id));
 	db_disconnect(db);
-	return task_fail(task, FAIL_UNAVAILABLE, "database_unavailable",
-	                 "The database is not available at the moment; try again soon.");
+	return db_unavailable(task);
 }
 
 /* libpq's message names hosts and users: only its first line is logged, never sent. */
@@ -139,9 +138,7 @@ db_connect(struct db *db, struct task *task)
 	start_us = clock_monotonic_us();
 	/* What the transaction did is gone: the rest of it must not run by itself elsewhere. */
 	if (db->depth > 0 || start_us < db->retry_at_us)
-		return task_fail(
-		        task, FAIL_UNAVAILABLE, "database_unavailable",
-		        "The database is not available at the moment; try again soon.");
+		return db_unavailable(task);
 	connect_twice(db, task, start_us);
 	db->waited_us += clock_monotonic_us() - start_us;
 	if (!is_open(db) || PQsetnonblocking(db->connection, 1) != 0)

@@ -42,6 +42,22 @@ log_failure(const struct task *task, const char *name, const char *state, enum l
 	         LOG_S("request_id", task->request_id));
 }
 
+enum fail
+db_unavailable(struct task *task)
+{
+	return task_fail(task, FAIL_UNAVAILABLE, "database_unavailable",
+	                 "The database is not available at the moment; try again soon.");
+}
+
+enum fail
+db_outcome_unknown(struct task *task)
+{
+	return task_fail(
+	        task, FAIL_UNCERTAIN, "outcome_unknown",
+	        "The database connection was lost before the outcome was known; repeat "
+	        "the request with the same Idempotency-Key.");
+}
+
 /* The connection ended before the answer. What commits by itself may have been committed. */
 static enum fail
 lost(struct db *db, struct task *task, const char *name, bool writes)
@@ -51,13 +67,7 @@ lost(struct db *db, struct task *task, const char *name, bool writes)
 	log_failure(task, name, uncertain ? "lost, outcome unknown" : "lost",
 	            LOG_LEVEL_WARNING);
 	db_disconnect(db);
-	if (uncertain)
-		return task_fail(
-		        task, FAIL_UNCERTAIN, "outcome_unknown",
-		        "The database connection was lost before the outcome was known; "
-		        "repeat the request with the same Idempotency-Key.");
-	return task_fail(task, FAIL_UNAVAILABLE, "database_unavailable",
-	                 "The database is not available at the moment; try again soon.");
+	return uncertain ? db_outcome_unknown(task) : db_unavailable(task);
 }
 
 static enum fail
@@ -68,9 +78,7 @@ fail_with(struct task *task, enum fail kind)
 	if (kind == FAIL_INVALID)
 		return task_fail(task, kind, "invalid_request", "A value cannot be stored.");
 	if (kind == FAIL_UNAVAILABLE)
-		return task_fail(
-		        task, kind, "database_unavailable",
-		        "The database is not available at the moment; try again soon.");
+		return db_unavailable(task);
 	return task_fail(task, FAIL_INTERNAL, "internal_error", "A statement failed.");
 }
 
@@ -95,6 +103,23 @@ db_result_fail(struct db *db, struct task *task, const char *name, const PGresul
 	}
 	log_failure(task, name, state, LOG_LEVEL_ERROR);
 	return fail_with(task, FAIL_INTERNAL);
+}
+
+enum fail
+db_receive(struct db *db, struct task *task, const char *name, bool sent, bool writes,
+           PGresult **out)
+{
+	PGresult *result = sent ? db_await(db) : NULL;
+	ExecStatusType status = PQresultStatus(result);
+	enum fail kind;
+
+	*out = result;
+	if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
+		return FAIL_NONE;
+	*out = NULL;
+	kind = db_result_fail(db, task, name, result, writes);
+	PQclear(result);
+	return kind;
 }
 
 bool

@@ -49,6 +49,17 @@ PGresult *db_await(struct db *db);
 enum fail db_result_fail(struct db *db, struct task *task, const char *name,
                          const PGresult *result, bool writes);
 
+/* Waits for the answer to what was sent (unless `sent` is false: it could not be) and records a
+ * failure. *out is the result, to be cleared by the caller; NULL with a failure. */
+enum fail db_receive(struct db *db, struct task *task, const char *name, bool sent, bool writes,
+                     PGresult **out) MUST_CHECK;
+
+/* FAIL_UNAVAILABLE "database_unavailable". */
+enum fail db_unavailable(struct task *task);
+
+/* FAIL_UNCERTAIN "outcome_unknown": the connection was lost before the answer. */
+enum fail db_outcome_unknown(struct task *task);
+
 /* Sends one command without parameters and discards its answer. */
 enum fail db_command(struct db *db, struct task *task, const char *sql,
                      const char *tag) MUST_CHECK;

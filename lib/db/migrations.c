@@ -6,8 +6,6 @@
  */
 #include "db/migrations.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -73,14 +71,6 @@ struct folder {
 	size_t count;
 };
 
-static int
-is_sql_name(const struct dirent *entry)
-{
-	const char *dot = strrchr(entry->d_name, '.');
-
-	return entry->d_name[0] != '.' && dot != NULL && strcmp(dot, ".sql") == 0;
-}
-
 /* The version of NNN_name.sql, 0 for any other name. */
 static int64_t
 version_of(const char *name)
@@ -125,27 +115,17 @@ read_migration(struct task *task, const char *folder, const char *name, int64_t 
 static enum fail
 read_folder(struct task *task, const char *path, struct folder *out)
 {
-	struct dirent **entries = NULL;
-	enum fail kind = FAIL_NONE;
-	int count = scandir(path, &entries, is_sql_name, alphasort);
+	const char *const *names;
 
-	if (count < 0)
-		return task_fail(task, FAIL_UNAVAILABLE, "file_unreadable",
-		                 "The migrations in %s can't be read: %s.", path,
-		                 strerror(errno));
-	out->count = (size_t)count;
+	TRY(file_list(task, path, ".sql", &names, &out->count));
+	if (out->count == 0 || out->count > VERSION_MAX)
+		return task_fail(task, FAIL_INVALID, "migration_invalid",
+		                 "%s has %zu migrations (set MIGRATIONS_DIR).", path,
+		                 out->count);
 	out->items = arena_array(task->arena, out->count, sizeof(*out->items));
-	if (count == 0 || count > VERSION_MAX)
-		kind = task_fail(task, FAIL_INVALID, "migration_invalid",
-		                 "%s has %d migrations (set MIGRATIONS_DIR).", path, count);
-	for (int i = 0; i < count; i++) {
-		if (kind == FAIL_NONE)
-			kind = read_migration(task, path, entries[i]->d_name, i + 1,
-			                      &out->items[i]);
-		free(entries[i]);
-	}
-	free(entries);
-	return kind;
+	for (size_t i = 0; i < out->count; i++)
+		TRY(read_migration(task, path, names[i], (int64_t)i + 1, &out->items[i]));
+	return FAIL_NONE;
 }
 
 /* Notes in the folder what the database has; what lies beyond the folder is a newer program's. */
@@ -236,7 +216,7 @@ explain(struct db *db, struct task *task, const struct migration *migration,
 	if (state != NULL && (strcmp(state, "55P03") == 0 || strcmp(state, "40P01") == 0))
 		return task_fail(
 		        task, FAIL_UNAVAILABLE, "migration_blocked",
-		        "Migration %s can't get the locks that it needs; try again when "
+		        "Migration %s cannot get the locks that it needs; try again when "
 		        "the database is less busy.",
 		        migration->name);
 	if (state == NULL || strncmp(state, "57P", 3) == 0)

@@ -29,18 +29,13 @@ enum fail
 db_prepare(struct db *db, struct task *task, const struct statement *statement)
 {
 	const struct statement **slot = prepared_slot(db, statement);
-	PGresult *result = NULL;
+	PGresult *result;
+	int sent;
 
 	if (*slot != NULL)
 		return FAIL_NONE;
-	if (PQsendPrepare(db->connection, statement->name, statement->sql, 0, NULL) == 1)
-		result = db_await(db);
-	if (PQresultStatus(result) != PGRES_COMMAND_OK) {
-		enum fail kind = db_result_fail(db, task, statement->name, result, false);
-
-		PQclear(result);
-		return kind;
-	}
+	sent = PQsendPrepare(db->connection, statement->name, statement->sql, 0, NULL);
+	TRY(db_receive(db, task, statement->name, sent == 1, false, &result));
 	PQclear(result);
 	*slot = statement;
 	return FAIL_NONE;
@@ -96,19 +91,10 @@ attempt(struct db *db, struct task *task, const struct statement *statement,
         struct parameters parameters, PGresult **out)
 {
 	PGresult *result;
-	ExecStatusType status;
 
 	db->warned = false;
 	TRY(connect_and_send(db, task, statement, parameters));
-	result = db_await(db);
-	status = PQresultStatus(result);
-	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
-		enum fail kind =
-		        db_result_fail(db, task, statement->name, result, writes(statement));
-
-		PQclear(result);
-		return kind;
-	}
+	TRY(db_receive(db, task, statement->name, true, writes(statement), &result));
 	arena_defer(task->arena, clear_result, result);
 	if (db->warned && db->depth == 0 && writes(statement))
 		return task_fail(
@@ -175,17 +161,14 @@ db_run(struct db *db, struct task *task, const struct statement *statement,
 enum fail
 db_script(struct db *db, struct task *task, const char *sql)
 {
-	PGresult *result = NULL;
-	enum fail kind = FAIL_NONE;
+	PGresult *result;
+	int sent;
 
 	TRY(db_connect(db, task));
-	if (PQsendQuery(db->connection, sql) == 1)
-		result = db_await(db);
-	if (PQresultStatus(result) != PGRES_COMMAND_OK &&
-	    PQresultStatus(result) != PGRES_TUPLES_OK)
-		kind = db_result_fail(db, task, "script", result, true);
+	sent = PQsendQuery(db->connection, sql);
+	TRY(db_receive(db, task, "script", sent == 1, true, &result));
 	PQclear(result);
-	return kind;
+	return FAIL_NONE;
 }
 
 static enum fail
@@ -221,18 +204,12 @@ enum fail
 db_check_statement(struct db *db, struct task *task, const struct statement *statement)
 {
 	PGresult *described;
+	int sent;
 
 	TRY(db_connect(db, task));
 	TRY(db_prepare(db, task, statement));
-	if (PQsendDescribePrepared(db->connection, statement->name) != 1)
-		return db_result_fail(db, task, statement->name, NULL, false);
-	described = db_await(db);
-	if (PQresultStatus(described) != PGRES_COMMAND_OK) {
-		enum fail kind = db_result_fail(db, task, statement->name, described, false);
-
-		PQclear(described);
-		return kind;
-	}
+	sent = PQsendDescribePrepared(db->connection, statement->name);
+	TRY(db_receive(db, task, statement->name, sent == 1, false, &described));
 	arena_defer(task->arena, clear_result, described);
 	return compare_columns(task, statement, described);
 }

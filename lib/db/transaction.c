@@ -11,14 +11,12 @@
 enum fail
 db_command(struct db *db, struct task *task, const char *sql, const char *tag)
 {
-	PGresult *result = NULL;
+	int sent = PQsendQueryParams(db->connection, sql, 0, NULL, NULL, NULL, NULL, 0);
 	enum fail kind = FAIL_NONE;
+	PGresult *result;
 
-	if (PQsendQueryParams(db->connection, sql, 0, NULL, NULL, NULL, NULL, 0) == 1)
-		result = db_await(db);
-	if (PQresultStatus(result) != PGRES_COMMAND_OK)
-		kind = db_result_fail(db, task, sql, result, false);
-	else if (strcmp(PQcmdStatus(result), tag) != 0)
+	TRY(db_receive(db, task, sql, sent == 1, false, &result));
+	if (strcmp(PQcmdStatus(result), tag) != 0)
 		kind = task_fail(task, FAIL_INTERNAL, "internal_error", "%s answered %s", sql,
 		                 PQcmdStatus(result));
 	PQclear(result);
@@ -56,10 +54,7 @@ commit_lost(struct db *db, struct task *task)
 	log_line(LOG_LEVEL_WARNING, "commit outcome unknown",
 	         LOG_S("request_id", task->request_id));
 	db_disconnect(db);
-	return task_fail(
-	        task, FAIL_UNCERTAIN, "outcome_unknown",
-	        "The database connection was lost before the outcome was known; repeat "
-	        "the request with the same Idempotency-Key.");
+	return db_outcome_unknown(task);
 }
 
 static enum fail
@@ -96,9 +91,7 @@ db_commit(struct db *db, struct task *task)
 	if (db->connection == NULL) {
 		/* It was lost before: COMMIT is never sent. */
 		db->depth = 0;
-		return task_fail(
-		        task, FAIL_UNAVAILABLE, "database_unavailable",
-		        "The database is not available at the moment; try again soon.");
+		return db_unavailable(task);
 	}
 	db->warned = false;
 	if (PQsendQueryParams(db->connection, "COMMIT", 0, NULL, NULL, NULL, NULL, 0) == 1)

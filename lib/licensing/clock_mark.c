@@ -84,7 +84,7 @@ clock_mark_read(const char *path, struct clock_mark *out)
 	*out = (struct clock_mark){0};
 	if (file < 0)
 		return false;
-	length = read(file, text, sizeof text - 1);
+	length = read(file, text, sizeof(text) - 1);
 	close(file);
 	if (length <= 0 || memchr(text, '\0', (size_t)length) != NULL ||
 	    !read_line(text, out)) {
@@ -98,7 +98,7 @@ bool
 clock_mark_write(const char *path, struct clock_mark mark)
 {
 	char line[LINE_MAX_BYTES], beside[PATH_MAX];
-	int length = snprintf(beside, sizeof beside, "%s.XXXXXX", path);
+	int length = snprintf(beside, sizeof(beside), "%s.XXXXXX", path);
 	struct stat there;
 	bool fine;
 	int file;
@@ -106,7 +106,7 @@ clock_mark_write(const char *path, struct clock_mark mark)
 	/* A device or a folder in its place is somebody's mistake, and not ours to replace. */
 	if (lstat(path, &there) == 0 && !S_ISREG(there.st_mode))
 		return false;
-	if (length < 0 || (size_t)length >= sizeof beside || !write_line(mark, line))
+	if (length < 0 || (size_t)length >= sizeof(beside) || !write_line(mark, line))
 		return false;
 	file = mkostemp(beside, O_CLOEXEC);
 	if (file < 0)

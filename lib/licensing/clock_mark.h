@@ -32,7 +32,7 @@ struct clock_mark clock_mark_merge(struct clock_mark a, struct clock_mark b);
 bool clock_mark_read(const char *path, struct clock_mark *out);
 
 /* Replaces the file at once, without waiting for the disk: after a power cut it may be the old one.
- * False when it can't be written, or when
+ * False when it cannot be written, or when
  * what stands there is no regular file. */
 bool clock_mark_write(const char *path, struct clock_mark mark);
 

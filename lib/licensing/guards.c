@@ -51,8 +51,8 @@ license_verdict_name(enum license_is verdict)
 {
 	size_t index = (size_t)verdict;
 
-	return index < sizeof verdict_names / sizeof *verdict_names ? verdict_names[index]
-	                                                            : "unknown";
+	return index < sizeof(verdict_names) / sizeof(*verdict_names) ? verdict_names[index]
+	                                                              : "unknown";
 }
 
 const char *
@@ -60,8 +60,8 @@ license_error_text(enum license_error error)
 {
 	size_t index = (size_t)error;
 
-	return index < sizeof error_texts / sizeof *error_texts ? error_texts[index]
-	                                                        : "An unknown error.";
+	return index < sizeof(error_texts) / sizeof(*error_texts) ? error_texts[index]
+	                                                          : "An unknown error.";
 }
 
 enum license_is
@@ -158,7 +158,7 @@ license_trial_days(struct license *license)
 		return -1;
 	handle_enter(license);
 	claims = signed_claims(license);
-	if (claims && claims->trial.is_trial && claims->trial.expires_at.known) {
+	if (claims != NULL && claims->trial.is_trial && claims->trial.expires_at.known) {
 		/* In whole seconds, as the clock is: a trial of 14 days begins with 14 days left. */
 		left_s = claims->trial.expires_at.ms / SECOND_MS - license->now_s;
 		days = counting_claims(license) == NULL || left_s <= 0
@@ -179,7 +179,7 @@ text_of(const struct license *license, const char *name)
 		return "";
 	if (*name == '\0')
 		return license->held->payload;
-	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		if (strcmp(texts[i].name, name) == 0)
 			return *(const char *const *)((const char *)claims + texts[i].offset);
 	return "";
@@ -233,7 +233,7 @@ license_time(struct license *license, const char *name)
 		return -1;
 	handle_enter(license);
 	claims = signed_claims(license);
-	seconds = claims ? time_of(claims, name) : -1;
+	seconds = claims != NULL ? time_of(claims, name) : -1;
 	handle_leave(license);
 	return seconds;
 }

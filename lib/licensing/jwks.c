@@ -39,7 +39,7 @@ license_keys_jwks(struct arena *arena, const struct license_keys *keys)
 	return json.text.data;
 }
 
-/* The public key of these two numbers; NULL when OpenSSL won't have them. */
+/* The public key of these two numbers; NULL when OpenSSL refuses them. */
 static EVP_PKEY *
 pkey_from_numbers(struct bytes modulus, struct bytes exponent)
 {
@@ -50,11 +50,11 @@ pkey_from_numbers(struct bytes modulus, struct bytes exponent)
 	OSSL_PARAM *params = NULL;
 	EVP_PKEY *pkey = NULL;
 
-	if (n && e && builder && context &&
+	if (n != NULL && e != NULL && builder != NULL && context != NULL &&
 	    OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, n) == 1 &&
 	    OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, e) == 1)
 		params = OSSL_PARAM_BLD_to_param(builder);
-	if (!params || EVP_PKEY_fromdata_init(context) != 1 ||
+	if (params == NULL || EVP_PKEY_fromdata_init(context) != 1 ||
 	    EVP_PKEY_fromdata(context, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
 		pkey = NULL;
 	OSSL_PARAM_free(params);
@@ -119,10 +119,10 @@ add_jwk(struct task *task, struct license_keys *keys, const struct json_view *jw
 	    !decode_number(task->arena, jwk, "e", &exponent))
 		return refuse_set(task, "a key's n or e isn't base64url");
 	pkey = pkey_from_numbers(modulus, exponent);
-	if (!pkey)
+	if (pkey == NULL)
 		return refuse_set(task, "a key's numbers make no RSA key");
 	TRY(license_keys_add(task, keys, pkey, "A key of the JWK set", false, &added));
-	if (added && !absent_or(jwk, "kid", added->kid))
+	if (added != NULL && !absent_or(jwk, "kid", added->kid))
 		return refuse_set(task, "a kid isn't the RFC 7638 thumbprint of its key");
 	return FAIL_NONE;
 }

@@ -29,7 +29,7 @@ start_signing(EVP_PKEY *pkey)
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 
 	/* Without further words RSA signs with PKCS #1 v1.5 padding, which is RS256's. */
-	if (context &&
+	if (context != NULL &&
 	    EVP_DigestSignInit_ex(context, NULL, "SHA256", NULL, NULL, pkey, NULL) == 1)
 		return context;
 	EVP_MD_CTX_free(context);
@@ -41,7 +41,7 @@ signing_failed(struct task *task, const char *why)
 {
 	ERR_clear_error();
 	return task_fail(task, FAIL_INTERNAL, "signing_failed",
-	                 "The token can't be signed: %s.", why);
+	                 "The token cannot be signed: %s.", why);
 }
 
 static enum fail
@@ -56,8 +56,9 @@ sign_text(struct task *task, const struct license_key *key, const char *text,
 	if (!key->can_sign)
 		return signing_failed(task, "the key has no private half");
 	context = start_signing(key->pkey);
-	fine = context && EVP_DigestSign(context, data, &length, (const unsigned char *)text,
-	                                 strlen(text)) == 1;
+	fine = context != NULL &&
+	       EVP_DigestSign(context, data, &length, (const unsigned char *)text,
+	                      strlen(text)) == 1;
 	EVP_MD_CTX_free(context);
 	if (!fine)
 		return signing_failed(task, "OpenSSL refused");
@@ -118,8 +119,8 @@ jwt_check_signature(const struct license_key *key, const void *data, size_t leng
 	enum jwt_signature out = JWT_SIGNATURE_UNKNOWN;
 
 	ERR_clear_error();
-	if (context && EVP_DigestVerifyInit_ex(context, NULL, "SHA256", NULL, NULL, key->pkey,
-	                                       NULL) == 1) {
+	if (context != NULL && EVP_DigestVerifyInit_ex(context, NULL, "SHA256", NULL, NULL,
+	                                               key->pkey, NULL) == 1) {
 		int status = EVP_DigestVerify(context, signature.data, signature.length, data,
 		                              length);
 
@@ -143,10 +144,11 @@ split_token(struct arena *arena, const char *token, size_t length, struct parts 
 {
 	const char *end = token + length;
 	const char *first = memchr(token, '.', length);
-	const char *second = first ? memchr(first + 1, '.', (size_t)(end - first - 1)) : NULL;
+	const char *second =
+	        first != NULL ? memchr(first + 1, '.', (size_t)(end - first - 1)) : NULL;
 
 	/* A third dot is outside of the alphabet and falls with the signature. */
-	if (!second)
+	if (second == NULL)
 		return false;
 	out->signed_length = (size_t)(second - token);
 	return base64url_decode(arena, token, (size_t)(first - token), &out->header) &&
@@ -193,7 +195,7 @@ jwt_verify(struct arena *arena, const struct license_keys *keys, const struct jw
 	if (verdict != JWT_VALID)
 		return verdict;
 	key = license_keys_find(keys, kid);
-	if (!key)
+	if (key == NULL)
 		return JWT_UNKNOWN_KEY;
 	switch (jwt_check_signature(key, token, parts.signed_length, parts.signature)) {
 	case JWT_SIGNATURE_VALID:
@@ -201,7 +203,7 @@ jwt_verify(struct arena *arena, const struct license_keys *keys, const struct jw
 	case JWT_SIGNATURE_BAD:
 		return JWT_BAD_SIGNATURE;
 	case JWT_SIGNATURE_UNKNOWN:
-		arena_give_up(arena, "OpenSSL can't verify");
+		arena_give_up(arena, "OpenSSL cannot verify");
 	}
 	payload->text = arena_copy_bytes(arena, parts.payload.data, parts.payload.length);
 	if (!json_view_try(arena, payload->text, parts.payload.length, &payload->object))

@@ -33,7 +33,7 @@ struct jwt_payload {
 };
 
 /*
- * Signs the payload, which is JSON text. FAIL_INTERNAL "signing_failed" also when the key can't
+ * Signs the payload, which is JSON text. FAIL_INTERNAL "signing_failed" also when the key cannot
  * sign or the token would be longer than its kind allows.
  */
 enum fail jwt_sign(struct task *task, const struct license_key *key,

@@ -1,14 +1,13 @@
 /*
  * key_files.c: reads the folder of keys.
  *
- * A rotation cut short by a crash leaves one of these, and each of them loads:
+ * A rotation (key_rotation.c has its steps) that a crash cut short leaves one of these folders, and
+ * each of them loads:
  *	after step 1	next-private-key.pem beside an unchanged pair: it is ignored
- *	after step 2	the current public key is also in retired/: the current one wins
- *	after step 3	public-key.pem is the new one already, private-key.pem still the old
- *one, whose public half is in retired/: the old one signs, both verify The steps are in
- *key_rotation.c.
+ *	after step 2	the current public key is also in retired/: the current one counts
+ *	after step 3	public-key.pem is the new one, private-key.pem still the old one, whose public
+ *			half is in retired/: the old one signs, both verify
  */
-#include <dirent.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -61,8 +60,7 @@ check_private_file(struct task *task, const char *path)
 		        task, FAIL_NOT_FOUND, "key_missing",
 		        "There is no signing key at %s (run: billingctl keys generate).", path);
 	if (stat(path, &status) != 0)
-		return task_fail(task, FAIL_UNAVAILABLE, "file_unreadable",
-		                 "%s can't be read: %s.", path, strerror(errno));
+		return file_unreadable(task, path, errno);
 	if (!S_ISREG(status.st_mode))
 		return not_a_key(task, path, "a regular file");
 	if (status.st_mode & (S_IRWXO | S_IWGRP))
@@ -84,7 +82,7 @@ key_folder_private(struct task *task, const char *path, EVP_PKEY **out)
 	*out = PEM_read_bio_PrivateKey(memory, NULL, no_passphrase, NULL);
 	BIO_free(memory);
 	OPENSSL_cleanse(pem, strlen(pem));
-	if (!*out)
+	if (*out == NULL)
 		return not_a_key(task, path, "an unencrypted PEM private key");
 	return FAIL_NONE;
 }
@@ -104,9 +102,9 @@ key_folder_public(struct task *task, const char *path, EVP_PKEY **out, const cha
 	memory = BIO_new_mem_buf(text, -1);
 	*out = PEM_read_bio_PUBKEY(memory, NULL, NULL, NULL);
 	BIO_free(memory);
-	if (!*out)
+	if (*out == NULL)
 		return not_a_key(task, path, "a PEM public key");
-	if (pem)
+	if (pem != NULL)
 		*pem = text;
 	return FAIL_NONE;
 }
@@ -120,7 +118,7 @@ read_label(struct arena *arena, const char *pem, const char *label, struct insta
 	size_t length;
 
 	*out = INSTANT_NONE;
-	if (!line || !begin || line > begin)
+	if (line == NULL || begin == NULL || line > begin)
 		return true;
 	line += strlen(label);
 	line += strspn(line, " ");
@@ -149,20 +147,11 @@ add_retired(struct task *task, struct license_keys *keys, const char *path, int6
 		return FAIL_NONE;
 	}
 	TRY(license_keys_add(task, keys, pkey, path, false, &key));
-	if (key) {
+	if (key != NULL) {
 		key->retired_at = retired_at;
 		key->publish_until = publish_until;
 	}
 	return FAIL_NONE;
-}
-
-/* Names of key files; a file manager's leavings and temporary files are none. */
-static int
-is_pem_name(const struct dirent *entry)
-{
-	const char *dot = strrchr(entry->d_name, '.');
-
-	return entry->d_name[0] != '.' && dot && strcmp(dot, ".pem") == 0;
 }
 
 static int
@@ -182,27 +171,17 @@ static enum fail
 add_all_retired(struct task *task, struct license_keys *keys, const char *dir, int64_t now_ms)
 {
 	const char *folder = arena_printf(task->arena, "%s/" KEY_RETIRED_DIR, dir);
-	size_t first = keys->count;
-	struct dirent **entries = NULL;
-	enum fail kind = FAIL_NONE;
-	int count = scandir(folder, &entries, is_pem_name, alphasort);
+	size_t first = keys->count, count;
+	const char *const *names;
 
-	if (count < 0 && errno == ENOENT)
+	if (access(folder, F_OK) != 0 && errno == ENOENT)
 		return FAIL_NONE;
-	if (count < 0)
-		return task_fail(task, FAIL_UNAVAILABLE, "file_unreadable",
-		                 "%s can't be read: %s.", folder, strerror(errno));
-	for (int i = 0; i < count; i++) {
-		if (kind == FAIL_NONE)
-			kind = add_retired(
-			        task, keys,
-			        arena_printf(task->arena, "%s/%s", folder, entries[i]->d_name),
-			        now_ms);
-		free(entries[i]);
-	}
-	free(entries);
-	qsort(keys->items + first, keys->count - first, sizeof *keys->items, compare_keys);
-	return kind;
+	TRY(file_list(task, folder, ".pem", &names, &count));
+	for (size_t i = 0; i < count; i++)
+		TRY(add_retired(task, keys,
+		                arena_printf(task->arena, "%s/%s", folder, names[i]), now_ms));
+	qsort(keys->items + first, keys->count - first, sizeof(*keys->items), compare_keys);
+	return FAIL_NONE;
 }
 
 static enum fail
@@ -229,7 +208,8 @@ add_half_rotated(struct task *task, struct license_keys *keys, const char *dir,
 		return kind;
 	}
 	TRY(license_keys_add(task, keys, private_key, dir, true, &signing));
-	if (!signing || access(key_folder_retired(task->arena, dir, signing->kid), F_OK) != 0)
+	if (signing == NULL ||
+	    access(key_folder_retired(task->arena, dir, signing->kid), F_OK) != 0)
 		return refuse_mismatch(task, dir);
 	log_line(LOG_LEVEL_WARNING,
 	         "a key rotation was interrupted; run: billingctl keys rotate",

@@ -1,15 +1,14 @@
 /*
  * key_rotation.c: makes signing keys and replaces them.
  *
- * A rotation writes, in this order, so that a crash between two steps leaves a folder that
- *loads and every licence verifiable (key_files.c says what it looks like):
- *	1. next-private-key.pem	the new key, 0600
- *	2. retired/<kid>.pem	the old public key with its dates
- *	3. public-key.pem	the new public key: verifiers learn it before anything is signed
- *by it
- *	4. next-private-key.pem becomes private-key.pem
- * Each file appears whole, and is on the disk before the next step. A call that finds step 3
- *done repeats 2 with the new date and does 4.
+ * A rotation has four steps. A crash between two of them leaves a folder that loads (key_files.c has
+ * the cases), and every licence stays verifiable:
+ *	1. next-private-key.pem	gets the new key, mode 0600
+ *	2. retired/<kid>.pem	gets the old public key with its dates
+ *	3. public-key.pem	gets the new public key: verifiers learn it before it signs anything
+ *	4. next-private-key.pem	is renamed to private-key.pem
+ * Each file appears whole, and is on the disk before the next step. A call that finds step 3 done
+ * repeats step 2 with the new date and does step 4.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,25 +40,18 @@ struct folder {
 };
 
 static enum fail
-unwritable(struct task *task, const char *path)
-{
-	return task_fail(task, FAIL_UNAVAILABLE, "file_unwritable", "%s can't be written: %s.",
-	                 path, strerror(errno));
-}
-
-static enum fail
 make_folder(struct task *task, const char *path, mode_t mode)
 {
 	bool fine;
 	int folder;
 
 	if (mkdir(path, mode) != 0)
-		return errno == EEXIST ? FAIL_NONE : unwritable(task, path);
+		return errno == EEXIST ? FAIL_NONE : file_unwritable(task, path, errno);
 	folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	fine = folder >= 0 && file_inherit_owner(task->arena, folder, path);
 	if (folder >= 0)
 		close(folder);
-	return fine ? FAIL_NONE : unwritable(task, path);
+	return fine ? FAIL_NONE : file_unwritable(task, path, errno);
 }
 
 static enum fail
@@ -74,7 +66,7 @@ open_folder(struct task *task, const char *dir, struct folder *out)
 	        .lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 	};
 	if (out->lock < 0)
-		return unwritable(task, dir);
+		return file_unwritable(task, dir, errno);
 	if (flock(out->lock, LOCK_EX | LOCK_NB) == 0)
 		return FAIL_NONE;
 	close(out->lock);
@@ -96,9 +88,9 @@ key_to_pem(struct task *task, EVP_PKEY *pkey, bool private_half, const char **ou
 	char *data = NULL;
 	long length = 0;
 
-	if (memory && (private_half ? PEM_write_bio_PKCS8PrivateKey(memory, pkey, NULL, NULL, 0,
-	                                                            NULL, NULL)
-	                            : PEM_write_bio_PUBKEY(memory, pkey)) == 1)
+	if (memory != NULL && (private_half ? PEM_write_bio_PKCS8PrivateKey(memory, pkey, NULL,
+	                                                                    NULL, 0, NULL, NULL)
+	                                    : PEM_write_bio_PUBKEY(memory, pkey)) == 1)
 		length = BIO_get_mem_data(memory, &data);
 	if (length > 0)
 		*out = arena_copy_bytes(task->arena, data, (size_t)length);
@@ -106,7 +98,7 @@ key_to_pem(struct task *task, EVP_PKEY *pkey, bool private_half, const char **ou
 	ERR_clear_error();
 	if (length <= 0)
 		return task_fail(task, FAIL_INTERNAL, "key_generation_failed",
-		                 "OpenSSL can't write the key.");
+		                 "OpenSSL cannot write the key.");
 	return FAIL_NONE;
 }
 
@@ -135,9 +127,9 @@ make_key(struct folder *folder, const char *path, bool replace, EVP_PKEY **out)
 	enum fail kind;
 
 	*out = EVP_RSA_gen(LICENSE_KEY_BITS_MIN);
-	if (!*out)
+	if (*out == NULL)
 		return task_fail(folder->task, FAIL_INTERNAL, "key_generation_failed",
-		                 "OpenSSL can't make a key.");
+		                 "OpenSSL cannot make a key.");
 	kind = write_private(folder, path, replace, *out);
 	if (kind != FAIL_NONE)
 		EVP_PKEY_free(*out);
@@ -201,7 +193,7 @@ static enum fail
 put_into_use(struct folder *folder)
 {
 	if (rename(folder->next_path, folder->private_path) != 0 || fsync(folder->lock) != 0)
-		return unwritable(folder->task, folder->private_path);
+		return file_unwritable(folder->task, folder->private_path, errno);
 	return FAIL_NONE;
 }
 
@@ -230,7 +222,7 @@ rotate(struct folder *folder, const struct license_keys *keys, int64_t now_ms,
 	EVP_PKEY *pkey = NULL;
 	enum fail kind;
 
-	/* The newest key can't sign: step 3 was done. */
+	/* The newest key cannot sign: step 3 was done. */
 	if (old != &keys->items[0]) {
 		TRY(next_is_published(folder, &keys->items[0]));
 		TRY(retire(folder, old, now_ms, publish_until_ms));

@@ -25,14 +25,14 @@ void
 license_keys_init(struct license_keys *keys)
 {
 	*keys = (struct license_keys){.arena = arena_new(KEY_SET_BYTES_MAX)};
-	keys->items = arena_array(keys->arena, LICENSE_KEYS_MAX, sizeof *keys->items);
+	keys->items = arena_array(keys->arena, LICENSE_KEYS_MAX, sizeof(*keys->items));
 }
 
 void
 license_keys_init_in(struct license_keys *keys, struct arena *arena)
 {
 	*keys = (struct license_keys){.arena = arena};
-	keys->items = arena_array(arena, LICENSE_KEYS_MAX, sizeof *keys->items);
+	keys->items = arena_array(arena, LICENSE_KEYS_MAX, sizeof(*keys->items));
 }
 
 void
@@ -75,7 +75,7 @@ license_key_thumbprint(struct arena *arena, const char *n, const char *e)
 	struct sha256 digest;
 
 	if (!digest_try_sha256(json, strlen(json), &digest))
-		arena_give_up(arena, "OpenSSL can't hash");
+		arena_give_up(arena, "OpenSSL cannot hash");
 	return base64url_encode(arena, digest.bytes, SHA256_SIZE);
 }
 
@@ -86,7 +86,7 @@ weakness(const EVP_PKEY *pkey)
 	BIGNUM *exponent = NULL;
 	bool strong;
 
-	/* RSA-PSS and RSA-OAEP keys carry another name and can't do RS256. */
+	/* RSA-PSS and RSA-OAEP keys carry another name and cannot do RS256. */
 	if (!EVP_PKEY_is_a(pkey, "RSA"))
 		return "isn't an RSA key";
 	if (EVP_PKEY_get_bits(pkey) < LICENSE_KEY_BITS_MIN)
@@ -101,7 +101,7 @@ weakness(const EVP_PKEY *pkey)
 	return strong ? NULL : "has a weak exponent";
 }
 
-/* One public number of the key as a JWK writes it; NULL when OpenSSL won't tell. */
+/* One public number of the key as a JWK writes it; NULL when OpenSSL does not tell. */
 static char *
 public_number(struct arena *arena, const EVP_PKEY *pkey, const char *parameter)
 {
@@ -111,7 +111,7 @@ public_number(struct arena *arena, const EVP_PKEY *pkey, const char *parameter)
 
 	if (EVP_PKEY_get_bn_param(pkey, parameter, &number) != 1)
 		return NULL;
-	if (BN_num_bytes(number) <= (int)sizeof bytes)
+	if (BN_num_bytes(number) <= (int)sizeof(bytes))
 		length = BN_bn2bin(number, bytes);
 	BN_free(number);
 	return length > 0 ? base64url_encode(arena, bytes, (size_t)length) : NULL;
@@ -125,7 +125,7 @@ public_pem(struct arena *arena, const EVP_PKEY *pkey)
 	BIO *memory = BIO_new(BIO_s_mem());
 	char *data;
 	long length;
-	bool fine = memory && PEM_write_bio_PUBKEY(memory, pkey) == 1;
+	bool fine = memory != NULL && PEM_write_bio_PUBKEY(memory, pkey) == 1;
 
 	length = fine ? BIO_get_mem_data(memory, &data) : 0;
 	fine = length > 0 && length < PUBLIC_PEM_MAX;
@@ -149,16 +149,16 @@ license_keys_add(struct task *task, struct license_keys *keys, EVP_PKEY *pkey, c
 	struct license_key key = {.pkey = pkey, .can_sign = can_sign};
 	const char *why;
 
-	if (out)
+	if (out != NULL)
 		*out = NULL;
 	arena_defer(keys->arena, release_pkey, pkey);
 	why = weakness(pkey);
-	if (why)
+	if (why != NULL)
 		return refuse_key(task, name, why);
 	key.n = public_number(keys->arena, pkey, OSSL_PKEY_PARAM_RSA_N);
 	key.e = public_number(keys->arena, pkey, OSSL_PKEY_PARAM_RSA_E);
 	key.public_pem = public_pem(keys->arena, pkey);
-	if (!key.n || !key.e || !key.public_pem)
+	if (key.n == NULL || key.e == NULL || key.public_pem == NULL)
 		return refuse_key(task, name, "has no public half");
 	key.kid = license_key_thumbprint(keys->arena, key.n, key.e);
 	if (license_keys_find(keys, key.kid))
@@ -168,7 +168,7 @@ license_keys_add(struct task *task, struct license_keys *keys, EVP_PKEY *pkey, c
 		                 "%s is one key too many (the bound is %d).", name,
 		                 LICENSE_KEYS_MAX);
 	keys->items[keys->count] = key;
-	if (out)
+	if (out != NULL)
 		*out = &keys->items[keys->count];
 	keys->count++;
 	return FAIL_NONE;
@@ -180,14 +180,15 @@ license_keys_add_pem(struct task *task, struct license_keys *keys, const char *p
 	static const char begin[] = "-----BEGIN ";
 	const char *block = strstr(pem, begin);
 
-	if (!block)
+	if (block == NULL)
 		return refuse_key(task, "The text", "holds no PEM public key");
 	for (; block; block = strstr(block + 1, begin)) {
 		BIO *memory = BIO_new_mem_buf(block, -1);
-		EVP_PKEY *pkey = memory ? PEM_read_bio_PUBKEY(memory, NULL, NULL, NULL) : NULL;
+		EVP_PKEY *pkey =
+		        memory != NULL ? PEM_read_bio_PUBKEY(memory, NULL, NULL, NULL) : NULL;
 
 		BIO_free(memory);
-		if (!pkey)
+		if (pkey == NULL)
 			return refuse_key(task, "The public key", "isn't a PEM public key");
 		TRY(license_keys_add(task, keys, pkey, "The public key", false, NULL));
 	}
@@ -202,7 +203,7 @@ license_keys_public_from_pem(struct task *task, const char *pem, struct license_
 	enum fail kind;
 
 	BIO_free(memory);
-	if (!pkey) {
+	if (pkey == NULL) {
 		*out = (struct license_keys){0};
 		return refuse_key(task, "The public key", "isn't a PEM public key");
 	}

@@ -72,7 +72,7 @@ run(struct work *work, size_t limit, void (*read)(struct work *work))
 static void
 read_keys(struct work *work)
 {
-	struct keyring *keyring = arena_alloc(work->arena, sizeof *keyring);
+	struct keyring *keyring = arena_alloc(work->arena, sizeof(*keyring));
 	struct task task = {.arena = work->arena};
 	const char *text = work->text;
 	enum fail kind;
@@ -99,7 +99,7 @@ is_blank(const char *text)
 static void
 read_token(struct work *work)
 {
-	struct holding *holding = arena_alloc(work->arena, sizeof *holding);
+	struct holding *holding = arena_alloc(work->arena, sizeof(*holding));
 	struct verdict_input *input = &holding->input;
 	struct task task = {.arena = work->arena};
 
@@ -125,7 +125,7 @@ read_token(struct work *work)
 static void
 read_list(struct work *work)
 {
-	struct listing *listing = arena_alloc(work->arena, sizeof *listing);
+	struct listing *listing = arena_alloc(work->arena, sizeof(*listing));
 	struct task task = {.arena = work->arena};
 	enum token_verdict verdict;
 	const char *text;
@@ -226,7 +226,7 @@ hold(struct license *license, struct holding *holding)
 		clock_mark_sign(&license->mark, holding->input.claims.issued_at_s);
 	clock_mark_see(&license->mark, license->now_s);
 	handle_leave(license);
-	arena_free(before ? before->arena : NULL);
+	arena_free(before != NULL ? before->arena : NULL);
 }
 
 enum license_error
@@ -295,7 +295,7 @@ license_set_revocations(struct license *license, const char *token)
 			clock_mark_see(&license->mark, license->now_s);
 		}
 		handle_leave(license);
-		arena_free(before ? before->arena : NULL);
+		arena_free(before != NULL ? before->arena : NULL);
 	}
 	pthread_mutex_unlock(&license->loading);
 	return work.error;
@@ -336,11 +336,11 @@ options_are_known(const struct license_options *options)
 {
 	const unsigned char *bytes = (const unsigned char *)options;
 
-	if (options == NULL || options->size < sizeof *options || options->size > 4096 ||
+	if (options == NULL || options->size < sizeof(*options) || options->size > 4096 ||
 	    options->keys == NULL || options->leeway_s < 0 || options->grace_days < 0 ||
 	    options->leeway_s > LICENSE_TIME_MAX || options->grace_days > 36500)
 		return false;
-	for (size_t i = sizeof *options; i < options->size; i++)
+	for (size_t i = sizeof(*options); i < options->size; i++)
 		if (bytes[i] != 0)
 			return false;
 	return true;
@@ -349,7 +349,7 @@ options_are_known(const struct license_options *options)
 static bool
 copy_text(const char *text, char **out)
 {
-	*out = text ? strdup(text) : NULL;
+	*out = text != NULL ? strdup(text) : NULL;
 	return text == NULL || *out != NULL;
 }
 
@@ -361,7 +361,7 @@ fill(struct license *license, const struct license_options *options)
 
 	license->rules.leeway_s = options->leeway_s > 0 ? options->leeway_s : LEEWAY_S;
 	license->rules.grace_s = options->grace_days * (DAY_MS / SECOND_MS);
-	license->now = options->now ? options->now : system_clock;
+	license->now = options->now != NULL ? options->now : system_clock;
 	license->now_context = options->now_context;
 	license->state_kept = true;
 	if (!copy_text(options->issuer, &license->issuer) ||
@@ -382,9 +382,9 @@ fill(struct license *license, const struct license_options *options)
 static void
 release(struct license *license)
 {
-	arena_free(license->held ? license->held->arena : NULL);
-	arena_free(license->listing ? license->listing->arena : NULL);
-	arena_free(license->keyring ? license->keyring->arena : NULL);
+	arena_free(license->held != NULL ? license->held->arena : NULL);
+	arena_free(license->listing != NULL ? license->listing->arena : NULL);
+	arena_free(license->keyring != NULL ? license->keyring->arena : NULL);
 	pthread_mutex_destroy(&license->saving);
 	pthread_mutex_destroy(&license->lock);
 	pthread_mutex_destroy(&license->loading);
@@ -404,7 +404,7 @@ license_open(const struct license_options *options, struct license **out)
 	*out = NULL;
 	if (!options_are_known(options))
 		return LICENSE_ERROR_ARGUMENT;
-	license = calloc(1, sizeof *license);
+	license = calloc(1, sizeof(*license));
 	if (license == NULL)
 		return LICENSE_ERROR_MEMORY;
 	/* glibc's never fail with default attributes. */

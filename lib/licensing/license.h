@@ -5,7 +5,7 @@
  * of revoked licences and the highest clock ever seen. Everything is checked offline. A few lines
  * are a working integration:
  *
- *	struct license_options options = {.size = sizeof options, .keys = vendor_public_key,
+ *	struct license_options options = {.size = sizeof(options), .keys = vendor_public_key,
  *	                                  .state_file = "/var/lib/app/license-clock"};
  *	struct license *license;
  *

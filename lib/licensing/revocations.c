@@ -48,12 +48,12 @@ read_jtis(struct arena *arena, const struct json_view *list, struct revocations 
 
 	for (more = json_view_first(list, &item); more; more = json_view_next(&item))
 		count++;
-	jtis = arena_array(arena, count + 1, sizeof *jtis);
+	jtis = arena_array(arena, count + 1, sizeof(*jtis));
 	count = 0;
 	for (more = json_view_first(list, &item); more; more = json_view_next(&item))
 		if (!json_view_text(&item, &jtis[count++]))
 			return false;
-	qsort(jtis, count, sizeof *jtis, compare_jtis);
+	qsort(jtis, count, sizeof(*jtis), compare_jtis);
 	out->jtis = jtis;
 	out->count = count;
 	return true;
@@ -93,7 +93,7 @@ revocations_read(struct task *task, const struct license_keys *keys, const char 
 		return verdict;
 	if (!read_list(task->arena, &content.object, out))
 		return LICENSE_MALFORMED;
-	if (issuer && strcmp(issuer, out->issuer) != 0)
+	if (issuer != NULL && strcmp(issuer, out->issuer) != 0)
 		return LICENSE_WRONG_ISSUER;
 	if (out->issued_at_s > now_s + leeway_s)
 		return LICENSE_NOT_YET_VALID;
@@ -105,5 +105,5 @@ revocations_contains(const struct revocations *list, const char *jti)
 {
 	if (list->count == 0)
 		return false;
-	return bsearch(&jti, list->jtis, list->count, sizeof *list->jtis, compare_jtis);
+	return bsearch(&jti, list->jtis, list->count, sizeof(*list->jtis), compare_jtis);
 }

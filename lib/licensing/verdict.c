@@ -112,9 +112,9 @@ verdict_is_licensed(enum license_is verdict)
 bool
 verdict_allows(const struct license_claims *claims, const char *feature)
 {
-	const char *base = (const char *)(claims ? claims : &unlicensed);
+	const char *base = (const char *)(claims != NULL ? claims : &unlicensed);
 
-	for (size_t i = 0; i < sizeof features / sizeof *features; i++)
+	for (size_t i = 0; i < sizeof(features) / sizeof(*features); i++)
 		if (strcmp(features[i].name, feature) == 0)
 			return *(const bool *)(base + features[i].offset);
 	return false;
@@ -123,14 +123,14 @@ verdict_allows(const struct license_claims *claims, const char *feature)
 int64_t
 verdict_limit(const struct license_claims *claims, const char *name)
 {
-	const struct license_claims *from = claims ? claims : &unlicensed;
+	const struct license_claims *from = claims != NULL ? claims : &unlicensed;
 
-	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
 		int64_t limit;
 
 		if (strcmp(limits[i].name, name) != 0)
 			continue;
-		memcpy(&limit, (const char *)from + limits[i].offset, sizeof limit);
+		memcpy(&limit, (const char *)from + limits[i].offset, sizeof(limit));
 		return limit == LICENSE_UNLIMITED || limit >= VERDICT_NO_BOUND
 		               ? LICENSE_NO_LIMIT
 		               : limit;

@@ -89,7 +89,7 @@ static enum token_verdict
 judge_claims(const struct license_claims *claims, int64_t now_s, int64_t leeway_s,
              const char *issuer)
 {
-	if (issuer && strcmp(issuer, claims->issuer) != 0)
+	if (issuer != NULL && strcmp(issuer, claims->issuer) != 0)
 		return LICENSE_WRONG_ISSUER;
 	if (claims->issued_at_s > now_s + leeway_s || claims->not_before_s > now_s + leeway_s)
 		return LICENSE_NOT_YET_VALID;
@@ -109,7 +109,7 @@ license_verify(struct task *task, const struct license_keys *keys, const char *t
 	struct jwt_payload content = {0};
 	enum token_verdict verdict;
 
-	if (!stripped)
+	if (stripped == NULL)
 		return LICENSE_MALFORMED;
 	verdict = token_verdict_of_jwt(jwt_verify(task->arena, keys, &license_kind, stripped,
 	                                          strlen(stripped), &content));
@@ -117,7 +117,7 @@ license_verify(struct task *task, const struct license_keys *keys, const char *t
 		return verdict;
 	if (license_claims_read(&reading, &content.object, claims) != FAIL_NONE)
 		return LICENSE_MALFORMED;
-	if (payload)
+	if (payload != NULL)
 		*payload = content.text;
 	return judge_claims(claims, now_s, leeway_s, issuer);
 }

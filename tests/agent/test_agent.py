@@ -304,7 +304,7 @@ def test_once_on_a_full_disk(agent, vendor):
                           timeout=60, check=False, restore_signals=False,  # SIGXFSZ stays ignored
                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)))
     assert done.returncode == 1 and json.loads(done.stdout)["verdict"] == "valid"
-    assert "can't be written" in done.stderr
+    assert "cannot be written" in done.stderr
     agent.once()
     assert vendor.counted("messages") == 1
 

@@ -169,7 +169,7 @@ START_TEST(test_the_limit_ends_the_process)
 		_exit(0);
 	}
 	close(out[1]);
-	ck_assert_int_gt(read(out[0], line, sizeof line - 1), 0);
+	ck_assert_int_gt(read(out[0], line, sizeof(line) - 1), 0);
 	close(out[0]);
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	ck_assert(WIFEXITED(status));

@@ -123,7 +123,7 @@ check_round_trip(int64_t ms)
 	if (!clock_parse(text, &back) || back != ms)
 		ck_abort_msg("%lld became %s, then %lld", (long long)ms, text, (long long)back);
 	(void)gmtime_r(&seconds, &date);
-	(void)strftime(want, sizeof want, "-%m-%dT%H:%M:%S", &date);
+	(void)strftime(want, sizeof(want), "-%m-%dT%H:%M:%S", &date);
 	if (atoi(text) != date.tm_year + 1900 || strncmp(text + 4, want, 15) != 0 ||
 	    atoi(text + 20) != ms - second * 1000)
 		ck_abort_msg("%lld is %d%s, not %s", (long long)ms, date.tm_year + 1900, want,
@@ -161,7 +161,7 @@ START_TEST(test_offsets)
 		char text[64];
 		int64_t ms;
 
-		snprintf(text, sizeof text, "2025-02-15T00:00:00%c%02d:%02d",
+		snprintf(text, sizeof(text), "2025-02-15T00:00:00%c%02d:%02d",
 		         minutes < 0 ? '-' : '+', size / 60, size % 60);
 		ck_assert(clock_parse(text, &ms));
 		ck_assert_int_eq(ms, 1739577600000 - (int64_t)minutes * 60000);

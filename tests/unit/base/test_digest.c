@@ -67,7 +67,7 @@ START_TEST(test_hmac)
 	uint8_t key[131];
 	struct bytes secret = {key, macs[_i].key_length}, data = bytes_of(macs[_i].data);
 
-	memset(key, macs[_i].key_byte, sizeof key);
+	memset(key, macs[_i].key_byte, sizeof(key));
 	if (macs[_i].key_byte < 0)
 		memcpy(key, macs[_i].key, macs[_i].key_length);
 	for (size_t split = 0; split <= data.length; split++) {
@@ -153,11 +153,11 @@ START_TEST(test_base64url_every_short_text)
 			char text[] = {(char)first, 'Q', (char)last};
 			struct bytes out;
 
-			if (!base64url_decode(task.arena, text, sizeof text, &out))
+			if (!base64url_decode(task.arena, text, sizeof(text), &out))
 				continue;
 			decoded++;
 			ck_assert_mem_eq(base64url_encode(task.arena, out.data, out.length),
-			                 text, sizeof text);
+			                 text, sizeof(text));
 		}
 	}
 	ck_assert_int_eq(decoded, 64 * 16);

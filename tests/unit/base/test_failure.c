@@ -44,7 +44,7 @@ START_TEST(test_fields_gather_in_order)
 		strcpy(name, names[i]);
 		ck_assert_int_eq(task_fail_field(&task, name, "wrong %d", i), FAIL_INVALID);
 	}
-	memset(name, 'x', sizeof name - 1);
+	memset(name, 'x', sizeof(name) - 1);
 	ck_assert_str_eq(task.failure.code, "invalid_request");
 	error = task.failure.fields;
 	for (int i = 0; i < ROWS(names); i++, error = error->next) {

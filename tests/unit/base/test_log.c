@@ -180,7 +180,7 @@ START_TEST(test_random_bytes)
 		char value[2][3000] = {"", ""};
 
 		for (int k = 0; k < 2; k++) {
-			size_t length = suite_random(&state) % (i % 10 ? 100 : sizeof *value);
+			size_t length = suite_random(&state) % (i % 10 ? 100 : sizeof(*value));
 
 			for (size_t at = 0; at < length; at++)
 				value[k][at] = (char)(1 + suite_random(&state) % 255);

@@ -81,7 +81,7 @@ setup(void)
 {
 	forget_environment();
 	task = suite_task();
-	memset(&sample, 0, sizeof sample);
+	memset(&sample, 0, sizeof(sample));
 	folder = suite_folder(task.arena);
 	path = NULL;
 }

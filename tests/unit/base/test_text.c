@@ -67,7 +67,7 @@ START_TEST(test_int_round_trip)
 		char want[32];
 
 		text_add_int(&text, number);
-		snprintf(want, sizeof want, "%" PRId64, number);
+		snprintf(want, sizeof(want), "%" PRId64, number);
 		ck_assert_str_eq(text.data, want);
 		ck_assert(text_parse_int(text.data, &back));
 		ck_assert_int_eq(back, number);

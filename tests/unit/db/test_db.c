@@ -83,7 +83,7 @@ START_TEST(test_every_type)
 	static const uint8_t bytes[] = {0, 1, 0x27, 0x5c, 0xff, 0};
 	const struct sample in = {
 	        "a'b\\\"\xe2\x82\xac\n", INT64_MIN,       true, INSTANT_MS(-1),
-	        {bytes, sizeof bytes},   {true, 5, items}};
+	        {bytes, sizeof(bytes)},  {true, 5, items}};
 	struct sample out;
 
 	open_mode(_i);
@@ -92,8 +92,8 @@ START_TEST(test_every_type)
 	ck_assert_int_eq(out.number, INT64_MIN);
 	ck_assert(out.flag);
 	ck_assert(out.time.known && out.time.ms == -1);
-	ck_assert_uint_eq(out.bytes.length, sizeof bytes);
-	ck_assert_mem_eq(out.bytes.data, bytes, sizeof bytes);
+	ck_assert_uint_eq(out.bytes.length, sizeof(bytes));
+	ck_assert_mem_eq(out.bytes.data, bytes, sizeof(bytes));
 	ck_assert(out.list.present && out.list.count == 5);
 	for (size_t i = 0; i < 5; i++)
 		ck_assert_str_eq(out.list.items[i], items[i]);

@@ -40,7 +40,7 @@ static const struct {
         {FAIL_STRIPE, 502, "5"},
 };
 
-_Static_assert(sizeof kinds / sizeof *kinds == FAIL_COUNT - 1, "every kind but success");
+_Static_assert(sizeof(kinds) / sizeof(*kinds) == FAIL_COUNT - 1, "every kind but success");
 
 static struct json_view
 body(void)

@@ -24,7 +24,7 @@ static const struct row rows[] = {
         {{HTTP_GET, "/.well-known/file.json"}, 10},
 };
 
-static const struct router router = {rows, sizeof *rows, sizeof rows / sizeof *rows};
+static const struct router router = {rows, sizeof(*rows), sizeof(rows) / sizeof(*rows)};
 
 static struct request request;
 
@@ -130,7 +130,7 @@ END_TEST
 START_TEST(test_order_does_not_matter)
 {
 	struct row turned[ROWS(rows)];
-	const struct router other = {turned, sizeof *turned, ROWS(rows)};
+	const struct router other = {turned, sizeof(*turned), ROWS(rows)};
 	const struct row *row, *twin;
 	unsigned allowed, twins;
 

@@ -72,12 +72,12 @@ START_TEST(test_damage)
 	size_t length;
 
 	ck_assert(clock_mark_write(path, good));
-	length = get(bytes, sizeof bytes);
+	length = get(bytes, sizeof(bytes));
 	for (size_t i = 0; i < length; i++) {
 		put(bytes, i);
 		ck_assert_msg(!clock_mark_read(path, &back), "%zu bytes of it", i);
 		ck_assert_int_eq(back.seen_s, 0);
-		for (size_t c = 0; c < sizeof changes; c++) {
+		for (size_t c = 0; c < sizeof(changes); c++) {
 			memcpy(spoiled, bytes, length);
 			spoiled[i] = changes[c];
 			if (memcmp(spoiled, bytes, length) == 0)

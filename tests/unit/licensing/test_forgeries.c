@@ -289,7 +289,7 @@ START_TEST(test_trailing_bits)
 	size_t last = strlen(token) - 1;
 	int accepted = 0;
 
-	for (size_t i = 0; i < sizeof digits - 1; i++) {
+	for (size_t i = 0; i < sizeof(digits) - 1; i++) {
 		char *copy = arena_copy(task.arena, token);
 
 		copy[last] = digits[i];

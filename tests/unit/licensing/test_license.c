@@ -25,7 +25,7 @@ static struct license *
 opened(const char *state_file)
 {
 	struct license_options options = {
-	        .size = sizeof options,
+	        .size = sizeof(options),
 	        .keys = license_keys_jwks(task.arena, &keys),
 	        .issuer = FORGE_ISSUER,
 	        .state_file = state_file,
@@ -228,18 +228,18 @@ START_TEST(test_what_it_says)
 	struct license *license = opened(NULL);
 	char text[2048];
 
-	ck_assert_uint_eq(license_text(license, "plan", text, sizeof text), 0);
+	ck_assert_uint_eq(license_text(license, "plan", text, sizeof(text)), 0);
 	ck_assert_int_eq(license_time(license, "expiresAt"), -1);
 	ck_assert_int_eq(license_set(license, good_token()), LICENSE_OK);
 	now_s += 900 * DAY_S;
-	ck_assert_uint_eq(license_text(license, "customerName", text, sizeof text), 9);
+	ck_assert_uint_eq(license_text(license, "customerName", text, sizeof(text)), 9);
 	ck_assert_str_eq(text, "Acme Corp");
 	ck_assert_uint_eq(license_text(license, "customerName", text, 5), 9);
 	ck_assert_str_eq(text, "Acme");
 	ck_assert_uint_eq(license_text(license, "customerName", NULL, 0), 9);
-	(void)license_text(license, "", text, sizeof text);
+	(void)license_text(license, "", text, sizeof(text));
 	ck_assert_str_eq(text, good_payload());
-	ck_assert_uint_eq(license_text(license, "nothing", text, sizeof text), 0);
+	ck_assert_uint_eq(license_text(license, "nothing", text, sizeof(text)), 0);
 	ck_assert_str_eq(text, "");
 	ck_assert_int_eq(license_time(license, "expiresAt"), claims.expires_at_s);
 	ck_assert_int_eq(license_time(license, "issuedAt"), FORGE_NOW_S);
@@ -249,7 +249,7 @@ START_TEST(test_what_it_says)
 	claims.issuer = "https://elsewhere.example";
 	ck_assert_int_eq(license_set(license, good_token()), LICENSE_OK);
 	check_verdict(license, LICENSE_IS_FORGED, "license_issuer_invalid");
-	ck_assert_uint_eq(license_text(license, "plan", text, sizeof text), 0);
+	ck_assert_uint_eq(license_text(license, "plan", text, sizeof(text)), 0);
 	license_close(license);
 }
 END_TEST
@@ -362,8 +362,8 @@ START_TEST(test_bad_options)
 	struct {
 		struct license_options known;
 		int64_t unknown;
-	} newer = {.known = {.size = sizeof newer, .keys = keys.items[0].public_pem}};
-	struct license_options options = {.size = sizeof options};
+	} newer = {.known = {.size = sizeof(newer), .keys = keys.items[0].public_pem}};
+	struct license_options options = {.size = sizeof(options)};
 	struct license *license = (struct license *)&options;
 
 	ck_assert_int_eq(license_open(NULL, &license), LICENSE_ERROR_ARGUMENT);
@@ -379,7 +379,7 @@ START_TEST(test_bad_options)
 	license_close(license);
 	newer.unknown = 1;
 	ck_assert_int_eq(license_open(&newer.known, &license), LICENSE_ERROR_ARGUMENT);
-	newer.known.size = sizeof newer.known - 1;
+	newer.known.size = sizeof(newer.known) - 1;
 	ck_assert_int_eq(license_open(&newer.known, &license), LICENSE_ERROR_ARGUMENT);
 	license_close(NULL);
 	ck_assert_int_eq(license_set(NULL, ""), LICENSE_ERROR_ARGUMENT);
@@ -410,7 +410,7 @@ ask(void *argument)
 
 		if (limit != 50 && limit != 3)
 			crowd->wrong = true;
-		(void)license_text(crowd->license, "customerName", text, sizeof text);
+		(void)license_text(crowd->license, "customerName", text, sizeof(text));
 		if (*text && strcmp(text, "Acme Corp") != 0)
 			crowd->wrong = true;
 		__atomic_add_fetch(&now_s, 1, __ATOMIC_RELAXED);

@@ -82,7 +82,7 @@ static char *token, *list, *both_keys;
 static enum license_error
 step_open(struct license **license)
 {
-	struct license_options options = {.size = sizeof options,
+	struct license_options options = {.size = sizeof(options),
 	                                  .keys = both_keys,
 	                                  .issuer = FORGE_ISSUER,
 	                                  .now = fixed_clock};

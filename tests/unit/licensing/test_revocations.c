@@ -66,7 +66,7 @@ END_TEST
 START_TEST(test_long_and_empty_lists)
 {
 	enum { MANY = 20000 };
-	const char **jtis = arena_array(task.arena, MANY, sizeof *jtis);
+	const char **jtis = arena_array(task.arena, MANY, sizeof(*jtis));
 	struct revocations list = some_list(), back;
 	char *token = NULL;
 

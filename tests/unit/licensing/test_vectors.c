@@ -57,7 +57,7 @@ clock_of(void *vector)
 static void
 check_vector(struct json_view *vector, const char *keys)
 {
-	struct license_options options = {.size = sizeof options,
+	struct license_options options = {.size = sizeof(options),
 	                                  .keys = keys,
 	                                  .issuer = text_of(&document, "issuer"),
 	                                  .leeway_s = number_of(&document, "leeway_s"),

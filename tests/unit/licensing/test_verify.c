@@ -151,7 +151,7 @@ mutate(uint64_t *state, char *token, size_t length)
 			token[at] = (char)(before ^ (1 << suite_random(state) % 8));
 			break;
 		case 1:
-			token[at] = digits[suite_random(state) % (sizeof digits - 1)];
+			token[at] = digits[suite_random(state) % (sizeof(digits) - 1)];
 			break;
 		default:
 			/* White space would be dropped, and the token be shorter. */

@@ -30,7 +30,7 @@ forge_rs256(struct arena *arena, EVP_PKEY *pkey, const char *text)
 {
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	unsigned char signature[LICENSE_KEY_BITS_MAX / 8];
-	size_t length = sizeof signature;
+	size_t length = sizeof(signature);
 
 	ck_assert_int_eq(EVP_DigestSignInit_ex(context, NULL, "SHA256", NULL, NULL, pkey, NULL),
 	                 1);
