@@ -106,7 +106,7 @@ stop status:
 # Everything that must hold. `make check` installs what it needs; check-all assumes it is there.
 SOURCES := $(wildcard app/*/*.[ch] lib/*/*.[ch])
 FORMATTED := $(SOURCES) $(wildcard tests/*/*.[ch] tests/*/*/*.[ch])
-.PHONY: check check-all check-unit check-api check-stripe check-faults check-full lint clang-check format format-check layers \
+.PHONY: check check-all quick check-unit check-api check-stripe check-faults check-full lint clang-check format format-check layers \
 	docs install-man docs-check compose-check library-check recipes-check recipes-check-all bench
 check:
 	@app/stack/packages.sh build run check
@@ -114,6 +114,9 @@ check:
 
 check-all:
 	@tests/check.sh
+
+quick:
+	@tests/quick.sh $(BUILD)
 
 check-unit: unit-tests
 	@tests/unit/run.sh $(BUILD)
@@ -204,6 +207,7 @@ bench: deps
 help:
 	@echo "make run            the whole service on this machine, in the foreground"
 	@echo "make start|stop|status   the same in the background"
+	@echo "make quick          layers, format, documents and tests of what differs from main: under a minute"
 	@echo "make check          every test, on a fresh machine too"
 	@echo "make check-unit check-api check-stripe check-faults lint format-check layers docs-check   parts of it"
 	@echo "make check-agent library-check recipes-check fuzz   of what runs at the customer; FUZZ_SECONDS=600"

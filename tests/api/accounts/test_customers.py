@@ -10,6 +10,7 @@ from support.client import expect
 UNKNOWN = "cust_" + "0" * 32
 
 
+@pytest.mark.quick
 def test_sign_up_returns_customer_trial_licence_and_key(api, stack):
     email = api.email()
     made = expect(api.owner.post("/api/customers", {"email": email, "company_name": "Acme Corp"}),
@@ -96,6 +97,7 @@ def test_an_unknown_customer(api, customer_id):
     assert answer.status_code == (400 if "%00" in customer_id else 404)
 
 
+@pytest.mark.quick
 def test_patch_changes_the_given_fields(api):
     customer = api.sign_up(company_name="Old")
     path = f"/api/customers/{customer.id}"
@@ -150,6 +152,7 @@ def walk(api, query, limit, follow=True):
             return ids
 
 
+@pytest.mark.quick
 def test_lists_are_complete_and_newest_first(api):
     word = f"list{uuid.uuid4().hex[:10]}"
     ids = [api.sign_up(company_name=f"{word} {number}").id for number in range(7)]

@@ -9,6 +9,7 @@ from support.client import expect
 SCOPES = ("license", "usage", "billing")
 
 
+@pytest.mark.quick
 def test_create(api, stack):
     customer = api.sign_up()
     path = f"/api/customers/{customer.id}/keys"

@@ -29,6 +29,7 @@ def counts(stack, customer):
             for table in ("subscriptions", "licenses", "api_keys", "audit_log")]
 
 
+@pytest.mark.quick
 def test_sign_up(api, stack):
     headers, body = new_key(), {"email": api.email(), "company_name": "Acme"}
     first = api.owner.post("/api/customers", body, headers=headers)

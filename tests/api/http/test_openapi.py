@@ -24,6 +24,7 @@ def walk(value, path=()):
             yield from walk(member, path + (index,))
 
 
+@pytest.mark.quick
 def test_routes_and_document_are_the_same(document):
     lines = subprocess.run([ROOT / "build" / VARIANT / "billingd", "--routes"], check=True,
                            stdout=subprocess.PIPE, text=True).stdout.splitlines()
@@ -51,6 +52,7 @@ def test_every_object_is_closed(document):
             assert set(value["required"]) <= set(value["properties"]), path
 
 
+@pytest.mark.quick
 def test_every_example_is_one(document):
     examples = []
     for _, value in walk(document.raw):
@@ -111,6 +113,7 @@ def test_every_operation_says_the_same_things(document):
                 assert "Retry-After" in answer["headers"], (operation, status)
 
 
+@pytest.mark.quick
 def test_the_served_document_is_this_one(api, document):
     answer = api.nobody.get("/openapi.json")
     assert answer.content == (ROOT / "app/api/openapi.json").read_bytes()

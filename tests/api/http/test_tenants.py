@@ -185,6 +185,7 @@ def test_an_address_in_use_is_refused_without_a_word_about_its_owner(api, tenant
     assert_nothing_of(bravo, answer)
 
 
+@pytest.mark.quick
 def test_another_tenants_id_looks_like_one_that_does_not_exist(api, tenants):
     alpha, bravo = tenants
     for operation in BY_PATH:

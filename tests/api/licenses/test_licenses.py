@@ -62,6 +62,7 @@ def rfc3339(seconds):
 
 # What a licence says.
 
+@pytest.mark.quick
 def test_a_trials_licence_says_exactly_this(api):
     customer = api.sign_up(company_name="Acme Corp")
     claims = claims_of(api, customer.license)
@@ -115,6 +116,7 @@ def test_header_and_kid(api):
     assert (public["kid"], public["algorithm"]) == (key["kid"], "RS256")
 
 
+@pytest.mark.quick
 def test_a_licence_verifies_with_the_jwks(api):
     customer = api.sign_up()
     keys = jwt.PyJWKSet.from_dict(api.nobody.get("/.well-known/jwks.json").json())
@@ -393,6 +395,7 @@ def verify(api, token):
     return answer.json()["code"]
 
 
+@pytest.mark.quick
 def test_revoke(api, stack):
     customer, bystander = api.sign_up(), api.sign_up()
     jti = claims_of(api, customer.license)["jti"]
@@ -452,6 +455,7 @@ def test_rotate(api):
         "subscription"] == customer.answer["subscription"]
 
 
+@pytest.mark.quick
 def test_history(api):
     customer = api.sign_up()
     path = f"/api/licenses/{customer.id}"

@@ -24,6 +24,7 @@ def session_requests(stack, customer):
             if one["params"] and one["params"].get("client_reference_id") == customer.id]
 
 
+@pytest.mark.quick
 def test_a_checkout_leads_to_a_paid_licence(api, stack, stripe):
     customer = api.sign_up(company_name="Acme")
     session, url = open_checkout(customer)

@@ -50,6 +50,7 @@ def in_hours(hours):
     return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
+@pytest.mark.quick
 def test_upgrade(api, stack):
     customer = api.sign_up()
     bought = buy(stack, customer, "starter")
@@ -241,6 +242,7 @@ def test_cancel_now(api, stack, stripe):
     assert subscription_of(customer.client, customer.id) == answer["subscription"]
 
 
+@pytest.mark.quick
 def test_cancel_at_period_end_and_resume(api, stack):
     customer = api.sign_up()
     bought = buy(stack, customer)

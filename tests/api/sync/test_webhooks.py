@@ -211,6 +211,7 @@ def test_a_mebibyte_is_enough(stack):
     assert answer.status_code == 413
 
 
+@pytest.mark.quick
 def test_an_idle_service_deals_with_an_event_at_once(stack):
     # It looks for forgotten ones every five seconds: these would take twenty.
     started = time.monotonic()

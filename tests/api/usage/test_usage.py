@@ -17,6 +17,7 @@ def stored(stack, customer):
     return int(stack.sql(f"SELECT count(*) FROM usage_reports WHERE customer_id = '{customer.id}'"))
 
 
+@pytest.mark.quick
 def test_a_report_is_what_was_sent(api):
     customer = api.sign_up()
     when = at(minutes=5)
@@ -156,6 +157,7 @@ def test_an_idempotency_key_does_it_too(api, stack):
            "customer_not_found")
 
 
+@pytest.mark.quick
 def test_a_batch(api, stack):
     customer, other = api.sign_up(), api.sign_up()
     send(customer, report_id="old", total_devices=5)
@@ -284,6 +286,7 @@ def test_days(api):
         expect(api.owner.get(f"{path}?{query}"), 400, "invalid_request")
 
 
+@pytest.mark.quick
 def test_limits(api):
     customer = api.sign_up()
     limits = send(customer, instance_id="a", active_devices=4, total_devices=9,

@@ -190,8 +190,8 @@ START_TEST(test_prune)
 	answer(&operation, &old);
 	operation.now_ms = NOW_MS + DAY_MS;
 	answer(&operation, &young);
+	operation.batch = 1;
 	for (int i = 0; i < 1000 && pruned != 0; i++, total += pruned) {
-		operation.batch = 1;
 		fine(idempotency_prune(&operation, &pruned));
 		ck_assert_int_le(pruned, 1);
 	}
