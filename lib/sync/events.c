@@ -67,31 +67,12 @@ enum {
 	PRUNE
 };
 
+extern const char sync_event_receive_sql[]; /* event_receive.sql */
+
 static const struct statement statements[] = {
-        /* Due at once: now() could be rounded up to a later millisecond, and the jobs process would
-	 * not find the event. ON CONFLICT DO UPDATE would wait for a process that has locked the
-	 * row and waits for Stripe. */
-        [RECEIVE] =
-                {.name = "stripe_event_receive",
-                 ROWS_OF(struct received, received_columns),
-                 .sql = "WITH stored AS ("
-                        "  INSERT INTO stripe_events (event_id, type, livemode, "
-                        "    api_version, happened_at, received_at, origin, family, subject, "
-                        "    stripe_customer_id, customer_hint, payload, state, next_try_at, "
-                        "    error, finished_at) "
-                        "  VALUES ($1, $2, $3::boolean, $4, $5, now(), $6, $7, $8, $9, $10, "
-                        "    $11, CASE WHEN $7::text IS NULL THEN 'ignored' ELSE 'pending' "
-                        "    END, CASE WHEN $7::text IS NOT NULL THEN " DUE_NOW " END, $12, "
-                        "    CASE WHEN $7::text IS NULL THEN now() END) "
-                        "  ON CONFLICT DO NOTHING RETURNING state), "
-                        "parked AS ("
-                        "  UPDATE stripe_events SET state = 'pending', attempts = 0, "
-                        "    next_try_at = " DUE_NOW ", finished_at = NULL WHERE event_id IN ("
-                        "    SELECT event_id FROM stripe_events WHERE event_id = $1 "
-                        "    AND state = 'parked' FOR UPDATE SKIP LOCKED) RETURNING state) "
-                        "SELECT EXISTS (SELECT FROM stored) AS is_new, "
-                        "EXISTS (SELECT FROM stored WHERE state = 'pending' UNION ALL "
-                        "  SELECT FROM parked) AS waits"},
+        [RECEIVE] = {.name = "stripe_event_receive",
+                     ROWS_OF(struct received, received_columns),
+                     .sql = sync_event_receive_sql},
         [TAKE] = {.name = "stripe_event_take",
                   ROW,
                   .sql = "SELECT " EVENT_COLUMNS " FROM stripe_events WHERE state = 'pending' "

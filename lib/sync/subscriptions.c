@@ -50,51 +50,10 @@ enum {
 	DUPLICATES
 };
 
-#define TODAY "(EXCLUDED.updated_at AT TIME ZONE 'UTC')::date"
-#define PLAN_FROM "COALESCE(s.plan_from, (s.created_at AT TIME ZONE 'UTC')::date)"
-#define IS_NEW_DAYS_PLAN "s.plan <> EXCLUDED.plan AND " PLAN_FROM " < " TODAY
+extern const char sync_subscription_store_sql[]; /* subscription_store.sql */
 
 static const struct statement statements[] = {
-        /* A new row is superseded until it is chosen. `past_due_since` stays at the first failed
-	 * payment. A day belongs to its last plan. */
-        [STORE] =
-                {.name = "subscription_sync_store",
-                 .sql = "INSERT INTO subscriptions AS s (customer_id, stripe_subscription_id, "
-                        "plan, status, trial_ends_at, current_period_ends_at, past_due_since, "
-                        "cancel_at_period_end, cancel_at, canceled_at, ended_at, "
-                        "stripe_price_id, superseded, created_at, updated_at) "
-                        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8::boolean, $9, $10, $11, $12, "
-                        "true, $13, $14) "
-                        "ON CONFLICT (stripe_subscription_id) DO UPDATE SET "
-                        "plan_before = CASE WHEN " IS_NEW_DAYS_PLAN
-                        "  THEN s.plan ELSE s.plan_before END, "
-                        "plan_before_from = CASE WHEN " IS_NEW_DAYS_PLAN "  THEN " PLAN_FROM
-                        " ELSE s.plan_before_from END, "
-                        "plan_from = CASE WHEN " IS_NEW_DAYS_PLAN "  THEN " TODAY
-                        " ELSE s.plan_from END, "
-                        "plan = EXCLUDED.plan, status = EXCLUDED.status, "
-                        "trial_ends_at = EXCLUDED.trial_ends_at, "
-                        "current_period_ends_at = COALESCE(EXCLUDED.current_period_ends_at, "
-                        "  s.current_period_ends_at), "
-                        "past_due_since = CASE WHEN s.status = 'past_due' AND "
-                        "  EXCLUDED.status = 'past_due' THEN s.past_due_since "
-                        "  ELSE EXCLUDED.past_due_since END, "
-                        "cancel_at_period_end = EXCLUDED.cancel_at_period_end, "
-                        "cancel_at = EXCLUDED.cancel_at, canceled_at = EXCLUDED.canceled_at, "
-                        "ended_at = EXCLUDED.ended_at, "
-                        "stripe_price_id = EXCLUDED.stripe_price_id, "
-                        "scheduled_plan = CASE WHEN EXCLUDED.status IN " FINAL " OR "
-                        "  s.scheduled_plan = EXCLUDED.plan THEN NULL ELSE s.scheduled_plan "
-                        "END, "
-                        "version = s.version + 1, updated_at = EXCLUDED.updated_at "
-                        "WHERE (EXCLUDED.plan, EXCLUDED.status, "
-                        "  EXCLUDED.trial_ends_at, COALESCE(EXCLUDED.current_period_ends_at, "
-                        "  s.current_period_ends_at), EXCLUDED.cancel_at_period_end, "
-                        "  EXCLUDED.cancel_at, EXCLUDED.canceled_at, EXCLUDED.ended_at, "
-                        "  EXCLUDED.stripe_price_id) IS DISTINCT FROM (s.plan, s.status, "
-                        "  s.trial_ends_at, s.current_period_ends_at, "
-                        "  s.cancel_at_period_end, s.cancel_at, s.canceled_at, s.ended_at, "
-                        "  s.stripe_price_id)"},
+        [STORE] = {.name = "subscription_sync_store", .sql = sync_subscription_store_sql},
         /* A trial of ours ends when a subscription at Stripe has begun, even if that has ended or
 	 * is paused: the result must not depend on when we saw it. */
         [END_TRIAL] = {.name = "subscription_sync_end_trial",

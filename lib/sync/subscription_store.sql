@@ -1,0 +1,54 @@
+-- Stores a subscription of Stripe's, and changes nothing when the row has the same values already.
+--
+-- $1 customer  $2 Stripe's id  $3 plan  $4 status  $5 end of the trial  $6 end of the period
+-- $7 past due since  $8 cancel at the period's end  $9 cancel at  $10 canceled at  $11 ended at
+-- $12 Stripe's price  $13 created at  $14 now
+--
+-- A new row is superseded until it is chosen. past_due_since stays at the first failed payment. A
+-- day belongs to its last plan: plan_before keeps the plan of the days before plan_from.
+
+INSERT INTO subscriptions AS s (customer_id, stripe_subscription_id, plan, status, trial_ends_at,
+  current_period_ends_at, past_due_since, cancel_at_period_end, cancel_at, canceled_at, ended_at,
+  stripe_price_id, superseded, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8::boolean, $9, $10, $11, $12, true, $13, $14)
+ON CONFLICT (stripe_subscription_id) DO UPDATE SET
+  plan_before = CASE
+    WHEN s.plan <> EXCLUDED.plan
+      AND COALESCE(s.plan_from, (s.created_at AT TIME ZONE 'UTC')::date)
+        < (EXCLUDED.updated_at AT TIME ZONE 'UTC')::date
+    THEN s.plan ELSE s.plan_before END,
+  plan_before_from = CASE
+    WHEN s.plan <> EXCLUDED.plan
+      AND COALESCE(s.plan_from, (s.created_at AT TIME ZONE 'UTC')::date)
+        < (EXCLUDED.updated_at AT TIME ZONE 'UTC')::date
+    THEN COALESCE(s.plan_from, (s.created_at AT TIME ZONE 'UTC')::date)
+    ELSE s.plan_before_from END,
+  plan_from = CASE
+    WHEN s.plan <> EXCLUDED.plan
+      AND COALESCE(s.plan_from, (s.created_at AT TIME ZONE 'UTC')::date)
+        < (EXCLUDED.updated_at AT TIME ZONE 'UTC')::date
+    THEN (EXCLUDED.updated_at AT TIME ZONE 'UTC')::date
+    ELSE s.plan_from END,
+  plan = EXCLUDED.plan,
+  status = EXCLUDED.status,
+  trial_ends_at = EXCLUDED.trial_ends_at,
+  current_period_ends_at = COALESCE(EXCLUDED.current_period_ends_at, s.current_period_ends_at),
+  past_due_since = CASE WHEN s.status = 'past_due' AND EXCLUDED.status = 'past_due'
+    THEN s.past_due_since ELSE EXCLUDED.past_due_since END,
+  cancel_at_period_end = EXCLUDED.cancel_at_period_end,
+  cancel_at = EXCLUDED.cancel_at,
+  canceled_at = EXCLUDED.canceled_at,
+  ended_at = EXCLUDED.ended_at,
+  stripe_price_id = EXCLUDED.stripe_price_id,
+  scheduled_plan = CASE
+    WHEN EXCLUDED.status IN ('canceled', 'incomplete_expired')
+      OR s.scheduled_plan = EXCLUDED.plan
+    THEN NULL ELSE s.scheduled_plan END,
+  version = s.version + 1,
+  updated_at = EXCLUDED.updated_at
+WHERE (EXCLUDED.plan, EXCLUDED.status, EXCLUDED.trial_ends_at,
+    COALESCE(EXCLUDED.current_period_ends_at, s.current_period_ends_at),
+    EXCLUDED.cancel_at_period_end, EXCLUDED.cancel_at, EXCLUDED.canceled_at, EXCLUDED.ended_at,
+    EXCLUDED.stripe_price_id)
+  IS DISTINCT FROM (s.plan, s.status, s.trial_ends_at, s.current_period_ends_at,
+    s.cancel_at_period_end, s.cancel_at, s.canceled_at, s.ended_at, s.stripe_price_id)
