@@ -1,5 +1,5 @@
 /*
- * account.c: what this installation wants of its account at Stripe, and whether it is there.
+ * account.c: reads prices, webhook endpoints and meters of the account at Stripe.
  */
 #include "billingctl-stripe/account.h"
 
@@ -18,13 +18,14 @@ account_price_read(const struct json_view *object, struct account_price *out)
 {
 	const char *usage_type = NULL;
 	struct json_view recurring;
+	int64_t amount;
 
-	*out = (struct account_price){.product = stripe_id_of(object, "product"),
-	                              .amount_minor = -1};
+	*out = (struct account_price){.id = NULL};
 	(void)json_view_string(object, "id", &out->id);
 	(void)json_view_string(object, "currency", &out->currency);
-	(void)json_view_int(object, "unit_amount", &out->amount_minor);
-	(void)json_view_string(object, "unit_amount_decimal", &out->amount_decimal);
+	(void)json_view_string(object, "unit_amount_decimal", &out->amount);
+	if (json_view_int(object, "unit_amount", &amount))
+		out->amount = arena_printf(object->arena, "%lld", (long long)amount);
 	(void)json_view_bool(object, "active", &out->active);
 	if (!json_view_object(object, "recurring", &recurring))
 		return;
@@ -35,58 +36,27 @@ account_price_read(const struct json_view *object, struct account_price *out)
 	out->metered = text_equal(usage_type, "metered");
 }
 
-/* What a price of any kind must be. */
-static const char *
-recurrence_fault(struct arena *arena, const struct account_price *price, const char *interval)
+const char *
+account_price_fault(struct arena *arena, const struct account_price *price,
+                    const struct account_price_spec *spec)
 {
 	if (!price->active)
 		return "is archived";
 	if (price->interval == NULL)
 		return "is paid once, not again and again";
-	if (!text_equal(price->interval, interval) || price->interval_count != 1)
+	if (!text_equal(price->interval, spec->interval) || price->interval_count != 1)
 		return arena_printf(arena, "is paid every %lld %ss",
 		                    (long long)price->interval_count, price->interval);
-	return NULL;
-}
-
-const char *
-account_price_fault(struct arena *arena, const struct account_price *price,
-                    const struct account_price_spec *spec)
-{
-	const char *fault = recurrence_fault(arena, price, spec->interval);
-
-	if (fault != NULL)
-		return fault;
-	if (price->metered)
-		return "is metered";
-	if (spec->amount_minor >= 0 && (price->amount_minor != spec->amount_minor ||
-	                                !text_equal(price->currency, spec->plan->currency)))
-		return arena_printf(arena, "is %lld %s, but %lld %s in PLANS_FILE",
-		                    (long long)price->amount_minor, price->currency,
-		                    (long long)spec->amount_minor, spec->plan->currency);
-	return NULL;
-}
-
-const char *
-account_metered_fault(struct arena *arena, const struct account_price *price,
-                      const struct account_metered_spec *spec)
-{
-	const char *fault = recurrence_fault(arena, price, spec->interval);
-
-	if (fault != NULL)
-		return fault;
-	if (!price->metered)
-		return "isn't metered";
-	if (!text_equal(price->meter, spec->meter_id))
+	if (price->metered != spec->metered)
+		return price->metered ? "is metered" : "isn't metered";
+	if (spec->metered && !text_equal(price->meter, spec->meter_id))
 		return "bills another meter";
-	if (spec->amount_minor != NULL &&
-	    (!text_equal(price->amount_decimal, spec->amount_minor) ||
-	     !text_equal(price->currency, spec->currency)))
-		return arena_printf(arena, "is %s %s, but %s %s in PLANS_FILE",
-		                    price->amount_decimal == NULL ? "tiers of"
-		                                                  : price->amount_decimal,
-		                    price->currency, spec->amount_minor, spec->currency);
-	return NULL;
+	if (spec->amount == NULL || (text_equal(price->amount, spec->amount) &&
+	                             text_equal(price->currency, spec->currency)))
+		return NULL;
+	return arena_printf(arena, "is %s %s, but %s %s in PLANS_FILE",
+	                    price->amount == NULL ? "tiers of" : price->amount, price->currency,
+	                    spec->amount, spec->currency);
 }
 
 enum fail

@@ -57,6 +57,7 @@ check_price(struct doctor *doctor, const struct plan *plan, const struct price *
             struct intervals *intervals)
 {
 	struct ctl *ctl = doctor->ctl;
+	struct account_price_spec spec = {.currency = plan->currency};
 	struct account_price price;
 	const char *fault = NULL;
 	bool there;
@@ -70,13 +71,11 @@ check_price(struct doctor *doctor, const struct plan *plan, const struct price *
 			return FAIL_NONE;
 	if (price.interval != NULL)
 		intervals->items[intervals->count++] = price.interval;
-	fault = account_price_fault(
-	        ctl->task.arena, &price,
-	        &(struct account_price_spec){
-	                plan, price.interval,
-	                plan->has_price && text_equal(plan->interval, price.interval)
-	                        ? plan->amount_minor
-	                        : -1});
+	spec.interval = price.interval;
+	if (plan->has_price && text_equal(plan->interval, price.interval))
+		spec.amount =
+		        arena_printf(ctl->task.arena, "%lld", (long long)plan->amount_minor);
+	fault = account_price_fault(ctl->task.arena, &price, &spec);
 	if (fault == NULL)
 		return FAIL_NONE;
 	return WRONG(doctor, "STRIPE_PRICES: the price %s %s.", configured->price_id, fault);
@@ -125,7 +124,7 @@ check_sale(struct doctor *doctor, const char *meter, const char *meter_id,
 	const struct price *metered =
 	        price_list_for(&ctl->billing.meter_prices, meter, sold->position);
 	const char *fault;
-	struct account_metered_spec spec = {.meter_id = meter_id};
+	struct account_price_spec spec = {.meter_id = meter_id, .metered = true};
 	struct account_price with, price;
 	bool there;
 
@@ -147,10 +146,10 @@ check_sale(struct doctor *doctor, const char *meter, const char *meter_id,
 		             metered->price_id);
 	spec.interval = with.interval;
 	if (cost != NULL && sold->position == 0) {
-		spec.amount_minor = cost->amount_minor;
+		spec.amount = cost->amount_minor;
 		spec.currency = cost->currency;
 	}
-	fault = account_metered_fault(ctl->task.arena, &price, &spec);
+	fault = account_price_fault(ctl->task.arena, &price, &spec);
 	return fault == NULL ? FAIL_NONE
 	                     : WRONG(doctor, "STRIPE_METER_PRICES: the price %s %s.",
 	                             metered->price_id, fault);

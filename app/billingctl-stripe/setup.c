@@ -24,6 +24,18 @@ const struct ctl_exit stripe_setup_exits[] = {
         {0},
 };
 
+void
+setup_report(struct setup *setup, const char *what, const char *id, const char *state)
+{
+	if (setup->dry_run && strcmp(state, "there") != 0)
+		state = "missing";
+	output_row(setup->output);
+	output_text(setup->output, "state", state);
+	output_text(setup->output, "what", what);
+	output_text(setup->output, "id", id);
+	setup->incomplete = setup->incomplete || strcmp(state, "missing") == 0;
+}
+
 /* The parameters of an endpoint that sends us what we want. */
 static struct stripe_form
 endpoint_form(struct arena *arena)
@@ -88,7 +100,7 @@ mend_endpoint(struct ctl *ctl, struct setup *setup, const struct account_endpoin
 		TRY(request_post(ctl,
 		                 stripe_path(arena, "/v1/webhook_endpoints/%s", endpoint->id),
 		                 form.text.data, &object));
-	setup_report(setup, setup->url, endpoint->id, setup_report_change(setup, "changed"));
+	setup_report(setup, setup->url, endpoint->id, "changed");
 	return FAIL_NONE;
 }
 

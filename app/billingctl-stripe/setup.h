@@ -1,6 +1,6 @@
 /*
- * setup.h: what the parts of `stripe setup` share: the plans' prices, the meters and their prices,
- * and the webhook endpoint.
+ * setup.h: the parts of `billingctl stripe setup`: prices of plans, meters and their prices, and the webhook
+ * endpoint.
  */
 #ifndef BILLINGCTL_STRIPE_SETUP_H
 #define BILLINGCTL_STRIPE_SETUP_H
@@ -15,55 +15,42 @@ struct setup {
 	bool dry_run;
 	bool incomplete;        /* something is missing */
 	int64_t yearly_months;  /* a year costs so many months; 0: no yearly prices */
-	const char *url;        /* where events are to go */
+	const char *url;        /* of the webhook endpoint */
 	const char *secret_out; /* a file, "-" for the answer, or NULL */
-	const char *secret;     /* the new signing secret, when it belongs into the answer */
+	const char *secret;     /* the new signing secret, when the answer is to show it */
 	struct text settings;   /* lines for the settings' file */
 	struct account_endpoint endpoint; /* as it was found */
 };
 
-/* A row of the answer; `state` is "there", "missing", "made" or "changed". */
-void setup_report(struct setup *setup, const char *what, const char *id, const char *state);
-
-/* What to tell of a change: `done`, or that it is missing when nothing may be changed. */
-const char *setup_report_change(struct setup *setup, const char *done);
-
-/* The prices of a plan or meter that the setting is to name, the first ones first. */
-struct setup_prices {
-	const char *ids[PRICES_MAX + 2];
-	size_t count;
+/* A plan or meter that is sold: its product at Stripe and its prices. */
+struct setup_sale {
+	const char *name; /* in the setting */
+	const char *plan; /* its id, for the metadata; NULL: it is a meter */
+	const char *product_id;
+	const char *product_name;
+	bool product_exists;                 /* found or made already */
+	const struct price_list *configured; /* the prices of the setting so far */
+	const char *price_ids[PRICES_MAX + 2];
+	size_t price_count;
 };
 
-/* Adds one, once. */
-void setup_prices_add(struct setup_prices *prices, const char *id);
+/* Adds a row to the answer; `state` is "there", "missing", "made" or "changed". In a dry run the last two
+ * become "missing". */
+void setup_report(struct setup *setup, const char *what, const char *id, const char *state);
 
-/* Adds to the setting the prices, then those that are configured for the plan or meter and stay for
- * the customers who have bought them: "name:price_id,...". */
-void setup_prices_write(struct setup_prices *prices, const struct price_list *configured,
-                        const char *name, struct text *setting);
+/* Finds the price among the configured ones or by its lookup key, else makes it and its product. `what` is
+ * its name in the answer. */
+enum fail setup_price(struct ctl *ctl, struct setup *setup, struct setup_sale *sale,
+                      const struct account_price_spec *spec, const char *what) MUST_CHECK;
 
-/* A row for a price, which is added; `id` is NULL when it may not be made. */
-void setup_report_price(struct setup *setup, struct setup_prices *prices, const char *what,
-                        const char *id, bool there);
+/* Adds "name:price_id,..." to the setting: the prices of setup_price(), then the configured ones that
+ * subscriptions may still have. */
+void setup_write_prices(struct setup_sale *sale, struct text *setting);
 
 /* Products and prices of all plans that have a price, and their setting. */
 enum fail setup_plans(struct ctl *ctl, struct setup *setup) MUST_CHECK;
 
 /* Meters that plans name, prices of those that have one in PLANS_FILE, and their setting. */
 enum fail setup_meters(struct ctl *ctl, struct setup *setup) MUST_CHECK;
-
-/* A product that prices need; `plan` NULL: none has it. */
-struct setup_product {
-	const char *id;
-	const char *name;
-	const char
-	        *kind; /* of what it is the product, for the answer; "" when the name says it */
-	const char *plan;
-	bool is_there; /* was found or made already */
-};
-
-/* Finds the product, makes it, or takes it out of the archive. */
-enum fail setup_need_product(struct ctl *ctl, struct setup *setup,
-                             struct setup_product *product) MUST_CHECK;
 
 #endif
