@@ -128,7 +128,7 @@ check_writing(struct doctor *doctor)
 	return doctor->facts.read_only
 	               ? WRONG(doctor,
 	                       "The database is read-only, or this server is a standby.")
-	               : FAIL_NONE;
+	               : doctor_ok(doctor, "yes");
 }
 
 static enum fail

@@ -168,6 +168,13 @@ def test_a_careless_server(healthy):
     assert "pg_checksums" in wrong["checksums"]["cure"]
 
 
+def test_a_writable_database(healthy):
+    """Each check prints its own detail, not that of the check before it."""
+    checks = json.loads(healthy.run("doctor", "--json").stdout)["checks"]
+    details = {one["check"]: one["detail"] for one in checks}
+    assert details["writable"] == "yes"
+
+
 def test_a_read_only_database(healthy):
     healthy.cluster.sql(f"ALTER DATABASE {healthy.name} SET default_transaction_read_only = on")
     finds(healthy, "writable", "target_session_attrs")
