@@ -95,7 +95,7 @@ get_license(struct call *call)
 
 	TRY(license_view_read(&call->operation, &call->caller.digest, id, &view));
 	TRY(caller_admit(call, &view.key));
-	TRY(license_hand_out(&call->operation, &view, &license));
+	TRY(license_issue(&call->operation, &view, &license));
 	if (!answer_unchanged(call, &license))
 		answer_license(call, id, &license, &view.subscription);
 	return FAIL_NONE;

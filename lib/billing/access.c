@@ -18,8 +18,8 @@ access_is_trial(const struct subscription *subscription, int64_t now_ms)
 	       now_ms < subscription->trial_ends_at.ms;
 }
 
-/* A trial that Stripe runs is over, and Stripe has not said yet what follows: its word may be late,
- * and who has paid must not be locked out meanwhile. */
+/* A trial that Stripe runs is over, and the event that says what follows has not come yet. A late
+ * event must not lock out a customer who has paid. */
 static bool
 awaits_stripe(const struct subscription *subscription, int64_t now_ms)
 {
@@ -32,7 +32,7 @@ awaits_stripe(const struct subscription *subscription, int64_t now_ms)
 const char *
 access_status(const struct subscription *subscription, int64_t now_ms)
 {
-	/* A trial that runs in Stripe ends there: its status is Stripe's to say. */
+	/* Stripe decides when a trial that it runs is over. */
 	if (has_status(subscription, "trialing") && !access_is_trial(subscription, now_ms) &&
 	    subscription->stripe_subscription_id == NULL)
 		return "canceled";

@@ -11,12 +11,13 @@
 #include "billing/operation.h"
 #include "billing/subscriptions.h"
 
-/* The status that counts now: a trial past its end is "canceled", whether or not a job has noted
- * it yet. */
+/* The status that counts now: a trial past its end is "canceled", even before a job has recorded
+ * that. */
 const char *access_status(const struct subscription *subscription, int64_t now_ms);
 
-/* True while the customer may use what it subscribed to. `trialing` before its end (one that Stripe
- * runs a day longer, until Stripe has said what follows) and `active` yes; `past_due` during the policy's grace days; every other status, known or not, no. */
+/* True while the customer may use what it subscribed to: `active`; `trialing` until its end, and a
+ * day longer when Stripe runs the trial; `past_due` during the policy's grace days. Every other
+ * status, known or not, gives no access. */
 bool access_granted(const struct subscription *subscription,
                     const struct billing_policy *policy, int64_t now_ms);
 
@@ -24,9 +25,9 @@ bool access_granted(const struct subscription *subscription,
 bool access_is_trial(const struct subscription *subscription, int64_t now_ms);
 
 /*
- * When a licence issued now ends (milliseconds). Without access at most 24 h ahead, so that it is
- * asked for again soon; a trial's never outlives the trial. INSTANT_NONE when the policy ties
- * licences to the paid period and the period's end is unknown: then none may be minted.
+ * When a licence issued now ends. Without access it ends within 24 hours, so that the client
+ * fetches another one soon. A trial's licence ends with the trial. INSTANT_NONE when the policy
+ * ties licences to the paid period and the end of that is unknown: then none may be issued.
  */
 struct instant access_license_end(const struct subscription *subscription,
                                   const struct billing_policy *policy, int64_t now_ms);

@@ -16,8 +16,7 @@ static const struct column columns[] =
 
 #define API_KEY_COLUMNS                                                                        \
 	"k.key_id, k.customer_id, k.role, k.name, k.prefix, k.digest, k.scopes, "              \
-	"k.created_at, "                                                                       \
-	"k.last_used_at, "                                                                     \
+	"k.created_at, k.last_used_at, "                                                       \
 	"COALESCE(k.last_used_at >= current_date, false) AS used_today, k.revoked_at"
 
 #define ROW ROWS_OF(struct api_key, columns)

@@ -28,7 +28,7 @@ struct api_key {
 	struct instant revoked_at;
 };
 
-/* A key that was just made; the secret is never seen again. */
+/* A key that was just made. The secret is not stored and cannot be shown again. */
 struct api_key_minted {
 	struct api_key key;
 	const char *secret;
@@ -36,10 +36,10 @@ struct api_key_minted {
 
 extern const struct statement_list api_key_statements;
 
-/* The text could be a key: its form is right. */
+/* Whether the text has the form of a key. */
 bool api_key_is_well_formed(const char *secret);
 
-/* The scopes of a list of their names; unknown names are ignored. */
+/* The set of the scopes that are named; unknown names are ignored. */
 unsigned int api_key_scopes(const struct string_list *names);
 
 /* NULL when the name is a scope's, else why not; for tables of fields. */
@@ -49,10 +49,10 @@ const char *api_key_check_scope(const char *name);
 enum fail api_key_find(struct operation *operation, const struct sha256 *digest,
                        struct api_key *out, bool *found) MUST_CHECK;
 
-/* Notes that the key is used today, at most once a day; for a key whose used_today is false. */
+/* Records that the key is used today. To be called for a key whose used_today is false. */
 enum fail api_key_touch(struct operation *operation, const struct api_key *key) MUST_CHECK;
 
-/* A key in memory, for those who store it themselves. `customer_id` NULL: an operator's. */
+/* Makes a key without storing it. `customer_id` NULL: an operator's. */
 void api_key_make(struct operation *operation, const char *customer_id, const char *role,
                   const char *name, unsigned int scopes, struct api_key_minted *out);
 

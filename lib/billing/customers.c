@@ -1,5 +1,5 @@
 /*
- * customers.c: who signed up.
+ * customers.c: the customers, their e-mail addresses, and their ids at Stripe.
  */
 #include "billing/customers.h"
 
@@ -23,10 +23,9 @@ static const struct column columns[] =
 	"deleted_at IS NULL AND (created_at, customer_id) < "                                  \
 	"(COALESCE($1::timestamptz, 'infinity'), COALESCE($2, '')) "
 
-/*
- * Begins with the words of a parameter, in capitals or not: a range of the indexes for prefixes, which
- * ends with the last code point. LIKE finds them only in a plan of its own for each pattern.
- */
+/* Whether the column begins with the words of a parameter, without regard to case. It is a range of
+ * the index for prefixes that ends with the last code point. LIKE would use that index only when the
+ * statement is planned anew for each pattern. */
 #define BEGINS(column, words)                                                                  \
 	"lower(" column ") ~>=~ lower(" words ") AND lower(" column ") ~<~ (lower(" words      \
 	") || chr(1114111))"
@@ -38,13 +37,13 @@ struct owner {
 	const char *customer_id;
 };
 
+static const struct column owner_columns[] = COLUMNS(struct owner, customer_id);
+
 struct lock {
 	bool deleted;
 };
 
 static const struct column lock_columns[] = COLUMNS(struct lock, deleted);
-
-static const struct column owner_columns[] = COLUMNS(struct owner, customer_id);
 
 enum {
 	FIND,
@@ -58,11 +57,9 @@ enum {
 	LOCK
 };
 
-/*
- * LIST_QUERY: when the page is not full of the newest customers, all that match are found by their names
- * and sorted. Left to itself the planner, which knows every hundredth name, takes a rare one for frequent
- * and reads the whole table in the order of the page.
- */
+/* LIST_QUERY looks at the 200 newest customers first. When they do not fill the page, it finds all
+ * matches by the index and sorts them. Without these two steps the planner, which samples one name in
+ * a hundred, takes a rare name for a frequent one and reads the whole table in the page's order. */
 static const struct statement statements[] = {
         [FIND] = {.name = "customer_find",
                   ROW,
@@ -124,8 +121,8 @@ static const struct statement statements[] = {
 
 const struct statement_list customer_statements = STATEMENT_LIST(statements);
 
-/* Whatever a mail server might take, short of what only confuses: one @, a local part of 64 bytes
- * at most, a domain of labels. Whether it exists is for a mail to find out. */
+/* One @, a local part of 64 bytes at most, a domain with a dot. It does not tell whether the address
+ * exists. */
 const char *
 customer_check_email(const char *email)
 {
@@ -154,13 +151,6 @@ customer_check_name(const char *name)
 		blank = blank && *byte == ' ';
 	}
 	return blank ? "must not be blank" : NULL;
-}
-
-static enum fail
-exists(struct task *task)
-{
-	return task_fail(task, FAIL_CONFLICT, "customer_exists",
-	                 "There is a customer with this e-mail address.");
 }
 
 enum fail
@@ -225,7 +215,8 @@ customer_update(struct operation *operation, const char *customer_id,
 	              out, &found);
 	if (kind == FAIL_CONFLICT) {
 		task_clear(task);
-		return exists(task);
+		return task_fail(task, FAIL_CONFLICT, "customer_exists",
+		                 "There is a customer with this e-mail address.");
 	}
 	TRY(kind);
 	if (!found)
@@ -239,14 +230,14 @@ customer_update(struct operation *operation, const char *customer_id,
 
 enum fail
 customer_of_stripe(struct operation *operation, const char *stripe_customer_id,
-                   const char *stripe_subscription_id, const char *hint,
+                   const char *stripe_subscription_id, const char *named,
                    const char **customer_id)
 {
 	struct owner owner = {0};
 	bool found;
 
 	TRY(db_row(operation->db, operation->task, &statements[OF_STRIPE],
-	           PARAMETERS(stripe_customer_id, stripe_subscription_id, hint), &owner,
+	           PARAMETERS(stripe_customer_id, stripe_subscription_id, named), &owner,
 	           &found));
 	*customer_id = owner.customer_id;
 	return FAIL_NONE;

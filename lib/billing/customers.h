@@ -1,5 +1,5 @@
 /*
- * customers.h: who signed up.
+ * customers.h: the customers, their e-mail addresses, and their ids at Stripe.
  */
 #ifndef BILLING_CUSTOMERS_H
 #define BILLING_CUSTOMERS_H
@@ -30,38 +30,39 @@ const char *customer_check_email(const char *email);
 /* NULL when the name has no control characters and is not blank, else why not. */
 const char *customer_check_name(const char *name);
 
-/* FAIL_NOT_FOUND "customer_not_found", also for a deleted one. */
+/* Reads a customer. FAIL_NOT_FOUND "customer_not_found", also for a deleted one. */
 enum fail customer_find(struct operation *operation, const char *customer_id,
                         struct customer *out) MUST_CHECK;
 
-/* Newest first. */
+/* A page of the customers, newest first. */
 enum fail customer_list(struct operation *operation, const struct customer_filter *filter,
                         struct page *page, const struct customer **out,
                         size_t *count) MUST_CHECK;
 
-/* Changes what is present. FAIL_NOT_FOUND, FAIL_CONFLICT "customer_exists" (the e-mail). */
+/* Changes the fields that are present. FAIL_NOT_FOUND; FAIL_CONFLICT "customer_exists" when another
+ * customer has the e-mail address. */
 enum fail customer_update(struct operation *operation, const char *customer_id,
                           const struct patch_text *email, const struct patch_text *company_name,
                           struct customer *out) MUST_CHECK;
 
 /*
- * Whose a subscription or a customer of Stripe's is: by the subscription that we mirror, by the
- * linked customer, by `hint` (our id as the object's metadata has it), in this order. Deleted
- * customers too: what Stripe still holds of them counts. NULL when it is nobody's.
+ * The customer that an object of Stripe's belongs to, found by its subscription, by its customer, or
+ * by `named` (our id in the object's metadata), in this order. A deleted customer is found too, as
+ * Stripe may still hold objects of it. NULL when no customer has it.
  */
 enum fail customer_of_stripe(struct operation *operation, const char *stripe_customer_id,
-                             const char *stripe_subscription_id, const char *hint,
+                             const char *stripe_subscription_id, const char *named,
                              const char **customer_id) MUST_CHECK;
 
-/* Notes which customer of Stripe's this one is; an earlier link stays. */
+/* Records the id that the customer has at Stripe, unless it has one already. */
 enum fail customer_link_stripe(struct operation *operation, const char *customer_id,
                                const char *stripe_customer_id) MUST_CHECK;
 
-/* Stripe no longer knows that customer. */
+/* Removes an id that Stripe no longer knows. */
 enum fail customer_unlink_stripe(struct operation *operation,
                                  const char *stripe_customer_id) MUST_CHECK;
 
-/* Locks the customer's row until the transaction ends; a deleted one too. */
+/* Locks the customer's row, also a deleted one's, until the transaction ends. */
 enum fail customer_lock(struct operation *operation, const char *customer_id,
                         bool *deleted) MUST_CHECK;
 

@@ -18,8 +18,8 @@ static const struct column claim_columns[] = COLUMNS(struct claim, locked, seale
 enum { CLAIM, STORE, PRUNE };
 
 static const struct statement statements[] = {
-        /* The row may have been committed between this statement's snapshot and its lock; then the
-	 * primary key refuses ours at the end, and the client's next try finds it. */
+        /* Another request may commit its row between this statement's snapshot and its lock. Then
+	 * STORE finds the row and stores nothing, and the client's next try reads it here. */
         [CLAIM] = {.name = "idempotency_claim",
                    ROWS_OF(struct claim, claim_columns),
                    .sql = "SELECT pg_try_advisory_xact_lock($2::bigint) AS locked, "
@@ -51,7 +51,7 @@ idempotency_check_key(const char *key)
 	return length >= 1 && length <= 255 ? NULL : "must have 1 to 255 printable characters";
 }
 
-/* Caller and key name the row; key and request open it. */
+/* The row is found by a digest of caller and key. The answer is sealed with key and request. */
 static void
 derive(struct arena *arena, struct idempotency *idempotency)
 {

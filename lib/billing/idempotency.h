@@ -25,19 +25,19 @@ extern const struct statement_list idempotency_statements;
 const char *idempotency_check_key(const char *key);
 
 /*
- * Claims the key in the open transaction. `*replay` is true when an answer is stored: then
- * `answer` has it. FAIL_CONFLICT "idempotency_in_progress" while a twin runs, FAIL_UNPROCESSABLE
+ * Claims the key in the open transaction. `*replay` is true when an answer is stored, which
+ * `answer` then has. FAIL_CONFLICT "idempotency_in_progress" while another request uses it, FAIL_UNPROCESSABLE
  * "idempotency_key_reused" when the key was used for another request.
  */
 enum fail idempotency_claim(struct operation *operation, struct idempotency *idempotency,
                             struct bytes *answer, bool *replay) MUST_CHECK;
 
-/* Stores the answer in the open transaction. FAIL_CONFLICT "idempotency_in_progress" when a twin
- * was faster. */
+/* Stores the answer in the open transaction. FAIL_CONFLICT "idempotency_in_progress" when another
+ * request with the key was faster. */
 enum fail idempotency_store(struct operation *operation, const struct idempotency *idempotency,
                             struct bytes answer) MUST_CHECK;
 
-/* A job: deletes what has expired. */
+/* A job: deletes answers that have expired. */
 enum fail idempotency_prune(struct operation *operation, int64_t *pruned) MUST_CHECK;
 
 #endif

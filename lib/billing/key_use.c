@@ -1,5 +1,5 @@
 /*
- * key_use.c: which signing keys must go on being published.
+ * key_use.c: the signing keys that must stay published.
  */
 #include "billing/key_use.h"
 

@@ -1,5 +1,5 @@
 /*
- * key_use.h: which signing keys must go on being published, as live licences depend on them.
+ * key_use.h: the signing keys that must stay published because live licences need them.
  */
 #ifndef BILLING_KEY_USE_H
 #define BILLING_KEY_USE_H
@@ -14,12 +14,11 @@ struct key_use {
 
 extern const struct statement_list key_use_statements;
 
-/* All of them, in no particular order. */
+/* All keys that live licences need, in no particular order. */
 enum fail key_use_list(struct operation *operation, const struct key_use **out,
                        size_t *count) MUST_CHECK;
 
-/* The first key that live licences need and `keys` lacks, or does not keep long enough: in `out`,
- * with `*found`. */
+/* Finds a key that live licences need but `keys` lacks or stops to publish too early. */
 enum fail key_use_find_missing(struct operation *operation, const struct license_keys *keys,
                                struct key_use *out, bool *found) MUST_CHECK;
 

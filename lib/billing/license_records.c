@@ -1,5 +1,5 @@
 /*
- * license_records.c: what is known of the licences that were issued.
+ * license_records.c: the records of issued licences.
  */
 #include "billing/license_records.h"
 
@@ -82,7 +82,7 @@ license_revocations(struct operation *operation, char **token)
 	        .next_update_s = operation->now_ms / SECOND_MS +
 	                         billing->policy.revocations_ttl_hours * 3600,
 	};
-	/* Verifiers forgive a late clock, so what has just expired stays listed. */
+	/* Verifiers allow for a late clock, so a licence stays listed a little longer. */
 	int64_t ended_ms = operation->now_ms - LICENSE_LEEWAY_SECONDS * SECOND_MS;
 	const struct revoked *rows;
 	const char **jtis;

@@ -1,6 +1,6 @@
 /*
- * license_records.h: what is known of the licences that were issued: their history, which are
- * revoked, how long a key is needed.
+ * license_records.h: the records of issued licences: history, revocations, and how long each
+ * signing key is needed.
  */
 #ifndef BILLING_LICENSE_RECORDS_H
 #define BILLING_LICENSE_RECORDS_H

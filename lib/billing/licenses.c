@@ -12,7 +12,7 @@
 #include "billing/audit.h"
 #include "licensing/verify.h"
 
-enum { HAND_OUT_TRIES = 3 };
+enum { ISSUE_TRIES = 3 };
 
 static const struct column view_columns[] = COLUMNS(
         struct license_view, key.key_id, key.customer_id, key.role, key.digest, key.scopes,
@@ -31,16 +31,15 @@ static const struct statement statements[] = {
         [VIEW] = {.name = "license_view",
                   ROWS_OF(struct license_view, view_columns),
                   .sql = billing_license_view_sql},
-        /* Only from the subscription as it was read; the share lock makes a revocation wait, which
-	 * then sees this row. */
+        /* Stores nothing when the subscription has changed since it was read. The share lock makes
+	 * a revocation wait, which then sees this row. */
         [STORE] = {.name = "license_store",
                    .sql = "INSERT INTO licenses (jti, customer_id, kid, plan, reason, "
-                          "fingerprint, "
-                          "token, issued_at, expires_at) "
+                          "fingerprint, token, issued_at, expires_at) "
                           "SELECT $3, s.customer_id, $4, $5, $6, $7, $8, $9, $10 "
                           "FROM subscriptions s WHERE s.subscription_id = $1::bigint "
                           "AND s.version = $2::bigint FOR SHARE"},
-        /* Expired ones too while their token is kept: it names somebody. */
+        /* An expired licence too while its token is kept, which has the customer's name. */
         [REVOKE_ALL] =
                 {.name = "license_revoke_all",
                  .sql = "UPDATE licenses SET revoked_at = $2, revoke_reason = $3, token = NULL "
@@ -49,6 +48,13 @@ static const struct statement statements[] = {
 };
 
 const struct statement_list license_statements = STATEMENT_LIST(statements);
+
+static enum fail
+fail_busy(struct task *task)
+{
+	return task_fail(task, FAIL_UNAVAILABLE, "busy",
+	                 "The subscription is changing at this moment; try again.");
+}
 
 enum fail
 license_view_read(struct operation *operation, const struct sha256 *digest,
@@ -63,7 +69,7 @@ license_view_read(struct operation *operation, const struct sha256 *digest,
 	        out, &found);
 }
 
-/* Everything that the licence says but its times and jti. */
+/* All claims but the times and the jti. */
 static struct license_claims
 claims_of(const struct operation *operation, const struct customer *customer,
           const struct subscription *subscription)
@@ -86,7 +92,7 @@ claims_of(const struct operation *operation, const struct customer *customer,
 	claims.no_access =
 	        strcmp(claims.status, "past_due") == 0 &&
 	        !access_granted(subscription, &operation->billing->policy, operation->now_ms);
-	/* A plan that was taken out of plans.json falls back to what a trial gives. */
+	/* For a plan that plans.json no longer has, the licence says what a trial gives. */
 	claims.features = trial || plan == NULL ? plans->trial_features : plan->features;
 	claims.limits = trial || plan == NULL ? plans->trial_limits : plan->limits;
 	if (trial) {
@@ -180,8 +186,8 @@ same_bytes(struct bytes a, const struct sha256 *b)
 	return a.length == sizeof(b->bytes) && memcmp(a.data, b->bytes, a.length) == 0;
 }
 
-/* Young enough to be handed out again. A clock that was set back makes it young for ever, so one
- * from the future is not. */
+/* Whether the licence is young enough to be issued again. One from the future is not: a clock that
+ * was set back would make it young for ever. */
 static bool
 is_young(const struct issued_license *license, int64_t now_ms)
 {
@@ -192,7 +198,7 @@ is_young(const struct issued_license *license, int64_t now_ms)
 	return age >= -LICENSE_LEEWAY_SECONDS * SECOND_MS && age < limit;
 }
 
-/* Whether the newest licence can be handed out again; if not, why a new one is due. */
+/* Whether the newest licence can be issued again; if not, `reason` says why a new one is due. */
 static bool
 is_kept(const struct operation *operation, const struct license_view *view, const char **reason)
 {
@@ -212,10 +218,10 @@ is_kept(const struct operation *operation, const struct license_view *view, cons
 }
 
 enum fail
-license_hand_out(struct operation *operation, struct license_view *view,
-                 struct issued_license *out)
+license_issue(struct operation *operation, struct license_view *view,
+              struct issued_license *out)
 {
-	for (int tries = 0; tries < HAND_OUT_TRIES; tries++) {
+	for (int tries = 0; tries < ISSUE_TRIES; tries++) {
 		const char *reason;
 		bool stored;
 
@@ -233,8 +239,7 @@ license_hand_out(struct operation *operation, struct license_view *view,
 			return FAIL_NONE;
 		TRY(license_view_read(operation, NULL, view->customer.customer_id, view));
 	}
-	return task_fail(operation->task, FAIL_UNAVAILABLE, "busy",
-	                 "The subscription is changing at this moment; try again.");
+	return fail_busy(operation->task);
 }
 
 enum fail
@@ -244,7 +249,7 @@ license_current(struct operation *operation, const char *customer_id,
 	struct license_view view = {0};
 
 	TRY(license_view_read(operation, NULL, customer_id, &view));
-	TRY(license_hand_out(operation, &view, out));
+	TRY(license_issue(operation, &view, out));
 	*subscription = view.subscription;
 	return FAIL_NONE;
 }
@@ -253,7 +258,7 @@ enum fail
 license_revoke_all(struct operation *operation, const char *customer_id, const char *reason)
 {
 	struct task *task = operation->task;
-	/* Verifiers forgive a late clock: what they still accept is revoked too. */
+	/* Verifiers allow for a late clock: what they still accept is revoked too. */
 	int64_t ended_ms = operation->now_ms - LICENSE_LEEWAY_SECONDS * SECOND_MS;
 
 	return db_run(operation->db, task, &statements[REVOKE_ALL],
@@ -280,8 +285,7 @@ license_rotate(struct operation *operation, const char *customer_id, struct issu
 	TRY(license_mint(operation, &view.customer, &view.subscription, "rotated", out));
 	TRY(store(operation, &view.subscription, out, &stored));
 	if (!stored)
-		return task_fail(operation->task, FAIL_UNAVAILABLE, "busy",
-		                 "The subscription is changing at this moment; try again.");
+		return fail_busy(operation->task);
 	TRY(audit_record(operation, "license_rotate", customer_id, out->jti, NULL));
 	*subscription = view.subscription;
 	return db_commit(operation->db, operation->task);

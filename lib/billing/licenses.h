@@ -18,17 +18,17 @@ struct issued_license {
 	const char *kid;
 	const char *plan;
 	const char *reason;       /* "sign_up", "first", "changed", "refreshed", "rotated" */
-	struct bytes fingerprint; /* of all that it says but its times and jti */
+	struct bytes fingerprint; /* of all its claims but the times and the jti */
 	const char *token;
 	struct instant issued_at;
 	struct instant expires_at;
 	struct instant revoked_at;
 	const char *revoke_reason;
-	bool fresh; /* signed just now, not kept from earlier */
+	bool fresh; /* signed just now, not read from the table */
 };
 
-/* All that the answer to a licence request depends on, read by one statement. Ids are NULL where
- * the row does not exist. */
+/* All that the answer to a request for a licence depends on, read by one statement. Ids are NULL
+ * where the row does not exist. */
 struct license_view {
 	struct api_key key; /* the caller's, when a digest was given */
 	struct customer customer;
@@ -38,25 +38,25 @@ struct license_view {
 
 extern const struct statement_list license_statements;
 
-/* The hot path's one statement. `digest` is the caller's key or NULL. */
+/* Reads the view. `digest` is the caller's key or NULL. */
 enum fail license_view_read(struct operation *operation, const struct sha256 *digest,
                             const char *customer_id, struct license_view *out) MUST_CHECK;
 
 /*
- * The customer's licence: the kept one while nothing that it says has changed and it is young
- * (a day, or half of its life if that is shorter), else a new one, stored before it is returned.
+ * The customer's licence. The newest one is returned again while its claims are current and it is
+ * young (a day, or half of its life if that is shorter). Otherwise a new one is signed and stored.
  * FAIL_NOT_FOUND "customer_not_found", "subscription_not_found"; FAIL_CONFLICT
  * "license_end_unknown" when the policy needs a period end that is not known.
  */
-enum fail license_hand_out(struct operation *operation, struct license_view *view,
-                           struct issued_license *out) MUST_CHECK;
+enum fail license_issue(struct operation *operation, struct license_view *view,
+                        struct issued_license *out) MUST_CHECK;
 
-/* license_view_read() and license_hand_out(), for callers that are known already. */
+/* license_view_read() and license_issue(), for a caller that is known already. */
 enum fail license_current(struct operation *operation, const char *customer_id,
                           struct issued_license *out,
                           struct subscription *subscription) MUST_CHECK;
 
-/* Signs a licence without storing it; sign-up stores it with the rest. */
+/* Signs a licence without storing it. */
 enum fail license_mint(struct operation *operation, const struct customer *customer,
                        const struct subscription *subscription, const char *reason,
                        struct issued_license *out) MUST_CHECK;
@@ -65,7 +65,7 @@ enum fail license_mint(struct operation *operation, const struct customer *custo
 enum fail license_revoke_all(struct operation *operation, const char *customer_id,
                              const char *reason) MUST_CHECK;
 
-/* A new licence; the older ones are revoked, the subscription stays as it is. FAIL_NOT_FOUND. */
+/* Issues a new licence and revokes the older ones; the subscription stays. FAIL_NOT_FOUND. */
 enum fail license_rotate(struct operation *operation, const char *customer_id,
                          struct issued_license *out,
                          struct subscription *subscription) MUST_CHECK;

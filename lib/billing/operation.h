@@ -1,6 +1,6 @@
 /*
- * operation.h: what one billing operation has at hand: its task, the database, the rules of this
- * installation, and who acts.
+ * operation.h: the context of one billing operation: its task, the database, the rules of this
+ * installation, and the actor.
  */
 #ifndef BILLING_OPERATION_H
 #define BILLING_OPERATION_H
@@ -13,7 +13,7 @@
 #include "db/db.h"
 #include "licensing/keys.h"
 
-/* How long what lasts. Days are days of 24 hours. */
+/* How long licences, access, leases and reports last. A day has 24 hours. */
 struct billing_policy {
 	const char *issuer; /* the licences' `iss` */
 	int64_t license_ttl_days;
@@ -21,7 +21,7 @@ struct billing_policy {
 	int64_t license_grace_days;
 	int64_t past_due_grace_days;
 	int64_t revocations_ttl_hours;
-	int64_t instance_lease_hours; /* an instance is in use so long after it was heard of */
+	int64_t instance_lease_hours; /* an instance is in use so long after its last report */
 	int64_t usage_retention_days; /* raw reports are kept so long */
 };
 
@@ -51,8 +51,8 @@ struct billing {
 
 struct stripe_client;
 
-/* A client's wish to have something done once: digests of its Idempotency-Key (and of who sent
- * it), and of what it asked for. */
+/* A client's request to do something once: digests of its Idempotency-Key (with the caller), and of
+ * the request. */
 struct intent {
 	struct sha256 key;
 	struct sha256 request;
@@ -65,8 +65,7 @@ struct operation {
 	struct stripe_client *stripe; /* NULL where nothing may wait for Stripe */
 	const struct intent *intent;  /* NULL: none */
 	atomic_bool *stripe_idle;     /* see stripe_jobs_wake_once(); NULL: not known */
-	const char
-	        *actor; /* for the audit trail: "operator:key_...", "customer:cust_...", ... */
+	const char *actor; /* in the audit trail: "operator:key_...", "customer:cust_..." */
 	int64_t now_ms;
 	int64_t batch;       /* of a job: rows that one step changes at most */
 	int64_t deadline_us; /* clock_monotonic_us(): no call of Stripe goes on after it */

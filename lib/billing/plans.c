@@ -42,7 +42,7 @@ static const struct member price_members[] = {
         {NULL, 0, MEMBER_INT},
 };
 
-/* An object whose members are all in the table. */
+/* Reads an object whose members are all in the table. */
 static enum fail
 read_object(const struct reader *reader, const char *where, const struct json_view *parent,
             const char *name, const struct member *members, void *out)
@@ -84,7 +84,7 @@ read_price(const struct reader *reader, const char *where, const struct json_vie
 	return FAIL_NONE;
 }
 
-/* What is said of the plan once its id is known. */
+/* Reads a plan whose id is known. */
 static enum fail
 read_terms(const struct reader *reader, const struct json_view *object, struct plans *out)
 {

@@ -1,5 +1,5 @@
 /*
- * plans.h: what is sold and what each plan allows, read from plans.json.
+ * plans.h: the plans that are sold and what each allows, read from plans.json.
  */
 #ifndef BILLING_PLANS_H
 #define BILLING_PLANS_H
@@ -9,7 +9,7 @@
 
 enum { PLANS_MAX = 32, PLAN_METRICS_MAX = 16, PLAN_METERS_MAX = 32 };
 
-/* What instances may report beyond devices, and what its value in a month is. */
+/* How the value of a metric in a month is made of its reports. */
 enum metric_kind {
 	PLAN_METRIC_SUM,   /* each report adds to it: messages, calls */
 	PLAN_METRIC_LEVEL, /* the newest report of each instance counts: megabytes stored */
@@ -20,8 +20,8 @@ struct plan_metric {
 	enum metric_kind kind;
 };
 
-/* How much use a plan covers; nothing is refused beyond but the activation of instances. Bounds may
- * be LICENSE_UNLIMITED. */
+/* How much use a plan covers. Beyond the bounds only the activation of instances is refused. Bounds
+ * may be LICENSE_UNLIMITED. */
 struct plan_usage {
 	int64_t max_instances;
 	int64_t instance_overage;             /* so many more may be activated */
@@ -29,7 +29,7 @@ struct plan_usage {
 	const char *meters[PLAN_METRICS_MAX]; /* the name of Stripe's meter, or NULL */
 };
 
-/* What the use costs that one of Stripe's meters counts, whichever plan names it. */
+/* The price of the use that one of Stripe's meters counts, the same in every plan. */
 struct plan_meter {
 	const char *name;
 	const char *amount_minor; /* of one, a decimal: "0.05" */
@@ -63,8 +63,8 @@ struct plans {
 	size_t count;
 };
 
-/* Reads the file. FAIL_INVALID "plans_invalid" with file, line and reason; what it
- * points to lives in the task's arena. */
+/* Reads the file. FAIL_INVALID "plans_invalid" with file, line and reason. `out` points into the
+ * task's arena. */
 enum fail plans_load(struct task *task, const char *path, struct plans *out) MUST_CHECK;
 
 /* The plan, or NULL. */
@@ -76,7 +76,7 @@ size_t plans_metric(const struct plans *plans, const char *name);
 /* Whether the plan names Stripe's meter for any metric. */
 bool plan_has_meter(const struct plans *plans, const struct plan *plan, const char *meter);
 
-/* What the meter's use costs, or NULL. */
+/* The price of the meter's use, or NULL. */
 const struct plan_meter *plans_meter(const struct plans *plans, const char *name);
 
 #endif

@@ -19,7 +19,7 @@ plans_line(const char *text, size_t offset)
 	return line;
 }
 
-/* The line on which `where`, or what should hold it, stands. */
+/* The line of `where`, or of the object that lacks it. */
 static size_t
 line_of(const struct reader *reader, const char *where)
 {

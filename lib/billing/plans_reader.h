@@ -7,20 +7,20 @@
 #include "base/json_view.h"
 #include "billing/plans.h"
 
-/* What messages call the outermost object. */
+/* The name of the outermost object in messages. */
 #define PLANS_ROOT "plans.json"
 
 enum member_type { MEMBER_INT, MEMBER_BOOL, MEMBER_LIMIT, MEMBER_STRING };
 
-/* A member of an object and where it goes. MEMBER_LIMIT: may be absent, then unlimited. */
+/* A member of an object and its place in a struct. A MEMBER_LIMIT that is absent is unlimited. */
 struct member {
 	const char *name;
 	size_t offset;
 	enum member_type type;
 };
 
-/* The file being read: where a message says the fault is. `plan` is the id of the plan that stands
- * at the place `item` ("plans[0]"), for messages are about ids. */
+/* The file that is read, for messages. They name a plan by its id `plan`; `item` is its place in the
+ * file ("plans[0]"). */
 struct reader {
 	struct task *task;
 	const char *path;
@@ -32,7 +32,7 @@ struct reader {
 /* The line (from 1) of a byte of the text. */
 size_t plans_line(const char *text, size_t offset);
 
-/* FAIL_INVALID "plans_invalid": `where` is what is wrong, and `why`. */
+/* FAIL_INVALID "plans_invalid" with the line of `where`, and `why`. */
 enum fail plans_refuse(const struct reader *reader, const char *where,
                        const char *why) MUST_CHECK;
 
@@ -41,7 +41,7 @@ enum fail plans_refuse_unknown(const struct reader *reader, const char *where,
                                const struct json_view *object,
                                const char *const *known) MUST_CHECK;
 
-/* One member of an object, into its place in `out`. */
+/* Reads one member of an object into its place in `out`. */
 enum fail plans_read_member(const struct reader *reader, const char *where,
                             const struct json_view *object, const struct member *member,
                             void *out) MUST_CHECK;

@@ -1,5 +1,5 @@
 /*
- * plans_usage.c: reads what plans.json says about use.
+ * plans_usage.c: reads the parts of plans.json about use.
  */
 #include "billing/plans_usage.h"
 
@@ -11,7 +11,7 @@
 
 #define METRIC_NAME "abcdefghijklmnopqrstuvwxyz0123456789_"
 
-/* Stripe's prices have no more (docs.stripe.com/api, Price, unit_amount_decimal). */
+/* Stripe's prices have no more digits (docs.stripe.com/api, Price, unit_amount_decimal). */
 enum { WHOLE_DIGITS_MAX = 12, FRACTION_DIGITS_MAX = 12 };
 
 static const struct member usage_members[] = {
@@ -26,7 +26,6 @@ static const struct member meter_members[] = {
         {NULL, 0, MEMBER_INT},
 };
 
-/* {name: value} whose names are metrics; `take` stores each value and says what is wrong with it. */
 size_t
 plans_metric(const struct plans *plans, const char *name)
 {
@@ -37,6 +36,7 @@ plans_metric(const struct plans *plans, const char *name)
 	return i;
 }
 
+/* Reads {metric: value}. `take` stores a value, or returns its fault. */
 static enum fail
 read_by_metric(const struct reader *reader, const char *where, const struct json_view *usage,
                const char *name, const struct plans *plans, struct plan_usage *out,
@@ -158,7 +158,7 @@ is_decimal(const char *text)
 	       fraction <= FRACTION_DIGITS_MAX && (*text != '0' || whole == 1);
 }
 
-/* What is wrong with the currency: the items of one subscription must all have the same. */
+/* The fault of the meter's currency, or NULL. All items of a subscription have the same currency. */
 static const char *
 currency_fault(const struct plans *plans, const struct plan_meter *meter)
 {

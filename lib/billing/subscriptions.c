@@ -1,5 +1,5 @@
 /*
- * subscriptions.c: what a customer has subscribed to.
+ * subscriptions.c: the subscriptions of customers.
  */
 #include "billing/subscriptions.h"
 
@@ -18,12 +18,11 @@ static const struct column columns[] =
 	"s.subscription_id, s.customer_id, s.stripe_subscription_id, s.plan, s.status, "       \
 	"s.trial_ends_at, s.current_period_ends_at, s.past_due_since, "                        \
 	"s.cancel_at_period_end, s.cancel_at, s.canceled_at, s.ended_at, s.stripe_price_id, "  \
-	"s.scheduled_plan, "                                                                   \
-	"s.version, s.created_at, s.updated_at"
+	"s.scheduled_plan, s.version, s.created_at, s.updated_at"
 
 #define FINAL "('canceled', 'incomplete_expired')"
 
-/* What became of an attempt to start a trial. */
+/* Why an attempt to start a trial failed. */
 struct trial_attempt {
 	bool customer_exists;
 	bool subscription_exists;
@@ -45,7 +44,7 @@ enum {
 	EXPIRE_TRIALS,
 	OPEN_AT_STRIPE,
 	SCHEDULE,
-	OVERTAKE,
+	DROP_SCHEDULED,
 	POSTPONE,
 	SCHEDULED
 };
@@ -73,13 +72,12 @@ static const struct statement statements[] = {
                         "    AND (s.status NOT IN " FINAL
                         "      OR s.trial_ends_at IS NOT NULL)) FOR UPDATE), "
                         "redemption AS ("
-                        "  INSERT INTO trial_redemptions (email_digest, customer_id, "
-                        "redeemed_at)"
+                        "  INSERT INTO trial_redemptions (email_digest, customer_id,"
+                        "    redeemed_at)"
                         "  SELECT trial_email_digest(email), customer_id, $2 FROM customer"
                         "  ON CONFLICT DO NOTHING RETURNING customer_id) "
                         "INSERT INTO subscriptions AS s (customer_id, plan, status, "
-                        "trial_ends_at, "
-                        "  created_at, updated_at) "
+                        "  trial_ends_at, created_at, updated_at) "
                         "SELECT customer_id, $3, 'trialing', $4, $2, $2 FROM redemption "
                         "ON CONFLICT DO NOTHING "
                         "RETURNING " SUBSCRIPTION_COLUMNS},
@@ -89,9 +87,9 @@ static const struct statement statements[] = {
                  .sql = "SELECT EXISTS (SELECT FROM customers WHERE customer_id = $1 "
                         "AND deleted_at IS NULL) AS customer_exists, "
                         "EXISTS (SELECT FROM subscriptions WHERE customer_id = $1 "
-                        "AND status NOT IN " FINAL ") "
-                        "AS subscription_exists"},
-        /* One that ended before only counts on: a licence that is being issued from it is not. */
+                        "AND status NOT IN " FINAL ") AS subscription_exists"},
+        /* The newest row gets another version even when it is over, so that no licence is stored
+	 * that is being issued from it. */
         [CANCEL] = {.name = "subscription_cancel",
                     .sql = "UPDATE subscriptions SET version = version + 1, "
                            "cancel_at_period_end = cancel_at_period_end AND status IN " FINAL
@@ -122,10 +120,9 @@ static const struct statement statements[] = {
                         "  AND trial_ends_at <= $1 ORDER BY trial_ends_at LIMIT $2::bigint"
                         "  FOR UPDATE SKIP LOCKED), "
                         "ended AS ("
-                        "  UPDATE subscriptions s SET status = 'canceled', version = version + "
-                        "1,"
-                        "  updated_at = $1 FROM due WHERE s.subscription_id = "
-                        "due.subscription_id"
+                        "  UPDATE subscriptions s SET status = 'canceled',"
+                        "  version = version + 1, updated_at = $1 FROM due"
+                        "  WHERE s.subscription_id = due.subscription_id"
                         "  RETURNING s.customer_id) "
                         "INSERT INTO audit_log (actor, action, customer_id, request_id) "
                         "SELECT $3, 'trial_expired', customer_id, $4 FROM ended"},
@@ -141,10 +138,10 @@ static const struct statement statements[] = {
                              "scheduled_at = $3, scheduled_try_at = NULL, updated_at = $3 "
                              "WHERE stripe_subscription_id = $1 "
                              "AND scheduled_plan IS DISTINCT FROM $2"},
-        [OVERTAKE] = {.name = "subscription_overtake",
-                      .sql = "UPDATE subscriptions SET scheduled_plan = NULL "
-                             "WHERE stripe_subscription_id = $1 AND plan = $2 "
-                             "AND scheduled_at <= $3 AND scheduled_plan IS NOT NULL"},
+        [DROP_SCHEDULED] = {.name = "subscription_drop_scheduled",
+                            .sql = "UPDATE subscriptions SET scheduled_plan = NULL "
+                                   "WHERE stripe_subscription_id = $1 AND plan = $2 "
+                                   "AND scheduled_at <= $3 AND scheduled_plan IS NOT NULL"},
         [POSTPONE] = {.name = "subscription_postpone",
                       .sql = "UPDATE subscriptions SET scheduled_try_at = $2 "
                              "WHERE stripe_subscription_id = $1"},
@@ -199,7 +196,7 @@ subscription_find(struct operation *operation, const char *customer_id,
 	return fail_subscription_not_found(operation->task);
 }
 
-/* Nothing was inserted: says why. */
+/* The failure of an attempt that inserted nothing. */
 static enum fail
 refuse_trial(struct operation *operation, const char *customer_id)
 {
@@ -290,12 +287,12 @@ subscription_schedule(struct operation *operation, const char *stripe_subscripti
 }
 
 enum fail
-subscription_overtake(struct operation *operation, const char *stripe_subscription_id,
-                      const char *plan, struct instant wished_at)
+subscription_drop_scheduled(struct operation *operation, const char *stripe_subscription_id,
+                            const char *plan, struct instant requested_at)
 {
-	return db_run(operation->db, operation->task, &statements[OVERTAKE],
+	return db_run(operation->db, operation->task, &statements[DROP_SCHEDULED],
 	              PARAMETERS(stripe_subscription_id, plan,
-	                         param_time(operation->task, wished_at)),
+	                         param_time(operation->task, requested_at)),
 	              NULL);
 }
 

@@ -1,6 +1,6 @@
 /*
- * subscriptions.h: what a customer has subscribed to: one row counts, others are history or
- * superseded.
+ * subscriptions.h: the subscriptions of customers. Of a customer's rows one counts; the others are
+ * over or superseded.
  */
 #ifndef BILLING_SUBSCRIPTIONS_H
 #define BILLING_SUBSCRIPTIONS_H
@@ -12,14 +12,13 @@ struct subscription {
 	const char *customer_id;
 	const char *stripe_subscription_id; /* NULL: not known to Stripe */
 	const char *plan;
-	const char
-	        *status; /* one of Stripe's, as stored: ask access_status() what counts now */
+	const char *status; /* as stored, one of Stripe's; access_status() is what counts now */
 	struct instant trial_ends_at;
 	struct instant current_period_ends_at;
 	struct instant past_due_since;
 	bool cancel_at_period_end;
 	struct instant cancel_at;
-	struct instant canceled_at; /* when that was asked for */
+	struct instant canceled_at; /* when the cancellation was requested */
 	struct instant ended_at;
 	const char *stripe_price_id;
 	const char *scheduled_plan; /* begins with the next period; NULL: none */
@@ -34,49 +33,51 @@ extern const struct statement_list subscription_statements;
 enum fail subscription_find(struct operation *operation, const char *customer_id,
                             struct subscription *out) MUST_CHECK;
 
-/* The same, but none is NULL and no failure; the customer is known to exist. */
+/* The subscription that counts, or NULL, of a customer that is known to exist. */
 enum fail subscription_newest(struct operation *operation, const char *customer_id,
                               const struct subscription **out) MUST_CHECK;
 
 /*
  * Starts the trial of a customer that has no live subscription. FAIL_CONFLICT
- * "subscription_exists", or "trial_used" when this customer or e-mail had its trial; FAIL_NOT_FOUND.
- * In a transaction of its own or the caller's.
+ * "subscription_exists", or "trial_used" when this customer or e-mail address had its trial;
+ * FAIL_NOT_FOUND. Joins the caller's transaction, if there is one.
  */
 enum fail subscription_start_trial(struct operation *operation, const char *customer_id,
                                    struct subscription *out) MUST_CHECK;
 
-/* Ends the live subscription, if any, and keeps the newest one locked until the transaction ends,
- * so that no licence is issued from what it was. To be called within a transaction. */
+/* Cancels all live subscriptions. The newest row stays locked until the transaction ends and has
+ * another version, so that no licence is issued from its earlier state. To be called within a
+ * transaction. */
 enum fail subscription_cancel(struct operation *operation, const char *customer_id) MUST_CHECK;
 
-/* Ends the trial that Stripe does not know, and nothing else; `*ended` is false when there was none
- * (any more). */
+/* Cancels the trial that Stripe does not know, and nothing else. `*ended` is false when there is
+ * none. */
 enum fail subscription_cancel_trial(struct operation *operation, const char *customer_id,
                                     bool *ended) MUST_CHECK;
 
 /* Locks the newest subscription's row until the transaction ends. */
 enum fail subscription_lock(struct operation *operation, const char *customer_id) MUST_CHECK;
 
-/* A job: marks due trials as ended and skips those that another process is marking; `ended` counts.
- * Access does not depend on it. */
+/* A job: records that trials have ended; `ended` counts. Rows that another process has locked wait
+ * for the next run. Access does not depend on it. */
 enum fail subscription_expire_trials(struct operation *operation, int64_t *ended) MUST_CHECK;
 
-/* All subscriptions that Stripe still holds the customer to. */
+/* All subscriptions of Stripe's that are not over. */
 enum fail subscription_open_at_stripe(struct operation *operation, const char *customer_id,
                                       const struct subscription **out,
                                       size_t *count) MUST_CHECK;
 
-/* A smaller plan begins with the next period; NULL: no more. */
+/* Schedules a smaller plan for the next period; NULL: takes the schedule back. */
 enum fail subscription_schedule(struct operation *operation, const char *stripe_subscription_id,
                                 const char *plan) MUST_CHECK;
 
-/* A change that was wished then has led to the plan, if it is the subscription's now: what was
- * scheduled before the wish is no more. */
-enum fail subscription_overtake(struct operation *operation, const char *stripe_subscription_id,
-                                const char *plan, struct instant wished_at) MUST_CHECK;
+/* Drops a plan that was scheduled before `requested_at`, if the subscription has the plan that was
+ * requested then. */
+enum fail subscription_drop_scheduled(struct operation *operation,
+                                      const char *stripe_subscription_id, const char *plan,
+                                      struct instant requested_at) MUST_CHECK;
 
-/* Its scheduled plan is not asked for before that time. */
+/* Sets the time before which the scheduled plan is not requested of Stripe. */
 enum fail subscription_postpone(struct operation *operation, const char *stripe_subscription_id,
                                 struct instant until) MUST_CHECK;
 

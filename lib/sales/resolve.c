@@ -161,7 +161,8 @@ drop_older_schedule(struct operation *operation, const struct stripe_call *call)
 {
 	if (call->plan == NULL)
 		return FAIL_NONE;
-	return subscription_overtake(operation, call->subject, call->plan, call->created_at);
+	return subscription_drop_scheduled(operation, call->subject, call->plan,
+	                                   call->created_at);
 }
 
 enum fail

@@ -209,7 +209,7 @@ START_TEST(test_store_refuses_what_changed)
 	fine(license_view_read(&operation, NULL, customer_id, &view));
 	change(SUBSCRIPTION "plan = 'professional', status = 'active' WHERE customer_id = ",
 	       "");
-	fine(license_hand_out(&operation, &view, &license));
+	fine(license_issue(&operation, &view, &license));
 	ck_assert_str_eq(license.plan, "professional");
 	ck_assert(says(&license, "\"status\":\"active\""));
 	ck_assert_int_eq(count_of(LICENSES, ""), 2);
