@@ -20,7 +20,7 @@ enum { FIRST_CHUNK = 0 };
 enum { FIRST_CHUNK = 64 * 1024 };
 #endif
 
-/* A run of memory. bytes[0, used) was handed out, bytes[used, size) is zero. */
+/* A run of memory. bytes[0, used) are allocated, bytes[used, size) is zero. */
 struct chunk {
 	struct chunk *next;
 	size_t size;
@@ -200,7 +200,7 @@ arena_reset(struct arena *arena)
 	for (struct deferred *d = arena->deferred; d != NULL; d = d->next)
 		d->release(d->object);
 	arena->deferred = NULL;
-	/* Keys and tokens pass through here: nothing of one request is left for the next. */
+	/* The memory held keys and tokens: nothing of one request stays for the next. */
 	while ((chunk = arena->chunks)->next != NULL) {
 		arena->chunks = chunk->next;
 		OPENSSL_cleanse(chunk->bytes, chunk->used);

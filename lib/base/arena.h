@@ -16,19 +16,17 @@ struct arena;
 struct arena *arena_new(size_t limit);
 
 /*
- * A new arena for code that runs in somebody else's process: where arena_new()'s would end it,
- * `give_up` is called, which must leave by longjmp() and may then free the arena. NULL when there
- * is no memory for it. Objects of other libraries that the code holds must be tied to the arena,
- * or held across no call that allocates from it.
+ * A new arena for code that must not end its process. On exhaustion it calls `give_up`, which must
+ * leave by longjmp() and may then free the arena. NULL when there is no memory for it. The code must
+ * tie objects of other libraries to the arena, or hold them across no call that allocates from it.
  */
 struct arena *arena_new_with(size_t limit, void (*give_up)(void *context, const char *why),
                              void *context);
 
-/* What exhaustion does, for other reasons why the work cannot go on. */
+/* Does as exhaustion does, for another reason why the work cannot go on. */
 void arena_give_up(struct arena *arena, const char *why) __attribute__((noreturn));
 
-/* Runs the deferred calls in reverse order, wipes and releases everything but the first chunk.
- */
+/* Runs the deferred calls in reverse order, then wipes and frees all but the first chunk. */
 void arena_reset(struct arena *arena);
 
 /* arena_reset(), then the arena itself is freed. NULL is allowed. */
@@ -40,8 +38,7 @@ void arena_free(struct arena *arena);
  */
 void *arena_alloc(struct arena *arena, size_t size) __attribute__((returns_nonnull));
 
-/* An array of `count` zeroed items of `size` bytes; an overflow of the product ends the
- * process. */
+/* An array of `count` zeroed items of `size` bytes. An overflow of the product is exhaustion. */
 void *arena_array(struct arena *arena, size_t count, size_t size)
         __attribute__((returns_nonnull));
 
@@ -56,7 +53,7 @@ char *arena_printf(struct arena *arena, const char *format, ...)
 char *arena_vprintf(struct arena *arena, const char *format, va_list arguments)
         __attribute__((format(printf, 2, 0), returns_nonnull));
 
-/* Calls release(object) at the reset, or at once when the arena is exhausted; for objects that
+/* Calls release(object) at the reset, or at once when the arena is exhausted. For objects that
  * another library allocated. */
 void arena_defer(struct arena *arena, void (*release)(void *), void *object);
 

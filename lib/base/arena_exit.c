@@ -1,8 +1,8 @@
 /*
- * arena_exit.c: the arenas of our own processes, whose exhaustion ends them.
+ * arena_exit.c: arenas whose exhaustion ends the process.
  *
- * A caller can do nothing sensible without memory, and libraries below us lie when they get none:
- * the process ends, the master starts another, PostgreSQL rolls back.
+ * Callers cannot go on without memory, and libraries may report success without it. So the process
+ * ends, the master starts another, and PostgreSQL rolls back.
  */
 #include <unistd.h>
 

@@ -22,9 +22,8 @@
 enum { SALT_SIZE = 32, TAG_SIZE = 16, KEY_SIZE = 32, NONCE_SIZE = 12 };
 
 /*
- * Algorithms are fetched once per process: a fetch at each use nearly doubles the cost of a
- * small hash in OpenSSL 3.0. They are immutable, survive fork(), and never change after the
- * first call, which makes them the one exception to "no static state".
+ * Algorithms are fetched once per process: a fetch at each use nearly doubles the cost of a small hash
+ * in OpenSSL 3.0. They survive fork() and never change after the first call, so they may be static.
  */
 static pthread_once_t fetched = PTHREAD_ONCE_INIT;
 static EVP_MD *sha256_algorithm;
@@ -83,7 +82,7 @@ digest_try_sha256(const void *data, size_t length, struct sha256 *out)
 	return EVP_Digest(data, length, out->bytes, NULL, EVP_sha256(), NULL) == 1;
 }
 
-/* One string behind its length; NULL differs from every string by an impossible length. */
+/* Hashes the length, then the string. NULL has a length that no string has. */
 static void
 hash_string(EVP_MD_CTX *context, const char *string)
 {
@@ -152,7 +151,7 @@ derive_seal_key(struct bytes secret, const uint8_t salt[static SALT_SIZE])
 	EVP_KDF_CTX *context;
 	struct seal_key out;
 	uint8_t material[KEY_SIZE + NONCE_SIZE];
-	/* OSSL_PARAM has no const form for values that are only read; these copies are ours. */
+	/* OSSL_PARAM takes no const pointers, so it gets copies. */
 	uint8_t own_salt[SALT_SIZE], info[sizeof(purpose)], *own_secret;
 	char hash[] = "SHA256";
 	OSSL_PARAM params[5];

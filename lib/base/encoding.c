@@ -80,8 +80,8 @@ base64url_decode(struct arena *arena, const char *text, size_t length, struct by
 			data[used++] = (uint8_t)(bits >> pending);
 		}
 	}
-	/* A lone last digit carries no byte; leftover bits that aren't zero would give the same
-	 * bytes a second spelling. */
+	/* One digit alone is no byte. Leftover bits other than zero would be a second spelling of the
+	 * same bytes. */
 	if (length % 4 == 1 || (bits & ((1U << pending) - 1)) != 0)
 		return false;
 	*out = (struct bytes){data, used};

@@ -1,5 +1,5 @@
 /*
- * failure.c: records what went wrong, once, where it arose.
+ * failure.c: records failures in a task.
  */
 #include "base/failure.h"
 

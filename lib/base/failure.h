@@ -20,14 +20,14 @@ enum fail {
 	FAIL_NOT_FOUND,
 	FAIL_METHOD,   /* the path exists, the method does not */
 	FAIL_CONFLICT, /* the state forbids it */
-	FAIL_BUSY,     /* somebody else is at it; nothing was done */
+	FAIL_BUSY,     /* another request holds it; nothing was done */
 	FAIL_TOO_LARGE,
 	FAIL_MEDIA_TYPE,    /* not JSON */
 	FAIL_UNPROCESSABLE, /* an idempotency key reused with another body */
 	FAIL_PAYMENT,       /* the customer's bank or card refused */
 	FAIL_STRIPE,        /* Stripe did not answer, or not as it should */
 	FAIL_UNAVAILABLE,   /* try again later; nothing was done */
-	FAIL_UNCERTAIN,     /* the connection died during COMMIT: done or not, nobody knows */
+	FAIL_UNCERTAIN,     /* the connection died during COMMIT: it may have been done */
 	FAIL_INTERNAL,      /* a fault of ours; the message stays in the log */
 	FAIL_COUNT
 };
@@ -63,8 +63,7 @@ struct task {
 enum fail task_fail(struct task *task, enum fail kind, const char *code, const char *format,
                     ...) __attribute__((format(printf, 4, 5)));
 
-/* Adds one bad field; always FAIL_INVALID with code "invalid_request". Fields keep their order.
- */
+/* Adds one bad field; always FAIL_INVALID with code "invalid_request". Fields keep their order. */
 enum fail task_fail_field(struct task *task, const char *field, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 

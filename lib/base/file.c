@@ -30,7 +30,7 @@ file_unwritable(struct task *task, const char *path, int error)
 	                 path, strerror(error));
 }
 
-/* Reads to the end, whatever the size was at first: the file may grow, or be a pipe. */
+/* Reads to the end: the file may grow meanwhile, or be a pipe. */
 static enum fail
 read_all(struct task *task, int file, const char *path, size_t limit, struct text *content)
 {
@@ -187,7 +187,7 @@ write_new(struct task *task, const char *path, mode_t mode, const char *data, si
 	return file_unwritable(task, path, error);
 }
 
-/* A rename is safe from a crash only once its directory is on the disk too. */
+/* A rename survives a crash only once the directory is on the disk too. */
 static enum fail
 sync_directory_of(struct task *task, const char *path)
 {

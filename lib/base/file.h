@@ -8,9 +8,8 @@
 
 #include "base/failure.h"
 
-/* The file's content, NUL-terminated, in the arena. FAIL_UNAVAILABLE "file_unreadable" (the
- * message names the path and the reason), FAIL_TOO_LARGE "file_too_large" beyond `limit` bytes.
- */
+/* The file's content, NUL-terminated, in the arena. FAIL_UNAVAILABLE "file_unreadable" (the message
+ * names the path and the reason), FAIL_TOO_LARGE "file_too_large" beyond `limit` bytes. */
 enum fail file_read(struct task *task, const char *path, size_t limit, char **out,
                     size_t *length) MUST_CHECK;
 

@@ -12,7 +12,7 @@
 
 const char *const log_level_names[] = {"error", "warning", "info", "debug", NULL};
 
-/* The one setting of the process that everything may need before anything else exists. */
+/* Static, as lines may be written before anything else of the process exists. */
 static enum log_level max_level = LOG_LEVEL_INFO;
 
 /* Lines have at most this size: PIPE_BUF keeps writes to a pipe whole. */
@@ -95,7 +95,7 @@ static void
 line_add_member(struct line *line, const struct log_member *member)
 {
 	size_t start = line->length;
-	/* In the second half of a line only what fits whole. */
+	/* A member in the second half of a line is left out unless it fits whole. */
 	size_t cut = start < sizeof(line->bytes) / 2 ? CUT : sizeof(line->bytes);
 
 	if (member->type == LOG_TEXT && member->text == NULL)

@@ -16,7 +16,7 @@
 void
 random_bytes(void *out, size_t length)
 {
-	/* Nobody could handle this failure safely, so nobody gets the chance to forget it. */
+	/* No caller could handle this failure safely. */
 	if (length > INT_MAX || RAND_bytes(out, (int)length) != 1) {
 		log_line(LOG_LEVEL_ERROR, "the random generator failed");
 		_Exit(EXIT_FAILURE);

@@ -110,7 +110,7 @@ read_file(struct task *task, const struct setting *table, const char *path, stru
 	return FAIL_NONE;
 }
 
-/* Edits between two names (Levenshtein), counted no further than names are long. */
+/* The Levenshtein distance of two names, of less than 64 characters each. */
 static size_t
 distance(const char *a, size_t a_length, const char *b)
 {
@@ -135,7 +135,7 @@ distance(const char *a, size_t a_length, const char *b)
 	return row[b_length];
 }
 
-/* The setting that the name is a slip or two away from, alike in its first letters, or NULL. */
+/* The setting with the same first letters from which the name differs by SLIP edits at most, or NULL. */
 static const struct setting *
 nearest_setting(const struct setting *table, const char *name, size_t length)
 {
@@ -155,7 +155,7 @@ nearest_setting(const struct setting *table, const char *name, size_t length)
 	return nearest;
 }
 
-/* A misspelt setting in the environment would silently be the default, so it is refused. */
+/* Refuses a misspelt setting in the environment, which would silently leave the default. */
 static enum fail
 refuse_slips(struct task *task, const struct setting *table)
 {

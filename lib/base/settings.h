@@ -40,9 +40,8 @@ struct setting {
 
 /*
  * Fills `out`. `path` is a file of NAME=value lines (# comments, optional quotes) or NULL.
- * FAIL_INVALID "invalid_setting" with one sentence that names the setting, the place and the
- * cure: unknown names in the file, names in the environment that are a slip away from a
- * setting, values out of bounds.
+ * FAIL_INVALID "invalid_setting" with one sentence that names the setting, the place and the cure: for
+ * an unknown name in the file, a misspelt name in the environment, a value out of bounds.
  */
 enum fail settings_load(struct task *task, const struct setting *table, const char *path,
                         void *out) MUST_CHECK;

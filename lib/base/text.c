@@ -1,5 +1,5 @@
 /*
- * text.c: strings that grow in an arena, and small questions about strings.
+ * text.c: strings that grow in an arena, and checks of strings.
  */
 #include "base/text.h"
 
@@ -119,7 +119,7 @@ text_parse_int(const char *string, int64_t *out)
 		    __builtin_sub_overflow(value, units, &value))
 			return false;
 	}
-	/* Collected below zero, where INT64_MIN has room. */
+	/* The value is negative, as INT64_MIN has no positive counterpart. */
 	if (!negative && value == INT64_MIN)
 		return false;
 	*out = negative ? value : -value;

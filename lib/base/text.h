@@ -1,5 +1,5 @@
 /*
- * text.h: strings that grow in an arena, and small questions about strings.
+ * text.h: strings that grow in an arena, and checks of strings.
  */
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
@@ -36,7 +36,7 @@ bool text_starts_with(const char *string, const char *prefix);
 /* NULL for an empty string, else the string. */
 const char *text_or_null(const char *string);
 
-/* The whole string is a decimal int64 without sign tricks, spaces or leading zeros. */
+/* The whole string is a decimal int64 without plus sign, spaces or leading zeros. */
 bool text_parse_int(const char *string, int64_t *out);
 
 /* The bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */

@@ -13,11 +13,11 @@
 #include "base/log.h"
 #include "db/internal.h"
 
-/* Beyond the server's own time limit, for the way there and back. */
+/* Added to the server's own time limit, for the network. */
 static const int64_t grace_us = 1000000;
 static const int64_t backoff_first_us = 100000;
 static const int64_t backoff_last_us = 1000000;
-/* A refusal that comes faster costs nobody anything. */
+/* A refusal within this time is tried once more at once. */
 static const int64_t quick_us = 100000;
 
 struct db *
@@ -50,7 +50,7 @@ db_free(struct db *db)
 	free(db);
 }
 
-/* Notices never reach stderr raw. A WARNING under COMMIT means that a standby may not have it
+/* Keeps notices off stderr. A WARNING during COMMIT means that a standby may lack the transaction
  * ("already committed locally, but might not have been replicated"). */
 static void
 receive_notice(void *argument, const PGresult *result)
@@ -71,7 +71,7 @@ unavailable(struct db *db, struct task *task, const char *why)
 	return db_unavailable(task);
 }
 
-/* libpq's message names hosts and users: only its first line is logged, never sent. */
+/* Logs the first line of libpq's message. It names hosts and users, so clients never get it. */
 static enum fail
 connect_failed(struct db *db, struct task *task, int64_t now_us)
 {
@@ -85,7 +85,7 @@ connect_failed(struct db *db, struct task *task, int64_t now_us)
 	return unavailable(db, task, why);
 }
 
-/* No JIT: compiling one of our statements takes longer than running it. */
+/* JIT is off: compiling one of our statements takes longer than running it. */
 static PGconn *
 open_connection(const struct db_options *options, struct task *task)
 {
@@ -115,8 +115,8 @@ is_open(const struct db *db)
 	return db->connection != NULL && PQstatus(db->connection) == CONNECTION_OK;
 }
 
-/* A server that ends this one connection while it is being made, as administrators do, has room for
- * another: it is asked once more, before a pause begins in which every request would be refused. */
+/* Connects once more when the server quickly ended the first connection, as an administrator may.
+ * Without that the back-off would begin, in which every request is refused. */
 static void
 connect_twice(struct db *db, struct task *task, int64_t start_us)
 {
@@ -136,7 +136,7 @@ db_connect(struct db *db, struct task *task)
 		return FAIL_NONE;
 	db_disconnect(db);
 	start_us = clock_monotonic_us();
-	/* What the transaction did is gone: the rest of it must not run by itself elsewhere. */
+	/* The open transaction is lost. The rest of it must not run on a new connection. */
 	if (db->depth > 0 || start_us < db->retry_at_us)
 		return db_unavailable(task);
 	connect_twice(db, task, start_us);
@@ -157,7 +157,7 @@ db_notice_close(struct db *db)
 	if (db->connection == NULL || db->depth > 0)
 		return;
 	ready.fd = PQsocket(db->connection);
-	/* Nothing is expected while idle: what is readable is the end, or a notice before it. */
+	/* While idle the server sends nothing but notices and the end of the connection. */
 	while (poll(&ready, 1, 0) > 0) {
 		if (PQconsumeInput(db->connection) != 0 &&
 		    PQstatus(db->connection) == CONNECTION_OK)
@@ -199,8 +199,8 @@ is_error(const PGresult *result)
 	return status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK;
 }
 
-/* What counts of an answer whose end never came. An error says more than the end would have; a
- * success says nothing, as a statement that commits by itself is told of before its commit. */
+/* The result of an answer whose end never came: an error counts. A success does not, as the server
+ * sends it before it commits a statement that stands alone. */
 static PGresult *
 unfinished(PGresult *kept)
 {

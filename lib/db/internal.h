@@ -33,8 +33,8 @@ struct db {
 	struct db_time time;
 };
 
-/* Forgets the connection. The next use opens another; one that was in a transaction stays without
- * until that is rolled back. */
+/* Closes the connection. The next use opens another, but not before an open transaction is rolled
+ * back. */
 void db_disconnect(struct db *db);
 
 /* Notices a connection that the server has closed while it was idle. */

@@ -1,7 +1,7 @@
 /*
  * migrations.c: reads the folder of migrations and applies what the database lacks.
  *
- * One transaction holds the lock, the second look, the script and the row that notes it. It asks
+ * One transaction takes the lock, reads again what is applied, runs the script and records it. It needs
  * nothing of the session, so that it also works behind a pooler.
  */
 #include "db/migrations.h"
@@ -20,8 +20,8 @@ enum { FILE_LIMIT = 1024 * 1024, VERSION_MAX = 999, TRIES = 10, PAUSE_US = 50000
 /* How long this side waits for one migration: longer than any may take. */
 static const int64_t patience_ms = 7 * DAY_MS;
 
-/* The lock's number is any that nobody else in this database uses ("gbmigr" in ASCII). It is
- * waited for without a limit, tables are not. */
+/* The lock's number is "gbmigr" in ASCII, which no other program uses. The wait for it has no limit;
+ * the wait for tables has. */
 static const char prepare_sql[] =
         "SET LOCAL statement_timeout = 0;"
         "SET LOCAL lock_timeout = 0;"
@@ -128,7 +128,8 @@ read_folder(struct task *task, const char *path, struct folder *out)
 	return FAIL_NONE;
 }
 
-/* Notes in the folder what the database has; what lies beyond the folder is a newer program's. */
+/* Records in the folder what the database has applied. Versions beyond the folder are a newer
+ * program's. */
 static enum fail
 compare(struct task *task, const struct folder *folder, const struct applied *rows,
         size_t row_count)
@@ -198,7 +199,7 @@ line_of(const char *sql, const char *position)
 
 	for (; *sql != '\0' && characters > 1; sql++) {
 		line += *sql == '\n' ? 1 : 0;
-		/* Bytes that continue a character don't count. */
+		/* Bytes that continue a UTF-8 character do not count. */
 		characters -= ((unsigned char)sql[1] & 0xc0) == 0x80 ? 0 : 1;
 	}
 	return line;
@@ -212,7 +213,7 @@ explain(struct db *db, struct task *task, const struct migration *migration,
 	const char *position = PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
 	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 
-	/* 55P03 lock_not_available, 40P01 deadlock_detected: somebody was in the way. */
+	/* 55P03 lock_not_available, 40P01 deadlock_detected */
 	if (state != NULL && (strcmp(state, "55P03") == 0 || strcmp(state, "40P01") == 0))
 		return task_fail(
 		        task, FAIL_UNAVAILABLE, "migration_blocked",
@@ -235,7 +236,7 @@ is_success(ExecStatusType status)
 	       status == PGRES_EMPTY_QUERY;
 }
 
-/* The script's last answer, or the first that is no success; with COPY there would be no end. */
+/* The script's last result, or the first that is no success, or COPY, which would never end. */
 static PGresult *
 await_script(struct db *db)
 {
@@ -360,7 +361,7 @@ migrations_apply(struct db *db, struct task *task, const char *folder, size_t *a
 	TRY(read_folder(task, folder, &files));
 	db->options.statement_timeout_ms = patience_ms;
 	kind = apply_all(db, task, &files, applied);
-	/* A session that was opened in between has no time limit. */
+	/* A session that was opened meanwhile has no time limit. */
 	db_disconnect(db);
 	db->options.statement_timeout_ms = timeout_ms;
 	return kind;

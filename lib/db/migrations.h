@@ -31,10 +31,10 @@ enum fail migrations_read(struct db *db, struct task *task, const char *folder,
                           struct migration **out, size_t *count, size_t *pending) MUST_CHECK;
 
 /*
- * Applies what is pending, each file in a transaction of its own and under an advisory lock, so
- * that a kill leaves none half done and two at once end in the same schema. No time limit but for
- * the wait for a table's lock, so that nobody queues behind a migration that waits: after 2 s it
- * is undone and tried again, ten times in all.
+ * Applies the pending files, each in a transaction of its own and under an advisory lock, so that a
+ * kill leaves none half done and two runs at once end in the same schema. The one time limit is 2 s for
+ * a table's lock, so that requests do not queue behind a waiting migration: it is rolled back and tried
+ * again, ten times in all.
  *
  * `applied` counts what this call applied. Failures as migrations_read(); FAIL_INVALID
  * "encoding_unsupported" unless the database is in UTF8; FAIL_CONFLICT "migration_failed" with

@@ -1,5 +1,5 @@
 /*
- * notify.c: being woken by NOTIFY instead of asking again and again.
+ * notify.c: waits for NOTIFY.
  */
 #include <poll.h>
 
@@ -36,7 +36,7 @@ db_sleep(struct db *db, int64_t timeout_ms, const sigset_t *signals)
 	struct pollfd ready = {.fd = -1, .events = POLLIN};
 
 	if (db->connection != NULL) {
-		/* One may have come along with an earlier answer: then only the signals are let in. */
+		/* After a notification that came with an earlier answer only signals are let in. */
 		if (take_notifications(db))
 			pause = (struct timespec){0};
 		ready.fd = PQsocket(db->connection);

@@ -105,7 +105,7 @@ decode_value(struct task *task, enum column_type type, const PGresult *result, i
 	}
 }
 
-/* A schema that drifted from the code is a fault of ours, found at the first row. */
+/* Finds a schema that differs from the code. */
 static enum fail
 check_shape(struct task *task, const struct statement *statement, const PGresult *result)
 {
@@ -174,7 +174,7 @@ param_time(struct task *task, struct instant value)
 const char *
 param_bytes(struct task *task, struct bytes value)
 {
-	/* Formatted output takes longer over some kilobytes than all the rest of their way. */
+	/* snprintf() would take longer than sending the bytes. */
 	struct text text = text_new(task->arena, 2 * value.length + 2);
 
 	text_add(&text, "\\x");

@@ -1,5 +1,5 @@
 /*
- * server.c: what there is to know of the PostgreSQL that we are connected to.
+ * server.c: facts about the PostgreSQL server that we are connected to.
  */
 #include "db/server.h"
 
@@ -48,7 +48,7 @@ server_unreachable(struct arena *arena, const char *url)
 	if (PQstatus(connection) != CONNECTION_OK) {
 		why = arena_copy(arena, PQerrorMessage(connection));
 		why[strcspn(why, "\n")] = '\0';
-		/* A string that libpq cannot read is quoted by it, password and all. */
+		/* libpq quotes a string that it cannot read, with the password. */
 		if (strstr(why, url) != NULL)
 			why = arena_copy(arena, "it isn't a connection string");
 	}

@@ -1,5 +1,5 @@
 /*
- * server.h: what there is to know of the PostgreSQL that we are connected to, or why we are not.
+ * server.h: facts about the PostgreSQL server that we are connected to, or why we are not.
  */
 #ifndef DB_SERVER_H
 #define DB_SERVER_H
@@ -15,7 +15,7 @@ struct server_facts {
 	const char *encoding; /* of the database */
 	bool checksums;       /* a damaged page is noticed */
 	bool durable;         /* what was committed survives a crash of the machine */
-	bool read_only;       /* a standby, or made read-only by somebody */
+	bool read_only;       /* a standby, or set to read-only */
 };
 
 extern const struct statement_list server_statements;

@@ -1,17 +1,17 @@
 /*
- * time.c: the time as PostgreSQL tells it, so that all hosts of a database have the same, whatever
- * their own clocks say or do.
+ * time.c: the time by PostgreSQL's clock, so that all hosts of a database have the same, whatever their
+ * own clocks say.
  */
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "db/internal.h"
 
-/* Two clocks that are kept right part by less than a millisecond in this time. */
+/* Two synchronized clocks drift apart by less than a millisecond in this time. */
 static const int64_t keep_us = 60000000;
-/* Our own clock was set, or this machine stood still. */
+/* A larger difference means that our clock was set, or that this machine was suspended. */
 static const int64_t jump_ms = 1000;
-/* For a question that nobody waits for. */
+/* How long a reading may take for which no request waits. */
 static const int64_t patience_us = 1000000;
 
 struct clock_row {

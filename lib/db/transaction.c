@@ -1,5 +1,5 @@
 /*
- * transaction.c: transactions that nest as savepoints and never claim a commit that was none.
+ * transaction.c: transactions, nested ones as savepoints.
  */
 #include <stdio.h>
 #include <string.h>
@@ -36,7 +36,7 @@ db_begin(struct db *db, struct task *task)
 	db->again = false;
 	TRY(db_connect(db, task));
 	if (db_command(db, task, "BEGIN", "BEGIN") == FAIL_UNAVAILABLE) {
-		/* Nothing was done yet: once more on a new connection. */
+		/* Nothing was done yet, so it may begin again on a new connection. */
 		task_clear(task);
 		TRY(db_connect(db, task));
 		TRY(db_command(db, task, "BEGIN", "BEGIN"));
@@ -47,7 +47,7 @@ db_begin(struct db *db, struct task *task)
 	return FAIL_NONE;
 }
 
-/* The connection died under COMMIT: it may or may not have happened. */
+/* The connection died during COMMIT: it may or may not have happened. */
 static enum fail
 commit_lost(struct db *db, struct task *task)
 {
@@ -62,7 +62,7 @@ commit_outcome(struct db *db, struct task *task, PGresult *result)
 {
 	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 
-	/* A backend that is told to end may say so when it has committed already. */
+	/* A backend that is told to end may send that error after it has committed. */
 	if (db->warned || (state != NULL && strncmp(state, "57P", 3) == 0))
 		return commit_lost(db, task);
 	if (state != NULL)
@@ -89,7 +89,7 @@ db_commit(struct db *db, struct task *task)
 	}
 	db->again = false;
 	if (db->connection == NULL) {
-		/* It was lost before: COMMIT is never sent. */
+		/* The transaction was lost before: COMMIT is never sent. */
 		db->depth = 0;
 		return db_unavailable(task);
 	}
@@ -116,7 +116,7 @@ db_rollback_to(struct db *db, int depth)
 	if (depth > 0)
 		(void)snprintf(sql, sizeof(sql), "ROLLBACK TO SAVEPOINT s%d", depth);
 	task.arena = arena_new((size_t)64 * 1024);
-	/* What cannot be rolled back is ended with its connection. */
+	/* Closing the connection ends a transaction that cannot be rolled back. */
 	if (db_command(db, &task, sql, "ROLLBACK") != FAIL_NONE)
 		db_disconnect(db);
 	arena_free(task.arena);

@@ -1,8 +1,8 @@
 /*
  * client.c: requests to other servers by libcurl's easy interface.
  *
- * Each request sets every option anew, so that none leaks into the next; the handle keeps only its
- * connections, the names it resolved and the TLS sessions.
+ * Each request sets all options, so that none is left from the one before. The handle keeps only its
+ * connections, resolved names and TLS sessions.
  */
 #include "http/client.h"
 
@@ -34,8 +34,7 @@ http_client_new(const struct http_client_options *options)
 {
 	struct http_client *client;
 
-	/* libcurl counts these calls itself and locks while it does; http_client_free() takes one
-	 * back. Nothing of ours has to remember whether this is the first. */
+	/* libcurl counts the calls; http_client_free() takes one back. */
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return NULL;
 	client = calloc(1, sizeof(*client));
@@ -75,8 +74,8 @@ take_body(char *bytes, size_t size, size_t count, void *context)
 	return length;
 }
 
-/* Each line of a head with its line break: an interim answer's, the answer's, then a trailer's.
- * libcurl itself would take the end of the connection for the end of the head. */
+/* Gets each header line of an interim answer, the answer and a trailer. libcurl would take the end of
+ * the connection for the end of the headers; this notices the empty line. */
 static size_t
 take_head(char *line, size_t size, size_t count, void *context)
 {
@@ -90,7 +89,7 @@ take_head(char *line, size_t size, size_t count, void *context)
 	return length;
 }
 
-/* A control character would end a header and begin another; a blank would end the URL. */
+/* Has no byte below `lowest`: a control character could begin another header, a blank ends a URL. */
 static bool
 is_plain(const char *text, unsigned char lowest)
 {
@@ -106,7 +105,7 @@ fault_of(const struct http_request *request)
 {
 	if (!is_plain(request->method, '!') || !is_plain(request->url, '!'))
 		return "a control character or blank in the method or URL";
-	/* To libcurl no time is endless time. */
+	/* To libcurl 0 means no limit. */
 	if (request->timeout_ms <= 0)
 		return "no time left";
 	for (size_t i = 0; i < request->header_count; i++)
@@ -117,8 +116,8 @@ fault_of(const struct http_request *request)
 	return NULL;
 }
 
-/* libcurl neither copies nor changes the list, so its items may live, and be wiped, with the arena:
- * one of them is the key. */
+/* libcurl neither copies nor changes the list, so its items live in the arena, which wipes the key
+ * among them. */
 static struct curl_slist *
 prepend_header(struct arena *arena, struct curl_slist *list, char *line)
 {
@@ -138,7 +137,7 @@ header_list(struct arena *arena, const struct http_request *request)
 	for (size_t i = request->header_count; i > 0; i--) {
 		const struct http_header *header = &request->headers[i - 1];
 
-		/* "Name;" is how libcurl spells a header without value. */
+		/* libcurl's spelling of a header without value is "Name;". */
 		list = prepend_header(
 		        arena, list,
 		        header->value[0] == '\0'
@@ -146,14 +145,14 @@ header_list(struct arena *arena, const struct http_request *request)
 		                : arena_printf(arena, "%s: %s", header->name, header->value));
 		typed = typed || strcasecmp(header->name, "Content-Type") == 0;
 	}
-	/* What libcurl would add by itself: a wait for "100 Continue", a type it guesses. */
+	/* Keeps libcurl from waiting for "100 Continue" and from guessing a type. */
 	list = prepend_header(arena, list, arena_copy(arena, "Expect:"));
 	if (!typed)
 		list = prepend_header(arena, list, arena_copy(arena, "Content-Type:"));
 	return list;
 }
 
-/* What holds for every request. */
+/* The options of every request. */
 static bool
 set_rules(CURL *easy, const struct http_client_options *options)
 {
@@ -170,8 +169,7 @@ set_rules(CURL *easy, const struct http_client_options *options)
 	       curl_easy_setopt(easy, CURLOPT_USERAGENT, options->user_agent) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options->unix_socket) ==
 	               CURLE_OK &&
-	       /* A resolver that hangs is left behind in its thread, which ends by itself; else
-	        * the end of the time given would wait for it. */
+	       /* A timeout does not wait for a resolver that hangs: its thread ends by itself. */
 	       curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK;
 }
 
@@ -184,9 +182,8 @@ set_tls(CURL *easy, const struct http_client_options *options)
 	               CURLE_OK &&
 	       (options->ca_file == NULL ||
 	        curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file) == CURLE_OK) &&
-	       /* Debian's libcurl also trusts a folder, which holds what the system's file does:
-	        * it would widen a file of the operator's, and without it the certificates are
-	        * read once and not for every connection. */
+	       /* Debian's libcurl also trusts a folder of certificates. It would widen the
+	        * operator's file, and is read anew for every connection. */
 	       curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
 }
 
@@ -201,7 +198,7 @@ set_request(CURL *easy, const struct http_client_options *options,
 	            curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
 	                             (long)options->connect_timeout_ms) == CURLE_OK;
 
-	/* A POST says how long its body is even when it has none. */
+	/* A POST without body has the length 0. */
 	if (fine && (request->body != NULL || strcmp(request->method, "POST") == 0))
 		fine = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
 		                        (curl_off_t)(request->body ? request->body_length
@@ -245,8 +242,8 @@ collect_headers(CURL *easy, struct arena *arena, struct http_answer *out)
 	out->header_count = used;
 }
 
-/* The other side closed or reset the connection before it answered, as it does when it had given up
- * a kept one just as the request was on its way. */
+/* The server closed or reset the connection before it answered, as with a kept connection that it gave
+ * up while the request was on its way. */
 static bool
 is_reset(CURL *easy, CURLcode code)
 {
@@ -313,7 +310,7 @@ http_client_send(struct http_client *client, struct arena *arena,
 	} else if (out->outcome != HTTP_TOO_LARGE && why[0] != '\0') {
 		out->reason = arena_copy(arena, why);
 	}
-	/* The handle lives on, what its options point to does not. */
+	/* The handle outlives what its options point to. */
 	curl_easy_reset(easy);
 }
 

@@ -2,13 +2,12 @@
  * client.h: one HTTP request to another server and its answer, by libcurl.
  *
  * One handle keeps its connections for the next request. TLS is always verified (1.2 or newer);
- * redirects are never followed; nothing waits beyond the time given. Nothing of the environment
- * counts, neither proxies nor .netrc nor cookies: where requests with keys go is a setting's
- * business alone. A client belongs to the process that made it: make it after fork().
+ * redirects are never followed; no request takes longer than the time given. Proxies of the
+ * environment, .netrc and cookies are ignored: settings alone say where requests with keys go. A client
+ * belongs to the process that made it: make it after fork().
  *
- * When a kept connection turns out to have been closed meanwhile, the request is sent once more on
- * a new one. So any request may arrive twice, as in every network: one that changes something needs
- * an idempotency key.
+ * When the server has closed a kept connection meanwhile, the request is sent once more on a new one. So
+ * any request may arrive twice: one that changes something needs an idempotency key.
  */
 #ifndef HTTP_CLIENT_H
 #define HTTP_CLIENT_H

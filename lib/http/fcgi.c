@@ -23,7 +23,7 @@ struct fcgi {
 	FCGX_Request request;
 };
 
-/* Somebody answers at the address: it must not be taken over. */
+/* A process listens at the address: it must not be taken over. */
 static bool
 is_alive(const struct sockaddr_un *address)
 {
@@ -47,7 +47,7 @@ listen_failed(struct task *task, int fd, const char *path)
 	                 path, strerror(error));
 }
 
-/* What stands there is no socket of an earlier start: it must not be removed. */
+/* The path is another kind of file than a socket: it must not be removed. */
 static bool
 is_other_file(const char *path)
 {
@@ -89,11 +89,10 @@ fcgi_new(int listen_fd)
 {
 	struct fcgi *fcgi = calloc(1, sizeof(*fcgi));
 
-	/* A peer that connects and stays silent holds a worker no longer than this
-	 * (milliseconds); libfcgi's own default is two seconds. */
+	/* Milliseconds that a worker waits for a peer which connects and sends nothing. */
 	(void)setenv("LIBFCGI_IS_AF_UNIX_KEEPER_POLL_TIMEOUT", "200", 0);
-	/* Nor is the peer waited for to close first: a Unix socket loses nothing that was sent, and
-	 * by then read_body() has taken all that it sends. */
+	/* Does not wait for the peer to close first: a Unix socket loses nothing that was sent, and
+	 * read_body() has read all. */
 	(void)setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "0", 0);
 	if (fcgi == NULL || FCGX_Init() != 0 ||
 	    FCGX_InitRequest(&fcgi->request, listen_fd, FCGI_FAIL_ACCEPT_ON_INTR) != 0) {
@@ -110,8 +109,8 @@ fcgi_free(struct fcgi *fcgi)
 	free(fcgi);
 }
 
-/* Headers that we read; a client that sends one twice is refused, as nobody could say which one
- * a proxy before us looked at. Of those that only say what one would like the last one counts. */
+/* Headers that we read. One that is sent twice is refused, as a proxy before us may have looked at the
+ * other. Of a harmless one the last counts. */
 static const struct {
 	const char *name;
 	size_t offset;
@@ -147,7 +146,7 @@ take_header(struct request *request, const char *name, size_t length, const char
 	}
 }
 
-/* How long ago nginx's "seconds.milliseconds" was. Our clocks are one, but it may be set meanwhile. */
+/* Milliseconds since nginx's "seconds.milliseconds", by the same clock; it may have been set since. */
 static int64_t
 waited_since(struct arena *arena, const char *value)
 {
@@ -196,7 +195,7 @@ take_param(struct request *request, const char *entry, int64_t *content_length)
 	}
 }
 
-/* Reads on to the end of what the peer sends, which is one byte less than is asked for. */
+/* Asks for one byte more than the body has, so that it reads to the end of the stream. */
 static void
 read_body(struct fcgi *fcgi, struct request *request, int64_t length)
 {

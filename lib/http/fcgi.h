@@ -24,9 +24,8 @@ void fcgi_free(struct fcgi *fcgi);
 
 enum fcgi_accepted { FCGI_REQUEST, FCGI_NOTHING, FCGI_BROKEN };
 
-/* Takes a waiting connection and reads its whole request into the arena of request->task.
- * NOTHING: another worker took it. BROKEN: this process should end (descriptors exhausted,
- * ...). */
+/* Accepts a waiting connection and reads its whole request into the arena of request->task. NOTHING:
+ * another worker took it. BROKEN: this process should end (out of descriptors, for example). */
 enum fcgi_accepted fcgi_accept(struct fcgi *fcgi, struct request *request);
 
 /* Writes the answer in one piece and ends the request. False when the peer is gone. */

@@ -51,8 +51,8 @@ struct request {
 	const char *address;
 	int64_t waited_ms; /* since nginx had it complete; 0 when that is not known */
 	struct request_headers headers;
-	/* The transport's own complaint, answered before anything else: too large, cut short, a
-	 * header of ours given twice. */
+	/* A failure of the transport, answered before anything else: too large, cut short, a header
+	 * given twice. */
 	enum fail broken;
 	const char *body; /* ends with a NUL that is not its own */
 	size_t body_length;

@@ -1,5 +1,5 @@
 /*
- * response.c: headers, JSON bodies, and the one mapping from failures to HTTP.
+ * response.c: headers, JSON bodies, and the HTTP status of each failure.
  */
 #include "http/response.h"
 
@@ -88,7 +88,7 @@ response_failure(struct response *response, const struct task *task)
 	bool ours = failure->kind == FAIL_INTERNAL;
 	struct json_out json = json_out_new(task->arena, 256);
 
-	/* What is our fault is told to the log only. */
+	/* The message of an internal failure goes to the log only. */
 	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "error",
 	                ours ? "Something went wrong on our side." : failure->message);

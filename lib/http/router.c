@@ -51,7 +51,7 @@ next_segment(const char **cursor, const char **segment)
 	return span;
 }
 
-/* The pattern begins with this literal segment; moves behind it. Most differ in their first bytes. */
+/* The pattern begins with this literal segment; moves behind it. */
 static bool
 take_literal(const char **pattern, const char *segment)
 {
@@ -133,7 +133,7 @@ router_find(const struct router *router, struct request *request, unsigned int *
 	return found;
 }
 
-/* Two patterns are the same to a client when they differ in parameter names only. */
+/* The patterns differ in parameter names at most: a client cannot tell them apart. */
 static bool
 same_pattern(const char *a, const char *b)
 {

@@ -134,7 +134,7 @@ read_limit(struct task *task, const struct json_view *limits, const char *name, 
 	return read_number(task, limits, name, COUNT_MAX, out);
 }
 
-/* A time that may be left out; null is as good as that. */
+/* A time that may be absent or null. */
 static enum fail
 read_time(struct task *task, const struct json_view *object, const char *name,
           struct instant *out)
@@ -197,7 +197,7 @@ read_subscription(struct task *task, const struct json_view *payload,
 	return read_time(task, &subscription, "currentPeriodEndsAt", &out->period_ends_at);
 }
 
-/* A registered claim and its older twin must agree, or two readers would believe two things. */
+/* A registered claim and its older copy must agree, as some readers use one and some the other. */
 static enum fail
 read_times(struct task *task, const struct json_view *payload, struct license_claims *out)
 {

@@ -20,7 +20,7 @@ enum { LINE_MAX_BYTES = 192, SUM_DIGITS = 2 * SHA256_SIZE };
 void
 clock_mark_see(struct clock_mark *mark, int64_t now_s)
 {
-	/* A clock beyond the calendar is broken, and no mark for others. */
+	/* A clock beyond the calendar is broken. */
 	if (now_s > mark->seen_s && now_s < LICENSE_TIME_MAX)
 		mark->seen_s = now_s;
 }
@@ -58,7 +58,7 @@ write_line(struct clock_mark mark, char out[static LINE_MAX_BYTES])
 	return true;
 }
 
-/* A file that says exactly what write_line() would have written. */
+/* The text is exactly what write_line() writes. */
 static bool
 read_line(const char *text, struct clock_mark *out)
 {
@@ -77,7 +77,7 @@ bool
 clock_mark_read(const char *path, struct clock_mark *out)
 {
 	char text[LINE_MAX_BYTES] = "";
-	/* A FIFO in its place must not make anybody wait. */
+	/* O_NONBLOCK: opening a FIFO must not wait. */
 	int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	ssize_t length;
 
@@ -103,7 +103,7 @@ clock_mark_write(const char *path, struct clock_mark mark)
 	bool fine;
 	int file;
 
-	/* A device or a folder in its place is somebody's mistake, and not ours to replace. */
+	/* A device or a folder at the path is a mistake and must not be replaced. */
 	if (lstat(path, &there) == 0 && !S_ISREG(there.st_mode))
 		return false;
 	if (length < 0 || (size_t)length >= sizeof(beside) || !write_line(mark, line))

@@ -1,12 +1,12 @@
 /*
- * clock_mark.h: the highest clock ever seen, in memory and in a file, so that setting the clock
- * back brings no expired licence to life.
+ * clock_mark.h: the highest clock ever seen, in memory and in a file, so that an expired licence stays
+ * expired when the clock is set back.
  *
- * What the vendor signed is evidence: a newer signature than any before starts the mark anew, which
- * also heals a machine whose clock once was far ahead.
+ * A newer time signed by the vendor starts the mark anew. That also repairs the mark of a machine whose
+ * clock once was far ahead.
  *
- * The file is one line, "license-clock 1 <signed> <seen> <SHA-256 of what is before>". Anything
- * else is as good as no file, and is written over.
+ * The file is one line, "license-clock 1 <signed> <seen> <SHA-256 of what is before>". Any other content
+ * counts as no file and is overwritten.
  */
 #ifndef LICENSING_CLOCK_MARK_H
 #define LICENSING_CLOCK_MARK_H
@@ -19,21 +19,20 @@ struct clock_mark {
 	int64_t seen_s;   /* the highest clock since that came, 0: none */
 };
 
-/* Notes what the clock says. */
+/* Records the clock's time. */
 void clock_mark_see(struct clock_mark *mark, int64_t now_s);
 
-/* Notes a signed time. */
+/* Records a signed time. */
 void clock_mark_sign(struct clock_mark *mark, int64_t signed_s);
 
-/* The one that knows more. */
+/* The newer of two marks. */
 struct clock_mark clock_mark_merge(struct clock_mark a, struct clock_mark b);
 
-/* False, with an empty mark, when the file is missing, damaged or somebody else's. */
+/* False, with an empty mark, when the file is missing or has other content. */
 bool clock_mark_read(const char *path, struct clock_mark *out);
 
-/* Replaces the file at once, without waiting for the disk: after a power cut it may be the old one.
- * False when it cannot be written, or when
- * what stands there is no regular file. */
+/* Replaces the file without waiting for the disk: after a power cut it may be the old one. False when it
+ * cannot be written, or when the path is no regular file. */
 bool clock_mark_write(const char *path, struct clock_mark mark);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * guards.c: what liblicense answers: verdict, features, limits, claims.
+ * guards.c: liblicense's questions: verdict, features, limits, claims.
  */
 #include <stddef.h>
 #include <string.h>
@@ -27,7 +27,7 @@ static const char *const error_texts[] = {
         [LICENSE_ERROR_MEMORY] = "There isn't enough memory.",
 };
 
-/* Texts that a licence has. */
+/* The texts that license_text() gives. */
 static const struct {
 	const char *name;
 	size_t offset;
@@ -159,7 +159,7 @@ license_trial_days(struct license *license)
 	handle_enter(license);
 	claims = signed_claims(license);
 	if (claims != NULL && claims->trial.is_trial && claims->trial.expires_at.known) {
-		/* In whole seconds, as the clock is: a trial of 14 days begins with 14 days left. */
+		/* In whole seconds, like the clock: a trial of 14 days begins with 14 days left. */
 		left_s = claims->trial.expires_at.ms / SECOND_MS - license->now_s;
 		days = counting_claims(license) == NULL || left_s <= 0
 		               ? 0

@@ -1,6 +1,5 @@
 /*
- * handle.h: what liblicense keeps behind `struct license`; shared by license.c, which fills it, and
- * guards.c, which answers from it.
+ * handle.h: the inside of liblicense's `struct license`, which license.c fills and guards.c reads.
  */
 #ifndef LICENSING_HANDLE_H
 #define LICENSING_HANDLE_H
@@ -10,17 +9,17 @@
 #include "licensing/revocations.h"
 #include "licensing/verdict.h"
 
-/* Each lies in its own arena and is replaced as a whole. */
+/* Keys, licence and list each have an arena of their own and are replaced as a whole. */
 struct keyring {
 	struct arena *arena;
 	struct license_keys keys;
 };
 
-struct holding {
+struct held_license {
 	struct arena *arena;
 	const char *token; /* as it was given; NULL: none */
 	struct verdict_input input;
-	bool genuine;        /* signed by the keys, for the issuer; whether it holds or not */
+	bool genuine;        /* signed by the keys, for the issuer; it may have expired */
 	const char *payload; /* the claims as JSON; "" unless the signature held */
 };
 
@@ -38,7 +37,7 @@ struct license {
 	void *now_context;
 	struct keyring *keyring;
 	/* Under `lock`. */
-	struct holding *held; /* never NULL */
+	struct held_license *held; /* never NULL */
 	struct listing *listing;
 	struct clock_mark mark;
 	struct clock_mark saved; /* what was last tried to be written */
@@ -46,8 +45,8 @@ struct license {
 	int64_t now_s; /* at handle_enter() */
 };
 
-/* Takes the lock and looks at the clock; every handle_enter() has its handle_leave(), which lets go
- * and writes the state file when that is due. */
+/* Takes the lock and reads the clock. Every handle_enter() needs a handle_leave(), which releases the
+ * lock and writes the state file when that is due. */
 void handle_enter(struct license *license);
 void handle_leave(struct license *license);
 

@@ -66,7 +66,7 @@ pkey_from_numbers(struct bytes modulus, struct bytes exponent)
 	return pkey;
 }
 
-/* The member is left out, or says exactly this. */
+/* The member is absent or has exactly this value. */
 static bool
 absent_or(const struct json_view *jwk, const char *name, const char *value)
 {
@@ -78,9 +78,9 @@ absent_or(const struct json_view *jwk, const char *name, const char *value)
 	return json_view_text(&member, &text) && strcmp(text, value) == 0;
 }
 
-/* A key for RS256 signatures. One with key_ops is for somebody with finer plans. */
+/* The key is for RS256 signatures. A key with key_ops is left out, whatever it allows. */
 static bool
-is_ours(const struct json_view *jwk)
+is_rs256_key(const struct json_view *jwk)
 {
 	struct json_view operations;
 	const char *kty;
@@ -139,7 +139,7 @@ license_keys_add_jwks(struct task *task, struct license_keys *keys, const char *
 	for (bool more = json_view_first(&list, &jwk); more; more = json_view_next(&jwk)) {
 		if (!json_view_is_object(&jwk))
 			return refuse_set(task, "a key isn't an object");
-		if (is_ours(&jwk))
+		if (is_rs256_key(&jwk))
 			TRY(add_jwk(task, keys, &jwk));
 	}
 	return FAIL_NONE;

@@ -1,9 +1,9 @@
 /*
  * jwt.c: RS256 tokens in compact serialization.
  *
- * Strictness has a reason each: base64url without padding or spare bits, because a second
- * spelling of a token is a second token; no header members beyond three, because jwk, jku, x5u,
- * x5c would bring a key along, and crit, b64, zip change what is signed.
+ * Each strictness has a reason. base64url has no padding and no spare bits, so that a token has one
+ * spelling. The header has three members and no other: jwk, jku, x5u and x5c would name a key of the
+ * sender's, and crit, b64 and zip change what is signed.
  */
 #include "licensing/jwt.h"
 
@@ -28,7 +28,7 @@ start_signing(EVP_PKEY *pkey)
 {
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 
-	/* Without further words RSA signs with PKCS #1 v1.5 padding, which is RS256's. */
+	/* The default padding of RSA is PKCS #1 v1.5, as RS256 demands. */
 	if (context != NULL &&
 	    EVP_DigestSignInit_ex(context, NULL, "SHA256", NULL, NULL, pkey, NULL) == 1)
 		return context;
@@ -91,9 +91,9 @@ jwt_sign(struct task *task, const struct license_key *key, const struct jwt_kind
 }
 
 /*
- * Why EVP_DigestVerify() failed. OpenSSL answers alike when memory ran out in the middle; only a
- * reason of RSA's own (padding, length, digest), with no failed allocation beside it, makes a
- * signature bad. Empties the queue.
+ * Why EVP_DigestVerify() failed. It also fails when memory ran out. A signature is bad only when RSA's
+ * own reason (padding, length, digest) is in the queue of errors and no failed allocation is. Empties the
+ * queue.
  */
 static enum jwt_signature
 failure_of_verify(void)
@@ -147,7 +147,7 @@ split_token(struct arena *arena, const char *token, size_t length, struct parts 
 	const char *second =
 	        first != NULL ? memchr(first + 1, '.', (size_t)(end - first - 1)) : NULL;
 
-	/* A third dot is outside of the alphabet and falls with the signature. */
+	/* base64url has no dot, so a third one makes the signature malformed. */
 	if (second == NULL)
 		return false;
 	out->signed_length = (size_t)(second - token);
@@ -159,7 +159,7 @@ split_token(struct arena *arena, const char *token, size_t length, struct parts 
 	       out->header.length > 0 && out->payload.length > 0 && out->signature.length > 0;
 }
 
-/* Judges the header by itself; finds the key's name in it. */
+/* Checks the header and finds the key's id in it. */
 static enum jwt_verdict
 check_header(const struct json_view *header, const struct jwt_kind *kind, const char **kid)
 {
@@ -170,7 +170,7 @@ check_header(const struct json_view *header, const struct jwt_kind *kind, const 
 	if (!json_view_string(header, "typ", &typ) || strcmp(typ, kind->typ) != 0 ||
 	    !json_view_string(header, "kid", kid))
 		return JWT_MALFORMED;
-	/* The gate refused duplicates, so three members are exactly these three. */
+	/* No name occurs twice, so three members are exactly these three. */
 	if (json_view_count(header) != 3)
 		return JWT_MALFORMED;
 	return JWT_VALID;

@@ -2,8 +2,7 @@
  * jwt.h: signed tokens, one exact shape of them: JWS compact serialization (RFC 7515) with
  * RS256 and the header {"alg":"RS256","typ":...,"kid":...}.
  *
- * Everything else that the RFCs allow is refused, and refused before a key is touched (RFC
- * 8725).
+ * All else that the RFCs allow is refused before a key is used (RFC 8725).
  */
 #ifndef LICENSING_JWT_H
 #define LICENSING_JWT_H
@@ -26,7 +25,7 @@ enum jwt_verdict {
 	JWT_BAD_SIGNATURE
 };
 
-/* What a valid token says. */
+/* The payload of a valid token. */
 struct jwt_payload {
 	struct json_view object; /* lives in the arena, as the text does */
 	const char *text;        /* the JSON as it was signed, NUL-terminated, in the arena */
@@ -39,8 +38,8 @@ struct jwt_payload {
 enum fail jwt_sign(struct task *task, const struct license_key *key,
                    const struct jwt_kind *kind, const char *payload, char **token) MUST_CHECK;
 
-/* `payload` is filled when the verdict is JWT_VALID. Times and issuer are the caller's to
- * check. Gives the arena up when OpenSSL has no memory: that is no verdict. */
+/* `payload` is filled when the verdict is JWT_VALID. The caller checks times and
+ * issuer. Gives the arena up when OpenSSL has no memory: that is no verdict. */
 enum jwt_verdict jwt_verify(struct arena *arena, const struct license_keys *keys,
                             const struct jwt_kind *kind, const char *token, size_t length,
                             struct jwt_payload *payload) MUST_CHECK;
@@ -48,7 +47,7 @@ enum jwt_verdict jwt_verify(struct arena *arena, const struct license_keys *keys
 enum jwt_signature {
 	JWT_SIGNATURE_VALID,
 	JWT_SIGNATURE_BAD,
-	JWT_SIGNATURE_UNKNOWN /* OpenSSL couldn't tell, for want of memory */
+	JWT_SIGNATURE_UNKNOWN /* OpenSSL had no memory to check it */
 };
 
 /* Whether the signature is this key's over exactly these bytes (RSASSA-PKCS1-v1_5 with SHA-256).
@@ -56,7 +55,7 @@ enum jwt_signature {
 enum jwt_signature jwt_check_signature(const struct license_key *key, const void *data,
                                        size_t length, struct bytes signature);
 
-/* The same for those whose process ends without memory. */
+/* The same as one bool; false also when OpenSSL has no memory. */
 bool jwt_signature_is_valid(const struct license_key *key, const void *data, size_t length,
                             struct bytes signature);
 

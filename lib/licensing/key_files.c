@@ -29,7 +29,7 @@
 
 enum { KEY_FILE_MAX = 32 * 1024 };
 
-/* Without this OpenSSL would ask at the terminal for the passphrase of an encrypted key. */
+/* Keeps OpenSSL from asking at the terminal for the passphrase of an encrypted key. */
 static int
 no_passphrase(char *buffer, int size, int writing, void *user)
 {
@@ -109,7 +109,7 @@ key_folder_public(struct task *task, const char *path, EVP_PKEY **out, const cha
 	return FAIL_NONE;
 }
 
-/* "<label>: <RFC 3339>" in the lines in front of the PEM block; none when it isn't there. */
+/* The time of a line "<label>: <RFC 3339>" before the PEM block, or none. False when it is no time. */
 static bool
 read_label(struct arena *arena, const char *pem, const char *label, struct instant *out)
 {
@@ -159,7 +159,7 @@ compare_keys(const void *a, const void *b)
 {
 	const struct license_key *left = a, *right = b;
 
-	/* Current keys come first, then the last retired one. */
+	/* Current keys come first, then retired ones, the newest first. */
 	if (left->retired_at.known != right->retired_at.known)
 		return left->retired_at.known ? 1 : -1;
 	if (left->retired_at.ms != right->retired_at.ms)
@@ -194,7 +194,7 @@ refuse_mismatch(struct task *task, const char *dir)
 	                 dir, dir, dir, dir);
 }
 
-/* The pair differs: fine only when the signing key is being retired (see above). */
+/* The pair differs, which is right only when a rotation was cut short after step 3 (see above). */
 static enum fail
 add_half_rotated(struct task *task, struct license_keys *keys, const char *dir,
                  EVP_PKEY *public_key, EVP_PKEY *private_key)

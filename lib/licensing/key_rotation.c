@@ -29,7 +29,7 @@
 #include "base/file.h"
 #include "licensing/key_folder.h"
 
-/* The folder while it is being changed: one process at a time. */
+/* A folder that this process has locked to change it. */
 struct folder {
 	struct task *task;
 	const char *private_path;
@@ -120,7 +120,7 @@ write_public(struct folder *folder, bool replace, EVP_PKEY *pkey)
 	return file_write(folder->task, folder->public_path, 0644, pem, strlen(pem), replace);
 }
 
-/* Makes a key and writes its private half, before anybody can see the public one. */
+/* Makes a key and writes its private half, before the public half is published. */
 static enum fail
 make_key(struct folder *folder, const char *path, bool replace, EVP_PKEY **out)
 {
@@ -146,7 +146,7 @@ generate(struct folder *folder)
 		return task_fail(folder->task, FAIL_CONFLICT, "key_exists",
 		                 "There are keys in %s already (run: billingctl keys rotate).",
 		                 folder->dir);
-	/* The private key alone is what an earlier call left that didn't come to its end. */
+	/* A private key alone was left by an earlier call that was cut short. */
 	if (is_there(folder->private_path))
 		TRY(key_folder_private(folder->task, folder->private_path, &pkey));
 	else
@@ -197,7 +197,7 @@ put_into_use(struct folder *folder)
 	return FAIL_NONE;
 }
 
-/* The new key of an interrupted rotation is published already: it must be the one. */
+/* An interrupted rotation has published its new key: the next private key must belong to it. */
 static enum fail
 next_is_published(struct folder *folder, const struct license_key *published)
 {

@@ -1,5 +1,5 @@
 /*
- * key_warm.c: every key is used once before it is needed.
+ * key_warm.c: uses every key once before the first request.
  */
 #include <string.h>
 
@@ -16,7 +16,7 @@ refuse_key(struct task *task, const char *fault)
 	return task_fail(task, FAIL_INVALID, "key_invalid", "%s", fault);
 }
 
-/* Signs something and verifies it, so that a damaged private key shows too. */
+/* Signs a token and verifies it, which also finds a damaged private key. */
 static enum fail
 warm_signing(struct task *task, const struct license_key *key)
 {

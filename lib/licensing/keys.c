@@ -1,5 +1,5 @@
 /*
- * keys.c: sets of RSA keys, and the names that RFC 7638 gives them.
+ * keys.c: sets of RSA keys with their thumbprints (RFC 7638).
  */
 #include "licensing/keys.h"
 
@@ -79,7 +79,7 @@ license_key_thumbprint(struct arena *arena, const char *n, const char *e)
 	return base64url_encode(arena, digest.bytes, SHA256_SIZE);
 }
 
-/* NULL when it is a key that we take, else why not. */
+/* NULL when the key is strong enough, else why not. */
 static const char *
 weakness(const EVP_PKEY *pkey)
 {
@@ -120,7 +120,7 @@ public_number(struct arena *arena, const EVP_PKEY *pkey, const char *parameter)
 static char *
 public_pem(struct arena *arena, const EVP_PKEY *pkey)
 {
-	/* First, as an arena that gives up would leave the BIO behind. */
+	/* Allocated first: an arena that gives up would leak the BIO. */
 	char *out = arena_alloc(arena, PUBLIC_PEM_MAX);
 	BIO *memory = BIO_new(BIO_s_mem());
 	char *data;

@@ -4,12 +4,12 @@
  * A folder of keys holds
  *	private-key.pem      signs (PKCS#8, mode 0600)
  *	public-key.pem       its public half
- *	retired/<kid>.pem    earlier public keys, still published while licences signed by them
- *live; lines "Retired: <RFC 3339>" and "Publish-Until: <RFC 3339>" come first The only
- *algorithm is RS256 (RFC 7518 section 3.3).
+ *	retired/<kid>.pem    earlier public keys, published while licences signed by them are valid,
+ *	                     behind the lines "Retired: <RFC 3339>" and "Publish-Until: <RFC 3339>"
+ * The only algorithm is RS256 (RFC 7518 section 3.3).
  *
- * A set of keys lives outside of any request's arena, until license_keys_release(). Load it
- *after fork(): processes that inherit a key that has signed already share its blinding factors.
+ * A set of keys lives outside of any request's arena, until license_keys_release(). Load it after fork():
+ * processes that inherit a key which has signed already share its blinding factors.
  */
 #ifndef LICENSING_KEYS_H
 #define LICENSING_KEYS_H
@@ -48,7 +48,7 @@ struct license_keys {
 /* An empty set. */
 void license_keys_init(struct license_keys *keys);
 
-/* Frees the set and forgets its private key. An empty or zeroed set is allowed. */
+/* Frees the set and wipes its private key. An empty or zeroed set is allowed. */
 void license_keys_release(struct license_keys *keys);
 
 /*

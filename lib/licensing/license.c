@@ -1,13 +1,13 @@
 /*
- * license.c: liblicense's handle: opening, taking licences, lists and keys, and the clock.
+ * license.c: liblicense's handle: opening it, setting its licence, list and keys, and its clock.
  *
- * Three locks, each for one thing:
- *	loading	one thread at a time reads a licence, list or keys; owns `keys`
- *	lock	everything else in the handle; held for microseconds, never over a file or an RSA
- *		operation
- *	saving	one thread at a time writes the state file; nobody waits for it but close
+ * It has three locks:
+ *	loading	one thread at a time reads a licence, list or keys; owns `keyring`
+ *	lock	guards all else in the handle; held for microseconds, never during file access or an
+ *		RSA operation
+ *	saving	one thread at a time writes the state file; others do not wait for it
  *
- * The parsers below know no failed allocation: they run in an arena that leaves them by longjmp().
+ * The parsers do not handle failed allocations: they run in an arena that leaves them by longjmp().
  */
 #include "licensing/license.h"
 
@@ -19,10 +19,10 @@
 #include "base/clock.h"
 #include "licensing/handle.h"
 
-/* Seconds by which the clock in the file may lag. */
+/* Seconds by which the clock in the file may be behind, and the default leeway. */
 enum { SAVE_EVERY_S = 600, LEEWAY_S = 120 };
 
-/* Bytes that reading may take; a list of revocations is as long as the vendor's history. */
+/* Bytes that reading may take. A revocation list grows with the vendor's history. */
 enum {
 	TOKEN_ARENA_MAX = 1024 * 1024,
 	KEYS_ARENA_MAX = 4 * 1024 * 1024,
@@ -31,7 +31,7 @@ enum {
 
 static const char blanks[] = " \t\r\n\v\f";
 
-/* One thing to read, in an arena of its own that outlives the reading. */
+/* A text to read, and what it becomes in an arena of its own. */
 struct work {
 	struct license *license;
 	const struct license_keys *keys;
@@ -42,20 +42,20 @@ struct work {
 };
 
 static void
-leap(void *context, const char *why)
+leave_by_jump(void *context, const char *why)
 {
 	(void)why;
 	longjmp(*(jmp_buf *)context, 1);
 }
 
-/* Runs `read`; LICENSE_ERROR_MEMORY, with nothing left behind, when memory ends underway. */
+/* Runs `read`. LICENSE_ERROR_MEMORY, with everything freed, when memory runs out meanwhile. */
 static enum license_error
 run(struct work *work, size_t limit, void (*read)(struct work *work))
 {
 	jmp_buf escape;
 
 	work->error = LICENSE_ERROR_MEMORY;
-	work->arena = arena_new_with(limit, leap, &escape);
+	work->arena = arena_new_with(limit, leave_by_jump, &escape);
 	if (work->arena == NULL)
 		return LICENSE_ERROR_MEMORY;
 	if (setjmp(escape) != 0)
@@ -82,7 +82,7 @@ read_keys(struct work *work)
 	text += strspn(text, blanks);
 	kind = *text == '{' ? license_keys_add_jwks(&task, &keyring->keys, text, strlen(text))
 	                    : license_keys_add_pem(&task, &keyring->keys, text);
-	/* OpenSSL's first steps with a key are the ones that a lack of memory can spoil for good. */
+	/* Out of memory during a key's first use can break the key in OpenSSL for good. */
 	if (kind == FAIL_NONE)
 		kind = license_keys_warm(&task, &keyring->keys);
 	work->error =
@@ -99,27 +99,27 @@ is_blank(const char *text)
 static void
 read_token(struct work *work)
 {
-	struct holding *holding = arena_alloc(work->arena, sizeof(*holding));
-	struct verdict_input *input = &holding->input;
+	struct held_license *made = arena_alloc(work->arena, sizeof(*made));
+	struct verdict_input *input = &made->input;
 	struct task task = {.arena = work->arena};
 
-	holding->arena = work->arena;
-	holding->payload = "";
+	made->arena = work->arena;
+	made->payload = "";
 	input->present = !is_blank(work->text);
 	if (input->present) {
 		size_t length = strnlen(work->text, TOKEN_ARENA_MAX / 4);
 
-		/* Kept for other keys to judge. What is cut off here was too long anyway. */
-		holding->token = arena_copy_bytes(work->arena, work->text, length);
-		input->signature = license_verify(&task, work->keys, holding->token, 0, 0,
-		                                  work->license->issuer, &input->claims,
-		                                  &holding->payload);
-		holding->genuine = input->signature == LICENSE_VALID ||
-		                   input->signature == LICENSE_EXPIRED ||
-		                   input->signature == LICENSE_NOT_YET_VALID;
+		/* Kept, so that license_set_keys() can verify it again. A longer text is no licence. */
+		made->token = arena_copy_bytes(work->arena, work->text, length);
+		input->signature =
+		        license_verify(&task, work->keys, made->token, 0, 0,
+		                       work->license->issuer, &input->claims, &made->payload);
+		made->genuine = input->signature == LICENSE_VALID ||
+		                input->signature == LICENSE_EXPIRED ||
+		                input->signature == LICENSE_NOT_YET_VALID;
 	}
 	work->error = LICENSE_OK;
-	work->out = holding;
+	work->out = made;
 }
 
 static void
@@ -135,7 +135,7 @@ read_list(struct work *work)
 	text = arena_copy_bytes(work->arena, text, strcspn(text, blanks));
 	verdict = revocations_read(&task, work->keys, text, 0, 0, work->license->issuer,
 	                           &listing->list);
-	/* Times are no reason to refuse it: what was revoked stays revoked. */
+	/* Its times do not matter: what was revoked stays revoked. */
 	work->error = verdict == LICENSE_VALID || verdict == LICENSE_EXPIRED ||
 	                              verdict == LICENSE_NOT_YET_VALID
 	                      ? LICENSE_OK
@@ -152,7 +152,7 @@ system_clock(void *context)
 
 /* Under the lock. */
 static bool
-names_held(const struct license *license)
+is_revoked(const struct license *license)
 {
 	const struct verdict_input *input = &license->held->input;
 
@@ -166,7 +166,7 @@ write_state(struct license *license, struct clock_mark mark)
 	struct clock_mark before;
 	bool kept;
 
-	/* Another process of the application may know more. */
+	/* Another process of the application may have written a newer mark. */
 	if (clock_mark_read(license->state_file, &before))
 		mark = clock_mark_merge(before, mark);
 	kept = clock_mark_write(license->state_file, mark);
@@ -195,7 +195,7 @@ handle_leave(struct license *license)
 	           (mark.signed_s != license->saved.signed_s ||
 	            mark.seen_s - license->saved.seen_s >= SAVE_EVERY_S);
 
-	/* Tried once, whatever comes of it: a full disk must not be tried at each call. */
+	/* Counts as saved even if writing fails, so that not every call tries a full disk. */
 	if (due)
 		license->saved = mark;
 	pthread_mutex_unlock(&license->lock);
@@ -212,18 +212,18 @@ handle_judge(const struct license *license, const char **reason)
 	                     license->now_s, reason);
 }
 
-/* Puts it into the place of what was held before. */
+/* Replaces the licence at hand. */
 static void
-hold(struct license *license, struct holding *holding)
+replace_license(struct license *license, struct held_license *made)
 {
-	struct holding *before;
+	struct held_license *before;
 
 	handle_enter(license);
 	before = license->held;
-	license->held = holding;
-	holding->input.revoked = names_held(license);
-	if (holding->genuine)
-		clock_mark_sign(&license->mark, holding->input.claims.issued_at_s);
+	license->held = made;
+	made->input.revoked = is_revoked(license);
+	if (made->genuine)
+		clock_mark_sign(&license->mark, made->input.claims.issued_at_s);
 	clock_mark_see(&license->mark, license->now_s);
 	handle_leave(license);
 	arena_free(before != NULL ? before->arena : NULL);
@@ -239,7 +239,7 @@ license_set(struct license *license, const char *token)
 	pthread_mutex_lock(&license->loading);
 	work.keys = &license->keyring->keys;
 	if (run(&work, TOKEN_ARENA_MAX, read_token) == LICENSE_OK)
-		hold(license, work.out);
+		replace_license(license, work.out);
 	pthread_mutex_unlock(&license->loading);
 	return work.error;
 }
@@ -248,7 +248,7 @@ enum license_error
 license_try(struct license *license, const char *token, enum license_is *out)
 {
 	struct work work = {.license = license, .text = token};
-	struct holding *tried, *held;
+	struct held_license *tried, *held;
 	const char *reason;
 
 	if (license == NULL || out == NULL)
@@ -260,8 +260,8 @@ license_try(struct license *license, const char *token, enum license_is *out)
 		handle_enter(license);
 		held = license->held;
 		license->held = tried;
-		tried->input.revoked = names_held(license);
-		/* Its own signed time counts for its own judgement only. */
+		tried->input.revoked = is_revoked(license);
+		/* Its signed time counts for its own verdict, not for the handle's clock. */
 		*out = handle_judge(license, &reason);
 		license->held = held;
 		handle_leave(license);
@@ -290,7 +290,7 @@ license_set_revocations(struct license *license, const char *token)
 			before = listing;
 		} else {
 			license->listing = listing;
-			license->held->input.revoked = names_held(license);
+			license->held->input.revoked = is_revoked(license);
 			clock_mark_sign(&license->mark, listing->list.issued_at_s);
 			clock_mark_see(&license->mark, license->now_s);
 		}
@@ -323,14 +323,14 @@ license_set_keys(struct license *license, const char *keys)
 	if (error == LICENSE_OK) {
 		before = license->keyring;
 		license->keyring = ring.out;
-		hold(license, again.out);
+		replace_license(license, again.out);
 		arena_free(before->arena);
 	}
 	pthread_mutex_unlock(&license->loading);
 	return error;
 }
 
-/* A later version's options are fine when they ask for nothing that this one doesn't know. */
+/* Options of a later version are accepted when their unknown members are all zero. */
 static bool
 options_are_known(const struct license_options *options)
 {
@@ -407,7 +407,7 @@ license_open(const struct license_options *options, struct license **out)
 	license = calloc(1, sizeof(*license));
 	if (license == NULL)
 		return LICENSE_ERROR_MEMORY;
-	/* glibc's never fail with default attributes. */
+	/* With default attributes these never fail in glibc. */
 	pthread_mutex_init(&license->loading, NULL);
 	pthread_mutex_init(&license->lock, NULL);
 	pthread_mutex_init(&license->saving, NULL);

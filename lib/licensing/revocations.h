@@ -1,6 +1,6 @@
 /*
- * revocations.h: the signed list of revoked licences, which a customer's application fetches
- *and keeps for when it is offline.
+ * revocations.h: the signed list of revoked licences, which a customer's application fetches and keeps
+ * for when it is offline.
  *
  * A token as a licence is, but of type "revocations+jwt", so that it can never pass as one:
  *	{"iss":"...","iat":<seconds>,"nextUpdate":<seconds>,"revoked":["<jti>",...]}
@@ -27,8 +27,8 @@ enum fail revocations_sign(struct task *task, const struct license_key *key,
 
 /*
  * Checks and reads a list with the verdicts and rules of license_verify(); LICENSE_EXPIRED
- * means that its nextUpdate has passed. The list is filled then too: old news is better than
- * none.
+ * means that its nextUpdate has passed. The list is filled then too, as what
+ * it names stays revoked.
  */
 enum token_verdict revocations_read(struct task *task, const struct license_keys *keys,
                                     const char *token, int64_t now_s, int64_t leeway_s,

@@ -1,5 +1,5 @@
 /*
- * verdict.c: verdicts and guards of liblicense.
+ * verdict.c: verdicts, features and limits of licences.
  */
 #include "licensing/verdict.h"
 
@@ -48,7 +48,7 @@ has_status(const struct license_claims *claims, const char *status)
 	return strcmp(claims->status, status) == 0;
 }
 
-/* A payment that failed leaves access for some days; then the licence says that there is none. */
+/* A failed payment leaves access for some days; then the licence has "access": false. */
 static bool
 gives_access(const struct license_claims *claims)
 {
@@ -67,7 +67,7 @@ judge_time(const struct license_claims *claims, const struct verdict_rules *rule
 		return conclude(LICENSE_IS_GRACE, "license_past_due", reason);
 	if (at_s < end_s)
 		return conclude(LICENSE_IS_VALID, "license_valid", reason);
-	/* A trial that is over is over; what was paid goes on while nobody can renew it. */
+	/* Only paid licences have days of grace. */
 	if (!claims->trial.is_trial && at_s < end_s + rules->grace_s)
 		return conclude(LICENSE_IS_GRACE, "license_grace", reason);
 	return conclude(LICENSE_IS_EXPIRED, "license_expired", reason);
@@ -95,7 +95,7 @@ verdict_judge(const struct verdict_input *input, const struct verdict_rules *rul
 		return conclude(LICENSE_IS_REVOKED, "license_revoked", reason);
 	if (!gives_access(claims))
 		return conclude(LICENSE_IS_CANCELED, "license_canceled", reason);
-	/* The vendor has signed these times, so it is at least as late. */
+	/* The vendor has signed these times, so the present is no earlier. */
 	least_s = later(mark.seen_s, later(mark.signed_s, claims->issued_at_s));
 	if (now_s < later(least_s, claims->not_before_s) - VERDICT_CLOCK_TOLERANCE_S)
 		return conclude(LICENSE_IS_CLOCK_SUSPICIOUS, "license_clock_suspicious",

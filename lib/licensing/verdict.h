@@ -1,5 +1,5 @@
 /*
- * verdict.h: what liblicense concludes of a licence at a point in time. Pure functions.
+ * verdict.h: liblicense's verdict on a licence at a point in time. Pure functions.
  */
 #ifndef LICENSING_VERDICT_H
 #define LICENSING_VERDICT_H
@@ -9,13 +9,13 @@
 #include "licensing/verify.h"
 
 /*
- * How far a clock may be behind what it must be at least: one that was set to local time is off
- * by up to 14 hours until NTP has corrected it. Nothing is gained in between, as a licence is
- * judged at the later of both times.
+ * Seconds that a clock may be behind the earliest possible time: one that was set to local time is off
+ * by up to 14 hours until NTP has corrected it. Setting it back gains nothing, as a licence is judged at
+ * the later of both times.
  */
 #define VERDICT_CLOCK_TOLERANCE_S ((int64_t)86400)
 
-/* What a number in a plan means "without bound", as older licences have it. */
+/* A limit of this or more means "no limit" in older licences. */
 #define VERDICT_NO_BOUND ((int64_t)999999)
 
 struct verdict_rules {
@@ -23,23 +23,23 @@ struct verdict_rules {
 	int64_t grace_s;
 };
 
-/* A licence that was read. */
+/* A licence as it was read. */
 struct verdict_input {
 	bool present;
-	enum token_verdict signature; /* of license_verify(); times don't matter */
+	enum token_verdict signature; /* of license_verify(); times are ignored */
 	struct license_claims claims; /* unless the signature is bad */
 	bool revoked;
 };
 
-/* `reason` gets the stable code. */
+/* The verdict; `reason` gets its stable code. */
 enum license_is verdict_judge(const struct verdict_input *input,
                               const struct verdict_rules *rules, struct clock_mark mark,
                               int64_t now_s, const char **reason);
 
-/* The licence's word counts. */
+/* Features and limits are those of the licence. */
 bool verdict_is_licensed(enum license_is verdict);
 
-/* By the claims, or by the unlicensed defaults when they are NULL. */
+/* By the claims, or by the defaults without a licence when they are NULL. */
 bool verdict_allows(const struct license_claims *claims, const char *feature);
 int64_t verdict_limit(const struct license_claims *claims, const char *name);
 

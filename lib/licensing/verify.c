@@ -1,5 +1,5 @@
 /*
- * verify.c: the one judgement on a licence, for the service and for its customers.
+ * verify.c: verifies licences, for the service and for its customers.
  */
 #include "licensing/verify.h"
 
@@ -9,7 +9,7 @@
 
 static const struct jwt_kind license_kind = {"JWT", LICENSE_TOKEN_MAX};
 
-/* Twice the longest token: a pasted one may hold as many blanks as digits. */
+/* Twice the longest token: a pasted one may have as many blanks as digits. */
 enum { PASTED_MAX = 2 * LICENSE_TOKEN_MAX };
 
 static const struct {

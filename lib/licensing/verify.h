@@ -1,6 +1,6 @@
 /*
- * verify.h: makes a licence of claims, and tells whether a licence holds. Needs no network and
- * no database, so that it runs at the customer too.
+ * verify.h: signs claims as a licence, and verifies licences. Needs no network and no database, so that
+ * it runs at the customer too.
  */
 #ifndef LICENSING_VERIFY_H
 #define LICENSING_VERIFY_H
@@ -19,7 +19,7 @@ enum token_verdict {
 	LICENSE_WRONG_ISSUER,
 	LICENSE_NOT_YET_VALID,
 	LICENSE_EXPIRED,
-	LICENSE_REVOKED, /* never by license_verify(): the caller knows what is revoked */
+	LICENSE_REVOKED, /* never by license_verify(): the caller has the list */
 	TOKEN_VERDICT_COUNT
 };
 
@@ -27,7 +27,7 @@ enum token_verdict {
 const char *token_verdict_code(enum token_verdict verdict);
 const char *token_verdict_message(enum token_verdict verdict);
 
-/* The verdict on a token of any kind, before its payload was looked at. */
+/* The verdict on a token of any kind by its header and signature alone. */
 enum token_verdict token_verdict_of_jwt(enum jwt_verdict verdict);
 
 /* The claims as a signed licence. FAIL_INTERNAL "signing_failed". */
