@@ -109,7 +109,8 @@ bundle_import(struct task *task, const struct state *state, const char *path)
 		bundle.revocations = kept_list;
 	kind = error == LICENSE_OK || error == LICENSE_ERROR_OLDER
 	               ? check_license(task, state, &bundle, path, license)
-	               : refuse(task, path, license_error_text(error));
+	               : refuse(task, path,
+	                        "its revocation list is not signed with a trusted key");
 	license_close(license);
 	TRY(kind);
 	return keep_bundle(task, state, &bundle, options.keys == bundle.keys);
