@@ -1,4 +1,4 @@
-"""Fixtures: the ones of the API's tests, and what a fault needs beside them."""
+"""Fixtures: those of the API tests, and further ones for tests with faults."""
 
 import importlib.util
 import os
@@ -29,13 +29,13 @@ pytest_terminal_summary = api_conftest.pytest_terminal_summary
 
 @pytest.fixture
 def rng(request):
-    """Every test has its own random choices, which the seed in the report's header repeats."""
+    """A random generator for the test; the seed in the report's header repeats its choices."""
     return random.Random(f"{SEED} {request.node.name}")
 
 
 @pytest.fixture
 def report(request, figures):
-    """Says what a test counted, in the summary of the run."""
+    """Prints the numbers that a test counted in the summary of the run."""
     def say(**counts):
         words = [f"{value} {name.replace('_', ' ')}" for name, value in counts.items()]
         figures[request.node.name] = ", ".join(words) + f" (seed {SEED})"
@@ -44,13 +44,13 @@ def report(request, figures):
 
 @pytest.fixture(scope="session")
 def fault_seconds():
-    """How long the longest test keeps breaking things."""
+    """The duration of the longest test, in seconds."""
     return float(os.environ.get("FAULT_SECONDS", "60"))
 
 
 @pytest.fixture(scope="module")
 def stack(new_stack, request):
-    """A stack for the tests of one file, which may say what it needs: STACK = {"WORKERS": 4}."""
+    """A stack for the tests of one file, whose STACK = {"WORKERS": 4} sets its settings."""
     made = new_stack(**getattr(request.module, "STACK", {}))
     yield made
     made.close()
@@ -58,7 +58,7 @@ def stack(new_stack, request):
 
 @pytest.fixture(scope="session")
 def shop(new_stack):
-    """A stack with Stripe, which the tests about Stripe share: it is at rest between them."""
+    """A stack with Stripe that the tests about Stripe share. Nothing is pending between them."""
     made = new_stack(**SHOP)
     yield made
     made.close()
@@ -66,7 +66,7 @@ def shop(new_stack):
 
 @pytest.fixture(scope="session")
 def all_books(shop):
-    """Kept open for the session."""
+    """The comparison of the shop with Stripe, kept open for the session."""
     made = Books(shop)
     yield made
     made.close()
@@ -74,7 +74,7 @@ def all_books(shop):
 
 @pytest.fixture
 def books(shop, all_books):
-    """What the shop and its Stripe have. Faults and settings of one test are not the next one's."""
+    """The comparison of the shop with Stripe. Ends the faults and settings of the test."""
     yield all_books
     shop.stripe.let_go()
     shop.stripe.hold(False)

@@ -1,5 +1,6 @@
-"""Guarantee 35: a host's clock that is wrong, or that is set while the service runs, accepts nothing
-wrongly, refuses nothing wrongly and makes no duration negative: time is the database's."""
+"""Wrong clocks: a host's clock that is wrong, or that is set while the service runs, makes it
+accept or refuse nothing wrongly and makes no duration negative. The service uses the database's
+time."""
 
 import base64
 import datetime
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.skipif(VARIANT == "sanitize", reason="AddressSanitizer 
 
 
 class Skewed(Daemon):
-    """A billingd whose clock can be set; durations go on as they are."""
+    """A billingd whose clock can be set. Its monotonic clock stays right."""
 
     def __init__(self, stack, **settings):
         super().__init__(stack, **settings)
@@ -31,12 +32,12 @@ class Skewed(Daemon):
         self.set("+0")
 
     def set(self, offset):
-        """Sets the clock so far off the true time."""
+        """Sets the clock's offset from the true time."""
         self.offset.write_text(f"{offset}\n", encoding="ascii")
         self.offset.chmod(0o644)
 
     def command(self, *arguments):
-        # For billingd alone: as root it would leave a semaphore that billingd's user cannot open.
+        # Only billingd runs with it: run by root, it leaves a semaphore that others cannot open.
         faked = ("env", f"LD_PRELOAD={FAKETIME}", f"FAKETIME_TIMESTAMP_FILE={self.offset}",
                  "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1")
         return [*AS_SERVICE, *faked, str(self.program), "--config", str(self.config), *arguments]
@@ -44,7 +45,7 @@ class Skewed(Daemon):
 
 @contextmanager
 def skewed(stack, offset="+0"):
-    """One with this clock."""
+    """A running billingd with this clock."""
     daemon = Skewed(stack, WORKERS=2, LICENSE_EXPIRY="ttl")
     daemon.set(offset)
     daemon.start()
@@ -55,18 +56,18 @@ def skewed(stack, offset="+0"):
 
 
 def text_of(seconds):
-    """A time of ours."""
+    """A time as the API writes it."""
     moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
 
 
 def seconds_of(text):
-    """The same as a number."""
+    """The seconds since 1970 of a time that the API wrote."""
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
 class Caller:
-    """Asks past nginx, whose own clock is right."""
+    """Sends requests to billingd's socket, without nginx, whose clock is right."""
 
     def __init__(self, stack, daemon):
         self.daemon, self.key = daemon, stack.admin_key
@@ -77,8 +78,8 @@ class Caller:
                    HTTP_AUTHORIZATION=f"Bearer {self.key}")
 
 
-def look(call, customer):
-    """All that depends on the time, at this moment."""
+def check_times(call, customer):
+    """Checks everything that depends on the present time."""
     now = time.time()
     for ago, status in ((35 * DAY - 2 * MINUTE, 201), (-4 * MINUTE, 201),
                         (35 * DAY + 2 * MINUTE, 400), (-6 * MINUTE, 400)):
@@ -87,7 +88,7 @@ def look(call, customer):
         assert got == status, (ago, answer)
     got, answer = call("POST", "/api/usage/report", {"customer_id": customer, "instance_id": "b"})
     assert got == 201 and abs(seconds_of(answer["report"]["reported_at"]) - now) < NEAR
-    # The instances of just now are there, and there is no third.
+    # The two instances that have just reported are counted, and no others.
     got, answer = call("GET", f"/api/usage/{customer}/limits")
     assert (got, answer["instances"]["current"]) == (200, 2), answer
     got, answer = call("POST", "/api/customers", {"email": f"{now}@clocks.example"})
@@ -97,24 +98,24 @@ def look(call, customer):
 
 
 @pytest.mark.parametrize("offset", ["+1h", "-3d"])
-def test_a_clock_that_is_wrong_from_the_start(stack, offset):
+def test_a_wrong_clock_from_the_start(stack, offset):
     with skewed(stack, offset) as daemon:
         call = Caller(stack, daemon)
-        look(call, stack.sql("SELECT customer_id FROM customers LIMIT 1") or
+        check_times(call, stack.sql("SELECT customer_id FROM customers LIMIT 1") or
              call("POST", "/api/customers", {"email": "first@clocks.example"})[1]["customer"][
                  "customer_id"])
         status, answer = call("GET", "/health/ready")
         assert status == 503 and not answer["checks"]["clock"]["ok"]
 
 
-def test_a_clock_that_is_set_again_and_again(stack, report):
+def test_a_clock_that_is_set_repeatedly(stack, report):
     with skewed(stack) as daemon:
         call, tail, steps = Caller(stack, daemon), LogTail(stack), 0
         customer = call("POST", "/api/customers", {"email": "again@clocks.example"})[1]["customer"]
         for offset in ("+1h", "-1h", "+3d", "-3d", "+0", "+12y", "+0"):
             daemon.set(offset)
             steps += 1
-            look(call, customer["customer_id"])
+            check_times(call, customer["customer_id"])
         requests = tail.find("request")
         assert len(requests) >= 7 * steps
         assert all(0 <= line["ms"] < 5000 and 0 <= line["db_ms"] < 5000 for line in requests)

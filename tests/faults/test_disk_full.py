@@ -1,6 +1,6 @@
-"""Guarantee 32: a disk is full, of the tables, of the write-ahead log, or of the logs of the service
-itself. Nothing that was acknowledged is lost, nothing is acknowledged that is not there, and with
-room again the service goes on by itself."""
+"""Full disks: that of the tables, of the write-ahead log, or of the service's own logs. Every
+acknowledged report is stored, and every stored report is acknowledged. When there is room again,
+the service continues by itself."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ CLIENTS = 16
 
 @pytest.fixture
 def postgres(stack):
-    """The server, which is up again after the test."""
+    """The PostgreSQL server; it runs again after the test."""
     server = Postgres(stack)
     yield server
     if not server.is_running():
@@ -28,19 +28,19 @@ def postgres(stack):
 
 
 def refused(load):
-    """How many were told to come again."""
+    """The number of answers that said to retry."""
     count = load.count()
     return count[503] + count[502]
 
 
 def stored_more(sender, load, more=200):
-    """So many further reports are acknowledged."""
+    """Waits until so many further reports are acknowledged."""
     before = len(sender.answers)
     wait_for(lambda: len(sender.answers) >= before + more or load.check())
 
 
-def tell(report, sender, load, stack, **more):
-    """What was counted, and that it adds up."""
+def check_sums(report, sender, load, stack, **more):
+    """Reports the numbers and checks that the stored sums match the acknowledged reports."""
     differences = sender.differences(stack)
     report(acknowledged=len(sender.answers), refused=refused(load), **more,
            differences=differences)
@@ -48,8 +48,8 @@ def tell(report, sender, load, stack, **more):
     assert differences == 0
 
 
-def test_no_room_for_tables(stack, postgres, rng, report):
-    """Statements fail, PostgreSQL goes on; so does everything that only reads."""
+def test_a_full_disk_of_the_tables(stack, postgres, rng, report):
+    """Writes fail; PostgreSQL and all reading requests continue."""
     sender = Sender(stack, rng)
     with PostgresDisk(postgres, "base", 96) as disk, \
             Load(stack, CLIENTS, sender.visit, rng.random()) as load:
@@ -64,18 +64,18 @@ def test_no_room_for_tables(stack, postgres, rng, report):
         disk.free()
         stored_more(sender, load)
         recovered = time.monotonic() - freed
-    tell(report, sender, load, stack, seconds_until_200_more=f"{recovered:.2f}")
+    check_sums(report, sender, load, stack, seconds_until_200_more=f"{recovered:.2f}")
 
 
-def test_no_room_for_the_log_of_changes(stack, postgres, rng, report):
-    """PostgreSQL ends, and comes back when it is started with room for it."""
+def test_a_full_disk_of_the_write_ahead_log(stack, postgres, rng, report):
+    """PostgreSQL ends, and recovers when it is started with enough room."""
     sender = Sender(stack, rng)
     with PostgresDisk(postgres, "pg_wal", 96) as disk, \
             Load(stack, CLIENTS, sender.visit, rng.random()) as load:
         stored_more(sender, load)
         disk.fill(but=4 << 20)
         already = refused(load)
-        # What is left of the log's file is skipped, and there is no room for the next one.
+        # The rest of the present file is skipped; there is no room for the next one.
         with contextlib.suppress(subprocess.CalledProcessError):
             for _ in range(8):
                 postgres.super_sql("SELECT pg_switch_wal()")
@@ -86,20 +86,20 @@ def test_no_room_for_the_log_of_changes(stack, postgres, rng, report):
         disk.free()
         postgres.start()
         stored_more(sender, load)
-    tell(report, sender, load, stack, acknowledged_before=stored)
+    check_sums(report, sender, load, stack, acknowledged_before=stored)
 
 
 @pytest.fixture
 def own_stack(new_stack):
-    """One whose logs may be cut off."""
+    """A stack of its own, whose log lines may be cut off."""
     made = new_stack(**STACK)
     yield made
     made.close()
 
 
 @pytest.mark.skipif(os.environ.get("FULL") != "1", reason="takes its own stack: FULL=1")
-def test_no_room_for_logs(own_stack, rng, report):
-    """The service loses lines of its logs and goes on; requests of any size need no room."""
+def test_a_full_disk_of_the_logs(own_stack, rng, report):
+    """The service loses log lines and continues; requests of any size need no disk space."""
     stack, sender = own_stack, Sender(own_stack, rng)
     large = {"reports": [{"customer_id": sender.customers[0], "report_id": f"large-{number}",
                           "instance_id": "x" * 100} for number in range(500)]}
@@ -116,12 +116,12 @@ def test_no_room_for_logs(own_stack, rng, report):
             stored_more(sender, load, 1000)
             answer = stack.api.owner.post("/api/usage/reports", large)
             for one in answer.json()["results"]:
-                sender.note(one["report"])
+                sender.record(one["report"])
             for disk in full:
                 disk.free()
             stored_more(sender, load)
-        tell(report, sender, load, stack)
+        check_sums(report, sender, load, stack)
         assert refused(load) == 0
-    # Of the line that the full disk cut off a part may be there.
+    # The full disk may have cut a line off: the last part of it is removed.
     for log in (stack.run_dir / "log").iterdir():
         log.write_bytes(b"")

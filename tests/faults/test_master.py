@@ -1,4 +1,4 @@
-"""The master: starting, refusing to start, stopping, and what becomes of its children."""
+"""The master process: starting, refusing to start, stopping, and the end of its children."""
 
 import signal
 import socket
@@ -16,7 +16,7 @@ STACK = {"WORKERS": 2}
 
 @pytest.fixture
 def new_daemon(stack):
-    """A maker of daemons, one at a time; each ends with its test."""
+    """Creates daemons, one at a time; each is stopped after its test."""
     made = []
 
     def make(**settings):
@@ -29,7 +29,7 @@ def new_daemon(stack):
 
 
 class InThread:
-    """Calls a function in a thread; `answer` waits for what it returned or raised."""
+    """Calls a function in a thread; answer() waits for its result or its exception."""
 
     def __init__(self, function):
         self.result = self.fault = None
@@ -52,7 +52,7 @@ class InThread:
 
 
 class Waiting:
-    """A PATCH that waits for a lock in the database, for as long as the block lasts."""
+    """A PATCH request that waits for a lock in the database until the block ends."""
 
     def __init__(self, stack):
         self.stack = stack
@@ -73,13 +73,13 @@ class Waiting:
         self.session.__exit__()
 
 
-def test_term_finishes_what_runs(stack, new_daemon):
+def test_term_finishes_running_requests(stack, new_daemon):
     daemon = new_daemon().start()
     tail = LogTail(stack)
     with Waiting(stack) as waiting:
         daemon.signal(signal.SIGTERM)
         tail.wait("stopping")
-        # Nobody new is let in, and those who wait are not cut off.
+        # New connections are refused; the running request continues.
         wait_for(lambda: not daemon.socket.exists())
         wait_for(lambda: len(daemon.pids()) == 2)
         assert stack.api.nobody.get("/health", faults=True).status_code == 502
@@ -91,7 +91,7 @@ def test_term_finishes_what_runs(stack, new_daemon):
     assert not tail.find("process died")
 
 
-def test_a_second_term_ends_it_now(stack, new_daemon):
+def test_a_second_term_ends_the_service_at_once(stack, new_daemon):
     daemon = new_daemon().start()
     tail = LogTail(stack)
     with Waiting(stack) as waiting:
@@ -107,8 +107,8 @@ def test_a_second_term_ends_it_now(stack, new_daemon):
                                    f"WHERE customer_id = '{waiting.customer.id}'")
 
 
-def test_a_stop_ends_in_time(stack, new_daemon):
-    """What does not finish within SHUTDOWN_TIMEOUT_SECONDS is ended."""
+def test_a_stop_ends_within_its_timeout(stack, new_daemon):
+    """A request that does not finish within SHUTDOWN_TIMEOUT_SECONDS is cut off."""
     daemon = new_daemon(SHUTDOWN_TIMEOUT_SECONDS=1, DB_STATEMENT_TIMEOUT_MS=14000).start()
     with Waiting(stack) as waiting:
         daemon.signal(signal.SIGTERM)
@@ -117,7 +117,7 @@ def test_a_stop_ends_in_time(stack, new_daemon):
 
 
 def test_a_stop_under_load_finishes_every_request(stack, new_daemon, rng, report):
-    """Whoever reached the queue before the stop is answered; whoever came later is told 502."""
+    """Requests that reached the queue before the stop are answered; later ones get 502."""
     daemon = new_daemon().start()
     ledger = Ledger(stack)
     stops = 5
@@ -143,7 +143,7 @@ def test_a_stop_under_load_finishes_every_request(stack, new_daemon, rng, report
 
 
 def test_children_end_with_a_killed_master(stack, new_daemon, rng):
-    """Also under load, which could keep a worker busy for ever."""
+    """They end also under load, which keeps a worker busy all the time."""
     daemon = new_daemon(WORKERS=1, SHUTDOWN_TIMEOUT_SECONDS=2).start()
     with Load(stack, 32, knock, rng.random()) as load:
         wait_for(lambda: load.count()[201] > 100)
@@ -152,7 +152,7 @@ def test_children_end_with_a_killed_master(stack, new_daemon, rng):
         wait_for(lambda: not any(is_alive(pid) for pid in family))
     daemon.process.wait()
     assert not load.unexpected(201, 502)
-    # Its socket and its pid file are still there, and in nobody's way.
+    # Its socket and its pid file are left, and do not prevent the next start.
     assert daemon.socket.exists() and daemon.pid_file.exists()
     daemon.start()
     assert stat.S_IMODE(daemon.socket.stat().st_mode) == 0o660
@@ -160,8 +160,8 @@ def test_children_end_with_a_killed_master(stack, new_daemon, rng):
     assert stack.api.sign_up().license
 
 
-def test_workers_are_replaced_in_passing(stack, new_daemon, rng, report):
-    """WORKER_MAX_REQUESTS ends a worker after an answer, never instead of one."""
+def test_workers_are_replaced_after_max_requests(stack, new_daemon, rng, report):
+    """WORKER_MAX_REQUESTS ends a worker after an answer, so that no request is lost."""
     daemon = new_daemon(WORKERS=3, WORKER_MAX_REQUESTS=20).start()
     tail = LogTail(stack)
     ledger = Ledger(stack)
@@ -183,8 +183,8 @@ def test_workers_are_replaced_in_passing(stack, new_daemon, rng, report):
 
 
 def test_workers_that_cannot_start_are_throttled(stack, new_daemon):
-    """The key is taken away and all workers die: new ones are tried ever more rarely, and it
-    recovers by itself when the key is back."""
+    """Without a usable key all workers fail to start. They are started at growing intervals, and
+    the service recovers by itself when the key is usable again."""
     daemon = new_daemon(WORKERS=2).start()
     tail = LogTail(stack)
     key = daemon.keys / "private-key.pem"
@@ -197,7 +197,7 @@ def test_workers_that_cannot_start_are_throttled(stack, new_daemon):
 
     wait_for(lambda: len(failed_starts()) >= 8)
     times = [line["time"] for line in failed_starts()]
-    # Four slots: the first tries at once or after a second, the next one a second later or more.
+    # Each of four slots starts at once or after a second, then again a second later or more.
     assert seconds(times[4]) - seconds(times[0]) >= 0.9
     assert seconds(times[7]) - seconds(times[0]) >= 0.9
     assert len(failed_starts()) < 16
@@ -209,9 +209,9 @@ def test_workers_that_cannot_start_are_throttled(stack, new_daemon):
     assert stack.api.sign_up().license
 
 
-def test_who_dies_in_a_first_request_could_start(stack, new_daemon):
-    """However many in a row, each is replaced at once: with waits that double, from a second on, the
-    last would be away for two minutes."""
+def test_a_worker_that_crashes_in_its_first_request_is_replaced_at_once(stack, new_daemon):
+    """Each of many workers in a row is replaced at once. With delays that double from a second on,
+    the last one would be missing for two minutes."""
     daemon, postgres = new_daemon(WORKERS=1).start(), Postgres(stack)
     customer = stack.api.sign_up()
     with Session(stack) as session:
@@ -223,7 +223,7 @@ def test_who_dies_in_a_first_request_could_start(stack, new_daemon):
             wait_for(lambda: postgres.waiting() == 1, every=0.01)
             assert [kill(pid) for pid in daemon.pids() if role_of(pid) == "billingd worker"] == [True]
             assert request.answer().status_code == 502
-            # What it left in PostgreSQL would be taken for the next one's.
+            # Its statement still waits in PostgreSQL and would be counted as the next one's.
             postgres.end_backends()
             wait_for(lambda: not postgres.waiting(), every=0.01)
     wait_for(lambda: stack.api.nobody.get("/health", faults=True).status_code == 200)
@@ -235,8 +235,8 @@ def seconds(time):
     return int(hours) * 3600 + int(minutes) * 60 + float(rest)
 
 
-def test_a_second_one_on_the_socket_refuses(stack, new_daemon):
-    """And the first one goes on undisturbed."""
+def test_a_second_daemon_on_the_socket_refuses_to_start(stack, new_daemon):
+    """The first daemon is not disturbed."""
     daemon = new_daemon().start()
     done = daemon.attempt()
     assert done.returncode == 1 and done.stdout == ""
@@ -246,117 +246,117 @@ def test_a_second_one_on_the_socket_refuses(stack, new_daemon):
 
 
 def one_line(done):
-    """The one line of stderr."""
+    """Checks that stderr has one line; returns it."""
     lines = done.stderr.splitlines()
     assert len(lines) == 1, done.stderr
     return lines[0]
 
 
 def without_key(daemon):
-    """No private key."""
+    """Removes the private key."""
     (daemon.keys / "private-key.pem").unlink()
     return {}, ("billingctl keys generate",)
 
 
 def with_open_key(daemon):
-    """A private key that everybody may read."""
+    """Makes the private key readable for everyone."""
     (daemon.keys / "private-key.pem").chmod(0o644)
     return {}, ("private-key.pem", "chmod 600")
 
 
 def with_unreadable_key(daemon):
-    """A private key that billingd may not read."""
+    """Makes the private key unreadable for billingd."""
     (daemon.keys / "private-key.pem").chmod(0)
     return {}, ("private-key.pem", "Permission denied")
 
 
-def with_another_public_key(daemon):
-    """A private key that is no key."""
+def with_invalid_key(daemon):
+    """Writes a private key file that contains no key."""
     (daemon.keys / "private-key.pem").write_text("no key\n", encoding="ascii")
     return {}, ("private-key.pem", "PEM private key")
 
 
 def with_pending_migration(daemon):
-    """A migration that nobody has applied."""
+    """Adds a migration that has not been applied."""
     daemon.next_migration().write_text("SELECT 1;\n", encoding="ascii")
     return {}, ("1 migration is pending", "billingctl migrate up")
 
 
 def with_changed_migration(daemon):
-    """An applied migration that is not what it was."""
+    """Changes a migration that has been applied."""
     path = next((daemon.folder / "migrations").glob("001_*"))
     path.write_text(path.read_text(encoding="utf-8") + "-- more\n", encoding="utf-8")
     return {}, ("001_",)
 
 
 def with_unknown_setting(daemon):
-    """A line of the settings file that names none."""
+    """Adds a line with an unknown setting to the settings file."""
     daemon.write("COLOUR=green")
     return {}, ("COLOUR", "line", "billingd --settings")
 
 
 def with_broken_line(daemon):
-    """A line of the settings file that is none."""
+    """Adds a line without an equals sign to the settings file."""
     daemon.write("WORKERS 3")
     return {}, ("billing.env line", "NAME=value")
 
 
 def with_misspelt_environment(_):
-    """A slip in the environment."""
+    """Sets a misspelt variable in the environment."""
     return {"LICENSE_TTL_DAY": "30"}, ("LICENSE_TTL_DAY", "LICENSE_TTL_DAYS")
 
 
 def with_invalid_value(_):
-    """A value out of bounds; the environment wins over the file."""
+    """Sets a value out of bounds in the environment, which overrides the file."""
     return {"WORKERS": "100000"}, ("WORKERS", "environment", "from 0 to 512")
 
 
 def without_settings_file(daemon):
-    """No settings file."""
+    """Removes the settings file."""
     daemon.config.unlink()
     return {}, ("billing.env",)
 
 
 def with_broken_plans(daemon):
-    """A syntax error in line 3 of the plans."""
+    """Makes a syntax error in line 3 of the plans."""
     daemon.plans.write_text('{\n  "version": 1,\n  trial\n}\n', encoding="ascii")
     return {}, ("plans.json", "line 3")
 
 
 def with_wrong_plans(daemon):
-    """A plan without a price."""
+    """Removes the price of a plan."""
     text = daemon.plans.read_text(encoding="ascii").replace('"price": null,', "")
     daemon.plans.write_text(text, encoding="ascii")
     return {}, ("plans.json", "enterprise", "price")
 
 
 def with_unreachable_database(_):
-    """A database that is not there."""
+    """Names a database that does not exist."""
     return {"DATABASE_URL": "postgresql:///billing?host=/nonexistent"}, \
         ("DATABASE_URL", "/nonexistent")
 
 
 def with_socket_elsewhere(_):
-    """A folder that is not there."""
+    """Names a folder that does not exist for the socket."""
     return {"BILLING_SOCKET": "/nonexistent/billingd.sock"}, ("/nonexistent/billingd.sock",)
 
 
 def with_stripe_socket_elsewhere(_):
-    """The same for the other socket; the first one is taken away again."""
+    """Names such a folder for the Stripe pool's socket; the first socket is removed again."""
     return {"BILLING_STRIPE_SOCKET": "/nonexistent/billingd.sock"}, ("/nonexistent/billingd.sock",)
 
 
 def with_one_socket_for_two(daemon):
-    """Both pools on one address."""
+    """Gives both pools the same socket."""
     return {"BILLING_STRIPE_SOCKET": str(daemon.socket)}, ("BILLING_STRIPE_SOCKET", "BILLING_SOCKET")
 
 
 def without_authorities(_):
-    """A file of authorities that is not there."""
+    """Names a file of certificate authorities that does not exist."""
     return {"STRIPE_CA_FILE": "/nonexistent.pem"}, ("STRIPE_CA_FILE", "/nonexistent.pem")
 
 
-REFUSALS = [without_key, with_open_key, with_unreadable_key, with_another_public_key,
+REFUSALS = [without_key, with_open_key, with_unreadable_key, with_invalid_key,
             with_pending_migration, with_changed_migration, with_unknown_setting,
             with_broken_line, with_misspelt_environment, with_invalid_value,
             without_settings_file, with_broken_plans, with_wrong_plans,
@@ -366,10 +366,10 @@ REFUSALS = [without_key, with_open_key, with_unreadable_key, with_another_public
 
 @pytest.mark.parametrize("fault", REFUSALS)
 def test_refuses_to_start(stack, fault):
-    """One line on stderr that says what to do, exit status 1, and nothing left behind."""
+    """It prints one line on stderr that says what to do, exits with 1 and leaves no files."""
     daemon = Daemon(stack)
     environment, words = fault(daemon)
-    # Only a start finds out about its socket.
+    # Only a start, not --check, opens the socket.
     for arguments in ([], ["--check"])[:1 if "socket_elsewhere" in fault.__name__ else 2]:
         done = daemon.attempt(*arguments, **environment)
         line = one_line(done)
@@ -380,7 +380,7 @@ def test_refuses_to_start(stack, fault):
     assert not daemon.pid_file.exists()
 
 
-def test_check_says_that_all_is_well(stack):
+def test_check_of_a_valid_configuration(stack):
     done = Daemon(stack).attempt("--check")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "The configuration is fine.\n"
@@ -392,8 +392,8 @@ def test_wrong_usage(stack):
         assert done.returncode == 2 and done.stderr
 
 
-def test_silent_peers_do_not_hold_the_workers(stack, new_daemon):
-    """Connections on which nothing is said are shaken off."""
+def test_silent_connections_do_not_block_the_workers(stack, new_daemon):
+    """Workers close connections on which nothing is sent."""
     daemon = new_daemon(WORKERS=2).start()
     silent = [socket.socket(socket.AF_UNIX) for _ in range(6)]
     for peer in silent:

@@ -1,4 +1,4 @@
-"""A worker without memory ends, before anything below it can answer wrongly."""
+"""A worker that runs out of memory ends, so that no library below it can return a wrong result."""
 
 import resource
 import subprocess
@@ -10,17 +10,17 @@ from chaos.load import Ledger, Load
 from chaos.processes import AS_SERVICE, LogTail, children
 from support.stack import VARIANT
 
-# A worker that has seen every kind of request needs no more memory than it has, so young ones are
-# starved, and there are always some.
+# A worker that has served every kind of request needs no more memory than it has. New workers do,
+# so they are limited, and WORKER_MAX_REQUESTS provides new ones all the time.
 STACK = {"WORKERS": 4, "WORKER_MAX_REQUESTS": 40}
 OUT_OF_MEMORY = 70
 EXITS = 60
 SLACK_BYTES = 192 * 1024
 
 
-def starve(pid, slack):
-    """Limits its address space to what it uses and so many bytes. This takes its own user, not
-    root. It may be gone by now."""
+def limit_memory(pid, slack):
+    """Limits the process's address space to its present size and `slack` bytes. Only the process's
+    own user may do so. The process may have ended."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[0])
     except OSError:
@@ -34,8 +34,8 @@ def starve(pid, slack):
                     reason="AddressSanitizer reserves terabytes of address space and brings its "
                            "own allocator, so its processes cannot be limited")
 def test_out_of_memory_ends_the_worker(stack, rng, report):
-    """Every process gets only a little more memory than it has when it is first seen, so that they
-    run out at many different points of many requests."""
+    """Every process may use only a little more memory than it has, so that the processes run out of
+    memory at many different points of many requests."""
     ledger = Ledger(stack, company_name="\N{SNOWMAN}" * 200)
     tail = LogTail(stack)
 
@@ -43,8 +43,8 @@ def test_out_of_memory_ends_the_worker(stack, rng, report):
         customer_id, key = await ledger.sign_up(client)
         answer = await client.insist("GET", f"/api/licenses/{customer_id}", key=key)
         assert answer.status == 200, answer.body
-        # Invalid, and large: it takes memory that small requests do not. A page of 100 customers
-        # with long names takes more than any starved worker has.
+        # A large, invalid licence needs memory that small requests do not need. A page of 100
+        # customers with long names needs more than any limited worker has.
         large = {"license": "x" * client.rng.randrange(1000, 20000)}
         answer = await client.insist("POST", "/api/licenses/verify", large)
         assert answer.status == 401, answer.body
@@ -60,7 +60,7 @@ def test_out_of_memory_ends_the_worker(stack, rng, report):
             load.check()
             assert time.monotonic() < deadline, f"only {exits()} processes ran out of memory"
             for pid in children(stack):
-                starve(pid, rng.randrange(SLACK_BYTES))
+                limit_memory(pid, rng.randrange(SLACK_BYTES))
             time.sleep(0.1)
 
     found = ledger.audit()

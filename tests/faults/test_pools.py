@@ -1,4 +1,4 @@
-"""Two pools of workers on two sockets: what befalls the one for Stripe leaves the other alone."""
+"""Two pools of workers on two sockets: faults of the Stripe pool do not affect the other one."""
 
 import signal
 import socket
@@ -14,7 +14,7 @@ UNNAMED = {"", "billingd"}
 
 
 def of_stripe(daemon):
-    """The living workers of the Stripe pool, as soon as each has its name."""
+    """The living workers of the Stripe pool, once every process has set its name."""
     def found():
         children = daemon.pids()[1:]
         roles = {pid: role_of(pid) for pid in children}
@@ -22,7 +22,7 @@ def of_stripe(daemon):
     return [pid for pid, role in wait_for(found).items() if role == "billingd stripe"]
 
 
-def test_each_pool_has_its_socket_and_a_stop_takes_both_away(stack):
+def test_each_pool_has_a_socket_and_a_stop_removes_both(stack):
     daemon = Daemon(stack, STRIPE_WORKERS=2).start()
     try:
         for path in (daemon.socket, daemon.stripe_socket):
@@ -37,8 +37,8 @@ def test_each_pool_has_its_socket_and_a_stop_takes_both_away(stack):
     assert not daemon.socket.exists() and not daemon.stripe_socket.exists()
 
 
-def test_workers_of_stripe_die_and_come_back_alone(stack, rng):
-    """Once they have served they are replaced at once, and nobody else notices."""
+def test_killed_workers_of_the_stripe_pool_are_replaced(stack, rng):
+    """Workers that have served a request are replaced at once; the other pool is not affected."""
     daemon = Daemon(stack, STRIPE_WORKERS=1).start()
     tail = LogTail(stack)
     others = set(daemon.pids()) - set(of_stripe(daemon))
@@ -59,8 +59,8 @@ def test_workers_of_stripe_die_and_come_back_alone(stack, rng):
         assert daemon.stop() == 0
 
 
-def test_a_reload_renews_both_pools(stack):
-    """And takes up how many workers there shall be."""
+def test_a_reload_replaces_both_pools(stack):
+    """It also applies the new numbers of workers."""
     daemon = Daemon(stack, STRIPE_WORKERS=2).start()
     tail = LogTail(stack)
     try:
@@ -77,8 +77,8 @@ def test_a_reload_renews_both_pools(stack):
         assert daemon.stop() == 0
 
 
-def test_a_drain_finishes_what_waits_for_stripe(stack):
-    """A request of the Stripe pool that has arrived is answered, though its name is gone."""
+def test_a_stop_finishes_requests_of_the_stripe_pool(stack):
+    """A request that has arrived is answered although the socket is removed."""
     daemon = Daemon(stack, STRIPE_WORKERS=1).start()
     tail = LogTail(stack)
     worker, = of_stripe(daemon)

@@ -1,5 +1,5 @@
-"""Guarantee 28: PostgreSQL goes away in every way it can, and comes back. Meanwhile: 503 with
-Retry-After at once, and /health stays fine. Afterwards: nothing that was acknowledged is lost."""
+"""PostgreSQL fails in every possible way and recovers. Meanwhile requests get 503 with Retry-After
+at once, and /health answers 200. Afterwards everything that was acknowledged is stored."""
 
 import threading
 import time
@@ -13,13 +13,13 @@ from support.stack import wait_for, within
 STACK = {"WORKERS": 4, "DB_STATEMENT_TIMEOUT_MS": 2000}
 CLIENTS = 24
 RECOVERY_SECONDS = 2
-# A statement's limit, the time for the way there and back, and some for a slow machine.
+# The time limit of a statement, a round trip, and a reserve for a slow machine.
 PATIENCE_SECONDS = 4
 
 
 @pytest.fixture
 def postgres(stack):
-    """The server, which is up again after the test."""
+    """The PostgreSQL server; it runs again after the test."""
     server = Postgres(stack)
     yield server
     if not server.is_running():
@@ -28,7 +28,7 @@ def postgres(stack):
 
 
 def visitor(ledger):
-    """Sign-ups that are not retried but by hand, and reads; notes what the 503s look like."""
+    """A visit that signs up and reads; one client in four requests /health instead."""
     async def visit(client):
         if client.number % 4 == 0:
             answer = await client.send("GET", "/health")
@@ -40,7 +40,7 @@ def visitor(ledger):
 
 
 def assert_refusals(load):
-    """Every answer is a 2xx, a sign-up's twin in progress, or says that the database is away."""
+    """Every answer is a 2xx, the 409 of a repeated sign-up, or a 503 of the database."""
     assert not load.unexpected(200, 201, 409, 503), load.unexpected(200, 201, 409, 503)[:3]
     codes = {answer[4] for answer in load.answers if answer[3] == 503}
     assert codes <= {"database_unavailable", "outcome_unknown"}, codes
@@ -48,7 +48,7 @@ def assert_refusals(load):
 
 
 def assert_nothing_lost(ledger):
-    """The database and the clients agree."""
+    """The database contains what the clients were told, and nothing else."""
     found = ledger.audit()
     assert found["stored"] == len(ledger.acknowledged) > 0
     assert found == {**found, "lost": 0, "duplicates": 0, "unacknowledged": 0, "half_written": 0}
@@ -61,7 +61,7 @@ def test_restarts_under_load(stack, postgres, rng, report, number):
         wait_for(lambda: len(ledger.acknowledged) > 50 or load.check())
         postgres.end(number)
         already = load.count()[503]
-        # Every worker has noticed, and says so.
+        # Every worker has lost its connection and answers so.
         wait_for(lambda: load.count()[503] > already + 200 or load.check(), every=0.01)
         down = stack.api.owner.get("/api/customers", faults=True)
         assert (down.status_code, down.json()["code"]) == (503, "database_unavailable")
@@ -86,7 +86,7 @@ def test_restarts_under_load(stack, postgres, rng, report, number):
 
 
 def test_restarts_in_a_row(stack, postgres, rng, report):
-    """Crash after crash, each as soon as the one before is over."""
+    """PostgreSQL crashes again as soon as it has recovered."""
     ledger = Ledger(stack)
     rounds = 2
     with Load(stack, CLIENTS, visitor(ledger), rng.random()) as load:
@@ -103,8 +103,8 @@ def test_restarts_in_a_row(stack, postgres, rng, report):
 
 
 def test_terminated_backends(stack, postgres, rng, report):
-    """pg_terminate_backend of all connections, again and again: at worst a 503 for who was in a
-    statement; a connection that was idle is replaced unseen."""
+    """pg_terminate_backend of all connections, repeatedly: a running statement may get a 503; an
+    idle connection is replaced without an error."""
     ledger = Ledger(stack)
     ended = 0
     with Load(stack, CLIENTS, visitor(ledger), rng.random()) as load:
@@ -120,8 +120,8 @@ def test_terminated_backends(stack, postgres, rng, report):
     assert_nothing_lost(ledger)
 
 
-def test_idle_connections_are_replaced_unseen(stack, postgres):
-    """Nobody was in a statement, so nobody sees anything, whatever comes first."""
+def test_idle_connections_are_replaced_without_an_error(stack, postgres):
+    """No statement was running, so every kind of first request succeeds."""
     customer = stack.api.sign_up()
     for request in (lambda: stack.api.owner.get("/api/customers"),
                     lambda: customer.client.get(f"/api/licenses/{customer.id}"),
@@ -138,8 +138,8 @@ def test_idle_connections_are_replaced_unseen(stack, postgres):
             assert request().status_code in (200, 201)
 
 
-def test_no_connection_left(stack, postgres, report):
-    """Somebody else has taken them all: 503 at once, and /health does not care."""
+def test_without_a_free_connection(stack, postgres, report):
+    """Another client holds all connections: requests get 503 at once, and /health answers 200."""
     for pid in children(stack):
         kill(pid)
     wait_for(lambda: not postgres.end_backends())
@@ -164,8 +164,8 @@ def test_no_connection_left(stack, postgres, report):
 
 
 def test_a_locked_table(stack, postgres, report):
-    """A lock that somebody holds: who needs the table is told 503 in time, for others nothing
-    changes, and nothing has piled up when it is released."""
+    """Another session holds a lock. Requests that need the table get 503 in time, other requests
+    are not affected, and no statement waits any more when the lock is released."""
     took = []
 
     def ask(client, email):
@@ -197,8 +197,8 @@ def test_a_locked_table(stack, postgres, report):
 
 @pytest.fixture
 def slow_commits(stack, postgres):
-    """Sign-ups stop in the middle of their commit, after PostgreSQL has sent a statement's success
-    (the notice flushes it) and before anything is stored."""
+    """Sign-ups stop during their commit: PostgreSQL has sent a statement's success (the notice
+    flushes it) and has stored nothing yet."""
     stack.sql("""
         CREATE FUNCTION stop_in_commit() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN RAISE NOTICE 'stopped'; PERFORM pg_sleep(60); RETURN NULL; END $$;
@@ -213,7 +213,7 @@ def slow_commits(stack, postgres):
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "commit"}], ids=["plain", "with_key"])
 @pytest.mark.parametrize("how", ["kill", "timeout"])
 @pytest.mark.usefixtures("slow_commits")
-def test_a_commit_that_was_cut_is_never_a_success(stack, postgres, headers, how):
+def test_an_interrupted_commit_is_never_answered_as_a_success(stack, postgres, headers, how):
     email = stack.api.email()
     answers = []
     client = stack.api.bearer(stack.admin_key)

@@ -1,4 +1,4 @@
-"""What a reload cannot move, and what it does not wait for."""
+"""Limits of a reload: it does not move sockets and does not wait for stuck processes."""
 
 import signal
 import socket
@@ -12,14 +12,14 @@ STACK = {"WORKERS": 1}
 
 
 def silent_peer(path):
-    """A connection that starts a FastCGI record and never ends it: its worker waits for ever."""
+    """A connection with an incomplete FastCGI record: its worker waits for the rest for ever."""
     peer = socket.socket(socket.AF_UNIX)
     peer.connect(str(path))
     peer.sendall(b"\x01\x01\x00\x01")
     return closing(peer)
 
 
-def test_a_process_that_outstays_a_reload_is_ended(stack):
+def test_a_process_that_does_not_end_after_a_reload_is_killed(stack):
     daemon = Daemon(stack, SHUTDOWN_TIMEOUT_SECONDS=2).start()
     try:
         tail = LogTail(stack)
@@ -37,7 +37,7 @@ def test_a_process_that_outstays_a_reload_is_ended(stack):
         assert daemon.stop() == 0
 
 
-def test_the_socket_stays_where_it_was_made(stack):
+def test_a_reload_does_not_move_the_socket(stack):
     daemon = Daemon(stack).start()
     made, other = daemon.socket, daemon.folder / "run/other.sock"
     try:

@@ -1,4 +1,5 @@
-"""Guarantee 27: a reload changes the configuration and drops nothing; a bad one changes nothing."""
+"""Reloads: they apply a new configuration without losing a request; an invalid one is not
+applied."""
 
 import json
 import signal
@@ -10,7 +11,7 @@ from chaos.processes import Daemon, LogTail, children, is_alive, kill
 from support.stack import VARIANT, wait_for
 
 STACK = {"WORKERS": 4, "STRIPE_WORKERS": 2}
-CHILDREN = 7  # with the jobs process
+CHILDREN = 7  # the workers of both pools and the jobs process
 RELOADS = 50 if VARIANT != "sanitize" else 12
 CLIENTS = 24
 
@@ -20,7 +21,7 @@ READS = ("/health", "/health/ready", "/metrics", "/openapi.json", "/.well-known/
 
 
 async def everything(client, ledger):
-    """A customer's life: every route once, and some more reads."""
+    """A sign-up, then a random part of the other routes, and some reads."""
     rng = client.rng
     customer_id, key = await ledger.sign_up(client)
     customer = f"/api/customers/{customer_id}"
@@ -40,7 +41,7 @@ async def everything(client, ledger):
         await client.send(method, path, body)
 
 
-def test_reloads_under_load_drop_nothing(stack, rng, report):
+def test_reloads_under_load_lose_no_request(stack, rng, report):
     ledger = Ledger(stack)
     tail = LogTail(stack)
     old = set(children(stack))
@@ -62,14 +63,14 @@ def test_reloads_under_load_drop_nothing(stack, rng, report):
            longest_reload=f"{longest:.2f} s")
     assert not bad, bad[:5]
     assert len(load.answers) > 10 * RELOADS
-    # Every process of an old generation ends, and ends well.
+    # Every process of an old generation ends without an error.
     wait_for(lambda: len(children(stack)) == CHILDREN)
     assert sum(is_alive(pid) for pid in old - set(children(stack))) == 0
     assert not tail.find("process died")
 
 
 def test_reload_bursts(stack):
-    """HUP after HUP, without waiting, ends in one working generation."""
+    """Many HUP signals without a pause lead to one working generation."""
     tail = LogTail(stack)
     for _ in range(20):
         kill(stack.pids()[0], signal.SIGHUP)
@@ -78,9 +79,9 @@ def test_reload_bursts(stack):
     assert stack.api.nobody.get("/health").status_code == 200
 
 
-def test_a_lone_client_is_not_forgotten(stack, report):
-    """A connection wakes one worker. Were that one told to end at the same moment, and did so, nobody
-    else would know of the connection until the next one came: there is none here."""
+def test_a_single_connection_during_a_reload_is_served(stack, report):
+    """A connection wakes one worker. If that worker ended at the same moment without serving it,
+    the connection would wait until another one arrives; in this test there is no other."""
     tail, statuses = LogTail(stack), []
     for number in range(1, RELOADS + 1):
         kill(stack.pids()[0], signal.SIGHUP)
@@ -91,8 +92,8 @@ def test_a_lone_client_is_not_forgotten(stack, report):
     assert set(statuses) == {200}
 
 
-def test_a_full_queue_does_not_keep_old_workers(stack, rng, report):
-    """The one worker never finds its queue empty, and still goes when its time is over."""
+def test_a_full_queue_does_not_keep_old_workers_running(stack, rng, report):
+    """The only worker never finds its queue empty, and still ends in time."""
     daemon = Daemon(stack, WORKERS=1).start()
     tail = LogTail(stack)
     try:
@@ -114,44 +115,44 @@ def test_a_full_queue_does_not_keep_old_workers(stack, rng, report):
 
 @pytest.fixture(scope="module")
 def daemon(stack):
-    """A billingd whose configuration may be broken."""
+    """A billingd whose configuration the tests may break."""
     made = Daemon(stack).start()
     yield made
     assert made.stop() == 0
 
 
 def plan_names(stack, times=12):
-    """The first plan's name, as so many answers have it."""
+    """The names of the first plan in so many answers."""
     return {stack.api.nobody.get("/api/plans").json()["plans"][0]["name"] for _ in range(times)}
 
 
 def break_plans(daemon):
-    """A comma too many."""
+    """Adds a superfluous comma to the plans."""
     daemon.plans.write_text(daemon.plans.read_text(encoding="ascii").replace("]\n}", "],\n}"),
                             encoding="ascii")
     return "plans.json: line"
 
 
 def break_settings(daemon):
-    """A name that is no setting."""
+    """Writes an unknown setting."""
     daemon.write("WORKERZ=3")
     return "WORKERZ"
 
 
 def break_value(daemon):
-    """A value that is not allowed."""
+    """Writes an invalid value."""
     daemon.write("LICENSE_TTL_DAYS=soon")
     return "LICENSE_TTL_DAYS"
 
 
 def break_key(daemon):
-    """A key that everybody may read."""
+    """Makes the private key readable for everyone."""
     (daemon.keys / "private-key.pem").chmod(0o644)
     return "chmod 600"
 
 
 def break_migrations(daemon):
-    """A migration that nobody has applied."""
+    """Adds a migration that has not been applied."""
     daemon.next_migration().write_text("SELECT 1;\n", encoding="ascii")
     return "billingctl migrate up"
 
@@ -159,7 +160,7 @@ def break_migrations(daemon):
 @pytest.mark.parametrize("fault", [break_plans, break_settings, break_value, break_key,
                                    break_migrations])
 def test_a_broken_configuration_keeps_the_old_one(stack, daemon, fault):
-    """It goes on serving, says in the log what is wrong, and takes the mended one."""
+    """The service continues, logs the reason, and accepts the corrected configuration."""
     before = daemon.pids()
     plans = daemon.plans.read_bytes()
     tail = LogTail(stack)
@@ -168,7 +169,7 @@ def test_a_broken_configuration_keeps_the_old_one(stack, daemon, fault):
         daemon.signal(signal.SIGHUP)
         line = tail.wait("reload refused, the old configuration stays")
         assert line["level"] == "error" and word in line["reason"]
-        # The process that checked it has ended, the others are the same.
+        # The process that checked the configuration has ended; the others are unchanged.
         wait_for(lambda: daemon.pids() == before)
         assert stack.api.sign_up().license
         assert not tail.find("process died")
@@ -184,7 +185,7 @@ def test_a_broken_configuration_keeps_the_old_one(stack, daemon, fault):
 
 
 def test_changes_take_effect_with_the_reload_only(stack, daemon):
-    """A worker that is replaced in between has its generation's configuration, not the files'."""
+    """A worker that is replaced before the reload still has the old configuration."""
     tail = LogTail(stack)
     assert plan_names(stack) == {"Starter"}
     plans = json.loads(daemon.plans.read_text(encoding="ascii"))

@@ -1,4 +1,4 @@
-"""Guarantee 20: who sends a byte a second and who never reads keeps nobody from reporting."""
+"""Slow clients, which send a byte a second or never read, do not delay the reports of others."""
 
 import contextlib
 import os
@@ -16,12 +16,12 @@ STACK = {"WORKERS": 2}
 SLOW = 400
 
 pytestmark = pytest.mark.skipif(os.environ.get("FULL") != "1",
-                                reason="waits for nginx's patience to end: FULL=1")
+                                reason="waits for nginx's time limits: FULL=1")
 
 
 class SlowClients(contextlib.AbstractContextManager):
-    """A third sends headers, a third a body, at a byte a second; a third asks for much and never
-    reads it."""
+    """A third of the clients send headers and a third a body, at a byte a second. The others
+    request large answers and never read them."""
 
     def __init__(self, stack, count, customer):
         self.stack, self.count = stack, count
@@ -64,25 +64,25 @@ class SlowClients(contextlib.AbstractContextManager):
                     self.alive.remove(one)
 
 
-def slowest_of_a_hundred(answers):
-    """The 99th percentile of what answers took."""
+def p99(answers):
+    """The 99th percentile of the times until an answer."""
     took = sorted(seconds for _, seconds, *_ in answers)
     return took[len(took) * 99 // 100]
 
 
-def test_slow_clients_hold_nobody_up(stack, rng, report):
+def test_slow_clients_do_not_delay_others(stack, rng, report):
     sender = Sender(stack, rng)
     with Load(stack, 8, sender.visit, rng.random()) as load:
         wait_for(lambda: len(load.answers) > 500 or load.check())
-        before = slowest_of_a_hundred(load.answers)
+        before = p99(load.answers)
         with SlowClients(stack, SLOW, sender.customers[0]) as slow:
             mark = len(load.answers)
             wait_for(lambda: len(load.answers) > mark + 1000 or load.check())
-            during = slowest_of_a_hundred(load.answers[mark:])
-            # Headers have ten seconds in all; a body may be slow, as it holds no worker.
+            during = p99(load.answers[mark:])
+            # Headers must arrive within ten seconds; a slow body may take longer.
             wait_for(lambda: not [1 for _, kind in slow.alive if kind == 0], every=0.2)
             left = len(slow.alive)
-    report(slow_clients=SLOW, left_at_the_end=left, honest_answers=len(load.answers),
+    report(slow_clients=SLOW, left_at_the_end=left, answers_to_others=len(load.answers),
            p99_before=f"{1000 * before:.0f} ms", p99_during=f"{1000 * during:.0f} ms",
            differences=sender.differences(stack))
     assert not load.unexpected(200, 201) and not load.retries

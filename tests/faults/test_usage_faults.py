@@ -1,6 +1,6 @@
-"""Guarantee 38: usage adds up, whoever dies. 64 clients report, each report until it is
-acknowledged, while workers are killed or PostgreSQL is restarted; then none is lost, none counted
-twice, and every sum is what the acknowledged reports make it."""
+"""Usage under faults: 64 clients send each report until it is acknowledged, while workers are
+killed or PostgreSQL is restarted. No report is lost or counted twice, and every sum matches the
+acknowledged reports."""
 
 import concurrent.futures
 import os
@@ -15,12 +15,12 @@ from support.stack import wait_for, within
 
 STACK = {"WORKERS": 6, "DB_STATEMENT_TIMEOUT_MS": 2000}
 CLIENTS = 64
-# FULL=1 goes on for the whole of FAULT_SECONDS.
+# FULL=1 lasts for the whole of FAULT_SECONDS.
 FULL = os.environ.get("FULL") == "1"
 
 
-def end_of(seconds, load):
-    """Goes on for so long, unless a client fails."""
+def run_for(seconds, load):
+    """Waits for so many seconds, unless a client fails."""
     end = time.monotonic() + seconds
     wait_for(lambda: time.monotonic() > end or load.check(), seconds + 10)
 
@@ -29,7 +29,7 @@ def test_killed_workers(stack, rng, report, fault_seconds):
     sender = Sender(stack, rng)
     with Load(stack, CLIENTS, sender.visit, rng.random()) as load:
         with Killer(stack, rng, 0.1) as killer:
-            end_of(fault_seconds if FULL else min(fault_seconds, 5), load)
+            run_for(fault_seconds if FULL else min(fault_seconds, 5), load)
     report(kills=killer.kills, acknowledged=len(sender.answers), answers=sender.count,
            retries=load.retries, differences=sender.differences(stack))
     assert killer.kills > 10 and len(sender.answers) > 100
@@ -54,8 +54,8 @@ def test_restarts_of_postgres(stack, rng, report, number):
 
 
 def test_a_locked_table(stack):
-    """Somebody holds a lock: reports are refused in time and nothing of them is there; everything
-    else goes on, and so do they when it is released."""
+    """Another session holds a lock. Reports are refused in time and nothing of them is stored;
+    other requests are served. When the lock is released, reports are accepted."""
     postgres, api = Postgres(stack), stack.api
     customer = api.sign_up()
     body = {"customer_id": customer.id, "report_id": "locked", "metrics": {"api_calls": 1}}
@@ -87,7 +87,7 @@ def slow_reports(stack):
 
 @pytest.mark.usefixtures("slow_reports")
 def test_slow_statements(stack, report):
-    """They are ended in time and nothing of them is there; nobody else waits; nothing piles up."""
+    """They are ended in time and nothing of them is stored; other requests do not wait."""
     postgres, customer, took = Postgres(stack), stack.api.sign_up(), []
 
     def ask(number):
@@ -119,8 +119,8 @@ def test_slow_statements(stack, report):
         f"SELECT count(*) FROM usage_reports WHERE customer_id = '{customer.id}'") == "1"
 
 
-def test_no_connection_for_a_report(stack):
-    """Somebody else has taken all of them."""
+def test_without_a_free_connection(stack):
+    """Another client holds all connections to PostgreSQL."""
     postgres, customer = Postgres(stack), stack.api.sign_up()
     body = {"customer_id": customer.id, "report_id": "once"}
 
@@ -142,8 +142,8 @@ def test_no_connection_for_a_report(stack):
         f"SELECT count(*) FROM usage_reports WHERE customer_id = '{customer.id}'") == "1"
 
 
-def test_a_month_goes_while_reports_come(stack, rng, report):
-    """Retention takes a month of many reports away; nobody waits for it."""
+def test_retention_while_reports_arrive(stack, rng, report):
+    """Retention drops a month of many reports; no request waits for it."""
     sender = Sender(stack, rng)
     rows = 2000000 if FULL else 200000
     stack.sql("SELECT usage_partitions_make(now() - interval '400 days', 0)")

@@ -1,2 +1,2 @@
-"""What the fault tests share: clients that keep on asking, the ledger of what they were told, a
-billingd and a PostgreSQL that can be broken."""
+"""Shared by the fault tests: clients that retry, the ledger of their answers, and a billingd and a
+PostgreSQL that tests can break."""

@@ -1,4 +1,4 @@
-"""A disk that can be full: a folder of a stack on a small file system of its own."""
+"""A disk that can be filled: a folder of a stack on a small file system of its own."""
 
 import contextlib
 import os
@@ -17,8 +17,8 @@ def _run(*words):
 
 
 class Disk(contextlib.AbstractContextManager):
-    """Moves the folder, which nobody uses now, to a file system of so many mebibytes, until the
-    block ends; nobody may use it then either. Skips the test where nothing can be mounted."""
+    """Moves the folder to a file system of so many mebibytes until the block ends. No process may
+    use the folder at the begin and at the end. Skips the test where mounting is not permitted."""
 
     def __init__(self, folder, mebibytes):
         self.folder = folder
@@ -55,7 +55,7 @@ class Disk(contextlib.AbstractContextManager):
         assert done.returncode == 0, done.stderr
 
     def fill(self, but=0):
-        """Leaves only so many bytes free."""
+        """Fills the disk up to so many bytes."""
         with open(self.ballast, "ab", buffering=0) as file:
             with contextlib.suppress(OSError):
                 while file.write(bytes(MEBIBYTE)) == MEBIBYTE:
@@ -64,12 +64,12 @@ class Disk(contextlib.AbstractContextManager):
             file.truncate(max(0, size - but))
 
     def free(self):
-        """There is room again."""
+        """Makes room again."""
         self.ballast.unlink(missing_ok=True)
 
 
 class PostgresDisk(Disk):
-    """A folder of PostgreSQL's, which is stopped whenever it moves and runs again after the block."""
+    """A folder of PostgreSQL, which is stopped while the folder moves and runs after the block."""
 
     def __init__(self, postgres, folder, mebibytes):
         super().__init__(postgres.data / folder, mebibytes)

@@ -5,8 +5,8 @@ import dataclasses
 import json
 import ssl
 
-# Longer than any limit of nginx or billingd: whoever waits as long as this was forgotten.
-FORGOTTEN_SECONDS = 40
+# Longer than any time limit of nginx or billingd: a request without an answer by then is lost.
+ANSWER_SECONDS = 40
 
 
 class Lost(Exception):
@@ -15,14 +15,14 @@ class Lost(Exception):
 
 @dataclasses.dataclass
 class Answer:
-    """What came back."""
+    """One answer."""
 
     status: int
     headers: dict
     body: bytes
 
     def json(self):
-        """The body."""
+        """The body as JSON."""
         return json.loads(self.body)
 
     @property
@@ -32,7 +32,7 @@ class Answer:
 
 
 class Connection:
-    """One keep-alive connection, opened when it is needed. For one task at a time."""
+    """One keep-alive connection, opened by the first request. For one task at a time."""
 
     def __init__(self, stack):
         self.port = stack.https_port
@@ -40,14 +40,14 @@ class Connection:
         self.reader = self.writer = None
 
     async def request(self, method, path, headers=(), body=b""):
-        """One request and its answer. Raises Lost."""
+        """Sends a request and returns its answer. Raises Lost."""
         lines = [f"{method} {path} HTTP/1.1", "Host: localhost"]
         lines += [f"{name}: {value}" for name, value in headers]
         if body:
             lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
         head = "\r\n".join(lines).encode() + b"\r\n\r\n"
         try:
-            async with asyncio.timeout(FORGOTTEN_SECONDS):
+            async with asyncio.timeout(ANSWER_SECONDS):
                 if self.writer is None:
                     self.reader, self.writer = await asyncio.open_connection(
                         "localhost", self.port, ssl=self.context, limit=1 << 20)
@@ -55,7 +55,7 @@ class Connection:
                 return await self._read(method)
         except TimeoutError as why:
             self.close()
-            raise AssertionError(f"{method} {path}: no answer in {FORGOTTEN_SECONDS} s") from why
+            raise AssertionError(f"{method} {path}: no answer in {ANSWER_SECONDS} s") from why
         except (OSError, asyncio.IncompleteReadError) as why:
             self.close()
             raise Lost(str(why)) from why
@@ -73,7 +73,7 @@ class Connection:
         return Answer(status, headers, body)
 
     def close(self):
-        """The next request opens another one."""
+        """Closes the connection; the next request opens another one."""
         if self.writer is not None:
             self.writer.close()
         self.reader = self.writer = None

@@ -1,4 +1,4 @@
-"""The life of a customer between us and Stripe, step by step."""
+"""The life of a customer, here and at Stripe, step by step."""
 
 import functools
 import time
@@ -12,7 +12,7 @@ PRICES = {"starter": "price_starter_month", "professional": "price_professional_
 
 
 def insist(client, method, path, body=None):
-    """One request, again and again with the same key while there is trouble; its answer."""
+    """Sends a request with the same key until it is answered without a fault; the answer."""
     headers = {"Idempotency-Key": str(uuid.uuid4())} if method == "POST" else {}
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -25,8 +25,9 @@ def insist(client, method, path, body=None):
 
 
 class Life:
-    """One customer. What it does itself it asks of us; where we do not know of its subscription
-    yet, and refuse, it goes to Stripe's portal instead. Steps leave Stripe with news."""
+    """One customer. It sends its changes to the service. When the service refuses one because it
+    does not know of the subscription yet, the customer uses Stripe's portal. Steps may leave events
+    at Stripe undelivered."""
 
     def __init__(self, stack):
         self.stack = stack
@@ -36,15 +37,15 @@ class Life:
         self.id = self.customer.id
         self.steps = []
 
-    def ask(self, what, status=(200,), **wish):
-        """One of our routes, for as long as there is trouble."""
+    def ask(self, what, status=(200,), **body):
+        """Sends a request to one of our routes, with retries."""
         answer = insist(self.customer.client, "POST", f"/api/subscriptions/{what}",
-                        {"customer_id": self.id, **wish})
+                        {"customer_id": self.id, **body})
         assert answer.status_code in status, f"{what} after {self.steps}: {answer.text}"
         return answer
 
     def at_stripe(self):
-        """Its customer at Stripe that is not deleted, and its newest subscription, with ids."""
+        """The id of its undeleted customer at Stripe, and its newest subscription there."""
         state = self.stripe.state()
         customers = [id for id, one in state["customers"].items()
                      if one["metadata"].get("customer_id") == self.id and not one["deleted"]]
@@ -53,69 +54,68 @@ class Life:
         return customers[0] if customers else None, mine[-1] if mine else None
 
     def is_live(self):
-        """Stripe has a subscription of it that has not ended."""
+        """Whether Stripe has a subscription of it that has not ended."""
         _, mine = self.at_stripe()
         return mine is not None and mine["status"] not in ENDED
 
     def update(self, **params):
-        """What the portal, or the vendor on Stripe's own pages, does to the subscription."""
+        """Changes the subscription as the portal, or the vendor in Stripe's dashboard, would."""
         _, mine = self.at_stripe()
         return self.stripe.call("POST", f"/v1/subscriptions/{mine['id']}", params)
 
     def wait_until(self, moment):
-        """Lets time go on."""
+        """Advances Stripe's clock."""
         self.stripe.advance(to=moment)
 
     # Steps.
 
     def buy(self, plan="starter", card="good"):
-        """Checkout; Stripe's page is filled in at once. None when it has one already, as far as
-        we know."""
+        """Checks out and pays. None when the service knows of a subscription already."""
         answer = self.ask("checkout", (200, 409), plan=plan)
         if answer.status_code == 409:
             return None
         return self.stripe.complete(answer.json()["session_id"], card)["subscription"]
 
     def change(self, plan):
-        """Another plan; 402: a card that fails cannot buy more."""
+        """Changes the plan; 402 when the card fails."""
         if self.ask("upgrade", (200, 402, 409), new_plan=plan).status_code == 409:
             self.portal_change(plan)
 
     def portal_change(self, plan):
-        """Another plan, in the portal."""
+        """Changes the plan in the portal."""
         _, mine = self.at_stripe()
         self.update(**{"items[0][id]": mine["item"], "items[0][price]": PRICES[plan]})
 
     def end_later(self):
-        """The end with the period."""
+        """Cancels at the end of the period."""
         if self.ask("cancel", (200, 409), at_period_end=True).status_code != 200:
             self.update(cancel_at_period_end="true")
 
     def go_on(self):
-        """The end taken back."""
+        """Takes the cancellation back."""
         if self.ask("resume", (200, 409)).status_code != 200:
             self.update(cancel_at_period_end="false")
 
     def end_now(self):
-        """The end."""
+        """Cancels at once."""
         if self.ask("cancel", (200, 409)).status_code != 200:
             self.stripe.call("DELETE", f"/v1/subscriptions/{self.at_stripe()[1]['id']}")
 
     def card(self, behaviour):
-        """Another card."""
+        """Replaces the card."""
         self.stripe.card(self.at_stripe()[0], behaviour)
 
     def renew(self):
-        """The next period begins."""
+        """Lets the next period begin."""
         self.wait_until(max(self.at_stripe()[1]["current_period_end"], self.stripe.now()) + 1)
 
     def fail(self):
-        """The next period begins with a payment that fails."""
+        """Lets the next period begin with a payment that fails."""
         self.card("declined")
         self.renew()
 
     def recover(self):
-        """Pays what is open with a good card."""
+        """Pays the open invoices with a good card."""
         customer, mine = self.at_stripe()
         self.card("good")
         for id, one in self.stripe.state()["invoices"].items():
@@ -124,21 +124,21 @@ class Life:
                 self.stripe.pay(id)
 
     def give_up(self):
-        """All tries to collect fail."""
+        """Lets all tries to collect fail."""
         self.wait_until(self.stripe.now() + 16 * 86400)
 
     def rename(self, name="After"):
-        """The customer's name, in the portal."""
+        """Changes the customer's name in the portal."""
         self.stripe.call("POST", f"/v1/customers/{self.at_stripe()[0]}", {"name": name})
 
     def vanish(self):
-        """The vendor deletes the customer on Stripe's pages."""
+        """Deletes the customer in Stripe's dashboard."""
         self.stripe.call("DELETE", f"/v1/customers/{self.at_stripe()[0]}")
 
     # Random lives.
 
     def moves(self):
-        """What can be done next, by name."""
+        """The names of the possible next steps."""
         customer, mine = self.at_stripe()
         if mine is None or mine["status"] in ENDED:
             return ["buy"]
@@ -150,7 +150,7 @@ class Life:
                 "go_on" if mine["cancel_at"] else "end_later", *(["vanish"] if customer else [])]
 
     def move(self, rng, without=()):
-        """Does one of them; its name. None when there is none left but those."""
+        """Does a random step that is not in `without`; its name, or None without one."""
         names = [name for name in self.moves() if name not in without]
         if not names:
             return None

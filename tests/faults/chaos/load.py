@@ -1,4 +1,4 @@
-"""Many clients at once, and the ledger of what they were promised."""
+"""Many clients at once, and the ledger of what they were told."""
 
 import asyncio
 import collections
@@ -17,18 +17,18 @@ PAUSE_SECONDS = 0.02
 
 
 class Client:
-    """One client of a load. It notes every answer."""
+    """One client of a load. It records every answer."""
 
     def __init__(self, load, number, seed):
         self.load = load
         self.number = number
         self.rng = random.Random(f"{seed} client {number}")
         self.connection = Connection(load.stack)
-        self.customer = None  # for visits to keep what they made
+        self.customer = None  # for visits to store their customer
 
     async def send(self, method, path, body=None, key=None, idempotency_key=None):
         """One request as the owner, or with a customer's key; None when the connection was lost.
-        Noted in the load's answers as (started, seconds, what, status or "lost", code)."""
+        Recorded in the load's answers as (started, seconds, what, status or "lost", code)."""
         headers = [("Authorization", f"Bearer {key or self.load.stack.admin_key}")]
         if idempotency_key:
             headers.append(("Idempotency-Key", idempotency_key))
@@ -45,7 +45,7 @@ class Client:
         return answer
 
     async def insist(self, method, path, body=None, key=None, idempotency_key=None):
-        """Sends until there is an answer that no fault stands behind; a POST needs its key."""
+        """Sends until the answer is not due to a fault. A POST needs an Idempotency-Key."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             answer = await self.send(method, path, body, key, idempotency_key)
@@ -57,20 +57,20 @@ class Client:
 
 
 def is_fault(answer):
-    """Nothing that the client did: it may try again."""
+    """Whether the answer is due to a fault, so that the client may try again."""
     return answer is None or answer.status in (502, 503, 504) or \
         (answer.status == 409 and answer.code == "idempotency_in_progress")
 
 
 async def knock(client):
-    """A sign-up that nobody waits for: with 32 clients it keeps one worker's queue from emptying."""
+    """A sign-up without retries: 32 clients that do it keep one worker's queue from emptying."""
     email = f"{client.rng.getrandbits(64)}@{client.load.stack.mail_domain}"
     await client.send("POST", "/api/customers", {"email": email})
 
 
 class Load(contextlib.AbstractContextManager):
-    """`count` clients that each call `await visit(client)` over and over, in a thread of its own,
-    until the block ends. A visit that fails fails the block."""
+    """`count` clients that each call `await visit(client)` repeatedly until the block ends, all in
+    one further thread. A visit that fails makes the block fail."""
 
     def __init__(self, stack, count, visit, seed=0):
         self.stack = stack
@@ -108,11 +108,11 @@ class Load(contextlib.AbstractContextManager):
         assert self.thread.is_alive() or self.ended, f"the load has ended: {self.failure}"
 
     def count(self):
-        """How many answers of each status."""
+        """The number of answers of each status."""
         return collections.Counter(status for _, _, _, status, _ in self.answers)
 
     def slowest(self):
-        """The longest that anybody waited, in seconds."""
+        """The longest time until an answer, in seconds."""
         return max((seconds for _, seconds, *_ in self.answers), default=0)
 
     def unexpected(self, *statuses):
@@ -121,7 +121,7 @@ class Load(contextlib.AbstractContextManager):
 
 
 class Ledger:
-    """Sign-ups and what the clients know of them. `more` are further members of their bodies."""
+    """Sign-ups as the clients know them. `more` are further members of their bodies."""
 
     def __init__(self, stack, **more):
         self.stack = stack
@@ -132,7 +132,7 @@ class Ledger:
         self.replayed = 0
 
     async def sign_up(self, client):
-        """Signs up a customer, however often it takes; its id and its API key."""
+        """Signs up a customer, with retries; returns its id and its API key."""
         email = f"{self.tag}-{next(self.numbers)}@{self.stack.mail_domain}"
         key = str(uuid.UUID(int=client.rng.getrandbits(128)))
         answer = await client.insist("POST", "/api/customers", {"email": email, **self.more},
@@ -144,15 +144,15 @@ class Ledger:
         return made["customer"]["customer_id"], made["api_key"]
 
     def audit(self):
-        """What the database says about them: counts, all of which but `stored` have to be 0."""
+        """Compares with the database: counts, all of which but `stored` must be 0."""
         rows = "\n".join(f"{email}\t{name}" for email, name in self.acknowledged.items())
         values = self.stack.sql(AUDIT.format(rows=rows, tag=self.tag, whole=WHOLE)).split("|")
         names = ("stored", "lost", "duplicates", "unacknowledged", "half_written")
         return dict(zip(names, map(int, values)))
 
 
-# Every sign-up writes one row into each of these tables, or none into any. Not all have an index by
-# customer: each is read once, not once for each customer.
+# Every sign-up writes one row into each of these tables, or none into any. Each table is read once,
+# not once for each customer, as some have no index by customer.
 WHOLE = " AND ".join(
     f"customer_id IN (SELECT customer_id FROM {table} WHERE customer_id IS NOT NULL GROUP BY 1 "
     "HAVING count(*) = 1)"

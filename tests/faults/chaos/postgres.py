@@ -1,4 +1,4 @@
-"""The stack's PostgreSQL: killing and starting it, holding its locks and its connections."""
+"""The stack's PostgreSQL: kills and starts it, and holds its locks and connections."""
 
 import os
 import signal
@@ -29,11 +29,11 @@ class Postgres:
         self.data = stack.pid_file.parents[1] / "postgres"
 
     def pid(self):
-        """The postmaster's."""
+        """The id of the postmaster."""
         return int((self.data / "postmaster.pid").read_text(encoding="utf-8").split("\n")[0])
 
     def is_running(self):
-        """It was started, and has not ended."""
+        """Whether it runs."""
         return "postgres: running" in self.stack.script("status", check=False).stdout
 
     def end(self, number):
@@ -43,7 +43,7 @@ class Postgres:
         wait_for(lambda: not is_alive(pid), every=0.01)
 
     def start(self):
-        """Starts it again; since when it took connections, on the monotonic clock."""
+        """Starts it; returns the time of the first connection, by the monotonic clock."""
         up = []
 
         def watch():
@@ -65,7 +65,7 @@ class Postgres:
         return up[0]
 
     def fill(self):
-        """Takes every connection that it has to give; the sockets that hold them."""
+        """Opens all connections that it allows; returns their sockets."""
         taken = []
         while (connection := connect(self.socket)) is not None:
             taken.append(connection)
@@ -79,8 +79,8 @@ class Postgres:
                               env={"PATH": os.environ["PATH"]}).stdout.strip()
 
     def kill_backend(self, pid):
-        """Kills one server process, upon which PostgreSQL ends them all and recovers; over when
-        that is done."""
+        """Kills one server process, upon which PostgreSQL ends them all and recovers. Returns after
+        the recovery."""
         query = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'"
         before = self.super_sql(query)
         kill(pid)
@@ -94,19 +94,19 @@ class Postgres:
         wait_for(recovered, every=0.02)
 
     def end_backends(self):
-        """pg_terminate_backend of every connection of billingd; how many."""
+        """Terminates every connection of billingd; returns their number."""
         return int(self.super_sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
                                   "WHERE application_name LIKE 'billingd%'"))
 
     def waiting(self):
-        """How many statements of billingd wait for a lock."""
+        """The number of billingd's statements that wait for a lock."""
         return int(self.super_sql("SELECT count(*) FROM pg_stat_activity WHERE application_name "
                                   "LIKE 'billingd%' AND wait_event_type = 'Lock'"))
 
 
 def connect(path):
-    """An idle connection as the service's user, or None when it is refused (the protocol's start-up
-    message; peer authentication asks for nothing more)."""
+    """An idle connection as the service's user, or None when it is refused. It sends the protocol's
+    start-up message; peer authentication needs nothing more."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(10)
     try:
@@ -137,7 +137,7 @@ def _exactly(connection, length):
 
 
 class Session:
-    """A transaction that somebody else holds open, in psql. Use as a context: it ends with it."""
+    """A psql session of another client, with a transaction that is open until the block ends."""
 
     def __init__(self, stack):
         self.process = subprocess.Popen(
@@ -145,7 +145,7 @@ class Session:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
     def run(self, query):
-        """Runs SQL and waits for it; its output."""
+        """Runs SQL and returns its output."""
         self.process.stdin.write(f"{query};\n\\echo --done\n")
         lines = []
         while (line := self.process.stdout.readline()) != "--done\n":

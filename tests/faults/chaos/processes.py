@@ -1,4 +1,4 @@
-"""billingd's processes from outside: who lives, what they log, and how to end one."""
+"""billingd's processes from outside: which are alive, their log lines, and killing them."""
 
 import os
 import random
@@ -12,13 +12,13 @@ from urllib.parse import parse_qs, urlsplit
 
 from support.stack import ROOT, parse_log, wait_for
 
-# How to become the user that the stack runs billingd as.
+# The command that runs another one as billingd's user.
 AS_SERVICE = ["setpriv", "--reuid=www-data", "--regid=www-data", "--init-groups", "--"] \
     if os.geteuid() == 0 else []
 
 
 def is_alive(pid):
-    """There is such a process, and it is no zombie."""
+    """Whether the process exists and is no zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -27,8 +27,8 @@ def is_alive(pid):
 
 
 def role_of(pid):
-    """What the system shows of a process's name: "billingd worker", "billingd stripe", "billingd
-    jobs", "billingd jobs s"; "" when it is gone."""
+    """The name of a process, as the kernel cuts it off: "billingd worker", "billingd stripe",
+    "billingd jobs", "billingd jobs s"; "" when it has ended."""
     try:
         return Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
     except OSError:
@@ -36,7 +36,7 @@ def role_of(pid):
 
 
 def kill(pid, number=signal.SIGKILL):
-    """Sends a signal; false when the process was gone already."""
+    """Sends a signal; false when the process has ended already."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:
@@ -45,12 +45,12 @@ def kill(pid, number=signal.SIGKILL):
 
 
 def children(stack):
-    """Ids of billingd's living children: workers of both pools and the jobs process."""
+    """The ids of billingd's living children: workers of both pools and the jobs process."""
     return [pid for pid in stack.pids()[1:] if is_alive(pid)]
 
 
 class LogTail:
-    """What billingd has logged since this was made."""
+    """The lines that billingd has logged since this object was created."""
 
     def __init__(self, stack):
         self.path = stack.run_dir / "log/billingd.log"
@@ -72,7 +72,7 @@ class LogTail:
         return [line for line in self.read() if line["message"] == message]
 
     def wait(self, message, count=1, seconds=60):
-        """Waits until there are as many lines with this message; the last of them."""
+        """Waits until there are so many lines with this message; returns the last one."""
         wait_for(lambda: len(self.find(message)) >= count, seconds, 0.01)
         return self.find(message)[-1]
 
@@ -104,8 +104,8 @@ class Killer:
 
 
 class Daemon:
-    """A billingd in the place of the stack's own: the same socket, database and nginx, but its
-    settings in a file, its plans and keys in a folder of its own, to be broken and mended."""
+    """A billingd that replaces the stack's own: with the same sockets, database and nginx, but with
+    settings, plans and keys in a folder of its own that tests can change."""
 
     def __init__(self, stack, **settings):
         self.stack = stack
@@ -136,19 +136,19 @@ class Daemon:
         self.write()
 
     def own(self, path):
-        """Gives a file to billingd's user."""
+        """Makes billingd's user the owner of a file."""
         if AS_SERVICE:
             shutil.chown(path, "www-data", "www-data")
 
     def write(self, *lines, **changes):
-        """Writes the settings file, with these changes from now on, and further lines once."""
+        """Writes the settings file. The changes are kept for later writes, the lines are not."""
         self.settings.update(changes)
         text = "".join(f"{name}={value}\n" for name, value in self.settings.items())
         self.config.write_text(text + "".join(f"{line}\n" for line in lines), encoding="ascii")
         self.config.chmod(0o644)
 
     def next_migration(self):
-        """Where the migration after the last one would be."""
+        """The path of the migration that would follow the last one."""
         folder = ROOT / "migrations"
         return self.folder / f"migrations/{1 + len(list(folder.glob('*.sql'))):03}_more.sql"
 
@@ -157,18 +157,18 @@ class Daemon:
         return [*AS_SERVICE, str(self.program), "--config", str(self.config), *arguments]
 
     def environment(self, **more):
-        """No settings, but for these."""
+        """An environment without settings, but with these variables."""
         passed = ("PATH", "HOME", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS")
         return {**{name: os.environ[name] for name in passed if name in os.environ}, **more}
 
     def attempt(self, *arguments, **environment):
-        """Runs it until it ends, which it has to do soon; the finished process."""
+        """Runs it until it ends, for at most 30 s; returns the finished process."""
         return subprocess.run(self.command(*arguments), env=self.environment(**environment),
                               cwd=self.folder, capture_output=True, text=True, timeout=30,
                               check=False)
 
     def start(self):
-        """Starts it, into the log of the stack; ready to serve on return."""
+        """Starts it with the stack's log; it serves when this returns."""
         if self.stack.script("status", check=False).stdout.count("billingd: running"):
             self.stack.script("stop", "billingd")
         tail = LogTail(self.stack)
@@ -180,12 +180,12 @@ class Daemon:
         return self
 
     def size(self):
-        """How many processes it has: the master, those for jobs, workers of both pools."""
+        """The number of its processes: master, jobs processes, workers of both pools."""
         return 2 + int(self.settings["WORKERS"]) + int(self.settings["STRIPE_WORKERS"]) + \
             ("STRIPE_SECRET_KEY_FILE" in self.settings)
 
     def pids(self):
-        """The master's id, then its living children's."""
+        """The ids of the master and of its living children."""
         master = self.process.pid
         text = Path(f"/proc/{master}/task/{master}/children").read_text(encoding="ascii")
         return [master, *(pid for pid in map(int, text.split()) if is_alive(pid))]
@@ -195,7 +195,7 @@ class Daemon:
         self.process.send_signal(number)
 
     def stop(self):
-        """Ends it, if it still runs, and all that it started; the exit status."""
+        """Stops it if it still runs, and kills its children; returns the exit status."""
         if self.process is None:
             return None
         try:

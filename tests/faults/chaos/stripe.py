@@ -1,5 +1,4 @@
-"""Stripe beside us: what both have, whether it is the same, and a postman who brings Stripe's
-events in whatever order he likes."""
+"""Compares Stripe's state with ours, and delivers Stripe's events in any order."""
 
 import collections
 import http.client
@@ -14,11 +13,11 @@ from support.webhook import signed
 
 from .postgres import Session
 
-# Nothing of Stripe's is left to be dealt with.
+# The number of events and calls that are still pending.
 PENDING = """SELECT (SELECT count(*) FROM stripe_events WHERE state = 'pending')
                   + (SELECT count(*) FROM stripe_calls WHERE state = 'pending')"""
 
-# Waiting tries are due now, as if their time had passed.
+# Makes every pending try due now.
 HURRY = """UPDATE stripe_events SET next_try_at = now() WHERE state = 'pending';
            UPDATE stripe_calls SET next_try_at = now() WHERE state = 'pending';
            NOTIFY stripe_jobs"""
@@ -52,7 +51,7 @@ SELECT json_build_object('subscriptions', (SELECT json_object_agg(stripe_subscri
   'paid', (SELECT json_object_agg(customer_id, paid) FROM (SELECT customer_id,
         sum(amount_paid) AS paid FROM invoices GROUP BY customer_id) AS sums))"""
 
-# What must be true of the money whatever has happened; each counts what is not.
+# Conditions that must hold at any time; each counts the violations.
 AUDIT = """
 SELECT json_build_object(
   'orphan invoices', (SELECT count(*) FROM invoices i WHERE stripe_subscription_id IS NOT NULL
@@ -88,7 +87,7 @@ SELECT json_build_object(
 
 
 class Psql(Session):
-    """A psql that stays, for many short statements."""
+    """A psql session without a transaction, for many short statements."""
 
     def __enter__(self):
         return self
@@ -99,8 +98,8 @@ class Psql(Session):
 
 
 class Postman(http.server.ThreadingHTTPServer):
-    """Takes what Stripe sends and keeps it until he is asked for it. He signs anew: a letter may
-    be old when it comes in."""
+    """Receives Stripe's events and stores them until a test delivers them. It signs them again, as
+    the first signature may be too old by then."""
 
     daemon_threads = True
 
@@ -131,13 +130,13 @@ class Postman(http.server.ThreadingHTTPServer):
         self.server_close()
 
     def take(self):
-        """What has come since the last time, in its order."""
+        """The events received since the last call, in their order."""
         self.stack.stripe.wait_idle()
         letters, self.letters = self.letters, []
         return letters
 
     def post(self, letter, status=200):
-        """Brings one."""
+        """Delivers one event to the service."""
         for _ in range(2):  # nginx closes a connection after a thousand requests
             try:
                 self.link.request("POST", "/api/webhooks/stripe", letter,
@@ -151,12 +150,12 @@ class Postman(http.server.ThreadingHTTPServer):
 
 
 class Letterbox(http.server.BaseHTTPRequestHandler):
-    """Where Stripe sends to."""
+    """The endpoint that Stripe sends its events to."""
 
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):  # pylint: disable=invalid-name
-        """Keeps the letter."""
+        """Stores the event."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.letters.append(body)
         self.send_response(200)
@@ -164,15 +163,15 @@ class Letterbox(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_):
-        """Says nothing."""
+        """Logs nothing."""
 
 
-# A stack that sells: the settings beside Stripe's own.
+# The settings of a stack that sells plans.
 SHOP = {"stripe": True, "WORKERS": 2, "STRIPE_WORKERS": 2, "STRIPE_DEADLINE_MS": 3000}
 
 
 class Books:
-    """What Stripe has, what we have, and the wish that it be the same."""
+    """The state at Stripe and here, and their comparison."""
 
     def __init__(self, stack):
         self.stack = stack
@@ -184,20 +183,20 @@ class Books:
         self.psql.__exit__()
 
     def reopen(self):
-        """Begins again with a PostgreSQL that was started anew."""
+        """Opens a new psql after a restart of PostgreSQL."""
         self.psql = Psql(self.stack)
 
     def pending(self):
-        """How many events and calls wait."""
+        """The number of pending events and calls."""
         return int(self.psql.value(PENDING))
 
     def rest(self, seconds=60):
-        """Waits until all is delivered and dealt with."""
+        """Waits until all events are delivered and nothing is pending."""
         self.stripe.wait_idle(seconds)
         wait_for(lambda: self.pending() == 0, seconds, 0.01)
 
     def hurry(self, seconds=60):
-        """The same, but no try waits for its time."""
+        """The same, but makes every pending try due at once."""
         self.stripe.hurry()
         self.stripe.wait_idle(seconds)
 
@@ -207,19 +206,19 @@ class Books:
         wait_for(done, seconds, 0.1)
 
     def sweep(self, seconds=60):
-        """Compares with Stripe now; what was repaired is dealt with on return."""
+        """Runs the sweeps that compare with Stripe; returns when all repairs are stored."""
         self.psql.run(SWEEP)
         wait_for(lambda: self.psql.value(
             "SELECT bool_and(finished_at IS NOT NULL) FROM stripe_sweeps") == "t", seconds, 0.02)
         self.rest(seconds)
 
     def ours(self):
-        """What we have."""
+        """Our state."""
         made = json.loads(self.psql.value(OURS))
         return {name: value or {} for name, value in made.items()}
 
     def differences(self):
-        """Where we have something else than Stripe has, as sentences."""
+        """The differences between Stripe's state and ours, as sentences."""
         theirs, ours = self.stripe.state(), self.ours()
         found = []
         owners = owners_of(theirs, ours)
@@ -251,27 +250,27 @@ class Books:
         return found
 
     def violations(self):
-        """What is wrong with the money: counts by name, without those that are 0."""
+        """The violated conditions: their counts by name."""
         return {name: count for name, count in json.loads(self.psql.value(AUDIT)).items() if count}
 
     def check(self):
-        """Both have the same, and the money is right."""
+        """Checks that both states are equal and all conditions hold."""
         assert not self.differences(), "\n".join(self.differences())
         assert not self.violations()
 
     def count(self, query):
-        """A number."""
+        """The number that a query returns."""
         return int(self.psql.value(query))
 
 
 def owners_of(theirs, ours):
-    """Whose each of Stripe's customers is: ours by its metadata, as checkout writes it."""
+    """Our customer for each of Stripe's, by the metadata that checkout writes."""
     return {id: one["metadata"]["customer_id"] for id, one in theirs["customers"].items()
             if one["metadata"].get("customer_id") in ours["customers"]}
 
 
 def subscriptions_of(theirs, owners):
-    """Stripe's subscriptions of our customers, as we should have them."""
+    """Stripe's subscriptions of our customers, as we should store them."""
     same = ("plan", "status", "price", "trial_end", "cancel_at_period_end", "cancel_at",
             "canceled_at", "ended_at")
     return {id: {"customer": owners[one["customer"]], "period_end": one["current_period_end"],
