@@ -185,17 +185,16 @@ stripe_call_write(struct operation *operation, const struct stripe_call *wanted,
 	bool written;
 
 	TRY(free_intent(operation, intent));
-	TRY(db_row(
-	        operation->db, task, &statements[WRITE],
-	        PARAMETERS(wanted->kind, wanted->customer_id, wanted->subject,
-	                   wanted->deletes
-	                           ? arena_printf(task->arena, DELETE_PREFIX "%s", wanted->path)
-	                           : wanted->path,
-	                   wanted->parameters, stripe_call_key(operation),
-	                   intent == NULL ? NULL : param_digest(task, &intent->key),
-	                   intent == NULL ? NULL : param_digest(task, &intent->request),
-	                   time_in(operation, 0), time_in(operation, delay_ms), wanted->plan),
-	        out, &written));
+	TRY(db_row(operation->db, task, &statements[WRITE],
+	           PARAMETERS(wanted->kind, wanted->customer_id, wanted->subject,
+	                      wanted->deletes ? arena_printf(task->arena, DELETE_PREFIX "%s",
+	                                                     wanted->path)
+	                                      : wanted->path,
+	                      wanted->parameters, stripe_call_key(operation),
+	                      intent == NULL ? NULL : param_digest(task, &intent->key),
+	                      intent == NULL ? NULL : param_digest(task, &intent->request),
+	                      param_now(operation), time_in(operation, delay_ms), wanted->plan),
+	           out, &written));
 	if (!written)
 		TRY(find_other(operation, wanted, out));
 	out->is_new = written;
@@ -216,7 +215,7 @@ stripe_call_record_nothing(struct operation *operation, const char *customer_id,
 	TRY(db_run(operation->db, task, &statements[RECORD_NOTHING],
 	           PARAMETERS(customer_id, subject, stripe_call_key(operation),
 	                      param_digest(task, &intent->key),
-	                      param_digest(task, &intent->request), time_in(operation, 0)),
+	                      param_digest(task, &intent->request), param_now(operation)),
 	           &written));
 	if (written > 0)
 		return FAIL_NONE;
@@ -259,7 +258,7 @@ stripe_call_done(struct operation *operation, const struct stripe_call *call,
 	struct task *task = operation->task;
 
 	return db_run(operation->db, task, &statements[DONE],
-	              PARAMETERS(param_int(task, call->call_id), time_in(operation, 0),
+	              PARAMETERS(param_int(task, call->call_id), param_now(operation),
 	                         answer->request_id, result_id,
 	                         param_int(task, answer->attempts)),
 	              NULL);
@@ -286,7 +285,7 @@ end_call(struct operation *operation, const struct stripe_call *call, const char
 
 	return db_run(operation->db, task, &statements[END],
 	              PARAMETERS(param_int(task, call->call_id), state, error,
-	                         time_in(operation, 0),
+	                         param_now(operation),
 	                         param_int(task, answer == NULL ? 0 : answer->attempts),
 	                         answer == NULL ? NULL : answer->request_id),
 	              NULL);
@@ -325,7 +324,7 @@ stripe_call_failed(struct operation *operation, const struct stripe_call *call,
 		             answer));
 	else
 		TRY(db_run(operation->db, task, &statements[RETRY],
-		           PARAMETERS(param_int(task, call->call_id), time_in(operation, 0),
+		           PARAMETERS(param_int(task, call->call_id), param_now(operation),
 		                      error, param_int(task, answer->attempts),
 		                      answer->request_id),
 		           NULL));
@@ -358,7 +357,7 @@ enum fail
 stripe_call_take(struct operation *operation, struct stripe_call *out, bool *found)
 {
 	return db_row(operation->db, operation->task, &statements[TAKE],
-	              PARAMETERS(time_in(operation, 0)), out, found);
+	              PARAMETERS(param_now(operation)), out, found);
 }
 
 enum fail
