@@ -1,6 +1,6 @@
 /*
- * days.c: finds the days whose use differs from what was pushed to Stripe, and records the events
- * that correct them.
+ * days.c: finds the days whose use differs from what was pushed to Stripe, and records the
+ * events that correct them.
  */
 #include "meters/meters.h"
 
@@ -14,9 +14,9 @@
 enum { DAYS_AT_ONCE = 500, LOOK_BACK_DAYS = 35 };
 
 #define ENQUEUE_EVERY_MS (600 * SECOND_MS)
-/* Most late reports of a day arrive within this time. All events must be sent within an hour: then
- * Stripe finalises the invoice of a period that ended at midnight (docs.stripe.com/billing/
- * subscriptions/usage-based/configure-grace-period). */
+/* Most late reports of a day arrive within this time. All events must be sent within an hour:
+ * then Stripe finalises the invoice of a period that ended at midnight
+ * (docs.stripe.com/billing/subscriptions/usage-based/configure-grace-period). */
 #define DAY_SETTLES_MS (1800 * SECOND_MS)
 /* Stripe cancels an event within 24 hours of receiving it. */
 #define CANCEL_MS (23 * HOUR_MS)
@@ -112,7 +112,8 @@ date_of(struct operation *operation, int64_t ms)
 	return arena_copy_bytes(operation->task->arena, text, strlen("2025-02-15"));
 }
 
-/* Records the events that correct the day. When too much was pushed, all is canceled and pushed anew. */
+/* Records the events that correct the day. When too much was pushed, all is canceled and pushed
+ * anew. */
 static enum fail
 correct_day(struct operation *operation, const struct difference *day)
 {

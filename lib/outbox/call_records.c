@@ -47,8 +47,8 @@ static const struct statement statements[] = {
                    .sql = "DELETE FROM stripe_calls WHERE call_id IN (SELECT call_id FROM "
                           "stripe_calls WHERE finished_at <= $1 AND state <> 'parked' "
                           "ORDER BY finished_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"},
-        /* Cancellations stay: Stripe must still receive them, and they hold no personal data. A call
-	 * that is locked is skipped: it forgets its own parameters when it ends. */
+        /* Cancellations stay: Stripe must still receive them, and they hold no personal data. A
+         * call that is locked is skipped: it forgets its own parameters when it ends. */
         [FORGET] = {.name = "stripe_call_forget",
                     .sql = "WITH idle AS (SELECT call_id FROM stripe_calls "
                            "  WHERE customer_id = $1 AND state IN ('pending', 'parked') "

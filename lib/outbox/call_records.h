@@ -19,8 +19,9 @@ enum fail stripe_call_figures(struct operation *operation,
 enum fail stripe_call_list_parked(struct operation *operation, int64_t limit,
                                   const struct stripe_call **out, size_t *count) MUST_CHECK;
 
-/* Makes a parked call pending again, with a new key, as Stripe keeps what it answered to the old
- * one; 0: all parked ones. Of several creations of one customer only the newest. `*count`. */
+/* Makes a parked call pending again, with a new key, as Stripe keeps what it answered to the
+ * old one; 0: all parked ones. Of several creations of one customer only the newest. `*count`.
+ * */
 enum fail stripe_call_retry(struct operation *operation, int64_t call_id,
                             int64_t *count) MUST_CHECK;
 
@@ -31,8 +32,8 @@ enum fail stripe_call_prune(struct operation *operation, int64_t *pruned) MUST_C
  * parameters of finished ones. Cancellations stay. */
 enum fail stripe_call_forget(struct operation *operation, const char *customer_id) MUST_CHECK;
 
-/* Whether a call of that kind (NULL: any) about Stripe's object is pending. Until it has an outcome,
- * what is fetched of the object must not be stored. */
+/* Whether a call of that kind (NULL: any) about Stripe's object is pending. Until it has an
+ * outcome, what is fetched of the object must not be stored. */
 enum fail stripe_call_is_pending(struct operation *operation, const char *kind,
                                  const char *subject, bool *out) MUST_CHECK;
 

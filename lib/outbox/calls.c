@@ -92,7 +92,8 @@ static const struct statement statements[] = {
                          "AND next_try_at <= $1 ORDER BY next_try_at LIMIT 1 "
                          "FOR UPDATE SKIP LOCKED"},
         /* The deletion of a customer skips calls that are locked, so ending a call checks its
-	 * customer, under a lock. A deleted customer's call is not parked and keeps no parameters. */
+         * customer, under a lock. A deleted customer's call is not parked and keeps no
+         * parameters. */
         [END] = {.name = "stripe_call_end",
                  .sql = "WITH gone AS MATERIALIZED (SELECT c.deleted_at IS NOT NULL AS deleted "
                         "  FROM customers c JOIN stripe_calls s USING (customer_id) "
@@ -143,8 +144,8 @@ oldest_key(struct operation *operation)
 	return time_in(operation, -STRIPE_KEY_LIFE_MS);
 }
 
-/* Finds the call that kept ours from being inserted: that of the same intent, or the creation of the
- * same customer. */
+/* Finds the call that kept ours from being inserted: that of the same intent, or the creation
+ * of the same customer. */
 static enum fail
 find_other(struct operation *operation, const struct stripe_call *wanted,
            struct stripe_call *out)

@@ -1,9 +1,10 @@
 /*
  * calls.h: requests that change something at Stripe, each recorded before it is sent.
  *
- * The row with the idempotency key and the parameters is committed before the first attempt, so that
- * a crash, a time-out or a double click never causes the same change twice. The row stays pending
- * until its outcome is known. The jobs process resolves what a request could not finish.
+ * The row with the idempotency key and the parameters is committed before the first attempt,
+ * so that a crash, a time-out or a double click never causes the same change twice. The row
+ * stays pending until its outcome is known. The jobs process resolves what a request could not
+ * finish.
  */
 #ifndef OUTBOX_CALLS_H
 #define OUTBOX_CALLS_H
@@ -46,12 +47,13 @@ struct stripe_call {
 extern const struct statement_list stripe_call_statements;
 
 /*
- * Inserts the call. The jobs process sends it after `delay_ms` (0: at once), unless the operation
- * commits first and then sends it itself.
+ * Inserts the call. The jobs process sends it after `delay_ms` (0: at once), unless the
+ * operation commits first and then sends it itself.
  *
- * Instead of a second call for one intent (the client's Idempotency-Key) within STRIPE_KEY_LIFE_MS,
- * the first one is returned, in whatever state: FAIL_UNPROCESSABLE "idempotency_key_reused" when its
- * request was another. A customer's pending creation is returned likewise.
+ * Instead of a second call for one intent (the client's Idempotency-Key) within
+ * STRIPE_KEY_LIFE_MS, the first one is returned, in whatever state: FAIL_UNPROCESSABLE
+ * "idempotency_key_reused" when its request was another. A customer's pending creation is
+ * returned likewise.
  */
 enum fail stripe_call_write(struct operation *operation, const struct stripe_call *wanted,
                             int64_t delay_ms, struct stripe_call *out) MUST_CHECK;
@@ -66,28 +68,29 @@ enum fail stripe_call_known(struct operation *operation, struct stripe_call *out
 enum fail stripe_call_find_begun(struct operation *operation, struct stripe_call *out,
                                  bool *begun) MUST_CHECK;
 
-/* Records that the operation's intent, if any, needed no request to Stripe, in the transaction that
- * does what was wanted: a repeated request then finds it done. FAIL_BUSY when another request with
- * the same intent was faster. */
+/* Records that the operation's intent, if any, needed no request to Stripe, in the transaction
+ * that does what was wanted: a repeated request then finds it done. FAIL_BUSY when another
+ * request with the same intent was faster. */
 enum fail stripe_call_record_nothing(struct operation *operation, const char *customer_id,
                                      const char *subject) MUST_CHECK;
 
-/* Records that Stripe carried the call out, in the transaction that stores its effect. `result_id`
- * may be NULL. */
+/* Records that Stripe carried the call out, in the transaction that stores its effect.
+ * `result_id` may be NULL. */
 enum fail stripe_call_done(struct operation *operation, const struct stripe_call *call,
                            const struct stripe_answer *answer,
                            const char *result_id) MUST_CHECK;
 
 /*
- * Rolls back, and records that the call was refused or that its outcome is unknown; the jobs process
- * resolves the latter. A refused call has failed when a client waits for it, else it is parked.
- * Returns the answer's failure.
+ * Rolls back, and records that the call was refused or that its outcome is unknown; the jobs
+ * process resolves the latter. A refused call has failed when a client waits for it, else it
+ * is parked. Returns the answer's failure.
  */
 enum fail stripe_call_failed(struct operation *operation, const struct stripe_call *call,
                              const struct stripe_answer *answer) MUST_CHECK;
 
-/* Whether Stripe replays a server error for this key: it will never answer anything else to the key,
- * although the request may have been carried out (docs.stripe.com/api/idempotent_requests). */
+/* Whether Stripe replays a server error for this key: it will never answer anything else to the
+ * key, although the request may have been carried out
+ * (docs.stripe.com/api/idempotent_requests). */
 bool stripe_call_key_spent(const struct stripe_answer *answer);
 
 /* Locks the call of an earlier request until the transaction ends, so that it is not dropped.
@@ -103,8 +106,8 @@ enum fail stripe_call_drop(struct operation *operation,
 enum fail stripe_call_take(struct operation *operation, struct stripe_call *out,
                            bool *found) MUST_CHECK;
 
-/* Has the call sent again after the next of growing delays, or parks it after the last one. With
- * `counts` false the try does not count, and the delay is a minute. */
+/* Has the call sent again after the next of growing delays, or parks it after the last one.
+ * With `counts` false the try does not count, and the delay is a minute. */
 enum fail stripe_call_postpone(struct operation *operation, const struct stripe_call *call,
                                const char *error, bool counts) MUST_CHECK;
 

@@ -1,18 +1,18 @@
 /*
- * enqueue.h: records requests to Stripe that follow from a change here, in the transaction of that
- * change. The jobs process sends them, so no client waits and none is lost.
+ * enqueue.h: records requests to Stripe that follow from a change here, in the transaction of
+ * that change. The jobs process sends them, so no client waits and none is lost.
  */
 #ifndef OUTBOX_ENQUEUE_H
 #define OUTBOX_ENQUEUE_H
 
 #include "billing/customers.h"
 
-/* The parameters of an immediate cancellation. Where use is metered they have Stripe bill it, which
- * it would otherwise drop (docs.stripe.com/api/subscriptions/cancel, invoice_now). */
+/* The parameters of an immediate cancellation. Where use is metered they have Stripe bill it,
+ * which it would otherwise drop (docs.stripe.com/api/subscriptions/cancel, invoice_now). */
 const char *stripe_cancel_parameters(const struct operation *operation);
 
-/* Cancels the subscription at Stripe, with encoded `parameters` or "". Does nothing while another
- * cancellation of it is pending. */
+/* Cancels the subscription at Stripe, with encoded `parameters` or "". Does nothing while
+ * another cancellation of it is pending. */
 enum fail stripe_cancel_enqueue(struct operation *operation, const char *customer_id,
                                 const char *stripe_subscription_id,
                                 const char *parameters) MUST_CHECK;

@@ -1,6 +1,6 @@
 /*
- * fetch.h: sends requests to Stripe within the operation's deadline: fetches objects and lists, and
- * sends recorded calls.
+ * fetch.h: sends requests to Stripe within the operation's deadline: fetches objects and
+ * lists, and sends recorded calls.
  */
 #ifndef OUTBOX_FETCH_H
 #define OUTBOX_FETCH_H
@@ -11,17 +11,18 @@
 /* FAIL_UNAVAILABLE "stripe_not_configured" without a key. */
 enum fail stripe_is_configured(struct operation *operation) MUST_CHECK;
 
-/* Whether the failure says that Stripe cannot be reached, is busy or does not accept our key: then
- * no other request would succeed either. */
+/* Whether the failure says that Stripe cannot be reached, is busy or does not accept our key:
+ * then no other request would succeed either. */
 bool stripe_is_away(const struct operation *operation, enum fail kind);
 
-/* Sends a GET: `format` and `id` as in stripe_path(), `query` encoded or NULL. The object lives in
- * the operation's arena. Failures: see stripe_client_failure(). */
+/* Sends a GET: `format` and `id` as in stripe_path(), `query` encoded or NULL. The object lives
+ * in the operation's arena. Failures: see stripe_client_failure(). */
 enum fail stripe_fetch(struct operation *operation, const char *format, const char *id,
                        const char *query, struct json_view *out) MUST_CHECK;
 
-/* Fetches a page of a list: `*out` is its array of items, `*more` (unless NULL) whether another page
- * follows. FAIL_STRIPE when the answer is no list: it must not be taken for an empty one. */
+/* Fetches a page of a list: `*out` is its array of items, `*more` (unless NULL) whether another
+ * page follows. FAIL_STRIPE when the answer is no list: it must not be taken for an empty one.
+ * */
 enum fail stripe_fetch_list(struct operation *operation, const char *format, const char *id,
                             const char *query, struct json_view *out, bool *more) MUST_CHECK;
 

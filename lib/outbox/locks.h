@@ -1,6 +1,6 @@
 /*
- * locks.h: locks on an object of Stripe's and on a customer's subscription, across all hosts, and
- * the notification that wakes the jobs process.
+ * locks.h: locks on an object of Stripe's and on a customer's subscription, across all hosts,
+ * and the notification that wakes the jobs process.
  */
 #ifndef OUTBOX_LOCKS_H
 #define OUTBOX_LOCKS_H
@@ -9,8 +9,8 @@
 
 extern const struct statement_list stripe_lock_statements;
 
-/* Locks one object of Stripe's until the transaction ends: taken before the object is fetched, held
- * until it is stored. FAIL_UNAVAILABLE when the wait exceeds a statement's time limit. */
+/* Locks one object of Stripe's until the transaction ends: taken before the object is fetched,
+ * held until it is stored. FAIL_UNAVAILABLE when the wait exceeds a statement's time limit. */
 enum fail stripe_lock(struct operation *operation, const char *object_id) MUST_CHECK;
 
 /* Locks a customer's changes until the transaction ends. Does not wait: FAIL_BUSY
@@ -20,8 +20,9 @@ enum fail stripe_lock_customer(struct operation *operation, const char *customer
 /* Wakes the jobs process when the transaction commits. */
 enum fail stripe_jobs_wake(struct operation *operation) MUST_CHECK;
 
-/* The same, to be called after the commit. Notifies only when the jobs process has looked for work
- * since the last notification: it sets `stripe_idle`, which all processes share, before it looks. */
+/* The same, to be called after the commit. Notifies only when the jobs process has looked for
+ * work since the last notification: it sets `stripe_idle`, which all processes share, before it
+ * looks. */
 enum fail stripe_jobs_wake_once(struct operation *operation) MUST_CHECK;
 
 #endif

@@ -1,14 +1,15 @@
 /*
- * client.h: sends requests to Stripe's API: authentication, pinned version, retries, and what an
- * answer means.
+ * client.h: sends requests to Stripe's API: authentication, pinned version, retries, and what
+ * an answer means.
  *
- * The retry rules are those of the official SDK (stripe-node 23): two retries by default; a reset
- * connection is tried once more; `Stripe-Should-Retry` decides before any status; 409 and 5xx are
- * tried again. Beyond the SDK, 429 is tried again up to three times after about 1, 2 and 4 s. All
- * attempts share one idempotency key and one deadline.
+ * The retry rules are those of the official SDK (stripe-node 23): two retries by default; a
+ * reset connection is tried once more; `Stripe-Should-Retry` decides before any status; 409
+ * and 5xx are tried again. Beyond the SDK, 429 is tried again up to three times after about 1,
+ * 2 and 4 s. All attempts share one idempotency key and one deadline.
  *
- * After 5 requests in a row without any answer, the client sends none for 5 s (STRIPE_NOT_NOW, status
- * 0), then lets one through: while Stripe is away, not every caller waits for its deadline.
+ * After 5 requests in a row without any answer, the client sends none for 5 s (STRIPE_NOT_NOW,
+ * status 0), then lets one through: while Stripe is away, not every caller waits for its
+ * deadline.
  */
 #ifndef STRIPE_CLIENT_H
 #define STRIPE_CLIENT_H
@@ -37,21 +38,21 @@ struct stripe_request {
 	const char *path; /* "/v1/...", encoded, without a query */
 	const char *form; /* encoded parameters: a POST's body, else the query; or NULL */
 	const char *idempotency_key; /* of a POST; NULL only where a repetition does no harm */
-	/* By clock_monotonic_us(): nothing waits longer, and with less than 0.2 s left no attempt
-	 * begins. */
+	/* By clock_monotonic_us(): nothing waits longer, and with less than 0.2 s left no
+	 * attempt begins. */
 	int64_t deadline_us;
 };
 
 /*
- * What is known after all attempts. When one of them may have been carried out, a later 429 or lost
- * connection does not change that: the outcome stays STRIPE_UNKNOWN.
+ * What is known after all attempts. When one of them may have been carried out, a later 429 or
+ * lost connection does not change that: the outcome stays STRIPE_UNKNOWN.
  */
 enum stripe_outcome {
 	STRIPE_DONE,    /* 2xx with an object */
 	STRIPE_REFUSED, /* Stripe answered and did nothing: 4xx but 409 and 429 */
 	STRIPE_NOT_NOW, /* Stripe did nothing yet: 409, 429; or nothing was sent */
-	STRIPE_UNKNOWN /* it may have been done: no or an unusable answer, 5xx, or the 409 that says
-	                * that a request with this key is still running */
+	STRIPE_UNKNOWN  /* it may have been done: no or an unusable answer, 5xx, or the 409 of a
+	                * key whose first request is still running */
 };
 
 struct stripe_answer {
@@ -71,19 +72,20 @@ struct stripe_client *stripe_client_new(const struct stripe_client_options *opti
 void stripe_client_free(struct stripe_client *client);
 
 /* Sends the request, retries included, and waits for the answer, whose parts live in the task's
- * arena. Logs each attempt with Stripe's Request-Id, never the key. Never fails: `out->outcome` says
- * what is known. */
+ * arena. Logs each attempt with Stripe's Request-Id, never the key. Never fails: `out->outcome`
+ * says what is known. */
 void stripe_client_send(struct stripe_client *client, struct task *task,
                         const struct stripe_request *request, struct stripe_answer *out);
 
-/* Whether Stripe carried out or refused the last request itself. False: Stripe is away, busy or does
- * not know our key, and other requests would fail too. */
+/* Whether Stripe carried out or refused the last request itself. False: Stripe is away, busy or
+ * does not know our key, and other requests would fail too. */
 bool stripe_client_was_acknowledged(const struct stripe_client *client);
 
 /*
- * The answer as a failure: FAIL_NONE when done; FAIL_PAYMENT "payment_failed" with Stripe's own words
- * for a card_error, with ours for another 402; FAIL_NOT_FOUND "stripe_not_found" for 404;
- * FAIL_STRIPE "stripe_error" otherwise, with a sentence that says whether anything was changed.
+ * The answer as a failure: FAIL_NONE when done; FAIL_PAYMENT "payment_failed" with Stripe's
+ * own words for a card_error, with ours for another 402; FAIL_NOT_FOUND "stripe_not_found" for
+ * 404; FAIL_STRIPE "stripe_error" otherwise, with a sentence that says whether anything was
+ * changed.
  */
 enum fail stripe_client_failure(struct task *task,
                                 const struct stripe_answer *answer) MUST_CHECK;

@@ -1,6 +1,7 @@
 /*
- * retry.c: whether and when to try a request again, by the rules of the official SDK (stripe-node 23,
- * RequestSender) and longer for a rate limit; and the failure that an answer becomes.
+ * retry.c: whether and when to try a request again, by the rules of the official SDK
+ * (stripe-node 23, RequestSender) and longer for a rate limit; and the failure that an answer
+ * becomes.
  */
 #include "stripe/client.h"
 
@@ -38,7 +39,8 @@ stripe_retry_wait_us(int status, int64_t retries, double random)
 	if (status == TOO_MANY_REQUESTS) {
 		for (int64_t i = 0; i < retries && wait_s < 4; i++)
 			wait_s *= 2;
-		/* A quarter more or less, so that clients limited together do not return together. */
+		/* A quarter more or less, so that clients limited together do not return
+		 * together. */
 		return (int64_t)(wait_s * (0.75 + 0.5 * random) * second_us);
 	}
 	for (int64_t i = 1; i < retries && wait_s < longest_s; i++)
@@ -48,7 +50,8 @@ stripe_retry_wait_us(int status, int64_t retries, double random)
 	return (int64_t)((wait_s > first_s ? wait_s : first_s) * second_us);
 }
 
-/* A sentence for people: whether anything was changed. Stripe's messages are for programmers. */
+/* A sentence for people: whether anything was changed. Stripe's messages are for programmers.
+ * */
 static const char *
 sentence_for(const struct stripe_answer *answer)
 {

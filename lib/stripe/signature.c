@@ -1,8 +1,8 @@
 /*
  * signature.c: checks the Stripe-Signature header against the raw body.
  *
- * Reads "t=1492774577,v1=<64 hex>,v0=<64 hex>" as the official SDK does: no blanks, lower-case hex,
- * the last `t` counts, every `v1` is tried.
+ * Reads "t=1492774577,v1=<64 hex>,v0=<64 hex>" as the official SDK does: no blanks, lower-case
+ * hex, the last `t` counts, every `v1` is tried.
  */
 #include "stripe/signature.h"
 

@@ -1,6 +1,6 @@
 /*
- * signature.h: checks that a webhook's body comes from Stripe (docs.stripe.com/webhooks, "Verify
- * webhook signatures manually").
+ * signature.h: checks that a webhook's body comes from Stripe (docs.stripe.com/webhooks,
+ * "Verify webhook signatures manually").
  */
 #ifndef STRIPE_SIGNATURE_H
 #define STRIPE_SIGNATURE_H

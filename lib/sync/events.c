@@ -36,8 +36,8 @@ static const struct column figure_columns[] =
 	"finished_at, error"
 #define ROW ROWS_OF(struct stripe_event_row, columns)
 #define DUE_NOW "date_trunc('milliseconds', now())"
-/* The customers whom event $1 may be about: $3, or $4 as the event names it, or by Stripe's id $5.
- * They are locked: their deletion skips events that are locked, and must be seen here. */
+/* The customers whom event $1 may be about: $3, or $4 as the event names it, or by Stripe's id
+ * $5. They are locked: their deletion skips events that are locked, and must be seen here. */
 #define OWNERS                                                                                 \
 	"WITH owners AS MATERIALIZED (SELECT deleted_at FROM customers WHERE customer_id = "   \
 	"  ANY (ARRAY[$3, $4, (SELECT customer_id FROM customers "                             \
@@ -84,7 +84,8 @@ static const struct statement statements[] = {
                                   "state = $2, customer_id = $3, "
                                   "next_try_at = NULL, finished_at = now(), error = NULL, "
                                   "attempts = attempts + 1 WHERE event_id = $1"},
-        /* Skips rows that another process has locked: two processes could wait for each other. */
+        /* Skips rows that another process has locked: two processes could wait for each other.
+         * */
         [FINISH_OLDER] = {.name = "stripe_event_finish_older",
                           .sql = "UPDATE stripe_events SET " PAYLOAD_OF_3
                                  "state = 'done', customer_id = $3, "
@@ -153,8 +154,9 @@ static const struct statement statements[] = {
 const struct statement_list stripe_event_statements = {statements, sizeof(statements) /
                                                                            sizeof(*statements)};
 
-/* Notifies after the commit of the INSERT: commits that notify are serialised, and each would wait
- * for the disk meanwhile. A lost notification only delays the event until the next regular look. */
+/* Notifies after the commit of the INSERT: commits that notify are serialised, and each would
+ * wait for the disk meanwhile. A lost notification only delays the event until the next regular
+ * look. */
 static enum fail
 wake_jobs(struct operation *operation)
 {

@@ -1,6 +1,6 @@
 /*
- * events.h: Stripe's events, stored before Stripe gets its answer. An event is pending until it is
- * done, ignored (it is about nothing that we keep), or parked after too many tries.
+ * events.h: Stripe's events, stored before Stripe gets its answer. An event is pending until
+ * it is done, ignored (it is about nothing that we keep), or parked after too many tries.
  */
 #ifndef SYNC_EVENTS_H
 #define SYNC_EVENTS_H
@@ -35,9 +35,9 @@ struct stripe_event_figures {
 extern const struct statement_list stripe_event_statements;
 
 /*
- * Stores the event and wakes the jobs process. `payload` is its JSON, or NULL; it may hold personal
- * data and is stored only for events that we act on. `origin` as above. `*is_new` is false for an
- * event that was stored before; a parked one becomes pending again.
+ * Stores the event and wakes the jobs process. `payload` is its JSON, or NULL; it may hold
+ * personal data and is stored only for events that we act on. `origin` as above. `*is_new` is
+ * false for an event that was stored before; a parked one becomes pending again.
  */
 enum fail stripe_event_receive(struct operation *operation, const struct stripe_event *event,
                                const char *payload, const char *origin,
@@ -51,8 +51,8 @@ enum fail stripe_event_is_new(struct operation *operation, const char *event_id,
 enum fail stripe_event_take(struct operation *operation, struct stripe_event_row *out,
                             bool *found) MUST_CHECK;
 
-/* Ends the event as "done" or "ignored", in the open transaction. Ends with it all events about the
- * same object that were received before `since`, when the object was fetched. */
+/* Ends the event as "done" or "ignored", in the open transaction. Ends with it all events about
+ * the same object that were received before `since`, when the object was fetched. */
 enum fail stripe_event_finish(struct operation *operation, const struct stripe_event_row *row,
                               const char *state, const char *customer_id,
                               struct instant since) MUST_CHECK;
@@ -77,8 +77,8 @@ enum fail stripe_event_retry(struct operation *operation, const char *event_id,
 enum fail stripe_event_figures(struct operation *operation,
                                struct stripe_event_figures *out) MUST_CHECK;
 
-/* Deletes the payloads of events about a customer who is marked as deleted. Skips events that are
- * locked: they lose their payload when they end. */
+/* Deletes the payloads of events about a customer who is marked as deleted. Skips events that
+ * are locked: they lose their payload when they end. */
 enum fail stripe_event_forget(struct operation *operation, const char *customer_id) MUST_CHECK;
 
 /* A job: deletes payloads after 30 days and finished events after 90. */

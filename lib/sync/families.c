@@ -7,8 +7,8 @@
 
 #include "base/text.h"
 
-/* Types of the same family that are not listed are read too; the listed ones bring all that they
- * could tell. */
+/* Types of the same family that are not listed are read too; the listed ones bring all that
+ * they could tell. */
 static const struct event_family families[] = {
         {.name = "subscription",
          .prefix = "checkout.session.",

@@ -1,9 +1,9 @@
 /*
- * families.h: the one table of Stripe's events that we act on. For each family it says which events
- * belong to it, where they name their object, and which function syncs the object.
+ * families.h: the one table of Stripe's events that we act on. For each family it says which
+ * events belong to it, where they name their object, and which function syncs the object.
  *
- * A new family needs a row in families.c, a reader in stripe/event.c, a function in sync/objects.c,
- * and a migration that allows its name in stripe_events.family.
+ * A new family needs a row in families.c, a reader in stripe/event.c, a function in
+ * sync/objects.c, and a migration that allows its name in stripe_events.family.
  */
 #ifndef SYNC_FAMILIES_H
 #define SYNC_FAMILIES_H
@@ -35,8 +35,8 @@ struct event_family {
 	struct event_type types[EVENT_TYPES_MAX];
 };
 
-/* Reads the event and what it is about: `ref` is empty when no family has it, or when its object
- * does not exist yet. False as stripe_event_read(). */
+/* Reads the event and what it is about: `ref` is empty when no family has it, or when its
+ * object does not exist yet. False as stripe_event_read(). */
 bool event_read(const struct json_view *event, struct stripe_event *out);
 
 /* The family of that name, or NULL. */

@@ -1,9 +1,9 @@
 /*
- * objects.h: fetches an object of Stripe's and stores our copy of it, because of an event or because
- * the comparison with Stripe has found a difference.
+ * objects.h: fetches an object of Stripe's and stores our copy of it, because of an event or
+ * because the comparison with Stripe has found a difference.
  *
- * Each function works in the open transaction and locks the object before it is fetched. So a copy
- * is never replaced by an older one, in whatever order events arrive.
+ * Each function works in the open transaction and locks the object before it is fetched. So a
+ * copy is never replaced by an older one, in whatever order events arrive.
  */
 #ifndef SYNC_OBJECTS_H
 #define SYNC_OBJECTS_H
@@ -28,8 +28,8 @@ struct sync_target {
 };
 
 /* `*customer_id` is our customer to whom the object belongs, or NULL. Failures: FAIL_STRIPE
- * "stripe_error" (try later), FAIL_NOT_FOUND "stripe_not_found", FAIL_CONFLICT "unknown_customer"
- * for a subscription with one of our prices that belongs to no customer. */
+ * "stripe_error" (try later), FAIL_NOT_FOUND "stripe_not_found", FAIL_CONFLICT
+ * "unknown_customer" for a subscription with one of our prices that belongs to no customer. */
 enum fail stripe_sync_subscription(struct operation *operation,
                                    const struct sync_target *target, const char **customer_id,
                                    enum sync_result *out) MUST_CHECK;
@@ -38,13 +38,13 @@ enum fail stripe_sync_invoice(struct operation *operation, const struct sync_tar
 enum fail stripe_sync_customer(struct operation *operation, const struct sync_target *target,
                                const char **customer_id, enum sync_result *out) MUST_CHECK;
 
-/* Stripe could not count some use by a meter. The event names samples at best, so all meters are
- * compared at once. */
+/* Stripe could not count some use by a meter. The event names samples at best, so all meters
+ * are compared at once. */
 enum fail stripe_sync_meters(struct operation *operation, const struct sync_target *target,
                              const char **customer_id, enum sync_result *out) MUST_CHECK;
 
-/* Stores the live subscription to something that we sell which Stripe has of the customer, if there
- * is one; `*found`. Its events may not have arrived yet. */
+/* Stores the live subscription to something that we sell which Stripe has of the customer, if
+ * there is one; `*found`. Its events may not have arrived yet. */
 enum fail stripe_sync_bought(struct operation *operation, const char *stripe_customer_id,
                              const char *customer_id, bool *found) MUST_CHECK;
 

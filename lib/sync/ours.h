@@ -1,6 +1,6 @@
 /*
- * ours.h: which parts of Stripe's objects are ours: the item of a subscription that we sell, and the
- * customer that an object names.
+ * ours.h: which parts of Stripe's objects are ours: the item of a subscription that we sell,
+ * and the customer that an object names.
  */
 #ifndef SYNC_OURS_H
 #define SYNC_OURS_H
@@ -21,7 +21,7 @@ struct sold_subscription {
 bool sold_subscription_read(const struct operation *operation, const struct json_view *object,
                             struct sold_subscription *out);
 
-/* The text when it has the form of our customers' ids, else NULL: metadata may hold anything. */
+/* The text when it has the form of our customers' ids, else NULL. */
 const char *own_customer_id(const char *named);
 
 /* The customer of ours that the event names, or NULL. */

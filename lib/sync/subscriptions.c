@@ -54,8 +54,8 @@ extern const char sync_subscription_store_sql[]; /* subscription_store.sql */
 
 static const struct statement statements[] = {
         [STORE] = {.name = "subscription_sync_store", .sql = sync_subscription_store_sql},
-        /* A trial of ours ends when a subscription at Stripe has begun, even if that has ended or
-	 * is paused: the result must not depend on when we saw it. */
+        /* A trial of ours ends when a subscription at Stripe has begun, even if that has ended
+         * or is paused: the result must not depend on when we saw it. */
         [END_TRIAL] = {.name = "subscription_sync_end_trial",
                        .sql = "UPDATE subscriptions SET status = 'canceled', ended_at = $2, "
                               "version = version + 1, updated_at = $2 "

@@ -1,9 +1,10 @@
 /*
  * subscriptions.h: our copies of Stripe's subscriptions, and which one of a customer counts.
  *
- * Every subscription at Stripe has a row. One row of a customer counts: the one whose status gives
- * most, then the older of two that run or the newer of two that ended, and Stripe's before a trial
- * of ours. The choice depends on the rows alone, not on the order in which they arrived.
+ * Every subscription at Stripe has a row. One row of a customer counts: the one whose status
+ * gives most, then the older of two that run or the newer of two that ended, and Stripe's
+ * before a trial of ours. The choice depends on the rows alone, not on the order in which they
+ * arrived.
  */
 #ifndef SYNC_SUBSCRIPTIONS_H
 #define SYNC_SUBSCRIPTIONS_H
@@ -28,9 +29,9 @@ struct synced_subscription {
 
 /*
  * Stores the subscription as fetched, in the open transaction, and chooses which one counts.
- * `*changed` tells whether the row has changed. A second live subscription is reported (audit trail
- * and log) and cancelled if the policy says so. FAIL_CONFLICT "unknown_price" for a new subscription
- * without one of our prices.
+ * `*changed` tells whether the row has changed. A second live subscription is reported (audit
+ * trail and log) and cancelled if the policy says so. FAIL_CONFLICT "unknown_price" for a new
+ * subscription without one of our prices.
  */
 enum fail subscription_sync_store(struct operation *operation, const char *customer_id,
                                   const struct sold_subscription *subscription,
@@ -45,8 +46,8 @@ enum fail subscription_sync_find(struct operation *operation,
                                  const char *stripe_subscription_id,
                                  struct synced_subscription *out, bool *found) MUST_CHECK;
 
-/* The rows that have not ended, of one customer of Stripe's (NULL: of all), in the order of their ids
- * after `after` ("": from the first). */
+/* The rows that have not ended, of one customer of Stripe's (NULL: of all), in the order of
+ * their ids after `after` ("": from the first). */
 enum fail subscription_sync_open(struct operation *operation, const char *stripe_customer_id,
                                  const char *after, int64_t limit,
                                  const struct synced_subscription **out,
@@ -56,8 +57,8 @@ enum fail subscription_sync_open(struct operation *operation, const char *stripe
 enum fail subscription_sync_seen(struct operation *operation, const struct string_list *ids,
                                  struct instant at) MUST_CHECK;
 
-/* The rows that have not ended and were not in Stripe's list since then, in the order of their ids
- * after `after`. */
+/* The rows that have not ended and were not in Stripe's list since then, in the order of their
+ * ids after `after`. */
 enum fail subscription_sync_unseen(struct operation *operation, struct instant since,
                                    const char *after, int64_t limit,
                                    const struct synced_subscription **out,

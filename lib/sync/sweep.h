@@ -1,9 +1,9 @@
 /*
- * sweep.h: compares our data with Stripe's and repairs it, so that a lost event matters only until
- * the next sweep.
+ * sweep.h: compares our data with Stripe's and repairs it, so that a lost event matters only
+ * until the next sweep.
  *
- * Two sweeps compare the list of recent events and the list of subscriptions. Each continues page by
- * page where it stopped, in one process at a time of the whole installation.
+ * Two sweeps compare the list of recent events and the list of subscriptions. Each continues
+ * page by page where it stopped, in one process at a time of the whole installation.
  */
 #ifndef SYNC_SWEEP_H
 #define SYNC_SWEEP_H
@@ -12,8 +12,8 @@
 
 extern const struct statement_list stripe_sweep_statements;
 
-/* Runs a step of the sweep of that name when it is due (`every_ms` after the last) or under way, in a
- * transaction of its own; `*done` is 1 if it was. */
+/* Runs a step of the sweep of that name when it is due (`every_ms` after the last) or under
+ * way, in a transaction of its own; `*done` is 1 if it was. */
 enum fail stripe_sweep_run(struct operation *operation, const char *name, int64_t every_ms,
                            enum fail (*step)(struct operation *operation,
                                              struct stripe_sweep *sweep),

@@ -1,5 +1,6 @@
 /*
- * sweep_pages.h: compares a page of Stripe's data with ours, reports each difference and repairs it.
+ * sweep_pages.h: compares a page of Stripe's data with ours, reports each difference and
+ * repairs it.
  */
 #ifndef SYNC_SWEEP_PAGES_H
 #define SYNC_SWEEP_PAGES_H

@@ -1,6 +1,6 @@
 /*
- * test_calls.c: a call of Stripe from its plan to its end: written once, found again by the
- * client's key, tried again, parked, forgotten.
+ * test_calls.c: the life of a recorded call of Stripe: it is recorded once, found by the
+ * client's key, tried again, parked and deleted.
  */
 #include "support/stripe_fixture.h"
 
@@ -9,7 +9,7 @@
 
 static const struct intent intent = {.key = {{1}}, .request = {{2}}};
 
-/* Some calls end the transaction, so each test has the table to itself and clears it. */
+/* Some functions end the transaction, so each test has an empty table and empties it again. */
 static void
 setup(void)
 {
@@ -39,7 +39,7 @@ plan(const char *kind, const char *subject, int64_t delay_ms)
 	return out;
 }
 
-/* "checkout:pending/0 customer_update:done/2": all there are, with their attempts. */
+/* "checkout:pending/0 customer_update:done/2": all calls, with their attempts. */
 static const char *
 calls_now(void)
 {
@@ -96,7 +96,7 @@ START_TEST(test_plan)
 }
 END_TEST
 
-/* The client's key finds what it began, whatever became of it; for another wish it is refused. */
+/* The client's key finds its call in any state, and is refused for another request. */
 START_TEST(test_intent)
 {
 	static const char *const states[] = {"pending", "done", "failed", "parked"};
@@ -124,7 +124,7 @@ START_TEST(test_intent)
 	        "idempotency_key_reused");
 	refused(stripe_call_write(&operation, &call, 0, &again), FAIL_UNPROCESSABLE,
 	        "idempotency_key_reused");
-	/* What the client did not ask for itself is not its wish. */
+	/* A call that the client did not request has no intent. */
 	operation.intent = &intent;
 	again = plan(STRIPE_CUSTOMER_CREATE, NULL, 0);
 	ck_assert(again.is_new);
@@ -147,7 +147,7 @@ START_TEST(test_one_creation)
 }
 END_TEST
 
-/* Parameters that name a person go with the outcome. */
+/* Parameters that name a person are deleted when the call is done. */
 START_TEST(test_done)
 {
 	const struct stripe_answer answer = {
@@ -208,7 +208,7 @@ static const struct {
          FAIL_STRIPE},
 };
 
-/* What was refused has ended; what nobody knows is due at once. */
+/* A refused call has ended; a call with an unknown outcome is due at once. */
 START_TEST(test_failed)
 {
 	struct stripe_answer answer = failures[_i].answer;
@@ -226,7 +226,7 @@ START_TEST(test_failed)
 	ck_assert_str_eq(error_of(call.call_id), failures[_i].error);
 	fine(stripe_call_take(&operation, &taken, &found));
 	ck_assert_int_eq(found, text_equal(failures[_i].state, "pending"));
-	/* One that has ended is not changed by a latecomer. */
+	/* A call that has ended does not change any more. */
 	set(call.call_id, "done", 5, 0);
 	answer.error_code = "late";
 	ck_assert_int_ne(stripe_call_failed(&operation, &call, &answer), FAIL_NONE);
@@ -250,8 +250,8 @@ START_TEST(test_drop)
 }
 END_TEST
 
-/* What would tell Stripe of a deleted customer goes, and so does what names it; the end of its
- * subscriptions must still reach Stripe. */
+/* The deletion of a customer deletes its updates and the parameters that name it. Cancellations
+ * must still reach Stripe. */
 START_TEST(test_forget)
 {
 	struct stripe_call parked, create;
@@ -344,7 +344,7 @@ again(int64_t delay_ms)
 	return call;
 }
 
-/* A growing row of delays, and parked at their end. */
+/* Delays grow, and the call is parked after the last one. */
 START_TEST(test_postpone)
 {
 	struct stripe_call call = plan(STRIPE_CUSTOMER_UPDATE, "cus_1", 0);
@@ -354,7 +354,7 @@ START_TEST(test_postpone)
 		fine(stripe_call_postpone(&operation, &call, "unknown_customer", true));
 		call = again(stripe_retry_delay_ms(i, 12));
 	}
-	/* Away is no fault of the call's. */
+	/* A try while Stripe is away does not count. */
 	for (int i = 0; i < 3; i++) {
 		fine(stripe_call_postpone(&operation, &call, "stripe_error", false));
 		call = again(60 * SECOND_MS);
@@ -410,7 +410,7 @@ START_TEST(test_parked)
 }
 END_TEST
 
-/* Stripe keeps what it answered to the old key. */
+/* A retried call gets a new key: Stripe replays its answer to the old one. */
 START_TEST(test_retry_takes_a_new_key)
 {
 	struct stripe_call call = plan(STRIPE_CANCEL, "sub_1", 0), taken;
@@ -432,7 +432,7 @@ START_TEST(test_retry_takes_a_new_key)
 }
 END_TEST
 
-/* One creation at a time, also of those that are tried again; the others are. */
+/* Of several parked creations of a customer only one is retried, and all other calls are. */
 START_TEST(test_retry_one_creation)
 {
 	struct stripe_call parked[2];

@@ -1,6 +1,6 @@
 /*
- * test_client.c: what a call of Stripe sends, how long it may take, when none is made, what
- * people and the log are told, and one call through a real connection.
+ * test_client.c: what a request to Stripe contains, how long it may take, when it is not sent,
+ * what is logged, which failure it becomes, and one request through a real connection.
  */
 #include "support/http_server.h"
 #include "support/stripe_io.h"
@@ -123,7 +123,7 @@ START_TEST(test_error_members)
 }
 END_TEST
 
-/* Whatever attempts take, nothing is begun too late or goes on too long. */
+/* However long attempts take, none begins too late or exceeds the deadline. */
 START_TEST(test_deadline)
 {
 	const char *mutations = getenv("MUTATIONS");
@@ -149,7 +149,7 @@ START_TEST(test_deadline)
 			ck_assert_int_ge(left_us, LEAST_US);
 			ck_assert_int_le(world.asked[i].http.timeout_ms, left_us / 1000);
 		}
-		/* Out of the reach of the breaker. */
+		/* The pause after unanswered requests is over. */
 		world.now_us += 5 * SECOND_US;
 		arena_reset(task.arena);
 	}
@@ -183,7 +183,8 @@ START_TEST(test_one_attempt_has_its_own_limit)
 }
 END_TEST
 
-/* After five asks without any answer a pause of five seconds, then one at a time. */
+/* After five unanswered requests nothing is sent for five seconds, then one request at a time.
+ * */
 START_TEST(test_breaker)
 {
 	static const struct scripted away = {.unsent = true}, done = {.status = 200};
@@ -194,7 +195,7 @@ START_TEST(test_breaker)
 		for (int i = 0; i < 4; i++)
 			ck_assert_int_gt(send_within(&requests[0].request, SECOND_US).attempts,
 			                 0);
-		/* An answer, even a bad one of several, begins the count anew. */
+		/* Any answer, even to one of several attempts, resets the count. */
 		world_script(&world, late, 3);
 		ck_assert_int_eq(send_within(&requests[0].request, 10 * SECOND_US).attempts, 3);
 		for (int i = 0; i < 5; i++) {
@@ -303,7 +304,7 @@ START_TEST(test_failures)
 }
 END_TEST
 
-/* Runs the asks with stderr in a file; what they logged. */
+/* Sends the requests with stderr in a file, and returns what they logged. */
 static char *
 logged(const struct scripted *script, int count)
 {
@@ -332,7 +333,8 @@ logged(const struct scripted *script, int count)
 	return text;
 }
 
-/* One line an attempt, with what finds it again at Stripe; no key, no parameter, no person. */
+/* Each attempt logs one line with Stripe's request id, and no key, parameter or personal data.
+ * */
 START_TEST(test_log)
 {
 	static const struct scripted script[] = {
@@ -368,7 +370,8 @@ START_TEST(test_log)
 }
 END_TEST
 
-/* Through the real world: a connection that resets, half a second, and the same bytes again. */
+/* With a real connection: it is reset, and after half a second the same bytes are sent again.
+ * */
 START_TEST(test_real_world)
 {
 	static const struct act acts[] = {

@@ -1,6 +1,6 @@
 /*
- * test_event.c: what an event tells us to look at; real events in both shapes say the same,
- * and trees of any values break nothing.
+ * test_event.c: which object an event is about. Real events of two API versions give the same
+ * result, and an event with any values in any place is read or refused.
  */
 #include "support/json_c.h"
 #include "support/stripe_objects_fixture.h"
@@ -31,7 +31,7 @@ static const struct {
         {EVENT("invoice.something_new", INVOICE), "invoice in_1 of - (-)"},
         {EVENT("customer.deleted", "'id':'cus_1','object':'customer','deleted':true"),
          "customer cus_1 of cus_1 (-)"},
-        /* Repeated names: only the last counts, and all that it has. */
+        /* Of repeated names the last one counts, with all its members. */
         {"{'id':'evt_1','type':'invoice.paid','data':{'object':{" INVOICE
          ",'customer':'cus_1'}},'data':{'object':{'id':'in_2','object':'invoice'}}}",
          "invoice in_2 of - (-)"},
@@ -40,19 +40,19 @@ static const struct {
         {EVENT("invoice.paid", INVOICE ",'parent':{'subscription_details':{'metadata':"
                                        "{'customer_id':'" OURS "'}}},'parent':{}"),
          "invoice in_1 of - (-)"},
-        /* Names that only look like the way to a value, and lists on it. */
+        /* Names that contain dots, and lists in place of objects. */
         {"{'id':'evt_1','type':'invoice.paid','data':{'object':{" INVOICE
          "},'object.id':'in_2'},"
          "'data.object.id':'in_3','data.object':{'id':'in_4'}}",
          "invoice in_1 of - (-)"},
         {EVENT("invoice.paid", INVOICE ",'customer':[{'id':'cus_1'}]"),
          "invoice in_1 of - (-)"},
-        /* Nothing was made, or it has no name yet. */
+        /* The object does not exist, or has no id yet. */
         {EVENT("checkout.session.expired", SESSION ",'subscription':null"), NOTHING},
         {EVENT("checkout.session.completed", SESSION ",'subscription':''"), NOTHING},
         {EVENT("invoice.upcoming", "'object':'invoice','customer':'cus_1'"), NOTHING},
         {EVENT("invoice.paid", "'id':'','object':'invoice'"), NOTHING},
-        /* Types that only look like ours, and objects that the type does not promise. */
+        /* Types that resemble ours, and objects of another kind than the type says. */
         {EVENT("customer.created2", "'id':'cus_1','object':'customer'"), NOTHING},
         {EVENT("customer.discount.created", "'id':'di_1','object':'discount'"), NOTHING},
         {EVENT("customer.subscription", SUB), NOTHING},
@@ -67,7 +67,7 @@ static const struct {
         {"{'id':'evt_1','type':'invoice.paid','data':[]}", NOTHING},
         {"{'id':'evt_1','type':'invoice.paid','data':null}", NOTHING},
         {"{'id':'evt_1','type':'invoice.paid'}", NOTHING},
-        /* Thin events: those about meters count. */
+        /* Of thin events those about meters are read. */
         {"{'id':'evt_1','object':'v2.core.event','type':'v1.billing.meter.error_report_"
          "triggered','created':'2025-02-15T00:00:00.000Z','data':{'developer_message_summary':"
          "'x'},'related_object':{'id':'mtr_1','type':'billing.meter'}}",
@@ -138,7 +138,7 @@ START_TEST(test_longest_ids)
 }
 END_TEST
 
-/* What Stripe may send though no strict reader takes it; the last of repeated names counts. */
+/* JSON that Stripe may send although a strict reader refuses it. */
 static const struct {
 	const char *text, *says; /* NULL: no event */
 } foreign[] = {
@@ -169,7 +169,7 @@ START_TEST(test_foreign)
 }
 END_TEST
 
-/* All that an event says to us, as one text; its object read as what it is. */
+/* All that is read of an event and of its object, as one text. */
 static const char *
 digest(const char *text, size_t length)
 {
@@ -192,7 +192,7 @@ digest(const char *text, size_t length)
 	return out.data;
 }
 
-/* NULL where the events are not at hand. */
+/* NULL when the file does not exist. */
 static const char *
 digest_of_file(const char *folder, const char *name)
 {
@@ -207,7 +207,7 @@ digest_of_file(const char *folder, const char *name)
 	return digest(text, length);
 }
 
-/* Real events say the same in both shapes, and what they are about. */
+/* Recorded events, and part of what is read of them. */
 static const struct {
 	const char *name, *says;
 } events[] = {
@@ -250,7 +250,7 @@ static const struct {
          "professional/0 x1 period 1763899200..176649"},
 };
 
-/* Event ids differ between the versions; what they tell must not. */
+/* The events of two API versions differ in their ids, but not in what is read of them. */
 START_TEST(test_real_events)
 {
 	const char *before = digest_of_file("2023-10-16", events[_i].name);
@@ -263,7 +263,7 @@ START_TEST(test_real_events)
 }
 END_TEST
 
-/* Something of any type, now and then with a meaning. */
+/* A random value of any type; some texts have a meaning for the reader. */
 static struct json_object *
 any_value(uint64_t *state)
 {
@@ -289,7 +289,7 @@ any_value(uint64_t *state)
 	}
 }
 
-/* Replaces or removes something somewhere in the tree. */
+/* Replaces or removes a random value in the tree. */
 static void
 mutate(struct json_object *tree, uint64_t *state)
 {
@@ -323,7 +323,7 @@ mutate(struct json_object *tree, uint64_t *state)
 	}
 }
 
-/* Whatever stands where, it is read or refused; what is read has a name. */
+/* An event with random values is read or refused; an event that is read has an id. */
 START_TEST(test_mutations)
 {
 	static const char *const seeds[] = {

@@ -1,5 +1,5 @@
 /*
- * test_form.c: parameters and paths as Stripe's v1 API takes them.
+ * test_form.c: the encoding of parameters and paths for Stripe's v1 API.
  */
 #include "support/suite.h"
 
@@ -52,7 +52,7 @@ START_TEST(test_values)
 }
 END_TEST
 
-/* Whatever the bytes, nothing but unreserved characters and escapes leaves, and they come back. */
+/* Any bytes become unreserved characters and escapes, and are decoded to the same bytes. */
 START_TEST(test_every_byte)
 {
 	for (int byte = 1; byte < 256; byte++) {
@@ -105,7 +105,7 @@ START_TEST(test_types)
 }
 END_TEST
 
-/* A body far beyond the first buffer. */
+/* A body much larger than the first buffer. */
 START_TEST(test_long_forms)
 {
 	struct stripe_form form = stripe_form_new(task.arena);
@@ -117,7 +117,7 @@ START_TEST(test_long_forms)
 }
 END_TEST
 
-/* What the official library sends for the same parameters, byte for byte. */
+/* The same bytes as the official library sends for the same parameters. */
 START_TEST(test_checkout_session)
 {
 	struct stripe_form form = stripe_form_new(task.arena);
@@ -169,7 +169,7 @@ static const struct {
         {"/v1/a/%s/b/%s", "x", "/v1/a/x/b/x"},
         {"/v1/a/%s", "?x=1#y", "/v1/a/%3Fx%3D1%23y"},
         {"/v1/a/%s", "%s%d", "/v1/a/%25s%25d"},
-        /* Never the path of all objects. */
+        /* An empty id never gives the path of all objects. */
         {"/v1/customers/%s", "", "/v1/customers/-"},
         {"/v1/customers/%s", NULL, "/v1/customers/-"},
 };

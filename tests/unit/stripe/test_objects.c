@@ -1,10 +1,11 @@
 /*
- * test_objects.c: subscriptions and invoices in the shapes of both API versions, and with
- * anything else in their places.
+ * test_objects.c: reads subscriptions and invoices of two API versions, and with other values
+ * in their places.
  */
 #include "support/stripe_objects_fixture.h"
 
-/* Every member, where basil has it, where it stood before, and with references expanded. */
+/* Every member, where 2025-03-31.basil has it, where it was before, and with expanded
+ * references. */
 START_TEST(test_subscription_shapes)
 {
 	static const char common[] =
@@ -20,7 +21,7 @@ START_TEST(test_subscription_shapes)
 	        "'status':'open','created':1760007000},'current_period_start':1760001000,"
 	        "'current_period_end':1760002000,'items':{'data':[{'id':'si_1','quantity':3,"
 	        "'price':{'id':'price_pro_yearly'}}]}",
-	        /* Where both stand, the newer place counts. */
+	        /* When both places have a value, the newer place counts. */
 	        "'customer':'cus_1','latest_invoice':{'status':'open','created':1760007000},"
 	        "'current_period_start':1,'current_period_end':2,'items':{'data':[{'id':'si_1',"
 	        "'quantity':3,'price':'price_pro_yearly','current_period_start':1760001000,"
@@ -38,7 +39,7 @@ START_TEST(test_subscription_shapes)
 }
 END_TEST
 
-/* The portal of a flexible subscription sets this alone. */
+/* The portal sets only `cancel_at` of a subscription in flexible billing mode. */
 START_TEST(test_flexible_end)
 {
 	struct sold_subscription read = subscription_of(
@@ -49,7 +50,7 @@ START_TEST(test_flexible_end)
 }
 END_TEST
 
-/* Grace begins with an invoice that waits to be paid, not with one that was paid or given up. */
+/* Only an open invoice tells since when the subscription is unpaid. */
 START_TEST(test_unpaid_since)
 {
 	static const struct {
@@ -160,7 +161,7 @@ static const struct {
          "in_1 of - (-) for sub_2 number - paid - eur - - 0 0 created 1760000000"},
         {"{" INVOICE ",'subscription':{'id':'sub_1','object':'subscription'}}",
          "in_1 of - (-) for sub_1 number - paid - eur - - 0 0 created 1760000000"},
-        /* Of no subscription; amounts that are no numbers of minor units. */
+        /* Without a subscription, and with amounts that are no integers. */
         {"{" INVOICE ",'customer':'cus_1','parent':null,'subscription':null,'number':null,"
          "'amount_due':-500,'amount_paid':'500'}",
          "in_1 of cus_1 (-) for - number - paid - eur - - -500 0 created 1760000000"},

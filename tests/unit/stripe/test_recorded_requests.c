@@ -1,6 +1,7 @@
 /*
- * test_recorded_requests.c: our calls beside those of the official library, as they were recorded: what
- * it sends, and how often it tries. Only where the records lie beside the project.
+ * test_recorded_requests.c: compares our requests with recorded ones of the official library:
+ * what it sends, and how often it tries. Does nothing when the records are not beside the
+ * project.
  */
 #include "support/stripe_io.h"
 
@@ -41,7 +42,7 @@ ask_it(const struct stripe_request *request)
 	return answer;
 }
 
-/* The member's text, NULL without one. */
+/* The member's text, or NULL. */
 static const char *
 member(const struct json_view *object, const char *name)
 {
@@ -50,7 +51,7 @@ member(const struct json_view *object, const char *name)
 	return json_view_string(object, name, &text) ? text : NULL;
 }
 
-/* The records of a file, at least `least` of them; none, visibly, when it is not there. */
+/* The records of a file, at least `least`. When it does not exist: none, and a line says so. */
 static struct json_view
 read_records(const char *name, const char *list, size_t least)
 {
@@ -67,7 +68,7 @@ read_records(const char *name, const char *list, size_t least)
 	return records;
 }
 
-/* Adds the parameters of an encoded form anew, so that our own encoding is what is compared. */
+/* Decodes a form and adds its parameters again, so that our encoding is compared. */
 static const char *
 encode_again(const char *form, size_t length)
 {
@@ -85,7 +86,7 @@ encode_again(const char *form, size_t length)
 	return out.text.data;
 }
 
-/* Brackets in values may be bare or encoded, Stripe takes both; the library leaves them bare. */
+/* Stripe accepts brackets in values bare or encoded. The library leaves them bare. */
 static char *
 bare_brackets(const char *text)
 {
@@ -150,7 +151,8 @@ START_TEST(test_recorded_requests)
 }
 END_TEST
 
-/* What the recorded answer's name says: "503 then 200", "429 Stripe-Should-Retry: true", ... */
+/* The script of answers by a record's name: "503 then 200", "429 Stripe-Should-Retry: true",
+ * ... */
 static void
 script_of(const char *name, const char *result, struct scripted script[static 2])
 {
@@ -181,7 +183,7 @@ replay(const struct json_view *record)
 	enum stripe_method method = STRIPE_GET;
 	int64_t attempts = 0;
 	size_t waited = 0;
-	/* The library gives up at once. */
+	/* The library does not try again. */
 	bool limited = strncmp(name, "429", 3) == 0 && !strstr(name, "Should-Retry");
 
 	while (strcmp(methods[method], member(record, "method")) != 0)
@@ -203,7 +205,7 @@ replay(const struct json_view *record)
 	for (size_t i = 0; i < world.asked_count; i++)
 		ck_assert_int_eq(world.asked[i].key != NULL,
 		                 strncmp(member(record, "idempotency_key"), "same", 4) == 0);
-	/* Nor does it wait longer for the rate limit than for anything else. */
+	/* The library waits no longer for a rate limit than for other errors. */
 	for (bool more = json_view_first(&delays, &delay); more && script[0].status != 429;
 	     more = json_view_next(&delay)) {
 		int64_t delay_ms = 0;

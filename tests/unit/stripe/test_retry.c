@@ -1,5 +1,5 @@
 /*
- * test_retry.c: when Stripe is asked again, how long after, and what is known in the end.
+ * test_retry.c: when a request is tried again, after which time, and what is known in the end.
  */
 #include "support/stripe_io.h"
 
@@ -12,7 +12,7 @@ enum { SCRIPT_MAX = 3 };
 static struct task task;
 static struct world world;
 
-/* Once for all: a client takes its time under valgrind. */
+/* One client for all tests: creating one is slow under valgrind. */
 static void
 make_world(void)
 {
@@ -71,12 +71,12 @@ static const struct {
         {0, false, NULL, 0, 2, true},
         {0, false, NULL, 2, 2, false},
         {0, false, NULL, 0, 0, false},
-        /* A reset connection once, even where no retries are allowed. */
+        /* A reset connection is tried once more, even without retries. */
         {0, true, NULL, 0, 0, true},
         {0, true, NULL, 1, 0, false},
         {0, true, NULL, 1, 2, true},
         {0, true, NULL, 2, 2, false},
-        /* Stripe's own word comes before any status, but not before the number of retries. */
+        /* Stripe-Should-Retry decides before the status, but after the number of retries. */
         {500, false, "false", 0, 2, false},
         {409, false, "false", 0, 2, false},
         {400, false, "true", 0, 2, true},
@@ -139,7 +139,7 @@ END_TEST
 #define UNSENT {.unsent = true}
 #define SAYS(...) {__VA_ARGS__}, ROWS(((struct scripted[]){__VA_ARGS__}))
 
-/* What is known after all attempts, in the light of each of them. */
+/* The outcome after all attempts. */
 static const struct {
 	const char *name;
 	enum stripe_method method;
@@ -172,7 +172,8 @@ static const struct {
 	{"odd JSON", STRIPE_POST, "k", SAYS(B(200, "{\"a\":\"\\ud800\\u0000\",\"a\":1}")), 1, STRIPE_DONE},
 	{"refused, no JSON", STRIPE_POST, "k", SAYS(B(400, "no")), 1, STRIPE_REFUSED},
 	{"refused, other JSON", STRIPE_POST, "k", SAYS(B(404, "{\"error\":\"no\"}")), 1, STRIPE_REFUSED},
-	/* Once an attempt may have been carried out, little settles that. */
+	/* An attempt that may have been carried out leaves the outcome unknown, with few
+	 * exceptions. */
 	{"broken, then done", STRIPE_POST, "k", SAYS(S(500), S(200)), 2, STRIPE_DONE},
 	{"silent, refused under the key", STRIPE_POST, "k", SAYS(S(0), S(402)), 2, STRIPE_REFUSED},
 	{"silent, refused without a key", STRIPE_POST, NULL, SAYS(S(0), S(400)), 2, STRIPE_UNKNOWN},
@@ -184,7 +185,7 @@ static const struct {
 	{"and then is done", STRIPE_POST, "k", SAYS(B(409, IN_USE), S(200)), 2, STRIPE_DONE},
 	{"silent, then gone", STRIPE_DELETE, NULL, SAYS(S(0), S(404)), 2, STRIPE_UNKNOWN},
 	{"gone at once", STRIPE_DELETE, NULL, SAYS(S(404)), 1, STRIPE_REFUSED},
-	/* Reading does nothing that could be in doubt. */
+	/* A GET changes nothing, so its outcome is never unknown. */
 	{"silent, then not found", STRIPE_GET, NULL, SAYS(S(0), S(404)), 2, STRIPE_REFUSED},
 	{"broken, then limited", STRIPE_GET, NULL, SAYS(S(500), S(429)), 4, STRIPE_NOT_NOW},
         /* clang-format on */

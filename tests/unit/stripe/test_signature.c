@@ -1,6 +1,6 @@
 /*
- * test_signature.c: which webhooks come from Stripe: cases of our own, every changed byte,
- * random headers, and the official library's verdicts when they lie beside the project.
+ * test_signature.c: which signatures of webhooks are accepted: cases of our own, every changed
+ * byte, random headers, and the official library's verdicts when they are beside the project.
  */
 #include "support/suite.h"
 
@@ -71,7 +71,7 @@ static const struct {
         {"t=1800000000,v1=" NO_SECRET_V1, NULL, false},
         {"t=1800000000,v1=" NO_SECRET_V1, ",", false},
         {"t=1800000000,v1=" NO_SECRET_V1, " , ", false},
-        /* Other schemes would be a way down. */
+        /* Only the scheme v1 counts. */
         {"t=1800000000,v0=" FIRST_V1, FIRST, false},
         {"t=1800000000,v2=" FIRST_V1, FIRST, false},
         {"t=1800000000,v11=" FIRST_V1, FIRST, false},
@@ -182,7 +182,7 @@ START_TEST(test_every_changed_byte_of_the_header)
 }
 END_TEST
 
-/* Pieces of headers in any order: accepted only with the right time last and the right v1 whole. */
+/* Random headers are accepted only when the right time is last and one v1 is right. */
 START_TEST(test_random_headers)
 {
 	static const char *const pieces[] = {"t=1800000000",
@@ -232,7 +232,7 @@ member(const struct json_view *object, const char *name)
 	return out;
 }
 
-/* Standard base64, by way of the base64url that we have. */
+/* Decodes standard base64 by the decoder of base64url. */
 static struct bytes
 body_of(const struct json_view *vector)
 {
@@ -249,7 +249,7 @@ body_of(const struct json_view *vector)
 	return out;
 }
 
-/* The one verdict in which we are stricter, and the tolerance that we do not have. */
+/* Cases in which we are stricter than the library, or have another tolerance. */
 static bool
 is_ours_to_judge(const struct json_view *vector)
 {
@@ -283,7 +283,7 @@ START_TEST(test_vectors_of_the_official_library)
 		fault = stripe_signature_fault(task.arena, member(&vector, "header"),
 		                               (const char *)body.data, body.length,
 		                               member(&vector, "secret"), now_s * 1000);
-		/* Those that are not ours to judge the library accepts and we refuse. */
+		/* The library accepts the excepted cases, and we refuse them. */
 		ck_assert_msg((fault == NULL) == (accept && ours), "%s: %s",
 		              member(&vector, "name"), fault ? fault : "accepted");
 		judged += ours;

@@ -1,6 +1,6 @@
 /*
- * stripe_fixture.h: an installation that sells through Stripe, a customer in its trial, and the
- * customer's subscriptions in one line. No keys are made, as nothing is signed.
+ * stripe_fixture.h: an installation that sells through Stripe, a customer in its trial, and
+ * functions that write the customer's subscriptions as one line. There are no signing keys.
  */
 #ifndef TESTS_UNIT_STRIPE_FIXTURE_H
 #define TESTS_UNIT_STRIPE_FIXTURE_H
@@ -69,7 +69,7 @@ stripe_setup(void)
 	stripe_customer();
 }
 
-/* What the statement, which is its own and gives one text, says of the values. */
+/* The text that a test's own statement returns for the parameters. */
 static inline const char *
 stripe_text(const struct statement *statement, struct parameters parameters)
 {
@@ -104,7 +104,7 @@ subscriptions_are(const char *wanted)
 	ck_assert_str_eq(subscriptions_now(), wanted);
 }
 
-/* A number of the connection's own transaction, by a statement that stands for itself. */
+/* The number that a test's own statement returns, in the open transaction. */
 static inline int64_t
 stripe_number(const struct statement *statement, struct parameters parameters)
 {
@@ -119,7 +119,7 @@ static const struct column stripe_number_columns[] = COLUMNS(struct database_num
 #define STRIPE_NUMBER                                                                          \
 	.columns = stripe_number_columns, .row_size = sizeof(struct database_number)
 
-/* How often the trail has this of the customer. */
+/* How often the audit trail has this action of the customer. */
 static inline int64_t
 audited(const char *action)
 {

@@ -1,6 +1,7 @@
 /*
- * stripe_flow_fixture.h: the customer of stripe_fixture.h, and a Stripe that answers by a script.
- * Bodies write ' for ", and %s for what tells this test's objects from others'.
+ * stripe_flow_fixture.h: the customer of stripe_fixture.h, and a client of Stripe that gets
+ * scripted answers. Bodies write ' for ", and %s for the part of ids that differs between
+ * tests.
  */
 #ifndef TESTS_UNIT_STRIPE_FLOW_FIXTURE_H
 #define TESTS_UNIT_STRIPE_FLOW_FIXTURE_H
@@ -13,7 +14,7 @@
 #include "sync/subscriptions.h"
 
 #define DEADLINE_US 10000000
-/* Answers of each kind; none is tried again. */
+/* Answers that are not tried again. */
 #define BODY(body_)                                                                            \
 	{                                                                                      \
 		.status = 200, .body = (body_)                                                 \
@@ -38,7 +39,7 @@
 	{                                                                                      \
 		.unsent = true, .takes_us = 2 * DEADLINE_US                                    \
 	}
-/* One that must never be reached. */
+/* An answer that must never be needed. */
 #define END                                                                                    \
 	{                                                                                      \
 		.status = 599, .should_retry = "false"                                         \
@@ -76,7 +77,7 @@ flow_teardown(void)
 	fixture_teardown();
 }
 
-/* The text with the quotes of JSON, and our customer's id for OURS. */
+/* The text with JSON's quotes, and with our customer's id for OURS. */
 static inline const char *
 flow_body(const char *text)
 {
@@ -111,7 +112,7 @@ flow_script(const struct scripted *script, size_t count)
 	flow_script((const struct scripted[]){__VA_ARGS__},                                    \
 	            sizeof((const struct scripted[]){__VA_ARGS__}) / sizeof(struct scripted))
 
-/* "POST /v1/customers GET /v1/subscriptions/sub_1": what was asked, without queries. */
+/* "POST /v1/customers GET /v1/subscriptions/sub_1": the requests, without queries. */
 static inline const char *
 flow_asked(void)
 {
@@ -158,7 +159,7 @@ linked(void)
 	return stripe_text(&statement, PARAMETERS(customer_id));
 }
 
-/* Of the customer, in the place of $1; `value` for $2. */
+/* Runs SQL with the customer as $1 and `value` as $2. */
 static inline void
 flow_change(const char *name, const char *sql, const char *value)
 {

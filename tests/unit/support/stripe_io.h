@@ -1,6 +1,6 @@
 /*
- * stripe_io.h: a world around the client of Stripe in which answers follow a script, everything
- * asked is kept, and no real second passes.
+ * stripe_io.h: a client of Stripe whose answers follow a script, whose requests are kept, and
+ * whose clock does not wait.
  */
 #ifndef TESTS_UNIT_STRIPE_IO_H
 #define TESTS_UNIT_STRIPE_IO_H
@@ -22,11 +22,11 @@ enum { WORLD_ASKS_MAX = 16 };
 struct scripted {
 	int status;  /* 0: no answer, and if `reset` for that reason */
 	bool reset;  /* ECONNRESET */
-	bool unsent; /* the connection never came about */
+	bool unsent; /* no connection was made */
 	bool too_large;
-	bool replayed;            /* Stripe's memory answers */
+	bool replayed;            /* Idempotent-Replayed */
 	const char *should_retry; /* a header's value or NULL */
-	const char *body;         /* NULL: one that suits the status */
+	const char *body;         /* NULL: one that fits the status */
 	int64_t takes_us;
 };
 
@@ -143,7 +143,7 @@ world_random(void *context)
 	return ((struct world *)context)->random;
 }
 
-/* A new client in a new world. */
+/* Creates the client. */
 static inline void
 world_begin(struct world *world, struct arena *arena)
 {
@@ -166,7 +166,7 @@ world_end(struct world *world)
 	stripe_client_free(world->client);
 }
 
-/* Forgets what was asked, and begins a script. */
+/* Deletes the kept requests, and begins a script. */
 static inline void
 world_script(struct world *world, const struct scripted *script, size_t count)
 {
@@ -177,7 +177,7 @@ world_script(struct world *world, const struct scripted *script, size_t count)
 	world->wait_count = 0;
 }
 
-/* What was sent under the name, or NULL. */
+/* The value of the header of that name, or NULL. */
 static inline const char *
 world_header(const struct http_request *http, const char *name)
 {
@@ -187,7 +187,7 @@ world_header(const struct http_request *http, const char *name)
 	return NULL;
 }
 
-/* All attempts sent the same. */
+/* Checks that all attempts sent the same request. */
 static inline void
 world_same_requests(const struct world *world)
 {

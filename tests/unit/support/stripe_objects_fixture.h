@@ -1,6 +1,6 @@
 /*
- * stripe_objects_fixture.h: what some prices buy, objects of Stripe's from texts that write ' for ",
- * and what was read of them in one line, so that a difference shows itself.
+ * stripe_objects_fixture.h: some prices, objects of Stripe's from texts that write ' for ", and
+ * functions that write what was read of them as one line.
  */
 #ifndef TESTS_UNIT_STRIPE_OBJECTS_FIXTURE_H
 #define TESTS_UNIT_STRIPE_OBJECTS_FIXTURE_H
@@ -74,7 +74,7 @@ subscription_of(const char *text)
 	return out;
 }
 
-/* From a copy without a byte more, so that ASan sees every look beyond. */
+/* Reads from a copy of the exact size, so that ASan reports a read beyond it. */
 static inline bool
 read_event(const char *text, size_t length, struct stripe_event *out)
 {

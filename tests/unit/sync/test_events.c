@@ -1,13 +1,13 @@
 /*
- * test_events.c: an event from its arrival to its end: stored once, taken when due, tried
- * again, parked, forgotten.
+ * test_events.c: the life of an event: it is stored once, taken when due, tried again, parked
+ * and deleted.
  */
 #include "support/stripe_fixture.h"
 
 #include "outbox/calls.h"
 #include "sync/events.h"
 
-/* Everything happens in one transaction, which is undone; and in an empty queue. */
+/* Each test runs in a transaction that is rolled back, and begins with an empty queue. */
 static void
 setup(void)
 {
@@ -76,7 +76,7 @@ set(const char *id, const char *state, int64_t attempts, int64_t received_second
 	            NULL));
 }
 
-/* "evt_1:pending evt_2:done": all there are. */
+/* "evt_1:pending evt_2:done": all events. */
 static const char *
 events_now(void)
 {
@@ -125,7 +125,7 @@ START_TEST(test_receive)
 	ck_assert_int_eq(row.happened_at.ms, AT(-1).ms);
 	ck_assert(row.received_at.known && row.next_try_at.known && !row.finished_at.known);
 	ck_assert_str_eq(kept, payload);
-	/* The second one changes nothing, whatever it says. */
+	/* A second event with the same id changes nothing. */
 	one = event("evt_1", NULL);
 	ck_assert(!receive(&one));
 	ck_assert_str_eq(find("evt_1").state, "pending");
@@ -134,7 +134,7 @@ START_TEST(test_receive)
 }
 END_TEST
 
-/* What is there already is not new: only a parked one is tried again. */
+/* An event that is stored already is not new; if it is parked, it becomes pending. */
 static const struct {
 	const char *before, *behind;
 	int64_t attempts;
@@ -164,7 +164,7 @@ START_TEST(test_receive_again)
 }
 END_TEST
 
-/* Nothing of it can be dealt with: it tells of nothing, or of the other mode's objects. */
+/* Events that we do not act on: about no object of ours, or of the other mode. */
 START_TEST(test_receive_ignored)
 {
 	struct stripe_event one = event("evt_1", _i == 0 ? NULL : "sub_1");
@@ -193,7 +193,7 @@ take(void)
 	return found ? row.event_id : "none";
 }
 
-/* What has come is due at once: the moment is not rounded to a later one. */
+/* An event is due at once: its time is not rounded up. */
 START_TEST(test_due_at_once)
 {
 	for (int i = 0; i < 100; i++) {
@@ -225,7 +225,7 @@ START_TEST(test_take)
 }
 END_TEST
 
-/* One look answers all about the same object that had come before it. */
+/* One fetch finishes all events about the object that were received before it. */
 START_TEST(test_finish)
 {
 	static const struct {
@@ -302,7 +302,7 @@ START_TEST(test_fail)
 }
 END_TEST
 
-/* What the world did is not counted, however often. */
+/* Tries that do not count never park an event. */
 START_TEST(test_fail_without_fault)
 {
 	struct stripe_event_row row;
@@ -316,12 +316,12 @@ START_TEST(test_fail_without_fault)
 	}
 	row = find("evt_1");
 	ck_assert_int_eq(row.attempts, 11);
-	/* Somebody else has finished it meanwhile. */
+	/* Another process has finished it meanwhile. */
 	set("evt_1", "done", 12, 0);
 	fine(stripe_event_fail(&operation, &row, "stripe_error", false));
 	fine(stripe_event_fail(&operation, &row, "stripe_error", true));
 	ck_assert_str_eq(find("evt_1").state, "done");
-	/* One try is all there is. */
+	/* With a policy of one try. */
 	billing.sales.event_tries = 1;
 	receive_simple("evt_2", "sub_1");
 	row = find("evt_2");
@@ -401,7 +401,7 @@ START_TEST(test_list_and_figures)
 }
 END_TEST
 
-/* Whatever ties the event to the customer, its payload goes; others' stay. */
+/* A customer's events lose their payload, however they name the customer; others keep it. */
 START_TEST(test_forget)
 {
 	static const struct statement link = {.name = "test_link",
@@ -431,7 +431,7 @@ START_TEST(test_forget)
 }
 END_TEST
 
-/* Payloads go after 30 days, events after 90; what is not finished stays whole. */
+/* Payloads are deleted after 30 days and events after 90, unless they are unfinished. */
 START_TEST(test_prune)
 {
 	static const struct {

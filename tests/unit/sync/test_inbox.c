@@ -1,5 +1,5 @@
 /*
- * test_inbox.c: what becomes of an event, whatever Stripe answers when it is asked about it.
+ * test_inbox.c: how an event is processed, for every answer of Stripe's.
  */
 #include "support/stripe_flow_fixture.h"
 
@@ -31,7 +31,7 @@ run(void)
 	return kind;
 }
 
-/* "evt_sub_1:pending/1 unknown_customer": each with its tries and its error. */
+/* "evt_sub_1:pending/1 unknown_customer": each event with its tries and its error. */
 static const char *
 events_now(void)
 {
@@ -76,10 +76,10 @@ static const struct {
          "sub_1:canceled+ trial:canceled-"},
         {UPDATED, BODY(SUBSCRIPTION("invented", "price_s")), FAIL_NONE, "done/1",
          "sub_1:invented- trial:trialing+"},
-        /* The vendor sells other things too. */
+        /* The vendor sells other things through the account too. */
         {UPDATED, BODY(SUBSCRIPTION("active", "price_other")), FAIL_NONE, "ignored/1",
          "trial:trialing+"},
-        /* Something of ours that belongs to nobody: our own insert may be late. */
+        /* It has one of our prices and no customer: our customer may not be committed yet. */
         {UPDATED, BODY(NOBODYS), FAIL_NONE, "pending/1 unknown_customer", "trial:trialing+"},
         {UPDATED, REFUSED(404), FAIL_NONE, "pending/1 stripe_not_found", "trial:trialing+"},
         {DELETED, REFUSED(404), FAIL_NONE, "done/1", "trial:trialing+"},
@@ -116,17 +116,18 @@ START_TEST(test_nothing_due)
 }
 END_TEST
 
-/* Whose it is, by the mirror, then by the link, then by what its metadata or the event say. */
+/* The customer is found by our row, then by Stripe's customer, then by metadata or the event.
+ * */
 START_TEST(test_owner)
 {
-	static const char *const names[] = {"mirror", "link", "event"};
+	static const char *const names[] = {"row", "link", "event"};
 	const char *first = customer_id;
 
 	if (_i == 0) {
 		receive(UPDATED, "subscription", "sub_1", NULL);
 		SCRIPT(BODY(SUBSCRIPTION("active", "price_s")));
 		ck_assert_int_eq(run(), FAIL_NONE);
-		/* Another customer of ours is linked meanwhile. */
+		/* Stripe's customer is linked to another of ours meanwhile. */
 		flow_change("test_unlink",
 		            "UPDATE customers SET stripe_customer_id = NULL WHERE "
 		            "customer_id = $1 AND $2::text IS NULL",
@@ -151,7 +152,7 @@ START_TEST(test_owner)
 }
 END_TEST
 
-/* What we have ended must not come back to life before Stripe has heard of it. */
+/* A subscription that we have cancelled stays so until Stripe has received it. */
 START_TEST(test_ending)
 {
 	fine(stripe_cancel_enqueue(&operation, customer_id, "sub_1", ""));
@@ -182,7 +183,7 @@ static const struct {
          "GET /v1/invoices/in_1 GET /v1/subscriptions/sub_1",
          "done/1",
          "in_1:paid 2900"},
-        /* Of no subscription, and of nobody whom we know. */
+        /* An invoice without a subscription, of an unknown customer. */
         {{BODY(LOOSE), END}, FAIL_NONE, "GET /v1/invoices/in_1", "ignored/1", ""},
         {{BODY("{'id':'in_1','object':'invoice'}"), END},
          FAIL_NONE,
@@ -214,7 +215,7 @@ START_TEST(test_invoice)
 }
 END_TEST
 
-/* A deleted draft goes; what was finalised cannot be deleted, and stays. */
+/* A deleted draft is deleted here; a finalised invoice stays. */
 START_TEST(test_invoice_deleted)
 {
 	static const char *const bodies[] = {INVOICE("draft", "0"), INVOICE("open", "0")};
@@ -249,7 +250,7 @@ static const struct {
         {"{'id':'cus_1','email':'not an address','name':'New Name'}", NULL, "New Name"},
         {"{'id':'cus_1','email':null,'name':' '}", NULL, NULL},
         {"{'id':'cus_1','email':7,'name':['x']}", NULL, NULL},
-        /* Somebody else's address here: nothing is taken over. */
+        /* The address is another customer's here: nothing is taken over. */
         {"{'id':'cus_1','email':'taken@example.com','name':'New Name'}", NULL, NULL},
 };
 
@@ -272,7 +273,7 @@ START_TEST(test_customer)
 	ck_assert_str_eq(customer_now().email,
 	                 changes[_i].email == NULL ? email : changes[_i].email);
 	ck_assert(text_equal(customer_now().company_name, changes[_i].name));
-	/* The address is another test's too. */
+	/* Another test uses the address too. */
 	flow_change("test_free",
 	            "UPDATE customers SET email = customer_id || '@example.com' "
 	            "WHERE deleted_at IS NULL AND $1 <> '' AND $2::text IS NULL",
@@ -280,7 +281,7 @@ START_TEST(test_customer)
 }
 END_TEST
 
-/* Ours is newer and on its way; a stranger is not even asked for. */
+/* Our newer values are about to be sent. An unknown customer is not fetched. */
 START_TEST(test_customer_not_asked)
 {
 	struct customer customer;
@@ -298,7 +299,7 @@ START_TEST(test_customer_not_asked)
 }
 END_TEST
 
-/* With the customer goes all that it had subscribed to. */
+/* A customer who is deleted at Stripe loses all subscriptions. */
 START_TEST(test_customer_deleted)
 {
 	receive(UPDATED, "subscription", "sub_1", NULL);

@@ -12,11 +12,11 @@ static const struct {
         {"[{'id':'si_m','price':{'id':'price_metered'},'current_period_end':99},"
          "{'id':'si_p'," PRICED ",'current_period_end':50}]",
          "si_p", "price_pro", "professional", 50},
-        /* Two of ours: the first. */
+        /* Of two with our prices the first counts. */
         {"[{'id':'si_s','price':{'id':'price_starter'},'current_period_end':60},"
          "{'id':'si_p'," PRICED ",'current_period_end':70}]",
          "si_s", "price_starter", "starter", 60},
-        /* None of ours: the greatest end. */
+        /* Without one of our prices the latest end counts. */
         {"[{'id':'si_a','price':{'id':'price_a'},'current_period_end':60},"
          "{'id':'si_b','price':{'id':'price_b'},'current_period_end':80},"
          "{'id':'si_c','price':{'id':'price_c'},'current_period_end':70}]",

@@ -1,6 +1,6 @@
 /*
- * test_races.c: several act on what is kept of Stripe at the same moment, each with a
- * connection of its own.
+ * test_races.c: several processes change calls, events and subscriptions at the same time,
+ * each with its own connection.
  */
 #include "support/subscription_sync_fixture.h"
 
@@ -27,7 +27,7 @@ struct actor {
 	bool flag;
 };
 
-static struct db *other; /* looks on */
+static struct db *other; /* observes the others */
 
 static void
 setup(void)
@@ -69,7 +69,7 @@ run_actor(void *argument)
 	return NULL;
 }
 
-/* Acts, and is seen to wait for what our transaction holds. */
+/* Runs in a thread, which must wait for a lock of our transaction. */
 static void
 go_and_wait(struct actor *actor, action *act)
 {
@@ -134,7 +134,8 @@ static const struct {
         {STRIPE_CHANGE, plan_change, false},
 };
 
-/* Two make the same plan: there is one, and the second gets it; its own if the first gives up. */
+/* Two record the same call: the second gets the first one's, or its own if the first rolls
+ * back. */
 START_TEST(test_plan_at_once)
 {
 	static const struct intent intent = {.key = {{1}}, .request = {{2}}};
@@ -157,7 +158,7 @@ START_TEST(test_plan_at_once)
 }
 END_TEST
 
-/* One request drops its call, and another of the same key goes on with it: one of them, not both. */
+/* One request drops a call while another with the same key locks it: only one succeeds. */
 START_TEST(test_drop_beside_the_same_key)
 {
 	static const struct intent intent = {.key = {{1}}, .request = {{2}}};
@@ -189,7 +190,7 @@ plan_one(const char *kind)
 	fine(plan(&operation, kind, false, &call));
 }
 
-/* Each of two takes another one, and a third finds nothing. */
+/* Two processes take different calls, and a third finds none. */
 START_TEST(test_take_at_once)
 {
 	struct stripe_call calls[2];
@@ -256,7 +257,7 @@ receive(const char *id)
 	ck_assert(is_new);
 }
 
-/* Two events of one object in two hands: neither waits for the other, each ends its own. */
+/* Two processes have events about one object: neither waits, and each ends its own event. */
 START_TEST(test_finish_at_once)
 {
 	struct stripe_event_row rows[2];
@@ -293,7 +294,7 @@ START_TEST(test_finish_at_once)
 }
 END_TEST
 
-/* The event that is dealt with, and how it ends. */
+/* How the event is tied to the customer, and how it ends. */
 static struct stripe_event_row held;
 
 static enum fail
@@ -338,8 +339,8 @@ payloads(void)
 	return database_number(other, &task, "SELECT count(payload) FROM stripe_events");
 }
 
-/* A customer is deleted while an event about it is being dealt with: the deletion does not wait,
- * the event's end waits for the deletion, and what the event said is gone. */
+/* A customer is deleted while an event about it is being processed: the deletion does not wait,
+ * the end of the event waits for the deletion, and the payload is deleted. */
 START_TEST(test_delete_beside_an_event)
 {
 	const char *stripe_id = arena_printf(task.arena, "cus_%s", customer_id + 5);
@@ -365,7 +366,7 @@ START_TEST(test_delete_beside_an_event)
 }
 END_TEST
 
-/* The change that Stripe is told of. */
+/* A call that updates the customer at Stripe. */
 static enum fail
 refuse_held(struct actor *actor)
 {
@@ -376,7 +377,7 @@ refuse_held(struct actor *actor)
 	return kind == FAIL_STRIPE || kind == FAIL_NOT_FOUND ? FAIL_NONE : kind;
 }
 
-/* The same of a call that names the customer, and is refused at that moment. */
+/* The same with a call that names the customer and is refused at that time. */
 START_TEST(test_delete_beside_a_call)
 {
 	struct stripe_call planned = {.kind = STRIPE_CUSTOMER_UPDATE,
@@ -416,7 +417,8 @@ store_second(struct actor *actor)
 	return db_commit(actor->operation.db, &actor->task);
 }
 
-/* Two subscriptions of one customer: one counts, as if they had come one after the other. */
+/* Two subscriptions of one customer are stored at once: one counts, as if stored in sequence.
+ * */
 START_TEST(test_store_at_once)
 {
 	struct actor actor;

@@ -1,13 +1,13 @@
 /*
- * test_subscription_choice.c: which of a customer's subscriptions counts: the same one, whatever order
- * they came in, and whatever was seen of them before.
+ * test_subscription_choice.c: which of a customer's subscriptions counts. The choice is the
+ * same in whatever order they are stored, and whichever earlier states were stored.
  */
 #include "support/subscription_sync_fixture.h"
 
 enum { SET_MAX = 4 };
 
-/* Which of two counts, whichever came first: the one that gives more, then the older of two that
- * run, the newer of two that ended. */
+/* Of two the one whose status gives more counts, then the older of two that run and the newer
+ * of two that ended, in whichever order they are stored. */
 static const struct {
 	const char *a, *b; /* a is the older one */
 	const char *end;
@@ -41,7 +41,7 @@ START_TEST(test_pairs)
 }
 END_TEST
 
-/* What a status may have been before. */
+/* The earlier statuses that a status may have. */
 static const struct {
 	const char *status, *before[3];
 } histories[] = {
@@ -58,7 +58,7 @@ static const struct {
 
 struct set {
 	struct sold_subscription items[SET_MAX];
-	const char *before[SET_MAX]; /* seen so first; NULL: not */
+	const char *before[SET_MAX]; /* an earlier status that is stored; NULL: none */
 	int count;
 };
 
@@ -70,7 +70,7 @@ random_set(uint64_t *state)
 	for (int i = 0; i < set.count; i++) {
 		size_t history = suite_random(state) % ROWS(histories);
 
-		/* Some are of the same moment. */
+		/* Some are created at the same time. */
 		set.items[i] = subscription(arena_printf(task.arena, "sub_%d", i),
 		                            histories[history].status,
 		                            (int64_t)(suite_random(state) % 3));
@@ -79,8 +79,8 @@ random_set(uint64_t *state)
 	return set;
 }
 
-/* Stores the set in the order of the permutation's number; with `histories_too` what came before
- * as well, at any time before. */
+/* Stores the set in the order of the permutation's number; with `histories_too` also the
+ * earlier statuses, at any time before. */
 static const char *
 end_of(const struct set *set, int permutation, bool histories_too, uint64_t *state)
 {
@@ -109,7 +109,7 @@ end_of(const struct set *set, int permutation, bool histories_too, uint64_t *sta
 	return end;
 }
 
-/* All orders of random sets end alike, whatever of the past was seen. */
+/* All orders of a random set give the same result, with and without earlier statuses. */
 START_TEST(test_order)
 {
 	static const int permutations[] = {1, 1, 2, 6, 24};

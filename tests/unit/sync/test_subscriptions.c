@@ -1,5 +1,5 @@
 /*
- * test_subscriptions.c: what storing a subscription changes, and whom it tells.
+ * test_subscriptions.c: what storing a subscription changes and records.
  */
 #include "support/subscription_sync_fixture.h"
 
@@ -12,7 +12,7 @@ current(void)
 	return out;
 }
 
-/* Our trial ends when a subscription has begun, not for one that never did. */
+/* Our trial ends when a subscription at Stripe has begun, but not for one that never began. */
 static const struct {
 	const char *status;
 	bool ends;
@@ -36,7 +36,7 @@ START_TEST(test_trial)
 }
 END_TEST
 
-/* What is the same is not stored again, nor told to anybody. */
+/* The same values are neither stored again nor recorded in the audit trail. */
 START_TEST(test_same)
 {
 	struct sold_subscription one = subscription("sub_a", "active", 1);
@@ -51,14 +51,14 @@ START_TEST(test_same)
 	ck_assert(store(&one));
 	ck_assert_int_gt(current().version, version);
 	ck_assert_int_eq(current().current_period_ends_at.ms, AT(50).ms);
-	/* A period that Stripe does not tell stays. */
+	/* Our period stays when Stripe's object has none. */
 	one.item.period_end = INSTANT_NONE;
 	ck_assert(!store(&one));
 	ck_assert_int_eq(current().current_period_ends_at.ms, AT(50).ms);
 }
 END_TEST
 
-/* Every single member is noticed. */
+/* A change of any one member is stored. */
 START_TEST(test_each_change)
 {
 	struct sold_subscription one = subscription("sub_a", "active", 1), other = one;
@@ -127,7 +127,8 @@ cancels_planned(const char *id)
 	return stripe_number(&statement, PARAMETERS(customer_id, id));
 }
 
-/* A second live one is told each time that something changes, and ended once if that is wished. */
+/* A second live subscription is reported at each change, and cancelled once if the policy says
+ * so. */
 START_TEST(test_second)
 {
 	int64_t before, after;
@@ -150,7 +151,7 @@ START_TEST(test_second)
 }
 END_TEST
 
-/* One that was never paid is no second one; nor is one that ended. */
+/* A subscription that was never paid or has ended is no second one. */
 START_TEST(test_no_second)
 {
 	static const char *const statuses[] = {"incomplete", "canceled", "incomplete_expired"};
@@ -163,7 +164,7 @@ START_TEST(test_no_second)
 }
 END_TEST
 
-/* A price that buys nothing of ours: refused when new; when known, the plan stays. */
+/* A price that is not ours is refused for a new subscription; a known one keeps its plan. */
 START_TEST(test_unknown_price)
 {
 	struct sold_subscription one = subscription("sub_a", "active", 1);
@@ -185,7 +186,7 @@ START_TEST(test_unknown_price)
 }
 END_TEST
 
-/* Grace begins with the first payment that failed, and anew only after one that did not. */
+/* `past_due_since` is the first failed payment since the last successful one. */
 START_TEST(test_past_due_since)
 {
 	struct sold_subscription one = subscription("sub_a", "past_due", 1);
@@ -213,7 +214,7 @@ schedule(const char *plan)
 	fine(subscription_schedule(&operation, current().stripe_subscription_id, plan));
 }
 
-/* A scheduled plan waits until it is there, or nothing is left to change. */
+/* A scheduled plan stays until the subscription has it or has ended. */
 START_TEST(test_schedule)
 {
 	struct sold_subscription one = subscription("sub_a", "active", 1);
@@ -252,7 +253,7 @@ START_TEST(test_gone)
 }
 END_TEST
 
-/* The next one counts when the first is gone. */
+/* Another subscription counts when the first does not exist any more. */
 START_TEST(test_gone_leaves_another)
 {
 	store_simple("sub_a", "active", 1);

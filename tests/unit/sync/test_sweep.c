@@ -1,7 +1,6 @@
 /*
- * test_sweep.c: the comparison with Stripe, page by page: where it stands between two of them,
- * what it finds, and what a Stripe that does not answer leaves as it was. And the copy of the
- * invoices that it keeps right.
+ * test_sweep.c: the comparison with Stripe, page by page: where it continues, what it finds,
+ * and that it changes nothing when Stripe does not answer. Also our copies of invoices.
  */
 #include "support/stripe_flow_fixture.h"
 
@@ -32,7 +31,7 @@ run(enum fail (*sweep)(struct operation *operation, int64_t *done), int64_t want
 	return kind;
 }
 
-/* "part 0 after evt_9 found 2, under way": how far it is. */
+/* "part 0 after evt_9 found 2, under way": the state of a sweep. */
 static const char *
 sweep_now(const char *name)
 {
@@ -61,7 +60,7 @@ events_now(void)
 	return stripe_text(&statement, NO_PARAMETERS);
 }
 
-/* The query of the n-th thing asked. */
+/* The query of the n-th request. */
 static bool
 query_has(size_t at, const char *what)
 {
@@ -88,7 +87,7 @@ START_TEST(test_events)
 	                              "customer.subscription.deleted") "],'has_more':false}"));
 	ck_assert_int_eq(run(stripe_sweep_run_events, 1), FAIL_NONE);
 	ck_assert_str_eq(sweep_now("events"), "part 0 after evt_2 found 1, under way");
-	/* Stripe is away: it goes on where it was. */
+	/* Stripe is away: the sweep continues where it was. */
 	ck_assert_int_eq(run(stripe_sweep_run_events, 1), FAIL_STRIPE);
 	ck_assert_str_eq(sweep_now("events"), "part 0 after evt_2 found 1, under way");
 	operation.now_ms += HOUR_MS;
@@ -101,13 +100,14 @@ START_TEST(test_events)
 	ck_assert(!query_has(0, "starting_after") && query_has(2, "starting_after=evt_2"));
 	ck_assert_str_eq(events_now(), "customer.subscription.updated sub_1 sweep pending, "
 	                               "customer.subscription.deleted sub_1 sweep pending");
-	/* All is known that happened before it began, not before it ended. */
+	/* The next sweep compares from the time when this one began. */
 	fine(stripe_sweep_last(&operation, "events", &last));
 	ck_assert_int_eq(last.ms, NOW_MS);
 }
 END_TEST
 
-/* Every quarter of an hour, from an hour before the last one began; at once on demand. */
+/* A sweep runs every quarter of an hour or on demand, from an hour before the last one began.
+ * */
 START_TEST(test_events_again)
 {
 	SCRIPT(BODY("{'data':[]}"), BODY("{'data':[],'has_more':true}"), BODY("{'data':[]}"));
@@ -124,7 +124,7 @@ START_TEST(test_events_again)
 }
 END_TEST
 
-/* First Stripe's list, then what stands here and was not in it. */
+/* First Stripe's list is compared, then our rows that were not in it. */
 START_TEST(test_subscriptions)
 {
 	store_synced("sub_1", "active");
@@ -142,7 +142,7 @@ START_TEST(test_subscriptions)
 }
 END_TEST
 
-/* Without an answer, or with one that is no list, nothing is concluded. */
+/* No answer, or one that is no list, changes nothing. */
 START_TEST(test_no_list)
 {
 	static const struct scripted answers[] = {BROKEN, SILENT, REFUSED(401), BODY("{}"),
@@ -157,7 +157,7 @@ START_TEST(test_no_list)
 }
 END_TEST
 
-/* What is the same here and there is not touched. */
+/* A subscription without a difference is not changed. */
 START_TEST(test_same)
 {
 	store_synced("sub_1", "active");

@@ -1,5 +1,6 @@
 /*
- * test_wake.c: who stores an event wakes the jobs process, but not again before that has looked.
+ * test_wake.c: storing an event notifies the jobs process, but only once until that looks for
+ * work.
  */
 #include "support/stripe_fixture.h"
 
@@ -50,7 +51,7 @@ receive(void)
 	ck_assert(is_new);
 }
 
-/* Whether the jobs process would be woken; nothing is left of it then. */
+/* Whether the jobs process was notified; takes all notifications. */
 static bool
 is_woken(int64_t patience_ms)
 {
@@ -76,7 +77,7 @@ START_TEST(test_once_until_it_looks)
 }
 END_TEST
 
-/* A transaction may yet be undone: the flag is left to who commits at once. */
+/* Within a transaction the flag stays, as the transaction may be rolled back. */
 START_TEST(test_in_a_transaction)
 {
 	for (int up = 0; up < 2; up++) {
@@ -91,7 +92,7 @@ START_TEST(test_in_a_transaction)
 }
 END_TEST
 
-/* billingctl shares nothing with the service. */
+/* billingctl does not share the flag. */
 START_TEST(test_without_a_flag)
 {
 	operation.stripe_idle = NULL;
