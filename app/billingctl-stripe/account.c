@@ -86,6 +86,7 @@ static bool
 has_item(const struct json_view *list, const char *wanted)
 {
 	struct json_view item;
+
 	for (bool more = json_view_first(list, &item); more; more = json_view_next(&item)) {
 		const char *type = NULL;
 
@@ -96,7 +97,7 @@ has_item(const struct json_view *list, const char *wanted)
 	return false;
 }
 
-/* The first event type that we want and that is not in the list. */
+/* The first type of event that this service handles and the list lacks. */
 static const char *
 first_missing(const struct json_view *events)
 {
@@ -152,24 +153,31 @@ account_endpoint_find(struct ctl *ctl, const char *url, struct account_endpoint 
 	return FAIL_NONE;
 }
 
-size_t
-account_meter_max(const struct ctl *ctl)
+static bool
+is_named(const char *const *names, const char *name)
 {
-	return ctl->billing.plans.count * PLAN_METRICS_MAX;
+	for (; *names != NULL; names++)
+		if (strcmp(*names, name) == 0)
+			return true;
+	return false;
 }
 
-/* Several plans may name the same one: the first counts. */
-const char *
-account_meter(const struct ctl *ctl, size_t n)
+const char *const *
+account_meters(struct ctl *ctl)
 {
-	const struct plan *plans = ctl->billing.plans.items;
-	const char *name = plans[n / PLAN_METRICS_MAX].usage.meters[n % PLAN_METRICS_MAX];
+	const struct plans *plans = &ctl->billing.plans;
+	const char **names = arena_array(ctl->task.arena, plans->count * PLAN_METRICS_MAX + 1,
+	                                 sizeof(*names));
+	size_t count = 0;
 
-	for (size_t i = 0; name != NULL && i < n; i++)
-		if (text_equal(plans[i / PLAN_METRICS_MAX].usage.meters[i % PLAN_METRICS_MAX],
-		               name))
-			return NULL;
-	return name;
+	for (size_t i = 0; i < plans->count * PLAN_METRICS_MAX; i++) {
+		const struct plan *plan = &plans->items[i / PLAN_METRICS_MAX];
+		const char *name = plan->usage.meters[i % PLAN_METRICS_MAX];
+
+		if (name != NULL && !is_named(names, name))
+			names[count++] = name;
+	}
+	return names;
 }
 
 enum fail

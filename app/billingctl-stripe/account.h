@@ -54,10 +54,8 @@ const char *account_webhook_url(struct ctl *ctl);
 enum fail account_endpoint_find(struct ctl *ctl, const char *url,
                                 struct account_endpoint *out) MUST_CHECK;
 
-/* The meters that plans name: account_meter(ctl, n) is a name or NULL, for each n below
- * account_meter_max(). */
-size_t account_meter_max(const struct ctl *ctl);
-const char *account_meter(const struct ctl *ctl, size_t n);
+/* The meters that plans name, each once, ended by NULL; in the task's arena. */
+const char *const *account_meters(struct ctl *ctl);
 
 /* The id of Stripe's active meter for events of that name, or NULL. */
 enum fail account_meter_find(struct ctl *ctl, const char *event_name,

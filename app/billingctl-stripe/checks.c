@@ -172,18 +172,16 @@ enum fail
 check_stripe_meters(struct doctor *doctor)
 {
 	struct ctl *ctl = doctor->ctl;
+	const char *const *names = account_meters(ctl);
 	size_t count = 0;
 
-	for (size_t i = 0; i < account_meter_max(ctl); i++) {
-		const char *name = account_meter(ctl, i), *id;
+	for (; *names != NULL; names++, count++) {
+		const char *id;
 
-		if (name == NULL)
-			continue;
-		TRY(account_meter_find(ctl, name, &id));
+		TRY(account_meter_find(ctl, *names, &id));
 		if (id == NULL)
-			return WRONG(doctor, "Stripe has no active meter %s.", name);
-		TRY(check_meter(doctor, name, id));
-		count++;
+			return WRONG(doctor, "Stripe has no active meter %s.", *names);
+		TRY(check_meter(doctor, *names, id));
 	}
 	return doctor_ok(doctor, "%zu named in PLANS_FILE", count);
 }

@@ -11,31 +11,25 @@
 #include "meters/meters.h"
 #include "sync/sweep.h"
 
-/* As long as Stripe keeps events, and as long as it tries to deliver them. */
+/* Stripe keeps events for 30 days and tries to deliver them for 3. */
 enum { DAYS_MAX = 30, DAYS = 3 };
 enum { DIFFERENT = 3, PAGE_ARENA = 64 * 1024 * 1024 };
 
 #define PAGE_BUDGET_US ((int64_t)60 * 1000 * 1000)
-/* Events may be listed a little late. */
+/* Stripe may list an event a little late. */
 #define OVERLAP_MS HOUR_MS
 
 const struct ctl_exit stripe_reconcile_exits[] = {
-        {DIFFERENT, "Stripe had something otherwise"},
+        {DIFFERENT, "something differs from Stripe"},
         {0},
 };
 
-/* Where differences go to: as JSON with the answer, for people at once. */
-struct telling {
-	struct ctl *ctl;
-	struct output *output;
-};
-
+/* Prints a line at once, or adds a row to the JSON. */
 static void
-tell(const struct stripe_difference *difference, void *closure)
+print_difference(const struct stripe_difference *difference, void *closure)
 {
-	const struct telling *telling = closure;
-	struct arena *arena = telling->ctl->task.arena;
-	struct output *output = telling->output;
+	struct output *output = closure;
+	struct arena *arena = output->task->arena;
 
 	if (!output->json) {
 		printf("%s %s %s %s -> %s\n", output_printable(arena, difference->what),
@@ -53,7 +47,7 @@ tell(const struct stripe_difference *difference, void *closure)
 	output_text(output, "theirs", difference->theirs);
 }
 
-/* Page by page, each in memory of its own: there may be many. */
+/* Runs a comparison page by page, each page in memory of its own. */
 static enum fail
 run_sweep(struct ctl *ctl,
           enum fail (*page)(struct operation *operation, struct stripe_sweep *sweep),
@@ -77,7 +71,7 @@ run_sweep(struct ctl *ctl,
 	return kind;
 }
 
-/* How far back to look for events. */
+/* The time from which events are compared. */
 static enum fail
 find_since(struct ctl *ctl, struct instant *out)
 {
@@ -114,11 +108,10 @@ enum fail
 run_stripe_reconcile(struct ctl *ctl)
 {
 	struct output output = output_new(ctl);
-	struct telling telling = {ctl, &output};
 	struct stripe_sweep events = {
 	        .dry_run = ctl_option(ctl, "--dry-run") != NULL,
 	        .memory = ctl->task.arena,
-	        .reporter = {tell, &telling},
+	        .reporter = {print_difference, &output},
 	        .started_at = INSTANT_MS(ctl->operation.now_ms),
 	};
 	struct stripe_sweep subscriptions = events, meters = events;

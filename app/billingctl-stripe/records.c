@@ -167,8 +167,8 @@ retry_event(struct ctl *ctl, int64_t *count)
 	if (*count == 0)
 		return task_fail(&ctl->task, FAIL_CONFLICT, "nothing_to_retry", "%s",
 		                 row.family == NULL
-		                         ? "This event is about nothing that we keep."
-		                         : "This event waits to be tried already.");
+		                         ? "This event concerns nothing that is stored here."
+		                         : "This event is waiting to be tried already.");
 	return FAIL_NONE;
 }
 
@@ -178,13 +178,13 @@ retry_meter_event(struct ctl *ctl, int64_t *count)
 	TRY(meter_parked_retry(&ctl->operation, ctl->argument, count));
 	if (*count == 0)
 		return task_fail(&ctl->task, FAIL_NOT_FOUND, "meter_event_not_found",
-		                 "There is no parked meter event %s that could be told again "
+		                 "There is no parked meter event %s that could be sent again "
 		                 "(see: billingctl stripe meters).",
 		                 ctl->argument);
 	return FAIL_NONE;
 }
 
-/* How many of each were taken up again. */
+/* How many of each will be tried again. */
 struct retried {
 	int64_t events;
 	int64_t calls;

@@ -1,5 +1,5 @@
 /*
- * request.c: calls of Stripe for the person at the keyboard.
+ * request.c: sends billingctl's requests to Stripe and explains failures.
  */
 #include "billingctl-stripe/request.h"
 
@@ -16,20 +16,20 @@ static const char *const methods[] = {
 
 #define FAILED(ctl, ...) task_fail(&(ctl)->task, FAIL_STRIPE, "stripe_error", __VA_ARGS__)
 
-/* Stripe's words, unless they repeat the key. */
+/* Stripe's message, or its code when the message repeats the key. */
 static const char *
-words_of(struct ctl *ctl, const struct stripe_answer *answer)
+message_of(struct ctl *ctl, const struct stripe_answer *answer)
 {
-	const char *words = answer->error_message;
+	const char *message = answer->error_message;
 
-	if (words == NULL || strstr(words, ctl->settings.stripe_secret_key) != NULL)
-		words = answer->error_code;
-	return output_printable(ctl->task.arena, words);
+	if (message == NULL || strstr(message, ctl->settings.stripe_secret_key) != NULL)
+		message = answer->error_code;
+	return output_printable(ctl->task.arena, message);
 }
 
 static enum fail
-explain(struct ctl *ctl, const struct stripe_request *request,
-        const struct stripe_answer *answer)
+check_answer(struct ctl *ctl, const struct stripe_request *request,
+             const struct stripe_answer *answer)
 {
 	const char *method = methods[request->method], *path = request->path;
 
@@ -45,7 +45,7 @@ explain(struct ctl *ctl, const struct stripe_request *request,
 		                 "Stripe has no %s.", path);
 	if (answer->outcome == STRIPE_REFUSED)
 		return FAILED(ctl, "Stripe refuses %s %s: %s", method, path,
-		              words_of(ctl, answer));
+		              message_of(ctl, answer));
 	if (answer->status == 0)
 		return FAILED(ctl, "Stripe doesn't answer at %s.",
 		              ctl->settings.stripe_api_base);
@@ -54,8 +54,8 @@ explain(struct ctl *ctl, const struct stripe_request *request,
 }
 
 static enum fail
-ask(struct ctl *ctl, enum stripe_method method, const char *path, const char *form,
-    struct json_view *out)
+send_now(struct ctl *ctl, enum stripe_method method, const char *path, const char *form,
+         struct json_view *out)
 {
 	const struct stripe_request request = {
 	        .method = method,
@@ -69,32 +69,27 @@ ask(struct ctl *ctl, enum stripe_method method, const char *path, const char *fo
 
 	stripe_client_send(ctl->operation.stripe, &ctl->task, &request, &answer);
 	*out = answer.object;
-	return explain(ctl, &request, &answer);
+	return check_answer(ctl, &request, &answer);
 }
 
 enum fail
 request_get(struct ctl *ctl, const char *path, const char *form, struct json_view *out)
 {
-	return ask(ctl, STRIPE_GET, path, form, out);
+	return send_now(ctl, STRIPE_GET, path, form, out);
 }
 
 enum fail
 request_post(struct ctl *ctl, const char *path, const char *form, struct json_view *out)
 {
-	return ask(ctl, STRIPE_POST, path, form, out);
+	return send_now(ctl, STRIPE_POST, path, form, out);
 }
 
 void
 request_delete(struct ctl *ctl, const char *path)
 {
-	const struct stripe_request request = {
-	        .method = STRIPE_DELETE,
-	        .path = path,
-	        .deadline_us = clock_monotonic_us() + ctl->settings.stripe_deadline_ms * 1000,
-	};
-	struct stripe_answer answer;
+	struct json_view object;
 
-	stripe_client_send(ctl->operation.stripe, &ctl->task, &request, &answer);
+	(void)send_now(ctl, STRIPE_DELETE, path, NULL, &object);
 }
 
 enum fail
@@ -115,5 +110,5 @@ request_list(struct ctl *ctl, const char *path, const char *form, struct json_vi
 	TRY(request_get(ctl, path, limited, &list));
 	if (json_view_list(&list, "data", out))
 		return FAIL_NONE;
-	return FAILED(ctl, "Stripe's answer to GET %s can't be understood.", path);
+	return FAILED(ctl, "Stripe's answer to GET %s cannot be understood.", path);
 }

@@ -1,5 +1,5 @@
 /*
- * request.h: calls of Stripe for the person at the keyboard, who may hear why one failed.
+ * request.h: sends billingctl's requests to Stripe and explains failures.
  */
 #ifndef BILLINGCTL_STRIPE_REQUEST_H
 #define BILLINGCTL_STRIPE_REQUEST_H
@@ -7,21 +7,21 @@
 #include "billingctl/ctl.h"
 #include "stripe/client.h"
 
-/* What a command asks of Stripe, within STRIPE_DEADLINE_MS. Failures, each a sentence with Stripe's
- * own words where there are any: FAIL_NOT_FOUND "stripe_not_found", FAIL_FORBIDDEN
- * "stripe_forbidden" for what a restricted key may not do, FAIL_STRIPE "stripe_error". */
+/* Sends one request, within STRIPE_DEADLINE_MS. The message of a failure has Stripe's own, if there is one:
+ * FAIL_NOT_FOUND "stripe_not_found", FAIL_FORBIDDEN "stripe_forbidden" for what a restricted key may not
+ * do, FAIL_STRIPE "stripe_error". */
 enum fail request_get(struct ctl *ctl, const char *path, const char *form,
                       struct json_view *out) MUST_CHECK;
 enum fail request_post(struct ctl *ctl, const char *path, const char *form,
                        struct json_view *out) MUST_CHECK;
 
-/* Takes something away, if that can be done; the command's failure stays what it was. */
+/* Deletes an object after a failure, which stays the command's failure whether this succeeds or not. */
 void request_delete(struct ctl *ctl, const char *path);
 
-/* Whether Stripe answers and takes the key; one GET. */
+/* Checks with one GET that Stripe answers and accepts the key. */
 enum fail request_check_key(struct ctl *ctl) MUST_CHECK;
 
-/* The list that a GET answers with, its first hundred. */
+/* Fetches a list, its first hundred items. */
 enum fail request_list(struct ctl *ctl, const char *path, const char *form,
                        struct json_view *out) MUST_CHECK;
 

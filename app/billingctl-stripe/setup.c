@@ -1,6 +1,6 @@
 /*
- * setup.c: makes what is missing of products, prices, meters and the webhook endpoint in the
- * account at Stripe, and says which settings follow from it. What is there is found again.
+ * setup.c: billingctl stripe setup: makes missing products, prices, meters and the webhook endpoint, and
+ * prints the settings that follow. Existing objects are found again.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +36,7 @@ setup_report(struct setup *setup, const char *what, const char *id, const char *
 	setup->incomplete = setup->incomplete || strcmp(state, "missing") == 0;
 }
 
-/* The parameters of an endpoint that sends us what we want. */
+/* The parameters of an endpoint that sends the events this service handles. */
 static struct stripe_form
 endpoint_form(struct arena *arena)
 {
@@ -48,8 +48,8 @@ endpoint_form(struct arena *arena)
 	return form;
 }
 
-/* Puts the secret, which is told only now, where it was wanted; an endpoint whose secret is lost
- * is of no use to anybody. */
+/* Writes the signing secret to --secret-out. Stripe sends it only once, so without it the endpoint is
+ * useless and is deleted. */
 static enum fail
 keep_secret(struct ctl *ctl, struct setup *setup, const char *id, const char *secret)
 {
@@ -81,15 +81,15 @@ make_endpoint(struct ctl *ctl, struct setup *setup)
 	if (!json_view_string(&object, "id", &id) ||
 	    !json_view_string(&object, "secret", &secret))
 		return task_fail(&ctl->task, FAIL_STRIPE, "stripe_error",
-		                 "Stripe made a webhook endpoint but told no secret.");
+		                 "Stripe made a webhook endpoint but sent no secret.");
 	TRY(keep_secret(ctl, setup, id, secret));
 	setup_report(setup, setup->url, id, "made");
 	return FAIL_NONE;
 }
 
-/* Its version can't be changed, all else can. */
+/* Updates everything but the API version, which Stripe does not change. */
 static enum fail
-mend_endpoint(struct ctl *ctl, struct setup *setup, const struct account_endpoint *endpoint)
+update_endpoint(struct ctl *ctl, struct setup *setup, const struct account_endpoint *endpoint)
 {
 	struct arena *arena = ctl->task.arena;
 	struct stripe_form form = endpoint_form(arena);
@@ -120,7 +120,7 @@ set_up_endpoint(struct ctl *ctl, struct setup *setup)
 		return FAIL_NONE;
 	}
 	if (is_usable(endpoint))
-		return mend_endpoint(ctl, setup, endpoint);
+		return update_endpoint(ctl, setup, endpoint);
 	if (!setup->dry_run)
 		return make_endpoint(ctl, setup);
 	setup_report(setup, setup->url, NULL, "missing");
@@ -142,7 +142,7 @@ report_portal(struct ctl *ctl, struct setup *setup)
 	return FAIL_NONE;
 }
 
-/* What can be refused before anything is made. */
+/* Reads the options, and refuses what would fail later, before anything is made. */
 static enum fail
 read_options(struct ctl *ctl, struct setup *setup)
 {
@@ -180,7 +180,7 @@ whole_path(struct arena *arena, const char *path)
 	return copy;
 }
 
-/* What to put into the settings' file. */
+/* The lines for the settings' file. */
 static const char *
 settings_of(struct ctl *ctl, const struct setup *setup)
 {
@@ -192,7 +192,7 @@ settings_of(struct ctl *ctl, const struct setup *setup)
 		text_printf(&lines, "STRIPE_WEBHOOK_SECRET_FILE=%s\n",
 		            whole_path(ctl->task.arena, setup->secret_out));
 	else if (setup->secret_out != NULL || *ctl->settings.stripe_webhook_secret == '\0')
-		/* Who asked for it waits for a file that does not come: it was told only once. */
+		/* The secret of an existing endpoint cannot be fetched, so --secret-out stays empty. */
 		text_printf(&lines,
 		            "# STRIPE_WEBHOOK_SECRET: that of %s, in Stripe's dashboard\n",
 		            setup->endpoint.id);

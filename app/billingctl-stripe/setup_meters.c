@@ -86,12 +86,8 @@ setup_meters(struct ctl *ctl, struct setup *setup)
 {
 	struct text setting = text_new(ctl->task.arena, 128);
 
-	for (size_t i = 0; i < account_meter_max(ctl); i++) {
-		const char *name = account_meter(ctl, i);
-
-		if (name != NULL)
-			TRY(set_up_meter(ctl, setup, name, &setting));
-	}
+	for (const char *const *name = account_meters(ctl); *name != NULL; name++)
+		TRY(set_up_meter(ctl, setup, *name, &setting));
 	if (setting.length > 0)
 		text_printf(&setup->settings, "STRIPE_METER_PRICES=%s\n", setting.data);
 	return FAIL_NONE;

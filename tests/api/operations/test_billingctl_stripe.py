@@ -204,7 +204,7 @@ def test_meter_events_that_wait_for_somebody(place):
                         ids[2]: ("5", "outcome_unknown")}
     assert len(place.ctl("stripe", "meters", "--limit", "1")["meter_events"]) == 1
     for id in ids[1:]:
-        assert "told again" in place.ctl.refuses("stripe", "retry", id)
+        assert "sent again" in place.ctl.refuses("stripe", "retry", id)
     assert place.ctl("stripe", "retry", "--all")["meter_events"] == 1
     assert set(parked()) == set(ids[1:])
     place.ctl("stripe", "settle", ids[1])
