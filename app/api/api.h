@@ -14,7 +14,7 @@
 
 struct call;
 
-/* Who may use a route. Operators: owners everything, viewers what only reads. */
+/* Who may use a route. Owners may use every operators' route, viewers those that only read. */
 enum who {
 	WHO_ANYBODY,
 	WHO_SIGN_UP,  /* owners, and anybody when PUBLIC_SIGNUP is on */
@@ -23,8 +23,8 @@ enum who {
 	WHO_COUNT
 };
 
-/* Which processes answer. Those of the Stripe pool have a socket of their own and may wait for
- * Stripe, so that however slow it is, everything else goes on. */
+/* The processes that answer. The Stripe pool has a socket of its own and may wait for Stripe,
+ * so that a slow Stripe delays no other request. */
 enum pool { POOL_MAIN, POOL_STRIPE, POOL_COUNT };
 
 /* A struct and the table that fills it. */
@@ -42,8 +42,8 @@ struct route {
 	enum pool pool;
 	size_t body_max; /* bytes; 0: REQUEST_BODY_USUAL */
 	bool raw_body;   /* the handler reads the bytes as they came */
-	/* The handler's own statement brings the caller's key along and it calls
-	 * caller_admit(): one round trip instead of two. */
+	/* The handler's own statement reads the caller's key too, and the handler calls
+	 * caller_admit(): one round trip to the database fewer. */
 	bool joins_caller;
 	enum fail (*handler)(struct call *call);
 };
@@ -60,7 +60,7 @@ struct api {
 	enum pool pool;
 	struct stripe_client *stripe; /* NULL: not configured, or this process must not wait */
 	atomic_bool *stripe_idle;     /* of operations */
-	bool misdirected; /* it has said that nginx sends it what is another pool's */
+	bool misdirected; /* whether the log has the error that nginx sends requests to the wrong socket */
 };
 
 enum caller_kind { CALLER_NOBODY, CALLER_CUSTOMER, CALLER_OPERATOR };

@@ -122,7 +122,8 @@ caller_admit(struct call *call, const struct api_key *key)
 {
 	struct caller *caller = &call->caller;
 
-	/* The index found the digest; comparing it again keeps the decision out of the index. */
+	/* The index found this digest. The comparison in constant time decides, not the
+	 * index. */
 	if (key->key_id == NULL || key->revoked_at.known ||
 	    !is_digest(key->digest, &caller->digest))
 		return unauthenticated(call);
@@ -171,7 +172,7 @@ caller_touch(struct call *call)
 		return;
 	operation.task = &aside;
 	if (api_key_touch(&operation, &call->caller.key) != FAIL_NONE)
-		log_line(LOG_LEVEL_WARNING, "last use of a key not noted",
+		log_line(LOG_LEVEL_WARNING, "last use of a key not recorded",
 		         LOG_S("key_id", call->caller.key.key_id));
 }
 

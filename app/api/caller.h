@@ -11,20 +11,20 @@
  * ignore credentials. */
 enum fail caller_read(struct call *call) MUST_CHECK;
 
-/* Looks the key up and admits it; nothing to do for anybody's routes. */
+/* Looks the key up and admits it. Does nothing for a route that is open to anybody. */
 enum fail caller_resolve(struct call *call) MUST_CHECK;
 
 /*
- * Decides by the route's row whether this key may make this call; `key->key_id` is NULL when the
- * lookup found none. FAIL_UNAUTHENTICATED, FAIL_FORBIDDEN; FAIL_NOT_FOUND "customer_not_found" when
- * a customer names another one, as for an id that does not exist.
+ * Decides by the route's row whether this key may make this call; `key->key_id` is NULL when
+ * the lookup found none. FAIL_UNAUTHENTICATED, FAIL_FORBIDDEN. A customer that names another
+ * customer gets FAIL_NOT_FOUND "customer_not_found", as for an id that does not exist.
  */
 enum fail caller_admit(struct call *call, const struct api_key *key) MUST_CHECK;
 
-/* For routes whose body names the customer: the same rule, once the body was read. */
+/* The same rule for a customer that the body names; called once the body was read. */
 enum fail caller_check_body(struct call *call) MUST_CHECK;
 
-/* Notes the key's use, at most once a day; never fails the request. */
+/* Records that the key was used, at most once a day. Never fails the request. */
 void caller_touch(struct call *call);
 
 /* "nobody", "customer", "viewer", "owner": for the log. */

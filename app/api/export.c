@@ -1,5 +1,5 @@
 /*
- * export.c: all that is known of one customer, as JSON, and its reports as a table.
+ * export.c: everything that is stored about one customer as JSON, and its reports as CSV.
  */
 #include <string.h>
 
@@ -45,7 +45,8 @@ read_reports(struct call *call, struct page *page, const struct usage_report **o
 	return usage_history(&call->operation, &filter, page, out, count);
 }
 
-/* A field of RFC 4180. What spreadsheets would take for a formula is made a text. */
+/* A field of RFC 4180. A quote before =, +, - or @ keeps a spreadsheet from taking the text for
+ * a formula. */
 static void
 add_text(struct text *csv, const char *value)
 {
@@ -142,9 +143,9 @@ render_invoice_row(struct json_out *json, const struct invoice *invoice)
 	json_out_close(json, '}');
 }
 
-/* What the customer has: keys without secrets, licences without tokens, invoices. */
+/* Keys without secrets, licences without tokens, invoices. */
 static enum fail
-render_holdings(struct call *call, const char *id, struct json_out *json)
+render_property(struct call *call, const char *id, struct json_out *json)
 {
 	struct operation *operation = &call->operation;
 	const struct api_key *keys;
@@ -171,7 +172,7 @@ render_holdings(struct call *call, const char *id, struct json_out *json)
 	return FAIL_NONE;
 }
 
-/* What the customer used. */
+/* Instances, daily sums and reports. */
 static enum fail
 render_usage(struct call *call, const char *id, struct json_out *json)
 {
@@ -213,16 +214,16 @@ answer_json(struct call *call, const struct customer *customer)
 	json_out_time(&json, "exported_at", INSTANT_MS(operation->now_ms));
 	render_customer(&json, "customer", customer);
 	render_subscription(&json, "subscription", subscription, operation->now_ms);
-	TRY(render_holdings(call, customer->customer_id, &json));
+	TRY(render_property(call, customer->customer_id, &json));
 	TRY(render_usage(call, customer->customer_id, &json));
 	json_out_close(&json, '}');
 	response_json(call->response, 200, &json);
 	return FAIL_NONE;
 }
 
-/* RFC 9110, section 12.5.1, as far as two forms need it: a table for who asks for one. */
+/* RFC 9110, section 12.5.1, as far as two formats need it: CSV if the client names it. */
 static bool
-asks_for_csv(const char *accept)
+wants_csv(const char *accept)
 {
 	const char *item;
 	size_t length;
@@ -243,7 +244,7 @@ get_export(struct call *call)
 
 	TRY(customer_find(&call->operation, id, &customer));
 	response_header(call->response, "Vary", vary == NULL ? "Accept" : "Origin, Accept");
-	if (asks_for_csv(call->request->headers.accept))
+	if (wants_csv(call->request->headers.accept))
 		return answer_csv(call);
 	return answer_json(call, &customer);
 }

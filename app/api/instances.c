@@ -1,5 +1,5 @@
 /*
- * instances.c: the instances that a customer runs: listed, activated, released.
+ * instances.c: lists, activates and releases the instances that a customer runs.
  */
 #include "usage/instances.h"
 
@@ -15,7 +15,7 @@ struct activate_input {
 	int64_t lease_hours;
 };
 
-/* 0 is what an absent number becomes: the installation's own lease. */
+/* An absent number becomes 0, which stands for INSTANCE_LEASE_HOURS. */
 static const struct field activate_fields[] = {
         FIELD(struct activate_input, lease_hours, .min = 1, .max = LEASE_HOURS_MAX),
         FIELD_END,

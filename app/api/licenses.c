@@ -1,5 +1,5 @@
 /*
- * licenses.c: handing licences out, taking them back, and all that is needed to verify them.
+ * licenses.c: issues, revokes and verifies licences, and publishes the keys to verify them.
  */
 #include <string.h>
 
@@ -70,7 +70,7 @@ answer_license(struct call *call, const char *customer_id, const struct issued_l
 	response_json(call->response, 200, &json);
 }
 
-/* What a client keeps it may ask for again with the tag; true when it has it already. */
+/* Sets the licence's ETag. True, with status 304, when the client has this licence already. */
 static bool
 answer_unchanged(struct call *call, const struct issued_license *license)
 {
@@ -85,7 +85,7 @@ answer_unchanged(struct call *call, const struct issued_license *license)
 	return true;
 }
 
-/* The hot path: one statement reads key, customer, subscription and kept licence. */
+/* Often called: one statement reads key, customer, subscription and current licence. */
 enum fail
 get_license(struct call *call)
 {

@@ -1,5 +1,5 @@
 /*
- * operations.c: what is sold, and what operators and machines ask about the service itself.
+ * operations.c: plans, health, readiness, metrics and the OpenAPI document.
  */
 #include "api/handlers.h"
 #include "api/render.h"
@@ -28,7 +28,7 @@ render_price(struct json_out *json, const struct plan *plan)
 	json_out_close(json, '}');
 }
 
-/* What is billed by use, beside the price. */
+/* The metrics that are billed by use, in addition to the price. */
 static void
 render_metered(struct json_out *json, const struct plans *plans, const struct plan *plan)
 {
@@ -94,7 +94,8 @@ get_health(struct call *call)
 	return FAIL_NONE;
 }
 
-/* One line of /health/ready. What is not vital degrades the answer and leaves this host in use. */
+/* A member of /health/ready. Without a vital check the answer is 503; any other failed check
+ * makes it "degraded", and this host stays in use. */
 struct check {
 	const char *name;
 	bool ok;
@@ -160,7 +161,7 @@ check_jobs(const struct call *call)
 	return (struct check){"jobs", ok, ok ? "run" : "have not run for two minutes", true};
 }
 
-/* What Stripe told us, or must be told, and is not dealt with. */
+/* Events of Stripe and requests to it that wait or have failed. */
 static struct check
 check_stripe(struct call *call)
 {
@@ -251,7 +252,7 @@ get_openapi(struct call *call)
 {
 	call->response->status = 200;
 	call->response->body = _binary_openapi_json_start;
-	/* Two symbols of the linker at the ends of one object. */
+	/* The linker defines both symbols, at the two ends of one object. */
 	call->response->length = (size_t)((uintptr_t)_binary_openapi_json_end -
 	                                  (uintptr_t)_binary_openapi_json_start);
 	response_header(call->response, "Content-Type", "application/json");

@@ -1,5 +1,5 @@
 /*
- * payments.c: buying, changing and ending a subscription with Stripe, and its invoices.
+ * payments.c: checkout, plan changes, cancellation and invoices, through Stripe.
  */
 #include "api/handlers.h"
 #include "api/render.h"
@@ -103,8 +103,8 @@ post_checkout(struct call *call)
 	return FAIL_NONE;
 }
 
-/* Where licences end with the paid period, there is none while its end is not known; what was
- * changed stays changed. */
+/* With LICENSE_EXPIRY=paid_through no licence can be issued until Stripe says when the paid
+ * period ends. The plan was changed all the same, so the answer has no licence then. */
 static enum fail
 read_license(struct operation *operation, const char *customer_id, struct issued_license *out)
 {
@@ -118,7 +118,7 @@ read_license(struct operation *operation, const char *customer_id, struct issued
 	return FAIL_NONE;
 }
 
-/* What was changed is Stripe's by now, whatever comes after. */
+/* The state after a change that Stripe has made. */
 static enum fail
 answer_subscription(struct call *call, const char *customer_id, const char *message,
                     bool with_license)
@@ -128,7 +128,7 @@ answer_subscription(struct call *call, const char *customer_id, const char *mess
 	struct subscription subscription;
 	struct issued_license license = {0};
 
-	/* Waiting for Stripe took its time. */
+	/* The request may have waited for Stripe. */
 	operation->now_ms = db_now_ms(operation->db);
 	if (with_license)
 		TRY(read_license(operation, customer_id, &license));

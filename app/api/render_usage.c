@@ -66,8 +66,8 @@ render_day(struct json_out *json, const struct usage_day *day)
 	json_out_close(json, '}');
 }
 
-/* {current, max, percent_used}; `current` is decimal digits, as sums may be longer than 64 bits. Of
- * what has no bound, or none to speak of, no part can be said. */
+/* {current, max, percent_used}. `current` is decimal digits, as a sum may be longer than 64
+ * bits. percent_used is null where the maximum is unlimited or 0. */
 static void
 render_level(struct json_out *json, const char *name, const char *current, int64_t max)
 {

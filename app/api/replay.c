@@ -1,5 +1,5 @@
 /*
- * replay.c: POST with an Idempotency-Key: the first answer, however often it is asked.
+ * replay.c: POST with an Idempotency-Key: every repetition gets the first answer.
  */
 #include "api/replay.h"
 
@@ -19,7 +19,7 @@ replay_applies(const struct call *call)
 	       call->route->who != WHO_ANYBODY;
 }
 
-/* Status, then the body: the headers of a POST's answer follow from them. */
+/* Status and body are stored. The headers of a POST's answer follow from them. */
 static struct bytes
 pack(struct arena *arena, const struct response *response)
 {
@@ -43,8 +43,9 @@ unpack(struct arena *arena, struct bytes packed, struct response *response)
 	response_header(response, "Idempotent-Replayed", "true");
 }
 
-/* Keys are scoped per caller. Callers without a key are told apart by their address: an answer may
- * hold an API key, and somebody else's guess of "1" must not open it. */
+/* Each caller has its own keys. Callers without an API key are told apart by their address: an
+ * answer may hold an API key, and a stranger who guesses the same Idempotency-Key must not get
+ * it. */
 static const char *
 scope_of(const struct call *call)
 {
@@ -53,8 +54,8 @@ scope_of(const struct call *call)
 	return arena_printf(call->request->task.arena, "nobody:%s", call->request->address);
 }
 
-/* Runs the handler in a savepoint. A refusal undoes what it did and becomes the answer; what may
- * be tried again goes up as a failure, and nothing is stored. */
+/* Runs the handler in a savepoint. A refusal (4xx) rolls back to it and becomes the answer. A
+ * failure that may be repeated (5xx) is returned, and nothing is stored. */
 static enum fail
 run(struct call *call)
 {
@@ -75,9 +76,9 @@ run(struct call *call)
 	return FAIL_NONE;
 }
 
-/* Looks for the stored answer and lets go of everything again. */
+/* Reads the stored answer, if there is one, and ends the transaction. */
 static enum fail
-look(struct call *call, struct idempotency *idempotency, bool *replay)
+find_stored(struct call *call, struct idempotency *idempotency, bool *replay)
 {
 	struct task *task = &call->request->task;
 	struct db *db = call->operation.db;
@@ -91,9 +92,10 @@ look(struct call *call, struct idempotency *idempotency, bool *replay)
 	return FAIL_NONE;
 }
 
-/* Stores the answer. What a faster twin has answered is the answer. */
+/* Stores the answer. If a concurrent request with the same key has stored its own, that one is
+ * sent. */
 static enum fail
-keep(struct call *call, struct idempotency *idempotency)
+store(struct call *call, struct idempotency *idempotency)
 {
 	struct task *task = &call->request->task;
 	struct db *db = call->operation.db;
@@ -106,15 +108,16 @@ keep(struct call *call, struct idempotency *idempotency)
 	if (kind == FAIL_CONFLICT) {
 		db_rollback_to(db, 0);
 		task_clear(task);
-		return look(call, idempotency, &replay);
+		return find_stored(call, idempotency, &replay);
 	}
 	TRY(kind);
 	return db_commit(db, task);
 }
 
-/* What is refused because of what a twin has just done is no answer for this key. */
+/* A concurrent request with the same key may have begun its work meanwhile, and the refusal be
+ * due to that work: then nothing is stored, and the client tries again. */
 static enum fail
-refuse(struct call *call, bool begun_before)
+refuse(struct call *call, bool had_begun)
 {
 	struct task *task = &call->request->task;
 	struct stripe_call known;
@@ -123,16 +126,17 @@ refuse(struct call *call, bool begun_before)
 	response_failure(call->response, task);
 	task_clear(task);
 	TRY(stripe_call_find_begun(&call->operation, &known, &begun));
-	if (!begun || begun_before)
+	if (!begun || had_begun)
 		return FAIL_NONE;
 	return task_fail(task, FAIL_CONFLICT, "idempotency_in_progress",
 	                 "A request with this Idempotency-Key is being answered; try again.");
 }
 
 /*
- * A handler that waits for Stripe commits as it goes: its work cannot be one transaction with its
- * answer. Instead what it does is bound to the client's key, and when the answer is lost after the
- * work, the next try with the key finds the work done and answers the same.
+ * A handler that waits for Stripe commits several times, so its work and its answer cannot be
+ * one transaction. Instead its calls of Stripe are stored under the client's key. When the
+ * answer is lost after the work, the next request with the key finds the work done and gets the
+ * same answer.
  */
 static enum fail
 run_in_steps(struct call *call, struct idempotency *idempotency, struct intent *intent)
@@ -141,7 +145,7 @@ run_in_steps(struct call *call, struct idempotency *idempotency, struct intent *
 	enum fail kind;
 	bool replay, begun;
 
-	TRY(look(call, idempotency, &replay));
+	TRY(find_stored(call, idempotency, &replay));
 	if (replay)
 		return FAIL_NONE;
 	intent->key = idempotency->digest;
@@ -154,7 +158,7 @@ run_in_steps(struct call *call, struct idempotency *idempotency, struct intent *
 	db_rollback_to(call->operation.db, 0);
 	if (kind != FAIL_NONE)
 		TRY(refuse(call, begun));
-	return keep(call, idempotency);
+	return store(call, idempotency);
 }
 
 enum fail

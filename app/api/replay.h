@@ -1,5 +1,5 @@
 /*
- * replay.h: POST with an Idempotency-Key: the first answer, however often it is asked.
+ * replay.h: POST with an Idempotency-Key: every repetition gets the first answer.
  */
 #ifndef API_REPLAY_H
 #define API_REPLAY_H
@@ -10,8 +10,9 @@
 bool replay_applies(const struct call *call);
 
 /*
- * Answers with the stored answer (Idempotent-Replayed: true), or runs the handler and stores what
- * it answers in the same transaction: refusals too, but not what may be tried again (5xx).
+ * Answers with the stored answer (Idempotent-Replayed: true), or runs the handler and stores
+ * its answer in the same transaction. Refusals are stored too; 5xx are not, as they may be
+ * repeated.
  */
 enum fail replay_or_run(struct call *call) MUST_CHECK;
 

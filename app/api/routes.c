@@ -76,7 +76,7 @@ names_customer(const struct route *route)
 
 	if (strstr(route->entry.pattern, "/:customer_id") != NULL)
 		return true;
-	/* Of a list, each object names its customer, and the handler asks whose each is. */
+	/* In a list each object names its customer; the handler checks each. */
 	for (; field != NULL && field->type != FIELD_STOP; field++)
 		if ((strcmp(field->name, "customer_id") == 0 && field->required) ||
 		    field->type == FIELD_OBJECTS)
@@ -92,7 +92,8 @@ api_fault(void)
 	for (size_t i = 0; i < api_route_count; i++) {
 		const struct route *route = &api_routes[i];
 
-		/* A customer's route that names no customer would be everybody's. */
+		/* A customer's route without a customer would give every customer the same
+		 * rows. */
 		if (route->who == WHO_CUSTOMER &&
 		    (!names_customer(route) || route->scope == SCOPE_NONE))
 			return route->entry.pattern;

@@ -1,5 +1,5 @@
 /*
- * serve.c: one request's way: route, caller, input, handler, answer. There is no way back up.
+ * serve.c: the steps of one request: route, caller, input, handler, answer.
  */
 #include <string.h>
 #include <strings.h>
@@ -17,19 +17,19 @@
 #include "billing/customers.h"
 #include "billing/idempotency.h"
 
-/* All that one request may wait, for a worker and for the database: an answer must come before nginx
- * gives up (15 s), or a client would hear 504 about work that then commits. */
+/* The longest time that a request may wait for a worker and for the database. nginx gives up
+ * after 15 s; a client must not get 504 for work that is committed later. */
 static const int64_t request_budget_us = 12000000;
 
-/* What a request may wait for Stripe comes on top, as nginx knows: the database must still be there
- * to store what Stripe did. */
+/* Time to wait for Stripe is added, in nginx too: after Stripe has answered, the database must
+ * still be there to store the outcome. */
 static int64_t
 stripe_budget_us(const struct api *api)
 {
 	return api->stripe == NULL ? 0 : api->settings->stripe_deadline_ms * 1000;
 }
 
-/* A POST without inputs takes an empty object too. */
+/* A POST without members accepts an empty object. */
 static const struct field no_fields[] = {FIELD_END};
 static const struct input no_input = {no_fields, 1};
 
@@ -60,7 +60,8 @@ is_allowed_origin(const char *origins, const char *origin)
 	return false;
 }
 
-/* Only listed origins get the headers that let a page read the answer (Fetch, CORS protocol). */
+/* Only origins in CORS_ORIGINS get the headers that let a page read the answer (Fetch, CORS
+ * protocol). */
 static void
 set_cors(struct call *call, unsigned int allowed)
 {
@@ -85,7 +86,7 @@ set_cors(struct call *call, unsigned int allowed)
 	response_header(call->response, "Access-Control-Max-Age", "600");
 }
 
-/* The route, or an answer without one: OPTIONS, 404, 405. */
+/* Finds the route, or answers without one: OPTIONS, 404, 405. */
 static enum fail
 find_route(struct call *call)
 {
@@ -110,7 +111,8 @@ find_route(struct call *call)
 	return FAIL_NONE;
 }
 
-/* A worker of the main pool never waits for Stripe, not even when it is asked to. */
+/* A worker of the main pool must not wait for Stripe, so it refuses routes of the other
+ * pool. */
 static enum fail
 check_pool(struct call *call)
 {
@@ -187,7 +189,7 @@ read_query(struct call *call)
 	return fields_from_query(task, input->fields, call->request->query, out);
 }
 
-/* Whoever the caller is by now: the id has a form, or there is no such customer. */
+/* An id that is not well-formed belongs to no customer. */
 static enum fail
 check_path(struct call *call)
 {
@@ -207,7 +209,8 @@ read_input(struct call *call)
 	return caller_check_body(call);
 }
 
-/* Callers that were not looked up yet are told first that they are unknown. */
+/* The caller of such a route has not been looked up yet. An unknown caller is told so, and
+ * learns nothing about its input. */
 static enum fail
 refuse_input(struct call *call)
 {
@@ -222,9 +225,9 @@ refuse_input(struct call *call)
 	return fault.kind;
 }
 
-/* Whoever waited too long in the queue has given up, or is about to. */
+/* A client that has waited so long has given up, or is about to. */
 static enum fail
-check_patience(struct call *call)
+check_waiting_time(struct call *call)
 {
 	if (call->request->waited_ms * 1000 < request_budget_us + stripe_budget_us(call->api))
 		return FAIL_NONE;
@@ -238,8 +241,9 @@ run_route(struct call *call)
 	return replay_applies(call) ? replay_or_run(call) : call->route->handler(call);
 }
 
-/* What gave way to another transaction is run again, when that one has had the time to take what it
- * waited for. Whoever waits for Stripe has committed steps by then, and leaves it to the client. */
+/* After a deadlock or a conflict the transaction runs again, with a pause in which the other
+ * one can finish. A request to the Stripe pool is not repeated, as it may have committed steps;
+ * its client repeats it. */
 static enum fail
 run_route_again(struct call *call)
 {
@@ -264,14 +268,15 @@ answer(struct call *call)
 {
 	if (call->request->broken != FAIL_NONE)
 		return call->request->broken;
-	TRY(check_patience(call));
+	TRY(check_waiting_time(call));
 	TRY(find_route(call));
 	if (call->route == NULL)
 		return FAIL_NONE;
 	TRY(check_pool(call));
 	TRY(check_size(call));
 	TRY(caller_read(call));
-	/* A stored answer is only its own caller's. */
+	/* A stored answer is only for the caller that got it first, so the caller must be
+	 * known. */
 	if (!call->route->joins_caller || replay_applies(call))
 		TRY(caller_resolve(call));
 	if (read_input(call) != FAIL_NONE)

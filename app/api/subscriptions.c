@@ -25,7 +25,7 @@ post_trial(struct call *call)
 	struct subscription subscription, same;
 	struct issued_license license;
 
-	/* Trial and licence together, or neither. */
+	/* One transaction: no trial without its licence. */
 	TRY(db_begin(operation->db, operation->task));
 	TRY(subscription_start_trial(operation, input->customer_id, &subscription));
 	TRY(license_current(operation, input->customer_id, &license, &same));

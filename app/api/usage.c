@@ -1,5 +1,5 @@
 /*
- * usage.c: taking reports, one by one and many at once.
+ * usage.c: accepts usage reports, one or many at a time.
  */
 #include <string.h>
 
@@ -46,8 +46,8 @@ static const struct field batch_fields[] = {
 
 const struct input usage_batch_body = {batch_fields, sizeof(struct batch_input)};
 
-/* From the fields to a report; what a table of fields cannot say is checked here. The failure
- * belongs to `task`, which for an item of a batch is not the request's. */
+/* Makes a report of the fields and checks what the table of fields cannot say. A failure goes
+ * to `task`, which for an item of a batch is its own. */
 static enum fail
 read_report(const struct call *call, struct task *task, const struct report_input *input,
             struct usage_report *out)
@@ -74,7 +74,7 @@ read_report(const struct call *call, struct task *task, const struct report_inpu
 	return usage_metrics_read(task, plans, &input->metrics, &out->metrics);
 }
 
-/* The hot path: one statement reads the key, stores the report and tells the limits. */
+/* Often called: one statement reads the key, stores the report and reads the limits. */
 enum fail
 post_usage_report(struct call *call)
 {
@@ -103,7 +103,7 @@ post_usage_report(struct call *call)
 	return FAIL_NONE;
 }
 
-/* An item of a batch: a report, or why it is none. */
+/* An item of a batch: a valid report, or a failure in `task`. */
 struct batch_item {
 	struct task task;
 	bool valid;
@@ -125,7 +125,7 @@ read_item(const struct call *call, const struct json_view *object, struct batch_
 	return read_report(call, &item->task, &input, &item->report);
 }
 
-/* Reads all, stores the valid ones together, and notes what became of each. */
+/* Reads all items, stores the valid ones together, and records the result of each. */
 static enum fail
 store_batch(struct call *call, const struct object_list *list, struct batch_item *items)
 {
@@ -185,7 +185,7 @@ render_item(struct json_out *json, size_t index, const struct batch_item *item)
 	json_out_close(json, '}');
 }
 
-/* The limits, when all that was taken is one customer's. */
+/* The limits, if all valid reports are of one customer. */
 static enum fail
 render_batch_levels(struct call *call, struct json_out *json, const struct batch_item *items,
                     size_t count)

@@ -1,5 +1,5 @@
 /*
- * usage_upkeep.c: what operators do with reports: correct wrong ones, delete old ones.
+ * usage_upkeep.c: operators correct wrong reports and delete old ones.
  */
 #include "api/handlers.h"
 #include "api/render.h"
@@ -30,7 +30,7 @@ struct correct_input {
 	const char *reason;
 };
 
-/* -1 is what an absent number becomes: it stays as it was reported. */
+/* An absent number becomes -1, which keeps the reported value. */
 static const struct field correct_fields[] = {
         FIELD(struct correct_input, id, .required = true, .min = 1),
         FIELD(struct correct_input, active_devices, .max = WIRE_DEVICES_MAX, .initial = -1),

@@ -1,5 +1,5 @@
 /*
- * webhooks.c: what Stripe tells us: checked, stored, answered; dealt with later.
+ * webhooks.c: checks an event that Stripe sends and stores it; a job processes it later.
  */
 #include "api/handlers.h"
 #include "base/json_out.h"
@@ -30,7 +30,8 @@ check_signature(struct call *call)
 	                 "The signature is not Stripe's.");
 }
 
-/* Anything but a success makes Stripe send it again, for days: whatever we do not know is fine. */
+/* Stripe sends an event again, for days, until it gets a success: so an unknown kind of event
+ * is accepted too. */
 enum fail
 post_stripe_event(struct call *call)
 {

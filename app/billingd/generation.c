@@ -1,5 +1,5 @@
 /*
- * generation.c: the configuration that a set of processes was started with.
+ * generation.c: one loading of the configuration, and what its processes share.
  */
 #include "billingd/generation.h"
 
@@ -18,8 +18,9 @@
 
 enum { ARENA_LIMIT = 64 * 1024 * 1024 };
 
-/* One attempt of a call of Stripe, and how long a transaction may stand still for such calls.
- * Requests have a deadline for all of them (STRIPE_DEADLINE_MS), jobs have their own. */
+/* The time of one attempt of a request to Stripe, and how long a transaction may be idle while
+ * a job sends such requests. All requests to Stripe of one API call together end within
+ * STRIPE_DEADLINE_MS; jobs have a limit of their own. */
 static const int64_t request_attempt_ms = 8000;
 static const int64_t job_attempt_ms = 30000;
 static const int64_t job_pause_ms = 120000;
@@ -75,7 +76,7 @@ check_migrations(struct task *task, const struct app_settings *settings)
 	return FAIL_NONE;
 }
 
-/* Without it every call of Stripe would fail, one by one. */
+/* If the file cannot be read, every request to Stripe would fail. */
 static enum fail
 check_authorities(struct task *task, const struct app_settings *settings)
 {
@@ -130,9 +131,8 @@ log_failure(const struct task *task)
 	         LOG_S("reason", task->failure.message));
 }
 
-/* Libraries below us print to stdio's stderr: libpq what a server says while it connects, libfcgi
- * its errors. Such lines would stand between those of the log, which knows of these things
- * already and has its own way to the descriptor. */
+/* libpq and libfcgi print errors to stdio's stderr, where they would mix with the lines of the
+ * log. The log writes to the descriptor itself and reports the same errors. */
 static void
 mute_libraries(void)
 {
@@ -142,7 +142,7 @@ mute_libraries(void)
 		stderr = nowhere;
 }
 
-/* Who waits for Stripe may hold a lock in the database meanwhile. */
+/* A process that waits for Stripe may be in a transaction meanwhile. */
 static int64_t
 pause_ms(const struct child *child)
 {
@@ -155,7 +155,7 @@ pause_ms(const struct child *child)
 	return by_use[child->role->stripe];
 }
 
-/* NULL where nothing waits for Stripe: it is not configured, or not for this role. */
+/* NULL if Stripe is not configured or the role does not use it. */
 static struct stripe_client *
 make_stripe(const struct child *child)
 {
@@ -203,7 +203,7 @@ generation_enter(const struct child *child, struct api *out)
 	}
 	out->stripe = make_stripe(child);
 	out->db = db_new(&options);
-	/* A database that is away at this moment is no reason not to start. */
+	/* The process starts without the database and connects later. */
 	if (db_connect(out->db, &task) != FAIL_NONE)
 		log_line(LOG_LEVEL_WARNING, "starting without the database");
 	(void)db_take_waited_us(out->db); /* no request waited for this */

@@ -1,8 +1,8 @@
 /*
- * generation.h: the configuration that a set of processes was started with.
+ * generation.h: one loading of the configuration, and what its processes share.
  *
- * The master loads it (settings and plans), the children inherit it by fork() and add what the
- * master must not have: the private key and a database connection.
+ * The master loads settings and plans; children inherit them by fork() and add what the master
+ * must not have: the private key and a database connection.
  */
 #ifndef BILLINGD_GENERATION_H
 #define BILLINGD_GENERATION_H
@@ -22,8 +22,8 @@ struct generation *generation_load(const char *config_path, int64_t number,
 void generation_free(struct generation *generation);
 
 /*
- * Checks all that a worker will need, keys and database included, in a child process, so that the
- * caller never holds them. False after the child has reported why.
+ * Checks in a child process all that a worker will need, keys and database included, so that
+ * the caller never holds them. False after the child has reported why.
  */
 bool generation_check(const struct generation *generation,
                       void (*report)(const struct task *task));

@@ -75,7 +75,7 @@ new_operation(struct api *api, struct task *task, const char *actor)
 }
 
 static void
-record_failure(struct api *api, const char *job, const struct task *task)
+report_failure(struct api *api, const char *job, const struct task *task)
 {
 	metrics_add(api->metrics, METRIC_JOB_FAILURES, 1);
 	log_line(LOG_LEVEL_WARNING, "job failed", LOG_S("job", job),
@@ -98,7 +98,7 @@ run_job(struct api *api, struct arena *arena, const char *actor, const struct jo
 		kind = job->run(&operation, &done);
 		db_rollback_to(api->db, 0);
 		if (kind != FAIL_NONE)
-			record_failure(api, job->name, &task);
+			report_failure(api, job->name, &task);
 		total += done;
 		arena_reset(arena);
 	} while (done > 0 && kind == FAIL_NONE && !should_stop() &&
@@ -111,7 +111,7 @@ run_job(struct api *api, struct arena *arena, const char *actor, const struct jo
 	return done == 0 || kind != FAIL_NONE;
 }
 
-/* LISTEN again after each round: it belongs to a connection, and the connection may be a new one. */
+/* Repeats LISTEN, which a new connection to the database does not have. */
 static void
 listen_for_work(struct api *api, struct task *task, const struct job_list *jobs)
 {
@@ -127,7 +127,7 @@ end_round(struct api *api, struct arena *arena, const struct job_list *jobs)
 	struct operation operation = new_operation(api, &task, jobs->actor);
 
 	if (jobs->measure != NULL && jobs->measure(&operation, api->metrics) != FAIL_NONE)
-		record_failure(api, "measure", &task);
+		report_failure(api, "measure", &task);
 	task_clear(&task);
 	listen_for_work(api, &task, jobs);
 	db_refresh_clock(api->db, &task);

@@ -24,9 +24,9 @@ static const char help[] =
         "\n"
         "It stays in the foreground and logs JSON lines to stderr. HUP reloads the "
         "configuration\n"
-        "without dropping a request, TERM finishes what runs and exits, a second TERM exits "
-        "now.\n"
-        "Exit status: 0 stopped as told, 1 cannot start, 2 bad usage.\n";
+        "without dropping a request, TERM finishes running requests and exits, a second TERM "
+        "exits now.\n"
+        "Exit status: 0 stopped by a signal, 1 cannot start, 2 bad usage.\n";
 
 static void
 report(const struct task *task)
@@ -64,7 +64,7 @@ print_routes(void)
 		       scope_name(&api_routes[i]), pools[api_routes[i].pool]);
 }
 
-/* What prints and exits; true when `option` was one of those. */
+/* Prints what a printing option asks for; false for any other option. */
 static bool
 print(int option)
 {
@@ -124,7 +124,7 @@ main(int argc, char **argv)
 	bool check_only = false;
 	int option;
 
-	/* Who started us may have ignored it; then no child could be waited for. */
+	/* The parent may have ignored SIGCHLD; then no child could be waited for. */
 	(void)signal(SIGCHLD, SIG_DFL);
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'f')

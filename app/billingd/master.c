@@ -1,8 +1,9 @@
 /*
  * master.c: the process that starts the others and watches them.
  *
- * A slot holds one child, or the time when its next one may start. A reload gives every slot to
- * the new generation; the old children are told to retire and are only counted from then on.
+ * A slot holds one child, or the time when its next child may start. A reload gives every slot
+ * to a child of the new generation; the old children are told to retire and moved to the list
+ * of retired ones.
  */
 #include "billingd/master.h"
 
@@ -32,10 +33,10 @@ struct slot {
 	pid_t pid; /* 0: none */
 	int64_t started_us;
 	int64_t start_at_us;
-	int64_t throttle_us; /* of the next start, 0 after a child that had started */
+	int64_t throttle_us; /* delay of the next start; 0 after a child that had started */
 };
 
-/* What the master and all its children see. */
+/* Memory that the master and all its children share. */
 struct shared {
 	atomic_bool started[2 * SLOTS_MAX]; /* one per slot, for two generations */
 	atomic_bool stripe_idle;
@@ -44,7 +45,7 @@ struct shared {
 struct master {
 	const char *config_path;
 	struct sockets sockets;
-	char *pid_file; /* as it was at the start: a reload does not move it */
+	char *pid_file; /* at the start; a reload does not move it */
 	struct generation *generation;
 	struct metrics *metrics;
 	struct shared *shared;
@@ -54,7 +55,7 @@ struct master {
 	sigset_t signals; /* the ones that the master waits for */
 };
 
-/* Gives each child of the generation that begins its slot. */
+/* Fills the slots by the roles' counts. */
 static void
 assign_roles(struct master *master)
 {
@@ -65,9 +66,9 @@ assign_roles(struct master *master)
 			master->slots[master->slot_count++].role = &roles[i];
 }
 
-/* A child ends with its parent (after the request that runs: nobody is left to take the socket's
- * name away, so its queue might never empty), is no use to a debugger of the same user (it holds
- * the key), and starts with all signals blocked. */
+/* A child retires when its parent dies: without the master the socket's name stays, so requests
+ * might never end. A debugger of the same user cannot attach to it, as it holds the private
+ * key. It starts with all signals blocked. */
 static void
 become_child(const struct master *master, const struct child *self, pid_t parent)
 {
@@ -82,7 +83,8 @@ become_child(const struct master *master, const struct child *self, pid_t parent
 	sockets_close_others(&master->sockets, self->listen_fd);
 }
 
-/* Old children that end late must not vouch for the new ones. */
+/* Two generations have flags of their own, so that an old child does not set those of a new
+ * one. */
 static atomic_bool *
 started_flag(const struct master *master, size_t slot)
 {
@@ -122,7 +124,8 @@ start_child(struct master *master, size_t slot)
 	metrics_add(master->metrics, METRIC_WORKERS, 1);
 }
 
-/* Starts what is due; how long until the next one is, in microseconds (a minute at most). */
+/* Starts children that are due. The time until the next one is due, in microseconds (a minute
+ * at most). */
 static int64_t
 start_due(struct master *master)
 {
@@ -139,9 +142,9 @@ start_due(struct master *master)
 	return wait_us;
 }
 
-/* A child that had a request, or did a round of jobs, is replaced at once. One that died before would
- * only die again: its slot waits one second, then two, ... a minute. What counts for a worker that
- * nobody asked is to have lived for a minute. */
+/* A child that got a request, or finished a round of jobs, is replaced at once. One that died
+ * earlier would only die again: its slot waits one second, then two, up to a minute. A child
+ * that lived for a minute counts as started, as a worker may get no request. */
 static void
 schedule_restart(struct master *master, size_t index, int status)
 {
@@ -194,7 +197,7 @@ reap(struct master *master)
 			role = master->slots[i].role;
 			schedule_restart(master, i, status);
 		}
-		/* As the first process of a container it inherits strangers too. */
+		/* The first process of a container inherits children of other programs too. */
 		if (role != NULL)
 			log_death(master, role, pid, status);
 	}
@@ -207,7 +210,8 @@ report_reload(const struct task *task)
 	         LOG_S("reason", task->failure.message));
 }
 
-/* The old children go on until the new ones exist; the queue of the socket bridges the rest. */
+/* Old children serve until new ones exist; meanwhile the queue of the socket holds new
+ * connections. */
 static void
 reload(struct master *master)
 {
@@ -215,7 +219,7 @@ reload(struct master *master)
 	        master->config_path, master->generation->number + 1, report_reload);
 	struct slot old[SLOTS_MAX];
 	size_t old_count = master->slot_count;
-	int64_t patience_us;
+	int64_t timeout_us;
 
 	if (next == NULL)
 		return;
@@ -226,12 +230,12 @@ reload(struct master *master)
 	memcpy(old, master->slots, sizeof(old));
 	generation_free(master->generation);
 	master->generation = next;
-	patience_us = next->settings.shutdown_timeout_s * 1000000;
+	timeout_us = next->settings.shutdown_timeout_s * 1000000;
 	assign_roles(master);
 	(void)start_due(master);
 	for (size_t i = 0; i < old_count; i++)
 		if (old[i].pid != 0)
-			retired_add(&master->retired, old[i].role, old[i].pid, patience_us);
+			retired_add(&master->retired, old[i].role, old[i].pid, timeout_us);
 	metrics_add(master->metrics, METRIC_RELOADS, 1);
 	if (!sockets_match(&master->sockets, &next->settings) ||
 	    strcmp(next->settings.pid_file, master->pid_file) != 0)
@@ -259,7 +263,7 @@ has_children(const struct master *master)
 	return master->retired.count > 0;
 }
 
-/* Waits for a signal; 0 when the time is over. */
+/* Waits for a signal; 0 after `wait_us` without one. */
 static int
 await_signal(const struct master *master, int64_t wait_us)
 {
@@ -270,12 +274,13 @@ await_signal(const struct master *master, int64_t wait_us)
 	return signal < 0 ? 0 : signal;
 }
 
-/* The sockets' names go first, so that nginx asks another host; then their queues are served. */
+/* The sockets' names are removed first, so that nginx asks another host. Then the queues are
+ * served. */
 static int
 stop(struct master *master)
 {
-	int64_t patience_us = master->generation->settings.shutdown_timeout_s * 1000000;
-	int64_t deadline_us = clock_monotonic_us() + patience_us;
+	int64_t timeout_us = master->generation->settings.shutdown_timeout_s * 1000000;
+	int64_t deadline_us = clock_monotonic_us() + timeout_us;
 
 	log_line(LOG_LEVEL_INFO, "stopping");
 	sockets_unlink(&master->sockets);
@@ -300,7 +305,7 @@ watch(struct master *master)
 {
 	for (;;) {
 		int64_t start_us = start_due(master),
-		        late_us = retired_end_late(&master->retired);
+		        late_us = retired_kill_late(&master->retired);
 		int signal = await_signal(master, start_us < late_us ? start_us : late_us);
 
 		if (signal == SIGTERM || signal == SIGINT)

@@ -1,10 +1,10 @@
 /*
- * memory.c: the process's allocator ends it when there is no memory.
+ * memory.c: an allocator that ends the process when there is no memory.
  *
- * Libraries below us do not all survive a NULL (json-c can even answer wrongly with success), so
- * none ever reaches them: the master starts another worker and PostgreSQL rolls back. The symbols
- * stand in for the C library's in the whole process; the sanitizer
- * build is linked without this file.
+ * Not all libraries survive a NULL (json-c can even answer wrongly with success), so malloc()
+ * never returns one: the process ends, the master starts another, and PostgreSQL rolls back.
+ * These symbols replace the C library's in the whole process; the sanitizer build is linked
+ * without this file.
  */
 #include <stddef.h>
 #include <stdlib.h>

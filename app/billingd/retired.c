@@ -1,5 +1,5 @@
 /*
- * retired.c: children of old generations, which finish what runs and are only counted from then on.
+ * retired.c: children of earlier generations, which finish their requests and end.
  */
 #include "billingd/retired.h"
 
@@ -12,14 +12,14 @@
 static const int64_t longest_wait_us = 60000000;
 
 void
-retired_add(struct retired *retired, const struct role *role, pid_t pid, int64_t patience_us)
+retired_add(struct retired *retired, const struct role *role, pid_t pid, int64_t timeout_us)
 {
 	bool room = retired->count < RETIRED_MAX;
 
 	(void)kill(pid, room ? WORKER_RETIRE : SIGKILL);
 	if (room)
 		retired->items[retired->count++] =
-		        (struct retired_child){role, pid, clock_monotonic_us() + patience_us};
+		        (struct retired_child){role, pid, clock_monotonic_us() + timeout_us};
 }
 
 const struct role *
@@ -37,7 +37,7 @@ retired_remove(struct retired *retired, pid_t pid)
 }
 
 int64_t
-retired_end_late(struct retired *retired)
+retired_kill_late(struct retired *retired)
 {
 	int64_t now_us = clock_monotonic_us(), wait_us = longest_wait_us;
 
@@ -45,7 +45,8 @@ retired_end_late(struct retired *retired)
 		struct retired_child *child = &retired->items[i];
 
 		if (child->deadline_us <= now_us) {
-			log_line(LOG_LEVEL_WARNING, "process outstays the reload, killed",
+			log_line(LOG_LEVEL_WARNING,
+			         "process did not end after the reload, killed",
 			         LOG_S("process", child->role->name), LOG_I("pid", child->pid));
 			(void)kill(child->pid, SIGKILL);
 			child->deadline_us = now_us + longest_wait_us;

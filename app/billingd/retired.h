@@ -1,5 +1,5 @@
 /*
- * retired.h: children of old generations, which finish what runs and are only counted from then on.
+ * retired.h: children of earlier generations, which finish their requests and end.
  */
 #ifndef BILLINGD_RETIRED_H
 #define BILLINGD_RETIRED_H
@@ -10,7 +10,7 @@
 
 enum { RETIRED_MAX = 4 * ROLE_CHILDREN_MAX };
 
-/* A child, and when the patience with what it runs is over. */
+/* A child, and when it is killed if it still runs. */
 struct retired_child {
 	const struct role *role;
 	pid_t pid;
@@ -22,16 +22,16 @@ struct retired {
 	size_t count;
 };
 
-/* Tells the child to retire, within so many microseconds. Should more pile up than can be
- * remembered, it is ended at once. */
+/* Tells the child to retire within `timeout_us`. When the list is full, the child is killed at
+ * once. */
 void retired_add(struct retired *retired, const struct role *role, pid_t pid,
-                 int64_t patience_us);
+                 int64_t timeout_us);
 
-/* Forgets the child, which has ended: its role, or NULL when it is none of these. */
+/* Removes a child that has ended. Its role, or NULL when it is not in the list. */
 const struct role *retired_remove(struct retired *retired, pid_t pid);
 
-/* Ends those whose time is over; how long until the next one's is, in microseconds (a minute at
- * most). */
-int64_t retired_end_late(struct retired *retired);
+/* Kills the children whose time is over. The time until the next one's is, in microseconds (a
+ * minute at most). */
+int64_t retired_kill_late(struct retired *retired);
 
 #endif

@@ -28,14 +28,14 @@ workers(const struct generation *generation)
 	return WORKERS_PER_CORE * (size_t)(cores < 1 ? 1 : cores);
 }
 
-/* Also without a key of Stripe's: somebody must say so. */
+/* They run without a key of Stripe too, to answer that payments are not set up. */
 static size_t
 stripe_workers(const struct generation *generation)
 {
 	return (size_t)generation->settings.stripe_workers;
 }
 
-/* Without a key of Stripe's it has nothing to do. */
+/* Without a key of Stripe the jobs have nothing to do. */
 static size_t
 stripe_jobs_wanted(const struct generation *generation)
 {

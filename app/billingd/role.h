@@ -1,5 +1,5 @@
 /*
- * role.h: what kinds of processes the master starts, how many of each, and what it hands to them.
+ * role.h: the kinds of processes that the master starts, how many of each, and what each gets.
  */
 #ifndef BILLINGD_ROLE_H
 #define BILLINGD_ROLE_H
@@ -15,12 +15,12 @@ struct job_list;
 enum stripe_use { STRIPE_NEVER, STRIPE_IN_REQUESTS, STRIPE_IN_JOBS };
 
 struct role {
-	/* In the logs and PostgreSQL's list of connections. The system shows its first 15
-	 * characters, which begin with "billingd" and are each role's own. */
+	/* The name in the logs and in PostgreSQL's list of connections. The system shows its
+	 * first 15 characters, which begin with "billingd" and differ between roles. */
 	const char *name;
 	enum pool pool;
 	enum stripe_use stripe;
-	const struct job_list *jobs; /* what it runs; NULL: it is a worker of the pool */
+	const struct job_list *jobs; /* NULL: it is a worker of the pool */
 	size_t (*count)(const struct generation *generation);
 };
 
@@ -29,14 +29,14 @@ extern const struct role roles[];
 extern const size_t role_count;
 enum { ROLE_CHILDREN_MAX = 2 + 512 + 64 };
 
-/* What a process starts with. */
+/* The arguments of a new process. */
 struct child {
 	const struct role *role;
 	struct generation *generation;
 	struct metrics *metrics;
 	int listen_fd; /* of a worker, else -1 */
-	/* Set when the first request has come, or the first round of jobs is over; a process that never
-	 * gets so far is replaced ever more slowly. */
+	/* Set when the first request has come or the first round of jobs is over. A process
+	 * that dies earlier is replaced after a growing delay. */
 	atomic_bool *started;
 	atomic_bool *stripe_idle; /* all generations' */
 };

@@ -11,20 +11,21 @@ struct sockets {
 	int fds[POOL_COUNT];
 };
 
-/* Makes all of them, or none: failures as of fcgi_listen(). */
+/* Makes all sockets or none. Failures as of fcgi_listen(). */
 enum fail sockets_open(struct task *task, const struct app_settings *settings,
                        struct sockets *out) MUST_CHECK;
 
-/* Takes their names away: nobody new can connect, who has done so is still served. */
+/* Removes their names: no new client can connect, and those that have connected are still
+ * served. */
 void sockets_unlink(const struct sockets *sockets);
 
-/* In a child: closes those that are not `kept`. */
+/* In a child: closes the sockets other than `kept`. */
 void sockets_close_others(const struct sockets *sockets, int kept);
 
-/* Whether the settings still name these. */
+/* Whether the settings name the same paths. */
 bool sockets_match(const struct sockets *sockets, const struct app_settings *settings);
 
-/* The master's end: the memory, not the names. */
+/* Closes the sockets and frees the memory; the names stay. */
 void sockets_free(struct sockets *sockets);
 
 #endif

@@ -18,19 +18,19 @@
 enum { REQUEST_ARENA_LIMIT = 64 * 1024 * 1024 };
 
 /* Set by the handlers, read in the loop; the only state that a handler can reach. */
-static volatile sig_atomic_t asked_to_drain;
-static volatile sig_atomic_t asked_to_retire;
+static volatile sig_atomic_t must_drain;
+static volatile sig_atomic_t must_retire;
 
 static void
 on_signal(int signal)
 {
 	if (signal == WORKER_RETIRE)
-		asked_to_retire = 1;
+		must_retire = 1;
 	else
-		asked_to_drain = 1;
+		must_drain = 1;
 }
 
-/* After libfcgi has started, which installs handlers of its own. */
+/* Called after libfcgi has installed handlers of its own. */
 static void
 install_handlers(void)
 {
@@ -81,11 +81,12 @@ serve(struct api *api, struct fcgi *fcgi, struct request *request)
 	metrics_request(api->metrics, route, response.status, took_us, database_us);
 	log_request(&call, took_us, database_us);
 	db_refresh_clock(api->db, &afterwards);
-	/* What a refused token left in OpenSSL's queue must not meet the next request. */
+	/* A refused token may have left errors in OpenSSL's queue, which the next request must
+	 * not see. */
 	ERR_clear_error();
 }
 
-/* epoll_pwait() takes no signal when a connection waits already, which under load is always. */
+/* epoll_pwait() delivers no signal while a connection waits, which under load is always. */
 static void
 take_signals(const sigset_t *open_signals)
 {
@@ -95,8 +96,9 @@ take_signals(const sigset_t *open_signals)
 	(void)sigprocmask(SIG_SETMASK, &blocked, NULL);
 }
 
-/* A connection wakes one idle worker where poll() would wake all of them, only for one to have it. If
- * that one dies first, the next to start or to be woken takes it along. -1 when there is no memory. */
+/* With EPOLLEXCLUSIVE a connection wakes one idle worker, where poll() would wake all. If that
+ * worker dies first, the next one that starts or wakes accepts the connection. -1 when there is
+ * no memory. */
 static int
 watch(int listen_fd)
 {
@@ -110,22 +112,22 @@ watch(int listen_fd)
 	return -1;
 }
 
-/* Sleeps until a connection waits. Signals are open here and nowhere else, so a request is never
- * cut short. False when it is time to end. */
+/* Sleeps until a connection waits. Signals are unblocked only here, so a request is never
+ * interrupted. False when it is time to end. */
 static bool
 await_connection(int watch_fd, const sigset_t *open_signals)
 {
-	while (!asked_to_retire) {
+	while (!must_retire) {
 		struct epoll_event event;
-		int ready =
-		        epoll_pwait(watch_fd, &event, 1, asked_to_drain ? 0 : -1, open_signals);
+		int ready = epoll_pwait(watch_fd, &event, 1, must_drain ? 0 : -1, open_signals);
 
 		take_signals(open_signals);
-		/* Nobody else was woken for it: it is served whatever has been asked meanwhile. */
+		/* No other worker was woken for this connection, so it is served even if a
+		 * signal has come. */
 		if (ready > 0)
 			return true;
-		/* Interrupted is not empty: whoever waits by now is still served. */
-		if (asked_to_drain && ready == 0)
+		/* 0 means that the queue is empty; an interrupted wait does not. */
+		if (must_drain && ready == 0)
 			return false;
 	}
 	return false;
@@ -141,7 +143,7 @@ accept_requests(struct api *api, struct fcgi *fcgi, const struct child *child, i
 	sigset_t open_signals;
 	int status = 0;
 
-	/* Without it the first request would go by our own clock. */
+	/* Without the database's clock the first request would use this host's. */
 	if (db_clock(api->db, &task, &now) != FAIL_NONE)
 		task_clear(&task);
 	arena_reset(arena);
@@ -158,7 +160,8 @@ accept_requests(struct api *api, struct fcgi *fcgi, const struct child *child, i
 			break;
 		}
 		if (accepted == FCGI_REQUEST) {
-			/* Whoever dies in its first request could start, and so can the next. */
+			/* A worker that crashes in its first request had started correctly, so
+			 * its replacement is not delayed. */
 			atomic_store(child->started, true);
 			serve(api, fcgi, &request);
 			left--;

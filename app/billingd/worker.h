@@ -6,8 +6,8 @@
 
 #include "billingd/role.h"
 
-/* The signals of a child. TERM: answer what waits in the queue, then end. QUIT: end after the
- * request that runs; others are there to take the rest. */
+/* The signals of a child. TERM: serve the requests that wait in the queue, then end. QUIT: end
+ * after the current request; other workers serve the rest. */
 #define WORKER_DRAIN SIGTERM
 #define WORKER_RETIRE SIGQUIT
 

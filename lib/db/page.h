@@ -6,8 +6,8 @@
 
 #include "base/fields.h"
 
-/* A list is sorted by time and id, or by id alone; the last row of a page is the place where the
- * next page starts. A cursor is that place as an opaque text. */
+/* A list is sorted by time and id, or by id alone. The last row of a page is the place where
+ * the next page starts, and a cursor is that place as an opaque text. */
 struct page {
 	int64_t limit;     /* rows on the page */
 	int64_t offset;    /* rows to skip, in lists that take an offset */

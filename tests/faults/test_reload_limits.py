@@ -29,10 +29,10 @@ def test_a_process_that_does_not_end_after_a_reload_is_killed(stack):
             daemon.signal(signal.SIGHUP)
             tail.wait("reloaded")
             assert stack.api.sign_up().license
-            late = tail.wait("process outstays the reload, killed")["pid"]
+            late = tail.wait("process did not end after the reload, killed")["pid"]
             assert late in old
             wait_for(lambda: not any(is_alive(pid) for pid in old))
-            assert len(tail.find("process outstays the reload, killed")) == 1
+            assert len(tail.find("process did not end after the reload, killed")) == 1
     finally:
         assert daemon.stop() == 0
 
