@@ -18,8 +18,8 @@ access_is_trial(const struct subscription *subscription, int64_t now_ms)
 	       now_ms < subscription->trial_ends_at.ms;
 }
 
-/* A trial that Stripe runs is over, and the event that says what follows has not come yet. A late
- * event must not lock out a customer who has paid. */
+/* A trial that Stripe runs is over, and the event that says what follows has not come yet. A
+ * late event must not lock out a customer who has paid. */
 static bool
 awaits_stripe(const struct subscription *subscription, int64_t now_ms)
 {

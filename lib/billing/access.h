@@ -1,8 +1,8 @@
 /*
  * access.h: the one predicate that decides whether a subscription gives access, and until when.
  *
- * Pure functions of the subscription, the policy and the clock: no job has to run for a trial to
- * end or a grace period to be over.
+ * Pure functions of the subscription, the policy and the clock: no job has to run for a trial
+ * to end or a grace period to be over.
  */
 #ifndef BILLING_ACCESS_H
 #define BILLING_ACCESS_H
@@ -11,13 +11,13 @@
 #include "billing/operation.h"
 #include "billing/subscriptions.h"
 
-/* The status that counts now: a trial past its end is "canceled", even before a job has recorded
- * that. */
+/* The status that counts now: a trial past its end is "canceled", even before a job has
+ * recorded that. */
 const char *access_status(const struct subscription *subscription, int64_t now_ms);
 
-/* True while the customer may use what it subscribed to: `active`; `trialing` until its end, and a
- * day longer when Stripe runs the trial; `past_due` during the policy's grace days. Every other
- * status, known or not, gives no access. */
+/* True while the customer may use what it subscribed to: `active`; `trialing` until its end,
+ * and a day longer when Stripe runs the trial; `past_due` during the policy's grace days. Every
+ * other status, known or not, gives no access. */
 bool access_granted(const struct subscription *subscription,
                     const struct billing_policy *policy, int64_t now_ms);
 

@@ -23,9 +23,9 @@ static const struct column columns[] =
 	"deleted_at IS NULL AND (created_at, customer_id) < "                                  \
 	"(COALESCE($1::timestamptz, 'infinity'), COALESCE($2, '')) "
 
-/* Whether the column begins with the words of a parameter, without regard to case. It is a range of
- * the index for prefixes that ends with the last code point. LIKE would use that index only when the
- * statement is planned anew for each pattern. */
+/* Whether the column begins with the words of a parameter, without regard to case. It is a
+ * range of the index for prefixes that ends with the last code point. LIKE would use that index
+ * only when the statement is planned anew for each pattern. */
 #define BEGINS(column, words)                                                                  \
 	"lower(" column ") ~>=~ lower(" words ") AND lower(" column ") ~<~ (lower(" words      \
 	") || chr(1114111))"
@@ -57,9 +57,10 @@ enum {
 	LOCK
 };
 
-/* LIST_QUERY looks at the 200 newest customers first. When they do not fill the page, it finds all
- * matches by the index and sorts them. Without these two steps the planner, which samples one name in
- * a hundred, takes a rare name for a frequent one and reads the whole table in the page's order. */
+/* LIST_QUERY looks at the 200 newest customers first. When they do not fill the page, it finds
+ * all matches by the index and sorts them. Without these two steps the planner, which samples
+ * one name in a hundred, takes a rare name for a frequent one and reads the whole table in the
+ * page's order. */
 static const struct statement statements[] = {
         [FIND] = {.name = "customer_find",
                   ROW,
@@ -121,8 +122,8 @@ static const struct statement statements[] = {
 
 const struct statement_list customer_statements = STATEMENT_LIST(statements);
 
-/* One @, a local part of 64 bytes at most, a domain with a dot. It does not tell whether the address
- * exists. */
+/* One @, a local part of 64 bytes at most, a domain with a dot. It does not tell whether the
+ * address exists. */
 const char *
 customer_check_email(const char *email)
 {

@@ -18,8 +18,9 @@ static const struct column claim_columns[] = COLUMNS(struct claim, locked, seale
 enum { CLAIM, STORE, PRUNE };
 
 static const struct statement statements[] = {
-        /* Another request may commit its row between this statement's snapshot and its lock. Then
-	 * STORE finds the row and stores nothing, and the client's next try reads it here. */
+        /* Another request may commit its row between this statement's snapshot and its lock.
+	 * Then STORE finds the row and stores nothing, and the client's next try reads it
+	 * here. */
         [CLAIM] = {.name = "idempotency_claim",
                    ROWS_OF(struct claim, claim_columns),
                    .sql = "SELECT pg_try_advisory_xact_lock($2::bigint) AS locked, "

@@ -1,9 +1,9 @@
 /*
  * idempotency.h: the first answer to a POST with an Idempotency-Key, kept for a day.
  *
- * Claim, work and answer are one transaction, so a crash leaves nothing half done. The row holds a
- * digest of the key and the answer sealed with what only the client knows (its key and its
- * request): an answer may hold an API key, which must not be readable in the database.
+ * Claim, work and answer are one transaction, so a crash leaves nothing half done. The row
+ * holds a digest of the key and the answer sealed with what only the client knows (its key and
+ * its request): an answer may hold an API key, which must not be readable in the database.
  */
 #ifndef BILLING_IDEMPOTENCY_H
 #define BILLING_IDEMPOTENCY_H
@@ -26,14 +26,14 @@ const char *idempotency_check_key(const char *key);
 
 /*
  * Claims the key in the open transaction. `*replay` is true when an answer is stored, which
- * `answer` then has. FAIL_CONFLICT "idempotency_in_progress" while another request uses it, FAIL_UNPROCESSABLE
- * "idempotency_key_reused" when the key was used for another request.
+ * `answer` then has. FAIL_CONFLICT "idempotency_in_progress" while another request uses it,
+ * FAIL_UNPROCESSABLE "idempotency_key_reused" when the key was used for another request.
  */
 enum fail idempotency_claim(struct operation *operation, struct idempotency *idempotency,
                             struct bytes *answer, bool *replay) MUST_CHECK;
 
-/* Stores the answer in the open transaction. FAIL_CONFLICT "idempotency_in_progress" when another
- * request with the key was faster. */
+/* Stores the answer in the open transaction. FAIL_CONFLICT "idempotency_in_progress" when
+ * another request with the key was faster. */
 enum fail idempotency_store(struct operation *operation, const struct idempotency *idempotency,
                             struct bytes answer) MUST_CHECK;
 

@@ -19,8 +19,8 @@ enum fail license_history(struct operation *operation, const char *customer_id,
 /* The signed list of revoked licences that have not expired. */
 enum fail license_revocations(struct operation *operation, char **token) MUST_CHECK;
 
-/* Verifies a token with all published keys and the database's revocations. `payload` is the JSON
- * text of the claims when the verdict is LICENSE_VALID. */
+/* Verifies a token with all published keys and the database's revocations. `payload` is the
+ * JSON text of the claims when the verdict is LICENSE_VALID. */
 enum fail license_check(struct operation *operation, const char *token,
                         enum token_verdict *verdict, const char **payload) MUST_CHECK;
 

@@ -31,8 +31,8 @@ static const struct statement statements[] = {
         [VIEW] = {.name = "license_view",
                   ROWS_OF(struct license_view, view_columns),
                   .sql = billing_license_view_sql},
-        /* Stores nothing when the subscription has changed since it was read. The share lock makes
-	 * a revocation wait, which then sees this row. */
+        /* Stores nothing when the subscription has changed since it was read. The share lock
+	 * makes a revocation wait, which then sees this row. */
         [STORE] = {.name = "license_store",
                    .sql = "INSERT INTO licenses (jti, customer_id, kid, plan, reason, "
                           "fingerprint, token, issued_at, expires_at) "
@@ -186,8 +186,8 @@ same_bytes(struct bytes a, const struct sha256 *b)
 	return a.length == sizeof(b->bytes) && memcmp(a.data, b->bytes, a.length) == 0;
 }
 
-/* Whether the licence is young enough to be issued again. One from the future is not: a clock that
- * was set back would make it young for ever. */
+/* Whether the licence is young enough to be issued again. One from the future is not: a clock
+ * that was set back would make it young for ever. */
 static bool
 is_young(const struct issued_license *license, int64_t now_ms)
 {
@@ -198,7 +198,8 @@ is_young(const struct issued_license *license, int64_t now_ms)
 	return age >= -LICENSE_LEEWAY_SECONDS * SECOND_MS && age < limit;
 }
 
-/* Whether the newest licence can be issued again; if not, `reason` says why a new one is due. */
+/* Whether the newest licence can be issued again; if not, `reason` says why a new one is
+ * due. */
 static bool
 is_kept(const struct operation *operation, const struct license_view *view, const char **reason)
 {

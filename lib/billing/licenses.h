@@ -9,7 +9,8 @@
 #include "billing/operation.h"
 #include "billing/subscriptions.h"
 
-/* A signed time may be this far off (RFC 8725 leaves it to us); our own clock signs and verifies. */
+/* A signed time may be this far off (RFC 8725 leaves it to us); our own clock signs and
+ * verifies. */
 enum { LICENSE_LEEWAY_SECONDS = 120 };
 
 /* One issued licence. `token` is NULL when it is no longer kept. */
@@ -27,8 +28,8 @@ struct issued_license {
 	bool fresh; /* signed just now, not read from the table */
 };
 
-/* All that the answer to a request for a licence depends on, read by one statement. Ids are NULL
- * where the row does not exist. */
+/* All that the answer to a request for a licence depends on, read by one statement. Ids are
+ * NULL where the row does not exist. */
 struct license_view {
 	struct api_key key; /* the caller's, when a digest was given */
 	struct customer customer;
@@ -43,9 +44,9 @@ enum fail license_view_read(struct operation *operation, const struct sha256 *di
                             const char *customer_id, struct license_view *out) MUST_CHECK;
 
 /*
- * The customer's licence. The newest one is returned again while its claims are current and it is
- * young (a day, or half of its life if that is shorter). Otherwise a new one is signed and stored.
- * FAIL_NOT_FOUND "customer_not_found", "subscription_not_found"; FAIL_CONFLICT
+ * The customer's licence. The newest one is returned again while its claims are current and it
+ * is young (a day, or half of its life if that is shorter). Otherwise a new one is signed and
+ * stored. FAIL_NOT_FOUND "customer_not_found", "subscription_not_found"; FAIL_CONFLICT
  * "license_end_unknown" when the policy needs a period end that is not known.
  */
 enum fail license_issue(struct operation *operation, struct license_view *view,

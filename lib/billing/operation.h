@@ -51,8 +51,8 @@ struct billing {
 
 struct stripe_client;
 
-/* A client's request to do something once: digests of its Idempotency-Key (with the caller), and of
- * the request. */
+/* A client's request to do something once: digests of its Idempotency-Key (with the caller),
+ * and of the request. */
 struct intent {
 	struct sha256 key;
 	struct sha256 request;

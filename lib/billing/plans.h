@@ -20,8 +20,8 @@ struct plan_metric {
 	enum metric_kind kind;
 };
 
-/* How much use a plan covers. Beyond the bounds only the activation of instances is refused. Bounds
- * may be LICENSE_UNLIMITED. */
+/* How much use a plan covers. Beyond the bounds only the activation of instances is refused.
+ * Bounds may be LICENSE_UNLIMITED. */
 struct plan_usage {
 	int64_t max_instances;
 	int64_t instance_overage;             /* so many more may be activated */
@@ -49,7 +49,7 @@ struct plan {
 };
 
 struct plans {
-	int64_t version; /* counts changes of the table; licences of another version are re-issued */
+	int64_t version; /* changes with the table; other licences are re-issued */
 	int64_t trial_days;
 	const char *trial_plan; /* the stored plan of a trial */
 	struct license_features trial_features;
@@ -63,8 +63,8 @@ struct plans {
 	size_t count;
 };
 
-/* Reads the file. FAIL_INVALID "plans_invalid" with file, line and reason. `out` points into the
- * task's arena. */
+/* Reads the file. FAIL_INVALID "plans_invalid" with file, line and reason. `out` points into
+ * the task's arena. */
 enum fail plans_load(struct task *task, const char *path, struct plans *out) MUST_CHECK;
 
 /* The plan, or NULL. */

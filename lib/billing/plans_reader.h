@@ -12,15 +12,16 @@
 
 enum member_type { MEMBER_INT, MEMBER_BOOL, MEMBER_LIMIT, MEMBER_STRING };
 
-/* A member of an object and its place in a struct. A MEMBER_LIMIT that is absent is unlimited. */
+/* A member of an object and its place in a struct. A MEMBER_LIMIT that is absent is
+ * unlimited. */
 struct member {
 	const char *name;
 	size_t offset;
 	enum member_type type;
 };
 
-/* The file that is read, for messages. They name a plan by its id `plan`; `item` is its place in the
- * file ("plans[0]"). */
+/* The file that is read, for messages. They name a plan by its id `plan`; `item` is its place
+ * in the file ("plans[0]"). */
 struct reader {
 	struct task *task;
 	const char *path;

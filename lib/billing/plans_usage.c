@@ -158,7 +158,8 @@ is_decimal(const char *text)
 	       fraction <= FRACTION_DIGITS_MAX && (*text != '0' || whole == 1);
 }
 
-/* The fault of the meter's currency, or NULL. All items of a subscription have the same currency. */
+/* The fault of the meter's currency, or NULL. All items of a subscription have the same
+ * currency. */
 static const char *
 currency_fault(const struct plans *plans, const struct plan_meter *meter)
 {

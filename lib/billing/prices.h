@@ -12,8 +12,8 @@ struct billing;
 
 enum { PRICES_MAX = 96 };
 
-/* One of Stripe's prices. Prices at the same position of two plans, or of a plan and a meter, bill
- * in the same interval: the first ones monthly, say, the second ones yearly. */
+/* One of Stripe's prices. Prices at the same position of two plans, or of a plan and a meter,
+ * bill in the same interval: the first ones monthly, say, the second ones yearly. */
 struct price {
 	const char *price_id;
 	const char *sells; /* the plan, or the meter whose use it bills */
@@ -25,18 +25,18 @@ struct price_list {
 	size_t count;
 };
 
-/* Adds a setting's "plan:price_id,..." to the plans' prices. FAIL_INVALID "invalid_setting" with a
- * sentence that begins with `setting`: no such plan, a price twice, too many. */
+/* Adds a setting's "plan:price_id,..." to the plans' prices. FAIL_INVALID "invalid_setting"
+ * with a sentence that begins with `setting`: no such plan, a price twice, too many. */
 enum fail prices_add_plans(struct task *task, struct billing *billing, const char *setting,
                            const char *value) MUST_CHECK;
 
-/* Adds a setting's "price_id,..." of one plan, by the same rules. The plan's prices may be known
- * already: FAIL_INVALID when they are not the same. */
+/* Adds a setting's "price_id,..." of one plan, by the same rules. The plan's prices may be
+ * known already: FAIL_INVALID when they are not the same. */
 enum fail prices_add_plan(struct task *task, struct billing *billing, const char *setting,
                           const char *plan, const char *value) MUST_CHECK;
 
-/* Adds a setting's "meter:price_id,..." to the meters' prices, by the same rules; each meter is one
- * that a plan names. */
+/* Adds a setting's "meter:price_id,..." to the meters' prices, by the same rules; each meter is
+ * one that a plan names. */
 enum fail prices_add_meters(struct task *task, struct billing *billing, const char *setting,
                             const char *value) MUST_CHECK;
 

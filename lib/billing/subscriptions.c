@@ -88,8 +88,8 @@ static const struct statement statements[] = {
                         "AND deleted_at IS NULL) AS customer_exists, "
                         "EXISTS (SELECT FROM subscriptions WHERE customer_id = $1 "
                         "AND status NOT IN " FINAL ") AS subscription_exists"},
-        /* The newest row gets another version even when it is over, so that no licence is stored
-	 * that is being issued from it. */
+        /* The newest row gets another version even when it is over, so that no licence is
+	 * stored that is being issued from it. */
         [CANCEL] = {.name = "subscription_cancel",
                     .sql = "UPDATE subscriptions SET version = version + 1, "
                            "cancel_at_period_end = cancel_at_period_end AND status IN " FINAL

@@ -1,6 +1,6 @@
 /*
- * subscriptions.h: the subscriptions of customers. Of a customer's rows one counts; the others are
- * over or superseded.
+ * subscriptions.h: the subscriptions of customers. Of a customer's rows one counts; the others
+ * are over or superseded.
  */
 #ifndef BILLING_SUBSCRIPTIONS_H
 #define BILLING_SUBSCRIPTIONS_H
@@ -29,7 +29,8 @@ struct subscription {
 
 extern const struct statement_list subscription_statements;
 
-/* The subscription that counts; FAIL_NOT_FOUND "customer_not_found" or "subscription_not_found". */
+/* The subscription that counts; FAIL_NOT_FOUND "customer_not_found" or
+ * "subscription_not_found". */
 enum fail subscription_find(struct operation *operation, const char *customer_id,
                             struct subscription *out) MUST_CHECK;
 
@@ -45,21 +46,21 @@ enum fail subscription_newest(struct operation *operation, const char *customer_
 enum fail subscription_start_trial(struct operation *operation, const char *customer_id,
                                    struct subscription *out) MUST_CHECK;
 
-/* Cancels all live subscriptions. The newest row stays locked until the transaction ends and has
- * another version, so that no licence is issued from its earlier state. To be called within a
- * transaction. */
+/* Cancels all live subscriptions. The newest row stays locked until the transaction ends and
+ * has another version, so that no licence is issued from its earlier state. To be called within
+ * a transaction. */
 enum fail subscription_cancel(struct operation *operation, const char *customer_id) MUST_CHECK;
 
-/* Cancels the trial that Stripe does not know, and nothing else. `*ended` is false when there is
- * none. */
+/* Cancels the trial that Stripe does not know, and nothing else. `*ended` is false when there
+ * is none. */
 enum fail subscription_cancel_trial(struct operation *operation, const char *customer_id,
                                     bool *ended) MUST_CHECK;
 
 /* Locks the newest subscription's row until the transaction ends. */
 enum fail subscription_lock(struct operation *operation, const char *customer_id) MUST_CHECK;
 
-/* A job: records that trials have ended; `ended` counts. Rows that another process has locked wait
- * for the next run. Access does not depend on it. */
+/* A job: records that trials have ended; `ended` counts. Rows that another process has locked
+ * wait for the next run. Access does not depend on it. */
 enum fail subscription_expire_trials(struct operation *operation, int64_t *ended) MUST_CHECK;
 
 /* All subscriptions of Stripe's that are not over. */
@@ -71,8 +72,8 @@ enum fail subscription_open_at_stripe(struct operation *operation, const char *c
 enum fail subscription_schedule(struct operation *operation, const char *stripe_subscription_id,
                                 const char *plan) MUST_CHECK;
 
-/* Drops a plan that was scheduled before `requested_at`, if the subscription has the plan that was
- * requested then. */
+/* Drops a plan that was scheduled before `requested_at`, if the subscription has the plan that
+ * was requested then. */
 enum fail subscription_drop_scheduled(struct operation *operation,
                                       const char *stripe_subscription_id, const char *plan,
                                       struct instant requested_at) MUST_CHECK;

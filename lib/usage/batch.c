@@ -1,5 +1,5 @@
 /*
- * batch.c: many reports, one statement, counted as single ones are.
+ * batch.c: stores many reports by one statement.
  */
 #include "usage/batch.h"
 
@@ -9,7 +9,7 @@
 #include "base/json_out.h"
 #include "base/text.h"
 
-/* One row for each report that its customer exists for; usage_id is 0 unless it was stored. */
+/* One row for each report whose customer exists; usage_id is 0 unless it was stored. */
 struct batch_row {
 	int64_t index;
 	int64_t usage_id;
@@ -55,9 +55,9 @@ batch_text(struct task *task, const struct usage_item *items, size_t count)
 	return json.text.data;
 }
 
-/* An earlier item of the batch that was stored under the same name, or NULL. */
+/* The earlier item of the batch that was stored under the same report_id, or NULL. */
 static const struct usage_item *
-earlier_twin(const struct usage_item *items, size_t index)
+earlier_item(const struct usage_item *items, size_t index)
 {
 	const struct usage_report *report = &items[index].report;
 
@@ -70,11 +70,11 @@ earlier_twin(const struct usage_item *items, size_t index)
 }
 
 static enum fail
-settle(struct operation *operation, struct usage_item *items, size_t index,
-       const struct batch_row *row)
+fill_item(struct operation *operation, struct usage_item *items, size_t index,
+          const struct batch_row *row)
 {
-	struct usage_report *report = &items[index].report;
-	const struct usage_item *twin;
+	struct usage_report *report = &items[index].report, first = row->first;
+	const struct usage_item *earlier;
 
 	if (row->usage_id != 0) {
 		items[index].status = USAGE_CREATED;
@@ -83,20 +83,16 @@ settle(struct operation *operation, struct usage_item *items, size_t index,
 		return FAIL_NONE;
 	}
 	items[index].status = USAGE_DUPLICATE;
-	twin = earlier_twin(items, index);
-	if (twin != NULL) {
-		*report = twin->report;
+	earlier = earlier_item(items, index);
+	if (earlier != NULL) {
+		*report = earlier->report;
 		return FAIL_NONE;
 	}
 	if (row->first.usage_id == 0)
 		return usage_find_first(operation, report);
-	{
-		struct usage_report first = row->first;
-
-		first.customer_id = report->customer_id;
-		first.report_id = report->report_id;
-		*report = first;
-	}
+	first.customer_id = report->customer_id;
+	first.report_id = report->report_id;
+	*report = first;
 	return FAIL_NONE;
 }
 
@@ -117,6 +113,6 @@ usage_report_batch(struct operation *operation, struct usage_item *items, size_t
 	for (size_t i = 0; i < count; i++)
 		items[i].status = USAGE_NO_CUSTOMER;
 	for (size_t i = 0; i < row_count; i++)
-		TRY(settle(operation, items, (size_t)rows[i].index, &rows[i]));
+		TRY(fill_item(operation, items, (size_t)rows[i].index, &rows[i]));
 	return FAIL_NONE;
 }

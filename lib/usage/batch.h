@@ -1,5 +1,5 @@
 /*
- * batch.h: many reports at once, in one transaction, each with its own outcome.
+ * batch.h: stores many reports in one transaction, each with its own outcome.
  */
 #ifndef USAGE_BATCH_H
 #define USAGE_BATCH_H
@@ -8,15 +8,16 @@
 
 enum usage_status { USAGE_CREATED, USAGE_DUPLICATE, USAGE_NO_CUSTOMER };
 
-/* One report of a batch and what became of it. */
+/* One report of a batch and its outcome. */
 struct usage_item {
-	struct usage_report report; /* checked; afterwards the stored one */
+	struct usage_report report; /* in: a checked one; out: the stored one */
 	enum usage_status status;
 };
 
 extern const struct statement_list usage_batch_statements;
 
-/* Stores all of them or, failing, none. The same report_id twice in a batch is the first one's. */
+/* Stores all of them or, when it fails, none. Of two items with one report_id the first
+ * counts. */
 enum fail usage_report_batch(struct operation *operation, struct usage_item *items,
                              size_t count) MUST_CHECK;
 

@@ -1,5 +1,5 @@
 /*
- * corrections.c: wrong reports replaced by right ones.
+ * corrections.c: replaces wrong reports by right ones.
  */
 #include "usage/corrections.h"
 
@@ -35,8 +35,8 @@ static const struct statement statements[] = {
                   .sql = "SELECT " USAGE_REPORT_COLUMNS "FROM usage_reports r "
                          "WHERE r.usage_id = $2::bigint AND r.customer_id = $1 FOR "
                          "UPDATE"},
-        /* In the order in which reports take them. Once the day is locked, every report that was
-	 * added to it can be seen, and those that come are added after us. */
+        /* The locks are taken in the order in which reports take them. Under the lock of the
+	 * day all reports that were added to it are visible, and further ones wait. */
         [LOCK_INSTANCE] = {.name = "usage_correct_lock_instance",
                            .sql = "SELECT FROM instances WHERE customer_id = $1 "
                                   "AND instance_id = $2 FOR UPDATE"},
@@ -103,7 +103,7 @@ find(struct operation *operation, const char *customer_id, int64_t usage_id,
 	return FAIL_NONE;
 }
 
-/* The correction in the wrong report's place. */
+/* Stores the correction in the place of the wrong report. */
 static enum fail
 store(struct operation *operation, const struct usage_report *wrong,
       const struct usage_correction *correction, struct usage_report *out)

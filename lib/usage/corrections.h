@@ -1,13 +1,13 @@
 /*
- * corrections.h: a report that was wrong is replaced by a new one, with a reason; nothing that
- * was reported is changed.
+ * corrections.h: replaces a wrong report by a new one, with a reason. The wrong report stays as
+ * it was.
  */
 #ifndef USAGE_CORRECTIONS_H
 #define USAGE_CORRECTIONS_H
 
 #include "usage/report.h"
 
-/* What should have been reported. */
+/* The right values. */
 struct usage_correction {
 	int64_t usage_id;       /* of the wrong report */
 	int64_t active_devices; /* negative: as it was reported */
@@ -19,9 +19,10 @@ struct usage_correction {
 extern const struct statement_list usage_correction_statements;
 
 /*
- * Stores the correction and counts its day anew. FAIL_NOT_FOUND "report_not_found", also when it is
- * no longer kept; FAIL_CONFLICT "report_superseded" when it was corrected before: then the
- * correction is what to correct. FAIL_INVALID when more devices would be active than there are.
+ * Stores the correction and counts its day anew. FAIL_NOT_FOUND "report_not_found", also when
+ * the report is no longer kept; FAIL_CONFLICT "report_superseded" when it was corrected before
+ * (the earlier correction can be corrected); FAIL_INVALID when more devices would be active
+ * than there are.
  */
 enum fail usage_correct(struct operation *operation, const char *customer_id,
                         const struct usage_correction *correction,

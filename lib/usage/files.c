@@ -1,5 +1,5 @@
 /*
- * files.c: usage that was carried here as a file.
+ * files.c: imports usage files of billing-agent.
  */
 #include "usage/files.h"
 
@@ -16,7 +16,7 @@
 
 enum { CHAIN_ID_MAX = 64, DIGEST_HEX = 64 };
 
-/* A file as it is remembered. */
+/* An imported file. */
 struct file_row {
 	int64_t file;
 	struct bytes digest;
@@ -34,8 +34,8 @@ static const struct column name_columns[] = COLUMNS(struct name_row, report_id);
 enum { LOCK, BEFORE, SAME, RECORD, NAMES };
 
 static const struct statement statements[] = {
-        /* Two imports of one instance wait for each other; this also tells whether the customer is
-         * there. */
+        /* Imports of one customer run one after the other. No row: there is no such
+	 * customer. */
         [LOCK] = {.name = "usage_file_lock",
                   .sql = "SELECT FROM customers WHERE customer_id = $1 AND deleted_at IS NULL "
                          "FOR NO KEY UPDATE"},
@@ -55,7 +55,7 @@ static const struct statement statements[] = {
                     .sql = "INSERT INTO usage_files (customer_id, instance_id, chain, file, "
                            "digest, reports, imported_at) "
                            "VALUES ($1, $2, $3, $4::bigint, $5, $6::bigint, $7)"},
-        /* $2 and $3 enclose the ids that the instance's agent gives. */
+        /* $2 is the beginning of the ids that the instance's agent gives. */
         [NAMES] = {.name = "usage_file_names",
                    ROWS_OF(struct name_row, name_columns),
                    .sql = "SELECT report_id FROM usage_report_ids WHERE customer_id = $1 "
@@ -115,7 +115,7 @@ refuse(struct task *task, const char *why)
 	return FAIL_INVALID;
 }
 
-/* The three parts of the file; what is signed is the first two. */
+/* The parts of the file: the first two, which are signed; the payload; the signature. */
 struct parts {
 	struct bytes signed_text;
 	struct bytes payload;
@@ -125,7 +125,8 @@ struct parts {
 static enum fail
 split(struct task *task, const char *text, struct parts *out)
 {
-	const char *first = strchr(text, '.'), *second = first ? strchr(first + 1, '.') : NULL;
+	const char *first = strchr(text, '.'),
+	           *second = first == NULL ? NULL : strchr(first + 1, '.');
 	struct bytes head, mac;
 
 	if (second == NULL ||
@@ -154,7 +155,7 @@ signed_by(const struct api_key *key, const struct parts *parts)
 	return digest_equal(&mac, &parts->mac);
 }
 
-/* A key that was revoked after the file was written still vouches for nothing. */
+/* A revoked key verifies no file, even one that was written before the revocation. */
 static enum fail
 check_signature(struct operation *operation, const char *customer_id, const struct parts *parts)
 {
@@ -193,7 +194,7 @@ conflict(struct task *task, const char *why, int64_t file)
 	                 (long long)file, why);
 }
 
-/* How the file stands to those that came before it. */
+/* Compares the file with those of the instance that were imported before. */
 static enum fail
 check_chain(struct operation *operation, const struct file_input *input,
             const struct sha256 *digest, struct usage_import *out)
@@ -235,7 +236,7 @@ check_chain(struct operation *operation, const struct file_input *input,
 	return FAIL_NONE;
 }
 
-/* Why a report isn't taken; NULL when it can be. */
+/* NULL when the report can be stored, else why not. */
 static const char *
 read_report(struct operation *operation, const struct file_input *file,
             const struct json_view *object, struct report_input *input,
@@ -246,7 +247,8 @@ read_report(struct operation *operation, const struct file_input *file,
 
 	*input = (struct report_input){0};
 	if (fields_from_json(&reading, report_fields, object, input) != FAIL_NONE)
-		return reading.failure.fields ? reading.failure.fields->field : "malformed";
+		return reading.failure.fields != NULL ? reading.failure.fields->field
+		                                      : "malformed";
 	*out = (struct usage_report){.customer_id = file->customer_id,
 	                             .instance_id = file->instance_id,
 	                             .active_devices = input->active_devices,
@@ -260,10 +262,11 @@ read_report(struct operation *operation, const struct file_input *file,
 		return "active_devices must not be more than total_devices";
 	if (usage_metrics_read(&reading, &operation->billing->plans, &input->metrics,
 	                       &out->metrics) != FAIL_NONE)
-		return reading.failure.fields ? arena_printf(reading.arena, "%s %s",
-		                                             reading.failure.fields->field,
-		                                             reading.failure.fields->message)
-		                              : "metrics are malformed";
+		return reading.failure.fields != NULL
+		               ? arena_printf(reading.arena, "%s %s",
+		                              reading.failure.fields->field,
+		                              reading.failure.fields->message)
+		               : "metrics are malformed";
 	return NULL;
 }
 
@@ -284,14 +287,14 @@ store(struct operation *operation, struct usage_item *items, size_t count,
 }
 
 static enum fail
-take_reports(struct operation *operation, const struct file_input *file,
-             struct usage_import *out)
+import_reports(struct operation *operation, const struct file_input *file,
+               struct usage_import *out)
 {
 	struct arena *arena = operation->task->arena;
 	size_t count = file->reports.count, valid = 0;
 	struct json_view object;
-	struct usage_item *items = arena_array(arena, count + 1, sizeof *items);
-	struct usage_refusal *refusals = arena_array(arena, count + 1, sizeof *refusals);
+	struct usage_item *items = arena_array(arena, count + 1, sizeof(*items));
+	struct usage_refusal *refusals = arena_array(arena, count + 1, sizeof(*refusals));
 
 	for (bool more = json_view_first(&file->reports.list, &object); more;
 	     more = json_view_next(&object)) {
@@ -317,7 +320,7 @@ compare_gaps(const void *a, const void *b)
 	return left->first < right->first ? -1 : left->first > right->first;
 }
 
-/* "agent:<sender>:<first>-<last>:<word>": the numbers that a report's id tells. */
+/* Reads the numbers of a report from its id, "agent:<sender>:<first>-<last>:<word>". */
 static bool
 numbers_of(const char *report_id, size_t prefix, struct usage_gap *out)
 {
@@ -330,7 +333,7 @@ numbers_of(const char *report_id, size_t prefix, struct usage_gap *out)
 	return *end == ':' && out->first >= 1 && out->first <= out->last;
 }
 
-/* The numbers between those of all reports that came from this instance, by file or not. */
+/* Finds the numbers that no report of this instance has, imported or sent. */
 static enum fail
 find_gaps(struct operation *operation, const struct file_input *file, struct usage_import *out)
 {
@@ -344,11 +347,11 @@ find_gaps(struct operation *operation, const struct file_input *file, struct usa
 
 	TRY(db_rows(operation->db, operation->task, &statements[NAMES],
 	            PARAMETERS(file->customer_id, prefix), (void *)&rows, &count));
-	known = arena_array(arena, count + 1, sizeof *known);
-	gaps = arena_array(arena, count + 1, sizeof *gaps);
+	known = arena_array(arena, count + 1, sizeof(*known));
+	gaps = arena_array(arena, count + 1, sizeof(*gaps));
 	for (size_t i = 0; i < count; i++)
 		used += numbers_of(rows[i].report_id, strlen(prefix), &known[used]);
-	qsort(known, used, sizeof *known, compare_gaps);
+	qsort(known, used, sizeof(*known), compare_gaps);
 	for (size_t i = 1; i < used; i++) {
 		if (known[i].first > known[i - 1].last + 1)
 			gaps[out->gap_count++] =
@@ -366,6 +369,7 @@ record(struct operation *operation, const struct file_input *input, const struct
 {
 	struct task *task = operation->task;
 	struct bytes bytes = {digest->bytes, SHA256_SIZE};
+
 	TRY(db_run(operation->db, task, &statements[RECORD],
 	           PARAMETERS(input->customer_id, input->instance_id, input->chain,
 	                      param_int(task, input->file), param_bytes(task, bytes),
@@ -387,7 +391,7 @@ import_in_transaction(struct operation *operation, const struct file_input *inpu
 		return fail_customer_not_found(operation->task);
 	TRY(check_chain(operation, input, digest, out));
 	if (!out->imported_before) {
-		TRY(take_reports(operation, input, out));
+		TRY(import_reports(operation, input, out));
 		TRY(record(operation, input, digest, out->created + out->duplicates));
 	}
 	return find_gaps(operation, input, out);

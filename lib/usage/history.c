@@ -1,5 +1,5 @@
 /*
- * history.c: reading what was reported.
+ * history.c: reads stored reports and the sums of days.
  */
 #include "usage/history.h"
 
@@ -11,7 +11,8 @@ static const struct column day_columns[] =
                 active_devices_mean, active_devices_peak, total_devices_max, total_devices_mean,
                 total_devices_peak, metrics);
 
-/* The bounds stand alone too, so that months outside of them are not even looked at. */
+/* The bounds of reported_at are given alone too, so that PostgreSQL skips the months
+ * outside. */
 #define RANGE                                                                                  \
 	"reported_at >= COALESCE($2::timestamptz, '-infinity') "                               \
 	"AND reported_at < COALESCE($3::timestamptz, 'infinity') "                             \

@@ -1,5 +1,5 @@
 /*
- * history.h: reading what was reported: the reports themselves, and the sums of days.
+ * history.h: reads stored reports and the sums of days.
  */
 #ifndef USAGE_HISTORY_H
 #define USAGE_HISTORY_H
@@ -33,8 +33,8 @@ enum { USAGE_DAYS_MAX = 3660 };
 
 extern const struct statement_list usage_history_statements;
 
-/* A page of the reports, newest first. Corrected reports are listed too, each with the one that
- * superseded it. */
+/* A page of the reports, newest first. Corrected reports are listed too, with the id of the
+ * report that superseded them. */
 enum fail usage_history(struct operation *operation, const struct usage_filter *filter,
                         struct page *page, const struct usage_report **out,
                         size_t *count) MUST_CHECK;

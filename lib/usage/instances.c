@@ -6,8 +6,7 @@
 #include "billing/audit.h"
 #include "usage/limits.h"
 
-/* What the attempt to activate found and made; `instance.instance_id` is NULL when there was no
- * room. */
+/* The result of an activation; `instance.instance_id` is NULL when there was no room. */
 struct activation {
 	bool in_use;
 	int64_t others;
@@ -44,7 +43,7 @@ static const struct statement statements[] = {
                   .sql = "SELECT " INSTANCE_COLUMNS " FROM instances WHERE customer_id = $1 "
                          "AND instance_id > COALESCE($2, '') ORDER BY instance_id "
                          "LIMIT $3::bigint"},
-        /* Activations of one customer, one after the other; reports do not wait. */
+        /* Activations of one customer run one after the other; reports do not wait. */
         [LOCK] = {.name = "instance_lock",
                   ROWS_OF(struct subscription, plan_columns),
                   .sql = "SELECT s.plan, s.status, s.trial_ends_at FROM customers c "
@@ -138,12 +137,11 @@ instance_release(struct operation *operation, const char *customer_id, const cha
                  struct instance *out)
 {
 	struct task *task = operation->task;
-	struct instant now = INSTANT_MS(operation->now_ms);
 	bool found;
 
 	TRY(db_begin(operation->db, task));
 	TRY(db_row(operation->db, task, &statements[RELEASE],
-	           PARAMETERS(customer_id, instance_id, param_time(task, now)), out, &found));
+	           PARAMETERS(customer_id, instance_id, param_now(operation)), out, &found));
 	if (!found)
 		return task_fail(task, FAIL_NOT_FOUND, "instance_not_found",
 		                 "The customer has no such instance.");

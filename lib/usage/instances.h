@@ -1,8 +1,8 @@
 /*
  * instances.h: the instances that a customer runs, and how many its plan lets it activate.
  *
- * An instance is in use until its lease ends; reports and activations extend it. Nothing has to be
- * given back for that: a container that is gone is forgotten when its lease is over.
+ * An instance is in use until its lease ends. Reports and activations extend the lease. The
+ * room of a container that is gone becomes free when its lease ends.
  */
 #ifndef USAGE_INSTANCES_H
 #define USAGE_INSTANCES_H
@@ -33,16 +33,16 @@ enum fail instance_list(struct operation *operation, const char *customer_id, st
                         const struct instance **out, size_t *count) MUST_CHECK;
 
 /*
- * Activates the instance, or extends the lease of one in use, for so many hours from now. `*fresh`
- * tells which. FAIL_NOT_FOUND "customer_not_found"; FAIL_CONFLICT "instance_limit" when the plan
- * covers no further one: exact, however many are activated at once. Instances that only report are
- * counted and never refused.
+ * Activates the instance, or extends the lease of one in use, for so many hours from now.
+ * `*fresh` is false for one that was in use. FAIL_NOT_FOUND "customer_not_found"; FAIL_CONFLICT
+ * "instance_limit" when the plan covers no further one. The bound is exact, however many are
+ * activated at once. Instances that only report count, and are never refused.
  */
 enum fail instance_activate(struct operation *operation, const char *customer_id,
                             const char *instance_id, int64_t lease_hours, struct instance *out,
                             bool *fresh) MUST_CHECK;
 
-/* Ends the lease; again is no failure. FAIL_NOT_FOUND "instance_not_found". */
+/* Ends the lease, if it has not ended. FAIL_NOT_FOUND "instance_not_found". */
 enum fail instance_release(struct operation *operation, const char *customer_id,
                            const char *instance_id, struct instance *out) MUST_CHECK;
 

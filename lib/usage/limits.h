@@ -1,13 +1,13 @@
 /*
- * limits.h: how much of its plan a customer uses. It never blocks a report: whoever reports is
- * told, and can warn its people in time.
+ * limits.h: how much of its plan a customer uses. Limits refuse no report: the answer to a
+ * report has the levels, so that the sender can warn its users in time.
  */
 #ifndef USAGE_LIMITS_H
 #define USAGE_LIMITS_H
 
 #include "usage/report.h"
 
-/* What the customer's plan covers. */
+/* The bounds of the customer's plan. */
 struct usage_bounds {
 	int64_t max_devices; /* LICENSE_UNLIMITED: no bound is known */
 	const struct plan_usage *usage;
@@ -15,12 +15,13 @@ struct usage_bounds {
 
 extern const struct statement_list usage_limit_statements;
 
-/* The bounds of the plan that counts now: in a trial the trial's. Without a subscription, or with a
- * plan that plans.json lacks, what a trial gives, as in the licence. */
+/* The bounds of the plan that counts now. In a trial, without a subscription, and with a plan
+ * that plans.json lacks, they are the trial's, as in the licence. */
 struct usage_bounds usage_bounds(const struct operation *operation,
                                  const struct subscription *subscription);
 
-/* The levels of a customer, and its newest subscription (plan is NULL without one). FAIL_NOT_FOUND. */
+/* Reads a customer's levels, and its newest subscription (plan is NULL without one).
+ * FAIL_NOT_FOUND. */
 enum fail usage_levels_read(struct operation *operation, const char *customer_id,
                             struct usage_levels *out,
                             struct subscription *subscription) MUST_CHECK;

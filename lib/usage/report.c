@@ -32,8 +32,9 @@ static const struct statement statements[] = {
         [REPORT] = {.name = "usage_report",
                     ROWS_OF(struct usage_view, view_columns),
                     .sql = usage_report_sql},
-        /* The report that was stored under this id. The report itself may have been deleted since.
-	 * This is no part of report.sql, which would then open every month for a rare case. */
+        /* The report that was stored under this id. The report itself may have been deleted
+	 * since. This is no part of report.sql, which would then open every month for a rare
+	 * case. */
         [FIRST] = {.name = "usage_first_report",
                    ROWS_OF(struct usage_report, report_columns),
                    .sql = "SELECT n.usage_id, r.instance_id, r.active_devices, "

@@ -1,8 +1,8 @@
 /*
- * report.h: what customers' instances report, counted exactly once.
+ * report.h: the usage reports of customers' instances, each counted exactly once.
  *
- * A report and all that follows from it (its id, the instance that sent it, the sums of its day)
- * are written by one statement, so that either all of it is there or nothing.
+ * One statement writes a report and all that follows from it (its id, the instance that sent
+ * it, the sums of its day), so that either all of it is stored or nothing.
  */
 #ifndef USAGE_REPORT_H
 #define USAGE_REPORT_H
@@ -36,7 +36,7 @@ struct usage_levels {
 	const char *newest; /* {metric: sum of the newest values of all instances, as text} */
 };
 
-/* All that the one statement of a report tells. */
+/* The answer of the statement that stores a report. */
 struct usage_view {
 	struct api_key key;               /* the caller's; key_id is NULL when there is none */
 	const char *customer_id;          /* NULL: no such customer */
@@ -50,27 +50,27 @@ extern const struct statement_list usage_statements;
 /* NULL when a report may name this time, else why not. */
 const char *usage_check_time(struct instant reported_at, int64_t now_ms);
 
-/* The report's metrics as JSON text for `metrics`; names that plans.json lacks and values that are
- * no integer from 0 to WIRE_NUMBER_MAX become bad fields "metrics.<name>" of the task. */
+/* Writes the report's metrics as JSON. Names that plans.json lacks and values other than
+ * integers from 0 to WIRE_NUMBER_MAX become bad fields "metrics.<name>" of the task. */
 enum fail usage_metrics_read(struct task *task, const struct plans *plans,
                              const struct any_object *metrics, const char **out) MUST_CHECK;
 
 /*
- * Stores the report if the key with this digest may: an owner's, or the customer's own with the
- * scope. Nothing was written when it may not; the caller then refuses it by `view->key`, before it
- * asks for the outcome. `report` must have been checked.
+ * Stores a checked report if the key with this digest may do so: an owner's, or one of the
+ * customer with the scope. Otherwise nothing is written, and the caller of this function
+ * refuses the request by `view->key`.
  */
 enum fail usage_report(struct operation *operation, const struct sha256 *digest,
                        const struct usage_report *report, struct usage_view *view) MUST_CHECK;
 
-/* What became of it: `report` is the stored one, this or the first of its report_id; `*created`
- * tells which. FAIL_NOT_FOUND "customer_not_found". */
+/* The outcome of usage_report(). `report` becomes the stored one: this, with `*created`, or the
+ * first of its report_id. FAIL_NOT_FOUND "customer_not_found". */
 enum fail usage_outcome(struct operation *operation, const struct usage_view *view,
                         struct usage_report *report, bool *created) MUST_CHECK;
 
-/* The report that was stored under this report_id, in all of `report` but these two ids; of one that
- * was deleted since only the id and the times are the first one's. FAIL_UNAVAILABLE "busy" when
- * it was forgotten at this moment. */
+/* Replaces `report` by the one that was stored first under its customer and report_id. When
+ * that was deleted since, only its id and times are known. FAIL_UNAVAILABLE "busy" when it is
+ * being deleted at this moment. */
 enum fail usage_find_first(struct operation *operation, struct usage_report *report) MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * retention.c: months of reports, made and dropped.
+ * retention.c: makes and drops the months of reports.
  */
 #include "usage/retention.h"
 
@@ -17,14 +17,16 @@ static const struct column counted_columns[] = COLUMNS(struct counted, done, num
 
 #define ROW ROWS_OF(struct counted, counted_columns)
 
-/* $1 now  $2 days. A clock of ours that runs ahead must not delete what is young: the database's
- * counts then. Whole days, as a day whose reports are there in part could not be corrected. */
+/* $1 now  $2 days. When the service's clock is ahead, the database's counts, so that no young
+ * report is deleted. The cut is at the beginning of a day: a day with a part of its reports
+ * could not be corrected. */
 #define NOW "least($1::timestamptz, now())"
 #define CUTOFF "date_trunc('day', " NOW ", 'UTC') - $2::bigint * interval '24 hours'"
 
 enum { MAKE, DETACH, DROP, PRUNE_IDS, DELETE_OLD };
 
-/* The functions are the migration's: what makes and drops tables must name them. */
+/* The functions come from a migration: statements that make and drop tables must name the
+ * tables. */
 static const struct statement statements[] = {
         [MAKE] = {.name = "usage_partitions_make",
                   ROW,
@@ -37,7 +39,7 @@ static const struct statement statements[] = {
         [DROP] = {.name = "usage_partitions_drop",
                   ROW,
                   .sql = "SELECT true AS done, usage_partitions_drop() AS number"},
-        /* Kept as long as the months in which their reports are. */
+        /* Ids are kept as long as the months of their reports. */
         [PRUNE_IDS] = {.name = "usage_prune_ids",
                        .sql = "DELETE FROM usage_report_ids WHERE (customer_id, report_id) IN "
                               "(SELECT customer_id, report_id FROM usage_report_ids "
@@ -73,7 +75,7 @@ usage_make_months(struct operation *operation, int64_t *made)
 	return FAIL_NONE;
 }
 
-/* Takes old months out, one short lock each, then drops them without any. */
+/* Detaches old months, with one short lock each, then drops them without a lock. */
 static enum fail
 drop_before(struct operation *operation, int64_t days, bool counted, int64_t *months,
             int64_t *reports)
@@ -101,7 +103,7 @@ usage_drop_months(struct operation *operation, int64_t *dropped)
 	                   dropped, &reports);
 }
 
-/* At most ROWS_AT_ONCE rows older than so many days. */
+/* Deletes at most ROWS_AT_ONCE rows that are older than so many days. */
 static enum fail
 delete_rows(struct operation *operation, int statement, int64_t days, int64_t *rows)
 {
