@@ -66,7 +66,6 @@ change_find(struct operation *operation, const char *customer_id, struct subscri
 enum fail
 change_find_paid(struct operation *operation, const char *customer_id, struct subscription *out)
 {
-	TRY(stripe_is_configured(operation));
 	TRY(change_find(operation, customer_id, out));
 	if (out->stripe_subscription_id == NULL)
 		return fail_checkout_needed(operation);

@@ -37,7 +37,7 @@ enum fail change_find(struct operation *operation, const char *customer_id,
                       struct subscription *out) MUST_CHECK;
 
 /* The same, but it must be one of Stripe's that has not ended: FAIL_CONFLICT "checkout_needed",
- * "subscription_ended"; FAIL_UNAVAILABLE "stripe_not_configured". */
+ * "subscription_ended". The caller has checked stripe_is_configured(). */
 enum fail change_find_paid(struct operation *operation, const char *customer_id,
                            struct subscription *out) MUST_CHECK;
 

@@ -1,5 +1,5 @@
 /*
- * test_return_urls.c: where Stripe may send a customer's browser after a checkout.
+ * test_return_urls.c: the URLs that Stripe may send a customer's browser to after a checkout.
  */
 #include "support/suite.h"
 
@@ -25,7 +25,7 @@ static const struct {
         {"http://localhost:3000/x", true},
         {"https://[2001:db8::1]:9443/x", true},
         {"https://[2001:db8::2]/x", true},
-        /* The same origin, spelt otherwise. */
+        /* The same origin in another spelling. */
         {"HTTPS://App.Example.COM/x", true},
         {APP ":443/x", true},
         {APP ":/x", true},
@@ -64,7 +64,7 @@ static const struct {
         {"https://evil.com?" APP, false},
         {"https://evil.com#" APP, false},
         {"https://with-a-path.example.com.evil.com/path", false},
-        /* Somebody before the host. */
+        /* A user name before the host. */
         {APP "@evil.com/", false},
         {APP ":443@evil.com/", false},
         {"https://user@app.example.com/", false},
@@ -88,7 +88,7 @@ static const struct {
         {"https://[2001:db8::2/x", false},
         {"https://[2001:db8::2/x]", false},
         {"https://[]/x", false},
-        /* What browsers read otherwise than it looks. */
+        /* Characters that browsers drop or replace. */
         {"https:\\\\evil.com", false},
         {APP "\\@evil.com/", false},
         {"https://evil.com\\" APP, false},
@@ -117,7 +117,7 @@ START_TEST(test_urls)
 }
 END_TEST
 
-/* Without further origins our own is the only one; and without one of ours there is none. */
+/* Without further origins only our own is allowed; without BASE_URL none is. */
 START_TEST(test_no_origins)
 {
 	policy.base_url = BASE;
