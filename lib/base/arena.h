@@ -16,9 +16,10 @@ struct arena;
 struct arena *arena_new(size_t limit);
 
 /*
- * A new arena for code that must not end its process. On exhaustion it calls `give_up`, which must
- * leave by longjmp() and may then free the arena. NULL when there is no memory for it. The code must
- * tie objects of other libraries to the arena, or hold them across no call that allocates from it.
+ * A new arena for code that must not end its process. On exhaustion it calls `give_up`, which
+ * must leave by longjmp() and may then free the arena. NULL when there is no memory for it. The
+ * code must tie objects of other libraries to the arena, or hold them across no call that
+ * allocates from it.
  */
 struct arena *arena_new_with(size_t limit, void (*give_up)(void *context, const char *why),
                              void *context);
@@ -38,7 +39,7 @@ void arena_free(struct arena *arena);
  */
 void *arena_alloc(struct arena *arena, size_t size) __attribute__((returns_nonnull));
 
-/* An array of `count` zeroed items of `size` bytes. An overflow of the product is exhaustion. */
+/* An array of `count` zeroed items of `size` bytes; an overflow is exhaustion. */
 void *arena_array(struct arena *arena, size_t count, size_t size)
         __attribute__((returns_nonnull));
 

@@ -1,8 +1,8 @@
 /*
  * arena_exit.c: arenas whose exhaustion ends the process.
  *
- * Callers cannot go on without memory, and libraries may report success without it. So the process
- * ends, the master starts another, and PostgreSQL rolls back.
+ * Callers cannot go on without memory, and libraries may report success without it. So the
+ * process ends, the master starts another, and PostgreSQL rolls back.
  */
 #include <unistd.h>
 

@@ -24,8 +24,8 @@ clock_monotonic_us(void)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* Days since 1970-01-01 of a date of the proleptic Gregorian calendar, and back. The year starts in
- * March here, so that the leap day is its last. */
+/* Days since 1970-01-01 of a date of the proleptic Gregorian calendar, and back. The year
+ * starts in March here, so that the leap day is its last. */
 static int64_t
 days_from_date(int64_t year, int64_t month, int64_t day)
 {

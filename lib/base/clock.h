@@ -24,7 +24,7 @@ enum { CLOCK_TEXT_SIZE = 32 };
 int64_t clock_now_ms(void);
 int64_t clock_monotonic_us(void);
 
-/* "2025-02-15T00:00:00.000Z" (RFC 3339, section 5.6); years 0001 to 9999, others are clamped. */
+/* "2025-02-15T00:00:00.000Z" (RFC 3339, section 5.6); years 0001 to 9999, else clamped. */
 void clock_format(int64_t ms, char out[static CLOCK_TEXT_SIZE]);
 
 /* RFC 3339 with any offset and up to nine decimals; false when it is anything else. */

@@ -18,7 +18,7 @@ struct sha256 {
 
 struct sha256 digest_sha256(const void *data, size_t length);
 
-/* As digest_sha256(), but false when OpenSSL has no memory; digest_sha256() ends the process. */
+/* As digest_sha256(), but false where that ends the process: OpenSSL has no memory. */
 bool digest_try_sha256(const void *data, size_t length, struct sha256 *out);
 
 /* Hash of several strings, each preceded by its length, so that no two lists collide. */
@@ -30,8 +30,8 @@ struct sha256 digest_hmac_sha256(struct bytes key, const struct bytes *parts, si
 /* Equal in constant time. */
 bool digest_equal(const struct sha256 *a, const struct sha256 *b);
 
-/* AES-256-GCM under a key derived (HKDF-SHA256, RFC 5869) from `secret` with a fresh salt, which is
- * stored in front. digest_open() is false for another secret or changed bytes. */
+/* AES-256-GCM under a key derived (HKDF-SHA256, RFC 5869) from `secret` with a fresh salt,
+ * which is stored in front. digest_open() is false for another secret or changed bytes. */
 struct bytes digest_seal(struct arena *arena, struct bytes secret, struct bytes plain);
 bool digest_open(struct arena *arena, struct bytes secret, struct bytes sealed,
                  struct bytes *out);

@@ -80,8 +80,7 @@ base64url_decode(struct arena *arena, const char *text, size_t length, struct by
 			data[used++] = (uint8_t)(bits >> pending);
 		}
 	}
-	/* One digit alone is no byte. Leftover bits other than zero would be a second spelling of the
-	 * same bytes. */
+	/* One digit alone is no byte. Other leftover bits than zero are a second spelling. */
 	if (length % 4 == 1 || (bits & ((1U << pending) - 1)) != 0)
 		return false;
 	*out = (struct bytes){data, used};

@@ -63,7 +63,7 @@ struct task {
 enum fail task_fail(struct task *task, enum fail kind, const char *code, const char *format,
                     ...) __attribute__((format(printf, 4, 5)));
 
-/* Adds one bad field; always FAIL_INVALID with code "invalid_request". Fields keep their order. */
+/* Adds one bad field; always FAIL_INVALID with code "invalid_request". In order. */
 enum fail task_fail_field(struct task *task, const char *field, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 

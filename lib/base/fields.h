@@ -69,15 +69,20 @@ struct field {
 };
 
 /* The type is derived from the member, so that a wrong one does not compile. */
-#define FIELD(S, member, ...)                                                                           \
-	{                                                                                               \
-		.name = #member, .offset = offsetof(S, member),                                       \
-	 .type = _Generic(((S *)0)->member, const char *: FIELD_STRING, int64_t: FIELD_INT,    \
-			  bool: FIELD_BOOL, struct patch_text: FIELD_PATCH,                    \
-			  struct string_list: FIELD_LIST, struct instant: FIELD_TIME,          \
-			  struct any_object: FIELD_OBJECT, struct object_list: FIELD_OBJECTS), \
-	 __VA_ARGS__ \
+/* clang-format off */
+#define FIELD(S, member, ...)                                                           \
+	{                                                                               \
+		.name = #member, .offset = offsetof(S, member),                         \
+		.type = _Generic(((S *)0)->member, const char *: FIELD_STRING,          \
+		                 int64_t: FIELD_INT, bool: FIELD_BOOL,                  \
+		                 struct patch_text: FIELD_PATCH,                        \
+		                 struct string_list: FIELD_LIST,                        \
+		                 struct instant: FIELD_TIME,                            \
+		                 struct any_object: FIELD_OBJECT,                       \
+		                 struct object_list: FIELD_OBJECTS),                    \
+		__VA_ARGS__                                                             \
 	}
+/* clang-format on */
 #define FIELD_END                                                                              \
 	{                                                                                      \
 		.type = FIELD_STOP                                                             \

@@ -8,8 +8,9 @@
 
 #include "base/failure.h"
 
-/* The file's content, NUL-terminated, in the arena. FAIL_UNAVAILABLE "file_unreadable" (the message
- * names the path and the reason), FAIL_TOO_LARGE "file_too_large" beyond `limit` bytes. */
+/* The file's content, NUL-terminated, in the arena. FAIL_UNAVAILABLE "file_unreadable" (the
+ * message names the path and the reason), FAIL_TOO_LARGE "file_too_large" beyond `limit`
+ * bytes. */
 enum fail file_read(struct task *task, const char *path, size_t limit, char **out,
                     size_t *length) MUST_CHECK;
 
@@ -23,8 +24,8 @@ enum fail file_read_secret(struct task *task, const char *path, size_t limit,
 enum fail file_write(struct task *task, const char *path, mode_t mode, const char *data,
                      size_t length, bool replace) MUST_CHECK;
 
-/* The names of the folder's files that end in `suffix` (".pem") and do not begin with a dot, sorted.
- * FAIL_UNAVAILABLE "file_unreadable" with errno set. */
+/* The names of the folder's files that end in `suffix` (".pem") and do not begin with a dot,
+ * sorted. FAIL_UNAVAILABLE "file_unreadable" with errno set. */
 enum fail file_list(struct task *task, const char *folder, const char *suffix,
                     const char *const **names, size_t *count) MUST_CHECK;
 
@@ -32,8 +33,8 @@ enum fail file_list(struct task *task, const char *folder, const char *suffix,
 enum fail file_unreadable(struct task *task, const char *path, int error);
 enum fail file_unwritable(struct task *task, const char *path, int error);
 
-/* Gives a file that root has made, open as `file`, to the owner of its folder, so that the service can
- * read a key that root rotated. False with errno; true for any other user than root. */
+/* Gives a file that root has made, open as `file`, to the owner of its folder, so that the
+ * service can read a key that root rotated. False with errno; true for other users. */
 bool file_inherit_owner(struct arena *arena, int file, const char *path) MUST_CHECK;
 
 #endif

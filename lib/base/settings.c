@@ -135,7 +135,7 @@ distance(const char *a, size_t a_length, const char *b)
 	return row[b_length];
 }
 
-/* The setting with the same first letters from which the name differs by SLIP edits at most, or NULL. */
+/* The setting that the name misspells: the same first letters, SLIP edits at most; or NULL. */
 static const struct setting *
 nearest_setting(const struct setting *table, const char *name, size_t length)
 {

@@ -26,13 +26,15 @@ struct setting {
 };
 
 /* The meaning comes first behind the default. bool settings are written on/off. */
-#define SETTING(S, member, name_, initial_, ...)                                                            \
-	{                                                                                                   \
-		.name = name_, .offset = offsetof(S, member), .initial = initial_,                        \
-	 .type = _Generic(((S *)0)->member, const char *: SETTING_STRING, int64_t: SETTING_INT,     \
-			  bool: SETTING_BOOL),                                                     \
-	 .meaning = __VA_ARGS__ \
+/* clang-format off */
+#define SETTING(S, member, name_, initial_, ...)                                        \
+	{                                                                               \
+		.name = name_, .offset = offsetof(S, member), .initial = initial_,      \
+		.type = _Generic(((S *)0)->member, const char *: SETTING_STRING,        \
+		                 int64_t: SETTING_INT, bool: SETTING_BOOL),             \
+		.meaning = __VA_ARGS__                                                  \
 	}
+/* clang-format on */
 #define SETTING_END                                                                            \
 	{                                                                                      \
 		.type = SETTING_STOP                                                           \
@@ -40,15 +42,16 @@ struct setting {
 
 /*
  * Fills `out`. `path` is a file of NAME=value lines (# comments, optional quotes) or NULL.
- * FAIL_INVALID "invalid_setting" with one sentence that names the setting, the place and the cure: for
- * an unknown name in the file, a misspelt name in the environment, a value out of bounds.
+ * FAIL_INVALID "invalid_setting" with one sentence that names the setting, the place and the
+ * cure: for an unknown name in the file, a misspelt name in the environment, a value out of
+ * bounds.
  */
 enum fail settings_load(struct task *task, const struct setting *table, const char *path,
                         void *out) MUST_CHECK;
 
 /*
- * For .check: NULL when the URL starts with https://, or with http:// and the name of this machine
- * itself, so that a key sent there never crosses a network in the clear; else why not.
+ * For .check: NULL when the URL starts with https://, or with http:// and the name of this
+ * machine itself, so that a key sent there never crosses a network in the clear; else why not.
  */
 const char *setting_check_url(const char *value);
 

@@ -1,6 +1,6 @@
 /*
- * wire.h: names and bounds that the service and the customer's agent share: the agent holds them
- * before it sends, the service when it receives.
+ * wire.h: names and bounds that the service and the customer's agent share: the agent holds
+ * them before it sends, the service when it receives.
  */
 #ifndef BASE_WIRE_H
 #define BASE_WIRE_H
@@ -26,8 +26,8 @@ enum { WIRE_BATCH_MAX = 500 };
 /* The text is "cust_" and 32 lower-case hex digits. */
 bool wire_is_customer_id(const char *text);
 
-/* NULL when the text can be the id of an instance or a report (1 to 100 of A-Z a-z 0-9 . _ : -), else
- * why not. For .check of a field or a setting. */
+/* NULL when the text can be the id of an instance or a report (1 to 100 of A-Z a-z 0-9 . _ :
+ * -), else why not. For .check of a field or a setting. */
 const char *wire_check_id(const char *text);
 
 #endif

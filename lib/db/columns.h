@@ -32,8 +32,8 @@ struct column {
 /* clang-format off */
 
 /* The columns of a row that becomes a struct S, each named as its member, at most 24:
- * COLUMNS(struct pair, key, value). The type is derived from the member, so that a wrong one does
- * not compile. */
+ * COLUMNS(struct pair, key, value). The type is derived from the member, so that a wrong one
+ * does not compile. */
 #define COLUMNS(S, ...) \
 	{COLUMNS_PICK(__VA_ARGS__, COLUMNS_24, COLUMNS_23, COLUMNS_22, COLUMNS_21, \
 	              COLUMNS_20, COLUMNS_19, COLUMNS_18, COLUMNS_17, COLUMNS_16, \

@@ -50,8 +50,8 @@ db_free(struct db *db)
 	free(db);
 }
 
-/* Keeps notices off stderr. A WARNING during COMMIT means that a standby may lack the transaction
- * ("already committed locally, but might not have been replicated"). */
+/* Keeps notices off stderr. A WARNING during COMMIT means that a standby may lack the
+ * transaction ("already committed locally, but might not have been replicated"). */
 static void
 receive_notice(void *argument, const PGresult *result)
 {
@@ -115,8 +115,8 @@ is_open(const struct db *db)
 	return db->connection != NULL && PQstatus(db->connection) == CONNECTION_OK;
 }
 
-/* Connects once more when the server quickly ended the first connection, as an administrator may.
- * Without that the back-off would begin, in which every request is refused. */
+/* Connects once more when the server quickly ended the first connection, as an administrator
+ * may. Without that the back-off would begin, in which every request is refused. */
 static void
 connect_twice(struct db *db, struct task *task, int64_t start_us)
 {
@@ -199,8 +199,8 @@ is_error(const PGresult *result)
 	return status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK;
 }
 
-/* The result of an answer whose end never came: an error counts. A success does not, as the server
- * sends it before it commits a statement that stands alone. */
+/* The result of an answer whose end never came: an error counts. A success does not, as the
+ * server sends it before it commits a statement that stands alone. */
 static PGresult *
 unfinished(PGresult *kept)
 {

@@ -25,8 +25,7 @@ struct db_options {
 	bool prepared;                /* off for PgBouncer in transaction mode */
 	int64_t statement_timeout_ms; /* also bounds the wait for locks */
 	const char *application_name;
-	/* How much longer than usual a transaction may be idle, while its owner waits for another
-	 * server. */
+	/* How much longer a transaction may be idle while its owner waits elsewhere. */
 	int64_t pause_ms;
 };
 
@@ -107,37 +106,37 @@ enum fail db_run(struct db *db, struct task *task, const struct statement *state
 enum fail db_begin(struct db *db, struct task *task) MUST_CHECK;
 enum fail db_commit(struct db *db, struct task *task) MUST_CHECK;
 
-/* The statement that has just failed with FAIL_UNAVAILABLE was a deadlock's victim or the like. After
- * a rollback its whole transaction may be tried again. */
+/* The statement that has just failed with FAIL_UNAVAILABLE was a deadlock's victim or the like.
+ * After a rollback its whole transaction may be tried again. */
 bool db_may_repeat(const struct db *db);
 
 /* How many transactions and savepoints are open. */
 int db_depth(const struct db *db);
 
-/* Rolls back until `depth` transactions and savepoints are open; 0 ends the transaction. The request
- * or job step that fails does so once, at its end; functions that begin need not. */
+/* Rolls back until `depth` transactions and savepoints are open; 0 ends the transaction. The
+ * request or job step that fails does so once, at its end; functions that begin need not. */
 void db_rollback_to(struct db *db, int depth);
 
 /* The server's clock. */
 enum fail db_clock(struct db *db, struct task *task, struct instant *out) MUST_CHECK;
 
-/* The time by the server's clock: when it was read last plus what has passed since by the monotonic
- * clock; by this machine's clock until it was read. Never waits. */
+/* The time by the server's clock: when it was read last plus what has passed since by the
+ * monotonic clock; by this machine's clock until it was read. Never waits. */
 int64_t db_now_ms(const struct db *db);
 
-/* Reads the server's clock again when the last reading is old. Never connects, and ignores failures:
- * for moments when no request waits. */
+/* Reads the server's clock again when the last reading is old. Never connects, and ignores
+ * failures: for moments when no request waits. */
 void db_refresh_clock(struct db *db, struct task *task);
 
 /* The statements of this library itself. */
 extern const struct statement_list db_statements;
 
-/* From now on no call waits beyond this time (clock_monotonic_us()); 0: no limit. A call that would is
- * FAIL_UNAVAILABLE, or FAIL_UNCERTAIN where its change may have been committed. */
+/* From now on no call waits beyond this time (clock_monotonic_us()); 0: no limit. A call that
+ * would is FAIL_UNAVAILABLE, or FAIL_UNCERTAIN where its change may have been committed. */
 void db_set_deadline(struct db *db, int64_t deadline_us);
 
-/* Subscribes to NOTIFY on the channel (a literal name); once per connection is enough, again does no
- * harm. Does nothing behind PgBouncer in transaction mode, which cannot LISTEN. */
+/* Subscribes to NOTIFY on the channel (a literal name); once per connection is enough, again
+ * does no harm. Does nothing behind PgBouncer in transaction mode, which cannot LISTEN. */
 enum fail db_listen(struct db *db, struct task *task, const char *channel) MUST_CHECK;
 
 /* Waits until a notification comes, at most `timeout_ms`, with the signals open (as ppoll(2));

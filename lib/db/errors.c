@@ -6,8 +6,8 @@
 #include "base/log.h"
 #include "db/internal.h"
 
-/* By the first characters of the SQLSTATE; the first match counts. `again`: the statement had no
- * effect and may succeed if it is tried once more. */
+/* By the first characters of the SQLSTATE; the first match counts. `again`: the statement had
+ * no effect and may succeed if it is tried once more. */
 /* clang-format off */
 static const struct {
 	const char *prefix;
@@ -21,16 +21,16 @@ static const struct {
 	{"22021", FAIL_INVALID, false, false},     /* character_not_in_repertoire */
 	{"22003", FAIL_INVALID, false, false},     /* numeric_value_out_of_range */
 	{"22008", FAIL_INVALID, false, false},     /* datetime_field_overflow */
-	{"0A000", FAIL_UNAVAILABLE, true, true},   /* a prepared plan that a migration outdated */
+	{"0A000", FAIL_UNAVAILABLE, true, true},   /* a migration outdated the prepared plan */
 	{"25006", FAIL_UNAVAILABLE, true, true},   /* read-only: no longer the primary */
-	{"26000", FAIL_UNAVAILABLE, true, true},   /* prepared statement gone: a pooler is between */
+	{"26000", FAIL_UNAVAILABLE, true, true},   /* prepared statement gone, by a pooler */
 	{"25P03", FAIL_UNAVAILABLE, true, false},  /* idle_in_transaction_session_timeout */
 	{"40", FAIL_UNAVAILABLE, false, true},     /* serialization failure, deadlock */
 	{"55P03", FAIL_UNAVAILABLE, false, false}, /* lock_not_available */
 	{"57014", FAIL_UNAVAILABLE, false, false}, /* statement_timeout */
 	{"57P", FAIL_UNAVAILABLE, true, true},     /* terminated, shutting down, starting up */
 	{"53", FAIL_UNAVAILABLE, false, false},    /* out of connections, memory, disk */
-	{"58", FAIL_UNAVAILABLE, false, false},    /* an input or output error below PostgreSQL */
+	{"58", FAIL_UNAVAILABLE, false, false},    /* input or output error of PostgreSQL */
 	{"08", FAIL_UNAVAILABLE, true, false},     /* connection */
 };
 /* clang-format on */

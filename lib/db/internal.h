@@ -33,8 +33,7 @@ struct db {
 	struct db_time time;
 };
 
-/* Closes the connection. The next use opens another, but not before an open transaction is rolled
- * back. */
+/* Closes the connection. The next use opens another, once no transaction is open. */
 void db_disconnect(struct db *db);
 
 /* Notices a connection that the server has closed while it was idle. */

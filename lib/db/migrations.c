@@ -1,8 +1,8 @@
 /*
  * migrations.c: reads the folder of migrations and applies what the database lacks.
  *
- * One transaction takes the lock, reads again what is applied, runs the script and records it. It needs
- * nothing of the session, so that it also works behind a pooler.
+ * One transaction takes the lock, reads again what is applied, runs the script and records it.
+ * It needs nothing of the session, so that it also works behind a pooler.
  */
 #include "db/migrations.h"
 
@@ -20,8 +20,8 @@ enum { FILE_LIMIT = 1024 * 1024, VERSION_MAX = 999, TRIES = 10, PAUSE_US = 50000
 /* How long this side waits for one migration: longer than any may take. */
 static const int64_t patience_ms = 7 * DAY_MS;
 
-/* The lock's number is "gbmigr" in ASCII, which no other program uses. The wait for it has no limit;
- * the wait for tables has. */
+/* The lock's number is "gbmigr" in ASCII, which no other program uses. The wait for it has no
+ * limit; the wait for tables has. */
 static const char prepare_sql[] =
         "SET LOCAL statement_timeout = 0;"
         "SET LOCAL lock_timeout = 0;"
@@ -128,8 +128,7 @@ read_folder(struct task *task, const char *path, struct folder *out)
 	return FAIL_NONE;
 }
 
-/* Records in the folder what the database has applied. Versions beyond the folder are a newer
- * program's. */
+/* Records in the folder what the database has applied. A newer program has more. */
 static enum fail
 compare(struct task *task, const struct folder *folder, const struct applied *rows,
         size_t row_count)

@@ -24,17 +24,17 @@ extern const struct statement_list migration_statements;
 /*
  * Reads the folder and the table schema_migrations (an absent table means: none applied).
  * `pending` counts those not applied. FAIL_INVALID "migration_invalid" for gaps and bad names;
- * FAIL_CONFLICT "migration_changed" when an applied file differs from its checksum. One that the
- * database has and the folder lacks is no failure: an old binary may run on a newer schema.
+ * FAIL_CONFLICT "migration_changed" when an applied file differs from its checksum. One that
+ * the database has and the folder lacks is no failure: an old binary may run on a newer schema.
  */
 enum fail migrations_read(struct db *db, struct task *task, const char *folder,
                           struct migration **out, size_t *count, size_t *pending) MUST_CHECK;
 
 /*
- * Applies the pending files, each in a transaction of its own and under an advisory lock, so that a
- * kill leaves none half done and two runs at once end in the same schema. The one time limit is 2 s for
- * a table's lock, so that requests do not queue behind a waiting migration: it is rolled back and tried
- * again, ten times in all.
+ * Applies the pending files, each in a transaction of its own and under an advisory lock, so
+ * that a kill leaves none half done and two runs at once end in the same schema. The one time
+ * limit is 2 s for a table's lock, so that requests do not queue behind a waiting migration: it
+ * is rolled back and tried again, ten times in all.
  *
  * `applied` counts what this call applied. Failures as migrations_read(); FAIL_INVALID
  * "encoding_unsupported" unless the database is in UTF8; FAIL_CONFLICT "migration_failed" with

@@ -36,7 +36,7 @@ db_sleep(struct db *db, int64_t timeout_ms, const sigset_t *signals)
 	struct pollfd ready = {.fd = -1, .events = POLLIN};
 
 	if (db->connection != NULL) {
-		/* After a notification that came with an earlier answer only signals are let in. */
+		/* A notification came with an earlier answer: only signals are let in. */
 		if (take_notifications(db))
 			pause = (struct timespec){0};
 		ready.fd = PQsocket(db->connection);

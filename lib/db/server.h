@@ -23,8 +23,9 @@ extern const struct statement_list server_statements;
 enum fail server_facts_read(struct db *db, struct task *task,
                             struct server_facts *out) MUST_CHECK;
 
-/* Tries to connect once (3 s) and tells in one line why that fails; NULL when it works. The line
- * may name hosts and users, never the password: for people at the machine, not for clients. */
+/* Tries to connect once (3 s) and tells in one line why that fails; NULL when it works. The
+ * line may name hosts and users, never the password: for people at the machine, not for
+ * clients. */
 const char *server_unreachable(struct arena *arena, const char *url);
 
 #endif

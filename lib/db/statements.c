@@ -13,8 +13,8 @@ clear_result(void *result)
 	PQclear(result);
 }
 
-/* The slot that holds the statement, or the empty one where it belongs (open addressing). There are
- * several times as many slots as statements. */
+/* The slot that holds the statement, or the empty one where it belongs (open addressing). There
+ * are several times as many slots as statements. */
 static const struct statement **
 prepared_slot(struct db *db, const struct statement *statement)
 {
@@ -66,8 +66,8 @@ send(struct db *db, struct task *task, const struct statement *statement,
 	return sent == 1 ? FAIL_NONE : db_result_fail(db, task, statement->name, NULL, false);
 }
 
-/* Connects when needed and sends. A failure means that nothing has happened yet, so outside of a
- * transaction it sends once more on a new connection. */
+/* Connects when needed and sends. A failure means that nothing has happened yet, so outside of
+ * a transaction it sends once more on a new connection. */
 static enum fail
 connect_and_send(struct db *db, struct task *task, const struct statement *statement,
                  struct parameters parameters)
@@ -77,7 +77,7 @@ connect_and_send(struct db *db, struct task *task, const struct statement *state
 	db_notice_close(db);
 	TRY(db_connect(db, task));
 	kind = send(db, task, statement, parameters);
-	/* With the connection still open the failure was a lock or a limit: do not wait twice. */
+	/* On an open connection the failure was a lock or a limit: do not wait twice. */
 	if (kind != FAIL_UNAVAILABLE || db->depth > 0 || db->connection != NULL)
 		return kind;
 	task_clear(task);
@@ -104,8 +104,8 @@ attempt(struct db *db, struct task *task, const struct statement *statement,
 	return FAIL_NONE;
 }
 
-/* Outside of a transaction it repeats a statement that had no effect: a deadlock's victim, an ended
- * backend, a plan that a migration outdated. */
+/* Outside of a transaction it repeats a statement that had no effect: a deadlock's victim, an
+ * ended backend, a plan that a migration outdated. */
 static enum fail
 run(struct db *db, struct task *task, const struct statement *statement,
     struct parameters parameters, PGresult **out)

@@ -1,8 +1,8 @@
 /*
  * client.c: requests to other servers by libcurl's easy interface.
  *
- * Each request sets all options, so that none is left from the one before. The handle keeps only its
- * connections, resolved names and TLS sessions.
+ * Each request sets all options, so that none is left from the one before. The handle keeps
+ * only its connections, resolved names and TLS sessions.
  */
 #include "http/client.h"
 
@@ -74,8 +74,8 @@ take_body(char *bytes, size_t size, size_t count, void *context)
 	return length;
 }
 
-/* Gets each header line of an interim answer, the answer and a trailer. libcurl would take the end of
- * the connection for the end of the headers; this notices the empty line. */
+/* Gets each header line of an interim answer, the answer and a trailer. libcurl would take the
+ * end of the connection for the end of the headers; this notices the empty line. */
 static size_t
 take_head(char *line, size_t size, size_t count, void *context)
 {
@@ -89,7 +89,7 @@ take_head(char *line, size_t size, size_t count, void *context)
 	return length;
 }
 
-/* Has no byte below `lowest`: a control character could begin another header, a blank ends a URL. */
+/* Has no byte below `lowest`: a control character could end a header, a blank ends a URL. */
 static bool
 is_plain(const char *text, unsigned char lowest)
 {
@@ -116,8 +116,8 @@ fault_of(const struct http_request *request)
 	return NULL;
 }
 
-/* libcurl neither copies nor changes the list, so its items live in the arena, which wipes the key
- * among them. */
+/* libcurl neither copies nor changes the list, so its items live in the arena, which wipes
+ * them. */
 static struct curl_slist *
 prepend_header(struct arena *arena, struct curl_slist *list, char *line)
 {
@@ -169,7 +169,7 @@ set_rules(CURL *easy, const struct http_client_options *options)
 	       curl_easy_setopt(easy, CURLOPT_USERAGENT, options->user_agent) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options->unix_socket) ==
 	               CURLE_OK &&
-	       /* A timeout does not wait for a resolver that hangs: its thread ends by itself. */
+	       /* A timeout does not wait for a resolver that hangs. */
 	       curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK;
 }
 
@@ -242,8 +242,8 @@ collect_headers(CURL *easy, struct arena *arena, struct http_answer *out)
 	out->header_count = used;
 }
 
-/* The server closed or reset the connection before it answered, as with a kept connection that it gave
- * up while the request was on its way. */
+/* The server closed or reset the connection before it answered, as with a kept connection that
+ * it gave up while the request was on its way. */
 static bool
 is_reset(CURL *easy, CURLcode code)
 {

@@ -3,11 +3,12 @@
  *
  * One handle keeps its connections for the next request. TLS is always verified (1.2 or newer);
  * redirects are never followed; no request takes longer than the time given. Proxies of the
- * environment, .netrc and cookies are ignored: settings alone say where requests with keys go. A client
- * belongs to the process that made it: make it after fork().
+ * environment, .netrc and cookies are ignored: settings alone say where requests with keys go.
+ * A client belongs to the process that made it: make it after fork().
  *
- * When the server has closed a kept connection meanwhile, the request is sent once more on a new one. So
- * any request may arrive twice: one that changes something needs an idempotency key.
+ * When the server has closed a kept connection meanwhile, the request is sent once more on a
+ * new one. So any request may arrive twice: one that changes something needs an idempotency
+ * key.
  */
 #ifndef HTTP_CLIENT_H
 #define HTTP_CLIENT_H
@@ -65,8 +66,8 @@ struct http_answer {
 struct http_client *http_client_new(const struct http_client_options *options);
 void http_client_free(struct http_client *client);
 
-/* Sends the request and waits for the answer. What `out` points to lives in the arena. A method, URL or header with a control
- * character is never sent: HTTP_NO_ANSWER. */
+/* Sends the request and waits for the answer. What `out` points to lives in the arena. A
+ * method, URL or header with a control character is never sent: HTTP_NO_ANSWER. */
 void http_client_send(struct http_client *client, struct arena *arena,
                       const struct http_request *request, struct http_answer *out);
 

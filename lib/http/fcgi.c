@@ -91,8 +91,8 @@ fcgi_new(int listen_fd)
 
 	/* Milliseconds that a worker waits for a peer which connects and sends nothing. */
 	(void)setenv("LIBFCGI_IS_AF_UNIX_KEEPER_POLL_TIMEOUT", "200", 0);
-	/* Does not wait for the peer to close first: a Unix socket loses nothing that was sent, and
-	 * read_body() has read all. */
+	/* Does not wait for the peer to close first: a Unix socket loses nothing that was sent,
+	 * and read_body() has read all. */
 	(void)setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "0", 0);
 	if (fcgi == NULL || FCGX_Init() != 0 ||
 	    FCGX_InitRequest(&fcgi->request, listen_fd, FCGI_FAIL_ACCEPT_ON_INTR) != 0) {
@@ -109,8 +109,8 @@ fcgi_free(struct fcgi *fcgi)
 	free(fcgi);
 }
 
-/* Headers that we read. One that is sent twice is refused, as a proxy before us may have looked at the
- * other. Of a harmless one the last counts. */
+/* Headers that we read. One that is sent twice is refused, as a proxy before us may have looked
+ * at the other. Of a harmless one the last counts. */
 static const struct {
 	const char *name;
 	size_t offset;
@@ -146,7 +146,7 @@ take_header(struct request *request, const char *name, size_t length, const char
 	}
 }
 
-/* Milliseconds since nginx's "seconds.milliseconds", by the same clock; it may have been set since. */
+/* Milliseconds since nginx's "seconds.milliseconds"; the clock may have been set since. */
 static int64_t
 waited_since(struct arena *arena, const char *value)
 {

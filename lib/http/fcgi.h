@@ -13,8 +13,8 @@
 struct fcgi;
 
 /* A bound, listening, non-blocking, close-on-exec Unix socket with mode 0660; a stale file is
- * replaced, a living one is FAIL_CONFLICT "socket_in_use", another kind of file "socket_failed". The
- * caller closes *out. */
+ * replaced, a living one is FAIL_CONFLICT "socket_in_use", another kind of file
+ * "socket_failed". The caller closes *out. */
 enum fail fcgi_listen(struct task *task, const char *path, int *out) MUST_CHECK;
 
 /* The worker's side of the listening socket. libfcgi replaces signal handlers here: install
@@ -24,8 +24,8 @@ void fcgi_free(struct fcgi *fcgi);
 
 enum fcgi_accepted { FCGI_REQUEST, FCGI_NOTHING, FCGI_BROKEN };
 
-/* Accepts a waiting connection and reads its whole request into the arena of request->task. NOTHING:
- * another worker took it. BROKEN: this process should end (out of descriptors, for example). */
+/* Accepts a waiting connection and reads its whole request into the arena of request->task.
+ * NOTHING: another worker took it. BROKEN: this process should end (no descriptors left). */
 enum fcgi_accepted fcgi_accept(struct fcgi *fcgi, struct request *request);
 
 /* Writes the answer in one piece and ends the request. False when the peer is gone. */

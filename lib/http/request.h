@@ -22,7 +22,8 @@ enum http_method {
 	HTTP_METHOD_COUNT
 };
 
-/* The body: what a route takes unless it says otherwise, and what the transport takes at all. */
+/* The body: what a route takes unless it says otherwise, and what the transport takes at
+ * all. */
 enum { REQUEST_PARAMS_MAX = 4, REQUEST_BODY_USUAL = 64 * 1024, REQUEST_BODY_MAX = 1024 * 1024 };
 
 /* A ":name" of the route's pattern and what stood in its place, decoded. */
@@ -51,8 +52,8 @@ struct request {
 	const char *address;
 	int64_t waited_ms; /* since nginx had it complete; 0 when that is not known */
 	struct request_headers headers;
-	/* A failure of the transport, answered before anything else: too large, cut short, a header
-	 * given twice. */
+	/* A failure of the transport, answered before anything else: too large, cut short, a
+	 * header given twice. */
 	enum fail broken;
 	const char *body; /* ends with a NUL that is not its own */
 	size_t body_length;

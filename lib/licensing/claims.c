@@ -197,7 +197,7 @@ read_subscription(struct task *task, const struct json_view *payload,
 	return read_time(task, &subscription, "currentPeriodEndsAt", &out->period_ends_at);
 }
 
-/* A registered claim and its older copy must agree, as some readers use one and some the other. */
+/* A registered claim and its older copy must agree, as readers use either. */
 static enum fail
 read_times(struct task *task, const struct json_view *payload, struct license_claims *out)
 {

@@ -1,12 +1,12 @@
 /*
- * clock_mark.h: the highest clock ever seen, in memory and in a file, so that an expired licence stays
- * expired when the clock is set back.
+ * clock_mark.h: the highest clock ever seen, in memory and in a file, so that an expired
+ * licence stays expired when the clock is set back.
  *
- * A newer time signed by the vendor starts the mark anew. That also repairs the mark of a machine whose
- * clock once was far ahead.
+ * A newer time signed by the vendor starts the mark anew. That also repairs the mark of a
+ * machine whose clock once was far ahead.
  *
- * The file is one line, "license-clock 1 <signed> <seen> <SHA-256 of what is before>". Any other content
- * counts as no file and is overwritten.
+ * The file is one line, "license-clock 1 <signed> <seen> <SHA-256 of what is before>". Any
+ * other content counts as no file and is overwritten.
  */
 #ifndef LICENSING_CLOCK_MARK_H
 #define LICENSING_CLOCK_MARK_H
@@ -31,8 +31,8 @@ struct clock_mark clock_mark_merge(struct clock_mark a, struct clock_mark b);
 /* False, with an empty mark, when the file is missing or has other content. */
 bool clock_mark_read(const char *path, struct clock_mark *out);
 
-/* Replaces the file without waiting for the disk: after a power cut it may be the old one. False when it
- * cannot be written, or when the path is no regular file. */
+/* Replaces the file without waiting for the disk: after a power cut it may be the old one.
+ * False when it cannot be written, or when the path is no regular file. */
 bool clock_mark_write(const char *path, struct clock_mark mark);
 
 #endif

@@ -159,7 +159,7 @@ license_trial_days(struct license *license)
 	handle_enter(license);
 	claims = signed_claims(license);
 	if (claims != NULL && claims->trial.is_trial && claims->trial.expires_at.known) {
-		/* In whole seconds, like the clock: a trial of 14 days begins with 14 days left. */
+		/* In whole seconds: a trial of 14 days begins with 14 days left. */
 		left_s = claims->trial.expires_at.ms / SECOND_MS - license->now_s;
 		days = counting_claims(license) == NULL || left_s <= 0
 		               ? 0

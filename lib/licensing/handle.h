@@ -1,5 +1,6 @@
 /*
- * handle.h: the inside of liblicense's `struct license`, which license.c fills and guards.c reads.
+ * handle.h: the inside of liblicense's `struct license`, which license.c fills and guards.c
+ * reads.
  */
 #ifndef LICENSING_HANDLE_H
 #define LICENSING_HANDLE_H
@@ -45,8 +46,8 @@ struct license {
 	int64_t now_s; /* at handle_enter() */
 };
 
-/* Takes the lock and reads the clock. Every handle_enter() needs a handle_leave(), which releases the
- * lock and writes the state file when that is due. */
+/* Takes the lock and reads the clock. Every handle_enter() needs a handle_leave(), which
+ * releases the lock and writes the state file when that is due. */
 void handle_enter(struct license *license);
 void handle_leave(struct license *license);
 

@@ -1,9 +1,9 @@
 /*
  * jwt.c: RS256 tokens in compact serialization.
  *
- * Each strictness has a reason. base64url has no padding and no spare bits, so that a token has one
- * spelling. The header has three members and no other: jwk, jku, x5u and x5c would name a key of the
- * sender's, and crit, b64 and zip change what is signed.
+ * Each strictness has a reason. base64url has no padding and no spare bits, so that a token has
+ * one spelling. The header has three members and no other: jwk, jku, x5u and x5c would name a
+ * key of the sender's, and crit, b64 and zip change what is signed.
  */
 #include "licensing/jwt.h"
 
@@ -91,9 +91,9 @@ jwt_sign(struct task *task, const struct license_key *key, const struct jwt_kind
 }
 
 /*
- * Why EVP_DigestVerify() failed. It also fails when memory ran out. A signature is bad only when RSA's
- * own reason (padding, length, digest) is in the queue of errors and no failed allocation is. Empties the
- * queue.
+ * Why EVP_DigestVerify() failed. It also fails when memory ran out. A signature is bad only
+ * when RSA's own reason (padding, length, digest) is in the queue of errors and no failed
+ * allocation is. Empties the queue.
  */
 static enum jwt_signature
 failure_of_verify(void)

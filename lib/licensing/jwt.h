@@ -32,8 +32,8 @@ struct jwt_payload {
 };
 
 /*
- * Signs the payload, which is JSON text. FAIL_INTERNAL "signing_failed" also when the key cannot
- * sign or the token would be longer than its kind allows.
+ * Signs the payload, which is JSON text. FAIL_INTERNAL "signing_failed" also when the key
+ * cannot sign or the token would be longer than its kind allows.
  */
 enum fail jwt_sign(struct task *task, const struct license_key *key,
                    const struct jwt_kind *kind, const char *payload, char **token) MUST_CHECK;
@@ -50,8 +50,8 @@ enum jwt_signature {
 	JWT_SIGNATURE_UNKNOWN /* OpenSSL had no memory to check it */
 };
 
-/* Whether the signature is this key's over exactly these bytes (RSASSA-PKCS1-v1_5 with SHA-256).
- * OpenSSL's queue of errors is empty afterwards. */
+/* Whether the signature is this key's over exactly these bytes (RSASSA-PKCS1-v1_5 with
+ * SHA-256). OpenSSL's queue of errors is empty afterwards. */
 enum jwt_signature jwt_check_signature(const struct license_key *key, const void *data,
                                        size_t length, struct bytes signature);
 

@@ -1,12 +1,12 @@
 /*
  * key_files.c: reads the folder of keys.
  *
- * A rotation (key_rotation.c has its steps) that a crash cut short leaves one of these folders, and
- * each of them loads:
+ * A rotation (key_rotation.c has its steps) that a crash cut short leaves one of these folders,
+ * and each of them loads:
  *	after step 1	next-private-key.pem beside an unchanged pair: it is ignored
  *	after step 2	the current public key is also in retired/: the current one counts
- *	after step 3	public-key.pem is the new one, private-key.pem still the old one, whose public
- *			half is in retired/: the old one signs, both verify
+ *	after step 3	public-key.pem is the new one, private-key.pem still the old one, whose
+ *			public half is in retired/: the old one signs, both verify
  */
 #include <errno.h>
 #include <stdint.h>
@@ -109,7 +109,7 @@ key_folder_public(struct task *task, const char *path, EVP_PKEY **out, const cha
 	return FAIL_NONE;
 }
 
-/* The time of a line "<label>: <RFC 3339>" before the PEM block, or none. False when it is no time. */
+/* The time of a line "<label>: <RFC 3339>" before the PEM block. False when it is no time. */
 static bool
 read_label(struct arena *arena, const char *pem, const char *label, struct instant *out)
 {
@@ -194,7 +194,7 @@ refuse_mismatch(struct task *task, const char *dir)
 	                 dir, dir, dir, dir);
 }
 
-/* The pair differs, which is right only when a rotation was cut short after step 3 (see above). */
+/* The pair differs, which is right only after step 3 of a rotation. */
 static enum fail
 add_half_rotated(struct task *task, struct license_keys *keys, const char *dir,
                  EVP_PKEY *public_key, EVP_PKEY *private_key)

@@ -1,14 +1,14 @@
 /*
  * key_rotation.c: makes signing keys and replaces them.
  *
- * A rotation has four steps. A crash between two of them leaves a folder that loads (key_files.c has
- * the cases), and every licence stays verifiable:
+ * A rotation has four steps. A crash between two of them leaves a folder that loads
+ * (key_files.c has the cases), and every licence stays verifiable:
  *	1. next-private-key.pem	gets the new key, mode 0600
  *	2. retired/<kid>.pem	gets the old public key with its dates
- *	3. public-key.pem	gets the new public key: verifiers learn it before it signs anything
+ *	3. public-key.pem	gets the new public key, so that verifiers know it early
  *	4. next-private-key.pem	is renamed to private-key.pem
- * Each file appears whole, and is on the disk before the next step. A call that finds step 3 done
- * repeats step 2 with the new date and does step 4.
+ * Each file appears whole, and is on the disk before the next step. A call that finds step 3
+ * done repeats step 2 with the new date and does step 4.
  */
 #include <errno.h>
 #include <fcntl.h>

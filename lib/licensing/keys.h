@@ -4,12 +4,13 @@
  * A folder of keys holds
  *	private-key.pem      signs (PKCS#8, mode 0600)
  *	public-key.pem       its public half
- *	retired/<kid>.pem    earlier public keys, published while licences signed by them are valid,
- *	                     behind the lines "Retired: <RFC 3339>" and "Publish-Until: <RFC 3339>"
+ *	retired/<kid>.pem    earlier public keys, published while licences by them are valid,
+ *	                     behind lines "Retired: <time>" and "Publish-Until: <time>"
  * The only algorithm is RS256 (RFC 7518 section 3.3).
  *
- * A set of keys lives outside of any request's arena, until license_keys_release(). Load it after fork():
- * processes that inherit a key which has signed already share its blinding factors.
+ * A set of keys lives outside of any request's arena, until license_keys_release(). Load it
+ * after fork(): processes that inherit a key which has signed already share its blinding
+ * factors.
  */
 #ifndef LICENSING_KEYS_H
 #define LICENSING_KEYS_H
@@ -97,8 +98,8 @@ enum fail license_keys_rotate(struct task *task, const char *dir, int64_t now_ms
  */
 void license_keys_init_in(struct license_keys *keys, struct arena *arena);
 
-/* Adds what the text holds to a set: all public keys of a PEM text, at least one; or a JWK set as
- * license_keys_from_jwks() has it. What was added before a failure stays. */
+/* Adds what the text holds to a set: all public keys of a PEM text, at least one; or a JWK set
+ * as license_keys_from_jwks() has it. What was added before a failure stays. */
 enum fail license_keys_add_pem(struct task *task, struct license_keys *keys,
                                const char *pem) MUST_CHECK;
 enum fail license_keys_add_jwks(struct task *task, struct license_keys *keys, const char *text,

@@ -1,13 +1,15 @@
 /*
- * license.c: liblicense's handle: opening it, setting its licence, list and keys, and its clock.
+ * license.c: liblicense's handle: opening it, setting its licence, list and keys, and its
+ * clock.
  *
  * It has three locks:
  *	loading	one thread at a time reads a licence, list or keys; owns `keyring`
- *	lock	guards all else in the handle; held for microseconds, never during file access or an
- *		RSA operation
+ *	lock	guards all else in the handle; held for microseconds, never during file access
+ *		or an RSA operation
  *	saving	one thread at a time writes the state file; others do not wait for it
  *
- * The parsers do not handle failed allocations: they run in an arena that leaves them by longjmp().
+ * The parsers do not handle failed allocations: they run in an arena that leaves them by
+ * longjmp().
  */
 #include "licensing/license.h"
 
@@ -109,7 +111,7 @@ read_token(struct work *work)
 	if (input->present) {
 		size_t length = strnlen(work->text, TOKEN_ARENA_MAX / 4);
 
-		/* Kept, so that license_set_keys() can verify it again. A longer text is no licence. */
+		/* Kept, for license_set_keys(). A longer text is no licence. */
 		made->token = arena_copy_bytes(work->arena, work->text, length);
 		input->signature =
 		        license_verify(&task, work->keys, made->token, 0, 0,

@@ -1,9 +1,9 @@
 /*
  * license.h: liblicense, for applications that a Global Billing licence governs.
  *
- * One `struct license` holds the vendor's public keys, the licence of this installation, the list
- * of revoked licences and the highest clock ever seen. Everything is checked offline. A few lines
- * are a working integration:
+ * One `struct license` holds the vendor's public keys, the licence of this installation, the
+ * list of revoked licences and the highest clock ever seen. Everything is checked offline. A
+ * few lines are a working integration:
  *
  *	struct license_options options = {.size = sizeof(options), .keys = vendor_public_key,
  *	                                  .state_file = "/var/lib/app/license-clock"};
@@ -17,16 +17,16 @@
  *		...
  *
  * What the library promises:
- * - It never ends the process, never prints, never waits for the network, a disk's flush or another
- *   thread's file. What it cannot do for want of memory it says (LICENSE_ERROR_MEMORY).
+ * - It never ends the process, never prints, never waits for the network, a disk's flush or
+ *   another thread's file. What it cannot do for want of memory it says (LICENSE_ERROR_MEMORY).
  * - A `struct license` may be used by any number of threads at once; there is no other state.
- * - It touches no locale, no signal and no environment; of OpenSSL only the calling thread's queue of
- *   errors, which it empties.
+ * - It touches no locale, no signal and no environment; of OpenSSL only the calling thread's
+ *   queue of errors, which it empties.
  * - The verdict is computed at each call: a licence that runs out at noon has run out at noon.
  *
- * ABI: within liblicense.so.1 no function is removed or changes its arguments or its meaning, no
- * number in an enum changes, and `struct license_options` only grows at its end, which its `size`
- * makes safe. An enum may gain values, so handle those that you don't know as the worst.
+ * ABI: within liblicense.so.1 no function is removed or changes its arguments or its meaning,
+ * no number in an enum changes, and `struct license_options` only grows at its end, which its
+ * `size` makes safe. An enum may gain values, so handle those that you don't know as the worst.
  */
 #ifndef LICENSE_H
 #define LICENSE_H
@@ -102,8 +102,8 @@ LICENSE_API enum license_error license_set(struct license *license, const char *
 LICENSE_API enum license_error license_try(struct license *license, const char *token,
                                            enum license_is *out);
 
-/* Takes a revocation list as GET /api/licenses/revocations gives it (the token itself). A list that
- * is out of date is taken: it still names what it names. */
+/* Takes a revocation list as GET /api/licenses/revocations gives it (the token itself). A list
+ * that is out of date is taken: it still names what it names. */
 LICENSE_API enum license_error license_set_revocations(struct license *license,
                                                        const char *token);
 
@@ -113,8 +113,9 @@ LICENSE_API enum license_error license_set_keys(struct license *license, const c
 /* The verdict, now. */
 LICENSE_API enum license_is license_verdict(struct license *license);
 
-/* Its name ("valid", "grace", "expired", "revoked", "canceled", "forged", "clock_suspicious", "none"),
- * and the stable code of the reason, such as "license_key_unknown" for a forged one. Static text. */
+/* Its name ("valid", "grace", "expired", "revoked", "canceled", "forged", "clock_suspicious",
+ * "none"), and the stable code of the reason, such as "license_key_unknown" for a forged one.
+ * Static text. */
 LICENSE_API const char *license_verdict_name(enum license_is verdict);
 LICENSE_API const char *license_reason(struct license *license);
 
@@ -122,9 +123,10 @@ LICENSE_API const char *license_reason(struct license *license);
 LICENSE_API const char *license_error_text(enum license_error error);
 
 /*
- * Feature guards. They answer by the licence while it is valid or in grace; else by the defaults of
- * an unlicensed installation: 3 devices, 7 days of data, 1 user, 5 alert rules, 2 dashboards, API
- * and MQTT access. A name that the licence doesn't have is not allowed and has the limit 0.
+ * Feature guards. They answer by the licence while it is valid or in grace; else by the
+ * defaults of an unlicensed installation: 3 devices, 7 days of data, 1 user, 5 alert rules, 2
+ * dashboards, API and MQTT access. A name that the licence doesn't have is not allowed and has
+ * the limit 0.
  *
  * Features: canExportData, hasAdvancedAlerts, hasApiAccess, hasMqttAccess, hasCustomBranding.
  * Limits: maxDevices, dataRetentionDays, maxUsers, maxAlertRules, maxDashboards.

@@ -1,6 +1,6 @@
 /*
- * revocations.h: the signed list of revoked licences, which a customer's application fetches and keeps
- * for when it is offline.
+ * revocations.h: the signed list of revoked licences, which a customer's application fetches
+ * and keeps for when it is offline.
  *
  * A token as a licence is, but of type "revocations+jwt", so that it can never pass as one:
  *	{"iss":"...","iat":<seconds>,"nextUpdate":<seconds>,"revoked":["<jti>",...]}

@@ -1,6 +1,6 @@
 /*
- * verify.h: signs claims as a licence, and verifies licences. Needs no network and no database, so that
- * it runs at the customer too.
+ * verify.h: signs claims as a licence, and verifies licences. Needs no network and no database,
+ * so that it runs at the customer too.
  */
 #ifndef LICENSING_VERIFY_H
 #define LICENSING_VERIFY_H
