@@ -20,8 +20,8 @@ enum fail stripe_call_list_parked(struct operation *operation, int64_t limit,
                                   const struct stripe_call **out, size_t *count) MUST_CHECK;
 
 /* Makes a parked call pending again, with a new key, as Stripe keeps what it answered to the
- * old one; 0: all parked ones. Of several creations of one customer only the newest. `*count`.
- * */
+ * old one; 0: all parked ones. Of several creations of one customer only the newest.
+ * `*count`. */
 enum fail stripe_call_retry(struct operation *operation, int64_t call_id,
                             int64_t *count) MUST_CHECK;
 

@@ -21,8 +21,8 @@ enum fail stripe_fetch(struct operation *operation, const char *format, const ch
                        const char *query, struct json_view *out) MUST_CHECK;
 
 /* Fetches a page of a list: `*out` is its array of items, `*more` (unless NULL) whether another
- * page follows. FAIL_STRIPE when the answer is no list: it must not be taken for an empty one.
- * */
+ * page follows. FAIL_STRIPE when the answer is no list: it must not be taken for an empty
+ * one. */
 enum fail stripe_fetch_list(struct operation *operation, const char *format, const char *id,
                             const char *query, struct json_view *out, bool *more) MUST_CHECK;
 

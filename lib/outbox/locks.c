@@ -45,8 +45,8 @@ stripe_jobs_wake(struct operation *operation)
 	return db_run(operation->db, operation->task, &statements[WAKE], NO_PARAMETERS, NULL);
 }
 
-/* While the flag is down, the jobs process has yet to look, and will find the work stored here.
- * */
+/* While the flag is down, the jobs process has yet to look, and will find the work stored
+ * here. */
 enum fail
 stripe_jobs_wake_once(struct operation *operation)
 {

@@ -65,12 +65,12 @@ struct instant stripe_instant(int64_t seconds);
 /* The text at a path ("latest_invoice.status"); NULL when there is none. */
 const char *stripe_text_of(const struct json_view *object, const char *path);
 
-/* The object in which an invoice describes its subscription, since 2025-03-31.basil and before.
- * */
+/* The object in which an invoice describes its subscription, since 2025-03-31.basil and
+ * before. */
 struct json_view stripe_invoice_details(const struct json_view *invoice);
 
-/* The id at a path, where a reference is an id or an expanded object; NULL when it is neither.
- * */
+/* The id at a path, where a reference is an id or an expanded object; NULL when it is
+ * neither. */
 const char *stripe_id_of(const struct json_view *object, const char *path);
 
 /* False when the object is of another kind or has no id. */

@@ -50,8 +50,8 @@ stripe_retry_wait_us(int status, int64_t retries, double random)
 	return (int64_t)((wait_s > first_s ? wait_s : first_s) * second_us);
 }
 
-/* A sentence for people: whether anything was changed. Stripe's messages are for programmers.
- * */
+/* A sentence for people: whether anything was changed. Stripe's messages are for
+ * programmers. */
 static const char *
 sentence_for(const struct stripe_answer *answer)
 {

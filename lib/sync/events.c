@@ -84,8 +84,8 @@ static const struct statement statements[] = {
                                   "state = $2, customer_id = $3, "
                                   "next_try_at = NULL, finished_at = now(), error = NULL, "
                                   "attempts = attempts + 1 WHERE event_id = $1"},
-        /* Skips rows that another process has locked: two processes could wait for each other.
-         * */
+        /* Skips rows that another process has locked: two processes could wait for each
+         * other. */
         [FINISH_OLDER] = {.name = "stripe_event_finish_older",
                           .sql = "UPDATE stripe_events SET " PAYLOAD_OF_3
                                  "state = 'done', customer_id = $3, "

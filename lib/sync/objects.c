@@ -26,8 +26,8 @@ is_deletion(const struct sync_target *target)
 	return text_equal(strrchr(type, '.'), ".deleted");
 }
 
-/* Locks the object, then fetches it. With `may_be_gone`, `*gone` is true when Stripe has none.
- * */
+/* Locks the object, then fetches it. With `may_be_gone`, `*gone` is true when Stripe has
+ * none. */
 static enum fail
 fetch(struct operation *operation, const char *format, const char *id, const char *query,
       bool may_be_gone, struct json_view *out, bool *gone)
@@ -67,8 +67,8 @@ stripe_sync_store_subscription(struct operation *operation, const struct json_vi
 	if (*customer_id == NULL)
 		return task_fail(operation->task, FAIL_CONFLICT, "unknown_customer",
 		                 "No customer has this subscription.");
-	/* A cancellation may have been enqueued during the fetch; that locks the customer too.
-	 * */
+	/* A cancellation may have been enqueued during the fetch; that locks the customer
+	 * too. */
 	TRY(customer_lock(operation, *customer_id, &deleted));
 	TRY(stripe_call_is_pending(operation, STRIPE_CANCEL, stripe->id, &cancelling));
 	*out = SYNC_WAITS;

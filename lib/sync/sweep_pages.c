@@ -28,8 +28,8 @@ report(struct stripe_sweep *sweep, const struct stripe_difference *difference)
 	sweep->reporter.report(difference, sweep->reporter.closure);
 }
 
-/* Fetches the page after `sweep->after`, which becomes its last id; `*last`: there is no other.
- * */
+/* Fetches the page after `sweep->after`, which becomes its last id; `*last`: there is no
+ * other. */
 static enum fail
 fetch_page(struct operation *operation, struct stripe_sweep *sweep, const char *path,
            struct stripe_form *form, struct json_view *data, bool *last)
@@ -228,8 +228,8 @@ is_listed(const struct stripe_sweep *sweep, const char *id)
 	                                          sizeof(*sweep->listed), compare_ids) != NULL;
 }
 
-/* Records which subscriptions were in Stripe's list: in their rows, or in memory for a dry run.
- * */
+/* Records which subscriptions were in Stripe's list: in their rows, or in memory for a dry
+ * run. */
 static enum fail
 record_listed(struct operation *operation, struct stripe_sweep *sweep,
               const struct string_list *ids)

@@ -183,8 +183,8 @@ START_TEST(test_one_attempt_has_its_own_limit)
 }
 END_TEST
 
-/* After five unanswered requests nothing is sent for five seconds, then one request at a time.
- * */
+/* After five unanswered requests nothing is sent for five seconds, then one request at a
+ * time. */
 START_TEST(test_breaker)
 {
 	static const struct scripted away = {.unsent = true}, done = {.status = 200};
@@ -333,8 +333,8 @@ logged(const struct scripted *script, int count)
 	return text;
 }
 
-/* Each attempt logs one line with Stripe's request id, and no key, parameter or personal data.
- * */
+/* Each attempt logs one line with Stripe's request id, and no key, parameter or personal
+ * data. */
 START_TEST(test_log)
 {
 	static const struct scripted script[] = {
@@ -370,8 +370,8 @@ START_TEST(test_log)
 }
 END_TEST
 
-/* With a real connection: it is reset, and after half a second the same bytes are sent again.
- * */
+/* With a real connection: it is reset, and after half a second the same bytes are sent
+ * again. */
 START_TEST(test_real_world)
 {
 	static const struct act acts[] = {

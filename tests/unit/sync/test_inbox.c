@@ -116,8 +116,8 @@ START_TEST(test_nothing_due)
 }
 END_TEST
 
-/* The customer is found by our row, then by Stripe's customer, then by metadata or the event.
- * */
+/* The customer is found by our row, then by Stripe's customer, then by metadata or the
+ * event. */
 START_TEST(test_owner)
 {
 	static const char *const names[] = {"row", "link", "event"};

@@ -417,8 +417,8 @@ store_second(struct actor *actor)
 	return db_commit(actor->operation.db, &actor->task);
 }
 
-/* Two subscriptions of one customer are stored at once: one counts, as if stored in sequence.
- * */
+/* Two subscriptions of one customer are stored at once: one counts, as if stored in
+ * sequence. */
 START_TEST(test_store_at_once)
 {
 	struct actor actor;

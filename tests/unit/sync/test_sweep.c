@@ -106,8 +106,8 @@ START_TEST(test_events)
 }
 END_TEST
 
-/* A sweep runs every quarter of an hour or on demand, from an hour before the last one began.
- * */
+/* A sweep runs every quarter of an hour or on demand, from an hour before the last one
+ * began. */
 START_TEST(test_events_again)
 {
 	SCRIPT(BODY("{'data':[]}"), BODY("{'data':[],'has_more':true}"), BODY("{'data':[]}"));
