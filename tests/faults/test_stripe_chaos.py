@@ -1,5 +1,5 @@
-"""Customers live, processes die, Stripe stumbles, all at once and at random: in the end what we have is
-what Stripe has, and nobody has paid twice."""
+"""Customers act, processes are killed and Stripe fails, at random and at once: in the end our
+data is equal to Stripe's, and no customer has paid twice."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from support.stack import wait_for
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "10"))
 
-# What goes wrong at Stripe, once each time it comes up, and with what it must be told.
+# The faults of Stripe: each occurs once, and the request that it needs.
 STUMBLES = [
     {"kind": "status", "status": 500}, {"kind": "status", "status": 503},
     {"kind": "status", "status": 429}, {"kind": "reset"}, {"kind": "reset_after"},
@@ -26,7 +26,7 @@ STUMBLES = [
 
 @pytest.fixture(name="shop")
 def fixture_shop(new_stack):
-    """A stack of its own: those who go on living here would pay and renew in others' tests."""
+    """A stack of its own: its customers would pay and renew during other tests."""
     made = new_stack(**SHOP)
     yield made
     made.close()
@@ -78,7 +78,7 @@ class Calendar:
             self.stripe.advance(to=min(moment, self.stripe.now() + WEEK))
 
     def deliver(self):
-        """Until all has been taken in."""
+        """Waits until all events are processed."""
         def delivered():
             self.stripe.wait_idle(PATIENCE_SECONDS)
             failed = [one for one in self.stripe.events() if "failed" in one["deliveries"].values()]
@@ -88,7 +88,7 @@ class Calendar:
 
 
 class Resident(Life):
-    """A customer who is changed on our side as well, and lives by the calendar."""
+    """A customer who is also changed by operators, and whose time passes."""
 
     def __init__(self, shop, calendar):
         super().__init__(shop)
@@ -104,15 +104,16 @@ class Resident(Life):
         self.insist("PATCH", f"/api/customers/{self.id}", {"company_name": f"We {time.time()}"})
 
     def revoke(self):
-        """The licence, and with it the subscription."""
+        """Revokes the licence, and with it the subscription."""
         self.insist("POST", f"/api/licenses/{self.id}/revoke", {})
 
     def leave(self):
-        """For ever; 404: it was heard the first time."""
+        """Deletes the customer; 404 means that the first attempt was successful."""
         self.insist("DELETE", f"/api/customers/{self.id}", status=(200, 404))
 
     def move(self, rng, without=()):
-        """What is revoked here ends there a little later, and may end under the next step."""
+        """A revoked subscription ends at Stripe a little later, perhaps during the next
+        step."""
         try:
             return super().move(rng, without)
         except AssertionError:
@@ -126,7 +127,7 @@ class Resident(Life):
 
 
 class Walk(threading.Thread):
-    """A customer who lives at random until it is over."""
+    """Lets a customer take random steps until the end of the test."""
 
     def __init__(self, shop, rng, calendar, over):
         super().__init__()
@@ -145,8 +146,8 @@ class Walk(threading.Thread):
             self.fault = fault
 
     def step(self):
-        """One of the things that can be done at this moment, now and then one that takes time; and
-        after some customers come others."""
+        """One of the things that can be done at this moment, now and then one that takes time;
+        and after some customers come others."""
         life, chance = self.lives[-1], self.rng.random()
         if chance < 0.2:
             with self.calendar.turn():
@@ -162,14 +163,14 @@ class Walk(threading.Thread):
 
 
 def stumble(stripe, rng, over, stumbles):
-    """Lets Stripe stumble now and then."""
+    """Makes Stripe fail now and then."""
     while not over.wait(rng.uniform(0.1, 0.6)):
         wish = dict(rng.choice(STUMBLES))
         stripe.fault(wish.pop("kind"), agent="global-billing", **wish)
         stumbles.append(wish)
 
 
-def test_random_lives_among_random_deaths(shop, books, rng, report):
+def test_random_lives_with_random_faults(shop, books, rng, report):
     over, stumbles = threading.Event(), []
     calendar = Calendar(shop.stripe)
     walks = [Walk(shop, rng, calendar, over) for _ in range(4)]

@@ -1,5 +1,5 @@
-"""Whoever dies between Stripe and us, and whenever: what we have in the end is what Stripe has, and
-each event has had its effect once."""
+"""A process is killed between Stripe and us, at any time: in the end our data is equal to
+Stripe's, and each event has its effect once."""
 
 import itertools
 import json
@@ -16,7 +16,7 @@ from support.stack import wait_for
 
 JOBS, WORKER, STRIPE_WORKER = "billingd jobs s", "billingd worker", "billingd stripe"
 
-# What happens at Stripe, which event of it is brought when its reader dies, and its effect here.
+# The change at Stripe, its event that is processed when the process is killed, and its effect.
 NEWS = {
     "subscription": ("portal_change", "customer.subscription.updated", "subscription_sync"),
     "invoice": ("renew", "invoice.paid", "subscription_sync"),
@@ -37,36 +37,36 @@ def life(shop, all_books):
 
 @pytest.fixture(scope="module")
 def values():
-    """Other names and plans, again and again."""
+    """Changes names and plans again and again."""
     return {"subscription": itertools.cycle(["enterprise", "professional", "starter"]),
             "customer": map("Name {}".format, itertools.count()),
             "invoice": itertools.repeat(None)}
 
 
 def processes(stack, role):
-    """The living children of a role, as soon as there are any."""
+    """The process ids of a role, as soon as there are any."""
     return wait_for(lambda: [pid for pid in children(stack) if role_of(pid) == role])
 
 
 def wait_for_a_round(books):
-    """Waits until the reader sleeps: one that dies before is taken for one that cannot start."""
+    """Waits until the process sleeps: one that dies earlier counts as unable to start."""
     wait_for(lambda: books.count(
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'billingd jobs stripe' "
         "AND state = 'idle' AND state_change < now() - interval '0.3 s'"), 60, 0.05)
 
 
 def kill_all(stack, role):
-    """Kills them; how many."""
+    """Kills the processes, and returns how many."""
     return sum(map(kill, processes(stack, role)))
 
 
 def used(stripe):
-    """How often a fault was met."""
+    """How often a fault has occurred."""
     return sum(rule["used"] for rule in stripe.control("faults"))
 
 
 def after_receipt(shop, _life, bring):
-    """It is stored and answered, and nobody has looked at it."""
+    """The event is stored and answered, but not processed."""
     old = processes(shop, JOBS)
     for pid in old:
         kill(pid, 19)
@@ -75,7 +75,7 @@ def after_receipt(shop, _life, bring):
 
 
 def after_fetch(shop, _life, bring):
-    """Stripe has answered, or is about to."""
+    """Stripe has answered the fetch, or is about to."""
     shop.stripe.fault("slow_after", method="GET", seconds=60)
     bring()
     wait_for(lambda: used(shop.stripe) == 1, every=0.01)
@@ -85,7 +85,7 @@ def after_fetch(shop, _life, bring):
 
 
 def before_commit(shop, life, bring):
-    """Fetched, and about to be stored."""
+    """The object is fetched, and about to be stored."""
     postgres = Postgres(shop)
     with Session(shop) as other:
         other.run(f"SELECT FROM customers WHERE customer_id = '{life.id}' FOR UPDATE")
@@ -97,7 +97,7 @@ def before_commit(shop, life, bring):
 @pytest.mark.parametrize("point", [after_receipt, after_fetch, before_commit],
                          ids=lambda point: point.__name__)
 @pytest.mark.parametrize("family", NEWS)
-def test_the_reader_dies(shop, books, life, values, family, point, report):
+def test_the_jobs_process_is_killed(shop, books, life, values, family, point, report):
     wait_for_a_round(books)
     step, type, effect = NEWS[family]
     value = next(values[family])
@@ -119,8 +119,8 @@ def test_the_reader_dies(shop, books, life, values, family, point, report):
     assert books.count(effects) == before + 1
 
 
-def test_those_who_receive_die(shop, books, life, report):
-    """Workers die with events in their hands; Stripe sends them again."""
+def test_the_workers_are_killed(shop, books, life, report):
+    """Workers are killed while they receive events; Stripe sends the events again."""
     postgres = Postgres(shop)
     before = books.count("SELECT count(*) FROM stripe_events")
     shop.stripe.control("deliveries/reset", {})
@@ -140,8 +140,8 @@ def test_those_who_receive_die(shop, books, life, report):
     assert killed > 0 and failed > 0 and stored > before and lost == 0
 
 
-def test_all_of_billingd_dies(shop, books, life):
-    """While an event is dealt with and others come."""
+def test_all_of_billingd_is_killed(shop, books, life):
+    """While an event is processed and others arrive."""
     shop.stripe.fault("slow_after", method="GET", seconds=60)
     life.portal_change("professional")
     wait_for(lambda: used(shop.stripe) == 1, every=0.01)
@@ -155,7 +155,7 @@ def test_all_of_billingd_dies(shop, books, life):
 
 
 @pytest.mark.parametrize("number", [FAST, CRASH], ids=["fast", "crash"])
-def test_postgresql_goes_and_comes(shop, books, all_books, life, number):
+def test_postgresql_is_restarted(shop, books, all_books, life, number):
     postgres = Postgres(shop)
     shop.stripe.fault("slow_after", method="GET", seconds=60)
     life.portal_change("starter" if number == FAST else "enterprise")
@@ -170,15 +170,15 @@ def test_postgresql_goes_and_comes(shop, books, all_books, life, number):
     books.check()
 
 
-# A request to us dies on its way to Stripe or back: (kind of fault, whether the client asks again).
+# The worker of a request is killed: (kind of fault, whether the client repeats the request).
 REQUESTS = [("upgrade", {"new_plan": "professional"}), ("cancel", {"at_period_end": True}),
             ("cancel", {}), ("checkout", {"plan": "professional"})]
 
 
 @pytest.mark.parametrize("again", [True, False], ids=["asks again", "goes away"])
 @pytest.mark.parametrize("fault", ["slow", "slow_after"])
-def test_the_one_who_asks_stripe_dies(shop, books, fault, again, report):
-    """One change at Stripe for one wish of a client, and both agree about it."""
+def test_the_worker_of_a_request_is_killed(shop, books, fault, again, report):
+    """One request of a client makes one change at Stripe, and our data is equal."""
     life = Life(shop)
     killed = 0
     for what, wish in [("checkout", {"plan": "starter"}), *REQUESTS]:

@@ -1,5 +1,5 @@
-"""Guarantees 7, 8 and 39 for Stripe: whatever order its events come in, how often, in which shape:
-what we have in the end is what Stripe has, and the money is right."""
+"""Stripe's events in any order, repeated and in both shapes: in the end our data is equal to
+Stripe's, and the amounts are right (guarantees 7, 8 and 39)."""
 
 import itertools
 import json
@@ -21,7 +21,7 @@ SHAPES = {"old": "2023-10-16", "basil": "2025-03-31.basil"}
 RECORDED = Path(os.environ.get("SHARED_DIR", Path(__file__).resolve().parents[3] / "shared"),
                 "stripe/events")
 
-# As a customer may live, with what each step must lead to: plan and status.
+# A customer's steps, and the plan and status after each.
 STORY = [
     ("buy", "starter", "active"), ("renew", "starter", "active"),
     ("change professional", "professional", "active"), ("change starter", "starter", "active"),
@@ -44,7 +44,7 @@ def step(life, name):
 
 
 def shown(life):
-    """Plan and status as the customer sees them, and that its licence says the same."""
+    """Plan and status as the customer sees them; checks that the licence has the same."""
     answer = expect(life.customer.client.get(f"/api/subscriptions/{life.id}"), 200)["subscription"]
     token = expect(life.customer.client.get(f"/api/licenses/{life.id}"), 200)["license"]
     claims = jwt.decode(token, options={"verify_signature": False})
@@ -55,7 +55,7 @@ def shown(life):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_step_by_step_all_is_as_stripe_has_it(shop, books, shape, report):
-    """The events come as Stripe sends them; after each step both have the same."""
+    """Events arrive as Stripe sends them; after each step our data is equal to Stripe's."""
     stripe = shop.stripe
     stripe.webhook(stripe.options["webhook_url"], api_version=SHAPES[shape])
     life = Life(shop)
@@ -84,7 +84,7 @@ def test_other_ends_of_a_payment_that_fails(shop, books, after):
 
 
 def test_a_trial_at_stripe(shop, books):
-    """One that the vendor has set up there; it ends with the first payment, or pauses."""
+    """The vendor starts a trial at Stripe; it ends with the first payment, or pauses."""
     life = Life(shop)
     life.buy()
     books.rest()
@@ -129,7 +129,7 @@ def test_an_end_in_flexible_billing_mode(shop, books):
     assert shown(life) == ("starter", "canceled")
 
 
-# What the database says about a customer, without what only tells when it was written.
+# All rows of a customer, without the times when they were written.
 SNAPSHOT = """
 SELECT json_build_object('rows', (SELECT json_agg(json_build_array(stripe_subscription_id, plan,
       status, superseded, stripe_price_id, current_period_ends_at, cancel_at_period_end, cancel_at,
@@ -140,7 +140,7 @@ SELECT json_build_object('rows', (SELECT json_agg(json_build_array(stripe_subscr
   'customer', json_build_array(stripe_customer_id, email, company_name))
 FROM customers c WHERE customer_id = '{id}'"""
 
-# As it was after sign-up and the first checkout: linked, on trial, nothing heard of Stripe.
+# The state after sign-up and checkout: linked, on trial, without any event of Stripe's.
 RESET = """
 BEGIN;
 DELETE FROM stripe_events;
@@ -154,8 +154,8 @@ COMMIT"""
 
 
 def live(shop, version, life, story):
-    """Goes on with a life; all that Stripe writes meanwhile, brought at once, so that the next step
-    finds it known here."""
+    """Continues a life and returns its events, each delivered at once, so that the next step
+    finds our data current."""
     letters = []
     with Postman(shop, version) as postman:
         for name in story:
@@ -169,8 +169,8 @@ def live(shop, version, life, story):
     return letters
 
 
-def test_shuffled_and_repeated_the_end_is_the_same(shop, books, rng, report):
-    """All events of a whole life, both shapes mixed, each once to three times in any order."""
+def test_shuffled_and_repeated_events_give_the_same_result(shop, books, rng, report):
+    """All events of a life in both shapes, each one to three times in random order."""
     life = Life(shop)
     letters = live(shop, SHAPES["old"], life, [
         "buy", "rename", "change professional", "fail", "recover", "end_later", "go_on"])
@@ -195,7 +195,7 @@ def test_shuffled_and_repeated_the_end_is_the_same(shop, books, rng, report):
         repeated += len(order) - stored
         ends.add(books.psql.value(SNAPSHOT.format(id=life.id)))
         books.check()
-    # Once more changes nothing.
+    # A further delivery changes nothing.
     before = books.count(effects)
     for letter in letters:
         postman.post(letter)
@@ -208,7 +208,7 @@ def test_shuffled_and_repeated_the_end_is_the_same(shop, books, rng, report):
 
 
 def test_all_permutations_of_five_subscription_events(shop, books, report):
-    """Guarantee 8: 120 orders, one end."""
+    """120 orders give one result (guarantee 8)."""
     life = Life(shop)
     letters = live(shop, SHAPES["basil"], life,
                    ["buy", "change professional", "end_later", "go_on", "end_now"])
@@ -233,9 +233,9 @@ def test_all_permutations_of_five_subscription_events(shop, books, report):
     assert len(ends) == 1
 
 
-def test_random_lives_with_late_letters(shop, books, rng, report):
-    """While life goes on, events come late, out of order and repeatedly; when the last has come
-    both have the same."""
+def test_random_lives_with_late_events(shop, books, rng, report):
+    """During a random life events arrive late, out of order and repeatedly; after the last one
+    our data is equal to Stripe's."""
     steps = sent = 0
     with Postman(shop) as postman:
         for number in range(LIVES):
@@ -246,7 +246,7 @@ def test_random_lives_with_late_letters(shop, books, rng, report):
                                   flexible=rng.random() < 0.3)
             life, waiting = Life(shop), []
             for _ in range(rng.randrange(6, 14)):
-                if not life.is_live():  # a new one can be bought when the old one's end is known
+                if not life.is_live():  # a new one can be bought when we know the end of the old one
                     sent += bring(postman, rng, waiting, len(waiting))
                     wait_for(lambda: books.pending() == 0, every=0.01)
                 life.move(rng)
@@ -264,7 +264,7 @@ def test_random_lives_with_late_letters(shop, books, rng, report):
 
 
 def bring(postman, rng, waiting, count):
-    """Brings some of those that wait, in any order; some of them will come again."""
+    """Delivers some of the waiting events in random order; some will be delivered again."""
     rng.shuffle(waiting)
     now, waiting[:] = waiting[:count], waiting[count:]
     for letter in now:
@@ -274,7 +274,7 @@ def bring(postman, rng, waiting, count):
 
 
 def test_one_event_fifty_times_at_once(shop, books, report):
-    """Guarantee 7: one row, one effect."""
+    """One row and one effect (guarantee 7)."""
     with Postman(shop) as postman:
         life = Life(shop)
         life.buy()
@@ -312,9 +312,9 @@ def test_one_event_fifty_times_at_once(shop, books, report):
 
 @pytest.mark.skipif(not RECORDED.exists(), reason=f"not here: {RECORDED}")
 @pytest.mark.parametrize("shape", SHAPES)
-def test_events_as_stripe_wrote_them(shop, books, shape, report):
-    """Of strangers: all are accepted and stored; what cannot be found is tried again for a while,
-    then parked, and once more when it comes again."""
+def test_recorded_events_of_stripe(shop, books, shape, report):
+    """Events of unknown customers are accepted and stored. One whose object does not exist is
+    tried again, then parked, and tried once more when it arrives again."""
     client = Client(shop)
     files = sorted((RECORDED / SHAPES[shape]).glob("*.json"))
     letters, before = [], books.ours()

@@ -1,5 +1,6 @@
-"""Guarantees 9 and 34: Stripe hangs, fails, goes away and comes back, and events are lost on the
-way. Nobody but who needs it notices, each wish has one effect, and afterwards both are equal."""
+"""Stripe hangs, fails and is away, and events are lost. Requests that do not need Stripe are
+not delayed, each request has one effect, and afterwards the data is equal (guarantees 9 and
+34)."""
 
 import os
 import statistics
@@ -15,18 +16,18 @@ from support.client import Client
 from support.stack import wait_for, within
 
 DEADLINE_SECONDS = 3  # the shop's STRIPE_DEADLINE_MS
-# A full run: Stripe hangs for a minute, and every fault befalls every wish.
+# In a full run Stripe hangs for a minute, and every fault meets every request.
 FULL = int(os.environ.get("STRIPE_SHUFFLES", "8")) >= 200
 
 
 def p99(load, word):
-    """Of the requests whose line has that word, in seconds; and how many they were."""
+    """The times of requests whose line has that word, in seconds, and their number."""
     times = sorted(seconds for _, seconds, what, *_ in load.answers if word in what)
     return statistics.quantiles(times, n=100)[-1], len(times)
 
 
 def measure(shop, rng, lives, seconds, meanwhile=None):
-    """A load of licences and usage reports for so long; it ends early with `meanwhile`."""
+    """Requests licences and reports usage for that long, or until `meanwhile` ends."""
     async def visit(client):
         life = client.rng.choice(lives)
         await client.send("GET", f"/api/licenses/{life.id}", key=life.customer.api_key)
@@ -45,8 +46,8 @@ def measure(shop, rng, lives, seconds, meanwhile=None):
 
 
 def test_stripe_hangs_under_load(shop, books, rng, report):
-    """Licences and usage go on as before, webhooks are taken at once, checkouts are told in time,
-    and all is applied afterwards."""
+    """Licences and usage are not delayed, webhooks are accepted at once, checkouts fail in
+    time, and all events are processed afterwards."""
     seconds = 60 if FULL else 5
     lives = [Life(shop) for _ in range(4)]
     for life in lives[:3]:
@@ -111,7 +112,7 @@ def test_stripe_hangs_under_load(shop, books, rng, report):
 
 
 def test_stripe_goes_away_and_comes_back(shop, books):
-    """In the middle of a life: refused meanwhile, and it goes on afterwards."""
+    """A customer's requests fail while Stripe is away, and work afterwards."""
     life = Life(shop)
     life.buy()
     books.rest()
@@ -128,8 +129,8 @@ def test_stripe_goes_away_and_comes_back(shop, books):
     books.rest()
 
 
-def test_an_event_comes_again_while_it_is_dealt_with(shop, books):
-    """Its reader waits for Stripe; its receiver waits for nobody."""
+def test_an_event_arrives_again_while_it_is_processed(shop, books):
+    """Its processing waits for Stripe; its second delivery does not wait."""
     life = Life(shop)
     life.buy()
     books.rest()
@@ -169,8 +170,8 @@ CHECKOUTS = FAULTS if FULL else ["503", "reset_after"]
 
 @pytest.mark.parametrize("times", [1, "forever"] if FULL else ["forever"])
 @pytest.mark.parametrize("name", CHANGES)
-def test_each_wish_has_one_effect(shop, books, name, times, report):
-    """Whatever goes wrong once, or until the client has given up and asks again."""
+def test_each_request_has_one_effect(shop, books, name, times, report):
+    """With each fault, once or until the client repeats the request."""
     life, stripe = Life(shop), shop.stripe
     life.buy()
     books.rest()
@@ -194,7 +195,7 @@ def test_each_wish_has_one_effect(shop, books, name, times, report):
         stripe.let_go()
         second, = wait_for(lambda: (got := ask()).status_code < 500 and
                            got.json().get("code") not in IN_PROGRESS and [got], every=0.2)
-        # Where Stripe keeps an error for the key, the next request finds out whether it was done.
+        # When Stripe replays an error for the key, the next request looks up whether it was done.
         done = second.status_code == 200 or second.json()["code"] == "nothing_to_change"
         assert done, (what, wish, first.text, second.text)
         books.hurry()
@@ -209,7 +210,7 @@ def test_each_wish_has_one_effect(shop, books, name, times, report):
 
 @pytest.mark.parametrize("name", CHECKOUTS)
 def test_a_checkout_makes_one_session(shop, books, name):
-    """And one customer at Stripe, whichever of the two creations goes wrong."""
+    """One session and one customer at Stripe, whichever creation fails."""
     fault = FAULTS[name]
     for path in ("^/v1/customers$", "^/v1/checkout/sessions$"):
         life = Life(shop)
@@ -236,7 +237,7 @@ def test_a_checkout_makes_one_session(shop, books, name):
 
 
 def test_lost_events_are_found(shop, books, report):
-    """None of a whole life's events arrives; the comparison with Stripe finds them."""
+    """No event of a life arrives; the comparison with Stripe finds them."""
     life = Life(shop)
     found = "SELECT count(*) FROM stripe_events WHERE origin = 'sweep'"
     before = books.count(found)
@@ -245,7 +246,7 @@ def test_lost_events_are_found(shop, books, report):
         lost = len(postman.take())
         books.sweep()
         books.check()
-        # All that is about things that Stripe still remembers, which is a month.
+        # Stripe lists events for a month.
         for step in ("portal_change enterprise", "fail", "recover", "end_later", "rename Lost",
                      "end_now"):
             getattr(life, step.split()[0])(*step.split()[1:])
@@ -257,9 +258,9 @@ def test_lost_events_are_found(shop, books, report):
     assert 0 < found <= lost
 
 
-def test_what_the_list_of_events_no_longer_has_is_found(shop, books):
-    """Changed, and all about it forgotten by Stripe: the list of subscriptions shows it. One that
-    ended is missed there."""
+def test_changes_without_events_are_found(shop, books):
+    """Stripe no longer has the events of a change: the list of subscriptions shows it. An ended
+    subscription is missing from that list."""
     life, ended = Life(shop), Life(shop)
     for one in (life, ended):
         one.buy()
@@ -270,7 +271,7 @@ def test_what_the_list_of_events_no_longer_has_is_found(shop, books):
         ended.renew()
         shop.stripe.advance(days=1)
         postman.take()
-        # Ours is renewed every month; the newest events are none of what is missed.
+        # Our subscription is renewed every month; its newest events do not show the change.
         shop.stripe.fault("status", path="^/v1/events", times="forever", status=200,
                           body={"object": "list", "data": [], "has_more": False})
         books.psql.run("UPDATE stripe_sweeps SET finished_at = NULL, started_at = NULL; "

@@ -1,5 +1,5 @@
-"""What happens at the same time between a customer, Stripe and us: one subscription, one charge;
-and with whom we speak at all: guarantees 23 and 37 for Stripe."""
+"""Simultaneous actions of a customer, Stripe and us give one subscription and one charge; and
+requests go only to Stripe itself (guarantees 23 and 37)."""
 
 import datetime
 import ipaddress
@@ -21,7 +21,7 @@ from support.stack import StandIn, parse_log, wait_for
 
 
 def together(*calls):
-    """Calls all of them at once; what they returned, in their order."""
+    """Calls all functions at once; returns their results in their order."""
     results = [None] * len(calls)
 
     def run(number):
@@ -36,7 +36,7 @@ def together(*calls):
 
 
 def asker(life, what, key=None, **wish):
-    """A function that asks one of our routes, with a connection of its own."""
+    """A function that sends a request to one of our routes, with its own connection."""
     def ask():
         headers = {**life.customer.client.headers, **({"Idempotency-Key": key} if key else {})}
         return Client(life.stack, headers).post(
@@ -45,14 +45,14 @@ def asker(life, what, key=None, **wish):
 
 
 def charged(life):
-    """What Stripe took from the customer: number of charges, and the sum."""
+    """The number and the sum of Stripe's charges of the customer."""
     charges = [one for one in life.stripe.state()["charges"]
                if one["customer"] == life.at_stripe()[0]]
     return len(charges), sum(one["amount"] for one in charges)
 
 
 def finish(books, life):
-    """The end of a test: both have the same."""
+    """Checks at the end of a test that our data is equal to Stripe's."""
     books.hurry()
     books.check()
     if life.is_live():
@@ -62,8 +62,7 @@ def finish(books, life):
 
 @pytest.mark.parametrize("same_key", [True, False], ids=["double click", "two tabs"])
 def test_checkouts_at_once(shop, books, same_key, report):
-    """Whichever of the pages can still be paid: all that can are paid, and there is one
-    subscription."""
+    """All pages that can be paid are paid, and there is one subscription."""
     life = Life(shop)
     keys = [str(uuid.uuid4())] * 6 if same_key else [None] * 6
     answers = together(*(asker(life, "checkout", key, plan="starter") for key in keys))
@@ -89,11 +88,11 @@ def test_checkouts_at_once(shop, books, same_key, report):
 
 
 def test_the_first_page_is_paid_while_the_second_opens(shop, books):
-    """Our second checkout has begun when the first one's page is paid."""
+    """The first page is paid while the second checkout begins."""
     life = Life(shop)
     first = life.ask("checkout", plan="starter").json()["session_id"]
     shop.stripe.fault("slow", method="POST", path="^/v1/checkout/sessions$", seconds=60)
-    with Postman(shop):  # and Stripe's word of it has not come
+    with Postman(shop):  # and Stripe's event has not arrived
         second = threading.Thread(target=lambda: answers.append(
             asker(life, "checkout", plan="professional")()))
         answers = []
@@ -111,8 +110,8 @@ def test_the_first_page_is_paid_while_the_second_opens(shop, books):
     finish(books, life)
 
 
-def test_stripe_speaks_before_its_answer_comes(shop, books):
-    """The events of a change arrive and are dealt with while its request still waits."""
+def test_events_arrive_before_the_answer(shop, books):
+    """The events of a change are processed while its request still waits for the answer."""
     life = Life(shop)
     shop.stripe.fault("slow_after", method="POST", path="^/v1/customers$", seconds=60)
     answers = []
@@ -121,7 +120,7 @@ def test_stripe_speaks_before_its_answer_comes(shop, books):
     thread.start()
     wait_for(lambda: shop.stripe.control("faults")[0]["used"] == 1, every=0.01)
     customer = life.at_stripe()[0]
-    # The vendor subscribes it by hand, before we have linked it.
+    # The vendor creates the subscription at Stripe, before the customer is linked.
     shop.stripe.card(customer, "good")
     shop.stripe.call("POST", "/v1/subscriptions", {
         "customer": customer, "items[0][price]": "price_professional_month",
@@ -136,8 +135,8 @@ def test_stripe_speaks_before_its_answer_comes(shop, books):
 
 
 @pytest.mark.parametrize("route", ["upgrade", "cancel"])
-def test_clicks_at_once(shop, books, route, report):
-    """Six times the same wish: one change, one charge."""
+def test_the_same_request_six_times_at_once(shop, books, route, report):
+    """Six times the same request: one change, one charge."""
     life = Life(shop)
     life.buy()
     books.rest()
@@ -154,7 +153,7 @@ def test_clicks_at_once(shop, books, route, report):
 
 
 def test_an_upgrade_during_the_renewal(shop, books):
-    """The period ends while the request for another plan is on its way."""
+    """The period ends while a change of plan is being sent."""
     life = Life(shop)
     life.buy()
     books.rest()
@@ -169,13 +168,13 @@ def test_an_upgrade_during_the_renewal(shop, books):
     thread.join()
     assert answers[0].status_code == 200, answers[0].text
     books.rest()
-    # The first month, the renewal, and the difference: each once.
+    # The first month, the renewal and the difference are each charged once.
     assert charged(life)[0] == 3
     finish(books, life)
 
 
-def test_a_second_subscription_is_seen(shop, books):
-    """It is reported, and the older one counts; when that ends, the other does."""
+def test_a_second_subscription_is_reported(shop, books):
+    """The older subscription counts; when it ends, the other counts."""
     life = Life(shop)
     life.buy()
     books.rest()
@@ -199,7 +198,7 @@ def test_a_second_subscription_is_seen(shop, books):
 
 @pytest.fixture
 def other_host(shop):
-    """A billingd in the place of the shop's own, with settings of its own: a function."""
+    """A function that replaces the shop's billingd by one with other settings."""
     made = []
 
     def start(**settings):
@@ -215,7 +214,7 @@ def other_host(shop):
     shop.script("start", "billingd")
 
 
-def test_a_second_subscription_is_ended_where_one_says_so(shop, books, other_host):
+def test_a_second_subscription_is_cancelled_if_configured(shop, books, other_host):
     other_host(STRIPE_SECOND_SUBSCRIPTION="cancel")
     life = Life(shop)
     life.buy()
@@ -236,8 +235,8 @@ def test_a_second_subscription_is_ended_where_one_says_so(shop, books, other_hos
     books.check()
 
 
-def test_two_hosts_deal_with_one_queue(shop, books, report):
-    """A second billingd beside the shop's, on the same database: each event is dealt with once."""
+def test_two_hosts_process_one_queue(shop, books, report):
+    """A second billingd uses the same database: each event is processed once."""
     known = {name: value for name, value in shop.settings.items()
              if name.startswith("STRIPE_") and name != "STRIPE_STAND_IN"}
     daemon = Daemon(shop, **{**known, "WORKERS": 1, "STRIPE_WORKERS": 1})
@@ -253,7 +252,7 @@ def test_two_hosts_deal_with_one_queue(shop, books, report):
     letters, plans = [], itertools.cycle(["enterprise", "professional"])
 
     def live():
-        """More of it for both; whether each of them had something to do by now."""
+        """Sends more events; returns whether both hosts have processed some."""
         for life in lives:
             life.portal_change(next(plans))
         news = postman.take()
@@ -285,8 +284,8 @@ def test_two_hosts_deal_with_one_queue(shop, books, report):
 
 
 def certificate(folder, name, *, host="127.0.0.1", days=30, issuer=None):
-    """A certificate for a host by an issuer (itself without one): (certificate, key), and as files
-    NAME.pem and NAME.key."""
+    """Makes a certificate for a host, signed by an issuer or by itself: (certificate, key),
+    also as files NAME.pem and NAME.key."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.datetime.utcnow()
@@ -308,9 +307,9 @@ def certificate(folder, name, *, host="127.0.0.1", days=30, issuer=None):
     return made, key
 
 
-def test_only_stripe_itself_is_told_anything(shop, other_host, tmp_path_factory, report):
-    """Guarantee 23: behind a certificate that is expired, of another host, or by nobody that we
-    trust, nobody hears a word; the right one is spoken with."""
+def test_requests_go_only_to_stripe(shop, other_host, tmp_path_factory, report):
+    """Nothing is sent to a server whose certificate is expired, of another host or of an
+    unknown issuer; the right server gets the request (guarantee 23)."""
     folder = tmp_path_factory.mktemp("tls")
     folder.chmod(0o755)
     authority = certificate(folder, "authority")

@@ -1,4 +1,4 @@
-"""The stand-in for Stripe beside a stack: what tests have of it, and what `make run` starts."""
+"""The stand-in for Stripe beside a stack, in tests and in `make run`."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from support.stack import PRICES, ROOT, wait_for
 
 
 def test_a_stack_for_tests_knows_its_stand_in(stack, stripe):
-    """The prices are there, and its events come in through nginx with TLS and a signature."""
+    """It has the prices, and its signed events arrive through nginx with TLS."""
     assert stack.env["STRIPE_API_BASE"] == stripe.url
     for sold in PRICES.values():
         for price, amount in sold.values():
@@ -25,24 +25,24 @@ def test_a_stack_for_tests_knows_its_stand_in(stack, stripe):
 
 
 def env_of(stack):
-    """What the stack says to shells."""
+    """The settings that the stack prints for shells."""
     words = shlex.split((stack.run_dir / "env").read_text(encoding="utf-8"), comments=True)
     return dict(word.split("=", 1) for word in words)
 
 
 @pytest.fixture(scope="module")
 def run(new_stack):
-    """A stack as `make run` makes it."""
+    """A stack as `make run` starts it."""
     return new_stack(STRIPE_STAND_IN="on")
 
 
-def test_the_story_of_the_welcome_is_true(run, tmp_path):
-    """Its commands, as they are printed, lead from the sign-up to the licence that was paid for."""
+def test_the_printed_commands_work(run, tmp_path):
+    """The commands that `make run` prints lead from the sign-up to a paid licence."""
     commands = [line for line in run.said.splitlines() if line.startswith("    ")]
     bought = next(i for i, line in enumerate(commands) if "/checkout" in line) + 1
 
     def shell(lines, folder=tmp_path):
-        """The last line of what the commands print, with the customer's id kept in between."""
+        """The last line that the commands print; the customer's id is kept between them."""
         done = subprocess.run(["bash", "-euc", "\n".join(lines)], cwd=folder, text=True, check=True,
                               env={"PATH": "/usr/bin:/bin"}, capture_output=True)
         assert done.stderr == ""
@@ -65,13 +65,13 @@ def test_the_story_of_the_welcome_is_true(run, tmp_path):
     period_end = subscription()["current_period_ends_at"]
     shell(before + [move_clock])
     wait_for(lambda: subscription()["current_period_ends_at"] > period_end)
-    # Where `make run` was typed, and with nothing but what is printed.
+    # In the directory of `make run`, with only the printed commands.
     checks = shell([*operator[:-1], operator[-1] + " --json"], ROOT)["checks"]
     assert {check["state"] for check in checks} == {"ok"}
 
 
-def test_make_run_plays_stripe_unless_there_is_a_key(run):
-    """It keeps its address when it is started anew, and goes when a key is given."""
+def test_make_run_starts_the_stand_in_without_a_key(run):
+    """The stand-in keeps its address at a restart, and is not started when there is a key."""
     stack = run
     env = env_of(stack)
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+", env["STRIPE_API_BASE"])
@@ -94,14 +94,14 @@ def test_make_run_plays_stripe_unless_there_is_a_key(run):
     assert "cleaning up after an earlier run" in stack.script("start").stdout
     assert ask()["unit_amount"] == 9900
     stack.stop()
-    # Half a configuration is refused before anything is started.
+    # An incomplete configuration is refused before anything is started.
     for name in ("STRIPE_API_BASE", "STRIPE_PRICES", "STRIPE_PRICE_STARTER",
                  "STRIPE_WEBHOOK_SECRET"):
         stack.settings[name] = "http://localhost:1"
         done = stack.script("start", check=False)
         assert done.returncode == 1 and f"{name} is set but STRIPE_SECRET_KEY is not" in done.stderr
         del stack.settings[name]
-    # The env file of an earlier run is no reason to send a real key to the stand-in's address.
+    # A real key must not be sent to the stand-in's address in the env file of an earlier run.
     stack.settings.update(STRIPE_SECRET_KEY="sk_test_51Real", **{
         name: value for name, value in env.items() if name.startswith("STRIPE_")})
     said = stack.script("start").stdout

@@ -1,4 +1,5 @@
-"""Stripe's webhook: who may speak, what is stored, and what no event does: harm."""
+"""Stripe's webhook: which requests are accepted, what is stored, and that no event does
+harm."""
 
 import concurrent.futures
 import contextlib
@@ -25,13 +26,13 @@ PATH = "/api/webhooks/stripe"
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_left(stack):
-    """What is about nothing would be looked for at Stripe again and again."""
+    """Deletes the events, whose objects do not exist and would be fetched again and again."""
     yield
     stack.sql("DELETE FROM stripe_events WHERE state IN ('pending', 'parked')")
 
 
 def digest(body, secret, at):
-    """The v1 of the bytes."""
+    """The v1 signature of the bytes."""
     return hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
 
 
@@ -43,11 +44,11 @@ def post(stack, body, header, client=None):
 
 
 def row(stack, event_id, columns="state"):
-    """What is stored of the event."""
+    """The stored row of the event."""
     return stack.sql(f"SELECT {columns} FROM stripe_events WHERE event_id = '{event_id}'")
 
 
-# What makes the header of a body, from the time, the good v1 and the secret.
+# Each makes a header from the time, the right v1 and the secret.
 GOOD = {
     "plain": lambda t, v, s, b: f"t={t},v1={v}",
     "with the fake scheme": lambda t, v, s, b: f"t={t},v1={v},v0={'0' * 64}",
@@ -88,7 +89,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", GOOD)
-def test_whom_we_believe(stack, case):
+def test_accepted_signatures(stack, case):
     sent = event()
     body, now, secret = json.dumps(sent).encode(), int(time.time()), stack.webhook_secret
     header = GOOD[case](now, digest(body, secret, now), secret, body)
@@ -97,7 +98,7 @@ def test_whom_we_believe(stack, case):
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_whom_we_do_not(stack, case):
+def test_refused_signatures(stack, case):
     sent = event()
     body, now, secret = json.dumps(sent).encode(), int(time.time()), stack.webhook_secret
     header = BAD[case](now, digest(body, secret, now), secret, body)
@@ -134,7 +135,7 @@ def test_the_official_library_signs_for_us(stack):
 
 @contextlib.contextmanager
 def secrets(stack, key=None, webhook=None):
-    """Other secrets in their files, and billingd told to read them, until the end."""
+    """Writes other secrets into the settings and has billingd read them, until the end."""
     files = {Path(stack.settings[name + "_FILE"]): value for name, value in (
         ("STRIPE_SECRET_KEY", key), ("STRIPE_WEBHOOK_SECRET", webhook)) if value is not None}
     before = {path: path.read_text(encoding="ascii") for path in files}
@@ -154,7 +155,7 @@ def secrets(stack, key=None, webhook=None):
 
 
 def test_a_secret_is_replaced_without_a_gap(stack):
-    """The old and the new one together, then the new one alone."""
+    """First both secrets are set, then only the new one."""
     old, new = stack.webhook_secret, "whsec_" + "n" * 32
 
     def verdict(*with_secrets):
@@ -188,7 +189,7 @@ def test_without_a_key_nothing_is_sold(api, stack):
                                               headers={"Stripe-Signature": header})
             expect(answer, 503, "stripe_not_configured")
             assert answer.headers["Retry-After"].isdigit()
-        # The rest goes on.
+        # Everything else works.
         ready = expect(api.nobody.get("/health/ready"), 200)
         assert ready["checks"]["stripe"] == {"ok": True, "detail": "is not configured"}
         assert subscription_of(buyer.client, buyer.id) == bought
@@ -199,7 +200,7 @@ def test_without_a_key_nothing_is_sold(api, stack):
 
 
 def test_a_mebibyte_is_enough(stack):
-    # A stranger's, so that it is kept and nothing is asked about it.
+    # Of an unknown customer, so that it is kept and nothing is fetched.
     frame = {**event("customer.updated"),
              "data": {"object": {"id": "cus_nobody", "object": "customer", "x": ""}}}
     frame["data"]["object"]["x"] = "x" * (2**20 - len(json.dumps(frame)))
@@ -212,8 +213,8 @@ def test_a_mebibyte_is_enough(stack):
 
 
 @pytest.mark.quick
-def test_an_idle_service_deals_with_an_event_at_once(stack):
-    # It looks for forgotten ones every five seconds: these would take twenty.
+def test_an_idle_service_processes_an_event_at_once(stack):
+    # The regular look is every five seconds: without notifications these would take twenty.
     started = time.monotonic()
     for _ in range(5):
         frame = {**event("customer.updated"),
@@ -223,7 +224,7 @@ def test_an_idle_service_deals_with_an_event_at_once(stack):
     assert time.monotonic() - started < 15
 
 
-def test_what_we_do_not_know_is_stored_and_left(stack, stripe):
+def test_an_unknown_event_is_stored_and_ignored(stack, stripe):
     assert stripe.thin("v1.billing.meter.no_meter_found") == 200
     thin = event("v2.core.account.created", object="v2.core.event",
                  created="2025-10-09T12:00:05.123Z", livemode=False)
@@ -241,8 +242,8 @@ def test_what_we_do_not_know_is_stored_and_left(stack, stripe):
     assert row(stack, thin["id"], "happened_at = '2025-10-09T12:00:05.123Z'") == "t"
 
 
-def test_the_other_mode_is_not_ours(api, stack, stripe):
-    """Test keys do not listen to live events, whatever these say."""
+def test_events_of_the_other_mode_are_ignored(api, stack, stripe):
+    """With a test key, live events have no effect."""
     customer = api.sign_up()
     bought = buy(stack, customer)
     about = {"object": {"object": "subscription", "id": bought["stripe_subscription_id"],
@@ -252,7 +253,7 @@ def test_the_other_mode_is_not_ours(api, stack, stripe):
     expect(deliver(stack, live), 200)
     assert row(stack, live["id"], "state, error, livemode") == "ignored|other_mode|t"
     assert not stripe.requests("GET", f"/v1/subscriptions/{bought['stripe_subscription_id']}")
-    # The same in our mode is a hint and no more: what Stripe has counts.
+    # In our mode the event only causes a fetch: Stripe's object counts.
     ours = event("customer.subscription.deleted", data=about)
     expect(deliver(stack, ours), 200)
     wait_for(lambda: row(stack, ours["id"]) == "done")
@@ -284,7 +285,7 @@ def test_fifty_deliveries_of_one_event(api, stack, stripe):
     assert row(stack, told["id"], "state, attempts") == "done|1"
     assert effects() == before
     assert not stripe.requests("GET", f"/v1/subscriptions/{paid['subscription']}")
-    # Signed anew and with other words, it is still the same event.
+    # With another signature and other members it is still the same event.
     forged = event("customer.subscription.deleted", id=told["id"])
     expect(deliver(stack, forged), 200)
     assert row(stack, told["id"], "type") == "customer.subscription.created"
@@ -342,15 +343,16 @@ HOSTILE = {
 
 @pytest.mark.parametrize("case", HOSTILE)
 def test_no_body_does_harm(stack, case):
-    """Signed, so that it is read. What the log of the database says is looked at in the end."""
+    """The bodies are signed, so that they are read. The log of the database must have no
+    error."""
     answer = deliver(stack, HOSTILE[case]())
     assert answer.status_code in (200, 400), answer.text
     if answer.status_code == 400:
         assert answer.json()["code"] == "invalid_event"
 
 
-def test_nobody_waits_while_events_come_in_crowds(api, stack):
-    """Each is stored once, however many callers there are."""
+def test_many_events_at_once_delay_no_request(api, stack):
+    """Each event is stored once, with many senders at once."""
     sent = [event() for _ in range(40)]
 
     def one(number):

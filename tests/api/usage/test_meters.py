@@ -1,5 +1,5 @@
-"""Metered use: what days were worth and what Stripe has counted are equal, whatever happens in
-between, and nothing is counted twice."""
+"""Metered use: Stripe counts what the days are worth, with faults on the way, and nothing
+twice."""
 
 import datetime
 import os
@@ -14,7 +14,7 @@ from support.stack import wait_for
 from support.usage import at, report
 from support.usage_model import Reports
 
-# FULL=1 breaks Stripe in every way, and kills the process that tells it.
+# FULL=1 uses every fault of the stand-in, and kills the process that sends.
 FULL = os.environ.get("FULL") == "1"
 DAY = 86400
 EVENTS, ADJUSTMENTS = "/v1/billing/meter_events", "/v1/billing/meter_event_adjustments"
@@ -28,7 +28,7 @@ def metered(bounded):
 
 @pytest.fixture(autouse=True)
 def calm(metered):
-    """Stripe works well before and after each test."""
+    """Removes all faults of Stripe before and after each test."""
     metered.stripe.reset_requests()
     yield
     metered.stripe.faults([])
@@ -36,7 +36,7 @@ def calm(metered):
 
 @pytest.fixture
 def customer(metered):
-    """One that pays for professional since long ago."""
+    """A customer who has paid for professional for a long time."""
     made = metered.api.sign_up()
     session = expect(made.client.post("/api/subscriptions/checkout", {
         "customer_id": made.id, "plan": "professional"}), 200)["session_id"]
@@ -50,7 +50,7 @@ def customer(metered):
 
 
 def demand(stack, *names):
-    """Has the jobs process look at the days, or at Stripe's sums, now; waits until it has."""
+    """Runs the sweep over the days or over Stripe's sums now, and waits for its end."""
     where = "WHERE name IN ('{}')".format("', '".join(names))
     stack.sql(f"UPDATE stripe_sweeps SET started_at = NULL, finished_at = NULL {where};"
               "NOTIFY stripe_jobs")
@@ -59,7 +59,7 @@ def demand(stack, *names):
 
 
 def told(stack):
-    """Nothing waits to be told or to be taken back."""
+    """Whether no event waits to be sent or cancelled."""
     stack.sql("UPDATE meter_events SET next_try_at = now() WHERE next_try_at > now() AND "
               "state IN ('pending', 'canceling') AND error IS NOT NULL; NOTIFY stripe_jobs")
     return stack.sql("SELECT count(*) FROM meter_events WHERE state IN ('pending', 'canceling')"
@@ -67,7 +67,7 @@ def told(stack):
 
 
 def tell(stack):
-    """Has everything told that is known now."""
+    """Has all known use sent."""
     demand(stack, "meter_days")
     wait_for(lambda: told(stack), every=0.2)
 
@@ -101,14 +101,14 @@ def counted(stack, customer):
 
 
 def use(customer, days_ago, calls, instance="a", **metrics):
-    """A report from that long ago; its id."""
+    """Sends a report of that long ago, and returns its id."""
     return expect(customer.client.post("/api/usage/report", report(
         customer, instance_id=instance, reported_at=at(days=days_ago),
         metrics={"api_calls": calls, **metrics})), 201)["report"]["id"]
 
 
 def age(stack, customer, **more):
-    """Makes what was told older, so that the comparison looks at it."""
+    """Makes the sent events older, so that the comparison includes them."""
     interval = " ".join(f"{count} {unit}" for unit, count in more.items())
     stack.sql(f"UPDATE meter_events SET sent_at = sent_at - interval '{interval}', "
               f"first_try_at = first_try_at - interval '{interval}' "
@@ -121,7 +121,7 @@ def rows(stack, customer):
                             f"'{customer.id}'").splitlines())
 
 
-def test_days_are_told_once(metered, customer):
+def test_days_are_sent_once(metered, customer):
     use(customer, 2, 5, storage_mb=7)
     use(customer, 2, 6, instance="b", storage_mb=3)
     use(customer, 2, 1, storage_mb=4)
@@ -133,14 +133,14 @@ def test_days_are_told_once(metered, customer):
     demand(metered, "meter_days")
     sent = metered.stripe.requests("POST", EVENTS)
     assert len(sent) == 3
-    # What comes late is told as the difference.
+    # A late report is sent as a difference.
     use(customer, 30, 4)
     tell(metered)
     assert counted(metered, customer) == worth(metered, customer)
     assert rows(metered, customer) == ["sent|10", "sent|12", "sent|4", "sent|9"]
 
 
-def test_too_much_is_taken_back(metered, customer):
+def test_too_much_is_cancelled(metered, customer):
     wrong = use(customer, 3, 100)
     use(customer, 3, 1)
     tell(metered)
@@ -149,13 +149,13 @@ def test_too_much_is_taken_back(metered, customer):
     tell(metered)
     assert counted(metered, customer) == worth(metered, customer)
     assert len(metered.stripe.requests("POST", ADJUSTMENTS)) == 1
-    # All of a day, too.
+    # Also all of a day.
     for usage_id in (right, wrong + 1):
         expect(metered.api.owner.post(f"/api/usage/{customer.id}/corrections", {
             "id": usage_id, "reason": "test", "metrics": {}}), 201)
     tell(metered)
     assert counted(metered, customer) == worth(metered, customer) == {}
-    # After a day Stripe takes nothing back: that is for people, and seen.
+    # After a day Stripe cancels nothing: the event is parked and reported.
     wrong = use(customer, 4, 50)
     tell(metered)
     age(metered, customer, hours=24)
@@ -168,7 +168,7 @@ def test_too_much_is_taken_back(metered, customer):
     wait_for(lambda: "billing_meter_events_parked 1" in metered.api.nobody.get("/metrics").text)
     done = metered.billingctl("stripe", "reconcile", "--dry-run", check=False)
     assert done.returncode == 3 and f"{customer.id} 20 -> 50" in done.stdout
-    # Until they say that they have squared it.
+    # Until an operator settles it.
     event = metered.sql("SELECT meter_event_id FROM meter_events WHERE state = 'parked' "
                         f"AND customer_id = '{customer.id}'")
     metered.billingctl("stripe", "settle", event)
@@ -195,14 +195,14 @@ def test_whatever_stripe_answers(metered, customer, kind, details):
 
 @pytest.mark.skipif(not FULL, reason="takes a quarter of a minute: FULL=1")
 def test_killed_anywhere(metered, customer, figures):
-    """The process that tells is killed again and again; so is the one that plans."""
+    """The process that finds days and sends events is killed again and again."""
     reports = Reports(7, [customer.id])
     items = [dict(reports.one(), metrics={"api_calls": n + 1, "storage_mb": n})
              for n in range(150)]
     expect(customer.client.post("/api/usage/reports", {"reports": items}), 200)
     metered.sql("UPDATE stripe_sweeps SET started_at = NULL, finished_at = NULL "
                 "WHERE name = 'meter_days'; NOTIFY stripe_jobs")
-    # Whose connection tells is its own process's.
+    # The connection shows which process it is.
     killed = 0
     deadline = time.monotonic() + 10
     while killed < 6 and time.monotonic() < deadline:
@@ -230,7 +230,8 @@ def test_killed_anywhere(metered, customer, figures):
 
 @pytest.mark.parametrize("kind, sent_twice", [("reset_after", False), ("reset", True)])
 def test_unknown_for_a_day(metered, customer, kind, sent_twice):
-    """Stripe may have forgotten the identifier: nothing is sent again before it was looked up."""
+    """Stripe may have forgotten the identifier: its sums decide whether the event is sent
+    again."""
     use(customer, 5, 11)
     use(customer, 6, 12)
     tell(metered)
@@ -254,7 +255,7 @@ def test_unknown_for_a_day(metered, customer, kind, sent_twice):
 
 
 def test_differences_are_found(metered, customer):
-    """What Stripe accepted and could not count is told by a thin event; the comparison finds it."""
+    """A thin event says that Stripe could not count something; the comparison finds it."""
     use(customer, 5, 11)
     tell(metered)
     event = metered.sql("SELECT meter_event_id FROM meter_events WHERE customer_id = "
@@ -280,7 +281,7 @@ def test_differences_are_found(metered, customer):
                                  "state = 'done'") == "2")
 
 
-def test_who_is_not_metered(metered, customer):
+def test_use_that_is_not_metered(metered, customer):
     """Trials, days before the subscription, other plans."""
     trial = metered.api.sign_up()
     use(trial, 3, 5)
@@ -293,7 +294,7 @@ def test_who_is_not_metered(metered, customer):
 
 
 def change(stack, customer, plan):
-    """Another plan, today."""
+    """Changes the plan today."""
     expect(customer.client.post("/api/subscriptions/upgrade", {
         "customer_id": customer.id, "new_plan": plan}), 200)
     wait_for(lambda: stack.sql("SELECT plan FROM subscriptions WHERE NOT superseded AND "
@@ -301,7 +302,7 @@ def change(stack, customer, plan):
 
 
 def test_a_day_belongs_to_the_plan_that_it_had(metered, customer):
-    """What was not told yet when the plan changes is told after all, and no day by another plan."""
+    """Use that was not sent before a change of plan is sent later, by the plan of its day."""
     use(customer, 3, 5, storage_mb=7)
     tell(metered)
     use(customer, 2, 6, storage_mb=8)
@@ -310,7 +311,7 @@ def test_a_day_belongs_to_the_plan_that_it_had(metered, customer):
     tell(metered)
     assert rows(metered, customer) == ["sent|5", "sent|6", "sent|7", "sent|8"]
     assert counted(metered, customer) == worth(metered, customer)
-    # Days later: starter's are told to nobody, however the plan changes then.
+    # Days on starter are never sent, whatever plan follows.
     metered.sql("UPDATE subscriptions SET plan_from = plan_from - 2 WHERE "
                 f"customer_id = '{customer.id}'")
     use(customer, 1, 9)

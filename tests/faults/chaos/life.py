@@ -25,9 +25,9 @@ def insist(client, method, path, body=None):
 
 
 class Life:
-    """One customer. It sends its changes to the service. When the service refuses one because it
-    does not know of the subscription yet, the customer uses Stripe's portal. Steps may leave events
-    at Stripe undelivered."""
+    """One customer. It sends its changes to the service. When the service refuses one because
+    it does not know of the subscription yet, the customer uses Stripe's portal. Steps may leave
+    events at Stripe undelivered."""
 
     def __init__(self, stack):
         self.stack = stack
@@ -59,7 +59,8 @@ class Life:
         return mine is not None and mine["status"] not in ENDED
 
     def update(self, **params):
-        """Changes the subscription as the portal, or the vendor in Stripe's dashboard, would."""
+        """Changes the subscription as the portal, or the vendor in Stripe's dashboard,
+        would."""
         _, mine = self.at_stripe()
         return self.stripe.call("POST", f"/v1/subscriptions/{mine['id']}", params)
 

@@ -98,8 +98,8 @@ class Psql(Session):
 
 
 class Postman(http.server.ThreadingHTTPServer):
-    """Receives Stripe's events and stores them until a test delivers them. It signs them again, as
-    the first signature may be too old by then."""
+    """Receives Stripe's events and stores them until a test delivers them. It signs them again,
+    as the first signature may be too old by then."""
 
     daemon_threads = True
 

@@ -1,5 +1,5 @@
-"""What Stripe must be told because of a change here, and what it tells of changes there: also when
-it was away at that moment."""
+"""Changes here reach Stripe, and changes at Stripe reach us, also when Stripe was away
+meanwhile."""
 
 import jwt
 import pytest
@@ -13,18 +13,18 @@ AWAY = {"kind": "status", "status": 503, "times": "forever",
 
 
 def at_stripe(stack, customer):
-    """The customer's name and e-mail there."""
+    """The customer's name and e-mail at Stripe."""
     theirs = stack.stripe.state()["customers"][stripe_id(stack, customer)]
     return theirs["email"], theirs["name"]
 
 
 def statuses(stack, bought):
-    """The subscription's status there."""
+    """The subscription's status at Stripe."""
     return stack.stripe.state()["subscriptions"][bought["stripe_subscription_id"]]["status"]
 
 
 def failed_once(stack, customer):
-    """Waits until a call about the customer has been tried in vain."""
+    """Waits until a call about the customer has failed once."""
     wait_for(lambda: stack.sql("SELECT count(*) FROM stripe_calls WHERE state = 'pending' AND "
                                f"customer_id = '{customer.id}' AND error IS NOT NULL") != "0")
 
@@ -43,13 +43,13 @@ def test_a_changed_customer_reaches_stripe(api, stack, stripe):
         wait_for(lambda now=wanted: at_stripe(stack, customer) == now)
     sent = stripe.requests("POST", f"/v1/customers/{stripe_id(stack, customer)}")
     assert [one["params"]["name"] for one in sent] == ["Acme Ltd", "Ümlaut & Söhne", ""]
-    # The event of our own change changes nothing more.
+    # The event of our own change changes nothing.
     settled(stack, customer.id)
     assert expect(customer.client.get(path), 200)["customer"]["company_name"] is None
 
 
-def test_a_change_while_stripe_is_away_is_made_up_for(api, stack, stripe):
-    """Only the last of several counts."""
+def test_a_change_while_stripe_is_away_is_sent_later(api, stack, stripe):
+    """Only the last of several changes is sent."""
     customer = api.sign_up(company_name="One")
     buy(stack, customer)
     stripe.fault(path=f"/v1/customers/{stripe_id(stack, customer)}", **AWAY)
@@ -76,7 +76,7 @@ def test_a_change_at_stripe_reaches_us(api, stack, stripe):
     assert claims["customerName"] == "From the portal"
 
 
-def test_an_address_of_somebody_else_stays_theirs(api, stack, stripe):
+def test_an_address_of_another_customer_is_not_taken_over(api, stack, stripe):
     """Two customers of Stripe's may share an address, ours may not."""
     customer, other = api.sign_up(), api.sign_up()
     buy(stack, customer)
@@ -89,7 +89,7 @@ def test_an_address_of_somebody_else_stays_theirs(api, stack, stripe):
 
 @pytest.mark.parametrize("end", ["delete", "revoke"])
 @pytest.mark.parametrize("away", [False, True])
-def test_who_leaves_is_not_charged_any_more(api, stack, stripe, end, away):
+def test_a_deleted_customer_is_not_charged_any_more(api, stack, stripe, end, away):
     customer = api.sign_up(company_name="Acme")
     bought = buy(stack, customer)
     who = stripe_id(stack, customer)
@@ -106,7 +106,7 @@ def test_who_leaves_is_not_charged_any_more(api, stack, stripe, end, away):
         hurry(stack)
     wait_for(lambda: statuses(stack, bought) == "canceled")
     settled(stack, customer.id)
-    # Nothing that comes late brings it back.
+    # A late event does not restore it.
     stack.sql("DELETE FROM stripe_events WHERE event_id IN "
               f"({', '.join(repr(one['id']) for one in told)})")
     assert {one["status"] for one in stripe.deliver(told)} == {200}
@@ -126,12 +126,12 @@ def test_who_leaves_is_not_charged_any_more(api, stack, stripe, end, away):
             "status"] == "canceled"
 
 
-def test_an_unknown_subscription_of_a_deleted_customer_is_no_way_back(api, stack, stripe):
-    """Somebody pays on a page that was open when the customer was deleted."""
+def test_a_subscription_bought_after_the_deletion_is_cancelled(api, stack, stripe):
+    """A checkout page that was open at the deletion is paid afterwards."""
     customer = api.sign_up()
     session = expect(ask(customer.client, "checkout", customer.id, plan="starter"), 200)[
         "session_id"]
-    # All open pages are closed then, but somebody may be faster.
+    # The deletion closes all open pages; this payment comes before that.
     stripe.fault("status", method="GET", path="^/v1/checkout/sessions", status=500, times=20)
     expect(api.owner.delete(f"/api/customers/{customer.id}"), 200)
     paid = stripe.complete(session)["subscription"]
