@@ -1,11 +1,11 @@
-"""The alerts for Prometheus speak of figures that there are."""
+"""The alerts for Prometheus use metrics that exist."""
 
 import re
 
 from support.stack import ROOT
 
 
-def test_alerts_speak_of_figures_that_there_are(api):
+def test_alerts_use_existing_metrics(api):
     rules = (ROOT / "conf/prometheus-rules.yml").read_text(encoding="utf-8")
     expressions = re.findall(r"^ +expr: (.*)$", rules, re.M)
     named = {name for text in expressions for name in re.findall(r"billing_[a-z_]+", text)}

@@ -1,4 +1,4 @@
-"""billingctl: every command, its answers for people and for scripts, and how it fails."""
+"""billingctl: the output of every command, as text and as JSON, and its failures."""
 
 import getpass
 import json
@@ -26,7 +26,7 @@ COMMANDS = ["migrate status", "migrate up", "keys generate", "keys rotate", "key
             "stripe retry", "stripe settle", "stripe reconcile", "stripe setup", "usage import", "doctor"]
 DAY = 24 * 3600
 
-# The statuses of `license verify`; they are an interface, so they are written down here again.
+# The exit statuses of `license verify`: scripts depend on them.
 EXITS = {"license_malformed": 10, "license_algorithm_invalid": 11, "license_key_unknown": 12,
          "license_signature_invalid": 13, "license_issuer_invalid": 14,
          "license_not_yet_valid": 15, "license_expired": 16, "license_revoked": 17}
@@ -34,7 +34,7 @@ EXITS = {"license_malformed": 10, "license_algorithm_invalid": 11, "license_key_
 
 @pytest.fixture(scope="module", name="shared")
 def fixture_shared(cluster):  # noqa: F811 pylint: disable=redefined-outer-name
-    """For what changes nothing: migrated, and with a key."""
+    """An installation for tests that change nothing: migrated, with a signing key."""
     made = Scratch(cluster).ready()
     yield made
     made.close()
@@ -57,7 +57,7 @@ def test_help_lists_every_command(shared):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_a_command(shared, command):
-    """It needs nothing: no settings, no database, no argument."""
+    """--help works without settings, database and argument."""
     done = shared.run(*command.split(), "--help", DATABASE_URL="nonsense", WORKERS="x")
     assert done.returncode == 0 and done.stderr == ""
     assert done.stdout.startswith(f"Usage: billingctl {command}")
@@ -125,7 +125,7 @@ def test_settings_from_a_file(scratch, tmp_path):
                       "# a remark\nKEYS_DIR='/nowhere'\n", encoding="utf-8")
     assert scratch("--config", config, "operator", "list") == {"operators": []}
     assert scratch("operator", "list", f"--config={config}") == {"operators": []}
-    # The environment wins.
+    # The environment overrides the file.
     assert len(scratch("keys", "list", "--config", config)["keys"]) == 1
 
 
@@ -139,7 +139,7 @@ def test_bad_settings(shared, tmp_path):
     assert "none.env" in shared.refuses("keys", "list", "--config", tmp_path / "none.env")
 
 
-def test_a_database_that_is_away_says_why(shared):
+def test_an_unreachable_database_is_explained(shared):
     url = "postgresql://ann:topsecret@/x?host=/nonexistent"
     line = shared.refuses("operator", "list", DATABASE_URL=url)
     assert "/nonexistent" in line and "topsecret" not in line
@@ -194,7 +194,7 @@ def test_keys_rotate(scratch):
     assert (newest["kid"], newest["signs"]) == (made["kid"], True)
     assert (retired["kid"], retired["signs"]) == (old, False)
     assert retired["published_until"] == made["retired_published_until"]
-    # Licences of both keys hold, and the next one comes from the new key.
+    # Licences of both keys are valid, and the next licence is signed with the new key.
     after = scratch("license", "issue", customer["customer_id"])["license"]
     assert jwt.get_unverified_header(after)["kid"] == made["kid"]
     for token in (before, after):
@@ -245,7 +245,7 @@ def test_operators(scratch):
         scratch.refuses("operator", "revoke", who)
     listed = {row["key_id"]: row for row in scratch("operator", "list")["operators"]}
     assert all(row["revoked_at"] for row in listed.values()) and len(listed) == 2
-    # A revoked one's name is free again.
+    # The name of a revoked operator can be used again.
     scratch("operator", "create", "ann")
     audit = scratch.sql("SELECT DISTINCT actor, request_id ~ '^cli-[0-9a-f]{16}$' FROM audit_log")
     assert audit == f"billingctl:{getpass.getuser()}|t"
@@ -257,7 +257,7 @@ def test_a_key_into_a_file(scratch, tmp_path):
     secret = path.read_text(encoding="ascii").strip()
     assert re.fullmatch(r"gba_[0-9a-f]{64}", secret) and secret[4:] not in done.stdout
     assert mode_of(path) == 0o600
-    # Nothing is overwritten, and nothing is made whose key would be lost.
+    # No file is overwritten, and nothing is created when its key cannot be written.
     for arguments in (["operator", "create", "bob"], ["customer", "create", "b@example.com"]):
         assert "exists" in scratch.refuses(*arguments, "--key-out", path)
         scratch.refuses(*arguments, "--key-out", tmp_path / "none" / "key")
@@ -318,7 +318,7 @@ def test_a_customers_key_opens_the_api(stack, api):
 
 @pytest.fixture(name="customer")
 def fixture_customer(scratch):
-    """Somebody's id."""
+    """The id of a customer."""
     return scratch("customer", "create", "a@example.com", "--company", "Acme")["customer_id"]
 
 
@@ -326,20 +326,20 @@ def test_license_issue(scratch, customer, tmp_path):
     plain = scratch.run("license", "issue", customer)
     assert plain.returncode == 0 and plain.stdout.count("\n") == 1
     answer = scratch("license", "issue", customer)
-    # The kept one: nothing has changed.
+    # The stored licence: nothing has changed.
     assert answer["license"] == plain.stdout.strip()
     claims = jwt.decode(answer["license"], (scratch.keys / "public-key.pem").read_bytes(),
                         algorithms=["RS256"])
     assert (claims["sub"], claims["jti"]) == (customer, answer["jti"])
     path = tmp_path / "license"
-    for _ in range(2):  # a newer one replaces it
+    for _ in range(2):  # the second one replaces the file
         assert scratch.run("license", "issue", customer, "--out", path).stdout == ""
     assert path.read_text(encoding="ascii") == plain.stdout and mode_of(path) == 0o600
     assert scratch.refuses("license", "issue", "cust_" + "0" * 32)
 
 
 def verdict(scratch, token, *options, status, code):
-    """Judges the token, in both forms of the answer."""
+    """Verifies the token, with text and with JSON output."""
     done = scratch.run("license", "verify", "-", *options, input=token)
     assert (done.returncode, done.stderr) == (status, ""), done
     assert code in done.stdout and "valid  no" in done.stdout
@@ -353,7 +353,7 @@ def refused(scratch, token, code, *options):
 
 
 def forge(scratch, claims, key=None, **header):
-    """A token with our kid, signed with our key unless another is given."""
+    """A token with the installation's kid, signed with its key unless another is given."""
     pem = (scratch.keys / "private-key.pem").read_bytes()
     kid = scratch("keys", "list")["keys"][0]["kid"]
     return jwt.encode(claims, key or pem, algorithm="RS256", headers={"kid": kid, **header})
@@ -361,13 +361,13 @@ def forge(scratch, claims, key=None, **header):
 
 @pytest.fixture(name="claims")
 def fixture_claims(scratch, customer):
-    """What a valid licence says."""
+    """The claims of a valid licence."""
     token = scratch("license", "issue", customer)["license"]
     return jwt.decode(token, options={"verify_signature": False})
 
 
 def shifted(claims, seconds, life):
-    """The same at another time."""
+    """The claims at another time."""
     start = int(time.time()) + seconds
     return {**claims, "iat": start, "issuedAt": start, "exp": start + life,
             "expiresAt": start + life}
@@ -399,7 +399,7 @@ def test_keys_from_a_file(scratch, claims, tmp_path):
     jwks.write_text(json.dumps({"keys": [key]}), encoding="ascii")
     no_settings = {"KEYS_DIR": "/nonexistent", "WORKERS": "nonsense"}
     for path in (pem, jwks):
-        # With keys given, not even the settings matter.
+        # With --keys the settings are not read.
         assert scratch("license", "verify", "-", "--keys", path, "--issuer", claims["iss"],
                        input=token, **no_settings)["valid"] is True
     for broken in ("", "{}", "{", "nonsense"):
@@ -431,7 +431,7 @@ def test_every_verdict(scratch, claims):
 
 
 def test_a_revoked_license(stack, api, tmp_path):
-    """With the list that the API publishes, whole or as the bare token."""
+    """--revocations takes the API's answer or the token in it."""
     customer = api.sign_up()
     pem = stack.run_dir / "keys/public-key.pem"
     listed = tmp_path / "revocations"
@@ -465,11 +465,11 @@ def test_revocation_lists(scratch, claims, tmp_path):
     refused(scratch, token, "license_revoked", *options)
     write(["lic_x"], now + DAY)
     assert scratch("license", "verify", "-", *options, input=token)["valid"] is True
-    # Old news is better than none, but said.
+    # An outdated list still counts, with a warning.
     write([claims["jti"]], now - 3600)
     done = scratch.run("license", "verify", "-", *options, input=token)
     assert done.returncode == EXITS["license_revoked"] and "out of date" in done.stderr
-    # A list that nobody of ours signed decides nothing: neither valid nor revoked.
+    # With a list that is not signed with these keys there is no verdict.
     write([], now + DAY, typ="JWT")
     assert "revocation list" in scratch.refuses("license", "verify", "-", *options, input=token)
     listed.write_text(token, encoding="ascii")
@@ -477,7 +477,7 @@ def test_revocation_lists(scratch, claims, tmp_path):
     scratch.refuses("license", "verify", "-", "--revocations", tmp_path / "none", input=token)
 
 
-def test_an_unreadable_file_is_no_verdict(shared):
+def test_an_unreadable_file_is_a_failure(shared):
     line = shared.refuses("license", "verify", Path("/nonexistent/license"))
     assert "/nonexistent/license" in line
     assert "public key" in shared.refuses("license", "verify", "-", input="x",

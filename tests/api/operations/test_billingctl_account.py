@@ -1,4 +1,4 @@
-"""billingctl stripe setup, and what the doctor says of the account at Stripe."""
+"""billingctl stripe setup, and the doctor's checks of the account at Stripe."""
 
 import json
 import stat
@@ -18,7 +18,7 @@ UNSET = {"STRIPE_PRICES": "", "STRIPE_WEBHOOK_SECRET": ""}
 
 
 def plans(tmp_path, **amounts):
-    """A table of plans with other prices: the setting that names it."""
+    """Writes plans with other prices; returns the setting that names the file."""
     table = json.loads((ROOT / "conf/plans.json").read_text(encoding="utf-8"))
     for plan in table["plans"]:
         if plan["plan"] in amounts:
@@ -36,8 +36,8 @@ def prices_of(settings, plan):
 
 @pytest.fixture(name="setup")
 def fixture_setup(place):
-    """Runs stripe setup in an account that knows no prices of ours: what was said of each object,
-    and the settings."""
+    """Runs stripe setup without configured prices; returns the state of each object, the settings and
+    the output."""
     env = {"BASE_URL": BASE_URL, **UNSET}
 
     def run(*words, status=0, **more):
@@ -53,13 +53,13 @@ def fixture_setup(place):
 
 
 def account(place):
-    """What there is at Stripe."""
+    """The objects at Stripe."""
     return [place.stripe.call("GET", "/v1/" + kind, {"limit": 100})["data"]
             for kind in ("products", "prices", "webhook_endpoints")]
 
 
 def changes(place):
-    """What was asked of Stripe beyond looking."""
+    """The requests to Stripe other than GET."""
     return [(one["method"], one["path"]) for one in place.stripe.requests()
             if one["method"] != "GET"]
 
@@ -76,7 +76,7 @@ def test_a_dry_run_makes_nothing(place, setup):
 
 
 def test_setup_needs_a_place_for_the_secret(place, setup, tmp_path):
-    """Nothing is made before that is known."""
+    """Nothing is made without it."""
     before = account(place)
     line = place.ctl.refuses("stripe", "setup", status=2, **setup.env)
     assert "--secret-out" in line
@@ -116,18 +116,18 @@ def test_setup_makes_everything_once(place, setup, tmp_path):
         assert {state for _, state in again} == {"there"} and found == settings
     assert changes(place) == [] and account(place) == made
     assert setup("--yearly", "10", "--dry-run")[0] == again
-    # And the doctor has nothing against it.
+    # The doctor finds no fault.
     wrong = diagnose(place, BASE_URL=BASE_URL, STRIPE_WEBHOOK_SECRET=secret, **settings)
     assert wrong == {}
 
 
-def test_the_secret_is_shown_when_that_is_asked_for(setup):
+def test_the_secret_is_shown_on_request(setup):
     _, settings, _ = setup("--secret-out", "-", "--webhook-url", "https://other.example/hook")
     assert settings["STRIPE_WEBHOOK_SECRET"].startswith("whsec_")
 
 
 def test_the_secret_of_an_endpoint_that_is_there_is_in_the_dashboard(setup, tmp_path):
-    """It is told only once: there is no file, whether the settings have it or not, and that is said."""
+    """Stripe sends it only once, so no file is written, and the answer says where the secret is."""
     setup("--secret-out", "-")
     file, kept = tmp_path / "secret", {"STRIPE_WEBHOOK_SECRET": "whsec_" + 32 * "0"}
     for more in ({}, kept):
@@ -137,7 +137,7 @@ def test_the_secret_of_an_endpoint_that_is_there_is_in_the_dashboard(setup, tmp_
     assert "dashboard" not in setup(**kept)[2]
 
 
-def test_an_endpoint_whose_secret_is_lost_goes_again(place, setup, tmp_path):
+def test_an_endpoint_whose_secret_is_lost_is_deleted(place, setup, tmp_path):
     line = place.ctl.refuses("stripe", "setup", "--secret-out", tmp_path / "none/secret",
                              **setup.env)
     assert "none/secret" in line and account(place)[2] == []
@@ -175,7 +175,7 @@ def test_a_fourth_plan_is_set_up(place, setup, tmp_path):
     assert "platinum has a price in PLANS_FILE, but none" in wrong["stripe_prices"]
 
 
-def test_a_new_price_leaves_the_old_one_to_those_who_have_it(place, setup, tmp_path):
+def test_a_new_price_keeps_the_old_one_for_its_subscriptions(place, setup, tmp_path):
     _, settings, _ = setup("--secret-out", "-")
     old, = prices_of(settings, "starter")
     dearer = plans(tmp_path, starter=3900)
@@ -187,7 +187,7 @@ def test_a_new_price_leaves_the_old_one_to_those_who_have_it(place, setup, tmp_p
     assert "stripe_prices" not in diagnose(place, **settings, **dearer)
 
 
-def test_an_archived_product_comes_back(place, setup, tmp_path):
+def test_an_archived_product_is_restored(place, setup, tmp_path):
     setup("--secret-out", "-")
     place.stripe.call("POST", "/v1/products/global_billing_starter", {"active": "false"})
     objects, _, _ = setup(**plans(tmp_path, starter=3900))
@@ -196,7 +196,7 @@ def test_an_archived_product_comes_back(place, setup, tmp_path):
 
 
 def metered(tmp_path, **amounts):
-    """A table of plans that name meters, some of which have a price."""
+    """Writes plans that name meters, some of which have a price."""
     table = json.loads((ROOT / "conf/plans.json").read_text(encoding="utf-8"))
     for plan in table["plans"]:
         plan["usage"] = {"meters": {"api_calls": "calls"}}
@@ -249,7 +249,7 @@ def test_metered_prices_are_made_once(place, setup, tmp_path):
     assert changes(place) == []
     wrong = diagnose(place, PLANS_FILE=path, **settings)
     assert "stripe_meters" not in wrong and "stripe_prices" not in wrong
-    # What it costs changes: the old prices stay for who has them.
+    # When the amount changes, the old prices stay for their subscriptions.
     dearer = metered(tmp_path, calls="1")
     after = setup("--yearly", "10", **{**settings, "PLANS_FILE": dearer})[1]["STRIPE_METER_PRICES"]
     assert after.split(",")[2:] == settings["STRIPE_METER_PRICES"].split(",")
@@ -258,7 +258,7 @@ def test_metered_prices_are_made_once(place, setup, tmp_path):
     assert "stripe_meters" not in wrong
 
 
-def test_the_doctor_looks_at_metered_prices(place, setup, tmp_path):
+def test_the_doctor_checks_metered_prices(place, setup, tmp_path):
     path = metered(tmp_path, calls="0.05")
     settings = setup("--yearly", "10", "--secret-out", "-", PLANS_FILE=path)[1]
     month, year = settings["STRIPE_METER_PRICES"].split(",")
@@ -284,7 +284,7 @@ def test_the_doctor_looks_at_metered_prices(place, setup, tmp_path):
     place.ctl.refuses("stripe", "setup", STRIPE_METER_PRICES="calls:price_x")
 
 
-def test_an_endpoint_is_mended(place, setup):
+def test_an_endpoint_is_updated(place, setup):
     setup("--secret-out", "-")
     id = account(place)[2][0]["id"]
     for fault in ({"disabled": "true"}, {"enabled_events[0]": "invoice.paid"}):
@@ -294,7 +294,7 @@ def test_an_endpoint_is_mended(place, setup):
     assert [one["id"] for one in account(place)[2]] == [id]
 
 
-def test_an_endpoint_of_another_version_is_made_anew(place, setup):
+def test_an_endpoint_of_another_version_is_replaced(place, setup):
     place.stripe.webhook(URL, api_version="2023-10-16", enabled_events=["*"])
     assert (URL, "missing") in setup("--dry-run", status=MISSING)[0]
     assert (URL, "made") in setup("--secret-out", "-")[0]
@@ -302,7 +302,7 @@ def test_an_endpoint_of_another_version_is_made_anew(place, setup):
 
 
 def diagnose(place, **env):
-    """What is wrong of what is Stripe's: details and cures by check."""
+    """The failed checks of Stripe, with their details."""
     done = place.ctl.run("doctor", "--json", **{"BASE_URL": BASE_URL, **env})
     checks = {one["check"]: one for one in json.loads(done.stdout)["checks"]
               if one["check"].startswith("stripe_") and one["check"] != "stripe_socket"}
@@ -313,13 +313,13 @@ def diagnose(place, **env):
 
 @pytest.fixture(name="healthy")
 def fixture_healthy(place):
-    """With an account that is as it should be."""
+    """An installation whose account at Stripe is complete."""
     place.stripe.webhook(URL, api_version=VERSION, enabled_events=["*"])
     assert diagnose(place) == {}
     return place
 
 
-def test_the_doctor_looks_at_the_key(healthy):
+def test_the_doctor_checks_the_key(healthy):
     wrong = diagnose(healthy, STRIPE_SECRET_KEY="sk_test_another")
     assert "doesn't know the key" in wrong["stripe_key"]
     assert set(wrong) == {"stripe_key", "stripe_prices", "stripe_meters", "stripe_webhook",
@@ -328,13 +328,13 @@ def test_the_doctor_looks_at_the_key(healthy):
     assert "stripe_socket" in said and "stripe_key" not in said and "stripe_parked" not in said
 
 
-def test_the_doctor_forgives_a_restricted_key(healthy):
+def test_the_doctor_accepts_a_restricted_key(healthy):
     healthy.stripe.fault("status", status=403, times="forever", method="GET",
                          path="/v1/(webhook_endpoints|billing_portal/configurations)", body="{}")
     assert diagnose(healthy) == {}
 
 
-def test_the_doctor_looks_at_prices(healthy, tmp_path):
+def test_the_doctor_checks_prices(healthy, tmp_path):
     def said(**env):
         wrong = diagnose(healthy, **env)
         assert set(wrong) == {"stripe_prices"}
@@ -351,7 +351,7 @@ def test_the_doctor_looks_at_prices(healthy, tmp_path):
     assert "price_s is archived" in said()
 
 
-def test_the_doctor_looks_at_the_endpoint(healthy):
+def test_the_doctor_checks_the_endpoint(healthy):
     def said(**env):
         wrong = diagnose(healthy, **env)
         assert set(wrong) == {"stripe_webhook"}
@@ -367,7 +367,7 @@ def test_the_doctor_looks_at_the_endpoint(healthy):
     assert "disabled" in said()
 
 
-def test_the_doctor_looks_at_the_portal(healthy):
+def test_the_doctor_checks_the_portal(healthy):
     healthy.stripe.restart()
     healthy.stripe.webhook(URL, api_version=VERSION, enabled_events=["*"])
     healthy.stripe.settings(portal_configured=False)
@@ -376,7 +376,7 @@ def test_the_doctor_looks_at_the_portal(healthy):
     assert done.returncode == MISSING and "dashboard" in done.stdout
 
 
-def test_the_doctor_looks_at_what_came(healthy):
+def test_the_doctor_checks_stored_events(healthy):
     healthy.sql("INSERT INTO stripe_events (event_id, type, livemode, received_at, origin, state, "
                 "error, finished_at) VALUES ('evt_live', 'invoice.paid', true, now(), 'webhook', "
                 "'ignored', 'other_mode', now()), ('evt_bad', 'invoice.paid', false, now(), "

@@ -1,4 +1,4 @@
-"""billingctl stripe: what Stripe told us and what we asked of it, looked at, tried again, compared."""
+"""billingctl stripe: lists and retries events, calls and meter events, and reconciles with Stripe."""
 
 import json
 import time
@@ -20,8 +20,8 @@ def test_without_a_key(place):
     place.ctl.refuses("stripe", "reconcile", "--days", "31", status=2)
 
 
-def test_a_stripe_that_does_not_help(place):
-    """Each is one line, tells the key to nobody and comes in time."""
+def test_failures_of_stripe(place):
+    """Each failure is one line without the key, and comes within the deadline."""
     key = place.stripe.secret_key
     place.stripe.fault("status", status=401, times="forever", body=json.dumps(
         {"error": {"type": "invalid_request_error", "message": f"Invalid API Key: {key}"}}))
@@ -70,14 +70,14 @@ def test_a_dry_run_changes_nothing(place):
     assert lines[-1] == f"{len(answer)} differences from Stripe; nothing was changed."
 
 
-def test_what_is_found_is_queued_once(place):
+def test_differences_are_queued_once(place):
     customer_id, lost = place.subscribe("a@example.com")
     found = place.reconcile()
     listed = place.ctl("stripe", "events")["events"]
     assert {one["event"] for one in listed} >= {one["id"] for one in found if one["what"] == "event"}
     assert {one["state"] for one in listed} == {"pending"}
     assert len(listed) == len(found) and any(one["event"].endswith(lost) for one in listed)
-    # The events are known now; what they say waits for billingd.
+    # The events are stored now and wait for billingd.
     again = place.reconcile()
     assert [tuple(one.values()) for one in again] == [
         ("subscription", lost, customer_id, None, "active")]
@@ -102,7 +102,7 @@ def test_events_are_looked_for_as_far_back_as_asked(place):
 
 
 def test_hundreds_are_compared_page_by_page(place):
-    """Pages of Stripe's list and of ours; a dry run remembers which were listed."""
+    """Both lists are read page by page; a dry run remembers which subscriptions were listed."""
     customer_id, first = place.subscribe("a@example.com")
     stripe_id = place.sql("SELECT stripe_customer_id FROM customers "
                           f"WHERE customer_id = '{customer_id}'")
@@ -186,7 +186,7 @@ def test_listing_and_retrying_calls(place):
     assert len(set(keys)) == 3 and not set(keys) & {"gb_1", "gb_2", "gb_3"}
 
 
-def test_meter_events_that_wait_for_somebody(place):
+def test_parked_meter_events(place):
     customer_id = place.ctl("customer", "create", "a@example.com")["customer_id"]
     ids = [f"mev_{n:032x}" for n in range(3)]
     place.sql("INSERT INTO meter_events (meter_event_id, customer_id, stripe_customer_id, day, "
@@ -216,7 +216,7 @@ def test_meter_events_that_wait_for_somebody(place):
 
 
 def test_billingd_repairs_what_reconcile_finds(stack, api, stripe):
-    """Events that never arrive, and a change behind our back."""
+    """Events that never arrive, and a change that no event reported."""
     customer_id = expect(api.owner.post("/api/customers", {
         "email": f"reconcile-{time.time_ns()}@{stack.mail_domain}"}), 201)["customer"]["customer_id"]
     session = expect(api.owner.post("/api/subscriptions/checkout", {
@@ -238,7 +238,7 @@ def test_billingd_repairs_what_reconcile_finds(stack, api, stripe):
     assert status()["status"] == "trialing"
     assert {one["what"] for one in reconcile("--dry-run")} >= {"event", "subscription"}
     assert status()["status"] == "trialing"
-    # billingd may have dealt with an event before the subscriptions are compared.
+    # billingd may have handled an event before the subscriptions are compared.
     assert {one["what"] for one in reconcile()} & {"event", "subscription"}
     wait_for(lambda: status()["status"] == "active")
     stripe.call("POST", f"/v1/subscriptions/{bought}", {"cancel_at_period_end": "true"})

@@ -1,5 +1,4 @@
-"""billingctl doctor: a healthy installation is called so, and each thing that breaks is found by the
-check that is meant for it, with a cure."""
+"""billingctl doctor: a healthy installation passes, and each fault is found by its check, with a cure."""
 
 import json
 import shutil
@@ -12,12 +11,12 @@ from support.scratch import (  # noqa: F401 pylint: disable=unused-import
     cluster, new_scratch, scratch)
 from support.stack import ROOT
 
-# That server loses data in a crash, for speed, and does not notice a damaged disk; and no billingd works on these databases.
+# The scratch server runs without fsync and checksums, and no billingd runs on its databases.
 SCRATCH_WRONG = {"checksums", "durability", "socket", "stripe_socket"}
 
 
 def diagnose(scratch, **env):  # noqa: F811 pylint: disable=redefined-outer-name
-    """What is wrong: detail and cure by check; exit status and both forms of the answer agree."""
+    """The failed checks with detail and cure; exit status and answer agree."""
     done = scratch.run("doctor", "--json", **env)
     answer = json.loads(done.stdout)
     wrong = {c["check"]: c for c in answer["checks"] if c["state"] == "wrong"}
@@ -29,7 +28,7 @@ def diagnose(scratch, **env):  # noqa: F811 pylint: disable=redefined-outer-name
 
 
 def finds(scratch, check, *words, **env):  # noqa: F811 pylint: disable=redefined-outer-name
-    """Exactly this check finds something beyond what is always wrong there."""
+    """Exactly this check fails, beyond those that always fail there."""
     wrong = diagnose(scratch, **env)
     assert set(wrong) - SCRATCH_WRONG == {check}
     text = wrong[check]["detail"] + " " + wrong[check]["cure"]
@@ -40,7 +39,7 @@ def finds(scratch, check, *words, **env):  # noqa: F811 pylint: disable=redefine
 
 @pytest.fixture(name="healthy")
 def fixture_healthy(scratch):  # noqa: F811 pylint: disable=redefined-outer-name
-    """A scratch place with an owner and a customer."""
+    """A scratch installation with an owner and a customer."""
     scratch("operator", "create", "ann", "--role", "owner")
     scratch("customer", "create", "a@example.com")
     assert set(diagnose(scratch)) == SCRATCH_WRONG
@@ -48,18 +47,18 @@ def fixture_healthy(scratch):  # noqa: F811 pylint: disable=redefined-outer-name
 
 
 def sockets_of(stack):
-    """Where billingd listens, as settings."""
+    """The settings for billingd's sockets."""
     return {"BILLING_SOCKET": str(stack.socket), "BILLING_STRIPE_SOCKET": str(stack.stripe_socket)}
 
 
 def stack_doctor(stack, **env):
-    """The doctor's visit to a stack."""
+    """Runs the doctor on a stack."""
     return stack.billingctl("doctor", "--json", check=False,
                             env={**sockets_of(stack), **env})
 
 
 def test_a_healthy_stack(stack):
-    # What other tests could not finish there is no fault of the stack's.
+    # Other tests leave parked rows behind.
     stack.sql("DELETE FROM stripe_events WHERE state = 'parked' OR error = 'other_mode'; "
               "DELETE FROM stripe_calls WHERE state = 'parked'; "
               "DELETE FROM meter_events WHERE state = 'parked'")
@@ -83,7 +82,7 @@ def test_a_rotation_without_a_reload(stack, tmp_path):
     assert "HUP" in wrong[0]["cure"]
 
 
-def test_for_people(healthy):
+def test_text_output(healthy):
     done = healthy.run("doctor", LOG_LEVEL="debug")
     assert done.returncode == 1 and "4 of " in done.stderr
     lines = done.stdout.splitlines()
@@ -123,7 +122,7 @@ def test_signing_key(healthy, tmp_path):
 
 
 def test_an_interrupted_rotation(healthy):
-    """As if killed before its last step: the new private key is not in use yet."""
+    """After a kill before the last step the new private key is not in use yet."""
     private = healthy.keys / "private-key.pem"
     old = private.read_bytes()
     healthy("keys", "rotate")
@@ -162,7 +161,7 @@ def test_encoding(new_scratch):  # noqa: F811 pylint: disable=redefined-outer-na
     assert wrong == {"encoding", "migrations"}
 
 
-def test_a_careless_server(healthy):
+def test_a_server_that_may_lose_data(healthy):
     wrong = diagnose(healthy)
     assert "fsync" in wrong["durability"]["detail"]
     assert "pg_checksums" in wrong["checksums"]["cure"]
@@ -210,7 +209,7 @@ def test_no_owner(healthy):
 
 
 class Mute:
-    """A socket that somebody listens on who never answers, or hangs up at once."""
+    """A listening socket that never answers, or closes each connection."""
 
     def __init__(self, path, mode=0o660, hang_up=False):
         self.listener = socket.socket(socket.AF_UNIX)
@@ -222,12 +221,12 @@ class Mute:
         threading.Thread(target=self.serve, daemon=True).start()
 
     def close(self):
-        """Leaves the socket's file with nobody behind it."""
+        """Stops listening and leaves the socket's file."""
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
     def serve(self):
-        """Until the listener is closed."""
+        """Accepts connections until the listener is closed."""
         while True:
             try:
                 connection = self.listener.accept()[0]
@@ -252,7 +251,7 @@ def test_sockets(healthy, tmp_path):
     path = tmp_path / "mute"
     mutes.append(Mute(path))
     assert "no answer within 5 s" in of(path)["service"]
-    path = tmp_path / "rude"
+    path = tmp_path / "closing"
     mutes.append(Mute(path, hang_up=True))
     assert "without an answer" in of(path)["service"]
     for mute in mutes:

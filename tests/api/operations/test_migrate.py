@@ -1,4 +1,4 @@
-"""Migrations: whoever else runs them, and wherever they are killed, one schema comes out."""
+"""Migrations: run several times at once or killed at any moment, they lead to the same schema."""
 
 import random
 import shutil
@@ -12,7 +12,7 @@ from conftest import SEED
 from support.scratch import cluster, new_scratch  # noqa: F401 pylint: disable=unused-import
 from support.stack import ROOT
 
-# What follows the project's own migrations here, each slow enough to be killed half-way.
+# Further migrations, each slow enough to be killed half-way.
 SLOW = [
     "CREATE TABLE s1 (n bigint); INSERT INTO s1 SELECT generate_series(1, 1000);",
     "ALTER TABLE s1 ADD m bigint NOT NULL DEFAULT 0; SELECT pg_sleep(0.05); "
@@ -24,7 +24,7 @@ SLOW = [
 
 @pytest.fixture(name="folder")
 def fixture_folder(tmp_path):
-    """The project's migrations and more."""
+    """The project's migrations and the slow ones."""
     folder = tmp_path / "migrations"
     shutil.copytree(ROOT / "migrations", folder)
     first = len(list(folder.glob("*.sql"))) + 1
@@ -34,7 +34,7 @@ def fixture_folder(tmp_path):
 
 
 def applied(scratch):
-    """What the database says of it."""
+    """The rows of schema_migrations."""
     return scratch.sql("SELECT version, name, checksum FROM schema_migrations ORDER BY version")
 
 
@@ -101,7 +101,7 @@ def test_several_at_once(new_scratch, folder):
 
 
 def test_killed_at_any_moment(new_scratch, folder):
-    """Twenty kills, two of the killed running at once in every other round."""
+    """Twenty rounds of kills, every other one with two processes at once."""
     generator = random.Random(SEED)
     clean = new_scratch()
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""Faults that were there once."""
+"""Former faults of the service."""
 
 import signal
 import subprocess
@@ -11,7 +11,7 @@ from support.client import expect
 from support.stack import wait_for
 
 
-def test_a_member_given_twice_is_a_bad_field(api):
+def test_a_member_that_is_given_twice_is_refused(api):
     body = '{"email": "a@example.com", "\\u0065mail": "b@example.com"}'
     refused = expect(api.owner.post("/api/customers", data=body), 400, "invalid_json")
     assert refused["details"] == [{"field": "email", "message": "is given twice"}]
@@ -19,7 +19,7 @@ def test_a_member_given_twice_is_a_bad_field(api):
 
 @contextmanager
 def locked(stack, query):
-    """Another session's transaction that holds what the query locks, while the block runs."""
+    """Another session holds the locks of the query while the block runs."""
     session = subprocess.Popen(["psql", "-XAtq", "-d", stack.database_url], env=stack.env,
                                text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     session.stdin.write(f"BEGIN; {query};\n")
@@ -32,9 +32,9 @@ def locked(stack, query):
 
 
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "victim"}], ids=["plain", "keyed"])
-def test_the_victim_of_a_deadlock_is_run_again(api, stack, headers):
-    """Whoever else is at the same rows, in another order, is no client's concern. A sequence does not
-    go back with the transaction: the first two tries are victims."""
+def test_the_victim_of_a_deadlock_is_retried(api, stack, headers):
+    """A deadlock is retried and not reported. The trigger raises it in the first two tries: a sequence is
+    not rolled back."""
     customer = api.sign_up()
     name = f"test_victim_{customer.id}"
     stack.sql(f"""
@@ -58,13 +58,13 @@ def test_the_victim_of_a_deadlock_is_run_again(api, stack, headers):
 
 
 def waiting(stack):
-    """How many of billingd's statements wait for a lock."""
+    """The number of billingd's statements that wait for a lock."""
     return int(stack.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
                          "AND application_name LIKE 'billingd%'"))
 
 
-def test_no_licence_is_issued_from_under_a_deletion(api, stack):
-    """The subscription had ended before; its licence is being issued while the customer goes."""
+def test_no_licence_is_issued_during_a_deletion(api, stack):
+    """A licence of an ended subscription is issued while the customer is deleted."""
     customer = api.sign_up()
     expect(api.owner.post(f"/api/licenses/{customer.id}/revoke"), 200)
     threads = [
@@ -82,7 +82,7 @@ def test_no_licence_is_issued_from_under_a_deletion(api, stack):
                      f"AND customer_id = '{customer.id}'") == "0"
 
 
-def test_a_deletion_forgets_tokens_that_expired(api, stack):
+def test_a_deletion_removes_expired_tokens(api, stack):
     customer = api.sign_up()
     stack.sql("UPDATE licenses SET issued_at = now() - interval '2 hours', "
               "expires_at = now() - interval '1 hour' "
@@ -99,13 +99,13 @@ def billingd(stack, *arguments, **more):
                           **{**more, "env": {**stack.env, **more.get("env", {})}})
 
 
-def test_children_are_waited_for_whatever_was_inherited(stack):
+def test_children_are_waited_for_with_sigchld_ignored(stack):
     done = billingd(stack, "--check", preexec_fn=lambda: signal.signal(signal.SIGCHLD,
                                                                        signal.SIG_IGN))
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_file_in_the_socket_s_place_is_kept(stack, tmp_path):
+def test_a_file_in_the_place_of_the_socket_is_kept(stack, tmp_path):
     file = tmp_path / "precious"
     file.write_text("data", encoding="ascii")
     done = billingd(stack, env={"BILLING_SOCKET": str(file)})

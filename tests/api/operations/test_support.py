@@ -1,4 +1,4 @@
-"""The tests' own tools: what they should notice, they notice."""
+"""The tests' own tools find the faults that they look for."""
 
 import copy
 import json
@@ -41,7 +41,7 @@ def test_a_good_answer_passes():
     {"status": 400, "body": {"error": "x", "code": "bad", "request_id": "b" * 32}},
     {"status": 400, "body": {"error": "at /var/lib", "code": "bad", "request_id": "a" * 32}}],
     ids=str)
-def test_a_bad_answer_does_not(bad):
+def test_a_bad_answer_fails(bad):
     bad = copy.deepcopy(bad)
     with pytest.raises(AssertionError):
         check_answer(answer(bad.pop("status", 200), bad.pop("body", None), **bad),
@@ -75,7 +75,7 @@ def test_good_logs_pass(tmp_path):
     ("billingd_log", '{"a":"sk_test_x"}'),
     ("billingctl_log", "==1==ERROR: AddressSanitizer: heap-use-after-free"),
     ("postgres_log", "x.c:1:2: runtime error: signed integer overflow")])
-def test_bad_logs_do_not(tmp_path, log, line):
+def test_bad_logs_fail(tmp_path, log, line):
     stack = fake_stack(tmp_path, **{log: line + "\n"})
     with pytest.raises(AssertionError):
         stack.check_logs()
