@@ -171,16 +171,7 @@ render_item(struct json_out *json, size_t index, const struct batch_item *item)
 	} else {
 		json_out_string(json, "error", failure->message);
 		json_out_string(json, "code", failure->code);
-		if (failure->fields != NULL)
-			json_out_open(json, "details", '[');
-		for (const struct field_error *e = failure->fields; e != NULL; e = e->next) {
-			json_out_open(json, NULL, '{');
-			json_out_string(json, "field", e->field);
-			json_out_string(json, "message", e->message);
-			json_out_close(json, '}');
-		}
-		if (failure->fields != NULL)
-			json_out_close(json, ']');
+		response_details(json, failure->fields);
 	}
 	json_out_close(json, '}');
 }

@@ -1,5 +1,5 @@
 /*
- * settings.c: THE table of settings.
+ * settings.c: the table of settings, and the rules of the installation that follow from them.
  */
 #include "settings/settings.h"
 
@@ -79,12 +79,13 @@ const struct setting app_settings_table[] = {
             "Unix socket that nginx forwards to; made with mode 0660.",
             .check = check_not_empty),
         ROW(stripe_socket, "BILLING_STRIPE_SOCKET", "/run/billing/billingd-stripe.sock",
-            "The same, for the few requests that wait for Stripe.", .check = check_not_empty),
+            "Unix socket for the requests that wait for Stripe; made with mode 0660.",
+            .check = check_not_empty),
         ROW(pid_file, "BILLINGD_PID_FILE", "",
             "Where the master writes its process id; empty: nowhere."),
         ROW(workers, "WORKERS", "0", "Worker processes; 0: four per core.", .max = 512),
         ROW(stripe_workers, "STRIPE_WORKERS", "2",
-            "Further workers, for the requests that wait for Stripe.", .min = 1, .max = 64),
+            "Worker processes for the requests that wait for Stripe.", .min = 1, .max = 64),
         ROW(worker_max_requests, "WORKER_MAX_REQUESTS", "100000",
             "Requests after which a worker is replaced.", .min = 1, .max = INT64_MAX),
         ROW(shutdown_timeout_s, "SHUTDOWN_TIMEOUT_SECONDS", "30",
@@ -118,15 +119,15 @@ const struct setting app_settings_table[] = {
         ROW(past_due_grace_days, "PAST_DUE_GRACE_DAYS", "7",
             "Days of access after a payment first failed.", .max = 365),
         ROW(revocations_ttl_hours, "REVOCATIONS_TTL_HOURS", "24",
-            "When the next revocation list is promised.", .min = 1, .max = 8760),
+            "Hours until the next revocation list, as each list says.", .min = 1, .max = 8760),
         ROW(instance_lease_hours, "INSTANCE_LEASE_HOURS", "72",
-            "How long an instance counts as in use after it was last heard of.", .min = 1,
+            "How long an instance counts as in use after its last report.", .min = 1,
             .max = 8760),
         ROW(usage_retention_days, "USAGE_RETENTION_DAYS", "90",
             "Days that usage reports are kept, by whole months; their daily sums stay.",
             .min = 36, .max = 36500),
         ROW(public_signup, "PUBLIC_SIGNUP", "off",
-            "Whether anybody may sign up, without a key."),
+            "Whether customers may sign up without a key of an operator."),
         ROW(cors_origins, "CORS_ORIGINS", "",
             "Origins of web pages that may call the API, separated by commas; empty: none.",
             .check = check_origin_list),
@@ -141,8 +142,8 @@ const struct setting app_settings_table[] = {
             "replaced.",
             .secret = true, .check = check_webhook_secret),
         ROW(stripe_prices, "STRIPE_PRICES", "",
-            "Stripe's prices, plan:price, separated by commas: each plan's in one order of "
-            "intervals."),
+            "Stripe's prices, plan:price, separated by commas. All plans name their prices in "
+            "one order of intervals."),
         ROW(stripe_price_starter, "STRIPE_PRICE_STARTER", "",
             "Older form of STRIPE_PRICES: the prices of the plan starter."),
         ROW(stripe_price_professional, "STRIPE_PRICE_PROFESSIONAL", "",
@@ -150,8 +151,8 @@ const struct setting app_settings_table[] = {
         ROW(stripe_price_enterprise, "STRIPE_PRICE_ENTERPRISE", "",
             "Older form of STRIPE_PRICES: the prices of the plan enterprise."),
         ROW(stripe_meter_prices, "STRIPE_METER_PRICES", "",
-            "Stripe's metered prices, meter:price, separated by commas: each meter's in the "
-            "order of the plans' intervals."),
+            "Stripe's metered prices, meter:price, separated by commas, in the order of the "
+            "plans' intervals."),
         ROW(stripe_downgrade, "STRIPE_DOWNGRADE", "now",
             "When a smaller plan begins: now, with what is left credited, or period_end.",
             .choices = downgrade_choices),

@@ -1,5 +1,5 @@
 /*
- * settings.h: THE table of settings, shared by billingd and billingctl.
+ * settings.h: the settings of billingd and billingctl, and the rules that follow from them.
  */
 #ifndef SETTINGS_SETTINGS_H
 #define SETTINGS_SETTINGS_H
@@ -60,14 +60,14 @@ extern const struct setting app_settings_table[];
 enum fail app_settings_load(struct task *task, const char *path,
                             struct app_settings *out) MUST_CHECK;
 
-/* How to reach the database; `name` is what PostgreSQL shows of the connection. */
+/* How to reach the database; `name` is the connection's application_name in PostgreSQL. */
 struct db_options app_settings_db(const struct app_settings *settings, const char *name);
 
-/* How to ask Stripe; an attempt at a call may take so long. */
+/* How to reach Stripe; one attempt of a request may take `attempt_ms`. */
 struct stripe_client_options app_settings_stripe(const struct app_settings *settings,
                                                  int64_t attempt_ms);
 
-/* Plans and policy, which need no secret. The keys stay empty. */
+/* Reads the plans and makes the rules. The signing keys stay empty. */
 enum fail app_settings_rules(struct task *task, const struct app_settings *settings,
                              struct billing *out) MUST_CHECK;
 

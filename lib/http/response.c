@@ -68,9 +68,11 @@ response_status_of(enum fail kind)
 	return statuses[kind].status;
 }
 
-static void
-write_details(struct json_out *json, const struct field_error *errors)
+void
+response_details(struct json_out *json, const struct field_error *errors)
 {
+	if (errors == NULL)
+		return;
 	json_out_open(json, "details", '[');
 	for (; errors != NULL; errors = errors->next) {
 		json_out_open(json, NULL, '{');
@@ -94,8 +96,7 @@ response_failure(struct response *response, const struct task *task)
 	                ours ? "Something went wrong on our side." : failure->message);
 	json_out_string(&json, "code", ours ? "internal_error" : failure->code);
 	json_out_string(&json, "request_id", task->request_id);
-	if (failure->fields != NULL)
-		write_details(&json, failure->fields);
+	response_details(&json, failure->fields);
 	json_out_close(&json, '}');
 	response_json(response, statuses[failure->kind].status, &json);
 	if (statuses[failure->kind].retry_after != NULL)

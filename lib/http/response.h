@@ -34,6 +34,9 @@ const char *response_header_value(const struct response *response, const char *n
 /* The body is the JSON text; sets Content-Type. */
 void response_json(struct response *response, int status, const struct json_out *json);
 
+/* Writes the member "details", a list of bad fields, if there are any. */
+void response_details(struct json_out *json, const struct field_error *errors);
+
 /* The HTTP status that a kind of failure has: the one place where they meet. */
 int response_status_of(enum fail kind);
 
