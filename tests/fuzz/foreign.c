@@ -1,6 +1,6 @@
 /*
- * foreign.c: fuzzes text that a service such as Stripe sends: json-c reads all that the foreign gate
- * takes, and finds the same values at the same paths.
+ * foreign.c: fuzzes text that a service such as Stripe sends: json-c reads all that the foreign
+ * gate takes, and finds the same values at the same paths.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Those of an event, and shorter ones, which are found more easily. */
+/* The paths of an event, and shorter ones, which are found more easily. */
 static const char *const paths[] = {
         "id", "type", "created", "data.object.id", "data.object.customer.id", "a", "a.a", "a.b",
 };
@@ -33,8 +33,8 @@ find(struct arena *arena, struct json_object *tree, const char *path, struct jso
 	return true;
 }
 
-/* json-c takes an escaped character for half of a surrogate pair when its last 16 bits are one's:
- * U+1DE00, say. Of a text with one in it nothing can be learned. */
+/* json-c takes an escaped character for half of a surrogate pair when its last 16 bits are
+ * one's: U+1DE00, say. Of a text with one in it nothing can be learned. */
 static bool
 misread_by_json_c(const char *text)
 {

@@ -1,6 +1,6 @@
 /*
- * state.c: fuzzes the files of the agent's folder: each input replaces one of them. The agent starts,
- * answers and counts usage.
+ * state.c: fuzzes the files of the agent's folder: each input replaces one of them. The agent
+ * starts, answers and counts usage.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -38,7 +38,7 @@ put(const char *path, const uint8_t *data, size_t size)
 		abort();
 }
 
-/* What must work whatever the files contain. */
+/* Runs the agent on files of any content. */
 static void
 use(struct task *task, const struct state *state)
 {

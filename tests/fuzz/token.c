@@ -1,6 +1,7 @@
 /*
- * token.c: fuzzes licences as they come in, then their parts behind a signature that isn't asked for:
- * header, claims, the conclusion. What is taken must come out of writing and reading unchanged.
+ * token.c: fuzzes licences as they come in, then their parts behind a signature that isn't
+ * asked for: header, claims, the conclusion. What is taken must come out of writing and reading
+ * unchanged.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,7 +72,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (license_try(license, text, &verdict) != LICENSE_OK)
 		abort();
-	/* The one licence of the corpus that the key did sign, and what comes to the same. */
+	/* The one licence of the corpus that the key signed, also with blanks. */
 	if (verdict != LICENSE_IS_FORGED && verdict != LICENSE_IS_NONE &&
 	    strncmp(text + strspn(text, " \t\r\n\v\f"), "eyJ", 3) != 0)
 		abort();

@@ -1,5 +1,5 @@
 /*
- * test_arena.c: memory that is zeroed, aligned, apart from its neighbours, and gone after a reset.
+ * test_arena.c: arenas give zeroed, aligned memory that does not overlap, up to a limit.
  */
 #include "support/suite.h"
 
@@ -120,7 +120,8 @@ START_TEST(test_free_runs_what_is_deferred)
 }
 END_TEST
 
-/* Allocates all of 1024 bytes, in small pieces and after a reset in one; the caller frees it. */
+/* Allocates all of 1024 bytes, in small pieces and after a reset in one; the caller frees
+ * it. */
 static struct arena *
 full_arena(void)
 {
@@ -153,7 +154,8 @@ allocate_too_much(int way)
 		(void)arena_alloc(full_arena(), 1);
 }
 
-/* The process exits with status 70 and a line in the log; code behind the allocation never runs. */
+/* The process exits with status 70 and a line in the log; code behind the allocation never
+ * runs. */
 START_TEST(test_the_limit_ends_the_process)
 {
 	int out[2], status;

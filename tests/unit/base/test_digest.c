@@ -39,8 +39,8 @@ START_TEST(test_sha256)
 }
 END_TEST
 
-/* RFC 4231's test cases 1, 2, 6 and 7 (keys shorter and longer than a block), the data in parts;
- * and the HMAC of nothing under no key. */
+/* RFC 4231's test cases 1, 2, 6 and 7 (keys shorter and longer than a block), the data in
+ * parts; and the HMAC of an empty message with an empty key. */
 static const struct {
 	int key_byte; /* repeated `key_length` times, or -1: `key` */
 	size_t key_length;

@@ -1,5 +1,6 @@
 /*
- * test_failure.c: the first failure stays, bad fields gather, TRY() passes up.
+ * test_failure.c: a task keeps its first failure and all bad fields, and TRY() returns a
+ * failure.
  */
 #include "support/suite.h"
 

@@ -34,7 +34,7 @@ teardown(void)
 	suite_task_end(&task);
 }
 
-/* What was written since the last call; "" when nothing was. */
+/* The text written since the last call, or "". */
 static char *
 written(void)
 {

@@ -1,5 +1,5 @@
 /*
- * test_settings.c: where a setting comes from, and that no mistake in one goes unnoticed.
+ * test_settings.c: which source of a setting counts, and that mistakes are refused.
  */
 #include "support/suite.h"
 
@@ -62,7 +62,7 @@ given(const char *text)
 	write_file(path, text, 0644);
 }
 
-/* Nothing of one test may be left in the environment of the next. */
+/* Removes this test's variables from the environment. */
 static void
 forget_environment(void)
 {
@@ -240,7 +240,7 @@ START_TEST(test_bad_environments)
 }
 END_TEST
 
-/* Other programs' variables, even ones with our first letters, are none of our business. */
+/* Variables of other programs are ignored, even with the same first letters. */
 START_TEST(test_strangers_in_the_environment)
 {
 	setenv("TESTSET_OTHER_THING", "x", 1);
@@ -275,7 +275,7 @@ START_TEST(test_required)
 }
 END_TEST
 
-/* What is loaded lives in the arena, not in the environment. */
+/* Loaded values are copies in the arena. */
 START_TEST(test_values_are_copies)
 {
 	char entry[] = "TESTSET_NAME=before";

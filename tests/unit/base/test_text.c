@@ -123,7 +123,7 @@ START_TEST(test_equal_and_prefix)
 }
 END_TEST
 
-/* What RFC 3629 allows, written anew as a decoder. */
+/* A second decoder of UTF-8, written by RFC 3629. */
 static bool
 decodes(const unsigned char *bytes, size_t length)
 {
@@ -151,7 +151,7 @@ decodes(const unsigned char *bytes, size_t length)
 	return true;
 }
 
-/* Asks about a copy without a byte more, so that a sanitizer sees each look beyond. */
+/* Checks a copy without a byte more, so that a sanitizer sees each read beyond it. */
 static void
 compare(const unsigned char *bytes, size_t length)
 {

@@ -1,5 +1,6 @@
 /*
- * test_connect.c: a database that is not there costs no time, and is found again when it is.
+ * test_connect.c: while the database is absent requests fail quickly; afterwards it is found
+ * again.
  */
 #include "support/database.h"
 
@@ -80,7 +81,7 @@ port(void)
 	return found == NULL ? "5432" : found;
 }
 
-/* Tries to connect; the time that it took libpq, 0 when it was not asked at all. */
+/* Tries to connect; the time that libpq took, 0 when the back-off refused. */
 static int64_t
 refused(void)
 {
@@ -88,7 +89,7 @@ refused(void)
 	(void)db_take_waited_us(db);
 	ck_assert_int_eq(db_connect(db, &task), FAIL_UNAVAILABLE);
 	ck_assert_str_eq(task.failure.code, "database_unavailable");
-	/* Neither host nor user nor reason. */
+	/* The message names no host, no user and no reason. */
 	ck_assert_ptr_null(strstr(task.failure.message, "/"));
 	task_clear(&task);
 	return db_take_waited_us(db);
@@ -102,7 +103,7 @@ START_TEST(test_refused_and_back)
 
 	db = database_open(url_with("host", place), 1000, true);
 	ck_assert_int_gt(refused(), 0);
-	/* For a while nobody tries again, then for twice as long. */
+	/* The back-off begins with 100 ms and doubles. */
 	for (int64_t pause_us = 100000; pause_us <= 200000; pause_us *= 2) {
 		int64_t last_us = tried_us;
 
@@ -121,7 +122,7 @@ START_TEST(test_refused_and_back)
 }
 END_TEST
 
-/* A server's socket that hangs up on the first, and is then the real one's. */
+/* A socket that closes the first connection, and is then the real server's. */
 struct hanging {
 	pthread_t thread;
 	int listener;
@@ -230,7 +231,7 @@ START_TEST(test_not_a_url)
 }
 END_TEST
 
-/* What a session of ours is like, whatever the server's defaults. */
+/* A session has our parameters, whatever the server's defaults. */
 START_TEST(test_session)
 {
 	static const struct {
@@ -251,7 +252,7 @@ START_TEST(test_session)
 }
 END_TEST
 
-/* Who waits for others in a transaction may stand still for longer. */
+/* With pause_ms a transaction may be idle for longer. */
 START_TEST(test_pause)
 {
 	const struct db_options options = {

@@ -1,5 +1,5 @@
 /*
- * test_db.c: values to PostgreSQL and back, and what its refusals become.
+ * test_db.c: values to PostgreSQL and back, and the failures that its errors become.
  */
 #include "support/database.h"
 
@@ -158,7 +158,7 @@ START_TEST(test_times)
 }
 END_TEST
 
-/* What is finer than a millisecond is cut towards the past, on both sides of 1970 and 2000. */
+/* Microseconds are cut towards the past, also before 1970 and 2000. */
 START_TEST(test_microseconds)
 {
 	static const struct {
@@ -271,7 +271,8 @@ static const struct {
         {OTHER_TYPE, "1", FAIL_INTERNAL, "internal_error"},
 };
 
-/* Each refusal has its kind, tells nothing of what is inside, and the connection goes on. */
+/* Each error has its kind of failure, shows nothing internal, and leaves the connection
+ * usable. */
 START_TEST(test_refusals)
 {
 	const struct statement *statement = &refused[refusals[_i].statement];

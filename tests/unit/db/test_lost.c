@@ -1,5 +1,5 @@
 /*
- * test_lost.c: connections that end or fall silent, at rest, in a transaction and in COMMIT.
+ * test_lost.c: connections that end or hang while idle, in a transaction and in COMMIT.
  */
 #include "support/transaction_fixture.h"
 
@@ -37,7 +37,7 @@ terminate(int64_t pid)
 	        0);
 }
 
-/* Outside of a transaction nobody notices that the server had closed the connection. */
+/* Outside of a transaction a closed connection is replaced without a failure. */
 START_TEST(test_closed_while_idle)
 {
 	int64_t pid;
@@ -56,7 +56,7 @@ START_TEST(test_closed_while_idle)
 }
 END_TEST
 
-/* Inside, what was done is gone: nothing more may run as if it were still there. */
+/* A transaction whose connection was lost runs no further statement. */
 START_TEST(test_closed_in_a_transaction)
 {
 	open_mode(_i);
@@ -95,7 +95,7 @@ START_TEST(test_closed_in_a_savepoint)
 }
 END_TEST
 
-/* Nobody knows what became of a COMMIT that was answered with the end of the connection. */
+/* A COMMIT that is answered with the end of the connection has an unknown outcome. */
 START_TEST(test_closed_in_commit)
 {
 	open_mode(_i);
@@ -117,7 +117,7 @@ START_TEST(test_closed_in_commit)
 }
 END_TEST
 
-/* A server that hangs while it has the COMMIT: it may well come about later. */
+/* A server hangs during COMMIT, which may still succeed later. */
 START_TEST(test_silence_in_commit)
 {
 	int64_t start, pid;

@@ -1,5 +1,6 @@
 /*
- * test_migrations.c: files are applied once each and in order, whatever stands in the way.
+ * test_migrations.c: each file is applied once and in order, also after errors, crashes and in
+ * races.
  *
  * Works in databases of its own beside TEST_DATABASE_URL, whose role must be allowed to create
  * them.
@@ -167,7 +168,7 @@ table_exists(const char *name)
 	task_clear(&task);
 	ck_assert_int_eq(db_row(db, &task, &statement, PARAMETERS(name), &row, &found),
 	                 FAIL_NONE);
-	/* The statement ends with this function, so must what the connection remembers of it. */
+	/* The connection must forget a statement that ends with this function. */
 	db_free(db);
 	db = connect_to(url_of(database));
 	return row.present;
@@ -302,7 +303,7 @@ static const struct {
         {"CREATE TABLE b ();\nSELECT pg_terminate_backend(pg_backend_pid());", ""},
 };
 
-/* Whatever the script does wrong: nothing is noted as applied, and the mended one goes through. */
+/* A script that fails is not recorded as applied; the corrected one is applied. */
 START_TEST(test_bad_scripts)
 {
 	write_file("001_a.sql", "CREATE TABLE a ()");
@@ -375,7 +376,7 @@ START_TEST(test_several_at_once)
 }
 END_TEST
 
-/* Who needs a table that is in use gives way after 2 s, and tries again. */
+/* A migration that waits for a table gives up after 2 s, and tries again. */
 START_TEST(test_gives_way_and_tries_again)
 {
 	struct db *other = connect_to(url_of(database));

@@ -90,7 +90,7 @@ START_TEST(test_woken)
 }
 END_TEST
 
-/* One that came along with the answer of a statement is not slept through. */
+/* A notification that came with the answer of a statement ends the sleep. */
 START_TEST(test_came_with_an_answer)
 {
 	listen();
@@ -146,8 +146,7 @@ START_TEST(test_signal)
 }
 END_TEST
 
-/* The next use, or the one that finds out, connects again; the wish to be woken must be repeated,
- * and then holds. */
+/* The next use, or the one that notices the loss, connects again; LISTEN must be repeated. */
 START_TEST(test_lost)
 {
 	int64_t first, second = 0;
@@ -176,7 +175,7 @@ START_TEST(test_not_connected)
 }
 END_TEST
 
-/* PgBouncer in transaction mode has no such thing: it only sleeps. */
+/* Behind PgBouncer in transaction mode there is no LISTEN: it only sleeps. */
 START_TEST(test_unprepared)
 {
 	db_free(db);

@@ -1,5 +1,5 @@
 /*
- * test_transactions.c: nothing counts as stored that is not.
+ * test_transactions.c: a transaction is reported as committed only when it was.
  */
 #include "support/transaction_fixture.h"
 
@@ -54,7 +54,7 @@ START_TEST(test_savepoints)
 }
 END_TEST
 
-/* A refusal inside a savepoint is undone with it, and only with it. */
+/* Rolling back to a savepoint undoes a failure inside it; the transaction goes on. */
 START_TEST(test_failure_in_a_savepoint)
 {
 	open_mode(_i);
@@ -90,7 +90,7 @@ START_TEST(test_commit_of_a_failed_transaction)
 }
 END_TEST
 
-/* Some rules are only checked at the end. */
+/* Deferred constraints are checked at COMMIT. */
 START_TEST(test_commit_is_refused)
 {
 	open_mode(_i);
@@ -120,7 +120,7 @@ START_TEST(test_time_limit_in_a_transaction)
 }
 END_TEST
 
-/* Whoever waits for a row in use gives up in time. */
+/* A statement that waits for a locked row fails within its time limit. */
 START_TEST(test_lock_limit)
 {
 	open_mode(_i);

@@ -1,6 +1,6 @@
 /*
- * test_http_client.c: requests to a server that behaves as servers do, badly included: what arrives
- * there, what comes back, and when nothing does.
+ * test_http_client.c: requests to a server that also behaves badly: what it receives, which
+ * answer the client gives, and when there is none.
  */
 #include "support/http_server.h"
 
@@ -183,7 +183,7 @@ START_TEST(test_connections_are_kept)
 }
 END_TEST
 
-/* A kept connection that the server has given up costs nothing but a new one. */
+/* A kept connection that the server has closed is replaced. */
 START_TEST(test_stale_connection)
 {
 	static const enum act_kind ends[] = {ACT_ANSWER_CLOSE, ACT_ANSWER_RESET};
@@ -200,7 +200,7 @@ END_TEST
 #define LONG_CHUNK "64\r\n" TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "\r\n"
 #define TEN "0123456789"
 
-/* What servers do instead of answering. */
+/* Ways in which a server does not answer. */
 static const struct {
 	const char *name;
 	struct act act;
@@ -270,7 +270,7 @@ START_TEST(test_largest_body)
 }
 END_TEST
 
-/* Neither silence nor slowness outlasts the time given, with every signal blocked. */
+/* A silent or slow server cannot exceed the timeout, with every signal blocked. */
 START_TEST(test_time)
 {
 	static const struct act slow[] = {
@@ -411,7 +411,7 @@ START_TEST(test_interim_answers)
 }
 END_TEST
 
-/* Proxies, passwords and the like around us change nothing. */
+/* Proxies, .netrc and other settings of the environment are ignored. */
 START_TEST(test_environment)
 {
 	char *folder = suite_folder(task.arena);

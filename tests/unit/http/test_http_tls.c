@@ -1,6 +1,5 @@
 /*
- * test_http_tls.c: whom the HTTP client trusts: certificates right and wrong, and what becomes of a
- * connection under TLS.
+ * test_http_tls.c: which certificates the HTTP client accepts, and lost connections under TLS.
  */
 #include "support/certificates.h"
 #include "support/http_server.h"
@@ -115,7 +114,7 @@ static const struct {
         {"self-signed", "ca", "IP:127.0.0.1", "127.0.0.1", -60, DAY_S, true, false},
 };
 
-/* Not a byte of a request goes to a server that has not proved who it is. */
+/* No byte of a request is sent to a server without a valid certificate. */
 START_TEST(test_certificates)
 {
 	static const struct act act = {ACT_ANSWER, OK_ANSWER};
@@ -234,8 +233,8 @@ START_TEST(test_first_connection_ends)
 }
 END_TEST
 
-/* A client with TLS at a server without, which waits for the end of a strange request, and the other
- * way round. */
+/* A client with TLS at a server without, which waits for the end of a strange request, and the
+ * other way round. */
 START_TEST(test_no_tls)
 {
 	static const struct act act = {ACT_ANSWER_CLOSE, OK_ANSWER};

@@ -110,7 +110,8 @@ START_TEST(test_requests)
 }
 END_TEST
 
-/* Every sample has its HELP and TYPE before it, once; names and values have Prometheus' form. */
+/* Every sample has its HELP and TYPE before it, once; names and values have Prometheus'
+ * form. */
 START_TEST(test_exposition_format)
 {
 	struct metrics *metrics = new_metrics();

@@ -1,6 +1,6 @@
 /*
- * test_clock_mark.c: the file of the highest clock: whatever a crash, a full disk or a stranger left
- * there is refused, never trusted, and written over.
+ * test_clock_mark.c: the file of the highest clock: damaged or foreign content is refused and
+ * overwritten.
  */
 #include "support/suite.h"
 
@@ -95,7 +95,7 @@ START_TEST(test_damage)
 }
 END_TEST
 
-/* Neither a folder nor a FIFO in its place makes anybody wait or fall. */
+/* A folder or a FIFO at the path causes no wait and no crash. */
 START_TEST(test_other_things)
 {
 	struct clock_mark back;

@@ -121,14 +121,14 @@ START_TEST(test_headers)
 
 	ck_assert_msg(verdict == headers[_i].verdict, "%s: %s", header,
 	              token_verdict_code(verdict));
-	/* With no signature at all it can't do better. */
+	/* Without a signature the token is malformed before its algorithm is read. */
 	verdict = verify(arena_printf(task.arena, "%s.%s.", forge_base64(task.arena, header),
 	                              forge_base64(task.arena, good_payload())));
 	ck_assert_int_eq(verdict, LICENSE_MALFORMED);
 }
 END_TEST
 
-/* The order of members and blanks between them are the signer's business. */
+/* The header's members may have any order and blanks between them. */
 START_TEST(test_other_spelling_of_a_good_header)
 {
 	char *header =
@@ -140,7 +140,7 @@ START_TEST(test_other_spelling_of_a_good_header)
 }
 END_TEST
 
-/* The public key is public: as an HMAC secret it proves nothing. */
+/* HS256 with the public key as the secret is refused. */
 START_TEST(test_hmac_with_the_public_key)
 {
 	static const char *const algorithms[] = {"HS256", "RS256"};

@@ -1,6 +1,6 @@
 /*
- * test_keys.c: the folder of keys: what is refused with which words, and rotations, also those
- * that a crash cuts short after any of their steps.
+ * test_keys.c: the folder of keys: refusals with their messages, and rotations, also when a
+ * crash cuts them short after any step.
  */
 #include "support/forge.h"
 
@@ -287,8 +287,8 @@ START_TEST(test_rotate_without_keys)
 END_TEST
 
 /*
- * The folder as a crash after step 1, 2 or 3 leaves it: made by undoing the later steps of a whole
- * rotation.
+ * The folder as a crash after step 1, 2 or 3 leaves it: made by undoing the later steps of a
+ * whole rotation.
  */
 static void
 crash_after(int step)
@@ -323,7 +323,7 @@ START_TEST(test_interrupted_rotation)
 	first = sign_with(&keys);
 	license_keys_release(&keys);
 	ck_assert_int_eq(verdict_at(first, NOW_MS), LICENSE_VALID);
-	/* Once more: the rotation comes to its end. */
+	/* The next call completes the rotation. */
 	rotate(NOW_MS + 1, NOW_MS + 9 * DAY_MS);
 	keys = load(true, NOW_MS + 1);
 	ck_assert_str_ne(license_keys_signing(&keys)->kid, kid);
@@ -338,7 +338,7 @@ START_TEST(test_interrupted_rotation)
 }
 END_TEST
 
-/* Published by step 3, but its private half is lost: nobody may guess. */
+/* The new key was published by step 3, but its private half is lost: rotation refuses. */
 START_TEST(test_interrupted_rotation_with_the_wrong_key)
 {
 	generate();
@@ -351,8 +351,8 @@ START_TEST(test_interrupted_rotation_with_the_wrong_key)
 }
 END_TEST
 
-/* The private exponent and the CRT coefficient with a bit changed each (either one alone OpenSSL
- * makes up for): the key loads, but what it signs doesn't verify. */
+/* The private exponent and the CRT coefficient with a bit changed each (either one alone
+ * OpenSSL makes up for): the key loads, but what it signs doesn't verify. */
 START_TEST(test_damaged_private_key)
 {
 	struct license_keys keys;

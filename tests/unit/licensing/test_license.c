@@ -1,6 +1,6 @@
 /*
- * test_license.c: liblicense through its public header: verdicts over time, guards, the clock that
- * is set back, revocations, other keys, threads.
+ * test_license.c: liblicense through its public header: verdicts over time, guards, a clock set
+ * back, revocations, changed keys, threads.
  */
 #include "support/licensing_fixture.h"
 
@@ -127,7 +127,7 @@ START_TEST(test_past_due_without_access)
 }
 END_TEST
 
-/* Verdicts change by the clock alone, without anybody's call in between. */
+/* The verdict changes with the clock alone, without a call in between. */
 START_TEST(test_each_look_is_fresh)
 {
 	struct license *license = opened(NULL);
@@ -245,7 +245,7 @@ START_TEST(test_what_it_says)
 	ck_assert_int_eq(license_time(license, "issuedAt"), FORGE_NOW_S);
 	ck_assert_int_eq(license_time(license, "currentPeriodEndsAt"), 1739577600);
 	ck_assert_int_eq(license_time(license, "trialExpiresAt"), -1);
-	/* Nothing of what nobody vouches for. */
+	/* A forged licence gives no claims. */
 	claims.issuer = "https://elsewhere.example";
 	ck_assert_int_eq(license_set(license, good_token()), LICENSE_OK);
 	check_verdict(license, LICENSE_IS_FORGED, "license_issuer_invalid");
@@ -275,7 +275,7 @@ START_TEST(test_revocations)
 	ck_assert_int_eq(license_set_revocations(license, signed_list(FORGE_NOW_S, NULL)),
 	                 LICENSE_ERROR_OLDER);
 	check_verdict(license, LICENSE_IS_REVOKED, "license_revoked");
-	/* Long out of date, it still names what it names. */
+	/* An outdated list still revokes. */
 	now_s += 300 * DAY_S;
 	check_verdict(license, LICENSE_IS_REVOKED, "license_revoked");
 	claims.jti = "lic_its_successor";
@@ -305,7 +305,7 @@ START_TEST(test_clock_set_back)
 	ck_assert_int_eq(license_set(license, good_token()), LICENSE_OK);
 	check_verdict(license, LICENSE_IS_CLOCK_SUSPICIOUS, "license_clock_suspicious");
 	ck_assert(!license_allows(license, "canExportData"));
-	/* A newer word of the vendor's starts anew; an older one then doesn't. */
+	/* A newer signed time starts the mark anew; an older one does not. */
 	claims.issued_at_s += 60;
 	ck_assert_int_eq(license_set(license, good_token()), LICENSE_OK);
 	check_verdict(license, LICENSE_IS_VALID, "license_valid");
@@ -389,7 +389,7 @@ START_TEST(test_bad_options)
 }
 END_TEST
 
-/* Threads of an application: some ask, some replace what is asked about. */
+/* Some threads read the licence while others replace it. */
 struct crowd {
 	struct license *license;
 	const char *tokens[2];

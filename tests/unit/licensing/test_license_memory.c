@@ -1,7 +1,7 @@
 /*
- * test_license_memory.c: liblicense when memory ends: every allocation of opening, taking a licence,
- * a list and keys fails in turn. It must say so, or be right; it must not crash, leak, spoil what it
- * holds, or call a good licence forged.
+ * test_license_memory.c: liblicense when memory ends: every allocation of opening, taking a
+ * licence, a list and keys fails in turn. It must say so, or be right; it must not crash, leak,
+ * spoil what it holds, or call a good licence forged.
  *
  * OOM_STRIDE=1 fails every allocation; by default, to be quick, the first 40 and every 41st.
  *

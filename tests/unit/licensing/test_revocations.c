@@ -1,5 +1,6 @@
 /*
- * test_revocations.c: the signed list of revoked licences, there and back, and what isn't one.
+ * test_revocations.c: the signed list of revoked licences is read as it was written, and other
+ * tokens are refused.
  */
 #include "support/licensing_fixture.h"
 

@@ -1,6 +1,6 @@
 /*
- * test_signature_vectors.c: the attacks in tests/vectors/signatures.json get the verdicts that stand
- * there, and every class of Project Wycheproof's vectors has one of them.
+ * test_signature_vectors.c: the attacks in tests/vectors/signatures.json get the verdicts that
+ * stand there, and every class of Project Wycheproof's vectors has one of them.
  */
 #include "support/suite.h"
 
@@ -191,7 +191,8 @@ check_class(bool jws, const char *class)
 	ck_assert_msg(covered, "no vector of our own for the class %s", class);
 }
 
-/* The classes of a published vector: its flags, else its comment. All that is valid is one class. */
+/* The classes of a published vector: its flags, else its comment. All that is valid is one
+ * class. */
 static void
 check_published(const struct json_view *test, bool jws)
 {

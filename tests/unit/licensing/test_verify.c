@@ -1,6 +1,6 @@
 /*
- * test_verify.c: the judgement on licences that we did sign: payloads, issuers, the edges of time;
- * and mutations of a good token, none of which may pass.
+ * test_verify.c: verdicts on licences that our key signed, by payload, issuer and time; and
+ * mutations of a good token, all refused.
  */
 #include "support/licensing_fixture.h"
 

@@ -1,6 +1,6 @@
 /*
- * test_wycheproof.c: the vectors of Project Wycheproof for JSON Web Signatures and for RSA PKCS #1
- * v1.5 with SHA-256, when they lie beside the project.
+ * test_wycheproof.c: the vectors of Project Wycheproof for JSON Web Signatures and for RSA PKCS
+ * #1 v1.5 with SHA-256, when they are at hand.
  */
 #include "support/forge.h"
 
@@ -65,12 +65,13 @@ read_bare_key(const struct json_view *jwk, struct license_keys *out)
 	if (strcmp(text_of(jwk, "kty"), "RSA") != 0)
 		return false;
 	ck_assert_int_eq(license_keys_from_jwks(&task, set, strlen(set), out), FAIL_NONE);
-	/* The corpus names keys freely; here its name counts, so that only the rest can refuse. */
+	/* The corpus names keys freely; here its name counts, so that only the rest can
+	 * refuse. */
 	out->items[0].kid = arena_copy(out->arena, text_of(jwk, "kid"));
 	return true;
 }
 
-/* What the signature check alone says to a token: exactly three parts, strictly encoded. */
+/* The signature check alone holds for a token of three strictly encoded parts. */
 static bool
 signature_holds(const struct license_key *key, const char *token)
 {
@@ -138,7 +139,7 @@ START_TEST(test_jws)
 }
 END_TEST
 
-/* A key that its owner meant for encryption is none of ours. */
+/* A key for another use is left out. */
 START_TEST(test_jwk_use)
 {
 	struct json_view group, groups = read_groups("json_web_signature_test.json");

@@ -1,6 +1,6 @@
 /*
- * billing_fixture.h: an installation with this project's plans, a signing key and a database, and a
- * customer that just signed up.
+ * billing_fixture.h: an installation with this project's plans, a signing key and a database,
+ * and a customer that just signed up.
  */
 #ifndef TESTS_UNIT_BILLING_FIXTURE_H
 #define TESTS_UNIT_BILLING_FIXTURE_H
@@ -49,7 +49,7 @@ fine(enum fail kind)
 	              operation.task->failure.message);
 }
 
-/* The call was to fail with this code, and is dealt with. */
+/* The call failed with this code; clears the failure. */
 static inline void
 refused(enum fail kind, enum fail wanted, const char *code)
 {
@@ -115,7 +115,7 @@ change(const char *format_before, const char *format_behind)
 	db_free(db);
 }
 
-/* A number that SQL tells, likewise. */
+/* A number that such SQL gives. */
 static inline int64_t
 count_of(const char *before, const char *behind)
 {

@@ -1,5 +1,6 @@
 /*
- * database.h: connections to the database that TEST_DATABASE_URL names; with_database.sh makes one.
+ * database.h: connections to the database that TEST_DATABASE_URL names; with_database.sh makes
+ * one.
  */
 #ifndef TESTS_UNIT_DATABASE_H
 #define TESTS_UNIT_DATABASE_H

@@ -1,8 +1,8 @@
 /*
- * http_server.h: a server that does what a test's script says, in a thread, with or without TLS.
+ * http_server.h: a server in a thread that follows a test's script, with or without TLS.
  *
- * It serves one connection after the other and does one act for each request, so a script also says
- * how often it expects to be asked.
+ * It serves one connection after the other and does one act for each request, so a script also
+ * says how many requests it expects.
  */
 #ifndef TESTS_UNIT_HTTP_SERVER_H
 #define TESTS_UNIT_HTTP_SERVER_H
@@ -39,7 +39,8 @@ struct server {
 	struct act acts[SERVER_REQUESTS_MAX]; /* the thread may look after the test has ended */
 	size_t act_count;
 	pthread_t thread;
-	/* Of what the server has seen; read it after an answer or after server_stop(). */
+	/* Counts of requests and connections; read them after an answer or after
+	 * server_stop(). */
 	int connections;
 	size_t request_count;
 	char requests[SERVER_REQUESTS_MAX][SERVER_REQUEST_SIZE];

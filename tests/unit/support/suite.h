@@ -1,6 +1,6 @@
 /*
- * suite.h: what the unit tests share: running a suite, temporary folders, and published corpora, which
- * may lie beside the project.
+ * suite.h: what the unit tests share: running a suite, temporary folders, and published
+ * corpora, which may lie beside the project.
  */
 #ifndef TESTS_UNIT_SUITE_H
 #define TESTS_UNIT_SUITE_H
@@ -14,7 +14,7 @@
 #include "base/arena.h"
 #include "base/failure.h"
 
-/* Check's old name for ck_abort_msg() would stand in the way of `enum fail (*step)(...)`. */
+/* Check's old macro for ck_abort_msg() would break `enum fail (*step)(...)`. */
 #undef fail
 
 #define ROWS(table) ((int)(sizeof(table) / sizeof *(table)))
@@ -63,7 +63,8 @@ suite_folder_remove(struct arena *arena, const char *path)
 	ck_assert_int_eq(system(arena_printf(arena, "rm -rf '%s'", path)), 0);
 }
 
-/* Appends a line to the file that $NOT_TESTED_FILE names: tests/check.sh prints it at its end. */
+/* Appends a line to the file that $NOT_TESTED_FILE names: tests/check.sh prints it at its
+ * end. */
 static inline void
 suite_not_tested(const char *what)
 {
@@ -77,7 +78,8 @@ suite_not_tested(const char *what)
 	fclose(file);
 }
 
-/* The path of a file under $SHARED_DIR (default ../shared); NULL, recorded, when it is absent. */
+/* The path of a file under $SHARED_DIR (default ../shared); NULL, recorded, when it is
+ * absent. */
 static inline char *
 suite_shared(struct arena *arena, const char *name)
 {

@@ -1,5 +1,5 @@
 /*
- * transaction_fixture.h: a table, a connection under test, and another one that looks on.
+ * transaction_fixture.h: a table, a connection under test, and another connection that reads.
  */
 #ifndef TESTS_UNIT_TRANSACTION_FIXTURE_H
 #define TESTS_UNIT_TRANSACTION_FIXTURE_H
@@ -74,7 +74,7 @@ add(const char *number)
 	return db_run(db, &task, &insert, PARAMETERS(number), NULL);
 }
 
-/* The failure so far is this one, and is dealt with. */
+/* The task has this failure; clears it. */
 static inline void
 failed(enum fail kind)
 {
@@ -83,7 +83,7 @@ failed(enum fail kind)
 	task_clear(&task);
 }
 
-/* What others see of the table, as one decimal number: the sum of 10^n. */
+/* The committed rows as one decimal number: the sum of 10^n. */
 static inline int64_t
 stored(void)
 {
