@@ -39,8 +39,7 @@ STATEMENTS := $(patsubst %.sql,$(BUILD)/%.sql.o,$(sort $(wildcard lib/*/*.sql)))
 SERVICE := $(call objects,$(foreach room,$(ROOMS),$(call sources,lib/$(room)))) $(STATEMENTS)
 SETTINGS := $(call objects,$(call sources,app/settings))
 API := $(call objects,$(call sources,app/api)) $(BUILD)/app/api/openapi.o
-# Sanitizers bring their own allocator.
-BILLINGD := $(call objects,$(filter-out $(if $(SANITIZE),%/memory.c),$(call sources,app/billingd)))
+BILLINGD := $(call objects,$(call sources,app/billingd))
 BILLINGCTL := $(call objects,$(call sources,app/billingctl) $(call sources,app/billingctl-stripe))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*/test_*.c))
 

@@ -72,7 +72,7 @@ never '\<PQescape|\<PQexec(\(|Params|Prepared)' '^$' "statements go through lib/
 never '\<PQsendQuery\(' '^lib/db/(statements|migrations)\.c' "several commands in one text are for migrations"
 never '\<db_script\(' '^lib/db/' "several commands in one text are for migrations"
 never '\.sql = [^"]*[a-z_]+\(' '^$' "SQL must be a literal"
-# What runs in other people's processes reads JSON in place (json_view.h).
+# liblicense runs in other people's processes: it neither logs nor reads settings or requests.
 found=$(grep -nE '#include "base/(log|random|fields|settings)\.h"' lib/licensing/*.[ch] |
 	grep -vE '^lib/licensing/key_(files|rotation)\.c')
 if [ -n "$found" ]; then
