@@ -10,7 +10,7 @@
 
 enum { DB_PREPARED_SLOTS = 256 };
 
-/* What the server's clock said when it was read. */
+/* A reading of the server's clock. */
 struct db_time {
 	bool known;
 	bool stale; /* another server may answer by now */

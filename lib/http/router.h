@@ -9,7 +9,7 @@
 
 #include "http/request.h"
 
-/* What the router needs of a route; the application's row starts with it. */
+/* The start of each row of the application's table of routes. */
 struct router_entry {
 	enum http_method method;
 	const char *pattern;

@@ -46,32 +46,28 @@ extern "C" {
 
 struct license;
 
-/* What is the matter with the licence. What to do about it is the application's to decide. */
+/* The verdict on a licence. The application decides what follows from it. */
 enum license_is {
 	LICENSE_IS_NONE = 0, /* there is no licence */
 	LICENSE_IS_VALID = 1,
-	LICENSE_IS_GRACE = 2, /* valid, but not for long: a payment failed, or it expired and
-	                            * the days of grace run; say so to people */
+	LICENSE_IS_GRACE = 2, /* valid for some more days: a payment failed, or it expired */
 	LICENSE_IS_EXPIRED = 3,
 	LICENSE_IS_REVOKED = 4,  /* the vendor's list names it */
 	LICENSE_IS_CANCELED = 5, /* genuine, but its subscription gives no access */
-	LICENSE_IS_FORGED =
-	        6, /* not a licence that the keys signed; license_reason() tells why */
-	LICENSE_IS_CLOCK_SUSPICIOUS =
-	        7 /* this machine's clock is more than a day behind what it must be */
+	LICENSE_IS_FORGED = 6,   /* not signed by the keys; license_reason() tells more */
+	LICENSE_IS_CLOCK_SUSPICIOUS = 7 /* the clock is more than a day too early */
 };
 
 enum license_error {
 	LICENSE_OK = 0,
 	LICENSE_ERROR_ARGUMENT = 1, /* NULL, or options of an unknown size */
-	LICENSE_ERROR_KEYS =
-	        2, /* no PEM public keys and no JWK set, or keys that are too weak */
-	LICENSE_ERROR_LIST = 3,  /* no revocation list that the keys signed */
-	LICENSE_ERROR_OLDER = 4, /* a list that is older than the one at hand */
-	LICENSE_ERROR_MEMORY = 5 /* nothing has changed */
+	LICENSE_ERROR_KEYS = 2,     /* neither PEM public keys nor a JWK set, or weak keys */
+	LICENSE_ERROR_LIST = 3,     /* no revocation list that the keys signed */
+	LICENSE_ERROR_OLDER = 4,    /* a list that is older than the one at hand */
+	LICENSE_ERROR_MEMORY = 5    /* nothing has changed */
 };
 
-/* All strings are copied. Members that are 0 or NULL mean what is said here. */
+/* All strings are copied. A member that is 0 or NULL has the default given here. */
 struct license_options {
 	size_t size; /* sizeof(struct license_options) */
 	const char
@@ -141,8 +137,8 @@ LICENSE_API bool license_within(struct license *license, const char *name, int64
 LICENSE_API int64_t license_trial_days(struct license *license);
 
 /*
- * What the licence says, also when it doesn't hold any more; nothing of a forged one. The text
- * goes to `out`, cut to `size`; the length that it has uncut is returned, 0 when there is none.
+ * A text of the licence, also of an expired one, but not of a forged one. It is written to `out`,
+ * cut to `size`; its uncut length is returned, 0 without such a text.
  * Names: customerId, customerName, plan, status, jti, iss. "" names all the claims, as JSON.
  */
 LICENSE_API size_t license_text(struct license *license, const char *name, char *out,
