@@ -110,7 +110,7 @@ idempotency_store(struct operation *operation, const struct idempotency *idempot
 	TRY(db_run(operation->db, task, &statements[STORE],
 	           PARAMETERS(param_digest(task, &idempotency->digest),
 	                      param_bytes(task, sealed), param_now(operation),
-	                      param_time(task, INSTANT_MS(operation->now_ms + DAY_MS))),
+	                      param_in(operation, DAY_MS)),
 	           &stored));
 	return stored == 1 ? FAIL_NONE : in_progress(task);
 }

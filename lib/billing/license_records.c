@@ -136,8 +136,8 @@ license_forget_tokens(struct operation *operation, int64_t *forgotten)
 {
 	struct task *task = operation->task;
 
-	return db_run(operation->db, task, &statements[FORGET_TOKENS],
-	              PARAMETERS(param_time(task, INSTANT_MS(operation->now_ms - DAY_MS)),
-	                         param_int(task, operation->batch)),
-	              forgotten);
+	return db_run(
+	        operation->db, task, &statements[FORGET_TOKENS],
+	        PARAMETERS(param_in(operation, -DAY_MS), param_int(task, operation->batch)),
+	        forgotten);
 }

@@ -4,9 +4,15 @@
 #include "billing/operation.h"
 
 const char *
+param_in(const struct operation *operation, int64_t ms)
+{
+	return param_time(operation->task, INSTANT_MS(operation->now_ms + ms));
+}
+
+const char *
 param_now(const struct operation *operation)
 {
-	return param_time(operation->task, INSTANT_MS(operation->now_ms));
+	return param_in(operation, 0);
 }
 
 enum fail

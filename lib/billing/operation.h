@@ -74,6 +74,9 @@ struct operation {
 /* The time of the operation, as a parameter of a statement. */
 const char *param_now(const struct operation *operation);
 
+/* The time so many milliseconds later, or earlier. */
+const char *param_in(const struct operation *operation, int64_t ms);
+
 /* FAIL_NOT_FOUND "customer_not_found" and "subscription_not_found". */
 enum fail fail_customer_not_found(struct task *task);
 enum fail fail_subscription_not_found(struct task *task);

@@ -154,8 +154,7 @@ static const struct statement statements[] = {
                               "ORDER BY s.current_period_ends_at LIMIT $2::bigint"},
 };
 
-const struct statement_list subscription_statements = {statements, sizeof(statements) /
-                                                                           sizeof(*statements)};
+const struct statement_list subscription_statements = STATEMENT_LIST(statements);
 
 enum fail
 subscription_newest(struct operation *operation, const char *customer_id,

@@ -201,12 +201,11 @@ compare_pair(struct operation *operation, struct stripe_sweep *sweep, const stru
 	stripe_form_int(&form, "limit", 100);
 	TRY(stripe_fetch_list(operation, "/v1/billing/meters/%s/event_summaries", meter,
 	                      form.text.data, &summaries, NULL));
-	TRY(db_rows(
-	        operation->db, task, &statements[PUSHED],
-	        PARAMETERS(pair->customer_id, pair->event_name, param_now(operation),
-	                   param_time(task, INSTANT_MS(operation->now_ms - COUNTED_AFTER_MS)),
-	                   param_int(task, DAYS - 1)),
-	        (void *)&days, &count));
+	TRY(db_rows(operation->db, task, &statements[PUSHED],
+	            PARAMETERS(pair->customer_id, pair->event_name, param_now(operation),
+	                       param_in(operation, -COUNTED_AFTER_MS),
+	                       param_int(task, DAYS - 1)),
+	            (void *)&days, &count));
 	for (size_t i = 0; i < count; i++)
 		TRY(compare_day(operation, sweep, pair, &days[i],
 		                counted(&summaries, days[i].starts_at_s)));

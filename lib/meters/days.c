@@ -122,12 +122,10 @@ correct_day(struct operation *operation, const struct difference *day)
 	const char *id = random_id(task->arena, "mev_", 16);
 
 	if (!day->more)
-		TRY(db_run(
-		        operation->db, task, &statements[CANCEL],
-		        PARAMETERS(day->customer_id, day->day, day->metric, day->event_name,
-		                   now,
-		                   param_time(task, INSTANT_MS(operation->now_ms - CANCEL_MS))),
-		        NULL));
+		TRY(db_run(operation->db, task, &statements[CANCEL],
+		           PARAMETERS(day->customer_id, day->day, day->metric, day->event_name,
+		                      now, param_in(operation, -CANCEL_MS)),
+		           NULL));
 	log_line(LOG_LEVEL_INFO, "metered use differs from what was pushed",
 	         LOG_S("customer_id", day->customer_id), LOG_S("day", day->day),
 	         LOG_S("metric", day->metric), LOG_S("used", day->used),

@@ -37,8 +37,7 @@ static const struct statement statements[] = {
                            "RETURNING " PARKED_COLUMNS},
 };
 
-const struct statement_list meter_parked_statements = {statements, sizeof(statements) /
-                                                                           sizeof(*statements)};
+const struct statement_list meter_parked_statements = STATEMENT_LIST(statements);
 
 enum fail
 meter_parked_list(struct operation *operation, int64_t limit, const struct meter_parked **out,
@@ -51,13 +50,8 @@ meter_parked_list(struct operation *operation, int64_t limit, const struct meter
 enum fail
 meter_parked_retry(struct operation *operation, const char *meter_event_id, int64_t *count)
 {
-	struct task *task = operation->task;
-
-	TRY(db_begin(operation->db, task));
-	TRY(db_run(operation->db, task, &statements[RETRY],
-	           PARAMETERS(meter_event_id, param_now(operation)), count));
-	TRY(stripe_jobs_wake(operation));
-	return db_commit(operation->db, task);
+	return stripe_jobs_make_due(operation, &statements[RETRY],
+	                            PARAMETERS(meter_event_id, param_now(operation)), count);
 }
 
 enum fail

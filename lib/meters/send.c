@@ -161,8 +161,7 @@ resolve(struct operation *operation, const struct meter_row *row,
 	}
 	delay_ms = stripe_retry_delay_ms(row->attempts, INT64_MAX);
 	TRY(db_run(operation->db, task, &statements[POSTPONE],
-	           PARAMETERS(row->meter_event_id,
-	                      param_time(task, INSTANT_MS(operation->now_ms + delay_ms)),
+	           PARAMETERS(row->meter_event_id, param_in(operation, delay_ms),
 	                      answer->outcome == STRIPE_UNKNOWN ? "no_answer" : "not_now"),
 	           NULL));
 	return stripe_client_failure(task, answer);

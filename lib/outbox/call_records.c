@@ -93,12 +93,10 @@ stripe_call_list_parked(struct operation *operation, int64_t limit,
 enum fail
 stripe_call_retry(struct operation *operation, int64_t call_id, int64_t *count)
 {
-	TRY(db_begin(operation->db, operation->task));
-	TRY(db_run(operation->db, operation->task, &statements[RETRY_PARKED],
-	           PARAMETERS(param_int(operation->task, call_id), param_now(operation)),
-	           count));
-	TRY(stripe_jobs_wake(operation));
-	return db_commit(operation->db, operation->task);
+	const char *id = param_int(operation->task, call_id);
+
+	return stripe_jobs_make_due(operation, &statements[RETRY_PARKED],
+	                            PARAMETERS(id, param_now(operation)), count);
 }
 
 enum fail
@@ -106,11 +104,10 @@ stripe_call_prune(struct operation *operation, int64_t *pruned)
 {
 	struct task *task = operation->task;
 
-	return db_run(
-	        operation->db, task, &statements[PRUNE],
-	        PARAMETERS(param_time(task, INSTANT_MS(operation->now_ms - KEEP_DAYS * DAY_MS)),
-	                   param_int(task, operation->batch)),
-	        pruned);
+	return db_run(operation->db, task, &statements[PRUNE],
+	              PARAMETERS(param_in(operation, -KEEP_DAYS * DAY_MS),
+	                         param_int(task, operation->batch)),
+	              pruned);
 }
 
 enum fail

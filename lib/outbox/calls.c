@@ -131,17 +131,11 @@ stripe_call_key(struct operation *operation)
 	return random_id(operation->task->arena, "gb_", 16);
 }
 
-static const char *
-time_in(struct operation *operation, int64_t delay_ms)
-{
-	return param_time(operation->task, INSTANT_MS(operation->now_ms + delay_ms));
-}
-
 /* Stripe may have forgotten the keys of calls that were created before. */
 static const char *
 oldest_key(struct operation *operation)
 {
-	return time_in(operation, -STRIPE_KEY_LIFE_MS);
+	return param_in(operation, -STRIPE_KEY_LIFE_MS);
 }
 
 /* Finds the call that kept ours from being inserted: that of the same intent, or the creation
@@ -186,16 +180,17 @@ stripe_call_write(struct operation *operation, const struct stripe_call *wanted,
 	bool written;
 
 	TRY(free_intent(operation, intent));
-	TRY(db_row(operation->db, task, &statements[WRITE],
-	           PARAMETERS(wanted->kind, wanted->customer_id, wanted->subject,
-	                      wanted->deletes ? arena_printf(task->arena, DELETE_PREFIX "%s",
-	                                                     wanted->path)
-	                                      : wanted->path,
-	                      wanted->parameters, stripe_call_key(operation),
-	                      intent == NULL ? NULL : param_digest(task, &intent->key),
-	                      intent == NULL ? NULL : param_digest(task, &intent->request),
-	                      param_now(operation), time_in(operation, delay_ms), wanted->plan),
-	           out, &written));
+	TRY(db_row(
+	        operation->db, task, &statements[WRITE],
+	        PARAMETERS(wanted->kind, wanted->customer_id, wanted->subject,
+	                   wanted->deletes
+	                           ? arena_printf(task->arena, DELETE_PREFIX "%s", wanted->path)
+	                           : wanted->path,
+	                   wanted->parameters, stripe_call_key(operation),
+	                   intent == NULL ? NULL : param_digest(task, &intent->key),
+	                   intent == NULL ? NULL : param_digest(task, &intent->request),
+	                   param_now(operation), param_in(operation, delay_ms), wanted->plan),
+	        out, &written));
 	if (!written)
 		TRY(find_other(operation, wanted, out));
 	out->is_new = written;
@@ -372,7 +367,7 @@ stripe_call_postpone(struct operation *operation, const struct stripe_call *call
 	if (delay_ms == 0)
 		return stripe_call_end(operation, call, "parked", error);
 	return db_run(operation->db, task, &statements[RETRY],
-	              PARAMETERS(param_int(task, call->call_id), time_in(operation, delay_ms),
+	              PARAMETERS(param_int(task, call->call_id), param_in(operation, delay_ms),
 	                         error, counts ? "1" : "0", NULL),
 	              NULL);
 }

@@ -45,6 +45,16 @@ stripe_jobs_wake(struct operation *operation)
 	return db_run(operation->db, operation->task, &statements[WAKE], NO_PARAMETERS, NULL);
 }
 
+enum fail
+stripe_jobs_make_due(struct operation *operation, const struct statement *statement,
+                     struct parameters parameters, int64_t *count)
+{
+	TRY(db_begin(operation->db, operation->task));
+	TRY(db_run(operation->db, operation->task, statement, parameters, count));
+	TRY(stripe_jobs_wake(operation));
+	return db_commit(operation->db, operation->task);
+}
+
 /* While the flag is down, the jobs process has yet to look, and will find the work stored
  * here. */
 enum fail

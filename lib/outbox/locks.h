@@ -20,6 +20,11 @@ enum fail stripe_lock_customer(struct operation *operation, const char *customer
 /* Wakes the jobs process when the transaction commits. */
 enum fail stripe_jobs_wake(struct operation *operation) MUST_CHECK;
 
+/* Runs a statement that makes work due, and wakes the jobs process, in a transaction of its own.
+ * `*count`: the rows that it has changed. */
+enum fail stripe_jobs_make_due(struct operation *operation, const struct statement *statement,
+                               struct parameters parameters, int64_t *count) MUST_CHECK;
+
 /* The same, to be called after the commit. Notifies only when the jobs process has looked for
  * work since the last notification: it sets `stripe_idle`, which all processes share, before it
  * looks. */

@@ -151,8 +151,7 @@ static const struct statement statements[] = {
                           "  LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"},
 };
 
-const struct statement_list stripe_event_statements = {statements, sizeof(statements) /
-                                                                           sizeof(*statements)};
+const struct statement_list stripe_event_statements = STATEMENT_LIST(statements);
 
 /* Notifies after the commit of the INSERT: commits that notify are serialised, and each would
  * wait for the disk meanwhile. A lost notification only delays the event until the next regular
@@ -276,11 +275,7 @@ stripe_event_find(struct operation *operation, const char *event_id,
 enum fail
 stripe_event_retry(struct operation *operation, const char *event_id, int64_t *count)
 {
-	TRY(db_begin(operation->db, operation->task));
-	TRY(db_run(operation->db, operation->task, &statements[RETRY], PARAMETERS(event_id),
-	           count));
-	TRY(stripe_jobs_wake(operation));
-	return db_commit(operation->db, operation->task);
+	return stripe_jobs_make_due(operation, &statements[RETRY], PARAMETERS(event_id), count);
 }
 
 enum fail
@@ -303,14 +298,14 @@ enum fail
 stripe_event_prune(struct operation *operation, int64_t *pruned)
 {
 	struct task *task = operation->task;
-	int64_t now_ms = operation->now_ms, forgotten;
+	int64_t forgotten;
 
 	TRY(db_run(operation->db, task, &statements[FORGET_PAYLOADS],
-	           PARAMETERS(param_time(task, INSTANT_MS(now_ms - KEEP_PAYLOAD_DAYS * DAY_MS)),
+	           PARAMETERS(param_in(operation, -KEEP_PAYLOAD_DAYS * DAY_MS),
 	                      param_int(task, operation->batch)),
 	           &forgotten));
 	return db_run(operation->db, task, &statements[PRUNE],
-	              PARAMETERS(param_time(task, INSTANT_MS(now_ms - KEEP_DAYS * DAY_MS)),
+	              PARAMETERS(param_in(operation, -KEEP_DAYS * DAY_MS),
 	                         param_int(task, operation->batch)),
 	              pruned);
 }

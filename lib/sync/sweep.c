@@ -57,8 +57,7 @@ static const struct statement statements[] = {
                   .sql = "SELECT " SWEEP_COLUMNS " FROM stripe_sweeps WHERE name = $1"},
 };
 
-const struct statement_list stripe_sweep_statements = {statements, sizeof(statements) /
-                                                                           sizeof(*statements)};
+const struct statement_list stripe_sweep_statements = STATEMENT_LIST(statements);
 
 static void
 log_difference(const struct stripe_difference *difference, void *closure)
@@ -160,10 +159,7 @@ stripe_sweep_make_due(struct operation *operation, const char *name)
 enum fail
 stripe_sweep_make_all_due(struct operation *operation)
 {
-	TRY(db_begin(operation->db, operation->task));
-	TRY(stripe_sweep_make_due(operation, NULL));
-	TRY(stripe_jobs_wake(operation));
-	return db_commit(operation->db, operation->task);
+	return stripe_jobs_make_due(operation, &statements[MAKE_DUE], PARAMETERS(NULL), NULL);
 }
 
 enum fail

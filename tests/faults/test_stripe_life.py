@@ -246,7 +246,7 @@ def test_random_lives_with_late_events(shop, books, rng, report):
                                   flexible=rng.random() < 0.3)
             life, waiting = Life(shop), []
             for _ in range(rng.randrange(6, 14)):
-                if not life.is_live():  # a new one can be bought when we know the end of the old one
+                if not life.is_live():  # then a new one can be bought
                     sent += bring(postman, rng, waiting, len(waiting))
                     wait_for(lambda: books.pending() == 0, every=0.01)
                 life.move(rng)
