@@ -68,13 +68,10 @@ class_is_taken(const struct json_view *class)
 static void
 check_text(const struct json_view *class, const char *hex)
 {
-	size_t length = strlen(hex) / 2;
-	char *text = arena_alloc(task.arena, length + 1);
+	struct bytes text = suite_hex(task.arena, hex);
 
-	for (size_t i = 0; i < length; i++)
-		ck_assert_int_eq(sscanf(hex + 2 * i, "%2hhx", (unsigned char *)&text[i]), 1);
-	ck_assert_msg(is_taken(text, length) == class_is_taken(class), "%s: %.80s",
-	              text_of(class, "class"), text);
+	ck_assert_msg(is_taken((const char *)text.data, text.length) == class_is_taken(class),
+	              "%s: %.80s", text_of(class, "class"), (const char *)text.data);
 }
 
 START_TEST(test_texts)

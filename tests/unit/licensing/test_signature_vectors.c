@@ -58,18 +58,6 @@ list_of(const struct json_view *object, const char *name)
 	return list;
 }
 
-static struct bytes
-bytes_of(const struct json_view *object, const char *name)
-{
-	const char *hex = text_of(object, name);
-	size_t length = strlen(hex) / 2;
-	uint8_t *data = arena_alloc(task.arena, length + 1);
-
-	for (size_t i = 0; i < length; i++)
-		ck_assert_int_eq(sscanf(hex + 2 * i, "%2hhx", &data[i]), 1);
-	return (struct bytes){data, length};
-}
-
 /* Without license_keys_add(), which refuses the exponent 3 of some vectors. */
 static EVP_PKEY *
 read_pem(const char *pem)
@@ -85,14 +73,15 @@ read_pem(const char *pem)
 START_TEST(test_signatures)
 {
 	struct json_view list = list_of(&document, "signatures"), vector;
-	struct bytes message = bytes_of(&document, "message");
+	struct bytes message = suite_hex(task.arena, text_of(&document, "message"));
 	bool more = json_view_first(&list, &vector);
 
 	for (; more; more = json_view_next(&vector)) {
 		const struct license_key key = {.pkey = read_pem(text_of(&vector, "key"))};
 		const char *result = text_of(&vector, "result");
-		bool holds = jwt_signature_is_valid(&key, message.data, message.length,
-		                                    bytes_of(&vector, "signature"));
+		bool holds = jwt_signature_is_valid(
+		        &key, message.data, message.length,
+		        suite_hex(task.arena, text_of(&vector, "signature")));
 
 		EVP_PKEY_free(key.pkey);
 		/* OpenSSL may take the encoding without NULL or refuse it. */

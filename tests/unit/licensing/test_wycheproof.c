@@ -166,23 +166,6 @@ START_TEST(test_jwk_use)
 }
 END_TEST
 
-static uint8_t
-hex_value(char digit)
-{
-	return (uint8_t)(digit <= '9' ? digit - '0' : digit - 'a' + 10);
-}
-
-static struct bytes
-bytes_from_hex(const char *hex)
-{
-	size_t length = strlen(hex) / 2;
-	uint8_t *data = arena_alloc(task.arena, length + 1);
-
-	for (size_t i = 0; i < length; i++)
-		data[i] = (uint8_t)(hex_value(hex[2 * i]) << 4 | hex_value(hex[2 * i + 1]));
-	return (struct bytes){data, length};
-}
-
 /* Past license_keys_add(), which refuses two of the three keys for their exponent of 3. */
 static EVP_PKEY *
 read_pem(const char *pem)
@@ -204,8 +187,8 @@ run_rsa_group(const struct json_view *group)
 
 	ck_assert(json_view_list(group, "tests", &tests));
 	for (bool more = json_view_first(&tests, &test); more; more = json_view_next(&test)) {
-		struct bytes message = bytes_from_hex(text_of(&test, "msg"));
-		struct bytes signature = bytes_from_hex(text_of(&test, "sig"));
+		struct bytes message = suite_hex(task.arena, text_of(&test, "msg"));
+		struct bytes signature = suite_hex(task.arena, text_of(&test, "sig"));
 		bool holds =
 		        jwt_signature_is_valid(&key, message.data, message.length, signature);
 

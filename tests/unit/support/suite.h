@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/encoding.h"
 #include "base/failure.h"
 
 /* Check's old macro for ck_abort_msg() would break `enum fail (*step)(...)`. */
@@ -97,6 +98,25 @@ static inline char *
 suite_corpus(struct arena *arena, const char *name)
 {
 	return suite_shared(arena, arena_printf(arena, "corpora/%s", name));
+}
+
+static inline uint8_t
+suite_hex_digit(char digit)
+{
+	return (uint8_t)(digit <= '9' ? digit - '0' : digit - 'a' + 10);
+}
+
+/* The bytes that lower-case hex spells. */
+static inline struct bytes
+suite_hex(struct arena *arena, const char *hex)
+{
+	size_t length = strlen(hex) / 2;
+	uint8_t *data = arena_alloc(arena, length + 1);
+
+	for (size_t i = 0; i < length; i++)
+		data[i] = (uint8_t)(suite_hex_digit(hex[2 * i]) << 4 |
+		                    suite_hex_digit(hex[2 * i + 1]));
+	return (struct bytes){data, length};
 }
 
 /* A small generator whose seed repeats a run (xorshift64*). */
