@@ -49,19 +49,19 @@ def test_trial(agent):
 
 
 def test_revoked(agent, api):
-    """The vendor revokes; the agent sees it at its next refresh, from the signed list."""
+    """The agent sees a revocation at its next refresh, in the signed list."""
     assert agent("--once")["verdict"] == "valid"
     held = (agent.state / "license.json").read_bytes()
     assert api.owner.post(f"/api/licenses/{agent.customer.id}/revoke", {}).status_code == 200
     got = agent("--once")
     assert got["verdict"] in ("canceled", "revoked") and got["features"]["maxDevices"] == 3
-    # Even the licence of before is dead here now.
+    # The earlier licence is revoked here, too.
     (agent.state / "license.json").write_bytes(held)
     assert agent("status")["verdict"] == "revoked"
 
 
 def test_rotated(agent, api):
-    """A leaked licence is replaced by the next refresh."""
+    """The next refresh replaces a leaked licence."""
     agent("--once")
     held = (agent.state / "license.json").read_bytes()
     assert api.owner.post(f"/api/licenses/{agent.customer.id}/rotate", {}).status_code == 200
@@ -75,8 +75,8 @@ def test_rotated(agent, api):
     ({"BILLING_API_URL": "https://localhost:1"}, "unreachable"),
     ({"LICENSE_ISSUER": "https://other.example"}, "untrusted"),
 ], ids=["wrong key", "unknown authority", "nobody there", "another issuer"])
-def test_in_vain(agent, change, expected):
-    """Each kind of failure has its name, and the licence at hand stays."""
+def test_a_failed_refresh_keeps_the_licence(agent, change, expected):
+    """Each kind of failure has its own code, and the licence that the agent has stays."""
     agent("--once")
     kept = (agent.state / "license.json").read_bytes()
     agent("--once", **change)
@@ -85,8 +85,8 @@ def test_in_vain(agent, change, expected):
     assert agent("status")["verdict"] == "valid"
 
 
-def test_usage_arrives(agent, api, document):
-    """What was noted is in the service's books, once."""
+def test_recorded_use_is_stored_once(agent, api, document):
+    """The service stores each recorded use once."""
     if "/api/usage/reports" not in document.raw["paths"]:
         pytest.skip("the service takes no usage")
     agent("--once")
@@ -100,7 +100,7 @@ def test_usage_arrives(agent, api, document):
     assert not list((agent.state / "usage").glob("0*.json"))
 
 
-# Where no network reaches.
+# Files, where no network reaches.
 
 def offline(agent, **more):
     """The agent without the service; the keys that it trusts are pinned unless said otherwise."""
@@ -119,8 +119,8 @@ def bundle(stack, agent, tmp_path):
     return make
 
 
-def test_carried_licence(agent, stack, api, bundle):
-    """Licence, keys and list come as a file; a later one brings the news."""
+def test_a_licence_by_file(agent, stack, api, bundle):
+    """Licence, keys and revocation list come as a file; a later file replaces them."""
     alone = offline(agent)
     assert alone("status")["verdict"] == "none"
     assert alone("import", str(bundle()))["verdict"] == "valid"
@@ -142,8 +142,8 @@ def test_carried_licence(agent, stack, api, bundle):
     assert alone("import", str(bundle()))["verdict"] in ("canceled", "revoked")
 
 
-def test_carried_licence_refused(agent, api, bundle):
-    """Another customer's, one that was changed, one of keys that aren't pinned: nothing changes."""
+def test_bundles_are_refused(agent, api, bundle):
+    """A bundle of another customer, a changed one, and one of unknown keys change nothing."""
     path = bundle()
     good = json.loads(path.read_text())
     pinned = offline(agent, LICENSE_PUBLIC_KEY=good["keys"])
@@ -165,8 +165,8 @@ def test_carried_licence_refused(agent, api, bundle):
     assert {file.name: file.read_bytes() for file in agent.state.glob("*.j*")} == state
 
 
-def test_carried_usage(agent, stack, api, tmp_path):
-    """Files are taken in once, in any order; what is missing shows; nothing is counted twice."""
+def test_usage_by_file(agent, stack, api, tmp_path):
+    """Files are imported once, in any order. Missing files are named; no report counts twice."""
     alone = offline(agent)
     files = []
     for number in range(1, 5):
@@ -196,8 +196,8 @@ def test_carried_usage(agent, stack, api, tmp_path):
     assert sum(one["metrics"]["mqtt_messages"] for one in reports) == 40
 
 
-def test_carried_usage_refused(agent, stack, api, tmp_path):
-    """A changed file, another key's, another file of the same number, a broken chain."""
+def test_usage_files_are_refused(agent, stack, api, tmp_path):
+    """Refuses changed files, files of another key, a second file of a number, a broken chain."""
     alone = offline(agent)
     path = tmp_path / "usage"
 
@@ -222,7 +222,7 @@ def test_carried_usage_refused(agent, stack, api, tmp_path):
     import hmac
 
     def signed(change):
-        """The same, changed and signed by somebody who has the key."""
+        """The same file, changed and signed with the customer's key."""
         claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
         claims.update(change)
         body = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
@@ -236,7 +236,7 @@ def test_carried_usage_refused(agent, stack, api, tmp_path):
     assert status == 1 and "continue" in said
     other = api.sign_up()
     assert take(signed({"customer_id": other.id}))[0] == 1
-    # A report that can't be taken is named, the others are taken.
+    # A report that is refused is named; the others are imported.
     report = json.loads(base64.urlsafe_b64decode(payload + "=="))["reports"][0]
     previous = hashlib.sha256(first.encode()).hexdigest()
     status, said = take(signed({"file": 2, "previous": previous, "reports": [
@@ -246,14 +246,14 @@ def test_carried_usage_refused(agent, stack, api, tmp_path):
          "reported_at": "2020-01-01T00:00:00.000Z"}]}))
     got = json.loads(said)
     assert status == 3 and got["created"] == 1 and [one["number"] for one in got["refusals"]] == [3, 4]
-    # A folder that was begun anew is another chain of the same instance.
+    # An agent with a new folder begins another chain of the same instance.
     instance = (agent.state / "instance-id").read_text()
     fresh = tmp_path / "fresh"
     fresh.mkdir(mode=0o700)
     (fresh / "instance-id").write_text(instance)
     status, said = take(export(7, state=fresh))
     assert json.loads(said)["new_chain"] and json.loads(said)["created"] == 1
-    # A revoked key vouches for nothing any more.
+    # A revoked key verifies no file.
     keys = api.owner.get(f"/api/customers/{agent.customer.id}/keys").json()["keys"]
     later = export(2)
     assert api.owner.delete(

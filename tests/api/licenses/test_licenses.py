@@ -1,4 +1,4 @@
-"""Licences: what they say, verified by an independent library; kept, renewed, revoked, expired."""
+"""Licences: their claims, verified by an independent library; kept, renewed, revoked, expired."""
 
 import base64
 import concurrent.futures
@@ -60,10 +60,10 @@ def rfc3339(seconds):
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
-# What a licence says.
+# Claims.
 
 @pytest.mark.quick
-def test_a_trials_licence_says_exactly_this(api):
+def test_claims_of_a_trial(api):
     customer = api.sign_up(company_name="Acme Corp")
     claims = claims_of(api, customer.license)
     assert abs(claims["iat"] - time.time()) < 60
@@ -84,7 +84,7 @@ def test_a_trials_licence_says_exactly_this(api):
     ("starter", TRIAL_FEATURES, TRIAL_LIMITS),
     ("professional", PROFESSIONAL_FEATURES, PROFESSIONAL_LIMITS),
     ("enterprise", ENTERPRISE_FEATURES, {})])
-def test_a_paid_licence_says_exactly_this(api, stack, plan, features, limits):
+def test_claims_of_a_paid_subscription(api, stack, plan, features, limits):
     customer = api.sign_up()
     paid(stack, customer, plan)
     claims = claims_of(api, fetch(api, customer))
@@ -97,7 +97,7 @@ def test_a_paid_licence_says_exactly_this(api, stack, plan, features, limits):
     assert claims["exp"] - claims["iat"] == 365 * DAY
 
 
-def test_the_members_come_in_the_contracts_order(api):
+def test_claims_come_in_the_documented_order(api):
     payload = api.sign_up().license.split(".")[1]
     text = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode()
     assert list(json.loads(text)) == [
@@ -160,7 +160,7 @@ def test_if_none_match(api):
     assert head.status_code == 304
 
 
-def test_a_tag_opens_nothing(api):
+def test_an_etag_is_no_credential(api):
     customer, other = api.sign_up(), api.sign_up()
     tag = customer.client.get(f"/api/licenses/{customer.id}").headers["ETag"]
     answer = other.client.get(f"/api/licenses/{customer.id}", headers={"If-None-Match": tag})
@@ -179,7 +179,7 @@ def test_a_changed_name_makes_a_new_licence(api):
     assert fetch(api, customer) == token
 
 
-def test_a_changed_address_counts_only_where_it_is_the_name(api):
+def test_a_changed_email_counts_only_without_a_company_name(api):
     named, unnamed = api.sign_up(company_name="Acme"), api.sign_up()
     for customer in (named, unnamed):
         expect(api.owner.patch(f"/api/customers/{customer.id}", {"email": api.email()}), 200)
@@ -231,7 +231,7 @@ def fetch_alone(api, customer):
     return expect(api.keyed(customer.api_key).get(f"/api/licenses/{customer.id}"), 200)["license"]
 
 
-# Access and expiry: decided at each read, whatever the jobs have noted.
+# Access and expiry: decided at each read, whether or not a job has recorded it.
 
 def test_a_trial_past_its_end(api, stack):
     customer = api.sign_up()
@@ -247,7 +247,7 @@ def test_a_trial_past_its_end(api, stack):
     expect(api.nobody.post("/api/licenses/verify", {"license": answer["license"]}), 200)
 
 
-def test_the_jobs_note_a_trials_end(api, stack):
+def test_a_job_records_the_end_of_a_trial(api, stack):
     customer = api.sign_up()
     subscribe(stack, customer, trial_ends_at="now() - interval '1 second'")
     wait_for(lambda: stack.sql("SELECT status FROM subscriptions WHERE customer_id = "
@@ -256,7 +256,7 @@ def test_the_jobs_note_a_trials_end(api, stack):
                      f"AND customer_id = '{customer.id}'") == "1"
 
 
-def test_a_trials_licence_never_outlives_it(api, stack):
+def test_a_trials_licence_ends_with_the_trial(api, stack):
     customer = api.sign_up()
     subscribe(stack, customer, trial_ends_at="now() + interval '10 minutes'")
     claims = claims_of(api, fetch(api, customer))
@@ -267,7 +267,7 @@ def test_a_trials_licence_never_outlives_it(api, stack):
 
 @pytest.mark.parametrize("status", ["unpaid", "canceled", "incomplete", "incomplete_expired",
                                     "paused"])
-def test_without_access_a_licence_still_comes_for_a_day(api, stack, status):
+def test_without_access_a_licence_lasts_a_day(api, stack, status):
     customer = api.sign_up()
     paid(stack, customer, status=f"'{status}'")
     answer = expect(customer.client.get(f"/api/licenses/{customer.id}"), 200)
@@ -333,7 +333,7 @@ def test_no_licence_without_an_end(strict):
     path = f"/api/licenses/{customer.id}"
     expect(customer.client.get(path), 409, "license_end_unknown")
     expect(customer.client.post(path + "/rotate"), 409, "license_end_unknown")
-    # What was refused has changed nothing: the licence of the trial is still good.
+    # The refused request has changed nothing: the licence of the trial is still valid.
     answer = strict.api.nobody.post("/api/licenses/verify", {"license": customer.license})
     assert expect(answer, 200)["data"]["iss"] == "https://issuer.example"
 
@@ -346,7 +346,7 @@ def test_a_shorter_life(strict):
 
 
 def test_a_new_signing_key(strict):
-    """Both keys are published, newest first; licences of either verify, here and elsewhere."""
+    """Both keys are published, newest first. Licences of both verify, here and in PyJWT."""
     customer = strict.api.sign_up()
     old_kid = jwt.get_unverified_header(customer.license)["kid"]
     folder = strict.run_dir / "keys"
@@ -371,7 +371,7 @@ def test_a_new_signing_key(strict):
         assert expect(answer, 200)["data"] == claims
 
 
-# Taken back.
+# Revocation.
 
 def revoked(api):
     """The jtis of the signed list."""
@@ -499,7 +499,7 @@ def forge(header, payload, signature=b"x" * 256):
     return ".".join(map(encode, (header, payload, signature)))
 
 
-def test_each_way_to_be_refused_has_its_code(api):
+def test_each_verdict_has_its_code(api):
     customer = api.sign_up()
     head, payload, signature = customer.license.split(".")
     kid = jwt.get_unverified_header(customer.license)["kid"]
@@ -595,13 +595,13 @@ def test_verify_refuses_bad_bodies(api, body):
     expect(api.nobody.post("/api/licenses/verify", body), 400, "invalid_request")
 
 
-def test_white_space_in_a_pasted_licence_is_forgiven(api):
+def test_white_space_in_a_pasted_licence_is_ignored(api):
     token = api.sign_up().license
     folded = "\n".join(token[at:at + 64] for at in range(0, len(token), 64))
     answer = api.nobody.post("/api/licenses/verify", {"license": f"  {folded}\r\n"})
     assert answer.status_code == 200
 
 
-def test_no_address_is_shadowed_by_an_id(api):
+def test_no_path_is_taken_for_a_customer_id(api):
     for name in ("public-key", "revocations"):
         assert "customer_id" not in expect(api.nobody.get(f"/api/licenses/{name}"), 200)

@@ -1,4 +1,4 @@
-"""Instances: known by their reports, activated and released as often as one likes."""
+"""Instances: known by their reports, activated and released any number of times."""
 
 import concurrent.futures
 
@@ -11,7 +11,7 @@ def path_of(customer, instance=""):
 
 
 def instances(client, customer):
-    """All of them, page by page, by id."""
+    """All instances, page by page, by id."""
     found, cursor = {}, ""
     while cursor is not None:
         page = expect(client.get(path_of(customer) + "?limit=2" +
@@ -29,12 +29,12 @@ def report(client, customer, instance, **more):
 
 
 def count_in_use(customer):
-    """As the limits tell it."""
+    """The level as the limits say it."""
     limits = expect(customer.client.get(f"/api/usage/{customer.id}/limits"), 200)
     return limits["instances"]["current"]
 
 
-def test_a_report_makes_it_known(api):
+def test_a_report_makes_an_instance_known(api):
     customer = api.sign_up()
     assert instances(api.viewer, customer) == {}
     first = report(customer.client, customer, "a", active_devices=1, total_devices=2,
@@ -57,7 +57,7 @@ def test_activate_and_release(api, stack):
     path = path_of(customer, "plant-7")
     made = expect(customer.client.put(path, {"lease_hours": 1}), 201)["instance"]
     assert made["state"] == "active" and made["activated_at"] == made["first_seen_at"]
-    # Again is no second one, and extends the lease; it never shortens it.
+    # A second activation is of the same instance. It extends the lease and never shortens it.
     again = expect(customer.client.put(path), 200)["instance"]
     assert again["activated_at"] == made["activated_at"]
     assert again["lease_expires_at"] > made["lease_expires_at"]
@@ -68,7 +68,8 @@ def test_activate_and_release(api, stack):
     assert gone["state"] == "released" and gone["lease_expires_at"] == gone["released_at"]
     assert expect(customer.client.delete(path), 200)["instance"] == gone
     assert count_in_use(customer) == 0
-    # What it sent before its release and comes in late does not take it up again; news does.
+    # A late report from before the release does not take the instance into use again; a newer one
+    # does.
     report(customer.client, customer, "plant-7", reported_at=made["first_seen_at"])
     assert count_in_use(customer) == 0
     assert instances(api.owner, customer)["plant-7"]["state"] == "released"
@@ -113,7 +114,7 @@ def test_refusals(api):
     assert instances(api.owner, customer) == {}
 
 
-def test_the_bound_is_exact_whoever_comes_at_once(bounded):
+def test_the_bound_is_exact_for_concurrent_activations(bounded):
     api = bounded.api
     customer = api.sign_up()
     report(customer.client, customer, "reporter")
@@ -132,7 +133,7 @@ def test_the_bound_is_exact_whoever_comes_at_once(bounded):
     expect(customer.client.put(path_of(customer, taken[0])), 200)
     expect(customer.client.delete(path_of(customer, taken[0])), 200)
     expect(customer.client.put(path_of(customer, "more")), 201)
-    # Over the bound, reports are taken all the same, and say so.
+    # Reports over the bound are stored, and the answer says so.
     limits = report(customer.client, customer, "fifth", metrics={"api_calls": 250})["limits"]
     assert limits["instances"] == {"current": 5, "max": 3, "percent_used": 166.7}
     assert limits["metrics"]["api_calls"] == {"current": 250, "max": 100, "percent_used": 250.0}

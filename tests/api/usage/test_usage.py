@@ -1,4 +1,4 @@
-"""Usage: reports are stored once and durably, and what is read of them is what was sent."""
+"""Usage: reports are stored once and durably, and read back as they were sent."""
 
 import concurrent.futures
 import datetime
@@ -18,7 +18,7 @@ def stored(stack, customer):
 
 
 @pytest.mark.quick
-def test_a_report_is_what_was_sent(api):
+def test_a_report_is_read_back_as_it_was_sent(api):
     customer = api.sign_up()
     when = at(minutes=5)
     made = send(customer, instance_id="plant-7", active_devices=7, total_devices=9,
@@ -34,7 +34,7 @@ def test_a_report_is_what_was_sent(api):
     assert walk(api.owner, customer) == [one]
 
 
-def test_what_is_left_out_has_its_default(api):
+def test_defaults_of_a_report(api):
     customer = api.sign_up()
     one = send(customer)["report"]
     assert (one["instance_id"], one["active_devices"], one["total_devices"], one["metrics"],
@@ -53,7 +53,7 @@ def test_the_same_report_again_is_the_first(api, stack):
     assert stored(stack, customer) == 1
     days = expect(api.owner.get(f"/api/usage/{customer.id}/daily"), 200)["days"]
     assert [day["reports"] for day in days] == [1]
-    # The same name is another customer's own.
+    # Another customer may use the same report_id.
     assert send(api.sign_up(), report_id="a")["report"]["id"] != first["report"]["id"]
 
 
@@ -90,7 +90,7 @@ def test_bad_reports(api, stack, members, field):
     refused = expect(customer.client.post("/api/usage/report", report(customer, **members)), 400,
                      "invalid_request")
     assert [detail["field"] for detail in refused["details"]] == [field]
-    # As an item of a batch it is refused with the same words, and the others are taken.
+    # As an item of a batch it is refused with the same message, and the others are stored.
     batch = expect(customer.client.post("/api/usage/reports", {"reports": [
         report(customer), report(customer, **members), report(customer)]}), 200)
     assert [one["status"] for one in batch["results"]] == ["created", "invalid", "created"]
@@ -99,7 +99,7 @@ def test_bad_reports(api, stack, members, field):
     assert stored(stack, customer) == 2
 
 
-def test_the_edges_are_taken(api):
+def test_extreme_values_are_accepted(api):
     customer = api.sign_up()
     for when in (at(days=34, hours=23, minutes=59), at(minutes=-4)):
         send(customer, reported_at=when, active_devices=2**31 - 1, total_devices=2**31 - 1,
@@ -108,7 +108,7 @@ def test_the_edges_are_taken(api):
     assert sum(day["metrics"]["api_calls"] for day in days) == 2 * (2**53 - 1)
 
 
-def test_nobody_elses(api, stack):
+def test_reports_of_other_customers_are_refused(api, stack):
     customer, other = api.sign_up(), api.sign_up()
     wrong = api.keyed(api.mint(customer, "license", "billing")[0])
     unknown = "cust_" + "0" * 32
@@ -122,8 +122,8 @@ def test_nobody_elses(api, stack):
             (api.nobody, customer.id, 401, "unauthenticated"),
             (api.keyed(f"{customer.id}_{'0' * 64}"), customer.id, 401, "unauthenticated")):
         expect(client.post("/api/usage/report", {"customer_id": customer_id}), status, code)
-        # Whoever is unknown hears nothing about the body; nor does one with an Idempotency-Key
-        # come by somebody's answer.
+        # A caller without a valid key learns nothing about the body, and gets no stored answer
+        # by an Idempotency-Key.
         refused = client.post("/api/usage/report", {"customer_id": customer_id, "x": 1})
         assert refused.status_code == (400 if status == 404 else status)
         expect(client.post("/api/usage/report", {"customer_id": customer_id},
@@ -143,7 +143,7 @@ def test_a_deleted_customer_reports_no_more(api, stack):
     assert stored(stack, customer) == 1
 
 
-def test_an_idempotency_key_does_it_too(api, stack):
+def test_an_idempotency_key_stores_a_report_once(api, stack):
     customer, other = api.sign_up(), api.sign_up()
     headers = {"Idempotency-Key": uuid.uuid4().hex}
     first = customer.client.post("/api/usage/report", report(customer), headers=headers)
@@ -152,7 +152,7 @@ def test_an_idempotency_key_does_it_too(api, stack):
     assert again.headers["Idempotent-Replayed"] == "true" and stored(stack, customer) == 1
     expect(customer.client.post("/api/usage/report", report(customer, total_devices=1),
                                 headers=headers), 422, "idempotency_key_reused")
-    # The key is each caller's own, also where one statement looks the caller up.
+    # An Idempotency-Key belongs to its caller, also where one statement looks the caller up.
     expect(other.client.post("/api/usage/report", report(customer), headers=headers), 404,
            "customer_not_found")
 
@@ -181,7 +181,7 @@ def test_a_batch(api, stack):
     assert stored(stack, customer) == 3 and stored(stack, other) == 0
     again = expect(customer.client.post("/api/usage/reports", {"reports": items[:2]}), 200)
     assert (again["created"], again["duplicates"]) == (0, 2)
-    # An owner's may be about several customers.
+    # An owner's batch may be about several customers.
     batch = expect(api.owner.post("/api/usage/reports", {"reports": [
         report(customer), report(other)]}), 200)
     assert batch["created"] == 2 and "limits" not in batch
@@ -223,7 +223,7 @@ def test_paging_and_filters(api):
     assert expect(api.owner.get(f"/api/usage/{customer.id}/latest"), 200)["report"] == newest[0]
 
 
-def test_a_walk_sees_each_older_report_once_while_more_arrive(api):
+def test_pages_have_each_older_report_once_while_more_arrive(api):
     customer = api.sign_up()
     items = [report(customer, report_id=f"old-{n}", reported_at=at(minutes=n // 7))
              for n in range(120)]
@@ -250,7 +250,7 @@ def test_bad_queries(api, query):
     expect(api.owner.get(f"/api/usage/{customer.id}?{query}"), 400, "invalid_request")
 
 
-def test_nothing_reported(api):
+def test_a_customer_without_reports(api):
     customer = api.sign_up()
     expect(customer.client.get(f"/api/usage/{customer.id}/latest"), 404, "report_not_found")
     assert expect(customer.client.get(f"/api/usage/{customer.id}"), 200) == {
@@ -295,15 +295,16 @@ def test_limits(api):
     assert limits["instances"] == {"current": 1, "max": None, "percent_used": None}
     limits = send(customer, instance_id="b", active_devices=8, total_devices=8,
                   metrics={"api_calls": 1, "storage_mb": 12})["limits"]
-    # Over the limit, and taken all the same.
+    # A report over the limit is stored.
     assert limits["devices"] == {"current": 12, "max": 10, "percent_used": 120.0}
     assert {name: level["current"] for name, level in limits["metrics"].items()} == {
         "mqtt_messages": 0, "api_calls": 8, "storage_mb": 42}
-    # A late report changes what the month had, not what is there now; an old one not even that.
+    # A late report changes the sums of its month, not the present level; one of an earlier month
+    # changes neither.
     limits = send(customer, instance_id="b", active_devices=1, total_devices=1,
                   reported_at=at(days=34), metrics={"storage_mb": 1})["limits"]
     assert limits["devices"]["current"] == 12 and limits["metrics"]["storage_mb"]["current"] == 42
-    # What an instance that nobody hears of any more had, nobody uses.
+    # The devices of an instance whose lease has ended are not in use.
     limits = send(customer, instance_id="c", active_devices=1, total_devices=1,
                   reported_at=at(hours=73))["limits"]
     assert limits["devices"]["current"] == 12 and limits["instances"]["current"] == 2
@@ -318,8 +319,8 @@ def test_limits_without_a_subscription(api, stack):
     assert expect(customer.client.get(f"/api/usage/{customer.id}/limits"), 200)["plan"] is None
 
 
-def test_bodies_without_an_end(stack):
-    """The limit of a batch is half a mebibyte, whether the length is announced or not."""
+def test_the_size_of_a_batch_is_limited(stack):
+    """A batch may have half a mebibyte, with or without a Content-Length."""
     key = ("Authorization", f"Bearer {stack.admin_key}")
     kind = ("Content-Type", "application/json")
     answer = exchange(stack, build("POST", "/api/usage/reports", [

@@ -1,4 +1,4 @@
-"""Usage adds up, whatever is sent; wrong reports are corrected, old ones deleted."""
+"""The sums of usage are right; wrong reports are corrected, old ones deleted."""
 
 import concurrent.futures
 import os
@@ -18,7 +18,7 @@ COUNT = int(os.environ.get("USAGE_REPORTS", "3000"))
 
 
 def insist(client, path, body):
-    """Sends once more when the kept connection was just being closed: names make that safe."""
+    """Sends again when the kept connection was being closed; the report_id makes that safe."""
     try:
         return client.post(path, body)
     except requests.ConnectionError:
@@ -44,14 +44,14 @@ def test_totals_equal_the_model(api, stack, figures):
     figures["usage reports against the model"] = sent
     assert model.differences(stack) == 0
     assert len(model.reports) == reports.count
-    # A model that misses one report is noticed.
+    # The comparison notices a model that misses one report.
     model.add(send_by(api.owner, customers[0])["report"])
     model.days.popitem()
     assert model.differences(stack) > 0
 
 
 def send_by(client, customer_id, **members):
-    """A report by anybody."""
+    """A report of any caller."""
     return expect(client.post("/api/usage/report", {"customer_id": customer_id, **members}), 201)
 
 
@@ -106,7 +106,7 @@ def test_a_correction(api, stack):
     assert not any("storage_mb" in day["metrics"] for day in days(api, customer))
     limits = expect(customer.client.get(f"/api/usage/{customer.id}/limits"), 200)
     assert limits["devices"]["current"] == 5
-    # What is left out stays; the same report sent again is the first one still.
+    # Values that the correction leaves out stay. The report, sent again, is still the first one.
     again = correct(api, customer, id=right["id"], total_devices=7)["report"]
     assert (again["active_devices"], again["total_devices"], again["metrics"]) == (
         5, 7, {"api_calls": 10})
@@ -133,7 +133,7 @@ def test_corrections_are_refused(api):
 
 
 def test_corrections_among_reports_add_up(api, stack):
-    """A day that is counted anew while reports come in misses none of them and none twice."""
+    """Counting a day anew while reports come in counts each of them once."""
     customer = api.sign_up()
     first = [send(customer, total_devices=n)["report"]["id"] for n in range(8)]
 
@@ -187,7 +187,7 @@ def test_clean_up(api):
 
 
 def test_the_jobs_make_months(stack):
-    """The jobs process did it when it started; it says so in its log, or had nothing to do."""
+    """The jobs process does it when it starts, and logs it unless there is nothing to do."""
     ahead = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'usage_reports'::regclass"
     assert wait_for(lambda: int(stack.sql(ahead)) >= 5)
     failed = [line for line in stack.billingd_log() if line["message"] == "job failed"

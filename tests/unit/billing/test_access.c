@@ -1,5 +1,6 @@
 /*
- * test_access.c: who has access when, to the millisecond, and how long a licence lives.
+ * test_access.c: when a subscription gives access, to the millisecond, and how long a licence
+ * lives.
  */
 #include "support/suite.h"
 
@@ -72,12 +73,12 @@ START_TEST(test_table)
 	ck_assert_str_eq(access_status(&subscription, NOW), cases[_i].now);
 	ck_assert(access_is_trial(&subscription, NOW) ==
 	          (strcmp(cases[_i].now, "trialing") == 0));
-	/* How licences end has no say in who has access. */
+	/* The policy of licences does not change who has access. */
 	ck_assert(access_granted(&subscription, &by_paid, NOW) == cases[_i].granted);
 }
 END_TEST
 
-/* Only without access is it asked for again within a day, and never is a licence without end. */
+/* Only a licence without access ends within a day. Every licence has an end. */
 START_TEST(test_license_of_the_table)
 {
 	const struct subscription subscription = subscription_of(_i);
@@ -94,8 +95,8 @@ START_TEST(test_license_of_the_table)
 }
 END_TEST
 
-/* A trial of Stripe's ends there: it is not ours to call it canceled. What follows is Stripe's to
- * say, whose word may come late; after a day nobody waits for it any more. */
+/* Stripe decides when a trial that it runs ends, so its status is not "canceled" here. The
+ * event that says what follows may come a day late; then access ends. */
 START_TEST(test_trial_in_stripe)
 {
 	struct subscription subscription = {.status = "trialing",
@@ -140,7 +141,7 @@ static const struct {
         /* The renewal is late, but access is not over. */
         {"active", NONE, NONE, AT(-7 * DAY_MS), AT(DAY_MS)},
         {"active", NONE, NONE, AT(-300 * DAY_MS), AT(DAY_MS)},
-        /* Nobody knows until when it is paid. */
+        /* The end of the paid period is unknown. */
         {"active", NONE, NONE, NONE, NONE},
         {"past_due", NONE, AT(-DAY_MS), NONE, NONE},
         {"past_due", NONE, AT(-DAY_MS), AT(DAY_MS), AT(8 * DAY_MS)},
@@ -149,7 +150,7 @@ static const struct {
         {"canceled", NONE, NONE, AT(30 * DAY_MS), AT(DAY_MS)},
         {"canceled", NONE, NONE, NONE, AT(DAY_MS)},
         {"unpaid", NONE, NONE, NONE, AT(DAY_MS)},
-        /* A trial ends with itself. */
+        /* A trial's licence ends with the trial. */
         {"trialing", AT(5 * DAY_MS), NONE, NONE, AT(5 * DAY_MS)},
         {"trialing", AT(5 * DAY_MS), NONE, AT(30 * DAY_MS), AT(5 * DAY_MS)},
 };

@@ -135,7 +135,7 @@ START_TEST(test_secrets)
 }
 END_TEST
 
-/* A key that is made has the form that is asked for, and is stored as its digest only. */
+/* A new key has the right form, and only its digest is stored. */
 START_TEST(test_made_keys)
 {
 	struct operation operation = {.task = &task, .now_ms = 1739577600000};
@@ -154,7 +154,7 @@ START_TEST(test_made_keys)
 	ck_assert_uint_eq(first.key.digest.length, SHA256_SIZE);
 	ck_assert_mem_eq(first.key.digest.data, digest.bytes, SHA256_SIZE);
 	ck_assert_int_eq(strncmp(first.secret, first.key.prefix, strlen(first.key.prefix)), 0);
-	/* What is shown to recognise it by leaves 58 of its 64 digits to guess. */
+	/* The prefix that is shown leaves 58 of the key's 64 digits to guess. */
 	ck_assert_uint_eq(strlen(first.secret) - strlen(first.key.prefix), 58);
 	ck_assert_uint_eq(first.key.scopes.count, 2);
 	ck_assert_uint_eq(api_key_scopes(&first.key.scopes), SCOPE_LICENSE | SCOPE_BILLING);

@@ -1,13 +1,13 @@
 /*
- * test_customers_search.c: customers are found by the start of their names, the newest first, without a
- * look at all the others.
+ * test_customers_search.c: a search finds customers by the start of their names, the newest
+ * first, without reading all the others.
  */
 #include "support/database.h"
 
 #include "base/text.h"
 #include "billing/customers.h"
 
-/* Each name is older than the one before, and the table has them in no order. */
+/* Each customer is older than the one before; the table has them in no order. */
 #define FILL                                                                                   \
 	"BEGIN;"                                                                               \
 	"INSERT INTO customers (customer_id, email, company_name, created_at, updated_at) "    \
@@ -40,7 +40,7 @@ setup(void)
 	database_script(operation.db, &task, FILL);
 }
 
-/* What was filled in was never committed. */
+/* Rolls the test's rows back. */
 static void
 teardown(void)
 {
@@ -66,7 +66,7 @@ page_of(const struct customer_filter *filter, struct page *page, struct instant 
 	return ids.data;
 }
 
-/* The same page in the plainest words. */
+/* The same page, read by the simplest statement. */
 static bool
 is_plain(const struct customer_filter *filter, const struct page *page, const char *cursor,
          const char *ids)
@@ -101,7 +101,7 @@ static const char *const words[] = {"company 0000",
                                     "_",
                                     "\xf0\x9f\x94\x91"};
 
-START_TEST(test_pages_are_what_they_should_be)
+START_TEST(test_pages_equal_those_of_a_plain_statement)
 {
 	static const int offsets[] = {0, 3, 190, 230};
 
@@ -139,8 +139,8 @@ sql_of_search(void)
 	ck_abort_msg("there is no such statement");
 }
 
-/* Of a name that the planner has sampled it thinks that a hundredth of all have it. Reading all of them
- * takes more than 20 000 pages. */
+/* The planner takes a name that it has sampled for one that a hundredth of all customers have.
+ * Reading the whole table takes more than 20 000 pages. */
 START_TEST(test_names_that_the_planner_knows)
 {
 	static const char *const modes[] = {"auto", "force_generic_plan"};
@@ -170,7 +170,7 @@ main(void)
 
 	tcase_set_timeout(tcase, 300);
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_loop_test(tcase, test_pages_are_what_they_should_be, 0, ROWS(words));
+	tcase_add_loop_test(tcase, test_pages_equal_those_of_a_plain_statement, 0, ROWS(words));
 	tcase_add_loop_test(tcase, test_names_that_the_planner_knows, 0, 2);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);

@@ -1,5 +1,5 @@
 /*
- * test_idempotency.c: one answer per key and caller, kept for a day, readable by nobody else.
+ * test_idempotency.c: one answer per key and caller, kept for a day, which others cannot read.
  */
 #include "support/billing_fixture.h"
 
@@ -74,7 +74,7 @@ START_TEST(test_scoped_by_caller_and_key)
 	struct idempotency use = use_of("operator:1", key, "POST /a {}");
 	struct idempotency caller = use_of("operator:2", key, "POST /a {}");
 	struct idempotency other = use_of("operator:1", fresh_key(), "POST /a {}");
-	/* The same characters, divided otherwise. */
+	/* The same characters, divided differently between caller and key. */
 	struct idempotency divided =
 	        use_of(arena_printf(task.arena, "operator:1%c", key[0]), key + 1, "POST /a {}");
 
@@ -132,7 +132,7 @@ START_TEST(test_in_progress)
 	fine(db_begin(operation.db, &task));
 	refused(idempotency_claim(&operation, &same, &stored, &replay), FAIL_CONFLICT,
 	        "idempotency_in_progress");
-	/* What fails is as if it had never been tried. */
+	/* A failed attempt leaves no trace. */
 	if (_i == 0) {
 		db_rollback_to(twin.db, 0);
 		ck_assert(!is_replayed(&same));
@@ -147,7 +147,7 @@ START_TEST(test_in_progress)
 }
 END_TEST
 
-/* Should two get past the claim, only one can store: the other's work is undone with it. */
+/* If two requests get past the claim, only one can store; the other is rolled back. */
 START_TEST(test_only_one_can_store)
 {
 	struct idempotency use = use_of("operator:1", fresh_key(), "POST /a {}"), late = use;
@@ -173,7 +173,8 @@ START_TEST(test_kept_for_a_day)
 	answer(&operation, &use);
 	operation.now_ms = NOW_MS + DAY_MS - 1;
 	ck_assert(is_replayed(&use));
-	/* Then the key is free, for another request too, even if nobody has cleaned up. */
+	/* After a day the key is free, also for another request, even before the job that
+	 * deletes. */
 	operation.now_ms = NOW_MS + DAY_MS;
 	ck_assert(!is_replayed(&use));
 	answer(&operation, &other);
@@ -202,8 +203,8 @@ START_TEST(test_prune)
 }
 END_TEST
 
-/* Neither the key nor what was answered is readable by who reads the table. */
-START_TEST(test_nothing_in_the_clear)
+/* The table shows neither the key nor the answer. */
+START_TEST(test_the_table_hides_key_and_answer)
 {
 	struct idempotency use = use_of("operator:1", fresh_key(), "POST /a {\"email\":\"x\"}");
 	struct db *db = database_open(database_url(), 10000, false);
@@ -237,7 +238,7 @@ main(void)
 	tcase_add_test(tcase, test_only_one_can_store);
 	tcase_add_test(tcase, test_kept_for_a_day);
 	tcase_add_test(tcase, test_prune);
-	tcase_add_test(tcase, test_nothing_in_the_clear);
+	tcase_add_test(tcase, test_the_table_hides_key_and_answer);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }

@@ -1,11 +1,13 @@
 /*
- * test_key_timing.c: how long a key takes to be refused says nothing about how near it is.
+ * test_key_timing.c: the time that it takes to refuse a key does not depend on how much of the
+ * key is right.
  *
- * Under valgrind the stored digest counts as undefined, so that memcheck reports each branch and each
- * address that depends on it (Langley's ctgrind): exact, on any machine. With FULL the clock is asked
- * as well: guesses that share all but the last digits with a true key, and guesses that share none;
- * Welch's t-test over the times that the whole decision takes (form, SHA-256, comparison), as in
- * "Dude, is my code constant time?" (Reparaz, Balasch, Verbauwhede, 2017).
+ * Under valgrind the stored digest counts as undefined, so that memcheck reports each branch
+ * and each address that depends on it (Langley's ctgrind): exact, on any machine. With FULL the
+ * clock is asked as well: guesses that share all but the last digits with a true key, and
+ * guesses that share none; Welch's t-test over the times that the whole decision takes (form,
+ * SHA-256, comparison), as in "Dude, is my code constant time?" (Reparaz, Balasch, Verbauwhede,
+ * 2017).
  */
 #include "support/suite.h"
 
@@ -19,7 +21,7 @@
 
 enum { GUESSES = 100000, TRIES = 4, KEY_LENGTH = 68 };
 static const double t_limit = 4.5;
-static const double kept = 0.9; /* the slowest tenth is the machine's, not ours */
+static const double kept = 0.9; /* the slowest tenth is noise of the machine */
 
 struct sample {
 	double nanoseconds;
@@ -46,8 +48,9 @@ make_key(char key[KEY_LENGTH + 1], unsigned int seed)
 	key[KEY_LENGTH] = '\0';
 }
 
-/* A wrong guess that differs from digit `from` on. A digit stays one and a letter stays one: what the
- * processor foresees of the form, which the guesser knows, is no part of the measure. */
+/* A wrong guess that differs from digit `from` on. A digit stays one and a letter stays one:
+ * what the processor foresees of the form, which the guesser knows, is no part of the
+ * measure. */
 static void
 make_guess(char guess[KEY_LENGTH + 1], const char *key, size_t from)
 {
@@ -72,7 +75,7 @@ constant_time_refusal(const char *guess, const struct sha256 *stored, const char
 	return !digest_equal(&digest, stored);
 }
 
-/* What it must not be; shows that the measure can tell. */
+/* A comparison with a leak, which shows that the measurement finds one. */
 static bool
 leaking_refusal(const char *guess, const struct sha256 *stored, const char *secret)
 {
@@ -142,7 +145,7 @@ measure(bool (*refusal)(const char *, const struct sha256 *, const char *), unsi
 }
 
 /* Memcheck ends the program's run with an error when anything depends on the digest. */
-START_TEST(test_nothing_but_the_answer_depends_on_the_stored_digest)
+START_TEST(test_only_the_answer_depends_on_the_stored_digest)
 {
 	char secret[KEY_LENGTH + 1], guess[KEY_LENGTH + 1];
 	bool watched = RUNNING_ON_VALGRIND;
@@ -166,7 +169,7 @@ START_TEST(test_nothing_but_the_answer_depends_on_the_stored_digest)
 }
 END_TEST
 
-/* A busy machine can fake a difference once, a leak is there each time. */
+/* A busy machine may show a difference once; a leak shows each time. */
 START_TEST(test_refusal_takes_as_long_for_a_near_guess)
 {
 	double t = 0;
@@ -181,7 +184,7 @@ START_TEST(test_refusal_takes_as_long_for_a_near_guess)
 }
 END_TEST
 
-START_TEST(test_the_measure_sees_a_leak)
+START_TEST(test_the_measurement_finds_a_leak)
 {
 	ck_assert(fabs(measure(leaking_refusal, 20250215)) > t_limit);
 }
@@ -194,7 +197,7 @@ measured_cases(void)
 
 	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, test_refusal_takes_as_long_for_a_near_guess);
-	tcase_add_test(tcase, test_the_measure_sees_a_leak);
+	tcase_add_test(tcase, test_the_measurement_finds_a_leak);
 	return tcase;
 }
 
@@ -204,7 +207,7 @@ main(void)
 	Suite *suite = suite_create("key timing");
 	TCase *exact = tcase_create("memcheck");
 
-	tcase_add_test(exact, test_nothing_but_the_answer_depends_on_the_stored_digest);
+	tcase_add_test(exact, test_only_the_answer_depends_on_the_stored_digest);
 	suite_add_tcase(suite, exact);
 	if (getenv("FULL"))
 		suite_add_tcase(suite, measured_cases());

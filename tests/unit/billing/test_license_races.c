@@ -1,5 +1,5 @@
 /*
- * test_license_races.c: several act on one customer's licences at the same moment.
+ * test_license_races.c: requests that act on one customer's licences at the same moment.
  */
 #include "support/billing_fixture.h"
 
@@ -9,7 +9,7 @@ struct actor;
 
 typedef enum fail action(struct actor *);
 
-/* One of several that act on the customer at once, each with its own connection. */
+/* One of several threads that act on the customer at once, each with its own connection. */
 struct actor {
 	pthread_t thread;
 	struct task task;
@@ -69,7 +69,8 @@ revoke_all(struct actor *actor)
 	return account_revoke_licenses(&actor->operation, customer_id, "test");
 }
 
-/* A revocation that is not committed yet makes a new licence wait, which then knows of it. */
+/* A new licence waits for a revocation that is not committed yet, and then takes it into
+ * account. */
 START_TEST(test_revocation_in_progress)
 {
 	struct actor actor;
@@ -96,7 +97,7 @@ END_TEST
 
 enum { ACTORS = 8 };
 
-START_TEST(test_many_hand_out)
+START_TEST(test_many_issue_at_once)
 {
 	struct actor actors[ACTORS];
 
@@ -134,7 +135,7 @@ START_TEST(test_many_rotate)
 }
 END_TEST
 
-/* However they come in between each other: nothing from before the revocation is left alive. */
+/* In every order of the steps, no licence from before the revocation stays valid. */
 START_TEST(test_revocation_among_others)
 {
 	static action *const acts[ACTORS] = {hand_out, rotate, hand_out, revoke_all,
@@ -164,7 +165,7 @@ main(void)
 	TCase *tcase = fixture_case("races");
 
 	tcase_add_test(tcase, test_revocation_in_progress);
-	tcase_add_test(tcase, test_many_hand_out);
+	tcase_add_test(tcase, test_many_issue_at_once);
 	tcase_add_test(tcase, test_many_rotate);
 	tcase_add_loop_test(tcase, test_revocation_among_others, 0, 5);
 	suite_add_tcase(suite, tcase);

@@ -1,5 +1,6 @@
 /*
- * test_licenses.c: licences are kept while they hold, and never outlive what they speak of.
+ * test_licenses.c: a licence is issued again while its claims are current, and ends with what
+ * it is for.
  */
 #include "support/billing_fixture.h"
 
@@ -7,8 +8,8 @@
 
 static struct subscription subscription;
 
-/* The licence that the customer gets now. The newest is told by its time of issue, so tests that want
- * another one let a second pass. */
+/* The licence that the customer gets now. The time of issue tells which is the newest, so a
+ * test that expects another licence lets a second pass. */
 static struct issued_license
 current(void)
 {
@@ -47,12 +48,13 @@ START_TEST(test_refreshed)
 	ck_assert_str_ne(license.jti, signed_up.license->jti);
 	ck_assert_str_eq(current().jti, license.jti);
 	ck_assert_int_eq(count_of(LICENSES, ""), 2);
-	/* The older one holds on. */
+	/* The older one stays valid. */
 	ck_assert_int_eq(check(signed_up.license->token, &(const char *){NULL}), LICENSE_VALID);
 }
 END_TEST
 
-/* A clock that runs before the one that signed by more than the leeway signs anew. */
+/* When the clock is behind the time of issue by more than the leeway, a new licence is
+ * signed. */
 START_TEST(test_clock_set_back)
 {
 	operation.now_ms = NOW_MS - 120 * SECOND_MS;
@@ -62,7 +64,7 @@ START_TEST(test_clock_set_back)
 }
 END_TEST
 
-/* Whatever the licence says or depends on: when that changes, a new one says so. */
+/* A change of any claim, or of what the claims depend on, leads to a new licence. */
 static const struct {
 	const char *before, *behind, *says;
 } changes[] = {
@@ -118,7 +120,8 @@ START_TEST(test_rules_changed)
 }
 END_TEST
 
-/* Without any job: the moment the trial ends, its licence has ended and the next one says why. */
+/* At the moment the trial ends its licence has ended, and the next one says so, before any job
+ * runs. */
 START_TEST(test_trial_ends)
 {
 	struct issued_license license;
@@ -199,8 +202,9 @@ START_TEST(test_rotate)
 }
 END_TEST
 
-/* Between the look and the storing the subscription changed: the licence speaks of the new one. */
-START_TEST(test_store_refuses_what_changed)
+/* When the subscription changes between reading and storing, the licence is about the new
+ * state. */
+START_TEST(test_a_changed_subscription_is_noticed_when_storing)
 {
 	struct license_view view = {0};
 	struct issued_license license;
@@ -216,7 +220,7 @@ START_TEST(test_store_refuses_what_changed)
 }
 END_TEST
 
-/* The last of the revocation list, history and clean-up. */
+/* The revocation list, the history, and the deletion of old tokens. */
 START_TEST(test_records)
 {
 	const struct issued_license *history;
@@ -270,7 +274,7 @@ main(void)
 	tcase_add_test(tcase, test_missing);
 	tcase_add_test(tcase, test_revoke);
 	tcase_add_test(tcase, test_rotate);
-	tcase_add_test(tcase, test_store_refuses_what_changed);
+	tcase_add_test(tcase, test_a_changed_subscription_is_noticed_when_storing);
 	tcase_add_test(tcase, test_records);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);

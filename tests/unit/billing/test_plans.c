@@ -1,5 +1,5 @@
 /*
- * test_plans.c: the plans of this project are what is sold, and a broken file says where.
+ * test_plans.c: reads conf/plans.json, and names the line of each fault of a broken file.
  */
 #include "support/suite.h"
 
@@ -33,7 +33,7 @@ load_ours(void)
 	ck_assert_msg(kind == FAIL_NONE, "%s", task.failure.message);
 }
 
-/* The table of the interface's description. */
+/* The plans of conf/plans.json. */
 #define BASIC                                                                                  \
 	{                                                                                      \
 		10, 30, true, false, true, true, false                                         \
@@ -72,7 +72,7 @@ check_limits(const struct license_limits *got, const struct license_limits *want
 	ck_assert_int_eq(got->max_dashboards, want->max_dashboards);
 }
 
-START_TEST(test_what_is_sold)
+START_TEST(test_the_plans_of_this_project)
 {
 	const struct plan *plan;
 
@@ -182,14 +182,14 @@ START_TEST(test_usage)
 	ck_assert_str_eq(plans_meter(&plans, "api")->amount_minor, "0.05");
 	ck_assert_str_eq(plans_meter(&plans, "api")->currency, "eur");
 	ck_assert_ptr_null(plans_meter(&plans, "calls"));
-	/* Without a word about it nothing is bounded. */
+	/* Without "usage" nothing is bounded. */
 	ck_assert_int_eq(plans.trial_usage.max_instances, LICENSE_UNLIMITED);
 	ck_assert_int_eq(plans.trial_usage.instance_overage, 0);
 	ck_assert_int_eq(plans.trial_usage.metric_max[0], LICENSE_UNLIMITED);
 }
 END_TEST
 
-/* What is changed in the good file, and what the refusal says. */
+/* A change of the good file, and a part of the message that refuses it. */
 static const struct {
 	const char *part, *by, *says;
 } broken[] = {
@@ -276,8 +276,8 @@ START_TEST(test_broken)
 }
 END_TEST
 
-/* Whatever is cut off the end, the file is refused, but for its last line break. */
-START_TEST(test_every_cut)
+/* A file with its end cut off is refused, unless only the last line break is missing. */
+START_TEST(test_truncated_files)
 {
 	size_t length = strlen(GOOD);
 
@@ -330,13 +330,13 @@ main(void)
 
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_loop_test(tcase, test_what_is_sold, 0, ROWS(sold));
+	tcase_add_loop_test(tcase, test_the_plans_of_this_project, 0, ROWS(sold));
 	tcase_add_test(tcase, test_trial);
 	tcase_add_test(tcase, test_find);
 	tcase_add_test(tcase, test_good);
 	tcase_add_test(tcase, test_usage);
 	tcase_add_loop_test(tcase, test_broken, 0, ROWS(broken));
-	tcase_add_test(tcase, test_every_cut);
+	tcase_add_test(tcase, test_truncated_files);
 	tcase_add_loop_test(tcase, test_not_an_object, 0, 5);
 	tcase_add_test(tcase, test_too_many);
 	tcase_add_test(tcase, test_no_file);

@@ -1,5 +1,6 @@
 /*
- * test_retention.c: months of reports come in time and go as a whole, and nobody waits.
+ * test_retention.c: months of reports are made in time and dropped as a whole, without
+ * blocking.
  */
 #include "support/usage_fixture.h"
 
@@ -9,7 +10,7 @@
 #define DAYS "SELECT sum(reports) FROM usage_daily WHERE customer_id = "
 #define IDS "SELECT count(*) FROM usage_report_ids WHERE customer_id = "
 
-/* Later days of the tests' own: nothing else in the database is as old as NOW_MS. */
+/* The tests use days of their own: no other rows in the database are as old as NOW_MS. */
 static int64_t
 later(int64_t days)
 {
@@ -27,14 +28,14 @@ START_TEST(test_months_are_made_ahead)
 	fine(usage_make_months(&operation, &made));
 	ck_assert_int_eq(made, 1);
 	ck_assert_int_eq(count_of(MONTHS, ""), before + 1);
-	/* The latest and the earliest that a report may name. */
+	/* The latest and the earliest time that a report may have. */
 	(void)usage_send(USAGE_LATE_DAYS * DAY_MS, NULL, 1);
 	(void)usage_send(-USAGE_AHEAD_MINUTES * 60 * SECOND_MS, NULL, 1);
 	ck_assert_int_eq(count_of(REPORTS, ""), 2);
 }
 END_TEST
 
-START_TEST(test_old_months_go)
+START_TEST(test_old_months_are_dropped)
 {
 	int64_t dropped, pruned, days = billing.policy.usage_retention_days;
 
@@ -42,7 +43,7 @@ START_TEST(test_old_months_go)
 	(void)usage_send(30 * DAY_MS, "older", 4);
 	fine(usage_drop_months(&operation, &dropped));
 	ck_assert_int_eq(count_of(REPORTS, ""), 2);
-	/* NOW_MS is in a month that ends some days after: until all of it is old it stays. */
+	/* The month of NOW_MS ends some days later. It stays until all of it is old. */
 	later(days);
 	fine(usage_drop_months(&operation, &dropped));
 	ck_assert_int_ge(dropped, 1);
@@ -66,7 +67,8 @@ START_TEST(test_old_months_go)
 }
 END_TEST
 
-/* A clock of ours that is years ahead deletes nothing that is young by the database's. */
+/* A service whose clock is years ahead deletes no report that is young by the database's
+ * clock. */
 START_TEST(test_a_wrong_clock_deletes_nothing)
 {
 	int64_t dropped, pruned, made;
@@ -95,7 +97,7 @@ START_TEST(test_clean_up)
 	ck_assert_int_ge(deleted, 2);
 	ck_assert_int_eq(count_of(REPORTS, ""), 2);
 	ck_assert_int_eq(count_of(DAYS, ""), 4);
-	/* What was counted is not counted again, though its report is gone. */
+	/* A report that was counted is not counted again after it was deleted. */
 	{
 		struct usage_report again = usage_sample(20 * DAY_MS, "twenty", 1);
 		bool created;
@@ -112,7 +114,8 @@ START_TEST(test_clean_up)
 }
 END_TEST
 
-/* Somebody reads a month for long: it is not waited for, so that no report has to wait behind. */
+/* While a long transaction reads a month, the month is not dropped, so that no report has to
+ * wait. */
 START_TEST(test_a_month_in_use_is_left_for_later)
 {
 	struct db *reader = database_open(database_url(), 10000, false);
@@ -134,7 +137,7 @@ START_TEST(test_a_month_in_use_is_left_for_later)
 }
 END_TEST
 
-/* A crash between taking a month out and dropping it leaves a table that the next run drops. */
+/* A crash between detaching and dropping a month leaves a table that the next run drops. */
 START_TEST(test_half_dropped)
 {
 	int64_t dropped;
@@ -159,7 +162,7 @@ main(void)
 	TCase *tcase = usage_case("retention");
 
 	tcase_add_test(tcase, test_months_are_made_ahead);
-	tcase_add_test(tcase, test_old_months_go);
+	tcase_add_test(tcase, test_old_months_are_dropped);
 	tcase_add_test(tcase, test_a_wrong_clock_deletes_nothing);
 	tcase_add_test(tcase, test_clean_up);
 	tcase_add_test(tcase, test_a_month_in_use_is_left_for_later);
