@@ -1,5 +1,5 @@
 #!/bin/sh
-# Dependencies point one way. Each room may include the rooms below it: base < db, http, licensing <
+# Checks that includes point one way. Each room may include the rooms below it: base < db, http, licensing <
 # stripe, billing < usage, outbox < sync < sales, meters < accounts < app. Prints every include that
 # points elsewhere; exit 1 when there is one.
 set -u
@@ -20,7 +20,7 @@ allow() {
 	fi
 }
 
-# only FILE-PATTERN HEADER: one room knows the library
+# only FILE-PATTERN HEADER: the files that may include a library's header
 only() {
 	found=$(grep -rlE "^#include <$2" --include='*.[ch]' app lib | grep -vE "$1")
 	if [ -n "$found" ]; then
@@ -56,7 +56,7 @@ only '^lib/http/fcgi\.c$' fcgi
 only '^lib/db/(internal\.h|[a-z]+\.c)$' libpq
 only '^app/billingctl/output\.c$' json-c
 
-# never PATTERN FILES WHY: what no source may use
+# never PATTERN FILES WHY: no source but FILES may match PATTERN
 never() {
 	found=$(grep -rnE "$1" --include='*.[ch]' app lib | grep -vE "$2")
 	if [ -n "$found" ]; then
@@ -66,8 +66,8 @@ never() {
 	fi
 }
 
-# SQL is a literal with parameters: nothing quotes values, nothing sends a text that was put
-# together but for migrations (db_script) and the savepoints' numbers (db_command).
+# SQL is a literal with parameters. No source quotes values or sends a composed text, except for
+# migrations (db_script) and the numbers of savepoints (db_command).
 never '\<PQescape|\<PQexec(\(|Params|Prepared)' '^$' "statements go through lib/db/statements.c"
 never '\<PQsendQuery\(' '^lib/db/(statements|migrations)\.c' "several commands in one text are for migrations"
 never '\<db_script\(' '^lib/db/' "several commands in one text are for migrations"

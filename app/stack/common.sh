@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# common.sh: words for people, and the processes of the stack by name.
+# common.sh: messages, and the processes of the stack by name.
 #
 # Each service runs in a session of its own, so that Ctrl-C reaches only this script and stray
 # children can be found. $STATE/pids/<name> holds "<pid> <start time>"; with the start time a
@@ -16,7 +16,7 @@ die() {
 	exit 1
 }
 
-# need TOOL...: each must be there to run.
+# need TOOL...: ends the script unless each tool can be run.
 need() {
 	local tool
 
@@ -26,7 +26,7 @@ need() {
 	done
 }
 
-# log_of SERVICE: the log where its troubles are told.
+# log_of SERVICE: the path of its log.
 log_of() {
 	case $1 in
 	nginx) echo "$STATE/log/nginx-error.log" ;;
@@ -34,13 +34,13 @@ log_of() {
 	esac
 }
 
-# last_words SERVICE: what it last complained of in its log since this start, or just said.
+# last_words SERVICE: the last complaint in its log since this start, or else its last line.
 last_words() {
 	tail -c "+$((${LOG_START[$1]:-0} + 1))" "$(log_of "$1")" 2>/dev/null |
 		awk 'NF { last = $0 } /FATAL|PANIC|ERROR|emerg/ { worst = $0 } END { print worst ? worst : last }'
 }
 
-# In clock ticks since boot; nothing when there is no such process (or only a zombie of it).
+# The start time in clock ticks since boot; nothing if there is no such process, or only a zombie.
 start_time_of() {
 	local stat fields
 
@@ -88,7 +88,8 @@ wait_gone() {
 	done
 }
 
-# stop_one SERVICE SIGNAL SECONDS SIGNAL2: asks, asks harder, kills; then its stray children.
+# stop_one SERVICE SIGNAL SECONDS SIGNAL2: sends one signal, then the other, then KILL; then ends
+# children that are left.
 stop_one() {
 	local service=$1 pid
 
@@ -97,7 +98,7 @@ stop_one() {
 	if is_running "$service"; then
 		kill "-$2" "$pid" 2>/dev/null || true
 		if ! wait_gone "$service" "$3"; then
-			say "$service did not stop within $3 s, stopping it harder"
+			say "$service did not stop within $3 s, sending a stronger signal"
 			kill "-$4" "$pid" 2>/dev/null || true
 			wait_gone "$service" 5 || kill -KILL "$pid" 2>/dev/null || true
 			wait_gone "$service" 5 || die "$service (pid $pid) cannot be stopped"
@@ -107,11 +108,11 @@ stop_one() {
 	rm -f "$STATE/pids/$service"
 }
 
-# stop_strays SERVICE SESSION: children that outlived a killed parent still are in its session.
+# stop_strays SERVICE SESSION: ends children of a killed parent, which are still in its session.
 stop_strays() {
 	local pattern="^$1" tries
 
-	# A living leader under that number is not ours, so neither is the session.
+	# If the session's leader lives, the session belongs to another program that got the same number.
 	[[ -z $(start_time_of "$2") ]] || return 0
 	for tries in {1..100}; do
 		pgrep -r D,R,S,T -s "$2" "$pattern" >/dev/null || return 0

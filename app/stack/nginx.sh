@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# nginx.sh: the certificate, and an nginx of its own from the files in nginx/.
+# nginx.sh: the certificate, and an nginx for this stack from the files in nginx/.
 
-# The names and addresses the certificate is good for: this host, and BASE_URL's.
+# The names and addresses in the certificate: this host's, and BASE_URL's.
 certificate_names() {
 	local host=${BASE_URL#*://}
 

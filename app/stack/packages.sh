@@ -1,13 +1,13 @@
 #!/bin/bash
 # packages.sh PURPOSE...: installs what conf/packages.txt lists for these purposes and is missing.
 #
-# With nothing missing it is one dpkg-query and takes milliseconds. Otherwise it needs root or
-# sudo. The packages' own services are kept from starting: Debian's postgresql would make and
-# start a cluster of its own, and nginx would take port 80.
+# If nothing is missing, this is one dpkg-query of some milliseconds. Otherwise it needs root or
+# sudo. The services of new packages are not started: Debian's postgresql would make and start a
+# cluster of its own, and nginx would take port 80.
 
 set -euo pipefail
 
-# Debian gives users, and root after a plain su, no sbin.
+# On Debian users, and root after a plain su, have no sbin in PATH.
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 LIST="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/conf/packages.txt"
 
@@ -38,8 +38,8 @@ missing_among() {
 	done
 }
 
-# As root: keeps services from starting while packages are unpacked. What is put in place for
-# that is taken away again by the trap in install_packages().
+# As root: prevents services from starting while packages are unpacked. The trap in
+# install_packages() removes the files that this makes.
 hold_services() {
 	TEMPORARY=()
 	if [[ ! -e /usr/sbin/policy-rc.d ]]; then
@@ -55,7 +55,7 @@ hold_services() {
 	fi
 }
 
-# Shows what a command said only when it fails.
+# Runs a command and shows its output only when it fails.
 quietly() {
 	local said
 
@@ -79,7 +79,7 @@ install_packages() {
 	quietly apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
 		-o Dpkg::Options::=--force-confold --no-install-recommends install "$@" ||
 		die "apt-get could not install: $*"
-	# Installed for us alone, nginx shall not take port 80 at the next boot either.
+	# This nginx was installed for the stack alone, so it must not take port 80 at the next boot.
 	if [[ $had_nginx == no && -d /run/systemd/system ]]; then
 		systemctl --quiet disable nginx.service 2>/dev/null || true
 	fi
@@ -92,13 +92,13 @@ as_root() {
 	if [[ $EUID -eq 0 ]]; then
 		"${self[@]}"
 	elif ! command -v sudo >/dev/null; then
-		die "missing packages and no sudo here; as root run: apt-get install -y $*"
+		die "packages are missing and there is no sudo; as root run: apt-get install -y $*"
 	elif sudo -n true 2>/dev/null; then
 		sudo -n "${self[@]}"
 	elif [[ -t 0 ]]; then
 		sudo "${self[@]}"
 	else
-		die "missing packages and sudo wants a password; run: sudo apt-get install -y $*"
+		die "packages are missing and sudo needs a password; run: sudo apt-get install -y $*"
 	fi
 }
 
@@ -113,7 +113,7 @@ main() {
 	mapfile -t wanted < <(packages_for "$@")
 	[[ ${#wanted[@]} -gt 0 ]] || die "no packages are listed for: $*"
 	if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
-		echo "packages: not a Debian; please see to it yourself that these are there: ${wanted[*]}"
+		echo "packages: this is not Debian; please install these yourself: ${wanted[*]}"
 		return
 	fi
 	mapfile -t missing < <(missing_among "${wanted[@]}")

@@ -1,18 +1,18 @@
 # shellcheck shell=bash
-# place.sh: where the state is and who owns which part of it.
+# place.sh: the folders of the state, and the user that owns each.
 #
-# As a normal user all is that user's. As root nothing that serves runs as root: PostgreSQL runs
-# as postgres, billingd and nginx's workers as www-data. A RUN_DIR that those cannot enter (under
-# /root, say) keeps its state in /var/tmp/billing-<hash of the path>, and RUN_DIR holds links.
+# Started by a normal user, everything is that user's. Started by root, PostgreSQL runs as postgres,
+# billingd and nginx's workers as www-data. If those users cannot enter RUN_DIR (under /root, for
+# example), the state is in /var/tmp/billing-<hash of the path>, and RUN_DIR holds links.
 
-# Sets RUN_DIR (as asked for), STATE (where it really is), and the users; makes nothing.
+# Sets RUN_DIR (as given), STATE (the folder that holds the state), and the users. Makes nothing.
 find_place() {
 	local asked=${RUN_DIR:-.run}
 
 	HTTPS_PORT=${HTTPS_PORT:-8443}
 	RATE_LIMITS=${RATE_LIMITS:-on}
 	RUN_DIR=$(realpath -m -- "$asked")
-	[[ $RUN_DIR != *$'\n'* ]] || die "RUN_DIR: a path with a line break will not do"
+	[[ $RUN_DIR != *$'\n'* ]] || die "RUN_DIR: a path with a line break cannot be used"
 	DRAIN_SECONDS=${SHUTDOWN_TIMEOUT_SECONDS:-30}
 	[[ $DRAIN_SECONDS =~ ^[1-9][0-9]{0,3}$ ]] || DRAIN_SECONDS=30
 	CALLER=$(id -un)
@@ -35,7 +35,7 @@ find_place() {
 	readonly HTTPS_PORT RATE_LIMITS RUN_DIR STATE DRAIN_SECONDS CALLER PG_USER WEB_USER AS_PG AS_WEB
 }
 
-# may_enter FOLDER: can PostgreSQL's user and billingd's use a folder there?
+# may_enter FOLDER: whether PostgreSQL's user and billingd's can use a folder there.
 may_enter() {
 	local folder=$1
 
@@ -46,7 +46,7 @@ may_enter() {
 	"${AS_PG[@]}" test -x "$folder" && "${AS_WEB[@]}" test -x "$folder"
 }
 
-# own MODE USER FOLDER...: makes the folders, or gives them their mode back.
+# own MODE USER FOLDER...: makes the folders, or sets owner and mode again.
 own() {
 	if [[ $EUID -eq 0 ]]; then
 		install -d -m "$1" -o "$2" -g "$2" -- "${@:3}"
@@ -55,14 +55,13 @@ own() {
 	fi
 }
 
-# State that another user made is neither readable nor ours to change, and a folder that holds
-# other things is no place for it.
+# Refuses a folder with another user's state, and one that holds other files.
 check_owner() {
 	if [[ -e $STATE && (-L $STATE || ! -O $STATE) ]]; then
 		die "$STATE belongs to $(stat -c %U "$STATE"); run as that user or choose another RUN_DIR"
 	fi
 	if [[ -d $STATE && ! -d $STATE/pids && -n $(ls -A -- "$STATE") ]]; then
-		die "$STATE holds other things; choose a new or empty folder for RUN_DIR"
+		die "$STATE holds other files; choose a new or empty folder for RUN_DIR"
 	fi
 }
 
@@ -84,13 +83,13 @@ prepare_place() {
 		ln -sfn -- "$STATE/log" "$RUN_DIR/log"
 		ln -sfn -- "$STATE/keys" "$RUN_DIR/keys"
 	fi
-	# The service users may not be able to enter the folder this was called from.
+	# The service users may not be able to enter the folder that this was called from.
 	cd -- "$STATE" || die "cannot enter $STATE"
 }
 
 # Sets SOCKETS, the folder of the unix sockets. Their paths may have 107 bytes at most and should
-# need no quoting in URLs and configuration; where $STATE is longer or stranger, a folder in /tmp
-# takes them, whose name is kept.
+# need no quoting in URLs and configuration. If $STATE is longer or has other characters, they are in
+# a folder in /tmp, whose name is stored.
 find_sockets() {
 	local kept="$STATE/sockets.path"
 
@@ -113,7 +112,7 @@ find_sockets() {
 	STRIPE_SOCKET_PATH=$SOCKETS/billingd/billingd-stripe.sock
 }
 
-# One start at a time; not held by what is started.
+# One start at a time. Processes that are started do not hold the lock.
 lock_place() {
 	exec 9>"$STATE/lock"
 	flock -n 9 || die "another start is under way in $RUN_DIR"
@@ -131,10 +130,10 @@ check_settings() {
 	[[ $RATE_LIMITS == on || $RATE_LIMITS == off ]] ||
 		die "RATE_LIMITS: '$RATE_LIMITS' is neither on nor off"
 	BASE_URL=${BASE_URL:-https://localhost:$HTTPS_PORT}
-	# These belong to the stack. Ones that were read from its own env file are fine.
+	# The stack sets these itself. A value that was read from its own env file is allowed.
 	for name in DATABASE_URL BILLINGD_PID_FILE BILLING_SOCKET BILLING_STRIPE_SOCKET; do
 		[[ -z ${!name:-} || ${!name} == "$(kept_value "$name")" ]] ||
-			die "$name is set, but this stack brings its own; unset it, or run billingd by itself"
+			die "$name is set, but this stack sets its own; unset it, or run billingd by itself"
 		unset "$name"
 	done
 	unset DATABASE_URL_FILE
@@ -145,7 +144,7 @@ check_settings() {
 	readonly BASE_URL DATABASE_URL BILLINGD_PID_FILE
 }
 
-# kept_value NAME: what the env file of an earlier start says, or nothing.
+# kept_value NAME: the value in the env file of an earlier start, or nothing.
 kept_value() {
 	[[ ! -e $STATE/env ]] || sed -n "s/^$1='\(.*\)'\$/\1/p" "$STATE/env" | sed "s/'\\\\''/'/g"
 }
@@ -160,7 +159,7 @@ check_tools() {
 	find_postgres
 }
 
-# port_in_use PORT: a listener on any address would keep us from it.
+# port_in_use PORT: whether any program listens on it, on any address.
 port_in_use() {
 	local hex
 
@@ -175,7 +174,7 @@ check_port() {
 	fi
 }
 
-# write_env NAME VALUE...: the file that curl and scripts read, in one move.
+# write_env NAME VALUE...: replaces the file that people and scripts read, in one step.
 write_env() {
 	local new=$STATE/env.new
 

@@ -2,7 +2,7 @@
 # postgres.sh: the private PostgreSQL: unix socket only, peer authentication, checksums on.
 #
 # The server's own user and role is called postgres; the service's role is billing, which owns
-# the database and nothing else. Who may come as which is in pg_ident.conf, by system user.
+# the database and nothing else. pg_ident.conf says which system user may connect as which role.
 
 # Sets PG_BIN to PostgreSQL 15's programs.
 find_postgres() {
@@ -15,7 +15,7 @@ find_postgres() {
 	readonly PG_BIN
 }
 
-# A folder that exists is complete: it is made under another name and moved.
+# The data folder is made under another name and moved, so a folder that exists is complete.
 make_cluster() {
 	local data=$STATE/postgres new=$STATE/postgres.new
 
@@ -33,7 +33,7 @@ make_cluster() {
 		mv -T -- "$new" "$data"
 	fi
 	[[ $(<"$data/PG_VERSION") == 15 ]] ||
-		die "$data was made by PostgreSQL $(<"$data/PG_VERSION"), this is 15"
+		die "$data was made by PostgreSQL $(<"$data/PG_VERSION"); this stack needs 15"
 	write_access
 }
 
@@ -42,7 +42,7 @@ peer_line() {
 	printf 'billing "%s" %s\n' "$1" "$2"
 }
 
-# Who may come: whoever runs the service, whoever started this, and root.
+# The users that may connect: the service's, the one that started this, and root.
 write_access() {
 	local data=$STATE/postgres user
 
@@ -60,8 +60,8 @@ write_access() {
 	fi
 }
 
-# A killed server leaves its pid behind in two files, and another process may have that number by
-# now. A server's working folder is its data folder, which tells them apart.
+# A killed server leaves its process id in two files, and another process may have that number now.
+# The working folder of a server is its data folder, which tells them apart.
 forget_dead_server() {
 	local data=$STATE/postgres pid=
 
@@ -71,8 +71,8 @@ forget_dead_server() {
 	fi
 }
 
-# One connection for each worker of the generation that serves and of the one that drains, and
-# a hundred for people, scripts and tests.
+# One connection for each worker of the current generation and of the one before, and a hundred for
+# people, scripts and tests.
 connections_needed() {
 	local workers=${WORKERS:-0} stripe=${STRIPE_WORKERS:-2}
 
@@ -102,7 +102,7 @@ stop_postgres() {
 	stop_one postgres INT 60 QUIT
 }
 
-# The role and the database, unless they are there.
+# Makes the role and the database unless they exist.
 make_database() {
 	"${AS_PG[@]}" "$PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 -h "$SOCKETS/postgres" -p 5432 \
 		-U postgres -d postgres >>"$STATE/log/postgres.log" 2>&1 <<'SQL' ||

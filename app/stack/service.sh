@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# service.sh: billingd and what it needs before it can serve: signing key, schema, operators.
+# service.sh: billingd, and before it the signing key, the schema and two operators.
 
-# Sets AS_SERVICE, the command prefix that gives a program billingd's user and settings.
+# Sets AS_SERVICE: a prefix that runs a command as billingd's user with billingd's settings.
 prepare_service() {
 	local name
 
@@ -21,7 +21,7 @@ prepare_service() {
 		"MIGRATIONS_DIR=$(for_service "${MIGRATIONS_DIR:-$ROOT/migrations}")")
 }
 
-# for_service PATH: the path, or where billingd's user cannot enter its folder, a copy's.
+# for_service PATH: prints the path, or that of a copy if billingd's user cannot enter its folder.
 for_service() {
 	local copy
 
@@ -42,8 +42,8 @@ complaint() {
 	tail -n 1 "$1" | sed 's/^billing\(d\|ctl\): //'
 }
 
-# control ARGUMENT...: billingctl as the service; its words go to the log, the last one to the
-# caller's terminal when it fails.
+# control ARGUMENT...: runs billingctl as the service. Its messages go to the log; when it fails, the
+# last one is shown.
 control() {
 	local log=$STATE/log/billingctl.log
 
@@ -58,7 +58,7 @@ migrate() {
 	control migrate up >/dev/null
 }
 
-# Asks billingd what it would refuse, while its one line can still be shown.
+# Checks billingd's configuration first, as its message can be shown here.
 check_service() {
 	local log=$STATE/log/billingctl.log
 
@@ -92,7 +92,7 @@ make_operators() {
 		KEYS_DIR "$KEYS_DIR"
 }
 
-# It listens on return, so that nginx finds it at once.
+# Returns when billingd listens.
 start_billingd() {
 	local end=$((SECONDS + 20))
 
@@ -109,7 +109,7 @@ stop_billingd() {
 	stop_one billingd TERM "$((DRAIN_SECONDS + 5))" TERM
 }
 
-# Ready is when the whole way answers: TLS, nginx, billingd, PostgreSQL.
+# Waits until a request through TLS, nginx and billingd to PostgreSQL is answered.
 wait_until_ready() {
 	local url=https://localhost:$HTTPS_PORT/health/ready end=$((SECONDS + 60)) service answer
 
@@ -124,7 +124,7 @@ wait_until_ready() {
 	done
 }
 
-# The stand-in's part of the welcome.
+# The part of the welcome text about the stand-in for Stripe.
 print_story() {
 	cat <<WORDS
 

@@ -1,19 +1,19 @@
 #!/bin/bash
-# stack.sh run|start|stop|status: the whole of Global Billing on this machine, for make run.
-# stack.sh start|stop postgres|stripe|billingd|nginx: only that part of a stack, for tests of faults.
+# stack.sh run|start|stop|status: all of Global Billing on this machine, for make run.
+# stack.sh start|stop postgres|stripe|billingd|nginx: one part of a stack, for tests of faults.
 #
 # A private PostgreSQL, billingd and nginx, all their state in RUN_DIR (default .run), listening
-# on HTTPS_PORT (default 8443). Several live side by side with other folders and ports. Settings
+# on HTTPS_PORT (default 8443). With other folders and ports several can run at once. Settings
 # of billingd are passed on from the environment. Without STRIPE_SECRET_KEY a stand-in for Stripe
 # runs along, unless STRIPE_STAND_IN=off; RATE_LIMITS=off is for load tests; BUILD_VARIANT picks
-# build/<variant>/. Never asks a question; says in one line what is wrong.
+# build/<variant>/. It asks no question, and an error is one line.
 #
-# In reading order: common.sh (words and processes), place.sh (folders and users), postgres.sh,
+# In reading order: common.sh (messages and processes), place.sh (folders and users), postgres.sh,
 # stripe.sh (the stand-in), service.sh (keys, migration, billingd, operators), nginx.sh.
 
 set -euo pipefail
 umask 077
-# Debian gives users no sbin, where nginx is.
+# On Debian users have no sbin in PATH, and nginx is there.
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
 STACK_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -21,7 +21,7 @@ ROOT=$(cd "$STACK_DIR/../.." && pwd)
 CALLED_FROM=$PWD
 readonly STACK_DIR ROOT CALLED_FROM
 
-# libpq's own variables would reach into every connection.
+# libpq's environment variables would change every connection.
 mapfile -t foreign < <(compgen -e PG || true)
 unset foreign "${foreign[@]}"
 
@@ -38,21 +38,21 @@ source "$STACK_DIR/service.sh"
 # shellcheck source=app/stack/nginx.sh
 source "$STACK_DIR/nginx.sh"
 
-# In the order in which they start; they stop the other way round. The stand-in for Stripe joins
-# them where it is wanted.
+# In the order in which they start; they stop in the reverse order. The stand-in for Stripe is added
+# if it is wanted.
 SERVICES=(postgres billingd nginx)
 
 usage() {
 	sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
 }
 
-# The services of the stack that was started here last, whatever is asked for now.
+# The services of the stack that was started here last.
 services_here() {
 	echo postgres billingd nginx
 	[[ -z $(kept_value STRIPE_API_BASE) ]] || echo stripe
 }
 
-# Everything that can be refused before the first process is started.
+# All checks that can be made before the first process is started.
 check_all() {
 	local service running=() missing=()
 
@@ -75,7 +75,7 @@ check_all() {
 	prepare_service
 }
 
-# From nothing to ready. The slow first-time steps (key, certificate, initdb) run side by side.
+# Starts everything. The slow steps of a first start (key, certificate, initdb) run at the same time.
 start_services() {
 	local certificate keys
 
@@ -96,7 +96,7 @@ start_services() {
 	wait_until_ready
 }
 
-# Safe to call at any time and any number of times.
+# May be called at any time and repeatedly.
 stop_services() {
 	stop_nginx
 	stop_billingd
@@ -104,7 +104,7 @@ stop_services() {
 	stop_postgres
 }
 
-# Ends a start that did not succeed, or a run; the exit code stays.
+# Ends a failed start, or a run, and keeps the exit status.
 clean_up() {
 	local code=$?
 
@@ -126,7 +126,7 @@ start() {
 	unlock_place
 }
 
-# Another one's make stop is at work; asking billingd a second time would cut its drain short.
+# Another `make stop` is running. A second signal to billingd would end its running requests.
 leave_to_other() {
 	local service
 
@@ -138,7 +138,7 @@ leave_to_other() {
 	exit 0
 }
 
-# Waits for the first of the services to end, which none should by itself.
+# Waits until one of the services ends, which is an error.
 watch_services() {
 	local service
 
@@ -146,12 +146,12 @@ watch_services() {
 		for service in "${SERVICES[@]}"; do
 			is_running "$service" && continue
 			[[ ! -e $STATE/pids/stopping ]] || leave_to_other
-			die "$service has ended by itself, stopping the rest; see $(log_of "$service")"
+			die "$service has ended unexpectedly; stopping the rest; see $(log_of "$service")"
 		done
 	done
 }
 
-# start_part SERVICE: of a stack that has been started as a whole before.
+# start_part SERVICE: starts one service of a stack that was started as a whole before.
 start_part() {
 	prepare_place
 	lock_place
@@ -170,7 +170,7 @@ command_run() {
 	start
 	trap 'echo; say "stopping"; exit 0' INT TERM HUP
 	print_welcome
-	say "Ctrl-C stops all of it"
+	say "Ctrl-C stops everything"
 	watch_services
 }
 

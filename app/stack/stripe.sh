@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# stripe.sh: where no key of Stripe's is given, a stand-in for it, so that everything can be played
-# through without an account: tests/stripe, the one that the tests use.
+# stripe.sh: without a key of Stripe, the stand-in of the tests (tests/stripe) runs, so that everything
+# can be tried without an account.
 
-# What the stack brings itself while the stand-in runs.
+# The settings that the stack sets while the stand-in runs.
 readonly STAND_IN_SETTINGS=(STRIPE_SECRET_KEY_FILE STRIPE_API_BASE STRIPE_WEBHOOK_SECRET
 	STRIPE_PRICES STRIPE_METER_PRICES)
 # Older forms of STRIPE_PRICES, which the env file of an earlier start may have.
 readonly OLDER_SETTINGS=(STRIPE_PRICE_STARTER STRIPE_PRICE_PROFESSIONAL STRIPE_PRICE_ENTERPRISE)
 
-# Sets STAND_IN to on or off, and SERVICES. Whatever was read from an env file of this stack is not
-# taken for the caller's own, so that a real key never meets the stand-in's address.
+# Sets STAND_IN to on or off, and SERVICES. A value that was read from an env file of this stack is
+# not the caller's own, so that a real key is never sent to the stand-in.
 choose_stripe() {
 	local name
 
@@ -36,13 +36,13 @@ choose_stripe() {
 	done
 }
 
-# keep_secret FILE VALUE: for billingd's user alone.
+# keep_secret FILE VALUE: writes a file that only billingd's user can read.
 keep_secret() {
 	echo "$2" >"$1"
 	[[ $EUID -ne 0 ]] || chown "$WEB_USER:" "$1"
 }
 
-# plan_is_sold PLAN: whether the table of plans has it.
+# plan_is_sold PLAN: whether the table of plans has this plan.
 plan_is_sold() {
 	grep -q "\"plan\": *\"$1\"" "${PLANS_FILE:-$ROOT/conf/plans.json}"
 }
@@ -64,11 +64,11 @@ set_prices() {
 	STRIPE_PRICES=${STRIPE_PRICES%,}
 }
 
-# The port stays the same, as billingd and pages that are open in a browser know it.
+# The port stays the same, as billingd and open pages in a browser use it.
 start_stripe() {
 	local folder=$STATE/stripe port=0 end=$((SECONDS + 20)) program
 
-	[[ $STAND_IN == on ]] || die "there is no stand-in beside a key of Stripe's"
+	[[ $STAND_IN == on ]] || die "with a key of Stripe there is no stand-in"
 	[[ ! -s $folder/port ]] || port=$(<"$folder/port")
 	if port_in_use "$port"; then
 		is_running billingd && die "port $port, the stand-in's, is in use by another program"
@@ -94,7 +94,7 @@ start_stripe() {
 	use_stand_in
 }
 
-# Tells billingd where it is.
+# Sets billingd's settings for the stand-in.
 use_stand_in() {
 	local folder=$STATE/stripe name
 
@@ -108,7 +108,7 @@ use_stand_in() {
 	done
 }
 
-# The one that the env file has: the stand-in signs with it, and scripts may.
+# The secret in the env file: the stand-in signs with it, and scripts may.
 webhook_secret() {
 	local kept
 
