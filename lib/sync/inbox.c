@@ -46,8 +46,8 @@ stripe_inbox_run(struct operation *operation, int64_t *done)
 {
 	struct stripe_event_row row = {0};
 	struct instant since;
-	const char *customer_id;
-	enum sync_result synced;
+	const char *customer_id = NULL;
+	enum sync_result synced = SYNC_SAME;
 	enum fail kind;
 	bool found;
 

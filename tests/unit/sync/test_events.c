@@ -26,8 +26,10 @@ event(const char *id, const char *subject)
 	                             .type = "customer.subscription.updated",
 	                             .api_version = "2025-03-31.basil",
 	                             .created = AT(-1),
-	                             .ref = {subject == NULL ? NULL : "subscription", subject,
-	                                     "cus_1", customer_id}};
+	                             .ref = {.family = subject == NULL ? NULL : "subscription",
+	                                     .subject = subject,
+	                                     .customer = "cus_1",
+	                                     .customer_id = customer_id}};
 }
 
 static const char payload[] = "{\"a\":\"\\\\\xc3\xa9\\u0000'\" }\n";

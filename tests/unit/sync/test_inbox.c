@@ -13,7 +13,10 @@ receive(const char *type, const char *family, const char *subject, const char *h
 {
 	const struct stripe_event event = {.id = arena_printf(task.arena, "evt_%s", subject),
 	                                   .type = type,
-	                                   .ref = {family, subject, "cus_1", hint}};
+	                                   .ref = {.family = family,
+	                                           .subject = subject,
+	                                           .customer = "cus_1",
+	                                           .customer_id = hint}};
 	bool is_new;
 
 	fine(stripe_event_receive(&operation, &event, "{}", "webhook", &is_new));

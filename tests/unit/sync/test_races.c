@@ -248,9 +248,10 @@ END_TEST
 static void
 receive(const char *id)
 {
-	const struct stripe_event event = {.id = id,
-	                                   .type = "customer.subscription.updated",
-	                                   .ref = {"subscription", "sub_1", NULL, NULL}};
+	const struct stripe_event event = {
+	        .id = id,
+	        .type = "customer.subscription.updated",
+	        .ref = {.family = "subscription", .subject = "sub_1"}};
 	bool is_new;
 
 	fine(stripe_event_receive(&operation, &event, "{}", "webhook", &is_new));
@@ -324,10 +325,12 @@ static const struct {
 static void
 receive_of(const char *hint, const char *stripe_customer_id)
 {
-	const struct stripe_event event = {
-	        .id = "evt_held",
-	        .type = "customer.subscription.updated",
-	        .ref = {"subscription", "sub_1", stripe_customer_id, hint}};
+	const struct stripe_event event = {.id = "evt_held",
+	                                   .type = "customer.subscription.updated",
+	                                   .ref = {.family = "subscription",
+	                                           .subject = "sub_1",
+	                                           .customer = stripe_customer_id,
+	                                           .customer_id = hint}};
 	bool is_new;
 
 	fine(stripe_event_receive(&operation, &event, "{}", "webhook", &is_new));

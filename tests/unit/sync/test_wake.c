@@ -42,9 +42,10 @@ teardown(void)
 static void
 receive(void)
 {
-	const struct stripe_event event = {.id = arena_printf(task.arena, "evt_%d", events++),
-	                                   .type = "customer.updated",
-	                                   .ref = {"customer", "cus_1", "cus_1", NULL}};
+	const struct stripe_event event = {
+	        .id = arena_printf(task.arena, "evt_%d", events++),
+	        .type = "customer.updated",
+	        .ref = {.family = "customer", .subject = "cus_1", .customer = "cus_1"}};
 	bool is_new;
 
 	fine(stripe_event_receive(&operation, &event, "{}", "webhook", &is_new));
