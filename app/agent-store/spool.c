@@ -3,7 +3,6 @@
  */
 #include "agent-store/spool.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,38 +114,22 @@ number_of(const char *name)
 	return number <= REPORT_NUMBER_MAX ? number : -1;
 }
 
-static int
-compare_numbers(const void *a, const void *b)
-{
-	const int64_t *left = a, *right = b;
-
-	return *left < *right ? -1 : *left > *right;
-}
-
-/* The numbers of the files in the folder, sorted. */
+/* The numbers of the files in the folder, sorted as the file names are. */
 static enum fail
 list_numbers(struct task *task, const struct state *state, int64_t **out, size_t *count)
 {
-	const char *path = state_path(task->arena, state, "usage");
-	DIR *folder = opendir(path);
-	struct text bytes = text_new(task->arena, 1024);
-	const struct dirent *entry;
+	const char *const *names = NULL;
+	size_t files = 0;
 
-	if (folder == NULL)
-		return task_fail(task, FAIL_UNAVAILABLE, "state_unreadable",
-		                 "%s cannot be read: %s.", path, strerror(errno));
-	while ((entry = readdir(folder)) != NULL) {
-		int64_t number = number_of(entry->d_name);
+	TRY(file_list(task, state_path(task->arena, state, "usage"), ".json", &names, &files));
+	*out = arena_array(task->arena, files + 1, sizeof(**out));
+	*count = 0;
+	for (size_t i = 0; i < files; i++) {
+		int64_t number = number_of(names[i]);
 
 		if (number >= 0)
-			text_add_bytes(&bytes, (const char *)&number, sizeof(number));
+			(*out)[(*count)++] = number;
 	}
-	closedir(folder);
-	*count = bytes.length / sizeof(**out);
-	*out = arena_array(task->arena, *count + 1, sizeof(**out));
-	if (*count > 0)
-		memcpy(*out, bytes.data, bytes.length);
-	qsort(*out, *count, sizeof(**out), compare_numbers);
 	return FAIL_NONE;
 }
 
@@ -157,8 +140,7 @@ remove_report(struct task *task, const struct state *state, int64_t number)
 
 	if (unlink(path) == 0 || errno == ENOENT)
 		return FAIL_NONE;
-	return task_fail(task, FAIL_UNAVAILABLE, "state_unwritable",
-	                 "%s cannot be removed: %s.", path, strerror(errno));
+	return file_unwritable(task, path, errno);
 }
 
 /* Renames a file that has a report's name but no valid report in it. */
@@ -233,7 +215,7 @@ spool_open(struct task *task, const struct state *state, struct spool *out)
 	int64_t last = last_number(task, state);
 	struct json_view object;
 
-	*out = (struct spool){.state = state, .number = last + 1};
+	*out = (struct spool){.state = state};
 	if (!read_numbered(task, state, current_name, &object, &out->number) ||
 	    !read_tally(task, &object, &out->current) ||
 	    !json_view_bool(&object, "posted", &out->posted)) {
@@ -316,8 +298,7 @@ spool_refused(struct task *task, const struct state *state, const struct report 
 	(void)unlink(refused_path(task->arena, state, report->number - REFUSED_KEPT));
 	if (rename(path, refused_path(task->arena, state, report->number)) == 0)
 		return FAIL_NONE;
-	return task_fail(task, FAIL_UNAVAILABLE, "state_unwritable",
-	                 "%s cannot be renamed: %s.", path, strerror(errno));
+	return file_unwritable(task, path, errno);
 }
 
 static bool

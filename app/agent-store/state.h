@@ -81,10 +81,6 @@ enum fail state_keep_text(struct task *task, const struct state *state, const ch
 enum fail state_keep_json(struct task *task, const struct state *state, const char *name,
                           struct json_out *json) MUST_CHECK;
 
-/* The JSON object in a file; false when there is none. */
-bool state_object(struct task *task, const struct state *state, const char *name,
-                  struct json_view *out);
-
 void state_sync(struct task *task, const struct state *state, struct sync_state *out);
 enum fail state_keep_sync(struct task *task, const struct state *state,
                           const struct sync_state *sync) MUST_CHECK;
