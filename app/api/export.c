@@ -74,11 +74,9 @@ add_row(struct call *call, struct text *csv, const struct usage_report *report)
 {
 	const struct plans *plans = &call->api->billing.plans;
 	struct task *task = call->operation.task;
-	struct json_view metrics = {0};
+	struct json_view metrics;
 
-	if (json_view_open(task, report->metrics, strlen(report->metrics), &metrics) !=
-	    FAIL_NONE)
-		task_clear(task);
+	(void)json_view_try(task->arena, report->metrics, strlen(report->metrics), &metrics);
 	text_printf(csv, "%lld,%s,%s", (long long)report->usage_id,
 	            param_time(task, report->reported_at),
 	            param_time(task, report->received_at));

@@ -92,16 +92,17 @@ render_levels(struct json_out *json, struct operation *operation,
 {
 	const struct plans *plans = &operation->billing->plans;
 	struct usage_bounds bounds = usage_bounds(operation, subscription);
+	const char *current[PLAN_METRICS_MAX];
 	struct task *task = operation->task;
 
+	usage_metrics_current(task->arena, levels, plans, current);
 	render_level(json, "devices", param_int(task, levels->active_devices),
 	             bounds.max_devices);
 	render_level(json, "instances", param_int(task, levels->instances),
 	             bounds.usage->max_instances);
 	json_out_open(json, "metrics", '{');
 	for (size_t i = 0; i < plans->metric_count; i++)
-		render_level(json, plans->metrics[i].name,
-		             usage_metric_current(task, levels, &plans->metrics[i]),
+		render_level(json, plans->metrics[i].name, current[i],
 		             bounds.usage->metric_max[i]);
 	json_out_close(json, '}');
 }

@@ -55,7 +55,9 @@ json_view_try(struct arena *arena, const char *text, size_t length, struct json_
 {
 	struct task attempt = {.arena = arena};
 
-	return json_view_open(&attempt, text, length, out) == FAIL_NONE;
+	if (json_view_open(&attempt, text, length, out) != FAIL_NONE)
+		out->node = NULL;
+	return out->node != NULL;
 }
 
 /* The first byte tells the type. */

@@ -22,9 +22,8 @@ struct json_view {
 enum fail json_view_open(struct task *task, const char *text, size_t length,
                          struct json_view *out) MUST_CHECK;
 
-/* The same for text that need not be one: false, without a failure of the task. */
-bool json_view_try(struct arena *arena, const char *text, size_t length,
-                   struct json_view *out) MUST_CHECK;
+/* The same for text that need not be one: false, and none, without a failure of the task. */
+bool json_view_try(struct arena *arena, const char *text, size_t length, struct json_view *out);
 
 /* The value that the text is, of any type, by the strict rules; false with the reason. */
 bool json_view_read(struct arena *arena, const char *text, size_t length, struct json_view *out,

@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#include "base/arena.h"
 #include "base/json_view.h"
 #include "billing/access.h"
 
@@ -62,16 +61,29 @@ usage_levels_read(struct operation *operation, const char *customer_id,
 	return FAIL_NONE;
 }
 
-const char *
-usage_metric_current(struct task *task, const struct usage_levels *levels,
-                     const struct plan_metric *metric)
+/* The object that one of the statements wrote; NULL is an empty one. */
+static struct json_view
+object_of(struct arena *arena, const char *text)
 {
-	const char *text = metric->kind == PLAN_METRIC_SUM ? levels->month : levels->newest;
-	struct json_view object;
-	const char *value;
+	struct json_view object = {0};
 
-	if (text == NULL || !json_view_try(task->arena, text, strlen(text), &object) ||
-	    !json_view_string(&object, metric->name, &value))
-		return "0";
-	return value;
+	if (text != NULL)
+		(void)json_view_try(arena, text, strlen(text), &object);
+	return object;
+}
+
+void
+usage_metrics_current(struct arena *arena, const struct usage_levels *levels,
+                      const struct plans *plans, const char *out[static PLAN_METRICS_MAX])
+{
+	const struct json_view month = object_of(arena, levels->month);
+	const struct json_view newest = object_of(arena, levels->newest);
+
+	for (size_t i = 0; i < plans->metric_count; i++) {
+		const struct plan_metric *metric = &plans->metrics[i];
+		bool sum = metric->kind == PLAN_METRIC_SUM;
+
+		if (!json_view_string(sum ? &month : &newest, metric->name, &out[i]))
+			out[i] = "0";
+	}
 }

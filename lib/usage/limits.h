@@ -26,9 +26,9 @@ enum fail usage_levels_read(struct operation *operation, const char *customer_id
                             struct usage_levels *out,
                             struct subscription *subscription) MUST_CHECK;
 
-/* The value that counts for one metric of the table, as decimal digits. `levels` may come from
- * either statement. */
-const char *usage_metric_current(struct task *task, const struct usage_levels *levels,
-                                 const struct plan_metric *metric);
+/* The current values of all metrics of plans.json, in its order, as decimal digits in the arena.
+ * `levels` may come from either statement. */
+void usage_metrics_current(struct arena *arena, const struct usage_levels *levels,
+                           const struct plans *plans, const char *out[static PLAN_METRICS_MAX]);
 
 #endif
