@@ -185,6 +185,24 @@ START_TEST(test_bounds)
 }
 END_TEST
 
+/* Every value and every name is a node of the index, which is bounded. */
+START_TEST(test_many_values)
+{
+	struct task task = suite_task();
+	size_t most = (1 << 20) - 1, length = 2 * most + 1;
+	char *text = arena_alloc(task.arena, length + 2);
+
+	for (size_t i = 0; i < length + 2; i += 2)
+		memcpy(text + i, i == 0 ? "[0" : ",0", 2);
+	text[length - 1] = ']';
+	ck_assert_ptr_null(gate(task.arena, text, length));
+	text[length - 1] = ',';
+	text[length + 1] = ']';
+	ck_assert_str_eq(gate(task.arena, text, length + 2), "it has too many values");
+	suite_task_end(&task);
+}
+END_TEST
+
 START_TEST(test_members_are_not_coerced)
 {
 	static const char text[] =
@@ -350,6 +368,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_table, 0, ROWS(texts));
 	tcase_add_loop_test(tcase, test_depth, 0, 3);
 	tcase_add_test(tcase, test_bounds);
+	tcase_add_test(tcase, test_many_values);
 	tcase_add_test(tcase, test_members_are_not_coerced);
 	tcase_add_loop_test(tcase, test_only_objects, 0, 5);
 	tcase_add_test(tcase, test_corpus);

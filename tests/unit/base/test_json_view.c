@@ -1,5 +1,5 @@
 /*
- * test_json_view.c: values read in place are those that json-c finds in its tree.
+ * test_json_view.c: values read in place are those that json-c finds in its tree; paths lead to them.
  */
 #include "support/json_c.h"
 #include "support/suite.h"
@@ -153,6 +153,78 @@ START_TEST(test_no_nul)
 }
 END_TEST
 
+static const char document[] =
+        "{\"a\": [1, {\"b\": \"x\"}, [2.5, -3]], \"c\": {\"d\": {\"e\": null}}}";
+
+/* Paths, the source of what stands there, and the rest of the path that leads no further. */
+static const struct {
+	const char *path, *source, *rest;
+} paths[] = {
+        {"a[0]", "1", ""},
+        {"a[1].b", "\"x\"", ""},
+        {"a[2]", "[2.5, -3]", ""},
+        {"a[2][1]", "-3", ""},
+        {"c.d", "{\"e\": null}", ""},
+        {"c.d.e", "null", ""},
+        {"a[3]", NULL, "[3]"},
+        {"a[1].c", NULL, "c"},
+        {"a.b", NULL, "b"},
+        {"a[1", "{\"b\": \"x\"}", ""},
+        {"c[0]", NULL, "[0]"},
+        {"c.d.e.f", NULL, "f"},
+        {"C", NULL, "C"},
+};
+
+START_TEST(test_paths)
+{
+	const char *rest = paths[_i].path;
+	struct json_view view, value;
+
+	ck_assert_int_eq(json_view_open(&task, document, strlen(document), &view), FAIL_NONE);
+	ck_assert_int_eq(json_view_find(&view, rest, &value), paths[_i].source != NULL);
+	if (paths[_i].source != NULL)
+		ck_assert_str_eq(json_view_source(&value), paths[_i].source);
+	value = json_view_follow(&view, &rest);
+	ck_assert_ptr_nonnull(value.node);
+	ck_assert_str_eq(rest, paths[_i].rest);
+}
+END_TEST
+
+/* Nothing is a value of no type. */
+START_TEST(test_none)
+{
+	const struct json_view none = {0};
+	struct json_view value;
+	const char *text;
+	int64_t number;
+	double real;
+	bool flag;
+
+	ck_assert(!json_view_is_null(&none) && !json_view_is_object(&none));
+	ck_assert(!json_view_text(&none, &text) && !json_view_number(&none, &number));
+	ck_assert(!json_view_double(&none, &real) && !json_view_truth(&none, &flag));
+	ck_assert(!json_view_member(&none, "a", &value) && !json_view_find(&none, "a", &value));
+	ck_assert(!json_view_first(&none, &value));
+	ck_assert(!json_view_first_member(&none, &text, &value));
+	ck_assert_uint_eq(json_view_count(&none), 0);
+	ck_assert(!json_view_try(task.arena, "[1]", 3, &value) && value.node == NULL);
+	ck_assert_int_eq(task.failure.kind, FAIL_NONE);
+}
+END_TEST
+
+/* A name that occurs twice is a bad field. */
+START_TEST(test_repeated_name)
+{
+	static const char text[] = "{\"a\":{\"\\u0062\":1,\"b\":2}}";
+	struct json_view view;
+
+	ck_assert_int_eq(json_view_open(&task, text, strlen(text), &view), FAIL_INVALID);
+	ck_assert_str_eq(task.failure.code, "invalid_json");
+	ck_assert_str_eq(task.failure.fields->field, "b");
+	ck_assert_str_eq(task.failure.fields->message, "is given twice");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -162,6 +234,9 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, test_against_json_c, 0, ROWS(texts));
 	tcase_add_test(tcase, test_no_nul);
+	tcase_add_loop_test(tcase, test_paths, 0, ROWS(paths));
+	tcase_add_test(tcase, test_none);
+	tcase_add_test(tcase, test_repeated_name);
 	tcase_add_loop_test(tcase, test_refused, 0, ROWS(refused));
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
