@@ -70,7 +70,7 @@ text_of(struct task *task, struct license *license, const char *name)
 	return text;
 }
 
-/* Loads the token and returns when it was issued; -1 when it is not genuine, or another customer's. */
+/* Loads the token. Returns when it was issued; -1 when it is forged or another customer's. */
 static int64_t
 try_token(struct task *task, const struct state *state, struct license *license,
           const char *token)
@@ -84,8 +84,8 @@ try_token(struct task *task, const struct state *state, struct license *license,
 	return license_time(license, "issuedAt");
 }
 
-/* The later issued of LICENSE_JWT and the kept licence. When neither is genuine it is the kept one, if
- * there is one, so that the verdict names its fault. */
+/* The later issued of LICENSE_JWT and the kept licence. When neither is genuine it is the kept
+ * one, if there is one, so that the verdict names its fault. */
 static const char *
 choose_token(struct task *task, const struct state *state, struct license *license)
 {
@@ -138,7 +138,7 @@ write_time(struct json_out *json, const char *name, int64_t seconds)
 	json_out_time(json, name, seconds < 0 ? INSTANT_NONE : INSTANT_MS(seconds * SECOND_MS));
 }
 
-/* A limit as the licence writes it: an unlimited one is left out, or is a number with `always`. */
+/* A limit in the licence's form: an unlimited one is a number with `always`, else left out. */
 static void
 write_limit(struct json_out *json, struct license *license, const char *name, bool always)
 {

@@ -29,8 +29,9 @@ struct agent_settings {
 
 extern const struct setting agent_settings_table[];
 
-/* Reads the file (or NULL), the environment and LICENSE_PUBLIC_KEY_FILE, and sets the log level. Strings
- * live in the task's arena. FAIL_INVALID "invalid_setting" or "keys_invalid", or as file_read(). */
+/* Reads the file (or NULL), the environment and LICENSE_PUBLIC_KEY_FILE, and sets the log
+ * level. Strings live in the task's arena. FAIL_INVALID "invalid_setting" or "keys_invalid", or
+ * as file_read(). */
 enum fail agent_settings_load(struct task *task, const char *path,
                               struct agent_settings *out) MUST_CHECK;
 

@@ -223,7 +223,7 @@ spool_open(struct task *task, const struct state *state, struct spool *out)
 			log_line(LOG_LEVEL_ERROR, "the counts since the last report are lost");
 		*out = (struct spool){.state = state, .number = last + 1};
 	} else if (out->number <= last) {
-		/* The report was written, but a crash prevented writing the next current.json. */
+		/* A crash after writing the report left the old current.json. */
 		out->number = last + 1;
 		out->posted = false;
 		tally_reset(&out->current);
@@ -242,8 +242,8 @@ spool_post(struct task *task, struct spool *spool, const struct json_view *body)
 	return FAIL_NONE;
 }
 
-/* The sender, the numbers that the report covers, and a random part, as numbers begin at 1 again when
- * the folder is lost. */
+/* The sender, the numbers that the report covers, and a random part, as numbers begin at 1
+ * again when the folder is lost. */
 static const char *
 make_id(struct arena *arena, const struct state *state, const struct report *report)
 {

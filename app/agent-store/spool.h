@@ -1,14 +1,14 @@
 /*
  * spool.h: keeps usage on disk until the service has it.
  *
- *	usage/current.json   the usage posted since the last report, and the number of the next one
+ *	usage/current.json   the usage since the last report, and the number of the next one
  *	usage/<number>.json  an unsent report
  *	usage/sent.json, usage/doubt.json  see spool_progress.h
  *
- * Numbers go up by one and are part of a report's id, so that the service sees a gap. A post is on disk
- * before it is acknowledged. Making a report takes two writes, <number>.json and then current.json. After
- * a crash between them <number>.json exists, so the counts in current.json are dropped: nothing counts
- * twice.
+ * Numbers go up by one and are part of a report's id, so that the service sees a gap. A post is
+ * on disk before it is acknowledged. Making a report takes two writes, <number>.json and then
+ * current.json. After a crash between them <number>.json exists, so the counts in current.json
+ * are dropped: nothing counts twice.
  */
 #ifndef AGENT_STORE_SPOOL_H
 #define AGENT_STORE_SPOOL_H
@@ -34,8 +34,8 @@ struct spool {
 /* Reads current.json; when it is damaged, that is logged and the counts begin at zero. */
 void spool_open(struct task *task, const struct state *state, struct spool *out);
 
-/* Adds posted usage, in the form of tally_add(); it is on disk when this returns. After a failure
- * nothing was added: FAIL_INVALID as tally_add(), FAIL_UNAVAILABLE as file_write(). */
+/* Adds posted usage, in the form of tally_add(); it is on disk when this returns. After a
+ * failure nothing was added: FAIL_INVALID as tally_add(), FAIL_UNAVAILABLE as file_write(). */
 enum fail spool_post(struct task *task, struct spool *spool,
                      const struct json_view *body) MUST_CHECK;
 
@@ -54,8 +54,8 @@ enum fail spool_done(struct task *task, const struct state *state,
 enum fail spool_refused(struct task *task, const struct state *state,
                         const struct report *report) MUST_CHECK;
 
-/* While there are more than `max` reports: merges those of the oldest day that has several and that are
- * not in flight, else drops the oldest report. Needs STATE_LOCK. */
+/* While there are more than `max` reports: merges those of the oldest day that has several and
+ * that are not in flight, else drops the oldest report. Needs STATE_LOCK. */
 enum fail spool_compact(struct task *task, const struct state *state, size_t max) MUST_CHECK;
 
 /* Writes the report's members of POST /api/usage/reports, without customer and instance. */

@@ -1,8 +1,8 @@
 /*
  * state.h: the files in the agent's folder (AGENT_STATE_DIR):
  *	instance-id       random, made once
- *	license.json      {"license", "etag"}: the newest verified licence and its ETag, in one file so that
- *	                  both change together
+ *	license.json      {"license", "etag"}: the newest verified licence and its ETag,
+ *	                  in one file so that both change together
  *	revocations.jwt   the newest signed revocation list
  *	keys.json         the JWK set of the service, unless LICENSE_PUBLIC_KEY pins the keys
  *	clock             the highest clock that liblicense has seen
@@ -12,9 +12,9 @@
  *	daemon.lock       held by the daemon, which alone counts usage while it runs
  *	exported-*.jwt    the last exported usage files
  *
- * Every file is replaced as a whole. A file that is missing or damaged counts as absent: its content is
- * fetched again. Licence and revocation list are verified each time they are read; the keys were
- * fetched over TLS.
+ * Every file is replaced as a whole. A file that is missing or damaged counts as absent: its
+ * content is fetched again. Licence and revocation list are verified each time they are read;
+ * the keys were fetched over TLS.
  */
 #ifndef AGENT_STORE_STATE_H
 #define AGENT_STORE_STATE_H
@@ -55,8 +55,8 @@ struct sync_state {
 	const char *message;    /* a sentence about the failure, or "" */
 };
 
-/* Makes the folder (mode 0700) and the instance's id where they are missing. `settings` must outlive
- * `out`. FAIL_UNAVAILABLE "state_unwritable". */
+/* Makes the folder (mode 0700) and the instance's id where they are missing. `settings` must
+ * outlive `out`. FAIL_UNAVAILABLE "state_unwritable". */
 enum fail state_open(struct task *task, const struct agent_settings *settings,
                      struct state *out) MUST_CHECK;
 
@@ -89,8 +89,8 @@ const char *state_outcome_name(enum sync_outcome outcome);
 /* The path of a file in the folder. */
 char *state_path(struct arena *arena, const struct state *state, const char *name);
 
-/* Takes a lock without waiting. Returns its descriptor, to be closed, or -1 with errno, which is
- * EWOULDBLOCK while another process has it. */
+/* Takes a lock without waiting. Returns its descriptor, to be closed, or -1 with errno, which
+ * is EWOULDBLOCK while another process has it. */
 int state_lock(struct task *task, const struct state *state, const char *name);
 
 #define STATE_LOCK "lock"

@@ -25,9 +25,9 @@ struct tally {
 };
 
 /*
- * Adds an object with the optional members "active_devices", "total_devices" (the newest counts), "counts"
- * and "metrics" (summed) and "levels". FAIL_INVALID "invalid_usage" names the first bad member; `tally`
- * is unusable then.
+ * Adds an object with the optional members "active_devices", "total_devices" (the newest
+ * counts), "counts" and "metrics" (summed) and "levels". FAIL_INVALID "invalid_usage" names the
+ * first bad member; `tally` is unusable then.
  */
 enum fail tally_add(struct task *task, struct tally *tally,
                     const struct json_view *object) MUST_CHECK;

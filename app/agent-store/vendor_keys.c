@@ -1,6 +1,6 @@
 /*
- * vendor_keys.c: the keys that `make vendor-agent AGENT_KEYS=FILE` compiles in. The settings cannot replace
- * them.
+ * vendor_keys.c: the keys that `make vendor-agent AGENT_KEYS=FILE` compiles in. The settings
+ * cannot replace them.
  */
 #include "agent-store/settings.h"
 

@@ -1,7 +1,7 @@
 /*
- * report.c: sends the unsent usage. A report leaves the folder only once the service has answered about
- * it, and its id makes a repeated report harmless. Reports in flight are sent again before any others, so
- * that at most one batch is in flight.
+ * report.c: sends the unsent usage. A report leaves the folder only once the service has
+ * answered about it, and its id makes a repeated report harmless. Reports in flight are sent
+ * again before any others, so that at most one batch is in flight.
  */
 #include <string.h>
 
@@ -50,7 +50,7 @@ log_refusal(const struct report *report, const struct json_view *result)
 	         LOG_S("report_id", report->report_id), LOG_S("reason", message));
 }
 
-/* Handles the result of one report. An invalid report is set aside, as it would always be refused. */
+/* Handles one result. An invalid report is set aside, as it would always be refused. */
 static bool
 handle_result(struct session *session, const struct report *report,
               const struct json_view *result)
@@ -93,8 +93,8 @@ handle_answer(struct session *session, const struct report *reports, size_t coun
 	return handled >= count || malformed(session, "results are missing");
 }
 
-/* How many reports are sent next: those in flight, else at most half of AGENT_BUFFER_REPORTS, so that the
- * buffer has room for others while these are in flight. */
+/* How many reports are sent next: those in flight, else at most half of AGENT_BUFFER_REPORTS,
+ * so that the buffer has room for others while these are in flight. */
 static size_t
 next_batch(struct session *session, const struct report *reports, size_t count)
 {

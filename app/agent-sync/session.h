@@ -1,8 +1,9 @@
 /*
- * session.h: one session with the service: fetches keys, licence and revocations, then sends the usage.
+ * session.h: one session with the service: fetches keys, licence and revocations, then sends
+ * the usage.
  *
- * It runs in a process of its own, billing-agent-sync: libcurl takes more memory than the rest of the
- * agent, and a network failure cannot harm the daemon.
+ * It runs in a process of its own, billing-agent-sync: libcurl takes more memory than the rest
+ * of the agent, and a network failure cannot harm the daemon.
  */
 #ifndef AGENT_SYNC_SESSION_H
 #define AGENT_SYNC_SESSION_H
@@ -19,8 +20,8 @@ struct session {
 	struct sync_state sync;
 };
 
-/* Sends a GET, or a POST when `body` is not NULL, to a path under BILLING_API_URL; `etag` may be "". False,
- * with an outcome recorded, unless the status is 2xx or 304. */
+/* Sends a GET, or a POST when `body` is not NULL, to a path under BILLING_API_URL; `etag` may
+ * be "". False, with an outcome recorded, unless the status is 2xx or 304. */
 bool session_send(struct session *session, const char *path, const char *etag, const char *body,
                   struct http_answer *answer);
 

@@ -1,8 +1,8 @@
 /*
  * agent.h: billing-agent, the daemon beside a customer's application.
  *
- * It answers the application from memory and disk alone. It starts billing-agent-sync, which calls the
- * service, on a schedule and on HUP, and then reads the results from the folder.
+ * It answers the application from memory and disk alone. It starts billing-agent-sync, which
+ * calls the service, on a schedule and on HUP, and then reads the results from the folder.
  */
 #ifndef AGENT_AGENT_H
 #define AGENT_AGENT_H
@@ -37,7 +37,7 @@ bool agent_start_sync(struct agent *agent);
 /* Starts it and waits for the outcome. */
 enum sync_outcome agent_sync_now(struct agent *agent);
 
-/* Keeps the unsent reports within AGENT_BUFFER_REPORTS, unless billing-agent-sync is reading them. */
+/* Limits the reports to AGENT_BUFFER_REPORTS, unless billing-agent-sync is reading them. */
 enum fail agent_compact(struct agent *agent) MUST_CHECK;
 
 /* Serves until TERM or INT; the exit status. */

@@ -198,7 +198,7 @@ copy_name(struct arena *arena, int64_t file)
 	return arena_printf(arena, "exported-%06lld.jwt", (long long)file);
 }
 
-/* Fails when the file cannot be written. Tried first, so that a full disk does not use up a number. */
+/* Fails when the file cannot be written, so that a full disk uses up no number. */
 static enum fail
 try_to_write(struct task *task, const char *path, const char *text)
 {
@@ -224,9 +224,9 @@ export_locked(struct task *task, const struct state *state, const char *path,
 	digest = digest_sha256(token, strlen(token));
 	chain.digest = hex_encode(task->arena, digest.bytes, SHA256_SIZE);
 	out->file = ++chain.file;
-	/* The number is used up before the file exists at `path`: after a crash in between, the next
-	 * file gets another number and the same reports, which the service knows by their ids. A
-	 * second file with the same number would be refused. */
+	/* The number is used up before the file exists at `path`: after a crash in between, the
+	 * next file gets another number and the same reports, which the service knows by their
+	 * ids. A second file with the same number would be refused. */
 	TRY(state_keep_text(task, state, copy_name(task->arena, out->file), token));
 	TRY(try_to_write(task, path, token));
 	TRY(keep_chain(task, state, &chain));

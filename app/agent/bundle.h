@@ -1,15 +1,17 @@
 /*
- * bundle.h: imports licences from files and exports usage to files, for machines without a network.
+ * bundle.h: imports licences from files and exports usage to files, for machines without a
+ * network.
  *
  * A licence bundle is written by `billingctl license export`: {"format", "license", "keys",
- * "revocations"}. Its keys are trusted only where none are pinned or known yet, as anybody could write
- * such a file.
+ * "revocations"}. Its keys are trusted only where none are pinned or known yet, as anybody
+ * could write such a file.
  *
- * A usage file is a JWT of type "usage+jwt", signed with HS256 under the SHA-256 of BILLING_API_KEY, which
- * the service has stored. Its payload:
- *	{"customer_id", "instance_id", "chain", "file": <number>, "previous": <SHA-256 of the file before>,
- *	 "exported_at", "reports": [{"first", "number", "report_id", "reported_at", ...}]}
- * All files of one folder form a chain with a random id, so that the service sees a missing file.
+ * A usage file is a JWT of type "usage+jwt", signed with HS256 under the SHA-256 of
+ * BILLING_API_KEY, which the service has stored. Its payload:
+ *	{"customer_id", "instance_id", "chain", "file": <number>,
+ *	 "previous": <SHA-256 of the file before>, "exported_at",
+ *	 "reports": [{"first", "number", "report_id", "reported_at", ...}]}
+ * The files of one folder form a chain with a random id, so that a missing file is noticed.
  */
 #ifndef AGENT_BUNDLE_H
 #define AGENT_BUNDLE_H
@@ -21,14 +23,14 @@ struct usage_export {
 	size_t reports;
 };
 
-/* Verifies a licence bundle and keeps its content. FAIL_INVALID "import_refused" when it is not valid. */
+/* Verifies a licence bundle and keeps its content. FAIL_INVALID "import_refused". */
 enum fail bundle_import(struct task *task, const struct state *state,
                         const char *path) MUST_CHECK;
 
 /*
- * Writes the unsent reports, maybe none, to a usage file and counts them as sent. Copies of the last files
- * stay in the folder. FAIL_CONFLICT "busy" during a session with the service, FAIL_INVALID
- * "not_configured" without CUSTOMER_ID or BILLING_API_KEY.
+ * Writes the unsent reports, maybe none, to a usage file and counts them as sent. Copies of the
+ * last files stay in the folder. FAIL_CONFLICT "busy" during a session with the service,
+ * FAIL_INVALID "not_configured" without CUSTOMER_ID or BILLING_API_KEY.
  */
 enum fail bundle_export(struct task *task, const struct state *state, const char *path,
                         struct usage_export *out) MUST_CHECK;

@@ -127,7 +127,7 @@ read_header(const struct line *name, const struct line *value, struct local_requ
             struct head *head)
 {
 	if (is_word(name, "Content-Length")) {
-		/* With two lengths, two readers could see different bodies (RFC 9112, section 6.3). */
+		/* Two readers could take different lengths (RFC 9112, section 6.3). */
 		if (head->body_counted || !read_length(value, &head->body_length))
 			head->status = 400;
 		head->body_counted = true;

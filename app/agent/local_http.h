@@ -1,9 +1,9 @@
 /*
- * local_http.h: parses the requests of the local application: the part of HTTP/1.1 (RFC 9112) that
- * clients use on a local socket. Pure functions that allocate nothing.
+ * local_http.h: parses the requests of the local application: the part of HTTP/1.1 (RFC 9112)
+ * that clients use on a local socket. Pure functions that allocate nothing.
  *
- * No library fits: libmicrohttpd loads GnuTLS and takes 7.6 MB before the first request, of the 8 MB that
- * the agent may use.
+ * No library fits: libmicrohttpd loads GnuTLS and takes 7.6 MB before the first request, of the
+ * 8 MB that the agent may use.
  */
 #ifndef AGENT_LOCAL_HTTP_H
 #define AGENT_LOCAL_HTTP_H
@@ -28,8 +28,8 @@ enum local_verdict {
 	LOCAL_BAD /* `status` says why; the connection must be closed */
 };
 
-/* Parses the request at the start of the bytes. `consumed` is its length, `status` the status of a
- * refusal (400, 411, 413, 417, 431, 505). */
+/* Parses the request at the start of the bytes. `consumed` is its length, `status` the status
+ * of a refusal (400, 411, 413, 417, 431, 505). */
 enum local_verdict local_http_read(const char *bytes, size_t length, struct local_request *out,
                                    size_t *consumed, int *status);
 

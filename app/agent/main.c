@@ -53,8 +53,7 @@ print_license(struct agent *agent)
 	return verdict == LICENSE_IS_VALID || verdict == LICENSE_IS_GRACE ? 0 : EXIT_UNLICENSED;
 }
 
-/* Makes a report of the recorded usage, unless a daemon runs, which makes it itself. False when it
- * fails. */
+/* Makes a report of the recorded usage, unless a daemon runs. False when it fails. */
 static bool
 make_report_alone(struct agent *agent)
 {

@@ -155,8 +155,8 @@ accept_all(struct server *server, int64_t now_us)
 	}
 }
 
-/* A web page can make a browser send requests to 127.0.0.1 under the page's own name (DNS rebinding), so
- * only the names of this machine are accepted. */
+/* A web page can make a browser send requests to 127.0.0.1 under the page's own name (DNS
+ * rebinding), so only the names of this machine are accepted. */
 static bool
 host_is_local(const struct server *server, const struct local_request *request)
 {

@@ -36,8 +36,8 @@ struct server {
 	void *context;
 };
 
-/* Listens on a path (mode 0660; a socket that no process serves is replaced) or on "127.0.0.1:PORT".
- * The caller sets handler and context. FAIL_UNAVAILABLE "cannot_listen". */
+/* Listens on a path (mode 0660; a socket that no process serves is replaced) or on
+ * "127.0.0.1:PORT". The caller sets handler and context. FAIL_UNAVAILABLE "cannot_listen". */
 enum fail serve_open(struct task *task, const char *listen, struct server *out) MUST_CHECK;
 
 /* Fills what poll() is to wait for, at most SERVE_CONNECTIONS_MAX + 1; returns how many. */

@@ -1,6 +1,6 @@
 /*
- * account.h: reads prices, webhook endpoints and meters of the account at Stripe, and compares them
- * with what this installation needs.
+ * account.h: reads prices, webhook endpoints and meters of the account at Stripe, and compares
+ * them with what this installation needs.
  */
 #ifndef BILLINGCTL_STRIPE_ACCOUNT_H
 #define BILLINGCTL_STRIPE_ACCOUNT_H

@@ -1,5 +1,6 @@
 /*
- * checks.c: the checks of billingctl doctor that concern Stripe: the account, and what came from it.
+ * checks.c: the checks of billingctl doctor that concern Stripe: the account, and what came
+ * from it.
  */
 #include <string.h>
 
@@ -34,7 +35,7 @@ check_stripe_key(struct doctor *doctor)
 	                 ctl->settings.stripe_api_base);
 }
 
-/* Turns "forbidden" into ok: a restricted key needs no access to what only `stripe setup` uses. */
+/* Accepts "forbidden": a restricted key needs no access to what only `stripe setup` uses. */
 static enum fail
 allow_forbidden(struct doctor *doctor, enum fail kind)
 {
@@ -50,8 +51,8 @@ struct intervals {
 	size_t count;
 };
 
-/* Checks one of a plan's prices. The first price of each interval is sold; the others only identify
- * subscriptions that were bought at them. */
+/* Checks one of a plan's prices. The first price of each interval is sold; the others only
+ * identify subscriptions that were bought at them. */
 static enum fail
 check_price(struct doctor *doctor, const struct plan *plan, const struct price *configured,
             struct intervals *intervals)
@@ -113,8 +114,8 @@ check_stripe_prices(struct doctor *doctor)
 	return doctor_ok(doctor, "%zu, all as in PLANS_FILE", looked_at);
 }
 
-/* Checks the metered price that is sold with one of a plan's prices. With the plan's first price it must
- * cost what PLANS_FILE says. */
+/* Checks the metered price that is sold with one of a plan's prices. With the plan's first
+ * price it must cost what PLANS_FILE says. */
 static enum fail
 check_sale(struct doctor *doctor, const char *meter, const char *meter_id,
            const struct price *sold)

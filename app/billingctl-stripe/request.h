@@ -7,15 +7,15 @@
 #include "billingctl/ctl.h"
 #include "stripe/client.h"
 
-/* Sends one request, within STRIPE_DEADLINE_MS. The message of a failure has Stripe's own, if there is one:
- * FAIL_NOT_FOUND "stripe_not_found", FAIL_FORBIDDEN "stripe_forbidden" for what a restricted key may not
- * do, FAIL_STRIPE "stripe_error". */
+/* Sends one request, within STRIPE_DEADLINE_MS. The message of a failure has Stripe's own, if
+ * there is one: FAIL_NOT_FOUND "stripe_not_found", FAIL_FORBIDDEN "stripe_forbidden" for what a
+ * restricted key may not do, FAIL_STRIPE "stripe_error". */
 enum fail request_get(struct ctl *ctl, const char *path, const char *form,
                       struct json_view *out) MUST_CHECK;
 enum fail request_post(struct ctl *ctl, const char *path, const char *form,
                        struct json_view *out) MUST_CHECK;
 
-/* Deletes an object after a failure, which stays the command's failure whether this succeeds or not. */
+/* Tries to delete an object after a failure, which stays the failure of the command. */
 void request_delete(struct ctl *ctl, const char *path);
 
 /* Checks with one GET that Stripe answers and accepts the key. */

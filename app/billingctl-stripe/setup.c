@@ -1,6 +1,6 @@
 /*
- * setup.c: billingctl stripe setup: makes missing products, prices, meters and the webhook endpoint, and
- * prints the settings that follow. Existing objects are found again.
+ * setup.c: billingctl stripe setup: makes missing products, prices, meters and the webhook
+ * endpoint, and prints the settings that follow. Existing objects are found again.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -48,8 +48,8 @@ endpoint_form(struct arena *arena)
 	return form;
 }
 
-/* Writes the signing secret to --secret-out. Stripe sends it only once, so without it the endpoint is
- * useless and is deleted. */
+/* Writes the signing secret to --secret-out. Stripe sends it only once, so without it the
+ * endpoint is useless and is deleted. */
 static enum fail
 keep_secret(struct ctl *ctl, struct setup *setup, const char *id, const char *secret)
 {
@@ -192,7 +192,7 @@ settings_of(struct ctl *ctl, const struct setup *setup)
 		text_printf(&lines, "STRIPE_WEBHOOK_SECRET_FILE=%s\n",
 		            whole_path(ctl->task.arena, setup->secret_out));
 	else if (setup->secret_out != NULL || *ctl->settings.stripe_webhook_secret == '\0')
-		/* The secret of an existing endpoint cannot be fetched, so --secret-out stays empty. */
+		/* Stripe does not send the secret of an existing endpoint again. */
 		text_printf(&lines,
 		            "# STRIPE_WEBHOOK_SECRET: that of %s, in Stripe's dashboard\n",
 		            setup->endpoint.id);

@@ -1,6 +1,6 @@
 /*
- * setup.h: the parts of `billingctl stripe setup`: prices of plans, meters and their prices, and the webhook
- * endpoint.
+ * setup.h: the parts of `billingctl stripe setup`: prices of plans, meters and their prices,
+ * and the webhook endpoint.
  */
 #ifndef BILLINGCTL_STRIPE_SETUP_H
 #define BILLINGCTL_STRIPE_SETUP_H
@@ -34,17 +34,17 @@ struct setup_sale {
 	size_t price_count;
 };
 
-/* Adds a row to the answer; `state` is "there", "missing", "made" or "changed". In a dry run the last two
- * become "missing". */
+/* Adds a row to the answer; `state` is "there", "missing", "made" or "changed". In a dry run
+ * the last two become "missing". */
 void setup_report(struct setup *setup, const char *what, const char *id, const char *state);
 
-/* Finds the price among the configured ones or by its lookup key, else makes it and its product. `what` is
- * its name in the answer. */
+/* Finds the price among the configured ones or by its lookup key, else makes it and its
+ * product. `what` is its name in the answer. */
 enum fail setup_price(struct ctl *ctl, struct setup *setup, struct setup_sale *sale,
                       const struct account_price_spec *spec, const char *what) MUST_CHECK;
 
-/* Adds "name:price_id,..." to the setting: the prices of setup_price(), then the configured ones that
- * subscriptions may still have. */
+/* Adds "name:price_id,..." to the setting: the prices of setup_price(), then the configured
+ * ones that subscriptions may still have. */
 void setup_write_prices(struct setup_sale *sale, struct text *setting);
 
 /* Products and prices of all plans that have a price, and their setting. */

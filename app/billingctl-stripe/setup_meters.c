@@ -1,6 +1,6 @@
 /*
- * setup_meters.c: meters at Stripe for those that plans name, and their prices. A meter is found by the
- * name of its events.
+ * setup_meters.c: meters at Stripe for those that plans name, and their prices. A meter is
+ * found by the name of its events.
  */
 #include <string.h>
 
@@ -19,8 +19,8 @@ interval_of(const struct plans *plans, const char *meter)
 	return "month";
 }
 
-/* Finds the meter or makes it; `*id` is NULL in a dry run without it. It sums the values of its events,
- * which are days' usage and corrections of it. */
+/* Finds the meter or makes it; `*id` is NULL in a dry run without it. It sums the values of its
+ * events, which are days' usage and corrections of it. */
 static enum fail
 need_meter(struct ctl *ctl, struct setup *setup, const char *name, const char **id)
 {

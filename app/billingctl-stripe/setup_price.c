@@ -1,6 +1,6 @@
 /*
- * setup_price.c: makes one price and its product at Stripe. The product's id and the price's lookup key are
- * chosen by us, so that both are found again.
+ * setup_price.c: makes one price and its product at Stripe. The product's id and the price's
+ * lookup key are chosen by us, so that both are found again.
  */
 #include <string.h>
 
@@ -92,7 +92,7 @@ find_by_key(struct ctl *ctl, const char *lookup_key, const struct account_price_
 	return FAIL_NONE;
 }
 
-/* A price that had the lookup key with another amount loses the key; its subscriptions keep it. */
+/* An older price with the lookup key loses the key and keeps its subscriptions. */
 static enum fail
 make_price(struct ctl *ctl, const struct setup_sale *sale, const char *lookup_key,
            const struct account_price_spec *spec, const char **out)

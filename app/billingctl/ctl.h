@@ -1,5 +1,6 @@
 /*
- * ctl.h: the table of billingctl's commands, and one call of billingctl: its arguments and connections.
+ * ctl.h: the table of billingctl's commands, and one call of billingctl: its arguments and
+ * connections.
  */
 #ifndef BILLINGCTL_CTL_H
 #define BILLINGCTL_CTL_H
@@ -71,7 +72,7 @@ extern const struct command ctl_commands[];
 /* The option's value, "" for one that takes none, NULL when it was not given. */
 const char *ctl_option(const struct ctl *ctl, const char *name);
 
-/* Reports a wrong argument: FAIL_INVALID "usage", so that the process exits with CTL_BAD_USAGE. */
+/* Reports a wrong argument: FAIL_INVALID "usage", which exits with CTL_BAD_USAGE. */
 enum fail ctl_usage(struct ctl *ctl, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
 
@@ -86,8 +87,8 @@ enum fail ctl_open_stripe(struct ctl *ctl) MUST_CHECK; /* "stripe_not_configured
 enum fail ctl_prepare(struct ctl *ctl, unsigned int needs) MUST_CHECK;
 void ctl_release(struct ctl *ctl);
 
-/* Commits the open transaction that made a key. With --key-out it first writes the key to that new file,
- * so that no key is lost (FAIL_CONFLICT "file_exists"). */
+/* Commits the open transaction that made a key. With --key-out it first writes the key to that
+ * new file, so that no key is lost (FAIL_CONFLICT "file_exists"). */
 enum fail ctl_commit_key(struct ctl *ctl, const char *secret) MUST_CHECK;
 
 /* Reads a text file, or stdin for "-", of at most `limit` bytes. */
@@ -97,8 +98,8 @@ enum fail ctl_read_text(struct ctl *ctl, const char *path, size_t limit,
 /* The number of --limit, 1 to 1000; `*limit` stays without it. */
 enum fail ctl_limit(struct ctl *ctl, int64_t *limit) MUST_CHECK;
 
-/* Checks a text argument: UTF-8, at most `max` characters, and `check` (which may be NULL) finds no fault.
- * A failure names it as `what`. */
+/* Checks a text argument: UTF-8, at most `max` characters, and `check` (which may be NULL)
+ * finds no fault. A failure names it as `what`. */
 enum fail ctl_check_text(struct ctl *ctl, const char *what, const char *value, size_t max,
                          const char *(*check)(const char *value)) MUST_CHECK;
 

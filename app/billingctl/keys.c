@@ -20,7 +20,7 @@ run_keys_generate(struct ctl *ctl)
 	return output_print(&output);
 }
 
-/* The longest life of a licence that is issued from now on; the longest paid period is a year. */
+/* The longest life of a licence issued from now on; the longest paid period is a year. */
 static int64_t
 longest_life_days(const struct app_settings *settings, const struct billing_policy *policy)
 {

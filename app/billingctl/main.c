@@ -40,7 +40,7 @@ take_word(struct ctl *ctl, const char *word)
 	return FAIL_NONE;
 }
 
-/* The place for the option's value; NULL for an unknown option. `*bare` is set when it takes no value. */
+/* The place for the option's value, or NULL. `*bare` is set when it takes no value. */
 static const char **
 find_option(struct ctl *ctl, const char *name, bool *bare)
 {

@@ -39,8 +39,8 @@ void output_text_or_file(struct output *output, const char *name, const char *va
 /* JSON text, for JSON only. */
 void output_raw(struct output *output, const char *name, const char *value);
 
-/* A JSON text that was received before, which people get indented behind everything else. False, and
- * null, when it is NULL or no JSON. */
+/* A JSON text that was received before, which people get indented behind everything else.
+ * False, and null, when it is NULL or no JSON. */
 bool output_document(struct output *output, const char *name, const char *text);
 /* Lines of text, which people get behind everything else. */
 void output_lines(struct output *output, const char *name, const char *lines);
@@ -58,7 +58,7 @@ void output_list_end(struct output *output);
 /* Writes it to stdout. FAIL_UNAVAILABLE "stdout_unwritable". */
 enum fail output_print(struct output *output) MUST_CHECK;
 
-/* Writes one text and a line break to the file (mode 0600), or to stdout when `path` is NULL. */
+/* Writes a line to the file (mode 0600), or to stdout when `path` is NULL. */
 enum fail output_write(struct ctl *ctl, const char *path, const char *text) MUST_CHECK;
 
 /* Checks that everything printed has reached stdout; same failure. */

@@ -11,8 +11,8 @@ struct probe_answer {
 	const char *body;
 };
 
-/* One GET. FAIL_UNAVAILABLE "service_unreachable" says in a sentence why there is no answer within
- * five seconds. */
+/* One GET. FAIL_UNAVAILABLE "service_unreachable" says in a sentence why there is no answer
+ * within five seconds. */
 enum fail probe_get(struct task *task, const char *socket_path, const char *path,
                     struct probe_answer *out) MUST_CHECK;
 

@@ -1,6 +1,6 @@
 /*
- * fault.c: preloaded into the agent, makes step FAULT_AT that it takes on a file (write, fsync, rename,
- * unlink) fail, and creates the file FAULT_MARK then.
+ * fault.c: preloaded into the agent, makes step FAULT_AT that it takes on a file (write, fsync,
+ * rename, unlink) fail, and creates the file FAULT_MARK then.
  *	FAULT_HOW=kill   the process is killed before the step; a write is done by half
  *	FAULT_HOW=full   from that step on the disk is full
  */

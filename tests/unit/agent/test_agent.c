@@ -1,6 +1,6 @@
 /*
- * test_agent.c: usage across crashes, damaged files and a full buffer; the schedule; the parser of
- * requests.
+ * test_agent.c: usage across crashes, damaged files and a full buffer; the schedule; the parser
+ * of requests.
  */
 #include "support/suite.h"
 
@@ -143,7 +143,7 @@ START_TEST(test_full_buffer)
 			ck_assert_int_eq(reports[r].first, reports[r - 1].number + 1);
 	}
 	ck_assert_int_lt(reports[0].first, reports[0].number);
-	/* With one report a day nothing can be merged: the oldest is dropped, and its number is missing. */
+	/* With one report a day nothing can be merged, so the oldest is dropped. */
 	for (int i = 0; i < 12; i++) {
 		post(&spool, "{\"counts\":{\"a\":1}}");
 		make_report(&spool, (i + 10) * DAY_MS);
@@ -185,7 +185,7 @@ START_TEST(test_crash_while_merging)
 }
 END_TEST
 
-/* Each file truncated at every byte or with a random byte: the other reports are still there. */
+/* A truncated file, or one with a random byte, leaves the other reports intact. */
 START_TEST(test_damaged_files)
 {
 	static const char *const names[] = {"usage/current.json", "usage/sent.json",

@@ -1,6 +1,6 @@
 /*
- * test_state.c: each file of the agent's folder, truncated at every byte, counts as absent, and the
- * others still count.
+ * test_state.c: each file of the agent's folder, truncated at every byte, counts as absent, and
+ * the others still count.
  */
 #include "support/licensing_fixture.h"
 
