@@ -42,15 +42,15 @@ allow lib/sync base db stripe billing outbox sync
 allow lib/sales base db stripe billing outbox sync sales
 allow lib/meters base db stripe billing outbox sync meters
 service="db http licensing stripe billing usage outbox sync sales meters accounts"
-allow lib/accounts base $service
+allow lib/accounts base "$service"
 allow app/agent-store base licensing agent-store
 allow app/agent base licensing agent-store agent
 allow app/agent-sync base http/client.h licensing agent-store agent-sync
-allow app/settings base $service settings
-allow app/api base $service settings api
-allow app/billingd base $service settings api billingd
-allow app/billingctl base $service settings billingctl
-allow app/billingctl-stripe base $service settings billingctl billingctl-stripe
+allow app/settings base "$service" settings
+allow app/api base "$service" settings api
+allow app/billingd base "$service" settings api billingd
+allow app/billingctl base "$service" settings billingctl
+allow app/billingctl-stripe base "$service" settings billingctl billingctl-stripe
 only '^lib/http/client\.c$' curl
 only '^lib/http/fcgi\.c$' fcgi
 only '^lib/db/(internal\.h|[a-z]+\.c)$' libpq

@@ -1,7 +1,7 @@
 #!/bin/bash
-# quick.sh BUILD_DIR: what to run after each change, in less than a minute: layers, format, documents, the unit
-# tests of the rooms that differ from main (SINCE names another commit) and of the rooms that include
-# them, and beside those the API tests that are marked `quick`. `make check` runs everything.
+# quick.sh BUILD_DIR: the checks for each change, in less than a minute: layers, format, documents,
+# the unit tests of the rooms that differ from main (SINCE names another commit) and of the rooms that
+# include them, and at the same time the API tests that are marked `quick`. `make check` runs everything.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=$1

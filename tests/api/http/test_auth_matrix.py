@@ -1,4 +1,4 @@
-"""Who may call what: every route of the service's own table x every kind of caller. What is
+"""Access control: every route of the service's own table x every kind of caller. What is
 expected follows from the table's two columns by one rule; a route with an unknown entry fails."""
 
 import json
@@ -24,7 +24,7 @@ OF_BUYERS = {"upgrade": None, "preview": None, "resume": {"at_period_end": True}
 
 @pytest.fixture(scope="module")
 def strangers(stack):
-    """What does not change from cell to cell: another customer, a revoked operator."""
+    """Another customer and a revoked operator, for all cells of the matrix."""
     name = "matrix-revoked"
     made = stack.billingctl("operator", "create", name, "--role", "owner")
     stack.sql(f"UPDATE api_keys SET revoked_at = now() WHERE name = '{name}'")
@@ -33,7 +33,7 @@ def strangers(stack):
 
 
 def credentials(api, strangers, caller, customer, scope):
-    """The headers that this kind of caller sends."""
+    """The headers of this kind of caller."""
     wrong = sorted(SCOPES - {scope})
     return {
         "none": lambda: {},
@@ -55,7 +55,7 @@ def credentials(api, strangers, caller, customer, scope):
 
 
 def revoked(api, customer):
-    """A key of the customer that is no longer good."""
+    """A revoked key of the customer."""
     secret, key_id = api.mint(customer)
     assert api.owner.delete(f"/api/customers/{customer.id}/keys/{key_id}").status_code == 200
     return secret
@@ -85,7 +85,7 @@ def expected(method, pattern, who, caller):
 
 
 def make_buyer(stack, customer, pattern):
-    """Buys what a good request of this kind needs."""
+    """Buys the subscription that a valid request of this kind needs."""
     name = pattern.removeprefix("/api/subscriptions/")
     if name not in OF_BUYERS:
         return
@@ -95,7 +95,7 @@ def make_buyer(stack, customer, pattern):
 
 
 def request_for(api, document, customer, method, pattern):
-    """Path and body of a good request about the customer."""
+    """Path and body of a valid request about the customer."""
     path = pattern.replace(":customer_id", customer.id)
     if ":key_id" in path:
         path = path.replace(":key_id", api.mint(customer)[1])
@@ -155,7 +155,7 @@ def test_options_need_no_key_and_name_the_methods(api, pattern):
     assert set(answer.headers["Allow"].split(", ")) == methods
 
 
-def test_a_known_caller_learns_nothing_from_an_id_of_another_form(api):
+def test_malformed_ids_look_unknown_to_a_known_caller(api):
     customer = api.sign_up()
     for customer_id in ("x", "cust_" + "0" * 32, api.sign_up().id):
         for path in ("/api/customers/", "/api/licenses/", "/api/subscriptions/"):
@@ -164,7 +164,7 @@ def test_a_known_caller_learns_nothing_from_an_id_of_another_form(api):
                 404, "customer_not_found", "There is no such customer.")
 
 
-def test_an_unknown_caller_learns_nothing_from_any_id(api):
+def test_all_ids_look_alike_to_an_unknown_caller(api):
     for customer_id in ("x", "cust_" + "0" * 32, api.sign_up().id):
         for path in ("/api/customers/", "/api/licenses/", "/api/subscriptions/"):
             assert api.nobody.get(path + customer_id).status_code == 401

@@ -1,5 +1,6 @@
-"""Requests made from the OpenAPI document, good and broken: the status is one that the document
-has, the body matches its schema, nothing is ever a fault of ours, and nothing bad is accepted."""
+"""Valid and invalid requests, generated from the OpenAPI document: the status is one that the
+document has, the body matches its schema, nothing is ever a fault of ours, and nothing bad is
+accepted."""
 
 import json
 import uuid
@@ -20,7 +21,7 @@ OF_BUYERS = {"change_plan", "preview_plan", "resume_subscription", "open_portal"
 
 
 class Subject:
-    """The customer that requests are about; another one when it has been deleted."""
+    """The customer that requests name; a new one after it was deleted."""
 
     def __init__(self, stack):
         self.stack = stack
@@ -64,18 +65,18 @@ class Subject:
 
 @pytest.fixture(scope="module")
 def subject(stack):
-    """One for the whole module: requests find what others have left."""
+    """One customer for the whole module, so that requests meet the effects of earlier ones."""
     return Subject(stack)
 
 
 def sign(request, stack):
-    """An event counts by its signature."""
+    """Signs an event of Stripe."""
     if request.operation.id == "receive_stripe_event":
         request.headers.update(signed(request.data, stack.webhook_secret))
 
 
 def good_request(data, document, subject, operation):
-    """One that is as good as it can be."""
+    """A valid request."""
     request = Request(data.draw, document, operation, subject.known(operation))
     if operation.id == "receive_stripe_event":
         request.body = {**request.body, **event()}

@@ -1,4 +1,4 @@
-"""HTTP itself: methods, limits, headers, paths, smuggling, log lines, and strict JSON."""
+"""HTTP: methods, limits, headers, paths, smuggling, log lines, and strict JSON."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def test_head_is_get_without_the_body(api, operation):
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "POST", "GET", "PROPFIND"])
-def test_a_method_that_a_path_does_not_have(api, method):
+def test_an_unknown_method_is_405_with_allow(api, method):
     paths = {operation.path for operation in load().operations}
     for path in sorted(paths):
         have = {o.method for o in load().operations if o.path == path}
@@ -60,7 +60,7 @@ def test_a_method_that_a_path_does_not_have(api, method):
         assert set(answer.headers["Allow"].split(", ")) == have
 
 
-def test_the_method_comes_from_nowhere_else(api):
+def test_no_header_or_query_overrides_the_method(api):
     customer = api.sign_up()
     for name in ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"):
         expect(api.owner.get(f"/api/customers/{customer.id}", headers={name: "DELETE"}), 200)
@@ -72,7 +72,7 @@ def test_methods_are_spelled_in_capitals(stack):
     assert exchange(stack, build("get", "/api/plans")).status == 400
 
 
-def test_trace_tells_nothing(stack):
+def test_trace_is_refused(stack):
     answer = exchange(stack, build("TRACE", "/api/plans", [("X-API-Key", "canary-in-a-header")]))
     assert answer.status == 405 and b"canary-in-a-header" not in answer.received
     assert set(answer.headers["allow"].split(", ")) == {operation.method for operation in
@@ -103,7 +103,7 @@ def test_an_announced_gigabyte_is_refused_at_once(stack):
                                   "/metrics", "/nowhere"])
 @pytest.mark.parametrize("version", ["1.1", "2"])
 def test_a_body_that_is_too_large_is_refused_in_json(stack, version, path):
-    """Whatever HTTP the client speaks, and wherever it sends it."""
+    """In every version of HTTP and at every path."""
     done = subprocess.run(
         ["curl", "-sS", "--http" + version, "--cacert", stack.ca_cert, "--data-binary", "@-",
          "-w", "\n%{http_version} %{http_code} %{content_type}", stack.base_url + path],
@@ -165,21 +165,21 @@ def test_every_answer_has_a_request_id_of_ours(api):
     assert len(ids) == 5
 
 
-def test_no_version_is_told(api):
+def test_answers_contain_no_server_version(api):
     for path in ("/health", "/none", "/api/none", "/" + "x" * 9000):
         assert not re.search(r"\d", api.nobody.get(path).headers.get("Server", ""))
 
 
 @pytest.mark.parametrize("name", ["Host", "Content-Length"])
-def test_a_header_that_may_be_there_once(stack, name):
+def test_a_repeated_header_is_refused(stack, name):
     value = "localhost" if name == "Host" else "2"
     headers = [(name, value)] * 2 + [("Content-Type", "application/json")]
     answer = exchange(stack, build("POST", "/api/licenses/verify", headers, b"{}"))
     assert (answer.status, answer.code) == (400, "malformed_request")
 
 
-def test_two_keys_open_nothing_that_the_first_does_not(api, stack):
-    """nginx hands on the first of repeated headers; a proxy before it may look at the last."""
+def test_only_the_first_of_two_keys_counts(api, stack):
+    """nginx passes on the first of repeated headers; a proxy in front may read the last."""
     one, other = api.sign_up(), api.sign_up()
     for name, form in (("X-API-Key", "{}"), ("Authorization", "Bearer {}")):
         headers = [(name, form.format("nonsense")), (name, form.format(one.api_key))]
@@ -190,14 +190,14 @@ def test_two_keys_open_nothing_that_the_first_does_not(api, stack):
         assert answer.status in (400, 404)
 
 
-def test_the_same_key_sent_both_ways_is_one(api):
+def test_the_same_key_in_both_headers_is_accepted(api):
     customer = api.sign_up()
     both = {"Authorization": f"Bearer {customer.api_key}"}
     expect(customer.client.get(f"/api/customers/{customer.id}", headers=both), 200)
 
 
 def test_headers_cannot_pose_as_parameters(api, stack):
-    """What nginx alone may set: as a CGI program would see them."""
+    """Headers named like parameters that only nginx may set, as a CGI program sees them."""
     customer = api.sign_up()
     headers = [(name, value) for name, value in {
         "Proxy": "http://elsewhere.example:8080", "X-Forwarded-For": "10.0.0.1",
@@ -258,7 +258,7 @@ def test_ambiguous_framing(stack, figures, framing):
     b"GET /api/plans HTTP/1.1\r\n\r\n", b"GET /api/plans HTTP/3.0\r\nHost: localhost\r\n\r\n",
     b"\x16\x03\x01\x00\xa5", b"GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n",
     b"GET /api/plans HTTP/1.1\r\nHost: localhost\r\nX-A: a\x00b\r\n\r\n"], ids=repr)
-def test_what_is_no_request(stack, head):
+def test_malformed_requests(stack, head):
     answer = exchange(stack, head, timeout=5)
     assert answer.status in (0, 400, 505) and b'"plans"' not in answer.received
 
@@ -299,7 +299,7 @@ def test_no_other_path_is_a_path(api, stack):
         assert set(json.loads(answer.body)) == {"error", "code", "request_id"}
 
 
-def test_climbing_leads_nowhere(stack):
+def test_path_traversal_is_refused(stack):
     for path in ("/../../etc/passwd", "/api/../../../etc/passwd", "/..%2f..%2fetc/passwd",
                  "/api/%2e%2e/%2e%2e/etc/passwd", "/api/..%5c..%5cetc", "/%2e%2e/metrics/../x"):
         answer = exchange(stack, build("GET", path))
@@ -370,7 +370,7 @@ def test_a_header_cannot_forge_a_log_line(stack, name, value):
 
 
 def check_one_line(stack, answer, what):
-    """The request has one line in each log, and each is the JSON it should be."""
+    """The request has one line in each log, and each is valid JSON."""
     request_id = answer.headers["x-request-id"]
     line = stack.log_of(request_id)
     assert line["status"] == answer.status, what
@@ -380,7 +380,7 @@ def check_one_line(stack, answer, what):
         json.loads(text)
 
 
-def test_a_log_line_says_who_and_what_without_secrets(api, stack):
+def test_a_log_line_has_caller_and_route_and_no_secrets(api, stack):
     customer = api.sign_up(company_name="Log Canary Ltd")
     answer = customer.client.get(f"/api/customers/{customer.id}?email={customer.email}")
     line = stack.log_of(answer.headers["X-Request-Id"])
@@ -409,27 +409,27 @@ BAD_JSON = [
 
 
 @pytest.mark.parametrize("body", BAD_JSON, ids=lambda body: repr(body[:40]))
-def test_what_is_no_json_object(api, body):
+def test_bodies_that_are_no_json_object(api, body):
     expect(api.nobody.request("POST", "/api/licenses/verify", data=body), 400, "invalid_json")
 
 
 @pytest.mark.parametrize("body", [
     b' \t\r\n{"license"\t:\n"x" } ', b'{"\\u006cicense":"x"}', '{"license":"\U0001f511 é"}'.encode(),
     b'{"license":"\\ud83d\\udd11\\/\\b\\f\\n\\r\\t\\"\\\\"}'], ids=repr)
-def test_what_is_a_json_object(api, body):
+def test_bodies_that_are_a_json_object(api, body):
     answer = api.nobody.request("POST", "/api/licenses/verify", data=body)
     expect(answer, 401, "license_malformed")
 
 
 def corpus(start):
-    """Texts of JSONTestSuite, where it is at hand."""
+    """Texts of JSONTestSuite, if it is available."""
     files = sorted(CORPUS.glob(f"{start}_*.json")) if CORPUS.is_dir() else []
     return files or [pytest.param(None, marks=pytest.mark.skip(
         reason=f"not here: {CORPUS}"))]
 
 
 @pytest.mark.parametrize("path", corpus("n"), ids=lambda path: getattr(path, "stem", "none"))
-def test_corpus_of_texts_that_are_none(api, figures, path):
+def test_corpus_of_invalid_texts(api, figures, path):
     answer = api.nobody.request("POST", "/api/licenses/verify", data=path.read_bytes())
     assert answer.status_code == (413 if path.stat().st_size > LIMIT else 400)
     if path.stat().st_size > 0 and answer.status_code == 400:
@@ -439,12 +439,12 @@ def test_corpus_of_texts_that_are_none(api, figures, path):
 
 @pytest.mark.parametrize("path", corpus("y") + corpus("i"),
                          ids=lambda path: getattr(path, "stem", "none"))
-def test_corpus_of_texts_that_are_or_may_be(api, path):
+def test_corpus_of_valid_and_optional_texts(api, path):
     answer = api.nobody.request("POST", "/api/licenses/verify", data=path.read_bytes())
     assert answer.status_code == 400
 
 
-def test_a_name_that_is_not_known_is_named_back_harmlessly(api):
+def test_an_unknown_name_is_escaped_in_the_answer(api):
     name = f"<b>\x1b[31m\u2028{uuid.uuid4().hex}"
     answer = api.nobody.post("/api/licenses/verify", {"license": "x", name: 1})
     assert expect(answer, 400, "invalid_request")["details"][0]["field"] == name

@@ -1,4 +1,4 @@
-"""Idempotency-Key: one effect, one answer, however often and from wherever it is asked."""
+"""Idempotency-Key: repeated requests have one effect and get one answer."""
 
 import concurrent.futures
 import subprocess
@@ -11,7 +11,7 @@ from support.stack import wait_for
 
 
 def new_key():
-    """An Idempotency-Key that was never used."""
+    """A new Idempotency-Key."""
     return {"Idempotency-Key": f"order {uuid.uuid4()}"}
 
 
@@ -24,7 +24,7 @@ def same(first, second):
 
 
 def counts(stack, customer):
-    """How many rows each thing left."""
+    """The number of rows in each table."""
     return [stack.sql(f"SELECT count(*) FROM {table} WHERE customer_id = '{customer.id}'")
             for table in ("subscriptions", "licenses", "api_keys", "audit_log")]
 
@@ -81,7 +81,7 @@ def test_a_refusal_is_replayed_too(api):
     expect(api.owner.post("/api/customers", body, headers=new_key()), 201)
 
 
-def test_a_refused_request_leaves_nothing_behind(api, stack):
+def test_a_refused_request_changes_nothing(api, stack):
     headers = new_key()
     before = stack.sql("SELECT count(*) FROM audit_log")
     customer_id = "cust_" + "0" * 32
@@ -113,7 +113,7 @@ def test_fifty_at_once_have_one_effect(api, stack, figures):
     figures["parallel twins"] = 50
 
 
-def test_a_twin_of_a_running_request_is_told_so(api, stack):
+def test_a_concurrent_repetition_gets_409(api, stack):
     headers, body = new_key(), {"email": api.email()}
     with subprocess.Popen(["psql", "-XAtq", "-d", stack.database_url], env=stack.env, text=True,
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE) as blocker, \
@@ -147,7 +147,7 @@ def test_another_request_under_the_same_key(api, stack):
     assert counts(stack, customer) == before
 
 
-def test_keys_are_each_callers_own(api):
+def test_each_caller_has_its_own_keys(api):
     headers, body = new_key(), {"name": "a"}
     one, other = api.sign_up(), api.sign_up()
     second = api.keyed(api.mint(one, "billing")[0])
@@ -160,7 +160,7 @@ def test_keys_are_each_callers_own(api):
     same(answers[1], other.client.post(f"/api/customers/{other.id}/keys", body, headers=headers))
 
 
-def test_a_stored_answer_opens_with_a_live_key_only(api):
+def test_a_stored_answer_needs_a_live_api_key(api):
     customer, headers = api.sign_up(), new_key()
     secret, key_id = api.mint(customer)
     client = api.keyed(secret)
@@ -170,7 +170,7 @@ def test_a_stored_answer_opens_with_a_live_key_only(api):
     expect(client.post(path, {}, headers=headers), 401, "unauthenticated")
 
 
-def test_it_is_forgotten_after_a_day(api, stack):
+def test_a_key_expires_after_a_day(api, stack):
     customer, headers = api.sign_up(), new_key()
     path = f"/api/customers/{customer.id}/keys"
     first = customer.client.post(path, {}, headers=headers)

@@ -1,4 +1,4 @@
-"""What nginx and billingd must agree about: which requests may wait for Stripe, and how large a
+"""nginx and billingd agree on the requests that may wait for Stripe, and on how large a
 body may be."""
 
 import re
@@ -33,8 +33,8 @@ def test_nginx_sends_exactly_the_routes_of_the_stripe_pool_there():
 
 
 @pytest.mark.parametrize("path", STRIPE)
-def test_what_may_wait_for_stripe_arrives_where_it_may(stack, path):
-    """Through nginx it gets an answer of its own; a worker of the main pool sends it away."""
+def test_requests_for_stripe_reach_the_stripe_pool(stack, path):
+    """Through nginx the request is answered; a worker of the main pool refuses it."""
     method = next(method for method, pattern in routes_of("stripe") if pattern == path)
     answer = stack.api.owner.request(method, path, body={}, faults=True)
     assert answer.json()["code"] not in ("wrong_pool", "not_found", "method_not_allowed")
@@ -42,8 +42,8 @@ def test_what_may_wait_for_stripe_arrives_where_it_may(stack, path):
     assert (status, body["code"]) == (503, "wrong_pool")
 
 
-def test_misdirected_requests_are_told_to_the_operator(stack):
-    """Each worker says once what nginx has to include."""
+def test_misdirected_requests_are_logged(stack):
+    """Each worker logs once what nginx has to include."""
     for _ in range(100):
         assert ask(stack.socket, "POST", STRIPE[0], b"{}")[0] == 503
     lines = [line for line in stack.billingd_log() if "BILLING_STRIPE_SOCKET" in line["message"]]
@@ -52,7 +52,7 @@ def test_misdirected_requests_are_told_to_the_operator(stack):
 
 
 def test_an_event_may_be_larger_than_other_bodies(stack):
-    """A megabyte of Stripe's is refused for its signature, and one byte more for its size."""
+    """A megabyte is refused for its signature, and one byte more for its size."""
     nobody = stack.api.nobody
     path = "/api/webhooks/stripe"
     for size in (LIMIT + 1, 1024 * KIB):
@@ -61,8 +61,8 @@ def test_an_event_may_be_larger_than_other_bodies(stack):
     expect(nobody.request("POST", path, data=b"x" * (1024 * KIB + 1)), 413, "body_too_large")
 
 
-def test_who_has_started_billingd_is_answered(new_stack):
-    """The first request after `stack.sh start billingd` is, and so is the next."""
+def test_requests_right_after_a_start_are_answered(new_stack):
+    """The first request after `stack.sh start billingd` is answered, and so is the next."""
     stack = new_stack()
     for _ in range(5):
         stack.script("stop", "billingd")

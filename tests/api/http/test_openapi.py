@@ -1,4 +1,4 @@
-"""The OpenAPI document: sound in itself, the same as the table of routes, and true."""
+"""The OpenAPI document is valid, agrees with the table of routes, and describes the service."""
 
 import re
 import subprocess
@@ -37,7 +37,7 @@ def test_routes_and_document_are_the_same(document):
     assert routes == {str(operation): operation.public for operation in document.operations}
 
 
-def test_every_schema_is_sound(document):
+def test_every_schema_is_valid(document):
     schemas = [value for path, value in walk(document.raw) if path and path[-1] == "schema"]
     schemas += document.raw["components"]["schemas"].values()
     for schema in schemas:
@@ -53,7 +53,7 @@ def test_every_object_is_closed(document):
 
 
 @pytest.mark.quick
-def test_every_example_is_one(document):
+def test_every_example_matches_its_schema(document):
     examples = []
     for _, value in walk(document.raw):
         if "schema" in value:
@@ -67,8 +67,8 @@ def test_every_example_is_one(document):
         Validator(document.flat(schema)).validate(example)
 
 
-def test_every_refusal_is_quoted(document):
-    """In an example stands what the service says, word for word, but for Stripe's own words."""
+def test_every_example_of_a_refusal_has_the_real_text(document):
+    """Examples have the texts of the service, except for messages of Stripe."""
     text = "".join(path.read_text(encoding="utf-8") for folder in ("lib", "app")
                    for path in (ROOT / folder).glob("*/*.c"))
     said = {"".join(re.findall(r'"((?:[^"\\\n]|\\.)*)"', literals)) for literals in
@@ -121,7 +121,7 @@ def test_the_served_document_is_this_one(api, document):
 
 
 def drive_payments(client, customer_id, stack):
-    """The same of what is paid with Stripe."""
+    """The operations that need Stripe."""
     def ask(name, **body):
         return client.post(f"/api/subscriptions/{name}", {"customer_id": customer_id, **body})
 
@@ -210,7 +210,7 @@ def test_every_operation_does_what_the_document_says(api, stack, document, figur
     figures["operations driven"] = len(driven)
 
 
-def test_plans_are_the_contracts(api):
+def test_plans_match_the_contract(api):
     offered = expect(api.nobody.get("/api/plans"), 200)
     plans = {plan["plan"]: plan for plan in offered["plans"]}
     assert list(plans) == ["starter", "professional", "enterprise"]
@@ -245,8 +245,8 @@ def test_health_and_readiness(api):
     ("parked", "0 seconds", "1 events and 0 calls are parked"),
     ("pending", "16 minutes", "events have waited too long"),
     ("pending", "14 minutes", None)])
-def test_events_that_wait_degrade_the_readiness(api, stack, state, received, detail):
-    """The host stays in use: its licences are as good as before."""
+def test_waiting_events_degrade_the_readiness(api, stack, state, received, detail):
+    """The host stays in use, as it can still issue licences."""
     event = f"evt_{uuid.uuid4().hex}"
     stack.sql("INSERT INTO stripe_events (event_id, type, livemode, received_at, origin, family, "
               "subject, state, next_try_at) VALUES "
@@ -263,7 +263,7 @@ def test_events_that_wait_degrade_the_readiness(api, stack, state, received, det
 
 
 @pytest.mark.parametrize("name", ["billing_requests_total", "billing_workers"])
-def test_metrics_speak_prometheus(api, name):
+def test_metrics_are_in_the_prometheus_format(api, name):
     api.nobody.get("/health")
     lines = api.nobody.get("/metrics").text.splitlines()
     assert any(line.startswith(f"# TYPE {name} ") for line in lines), lines[:40]

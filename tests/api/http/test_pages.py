@@ -9,7 +9,7 @@ PAGES = {"/checkout/done": "licence follows by itself", "/checkout/canceled": "n
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_explains_itself(stack, path):
+def test_a_page_says_what_has_happened(stack, path):
     session = stack.api.nobody.session
     for query in ("", "?session_id=cs_test_a1&x=%3Cscript%3E"):
         page = session.get(stack.base_url + path + query, timeout=10)
@@ -21,8 +21,8 @@ def test_a_page_explains_itself(stack, path):
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_runs_and_loads_nothing(stack, path):
-    """No script and nothing from elsewhere, which the headers enforce."""
+def test_a_page_has_no_script_and_loads_nothing(stack, path):
+    """The headers forbid scripts and resources of other hosts."""
     page = stack.api.nobody.session.get(stack.base_url + path, timeout=10)
     policy = page.headers["Content-Security-Policy"].split("; ")
     assert policy[0] == "default-src 'none'" and "frame-ancestors 'none'" in policy

@@ -28,7 +28,7 @@ def fixture_limited(new_stack):
 
 
 def ask_often(stack, times, path, options):
-    """The same request so many times, as fast as one address can: the statuses, and the seconds."""
+    """Repeats a request as fast as one address can: the statuses, and the seconds."""
     start = time.monotonic()
     done = subprocess.run(
         ["curl", "-sS", "-4", "-Z", "--parallel-max", "40", "--interface", "127.0.0.9",
@@ -39,7 +39,7 @@ def ask_often(stack, times, path, options):
 
 
 @pytest.mark.parametrize("what", TRIES)
-def test_who_guesses_is_slowed(limited, figures, what):
+def test_guesses_are_rate_limited(limited, figures, what):
     path, options, refused, burst, rate = TRIES[what]
     honest = limited.api.sign_up()
     times = 2 * burst + 400
@@ -50,8 +50,8 @@ def test_who_guesses_is_slowed(limited, figures, what):
     expect(honest.client.get(f"/api/subscriptions/{honest.id}"), 200)
 
 
-def test_who_clicks_all_the_time_waits(limited, figures):
-    """2 a second and key, 20 at once, for what waits for Stripe; all else is still open to it."""
+def test_payment_requests_are_rate_limited(limited, figures):
+    """Requests to Stripe: 2 a second and key, 20 at once. Other requests are still served."""
     loud, quiet = limited.api.sign_up(), limited.api.sign_up()
     answers, took = ask_often(limited, 100, "/api/subscriptions/portal", [
         "-H", f"X-API-Key: {loud.api_key}", "-d", f'{{"customer_id": "{loud.id}"}}'])

@@ -1,4 +1,4 @@
-"""Secrets: neither in the database, nor in answers, nor in the processes' open places. The logs
+"""No secrets in the database, in answers, and in what other users see of processes. The logs
 of every stack are searched when it is closed (support/stack.py)."""
 
 import shutil
@@ -27,8 +27,8 @@ def test_the_database_holds_no_key(api, stack):
     assert pem.splitlines()[1] not in dump and stack.webhook_secret not in dump
 
 
-def test_a_digest_opens_nothing(api, stack):
-    """Whoever reads the database cannot use what stands there."""
+def test_a_digest_is_no_key(api, stack):
+    """A digest from the database cannot be used as a key."""
     customer = api.sign_up()
     digest = stack.sql("SELECT encode(digest, 'hex') FROM api_keys WHERE customer_id = "
                        f"'{customer.id}'")
@@ -36,7 +36,7 @@ def test_a_digest_opens_nothing(api, stack):
         expect(client.get(f"/api/customers/{customer.id}"), 401, "unauthenticated")
 
 
-def test_processes_show_no_secret(stack):
+def test_processes_expose_no_secret(stack):
     secrets = {secret.encode() for secret in stack.canaries() - {stack.mail_domain}}
     secrets |= {stack.admin_key.encode(), stack.viewer_key.encode()}
     pids = stack.pids()
@@ -81,7 +81,7 @@ def test_a_signing_key_that_others_can_reach_is_refused(stack, tmp_path, mode):
     ("POST", "/api/licenses/verify", {"license": "'"}),
     ("DELETE", "/api/customers/cust_" + "0" * 32 + "/keys/'", None),
     ("POST", "/api/subscriptions/trial", {"customer_id": "'||pg_sleep(9)||'"})])
-def test_refusals_tell_no_internals(api, method, path, body):
+def test_refusals_contain_no_internals(api, method, path, body):
     answer = api.owner.request(method, path, body=body)
     assert answer.status_code < 500
     assert answer.elapsed.total_seconds() < 5

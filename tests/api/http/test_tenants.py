@@ -1,4 +1,4 @@
-"""Tenant isolation: whatever customer A sends, nothing of customer B comes back or changes."""
+"""Tenant isolation: no request of customer A reads or changes data of customer B."""
 
 import json
 import uuid
@@ -19,7 +19,7 @@ BY_BODY = [o for o in load().operations if o.body is not None and
 
 
 class Tenant:
-    """A customer with everything that a customer can have, and all words that give it away."""
+    """A customer with every kind of data, and all words by which its data is recognised."""
 
     def __init__(self, stack, name):
         api = stack.api
@@ -65,7 +65,7 @@ class Tenant:
 
 @pytest.fixture(scope="module")
 def tenants(stack):
-    """A, whose credentials are used, and B, whose data is asked for."""
+    """A, whose credentials are used, and B, whose data is requested."""
     return Tenant(stack, "Alpha"), Tenant(stack, "Bravo")
 
 
@@ -90,7 +90,7 @@ NEEDED = {"plan": "starter", "new_plan": "starter"}
 
 
 def about(operation, tenant):
-    """A good body of the operation that names the tenant."""
+    """A valid body of the operation that names the tenant."""
     needed = set(load().flat(operation.body)["required"])
     return {"customer_id": tenant.id,
             **{name: value for name, value in NEEDED.items() if name in needed}}
@@ -98,7 +98,7 @@ def about(operation, tenant):
 
 @settings(max_examples=150)
 @given(data=st.data())
-def test_nothing_by_path(api, stack, tenants, figures, data):
+def test_a_path_gives_no_access_to_another_tenant(api, stack, tenants, figures, data):
     alpha, bravo = tenants
     draw = data.draw
     operation = draw(st.sampled_from(BY_PATH))
@@ -125,7 +125,7 @@ def test_nothing_by_path(api, stack, tenants, figures, data):
 
 @settings(max_examples=50)
 @given(data=st.data())
-def test_nothing_by_body(api, tenants, data):
+def test_a_body_gives_no_access_to_another_tenant(api, tenants, data):
     alpha, bravo = tenants
     draw = data.draw
     operation = draw(st.sampled_from(BY_BODY))
@@ -141,7 +141,7 @@ def test_nothing_by_body(api, tenants, data):
 
 @settings(max_examples=60)
 @given(data=st.data())
-def test_nothing_under_ones_own_id(api, tenants, data):
+def test_other_ids_in_ones_own_path_give_no_access(api, tenants, data):
     """A's own paths, with B's ids in every other place."""
     alpha, bravo = tenants
     draw = data.draw
@@ -177,7 +177,7 @@ def test_nothing_under_ones_own_id(api, tenants, data):
     assert_nothing_of(bravo, answer)
 
 
-def test_an_address_in_use_is_refused_without_a_word_about_its_owner(api, tenants):
+def test_a_used_address_is_refused_without_data_of_its_owner(api, tenants):
     alpha, bravo = tenants
     answer = api.nobody.patch(f"/api/customers/{alpha.id}", {"email": bravo.email},
                               headers={"X-API-Key": alpha.keys[0]})
@@ -201,8 +201,8 @@ def test_another_tenants_id_looks_like_one_that_does_not_exist(api, tenants):
         assert names[0] == names[1]
 
 
-def test_all_that_changes_nothing_of_the_other(api, stack, tenants):
-    """Every route with A's credentials on B, and B's rows are what they were."""
+def test_no_request_changes_another_tenants_rows(api, stack, tenants):
+    """Every route with A's credentials and B's id leaves B's rows unchanged."""
     alpha, bravo = tenants
     before = bravo.state(stack)
     for key in alpha.keys:
