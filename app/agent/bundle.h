@@ -3,7 +3,7 @@
  * network.
  *
  * A licence bundle is written by `billingctl license export`: {"format", "license", "keys",
- * "revocations"}. Its keys are trusted only where none are pinned or known yet, as anybody
+ * "revocations"}. Its keys are trusted only where none are pinned or known yet, as anyone
  * could write such a file.
  *
  * A usage file is a JWT of type "usage+jwt", signed with HS256 under the SHA-256 of

@@ -213,7 +213,7 @@ start(const char *config, bool once, int count, char **words)
 	return status;
 }
 
-/* Prints what the option asks for; the exit status. */
+/* Handles --help, --version, --settings and --example; returns the exit status. */
 static int
 print(int option)
 {

@@ -101,7 +101,7 @@ summary_of(struct arena *arena, int64_t differences, bool dry_run)
 	return arena_printf(arena, "%lld %s from Stripe; %s", (long long)differences,
 	                    differences == 1 ? "difference" : "differences",
 	                    dry_run ? "nothing was changed."
-	                            : "billingd has been told to repair what differs (see: "
+	                            : "billingd will repair them (see: "
 	                              "billingctl stripe events --state pending).");
 }
 

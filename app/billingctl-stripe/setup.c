@@ -166,7 +166,7 @@ read_options(struct ctl *ctl, struct setup *setup)
 	if (!is_usable(&setup->endpoint) && !setup->dry_run && setup->secret_out == NULL)
 		return ctl_usage(ctl,
 		                 "the webhook endpoint must be made, and its signing secret "
-		                 "is told only once: --secret-out is missing");
+		                 "is sent only once: --secret-out is missing");
 	return FAIL_NONE;
 }
 

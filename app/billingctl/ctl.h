@@ -10,7 +10,7 @@
 
 enum { CTL_OPTIONS_MAX = 6, CTL_DONE = 0, CTL_FAILED = 1, CTL_BAD_USAGE = 2 };
 
-/* What main() opens before a command runs. */
+/* The parts that main() opens before a command runs. */
 enum ctl_need {
 	CTL_NOTHING = 0,
 	CTL_SETTINGS = 1,

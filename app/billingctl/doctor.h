@@ -7,7 +7,7 @@
 #include "billingctl/ctl.h"
 #include "db/server.h"
 
-/* What a check establishes for the checks below it. */
+/* Facts that a check establishes for the checks below it. */
 enum known {
 	NOTHING = 0,
 	SETTINGS = 1,

@@ -22,7 +22,7 @@ const struct ctl_exit license_verify_exits[] = {
                                          "license_algorithm_invalid: not signed with RS256"},
         [LICENSE_UNKNOWN_KEY - 1] = {12, "license_key_unknown: signed with an unknown key"},
         [LICENSE_BAD_SIGNATURE - 1] = {13, "license_signature_invalid: the signature is wrong"},
-        [LICENSE_WRONG_ISSUER - 1] = {14, "license_issuer_invalid: issued by somebody else"},
+        [LICENSE_WRONG_ISSUER - 1] = {14, "license_issuer_invalid: issued by another issuer"},
         [LICENSE_NOT_YET_VALID - 1] = {15, "license_not_yet_valid: issued in the future"},
         [LICENSE_EXPIRED - 1] = {16, "license_expired: it has expired"},
         [LICENSE_REVOKED - 1] = {17, "license_revoked: it is on the revocation list"},

@@ -52,7 +52,7 @@ const char *output_printable(struct arena *arena, const char *value);
 
 void output_list(struct output *output, const char *name);
 void output_row(struct output *output);
-/* What follows belongs to the answer itself again. */
+/* Ends the list: later values belong to the answer itself. */
 void output_list_end(struct output *output);
 
 /* Writes it to stdout. FAIL_UNAVAILABLE "stdout_unwritable". */

@@ -1,5 +1,5 @@
 /*
- * probe.h: asks billingd over its socket, as nginx does.
+ * probe.h: sends requests to billingd over its socket, as nginx does.
  */
 #ifndef BILLINGCTL_PROBE_H
 #define BILLINGCTL_PROBE_H
