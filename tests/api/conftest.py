@@ -52,7 +52,7 @@ def new_stack():
 
 @pytest.fixture(scope="session")
 def stack(new_stack):
-    """The stack that tests share: nobody may count on what else is in its database."""
+    """The stack that tests share. A test must not depend on the other rows of its database."""
     return new_stack(stripe=True)
 
 
@@ -103,7 +103,7 @@ def bounded(new_stack, tmp_path_factory):
 
 @pytest.fixture
 def stripe(stack):
-    """The shared stack's stand-in, which goes back to working well after the test."""
+    """The shared stack's stand-in, without faults again after the test."""
     yield stack.stripe
     stack.stripe.faults([])
     stack.stripe.hold(False)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""bench.py: how close the service comes to the limits, measured in one run; for `make bench`.
+"""bench.py: compares the service with the limits of the machine, in one run; for `make bench`.
 
 Only ratios mean anything. What is compared is measured in turns, so that both see the same machine,
 and the median over the rounds is shown. Nothing is asserted about time: the bench fails only when
@@ -40,7 +40,7 @@ def read_arguments():
 
 
 def say(words):
-    """Progress, beside the table."""
+    """Prints progress to stderr."""
     print(f"bench: {words}", file=sys.stderr, flush=True)
 
 
@@ -127,7 +127,7 @@ def rows_of(measures, names, workers):
 
 
 def print_table(rows):
-    """For people."""
+    """The table as text."""
     width = max(len(row["what"]) for row in rows)
     print(f"{'':{width}}  {'ratio':>7}  {'goal':>7}  {'':4}  {'p99/p50':>7}  rounds")
     for row in rows:

@@ -11,7 +11,7 @@ import urllib.parse
 
 from load import psql
 
-# Quick to fill: no triggers (the rows refer to each other as they should), tables side by side.
+# Filled without triggers (the rows are consistent), one connection for each table.
 TABLES = {
     "customers": """
         INSERT INTO customers (customer_id, email, company_name, created_at, updated_at)
@@ -25,7 +25,7 @@ TABLES = {
         INSERT INTO licenses (jti, customer_id, kid, plan, reason, fingerprint, issued_at, expires_at)
         SELECT 'lic_' || md5('license ' || i), 'cust_' || md5('bench ' || i), 'bench', '{plan}',
                'sign_up', sha256('bench'), at, at + interval '365 days'""",
-    # Used today already: noting the first use in a day is one UPDATE per key and day.
+    # Used today already, as the first use of a day is one UPDATE more.
     "api_keys": """
         INSERT INTO api_keys (key_id, customer_id, role, name, digest, prefix, scopes, created_at,
                               last_used_at)
@@ -42,7 +42,7 @@ ROWS = """ FROM (SELECT i, now() - interval '30 days' + i * interval '1 second' 
 def fill(rig, first, last, plan):
     """Makes the customers from number `first` to `last`, and the planner aware of them."""
     database = rig.database("postgres")
-    # No checkpoint half-way.
+    # No checkpoint during the measurement.
     psql(database, "ALTER SYSTEM SET max_wal_size = '16GB'", "SELECT pg_reload_conf()")
     fills = []
     for sql in TABLES.values():
@@ -68,7 +68,7 @@ def api_key(number):
 
 
 def digest(number):
-    """What the database knows of the key."""
+    """The digest of the key, as the database has it."""
     return hashlib.sha256(api_key(number).encode()).hexdigest()
 
 

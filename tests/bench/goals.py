@@ -1,4 +1,4 @@
-"""The goals: what is compared with what, and how good it should be.
+"""The goals: which figures are compared, and the ratio that is wanted.
 
 All are ratios within one run, on one machine, so they hold on any. `better` says which side of
 the goal is the good one; a row without a goal is there to be watched.
@@ -44,7 +44,7 @@ GOALS = (
     Goal("webhook", "Stripe event: rate / pgbench, same INSERT, 32 clients"),
     # 50 us where `return 200` takes 14.
     Goal("webhook_cpu", "Stripe event: workers' CPU / nginx `return 200`", "<=", 3.6),
-    # What it waits for; the rest is ours.
+    # Time spent waiting for Stripe; the rest is billingd's.
     Goal("checkout", "checkout: rate / the stand-in's constant answers, as many as it asks"),
     # 12 MB at 8 workers.
     Goal("memory", "billingd, all processes: PSS in MB per worker", "<=", 1.5),

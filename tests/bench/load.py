@@ -16,12 +16,12 @@ CORES = len(os.sched_getaffinity(0))
 
 
 class BadRun(Exception):
-    """Something answered with errors: its rate would mean nothing."""
+    """A server answered with errors, so its rate means nothing."""
 
 
 @dataclasses.dataclass
 class Result:
-    """One run: how much was done, how long a caller waited, what it cost the servers."""
+    """One run: operations, the time that a caller waited, and CPU time of the servers."""
 
     count: int
     seconds: float

@@ -1,4 +1,4 @@
-"""The comparisons. Each runs what is compared in turns and keeps the figures of every round."""
+"""The comparisons. Each alternates between its two sides and stores the figures of every round."""
 
 import base64
 import json
@@ -92,7 +92,7 @@ class Measures:
             self.serve("list", listing)
 
     def licenses_kept(self):
-        """The same licences over and over, against the SELECT that finds them."""
+        """Repeated requests for the same licences, against the SELECT that finds them."""
         numbers = range(1, 17)
         requests = self.requests("kept", customers.license_requests(numbers))
         scripts, defines = [], {}
@@ -110,7 +110,7 @@ class Measures:
             self.serve("kept", requests)
 
     def licenses_fresh(self):
-        """Each request is the first look of a customer at its licence: it signs and stores one.
+        """Each request is the first of a customer for its licence, which is signed and stored.
         Against what the cores can sign when they do nothing else."""
         size = min(3000 * load.CORES * self.seconds, (self.many - SMALL) // self.rounds)
         for number in range(self.rounds):

@@ -1,4 +1,4 @@
-"""The comparisons of what has to do with Stripe."""
+"""The comparisons about Stripe."""
 
 import re
 
@@ -30,7 +30,7 @@ class PaymentMeasures:
         return script
 
     def webhooks(self):
-        """New signed events against the statement that stores them. Nobody deals with them."""
+        """New signed events against the statement that stores them. No job processes them."""
         measures, script = self.measures, self._event_script()
         secret = self.stripe.webhook_secret
         with self.rig.stripe_jobs_paused():

@@ -1,4 +1,4 @@
-"""What comes from Stripe and what is asked of it, as requests: signed events, and checkouts."""
+"""Requests about Stripe: signed events, and checkouts."""
 
 import hashlib
 import hmac
@@ -34,7 +34,7 @@ def stand_in():
 
 
 def settings(stripe):
-    """What the service must know of it."""
+    """The settings of the service for it."""
     return {"STRIPE_SECRET_KEY": stripe.secret_key, "STRIPE_API_BASE": stripe.url,
             "STRIPE_WEBHOOK_SECRET": stripe.webhook_secret,
             "STRIPE_PRICES": f"{PLAN}:{PRICE}"}
@@ -86,7 +86,7 @@ def events(secret, name, count):
 
 
 def checkouts(numbers):
-    """Each customer's wish to buy, with its own key."""
+    """A checkout of each customer, with its own key."""
     return [("POST", "/api/subscriptions/checkout", customers.api_key(number),
              json.dumps({"customer_id": customers.customer_id(number), "plan": PLAN}))
             for number in numbers]

@@ -61,7 +61,7 @@ def statements(programs):
 
 
 def free_port():
-    """A TCP port that nobody has at the moment."""
+    """A free TCP port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -159,7 +159,7 @@ class Rig:
         environment |= {"RUN_DIR": str(self.run_dir), "HTTPS_PORT": str(self.port),
                         "RATE_LIMITS": "off", "LOG_LEVEL": "info", "BUILD_VARIANT": VARIANT}
         environment |= self.settings
-        # Not under our pipes: what it starts lives on and would hold them open.
+        # Without pipes: the started processes would keep them open.
         with open(self.folder / "stack.log", "a", encoding="utf-8") as log:
             code = subprocess.run([STACK, command], env=environment, stdin=subprocess.DEVNULL,
                                   stdout=log, stderr=log, check=False).returncode
@@ -215,7 +215,7 @@ class Rig:
 
     @contextlib.contextmanager
     def stripe_jobs_paused(self):
-        """What comes from Stripe is stored meanwhile, and not dealt with."""
+        """Stops the jobs of Stripe meanwhile: events are stored and not processed."""
         # The kernel keeps 15 characters of "billingd jobs stripe".
         jobs = [pid for pid in family(self.pid("billingd"))
                 if _name(pid).startswith("billingd jobs s")]

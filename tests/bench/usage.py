@@ -15,7 +15,7 @@ CUSTOMERS = 1000
 SINGLE, BATCH = "usage_report", "usage_report_batch"
 BATCH_SIZE = 20
 
-# Tables side by side, in parts that take about as long.
+# Filled in parallel, in parts that take about the same time.
 REPORTS = """
     INSERT INTO usage_reports (customer_id, instance_id, active_devices, total_devices, metrics,
                                reported_at, received_at, report_id)

@@ -13,8 +13,8 @@ PRICES = "starter=price_s:2900:month,professional=price_p:9900:month,professiona
 
 
 class Place:
-    """A database without any billingd, and a stand-in for Stripe that tells nobody anything: so
-    whatever changes was changed by the command."""
+    """A database without any billingd, and a stand-in for Stripe that sends no events, so
+    that every change was made by the command."""
 
     def __init__(self, cluster):
         self.stripe = StandIn(prices=PRICES)
@@ -31,20 +31,20 @@ class Place:
         self.stripe.stop()
 
     def empty(self):
-        """As if it were new."""
+        """Resets both to their first state."""
         self.stripe.restart()
         self.sql("TRUNCATE customers, stripe_events CASCADE; UPDATE stripe_sweeps "
                  "SET complete_to = NULL")
 
     def dump(self):
-        """All that the database holds."""
+        """The whole content of the database."""
         done = subprocess.run(["pg_dump", "--inserts", "-d", self.scratch.env["DATABASE_URL"]],
                               capture_output=True, text=True, check=True)
         return [line for line in done.stdout.splitlines()
                 if not line.startswith(("\\restrict", "\\unrestrict"))]
 
     def subscribe(self, email, price="price_s"):
-        """A customer of ours who has a subscription at Stripe: both ids."""
+        """A customer with a subscription at Stripe: both ids."""
         customer_id = self.ctl("customer", "create", email)["customer_id"]
         stripe_id = self.stripe.call("POST", "/v1/customers", {"email": email})["id"]
         self.sql(f"UPDATE customers SET stripe_customer_id = '{stripe_id}' "
@@ -56,7 +56,7 @@ class Place:
         return customer_id, made["id"]
 
     def mirror(self, customer_id, subscription_id, plan="starter", status="active"):
-        """Stores it here as Stripe has it, but for what is given."""
+        """Stores it here as Stripe has it, except for the given members."""
         end = self.stripe.call("GET", f"/v1/subscriptions/{subscription_id}")["items"]["data"][0][
             "current_period_end"]
         self.sql("UPDATE subscriptions SET superseded = true; INSERT INTO subscriptions "

@@ -35,7 +35,7 @@ class Client:
         response = self.session.request(method, self.stack.base_url + path, data=data,
                                         headers=sent, timeout=30, allow_redirects=False)
         self.stack.secrets.update(SECRET.findall(response.text))
-        # As it went out: the library takes dot segments away.
+        # The path as it was sent: the library removes dot segments.
         operation = load().find(method, response.request.path_url.split("?")[0])
         self.stack.driven.add((operation.id if operation else None, response.status_code))
         check_answer(response, operation)
@@ -77,7 +77,7 @@ class Customer:
 
 
 class Api:
-    """The callers of a stack, and what tests do first."""
+    """The callers of a stack, and the first steps of most tests."""
 
     def __init__(self, stack):
         self.stack = stack
@@ -94,7 +94,7 @@ class Api:
         return Client(self.stack, {"X-API-Key": key})
 
     def email(self):
-        """An address that nobody has."""
+        """An e-mail address that no customer has."""
         return f"u{uuid.uuid4().hex}@{self.stack.mail_domain}"
 
     def sign_up(self, email=None, send=None, **more):

@@ -1,4 +1,4 @@
-"""The OpenAPI document: its operations, and whether an answer is one that it promises."""
+"""The OpenAPI document: its operations, and whether an answer agrees with it."""
 
 import copy
 import functools
@@ -8,19 +8,17 @@ from pathlib import Path
 
 import jsonschema
 
-# What an answer must never tell: SQL, paths, addresses, names of libraries and source files.
+# Texts that no answer may contain: SQL, paths, addresses, names of libraries and source files.
 INTERNALS = re.compile(r"SELECT |INSERT |UPDATE |SQLSTATE|libpq|PQ[a-z]|psql|postgres|0x[0-9a-f]{6}|"
                        r"/(?:tmp|var|usr|home|root|etc|run)/|\.[ch]:\d|errno|nginx|FastCGI")
 
 ROOT = Path(__file__).resolve().parents[3]
 METHODS = ("get", "put", "post", "patch", "delete", "head", "options")
 
-# What may come at any address without being part of one operation: from nginx, or for a path or a
-# method that nothing is behind. All have the body of an error.
+# Statuses of any address, from nginx or for an unknown path or method. All have the body of an error.
 GENERAL = {"400", "404", "405", "413", "414", "429", "431", "501", "502", "503", "504"}
 
-# Refusals that are no operation's own: nginx's, and that of a request which nginx has sent to the wrong
-# workers.
+# Codes that belong to no operation: those of nginx, and that of a request at the wrong pool.
 NOT_THEIRS = {"not_found", "malformed_request", "headers_too_large", "uri_too_long",
               "service_unavailable", "wrong_pool"}
 
@@ -177,7 +175,7 @@ def _check_general(response, status):
 
 
 def check_answer(response, operation):
-    """Asserts that the answer is one that the document promises for the operation: its status,
+    """Asserts that the document describes this answer of the operation: its status,
     its headers and its body. Without an operation it has to be a general refusal."""
     document = load()
     status = str(response.status_code)

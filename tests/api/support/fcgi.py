@@ -1,4 +1,4 @@
-"""Requests to billingd itself, past nginx."""
+"""Requests to billingd without nginx."""
 
 import json
 import socket

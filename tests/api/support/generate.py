@@ -1,4 +1,4 @@
-"""Requests made from the OpenAPI document: good ones, and good ones with something broken."""
+"""Requests generated from the OpenAPI document: valid ones, and ones with one part made invalid."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from hypothesis import strategies as st
 
-# FULL=1 looks ten times as long.
+# FULL=1 runs ten times as many examples.
 EFFORT = 10 if os.environ.get("FULL") == "1" else 1
 
 # Nothing that JSON or a header could not carry; the service's own limits are in the schemas.
@@ -118,7 +118,7 @@ class Request:
 
 
 def mutate(draw, request):
-    """Breaks something; what was broken. The body may by chance be as good as before."""
+    """Changes one part; its name. The body may by chance still be valid."""
     ways = ["header", "path", "query"]
     if request.data is not None:
         ways += ["drop", "add", "replace", "replace", "text", "duplicate", "bound", "bound", "type"]

@@ -27,12 +27,12 @@ def stripe_id(stack, customer):
 
 
 def seconds(moment):
-    """A time of ours as Stripe has it."""
+    """A time in Stripe's format."""
     return int(datetime.datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp())
 
 
 def settled(stack, customer_id):
-    """Waits until nothing waits between Stripe and us about the customer."""
+    """Waits until no event and no call of the customer is pending."""
     stack.stripe.wait_idle()
     wait_for(lambda: stack.sql(f"""
         SELECT count(*) FROM (
@@ -60,21 +60,21 @@ def buy(stack, customer, plan="professional", **more):
 
 
 def event(type="nothing.we_know", **more):
-    """An event of Stripe's that is like no other."""
+    """A new event of Stripe."""
     return {"id": f"evt_{uuid.uuid4().hex}", "object": "event", "type": type, "livemode": False,
             "created": 1760011205, "api_version": "2025-03-31.basil", "data": {"object": {}},
             **more}
 
 
 def deliver(stack, sent, client=None, **more):
-    """Posts the bytes, or the event, to the webhook, well signed."""
+    """Posts the bytes, or the event, to the webhook, with a valid signature."""
     data = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
     return (client or stack.api.nobody).post(
         "/api/webhooks/stripe", data=data, headers=signed(data, stack.webhook_secret), **more)
 
 
 def hurry(stack):
-    """Lets what waits for its next try, here and at Stripe, be tried now."""
+    """Makes everything that waits for its next try, here and at Stripe, due now."""
     stack.stripe.hurry()
     stack.sql("UPDATE stripe_calls SET next_try_at = now() WHERE state = 'pending';"
               "UPDATE stripe_events SET next_try_at = now() WHERE state = 'pending';"

@@ -6,7 +6,7 @@ import ssl
 
 
 class Answer:
-    """The first answer in what came back."""
+    """The first answer in the received bytes."""
 
     def __init__(self, received):
         self.received = received
@@ -24,13 +24,13 @@ class Answer:
         return json.loads(self.body)["code"]
 
     def count(self):
-        """How many answers came."""
+        """The number of answers."""
         return self.received.count(b"HTTP/1.1 ")
 
 
 def exchange(stack, request, *, timeout=10):
     """Sends the bytes over a fresh connection and reads until the server closes it. The request
-    should ask for that (`Connection: close`), or be one that the server hangs up on."""
+    should ask for that (`Connection: close`), or be one after which the server closes it."""
     context = ssl.create_default_context(cafile=stack.ca_cert)
     received = b""
     with socket.create_connection(("localhost", stack.https_port), timeout=timeout) as plain:

@@ -1,5 +1,4 @@
-"""Databases and keys of one's own for billingctl, beside any stack: whatever breaks in them, no
-other test sees it."""
+"""Databases and keys for billingctl without a stack, so that a test can damage them."""
 
 import json
 import os
@@ -18,10 +17,10 @@ BILLINGCTL = ROOT / "build" / VARIANT / "billingctl"
 
 
 class Cluster:
-    """A PostgreSQL that is made for the tests of one module and forgets all when they end."""
+    """A PostgreSQL for the tests of one module, which is removed after them."""
 
     def __init__(self):
-        # The lifeline: the server lives as long as the command beside it, which waits for our end.
+        # The server lives as long as this command, which ends with the test process.
         self.lifeline = subprocess.Popen(
             [ROOT / "tests/unit/with_database.sh", "sh", "-c",
              'echo "$TEST_DATABASE_URL"; exec cat >/dev/null'],
@@ -79,7 +78,7 @@ class Scratch:
         """Runs billingctl; the finished process. Never more than one line on stderr."""
         done = subprocess.run(**self.command(*arguments, **env), input=input, stdout=stdout,
                               stderr=subprocess.PIPE, timeout=120, check=False)
-        # A statement that the schema does not know is also logged, for whoever mends it.
+        # A statement that does not fit the schema is also logged.
         lines = [line for line in done.stderr.splitlines()
                  if not (arguments[:1] == ("doctor",) and line.startswith('{"time":'))]
         assert len(lines) <= 1 and all(line.startswith("billingctl: ") for line in lines), done

@@ -29,7 +29,7 @@ def _stand_in():
 
 StandIn = _stand_in().StandIn
 
-# What of our own environment reaches the service; its settings come from each test alone.
+# Variables of the environment that are passed on; settings come from each test alone.
 PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS")
 
 # LeakSanitizer, of a process that is killed while it looks for leaks at its end.
@@ -141,7 +141,7 @@ class Stack:
             if done.returncode == 0:
                 self.said = done.stdout
                 break
-            # Somebody else may have taken the port since it was found free.
+            # Another program may have taken the port since it was found free.
             assert "in use" in done.stderr and attempt < 4, done.stdout + done.stderr
             self.https_port = 0
         self.running = True
@@ -179,7 +179,7 @@ class Stack:
         return path
 
     def _connect_stripe(self):
-        """It can trust our certificate only now that there is one."""
+        """Gives the stand-in our address and certificate, which exists only after the start."""
         url = f"https://localhost:{self.https_port}/api/webhooks/stripe"
         if self.stripe.options.get("webhook_url") != url:
             self.stripe.options.update(webhook_url=url, webhook_ca=self.ca_cert)
@@ -286,14 +286,14 @@ class Stack:
         return wait_for(find)[-1]
 
     def canaries(self):
-        """Texts that must never be seen in a log."""
+        """Texts that no log may contain."""
         pem = (self.run_dir / "keys/private-key.pem").read_text(encoding="ascii")
         body = [line for line in pem.splitlines() if line and not line.startswith("-----")]
         stripe = {self.stripe.secret_key, self.webhook_secret} if self.stripe else set()
         return {*body, *stripe, self.mail_domain}
 
     def check_logs(self):
-        """Asserts what must hold for every log of every run."""
+        """Asserts the rules for every log of every run."""
         logs = {path.name: path.read_bytes() for path in (self.run_dir / "log").iterdir()}
         everything = "".join(text.decode("utf-8", "replace") for text in logs.values())
         found = SANITIZER.search(everything)

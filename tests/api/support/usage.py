@@ -1,4 +1,4 @@
-"""What tests of usage share: reports, sent and read."""
+"""Shared by tests of usage: sending and reading reports."""
 
 import datetime
 

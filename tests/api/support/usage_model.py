@@ -1,4 +1,4 @@
-"""What usage must add up to: a reference model in a few lines, and random reports to feed it."""
+"""A reference model of the sums of usage, and random reports for it."""
 
 import collections
 import datetime
@@ -7,7 +7,7 @@ import random
 
 
 class Sums:
-    """What one day of one instance comes to."""
+    """The sums of one day of one instance."""
 
     def __init__(self):
         self.reports = self.active_max = self.active_sum = self.total_max = self.total_sum = 0
@@ -25,8 +25,8 @@ class Sums:
 
 
 class Model:
-    """Takes reports in the order in which the service stored them; tells what its roll-ups must
-    say then. Numbers are Python's, which never overflow."""
+    """Takes reports in the order in which the service stored them; gives the daily sums
+    that must follow. Numbers are Python's, which never overflow."""
 
     def __init__(self):
         self.reports = {}                              # (customer, report_id) -> its text's hash

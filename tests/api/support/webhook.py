@@ -1,4 +1,4 @@
-"""Signing what Stripe would send."""
+"""Signatures of Stripe's events."""
 
 import hashlib
 import hmac
