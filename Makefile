@@ -1,4 +1,4 @@
-# Global Billing. `make run` and `make check` are all one needs; `make help` lists the rest.
+# Global Billing. `make run` runs it, `make check` tests it; `make help` lists the rest.
 
 CC ?= gcc
 ifeq ($(origin CC),default)
@@ -64,7 +64,7 @@ $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-# The OpenAPI document travels inside the binary, so that it always speaks of the code beside it.
+# The OpenAPI document is part of the binary, so that both have the same version.
 $(BUILD)/app/api/openapi.o: app/api/openapi.json
 	@mkdir -p $(@D)
 	cd $(<D) && ld -r -b binary -z noexecstack -o $(CURDIR)/$@ $(<F)
@@ -76,7 +76,7 @@ $(BUILD)/%.sql.o: %.sql Makefile
 		'.section .note.GNU-stack,"",%progbits' | $(CC) -c -x assembler -o $@ -
 sql_symbol = $(subst /,_,$(<:lib/%.sql=%))_sql
 
-# A unit test is one program; database-backed ones get their database from with_database.sh.
+# A unit test is one program. tests/unit/with_database.sh gives a database to those that need one.
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(SERVICE) $(LICENSING) $(BASE)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljson-c -lssl -lcheck -lsubunit -lm -lrt
 
@@ -87,8 +87,8 @@ unit-tests: $(UNIT_TESTS) $(BUILD)/billingctl
 clean:
 	rm -rf build
 
-# The whole of it on this machine: PostgreSQL, billingd, nginx, and a stand-in for Stripe unless a key
-# of it is given. RUN_DIR, HTTPS_PORT, RATE_LIMITS, STRIPE_STAND_IN and every setting of billingd can
+# All of it on this machine: PostgreSQL, billingd, nginx, and a stand-in for Stripe unless a key is
+# given. RUN_DIR, HTTPS_PORT, RATE_LIMITS, STRIPE_STAND_IN and every setting of billingd can
 # be given, as `make run HTTPS_PORT=9443` or in the environment. The build is a make of its own,
 # because a fresh machine gets its libraries only just before.
 .PHONY: deps run start stop status
@@ -102,7 +102,7 @@ run start: deps
 stop status:
 	@app/stack/stack.sh $@
 
-# Everything that must hold. `make check` installs what it needs; check-all assumes it is there.
+# All tests. `make check` installs the packages that it needs; check-all expects them.
 SOURCES := $(wildcard app/*/*.[ch] lib/*/*.[ch])
 FORMATTED := $(SOURCES) $(wildcard tests/*/*.[ch] tests/*/*/*.[ch])
 .PHONY: check check-all quick check-unit check-api check-stripe check-faults check-full lint clang-check format format-check layers \
@@ -129,10 +129,10 @@ check-stripe:
 check-faults: build
 	@BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q $(FAULT_OPTIONS) tests/faults
 
-# What takes too long for every run, or asks the clock: refusals of keys, a million reports against the
-# model, every fault of Stripe's while meters are told, a minute of kills, a million requests of every
-# kind, full disks, clients that take their time, 200 orders of Stripe's events, a minute without an
-# answer of Stripe's, and every fault of it at every wish.
+# Tests that take too long for every run, or measure time: refusals of keys, a million reports against
+# the model, every fault of Stripe while meter events are sent, a minute of kills, a million requests of
+# every kind, full disks, slow clients, 200 orders of Stripe's events, a minute without an answer of
+# Stripe, and every fault of Stripe at every request to it.
 check-full: build unit-tests
 	@FULL=1 $(BUILD)/tests/unit/billing/test_key_timing
 	@FULL=1 USAGE_REPORTS=1000000 BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q \
@@ -152,7 +152,7 @@ lint:
 	@shellcheck app/*/*.sh conf/*.sh tests/*.sh tests/*/*.sh tests/recipes/*/*.sh
 	@echo "lint: cppcheck, clang-tidy and shellcheck are quiet"
 
-# The other compiler's opinion, without its code.
+# The warnings of the other compiler; it makes no code.
 clang-check:
 	@printf '%s\n' $(filter %.c,$(SOURCES)) $(wildcard tests/unit/*/*.c) | xargs -n8 \
 		clang -fsyntax-only $(CPPFLAGS) -std=c17 $(filter-out -Wduplicated-cond -Wlogical-op,$(WARNINGS))

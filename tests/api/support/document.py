@@ -15,7 +15,7 @@ INTERNALS = re.compile(r"SELECT |INSERT |UPDATE |SQLSTATE|libpq|PQ[a-z]|psql|pos
 ROOT = Path(__file__).resolve().parents[3]
 METHODS = ("get", "put", "post", "patch", "delete", "head", "options")
 
-# Statuses of any address, from nginx or for an unknown path or method. All have the body of an error.
+# Statuses of any address, from nginx or for an unknown path or method. Their body is an error.
 GENERAL = {"400", "404", "405", "413", "414", "429", "431", "501", "502", "503", "504"}
 
 # Codes that belong to no operation: those of nginx, and that of a request at the wrong pool.
