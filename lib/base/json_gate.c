@@ -25,58 +25,37 @@ struct name {
 	size_t length;
 };
 
-/* `names` has the names of all open objects, the innermost object's last. Foreign names may occur
- * twice and are not collected. */
 struct gate {
 	struct arena *arena;
 	struct json_scan scan;
 	int depth_max;
 	struct json_node *nodes;
-	size_t nodes_used;
-	size_t nodes_capacity;
-	struct name *names;
-	size_t names_used;
-	size_t names_capacity;
+	size_t used;
+	size_t capacity;
 	const char *repeated;
 };
 
 static bool scan_value(struct gate *gate, int depth);
 
-/* The array with twice the room. */
-static void *
-grow(struct gate *gate, const void *items, size_t used, size_t *capacity, size_t size)
-{
-	void *grown;
-
-	*capacity *= 2;
-	grown = arena_array(gate->arena, *capacity, size);
-	memcpy(grown, items, used * size);
-	return grown;
-}
-
-static void
-push_name(struct gate *gate, struct name name)
-{
-	if (gate->names_used == gate->names_capacity)
-		gate->names = grow(gate, gate->names, gate->names_used, &gate->names_capacity,
-		                   sizeof(*gate->names));
-	gate->names[gate->names_used++] = name;
-}
-
-/* A node for what begins at the place of the scan. */
+/* Adds a node that begins at the place of the scan. */
 static bool
 push_node(struct gate *gate)
 {
-	if (gate->nodes_used == NODES_MAX)
+	if (gate->used == NODES_MAX)
 		return json_scan_refuse(&gate->scan, "it has too many values");
-	if (gate->nodes_used == gate->nodes_capacity)
-		gate->nodes = grow(gate, gate->nodes, gate->nodes_used, &gate->nodes_capacity,
-		                   sizeof(*gate->nodes));
-	gate->nodes[gate->nodes_used++].at = (uint32_t)gate->scan.at;
+	if (gate->used == gate->capacity) {
+		struct json_node *grown;
+
+		gate->capacity *= 2;
+		grown = arena_array(gate->arena, gate->capacity, sizeof(*grown));
+		memcpy(grown, gate->nodes, gate->used * sizeof(*grown));
+		gate->nodes = grown;
+	}
+	gate->nodes[gate->used++].at = (uint32_t)gate->scan.at;
 	return true;
 }
 
-/* The scan stands behind what the node is about. */
+/* Ends the node at the place of the scan. */
 static void
 end_node(struct gate *gate, size_t node)
 {
@@ -92,35 +71,16 @@ link_node(struct gate *gate, size_t parent, size_t node, size_t *last)
 	*last = node;
 }
 
-/* Names are compared decoded: "a" and "\u0061" are the same one. */
-static void
-collect_name(struct gate *gate, const struct json_node *node)
-{
-	struct json_scan scan = gate->scan;
-	struct name name = {scan.text + node->at + 1, node->length - 2};
-
-	if (memchr(name.bytes, '\\', name.length) != NULL) {
-		struct text decoded = text_new(gate->arena, name.length);
-
-		scan.at = node->at;
-		(void)json_scan_string(&scan, &decoded);
-		name = (struct name){decoded.data, strlen(decoded.data)};
-	}
-	push_name(gate, name);
-}
-
 static bool
 scan_name(struct gate *gate)
 {
-	size_t node = gate->nodes_used;
+	size_t node = gate->used;
 
 	if (json_scan_peek(&gate->scan) != '"')
 		return json_scan_refuse(&gate->scan, "a name in quotes is expected");
 	if (!push_node(gate) || !json_scan_string(&gate->scan, NULL))
 		return false;
 	end_node(gate, node);
-	if (!gate->scan.foreign)
-		collect_name(gate, &gate->nodes[node]);
 	return true;
 }
 
@@ -134,19 +94,37 @@ compare_names(const void *a, const void *b)
 	return memcmp(left->bytes, right->bytes, left->length);
 }
 
+/* Names are compared decoded: "a" and "\u0061" are the same one. */
+static struct name
+decode_name(const struct gate *gate, const struct json_node *node)
+{
+	struct json_scan scan = {
+	        .text = gate->scan.text, .length = gate->scan.length, .at = node->at};
+	const char *bytes = scan.text + node->at + 1;
+	size_t length = node->length - 2;
+	struct text decoded;
+
+	if (memchr(bytes, '\\', length) == NULL)
+		return (struct name){bytes, length};
+	decoded = text_new(gate->arena, length);
+	(void)json_scan_string(&scan, &decoded);
+	return (struct name){decoded.data, strlen(decoded.data)};
+}
+
 /* Sorting makes duplicates neighbours; unlike a hash table it cannot be made slow on purpose. */
 static bool
-names_differ(struct gate *gate, size_t first)
+names_differ(struct gate *gate, const struct json_node *object)
 {
-	size_t count = gate->names_used - first;
+	const struct json_node *node = object + 1;
+	struct name *names = arena_array(gate->arena, object->count, sizeof(*names));
 
-	if (count < 2)
-		return true;
-	qsort(gate->names + first, count, sizeof *gate->names, compare_names);
-	for (size_t i = first + 1; i < gate->names_used; i++)
-		if (compare_names(&gate->names[i - 1], &gate->names[i]) == 0) {
-			gate->repeated = arena_copy_bytes(gate->arena, gate->names[i].bytes,
-			                                  gate->names[i].length);
+	for (size_t i = 0; i < object->count; i++, node += node->next)
+		names[i] = decode_name(gate, node);
+	qsort(names, object->count, sizeof(*names), compare_names);
+	for (size_t i = 1; i < object->count; i++)
+		if (compare_names(&names[i - 1], &names[i]) == 0) {
+			gate->repeated =
+			        arena_copy_bytes(gate->arena, names[i].bytes, names[i].length);
 			return json_scan_refuse(&gate->scan,
 			                        "a name occurs twice in an object");
 		}
@@ -170,14 +148,14 @@ scan_member(struct gate *gate, int depth)
 static bool
 scan_object(struct gate *gate, int depth)
 {
-	size_t first = gate->names_used, object = gate->nodes_used - 1, last = 0;
+	size_t object = gate->used - 1, last = 0;
 
 	gate->scan.at++;
 	json_scan_blanks(&gate->scan);
 	if (json_scan_accept(&gate->scan, '}'))
 		return true;
 	do {
-		size_t name = gate->nodes_used;
+		size_t name = gate->used;
 
 		if (gate->nodes[object].count == MEMBERS_MAX)
 			return json_scan_refuse(&gate->scan, "an object has too many members");
@@ -188,24 +166,22 @@ scan_object(struct gate *gate, int depth)
 	} while (json_scan_accept(&gate->scan, ','));
 	if (!json_scan_accept(&gate->scan, '}'))
 		return json_scan_refuse(&gate->scan, "a comma or a closing brace is expected");
-	if (!names_differ(gate, first))
-		return false;
-	gate->names_used = first;
-	return true;
+	return gate->scan.foreign || gate->nodes[object].count == 1 ||
+	       names_differ(gate, &gate->nodes[object]);
 }
 
 /* A list, whose node has just been pushed. */
 static bool
 scan_list(struct gate *gate, int depth)
 {
-	size_t list = gate->nodes_used - 1, last = 0;
+	size_t list = gate->used - 1, last = 0;
 
 	gate->scan.at++;
 	json_scan_blanks(&gate->scan);
 	if (json_scan_accept(&gate->scan, ']'))
 		return true;
 	do {
-		size_t item = gate->nodes_used;
+		size_t item = gate->used;
 
 		if (!scan_value(gate, depth))
 			return false;
@@ -245,7 +221,7 @@ scan_content(struct gate *gate, int depth)
 static bool
 scan_value(struct gate *gate, int depth)
 {
-	size_t node = gate->nodes_used;
+	size_t node = gate->used;
 
 	json_scan_blanks(&gate->scan);
 	if (!push_node(gate) || !scan_content(gate, depth))
@@ -275,14 +251,11 @@ json_gate(struct arena *arena, const char *text, size_t length, bool foreign,
 	        .arena = arena,
 	        .scan = {.text = text, .length = length, .foreign = foreign},
 	        .depth_max = foreign ? JSON_FOREIGN_DEPTH : JSON_DEPTH,
-	        .nodes_capacity = length / 8 < NODES_FIRST ? length / 8 + 8 : NODES_FIRST,
-	        .names_capacity = 32,
+	        .capacity = length / 8 < NODES_FIRST ? length / 8 + 8 : NODES_FIRST,
 	};
 	bool taken;
 
-	gate.nodes = arena_array(arena, gate.nodes_capacity, sizeof(*gate.nodes));
-	if (!foreign)
-		gate.names = arena_array(arena, gate.names_capacity, sizeof(*gate.names));
+	gate.nodes = arena_array(arena, gate.capacity, sizeof(*gate.nodes));
 	taken = scan_text(&gate);
 	*refusal = (struct json_refusal){gate.scan.why, gate.scan.at, gate.repeated};
 	return taken ? gate.nodes : NULL;

@@ -1,6 +1,5 @@
 /*
- * json_scan.h: the scalars of JSON, checked in place; the gate (json_gate.c) adds the
- * structure.
+ * json_scan.h: checks JSON's scalars in place; json_gate.c checks the structure.
  *
  * Each function moves `at` over what it accepts, or sets `why` and returns false.
  */
@@ -12,9 +11,9 @@
 
 struct text;
 
-/* A place in a text. `why` is NULL until something was refused there. `foreign` text is all of RFC
- * 8259: numbers of any size; in strings a NUL and half a
- * surrogate pair, which is read as U+FFFD. Else I-JSON's demands hold too. */
+/* A place in a text. `why` is NULL until something is refused there. Strict text meets I-JSON's
+ * demands (RFC 7493); `foreign` text may have all that RFC 8259 allows: numbers of any size, and in
+ * strings NUL and lone surrogates, which are read as U+FFFD. */
 struct json_scan {
 	const char *text;
 	size_t length;
@@ -23,7 +22,7 @@ struct json_scan {
 	bool foreign;
 };
 
-/* Notes the reason; always false, so that callers can `return json_scan_refuse(...)`. */
+/* Records the reason; always false, so that callers can `return json_scan_refuse(...)`. */
 bool json_scan_refuse(struct json_scan *scan, const char *why);
 
 /* The byte at the place; at the end a NUL, which no rule of the grammar accepts. */
