@@ -107,7 +107,8 @@ read_keys(struct ctl *ctl)
 
 /* Whether the list names the licence. An outdated list still counts, with a warning. */
 static enum fail
-look_up_revoked(struct ctl *ctl, const char *path, const char *jti, bool *revoked)
+look_up_revoked(struct ctl *ctl, const char *path, const struct license_claims *claims,
+                bool *revoked)
 {
 	struct revocations list = {.issuer = NULL};
 	enum token_verdict verdict;
@@ -125,7 +126,7 @@ look_up_revoked(struct ctl *ctl, const char *path, const char *jti, bool *revoke
 		return task_fail(&ctl->task, FAIL_INVALID, "revocations_invalid",
 		                 "%s isn't a revocation list signed with these keys (%s).",
 		                 path, token_verdict_code(verdict));
-	*revoked = revocations_contains(&list, jti);
+	*revoked = revocations_contains(&list, claims);
 	return FAIL_NONE;
 }
 
@@ -172,6 +173,6 @@ run_license_verify(struct ctl *ctl)
 	                         clock_now_ms() / SECOND_MS, LEEWAY_S,
 	                         ctl_option(ctl, "--issuer"), &claims, &payload);
 	if (list != NULL && verdict == LICENSE_VALID)
-		TRY(look_up_revoked(ctl, list, claims.jti, &revoked));
+		TRY(look_up_revoked(ctl, list, &claims, &revoked));
 	return print_verdict(ctl, revoked ? LICENSE_REVOKED : verdict, &claims, payload);
 }

@@ -159,7 +159,7 @@ is_revoked(const struct license *license)
 	const struct verdict_input *input = &license->held->input;
 
 	return license->listing != NULL && license->held->genuine &&
-	       revocations_contains(&license->listing->list, input->claims.jti);
+	       revocations_contains(&license->listing->list, &input->claims);
 }
 
 static void

@@ -16,15 +16,25 @@ enum fail
 revocations_sign(struct task *task, const struct license_key *key,
                  const struct revocations *list, char **token)
 {
-	struct json_out json = json_out_new(task->arena, 256 + 48 * list->count);
+	struct json_out json =
+	        json_out_new(task->arena, 256 + 48 * list->count + 64 * list->before_count);
 
 	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "iss", list->issuer);
+	json_out_int(&json, "number", list->number);
 	json_out_int(&json, "iat", list->issued_at_s);
 	json_out_int(&json, "nextUpdate", list->next_update_s);
 	json_out_open(&json, "revoked", '[');
 	for (size_t i = 0; i < list->count; i++)
 		json_out_string(&json, NULL, list->jtis[i]);
+	json_out_close(&json, ']');
+	json_out_open(&json, "revokedBefore", '[');
+	for (size_t i = 0; i < list->before_count; i++) {
+		json_out_open(&json, NULL, '[');
+		json_out_string(&json, NULL, list->before[i].customer_id);
+		json_out_int(&json, NULL, list->before[i].before_s);
+		json_out_close(&json, ']');
+	}
 	json_out_close(&json, ']');
 	json_out_close(&json, '}');
 	return jwt_sign(task, key, &list_kind, json.text.data, token);
@@ -41,15 +51,11 @@ compare_jtis(const void *a, const void *b)
 static bool
 read_jtis(struct arena *arena, const struct json_view *list, struct revocations *out)
 {
+	const char **jtis = arena_array(arena, json_view_count(list) + 1, sizeof(*jtis));
 	struct json_view item;
 	size_t count = 0;
-	const char **jtis;
 	bool more;
 
-	for (more = json_view_first(list, &item); more; more = json_view_next(&item))
-		count++;
-	jtis = arena_array(arena, count + 1, sizeof(*jtis));
-	count = 0;
 	for (more = json_view_first(list, &item); more; more = json_view_next(&item))
 		if (!json_view_text(&item, &jtis[count++]))
 			return false;
@@ -65,19 +71,60 @@ is_time(int64_t seconds)
 	return seconds >= 0 && seconds <= LICENSE_TIME_MAX;
 }
 
+static int
+compare_customers(const void *a, const void *b)
+{
+	const struct revoked_before *left = a, *right = b;
+
+	return strcmp(left->customer_id, right->customer_id);
+}
+
+static bool
+read_pair(const struct json_view *pair, struct revoked_before *out)
+{
+	struct json_view item;
+
+	return json_view_count(pair) == 2 && json_view_first(pair, &item) &&
+	       json_view_text(&item, &out->customer_id) && json_view_next(&item) &&
+	       json_view_number(&item, &out->before_s) && is_time(out->before_s);
+}
+
+static bool
+read_before(struct arena *arena, const struct json_view *list, struct revocations *out)
+{
+	size_t count = json_view_count(list);
+	struct revoked_before *before = arena_array(arena, count + 1, sizeof(*before));
+	struct revoked_before *end = before;
+	struct json_view pair;
+
+	for (bool more = json_view_first(list, &pair); more; more = json_view_next(&pair))
+		if (!read_pair(&pair, end++))
+			return false;
+	qsort(before, count, sizeof(*before), compare_customers);
+	out->before = before;
+	out->before_count = count;
+	return true;
+}
+
 static bool
 read_list(struct arena *arena, const struct json_view *payload, struct revocations *out)
 {
 	struct json_view list;
 
 	*out = (struct revocations){0};
+	(void)json_view_int(payload, "number", &out->number);
 	if (!json_view_string(payload, "iss", &out->issuer) ||
 	    !json_view_int(payload, "iat", &out->issued_at_s) || !is_time(out->issued_at_s) ||
 	    !json_view_int(payload, "nextUpdate", &out->next_update_s) ||
 	    !is_time(out->next_update_s) || !json_view_member(payload, "revoked", &list) ||
 	    !json_view_is_list(&list))
 		return false;
-	return read_jtis(arena, &list, out);
+	if (!read_jtis(arena, &list, out))
+		return false;
+	/* A list of an older version has no such member. */
+	if (!json_view_member(payload, "revokedBefore", &list))
+		return true;
+	return json_view_is_list(&list) && read_before(arena, &list, out);
 }
 
 enum token_verdict
@@ -101,9 +148,16 @@ revocations_read(struct task *task, const struct license_keys *keys, const char 
 }
 
 bool
-revocations_contains(const struct revocations *list, const char *jti)
+revocations_contains(const struct revocations *list, const struct license_claims *claims)
 {
-	if (list->count == 0)
-		return false;
-	return bsearch(&jti, list->jtis, list->count, sizeof(*list->jtis), compare_jtis);
+	const struct revoked_before wanted = {.customer_id = claims->customer_id};
+	const struct revoked_before *before = NULL;
+
+	if (list->count > 0 && bsearch(&claims->jti, list->jtis, list->count,
+	                               sizeof(*list->jtis), compare_jtis) != NULL)
+		return true;
+	if (list->before_count > 0)
+		before = bsearch(&wanted, list->before, list->before_count, sizeof(wanted),
+		                 compare_customers);
+	return before != NULL && claims->issued_at_s < before->before_s;
 }

@@ -3,7 +3,10 @@
  * and keeps for when it is offline.
  *
  * A token as a licence is, but of type "revocations+jwt", so that it can never pass as one:
- *	{"iss":"...","iat":<seconds>,"nextUpdate":<seconds>,"revoked":["<jti>",...]}
+ *	{"iss":"...","number":<n>,"iat":<seconds>,"nextUpdate":<seconds>,"revoked":["<jti>",...],
+ *	 "revokedBefore":[["<customerId>",<seconds>],...]}
+ * A licence is revoked when "revoked" has its jti, or when "revokedBefore" has its customer with a
+ * later time than the licence's iat. So one entry stands for all older licences of a customer.
  */
 #ifndef LICENSING_REVOCATIONS_H
 #define LICENSING_REVOCATIONS_H
@@ -12,13 +15,22 @@
 
 enum { REVOCATIONS_TOKEN_MAX = 4 * 1024 * 1024 };
 
-/* Revoked licences that haven't expired. A list that was read is sorted by jti. */
+/* The licences of the customer that were issued before the second are revoked. */
+struct revoked_before {
+	const char *customer_id;
+	int64_t before_s;
+};
+
+/* Revoked licences that haven't expired. A list that was read is sorted by jti and by customer. */
 struct revocations {
 	const char *issuer;
+	int64_t number; /* grows with each list; 0: the list has none */
 	int64_t issued_at_s;
 	int64_t next_update_s; /* a newer list is out by then */
 	const char *const *jtis;
 	size_t count;
+	const struct revoked_before *before;
+	size_t before_count;
 };
 
 /* Signs the list. FAIL_INTERNAL "signing_failed". */
@@ -34,7 +46,7 @@ enum token_verdict revocations_read(struct task *task, const struct license_keys
                                     const char *token, int64_t now_s, int64_t leeway_s,
                                     const char *issuer, struct revocations *out) MUST_CHECK;
 
-/* The jti is on a list that revocations_read() filled. */
-bool revocations_contains(const struct revocations *list, const char *jti);
+/* Whether a list that revocations_read() filled revokes the licence. */
+bool revocations_contains(const struct revocations *list, const struct license_claims *claims);
 
 #endif

@@ -22,6 +22,7 @@ FILE = HERE / "licenses.json"
 NOW = 1_767_225_600  # 2026-01-01T00:00:00Z
 DAY = 86_400
 YEAR = 365 * DAY
+CUT = "cust_" + "5" * 32  # its licences before NOW are revoked
 ISSUER = "https://billing.example.com"
 
 
@@ -146,6 +147,10 @@ def vectors():
     yield "revoked", FIRST.sign(claims(jti="lic_revoked")), 0, "revoked", "license_revoked"
     yield "revoked and expired", FIRST.sign(claims(jti="lic_revoked")), 2 * YEAR, "revoked", \
         "license_revoked"
+    for name, issued, verdict in (("before", NOW - 1, "revoked"), ("in", NOW, "valid")):
+        yield f"issued {name} the second of revokedBefore", \
+            FIRST.sign(claims(issued=issued, customerId=CUT, sub=CUT)), 0, verdict, \
+            f"license_{verdict}"
     more = claims()
     more["features"]["canFly"] = True
     more["other"] = {"deep": [1, 2.5, None]}
@@ -196,8 +201,10 @@ def vectors():
 
 
 def document():
-    revoked = FIRST.sign({"iss": ISSUER, "iat": NOW - DAY, "nextUpdate": NOW,
-                          "revoked": ["lic_revoked", "lic_other"]}, typ="revocations+jwt")
+    revoked = FIRST.sign({"iss": ISSUER, "number": 7, "iat": NOW - DAY, "nextUpdate": NOW,
+                          "revoked": ["lic_revoked", "lic_other"],
+                          "revokedBefore": [["cust_" + "6" * 32, NOW + YEAR], [CUT, NOW],
+                                            ["cust_" + "4" * 32, NOW + YEAR]]}, typ="revocations+jwt")
     return {
         "about": "What every verifier of licences must conclude. Made by generate.py from keys "
                  "that are public and protect nothing.",

@@ -61,6 +61,14 @@ func Judge(token, revocations, issuer string, keys map[string]*rsa.PublicKey, no
 			return "revoked"
 		}
 	}
+	// One entry of revokedBefore stands for all older licences of a customer.
+	older, _ := list["revokedBefore"].([]interface{})
+	for _, entry := range older {
+		pair, _ := entry.([]interface{})
+		if len(pair) == 2 && pair[0] == claims["sub"] && pair[1].(float64) > iat {
+			return "revoked"
+		}
+	}
 	status, _ := subscription["status"].(string)
 	due, least := status == "past_due", iat
 	if nbf, has := claims["nbf"].(float64); has && nbf > least {

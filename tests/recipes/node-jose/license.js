@@ -12,16 +12,18 @@ async function opened(token, jwks, typ) {
 /** The verdict on a licence. */
 async function judge(token, { jwks, issuer, revocations, now, graceDays = 30 }) {
   if (!token.trim()) return 'none'
-  let claims, revoked
+  let claims, list
   try {
     claims = await opened(token, jwks, 'JWT')
-    revoked = (await opened(revocations, jwks, 'revocations+jwt')).revoked
+    list = await opened(revocations, jwks, 'revocations+jwt')
     if (claims.iss !== issuer || !claims.sub || claims.sub !== claims.customerId || !claims.jti || !claims.features ||
         !claims.subscription || !Number.isInteger(claims.exp) || claims.exp !== claims.expiresAt ||
         !Number.isInteger(claims.iat) || claims.iat !== claims.issuedAt) return 'forged'
   } catch { return 'forged' }
   const status = claims.subscription.status, end = claims.exp
-  if (revoked.includes(claims.jti)) return 'revoked'
+  // One entry of revokedBefore stands for all older licences of a customer.
+  if (list.revoked.includes(claims.jti) ||
+      (list.revokedBefore ?? []).some(([customer, before]) => customer === claims.sub && claims.iat < before)) return 'revoked'
   if (!['active', 'trialing', 'past_due'].includes(status) || claims.subscription.access === false) return 'canceled'
   if (now < Math.max(claims.iat, claims.nbf ?? 0) - 86400) return 'clock_suspicious'
   if (now < end + 120) return status === 'past_due' ? 'grace' : 'valid'

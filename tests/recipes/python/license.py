@@ -29,7 +29,10 @@ def judge(token, jwks, issuer, revocations, now, grace_days=30):
         if (claims["iss"] != issuer or claims["sub"] != claims["customerId"] or not claims["features"]
                 or type(end) is not int or end != claims["expiresAt"] or claims["iat"] != claims["issuedAt"]):
             return "forged"
-        if claims["jti"] in opened(revocations, jwks, "revocations+jwt")["revoked"]:
+        revoked = opened(revocations, jwks, "revocations+jwt")
+        # One entry of revokedBefore stands for all older licences of a customer.
+        if (claims["jti"] in revoked["revoked"]
+                or claims["iat"] < dict(revoked.get("revokedBefore", [])).get(claims["sub"], 0)):
             return "revoked"
     except (ValueError, KeyError):
         return "forged"

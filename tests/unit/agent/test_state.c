@@ -40,7 +40,11 @@ setup(void)
 {
 	static const char *const jtis[] = {"lic_another"};
 	const int64_t now_s = (int64_t)time(NULL);
-	struct revocations revoked = {FORGE_ISSUER, now_s, now_s + 86400, jtis, 1};
+	struct revocations revoked = {.issuer = FORGE_ISSUER,
+	                              .issued_at_s = now_s,
+	                              .next_update_s = now_s + 86400,
+	                              .jtis = jtis,
+	                              .count = 1};
 	struct sync_state sync = {SYNC_DONE, INSTANT_MS(1700000000000),
 	                          INSTANT_MS(1700000000000), 60, "A text"};
 	char *list = NULL;

@@ -160,7 +160,11 @@ fail_at(int step, long point)
 START_TEST(test_each_allocation)
 {
 	const char *jtis[] = {"lic_other"};
-	struct revocations revoked = {FORGE_ISSUER, FORGE_NOW_S, FORGE_NOW_S + 1, jtis, 1};
+	struct revocations revoked = {.issuer = FORGE_ISSUER,
+	                              .issued_at_s = FORGE_NOW_S,
+	                              .next_update_s = FORGE_NOW_S + 1,
+	                              .jtis = jtis,
+	                              .count = 1};
 	const char *given = getenv("OOM_STRIDE");
 	long point = 0, stride = given ? strtol(given, NULL, 10) : 41;
 

@@ -18,6 +18,73 @@ some_list(void)
 	                            .count = 3};
 }
 
+static bool
+has(const struct revocations *list, const char *jti)
+{
+	return revocations_contains(
+	        list, &(struct license_claims){.jti = jti, .customer_id = "cust_z"});
+}
+
+/* Whether the list revokes a licence by its customer and the second of its issue. */
+static bool
+has_issued(const struct revocations *list, const char *customer_id, int64_t issued_at_s)
+{
+	return revocations_contains(list, &(struct license_claims){.jti = "lic_x",
+	                                                           .customer_id = customer_id,
+	                                                           .issued_at_s = issued_at_s});
+}
+
+START_TEST(test_revoked_before)
+{
+	static const struct revoked_before before[] = {
+	        {"cust_c", FORGE_NOW_S}, {"cust_a", FORGE_NOW_S - 60}, {"cust_b", 1}};
+	struct revocations list = some_list(), back;
+	char *token = NULL;
+
+	list.number = 7;
+	list.before = before;
+	list.before_count = 3;
+	ck_assert_int_eq(revocations_sign(&task, &keys.items[0], &list, &token), FAIL_NONE);
+	ck_assert_int_eq(revocations_read(&task, &keys, token, FORGE_NOW_S, 0, NULL, &back),
+	                 LICENSE_VALID);
+	ck_assert_int_eq(back.number, 7);
+	ck_assert_uint_eq(back.before_count, 3);
+	ck_assert(has_issued(&back, "cust_c", FORGE_NOW_S - 1));
+	ck_assert(!has_issued(&back, "cust_c", FORGE_NOW_S));
+	ck_assert(has_issued(&back, "cust_a", FORGE_NOW_S - 61));
+	ck_assert(!has_issued(&back, "cust_a", FORGE_NOW_S - 60));
+	ck_assert(!has_issued(&back, "cust_d", 0));
+	ck_assert(has(&back, "lic_a") && !has(&back, "lic_x"));
+}
+END_TEST
+
+/* Entries that are not a customer and a second make the whole list malformed. */
+START_TEST(test_malformed_revoked_before)
+{
+	static const char *const entries[] = {"{}",
+	                                      "[1]",
+	                                      "[[]]",
+	                                      "[[\"cust_a\"]]",
+	                                      "[[\"cust_a\",\"1\"]]",
+	                                      "[[1,1]]",
+	                                      "[[\"cust_a\",-1]]",
+	                                      "[[\"cust_a\",1,2]]",
+	                                      "[{\"cust_a\":1}]",
+	                                      "null"};
+	static const struct jwt_kind kind = {"revocations+jwt", REVOCATIONS_TOKEN_MAX};
+	const char *payload = arena_printf(task.arena,
+	                                   "{\"iss\":\"i\",\"iat\":1,\"nextUpdate\":2,"
+	                                   "\"revoked\":[],\"revokedBefore\":%s}",
+	                                   entries[_i]);
+	struct revocations back;
+	char *token = NULL;
+
+	ck_assert_int_eq(jwt_sign(&task, &keys.items[0], &kind, payload, &token), FAIL_NONE);
+	ck_assert_int_eq(revocations_read(&task, &keys, token, 1, 0, NULL, &back),
+	                 LICENSE_MALFORMED);
+}
+END_TEST
+
 START_TEST(test_revocations)
 {
 	struct revocations list = some_list(), back;
@@ -30,10 +97,8 @@ START_TEST(test_revocations)
 	ck_assert_uint_eq(back.count, 3);
 	ck_assert_str_eq(back.issuer, FORGE_ISSUER);
 	ck_assert_int_eq(back.issued_at_s, list.issued_at_s);
-	ck_assert(revocations_contains(&back, "lic_a") &&
-	          revocations_contains(&back, "lic_b") && revocations_contains(&back, "lic_c"));
-	ck_assert(!revocations_contains(&back, "lic_") &&
-	          !revocations_contains(&back, "lic_d"));
+	ck_assert(has(&back, "lic_a") && has(&back, "lic_b") && has(&back, "lic_c"));
+	ck_assert(!has(&back, "lic_") && !has(&back, "lic_d"));
 }
 END_TEST
 
@@ -49,7 +114,7 @@ START_TEST(test_revocations_verdicts)
 	ck_assert_int_eq(
 	        revocations_read(&task, &keys, token, FORGE_NOW_S + 86400, 0, NULL, &back),
 	        LICENSE_EXPIRED);
-	ck_assert(revocations_contains(&back, "lic_a"));
+	ck_assert(has(&back, "lic_a"));
 	ck_assert_int_eq(revocations_read(&task, &keys, token, FORGE_NOW_S - 1, 0, NULL, &back),
 	                 LICENSE_NOT_YET_VALID);
 	ck_assert_int_eq(revocations_read(&task, &keys, token, FORGE_NOW_S, 0, "x", &back),
@@ -80,8 +145,8 @@ START_TEST(test_long_and_empty_lists)
 	                 LICENSE_VALID);
 	ck_assert_uint_eq(back.count, list.count);
 	for (size_t i = 0; i < list.count; i++)
-		ck_assert(revocations_contains(&back, jtis[i]));
-	ck_assert(!revocations_contains(&back, "lic_x"));
+		ck_assert(has(&back, jtis[i]));
+	ck_assert(!has(&back, "lic_x"));
 }
 END_TEST
 
@@ -104,6 +169,8 @@ main(void)
 	TCase *tcase = fixture_case("revocations");
 
 	tcase_add_test(tcase, test_revocations);
+	tcase_add_test(tcase, test_revoked_before);
+	tcase_add_loop_test(tcase, test_malformed_revoked_before, 0, 10);
 	tcase_add_test(tcase, test_revocations_verdicts);
 	tcase_add_loop_test(tcase, test_long_and_empty_lists, 0, 2);
 	tcase_add_test(tcase, test_revocation_list_is_no_licence);

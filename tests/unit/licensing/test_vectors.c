@@ -69,7 +69,7 @@ check_vector(struct json_view *vector, const char *keys)
 	const char *verdict;
 
 	ck_assert_int_eq(license_open(&options, &license), LICENSE_OK);
-	/* Another clock in each vector: only the list's names matter here. */
+	/* Another clock in each vector: only what the list revokes matters here. */
 	ck_assert_int_eq(license_try(license, text_of(vector, "token"), &tried), LICENSE_OK);
 	ck_assert_int_eq(license_set(license, text_of(vector, "token")), LICENSE_OK);
 	verdict = license_verdict_name(license_verdict(license));
