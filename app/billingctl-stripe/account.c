@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/json_view.h"
+#include "base/money.h"
 #include "base/text.h"
 #include "billingctl-stripe/request.h"
 #include "stripe/form.h"
@@ -54,9 +55,11 @@ account_price_fault(struct arena *arena, const struct account_price *price,
 	if (spec->amount == NULL || (text_equal(price->amount, spec->amount) &&
 	                             text_equal(price->currency, spec->currency)))
 		return NULL;
-	return arena_printf(arena, "is %s %s, but %s %s in PLANS_FILE",
-	                    price->amount == NULL ? "tiers of" : price->amount, price->currency,
-	                    spec->amount, spec->currency);
+	return arena_printf(arena, "is %s, but %s in PLANS_FILE",
+	                    price->amount == NULL
+	                            ? arena_printf(arena, "in tiers of %s", price->currency)
+	                            : money_text(arena, price->amount, price->currency),
+	                    money_text(arena, spec->amount, spec->currency));
 }
 
 enum fail

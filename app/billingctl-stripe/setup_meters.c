@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/money.h"
 #include "billingctl-stripe/request.h"
 #include "billingctl-stripe/setup.h"
 #include "stripe/form.h"
@@ -47,10 +48,12 @@ static enum fail
 set_up_price(struct ctl *ctl, struct setup *setup, struct setup_sale *sale,
              const struct account_price_spec *spec)
 {
-	return setup_price(ctl, setup, sale, spec,
-	                   arena_printf(ctl->task.arena,
-	                                "price of %s, %s %s each, billed by the %s", sale->name,
-	                                spec->amount, spec->currency, spec->interval));
+	struct arena *arena = ctl->task.arena;
+
+	return setup_price(
+	        ctl, setup, sale, spec,
+	        arena_printf(arena, "price of %s, %s each, billed by the %s", sale->name,
+	                     money_text(arena, spec->amount, spec->currency), spec->interval));
 }
 
 /* The meter, and its prices when it has one in PLANS_FILE; others are made by hand. */

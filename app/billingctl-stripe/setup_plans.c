@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/money.h"
 #include "billingctl-stripe/setup.h"
 
 static enum fail
@@ -17,8 +18,9 @@ set_up_price(struct ctl *ctl, struct setup *setup, struct setup_sale *sale,
 	        .currency = plan->currency};
 
 	return setup_price(ctl, setup, sale, &spec,
-	                   arena_printf(arena, "price %s, %s %s a %s", plan->name, spec.amount,
-	                                spec.currency, interval));
+	                   arena_printf(arena, "price %s, %s a %s", plan->name,
+	                                money_text(arena, spec.amount, spec.currency),
+	                                interval));
 }
 
 static bool

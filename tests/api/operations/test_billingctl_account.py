@@ -94,6 +94,7 @@ def test_setup_makes_everything_once(place, setup, tmp_path):
     objects, settings, said = setup("--yearly", "10", "--secret-out", file)
     assert {state for what, state in objects if what != "customer portal"} == {"made"}
     assert len(objects) == 8
+    assert "price Starter, $29.00 a month" in said and "price Professional, $990.00 a year" in said
     secret = file.read_text(encoding="ascii").strip()
     assert secret.startswith("whsec_") and secret not in said
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -229,8 +230,9 @@ def test_metered_prices_are_made_once(place, setup, tmp_path):
     dry = setup("--dry-run", "--yearly", "10", status=MISSING, PLANS_FILE=path)[0]
     assert ("product meter calls", "missing") in dry
     assert dry.count(("price of calls", "missing")) == 2
-    objects, settings, _ = setup("--yearly", "10", "--secret-out", "-", PLANS_FILE=path)
+    objects, settings, said = setup("--yearly", "10", "--secret-out", "-", PLANS_FILE=path)
     assert objects.count(("price of calls", "made")) == 2
+    assert "price of calls, $0.0005 each, billed by the month" in said
     month, year = (place.stripe.call("GET", f"/v1/prices/{one.removeprefix('calls:')}")
                    for one in settings["STRIPE_METER_PRICES"].split(","))
     meter = next(one["id"] for one in place.stripe.call("GET", "/v1/billing/meters")["data"]
@@ -279,7 +281,7 @@ def test_the_doctor_checks_metered_prices(place, setup, tmp_path):
         "recurring[interval]": "month", "recurring[usage_type]": "metered",
         "recurring[meter]": storage})["id"]
     assert "bills another meter" in said(f"calls:{other},{year}")
-    assert "is 0.05 usd, but 1 usd in PLANS_FILE" in said(
+    assert "is $0.0005, but $0.01 in PLANS_FILE" in said(
         f"{month},{year}", metered(tmp_path, calls="1"))
     place.ctl.refuses("stripe", "setup", STRIPE_METER_PRICES="calls:price_x")
 
@@ -343,7 +345,7 @@ def test_the_doctor_checks_prices(healthy, tmp_path):
     rest = ",professional:price_p,professional:price_y"
     assert "no price price_none" in said(STRIPE_PRICES="starter:price_none" + rest)
     assert "starter has a price in PLANS_FILE, but none" in said(STRIPE_PRICES=rest)
-    assert "2900 usd, but 3900 usd" in said(**plans(tmp_path, starter=3900))
+    assert "is $29.00, but $39.00 in PLANS_FILE" in said(**plans(tmp_path, starter=3900))
     once = healthy.stripe.call("POST", "/v1/prices", {
         "product": "prod_starter", "currency": "usd", "unit_amount": 2900})["id"]
     assert "paid once" in said(STRIPE_PRICES=f"starter:{once}{rest}")
