@@ -27,25 +27,22 @@ enum who {
  * so that a slow Stripe delays no other request. */
 enum pool { POOL_MAIN, POOL_STRIPE, POOL_COUNT };
 
-/* A struct and the table that fills it. */
-struct input {
-	const struct field *fields;
-	size_t size;
-};
+/* Answers a call, or returns a failure. */
+typedef enum fail handler(struct call *call) MUST_CHECK;
 
 struct route {
 	struct router_entry entry; /* first: the router reads it */
 	enum who who;
-	enum scope scope; /* that a customer's key must have */
-	const struct input *body;
-	const struct input *query;
+	enum scope scope;         /* that a customer's key must have */
+	const struct field *body; /* NULL: an empty object */
+	const struct field *query;
 	enum pool pool;
 	size_t body_max; /* bytes; 0: REQUEST_BODY_USUAL */
 	bool raw_body;   /* the handler reads the bytes as they came */
 	/* The handler's own statement reads the caller's key too, and the handler calls
 	 * caller_admit(): one round trip to the database fewer. */
 	bool joins_caller;
-	enum fail (*handler)(struct call *call);
+	handler *handler;
 };
 
 extern const struct route api_routes[];

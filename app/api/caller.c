@@ -72,8 +72,7 @@ caller_path_customer(const struct call *call)
 const char *
 caller_body_customer(const struct call *call)
 {
-	const struct field *field =
-	        call->route->body == NULL ? NULL : call->route->body->fields;
+	const struct field *field = call->route->body;
 
 	for (; field != NULL && field->type != FIELD_STOP; field++)
 		if (strcmp(field->name, "customer_id") == 0)

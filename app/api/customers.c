@@ -13,31 +13,26 @@ struct sign_up_input {
 	const char *company_name;
 };
 
-static const struct field sign_up_fields[] = {
+const struct field sign_up_body[] = {
         FIELD(struct sign_up_input, email, .required = true, .min = 3, .max = EMAIL_LENGTH_MAX,
               .check = customer_check_email),
         FIELD(struct sign_up_input, company_name, .min = 1, .max = NAME_LENGTH_MAX,
               .check = customer_check_name, .nullable = true),
-        FIELD_END,
+        FIELD_END(struct sign_up_input),
 };
-
-const struct input sign_up_body = {sign_up_fields, sizeof(struct sign_up_input)};
 
 struct patch_customer_input {
 	struct patch_text email;
 	struct patch_text company_name;
 };
 
-static const struct field patch_customer_fields[] = {
+const struct field patch_customer_body[] = {
         FIELD(struct patch_customer_input, email, .not_null = true, .min = 3,
               .max = EMAIL_LENGTH_MAX, .check = customer_check_email),
         FIELD(struct patch_customer_input, company_name, .min = 1, .max = NAME_LENGTH_MAX,
               .check = customer_check_name),
-        FIELD_END,
+        FIELD_END(struct patch_customer_input),
 };
-
-const struct input patch_customer_body = {patch_customer_fields,
-                                          sizeof(struct patch_customer_input)};
 
 struct list_input {
 	int64_t limit;
@@ -47,15 +42,13 @@ struct list_input {
 	const char *q;
 };
 
-static const struct field list_fields[] = {
+const struct field list_customers_query[] = {
         PAGE_FIELDS(struct list_input, PAGE_ROWS_MAX, PAGE_ROWS_USUAL),
         FIELD(struct list_input, offset, .max = OFFSET_MAX),
         FIELD(struct list_input, email, .min = 1, .max = EMAIL_LENGTH_MAX),
         FIELD(struct list_input, q, .min = 1, .max = NAME_LENGTH_MAX),
-        FIELD_END,
+        FIELD_END(struct list_input),
 };
-
-const struct input list_customers_query = {list_fields, sizeof(struct list_input)};
 
 enum fail
 post_customer(struct call *call)
@@ -63,19 +56,16 @@ post_customer(struct call *call)
 	const struct sign_up_input *input = call->body;
 	struct operation *operation = &call->operation;
 	struct sign_up made = {0};
-	struct json_out json = json_out_new(operation->task->arena, 4096);
+	struct json_out json = answer_begin(call, 4096);
 
 	TRY(account_sign_up(operation, input->email, input->company_name, &made));
-	json_out_open(&json, NULL, '{');
 	render_customer(&json, "customer", &made.customer);
 	render_subscription(&json, "subscription", made.subscription, operation->now_ms);
 	json_out_string(&json, "license", made.license == NULL ? NULL : made.license->token);
 	json_out_string(&json, "api_key", made.key.secret);
-	json_out_close(&json, '}');
 	if (made.license != NULL)
 		metrics_add(call->api->metrics, METRIC_LICENSES_SIGNED, 1);
-	response_json(call->response, 201, &json);
-	return FAIL_NONE;
+	return answer_end(call, 201, &json);
 }
 
 enum fail
@@ -94,8 +84,7 @@ list_customers(struct call *call)
 		return task_fail_field(task, "offset", "cannot be combined with cursor");
 	page.offset = input->offset;
 	TRY(customer_list(&call->operation, &filter, &page, &rows, &count));
-	json = json_out_new(task->arena, 256 + count * 320);
-	json_out_open(&json, NULL, '{');
+	json = answer_begin(call, 256 + count * 320);
 	json_out_open(&json, "customers", '[');
 	for (size_t i = 0; i < count; i++)
 		render_customer(&json, NULL, &rows[i]);
@@ -103,9 +92,7 @@ list_customers(struct call *call)
 	json_out_int(&json, "limit", page.limit);
 	json_out_int(&json, "offset", page.offset);
 	json_out_string(&json, "next_cursor", page.next);
-	json_out_close(&json, '}');
-	response_json(call->response, 200, &json);
-	return FAIL_NONE;
+	return answer_end(call, 200, &json);
 }
 
 enum fail
@@ -113,46 +100,37 @@ get_customer(struct call *call)
 {
 	const char *id = request_param(call->request, "customer_id");
 	struct operation *operation = &call->operation;
-	struct json_out json = json_out_new(operation->task->arena, 1024);
+	struct json_out json = answer_begin(call, 1024);
 	const struct subscription *subscription;
 	struct customer customer;
 
 	TRY(customer_find(operation, id, &customer));
 	TRY(subscription_newest(operation, id, &subscription));
-	json_out_open(&json, NULL, '{');
 	render_customer(&json, "customer", &customer);
 	render_subscription(&json, "subscription", subscription, operation->now_ms);
-	json_out_close(&json, '}');
-	response_json(call->response, 200, &json);
-	return FAIL_NONE;
+	return answer_end(call, 200, &json);
 }
 
 enum fail
 patch_customer(struct call *call)
 {
 	const struct patch_customer_input *input = call->body;
-	struct json_out json = json_out_new(call->operation.task->arena, 512);
+	struct json_out json = answer_begin(call, 512);
 	struct customer customer;
 
 	TRY(account_update(&call->operation, request_param(call->request, "customer_id"),
 	                   &input->email, &input->company_name, &customer));
-	json_out_open(&json, NULL, '{');
 	render_customer(&json, "customer", &customer);
-	json_out_close(&json, '}');
-	response_json(call->response, 200, &json);
-	return FAIL_NONE;
+	return answer_end(call, 200, &json);
 }
 
 enum fail
 delete_customer(struct call *call)
 {
 	const char *id = request_param(call->request, "customer_id");
-	struct json_out json;
 
 	TRY(account_delete(&call->operation, id));
-	json = render_message(call->operation.task->arena,
+	return answer_message(call,
 	                      "The customer's personal data is gone and its keys are revoked.",
 	                      "customer_id", id);
-	response_json(call->response, 200, &json);
-	return FAIL_NONE;
 }

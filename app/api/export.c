@@ -21,14 +21,12 @@ struct export_input {
 	struct instant to;
 };
 
-static const struct field export_fields[] = {
+const struct field export_query[] = {
         PAGE_FIELDS(struct export_input, REPORTS_MAX, ROWS_MAX),
         FIELD(struct export_input, from, .min = 0),
         FIELD(struct export_input, to, .min = 0),
-        FIELD_END,
+        FIELD_END(struct export_input),
 };
-
-const struct input export_query = {export_fields, sizeof(struct export_input)};
 
 static enum fail
 read_reports(struct call *call, struct page *page, const struct usage_report **out,
@@ -127,20 +125,6 @@ answer_csv(struct call *call)
 	return FAIL_NONE;
 }
 
-static void
-render_invoice_row(struct json_out *json, const struct invoice *invoice)
-{
-	json_out_open(json, NULL, '{');
-	json_out_string(json, "id", invoice->invoice_id);
-	json_out_string(json, "number", invoice->number);
-	json_out_string(json, "status", invoice->status);
-	json_out_int(json, "amount_due", invoice->amount_due);
-	json_out_int(json, "amount_paid", invoice->amount_paid);
-	json_out_string(json, "currency", invoice->currency);
-	json_out_time(json, "created_at", invoice->created_at);
-	json_out_close(json, '}');
-}
-
 /* Keys without secrets, licences without tokens, invoices. */
 static enum fail
 render_property(struct call *call, const char *id, struct json_out *json)
@@ -165,7 +149,7 @@ render_property(struct call *call, const char *id, struct json_out *json)
 	TRY(invoice_list(operation, id, &page, &invoices, &count));
 	json_out_open(json, "invoices", '[');
 	for (size_t i = 0; i < count; i++)
-		render_invoice_row(json, &invoices[i]);
+		render_invoice(json, &invoices[i], false);
 	json_out_close(json, ']');
 	return FAIL_NONE;
 }
@@ -204,19 +188,16 @@ static enum fail
 answer_json(struct call *call, const struct customer *customer)
 {
 	struct operation *operation = &call->operation;
-	struct json_out json = json_out_new(operation->task->arena, (size_t)64 * 1024);
+	struct json_out json = answer_begin(call, (size_t)64 * 1024);
 	const struct subscription *subscription;
 
 	TRY(subscription_newest(operation, customer->customer_id, &subscription));
-	json_out_open(&json, NULL, '{');
 	json_out_time(&json, "exported_at", INSTANT_MS(operation->now_ms));
 	render_customer(&json, "customer", customer);
 	render_subscription(&json, "subscription", subscription, operation->now_ms);
 	TRY(render_property(call, customer->customer_id, &json));
 	TRY(render_usage(call, customer->customer_id, &json));
-	json_out_close(&json, '}');
-	response_json(call->response, 200, &json);
-	return FAIL_NONE;
+	return answer_end(call, 200, &json);
 }
 
 /* RFC 9110, section 12.5.1, as far as two formats need it: CSV if the client names it. */

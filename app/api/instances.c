@@ -16,12 +16,10 @@ struct activate_input {
 };
 
 /* An absent number becomes 0, which stands for INSTANCE_LEASE_HOURS. */
-static const struct field activate_fields[] = {
+const struct field activate_instance_body[] = {
         FIELD(struct activate_input, lease_hours, .min = 1, .max = LEASE_HOURS_MAX),
-        FIELD_END,
+        FIELD_END(struct activate_input),
 };
-
-const struct input activate_instance_body = {activate_fields, sizeof(struct activate_input)};
 
 enum fail
 list_instances(struct call *call)
@@ -38,8 +36,7 @@ list_instances(struct call *call)
 	TRY(page_read(operation->task, input->limit, input->cursor, &page));
 	TRY(customer_find(operation, id, &customer));
 	TRY(instance_list(operation, id, &page, &rows, &count));
-	json = json_out_new(operation->task->arena, 256 + count * 400);
-	json_out_open(&json, NULL, '{');
+	json = answer_begin(call, 256 + count * 400);
 	json_out_string(&json, "customer_id", id);
 	json_out_open(&json, "instances", '[');
 	for (size_t i = 0; i < count; i++)
@@ -47,21 +44,17 @@ list_instances(struct call *call)
 	json_out_close(&json, ']');
 	json_out_int(&json, "limit", page.limit);
 	json_out_string(&json, "next_cursor", page.next);
-	json_out_close(&json, '}');
-	response_json(call->response, 200, &json);
-	return FAIL_NONE;
+	return answer_end(call, 200, &json);
 }
 
-static void
+static enum fail
 answer_instance(struct call *call, int status, const struct instance *instance)
 {
-	struct json_out json = json_out_new(call->operation.task->arena, 512);
+	struct json_out json = answer_begin(call, 512);
 
-	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "customer_id", request_param(call->request, "customer_id"));
 	render_instance(&json, "instance", instance, call->operation.now_ms);
-	json_out_close(&json, '}');
-	response_json(call->response, status, &json);
+	return answer_end(call, status, &json);
 }
 
 enum fail
@@ -81,8 +74,7 @@ put_instance(struct call *call)
 		hours = operation->billing->policy.instance_lease_hours;
 	TRY(instance_activate(operation, request_param(call->request, "customer_id"), id, hours,
 	                      &instance, &fresh));
-	answer_instance(call, fresh ? 201 : 200, &instance);
-	return FAIL_NONE;
+	return answer_instance(call, fresh ? 201 : 200, &instance);
 }
 
 enum fail
@@ -92,6 +84,5 @@ delete_instance(struct call *call)
 
 	TRY(instance_release(&call->operation, request_param(call->request, "customer_id"),
 	                     request_param(call->request, "instance_id"), &instance));
-	answer_instance(call, 200, &instance);
-	return FAIL_NONE;
+	return answer_instance(call, 200, &instance);
 }

@@ -9,6 +9,7 @@
 #include "api/render.h"
 #include "base/arena.h"
 #include "base/fields.h"
+#include "billing/access.h"
 #include "billing/license_records.h"
 
 enum { TOKEN_MAX = 20000 };
@@ -17,23 +18,19 @@ struct revoke_input {
 	const char *reason;
 };
 
-static const struct field revoke_fields[] = {
+const struct field revoke_license_body[] = {
         FIELD(struct revoke_input, reason, .min = 1, .max = 500, .check = customer_check_name),
-        FIELD_END,
+        FIELD_END(struct revoke_input),
 };
-
-const struct input revoke_license_body = {revoke_fields, sizeof(struct revoke_input)};
 
 struct verify_input {
 	const char *license;
 };
 
-static const struct field verify_fields[] = {
+const struct field verify_license_body[] = {
         FIELD(struct verify_input, license, .required = true, .min = 1, .max = TOKEN_MAX),
-        FIELD_END,
+        FIELD_END(struct verify_input),
 };
-
-const struct input verify_license_body = {verify_fields, sizeof(struct verify_input)};
 
 /* RFC 9110, section 13.1.2: "*" or a list with the tag in it; weak comparison. */
 static bool
@@ -57,17 +54,20 @@ has_tag(const char *if_none_match, const char *tag)
 	return false;
 }
 
-static void
+/* The answer of every call that issues a licence. */
+static enum fail
 answer_license(struct call *call, const char *customer_id, const struct issued_license *license,
                const struct subscription *subscription)
 {
-	struct arena *arena = call->operation.task->arena;
-	struct json_out json = render_license(arena, customer_id, license, subscription,
-	                                      call->operation.now_ms);
+	struct json_out json = answer_begin(call, 2048);
 
+	json_out_string(&json, "license", license->token);
+	json_out_string(&json, "customer_id", customer_id);
+	json_out_string(&json, "plan", subscription->plan);
+	json_out_string(&json, "status", access_status(subscription, call->operation.now_ms));
 	metrics_add(call->api->metrics,
 	            license->fresh ? METRIC_LICENSES_SIGNED : METRIC_LICENSES_KEPT, 1);
-	response_json(call->response, 200, &json);
+	return answer_end(call, 200, &json);
 }
 
 /* Sets the licence's ETag. True, with status 304, when the client has this licence already. */
@@ -96,9 +96,9 @@ get_license(struct call *call)
 	TRY(license_view_read(&call->operation, &call->caller.digest, id, &view));
 	TRY(caller_admit(call, &view.key));
 	TRY(license_issue(&call->operation, &view, &license));
-	if (!answer_unchanged(call, &license))
-		answer_license(call, id, &license, &view.subscription);
-	return FAIL_NONE;
+	if (answer_unchanged(call, &license))
+		return FAIL_NONE;
+	return answer_license(call, id, &license, &view.subscription);
 }
 
 enum fail
@@ -109,8 +109,7 @@ post_license_rotate(struct call *call)
 	struct issued_license license;
 
 	TRY(license_rotate(&call->operation, id, &license, &subscription));
-	answer_license(call, id, &license, &subscription);
-	return FAIL_NONE;
+	return answer_license(call, id, &license, &subscription);
 }
 
 enum fail
@@ -118,14 +117,11 @@ post_license_revoke(struct call *call)
 {
 	const struct revoke_input *input = call->body;
 	const char *id = request_param(call->request, "customer_id");
-	struct json_out json;
 
 	TRY(account_revoke_licenses(&call->operation, id, input->reason));
-	json = render_message(call->operation.task->arena,
+	return answer_message(call,
 	                      "The subscription is cancelled and its licences are revoked.",
 	                      "customer_id", id);
-	response_json(call->response, 200, &json);
-	return FAIL_NONE;
 }
 
 enum fail
@@ -143,8 +139,7 @@ get_license_history(struct call *call)
 	TRY(page_read(operation->task, input->limit, input->cursor, &page));
 	TRY(customer_find(operation, id, &customer));
 	TRY(license_history(operation, id, &page, &rows, &count));
-	json = json_out_new(operation->task->arena, 256 + count * 320);
-	json_out_open(&json, NULL, '{');
+	json = answer_begin(call, 256 + count * 320);
 	json_out_string(&json, "customer_id", id);
 	json_out_open(&json, "licenses", '[');
 	for (size_t i = 0; i < count; i++)
@@ -152,18 +147,15 @@ get_license_history(struct call *call)
 	json_out_close(&json, ']');
 	json_out_int(&json, "limit", page.limit);
 	json_out_string(&json, "next_cursor", page.next);
-	json_out_close(&json, '}');
-	response_json(call->response, 200, &json);
-	return FAIL_NONE;
+	return answer_end(call, 200, &json);
 }
 
 enum fail
 get_public_key(struct call *call)
 {
 	const struct license_key *key = license_keys_signing(&call->api->billing.keys);
-	struct json_out json = json_out_new(call->operation.task->arena, 1024);
+	struct json_out json = answer_begin(call, 1024);
 
-	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "public_key", key->public_pem);
 	json_out_string(&json, "algorithm", "RS256");
 	json_out_string(&json, "kid", key->kid);
@@ -171,10 +163,8 @@ get_public_key(struct call *call)
 	        &json, "usage",
 	        "Verify licences offline: RS256 only, with this key or the one of their kid "
 	        "in /.well-known/jwks.json.");
-	json_out_close(&json, '}');
-	response_json(call->response, 200, &json);
 	response_header(call->response, "Cache-Control", "public, max-age=300");
-	return FAIL_NONE;
+	return answer_end(call, 200, &json);
 }
 
 enum fail
@@ -194,28 +184,24 @@ get_jwks(struct call *call)
 enum fail
 get_revocations(struct call *call)
 {
-	struct json_out json = json_out_new(call->operation.task->arena, 4096);
+	struct json_out json = answer_begin(call, 4096);
 	char *token;
 
 	TRY(license_revocations(&call->operation, &token));
-	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "revocations", token);
-	json_out_close(&json, '}');
-	response_json(call->response, 200, &json);
 	response_header(call->response, "Cache-Control", "public, max-age=300");
-	return FAIL_NONE;
+	return answer_end(call, 200, &json);
 }
 
 enum fail
 post_license_verify(struct call *call)
 {
 	const struct verify_input *input = call->body;
-	struct json_out json = json_out_new(call->operation.task->arena, 1024);
+	struct json_out json = answer_begin(call, 1024);
 	enum token_verdict verdict;
 	const char *payload = NULL;
 
 	TRY(license_check(&call->operation, input->license, &verdict, &payload));
-	json_out_open(&json, NULL, '{');
 	json_out_bool(&json, "valid", verdict == LICENSE_VALID);
 	if (verdict == LICENSE_VALID) {
 		json_out_raw(&json, "data", payload);
@@ -224,7 +210,5 @@ post_license_verify(struct call *call)
 		json_out_string(&json, "code", token_verdict_code(verdict));
 		json_out_string(&json, "request_id", call->request->task.request_id);
 	}
-	json_out_close(&json, '}');
-	response_json(call->response, verdict == LICENSE_VALID ? 200 : 401, &json);
-	return FAIL_NONE;
+	return answer_end(call, verdict == LICENSE_VALID ? 200 : 401, &json);
 }

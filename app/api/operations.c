@@ -52,9 +52,8 @@ enum fail
 get_plans(struct call *call)
 {
 	const struct plans *plans = &call->api->billing.plans;
-	struct json_out json = json_out_new(call->operation.task->arena, 2048);
+	struct json_out json = answer_begin(call, 2048);
 
-	json_out_open(&json, NULL, '{');
 	json_out_open(&json, "plans", '[');
 	for (size_t i = 0; i < plans->count; i++) {
 		const struct plan *plan = &plans->items[i];
@@ -75,23 +74,18 @@ get_plans(struct call *call)
 	render_features(&json, &plans->trial_features);
 	render_limits(&json, &plans->trial_limits);
 	json_out_close(&json, '}');
-	json_out_close(&json, '}');
-	response_json(call->response, 200, &json);
-	return FAIL_NONE;
+	return answer_end(call, 200, &json);
 }
 
 enum fail
 get_health(struct call *call)
 {
-	struct json_out json = json_out_new(call->operation.task->arena, 128);
+	struct json_out json = answer_begin(call, 128);
 
-	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "status", "healthy");
 	json_out_string(&json, "service", "billing");
 	json_out_time(&json, "timestamp", INSTANT_MS(call->operation.now_ms));
-	json_out_close(&json, '}');
-	response_json(call->response, 200, &json);
-	return FAIL_NONE;
+	return answer_end(call, 200, &json);
 }
 
 /* A member of /health/ready. Without a vital check the answer is 503; any other failed check
@@ -215,7 +209,7 @@ get_ready(struct call *call)
 	        check_jobs(call),
 	        check_stripe(call),
 	};
-	struct json_out json = json_out_new(call->operation.task->arena, 1024);
+	struct json_out json = answer_begin(call, 1024);
 	size_t count = sizeof(checks) / sizeof(*checks);
 	bool ready = true, fine = true;
 
@@ -223,15 +217,12 @@ get_ready(struct call *call)
 		ready = ready && (checks[i].ok || !checks[i].vital);
 		fine = fine && checks[i].ok;
 	}
-	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "status", !ready ? "unavailable" : fine ? "ready" : "degraded");
 	render_checks(&json, checks, count);
 	json_out_time(&json, "timestamp", INSTANT_MS(call->operation.now_ms));
-	json_out_close(&json, '}');
-	response_json(call->response, ready ? 200 : 503, &json);
 	if (!ready)
 		response_header(call->response, "Retry-After", "1");
-	return FAIL_NONE;
+	return answer_end(call, ready ? 200 : 503, &json);
 }
 
 enum fail

@@ -17,16 +17,14 @@ struct checkout_input {
 	const char *cancel_url;
 };
 
-static const struct field checkout_fields[] = {
+const struct field checkout_body[] = {
         FIELD(struct checkout_input, customer_id, .required = true, .min = 1, .max = ID_MAX),
         FIELD(struct checkout_input, plan, .required = true, .min = 1, .max = ID_MAX),
         FIELD(struct checkout_input, price_id, .min = 1, .max = 255),
         FIELD(struct checkout_input, success_url, .min = 1, .max = URL_MAX),
         FIELD(struct checkout_input, cancel_url, .min = 1, .max = URL_MAX),
-        FIELD_END,
+        FIELD_END(struct checkout_input),
 };
-
-const struct input checkout_body = {checkout_fields, sizeof(struct checkout_input)};
 
 struct change_plan_input {
 	const char *customer_id;
@@ -34,57 +32,40 @@ struct change_plan_input {
 	struct instant proration_at;
 };
 
-static const struct field change_plan_fields[] = {
+const struct field change_plan_body[] = {
         FIELD(struct change_plan_input, customer_id, .required = true, .min = 1, .max = ID_MAX),
         FIELD(struct change_plan_input, new_plan, .required = true, .min = 1, .max = ID_MAX),
         FIELD(struct change_plan_input, proration_at, .nullable = true),
-        FIELD_END,
+        FIELD_END(struct change_plan_input),
 };
-
-const struct input change_plan_body = {change_plan_fields, sizeof(struct change_plan_input)};
 
 struct cancel_input {
 	const char *customer_id;
 	bool at_period_end;
 };
 
-static const struct field cancel_fields[] = {
+const struct field cancel_body[] = {
         FIELD(struct cancel_input, customer_id, .required = true, .min = 1, .max = ID_MAX),
         FIELD(struct cancel_input, at_period_end, .initial = false),
-        FIELD_END,
+        FIELD_END(struct cancel_input),
 };
-
-const struct input cancel_body = {cancel_fields, sizeof(struct cancel_input)};
-
-struct resume_input {
-	const char *customer_id;
-};
-
-static const struct field resume_fields[] = {
-        FIELD(struct resume_input, customer_id, .required = true, .min = 1, .max = ID_MAX),
-        FIELD_END,
-};
-
-const struct input resume_body = {resume_fields, sizeof(struct resume_input)};
 
 struct portal_input {
 	const char *customer_id;
 	const char *return_url;
 };
 
-static const struct field portal_fields[] = {
+const struct field portal_body[] = {
         FIELD(struct portal_input, customer_id, .required = true, .min = 1, .max = ID_MAX),
         FIELD(struct portal_input, return_url, .min = 1, .max = URL_MAX),
-        FIELD_END,
+        FIELD_END(struct portal_input),
 };
-
-const struct input portal_body = {portal_fields, sizeof(struct portal_input)};
 
 enum fail
 post_checkout(struct call *call)
 {
 	const struct checkout_input *input = call->body;
-	struct json_out json = json_out_new(call->operation.task->arena, 1024);
+	struct json_out json = answer_begin(call, 1024);
 	const struct checkout_request request = {
 	        .customer_id = input->customer_id,
 	        .plan = input->plan,
@@ -95,12 +76,9 @@ post_checkout(struct call *call)
 	struct checkout_session session;
 
 	TRY(checkout_open(&call->operation, &request, &session));
-	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "session_id", session.session_id);
 	json_out_string(&json, "checkout_url", session.url);
-	json_out_close(&json, '}');
-	response_json(call->response, 200, &json);
-	return FAIL_NONE;
+	return answer_end(call, 200, &json);
 }
 
 /* With LICENSE_EXPIRY=paid_through no licence can be issued until Stripe says when the paid
@@ -124,7 +102,7 @@ answer_subscription(struct call *call, const char *customer_id, const char *mess
                     bool with_license)
 {
 	struct operation *operation = &call->operation;
-	struct json_out json = json_out_new(operation->task->arena, 4096);
+	struct json_out json = answer_begin(call, 4096);
 	struct subscription subscription;
 	struct issued_license license = {0};
 
@@ -133,15 +111,12 @@ answer_subscription(struct call *call, const char *customer_id, const char *mess
 	if (with_license)
 		TRY(read_license(operation, customer_id, &license));
 	TRY(subscription_find(operation, customer_id, &subscription));
-	json_out_open(&json, NULL, '{');
 	if (message != NULL)
 		json_out_string(&json, "message", message);
 	render_subscription(&json, "subscription", &subscription, operation->now_ms);
 	if (with_license)
 		json_out_string(&json, "license", license.token);
-	json_out_close(&json, '}');
-	response_json(call->response, 200, &json);
-	return FAIL_NONE;
+	return answer_end(call, 200, &json);
 }
 
 static struct plan_change
@@ -183,11 +158,10 @@ enum fail
 post_preview(struct call *call)
 {
 	const struct plan_change change = read_change(call);
-	struct json_out json = json_out_new(call->operation.task->arena, 2048);
+	struct json_out json = answer_begin(call, 2048);
 	struct change_preview preview;
 
 	TRY(change_preview(&call->operation, &change, &preview));
-	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "customer_id", change.customer_id);
 	json_out_string(&json, "plan", preview.plan);
 	json_out_string(&json, "new_plan", change.new_plan);
@@ -197,9 +171,7 @@ post_preview(struct call *call)
 	json_out_int(&json, "amount_due", preview.amount_due);
 	json_out_string(&json, "currency", preview.currency);
 	render_lines(&json, preview.lines);
-	json_out_close(&json, '}');
-	response_json(call->response, 200, &json);
-	return FAIL_NONE;
+	return answer_end(call, 200, &json);
 }
 
 enum fail
@@ -218,7 +190,7 @@ post_cancel(struct call *call)
 enum fail
 post_resume(struct call *call)
 {
-	const struct resume_input *input = call->body;
+	const struct customer_input *input = call->body;
 
 	TRY(change_resume(&call->operation, input->customer_id));
 	return answer_subscription(call, input->customer_id, "The subscription goes on.",
@@ -229,15 +201,12 @@ enum fail
 post_portal(struct call *call)
 {
 	const struct portal_input *input = call->body;
-	struct json_out json = json_out_new(call->operation.task->arena, 512);
+	struct json_out json = answer_begin(call, 512);
 	const char *url;
 
 	TRY(checkout_portal(&call->operation, input->customer_id, input->return_url, &url));
-	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "portal_url", url);
-	json_out_close(&json, '}');
-	response_json(call->response, 200, &json);
-	return FAIL_NONE;
+	return answer_end(call, 200, &json);
 }
 
 enum fail
@@ -245,7 +214,7 @@ list_invoices(struct call *call)
 {
 	const struct page_query *input = call->query;
 	struct task *task = call->operation.task;
-	struct json_out json = json_out_new(task->arena, 4096);
+	struct json_out json = answer_begin(call, 4096);
 	const struct invoice *rows;
 	struct page page;
 	size_t count;
@@ -253,13 +222,10 @@ list_invoices(struct call *call)
 	TRY(page_read(task, input->limit, input->cursor, &page));
 	TRY(invoice_list(&call->operation, request_param(call->request, "customer_id"), &page,
 	                 &rows, &count));
-	json_out_open(&json, NULL, '{');
 	json_out_open(&json, "invoices", '[');
 	for (size_t i = 0; i < count; i++)
-		render_invoice(&json, &rows[i]);
+		render_invoice(&json, &rows[i], true);
 	json_out_close(&json, ']');
 	json_out_string(&json, "next_cursor", page.next);
-	json_out_close(&json, '}');
-	response_json(call->response, 200, &json);
-	return FAIL_NONE;
+	return answer_end(call, 200, &json);
 }

@@ -4,10 +4,23 @@
 #ifndef API_RENDER_H
 #define API_RENDER_H
 
+#include "api/api.h"
 #include "base/json_out.h"
 #include "billing/customers.h"
 #include "billing/licenses.h"
 #include "sync/invoices.h"
+
+/* The answer of a call: one object, opened and then closed and sent with the status. */
+struct json_out answer_begin(const struct call *call, size_t capacity);
+enum fail answer_end(struct call *call, int status, struct json_out *json) MUST_CHECK;
+/* {"message", name: id} */
+enum fail answer_message(struct call *call, const char *message, const char *name,
+                         const char *id) MUST_CHECK;
+
+/* The members that the table names, alone or as an object. The table has no COLUMN_BYTES. */
+void render_members(struct json_out *json, const struct column *columns, const void *row);
+void render_row(struct json_out *json, const char *name, const struct column *columns,
+                const void *row);
 
 /* `name` is the member's name, NULL within an array. */
 void render_customer(struct json_out *json, const char *name, const struct customer *customer);
@@ -16,20 +29,11 @@ void render_customer(struct json_out *json, const char *name, const struct custo
 void render_subscription(struct json_out *json, const char *name,
                          const struct subscription *subscription, int64_t now_ms);
 void render_key(struct json_out *json, const char *name, const struct api_key *key);
-void render_invoice(struct json_out *json, const struct invoice *invoice);
+/* With or without the addresses of Stripe's pages. */
+void render_invoice(struct json_out *json, const struct invoice *invoice, bool with_links);
 void render_license_row(struct json_out *json, const struct issued_license *license);
-
-/* {"license", "customer_id", "plan", "status"}: the answer of every call that issues a
- * licence. */
-struct json_out render_license(struct arena *arena, const char *customer_id,
-                               const struct issued_license *license,
-                               const struct subscription *subscription, int64_t now_ms);
 
 void render_features(struct json_out *json, const struct license_features *features);
 void render_limits(struct json_out *json, const struct license_limits *limits);
-
-/* {"message", name: id} */
-struct json_out render_message(struct arena *arena, const char *message, const char *name,
-                               const char *id);
 
 #endif

@@ -8,27 +8,31 @@
 #include "api/render.h"
 #include "base/arena.h"
 
+static const struct column reported_columns[] =
+        COLUMNS(struct usage_report, customer_id, instance_id, active_devices, total_devices);
+static const struct column receipt_columns[] =
+        COLUMNS(struct usage_report, reported_at, received_at, report_id);
+static const struct column correction_columns[] =
+        COLUMNS(struct usage_report, corrects, reason);
+
 void
 render_report(struct json_out *json, const char *name, const struct usage_report *report)
 {
 	json_out_open(json, name, '{');
 	json_out_int(json, "id", report->usage_id);
-	json_out_string(json, "customer_id", report->customer_id);
-	json_out_string(json, "instance_id", report->instance_id);
-	json_out_int(json, "active_devices", report->active_devices);
-	json_out_int(json, "total_devices", report->total_devices);
+	render_members(json, reported_columns, report);
 	json_out_raw(json, "metrics", report->metrics);
-	json_out_time(json, "reported_at", report->reported_at);
-	json_out_time(json, "received_at", report->received_at);
-	json_out_string(json, "report_id", report->report_id);
-	if (report->corrects != 0) {
-		json_out_int(json, "corrects", report->corrects);
-		json_out_string(json, "reason", report->reason);
-	}
+	render_members(json, receipt_columns, report);
+	if (report->corrects != 0)
+		render_members(json, correction_columns, report);
 	if (report->superseded_by != 0)
 		json_out_int(json, "superseded_by", report->superseded_by);
 	json_out_close(json, '}');
 }
+
+static const struct column instance_columns[] =
+        COLUMNS(struct instance, first_seen_at, last_seen_at, activated_at, lease_expires_at,
+                released_at, latest_reported_at, active_devices, total_devices);
 
 void
 render_instance(struct json_out *json, const char *name, const struct instance *instance,
@@ -37,14 +41,7 @@ render_instance(struct json_out *json, const char *name, const struct instance *
 	json_out_open(json, name, '{');
 	json_out_string(json, "instance_id", instance->instance_id);
 	json_out_string(json, "state", instance_state(instance, now_ms));
-	json_out_time(json, "first_seen_at", instance->first_seen_at);
-	json_out_time(json, "last_seen_at", instance->last_seen_at);
-	json_out_time(json, "activated_at", instance->activated_at);
-	json_out_time(json, "lease_expires_at", instance->lease_expires_at);
-	json_out_time(json, "released_at", instance->released_at);
-	json_out_time(json, "latest_reported_at", instance->latest_reported_at);
-	json_out_int(json, "active_devices", instance->active_devices);
-	json_out_int(json, "total_devices", instance->total_devices);
+	render_members(json, instance_columns, instance);
 	json_out_raw(json, "metrics", instance->metrics);
 	json_out_close(json, '}');
 }

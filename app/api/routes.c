@@ -12,8 +12,6 @@
 #define INSTANCE_PATH CUSTOMER_PATH "/instances/:instance_id"
 #define USAGE_PATH "/api/usage/:customer_id"
 
-static const struct input page_query = {page_query_fields, sizeof(struct page_query)};
-
 /* clang-format off */
 const struct route api_routes[] = {
 	{{HTTP_GET,    "/health"},                       WHO_ANYBODY,  .handler = get_health},
@@ -23,47 +21,47 @@ const struct route api_routes[] = {
 	{{HTTP_GET,    "/.well-known/jwks.json"},        WHO_ANYBODY,  .handler = get_jwks},
 	{{HTTP_GET,    "/api/plans"},                    WHO_ANYBODY,  .handler = get_plans},
 
-	{{HTTP_POST,   "/api/customers"},                WHO_SIGN_UP,  .handler = post_customer, .body = &sign_up_body},
-	{{HTTP_GET,    "/api/customers"},                WHO_OPERATOR, .handler = list_customers, .query = &list_customers_query},
+	{{HTTP_POST,   "/api/customers"},                WHO_SIGN_UP,  .handler = post_customer, .body = sign_up_body},
+	{{HTTP_GET,    "/api/customers"},                WHO_OPERATOR, .handler = list_customers, .query = list_customers_query},
 	{{HTTP_GET,    CUSTOMER_PATH},                   WHO_CUSTOMER, SCOPE_BILLING, .handler = get_customer},
-	{{HTTP_PATCH,  CUSTOMER_PATH},                   WHO_CUSTOMER, SCOPE_BILLING, .handler = patch_customer, .body = &patch_customer_body},
+	{{HTTP_PATCH,  CUSTOMER_PATH},                   WHO_CUSTOMER, SCOPE_BILLING, .handler = patch_customer, .body = patch_customer_body},
 	{{HTTP_DELETE, CUSTOMER_PATH},                   WHO_OPERATOR, .handler = delete_customer},
-	{{HTTP_POST,   CUSTOMER_PATH "/keys"},           WHO_CUSTOMER, SCOPE_BILLING, .handler = post_key, .body = &create_key_body},
+	{{HTTP_POST,   CUSTOMER_PATH "/keys"},           WHO_CUSTOMER, SCOPE_BILLING, .handler = post_key, .body = create_key_body},
 	{{HTTP_GET,    CUSTOMER_PATH "/keys"},           WHO_CUSTOMER, SCOPE_BILLING, .handler = list_keys},
 	{{HTTP_DELETE, CUSTOMER_PATH "/keys/:key_id"},   WHO_CUSTOMER, SCOPE_BILLING, .handler = delete_key},
-	{{HTTP_GET,    CUSTOMER_PATH "/export"},         WHO_CUSTOMER, SCOPE_BILLING, .handler = get_export, .query = &export_query},
-	{{HTTP_GET,    CUSTOMER_PATH "/instances"},      WHO_CUSTOMER, SCOPE_USAGE, .handler = list_instances, .query = &page_query},
-	{{HTTP_PUT,    INSTANCE_PATH},                   WHO_CUSTOMER, SCOPE_USAGE, .handler = put_instance, .body = &activate_instance_body},
+	{{HTTP_GET,    CUSTOMER_PATH "/export"},         WHO_CUSTOMER, SCOPE_BILLING, .handler = get_export, .query = export_query},
+	{{HTTP_GET,    CUSTOMER_PATH "/instances"},      WHO_CUSTOMER, SCOPE_USAGE, .handler = list_instances, .query = page_query_fields},
+	{{HTTP_PUT,    INSTANCE_PATH},                   WHO_CUSTOMER, SCOPE_USAGE, .handler = put_instance, .body = activate_instance_body},
 	{{HTTP_DELETE, INSTANCE_PATH},                   WHO_CUSTOMER, SCOPE_USAGE, .handler = delete_instance},
 
 	{{HTTP_GET,    "/api/licenses/public-key"},      WHO_ANYBODY,  .handler = get_public_key},
 	{{HTTP_GET,    "/api/licenses/revocations"},     WHO_ANYBODY,  .handler = get_revocations},
-	{{HTTP_POST,   "/api/licenses/verify"},          WHO_ANYBODY,  .handler = post_license_verify, .body = &verify_license_body},
+	{{HTTP_POST,   "/api/licenses/verify"},          WHO_ANYBODY,  .handler = post_license_verify, .body = verify_license_body},
 	{{HTTP_GET,    LICENSE_PATH},                    WHO_CUSTOMER, SCOPE_LICENSE, .handler = get_license, .joins_caller = true},
-	{{HTTP_GET,    LICENSE_PATH "/history"},         WHO_CUSTOMER, SCOPE_LICENSE, .handler = get_license_history, .query = &page_query},
+	{{HTTP_GET,    LICENSE_PATH "/history"},         WHO_CUSTOMER, SCOPE_LICENSE, .handler = get_license_history, .query = page_query_fields},
 	{{HTTP_POST,   LICENSE_PATH "/rotate"},          WHO_CUSTOMER, SCOPE_LICENSE, .handler = post_license_rotate},
-	{{HTTP_POST,   LICENSE_PATH "/revoke"},          WHO_OPERATOR, .handler = post_license_revoke, .body = &revoke_license_body},
+	{{HTTP_POST,   LICENSE_PATH "/revoke"},          WHO_OPERATOR, .handler = post_license_revoke, .body = revoke_license_body},
 
-	{{HTTP_POST,   "/api/subscriptions/trial"},      WHO_CUSTOMER, SCOPE_BILLING, .handler = post_trial, .body = &start_trial_body},
+	{{HTTP_POST,   "/api/subscriptions/trial"},      WHO_CUSTOMER, SCOPE_BILLING, .handler = post_trial, .body = customer_body},
 	{{HTTP_GET,    "/api/subscriptions/:customer_id"}, WHO_CUSTOMER, SCOPE_BILLING, .handler = get_subscription},
-	{{HTTP_GET,    "/api/subscriptions/:customer_id/invoices"}, WHO_CUSTOMER, SCOPE_BILLING, .handler = list_invoices, .query = &page_query},
-	{{HTTP_POST,   "/api/subscriptions/checkout"},   WHO_CUSTOMER, SCOPE_BILLING, .handler = post_checkout, .body = &checkout_body, .pool = POOL_STRIPE},
-	{{HTTP_POST,   "/api/subscriptions/upgrade"},    WHO_CUSTOMER, SCOPE_BILLING, .handler = post_upgrade, .body = &change_plan_body, .pool = POOL_STRIPE},
-	{{HTTP_POST,   "/api/subscriptions/preview"},    WHO_CUSTOMER, SCOPE_BILLING, .handler = post_preview, .body = &change_plan_body, .pool = POOL_STRIPE},
-	{{HTTP_POST,   "/api/subscriptions/cancel"},     WHO_CUSTOMER, SCOPE_BILLING, .handler = post_cancel, .body = &cancel_body, .pool = POOL_STRIPE},
-	{{HTTP_POST,   "/api/subscriptions/resume"},     WHO_CUSTOMER, SCOPE_BILLING, .handler = post_resume, .body = &resume_body, .pool = POOL_STRIPE},
-	{{HTTP_POST,   "/api/subscriptions/portal"},     WHO_CUSTOMER, SCOPE_BILLING, .handler = post_portal, .body = &portal_body, .pool = POOL_STRIPE},
+	{{HTTP_GET,    "/api/subscriptions/:customer_id/invoices"}, WHO_CUSTOMER, SCOPE_BILLING, .handler = list_invoices, .query = page_query_fields},
+	{{HTTP_POST,   "/api/subscriptions/checkout"},   WHO_CUSTOMER, SCOPE_BILLING, .handler = post_checkout, .body = checkout_body, .pool = POOL_STRIPE},
+	{{HTTP_POST,   "/api/subscriptions/upgrade"},    WHO_CUSTOMER, SCOPE_BILLING, .handler = post_upgrade, .body = change_plan_body, .pool = POOL_STRIPE},
+	{{HTTP_POST,   "/api/subscriptions/preview"},    WHO_CUSTOMER, SCOPE_BILLING, .handler = post_preview, .body = change_plan_body, .pool = POOL_STRIPE},
+	{{HTTP_POST,   "/api/subscriptions/cancel"},     WHO_CUSTOMER, SCOPE_BILLING, .handler = post_cancel, .body = cancel_body, .pool = POOL_STRIPE},
+	{{HTTP_POST,   "/api/subscriptions/resume"},     WHO_CUSTOMER, SCOPE_BILLING, .handler = post_resume, .body = customer_body, .pool = POOL_STRIPE},
+	{{HTTP_POST,   "/api/subscriptions/portal"},     WHO_CUSTOMER, SCOPE_BILLING, .handler = post_portal, .body = portal_body, .pool = POOL_STRIPE},
 
 	{{HTTP_POST,   "/api/webhooks/stripe"},          WHO_ANYBODY,  .handler = post_stripe_event, .raw_body = true, .body_max = REQUEST_BODY_MAX},
 
-	{{HTTP_POST,   "/api/usage/report"},             WHO_CUSTOMER, SCOPE_USAGE, .handler = post_usage_report, .body = &usage_report_body, .joins_caller = true},
-	{{HTTP_POST,   "/api/usage/reports"},            WHO_CUSTOMER, SCOPE_USAGE, .handler = post_usage_reports, .body = &usage_batch_body, .body_max = USAGE_BATCH_BODY_MAX},
-	{{HTTP_DELETE, "/api/usage/cleanup"},            WHO_OPERATOR, .handler = delete_old_usage, .query = &clean_up_query},
-	{{HTTP_GET,    USAGE_PATH},                      WHO_CUSTOMER, SCOPE_USAGE, .handler = list_usage, .query = &usage_history_query},
+	{{HTTP_POST,   "/api/usage/report"},             WHO_CUSTOMER, SCOPE_USAGE, .handler = post_usage_report, .body = usage_report_body, .joins_caller = true},
+	{{HTTP_POST,   "/api/usage/reports"},            WHO_CUSTOMER, SCOPE_USAGE, .handler = post_usage_reports, .body = usage_batch_body, .body_max = USAGE_BATCH_BODY_MAX},
+	{{HTTP_DELETE, "/api/usage/cleanup"},            WHO_OPERATOR, .handler = delete_old_usage, .query = clean_up_query},
+	{{HTTP_GET,    USAGE_PATH},                      WHO_CUSTOMER, SCOPE_USAGE, .handler = list_usage, .query = usage_history_query},
 	{{HTTP_GET,    USAGE_PATH "/latest"},            WHO_CUSTOMER, SCOPE_USAGE, .handler = get_latest_usage},
-	{{HTTP_GET,    USAGE_PATH "/daily"},             WHO_CUSTOMER, SCOPE_USAGE, .handler = list_usage_days, .query = &usage_daily_query},
+	{{HTTP_GET,    USAGE_PATH "/daily"},             WHO_CUSTOMER, SCOPE_USAGE, .handler = list_usage_days, .query = usage_daily_query},
 	{{HTTP_GET,    USAGE_PATH "/limits"},            WHO_CUSTOMER, SCOPE_USAGE, .handler = get_usage_limits},
-	{{HTTP_POST,   USAGE_PATH "/corrections"},       WHO_OPERATOR, .handler = post_usage_correction, .body = &correct_usage_body},
+	{{HTTP_POST,   USAGE_PATH "/corrections"},       WHO_OPERATOR, .handler = post_usage_correction, .body = correct_usage_body},
 };
 /* clang-format on */
 
@@ -72,7 +70,7 @@ const size_t api_route_count = sizeof(api_routes) / sizeof(*api_routes);
 static bool
 names_customer(const struct route *route)
 {
-	const struct field *field = route->body == NULL ? NULL : route->body->fields;
+	const struct field *field = route->body;
 
 	if (strstr(route->entry.pattern, "/:customer_id") != NULL)
 		return true;

@@ -30,8 +30,7 @@ stripe_budget_us(const struct api *api)
 }
 
 /* A POST without members accepts an empty object. */
-static const struct field no_fields[] = {FIELD_END};
-static const struct input no_input = {no_fields, 1};
+static const struct field no_fields[] = {FIELD_END(char)};
 
 static const char *
 allow_header(struct arena *arena, unsigned int allowed)
@@ -154,11 +153,11 @@ is_json(const char *content_type)
 static enum fail
 read_body(struct call *call)
 {
-	const struct input *input = call->route->body == NULL ? &no_input : call->route->body;
+	const struct field *fields = call->route->body == NULL ? no_fields : call->route->body;
 	struct request *request = call->request;
 	struct task *task = &request->task;
 	struct json_view object;
-	void *out = arena_alloc(task->arena, input->size);
+	void *out = arena_alloc(task->arena, fields_size(fields));
 
 	call->body = out;
 	if ((request->method != HTTP_POST && request->method != HTTP_PATCH &&
@@ -172,21 +171,21 @@ read_body(struct call *call)
 		TRY(json_view_open(task, "{}", 2, &object));
 	else
 		TRY(json_view_open(task, request->body, request->body_length, &object));
-	return fields_from_json(task, input->fields, &object, out);
+	return fields_from_json(task, fields, &object, out);
 }
 
 static enum fail
 read_query(struct call *call)
 {
-	const struct input *input = call->route->query;
+	const struct field *fields = call->route->query;
 	struct task *task = &call->request->task;
 	void *out;
 
-	if (input == NULL)
+	if (fields == NULL)
 		return FAIL_NONE;
-	out = arena_alloc(task->arena, input->size);
+	out = arena_alloc(task->arena, fields_size(fields));
 	call->query = out;
-	return fields_from_query(task, input->fields, call->request->query, out);
+	return fields_from_query(task, fields, call->request->query, out);
 }
 
 /* An id that is not well-formed belongs to no customer. */

@@ -5,6 +5,7 @@
 
 #include "api/caller.h"
 #include "api/handlers.h"
+#include "api/render.h"
 #include "api/render_usage.h"
 #include "base/arena.h"
 #include "base/fields.h"
@@ -22,7 +23,7 @@ struct report_input {
 	struct any_object metrics;
 };
 
-static const struct field report_fields[] = {
+const struct field usage_report_body[] = {
         FIELD(struct report_input, customer_id, .required = true, .min = 1, .max = 100),
         FIELD(struct report_input, instance_id, .nullable = true, .check = wire_check_id),
         FIELD(struct report_input, active_devices, .max = WIRE_DEVICES_MAX),
@@ -30,21 +31,17 @@ static const struct field report_fields[] = {
         FIELD(struct report_input, reported_at, .nullable = true),
         FIELD(struct report_input, report_id, .nullable = true, .check = wire_check_id),
         FIELD(struct report_input, metrics, .nullable = true),
-        FIELD_END,
+        FIELD_END(struct report_input),
 };
-
-const struct input usage_report_body = {report_fields, sizeof(struct report_input)};
 
 struct batch_input {
 	struct object_list reports;
 };
 
-static const struct field batch_fields[] = {
+const struct field usage_batch_body[] = {
         FIELD(struct batch_input, reports, .required = true, .min = 1, .max = WIRE_BATCH_MAX),
-        FIELD_END,
+        FIELD_END(struct batch_input),
 };
-
-const struct input usage_batch_body = {batch_fields, sizeof(struct batch_input)};
 
 /* Makes a report of the fields and checks what the table of fields cannot say. A failure goes
  * to `task`, which for an item of a batch is its own. */
@@ -79,7 +76,7 @@ enum fail
 post_usage_report(struct call *call)
 {
 	struct operation *operation = &call->operation;
-	struct json_out json = json_out_new(operation->task->arena, 1024);
+	struct json_out json = answer_begin(call, 1024);
 	struct usage_report report;
 	struct usage_view view = {0};
 	bool created;
@@ -91,16 +88,13 @@ post_usage_report(struct call *call)
 	TRY(usage_outcome(operation, &view, &report, &created));
 	metrics_add(call->api->metrics,
 	            created ? METRIC_USAGE_REPORTS : METRIC_USAGE_DUPLICATES, 1);
-	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "message",
 	                created ? "The report is stored." : "The report was stored before.");
 	render_report(&json, "report", &report);
 	json_out_open(&json, "limits", '{');
 	render_levels(&json, operation, &view.levels, &view.subscription);
 	json_out_close(&json, '}');
-	json_out_close(&json, '}');
-	response_json(call->response, created ? 201 : 200, &json);
-	return FAIL_NONE;
+	return answer_end(call, created ? 201 : 200, &json);
 }
 
 /* An item of a batch: a valid report, or a failure in `task`. */
@@ -117,7 +111,7 @@ read_item(const struct call *call, const struct json_view *object, struct batch_
 	struct report_input input = {0};
 
 	item->task = (struct task){.arena = call->request->task.arena};
-	TRY(fields_from_json(&item->task, report_fields, object, &input));
+	TRY(fields_from_json(&item->task, usage_report_body, object, &input));
 	if (!wire_is_customer_id(input.customer_id) ||
 	    (call->caller.kind == CALLER_CUSTOMER &&
 	     strcmp(input.customer_id, call->caller.key.customer_id) != 0))
@@ -209,10 +203,9 @@ post_usage_reports(struct call *call)
 	size_t count = input->reports.count, created = 0, invalid = 0;
 	struct arena *arena = call->operation.task->arena;
 	struct batch_item *items = arena_array(arena, count, sizeof(*items));
-	struct json_out json = json_out_new(arena, 256 + count * 400);
+	struct json_out json = answer_begin(call, 256 + count * 400);
 
 	TRY(store_batch(call, &input->reports, items));
-	json_out_open(&json, NULL, '{');
 	json_out_open(&json, "results", '[');
 	for (size_t i = 0; i < count; i++) {
 		created += items[i].valid && items[i].status == USAGE_CREATED;
@@ -224,10 +217,8 @@ post_usage_reports(struct call *call)
 	json_out_int(&json, "duplicates", (int64_t)(count - created - invalid));
 	json_out_int(&json, "invalid", (int64_t)invalid);
 	TRY(render_batch_levels(call, &json, items, count));
-	json_out_close(&json, '}');
 	metrics_add(call->api->metrics, METRIC_USAGE_REPORTS, (int64_t)created);
 	metrics_add(call->api->metrics, METRIC_USAGE_DUPLICATES,
 	            (int64_t)(count - created - invalid));
-	response_json(call->response, 200, &json);
-	return FAIL_NONE;
+	return answer_end(call, 200, &json);
 }

@@ -20,15 +20,13 @@ struct history_input {
 	const char *instance_id;
 };
 
-static const struct field history_fields[] = {
+const struct field usage_history_query[] = {
         PAGE_FIELDS(struct history_input, PAGE_ROWS_MAX, PAGE_ROWS_USUAL),
         FIELD(struct history_input, from, .min = 0),
         FIELD(struct history_input, to, .min = 0),
         FIELD(struct history_input, instance_id, .check = wire_check_id),
-        FIELD_END,
+        FIELD_END(struct history_input),
 };
-
-const struct input usage_history_query = {history_fields, sizeof(struct history_input)};
 
 /* A day of the calendar, from the year 1 to 9999. */
 static const char *
@@ -51,14 +49,12 @@ struct daily_input {
 	const char *instance_id;
 };
 
-static const struct field daily_fields[] = {
+const struct field usage_daily_query[] = {
         FIELD(struct daily_input, from, .check = check_date),
         FIELD(struct daily_input, to, .check = check_date),
         FIELD(struct daily_input, instance_id, .check = wire_check_id),
-        FIELD_END,
+        FIELD_END(struct daily_input),
 };
-
-const struct input usage_daily_query = {daily_fields, sizeof(struct daily_input)};
 
 enum fail
 list_usage(struct call *call)
@@ -80,8 +76,7 @@ list_usage(struct call *call)
 	TRY(page_read(operation->task, input->limit, input->cursor, &page));
 	TRY(customer_find(operation, filter.customer_id, &customer));
 	TRY(usage_history(operation, &filter, &page, &rows, &count));
-	json = json_out_new(operation->task->arena, 256 + count * 400);
-	json_out_open(&json, NULL, '{');
+	json = answer_begin(call, 256 + count * 400);
 	json_out_string(&json, "customer_id", filter.customer_id);
 	json_out_open(&json, "reports", '[');
 	for (size_t i = 0; i < count; i++)
@@ -89,9 +84,7 @@ list_usage(struct call *call)
 	json_out_close(&json, ']');
 	json_out_int(&json, "total", (int64_t)count);
 	json_out_string(&json, "next_cursor", page.next);
-	json_out_close(&json, '}');
-	response_json(call->response, 200, &json);
-	return FAIL_NONE;
+	return answer_end(call, 200, &json);
 }
 
 enum fail
@@ -99,7 +92,7 @@ get_latest_usage(struct call *call)
 {
 	const char *id = request_param(call->request, "customer_id");
 	struct operation *operation = &call->operation;
-	struct json_out json = json_out_new(operation->task->arena, 512);
+	struct json_out json = answer_begin(call, 512);
 	struct usage_report report = {0};
 	struct customer customer;
 	bool found;
@@ -109,12 +102,9 @@ get_latest_usage(struct call *call)
 	if (!found)
 		return task_fail(operation->task, FAIL_NOT_FOUND, "report_not_found",
 		                 "The customer has reported nothing yet.");
-	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "customer_id", id);
 	render_report(&json, "report", &report);
-	json_out_close(&json, '}');
-	response_json(call->response, 200, &json);
-	return FAIL_NONE;
+	return answer_end(call, 200, &json);
 }
 
 enum fail
@@ -131,16 +121,13 @@ list_usage_days(struct call *call)
 	TRY(customer_find(operation, id, &customer));
 	TRY(usage_daily(operation, id, input->instance_id, input->from, input->to, &rows,
 	                &count));
-	json = json_out_new(operation->task->arena, 256 + count * 320);
-	json_out_open(&json, NULL, '{');
+	json = answer_begin(call, 256 + count * 320);
 	json_out_string(&json, "customer_id", id);
 	json_out_open(&json, "days", '[');
 	for (size_t i = 0; i < count; i++)
 		render_day(&json, &rows[i]);
 	json_out_close(&json, ']');
-	json_out_close(&json, '}');
-	response_json(call->response, 200, &json);
-	return FAIL_NONE;
+	return answer_end(call, 200, &json);
 }
 
 enum fail
@@ -148,16 +135,13 @@ get_usage_limits(struct call *call)
 {
 	const char *id = request_param(call->request, "customer_id");
 	struct operation *operation = &call->operation;
-	struct json_out json = json_out_new(operation->task->arena, 512);
+	struct json_out json = answer_begin(call, 512);
 	struct subscription subscription;
 	struct usage_levels levels;
 
 	TRY(usage_levels_read(operation, id, &levels, &subscription));
-	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "customer_id", id);
 	json_out_string(&json, "plan", subscription.plan);
 	render_levels(&json, operation, &levels, &subscription);
-	json_out_close(&json, '}');
-	response_json(call->response, 200, &json);
-	return FAIL_NONE;
+	return answer_end(call, 200, &json);
 }

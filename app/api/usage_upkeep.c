@@ -15,12 +15,10 @@ struct clean_up_input {
 	int64_t days;
 };
 
-static const struct field clean_up_fields[] = {
+const struct field clean_up_query[] = {
         FIELD(struct clean_up_input, days, .min = 1, .max = DAYS_MAX, .initial = DAYS_DEFAULT),
-        FIELD_END,
+        FIELD_END(struct clean_up_input),
 };
-
-const struct input clean_up_query = {clean_up_fields, sizeof(struct clean_up_input)};
 
 struct correct_input {
 	int64_t id;
@@ -31,32 +29,27 @@ struct correct_input {
 };
 
 /* An absent number becomes -1, which keeps the reported value. */
-static const struct field correct_fields[] = {
+const struct field correct_usage_body[] = {
         FIELD(struct correct_input, id, .required = true, .min = 1),
         FIELD(struct correct_input, active_devices, .max = WIRE_DEVICES_MAX, .initial = -1),
         FIELD(struct correct_input, total_devices, .max = WIRE_DEVICES_MAX, .initial = -1),
         FIELD(struct correct_input, metrics, .nullable = true),
         FIELD(struct correct_input, reason, .required = true, .min = 1, .max = 500,
               .check = customer_check_name),
-        FIELD_END,
+        FIELD_END(struct correct_input),
 };
-
-const struct input correct_usage_body = {correct_fields, sizeof(struct correct_input)};
 
 enum fail
 delete_old_usage(struct call *call)
 {
 	const struct clean_up_input *input = call->query;
-	struct json_out json = json_out_new(call->operation.task->arena, 128);
+	struct json_out json = answer_begin(call, 128);
 	int64_t deleted;
 
 	TRY(usage_clean_up(&call->operation, input->days, &deleted));
-	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "message", "Reports from before that are deleted.");
 	json_out_int(&json, "deleted", deleted);
-	json_out_close(&json, '}');
-	response_json(call->response, 200, &json);
-	return FAIL_NONE;
+	return answer_end(call, 200, &json);
 }
 
 enum fail
@@ -64,7 +57,7 @@ post_usage_correction(struct call *call)
 {
 	const struct correct_input *input = call->body;
 	struct operation *operation = &call->operation;
-	struct json_out json = json_out_new(operation->task->arena, 512);
+	struct json_out json = answer_begin(call, 512);
 	struct usage_correction correction = {
 	        .usage_id = input->id,
 	        .active_devices = input->active_devices,
@@ -78,10 +71,7 @@ post_usage_correction(struct call *call)
 		                       &input->metrics, &correction.metrics));
 	TRY(usage_correct(operation, request_param(call->request, "customer_id"), &correction,
 	                  &report));
-	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "message", "The correction is stored.");
 	render_report(&json, "report", &report);
-	json_out_close(&json, '}');
-	response_json(call->response, 201, &json);
-	return FAIL_NONE;
+	return answer_end(call, 201, &json);
 }

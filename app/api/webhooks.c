@@ -2,7 +2,7 @@
  * webhooks.c: checks an event that Stripe sends and stores it; a job processes it later.
  */
 #include "api/handlers.h"
-#include "base/json_out.h"
+#include "api/render.h"
 #include "base/log.h"
 #include "stripe/signature.h"
 #include "sync/events.h"
@@ -37,7 +37,7 @@ post_stripe_event(struct call *call)
 {
 	const struct request *request = call->request;
 	struct operation *operation = &call->operation;
-	struct json_out json = json_out_new(operation->task->arena, 64);
+	struct json_out json = answer_begin(call, 64);
 	struct json_view body;
 	struct stripe_event event;
 	bool is_new;
@@ -54,9 +54,6 @@ post_stripe_event(struct call *call)
 	            : event.ref.family == NULL ? METRIC_STRIPE_EVENTS_UNKNOWN
 	                                       : METRIC_STRIPE_EVENTS_RECEIVED,
 	            1);
-	json_out_open(&json, NULL, '{');
 	json_out_bool(&json, "received", true);
-	json_out_close(&json, '}');
-	response_json(call->response, 200, &json);
-	return FAIL_NONE;
+	return answer_end(call, 200, &json);
 }

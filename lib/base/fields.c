@@ -196,6 +196,14 @@ static taker *const takers[] = {
         [FIELD_OBJECT] = take_object, [FIELD_OBJECTS] = take_objects,
 };
 
+size_t
+fields_size(const struct field *fields)
+{
+	while (fields->type != FIELD_STOP)
+		fields++;
+	return fields->offset;
+}
+
 enum fail
 fields_from_json(struct task *task, const struct field *fields, const struct json_view *object,
                  void *out)

@@ -6,7 +6,7 @@
  *	static const struct field create_customer_fields[] = {
  *		FIELD(struct create_customer, email, .required = true, .max = 254),
  *		FIELD(struct create_customer, company_name, .min = 1, .max = 200),
- *		FIELD_END,
+ *		FIELD_END(struct create_customer),
  *	};
  */
 #ifndef BASE_FIELDS_H
@@ -82,11 +82,12 @@ struct field {
 		                 struct object_list: FIELD_OBJECTS),                    \
 		__VA_ARGS__                                                             \
 	}
+/* Ends the table of a struct S, and says how large S is. */
+#define FIELD_END(S) {.type = FIELD_STOP, .offset = sizeof(S)}
 /* clang-format on */
-#define FIELD_END                                                                              \
-	{                                                                                      \
-		.type = FIELD_STOP                                                             \
-	}
+
+/* The size of the struct that the table fills, as its end says. */
+size_t fields_size(const struct field *fields);
 
 /*
  * Fills `out` from the object. Unknown members, wrong types, bounds and checks each become a

@@ -25,7 +25,7 @@ enum column_type {
 
 struct column {
 	const char *name;
-	size_t offset;
+	size_t offset; /* COLUMN_STOP: the size of the struct */
 	enum column_type type;
 };
 
@@ -42,7 +42,7 @@ struct column {
 	              COLUMNS_4, COLUMNS_3, COLUMNS_2, COLUMNS_1, 0)(S, __VA_ARGS__)}
 #define COLUMNS_PICK(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, \
                      a16, a17, a18, a19, a20, a21, a22, a23, a24, picked, ...) picked
-#define COLUMNS_1(S, m) COLUMN(S, m), {.type = COLUMN_STOP}
+#define COLUMNS_1(S, m) COLUMN(S, m), {.type = COLUMN_STOP, .offset = sizeof(S)}
 #define COLUMNS_2(S, m, ...) COLUMN(S, m), COLUMNS_1(S, __VA_ARGS__)
 #define COLUMNS_3(S, m, ...) COLUMN(S, m), COLUMNS_2(S, __VA_ARGS__)
 #define COLUMNS_4(S, m, ...) COLUMN(S, m), COLUMNS_3(S, __VA_ARGS__)

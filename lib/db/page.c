@@ -12,7 +12,7 @@
 
 const struct field page_query_fields[] = {
         PAGE_FIELDS(struct page_query, PAGE_ROWS_MAX, PAGE_ROWS_USUAL),
-        FIELD_END,
+        FIELD_END(struct page_query),
 };
 
 enum fail

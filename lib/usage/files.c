@@ -82,7 +82,7 @@ static const struct field file_fields[] = {
         FIELD(struct file_input, previous, .required = true, .max = DIGEST_HEX),
         FIELD(struct file_input, exported_at, .required = true),
         FIELD(struct file_input, reports, .required = true, .max = 100000),
-        FIELD_END,
+        FIELD_END(struct file_input),
 };
 
 struct report_input {
@@ -103,7 +103,7 @@ static const struct field report_fields[] = {
         FIELD(struct report_input, active_devices, .max = WIRE_DEVICES_MAX),
         FIELD(struct report_input, total_devices, .max = WIRE_DEVICES_MAX),
         FIELD(struct report_input, metrics, .nullable = true),
-        FIELD_END,
+        FIELD_END(struct report_input),
 };
 
 static enum fail

@@ -38,7 +38,7 @@ static const struct field json_fields[] = {
         FIELD(struct sample, time, .min = 0),
         FIELD(struct sample, object, .nullable = true),
         FIELD(struct sample, objects, .min = 1, .max = 2),
-        FIELD_END,
+        FIELD_END(struct sample),
 };
 
 static const struct field query_fields[] = {
@@ -46,13 +46,13 @@ static const struct field query_fields[] = {
         FIELD(struct sample, number, .min = 1, .max = 100, .initial = 50),
         FIELD(struct sample, flag, .initial = 0),
         FIELD(struct sample, time, .min = 0),
-        FIELD_END,
+        FIELD_END(struct sample),
 };
 
 static const struct field required_fields[] = {
         FIELD(struct sample, text, .required = true),
         FIELD(struct sample, number, .required = true),
-        FIELD_END,
+        FIELD_END(struct sample),
 };
 /* clang-format on */
 
