@@ -15,11 +15,9 @@ int64_t spool_sent(struct task *task, const struct state *state);
 enum fail spool_record_sent(struct task *task, const struct state *state,
                             int64_t number) MUST_CHECK;
 
-/*
- * The highest number that the service may have received without our having its answer; recorded
+/* The highest number that the service may have received without our having its answer; recorded
  * before the reports are sent. These reports are sent again unchanged, under the same ids, and
- * never merged.
- */
+ * never merged. */
 int64_t spool_in_flight(struct task *task, const struct state *state);
 enum fail spool_record_in_flight(struct task *task, const struct state *state,
                                  int64_t number) MUST_CHECK;

@@ -24,11 +24,9 @@ struct tally {
 	struct tally_metric metrics[TALLY_METRICS_MAX];
 };
 
-/*
- * Adds an object with the optional members "active_devices", "total_devices" (the newest
+/* Adds an object with the optional members "active_devices", "total_devices" (the newest
  * counts), "counts" and "metrics" (summed) and "levels". FAIL_INVALID "invalid_usage" names the
- * first bad member; `tally` is unusable then.
- */
+ * first bad member; `tally` is unusable then. */
 enum fail tally_add(struct task *task, struct tally *tally,
                     const struct json_view *object) MUST_CHECK;
 

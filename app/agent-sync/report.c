@@ -7,7 +7,6 @@
 
 #include "agent-store/spool_progress.h"
 #include "agent-sync/session.h"
-#include "base/arena.h"
 #include "base/log.h"
 #include "base/wire.h"
 

@@ -14,12 +14,10 @@ struct schedule {
 	int failures; /* in a row */
 };
 
-/*
- * Sets the next time. After a success: the interval, plus or minus a random tenth, so that
+/* Sets the next time. After a success: the interval, plus or minus a random tenth, so that
  * instances that started together spread out. After a failure: 30 s, doubled with each further
  * one up to an hour or the interval, minus a random half at most. Never before `retry_after_s`.
- * `random` is any number.
- */
+ * `random` is any number. */
 void schedule_next(struct schedule *schedule, int64_t now_us, bool succeeded,
                    int64_t interval_s, int64_t retry_after_s, uint32_t random);
 

@@ -14,11 +14,9 @@ enum fail caller_read(struct call *call) MUST_CHECK;
 /* Looks the key up and admits it. Does nothing for a route that is open to anybody. */
 enum fail caller_resolve(struct call *call) MUST_CHECK;
 
-/*
- * Decides by the route's row whether this key may make this call; `key->key_id` is NULL when
+/* Decides by the route's row whether this key may make this call; `key->key_id` is NULL when
  * the lookup found none. FAIL_UNAUTHENTICATED, FAIL_FORBIDDEN. A customer that names another
- * customer gets FAIL_NOT_FOUND "customer_not_found", as for an id that does not exist.
- */
+ * customer gets FAIL_NOT_FOUND "customer_not_found", as for an id that does not exist. */
 enum fail caller_admit(struct call *call, const struct api_key *key) MUST_CHECK;
 
 /* The same rule for a customer that the body names; called once the body was read. */

@@ -132,12 +132,10 @@ refuse(struct call *call, bool had_begun)
 	                 "A request with this Idempotency-Key is being answered; try again.");
 }
 
-/*
- * A handler that waits for Stripe commits several times, so its work and its answer cannot be
+/* A handler that waits for Stripe commits several times, so its work and its answer cannot be
  * one transaction. Instead its calls of Stripe are stored under the client's key. When the
  * answer is lost after the work, the next request with the key finds the work done and gets the
- * same answer.
- */
+ * same answer. */
 static enum fail
 run_in_steps(struct call *call, struct idempotency *idempotency, struct intent *intent)
 {

@@ -7,9 +7,7 @@
 #include "api/handlers.h"
 #include "api/render.h"
 #include "api/render_usage.h"
-#include "base/arena.h"
 #include "base/fields.h"
-#include "base/text.h"
 #include "billing/customers.h"
 
 struct history_input {

@@ -2,7 +2,6 @@
  * checks.c: the checks of billingctl doctor that concern Stripe: the account, and what came
  * from it.
  */
-#include <string.h>
 
 #include "base/arena.h"
 #include "base/json_view.h"

@@ -1,8 +1,6 @@
 /*
  * bundle.c: billingctl license export and usage import, for instances without a network.
  */
-#include <stdio.h>
-#include <string.h>
 
 #include "base/arena.h"
 #include "base/json_out.h"

@@ -2,7 +2,6 @@
  * ctl.c: opens settings, database, plans, keys and Stripe's client for a command, and reads its
  * files.
  */
-#include <errno.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <string.h>

@@ -3,9 +3,6 @@
  */
 #include "accounts/accounts.h"
 
-#include <string.h>
-
-#include "base/text.h"
 #include "billing/access.h"
 #include "billing/licenses.h"
 #include "billingctl/output.h"

@@ -2,7 +2,6 @@
  * doctor.c: billingctl doctor: checks the installation, and names a cure for each fault.
  */
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/file.h"
 #include "base/json_view.h"
 #include "billing/access.h"
 #include "billingctl/output.h"

@@ -21,10 +21,8 @@ struct generation *generation_load(const char *config_path, int64_t number,
                                    void (*report)(const struct task *task));
 void generation_free(struct generation *generation);
 
-/*
- * Checks in a child process all that a worker will need, keys and database included, so that
- * the caller never holds them. False after the child has reported why.
- */
+/* Checks in a child process all that a worker will need, keys and database included, so that
+ * the caller never holds them. False after the child has reported why. */
 bool generation_check(const struct generation *generation,
                       void (*report)(const struct task *task));
 

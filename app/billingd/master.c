@@ -8,7 +8,6 @@
 #include "billingd/master.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +17,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/arena.h"
 #include "base/log.h"
 #include "billingd/retired.h"
 #include "billingd/sockets.h"

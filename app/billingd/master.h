@@ -6,11 +6,9 @@
 
 #include "billingd/generation.h"
 
-/*
- * Runs until TERM or INT and frees `first`. HUP checks the configuration and starts a new
+/* Runs until TERM or INT and frees `first`. HUP checks the configuration and starts a new
  * generation with it, or keeps the old one if the check fails. TERM lets running requests
- * finish, a second TERM does not. The exit status.
- */
+ * finish, a second TERM does not. The exit status. */
 int master_run(const char *config_path, struct generation *first);
 
 #endif

@@ -6,7 +6,6 @@
 #include "billingd/jobs.h"
 #include "meters/meters.h"
 #include "outbox/call_records.h"
-#include "outbox/calls.h"
 #include "sales/changes.h"
 #include "sales/resolve.h"
 #include "sync/events.h"

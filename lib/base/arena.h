@@ -15,12 +15,10 @@ struct arena;
 /* A new arena that may grow to `limit` bytes. Never NULL: exhaustion ends the process. */
 struct arena *arena_new(size_t limit);
 
-/*
- * A new arena for code that must not end its process. On exhaustion it calls `give_up`, which
+/* A new arena for code that must not end its process. On exhaustion it calls `give_up`, which
  * must leave by longjmp() and may then free the arena. NULL when there is no memory for it. The
  * code must tie objects of other libraries to the arena, or hold them across no call that
- * allocates from it.
- */
+ * allocates from it. */
 struct arena *arena_new_with(size_t limit, void (*give_up)(void *context, const char *why),
                              void *context);
 
@@ -33,10 +31,8 @@ void arena_reset(struct arena *arena);
 /* arena_reset(), then the arena itself is freed. NULL is allowed. */
 void arena_free(struct arena *arena);
 
-/*
- * `size` zeroed bytes, aligned for any type, valid until the reset. Never NULL: past the limit,
- * or out of memory, a line is logged and the process exits (the master starts another).
- */
+/* `size` zeroed bytes, aligned for any type, valid until the reset. Never NULL: past the limit,
+ * or out of memory, a line is logged and the process exits (the master starts another). */
 void *arena_alloc(struct arena *arena, size_t size) __attribute__((returns_nonnull));
 
 /* An array of `count` zeroed items of `size` bytes; an overflow is exhaustion. */

@@ -21,11 +21,9 @@
 
 enum { SALT_SIZE = 32, TAG_SIZE = 16, KEY_SIZE = 32, NONCE_SIZE = 12 };
 
-/*
- * Algorithms are fetched once per process: a fetch at each use nearly doubles the cost of a
+/* Algorithms are fetched once per process: a fetch at each use nearly doubles the cost of a
  * small hash in OpenSSL 3.0. They survive fork() and never change after the first call, so they
- * may be static.
- */
+ * may be static. */
 static pthread_once_t fetched = PTHREAD_ONCE_INIT;
 static EVP_MD *sha256_algorithm;
 static EVP_CIPHER *seal_algorithm;

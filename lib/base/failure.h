@@ -46,10 +46,8 @@ struct failure {
 	struct field_error *fields;
 };
 
-/*
- * One piece of work: a request, a job's step, a command. It owns the memory and says what went
- * wrong; all pointers below it live in its arena.
- */
+/* One piece of work: a request, a job's step, a command. It owns the memory and says what went
+ * wrong; all pointers below it live in its arena. */
 struct task {
 	struct arena *arena;
 	struct failure failure;

@@ -89,18 +89,14 @@ struct field {
 /* The size of the struct that the table fills, as its end says. */
 size_t fields_size(const struct field *fields);
 
-/*
- * Fills `out` from the object. Unknown members, wrong types, bounds and checks each become a
+/* Fills `out` from the object. Unknown members, wrong types, bounds and checks each become a
  * field error; FAIL_INVALID "invalid_request" after all were looked at. Strings are copied to
- * the arena.
- */
+ * the arena. */
 enum fail fields_from_json(struct task *task, const struct field *fields,
                            const struct json_view *object, void *out) MUST_CHECK;
 
-/*
- * The same from "a=b&c=d" (percent-decoded, '+' is a space). A known name given twice is an
- * error; unknown names are ignored, as clients in use may send more than we read.
- */
+/* The same from "a=b&c=d" (percent-decoded, '+' is a space). A known name given twice is an
+ * error; unknown names are ignored, as clients in use may send more than we read. */
 enum fail fields_from_query(struct task *task, const struct field *fields, const char *query,
                             void *out) MUST_CHECK;
 

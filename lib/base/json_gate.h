@@ -30,12 +30,11 @@ struct json_refusal {
 	const char *repeated; /* the name that occurs twice in an object, or NULL */
 };
 
-/*
- * The index of the text, in the arena, beginning with the node of the outermost value; NULL when the
- * text is refused. Strict: I-JSON (RFC 7493), that is RFC 8259 in well-formed UTF-8 without duplicate
- * names, NUL and lone surrogates, with integers that fit int64, finite numbers, JSON_DEPTH levels.
- * `foreign`: RFC 8259 in well-formed UTF-8, JSON_FOREIGN_DEPTH levels.
- */
+/* The index of the text, in the arena, beginning with the node of the outermost value; NULL
+ * when the text is refused. Strict: I-JSON (RFC 7493), that is RFC 8259 in well-formed UTF-8
+ * without duplicate names, NUL and lone surrogates, with integers that fit int64, finite
+ * numbers, JSON_DEPTH levels. `foreign`: RFC 8259 in well-formed UTF-8, JSON_FOREIGN_DEPTH
+ * levels. */
 const struct json_node *json_gate(struct arena *arena, const char *text, size_t length,
                                   bool foreign, struct json_refusal *refusal);
 

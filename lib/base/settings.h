@@ -40,19 +40,16 @@ struct setting {
 		.type = SETTING_STOP                                                           \
 	}
 
-/*
- * Fills `out`. `path` is a file of NAME=value lines (# comments, optional quotes) or NULL.
+/* Fills `out`. `path` is a file of NAME=value lines (# comments, optional quotes) or NULL.
  * FAIL_INVALID "invalid_setting" with one sentence that names the setting, the place and the
  * cure: for an unknown name in the file, a misspelt name in the environment, a value out of
- * bounds.
- */
+ * bounds. */
 enum fail settings_load(struct task *task, const struct setting *table, const char *path,
                         void *out) MUST_CHECK;
 
-/*
- * For .check: NULL when the URL starts with https://, or with http:// and the name of this
- * machine itself, so that a key sent there never crosses a network in the clear; else why not.
- */
+/* For .check: NULL when the URL starts with https://, or with http:// and the name of this
+ * machine itself, so that a key sent there never crosses a network in the clear; else why
+ * not. */
 const char *setting_check_url(const char *value);
 
 /* Prints the table as the README's markdown, or as an example file. */

@@ -24,11 +24,9 @@ bool access_granted(const struct subscription *subscription,
 /* True for a running trial. */
 bool access_is_trial(const struct subscription *subscription, int64_t now_ms);
 
-/*
- * When a licence issued now ends. Without access it ends within 24 hours, so that the client
+/* When a licence issued now ends. Without access it ends within 24 hours, so that the client
  * fetches another one soon. A trial's licence ends with the trial. INSTANT_NONE when the policy
- * ties licences to the paid period and the end of that is unknown: then none may be issued.
- */
+ * ties licences to the paid period and the end of that is unknown: then none may be issued. */
 struct instant access_license_end(const struct subscription *subscription,
                                   const struct billing_policy *policy, int64_t now_ms);
 

@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#include "base/arena.h"
-#include "base/text.h"
 #include "billing/audit.h"
 
 static const struct column columns[] =

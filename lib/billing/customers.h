@@ -45,11 +45,9 @@ enum fail customer_update(struct operation *operation, const char *customer_id,
                           const struct patch_text *email, const struct patch_text *company_name,
                           struct customer *out) MUST_CHECK;
 
-/*
- * The customer that an object of Stripe's belongs to, found by its subscription, by its
+/* The customer that an object of Stripe's belongs to, found by its subscription, by its
  * customer, or by `named` (our id in the object's metadata), in this order. A deleted customer
- * is found too, as Stripe may still hold objects of it. NULL when no customer has it.
- */
+ * is found too, as Stripe may still hold objects of it. NULL when no customer has it. */
 enum fail customer_of_stripe(struct operation *operation, const char *stripe_customer_id,
                              const char *stripe_subscription_id, const char *named,
                              const char **customer_id) MUST_CHECK;

@@ -24,11 +24,9 @@ extern const struct statement_list idempotency_statements;
 /* NULL when the text can be a key (1 to 255 printable characters), else why not. */
 const char *idempotency_check_key(const char *key);
 
-/*
- * Claims the key in the open transaction. `*replay` is true when an answer is stored, which
+/* Claims the key in the open transaction. `*replay` is true when an answer is stored, which
  * `answer` then has. FAIL_CONFLICT "idempotency_in_progress" while another request uses it,
- * FAIL_UNPROCESSABLE "idempotency_key_reused" when the key was used for another request.
- */
+ * FAIL_UNPROCESSABLE "idempotency_key_reused" when the key was used for another request. */
 enum fail idempotency_claim(struct operation *operation, struct idempotency *idempotency,
                             struct bytes *answer, bool *replay) MUST_CHECK;
 

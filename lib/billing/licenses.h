@@ -43,12 +43,10 @@ extern const struct statement_list license_statements;
 enum fail license_view_read(struct operation *operation, const struct sha256 *digest,
                             const char *customer_id, struct license_view *out) MUST_CHECK;
 
-/*
- * The customer's licence. The newest one is returned again while its claims are current and it
+/* The customer's licence. The newest one is returned again while its claims are current and it
  * is young (a day, or half of its life if that is shorter). Otherwise a new one is signed and
  * stored. FAIL_NOT_FOUND "customer_not_found", "subscription_not_found"; FAIL_CONFLICT
- * "license_end_unknown" when the policy needs a period end that is not known.
- */
+ * "license_end_unknown" when the policy needs a period end that is not known. */
 enum fail license_issue(struct operation *operation, struct license_view *view,
                         struct issued_license *out) MUST_CHECK;
 

@@ -3,8 +3,6 @@
  */
 #include "billing/subscriptions.h"
 
-#include <string.h>
-
 #include "base/arena.h"
 #include "billing/audit.h"
 

@@ -38,11 +38,9 @@ enum fail subscription_find(struct operation *operation, const char *customer_id
 enum fail subscription_newest(struct operation *operation, const char *customer_id,
                               const struct subscription **out) MUST_CHECK;
 
-/*
- * Starts the trial of a customer that has no live subscription. FAIL_CONFLICT
+/* Starts the trial of a customer that has no live subscription. FAIL_CONFLICT
  * "subscription_exists", or "trial_used" when this customer or e-mail address had its trial;
- * FAIL_NOT_FOUND. Joins the caller's transaction, if there is one.
- */
+ * FAIL_NOT_FOUND. Joins the caller's transaction, if there is one. */
 enum fail subscription_start_trial(struct operation *operation, const char *customer_id,
                                    struct subscription *out) MUST_CHECK;
 

@@ -80,14 +80,12 @@ void db_free(struct db *db);
  * a failed try the next ones fail at once until a back-off (100 ms doubling to 1 s) is over. */
 enum fail db_connect(struct db *db, struct task *task) MUST_CHECK;
 
-/*
- * Runs the statement. Rows are an array of the statement's struct in the arena. Failures:
+/* Runs the statement. Rows are an array of the statement's struct in the arena. Failures:
  * FAIL_UNAVAILABLE (no connection, a time limit, shutting down), FAIL_CONFLICT (unique key; the
  * code is "conflict" until the caller names it), FAIL_INVALID (a value that PostgreSQL
  * refuses), FAIL_UNCERTAIN (the connection died while a statement that commits by itself was
  * running), FAIL_INTERNAL otherwise. A statement that was never sent is retried once on a new
- * connection, outside of transactions.
- */
+ * connection, outside of transactions. */
 enum fail db_rows(struct db *db, struct task *task, const struct statement *statement,
                   struct parameters parameters, void *out_rows, size_t *out_count) MUST_CHECK;
 
@@ -99,10 +97,9 @@ enum fail db_row(struct db *db, struct task *task, const struct statement *state
 enum fail db_run(struct db *db, struct task *task, const struct statement *statement,
                  struct parameters parameters, int64_t *affected) MUST_CHECK;
 
-/*
- * Transactions nest: an inner begin is a savepoint. db_commit() compares the command tag, as
- * COMMIT of a failed transaction "succeeds" (libpq); a connection lost in it is FAIL_UNCERTAIN.
- */
+/* Transactions nest: an inner begin is a savepoint. db_commit() compares the command tag, as
+ * COMMIT of a failed transaction "succeeds" (libpq); a connection lost in it is
+ * FAIL_UNCERTAIN. */
 enum fail db_begin(struct db *db, struct task *task) MUST_CHECK;
 enum fail db_commit(struct db *db, struct task *task) MUST_CHECK;
 

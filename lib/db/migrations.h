@@ -21,12 +21,11 @@ struct migration {
 
 extern const struct statement_list migration_statements;
 
-/*
- * Reads the folder and the table schema_migrations (an absent table means: none applied).
+/* Reads the folder and the table schema_migrations (an absent table means: none applied).
  * `pending` counts those not applied. FAIL_INVALID "migration_invalid" for gaps and bad names;
  * FAIL_CONFLICT "migration_changed" when an applied file differs from its checksum. One that
- * the database has and the folder lacks is no failure: an old binary may run on a newer schema.
- */
+ * the database has and the folder lacks is no failure: an old binary may run on a newer
+ * schema. */
 enum fail migrations_read(struct db *db, struct task *task, const char *folder,
                           struct migration **out, size_t *count, size_t *pending) MUST_CHECK;
 

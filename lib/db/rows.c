@@ -2,7 +2,6 @@
  * rows.c: binary results into structs, parameters into text.
  */
 #include <endian.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"

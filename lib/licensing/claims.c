@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#include "base/arena.h"
 #include "base/json_out.h"
 #include "base/json_view.h"
 #include "base/text.h"

@@ -59,12 +59,10 @@ struct license_claims {
 /* The payload as JSON text, members in the contract's order. */
 char *license_claims_write(struct arena *arena, const struct license_claims *claims);
 
-/*
- * Reads a payload without coercion; members that this version doesn't know are ignored.
+/* Reads a payload without coercion; members that this version doesn't know are ignored.
  * FAIL_INVALID "license_malformed" names the first member that is missing, of a wrong type, out
  * of range, or at odds with its twin (sub and customerId, iat and issuedAt, exp and expiresAt).
- * Strings are copied to the task's arena.
- */
+ * Strings are copied to the task's arena. */
 enum fail license_claims_read(struct task *task, const struct json_view *payload,
                               struct license_claims *out) MUST_CHECK;
 

@@ -1,7 +1,6 @@
 /*
  * jwks.c: sets of public keys as JWK sets (RFC 7517, RFC 7518 section 6.3).
  */
-#include <stdint.h>
 #include <string.h>
 
 #include <openssl/bn.h>
@@ -10,7 +9,6 @@
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 
-#include "base/arena.h"
 #include "base/digest.h"
 #include "base/json_out.h"
 #include "base/json_view.h"

@@ -90,11 +90,9 @@ jwt_sign(struct task *task, const struct license_key *key, const struct jwt_kind
 	return FAIL_NONE;
 }
 
-/*
- * Why EVP_DigestVerify() failed. It also fails when memory ran out. A signature is bad only
+/* Why EVP_DigestVerify() failed. It also fails when memory ran out. A signature is bad only
  * when RSA's own reason (padding, length, digest) is in the queue of errors and no failed
- * allocation is. Empties the queue.
- */
+ * allocation is. Empties the queue. */
 static enum jwt_signature
 failure_of_verify(void)
 {

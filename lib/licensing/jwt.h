@@ -31,10 +31,8 @@ struct jwt_payload {
 	const char *text;        /* the JSON as it was signed, NUL-terminated, in the arena */
 };
 
-/*
- * Signs the payload, which is JSON text. FAIL_INTERNAL "signing_failed" also when the key
- * cannot sign or the token would be longer than its kind allows.
- */
+/* Signs the payload, which is JSON text. FAIL_INTERNAL "signing_failed" also when the key
+ * cannot sign or the token would be longer than its kind allows. */
 enum fail jwt_sign(struct task *task, const struct license_key *key,
                    const struct jwt_kind *kind, const char *payload, char **token) MUST_CHECK;
 

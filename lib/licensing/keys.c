@@ -3,7 +3,6 @@
  */
 #include "licensing/keys.h"
 
-#include <stdint.h>
 #include <string.h>
 
 #include <openssl/bio.h>

@@ -52,11 +52,9 @@ void license_keys_init(struct license_keys *keys);
 /* Frees the set and wipes its private key. An empty or zeroed set is allowed. */
 void license_keys_release(struct license_keys *keys);
 
-/*
- * Adds a key at the end and takes it over, also on failure. FAIL_INVALID "key_invalid" unless
+/* Adds a key at the end and takes it over, also on failure. FAIL_INVALID "key_invalid" unless
  * it is RSA with 2048 to 8192 bits and an odd exponent of 65537 or more; `name` tells the
- * reader which key is meant. A kid that the set has already is skipped. `out` may be NULL.
- */
+ * reader which key is meant. A kid that the set has already is skipped. `out` may be NULL. */
 enum fail license_keys_add(struct task *task, struct license_keys *keys, EVP_PKEY *pkey,
                            const char *name, bool can_sign,
                            struct license_key **out) MUST_CHECK;
@@ -67,35 +65,27 @@ const struct license_key *license_keys_find(const struct license_keys *keys, con
 /* The key that signs, or NULL in a set of public keys. */
 const struct license_key *license_keys_signing(const struct license_keys *keys);
 
-/*
- * Reads the folder. `want_private` demands the signing key; without it only public keys are
+/* Reads the folder. `want_private` demands the signing key; without it only public keys are
  * read. Retired keys past their Publish-Until are left out. Messages are one sentence with path
  * and cure: FAIL_NOT_FOUND "key_missing", FAIL_FORBIDDEN "key_too_open" (others may read it or
  * the group may write it), FAIL_INVALID "key_invalid", "key_mismatch" (public-key.pem is
- * another key's). The set is empty after a failure.
- */
+ * another key's). The set is empty after a failure. */
 enum fail license_keys_load(struct task *task, const char *dir, bool want_private,
                             int64_t now_ms, struct license_keys *out) MUST_CHECK;
 
-/*
- * Makes an RSA-2048 pair in the folder, which is created when it is missing. FAIL_CONFLICT
+/* Makes an RSA-2048 pair in the folder, which is created when it is missing. FAIL_CONFLICT
  * "key_exists" when there is one; FAIL_CONFLICT "keys_busy" while another process changes the
- * keys. A private key without its public-key.pem (an interrupted earlier call) is completed.
- */
+ * keys. A private key without its public-key.pem (an interrupted earlier call) is completed. */
 enum fail license_keys_generate(struct task *task, const char *dir) MUST_CHECK;
 
-/*
- * Makes a new signing key; the old one goes on being published until `publish_until_ms`, which
+/* Makes a new signing key; the old one goes on being published until `publish_until_ms`, which
  * must be no earlier than the end of the last licence that it signed. A rotation that a crash
- * cut short leaves a folder that loads (key_files.c tells how); the next call completes it.
- */
+ * cut short leaves a folder that loads (key_files.c tells how); the next call completes it. */
 enum fail license_keys_rotate(struct task *task, const char *dir, int64_t now_ms,
                               int64_t publish_until_ms) MUST_CHECK;
 
-/*
- * A set without an arena of its own: everything is put into `arena`, and released with it, so
- * that license_keys_release() isn't called. For callers whose arena doesn't end the process.
- */
+/* A set without an arena of its own: everything is put into `arena`, and released with it, so
+ * that license_keys_release() isn't called. For callers whose arena doesn't end the process. */
 void license_keys_init_in(struct license_keys *keys, struct arena *arena);
 
 /* Adds what the text holds to a set: all public keys of a PEM text, at least one; or a JWK set
@@ -120,11 +110,9 @@ char *license_keys_jwks(struct arena *arena, const struct license_keys *keys);
 /* RFC 7638 thumbprint of an RSA key, from its JWK members. */
 char *license_key_thumbprint(struct arena *arena, const char *n, const char *e);
 
-/*
- * Uses every key once. Call it in each process before the first request: an allocation that
+/* Uses every key once. Call it in each process before the first request: an allocation that
  * fails during OpenSSL's very first signature can break signing for good. FAIL_INVALID
- * "key_invalid" when the private key is damaged.
- */
+ * "key_invalid" when the private key is damaged. */
 enum fail license_keys_warm(struct task *task, const struct license_keys *keys) MUST_CHECK;
 
 #endif

@@ -88,10 +88,8 @@ LICENSE_API enum license_error license_open(const struct license_options *option
 /* Writes the clock's state and frees everything. NULL is allowed. */
 LICENSE_API void license_close(struct license *license);
 
-/*
- * Takes this licence (a JWT; white space anywhere in it is dropped) in the place of the one at
- * hand, whatever the verdict on it. NULL, or nothing but white space, means no licence.
- */
+/* Takes this licence (a JWT; white space anywhere in it is dropped) in the place of the one at
+ * hand, whatever the verdict on it. NULL, or nothing but white space, means no licence. */
 LICENSE_API enum license_error license_set(struct license *license, const char *token);
 
 /* The verdict on a licence without taking it; `out` is what license_verdict() would say. */
@@ -136,11 +134,9 @@ LICENSE_API bool license_within(struct license *license, const char *name, int64
 /* Days left of a trial, a begun one counted; 0 when it is over; -1 when this is no trial. */
 LICENSE_API int64_t license_trial_days(struct license *license);
 
-/*
- * A text of the licence, also of an expired one, but not of a forged one. It is written to `out`,
- * cut to `size`; its uncut length is returned, 0 without such a text.
- * Names: customerId, customerName, plan, status, jti, iss. "" names all the claims, as JSON.
- */
+/* A text of the licence, also of an expired one, but not of a forged one. It is written to
+ * `out`, cut to `size`; its uncut length is returned, 0 without such a text. Names: customerId,
+ * customerName, plan, status, jti, iss. "" names all the claims, as JSON. */
 LICENSE_API size_t license_text(struct license *license, const char *name, char *out,
                                 size_t size);
 

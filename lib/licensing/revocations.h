@@ -37,11 +37,9 @@ struct revocations {
 enum fail revocations_sign(struct task *task, const struct license_key *key,
                            const struct revocations *list, char **token) MUST_CHECK;
 
-/*
- * Checks and reads a list with the verdicts and rules of license_verify(); LICENSE_EXPIRED
- * means that its nextUpdate has passed. The list is filled then too, as what
- * it names stays revoked.
- */
+/* Checks and reads a list with the verdicts and rules of license_verify(); LICENSE_EXPIRED
+ * means that its nextUpdate has passed. The list is filled then too, as what it names stays
+ * revoked. */
 enum token_verdict revocations_read(struct task *task, const struct license_keys *keys,
                                     const char *token, int64_t now_s, int64_t leeway_s,
                                     const char *issuer, struct revocations *out) MUST_CHECK;

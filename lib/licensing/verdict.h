@@ -8,11 +8,9 @@
 #include "licensing/license.h"
 #include "licensing/verify.h"
 
-/*
- * Seconds that a clock may be behind the earliest possible time: one that was set to local time
+/* Seconds that a clock may be behind the earliest possible time: one that was set to local time
  * is off by up to 14 hours until NTP has corrected it. Setting it back gains nothing, as a
- * licence is judged at the later of both times.
- */
+ * licence is judged at the later of both times. */
 #define VERDICT_CLOCK_TOLERANCE_S ((int64_t)86400)
 
 /* A limit of this or more means "no limit" in older licences. */

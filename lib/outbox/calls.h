@@ -80,11 +80,9 @@ enum fail stripe_call_done(struct operation *operation, const struct stripe_call
                            const struct stripe_answer *answer,
                            const char *result_id) MUST_CHECK;
 
-/*
- * Rolls back, and records that the call was refused or that its outcome is unknown; the jobs
- * process resolves the latter. A refused call has failed when a client waits for it, else it
- * is parked. Returns the answer's failure.
- */
+/* Rolls back, and records that the call was refused or that its outcome is unknown; the jobs
+ * process resolves the latter. A refused call has failed when a client waits for it, else it is
+ * parked. Returns the answer's failure. */
 enum fail stripe_call_failed(struct operation *operation, const struct stripe_call *call,
                              const struct stripe_answer *answer) MUST_CHECK;
 

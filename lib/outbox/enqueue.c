@@ -3,7 +3,6 @@
  */
 #include "outbox/enqueue.h"
 
-#include "base/arena.h"
 #include "billing/subscriptions.h"
 #include "outbox/call_records.h"
 #include "outbox/locks.h"

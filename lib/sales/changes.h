@@ -33,12 +33,10 @@ struct change_preview {
 	struct preview_line *lines;
 };
 
-/*
- * Changes the plan. A greater plan (further down in the table of plans) begins and is charged
+/* Changes the plan. A greater plan (further down in the table of plans) begins and is charged
  * at once, and only if the payment succeeds. A smaller plan begins at once with a credit for
  * the rest of the period, or with the next period, by the sales policy. Requesting the present
- * plan takes a scheduled change back. FAIL_INVALID for a plan that is not sold.
- */
+ * plan takes a scheduled change back. FAIL_INVALID for a plan that is not sold. */
 enum fail change_plan(struct operation *operation, const struct plan_change *change) MUST_CHECK;
 
 /* Computes what change_plan() would charge now. */

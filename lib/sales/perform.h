@@ -19,11 +19,9 @@ enum fail call_prepare(struct operation *operation, const struct stripe_call *wa
 enum fail customer_lock_as_seen(struct operation *operation, const char *customer_id,
                                 const struct subscription *seen) MUST_CHECK;
 
-/*
- * Locks the customer (see above), keeps the call from being dropped, acts and commits. When
+/* Locks the customer (see above), keeps the call from being dropped, acts and commits. When
  * `act` fails, its transaction is rolled back. When the lock fails, a call that this request
- * recorded is dropped, as it was never sent.
- */
+ * recorded is dropped, as it was never sent. */
 enum fail call_perform(struct operation *operation, const struct stripe_call *call,
                        const struct subscription *seen,
                        enum fail (*act)(struct operation *operation,

@@ -11,19 +11,15 @@
  * any point. */
 enum fail stripe_resolve_run(struct operation *operation, int64_t *done) MUST_CHECK;
 
-/*
- * Sends the creation of a customer and links the customer that Stripe created, in the open
+/* Sends the creation of a customer and links the customer that Stripe created, in the open
  * transaction. When Stripe may have forgotten the idempotency key, looks for the customer
- * first.
- */
+ * first. */
 enum fail stripe_resolve_creation(struct operation *operation, const struct stripe_call *call,
                                   const char **stripe_customer_id) MUST_CHECK;
 
-/*
- * Sends a change or the cancellation of a subscription and stores the resulting state, in the
+/* Sends a change or the cancellation of a subscription and stores the resulting state, in the
  * open transaction, under the subscription's lock. Cancelling a subscription that has ended
- * succeeds.
- */
+ * succeeds. */
 enum fail stripe_resolve_change(struct operation *operation,
                                 const struct stripe_call *call) MUST_CHECK;
 

@@ -226,11 +226,9 @@ log_attempt(const struct task *task, const struct call *call, const struct http_
 	         LOG_MS("ms", took_us));
 }
 
-/*
- * Whether the answer also tells if an earlier attempt, whose outcome is unknown, was carried
+/* Whether the answer also tells if an earlier attempt, whose outcome is unknown, was carried
  * out. A success does. So does a refusal under the same key, as Stripe would have replayed the
- * earlier answer. A 401 or 403 does not: Stripe checks authentication before idempotency.
- */
+ * earlier answer. A 401 or 403 does not: Stripe checks authentication before idempotency. */
 static bool
 is_conclusive(const struct stripe_request *request, const struct stripe_answer *out)
 {

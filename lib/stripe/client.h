@@ -43,10 +43,8 @@ struct stripe_request {
 	int64_t deadline_us;
 };
 
-/*
- * What is known after all attempts. When one of them may have been carried out, a later 429 or
- * lost connection does not change that: the outcome stays STRIPE_UNKNOWN.
- */
+/* What is known after all attempts. When one of them may have been carried out, a later 429 or
+ * lost connection does not change that: the outcome stays STRIPE_UNKNOWN. */
 enum stripe_outcome {
 	STRIPE_DONE,    /* 2xx with an object */
 	STRIPE_REFUSED, /* Stripe answered and did nothing: 4xx but 409 and 429 */
@@ -81,12 +79,10 @@ void stripe_client_send(struct stripe_client *client, struct task *task,
  * does not know our key, and other requests would fail too. */
 bool stripe_client_was_acknowledged(const struct stripe_client *client);
 
-/*
- * The answer as a failure: FAIL_NONE when done; FAIL_PAYMENT "payment_failed" with Stripe's
- * own words for a card_error, with ours for another 402; FAIL_NOT_FOUND "stripe_not_found" for
- * 404; FAIL_STRIPE "stripe_error" otherwise, with a sentence that says whether anything was
- * changed.
- */
+/* The answer as a failure: FAIL_NONE when done; FAIL_PAYMENT "payment_failed" with Stripe's own
+ * words for a card_error, with ours for another 402; FAIL_NOT_FOUND "stripe_not_found" for 404;
+ * FAIL_STRIPE "stripe_error" otherwise, with a sentence that says whether anything was
+ * changed. */
 enum fail stripe_client_failure(struct task *task,
                                 const struct stripe_answer *answer) MUST_CHECK;
 

@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#include "base/arena.h"
-
 /* What needs no escape anywhere (RFC 3986, section 2.3). */
 #define UNRESERVED "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 

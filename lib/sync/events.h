@@ -34,11 +34,9 @@ struct stripe_event_figures {
 
 extern const struct statement_list stripe_event_statements;
 
-/*
- * Stores the event and wakes the jobs process. `payload` is its JSON, or NULL; it may hold
+/* Stores the event and wakes the jobs process. `payload` is its JSON, or NULL; it may hold
  * personal data and is stored only for events that we act on. `origin` as above. `*is_new` is
- * false for an event that was stored before; a parked one becomes pending again.
- */
+ * false for an event that was stored before; a parked one becomes pending again. */
 enum fail stripe_event_receive(struct operation *operation, const struct stripe_event *event,
                                const char *payload, const char *origin,
                                bool *is_new) MUST_CHECK;

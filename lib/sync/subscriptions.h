@@ -27,12 +27,10 @@ struct synced_subscription {
 	bool superseded;
 };
 
-/*
- * Stores the subscription as fetched, in the open transaction, and chooses which one counts.
+/* Stores the subscription as fetched, in the open transaction, and chooses which one counts.
  * `*changed` tells whether the row has changed. A second live subscription is reported (audit
  * trail and log) and cancelled if the policy says so. FAIL_CONFLICT "unknown_price" for a new
- * subscription without one of our prices.
- */
+ * subscription without one of our prices. */
 enum fail subscription_sync_store(struct operation *operation, const char *customer_id,
                                   const struct sold_subscription *subscription,
                                   bool *changed) MUST_CHECK;

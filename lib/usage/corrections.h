@@ -18,12 +18,10 @@ struct usage_correction {
 
 extern const struct statement_list usage_correction_statements;
 
-/*
- * Stores the correction and counts its day anew. FAIL_NOT_FOUND "report_not_found", also when
+/* Stores the correction and counts its day anew. FAIL_NOT_FOUND "report_not_found", also when
  * the report is no longer kept; FAIL_CONFLICT "report_superseded" when it was corrected before
  * (the earlier correction can be corrected); FAIL_INVALID when more devices would be active
- * than there are.
- */
+ * than there are. */
 enum fail usage_correct(struct operation *operation, const char *customer_id,
                         const struct usage_correction *correction,
                         struct usage_report *out) MUST_CHECK;

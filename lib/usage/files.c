@@ -3,7 +3,6 @@
  */
 #include "usage/files.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -47,12 +47,10 @@ struct usage_import {
 
 extern const struct statement_list usage_file_statements;
 
-/*
- * Imports the file, all of it or nothing. FAIL_INVALID "usage_file_invalid" when it is
+/* Imports the file, all of it or nothing. FAIL_INVALID "usage_file_invalid" when it is
  * malformed, or no key of the customer signed it; FAIL_NOT_FOUND "customer_not_found";
  * FAIL_CONFLICT "usage_file_conflict" when another file of this number was imported, or this
- * one does not continue the one before it.
- */
+ * one does not continue the one before it. */
 enum fail usage_file_import(struct operation *operation, const char *text,
                             struct usage_import *out) MUST_CHECK;
 

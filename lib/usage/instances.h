@@ -32,12 +32,10 @@ const char *instance_state(const struct instance *instance, int64_t now_ms);
 enum fail instance_list(struct operation *operation, const char *customer_id, struct page *page,
                         const struct instance **out, size_t *count) MUST_CHECK;
 
-/*
- * Activates the instance, or extends the lease of one in use, for so many hours from now.
+/* Activates the instance, or extends the lease of one in use, for so many hours from now.
  * `*fresh` is false for one that was in use. FAIL_NOT_FOUND "customer_not_found"; FAIL_CONFLICT
  * "instance_limit" when the plan covers no further one. The bound is exact, however many are
- * activated at once. Instances that only report count, and are never refused.
- */
+ * activated at once. Instances that only report count, and are never refused. */
 enum fail instance_activate(struct operation *operation, const char *customer_id,
                             const char *instance_id, int64_t lease_hours, struct instance *out,
                             bool *fresh) MUST_CHECK;

@@ -55,11 +55,9 @@ const char *usage_check_time(struct instant reported_at, int64_t now_ms);
 enum fail usage_metrics_read(struct task *task, const struct plans *plans,
                              const struct any_object *metrics, const char **out) MUST_CHECK;
 
-/*
- * Stores a checked report if the key with this digest may do so: an owner's, or one of the
+/* Stores a checked report if the key with this digest may do so: an owner's, or one of the
  * customer with the scope. Otherwise nothing is written, and the caller of this function
- * refuses the request by `view->key`.
- */
+ * refuses the request by `view->key`. */
 enum fail usage_report(struct operation *operation, const struct sha256 *digest,
                        const struct usage_report *report, struct usage_view *view) MUST_CHECK;
 
