@@ -1,6 +1,4 @@
-/*
- * license_cache.c: chooses the licence that applies, and writes GET /license.
- */
+/* license_cache.c: chooses the licence that applies, and writes GET /license. */
 #include "agent-store/license_cache.h"
 
 #include <string.h>

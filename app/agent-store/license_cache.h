@@ -1,8 +1,5 @@
-/*
- * license_cache.h: the licence that the agent has at hand, and the JSON of GET /license.
- */
-#ifndef AGENT_STORE_LICENSE_CACHE_H
-#define AGENT_STORE_LICENSE_CACHE_H
+/* license_cache.h: the licence that the agent has at hand, and the JSON of GET /license. */
+#pragma once
 
 #include "agent-store/spool.h"
 #include "base/digest.h"
@@ -29,5 +26,3 @@ const char *license_cache_keys(struct task *task, const struct state *state);
 /* The JSON of GET /license. */
 char *license_cache_json(struct task *task, const struct state *state,
                          struct license_cache *cache, const struct tally *usage);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * settings.c: the table of the agent's settings.
- */
+/* settings.c: the table of the agent's settings. */
 #include "agent-store/settings.h"
 
 #include <string.h>

@@ -1,8 +1,5 @@
-/*
- * settings.h: the table of the agent's settings.
- */
-#ifndef AGENT_STORE_SETTINGS_H
-#define AGENT_STORE_SETTINGS_H
+/* settings.h: the table of the agent's settings. */
+#pragma once
 
 #include "base/settings.h"
 
@@ -40,5 +37,3 @@ extern const char agent_vendor_keys[];
 
 /* Whether BILLING_API_URL, BILLING_API_KEY and CUSTOMER_ID are set. */
 bool agent_settings_online(const struct agent_settings *settings);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * spool.c: keeps usage on disk until the service has it.
- */
+/* spool.c: keeps usage on disk until the service has it. */
 #include "agent-store/spool.h"
 
 #include <errno.h>

@@ -10,8 +10,7 @@
  * current.json. After a crash between them <number>.json exists, so the counts in current.json
  * are dropped: nothing counts twice.
  */
-#ifndef AGENT_STORE_SPOOL_H
-#define AGENT_STORE_SPOOL_H
+#pragma once
 
 #include "agent-store/state.h"
 #include "agent-store/tally.h"
@@ -60,5 +59,3 @@ enum fail spool_compact(struct task *task, const struct state *state, size_t max
 
 /* Writes the report's members of POST /api/usage/reports, without customer and instance. */
 void report_write(const struct report *report, struct json_out *json);
-
-#endif

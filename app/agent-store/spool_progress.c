@@ -1,6 +1,4 @@
-/*
- * spool_progress.c: how far sending has come.
- */
+/* spool_progress.c: how far sending has come. */
 #include "agent-store/spool_progress.h"
 
 static const char sent_name[] = "usage/sent.json";

@@ -1,9 +1,7 @@
-/*
- * spool_progress.h: how far sending has come: the highest report number that was sent, and the
- * highest that is in flight. Both are kept after the reports themselves are gone; 0 means none.
- */
-#ifndef AGENT_STORE_SPOOL_PROGRESS_H
-#define AGENT_STORE_SPOOL_PROGRESS_H
+/* spool_progress.h: how far sending has come: the highest report number that was sent, and the
+ * highest that is in flight. Both are kept after the reports themselves are gone; 0 means
+ * none. */
+#pragma once
 
 #include "agent-store/state.h"
 
@@ -21,5 +19,3 @@ enum fail spool_record_sent(struct task *task, const struct state *state,
 int64_t spool_in_flight(struct task *task, const struct state *state);
 enum fail spool_record_in_flight(struct task *task, const struct state *state,
                                  int64_t number) MUST_CHECK;
-
-#endif

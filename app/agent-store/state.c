@@ -1,6 +1,4 @@
-/*
- * state.c: reads and writes the files in the agent's folder.
- */
+/* state.c: reads and writes the files in the agent's folder. */
 #include "agent-store/state.h"
 
 #include <dirent.h>

@@ -16,8 +16,7 @@
  * content is fetched again. Licence and revocation list are verified each time they are read;
  * the keys were fetched over TLS.
  */
-#ifndef AGENT_STORE_STATE_H
-#define AGENT_STORE_STATE_H
+#pragma once
 
 #include "agent-store/settings.h"
 #include "base/clock.h"
@@ -98,5 +97,3 @@ int state_lock(struct task *task, const struct state *state, const char *name);
 
 #define STATE_REVOCATIONS "revocations.jwt"
 #define STATE_KEYS "keys.json"
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * tally.c: adds up the numbers of a usage report.
- */
+/* tally.c: adds up the numbers of a usage report. */
 #include "agent-store/tally.h"
 
 #include <string.h>

@@ -1,8 +1,5 @@
-/*
- * tally.h: adds up the numbers of a usage report. Pure functions.
- */
-#ifndef AGENT_STORE_TALLY_H
-#define AGENT_STORE_TALLY_H
+/* tally.h: adds up the numbers of a usage report. Pure functions. */
+#pragma once
 
 #include "base/failure.h"
 #include "base/json_out.h"
@@ -41,5 +38,3 @@ void tally_write(const struct tally *tally, struct json_out *json);
 
 /* Writes all metrics as one object "metrics", the form of POST /api/usage/reports. */
 void tally_write_metrics(const struct tally *tally, struct json_out *json);
-
-#endif

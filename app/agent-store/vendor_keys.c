@@ -1,7 +1,5 @@
-/*
- * vendor_keys.c: the keys that `make vendor-agent AGENT_KEYS=FILE` compiles in. The settings
- * cannot replace them.
- */
+/* vendor_keys.c: the keys that `make vendor-agent AGENT_KEYS=FILE` compiles in. The settings
+ * cannot replace them. */
 #include "agent-store/settings.h"
 
 #ifdef AGENT_KEYS

@@ -1,6 +1,4 @@
-/*
- * refresh.c: fetches keys, licence and revocations, and keeps those that verify.
- */
+/* refresh.c: fetches keys, licence and revocations, and keeps those that verify. */
 #include <string.h>
 
 #include "agent-sync/session.h"

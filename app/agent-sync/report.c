@@ -1,8 +1,6 @@
-/*
- * report.c: sends the unsent usage. A report leaves the folder only once the service has
+/* report.c: sends the unsent usage. A report leaves the folder only once the service has
  * answered about it, and its id makes a repeated report harmless. Reports in flight are sent
- * again before any others, so that at most one batch is in flight.
- */
+ * again before any others, so that at most one batch is in flight. */
 #include <string.h>
 
 #include "agent-store/spool_progress.h"

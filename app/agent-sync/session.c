@@ -1,6 +1,4 @@
-/*
- * session.c: requests of the session, and its outcome.
- */
+/* session.c: requests of the session, and its outcome. */
 #include "agent-sync/session.h"
 
 #include <stdarg.h>

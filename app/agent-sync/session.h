@@ -5,8 +5,7 @@
  * It runs in a process of its own, billing-agent-sync: libcurl takes more memory than the rest
  * of the agent, and a network failure cannot harm the daemon.
  */
-#ifndef AGENT_SYNC_SESSION_H
-#define AGENT_SYNC_SESSION_H
+#pragma once
 
 #include "agent-store/license_cache.h"
 #include "http/client.h"
@@ -41,5 +40,3 @@ void session_refresh(struct session *session);
 
 /* Sends the unsent reports, at most 500 in one request. */
 void session_report(struct session *session);
-
-#endif

@@ -1,7 +1,5 @@
-/*
- * sync.c: billing-agent-sync: runs one session with the service and keeps the results in the
- * folder. The exit status is the enum sync_outcome.
- */
+/* sync.c: billing-agent-sync: runs one session with the service and keeps the results in the
+ * folder. The exit status is the enum sync_outcome. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

@@ -4,8 +4,7 @@
  * It answers the application from memory and disk alone. It starts billing-agent-sync, which
  * calls the service, on a schedule and on HUP, and then reads the results from the folder.
  */
-#ifndef AGENT_AGENT_H
-#define AGENT_AGENT_H
+#pragma once
 
 #include <sys/types.h>
 
@@ -42,5 +41,3 @@ enum fail agent_compact(struct agent *agent) MUST_CHECK;
 
 /* Serves until TERM or INT; the exit status. */
 int agent_run(struct agent *agent);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * answer.c: the HTTP routes for the local application.
- */
+/* answer.c: the HTTP routes for the local application. */
 #include <string.h>
 
 #include "agent/agent.h"

@@ -1,6 +1,4 @@
-/*
- * bundle.c: imports licences from files and exports usage to files.
- */
+/* bundle.c: imports licences from files and exports usage to files. */
 #include "agent/bundle.h"
 
 #include <errno.h>

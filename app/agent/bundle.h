@@ -13,8 +13,7 @@
  *	 "reports": [{"first", "number", "report_id", "reported_at", ...}]}
  * The files of one folder form a chain with a random id, so that a missing file is noticed.
  */
-#ifndef AGENT_BUNDLE_H
-#define AGENT_BUNDLE_H
+#pragma once
 
 #include "agent-store/license_cache.h"
 
@@ -32,5 +31,3 @@ enum fail bundle_import(struct task *task, const struct state *state,
  * FAIL_INVALID "not_configured" without CUSTOMER_ID or BILLING_API_KEY. */
 enum fail bundle_export(struct task *task, const struct state *state, const char *path,
                         struct usage_export *out) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * local_http.c: reads the requests of the local application.
- */
+/* local_http.c: reads the requests of the local application. */
 #include "agent/local_http.h"
 
 #include <string.h>

@@ -5,8 +5,7 @@
  * No library fits: libmicrohttpd loads GnuTLS and takes 7.6 MB before the first request, of the
  * 8 MB that the agent may use.
  */
-#ifndef AGENT_LOCAL_HTTP_H
-#define AGENT_LOCAL_HTTP_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,5 +34,3 @@ enum local_verdict local_http_read(const char *bytes, size_t length, struct loca
 
 /* "OK" for 200 and so on. */
 const char *local_http_reason(int status);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * main.c: reads the arguments of billing-agent and runs the command.
- */
+/* main.c: reads the arguments of billing-agent and runs the command. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>

@@ -1,6 +1,4 @@
-/*
- * schedule.c: computes when to contact the service next.
- */
+/* schedule.c: computes when to contact the service next. */
 #include "agent/schedule.h"
 
 static const int64_t second_us = 1000000;

@@ -1,8 +1,5 @@
-/*
- * schedule.h: computes when to contact the service next. Pure functions.
- */
-#ifndef AGENT_SCHEDULE_H
-#define AGENT_SCHEDULE_H
+/* schedule.h: computes when to contact the service next. Pure functions. */
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,5 +17,3 @@ struct schedule {
  * `random` is any number. */
 void schedule_next(struct schedule *schedule, int64_t now_us, bool succeeded,
                    int64_t interval_s, int64_t retry_after_s, uint32_t random);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * serve.c: the socket and the connections of the local application.
- */
+/* serve.c: the socket and the connections of the local application. */
 #include "agent/serve.h"
 
 #include <errno.h>

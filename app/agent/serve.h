@@ -3,8 +3,7 @@
  *
  * One thread with non-blocking sockets. Every process that can reach the socket is answered.
  */
-#ifndef AGENT_SERVE_H
-#define AGENT_SERVE_H
+#pragma once
 
 #include <poll.h>
 #include <stdint.h>
@@ -47,5 +46,3 @@ size_t serve_watch(const struct server *server, struct pollfd *out);
 void serve_run(struct server *server, const struct pollfd *found, int64_t now_us);
 
 void serve_close(struct server *server);
-
-#endif

@@ -1,8 +1,5 @@
-/*
- * api.h: one call of the API, from the route's row to the answer.
- */
-#ifndef API_API_H
-#define API_API_H
+/* api.h: one call of the API, from the route's row to the answer. */
+#pragma once
 
 #include "billing/api_keys.h"
 #include "billing/operation.h"
@@ -90,5 +87,3 @@ void api_serve(struct api *api, struct request *request, struct response *respon
 
 /* The label of a route in logs and metrics; the index `api_route_count` is for no route. */
 const char *api_route_label(size_t route);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * caller.c: who calls, and whether the route's row lets them.
- */
+/* caller.c: who calls, and whether the route's row lets them. */
 #include "api/caller.h"
 
 #include <string.h>

@@ -1,8 +1,5 @@
-/*
- * caller.h: who calls, and whether the route's row lets them.
- */
-#ifndef API_CALLER_H
-#define API_CALLER_H
+/* caller.h: who calls, and whether the route's row lets them. */
+#pragma once
 
 #include "api/api.h"
 
@@ -33,5 +30,3 @@ const char *caller_path_customer(const struct call *call);
 
 /* The member "customer_id" of the body, or NULL when the route's body has none. */
 const char *caller_body_customer(const struct call *call);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * customers.c: sign-up and the customers' records.
- */
+/* customers.c: sign-up and the customers' records. */
 #include "accounts/accounts.h"
 #include "api/handlers.h"
 #include "api/render.h"

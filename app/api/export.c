@@ -1,6 +1,4 @@
-/*
- * export.c: everything that is stored about one customer as JSON, and its reports as CSV.
- */
+/* export.c: everything that is stored about one customer as JSON, and its reports as CSV. */
 #include <string.h>
 
 #include "api/handlers.h"

@@ -1,9 +1,6 @@
-/*
- * handlers.h: one function per endpoint, and the inputs that their routes name. Each answers the
- * call or returns a failure; routes.c says who may call it.
- */
-#ifndef API_HANDLERS_H
-#define API_HANDLERS_H
+/* handlers.h: one function per endpoint, and the inputs that their routes name. Each answers
+ * the call or returns a failure; routes.c says who may call it. */
+#pragma once
 
 #include "api/api.h"
 
@@ -58,5 +55,3 @@ handler delete_old_usage, post_usage_correction;
 
 /* operations.c */
 handler get_plans, get_health, get_ready, get_metrics, get_openapi;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * instances.c: lists, activates and releases the instances that a customer runs.
- */
+/* instances.c: lists, activates and releases the instances that a customer runs. */
 #include "usage/instances.h"
 
 #include "api/handlers.h"

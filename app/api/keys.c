@@ -1,6 +1,4 @@
-/*
- * keys.c: the API keys of a customer.
- */
+/* keys.c: the API keys of a customer. */
 #include "api/handlers.h"
 #include "api/render.h"
 #include "base/fields.h"

@@ -1,6 +1,4 @@
-/*
- * licenses.c: issues, revokes and verifies licences, and publishes the keys to verify them.
- */
+/* licenses.c: issues, revokes and verifies licences, and publishes the keys to verify them. */
 #include <string.h>
 
 #include "accounts/accounts.h"

@@ -1,6 +1,4 @@
-/*
- * operations.c: plans, health, readiness, metrics and the OpenAPI document.
- */
+/* operations.c: plans, health, readiness, metrics and the OpenAPI document. */
 #include "api/handlers.h"
 #include "api/render.h"
 #include "base/arena.h"

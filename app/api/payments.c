@@ -1,6 +1,4 @@
-/*
- * payments.c: checkout, plan changes, cancellation and invoices, through Stripe.
- */
+/* payments.c: checkout, plan changes, cancellation and invoices, through Stripe. */
 #include "api/handlers.h"
 #include "api/render.h"
 #include "base/fields.h"

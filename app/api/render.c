@@ -1,6 +1,4 @@
-/*
- * render.c: each resource as JSON, the same wherever it appears.
- */
+/* render.c: each resource as JSON, the same wherever it appears. */
 #include "api/render.h"
 
 #include "billing/access.h"

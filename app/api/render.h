@@ -1,8 +1,5 @@
-/*
- * render.h: each resource as JSON, the same wherever it appears.
- */
-#ifndef API_RENDER_H
-#define API_RENDER_H
+/* render.h: each resource as JSON, the same wherever it appears. */
+#pragma once
 
 #include "api/api.h"
 #include "base/json_out.h"
@@ -35,5 +32,3 @@ void render_license_row(struct json_out *json, const struct issued_license *lice
 
 void render_features(struct json_out *json, const struct license_features *features);
 void render_limits(struct json_out *json, const struct license_limits *limits);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * render_usage.c: reports, days and limits as JSON.
- */
+/* render_usage.c: reports, days and limits as JSON. */
 #include "api/render_usage.h"
 
 #include <stdlib.h>

@@ -1,8 +1,5 @@
-/*
- * render_usage.h: reports, days and limits as JSON, the same wherever they appear.
- */
-#ifndef API_RENDER_USAGE_H
-#define API_RENDER_USAGE_H
+/* render_usage.h: reports, days and limits as JSON, the same wherever they appear. */
+#pragma once
 
 #include "base/json_out.h"
 #include "usage/history.h"
@@ -20,5 +17,3 @@ void render_day(struct json_out *json, const struct usage_day *day);
  * allows. */
 void render_levels(struct json_out *json, struct operation *operation,
                    const struct usage_levels *levels, const struct subscription *subscription);
-
-#endif

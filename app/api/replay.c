@@ -1,6 +1,4 @@
-/*
- * replay.c: POST with an Idempotency-Key: every repetition gets the first answer.
- */
+/* replay.c: POST with an Idempotency-Key: every repetition gets the first answer. */
 #include "api/replay.h"
 
 #include <stdlib.h>

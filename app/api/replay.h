@@ -1,8 +1,5 @@
-/*
- * replay.h: POST with an Idempotency-Key: every repetition gets the first answer.
- */
-#ifndef API_REPLAY_H
-#define API_REPLAY_H
+/* replay.h: POST with an Idempotency-Key: every repetition gets the first answer. */
+#pragma once
 
 #include "api/api.h"
 
@@ -13,5 +10,3 @@ bool replay_applies(const struct call *call);
  * its answer in the same transaction. Refusals are stored too; 5xx are not, as they may be
  * repeated. */
 enum fail replay_or_run(struct call *call) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * serve.c: the steps of one request: route, caller, input, handler, answer.
- */
+/* serve.c: the steps of one request: route, caller, input, handler, answer. */
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>

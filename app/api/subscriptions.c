@@ -1,6 +1,4 @@
-/*
- * subscriptions.c: what a customer has subscribed to.
- */
+/* subscriptions.c: what a customer has subscribed to. */
 #include "api/handlers.h"
 #include "api/render.h"
 #include "base/fields.h"

@@ -1,6 +1,4 @@
-/*
- * usage.c: accepts usage reports, one or many at a time.
- */
+/* usage.c: accepts usage reports, one or many at a time. */
 #include <string.h>
 
 #include "api/caller.h"

@@ -1,6 +1,4 @@
-/*
- * usage_reading.c: reports, daily sums, and how much of the plan is used.
- */
+/* usage_reading.c: reports, daily sums, and how much of the plan is used. */
 #include <stdio.h>
 #include <string.h>
 

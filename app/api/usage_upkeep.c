@@ -1,6 +1,4 @@
-/*
- * usage_upkeep.c: operators correct wrong reports and delete old ones.
- */
+/* usage_upkeep.c: operators correct wrong reports and delete old ones. */
 #include "api/handlers.h"
 #include "api/render.h"
 #include "api/render_usage.h"

@@ -1,6 +1,4 @@
-/*
- * webhooks.c: checks an event that Stripe sends and stores it; a job processes it later.
- */
+/* webhooks.c: checks an event that Stripe sends and stores it; a job processes it later. */
 #include "api/handlers.h"
 #include "api/render.h"
 #include "base/log.h"

@@ -1,6 +1,4 @@
-/*
- * account.c: reads prices, webhook endpoints and meters of the account at Stripe.
- */
+/* account.c: reads prices, webhook endpoints and meters of the account at Stripe. */
 #include "billingctl-stripe/account.h"
 
 #include <string.h>

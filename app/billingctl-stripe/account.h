@@ -1,9 +1,6 @@
-/*
- * account.h: reads prices, webhook endpoints and meters of the account at Stripe, and compares
- * them with what this installation needs.
- */
-#ifndef BILLINGCTL_STRIPE_ACCOUNT_H
-#define BILLINGCTL_STRIPE_ACCOUNT_H
+/* account.h: reads prices, webhook endpoints and meters of the account at Stripe, and compares
+ * them with what this installation needs. */
+#pragma once
 
 #include "billingctl/ctl.h"
 
@@ -60,5 +57,3 @@ const char *const *account_meters(struct ctl *ctl);
 /* The id of Stripe's active meter for events of that name, or NULL. */
 enum fail account_meter_find(struct ctl *ctl, const char *event_name,
                              const char **out) MUST_CHECK;
-
-#endif

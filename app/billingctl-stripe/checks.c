@@ -1,7 +1,5 @@
-/*
- * checks.c: the checks of billingctl doctor that concern Stripe: the account, and what came
- * from it.
- */
+/* checks.c: the checks of billingctl doctor that concern Stripe: the account, and what came
+ * from it. */
 
 #include "base/arena.h"
 #include "base/json_view.h"

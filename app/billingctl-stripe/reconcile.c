@@ -1,7 +1,5 @@
-/*
- * reconcile.c: billingctl stripe reconcile: runs every comparison with Stripe and prints the
- * differences.
- */
+/* reconcile.c: billingctl stripe reconcile: runs every comparison with Stripe and prints the
+ * differences. */
 #include <stdio.h>
 #include <string.h>
 

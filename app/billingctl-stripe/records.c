@@ -1,6 +1,4 @@
-/*
- * records.c: billingctl stripe events, show, calls, meters, retry and settle.
- */
+/* records.c: billingctl stripe events, show, calls, meters, retry and settle. */
 #include <string.h>
 
 #include "base/arena.h"

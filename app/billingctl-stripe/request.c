@@ -1,6 +1,4 @@
-/*
- * request.c: sends billingctl's requests to Stripe and explains failures.
- */
+/* request.c: sends billingctl's requests to Stripe and explains failures. */
 #include "billingctl-stripe/request.h"
 
 #include <string.h>

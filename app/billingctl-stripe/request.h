@@ -1,8 +1,5 @@
-/*
- * request.h: sends billingctl's requests to Stripe and explains failures.
- */
-#ifndef BILLINGCTL_STRIPE_REQUEST_H
-#define BILLINGCTL_STRIPE_REQUEST_H
+/* request.h: sends billingctl's requests to Stripe and explains failures. */
+#pragma once
 
 #include "billingctl/ctl.h"
 #include "stripe/client.h"
@@ -24,5 +21,3 @@ enum fail request_check_key(struct ctl *ctl) MUST_CHECK;
 /* Fetches a list, its first hundred items. */
 enum fail request_list(struct ctl *ctl, const char *path, const char *form,
                        struct json_view *out) MUST_CHECK;
-
-#endif

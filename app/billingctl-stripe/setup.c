@@ -1,7 +1,5 @@
-/*
- * setup.c: billingctl stripe setup: makes missing products, prices, meters and the webhook
- * endpoint, and prints the settings that follow. Existing objects are found again.
- */
+/* setup.c: billingctl stripe setup: makes missing products, prices, meters and the webhook
+ * endpoint, and prints the settings that follow. Existing objects are found again. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -1,9 +1,6 @@
-/*
- * setup.h: the parts of `billingctl stripe setup`: prices of plans, meters and their prices,
- * and the webhook endpoint.
- */
-#ifndef BILLINGCTL_STRIPE_SETUP_H
-#define BILLINGCTL_STRIPE_SETUP_H
+/* setup.h: the parts of `billingctl stripe setup`: prices of plans, meters and their prices,
+ * and the webhook endpoint. */
+#pragma once
 
 #include "base/text.h"
 #include "billingctl-stripe/account.h"
@@ -52,5 +49,3 @@ enum fail setup_plans(struct ctl *ctl, struct setup *setup) MUST_CHECK;
 
 /* Meters that plans name, prices of those that have one in PLANS_FILE, and their setting. */
 enum fail setup_meters(struct ctl *ctl, struct setup *setup) MUST_CHECK;
-
-#endif

@@ -1,7 +1,5 @@
-/*
- * setup_meters.c: meters at Stripe for those that plans name, and their prices. A meter is
- * found by the name of its events.
- */
+/* setup_meters.c: meters at Stripe for those that plans name, and their prices. A meter is
+ * found by the name of its events. */
 #include <string.h>
 
 #include "base/arena.h"

@@ -1,6 +1,4 @@
-/*
- * setup_plans.c: products and prices at Stripe for the plans that have a price.
- */
+/* setup_plans.c: products and prices at Stripe for the plans that have a price. */
 #include <string.h>
 
 #include "base/arena.h"

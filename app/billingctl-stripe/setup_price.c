@@ -1,7 +1,5 @@
-/*
- * setup_price.c: makes one price and its product at Stripe. The product's id and the price's
- * lookup key are chosen by us, so that both are found again.
- */
+/* setup_price.c: makes one price and its product at Stripe. The product's id and the price's
+ * lookup key are chosen by us, so that both are found again. */
 #include <string.h>
 
 #include "base/arena.h"

@@ -1,6 +1,4 @@
-/*
- * bundle.c: billingctl license export and usage import, for instances without a network.
- */
+/* bundle.c: billingctl license export and usage import, for instances without a network. */
 
 #include "base/arena.h"
 #include "base/json_out.h"

@@ -1,6 +1,4 @@
-/*
- * commands.c: the table of billingctl's commands, with the text of their --help.
- */
+/* commands.c: the table of billingctl's commands, with the text of their --help. */
 #include "billingctl/ctl.h"
 
 /* Options of several commands. */

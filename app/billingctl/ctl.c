@@ -1,7 +1,5 @@
-/*
- * ctl.c: opens settings, database, plans, keys and Stripe's client for a command, and reads its
- * files.
- */
+/* ctl.c: opens settings, database, plans, keys and Stripe's client for a command, and reads its
+ * files. */
 #include <pwd.h>
 #include <stdarg.h>
 #include <string.h>

@@ -1,9 +1,6 @@
-/*
- * ctl.h: the table of billingctl's commands, and one call of billingctl: its arguments and
- * connections.
- */
-#ifndef BILLINGCTL_CTL_H
-#define BILLINGCTL_CTL_H
+/* ctl.h: the table of billingctl's commands, and one call of billingctl: its arguments and
+ * connections. */
+#pragma once
 
 #include "billing/operation.h"
 #include "settings/settings.h"
@@ -118,5 +115,3 @@ extern const struct ctl_exit usage_import_exits[];
 extern const struct ctl_exit license_verify_exits[];
 extern const struct ctl_exit stripe_reconcile_exits[];
 extern const struct ctl_exit stripe_setup_exits[];
-
-#endif

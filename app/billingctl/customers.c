@@ -1,6 +1,4 @@
-/*
- * customers.c: billingctl customer create, show and list.
- */
+/* customers.c: billingctl customer create, show and list. */
 #include "accounts/accounts.h"
 
 #include "billing/access.h"

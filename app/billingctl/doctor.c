@@ -1,6 +1,4 @@
-/*
- * doctor.c: billingctl doctor: checks the installation, and names a cure for each fault.
- */
+/* doctor.c: billingctl doctor: checks the installation, and names a cure for each fault. */
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>

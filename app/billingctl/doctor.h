@@ -1,8 +1,5 @@
-/*
- * doctor.h: the checks of billingctl doctor.
- */
-#ifndef BILLINGCTL_DOCTOR_H
-#define BILLINGCTL_DOCTOR_H
+/* doctor.h: the checks of billingctl doctor. */
+#pragma once
 
 #include "billingctl/ctl.h"
 #include "db/server.h"
@@ -51,5 +48,3 @@ enum fail check_stripe_portal(struct doctor *doctor) MUST_CHECK;
 enum fail check_stripe_mode(struct doctor *doctor) MUST_CHECK;
 enum fail check_stripe_parked(struct doctor *doctor) MUST_CHECK;
 enum fail check_stripe_sweeps(struct doctor *doctor) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * help.c: prints the table of commands for --help.
- */
+/* help.c: prints the table of commands for --help. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,6 +1,4 @@
-/*
- * keys.c: billingctl keys generate, rotate and list.
- */
+/* keys.c: billingctl keys generate, rotate and list. */
 #include "base/arena.h"
 #include "billing/license_records.h"
 #include "billingctl/output.h"

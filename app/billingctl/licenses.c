@@ -1,6 +1,4 @@
-/*
- * licenses.c: billingctl license issue and verify.
- */
+/* licenses.c: billingctl license issue and verify. */
 #include "billing/licenses.h"
 
 #include <stdio.h>

@@ -1,6 +1,4 @@
-/*
- * main.c: parses the command line, runs the command, and prints its failure as one line.
- */
+/* main.c: parses the command line, runs the command, and prints its failure as one line. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,6 +1,4 @@
-/*
- * migrate.c: billingctl migrate status and up.
- */
+/* migrate.c: billingctl migrate status and up. */
 #include "billingctl/output.h"
 #include "db/migrations.h"
 

@@ -1,6 +1,4 @@
-/*
- * operators.c: billingctl operator create, list and revoke.
- */
+/* operators.c: billingctl operator create, list and revoke. */
 #include <string.h>
 
 #include "base/text.h"

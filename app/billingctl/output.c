@@ -1,6 +1,4 @@
-/*
- * output.c: prints the answer of a command as lines and a table, or as JSON.
- */
+/* output.c: prints the answer of a command as lines and a table, or as JSON. */
 #include "billingctl/output.h"
 
 #include <errno.h>

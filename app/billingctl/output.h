@@ -1,8 +1,5 @@
-/*
- * output.h: the answer of a command, printed as lines and a table or as JSON.
- */
-#ifndef BILLINGCTL_OUTPUT_H
-#define BILLINGCTL_OUTPUT_H
+/* output.h: the answer of a command, printed as lines and a table or as JSON. */
+#pragma once
 
 #include "billingctl/ctl.h"
 
@@ -63,5 +60,3 @@ enum fail output_write(struct ctl *ctl, const char *path, const char *text) MUST
 
 /* Checks that everything printed has reached stdout; same failure. */
 enum fail output_flush(struct task *task) MUST_CHECK;
-
-#endif

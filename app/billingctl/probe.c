@@ -1,6 +1,4 @@
-/*
- * probe.c: one request as a FastCGI client (the FastCGI specification 1.0, section 3.3).
- */
+/* probe.c: one request as a FastCGI client (the FastCGI specification 1.0, section 3.3). */
 #include "billingctl/probe.h"
 
 #include <errno.h>

@@ -1,8 +1,5 @@
-/*
- * probe.h: sends requests to billingd over its socket, as nginx does.
- */
-#ifndef BILLINGCTL_PROBE_H
-#define BILLINGCTL_PROBE_H
+/* probe.h: sends requests to billingd over its socket, as nginx does. */
+#pragma once
 
 #include "base/failure.h"
 
@@ -15,5 +12,3 @@ struct probe_answer {
  * within five seconds. */
 enum fail probe_get(struct task *task, const char *socket_path, const char *path,
                     struct probe_answer *out) MUST_CHECK;
-
-#endif

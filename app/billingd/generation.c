@@ -1,6 +1,4 @@
-/*
- * generation.c: one loading of the configuration, and what its processes share.
- */
+/* generation.c: one loading of the configuration, and what its processes share. */
 #include "billingd/generation.h"
 
 #include <errno.h>

@@ -4,8 +4,7 @@
  * The master loads settings and plans; children inherit them by fork() and add what the master
  * must not have: the private key and a database connection.
  */
-#ifndef BILLINGD_GENERATION_H
-#define BILLINGD_GENERATION_H
+#pragma once
 
 #include "billingd/role.h"
 
@@ -30,5 +29,3 @@ bool generation_check(const struct generation *generation,
  * Stripe, its client. False after logging why. */
 bool generation_enter(const struct child *child, struct api *out);
 void generation_leave(struct api *api);
-
-#endif

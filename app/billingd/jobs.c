@@ -1,7 +1,5 @@
-/*
- * jobs.c: the processes that run periodic work outside of requests. Every job can be killed at any
- * point and run again.
- */
+/* jobs.c: the processes that run periodic work outside of requests. Every job can be killed at
+ * any point and run again. */
 #include "billingd/jobs.h"
 
 #include <signal.h>

@@ -1,8 +1,5 @@
-/*
- * jobs.h: the processes that run periodic work outside of requests.
- */
-#ifndef BILLINGD_JOBS_H
-#define BILLINGD_JOBS_H
+/* jobs.h: the processes that run periodic work outside of requests. */
+#pragma once
 
 #include "billing/operation.h"
 #include "billingd/role.h"
@@ -38,5 +35,3 @@ extern const struct job_list stripe_jobs;
  * are blocked on entry. Several processes may run the same jobs: each skips rows that another has
  * locked. */
 int jobs_run(const struct child *child);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * main.c: arguments, then the master.
- */
+/* main.c: arguments, then the master. */
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,8 +1,6 @@
-/*
- * master.h: the process that starts the others and watches them. It has no key and no database.
- */
-#ifndef BILLINGD_MASTER_H
-#define BILLINGD_MASTER_H
+/* master.h: the process that starts the others and watches them. It has no key and no
+ * database. */
+#pragma once
 
 #include "billingd/generation.h"
 
@@ -10,5 +8,3 @@
  * generation with it, or keeps the old one if the check fails. TERM lets running requests
  * finish, a second TERM does not. The exit status. */
 int master_run(const char *config_path, struct generation *first);
-
-#endif

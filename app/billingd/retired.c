@@ -1,6 +1,4 @@
-/*
- * retired.c: children of earlier generations, which finish their requests and end.
- */
+/* retired.c: children of earlier generations, which finish their requests and end. */
 #include "billingd/retired.h"
 
 #include <signal.h>

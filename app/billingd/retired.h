@@ -1,8 +1,5 @@
-/*
- * retired.h: children of earlier generations, which finish their requests and end.
- */
-#ifndef BILLINGD_RETIRED_H
-#define BILLINGD_RETIRED_H
+/* retired.h: children of earlier generations, which finish their requests and end. */
+#pragma once
 
 #include <sys/types.h>
 
@@ -33,5 +30,3 @@ const struct role *retired_remove(struct retired *retired, pid_t pid);
 /* Kills the children whose time is over. The time until the next one's is, in microseconds (a
  * minute at most). */
 int64_t retired_kill_late(struct retired *retired);
-
-#endif

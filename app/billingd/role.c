@@ -1,6 +1,4 @@
-/*
- * role.c: THE table of processes.
- */
+/* role.c: THE table of processes. */
 #include "billingd/role.h"
 
 #include <unistd.h>

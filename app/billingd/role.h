@@ -1,8 +1,6 @@
-/*
- * role.h: the kinds of processes that the master starts, how many of each, and what each gets.
- */
-#ifndef BILLINGD_ROLE_H
-#define BILLINGD_ROLE_H
+/* role.h: the kinds of processes that the master starts, how many of each, and what each
+ * gets. */
+#pragma once
 
 #include <stdatomic.h>
 
@@ -43,5 +41,3 @@ struct child {
 
 /* Does the child's work. Its exit status. All signals are blocked on entry. */
 int role_run(const struct child *child);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * sockets.c: the sockets that nginx forwards to, one for each pool of workers.
- */
+/* sockets.c: the sockets that nginx forwards to, one for each pool of workers. */
 #include "billingd/sockets.h"
 
 #include <stdlib.h>

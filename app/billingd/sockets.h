@@ -1,8 +1,5 @@
-/*
- * sockets.h: the sockets that nginx forwards to, one for each pool of workers.
- */
-#ifndef BILLINGD_SOCKETS_H
-#define BILLINGD_SOCKETS_H
+/* sockets.h: the sockets that nginx forwards to, one for each pool of workers. */
+#pragma once
 
 #include "api/api.h"
 
@@ -27,5 +24,3 @@ bool sockets_match(const struct sockets *sockets, const struct app_settings *set
 
 /* Closes the sockets and frees the memory; the names stay. */
 void sockets_free(struct sockets *sockets);
-
-#endif

@@ -1,7 +1,5 @@
-/*
- * stripe_jobs.c: the jobs that send requests to Stripe. They run in a process of their own, so that
- * nothing else waits when Stripe is slow.
- */
+/* stripe_jobs.c: the jobs that send requests to Stripe. They run in a process of their own, so
+ * that nothing else waits when Stripe is slow. */
 #include "base/log.h"
 #include "billingd/jobs.h"
 #include "meters/meters.h"

@@ -1,6 +1,4 @@
-/*
- * worker.c: a process that answers requests, one at a time.
- */
+/* worker.c: a process that answers requests, one at a time. */
 #include "billingd/worker.h"
 
 #include <openssl/err.h>

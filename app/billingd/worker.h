@@ -1,8 +1,5 @@
-/*
- * worker.h: a process that answers requests, one at a time.
- */
-#ifndef BILLINGD_WORKER_H
-#define BILLINGD_WORKER_H
+/* worker.h: a process that answers requests, one at a time. */
+#pragma once
 
 #include "billingd/role.h"
 
@@ -14,5 +11,3 @@
 /* Runs until told to stop or WORKER_MAX_REQUESTS are served. The exit status; `child->started` is
  * set when the first request has come. All signals are blocked on entry. */
 int worker_run(const struct child *child);
-
-#endif

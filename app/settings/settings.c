@@ -1,6 +1,5 @@
-/*
- * settings.c: the table of settings, and the rules of the installation that follow from them.
- */
+/* settings.c: the table of settings, and the rules of the installation that follow from
+ * them. */
 #include "settings/settings.h"
 
 #include <string.h>

@@ -1,8 +1,5 @@
-/*
- * settings.h: the settings of billingd and billingctl, and the rules that follow from them.
- */
-#ifndef SETTINGS_SETTINGS_H
-#define SETTINGS_SETTINGS_H
+/* settings.h: the settings of billingd and billingctl, and the rules that follow from them. */
+#pragma once
 
 #include "base/settings.h"
 #include "billing/operation.h"
@@ -70,5 +67,3 @@ struct stripe_client_options app_settings_stripe(const struct app_settings *sett
 /* Reads the plans and makes the rules. The signing keys stay empty. */
 enum fail app_settings_rules(struct task *task, const struct app_settings *settings,
                              struct billing *out) MUST_CHECK;
-
-#endif

@@ -1,7 +1,5 @@
-/*
- * accounts.c: sign-up, change, deletion and revocation of a whole customer, each all or
- * nothing.
- */
+/* accounts.c: sign-up, change, deletion and revocation of a whole customer, each all or
+ * nothing. */
 #include "accounts/accounts.h"
 
 #include "base/arena.h"

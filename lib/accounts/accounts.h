@@ -1,9 +1,6 @@
-/*
- * accounts.h: sign-up, change, deletion and revocation of a whole customer, each all or
- * nothing.
- */
-#ifndef ACCOUNTS_ACCOUNTS_H
-#define ACCOUNTS_ACCOUNTS_H
+/* accounts.h: sign-up, change, deletion and revocation of a whole customer, each all or
+ * nothing. */
+#pragma once
 
 #include "billing/licenses.h"
 
@@ -37,5 +34,3 @@ enum fail account_revoke_licenses(struct operation *operation, const char *custo
 enum fail account_update(struct operation *operation, const char *customer_id,
                          const struct patch_text *email, const struct patch_text *company_name,
                          struct customer *out) MUST_CHECK;
-
-#endif

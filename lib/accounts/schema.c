@@ -1,6 +1,4 @@
-/*
- * schema.c: every statement that this program may run.
- */
+/* schema.c: every statement that this program may run. */
 #include "accounts/schema.h"
 
 #include "accounts/accounts.h"

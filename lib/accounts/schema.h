@@ -1,8 +1,5 @@
-/*
- * schema.h: every statement that this program may run, for the checks that prepare them all.
- */
-#ifndef ACCOUNTS_SCHEMA_H
-#define ACCOUNTS_SCHEMA_H
+/* schema.h: every statement that this program may run, for the checks that prepare them all. */
+#pragma once
 
 #include "db/db.h"
 
@@ -12,5 +9,3 @@ extern const struct statement_list *const billing_statements[];
 /* Prepares each statement on the connection and compares its columns with the code's tables.
  * FAIL_INTERNAL "statement_differs" names the first difference. */
 enum fail schema_check(struct db *db, struct task *task) MUST_CHECK;
-
-#endif

@@ -4,8 +4,7 @@
  * A worker owns one arena and resets it after each request, so nothing on the request path is
  * freed by hand. Objects of other libraries are tied to it with arena_defer().
  */
-#ifndef BASE_ARENA_H
-#define BASE_ARENA_H
+#pragma once
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,5 +52,3 @@ char *arena_vprintf(struct arena *arena, const char *format, va_list arguments)
 /* Calls release(object) at the reset, or at once when the arena is exhausted. For objects that
  * another library allocated. */
 void arena_defer(struct arena *arena, void (*release)(void *), void *object);
-
-#endif

@@ -1,6 +1,5 @@
-/*
- * clock.c: wall time in milliseconds, durations in monotonic microseconds, RFC 3339 both ways.
- */
+/* clock.c: wall time in milliseconds, durations in monotonic microseconds, RFC 3339 both
+ * ways. */
 #include "base/clock.h"
 
 #include <string.h>

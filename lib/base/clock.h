@@ -1,8 +1,5 @@
-/*
- * clock.h: wall time as milliseconds since 1970 (UTC), durations as monotonic microseconds.
- */
-#ifndef BASE_CLOCK_H
-#define BASE_CLOCK_H
+/* clock.h: wall time as milliseconds since 1970 (UTC), durations as monotonic microseconds. */
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,5 +26,3 @@ void clock_format(int64_t ms, char out[static CLOCK_TEXT_SIZE]);
 
 /* RFC 3339 with any offset and up to nine decimals; false when it is anything else. */
 bool clock_parse(const char *string, int64_t *out_ms);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * digest.c: SHA-256, HMAC, AES-256-GCM under HKDF, hex and base64url.
- */
+/* digest.c: SHA-256, HMAC, AES-256-GCM under HKDF, hex and base64url. */
 #include "base/digest.h"
 
 #include <limits.h>

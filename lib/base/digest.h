@@ -1,8 +1,5 @@
-/*
- * digest.h: SHA-256, HMAC and authenticated encryption.
- */
-#ifndef BASE_DIGEST_H
-#define BASE_DIGEST_H
+/* digest.h: SHA-256, HMAC and authenticated encryption. */
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,5 +32,3 @@ bool digest_equal(const struct sha256 *a, const struct sha256 *b);
 struct bytes digest_seal(struct arena *arena, struct bytes secret, struct bytes plain);
 bool digest_open(struct arena *arena, struct bytes secret, struct bytes sealed,
                  struct bytes *out);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * encoding.c: bytes as text, and back.
- */
+/* encoding.c: bytes as text, and back. */
 #include "base/encoding.h"
 
 #include "base/arena.h"

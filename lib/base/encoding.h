@@ -1,8 +1,5 @@
-/*
- * encoding.h: bytes, and their forms as text.
- */
-#ifndef BASE_ENCODING_H
-#define BASE_ENCODING_H
+/* encoding.h: bytes, and their forms as text. */
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,5 +21,3 @@ char *base64url_encode(struct arena *arena, const void *data, size_t length);
 
 /* The strict inverse: no padding, no blanks, no other alphabet, unused bits zero. */
 bool base64url_decode(struct arena *arena, const char *text, size_t length, struct bytes *out);
-
-#endif

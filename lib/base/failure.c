@@ -1,6 +1,4 @@
-/*
- * failure.c: records failures in a task.
- */
+/* failure.c: records failures in a task. */
 #include "base/failure.h"
 
 #include <stdarg.h>

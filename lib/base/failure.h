@@ -4,8 +4,7 @@
  * Every call that can fail takes the task it works for and returns a kind. The message and its
  * stable code are set once, where the failure arose; callers pass the kind up with TRY().
  */
-#ifndef BASE_FAILURE_H
-#define BASE_FAILURE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -78,5 +77,3 @@ struct task task_attempt(const struct task *task);
 		if (try_kind_ != FAIL_NONE)                                                    \
 			return try_kind_;                                                      \
 	} while (0)
-
-#endif

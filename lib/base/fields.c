@@ -1,6 +1,4 @@
-/*
- * fields.c: one loop over a table fills a struct from JSON or a query string.
- */
+/* fields.c: one loop over a table fills a struct from JSON or a query string. */
 #include "base/fields.h"
 
 #include <string.h>

@@ -9,8 +9,7 @@
  *		FIELD_END(struct create_customer),
  *	};
  */
-#ifndef BASE_FIELDS_H
-#define BASE_FIELDS_H
+#pragma once
 
 #include <stdint.h>
 
@@ -103,5 +102,3 @@ enum fail fields_from_query(struct task *task, const struct field *fields, const
 /* Percent-decodes into the arena; NULL on a bad escape, a NUL or invalid UTF-8. */
 char *fields_percent_decode(struct arena *arena, const char *text, size_t length,
                             bool plus_is_space);
-
-#endif

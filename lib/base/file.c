@@ -1,6 +1,4 @@
-/*
- * file.c: whole files; a reader sees the old content or the new one, also after a crash.
- */
+/* file.c: whole files; a reader sees the old content or the new one, also after a crash. */
 #include "base/file.h"
 
 #include <dirent.h>

@@ -1,8 +1,5 @@
-/*
- * file.h: whole files, read and written safely.
- */
-#ifndef BASE_FILE_H
-#define BASE_FILE_H
+/* file.h: whole files, read and written safely. */
+#pragma once
 
 #include <sys/types.h>
 
@@ -36,5 +33,3 @@ enum fail file_unwritable(struct task *task, const char *path, int error);
 /* Gives a file that root has made, open as `file`, to the owner of its folder, so that the
  * service can read a key that root rotated. False with errno; true for other users. */
 bool file_inherit_owner(struct arena *arena, int file, const char *path) MUST_CHECK;
-
-#endif

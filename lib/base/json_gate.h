@@ -1,8 +1,5 @@
-/*
- * json_gate.h: checks that a text is JSON, and indexes its values.
- */
-#ifndef BASE_JSON_GATE_H
-#define BASE_JSON_GATE_H
+/* json_gate.h: checks that a text is JSON, and indexes its values. */
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,5 +34,3 @@ struct json_refusal {
  * levels. */
 const struct json_node *json_gate(struct arena *arena, const char *text, size_t length,
                                   bool foreign, struct json_refusal *refusal);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * json_out.c: writes JSON text straight into an arena.
- */
+/* json_out.c: writes JSON text straight into an arena. */
 #include "base/json_out.h"
 
 #include <stdio.h>

@@ -1,8 +1,5 @@
-/*
- * json_out.h: writes JSON text straight into an arena; commas and escapes are its business.
- */
-#ifndef BASE_JSON_OUT_H
-#define BASE_JSON_OUT_H
+/* json_out.h: writes JSON text straight into an arena; commas and escapes are its business. */
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,5 +31,3 @@ void json_out_raw(struct json_out *json, const char *name, const char *value);
 /* Appends the string with quotes, escaped (RFC 8259 section 7); invalid UTF-8 becomes U+FFFD.
  */
 void json_out_quote(struct text *text, const char *string);
-
-#endif

@@ -1,7 +1,5 @@
-/*
- * json_scan.c: numbers, strings and literals by RFC 8259, with I-JSON's demands (RFC 7493): no
- * NUL, no half surrogate pairs, well-formed UTF-8, numbers that a reader can hold.
- */
+/* json_scan.c: numbers, strings and literals by RFC 8259, with I-JSON's demands (RFC 7493): no
+ * NUL, no half surrogate pairs, well-formed UTF-8, numbers that a reader can hold. */
 #include "base/json_scan.h"
 
 #include <endian.h>

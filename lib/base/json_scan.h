@@ -3,8 +3,7 @@
  *
  * Each function moves `at` over what it accepts, or sets `why` and returns false.
  */
-#ifndef BASE_JSON_SCAN_H
-#define BASE_JSON_SCAN_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -64,5 +63,3 @@ bool json_scan_number(struct json_scan *scan);
 /* A string from its opening quote on. Its content, escapes undone, is appended to `decoded`
  * unless that is NULL. */
 bool json_scan_string(struct json_scan *scan, struct text *decoded);
-
-#endif

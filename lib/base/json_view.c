@@ -1,6 +1,4 @@
-/*
- * json_view.c: reads values where they stand in a text that json_gate.c has indexed.
- */
+/* json_view.c: reads values where they stand in a text that json_gate.c has indexed. */
 #include "base/json_view.h"
 
 #include <errno.h>

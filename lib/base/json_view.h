@@ -4,8 +4,7 @@
  * The text must outlive its views. In a foreign text the last of repeated names counts, a lone
  * surrogate is read as U+FFFD, and a NUL ends a string.
  */
-#ifndef BASE_JSON_VIEW_H
-#define BASE_JSON_VIEW_H
+#pragma once
 
 #include "base/failure.h"
 #include "base/json_gate.h"
@@ -83,5 +82,3 @@ bool json_view_next_member(const char **name, struct json_view *value);
  */
 bool json_view_first(const struct json_view *list, struct json_view *item);
 bool json_view_next(struct json_view *item);
-
-#endif

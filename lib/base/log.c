@@ -1,6 +1,4 @@
-/*
- * log.c: one JSON object a line on stderr, in one write(2) so that processes never mix.
- */
+/* log.c: one JSON object a line on stderr, in one write(2) so that processes never mix. */
 #include "base/log.h"
 
 #include <stdbool.h>

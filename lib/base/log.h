@@ -4,8 +4,7 @@
  * Values are escaped, so no input can forge a line. Callers pass ids only: never secrets, never
  * personal data.
  */
-#ifndef BASE_LOG_H
-#define BASE_LOG_H
+#pragma once
 
 #include <stdint.h>
 
@@ -49,5 +48,3 @@ void log_set_level(enum log_level level);
 /* As log_set_level(), by one of log_level_names: "error", "warning", "info", "debug", NULL. */
 void log_set_level_named(const char *name);
 extern const char *const log_level_names[];
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * random.c: unguessable bytes from OpenSSL's generator, which reseeds itself after a fork.
- */
+/* random.c: unguessable bytes from OpenSSL's generator, which reseeds itself after a fork. */
 #include "base/random.h"
 
 #include <limits.h>

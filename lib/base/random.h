@@ -1,8 +1,5 @@
-/*
- * random.h: unguessable bytes from OpenSSL's generator.
- */
-#ifndef BASE_RANDOM_H
-#define BASE_RANDOM_H
+/* random.h: unguessable bytes from OpenSSL's generator. */
+#pragma once
 
 #include <stddef.h>
 
@@ -13,5 +10,3 @@ void random_bytes(void *out, size_t length);
 
 /* `prefix` followed by 2 * `bytes` lower-case hex digits. */
 char *random_id(struct arena *arena, const char *prefix, size_t bytes);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * settings.c: reads a settings file and the environment into a struct, by a table.
- */
+/* settings.c: reads a settings file and the environment into a struct, by a table. */
 #include "base/settings.h"
 
 #include <ctype.h>

@@ -4,8 +4,7 @@
  * The environment wins over the file. A setting marked secret can also be given as NAME_FILE, a
  * path whose content is the value.
  */
-#ifndef BASE_SETTINGS_H
-#define BASE_SETTINGS_H
+#pragma once
 
 #include <stdint.h>
 
@@ -55,5 +54,3 @@ const char *setting_check_url(const char *value);
 /* Prints the table as the README's markdown, or as an example file. */
 void settings_print_markdown(const struct setting *table);
 void settings_print_example(const struct setting *table);
-
-#endif

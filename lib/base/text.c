@@ -1,6 +1,4 @@
-/*
- * text.c: strings that grow in an arena, and checks of strings.
- */
+/* text.c: strings that grow in an arena, and checks of strings. */
 #include "base/text.h"
 
 #include <stdarg.h>

@@ -1,8 +1,5 @@
-/*
- * text.h: strings that grow in an arena, and checks of strings.
- */
-#ifndef BASE_TEXT_H
-#define BASE_TEXT_H
+/* text.h: strings that grow in an arena, and checks of strings. */
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -53,5 +50,3 @@ bool text_is_made_of(const char *string, const char *allowed, size_t min, size_t
 bool text_next_item(const char **cursor, const char **item, size_t *length);
 
 #define TEXT_HEX "0123456789abcdef"
-
-#endif

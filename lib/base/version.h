@@ -4,9 +4,6 @@
  *
  * Its first number is also that of liblicense's ABI (see license.h).
  */
-#ifndef BASE_VERSION_H
-#define BASE_VERSION_H
+#pragma once
 
 #define VERSION "1.0"
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * wire.c: checks of ids that the service and the customer's agent share.
- */
+/* wire.c: checks of ids that the service and the customer's agent share. */
 #include "base/wire.h"
 
 #include "base/text.h"

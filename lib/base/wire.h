@@ -1,9 +1,6 @@
-/*
- * wire.h: names and bounds that the service and the customer's agent share: the agent holds
- * them before it sends, the service when it receives.
- */
-#ifndef BASE_WIRE_H
-#define BASE_WIRE_H
+/* wire.h: names and bounds that the service and the customer's agent share: the agent holds
+ * them before it sends, the service when it receives. */
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,5 +26,3 @@ bool wire_is_customer_id(const char *text);
 /* NULL when the text can be the id of an instance or a report (1 to 100 of A-Z a-z 0-9 . _ :
  * -), else why not. For .check of a field or a setting. */
 const char *wire_check_id(const char *text);
-
-#endif

@@ -1,6 +1,5 @@
-/*
- * access.c: the one predicate that decides whether a subscription gives access, and until when.
- */
+/* access.c: the one predicate that decides whether a subscription gives access, and until
+ * when. */
 #include "billing/access.h"
 
 #include <string.h>

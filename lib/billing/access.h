@@ -4,8 +4,7 @@
  * Pure functions of the subscription, the policy and the clock: no job has to run for a trial
  * to end or a grace period to be over.
  */
-#ifndef BILLING_ACCESS_H
-#define BILLING_ACCESS_H
+#pragma once
 
 #include "base/clock.h"
 #include "billing/operation.h"
@@ -29,5 +28,3 @@ bool access_is_trial(const struct subscription *subscription, int64_t now_ms);
  * ties licences to the paid period and the end of that is unknown: then none may be issued. */
 struct instant access_license_end(const struct subscription *subscription,
                                   const struct billing_policy *policy, int64_t now_ms);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * api_keys.c: the keys that open the API, of operators and of customers.
- */
+/* api_keys.c: the keys that open the API, of operators and of customers. */
 #include "billing/api_keys.h"
 
 #include <string.h>

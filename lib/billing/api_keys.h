@@ -5,8 +5,7 @@
  *	operators  gba_<64 hex>
  *	customers  <customer_id>_<64 hex>
  */
-#ifndef BILLING_API_KEYS_H
-#define BILLING_API_KEYS_H
+#pragma once
 
 #include "billing/operation.h"
 
@@ -72,5 +71,3 @@ enum fail api_key_revoke(struct operation *operation, const char *customer_id,
 
 /* Revokes all keys of a customer, within the caller's transaction. */
 enum fail api_key_revoke_all(struct operation *operation, const char *customer_id) MUST_CHECK;
-
-#endif

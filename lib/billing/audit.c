@@ -1,6 +1,4 @@
-/*
- * audit.c: the audit trail.
- */
+/* audit.c: the audit trail. */
 #include "billing/audit.h"
 
 static const struct statement statements[] = {

@@ -1,9 +1,6 @@
-/*
- * audit.h: the audit trail: each change of a customer, written in the transaction that makes
- * it.
- */
-#ifndef BILLING_AUDIT_H
-#define BILLING_AUDIT_H
+/* audit.h: the audit trail: each change of a customer, written in the transaction that makes
+ * it. */
+#pragma once
 
 #include "billing/operation.h"
 
@@ -13,5 +10,3 @@ extern const struct statement_list audit_statements;
  * no personal data and no secret, or is NULL. */
 enum fail audit_record(struct operation *operation, const char *action, const char *customer_id,
                        const char *subject, const char *detail) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * customers.c: the customers, their e-mail addresses, and their ids at Stripe.
- */
+/* customers.c: the customers, their e-mail addresses, and their ids at Stripe. */
 #include "billing/customers.h"
 
 #include <string.h>

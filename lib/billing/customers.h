@@ -1,8 +1,5 @@
-/*
- * customers.h: the customers, their e-mail addresses, and their ids at Stripe.
- */
-#ifndef BILLING_CUSTOMERS_H
-#define BILLING_CUSTOMERS_H
+/* customers.h: the customers, their e-mail addresses, and their ids at Stripe. */
+#pragma once
 
 #include "billing/operation.h"
 #include "db/page.h"
@@ -63,5 +60,3 @@ enum fail customer_unlink_stripe(struct operation *operation,
 /* Locks the customer's row, also a deleted one's, until the transaction ends. */
 enum fail customer_lock(struct operation *operation, const char *customer_id,
                         bool *deleted) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * idempotency.c: the first answer to a POST with an Idempotency-Key, kept for a day.
- */
+/* idempotency.c: the first answer to a POST with an Idempotency-Key, kept for a day. */
 #include "billing/idempotency.h"
 
 #include <string.h>

@@ -5,8 +5,7 @@
  * holds a digest of the key and the answer sealed with what only the client knows (its key and
  * its request): an answer may hold an API key, which must not be readable in the database.
  */
-#ifndef BILLING_IDEMPOTENCY_H
-#define BILLING_IDEMPOTENCY_H
+#pragma once
 
 #include "billing/operation.h"
 
@@ -37,5 +36,3 @@ enum fail idempotency_store(struct operation *operation, const struct idempotenc
 
 /* A job: deletes answers that have expired. */
 enum fail idempotency_prune(struct operation *operation, int64_t *pruned) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * key_use.c: the signing keys that must stay published.
- */
+/* key_use.c: the signing keys that must stay published. */
 #include "billing/key_use.h"
 
 static const struct column columns[] = COLUMNS(struct key_use, kid, last_expires_at);

@@ -1,8 +1,5 @@
-/*
- * key_use.h: the signing keys that must stay published because live licences need them.
- */
-#ifndef BILLING_KEY_USE_H
-#define BILLING_KEY_USE_H
+/* key_use.h: the signing keys that must stay published because live licences need them. */
+#pragma once
 
 #include "billing/operation.h"
 
@@ -21,5 +18,3 @@ enum fail key_use_list(struct operation *operation, const struct key_use **out,
 /* Finds a key that live licences need but `keys` lacks or stops to publish too early. */
 enum fail key_use_find_missing(struct operation *operation, const struct license_keys *keys,
                                struct key_use *out, bool *found) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * license_records.c: the records of issued licences.
- */
+/* license_records.c: the records of issued licences. */
 #include "billing/license_records.h"
 
 #include "base/arena.h"

@@ -1,9 +1,6 @@
-/*
- * license_records.h: the records of issued licences: history, revocations, and how long each
- * signing key is needed.
- */
-#ifndef BILLING_LICENSE_RECORDS_H
-#define BILLING_LICENSE_RECORDS_H
+/* license_records.h: the records of issued licences: history, revocations, and how long each
+ * signing key is needed. */
+#pragma once
 
 #include "billing/licenses.h"
 #include "db/page.h"
@@ -30,5 +27,3 @@ enum fail license_last_of_key(struct operation *operation, const char *kid,
 
 /* A job: deletes the tokens of licences that are too old to be issued again. */
 enum fail license_forget_tokens(struct operation *operation, int64_t *forgotten) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * licenses.c: issues licences, stores them, returns stored ones again and revokes them.
- */
+/* licenses.c: issues licences, stores them, returns stored ones again and revokes them. */
 #include "billing/licenses.h"
 
 #include <string.h>

@@ -1,8 +1,5 @@
-/*
- * licenses.h: issues licences, stores them, returns stored ones again and revokes them.
- */
-#ifndef BILLING_LICENSES_H
-#define BILLING_LICENSES_H
+/* licenses.h: issues licences, stores them, returns stored ones again and revokes them. */
+#pragma once
 
 #include "billing/api_keys.h"
 #include "billing/customers.h"
@@ -68,5 +65,3 @@ enum fail license_revoke_all(struct operation *operation, const char *customer_i
 enum fail license_rotate(struct operation *operation, const char *customer_id,
                          struct issued_license *out,
                          struct subscription *subscription) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * operation.c: the parameter and the failures that many operations share.
- */
+/* operation.c: the parameter and the failures that many operations share. */
 #include "billing/operation.h"
 
 const char *

@@ -1,9 +1,6 @@
-/*
- * operation.h: the context of one billing operation: its task, the database, the rules of this
- * installation, and the actor.
- */
-#ifndef BILLING_OPERATION_H
-#define BILLING_OPERATION_H
+/* operation.h: the context of one billing operation: its task, the database, the rules of this
+ * installation, and the actor. */
+#pragma once
 
 #include <stdatomic.h>
 
@@ -80,5 +77,3 @@ const char *param_in(const struct operation *operation, int64_t ms);
 /* FAIL_NOT_FOUND "customer_not_found" and "subscription_not_found". */
 enum fail fail_customer_not_found(struct task *task);
 enum fail fail_subscription_not_found(struct task *task);
-
-#endif

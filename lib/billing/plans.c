@@ -1,6 +1,4 @@
-/*
- * plans.c: reads plans.json, by tables of members.
- */
+/* plans.c: reads plans.json, by tables of members. */
 #include "billing/plans.h"
 
 #include <string.h>

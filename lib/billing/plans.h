@@ -1,8 +1,5 @@
-/*
- * plans.h: the plans that are sold and what each allows, read from plans.json.
- */
-#ifndef BILLING_PLANS_H
-#define BILLING_PLANS_H
+/* plans.h: the plans that are sold and what each allows, read from plans.json. */
+#pragma once
 
 #include "base/failure.h"
 #include "licensing/claims.h"
@@ -78,5 +75,3 @@ bool plan_has_meter(const struct plans *plans, const struct plan *plan, const ch
 
 /* The price of the meter's use, or NULL. */
 const struct plan_meter *plans_meter(const struct plans *plans, const char *name);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * plans_reader.c: reads one member of plans.json, or says in which line what is wrong.
- */
+/* plans_reader.c: reads one member of plans.json, or says in which line what is wrong. */
 #include "billing/plans_reader.h"
 
 #include <string.h>

@@ -1,8 +1,5 @@
-/*
- * plans_reader.h: what the parts of the reader of plans.json share.
- */
-#ifndef BILLING_PLANS_READER_H
-#define BILLING_PLANS_READER_H
+/* plans_reader.h: what the parts of the reader of plans.json share. */
+#pragma once
 
 #include "base/json_view.h"
 #include "billing/plans.h"
@@ -46,5 +43,3 @@ enum fail plans_refuse_unknown(const struct reader *reader, const char *where,
 enum fail plans_read_member(const struct reader *reader, const char *where,
                             const struct json_view *object, const struct member *member,
                             void *out) MUST_CHECK;
-
-#endif

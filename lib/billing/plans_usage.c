@@ -1,6 +1,4 @@
-/*
- * plans_usage.c: reads the parts of plans.json about use.
- */
+/* plans_usage.c: reads the parts of plans.json about use. */
 #include "billing/plans_usage.h"
 
 #include <string.h>

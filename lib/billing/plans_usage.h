@@ -1,8 +1,6 @@
-/*
- * plans_usage.h: reads the parts of plans.json about use: metrics, bounds, meters and prices.
- */
-#ifndef BILLING_PLANS_USAGE_H
-#define BILLING_PLANS_USAGE_H
+/* plans_usage.h: reads the parts of plans.json about use: metrics, bounds, meters and
+ * prices. */
+#pragma once
 
 #include "billing/plans_reader.h"
 
@@ -18,5 +16,3 @@ enum fail plans_read_usage(const struct reader *reader, const char *where,
 /* Reads the prices of meters, {meter: price}, once the plans that name the meters are read. */
 enum fail plans_read_meters(const struct reader *reader, const struct json_view *root,
                             struct plans *out) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * prices.c: Stripe's prices of the plans and meters that this installation sells.
- */
+/* prices.c: Stripe's prices of the plans and meters that this installation sells. */
 #include "billing/prices.h"
 
 #include <string.h>

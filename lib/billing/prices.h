@@ -1,8 +1,5 @@
-/*
- * prices.h: Stripe's prices of the plans and meters that this installation sells.
- */
-#ifndef BILLING_PRICES_H
-#define BILLING_PRICES_H
+/* prices.h: Stripe's prices of the plans and meters that this installation sells. */
+#pragma once
 
 #include <stddef.h>
 
@@ -47,5 +44,3 @@ const struct price *price_list_find(const struct price_list *list, const char *p
  * none. */
 const struct price *price_list_for(const struct price_list *list, const char *sold,
                                    size_t position);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * subscriptions.c: the subscriptions of customers.
- */
+/* subscriptions.c: the subscriptions of customers. */
 #include "billing/subscriptions.h"
 
 #include "base/arena.h"

@@ -1,9 +1,6 @@
-/*
- * subscriptions.h: the subscriptions of customers. Of a customer's rows one counts; the others
- * are over or superseded.
- */
-#ifndef BILLING_SUBSCRIPTIONS_H
-#define BILLING_SUBSCRIPTIONS_H
+/* subscriptions.h: the subscriptions of customers. Of a customer's rows one counts; the others
+ * are over or superseded. */
+#pragma once
 
 #include "billing/operation.h"
 
@@ -84,5 +81,3 @@ enum fail subscription_postpone(struct operation *operation, const char *stripe_
 enum fail subscription_scheduled(struct operation *operation, struct instant before,
                                  int64_t limit, const struct subscription **out,
                                  size_t *count) MUST_CHECK;
-
-#endif

@@ -1,8 +1,5 @@
-/*
- * columns.h: which columns of a statement's rows become which members of a struct.
- */
-#ifndef DB_COLUMNS_H
-#define DB_COLUMNS_H
+/* columns.h: which columns of a statement's rows become which members of a struct. */
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -73,5 +70,3 @@ struct column {
 	                  struct bytes: COLUMN_BYTES, struct string_list: COLUMN_LIST)}
 
 /* clang-format on */
-
-#endif

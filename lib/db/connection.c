@@ -1,6 +1,4 @@
-/*
- * connection.c: opening, losing and waiting for one connection to PostgreSQL.
- */
+/* connection.c: opening, losing and waiting for one connection to PostgreSQL. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>

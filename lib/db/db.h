@@ -5,8 +5,7 @@
  * columns. A lost connection is noticed, answered with FAIL_UNAVAILABLE and reopened before the
  * next use.
  */
-#ifndef DB_DB_H
-#define DB_DB_H
+#pragma once
 
 #include <signal.h>
 #include <stdint.h>
@@ -150,5 +149,3 @@ enum fail db_script(struct db *db, struct task *task, const char *sql) MUST_CHEC
  * and `billingctl doctor`: FAIL_INTERNAL with the difference as message. */
 enum fail db_check_statement(struct db *db, struct task *task,
                              const struct statement *statement) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * errors.c: from PostgreSQL's SQLSTATE to a kind of failure.
- */
+/* errors.c: from PostgreSQL's SQLSTATE to a kind of failure. */
 #include <string.h>
 
 #include "base/log.h"

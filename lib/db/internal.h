@@ -1,8 +1,5 @@
-/*
- * internal.h: the inside of a connection, shared by the files of this folder only.
- */
-#ifndef DB_INTERNAL_H
-#define DB_INTERNAL_H
+/* internal.h: the inside of a connection, shared by the files of this folder only. */
+#pragma once
 
 #include <libpq-fe.h>
 
@@ -73,5 +70,3 @@ Oid db_column_oid(enum column_type type);
 /* Prepares the statement on this connection, once. */
 enum fail db_prepare(struct db *db, struct task *task,
                      const struct statement *statement) MUST_CHECK;
-
-#endif

@@ -1,8 +1,5 @@
-/*
- * migrations.h: numbered SQL files, applied once each and in order, forward only.
- */
-#ifndef DB_MIGRATIONS_H
-#define DB_MIGRATIONS_H
+/* migrations.h: numbered SQL files, applied once each and in order, forward only. */
+#pragma once
 
 #include "base/clock.h"
 #include "base/failure.h"
@@ -41,5 +38,3 @@ enum fail migrations_read(struct db *db, struct task *task, const char *folder,
  */
 enum fail migrations_apply(struct db *db, struct task *task, const char *folder,
                            size_t *applied) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * notify.c: waits for NOTIFY.
- */
+/* notify.c: waits for NOTIFY. */
 #include <poll.h>
 
 #include "base/arena.h"

@@ -1,6 +1,5 @@
-/*
- * page.c: one page of a list: the rows that a caller asks for, and the cursor of the next page.
- */
+/* page.c: one page of a list: the rows that a caller asks for, and the cursor of the next
+ * page. */
 #include "db/page.h"
 
 #include <string.h>

@@ -1,8 +1,6 @@
-/*
- * page.h: one page of a list: the rows that a caller asks for, and the cursor of the next page.
- */
-#ifndef DB_PAGE_H
-#define DB_PAGE_H
+/* page.h: one page of a list: the rows that a caller asks for, and the cursor of the next
+ * page. */
+#pragma once
 
 #include "base/fields.h"
 
@@ -43,5 +41,3 @@ bool page_has_next(const struct page *page, size_t *count);
 
 /* The cursor of the page that follows the row with this time and id. */
 const char *page_cursor(struct task *task, struct instant at, const char *id);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * rows.c: binary results into structs, parameters into text.
- */
+/* rows.c: binary results into structs, parameters into text. */
 #include <endian.h>
 #include <string.h>
 

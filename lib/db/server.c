@@ -1,6 +1,4 @@
-/*
- * server.c: facts about the PostgreSQL server that we are connected to.
- */
+/* server.c: facts about the PostgreSQL server that we are connected to. */
 #include "db/server.h"
 
 #include <string.h>

@@ -1,8 +1,5 @@
-/*
- * server.h: facts about the PostgreSQL server that we are connected to, or why we are not.
- */
-#ifndef DB_SERVER_H
-#define DB_SERVER_H
+/* server.h: facts about the PostgreSQL server that we are connected to, or why we are not. */
+#pragma once
 
 #include "db/db.h"
 
@@ -27,5 +24,3 @@ enum fail server_facts_read(struct db *db, struct task *task,
  * line may name hosts and users, never the password: for people at the machine, not for
  * clients. */
 const char *server_unreachable(struct arena *arena, const char *url);
-
-#endif

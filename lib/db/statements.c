@@ -1,6 +1,4 @@
-/*
- * statements.c: prepares named statements once per connection and runs them.
- */
+/* statements.c: prepares named statements once per connection and runs them. */
 #include <string.h>
 
 #include "base/arena.h"

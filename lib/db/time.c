@@ -1,7 +1,5 @@
-/*
- * time.c: the time by PostgreSQL's clock, so that all hosts of a database have the same,
- * whatever their own clocks say.
- */
+/* time.c: the time by PostgreSQL's clock, so that all hosts of a database have the same,
+ * whatever their own clocks say. */
 #include <stdlib.h>
 
 #include "base/clock.h"

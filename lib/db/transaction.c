@@ -1,6 +1,4 @@
-/*
- * transaction.c: transactions, nested ones as savepoints.
- */
+/* transaction.c: transactions, nested ones as savepoints. */
 #include <stdio.h>
 #include <string.h>
 

@@ -10,8 +10,7 @@
  * new one. So any request may arrive twice: one that changes something needs an idempotency
  * key.
  */
-#ifndef HTTP_CLIENT_H
-#define HTTP_CLIENT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -73,5 +72,3 @@ void http_client_send(struct http_client *client, struct arena *arena,
 
 /* The value of the answer's header, or NULL; names compare without case. */
 const char *http_answer_header(const struct http_answer *answer, const char *name);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * fcgi.c: FastCGI requests in, answers out.
- */
+/* fcgi.c: FastCGI requests in, answers out. */
 #include "http/fcgi.h"
 
 #include <errno.h>

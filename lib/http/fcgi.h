@@ -4,8 +4,7 @@
  * The peer is trusted to be nginx (libfcgi is not safe against others), hence a Unix socket
  * that only nginx's group may open, and a connection per request.
  */
-#ifndef HTTP_FCGI_H
-#define HTTP_FCGI_H
+#pragma once
 
 #include "http/request.h"
 #include "http/response.h"
@@ -31,5 +30,3 @@ enum fcgi_accepted fcgi_accept(struct fcgi *fcgi, struct request *request);
 /* Writes the answer in one piece and ends the request. False when the peer is gone. */
 bool fcgi_answer(struct fcgi *fcgi, const struct request *request,
                  const struct response *response);
-
-#endif

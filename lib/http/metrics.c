@@ -1,6 +1,4 @@
-/*
- * metrics.c: counters in one anonymous shared mapping, made before the workers are forked.
- */
+/* metrics.c: counters in one anonymous shared mapping, made before the workers are forked. */
 #include "http/metrics.h"
 
 #include <stdatomic.h>

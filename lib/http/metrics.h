@@ -1,8 +1,5 @@
-/*
- * metrics.h: counters that all processes share, as Prometheus text.
- */
-#ifndef HTTP_METRICS_H
-#define HTTP_METRICS_H
+/* metrics.h: counters that all processes share, as Prometheus text. */
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -57,5 +54,3 @@ void metrics_request(struct metrics *metrics, size_t route, int status, int64_t 
 /* Appends the text form (Prometheus exposition format 0.0.4). `label` gives a route's label. */
 void metrics_render(const struct metrics *metrics, struct text *text,
                     const char *(*label)(size_t route));
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * request.c: names of methods, parameters of paths.
- */
+/* request.c: names of methods, parameters of paths. */
 #include "http/request.h"
 
 #include <stdlib.h>

@@ -1,8 +1,5 @@
-/*
- * request.h: one HTTP request, copied into its task's arena.
- */
-#ifndef HTTP_REQUEST_H
-#define HTTP_REQUEST_H
+/* request.h: one HTTP request, copied into its task's arena. */
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -66,5 +63,3 @@ const char *request_method_name(enum http_method method);
 
 /* The value of the path parameter; the route's pattern must have it. */
 const char *request_param(const struct request *request, const char *name);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * response.c: headers, JSON bodies, and the HTTP status of each failure.
- */
+/* response.c: headers, JSON bodies, and the HTTP status of each failure. */
 #include "http/response.h"
 
 #include <stdlib.h>

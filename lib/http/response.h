@@ -1,8 +1,5 @@
-/*
- * response.h: one HTTP answer, built in the request's arena.
- */
-#ifndef HTTP_RESPONSE_H
-#define HTTP_RESPONSE_H
+/* response.h: one HTTP answer, built in the request's arena. */
+#pragma once
 
 #include <stddef.h>
 
@@ -42,5 +39,3 @@ int response_status_of(enum fail kind);
 
 /* The failure of the task as the interface's error body, with Retry-After where one is due. */
 void response_failure(struct response *response, const struct task *task);
-
-#endif

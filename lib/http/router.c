@@ -1,6 +1,4 @@
-/*
- * router.c: from a path to a row of a table of patterns.
- */
+/* router.c: from a path to a row of a table of patterns. */
 #include "http/router.h"
 
 #include <string.h>

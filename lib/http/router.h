@@ -4,8 +4,7 @@
  * Patterns are literal segments and ":name" parameters. The path is split at its slashes before
  * it is percent-decoded, so that an encoded slash never changes the structure.
  */
-#ifndef HTTP_ROUTER_H
-#define HTTP_ROUTER_H
+#pragma once
 
 #include "http/request.h"
 
@@ -31,5 +30,3 @@ const void *router_find(const struct router *router, struct request *request,
 
 /* NULL when the table is sound, else the pattern that stands twice or cannot be reached. */
 const char *router_fault(const struct router *router);
-
-#endif

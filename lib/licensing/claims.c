@@ -1,6 +1,4 @@
-/*
- * claims.c: licences to JSON and back.
- */
+/* claims.c: licences to JSON and back. */
 #include "licensing/claims.h"
 
 #include <string.h>

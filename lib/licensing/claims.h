@@ -1,8 +1,5 @@
-/*
- * claims.h: what a licence says, as a struct and as the JSON inside the token.
- */
-#ifndef LICENSING_CLAIMS_H
-#define LICENSING_CLAIMS_H
+/* claims.h: what a licence says, as a struct and as the JSON inside the token. */
+#pragma once
 
 #include "base/clock.h"
 #include "base/failure.h"
@@ -65,5 +62,3 @@ char *license_claims_write(struct arena *arena, const struct license_claims *cla
  * Strings are copied to the task's arena. */
 enum fail license_claims_read(struct task *task, const struct json_view *payload,
                               struct license_claims *out) MUST_CHECK;
-
-#endif

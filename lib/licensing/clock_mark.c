@@ -1,6 +1,4 @@
-/*
- * clock_mark.c: the highest clock ever seen, and its file. Allocates nothing of its own.
- */
+/* clock_mark.c: the highest clock ever seen, and its file. Allocates nothing of its own. */
 #include "licensing/clock_mark.h"
 
 #include <fcntl.h>

@@ -8,8 +8,7 @@
  * The file is one line, "license-clock 1 <signed> <seen> <SHA-256 of what is before>". Any
  * other content counts as no file and is overwritten.
  */
-#ifndef LICENSING_CLOCK_MARK_H
-#define LICENSING_CLOCK_MARK_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,5 +33,3 @@ bool clock_mark_read(const char *path, struct clock_mark *out);
 /* Replaces the file without waiting for the disk: after a power cut it may be the old one.
  * False when it cannot be written, or when the path is no regular file. */
 bool clock_mark_write(const char *path, struct clock_mark mark);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * guards.c: liblicense's questions: verdict, features, limits, claims.
- */
+/* guards.c: liblicense's questions: verdict, features, limits, claims. */
 #include <stddef.h>
 #include <string.h>
 

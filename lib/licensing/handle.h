@@ -1,9 +1,6 @@
-/*
- * handle.h: the inside of liblicense's `struct license`, which license.c fills and guards.c
- * reads.
- */
-#ifndef LICENSING_HANDLE_H
-#define LICENSING_HANDLE_H
+/* handle.h: the inside of liblicense's `struct license`, which license.c fills and guards.c
+ * reads. */
+#pragma once
 
 #include <pthread.h>
 
@@ -53,5 +50,3 @@ void handle_leave(struct license *license);
 
 /* The verdict, between the two. */
 enum license_is handle_judge(const struct license *license, const char **reason);
-
-#endif

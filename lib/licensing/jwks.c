@@ -1,6 +1,4 @@
-/*
- * jwks.c: sets of public keys as JWK sets (RFC 7517, RFC 7518 section 6.3).
- */
+/* jwks.c: sets of public keys as JWK sets (RFC 7517, RFC 7518 section 6.3). */
 #include <string.h>
 
 #include <openssl/bn.h>

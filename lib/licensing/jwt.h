@@ -4,8 +4,7 @@
  *
  * All else that the RFCs allow is refused before a key is used (RFC 8725).
  */
-#ifndef LICENSING_JWT_H
-#define LICENSING_JWT_H
+#pragma once
 
 #include "base/digest.h"
 #include "base/json_view.h"
@@ -56,5 +55,3 @@ enum jwt_signature jwt_check_signature(const struct license_key *key, const void
 /* The same as one bool; false also when OpenSSL has no memory. */
 bool jwt_signature_is_valid(const struct license_key *key, const void *data, size_t length,
                             struct bytes signature);
-
-#endif

@@ -1,9 +1,6 @@
-/*
- * key_folder.h: the files in a folder of keys; shared by key_files.c, which reads them, and
- * key_rotation.c, which makes them.
- */
-#ifndef LICENSING_KEY_FOLDER_H
-#define LICENSING_KEY_FOLDER_H
+/* key_folder.h: the files in a folder of keys; shared by key_files.c, which reads them, and
+ * key_rotation.c, which makes them. */
+#pragma once
 
 #include "licensing/keys.h"
 
@@ -21,5 +18,3 @@ enum fail key_folder_public(struct task *task, const char *path, EVP_PKEY **out,
 
 /* The path of a retired key. */
 char *key_folder_retired(struct arena *arena, const char *dir, const char *kid);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * key_warm.c: uses every key once before the first request.
- */
+/* key_warm.c: uses every key once before the first request. */
 #include <string.h>
 
 #include <openssl/err.h>

@@ -1,6 +1,4 @@
-/*
- * keys.c: sets of RSA keys with their thumbprints (RFC 7638).
- */
+/* keys.c: sets of RSA keys with their thumbprints (RFC 7638). */
 #include "licensing/keys.h"
 
 #include <string.h>

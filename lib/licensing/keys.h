@@ -12,8 +12,7 @@
  * after fork(): processes that inherit a key which has signed already share its blinding
  * factors.
  */
-#ifndef LICENSING_KEYS_H
-#define LICENSING_KEYS_H
+#pragma once
 
 #include <openssl/types.h>
 
@@ -114,5 +113,3 @@ char *license_key_thumbprint(struct arena *arena, const char *n, const char *e);
  * fails during OpenSSL's very first signature can break signing for good. FAIL_INVALID
  * "key_invalid" when the private key is damaged. */
 enum fail license_keys_warm(struct task *task, const struct license_keys *keys) MUST_CHECK;
-
-#endif

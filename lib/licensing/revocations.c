@@ -1,6 +1,4 @@
-/*
- * revocations.c: the signed list of revoked licences.
- */
+/* revocations.c: the signed list of revoked licences. */
 #include "licensing/revocations.h"
 
 #include <stdlib.h>

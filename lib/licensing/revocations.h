@@ -8,8 +8,7 @@
  * A licence is revoked when "revoked" has its jti, or when "revokedBefore" has its customer with a
  * later time than the licence's iat. So one entry stands for all older licences of a customer.
  */
-#ifndef LICENSING_REVOCATIONS_H
-#define LICENSING_REVOCATIONS_H
+#pragma once
 
 #include "licensing/verify.h"
 
@@ -46,5 +45,3 @@ enum token_verdict revocations_read(struct task *task, const struct license_keys
 
 /* Whether a list that revocations_read() filled revokes the licence. */
 bool revocations_contains(const struct revocations *list, const struct license_claims *claims);
-
-#endif

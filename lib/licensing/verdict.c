@@ -1,6 +1,4 @@
-/*
- * verdict.c: verdicts, features and limits of licences.
- */
+/* verdict.c: verdicts, features and limits of licences. */
 #include "licensing/verdict.h"
 
 #include <string.h>

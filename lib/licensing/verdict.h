@@ -1,8 +1,5 @@
-/*
- * verdict.h: liblicense's verdict on a licence at a point in time. Pure functions.
- */
-#ifndef LICENSING_VERDICT_H
-#define LICENSING_VERDICT_H
+/* verdict.h: liblicense's verdict on a licence at a point in time. Pure functions. */
+#pragma once
 
 #include "licensing/clock_mark.h"
 #include "licensing/license.h"
@@ -40,5 +37,3 @@ bool verdict_is_licensed(enum license_is verdict);
 /* By the claims, or by the defaults without a licence when they are NULL. */
 bool verdict_allows(const struct license_claims *claims, const char *feature);
 int64_t verdict_limit(const struct license_claims *claims, const char *name);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * verify.c: verifies licences, for the service and for its customers.
- */
+/* verify.c: verifies licences, for the service and for its customers. */
 #include "licensing/verify.h"
 
 #include <string.h>

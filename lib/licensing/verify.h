@@ -1,9 +1,6 @@
-/*
- * verify.h: signs claims as a licence, and verifies licences. Needs no network and no database,
- * so that it runs at the customer too.
- */
-#ifndef LICENSING_VERIFY_H
-#define LICENSING_VERIFY_H
+/* verify.h: signs claims as a licence, and verifies licences. Needs no network and no database,
+ * so that it runs at the customer too. */
+#pragma once
 
 #include "licensing/claims.h"
 #include "licensing/jwt.h"
@@ -47,5 +44,3 @@ enum token_verdict license_verify(struct task *task, const struct license_keys *
                                   const char *token, int64_t now_s, int64_t leeway_s,
                                   const char *issuer, struct license_claims *claims,
                                   const char **payload) MUST_CHECK;
-
-#endif

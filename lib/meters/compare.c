@@ -1,6 +1,4 @@
-/*
- * compare.c: compares the pushed use with what Stripe has counted.
- */
+/* compare.c: compares the pushed use with what Stripe has counted. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

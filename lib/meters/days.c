@@ -1,7 +1,5 @@
-/*
- * days.c: finds the days whose use differs from what was pushed to Stripe, and records the
- * events that correct them.
- */
+/* days.c: finds the days whose use differs from what was pushed to Stripe, and records the
+ * events that correct them. */
 #include "meters/meters.h"
 
 #include <string.h>

@@ -9,8 +9,7 @@
  * `identifier`, and when Stripe may have forgotten an identifier whose outcome is unknown,
  * Stripe's sums decide.
  */
-#ifndef METERS_METERS_H
-#define METERS_METERS_H
+#pragma once
 
 #include "sync/sweep.h"
 
@@ -39,5 +38,3 @@ enum fail meter_run_compare(struct operation *operation, int64_t *done) MUST_CHE
 enum fail meter_compare(struct operation *operation, struct stripe_sweep *sweep) MUST_CHECK;
 
 enum fail meter_figures(struct operation *operation, struct meter_figures *out) MUST_CHECK;
-
-#endif

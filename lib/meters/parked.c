@@ -1,6 +1,4 @@
-/*
- * parked.c: lists, retries and settles parked meter events.
- */
+/* parked.c: lists, retries and settles parked meter events. */
 #include "meters/parked.h"
 
 #include "billing/audit.h"

@@ -1,9 +1,6 @@
-/*
- * parked.h: meter events that Stripe refused or that are too late to be corrected. An operator
- * must look at them.
- */
-#ifndef METERS_PARKED_H
-#define METERS_PARKED_H
+/* parked.h: meter events that Stripe refused or that are too late to be corrected. An operator
+ * must look at them. */
+#pragma once
 
 #include "billing/operation.h"
 
@@ -32,5 +29,3 @@ enum fail meter_parked_retry(struct operation *operation, const char *meter_even
  * transaction. FAIL_NOT_FOUND "meter_event_not_found". */
 enum fail meter_parked_settle(struct operation *operation,
                               const char *meter_event_id) MUST_CHECK;
-
-#endif

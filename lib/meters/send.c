@@ -1,6 +1,4 @@
-/*
- * send.c: sends recorded meter events, and their cancellations, to Stripe.
- */
+/* send.c: sends recorded meter events, and their cancellations, to Stripe. */
 #include "meters/meters.h"
 
 #include <string.h>

@@ -1,6 +1,4 @@
-/*
- * call_records.c: counts, lists and deletes recorded calls.
- */
+/* call_records.c: counts, lists and deletes recorded calls. */
 #include "outbox/call_records.h"
 
 #include "outbox/locks.h"

@@ -1,8 +1,5 @@
-/*
- * call_records.h: counts, lists and deletes recorded calls of Stripe.
- */
-#ifndef OUTBOX_CALL_RECORDS_H
-#define OUTBOX_CALL_RECORDS_H
+/* call_records.h: counts, lists and deletes recorded calls of Stripe. */
+#pragma once
 
 #include "outbox/calls.h"
 
@@ -44,5 +41,3 @@ enum fail stripe_call_has_pending(struct operation *operation, const char *kind,
 /* Whether there is a later call of the same kind about the same object. */
 enum fail stripe_call_has_newer(struct operation *operation, const struct stripe_call *call,
                                 bool *out) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * calls.c: requests that change something at Stripe, each recorded before it is sent.
- */
+/* calls.c: requests that change something at Stripe, each recorded before it is sent. */
 #include "outbox/calls.h"
 
 #include <string.h>

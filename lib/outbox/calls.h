@@ -6,8 +6,7 @@
  * stays pending until its outcome is known. The jobs process resolves what a request could not
  * finish.
  */
-#ifndef OUTBOX_CALLS_H
-#define OUTBOX_CALLS_H
+#pragma once
 
 #include "billing/operation.h"
 #include "stripe/client.h"
@@ -118,5 +117,3 @@ const char *stripe_call_key(struct operation *operation);
 
 /* The delay after so many failed tries, in milliseconds; 0: there is no further try. */
 int64_t stripe_retry_delay_ms(int64_t tries, int64_t tries_max);
-
-#endif

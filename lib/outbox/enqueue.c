@@ -1,6 +1,4 @@
-/*
- * enqueue.c: records requests to Stripe that follow from a change here.
- */
+/* enqueue.c: records requests to Stripe that follow from a change here. */
 #include "outbox/enqueue.h"
 
 #include "billing/subscriptions.h"

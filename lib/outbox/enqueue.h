@@ -1,9 +1,6 @@
-/*
- * enqueue.h: records requests to Stripe that follow from a change here, in the transaction of
- * that change. The jobs process sends them, so no client waits and none is lost.
- */
-#ifndef OUTBOX_ENQUEUE_H
-#define OUTBOX_ENQUEUE_H
+/* enqueue.h: records requests to Stripe that follow from a change here, in the transaction of
+ * that change. The jobs process sends them, so no client waits and none is lost. */
+#pragma once
 
 #include "billing/customers.h"
 
@@ -32,5 +29,3 @@ const char *stripe_customer_parameters(const struct operation *operation,
 /* Updates the customer's e-mail and name at Stripe, if Stripe knows the customer. */
 enum fail stripe_customer_update_enqueue(struct operation *operation,
                                          const struct customer *customer) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * fetch.c: sends requests to Stripe within the operation's deadline.
- */
+/* fetch.c: sends requests to Stripe within the operation's deadline. */
 #include "outbox/fetch.h"
 
 #include "outbox/calls.h"

@@ -1,9 +1,6 @@
-/*
- * fetch.h: sends requests to Stripe within the operation's deadline: fetches objects and
- * lists, and sends recorded calls.
- */
-#ifndef OUTBOX_FETCH_H
-#define OUTBOX_FETCH_H
+/* fetch.h: sends requests to Stripe within the operation's deadline: fetches objects and lists,
+ * and sends recorded calls. */
+#pragma once
 
 #include "billing/operation.h"
 #include "outbox/calls.h"
@@ -34,5 +31,3 @@ enum fail stripe_post(struct operation *operation, const char *path, const char 
 /* Sends a recorded call. Never fails: see `out->outcome`. */
 void stripe_call_send(struct operation *operation, const struct stripe_call *call,
                       struct stripe_answer *out);
-
-#endif

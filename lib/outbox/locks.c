@@ -1,6 +1,4 @@
-/*
- * locks.c: advisory locks, and the notification of the jobs process.
- */
+/* locks.c: advisory locks, and the notification of the jobs process. */
 #include "outbox/locks.h"
 
 enum { LOCK, LOCK_CUSTOMER, WAKE };

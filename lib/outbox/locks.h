@@ -1,9 +1,6 @@
-/*
- * locks.h: locks on an object of Stripe's and on a customer's subscription, across all hosts,
- * and the notification that wakes the jobs process.
- */
-#ifndef OUTBOX_LOCKS_H
-#define OUTBOX_LOCKS_H
+/* locks.h: locks on an object of Stripe's and on a customer's subscription, across all hosts,
+ * and the notification that wakes the jobs process. */
+#pragma once
 
 #include "billing/operation.h"
 
@@ -29,5 +26,3 @@ enum fail stripe_jobs_make_due(struct operation *operation, const struct stateme
  * work since the last notification: it sets `stripe_idle`, which all processes share, before it
  * looks. */
 enum fail stripe_jobs_wake_once(struct operation *operation) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * changes.c: changes, cancels and resumes a customer's subscription.
- */
+/* changes.c: changes, cancels and resumes a customer's subscription. */
 #include "sales/changes.h"
 
 #include "base/arena.h"

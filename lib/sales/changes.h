@@ -10,8 +10,7 @@
  * FAIL_BUSY "operation_in_progress"; FAIL_PAYMENT (nothing was changed); FAIL_STRIPE (when the
  * outcome is unknown, the jobs process fetches it).
  */
-#ifndef SALES_CHANGES_H
-#define SALES_CHANGES_H
+#pragma once
 
 #include "sales/plan_change.h"
 
@@ -53,5 +52,3 @@ enum fail change_resume(struct operation *operation, const char *customer_id) MU
 
 /* Sends one scheduled plan change that is due to Stripe; `*done` is 1 if there was one. */
 enum fail change_run_scheduled(struct operation *operation, int64_t *done) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * checkout.c: opens Stripe's pages where a customer pays for a plan or manages its payments.
- */
+/* checkout.c: opens Stripe's pages where a customer pays for a plan or manages its payments. */
 #include "sales/checkout.h"
 
 #include "base/arena.h"

@@ -1,8 +1,5 @@
-/*
- * checkout.h: opens Stripe's pages where a customer pays for a plan or manages its payments.
- */
-#ifndef SALES_CHECKOUT_H
-#define SALES_CHECKOUT_H
+/* checkout.h: opens Stripe's pages where a customer pays for a plan or manages its payments. */
+#pragma once
 
 #include "billing/operation.h"
 
@@ -35,5 +32,3 @@ enum fail checkout_open(struct operation *operation, const struct checkout_reque
  * "checkout_needed" for a customer that Stripe does not know. */
 enum fail checkout_portal(struct operation *operation, const char *customer_id,
                           const char *return_url, const char **url) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * checkout_sessions.c: closes checkout sessions, so that they cannot be paid any more.
- */
+/* checkout_sessions.c: closes checkout sessions, so that they cannot be paid any more. */
 #include "sales/checkout_sessions.h"
 
 #include "base/json_view.h"

@@ -1,8 +1,5 @@
-/*
- * checkout_sessions.h: closes checkout sessions, so that they cannot be paid any more.
- */
-#ifndef SALES_CHECKOUT_SESSIONS_H
-#define SALES_CHECKOUT_SESSIONS_H
+/* checkout_sessions.h: closes checkout sessions, so that they cannot be paid any more. */
+#pragma once
 
 #include "billing/operation.h"
 
@@ -12,5 +9,3 @@ enum fail checkout_close(struct operation *operation, const char *session_id) MU
 /* Closes all open sessions of Stripe's customer but `ours` (NULL: all). */
 enum fail checkout_close_others(struct operation *operation, const char *stripe_customer_id,
                                 const char *ours) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * items.c: adds the items of a subscription that bill metered use.
- */
+/* items.c: adds the items of a subscription that bill metered use. */
 #include "sales/items.h"
 
 #include "base/arena.h"

@@ -1,8 +1,5 @@
-/*
- * items.h: adds the items of a subscription that bill metered use.
- */
-#ifndef SALES_ITEMS_H
-#define SALES_ITEMS_H
+/* items.h: adds the items of a subscription that bill metered use. */
+#pragma once
 
 #include "billing/operation.h"
 #include "stripe/form.h"
@@ -17,5 +14,3 @@
 void stripe_items_add_metered(struct stripe_form *form, const char *prefix, size_t first,
                               const struct billing *billing, const struct price *price,
                               const struct stripe_subscription *subscription);
-
-#endif

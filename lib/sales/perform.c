@@ -1,7 +1,5 @@
-/*
- * perform.c: performs a recorded call within the request that wants it, while its customer is
- * locked.
- */
+/* perform.c: performs a recorded call within the request that wants it, while its customer is
+ * locked. */
 #include "sales/perform.h"
 
 #include "outbox/locks.h"

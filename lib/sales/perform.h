@@ -1,9 +1,6 @@
-/*
- * perform.h: performs a recorded call within the request that wants it, while its customer is
- * locked.
- */
-#ifndef SALES_PERFORM_H
-#define SALES_PERFORM_H
+/* perform.h: performs a recorded call within the request that wants it, while its customer is
+ * locked. */
+#pragma once
 
 #include "billing/subscriptions.h"
 #include "outbox/calls.h"
@@ -27,5 +24,3 @@ enum fail call_perform(struct operation *operation, const struct stripe_call *ca
                        enum fail (*act)(struct operation *operation,
                                         const struct stripe_call *call, void *context),
                        void *context) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * plan_change.c: the terms of a change from a subscription's plan to a requested one.
- */
+/* plan_change.c: the terms of a change from a subscription's plan to a requested one. */
 #include "sales/plan_change.h"
 
 #include "base/arena.h"

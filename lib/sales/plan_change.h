@@ -1,9 +1,6 @@
-/*
- * plan_change.h: the terms of a change from a subscription's plan to a requested one, by the
- * state of the subscription at Stripe.
- */
-#ifndef SALES_PLAN_CHANGE_H
-#define SALES_PLAN_CHANGE_H
+/* plan_change.h: the terms of a change from a subscription's plan to a requested one, by the
+ * state of the subscription at Stripe. */
+#pragma once
 
 #include "billing/subscriptions.h"
 #include "stripe/form.h"
@@ -57,5 +54,3 @@ struct instant plan_terms_proration_at(const struct plan_terms *terms, int64_t n
 /* Adds the subscription's new items under `prefix`, for example "items". */
 void plan_terms_add_items(struct stripe_form *form, const char *prefix,
                           const struct billing *billing, const struct plan_terms *terms);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * resolve.c: resolves calls of Stripe's API that are still pending.
- */
+/* resolve.c: resolves calls of Stripe's API that are still pending. */
 #include "sales/resolve.h"
 
 #include "base/json_view.h"

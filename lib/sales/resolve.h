@@ -1,9 +1,6 @@
-/*
- * resolve.h: resolves calls of Stripe's API that are still pending: changes to push, and
- * requests whose outcome is unknown.
- */
-#ifndef SALES_RESOLVE_H
-#define SALES_RESOLVE_H
+/* resolve.h: resolves calls of Stripe's API that are still pending: changes to push, and
+ * requests whose outcome is unknown. */
+#pragma once
 
 #include "outbox/calls.h"
 
@@ -22,5 +19,3 @@ enum fail stripe_resolve_creation(struct operation *operation, const struct stri
  * succeeds. */
 enum fail stripe_resolve_change(struct operation *operation,
                                 const struct stripe_call *call) MUST_CHECK;
-
-#endif

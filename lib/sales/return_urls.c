@@ -1,6 +1,4 @@
-/*
- * return_urls.c: where Stripe may send a customer's browser after a checkout.
- */
+/* return_urls.c: where Stripe may send a customer's browser after a checkout. */
 #include "sales/return_urls.h"
 
 #include <string.h>

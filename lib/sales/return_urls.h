@@ -1,13 +1,8 @@
-/*
- * return_urls.h: where Stripe may send a customer's browser after a checkout.
- */
-#ifndef SALES_RETURN_URLS_H
-#define SALES_RETURN_URLS_H
+/* return_urls.h: where Stripe may send a customer's browser after a checkout. */
+#pragma once
 
 #include "billing/operation.h"
 
 /* NULL when the URL is an http(s) URL of BASE_URL's origin or of one in RETURN_URL_ORIGINS (RFC
  * 6454); else why not. */
 const char *return_url_fault(const struct sales_policy *policy, const char *url);
-
-#endif

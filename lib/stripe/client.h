@@ -11,8 +11,7 @@
  * status 0), then lets one through: while Stripe is away, not every caller waits for its
  * deadline.
  */
-#ifndef STRIPE_CLIENT_H
-#define STRIPE_CLIENT_H
+#pragma once
 
 #include <stdint.h>
 
@@ -95,5 +94,3 @@ enum fail stripe_answer_unusable(struct task *task) MUST_CHECK;
 bool stripe_should_retry(int status, bool reset, const char *should_retry, int64_t retries,
                          int64_t max_retries);
 int64_t stripe_retry_wait_us(int status, int64_t retries, double random);
-
-#endif

@@ -1,9 +1,6 @@
-/*
- * client_internal.h: how the client sends, reads the clock and waits. Tests put
- * their own functions here, so that no real second passes.
- */
-#ifndef STRIPE_CLIENT_INTERNAL_H
-#define STRIPE_CLIENT_INTERNAL_H
+/* client_internal.h: how the client sends, reads the clock and waits. Tests put their own
+ * functions here, so that no real second passes. */
+#pragma once
 
 #include <stdint.h>
 
@@ -23,5 +20,3 @@ struct stripe_io {
 
 /* Replaces the real functions, for good. */
 void stripe_client_use_io(struct stripe_client *client, const struct stripe_io *io);
-
-#endif

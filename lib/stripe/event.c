@@ -1,6 +1,4 @@
-/*
- * event.c: reads the few members of an event that say what it is about.
- */
+/* event.c: reads the few members of an event that say what it is about. */
 #include "stripe/event.h"
 
 #include "stripe/objects.h"

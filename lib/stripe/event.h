@@ -4,8 +4,7 @@
  * An event is only a reason to fetch its object: its other values are never believed. Unknown
  * members, values and types are never an error (docs.stripe.com/upgrades).
  */
-#ifndef STRIPE_EVENT_H
-#define STRIPE_EVENT_H
+#pragma once
 
 #include "base/clock.h"
 #include "base/json_view.h"
@@ -38,5 +37,3 @@ void event_read_subscription(const struct json_view *event, struct event_ref *ou
 void event_read_invoice(const struct json_view *event, struct event_ref *out);
 void event_read_customer(const struct json_view *event, struct event_ref *out);
 void event_read_meter(const struct json_view *event, struct event_ref *out);
-
-#endif

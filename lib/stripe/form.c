@@ -1,6 +1,4 @@
-/*
- * form.c: percent-encoding (RFC 3986, section 2.1) of parameters and ids.
- */
+/* form.c: percent-encoding (RFC 3986, section 2.1) of parameters and ids. */
 #include "stripe/form.h"
 
 #include <string.h>

@@ -1,9 +1,6 @@
-/*
- * form.h: encodes parameters for Stripe's v1 API (application/x-www-form-urlencoded with
- * brackets, docs.stripe.com/api).
- */
-#ifndef STRIPE_FORM_H
-#define STRIPE_FORM_H
+/* form.h: encodes parameters for Stripe's v1 API (application/x-www-form-urlencoded with
+ * brackets, docs.stripe.com/api). */
+#pragma once
 
 #include "base/text.h"
 
@@ -24,5 +21,3 @@ void stripe_form_bool(struct stripe_form *form, const char *key, bool value);
 /* A path of the API: `format` with each "%s" replaced by the percent-encoded id. NULL and ""
  * become "-", which is no object's id; an empty id would make it the path of all objects. */
 const char *stripe_path(struct arena *arena, const char *format, const char *id);
-
-#endif

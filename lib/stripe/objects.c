@@ -1,6 +1,4 @@
-/*
- * objects.c: reads Stripe's objects into structs.
- */
+/* objects.c: reads Stripe's objects into structs. */
 #include "stripe/objects.h"
 
 #include <string.h>

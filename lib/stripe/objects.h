@@ -5,8 +5,7 @@
  * Unknown members, values and types are never an error (docs.stripe.com/upgrades). Strings live
  * as long as the arena that the JSON was read in.
  */
-#ifndef STRIPE_OBJECTS_H
-#define STRIPE_OBJECTS_H
+#pragma once
 
 #include <stddef.h>
 
@@ -85,5 +84,3 @@ bool stripe_status_is_final(const char *status);
 
 /* Whether Stripe bills the subscription, or will when it is paid or resumed. */
 bool stripe_status_is_live(const char *status);
-
-#endif

@@ -1,8 +1,6 @@
-/*
- * retry.c: whether and when to try a request again, by the rules of the official SDK
+/* retry.c: whether and when to try a request again, by the rules of the official SDK
  * (stripe-node 23, RequestSender) and longer for a rate limit; and the failure that an answer
- * becomes.
- */
+ * becomes. */
 #include "stripe/client.h"
 
 #include "base/text.h"

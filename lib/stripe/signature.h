@@ -1,9 +1,6 @@
-/*
- * signature.h: checks that a webhook's body comes from Stripe (docs.stripe.com/webhooks,
- * "Verify webhook signatures manually").
- */
-#ifndef STRIPE_SIGNATURE_H
-#define STRIPE_SIGNATURE_H
+/* signature.h: checks that a webhook's body comes from Stripe (docs.stripe.com/webhooks,
+ * "Verify webhook signatures manually"). */
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,5 +16,3 @@ enum { STRIPE_SIGNATURE_TOLERANCE_SECONDS = 300 };
  * Other schemes than v1 never count. Compares in constant time. */
 const char *stripe_signature_fault(struct arena *arena, const char *header, const char *body,
                                    size_t length, const char *secrets, int64_t now_ms);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * events.c: Stripe's events, from their receipt to their deletion.
- */
+/* events.c: Stripe's events, from their receipt to their deletion. */
 #include "sync/events.h"
 
 #include "outbox/calls.h"

@@ -1,9 +1,6 @@
-/*
- * events.h: Stripe's events, stored before Stripe gets its answer. An event is pending until
- * it is done, ignored (it is about nothing that we keep), or parked after too many tries.
- */
-#ifndef SYNC_EVENTS_H
-#define SYNC_EVENTS_H
+/* events.h: Stripe's events, stored before Stripe gets its answer. An event is pending until it
+ * is done, ignored (it is about nothing that we keep), or parked after too many tries. */
+#pragma once
 
 #include "billing/operation.h"
 #include "stripe/event.h"
@@ -81,5 +78,3 @@ enum fail stripe_event_forget(struct operation *operation, const char *customer_
 
 /* A job: deletes payloads after 30 days and finished events after 90. */
 enum fail stripe_event_prune(struct operation *operation, int64_t *pruned) MUST_CHECK;
-
-#endif

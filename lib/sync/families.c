@@ -1,6 +1,4 @@
-/*
- * families.c: the one table of Stripe's events that we act on.
- */
+/* families.c: the one table of Stripe's events that we act on. */
 #include "sync/families.h"
 
 #include <string.h>

@@ -5,8 +5,7 @@
  * A new family needs a row in families.c, a reader in stripe/event.c, a function in
  * sync/objects.c, and a migration that allows its name in stripe_events.family.
  */
-#ifndef SYNC_FAMILIES_H
-#define SYNC_FAMILIES_H
+#pragma once
 
 #include "stripe/event.h"
 #include "sync/objects.h"
@@ -44,5 +43,3 @@ const struct event_family *event_family(const char *name);
 
 /* The types of at least that use, by their index; NULL behind the last. */
 const char *event_type(enum event_use use, size_t index);
-
-#endif

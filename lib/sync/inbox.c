@@ -1,6 +1,4 @@
-/*
- * inbox.c: processes one event at a time.
- */
+/* inbox.c: processes one event at a time. */
 #include "sync/inbox.h"
 
 #include "base/log.h"

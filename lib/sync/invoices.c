@@ -1,6 +1,4 @@
-/*
- * invoices.c: our copies of Stripe's invoices.
- */
+/* invoices.c: our copies of Stripe's invoices. */
 #include "sync/invoices.h"
 
 #include "billing/customers.h"

@@ -1,8 +1,6 @@
-/*
- * invoices.h: our copies of Stripe's invoices, so that listing them does not wait for Stripe.
- */
-#ifndef SYNC_INVOICES_H
-#define SYNC_INVOICES_H
+/* invoices.h: our copies of Stripe's invoices, so that listing them does not wait for
+ * Stripe. */
+#pragma once
 
 #include "billing/operation.h"
 #include "db/page.h"
@@ -32,5 +30,3 @@ enum fail invoice_store(struct operation *operation, const char *customer_id,
 
 /* Deletes a draft that was deleted at Stripe. */
 enum fail invoice_gone(struct operation *operation, const char *invoice_id) MUST_CHECK;
-
-#endif

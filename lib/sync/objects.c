@@ -1,6 +1,4 @@
-/*
- * objects.c: fetches an object of Stripe's and stores our copy of it.
- */
+/* objects.c: fetches an object of Stripe's and stores our copy of it. */
 #include "sync/objects.h"
 
 #include <string.h>

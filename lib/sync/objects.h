@@ -5,8 +5,7 @@
  * Each function works in the open transaction and locks the object before it is fetched. So a
  * copy is never replaced by an older one, in whatever order events arrive.
  */
-#ifndef SYNC_OBJECTS_H
-#define SYNC_OBJECTS_H
+#pragma once
 
 #include "billing/operation.h"
 #include "stripe/client.h"
@@ -54,5 +53,3 @@ enum fail stripe_sync_store_subscription(struct operation *operation,
                                          const char *named_customer_id,
                                          const char **customer_id,
                                          enum sync_result *out) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * ours.c: which parts of Stripe's objects are ours.
- */
+/* ours.c: which parts of Stripe's objects are ours. */
 #include "sync/ours.h"
 
 #include "base/wire.h"

@@ -1,9 +1,6 @@
-/*
- * ours.h: which parts of Stripe's objects are ours: the item of a subscription that we sell,
- * and the customer that an object names.
- */
-#ifndef SYNC_OURS_H
-#define SYNC_OURS_H
+/* ours.h: which parts of Stripe's objects are ours: the item of a subscription that we sell,
+ * and the customer that an object names. */
+#pragma once
 
 #include "billing/operation.h"
 #include "stripe/event.h"
@@ -26,5 +23,3 @@ const char *own_customer_id(const char *named);
 
 /* The customer of ours that the event names, or NULL. */
 const char *event_customer_id(const struct event_ref *ref);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * subscriptions.c: our copies of Stripe's subscriptions, and which one of a customer counts.
- */
+/* subscriptions.c: our copies of Stripe's subscriptions, and which one of a customer counts. */
 #include "sync/subscriptions.h"
 
 #include <string.h>

@@ -6,8 +6,7 @@
  * before a trial of ours. The choice depends on the rows alone, not on the order in which they
  * arrived.
  */
-#ifndef SYNC_SUBSCRIPTIONS_H
-#define SYNC_SUBSCRIPTIONS_H
+#pragma once
 
 #include "billing/operation.h"
 #include "sync/ours.h"
@@ -64,5 +63,3 @@ enum fail subscription_sync_unseen(struct operation *operation, struct instant s
 
 /* How many customers have a second live subscription. */
 enum fail subscription_sync_duplicates(struct operation *operation, int64_t *count) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * sweep.c: when our data is compared with Stripe's, and how far a comparison has got.
- */
+/* sweep.c: when our data is compared with Stripe's, and how far a comparison has got. */
 #include "sync/sweep.h"
 
 #include <stdio.h>

@@ -5,8 +5,7 @@
  * Two sweeps compare the list of recent events and the list of subscriptions. Each continues
  * page by page where it stopped, in one process at a time of the whole installation.
  */
-#ifndef SYNC_SWEEP_H
-#define SYNC_SWEEP_H
+#pragma once
 
 #include "sync/sweep_pages.h"
 
@@ -32,5 +31,3 @@ enum fail stripe_sweep_make_all_due(struct operation *operation) MUST_CHECK;
 /* Up to when the last finished sweep of that name ("events", "subscriptions") has compared. */
 enum fail stripe_sweep_last(struct operation *operation, const char *name,
                             struct instant *out) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * sweep_pages.c: compares a page of Stripe's data with ours.
- */
+/* sweep_pages.c: compares a page of Stripe's data with ours. */
 #include "sync/sweep_pages.h"
 
 #include <stdio.h>

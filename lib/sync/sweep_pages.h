@@ -1,9 +1,6 @@
-/*
- * sweep_pages.h: compares a page of Stripe's data with ours, reports each difference and
- * repairs it.
- */
-#ifndef SYNC_SWEEP_PAGES_H
-#define SYNC_SWEEP_PAGES_H
+/* sweep_pages.h: compares a page of Stripe's data with ours, reports each difference and
+ * repairs it. */
+#pragma once
 
 #include "billing/operation.h"
 
@@ -43,5 +40,3 @@ enum fail stripe_sweep_events(struct operation *operation,
                               struct stripe_sweep *sweep) MUST_CHECK;
 enum fail stripe_sweep_subscriptions(struct operation *operation,
                                      struct stripe_sweep *sweep) MUST_CHECK;
-
-#endif

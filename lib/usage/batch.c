@@ -1,6 +1,4 @@
-/*
- * batch.c: stores many reports by one statement.
- */
+/* batch.c: stores many reports by one statement. */
 #include "usage/batch.h"
 
 #include <string.h>

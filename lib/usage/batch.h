@@ -1,8 +1,5 @@
-/*
- * batch.h: stores many reports in one transaction, each with its own outcome.
- */
-#ifndef USAGE_BATCH_H
-#define USAGE_BATCH_H
+/* batch.h: stores many reports in one transaction, each with its own outcome. */
+#pragma once
 
 #include "usage/report.h"
 
@@ -20,5 +17,3 @@ extern const struct statement_list usage_batch_statements;
  * counts. */
 enum fail usage_report_batch(struct operation *operation, struct usage_item *items,
                              size_t count) MUST_CHECK;
-
-#endif

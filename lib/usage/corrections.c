@@ -1,6 +1,4 @@
-/*
- * corrections.c: replaces wrong reports by right ones.
- */
+/* corrections.c: replaces wrong reports by right ones. */
 #include "usage/corrections.h"
 
 #include "billing/audit.h"

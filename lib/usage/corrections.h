@@ -1,9 +1,6 @@
-/*
- * corrections.h: replaces a wrong report by a new one, with a reason. The wrong report stays as
- * it was.
- */
-#ifndef USAGE_CORRECTIONS_H
-#define USAGE_CORRECTIONS_H
+/* corrections.h: replaces a wrong report by a new one, with a reason. The wrong report stays as
+ * it was. */
+#pragma once
 
 #include "usage/report.h"
 
@@ -25,5 +22,3 @@ extern const struct statement_list usage_correction_statements;
 enum fail usage_correct(struct operation *operation, const char *customer_id,
                         const struct usage_correction *correction,
                         struct usage_report *out) MUST_CHECK;
-
-#endif

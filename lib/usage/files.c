@@ -1,6 +1,4 @@
-/*
- * files.c: imports usage files of billing-agent.
- */
+/* files.c: imports usage files of billing-agent. */
 #include "usage/files.h"
 
 #include <stdlib.h>

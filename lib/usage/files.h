@@ -9,8 +9,7 @@
  *	 "total_devices", "metrics"}]}
  * where `previous` is the SHA-256 of the chain's previous file.
  */
-#ifndef USAGE_FILES_H
-#define USAGE_FILES_H
+#pragma once
 
 #include "usage/batch.h"
 
@@ -53,5 +52,3 @@ extern const struct statement_list usage_file_statements;
  * one does not continue the one before it. */
 enum fail usage_file_import(struct operation *operation, const char *text,
                             struct usage_import *out) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * history.c: reads stored reports and the sums of days.
- */
+/* history.c: reads stored reports and the sums of days. */
 #include "usage/history.h"
 
 #include "base/text.h"

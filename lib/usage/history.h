@@ -1,8 +1,5 @@
-/*
- * history.h: reads stored reports and the sums of days.
- */
-#ifndef USAGE_HISTORY_H
-#define USAGE_HISTORY_H
+/* history.h: reads stored reports and the sums of days. */
+#pragma once
 
 #include "db/page.h"
 #include "usage/report.h"
@@ -48,5 +45,3 @@ enum fail usage_latest(struct operation *operation, const char *customer_id,
 enum fail usage_daily(struct operation *operation, const char *customer_id,
                       const char *instance_id, const char *from, const char *to,
                       const struct usage_day **out, size_t *count) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * instances.c: the instances that a customer runs.
- */
+/* instances.c: the instances that a customer runs. */
 #include "usage/instances.h"
 
 #include "billing/audit.h"

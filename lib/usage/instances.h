@@ -4,8 +4,7 @@
  * An instance is in use until its lease ends. Reports and activations extend the lease. The
  * room of a container that is gone becomes free when its lease ends.
  */
-#ifndef USAGE_INSTANCES_H
-#define USAGE_INSTANCES_H
+#pragma once
 
 #include "billing/operation.h"
 #include "db/page.h"
@@ -43,5 +42,3 @@ enum fail instance_activate(struct operation *operation, const char *customer_id
 /* Ends the lease, if it has not ended. FAIL_NOT_FOUND "instance_not_found". */
 enum fail instance_release(struct operation *operation, const char *customer_id,
                            const char *instance_id, struct instance *out) MUST_CHECK;
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * limits.c: how much of its plan a customer uses.
- */
+/* limits.c: how much of its plan a customer uses. */
 #include "usage/limits.h"
 
 #include <string.h>

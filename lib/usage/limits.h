@@ -1,9 +1,6 @@
-/*
- * limits.h: how much of its plan a customer uses. Limits refuse no report: the answer to a
- * report has the levels, so that the sender can warn its users in time.
- */
-#ifndef USAGE_LIMITS_H
-#define USAGE_LIMITS_H
+/* limits.h: how much of its plan a customer uses. Limits refuse no report: the answer to a
+ * report has the levels, so that the sender can warn its users in time. */
+#pragma once
 
 #include "usage/report.h"
 
@@ -30,5 +27,3 @@ enum fail usage_levels_read(struct operation *operation, const char *customer_id
  * `levels` may come from either statement. */
 void usage_metrics_current(struct arena *arena, const struct usage_levels *levels,
                            const struct plans *plans, const char *out[static PLAN_METRICS_MAX]);
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * report.c: stores one report with all that follows from it, by one statement.
- */
+/* report.c: stores one report with all that follows from it, by one statement. */
 #include "usage/report_row.h"
 
 #include "base/arena.h"

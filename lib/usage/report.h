@@ -4,8 +4,7 @@
  * One statement writes a report and all that follows from it (its id, the instance that sent
  * it, the sums of its day), so that either all of it is stored or nothing.
  */
-#ifndef USAGE_REPORT_H
-#define USAGE_REPORT_H
+#pragma once
 
 #include "base/wire.h"
 #include "billing/api_keys.h"
@@ -70,5 +69,3 @@ enum fail usage_outcome(struct operation *operation, const struct usage_view *vi
  * that was deleted since, only its id and times are known. FAIL_UNAVAILABLE "busy" when it is
  * being deleted at this moment. */
 enum fail usage_find_first(struct operation *operation, struct usage_report *report) MUST_CHECK;
-
-#endif

@@ -1,8 +1,5 @@
-/*
- * report_row.h: how statements select whole rows of usage_reports.
- */
-#ifndef USAGE_REPORT_ROW_H
-#define USAGE_REPORT_ROW_H
+/* report_row.h: how statements select whole rows of usage_reports. */
+#pragma once
 
 #include "usage/report.h"
 
@@ -15,5 +12,3 @@ extern const struct column usage_report_columns[];
 	"r.usage_id, r.customer_id, r.instance_id, r.active_devices, r.total_devices, "        \
 	"r.metrics::text AS metrics, r.reported_at, r.received_at, r.report_id, r.corrects, "  \
 	"r.reason, r.superseded_by "
-
-#endif

@@ -1,6 +1,4 @@
-/*
- * retention.c: makes and drops the months of reports.
- */
+/* retention.c: makes and drops the months of reports. */
 #include "usage/retention.h"
 
 #include "base/arena.h"

@@ -5,8 +5,7 @@
  * Dropping a month takes the same short time for many reports as for few, and blocks no other
  * statement. The sums of days stay.
  */
-#ifndef USAGE_RETENTION_H
-#define USAGE_RETENTION_H
+#pragma once
 
 #include "billing/operation.h"
 
@@ -27,5 +26,3 @@ enum fail usage_prune_ids(struct operation *operation, int64_t *pruned) MUST_CHE
  * took too long. */
 enum fail usage_clean_up(struct operation *operation, int64_t days,
                          int64_t *deleted) MUST_CHECK;
-
-#endif

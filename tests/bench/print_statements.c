@@ -1,7 +1,5 @@
-/*
- * print_statements.c: every statement of the service, as "<name> NUL <SQL> NUL", so that the bench
- * gives pgbench the very text that billingd prepares.
- */
+/* print_statements.c: every statement of the service, as "<name> NUL <SQL> NUL", so that the
+ * bench gives pgbench the very text that billingd prepares. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,7 +1,5 @@
-/*
- * foreign.c: fuzzes text that a service such as Stripe sends: json-c reads all that the foreign
- * gate takes, and finds the same values at the same paths.
- */
+/* foreign.c: fuzzes text that a service such as Stripe sends: json-c reads all that the foreign
+ * gate takes, and finds the same values at the same paths. */
 #include <stdlib.h>
 #include <string.h>
 

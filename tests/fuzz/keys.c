@@ -1,6 +1,4 @@
-/*
- * keys.c: fuzzes what is given as keys: PEM and JWK sets. Keys that are taken can be asked.
- */
+/* keys.c: fuzzes what is given as keys: PEM and JWK sets. Keys that are taken can be asked. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

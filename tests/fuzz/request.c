@@ -1,7 +1,5 @@
-/*
- * request.c: fuzzes what the local application sends: a request in pieces is read as the whole
- * is, and a body becomes usage or a refusal.
- */
+/* request.c: fuzzes what the local application sends: a request in pieces is read as the whole
+ * is, and a body becomes usage or a refusal. */
 #include <stdlib.h>
 #include <string.h>
 

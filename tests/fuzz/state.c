@@ -1,7 +1,5 @@
-/*
- * state.c: fuzzes the files of the agent's folder: each input replaces one of them. The agent
- * starts, answers and counts usage.
- */
+/* state.c: fuzzes the files of the agent's folder: each input replaces one of them. The agent
+ * starts, answers and counts usage. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,6 @@
-/*
- * token.c: fuzzes licences as they come in, then their parts behind a signature that isn't
+/* token.c: fuzzes licences as they come in, then their parts behind a signature that isn't
  * asked for: header, claims, the conclusion. What is taken must come out of writing and reading
- * unchanged.
- */
+ * unchanged. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

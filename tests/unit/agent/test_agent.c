@@ -1,7 +1,5 @@
-/*
- * test_agent.c: usage across crashes, damaged files and a full buffer; the schedule; the parser
- * of requests.
- */
+/* test_agent.c: usage across crashes, damaged files and a full buffer; the schedule; the parser
+ * of requests. */
 #include "support/suite.h"
 
 #include "agent-store/spool.h"

@@ -1,7 +1,5 @@
-/*
- * test_state.c: each file of the agent's folder, truncated at every byte, counts as absent, and
- * the others still count.
- */
+/* test_state.c: each file of the agent's folder, truncated at every byte, counts as absent, and
+ * the others still count. */
 #include "support/licensing_fixture.h"
 
 #include <fcntl.h>

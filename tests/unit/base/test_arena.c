@@ -1,6 +1,4 @@
-/*
- * test_arena.c: arenas give zeroed, aligned memory that does not overlap, up to a limit.
- */
+/* test_arena.c: arenas give zeroed, aligned memory that does not overlap, up to a limit. */
 #include "support/suite.h"
 
 #include <stdalign.h>

@@ -1,6 +1,4 @@
-/*
- * test_clock.c: RFC 3339 both ways, against a table, the C library and itself.
- */
+/* test_clock.c: RFC 3339 both ways, against a table, the C library and itself. */
 #include "support/suite.h"
 
 #include <time.h>

@@ -1,7 +1,5 @@
-/*
- * test_digest.c: digests and encodings against published vectors, sealing against every flipped
- * byte, random ids.
- */
+/* test_digest.c: digests and encodings against published vectors, sealing against every flipped
+ * byte, random ids. */
 #include "support/suite.h"
 
 #include "base/digest.h"

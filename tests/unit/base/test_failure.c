@@ -1,7 +1,5 @@
-/*
- * test_failure.c: a task keeps its first failure and all bad fields, and TRY() returns a
- * failure.
- */
+/* test_failure.c: a task keeps its first failure and all bad fields, and TRY() returns a
+ * failure. */
 #include "support/suite.h"
 
 static struct task task;

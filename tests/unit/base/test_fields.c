@@ -1,6 +1,4 @@
-/*
- * test_fields.c: structs filled from JSON and from query strings, and every bad field named.
- */
+/* test_fields.c: structs filled from JSON and from query strings, and every bad field named. */
 #include "support/suite.h"
 
 #include "base/fields.h"

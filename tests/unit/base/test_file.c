@@ -1,6 +1,4 @@
-/*
- * test_file.c: files are read whole or not at all, and written whole or not at all.
- */
+/* test_file.c: files are read whole or not at all, and written whole or not at all. */
 #include "support/suite.h"
 
 #include <dirent.h>

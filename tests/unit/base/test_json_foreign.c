@@ -1,7 +1,6 @@
-/*
- * test_json_foreign.c: text that services may send although the strict gate refuses it: the foreign gate
- * and json-c agree on it, and the values at paths are those that json-c finds in its tree.
- */
+/* test_json_foreign.c: text that services may send although the strict gate refuses it: the
+ * foreign gate and json-c agree on it, and the values at paths are those that json-c finds in
+ * its tree. */
 #include "support/json_c.h"
 #include "support/suite.h"
 

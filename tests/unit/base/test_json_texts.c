@@ -1,7 +1,6 @@
-/*
- * test_json_texts.c: the strict reader takes and refuses the texts in tests/vectors/texts.json as it
- * stands there, and every file of JSONTestSuite has a class there and that class's verdict.
- */
+/* test_json_texts.c: the strict reader takes and refuses the texts in tests/vectors/texts.json
+ * as it stands there, and every file of JSONTestSuite has a class there and that class's
+ * verdict. */
 #include "support/suite.h"
 
 #include <dirent.h>

@@ -1,6 +1,5 @@
-/*
- * test_json_view.c: values read in place are those that json-c finds in its tree; paths lead to them.
- */
+/* test_json_view.c: values read in place are those that json-c finds in its tree; paths lead to
+ * them. */
 #include "support/json_c.h"
 #include "support/suite.h"
 

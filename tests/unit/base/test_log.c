@@ -1,6 +1,4 @@
-/*
- * test_log.c: each call is one line, each line is JSON, whatever was logged.
- */
+/* test_log.c: each call is one line, each line is JSON, whatever was logged. */
 #include "support/suite.h"
 
 #include <fcntl.h>

@@ -1,6 +1,4 @@
-/*
- * test_settings.c: which source of a setting counts, and that mistakes are refused.
- */
+/* test_settings.c: which source of a setting counts, and that mistakes are refused. */
 #include "support/suite.h"
 
 #include <sys/stat.h>

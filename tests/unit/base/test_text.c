@@ -1,6 +1,4 @@
-/*
- * test_text.c: texts that grow, numbers to and from digits, UTF-8, and lists in a string.
- */
+/* test_text.c: texts that grow, numbers to and from digits, UTF-8, and lists in a string. */
 #include "support/suite.h"
 
 #include <inttypes.h>

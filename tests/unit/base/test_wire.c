@@ -1,6 +1,4 @@
-/*
- * test_wire.c: the forms of ids that the service and the agent share.
- */
+/* test_wire.c: the forms of ids that the service and the agent share. */
 #include "support/suite.h"
 
 #include "base/wire.h"

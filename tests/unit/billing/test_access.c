@@ -1,7 +1,5 @@
-/*
- * test_access.c: when a subscription gives access, to the millisecond, and how long a licence
- * lives.
- */
+/* test_access.c: when a subscription gives access, to the millisecond, and how long a licence
+ * lives. */
 #include "support/suite.h"
 
 #include "billing/access.h"

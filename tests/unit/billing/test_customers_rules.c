@@ -1,6 +1,4 @@
-/*
- * test_customers_rules.c: the forms of e-mails, names, keys and scopes.
- */
+/* test_customers_rules.c: the forms of e-mails, names, keys and scopes. */
 #include "support/suite.h"
 
 #include "billing/api_keys.h"

@@ -1,7 +1,5 @@
-/*
- * test_customers_search.c: a search finds customers by the start of their names, the newest
- * first, without reading all the others.
- */
+/* test_customers_search.c: a search finds customers by the start of their names, the newest
+ * first, without reading all the others. */
 #include "support/database.h"
 
 #include "base/text.h"

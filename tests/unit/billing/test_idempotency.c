@@ -1,6 +1,5 @@
-/*
- * test_idempotency.c: one answer per key and caller, kept for a day, which others cannot read.
- */
+/* test_idempotency.c: one answer per key and caller, kept for a day, which others cannot
+ * read. */
 #include "support/billing_fixture.h"
 
 #include "billing/idempotency.h"

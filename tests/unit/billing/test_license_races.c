@@ -1,6 +1,4 @@
-/*
- * test_license_races.c: requests that act on one customer's licences at the same moment.
- */
+/* test_license_races.c: requests that act on one customer's licences at the same moment. */
 #include "support/billing_fixture.h"
 
 #include <pthread.h>

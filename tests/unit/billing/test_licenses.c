@@ -1,7 +1,5 @@
-/*
- * test_licenses.c: a licence is issued again while its claims are current, and ends with what
- * it is for.
- */
+/* test_licenses.c: a licence is issued again while its claims are current, and ends with what
+ * it is for. */
 #include "support/billing_fixture.h"
 
 #define SUBSCRIPTION "UPDATE subscriptions SET version = version + 1, "

@@ -1,6 +1,4 @@
-/*
- * test_plans.c: reads conf/plans.json, and names the line of each fault of a broken file.
- */
+/* test_plans.c: reads conf/plans.json, and names the line of each fault of a broken file. */
 #include "support/suite.h"
 
 #include "base/file.h"

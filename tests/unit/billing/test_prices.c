@@ -1,6 +1,4 @@
-/*
- * test_prices.c: Stripe's prices of plans and meters.
- */
+/* test_prices.c: Stripe's prices of plans and meters. */
 #include "support/suite.h"
 
 #include "billing/operation.h"

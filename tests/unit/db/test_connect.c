@@ -1,7 +1,5 @@
-/*
- * test_connect.c: while the database is absent requests fail quickly; afterwards it is found
- * again.
- */
+/* test_connect.c: while the database is absent requests fail quickly; afterwards it is found
+ * again. */
 #include "support/database.h"
 
 #include <libpq-fe.h>

@@ -1,6 +1,4 @@
-/*
- * test_db.c: values to PostgreSQL and back, and the failures that its errors become.
- */
+/* test_db.c: values to PostgreSQL and back, and the failures that its errors become. */
 #include "support/database.h"
 
 enum { TIMEOUT_MS = 400 };

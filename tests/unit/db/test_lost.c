@@ -1,6 +1,4 @@
-/*
- * test_lost.c: connections that end or hang while idle, in a transaction and in COMMIT.
- */
+/* test_lost.c: connections that end or hang while idle, in a transaction and in COMMIT. */
 #include "support/transaction_fixture.h"
 
 #include <signal.h>

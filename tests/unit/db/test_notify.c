@@ -1,6 +1,5 @@
-/*
- * test_notify.c: sleeping until a notification comes, or a signal, or the connection is lost.
- */
+/* test_notify.c: sleeping until a notification comes, or a signal, or the connection is
+ * lost. */
 #include "support/database.h"
 
 #include <signal.h>

@@ -1,6 +1,5 @@
-/*
- * test_statements.c: every statement of the program fits the schema that the migrations make.
- */
+/* test_statements.c: every statement of the program fits the schema that the migrations
+ * make. */
 #include "support/database.h"
 
 #include <libpq-fe.h>

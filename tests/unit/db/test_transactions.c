@@ -1,6 +1,4 @@
-/*
- * test_transactions.c: a transaction is reported as committed only when it was.
- */
+/* test_transactions.c: a transaction is reported as committed only when it was. */
 #include "support/transaction_fixture.h"
 
 static const struct statement slow = {.name = "test_slow", .sql = "SELECT pg_sleep(20)"};

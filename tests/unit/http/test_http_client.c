@@ -1,7 +1,5 @@
-/*
- * test_http_client.c: requests to a server that also behaves badly: what it receives, which
- * answer the client gives, and when there is none.
- */
+/* test_http_client.c: requests to a server that also behaves badly: what it receives, which
+ * answer the client gives, and when there is none. */
 #include "support/http_server.h"
 
 #include <fcntl.h>

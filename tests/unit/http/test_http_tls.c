@@ -1,6 +1,5 @@
-/*
- * test_http_tls.c: which certificates the HTTP client accepts, and lost connections under TLS.
- */
+/* test_http_tls.c: which certificates the HTTP client accepts, and lost connections under
+ * TLS. */
 #include "support/certificates.h"
 #include "support/http_server.h"
 

@@ -1,6 +1,4 @@
-/*
- * test_metrics.c: counters that children share, and the text that Prometheus reads.
- */
+/* test_metrics.c: counters that children share, and the text that Prometheus reads. */
 #include "support/suite.h"
 
 #include <sys/wait.h>

@@ -1,6 +1,5 @@
-/*
- * test_response.c: each kind of failure has its status, and internal messages stay in the log.
- */
+/* test_response.c: each kind of failure has its status, and internal messages stay in the
+ * log. */
 #include "support/suite.h"
 
 #include "base/json_out.h"

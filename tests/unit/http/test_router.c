@@ -1,7 +1,5 @@
-/*
- * test_router.c: paths find their row, methods theirs, and encodings never change the
- * structure.
- */
+/* test_router.c: paths find their row, methods theirs, and encodings never change the
+ * structure. */
 #include "support/suite.h"
 
 #include "base/text.h"

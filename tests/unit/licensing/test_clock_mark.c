@@ -1,7 +1,5 @@
-/*
- * test_clock_mark.c: the file of the highest clock: damaged or foreign content is refused and
- * overwritten.
- */
+/* test_clock_mark.c: the file of the highest clock: damaged or foreign content is refused and
+ * overwritten. */
 #include "support/suite.h"
 
 #include <fcntl.h>

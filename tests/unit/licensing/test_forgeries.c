@@ -1,7 +1,5 @@
-/*
- * test_forgeries.c: every known way to fool a JWT library, in the header, the signature and the
- * shape of a token.
- */
+/* test_forgeries.c: every known way to fool a JWT library, in the header, the signature and the
+ * shape of a token. */
 #include "support/licensing_fixture.h"
 
 #include "base/text.h"

@@ -1,7 +1,5 @@
-/*
- * test_keys.c: the folder of keys: refusals with their messages, and rotations, also when a
- * crash cuts them short after any step.
- */
+/* test_keys.c: the folder of keys: refusals with their messages, and rotations, also when a
+ * crash cuts them short after any step. */
 #include "support/forge.h"
 
 #include <fcntl.h>

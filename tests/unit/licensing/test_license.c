@@ -1,7 +1,5 @@
-/*
- * test_license.c: liblicense through its public header: verdicts over time, guards, a clock set
- * back, revocations, changed keys, threads.
- */
+/* test_license.c: liblicense through its public header: verdicts over time, guards, a clock set
+ * back, revocations, changed keys, threads. */
 #include "support/licensing_fixture.h"
 
 #include <pthread.h>

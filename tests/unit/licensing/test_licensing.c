@@ -1,6 +1,4 @@
-/*
- * test_licensing.c: claims as JSON and back, tokens, JWK sets.
- */
+/* test_licensing.c: claims as JSON and back, tokens, JWK sets. */
 #include "support/licensing_fixture.h"
 
 #include "base/json_view.h"

@@ -1,7 +1,5 @@
-/*
- * test_revocations.c: the signed list of revoked licences is read as it was written, and other
- * tokens are refused.
- */
+/* test_revocations.c: the signed list of revoked licences is read as it was written, and other
+ * tokens are refused. */
 #include "support/licensing_fixture.h"
 
 #include "licensing/revocations.h"

@@ -1,7 +1,5 @@
-/*
- * test_signature_vectors.c: the attacks in tests/vectors/signatures.json get the verdicts that
- * stand there, and every class of Project Wycheproof's vectors has one of them.
- */
+/* test_signature_vectors.c: the attacks in tests/vectors/signatures.json get the verdicts that
+ * stand there, and every class of Project Wycheproof's vectors has one of them. */
 #include "support/suite.h"
 
 #include <openssl/pem.h>

@@ -1,7 +1,5 @@
-/*
- * test_vectors.c: liblicense gives the verdicts of tests/vectors/licenses.json, which the
- * recipes for other languages give too; with the keys as PEM and as a JWK set.
- */
+/* test_vectors.c: liblicense gives the verdicts of tests/vectors/licenses.json, which the
+ * recipes for other languages give too; with the keys as PEM and as a JWK set. */
 #include "support/suite.h"
 
 #include "base/file.h"

@@ -1,7 +1,5 @@
-/*
- * test_verify.c: verdicts on licences that our key signed, by payload, issuer and time; and
- * mutations of a good token, all refused.
- */
+/* test_verify.c: verdicts on licences that our key signed, by payload, issuer and time; and
+ * mutations of a good token, all refused. */
 #include "support/licensing_fixture.h"
 
 #include "base/text.h"

@@ -1,7 +1,5 @@
-/*
- * test_wycheproof.c: the vectors of Project Wycheproof for JSON Web Signatures and for RSA PKCS
- * #1 v1.5 with SHA-256, when they are at hand.
- */
+/* test_wycheproof.c: the vectors of Project Wycheproof for JSON Web Signatures and for RSA PKCS
+ * #1 v1.5 with SHA-256, when they are at hand. */
 #include "support/forge.h"
 
 #include <openssl/pem.h>

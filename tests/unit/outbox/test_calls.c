@@ -1,7 +1,5 @@
-/*
- * test_calls.c: the life of a recorded call of Stripe: it is recorded once, found by the
- * client's key, tried again, parked and deleted.
- */
+/* test_calls.c: the life of a recorded call of Stripe: it is recorded once, found by the
+ * client's key, tried again, parked and deleted. */
 #include "support/stripe_fixture.h"
 
 #include "outbox/call_records.h"

@@ -1,7 +1,5 @@
-/*
- * test_changes.c: checkouts and changes for each kind of Stripe's answers: the result, the
- * stored state, and the request of a second try.
- */
+/* test_changes.c: checkouts and changes for each kind of Stripe's answers: the result, the
+ * stored state, and the request of a second try. */
 #include "support/stripe_flow_fixture.h"
 
 #include "sales/changes.h"

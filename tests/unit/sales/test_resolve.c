@@ -1,6 +1,5 @@
-/*
- * test_resolve.c: the jobs process resolves each kind of pending call, for each kind of answer.
- */
+/* test_resolve.c: the jobs process resolves each kind of pending call, for each kind of
+ * answer. */
 #include "support/stripe_flow_fixture.h"
 
 #include "outbox/enqueue.h"

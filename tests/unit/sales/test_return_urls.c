@@ -1,6 +1,5 @@
-/*
- * test_return_urls.c: the URLs that Stripe may send a customer's browser to after a checkout.
- */
+/* test_return_urls.c: the URLs that Stripe may send a customer's browser to after a
+ * checkout. */
 #include "support/suite.h"
 
 #include "sales/return_urls.h"

@@ -1,7 +1,5 @@
-/*
- * test_event.c: which object an event is about. Real events of two API versions give the same
- * result, and an event with any values in any place is read or refused.
- */
+/* test_event.c: which object an event is about. Real events of two API versions give the same
+ * result, and an event with any values in any place is read or refused. */
 #include "support/json_c.h"
 #include "support/stripe_objects_fixture.h"
 

@@ -1,6 +1,4 @@
-/*
- * test_form.c: the encoding of parameters and paths for Stripe's v1 API.
- */
+/* test_form.c: the encoding of parameters and paths for Stripe's v1 API. */
 #include "support/suite.h"
 
 #include "base/fields.h"

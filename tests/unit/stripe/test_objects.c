@@ -1,7 +1,5 @@
-/*
- * test_objects.c: reads subscriptions and invoices of two API versions, and with other values
- * in their places.
- */
+/* test_objects.c: reads subscriptions and invoices of two API versions, and with other values
+ * in their places. */
 #include "support/stripe_objects_fixture.h"
 
 /* Every member, where 2025-03-31.basil has it, where it was before, and with expanded

@@ -1,8 +1,6 @@
-/*
- * test_recorded_requests.c: compares our requests with recorded ones of the official library:
+/* test_recorded_requests.c: compares our requests with recorded ones of the official library:
  * what it sends, and how often it tries. Does nothing when the records are not beside the
- * project.
- */
+ * project. */
 #include "support/stripe_io.h"
 
 #include "base/fields.h"

@@ -1,6 +1,5 @@
-/*
- * test_retry.c: when a request is tried again, after which time, and what is known in the end.
- */
+/* test_retry.c: when a request is tried again, after which time, and what is known in the
+ * end. */
 #include "support/stripe_io.h"
 
 #include "base/log.h"

@@ -1,7 +1,6 @@
-/*
- * test_signature.c: which signatures of webhooks are accepted: cases of our own, every changed
- * byte, random headers, and the official library's verdicts when they are beside the project.
- */
+/* test_signature.c: which signatures of webhooks are accepted: cases of our own, every changed
+ * byte, random headers, and the official library's verdicts when they are beside the
+ * project. */
 #include "support/suite.h"
 
 #include "base/digest.h"

@@ -1,9 +1,6 @@
-/*
- * billing_fixture.h: an installation with this project's plans, a signing key and a database,
- * and a customer that just signed up.
- */
-#ifndef TESTS_UNIT_BILLING_FIXTURE_H
-#define TESTS_UNIT_BILLING_FIXTURE_H
+/* billing_fixture.h: an installation with this project's plans, a signing key and a database,
+ * and a customer that just signed up. */
+#pragma once
 
 #include "support/database.h"
 #include "support/forge.h"
@@ -145,5 +142,3 @@ says(const struct issued_license *license, const char *what)
 	ck_assert_int_eq(check(license->token, &payload), LICENSE_VALID);
 	return strstr(payload, what) != NULL;
 }
-
-#endif

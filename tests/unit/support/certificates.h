@@ -1,8 +1,5 @@
-/*
- * certificates.h: an authority of the test's own and certificates of every kind from it.
- */
-#ifndef TESTS_UNIT_CERTIFICATES_H
-#define TESTS_UNIT_CERTIFICATES_H
+/* certificates.h: an authority of the test's own and certificates of every kind from it. */
+#pragma once
 
 #include "support/suite.h"
 
@@ -90,5 +87,3 @@ certificate_context(const struct authority *authority, X509 *certificate)
 	X509_free(certificate);
 	return context;
 }
-
-#endif

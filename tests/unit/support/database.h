@@ -1,9 +1,6 @@
-/*
- * database.h: connections to the database that TEST_DATABASE_URL names; with_database.sh makes
- * one.
- */
-#ifndef TESTS_UNIT_DATABASE_H
-#define TESTS_UNIT_DATABASE_H
+/* database.h: connections to the database that TEST_DATABASE_URL names; with_database.sh makes
+ * one. */
+#pragma once
 
 #include "support/suite.h"
 
@@ -61,5 +58,3 @@ database_number(struct db *db, struct task *task, const char *expression)
 	ck_assert_msg(kind == FAIL_NONE && found, "%s: %s", expression, task->failure.message);
 	return row.number;
 }
-
-#endif

@@ -1,8 +1,5 @@
-/*
- * forge.h: keys, and tokens with any header and payload, for tests that play the attacker.
- */
-#ifndef TESTS_UNIT_FORGE_H
-#define TESTS_UNIT_FORGE_H
+/* forge.h: keys, and tokens with any header and payload, for tests that play the attacker. */
+#pragma once
 
 #include "support/suite.h"
 
@@ -106,5 +103,3 @@ forge_claims(void)
 	        .period_ends_at = INSTANT_MS(1739577600000),
 	};
 }
-
-#endif

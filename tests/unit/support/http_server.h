@@ -4,8 +4,7 @@
  * It serves one connection after the other and does one act for each request, so a script also
  * says how many requests it expects.
  */
-#ifndef TESTS_UNIT_HTTP_SERVER_H
-#define TESTS_UNIT_HTTP_SERVER_H
+#pragma once
 
 #include "support/suite.h"
 
@@ -212,5 +211,3 @@ server_stop(struct server *server)
 	(void)pthread_join(server->thread, NULL);
 	close(server->listen_fd);
 }
-
-#endif

@@ -1,8 +1,5 @@
-/*
- * json_c.h: json-c as an independent judge of our reader of JSON.
- */
-#ifndef TESTS_UNIT_JSON_C_H
-#define TESTS_UNIT_JSON_C_H
+/* json_c.h: json-c as an independent judge of our reader of JSON. */
+#pragma once
 
 #include <limits.h>
 
@@ -50,5 +47,3 @@ json_c_parse(struct arena *arena, const char *text, size_t length, int depth,
 		arena_defer(arena, json_c_release, *out);
 	return true;
 }
-
-#endif

@@ -1,8 +1,6 @@
-/*
- * licensing_fixture.h: the task, the keys and the good licence that tests of tokens start from.
- */
-#ifndef TESTS_UNIT_LICENSING_FIXTURE_H
-#define TESTS_UNIT_LICENSING_FIXTURE_H
+/* licensing_fixture.h: the task, the keys and the good licence that tests of tokens start
+ * from. */
+#pragma once
 
 #include "support/forge.h"
 
@@ -88,5 +86,3 @@ good_header(void)
 	return arena_printf(task.arena, "{\"alg\":\"RS256\",\"typ\":\"JWT\",\"kid\":\"%s\"}",
 	                    keys.items[0].kid);
 }
-
-#endif

@@ -1,9 +1,6 @@
-/*
- * stripe_fixture.h: an installation that sells through Stripe, a customer in its trial, and
- * functions that write the customer's subscriptions as one line. There are no signing keys.
- */
-#ifndef TESTS_UNIT_STRIPE_FIXTURE_H
-#define TESTS_UNIT_STRIPE_FIXTURE_H
+/* stripe_fixture.h: an installation that sells through Stripe, a customer in its trial, and
+ * functions that write the customer's subscriptions as one line. There are no signing keys. */
+#pragma once
 
 #include "support/billing_fixture.h"
 
@@ -131,5 +128,3 @@ audited(const char *action)
 
 	return stripe_number(&statement, PARAMETERS(customer_id, action));
 }
-
-#endif

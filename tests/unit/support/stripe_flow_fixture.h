@@ -1,10 +1,7 @@
-/*
- * stripe_flow_fixture.h: the customer of stripe_fixture.h, and a client of Stripe that gets
+/* stripe_flow_fixture.h: the customer of stripe_fixture.h, and a client of Stripe that gets
  * scripted answers. Bodies write ' for ", and %s for the part of ids that differs between
- * tests.
- */
-#ifndef TESTS_UNIT_STRIPE_FLOW_FIXTURE_H
-#define TESTS_UNIT_STRIPE_FLOW_FIXTURE_H
+ * tests. */
+#pragma once
 
 #include "support/stripe_fixture.h"
 #include "support/stripe_io.h"
@@ -195,5 +192,3 @@ store_synced(const char *id, const char *status)
 	fine(subscription_sync_store(&operation, customer_id, &one, &changed));
 	fine(db_commit(operation.db, &task));
 }
-
-#endif

@@ -1,9 +1,6 @@
-/*
- * stripe_io.h: a client of Stripe whose answers follow a script, whose requests are kept, and
- * whose clock does not wait.
- */
-#ifndef TESTS_UNIT_STRIPE_IO_H
-#define TESTS_UNIT_STRIPE_IO_H
+/* stripe_io.h: a client of Stripe whose answers follow a script, whose requests are kept, and
+ * whose clock does not wait. */
+#pragma once
 
 #include "support/suite.h"
 
@@ -205,5 +202,3 @@ world_same_requests(const struct world *world)
 		}
 	}
 }
-
-#endif

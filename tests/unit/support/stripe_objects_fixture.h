@@ -1,9 +1,6 @@
-/*
- * stripe_objects_fixture.h: some prices, objects of Stripe's from texts that write ' for ", and
- * functions that write what was read of them as one line.
- */
-#ifndef TESTS_UNIT_STRIPE_OBJECTS_FIXTURE_H
-#define TESTS_UNIT_STRIPE_OBJECTS_FIXTURE_H
+/* stripe_objects_fixture.h: some prices, objects of Stripe's from texts that write ' for ", and
+ * functions that write what was read of them as one line. */
+#pragma once
 
 #include "support/suite.h"
 
@@ -146,5 +143,3 @@ print_ref(const struct event_ref *ref)
 	                    or_none(ref->subject), or_none(ref->customer),
 	                    or_none(event_customer_id(ref)));
 }
-
-#endif

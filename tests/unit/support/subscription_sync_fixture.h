@@ -1,8 +1,5 @@
-/*
- * subscription_sync_fixture.h: subscriptions of Stripe's to store.
- */
-#ifndef TESTS_UNIT_SUBSCRIPTION_SYNC_FIXTURE_H
-#define TESTS_UNIT_SUBSCRIPTION_SYNC_FIXTURE_H
+/* subscription_sync_fixture.h: subscriptions of Stripe's to store. */
+#pragma once
 
 #include "support/stripe_fixture.h"
 
@@ -51,5 +48,3 @@ store_simple(const char *id, const char *status, int64_t created_day)
 
 	(void)store(&one);
 }
-
-#endif

@@ -1,9 +1,6 @@
-/*
- * suite.h: what the unit tests share: running a suite, temporary folders, and published
- * corpora, which may lie beside the project.
- */
-#ifndef TESTS_UNIT_SUITE_H
-#define TESTS_UNIT_SUITE_H
+/* suite.h: what the unit tests share: running a suite, temporary folders, and published
+ * corpora, which may lie beside the project. */
+#pragma once
 
 #include <check.h>
 #include <stdio.h>
@@ -148,5 +145,3 @@ suite_seed(const char *what)
 	printf("%s: seed %llu\n", what, (unsigned long long)seed);
 	return seed ? seed : 1;
 }
-
-#endif

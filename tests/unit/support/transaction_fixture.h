@@ -1,8 +1,6 @@
-/*
- * transaction_fixture.h: a table, a connection under test, and another connection that reads.
- */
-#ifndef TESTS_UNIT_TRANSACTION_FIXTURE_H
-#define TESTS_UNIT_TRANSACTION_FIXTURE_H
+/* transaction_fixture.h: a table, a connection under test, and another connection that
+ * reads. */
+#pragma once
 
 #include "support/database.h"
 
@@ -90,5 +88,3 @@ stored(void)
 	return database_number(other, &task,
 	                       "SELECT COALESCE(sum(10 ^ n), 0) FROM test_transactions");
 }
-
-#endif

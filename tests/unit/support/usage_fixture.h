@@ -1,8 +1,5 @@
-/*
- * usage_fixture.h: a customer whose instances report, at a time of the tests' own.
- */
-#ifndef TESTS_UNIT_USAGE_FIXTURE_H
-#define TESTS_UNIT_USAGE_FIXTURE_H
+/* usage_fixture.h: a customer whose instances report, at a time of the tests' own. */
+#pragma once
 
 #include "support/billing_fixture.h"
 
@@ -69,5 +66,3 @@ usage_case(const char *name)
 	tcase_add_checked_fixture(tcase, usage_setup, fixture_teardown);
 	return tcase;
 }
-
-#endif

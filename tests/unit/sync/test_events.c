@@ -1,7 +1,5 @@
-/*
- * test_events.c: the life of an event: it is stored once, taken when due, tried again, parked
- * and deleted.
- */
+/* test_events.c: the life of an event: it is stored once, taken when due, tried again, parked
+ * and deleted. */
 #include "support/stripe_fixture.h"
 
 #include "outbox/calls.h"

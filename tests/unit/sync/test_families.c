@@ -1,6 +1,4 @@
-/*
- * test_families.c: the table of Stripe's events that we act on.
- */
+/* test_families.c: the table of Stripe's events that we act on. */
 #include "support/stripe_objects_fixture.h"
 
 static size_t

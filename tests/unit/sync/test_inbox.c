@@ -1,6 +1,4 @@
-/*
- * test_inbox.c: how an event is processed, for every answer of Stripe's.
- */
+/* test_inbox.c: how an event is processed, for every answer of Stripe's. */
 #include "support/stripe_flow_fixture.h"
 
 #include "billing/customers.h"

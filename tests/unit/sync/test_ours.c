@@ -1,6 +1,5 @@
-/*
- * test_ours.c: the item of a subscription that we sell, and the customer that an object names.
- */
+/* test_ours.c: the item of a subscription that we sell, and the customer that an object
+ * names. */
 #include "support/stripe_objects_fixture.h"
 
 static const struct {

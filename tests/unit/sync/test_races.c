@@ -1,7 +1,5 @@
-/*
- * test_races.c: several processes change calls, events and subscriptions at the same time,
- * each with its own connection.
- */
+/* test_races.c: several processes change calls, events and subscriptions at the same time, each
+ * with its own connection. */
 #include "support/subscription_sync_fixture.h"
 
 #include <pthread.h>

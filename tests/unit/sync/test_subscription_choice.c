@@ -1,7 +1,5 @@
-/*
- * test_subscription_choice.c: which of a customer's subscriptions counts. The choice is the
- * same in whatever order they are stored, and whichever earlier states were stored.
- */
+/* test_subscription_choice.c: which of a customer's subscriptions counts. The choice is the
+ * same in whatever order they are stored, and whichever earlier states were stored. */
 #include "support/subscription_sync_fixture.h"
 
 enum { SET_MAX = 4 };

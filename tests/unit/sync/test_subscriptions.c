@@ -1,6 +1,4 @@
-/*
- * test_subscriptions.c: what storing a subscription changes and records.
- */
+/* test_subscriptions.c: what storing a subscription changes and records. */
 #include "support/subscription_sync_fixture.h"
 
 static struct subscription

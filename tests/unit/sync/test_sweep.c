@@ -1,7 +1,5 @@
-/*
- * test_sweep.c: the comparison with Stripe, page by page: where it continues, what it finds,
- * and that it changes nothing when Stripe does not answer. Also our copies of invoices.
- */
+/* test_sweep.c: the comparison with Stripe, page by page: where it continues, what it finds,
+ * and that it changes nothing when Stripe does not answer. Also our copies of invoices. */
 #include "support/stripe_flow_fixture.h"
 
 #include "sync/invoices.h"

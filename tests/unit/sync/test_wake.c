@@ -1,7 +1,5 @@
-/*
- * test_wake.c: storing an event notifies the jobs process, but only once until that looks for
- * work.
- */
+/* test_wake.c: storing an event notifies the jobs process, but only once until that looks for
+ * work. */
 #include "support/stripe_fixture.h"
 
 #include "sync/events.h"

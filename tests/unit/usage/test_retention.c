@@ -1,7 +1,5 @@
-/*
- * test_retention.c: months of reports are made in time and dropped as a whole, without
- * blocking.
- */
+/* test_retention.c: months of reports are made in time and dropped as a whole, without
+ * blocking. */
 #include "support/usage_fixture.h"
 
 #define MONTHS                                                                                 \
