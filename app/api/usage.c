@@ -117,6 +117,15 @@ read_item(const struct call *call, const struct json_view *object, struct batch_
 	return read_report(call, &item->task, &input, &item->report);
 }
 
+/* Each invalid item names its first bad field, and all of them together FIELD_ERRORS_MAX further
+ * ones. */
+static void
+limit_fields(struct task *item, size_t *left)
+{
+	task_limit_fields(item, *left + 1);
+	*left -= item->failure.field_count > 1 ? item->failure.field_count - 1 : 0;
+}
+
 /* Reads all items, stores the valid ones together, and records the result of each. */
 static enum fail
 store_batch(struct call *call, const struct object_list *list, struct batch_item *items)
@@ -124,14 +133,15 @@ store_batch(struct call *call, const struct object_list *list, struct batch_item
 	struct arena *arena = call->request->task.arena;
 	struct usage_item *valid = arena_array(arena, list->count, sizeof(*valid));
 	struct batch_item *next = items;
+	size_t count = 0, fields_left = FIELD_ERRORS_MAX;
 	struct json_view object;
-	size_t count = 0;
 
 	for (bool more = json_view_first(&list->list, &object); more;
 	     more = json_view_next(&object), next++) {
 		next->valid = read_item(call, &object, next) == FAIL_NONE;
 		if (next->valid)
 			valid[count++].report = next->report;
+		limit_fields(&next->task, &fields_left);
 	}
 	TRY(usage_report_batch(&call->operation, valid, count));
 	for (size_t i = 0, k = 0; i < list->count; i++) {

@@ -31,6 +31,10 @@ enum fail {
 	FAIL_COUNT
 };
 
+/* So many bad fields are named; a request with more says that there are more. A longer name of a
+ * field is cut, as the caller chooses both. */
+enum { FIELD_ERRORS_MAX = 20, FIELD_ERROR_NAME_MAX = 120 };
+
 /* One bad field of the input. */
 struct field_error {
 	const char *field;
@@ -43,6 +47,8 @@ struct failure {
 	const char *code;    /* stable, snake_case, part of the interface */
 	const char *message; /* a sentence for people; never an internal detail */
 	struct field_error *fields;
+	struct field_error *last_field;
+	size_t field_count;
 };
 
 /* One piece of work: a request, a job's step, a command. It owns the memory and says what went
@@ -60,9 +66,13 @@ struct task {
 enum fail task_fail(struct task *task, enum fail kind, const char *code, const char *format,
                     ...) __attribute__((format(printf, 4, 5)));
 
-/* Adds one bad field; always FAIL_INVALID with code "invalid_request". In order. */
+/* Adds one bad field; always FAIL_INVALID with code "invalid_request". In order. Beyond
+ * FIELD_ERRORS_MAX only the message changes. */
 enum fail task_fail_field(struct task *task, const char *field, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
+
+/* Keeps the first `most` bad fields (at least 1). */
+void task_limit_fields(struct task *task, size_t most);
 
 /* Forgets the failure, when the caller has dealt with it. */
 void task_clear(struct task *task);

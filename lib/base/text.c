@@ -194,6 +194,19 @@ text_characters(const char *string)
 	return count;
 }
 
+char *
+text_shortened(struct arena *arena, const char *string, size_t most)
+{
+	size_t length = strnlen(string, most + 1);
+
+	if (length <= most)
+		return arena_copy(arena, string);
+	length = most;
+	while (length > 0 && ((unsigned char)string[length] & 0xc0) == 0x80)
+		length--;
+	return arena_printf(arena, "%.*s...", (int)length, string);
+}
+
 bool
 text_is_made_of(const char *string, const char *allowed, size_t min, size_t max)
 {

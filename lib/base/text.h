@@ -42,6 +42,9 @@ bool text_is_utf8(const char *bytes, size_t length);
 /* Unicode characters in well-formed UTF-8. */
 size_t text_characters(const char *string);
 
+/* A copy of UTF-8 text; a longer one is cut to at most `most` bytes and "..." at its end. */
+char *text_shortened(struct arena *arena, const char *string, size_t most);
+
 /* The string has only characters of `allowed`, and between `min` and `max` of them. */
 bool text_is_made_of(const char *string, const char *allowed, size_t min, size_t max);
 

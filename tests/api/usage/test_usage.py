@@ -331,3 +331,26 @@ def test_the_size_of_a_batch_is_limited(stack):
         answer = exchange(stack, build("POST", path, [
             key, kind, ("Transfer-Encoding", "chunked")], chunks * count), timeout=1)
         assert (answer.status, answer.code) == (413, "body_too_large")
+
+
+def test_bad_fields_are_bounded(api, stack):
+    """However many members are unknown, the answer stays small, and each bad report of a batch
+    names its first bad field."""
+    customer = api.sign_up()
+    unknown = {f"n{n}": 0 for n in range(1000)} | {"x" * 3000: 0}
+    refused = expect(customer.client.post("/api/usage/report", report(customer, **unknown)), 400,
+                     "invalid_request")
+    assert len(refused["details"]) == 20 and "and more" in refused["error"]
+    exact = expect(customer.client.post("/api/usage/report", report(
+        customer, **{f"n{n}": 0 for n in range(20)})), 400, "invalid_request")
+    assert exact["details"] == refused["details"] and "and more" not in exact["error"]
+    cut, = expect(customer.client.post("/api/usage/report", report(customer, **{"x" * 3000: 0})),
+                  400, "invalid_request")["details"]
+    assert cut["field"] == "x" * 120 + "..."
+    answer = customer.client.post("/api/usage/reports", {"reports": [
+        *[report(customer, **{f"n{n}": 0 for n in range(500)}) for _ in range(72)],
+        report(customer)]})
+    batch = expect(answer, 200)
+    assert (batch["created"], batch["invalid"]) == (1, 72) and stored(stack, customer) == 1
+    assert [len(one["details"]) for one in batch["results"][:72]] == [20, 2] + 70 * [1]
+    assert len(answer.content) < 20000

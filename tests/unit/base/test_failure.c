@@ -55,6 +55,72 @@ START_TEST(test_fields_gather_in_order)
 }
 END_TEST
 
+static size_t
+count_fields(void)
+{
+	const struct field_error *error = task.failure.fields;
+	size_t count = 0;
+
+	for (; error != NULL; error = error->next)
+		count++;
+	return count;
+}
+
+/* Further bad fields cost no memory. */
+START_TEST(test_fields_are_bounded)
+{
+	static const char all[] = "The request has invalid fields.";
+	static const char more[] =
+	        "The request has invalid fields: those that are listed, and more.";
+
+	for (int i = 0; i < FIELD_ERRORS_MAX; i++)
+		(void)task_fail_field(&task, "email", "wrong %d", i);
+	ck_assert_str_eq(task.failure.message, all);
+	ck_assert_uint_eq(count_fields(), FIELD_ERRORS_MAX);
+	for (int i = 0; i < 1000000; i++)
+		ck_assert_int_eq(task_fail_field(&task, "email", "wrong %d", i), FAIL_INVALID);
+	ck_assert_str_eq(task.failure.message, more);
+	ck_assert_uint_eq(count_fields(), FIELD_ERRORS_MAX);
+	ck_assert_str_eq(task.failure.last_field->message,
+	                 arena_printf(task.arena, "wrong %d", FIELD_ERRORS_MAX - 1));
+}
+END_TEST
+
+START_TEST(test_a_long_name_is_cut_between_characters)
+{
+	char name[FIELD_ERROR_NAME_MAX + 3];
+
+	memset(name, 'n', sizeof(name));
+	name[FIELD_ERROR_NAME_MAX] = '\0';
+	(void)task_fail_field(&task, name, "is not known");
+	ck_assert_str_eq(task.failure.fields->field, name);
+	memcpy(&name[FIELD_ERROR_NAME_MAX - 1], "\xc3\xbc", 3);
+	task_clear(&task);
+	(void)task_fail_field(&task, name, "is not known");
+	ck_assert_uint_eq(strlen(task.failure.fields->field), FIELD_ERROR_NAME_MAX - 1 + 3);
+	ck_assert_ptr_nonnull(strstr(task.failure.fields->field, "nn..."));
+}
+END_TEST
+
+START_TEST(test_fields_can_be_limited)
+{
+	for (int i = 0; i < 3; i++)
+		(void)task_fail_field(&task, "email", "wrong %d", i);
+	task_limit_fields(&task, 3);
+	ck_assert_str_eq(task.failure.message, "The request has invalid fields.");
+	task_limit_fields(&task, 2);
+	ck_assert_uint_eq(count_fields(), 2);
+	task_limit_fields(&task, 1);
+	ck_assert_uint_eq(count_fields(), 1);
+	ck_assert_ptr_nonnull(strstr(task.failure.message, "and more"));
+	(void)task_fail_field(&task, "name", "is required");
+	ck_assert_str_eq(task.failure.fields->next->field, "name");
+	task_clear(&task);
+	task_limit_fields(&task, 1);
+	ck_assert_ptr_null(task.failure.fields);
+}
+END_TEST
+
 START_TEST(test_a_bad_field_does_not_hide_another_failure)
 {
 	(void)task_fail(&task, FAIL_NOT_FOUND, "customer_not_found", "There is none.");
@@ -119,6 +185,9 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_first_failure_stays);
 	tcase_add_test(tcase, test_fields_gather_in_order);
+	tcase_add_test(tcase, test_fields_are_bounded);
+	tcase_add_test(tcase, test_a_long_name_is_cut_between_characters);
+	tcase_add_test(tcase, test_fields_can_be_limited);
 	tcase_add_test(tcase, test_a_bad_field_does_not_hide_another_failure);
 	tcase_add_test(tcase, test_clear);
 	tcase_add_test(tcase, test_attempt);
