@@ -60,15 +60,14 @@ ctl_read_settings(struct ctl *ctl)
 	return FAIL_NONE;
 }
 
-enum fail
-ctl_open_database(struct ctl *ctl)
+static enum fail
+open_database(struct ctl *ctl, const struct db_options *options)
 {
-	struct db_options options = app_settings_db(&ctl->settings, "billingctl");
 	struct instant now;
 
 	ctl->operation = (struct operation){
 	        .task = &ctl->task,
-	        .db = db_new(&options),
+	        .db = db_new(options),
 	        .billing = &ctl->billing,
 	        .actor = actor(ctl->task.arena),
 	        .now_ms = clock_now_ms(),
@@ -77,6 +76,24 @@ ctl_open_database(struct ctl *ctl)
 	TRY(db_clock(ctl->operation.db, &ctl->task, &now));
 	ctl->operation.now_ms = now.ms;
 	return FAIL_NONE;
+}
+
+enum fail
+ctl_open_database(struct ctl *ctl)
+{
+	const struct db_options options = app_settings_db(&ctl->settings, "billingctl");
+
+	return open_database(ctl, &options);
+}
+
+enum fail
+ctl_open_owner(struct ctl *ctl)
+{
+	struct db_options options = app_settings_db(&ctl->settings, "billingctl");
+
+	if (*ctl->settings.database_owner_url != '\0')
+		options.url = ctl->settings.database_owner_url;
+	return open_database(ctl, &options);
 }
 
 enum fail

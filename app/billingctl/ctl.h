@@ -79,6 +79,7 @@ void ctl_print_help(const struct ctl *ctl);
 /* ctl_prepare() opens what `needs` names. The other functions open one part each. */
 enum fail ctl_read_settings(struct ctl *ctl) MUST_CHECK;
 enum fail ctl_open_database(struct ctl *ctl) MUST_CHECK; /* even with migrations pending */
+enum fail ctl_open_owner(struct ctl *ctl) MUST_CHECK;    /* as the owner of the schema */
 enum fail ctl_require_schema(struct ctl *ctl) MUST_CHECK;
 enum fail ctl_open_stripe(struct ctl *ctl) MUST_CHECK; /* "stripe_not_configured" */
 enum fail ctl_prepare(struct ctl *ctl, unsigned int needs) MUST_CHECK;

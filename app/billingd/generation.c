@@ -21,7 +21,6 @@ enum { ARENA_LIMIT = 64 * 1024 * 1024 };
  * STRIPE_DEADLINE_MS; jobs have a limit of their own. */
 static const int64_t request_attempt_ms = 8000;
 static const int64_t job_attempt_ms = 30000;
-static const int64_t job_pause_ms = 120000;
 
 struct generation *
 generation_load(const char *config_path, int64_t number,
@@ -147,7 +146,7 @@ pause_ms(const struct child *child)
 	const int64_t by_use[] = {
 	        [STRIPE_NEVER] = 0,
 	        [STRIPE_IN_REQUESTS] = child->generation->settings.stripe_deadline_ms,
-	        [STRIPE_IN_JOBS] = job_pause_ms,
+	        [STRIPE_IN_JOBS] = JOB_PAUSE_MS,
 	};
 
 	return by_use[child->role->stripe];

@@ -92,6 +92,10 @@ const struct setting app_settings_table[] = {
         ROW(database_url, "DATABASE_URL", "postgresql:///billing",
             "PostgreSQL connection string or URI; may name several hosts.", .secret = true,
             .check = check_not_empty),
+        ROW(database_owner_url, "DATABASE_OWNER_URL", "",
+            "How billingctl migrate connects: as the owner of the schema, who lets the role of "
+            "DATABASE_URL do what the service needs; empty: as DATABASE_URL.",
+            .secret = true),
         ROW(db_prepared, "DB_PREPARED", "on",
             "Prepared statements; off behind PgBouncer in transaction mode, which needs "
             "ignore_startup_parameters = options."),

@@ -15,6 +15,7 @@ struct app_settings {
 	int64_t worker_max_requests;
 	int64_t shutdown_timeout_s;
 	const char *database_url;
+	const char *database_owner_url;
 	bool db_prepared;
 	int64_t db_statement_timeout_ms;
 	const char *migrations_dir;
@@ -56,6 +57,9 @@ extern const struct setting app_settings_table[];
  * strings live in the task's arena. */
 enum fail app_settings_load(struct task *task, const char *path,
                             struct app_settings *out) MUST_CHECK;
+
+/* How long a transaction may be idle while a job waits for Stripe. */
+enum { JOB_PAUSE_MS = 120000 };
 
 /* How to reach the database; `name` is the connection's application_name in PostgreSQL. */
 struct db_options app_settings_db(const struct app_settings *settings, const char *name);

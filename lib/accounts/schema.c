@@ -10,6 +10,7 @@
 #include "billing/license_records.h"
 #include "billing/subscriptions.h"
 #include "db/migrations.h"
+#include "db/role.h"
 #include "db/server.h"
 #include "meters/meters.h"
 #include "meters/parked.h"
@@ -61,6 +62,7 @@ const struct statement_list *const billing_statements[] = {
 	&usage_statements,
 	&db_statements,
 	&migration_statements,
+	&role_statements,
 	&server_statements,
 	NULL,
 };

@@ -82,16 +82,18 @@ connect_failed(struct db *db, struct task *task, int64_t now_us)
 	return unavailable(db, task, why);
 }
 
-/* JIT is off: compiling one of our statements takes longer than running it. */
+/* The options of the connection string or PGOPTIONS come first, so that ours count. JIT is off:
+ * compiling one of our statements takes longer than running it. */
 static PGconn *
 open_connection(const struct db_options *options, struct task *task)
 {
 	long long idle_ms = options->statement_timeout_ms * 2 + options->pause_ms;
+	const char *given = db_url_part(task->arena, options->url, "options");
 	const char *session = arena_printf(
 	        task->arena,
-	        "-c statement_timeout=%lld -c lock_timeout=%lld -c TimeZone=UTC -c jit=off "
+	        "%s -c statement_timeout=%lld -c lock_timeout=%lld -c TimeZone=UTC -c jit=off "
 	        "-c idle_in_transaction_session_timeout=%lld -c standard_conforming_strings=on",
-	        (long long)options->statement_timeout_ms,
+	        given == NULL ? "" : given, (long long)options->statement_timeout_ms,
 	        (long long)options->statement_timeout_ms, idle_ms);
 	const char *names[] = {"dbname",
 	                       "application_name",

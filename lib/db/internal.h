@@ -64,6 +64,10 @@ enum fail db_command(struct db *db, struct task *task, const char *sql,
 enum fail db_decode_rows(struct task *task, const struct statement *statement,
                          const PGresult *result, void *out_rows, size_t *out_count) MUST_CHECK;
 
+/* A part of the connection string, such as "user"; what the string leaves out is completed from the
+ * environment, as libpq does. NULL when neither has it. */
+const char *db_url_part(struct arena *arena, const char *url, const char *name);
+
 /* The OID that a column type has in PostgreSQL's catalogue. */
 Oid db_column_oid(enum column_type type);
 

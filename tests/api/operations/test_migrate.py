@@ -1,6 +1,7 @@
 """Migrations: run several times at once or killed at any moment, they lead to the same schema."""
 
 import random
+import re
 import shutil
 import subprocess
 import time
@@ -52,6 +53,55 @@ def test_status_and_up(new_scratch):
     table = scratch.run("migrate", "status").stdout.splitlines()
     assert table[0].split() == ["version", "name", "applied", "applied_at"]
     assert table[-1].split() == ["pending", "0"]
+
+
+def test_another_schema(new_scratch):
+    """The options of the connection string count: the tables are made in the schema that they name."""
+    scratch = new_scratch()
+    scratch.sql("CREATE SCHEMA app")
+    scratch.env["DATABASE_URL"] += "&options=-csearch_path%3Dapp"
+    scratch("migrate", "up")
+    assert scratch.sql("SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'p') "
+                       "AND relnamespace = 'public'::regnamespace") == "0"
+    assert scratch.sql("SELECT prosecdef, proconfig FROM pg_proc "
+                       "WHERE proname = 'usage_partitions_drop'") == \
+        't|{lock_timeout=2s,"search_path=app, pg_temp"}'
+
+
+def test_two_roles(new_scratch):
+    """The owner migrates and lets the service's role do what its statements need."""
+    scratch = new_scratch()
+    service = "service_" + scratch.name
+    scratch.env["DATABASE_OWNER_URL"] = scratch.env["DATABASE_URL"]
+    scratch.env["DATABASE_URL"] = re.sub("user=[^&]*", "user=" + service,
+                                         scratch.env["DATABASE_URL"])
+    scratch("migrate", "up")
+    assert scratch("migrate", "up") == {"applied": 0}
+    scratch("operator", "create", "ann", "--role", "owner")
+    assert "service_" in scratch.refuses("migrate", "up", DATABASE_OWNER_URL="")
+    scratch.sql(f"DROP OWNED BY {service}; DROP ROLE {service}")
+
+
+def test_one_role_of_the_version_before(new_scratch):
+    """An installation whose only role owns the schema goes on with it, until it names two."""
+    scratch = new_scratch()
+    owner = "owner_" + scratch.name
+    scratch.sql(f"CREATE ROLE {owner} LOGIN; ALTER DATABASE {scratch.name} OWNER TO {owner}")
+    scratch.env["DATABASE_URL"] = re.sub("user=[^&]*", "user=" + owner, scratch.env["DATABASE_URL"])
+    scratch("migrate", "up")
+    scratch("operator", "create", "ann", "--role", "owner")
+    refused = scratch.refuses(
+        "migrate", "up", DATABASE_OWNER_URL=scratch.env["DATABASE_URL"],
+        DATABASE_URL=scratch.env["DATABASE_URL"].replace(owner, "absent"))
+    assert f"{owner} may not make it" in refused and "createuser absent" in refused
+    scratch.sql(f"ALTER ROLE {owner} CREATEROLE")
+    service = "service_" + scratch.name
+    scratch.env.update(DATABASE_OWNER_URL=scratch.env["DATABASE_URL"],
+                       DATABASE_URL=scratch.env["DATABASE_URL"].replace(owner, service))
+    scratch("migrate", "up")
+    assert len(scratch("operator", "list")["operators"]) == 1
+    scratch.sql(f"DROP OWNED BY {service}; DROP ROLE {service}; "
+                f"REASSIGN OWNED BY {owner} TO postgres; DROP OWNED BY {owner}; DROP ROLE {owner}")
 
 
 def test_nothing_works_while_one_is_pending(new_scratch):

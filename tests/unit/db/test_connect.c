@@ -250,6 +250,21 @@ START_TEST(test_session)
 }
 END_TEST
 
+/* Options of the connection string are kept, or else those of PGOPTIONS; ours win. */
+START_TEST(test_options_are_kept)
+{
+	const char *given = "-c search_path=app -c statement_timeout=1";
+	const char *wanted = "(current_setting('search_path') = 'app' AND "
+	                     "current_setting('statement_timeout') = '1234ms')::int";
+
+	if (_i == 1)
+		ck_assert_int_eq(setenv("PGOPTIONS", given, 1), 0);
+	db = database_open(_i == 0 ? url_with("options", given) : database_url(), 1234, false);
+	ck_assert_int_eq(database_number(db, &task, wanted), 1);
+	(void)unsetenv("PGOPTIONS");
+}
+END_TEST
+
 /* With pause_ms a transaction may be idle for longer. */
 START_TEST(test_pause)
 {
@@ -287,6 +302,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_other_ways_to_be_refused, 0, 3);
 	tcase_add_loop_test(tcase, test_not_a_url, 0, 4);
 	tcase_add_test(tcase, test_session);
+	tcase_add_loop_test(tcase, test_options_are_kept, 0, 2);
 	tcase_add_test(tcase, test_pause);
 	tcase_add_test(tcase, test_free);
 	suite_add_tcase(suite, tcase);
