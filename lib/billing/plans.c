@@ -185,3 +185,11 @@ plans_find(const struct plans *plans, const char *id)
 			return &plans->items[i];
 	return NULL;
 }
+
+size_t
+plans_rank(const struct plans *plans, const char *id)
+{
+	const struct plan *plan = plans_find(plans, id);
+
+	return plan == NULL ? 0 : (size_t)(plan - plans->items);
+}

@@ -67,6 +67,9 @@ enum fail plans_load(struct task *task, const char *path, struct plans *out) MUS
 /* The plan, or NULL. */
 const struct plan *plans_find(const struct plans *plans, const char *id);
 
+/* The plan's place in the table, from the lowest to the highest; 0 for an unknown one. */
+size_t plans_rank(const struct plans *plans, const char *id);
+
 /* The metric's index in the table, or metric_count when there is none of that name. */
 size_t plans_metric(const struct plans *plans, const char *name);
 

@@ -85,15 +85,6 @@ change_fetch(struct operation *operation, const struct subscription *subscriptio
 	                                                  : FAIL_NONE;
 }
 
-static size_t
-rank_of(const struct plans *plans, const char *id)
-{
-	for (size_t i = 0; i < plans->count; i++)
-		if (text_equal(plans->items[i].id, id))
-			return i;
-	return 0;
-}
-
 /* By our clock the current period may not have begun yet, or may have ended already. */
 struct instant
 plan_terms_proration_at(const struct plan_terms *terms, int64_t now_ms)
@@ -138,9 +129,9 @@ plan_terms_find(struct operation *operation, const struct plan_change *change,
 	out->price = price_list_for(&billing->plan_prices, change->new_plan,
 	                            (size_t)out->sold.position);
 	out->is_upgrade =
-	        rank_of(&billing->plans, change->new_plan) >
-	        rank_of(&billing->plans,
-	                out->sold.plan != NULL ? out->sold.plan : out->subscription.plan);
+	        plans_rank(&billing->plans, change->new_plan) >
+	        plans_rank(&billing->plans,
+	                   out->sold.plan != NULL ? out->sold.plan : out->subscription.plan);
 	out->proration = out->is_upgrade ? "always_invoice" : "create_prorations";
 	out->proration_at = change->proration_at;
 	return FAIL_NONE;

@@ -3,23 +3,27 @@
 
 #include "base/wire.h"
 
-/* A metered item may stand before the one that we sell. */
+/* Chooses the item with the highest plan. A metered item may stand before it. */
 static void
-choose_item(const struct price_list *prices, struct sold_subscription *out)
+choose_item(const struct billing *billing, struct sold_subscription *out)
 {
 	const struct stripe_subscription *stripe = &out->stripe;
 
 	if (stripe->item_count > 0)
 		out->item = stripe->items[0];
 	for (size_t i = 0; i < stripe->item_count; i++) {
-		const struct price *price = price_list_find(prices, stripe->items[i].price_id);
+		const struct price *price =
+		        price_list_find(&billing->plan_prices, stripe->items[i].price_id);
 
 		if (price == NULL)
+			continue;
+		out->plan_items++;
+		if (out->plan != NULL && plans_rank(&billing->plans, price->sells) <=
+		                                 plans_rank(&billing->plans, out->plan))
 			continue;
 		out->item = stripe->items[i];
 		out->plan = price->sells;
 		out->position = (int64_t)price->position;
-		return;
 	}
 }
 
@@ -49,7 +53,7 @@ sold_subscription_read(const struct operation *operation, const struct json_view
 	*out = (struct sold_subscription){0};
 	if (!stripe_subscription_read(object, &out->stripe))
 		return false;
-	choose_item(&operation->billing->plan_prices, out);
+	choose_item(operation->billing, out);
 	complete_period(out);
 	return true;
 }

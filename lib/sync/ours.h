@@ -6,12 +6,14 @@
 #include "stripe/event.h"
 #include "stripe/objects.h"
 
-/* A subscription at Stripe, and its item that has one of our prices, else its first one. */
+/* A subscription at Stripe, and its item that has one of our prices, else its first one. Of
+ * several items with our prices the one with the highest plan counts. */
 struct sold_subscription {
 	struct stripe_subscription stripe;
 	struct stripe_item item; /* its period is the subscription's where it has none */
 	const char *plan;        /* that its price buys; NULL: none of our prices */
 	int64_t position;        /* of that price in its plan */
+	size_t plan_items;       /* how many items have one of our prices */
 };
 
 /* False when the object is no subscription. */

@@ -186,6 +186,22 @@ report_duplicates(struct operation *operation, const char *customer_id)
 	return FAIL_NONE;
 }
 
+/* Each item is paid, but a customer has one plan. */
+static enum fail
+report_several_plans(struct operation *operation, const char *customer_id,
+                     const struct sold_subscription *subscription)
+{
+	const char *id = subscription->stripe.id;
+
+	if (subscription->plan_items < 2 || stripe_status_is_final(subscription->stripe.status))
+		return FAIL_NONE;
+	log_line(LOG_LEVEL_WARNING, "a subscription has several prices of plans",
+	         LOG_S("customer_id", customer_id), LOG_S("subscription", id),
+	         LOG_S("plan", subscription->plan),
+	         LOG_I("items", (int64_t)subscription->plan_items));
+	return audit_record(operation, "several_plans", customer_id, id, subscription->plan);
+}
+
 enum fail
 subscription_sync_store(struct operation *operation, const char *customer_id,
                         const struct sold_subscription *subscription, bool *changed)
@@ -215,6 +231,7 @@ subscription_sync_store(struct operation *operation, const char *customer_id,
 		return FAIL_NONE;
 	TRY(audit_record(operation, "subscription_sync", customer_id, stripe->id,
 	                 stripe->status));
+	TRY(report_several_plans(operation, customer_id, subscription));
 	/* A checkout page was open when the customer was deleted, and was paid afterwards. */
 	if (deleted && stripe_status_is_live(stripe->status))
 		TRY(stripe_cancel_enqueue(operation, customer_id, stripe->id,

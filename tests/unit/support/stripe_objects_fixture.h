@@ -19,6 +19,7 @@
 static struct task task;
 
 static const struct billing billing = {
+        .plans = {.items = {{.id = "starter"}, {.id = "professional"}}, .count = 2},
         .plan_prices = {.items = {{"price_starter", "starter", 0},
                                   {"price_pro", "professional", 0},
                                   {"price_pro_yearly", "professional", 1},

@@ -184,6 +184,25 @@ START_TEST(test_unknown_price)
 }
 END_TEST
 
+/* A subscription with two prices of plans is reported at each change while it is live. */
+START_TEST(test_several_plans)
+{
+	struct sold_subscription one = subscription("sub_a", "active", 1);
+
+	one.plan_items = 1;
+	ck_assert(store(&one));
+	ck_assert_int_eq(audited("several_plans"), 0);
+	one.plan_items = 2;
+	one.plan = "professional";
+	ck_assert(store(&one));
+	ck_assert(!store(&one));
+	ck_assert_int_eq(audited("several_plans"), 1);
+	one.stripe.status = "canceled";
+	ck_assert(store(&one));
+	ck_assert_int_eq(audited("several_plans"), 1);
+}
+END_TEST
+
 /* `past_due_since` is the first failed payment since the last successful one. */
 START_TEST(test_past_due_since)
 {
@@ -316,6 +335,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_second, 0, 2);
 	tcase_add_loop_test(tcase, test_no_second, 0, 3);
 	tcase_add_test(tcase, test_unknown_price);
+	tcase_add_test(tcase, test_several_plans);
 	tcase_add_test(tcase, test_past_due_since);
 	tcase_add_test(tcase, test_schedule);
 	tcase_add_test(tcase, test_gone);
