@@ -167,7 +167,7 @@ format-check:
 layers:
 	@tests/layers.sh
 
-# What documents take from the programs: settings, commands, examples of settings files.
+# Documents take these parts from the programs: settings, commands, examples of settings files.
 docs: build
 	@conf/docs.py $(BUILD)
 

@@ -26,7 +26,7 @@ PART = re.compile(r'^(\.\\" generated: (.*)\n)(?:.*\n)*?(\.\\" end)$', re.M)
 
 
 def ask(program, *arguments):
-    """What the program prints."""
+    """The program's output."""
     done = subprocess.run([BUILD / program, *arguments], text=True, capture_output=True,
                           check=False, timeout=20)
     if done.returncode != 0:

@@ -14,7 +14,7 @@ SERVICES = ("billingd", "migrate")
 
 
 def configuration():
-    """What docker-compose makes of its file when .env gives each setting its own name as value."""
+    """The configuration that docker-compose reads when .env gives each setting its own name as value."""
     with tempfile.TemporaryDirectory() as folder:
         pathlib.Path(folder, ".env").write_text("".join(f"{name}={name}\n" for name in NAMES))
         return yaml.safe_load(subprocess.run(

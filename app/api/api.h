@@ -11,7 +11,8 @@
 
 struct call;
 
-/* Who may use a route. Owners may use every operators' route, viewers those that only read. */
+/* The callers that may use a route. An owner may use every operators' route, a viewer those that
+ * only read. */
 enum who {
 	WHO_ANYBODY,
 	WHO_SIGN_UP,  /* owners, and anybody when PUBLIC_SIGNUP is on */
@@ -45,7 +46,7 @@ struct route {
 extern const struct route api_routes[];
 extern const size_t api_route_count;
 
-/* What a worker serves with. */
+/* Everything that a worker needs to serve requests. */
 struct api {
 	const struct app_settings *settings;
 	struct billing billing;

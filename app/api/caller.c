@@ -1,4 +1,4 @@
-/* caller.c: who calls, and whether the route's row lets them. */
+/* caller.c: identifies the caller, and checks whether the route's row admits it. */
 #include "api/caller.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* caller.h: who calls, and whether the route's row lets them. */
+/* caller.h: identifies the caller, and checks whether the route's row admits it. */
 #pragma once
 
 #include "api/api.h"

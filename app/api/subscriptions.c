@@ -1,4 +1,4 @@
-/* subscriptions.c: what a customer has subscribed to. */
+/* subscriptions.c: trials, and reading a customer's subscription. */
 #include "api/handlers.h"
 #include "api/render.h"
 #include "base/fields.h"

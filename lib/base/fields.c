@@ -100,7 +100,7 @@ take_bool(struct task *task, const struct field *field, const struct json_view *
 	return json_view_truth(value, member(field, out)) ? NULL : "must be true or false";
 }
 
-/* What is wrong with how many items a list has. */
+/* The fault in a list's number of items, or NULL. */
 static const char *
 count_fault(struct task *task, const struct field *field, size_t count)
 {

@@ -62,7 +62,7 @@ struct field {
 	bool not_null;   /* FIELD_PATCH: null is refused */
 	int64_t min;     /* characters of a string, value of a number, items of a list */
 	int64_t max;     /* 0: no bound */
-	int64_t initial; /* what an absent number or bool becomes */
+	int64_t initial; /* the value of an absent number or bool */
 	/* NULL when the string (or each item of the list) is fine, else why not. */
 	const char *(*check)(const char *value);
 };

@@ -175,7 +175,7 @@ add_utf8(struct text *text, uint32_t character)
 	text_add_char(text, (char)(0x80 | (character & 63)));
 }
 
-/* What follows a backslash; appended to `decoded` unless that is NULL. */
+/* Reads the escape behind a backslash; appended to `decoded` unless that is NULL. */
 static bool
 scan_escape(struct json_scan *scan, struct text *decoded)
 {

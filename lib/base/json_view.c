@@ -87,7 +87,7 @@ json_view_is_null(const struct json_view *value)
 static const char *
 decode(struct arena *arena, const char *text, const struct json_node *node)
 {
-	/* What the strict gate lets pass reads the same by the laxer rules. */
+	/* Text that passed the strict gate reads the same by the laxer rules. */
 	struct json_scan scan = {.text = text,
 	                         .length = (size_t)node->at + node->length,
 	                         .at = node->at,

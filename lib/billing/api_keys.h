@@ -9,7 +9,7 @@
 
 #include "billing/operation.h"
 
-/* What a customer's key may be used for; a list is a set of these bits. */
+/* The scopes of a customer's key; a list is a set of these bits. */
 enum scope { SCOPE_NONE = 0, SCOPE_LICENSE = 1, SCOPE_USAGE = 2, SCOPE_BILLING = 4 };
 enum { SCOPE_ALL = SCOPE_LICENSE | SCOPE_USAGE | SCOPE_BILLING };
 

@@ -1,4 +1,4 @@
-/* plans_reader.h: what the parts of the reader of plans.json share. */
+/* plans_reader.h: the functions that the parts of the reader of plans.json share. */
 #pragma once
 
 #include "base/json_view.h"

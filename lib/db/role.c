@@ -61,8 +61,8 @@ role_facts_read(struct db *db, struct task *task, struct role_facts *out)
 	return db_row(db, task, &statements[FACTS], NO_PARAMETERS, out, &found);
 }
 
-/* What the server stores in place of the password; empty without one. The password itself is not
- * sent, so it cannot get into the server's log. */
+/* The verifier that the server stores in place of the password; empty without one. The password
+ * itself is not sent, so it cannot get into the server's log. */
 static const char *
 verifier_of(struct db *db, struct task *task, const char *role, const char *url)
 {

@@ -11,7 +11,7 @@ struct server_facts {
 	int64_t version_number;
 	const char *encoding; /* of the database */
 	bool checksums;       /* a damaged page is noticed */
-	bool durable;         /* what was committed survives a crash of the machine */
+	bool durable;         /* committed rows survive a crash of the machine */
 	bool read_only;       /* a standby, or set to read-only */
 };
 

@@ -1,4 +1,4 @@
-/* claims.h: what a licence says, as a struct and as the JSON inside the token. */
+/* claims.h: a licence's claims, as a struct and as the JSON inside the token. */
 #pragma once
 
 #include "base/clock.h"

@@ -38,7 +38,7 @@ struct license {
 	struct held_license *held; /* never NULL */
 	struct listing *listing;
 	struct clock_mark mark;
-	struct clock_mark saved; /* what was last tried to be written */
+	struct clock_mark saved; /* the mark of the last attempt to write */
 	bool state_kept;
 	int64_t now_s; /* at handle_enter() */
 };

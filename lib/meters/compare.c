@@ -106,7 +106,7 @@ meter_of(const struct json_view *meters, const char *event_name)
 	return NULL;
 }
 
-/* What Stripe has counted for the day that starts then. */
+/* Fetches Stripe's count for the day that starts then. */
 static double
 counted(const struct json_view *summaries, int64_t starts_at_s)
 {

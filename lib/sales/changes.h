@@ -27,7 +27,7 @@ struct change_preview {
 	bool at_period_end;
 	struct instant proration_at;
 	struct instant period_ends_at;
-	int64_t amount_due; /* what Stripe would charge now, in minor units */
+	int64_t amount_due; /* Stripe would charge this now, in minor units */
 	const char *currency;
 	struct preview_line *lines;
 };

@@ -171,7 +171,7 @@ is_success(int status)
 	return status >= 200 && status < 300;
 }
 
-/* What one attempt alone says. */
+/* The outcome that one attempt alone shows. */
 static enum stripe_outcome
 judge_status(const struct stripe_answer *answer)
 {

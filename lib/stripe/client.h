@@ -42,7 +42,7 @@ struct stripe_request {
 	int64_t deadline_us;
 };
 
-/* What is known after all attempts. When one of them may have been carried out, a later 429 or
+/* The outcome after all attempts. When one of them may have been carried out, a later 429 or
  * lost connection does not change that: the outcome stays STRIPE_UNKNOWN. */
 enum stripe_outcome {
 	STRIPE_DONE,    /* 2xx with an object */

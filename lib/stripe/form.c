@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* What needs no escape anywhere (RFC 3986, section 2.3). */
+/* The characters that need no escape anywhere (RFC 3986, section 2.3). */
 #define UNRESERVED "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 
 static void

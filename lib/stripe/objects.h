@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/json_view.h"
 
-/* What a subscription bills: a price, and how many times. */
+/* An item of a subscription: a price, and how many times it is billed. */
 struct stripe_item {
 	const char *id;
 	const char *price_id;

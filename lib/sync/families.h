@@ -10,7 +10,7 @@
 #include "stripe/event.h"
 #include "sync/objects.h"
 
-/* What we do about a type of events. Stripe lists at most 20 types at once. */
+/* How a type of events is used. Stripe lists at most 20 types at once. */
 enum event_use {
 	EVENT_READ = 1,   /* act on it when it comes */
 	EVENT_SUBSCRIBED, /* and have our webhook endpoint receive it */

@@ -10,7 +10,7 @@
 #include "billing/operation.h"
 #include "stripe/client.h"
 
-/* What became of an object. */
+/* The outcome of syncing an object. */
 enum sync_result {
 	SYNC_SAME,    /* our copy was up to date */
 	SYNC_CHANGED, /* our copy has changed */

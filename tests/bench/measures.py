@@ -18,7 +18,7 @@ WARM_UP_SECONDS = 1
 VIEW, SIGN_UP = "license_view", "account_sign_up"
 HEALTH = [("GET", "/health", "", "")]
 
-# What billingd would pass for a new customer, made by PostgreSQL from two random numbers. By the
+# The parameters that billingd would pass for a new customer, made by PostgreSQL from two random numbers. By the
 # number of the parameter of SIGN_UP.
 SIGN_UP_SETUP = """\\set a random(1, 9000000000000000000)
 \\set b random(1, 9000000000000000000)

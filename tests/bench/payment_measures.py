@@ -62,7 +62,7 @@ class PaymentMeasures:
 
 
 def workers_cpu(measures):
-    """What billingd's processes spend on an event, over what nginx spends on `return 200`."""
+    """The CPU time of billingd's processes for an event, over nginx's for `return 200`."""
     return [event.cpu_us["billingd"] / alone.all_cpu_us
             for event, alone in zip(measures.figures["webhook"], measures.figures["return200"])]
 

@@ -16,7 +16,7 @@ from handle import StandIn  # noqa: E402  pylint: disable=wrong-import-position
 PLAN, PRICE = "starter", "price_bench"
 EVENT_TYPE = "customer.subscription.updated"
 
-# What billingd passes for an event, by the number of the statement's parameter.
+# The parameters that billingd passes for an event, by the number of the statement's parameter.
 EVENT_SETUP = """\\set a random(1, 9000000000000000000)
 \\set b random(1, 9000000000000000000)
 """

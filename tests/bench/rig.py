@@ -1,4 +1,4 @@
-"""What is measured: a private stack, and a second nginx with the limits to compare it with.
+"""The measured systems: a private stack, and a second nginx with the limits to compare it with.
 
 The second nginx is the stack's own configuration with other locations: one that nginx answers by
 itself, one behind the least that libfcgi can do (constant_fcgi.c).

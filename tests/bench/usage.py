@@ -91,7 +91,7 @@ def lookups():
     }
 
 
-# What billingd would pass, made by PostgreSQL of random numbers. By the number of the parameter.
+# The parameters that billingd would pass, made by PostgreSQL of random numbers. By the number of the parameter.
 SETUP = f"""\\set n random(1, {CUSTOMERS})
 \\set a random(1, 9000000000000000000)
 """

@@ -36,7 +36,7 @@ EVENT = {"id": "evt_1", "object": "event", "created": 1760000000, "type": "custo
 
 
 def seeds(target):
-    """What the target starts from."""
+    """The inputs that the target starts from."""
     if target == "foreign":
         return [json.dumps(EVENT).encode(), json.dumps(EVENT, indent=1).encode(),
                 b'{"a":{"a":1,"b":2},"a":{"b":123456789012345678901},"id":1,"\\u0069d":"\\udc00"}',

@@ -39,7 +39,7 @@ class Local(handle.StandIn):
         shown = {name.lower(): value for name, value in answer.headers.items()}
         return answer.status, shown, answer.body
 
-    # What many tests begin with
+    # Steps that many tests begin with
 
     def customer(self, card="pm_card_visa", **params):
         """A customer, with a card unless it is None."""
@@ -110,7 +110,7 @@ class Receiver:
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def events(self):
-        """What was delivered, parsed."""
+        """The delivered events, parsed."""
         return [json.loads(body) for _, body in self.got]
 
     def close(self):

@@ -185,7 +185,7 @@ class StandIn:
         self.control("hold", {"held": held})
 
     def queue(self):
-        """What waits to be delivered."""
+        """The events that wait to be delivered."""
         return self.control("queue")
 
     def hurry(self):

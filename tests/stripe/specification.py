@@ -36,7 +36,7 @@ def paths():
 
 
 def check(value, new):
-    """What is wrong with an object, by the schema for its `object`."""
+    """The faults of an object, by the schema for its `object`."""
     kind = value["object"]
     if value.get("deleted"):
         kind = "deleted_" + kind
@@ -74,7 +74,7 @@ def faults(value, schema, new, where):
 
 
 def members(value, schema, new, where):
-    """What does not fit in an object's members."""
+    """The members of an object that do not fit the schema."""
     known = schema.get("properties")
     extra = schema.get("additionalProperties")
     for name in schema.get("required", []):

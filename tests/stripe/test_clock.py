@@ -1,4 +1,4 @@
-"""What time does to subscriptions, invoices and sessions."""
+"""The changes that time makes to subscriptions, invoices and sessions."""
 
 import calendar
 
@@ -76,7 +76,7 @@ def test_short_trial(stripe):
     ("cancel", "canceled", "customer.subscription.deleted"),
 ])
 def test_trial_without_a_card(stripe, behaviour, status, event):
-    """What happens at its end is set beforehand."""
+    """The behaviour at the trial's end is set beforehand."""
     customer = stripe.customer(card=None)
     made = stripe.subscribe(customer, trial_period_days=7, **{
         "trial_settings[end_behavior][missing_payment_method]": behaviour})

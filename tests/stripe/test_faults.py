@@ -95,7 +95,7 @@ def test_slow(process):
 
 
 def test_whoever_waited_went_away(process):
-    """What was held up has run when the faults were let go, and not before."""
+    """A held operation runs when the faults are released, and not before."""
     process.fault("slow", path="^/v1/customers$", seconds=60)
     before = process.counters()["customers"]
     with pytest.raises(TimeoutError):

@@ -34,7 +34,7 @@ def test_other_parameters_or_path(stripe):
 
 
 def test_failed_checks_are_not_kept(stripe):
-    """What never ran, 400 or 401, leaves the key free."""
+    """A request that never ran, 400 or 401, leaves the key free."""
     assert post(stripe, "k", "colour=red")[0] == 400
     assert post(stripe, "k", "email=a")[:2] == (200, False)
     stripe.secret_key = "sk_test_wrong"

@@ -70,7 +70,7 @@ def test_times_and_corrections(stripe, meter):
 
 
 def test_accepted_is_not_counted(delivering, receiver):
-    """What a meter cannot use is accepted, and a thin event tells."""
+    """A meter event that no meter can use is accepted, and a thin event reports it."""
     delivering.settings(thin_url=receiver.url)
     delivering.call("POST", "/v1/billing/meters", {
         "display_name": "Calls", "event_name": "calls", "default_aggregation[formula]": "sum"})

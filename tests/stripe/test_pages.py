@@ -180,7 +180,7 @@ def test_invoice(stripe, browser):
 
 
 def test_credit_is_shown_as_such(stripe, browser):
-    """What is credited has its sign before the currency, as people write it."""
+    """A credit has its sign before the currency, as people write it."""
     id = stripe.subscribe(stripe.customer())["id"]
     made = stripe.call("POST", f"/v1/subscriptions/{id}", {
         "items[0][id]": stripe.call("GET", f"/v1/subscriptions/{id}")["items"]["data"][0]["id"],

@@ -30,7 +30,7 @@ def test_remembers_over_a_crash(tmp_path):
 
 
 def test_pending_events_survive(tmp_path, receiver):
-    """What was not delivered before a crash is delivered after it."""
+    """An event that was not delivered before a crash is delivered after it."""
     with handle.StandIn(data_file=str(tmp_path / "data"), webhook_url=receiver.url) as stripe:
         stripe.hold()
         stripe.call("POST", "/v1/customers")

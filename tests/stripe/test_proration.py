@@ -182,7 +182,7 @@ BEHAVIOURS = [
 
 @pytest.mark.parametrize("behaviour, status, plan, state, pending, invoices", BEHAVIOURS)
 def test_upgrade_with_a_bad_card(stripe, behaviour, status, plan, state, pending, invoices):
-    """What the payment behaviours make of a declined card, and of a later payment."""
+    """The effect of each payment behaviour on a declined card, and on a later payment."""
     customer, id, item = prepared(stripe)
     stripe.card(customer, "declined")
     stripe.advance(days=15)

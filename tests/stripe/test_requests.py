@@ -191,7 +191,7 @@ def test_expand(stripe):
 
 
 def test_recorded_requests(stripe):
-    """What the official library sent for 24 calls is taken."""
+    """The requests that the official library sent for 24 calls are accepted."""
     recorded = SHARED / "wire" / "requests.json"
     if not recorded.exists():
         pytest.skip(f"not here: {recorded}")

@@ -101,7 +101,7 @@ def test_objects_fit_the_document(version):
 
 
 def check(one, new):
-    """What is wrong with an object; an event's own object is looked at too."""
+    """The faults of an object; an event's own object is checked too."""
     if not new and one["object"] == "billing.meter":
         return []
     found = specification.check(one, new)
@@ -115,7 +115,7 @@ def check(one, new):
 
 
 def check_meter(stripe, customer, meter):
-    """What is wrong with the answers about meters."""
+    """The faults of the answers about meters."""
     minute = stripe.now() // 60 * 60
     event = stripe.call("POST", "/v1/billing/meter_events", {
         "event_name": "calls", "payload[stripe_customer_id]": customer, "identifier": "i",

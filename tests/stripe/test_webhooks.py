@@ -14,7 +14,7 @@ stripe_library = pytest.importorskip(
 
 
 def event_of(delivery, secret=handle.WEBHOOK_SECRET, **more):
-    """What the official library makes of a delivery."""
+    """The event that the official library reads from a delivery."""
     headers, body = delivery
     return stripe_library.Webhook.construct_event(body, headers["Stripe-Signature"], secret,
                                                   **more)

@@ -103,7 +103,7 @@ def test_good_requests(api, document, subject, figures, operation, data):
     subject.forget(answer, operation)
     figures["generated requests"] = figures.get("generated requests", 0) + 1
     if answer.status_code == 400:
-        # What a schema cannot say: what an address is, that two ways through a list at once are
+        # A schema cannot say these: the form of an address, that two ways through a list at once are
         # refused, that numbers depend on each other, which days a calendar has.
         fields = {detail["field"] for detail in answer.json()["details"]}
         assert fields <= {"email", "offset", "active_devices", "from", "to"}, answer.text

@@ -9,7 +9,7 @@ import pytest
 from support.client import expect
 
 UNKNOWN = "cust_" + 32 * "0"
-# What is tried, how, what it is answered, how many at once and how many a second are answered so.
+# Each attempt: its name, its request, its answer, and how many at once and a second get that answer.
 TRIES = {
     "keys guessed": (f"/api/subscriptions/{UNKNOWN}", ["-H", "X-API-Key: guess"], "401", 200, 100),
     "checkouts with guessed keys": ("/api/subscriptions/checkout", [

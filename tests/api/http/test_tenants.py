@@ -85,7 +85,7 @@ def credential(draw, tenant):
 BODIES = [None, {}, {"company_name": "Mallory"}, {"email": "mallory@example.com"},
           {"name": "mallory"}, {"scopes": ["usage"]}, {"reason": "mallory"}]
 
-# What bodies that name a customer need besides.
+# Further members that bodies naming a customer need.
 NEEDED = {"plan": "starter", "new_plan": "starter"}
 
 

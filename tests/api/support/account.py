@@ -74,7 +74,7 @@ class Place:
         return answer["differences"]
 
     def differences(self, *words, **more):
-        """What, id, customer, ours and theirs of those in subscriptions."""
+        """The differences in subscriptions: kind, id, customer, our value and Stripe's."""
         return [tuple(one.values()) for one in self.reconcile(*words, **more)
                 if one["what"] != "event"]
 

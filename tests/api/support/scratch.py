@@ -70,7 +70,7 @@ class Scratch:
         shutil.rmtree(self.place, ignore_errors=True)
 
     def command(self, *arguments, **env):
-        """What to give to subprocess to run billingctl here."""
+        """The arguments for subprocess to run billingctl here."""
         return {"args": [BILLINGCTL, *map(str, arguments)], "text": True,
                 "env": {**self.env, **{name: str(value) for name, value in env.items()}}}
 

@@ -76,7 +76,7 @@ def parse_log(text):
     return lines
 
 
-# What the stand-in for Stripe sells, and the settings that say so to billingd.
+# The prices of the stand-in for Stripe, and the settings that name them to billingd.
 PRICES = {"starter": {"month": ("price_starter_month", 2900), "year": ("price_starter_year", 29000)},
           "professional": {"month": ("price_professional_month", 9900),
                            "year": ("price_professional_year", 99000)},
@@ -229,7 +229,7 @@ class Stack:
         self.socket = Path(values["BILLING_SOCKET"])
         self.stripe_socket = Path(values["BILLING_STRIPE_SOCKET"])
         self.secrets.update((self.admin_key, self.viewer_key))
-        # What billingctl, psql and the like need to work on this stack.
+        # The environment with which billingctl, psql and the like work on this stack.
         self.env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         self.env.update({name: value for name, value in self.settings.items()
                          if name not in ("RATE_LIMITS", "STRIPE_STAND_IN")})
@@ -250,7 +250,7 @@ class Stack:
         return done
 
     def sql(self, query):
-        """What psql prints for the query: a line a row, columns separated by |."""
+        """The output of psql for the query: a line a row, columns separated by |."""
         done = subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", self.database_url],
                               env=self.env, input=query, text=True, capture_output=True,
                               check=False, timeout=60)

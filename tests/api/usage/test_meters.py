@@ -73,7 +73,7 @@ def tell(stack):
 
 
 def worth(stack, customer):
-    """What each finished day is worth: {(meter, day): value}."""
+    """The value of each finished day: {(meter, day): value}."""
     rows = stack.sql(
         "SELECT metric, day, sum(CASE WHEN metric = 'api_calls' THEN total ELSE highest END) "
         f"FROM usage_daily_metrics WHERE customer_id = '{customer.id}' "
@@ -86,7 +86,7 @@ def worth(stack, customer):
 
 
 def counted(stack, customer):
-    """What Stripe has counted for each day."""
+    """Stripe's count for each day."""
     today = int(time.time()) // DAY * DAY
     found = {}
     for name, meter in stack.meters.items():

@@ -1,4 +1,4 @@
-"""What an update makes of a subscription: its items, its period and the lines that are billed
+"""The effect of an update on a subscription: its items, its period and the lines that are billed
 for it. The same plan serves the update itself, the preview and changes that wait for payment."""
 
 import copy
@@ -101,7 +101,7 @@ def changed_items(state, subscription, wishes, prefix):
 
 
 def check_together(items, param):
-    """What the items of one subscription must have in common."""
+    """Checks that the items of one subscription fit together."""
     if not items:
         raise invalid("A subscription must have at least one active plan. To cancel the "
                       "subscription, please use the cancel API endpoint on subscriptions.", param)

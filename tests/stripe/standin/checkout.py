@@ -37,7 +37,7 @@ def create(call):
 
 
 def check_mode(params):
-    """What a session in subscription mode needs."""
+    """Checks the parameters of a session in subscription mode."""
     if params.get("mode") not in SUPPORTED_MODES:
         if "mode" not in params:
             raise invalid("Missing required param: mode.", "mode", "parameter_missing")
@@ -142,7 +142,7 @@ def session_due(state, id):
 
 
 def complete(state, session, card="good", email=None):
-    """What the customer does on the page with a card. A card that is refused leaves the session
+    """Pays the page with a card. A card that is refused leaves the session
     open and makes nothing."""
     if session.status != "open":
         raise ApiError(400, f"This Checkout Session is {session.status}.")

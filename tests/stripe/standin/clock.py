@@ -33,7 +33,7 @@ class Clock:
 
 
 class Agenda:
-    """What to look at when. Entries are hints: whoever takes one finds out whether something is
+    """Objects by the time at which they are due. The reader of an entry checks whether something is
     due, so objects are entered anew after each change and old entries need not be removed."""
 
     def __init__(self):

@@ -73,7 +73,7 @@ def hold(server, wish):
 
 
 def queue(server, _wish):
-    """What waits to be delivered."""
+    """The events that wait to be delivered."""
     return server.courier.pending()
 
 

@@ -178,7 +178,7 @@ class Courier:
             return not self.queue and self.in_flight == 0
 
     def pending(self):
-        """What is queued: event, type, endpoint, attempt, and seconds until its turn."""
+        """The queue: event, type, endpoint, attempt, and seconds until it is sent."""
         with self.waking:
             queue = sorted(self.queue)
         now = time.monotonic()

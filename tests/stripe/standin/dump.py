@@ -1,4 +1,4 @@
-"""What the stand-in knows in one canonical form, to compare a database with."""
+"""The stand-in's state in one canonical form, to compare a database with."""
 
 import collections
 
@@ -32,7 +32,7 @@ def state(server, _wish):
 
 
 def totals(known):
-    """What each customer was charged in all."""
+    """The sum of charges of each customer."""
     sums = collections.Counter()
     for charge in known.charges.values():
         sums[charge.customer] += charge.amount

@@ -71,7 +71,7 @@ class Faults:
         return None
 
     def before(self, fault):
-        """What happens before the operation runs: an answer in its place, or None."""
+        """Applies faults before the operation runs: an answer in its place, or None."""
         kind = fault["kind"]
         if kind == "hang":
             fault["released"].wait(fault.get("seconds", HANG))
@@ -95,7 +95,7 @@ class Faults:
             fault["released"].wait(fault.get("seconds", 1))
 
     def after(self, fault, answer):
-        """What becomes of the answer once the operation has run."""
+        """Applies faults to the answer of an operation that has run."""
         kind = fault["kind"]
         if kind == "slow_after":
             fault["released"].wait(fault.get("seconds", 1))

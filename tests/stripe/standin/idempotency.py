@@ -11,7 +11,7 @@ MAX_LENGTH = 255
 
 @dataclasses.dataclass
 class Entry:
-    """What is known of a key."""
+    """The record of an idempotency key."""
 
     request: Any
     time: int

@@ -78,7 +78,7 @@ def none_upcoming():
 
 
 def preview_change(state, subscription, details):
-    """What a subscription would bill next after an update."""
+    """The next invoice of a subscription after an update."""
     if subscription.status in ENDED:
         raise none_upcoming()
     change = changes.plan(state, subscription, details, "subscription_details")
@@ -106,7 +106,7 @@ def next_period(state, subscription, change):
 
 
 def preview_new(state, customer, details):
-    """What the first invoice of a new subscription would be."""
+    """The first invoice that a new subscription would get."""
     if not details.get("items"):
         raise none_upcoming()
     items = [changes.new_item(state, wish, f"subscription_details[items][{index}]")

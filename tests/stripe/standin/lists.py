@@ -62,7 +62,7 @@ def position(ids, id, param):
 
 
 def search(things, params):
-    """What a search finds: clauses of equality, joined by AND."""
+    """The objects that a search finds: clauses of equality, joined by AND."""
     clauses = []
     for text in re.split(r"\s+AND\s+", params["query"], flags=re.IGNORECASE):
         clause = CLAUSE.fullmatch(text.strip())

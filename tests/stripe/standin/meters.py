@@ -144,7 +144,7 @@ def adjust(call):
 
 
 def total(state, meter, customer, start, end):
-    """What a meter counts for a customer in [start, end)."""
+    """The sum that a meter counts for a customer in [start, end)."""
     seen_until = state.now() - state.settings["meter_delay"]
     values = [event.value for event in sorted(state.meter_events.newest(customer),
                                               key=lambda event: event.timestamp)

@@ -1,4 +1,4 @@
-"""What the stand-in knows. One class for each kind of Stripe object, holding only what can
+"""The objects of the stand-in. One class for each kind of Stripe object, holding only what can
 differ between two of a kind; shapes.py adds what is always the same."""
 
 import dataclasses
@@ -9,7 +9,7 @@ field = dataclasses.field
 
 @dataclasses.dataclass
 class Object:
-    """What all have: an identity and a second of creation."""
+    """The members that all objects have: an identity and a second of creation."""
 
     id: str
     created: int
@@ -175,7 +175,7 @@ class Invoice(Object):
 
     @property
     def amount_due(self):
-        """What is to be paid after the customer's balance was applied."""
+        """The amount to pay after the customer's balance was applied."""
         return max(0, self.total + self.starting_balance)
 
     @property

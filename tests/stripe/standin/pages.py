@@ -108,7 +108,7 @@ def pay_page(server, id, form):
 
 
 def pay_form(state, session, complaint):
-    """What is bought, for how much, and the card."""
+    """The page: the plan, its price, and the form for the card."""
     rows = "".join(
         f"<tr><td>{html.escape(state.products[price.product].name)}</td><td>{quantity} ×</td>"
         f"<td>{amount_text(price)}</td></tr>" for price, quantity in session.lines)
@@ -216,7 +216,7 @@ def act(server, session, form):
 
 
 class Click:
-    """What an operation needs to know of a call, for one that comes from a page."""
+    """The call that an operation needs, for a request that comes from a page."""
 
     def __init__(self, server, id, params):
         self.server, self.state, self.id, self.params = server, server.state, id, params

@@ -37,10 +37,10 @@ def rounded(amount):
 
 
 def amount(price, quantity):
-    """What a quantity costs for a whole period."""
+    """The price of a quantity for a whole period."""
     return rounded(Decimal(price.unit_amount_decimal) * Decimal(quantity))
 
 
 def share(price, quantity, part, whole):
-    """What a quantity costs for a part of the period."""
+    """The price of a quantity for a part of the period."""
     return rounded(Decimal(price.unit_amount_decimal) * quantity * part / whole)

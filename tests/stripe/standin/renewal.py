@@ -1,4 +1,4 @@
-"""What time does: trials end, periods renew, unpaid invoices are tried again and given up,
+"""Changes that come with time: trials end, periods renew, unpaid invoices are tried again and given up,
 scheduled ends come."""
 
 from . import billing, checkout, meters, proration

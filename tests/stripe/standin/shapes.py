@@ -76,7 +76,7 @@ def product(state, product, new):
 
 
 def deleted(_state, gone, _new):
-    """What is left of a deleted object."""
+    """The shape of a deleted object."""
     return {"id": gone.id, "object": gone.kind, "deleted": True}
 
 

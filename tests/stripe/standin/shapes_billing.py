@@ -215,7 +215,7 @@ def invoice(state, invoice, new):
 
 
 def new_invoice(invoice):
-    """What only the newer shape of an invoice has."""
+    """The members that only the newer shape of an invoice has."""
     parent = None
     if invoice.subscription:
         parent = {"quote_details": None, "type": "subscription_details",
@@ -227,7 +227,7 @@ def new_invoice(invoice):
 
 
 def old_invoice(invoice):
-    """What only the older shape of an invoice has."""
+    """The members that only the older shape of an invoice has."""
     return {
         "application_fee_amount": None, "charge": invoice.charge, "discount": None,
         "paid": invoice.status == "paid", "paid_out_of_band": invoice.paid_out_of_band,

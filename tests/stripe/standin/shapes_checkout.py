@@ -55,7 +55,7 @@ def session(state, session, new):
 
 
 def session_amount(session):
-    """What is to be paid at the end of checkout: nothing when a trial begins."""
+    """The amount to pay at the end of checkout: nothing when a trial begins."""
     data = session.subscription_data
     if data.get("trial_end") or data.get("trial_period_days"):
         return 0

@@ -9,7 +9,7 @@ from .parameters import merge_metadata
 DAY = 86400
 PENDING_EXPIRY = 23 * 3600
 ENDED = ("canceled", "incomplete_expired")
-# What pending_if_incomplete allows beside it.
+# The parameters that pending_if_incomplete allows beside it.
 WITH_PENDING = {"items", "proration_behavior", "proration_date", "payment_behavior", "expand",
                 "billing_cycle_anchor", "trial_end", "trial_from_plan", "off_session"}
 OF_ENDED = {"metadata", "cancellation_details", "expand"}
@@ -218,7 +218,7 @@ def update(call):
 
 
 def set_rest(state, subscription, params):
-    """What an update sets beside items and period."""
+    """Sets the members that an update changes beside items and period."""
     set_options(subscription, params)
     set_end(state, subscription, params)
     if params.get("default_payment_method"):

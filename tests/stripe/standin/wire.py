@@ -54,7 +54,7 @@ class Answer:
 
 
 class Broken(Exception):
-    """What came is not a request."""
+    """The received bytes are not a request."""
 
 
 class Connection(socketserver.StreamRequestHandler):

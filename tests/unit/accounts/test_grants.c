@@ -229,7 +229,7 @@ START_TEST(test_a_second_run_changes_nothing)
 
 	prepare_role();
 	ck_assert_int_eq(database_number(owner, &task, changes), before);
-	/* What was granted by hand is revoked. */
+	/* A privilege that was granted by hand is revoked. */
 	database_script(owner, &task, "GRANT ALL ON audit_log TO " ROLE);
 	prepare_role();
 	ck_assert_str_eq(state_of("DELETE FROM audit_log"), "42501");

@@ -38,7 +38,7 @@ gate(const char *text, size_t length)
 	return taken;
 }
 
-/* What is taken, and what is no JSON even there. */
+/* Texts that the foreign reader accepts, and texts that it refuses too. */
 static const struct {
 	const char *text;
 	bool taken;

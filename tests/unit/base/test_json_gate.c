@@ -1,4 +1,4 @@
-/* test_json_gate.c: what the JSON gate takes and refuses: a table, the bounds, JSONTestSuite,
+/* test_json_gate.c: texts that the JSON gate accepts and refuses: a table, the bounds, JSONTestSuite,
  * and random texts on which gate and json-c must agree. */
 #include "support/json_c.h"
 #include "support/suite.h"

@@ -1,4 +1,4 @@
-/* test_json_out.c: what is written is JSON, and reads back as what was meant. */
+/* test_json_out.c: the written text is JSON, and reads back as the values that were given. */
 #include "support/suite.h"
 
 #include "base/json_out.h"

@@ -1,4 +1,4 @@
-/* test_client.c: what a request to Stripe contains, how long it may take, when it is not sent,
+/* test_client.c: the content of a request to Stripe, how long it may take, when it is not sent,
  * what is logged, which failure it becomes, and one request through a real connection. */
 #include "support/http_server.h"
 #include "support/stripe_io.h"

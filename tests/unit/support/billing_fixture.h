@@ -38,7 +38,7 @@ fixture_release_keys(void)
 	license_keys_release(&other_keys);
 }
 
-/* What the last call ended with, when it should have gone well. */
+/* Fails the test with the last call's failure, when it should have gone well. */
 static inline void
 fine(enum fail kind)
 {

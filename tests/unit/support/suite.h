@@ -1,4 +1,4 @@
-/* suite.h: what the unit tests share: running a suite, temporary folders, and published
+/* suite.h: the parts that unit tests share: running a suite, temporary folders, and published
  * corpora, which may lie beside the project. */
 #pragma once
 

@@ -1,4 +1,4 @@
-/* test_subscriptions.c: what storing a subscription changes and records. */
+/* test_subscriptions.c: the changes and records that storing a subscription makes. */
 #include "support/subscription_sync_fixture.h"
 
 static struct subscription
