@@ -9,6 +9,7 @@
 #include "base/fields.h"
 #include "billing/access.h"
 #include "billing/license_records.h"
+#include "billing/revocation_list.h"
 
 enum { TOKEN_MAX = 20000 };
 
@@ -179,15 +180,27 @@ get_jwks(struct call *call)
 	return FAIL_NONE;
 }
 
+/* Often called, and by anybody: one statement reads the stored list. */
 enum fail
 get_revocations(struct call *call)
 {
-	struct json_out json = answer_begin(call, 4096);
-	char *token;
+	struct arena *arena = call->operation.task->arena;
+	struct stored_list list;
+	struct json_out json;
+	const char *tag;
 
-	TRY(license_revocations(&call->operation, &token));
-	json_out_string(&json, "revocations", token);
+	TRY(revocation_list_current(&call->operation, &list));
+	/* After a restore of the database a number may come again with another time. */
+	tag = arena_printf(arena, "\"%lld-%lld\"", (long long)list.number,
+	                   (long long)list.issued_at.ms);
+	response_header(call->response, "ETag", tag);
 	response_header(call->response, "Cache-Control", "public, max-age=300");
+	if (has_tag(call->request->headers.if_none_match, tag)) {
+		call->response->status = 304;
+		return FAIL_NONE;
+	}
+	json = answer_begin(call, strlen(list.token) + 64);
+	json_out_string(&json, "revocations", list.token);
 	return answer_end(call, 200, &json);
 }
 

@@ -3,8 +3,8 @@
 #include "base/arena.h"
 #include "base/json_out.h"
 #include "base/wire.h"
-#include "billing/license_records.h"
 #include "billing/licenses.h"
+#include "billing/revocation_list.h"
 #include "billingctl/output.h"
 #include "usage/files.h"
 
@@ -36,12 +36,15 @@ run_license_export(struct ctl *ctl)
 {
 	struct subscription subscription;
 	struct issued_license license;
-	char *revocations = NULL;
+	struct stored_list list;
+	int64_t lists;
 
 	TRY(license_current(&ctl->operation, ctl->argument, &license, &subscription));
-	TRY(license_revocations(&ctl->operation, &revocations));
+	/* The jobs process may not have signed the last change yet. */
+	TRY(revocation_list_run(&ctl->operation, &lists));
+	TRY(revocation_list_current(&ctl->operation, &list));
 	return output_write(ctl, ctl_option(ctl, "--out"),
-	                    write_bundle(ctl, license.token, revocations));
+	                    write_bundle(ctl, license.token, list.token));
 }
 
 static const char *

@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "billing/idempotency.h"
 #include "billing/license_records.h"
+#include "billing/revocation_list.h"
 #include "billing/subscriptions.h"
 #include "billingd/generation.h"
 #include "usage/retention.h"
@@ -22,6 +23,7 @@ static const int64_t time_slice_us = 2000000;
 enum { ARENA_LIMIT = 64 * 1024 * 1024, ROUND_MS = 5000, BATCH = 500 };
 
 static const struct job local_items[] = {
+        {"sign_revocations", 0, revocation_list_run, METRIC_COUNT},
         {"expire_trials", 5, subscription_expire_trials, METRIC_TRIALS_EXPIRED},
         {"prune_idempotency_keys", 60, idempotency_prune, METRIC_COUNT},
         {"forget_license_tokens", 300, license_forget_tokens, METRIC_COUNT},
@@ -31,9 +33,12 @@ static const struct job local_items[] = {
 };
 
 const struct job_list local_jobs = {
-        local_items,     sizeof(local_items) / sizeof(*local_items),
-        "system:jobs",   METRIC_JOBS_LAST_RUN,
-        .channel = NULL, .measure = NULL,
+        local_items,
+        sizeof(local_items) / sizeof(*local_items),
+        "system:jobs",
+        METRIC_JOBS_LAST_RUN,
+        .channel = "billing_jobs",
+        .measure = NULL,
 };
 
 static volatile sig_atomic_t stop_signal_came;
@@ -150,7 +155,7 @@ run_rounds(struct api *api, struct arena *arena, const struct child *child,
 	while (!should_stop()) {
 		bool finished = true;
 
-		if (jobs->channel != NULL)
+		if (child->role->stripe == STRIPE_IN_JOBS)
 			atomic_store(api->stripe_idle, true);
 
 		for (size_t i = 0; i < jobs->count && !should_stop(); i++) {

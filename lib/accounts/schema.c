@@ -8,6 +8,7 @@
 #include "billing/idempotency.h"
 #include "billing/key_use.h"
 #include "billing/license_records.h"
+#include "billing/revocation_list.h"
 #include "billing/subscriptions.h"
 #include "db/migrations.h"
 #include "db/role.h"
@@ -42,6 +43,7 @@ const struct statement_list *const billing_statements[] = {
 	&key_use_statements,
 	&license_record_statements,
 	&license_statements,
+	&revocation_list_statements,
 	&meter_compare_statements,
 	&meter_day_statements,
 	&meter_parked_statements,

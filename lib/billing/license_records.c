@@ -1,14 +1,11 @@
 /* license_records.c: the records of issued licences. */
 #include "billing/license_records.h"
 
-#include "base/arena.h"
-#include "licensing/revocations.h"
-
 static const struct column license_columns[] =
         COLUMNS(struct issued_license, jti, kid, plan, reason, issued_at, expires_at,
                 revoked_at, revoke_reason);
 
-/* One jti of the revocation list. */
+/* A licence that is revoked. */
 struct revoked {
 	const char *jti;
 };
@@ -22,7 +19,7 @@ struct last {
 
 static const struct column last_columns[] = COLUMNS(struct last, expires_at);
 
-enum { HISTORY, REVOCATIONS, IS_REVOKED, LAST_OF_KEY, FORGET_TOKENS };
+enum { HISTORY, IS_REVOKED, LAST_OF_KEY, FORGET_TOKENS };
 
 static const struct statement statements[] = {
         [HISTORY] =
@@ -32,10 +29,6 @@ static const struct statement statements[] = {
                         "revoke_reason FROM licenses WHERE customer_id = $1 AND "
                         "(issued_at, jti) < (COALESCE($2::timestamptz, 'infinity'), "
                         "COALESCE($3, '')) ORDER BY issued_at DESC, jti DESC LIMIT $4::bigint"},
-        [REVOCATIONS] = {.name = "license_revocations",
-                         ROWS_OF(struct revoked, revoked_columns),
-                         .sql = "SELECT jti FROM licenses WHERE revoked_at IS NOT NULL "
-                                "AND expires_at > $1 ORDER BY jti"},
         [IS_REVOKED] =
                 {.name = "license_is_revoked",
                  ROWS_OF(struct revoked, revoked_columns),
@@ -67,32 +60,6 @@ license_history(struct operation *operation, const char *customer_id, struct pag
 		page->next =
 		        page_cursor(task, (*out)[*count - 1].issued_at, (*out)[*count - 1].jti);
 	return FAIL_NONE;
-}
-
-enum fail
-license_revocations(struct operation *operation, char **token)
-{
-	struct task *task = operation->task;
-	const struct billing *billing = operation->billing;
-	struct revocations list = {
-	        .issuer = billing->policy.issuer,
-	        .issued_at_s = operation->now_ms / SECOND_MS,
-	        .next_update_s = operation->now_ms / SECOND_MS +
-	                         billing->policy.revocations_ttl_hours * 3600,
-	};
-	/* Verifiers allow for a late clock, so a licence stays listed a little longer. */
-	int64_t ended_ms = operation->now_ms - LICENSE_LEEWAY_SECONDS * SECOND_MS;
-	const struct revoked *rows;
-	const char **jtis;
-
-	TRY(db_rows(operation->db, task, &statements[REVOCATIONS],
-	            PARAMETERS(param_time(task, INSTANT_MS(ended_ms))), (void *)&rows,
-	            &list.count));
-	jtis = arena_array(task->arena, list.count, sizeof(*jtis));
-	for (size_t i = 0; i < list.count; i++)
-		jtis[i] = rows[i].jti;
-	list.jtis = jtis;
-	return revocations_sign(task, license_keys_signing(&billing->keys), &list, token);
 }
 
 enum fail

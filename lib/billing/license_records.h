@@ -1,4 +1,4 @@
-/* license_records.h: the records of issued licences: history, revocations, and how long each
+/* license_records.h: the records of issued licences: history, verification, and how long each
  * signing key is needed. */
 #pragma once
 
@@ -12,9 +12,6 @@ extern const struct statement_list license_record_statements;
 enum fail license_history(struct operation *operation, const char *customer_id,
                           struct page *page, const struct issued_license **out,
                           size_t *count) MUST_CHECK;
-
-/* The signed list of revoked licences that have not expired. */
-enum fail license_revocations(struct operation *operation, char **token) MUST_CHECK;
 
 /* Verifies a token with all published keys and the database's revocations. `payload` is the
  * JSON text of the claims when the verdict is LICENSE_VALID. */

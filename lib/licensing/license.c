@@ -287,7 +287,7 @@ license_set_revocations(struct license *license, const char *token)
 		listing = work.out;
 		handle_enter(license);
 		before = license->listing;
-		if (before != NULL && before->list.issued_at_s > listing->list.issued_at_s) {
+		if (before != NULL && revocations_are_older(&listing->list, &before->list)) {
 			work.error = LICENSE_ERROR_OLDER;
 			before = listing;
 		} else {

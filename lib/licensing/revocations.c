@@ -146,6 +146,13 @@ revocations_read(struct task *task, const struct license_keys *keys, const char 
 }
 
 bool
+revocations_are_older(const struct revocations *list, const struct revocations *other)
+{
+	return list->issued_at_s < other->issued_at_s ||
+	       (list->issued_at_s == other->issued_at_s && list->number < other->number);
+}
+
+bool
 revocations_contains(const struct revocations *list, const struct license_claims *claims)
 {
 	const struct revoked_before wanted = {.customer_id = claims->customer_id};

@@ -43,5 +43,8 @@ enum token_verdict revocations_read(struct task *task, const struct license_keys
                                     const char *token, int64_t now_s, int64_t leeway_s,
                                     const char *issuer, struct revocations *out) MUST_CHECK;
 
+/* Whether the list is older than the other one. Lists of one second are told apart by number. */
+bool revocations_are_older(const struct revocations *list, const struct revocations *other);
+
 /* Whether a list that revocations_read() filled revokes the licence. */
 bool revocations_contains(const struct revocations *list, const struct license_claims *claims);

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from support.revocations import wait_until_revoked
 from support.stack import PASSED_ON
 
 
@@ -53,6 +54,7 @@ def test_revoked(agent, api):
     assert agent("--once")["verdict"] == "valid"
     held = (agent.state / "license.json").read_bytes()
     assert api.owner.post(f"/api/licenses/{agent.customer.id}/revoke", {}).status_code == 200
+    wait_until_revoked(api, agent.customer.license)
     got = agent("--once")
     assert got["verdict"] in ("canceled", "revoked") and got["features"]["maxDevices"] == 3
     # The earlier licence is revoked here, too.

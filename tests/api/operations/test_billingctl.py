@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from support.client import expect
+from support.revocations import wait_until_revoked
 from support.scratch import (  # noqa: F401 pylint: disable=unused-import
     Scratch, cluster, new_scratch, scratch)
 from support.stack import ROOT, VARIANT
@@ -443,6 +444,7 @@ def test_a_revoked_license(stack, api, tmp_path):
     listed.write_text(api.nobody.get("/api/licenses/revocations").text, encoding="ascii")
     assert json.loads(verify().stdout)["valid"] is True
     expect(api.owner.post(f"/api/licenses/{customer.id}/revoke", {}), 200)
+    wait_until_revoked(api, customer.license)
     answer = api.nobody.get("/api/licenses/revocations")
     for text in (answer.text, answer.json()["revocations"] + "\n"):
         listed.write_text(text, encoding="ascii")

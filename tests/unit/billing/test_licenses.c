@@ -218,7 +218,7 @@ START_TEST(test_a_changed_subscription_is_noticed_when_storing)
 }
 END_TEST
 
-/* The revocation list, the history, and the deletion of old tokens. */
+/* The history, and the deletion of old tokens. */
 START_TEST(test_records)
 {
 	const struct issued_license *history;
@@ -227,7 +227,6 @@ START_TEST(test_records)
 	struct page page = {.limit = 10};
 	int64_t forgotten = -1;
 	size_t count;
-	char *list;
 
 	operation.now_ms = NOW_MS + 2 * DAY_MS;
 	fine(license_rotate(&operation, customer_id, &second, &subscription));
@@ -246,7 +245,6 @@ START_TEST(test_records)
 	ck_assert(last.known && last.ms >= second.expires_at.ms);
 	fine(license_last_of_key(&operation, "none", &last));
 	ck_assert(!last.known);
-	fine(license_revocations(&operation, &list));
 	operation.now_ms += DAY_MS + 1;
 	operation.batch = 50;
 	for (int i = 0; i < 1000 && forgotten != 0; i++)
