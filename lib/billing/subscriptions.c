@@ -45,6 +45,9 @@ enum {
 	SCHEDULED
 };
 
+extern const char billing_subscription_cancel_sql[];        /* subscription_cancel.sql */
+extern const char billing_subscription_expire_trials_sql[]; /* subscription_expire_trials.sql */
+
 static const struct statement statements[] = {
         [FIND] = {.name = "subscription_find",
                   ROW,
@@ -84,21 +87,7 @@ static const struct statement statements[] = {
                         "AND deleted_at IS NULL) AS customer_exists, "
                         "EXISTS (SELECT FROM subscriptions WHERE customer_id = $1 "
                         "AND status NOT IN " FINAL ") AS subscription_exists"},
-        /* The newest row gets another version even when it is over, so that no licence is
-	 * stored that is being issued from it. */
-        [CANCEL] = {.name = "subscription_cancel",
-                    .sql = "UPDATE subscriptions SET version = version + 1, "
-                           "cancel_at_period_end = cancel_at_period_end AND status IN " FINAL
-                           ", scheduled_plan = NULL, "
-                           "status = CASE WHEN status IN " FINAL " THEN status "
-                           "  ELSE 'canceled' END, "
-                           "updated_at = CASE WHEN status IN " FINAL
-                           " THEN updated_at ELSE $2 END "
-                           "WHERE customer_id = $1 AND (status NOT IN " FINAL
-                           " OR subscription_id = "
-                           "  (SELECT subscription_id FROM subscriptions "
-                           "   WHERE customer_id = $1 "
-                           "   ORDER BY superseded, subscription_id DESC LIMIT 1))"},
+        [CANCEL] = {.name = "subscription_cancel", .sql = billing_subscription_cancel_sql},
         [CANCEL_TRIAL] = {.name = "subscription_cancel_trial",
                           .sql = "UPDATE subscriptions SET status = 'canceled', "
                                  "canceled_at = $2, ended_at = $2, version = version + 1, "
@@ -108,20 +97,8 @@ static const struct statement statements[] = {
         [LOCK] = {.name = "subscription_lock",
                   .sql = "SELECT subscription_id FROM subscriptions WHERE customer_id = $1 "
                          "ORDER BY superseded, subscription_id DESC LIMIT 1 FOR UPDATE"},
-        [EXPIRE_TRIALS] =
-                {.name = "subscription_expire_trials",
-                 .sql = "WITH due AS ("
-                        "  SELECT subscription_id FROM subscriptions"
-                        "  WHERE status = 'trialing' AND stripe_subscription_id IS NULL"
-                        "  AND trial_ends_at <= $1 ORDER BY trial_ends_at LIMIT $2::bigint"
-                        "  FOR UPDATE SKIP LOCKED), "
-                        "ended AS ("
-                        "  UPDATE subscriptions s SET status = 'canceled',"
-                        "  version = version + 1, updated_at = $1 FROM due"
-                        "  WHERE s.subscription_id = due.subscription_id"
-                        "  RETURNING s.customer_id) "
-                        "INSERT INTO audit_log (actor, action, customer_id, request_id) "
-                        "SELECT $3, 'trial_expired', customer_id, $4 FROM ended"},
+        [EXPIRE_TRIALS] = {.name = "subscription_expire_trials",
+                           .sql = billing_subscription_expire_trials_sql},
         [OPEN_AT_STRIPE] = {.name = "subscription_open_at_stripe",
                             ROW,
                             .sql = "SELECT " SUBSCRIPTION_COLUMNS " FROM subscriptions s "

@@ -48,6 +48,8 @@ static const struct column pushed_columns[] =
 
 enum { PAIRS, PUSHED, WAS_COUNTED, FORGET, AGAIN };
 
+extern const char meters_pushed_sql[]; /* pushed.sql */
+
 static const struct statement statements[] = {
         [PAIRS] = {.name = "meter_pairs",
                    ROWS_OF(struct pair, pair_columns),
@@ -55,23 +57,9 @@ static const struct statement statements[] = {
                           "FROM meter_events WHERE day >= ($1::timestamptz AT TIME ZONE "
                           "'UTC')::date - $2::integer AND (customer_id, event_name) > ($3, $4) "
                           "ORDER BY customer_id, event_name LIMIT $5::bigint"},
-        [PUSHED] =
-                {.name = "meter_pushed",
-                 ROWS_OF(struct pushed, pushed_columns),
-                 .sql = "SELECT day::text AS day, extract(epoch FROM day::timestamp "
-                        "  AT TIME ZONE 'UTC')::bigint AS starts_at_s, "
-                        "COALESCE(sum(value) FILTER (WHERE state = 'sent'), 0)::text AS sent, "
-                        "COALESCE(sum(value) FILTER (WHERE " UNKNOWN "), 0)::text AS unknown, "
-                        "COALESCE(sum(value) FILTER (WHERE state = 'sent' OR " UNKNOWN
-                        "), 0)::text AS \"both\", "
-                        "COALESCE(sum(value) FILTER (WHERE state = 'sent' OR "
-                        "  (state = 'parked' AND error IS DISTINCT FROM 'settled')), 0)"
-                        "::text AS worth, "
-                        "bool_or(state IN ('pending', 'canceling') "
-                        "  OR (state = 'sent' AND sent_at > $4::timestamptz)) AS open "
-                        "FROM meter_events WHERE customer_id = $1 AND event_name = $2 "
-                        "AND day >= ($3::timestamptz AT TIME ZONE 'UTC')::date - $5::integer "
-                        "GROUP BY day ORDER BY day"},
+        [PUSHED] = {.name = "meter_pushed",
+                    ROWS_OF(struct pushed, pushed_columns),
+                    .sql = meters_pushed_sql},
         [WAS_COUNTED] = {.name = "meter_was_counted",
                          .sql = "UPDATE meter_events SET state = 'sent', can_cancel = false, "
                                 "sent_at = first_try_at, error = NULL " OF_DAY},

@@ -36,6 +36,8 @@ static const struct column columns[] =
                 used, pushed, more);
 
 extern const char meters_differences_sql[]; /* differences.sql */
+extern const char meters_push_sql[];        /* push.sql */
+extern const char meters_cancel_sql[];      /* cancel.sql */
 
 enum { DIFFERENCES, PUSH, CANCEL };
 
@@ -43,31 +45,8 @@ static const struct statement statements[] = {
         [DIFFERENCES] = {.name = "meter_differences",
                          ROWS_OF(struct difference, columns),
                          .sql = meters_differences_sql},
-        /* Pushes what is missing to reach $7. A negative rest is parked for an operator. */
-        [PUSH] = {.name = "meter_push",
-                  .sql = "INSERT INTO meter_events (meter_event_id, customer_id, "
-                         "stripe_customer_id, day, metric, event_name, value, state, "
-                         "created_at, next_try_at, error) "
-                         "SELECT $1, $2, $3, $4::date, $5, $6, v.rest, "
-                         "CASE WHEN v.rest > 0 THEN 'pending' ELSE 'parked' END, "
-                         "$8::timestamptz, "
-                         "CASE WHEN v.rest > 0 THEN $8::timestamptz END, "
-                         "CASE WHEN v.rest < 0 THEN 'too_late_to_correct' END "
-                         "FROM (SELECT $7::numeric - COALESCE(sum(value), 0) AS rest "
-                         "  FROM meter_events WHERE customer_id = $2 AND day = $4::date "
-                         "  AND metric = $5 AND event_name = $6 "
-                         "  AND state IN ('pending', 'sent', 'parked')) v "
-                         "WHERE v.rest <> 0"},
-        /* An event that was never sent is canceled here alone. */
-        [CANCEL] =
-                {.name = "meter_cancel",
-                 .sql = "UPDATE meter_events SET "
-                        "state = CASE WHEN state = 'pending' THEN 'canceled' "
-                        "  ELSE 'canceling' END, attempts = 0, "
-                        "next_try_at = CASE WHEN state = 'sent' THEN $5::timestamptz END "
-                        "WHERE customer_id = $1 AND day = $2::date AND metric = $3 "
-                        "AND event_name = $4 AND ((state = 'pending' AND attempts = 0) OR "
-                        "(state = 'sent' AND can_cancel AND first_try_at > $6::timestamptz))"},
+        [PUSH] = {.name = "meter_push", .sql = meters_push_sql},
+        [CANCEL] = {.name = "meter_cancel", .sql = meters_cancel_sql},
 };
 
 const struct statement_list meter_day_statements = STATEMENT_LIST(statements);

@@ -31,21 +31,12 @@ static const struct column figure_columns[] = COLUMNS(struct meter_figures, pend
 
 enum { TAKE, SENT, CANCELED, KEPT, POSTPONE, PARK, FIGURES };
 
+extern const char meters_take_sql[]; /* take.sql */
+
 static const struct statement statements[] = {
-        /* The attempt is committed before it is made. */
         [TAKE] = {.name = "meter_take",
                   ROWS_OF(struct meter_row, row_columns),
-                  .sql = "UPDATE meter_events SET attempts = attempts + 1, "
-                         "first_try_at = COALESCE(first_try_at, $1::timestamptz), "
-                         "next_try_at = $2::timestamptz WHERE meter_event_id = "
-                         "(SELECT meter_event_id FROM meter_events "
-                         "  WHERE state IN ('pending', 'canceling') "
-                         "  AND next_try_at <= $1::timestamptz ORDER BY next_try_at LIMIT 1 "
-                         "  FOR UPDATE SKIP LOCKED) "
-                         "RETURNING meter_event_id, customer_id, stripe_customer_id, "
-                         "event_name, value::text AS value, state, attempts, "
-                         "(extract(epoch FROM (day + 1)::timestamp AT TIME ZONE 'UTC') - 1)"
-                         "::bigint AS timestamp_s, first_try_at"},
+                  .sql = meters_take_sql},
         [SENT] = {.name = "meter_sent",
                   .sql = "UPDATE meter_events SET state = 'sent', next_try_at = NULL, "
                          "sent_at = $2::timestamptz, error = NULL "

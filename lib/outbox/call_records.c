@@ -16,6 +16,9 @@ static const struct column figure_columns[] =
 
 enum { FIGURES, LIST_PARKED, RETRY_PARKED, PRUNE, FORGET, IS_PENDING, HAS_PENDING, HAS_NEWER };
 
+extern const char outbox_call_retry_parked_sql[]; /* call_retry_parked.sql */
+extern const char outbox_call_forget_sql[];       /* call_forget.sql */
+
 static const struct statement statements[] = {
         [FIGURES] = {.name = "stripe_call_figures",
                      ROWS_OF(struct stripe_call_figures, figure_columns),
@@ -29,34 +32,13 @@ static const struct statement statements[] = {
                                 "attempts::bigint AS attempts, created_at, error "
                                 "FROM stripe_calls "
                                 "WHERE state = 'parked' ORDER BY call_id LIMIT $1::bigint"},
-        /* One creation of a customer at a time: the newest, if none is pending. */
-        [RETRY_PARKED] =
-                {.name = "stripe_call_retry_parked",
-                 .sql = "UPDATE stripe_calls c SET state = 'pending', attempts = 0, "
-                        "next_try_at = $2, finished_at = NULL, idempotency_key = "
-                        "left(idempotency_key, 35) || '_' || attempts || '_' || "
-                        "extract(epoch FROM now())::bigint "
-                        "WHERE state = 'parked' AND ($1::bigint = 0 OR call_id = $1::bigint) "
-                        "AND (kind <> 'customer_create' OR NOT EXISTS (SELECT FROM "
-                        "  stripe_calls o WHERE o.customer_id = c.customer_id "
-                        "  AND o.kind = c.kind AND (o.state = 'pending' "
-                        "    OR o.state = 'parked' AND o.call_id > c.call_id)))"},
+        [RETRY_PARKED] = {.name = "stripe_call_retry_parked",
+                          .sql = outbox_call_retry_parked_sql},
         [PRUNE] = {.name = "stripe_call_prune",
                    .sql = "DELETE FROM stripe_calls WHERE call_id IN (SELECT call_id FROM "
                           "stripe_calls WHERE finished_at <= $1 AND state <> 'parked' "
                           "ORDER BY finished_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"},
-        /* Cancellations stay: Stripe must still receive them, and they hold no personal data. A
-         * call that is locked is skipped: it forgets its own parameters when it ends. */
-        [FORGET] = {.name = "stripe_call_forget",
-                    .sql = "WITH idle AS (SELECT call_id FROM stripe_calls "
-                           "  WHERE customer_id = $1 AND state IN ('pending', 'parked') "
-                           "  AND (kind IN ('customer_update', 'checkout') OR "
-                           "    kind = 'customer_create' AND state = 'parked') "
-                           "  FOR UPDATE SKIP LOCKED), "
-                           "dropped AS (DELETE FROM stripe_calls WHERE call_id IN "
-                           "  (SELECT call_id FROM idle)) "
-                           "UPDATE stripe_calls SET parameters = '' WHERE customer_id = $1 "
-                           "AND state IN ('done', 'failed') AND parameters <> ''"},
+        [FORGET] = {.name = "stripe_call_forget", .sql = outbox_call_forget_sql},
         [IS_PENDING] =
                 {.name = "stripe_call_is_pending",
                  .sql = "SELECT FROM stripe_calls WHERE subject = $1 AND state = 'pending' "

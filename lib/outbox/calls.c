@@ -37,6 +37,8 @@ enum {
 	END
 };
 
+extern const char outbox_call_end_sql[]; /* call_end.sql */
+
 static const struct statement statements[] = {
         [WRITE] = {.name = "stripe_call_write",
                    ROW,
@@ -89,22 +91,7 @@ static const struct statement statements[] = {
                   .sql = "SELECT " CALL_COLUMNS " FROM stripe_calls WHERE state = 'pending' "
                          "AND next_try_at <= $1 ORDER BY next_try_at LIMIT 1 "
                          "FOR UPDATE SKIP LOCKED"},
-        /* The deletion of a customer skips calls that are locked, so ending a call checks its
-         * customer, under a lock. A deleted customer's call is not parked and keeps no
-         * parameters. */
-        [END] = {.name = "stripe_call_end",
-                 .sql = "WITH gone AS MATERIALIZED (SELECT c.deleted_at IS NOT NULL AS deleted "
-                        "  FROM customers c JOIN stripe_calls s USING (customer_id) "
-                        "  WHERE s.call_id = $1::bigint AND s.kind LIKE 'customer%' "
-                        "  FOR SHARE OF c) "
-                        "UPDATE stripe_calls SET state = CASE WHEN (SELECT deleted FROM gone) "
-                        "AND $2 = 'parked' THEN 'failed' ELSE $2 END, error = $3, "
-                        "parameters = CASE WHEN kind NOT LIKE 'customer%' "
-                        "  OR $2 = 'parked' AND NOT (SELECT deleted FROM gone) THEN parameters "
-                        "ELSE '' END, next_try_at = NULL, finished_at = $4, "
-                        "attempts = attempts + $5::integer, stripe_request_id = "
-                        "COALESCE($6, stripe_request_id) WHERE call_id = $1::bigint "
-                        "AND state = 'pending'"},
+        [END] = {.name = "stripe_call_end", .sql = outbox_call_end_sql},
 };
 
 const struct statement_list stripe_call_statements = STATEMENT_LIST(statements);

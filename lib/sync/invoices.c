@@ -9,6 +9,8 @@ static const struct column columns[] =
 
 enum { LIST, STORE, GONE };
 
+extern const char sync_invoice_store_sql[]; /* invoice_store.sql */
+
 static const struct statement statements[] = {
         [LIST] = {.name = "invoice_list",
                   ROWS_OF(struct invoice, columns),
@@ -17,23 +19,7 @@ static const struct statement statements[] = {
                          "WHERE customer_id = $1 AND (created_at, invoice_id) < "
                          "(COALESCE($2::timestamptz, 'infinity'), COALESCE($3, '')) "
                          "ORDER BY created_at DESC, invoice_id DESC LIMIT $4::bigint"},
-        [STORE] = {.name = "invoice_store",
-                   .sql = "INSERT INTO invoices AS i (invoice_id, customer_id, "
-                          "stripe_subscription_id, number, status, billing_reason, amount_due, "
-                          "amount_paid, currency, created_at, hosted_invoice_url, invoice_pdf, "
-                          "fetched_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, "
-                          "$12, $13) ON CONFLICT (invoice_id) DO UPDATE SET "
-                          "number = EXCLUDED.number, status = EXCLUDED.status, "
-                          "amount_due = EXCLUDED.amount_due, "
-                          "amount_paid = EXCLUDED.amount_paid, "
-                          "hosted_invoice_url = EXCLUDED.hosted_invoice_url, "
-                          "invoice_pdf = EXCLUDED.invoice_pdf, "
-                          "fetched_at = EXCLUDED.fetched_at "
-                          "WHERE (i.number, i.status, i.amount_due, i.amount_paid, "
-                          "i.hosted_invoice_url, i.invoice_pdf) IS DISTINCT FROM "
-                          "(EXCLUDED.number, EXCLUDED.status, EXCLUDED.amount_due, "
-                          "EXCLUDED.amount_paid, EXCLUDED.hosted_invoice_url, "
-                          "EXCLUDED.invoice_pdf)"},
+        [STORE] = {.name = "invoice_store", .sql = sync_invoice_store_sql},
         [GONE] = {.name = "invoice_gone",
                   .sql = "DELETE FROM invoices WHERE invoice_id = $1 AND status = 'draft'"},
 };
