@@ -30,10 +30,7 @@ struct agent {
 /* Answers GET /license, /license/token, /allows/<feature>, /health and POST /usage. */
 serve_handler agent_answer;
 
-/* Starts billing-agent-sync from the folder of this program; false when that fails. */
-bool agent_start_sync(struct agent *agent);
-
-/* Starts it and waits for the outcome. */
+/* Starts billing-agent-sync and waits for the outcome. */
 enum sync_outcome agent_sync_now(struct agent *agent);
 
 /* Limits the reports to AGENT_BUFFER_REPORTS, unless billing-agent-sync is reading them. */

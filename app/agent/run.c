@@ -46,8 +46,9 @@ sync_program(char *out, size_t size)
 	return true;
 }
 
-bool
-agent_start_sync(struct agent *agent)
+/* Starts billing-agent-sync from the folder of this program; false when that fails. */
+static bool
+start_sync(struct agent *agent)
 {
 	char program[PATH_MAX], *arguments[3] = {program, NULL, NULL};
 	posix_spawnattr_t attributes;
@@ -86,7 +87,7 @@ agent_sync_now(struct agent *agent)
 {
 	int status = -1;
 
-	if (!agent_start_sync(agent))
+	if (!start_sync(agent))
 		return SYNC_BROKEN;
 	while (waitpid(agent->sync_pid, &status, 0) < 0 && errno == EINTR)
 		;
@@ -189,7 +190,7 @@ follow_schedule(struct agent *agent, int64_t now_us)
 	if (!online || agent->sync_pid != 0 || now_us < agent->sync_schedule.due_us)
 		return;
 	agent->sync_deadline_us = now_us + SYNC_MAX_S * second_us;
-	if (!agent_start_sync(agent))
+	if (!start_sync(agent))
 		schedule_next(&agent->sync_schedule, now_us, false,
 		              agent->settings.refresh_minutes * MINUTE_S, 0, chance());
 }

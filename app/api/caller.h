@@ -27,6 +27,3 @@ const char *caller_kind_name(const struct caller *caller);
 
 /* The customer's id in the path, or NULL. */
 const char *caller_path_customer(const struct call *call);
-
-/* The member "customer_id" of the body, or NULL when the route's body has none. */
-const char *caller_body_customer(const struct call *call);

@@ -2,19 +2,12 @@
 #include "billingctl/ctl.h"
 
 /* Options of several commands. */
-#define KEY_OUT                                                                                \
-	{                                                                                      \
-		"--key-out", "FILE",                                                           \
-		        "write the key to this new file (mode 0600) instead of showing it"     \
-	}
-#define LIMIT                                                                                  \
-	{                                                                                      \
-		"--limit", "N", "how many, 1 to 1000 (default: 50)"                            \
-	}
-#define DRY_RUN                                                                                \
-	{                                                                                      \
-		"--dry-run", NULL, "only look, change nothing"                                 \
-	}
+/* clang-format off */
+#define KEY_OUT \
+	{"--key-out", "FILE", "write the key to this new file (mode 0600) instead of showing it"}
+#define LIMIT {"--limit", "N", "how many, 1 to 1000 (default: 50)"}
+#define DRY_RUN {"--dry-run", NULL, "only look, change nothing"}
+/* clang-format on */
 
 static const struct ctl_option operator_create_options[] = {
         {"--role", "owner|viewer",

@@ -12,13 +12,6 @@ static const struct statement statements[] = {
 
 const struct statement_list key_use_statements = STATEMENT_LIST(statements);
 
-enum fail
-key_use_list(struct operation *operation, const struct key_use **out, size_t *count)
-{
-	return db_rows(operation->db, operation->task, &statements[0],
-	               PARAMETERS(param_now(operation)), (void *)out, count);
-}
-
 static bool
 is_kept(const struct license_keys *keys, const struct key_use *use)
 {
@@ -36,7 +29,8 @@ key_use_find_missing(struct operation *operation, const struct license_keys *key
 	size_t count = 0;
 
 	*found = false;
-	TRY(key_use_list(operation, &uses, &count));
+	TRY(db_rows(operation->db, operation->task, &statements[0],
+	            PARAMETERS(param_now(operation)), (void *)&uses, &count));
 	for (size_t i = 0; i < count && !*found; i++)
 		if (!is_kept(keys, &uses[i])) {
 			*out = uses[i];

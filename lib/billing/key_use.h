@@ -11,10 +11,6 @@ struct key_use {
 
 extern const struct statement_list key_use_statements;
 
-/* All keys that live licences need, in no particular order. */
-enum fail key_use_list(struct operation *operation, const struct key_use **out,
-                       size_t *count) MUST_CHECK;
-
 /* Finds a key that live licences need but `keys` lacks or stops to publish too early. */
 enum fail key_use_find_missing(struct operation *operation, const struct license_keys *keys,
                                struct key_use *out, bool *found) MUST_CHECK;

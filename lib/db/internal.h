@@ -70,7 +70,3 @@ const char *db_url_part(struct arena *arena, const char *url, const char *name);
 
 /* The OID that a column type has in PostgreSQL's catalogue. */
 Oid db_column_oid(enum column_type type);
-
-/* Prepares the statement on this connection, once. */
-enum fail db_prepare(struct db *db, struct task *task,
-                     const struct statement *statement) MUST_CHECK;

@@ -23,8 +23,9 @@ prepared_slot(struct db *db, const struct statement *statement)
 	return &db->prepared[slot];
 }
 
-enum fail
-db_prepare(struct db *db, struct task *task, const struct statement *statement)
+/* Prepares the statement on this connection, once. */
+static enum fail
+prepare(struct db *db, struct task *task, const struct statement *statement)
 {
 	const struct statement **slot = prepared_slot(db, statement);
 	PGresult *result;
@@ -53,7 +54,7 @@ send(struct db *db, struct task *task, const struct statement *statement,
 	int sent;
 
 	if (db->options.prepared) {
-		TRY(db_prepare(db, task, statement));
+		TRY(prepare(db, task, statement));
 		sent = PQsendQueryPrepared(db->connection, statement->name,
 		                           (int)parameters.count, parameters.values, NULL, NULL,
 		                           1);
@@ -204,7 +205,7 @@ db_check_statement(struct db *db, struct task *task, const struct statement *sta
 	int sent;
 
 	TRY(db_connect(db, task));
-	TRY(db_prepare(db, task, statement));
+	TRY(prepare(db, task, statement));
 	sent = PQsendDescribePrepared(db->connection, statement->name);
 	TRY(db_receive(db, task, statement->name, sent == 1, false, &described));
 	arena_defer(task->arena, clear_result, described);

@@ -90,6 +90,12 @@ jwt_sign(struct task *task, const struct license_key *key, const struct jwt_kind
 	return FAIL_NONE;
 }
 
+enum jwt_signature {
+	JWT_SIGNATURE_VALID,
+	JWT_SIGNATURE_BAD,
+	JWT_SIGNATURE_UNKNOWN /* OpenSSL had no memory to check it */
+};
+
 /* Why EVP_DigestVerify() failed. It also fails when memory ran out. A signature is bad only
  * when RSA's own reason (padding, length, digest) is in the queue of errors and no failed
  * allocation is. Empties the queue. */
@@ -109,9 +115,9 @@ failure_of_verify(void)
 	return rejected && !starved ? JWT_SIGNATURE_BAD : JWT_SIGNATURE_UNKNOWN;
 }
 
-enum jwt_signature
-jwt_check_signature(const struct license_key *key, const void *data, size_t length,
-                    struct bytes signature)
+static enum jwt_signature
+check_signature(const struct license_key *key, const void *data, size_t length,
+                struct bytes signature)
 {
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	enum jwt_signature out = JWT_SIGNATURE_UNKNOWN;
@@ -133,7 +139,7 @@ bool
 jwt_signature_is_valid(const struct license_key *key, const void *data, size_t length,
                        struct bytes signature)
 {
-	return jwt_check_signature(key, data, length, signature) == JWT_SIGNATURE_VALID;
+	return check_signature(key, data, length, signature) == JWT_SIGNATURE_VALID;
 }
 
 /* Three parts, each of them strict base64url and none of them empty. */
@@ -195,7 +201,7 @@ jwt_verify(struct arena *arena, const struct license_keys *keys, const struct jw
 	key = license_keys_find(keys, kid);
 	if (key == NULL)
 		return JWT_UNKNOWN_KEY;
-	switch (jwt_check_signature(key, token, parts.signed_length, parts.signature)) {
+	switch (check_signature(key, token, parts.signed_length, parts.signature)) {
 	case JWT_SIGNATURE_VALID:
 		break;
 	case JWT_SIGNATURE_BAD:

@@ -41,17 +41,8 @@ enum jwt_verdict jwt_verify(struct arena *arena, const struct license_keys *keys
                             const struct jwt_kind *kind, const char *token, size_t length,
                             struct jwt_payload *payload) MUST_CHECK;
 
-enum jwt_signature {
-	JWT_SIGNATURE_VALID,
-	JWT_SIGNATURE_BAD,
-	JWT_SIGNATURE_UNKNOWN /* OpenSSL had no memory to check it */
-};
-
 /* Whether the signature is this key's over exactly these bytes (RSASSA-PKCS1-v1_5 with
- * SHA-256). OpenSSL's queue of errors is empty afterwards. */
-enum jwt_signature jwt_check_signature(const struct license_key *key, const void *data,
-                                       size_t length, struct bytes signature);
-
-/* The same as one bool; false also when OpenSSL has no memory. */
+ * SHA-256); false also when OpenSSL has no memory. OpenSSL's queue of errors is empty
+ * afterwards. */
 bool jwt_signature_is_valid(const struct license_key *key, const void *data, size_t length,
                             struct bytes signature);

@@ -87,8 +87,8 @@ key_folder_private(struct task *task, const char *path, EVP_PKEY **out)
 	return FAIL_NONE;
 }
 
-enum fail
-key_folder_public(struct task *task, const char *path, EVP_PKEY **out, const char **pem)
+static enum fail
+read_public(struct task *task, const char *path, EVP_PKEY **out, const char **pem)
 {
 	size_t length;
 	char *text;
@@ -135,7 +135,7 @@ add_retired(struct task *task, struct license_keys *keys, const char *path, int6
 	EVP_PKEY *pkey = NULL;
 	const char *pem = "";
 
-	TRY(key_folder_public(task, path, &pkey, &pem));
+	TRY(read_public(task, path, &pkey, &pem));
 	if (!read_label(task->arena, pem, KEY_RETIRED_LABEL, &retired_at) ||
 	    !read_label(task->arena, pem, KEY_PUBLISH_LABEL, &publish_until)) {
 		EVP_PKEY_free(pkey);
@@ -225,8 +225,8 @@ add_pair(struct task *task, struct license_keys *keys, const char *dir)
 	enum fail kind;
 
 	TRY(key_folder_private(task, path, &private_key));
-	kind = key_folder_public(task, arena_printf(task->arena, "%s/" KEY_PUBLIC_FILE, dir),
-	                         &public_key, NULL);
+	kind = read_public(task, arena_printf(task->arena, "%s/" KEY_PUBLIC_FILE, dir),
+	                   &public_key, NULL);
 	if (kind != FAIL_NONE) {
 		EVP_PKEY_free(private_key);
 		return kind;
@@ -243,7 +243,7 @@ add_public(struct task *task, struct license_keys *keys, const char *dir)
 	const char *path = arena_printf(task->arena, "%s/" KEY_PUBLIC_FILE, dir);
 	EVP_PKEY *pkey = NULL;
 
-	TRY(key_folder_public(task, path, &pkey, NULL));
+	TRY(read_public(task, path, &pkey, NULL));
 	return license_keys_add(task, keys, pkey, path, false, NULL);
 }
 

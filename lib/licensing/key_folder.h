@@ -13,8 +13,6 @@
 
 /* Reads one key file. The caller frees the key. Failures as license_keys_load(). */
 enum fail key_folder_private(struct task *task, const char *path, EVP_PKEY **out) MUST_CHECK;
-enum fail key_folder_public(struct task *task, const char *path, EVP_PKEY **out,
-                            const char **text) MUST_CHECK;
 
 /* The path of a retired key. */
 char *key_folder_retired(struct arena *arena, const char *dir, const char *kid);
