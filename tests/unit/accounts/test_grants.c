@@ -204,8 +204,7 @@ START_TEST(test_what_is_refused)
 	        "CREATE TABLE mine (n bigint)",
 	        "CREATE TEMPORARY TABLE mine (n bigint)",
 	        "CREATE FUNCTION mine() RETURNS bigint LANGUAGE sql RETURN 1",
-	        "CREATE OR REPLACE FUNCTION usage_partitions_drop() RETURNS bigint LANGUAGE "
-	        "sql RETURN 1",
+	        "CREATE OR REPLACE FUNCTION usage_partitions_drop() RETURNS bigint RETURN 1",
 	        "DELETE FROM schema_migrations",
 	        "INSERT INTO schema_migrations VALUES (99, 'x', 'x')",
 	        "DELETE FROM customers",
