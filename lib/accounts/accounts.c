@@ -22,10 +22,9 @@ extern const char accounts_sign_up_sql[]; /* sign_up.sql */
 enum { SIGN_UP, ANONYMISE };
 
 static const struct statement statements[] = {
-        [SIGN_UP] = {.name = "account_sign_up",
-                     ROWS_OF(struct outcome, outcome_columns),
+        [SIGN_UP] = {"account_sign_up", ROWS_OF(struct outcome, outcome_columns),
                      .sql = accounts_sign_up_sql},
-        [ANONYMISE] = {.name = "account_anonymise",
+        [ANONYMISE] = {"account_anonymise",
                        .sql = "UPDATE customers SET email = NULL, company_name = NULL, "
                               "deleted_at = $2, updated_at = $2 "
                               "WHERE customer_id = $1 AND deleted_at IS NULL"},

@@ -1,6 +1,4 @@
-/*
- * money.c: amounts of money as people write them.
- */
+/* money.c: amounts of money as people write them. */
 #include "base/money.h"
 
 #include <stdbool.h>

@@ -1,17 +1,10 @@
-/*
- * money.h: amounts of money as people write them.
- */
-#ifndef BASE_MONEY_H
-#define BASE_MONEY_H
+/* money.h: amounts of money as people write them. */
+#pragma once
 
 struct arena;
 
-/*
- * "$29.00", "29.00 EUR", "2900 JPY": an amount in minor units of a currency (ISO 4217, in any
+/* "$29.00", "29.00 EUR", "2900 JPY": an amount in minor units of a currency (ISO 4217, in any
  * case), as Stripe counts them. The amount is a decimal, as the price of one use may be a part
  * of a cent: "0.05" usd is "$0.0005". An amount that is no decimal is written as it is, before
- * its currency.
- */
+ * its currency. */
 const char *money_text(struct arena *arena, const char *amount_minor, const char *currency);
-
-#endif

@@ -22,14 +22,13 @@ static const struct column columns[] =
 enum { FIND, TOUCH, CREATE, LIST, REVOKE, REVOKE_ALL };
 
 static const struct statement statements[] = {
-        [FIND] = {.name = "api_key_find",
-                  ROW,
+        [FIND] = {"api_key_find", ROW,
                   .sql = "SELECT " API_KEY_COLUMNS " FROM api_keys k WHERE k.digest = $1"},
-        [TOUCH] = {.name = "api_key_touch",
+        [TOUCH] = {"api_key_touch",
                    .sql = "UPDATE api_keys SET last_used_at = now() WHERE key_id = $1 "
                           "AND COALESCE(last_used_at < current_date, true)"},
         [CREATE] =
-                {.name = "api_key_create",
+                {"api_key_create",
                  .sql = "INSERT INTO api_keys (key_id, customer_id, role, name, digest, "
                         "prefix, "
                         "scopes, created_at) "
@@ -37,16 +36,15 @@ static const struct statement statements[] = {
                         "EXISTS ("
                         "SELECT FROM customers WHERE customer_id = $2 AND deleted_at IS NULL "
                         "FOR SHARE)"},
-        [LIST] = {.name = "api_key_list",
-                  ROW,
+        [LIST] = {"api_key_list", ROW,
                   .sql = "SELECT " API_KEY_COLUMNS " FROM api_keys k "
                          "WHERE (k.customer_id = $1 OR ($1::text IS NULL AND "
                          "k.customer_id IS NULL)) "
                          "ORDER BY k.created_at DESC, k.key_id LIMIT 1000"},
-        [REVOKE] = {.name = "api_key_revoke",
+        [REVOKE] = {"api_key_revoke",
                     .sql = "UPDATE api_keys SET revoked_at = $3 WHERE key_id = $1 "
                            "AND customer_id IS NOT DISTINCT FROM $2 AND revoked_at IS NULL"},
-        [REVOKE_ALL] = {.name = "api_key_revoke_all",
+        [REVOKE_ALL] = {"api_key_revoke_all",
                         .sql = "UPDATE api_keys SET revoked_at = $2, name = NULL WHERE "
                                "customer_id = $1 "
                                "AND revoked_at IS NULL"},

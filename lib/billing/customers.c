@@ -58,20 +58,16 @@ enum {
  * one name in a hundred, takes a rare name for a frequent one and reads the whole table in the
  * page's order. */
 static const struct statement statements[] = {
-        [FIND] = {.name = "customer_find",
-                  ROW,
+        [FIND] = {"customer_find", ROW,
                   .sql = "SELECT " CUSTOMER_COLUMNS " FROM customers "
                          "WHERE customer_id = $1 AND deleted_at IS NULL"},
-        [LIST] = {.name = "customer_list",
-                  ROW,
+        [LIST] = {"customer_list", ROW,
                   .sql = "SELECT " CUSTOMER_COLUMNS " FROM customers WHERE " AFTER_CURSOR PAGE},
-        [LIST_EMAIL] = {.name = "customer_list_email",
-                        ROW,
+        [LIST_EMAIL] = {"customer_list_email", ROW,
                         .sql = "SELECT " CUSTOMER_COLUMNS " FROM customers WHERE " AFTER_CURSOR
                                "AND lower(normalize(email, NFKC)) = lower(normalize($5, NFKC)) "
                                "AND ($6::text IS NULL OR " MATCHES_6 ") " PAGE},
-        [LIST_QUERY] = {.name = "customer_list_query",
-                        ROW,
+        [LIST_QUERY] = {"customer_list_query", ROW,
                         .sql = "WITH newest AS (SELECT " CUSTOMER_COLUMNS " FROM customers "
                                "  WHERE " AFTER_CURSOR NEWEST_FIRST "LIMIT 200), "
                                "near AS MATERIALIZED (SELECT " CUSTOMER_COLUMNS " FROM newest "
@@ -86,32 +82,29 @@ static const struct statement statements[] = {
                                "  UNION ALL SELECT " CUSTOMER_COLUMNS
                                " FROM far) AS found " PAGE},
         [UPDATE] =
-                {.name = "customer_update",
-                 ROW,
+                {"customer_update", ROW,
                  .sql = "UPDATE customers SET email = CASE WHEN $2::boolean THEN $3 ELSE email "
                         "END, company_name = CASE WHEN $4::boolean THEN $5 ELSE company_name "
                         "END, "
                         "updated_at = $6 WHERE customer_id = $1 AND deleted_at IS NULL "
                         "RETURNING " CUSTOMER_COLUMNS},
         [OF_STRIPE] =
-                {.name = "customer_of_stripe",
-                 ROWS_OF(struct owner, owner_columns),
+                {"customer_of_stripe", ROWS_OF(struct owner, owner_columns),
                  .sql = "SELECT COALESCE("
                         "(SELECT customer_id FROM subscriptions "
                         "  WHERE stripe_subscription_id = $2), "
                         "(SELECT customer_id FROM customers WHERE stripe_customer_id = $1), "
                         "(SELECT customer_id FROM customers WHERE customer_id = $3)) "
                         "AS customer_id"},
-        [LINK_STRIPE] = {.name = "customer_link_stripe",
+        [LINK_STRIPE] = {"customer_link_stripe",
                          .sql = "UPDATE customers SET stripe_customer_id = $2 "
                                 "WHERE customer_id = $1 AND stripe_customer_id IS NULL "
                                 "AND NOT EXISTS (SELECT FROM customers "
                                 "  WHERE stripe_customer_id = $2)"},
-        [UNLINK_STRIPE] = {.name = "customer_unlink_stripe",
+        [UNLINK_STRIPE] = {"customer_unlink_stripe",
                            .sql = "UPDATE customers SET stripe_customer_id = NULL "
                                   "WHERE stripe_customer_id = $1"},
-        [LOCK] = {.name = "customer_lock",
-                  ROWS_OF(struct lock, lock_columns),
+        [LOCK] = {"customer_lock", ROWS_OF(struct lock, lock_columns),
                   .sql = "SELECT deleted_at IS NOT NULL AS deleted FROM customers "
                          "WHERE customer_id = $1 FOR NO KEY UPDATE"},
 };

@@ -18,19 +18,18 @@ static const struct statement statements[] = {
         /* Another request may commit its row between this statement's snapshot and its lock.
 	 * Then STORE finds the row and stores nothing, and the client's next try reads it
 	 * here. */
-        [CLAIM] = {.name = "idempotency_claim",
-                   ROWS_OF(struct claim, claim_columns),
+        [CLAIM] = {"idempotency_claim", ROWS_OF(struct claim, claim_columns),
                    .sql = "SELECT pg_try_advisory_xact_lock($2::bigint) AS locked, "
                           "(SELECT sealed FROM idempotency_keys WHERE digest = $1 "
                           "AND expires_at > $3::timestamptz) AS sealed"},
-        [STORE] = {.name = "idempotency_store",
+        [STORE] = {"idempotency_store",
                    .sql = "INSERT INTO idempotency_keys AS i (digest, sealed, created_at, "
                           "expires_at) "
                           "VALUES ($1, $2, $3, $4) ON CONFLICT (digest) DO UPDATE SET "
                           "sealed = EXCLUDED.sealed, created_at = EXCLUDED.created_at, "
                           "expires_at = EXCLUDED.expires_at WHERE i.expires_at <= "
                           "EXCLUDED.created_at"},
-        [PRUNE] = {.name = "idempotency_prune",
+        [PRUNE] = {"idempotency_prune",
                    .sql = "DELETE FROM idempotency_keys WHERE digest IN (SELECT digest FROM "
                           "idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at "
                           "LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"},

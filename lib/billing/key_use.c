@@ -4,8 +4,7 @@
 static const struct column columns[] = COLUMNS(struct key_use, kid, last_expires_at);
 
 static const struct statement statements[] = {
-        {.name = "key_use_list",
-         ROWS_OF(struct key_use, columns),
+        {"key_use_list", ROWS_OF(struct key_use, columns),
          .sql = "SELECT kid, max(expires_at) AS last_expires_at FROM licenses "
                 "GROUP BY kid HAVING max(expires_at) > $1::timestamptz"},
 };

@@ -23,21 +23,18 @@ enum { HISTORY, IS_REVOKED, LAST_OF_KEY, FORGET_TOKENS };
 
 static const struct statement statements[] = {
         [HISTORY] =
-                {.name = "license_history",
-                 ROWS_OF(struct issued_license, license_columns),
+                {"license_history", ROWS_OF(struct issued_license, license_columns),
                  .sql = "SELECT jti, kid, plan, reason, issued_at, expires_at, revoked_at, "
                         "revoke_reason FROM licenses WHERE customer_id = $1 AND "
                         "(issued_at, jti) < (COALESCE($2::timestamptz, 'infinity'), "
                         "COALESCE($3, '')) ORDER BY issued_at DESC, jti DESC LIMIT $4::bigint"},
         [IS_REVOKED] =
-                {.name = "license_is_revoked",
-                 ROWS_OF(struct revoked, revoked_columns),
+                {"license_is_revoked", ROWS_OF(struct revoked, revoked_columns),
                  .sql = "SELECT jti FROM licenses WHERE jti = $1 AND revoked_at IS NOT NULL"},
         [LAST_OF_KEY] =
-                {.name = "license_last_of_key",
-                 ROWS_OF(struct last, last_columns),
+                {"license_last_of_key", ROWS_OF(struct last, last_columns),
                  .sql = "SELECT max(expires_at) AS expires_at FROM licenses WHERE kid = $1"},
-        [FORGET_TOKENS] = {.name = "license_forget_tokens",
+        [FORGET_TOKENS] = {"license_forget_tokens",
                            .sql = "UPDATE licenses SET token = NULL WHERE jti IN ("
                                   "SELECT jti FROM licenses WHERE token IS NOT NULL "
                                   "AND issued_at < $1 ORDER BY issued_at LIMIT $2::bigint "

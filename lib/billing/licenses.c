@@ -26,12 +26,11 @@ extern const char billing_license_view_sql[]; /* license_view.sql */
 enum { VIEW, STORE, REVOKE_ALL };
 
 static const struct statement statements[] = {
-        [VIEW] = {.name = "license_view",
-                  ROWS_OF(struct license_view, view_columns),
+        [VIEW] = {"license_view", ROWS_OF(struct license_view, view_columns),
                   .sql = billing_license_view_sql},
         /* Stores nothing when the subscription has changed since it was read. The share lock
 	 * makes a revocation wait, which then sees this row. */
-        [STORE] = {.name = "license_store",
+        [STORE] = {"license_store",
                    .sql = "INSERT INTO licenses (jti, customer_id, kid, plan, reason, "
                           "fingerprint, token, issued_at, expires_at) "
                           "SELECT $3, s.customer_id, $4, $5, $6, $7, $8, $9, $10 "
@@ -39,7 +38,7 @@ static const struct statement statements[] = {
                           "AND s.version = $2::bigint FOR SHARE"},
         /* An expired licence too while its token is kept, which has the customer's name. */
         [REVOKE_ALL] =
-                {.name = "license_revoke_all",
+                {"license_revoke_all",
                  .sql = "UPDATE licenses SET revoked_at = $2, revoke_reason = $3, token = NULL "
                         "WHERE customer_id = $1 AND revoked_at IS NULL "
                         "AND (expires_at > $4 OR token IS NOT NULL)"},

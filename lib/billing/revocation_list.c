@@ -48,7 +48,7 @@ extern const char billing_revocation_compact_sql[];   /* revocation_compact.sql 
 extern const char billing_revocation_supersede_sql[]; /* revocation_supersede.sql */
 
 static const struct statement statements[] = {
-        [FIGURES] = {.name = "revocation_list_figures",
+        [FIGURES] = {"revocation_list_figures",
                      ROWS_OF(struct revocation_list_figures, figure_columns),
                      .sql = "SELECT COALESCE(l.number, 0) AS number, l.kid, l.issuer, "
                             "l.issued_at, l.next_update_at, COALESCE(l.entries, 0) AS entries, "
@@ -59,36 +59,33 @@ static const struct statement statements[] = {
                             " WHERE resolved_at IS NULL) AS behind_since "
                             "FROM (SELECT) AS one LEFT JOIN LATERAL (SELECT * FROM "
                             "revocation_lists ORDER BY number DESC LIMIT 1) l ON true"},
-        [CURRENT] = {.name = "revocation_list_current",
-                     ROWS_OF(struct stored_list, stored_columns),
+        [CURRENT] = {"revocation_list_current", ROWS_OF(struct stored_list, stored_columns),
                      .sql = "SELECT number, issued_at, token FROM revocation_lists "
                             "ORDER BY number DESC LIMIT 1"},
-        [LOCK] = {.name = "revocation_list_lock",
+        [LOCK] = {"revocation_list_lock",
                   .sql = "SELECT WHERE pg_try_advisory_xact_lock(hashtextextended("
                          "'revocation-list', 0))"},
-        [PRUNE] = {.name = "revocation_list_prune",
+        [PRUNE] = {"revocation_list_prune",
                    .sql = "WITH expired AS (DELETE FROM revoked_before WHERE expires_at <= $1) "
                           "DELETE FROM license_revocations WHERE expires_at <= $1"},
-        [SUPERSEDE] = {.name = "revocation_supersede", .sql = billing_revocation_supersede_sql},
-        [COMPACT] = {.name = "revocation_compact", .sql = billing_revocation_compact_sql},
+        [SUPERSEDE] = {"revocation_supersede", .sql = billing_revocation_supersede_sql},
+        [COMPACT] = {"revocation_compact", .sql = billing_revocation_compact_sql},
         /* What is revoked from now on is for the list after this one. */
-        [TAKE] = {.name = "revocation_list_take",
+        [TAKE] = {"revocation_list_take",
                   .sql = "UPDATE license_revocations SET list_number = $1::bigint "
                          "WHERE list_number IS NULL"},
-        [JTIS] = {.name = "revocation_list_jtis",
-                  ROWS_OF(struct entry, jti_columns),
+        [JTIS] = {"revocation_list_jtis", ROWS_OF(struct entry, jti_columns),
                   .sql = "SELECT jti AS id FROM license_revocations "
                          "WHERE list_number IS NOT NULL ORDER BY jti"},
-        [BEFORE] = {.name = "revocation_list_before",
-                    ROWS_OF(struct entry, before_columns),
+        [BEFORE] = {"revocation_list_before", ROWS_OF(struct entry, before_columns),
                     .sql = "SELECT customer_id AS id, "
                            "extract(epoch FROM before_at)::bigint AS before_s "
                            "FROM revoked_before ORDER BY customer_id"},
-        [STORE] = {.name = "revocation_list_store",
+        [STORE] = {"revocation_list_store",
                    .sql = "INSERT INTO revocation_lists (number, kid, issuer, issued_at, "
                           "next_update_at, entries, token) "
                           "VALUES ($1::bigint, $2, $3, $4, $5, $6::bigint, $7)"},
-        [DROP_OLDER] = {.name = "revocation_list_drop_older",
+        [DROP_OLDER] = {"revocation_list_drop_older",
                         .sql = "DELETE FROM revocation_lists WHERE number < $1::bigint"},
 };
 

@@ -49,21 +49,18 @@ extern const char billing_subscription_cancel_sql[];        /* subscription_canc
 extern const char billing_subscription_expire_trials_sql[]; /* subscription_expire_trials.sql */
 
 static const struct statement statements[] = {
-        [FIND] = {.name = "subscription_find",
-                  ROW,
+        [FIND] = {"subscription_find", ROW,
                   .sql = "SELECT " SUBSCRIPTION_COLUMNS
                          " FROM subscriptions s JOIN customers c "
                          "ON c.customer_id = s.customer_id AND c.deleted_at IS NULL "
                          "WHERE s.customer_id = $1 ORDER BY s.superseded, s.subscription_id "
                          "DESC LIMIT 1"},
-        [NEWEST] = {.name = "subscription_newest",
-                    ROW,
+        [NEWEST] = {"subscription_newest", ROW,
                     .sql = "SELECT " SUBSCRIPTION_COLUMNS " FROM subscriptions s "
                            "WHERE s.customer_id = $1 ORDER BY s.superseded, s.subscription_id "
                            "DESC LIMIT 1"},
         [START_TRIAL] =
-                {.name = "subscription_start_trial",
-                 ROW,
+                {"subscription_start_trial", ROW,
                  .sql = "WITH customer AS ("
                         "  SELECT c.customer_id, c.email FROM customers c"
                         "  WHERE c.customer_id = $1 AND c.deleted_at IS NULL AND NOT EXISTS ("
@@ -81,45 +78,42 @@ static const struct statement statements[] = {
                         "ON CONFLICT DO NOTHING "
                         "RETURNING " SUBSCRIPTION_COLUMNS},
         [TRIAL_OBSTACLE] =
-                {.name = "subscription_trial_obstacle",
-                 ROWS_OF(struct trial_attempt, attempt_columns),
+                {"subscription_trial_obstacle", ROWS_OF(struct trial_attempt, attempt_columns),
                  .sql = "SELECT EXISTS (SELECT FROM customers WHERE customer_id = $1 "
                         "AND deleted_at IS NULL) AS customer_exists, "
                         "EXISTS (SELECT FROM subscriptions WHERE customer_id = $1 "
                         "AND status NOT IN " FINAL ") AS subscription_exists"},
-        [CANCEL] = {.name = "subscription_cancel", .sql = billing_subscription_cancel_sql},
-        [CANCEL_TRIAL] = {.name = "subscription_cancel_trial",
+        [CANCEL] = {"subscription_cancel", .sql = billing_subscription_cancel_sql},
+        [CANCEL_TRIAL] = {"subscription_cancel_trial",
                           .sql = "UPDATE subscriptions SET status = 'canceled', "
                                  "canceled_at = $2, ended_at = $2, version = version + 1, "
                                  "updated_at = $2 WHERE customer_id = $1 "
                                  "AND stripe_subscription_id IS NULL "
                                  "AND status = 'trialing'"},
-        [LOCK] = {.name = "subscription_lock",
+        [LOCK] = {"subscription_lock",
                   .sql = "SELECT subscription_id FROM subscriptions WHERE customer_id = $1 "
                          "ORDER BY superseded, subscription_id DESC LIMIT 1 FOR UPDATE"},
-        [EXPIRE_TRIALS] = {.name = "subscription_expire_trials",
+        [EXPIRE_TRIALS] = {"subscription_expire_trials",
                            .sql = billing_subscription_expire_trials_sql},
-        [OPEN_AT_STRIPE] = {.name = "subscription_open_at_stripe",
-                            ROW,
+        [OPEN_AT_STRIPE] = {"subscription_open_at_stripe", ROW,
                             .sql = "SELECT " SUBSCRIPTION_COLUMNS " FROM subscriptions s "
                                    "WHERE s.customer_id = $1 "
                                    "AND s.stripe_subscription_id IS NOT NULL "
                                    "AND s.status NOT IN " FINAL " "
                                    "ORDER BY s.subscription_id"},
-        [SCHEDULE] = {.name = "subscription_schedule",
+        [SCHEDULE] = {"subscription_schedule",
                       .sql = "UPDATE subscriptions SET scheduled_plan = $2, "
                              "scheduled_at = $3, scheduled_try_at = NULL, updated_at = $3 "
                              "WHERE stripe_subscription_id = $1 "
                              "AND scheduled_plan IS DISTINCT FROM $2"},
-        [DROP_SCHEDULED] = {.name = "subscription_drop_scheduled",
+        [DROP_SCHEDULED] = {"subscription_drop_scheduled",
                             .sql = "UPDATE subscriptions SET scheduled_plan = NULL "
                                    "WHERE stripe_subscription_id = $1 AND plan = $2 "
                                    "AND scheduled_at <= $3 AND scheduled_plan IS NOT NULL"},
-        [POSTPONE] = {.name = "subscription_postpone",
+        [POSTPONE] = {"subscription_postpone",
                       .sql = "UPDATE subscriptions SET scheduled_try_at = $2 "
                              "WHERE stripe_subscription_id = $1"},
-        [SCHEDULED] = {.name = "subscription_scheduled",
-                       ROW,
+        [SCHEDULED] = {"subscription_scheduled", ROW,
                        .sql = "SELECT " SUBSCRIPTION_COLUMNS " FROM subscriptions s "
                               "WHERE s.scheduled_plan IS NOT NULL "
                               "AND s.current_period_ends_at <= $1 "

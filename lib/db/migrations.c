@@ -51,14 +51,12 @@ static const struct column applied_columns[] =
 enum { PRESENT, LIST, INSERT };
 
 static const struct statement statements[] = {
-        [PRESENT] = {.name = "migration_table",
-                     ROWS_OF(struct presence, presence_columns),
+        [PRESENT] = {"migration_table", ROWS_OF(struct presence, presence_columns),
                      .sql = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"},
-        [LIST] = {.name = "migration_list",
-                  ROWS_OF(struct applied, applied_columns),
+        [LIST] = {"migration_list", ROWS_OF(struct applied, applied_columns),
                   .sql = "SELECT version, checksum, applied_at FROM schema_migrations "
                          "ORDER BY version"},
-        [INSERT] = {.name = "migration_insert",
+        [INSERT] = {"migration_insert",
                     .sql = "INSERT INTO schema_migrations (version, name, checksum) "
                            "VALUES ($1::bigint, $2, $3)"},
 };

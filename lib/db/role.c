@@ -23,8 +23,7 @@ static const struct column state_columns[] =
 enum { FACTS, STATE, PASS };
 
 static const struct statement statements[] = {
-        [FACTS] = {.name = "role_facts",
-                   ROWS_OF(struct role_facts, facts_columns),
+        [FACTS] = {"role_facts", ROWS_OF(struct role_facts, facts_columns),
                    .sql = "SELECT current_user::text AS name, coalesce((SELECT "
                           "pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = "
                           "to_regclass('schema_migrations')), true) AS owns, "
@@ -32,8 +31,7 @@ static const struct statement statements[] = {
                           "current_setting('lock_timeout'), "
                           "current_setting('idle_in_transaction_session_timeout')]) "
                           "AS limited"},
-        [STATE] = {.name = "role_state",
-                   ROWS_OF(struct role_state, state_columns),
+        [STATE] = {"role_state", ROWS_OF(struct role_state, state_columns),
                    .sql = "SELECT current_user::text AS own_name, "
                           "EXISTS (SELECT FROM pg_roles WHERE rolname = $1) AS present, "
                           "rolsuper OR rolcreaterole AS may_create, "
@@ -44,11 +42,10 @@ static const struct statement statements[] = {
                           "  AND 'statement_timeout=' || $2::text = ANY (s.setconfig)) "
                           "AS limited "
                           "FROM pg_roles WHERE rolname = current_user"},
-        [PASS] = {.name = "role_pass",
-                  .sql = "SELECT set_config('billing.role', $1, true), "
-                         "set_config('billing.verifier', $2, true), "
-                         "set_config('billing.statement_timeout', $3, true), "
-                         "set_config('billing.idle_timeout', $4, true)"},
+        [PASS] = {"role_pass", .sql = "SELECT set_config('billing.role', $1, true), "
+                                      "set_config('billing.verifier', $2, true), "
+                                      "set_config('billing.statement_timeout', $3, true), "
+                                      "set_config('billing.idle_timeout', $4, true)"},
 };
 
 const struct statement_list role_statements = STATEMENT_LIST(statements);

@@ -11,8 +11,7 @@ static const struct column columns[] = COLUMNS(struct server_facts, version, ver
                                                encoding, checksums, durable, read_only);
 
 static const struct statement statements[] = {
-        {.name = "server_facts",
-         ROWS_OF(struct server_facts, columns),
+        {"server_facts", ROWS_OF(struct server_facts, columns),
          .sql = "SELECT current_setting('server_version') AS version, "
                 "current_setting('server_version_num')::bigint AS version_number, "
                 "(SELECT pg_encoding_to_char(encoding)::text FROM pg_database "

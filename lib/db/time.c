@@ -19,8 +19,7 @@ struct clock_row {
 static const struct column clock_columns[] = COLUMNS(struct clock_row, now);
 
 static const struct statement own_statements[] = {
-        {.name = "db_clock",
-         ROWS_OF(struct clock_row, clock_columns),
+        {"db_clock", ROWS_OF(struct clock_row, clock_columns),
          .sql = "SELECT clock_timestamp() AS now"},
 };
 

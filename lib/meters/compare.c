@@ -51,23 +51,20 @@ enum { PAIRS, PUSHED, WAS_COUNTED, FORGET, AGAIN };
 extern const char meters_pushed_sql[]; /* pushed.sql */
 
 static const struct statement statements[] = {
-        [PAIRS] = {.name = "meter_pairs",
-                   ROWS_OF(struct pair, pair_columns),
+        [PAIRS] = {"meter_pairs", ROWS_OF(struct pair, pair_columns),
                    .sql = "SELECT DISTINCT customer_id, stripe_customer_id, event_name "
                           "FROM meter_events WHERE day >= ($1::timestamptz AT TIME ZONE "
                           "'UTC')::date - $2::integer AND (customer_id, event_name) > ($3, $4) "
                           "ORDER BY customer_id, event_name LIMIT $5::bigint"},
-        [PUSHED] = {.name = "meter_pushed",
-                    ROWS_OF(struct pushed, pushed_columns),
+        [PUSHED] = {"meter_pushed", ROWS_OF(struct pushed, pushed_columns),
                     .sql = meters_pushed_sql},
-        [WAS_COUNTED] = {.name = "meter_was_counted",
+        [WAS_COUNTED] = {"meter_was_counted",
                          .sql = "UPDATE meter_events SET state = 'sent', can_cancel = false, "
                                 "sent_at = first_try_at, error = NULL " OF_DAY},
-        [FORGET] = {.name = "meter_forget",
-                    .sql = "UPDATE meter_events SET state = 'canceled', "
-                           "error = 'not_counted' " OF_DAY},
+        [FORGET] = {"meter_forget", .sql = "UPDATE meter_events SET state = 'canceled', "
+                                           "error = 'not_counted' " OF_DAY},
         /* With another identifier: Stripe may still know the first one. */
-        [AGAIN] = {.name = "meter_again",
+        [AGAIN] = {"meter_again",
                    .sql = "INSERT INTO meter_events (meter_event_id, customer_id, "
                           "stripe_customer_id, day, metric, event_name, value, state, "
                           "created_at, next_try_at) "

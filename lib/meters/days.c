@@ -42,11 +42,10 @@ extern const char meters_cancel_sql[];      /* cancel.sql */
 enum { DIFFERENCES, PUSH, CANCEL };
 
 static const struct statement statements[] = {
-        [DIFFERENCES] = {.name = "meter_differences",
-                         ROWS_OF(struct difference, columns),
+        [DIFFERENCES] = {"meter_differences", ROWS_OF(struct difference, columns),
                          .sql = meters_differences_sql},
-        [PUSH] = {.name = "meter_push", .sql = meters_push_sql},
-        [CANCEL] = {.name = "meter_cancel", .sql = meters_cancel_sql},
+        [PUSH] = {"meter_push", .sql = meters_push_sql},
+        [CANCEL] = {"meter_cancel", .sql = meters_cancel_sql},
 };
 
 const struct statement_list meter_day_statements = STATEMENT_LIST(statements);

@@ -15,20 +15,18 @@ static const struct column columns[] = COLUMNS(struct meter_parked, meter_event_
 enum { LIST, RETRY, SETTLE };
 
 static const struct statement statements[] = {
-        [LIST] = {.name = "meter_parked_list",
-                  ROW,
+        [LIST] = {"meter_parked_list", ROW,
                   .sql = "SELECT " PARKED_COLUMNS " FROM meter_events WHERE state = 'parked' "
                          "AND error IS DISTINCT FROM 'settled' "
                          "ORDER BY created_at, meter_event_id LIMIT $1::bigint"},
         /* Stripe refused it, so the time within which it may be sent begins anew. */
-        [RETRY] = {.name = "meter_parked_retry",
+        [RETRY] = {"meter_parked_retry",
                    .sql = "UPDATE meter_events SET state = 'pending', next_try_at = $2, "
                           "first_try_at = NULL WHERE state = 'parked' AND value > 0 "
                           "AND error NOT IN ('outcome_unknown', 'settled') "
                           "AND ($1::text IS NULL OR meter_event_id = $1)"},
         /* It still counts as pushed, or its use would be pushed again. */
-        [SETTLE] = {.name = "meter_parked_settle",
-                    ROW,
+        [SETTLE] = {"meter_parked_settle", ROW,
                     .sql = "UPDATE meter_events SET error = 'settled' "
                            "WHERE meter_event_id = $1 AND state = 'parked' "
                            "AND error NOT IN ('outcome_unknown', 'settled') "

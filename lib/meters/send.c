@@ -34,30 +34,27 @@ enum { TAKE, SENT, CANCELED, KEPT, POSTPONE, PARK, FIGURES };
 extern const char meters_take_sql[]; /* take.sql */
 
 static const struct statement statements[] = {
-        [TAKE] = {.name = "meter_take",
-                  ROWS_OF(struct meter_row, row_columns),
-                  .sql = meters_take_sql},
-        [SENT] = {.name = "meter_sent",
+        [TAKE] = {"meter_take", ROWS_OF(struct meter_row, row_columns), .sql = meters_take_sql},
+        [SENT] = {"meter_sent",
                   .sql = "UPDATE meter_events SET state = 'sent', next_try_at = NULL, "
                          "sent_at = $2::timestamptz, error = NULL "
                          "WHERE meter_event_id = $1 AND state = 'pending'"},
-        [CANCELED] = {.name = "meter_canceled",
+        [CANCELED] = {"meter_canceled",
                       .sql = "UPDATE meter_events SET state = 'canceled', next_try_at = NULL, "
                              "error = $2 WHERE meter_event_id = $1 "
                              "AND state = 'canceling'"},
-        [KEPT] = {.name = "meter_kept",
+        [KEPT] = {"meter_kept",
                   .sql = "UPDATE meter_events SET state = 'sent', next_try_at = NULL, "
                          "can_cancel = false, error = $2 WHERE meter_event_id = $1 "
                          "AND state = 'canceling'"},
-        [POSTPONE] = {.name = "meter_postpone",
+        [POSTPONE] = {"meter_postpone",
                       .sql = "UPDATE meter_events SET next_try_at = $2::timestamptz, "
                              "error = $3 WHERE meter_event_id = $1 "
                              "AND state IN ('pending', 'canceling')"},
-        [PARK] = {.name = "meter_park",
+        [PARK] = {"meter_park",
                   .sql = "UPDATE meter_events SET state = 'parked', next_try_at = NULL, "
                          "error = $2 WHERE meter_event_id = $1 AND state = 'pending'"},
-        [FIGURES] = {.name = "meter_figures",
-                     ROWS_OF(struct meter_figures, figure_columns),
+        [FIGURES] = {"meter_figures", ROWS_OF(struct meter_figures, figure_columns),
                      .sql = "SELECT (SELECT count(*) FROM meter_events "
                             "  WHERE state IN ('pending', 'canceling')) AS pending, "
                             "(SELECT count(*) FROM meter_events WHERE state = 'parked' "

@@ -20,33 +20,30 @@ extern const char outbox_call_retry_parked_sql[]; /* call_retry_parked.sql */
 extern const char outbox_call_forget_sql[];       /* call_forget.sql */
 
 static const struct statement statements[] = {
-        [FIGURES] = {.name = "stripe_call_figures",
-                     ROWS_OF(struct stripe_call_figures, figure_columns),
+        [FIGURES] = {"stripe_call_figures", ROWS_OF(struct stripe_call_figures, figure_columns),
                      .sql = "SELECT (SELECT count(*) FROM stripe_calls "
                             "WHERE state = 'pending') AS pending, "
                             "(SELECT count(*) FROM stripe_calls "
                             "WHERE state = 'parked') AS parked"},
-        [LIST_PARKED] = {.name = "stripe_call_list_parked",
-                         ROW,
+        [LIST_PARKED] = {"stripe_call_list_parked", ROW,
                          .sql = "SELECT call_id, kind, customer_id, subject, state, "
                                 "attempts::bigint AS attempts, created_at, error "
                                 "FROM stripe_calls "
                                 "WHERE state = 'parked' ORDER BY call_id LIMIT $1::bigint"},
-        [RETRY_PARKED] = {.name = "stripe_call_retry_parked",
-                          .sql = outbox_call_retry_parked_sql},
-        [PRUNE] = {.name = "stripe_call_prune",
+        [RETRY_PARKED] = {"stripe_call_retry_parked", .sql = outbox_call_retry_parked_sql},
+        [PRUNE] = {"stripe_call_prune",
                    .sql = "DELETE FROM stripe_calls WHERE call_id IN (SELECT call_id FROM "
                           "stripe_calls WHERE finished_at <= $1 AND state <> 'parked' "
                           "ORDER BY finished_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"},
-        [FORGET] = {.name = "stripe_call_forget", .sql = outbox_call_forget_sql},
+        [FORGET] = {"stripe_call_forget", .sql = outbox_call_forget_sql},
         [IS_PENDING] =
-                {.name = "stripe_call_is_pending",
+                {"stripe_call_is_pending",
                  .sql = "SELECT FROM stripe_calls WHERE subject = $1 AND state = 'pending' "
                         "AND kind = COALESCE($2, kind) LIMIT 1"},
-        [HAS_PENDING] = {.name = "stripe_call_has_pending",
+        [HAS_PENDING] = {"stripe_call_has_pending",
                          .sql = "SELECT FROM stripe_calls WHERE customer_id = $1 "
                                 "AND state = 'pending' AND kind = $2 LIMIT 1"},
-        [HAS_NEWER] = {.name = "stripe_call_has_newer",
+        [HAS_NEWER] = {"stripe_call_has_newer",
                        .sql = "SELECT FROM stripe_calls WHERE subject = $1 "
                               "AND kind = $2 AND call_id > $3::bigint LIMIT 1"},
 };

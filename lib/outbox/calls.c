@@ -40,58 +40,54 @@ enum {
 extern const char outbox_call_end_sql[]; /* call_end.sql */
 
 static const struct statement statements[] = {
-        [WRITE] = {.name = "stripe_call_write",
-                   ROW,
+        [WRITE] = {"stripe_call_write", ROW,
                    .sql = "INSERT INTO stripe_calls (kind, customer_id, subject, path, "
                           "parameters, idempotency_key, intent, request, state, created_at, "
                           "next_try_at, plan) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
                           "'pending', $9, $10, $11) ON CONFLICT DO NOTHING "
                           "RETURNING " CALL_COLUMNS},
         [RECORD_NOTHING] =
-                {.name = "stripe_call_record_nothing",
+                {"stripe_call_record_nothing",
                  .sql = "INSERT INTO stripe_calls (kind, customer_id, subject, path, "
                         "parameters, idempotency_key, intent, request, state, created_at, "
                         "finished_at) VALUES ('" STRIPE_NOTHING "', $1, $2, '', '', $3, $4, "
                         "$5, 'done', $6, $6) ON CONFLICT DO NOTHING"},
-        [KNOWN] = {.name = "stripe_call_known",
-                   ROW,
+        [KNOWN] = {"stripe_call_known", ROW,
                    .sql = "SELECT " CALL_COLUMNS " FROM stripe_calls WHERE intent = $1 "
                           "AND created_at > $2"},
         /* Stripe has forgotten the key, so the client's key may name a new request. */
-        [FREE] = {.name = "stripe_call_free",
+        [FREE] = {"stripe_call_free",
                   .sql = "UPDATE stripe_calls SET intent = NULL WHERE intent = $1 "
                          "AND created_at <= $2"},
-        [CREATION] = {.name = "stripe_call_creation",
-                      ROW,
+        [CREATION] = {"stripe_call_creation", ROW,
                       .sql = "SELECT " CALL_COLUMNS " FROM stripe_calls WHERE customer_id = $1 "
                              "AND kind = 'customer_create' AND state = 'pending'"},
-        [DONE] = {.name = "stripe_call_done",
+        [DONE] = {"stripe_call_done",
                   .sql = "UPDATE stripe_calls SET state = 'done', parameters = CASE "
                          "WHEN kind LIKE 'customer%' THEN '' ELSE parameters END, "
                          "next_try_at = NULL, attempts = attempts + $5::integer, "
                          "finished_at = $2, stripe_request_id = $3, result_id = $4, "
                          "error = NULL WHERE call_id = $1::bigint"},
-        [RETRY] = {.name = "stripe_call_retry",
+        [RETRY] = {"stripe_call_retry",
                    .sql = "UPDATE stripe_calls SET next_try_at = $2, error = $3, "
                           "attempts = attempts + $4::integer, stripe_request_id = "
                           "COALESCE($5, stripe_request_id) "
                           "WHERE call_id = $1::bigint AND state = 'pending'"},
-        [RENEW] = {.name = "stripe_call_renew",
+        [RENEW] = {"stripe_call_renew",
                    .sql = "UPDATE stripe_calls SET idempotency_key = $2, intent = NULL "
                           "WHERE call_id = $1::bigint"},
-        [HOLD] = {.name = "stripe_call_hold",
+        [HOLD] = {"stripe_call_hold",
                   .sql = "SELECT FROM stripe_calls WHERE call_id = $1::bigint FOR UPDATE"},
         /* Not a call that another request with the same key has locked and is about to send. */
-        [DROP] = {.name = "stripe_call_drop",
+        [DROP] = {"stripe_call_drop",
                   .sql = "DELETE FROM stripe_calls WHERE call_id IN (SELECT call_id "
                          "FROM stripe_calls WHERE call_id = $1::bigint "
                          "AND state = 'pending' AND attempts = 0 FOR UPDATE SKIP LOCKED)"},
-        [TAKE] = {.name = "stripe_call_take",
-                  ROW,
+        [TAKE] = {"stripe_call_take", ROW,
                   .sql = "SELECT " CALL_COLUMNS " FROM stripe_calls WHERE state = 'pending' "
                          "AND next_try_at <= $1 ORDER BY next_try_at LIMIT 1 "
                          "FOR UPDATE SKIP LOCKED"},
-        [END] = {.name = "stripe_call_end", .sql = outbox_call_end_sql},
+        [END] = {"stripe_call_end", .sql = outbox_call_end_sql},
 };
 
 const struct statement_list stripe_call_statements = STATEMENT_LIST(statements);

@@ -4,12 +4,12 @@
 enum { LOCK, LOCK_CUSTOMER, WAKE };
 
 static const struct statement statements[] = {
-        [LOCK] = {.name = "stripe_lock",
+        [LOCK] = {"stripe_lock",
                   .sql = "SELECT pg_advisory_xact_lock(hashtextextended('stripe:' || $1, 0))"},
-        [LOCK_CUSTOMER] = {.name = "stripe_lock_customer",
+        [LOCK_CUSTOMER] = {"stripe_lock_customer",
                            .sql = "SELECT WHERE pg_try_advisory_xact_lock(hashtextextended("
                                   "'stripe-customer:' || $1, 0))"},
-        [WAKE] = {.name = "stripe_jobs_wake", .sql = "SELECT pg_notify('stripe_jobs', '')"},
+        [WAKE] = {"stripe_jobs_wake", .sql = "SELECT pg_notify('stripe_jobs', '')"},
 };
 
 const struct statement_list stripe_lock_statements = STATEMENT_LIST(statements);

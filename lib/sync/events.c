@@ -68,57 +68,52 @@ enum {
 extern const char sync_event_receive_sql[]; /* event_receive.sql */
 
 static const struct statement statements[] = {
-        [RECEIVE] = {.name = "stripe_event_receive",
-                     ROWS_OF(struct received, received_columns),
+        [RECEIVE] = {"stripe_event_receive", ROWS_OF(struct received, received_columns),
                      .sql = sync_event_receive_sql},
-        [TAKE] = {.name = "stripe_event_take",
-                  ROW,
+        [TAKE] = {"stripe_event_take", ROW,
                   .sql = "SELECT " EVENT_COLUMNS " FROM stripe_events WHERE state = 'pending' "
                          "AND next_try_at <= now() ORDER BY urgent DESC, next_try_at, event_id "
                          "LIMIT 1 "
                          "FOR UPDATE SKIP LOCKED"},
-        [FINISH] = {.name = "stripe_event_finish",
+        [FINISH] = {"stripe_event_finish",
                     .sql = OWNERS "UPDATE stripe_events SET " PAYLOAD_OF_OWNERS
                                   "state = $2, customer_id = $3, "
                                   "next_try_at = NULL, finished_at = now(), error = NULL, "
                                   "attempts = attempts + 1 WHERE event_id = $1"},
         /* Skips rows that another process has locked: two processes could wait for each
          * other. */
-        [FINISH_OLDER] = {.name = "stripe_event_finish_older",
+        [FINISH_OLDER] = {"stripe_event_finish_older",
                           .sql = "UPDATE stripe_events SET " PAYLOAD_OF_3
                                  "state = 'done', customer_id = $3, "
                                  "next_try_at = NULL, finished_at = now(), error = NULL "
                                  "WHERE event_id IN (SELECT event_id FROM stripe_events "
                                  "  WHERE state = 'pending' AND family = $1 AND subject = $2 "
                                  "  AND received_at < $4 FOR UPDATE SKIP LOCKED)"},
-        [RETRY_LATER] = {.name = "stripe_event_retry_later",
+        [RETRY_LATER] = {"stripe_event_retry_later",
                          .sql = "UPDATE stripe_events SET error = $3, next_try_at = now() + "
                                 "$2::bigint * interval '1 millisecond', "
                                 "attempts = attempts + $4::integer "
                                 "WHERE event_id = $1 AND state = 'pending'"},
-        [PARK] = {.name = "stripe_event_park",
+        [PARK] = {"stripe_event_park",
                   .sql = OWNERS "UPDATE stripe_events SET " PAYLOAD_OF_OWNERS
                                 "state = 'parked', next_try_at = NULL, "
                                 "finished_at = now(), error = $2, attempts = attempts + 1 "
                                 "WHERE event_id = $1 AND state = 'pending'"},
-        [LIST] = {.name = "stripe_event_list",
-                  ROW,
+        [LIST] = {"stripe_event_list", ROW,
                   .sql = "SELECT " EVENT_COLUMNS " FROM stripe_events "
                          "WHERE $1::text IS NULL OR state = $1 "
                          "ORDER BY received_at DESC, event_id DESC LIMIT $2::bigint"},
-        [FIND] = {.name = "stripe_event_find",
-                  ROW,
+        [FIND] = {"stripe_event_find", ROW,
                   .sql = "SELECT " EVENT_COLUMNS " FROM stripe_events WHERE event_id = $1"},
-        [PAYLOAD] = {.name = "stripe_event_payload",
-                     ROWS_OF(struct payload_row, payload_columns),
+        [PAYLOAD] = {"stripe_event_payload", ROWS_OF(struct payload_row, payload_columns),
                      .sql = "SELECT payload FROM stripe_events WHERE event_id = $1"},
-        [RETRY] = {.name = "stripe_event_retry",
+        [RETRY] = {"stripe_event_retry",
                    .sql = "UPDATE stripe_events SET state = 'pending', attempts = 0, "
                           "next_try_at = " DUE_NOW ", finished_at = NULL "
                           "WHERE family IS NOT NULL AND CASE WHEN $1::text IS NULL "
                           "THEN state = 'parked' ELSE event_id = $1 "
                           "AND state IN ('parked', 'ignored', 'done') END"},
-        [FIGURES] = {.name = "stripe_event_figures",
+        [FIGURES] = {"stripe_event_figures",
                      ROWS_OF(struct stripe_event_figures, figure_columns),
                      .sql = "SELECT (SELECT count(*) FROM stripe_events "
                             "  WHERE state = 'pending') AS pending, "
@@ -128,7 +123,7 @@ static const struct statement statements[] = {
                             "  WHERE state = 'pending') AS oldest_pending"},
         /* An event in work is locked for as long as Stripe takes to answer. Its end checks the
 	 * customer again. */
-        [FORGET] = {.name = "stripe_event_forget",
+        [FORGET] = {"stripe_event_forget",
                     .sql = "UPDATE stripe_events SET payload = NULL WHERE event_id IN ("
                            "  SELECT event_id FROM stripe_events "
                            "  WHERE payload IS NOT NULL AND (customer_id = $1 "
@@ -137,12 +132,12 @@ static const struct statement statements[] = {
                            "      FROM customers WHERE customer_id = $1)) "
                            "  FOR UPDATE SKIP LOCKED)"},
         [FORGET_PAYLOADS] =
-                {.name = "stripe_event_forget_payloads",
+                {"stripe_event_forget_payloads",
                  .sql = "UPDATE stripe_events SET payload = NULL WHERE event_id IN ("
                         "  SELECT event_id FROM stripe_events WHERE payload IS NOT NULL "
                         "  AND received_at <= $1 AND state IN ('done', 'ignored') "
                         "  ORDER BY received_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"},
-        [PRUNE] = {.name = "stripe_event_prune",
+        [PRUNE] = {"stripe_event_prune",
                    .sql = "DELETE FROM stripe_events WHERE event_id IN ("
                           "  SELECT event_id FROM stripe_events WHERE received_at <= $1 "
                           "  AND state IN ('done', 'ignored') ORDER BY received_at "

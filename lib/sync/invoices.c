@@ -12,15 +12,14 @@ enum { LIST, STORE, GONE };
 extern const char sync_invoice_store_sql[]; /* invoice_store.sql */
 
 static const struct statement statements[] = {
-        [LIST] = {.name = "invoice_list",
-                  ROWS_OF(struct invoice, columns),
+        [LIST] = {"invoice_list", ROWS_OF(struct invoice, columns),
                   .sql = "SELECT invoice_id, number, status, amount_due, amount_paid, "
                          "currency, created_at, hosted_invoice_url, invoice_pdf FROM invoices "
                          "WHERE customer_id = $1 AND (created_at, invoice_id) < "
                          "(COALESCE($2::timestamptz, 'infinity'), COALESCE($3, '')) "
                          "ORDER BY created_at DESC, invoice_id DESC LIMIT $4::bigint"},
-        [STORE] = {.name = "invoice_store", .sql = sync_invoice_store_sql},
-        [GONE] = {.name = "invoice_gone",
+        [STORE] = {"invoice_store", .sql = sync_invoice_store_sql},
+        [GONE] = {"invoice_gone",
                   .sql = "DELETE FROM invoices WHERE invoice_id = $1 AND status = 'draft'"},
 };
 

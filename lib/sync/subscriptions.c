@@ -51,10 +51,10 @@ enum {
 extern const char sync_subscription_store_sql[]; /* subscription_store.sql */
 
 static const struct statement statements[] = {
-        [STORE] = {.name = "subscription_sync_store", .sql = sync_subscription_store_sql},
+        [STORE] = {"subscription_sync_store", .sql = sync_subscription_store_sql},
         /* A trial of ours ends when a subscription at Stripe has begun, even if that has ended
          * or is paused: the result must not depend on when we saw it. */
-        [END_TRIAL] = {.name = "subscription_sync_end_trial",
+        [END_TRIAL] = {"subscription_sync_end_trial",
                        .sql = "UPDATE subscriptions SET status = 'canceled', ended_at = $2, "
                               "version = version + 1, updated_at = $2 "
                               "WHERE customer_id = $1 AND stripe_subscription_id IS NULL "
@@ -62,53 +62,46 @@ static const struct statement statements[] = {
                               "  subscriptions WHERE customer_id = $1 AND "
                               "  stripe_subscription_id IS NOT NULL AND status IN ('trialing', "
                               "  'active', 'past_due', 'unpaid', 'paused', 'canceled'))"},
-        [SUPERSEDE] = {.name = "subscription_sync_supersede",
+        [SUPERSEDE] = {"subscription_sync_supersede",
                        .sql = "UPDATE subscriptions SET superseded = true, "
                               "version = version + 1 WHERE customer_id = $1 "
                               "AND NOT superseded AND subscription_id <> " BEST},
-        [RESTORE] = {.name = "subscription_sync_restore",
+        [RESTORE] = {"subscription_sync_restore",
                      .sql = "UPDATE subscriptions SET superseded = false, "
                             "version = version + 1 WHERE customer_id = $1 "
                             "AND superseded AND subscription_id = " BEST},
-        [DUPLICATES_OF] = {.name = "subscription_sync_duplicates_of",
-                           ROW,
+        [DUPLICATES_OF] = {"subscription_sync_duplicates_of", ROW,
                            .sql = "SELECT " SYNCED " FROM subscriptions s "
                                   "WHERE s.customer_id = $1 AND s.superseded "
                                   "AND s.stripe_subscription_id IS NOT NULL "
                                   "AND s.status NOT IN " FINAL " AND s.status <> 'incomplete'"},
-        [GONE] = {.name = "subscription_sync_gone",
+        [GONE] = {"subscription_sync_gone",
                   .sql = "UPDATE subscriptions SET status = 'canceled', "
                          "cancel_at_period_end = false, scheduled_plan = NULL, "
                          "ended_at = COALESCE(ended_at, $2), version = version + 1, "
                          "updated_at = $2 WHERE stripe_subscription_id = $1 "
                          "AND status NOT IN " FINAL},
-        [FIND] = {.name = "subscription_sync_find",
-                  ROW,
+        [FIND] = {"subscription_sync_find", ROW,
                   .sql = "SELECT " SYNCED
                          " FROM subscriptions s WHERE s.stripe_subscription_id = $1"},
-        [OPEN] = {.name = "subscription_sync_open",
-                  ROW,
+        [OPEN] = {"subscription_sync_open", ROW,
                   .sql = "SELECT " SYNCED " FROM subscriptions s "
                          "WHERE s.stripe_subscription_id > $1 AND s.status NOT IN " FINAL
                          " ORDER BY s.stripe_subscription_id LIMIT $2::bigint"},
-        [OPEN_OF] = {.name = "subscription_sync_open_of",
-                     ROW,
+        [OPEN_OF] = {"subscription_sync_open_of", ROW,
                      .sql = "SELECT " SYNCED " FROM customers c JOIN subscriptions s "
                             "ON s.customer_id = c.customer_id WHERE c.stripe_customer_id = $3 "
                             "AND s.stripe_subscription_id > $1 AND s.status NOT IN " FINAL
                             " ORDER BY s.stripe_subscription_id LIMIT $2::bigint"},
-        [SEEN] = {.name = "subscription_sync_seen",
-                  .sql = "UPDATE subscriptions SET seen_at = $2 "
-                         "WHERE stripe_subscription_id = ANY ($1)"},
-        [UNSEEN] = {.name = "subscription_sync_unseen",
-                    ROW,
+        [SEEN] = {"subscription_sync_seen", .sql = "UPDATE subscriptions SET seen_at = $2 "
+                                                   "WHERE stripe_subscription_id = ANY ($1)"},
+        [UNSEEN] = {"subscription_sync_unseen", ROW,
                     .sql = "SELECT " SYNCED " FROM subscriptions s "
                            "WHERE s.stripe_subscription_id > $2 AND s.status NOT IN " FINAL
                            " AND (s.seen_at IS NULL OR s.seen_at < $1) "
                            "ORDER BY s.stripe_subscription_id LIMIT $3::bigint"},
         [DUPLICATES] =
-                {.name = "subscription_sync_duplicates",
-                 ROWS_OF(struct total, total_columns),
+                {"subscription_sync_duplicates", ROWS_OF(struct total, total_columns),
                  .sql = "SELECT count(DISTINCT customer_id) AS number FROM subscriptions "
                         "WHERE superseded AND stripe_subscription_id IS NOT NULL "
                         "AND status NOT IN " FINAL " AND status <> 'incomplete'"},

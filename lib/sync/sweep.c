@@ -38,20 +38,18 @@ enum { TAKE, SAVE, MAKE_DUE, READ };
 
 static const struct statement statements[] = {
         /* A sweep that is under way or due, unless another process has locked it. */
-        [TAKE] = {.name = "stripe_sweep_take",
-                  ROW,
+        [TAKE] = {"stripe_sweep_take", ROW,
                   .sql = "SELECT " SWEEP_COLUMNS " FROM stripe_sweeps WHERE name = $1 "
                          "AND (finished_at IS NULL OR finished_at < $2) "
                          "FOR UPDATE SKIP LOCKED"},
-        [SAVE] = {.name = "stripe_sweep_save",
+        [SAVE] = {"stripe_sweep_save",
                   .sql = "UPDATE stripe_sweeps SET since = $2, part = $3::integer, "
                          "after_id = $4, started_at = $5, finished_at = $6, "
                          "differences = $7, complete_to = $8 WHERE name = $1"},
-        [MAKE_DUE] = {.name = "stripe_sweep_make_due",
+        [MAKE_DUE] = {"stripe_sweep_make_due",
                       .sql = "UPDATE stripe_sweeps SET finished_at = NULL, started_at = NULL "
                              "WHERE name = COALESCE($1, name)"},
-        [READ] = {.name = "stripe_sweep_read",
-                  ROW,
+        [READ] = {"stripe_sweep_read", ROW,
                   .sql = "SELECT " SWEEP_COLUMNS " FROM stripe_sweeps WHERE name = $1"},
 };
 

@@ -21,9 +21,7 @@ static const struct column columns[] =
 extern const char usage_batch_sql[]; /* batch.sql */
 
 static const struct statement statements[] = {
-        {.name = "usage_report_batch",
-         ROWS_OF(struct batch_row, columns),
-         .sql = usage_batch_sql},
+        {"usage_report_batch", ROWS_OF(struct batch_row, columns), .sql = usage_batch_sql},
 };
 
 const struct statement_list usage_batch_statements = STATEMENT_LIST(statements);

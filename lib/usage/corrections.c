@@ -35,10 +35,10 @@ static const struct statement statements[] = {
                          "UPDATE"},
         /* The locks are taken in the order in which reports take them. Under the lock of the
 	 * day all reports that were added to it are visible, and further ones wait. */
-        [LOCK_INSTANCE] = {.name = "usage_correct_lock_instance",
+        [LOCK_INSTANCE] = {"usage_correct_lock_instance",
                            .sql = "SELECT FROM instances WHERE customer_id = $1 "
                                   "AND instance_id = $2 FOR UPDATE"},
-        [LOCK_DAY] = {.name = "usage_correct_lock_day",
+        [LOCK_DAY] = {"usage_correct_lock_day",
                       .sql = "SELECT FROM usage_daily WHERE " OF_DAY "FOR UPDATE"},
         [STORE] = {.name = "usage_correct_store",
                    USAGE_REPORT_ROW,
@@ -48,23 +48,23 @@ static const struct statement statements[] = {
                           "VALUES ($1, $2, $4::bigint, $5::bigint, $6::jsonb, "
                           "$3::timestamptz, $7::timestamptz, $8, $9::bigint, $10) "
                           "RETURNING " USAGE_REPORT_COLUMNS},
-        [SUPERSEDE] = {.name = "usage_correct_supersede",
+        [SUPERSEDE] = {"usage_correct_supersede",
                        .sql = "UPDATE usage_reports SET superseded_by = $2::bigint "
                               "WHERE usage_id = $1::bigint AND reported_at = $3::timestamptz"},
-        [NEWEST] = {.name = "usage_correct_newest",
+        [NEWEST] = {"usage_correct_newest",
                     .sql = "UPDATE instances SET latest_usage_id = $4::bigint, "
                            "active_devices = $5::bigint, total_devices = $6::bigint, "
                            "metrics = $7::jsonb WHERE customer_id = $1 AND instance_id = $2 "
                            "AND latest_usage_id = $3::bigint"},
-        [COUNT_DAY] = {.name = "usage_correct_day",
+        [COUNT_DAY] = {"usage_correct_day",
                        .sql = "UPDATE usage_daily SET (reports, active_devices_max, "
                               "active_devices_sum, total_devices_max, total_devices_sum) = "
                               "(SELECT count(*), max(r.active_devices), "
                               "sum(r.active_devices), max(r.total_devices), "
                               "sum(r.total_devices) " REPORTS_OF_DAY ") WHERE " OF_DAY},
-        [CLEAR] = {.name = "usage_correct_clear",
+        [CLEAR] = {"usage_correct_clear",
                    .sql = "DELETE FROM usage_daily_metrics WHERE " OF_DAY},
-        [COUNT_METRICS] = {.name = "usage_correct_metrics",
+        [COUNT_METRICS] = {"usage_correct_metrics",
                            .sql = "INSERT INTO usage_daily_metrics (customer_id, day, "
                                   "instance_id, metric, total, highest) "
                                   "SELECT $1, ($3::timestamptz AT TIME ZONE 'UTC')::date, $2, "

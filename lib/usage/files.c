@@ -33,28 +33,25 @@ enum { LOCK, BEFORE, SAME, RECORD, NAMES };
 static const struct statement statements[] = {
         /* Imports of one customer run one after the other. No row: there is no such
 	 * customer. */
-        [LOCK] = {.name = "usage_file_lock",
+        [LOCK] = {"usage_file_lock",
                   .sql = "SELECT FROM customers WHERE customer_id = $1 AND deleted_at IS NULL "
                          "FOR NO KEY UPDATE"},
         /* The last file before $4 of the chain $3; else the last of any chain. */
-        [BEFORE] = {.name = "usage_file_before",
-                    ROWS_OF(struct file_row, file_columns),
+        [BEFORE] = {"usage_file_before", ROWS_OF(struct file_row, file_columns),
                     .sql = "SELECT file, digest, chain = $3 AS same_chain FROM usage_files "
                            "WHERE customer_id = $1 AND instance_id = $2 "
                            "AND (chain <> $3 OR file < $4::bigint) "
                            "ORDER BY chain = $3 DESC, file DESC LIMIT 1"},
-        [SAME] = {.name = "usage_file_same",
-                  ROWS_OF(struct file_row, file_columns),
+        [SAME] = {"usage_file_same", ROWS_OF(struct file_row, file_columns),
                   .sql = "SELECT file, digest, true AS same_chain FROM usage_files "
                          "WHERE customer_id = $1 AND instance_id = $2 AND chain = $3 "
                          "AND file = $4::bigint"},
-        [RECORD] = {.name = "usage_file_record",
+        [RECORD] = {"usage_file_record",
                     .sql = "INSERT INTO usage_files (customer_id, instance_id, chain, file, "
                            "digest, reports, imported_at) "
                            "VALUES ($1, $2, $3, $4::bigint, $5, $6::bigint, $7)"},
         /* $2 is the beginning of the ids that the instance's agent gives. */
-        [NAMES] = {.name = "usage_file_names",
-                   ROWS_OF(struct name_row, name_columns),
+        [NAMES] = {"usage_file_names", ROWS_OF(struct name_row, name_columns),
                    .sql = "SELECT report_id FROM usage_report_ids WHERE customer_id = $1 "
                           "AND starts_with(report_id, $2)"},
 };

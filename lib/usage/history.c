@@ -38,8 +38,7 @@ static const struct statement statements[] = {
                     .sql = "SELECT " USAGE_REPORT_COLUMNS "FROM usage_reports r "
                            "WHERE customer_id = $1 AND superseded_by IS NULL " NEWEST_FIRST
                            "LIMIT 1"},
-        [DAILY] = {.name = "usage_days",
-                   ROWS_OF(struct usage_day, day_columns),
+        [DAILY] = {"usage_days", ROWS_OF(struct usage_day, day_columns),
                    .sql = usage_history_days_sql},
 };
 

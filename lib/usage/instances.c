@@ -36,25 +36,21 @@ enum { LIST, LOCK, ACTIVATE, RELEASE };
 extern const char usage_instance_activate_sql[]; /* instance_activate.sql */
 
 static const struct statement statements[] = {
-        [LIST] = {.name = "instance_list",
-                  ROW,
+        [LIST] = {"instance_list", ROW,
                   .sql = "SELECT " INSTANCE_COLUMNS " FROM instances WHERE customer_id = $1 "
                          "AND instance_id > COALESCE($2, '') ORDER BY instance_id "
                          "LIMIT $3::bigint"},
         /* Activations of one customer run one after the other; reports do not wait. */
-        [LOCK] = {.name = "instance_lock",
-                  ROWS_OF(struct subscription, plan_columns),
+        [LOCK] = {"instance_lock", ROWS_OF(struct subscription, plan_columns),
                   .sql = "SELECT s.plan, s.status, s.trial_ends_at FROM customers c "
                          "LEFT JOIN LATERAL (SELECT plan, status, trial_ends_at "
                          "  FROM subscriptions WHERE customer_id = c.customer_id "
                          "  ORDER BY superseded, subscription_id DESC LIMIT 1) s ON true "
                          "WHERE c.customer_id = $1 AND c.deleted_at IS NULL "
                          "FOR NO KEY UPDATE OF c"},
-        [ACTIVATE] = {.name = "instance_activate",
-                      ROWS_OF(struct activation, activation_columns),
+        [ACTIVATE] = {"instance_activate", ROWS_OF(struct activation, activation_columns),
                       .sql = usage_instance_activate_sql},
-        [RELEASE] = {.name = "instance_release",
-                     ROW,
+        [RELEASE] = {"instance_release", ROW,
                      .sql = "UPDATE instances SET "
                             "released_at = COALESCE(released_at, $3::timestamptz), "
                             "lease_expires_at = least(lease_expires_at, $3::timestamptz) "

@@ -20,9 +20,7 @@ static const struct column columns[] =
 extern const char usage_limits_levels_sql[]; /* limits_levels.sql */
 
 static const struct statement statements[] = {
-        {.name = "usage_levels",
-         ROWS_OF(struct levels_row, columns),
-         .sql = usage_limits_levels_sql},
+        {"usage_levels", ROWS_OF(struct levels_row, columns), .sql = usage_limits_levels_sql},
 };
 
 const struct statement_list usage_limit_statements = STATEMENT_LIST(statements);

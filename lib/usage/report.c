@@ -27,14 +27,12 @@ extern const char usage_report_sql[]; /* report.sql */
 enum { REPORT, FIRST };
 
 static const struct statement statements[] = {
-        [REPORT] = {.name = "usage_report",
-                    ROWS_OF(struct usage_view, view_columns),
+        [REPORT] = {"usage_report", ROWS_OF(struct usage_view, view_columns),
                     .sql = usage_report_sql},
         /* The report that was stored under this id. The report itself may have been deleted
 	 * since. This is no part of report.sql, which would then open every month for a rare
 	 * case. */
-        [FIRST] = {.name = "usage_first_report",
-                   ROWS_OF(struct usage_report, report_columns),
+        [FIRST] = {"usage_first_report", ROWS_OF(struct usage_report, report_columns),
                    .sql = "SELECT n.usage_id, r.instance_id, r.active_devices, "
                           "r.total_devices, r.metrics::text AS metrics, n.reported_at, "
                           "COALESCE(r.received_at, n.reported_at) AS received_at "

@@ -26,25 +26,22 @@ enum { MAKE, DETACH, DROP, PRUNE_IDS, DELETE_OLD };
 /* The functions come from a migration: statements that make and drop tables must name the
  * tables. */
 static const struct statement statements[] = {
-        [MAKE] = {.name = "usage_partitions_make",
-                  ROW,
+        [MAKE] = {"usage_partitions_make", ROW,
                   .sql = "SELECT true AS done, "
                          "usage_partitions_make($1::timestamptz, 3) AS number"},
-        [DETACH] = {.name = "usage_partition_detach",
-                    ROW,
+        [DETACH] = {"usage_partition_detach", ROW,
                     .sql = "SELECT n IS NOT NULL AS done, n AS number "
                            "FROM usage_partition_detach(" CUTOFF ", " NOW ", $3::boolean) n"},
-        [DROP] = {.name = "usage_partitions_drop",
-                  ROW,
+        [DROP] = {"usage_partitions_drop", ROW,
                   .sql = "SELECT true AS done, usage_partitions_drop() AS number"},
         /* Ids are kept as long as the months of their reports. */
-        [PRUNE_IDS] = {.name = "usage_prune_ids",
+        [PRUNE_IDS] = {"usage_prune_ids",
                        .sql = "DELETE FROM usage_report_ids WHERE (customer_id, report_id) IN "
                               "(SELECT customer_id, report_id FROM usage_report_ids "
                               "WHERE reported_at < date_trunc('month', " CUTOFF ", 'UTC') "
                               "ORDER BY reported_at LIMIT $3::bigint "
                               "FOR UPDATE SKIP LOCKED)"},
-        [DELETE_OLD] = {.name = "usage_delete_old",
+        [DELETE_OLD] = {"usage_delete_old",
                         .sql = "DELETE FROM usage_reports WHERE reported_at < " CUTOFF
                                " AND usage_id IN (SELECT usage_id FROM usage_reports "
                                "  WHERE reported_at < " CUTOFF " LIMIT $3::bigint)"},

@@ -1,6 +1,4 @@
-/*
- * test_grants.c: the service's role can do what the statements do, and nothing else.
- */
+/* test_grants.c: the service's role can do what the statements do, and nothing else. */
 #include "support/database.h"
 
 #include <libpq-fe.h>

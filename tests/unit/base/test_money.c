@@ -1,7 +1,5 @@
-/*
- * test_money.c: amounts of money as people write them, in currencies with two, no and three
- * digits behind the point.
- */
+/* test_money.c: amounts of money as people write them, in currencies with two, no and three
+ * digits behind the point. */
 #include "support/suite.h"
 
 #include "base/money.h"

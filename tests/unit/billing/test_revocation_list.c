@@ -1,7 +1,5 @@
-/*
- * test_revocation_list.c: the signed list of revoked licences names each licence that is revoked,
- * stays small, and is signed once for each change.
- */
+/* test_revocation_list.c: the signed list of revoked licences names each licence that is
+ * revoked, stays small, and is signed once for each change. */
 #include "support/billing_fixture.h"
 
 #include "billing/revocation_list.h"
