@@ -38,7 +38,8 @@ load_keys(struct task *task, const struct state *state, bool keep_clock,
 	        .size = sizeof(options),
 	        .keys = keys,
 	        .issuer = text_or_null(settings->issuer),
-	        .state_file = keep_clock ? state->clock_path : NULL,
+	        .state_file = state->clock_path,
+	        .state_is_read_only = !keep_clock,
 	        .grace_days = settings->offline_grace_days,
 	};
 	enum license_error error;
@@ -188,7 +189,7 @@ static void
 write_usage(struct json_out *json, struct license *license, const struct tally *usage)
 {
 	int64_t max = license_limit(license, "maxDevices");
-	int64_t current = usage->total_devices;
+	int64_t current = usage->active_devices;
 	int64_t percent = max == LICENSE_NO_LIMIT ? 0
 	                  : max == 0              ? (current > 0 ? 100 : 0)
 	                                          : current * 100 / max;
@@ -244,6 +245,8 @@ license_cache_json(struct task *task, const struct state *state, struct license_
 	write_time(&json, "expiresAt", license_time(license, "expiresAt"));
 	json_out_string(&json, "instanceId", state->instance_id);
 	json_out_time(&json, "refreshedAt", sync.contact);
+	json_out_string(&json, "warning", text_or_null(license_warning(license)));
+	write_time(&json, "staleAt", license_time(license, "staleAt"));
 	json_out_close(&json, '}');
 	return json.text.data;
 }

@@ -11,10 +11,10 @@ struct license_cache {
 	bool is_configured;      /* the licence comes from LICENSE_JWT, not from the folder */
 };
 
-/* Reads keys, licence and revocations from the settings and the folder. Of LICENSE_JWT and the
- * kept licence the later issued one counts; another customer's counts as none. With
- * `keep_clock` the highest clock is kept in the folder. FAIL_INVALID "keys_invalid",
- * FAIL_UNAVAILABLE "no_memory". */
+/* Reads keys, licence and revocations from the settings and the folder. Of LICENSE_JWT and the kept
+ * licence the later issued one counts; another customer's counts as none. The highest clock in the
+ * folder counts, and with `keep_clock` it is kept there; only the first call's matters. FAIL_INVALID
+ * "keys_invalid", FAIL_UNAVAILABLE "no_memory". */
 enum fail license_cache_load(struct task *task, const struct state *state, bool keep_clock,
                              struct license_cache *cache) MUST_CHECK;
 

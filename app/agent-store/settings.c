@@ -88,8 +88,9 @@ const struct setting agent_settings_table[] = {
             "HTTP proxy, http://[user:password@]host:port; empty: none.", .secret = true,
             .check = check_proxy),
         ROW(offline_grace_days, "OFFLINE_GRACE_DAYS", "30",
-            "Days that an expired paid licence stays usable when it cannot be renewed.",
-            .min = 0, .max = 365),
+            "Days that an expired paid licence stays usable when it cannot be renewed. The "
+            "licence or the vendor's build may allow less.",
+            .min = 0, .max = AGENT_GRACE_DAYS_MAX),
         ROW(refresh_minutes, "AGENT_REFRESH_MINUTES", "60",
             "Minutes between two refreshes of the licence.", .min = 1, .max = 10080),
         ROW(report_minutes, "AGENT_REPORT_MINUTES", "60",
@@ -133,6 +134,20 @@ base_of(struct arena *arena, const char *url)
 	return arena_copy_bytes(arena, url, length);
 }
 
+/* Takes what the vendor has compiled in; refuses another value. */
+static enum fail
+pin(struct task *task, const char *name, const char *pinned, const char **value)
+{
+	if (*pinned == '\0')
+		return FAIL_NONE;
+	if (**value != '\0' && strcmp(*value, pinned) != 0)
+		return task_fail(task, FAIL_INVALID, "invalid_setting",
+		                 "setting %s must be %s: the vendor built this agent for it",
+		                 name, pinned);
+	*value = pinned;
+	return FAIL_NONE;
+}
+
 enum fail
 agent_settings_load(struct task *task, const char *path, struct agent_settings *out)
 {
@@ -140,6 +155,10 @@ agent_settings_load(struct task *task, const char *path, struct agent_settings *
 	size_t length;
 
 	TRY(settings_load(task, agent_settings_table, path, out));
+	TRY(pin(task, "LICENSE_ISSUER", agent_vendor.issuer, &out->issuer));
+	TRY(pin(task, "CUSTOMER_ID", agent_vendor.customer_id, &out->customer_id));
+	if (out->offline_grace_days > agent_vendor.grace_days)
+		out->offline_grace_days = agent_vendor.grace_days;
 	if (*agent_vendor_keys != '\0') {
 		out->public_key = agent_vendor_keys;
 	} else if (*out->public_key == '\0' && *out->public_key_file != '\0') {

@@ -14,18 +14,23 @@ $(BUILD)/billing-agent-sync: $(AGENT_SYNC) $(AGENT_STORE) $(AGENT_LICENSING) $(A
 		$(BUILD)/lib/http/client.o
 	$(CC) $(LDFLAGS) -o $@ $^ -lcurl -lcrypto
 
-# The same programs with the vendor's keys in them, in the folder AGENT_OUT.
+# The same programs with the vendor's keys in them, in the folder AGENT_OUT. AGENT_ISSUER and
+# AGENT_CUSTOMER_ID fix LICENSE_ISSUER and CUSTOMER_ID; AGENT_GRACE_DAYS bounds OFFLINE_GRACE_DAYS.
 AGENT_OUT ?= $(BUILD)/vendor
-AGENT_OTHERS := $(filter-out %/vendor_keys.o,$(AGENT_STORE)) $(AGENT_LICENSING) $(AGENT_BASE)
+AGENT_ISSUER ?=
+AGENT_CUSTOMER_ID ?=
+AGENT_GRACE_DAYS ?= 365
+AGENT_OTHERS := $(filter-out %/vendor.o,$(AGENT_STORE)) $(AGENT_LICENSING) $(AGENT_BASE)
 vendor-agent: $(AGENTS)
 	@[ -s "$(AGENT_KEYS)" ] || { echo "AGENT_KEYS=FILE names the keys (PEM or JWK set)"; exit 1; }
 	@mkdir -p $(AGENT_OUT)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) -DAGENT_KEYS='"$(abspath $(AGENT_KEYS))"' \
-		-c -o $(AGENT_OUT)/vendor_keys.o app/agent-store/vendor_keys.c
+		-DAGENT_ISSUER='"$(AGENT_ISSUER)"' -DAGENT_CUSTOMER_ID='"$(AGENT_CUSTOMER_ID)"' \
+		-DAGENT_GRACE_DAYS=$(AGENT_GRACE_DAYS) -c -o $(AGENT_OUT)/vendor.o app/agent-store/vendor.c
 	$(CC) $(LDFLAGS) -o $(AGENT_OUT)/billing-agent $(AGENT_DAEMON) $(AGENT_OTHERS) \
-		$(AGENT_OUT)/vendor_keys.o -lcrypto
+		$(AGENT_OUT)/vendor.o -lcrypto
 	$(CC) $(LDFLAGS) -o $(AGENT_OUT)/billing-agent-sync $(AGENT_SYNC) $(AGENT_OTHERS) \
-		$(AGENT_OUT)/vendor_keys.o $(BUILD)/lib/http/client.o -lcurl -lcrypto
+		$(AGENT_OUT)/vendor.o $(BUILD)/lib/http/client.o -lcurl -lcrypto
 
 $(BUILD)/tests/unit/agent/test_agent: $(AGENT_STORE) \
 	$(call objects,app/agent/local_http.c app/agent/schedule.c)

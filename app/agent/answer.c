@@ -101,6 +101,7 @@ get_health(struct agent *agent, const struct local_request *request,
 	json_out_time(&json, "lastTalkAt", sync.at);
 	json_out_time(&json, "lastContactAt", sync.contact);
 	json_out_string(&json, "problem", text_or_null(sync.message));
+	json_out_string(&json, "warning", text_or_null(license_warning(license)));
 	json_out_bool(&json, "clockIsKept", license == NULL || license_state_is_kept(license));
 	json_out_close(&json, '}');
 	answer_json(answer, 200, json.text.data);

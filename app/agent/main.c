@@ -185,10 +185,10 @@ run_command(struct agent *agent, bool once, int count, char **words)
 }
 
 static enum fail
-load(struct agent *agent)
+load(struct agent *agent, bool keep_clock)
 {
 	spool_open(&agent->task, &agent->state, &agent->spool);
-	return license_cache_load(&agent->task, &agent->state, true, &agent->cache);
+	return license_cache_load(&agent->task, &agent->state, keep_clock, &agent->cache);
 }
 
 static int
@@ -196,12 +196,14 @@ start(const char *config, bool once, int count, char **words)
 {
 	struct task lasting = {.arena = arena_new(ARENA_MAX)}; /* owns settings and state */
 	struct agent agent = {.task.arena = arena_new(ARENA_MAX), .config = config};
+	/* status, usage and export only read: a clock that is wrong meanwhile leaves no trace. */
+	bool keep_clock = count == 0 || strcmp(words[0], "import") == 0;
 	int status;
 
 	if (agent_settings_load(&lasting, config, &agent.settings) != FAIL_NONE ||
 	    state_open(&lasting, &agent.settings, &agent.state) != FAIL_NONE)
 		status = fault(&lasting);
-	else if (load(&agent) != FAIL_NONE)
+	else if (load(&agent, keep_clock) != FAIL_NONE)
 		status = fault(&agent.task);
 	else
 		status = run_command(&agent, once, count, words);

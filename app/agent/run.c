@@ -111,11 +111,12 @@ log_failure(struct agent *agent, const char *what)
 	task_clear(&agent->task);
 }
 
-/* Reads the licence again and logs a change of the verdict. */
+/* Reads the licence again and logs a change of the verdict, and a warning. */
 static void
 reload(struct agent *agent)
 {
 	enum license_is before = license_verdict(agent->cache.license);
+	const char *warning;
 
 	if (license_cache_load(&agent->task, &agent->state, true, &agent->cache) != FAIL_NONE)
 		log_failure(agent, "the licence cannot be read");
@@ -125,6 +126,10 @@ reload(struct agent *agent)
 		         LOG_S("to",
 		               license_verdict_name(license_verdict(agent->cache.license))),
 		         LOG_S("reason", license_reason(agent->cache.license)));
+	warning = license_warning(agent->cache.license);
+	if (*warning != '\0')
+		log_line(LOG_LEVEL_WARNING, "the licence has a warning",
+		         LOG_S("code", warning));
 }
 
 static void

@@ -123,6 +123,17 @@ const struct setting app_settings_table[] = {
             "Days of access after a payment first failed.", .max = 365),
         ROW(revocations_ttl_hours, "REVOCATIONS_TTL_HOURS", "24",
             "Hours until the next revocation list, as each list says.", .min = 1, .max = 8760),
+        ROW(license_offline_warn_days, "LICENSE_OFFLINE_WARN_DAYS", "30",
+            "Days without a newer licence or revocation list after which liblicense and "
+            "billing-agent warn; 0: never.",
+            .max = 3650),
+        ROW(license_offline_stale_days, "LICENSE_OFFLINE_STALE_DAYS", "0",
+            "Days without a newer licence or revocation list after which a licence is stale, "
+            "which gives what an unlicensed installation has; 0: never.",
+            .max = 3650),
+        ROW(license_max_grace_days, "LICENSE_MAX_GRACE_DAYS", "365",
+            "Most days of grace after its end that a licence lets its customer set; 365: any.",
+            .max = GRACE_DAYS_MAX),
         ROW(instance_lease_hours, "INSTANCE_LEASE_HOURS", "72",
             "How long an instance counts as in use after its last report.", .min = 1,
             .max = 8760),
@@ -192,6 +203,12 @@ app_settings_load(struct task *task, const char *path, struct app_settings *out)
 	TRY(settings_load(task, app_settings_table, path, out));
 	if (*out->license_issuer == '\0')
 		out->license_issuer = out->base_url;
+	if (out->license_offline_stale_days > 0 &&
+	    out->license_offline_stale_days * 24 <= out->revocations_ttl_hours)
+		return task_fail(task, FAIL_INVALID, "invalid_setting",
+		                 "LICENSE_OFFLINE_STALE_DAYS must be more than "
+		                 "REVOCATIONS_TTL_HOURS, or "
+		                 "each licence would become stale before the next list");
 	if (strcmp(out->socket, out->stripe_socket) == 0)
 		return task_fail(
 		        task, FAIL_INVALID, "invalid_setting",
@@ -259,6 +276,9 @@ app_settings_rules(struct task *task, const struct app_settings *settings, struc
 	                        .license_grace_days = settings->license_grace_days,
 	                        .past_due_grace_days = settings->past_due_grace_days,
 	                        .revocations_ttl_hours = settings->revocations_ttl_hours,
+	                        .offline_warn_days = settings->license_offline_warn_days,
+	                        .offline_stale_days = settings->license_offline_stale_days,
+	                        .max_grace_days = settings->license_max_grace_days,
 	                        .instance_lease_hours = settings->instance_lease_hours,
 	                        .usage_retention_days = settings->usage_retention_days,
 	                },

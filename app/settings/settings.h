@@ -28,6 +28,9 @@ struct app_settings {
 	int64_t license_grace_days;
 	int64_t past_due_grace_days;
 	int64_t revocations_ttl_hours;
+	int64_t license_offline_warn_days;
+	int64_t license_offline_stale_days;
+	int64_t license_max_grace_days;
 	int64_t instance_lease_hours;
 	int64_t usage_retention_days;
 	bool public_signup;

@@ -71,11 +71,12 @@ static struct license_claims
 claims_of(const struct operation *operation, const struct customer *customer,
           const struct subscription *subscription)
 {
+	const struct billing_policy *policy = &operation->billing->policy;
 	const struct plans *plans = &operation->billing->plans;
 	const struct plan *plan = plans_find(plans, subscription->plan);
 	bool trial = access_is_trial(subscription, operation->now_ms);
 	struct license_claims claims = {
-	        .issuer = operation->billing->policy.issuer,
+	        .issuer = policy->issuer,
 	        .customer_id = customer->customer_id,
 	        .jti = "",
 	        .customer_name = customer->company_name != NULL ? customer->company_name
@@ -84,11 +85,14 @@ claims_of(const struct operation *operation, const struct customer *customer,
 	        .trial.is_trial = trial,
 	        .status = access_status(subscription, operation->now_ms),
 	        .period_ends_at = subscription->current_period_ends_at,
+	        .offline = {policy->offline_warn_days != LICENSE_WARN_DAYS ||
+	                            policy->offline_stale_days > 0,
+	                    policy->offline_warn_days, policy->offline_stale_days},
+	        .grace = {policy->max_grace_days < GRACE_DAYS_MAX, policy->max_grace_days},
 	};
 
-	claims.no_access =
-	        strcmp(claims.status, "past_due") == 0 &&
-	        !access_granted(subscription, &operation->billing->policy, operation->now_ms);
+	claims.no_access = strcmp(claims.status, "past_due") == 0 &&
+	                   !access_granted(subscription, policy, operation->now_ms);
 	/* For a plan that plans.json no longer has, the licence says what a trial gives. */
 	claims.features = trial || plan == NULL ? plans->trial_features : plan->features;
 	claims.limits = trial || plan == NULL ? plans->trial_limits : plan->limits;

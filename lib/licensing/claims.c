@@ -10,6 +10,9 @@
 /* An integer of a licence: a number of things, or a time. */
 #define COUNT_MAX ((int64_t)9007199254740991) /* 2^53 - 1, what JavaScript holds exactly */
 
+/* Days of grace or offline: a century. */
+#define DAYS_MAX ((int64_t)36500)
+
 static void
 write_limit(struct json_out *json, const char *name, int64_t limit)
 {
@@ -57,6 +60,24 @@ write_subscription(struct json_out *json, const struct license_claims *claims)
 	json_out_close(json, '}');
 }
 
+/* What the vendor asks of verifiers; left out when it is nothing. */
+static void
+write_terms(struct json_out *json, const struct license_claims *claims)
+{
+	if (claims->offline.given) {
+		json_out_open(json, "offline", '{');
+		json_out_int(json, "warnDays", claims->offline.warn_days);
+		if (claims->offline.stale_days > 0)
+			json_out_int(json, "staleDays", claims->offline.stale_days);
+		json_out_close(json, '}');
+	}
+	if (claims->grace.limited) {
+		json_out_open(json, "grace", '{');
+		json_out_int(json, "maxDays", claims->grace.max_days);
+		json_out_close(json, '}');
+	}
+}
+
 char *
 license_claims_write(struct arena *arena, const struct license_claims *claims)
 {
@@ -69,6 +90,7 @@ license_claims_write(struct arena *arena, const struct license_claims *claims)
 	write_features(&json, &claims->features);
 	write_limits(&json, &claims->limits);
 	write_subscription(&json, claims);
+	write_terms(&json, claims);
 	json_out_int(&json, "issuedAt", claims->issued_at_s);
 	json_out_int(&json, "expiresAt", claims->expires_at_s);
 	json_out_string(&json, "iss", claims->issuer);
@@ -194,6 +216,36 @@ read_subscription(struct task *task, const struct json_view *payload,
 	return read_time(task, &subscription, "currentPeriodEndsAt", &out->period_ends_at);
 }
 
+/* Days that may be absent. */
+static enum fail
+read_days(struct task *task, const struct json_view *object, const char *name, int64_t *out)
+{
+	struct json_view member;
+
+	if (!json_view_member(object, name, &member))
+		return FAIL_NONE;
+	return read_number(task, object, name, DAYS_MAX, out);
+}
+
+static enum fail
+read_terms(struct task *task, const struct json_view *payload, struct license_claims *out)
+{
+	struct json_view object = {0}, member;
+
+	out->offline.given = json_view_member(payload, "offline", &member);
+	if (out->offline.given) {
+		out->offline.warn_days = LICENSE_WARN_DAYS;
+		TRY(read_object(task, payload, "offline", &object));
+		TRY(read_days(task, &object, "warnDays", &out->offline.warn_days));
+		TRY(read_days(task, &object, "staleDays", &out->offline.stale_days));
+	}
+	out->grace.limited = json_view_member(payload, "grace", &member);
+	if (!out->grace.limited)
+		return FAIL_NONE;
+	TRY(read_object(task, payload, "grace", &object));
+	return read_number(task, &object, "maxDays", DAYS_MAX, &out->grace.max_days);
+}
+
 /* A registered claim and its older copy must agree, as readers use either. */
 static enum fail
 read_times(struct task *task, const struct json_view *payload, struct license_claims *out)
@@ -233,5 +285,6 @@ license_claims_read(struct task *task, const struct json_view *payload,
 	TRY(read_text(task, payload, "plan", &out->plan));
 	TRY(read_features(task, payload, &out->features));
 	TRY(read_limits(task, payload, &out->limits));
+	TRY(read_terms(task, payload, out));
 	return read_subscription(task, payload, out);
 }

@@ -34,6 +34,22 @@ struct license_trial {
 	struct instant expires_at; /* of a trial */
 };
 
+/* After so many days without news of the vendor verifiers warn, unless the licence says otherwise. */
+enum { LICENSE_WARN_DAYS = 30 };
+
+/* Days without a newer licence or revocation list of the vendor's; 0: without a bound. */
+struct license_offline {
+	bool given; /* false: verifiers warn after LICENSE_WARN_DAYS, and no licence is stale */
+	int64_t warn_days;
+	int64_t stale_days; /* the licence counts no more after it */
+};
+
+/* The most days of grace that a verifier may be set to. */
+struct license_grace {
+	bool limited; /* false: the licence sets no bound */
+	int64_t max_days;
+};
+
 /* The claims. Times in `_s` are whole seconds since 1970; strings belong to whoever made them.
  */
 struct license_claims {
@@ -48,6 +64,8 @@ struct license_claims {
 	struct license_features features;
 	struct license_limits limits;
 	struct license_trial trial;
+	struct license_offline offline;
+	struct license_grace grace;
 	const char *status;            /* of the subscription */
 	bool no_access;                /* "past_due" alone doesn't tell; else the status does */
 	struct instant period_ends_at; /* none: null in the JSON */

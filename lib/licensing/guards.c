@@ -11,6 +11,7 @@ static const char *const verdict_names[] = {
         [LICENSE_IS_GRACE] = "grace",     [LICENSE_IS_EXPIRED] = "expired",
         [LICENSE_IS_REVOKED] = "revoked", [LICENSE_IS_CANCELED] = "canceled",
         [LICENSE_IS_FORGED] = "forged",   [LICENSE_IS_CLOCK_SUSPICIOUS] = "clock_suspicious",
+        [LICENSE_IS_STALE] = "stale",
 };
 
 static const char *const error_texts[] = {
@@ -87,6 +88,20 @@ license_reason(struct license *license)
 	(void)handle_judge(license, &reason);
 	handle_leave(license);
 	return reason;
+}
+
+const char *
+license_warning(struct license *license)
+{
+	const char *warning;
+
+	if (license == NULL)
+		return "";
+	handle_enter(license);
+	warning = verdict_warning(&license->held->input, &license->rules, license->mark,
+	                          license->now_s);
+	handle_leave(license);
+	return warning;
 }
 
 /* The claims that count now, or NULL; between handle_enter() and handle_leave(). */
@@ -205,11 +220,26 @@ license_text(struct license *license, const char *name, char *out, size_t size)
 	return length;
 }
 
+/* When the licence becomes stale; -1: never. */
 static int64_t
-time_of(const struct license_claims *claims, const char *name)
+stale_at(const struct license *license)
 {
+	const struct verdict_input *input = &license->held->input;
+	int64_t days = input->claims.offline.stale_days;
+
+	return days > 0 ? verdict_checked_s(input) + days * (DAY_MS / SECOND_MS) : -1;
+}
+
+static int64_t
+time_of(const struct license *license, const char *name)
+{
+	const struct license_claims *claims = &license->held->input.claims;
 	const struct instant *instant = NULL;
 
+	if (strcmp(name, "checkedAt") == 0)
+		return verdict_checked_s(&license->held->input);
+	if (strcmp(name, "staleAt") == 0)
+		return stale_at(license);
 	if (strcmp(name, "issuedAt") == 0)
 		return claims->issued_at_s;
 	if (strcmp(name, "expiresAt") == 0)
@@ -224,14 +254,12 @@ time_of(const struct license_claims *claims, const char *name)
 int64_t
 license_time(struct license *license, const char *name)
 {
-	const struct license_claims *claims;
 	int64_t seconds;
 
 	if (license == NULL || name == NULL)
 		return -1;
 	handle_enter(license);
-	claims = signed_claims(license);
-	seconds = claims != NULL ? time_of(claims, name) : -1;
+	seconds = signed_claims(license) != NULL ? time_of(license, name) : -1;
 	handle_leave(license);
 	return seconds;
 }

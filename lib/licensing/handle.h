@@ -26,10 +26,14 @@ struct listing {
 	struct revocations list;
 };
 
+/* The day on which this library was built, in seconds; see build_date.c. */
+extern const int64_t license_build_date_s;
+
 struct license {
 	pthread_mutex_t loading, lock, saving;
 	char *issuer;
 	char *state_file;
+	bool writes_state;
 	struct verdict_rules rules;
 	int64_t (*now)(void *context);
 	void *now_context;

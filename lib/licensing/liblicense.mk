@@ -2,13 +2,24 @@
 # by the Makefile. What the functions of license.h don't reach is dropped, so that the library has no
 # writable state, prints nothing and needs libcrypto alone.
 LICENSE_SOURCES := $(addprefix lib/base/,arena.c clock.c digest.c encoding.c failure.c json_gate.c \
-	json_out.c json_scan.c json_view.c text.c) $(addprefix lib/licensing/,claims.c clock_mark.c guards.c \
+	json_out.c json_scan.c json_view.c text.c) $(addprefix lib/licensing/,build_date.c claims.c clock_mark.c guards.c \
 	jwks.c jwt.c key_warm.c keys.c license.c revocations.c verdict.c verify.c)
 LICENSE_OBJECTS := $(LICENSE_SOURCES:%.c=$(BUILD)/pic/%.o)
 LICENSE_NAMES = $(shell sed -n 's/^\t\(license_[a-z_]*\);$$/\1/p' lib/licensing/liblicense.map)
 LICENSE_ABI := liblicense.so.$(firstword $(subst ., ,$(VERSION)))
 LICENSE_SO := $(BUILD)/liblicense.so.$(VERSION)
 LICENSE_LIBRARIES := $(LICENSE_SO) $(BUILD)/liblicense.a $(BUILD)/liblicense.pc
+
+# The day of the newest commit, or SOURCE_DATE_EPOCH, or of the version where there is no repository.
+# A whole day, so that not each commit links everything anew.
+BUILD_DATE := $(shell at=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || \
+	stat -c %Y lib/base/version.h)}; echo $$((at / 86400 * 86400)))
+BUILD_DATE_OBJECTS := $(BUILD)/lib/licensing/build_date.o $(BUILD)/pic/lib/licensing/build_date.o
+$(BUILD_DATE_OBJECTS): CPPFLAGS += -DBUILD_DATE=$(BUILD_DATE)
+$(BUILD_DATE_OBJECTS): $(BUILD)/build-date.txt
+$(BUILD)/build-date.txt: FORCE
+	@mkdir -p $(@D)
+	@echo $(BUILD_DATE) | cmp -s - $@ || echo $(BUILD_DATE) >$@
 
 $(BUILD)/pic/%.o: %.c Makefile lib/licensing/liblicense.mk
 	@mkdir -p $(@D)

@@ -152,14 +152,16 @@ system_clock(void *context)
 	return clock_now_ms() / SECOND_MS;
 }
 
-/* Under the lock. */
-static bool
-is_revoked(const struct license *license)
+/* Holds the licence against the list. Under the lock. */
+static void
+apply_list(struct license *license)
 {
-	const struct verdict_input *input = &license->held->input;
+	struct verdict_input *input = &license->held->input;
 
-	return license->listing != NULL && license->held->genuine &&
-	       revocations_contains(&license->listing->list, &input->claims);
+	if (license->listing == NULL || !license->held->genuine)
+		return;
+	input->revoked = revocations_contains(&license->listing->list, &input->claims);
+	input->listed_s = license->listing->list.issued_at_s;
 }
 
 static void
@@ -193,9 +195,9 @@ void
 handle_leave(struct license *license)
 {
 	struct clock_mark mark = license->mark;
-	bool due = license->state_file != NULL &&
-	           (mark.signed_s != license->saved.signed_s ||
-	            mark.seen_s - license->saved.seen_s >= SAVE_EVERY_S);
+	bool due =
+	        license->writes_state && (mark.signed_s != license->saved.signed_s ||
+	                                  mark.seen_s - license->saved.seen_s >= SAVE_EVERY_S);
 
 	/* Counts as saved even if writing fails, so that not every call tries a full disk. */
 	if (due)
@@ -223,7 +225,7 @@ replace_license(struct license *license, struct held_license *made)
 	handle_enter(license);
 	before = license->held;
 	license->held = made;
-	made->input.revoked = is_revoked(license);
+	apply_list(license);
 	if (made->genuine)
 		clock_mark_sign(&license->mark, made->input.claims.issued_at_s);
 	clock_mark_see(&license->mark, license->now_s);
@@ -262,7 +264,7 @@ license_try(struct license *license, const char *token, enum license_is *out)
 		handle_enter(license);
 		held = license->held;
 		license->held = tried;
-		tried->input.revoked = is_revoked(license);
+		apply_list(license);
 		/* Its signed time counts for its own verdict, not for the handle's clock. */
 		*out = handle_judge(license, &reason);
 		license->held = held;
@@ -292,7 +294,7 @@ license_set_revocations(struct license *license, const char *token)
 			before = listing;
 		} else {
 			license->listing = listing;
-			license->held->input.revoked = is_revoked(license);
+			apply_list(license);
 			clock_mark_sign(&license->mark, listing->list.issued_at_s);
 			clock_mark_see(&license->mark, license->now_s);
 		}
@@ -365,6 +367,9 @@ fill(struct license *license, const struct license_options *options)
 	license->rules.grace_s = options->grace_days * (DAY_MS / SECOND_MS);
 	license->now = options->now != NULL ? options->now : system_clock;
 	license->now_context = options->now_context;
+	license->writes_state = options->state_file != NULL && !options->state_is_read_only;
+	/* A clock of the caller's own may show any time, as in tests. */
+	license->rules.floor_s = options->now == NULL ? license_build_date_s : 0;
 	license->state_kept = true;
 	if (!copy_text(options->issuer, &license->issuer) ||
 	    !copy_text(options->state_file, &license->state_file))
@@ -426,7 +431,7 @@ license_close(struct license *license)
 {
 	if (license == NULL)
 		return;
-	if (license->state_file != NULL && license->mark.seen_s != license->saved.seen_s)
+	if (license->writes_state && license->mark.seen_s != license->saved.seen_s)
 		write_state(license, license->mark);
 	release(license);
 }

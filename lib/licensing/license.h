@@ -55,7 +55,8 @@ enum license_is {
 	LICENSE_IS_REVOKED = 4,  /* the vendor's list names it */
 	LICENSE_IS_CANCELED = 5, /* genuine, but its subscription gives no access */
 	LICENSE_IS_FORGED = 6,   /* not signed by the keys; license_reason() tells more */
-	LICENSE_IS_CLOCK_SUSPICIOUS = 7 /* the clock is more than a day too early */
+	LICENSE_IS_CLOCK_SUSPICIOUS = 7, /* the clock is more than a day too early */
+	LICENSE_IS_STALE = 8 /* for too long no licence or list of the vendor's has come */
 };
 
 enum license_error {
@@ -75,10 +76,12 @@ struct license_options {
 	const char *issuer;     /* the licence's `iss`; NULL: any */
 	const char *state_file; /* where the highest clock seen is kept; NULL: only in memory */
 	int64_t leeway_s;       /* seconds by which clocks may differ; 0: 120 */
-	int64_t grace_days;     /* days that an expired paid licence goes on; 0: none */
+	int64_t grace_days; /* days that an expired paid licence goes on; 0: none. The licence
+	                         * may allow less */
 	/* Seconds since 1970 and what it is called with; NULL: the system's clock. */
 	int64_t (*now)(void *context);
 	void *now_context;
+	bool state_is_read_only; /* the file counts, but is never written */
 };
 
 /* Opens; the licence is LICENSE_IS_NONE until license_set(). On failure *out is NULL. */
@@ -108,10 +111,14 @@ LICENSE_API enum license_error license_set_keys(struct license *license, const c
 LICENSE_API enum license_is license_verdict(struct license *license);
 
 /* Its name ("valid", "grace", "expired", "revoked", "canceled", "forged", "clock_suspicious",
- * "none"), and the stable code of the reason, such as "license_key_unknown" for a forged one.
+ * "stale", "none"), and the stable code of the reason, such as "license_key_unknown" for a forged one.
  * Static text. */
 LICENSE_API const char *license_verdict_name(enum license_is verdict);
 LICENSE_API const char *license_reason(struct license *license);
+
+/* "license_offline" while a valid licence has had no news of the vendor for 30 days, or for as many
+ * as it says; "" without a warning. More codes may come. Static text. */
+LICENSE_API const char *license_warning(struct license *license);
 
 /* A sentence for people. Static text. */
 LICENSE_API const char *license_error_text(enum license_error error);
@@ -140,8 +147,11 @@ LICENSE_API int64_t license_trial_days(struct license *license);
 LICENSE_API size_t license_text(struct license *license, const char *name, char *out,
                                 size_t size);
 
-/* Seconds since 1970, -1 when there is none: issuedAt, expiresAt, currentPeriodEndsAt,
- * trialExpiresAt. */
+/*
+ * Seconds since 1970, -1 when there is none: issuedAt, expiresAt, currentPeriodEndsAt,
+ * trialExpiresAt; checkedAt, when the newest licence or list of the vendor's was signed; staleAt,
+ * when the licence becomes stale unless a newer one comes.
+ */
 LICENSE_API int64_t license_time(struct license *license, const char *name);
 
 /* The state file could be read and written when it last was to be; a full disk shows here. */

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+/* Seconds of a day. */
+enum { DAY_S = DAY_MS / SECOND_MS };
+
 static const struct license_claims unlicensed = {
         .features = {.max_devices = 3,
                      .data_retention_days = 7,
@@ -55,6 +58,30 @@ gives_access(const struct license_claims *claims)
 	        has_status(claims, "past_due"));
 }
 
+static int64_t
+later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* The vendor cannot have signed a time that is still to come, so the present is no earlier. */
+static int64_t
+least_present_s(const struct verdict_input *input, const struct verdict_rules *rules,
+                struct clock_mark mark)
+{
+	return later(later(mark.seen_s, mark.signed_s),
+	             later(verdict_checked_s(input), rules->floor_s));
+}
+
+/* The customer's grace, or the licence's greatest if that is less. */
+static int64_t
+grace_of(const struct license_claims *claims, const struct verdict_rules *rules)
+{
+	int64_t most_s = claims->grace.max_days * DAY_S;
+
+	return claims->grace.limited && most_s < rules->grace_s ? most_s : rules->grace_s;
+}
+
 static enum license_is
 judge_time(const struct license_claims *claims, const struct verdict_rules *rules, int64_t at_s,
            const char **reason)
@@ -66,15 +93,38 @@ judge_time(const struct license_claims *claims, const struct verdict_rules *rule
 	if (at_s < end_s)
 		return conclude(LICENSE_IS_VALID, "license_valid", reason);
 	/* Only paid licences have days of grace. */
-	if (!claims->trial.is_trial && at_s < end_s + rules->grace_s)
+	if (!claims->trial.is_trial && at_s < end_s + grace_of(claims, rules))
 		return conclude(LICENSE_IS_GRACE, "license_grace", reason);
 	return conclude(LICENSE_IS_EXPIRED, "license_expired", reason);
 }
 
-static int64_t
-later(int64_t a, int64_t b)
+int64_t
+verdict_checked_s(const struct verdict_input *input)
 {
-	return a > b ? a : b;
+	return later(input->claims.issued_at_s, input->listed_s);
+}
+
+/* The vendor last vouched for the licence so many days ago; 0 days are without a bound. */
+static bool
+is_offline(const struct verdict_input *input, const struct verdict_rules *rules, int64_t at_s,
+           int64_t days)
+{
+	return days > 0 && at_s >= verdict_checked_s(input) + days * DAY_S + rules->leeway_s;
+}
+
+const char *
+verdict_warning(const struct verdict_input *input, const struct verdict_rules *rules,
+                struct clock_mark mark, int64_t now_s)
+{
+	const struct license_offline *offline = &input->claims.offline;
+	const char *reason;
+
+	if (!verdict_is_licensed(verdict_judge(input, rules, mark, now_s, &reason)))
+		return "";
+	return is_offline(input, rules, later(now_s, least_present_s(input, rules, mark)),
+	                  offline->given ? offline->warn_days : LICENSE_WARN_DAYS)
+	               ? "license_offline"
+	               : "";
 }
 
 enum license_is
@@ -82,6 +132,7 @@ verdict_judge(const struct verdict_input *input, const struct verdict_rules *rul
               struct clock_mark mark, int64_t now_s, const char **reason)
 {
 	const struct license_claims *claims = &input->claims;
+	enum license_is verdict;
 	int64_t least_s;
 
 	if (!input->present)
@@ -93,12 +144,15 @@ verdict_judge(const struct verdict_input *input, const struct verdict_rules *rul
 		return conclude(LICENSE_IS_REVOKED, "license_revoked", reason);
 	if (!gives_access(claims))
 		return conclude(LICENSE_IS_CANCELED, "license_canceled", reason);
-	/* The vendor has signed these times, so the present is no earlier. */
-	least_s = later(mark.seen_s, later(mark.signed_s, claims->issued_at_s));
+	least_s = least_present_s(input, rules, mark);
 	if (now_s < later(least_s, claims->not_before_s) - VERDICT_CLOCK_TOLERANCE_S)
 		return conclude(LICENSE_IS_CLOCK_SUSPICIOUS, "license_clock_suspicious",
 		                reason);
-	return judge_time(claims, rules, later(now_s, least_s), reason);
+	verdict = judge_time(claims, rules, later(now_s, least_s), reason);
+	if (verdict_is_licensed(verdict) &&
+	    is_offline(input, rules, later(now_s, least_s), claims->offline.stale_days))
+		return conclude(LICENSE_IS_STALE, "license_stale", reason);
+	return verdict;
 }
 
 bool

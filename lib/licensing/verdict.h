@@ -15,7 +15,8 @@
 
 struct verdict_rules {
 	int64_t leeway_s;
-	int64_t grace_s;
+	int64_t grace_s; /* the licence may allow less */
+	int64_t floor_s; /* the present is no earlier; 0: not known */
 };
 
 /* A licence as it was read. */
@@ -24,12 +25,23 @@ struct verdict_input {
 	enum token_verdict signature; /* of license_verify(); times are ignored */
 	struct license_claims claims; /* unless the signature is bad */
 	bool revoked;
+	int64_t listed_s; /* when the revocation list was signed; 0: there is none */
 };
 
 /* The verdict; `reason` gets its stable code. */
 enum license_is verdict_judge(const struct verdict_input *input,
                               const struct verdict_rules *rules, struct clock_mark mark,
                               int64_t now_s, const char **reason);
+
+/* When the vendor last vouched for the licence: when it was issued, or the list was signed that does
+ * not name it. */
+int64_t verdict_checked_s(const struct verdict_input *input);
+
+/* "license_offline" when that is longer ago than the licence's warnDays, or than
+ * LICENSE_WARN_DAYS when it has none; else "". */
+const char *verdict_warning(const struct verdict_input *input,
+                            const struct verdict_rules *rules, struct clock_mark mark,
+                            int64_t now_s);
 
 /* Features and limits are those of the licence. */
 bool verdict_is_licensed(enum license_is verdict);

@@ -25,6 +25,7 @@ VARIANT = os.environ.get("BILLING_VARIANT", "release")
 CUSTOMER = "cust_00112233445566778899aabbccddeeff"
 API_KEY = f"{CUSTOMER}_{'5' * 64}"
 DAY = 86_400
+START = 2_114_380_800  # 2037-01-01, where faked clocks start: none may be before the agent's build
 FAKETIME = next(iter(glob.glob("/usr/lib/*/faketime/libfaketime.so.1")))
 PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS")
 
@@ -56,6 +57,7 @@ class Vendor:
         self.requests = []        # (method, path, status)
         self.refuse_reports = False
         self.lose_answers = 0     # reports are taken, but the answer is lost
+        self.list_is_blocked = False
 
     def issue(self, **claims):
         """Issues a new licence; `claims` as generate.claims() takes them."""
@@ -126,6 +128,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(vendor.down, {"error": "x", "code": "down"})
         elif self.path == "/.well-known/jwks.json":
             self.answer(200, {"keys": [key.jwk for key in vendor.keys]})
+        elif self.path == "/api/licenses/revocations" and vendor.list_is_blocked:
+            self.answer(403, {"error": "x", "code": "blocked"})
         elif self.path == "/api/licenses/revocations":
             self.answer(200, {"revocations": vendor.list()})
         elif self.headers.get("X-API-Key") != API_KEY:

@@ -15,7 +15,7 @@ from support import API_KEY, CUSTOMER, DAY, ROOT, VARIANT, Handler, Service, wai
 
 
 # The fields of GET /license that the old client does not know; they come last.
-NEW_FIELDS = ("reason", "expiresAt", "instanceId", "refreshedAt")
+NEW_FIELDS = ("reason", "expiresAt", "instanceId", "refreshedAt", "warning", "staleAt")
 
 
 def test_license_in_the_old_shape(agent, vendor):
@@ -31,7 +31,8 @@ def test_license_in_the_old_shape(agent, vendor):
     assert got["trial"] is None
     assert got["features"] == generate.claims()["features"]
     assert got["limits"] == generate.claims()["limits"]
-    assert got["usage"] == {"devices": {"current": 25, "max": 50, "percentUsed": 50}}
+    # The service counts active devices too.
+    assert got["usage"] == {"devices": {"current": 10, "max": 50, "percentUsed": 20}}
     assert got["upgradeUrl"] is None and got["reason"] == "license_valid"
     assert list(got) == ["customer", "plan", "subscription", "trial", "features", "limits", "usage",
                          "upgradeUrl", "verdict", *NEW_FIELDS]

@@ -1,13 +1,13 @@
 """The agent's verdicts when the clock is wrong, far ahead, or changes for daylight saving."""
 
 import calendar
+import json
+import subprocess
 import time
 
 import generate
 import pytest
-from support import DAY, FAKETIME, Agent, Service, Vendor
-
-START = generate.NOW
+from support import DAY, FAKETIME, ROOT, START, VARIANT, Agent, Service, Vendor
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ def installation(tmp_path):
 
 
 def verdict(agent, now):
-    """The verdict that a new process gives at that second."""
-    return agent.run("status", now=now)["verdict"]
+    """The verdict at that second of a new process that keeps the clock."""
+    return agent.once(now=now)["verdict"]
 
 
 def test_set_back(installation):
@@ -60,13 +60,14 @@ def test_rollovers(installation, start):
     vendor.now = start
     vendor.issue(life=DAY)
     assert agent.once(now=start)["verdict"] == "valid"
+    vendor.down = 503
     assert verdict(agent, start + 120) == "valid"
     assert verdict(agent, start + DAY + 119) == "valid"
     assert verdict(agent, start + DAY + 120) == "grace"
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
-@pytest.mark.parametrize("date", ["2026-03-29T00:59", "2026-10-25T00:59", "2026-11-01T05:59"])
+@pytest.mark.parametrize("date", ["2037-03-29T00:59", "2037-10-25T00:59", "2037-11-01T05:59"])
 def test_zones(installation, zone, date):
     """A licence of an hour lives an hour, also when daylight saving begins or ends."""
     agent, vendor = installation
@@ -87,6 +88,7 @@ def test_zones(installation, zone, date):
         vendor.now = start - 7200
         vendor.issue(life=3600 + 7200, status="trialing", trial=True)
         agent.once(now=start - 7200)
+    vendor.down = 503
     checked = [(verdict(agent, start + after), wanted) for after, wanted in looks
                if named(start + after)]
     assert checked and all(got == wanted for got, wanted in checked)
@@ -95,6 +97,96 @@ def test_zones(installation, zone, date):
 def test_faketime_is_at_work(installation):
     """The tests above need a faked clock: this one proves that it is."""
     agent, _ = installation
-    assert verdict(agent, 0) == "none"
+    assert agent.run("status", now=0)["verdict"] == "none"
     assert agent.once(now=START)["verdict"] == "valid" and FAKETIME
     assert agent.once(now=START - 2 * DAY)["verdict"] == "clock_suspicious"
+
+
+def test_reading_changes_nothing(installation, tmp_path):
+    """status, usage and export under a wrong clock leave the highest clock as it was."""
+    agent, vendor = installation
+    assert agent.once(now=START)["verdict"] == "valid"
+    vendor.down = 503
+    clock = (agent.state / "clock").read_bytes()
+    ahead = START + 10 * generate.YEAR
+    assert agent.run("status", now=ahead)["verdict"] == "expired"
+    agent.run("usage", '{"counts": {"messages": 1}}', now=ahead)
+    agent.run("export", tmp_path / "usage.jwt", now=ahead)
+    assert (agent.state / "clock").read_bytes() == clock
+    assert agent.run("status", now=START + 60)["verdict"] == "valid"
+    # What the daemon and --once have seen does count for status.
+    assert verdict(agent, ahead) == "expired"
+    assert agent.run("status", now=START + 60)["verdict"] == "clock_suspicious"
+
+
+def test_state_removed_and_clock_set_back(installation):
+    """Without its folder and on a clock before the build, an expired trial stays out of use."""
+    agent, vendor = installation
+    built = int((ROOT / "build" / VARIANT / "build-date.txt").read_text())
+    token = vendor.keys[0].sign(generate.claims(issued=built - 40 * DAY, life=14 * DAY,
+                                                status="trialing", trial=True))
+    agent.env.update(BILLING_API_URL="", LICENSE_JWT=token)
+    # Within a day of the build the clock is not suspicious, but the build's day is what counts.
+    for now, wanted in ((built - 39 * DAY, "clock_suspicious"), (built - DAY, "expired"),
+                        (built, "expired")):
+        subprocess.run(["rm", "-rf", agent.state], check=True)
+        assert agent.run("status", now=now)["verdict"] == wanted
+
+
+@pytest.mark.parametrize("blocked", ["everything", "the list"])
+def test_kept_offline(installation, blocked):
+    """A vendor that asks for it gets a warning, then the verdict stale; contact ends both."""
+    agent, vendor = installation
+    vendor.issue(offline={"warnDays": 7, "staleDays": 14})
+    assert agent.once(now=START)["warning"] is None
+    vendor.down = 503 if blocked == "everything" else None
+    if blocked == "the list":
+        vendor.list_is_blocked = True
+    got = agent.once(now=START + 7 * DAY + 120)
+    assert (got["verdict"], got["warning"]) == ("valid", "license_offline")
+    assert got["staleAt"] == generate.rfc3339(START + 14 * DAY)
+    got = agent.once(now=START + 14 * DAY + 120)
+    assert (got["verdict"], got["reason"], got["warning"]) == ("stale", "license_stale", None)
+    assert got["features"]["maxDevices"] == 3
+    assert agent.run("status", now=START + 15 * DAY, statuses=(3,))["verdict"] == "stale"
+    vendor.down, vendor.list_is_blocked, vendor.now = None, False, START + 15 * DAY
+    got = agent.once(now=START + 15 * DAY)
+    assert (got["verdict"], got["warning"]) == ("valid", None)
+
+
+def test_grace_of_the_licence(installation):
+    """OFFLINE_GRACE_DAYS cannot widen the grace that the licence allows."""
+    agent, vendor = installation
+    agent.env["OFFLINE_GRACE_DAYS"] = "365"
+    vendor.issue(life=DAY, grace={"maxDays": 3})
+    agent.once(now=START)
+    vendor.down = 503
+    assert [verdict(agent, START + 4 * DAY + after) for after in (119, 120)] == \
+        ["grace", "expired"]
+
+
+def test_limits_of_the_vendors_build(installation, tmp_path):
+    """What the vendor compiled in cannot be set otherwise or widened."""
+    agent, vendor = installation
+    keys = tmp_path / "keys.pem"
+    keys.write_text(generate.FIRST.pem, encoding="ascii")
+    variant = [] if VARIANT == "release" else ["SANITIZE=1"]
+    customer = agent.env["CUSTOMER_ID"]
+    subprocess.run(["make", "--no-print-directory", "-s", "-C", ROOT, "vendor-agent", *variant,
+                    f"AGENT_KEYS={keys}", f"AGENT_OUT={tmp_path}", f"AGENT_CUSTOMER_ID={customer}",
+                    f"AGENT_ISSUER={generate.ISSUER}", "AGENT_GRACE_DAYS=3"], check=True, timeout=300)
+    agent.program = tmp_path / "billing-agent"
+    for name, value in (("LICENSE_ISSUER", "https://other.example.com"),
+                        ("CUSTOMER_ID", "cust_" + "f" * 32)):
+        agent.run("status", statuses=(1,), **{name: value})
+        assert name in agent.stderr and len(agent.stderr.splitlines()) == 1
+    agent.env.update(OFFLINE_GRACE_DAYS="365", LICENSE_ISSUER="", CUSTOMER_ID="")
+    vendor.issue(life=DAY, iss="https://other.example.com")
+    assert agent.once(now=START)["verdict"] == "none"
+    assert json.loads((agent.state / "sync.json").read_text())["outcome"] == "untrusted"
+    vendor.claims.clear()
+    vendor.issue(life=DAY)
+    agent.once(now=START)
+    vendor.down = 503
+    assert [verdict(agent, START + 4 * DAY + after) for after in (119, 120)] == \
+        ["grace", "expired"]

@@ -106,7 +106,7 @@ def flip(token, part):
 
 
 def vectors():
-    """(name, token, seconds after NOW, verdict, reason)."""
+    """(name, token, seconds after NOW, verdict, reason[, warning])."""
     good = FIRST.sign(claims())
     head, payload, signature = good.split(".")
     later = claims(life=30 * DAY)
@@ -143,6 +143,42 @@ def vectors():
     for status in ("canceled", "unpaid", "paused", "incomplete", "incomplete_expired"):
         yield status, FIRST.sign(claims(status=status, life=DAY)), 0, "canceled", \
             "license_canceled"
+    offline = claims(offline={"warnDays": 10, "staleDays": 20})
+    checked = FIRST.sign(offline)
+    yield "a second before it warns", checked, 10 * DAY + 119, "valid", "license_valid", ""
+    yield "long without news, warned of", checked, 10 * DAY + 120, "valid", "license_valid", \
+        "license_offline"
+    yield "a second before it is stale", checked, 20 * DAY + 119, "valid", "license_valid", \
+        "license_offline"
+    yield "stale", checked, 20 * DAY + 120, "stale", "license_stale", ""
+    yield "stale, past due", FIRST.sign({**offline, "subscription": {
+        "status": "past_due", "currentPeriodEndsAt": None}}), 20 * DAY + 120, "stale", \
+        "license_stale"
+    yield "stale in its grace", checked, YEAR + DAY, "stale", "license_stale"
+    yield "expired, not only stale", checked, YEAR + 30 * DAY + 120, "expired", "license_expired"
+    yield "canceled, not only stale", FIRST.sign({**offline, "subscription": {
+        "status": "canceled", "currentPeriodEndsAt": None}}), 20 * DAY + 120, "canceled", \
+        "license_canceled"
+    yield "older than staleDays, the list is newer", FIRST.sign(claims(
+        issued=NOW - 40 * DAY, offline={"staleDays": 20})), 0, "valid", "license_valid"
+    yield "older than staleDays, as the list is", FIRST.sign(claims(
+        issued=NOW - 40 * DAY, offline={"staleDays": 20})), 19 * DAY + 120, "stale", \
+        "license_stale"
+    yield "warned of, never stale", FIRST.sign(claims(offline={"warnDays": 10})), 300 * DAY, \
+        "valid", "license_valid", "license_offline"
+    yield "warned of without asking for it", good, 30 * DAY + 120, "valid", "license_valid", \
+        "license_offline"
+    yield "a second before that", good, 30 * DAY + 119, "valid", "license_valid", ""
+    yield "asks for no warning", FIRST.sign(claims(offline={"warnDays": 0})), 300 * DAY, "valid", \
+        "license_valid", ""
+    short = FIRST.sign(claims(grace={"maxDays": 5}))
+    yield "a second before the shorter grace ends", short, YEAR + 5 * DAY + 119, "grace", \
+        "license_grace"
+    yield "the shorter grace is over", short, YEAR + 5 * DAY + 120, "expired", "license_expired"
+    yield "no grace", FIRST.sign(claims(grace={"maxDays": 0})), YEAR + 120, "expired", \
+        "license_expired"
+    yield "a longer grace than ours", FIRST.sign(claims(grace={"maxDays": 60})), \
+        YEAR + 30 * DAY + 120, "expired", "license_expired"
     yield "active for a day", FIRST.sign(claims(life=DAY)), DAY - 1, "valid", "license_valid"
     yield "revoked", FIRST.sign(claims(jti="lic_revoked")), 0, "revoked", "license_revoked"
     yield "revoked and expired", FIRST.sign(claims(jti="lic_revoked")), 2 * YEAR, "revoked", \
@@ -212,7 +248,8 @@ def document():
         "pem": FIRST.pem + SECOND.pem, "jwks": {"keys": [FIRST.jwk, SECOND.jwk]},
         "revocations": revoked,
         "vectors": [{"name": name, "token": token, "now": NOW + after, "verdict": verdict,
-                     "reason": reason} for name, token, after, verdict, reason in vectors()],
+                     "reason": reason, **({"warning": warning[0]} if warning else {})}
+                    for name, token, after, verdict, reason, *warning in vectors()],
     }
 
 

@@ -304,7 +304,9 @@ def test_a_licence_that_ends_soon_is_renewed_in_time(api, stack):
 def strict(new_stack):
     """Licences end with the paid period plus three days."""
     stack = new_stack(LICENSE_EXPIRY="paid_through", LICENSE_GRACE_DAYS=3, PAST_DUE_GRACE_DAYS=0,
-                      LICENSE_ISSUER="https://issuer.example", LICENSE_TTL_DAYS=30, WORKERS=2)
+                      LICENSE_ISSUER="https://issuer.example", LICENSE_TTL_DAYS=30, WORKERS=2,
+                      LICENSE_OFFLINE_WARN_DAYS=7, LICENSE_OFFLINE_STALE_DAYS=14,
+                      LICENSE_MAX_GRACE_DAYS=5)
     yield stack
     stack.close()
 
@@ -337,6 +339,19 @@ def test_no_licence_without_an_end(strict):
     # The refused request has changed nothing: the licence of the trial is still valid.
     answer = strict.api.nobody.post("/api/licenses/verify", {"license": customer.license})
     assert expect(answer, 200)["data"]["iss"] == "https://issuer.example"
+
+
+def test_terms_for_verifiers(strict):
+    """The licence says how long it may go without news, and the most days of grace."""
+    claims = claims_at(strict, strict.api.sign_up().license)
+    assert claims["offline"] == {"warnDays": 7, "staleDays": 14}
+    assert claims["grace"] == {"maxDays": 5}
+
+
+def test_stale_before_the_next_list(stack):
+    """Licences that would be stale between two lists are refused as a setting."""
+    done = stack.billingctl("doctor", env={"LICENSE_OFFLINE_STALE_DAYS": "1"}, check=False)
+    assert done.returncode == 1 and "LICENSE_OFFLINE_STALE_DAYS must be more" in done.stderr
 
 
 def test_a_shorter_life(strict):

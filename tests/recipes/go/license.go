@@ -74,17 +74,27 @@ func Judge(token, revocations, issuer string, keys map[string]*rsa.PublicKey, no
 	if nbf, has := claims["nbf"].(float64); has && nbf > least {
 		least = nbf
 	}
+	grace, _ := claims["grace"].(map[string]interface{})
+	if most, has := grace["maxDays"].(float64); has && most < graceDays {
+		graceDays = most
+	}
+	offline, _ := claims["offline"].(map[string]interface{})
+	staleDays, _ := offline["staleDays"].(float64)
+	checked, _ := list["iat"].(float64)
+	if iat > checked {
+		checked = iat
+	}
 	switch {
 	case subscription["access"] == false, !due && status != "active" && status != "trialing":
 		return "canceled"
 	case now < least-86400:
 		return "clock_suspicious"
-	case now < exp+120 && due:
-		return "grace"
-	case now < exp+120:
-		return "valid"
-	case trial["isTrialMode"] == false && now < exp+120+graceDays*86400:
+	case now >= exp+120 && (trial["isTrialMode"] != false || now >= exp+120+graceDays*86400):
+		return "expired"
+	case staleDays > 0 && now >= checked+staleDays*86400+120:
+		return "stale"
+	case now >= exp+120 || due:
 		return "grace"
 	}
-	return "expired"
+	return "valid"
 }

@@ -28,8 +28,11 @@ async function judge(token, { jwks, issuer, revocations, now, graceDays = 30 }) 
       (list.revokedBefore ?? []).some(([customer, before]) => customer === claims.sub && claims.iat < before)) return 'revoked'
   if (!['active', 'trialing', 'past_due'].includes(status) || claims.subscription.access === false) return 'canceled'
   if (now < Math.max(claims.iat, claims.nbf ?? 0) - 86400) return 'clock_suspicious'
-  if (now < end + 120) return status === 'past_due' ? 'grace' : 'valid'
-  return !claims.trial.isTrialMode && now < end + 120 + graceDays * 86400 ? 'grace' : 'expired'
+  const days = Math.min(graceDays, claims.grace?.maxDays ?? graceDays), staleDays = claims.offline?.staleDays
+  const over = now >= end + 120
+  if (over && (claims.trial.isTrialMode || now >= end + 120 + days * 86400)) return 'expired'
+  if (staleDays && now >= Math.max(claims.iat, list.iat) + staleDays * 86400 + 120) return 'stale'
+  return over || status === 'past_due' ? 'grace' : 'valid'
 }
 
 module.exports = { judge }

@@ -34,13 +34,20 @@ def judge(token, jwks, issuer, revocations, now, grace_days=30):
         if (claims["jti"] in revoked["revoked"]
                 or claims["iat"] < dict(revoked.get("revokedBefore", [])).get(claims["sub"], 0)):
             return "revoked"
+        grace_days = min(grace_days, claims.get("grace", {}).get("maxDays", grace_days))
+        stale_days = claims.get("offline", {}).get("staleDays")
+        stale = stale_days and now >= max(claims["iat"], revoked["iat"]) + stale_days * 86400 + 120
     except (ValueError, KeyError):
         return "forged"
     if not access or status not in ("active", "trialing", "past_due"):
         return "canceled"
     if now < max(claims["iat"], claims.get("nbf", 0)) - 86400:
         return "clock_suspicious"
+    paid = not claims["trial"]["isTrialMode"]
+    if now >= end + 120 and not (paid and now < end + 120 + grace_days * 86400):
+        return "expired"
+    if stale:
+        return "stale"
     if now < end + 120:
         return "grace" if status == "past_due" else "valid"
-    paid = not claims["trial"]["isTrialMode"]
-    return "grace" if paid and now < end + 120 + grace_days * 86400 else "expired"
+    return "grace"

@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include "licensing/license.h"
+#include "licensing/handle.h"
 #include "licensing/revocations.h"
 
 enum { DAY_S = 86400 };
@@ -283,6 +283,136 @@ START_TEST(test_revocations)
 }
 END_TEST
 
+static void
+check_offline(struct license *license, int64_t days, enum license_is verdict,
+              const char *warning)
+{
+	now_s = FORGE_NOW_S + days * DAY_S + 120;
+	check_verdict(license, verdict,
+	              verdict == LICENSE_IS_STALE ? "license_stale" : "license_valid");
+	ck_assert_str_eq(license_warning(license), warning);
+	ck_assert_int_eq(license_allows(license, "canExportData"), verdict == LICENSE_IS_VALID);
+}
+
+/* Without news of the vendor there is a warning, then the licence counts no more; a list that does
+ * not name it makes it count again. */
+START_TEST(test_stale)
+{
+	struct license *license = opened(NULL);
+
+	claims.offline =
+	        (struct license_offline){.given = true, .warn_days = 7, .stale_days = 14};
+	ck_assert_int_eq(license_set(license, good_token()), LICENSE_OK);
+	ck_assert_int_eq(license_time(license, "checkedAt"), FORGE_NOW_S);
+	ck_assert_int_eq(license_time(license, "staleAt"), FORGE_NOW_S + 14 * DAY_S);
+	check_offline(license, 6, LICENSE_IS_VALID, "");
+	check_offline(license, 7, LICENSE_IS_VALID, "license_offline");
+	check_offline(license, 14, LICENSE_IS_STALE, "");
+	ck_assert_int_eq(license_limit(license, "maxDevices"), 3);
+	ck_assert_int_eq(license_set_revocations(
+	                         license, signed_list(FORGE_NOW_S + 10 * DAY_S, "lic_other")),
+	                 LICENSE_OK);
+	check_offline(license, 14, LICENSE_IS_VALID, "");
+	check_offline(license, 17, LICENSE_IS_VALID, "license_offline");
+	ck_assert_int_eq(license_time(license, "staleAt"), FORGE_NOW_S + 24 * DAY_S);
+	/* The clock that is set back within its tolerance gains nothing. */
+	check_offline(license, 24, LICENSE_IS_STALE, "");
+	now_s -= 3600;
+	check_verdict(license, LICENSE_IS_STALE, "license_stale");
+	claims.offline = (struct license_offline){.given = true};
+	ck_assert_int_eq(license_set(license, good_token()), LICENSE_OK);
+	check_offline(license, 300, LICENSE_IS_VALID, "");
+	claims.offline.given = false;
+	ck_assert_int_eq(license_set(license, good_token()), LICENSE_OK);
+	check_offline(license, 300, LICENSE_IS_VALID, "license_offline");
+	ck_assert_int_eq(license_time(license, "staleAt"), -1);
+	license_close(license);
+}
+END_TEST
+
+/* A licence that is malformed in what it asks of verifiers is none of ours. */
+START_TEST(test_bad_terms)
+{
+	static const char *const terms[] = {
+	        "\"offline\":7",
+	        "\"offline\":null",
+	        "\"offline\":{\"staleDays\":\"7\"}",
+	        "\"offline\":{\"staleDays\":-1}",
+	        "\"offline\":{\"warnDays\":36501}",
+	        "\"grace\":{}",
+	        "\"grace\":{\"maxDays\":1.5}",
+	        "\"grace\":[]",
+	};
+	struct license *license = opened(NULL);
+
+	for (int i = 0; i < ROWS(terms); i++) {
+		const char *payload =
+		        arena_printf(task.arena, "{%s,%s", terms[i], good_payload() + 1);
+
+		ck_assert_int_eq(
+		        license_set(license, forge_token(task.arena, keys.items[0].pkey,
+		                                         good_header(), payload)),
+		        LICENSE_OK);
+		check_verdict(license, LICENSE_IS_FORGED, "license_malformed");
+	}
+	license_close(license);
+}
+END_TEST
+
+/* On the system's clock nothing is earlier than the day of the build, also without a state file. */
+START_TEST(test_floor_of_the_build)
+{
+	struct license_options options = {.size = sizeof(options),
+	                                  .keys = keys.items[0].public_pem};
+	struct license *license;
+
+	ck_assert_int_gt(license_build_date_s, INT64_C(1764288000));
+	ck_assert_int_le(license_build_date_s, clock_now_ms() / SECOND_MS);
+	ck_assert_int_eq(license_open(&options, &license), LICENSE_OK);
+	ck_assert_int_eq(license->rules.floor_s, license_build_date_s);
+	license->now = fake_clock;
+	claims.status = "trialing";
+	claims.trial.is_trial = true;
+	ck_assert_int_eq(license_set(license, good_token()), LICENSE_OK);
+	now_s = license_build_date_s - DAY_S - 1;
+	check_verdict(license, LICENSE_IS_CLOCK_SUSPICIOUS, "license_clock_suspicious");
+	now_s = license_build_date_s - DAY_S;
+	check_verdict(license, LICENSE_IS_EXPIRED, "license_expired");
+	license_close(license);
+}
+END_TEST
+
+/* With state_is_read_only the file counts and stays as it is. */
+START_TEST(test_state_is_read_only)
+{
+	char *folder = suite_folder(task.arena);
+	char *state = arena_printf(task.arena, "%s/clock", folder);
+	struct license_options options = {.size = sizeof(options),
+	                                  .keys = keys.items[0].public_pem,
+	                                  .state_file = state,
+	                                  .now = fake_clock,
+	                                  .state_is_read_only = true};
+	struct license *license = opened(state);
+	struct clock_mark before, after;
+
+	ck_assert_int_eq(license_set(license, good_token()), LICENSE_OK);
+	now_s += 30 * DAY_S;
+	check_verdict(license, LICENSE_IS_VALID, "license_valid");
+	license_close(license);
+	ck_assert(clock_mark_read(state, &before));
+	ck_assert_int_eq(license_open(&options, &license), LICENSE_OK);
+	ck_assert_int_eq(license_set(license, good_token()), LICENSE_OK);
+	now_s -= 2 * DAY_S;
+	check_verdict(license, LICENSE_IS_CLOCK_SUSPICIOUS, "license_clock_suspicious");
+	now_s += 900 * DAY_S;
+	check_verdict(license, LICENSE_IS_EXPIRED, "license_expired");
+	license_close(license);
+	ck_assert(clock_mark_read(state, &after));
+	ck_assert_int_eq(after.seen_s, before.seen_s);
+	suite_folder_remove(task.arena, folder);
+}
+END_TEST
+
 /* The clock goes on to beyond the licence's end, then back: also over a restart. */
 START_TEST(test_clock_set_back)
 {
@@ -466,6 +596,10 @@ main(void)
 	tcase_add_test(tcase, test_trial_days);
 	tcase_add_test(tcase, test_what_it_says);
 	tcase_add_test(tcase, test_revocations);
+	tcase_add_test(tcase, test_stale);
+	tcase_add_test(tcase, test_bad_terms);
+	tcase_add_test(tcase, test_floor_of_the_build);
+	tcase_add_test(tcase, test_state_is_read_only);
 	tcase_add_test(tcase, test_clock_set_back);
 	tcase_add_test(tcase, test_state_cannot_be_kept);
 	tcase_add_test(tcase, test_rotation);

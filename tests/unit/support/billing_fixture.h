@@ -66,6 +66,8 @@ fixture_setup(void)
 	                                      .license_grace_days = 7,
 	                                      .past_due_grace_days = 7,
 	                                      .revocations_ttl_hours = 24,
+	                                      .offline_warn_days = LICENSE_WARN_DAYS,
+	                                      .max_grace_days = GRACE_DAYS_MAX,
 	                                      .instance_lease_hours = 72,
 	                                      .usage_retention_days = 90},
 	                           .keys = keys};
