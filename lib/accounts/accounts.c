@@ -15,14 +15,12 @@ struct outcome {
 	bool trial;
 };
 
-static const struct column outcome_columns[] = COLUMNS(struct outcome, created, trial);
-
 extern const char accounts_sign_up_sql[]; /* sign_up.sql */
 
 enum { SIGN_UP, ANONYMISE };
 
 static const struct statement statements[] = {
-        [SIGN_UP] = {"account_sign_up", ROWS_OF(struct outcome, outcome_columns),
+        [SIGN_UP] = {"account_sign_up", ROWS_WITH(struct outcome, created, trial),
                      .sql = accounts_sign_up_sql},
         [ANONYMISE] = {"account_anonymise",
                        .sql = "UPDATE customers SET email = NULL, company_name = NULL, "

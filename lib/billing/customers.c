@@ -33,13 +33,9 @@ struct owner {
 	const char *customer_id;
 };
 
-static const struct column owner_columns[] = COLUMNS(struct owner, customer_id);
-
 struct lock {
 	bool deleted;
 };
-
-static const struct column lock_columns[] = COLUMNS(struct lock, deleted);
 
 enum {
 	FIND,
@@ -89,7 +85,7 @@ static const struct statement statements[] = {
                         "updated_at = $6 WHERE customer_id = $1 AND deleted_at IS NULL "
                         "RETURNING " CUSTOMER_COLUMNS},
         [OF_STRIPE] =
-                {"customer_of_stripe", ROWS_OF(struct owner, owner_columns),
+                {"customer_of_stripe", ROWS_WITH(struct owner, customer_id),
                  .sql = "SELECT COALESCE("
                         "(SELECT customer_id FROM subscriptions "
                         "  WHERE stripe_subscription_id = $2), "
@@ -104,7 +100,7 @@ static const struct statement statements[] = {
         [UNLINK_STRIPE] = {"customer_unlink_stripe",
                            .sql = "UPDATE customers SET stripe_customer_id = NULL "
                                   "WHERE stripe_customer_id = $1"},
-        [LOCK] = {"customer_lock", ROWS_OF(struct lock, lock_columns),
+        [LOCK] = {"customer_lock", ROWS_WITH(struct lock, deleted),
                   .sql = "SELECT deleted_at IS NOT NULL AS deleted FROM customers "
                          "WHERE customer_id = $1 FOR NO KEY UPDATE"},
 };

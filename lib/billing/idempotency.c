@@ -10,15 +10,13 @@ struct claim {
 	struct bytes sealed;
 };
 
-static const struct column claim_columns[] = COLUMNS(struct claim, locked, sealed);
-
 enum { CLAIM, STORE, PRUNE };
 
 static const struct statement statements[] = {
         /* Another request may commit its row between this statement's snapshot and its lock.
 	 * Then STORE finds the row and stores nothing, and the client's next try reads it
 	 * here. */
-        [CLAIM] = {"idempotency_claim", ROWS_OF(struct claim, claim_columns),
+        [CLAIM] = {"idempotency_claim", ROWS_WITH(struct claim, locked, sealed),
                    .sql = "SELECT pg_try_advisory_xact_lock($2::bigint) AS locked, "
                           "(SELECT sealed FROM idempotency_keys WHERE digest = $1 "
                           "AND expires_at > $3::timestamptz) AS sealed"},

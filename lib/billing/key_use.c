@@ -1,10 +1,8 @@
 /* key_use.c: the signing keys that must stay published. */
 #include "billing/key_use.h"
 
-static const struct column columns[] = COLUMNS(struct key_use, kid, last_expires_at);
-
 static const struct statement statements[] = {
-        {"key_use_list", ROWS_OF(struct key_use, columns),
+        {"key_use_list", ROWS_WITH(struct key_use, kid, last_expires_at),
          .sql = "SELECT kid, max(expires_at) AS last_expires_at FROM licenses "
                 "GROUP BY kid HAVING max(expires_at) > $1::timestamptz"},
 };

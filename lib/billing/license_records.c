@@ -1,38 +1,32 @@
 /* license_records.c: the records of issued licences. */
 #include "billing/license_records.h"
 
-static const struct column license_columns[] =
-        COLUMNS(struct issued_license, jti, kid, plan, reason, issued_at, expires_at,
-                revoked_at, revoke_reason);
-
 /* A licence that is revoked. */
 struct revoked {
 	const char *jti;
 };
-
-static const struct column revoked_columns[] = COLUMNS(struct revoked, jti);
 
 /* When a key's last licence expires. */
 struct last {
 	struct instant expires_at;
 };
 
-static const struct column last_columns[] = COLUMNS(struct last, expires_at);
-
 enum { HISTORY, IS_REVOKED, LAST_OF_KEY, FORGET_TOKENS };
 
 static const struct statement statements[] = {
         [HISTORY] =
-                {"license_history", ROWS_OF(struct issued_license, license_columns),
+                {"license_history",
+                 ROWS_WITH(struct issued_license, jti, kid, plan, reason, issued_at, expires_at,
+                           revoked_at, revoke_reason),
                  .sql = "SELECT jti, kid, plan, reason, issued_at, expires_at, revoked_at, "
                         "revoke_reason FROM licenses WHERE customer_id = $1 AND "
                         "(issued_at, jti) < (COALESCE($2::timestamptz, 'infinity'), "
                         "COALESCE($3, '')) ORDER BY issued_at DESC, jti DESC LIMIT $4::bigint"},
         [IS_REVOKED] =
-                {"license_is_revoked", ROWS_OF(struct revoked, revoked_columns),
+                {"license_is_revoked", ROWS_WITH(struct revoked, jti),
                  .sql = "SELECT jti FROM licenses WHERE jti = $1 AND revoked_at IS NOT NULL"},
         [LAST_OF_KEY] =
-                {"license_last_of_key", ROWS_OF(struct last, last_columns),
+                {"license_last_of_key", ROWS_WITH(struct last, expires_at),
                  .sql = "SELECT max(expires_at) AS expires_at FROM licenses WHERE kid = $1"},
         [FORGET_TOKENS] = {"license_forget_tokens",
                            .sql = "UPDATE licenses SET token = NULL WHERE jti IN ("

@@ -12,21 +12,21 @@
 
 enum { ISSUE_TRIES = 3 };
 
-static const struct column view_columns[] = COLUMNS(
-        struct license_view, key.key_id, key.customer_id, key.role, key.digest, key.scopes,
-        key.used_today, key.revoked_at, customer.customer_id, customer.email,
-        customer.company_name, subscription.subscription_id, subscription.customer_id,
-        subscription.stripe_subscription_id, subscription.plan, subscription.status,
-        subscription.trial_ends_at, subscription.current_period_ends_at,
-        subscription.past_due_since, subscription.version, newest.jti, newest.fingerprint,
-        newest.token, newest.issued_at, newest.expires_at);
-
 extern const char billing_license_view_sql[]; /* license_view.sql */
 
 enum { VIEW, STORE, REVOKE_ALL };
 
 static const struct statement statements[] = {
-        [VIEW] = {"license_view", ROWS_OF(struct license_view, view_columns),
+        [VIEW] = {"license_view",
+                  ROWS_WITH(struct license_view, key.key_id, key.customer_id, key.role,
+                            key.digest, key.scopes, key.used_today, key.revoked_at,
+                            customer.customer_id, customer.email, customer.company_name,
+                            subscription.subscription_id, subscription.customer_id,
+                            subscription.stripe_subscription_id, subscription.plan,
+                            subscription.status, subscription.trial_ends_at,
+                            subscription.current_period_ends_at, subscription.past_due_since,
+                            subscription.version, newest.jti, newest.fingerprint, newest.token,
+                            newest.issued_at, newest.expires_at),
                   .sql = billing_license_view_sql},
         /* Stores nothing when the subscription has changed since it was read. The share lock
 	 * makes a revocation wait, which then sees this row. */

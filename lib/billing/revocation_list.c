@@ -14,21 +14,11 @@ enum { NAMED_ANYWAY_MAX = 100 };
  * changed, hosts that do not have it yet leave its lists alone. */
 #define FOREIGN_KEY_MS HOUR_MS
 
-static const struct column figure_columns[] =
-        COLUMNS(struct revocation_list_figures, number, kid, issuer, issued_at, next_update_at,
-                entries, bytes, unlisted_since, behind_since);
-
-static const struct column stored_columns[] =
-        COLUMNS(struct stored_list, number, issued_at, token);
-
 /* A licence, or the licences of a customer before a second, on the list. */
 struct entry {
 	const char *id;
 	int64_t before_s;
 };
-
-static const struct column jti_columns[] = COLUMNS(struct entry, id);
-static const struct column before_columns[] = COLUMNS(struct entry, id, before_s);
 
 enum {
 	FIGURES,
@@ -48,18 +38,22 @@ extern const char billing_revocation_compact_sql[];   /* revocation_compact.sql 
 extern const char billing_revocation_supersede_sql[]; /* revocation_supersede.sql */
 
 static const struct statement statements[] = {
-        [FIGURES] = {"revocation_list_figures",
-                     ROWS_OF(struct revocation_list_figures, figure_columns),
-                     .sql = "SELECT COALESCE(l.number, 0) AS number, l.kid, l.issuer, "
-                            "l.issued_at, l.next_update_at, COALESCE(l.entries, 0) AS entries, "
-                            "COALESCE(octet_length(l.token), 0)::bigint AS bytes, "
-                            "(SELECT min(revoked_at) FROM license_revocations "
-                            " WHERE list_number IS NULL) AS unlisted_since, "
-                            "(SELECT min(found_at) FROM revocation_restores "
-                            " WHERE resolved_at IS NULL) AS behind_since "
-                            "FROM (SELECT) AS one LEFT JOIN LATERAL (SELECT * FROM "
-                            "revocation_lists ORDER BY number DESC LIMIT 1) l ON true"},
-        [CURRENT] = {"revocation_list_current", ROWS_OF(struct stored_list, stored_columns),
+        [FIGURES] =
+                {"revocation_list_figures",
+                 ROWS_WITH(struct revocation_list_figures, number, kid, issuer, issued_at,
+                           next_update_at, entries, bytes, unlisted_since, behind_since),
+                 .sql = "SELECT COALESCE(l.number, 0) AS number, l.kid, l.issuer, "
+                        "l.issued_at, l.next_update_at, COALESCE(l.entries, 0) AS entries, "
+                        "COALESCE(octet_length(l.token), 0)::bigint AS bytes, "
+                        "(SELECT min(revoked_at) FROM license_revocations "
+                        " WHERE list_number IS NULL) AS unlisted_since, "
+                        "(SELECT min(found_at) FROM revocation_restores "
+                        " WHERE resolved_at IS NULL) AS behind_since "
+                        "FROM (SELECT) AS one LEFT JOIN LATERAL (SELECT number, kid, issuer, "
+                        "issued_at, next_update_at, entries, token FROM "
+                        "revocation_lists ORDER BY number DESC LIMIT 1) l ON true"},
+        [CURRENT] = {"revocation_list_current",
+                     ROWS_WITH(struct stored_list, number, issued_at, token),
                      .sql = "SELECT number, issued_at, token FROM revocation_lists "
                             "ORDER BY number DESC LIMIT 1"},
         [LOCK] = {"revocation_list_lock",
@@ -74,10 +68,10 @@ static const struct statement statements[] = {
         [TAKE] = {"revocation_list_take",
                   .sql = "UPDATE license_revocations SET list_number = $1::bigint "
                          "WHERE list_number IS NULL"},
-        [JTIS] = {"revocation_list_jtis", ROWS_OF(struct entry, jti_columns),
+        [JTIS] = {"revocation_list_jtis", ROWS_WITH(struct entry, id),
                   .sql = "SELECT jti AS id FROM license_revocations "
                          "WHERE list_number IS NOT NULL ORDER BY jti"},
-        [BEFORE] = {"revocation_list_before", ROWS_OF(struct entry, before_columns),
+        [BEFORE] = {"revocation_list_before", ROWS_WITH(struct entry, id, before_s),
                     .sql = "SELECT customer_id AS id, "
                            "extract(epoch FROM before_at)::bigint AS before_s "
                            "FROM revoked_before ORDER BY customer_id"},

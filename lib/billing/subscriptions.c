@@ -24,9 +24,6 @@ struct trial_attempt {
 	bool subscription_exists;
 };
 
-static const struct column attempt_columns[] =
-        COLUMNS(struct trial_attempt, customer_exists, subscription_exists);
-
 #define ROW ROWS_OF(struct subscription, columns)
 
 enum {
@@ -78,7 +75,8 @@ static const struct statement statements[] = {
                         "ON CONFLICT DO NOTHING "
                         "RETURNING " SUBSCRIPTION_COLUMNS},
         [TRIAL_OBSTACLE] =
-                {"subscription_trial_obstacle", ROWS_OF(struct trial_attempt, attempt_columns),
+                {"subscription_trial_obstacle",
+                 ROWS_WITH(struct trial_attempt, customer_exists, subscription_exists),
                  .sql = "SELECT EXISTS (SELECT FROM customers WHERE customer_id = $1 "
                         "AND deleted_at IS NULL) AS customer_exists, "
                         "EXISTS (SELECT FROM subscriptions WHERE customer_id = $1 "

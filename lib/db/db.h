@@ -43,7 +43,9 @@ struct statement_list {
 	size_t count;
 };
 
-/* A statement's rows, in its initializer. */
+/* A statement's rows, in its initializer: the members that its columns fill, or a table of them
+ * that several statements share. */
+#define ROWS_WITH(type, ...) ROWS_OF(type, (const struct column[])COLUMNS(type, __VA_ARGS__))
 #define ROWS_OF(type, columns_) .columns = (columns_), .row_size = sizeof(type)
 
 #define STATEMENT_LIST(statements)                                                             \

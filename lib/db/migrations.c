@@ -44,16 +44,12 @@ struct applied {
 	struct instant applied_at;
 };
 
-static const struct column presence_columns[] = COLUMNS(struct presence, present);
-static const struct column applied_columns[] =
-        COLUMNS(struct applied, version, checksum, applied_at);
-
 enum { PRESENT, LIST, INSERT };
 
 static const struct statement statements[] = {
-        [PRESENT] = {"migration_table", ROWS_OF(struct presence, presence_columns),
+        [PRESENT] = {"migration_table", ROWS_WITH(struct presence, present),
                      .sql = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"},
-        [LIST] = {"migration_list", ROWS_OF(struct applied, applied_columns),
+        [LIST] = {"migration_list", ROWS_WITH(struct applied, version, checksum, applied_at),
                   .sql = "SELECT version, checksum, applied_at FROM schema_migrations "
                          "ORDER BY version"},
         [INSERT] = {"migration_insert",

@@ -16,14 +16,10 @@ struct role_state {
 	bool limited;
 };
 
-static const struct column facts_columns[] = COLUMNS(struct role_facts, name, owns, limited);
-static const struct column state_columns[] =
-        COLUMNS(struct role_state, own_name, present, may_create, limited);
-
 enum { FACTS, STATE, PASS };
 
 static const struct statement statements[] = {
-        [FACTS] = {"role_facts", ROWS_OF(struct role_facts, facts_columns),
+        [FACTS] = {"role_facts", ROWS_WITH(struct role_facts, name, owns, limited),
                    .sql = "SELECT current_user::text AS name, coalesce((SELECT "
                           "pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = "
                           "to_regclass('schema_migrations')), true) AS owns, "
@@ -31,7 +27,8 @@ static const struct statement statements[] = {
                           "current_setting('lock_timeout'), "
                           "current_setting('idle_in_transaction_session_timeout')]) "
                           "AS limited"},
-        [STATE] = {"role_state", ROWS_OF(struct role_state, state_columns),
+        [STATE] = {"role_state",
+                   ROWS_WITH(struct role_state, own_name, present, may_create, limited),
                    .sql = "SELECT current_user::text AS own_name, "
                           "EXISTS (SELECT FROM pg_roles WHERE rolname = $1) AS present, "
                           "rolsuper OR rolcreaterole AS may_create, "

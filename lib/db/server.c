@@ -7,11 +7,10 @@
 
 #include "base/arena.h"
 
-static const struct column columns[] = COLUMNS(struct server_facts, version, version_number,
-                                               encoding, checksums, durable, read_only);
-
 static const struct statement statements[] = {
-        {"server_facts", ROWS_OF(struct server_facts, columns),
+        {"server_facts",
+         ROWS_WITH(struct server_facts, version, version_number, encoding, checksums, durable,
+                   read_only),
          .sql = "SELECT current_setting('server_version') AS version, "
                 "current_setting('server_version_num')::bigint AS version_number, "
                 "(SELECT pg_encoding_to_char(encoding)::text FROM pg_database "

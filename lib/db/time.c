@@ -16,10 +16,8 @@ struct clock_row {
 	struct instant now;
 };
 
-static const struct column clock_columns[] = COLUMNS(struct clock_row, now);
-
 static const struct statement own_statements[] = {
-        {"db_clock", ROWS_OF(struct clock_row, clock_columns),
+        {"db_clock", ROWS_WITH(struct clock_row, now),
          .sql = "SELECT clock_timestamp() AS now"},
 };
 

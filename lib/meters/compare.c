@@ -37,12 +37,6 @@ struct pushed {
 	bool open;         /* not to be compared yet: some of it is being sent */
 };
 
-static const struct column pair_columns[] =
-        COLUMNS(struct pair, customer_id, stripe_customer_id, event_name);
-
-static const struct column pushed_columns[] =
-        COLUMNS(struct pushed, day, starts_at_s, sent, unknown, both, worth, open);
-
 #define UNKNOWN "(state = 'parked' AND error = 'outcome_unknown')"
 #define OF_DAY "WHERE customer_id = $1 AND event_name = $2 AND day = $3::date AND " UNKNOWN
 
@@ -51,12 +45,15 @@ enum { PAIRS, PUSHED, WAS_COUNTED, FORGET, AGAIN };
 extern const char meters_pushed_sql[]; /* pushed.sql */
 
 static const struct statement statements[] = {
-        [PAIRS] = {"meter_pairs", ROWS_OF(struct pair, pair_columns),
+        [PAIRS] = {"meter_pairs",
+                   ROWS_WITH(struct pair, customer_id, stripe_customer_id, event_name),
                    .sql = "SELECT DISTINCT customer_id, stripe_customer_id, event_name "
                           "FROM meter_events WHERE day >= ($1::timestamptz AT TIME ZONE "
                           "'UTC')::date - $2::integer AND (customer_id, event_name) > ($3, $4) "
                           "ORDER BY customer_id, event_name LIMIT $5::bigint"},
-        [PUSHED] = {"meter_pushed", ROWS_OF(struct pushed, pushed_columns),
+        [PUSHED] = {"meter_pushed",
+                    ROWS_WITH(struct pushed, day, starts_at_s, sent, unknown, both, worth,
+                              open),
                     .sql = meters_pushed_sql},
         [WAS_COUNTED] = {"meter_was_counted",
                          .sql = "UPDATE meter_events SET state = 'sent', can_cancel = false, "

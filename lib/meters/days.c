@@ -31,10 +31,6 @@ struct difference {
 	bool more; /* was used than was pushed */
 };
 
-static const struct column columns[] =
-        COLUMNS(struct difference, customer_id, stripe_customer_id, day, metric, event_name,
-                used, pushed, more);
-
 extern const char meters_differences_sql[]; /* differences.sql */
 extern const char meters_push_sql[];        /* push.sql */
 extern const char meters_cancel_sql[];      /* cancel.sql */
@@ -42,7 +38,9 @@ extern const char meters_cancel_sql[];      /* cancel.sql */
 enum { DIFFERENCES, PUSH, CANCEL };
 
 static const struct statement statements[] = {
-        [DIFFERENCES] = {"meter_differences", ROWS_OF(struct difference, columns),
+        [DIFFERENCES] = {"meter_differences",
+                         ROWS_WITH(struct difference, customer_id, stripe_customer_id, day,
+                                   metric, event_name, used, pushed, more),
                          .sql = meters_differences_sql},
         [PUSH] = {"meter_push", .sql = meters_push_sql},
         [CANCEL] = {"meter_cancel", .sql = meters_cancel_sql},

@@ -23,18 +23,15 @@ struct meter_row {
 	struct instant first_try_at;
 };
 
-static const struct column row_columns[] =
-        COLUMNS(struct meter_row, meter_event_id, customer_id, stripe_customer_id, event_name,
-                value, state, attempts, timestamp_s, first_try_at);
-
-static const struct column figure_columns[] = COLUMNS(struct meter_figures, pending, parked);
-
 enum { TAKE, SENT, CANCELED, KEPT, POSTPONE, PARK, FIGURES };
 
 extern const char meters_take_sql[]; /* take.sql */
 
 static const struct statement statements[] = {
-        [TAKE] = {"meter_take", ROWS_OF(struct meter_row, row_columns), .sql = meters_take_sql},
+        [TAKE] = {"meter_take",
+                  ROWS_WITH(struct meter_row, meter_event_id, customer_id, stripe_customer_id,
+                            event_name, value, state, attempts, timestamp_s, first_try_at),
+                  .sql = meters_take_sql},
         [SENT] = {"meter_sent",
                   .sql = "UPDATE meter_events SET state = 'sent', next_try_at = NULL, "
                          "sent_at = $2::timestamptz, error = NULL "
@@ -54,7 +51,7 @@ static const struct statement statements[] = {
         [PARK] = {"meter_park",
                   .sql = "UPDATE meter_events SET state = 'parked', next_try_at = NULL, "
                          "error = $2 WHERE meter_event_id = $1 AND state = 'pending'"},
-        [FIGURES] = {"meter_figures", ROWS_OF(struct meter_figures, figure_columns),
+        [FIGURES] = {"meter_figures", ROWS_WITH(struct meter_figures, pending, parked),
                      .sql = "SELECT (SELECT count(*) FROM meter_events "
                             "  WHERE state IN ('pending', 'canceling')) AS pending, "
                             "(SELECT count(*) FROM meter_events WHERE state = 'parked' "

@@ -9,9 +9,6 @@ enum { KEEP_DAYS = 90 };
 static const struct column columns[] = COLUMNS(struct stripe_call, call_id, kind, customer_id,
                                                subject, state, attempts, created_at, error);
 
-static const struct column figure_columns[] =
-        COLUMNS(struct stripe_call_figures, pending, parked);
-
 #define ROW ROWS_OF(struct stripe_call, columns)
 
 enum { FIGURES, LIST_PARKED, RETRY_PARKED, PRUNE, FORGET, IS_PENDING, HAS_PENDING, HAS_NEWER };
@@ -20,7 +17,8 @@ extern const char outbox_call_retry_parked_sql[]; /* call_retry_parked.sql */
 extern const char outbox_call_forget_sql[];       /* call_forget.sql */
 
 static const struct statement statements[] = {
-        [FIGURES] = {"stripe_call_figures", ROWS_OF(struct stripe_call_figures, figure_columns),
+        [FIGURES] = {"stripe_call_figures",
+                     ROWS_WITH(struct stripe_call_figures, pending, parked),
                      .sql = "SELECT (SELECT count(*) FROM stripe_calls "
                             "WHERE state = 'pending') AS pending, "
                             "(SELECT count(*) FROM stripe_calls "

@@ -17,16 +17,9 @@ struct received {
 	bool waits;
 };
 
-static const struct column received_columns[] = COLUMNS(struct received, is_new, waits);
-
 struct payload_row {
 	const char *payload;
 };
-
-static const struct column payload_columns[] = COLUMNS(struct payload_row, payload);
-
-static const struct column figure_columns[] =
-        COLUMNS(struct stripe_event_figures, pending, parked, oldest_pending);
 
 #define EVENT_COLUMNS                                                                          \
 	"event_id, type, origin, state, family, subject, stripe_customer_id, customer_hint, "  \
@@ -68,7 +61,7 @@ enum {
 extern const char sync_event_receive_sql[]; /* event_receive.sql */
 
 static const struct statement statements[] = {
-        [RECEIVE] = {"stripe_event_receive", ROWS_OF(struct received, received_columns),
+        [RECEIVE] = {"stripe_event_receive", ROWS_WITH(struct received, is_new, waits),
                      .sql = sync_event_receive_sql},
         [TAKE] = {"stripe_event_take", ROW,
                   .sql = "SELECT " EVENT_COLUMNS " FROM stripe_events WHERE state = 'pending' "
@@ -105,7 +98,7 @@ static const struct statement statements[] = {
                          "ORDER BY received_at DESC, event_id DESC LIMIT $2::bigint"},
         [FIND] = {"stripe_event_find", ROW,
                   .sql = "SELECT " EVENT_COLUMNS " FROM stripe_events WHERE event_id = $1"},
-        [PAYLOAD] = {"stripe_event_payload", ROWS_OF(struct payload_row, payload_columns),
+        [PAYLOAD] = {"stripe_event_payload", ROWS_WITH(struct payload_row, payload),
                      .sql = "SELECT payload FROM stripe_events WHERE event_id = $1"},
         [RETRY] = {"stripe_event_retry",
                    .sql = "UPDATE stripe_events SET state = 'pending', attempts = 0, "
@@ -114,7 +107,7 @@ static const struct statement statements[] = {
                           "THEN state = 'parked' ELSE event_id = $1 "
                           "AND state IN ('parked', 'ignored', 'done') END"},
         [FIGURES] = {"stripe_event_figures",
-                     ROWS_OF(struct stripe_event_figures, figure_columns),
+                     ROWS_WITH(struct stripe_event_figures, pending, parked, oldest_pending),
                      .sql = "SELECT (SELECT count(*) FROM stripe_events "
                             "  WHERE state = 'pending') AS pending, "
                             "(SELECT count(*) FROM stripe_events WHERE state = 'parked') "

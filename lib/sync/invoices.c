@@ -3,16 +3,14 @@
 
 #include "billing/customers.h"
 
-static const struct column columns[] =
-        COLUMNS(struct invoice, invoice_id, number, status, amount_due, amount_paid, currency,
-                created_at, hosted_invoice_url, invoice_pdf);
-
 enum { LIST, STORE, GONE };
 
 extern const char sync_invoice_store_sql[]; /* invoice_store.sql */
 
 static const struct statement statements[] = {
-        [LIST] = {"invoice_list", ROWS_OF(struct invoice, columns),
+        [LIST] = {"invoice_list",
+                  ROWS_WITH(struct invoice, invoice_id, number, status, amount_due, amount_paid,
+                            currency, created_at, hosted_invoice_url, invoice_pdf),
                   .sql = "SELECT invoice_id, number, status, amount_due, amount_paid, "
                          "currency, created_at, hosted_invoice_url, invoice_pdf FROM invoices "
                          "WHERE customer_id = $1 AND (created_at, invoice_id) < "

@@ -17,8 +17,6 @@ struct total {
 	int64_t number;
 };
 
-static const struct column total_columns[] = COLUMNS(struct total, number);
-
 #define ROW ROWS_OF(struct synced_subscription, columns)
 #define SYNCED                                                                                 \
 	"s.customer_id, s.stripe_subscription_id, s.plan, s.status, "                          \
@@ -101,7 +99,7 @@ static const struct statement statements[] = {
                            " AND (s.seen_at IS NULL OR s.seen_at < $1) "
                            "ORDER BY s.stripe_subscription_id LIMIT $3::bigint"},
         [DUPLICATES] =
-                {"subscription_sync_duplicates", ROWS_OF(struct total, total_columns),
+                {"subscription_sync_duplicates", ROWS_WITH(struct total, number),
                  .sql = "SELECT count(DISTINCT customer_id) AS number FROM subscriptions "
                         "WHERE superseded AND stripe_subscription_id IS NOT NULL "
                         "AND status NOT IN " FINAL " AND status <> 'incomplete'"},

@@ -13,15 +13,14 @@ struct batch_row {
 	struct usage_report first;
 };
 
-static const struct column columns[] =
-        COLUMNS(struct batch_row, index, usage_id, first.usage_id, first.instance_id,
-                first.active_devices, first.total_devices, first.metrics, first.reported_at,
-                first.received_at);
-
 extern const char usage_batch_sql[]; /* batch.sql */
 
 static const struct statement statements[] = {
-        {"usage_report_batch", ROWS_OF(struct batch_row, columns), .sql = usage_batch_sql},
+        {"usage_report_batch",
+         ROWS_WITH(struct batch_row, index, usage_id, first.usage_id, first.instance_id,
+                   first.active_devices, first.total_devices, first.metrics, first.reported_at,
+                   first.received_at),
+         .sql = usage_batch_sql},
 };
 
 const struct statement_list usage_batch_statements = STATEMENT_LIST(statements);

@@ -26,8 +26,6 @@ struct name_row {
 
 static const struct column file_columns[] = COLUMNS(struct file_row, file, digest, same_chain);
 
-static const struct column name_columns[] = COLUMNS(struct name_row, report_id);
-
 enum { LOCK, BEFORE, SAME, RECORD, NAMES };
 
 static const struct statement statements[] = {
@@ -51,7 +49,7 @@ static const struct statement statements[] = {
                            "digest, reports, imported_at) "
                            "VALUES ($1, $2, $3, $4::bigint, $5, $6::bigint, $7)"},
         /* $2 is the beginning of the ids that the instance's agent gives. */
-        [NAMES] = {"usage_file_names", ROWS_OF(struct name_row, name_columns),
+        [NAMES] = {"usage_file_names", ROWS_WITH(struct name_row, report_id),
                    .sql = "SELECT report_id FROM usage_report_ids WHERE customer_id = $1 "
                           "AND starts_with(report_id, $2)"},
 };

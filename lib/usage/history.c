@@ -4,11 +4,6 @@
 #include "base/text.h"
 #include "usage/report_row.h"
 
-static const struct column day_columns[] =
-        COLUMNS(struct usage_day, date, reports, instances, active_devices_max,
-                active_devices_mean, active_devices_peak, total_devices_max, total_devices_mean,
-                total_devices_peak, metrics);
-
 /* The bounds of reported_at are given alone too, so that PostgreSQL skips the months
  * outside. */
 #define RANGE                                                                                  \
@@ -38,7 +33,10 @@ static const struct statement statements[] = {
                     .sql = "SELECT " USAGE_REPORT_COLUMNS "FROM usage_reports r "
                            "WHERE customer_id = $1 AND superseded_by IS NULL " NEWEST_FIRST
                            "LIMIT 1"},
-        [DAILY] = {"usage_days", ROWS_OF(struct usage_day, day_columns),
+        [DAILY] = {"usage_days",
+                   ROWS_WITH(struct usage_day, date, reports, instances, active_devices_max,
+                             active_devices_mean, active_devices_peak, total_devices_max,
+                             total_devices_mean, total_devices_peak, metrics),
                    .sql = usage_history_days_sql},
 };
 

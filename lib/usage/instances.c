@@ -16,15 +16,6 @@ static const struct column instance_columns[] =
                 lease_expires_at, released_at, latest_reported_at, active_devices,
                 total_devices, metrics);
 
-static const struct column activation_columns[] =
-        COLUMNS(struct activation, in_use, others, instance.instance_id, instance.first_seen_at,
-                instance.last_seen_at, instance.activated_at, instance.lease_expires_at,
-                instance.released_at, instance.latest_reported_at, instance.active_devices,
-                instance.total_devices, instance.metrics);
-
-static const struct column plan_columns[] =
-        COLUMNS(struct subscription, plan, status, trial_ends_at);
-
 #define INSTANCE_COLUMNS                                                                       \
 	"instance_id, first_seen_at, last_seen_at, activated_at, lease_expires_at, "           \
 	"released_at, latest_reported_at, active_devices, total_devices, "                     \
@@ -41,14 +32,20 @@ static const struct statement statements[] = {
                          "AND instance_id > COALESCE($2, '') ORDER BY instance_id "
                          "LIMIT $3::bigint"},
         /* Activations of one customer run one after the other; reports do not wait. */
-        [LOCK] = {"instance_lock", ROWS_OF(struct subscription, plan_columns),
+        [LOCK] = {"instance_lock", ROWS_WITH(struct subscription, plan, status, trial_ends_at),
                   .sql = "SELECT s.plan, s.status, s.trial_ends_at FROM customers c "
                          "LEFT JOIN LATERAL (SELECT plan, status, trial_ends_at "
                          "  FROM subscriptions WHERE customer_id = c.customer_id "
                          "  ORDER BY superseded, subscription_id DESC LIMIT 1) s ON true "
                          "WHERE c.customer_id = $1 AND c.deleted_at IS NULL "
                          "FOR NO KEY UPDATE OF c"},
-        [ACTIVATE] = {"instance_activate", ROWS_OF(struct activation, activation_columns),
+        [ACTIVATE] = {"instance_activate",
+                      ROWS_WITH(struct activation, in_use, others, instance.instance_id,
+                                instance.first_seen_at, instance.last_seen_at,
+                                instance.activated_at, instance.lease_expires_at,
+                                instance.released_at, instance.latest_reported_at,
+                                instance.active_devices, instance.total_devices,
+                                instance.metrics),
                       .sql = usage_instance_activate_sql},
         [RELEASE] = {"instance_release", ROW,
                      .sql = "UPDATE instances SET "

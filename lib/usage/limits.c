@@ -12,15 +12,14 @@ struct levels_row {
 	struct usage_levels levels;
 };
 
-static const struct column columns[] =
-        COLUMNS(struct levels_row, customer_id, subscription.plan, subscription.status,
-                subscription.trial_ends_at, levels.active_devices, levels.instances,
-                levels.month, levels.newest);
-
 extern const char usage_limits_levels_sql[]; /* limits_levels.sql */
 
 static const struct statement statements[] = {
-        {"usage_levels", ROWS_OF(struct levels_row, columns), .sql = usage_limits_levels_sql},
+        {"usage_levels",
+         ROWS_WITH(struct levels_row, customer_id, subscription.plan, subscription.status,
+                   subscription.trial_ends_at, levels.active_devices, levels.instances,
+                   levels.month, levels.newest),
+         .sql = usage_limits_levels_sql},
 };
 
 const struct statement_list usage_limit_statements = STATEMENT_LIST(statements);

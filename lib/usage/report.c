@@ -12,27 +12,24 @@ const struct column usage_report_columns[] = COLUMNS(
         struct usage_report, usage_id, customer_id, instance_id, active_devices, total_devices,
         metrics, reported_at, received_at, report_id, corrects, reason, superseded_by);
 
-static const struct column view_columns[] =
-        COLUMNS(struct usage_view, key.key_id, key.customer_id, key.role, key.digest,
-                key.scopes, key.used_today, key.revoked_at, customer_id, subscription.plan,
-                subscription.status, subscription.trial_ends_at, levels.active_devices,
-                levels.instances, levels.month, levels.newest, usage_id);
-
-static const struct column report_columns[] =
-        COLUMNS(struct usage_report, usage_id, instance_id, active_devices, total_devices,
-                metrics, reported_at, received_at);
-
 extern const char usage_report_sql[]; /* report.sql */
 
 enum { REPORT, FIRST };
 
 static const struct statement statements[] = {
-        [REPORT] = {"usage_report", ROWS_OF(struct usage_view, view_columns),
+        [REPORT] = {"usage_report",
+                    ROWS_WITH(struct usage_view, key.key_id, key.customer_id, key.role,
+                              key.digest, key.scopes, key.used_today, key.revoked_at,
+                              customer_id, subscription.plan, subscription.status,
+                              subscription.trial_ends_at, levels.active_devices,
+                              levels.instances, levels.month, levels.newest, usage_id),
                     .sql = usage_report_sql},
         /* The report that was stored under this id. The report itself may have been deleted
 	 * since. This is no part of report.sql, which would then open every month for a rare
 	 * case. */
-        [FIRST] = {"usage_first_report", ROWS_OF(struct usage_report, report_columns),
+        [FIRST] = {"usage_first_report",
+                   ROWS_WITH(struct usage_report, usage_id, instance_id, active_devices,
+                             total_devices, metrics, reported_at, received_at),
                    .sql = "SELECT n.usage_id, r.instance_id, r.active_devices, "
                           "r.total_devices, r.metrics::text AS metrics, n.reported_at, "
                           "COALESCE(r.received_at, n.reported_at) AS received_at "
