@@ -27,9 +27,8 @@ struct agent_settings {
 extern const struct setting agent_settings_table[];
 
 /* Reads the file (or NULL), the environment and LICENSE_PUBLIC_KEY_FILE, and sets the log
- * level. Strings live in the task's arena. FAIL_INVALID "invalid_setting", also for one that the
- * vendor has fixed otherwise, or "keys_invalid", or
- * as file_read(). */
+ * level. Strings live in the task's arena. FAIL_INVALID "invalid_setting", also for one that
+ * the vendor has fixed otherwise, or "keys_invalid", or as file_read(). */
 enum fail agent_settings_load(struct task *task, const char *path,
                               struct agent_settings *out) MUST_CHECK;
 

@@ -184,14 +184,13 @@ get_jwks(struct call *call)
 enum fail
 get_revocations(struct call *call)
 {
-	struct arena *arena = call->operation.task->arena;
 	struct stored_list list;
 	struct json_out json;
 	const char *tag;
 
 	TRY(revocation_list_current(&call->operation, &list));
 	/* After a restore of the database a number may come again with another time. */
-	tag = arena_printf(arena, "\"%lld-%lld\"", (long long)list.number,
+	tag = arena_printf(call->operation.task->arena, "\"%lld-%lld\"", (long long)list.number,
 	                   (long long)list.issued_at.ms);
 	response_header(call->response, "ETag", tag);
 	response_header(call->response, "Cache-Control", "public, max-age=300");

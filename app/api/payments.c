@@ -211,13 +211,12 @@ enum fail
 list_invoices(struct call *call)
 {
 	const struct page_query *input = call->query;
-	struct task *task = call->operation.task;
 	struct json_out json = answer_begin(call, 4096);
 	const struct invoice *rows;
 	struct page page;
 	size_t count;
 
-	TRY(page_read(task, input->limit, input->cursor, &page));
+	TRY(page_read(call->operation.task, input->limit, input->cursor, &page));
 	TRY(invoice_list(&call->operation, request_param(call->request, "customer_id"), &page,
 	                 &rows, &count));
 	json_out_open(&json, "invoices", '[');

@@ -131,11 +131,10 @@ check_writing(struct doctor *doctor)
 static enum fail
 check_clock(struct doctor *doctor)
 {
-	struct task *task = &doctor->ctl->task;
 	int64_t before_ms = clock_now_ms(), off_ms;
 	struct instant now;
 
-	TRY(db_clock(doctor->ctl->operation.db, task, &now));
+	TRY(db_clock(doctor->ctl->operation.db, &doctor->ctl->task, &now));
 	/* Compared with the middle of the request. */
 	off_ms = now.ms - (before_ms + clock_now_ms()) / 2;
 	if (off_ms < -CLOCK_SLACK_MS || off_ms > CLOCK_SLACK_MS)

@@ -244,9 +244,7 @@ enum fail
 subscription_schedule(struct operation *operation, const char *stripe_subscription_id,
                       const char *plan)
 {
-	struct task *task = operation->task;
-
-	return db_run(operation->db, task, &statements[SCHEDULE],
+	return db_run(operation->db, operation->task, &statements[SCHEDULE],
 	              PARAMETERS(stripe_subscription_id, plan, param_now(operation)), NULL);
 }
 

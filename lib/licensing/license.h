@@ -147,11 +147,9 @@ LICENSE_API int64_t license_trial_days(struct license *license);
 LICENSE_API size_t license_text(struct license *license, const char *name, char *out,
                                 size_t size);
 
-/*
- * Seconds since 1970, -1 when there is none: issuedAt, expiresAt, currentPeriodEndsAt,
- * trialExpiresAt; checkedAt, when the newest licence or list of the vendor's was signed; staleAt,
- * when the licence becomes stale unless a newer one comes.
- */
+/* Seconds since 1970, -1 when there is none: issuedAt, expiresAt, currentPeriodEndsAt,
+ * trialExpiresAt; checkedAt, when the newest licence or list of the vendor's was signed;
+ * staleAt, when the licence becomes stale unless a newer one comes. */
 LICENSE_API int64_t license_time(struct license *license, const char *name);
 
 /* The state file could be read and written when it last was to be; a full disk shows here. */

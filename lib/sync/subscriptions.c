@@ -233,7 +233,6 @@ subscription_sync_store(struct operation *operation, const char *customer_id,
 enum fail
 subscription_sync_gone(struct operation *operation, const char *stripe_subscription_id)
 {
-	struct task *task = operation->task;
 	struct synced_subscription row;
 	int64_t changed;
 	bool found, deleted;
@@ -242,7 +241,7 @@ subscription_sync_gone(struct operation *operation, const char *stripe_subscript
 	if (!found)
 		return FAIL_NONE;
 	TRY(customer_lock(operation, row.customer_id, &deleted));
-	TRY(db_run(operation->db, task, &statements[GONE],
+	TRY(db_run(operation->db, operation->task, &statements[GONE],
 	           PARAMETERS(stripe_subscription_id, param_now(operation)), &changed));
 	TRY(choose(operation, row.customer_id));
 	if (changed == 0)

@@ -392,13 +392,12 @@ import_in_transaction(struct operation *operation, const struct file_input *inpu
 enum fail
 usage_file_import(struct operation *operation, const char *text, struct usage_import *out)
 {
-	struct arena *arena = operation->task->arena;
 	const char *token = text + strspn(text, " \t\r\n");
 	struct file_input input;
 	struct sha256 digest;
 
 	*out = (struct usage_import){0};
-	token = arena_copy_bytes(arena, token, strcspn(token, " \t\r\n"));
+	token = arena_copy_bytes(operation->task->arena, token, strcspn(token, " \t\r\n"));
 	digest = digest_sha256(token, strlen(token));
 	TRY(read_file(operation, token, &input));
 	out->customer_id = input.customer_id;
