@@ -102,6 +102,5 @@ ctl_print_help(const struct ctl *ctl)
 		puts("\nSettings come from the environment and from --config; billingd "
 		     "--settings "
 		     "lists them.\nSecrets are read from files or stdin, never from the "
-		     "command "
-		     "line.");
+		     "command line.");
 }

@@ -30,8 +30,7 @@ static const struct statement statements[] = {
         [CREATE] =
                 {"api_key_create",
                  .sql = "INSERT INTO api_keys (key_id, customer_id, role, name, digest, "
-                        "prefix, "
-                        "scopes, created_at) "
+                        "prefix, scopes, created_at) "
                         "SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE $2::text IS NULL OR "
                         "EXISTS ("
                         "SELECT FROM customers WHERE customer_id = $2 AND deleted_at IS NULL "
@@ -46,8 +45,7 @@ static const struct statement statements[] = {
                            "AND customer_id IS NOT DISTINCT FROM $2 AND revoked_at IS NULL"},
         [REVOKE_ALL] = {"api_key_revoke_all",
                         .sql = "UPDATE api_keys SET revoked_at = $2, name = NULL WHERE "
-                               "customer_id = $1 "
-                               "AND revoked_at IS NULL"},
+                               "customer_id = $1 AND revoked_at IS NULL"},
 };
 
 const struct statement_list api_key_statements = STATEMENT_LIST(statements);

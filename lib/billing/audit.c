@@ -3,8 +3,7 @@
 
 static const struct statement statements[] = {
         {"audit_record", .sql = "INSERT INTO audit_log (actor, action, customer_id, subject, "
-                                "request_id, detail) "
-                                "VALUES ($1, $2, $3, $4, $5, $6)"},
+                                "request_id, detail) VALUES ($1, $2, $3, $4, $5, $6)"},
 };
 
 const struct statement_list audit_statements = STATEMENT_LIST(statements);

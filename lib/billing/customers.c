@@ -81,8 +81,7 @@ static const struct statement statements[] = {
                 {"customer_update", ROW,
                  .sql = "UPDATE customers SET email = CASE WHEN $2::boolean THEN $3 ELSE email "
                         "END, company_name = CASE WHEN $4::boolean THEN $5 ELSE company_name "
-                        "END, "
-                        "updated_at = $6 WHERE customer_id = $1 AND deleted_at IS NULL "
+                        "END, updated_at = $6 WHERE customer_id = $1 AND deleted_at IS NULL "
                         "RETURNING " CUSTOMER_COLUMNS},
         [OF_STRIPE] =
                 {"customer_of_stripe", ROWS_WITH(struct owner, customer_id),

@@ -72,8 +72,7 @@ static const struct statement statements[] = {
                         "INSERT INTO subscriptions AS s (customer_id, plan, status, "
                         "  trial_ends_at, created_at, updated_at) "
                         "SELECT customer_id, $3, 'trialing', $4, $2, $2 FROM redemption "
-                        "ON CONFLICT DO NOTHING "
-                        "RETURNING " SUBSCRIPTION_COLUMNS},
+                        "ON CONFLICT DO NOTHING RETURNING " SUBSCRIPTION_COLUMNS},
         [TRIAL_OBSTACLE] =
                 {"subscription_trial_obstacle",
                  ROWS_WITH(struct trial_attempt, customer_exists, subscription_exists),
@@ -86,8 +85,7 @@ static const struct statement statements[] = {
                           .sql = "UPDATE subscriptions SET status = 'canceled', "
                                  "canceled_at = $2, ended_at = $2, version = version + 1, "
                                  "updated_at = $2 WHERE customer_id = $1 "
-                                 "AND stripe_subscription_id IS NULL "
-                                 "AND status = 'trialing'"},
+                                 "AND stripe_subscription_id IS NULL AND status = 'trialing'"},
         [LOCK] = {"subscription_lock",
                   .sql = "SELECT subscription_id FROM subscriptions WHERE customer_id = $1 "
                          "ORDER BY superseded, subscription_id DESC LIMIT 1 FOR UPDATE"},
@@ -97,8 +95,7 @@ static const struct statement statements[] = {
                             .sql = "SELECT " SUBSCRIPTION_COLUMNS " FROM subscriptions s "
                                    "WHERE s.customer_id = $1 "
                                    "AND s.stripe_subscription_id IS NOT NULL "
-                                   "AND s.status NOT IN " FINAL " "
-                                   "ORDER BY s.subscription_id"},
+                                   "AND s.status NOT IN " FINAL " ORDER BY s.subscription_id"},
         [SCHEDULE] = {"subscription_schedule",
                       .sql = "UPDATE subscriptions SET scheduled_plan = $2, "
                              "scheduled_at = $3, scheduled_try_at = NULL, updated_at = $3 "

@@ -37,8 +37,7 @@ static const struct statement statements[] = {
                           "  JOIN pg_roles r ON r.oid = s.setrole "
                           "  WHERE d.datname = current_database() AND r.rolname = $1 "
                           "  AND 'statement_timeout=' || $2::text = ANY (s.setconfig)) "
-                          "AS limited "
-                          "FROM pg_roles WHERE rolname = current_user"},
+                          "AS limited FROM pg_roles WHERE rolname = current_user"},
         [PASS] = {"role_pass", .sql = "SELECT set_config('billing.role', $1, true), "
                                       "set_config('billing.verifier', $2, true), "
                                       "set_config('billing.statement_timeout', $3, true), "

@@ -38,8 +38,7 @@ static const struct statement statements[] = {
                          "WHERE meter_event_id = $1 AND state = 'pending'"},
         [CANCELED] = {"meter_canceled",
                       .sql = "UPDATE meter_events SET state = 'canceled', next_try_at = NULL, "
-                             "error = $2 WHERE meter_event_id = $1 "
-                             "AND state = 'canceling'"},
+                             "error = $2 WHERE meter_event_id = $1 AND state = 'canceling'"},
         [KEPT] = {"meter_kept",
                   .sql = "UPDATE meter_events SET state = 'sent', next_try_at = NULL, "
                          "can_cancel = false, error = $2 WHERE meter_event_id = $1 "

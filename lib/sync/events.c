@@ -66,8 +66,7 @@ static const struct statement statements[] = {
         [TAKE] = {"stripe_event_take", ROW,
                   .sql = "SELECT " EVENT_COLUMNS " FROM stripe_events WHERE state = 'pending' "
                          "AND next_try_at <= now() ORDER BY urgent DESC, next_try_at, event_id "
-                         "LIMIT 1 "
-                         "FOR UPDATE SKIP LOCKED"},
+                         "LIMIT 1 FOR UPDATE SKIP LOCKED"},
         [FINISH] = {"stripe_event_finish",
                     .sql = OWNERS "UPDATE stripe_events SET " PAYLOAD_OF_OWNERS
                                   "state = $2, customer_id = $3, "
@@ -111,8 +110,7 @@ static const struct statement statements[] = {
                      .sql = "SELECT (SELECT count(*) FROM stripe_events "
                             "  WHERE state = 'pending') AS pending, "
                             "(SELECT count(*) FROM stripe_events WHERE state = 'parked') "
-                            "  AS parked, "
-                            "(SELECT min(received_at) FROM stripe_events "
+                            "  AS parked, (SELECT min(received_at) FROM stripe_events "
                             "  WHERE state = 'pending') AS oldest_pending"},
         /* An event in work is locked for as long as Stripe takes to answer. Its end checks the
 	 * customer again. */

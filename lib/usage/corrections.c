@@ -31,8 +31,7 @@ static const struct statement statements[] = {
         [FIND] = {.name = "usage_correct_find",
                   USAGE_REPORT_ROW,
                   .sql = "SELECT " USAGE_REPORT_COLUMNS "FROM usage_reports r "
-                         "WHERE r.usage_id = $2::bigint AND r.customer_id = $1 FOR "
-                         "UPDATE"},
+                         "WHERE r.usage_id = $2::bigint AND r.customer_id = $1 FOR UPDATE"},
         /* The locks are taken in the order in which reports take them. Under the lock of the
 	 * day all reports that were added to it are visible, and further ones wait. */
         [LOCK_INSTANCE] = {"usage_correct_lock_instance",

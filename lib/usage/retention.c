@@ -39,8 +39,7 @@ static const struct statement statements[] = {
                        .sql = "DELETE FROM usage_report_ids WHERE (customer_id, report_id) IN "
                               "(SELECT customer_id, report_id FROM usage_report_ids "
                               "WHERE reported_at < date_trunc('month', " CUTOFF ", 'UTC') "
-                              "ORDER BY reported_at LIMIT $3::bigint "
-                              "FOR UPDATE SKIP LOCKED)"},
+                              "ORDER BY reported_at LIMIT $3::bigint FOR UPDATE SKIP LOCKED)"},
         [DELETE_OLD] = {"usage_delete_old",
                         .sql = "DELETE FROM usage_reports WHERE reported_at < " CUTOFF
                                " AND usage_id IN (SELECT usage_id FROM usage_reports "
