@@ -11,10 +11,22 @@
 
 enum { KEYS_MAX = 256 * 1024 };
 
+/* Refuses early what is wrong at first sight. billing-agent-sync judges the URL before it sends
+ * the key, as libcurl reads it (http_check_key_url); libcurl is in that program alone. */
 static const char *
 check_api_url(const char *value)
 {
-	return *value == '\0' ? NULL : setting_check_url(value);
+	static const char *const allowed[] = {"https://", "http://127.", "http://localhost",
+	                                      "http://[::1]"};
+
+	if (strchr(value, '@') != NULL)
+		return "must not have a user name or password";
+	for (size_t i = 0; i < sizeof(allowed) / sizeof(*allowed); i++)
+		if (text_starts_with(value, allowed[i]))
+			return NULL;
+	return *value == '\0' ? NULL
+	                      : "must start with https:// (http:// only for this machine "
+	                        "itself)";
 }
 
 static const char *

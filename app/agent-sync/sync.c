@@ -22,12 +22,17 @@ static void
 run_session(struct session *session)
 {
 	const struct agent_settings *settings = session->settings;
+	const char *fault = http_check_key_url(settings->api_url);
 	struct http_client_options options = {.user_agent = "billing-agent/" VERSION,
 	                                      .ca_file = text_or_null(settings->ca_file),
 	                                      .proxy = text_or_null(settings->proxy),
 	                                      .connect_timeout_ms = CONNECT_TIMEOUT_MS,
 	                                      .body_max = ANSWER_MAX};
 
+	if (fault != NULL) {
+		(void)session_fail(session, SYNC_BROKEN, "BILLING_API_URL %s", fault);
+		return;
+	}
 	session->client = http_client_new(&options);
 	if (session->client == NULL) {
 		(void)session_fail(session, SYNC_BROKEN, "libcurl cannot be initialised");

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "http/client.h"
 
 static const int64_t stripe_connect_ms = 5000;
 static const int64_t stripe_retries = 2; /* as the official SDK has it */
@@ -23,6 +24,7 @@ check_origin_list(const char *value)
 	while (text_next_item(&value, &item, &length))
 		if ((!text_starts_with(item, "http://") &&
 		     !text_starts_with(item, "https://")) ||
+		    memchr(item, '@', length) != NULL ||
 		    memchr(item + 8, '/', length > 8 ? length - 8 : 0) != NULL)
 			return "must be origins like https://app.example.com, separated by "
 			       "commas";
@@ -34,6 +36,8 @@ check_base_url(const char *value)
 {
 	if (!text_starts_with(value, "http://") && !text_starts_with(value, "https://"))
 		return "must start with https:// (or http://)";
+	if (strchr(value, '@') != NULL)
+		return "must not have a user name or password";
 	return value[strlen(value) - 1] == '/' ? "must not end with a slash" : NULL;
 }
 
@@ -42,7 +46,7 @@ check_api_base(const char *value)
 {
 	if (value[0] != '\0' && value[strlen(value) - 1] == '/')
 		return "must not end with a slash";
-	return setting_check_url(value);
+	return http_check_key_url(value);
 }
 
 static const char *

@@ -273,21 +273,6 @@ settings_load(struct task *task, const struct setting *table, const char *path, 
 	return FAIL_NONE;
 }
 
-const char *
-setting_check_url(const char *value)
-{
-	static const char *const loopback[] = {"127.0.0.1", "localhost", "[::1]"};
-	const char *host = value + strlen("http://");
-
-	if (text_starts_with(value, "https://"))
-		return NULL;
-	for (size_t i = 0; text_starts_with(value, "http://") && i < 3; i++)
-		if (text_starts_with(host, loopback[i]) &&
-		    strchr(":/", host[strlen(loopback[i])]) != NULL)
-			return NULL;
-	return "must start with https:// (http:// only for this machine itself)";
-}
-
 void
 settings_print_markdown(const struct setting *table)
 {

@@ -46,11 +46,6 @@ struct setting {
 enum fail settings_load(struct task *task, const struct setting *table, const char *path,
                         void *out) MUST_CHECK;
 
-/* For .check: NULL when the URL starts with https://, or with http:// and the name of this
- * machine itself, so that a key sent there never crosses a network in the clear; else why
- * not. */
-const char *setting_check_url(const char *value);
-
 /* Prints the table as the README's markdown, or as an example file. */
 void settings_print_markdown(const struct setting *table);
 void settings_print_example(const struct setting *table);

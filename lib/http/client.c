@@ -6,6 +6,7 @@
  */
 #include "http/client.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,48 @@ struct intake {
 	bool head_ended;
 	bool too_large;
 };
+
+/* The host is "localhost" or an address of the loopback network. libcurl has written an IPv4
+ * address in its one usual form, and an IPv6 address between brackets. */
+static bool
+is_loopback(const char *host)
+{
+	struct in6_addr six;
+	struct in_addr four;
+	char address[INET6_ADDRSTRLEN] = "";
+	size_t length = strlen(host);
+
+	if (strcasecmp(host, "localhost") == 0)
+		return true;
+	if (inet_pton(AF_INET, host, &four) == 1)
+		return ntohl(four.s_addr) >> 24 == IN_LOOPBACKNET;
+	if (*host == '[' && length > 2 && length - 2 < sizeof(address))
+		memcpy(address, host + 1, length - 2);
+	return inet_pton(AF_INET6, address, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+}
+
+const char *
+http_check_key_url(const char *url)
+{
+	CURLU *parts = curl_url();
+	char *scheme = NULL, *host = NULL;
+	CURLUcode code = curl_url_set(parts, CURLUPART_URL, url, CURLU_DISALLOW_USER);
+	const char *fault = NULL;
+
+	if (code == CURLUE_USER_NOT_ALLOWED)
+		fault = "must not have a user name or password";
+	else if (code != CURLUE_OK ||
+	         curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+	         curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK)
+		fault = "must be a URL that starts with https://";
+	else if (strcmp(scheme, "https") != 0 &&
+	         (strcmp(scheme, "http") != 0 || !is_loopback(host)))
+		fault = "must start with https:// (http:// only for this machine itself)";
+	curl_free(scheme);
+	curl_free(host);
+	curl_url_cleanup(parts);
+	return fault;
+}
 
 struct http_client *
 http_client_new(const struct http_client_options *options)

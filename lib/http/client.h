@@ -61,6 +61,13 @@ struct http_answer {
 	size_t header_count;
 };
 
+/*
+ * Judges a URL that keys are sent to, as libcurl reads it: NULL when it has the scheme https, or
+ * http and a host that is this machine itself, so that no key crosses a network in the clear;
+ * else why not. User names are refused: "http://127.0.0.1:1@example.com" is at example.com.
+ */
+const char *http_check_key_url(const char *url);
+
 /* NULL when libcurl cannot be had. The strings of the options must outlive the client. */
 struct http_client *http_client_new(const struct http_client_options *options);
 void http_client_free(struct http_client *client);

@@ -490,6 +490,7 @@ def test_secrets_and_modes(agent, vendor):
 
 @pytest.mark.parametrize("name, value, part", [
     ("BILLING_API_URL", "http://billing.example.com", "https://"),
+    ("BILLING_API_URL", "http://127.0.0.1:1@127.0.0.2:9599", "user name"),
     ("CUSTOMER_ID", "cust_1", "CUSTOMER_ID"), ("INSTANCE_ID", "a b", "INSTANCE_ID"),
     ("AGENT_LISTEN", "0.0.0.0:80", "AGENT_LISTEN"), ("CUSTOMER_IDS", "x", "CUSTOMER_ID"),
     ("LICENSE_PUBLIC_KEY", "nonsense", "keys"), ("AGENT_STATE_DIR", "/proc/x", "/proc/x"),
@@ -498,6 +499,14 @@ def test_bad_settings(agent, name, value, part):
     """The failure is one sentence that names the setting."""
     agent.run("status", statuses=(1,), **{name: value})
     assert part in agent.stderr and len(agent.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("url", ["http://localhost.{0}", "http://127.{0}", "http://[::1].{0}",
+                                 "http://127.0.0.1.{0}", "http://localhost:1\\\\@{0}"])
+def test_the_key_is_sent_in_the_clear_to_this_machine_alone(agent, vendor, url):
+    """A name that only begins like this machine's is refused before anything is sent."""
+    agent.run("--once", statuses=(1,), BILLING_API_URL=url.format("example.com"))
+    assert not vendor.requests and "BILLING_API_URL" in agent.stderr
 
 
 def test_damaged_state_files(agent, vendor):

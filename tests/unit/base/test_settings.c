@@ -286,26 +286,6 @@ START_TEST(test_values_are_copies)
 }
 END_TEST
 
-/* A key must not leave this machine over plain HTTP. */
-START_TEST(test_urls_for_keys)
-{
-	static const char *const fine[] = {"https://api.example.com/v1",
-	                                   "http://127.0.0.1:8080", "http://localhost",
-	                                   "http://[::1]/x"};
-	static const char *const refused[] = {"http://api.example.com",
-	                                      "http://localhost.example.com",
-	                                      "http://127.0.0.10",
-	                                      "ftp://localhost",
-	                                      "http:/",
-	                                      ""};
-
-	for (int i = 0; i < ROWS(fine); i++)
-		ck_assert_ptr_null(setting_check_url(fine[i]));
-	for (int i = 0; i < ROWS(refused); i++)
-		ck_assert_ptr_nonnull(setting_check_url(refused[i]));
-}
-END_TEST
-
 int
 main(void)
 {
@@ -314,7 +294,6 @@ main(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_defaults);
-	tcase_add_test(tcase, test_urls_for_keys);
 	tcase_add_test(tcase, test_file);
 	tcase_add_test(tcase, test_environment_wins);
 	tcase_add_test(tcase, test_secret_file);

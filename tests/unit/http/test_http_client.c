@@ -450,6 +450,52 @@ START_TEST(test_unix_socket)
 }
 END_TEST
 
+/* A key must not leave this machine over plain HTTP. */
+START_TEST(test_urls_for_keys)
+{
+	static const char *const fine[] = {"https://api.example.com/v1",
+	                                   "HTTPS://api.example.com",
+	                                   "http://127.0.0.1:8080",
+	                                   "http://127.0.0.2:8080",
+	                                   "http://localhost",
+	                                   "http://LOCALHOST:1/",
+	                                   "http://[::1]/x",
+	                                   "http://[0:0::1]:80"};
+	static const char *const refused[] = {"http://api.example.com",
+	                                      "http://localhost.example.com",
+	                                      "http://localhost.",
+	                                      "http://127.0.0.1.example.com",
+	                                      "http://126.0.0.1",
+	                                      "http://128.0.0.1",
+	                                      "http://127.0.0.256",
+	                                      "http://0.0.0.0",
+	                                      "http://[::2]",
+	                                      "http://[::]",
+	                                      "http://[::1].example.com",
+	                                      "ftp://localhost",
+	                                      "file:///etc/passwd",
+	                                      "localhost",
+	                                      "http:/",
+	                                      "https://",
+	                                      "https://exa mple.com",
+	                                      ""};
+	static const char *const users[] = {"http://127.0.0.1:1@127.0.0.2:9599",
+	                                    "http://127.0.0.1@example.com",
+	                                    "https://me@example.com",
+	                                    "https://me:secret@example.com",
+	                                    "https://:secret@example.com",
+	                                    "https://@example.com"};
+
+	for (int i = 0; i < ROWS(fine); i++)
+		ck_assert_msg(http_check_key_url(fine[i]) == NULL, "%s", fine[i]);
+	for (int i = 0; i < ROWS(refused); i++)
+		ck_assert_msg(http_check_key_url(refused[i]) != NULL, "%s", refused[i]);
+	for (int i = 0; i < ROWS(users); i++)
+		ck_assert_msg(text_starts_with(http_check_key_url(users[i]), "must not"), "%s",
+		              users[i]);
+}
+END_TEST
+
 START_TEST(test_several_clients)
 {
 	struct http_client *other = http_client_new(
@@ -485,6 +531,7 @@ main(void)
 	tcase_add_test(tcase, test_interim_answers);
 	tcase_add_test(tcase, test_environment);
 	tcase_add_test(tcase, test_unix_socket);
+	tcase_add_test(tcase, test_urls_for_keys);
 	tcase_add_test(tcase, test_several_clients);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
