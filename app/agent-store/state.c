@@ -195,7 +195,9 @@ state_sync(struct task *task, const struct state *state, struct sync_state *out)
 			out->outcome = (enum sync_outcome)i;
 	out->at = read_instant(&object, "at");
 	out->contact = read_instant(&object, "contact");
-	(void)json_view_int(&object, "retry_after", &out->retry_after_s);
+	if (!json_view_int(&object, "retry_after", &out->retry_after_s) ||
+	    out->retry_after_s < 0)
+		out->retry_after_s = 0;
 	(void)json_view_string(&object, "message", &out->message);
 }
 

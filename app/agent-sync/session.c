@@ -7,7 +7,7 @@
 #include "base/arena.h"
 #include "base/text.h"
 
-enum { REQUEST_TIMEOUT_MS = 30000, RETRY_AFTER_MAX_S = 86400 };
+enum { REQUEST_TIMEOUT_MS = 30000 };
 
 bool
 session_fail(struct session *session, enum sync_outcome outcome, const char *format, ...)
@@ -62,9 +62,8 @@ check_answer(struct session *session, const char *path, const struct http_answer
 	if ((answer->status >= 200 && answer->status < 300) || answer->status == 304)
 		return true;
 	if (answer->status == 429 || answer->status >= 500) {
-		if (wait != NULL && text_parse_int(wait, &session->sync.retry_after_s) &&
-		    session->sync.retry_after_s > RETRY_AFTER_MAX_S)
-			session->sync.retry_after_s = RETRY_AFTER_MAX_S;
+		if (wait != NULL)
+			(void)text_parse_int(wait, &session->sync.retry_after_s);
 		return session_fail(session, SYNC_UNREACHABLE, "%s: answered with %d", path,
 		                    answer->status);
 	}

@@ -31,7 +31,7 @@ void
 schedule_next(struct schedule *schedule, int64_t now_us, bool succeeded, int64_t interval_s,
               int64_t retry_after_s, uint32_t random)
 {
-	int64_t wait_us;
+	int64_t wait_us, told_us = smaller(retry_after_s, SCHEDULE_TOLD_MAX_S) * second_us;
 
 	if (succeeded) {
 		schedule->failures = 0;
@@ -42,7 +42,5 @@ schedule_next(struct schedule *schedule, int64_t now_us, bool succeeded, int64_t
 		wait_us = spread(smaller(retry_s(schedule->failures), interval_s) * second_us,
 		                 50, 100, random);
 	}
-	if (wait_us < retry_after_s * second_us)
-		wait_us = retry_after_s * second_us;
-	schedule->due_us = now_us + wait_us;
+	schedule->due_us = now_us + (wait_us < told_us ? told_us : wait_us);
 }

@@ -67,7 +67,7 @@ put_digits(char *out, int64_t number, size_t width)
 
 /* 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999Z */
 static const int64_t earliest_ms = -62135596800000;
-static const int64_t latest_ms = 253402300799999;
+static const int64_t latest_ms = CLOCK_END_S * SECOND_MS - 1;
 
 void
 clock_format(int64_t ms, char out[static CLOCK_TEXT_SIZE])

@@ -16,6 +16,9 @@ struct instant {
 #define HOUR_MS (3600 * SECOND_MS)
 #define DAY_MS (24 * HOUR_MS)
 
+/* 10000-01-01T00:00:00Z, in seconds. Times below it can be added to without overflow. */
+#define CLOCK_END_S INT64_C(253402300800)
+
 enum { CLOCK_TEXT_SIZE = 32 };
 
 int64_t clock_now_ms(void);

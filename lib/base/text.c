@@ -123,6 +123,21 @@ text_parse_int(const char *string, int64_t *out)
 	return true;
 }
 
+bool
+text_take_int(const char **cursor, char end, int64_t *out)
+{
+	const char *stop = strchr(*cursor, end);
+	char number[24];
+	size_t length = stop == NULL ? sizeof(number) : (size_t)(stop - *cursor);
+
+	if (length >= sizeof(number))
+		return false;
+	memcpy(number, *cursor, length);
+	number[length] = '\0';
+	*cursor = stop + 1;
+	return text_parse_int(number, out);
+}
+
 /* Length of the UTF-8 sequence at `bytes`, 0 when it is malformed (RFC 3629, section 4). */
 static size_t
 utf8_sequence(const unsigned char *bytes, size_t left)

@@ -36,6 +36,9 @@ const char *text_or_null(const char *string);
 /* The whole string is a decimal int64 without plus sign, spaces or leading zeros. */
 bool text_parse_int(const char *string, int64_t *out);
 
+/* Reads such a number up to the byte `end` and moves *cursor behind that byte. */
+bool text_take_int(const char **cursor, char end, int64_t *out);
+
 /* The bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool text_is_utf8(const char *bytes, size_t length);
 

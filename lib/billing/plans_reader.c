@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/json_view.h"
 #include "base/text.h"
+#include "base/wire.h"
 
 size_t
 plans_line(const char *text, size_t offset)
@@ -90,8 +91,9 @@ plans_read_member(const struct reader *reader, const char *where,
 	case MEMBER_INT:
 		break;
 	}
-	if (!json_view_int(object, member->name, &number) || number < 0)
-		return plans_refuse(reader, path, "must be an integer of 0 or more");
+	if (!json_view_int(object, member->name, &number) || number < 0 ||
+	    number > WIRE_NUMBER_MAX)
+		return plans_refuse(reader, path, "must be an integer from 0 to 2^53 - 1");
 	*(int64_t *)place = number;
 	return FAIL_NONE;
 }

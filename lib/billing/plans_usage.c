@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/json_view.h"
 #include "base/text.h"
+#include "base/wire.h"
 
 #define METRIC_NAME "abcdefghijklmnopqrstuvwxyz0123456789_"
 
@@ -68,8 +69,8 @@ take_bound(const struct json_view *value, size_t metric, struct plan_usage *out)
 {
 	int64_t bound;
 
-	if (!json_view_number(value, &bound) || bound < 0)
-		return "must be an integer of 0 or more";
+	if (!json_view_number(value, &bound) || bound < 0 || bound > WIRE_NUMBER_MAX)
+		return "must be an integer from 0 to 2^53 - 1";
 	out->metric_max[metric] = bound;
 	return NULL;
 }

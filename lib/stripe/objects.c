@@ -39,8 +39,8 @@ flag(const struct json_view *object, const char *path)
 struct instant
 stripe_instant(int64_t seconds)
 {
-	return seconds > 0 && seconds < INT64_MAX / SECOND_MS ? INSTANT_MS(seconds * SECOND_MS)
-	                                                      : INSTANT_NONE;
+	return seconds > 0 && seconds < CLOCK_END_S ? INSTANT_MS(seconds * SECOND_MS)
+	                                            : INSTANT_NONE;
 }
 
 static struct instant

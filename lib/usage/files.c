@@ -312,17 +312,16 @@ compare_gaps(const void *a, const void *b)
 	return left->first < right->first ? -1 : left->first > right->first;
 }
 
-/* Reads the numbers of a report from its id, "agent:<sender>:<first>-<last>:<word>". */
+/* Reads the numbers of a report from its id, "agent:<sender>:<first>-<last>:<word>". False for
+ * any other id: a customer may give its reports ids of its own. */
 static bool
 numbers_of(const char *report_id, size_t prefix, struct usage_gap *out)
 {
-	char *end;
+	const char *cursor = report_id + prefix;
 
-	out->first = strtoll(report_id + prefix, &end, 10);
-	if (*end != '-')
-		return false;
-	out->last = strtoll(end + 1, &end, 10);
-	return *end == ':' && out->first >= 1 && out->first <= out->last;
+	return text_take_int(&cursor, '-', &out->first) &&
+	       text_take_int(&cursor, ':', &out->last) && out->first >= 1 &&
+	       out->first <= out->last && out->last <= WIRE_NUMBER_MAX;
 }
 
 /* Finds the numbers that no report of this instance has, imported or sent. */

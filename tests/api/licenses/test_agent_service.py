@@ -198,6 +198,26 @@ def test_usage_by_file(agent, stack, api, tmp_path):
     assert sum(one["metrics"]["mqtt_messages"] for one in reports) == 40
 
 
+@pytest.mark.parametrize("numbers", ["1-9223372036854775807", "1-9223372036854775808", "0-9",
+                                     "-5-9", "9-1", "1-9007199254740992", "1-", "x"])
+def test_a_report_id_of_the_customers_own_hides_no_gap(agent, stack, api, tmp_path, numbers):
+    """An id that only looks like the agent's, with numbers out of bounds, is no numbered report."""
+    import hashlib
+    alone = offline(agent)
+    for number in range(1, 4):
+        alone("usage", '{"total_devices": 9}', statuses=(0,))
+        alone("export", str(tmp_path / f"{number}.usage"), statuses=(0,))
+    instance = (agent.state / "instance-id").read_text().strip()
+    sender = hashlib.sha256(instance.encode()).hexdigest()[:12]
+    assert api.owner.post("/api/usage/report", {
+        "customer_id": agent.customer.id, "instance_id": instance,
+        "report_id": f"agent:{sender}:{numbers}:w"}).status_code == 201
+    for number in (1, 3):
+        done = stack.billingctl("--json", "usage", "import", str(tmp_path / f"{number}.usage"),
+                                check=False)
+    assert json.loads(done.stdout)["missing_reports"] == "2"
+
+
 def test_usage_files_are_refused(agent, stack, api, tmp_path):
     """Refuses changed files, files of another key, a second file of a number, a broken chain."""
     alone = offline(agent)

@@ -271,6 +271,9 @@ START_TEST(test_schedule)
 	}
 	schedule_next(&schedule, 7, false, 86400, 7200, 0);
 	ck_assert_int_eq(schedule.due_us, INT64_C(7200000007));
+	/* The service cannot ask for more than a day, nor make the time overflow. */
+	schedule_next(&schedule, 7, false, 86400, INT64_MAX, 0);
+	ck_assert_int_eq(schedule.due_us, INT64_C(86400000007));
 	schedule_next(&schedule, 0, true, 3600, 0, 0);
 	ck_assert_int_eq(schedule.due_us, INT64_C(3240000000));
 	schedule_next(&schedule, 0, true, 3600, 0, 1000);

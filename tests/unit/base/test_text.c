@@ -110,6 +110,28 @@ START_TEST(test_no_integers)
 }
 END_TEST
 
+START_TEST(test_numbers_within_a_text)
+{
+	static const char *const refused[] = {"",
+	                                      "1",
+	                                      "-",
+	                                      "01-",
+	                                      "9223372036854775808-",
+	                                      "1 -",
+	                                      "00000000000000000000000000000000000001-"};
+	const char *cursor = "12-9223372036854775807:w";
+	int64_t number;
+
+	ck_assert(text_take_int(&cursor, '-', &number) && number == 12);
+	ck_assert(text_take_int(&cursor, ':', &number) && number == INT64_MAX);
+	ck_assert_str_eq(cursor, "w");
+	for (int i = 0; i < ROWS(refused); i++) {
+		cursor = refused[i];
+		ck_assert_msg(!text_take_int(&cursor, '-', &number), "%s", refused[i]);
+	}
+}
+END_TEST
+
 START_TEST(test_equal_and_prefix)
 {
 	char copy[] = "abc";
@@ -250,6 +272,7 @@ main(void)
 	tcase_add_test(tcase, test_bytes_and_formats);
 	tcase_add_test(tcase, test_int_round_trip);
 	tcase_add_test(tcase, test_no_integers);
+	tcase_add_test(tcase, test_numbers_within_a_text);
 	tcase_add_test(tcase, test_equal_and_prefix);
 	tcase_add_test(tcase, test_utf8_small);
 	tcase_add_test(tcase, test_characters);

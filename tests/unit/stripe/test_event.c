@@ -116,6 +116,11 @@ START_TEST(test_event_members)
 	ck_assert_int_eq(event.created.ms, 1739577600500);
 	ck_assert(is_event("{'id':'evt_1','type':'a','created':'yesterday'}", &event));
 	ck_assert(!event.created.known);
+	/* The last second of the calendar, and one that nothing could be added to. */
+	ck_assert(is_event("{'id':'evt_1','type':'a','created':253402300799}", &event));
+	ck_assert(event.created.known);
+	ck_assert(is_event("{'id':'evt_1','type':'a','created':9223372036854775}", &event));
+	ck_assert(!event.created.known);
 	for (int i = 0; i < ROWS(none); i++)
 		ck_assert_msg(!is_event(none[i], &event), "%s", none[i]);
 }
