@@ -1,5 +1,6 @@
 /* checks.c: the checks of billingctl doctor that concern Stripe: the account, and what came
  * from it. */
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/json_view.h"
@@ -15,6 +16,8 @@
 
 enum { LOOKED_AT = 100 };
 
+#define STRIPE_OWN_API "https://api.stripe.com"
+
 /* billingd compares events every quarter of an hour and subscriptions every night. */
 #define EVENTS_LATE_MS (2 * HOUR_MS)
 #define SUBSCRIPTIONS_LATE_MS (2 * DAY_MS)
@@ -23,13 +26,17 @@ enum fail
 check_stripe_key(struct doctor *doctor)
 {
 	struct ctl *ctl = doctor->ctl;
-	const char *prefix = ctl->settings.stripe_secret_key;
+	const char *base = ctl->settings.stripe_api_base;
+	const char *mode = ctl->billing.sales.live ? "LIVE mode" : "TEST mode, no real money";
 
 	TRY(ctl_open_stripe(ctl));
 	TRY(request_check_key(ctl));
-	return doctor_ok(doctor, "%.2s_%s, accepted by %s", prefix,
-	                 ctl->billing.sales.live ? "live" : "test",
-	                 ctl->settings.stripe_api_base);
+	if (strcmp(base, STRIPE_OWN_API) != 0)
+		return doctor_warn(doctor,
+		                   "%s: STRIPE_API_BASE is %s, which isn't Stripe but gets the "
+		                   "key (%.7s...) and every request.",
+		                   mode, base, ctl->settings.stripe_secret_key);
+	return doctor_ok(doctor, "%s at %s", mode, base);
 }
 
 /* Accepts "forbidden": a restricted key needs no access to what only `stripe setup` uses. */

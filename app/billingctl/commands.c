@@ -168,6 +168,8 @@ const struct command ctl_commands[] = {
          .exits = usage_import_exits},
         {"doctor", NULL, NULL, run_doctor, CTL_NOTHING,
          .summary = "Check the installation and name a cure for each fault",
-         .details = "Changes nothing. Exit status 1 if something is wrong.\n"},
+         .details =
+                 "Changes nothing. Exit status 1 if something is wrong. A warning names what\n"
+                 "may be wanted, and does not count.\n"},
         {0},
 };

@@ -7,7 +7,6 @@
 #include "base/arena.h"
 #include "base/text.h"
 #include "billing/api_keys.h"
-#include "billing/key_use.h"
 #include "billingctl/doctor.h"
 #include "billingctl/output.h"
 #include "billingctl/probe.h"
@@ -24,6 +23,18 @@ doctor_ok(struct doctor *doctor, const char *format, ...)
 	va_start(arguments, format);
 	doctor->detail = arena_vprintf(doctor->ctl->task.arena, format, arguments);
 	va_end(arguments);
+	return FAIL_NONE;
+}
+
+enum fail
+doctor_warn(struct doctor *doctor, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	doctor->detail = arena_vprintf(doctor->ctl->task.arena, format, arguments);
+	va_end(arguments);
+	doctor->warns = true;
 	return FAIL_NONE;
 }
 
@@ -44,27 +55,6 @@ check_plans(struct doctor *doctor)
 	TRY(app_settings_rules(&ctl->task, &ctl->settings, &ctl->billing));
 	return doctor_ok(doctor, "%zu plans in %s", ctl->billing.plans.count,
 	                 ctl->settings.plans_file);
-}
-
-static enum fail
-check_signing_key(struct doctor *doctor)
-{
-	struct ctl *ctl = doctor->ctl;
-	struct license_keys *keys = &ctl->billing.keys;
-
-	TRY(license_keys_load(&ctl->task, ctl->settings.keys_dir, true, clock_now_ms(), keys));
-	TRY(license_keys_warm(&ctl->task, keys));
-	return doctor_ok(doctor, "%s", license_keys_signing(keys)->kid);
-}
-
-static enum fail
-check_rotation(struct doctor *doctor)
-{
-	const struct license_keys *keys = &doctor->ctl->billing.keys;
-
-	if (!keys->items[0].can_sign)
-		return WRONG(doctor, "A rotation of the keys was interrupted.");
-	return doctor_ok(doctor, "%zu keys are published", keys->count);
 }
 
 static enum fail
@@ -187,24 +177,6 @@ check_statements(struct doctor *doctor)
 }
 
 static enum fail
-check_published_keys(struct doctor *doctor)
-{
-	struct key_use use = {.kid = NULL};
-	char until[CLOCK_TEXT_SIZE];
-	bool missing;
-
-	TRY(key_use_find_missing(&doctor->ctl->operation, &doctor->ctl->billing.keys, &use,
-	                         &missing));
-	if (!missing)
-		return doctor_ok(doctor, "every live licence can be verified");
-	clock_format(use.last_expires_at.ms, until);
-	return WRONG(doctor,
-	             "Licences signed by key %s are valid until %s, but it isn't published "
-	             "that long.",
-	             use.kid, until);
-}
-
-static enum fail
 check_owners(struct doctor *doctor)
 {
 	struct ctl *ctl = doctor->ctl;
@@ -255,20 +227,6 @@ check_service(struct doctor *doctor)
 	if (answer.status != HTTP_OK)
 		return WRONG(doctor, "billingd isn't ready: %s", answer.body);
 	return doctor_ok(doctor, "ready");
-}
-
-/* billingd uses a new key only after a reload. */
-static enum fail
-check_reload(struct doctor *doctor)
-{
-	struct ctl *ctl = doctor->ctl;
-	const char *kid = ctl->billing.keys.items[0].kid;
-	struct probe_answer answer;
-
-	TRY(probe_get(&ctl->task, ctl->settings.socket, "/.well-known/jwks.json", &answer));
-	if (strstr(answer.body, kid) == NULL)
-		return WRONG(doctor, "billingd doesn't know the newest key %s.", kid);
-	return doctor_ok(doctor, "knows the newest key");
 }
 
 // clang-format off
@@ -335,6 +293,16 @@ report(struct output *output, const char *name, const char *state, const char *d
 		report_row(output, "", "", arena_printf(output->task->arena, "Cure: %s", cure));
 }
 
+static void
+report_fine(const struct doctor *doctor, struct output *output, const struct check *check)
+{
+	if (!doctor->warns)
+		report(output, check->name, "ok", doctor->detail, NULL);
+	else
+		report(output, check->name, output->json ? "warning" : "WARNING",
+		       doctor->detail, cure_of(output->task->arena, check, doctor->detail));
+}
+
 /* Checks of Stripe are left out without STRIPE_SECRET_KEY. */
 static bool
 applies(const struct doctor *doctor, const struct check *check, unsigned int known)
@@ -358,9 +326,10 @@ perform(struct doctor *doctor, struct output *output, const struct check *check,
 		report(output, check->name, "skipped", "something above is wrong", NULL);
 		return true;
 	}
+	doctor->warns = false;
 	if (check->run(doctor) == FAIL_NONE) {
 		*known |= check->gives;
-		report(output, check->name, "ok", doctor->detail, NULL);
+		report_fine(doctor, output, check);
 		return true;
 	}
 	message = task->failure.message;

@@ -22,6 +22,7 @@ struct doctor {
 	struct ctl *ctl;
 	struct server_facts facts;
 	const char *detail; /* of a check that found nothing wrong */
+	bool warns;         /* the detail is a warning */
 };
 
 struct check {
@@ -29,15 +30,26 @@ struct check {
 	enum fail (*run)(struct doctor *doctor);
 	unsigned int needs; /* without all of these it is skipped */
 	unsigned int gives;
-	const char *cure; /* unless the failure's message has one, "(run: ...)" */
+	const char *cure; /* unless the message has one, "(run: ...)" */
 };
 
 /* Ends a check that found nothing wrong, with a detail to print. Always FAIL_NONE. */
 enum fail doctor_ok(struct doctor *doctor, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
 
+/* Ends a check that found what an operator must know, though it may be wanted: it is printed
+ * with the cure, and the exit status stays 0. Always FAIL_NONE. */
+enum fail doctor_warn(struct doctor *doctor, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+
 /* Ends a check that found something wrong, with a sentence about it. */
 #define WRONG(doctor, ...) task_fail(&(doctor)->ctl->task, FAIL_CONFLICT, "unwell", __VA_ARGS__)
+
+/* The checks in doctor_keys.c. */
+enum fail check_signing_key(struct doctor *doctor) MUST_CHECK;
+enum fail check_rotation(struct doctor *doctor) MUST_CHECK;
+enum fail check_published_keys(struct doctor *doctor) MUST_CHECK;
+enum fail check_reload(struct doctor *doctor) MUST_CHECK;
 
 /* The checks in billingctl-stripe/checks.c. */
 enum fail check_stripe_key(struct doctor *doctor) MUST_CHECK;

@@ -21,7 +21,7 @@ def diagnose(scratch, **env):  # noqa: F811 pylint: disable=redefined-outer-name
     answer = json.loads(done.stdout)
     wrong = {c["check"]: c for c in answer["checks"] if c["state"] == "wrong"}
     assert all(c["detail"] and c["cure"] for c in wrong.values())
-    assert {c["state"] for c in answer["checks"]} <= {"ok", "wrong", "skipped"}
+    assert {c["state"] for c in answer["checks"]} <= {"ok", "wrong", "warning", "skipped"}
     assert answer["ok"] is (not wrong) and done.returncode == (1 if wrong else 0)
     assert bool(done.stderr) is bool(wrong)
     return wrong
@@ -65,10 +65,17 @@ def test_a_healthy_stack(stack):
     done = stack_doctor(stack)
     answer = json.loads(done.stdout)
     assert done.returncode == 0 and done.stderr == "" and answer["ok"] is True, done.stdout
-    assert all(c["state"] == "ok" and c["cure"] is None for c in answer["checks"])
+    warnings = [c for c in answer["checks"] if c["state"] == "warning"]
+    assert all(c["state"] == "ok" and c["cure"] is None
+               for c in answer["checks"] if c not in warnings)
+    assert [c["check"] for c in warnings] == ["stripe_key"]
+    assert warnings[0]["detail"].startswith("TEST mode") and "STRIPE_API_BASE" in warnings[0]["cure"]
+    assert stack.env["STRIPE_API_BASE"] in warnings[0]["detail"]
+    assert stack.stripe.secret_key not in done.stdout
     assert len(answer["checks"]) == len({c["check"] for c in answer["checks"]}) >= 18
     done = stack.billingctl("doctor", env=sockets_of(stack))
-    assert done.stdout.count("\nok ") == len(answer["checks"]) and "Cure:" not in done.stdout
+    assert done.stdout.count("\nok ") == len(answer["checks"]) - 1
+    assert done.stdout.count("\nWARNING ") == done.stdout.count("Cure:") == 1
 
 
 def test_a_rotation_without_a_reload(stack, tmp_path):
@@ -77,7 +84,7 @@ def test_a_rotation_without_a_reload(stack, tmp_path):
     (keys / "private-key.pem").chmod(0o600)
     stack.billingctl("keys", "rotate", env={"KEYS_DIR": str(keys)})
     done = stack_doctor(stack, KEYS_DIR=str(keys))
-    wrong = [c for c in json.loads(done.stdout)["checks"] if c["state"] != "ok"]
+    wrong = [c for c in json.loads(done.stdout)["checks"] if c["state"] == "wrong"]
     assert done.returncode == 1 and [c["check"] for c in wrong] == ["reload"]
     assert "HUP" in wrong[0]["cure"]
 
