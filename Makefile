@@ -27,7 +27,7 @@ PG_INCLUDE := $(shell pg_config --includedir 2>/dev/null)
 CPPFLAGS += -D_GNU_SOURCE -Ilib -Iapp -Itests/unit $(if $(PG_INCLUDE),-isystem $(PG_INCLUDE))
 CFLAGS := -std=c17 $(WARNINGS) $(VARIANT_CFLAGS) -fPIE -pthread -MMD -MP
 LDFLAGS := -pie $(VARIANT_LDFLAGS) -pthread
-LIBS := -lcurl -lfcgi -lpq -lcrypto
+LIBS := -lcurl -lfcgi -lpq -lcrypto -licui18n -licuuc
 
 sources = $(sort $(wildcard $(1)/*.c))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))

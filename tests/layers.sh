@@ -55,6 +55,7 @@ only '^lib/http/client\.c$' curl
 only '^lib/http/fcgi\.c$' fcgi
 only '^lib/db/(internal\.h|[a-z]+\.c)$' libpq
 only '^app/billingctl/output\.c$' json-c
+only '^lib/billing/unicode\.c$' unicode
 
 # never PATTERN FILES WHY: no source but FILES may match PATTERN
 never() {

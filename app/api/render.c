@@ -69,7 +69,7 @@ render_row(struct json_out *json, const char *name, const struct column *columns
 
 static const struct column customer_columns[] =
         COLUMNS(struct customer, customer_id, email, company_name, stripe_customer_id,
-                created_at, updated_at);
+                pending_email, created_at, updated_at);
 
 void
 render_customer(struct json_out *json, const char *name, const struct customer *customer)

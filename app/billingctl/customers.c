@@ -41,7 +41,7 @@ run_customer_create(struct ctl *ctl)
 	const char *company = ctl_option(ctl, "--company");
 	struct sign_up made = {.subscription = NULL};
 
-	TRY(ctl_check_text(ctl, "EMAIL", ctl->argument, EMAIL_MAX, customer_check_email));
+	TRY(ctl_check_text(ctl, "EMAIL", ctl->argument, EMAIL_MAX, address_check));
 	if (company != NULL)
 		TRY(ctl_check_text(ctl, "--company", company, COMPANY_MAX,
 		                   customer_check_name));

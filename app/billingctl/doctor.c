@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/text.h"
 #include "billing/api_keys.h"
+#include "billing/customer_keys.h"
 #include "billingctl/doctor.h"
 #include "billingctl/output.h"
 #include "billingctl/probe.h"
@@ -88,6 +89,26 @@ check_encoding(struct doctor *doctor)
 	return strcmp(encoding, "UTF8") == 0
 	               ? doctor_ok(doctor, "%s", encoding)
 	               : WRONG(doctor, "The database's encoding is %s, not UTF8.", encoding);
+}
+
+static enum fail
+check_collation(struct doctor *doctor)
+{
+	const char *locale = doctor->facts.locale;
+
+	if (doctor->facts.collation_stale)
+		return WRONG(
+		        doctor,
+		        "The system sorts texts by other rules than when the database was "
+		        "made (%s): indexes may miss rows (run: REINDEX DATABASE and ALTER "
+		        "DATABASE ... REFRESH COLLATION VERSION).",
+		        locale);
+	if (!doctor->facts.ascii_case)
+		return WRONG(doctor,
+		             "In the database's locale, %s, i and I are two letters: other "
+		             "programs than this version may take one address for two.",
+		             locale);
+	return doctor_ok(doctor, "%s", locale);
 }
 
 static enum fail
@@ -192,6 +213,20 @@ check_owners(struct doctor *doctor)
 }
 
 static enum fail
+check_addresses(struct doctor *doctor)
+{
+	struct shared_addresses shared = {.count = 0};
+
+	TRY(customer_keys_shared(&doctor->ctl->operation, &shared));
+	return shared.count == 0
+	               ? doctor_ok(doctor, "one customer for each")
+	               : WRONG(doctor,
+	                       "Customers with the address of an older customer: %lld, one "
+	                       "is %s.",
+	                       (long long)shared.count, shared.customer_id);
+}
+
+static enum fail
 check_path(struct doctor *doctor, const char *path)
 {
 	struct stat status;
@@ -238,6 +273,7 @@ static const struct check checks[] = {
 	{"database", check_database, SETTINGS, DATABASE, "start PostgreSQL, or correct DATABASE_URL"},
 	{"version", check_version, DATABASE, FACTS, "upgrade to PostgreSQL 15 or newer"},
 	{"encoding", check_encoding, FACTS, NOTHING, "createdb --encoding=UTF8 --template=template0 NAME, and move the data"},
+	{"collation", check_collation, FACTS, NOTHING, "createdb --locale=C.UTF-8 --template=template0 NAME, and move the data"},
 	{"checksums", check_checksums, FACTS, NOTHING, "stop PostgreSQL, pg_checksums --enable, start it"},
 	{"durability", check_durability, FACTS, NOTHING, "switch them on in postgresql.conf"},
 	{"writable", check_writing, FACTS, NOTHING, "name the primary in DATABASE_URL, or add target_session_attrs=read-write"},
@@ -245,6 +281,7 @@ static const struct check checks[] = {
 	{"migrations", check_migrations, DATABASE, SCHEMA, "put the migrations back as they were released"},
 	{"statements", check_statements, SCHEMA, NOTHING, "undo what was changed in the schema by hand"},
 	{"published_keys", check_published_keys, SCHEMA | KEYS, NOTHING, "restore KEYS_DIR/retired from the backup, or set the key's Publish-Until later"},
+	{"addresses", check_addresses, SCHEMA, NOTHING, "give each an address of its own, or delete it: PATCH or DELETE /api/customers/ID"},
 	{"owners", check_owners, SCHEMA, NOTHING, "billingctl operator create NAME --role owner"},
 	{"socket", check_socket, SETTINGS, SERVICE, "start billingd, or correct BILLING_SOCKET"},
 	{"stripe_socket", check_stripe_socket, SETTINGS, NOTHING, "start billingd, or correct BILLING_STRIPE_SOCKET"},

@@ -176,7 +176,8 @@ main(int argc, char **argv)
 	} else {
 		status = strcmp(ctl.task.failure.code, "usage") == 0 ? CTL_BAD_USAGE
 		                                                     : CTL_FAILED;
-		fprintf(stderr, "billingctl: %s\n", message_of(&ctl));
+		fprintf(stderr, "billingctl: %s\n",
+		        output_printable(ctl.task.arena, message_of(&ctl)));
 	}
 	ctl_release(&ctl);
 	arena_free(ctl.task.arena);

@@ -1,8 +1,12 @@
 /* migrate.c: billingctl migrate status and up. */
 #include "accounts/schema.h"
+#include "base/arena.h"
+#include "billing/customer_keys.h"
 #include "billingctl/output.h"
 #include "db/migrations.h"
 #include "db/role.h"
+
+enum { KEYS_BATCH = 1000, ARENA_LIMIT = 64 * 1024 * 1024 };
 
 enum fail
 run_migrate_status(struct ctl *ctl)
@@ -41,6 +45,37 @@ require_owner(struct ctl *ctl)
 	                 facts.name);
 }
 
+/* One batch, which is small, so that no writer waits long. */
+static enum fail
+fill_batch(struct ctl *ctl, struct arena *arena, int64_t *done)
+{
+	struct operation operation = ctl->operation;
+	struct task task = {.arena = arena, .request_id = ctl->task.request_id};
+
+	operation.task = &task;
+	operation.batch = KEYS_BATCH;
+	if (customer_keys_fill(&operation, done) == FAIL_NONE)
+		return FAIL_NONE;
+	return task_fail(&ctl->task, task.failure.kind, task.failure.code, "%s",
+	                 task.failure.message);
+}
+
+/* The customers' keys, which SQL cannot compute for the rows of before. */
+static enum fail
+fill_keys(struct ctl *ctl)
+{
+	struct arena *arena = arena_new(ARENA_LIMIT);
+	enum fail kind;
+	int64_t done;
+
+	do {
+		kind = fill_batch(ctl, arena, &done);
+		arena_reset(arena);
+	} while (kind == FAIL_NONE && done > 0);
+	arena_free(arena);
+	return kind;
+}
+
 enum fail
 run_migrate_up(struct ctl *ctl)
 {
@@ -55,6 +90,7 @@ run_migrate_up(struct ctl *ctl)
 	TRY(migrations_apply(db, &ctl->task, ctl->settings.migrations_dir, &applied));
 	service.pause_ms = JOB_PAUSE_MS;
 	TRY(role_prepare(db, &ctl->task, &service, accounts_grants_sql));
+	TRY(fill_keys(ctl));
 	output_int(&output, "applied", (int64_t)applied);
 	return output_print(&output);
 }

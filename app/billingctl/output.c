@@ -12,6 +12,7 @@
 #include "base/json_gate.h"
 #include "base/json_out.h"
 #include "base/text.h"
+#include "billing/unicode.h"
 
 struct cell {
 	const char *name;
@@ -43,12 +44,7 @@ output_new(struct ctl *ctl)
 const char *
 output_printable(struct arena *arena, const char *value)
 {
-	char *copy = arena_copy(arena, value == NULL ? "-" : value);
-
-	for (char *byte = copy; *byte != '\0'; byte++)
-		if ((unsigned char)*byte < 0x20 || *byte == 0x7f)
-			*byte = '?';
-	return copy;
+	return unicode_escape(arena, value == NULL ? "-" : value, "");
 }
 
 static void
@@ -159,12 +155,7 @@ output_lines(struct output *output, const char *name, const char *lines)
 void
 output_tail(struct output *output, const char *lines)
 {
-	char *copy = arena_copy(output->task->arena, lines);
-
-	for (char *byte = copy; *byte != '\0'; byte++)
-		if (((unsigned char)*byte < 0x20 && *byte != '\n') || *byte == 0x7f)
-			*byte = '?';
-	output->tail = copy;
+	output->tail = unicode_escape(output->task->arena, lines, "\n");
 }
 
 void
@@ -191,23 +182,25 @@ output_list_end(struct output *output)
 	output->current = output->record;
 }
 
+/* In JSON, too, a terminal gets only what prints; to a reader of JSON it is the same. */
 static void
-print_members(const struct line *line)
+print_members(const struct output *output, const struct line *line)
 {
 	for (const struct cell *c = line->first; c != NULL; c = c->next)
-		printf("%s\"%s\":%s", c == line->first ? "" : ",", c->name, c->json);
+		printf("%s\"%s\":%s", c == line->first ? "" : ",", c->name,
+		       unicode_escape(output->task->arena, c->json, ""));
 }
 
 static void
 print_json(const struct output *output)
 {
 	putchar('{');
-	print_members(output->record);
+	print_members(output, output->record);
 	if (output->list != NULL) {
 		printf("%s\"%s\":[", output->record->first == NULL ? "" : ",", output->list);
 		for (const struct line *row = output->rows; row != NULL; row = row->next) {
 			fputs(row == output->rows ? "{" : ",{", stdout);
-			print_members(row);
+			print_members(output, row);
 			putchar('}');
 		}
 		putchar(']');

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "billing/customer_keys.h"
 #include "billing/idempotency.h"
 #include "billing/license_records.h"
 #include "billing/revocation_list.h"
@@ -24,6 +25,7 @@ enum { ARENA_LIMIT = 64 * 1024 * 1024, ROUND_MS = 5000, BATCH = 500 };
 
 static const struct job local_items[] = {
         {"sign_revocations", 0, revocation_list_run, METRIC_COUNT},
+        {"fill_customer_keys", 5, customer_keys_fill, METRIC_COUNT},
         {"expire_trials", 5, subscription_expire_trials, METRIC_TRIALS_EXPIRED},
         {"prune_idempotency_keys", 60, idempotency_prune, METRIC_COUNT},
         {"forget_license_tokens", 300, license_forget_tokens, METRIC_COUNT},

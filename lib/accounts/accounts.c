@@ -66,9 +66,11 @@ account_sign_up(struct operation *operation, const char *email, const char *comp
 	struct subscription *subscription = arena_alloc(task->arena, sizeof(*subscription));
 	struct issued_license *license = arena_alloc(task->arena, sizeof(*license));
 	const struct api_key *key = &out->key.key;
+	struct customer_keys keys;
 	struct outcome outcome;
 	bool found;
 
+	TRY(customer_keys_read(task, email, company_name, &keys));
 	prepare(operation, email, company_name, out, subscription);
 	TRY(license_mint(operation, &out->customer, subscription, "sign_up", license));
 	TRY(db_row(operation->db, task, &statements[SIGN_UP],
@@ -79,11 +81,13 @@ account_sign_up(struct operation *operation, const char *email, const char *comp
 	                      license->token, param_time(task, license->expires_at),
 	                      key->key_id, key->name, param_bytes(task, key->digest),
 	                      key->prefix, param_list(task, &key->scopes), operation->actor,
-	                      task->request_id),
+	                      task->request_id, keys.address.key, keys.company,
+	                      param_digest(task, &keys.address.trial),
+	                      param_digest(task, &keys.address.skeleton),
+	                      param_bool(keys.address.plain)),
 	           &outcome, &found));
 	if (!outcome.created)
-		return task_fail(task, FAIL_CONFLICT, "customer_exists",
-		                 "There is a customer with this e-mail address.");
+		return fail_customer_exists(task);
 	out->subscription = outcome.trial ? subscription : NULL;
 	out->license = outcome.trial ? license : NULL;
 	return FAIL_NONE;
@@ -134,12 +138,11 @@ account_revoke_licenses(struct operation *operation, const char *customer_id,
 
 enum fail
 account_update(struct operation *operation, const char *customer_id,
-               const struct patch_text *email, const struct patch_text *company_name,
-               struct customer *out)
+               const struct customer_change *change, struct customer *out)
 {
 	TRY(db_begin(operation->db, operation->task));
-	TRY(customer_update(operation, customer_id, email, company_name, out));
-	if (email->present || company_name->present)
+	TRY(customer_update(operation, customer_id, change, out));
+	if (change->email.present || change->company_name.present)
 		TRY(stripe_customer_update_enqueue(operation, out));
 	return db_commit(operation->db, operation->task);
 }

@@ -32,5 +32,4 @@ enum fail account_revoke_licenses(struct operation *operation, const char *custo
 /* Changes the fields that are present and pushes them to Stripe. Failures as
  * customer_update(). */
 enum fail account_update(struct operation *operation, const char *customer_id,
-                         const struct patch_text *email, const struct patch_text *company_name,
-                         struct customer *out) MUST_CHECK;
+                         const struct customer_change *change, struct customer *out) MUST_CHECK;

@@ -30,6 +30,7 @@ BEGIN
             ('stripe_sweeps', 'SELECT, UPDATE'),
             ('subscriptions', 'INSERT, SELECT, UPDATE'),
             ('trial_redemptions', 'INSERT, SELECT'),
+            ('trial_skeletons', 'INSERT, SELECT, UPDATE'),
             ('usage_daily', 'INSERT, SELECT, UPDATE'),
             ('usage_daily_metrics', 'DELETE, INSERT, SELECT, UPDATE'),
             ('usage_files', 'INSERT, SELECT'),

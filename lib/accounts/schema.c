@@ -4,6 +4,7 @@
 #include "accounts/accounts.h"
 #include "billing/api_keys.h"
 #include "billing/audit.h"
+#include "billing/customer_keys.h"
 #include "billing/customers.h"
 #include "billing/idempotency.h"
 #include "billing/key_use.h"
@@ -36,6 +37,7 @@ const struct statement_list *const billing_statements[] = {
 	&account_statements,
 	&api_key_statements,
 	&audit_statements,
+	&customer_key_statements,
 	&customer_statements,
 	&idempotency_statements,
 	&instance_statements,

@@ -4,16 +4,26 @@
 -- $1 customer  $2 email  $3 company name  $4 now  $5 the trial's plan  $6 end of the trial
 -- $7 jti  $8 kid  $9 fingerprint  $10 token  $11 end of the licence
 -- $12 key  $13 its name  $14 its digest  $15 its prefix  $16 its scopes  $17 actor  $18 request
+-- $19 email's key  $20 company's key  $21 email's digest  $22 skeleton's digest  $23 plain
 
 WITH customer AS (
-  INSERT INTO customers (customer_id, email, company_name, created_at, updated_at)
-  VALUES ($1, $2, $3, $4::timestamptz, $4::timestamptz)
-  ON CONFLICT (lower(normalize(email, NFKC))) WHERE deleted_at IS NULL DO NOTHING
-  RETURNING customer_id, email),
+  INSERT INTO customers (customer_id, email, company_name, created_at, updated_at, email_key,
+    company_key)
+  VALUES ($1, $2, $3, $4::timestamptz, $4::timestamptz, $19, $20)
+  ON CONFLICT DO NOTHING RETURNING customer_id),
+
+-- As in subscription_start_trial.
+skeleton AS (
+  INSERT INTO trial_skeletons AS other (skeleton_digest, plain)
+  SELECT $22::bytea, $23::boolean FROM customer
+  ON CONFLICT (skeleton_digest) DO UPDATE SET plain = true
+    WHERE other.plain AND excluded.plain
+  RETURNING plain),
 
 redemption AS (
   INSERT INTO trial_redemptions (email_digest, customer_id, redeemed_at)
-  SELECT trial_email_digest(email), customer_id, $4::timestamptz FROM customer
+  SELECT $21::bytea, customer_id, $4::timestamptz FROM customer, skeleton
+  WHERE NOT EXISTS (SELECT FROM trial_redemptions WHERE email_digest = trial_email_digest($2))
   ON CONFLICT DO NOTHING RETURNING customer_id),
 
 subscription AS (

@@ -199,6 +199,15 @@ text_is_utf8(const char *bytes, size_t length)
 	return true;
 }
 
+bool
+text_is_ascii(const char *string)
+{
+	for (; *string != '\0'; string++)
+		if ((unsigned char)*string > 0x7f)
+			return false;
+	return true;
+}
+
 size_t
 text_characters(const char *string)
 {

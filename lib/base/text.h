@@ -42,6 +42,9 @@ bool text_take_int(const char **cursor, char end, int64_t *out);
 /* The bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool text_is_utf8(const char *bytes, size_t length);
 
+/* The string has ASCII alone. */
+bool text_is_ascii(const char *string);
+
 /* Unicode characters in well-formed UTF-8. */
 size_t text_characters(const char *string);
 

@@ -4,13 +4,15 @@
 #include <string.h>
 
 #include "billing/audit.h"
+#include "billing/unicode.h"
 
 static const struct column columns[] =
         COLUMNS(struct customer, customer_id, email, company_name, stripe_customer_id,
-                created_at, updated_at);
+                pending_email, created_at, updated_at);
 
 #define CUSTOMER_COLUMNS                                                                       \
-	"customer_id, email, company_name, stripe_customer_id, created_at, updated_at"
+	"customer_id, email, company_name, stripe_customer_id, pending_email, created_at, "    \
+	"updated_at"
 #define ROW ROWS_OF(struct customer, columns)
 #define NEWEST_FIRST "ORDER BY created_at DESC, customer_id DESC "
 #define PAGE NEWEST_FIRST "LIMIT $3::bigint OFFSET $4::bigint"
@@ -19,13 +21,11 @@ static const struct column columns[] =
 	"deleted_at IS NULL AND (created_at, customer_id) < "                                  \
 	"(COALESCE($1::timestamptz, 'infinity'), COALESCE($2, '')) "
 
-/* Whether the column begins with the words of a parameter, without regard to case. It is a
- * range of the index for prefixes that ends with the last code point. LIKE would use that index
- * only when the statement is planned anew for each pattern. */
-#define BEGINS(column, words)                                                                  \
-	"lower(" column ") ~>=~ lower(" words ") AND lower(" column ") ~<~ (lower(" words      \
-	") || chr(1114111))"
-#define MATCHES(words) "(" BEGINS("email", words) " OR " BEGINS("company_name", words) ") "
+/* Whether a key begins with the words of a parameter: a range of its index, which ends with the
+ * last code point. LIKE would use that index only when the statement is planned anew for each
+ * pattern. */
+#define BEGINS(key, words) key " >= " words " AND " key " < " words " || chr(1114111)"
+#define MATCHES(words) "(" BEGINS("email_key", words) " OR " BEGINS("company_key", words) ") "
 #define MATCHES_5 MATCHES("$5")
 #define MATCHES_6 MATCHES("$6")
 
@@ -36,6 +36,8 @@ struct owner {
 struct lock {
 	bool deleted;
 };
+
+extern const char billing_customer_update_sql[]; /* customer_update.sql */
 
 enum {
 	FIND,
@@ -61,10 +63,11 @@ static const struct statement statements[] = {
                   .sql = "SELECT " CUSTOMER_COLUMNS " FROM customers WHERE " AFTER_CURSOR PAGE},
         [LIST_EMAIL] = {"customer_list_email", ROW,
                         .sql = "SELECT " CUSTOMER_COLUMNS " FROM customers WHERE " AFTER_CURSOR
-                               "AND lower(normalize(email, NFKC)) = lower(normalize($5, NFKC)) "
+                               "AND email_key = $5 "
                                "AND ($6::text IS NULL OR " MATCHES_6 ") " PAGE},
         [LIST_QUERY] = {"customer_list_query", ROW,
-                        .sql = "WITH newest AS (SELECT " CUSTOMER_COLUMNS " FROM customers "
+                        .sql = "WITH newest AS (SELECT " CUSTOMER_COLUMNS
+                               ", email_key, company_key FROM customers "
                                "  WHERE " AFTER_CURSOR NEWEST_FIRST "LIMIT 200), "
                                "near AS MATERIALIZED (SELECT " CUSTOMER_COLUMNS " FROM newest "
                                "  WHERE " MATCHES_5 NEWEST_FIRST "LIMIT " PAGE_END "), "
@@ -77,12 +80,7 @@ static const struct statement statements[] = {
                                "    WHERE (SELECT count(*) FROM near) = " PAGE_END
                                "  UNION ALL SELECT " CUSTOMER_COLUMNS
                                " FROM far) AS found " PAGE},
-        [UPDATE] =
-                {"customer_update", ROW,
-                 .sql = "UPDATE customers SET email = CASE WHEN $2::boolean THEN $3 ELSE email "
-                        "END, company_name = CASE WHEN $4::boolean THEN $5 ELSE company_name "
-                        "END, updated_at = $6 WHERE customer_id = $1 AND deleted_at IS NULL "
-                        "RETURNING " CUSTOMER_COLUMNS},
+        [UPDATE] = {"customer_update", ROW, .sql = billing_customer_update_sql},
         [OF_STRIPE] =
                 {"customer_of_stripe", ROWS_WITH(struct owner, customer_id),
                  .sql = "SELECT COALESCE("
@@ -106,36 +104,19 @@ static const struct statement statements[] = {
 
 const struct statement_list customer_statements = STATEMENT_LIST(statements);
 
-/* One @, a local part of 64 bytes at most, a domain with a dot. It does not tell whether the
- * address exists. */
-const char *
-customer_check_email(const char *email)
-{
-	const char *at = strrchr(email, '@');
-	const char *domain = at == NULL ? "" : at + 1;
-
-	if (at == NULL || at == email || at - email > 64 || strchr(email, '@') != at)
-		return "must be an e-mail address";
-	for (const unsigned char *byte = (const unsigned char *)email; *byte != '\0'; byte++)
-		if (*byte <= 0x20 || *byte == 0x7f || strchr("\"(),:;<>[]\\", *byte) != NULL)
-			return "must be an e-mail address";
-	if (strchr(domain, '.') == NULL || *domain == '.' || strstr(domain, "..") != NULL ||
-	    domain[strlen(domain) - 1] == '.' || *domain == '-')
-		return "must be an e-mail address";
-	return NULL;
-}
-
 const char *
 customer_check_name(const char *name)
 {
-	bool blank = true;
+	const char *fault = unicode_text_fault(name);
 
-	for (const unsigned char *byte = (const unsigned char *)name; *byte != '\0'; byte++) {
-		if (*byte < 0x20 || *byte == 0x7f)
-			return "must not have control characters";
-		blank = blank && *byte == ' ';
-	}
-	return blank ? "must not be blank" : NULL;
+	return fault == NULL && unicode_is_blank(name) ? "must not be blank" : fault;
+}
+
+enum fail
+fail_customer_exists(struct task *task)
+{
+	return task_fail(task, FAIL_CONFLICT, "customer_exists",
+	                 "There is a customer with this e-mail address.");
 }
 
 enum fail
@@ -156,16 +137,19 @@ select_page(struct operation *operation, const struct customer_filter *filter,
 	const char *before = param_time(task, page->at);
 	const char *limit = page_limit(task, page);
 	const char *offset = param_int(task, page->offset);
+	const char *email, *query;
 
-	if (filter->email != NULL)
+	TRY(customer_name_key(task, filter->query, &query));
+	if (filter->email != NULL) {
+		TRY(address_key(task, filter->email, &email));
 		return db_rows(operation->db, task, &statements[LIST_EMAIL],
-		               PARAMETERS(before, page->id, limit, offset, filter->email,
-		                          filter->query),
+		               PARAMETERS(before, page->id, limit, offset, email, query),
 		               (void *)out, count);
-	if (filter->query != NULL)
+	}
+	if (query != NULL)
 		return db_rows(operation->db, task, &statements[LIST_QUERY],
-		               PARAMETERS(before, page->id, limit, offset, filter->query),
-		               (void *)out, count);
+		               PARAMETERS(before, page->id, limit, offset, query), (void *)out,
+		               count);
 	return db_rows(operation->db, task, &statements[LIST],
 	               PARAMETERS(before, page->id, limit, offset), (void *)out, count);
 }
@@ -181,35 +165,49 @@ customer_list(struct operation *operation, const struct customer_filter *filter,
 	return FAIL_NONE;
 }
 
+/* The names of the fields that change, for the audit trail. */
+static const char *
+changed_fields(const struct customer_change *change)
+{
+	const char *email = change->email_pends ? "pending_email" : "email";
+
+	if (!change->email.present)
+		return "company_name";
+	if (!change->company_name.present)
+		return email;
+	return change->email_pends ? "pending_email, company_name" : "email, company_name";
+}
+
 enum fail
 customer_update(struct operation *operation, const char *customer_id,
-                const struct patch_text *email, const struct patch_text *company_name,
-                struct customer *out)
+                const struct customer_change *change, struct customer *out)
 {
 	struct task *task = operation->task;
+	const char *email_key = NULL, *company_key;
 	enum fail kind;
 	bool found;
 
-	if (!email->present && !company_name->present)
+	if (!change->email.present && !change->company_name.present)
 		return customer_find(operation, customer_id, out);
+	if (change->email.present)
+		TRY(address_key(task, change->email.value, &email_key));
+	TRY(customer_name_key(task, change->company_name.value, &company_key));
 	TRY(db_begin(operation->db, task));
 	kind = db_row(operation->db, task, &statements[UPDATE],
-	              PARAMETERS(customer_id, param_bool(email->present), email->value,
-	                         param_bool(company_name->present), company_name->value,
-	                         param_now(operation)),
+	              PARAMETERS(customer_id, param_bool(change->email.present),
+	                         change->email.value, param_bool(change->company_name.present),
+	                         change->company_name.value, param_now(operation), email_key,
+	                         company_key, param_bool(change->email_pends)),
 	              out, &found);
 	if (kind == FAIL_CONFLICT) {
 		task_clear(task);
-		return task_fail(task, FAIL_CONFLICT, "customer_exists",
-		                 "There is a customer with this e-mail address.");
+		return fail_customer_exists(task);
 	}
 	TRY(kind);
 	if (!found)
 		return fail_customer_not_found(task);
 	TRY(audit_record(operation, "customer_update", customer_id, NULL,
-	                 !email->present          ? "company_name"
-	                 : !company_name->present ? "email"
-	                                          : "email, company_name"));
+	                 changed_fields(change)));
 	return db_commit(operation->db, task);
 }
 

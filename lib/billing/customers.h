@@ -1,6 +1,7 @@
 /* customers.h: the customers, their e-mail addresses, and their ids at Stripe. */
 #pragma once
 
+#include "billing/customer_keys.h"
 #include "billing/operation.h"
 #include "db/page.h"
 
@@ -9,8 +10,17 @@ struct customer {
 	const char *email;
 	const char *company_name; /* NULL: none */
 	const char *stripe_customer_id;
+	const char *pending_email; /* waits for an operator; NULL: none */
 	struct instant created_at;
 	struct instant updated_at;
+};
+
+/* What is to change. */
+struct customer_change {
+	struct patch_text email;
+	struct patch_text company_name;
+	/* Another address than before only becomes `pending_email`, whether or not it is free. */
+	bool email_pends;
 };
 
 /* Which customers to list. */
@@ -21,11 +31,12 @@ struct customer_filter {
 
 extern const struct statement_list customer_statements;
 
-/* NULL when the text can be an e-mail address (RFC 5321 in spirit), else why not. */
-const char *customer_check_email(const char *email);
-
-/* NULL when the name has no control characters and is not blank, else why not. */
+/* NULL when the name, or another text that a person typed, is visible (see unicode.h) and not
+ * blank, else why not. */
 const char *customer_check_name(const char *name);
+
+/* FAIL_CONFLICT "customer_exists" */
+enum fail fail_customer_exists(struct task *task);
 
 /* Reads a customer. FAIL_NOT_FOUND "customer_not_found", also for a deleted one. */
 enum fail customer_find(struct operation *operation, const char *customer_id,
@@ -39,7 +50,7 @@ enum fail customer_list(struct operation *operation, const struct customer_filte
 /* Changes the fields that are present. FAIL_NOT_FOUND; FAIL_CONFLICT "customer_exists" when
  * another customer has the e-mail address. */
 enum fail customer_update(struct operation *operation, const char *customer_id,
-                          const struct patch_text *email, const struct patch_text *company_name,
+                          const struct customer_change *change,
                           struct customer *out) MUST_CHECK;
 
 /* The customer that an object of Stripe's belongs to, found by its subscription, by its

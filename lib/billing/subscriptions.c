@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "billing/audit.h"
+#include "billing/customers.h"
 
 static const struct column columns[] =
         COLUMNS(struct subscription, subscription_id, customer_id, stripe_subscription_id, plan,
@@ -56,6 +57,8 @@ static const struct statement statements[] = {
                     .sql = "SELECT " SUBSCRIPTION_COLUMNS " FROM subscriptions s "
                            "WHERE s.customer_id = $1 ORDER BY s.superseded, s.subscription_id "
                            "DESC LIMIT 1"},
+        /* A trial for each address, and for each look of addresses that are not plain. The
+	 * insertion of the look sees one that another transaction has just inserted. */
         [START_TRIAL] =
                 {"subscription_start_trial", ROW,
                  .sql = "WITH customer AS ("
@@ -64,10 +67,18 @@ static const struct statement statements[] = {
                         "    SELECT FROM subscriptions s WHERE s.customer_id = c.customer_id"
                         "    AND (s.status NOT IN " FINAL
                         "      OR s.trial_ends_at IS NOT NULL)) FOR UPDATE), "
+                        "skeleton AS ("
+                        "  INSERT INTO trial_skeletons AS other (skeleton_digest, plain)"
+                        "  SELECT $6::bytea, $7::boolean FROM customer"
+                        "  ON CONFLICT (skeleton_digest) DO UPDATE SET plain = true"
+                        "    WHERE other.plain AND excluded.plain"
+                        "  RETURNING plain), "
                         "redemption AS ("
                         "  INSERT INTO trial_redemptions (email_digest, customer_id,"
                         "    redeemed_at)"
-                        "  SELECT trial_email_digest(email), customer_id, $2 FROM customer"
+                        "  SELECT $5::bytea, customer_id, $2 FROM customer, skeleton"
+                        "  WHERE NOT EXISTS (SELECT FROM trial_redemptions"
+                        "    WHERE email_digest = trial_email_digest(email))"
                         "  ON CONFLICT DO NOTHING RETURNING customer_id) "
                         "INSERT INTO subscriptions AS s (customer_id, plan, status, "
                         "  trial_ends_at, created_at, updated_at) "
@@ -180,12 +191,18 @@ subscription_start_trial(struct operation *operation, const char *customer_id,
 	struct task *task = operation->task;
 	const struct plans *plans = &operation->billing->plans;
 	struct instant ends = INSTANT_MS(operation->now_ms + plans->trial_days * DAY_MS);
-	bool started;
+	struct customer customer;
+	struct address address;
+	bool started, deleted;
 
 	TRY(db_begin(operation->db, task));
+	TRY(customer_lock(operation, customer_id, &deleted));
+	TRY(customer_find(operation, customer_id, &customer));
+	TRY(address_read(task, customer.email, &address));
 	TRY(db_row(operation->db, task, &statements[START_TRIAL],
 	           PARAMETERS(customer_id, param_now(operation), plans->trial_plan,
-	                      param_time(task, ends)),
+	                      param_time(task, ends), param_digest(task, &address.trial),
+	                      param_digest(task, &address.skeleton), param_bool(address.plain)),
 	           out, &started));
 	if (!started)
 		return refuse_trial(operation, customer_id);

@@ -9,18 +9,23 @@
 
 static const struct statement statements[] = {
         {"server_facts",
-         ROWS_WITH(struct server_facts, version, version_number, encoding, checksums, durable,
-                   read_only),
+         ROWS_WITH(struct server_facts, version, version_number, encoding, locale, ascii_case,
+                   collation_stale, checksums, durable, read_only),
          .sql = "SELECT current_setting('server_version') AS version, "
                 "current_setting('server_version_num')::bigint AS version_number, "
-                "(SELECT pg_encoding_to_char(encoding)::text FROM pg_database "
-                "  WHERE datname = current_database()) AS encoding, "
+                "pg_encoding_to_char(d.encoding)::text AS encoding, "
+                "COALESCE(d.daticulocale, d.datctype) || "
+                "  CASE d.datlocprovider WHEN 'i' THEN ' (ICU)' ELSE ' (libc)' END AS locale, "
+                "lower('AIZ') = 'aiz' AND upper('aiz') = 'AIZ' AS ascii_case, "
+                "COALESCE(d.datcollversion <> pg_database_collation_actual_version(d.oid), "
+                "  false) AS collation_stale, "
                 "current_setting('data_checksums') = 'on' AS checksums, "
                 "current_setting('fsync') = 'on' AND current_setting('full_page_writes') = "
                 "'on' "
                 "  AND current_setting('synchronous_commit') <> 'off' AS durable, "
                 "pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' "
-                "  AS read_only"},
+                "  AS read_only "
+                "FROM pg_database d WHERE d.datname = current_database()"},
 };
 
 const struct statement_list server_statements = STATEMENT_LIST(statements);

@@ -10,6 +10,9 @@ struct server_facts {
 	const char *version; /* "15.14" */
 	int64_t version_number;
 	const char *encoding; /* of the database */
+	const char *locale;   /* of the database, by whom it is provided: "C.UTF-8 (libc)" */
+	bool ascii_case;      /* a and A, i and I are one letter each in that locale */
+	bool collation_stale; /* another version sorts now than when indexes were made */
 	bool checksums;       /* a damaged page is noticed */
 	bool durable;         /* committed rows survive a crash of the machine */
 	bool read_only;       /* a standby, or set to read-only */

@@ -213,7 +213,7 @@ take_over(struct operation *operation, const char *customer_id, const struct jso
           enum sync_result *out)
 {
 	const char *email = NULL, *name = NULL;
-	struct patch_text new_email, new_name;
+	struct customer_change change = {.email_pends = false};
 	struct customer customer;
 	enum fail kind = customer_find(operation, customer_id, &customer);
 
@@ -224,12 +224,12 @@ take_over(struct operation *operation, const char *customer_id, const struct jso
 	TRY(kind);
 	(void)json_view_string(object, "email", &email);
 	(void)json_view_string(object, "name", &name);
-	new_email = change_of(email, customer.email, customer_check_email, 254);
-	new_name = change_of(name, customer.company_name, customer_check_name, 200);
-	if (!new_email.present && !new_name.present)
+	change.email = change_of(email, customer.email, address_check, 254);
+	change.company_name = change_of(name, customer.company_name, customer_check_name, 200);
+	if (!change.email.present && !change.company_name.present)
 		return FAIL_NONE;
 	*out = SYNC_CHANGED;
-	return customer_update(operation, customer_id, &new_email, &new_name, &customer);
+	return customer_update(operation, customer_id, &change, &customer);
 }
 
 /* Keeps our values when another customer of ours has the e-mail. */

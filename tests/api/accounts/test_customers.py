@@ -55,7 +55,8 @@ def test_sign_up_refuses_invalid_addresses(api, email):
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a\tb", "a\x00b", "a\x1bb", "a\x7fb", "x" * 201, 1,
-                                  True, [], {}])
+                                  True, [], {}, "\u200b", "\u00a0", "a\u2028b", "a\u0085b", "a\u009b31m",
+                                  "a\u202egnp.exe", "a\u2060", "a\ufeff", "\u3164", "a\u200db", "a\u0378"])
 def test_sign_up_refuses_invalid_names(api, name):
     body = {"email": api.email(), "company_name": name}
     answer = api.owner.post("/api/customers", body)
@@ -64,7 +65,7 @@ def test_sign_up_refuses_invalid_names(api, name):
 
 
 def test_names_may_be_in_any_language_and_200_characters_long(api):
-    for name in ("Müller & Söhne", "株式会社", "🚀" * 200, "'; DROP TABLE customers; --", "a\u2028b"):
+    for name in ("Müller & Söhne", "株式会社", "🚀" * 200, "'; DROP TABLE customers; --", "نمی‌خواهم"):
         assert api.sign_up(company_name=name).answer["customer"]["company_name"] == name
 
 
@@ -130,12 +131,11 @@ def test_patch_refuses_invalid_fields(api, body):
     assert expect(api.owner.get(path), 200)["customer"] == customer.answer["customer"]
 
 
-def test_patch_refuses_the_address_of_another_customer(api):
+def test_an_owner_cannot_give_the_address_of_another_customer(api):
     customer, other = api.sign_up(), api.sign_up()
-    expect(customer.client.patch(f"/api/customers/{customer.id}",
-                                 {"email": other.email.upper()}), 409, "customer_exists")
-    changed = customer.client.patch(f"/api/customers/{customer.id}",
-                                    {"email": customer.email.upper()})
+    path = f"/api/customers/{customer.id}"
+    expect(api.owner.patch(path, {"email": other.email.upper()}), 409, "customer_exists")
+    changed = customer.client.patch(path, {"email": customer.email.upper()})
     assert expect(changed, 200)["customer"]["email"] == customer.email.upper()
 
 

@@ -70,7 +70,7 @@ static const struct {
 
 START_TEST(test_emails)
 {
-	const char *why = customer_check_email(emails[_i].email);
+	const char *why = address_check(emails[_i].email);
 
 	ck_assert_msg((why == NULL) == emails[_i].fine, "%s: %s", emails[_i].email, why);
 }
@@ -92,6 +92,9 @@ static const struct {
         {"\x1b[31mred", false},
         {"a\x7f", false},
         {"a\r", false},
+        {"\xe2\x80\x8b", false},
+        {"\xc2\xa0", false},
+        {"a\xc2\x9b", false},
 };
 
 START_TEST(test_names)

@@ -154,7 +154,8 @@ START_TEST(test_names_that_the_planner_knows)
 	                operation.db, &task,
 	                "SELECT max(pg_temp.pages(left(bound, length(bound) - cut))) "
 	                "FROM unnest((SELECT histogram_bounds::text::text[] FROM pg_stats "
-	                "  WHERE tablename = 'customers_company_prefix')) AS bound, "
+	                "  WHERE tablename = 'customers' AND attname = 'company_key')) AS "
+	                "bound, "
 	                "generate_series(0, 2) AS cut"),
 	        5000);
 }
