@@ -88,7 +88,7 @@ clean:
 	rm -rf build
 
 # All of it on this machine: PostgreSQL, billingd, nginx, and a stand-in for Stripe unless a key is
-# given. RUN_DIR, HTTPS_PORT, RATE_LIMITS, STRIPE_STAND_IN and every setting of billingd can
+# given. RUN_DIR, HTTPS_PORT, LISTEN, RATE_LIMITS, STRIPE_STAND_IN and every setting of billingd can
 # be given, as `make run HTTPS_PORT=9443` or in the environment. The build is a make of its own,
 # because a fresh machine gets its libraries only just before.
 .PHONY: deps run start stop status

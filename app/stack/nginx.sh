@@ -38,12 +38,32 @@ make_certificate() {
 	printf %s "$names" >"$tls/names"
 }
 
+# Sets what stands in place of nginx.conf's two lines "listen", one for each family of addresses, and
+# REACHED_AT, an address at which nginx can be reached.
+find_listeners() {
+	local ipv4=127.0.0.1 ipv6=[::1]
+
+	case $LISTEN in
+	localhost) ;;
+	all) ipv4=0.0.0.0 ipv6=[::] ;;
+	*:*) ipv4='' ipv6=[${LISTEN//[\[\]]/}] ;;
+	*) ipv4=$LISTEN ipv6='' ;;
+	esac
+	[[ -e /proc/net/if_inet6 || -z $ipv4 ]] || ipv6=''
+	LISTEN_IPV4=${ipv4:+listen $ipv4:$HTTPS_PORT}
+	LISTEN_IPV6=${ipv6:+listen $ipv6:$HTTPS_PORT}
+	LISTEN_IPV4=${LISTEN_IPV4:-#listen}
+	LISTEN_IPV6=${LISTEN_IPV6:-#listen}
+	REACHED_AT=${ipv4:-$ipv6}
+	[[ $REACHED_AT != 0.0.0.0 ]] || REACHED_AT=127.0.0.1
+}
+
 # A copy of nginx/ with this stack's paths, which nginx takes relative to its folder.
 write_nginx_files() {
-	local folder=$STATE/nginx file user="user $WEB_USER;" ipv6='#'
+	local folder=$STATE/nginx file user="user $WEB_USER;"
 
 	[[ $EUID -eq 0 ]] || user='# no user: not started as root'
-	[[ ! -e /proc/net/if_inet6 ]] || ipv6=
+	find_listeners
 	rm -rf -- "$folder/billing"
 	mkdir -p -- "$folder/billing" "$folder/tmp"
 	chmod 711 "$folder/tmp"
@@ -53,17 +73,14 @@ write_nginx_files() {
 			-e 's|/run/nginx\.pid|nginx.pid|' \
 			-e 's|/var/log/nginx/|../log/nginx-|' \
 			-e 's|/var/lib/nginx/|tmp/|' \
-			-e "s|listen 8443|listen $HTTPS_PORT|" \
-			-e "s|listen \[::\]:8443|${ipv6}listen [::]:$HTTPS_PORT|" \
-			-e 's|/etc/nginx/billing/www/|billing/www/|' \
+			-e "s|listen 8443|$LISTEN_IPV4|" \
+			-e "s|listen \[::\]:8443|$LISTEN_IPV6|" \
 			-e "s|unix:/run/billing/billingd\.sock|unix:$BILLING_SOCKET_PATH|" \
 			-e "s|unix:/run/billing/billingd-stripe\.sock|unix:$STRIPE_SOCKET_PATH|" \
 			-e "/^geo \$billing_rate_limits/,/}/s|default on|default $RATE_LIMITS|" \
 			"$file" >"$folder/billing/${file##*/}"
 	done
-	cp -r -- "$ROOT/nginx/www" "$folder/billing/www"
 	chmod 711 "$folder/billing"
-	chmod -R a+rX -- "$folder/billing/www"
 	mv -f -- "$folder/billing/nginx.conf" "$folder/nginx.conf"
 }
 

@@ -11,10 +11,13 @@ find_place() {
 
 	HTTPS_PORT=${HTTPS_PORT:-8443}
 	RATE_LIMITS=${RATE_LIMITS:-on}
+	LISTEN=${LISTEN:-localhost}
 	RUN_DIR=$(realpath -m -- "$asked")
 	[[ $RUN_DIR != *$'\n'* ]] || die "RUN_DIR: a path with a line break cannot be used"
 	DRAIN_SECONDS=${SHUTDOWN_TIMEOUT_SECONDS:-30}
 	[[ $DRAIN_SECONDS =~ ^[1-9][0-9]{0,3}$ ]] || DRAIN_SECONDS=30
+	[[ ! ${DRAIN_DELAY_SECONDS:-} =~ ^[1-9][0-9]{0,2}$ ]] ||
+		DRAIN_SECONDS=$((DRAIN_SECONDS + DRAIN_DELAY_SECONDS))
 	CALLER=$(id -un)
 	PG_USER=$CALLER
 	WEB_USER=$CALLER
@@ -32,7 +35,7 @@ find_place() {
 	if ! may_enter "$RUN_DIR"; then
 		STATE=/var/tmp/billing-$(printf %s "$RUN_DIR" | sha256sum | cut -c 1-12)
 	fi
-	readonly HTTPS_PORT RATE_LIMITS RUN_DIR STATE DRAIN_SECONDS CALLER PG_USER WEB_USER AS_PG AS_WEB
+	readonly HTTPS_PORT RATE_LIMITS LISTEN RUN_DIR STATE DRAIN_SECONDS CALLER PG_USER WEB_USER AS_PG AS_WEB
 }
 
 # may_enter FOLDER: whether PostgreSQL's user and billingd's can use a folder there.
@@ -129,6 +132,8 @@ check_settings() {
 		die "HTTPS_PORT: '$HTTPS_PORT' is not a port number (1 to 65535)"
 	[[ $RATE_LIMITS == on || $RATE_LIMITS == off ]] ||
 		die "RATE_LIMITS: '$RATE_LIMITS' is neither on nor off"
+	[[ $LISTEN =~ ^(localhost|all|[0-9]+(\.[0-9]+){3}|\[?[0-9a-f:]*:[0-9a-f:.]*\]?)$ ]] ||
+		die "LISTEN: '$LISTEN' is neither localhost nor all nor an address of this host"
 	BASE_URL=${BASE_URL:-https://localhost:$HTTPS_PORT}
 	# The stack sets these itself. A value that was read from its own env file is allowed.
 	for name in DATABASE_URL BILLINGD_PID_FILE BILLING_SOCKET BILLING_STRIPE_SOCKET; do

@@ -13,7 +13,8 @@ prepare_service() {
 	BILLINGD=$(for_service "$BIN/billingd")
 	BILLINGCTL=$(for_service "$BIN/billingctl")
 	AS_SERVICE=("${AS_WEB[@]}" env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u MAKEOVERRIDES
-		-u RUN_DIR -u HTTPS_PORT -u RATE_LIMITS -u BUILD_VARIANT -u STRIPE_STAND_IN "HOME=$STATE"
+		-u RUN_DIR -u HTTPS_PORT -u LISTEN -u RATE_LIMITS -u BUILD_VARIANT -u STRIPE_STAND_IN
+		"HOME=$STATE"
 		"BASE_URL=$BASE_URL" "KEYS_DIR=$KEYS_DIR" "DATABASE_URL=$DATABASE_URL"
 		"BILLING_SOCKET=$BILLING_SOCKET_PATH" "BILLING_STRIPE_SOCKET=$STRIPE_SOCKET_PATH"
 		"BILLINGD_PID_FILE=$BILLINGD_PID_FILE"
@@ -113,7 +114,7 @@ stop_billingd() {
 wait_until_ready() {
 	local url=https://localhost:$HTTPS_PORT/health/ready end=$((SECONDS + 60)) service answer
 
-	until answer=$(curl -sS --max-time 5 --noproxy '*' --resolve "localhost:$HTTPS_PORT:127.0.0.1" \
+	until answer=$(curl -sS --max-time 5 --noproxy '*' --resolve "localhost:$HTTPS_PORT:$REACHED_AT" \
 		--cacert "$STATE/tls/cert.pem" -w '\n%{http_code}' "$url" 2>&1) &&
 		[[ ${answer##*$'\n'} == 200 ]]; do
 		for service in "${SERVICES[@]}"; do

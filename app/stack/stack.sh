@@ -3,10 +3,11 @@
 # stack.sh start|stop postgres|stripe|billingd|nginx: one part of a stack, for tests of faults.
 #
 # A private PostgreSQL, billingd and nginx, all their state in RUN_DIR (default .run), listening
-# on HTTPS_PORT (default 8443). With other folders and ports several can run at once. Settings
-# of billingd are passed on from the environment. Without STRIPE_SECRET_KEY a stand-in for Stripe
-# runs along, unless STRIPE_STAND_IN=off; RATE_LIMITS=off is for load tests; BUILD_VARIANT picks
-# build/<variant>/. It asks no question, and an error is one line.
+# on HTTPS_PORT (default 8443) of LISTEN: localhost (the default), all, or an address of this host.
+# With other folders and ports several can run at once. Settings of billingd are passed on from the
+# environment. Without STRIPE_SECRET_KEY a stand-in for Stripe runs along, unless
+# STRIPE_STAND_IN=off; RATE_LIMITS=off is for load tests; BUILD_VARIANT picks build/<variant>/. It
+# asks no question, and an error is one line.
 #
 # In reading order: common.sh (messages and processes), place.sh (folders and users), postgres.sh,
 # stripe.sh (the stand-in), service.sh (keys, migration, billingd, operators), nginx.sh.

@@ -31,3 +31,10 @@ def test_a_page_has_no_script_and_loads_nothing(stack, path):
     assert page.headers["Strict-Transport-Security"] == "max-age=31536000"
     assert page.headers["Referrer-Policy"] == "no-referrer"
     assert not re.search(r"<script|<form|src=|href=|https?://|@import|url\(", page.text)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_only_read(stack, path):
+    session = stack.api.nobody.session
+    assert session.head(stack.base_url + path, timeout=10).status_code == 200
+    assert session.post(stack.base_url + path, timeout=10).status_code == 405
