@@ -20,6 +20,7 @@ enum fail {
 	FAIL_METHOD,   /* the path exists, the method does not */
 	FAIL_CONFLICT, /* the state forbids it */
 	FAIL_BUSY,     /* another request holds it; nothing was done */
+	FAIL_LIMITED,  /* the caller sends too much; nothing was done */
 	FAIL_TOO_LARGE,
 	FAIL_MEDIA_TYPE,    /* not JSON */
 	FAIL_UNPROCESSABLE, /* an idempotency key reused with another body */

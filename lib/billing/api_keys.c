@@ -19,7 +19,15 @@ static const struct column columns[] =
 
 #define ROW ROWS_OF(struct api_key, columns)
 
-enum { FIND, TOUCH, CREATE, LIST, REVOKE, REVOKE_ALL };
+/* Keys of a customer, for the bounds. */
+struct key_count {
+	int64_t live;
+	int64_t made;
+};
+
+static const struct column count_columns[] = COLUMNS(struct key_count, live, made);
+
+enum { FIND, TOUCH, LOCK, COUNT, CREATE, LIST, REVOKE, REVOKE_ALL };
 
 static const struct statement statements[] = {
         [FIND] = {"api_key_find", ROW,
@@ -27,14 +35,17 @@ static const struct statement statements[] = {
         [TOUCH] = {"api_key_touch",
                    .sql = "UPDATE api_keys SET last_used_at = now() WHERE key_id = $1 "
                           "AND COALESCE(last_used_at < current_date, true)"},
-        [CREATE] =
-                {"api_key_create",
-                 .sql = "INSERT INTO api_keys (key_id, customer_id, role, name, digest, "
-                        "prefix, scopes, created_at) "
-                        "SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE $2::text IS NULL OR "
-                        "EXISTS ("
-                        "SELECT FROM customers WHERE customer_id = $2 AND deleted_at IS NULL "
-                        "FOR SHARE)"},
+        [LOCK] = {"api_key_lock_customer",
+                  .sql = "SELECT FROM customers WHERE customer_id = $1 AND deleted_at IS NULL "
+                         "FOR NO KEY UPDATE"},
+        [COUNT] = {"api_key_count", ROWS_OF(struct key_count, count_columns),
+                   .sql = "SELECT count(*) FILTER (WHERE revoked_at IS NULL) AS live, "
+                          "count(*) FILTER (WHERE created_at > $2::timestamptz - interval '1 "
+                          "day') AS made FROM api_keys WHERE customer_id = $1"},
+        [CREATE] = {"api_key_create",
+                    .sql = "INSERT INTO api_keys (key_id, customer_id, role, name, digest, "
+                           "prefix, scopes, created_at) "
+                           "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"},
         [LIST] = {"api_key_list", ROW,
                   .sql = "SELECT " API_KEY_COLUMNS " FROM api_keys k "
                          "WHERE (k.customer_id = $1 OR ($1::text IS NULL AND "
@@ -143,6 +154,32 @@ api_key_make(struct operation *operation, const char *customer_id, const char *r
 	};
 }
 
+/* Locks the customer, so that requests at the same time count one after the other. */
+static enum fail
+check_count(struct operation *operation, const char *customer_id)
+{
+	struct task *task = operation->task;
+	struct key_count keys = {0};
+	int64_t locked;
+	bool found;
+
+	TRY(db_run(operation->db, task, &statements[LOCK], PARAMETERS(customer_id), &locked));
+	if (locked == 0)
+		return fail_customer_not_found(task);
+	TRY(db_row(operation->db, task, &statements[COUNT],
+	           PARAMETERS(customer_id, param_now(operation)), &keys, &found));
+	if (keys.live >= API_KEYS_LIVE_MAX)
+		return task_fail(task, FAIL_CONFLICT, "too_many_keys",
+		                 "The customer has %d live keys; revoke one first.",
+		                 API_KEYS_LIVE_MAX);
+	if (keys.made >= API_KEYS_DAY_MAX)
+		return task_fail(
+		        task, FAIL_LIMITED, "too_many_keys_made",
+		        "%d keys were made for the customer within a day; try again later.",
+		        API_KEYS_DAY_MAX);
+	return FAIL_NONE;
+}
+
 enum fail
 api_key_create(struct operation *operation, const char *customer_id, const char *role,
                const char *name, unsigned int scopes, struct api_key_minted *out)
@@ -150,24 +187,23 @@ api_key_create(struct operation *operation, const char *customer_id, const char 
 	struct task *task = operation->task;
 	const struct api_key *key = &out->key;
 	enum fail kind;
-	int64_t created;
 
 	api_key_make(operation, customer_id, role, name, scopes, out);
 	TRY(db_begin(operation->db, task));
+	if (customer_id != NULL)
+		TRY(check_count(operation, customer_id));
 	kind = db_run(operation->db, task, &statements[CREATE],
 	              PARAMETERS(key->key_id, customer_id, role, name,
 	                         param_bytes(task, key->digest), key->prefix,
 	                         param_list(task, &key->scopes),
 	                         param_time(task, key->created_at)),
-	              &created);
+	              NULL);
 	if (kind == FAIL_CONFLICT) {
 		task_clear(task);
 		return task_fail(task, FAIL_CONFLICT, "operator_exists",
 		                 "There is an operator of that name.");
 	}
 	TRY(kind);
-	if (created == 0)
-		return fail_customer_not_found(task);
 	TRY(audit_record(operation, "key_create", customer_id, key->key_id, role));
 	return db_commit(operation->db, task);
 }

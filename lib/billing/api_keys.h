@@ -55,8 +55,12 @@ enum fail api_key_touch(struct operation *operation, const struct api_key *key) 
 void api_key_make(struct operation *operation, const char *customer_id, const char *role,
                   const char *name, unsigned int scopes, struct api_key_minted *out);
 
+/* A customer's keys that are not revoked, and those that are made within a day. */
+enum { API_KEYS_LIVE_MAX = 20, API_KEYS_DAY_MAX = 100 };
+
 /* Makes and stores a key, with its audit entry. FAIL_NOT_FOUND when there is no such customer;
- * FAIL_CONFLICT "operator_exists" for an operator's name in use. */
+ * FAIL_CONFLICT "operator_exists" for an operator's name in use, "too_many_keys" when the customer
+ * has API_KEYS_LIVE_MAX; FAIL_LIMITED "too_many_keys_made" beyond API_KEYS_DAY_MAX. */
 enum fail api_key_create(struct operation *operation, const char *customer_id, const char *role,
                          const char *name, unsigned int scopes,
                          struct api_key_minted *out) MUST_CHECK;

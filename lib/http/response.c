@@ -18,6 +18,7 @@ static const struct {
         [FAIL_METHOD] = {405, NULL},
         [FAIL_CONFLICT] = {409, NULL},
         [FAIL_BUSY] = {409, "1"},
+        [FAIL_LIMITED] = {429, "1"},
         [FAIL_TOO_LARGE] = {413, NULL},
         [FAIL_MEDIA_TYPE] = {415, NULL},
         [FAIL_UNPROCESSABLE] = {422, NULL},

@@ -1,5 +1,6 @@
 """API keys of customers: creating, listing and revoking them, and what their scopes allow."""
 
+import concurrent.futures
 import itertools
 
 import pytest
@@ -169,3 +170,39 @@ def test_a_revoked_operator(api, stack):
     expect(client.get("/api/customers?limit=1"), 200)
     stack.sql("UPDATE api_keys SET revoked_at = now() WHERE name = 'leaving'")
     expect(client.get("/api/customers?limit=1"), 401, "unauthenticated")
+
+
+def test_live_keys_are_bounded(api, stack):
+    """20 at most, also when they are made at the same time. A revoked key makes room."""
+    customer, other = api.sign_up(), api.sign_up()
+    path = f"/api/customers/{customer.id}/keys"
+
+    def make(_):
+        return api.bearer(stack.admin_key).post(path, {}).status_code
+
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        statuses = list(pool.map(make, range(30)))
+    assert sorted(statuses) == 19 * [201] + 11 * [409]
+    expect(customer.client.post(path, {}), 409, "too_many_keys")
+    keys = expect(customer.client.get(path), 200)["keys"]
+    assert len(keys) == 20
+    expect(customer.client.delete(f"{path}/{keys[0]['key_id']}"), 200)
+    expect(customer.client.post(path, {}), 201)
+    expect(other.client.post(f"/api/customers/{other.id}/keys", {}), 201)
+
+
+def test_keys_made_in_a_day_are_bounded(api, stack):
+    """Keys that are made and revoked again count for a day."""
+    customer = api.sign_up()
+    path = f"/api/customers/{customer.id}/keys"
+    stack.sql(f"""
+        INSERT INTO api_keys (key_id, customer_id, role, digest, prefix, scopes, created_at,
+            revoked_at)
+        SELECT 'key_' || substr(md5('{customer.id}' || n), 1, 24), '{customer.id}', 'customer',
+            sha256(('{customer.id}' || n)::bytea), 'x', '{{usage}}',
+            now() - n * interval '14 minutes', now() FROM generate_series(1, 98) n""")
+    expect(customer.client.post(path, {}), 201)
+    expect(customer.client.post(path, {}), 429, "too_many_keys_made")
+    stack.sql("UPDATE api_keys SET created_at = created_at - interval '2 hours' "
+              f"WHERE customer_id = '{customer.id}' AND revoked_at IS NOT NULL")
+    expect(customer.client.post(path, {}), 201)

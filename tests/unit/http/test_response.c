@@ -35,8 +35,8 @@ static const struct {
         {FAIL_TOO_LARGE, 413, NULL},     {FAIL_MEDIA_TYPE, 415, NULL},
         {FAIL_UNPROCESSABLE, 422, NULL}, {FAIL_UNAVAILABLE, 503, "1"},
         {FAIL_UNCERTAIN, 503, "1"},      {FAIL_INTERNAL, 500, NULL},
-        {FAIL_BUSY, 409, "1"},           {FAIL_PAYMENT, 402, NULL},
-        {FAIL_STRIPE, 502, "5"},
+        {FAIL_BUSY, 409, "1"},           {FAIL_LIMITED, 429, "1"},
+        {FAIL_PAYMENT, 402, NULL},       {FAIL_STRIPE, 502, "5"},
 };
 
 _Static_assert(sizeof(kinds) / sizeof(*kinds) == FAIL_COUNT - 1, "every kind but success");
