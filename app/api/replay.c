@@ -52,6 +52,16 @@ scope_of(const struct call *call)
 	return arena_printf(call->request->task.arena, "nobody:%s", call->request->address);
 }
 
+/* All keys of a customer share one bound. Operators have none. */
+static const char *
+account_of(const struct call *call)
+{
+	if (call->caller.kind == CALLER_OPERATOR)
+		return NULL;
+	return call->caller.kind == CALLER_CUSTOMER ? call->caller.key.customer_id
+	                                            : scope_of(call);
+}
+
 /* Runs the handler in a savepoint. A refusal (4xx) rolls back to it and becomes the answer. A
  * failure that may be repeated (5xx) is returned, and nothing is stored. */
 static enum fail
@@ -166,6 +176,7 @@ replay_or_run(struct call *call)
 	struct text what = text_new(task->arena, request->body_length + 256);
 	struct idempotency idempotency = {
 	        .caller = scope_of(call),
+	        .account = account_of(call),
 	        .key = request->headers.idempotency_key,
 	};
 	const char *fault = idempotency_check_key(idempotency.key);

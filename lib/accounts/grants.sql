@@ -15,6 +15,7 @@ BEGIN
             ('api_keys', 'INSERT, SELECT, UPDATE'),
             ('audit_log', 'INSERT, SELECT'),
             ('customers', 'INSERT, SELECT, UPDATE'),
+            ('idempotency_counts', 'DELETE, INSERT, SELECT, UPDATE'),
             ('idempotency_keys', 'DELETE, INSERT, SELECT, UPDATE'),
             ('instances', 'INSERT, SELECT, UPDATE'),
             ('invoices', 'DELETE, INSERT, SELECT, UPDATE'),

@@ -9,9 +9,17 @@
 
 #include "billing/operation.h"
 
+/* Bounds of one answer, and of all answers that are stored on one account within a day (UTC). */
+enum {
+	IDEMPOTENCY_ANSWER_MAX = 768 * 1024,
+	IDEMPOTENCY_DAY_ANSWERS = 100000,
+	IDEMPOTENCY_DAY_BYTES = 64 * 1024 * 1024
+};
+
 /* One use of a key. `request` is method, path and body. */
 struct idempotency {
 	const char *caller;
+	const char *account; /* whose answers are counted together; NULL: not bounded */
 	const char *key;
 	struct bytes request;
 	struct sha256 digest; /* filled by the claim */
@@ -25,14 +33,15 @@ const char *idempotency_check_key(const char *key);
 
 /* Claims the key in the open transaction. `*replay` is true when an answer is stored, which
  * `answer` then has. FAIL_CONFLICT "idempotency_in_progress" while another request uses it,
- * FAIL_UNPROCESSABLE "idempotency_key_reused" when the key was used for another request. */
+ * FAIL_UNPROCESSABLE "idempotency_key_reused" when the key was used for another request,
+ * FAIL_LIMITED "too_many_stored_answers" when the account's answers of the day are used up. */
 enum fail idempotency_claim(struct operation *operation, struct idempotency *idempotency,
                             struct bytes *answer, bool *replay) MUST_CHECK;
 
 /* Stores the answer in the open transaction. FAIL_CONFLICT "idempotency_in_progress" when
- * another request with the key was faster. */
+ * another request with the key was faster; FAIL_TOO_LARGE "answer_too_large". */
 enum fail idempotency_store(struct operation *operation, const struct idempotency *idempotency,
                             struct bytes answer) MUST_CHECK;
 
-/* A job: deletes answers that have expired. */
+/* A job: deletes answers that have expired, and the counts of earlier days. */
 enum fail idempotency_prune(struct operation *operation, int64_t *pruned) MUST_CHECK;

@@ -224,6 +224,86 @@ START_TEST(test_the_table_hides_key_and_answer)
 }
 END_TEST
 
+/* A use on an account, with a key that no other use has. */
+static struct idempotency
+account_use(const char *account)
+{
+	struct idempotency use = use_of("customer:1", fresh_key(), "POST /a {}");
+
+	use.account = account;
+	return use;
+}
+
+static enum fail
+claim_on(const char *account)
+{
+	struct idempotency use = account_use(account);
+	struct bytes stored;
+	enum fail kind;
+	bool replay;
+
+	fine(db_begin(operation.db, &task));
+	kind = idempotency_claim(&operation, &use, &stored, &replay);
+	db_rollback_to(operation.db, 0);
+	return kind;
+}
+
+static void
+set_counts(const char *column, long long value)
+{
+	database_script(operation.db, &task,
+	                arena_printf(task.arena, "UPDATE idempotency_counts SET %s = %lld",
+	                             column, value));
+}
+
+/* Answers of one account are counted, and refused beyond the bounds. Stored ones are replayed, and
+ * other accounts, other days and operators are not affected. */
+START_TEST(test_answers_of_an_account_are_bounded)
+{
+	static const struct {
+		const char *column;
+		long long bound;
+	} bounds[] = {{"answers", IDEMPOTENCY_DAY_ANSWERS}, {"bytes", IDEMPOTENCY_DAY_BYTES}};
+
+	for (int i = 0; i < ROWS(bounds); i++) {
+		const char *account = fresh_key();
+		struct idempotency use = account_use(account);
+
+		answer(&operation, &use);
+		set_counts(bounds[i].column, bounds[i].bound - 1);
+		fine(claim_on(account));
+		set_counts(bounds[i].column, bounds[i].bound);
+		ck_assert_int_eq(claim_on(account), FAIL_LIMITED);
+		ck_assert_str_eq(task.failure.code, "too_many_stored_answers");
+		task_clear(&task);
+		ck_assert(is_replayed(&use));
+		fine(claim_on(fresh_key()));
+		fine(claim_on(NULL));
+		operation.now_ms += DAY_MS;
+		fine(claim_on(account));
+		operation.now_ms -= DAY_MS;
+	}
+}
+END_TEST
+
+START_TEST(test_an_answer_is_bounded)
+{
+	struct bytes large = {arena_alloc(task.arena, IDEMPOTENCY_ANSWER_MAX + 1),
+	                      IDEMPOTENCY_ANSWER_MAX};
+	struct idempotency use = account_use(fresh_key());
+	struct bytes stored;
+	bool replay;
+
+	fine(db_begin(operation.db, &task));
+	fine(idempotency_claim(&operation, &use, &stored, &replay));
+	fine(idempotency_store(&operation, &use, large));
+	large.length++;
+	ck_assert_int_eq(idempotency_store(&operation, &use, large), FAIL_TOO_LARGE);
+	task_clear(&task);
+	db_rollback_to(operation.db, 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -238,6 +318,8 @@ main(void)
 	tcase_add_test(tcase, test_kept_for_a_day);
 	tcase_add_test(tcase, test_prune);
 	tcase_add_test(tcase, test_the_table_hides_key_and_answer);
+	tcase_add_test(tcase, test_answers_of_an_account_are_bounded);
+	tcase_add_test(tcase, test_an_answer_is_bounded);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
