@@ -10,7 +10,9 @@
 #include "billing/license_records.h"
 #include "sync/invoices.h"
 
-enum { REPORTS_MAX = 10000, ROWS_MAX = 1000 };
+/* A caller may ask for LIMIT_MAX reports. An answer has REPORTS_MAX at most, so that it takes a
+ * worker little time, and a cursor. */
+enum { LIMIT_MAX = 10000, REPORTS_MAX = 4000, ROWS_MAX = 1000 };
 
 struct export_input {
 	int64_t limit;
@@ -20,7 +22,7 @@ struct export_input {
 };
 
 const struct field export_query[] = {
-        PAGE_FIELDS(struct export_input, REPORTS_MAX, ROWS_MAX),
+        PAGE_FIELDS(struct export_input, LIMIT_MAX, ROWS_MAX),
         FIELD(struct export_input, from, .min = 0),
         FIELD(struct export_input, to, .min = 0),
         FIELD_END(struct export_input),
@@ -31,13 +33,14 @@ read_reports(struct call *call, struct page *page, const struct usage_report **o
              size_t *count)
 {
 	const struct export_input *input = call->query;
+	int64_t limit = input->limit < REPORTS_MAX ? input->limit : REPORTS_MAX;
 	const struct usage_filter filter = {
 	        .customer_id = request_param(call->request, "customer_id"),
 	        .from = input->from,
 	        .to = input->to,
 	};
 
-	TRY(page_read(call->operation.task, input->limit, input->cursor, page));
+	TRY(page_read(call->operation.task, limit, input->cursor, page));
 	return usage_history(&call->operation, &filter, page, out, count);
 }
 
