@@ -10,6 +10,7 @@
 #include "settings/settings.h"
 
 struct call;
+struct share;
 
 /* The callers that may use a route. An owner may use every operators' route, a viewer those that
  * only read. */
@@ -55,6 +56,10 @@ struct api {
 	enum pool pool;
 	struct stripe_client *stripe; /* NULL: not configured, or this process must not wait */
 	atomic_bool *stripe_idle;     /* of operations */
+	size_t pool_workers;          /* how many this host has for the pool */
+	struct share *share;          /* NULL: nothing is counted */
+	size_t share_slot;            /* this worker's */
+	const atomic_bool *stopping;  /* whether the sockets close soon */
 	bool misdirected; /* whether the log has the error that nginx sends requests to the wrong socket */
 };
 

@@ -153,6 +153,15 @@ check_jobs(const struct call *call)
 	return (struct check){"jobs", ok, ok ? "run" : "have not run for two minutes", true};
 }
 
+/* Load balancers take this host out before its sockets close. */
+static struct check
+check_stop(const struct call *call)
+{
+	bool ok = call->api->stopping == NULL || !atomic_load(call->api->stopping);
+
+	return (struct check){"serving", ok, ok ? "goes on" : "stops soon", true};
+}
+
 /* Events of Stripe and requests to it that wait or have failed. */
 static struct check
 check_stripe(struct call *call)
@@ -205,6 +214,7 @@ get_ready(struct call *call)
 	        check_signing_key(call),
 	        check_clock(database_now),
 	        check_jobs(call),
+	        check_stop(call),
 	        check_stripe(call),
 	};
 	struct json_out json = answer_begin(call, 1024);

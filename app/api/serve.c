@@ -6,6 +6,7 @@
 #include "api/api.h"
 #include "api/caller.h"
 #include "api/replay.h"
+#include "api/share.h"
 #include "base/arena.h"
 #include "base/fields.h"
 #include "base/json_view.h"
@@ -261,6 +262,17 @@ run_route_again(struct call *call)
 }
 
 static enum fail
+run_within_share(struct call *call)
+{
+	enum fail kind = share_enter(call);
+
+	if (kind == FAIL_NONE)
+		kind = run_route_again(call);
+	share_leave(call);
+	return kind;
+}
+
+static enum fail
 answer(struct call *call)
 {
 	if (call->request->broken != FAIL_NONE)
@@ -278,7 +290,7 @@ answer(struct call *call)
 		TRY(caller_resolve(call));
 	if (read_input(call) != FAIL_NONE)
 		return refuse_input(call);
-	return run_route_again(call);
+	return run_within_share(call);
 }
 
 void

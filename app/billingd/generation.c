@@ -191,6 +191,10 @@ generation_enter(const struct child *child, struct api *out)
 	        .metrics = child->metrics,
 	        .stripe_idle = child->stripe_idle,
 	        .pool = child->role->pool,
+	        .pool_workers = child->role->count(generation),
+	        .share = child->share,
+	        .share_slot = child->share_slot,
+	        .stopping = child->stopping,
 	};
 	if (license_keys_load(&task, generation->settings.keys_dir, true, clock_now_ms(),
 	                      &out->billing.keys) != FAIL_NONE ||

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "api/share.h"
 #include "base/log.h"
 #include "billingd/retired.h"
 #include "billingd/sockets.h"
@@ -38,7 +39,10 @@ struct slot {
 struct shared {
 	atomic_bool started[2 * SLOTS_MAX]; /* one per slot, for two generations */
 	atomic_bool stripe_idle;
+	atomic_bool stopping;
+	struct share share; /* numbered like `started` */
 };
+_Static_assert(SHARE_SLOTS >= 2 * SLOTS_MAX, "each process has a slot");
 
 struct master {
 	const char *config_path;
@@ -50,7 +54,8 @@ struct master {
 	struct slot slots[SLOTS_MAX];
 	size_t slot_count;
 	struct retired retired;
-	sigset_t signals; /* the ones that the master waits for */
+	sigset_t signals;   /* the ones that the master waits for */
+	int64_t stop_at_us; /* INT64_MAX until a signal asks for a stop */
 };
 
 /* Fills the slots by the roles' counts. */
@@ -83,12 +88,16 @@ become_child(const struct master *master, const struct child *self, pid_t parent
 
 /* Two generations have flags of their own, so that an old child does not set those of a new
  * one. */
+static size_t
+shared_number(const struct master *master, size_t slot)
+{
+	return (size_t)(master->generation->number % 2) * SLOTS_MAX + slot;
+}
+
 static atomic_bool *
 started_flag(const struct master *master, size_t slot)
 {
-	size_t half = (size_t)(master->generation->number % 2);
-
-	return &master->shared->started[half * SLOTS_MAX + slot];
+	return &master->shared->started[shared_number(master, slot)];
 }
 
 static void
@@ -102,6 +111,9 @@ start_child(struct master *master, size_t slot)
 	        .listen_fd = role->jobs == NULL ? master->sockets.fds[role->pool] : -1,
 	        .started = started_flag(master, slot),
 	        .stripe_idle = &master->shared->stripe_idle,
+	        .share = &master->shared->share,
+	        .share_slot = shared_number(master, slot),
+	        .stopping = &master->shared->stopping,
 	};
 	pid_t parent = getpid(), child;
 
@@ -298,20 +310,45 @@ stop(struct master *master)
 	return 0;
 }
 
+/* The first signal lets load balancers see, for DRAIN_DELAY_SECONDS, that this host is not ready any
+ * more. Meanwhile everything is served. A second signal ends the delay. */
+static void
+schedule_stop(struct master *master)
+{
+	int64_t delay_us = master->generation->settings.drain_delay_s * 1000000;
+	bool again = atomic_exchange(&master->shared->stopping, true);
+
+	master->stop_at_us = clock_monotonic_us() + (again ? 0 : delay_us);
+	if (!again && delay_us > 0)
+		log_line(LOG_LEVEL_INFO, "not ready any more, stopping soon",
+		         LOG_I("seconds", delay_us / 1000000));
+}
+
+/* How long the master may sleep: until a child is due, is late, or the stop begins. */
+static int64_t
+time_to_sleep(struct master *master)
+{
+	int64_t start_us = start_due(master), late_us = retired_kill_late(&master->retired);
+	int64_t stop_us = master->stop_at_us - clock_monotonic_us();
+	int64_t least_us = start_us < late_us ? start_us : late_us;
+
+	least_us = least_us < stop_us ? least_us : stop_us;
+	return least_us > 0 ? least_us : 0;
+}
+
 static int
 watch(struct master *master)
 {
-	for (;;) {
-		int64_t start_us = start_due(master),
-		        late_us = retired_kill_late(&master->retired);
-		int signal = await_signal(master, start_us < late_us ? start_us : late_us);
+	while (master->stop_at_us > clock_monotonic_us()) {
+		int signal = await_signal(master, time_to_sleep(master));
 
 		if (signal == SIGTERM || signal == SIGINT)
-			return stop(master);
-		if (signal == SIGHUP)
+			schedule_stop(master);
+		if (signal == SIGHUP && master->stop_at_us == INT64_MAX)
 			reload(master);
 		reap(master);
 	}
+	return stop(master);
 }
 
 static bool
@@ -367,6 +404,7 @@ master_run(const char *config_path, struct generation *first)
 		return 1;
 	master->config_path = config_path;
 	master->generation = first;
+	master->stop_at_us = INT64_MAX;
 	assign_roles(master);
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);

@@ -37,6 +37,9 @@ struct child {
 	 * that dies earlier is replaced after a growing delay. */
 	atomic_bool *started;
 	atomic_bool *stripe_idle; /* all generations' */
+	struct share *share;      /* likewise */
+	size_t share_slot;
+	const atomic_bool *stopping;
 };
 
 /* Does the child's work. Its exit status. All signals are blocked on entry. */

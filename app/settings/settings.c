@@ -91,6 +91,10 @@ const struct setting app_settings_table[] = {
             "Worker processes for the requests that wait for Stripe.", .min = 1, .max = 64),
         ROW(worker_max_requests, "WORKER_MAX_REQUESTS", "100000",
             "Requests after which a worker is replaced.", .min = 1, .max = INT64_MAX),
+        ROW(drain_delay_s, "DRAIN_DELAY_SECONDS", "0",
+            "How long a stop goes on serving while /health/ready answers 503, so that load "
+            "balancers send no new requests before the sockets close.",
+            .max = 600),
         ROW(shutdown_timeout_s, "SHUTDOWN_TIMEOUT_SECONDS", "30",
             "How long a stop or reload waits for running requests.", .min = 1, .max = 3600),
         ROW(database_url, "DATABASE_URL", "postgresql:///billing",

@@ -13,6 +13,7 @@ struct app_settings {
 	int64_t workers;
 	int64_t stripe_workers;
 	int64_t worker_max_requests;
+	int64_t drain_delay_s;
 	int64_t shutdown_timeout_s;
 	const char *database_url;
 	const char *database_owner_url;

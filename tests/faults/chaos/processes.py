@@ -171,6 +171,10 @@ class Daemon:
         """Starts it with the stack's log; it serves when this returns."""
         if self.stack.script("status", check=False).stdout.count("billingd: running"):
             self.stack.script("stop", "billingd")
+        return self.launch()
+
+    def launch(self):
+        """Starts it beside the stack's own, with sockets of its own."""
         tail = LogTail(self.stack)
         with open(tail.path, "ab") as log:
             self.process = subprocess.Popen(self.command(), env=self.environment(), stderr=log,

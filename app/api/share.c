@@ -1,0 +1,100 @@
+/* share.c: how many workers of a pool one customer may keep busy. */
+#include "api/share.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/caller.h"
+#include "api/replay.h"
+
+/* Requests wait for a worker at least so long when all workers are busy for longer than a moment.
+ * A burst of short requests is not refused. */
+enum { WAITED_MS = 250 };
+
+/* The customer on whose account the request goes. */
+static const char *
+customer_of(const struct call *call)
+{
+	if (call->route->pool == POOL_STRIPE)
+		return caller_body_customer(call);
+	return call->caller.kind == CALLER_CUSTOMER ? call->caller.key.customer_id : NULL;
+}
+
+/* The first 60 bits of a customer's random id, and the pool. Never 0. */
+static unsigned long long
+mark_of(const char *customer_id, enum pool pool)
+{
+	char digits[16] = {0};
+
+	for (size_t i = 0; i < sizeof(digits) - 1 && customer_id[5 + i] != '\0'; i++)
+		digits[i] = customer_id[5 + i];
+	return (strtoull(digits, NULL, 16) << 2 | (unsigned long long)pool) + 1;
+}
+
+/* A worker that was killed leaves its slot marked. */
+static bool
+is_alive(pid_t worker)
+{
+	return kill(worker, 0) == 0 || errno != ESRCH;
+}
+
+/* The workers that serve the customer already. Of two requests that arrive at the same time, the
+ * second one counts the first. */
+static size_t
+count_others(struct share *share, const struct share_slot *own)
+{
+	unsigned long long mark = atomic_load(&own->customer);
+	unsigned long long ticket = atomic_load(&own->ticket);
+	size_t count = 0;
+
+	for (struct share_slot *slot = share->slots; slot < share->slots + SHARE_SLOTS; slot++)
+		if (slot != own && atomic_load(&slot->customer) == mark &&
+		    atomic_load(&slot->ticket) < ticket && is_alive(atomic_load(&slot->worker)))
+			count++;
+	return count;
+}
+
+static enum fail
+judge(struct call *call, size_t others)
+{
+	struct task *task = &call->request->task;
+	size_t half = call->api->pool_workers / 2;
+
+	if (call->route->pool == POOL_STRIPE)
+		return others == 0 ? FAIL_NONE
+		                   : task_fail(task, FAIL_BUSY,
+		                               replay_applies(call) ? "idempotency_in_progress"
+		                                                    : "operation_in_progress",
+		                               "Another payment request of this customer is "
+		                               "being answered at this moment; try again.");
+	if (call->request->waited_ms < WAITED_MS || others < (half == 0 ? 1 : half))
+		return FAIL_NONE;
+	return task_fail(
+	        task, FAIL_LIMITED, "rate_limited",
+	        "Too many requests of this customer run at the same time; try again soon.");
+}
+
+enum fail
+share_enter(struct call *call)
+{
+	struct share *share = call->api->share;
+	const char *customer_id = customer_of(call);
+	struct share_slot *own;
+
+	if (share == NULL || customer_id == NULL)
+		return FAIL_NONE;
+	own = &share->slots[call->api->share_slot];
+	atomic_store(&own->worker, getpid());
+	atomic_store(&own->ticket, atomic_fetch_add(&share->tickets, 1));
+	atomic_store(&own->customer, mark_of(customer_id, call->route->pool));
+	return judge(call, count_others(share, own));
+}
+
+void
+share_leave(struct call *call)
+{
+	if (call->api->share != NULL)
+		atomic_store(&call->api->share->slots[call->api->share_slot].customer, 0);
+}
