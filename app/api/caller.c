@@ -68,8 +68,8 @@ caller_path_customer(const struct call *call)
 }
 
 /* The member "customer_id" of the body, or NULL when the route's body has none. */
-static const char *
-body_customer(const struct call *call)
+const char *
+caller_body_customer(const struct call *call)
 {
 	const struct field *field = call->route->body;
 
@@ -149,7 +149,7 @@ caller_resolve(struct call *call)
 enum fail
 caller_check_body(struct call *call)
 {
-	const char *named = body_customer(call);
+	const char *named = caller_body_customer(call);
 
 	if (named == NULL)
 		return FAIL_NONE;

@@ -27,3 +27,6 @@ const char *caller_kind_name(const struct caller *caller);
 
 /* The customer's id in the path, or NULL. */
 const char *caller_path_customer(const struct call *call);
+
+/* The customer's id in the body, or NULL; once the body was read. */
+const char *caller_body_customer(const struct call *call);

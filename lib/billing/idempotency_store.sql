@@ -1,7 +1,8 @@
--- idempotency_store.sql: stores an answer, and counts it on its account.
+-- Stores an answer, and counts it on its account.
 --
--- $1 digest of caller and key  $2 sealed answer  $3 now  $4 when it expires  $5 digest of the account, or
--- NULL
+-- $1 digest of caller and key  $2 sealed answer  $3 now  $4 when it expires
+-- $5 digest of the account, or NULL
+
 WITH counted AS (
     INSERT INTO idempotency_counts AS c (account, day, answers, bytes)
     SELECT $5, date(timezone('UTC', $3::timestamptz)), 1, length($2::bytea)

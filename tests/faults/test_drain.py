@@ -22,7 +22,7 @@ def test_a_stop_is_announced(stack):
     daemon = Daemon(stack, DRAIN_DELAY_SECONDS=600).start()
     tail = LogTail(stack)
     try:
-        assert is_ready(daemon) == (200, True)
+        wait_for(lambda: is_ready(daemon) == (200, True))
         daemon.signal(signal.SIGTERM)
         assert tail.wait("not ready any more, stopping soon")["seconds"] == 600
         assert is_ready(daemon) == (503, False)
@@ -36,7 +36,9 @@ def test_a_stop_is_announced(stack):
         assert daemon.process.wait(20) == 0
         assert tail.find("stopping") and not tail.find("process died")
     finally:
-        daemon.stop()
+        if daemon.process.poll() is None:
+            daemon.signal(signal.SIGTERM)
+            daemon.stop()
     assert not daemon.socket.exists()
 
 
