@@ -39,12 +39,12 @@ const struct field change_plan_body[] = {
 
 struct cancel_input {
 	const char *customer_id;
-	bool at_period_end;
+	struct choice at_period_end;
 };
 
 const struct field cancel_body[] = {
         FIELD(struct cancel_input, customer_id, .required = true, .min = 1, .max = ID_MAX),
-        FIELD(struct cancel_input, at_period_end, .initial = false),
+        FIELD(struct cancel_input, at_period_end, .required = false),
         FIELD_END(struct cancel_input),
 };
 
@@ -117,6 +117,27 @@ answer_subscription(struct call *call, const char *customer_id, const char *mess
 	return answer_end(call, 200, &json);
 }
 
+/* Says what the cancellation has done: the subscription has ended, or will end. */
+static enum fail
+answer_cancellation(struct call *call, const char *customer_id)
+{
+	struct operation *operation = &call->operation;
+	struct json_out json = answer_begin(call, 1024);
+	struct subscription subscription;
+	bool ended;
+
+	/* The request may have waited for Stripe. */
+	operation->now_ms = db_now_ms(operation->db);
+	TRY(subscription_find(operation, customer_id, &subscription));
+	ended = stripe_status_is_final(subscription.status);
+	json_out_string(&json, "message",
+	                ended ? "The subscription has ended."
+	                      : "The subscription ends with its period.");
+	json_out_string(&json, "effective", ended ? "now" : "period_end");
+	render_subscription(&json, "subscription", &subscription, operation->now_ms);
+	return answer_end(call, 200, &json);
+}
+
 static struct plan_change
 read_change(const struct call *call)
 {
@@ -172,17 +193,21 @@ post_preview(struct call *call)
 	return answer_end(call, 200, &json);
 }
 
+static enum cancel_when
+when_of(const struct cancel_input *input)
+{
+	if (!input->at_period_end.present)
+		return CANCEL_BY_POLICY;
+	return input->at_period_end.value ? CANCEL_AT_PERIOD_END : CANCEL_NOW;
+}
+
 enum fail
 post_cancel(struct call *call)
 {
 	const struct cancel_input *input = call->body;
 
-	TRY(change_cancel(&call->operation, input->customer_id, input->at_period_end));
-	return answer_subscription(call, input->customer_id,
-	                           input->at_period_end
-	                                   ? "The subscription ends with its period."
-	                                   : "The subscription has ended.",
-	                           false);
+	TRY(change_cancel(&call->operation, input->customer_id, when_of(input)));
+	return answer_cancellation(call, input->customer_id);
 }
 
 enum fail

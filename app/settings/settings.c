@@ -12,7 +12,7 @@ static const int64_t stripe_connect_ms = 5000;
 static const int64_t stripe_retries = 2; /* as the official SDK has it */
 
 static const char *const expiry_choices[] = {"ttl", "paid_through", NULL};
-static const char *const downgrade_choices[] = {"now", "period_end", NULL};
+static const char *const when_choices[] = {"now", "period_end", NULL};
 static const char *const second_choices[] = {"report", "cancel", NULL};
 
 static const char *
@@ -175,9 +175,14 @@ const struct setting app_settings_table[] = {
         ROW(stripe_meter_prices, "STRIPE_METER_PRICES", "",
             "Stripe's metered prices, meter:price, separated by commas, in the order of the "
             "plans' intervals."),
+        ROW(subscription_cancel, "SUBSCRIPTION_CANCEL", "now",
+            "When a cancellation that does not say when takes effect: now, without a refund, "
+            "or "
+            "period_end.",
+            .choices = when_choices, .advice = "period_end"),
         ROW(stripe_downgrade, "STRIPE_DOWNGRADE", "now",
             "When a smaller plan begins: now, with what is left credited, or period_end.",
-            .choices = downgrade_choices),
+            .choices = when_choices),
         ROW(stripe_keep_trial, "STRIPE_KEEP_TRIAL", "off",
             "Whether a checkout during the trial begins to bill only at its end (two days "
             "away at least)."),
@@ -297,6 +302,8 @@ app_settings_rules(struct task *task, const struct app_settings *settings, struc
 	                        .webhook_secrets = settings->stripe_webhook_secret,
 	                        .base_url = settings->base_url,
 	                        .return_origins = settings->return_url_origins,
+	                        .cancel_at_period_end = strcmp(settings->subscription_cancel,
+	                                                       "period_end") == 0,
 	                        .downgrade_at_period_end =
 	                                strcmp(settings->stripe_downgrade, "period_end") == 0,
 	                        .keep_trial = settings->stripe_keep_trial,

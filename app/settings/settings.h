@@ -44,6 +44,7 @@ struct app_settings {
 	const char *stripe_price_professional;
 	const char *stripe_price_enterprise;
 	const char *stripe_meter_prices;
+	const char *subscription_cancel;
 	const char *stripe_downgrade;
 	bool stripe_keep_trial;
 	const char *stripe_second_subscription;

@@ -100,6 +100,17 @@ take_bool(struct task *task, const struct field *field, const struct json_view *
 	return json_view_truth(value, member(field, out)) ? NULL : "must be true or false";
 }
 
+static const char *
+take_choice(struct task *task, const struct field *field, const struct json_view *value,
+            void *out)
+{
+	struct choice *choice = member(field, out);
+
+	(void)task;
+	choice->present = json_view_truth(value, &choice->value);
+	return choice->present ? NULL : "must be true or false";
+}
+
 /* The fault in a list's number of items, or NULL. */
 static const char *
 count_fault(struct task *task, const struct field *field, size_t count)
@@ -189,9 +200,11 @@ typedef const char *taker(struct task *, const struct field *, const struct json
                           void *);
 
 static taker *const takers[] = {
-        [FIELD_STRING] = take_string, [FIELD_INT] = take_int,         [FIELD_BOOL] = take_bool,
-        [FIELD_PATCH] = take_patch,   [FIELD_LIST] = take_list,       [FIELD_TIME] = take_time,
-        [FIELD_OBJECT] = take_object, [FIELD_OBJECTS] = take_objects,
+        [FIELD_STRING] = take_string,   [FIELD_INT] = take_int,
+        [FIELD_BOOL] = take_bool,       [FIELD_CHOICE] = take_choice,
+        [FIELD_PATCH] = take_patch,     [FIELD_LIST] = take_list,
+        [FIELD_TIME] = take_time,       [FIELD_OBJECT] = take_object,
+        [FIELD_OBJECTS] = take_objects,
 };
 
 size_t

@@ -22,6 +22,7 @@ enum field_type {
 	FIELD_STRING,
 	FIELD_INT,
 	FIELD_BOOL,
+	FIELD_CHOICE,
 	FIELD_PATCH,
 	FIELD_LIST,
 	FIELD_TIME,
@@ -33,6 +34,12 @@ enum field_type {
 struct patch_text {
 	bool present;
 	const char *value;
+};
+
+/* True, false, or absent. */
+struct choice {
+	bool present;
+	bool value;
 };
 
 /* A list of strings. */
@@ -74,6 +81,7 @@ struct field {
 		.name = #member, .offset = offsetof(S, member),                         \
 		.type = _Generic(((S *)0)->member, const char *: FIELD_STRING,          \
 		                 int64_t: FIELD_INT, bool: FIELD_BOOL,                  \
+		                 struct choice: FIELD_CHOICE,                           \
 		                 struct patch_text: FIELD_PATCH,                        \
 		                 struct string_list: FIELD_LIST,                        \
 		                 struct instant: FIELD_TIME,                            \

@@ -287,5 +287,6 @@ void
 settings_print_example(const struct setting *table)
 {
 	for (const struct setting *s = table; s->type != SETTING_STOP; s++)
-		printf("# %s\n#%s=%s\n\n", s->meaning, s->name, s->initial);
+		printf("# %s\n%s%s=%s\n\n", s->meaning, s->advice == NULL ? "#" : "", s->name,
+		       s->advice == NULL ? s->initial : s->advice);
 }

@@ -19,6 +19,7 @@ struct setting {
 	const char *initial;        /* the default, as text; NULL for none */
 	int64_t min, max;           /* bounds of a number */
 	const char *const *choices; /* NULL-terminated allowed values of a string, or NULL */
+	const char *advice;         /* the value for new installations; NULL: the default */
 	bool secret;                /* never printed; also readable from NAME_FILE */
 	const char *meaning;        /* one line: for --help, README and billing.env.example */
 	const char *(*check)(const char *value); /* NULL when fine, else why not */

@@ -35,6 +35,7 @@ struct sales_policy {
 	const char *webhook_secrets;
 	const char *base_url;       /* its origin may always be returned to */
 	const char *return_origins; /* further ones, separated by commas */
+	bool cancel_at_period_end;  /* where a cancellation does not say when */
 	bool downgrade_at_period_end;
 	bool keep_trial;    /* a checkout during a trial begins to bill at its end */
 	bool cancel_second; /* cancel a second subscription of a customer, not only report it */

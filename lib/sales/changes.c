@@ -222,7 +222,7 @@ cancel_trial(struct operation *operation, const char *customer_id)
 }
 
 enum fail
-change_cancel(struct operation *operation, const char *customer_id, bool at_period_end)
+change_cancel(struct operation *operation, const char *customer_id, enum cancel_when when)
 {
 	static const char action[] = "subscription_cancel";
 	struct subscription subscription;
@@ -238,13 +238,14 @@ change_cancel(struct operation *operation, const char *customer_id, bool at_peri
 		if (!access_is_trial(&subscription, operation->now_ms))
 			return fail_subscription_ended(operation);
 		/* A trial ends without a charge at its end anyway. */
-		return at_period_end ? fail_nothing_to_change(operation)
-		                     : cancel_trial(operation, customer_id);
+		return when == CANCEL_AT_PERIOD_END ? fail_nothing_to_change(operation)
+		                                    : cancel_trial(operation, customer_id);
 	}
 	TRY(stripe_is_configured(operation));
 	if (stripe_status_is_final(subscription.status))
 		return fail_subscription_ended(operation);
-	if (at_period_end) {
+	if (when == CANCEL_AT_PERIOD_END ||
+	    (when == CANCEL_BY_POLICY && operation->billing->sales.cancel_at_period_end)) {
 		TRY(change_fetch(operation, &subscription, &now));
 		if (now.stripe.cancel_at_period_end || now.stripe.cancel_at.known)
 			return fail_nothing_to_change(operation);

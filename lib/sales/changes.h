@@ -42,10 +42,16 @@ enum fail change_plan(struct operation *operation, const struct plan_change *cha
 enum fail change_preview(struct operation *operation, const struct plan_change *change,
                          struct change_preview *out) MUST_CHECK;
 
-/* Cancels the subscription now or at the end of its period. A trial that Stripe does not know
- * is cancelled without Stripe. */
+enum cancel_when {
+	CANCEL_BY_POLICY, /* now or at the end of the period, as the sales policy says */
+	CANCEL_NOW,
+	CANCEL_AT_PERIOD_END
+};
+
+/* Cancels the subscription. A trial that Stripe does not know is cancelled without Stripe, and
+ * by policy at once: nothing was paid. */
 enum fail change_cancel(struct operation *operation, const char *customer_id,
-                        bool at_period_end) MUST_CHECK;
+                        enum cancel_when when) MUST_CHECK;
 
 /* Takes a scheduled cancellation back, or ends a pause. */
 enum fail change_resume(struct operation *operation, const char *customer_id) MUST_CHECK;

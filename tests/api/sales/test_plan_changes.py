@@ -227,6 +227,7 @@ def test_cancel_now(api, stack, stripe):
         one for one in stripe.events() if one["object"] == bought["stripe_subscription_id"]]
     answer = expect(ask(customer.client, "cancel", customer.id), 200)
     assert answer["subscription"]["status"] == theirs(stack, bought)["status"] == "canceled"
+    assert (answer["effective"], answer["message"]) == ("now", "The subscription has ended.")
     claims = claims_of(expect(customer.client.get(f"/api/licenses/{customer.id}"), 200)["license"])
     assert claims["subscription"]["status"] == "canceled"
     assert claims["expiresAt"] - claims["issuedAt"] <= 24 * 3600
@@ -240,6 +241,27 @@ def test_cancel_now(api, stack, stripe):
     assert {one["status"] for one in stripe.deliver(events)} == {200}
     settled(stack, customer.id)
     assert subscription_of(customer.client, customer.id) == answer["subscription"]
+
+
+def test_the_setting_says_when_a_cancellation_takes_effect(other_rules):
+    """SUBSCRIPTION_CANCEL=period_end holds where a request does not say when."""
+    api = other_rules.api
+    customer, trial = without_trial(other_rules), api.sign_up()
+    bought = buy(other_rules, customer)
+    answer = expect(ask(customer.client, "cancel", customer.id), 200)
+    assert (answer["effective"], answer["message"]) == (
+        "period_end", "The subscription ends with its period.")
+    assert (answer["subscription"]["status"], answer["subscription"]["cancel_at"]) == (
+        "active", bought["current_period_ends_at"])
+    assert theirs(other_rules, bought)["cancel_at_period_end"] is True
+    expect(ask(customer.client, "cancel", customer.id), 409, "nothing_to_change")
+    expect(ask(customer.client, "cancel", customer.id, at_period_end="now"), 400,
+           "invalid_request")
+    answer = expect(ask(customer.client, "cancel", customer.id, at_period_end=False), 200)
+    assert (answer["effective"], answer["subscription"]["status"]) == ("now", "canceled")
+    # Nothing was paid for a trial, so it ends at once.
+    answer = expect(ask(trial.client, "cancel", trial.id), 200)
+    assert (answer["effective"], answer["subscription"]["status"]) == ("now", "canceled")
 
 
 @pytest.mark.quick

@@ -113,6 +113,7 @@ class Stack:
 
     def __init__(self, stripe=False, **settings):
         self.settings = {"RATE_LIMITS": "off", "STRIPE_STAND_IN": "off",
+                         "SUBSCRIPTION_CANCEL": "now",
                          **{k: str(v) for k, v in settings.items()}}
         self.with_stripe = stripe
         self.stripe = None

@@ -199,13 +199,13 @@ upgrade(void)
 static enum fail
 cancel_now(void)
 {
-	return change_cancel(&operation, customer_id, false);
+	return change_cancel(&operation, customer_id, CANCEL_NOW);
 }
 
 static enum fail
 cancel_later(void)
 {
-	return change_cancel(&operation, customer_id, true);
+	return change_cancel(&operation, customer_id, CANCEL_AT_PERIOD_END);
 }
 
 static enum fail
