@@ -1,4 +1,4 @@
--- 008_idempotency_counts.sql: how many answers are stored for the Idempotency-Keys of one account within
+-- 009_idempotency_counts.sql: how many answers are stored for the Idempotency-Keys of one account within
 -- a day, so that nobody fills the database with them. Earlier days are deleted.
 
 CREATE TABLE idempotency_counts (
