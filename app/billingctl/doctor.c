@@ -12,6 +12,7 @@
 #include "billingctl/output.h"
 #include "billingctl/probe.h"
 #include "db/migrations.h"
+#include "db/role.h"
 #include "db/server.h"
 
 enum { CLOCK_SLACK_MS = 2000, HTTP_OK = 200 };
@@ -162,6 +163,32 @@ check_migrations(struct doctor *doctor)
 }
 
 static enum fail
+check_role(struct doctor *doctor)
+{
+	struct role_facts facts;
+
+	TRY(role_facts_read(doctor->ctl->operation.db, &doctor->ctl->task, &facts));
+	return facts.owns ? WRONG(doctor,
+	                          "The role %s owns the schema, so billingd could change the "
+	                          "audit trail and drop tables.",
+	                          facts.name)
+	                  : doctor_ok(doctor, "%s", facts.name);
+}
+
+static enum fail
+check_limits(struct doctor *doctor)
+{
+	struct role_facts facts;
+
+	TRY(role_facts_read(doctor->ctl->operation.db, &doctor->ctl->task, &facts));
+	return facts.limited ? doctor_ok(doctor, "statements, locks and idle transactions end")
+	                     : WRONG(doctor,
+	                             "Sessions of %s have no time limits: a connection pooler "
+	                             "drops those of the connection.",
+	                             facts.name);
+}
+
+static enum fail
 check_statement_list(struct doctor *doctor, const struct statement_list *list)
 {
 	struct task *task = &doctor->ctl->task;
@@ -279,6 +306,8 @@ static const struct check checks[] = {
 	{"writable", check_writing, FACTS, NOTHING, "name the primary in DATABASE_URL, or add target_session_attrs=read-write"},
 	{"clock", check_clock, DATABASE, NOTHING, "synchronise both clocks by NTP"},
 	{"migrations", check_migrations, DATABASE, SCHEMA, "put the migrations back as they were released"},
+	{"database_role", check_role, SCHEMA, NOTHING, "name the owner in DATABASE_OWNER_URL and another role in DATABASE_URL, then: billingctl migrate up"},
+	{"time_limits", check_limits, DATABASE, NOTHING, "billingctl migrate up, or as the role: ALTER ROLE ... SET statement_timeout, lock_timeout, idle_in_transaction_session_timeout"},
 	{"statements", check_statements, SCHEMA, NOTHING, "undo what was changed in the schema by hand"},
 	{"published_keys", check_published_keys, SCHEMA | KEYS, NOTHING, "restore KEYS_DIR/retired from the backup, or set the key's Publish-Until later"},
 	{"addresses", check_addresses, SCHEMA, NOTHING, "give each an address of its own, or delete it: PATCH or DELETE /api/customers/ID"},

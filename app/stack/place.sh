@@ -2,7 +2,9 @@
 # place.sh: the folders of the state, and the user that owns each.
 #
 # Started by a normal user, everything is that user's. Started by root, PostgreSQL runs as postgres,
-# billingd and nginx's workers as www-data. If those users cannot enter RUN_DIR (under /root, for
+# billingd and the stand-in for Stripe as billing, nginx's workers as www-data. The user billing is
+# made if it is missing. Root makes the folders; files in the folder of another user are read and
+# written as that user, who could have put a link there. If those users cannot enter RUN_DIR (under /root, for
 # example), the state is in /var/tmp/billing-<hash of the path>, and RUN_DIR holds links.
 
 # Sets RUN_DIR (as given), STATE (the folder that holds the state), and the users. Makes nothing.
@@ -20,22 +22,34 @@ find_place() {
 		DRAIN_SECONDS=$((DRAIN_SECONDS + DRAIN_DELAY_SECONDS))
 	CALLER=$(id -un)
 	PG_USER=$CALLER
+	SERVICE_USER=$CALLER
 	WEB_USER=$CALLER
 	AS_PG=()
-	AS_WEB=()
+	AS_BILLING=()
 	if [[ $EUID -eq 0 ]]; then
 		PG_USER=postgres
+		SERVICE_USER=billing
 		WEB_USER=www-data
 		id -u "$PG_USER" &>/dev/null ||
 			die "there is no user postgres: 'make deps' installs what is needed"
 		AS_PG=(setpriv --reuid="$PG_USER" --regid="$PG_USER" --init-groups --)
-		AS_WEB=(setpriv --reuid="$WEB_USER" --regid="$WEB_USER" --init-groups --)
+		make_user "$SERVICE_USER"
+		AS_BILLING=(setpriv --reuid="$SERVICE_USER" --regid="$SERVICE_USER" --init-groups
+			--no-new-privs --)
 	fi
 	STATE=$RUN_DIR
 	if ! may_enter "$RUN_DIR"; then
 		STATE=/var/tmp/billing-$(printf %s "$RUN_DIR" | sha256sum | cut -c 1-12)
 	fi
-	readonly HTTPS_PORT RATE_LIMITS LISTEN RUN_DIR STATE DRAIN_SECONDS CALLER PG_USER WEB_USER AS_PG AS_WEB
+	readonly HTTPS_PORT RATE_LIMITS LISTEN RUN_DIR STATE DRAIN_SECONDS
+	readonly CALLER PG_USER SERVICE_USER WEB_USER AS_PG AS_BILLING
+}
+
+# make_user NAME: a system user with a group of its own. Several stacks may start at once.
+make_user() {
+	id -u "$1" &>/dev/null || useradd --system --user-group --no-create-home \
+		--home-dir /nonexistent --shell /usr/sbin/nologin "$1" 2>/dev/null ||
+		id -u "$1" &>/dev/null || die "cannot make the user $1"
 }
 
 # may_enter FOLDER: whether PostgreSQL's user and billingd's can use a folder there.
@@ -46,16 +60,35 @@ may_enter() {
 	while [[ ! -e $folder ]]; do
 		folder=$(dirname "$folder")
 	done
-	"${AS_PG[@]}" test -x "$folder" && "${AS_WEB[@]}" test -x "$folder"
+	"${AS_PG[@]}" test -x "$folder" && "${AS_BILLING[@]}" test -x "$folder"
 }
 
-# own MODE USER FOLDER...: makes the folders, or sets owner and mode again.
+# own MODE USER[:GROUP] FOLDER...: makes the folders, or sets owner and mode again.
 own() {
 	if [[ $EUID -eq 0 ]]; then
-		install -d -m "$1" -o "$2" -g "$2" -- "${@:3}"
+		install -d -m "$1" -o "${2%:*}" -g "${2#*:}" -- "${@:3}"
 	else
 		install -d -m "$1" -- "${@:3}"
 	fi
+}
+
+# write_as PREFIX... FILE: as the user of the prefix, replaces the file by stdin.
+write_as() {
+	# shellcheck disable=SC2016  # the inner shell expands it
+	"${@:1:$#-1}" sh -c 'cat >"$1.new" && mv -fT -- "$1.new" "$1"' sh "${!#}"
+}
+
+# read_as PREFIX... FILE: as the user of the prefix, prints the file, if there is one.
+read_as() {
+	# shellcheck disable=SC2016
+	"${@:1:$#-1}" sh -c '[ ! -f "$1" ] || cat -- "$1"' sh "${!#}"
+}
+
+# Before version 1.1 www-data owned the files of billingd. Its folders belong to billing by now, so
+# no link can be added; a link that is there is not followed.
+take_over() {
+	[[ $EUID -ne 0 ]] || find "$@" -xdev -type f -links 1 -user "$WEB_USER" \
+		-exec chown -h "$SERVICE_USER:" -- {} +
 }
 
 # Refuses a folder with another user's state, and one that holds other files.
@@ -76,10 +109,11 @@ prepare_place() {
 		(umask 022 && mkdir -p -- "$(dirname "$RUN_DIR")" && mkdir -m 711 -- "$RUN_DIR") 2>/dev/null ||
 			die "RUN_DIR: cannot make the folder $RUN_DIR"
 	fi
-	[[ -d $STATE ]] || own 711 "$CALLER" "$STATE"
+	[[ -d $STATE ]] || mkdir -m 711 -- "$STATE" || die "RUN_DIR: cannot make the folder $STATE"
 	[[ -w $STATE ]] || die "RUN_DIR: cannot write to $STATE"
 	own 711 "$CALLER" "$STATE/pids" "$STATE/log" "$STATE/tls" "$STATE/nginx"
-	own 700 "$WEB_USER" "$STATE/keys" "$STATE/billingd" "$STATE/stripe"
+	own 700 "$SERVICE_USER" "$STATE/keys" "$STATE/billingd" "$STATE/stripe"
+	take_over "$STATE/keys" "$STATE/billingd" "$STATE/stripe"
 	find_sockets
 	if [[ $STATE != "$RUN_DIR" ]]; then
 		ln -sfn -- "$STATE/env" "$RUN_DIR/env"
@@ -107,7 +141,8 @@ find_sockets() {
 	fi
 	own 711 "$CALLER" "$SOCKETS"
 	own 711 "$PG_USER" "$SOCKETS/postgres"
-	own 710 "$WEB_USER" "$SOCKETS/billingd"
+	# The sockets get the group of nginx's workers, as the folder has it.
+	own 2710 "$SERVICE_USER:$WEB_USER" "$SOCKETS/billingd"
 	readonly SOCKETS
 	# shellcheck disable=SC2034  # service.sh and nginx.sh read them
 	BILLING_SOCKET_PATH=$SOCKETS/billingd/billingd.sock
@@ -136,17 +171,18 @@ check_settings() {
 		die "LISTEN: '$LISTEN' is neither localhost nor all nor an address of this host"
 	BASE_URL=${BASE_URL:-https://localhost:$HTTPS_PORT}
 	# The stack sets these itself. A value that was read from its own env file is allowed.
-	for name in DATABASE_URL BILLINGD_PID_FILE BILLING_SOCKET BILLING_STRIPE_SOCKET; do
+	for name in DATABASE_URL DATABASE_OWNER_URL BILLINGD_PID_FILE BILLING_SOCKET BILLING_STRIPE_SOCKET; do
 		[[ -z ${!name:-} || ${!name} == "$(kept_value "$name")" ]] ||
 			die "$name is set, but this stack sets its own; unset it, or run billingd by itself"
 		unset "$name"
 	done
-	unset DATABASE_URL_FILE
-	DATABASE_URL="postgresql:///billing?host=$SOCKETS/postgres&port=5432&user=billing"
+	unset DATABASE_URL_FILE DATABASE_OWNER_URL_FILE
+	DATABASE_URL="postgresql:///billing?host=$SOCKETS/postgres&port=5432&user=billingd"
+	DATABASE_OWNER_URL="postgresql:///billing?host=$SOCKETS/postgres&port=5432&user=billing"
 	BILLINGD_PID_FILE=$STATE/billingd/billingd.pid
 	choose_stripe
 	# shellcheck disable=SC2034  # service.sh reads them
-	readonly BASE_URL DATABASE_URL BILLINGD_PID_FILE
+	readonly BASE_URL DATABASE_URL DATABASE_OWNER_URL BILLINGD_PID_FILE
 }
 
 # kept_value NAME: the value in the env file of an earlier start, or nothing.

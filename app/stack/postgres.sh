@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # postgres.sh: the private PostgreSQL: unix socket only, peer authentication, checksums on.
 #
-# The server's own user and role is called postgres; the service's role is billing, which owns
-# the database and nothing else. pg_ident.conf says which system user may connect as which role.
+# The server's own user and role is called postgres. The role billing owns the database, and
+# migrations run as it. billingd connects as the role billingd, which `billingctl migrate up` lets do
+# what the service needs. pg_ident.conf says which system user may connect as which role.
 
 # Sets PG_BIN to PostgreSQL 15's programs.
 find_postgres() {
@@ -17,7 +18,7 @@ find_postgres() {
 
 # The data folder is made under another name and moved, so a folder that exists is complete.
 make_cluster() {
-	local data=$STATE/postgres new=$STATE/postgres.new
+	local data=$STATE/postgres new=$STATE/postgres.new version
 
 	CLUSTER_IS_NEW=no
 	if [[ ! -e $data ]]; then
@@ -32,8 +33,8 @@ make_cluster() {
 		sync -f "$new"
 		mv -T -- "$new" "$data"
 	fi
-	[[ $(<"$data/PG_VERSION") == 15 ]] ||
-		die "$data was made by PostgreSQL $(<"$data/PG_VERSION"); this stack needs 15"
+	version=$(read_as "${AS_PG[@]}" "$data/PG_VERSION")
+	[[ $version == 15 ]] || die "$data was made by PostgreSQL $version; this stack needs 15"
 	write_access
 }
 
@@ -42,22 +43,21 @@ peer_line() {
 	printf 'billing "%s" %s\n' "$1" "$2"
 }
 
-# The users that may connect: the service's, the one that started this, and root.
+# The users that may connect: the service's as billingd only, the one that started this and root as
+# each role.
 write_access() {
 	local data=$STATE/postgres user
 
-	echo 'local all all peer map=billing' >"$data/pg_hba.conf"
+	echo 'local all all peer map=billing' | write_as "${AS_PG[@]}" "$data/pg_hba.conf"
 	{
 		for user in $(printf '%s\n' root "$CALLER" "$PG_USER" | sort -u); do
 			peer_line "$user" postgres
-		done
-		for user in $(printf '%s\n' root "$CALLER" "$PG_USER" "$WEB_USER" | sort -u); do
 			peer_line "$user" billing
 		done
-	} >"$data/pg_ident.conf"
-	if [[ $EUID -eq 0 ]]; then
-		chown "$PG_USER:" "$data/pg_hba.conf" "$data/pg_ident.conf"
-	fi
+		for user in $(printf '%s\n' root "$CALLER" "$PG_USER" "$SERVICE_USER" | sort -u); do
+			peer_line "$user" billingd
+		done
+	} | write_as "${AS_PG[@]}" "$data/pg_ident.conf"
 }
 
 # A killed server leaves its process id in two files, and another process may have that number now.
@@ -65,9 +65,9 @@ write_access() {
 forget_dead_server() {
 	local data=$STATE/postgres pid=
 
-	[[ ! -e $data/postmaster.pid ]] || read -r pid <"$data/postmaster.pid" || true
+	read -r pid < <(read_as "${AS_PG[@]}" "$data/postmaster.pid") || true
 	if [[ -z $pid || $(readlink "/proc/$pid/cwd" 2>/dev/null) != "$(realpath "$data")" ]]; then
-		rm -f -- "$data/postmaster.pid" "$SOCKETS"/postgres/.s.PGSQL.5432{,.lock}
+		"${AS_PG[@]}" rm -f -- "$data/postmaster.pid" "$SOCKETS"/postgres/.s.PGSQL.5432{,.lock}
 	fi
 }
 
@@ -90,7 +90,7 @@ start_postgres() {
 		-c unix_socket_directories="$SOCKETS/postgres" -c port=5432 -c max_connections="$(connections_needed)" \
 		-c log_line_prefix='%m [%p] ' -c log_timezone=UTC -c timezone=UTC \
 		-c log_error_verbosity=terse -c cluster_name=billing
-	until [[ $(sed -n 8p "$lock" 2>/dev/null) == ready* ]]; do
+	until [[ $(read_as "${AS_PG[@]}" "$lock" | sed -n 8p) == ready* ]]; do
 		is_running postgres || die "PostgreSQL did not start: $(last_words postgres)"
 		((SECONDS <= end)) || die "PostgreSQL is not ready after 60 s; see $(log_of postgres)"
 		sleep 0.02
@@ -102,12 +102,12 @@ stop_postgres() {
 	stop_one postgres INT 60 QUIT
 }
 
-# Makes the role and the database unless they exist.
+# Makes the roles and the database unless they exist.
 make_database() {
 	"${AS_PG[@]}" "$PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 -h "$SOCKETS/postgres" -p 5432 \
 		-U postgres -d postgres >>"$STATE/log/postgres.log" 2>&1 <<'SQL' ||
-SELECT 'CREATE ROLE billing LOGIN'
- WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'billing') \gexec
+SELECT format('CREATE ROLE %I LOGIN', name) FROM (VALUES ('billing'), ('billingd')) AS wanted (name)
+ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
 SELECT 'CREATE DATABASE billing OWNER billing'
  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'billing') \gexec
 SQL

@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # service.sh: billingd, and before it the signing key, the schema and two operators.
 
-# Sets AS_SERVICE: a prefix that runs a command as billingd's user with billingd's settings.
+# Sets AS_SERVICE: a prefix that runs a command as billingd's user with billingd's settings, and
+# AS_OWNER: one that runs it as a user who may connect as the owner of the schema.
 prepare_service() {
-	local name
+	local name settings
 
 	for name in PLANS_FILE MIGRATIONS_DIR KEYS_DIR; do
 		[[ -z ${!name:-} ]] ||
@@ -12,7 +13,7 @@ prepare_service() {
 	KEYS_DIR=${KEYS_DIR:-$STATE/keys}
 	BILLINGD=$(for_service "$BIN/billingd")
 	BILLINGCTL=$(for_service "$BIN/billingctl")
-	AS_SERVICE=("${AS_WEB[@]}" env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u MAKEOVERRIDES
+	settings=(env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u MAKEOVERRIDES
 		-u RUN_DIR -u HTTPS_PORT -u LISTEN -u RATE_LIMITS -u BUILD_VARIANT -u STRIPE_STAND_IN
 		"HOME=$STATE"
 		"BASE_URL=$BASE_URL" "KEYS_DIR=$KEYS_DIR" "DATABASE_URL=$DATABASE_URL"
@@ -21,13 +22,18 @@ prepare_service() {
 		"SUBSCRIPTION_CANCEL=${SUBSCRIPTION_CANCEL:-period_end}"
 		"PLANS_FILE=$(for_service "${PLANS_FILE:-$ROOT/conf/plans.json}")"
 		"MIGRATIONS_DIR=$(for_service "${MIGRATIONS_DIR:-$ROOT/migrations}")")
+
+	AS_SERVICE=("${AS_BILLING[@]}" "${settings[@]}")
+	AS_OWNER=("${AS_PG[@]}" env -u STRIPE_SECRET_KEY -u STRIPE_SECRET_KEY_FILE
+		-u STRIPE_WEBHOOK_SECRET -u STRIPE_WEBHOOK_SECRET_FILE "${settings[@]}"
+		"DATABASE_OWNER_URL=$DATABASE_OWNER_URL")
 }
 
 # for_service PATH: prints the path, or that of a copy if billingd's user cannot enter its folder.
 for_service() {
 	local copy
 
-	if "${AS_WEB[@]}" test -r "$1" || [[ ! -e $1 ]]; then
+	if "${AS_BILLING[@]}" test -r "$1" || [[ ! -e $1 ]]; then
 		echo "$1"
 		return
 	fi
@@ -57,7 +63,10 @@ make_keys() {
 }
 
 migrate() {
-	control migrate up >/dev/null
+	local log=$STATE/log/billingctl.log
+
+	"${AS_OWNER[@]}" "$BILLINGCTL" migrate up >/dev/null 2>"$log" ||
+		die "migrate up: $(complaint "$log")"
 }
 
 # Checks billingd's configuration first, as its message can be shown here.
@@ -86,9 +95,11 @@ make_operators() {
 		for name in "${STAND_IN_SETTINGS[@]}"; do
 			stripe+=("$name" "${!name}")
 		done
+		stripe+=(STRIPE_CONTROL_TOKEN "$STRIPE_CONTROL_TOKEN")
 	fi
 	write_env BASE_URL "$BASE_URL" ADMIN_API_KEY "$owner" VIEWER_API_KEY "$viewer" \
 		CA_CERT "$STATE/tls/cert.pem" DATABASE_URL "$DATABASE_URL" \
+		DATABASE_OWNER_URL "$DATABASE_OWNER_URL" \
 		"${stripe[@]}" BILLINGD_PID_FILE "$BILLINGD_PID_FILE" \
 		BILLING_SOCKET "$BILLING_SOCKET_PATH" BILLING_STRIPE_SOCKET "$STRIPE_SOCKET_PATH" \
 		KEYS_DIR "$KEYS_DIR"
@@ -98,7 +109,7 @@ make_operators() {
 start_billingd() {
 	local end=$((SECONDS + 20))
 
-	rm -f -- "$BILLING_SOCKET_PATH" "$STRIPE_SOCKET_PATH"
+	"${AS_BILLING[@]}" rm -f -- "$BILLING_SOCKET_PATH" "$STRIPE_SOCKET_PATH"
 	spawn billingd "$STATE/log/billingd.log" "${AS_SERVICE[@]}" "$BILLINGD"
 	until [[ -S $BILLING_SOCKET_PATH && -S $STRIPE_SOCKET_PATH ]]; do
 		is_running billingd || die "billingd did not start: $(last_words billingd)"
@@ -138,9 +149,17 @@ print_story() {
     api "\$BASE_URL/api/licenses/\$ID"
     api "\$BASE_URL/api/subscriptions/\$ID"
   Its clock can be moved, here by 32 days, so that renewals come:
-    curl -sS "\$STRIPE_API_BASE/_control/advance" -d '{"seconds": 2764800}'; echo
+    curl -sS -H "Authorization: Bearer \$STRIPE_CONTROL_TOKEN" "\$STRIPE_API_BASE/_control/advance" -d '{"seconds": 2764800}'; echo
   To sell through Stripe itself, start with STRIPE_SECRET_KEY and its siblings (man -l app/billingctl/billingctl.8).
 WORDS
+}
+
+users_text() {
+	if [[ $EUID -eq 0 ]]; then
+		echo "billingd runs as $SERVICE_USER, nginx's workers as $WEB_USER, PostgreSQL as $PG_USER"
+	else
+		echo "all processes run as $CALLER; started by root, each has a user of its own"
+	fi
 }
 
 print_welcome() {
@@ -170,6 +189,7 @@ WORDS
 
   Logs:  $STATE/log/{$logs}.log
   State: $STATE
+  Users: $(users_text)
 WORDS
 	if [[ $STATE != "$RUN_DIR" ]]; then
 		echo "         ($PG_USER may not enter $RUN_DIR, which holds links to it)"

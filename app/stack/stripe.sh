@@ -36,10 +36,29 @@ choose_stripe() {
 	done
 }
 
-# keep_secret FILE VALUE: writes a file that only billingd's user can read.
+# stripe_file NAME: prints the file of the stand-in's folder, which is billingd's user's.
+stripe_file() {
+	read_as "${AS_BILLING[@]}" "$STATE/stripe/$1"
+}
+
+# keep_secret NAME VALUE: writes a file there that only that user can read.
 keep_secret() {
-	echo "$2" >"$1"
-	[[ $EUID -ne 0 ]] || chown "$WEB_USER:" "$1"
+	echo "$2" | write_as "${AS_BILLING[@]}" "$STATE/stripe/$1"
+}
+
+# Makes the stand-in's three secrets, or takes those of an earlier start.
+make_secrets() {
+	local key
+
+	key=$(stripe_file secret-key)
+	key=${key:-sk_test_$(openssl rand -hex 16)}
+	STRIPE_WEBHOOK_SECRET=$(webhook_secret)
+	STRIPE_CONTROL_TOKEN=$(kept_value STRIPE_CONTROL_TOKEN)
+	STRIPE_CONTROL_TOKEN=${STRIPE_CONTROL_TOKEN:-$(openssl rand -hex 32)}
+	keep_secret secret-key "$key"
+	keep_secret webhook-secret "$STRIPE_WEBHOOK_SECRET"
+	keep_secret secrets "{\"secret_key\": \"$key\", \"webhook_secret\": \"$STRIPE_WEBHOOK_SECRET\",
+		\"control_token\": \"$STRIPE_CONTROL_TOKEN\"}"
 }
 
 # plan_is_sold PLAN: whether the table of plans has this plan.
@@ -66,27 +85,27 @@ set_prices() {
 
 # The port stays the same, as billingd and open pages in a browser use it.
 start_stripe() {
-	local folder=$STATE/stripe port=0 end=$((SECONDS + 20)) program
+	local folder=$STATE/stripe port end=$((SECONDS + 20)) program
 
 	[[ $STAND_IN == on ]] || die "with a key of Stripe there is no stand-in"
-	[[ ! -s $folder/port ]] || port=$(<"$folder/port")
+	port=$(stripe_file port)
+	port=${port:-0}
+	[[ $port =~ ^[0-9]{1,5}$ ]] || die "$folder/port holds no port"
 	if port_in_use "$port"; then
 		is_running billingd && die "port $port, the stand-in's, is in use by another program"
 		port=0
 	fi
-	[[ -s $folder/secret-key ]] || keep_secret "$folder/secret-key" "sk_test_$(openssl rand -hex 16)"
-	STRIPE_WEBHOOK_SECRET=$(webhook_secret)
-	keep_secret "$folder/webhook-secret" "$STRIPE_WEBHOOK_SECRET"
+	make_secrets
 	set_prices
 	program=$(for_service "$ROOT/tests/stripe")
-	rm -f -- "$folder/port"
-	spawn stripe "$STATE/log/stripe.log" "${AS_WEB[@]}" env -i PATH="$PATH" LC_ALL=C.UTF-8 \
+	"${AS_BILLING[@]}" rm -f -- "$folder/port"
+	spawn stripe "$STATE/log/stripe.log" "${AS_BILLING[@]}" env -i PATH="$PATH" LC_ALL=C.UTF-8 \
 		PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$program" --port "$port" \
 		--port-file "$folder/port" --data-file "$folder/data" --prices "${STAND_IN_PRICES%,}" \
-		--secret-key "$(<"$folder/secret-key")" --webhook-secret "$STRIPE_WEBHOOK_SECRET" \
+		--secrets-file "$folder/secrets" \
 		--webhook-url "https://localhost:$HTTPS_PORT/api/webhooks/stripe" \
 		--webhook-ca "$STATE/tls/cert.pem"
-	until [[ -s $folder/port ]]; do
+	until [[ -n $(stripe_file port) ]]; do
 		is_running stripe || die "the stand-in for Stripe did not start: $(last_words stripe)"
 		((SECONDS <= end)) || die "the stand-in for Stripe is not ready; see $(log_of stripe)"
 		sleep 0.02
@@ -100,7 +119,7 @@ use_stand_in() {
 
 	set_prices
 	# shellcheck disable=SC2034  # read by name, below and for the env file
-	STRIPE_API_BASE=http://127.0.0.1:$(<"$folder/port")
+	STRIPE_API_BASE=http://127.0.0.1:$(stripe_file port)
 	STRIPE_SECRET_KEY_FILE=$folder/secret-key
 	AS_SERVICE+=("STRIPE_WEBHOOK_SECRET_FILE=$folder/webhook-secret")
 	for name in "${STAND_IN_SETTINGS[@]}"; do

@@ -152,7 +152,7 @@ class Rig:
         self.close()
 
     def _stack(self, command):
-        foreign = ("DATABASE_URL", "DATABASE_URL_FILE", "BILLINGD_PID_FILE", "BILLING_SOCKET",
+        foreign = ("DATABASE_URL", "DATABASE_URL_FILE", "DATABASE_OWNER_URL", "BILLINGD_PID_FILE", "BILLING_SOCKET",
                    "BASE_URL", "PLANS_FILE", "KEYS_DIR", "MIGRATIONS_DIR")
         environment = {name: value for name, value in os.environ.items()
                        if name not in foreign and not name.startswith("STRIPE_")}
@@ -229,7 +229,7 @@ class Rig:
 
     def database(self, role="billing"):
         """A libpq URL; the role postgres may do anything."""
-        return self.env["DATABASE_URL"].replace("user=billing", f"user={role}")
+        return self.env["DATABASE_OWNER_URL"].replace("user=billing", f"user={role}")
 
     def close(self):
         """Stops everything and removes the folder."""

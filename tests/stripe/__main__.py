@@ -3,15 +3,17 @@ person, subscriptions with proration, invoices, portal, meters, events, signed w
 requests as Stripe does, answers in the shapes of old and new API versions, moves its clock when
 asked and makes any fault that is asked for. It needs nothing but Python.
 
-    /usr/bin/python3 tests/stripe --secret-key sk_test_... [options]
+    /usr/bin/python3 tests/stripe --secrets-file FILE [options]
+
+    --secrets-file FILE    JSON, "-" is stdin: {"secret_key": the API key (sk_live_... makes all
+                           objects livemode), "webhook_secret": "whsec_..[,whsec_..]" signs the
+                           events, "control_token": opens the control interface}
 
     --port N               where to listen; 0, the standard, finds a free port
     --host ADDRESS         127.0.0.1
     --port-file FILE       the port is written here once it listens
     --public-url URL       what page addresses begin with; http://127.0.0.1:PORT
-    --secret-key KEY       the API key; sk_live_... makes all objects livemode
-    --webhook-url URL      where events go; --webhook-secret SECRET[,SECRET] signs them,
-                           --webhook-ca FILE is trusted for https
+    --webhook-url URL      where events go; --webhook-ca FILE is trusted for https
     --account-version V    shape of events for endpoints without a version; 2025-03-31.basil
     --retry-scale SECONDS  wait before the first retry of a webhook (5), doubled each time;
                            --attempts N (8) in all, --workers N (4) at once
@@ -33,8 +35,8 @@ Test payment methods: pm_card_visa, pm_card_chargeCustomerFail, pm_card_authenti
 PAGES for a person: the `url` of a checkout session or portal session, and an invoice's
 `hosted_invoice_url`, where it can be paid.
 
-THE CONTROL INTERFACE is under /_control/ on the same port, only from loopback: JSON in, JSON out.
-handle.py has a method for each.
+THE CONTROL INTERFACE is under /_control/ on the same port: JSON in, JSON out, only from loopback
+and with the header "Authorization: Bearer CONTROL_TOKEN". handle.py has a method for each.
 
     GET  ping                       {now}
     GET  settings, POST settings    {retry_days: [3,5,7], after_retries: cancel|unpaid|past_due,
@@ -85,10 +87,12 @@ handle.py has a method for each.
 """
 
 import argparse
+import ctypes
 import json
 import os
 import signal
 import ssl
+import sys
 import threading
 import time
 
@@ -98,6 +102,7 @@ from standin.state import State
 from standin.wire import Server
 
 TICK = 0.5
+PR_SET_DUMPABLE = 4  # <linux/prctl.h>; at 0 other processes of the user cannot read the secrets
 ENDING = {signal.SIGTERM, signal.SIGINT}
 
 
@@ -108,8 +113,7 @@ def arguments():
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--port-file")
     parser.add_argument("--public-url")
-    parser.add_argument("--secret-key", required=True)
-    parser.add_argument("--webhook-secret", default="whsec_stand_in")
+    parser.add_argument("--secrets-file", required=True)
     parser.add_argument("--webhook-url")
     parser.add_argument("--webhook-ca")
     parser.add_argument("--account-version", default="2025-03-31.basil")
@@ -120,7 +124,11 @@ def arguments():
     parser.add_argument("--data-file")
     parser.add_argument("--tls-cert")
     parser.add_argument("--tls-key")
-    return parser.parse_args()
+    options = parser.parse_args()
+    with (sys.stdin if options.secrets_file == "-" else
+          open(options.secrets_file, encoding="ascii")) as file:
+        vars(options).update(json.load(file))
+    return options
 
 
 def tls_context(options):
@@ -145,7 +153,7 @@ def prepare(options):
             api_version=options.account_version, secrets=options.webhook_secret.split(",")))
     stand_in = StandIn(state, options.secret_key, plans=plans, workers=options.workers,
                        retry_scale=options.retry_scale, attempts=options.attempts,
-                       ca_file=options.webhook_ca)
+                       ca_file=options.webhook_ca, control_token=options.control_token)
     renewal.enter_all(state)
     stand_in.courier.resume_all()
     return state, stand_in
@@ -166,6 +174,7 @@ def keep_time(state, stand_in):
 
 def main():
     """Listens until SIGTERM."""
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     options = arguments()
     # Before any thread begins, so that none of them takes a signal from the one that waits.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)

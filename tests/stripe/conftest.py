@@ -25,9 +25,11 @@ class Local(handle.StandIn):
     def __init__(self, *, prices=PRICES, live=False, version=handle.BASIL):
         self.secret_key = "sk_live_x" if live else handle.SECRET_KEY
         self.webhook_secret = handle.WEBHOOK_SECRET
+        self.control_token = handle.CONTROL_TOKEN
         self.inside_state = State(livemode=live, api_version=version)
         plans = catalogue.add_named(self.inside_state, prices)
-        self.inside = Inside(self.inside_state, self.secret_key, plans=plans, workers=0)
+        self.inside = Inside(self.inside_state, self.secret_key, plans=plans, workers=0,
+                             control_token=self.control_token)
         self.inside_state.public_url = "http://127.0.0.1"
 
     def exchange(self, method, path, body=None, headers=None, timeout=0):

@@ -20,6 +20,7 @@ import urllib.parse
 PROGRAM = pathlib.Path(__file__).parent
 SECRET_KEY = "sk_test_4eC39HqLyjWDarjtT1zdp7dc"
 WEBHOOK_SECRET = "whsec_test_7Qp2mVb9Xc4ZtN1s"
+CONTROL_TOKEN = "control_test_8Vd3nRk5"
 BASIL = "2025-03-31.basil"
 OLD = "2023-10-16"
 PYTHON = "/usr/bin/python3"
@@ -37,8 +38,8 @@ class StandIn:
                  log=None, **options):
         self.secret_key = secret_key
         self.webhook_secret = webhook_secret
-        self.options = {"secret_key": secret_key, "webhook_secret": webhook_secret,
-                        "retry_scale": retry_scale, **options}
+        self.control_token = CONTROL_TOKEN
+        self.options = {"retry_scale": retry_scale, **options}
         self.log = log
         self.process = None
         self.port = options.get("port", 0)
@@ -59,12 +60,16 @@ class StandIn:
 
     def start(self):
         """Starts it, on the port it had before."""
-        command = [PYTHON, str(PROGRAM)]
+        command = [PYTHON, str(PROGRAM), "--secrets-file", "-"]
         for name, value in {**self.options, "port": self.port}.items():
             if value is not None:
                 command += ["--" + name.replace("_", "-"), str(value)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=self.log or sys.stderr, text=True)
+        # Not on the command line, which every user of the machine can read.
+        with self.process.stdin as secrets:
+            json.dump({"secret_key": self.secret_key, "webhook_secret": self.webhook_secret,
+                       "control_token": self.control_token}, secrets)
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(f"the stand-in ended with {self.process.wait()}")
@@ -134,7 +139,8 @@ class StandIn:
         """One control request: GET without a wish, POST with one."""
         status, _, answer = self.exchange(
             "GET" if wish is None else "POST", "/_control/" + action,
-            None if wish is None else json.dumps(wish))
+            None if wish is None else json.dumps(wish),
+            {"Authorization": "Bearer " + self.control_token})
         if status != 200:
             raise ControlError(f"{action}: {status} {answer.decode()}")
         return json.loads(answer)

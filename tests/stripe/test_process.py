@@ -1,6 +1,7 @@
 """The stand-in as a process: it is ready when it says so, and remembers over a crash."""
 
 import os
+import pathlib
 import ssl
 import subprocess
 import threading
@@ -50,7 +51,7 @@ def test_command_line(tmp_path):
         stripe.stop()
         assert process.returncode == 0
     wrong = subprocess.run([handle.PYTHON, str(handle.PROGRAM)], capture_output=True, check=False)
-    assert wrong.returncode == 2 and b"--secret-key" in wrong.stderr
+    assert wrong.returncode == 2 and b"--secrets-file" in wrong.stderr
 
 
 def test_tls(tmp_path):
@@ -80,3 +81,13 @@ def test_parallel_requests(process):
     for thread in threads:
         thread.join()
     assert len(set(ids)) == 20 and process.counters()["customers"] == before + 20
+
+
+def test_other_users_of_the_machine(process):
+    """The secrets are not on the command line, and the control interface needs its token."""
+    shown = pathlib.Path(f"/proc/{process.process.pid}/cmdline").read_text(encoding="ascii")
+    for secret in (process.secret_key, process.webhook_secret, process.control_token):
+        assert secret not in shown
+    for headers in ({}, {"Authorization": "Bearer "}, {"Authorization": "Bearer x"},
+                    {"Authorization": "Bearer " + process.secret_key}):
+        assert process.exchange("GET", "/_control/state", headers=headers)[0] == 401

@@ -11,8 +11,9 @@ from support.scratch import (  # noqa: F401 pylint: disable=unused-import
     cluster, new_scratch, scratch)
 from support.stack import ROOT
 
-# The scratch server runs without fsync and checksums, and no billingd runs on its databases.
-SCRATCH_WRONG = {"checksums", "durability", "socket", "stripe_socket"}
+# The scratch server runs without fsync and checksums, all connect as its superuser, and no billingd
+# runs on its databases.
+SCRATCH_WRONG = {"checksums", "durability", "database_role", "socket", "stripe_socket"}
 
 
 def diagnose(scratch, **env):  # noqa: F811 pylint: disable=redefined-outer-name
@@ -91,7 +92,7 @@ def test_a_rotation_without_a_reload(stack, tmp_path):
 
 def test_text_output(healthy):
     done = healthy.run("doctor", LOG_LEVEL="debug")
-    assert done.returncode == 1 and "4 of " in done.stderr
+    assert done.returncode == 1 and "5 of " in done.stderr
     lines = done.stdout.splitlines()
     at = next(i for i, line in enumerate(lines) if line.startswith("WRONG    socket"))
     assert "Cure: start billingd" in lines[at + 1]

@@ -176,7 +176,7 @@ class Stack:
         path.touch(0o600)
         path.write_text(secret + "\n", encoding="ascii")
         if os.geteuid() == 0:
-            shutil.chown(path, "www-data", "www-data")
+            shutil.chown(path, "billing", "billing")
         return path
 
     def _connect_stripe(self):
@@ -223,7 +223,8 @@ class Stack:
         self.admin_key = values["ADMIN_API_KEY"]
         self.viewer_key = values["VIEWER_API_KEY"]
         self.ca_cert = values["CA_CERT"]
-        self.database_url = values["DATABASE_URL"]
+        # The owner of the schema, as whom tests look into the database; billingd is another role.
+        self.database_url = values["DATABASE_OWNER_URL"]
         self.webhook_secret = self.stripe.webhook_secret if self.stripe else \
             values.get("STRIPE_WEBHOOK_SECRET")
         self.pid_file = Path(values["BILLINGD_PID_FILE"])
@@ -234,7 +235,8 @@ class Stack:
         self.env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         self.env.update({name: value for name, value in self.settings.items()
                          if name not in ("RATE_LIMITS", "STRIPE_STAND_IN")})
-        self.env.update(BASE_URL=self.base_url, DATABASE_URL=self.database_url,
+        self.env.update(BASE_URL=self.base_url, DATABASE_URL=values["DATABASE_URL"],
+                        DATABASE_OWNER_URL=self.database_url,
                         KEYS_DIR=str(self.run_dir / "keys"),
                         PLANS_FILE=self.settings.get("PLANS_FILE", str(ROOT / "conf/plans.json")),
                         MIGRATIONS_DIR=str(ROOT / "migrations"))

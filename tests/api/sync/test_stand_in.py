@@ -52,7 +52,8 @@ def test_the_printed_commands_work(run, tmp_path):
     control = env_of(run)["STRIPE_API_BASE"] + "/_control/complete"
     assert session["checkout_url"].startswith(env_of(run)["STRIPE_API_BASE"])
     assert requests.get(session["checkout_url"], timeout=10).status_code == 200
-    paid = requests.post(control, timeout=10, json={"session": session["session_id"]}).json()
+    paid = requests.post(control, timeout=10, json={"session": session["session_id"]}, headers={
+        "Authorization": "Bearer " + env_of(run)["STRIPE_CONTROL_TOKEN"]}).json()
     assert requests.get(paid["return_url"], verify=run.ca_cert, timeout=10).status_code == 200
     before = [line for line in commands[:bought - 1] if "sign-up.json" not in line or "ID=" in line]
     read_license, read_subscription, move_clock, *operator = commands[bought:]

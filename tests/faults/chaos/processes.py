@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from support.stack import ROOT, parse_log, wait_for
 
 # The command that runs another one as billingd's user.
-AS_SERVICE = ["setpriv", "--reuid=www-data", "--regid=www-data", "--init-groups", "--"] \
+AS_SERVICE = ["setpriv", "--reuid=billing", "--regid=billing", "--init-groups", "--"] \
     if os.geteuid() == 0 else []
 
 
@@ -128,7 +128,7 @@ class Daemon:
         self.socket = Path(host).parent / "billingd/billingd.sock"
         self.stripe_socket = self.socket.with_name("billingd-stripe.sock")
         self.settings = {
-            "DATABASE_URL": stack.database_url, "BASE_URL": stack.base_url,
+            "DATABASE_URL": stack.env["DATABASE_URL"], "BASE_URL": stack.base_url,
             "BILLING_SOCKET": self.socket, "BILLING_STRIPE_SOCKET": self.stripe_socket,
             "BILLINGD_PID_FILE": self.pid_file, "STRIPE_WORKERS": 1,
             "PLANS_FILE": self.plans, "KEYS_DIR": self.keys,
@@ -138,7 +138,7 @@ class Daemon:
     def own(self, path):
         """Makes billingd's user the owner of a file."""
         if AS_SERVICE:
-            shutil.chown(path, "www-data", "www-data")
+            shutil.chown(path, "billing", "billing")
 
     def write(self, *lines, **changes):
         """Writes the settings file. The changes are kept for later writes, the lines are not."""

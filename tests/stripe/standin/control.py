@@ -1,7 +1,8 @@
-"""The control interface: JSON under /_control/, only from loopback. ../__main__.py documents it."""
+"""The control interface: JSON under /_control/, only from loopback and with a token. ../__main__.py documents it."""
 
 import concurrent.futures
 import datetime
+import hmac
 import json
 import time
 
@@ -14,6 +15,9 @@ def respond(server, request):
     """Answers a control request."""
     if not (request.peer[0].startswith("127.") or request.peer[0] == "::1"):
         return Answer(403, "Only from loopback.")
+    given = request.headers.get("authorization", "")
+    if not hmac.compare_digest(given.encode(), b"Bearer " + server.control_token.encode()):
+        return Answer(401, "The token is missing or wrong; STRIPE_CONTROL_TOKEN of make run.")
     action = ACTIONS.get((request.method, request.path.removeprefix("/_control/")))
     if action is None:
         return Answer(404, f"No such control: {request.method} {request.path}")

@@ -36,8 +36,9 @@ class Call:
 class StandIn:
     """The stand-in behind its listener."""
 
-    def __init__(self, state, secret_key, *, plans=None, **delivery):
+    def __init__(self, state, secret_key, *, control_token, plans=None, **delivery):
         self.state = state
+        self.control_token = control_token
         self.secret_key = secret_key
         self.plans = plans or {}
         self.courier = Courier(state, **delivery)
