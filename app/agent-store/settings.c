@@ -166,7 +166,7 @@ agent_settings_load(struct task *task, const char *path, struct agent_settings *
 	char *keys;
 	size_t length;
 
-	TRY(settings_load(task, agent_settings_table, path, out));
+	TRY(settings_load(task, agent_settings_table, path, SECRETS_ALL, out));
 	TRY(pin(task, "LICENSE_ISSUER", agent_vendor.issuer, &out->issuer));
 	TRY(pin(task, "CUSTOMER_ID", agent_vendor.customer_id, &out->customer_id));
 	if (out->offline_grace_days > agent_vendor.grace_days)

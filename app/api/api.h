@@ -36,6 +36,7 @@ struct route {
 	const struct field *body; /* NULL: an empty object */
 	const struct field *query;
 	enum pool pool;
+	bool any_pool;   /* it needs no secret of its pool, so the Stripe pool answers it too */
 	size_t body_max; /* bytes; 0: REQUEST_BODY_USUAL */
 	bool raw_body;   /* the handler reads the bytes as they came */
 	/* The handler's own statement reads the caller's key too, and the handler calls

@@ -12,8 +12,8 @@
 
 /* clang-format off */
 const struct route api_routes[] = {
-	{{HTTP_GET,    "/health"},                       WHO_ANYBODY,  .handler = get_health},
-	{{HTTP_GET,    "/health/ready"},                 WHO_ANYBODY,  .handler = get_ready},
+	{{HTTP_GET,    "/health"},                       WHO_ANYBODY,  .handler = get_health, .any_pool = true},
+	{{HTTP_GET,    "/health/ready"},                 WHO_ANYBODY,  .handler = get_ready, .any_pool = true},
 	{{HTTP_GET,    "/metrics"},                      WHO_ANYBODY,  .handler = get_metrics},
 	{{HTTP_GET,    "/openapi.json"},                 WHO_ANYBODY,  .handler = get_openapi},
 	{{HTTP_GET,    "/.well-known/jwks.json"},        WHO_ANYBODY,  .handler = get_jwks},

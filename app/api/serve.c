@@ -109,20 +109,21 @@ find_route(struct call *call)
 	return FAIL_NONE;
 }
 
-/* A worker of the main pool must not wait for Stripe, so it refuses routes of the other
- * pool. */
+/* A worker of the main pool must not wait for Stripe and has no key of Stripe; a worker of the
+ * Stripe pool has no signing key. So each refuses routes of the other pool. */
 static enum fail
 check_pool(struct call *call)
 {
 	struct api *api = call->api;
 
-	if (call->route->pool == POOL_MAIN || api->pool == call->route->pool)
+	if (call->route->any_pool || api->pool == call->route->pool)
 		return FAIL_NONE;
 	if (!api->misdirected)
 		log_line(LOG_LEVEL_ERROR,
-		         "nginx sends a request for Stripe to BILLING_SOCKET: include this "
-		         "version's billing-http.conf and billing-locations.conf, which know "
-		         "BILLING_STRIPE_SOCKET",
+		         "nginx sends a request to the wrong socket: include this version's "
+		         "billing-http.conf and billing-locations.conf, which know "
+		         "BILLING_SOCKET "
+		         "and BILLING_STRIPE_SOCKET",
 		         LOG_S("route", call->route->entry.pattern));
 	api->misdirected = true;
 	return task_fail(&call->request->task, FAIL_UNAVAILABLE, "wrong_pool",

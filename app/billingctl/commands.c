@@ -70,14 +70,16 @@ static const struct ctl_option stripe_setup_options[] = {
 };
 
 const struct command ctl_commands[] = {
-        {"migrate", "status", NULL, run_migrate_status, CTL_SETTINGS,
+        {"migrate", "status", NULL, run_migrate_status, CTL_OWNER,
          .summary = "Show which migrations are applied and which are pending",
          .details = "Reads MIGRATIONS_DIR and the database; changes nothing.\n"},
-        {"migrate", "up", NULL, run_migrate_up, CTL_SETTINGS,
+        {"migrate", "up", NULL, run_migrate_up, CTL_OWNER,
          .summary = "Apply the pending migrations",
          .details = "Each runs in its own transaction and under a lock: the command may be\n"
                     "killed at any time and run several times at once. There is no way down;\n"
-                    "make a backup first.\n"},
+                    "make a backup first. With DATABASE_OWNER_URL it also lets the role of\n"
+                    "DATABASE_URL do what the service needs, and makes that role if it is "
+                    "missing.\n"},
         {"keys", "generate", NULL, run_keys_generate, CTL_SETTINGS,
          .summary = "Make the first signing key",
          .details =

@@ -52,9 +52,9 @@ actor(struct arena *arena)
 }
 
 enum fail
-ctl_read_settings(struct ctl *ctl)
+ctl_read_settings(struct ctl *ctl, unsigned int secrets)
 {
-	TRY(app_settings_load(&ctl->task, ctl->config, &ctl->settings));
+	TRY(app_settings_load(&ctl->task, ctl->config, secrets, &ctl->settings));
 	/* The one line on stderr says what failed; warnings would only repeat it. */
 	log_set_level(LOG_LEVEL_ERROR);
 	return FAIL_NONE;
@@ -142,7 +142,8 @@ ctl_prepare(struct ctl *ctl, unsigned int needs)
 {
 	if (needs == CTL_NOTHING)
 		return FAIL_NONE;
-	TRY(ctl_read_settings(ctl));
+	TRY(ctl_read_settings(ctl, has(needs, CTL_OWNER) ? SECRET_DATABASE | SECRET_OWNER
+	                                                 : SECRETS_OF_SERVICE));
 	if (has(needs, CTL_RULES))
 		TRY(app_settings_rules(&ctl->task, &ctl->settings, &ctl->billing));
 	if (has(needs, CTL_KEYS & ~CTL_RULES))

@@ -15,6 +15,8 @@ enum ctl_need {
 	CTL_RULES = 4 | CTL_SETTINGS,    /* plans and policy */
 	CTL_KEYS = 8 | CTL_RULES,        /* the signing key */
 	CTL_STRIPE = 16 | CTL_RULES,     /* a client for Stripe; nothing is sent yet */
+	CTL_OWNER =
+	        32 | CTL_SETTINGS, /* no secret but those of the database, the owner's too */
 };
 
 /* One option of a command. */
@@ -77,7 +79,7 @@ enum fail ctl_usage(struct ctl *ctl, const char *format, ...)
 void ctl_print_help(const struct ctl *ctl);
 
 /* ctl_prepare() opens what `needs` names. The other functions open one part each. */
-enum fail ctl_read_settings(struct ctl *ctl) MUST_CHECK;
+enum fail ctl_read_settings(struct ctl *ctl, unsigned int secrets) MUST_CHECK;
 enum fail ctl_open_database(struct ctl *ctl) MUST_CHECK; /* even with migrations pending */
 enum fail ctl_open_owner(struct ctl *ctl) MUST_CHECK;    /* as the owner of the schema */
 enum fail ctl_require_schema(struct ctl *ctl) MUST_CHECK;

@@ -43,7 +43,7 @@ doctor_warn(struct doctor *doctor, const char *format, ...)
 static enum fail
 check_settings(struct doctor *doctor)
 {
-	TRY(ctl_read_settings(doctor->ctl));
+	TRY(ctl_read_settings(doctor->ctl, SECRETS_OF_SERVICE));
 	return doctor_ok(doctor, "%s",
 	                 doctor->ctl->config == NULL ? "from the environment"
 	                                             : doctor->ctl->config);

@@ -92,7 +92,7 @@ read_keys(struct ctl *ctl)
 	const char *text = NULL;
 
 	if (path == NULL) {
-		TRY(ctl_read_settings(ctl));
+		TRY(ctl_read_settings(ctl, 0));
 		return license_keys_load(&ctl->task, ctl->settings.keys_dir, false,
 		                         clock_now_ms(), keys);
 	}

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/random.h"
+#include "base/secrets.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "billingctl/output.h"
@@ -170,6 +171,7 @@ main(int argc, char **argv)
 	int status;
 
 	(void)argc;
+	process_protect();
 	ctl.task.request_id = random_id(ctl.task.arena, "cli-", 8);
 	if (run(&ctl, argv + 1) == FAIL_NONE) {
 		status = ctl.status;

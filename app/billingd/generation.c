@@ -10,11 +10,13 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/secrets.h"
 #include "db/migrations.h"
 #include "db/server.h"
 #include "stripe/client.h"
 
 enum { ARENA_LIMIT = 64 * 1024 * 1024 };
+enum { CHECK_FAILED = 1, CHECK_FINE = 2, CHECK_SELLS = 4, CHECK_LIVE = 8 };
 
 /* The time of one attempt of a request to Stripe, and how long a transaction may be idle while
  * a job sends such requests. All requests to Stripe of one API call together end within
@@ -32,19 +34,27 @@ generation_load(const char *config_path, int64_t number,
 
 	generation->arena = arena;
 	generation->number = number;
-	if (app_settings_load(&task, config_path, &generation->settings) == FAIL_NONE &&
-	    app_settings_rules(&task, &generation->settings, &generation->billing) == FAIL_NONE)
+	generation->config_path = config_path;
+	generation->secrets = secrets_open();
+	if (generation->secrets < 0)
+		(void)task_fail(&task, FAIL_INTERNAL, "internal_error", "no memory");
+	else if (app_settings_load(&task, config_path, 0, &generation->settings) == FAIL_NONE &&
+	         app_settings_rules(&task, &generation->settings, &generation->billing) ==
+	                 FAIL_NONE)
 		return generation;
 	report(&task);
-	arena_free(arena);
+	generation_free(generation);
 	return NULL;
 }
 
 void
 generation_free(struct generation *generation)
 {
-	if (generation != NULL)
-		arena_free(generation->arena);
+	if (generation == NULL)
+		return;
+	if (generation->secrets >= 0)
+		close(generation->secrets);
+	arena_free(generation->arena);
 }
 
 static enum fail
@@ -85,12 +95,21 @@ check_authorities(struct task *task, const struct app_settings *settings)
 	                 "setting STRIPE_CA_FILE: cannot read %s: %s", path, strerror(errno));
 }
 
+/* Reads the secrets, which the master did not, and stores them for the children. */
 static enum fail
-check_all(struct task *task, const struct generation *generation)
+check_all(struct task *task, const struct generation *generation, struct billing *billing)
 {
-	const struct app_settings *settings = &generation->settings;
+	struct app_settings full;
+	const struct app_settings *settings = &full;
 	struct license_keys keys;
 
+	TRY(app_settings_load(task, generation->config_path, SECRETS_OF_SERVICE, &full));
+	TRY(app_settings_rules(task, settings, billing));
+	if (!secrets_write(generation->secrets, app_settings_table, settings))
+		return task_fail(
+		        task, FAIL_INVALID, "invalid_setting",
+		        "the secrets cannot be stored: one is too long, or there is no "
+		        "memory");
 	license_keys_init(&keys);
 	TRY(license_keys_load(task, settings->keys_dir, true, clock_now_ms(), &keys));
 	license_keys_release(&keys);
@@ -98,27 +117,42 @@ check_all(struct task *task, const struct generation *generation)
 	return check_migrations(task, settings);
 }
 
-bool
-generation_check(const struct generation *generation, void (*report)(const struct task *task))
+/* In the child: the exit status tells whether all is fine, and what the master must know of
+ * Stripe's key. */
+static int
+check_status(const struct generation *generation, void (*report)(const struct task *task))
 {
-	int status = 1;
+	struct task task = {.arena = arena_new(ARENA_LIMIT), .request_id = "start"};
+	struct billing billing;
+	int status = CHECK_FAILED;
+
+	if (check_all(&task, generation, &billing) == FAIL_NONE)
+		status = CHECK_FINE | (billing.sales.configured ? CHECK_SELLS : 0) |
+		         (billing.sales.live ? CHECK_LIVE : 0);
+	else
+		report(&task);
+	arena_free(task.arena);
+	return status;
+}
+
+bool
+generation_check(struct generation *generation, void (*report)(const struct task *task))
+{
+	int status = CHECK_FAILED;
 	pid_t child = fork();
 
-	if (child == 0) {
-		struct task task = {.arena = arena_new(ARENA_LIMIT), .request_id = "start"};
-		bool fine = check_all(&task, generation) == FAIL_NONE;
-
-		if (!fine)
-			report(&task);
-		arena_free(task.arena);
-		_exit(fine ? 0 : 1);
-	}
+	if (child == 0)
+		_exit(check_status(generation, report));
 	if (child < 0 || waitpid(child, &status, 0) != child)
 		return false;
 	if (WIFSIGNALED(status))
 		log_line(LOG_LEVEL_ERROR, "the check of the configuration was killed",
 		         LOG_I("signal", WTERMSIG(status)));
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	if (!WIFEXITED(status) || (WEXITSTATUS(status) & CHECK_FINE) == 0)
+		return false;
+	generation->billing.sales.configured = (WEXITSTATUS(status) & CHECK_SELLS) != 0;
+	generation->billing.sales.live = (WEXITSTATUS(status) & CHECK_LIVE) != 0;
+	return true;
 }
 
 static void
@@ -175,16 +209,52 @@ make_stripe(const struct child *child)
 	return client;
 }
 
+/* Sets the secrets of the role, and closes the files that have the others. */
+static bool
+read_secrets(const struct child *child)
+{
+	struct generation *generation = child->generation;
+	bool fine = secrets_read(generation->arena, generation->secrets, app_settings_table,
+	                         child->role->secrets, &generation->settings);
+
+	close(generation->secrets);
+	generation->secrets = -1;
+	secrets_close_hidden();
+	generation->billing.sales.webhook_secrets = generation->settings.stripe_webhook_secret;
+	if (!fine)
+		log_line(LOG_LEVEL_ERROR, "process cannot start",
+		         LOG_S("reason", "the secrets cannot be read"));
+	return fine;
+}
+
+/* Without keys in a role that does not sign. */
+static bool
+load_keys(const struct child *child, struct task *task, struct license_keys *out)
+{
+	const char *folder = child->generation->settings.keys_dir;
+
+	license_keys_init(out);
+	if (!child->role->signs ||
+	    (license_keys_load(task, folder, true, clock_now_ms(), out) == FAIL_NONE &&
+	     license_keys_warm(task, out) == FAIL_NONE))
+		return true;
+	log_failure(task);
+	return false;
+}
+
 bool
 generation_enter(const struct child *child, struct api *out)
 {
 	struct generation *generation = child->generation;
 	const char *name = child->role->name;
 	struct task task = {.arena = generation->arena, .request_id = name};
-	struct db_options options = app_settings_db(&generation->settings, name);
+	struct db_options options;
 
-	options.pause_ms = pause_ms(child);
 	mute_libraries();
+	if (!read_secrets(child))
+		return false;
+	options = app_settings_db(&generation->settings, name);
+	options.pause_ms = pause_ms(child);
 	*out = (struct api){
 	        .settings = &generation->settings,
 	        .billing = generation->billing,
@@ -196,12 +266,8 @@ generation_enter(const struct child *child, struct api *out)
 	        .share_slot = child->share_slot,
 	        .stopping = child->stopping,
 	};
-	if (license_keys_load(&task, generation->settings.keys_dir, true, clock_now_ms(),
-	                      &out->billing.keys) != FAIL_NONE ||
-	    license_keys_warm(&task, &out->billing.keys) != FAIL_NONE) {
-		log_failure(&task);
+	if (!load_keys(child, &task, &out->billing.keys))
 		return false;
-	}
 	out->stripe = make_stripe(child);
 	out->db = db_new(&options);
 	/* The process starts without the database and connects later. */

@@ -1,8 +1,10 @@
 /*
  * generation.h: one loading of the configuration, and what its processes share.
  *
- * The master loads settings and plans; children inherit them by fork() and add what the master
- * must not have: the private key and a database connection.
+ * The master loads plans and the settings without their secrets; children inherit them by fork() and
+ * add what the master must not have: the secrets of their role, the private key, and a database
+ * connection. A child that checks the configuration leaves its secrets in a memory file, so that each
+ * process of one generation has the same ones, whatever happens to the files meanwhile.
  */
 #pragma once
 
@@ -11,8 +13,10 @@
 struct generation {
 	struct arena *arena; /* owns everything below */
 	int64_t number;
-	struct app_settings settings;
-	struct billing billing; /* without keys in the master */
+	const char *config_path;
+	int secrets; /* the memory file of the secrets; the master never reads it */
+	struct app_settings settings; /* the secrets are "" until generation_enter() */
+	struct billing billing;       /* without keys in the master */
 };
 
 /* Loads settings and plans. NULL after printing the reason through `report`. */
@@ -20,12 +24,12 @@ struct generation *generation_load(const char *config_path, int64_t number,
                                    void (*report)(const struct task *task));
 void generation_free(struct generation *generation);
 
-/* Checks in a child process all that a worker will need, keys and database included, so that
- * the caller never holds them. False after the child has reported why. */
-bool generation_check(const struct generation *generation,
-                      void (*report)(const struct task *task));
+/* Checks in a child process all that a worker will need, secrets, keys and database included, so
+ * that the caller never holds them. Stores the secrets for generation_enter(), and sets whether
+ * Stripe is configured. False after the child has reported why. */
+bool generation_check(struct generation *generation, void (*report)(const struct task *task));
 
-/* A child's side: loads the keys, makes the database handle and, where the role may wait for
+/* A child's side: reads the secrets and keys of its role, makes the database handle and, where the role may wait for
  * Stripe, its client. False after logging why. */
 bool generation_enter(const struct child *child, struct api *out);
 void generation_leave(struct api *api);

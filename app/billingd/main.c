@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/secrets.h"
 #include "base/version.h"
 #include "billingd/master.h"
 
@@ -90,8 +91,13 @@ print(int option)
 static int
 start(const char *config_path, bool check_only)
 {
-	struct generation *generation = generation_load(config_path, 1, report);
+	struct generation *generation;
 
+	if (!secrets_hide(app_settings_table, SECRETS_OF_SERVICE)) {
+		fprintf(stderr, "billingd: no memory\n");
+		return 1;
+	}
+	generation = generation_load(config_path, 1, report);
 	if (generation == NULL)
 		return 1;
 	if (api_fault() != NULL) {
@@ -122,6 +128,7 @@ main(int argc, char **argv)
 	bool check_only = false;
 	int option;
 
+	process_protect();
 	/* The parent may have ignored SIGCHLD; then no child could be waited for. */
 	(void)signal(SIGCHLD, SIG_DFL);
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {

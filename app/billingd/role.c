@@ -7,7 +7,12 @@
 #include "billingd/jobs.h"
 #include "billingd/worker.h"
 
-enum { WORKERS_PER_CORE = 4 };
+enum {
+	WORKERS_PER_CORE = 4,
+	DATABASE = SECRET_DATABASE,
+	STRIPE = SECRET_STRIPE_KEY,
+	WEBHOOK = SECRET_WEBHOOK
+};
 
 static size_t
 one(const struct generation *generation)
@@ -42,10 +47,10 @@ stripe_jobs_wanted(const struct generation *generation)
 
 /* clang-format off */
 const struct role roles[] = {
-	{"billingd jobs",          POOL_MAIN,   STRIPE_NEVER,       &local_jobs, one},
-	{"billingd jobs stripe",   POOL_STRIPE, STRIPE_IN_JOBS,     &stripe_jobs, stripe_jobs_wanted},
-	{"billingd worker",        POOL_MAIN,   STRIPE_NEVER,       NULL,        workers},
-	{"billingd stripe worker", POOL_STRIPE, STRIPE_IN_REQUESTS, NULL,        stripe_workers},
+	{"billingd jobs",          POOL_MAIN,   STRIPE_NEVER,       DATABASE,          true,  &local_jobs,  one},
+	{"billingd jobs stripe",   POOL_STRIPE, STRIPE_IN_JOBS,     DATABASE | STRIPE, false, &stripe_jobs, stripe_jobs_wanted},
+	{"billingd worker",        POOL_MAIN,   STRIPE_NEVER,       DATABASE | WEBHOOK, true, NULL,         workers},
+	{"billingd stripe worker", POOL_STRIPE, STRIPE_IN_REQUESTS, DATABASE | STRIPE, false, NULL,         stripe_workers},
 };
 /* clang-format on */
 

@@ -18,6 +18,8 @@ struct role {
 	const char *name;
 	enum pool pool;
 	enum stripe_use stripe;
+	unsigned int secrets;        /* the kinds that it gets */
+	bool signs;                  /* it gets the keys, the private one too */
 	const struct job_list *jobs; /* NULL: it is a worker of the pool */
 	size_t (*count)(const struct generation *generation);
 };

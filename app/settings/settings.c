@@ -98,12 +98,12 @@ const struct setting app_settings_table[] = {
         ROW(shutdown_timeout_s, "SHUTDOWN_TIMEOUT_SECONDS", "30",
             "How long a stop or reload waits for running requests.", .min = 1, .max = 3600),
         ROW(database_url, "DATABASE_URL", "postgresql:///billing",
-            "PostgreSQL connection string or URI; may name several hosts.", .secret = true,
-            .check = check_not_empty),
+            "PostgreSQL connection string or URI; may name several hosts.",
+            .secret = SECRET_DATABASE, .check = check_not_empty),
         ROW(database_owner_url, "DATABASE_OWNER_URL", "",
             "How billingctl migrate connects: as the owner of the schema, who lets the role of "
             "DATABASE_URL do what the service needs; empty: as DATABASE_URL.",
-            .secret = true),
+            .secret = SECRET_OWNER),
         ROW(db_prepared, "DB_PREPARED", "on",
             "Prepared statements; off behind PgBouncer in transaction mode, which needs "
             "ignore_startup_parameters = options."),
@@ -158,11 +158,11 @@ const struct setting app_settings_table[] = {
             .check = check_origin_list),
         ROW(stripe_secret_key, "STRIPE_SECRET_KEY", "",
             "Stripe's API key, sk_... or rk_...; empty: nothing is sold through Stripe.",
-            .secret = true, .check = check_secret_key),
+            .secret = SECRET_STRIPE_KEY, .check = check_secret_key),
         ROW(stripe_webhook_secret, "STRIPE_WEBHOOK_SECRET", "",
             "Signing secrets of the webhook endpoint, separated by commas while one is "
             "replaced.",
-            .secret = true, .check = check_webhook_secret),
+            .secret = SECRET_WEBHOOK, .check = check_webhook_secret),
         ROW(stripe_prices, "STRIPE_PRICES", "",
             "Stripe's prices, plan:price, separated by commas. All plans name their prices in "
             "one order of intervals."),
@@ -211,9 +211,10 @@ const struct setting app_settings_table[] = {
 };
 
 enum fail
-app_settings_load(struct task *task, const char *path, struct app_settings *out)
+app_settings_load(struct task *task, const char *path, unsigned int secrets,
+                  struct app_settings *out)
 {
-	TRY(settings_load(task, app_settings_table, path, out));
+	TRY(settings_load(task, app_settings_table, path, secrets, out));
 	if (*out->license_issuer == '\0')
 		out->license_issuer = out->base_url;
 	if (out->license_offline_stale_days > 0 &&

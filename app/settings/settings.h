@@ -6,6 +6,15 @@
 #include "db/db.h"
 #include "stripe/client.h"
 
+/* The kinds of secrets. */
+enum {
+	SECRET_DATABASE = 1,   /* how the service connects */
+	SECRET_OWNER = 2,      /* how migrations connect */
+	SECRET_STRIPE_KEY = 4, /* sends requests to Stripe */
+	SECRET_WEBHOOK = 8,    /* checks the events that Stripe sends */
+	SECRETS_OF_SERVICE = SECRET_DATABASE | SECRET_STRIPE_KEY | SECRET_WEBHOOK
+};
+
 struct app_settings {
 	const char *socket;
 	const char *stripe_socket;
@@ -58,9 +67,9 @@ struct app_settings {
 
 extern const struct setting app_settings_table[];
 
-/* Reads file (or NULL) and environment, and sets the log level. FAIL_INVALID "invalid_setting";
- * strings live in the task's arena. */
-enum fail app_settings_load(struct task *task, const char *path,
+/* Reads file (or NULL) and environment, and sets the log level. Only these kinds of `secrets` are
+ * read; the others are "". FAIL_INVALID "invalid_setting"; strings live in the task's arena. */
+enum fail app_settings_load(struct task *task, const char *path, unsigned int secrets,
                             struct app_settings *out) MUST_CHECK;
 
 /* How long a transaction may be idle while a job waits for Stripe. */

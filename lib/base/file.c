@@ -47,6 +47,7 @@ read_all(struct task *task, int file, const char *path, size_t limit, struct tex
 			return task_fail(task, FAIL_TOO_LARGE, "file_too_large",
 			                 "%s is larger than %zu bytes.", path, limit);
 		text_add_bytes(content, block, (size_t)got);
+		explicit_bzero(block, (size_t)got); /* it may be a secret */
 	}
 }
 

@@ -63,32 +63,41 @@ trim(struct arena *arena, const char *text, size_t length)
 	return arena_copy_bytes(arena, text, length);
 }
 
+/* Whether the setting is a secret of a kind that is not wanted. */
+static bool
+is_withheld(const struct setting *setting, unsigned int secrets)
+{
+	return setting->secret != 0 && (setting->secret & secrets) == 0;
+}
+
 static enum fail
-parse_line(struct task *task, const struct setting *table, const char *path, const char *text,
-           size_t length, struct line *out)
+parse_line(struct task *task, const struct setting *table, unsigned int secrets,
+           const char *path, const char *text, size_t length, struct line *out)
 {
 	const char *equals = memchr(text, '=', length);
 	const char *place = arena_printf(task->arena, "%s line %zu", path, out->number);
+	const struct setting *setting;
 
 	if (equals == NULL)
 		return task_fail(task, FAIL_INVALID, "invalid_setting",
 		                 "%s: expected NAME=value", place);
 	out->name = trim(task->arena, text, (size_t)(equals - text));
-	out->value = trim(task->arena, equals + 1, length - (size_t)(equals - text) - 1);
-	if (find_setting(table, out->name, strlen(out->name)) == NULL)
+	setting = find_setting(table, out->name, strlen(out->name));
+	if (setting == NULL)
 		return bad_setting(task, out->name, place,
 		                   "is unknown; billingd --settings lists them all");
+	if (!is_withheld(setting, secrets))
+		out->value =
+		        trim(task->arena, equals + 1, length - (size_t)(equals - text) - 1);
 	return FAIL_NONE;
 }
 
 static enum fail
-read_file(struct task *task, const struct setting *table, const char *path, struct line **out)
+parse_lines(struct task *task, const struct setting *table, unsigned int secrets,
+            const char *path, const char *text, struct line **out)
 {
 	struct line *lines = NULL;
-	size_t length, number = 0;
-	char *text;
-
-	TRY(file_read(task, path, FILE_LIMIT, &text, &length));
+	size_t number = 0;
 	while (*text != '\0') {
 		size_t span = strcspn(text, "\n");
 		size_t blank = strspn(text, " \t\r");
@@ -98,7 +107,7 @@ read_file(struct task *task, const struct setting *table, const char *path, stru
 			struct line *line = arena_alloc(task->arena, sizeof(*line));
 
 			line->number = number;
-			TRY(parse_line(task, table, path, text, span, line));
+			TRY(parse_line(task, table, secrets, path, text, span, line));
 			line->next = lines;
 			lines = line;
 		}
@@ -106,6 +115,26 @@ read_file(struct task *task, const struct setting *table, const char *path, stru
 	}
 	*out = lines;
 	return FAIL_NONE;
+}
+
+/* The text of the file has an arena of its own, which is wiped when it is freed. */
+static enum fail
+read_file(struct task *task, const struct setting *table, unsigned int secrets,
+          const char *path, struct line **out)
+{
+	struct task reading = {.arena = arena_new((size_t)8 * FILE_LIMIT)};
+	enum fail kind;
+	size_t length;
+	char *text;
+
+	kind = file_read(&reading, path, FILE_LIMIT, &text, &length);
+	if (kind == FAIL_NONE)
+		kind = parse_lines(task, table, secrets, path, text, out);
+	else
+		(void)task_fail(task, kind, reading.failure.code, "%s",
+		                reading.failure.message);
+	arena_free(reading.arena);
+	return kind;
 }
 
 /* The Levenshtein distance of two names, of less than 64 characters each. */
@@ -203,7 +232,8 @@ find_value(struct task *task, const struct setting *setting, const struct line *
 			secret_path = from_file(lines, secret_name);
 	}
 	if (secret_path != NULL) {
-		*place = secret_name;
+		*place = text_starts_with(secret_path, SECRETS_HIDDEN_PREFIX) ? "environment"
+		                                                              : secret_name;
 		TRY(file_read_secret(task, secret_path, FILE_LIMIT, &secret));
 		*value = secret;
 	}
@@ -255,16 +285,21 @@ store_value(struct task *task, const struct setting *setting, const char *value,
 }
 
 enum fail
-settings_load(struct task *task, const struct setting *table, const char *path, void *out)
+settings_load(struct task *task, const struct setting *table, const char *path,
+              unsigned int secrets, void *out)
 {
 	struct line *lines = NULL;
 
 	if (path != NULL)
-		TRY(read_file(task, table, path, &lines));
+		TRY(read_file(task, table, secrets, path, &lines));
 	TRY(refuse_slips(task, table));
 	for (const struct setting *s = table; s->type != SETTING_STOP; s++) {
 		const char *value, *place, *fault;
 
+		if (is_withheld(s, secrets)) {
+			*(const char **)(void *)((char *)out + s->offset) = "";
+			continue;
+		}
 		TRY(find_value(task, s, lines, &value, &place));
 		fault = value == NULL ? "is required" : store_value(task, s, value, out);
 		if (fault != NULL)

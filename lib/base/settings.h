@@ -20,8 +20,10 @@ struct setting {
 	int64_t min, max;           /* bounds of a number */
 	const char *const *choices; /* NULL-terminated allowed values of a string, or NULL */
 	const char *advice;         /* the value for new installations; NULL: the default */
-	bool secret;                /* never printed; also readable from NAME_FILE */
-	const char *meaning;        /* one line: for --help, README and billing.env.example */
+	/* Not 0: the value is never printed, and may be in the file that NAME_FILE names. Each bit
+	 * is one kind of secrets, as the table's owner defines them. */
+	unsigned int secret;
+	const char *meaning; /* one line: for --help, README and billing.env.example */
 	const char *(*check)(const char *value); /* NULL when fine, else why not */
 };
 
@@ -40,12 +42,19 @@ struct setting {
 		.type = SETTING_STOP                                                           \
 	}
 
+/* All kinds of secrets. */
+#define SECRETS_ALL (~0U)
+
+/* How the path of a secret begins that secrets_hide() has taken out of the environment. */
+#define SECRETS_HIDDEN_PREFIX "/proc/self/fd/"
+
 /* Fills `out`. `path` is a file of NAME=value lines (# comments, optional quotes) or NULL.
+ * Secrets of other kinds than `secrets` become "", and no copy of them stays in memory.
  * FAIL_INVALID "invalid_setting" with one sentence that names the setting, the place and the
  * cure: for an unknown name in the file, a misspelt name in the environment, a value out of
  * bounds. */
 enum fail settings_load(struct task *task, const struct setting *table, const char *path,
-                        void *out) MUST_CHECK;
+                        unsigned int secrets, void *out) MUST_CHECK;
 
 /* Prints the table as the README's markdown, or as an example file. */
 void settings_print_markdown(const struct setting *table);

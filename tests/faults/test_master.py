@@ -1,15 +1,18 @@
 """The master process: starting, refusing to start, stopping, and the end of its children."""
 
+import os
 import signal
 import socket
 import stat
 import threading
+import uuid
 
 import pytest
 from chaos.load import Ledger, Load, knock
 from chaos.postgres import Postgres, Session
 from chaos.processes import Daemon, LogTail, is_alive, kill, role_of
-from support.stack import wait_for
+from support.memory import held
+from support.stack import VARIANT, wait_for
 
 STACK = {"WORKERS": 2}
 
@@ -71,6 +74,31 @@ class Waiting:
 
     def __exit__(self, *_):
         self.session.__exit__()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or VARIANT == "sanitize",
+                    reason="only root reads the memory; sanitizers keep freed memory")
+def test_the_master_holds_no_secret_of_the_settings_file(new_daemon):
+    """Nor do its children hold one that their work does not need, after a reload too."""
+    secrets = {"stripe": "sk_test_canary" + uuid.uuid4().hex,
+               "webhook": "whsec_canary" + uuid.uuid4().hex}
+    daemon = new_daemon(STRIPE_SECRET_KEY_FILE="/nonexistent")
+    del daemon.settings["STRIPE_SECRET_KEY_FILE"]
+    daemon.write(STRIPE_SECRET_KEY=secrets["stripe"], STRIPE_WEBHOOK_SECRET=secrets["webhook"],
+                 STRIPE_API_BASE="http://127.0.0.1:9")
+    daemon.start()
+    needles = {name: secret.encode() for name, secret in secrets.items()}
+    wanted = {"billingd": set(), "billingd jobs": set(), "billingd jobs s": {"stripe"},
+              "billingd worker": {"webhook"}, "billingd stripe": {"stripe"}}
+
+    def right():
+        return all(held(pid, needles) == wanted[role_of(pid)] for pid in daemon.pids())
+
+    wait_for(right, seconds=10)
+    old = set(daemon.pids()[1:])
+    daemon.signal(signal.SIGHUP)
+    wait_for(lambda: not old & set(daemon.pids()))
+    wait_for(right, seconds=10)
 
 
 def test_term_finishes_running_requests(stack, new_daemon):

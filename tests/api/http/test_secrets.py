@@ -1,15 +1,33 @@
 """No secrets in the database, in answers, and in what other users see of processes. The logs
 of every stack are searched when it is closed (support/stack.py)."""
 
+import grp
+import os
+import pwd
+import re
 import shutil
+import signal
 import subprocess
+import time
+import uuid
 from pathlib import Path
 
 import pytest
 
 from support.client import SECRET, expect
 from support.document import INTERNALS
-from support.stack import ROOT
+from support.memory import held, role_of, signing_needle
+from support.stack import ROOT, VARIANT, wait_for
+
+
+def soon(condition):
+    """Whether the condition becomes true within ten seconds."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def test_the_database_holds_no_key(api, stack):
@@ -48,6 +66,79 @@ def test_processes_expose_no_secret(stack):
             except PermissionError:
                 continue  # not even to the user that it runs as
             assert not [secret for secret in secrets if secret in shown], (pid, name)
+
+
+# The secrets that each kind of process holds, by the name that the kernel shows.
+HELD = {"billingd": set(), "billingd jobs": {"database", "signing"}, "billingd jobs s": {"database", "stripe"},
+        "billingd worker": {"database", "webhook", "signing"},
+        "billingd stripe": {"database", "stripe"}}
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or VARIANT == "sanitize",
+                    reason="only root reads the memory; sanitizers keep freed memory")
+def test_each_process_holds_the_secrets_of_its_role(new_stack):
+    """Secrets of the environment and of files, also after a reload."""
+    secrets = {"stripe": "sk_test_canary" + uuid.uuid4().hex,
+               "webhook": "whsec_canary" + uuid.uuid4().hex}
+    stack = new_stack(STRIPE_SECRET_KEY=secrets["stripe"], STRIPE_API_BASE="http://127.0.0.1:9",
+                      WORKERS=2, STRIPE_WORKERS=1)
+    stack.stop()
+    stack.settings["STRIPE_WEBHOOK_SECRET_FILE"] = stack.keep_secret("webhook", secrets["webhook"])
+    stack.start()
+    needles = {name: secret.encode() for name, secret in secrets.items()}
+    needles["database"] = b"user=billingd"
+    needles["signing"] = signing_needle(stack.run_dir / "keys/private-key.pem")
+
+    def check():
+        roles = {}
+        for pid in stack.pids():
+            roles.setdefault(role_of(pid), []).append(held(pid, needles))
+        assert set(roles) == set(HELD)
+        assert all(found == HELD[role] for role, all_found in roles.items()
+                   for found in all_found), roles
+        return True
+
+    def served():
+        """A worker loads its secrets just after its start."""
+        try:
+            return stack.api.owner.get("/api/customers").status_code == 200 and check()
+        except (AssertionError, OSError):
+            return False
+
+    if not soon(served):
+        check()
+    old = set(stack.pids()[1:])
+    os.kill(stack.pids()[0], signal.SIGHUP)
+    wait_for(lambda: not old & set(stack.pids()))
+    if not soon(served):
+        check()
+    stack.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or VARIANT == "sanitize",
+                    reason="root alone can be other users; sanitizers read the memory")
+@pytest.mark.parametrize("user", ["www-data", "billing", "nobody"])
+def test_no_other_process_reads_the_memory(stack, user):
+    for pid in stack.pids():
+        for name in ("mem", "environ", "maps", "fd/0"):
+            done = subprocess.run(["setpriv", "--reuid", user, "--clear-groups", "head", "-c", "1",
+                                   f"/proc/{pid}/{name}"], capture_output=True, check=False)
+            assert done.returncode != 0 and done.stdout == b"", (role_of(pid), name)
+            assert b"Permission denied" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a normal user has one user for everything")
+def test_each_server_has_a_user_of_its_own(stack):
+    """nginx's workers reach the sockets and no file of billingd's."""
+    uids = {re.search(r"^Uid:\t(\d+)", Path(f"/proc/{pid}/status").read_text(encoding="ascii"),
+                      re.MULTILINE)[1] for pid in stack.pids()}
+    assert uids == {str(pwd.getpwnam("billing").pw_uid)}
+    for name in ("keys", "billingd", "stripe"):
+        refused = subprocess.run(["setpriv", "--reuid", "www-data", "--regid", "www-data",
+                                  "--init-groups", "ls", stack.run_dir / name],
+                                 capture_output=True, check=False)
+        assert b"Permission denied" in refused.stderr
+    assert grp.getgrgid(stack.socket.stat().st_gid).gr_name == "www-data"
 
 
 def test_state_is_readable_by_its_owners_only(stack):

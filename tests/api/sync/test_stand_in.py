@@ -111,5 +111,7 @@ def test_make_run_starts_the_stand_in_without_a_key(run):
     assert "STRIPE_API_BASE" not in env_of(stack)
     assert "stripe" not in stack.script("status").stdout
     environ = Path(f"/proc/{stack.pids()[0]}/environ").read_bytes()
-    assert b"STRIPE_SECRET_KEY=sk_test_51Real" in environ
+    assert b"sk_test_51Real" not in environ
+    answer = requests.get(f"{stack.base_url}/health/ready", verify=stack.ca_cert, timeout=10)
+    assert answer.json()["checks"]["stripe"]["detail"] != "is not configured"
     assert b"STRIPE_API_BASE" not in environ and b"STRIPE_PRICE" not in environ

@@ -186,7 +186,7 @@ class Daemon:
     def size(self):
         """The number of its processes: master, jobs processes, workers of both pools."""
         return 2 + int(self.settings["WORKERS"]) + int(self.settings["STRIPE_WORKERS"]) + \
-            ("STRIPE_SECRET_KEY_FILE" in self.settings)
+            bool({"STRIPE_SECRET_KEY", "STRIPE_SECRET_KEY_FILE"} & set(self.settings))
 
     def pids(self):
         """The ids of the master and of its living children."""

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/secrets.h"
 #include "base/settings.h"
 #include "base/text.h"
 
@@ -95,7 +96,7 @@ teardown(void)
 static void
 load(void)
 {
-	enum fail kind = settings_load(&task, table, path, &sample);
+	enum fail kind = settings_load(&task, table, path, SECRETS_ALL, &sample);
 
 	ck_assert_msg(kind == FAIL_NONE, "%s", task.failure.message);
 }
@@ -104,7 +105,7 @@ load(void)
 static const char *
 refusal(void)
 {
-	enum fail kind = settings_load(&task, table, path, &sample);
+	enum fail kind = settings_load(&task, table, path, SECRETS_ALL, &sample);
 
 	ck_assert_int_eq(kind, FAIL_INVALID);
 	ck_assert_str_eq(task.failure.code, "invalid_setting");
@@ -175,12 +176,13 @@ START_TEST(test_secret_file_faults)
 	char *secret = arena_printf(task.arena, "%s/secret", folder);
 
 	setenv("TESTSET_SECRET_FILE", secret, 1);
-	ck_assert_int_ne(settings_load(&task, table, NULL, &sample), FAIL_NONE);
+	ck_assert_int_ne(settings_load(&task, table, NULL, SECRETS_ALL, &sample), FAIL_NONE);
 	ck_assert_str_eq(task.failure.code, "file_unreadable");
 	task_clear(&task);
 	write_file(secret, "too open", 0644);
 	ck_assert_int_eq(chmod(secret, 0644), 0);
-	ck_assert_int_eq(settings_load(&task, table, NULL, &sample), FAIL_FORBIDDEN);
+	ck_assert_int_eq(settings_load(&task, table, NULL, SECRETS_ALL, &sample),
+	                 FAIL_FORBIDDEN);
 	ck_assert_str_eq(task.failure.code, "file_too_open");
 	ck_assert_ptr_null(strstr(task.failure.message, "too open\""));
 }
@@ -257,18 +259,19 @@ END_TEST
 START_TEST(test_missing_file)
 {
 	path = arena_printf(task.arena, "%s/none.env", folder);
-	ck_assert_int_ne(settings_load(&task, table, path, &sample), FAIL_NONE);
+	ck_assert_int_ne(settings_load(&task, table, path, SECRETS_ALL, &sample), FAIL_NONE);
 	ck_assert_ptr_nonnull(strstr(task.failure.message, path));
 }
 END_TEST
 
 START_TEST(test_required)
 {
-	ck_assert_int_eq(settings_load(&task, required, NULL, &sample), FAIL_INVALID);
+	ck_assert_int_eq(settings_load(&task, required, NULL, SECRETS_ALL, &sample),
+	                 FAIL_INVALID);
 	ck_assert_ptr_nonnull(strstr(task.failure.message, "is required"));
 	task_clear(&task);
 	setenv("TESTSET_NAME", "x", 1);
-	ck_assert_int_eq(settings_load(&task, required, NULL, &sample), FAIL_NONE);
+	ck_assert_int_eq(settings_load(&task, required, NULL, SECRETS_ALL, &sample), FAIL_NONE);
 	ck_assert_str_eq(sample.name, "x");
 }
 END_TEST
@@ -283,6 +286,61 @@ START_TEST(test_values_are_copies)
 	memcpy(strchr(entry, '=') + 1, "after!", 6);
 	ck_assert_str_eq(sample.name, "before");
 	unsetenv("TESTSET_NAME");
+}
+END_TEST
+
+/* A secret that is not wanted is neither read nor kept. */
+START_TEST(test_withheld_secrets)
+{
+	given("TESTSET_SECRET = 'of the file'\nTESTSET_NUMBER=7\n");
+	ck_assert_int_eq(settings_load(&task, table, path, 2, &sample), FAIL_NONE);
+	ck_assert_str_eq(sample.secret, "");
+	ck_assert_int_eq(sample.number, 7);
+	given("TESTSET_SECRET_FILE=/nonexistent\n");
+	ck_assert_int_eq(settings_load(&task, table, path, 2, &sample), FAIL_NONE);
+	ck_assert_str_eq(sample.secret, "");
+}
+END_TEST
+
+/* The environment's secret moves into a memory file; it still wins over the settings file. */
+START_TEST(test_hidden_secrets)
+{
+	char *value;
+
+	ck_assert_int_eq(setenv("TESTSET_SECRET", "canary", 1), 0);
+	value = getenv("TESTSET_SECRET");
+	ck_assert(secrets_hide(table, SECRETS_ALL));
+	ck_assert_ptr_null(getenv("TESTSET_SECRET"));
+	ck_assert_str_eq(value, "");
+	given("TESTSET_SECRET=of the file\n");
+	load();
+	ck_assert_str_eq(sample.secret, "canary");
+	secrets_close_hidden();
+	ck_assert_int_ne(settings_load(&task, table, path, SECRETS_ALL, &sample), FAIL_NONE);
+	ck_assert_int_eq(setenv("TESTSET_SECRET", "canary", 1), 0);
+	ck_assert_int_eq(unsetenv("TESTSET_SECRET_FILE"), 0);
+	ck_assert(secrets_hide(table, 2));
+	load();
+	ck_assert_str_eq(sample.secret, "of the file");
+}
+END_TEST
+
+START_TEST(test_stored_secrets)
+{
+	int file = secrets_open();
+	struct sample other = {.name = "other"};
+
+	given("TESTSET_SECRET=canary\n");
+	load();
+	ck_assert_int_ge(file, 0);
+	ck_assert(!secrets_read(task.arena, file, table, SECRETS_ALL, &other));
+	ck_assert(secrets_write(file, table, &sample));
+	ck_assert(secrets_read(task.arena, file, table, 2, &other));
+	ck_assert_ptr_null(other.secret);
+	ck_assert(secrets_read(task.arena, file, table, SECRETS_ALL, &other));
+	ck_assert_str_eq(other.secret, "canary");
+	ck_assert_str_eq(other.name, "other");
+	close(file);
 }
 END_TEST
 
@@ -304,6 +362,9 @@ main(void)
 	tcase_add_test(tcase, test_values_are_not_repeated);
 	tcase_add_test(tcase, test_missing_file);
 	tcase_add_test(tcase, test_required);
+	tcase_add_test(tcase, test_withheld_secrets);
+	tcase_add_test(tcase, test_hidden_secrets);
+	tcase_add_test(tcase, test_stored_secrets);
 	tcase_add_test(tcase, test_values_are_copies);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
