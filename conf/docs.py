@@ -110,7 +110,7 @@ def check_mentions(known):
     """Every command and setting that a document mentions in its own words exists."""
     settings_known = {name for program in ("billingd", "billing-agent") for name in
                       re.findall(r"^\| `(\w+)", ask(program, "--settings"), re.M)}
-    settings_known |= {f"{name}_FILE" for name in settings_known} | {"STRIPE_STAND_IN"}
+    settings_known |= {f"{name}_FILE" for name in settings_known} | {"STRIPE_STAND_IN", "STRIPE_CONTROL_TOKEN"}
     groups = {name.split()[0] for name in known}
     pages = [*ROOT.glob("*.md"), *ROOT.glob(".github/*.md"), *ROOT.glob("lib/*.md"),
              *ROOT.glob("app/*/*.[58]"), *ROOT.glob("conf/*.service"), *ROOT.glob("conf/*.yml")]
