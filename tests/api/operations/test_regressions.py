@@ -39,6 +39,7 @@ def test_the_victim_of_a_deadlock_is_retried(api, stack, headers):
     name = f"test_victim_{customer.id}"
     stack.sql(f"""
         CREATE SEQUENCE {name};
+        GRANT USAGE ON SEQUENCE {name} TO billingd;
         CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
             IF nextval('{name}') <= 2 THEN
                 RAISE 'deadlock detected' USING ERRCODE = 'deadlock_detected';

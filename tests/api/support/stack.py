@@ -223,8 +223,9 @@ class Stack:
         self.admin_key = values["ADMIN_API_KEY"]
         self.viewer_key = values["VIEWER_API_KEY"]
         self.ca_cert = values["CA_CERT"]
-        # The owner of the schema, as whom tests look into the database; billingd is another role.
-        self.database_url = values["DATABASE_OWNER_URL"]
+        # Tests look into the database as its superuser; billingd is the role billingd.
+        owner = values["DATABASE_OWNER_URL"]
+        self.database_url = owner.replace("user=billing", "user=postgres")
         self.webhook_secret = self.stripe.webhook_secret if self.stripe else \
             values.get("STRIPE_WEBHOOK_SECRET")
         self.pid_file = Path(values["BILLINGD_PID_FILE"])
@@ -236,7 +237,7 @@ class Stack:
         self.env.update({name: value for name, value in self.settings.items()
                          if name not in ("RATE_LIMITS", "STRIPE_STAND_IN")})
         self.env.update(BASE_URL=self.base_url, DATABASE_URL=values["DATABASE_URL"],
-                        DATABASE_OWNER_URL=self.database_url,
+                        DATABASE_OWNER_URL=owner,
                         KEYS_DIR=str(self.run_dir / "keys"),
                         PLANS_FILE=self.settings.get("PLANS_FILE", str(ROOT / "conf/plans.json")),
                         MIGRATIONS_DIR=str(ROOT / "migrations"))
