@@ -159,7 +159,7 @@ run_in_steps(struct call *call, struct idempotency *idempotency, struct intent *
 	call->operation.intent = intent;
 	TRY(stripe_call_find_begun(&call->operation, &known, &begun));
 	kind = call->route->handler(call);
-	if (kind == FAIL_BUSY || response_status_of(kind) >= 500)
+	if (kind == FAIL_BUSY || kind == FAIL_LIMITED || response_status_of(kind) >= 500)
 		return kind;
 	db_rollback_to(call->operation.db, 0);
 	if (kind != FAIL_NONE)

@@ -11,6 +11,7 @@
 #include "billing/customer_keys.h"
 #include "billing/idempotency.h"
 #include "billing/license_records.h"
+#include "billing/license_rights.h"
 #include "billing/revocation_list.h"
 #include "billing/subscriptions.h"
 #include "billingd/generation.h"
@@ -28,6 +29,7 @@ static const struct job local_items[] = {
         {"fill_customer_keys", 5, customer_keys_fill, METRIC_COUNT},
         {"expire_trials", 5, subscription_expire_trials, METRIC_TRIALS_EXPIRED},
         {"prune_idempotency_keys", 60, idempotency_prune, METRIC_COUNT},
+        {"revoke_unpaid_licenses", 60, license_revoke_unpaid, METRIC_COUNT},
         {"forget_license_tokens", 300, license_forget_tokens, METRIC_COUNT},
         {"make_usage_months", 3600, usage_make_months, METRIC_COUNT},
         {"drop_usage_months", 3600, usage_drop_months, METRIC_COUNT},

@@ -72,7 +72,8 @@ account_sign_up(struct operation *operation, const char *email, const char *comp
 
 	TRY(customer_keys_read(task, email, company_name, &keys));
 	prepare(operation, email, company_name, out, subscription);
-	TRY(license_mint(operation, &out->customer, subscription, "sign_up", license));
+	TRY(license_mint(operation, &out->customer, subscription, INSTANT_NONE, "sign_up",
+	                 license));
 	TRY(db_row(operation->db, task, &statements[SIGN_UP],
 	           PARAMETERS(out->customer.customer_id, email, company_name,
 	                      param_time(task, out->customer.created_at), subscription->plan,

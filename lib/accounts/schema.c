@@ -9,6 +9,7 @@
 #include "billing/idempotency.h"
 #include "billing/key_use.h"
 #include "billing/license_records.h"
+#include "billing/license_rights.h"
 #include "billing/revocation_list.h"
 #include "billing/subscriptions.h"
 #include "db/migrations.h"
@@ -44,6 +45,7 @@ const struct statement_list *const billing_statements[] = {
 	&invoice_statements,
 	&key_use_statements,
 	&license_record_statements,
+	&license_right_statements,
 	&license_statements,
 	&revocation_list_statements,
 	&meter_compare_statements,

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct arena;
 
@@ -45,8 +46,9 @@ struct field_error {
 
 struct failure {
 	enum fail kind;
-	const char *code;    /* stable, snake_case, part of the interface */
-	const char *message; /* a sentence for people; never an internal detail */
+	const char *code;      /* stable, snake_case, part of the interface */
+	const char *message;   /* a sentence for people; never an internal detail */
+	int64_t retry_after_s; /* 0: as usual for the kind */
 	struct field_error *fields;
 	struct field_error *last_field;
 	size_t field_count;

@@ -59,24 +59,47 @@ earlier(int64_t a, int64_t b)
 }
 
 struct instant
+access_scheduled_end(const struct subscription *subscription)
+{
+	const struct instant *period = &subscription->current_period_ends_at;
+	struct instant end = subscription->cancel_at;
+
+	if (subscription->cancel_at_period_end && period->known &&
+	    (!end.known || period->ms < end.ms))
+		end = *period;
+	return end;
+}
+
+/* The end with the days of grace; a day from now when that is over, as long as there is access. */
+static int64_t
+with_grace(struct instant end, const struct billing_policy *policy, int64_t now_ms)
+{
+	int64_t last_ms = end.ms + policy->license_grace_days * DAY_MS;
+
+	return last_ms <= now_ms ? now_ms + DAY_MS : last_ms;
+}
+
+struct instant
 access_license_end(const struct subscription *subscription, const struct billing_policy *policy,
                    int64_t now_ms)
 {
-	int64_t by_ttl = now_ms + policy->license_ttl_days * DAY_MS;
+	int64_t latest_ms = now_ms + policy->license_ttl_days * DAY_MS;
 	const struct instant *paid = &subscription->current_period_ends_at;
+	struct instant scheduled = access_scheduled_end(subscription);
 
 	if (!access_granted(subscription, policy, now_ms))
-		return INSTANT_MS(earlier(by_ttl, now_ms + DAY_MS));
+		return INSTANT_MS(earlier(latest_ms, now_ms + DAY_MS));
+	if (policy->paid_through && !access_is_trial(subscription, now_ms) &&
+	    !awaits_stripe(subscription, now_ms)) {
+		if (!paid->known)
+			return INSTANT_NONE;
+		latest_ms = with_grace(*paid, policy, now_ms);
+	}
+	if (scheduled.known)
+		latest_ms = earlier(latest_ms, with_grace(scheduled, policy, now_ms));
 	if (access_is_trial(subscription, now_ms))
-		return INSTANT_MS(earlier(by_ttl, subscription->trial_ends_at.ms));
+		return INSTANT_MS(earlier(latest_ms, subscription->trial_ends_at.ms));
 	if (awaits_stripe(subscription, now_ms))
-		return INSTANT_MS(earlier(by_ttl, now_ms + DAY_MS));
-	if (!policy->paid_through)
-		return INSTANT_MS(by_ttl);
-	if (!paid->known)
-		return INSTANT_NONE;
-	/* An unpaid period that is over keeps its licence for as long as access is granted. */
-	if (paid->ms + policy->license_grace_days * DAY_MS <= now_ms)
-		return INSTANT_MS(now_ms + DAY_MS);
-	return INSTANT_MS(paid->ms + policy->license_grace_days * DAY_MS);
+		return INSTANT_MS(earlier(latest_ms, now_ms + DAY_MS));
+	return INSTANT_MS(latest_ms);
 }

@@ -23,8 +23,12 @@ bool access_granted(const struct subscription *subscription,
 /* True for a running trial. */
 bool access_is_trial(const struct subscription *subscription, int64_t now_ms);
 
+/* When the subscription ends as far as that is scheduled: the earlier of `cancel_at` and, if it is
+ * canceled at the end of the period, that end. */
+struct instant access_scheduled_end(const struct subscription *subscription);
+
 /* When a licence issued now ends. Without access it ends within 24 hours, so that the client
- * fetches another one soon. A trial's licence ends with the trial. INSTANT_NONE when the policy
+ * fetches another one soon. A trial's licence ends with the trial. None outlives a scheduled end, with the days of grace. INSTANT_NONE when the policy
  * ties licences to the paid period and the end of that is unknown: then none may be issued. */
 struct instant access_license_end(const struct subscription *subscription,
                                   const struct billing_policy *policy, int64_t now_ms);

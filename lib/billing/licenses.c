@@ -12,7 +12,22 @@
 
 enum { ISSUE_TRIES = 3 };
 
-extern const char billing_license_view_sql[]; /* license_view.sql */
+/* A customer has at most one licence in use for each day of a licence's life, as issued to one that
+ * asks every day, and so many more, as issued after changes. */
+enum { IN_USE_MORE = 100 };
+
+/* Licences and rotations of a customer in an hour. */
+enum { ISSUED_HOURLY_MAX = 60, ROTATED_HOURLY_MAX = 10 };
+
+/* What became of a licence that was to be stored. */
+struct outcome {
+	bool stored;
+	bool is_full;         /* the customer had too many in the last hour */
+	struct instant until; /* when it may have another one, then */
+};
+
+extern const char billing_license_view_sql[];  /* license_view.sql */
+extern const char billing_license_store_sql[]; /* license_store.sql */
 
 enum { VIEW, STORE, REVOKE_ALL };
 
@@ -25,17 +40,12 @@ static const struct statement statements[] = {
                             subscription.stripe_subscription_id, subscription.plan,
                             subscription.status, subscription.trial_ends_at,
                             subscription.current_period_ends_at, subscription.past_due_since,
+                            subscription.cancel_at_period_end, subscription.cancel_at,
                             subscription.version, newest.jti, newest.fingerprint, newest.token,
                             newest.issued_at, newest.expires_at),
                   .sql = billing_license_view_sql},
-        /* Stores nothing when the subscription has changed since it was read. The share lock
-	 * makes a revocation wait, which then sees this row. */
-        [STORE] = {"license_store",
-                   .sql = "INSERT INTO licenses (jti, customer_id, kid, plan, reason, "
-                          "fingerprint, token, issued_at, expires_at) "
-                          "SELECT $3, s.customer_id, $4, $5, $6, $7, $8, $9, $10 "
-                          "FROM subscriptions s WHERE s.subscription_id = $1::bigint "
-                          "AND s.version = $2::bigint FOR SHARE"},
+        [STORE] = {"license_store", ROWS_WITH(struct outcome, stored, is_full, until),
+                   .sql = billing_license_store_sql},
         /* An expired licence too while its token is kept, which has the customer's name. */
         [REVOKE_ALL] =
                 {"license_revoke_all",
@@ -111,6 +121,7 @@ fingerprint_of(const struct operation *operation, const struct license_claims *c
 {
 	struct task *task = operation->task;
 	const struct billing_policy *policy = &operation->billing->policy;
+	struct instant end = access_scheduled_end(subscription);
 	const char *const parts[] = {
 	        license_claims_write(task->arena, claims),
 	        license_keys_signing(&operation->billing->keys)->kid,
@@ -119,14 +130,27 @@ fingerprint_of(const struct operation *operation, const struct license_claims *c
 	        param_int(task, policy->license_ttl_days),
 	        param_int(task, policy->license_grace_days),
 	        param_int(task, operation->billing->plans.version),
+	        end.known ? param_time(task, end) : NULL,
 	};
 
-	return digest_strings(parts, sizeof(parts) / sizeof(*parts));
+	return digest_strings(parts, sizeof(parts) / sizeof(*parts) - (end.known ? 0 : 1));
+}
+
+/* The time of issue. It is not before that of the customer's newest licence, so that an entry of
+ * the revocation list for older licences never revokes a newer one, whatever the clocks of several
+ * hosts say. */
+static int64_t
+issue_time(int64_t now_ms, struct instant newest)
+{
+	return newest.known && newest.ms > now_ms &&
+	                       newest.ms - now_ms <= LICENSE_LEEWAY_SECONDS * SECOND_MS
+	               ? newest.ms
+	               : now_ms;
 }
 
 enum fail
 license_mint(struct operation *operation, const struct customer *customer,
-             const struct subscription *subscription, const char *reason,
+             const struct subscription *subscription, struct instant newest, const char *reason,
              struct issued_license *out)
 {
 	struct arena *arena = operation->task->arena;
@@ -135,6 +159,7 @@ license_mint(struct operation *operation, const struct customer *customer,
 	struct sha256 *fingerprint = arena_alloc(arena, sizeof(*fingerprint));
 	struct instant end = access_license_end(subscription, &operation->billing->policy,
 	                                        operation->now_ms);
+	int64_t issued_ms = issue_time(operation->now_ms, newest);
 	char *token;
 
 	if (!end.known)
@@ -144,7 +169,7 @@ license_mint(struct operation *operation, const struct customer *customer,
 		        "issued.");
 	*fingerprint = fingerprint_of(operation, &claims, subscription);
 	claims.jti = random_id(arena, "lic_", 16);
-	claims.issued_at_s = operation->now_ms / SECOND_MS;
+	claims.issued_at_s = issued_ms / SECOND_MS;
 	claims.expires_at_s = end.ms / SECOND_MS;
 	TRY(license_sign(operation->task, key, &claims, &token));
 	*out = (struct issued_license){
@@ -154,11 +179,21 @@ license_mint(struct operation *operation, const struct customer *customer,
 	        .reason = reason,
 	        .fingerprint = {fingerprint->bytes, sizeof(fingerprint->bytes)},
 	        .token = token,
-	        .issued_at = INSTANT_MS(operation->now_ms),
+	        .issued_at = INSTANT_MS(issued_ms),
 	        .expires_at = INSTANT_MS(claims.expires_at_s * SECOND_MS),
 	        .fresh = true,
 	};
 	return FAIL_NONE;
+}
+
+static enum fail
+fail_too_many(struct task *task, int64_t wait_ms)
+{
+	enum fail kind = task_fail(task, FAIL_LIMITED, "too_many_licenses",
+	                           "This customer had too many licences in the last hour.");
+
+	task->failure.retry_after_s = wait_ms > 0 ? wait_ms / SECOND_MS + 1 : 1;
+	return kind;
 }
 
 /* Stores the licence unless the subscription has changed since it was read. */
@@ -167,18 +202,23 @@ store(struct operation *operation, const struct subscription *subscription,
       const struct issued_license *license, bool *stored)
 {
 	struct task *task = operation->task;
-	int64_t rows;
+	int64_t in_use_max = operation->billing->policy.license_ttl_days + IN_USE_MORE;
+	struct outcome outcome;
+	bool found;
 
-	TRY(db_run(operation->db, task, &statements[STORE],
+	TRY(db_row(operation->db, task, &statements[STORE],
 	           PARAMETERS(param_int(task, subscription->subscription_id),
 	                      param_int(task, subscription->version), license->jti,
 	                      license->kid, license->plan, license->reason,
 	                      param_bytes(task, license->fingerprint), license->token,
 	                      param_time(task, license->issued_at),
-	                      param_time(task, license->expires_at)),
-	           &rows));
-	*stored = rows == 1;
-	return FAIL_NONE;
+	                      param_time(task, license->expires_at),
+	                      param_int(task, in_use_max), param_int(task, ISSUED_HOURLY_MAX),
+	                      param_int(task, ROTATED_HOURLY_MAX)),
+	           &outcome, &found));
+	*stored = outcome.stored;
+	return outcome.is_full ? fail_too_many(task, outcome.until.ms - operation->now_ms)
+	                       : FAIL_NONE;
 }
 
 static bool
@@ -235,7 +275,8 @@ license_issue(struct operation *operation, struct license_view *view,
 			*out = view->newest;
 			return FAIL_NONE;
 		}
-		TRY(license_mint(operation, &view->customer, &view->subscription, reason, out));
+		TRY(license_mint(operation, &view->customer, &view->subscription,
+		                 view->newest.issued_at, reason, out));
 		TRY(store(operation, &view->subscription, out, &stored));
 		if (stored)
 			return FAIL_NONE;
@@ -284,7 +325,8 @@ license_rotate(struct operation *operation, const char *customer_id, struct issu
 	if (view.subscription.plan == NULL)
 		return fail_subscription_not_found(operation->task);
 	TRY(license_revoke_all(operation, customer_id, "rotated"));
-	TRY(license_mint(operation, &view.customer, &view.subscription, "rotated", out));
+	TRY(license_mint(operation, &view.customer, &view.subscription, view.newest.issued_at,
+	                 "rotated", out));
 	TRY(store(operation, &view.subscription, out, &stored));
 	if (!stored)
 		return fail_busy(operation->task);

@@ -52,16 +52,17 @@ enum fail license_current(struct operation *operation, const char *customer_id,
                           struct issued_license *out,
                           struct subscription *subscription) MUST_CHECK;
 
-/* Signs a licence without storing it. */
+/* Signs a licence without storing it. `newest` is the time of the customer's newest licence. */
 enum fail license_mint(struct operation *operation, const struct customer *customer,
-                       const struct subscription *subscription, const char *reason,
-                       struct issued_license *out) MUST_CHECK;
+                       const struct subscription *subscription, struct instant newest,
+                       const char *reason, struct issued_license *out) MUST_CHECK;
 
 /* Revokes all live licences of the customer within the caller's transaction. */
 enum fail license_revoke_all(struct operation *operation, const char *customer_id,
                              const char *reason) MUST_CHECK;
 
-/* Issues a new licence and revokes the older ones; the subscription stays. FAIL_NOT_FOUND. */
+/* Issues a new licence and revokes the older ones; the subscription stays. FAIL_NOT_FOUND;
+ * FAIL_LIMITED "too_many_licenses" when the customer had 10 rotations in the last hour. */
 enum fail license_rotate(struct operation *operation, const char *customer_id,
                          struct issued_license *out,
                          struct subscription *subscription) MUST_CHECK;

@@ -28,17 +28,20 @@ struct column {
 
 /* clang-format off */
 
-/* The columns of a row that becomes a struct S, each named as its member, at most 24:
+/* The columns of a row that becomes a struct S, each named as its member, at most 32:
  * COLUMNS(struct pair, key, value). The type is derived from the member, so that a wrong one
  * does not compile. */
 #define COLUMNS(S, ...) \
-	{COLUMNS_PICK(__VA_ARGS__, COLUMNS_24, COLUMNS_23, COLUMNS_22, COLUMNS_21, \
-	              COLUMNS_20, COLUMNS_19, COLUMNS_18, COLUMNS_17, COLUMNS_16, \
-	              COLUMNS_15, COLUMNS_14, COLUMNS_13, COLUMNS_12, COLUMNS_11, \
-	              COLUMNS_10, COLUMNS_9, COLUMNS_8, COLUMNS_7, COLUMNS_6, COLUMNS_5, \
-	              COLUMNS_4, COLUMNS_3, COLUMNS_2, COLUMNS_1, 0)(S, __VA_ARGS__)}
+	{COLUMNS_PICK(__VA_ARGS__, COLUMNS_32, COLUMNS_31, COLUMNS_30, COLUMNS_29, \
+	              COLUMNS_28, COLUMNS_27, COLUMNS_26, COLUMNS_25, COLUMNS_24, \
+	              COLUMNS_23, COLUMNS_22, COLUMNS_21, COLUMNS_20, COLUMNS_19, \
+	              COLUMNS_18, COLUMNS_17, COLUMNS_16, COLUMNS_15, COLUMNS_14, \
+	              COLUMNS_13, COLUMNS_12, COLUMNS_11, COLUMNS_10, COLUMNS_9, \
+	              COLUMNS_8, COLUMNS_7, COLUMNS_6, COLUMNS_5, COLUMNS_4, COLUMNS_3, \
+	              COLUMNS_2, COLUMNS_1, 0)(S, __VA_ARGS__)}
 #define COLUMNS_PICK(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, \
-                     a16, a17, a18, a19, a20, a21, a22, a23, a24, picked, ...) picked
+                     a16, a17, a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, \
+                     a29, a30, a31, a32, picked, ...) picked
 #define COLUMNS_1(S, m) COLUMN(S, m), {.type = COLUMN_STOP, .offset = sizeof(S)}
 #define COLUMNS_2(S, m, ...) COLUMN(S, m), COLUMNS_1(S, __VA_ARGS__)
 #define COLUMNS_3(S, m, ...) COLUMN(S, m), COLUMNS_2(S, __VA_ARGS__)
@@ -63,6 +66,14 @@ struct column {
 #define COLUMNS_22(S, m, ...) COLUMN(S, m), COLUMNS_21(S, __VA_ARGS__)
 #define COLUMNS_23(S, m, ...) COLUMN(S, m), COLUMNS_22(S, __VA_ARGS__)
 #define COLUMNS_24(S, m, ...) COLUMN(S, m), COLUMNS_23(S, __VA_ARGS__)
+#define COLUMNS_25(S, m, ...) COLUMN(S, m), COLUMNS_24(S, __VA_ARGS__)
+#define COLUMNS_26(S, m, ...) COLUMN(S, m), COLUMNS_25(S, __VA_ARGS__)
+#define COLUMNS_27(S, m, ...) COLUMN(S, m), COLUMNS_26(S, __VA_ARGS__)
+#define COLUMNS_28(S, m, ...) COLUMN(S, m), COLUMNS_27(S, __VA_ARGS__)
+#define COLUMNS_29(S, m, ...) COLUMN(S, m), COLUMNS_28(S, __VA_ARGS__)
+#define COLUMNS_30(S, m, ...) COLUMN(S, m), COLUMNS_29(S, __VA_ARGS__)
+#define COLUMNS_31(S, m, ...) COLUMN(S, m), COLUMNS_30(S, __VA_ARGS__)
+#define COLUMNS_32(S, m, ...) COLUMN(S, m), COLUMNS_31(S, __VA_ARGS__)
 #define COLUMN(S, member_) \
 	{.name = #member_, .offset = offsetof(S, member_), \
 	 .type = _Generic(((S *)0)->member_, const char *: COLUMN_TEXT, int64_t: COLUMN_INT, \

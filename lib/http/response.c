@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "base/arena.h"
 #include "base/json_out.h"
 
 static const struct {
@@ -98,7 +99,11 @@ response_failure(struct response *response, const struct task *task)
 	response_details(&json, failure->fields);
 	json_out_close(&json, '}');
 	response_json(response, statuses[failure->kind].status, &json);
-	if (statuses[failure->kind].retry_after != NULL)
+	if (failure->retry_after_s > 0)
+		response_header(
+		        response, "Retry-After",
+		        arena_printf(task->arena, "%lld", (long long)failure->retry_after_s));
+	else if (statuses[failure->kind].retry_after != NULL)
 		response_header(response, "Retry-After", statuses[failure->kind].retry_after);
 	if (failure->kind == FAIL_UNAUTHENTICATED)
 		response_header(response, "WWW-Authenticate", "Bearer");

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "billing/access.h"
 #include "billing/audit.h"
+#include "billing/license_rights.h"
 #include "outbox/enqueue.h"
 #include "outbox/fetch.h"
 #include "sales/checkout.h"
@@ -216,6 +217,7 @@ cancel_trial(struct operation *operation, const char *customer_id)
 	/* At this moment the trial has ended or a plan was bought. */
 	if (!ended)
 		return fail_nothing_to_change(operation);
+	TRY(license_revoke_excess(operation, customer_id));
 	TRY(stripe_call_record_nothing(operation, customer_id, NULL));
 	TRY(audit_record(operation, "trial_cancel", customer_id, NULL, NULL));
 	return db_commit(operation->db, operation->task);

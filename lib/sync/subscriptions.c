@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "billing/audit.h"
 #include "billing/customers.h"
+#include "billing/license_rights.h"
 #include "outbox/call_records.h"
 #include "outbox/enqueue.h"
 
@@ -222,6 +223,7 @@ subscription_sync_store(struct operation *operation, const char *customer_id,
 		return FAIL_NONE;
 	TRY(audit_record(operation, "subscription_sync", customer_id, stripe->id,
 	                 stripe->status));
+	TRY(license_revoke_excess(operation, customer_id));
 	TRY(report_several_plans(operation, customer_id, subscription));
 	/* A checkout page was open when the customer was deleted, and was paid afterwards. */
 	if (deleted && stripe_status_is_live(stripe->status))
@@ -246,6 +248,7 @@ subscription_sync_gone(struct operation *operation, const char *stripe_subscript
 	TRY(choose(operation, row.customer_id));
 	if (changed == 0)
 		return FAIL_NONE;
+	TRY(license_revoke_excess(operation, row.customer_id));
 	return audit_record(operation, "subscription_sync", row.customer_id,
 	                    stripe_subscription_id, "gone");
 }

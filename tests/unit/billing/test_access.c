@@ -170,6 +170,35 @@ START_TEST(test_paid_through)
 }
 END_TEST
 
+/* A canceled subscription's licence ends with it, and seven days of grace, under both policies. */
+static const struct {
+	struct instant cancel_at, period_ends_at;
+	bool at_period_end;
+	int64_t end_ms;
+} scheduled[] = {
+        {AT(5 * DAY_MS), AT(300 * DAY_MS), false, 12 * DAY_MS},
+        {AT(5 * DAY_MS), AT(3 * DAY_MS), true, 10 * DAY_MS},
+        {NONE, AT(30 * DAY_MS), true, 37 * DAY_MS},
+        /* The event that says that it has ended is late. */
+        {AT(-8 * DAY_MS), AT(300 * DAY_MS), false, DAY_MS},
+};
+
+START_TEST(test_scheduled_end)
+{
+	const struct subscription subscription = {
+	        .status = "active",
+	        .cancel_at = scheduled[_i].cancel_at,
+	        .cancel_at_period_end = scheduled[_i].at_period_end,
+	        .current_period_ends_at = scheduled[_i].period_ends_at,
+	};
+
+	ck_assert_int_eq(access_license_end(&subscription, &by_paid, NOW).ms,
+	                 NOW + scheduled[_i].end_ms);
+	ck_assert_int_eq(access_license_end(&subscription, &by_ttl, NOW).ms,
+	                 NOW + scheduled[_i].end_ms);
+}
+END_TEST
+
 /* A trial's licence lives no longer than others, and a day's licence is one of a day. */
 START_TEST(test_short_life)
 {
@@ -197,6 +226,7 @@ main(void)
 	tcase_add_test(tcase, test_trial_in_stripe);
 	tcase_add_test(tcase, test_no_grace);
 	tcase_add_loop_test(tcase, test_paid_through, 0, ROWS(ends));
+	tcase_add_loop_test(tcase, test_scheduled_end, 0, ROWS(scheduled));
 	tcase_add_test(tcase, test_short_life);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);

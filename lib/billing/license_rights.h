@@ -1,0 +1,18 @@
+/* license_rights.h: revokes the licences that grant more than the customer's subscription does
+ * now. */
+#pragma once
+
+#include "billing/operation.h"
+
+extern const struct statement_list license_right_statements;
+
+/*
+ * Called by each transaction that may take a right away, after it has changed the subscription.
+ * Without access all licences are revoked, else those of plans that grant more than the present
+ * plan. An end or a smaller plan that is only scheduled revokes nothing. Audited.
+ */
+enum fail license_revoke_excess(struct operation *operation,
+                                const char *customer_id) MUST_CHECK;
+
+/* A job: does so for customers whose grace after a failed payment has ended. */
+enum fail license_revoke_unpaid(struct operation *operation, int64_t *customers) MUST_CHECK;

@@ -1,0 +1,42 @@
+-- Stores a licence, unless the subscription has changed since it was read or the customer had too
+-- many licences in the last hour. Revokes the oldest licences in use beyond the most.
+--
+-- $1 subscription  $2 its version  $3 jti  $4 kid  $5 plan  $6 reason  $7 fingerprint  $8 token
+-- $9 issued at  $10 expires at  $11 most licences in use  $12 most licences of an hour
+-- $13 most rotations of an hour
+--
+-- The share lock makes a revocation wait, which then sees this row.
+
+WITH subscription AS (
+  SELECT customer_id FROM subscriptions
+  WHERE subscription_id = $1::bigint AND version = $2::bigint FOR SHARE),
+
+recent AS (
+  SELECT l.reason, l.issued_at FROM (
+    SELECT reason, issued_at FROM licenses WHERE customer_id = (
+      SELECT customer_id FROM subscriptions WHERE subscription_id = $1::bigint)
+    ORDER BY license_id DESC LIMIT $12::bigint) l
+  WHERE l.issued_at > $9::timestamptz - interval '1 hour'),
+
+hour AS (
+  SELECT count(*) >= $12::bigint
+      OR ($6 = 'rotated' AND count(*) FILTER (WHERE reason = 'rotated') >= $13::bigint) AS is_full,
+    CASE WHEN count(*) >= $12::bigint THEN min(issued_at)
+      ELSE min(issued_at) FILTER (WHERE reason = 'rotated') END + interval '1 hour' AS until
+  FROM recent),
+
+stored AS (
+  INSERT INTO licenses (jti, customer_id, kid, plan, reason, fingerprint, token, issued_at,
+    expires_at)
+  SELECT $3, s.customer_id, $4, $5, $6, $7, $8, $9, $10
+  FROM subscription s, hour WHERE NOT hour.is_full
+  RETURNING customer_id),
+
+superseded AS (
+  UPDATE licenses SET revoked_at = $9, revoke_reason = 'superseded', token = NULL
+  WHERE revoked_at IS NULL AND jti IN (
+    SELECT l.jti FROM licenses l JOIN stored ON l.customer_id = stored.customer_id
+    WHERE l.revoked_at IS NULL AND l.expires_at > $9::timestamptz - interval '2 minutes'
+    ORDER BY l.license_id DESC OFFSET $11::bigint - 1))
+
+SELECT EXISTS (SELECT FROM stored) AS stored, is_full, until FROM hour
