@@ -2,6 +2,7 @@
 #include "api/handlers.h"
 #include "api/render.h"
 #include "base/arena.h"
+#include "billing/revocation_list.h"
 #include "db/migrations.h"
 #include "outbox/call_records.h"
 #include "outbox/calls.h"
@@ -191,6 +192,23 @@ check_stripe(struct call *call)
 	return check;
 }
 
+/* The revocation list that is served. */
+static struct check
+check_revocations(struct call *call)
+{
+	struct operation *operation = &call->operation;
+	struct revocation_list_figures figures;
+	const char *fault;
+
+	if (revocation_list_figures(operation, &figures) != FAIL_NONE) {
+		task_clear(operation->task);
+		return (struct check){"revocations", false, "cannot be looked at", false};
+	}
+	fault = revocation_list_fault(operation, &figures);
+	return (struct check){"revocations", fault == NULL,
+	                      fault == NULL ? "the list is current" : fault, false};
+}
+
 static void
 render_checks(struct json_out *json, const struct check *checks, size_t count)
 {
@@ -218,6 +236,7 @@ get_ready(struct call *call)
 	        check_jobs(call),
 	        check_stop(call),
 	        check_stripe(call),
+	        check_revocations(call),
 	};
 	struct json_out json = answer_begin(call, 1024);
 	size_t count = sizeof(checks) / sizeof(*checks);

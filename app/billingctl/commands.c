@@ -69,6 +69,11 @@ static const struct ctl_option stripe_setup_options[] = {
         {0},
 };
 
+static const struct ctl_option restore_check_options[] = {
+        {"--done", NULL, "record that the lost changes were made again"},
+        {0},
+};
+
 const struct command ctl_commands[] = {
         {"migrate", "status", NULL, run_migrate_status, CTL_OWNER,
          .summary = "Show which migrations are applied and which are pending",
@@ -168,6 +173,14 @@ const struct command ctl_commands[] = {
                  "missing reports are listed as gaps. Exit status 3 when files or reports are\n"
                  "missing or refused.\n",
          .exits = usage_import_exits},
+        {"restore", "check", NULL, run_restore_check, CTL_DATABASE,
+         .summary = "List what a restored database has lost since its backup",
+         .details =
+                 "billingd notices when the database is behind the revocation list that it\n"
+                 "published, and revokes again what that list revokes. This lists those\n"
+                 "licences and customers. Cancel, revoke and delete again what was lost; then\n"
+                 "run it with --done, which ends the warning of doctor and /health/ready.\n",
+         .options = restore_check_options, .exits = restore_check_exits},
         {"doctor", NULL, NULL, run_doctor, CTL_NOTHING,
          .summary = "Check the installation and name a cure for each fault",
          .details =

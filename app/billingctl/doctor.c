@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "billing/api_keys.h"
 #include "billing/customer_keys.h"
+#include "billing/revocation_list.h"
 #include "billingctl/doctor.h"
 #include "billingctl/output.h"
 #include "billingctl/probe.h"
@@ -225,6 +226,38 @@ check_statements(struct doctor *doctor)
 }
 
 static enum fail
+check_revocations(struct doctor *doctor)
+{
+	struct operation *operation = &doctor->ctl->operation;
+	struct revocation_list_figures figures;
+	const char *fault;
+
+	TRY(revocation_list_figures(operation, &figures));
+	fault = revocation_list_fault(operation, &figures);
+	if (figures.behind_since.known)
+		return WRONG(doctor, "%s (run: billingctl restore check)", fault);
+	return fault != NULL ? WRONG(doctor, "%s", fault)
+	                     : doctor_ok(doctor, "list %lld, %lld entries, %lld bytes",
+	                                 (long long)figures.number, (long long)figures.entries,
+	                                 (long long)figures.bytes);
+}
+
+static enum fail
+check_license_life(struct doctor *doctor)
+{
+	const struct billing_policy *policy = &doctor->ctl->billing.policy;
+
+	if (policy->paid_through)
+		return doctor_ok(doctor, "ends %lld days after the paid period",
+		                 (long long)policy->license_grace_days);
+	return doctor_ok(doctor,
+	                 "LICENSE_EXPIRY=ttl: %lld days from issue, so a customer who cancels "
+	                 "and stays offline keeps it for as long (paid_through: until the paid "
+	                 "period ends)",
+	                 (long long)policy->license_ttl_days);
+}
+
+static enum fail
 check_owners(struct doctor *doctor)
 {
 	struct ctl *ctl = doctor->ctl;
@@ -311,6 +344,8 @@ static const struct check checks[] = {
 	{"statements", check_statements, SCHEMA, NOTHING, "undo what was changed in the schema by hand"},
 	{"published_keys", check_published_keys, SCHEMA | KEYS, NOTHING, "restore KEYS_DIR/retired from the backup, or set the key's Publish-Until later"},
 	{"addresses", check_addresses, SCHEMA, NOTHING, "give each an address of its own, or delete it: PATCH or DELETE /api/customers/ID"},
+	{"revocations", check_revocations, SCHEMA, NOTHING, "see billingd's log for what keeps its jobs from signing the list"},
+	{"license_life", check_license_life, RULES, NOTHING, "set LICENSE_EXPIRY"},
 	{"owners", check_owners, SCHEMA, NOTHING, "billingctl operator create NAME --role owner"},
 	{"socket", check_socket, SETTINGS, SERVICE, "start billingd, or correct BILLING_SOCKET"},
 	{"stripe_socket", check_stripe_socket, SETTINGS, NOTHING, "start billingd, or correct BILLING_STRIPE_SOCKET"},

@@ -13,6 +13,7 @@
 #include "billing/license_records.h"
 #include "billing/license_rights.h"
 #include "billing/revocation_list.h"
+#include "billing/revocation_restore.h"
 #include "billing/subscriptions.h"
 #include "billingd/generation.h"
 #include "usage/retention.h"
@@ -29,6 +30,7 @@ static const struct job local_items[] = {
         {"fill_customer_keys", 5, customer_keys_fill, METRIC_COUNT},
         {"expire_trials", 5, subscription_expire_trials, METRIC_TRIALS_EXPIRED},
         {"prune_idempotency_keys", 60, idempotency_prune, METRIC_COUNT},
+        {"publish_revocations", 0, revocation_publish_run, METRIC_COUNT},
         {"revoke_unpaid_licenses", 60, license_revoke_unpaid, METRIC_COUNT},
         {"forget_license_tokens", 300, license_forget_tokens, METRIC_COUNT},
         {"make_usage_months", 3600, usage_make_months, METRIC_COUNT},
@@ -36,13 +38,35 @@ static const struct job local_items[] = {
         {"prune_usage_ids", 60, usage_prune_ids, METRIC_COUNT},
 };
 
+static enum fail
+measure(struct operation *operation, struct metrics *metrics)
+{
+	struct revocation_list_figures figures;
+	struct instant since, next;
+
+	TRY(revocation_list_figures(operation, &figures));
+	since = figures.unlisted_since;
+	next = figures.next_update_at;
+	metrics_set(metrics, METRIC_REVOCATIONS_NUMBER, figures.number);
+	metrics_set(metrics, METRIC_REVOCATIONS_ENTRIES, figures.entries);
+	metrics_set(metrics, METRIC_REVOCATIONS_BYTES, figures.bytes);
+	metrics_set(metrics, METRIC_REVOCATIONS_NEXT_UPDATE,
+	            next.known ? next.ms / SECOND_MS : 0);
+	metrics_set(metrics, METRIC_REVOCATIONS_WAITING,
+	            since.known && operation->now_ms > since.ms
+	                    ? (operation->now_ms - since.ms) / SECOND_MS
+	                    : 0);
+	metrics_set(metrics, METRIC_REVOCATIONS_BEHIND, figures.behind_since.known ? 1 : 0);
+	return FAIL_NONE;
+}
+
 const struct job_list local_jobs = {
         local_items,
         sizeof(local_items) / sizeof(*local_items),
         "system:jobs",
         METRIC_JOBS_LAST_RUN,
         .channel = "billing_jobs",
-        .measure = NULL,
+        .measure = measure,
 };
 
 static volatile sig_atomic_t stop_signal_came;

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "http/client.h"
@@ -142,6 +143,9 @@ const struct setting app_settings_table[] = {
         ROW(license_max_grace_days, "LICENSE_MAX_GRACE_DAYS", "365",
             "Most days of grace after its end that a licence lets its customer set; 365: any.",
             .max = GRACE_DAYS_MAX),
+        ROW(revocations_file, "REVOCATIONS_FILE", "",
+            "File that keeps the last published revocation list, so that a database restored "
+            "from a backup is noticed; empty: revocations.jwt in KEYS_DIR."),
         ROW(instance_lease_hours, "INSTANCE_LEASE_HOURS", "72",
             "How long an instance counts as in use after its last report.", .min = 1,
             .max = 8760),
@@ -217,6 +221,9 @@ app_settings_load(struct task *task, const char *path, unsigned int secrets,
 	TRY(settings_load(task, app_settings_table, path, secrets, out));
 	if (*out->license_issuer == '\0')
 		out->license_issuer = out->base_url;
+	if (*out->revocations_file == '\0')
+		out->revocations_file =
+		        arena_printf(task->arena, "%s/revocations.jwt", out->keys_dir);
 	if (out->license_offline_stale_days > 0 &&
 	    out->license_offline_stale_days * 24 <= out->revocations_ttl_hours)
 		return task_fail(task, FAIL_INVALID, "invalid_setting",
@@ -290,6 +297,7 @@ app_settings_rules(struct task *task, const struct app_settings *settings, struc
 	                        .license_grace_days = settings->license_grace_days,
 	                        .past_due_grace_days = settings->past_due_grace_days,
 	                        .revocations_ttl_hours = settings->revocations_ttl_hours,
+	                        .revocations_file = settings->revocations_file,
 	                        .offline_warn_days = settings->license_offline_warn_days,
 	                        .offline_stale_days = settings->license_offline_stale_days,
 	                        .max_grace_days = settings->license_max_grace_days,

@@ -11,6 +11,7 @@
 #include "billing/license_records.h"
 #include "billing/license_rights.h"
 #include "billing/revocation_list.h"
+#include "billing/revocation_restore.h"
 #include "billing/subscriptions.h"
 #include "db/migrations.h"
 #include "db/role.h"
@@ -48,6 +49,7 @@ const struct statement_list *const billing_statements[] = {
 	&license_right_statements,
 	&license_statements,
 	&revocation_list_statements,
+	&revocation_restore_statements,
 	&meter_compare_statements,
 	&meter_day_statements,
 	&meter_parked_statements,

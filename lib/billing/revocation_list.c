@@ -14,6 +14,9 @@ enum { NAMED_ANYWAY_MAX = 100 };
  * changed, hosts that do not have it yet leave its lists alone. */
 #define FOREIGN_KEY_MS HOUR_MS
 
+/* A revocation that is not listed after this time is a fault. */
+#define LATE_MS (60 * SECOND_MS)
+
 /* A licence, or the licences of a customer before a second, on the list. */
 struct entry {
 	const char *id;
@@ -94,6 +97,26 @@ revocation_list_figures(struct operation *operation, struct revocation_list_figu
 	              &found);
 }
 
+const char *
+revocation_list_fault(const struct operation *operation,
+                      const struct revocation_list_figures *figures)
+{
+	int64_t now_ms = operation->now_ms;
+
+	if (figures->number == 0)
+		return "no list is signed yet";
+	if (figures->behind_since.known)
+		return "the database is behind the published list: it was restored from a "
+		       "backup";
+	if (figures->next_update_at.ms <= now_ms)
+		return "the list is out of date";
+	if (figures->unlisted_since.known && now_ms - figures->unlisted_since.ms > LATE_MS)
+		return "a revocation has waited for a minute to be on the list";
+	return figures->bytes > REVOCATIONS_TOKEN_MAX / 2
+	               ? "the list has more than half of the size that verifiers read"
+	               : NULL;
+}
+
 static enum fail
 read_jtis(struct operation *operation, struct revocations *list)
 {
@@ -161,10 +184,10 @@ store(struct operation *operation, const struct revocations *list, const char *t
 	return db_run(operation->db, task, &statements[DROP_OLDER], PARAMETERS(number), NULL);
 }
 
-/* Signs the list that follows and stores it, within the caller's transaction. Verifiers refuse a
- * list that is older than the one they have, whatever the clocks of several hosts say. */
-static enum fail
-sign(struct operation *operation, const struct revocation_list_figures *before)
+/* Verifiers refuse a list that is older than the one they have, so time never goes back, whatever
+ * the clocks of several hosts say. */
+enum fail
+revocation_list_sign(struct operation *operation, const struct revocation_list_figures *before)
 {
 	const struct billing *billing = operation->billing;
 	int64_t before_s = before->issued_at.known ? before->issued_at.ms / SECOND_MS : 0;
@@ -208,27 +231,37 @@ is_due(const struct operation *operation, const struct revocation_list_figures *
 	       is_signed_by_another_key(operation, figures);
 }
 
+enum fail
+revocation_list_lock(struct operation *operation, bool *locked)
+{
+	int64_t rows;
+
+	TRY(db_run(operation->db, operation->task, &statements[LOCK], NO_PARAMETERS, &rows));
+	*locked = rows > 0;
+	return FAIL_NONE;
+}
+
 /* Signs a list if one is due and no other process is signing one. */
 static enum fail
 refresh(struct operation *operation, bool *was_due)
 {
 	struct task *task = operation->task;
 	struct revocation_list_figures figures;
-	int64_t locked;
+	bool locked;
 
 	*was_due = false;
 	TRY(revocation_list_figures(operation, &figures));
 	if (!is_due(operation, &figures))
 		return FAIL_NONE;
 	TRY(db_begin(operation->db, task));
-	TRY(db_run(operation->db, task, &statements[LOCK], NO_PARAMETERS, &locked));
-	if (locked == 0)
+	TRY(revocation_list_lock(operation, &locked));
+	if (!locked)
 		return db_commit(operation->db, task);
 	/* Another process may have signed one before this one had the lock. */
 	TRY(revocation_list_figures(operation, &figures));
 	*was_due = is_due(operation, &figures);
 	if (*was_due)
-		TRY(sign(operation, &figures));
+		TRY(revocation_list_sign(operation, &figures));
 	return db_commit(operation->db, task);
 }
 

@@ -37,6 +37,10 @@ struct stored_list {
 enum fail revocation_list_figures(struct operation *operation,
                                   struct revocation_list_figures *out) MUST_CHECK;
 
+/* What is wrong with the list that is served, as a predicate of it, or NULL. */
+const char *revocation_list_fault(const struct operation *operation,
+                                  const struct revocation_list_figures *figures);
+
 /* The stored list. Signs one when there is none. FAIL_UNAVAILABLE "busy" while another process
  * signs the first. */
 enum fail revocation_list_current(struct operation *operation,
@@ -45,3 +49,11 @@ enum fail revocation_list_current(struct operation *operation,
 /* A job: signs a new list when a revocation is not on the stored one, when half of its time is
  * over, and after a change of the key or the issuer. `*done` counts lists. */
 enum fail revocation_list_run(struct operation *operation, int64_t *done) MUST_CHECK;
+
+/* Within the caller's transaction: takes the lock of signing until it ends, unless another process
+ * has it. */
+enum fail revocation_list_lock(struct operation *operation, bool *locked) MUST_CHECK;
+
+/* With that lock: signs and stores the list that follows `before`, with all that is revoked now. */
+enum fail revocation_list_sign(struct operation *operation,
+                               const struct revocation_list_figures *before) MUST_CHECK;

@@ -2,7 +2,11 @@
  * revoked, stays small, and is signed once for each change. */
 #include "support/billing_fixture.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "billing/revocation_list.h"
+#include "billing/revocation_restore.h"
 #include "licensing/revocations.h"
 
 /* The list as a verifier reads it. */
@@ -198,6 +202,84 @@ START_TEST(test_figures)
 }
 END_TEST
 
+static int64_t
+publish(void)
+{
+	int64_t done = 0;
+
+	fine(revocation_publish_run(&operation, &done));
+	return done;
+}
+
+/* A script on a connection of its own. */
+static void
+run_script(const char *sql)
+{
+	struct db *db = database_open(database_url(), 10000, false);
+
+	database_script(db, &task, sql);
+	db_free(db);
+}
+
+/* The backup is from before two revocations; one of the licences was issued after it. */
+START_TEST(test_a_restored_database_forgets_no_revocation)
+{
+	char path[] = "/tmp/billing-list-XXXXXX";
+	int file = mkstemp(path);
+	const struct lost_revocation *lost;
+	struct revocation_list_figures figures;
+	struct stored_list published, after;
+	const char *second;
+	struct revocations list;
+	size_t count;
+
+	billing.policy.revocations_file = path;
+	operation.now_ms += SECOND_MS;
+	second = rotate();
+	operation.now_ms += SECOND_MS;
+	(void)rotate();
+	(void)run();
+	ck_assert_int_eq(publish(), 1);
+	ck_assert_int_eq(publish(), 0);
+	fine(revocation_list_current(&operation, &published));
+	run_script(
+	        arena_printf(task.arena,
+	                     "DELETE FROM revocation_lists; DELETE FROM license_revocations; "
+	                     "DELETE FROM revoked_before; "
+	                     "DELETE FROM licenses WHERE jti = '%s'; "
+	                     "UPDATE licenses SET revoked_at = NULL, revoke_reason = NULL "
+	                     "WHERE jti = '%s'",
+	                     second, signed_up.license->jti));
+	(void)publish();
+	list = read_stored(&after);
+	ck_assert_int_eq(after.number, published.number + 1);
+	ck_assert(revokes(&list, signed_up.license->jti, NOW_MS));
+	ck_assert(revokes(&list, second, NOW_MS));
+	ck_assert_int_eq(check(signed_up.license->token, &(const char *){NULL}),
+	                 LICENSE_REVOKED);
+	fine(revocation_list_figures(&operation, &figures));
+	ck_assert(figures.behind_since.known);
+	ck_assert_str_eq(revocation_list_fault(&operation, &figures),
+	                 "the database is behind the published list: it was restored from a "
+	                 "backup");
+	fine(revocation_restore_list(&operation, &lost, &count));
+	ck_assert_uint_eq(count, 2);
+	ck_assert_str_eq(lost[0].customer_id, customer_id);
+	ck_assert_str_eq(lost[0].jti, signed_up.license->jti);
+	ck_assert_str_eq(lost[0].status, "trialing");
+	ck_assert_ptr_null(lost[1].customer_id);
+	ck_assert_str_eq(lost[1].jti, second);
+	/* It is found once, and ends with an operator's word. */
+	ck_assert_int_eq(publish(), 0);
+	fine(revocation_restore_resolve(&operation));
+	fine(revocation_list_figures(&operation, &figures));
+	ck_assert(!figures.behind_since.known);
+	ck_assert_ptr_null(revocation_list_fault(&operation, &figures));
+	(void)close(file);
+	(void)unlink(path);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -210,6 +292,7 @@ main(void)
 	tcase_add_test(tcase, test_many_licences_of_a_customer_are_one_entry);
 	tcase_add_test(tcase, test_one_process_signs);
 	tcase_add_test(tcase, test_figures);
+	tcase_add_test(tcase, test_a_restored_database_forgets_no_revocation);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }

@@ -1,0 +1,30 @@
+/* revocation_restore.h: keeps the published revocation list in a file beside the database, so that a
+ * database that was restored from a backup is noticed, and forgets no revocation. */
+#pragma once
+
+#include "billing/operation.h"
+
+extern const struct statement_list revocation_restore_statements;
+
+/*
+ * A job: writes the stored list to the policy's file. When the file has a later list than the
+ * database, the database was restored: what the published list revokes is revoked again, a list with
+ * a higher number is signed, and the restore is recorded until an operator resolves it. `*done`
+ * counts lists.
+ */
+enum fail revocation_publish_run(struct operation *operation, int64_t *done) MUST_CHECK;
+
+/* What the restored database does not know. NULL where it does not know that either. */
+struct lost_revocation {
+	const char *customer_id;
+	const char *jti; /* NULL: older licences of a customer that does not exist any more */
+	const char *plan;
+	const char *status; /* of the customer's subscription, by the restored database */
+};
+
+/* The revocations that were lost in restores that are not resolved, at most 1000. */
+enum fail revocation_restore_list(struct operation *operation,
+                                  const struct lost_revocation **out, size_t *count) MUST_CHECK;
+
+/* Records that the lost changes were made again. Audited. */
+enum fail revocation_restore_resolve(struct operation *operation) MUST_CHECK;
