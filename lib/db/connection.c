@@ -216,6 +216,7 @@ db_await(struct db *db)
 	int64_t deadline_us = start_us + db->options.statement_timeout_ms * 1000 + grace_us;
 	PGresult *kept = NULL;
 
+	db->late = false;
 	if (db->deadline_us != 0 && db->deadline_us < deadline_us)
 		deadline_us = db->deadline_us;
 	for (;;) {
@@ -232,6 +233,7 @@ db_await(struct db *db)
 			PQclear(next);
 			continue;
 		}
+		db->late = kept != NULL && is_error(next);
 		PQclear(kept);
 		kept = next;
 	}

@@ -85,7 +85,7 @@ enum fail db_connect(struct db *db, struct task *task) MUST_CHECK;
  * FAIL_UNAVAILABLE (no connection, a time limit, shutting down), FAIL_CONFLICT (unique key; the
  * code is "conflict" until the caller names it), FAIL_INVALID (a value that PostgreSQL
  * refuses), FAIL_UNCERTAIN (the connection died while a statement that commits by itself was
- * running), FAIL_INTERNAL otherwise. A statement that was never sent is retried once on a new
+ * running, or a pooler says that it lost the server), FAIL_INTERNAL otherwise. A statement that was never sent is retried once on a new
  * connection, outside of transactions. */
 enum fail db_rows(struct db *db, struct task *task, const struct statement *statement,
                   struct parameters parameters, void *out_rows, size_t *out_count) MUST_CHECK;

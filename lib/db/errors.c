@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "db/internal.h"
 
 /* By the first characters of the SQLSTATE; the first match counts. `again`: the statement had
@@ -68,6 +69,36 @@ lost(struct db *db, struct task *task, const char *name, bool writes)
 	return uncertain ? db_outcome_unknown(task) : db_unavailable(task);
 }
 
+/* Refusals of PgBouncer that come before it sends the statement to a server. */
+static bool
+never_sent(const char *message)
+{
+	static const char *const refusals[] = {"query_wait_timeout", "server login",
+	                                       "pgbouncer cannot connect"};
+
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+		if (message != NULL && text_starts_with(message, refusals[i]))
+			return true;
+	return false;
+}
+
+/* The error does not tell whether the statement was committed. An ERROR tells it: the server
+ * goes on and has rolled back. A FATAL error may come from a pooler that lost the server (then
+ * it names no source file), or after the commit. */
+static bool
+leaves_open(const struct db *db, const PGresult *result, const char *state)
+{
+	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+	if (severity == NULL)
+		severity = PQresultErrorField(result, PG_DIAG_SEVERITY);
+	if (severity != NULL && strcmp(severity, "ERROR") == 0)
+		return false;
+	if (PQresultErrorField(result, PG_DIAG_SOURCE_FILE) == NULL)
+		return !never_sent(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+	return db->late || strncmp(state, "57P", 3) != 0;
+}
+
 static enum fail
 fail_with(struct task *task, enum fail kind)
 {
@@ -87,7 +118,7 @@ db_result_fail(struct db *db, struct task *task, const char *name, const PGresul
 	const char *state =
 	        result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SQLSTATE);
 
-	if (state == NULL)
+	if (state == NULL || (writes && db->depth == 0 && leaves_open(db, result, state)))
 		return lost(db, task, name, writes);
 	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
 		if (strncmp(state, states[i].prefix, strlen(states[i].prefix)) != 0)

@@ -22,6 +22,7 @@ struct db {
 	const struct statement *prepared[DB_PREPARED_SLOTS];
 	int depth;           /* open transaction and savepoints */
 	bool warned;         /* a WARNING arrived: a commit may not be replicated */
+	bool late;           /* the last error came after the statement had succeeded */
 	bool again;          /* the last error's statement had no effect and may be repeated */
 	int64_t deadline_us; /* of all that the piece of work does; 0: none */
 	int64_t waited_us;
