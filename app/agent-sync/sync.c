@@ -9,6 +9,7 @@
 #include "agent-sync/session.h"
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/secrets.h"
 #include "base/text.h"
 #include "base/version.h"
 
@@ -79,6 +80,7 @@ main(int argc, char **argv)
 	struct state state;
 	enum sync_outcome outcome;
 
+	process_protect();
 	/* The agent alone uses the outcome, so this process ends with it. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (agent_settings_load(&task, argc > 1 ? argv[1] : NULL, &settings) != FAIL_NONE ||

@@ -10,6 +10,7 @@
 #include "agent/bundle.h"
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/secrets.h"
 #include "base/version.h"
 
 enum { ARENA_MAX = 64 * 1024 * 1024, EXIT_FAULT = 1, EXIT_USAGE = 2, EXIT_UNLICENSED = 3 };
@@ -251,6 +252,7 @@ main(int argc, char **argv)
 	bool once = false;
 	int option;
 
+	process_protect();
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'f')
 			config = optarg;

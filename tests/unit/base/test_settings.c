@@ -1,6 +1,8 @@
 /* test_settings.c: which source of a setting counts, and that mistakes are refused. */
 #include "support/suite.h"
 
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -344,6 +346,20 @@ START_TEST(test_stored_secrets)
 }
 END_TEST
 
+/* A sanitizer's build stays readable. */
+START_TEST(test_process_protect)
+{
+	struct rlimit limit;
+
+	process_protect();
+	ck_assert_int_eq(getrlimit(RLIMIT_CORE, &limit), 0);
+	ck_assert_uint_eq(limit.rlim_cur, 0);
+#ifndef __SANITIZE_ADDRESS__
+	ck_assert_int_eq(prctl(PR_GET_DUMPABLE), 0);
+#endif
+}
+END_TEST
+
 int
 main(void)
 {
@@ -362,6 +378,7 @@ main(void)
 	tcase_add_test(tcase, test_values_are_not_repeated);
 	tcase_add_test(tcase, test_missing_file);
 	tcase_add_test(tcase, test_required);
+	tcase_add_test(tcase, test_process_protect);
 	tcase_add_test(tcase, test_withheld_secrets);
 	tcase_add_test(tcase, test_hidden_secrets);
 	tcase_add_test(tcase, test_stored_secrets);

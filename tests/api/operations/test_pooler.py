@@ -1,0 +1,83 @@
+"""Behind PgBouncer, which drops the options of connections: the role itself has the time limits."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from support.scratch import cluster, new_scratch  # noqa: F401 pylint: disable=unused-import
+from support.stack import wait_for
+
+CONFIG = """
+[databases]
+{name} = host={host} port=5432 dbname={name} user={user}
+[pgbouncer]
+listen_addr =
+listen_port = 6432
+unix_socket_dir = {folder}
+auth_type = any
+pool_mode = transaction
+ignore_startup_parameters = options,extra_float_digits
+logfile = {folder}/log
+"""
+
+
+@pytest.fixture(name="pooled")
+def fixture_pooled(new_scratch):  # noqa: F811 pylint: disable=redefined-outer-name
+    """A scratch installation of two roles, which the service reaches through PgBouncer."""
+    scratch = new_scratch()
+    owner = scratch.env["DATABASE_URL"]
+    service = "service_" + scratch.name
+    scratch.env.update(DATABASE_OWNER_URL=owner, DB_PREPARED="off",
+                       DATABASE_URL=re.sub("user=[^&]*", "user=" + service, owner))
+    scratch("migrate", "up")
+    scratch("keys", "generate")
+    folder = Path(tempfile.mkdtemp(prefix="pgb-", dir="/tmp"))
+    config = folder / "pgbouncer.ini"
+    config.write_text(CONFIG.format(name=scratch.name, user=service, folder=folder,
+                                    host=re.search("host=([^&]*)", owner)[1]), encoding="utf-8")
+    prefix = []
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres", "postgres")
+        shutil.chown(config, "postgres", "postgres")
+        prefix = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"]
+        folder.chmod(0o755)
+    with subprocess.Popen([*prefix, "/usr/sbin/pgbouncer", "-q", config]) as pooler:
+        wait_for((folder / ".s.PGSQL.6432").exists, seconds=20)
+        scratch.env["DATABASE_URL"] = re.sub("host=[^&]*&port=[0-9]*", f"host={folder}&port=6432",
+                                             scratch.env["DATABASE_URL"])
+        scratch.service = service
+        yield scratch
+        pooler.terminate()
+    scratch.sql(f"DROP OWNED BY {service}; DROP ROLE {service}")
+    shutil.rmtree(folder)
+
+
+def limits(scratch):
+    """The doctor's check of the time limits."""
+    answer = json.loads(scratch.run("doctor", "--json").stdout)
+    return next(one for one in answer["checks"] if one["check"] == "time_limits")
+
+
+def test_time_limits(pooled):
+    assert limits(pooled)["state"] == "ok"
+    shown = subprocess.run(["psql", "-XAtq", "-d", pooled.env["DATABASE_URL"], "-c",
+                            "SHOW statement_timeout", "-c", "SHOW TimeZone", "-c",
+                            "SHOW idle_in_transaction_session_timeout"],
+                           capture_output=True, text=True, check=True)
+    assert shown.stdout.split() == ["5s", "UTC", "130s"]
+    pooled.sql(f"ALTER ROLE {pooled.service} IN DATABASE {pooled.name} RESET ALL; "
+               f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = "
+               f"'{pooled.service}'")
+    found = limits(pooled)
+    assert found["state"] == "wrong" and "pooler" in found["detail"]
+    assert "billingctl migrate up" in found["cure"]
+    pooled("migrate", "up", DB_STATEMENT_TIMEOUT_MS="4000")
+    pooled.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = "
+               f"'{pooled.service}'")
+    assert limits(pooled)["state"] == "ok"
