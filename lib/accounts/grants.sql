@@ -23,7 +23,7 @@ BEGIN
             ('licenses', 'INSERT, SELECT, UPDATE'),
             ('meter_events', 'INSERT, SELECT, UPDATE'),
             ('revocation_lists', 'DELETE, INSERT, SELECT'),
-            ('revocation_restores', 'SELECT'),
+            ('revocation_restores', 'INSERT, SELECT, UPDATE'),
             ('revoked_before', 'DELETE, INSERT, SELECT, UPDATE'),
             ('schema_migrations', 'SELECT'),
             ('stripe_calls', 'DELETE, INSERT, SELECT, UPDATE'),
