@@ -80,6 +80,13 @@ if [ -n "$found" ]; then
 	echo "$found"
 	bad=1
 fi
+# billingd's role has no privilege on a table without a line in grants.sql.
+tables=$(sed -nE 's/^CREATE TABLE (IF NOT EXISTS )?([a-z_]+).*/\2/p' migrations/*.sql)
+for table in $tables; do
+	grep -q "('$table', " lib/accounts/grants.sql && continue
+	echo "lib/accounts/grants.sql has no line for the table $table"
+	bad=1
+done
 never '\<(strcpy|strcat|sprintf|gets|system|popen)\(' 'NOLINT' "a safer function exists"
 [ $bad -eq 0 ] && echo "layers: every include points the right way"
 exit $bad

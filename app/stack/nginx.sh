@@ -41,11 +41,11 @@ make_certificate() {
 # Sets what stands in place of nginx.conf's two lines "listen", one for each family of addresses, and
 # REACHED_AT, an address at which nginx can be reached.
 find_listeners() {
-	local ipv4=127.0.0.1 ipv6=[::1]
+	local ipv4=127.0.0.1 ipv6='[::1]'
 
 	case $LISTEN in
 	localhost) ;;
-	all) ipv4=0.0.0.0 ipv6=[::] ;;
+	all) ipv4=0.0.0.0 ipv6='[::]' ;;
 	*:*) ipv4='' ipv6=[${LISTEN//[\[\]]/}] ;;
 	*) ipv4=$LISTEN ipv6='' ;;
 	esac

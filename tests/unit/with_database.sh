@@ -31,9 +31,11 @@ if [[ $EUID -eq 0 ]]; then
 	AS_PG=(setpriv --reuid=postgres --regid=postgres --init-groups --)
 fi
 
-# A socket's path may have 107 bytes at most, so not under TMPDIR, which may be long.
+# A socket's path may have 107 bytes at most, so not under TMPDIR, which may be long. The server's
+# user owns the folder of the server only: this script writes nothing there.
 PLACE=$(mktemp -d /tmp/bpg-XXXXXX)
-readonly PLACE
+FOLDER=$PLACE/server
+readonly PLACE FOLDER
 SERVER=
 
 clean_up() {
@@ -49,34 +51,36 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 in_place() {
-	(cd -- "$PLACE" && env -i LC_ALL=C.UTF-8 PATH="$PATH" "${AS_PG[@]}" "$@")
+	(cd -- "$FOLDER" && env -i LC_ALL=C.UTF-8 PATH="$PATH" "${AS_PG[@]}" "$@")
 }
 
+mkdir -m 700 "$FOLDER"
 if [[ $EUID -eq 0 ]]; then
-	chown postgres: "$PLACE"
+	chmod 711 "$PLACE"
+	chown postgres: "$FOLDER"
 fi
-in_place "$PG_BIN/initdb" -D "$PLACE/data" -U postgres --auth=trust --encoding=UTF8 \
+in_place "$PG_BIN/initdb" -D "$FOLDER/data" -U postgres --auth=trust --encoding=UTF8 \
 	--locale=C.UTF-8 --no-sync --no-instructions >"$PLACE/log" 2>&1 ||
 	fail "initdb: $(tail -n 1 "$PLACE/log")"
 
 # In a session of its own, so that Ctrl-C reaches the command first and this script ends it.
-cd -- "$PLACE"
-env -i LC_ALL=C.UTF-8 PATH="$PATH" setsid "${AS_PG[@]}" "$PG_BIN/postgres" -D "$PLACE/data" \
-	-c listen_addresses= -c unix_socket_directories="$PLACE" -c port=5432 -c max_connections=100 \
+cd -- "$FOLDER"
+env -i LC_ALL=C.UTF-8 PATH="$PATH" setsid "${AS_PG[@]}" "$PG_BIN/postgres" -D "$FOLDER/data" \
+	-c listen_addresses= -c unix_socket_directories="$FOLDER" -c port=5432 -c max_connections=100 \
 	-c fsync=off -c full_page_writes=off -c synchronous_commit=off -c autovacuum=off \
 	-c log_timezone=UTC -c timezone=UTC </dev/null >>"$PLACE/log" 2>&1 &
 SERVER=$!
 cd -- "$ROOT"
 
 DEADLINE=$((SECONDS + 60))
-until [[ $(sed -n 8p "$PLACE/data/postmaster.pid" 2>/dev/null) == ready* ]]; do
+until [[ $(sed -n 8p "$FOLDER/data/postmaster.pid" 2>/dev/null) == ready* ]]; do
 	kill -0 "$SERVER" 2>/dev/null || fail "PostgreSQL did not start: $(tail -n 1 "$PLACE/log")"
 	((SECONDS <= DEADLINE)) || fail "PostgreSQL is not ready after 60 s: $(tail -n 1 "$PLACE/log")"
 	sleep 0.02
 done
 
 sql() {
-	"$PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 -h "$PLACE" -p 5432 -U postgres "$@"
+	"$PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 -h "$FOLDER" -p 5432 -U postgres "$@"
 }
 
 sql -d postgres -c "CREATE DATABASE billing_test TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'"
@@ -84,5 +88,5 @@ for migration in "$ROOT"/migrations/[0-9]*.sql; do
 	sql -d billing_test -1 -f "$migration" >/dev/null || fail "$migration does not apply"
 done
 
-export TEST_DATABASE_URL="postgresql:///billing_test?host=$PLACE&port=5432&user=postgres"
+export TEST_DATABASE_URL="postgresql:///billing_test?host=$FOLDER&port=5432&user=postgres"
 "$@"
