@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "billing/audit.h"
 #include "billing/customer_keys.h"
 #include "billing/idempotency.h"
 #include "billing/license_records.h"
@@ -29,6 +30,7 @@ static const struct job local_items[] = {
         {"sign_revocations", 0, revocation_list_run, METRIC_COUNT},
         {"fill_customer_keys", 5, customer_keys_fill, METRIC_COUNT},
         {"expire_trials", 5, subscription_expire_trials, METRIC_TRIALS_EXPIRED},
+        {"prune_audit_counts", 3600, audit_prune_counts, METRIC_COUNT},
         {"prune_idempotency_keys", 60, idempotency_prune, METRIC_COUNT},
         {"publish_revocations", 0, revocation_publish_run, METRIC_COUNT},
         {"revoke_unpaid_licenses", 60, license_revoke_unpaid, METRIC_COUNT},

@@ -13,6 +13,7 @@ BEGIN
     FOR item IN
         WITH wanted (name, privileges) AS (VALUES
             ('api_keys', 'INSERT, SELECT, UPDATE'),
+            ('audit_counts', 'DELETE, INSERT, SELECT, UPDATE'),
             ('audit_log', 'INSERT, SELECT'),
             ('customers', 'INSERT, SELECT, UPDATE'),
             ('idempotency_counts', 'DELETE, INSERT, SELECT, UPDATE'),

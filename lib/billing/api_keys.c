@@ -228,7 +228,7 @@ api_key_revoke(struct operation *operation, const char *customer_id, const char 
 	if (revoked == 0)
 		return task_fail(task, FAIL_NOT_FOUND, "key_not_found",
 		                 "There is no such live key.");
-	TRY(audit_record(operation, "key_revoke", customer_id, key_id, NULL));
+	TRY(audit_change(operation, "key_revoke", customer_id, key_id, NULL));
 	return db_commit(operation->db, task);
 }
 

@@ -1,9 +1,25 @@
 /* audit.c: the audit trail. */
 #include "billing/audit.h"
 
+#include "base/text.h"
+
+enum { RECORD, CHANGE, PRUNE };
+
 static const struct statement statements[] = {
-        {"audit_record", .sql = "INSERT INTO audit_log (actor, action, customer_id, subject, "
-                                "request_id, detail) VALUES ($1, $2, $3, $4, $5, $6)"},
+        [RECORD] = {"audit_record",
+                    .sql = "INSERT INTO audit_log (actor, action, customer_id, subject, "
+                           "request_id, detail) VALUES ($1, $2, $3, $4, $5, $6)"},
+        [CHANGE] =
+                {"audit_change",
+                 .sql = "WITH counted AS (INSERT INTO audit_counts AS c (customer_id, day, "
+                        "entries) VALUES ($3, date(timezone('UTC', $7::timestamptz)), 1) "
+                        "ON CONFLICT (customer_id, day) DO UPDATE SET entries = c.entries + 1 "
+                        "WHERE c.entries < $8::bigint RETURNING 1) "
+                        "INSERT INTO audit_log (actor, action, customer_id, subject, "
+                        "request_id, detail) SELECT $1, $2, $3, $4, $5, $6 FROM counted"},
+        [PRUNE] = {"audit_prune_counts",
+                   .sql = "DELETE FROM audit_counts "
+                          "WHERE day < date(timezone('UTC', $1::timestamptz))"},
 };
 
 const struct statement_list audit_statements = STATEMENT_LIST(statements);
@@ -12,8 +28,35 @@ enum fail
 audit_record(struct operation *operation, const char *action, const char *customer_id,
              const char *subject, const char *detail)
 {
-	return db_run(operation->db, operation->task, &statements[0],
+	return db_run(operation->db, operation->task, &statements[RECORD],
 	              PARAMETERS(operation->actor, action, customer_id, subject,
 	                         operation->task->request_id, detail),
 	              NULL);
+}
+
+enum fail
+audit_change(struct operation *operation, const char *action, const char *customer_id,
+             const char *subject, const char *detail)
+{
+	struct task *task = operation->task;
+	int64_t written;
+
+	if (!text_starts_with(operation->actor, "customer:"))
+		return audit_record(operation, action, customer_id, subject, detail);
+	TRY(db_run(operation->db, task, &statements[CHANGE],
+	           PARAMETERS(operation->actor, action, customer_id, subject, task->request_id,
+	                      detail, param_now(operation), param_int(task, AUDIT_DAY_MAX)),
+	           &written));
+	if (written > 0)
+		return FAIL_NONE;
+	return task_fail(task, FAIL_LIMITED, "too_many_changes",
+	                 "The customer's keys made %d changes today; try again tomorrow.",
+	                 AUDIT_DAY_MAX);
+}
+
+enum fail
+audit_prune_counts(struct operation *operation, int64_t *pruned)
+{
+	return db_run(operation->db, operation->task, &statements[PRUNE],
+	              PARAMETERS(param_now(operation)), pruned);
 }

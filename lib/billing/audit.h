@@ -10,3 +10,15 @@ extern const struct statement_list audit_statements;
  * no personal data and no secret, or is NULL. */
 enum fail audit_record(struct operation *operation, const char *action, const char *customer_id,
                        const char *subject, const char *detail) MUST_CHECK;
+
+/* A customer's own keys may make so many changes of it within a day (UTC). */
+enum { AUDIT_DAY_MAX = 20000 };
+
+/* The same for a change that a customer can make as often as it likes; FAIL_LIMITED
+ * "too_many_changes" beyond AUDIT_DAY_MAX, and the transaction has to be rolled back. Operators are
+ * not bounded. */
+enum fail audit_change(struct operation *operation, const char *action, const char *customer_id,
+                       const char *subject, const char *detail) MUST_CHECK;
+
+/* A job: deletes the counts of earlier days. */
+enum fail audit_prune_counts(struct operation *operation, int64_t *pruned) MUST_CHECK;

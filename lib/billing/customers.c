@@ -206,7 +206,7 @@ customer_update(struct operation *operation, const char *customer_id,
 	TRY(kind);
 	if (!found)
 		return fail_customer_not_found(task);
-	TRY(audit_record(operation, "customer_update", customer_id, NULL,
+	TRY(audit_change(operation, "customer_update", customer_id, NULL,
 	                 changed_fields(change)));
 	return db_commit(operation->db, task);
 }

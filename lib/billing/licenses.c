@@ -330,7 +330,7 @@ license_rotate(struct operation *operation, const char *customer_id, struct issu
 	TRY(store(operation, &view.subscription, out, &stored));
 	if (!stored)
 		return fail_busy(operation->task);
-	TRY(audit_record(operation, "license_rotate", customer_id, out->jti, NULL));
+	TRY(audit_change(operation, "license_rotate", customer_id, out->jti, NULL));
 	*subscription = view.subscription;
 	return db_commit(operation->db, operation->task);
 }

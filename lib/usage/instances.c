@@ -118,7 +118,7 @@ instance_activate(struct operation *operation, const char *customer_id, const ch
 	*fresh = !activation.in_use;
 	*out = activation.instance;
 	if (*fresh)
-		TRY(audit_record(operation, "instance_activate", customer_id, instance_id,
+		TRY(audit_change(operation, "instance_activate", customer_id, instance_id,
 		                 NULL));
 	return db_commit(operation->db, task);
 }
@@ -136,6 +136,6 @@ instance_release(struct operation *operation, const char *customer_id, const cha
 	if (!found)
 		return task_fail(task, FAIL_NOT_FOUND, "instance_not_found",
 		                 "The customer has no such instance.");
-	TRY(audit_record(operation, "instance_release", customer_id, instance_id, NULL));
+	TRY(audit_change(operation, "instance_release", customer_id, instance_id, NULL));
 	return db_commit(operation->db, task);
 }

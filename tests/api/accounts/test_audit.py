@@ -81,3 +81,25 @@ class Faulty:
 
     def __getattr__(self, name):
         return lambda *arguments: getattr(self.client, name)(*arguments, faults=True)
+
+
+def test_changes_by_a_customer_are_bounded(api, stack):
+    """20000 within a day by all keys of a customer; a refused one changes nothing. Operators and other
+    customers are not bounded, and the next day begins anew."""
+    customer, other = api.sign_up(company_name="Before"), api.sign_up()
+    path = f"/api/customers/{customer.id}"
+    expect(customer.client.patch(path, {"company_name": "One"}), 200)
+
+    def count(entries):
+        stack.sql(f"UPDATE audit_counts SET entries = {entries} WHERE customer_id = '{customer.id}'")
+
+    count(19999)
+    expect(customer.client.patch(path, {"company_name": "Two"}), 200)
+    expect(customer.client.patch(path, {"company_name": "Three"}), 429, "too_many_changes")
+    expect(customer.client.put(f"{path}/instances/one", {}), 429, "too_many_changes")
+    expect(customer.client.delete(f"{path}/keys/{api.mint(customer)[1]}"), 429, "too_many_changes")
+    assert expect(api.viewer.get(path), 200)["customer"]["company_name"] == "Two"
+    expect(api.owner.patch(path, {"company_name": "Four"}), 200)
+    expect(other.client.patch(f"/api/customers/{other.id}", {"company_name": "Five"}), 200)
+    stack.sql(f"UPDATE audit_counts SET day = day - 1 WHERE customer_id = '{customer.id}'")
+    expect(customer.client.patch(path, {"company_name": "Six"}), 200)
