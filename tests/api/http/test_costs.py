@@ -55,7 +55,7 @@ class Place:
         self.stack.sql(f"""
             INSERT INTO licenses (jti, customer_id, kid, plan, reason, fingerprint, issued_at,
                 expires_at)
-            SELECT gen_random_uuid(), customer_id, kid, plan, reason, fingerprint, issued_at,
+            SELECT 'lic_' || replace(gen_random_uuid()::text, '-', ''), customer_id, kid, plan, reason, fingerprint, issued_at,
                 expires_at
             FROM (SELECT * FROM licenses WHERE customer_id = '{self.id}' LIMIT 1) l,
             generate_series(1, 100)""")
@@ -81,7 +81,9 @@ class Place:
             before = self.spent_ns()
             answer = self.owner.request(method, path, faults=True, **more)
             costs.append((self.spent_ns() - before) / 1e6)
-            assert answer.status_code < 500, f"{method} {path}: {answer.text[:500]}"
+            why = [line for line in self.stack.billingd_log()[-200:]
+                   if line["level"] in ("error", "warning")] if answer.status_code >= 500 else []
+            assert answer.status_code < 500, f"{method} {path}: {answer.text[:500]} {why}"
         return min(costs)
 
 
