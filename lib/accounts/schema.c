@@ -69,6 +69,7 @@ const struct statement_list *const billing_statements[] = {
 	&usage_retention_statements,
 	&usage_statements,
 	&db_statements,
+	&db_standby_statements,
 	&migration_statements,
 	&role_statements,
 	&server_statements,

@@ -32,9 +32,11 @@ enum { FIND, TOUCH, LOCK, COUNT, CREATE, LIST, REVOKE, REVOKE_ALL };
 static const struct statement statements[] = {
         [FIND] = {"api_key_find", ROW,
                   .sql = "SELECT " API_KEY_COLUMNS " FROM api_keys k WHERE k.digest = $1"},
-        [TOUCH] = {"api_key_touch",
+        /* Reading goes on while a synchronous standby is away, so this does not wait for it. */
+        [TOUCH] = {"api_key_touch", .unconfirmed = true,
                    .sql = "UPDATE api_keys SET last_used_at = now() WHERE key_id = $1 "
-                          "AND COALESCE(last_used_at < current_date, true)"},
+                          "AND COALESCE(last_used_at < current_date, true) "
+                          "AND set_config('synchronous_commit', 'local', true) <> ''"},
         [LOCK] = {"api_key_lock_customer",
                   .sql = "SELECT FROM customers WHERE customer_id = $1 AND deleted_at IS NULL "
                          "FOR NO KEY UPDATE"},

@@ -12,6 +12,8 @@
 
 /* Added to the server's own time limit, for the network. */
 static const int64_t grace_us = 1000000;
+/* A statement is cancelled this much before its caller's time is over, so that its end is known. */
+static const int64_t cancel_early_us = 500000;
 static const int64_t backoff_first_us = 100000;
 static const int64_t backoff_last_us = 1000000;
 /* A refusal within this time is tried once more at once. */
@@ -34,6 +36,7 @@ db_disconnect(struct db *db)
 	if (db->connection != NULL)
 		PQfinish(db->connection);
 	db->connection = NULL;
+	db->cancelled = false;
 	memset(db->prepared, 0, sizeof(db->prepared));
 	db->time.stale = true;
 }
@@ -155,6 +158,10 @@ db_notice_close(struct db *db)
 
 	if (db->connection == NULL || db->depth > 0)
 		return;
+	if (db->cancelled) {
+		db_disconnect(db);
+		return;
+	}
 	ready.fd = PQsocket(db->connection);
 	/* While idle the server sends nothing but notices and the end of the connection. */
 	while (poll(&ready, 1, 0) > 0) {
@@ -166,23 +173,57 @@ db_notice_close(struct db *db)
 	}
 }
 
+/* How long to wait for one answer, by the monotonic clock. */
+struct wait {
+	int64_t cancel_us; /* when to cancel the statement; 0: that was done */
+	int64_t end_us;
+};
+
+static struct wait
+wait_from(const struct db *db, int64_t start_us)
+{
+	int64_t end_us = start_us + db->options.statement_timeout_ms * 1000 + grace_us;
+	int64_t early_us;
+
+	if (db->deadline_us != 0 && db->deadline_us < end_us)
+		end_us = db->deadline_us;
+	early_us = (end_us - start_us) / 4;
+	if (early_us > cancel_early_us)
+		early_us = cancel_early_us;
+	return (struct wait){.cancel_us = end_us - early_us, .end_us = end_us};
+}
+
+/* Called when nothing has come. False when the wait is over. */
+static bool
+goes_on(struct db *db, struct wait *wait, int64_t now_us)
+{
+	if (now_us >= wait->end_us)
+		return false;
+	if (wait->cancel_us != 0 && now_us >= wait->cancel_us) {
+		db_cancel(db);
+		wait->cancel_us = 0;
+	}
+	return true;
+}
+
 /* Sends what is buffered and waits until an answer can be taken; false when the time is over or
  * the connection is lost. */
 static bool
-await_answer(struct db *db, int64_t deadline_us)
+await_answer(struct db *db, struct wait *wait)
 {
 	for (;;) {
 		int unsent = PQflush(db->connection);
 		struct pollfd ready = {.fd = PQsocket(db->connection),
 		                       .events = (short)(POLLIN | (unsent > 0 ? POLLOUT : 0))};
-		int64_t left_us = deadline_us - clock_monotonic_us();
+		int64_t now_us = clock_monotonic_us(), left_us;
 
 		if (unsent < 0)
 			return false;
 		if (unsent == 0 && PQisBusy(db->connection) == 0)
 			return true;
-		if (left_us <= 0)
+		if (!goes_on(db, wait, now_us))
 			return false;
+		left_us = (wait->cancel_us != 0 ? wait->cancel_us : wait->end_us) - now_us;
 		if (poll(&ready, 1, (int)(left_us / 1000) + 1) < 0 && errno != EINTR)
 			return false;
 		if (ready.revents != 0 && PQconsumeInput(db->connection) == 0)
@@ -213,16 +254,14 @@ PGresult *
 db_await(struct db *db)
 {
 	int64_t start_us = clock_monotonic_us();
-	int64_t deadline_us = start_us + db->options.statement_timeout_ms * 1000 + grace_us;
+	struct wait wait = wait_from(db, start_us);
 	PGresult *kept = NULL;
 
 	db->late = false;
-	if (db->deadline_us != 0 && db->deadline_us < deadline_us)
-		deadline_us = db->deadline_us;
 	for (;;) {
 		PGresult *next = NULL;
 
-		if (!await_answer(db, deadline_us)) {
+		if (!await_answer(db, &wait)) {
 			db->waited_us += clock_monotonic_us() - start_us;
 			return unfinished(kept);
 		}

@@ -35,6 +35,7 @@ struct statement {
 	const char *sql;
 	const struct column *columns;
 	size_t row_size;
+	bool unconfirmed; /* its commit waits for no standby: it sets synchronous_commit so */
 };
 
 /* All statements of one module, for the test that prepares each on a migrated database. */
@@ -104,6 +105,11 @@ enum fail db_run(struct db *db, struct task *task, const struct statement *state
 enum fail db_begin(struct db *db, struct task *task) MUST_CHECK;
 enum fail db_commit(struct db *db, struct task *task) MUST_CHECK;
 
+/* Waits until a synchronous standby, if there is one, has all that was committed before.
+ * FAIL_UNAVAILABLE when that takes more than a second. While a standby does not confirm, changes
+ * are refused with FAIL_UNAVAILABLE, and reading goes on. */
+enum fail db_confirm(struct db *db, struct task *task) MUST_CHECK;
+
 /* The statement that has just failed with FAIL_UNAVAILABLE was a deadlock's victim or the like.
  * After a rollback its whole transaction may be tried again. */
 bool db_may_repeat(const struct db *db);
@@ -127,7 +133,7 @@ int64_t db_now_ms(const struct db *db);
 void db_refresh_clock(struct db *db, struct task *task);
 
 /* The statements of this library itself. */
-extern const struct statement_list db_statements;
+extern const struct statement_list db_statements, db_standby_statements;
 
 /* From now on no call waits beyond this time (clock_monotonic_us()); 0: no limit. A call that
  * would is FAIL_UNAVAILABLE, or FAIL_UNCERTAIN where its change may have been committed. */

@@ -23,11 +23,14 @@ struct db {
 	int depth;           /* open transaction and savepoints */
 	bool warned;         /* a WARNING arrived: a commit may not be replicated */
 	bool late;           /* the last error came after the statement had succeeded */
+	bool cancelled;      /* a late request to cancel may hit the next statement */
 	bool again;          /* the last error's statement had no effect and may be repeated */
 	int64_t deadline_us; /* of all that the piece of work does; 0: none */
 	int64_t waited_us;
 	int64_t retry_at_us; /* no new try to connect before */
 	int64_t backoff_us;
+	bool held;             /* a synchronous standby did not confirm: changes are refused */
+	int64_t held_until_us; /* no new question to the standby before */
 	struct db_time time;
 };
 
@@ -40,6 +43,17 @@ void db_notice_close(struct db *db);
 /* Waits for the whole answer to what was sent, at most until the deadline. NULL when the
  * connection is lost. The last result, or the first that is an error; the caller clears it. */
 PGresult *db_await(struct db *db);
+
+/* Asks the server to cancel the running statement, and does not wait. The wait of a COMMIT for a
+ * standby ends so too, with a warning. */
+void db_cancel(struct db *db);
+
+/* A commit was not confirmed by a synchronous standby: from now on changes are refused. */
+void db_hold(struct db *db);
+
+/* May a change begin? FAIL_UNAVAILABLE while no synchronous standby confirms; every second one
+ * call asks it. */
+enum fail db_check_hold(struct db *db, struct task *task) MUST_CHECK;
 
 /* Records why the result is an error and returns its kind. `writes`: it may have been
  * committed. */

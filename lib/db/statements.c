@@ -85,20 +85,29 @@ connect_and_send(struct db *db, struct task *task, const struct statement *state
 }
 
 static enum fail
+unconfirmed(struct db *db, struct task *task)
+{
+	db_hold(db);
+	return task_fail(task, FAIL_UNCERTAIN, "outcome_unknown",
+	                 "The change may not have reached every replica; repeat the request "
+	                 "with the same Idempotency-Key.");
+}
+
+static enum fail
 attempt(struct db *db, struct task *task, const struct statement *statement,
         struct parameters parameters, PGresult **out)
 {
+	bool commits = db->depth == 0 && writes(statement);
 	PGresult *result;
 
+	if (commits && !statement->unconfirmed)
+		TRY(db_check_hold(db, task));
 	db->warned = false;
 	TRY(connect_and_send(db, task, statement, parameters));
 	TRY(db_receive(db, task, statement->name, true, writes(statement), &result));
 	arena_defer(task->arena, clear_result, result);
-	if (db->warned && db->depth == 0 && writes(statement))
-		return task_fail(
-		        task, FAIL_UNCERTAIN, "outcome_unknown",
-		        "The change may not have reached every replica; repeat the request "
-		        "with the same Idempotency-Key.");
+	if (db->warned && commits)
+		return unconfirmed(db, task);
 	*out = result;
 	return FAIL_NONE;
 }

@@ -32,6 +32,7 @@ db_begin(struct db *db, struct task *task)
 	}
 	db_notice_close(db);
 	db->again = false;
+	TRY(db_check_hold(db, task));
 	TRY(db_connect(db, task));
 	if (db_command(db, task, "BEGIN", "BEGIN") == FAIL_UNAVAILABLE) {
 		/* Nothing was done yet, so it may begin again on a new connection. */
@@ -51,6 +52,8 @@ commit_lost(struct db *db, struct task *task)
 {
 	log_line(LOG_LEVEL_WARNING, "commit outcome unknown",
 	         LOG_S("request_id", task->request_id));
+	if (db->warned)
+		db_hold(db);
 	db_disconnect(db);
 	return db_outcome_unknown(task);
 }
