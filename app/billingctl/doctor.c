@@ -13,7 +13,6 @@
 #include "billingctl/output.h"
 #include "billingctl/probe.h"
 #include "db/migrations.h"
-#include "db/role.h"
 #include "db/server.h"
 
 enum { CLOCK_SLACK_MS = 2000, HTTP_OK = 200 };
@@ -164,32 +163,6 @@ check_migrations(struct doctor *doctor)
 }
 
 static enum fail
-check_role(struct doctor *doctor)
-{
-	struct role_facts facts;
-
-	TRY(role_facts_read(doctor->ctl->operation.db, &doctor->ctl->task, &facts));
-	return facts.owns ? WRONG(doctor,
-	                          "The role %s owns the schema, so billingd could change the "
-	                          "audit trail and drop tables.",
-	                          facts.name)
-	                  : doctor_ok(doctor, "%s", facts.name);
-}
-
-static enum fail
-check_limits(struct doctor *doctor)
-{
-	struct role_facts facts;
-
-	TRY(role_facts_read(doctor->ctl->operation.db, &doctor->ctl->task, &facts));
-	return facts.limited ? doctor_ok(doctor, "statements, locks and idle transactions end")
-	                     : WRONG(doctor,
-	                             "Sessions of %s have no time limits: a connection pooler "
-	                             "drops those of the connection.",
-	                             facts.name);
-}
-
-static enum fail
 check_statement_list(struct doctor *doctor, const struct statement_list *list)
 {
 	struct task *task = &doctor->ctl->task;
@@ -327,6 +300,7 @@ check_service(struct doctor *doctor)
 // clang-format off
 static const struct check checks[] = {
 	{"settings", check_settings, NOTHING, SETTINGS, "correct it; billingd --settings lists them all"},
+	{"settings_file", check_settings_file, SETTINGS, NOTHING, "chgrp it to a group in which nginx is not, and chmod 640"},
 	{"plans", check_plans, SETTINGS, RULES, "correct the file that PLANS_FILE names"},
 	{"signing_key", check_signing_key, SETTINGS, KEYS, "correct KEYS_DIR, or restore its files from the backup"},
 	{"key_rotation", check_rotation, KEYS, NOTHING, "billingctl keys rotate"},

@@ -45,6 +45,11 @@ enum fail doctor_warn(struct doctor *doctor, const char *format, ...)
 /* Ends a check that found something wrong, with a sentence about it. */
 #define WRONG(doctor, ...) task_fail(&(doctor)->ctl->task, FAIL_CONFLICT, "unwell", __VA_ARGS__)
 
+/* The checks in doctor_access.c. */
+enum fail check_settings_file(struct doctor *doctor) MUST_CHECK;
+enum fail check_role(struct doctor *doctor) MUST_CHECK;
+enum fail check_limits(struct doctor *doctor) MUST_CHECK;
+
 /* The checks in doctor_keys.c. */
 enum fail check_signing_key(struct doctor *doctor) MUST_CHECK;
 enum fail check_rotation(struct doctor *doctor) MUST_CHECK;

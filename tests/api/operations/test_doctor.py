@@ -13,7 +13,7 @@ from support.stack import ROOT
 
 # The scratch server runs without fsync and checksums, all connect as its superuser, and no billingd
 # runs on its databases.
-SCRATCH_WRONG = {"checksums", "durability", "database_role", "socket", "stripe_socket"}
+SCRATCH_WRONG = {"checksums", "durability", "database_role", "revocations", "socket", "stripe_socket"}
 
 
 def diagnose(scratch, **env):  # noqa: F811 pylint: disable=redefined-outer-name
@@ -92,7 +92,7 @@ def test_a_rotation_without_a_reload(stack, tmp_path):
 
 def test_text_output(healthy):
     done = healthy.run("doctor", LOG_LEVEL="debug")
-    assert done.returncode == 1 and "5 of " in done.stderr
+    assert done.returncode == 1 and "6 of " in done.stderr
     lines = done.stdout.splitlines()
     at = next(i for i, line in enumerate(lines) if line.startswith("WRONG    socket"))
     assert "Cure: start billingd" in lines[at + 1]
@@ -100,6 +100,26 @@ def test_text_output(healthy):
 
 def test_settings(healthy):
     finds(healthy, "settings", "LOG_LEVEL", LOG_LEVEL="loud")
+
+
+def test_the_settings_file(healthy, tmp_path):
+    """It may hold secrets, so other users and nginx, whose group the socket has, cannot read it."""
+    config = tmp_path / "billing.env"
+    config.write_text("WORKERS=2\n", encoding="utf-8")
+    healthy.env["BILLING_SOCKET"] = str(tmp_path / "socket")
+
+    def wrong(mode):
+        config.chmod(mode)
+        done = healthy.run("doctor", "--json", "--config", str(config))
+        return {c["check"]: c for c in json.loads(done.stdout)["checks"]
+                if c["state"] == "wrong"}.get("settings_file")
+
+    assert wrong(0o644)["cure"] == f"chmod o= {config}"
+    assert wrong(0o640) is None
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        assert "nginx" in wrong(0o640)["detail"]
+        assert wrong(0o600) is None
 
 
 def test_plans(healthy, tmp_path):
@@ -201,7 +221,7 @@ def test_migrations(healthy, tmp_path):
 
 
 @pytest.mark.parametrize("change, statement", [
-    ("ALTER TABLE customers ALTER company_name TYPE varchar(200)", "customer_"),
+    ("ALTER TABLE invoices ALTER number TYPE varchar(200)", "invoice"),
     ("ALTER TABLE customers RENAME company_name TO company", "sign_up"),
     ("DROP TABLE audit_log", "sign_up"),
     ("DROP FUNCTION trial_email_digest", "sign_up")])

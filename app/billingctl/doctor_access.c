@@ -1,0 +1,51 @@
+/* doctor_access.c: the checks of what billingd's role may do, and of who may read the settings. */
+#include <sys/stat.h>
+
+#include "billingctl/doctor.h"
+#include "db/role.h"
+
+/* The settings file may hold secrets. The group of the socket is that of nginx. */
+enum fail
+check_settings_file(struct doctor *doctor)
+{
+	const char *path = doctor->ctl->config;
+	struct stat file, socket;
+
+	if (path == NULL)
+		return doctor_ok(doctor, "none");
+	if (stat(path, &file) != 0)
+		return WRONG(doctor, "%s cannot be looked at.", path);
+	if ((file.st_mode & S_IRWXO) != 0)
+		return WRONG(doctor, "Every user may read %s (run: chmod o= %s).", path, path);
+	if ((file.st_mode & S_IRWXG) != 0 && stat(doctor->ctl->settings.socket, &socket) == 0 &&
+	    socket.st_gid == file.st_gid)
+		return WRONG(doctor, "The group that may use the socket, nginx's, may read %s.",
+		             path);
+	return doctor_ok(doctor, "%s", path);
+}
+
+enum fail
+check_role(struct doctor *doctor)
+{
+	struct role_facts facts;
+
+	TRY(role_facts_read(doctor->ctl->operation.db, &doctor->ctl->task, &facts));
+	return facts.owns ? WRONG(doctor,
+	                          "The role %s owns the schema, so billingd could change the "
+	                          "audit trail and drop tables.",
+	                          facts.name)
+	                  : doctor_ok(doctor, "%s", facts.name);
+}
+
+enum fail
+check_limits(struct doctor *doctor)
+{
+	struct role_facts facts;
+
+	TRY(role_facts_read(doctor->ctl->operation.db, &doctor->ctl->task, &facts));
+	return facts.limited ? doctor_ok(doctor, "statements, locks and idle transactions end")
+	                     : WRONG(doctor,
+	                             "Sessions of %s have no time limits: a connection pooler "
+	                             "drops those of the connection.",
+	                             facts.name);
+}
