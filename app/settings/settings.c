@@ -125,11 +125,12 @@ const struct setting app_settings_table[] = {
         ROW(license_ttl_days, "LICENSE_TTL_DAYS", "365", "Life of a licence from its issue.",
             .min = 1, .max = 3650),
         ROW(license_expiry, "LICENSE_EXPIRY", "ttl",
-            "ttl: LICENSE_TTL_DAYS from issue; paid_through: end of the paid period plus "
-            "grace.",
+            "ttl: LICENSE_TTL_DAYS from issue, which a customer who cancels and stays offline "
+            "keeps; paid_through: end of the paid period plus LICENSE_GRACE_DAYS.",
             .choices = expiry_choices),
         ROW(license_grace_days, "LICENSE_GRACE_DAYS", "7",
-            "Days that paid_through adds to the paid period.", .max = 365),
+            "Days that paid_through adds to the paid period, and both add to a scheduled end.",
+            .max = 365),
         ROW(past_due_grace_days, "PAST_DUE_GRACE_DAYS", "7",
             "Days of access after a payment first failed.", .max = 365),
         ROW(revocations_ttl_hours, "REVOCATIONS_TTL_HOURS", "24",
