@@ -12,8 +12,6 @@
 
 enum { ISSUE_TRIES = 3 };
 
-/* A customer has at most one licence in use for each day of a licence's life, as issued to one that
- * asks every day, and so many more, as issued after changes. */
 enum { IN_USE_MORE = 100 };
 
 /* Licences and rotations of a customer in an hour. */
@@ -186,6 +184,12 @@ license_mint(struct operation *operation, const struct customer *customer,
 	return FAIL_NONE;
 }
 
+int64_t
+license_in_use_max(const struct operation *operation)
+{
+	return operation->billing->policy.license_ttl_days + IN_USE_MORE;
+}
+
 static enum fail
 fail_too_many(struct task *task, int64_t wait_ms)
 {
@@ -202,7 +206,6 @@ store(struct operation *operation, const struct subscription *subscription,
       const struct issued_license *license, bool *stored)
 {
 	struct task *task = operation->task;
-	int64_t in_use_max = operation->billing->policy.license_ttl_days + IN_USE_MORE;
 	struct outcome outcome;
 	bool found;
 
@@ -213,7 +216,8 @@ store(struct operation *operation, const struct subscription *subscription,
 	                      param_bytes(task, license->fingerprint), license->token,
 	                      param_time(task, license->issued_at),
 	                      param_time(task, license->expires_at),
-	                      param_int(task, in_use_max), param_int(task, ISSUED_HOURLY_MAX),
+	                      param_int(task, license_in_use_max(operation)),
+	                      param_int(task, ISSUED_HOURLY_MAX),
 	                      param_int(task, ROTATED_HOURLY_MAX)),
 	           &outcome, &found));
 	*stored = outcome.stored;

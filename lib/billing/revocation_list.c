@@ -6,9 +6,7 @@
 #include "billing/licenses.h"
 #include "licensing/revocations.h"
 
-/* Revoked licences of one customer that may stay on the list one by one because an older licence
- * is in use; beyond that the older ones are revoked too. */
-enum { NAMED_ANYWAY_MAX = 100 };
+enum { COMPACT_AT_ONCE = 500, COMPACT_ROUNDS_MAX = 1000 };
 
 /* A list that another installation's key has signed is replaced after this time. While a key is
  * changed, hosts that do not have it yet leave its lists alone. */
@@ -149,6 +147,23 @@ read_before(struct operation *operation, struct revocations *list)
 	return FAIL_NONE;
 }
 
+/* Covers the crowds of revoked licences, some customers at a time, as a statement's time is
+ * limited. */
+static enum fail
+compact(struct operation *operation)
+{
+	struct task *task = operation->task;
+	int64_t covered = COMPACT_AT_ONCE;
+
+	for (int i = 0; i < COMPACT_ROUNDS_MAX && covered == COMPACT_AT_ONCE; i++)
+		TRY(db_run(operation->db, task, &statements[COMPACT],
+		           PARAMETERS(param_now(operation),
+		                      param_int(task, REVOCATIONS_NAMED_MAX),
+		                      param_int(task, COMPACT_AT_ONCE)),
+		           &covered));
+	return FAIL_NONE;
+}
+
 /* Makes the tables say what the list with this number has to name. */
 static enum fail
 prepare(struct operation *operation, int64_t number)
@@ -156,13 +171,14 @@ prepare(struct operation *operation, int64_t number)
 	struct task *task = operation->task;
 	/* Verifiers allow for a late clock, so a licence stays listed a little longer. */
 	const char *ended = param_in(operation, -LICENSE_LEEWAY_SECONDS * SECOND_MS);
-	const char *now = param_now(operation);
 
 	TRY(db_run(operation->db, task, &statements[PRUNE], PARAMETERS(ended), NULL));
+	TRY(compact(operation));
+	/* A crowd stays when an older licence is in use. Honest customers have no larger one. */
 	TRY(db_run(operation->db, task, &statements[SUPERSEDE],
-	           PARAMETERS(now, param_int(task, NAMED_ANYWAY_MAX)), NULL));
-	TRY(db_run(operation->db, task, &statements[COMPACT],
-	           PARAMETERS(now, param_int(task, REVOCATIONS_NAMED_MAX)), NULL));
+	           PARAMETERS(param_now(operation),
+	                      param_int(task, license_in_use_max(operation))),
+	           NULL));
 	return db_run(operation->db, task, &statements[TAKE],
 	              PARAMETERS(param_int(task, number)), NULL);
 }

@@ -215,7 +215,7 @@ publish(void)
 static void
 run_script(const char *sql)
 {
-	struct db *db = database_open(database_url(), 10000, false);
+	struct db *db = database_open(database_url(), 600000, false);
 
 	database_script(db, &task, sql);
 	db_free(db);
@@ -280,6 +280,84 @@ START_TEST(test_a_restored_database_forgets_no_revocation)
 }
 END_TEST
 
+/* Customers with 200 revoked licences each; a million of licences with FULL=1. */
+static int
+fill_many(void)
+{
+	const char *full = getenv("FULL");
+	int customers = full != NULL && strcmp(full, "1") == 0 ? 5000 : 100;
+
+	run_script(arena_printf(
+	        task.arena,
+	        "INSERT INTO customers (customer_id, email) SELECT "
+	        "'cust_' || lpad(to_hex(n), 32, '0'), 'many' || n || '@example.com' "
+	        "FROM generate_series(1, %d) n; "
+	        "INSERT INTO licenses (jti, customer_id, kid, plan, reason, fingerprint, "
+	        "  issued_at, expires_at) "
+	        "SELECT 'lic_' || n || '_' || i, 'cust_' || lpad(to_hex(n), 32, '0'), 'k', "
+	        "  'starter', 'rotated', '', to_timestamp(%lld) - make_interval(hours => i), "
+	        "  to_timestamp(%lld) "
+	        "FROM generate_series(1, %d) n, generate_series(1, 200) i; "
+	        "UPDATE licenses SET revoked_at = to_timestamp(%lld), "
+	        "  revoke_reason = 'rotated' WHERE kid = 'k'; "
+	        "ANALYZE licenses; ANALYZE license_revocations",
+	        customers, (long long)(NOW_MS / SECOND_MS),
+	        (long long)((NOW_MS + 300 * DAY_MS) / SECOND_MS), customers,
+	        (long long)(NOW_MS / SECOND_MS)));
+	return customers;
+}
+
+/* Milliseconds that the fastest of some reads of the stored list takes. */
+static double
+time_of_reading(void)
+{
+	int64_t best_us = INT64_MAX;
+
+	for (int i = 0; i < 20; i++) {
+		int64_t start_us = clock_monotonic_us(), took_us;
+		struct stored_list stored;
+
+		fine(revocation_list_current(&operation, &stored));
+		took_us = clock_monotonic_us() - start_us;
+		best_us = took_us < best_us ? took_us : best_us;
+	}
+	return (double)best_us / 1000;
+}
+
+/* The list stays small, is read quickly, and has a further revocation soon. */
+START_TEST(test_many_revoked_licences)
+{
+	int customers = fill_many();
+	int64_t start_us = clock_monotonic_us(), first_us, next_us;
+	struct stored_list stored;
+	struct revocations list;
+	double read_ms;
+
+	ck_assert_int_eq(run(), 1);
+	first_us = clock_monotonic_us() - start_us;
+	operation.now_ms += SECOND_MS;
+	(void)rotate();
+	start_us = clock_monotonic_us();
+	ck_assert_int_eq(run(), 1);
+	next_us = clock_monotonic_us() - start_us;
+	list = read_stored(&stored);
+	ck_assert(revokes(&list, signed_up.license->jti, NOW_MS));
+	ck_assert_uint_eq(list.before_count, (size_t)customers);
+	ck_assert_uint_le(list.count, (size_t)customers + 1);
+	for (int i = 1; i <= customers; i++)
+		ck_assert(is_named(&list,
+		                   arena_printf(task.arena, "cust_%032x", (unsigned int)i)));
+	read_ms = time_of_reading();
+	ck_assert_uint_lt(strlen(stored.token), 1000000);
+	ck_assert_double_lt(read_ms, 5);
+	printf("revocation list: %d licences revoked, %zu bytes, read in %.2f ms, signed first "
+	       "in "
+	       "%.0f ms, then in %.0f ms\n",
+	       customers * 200, strlen(stored.token), read_ms, (double)first_us / 1000,
+	       (double)next_us / 1000);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -292,6 +370,7 @@ main(void)
 	tcase_add_test(tcase, test_many_licences_of_a_customer_are_one_entry);
 	tcase_add_test(tcase, test_one_process_signs);
 	tcase_add_test(tcase, test_figures);
+	tcase_add_test(tcase, test_many_revoked_licences);
 	tcase_add_test(tcase, test_a_restored_database_forgets_no_revocation);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);

@@ -56,6 +56,56 @@ START_TEST(test_same)
 }
 END_TEST
 
+/* clang-format off */
+static const struct {
+	const char *what, *status, *plan;
+	bool at_period_end, gone;
+	bool revoked; /* the licence of before */
+} rights[] = {
+	{"canceled", "canceled", "professional", false, false, true},
+	{"unpaid", "unpaid", "professional", false, false, true},
+	{"paused", "paused", "professional", false, false, true},
+	{"a smaller plan", "active", "starter", false, false, true},
+	{"unknown to Stripe", "active", "professional", false, true, true},
+	{"a larger plan", "active", "enterprise", false, false, false},
+	{"a failed payment", "past_due", "professional", false, false, false},
+	{"the end of the period", "active", "professional", true, false, false},
+};
+/* clang-format on */
+
+/* What Stripe takes away is revoked by the transaction that stores it. */
+START_TEST(test_rights_that_end)
+{
+	struct sold_subscription one = subscription("sub_a", "active", 1);
+
+	one.plan = "professional";
+	one.item.period_end = INSTANT_MS(operation.now_ms + 30 * DAY_MS);
+	(void)store(&one);
+	/* The test is one transaction, and has no signing key. */
+	database_script(
+	        operation.db, &task,
+	        arena_printf(task.arena,
+	                     "INSERT INTO licenses (jti, customer_id, kid, plan, reason, "
+	                     "fingerprint, issued_at, expires_at) "
+	                     "VALUES ('lic_k', '%s', 'k', 'professional', 'first', '', "
+	                     "'2020-01-01', '2100-01-01')",
+	                     customer_id));
+	one.stripe.status = rights[_i].status;
+	one.plan = rights[_i].plan;
+	one.stripe.cancel_at_period_end = rights[_i].at_period_end;
+	one.stripe.unpaid_since = INSTANT_MS(operation.now_ms);
+	if (rights[_i].gone)
+		fine(subscription_sync_gone(&operation, "sub_a"));
+	else
+		ck_assert(store(&one));
+	ck_assert_msg(database_number(operation.db, &task,
+	                              "SELECT count(*) FROM licenses WHERE jti = 'lic_k' AND "
+	                              "revoked_at IS NOT NULL") == (rights[_i].revoked ? 1 : 0),
+	              "%s", rights[_i].what);
+	ck_assert_int_eq(audited("license_revoke"), rights[_i].revoked ? 1 : 0);
+}
+END_TEST
+
 /* A change of any one member is stored. */
 START_TEST(test_each_change)
 {
@@ -329,6 +379,7 @@ main(void)
 
 	tcase_add_checked_fixture(tcase, sync_setup, fixture_teardown);
 	tcase_add_loop_test(tcase, test_trial, 0, ROWS(trials));
+	tcase_add_loop_test(tcase, test_rights_that_end, 0, ROWS(rights));
 	tcase_add_test(tcase, test_same);
 	tcase_add_loop_test(tcase, test_each_change, 0, 9);
 	tcase_add_test(tcase, test_trial_without_end);
