@@ -62,8 +62,15 @@ account_of(const struct call *call)
 	                                            : scope_of(call);
 }
 
+/* The same request may succeed a little later, so its failure is not stored. */
+static bool
+may_be_repeated(enum fail kind)
+{
+	return kind == FAIL_BUSY || kind == FAIL_LIMITED || response_status_of(kind) >= 500;
+}
+
 /* Runs the handler in a savepoint. A refusal (4xx) rolls back to it and becomes the answer. A
- * failure that may be repeated (5xx) is returned, and nothing is stored. */
+ * failure that may be repeated is returned, and nothing is stored. */
 static enum fail
 run(struct call *call)
 {
@@ -76,7 +83,7 @@ run(struct call *call)
 	kind = call->route->handler(call);
 	if (kind == FAIL_NONE)
 		return db_commit(db, task);
-	if (response_status_of(kind) >= 500)
+	if (may_be_repeated(kind))
 		return kind;
 	db_rollback_to(db, depth);
 	response_failure(call->response, task);
@@ -159,7 +166,7 @@ run_in_steps(struct call *call, struct idempotency *idempotency, struct intent *
 	call->operation.intent = intent;
 	TRY(stripe_call_find_begun(&call->operation, &known, &begun));
 	kind = call->route->handler(call);
-	if (kind == FAIL_BUSY || kind == FAIL_LIMITED || response_status_of(kind) >= 500)
+	if (may_be_repeated(kind))
 		return kind;
 	db_rollback_to(call->operation.db, 0);
 	if (kind != FAIL_NONE)

@@ -49,9 +49,9 @@ audit_change(struct operation *operation, const char *action, const char *custom
 	           &written));
 	if (written > 0)
 		return FAIL_NONE;
-	return task_fail(task, FAIL_LIMITED, "too_many_changes",
-	                 "The customer's keys made %d changes today; try again tomorrow.",
-	                 AUDIT_DAY_MAX);
+	return fail_until_tomorrow(
+	        operation, "too_many_changes",
+	        "The customer's keys made too many changes today; try again tomorrow.");
 }
 
 enum fail

@@ -109,8 +109,8 @@ idempotency_claim(struct operation *operation, struct idempotency *idempotency,
 		                 "This Idempotency-Key was used for another request.");
 	}
 	if (claim.used_up)
-		return task_fail(
-		        task, FAIL_LIMITED, "too_many_stored_answers",
+		return fail_until_tomorrow(
+		        operation, "too_many_stored_answers",
 		        "Too many answers were stored for Idempotency-Keys today; send "
 		        "requests without one, or try again tomorrow.");
 	return claim.locked ? FAIL_NONE : in_progress(task);

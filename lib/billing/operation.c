@@ -14,6 +14,16 @@ param_now(const struct operation *operation)
 }
 
 enum fail
+fail_until_tomorrow(struct operation *operation, const char *code, const char *message)
+{
+	enum fail kind = task_fail(operation->task, FAIL_LIMITED, code, "%s", message);
+
+	operation->task->failure.retry_after_s =
+	        (DAY_MS - operation->now_ms % DAY_MS + SECOND_MS - 1) / SECOND_MS;
+	return kind;
+}
+
+enum fail
 fail_customer_not_found(struct task *task)
 {
 	return task_fail(task, FAIL_NOT_FOUND, "customer_not_found",

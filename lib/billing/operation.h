@@ -82,6 +82,11 @@ const char *param_now(const struct operation *operation);
 /* The time so many milliseconds later, or earlier. */
 const char *param_in(const struct operation *operation, int64_t ms);
 
+/* FAIL_LIMITED with that code: a bound of the day (UTC) is reached. Retry-After is the rest of the
+ * day. */
+enum fail fail_until_tomorrow(struct operation *operation, const char *code,
+                              const char *message);
+
 /* FAIL_NOT_FOUND "customer_not_found" and "subscription_not_found". */
 enum fail fail_customer_not_found(struct task *task);
 enum fail fail_subscription_not_found(struct task *task);
