@@ -129,8 +129,6 @@ check_signing_key(const struct call *call)
 {
 	bool ok = license_keys_signing(&call->api->billing.keys) != NULL;
 
-	if (call->api->pool == POOL_STRIPE)
-		return (struct check){"signing_key", true, "is not needed in this pool", true};
 	return (struct check){"signing_key", ok, ok ? "loaded" : "missing", true};
 }
 

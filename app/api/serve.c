@@ -109,8 +109,8 @@ find_route(struct call *call)
 	return FAIL_NONE;
 }
 
-/* A worker of the main pool must not wait for Stripe and has no key of Stripe; a worker of the
- * Stripe pool has no signing key. So each refuses routes of the other pool. */
+/* A worker of the main pool must not wait for Stripe and has no key of Stripe. The few workers of
+ * the Stripe pool are for requests that wait. So each refuses routes of the other pool. */
 static enum fail
 check_pool(struct call *call)
 {

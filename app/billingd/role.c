@@ -50,7 +50,7 @@ const struct role roles[] = {
 	{"billingd jobs",          POOL_MAIN,   STRIPE_NEVER,       DATABASE,          true,  &local_jobs,  one},
 	{"billingd jobs stripe",   POOL_STRIPE, STRIPE_IN_JOBS,     DATABASE | STRIPE, false, &stripe_jobs, stripe_jobs_wanted},
 	{"billingd worker",        POOL_MAIN,   STRIPE_NEVER,       DATABASE | WEBHOOK, true, NULL,         workers},
-	{"billingd stripe worker", POOL_STRIPE, STRIPE_IN_REQUESTS, DATABASE | STRIPE, false, NULL,         stripe_workers},
+	{"billingd stripe worker", POOL_STRIPE, STRIPE_IN_REQUESTS, DATABASE | STRIPE, true, NULL,          stripe_workers},
 };
 /* clang-format on */
 
