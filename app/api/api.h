@@ -92,5 +92,5 @@ const char *api_fault(void);
 void api_serve(struct api *api, struct request *request, struct response *response,
                struct call *call);
 
-/* The label of a route in logs and metrics; the index `api_route_count` is for no route. */
-const char *api_route_label(size_t route);
+/* The labels of a route's metrics; the index `api_route_count` is for no route. */
+const char *api_route_labels(struct arena *arena, size_t route);

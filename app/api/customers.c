@@ -38,13 +38,21 @@ struct list_input {
 	int64_t offset;
 	const char *email;
 	const char *q;
+	const char *status;
+	const char *plan;
+	const char *stripe;
+	bool pending_email;
 };
 
 const struct field list_customers_query[] = {
         PAGE_FIELDS(struct list_input, PAGE_ROWS_MAX, PAGE_ROWS_USUAL),
         FIELD(struct list_input, offset, .max = OFFSET_MAX),
         FIELD(struct list_input, email, .min = 1, .max = EMAIL_LENGTH_MAX),
-        FIELD(struct list_input, q, .min = 1, .max = NAME_LENGTH_MAX),
+        FIELD(struct list_input, q, .min = 1, .max = NAME_LENGTH_MAX, .plus_is_space = true),
+        FIELD(struct list_input, status, .check = customer_check_status),
+        FIELD(struct list_input, plan, .min = 1, .max = 100),
+        FIELD(struct list_input, stripe, .min = 1, .max = 255),
+        FIELD(struct list_input, pending_email, .initial = false),
         FIELD_END(struct list_input),
 };
 
@@ -70,7 +78,14 @@ enum fail
 list_customers(struct call *call)
 {
 	const struct list_input *input = call->query;
-	const struct customer_filter filter = {.email = input->email, .query = input->q};
+	const struct customer_filter filter = {
+	        .email = input->email,
+	        .query = input->q,
+	        .status = input->status,
+	        .plan = input->plan,
+	        .stripe = input->stripe,
+	        .pending_email = input->pending_email,
+	};
 	struct task *task = call->operation.task;
 	const struct customer *rows;
 	struct json_out json;
@@ -85,7 +100,7 @@ list_customers(struct call *call)
 	json = answer_begin(call, 256 + count * 320);
 	json_out_open(&json, "customers", '[');
 	for (size_t i = 0; i < count; i++)
-		render_customer(&json, NULL, &rows[i]);
+		render_listed_customer(&json, &rows[i]);
 	json_out_close(&json, ']');
 	json_out_int(&json, "limit", page.limit);
 	json_out_int(&json, "offset", page.offset);

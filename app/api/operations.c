@@ -257,7 +257,7 @@ get_metrics(struct call *call)
 {
 	struct text text = text_new(call->operation.task->arena, 8192);
 
-	metrics_render(call->api->metrics, &text, api_route_label);
+	metrics_render(call->api->metrics, &text, api_route_labels);
 	call->response->status = 200;
 	call->response->body = text.data;
 	call->response->length = text.length;

@@ -77,6 +77,16 @@ render_customer(struct json_out *json, const char *name, const struct customer *
 	render_row(json, name, customer_columns, customer);
 }
 
+static const struct column listed_columns[] =
+        COLUMNS(struct customer, customer_id, email, company_name, stripe_customer_id,
+                pending_email, plan, status, created_at, updated_at);
+
+void
+render_listed_customer(struct json_out *json, const struct customer *customer)
+{
+	render_row(json, NULL, listed_columns, customer);
+}
+
 static const struct column subscription_columns[] =
         COLUMNS(struct subscription, customer_id, stripe_subscription_id, plan, status,
                 trial_ends_at, current_period_ends_at, cancel_at_period_end, cancel_at,
@@ -94,6 +104,9 @@ render_subscription(struct json_out *json, const char *name,
 	}
 	shown = *subscription;
 	shown.status = access_status(subscription, now_ms);
+	/* Clients in use take the time of what is paid or tried without looking. */
+	if (!shown.current_period_ends_at.known)
+		shown.current_period_ends_at = subscription->trial_ends_at;
 	render_row(json, name, subscription_columns, &shown);
 }
 

@@ -23,6 +23,7 @@ void render_row(struct json_out *json, const char *name, const struct column *co
 void render_customer(struct json_out *json, const char *name, const struct customer *customer);
 
 /* NULL renders null. The status is computed for `now_ms`. */
+void render_listed_customer(struct json_out *json, const struct customer *customer);
 void render_subscription(struct json_out *json, const char *name,
                          const struct subscription *subscription, int64_t now_ms);
 void render_key(struct json_out *json, const char *name, const struct api_key *key);

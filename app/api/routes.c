@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/handlers.h"
+#include "base/arena.h"
 #include "db/page.h"
 
 #define CUSTOMER_PATH "/api/customers/:customer_id"
@@ -100,7 +101,12 @@ api_fault(void)
 }
 
 const char *
-api_route_label(size_t route)
+api_route_labels(struct arena *arena, size_t route)
 {
-	return route < api_route_count ? api_routes[route].entry.pattern : "none";
+	const struct router_entry *entry = &api_routes[route].entry;
+
+	if (route >= api_route_count)
+		return "method=\"none\",route=\"none\"";
+	return arena_printf(arena, "method=\"%s\",route=\"%s\"",
+	                    request_method_name(entry->method), entry->pattern);
 }

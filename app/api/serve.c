@@ -28,7 +28,7 @@ stripe_budget_us(const struct api *api)
 	return api->stripe == NULL ? 0 : api->settings->stripe_deadline_ms * 1000;
 }
 
-/* A POST without members accepts an empty object. */
+/* A POST without members accepts an empty object, a route without parameters no query. */
 static const struct field no_fields[] = {FIELD_END(char)};
 
 static const char *
@@ -150,6 +150,17 @@ is_json(const char *content_type)
 	       strncasecmp(content_type, "application/json", span) == 0;
 }
 
+/* The first bytes of gzip's format begin no JSON (RFC 1952, section 2.3.1). */
+static bool
+is_compressed(const struct request *request)
+{
+	const char *encoding = request->headers.content_encoding;
+
+	if (encoding != NULL && *encoding != '\0' && strcasecmp(encoding, "identity") != 0)
+		return true;
+	return request->body_length >= 2 && memcmp(request->body, "\x1f\x8b", 2) == 0;
+}
+
 static enum fail
 read_body(struct call *call)
 {
@@ -164,6 +175,10 @@ read_body(struct call *call)
 	     request->method != HTTP_PUT) ||
 	    call->route->raw_body)
 		return FAIL_NONE;
+	if (request->body_length > 0 && is_compressed(request))
+		return task_fail(task, FAIL_MEDIA_TYPE, "unsupported_encoding",
+		                 "The body must not be compressed: send it without "
+		                 "Content-Encoding.");
 	if (request->body_length > 0 && !is_json(request->headers.content_type))
 		return task_fail(task, FAIL_MEDIA_TYPE, "invalid_media_type",
 		                 "The body must be application/json.");
@@ -177,11 +192,13 @@ read_body(struct call *call)
 static enum fail
 read_query(struct call *call)
 {
-	const struct field *fields = call->route->query;
+	const struct field *fields =
+	        call->route->query == NULL ? no_fields : call->route->query;
 	struct task *task = &call->request->task;
 	void *out;
 
-	if (fields == NULL)
+	/* Stripe sends to the address that it was given, whatever its query. */
+	if (call->route->raw_body)
 		return FAIL_NONE;
 	out = arena_alloc(task->arena, fields_size(fields));
 	call->query = out;

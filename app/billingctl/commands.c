@@ -26,6 +26,10 @@ static const struct ctl_option customer_list_options[] = {
         LIMIT,
         {"--email", "EMAIL", "only the customer with this address, in any case"},
         {"--query", "TEXT", "only customers whose e-mail or company starts with this"},
+        {"--status", "STATUS", "only those whose subscription has it, or none"},
+        {"--plan", "PLAN", "only those with this plan"},
+        {"--stripe", "ID", "only the customer with this id at Stripe, or of this subscription"},
+        {"--pending-email", NULL, "only those that ask for another address"},
         {0},
 };
 

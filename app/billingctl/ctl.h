@@ -5,7 +5,7 @@
 #include "billing/operation.h"
 #include "settings/settings.h"
 
-enum { CTL_OPTIONS_MAX = 6, CTL_DONE = 0, CTL_FAILED = 1, CTL_BAD_USAGE = 2 };
+enum { CTL_OPTIONS_MAX = 8, CTL_DONE = 0, CTL_FAILED = 1, CTL_BAD_USAGE = 2 };
 
 /* The parts that main() opens before a command runs. */
 enum ctl_need {

@@ -75,7 +75,12 @@ run_customer_list(struct ctl *ctl)
 {
 	struct output output = output_new(ctl);
 	struct customer_filter filter = {.email = ctl_option(ctl, "--email"),
-	                                 .query = ctl_option(ctl, "--query")};
+	                                 .query = ctl_option(ctl, "--query"),
+	                                 .status = ctl_option(ctl, "--status"),
+	                                 .plan = ctl_option(ctl, "--plan"),
+	                                 .stripe = ctl_option(ctl, "--stripe"),
+	                                 .pending_email =
+	                                         ctl_option(ctl, "--pending-email") != NULL};
 	struct page page = {.limit = PAGE_ROWS_USUAL};
 	const struct customer *customers = NULL;
 	size_t count = 0;
@@ -85,6 +90,13 @@ run_customer_list(struct ctl *ctl)
 		TRY(ctl_check_text(ctl, "--email", filter.email, EMAIL_MAX, NULL));
 	if (filter.query != NULL)
 		TRY(ctl_check_text(ctl, "--query", filter.query, EMAIL_MAX, NULL));
+	if (filter.status != NULL)
+		TRY(ctl_check_text(ctl, "--status", filter.status, EMAIL_MAX,
+		                   customer_check_status));
+	if (filter.plan != NULL)
+		TRY(ctl_check_text(ctl, "--plan", filter.plan, EMAIL_MAX, NULL));
+	if (filter.stripe != NULL)
+		TRY(ctl_check_text(ctl, "--stripe", filter.stripe, EMAIL_MAX, NULL));
 	TRY(customer_list(&ctl->operation, &filter, &page, &customers, &count));
 	output_list(&output, "customers");
 	for (size_t i = 0; i < count; i++) {
@@ -92,6 +104,10 @@ run_customer_list(struct ctl *ctl)
 		output_text(&output, "customer_id", customers[i].customer_id);
 		output_text(&output, "email", customers[i].email);
 		output_text(&output, "company_name", customers[i].company_name);
+		output_text(&output, "plan", customers[i].plan);
+		output_text(&output, "status", customers[i].status);
+		if (filter.pending_email)
+			output_text(&output, "pending_email", customers[i].pending_email);
 		output_time(&output, "created_at", customers[i].created_at);
 	}
 	return output_print(&output);

@@ -181,19 +181,11 @@ take_objects(struct task *task, const struct field *field, const struct json_vie
              void *out)
 {
 	size_t count = json_view_count(value);
-	const char *fault;
-	struct json_view item;
 
 	if (!json_view_is_list(value))
 		return "must be a list of objects";
-	fault = count_fault(task, field, count);
-	if (fault != NULL)
-		return fault;
-	for (bool more = json_view_first(value, &item); more; more = json_view_next(&item))
-		if (!json_view_is_object(&item))
-			return "must be a list of objects";
 	*(struct object_list *)member(field, out) = (struct object_list){*value, count};
-	return NULL;
+	return count_fault(task, field, count);
 }
 
 typedef const char *taker(struct task *, const struct field *, const struct json_view *,
@@ -222,6 +214,9 @@ fields_from_json(struct task *task, const struct field *fields, const struct jso
 	struct json_view value;
 	const char *name;
 
+	if (!json_view_is_object(object))
+		return task_fail(task, FAIL_INVALID, "invalid_request",
+		                 "It must be an object.");
 	for (const struct field *field = fields; field->type != FIELD_STOP; field++) {
 		const char *fault = NULL;
 
@@ -299,8 +294,7 @@ take_query_value(struct task *task, const struct field *field, const char *value
 	return string_fault(task, field, value);
 }
 
-/* The pair "name=value" at `pair`, when the table knows the name. `seen` has a bit for each
- * row. */
+/* The pair "name=value" at `pair`. `seen` has a bit for each row. */
 static void
 take_pair(struct task *task, const struct field *fields, const char *pair, size_t length,
           uint64_t *seen, void *out)
@@ -312,12 +306,17 @@ take_pair(struct task *task, const struct field *fields, const char *pair, size_
 	const char *value, *fault;
 	uint64_t bit;
 
-	if (field == NULL)
+	if (field == NULL) {
+		(void)task_fail_field(task, name == NULL ? "query" : name, "%s",
+		                      name == NULL ? "has a name that is not well-formed"
+		                                   : "is not a known parameter");
 		return;
+	}
 	bit = UINT64_C(1) << (field - fields);
-	value = equals == NULL ? ""
-	                       : fields_percent_decode(task->arena, equals + 1,
-	                                               length - name_length - 1, true);
+	value = equals == NULL
+	                ? ""
+	                : fields_percent_decode(task->arena, equals + 1,
+	                                        length - name_length - 1, field->plus_is_space);
 	if (value == NULL)
 		fault = "is not well-formed";
 	else if ((*seen & bit) != 0)

@@ -54,7 +54,8 @@ struct any_object {
 	struct json_view object;
 };
 
-/* A list of objects, each for a table of its own; likewise. */
+/* A list of objects, each for a table of its own; likewise. An item that is none only fails where
+ * it is read. */
 struct object_list {
 	struct json_view list;
 	size_t count;
@@ -65,11 +66,12 @@ struct field {
 	size_t offset;
 	enum field_type type;
 	bool required;
-	bool nullable;   /* null counts as absent */
-	bool not_null;   /* FIELD_PATCH: null is refused */
-	int64_t min;     /* characters of a string, value of a number, items of a list */
-	int64_t max;     /* 0: no bound */
-	int64_t initial; /* the value of an absent number or bool */
+	bool nullable;      /* null counts as absent */
+	bool not_null;      /* FIELD_PATCH: null is refused */
+	bool plus_is_space; /* in a query; else a + is one, as in addresses and times */
+	int64_t min;        /* characters of a string, value of a number, items of a list */
+	int64_t max;        /* 0: no bound */
+	int64_t initial;    /* the value of an absent number or bool */
 	/* NULL when the string (or each item of the list) is fine, else why not. */
 	const char *(*check)(const char *value);
 };
@@ -96,14 +98,15 @@ struct field {
 /* The size of the struct that the table fills, as its end says. */
 size_t fields_size(const struct field *fields);
 
-/* Fills `out` from the object. Unknown members, wrong types, bounds and checks each become a
+/* Fills `out` from the object; FAIL_INVALID when it is none. Unknown members, wrong types,
+ * bounds and checks each become a
  * field error; FAIL_INVALID "invalid_request" after all were looked at. Strings are copied to
  * the arena. */
 enum fail fields_from_json(struct task *task, const struct field *fields,
                            const struct json_view *object, void *out) MUST_CHECK;
 
-/* The same from "a=b&c=d" (percent-decoded, '+' is a space). A known name given twice is an
- * error; unknown names are ignored, as clients in use may send more than we read. */
+/* The same from "a=b&c=d" (percent-decoded); a name that is unknown or given twice is a field
+ * error. */
 enum fail fields_from_query(struct task *task, const struct field *fields, const char *query,
                             void *out) MUST_CHECK;
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/arena.h"
 #include "billing/audit.h"
 #include "billing/unicode.h"
 
@@ -29,8 +30,21 @@ static const struct column columns[] =
 #define MATCHES_5 MATCHES("$5")
 #define MATCHES_6 MATCHES("$6")
 
+/* The subscription that counts, with the status that it has at the time `now`: access_status(). */
+#define CURRENT(customer_id, now)                                                              \
+	"LEFT JOIN LATERAL (SELECT plan, CASE WHEN status = 'trialing' "                       \
+	"  AND stripe_subscription_id IS NULL AND trial_ends_at <= " now "::timestamptz "      \
+	"  THEN 'canceled' ELSE status END AS status FROM subscriptions "                      \
+	"  WHERE subscriptions.customer_id = " customer_id " "                                 \
+	"  ORDER BY superseded, subscription_id DESC LIMIT 1) s ON true "
+
 struct owner {
 	const char *customer_id;
+};
+
+struct plan_row {
+	const char *plan;
+	const char *status;
 };
 
 struct lock {
@@ -44,6 +58,8 @@ enum {
 	LIST,
 	LIST_EMAIL,
 	LIST_QUERY,
+	LIST_FILTERED,
+	PLANS,
 	UPDATE,
 	OF_STRIPE,
 	LINK_STRIPE,
@@ -80,6 +96,36 @@ static const struct statement statements[] = {
                                "    WHERE (SELECT count(*) FROM near) = " PAGE_END
                                "  UNION ALL SELECT " CUSTOMER_COLUMNS
                                " FROM far) AS found " PAGE},
+        /* The conditions on $11, and on $8 where it is given, spare most customers the look at
+	 * their subscriptions. */
+        [LIST_FILTERED] =
+                {"customer_list_filtered", ROW,
+                 .sql = "SELECT " CUSTOMER_COLUMNS " FROM customers c " CURRENT(
+                         "c.customer_id",
+                         "$5") "WHERE " AFTER_CURSOR "AND ($6::text IS NULL OR email_key = $6) "
+                               "AND ($7::text IS NULL OR " MATCHES(
+                                       "$7") ") "
+                                             "AND ($8::text IS NULL OR COALESCE(s.status, "
+                                             "'none') = $8) "
+                                             "AND ($8::text IS NULL OR $8 IN ('none', "
+                                             "'canceled') "
+                                             "  OR customer_id IN (SELECT customer_id FROM "
+                                             "subscriptions "
+                                             "    WHERE status = $8)) "
+                                             "AND ($9::text IS NULL OR s.plan = $9) "
+                                             "AND (NOT $10::boolean OR pending_email IS NOT "
+                                             "NULL) "
+                                             "AND ($11::text IS NULL OR customer_id = (SELECT "
+                                             "COALESCE("
+                                             "  (SELECT customer_id FROM customers WHERE "
+                                             "stripe_customer_id = $11), "
+                                             "  (SELECT customer_id FROM subscriptions "
+                                             "    WHERE stripe_subscription_id = "
+                                             "$11)))) " PAGE},
+        [PLANS] = {"customer_plans", ROWS_WITH(struct plan_row, plan, status),
+                   .sql = "SELECT s.plan, s.status FROM unnest($1::text[]) WITH ORDINALITY "
+                          "AS listed (customer_id, position) " CURRENT(
+                                  "listed.customer_id", "$2") "ORDER BY position"},
         [UPDATE] = {"customer_update", ROW, .sql = billing_customer_update_sql},
         [OF_STRIPE] =
                 {"customer_of_stripe", ROWS_WITH(struct owner, customer_id),
@@ -112,6 +158,19 @@ customer_check_name(const char *name)
 	return fault == NULL && unicode_is_blank(name) ? "must not be blank" : fault;
 }
 
+const char *
+customer_check_status(const char *status)
+{
+	static const char *const known[] = {
+	        "trialing",           "active", "past_due", "unpaid", "canceled", "incomplete",
+	        "incomplete_expired", "paused", "none"};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (strcmp(known[i], status) == 0)
+			return NULL;
+	return "is not a status of a subscription";
+}
+
 enum fail
 fail_customer_exists(struct task *task)
 {
@@ -131,21 +190,28 @@ customer_find(struct operation *operation, const char *customer_id, struct custo
 
 static enum fail
 select_page(struct operation *operation, const struct customer_filter *filter,
-            const struct page *page, const struct customer **out, size_t *count)
+            const struct page *page, struct customer **out, size_t *count)
 {
 	struct task *task = operation->task;
 	const char *before = param_time(task, page->at);
 	const char *limit = page_limit(task, page);
 	const char *offset = param_int(task, page->offset);
-	const char *email, *query;
+	const char *email = NULL, *query;
 
 	TRY(customer_name_key(task, filter->query, &query));
-	if (filter->email != NULL) {
+	if (filter->email != NULL)
 		TRY(address_key(task, filter->email, &email));
+	if (filter->status != NULL || filter->plan != NULL || filter->stripe != NULL ||
+	    filter->pending_email)
+		return db_rows(operation->db, task, &statements[LIST_FILTERED],
+		               PARAMETERS(before, page->id, limit, offset, param_now(operation),
+		                          email, query, filter->status, filter->plan,
+		                          param_bool(filter->pending_email), filter->stripe),
+		               (void *)out, count);
+	if (email != NULL)
 		return db_rows(operation->db, task, &statements[LIST_EMAIL],
 		               PARAMETERS(before, page->id, limit, offset, email, query),
 		               (void *)out, count);
-	}
 	if (query != NULL)
 		return db_rows(operation->db, task, &statements[LIST_QUERY],
 		               PARAMETERS(before, page->id, limit, offset, query), (void *)out,
@@ -154,15 +220,39 @@ select_page(struct operation *operation, const struct customer_filter *filter,
 	               PARAMETERS(before, page->id, limit, offset), (void *)out, count);
 }
 
+static enum fail
+fill_plans(struct operation *operation, struct customer *rows, size_t count)
+{
+	struct task *task = operation->task;
+	const char **ids = arena_array(task->arena, count, sizeof(*ids));
+	struct string_list list = {true, count, ids};
+	struct plan_row *plans;
+	size_t found;
+
+	for (size_t i = 0; i < count; i++)
+		ids[i] = rows[i].customer_id;
+	TRY(db_rows(operation->db, task, &statements[PLANS],
+	            PARAMETERS(param_list(task, &list), param_now(operation)), (void *)&plans,
+	            &found));
+	for (size_t i = 0; i < found; i++) {
+		rows[i].plan = plans[i].plan;
+		rows[i].status = plans[i].status;
+	}
+	return FAIL_NONE;
+}
+
 enum fail
 customer_list(struct operation *operation, const struct customer_filter *filter,
               struct page *page, const struct customer **out, size_t *count)
 {
-	TRY(select_page(operation, filter, page, out, count));
+	struct customer *rows;
+
+	TRY(select_page(operation, filter, page, &rows, count));
 	if (page_has_next(page, count))
-		page->next = page_cursor(operation->task, (*out)[*count - 1].created_at,
-		                         (*out)[*count - 1].customer_id);
-	return FAIL_NONE;
+		page->next = page_cursor(operation->task, rows[*count - 1].created_at,
+		                         rows[*count - 1].customer_id);
+	*out = rows;
+	return *count == 0 ? FAIL_NONE : fill_plans(operation, rows, *count);
 }
 
 /* The names of the fields that change, for the audit trail. */

@@ -13,6 +13,9 @@ struct customer {
 	const char *pending_email; /* waits for an operator; NULL: none */
 	struct instant created_at;
 	struct instant updated_at;
+	/* Of the subscription that counts, filled by customer_list() alone; NULL: none. */
+	const char *plan;
+	const char *status;
 };
 
 /* What is to change. */
@@ -27,6 +30,11 @@ struct customer_change {
 struct customer_filter {
 	const char *email; /* exact but for case, or NULL */
 	const char *query; /* start of an e-mail or a company's name, or NULL */
+	/* Of the subscription that counts; the status may be "none". NULL: any. */
+	const char *status;
+	const char *plan;
+	const char *stripe; /* a customer's or a subscription's id at Stripe, or NULL */
+	bool pending_email; /* only those that wait for another address */
 };
 
 extern const struct statement_list customer_statements;
@@ -41,6 +49,9 @@ enum fail fail_customer_exists(struct task *task);
 /* Reads a customer. FAIL_NOT_FOUND "customer_not_found", also for a deleted one. */
 enum fail customer_find(struct operation *operation, const char *customer_id,
                         struct customer *out) MUST_CHECK;
+
+/* NULL when a subscription can have the status, or it is "none", else why not. */
+const char *customer_check_status(const char *status);
 
 /* A page of the customers, newest first. */
 enum fail customer_list(struct operation *operation, const struct customer_filter *filter,

@@ -121,6 +121,7 @@ static const struct {
         {"HTTP_IF_NONE_MATCH", offsetof(struct request_headers, if_none_match), false},
         {"HTTP_ORIGIN", offsetof(struct request_headers, origin), false},
         {"HTTP_STRIPE_SIGNATURE", offsetof(struct request_headers, stripe_signature), false},
+        {"HTTP_CONTENT_ENCODING", offsetof(struct request_headers, content_encoding), false},
         {"CONTENT_TYPE", offsetof(struct request_headers, content_type), true},
 };
 

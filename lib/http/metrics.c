@@ -153,7 +153,7 @@ metrics_request(struct metrics *metrics, size_t route, int status, int64_t took_
 }
 
 static void
-render_requests(const struct metrics *metrics, struct text *text, const char *(*label)(size_t))
+render_requests(const struct metrics *metrics, struct text *text, route_labels *labels)
 {
 	text_add(text, "# HELP billing_requests_total Requests answered.\n"
 	               "# TYPE billing_requests_total counter\n");
@@ -164,9 +164,8 @@ render_requests(const struct metrics *metrics, struct text *text, const char *(*
 			if (count > 0)
 				text_printf(
 				        text,
-				        "billing_requests_total{route=\"%s\",status=\"%zuxx\"} "
-				        "%lld\n",
-				        label(route), class, (long long)count);
+				        "billing_requests_total{%s,status=\"%zuxx\"} %lld\n",
+				        labels(text->arena, route), class, (long long)count);
 		}
 	}
 }
@@ -194,12 +193,12 @@ render_durations(const struct metrics *metrics, struct text *text)
 }
 
 void
-metrics_render(const struct metrics *metrics, struct text *text, const char *(*label)(size_t))
+metrics_render(const struct metrics *metrics, struct text *text, route_labels *labels)
 {
 	for (size_t i = 0; i < METRIC_COUNT; i++)
 		text_printf(text, "# HELP %s %s\n# TYPE %s %s\n%s %lld\n", names[i].name,
 		            names[i].help, names[i].name, names[i].type, names[i].name,
 		            (long long)atomic_load(&metrics->values[i]));
-	render_requests(metrics, text, label);
+	render_requests(metrics, text, labels);
 	render_durations(metrics, text);
 }

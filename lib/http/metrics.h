@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct arena;
 struct text;
 struct metrics;
 
@@ -57,6 +58,8 @@ int64_t metrics_value(const struct metrics *metrics, enum metric metric);
 void metrics_request(struct metrics *metrics, size_t route, int status, int64_t took_us,
                      int64_t database_us);
 
-/* Appends the text form (Prometheus exposition format 0.0.4). `label` gives a route's label. */
-void metrics_render(const struct metrics *metrics, struct text *text,
-                    const char *(*label)(size_t route));
+/* A route's labels, by which no other route goes: `method="GET",route="/health"`. */
+typedef const char *route_labels(struct arena *arena, size_t route);
+
+/* Appends the text form (Prometheus exposition format 0.0.4). */
+void metrics_render(const struct metrics *metrics, struct text *text, route_labels *labels);

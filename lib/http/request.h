@@ -37,6 +37,7 @@ struct request_headers {
 	const char *if_none_match;
 	const char *origin;
 	const char *content_type;
+	const char *content_encoding;
 	const char *accept;
 	const char *stripe_signature;
 };

@@ -142,7 +142,8 @@ jwt_signature_is_valid(const struct license_key *key, const void *data, size_t l
 	return check_signature(key, data, length, signature) == JWT_SIGNATURE_VALID;
 }
 
-/* Three parts, each of them strict base64url and none of them empty. */
+/* Three parts, each of them strict base64url; only the signature may be empty, as it is where the
+ * algorithm is "none". */
 static bool
 split_token(struct arena *arena, const char *token, size_t length, struct parts *out)
 {
@@ -160,7 +161,7 @@ split_token(struct arena *arena, const char *token, size_t length, struct parts 
 	                        &out->payload) &&
 	       base64url_decode(arena, second + 1, (size_t)(end - second - 1),
 	                        &out->signature) &&
-	       out->header.length > 0 && out->payload.length > 0 && out->signature.length > 0;
+	       out->header.length > 0 && out->payload.length > 0;
 }
 
 /* Checks the header and finds the key's id in it. */
@@ -198,6 +199,8 @@ jwt_verify(struct arena *arena, const struct license_keys *keys, const struct jw
 	verdict = check_header(&header, kind, &kid);
 	if (verdict != JWT_VALID)
 		return verdict;
+	if (parts.signature.length == 0)
+		return JWT_MALFORMED;
 	key = license_keys_find(keys, kid);
 	if (key == NULL)
 		return JWT_UNKNOWN_KEY;

@@ -203,7 +203,8 @@ def vectors():
         "kid": FIRST.kid, "jwk": STRANGER.jwk}), 0, forged, "license_malformed"
     yield "no kid", FIRST.sign(claims(), header={"kid": None}), 0, forged, "license_malformed"
     yield "no typ", FIRST.sign(claims(), header={"typ": None}), 0, forged, "license_malformed"
-    yield "alg none", f"{other_head}.{payload}.", 0, forged, "license_malformed"
+    yield "alg none", f"{other_head}.{payload}.", 0, forged, \
+        "license_algorithm_invalid"
     yield "alg none with a signature", f"{other_head}.{payload}.{signature}", 0, forged, \
         "license_algorithm_invalid"
     yield "HS256 with the public key", forged_hs256(), 0, forged, "license_algorithm_invalid"

@@ -217,8 +217,20 @@ def test_list_refuses_bad_queries(api, query, field):
     assert [detail["field"] for detail in refused["details"]] == [field]
 
 
-def test_list_ignores_unknown_parameters(api):
-    expect(api.viewer.get("/api/customers?limit=1&utm_source=mail&limit_=x"), 200)
+def test_list_refuses_unknown_parameters(api):
+    refused = expect(api.viewer.get("/api/customers?limit=1&utm_source=mail&limit_=x"), 400,
+                     "invalid_request")
+    assert [detail["field"] for detail in refused["details"]] == ["utm_source", "limit_"]
+
+
+def test_a_plus_in_an_address_is_a_plus(api, stack):
+    local = f"jane{uuid.uuid4().hex[:10]}"
+    customer = expect(api.owner.post("/api/customers", {
+        "email": f"{local}+test@{stack.mail_domain}", "company_name": f"Plus {local} Ltd"}), 201)["customer"]
+    for query in (f"email={local}+test@{stack.mail_domain}",
+                  f"email={local}%2Btest@{stack.mail_domain}", f"q=plus+{local}+ltd"):
+        found = expect(api.viewer.get(f"/api/customers?{query}"), 200)["customers"]
+        assert [c["customer_id"] for c in found] == [customer["customer_id"]], query
 
 
 def test_cursors_with_extreme_times_are_accepted(api):
@@ -269,3 +281,49 @@ def test_an_address_is_free_after_deletion_but_its_trial_is_not(api):
     assert expect(client.get(f"/api/customers/{new_id}"), 200)["subscription"] is None
     expect(client.get(f"/api/licenses/{new_id}"), 404, "subscription_not_found")
     expect(client.post("/api/subscriptions/trial", {"customer_id": new_id}), 409, "trial_used")
+
+
+def test_the_list_shows_and_filters_plans_and_states(api, stack):
+    word = f"filter{uuid.uuid4().hex[:10]}"
+    names = ("trialing", "expired", "active", "past_due", "none", "pending")
+    made = {name: api.sign_up(company_name=f"{word} {name}") for name in names}
+    ids = {name: customer.id for name, customer in made.items()}
+    stripe = f"{uuid.uuid4().hex[:12]}"
+    stack.sql(f"UPDATE subscriptions SET trial_ends_at = now() - interval '1 s' WHERE customer_id = "
+              f"'{ids['expired']}'; "
+              f"UPDATE subscriptions SET status = 'active', plan = 'professional', "
+              f"stripe_subscription_id = 'sub_{stripe}' WHERE customer_id = '{ids['active']}'; "
+              f"UPDATE customers SET stripe_customer_id = 'cus_{stripe}' WHERE customer_id = "
+              f"'{ids['active']}'; "
+              f"UPDATE subscriptions SET status = 'past_due' WHERE customer_id = '{ids['past_due']}'; "
+              f"DELETE FROM subscriptions WHERE customer_id = '{ids['none']}'")
+    wanted = api.email()
+    expect(made["pending"].client.patch(f"/api/customers/{ids['pending']}", {"email": wanted}), 200)
+
+    def found(query):
+        path = f"/api/customers?q={word}&{query}"
+        listed = expect(api.viewer.get(path), 200)["customers"]
+        return [c["company_name"].split()[1] for c in listed]
+
+    listed = {c["customer_id"]: (c["plan"], c["status"])
+              for c in expect(api.viewer.get(f"/api/customers?q={word}"), 200)["customers"]}
+    assert listed == {ids["trialing"]: ("starter", "trialing"), ids["expired"]: ("starter", "canceled"),
+                      ids["active"]: ("professional", "active"), ids["past_due"]: ("starter", "past_due"),
+                      ids["none"]: (None, None), ids["pending"]: ("starter", "trialing")}
+    assert found("status=trialing") == ["pending", "trialing"]
+    assert found("status=canceled") == ["expired"]
+    assert found("status=past_due") == ["past_due"]
+    assert found("status=none") == ["none"]
+    assert found("plan=professional") == ["active"]
+    assert found("plan=starter&status=canceled") == ["expired"]
+    assert found("plan=starter&limit=2") == ["pending", "past_due"]
+    assert found("pending_email=true") == ["pending"]
+    assert found(f"email={made['active'].email}&status=active") == ["active"]
+    for value in (f"cus_{stripe}", f"sub_{stripe}"):
+        assert found(f"stripe={value}") == ["active"]
+    assert found("stripe=cus_nobody") == found("plan=nothing") == []
+    expect(api.viewer.get("/api/customers?status=paid"), 400, "invalid_request")
+    shown = stack.billingctl("customer", "list", "--query", word, "--status", "active", "--json")
+    assert '"plan":"professional","status":"active"' in shown.stdout
+    shown = stack.billingctl("customer", "list", "--pending-email", "--query", word)
+    assert wanted in shown.stdout

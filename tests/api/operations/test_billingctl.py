@@ -306,7 +306,8 @@ def test_customer_list(scratch):
     assert listed("--query", "an") == ids[1::-1]
     assert listed("--query", "%") == []
     lines = scratch.run("customer", "list").stdout.splitlines()
-    assert lines[0].split() == ["customer_id", "email", "company_name", "created_at"]
+    assert lines[0].split() == ["customer_id", "email", "company_name", "plan", "status",
+                                "created_at"]
     assert len(lines) == 4
 
 

@@ -198,7 +198,7 @@ def test_a_large_batch(api, stack):
     assert batch["limits"]["metrics"]["mqtt_messages"]["current"] == 500 * (2**53 - 1)
     expect(customer.client.post("/api/usage/reports", {"reports": items + items[:1]}), 400,
            "invalid_request")
-    for body in ({}, {"reports": []}, {"reports": {}}, {"reports": [1]}, {"reports": None}):
+    for body in ({}, {"reports": []}, {"reports": {}}, {"reports": None}, {"reports": "x"}):
         expect(customer.client.post("/api/usage/reports", body), 400, "invalid_request")
     text = json.dumps({"reports": items}) + " " * 512 * 1024
     expect(customer.client.post("/api/usage/reports", data=text), 413, "body_too_large")

@@ -188,7 +188,6 @@ static const struct {
         {"{\"text\":\"ab\",\"objects\":{}}", "objects: must be a list of objects"},
         {"{\"text\":\"ab\",\"objects\":[]}", "objects: must have 1 to 2 items"},
         {"{\"text\":\"ab\",\"objects\":[{},{},{}]}", "objects: must have 1 to 2 items"},
-        {"{\"text\":\"ab\",\"objects\":[{},null]}", "objects: must be a list of objects"},
         {"{\"text\":\"ab\",\"Text\":\"ab\"}", "Text: is not a known field"},
         {"{\"text\":\"ab\",\"\":1}", ": is not a known field"},
         {"{\"zzz\":null,\"text\":\"a\",\"number\":99,\"flag\":0,\"patch\":1,\"fixed\":null,"
@@ -231,8 +230,9 @@ static const struct {
         {"text=a", "a", 50, false, false},
         {"text=a&number=100", "a", 100, false, false},
         {"&&number=1&", NULL, 1, false, false},
-        {"flag=true&flags=x&unknown&=&=5&x=%zz", NULL, 50, true, false},
-        {"text=a+b", "a b", 50, false, false},
+        {"text=a+b", "a+b", 50, false, false},
+        {"text=a%20b", "a b", 50, false, false},
+        {"time=2025-02-15T00:00:00+00:00", NULL, 50, false, true},
         {"text=a%2Bb", "a+b", 50, false, false},
         {"te%78t=%C3%a9", "\xc3\xa9", 50, false, false},
         {"text==", "=", 50, false, false},
@@ -276,7 +276,13 @@ static const struct {
         {"text=%00", "text: is not well-formed"},
         {"text=%ff", "text: is not well-formed"},
         {"text=%c3", "text: is not well-formed"},
-        {"time=2025-02-15T00:00:00+00:00", "time: " TIME_FAULT},
+        {"time=2025-02-15", "time: " TIME_FAULT},
+        {"flags=x", "flags: is not a known parameter"},
+        {"number=5&unknown", "unknown: is not a known parameter"},
+        {"=5", ": is not a known parameter"},
+        {"te+xt=a", "te xt: is not a known parameter"},
+        {"%zz=1", "query: has a name that is not well-formed"},
+        {"\xff=1", "query: has a name that is not well-formed"},
         {"number=x&text=&flag=y&time=z",
          "number: must be an integer; text: must not be empty; flag: must be true or false; "
          "time: " TIME_FAULT},
@@ -288,6 +294,39 @@ START_TEST(test_bad_query)
 	                 FAIL_INVALID);
 	ck_assert_msg(strcmp(faults(), bad_queries[_i].faults) == 0, "%s: %s",
 	              bad_queries[_i].query, faults());
+}
+END_TEST
+
+/* In words a + is a space, elsewhere it is one. */
+START_TEST(test_plus)
+{
+	static const struct field fields[] = {
+	        FIELD(struct sample, text, .plus_is_space = true),
+	        FIELD_END(struct sample),
+	};
+
+	ck_assert_int_eq(fields_from_query(&task, fields, "text=a+b%2Bc", &sample), FAIL_NONE);
+	ck_assert_str_eq(sample.text, "a b+c");
+}
+END_TEST
+
+/* An item of a list that is no object fails where it is read, and the others do not. */
+START_TEST(test_items_that_are_no_objects)
+{
+	struct json_view item;
+
+	ck_assert_int_eq(from_json(json_fields, "{\"text\":\"ab\",\"objects\":[\"x\",null]}"),
+	                 FAIL_NONE);
+	ck_assert_uint_eq(sample.objects.count, 2);
+	for (bool more = json_view_first(&sample.objects.list, &item); more;
+	     more = json_view_next(&item)) {
+		struct task reading = task_attempt(&task);
+		struct sample other;
+
+		ck_assert_int_eq(fields_from_json(&reading, json_fields, &item, &other),
+		                 FAIL_INVALID);
+		ck_assert_str_eq(reading.failure.code, "invalid_request");
+	}
 }
 END_TEST
 
@@ -382,6 +421,8 @@ main(void)
 	tcase_add_test(tcase, test_strings_are_copies);
 	tcase_add_loop_test(tcase, test_query, 0, ROWS(queries));
 	tcase_add_loop_test(tcase, test_bad_query, 0, ROWS(bad_queries));
+	tcase_add_test(tcase, test_plus);
+	tcase_add_test(tcase, test_items_that_are_no_objects);
 	tcase_add_test(tcase, test_query_required);
 	tcase_add_loop_test(tcase, test_percent_decode, 0, ROWS(escapes));
 	tcase_add_test(tcase, test_percent_round_trip);

@@ -11,12 +11,12 @@ enum { ROUTES = 3 };
 static struct task task;
 
 static const char *
-label(size_t route)
+labels_of(struct arena *arena, size_t route)
 {
 	static const char *const labels[] = {"GET /a", "POST /a", "GET /b/:id", "none"};
 
 	ck_assert_uint_le(route, ROUTES);
-	return labels[route];
+	return arena_printf(arena, "route=\"%s\"", labels[route]);
 }
 
 static void
@@ -45,7 +45,7 @@ render(const struct metrics *metrics)
 {
 	struct text text = text_new(task.arena, 64);
 
-	metrics_render(metrics, &text, label);
+	metrics_render(metrics, &text, labels_of);
 	return text.data;
 }
 
