@@ -10,17 +10,25 @@
 #include "outbox/calls.h"
 #include "sync/events.h"
 
+enum { WHY_MAX = 500 };
+
 static const char call_start[] = "call:", meter_event_start[] = "mev_";
 
-static const char *const states[] = {"pending", "done", "ignored", "parked"};
+static const char *const event_states[] = {"pending", "done",      "ignored",
+                                           "parked",  "dismissed", NULL};
+static const char *const call_states[] = {"pending", "done", "failed", "parked", NULL};
 
 static enum fail
-check_state(struct ctl *ctl, const char *state)
+check_state(struct ctl *ctl, const char *state, const char *const *states)
 {
-	for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++)
-		if (state == NULL || strcmp(state, states[i]) == 0)
+	struct text names = text_new(ctl->task.arena, 64);
+
+	for (; *states != NULL; states++) {
+		if (state == NULL || strcmp(state, *states) == 0)
 			return FAIL_NONE;
-	return ctl_usage(ctl, "--state must be pending, done, ignored or parked");
+		text_printf(&names, "%s%s", names.length == 0 ? "" : ", ", *states);
+	}
+	return ctl_usage(ctl, "--state must be one of: %s", names.data);
 }
 
 enum fail
@@ -32,7 +40,7 @@ run_stripe_events(struct ctl *ctl)
 	int64_t limit = 50;
 	size_t count = 0;
 
-	TRY(check_state(ctl, state));
+	TRY(check_state(ctl, state, event_states));
 	TRY(ctl_limit(ctl, &limit));
 	TRY(stripe_event_list(&ctl->operation, state, limit, &rows, &count));
 	output_list(&output, "events");
@@ -83,11 +91,14 @@ run_stripe_calls(struct ctl *ctl)
 {
 	struct output output = output_new(ctl);
 	const struct stripe_call *calls = NULL;
+	const char *state = ctl_option(ctl, "--state");
 	int64_t limit = 50;
 	size_t count = 0;
 
+	TRY(check_state(ctl, state, call_states));
 	TRY(ctl_limit(ctl, &limit));
-	TRY(stripe_call_list_parked(&ctl->operation, limit, &calls, &count));
+	TRY(stripe_call_list(&ctl->operation, state == NULL ? "parked" : state, limit, &calls,
+	                     &count));
 	output_list(&output, "calls");
 	for (size_t i = 0; i < count; i++) {
 		output_row(&output);
@@ -100,6 +111,8 @@ run_stripe_calls(struct ctl *ctl)
 		output_int(&output, "attempts", calls[i].attempts);
 		output_time(&output, "created_at", calls[i].created_at);
 		output_text(&output, "error", calls[i].error);
+		output_text(&output, "param", calls[i].error_param);
+		output_text(&output, "message", calls[i].error_message);
 	}
 	return output_print(&output);
 }
@@ -140,12 +153,39 @@ run_stripe_settle(struct ctl *ctl)
 }
 
 static enum fail
+read_call_id(struct ctl *ctl, int64_t *call_id)
+{
+	if (!text_parse_int(ctl->argument + strlen(call_start), call_id) || *call_id < 1)
+		return ctl_usage(ctl, "a call is named call:N, as 'stripe calls' lists it");
+	return FAIL_NONE;
+}
+
+enum fail
+run_stripe_dismiss(struct ctl *ctl)
+{
+	struct output output = output_new(ctl);
+	const char *why = ctl_option(ctl, "--why");
+	int64_t call_id;
+
+	if (why == NULL || *why == '\0' || text_characters(why) > WHY_MAX)
+		return ctl_usage(ctl, "--why must be given, with 1 to %d characters", WHY_MAX);
+	if (text_starts_with(ctl->argument, call_start)) {
+		TRY(read_call_id(ctl, &call_id));
+		TRY(stripe_call_dismiss(&ctl->operation, call_id, why));
+	} else {
+		TRY(stripe_event_dismiss(&ctl->operation, ctl->argument, why));
+	}
+	output_text(&output, "id", ctl->argument);
+	output_text(&output, "state", "dismissed");
+	return output_print(&output);
+}
+
+static enum fail
 retry_call(struct ctl *ctl, int64_t *count)
 {
 	int64_t call_id;
 
-	if (!text_parse_int(ctl->argument + strlen(call_start), &call_id) || call_id < 1)
-		return ctl_usage(ctl, "a call is named call:N, as 'stripe calls' lists it");
+	TRY(read_call_id(ctl, &call_id));
 	TRY(stripe_call_retry(&ctl->operation, call_id, count));
 	if (*count == 0)
 		return task_fail(&ctl->task, FAIL_NOT_FOUND, "call_not_found",

@@ -46,7 +46,8 @@ static const struct ctl_option license_verify_options[] = {
 };
 
 static const struct ctl_option stripe_events_options[] = {
-        {"--state", "pending|done|ignored|parked", "only events in this state (default: all)"},
+        {"--state", "pending|done|ignored|parked|dismissed",
+         "only events in this state (default: all)"},
         LIMIT,
         {0},
 };
@@ -55,6 +56,17 @@ static const struct ctl_option limit_options[] = {LIMIT, {0}};
 
 static const struct ctl_option stripe_retry_options[] = {
         {"--all", NULL, "all parked events, calls and meter events"},
+        {0},
+};
+
+static const struct ctl_option stripe_dismiss_options[] = {
+        {"--why", "TEXT", "the reason, for the audit log (required)"},
+        {0},
+};
+
+static const struct ctl_option stripe_calls_options[] = {
+        {"--state", "parked|failed|pending|done", "calls in this state (default: parked)"},
+        LIMIT,
         {0},
 };
 
@@ -138,8 +150,8 @@ const struct command ctl_commands[] = {
         {"stripe", "show", "EVENT", run_stripe_show, CTL_DATABASE,
          .summary = "Show an event and, while it is stored, its payload"},
         {"stripe", "calls", NULL, run_stripe_calls, CTL_DATABASE,
-         .summary = "List the parked calls: requests to Stripe that failed",
-         .options = limit_options},
+         .summary = "List the parked calls: requests to Stripe that failed, and why",
+         .options = stripe_calls_options},
         {"stripe", "meters", NULL, run_stripe_meters, CTL_DATABASE,
          .summary = "List the parked meter events: usage that Stripe's meters did not take",
          .options = limit_options},
@@ -150,6 +162,12 @@ const struct command ctl_commands[] = {
                  "a new idempotency key. Events that are not parked may be named too: their\n"
                  "object is fetched from Stripe again.\n",
          .options = stripe_retry_options},
+        {"stripe", "dismiss", "ID", run_stripe_dismiss, CTL_DATABASE,
+         .summary = "Record that nothing is to be done about a parked event or call",
+         .details = "ID is an event, or a call (call:N). It no longer counts as parked and is "
+                    "not\n"
+                    "tried again; the audit log records who did it, and why.\n",
+         .options = stripe_dismiss_options},
         {"stripe", "settle", "METER_EVENT", run_stripe_settle, CTL_DATABASE,
          .summary = "Record that a parked meter event was settled with its customer",
          .details =

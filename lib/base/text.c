@@ -209,6 +209,18 @@ text_is_ascii(const char *string)
 }
 
 size_t
+text_cut(const char *string, size_t max)
+{
+	size_t length = strnlen(string, max + 1);
+
+	if (length <= max)
+		return length;
+	for (length = max; length > 0 && ((unsigned char)string[length] & 0xc0) == 0x80;)
+		length--;
+	return length;
+}
+
+size_t
 text_characters(const char *string)
 {
 	size_t count = 0;

@@ -45,6 +45,9 @@ bool text_is_utf8(const char *bytes, size_t length);
 /* The string has ASCII alone. */
 bool text_is_ascii(const char *string);
 
+/* The length of the string, or of as many whole characters as fit into `max` bytes. */
+size_t text_cut(const char *string, size_t max);
+
 /* Unicode characters in well-formed UTF-8. */
 size_t text_characters(const char *string);
 

@@ -2,6 +2,7 @@
 -- under a lock: a deleted customer's call is not parked and keeps no parameters.
 --
 -- $1 call  $2 state  $3 error  $4 now  $5 attempts more  $6 Stripe's id of the request
+-- $7 Stripe's param  $8 Stripe's message
 
 WITH gone AS MATERIALIZED (
   SELECT c.deleted_at IS NOT NULL AS deleted
@@ -11,6 +12,8 @@ WITH gone AS MATERIALIZED (
 UPDATE stripe_calls SET
   state = CASE WHEN (SELECT deleted FROM gone) AND $2 = 'parked' THEN 'failed' ELSE $2 END,
   error = $3,
+  error_param = $7,
+  error_message = CASE WHEN (SELECT deleted FROM gone) THEN NULL ELSE $8 END,
   parameters = CASE WHEN kind NOT LIKE 'customer%'
     OR $2 = 'parked' AND NOT (SELECT deleted FROM gone) THEN parameters ELSE '' END,
   next_try_at = NULL,

@@ -13,5 +13,6 @@ WITH idle AS (
 dropped AS (
   DELETE FROM stripe_calls WHERE call_id IN (SELECT call_id FROM idle))
 
-UPDATE stripe_calls SET parameters = ''
-WHERE customer_id = $1 AND state IN ('done', 'failed') AND parameters <> ''
+UPDATE stripe_calls SET parameters = '', error_message = NULL
+WHERE customer_id = $1 AND state IN ('done', 'failed')
+AND (parameters <> '' OR error_message IS NOT NULL)

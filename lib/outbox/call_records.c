@@ -1,17 +1,30 @@
 /* call_records.c: counts, lists and deletes recorded calls. */
 #include "outbox/call_records.h"
 
+#include "base/arena.h"
+#include "billing/audit.h"
 #include "outbox/locks.h"
 
 enum { KEEP_DAYS = 90 };
 
 /* Without keys and parameters, which may hold personal data. */
-static const struct column columns[] = COLUMNS(struct stripe_call, call_id, kind, customer_id,
-                                               subject, state, attempts, created_at, error);
+static const struct column columns[] =
+        COLUMNS(struct stripe_call, call_id, kind, customer_id, subject, state, attempts,
+                created_at, error, error_param, error_message);
 
 #define ROW ROWS_OF(struct stripe_call, columns)
 
-enum { FIGURES, LIST_PARKED, RETRY_PARKED, PRUNE, FORGET, IS_PENDING, HAS_PENDING, HAS_NEWER };
+enum {
+	FIGURES,
+	LIST,
+	DISMISS,
+	RETRY_PARKED,
+	PRUNE,
+	FORGET,
+	IS_PENDING,
+	HAS_PENDING,
+	HAS_NEWER
+};
 
 extern const char outbox_call_retry_parked_sql[]; /* call_retry_parked.sql */
 extern const char outbox_call_forget_sql[];       /* call_forget.sql */
@@ -23,11 +36,18 @@ static const struct statement statements[] = {
                             "WHERE state = 'pending') AS pending, "
                             "(SELECT count(*) FROM stripe_calls "
                             "WHERE state = 'parked') AS parked"},
-        [LIST_PARKED] = {"stripe_call_list_parked", ROW,
-                         .sql = "SELECT call_id, kind, customer_id, subject, state, "
-                                "attempts::bigint AS attempts, created_at, error "
-                                "FROM stripe_calls "
-                                "WHERE state = 'parked' ORDER BY call_id LIMIT $1::bigint"},
+        [LIST] = {"stripe_call_list", ROW,
+                  .sql = "SELECT call_id, kind, customer_id, subject, state, "
+                         "attempts::bigint AS attempts, created_at, error, error_param, "
+                         "error_message FROM stripe_calls WHERE state = $2 "
+                         "ORDER BY CASE WHEN $2 = 'parked' THEN call_id END, call_id DESC "
+                         "LIMIT $1::bigint"},
+        [DISMISS] = {"stripe_call_dismiss", ROW,
+                     .sql = "UPDATE stripe_calls SET state = 'failed' "
+                            "WHERE call_id = $1::bigint AND state = 'parked' "
+                            "RETURNING call_id, kind, customer_id, subject, state, "
+                            "attempts::bigint AS attempts, created_at, error, error_param, "
+                            "error_message"},
         [RETRY_PARKED] = {"stripe_call_retry_parked", .sql = outbox_call_retry_parked_sql},
         [PRUNE] = {"stripe_call_prune",
                    .sql = "DELETE FROM stripe_calls WHERE call_id IN (SELECT call_id FROM "
@@ -58,11 +78,31 @@ stripe_call_figures(struct operation *operation, struct stripe_call_figures *out
 }
 
 enum fail
-stripe_call_list_parked(struct operation *operation, int64_t limit,
-                        const struct stripe_call **out, size_t *count)
+stripe_call_list(struct operation *operation, const char *state, int64_t limit,
+                 const struct stripe_call **out, size_t *count)
 {
-	return db_rows(operation->db, operation->task, &statements[LIST_PARKED],
-	               PARAMETERS(param_int(operation->task, limit)), (void *)out, count);
+	return db_rows(operation->db, operation->task, &statements[LIST],
+	               PARAMETERS(param_int(operation->task, limit), state), (void *)out,
+	               count);
+}
+
+enum fail
+stripe_call_dismiss(struct operation *operation, int64_t call_id, const char *why)
+{
+	struct task *task = operation->task;
+	struct stripe_call call;
+	bool found;
+
+	TRY(db_begin(operation->db, task));
+	TRY(db_row(operation->db, task, &statements[DISMISS],
+	           PARAMETERS(param_int(task, call_id)), &call, &found));
+	if (!found)
+		return task_fail(task, FAIL_NOT_FOUND, "call_not_found",
+		                 "There is no parked call %lld (see: billingctl stripe calls).",
+		                 (long long)call_id);
+	TRY(audit_record(operation, "stripe_call_dismiss", call.customer_id,
+	                 arena_printf(task->arena, "call:%lld", (long long)call_id), why));
+	return db_commit(operation->db, task);
 }
 
 enum fail

@@ -12,9 +12,15 @@ struct stripe_call_figures {
 enum fail stripe_call_figures(struct operation *operation,
                               struct stripe_call_figures *out) MUST_CHECK;
 
-/* Parked calls, oldest first, without their keys and parameters. */
-enum fail stripe_call_list_parked(struct operation *operation, int64_t limit,
-                                  const struct stripe_call **out, size_t *count) MUST_CHECK;
+/* The calls in that state, without their keys and parameters: parked ones oldest first, others
+ * newest first. */
+enum fail stripe_call_list(struct operation *operation, const char *state, int64_t limit,
+                           const struct stripe_call **out, size_t *count) MUST_CHECK;
+
+/* Ends a parked call as failed, because an operator says why it need not be sent; audited.
+ * FAIL_NOT_FOUND "call_not_found". */
+enum fail stripe_call_dismiss(struct operation *operation, int64_t call_id,
+                              const char *why) MUST_CHECK;
 
 /* Makes a parked call pending again, with a new key, as Stripe keeps what it answered to the
  * old one; 0: all parked ones. Of several creations of one customer only the newest.

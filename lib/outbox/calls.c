@@ -67,7 +67,8 @@ static const struct statement statements[] = {
                          "WHEN kind LIKE 'customer%' THEN '' ELSE parameters END, "
                          "next_try_at = NULL, attempts = attempts + $5::integer, "
                          "finished_at = $2, stripe_request_id = $3, result_id = $4, "
-                         "error = NULL WHERE call_id = $1::bigint"},
+                         "error = NULL, error_param = NULL, error_message = NULL "
+                         "WHERE call_id = $1::bigint"},
         [RETRY] = {"stripe_call_retry",
                    .sql = "UPDATE stripe_calls SET next_try_at = $2, error = $3, "
                           "attempts = attempts + $4::integer, stripe_request_id = "
@@ -241,7 +242,7 @@ stripe_call_done(struct operation *operation, const struct stripe_call *call,
 	              NULL);
 }
 
-/* The error in the row, for the operator: Stripe's code, never its message. */
+/* The error in the row: Stripe's code. */
 static const char *
 error_of(struct operation *operation, const struct stripe_answer *answer)
 {
@@ -264,7 +265,9 @@ end_call(struct operation *operation, const struct stripe_call *call, const char
 	              PARAMETERS(param_int(task, call->call_id), state, error,
 	                         param_now(operation),
 	                         param_int(task, answer == NULL ? 0 : answer->attempts),
-	                         answer == NULL ? NULL : answer->request_id),
+	                         answer == NULL ? NULL : answer->request_id,
+	                         answer == NULL ? NULL : answer->error_param,
+	                         answer == NULL ? NULL : answer->error_message),
 	              NULL);
 }
 

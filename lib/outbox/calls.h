@@ -38,7 +38,9 @@ struct stripe_call {
 	int64_t attempts;
 	struct instant created_at;
 	const char *result_id;
-	const char *error;
+	const char *error;       /* Stripe's code, or ours */
+	const char *error_param; /* Stripe's; only stripe_call_list() reads these two */
+	const char *error_message;
 	bool is_new;    /* this operation has inserted it */
 	bool by_client; /* the operation's intent (the client's key) stands for it */
 };

@@ -323,7 +323,10 @@ drop_scheduled(struct operation *operation, const struct subscription *due)
 static enum fail
 record_failure(struct operation *operation, const struct subscription *due, enum fail kind)
 {
-	bool is_final = kind == FAIL_NOT_FOUND || kind == FAIL_CONFLICT || kind == FAIL_INVALID;
+	/* What Stripe refuses, the vendor may make possible: an archived price, say. */
+	bool refused = stripe_code_is_refusal(operation->task->failure.code);
+	bool is_final = kind == FAIL_NOT_FOUND || (kind == FAIL_CONFLICT && !refused) ||
+	                kind == FAIL_INVALID;
 	bool away = stripe_is_away(operation, kind);
 
 	db_rollback_to(operation->db, 0);

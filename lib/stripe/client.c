@@ -18,6 +18,7 @@
 #define USER_AGENT "global-billing/" VERSION
 
 enum {
+	MESSAGE_MAX = 500, /* bytes of Stripe's message that are kept */
 	BODY_MAX = 8 * 1024 * 1024,
 	ATTEMPT_MIN_US = 200 * 1000, /* with less time left none is begun */
 	UNANSWERED_MAX = 5,
@@ -153,16 +154,44 @@ prepare(const struct stripe_client *client, struct arena *arena, struct call *ca
 	call->log_path = arena_copy_bytes(arena, request->path, strcspn(request->path, "?"));
 }
 
+/* Stripe's message without e-mail addresses, which belong neither into logs nor into rows that
+ * outlive their customer; NULL when it repeats our key. */
+static const char *
+message_to_keep(const struct stripe_client *client, struct arena *arena, const char *message)
+{
+	struct text out = text_new(arena, MESSAGE_MAX);
+
+	if (strstr(message, client->options.secret_key) != NULL)
+		return NULL;
+	message = arena_copy_bytes(arena, message, text_cut(message, MESSAGE_MAX));
+	while (*message != '\0') {
+		size_t blanks = strspn(message, " \t\r\n"), word;
+
+		word = strcspn(message + blanks, " \t\r\n");
+		text_add_bytes(&out, message, blanks);
+		if (memchr(message + blanks, '@', word) != NULL)
+			text_add(&out, "(address)");
+		else
+			text_add_bytes(&out, message + blanks, word);
+		message += blanks + word;
+	}
+	return out.data;
+}
+
 /* The members of an answer that is no success: {"error": {"type", "code", "message"}}. */
 static void
-read_error(const struct json_view *body, struct stripe_answer *out)
+read_error(const struct stripe_client *client, const struct json_view *body,
+           struct stripe_answer *out)
 {
 	const struct json_view *error = &out->object;
+	const char *message = NULL;
 
 	(void)json_view_object(body, "error", &out->object);
 	(void)json_view_string(error, "type", &out->error_type);
 	(void)json_view_string(error, "code", &out->error_code);
-	(void)json_view_string(error, "message", &out->error_message);
+	(void)json_view_string(error, "param", &out->error_param);
+	if (json_view_string(error, "message", &message))
+		out->error_message = message_to_keep(client, error->arena, message);
 }
 
 static bool
@@ -186,7 +215,8 @@ judge_status(const struct stripe_answer *answer)
 }
 
 static void
-read_answer(struct task *task, const struct http_answer *http, struct stripe_answer *out)
+read_answer(const struct stripe_client *client, struct task *task,
+            const struct http_answer *http, struct stripe_answer *out)
 {
 	struct json_view body;
 	const char *replayed = http_answer_header(http, "Idempotent-Replayed");
@@ -203,7 +233,7 @@ read_answer(struct task *task, const struct http_answer *http, struct stripe_ans
 	is_object = json_view_read_foreign(task->arena, http->body, http->length, &body) &&
 	            json_view_is_object(&body);
 	if (!is_success(out->status)) {
-		read_error(&body, out);
+		read_error(client, &body, out);
 		out->outcome = judge_status(out);
 		return;
 	}
@@ -221,7 +251,8 @@ log_attempt(const struct task *task, const struct call *call, const struct http_
 	         LOG_I("attempt", out->attempts), LOG_I("status", out->status),
 	         LOG_S("reason", http->reason), LOG_S("stripe_request_id", out->request_id),
 	         LOG_S("error_type", out->error_type), LOG_S("error_code", out->error_code),
-	         LOG_MS("ms", took_us));
+	         LOG_S("error_param", out->error_param),
+	         LOG_S("error_message", out->error_message), LOG_MS("ms", took_us));
 }
 
 /* Whether the answer also tells if an earlier attempt, whose outcome is unknown, was carried
@@ -250,7 +281,7 @@ attempt(struct stripe_client *client, struct task *task, struct call *call, int6
 	                                : left_ms;
 	io->send(io->context, task->arena, &call->http, &http);
 	out->attempts++;
-	read_answer(task, &http, out);
+	read_answer(client, task, &http, out);
 	log_attempt(task, call, &http, out, io->now_us(io->context) - started_us);
 	call->answered = call->answered || out->status != 0;
 	if (call->in_doubt && !is_conclusive(call->request, out))

@@ -59,7 +59,8 @@ struct stripe_answer {
 	const char *request_id;    /* Stripe's Request-Id, or NULL */
 	const char *error_type;    /* "card_error", ...; NULL when none */
 	const char *error_code;    /* "resource_missing", ...; NULL when none */
-	const char *error_message; /* for the log; only a card_error's is for people */
+	const char *error_param;   /* the parameter that it is about; NULL when none */
+	const char *error_message; /* for the operator; only a card_error's is for customers */
 	bool replayed;             /* Idempotent-Replayed */
 	int attempts;
 };
@@ -84,6 +85,9 @@ bool stripe_client_was_acknowledged(const struct stripe_client *client);
  * changed. */
 enum fail stripe_client_failure(struct task *task,
                                 const struct stripe_answer *answer) MUST_CHECK;
+
+/* Whether the code of a failure is one of the refusals that stripe_client_failure() knows. */
+bool stripe_code_is_refusal(const char *code);
 
 /* FAIL_STRIPE "stripe_error": Stripe answered, but not with what was asked for. */
 enum fail stripe_answer_unusable(struct task *task) MUST_CHECK;

@@ -79,6 +79,7 @@ stripe_event_read(const struct json_view *event, struct stripe_event *out)
 	        .type = stripe_text_of(event, "type"),
 	        .object = stripe_text_of(event, "data.object.object"),
 	        .api_version = stripe_text_of(event, "api_version"),
+	        .account = stripe_text_of(event, "account"),
 	        .created = created(event),
 	};
 	(void)json_view_bool(event, "livemode", &out->livemode);

@@ -23,6 +23,7 @@ struct stripe_event {
 	const char *type;
 	const char *object; /* the kind of object in it; NULL in thin events */
 	const char *api_version;
+	const char *account; /* the connected account that it is about, or NULL */
 	bool livemode;
 	struct instant created;
 	struct event_ref ref; /* event_read() fills it */

@@ -1,6 +1,7 @@
 /* events.c: Stripe's events, from their receipt to their deletion. */
 #include "sync/events.h"
 
+#include "billing/audit.h"
 #include "outbox/calls.h"
 #include "outbox/locks.h"
 #include "sync/ours.h"
@@ -52,6 +53,8 @@ enum {
 	FIND,
 	PAYLOAD,
 	RETRY,
+	DISMISS,
+	DELETION,
 	FIGURES,
 	FORGET,
 	FORGET_PAYLOADS,
@@ -79,7 +82,8 @@ static const struct statement statements[] = {
                                  "state = 'done', customer_id = $3, "
                                  "next_try_at = NULL, finished_at = now(), error = NULL "
                                  "WHERE event_id IN (SELECT event_id FROM stripe_events "
-                                 "  WHERE state = 'pending' AND family = $1 AND subject = $2 "
+                                 "  WHERE state IN ('pending', 'parked') "
+                                 "  AND family = $1 AND subject = $2 "
                                  "  AND received_at < $4 FOR UPDATE SKIP LOCKED)"},
         [RETRY_LATER] = {"stripe_event_retry_later",
                          .sql = "UPDATE stripe_events SET error = $3, next_try_at = now() + "
@@ -104,7 +108,14 @@ static const struct statement statements[] = {
                           "next_try_at = " DUE_NOW ", finished_at = NULL "
                           "WHERE family IS NOT NULL AND CASE WHEN $1::text IS NULL "
                           "THEN state = 'parked' ELSE event_id = $1 "
-                          "AND state IN ('parked', 'ignored', 'done') END"},
+                          "AND state IN ('parked', 'ignored', 'done', 'dismissed') END"},
+        [DISMISS] = {"stripe_event_dismiss",
+                     .sql = "UPDATE stripe_events SET state = 'dismissed', next_try_at = NULL, "
+                            "finished_at = now() WHERE event_id = $1 "
+                            "AND state IN ('parked', 'pending')"},
+        [DELETION] = {"stripe_event_deletion",
+                      .sql = "SELECT FROM stripe_events WHERE subject = $1 "
+                             "AND type LIKE '%.deleted' AND state = 'done' LIMIT 1"},
         [FIGURES] = {"stripe_event_figures",
                      ROWS_WITH(struct stripe_event_figures, pending, parked, oldest_pending),
                      .sql = "SELECT (SELECT count(*) FROM stripe_events "
@@ -126,13 +137,14 @@ static const struct statement statements[] = {
                 {"stripe_event_forget_payloads",
                  .sql = "UPDATE stripe_events SET payload = NULL WHERE event_id IN ("
                         "  SELECT event_id FROM stripe_events WHERE payload IS NOT NULL "
-                        "  AND received_at <= $1 AND state IN ('done', 'ignored') "
+                        "  AND received_at <= $1 AND state IN ('done', 'ignored', 'dismissed') "
                         "  ORDER BY received_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"},
-        [PRUNE] = {"stripe_event_prune",
-                   .sql = "DELETE FROM stripe_events WHERE event_id IN ("
-                          "  SELECT event_id FROM stripe_events WHERE received_at <= $1 "
-                          "  AND state IN ('done', 'ignored') ORDER BY received_at "
-                          "  LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"},
+        [PRUNE] =
+                {"stripe_event_prune",
+                 .sql = "DELETE FROM stripe_events WHERE event_id IN ("
+                        "  SELECT event_id FROM stripe_events WHERE received_at <= $1 "
+                        "  AND state IN ('done', 'ignored', 'dismissed') ORDER BY received_at "
+                        "  LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"},
 };
 
 const struct statement_list stripe_event_statements = STATEMENT_LIST(statements);
@@ -156,7 +168,9 @@ stripe_event_receive(struct operation *operation, const struct stripe_event *eve
 {
 	struct task *task = operation->task;
 	/* Test and live mode have separate objects. */
-	bool ours = event->livemode == operation->billing->sales.live;
+	bool our_mode = event->livemode == operation->billing->sales.live;
+	/* Connected accounts have objects of their own, which our key cannot fetch. */
+	bool ours = our_mode && event->account == NULL;
 	const struct event_ref *ref = &event->ref;
 	struct received received = {0};
 	bool found;
@@ -167,7 +181,9 @@ stripe_event_receive(struct operation *operation, const struct stripe_event *eve
 	                      ours ? ref->family : NULL, ref->subject, ref->customer,
 	                      event_customer_id(ref),
 	                      ours && ref->family != NULL ? payload : NULL,
-	                      ours ? NULL : "other_mode"),
+	                      ours       ? NULL
+	                      : our_mode ? "other_account"
+	                                 : "other_mode"),
 	           &received, &found));
 	*is_new = received.is_new;
 	return received.waits ? wake_jobs(operation) : FAIL_NONE;
@@ -260,6 +276,37 @@ enum fail
 stripe_event_retry(struct operation *operation, const char *event_id, int64_t *count)
 {
 	return stripe_jobs_make_due(operation, &statements[RETRY], PARAMETERS(event_id), count);
+}
+
+enum fail
+stripe_event_dismiss(struct operation *operation, const char *event_id, const char *why)
+{
+	struct task *task = operation->task;
+	struct stripe_event_row row;
+	const char *payload;
+	int64_t changed;
+
+	TRY(db_begin(operation->db, task));
+	TRY(stripe_event_find(operation, event_id, &row, &payload));
+	TRY(db_run(operation->db, task, &statements[DISMISS], PARAMETERS(event_id), &changed));
+	if (changed == 0)
+		return task_fail(
+		        task, FAIL_CONFLICT, "nothing_to_dismiss",
+		        "This event is %s: only a parked or pending one can be dismissed.",
+		        row.state);
+	TRY(audit_record(operation, "stripe_event_dismiss", row.customer_id, event_id, why));
+	return db_commit(operation->db, task);
+}
+
+enum fail
+stripe_event_deletion_is_known(struct operation *operation, const char *subject, bool *known)
+{
+	int64_t count;
+
+	TRY(db_run(operation->db, operation->task, &statements[DELETION], PARAMETERS(subject),
+	           &count));
+	*known = count > 0;
+	return FAIL_NONE;
 }
 
 enum fail

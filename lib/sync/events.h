@@ -69,6 +69,15 @@ enum fail stripe_event_find(struct operation *operation, const char *event_id,
 enum fail stripe_event_retry(struct operation *operation, const char *event_id,
                              int64_t *count) MUST_CHECK;
 
+/* Ends a parked or pending event as "dismissed", because an operator says why nothing is to be done
+ * about it; audited. FAIL_NOT_FOUND "event_not_found", FAIL_CONFLICT "nothing_to_dismiss". */
+enum fail stripe_event_dismiss(struct operation *operation, const char *event_id,
+                               const char *why) MUST_CHECK;
+
+/* Whether an event has told that the object was deleted at Stripe. */
+enum fail stripe_event_deletion_is_known(struct operation *operation, const char *subject,
+                                         bool *known) MUST_CHECK;
+
 enum fail stripe_event_figures(struct operation *operation,
                                struct stripe_event_figures *out) MUST_CHECK;
 

@@ -11,6 +11,7 @@
 #include "outbox/fetch.h"
 #include "outbox/locks.h"
 #include "stripe/form.h"
+#include "sync/events.h"
 #include "sync/invoices.h"
 #include "sync/ours.h"
 #include "sync/subscriptions.h"
@@ -34,11 +35,15 @@ fetch(struct operation *operation, const char *format, const char *id, const cha
 
 	TRY(stripe_lock(operation, id));
 	kind = stripe_fetch(operation, format, id, query, out);
-	*gone = may_be_gone && kind == FAIL_NOT_FOUND;
+	*gone = kind == FAIL_NOT_FOUND;
 	if (!*gone)
 		return kind;
 	task_clear(operation->task);
-	return FAIL_NONE;
+	if (!may_be_gone)
+		TRY(stripe_event_deletion_is_known(operation, id, &may_be_gone));
+	return may_be_gone ? FAIL_NONE
+	                   : task_fail(operation->task, FAIL_NOT_FOUND, "stripe_not_found",
+	                               "Stripe has no such object.");
 }
 
 enum fail
@@ -162,8 +167,10 @@ stripe_sync_invoice(struct operation *operation, const struct sync_target *targe
 	*out = SYNC_FOREIGN;
 	TRY(fetch(operation, "/v1/invoices/%s", target->id, NULL, is_deletion(target), &object,
 	          &gone));
-	if (gone)
+	if (gone) {
+		*out = SYNC_CHANGED;
 		return invoice_gone(operation, target->id);
+	}
 	if (!stripe_invoice_read(&object, &invoice))
 		return stripe_answer_unusable(operation->task);
 	TRY(sync_subscription_of(operation, &invoice, out));

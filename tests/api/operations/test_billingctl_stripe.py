@@ -166,6 +166,20 @@ def test_listing_and_retrying_events(place):
     assert {row["attempts"] for row in rows} == {0}
 
 
+def test_dismissing_an_event(place):
+    place.sql("INSERT INTO stripe_events (event_id, type, livemode, received_at, origin, family, "
+              "subject, state) VALUES ('evt_1', 'invoice.updated', false, now(), 'webhook', "
+              "'invoice', 'in_1', 'parked')")
+    assert place.ctl("stripe", "dismiss", "evt_1", "--why", "an old shop's")["state"] == "dismissed"
+    assert "dismissed" in place.ctl.refuses("stripe", "dismiss", "evt_1", "--why", "again")
+    place.ctl.refuses("stripe", "dismiss", "evt_2", "--why", "none")
+    event, = place.ctl("stripe", "events", "--state", "dismissed")["events"]
+    assert event["event"] == "evt_1"
+    assert place.sql("SELECT subject, detail FROM audit_log WHERE action = 'stripe_event_dismiss'"
+                     ) == "evt_1|an old shop's"
+    place.sql("DELETE FROM stripe_events")
+
+
 def test_listing_and_retrying_calls(place):
     customer_id = place.ctl("customer", "create", "a@example.com")["customer_id"]
     place.sql("INSERT INTO stripe_calls (kind, customer_id, subject, path, parameters, "
@@ -179,6 +193,15 @@ def test_listing_and_retrying_calls(place):
     assert "gb_" not in place.ctl.run("stripe", "calls").stdout
     assert place.ctl("stripe", "retry", calls[0]["call"]) == {"events": 0, "calls": 1, "meter_events": 0}
     assert place.ctl("stripe", "calls")["calls"] == calls[1:]
+    place.ctl.refuses("stripe", "dismiss", calls[1]["call"], status=2)
+    place.ctl.refuses("stripe", "dismiss", calls[1]["call"], "--why", "x" * 501, status=2)
+    place.ctl("stripe", "dismiss", calls[1]["call"], "--why", "done by hand")
+    assert "no parked call" in place.ctl.refuses("stripe", "dismiss", calls[1]["call"], "--why", "x")
+    assert [one["call"] for one in place.ctl("stripe", "calls", "--state", "failed")["calls"]] == [
+        calls[1]["call"]]
+    assert place.sql("SELECT subject, detail FROM audit_log WHERE action = 'stripe_call_dismiss'"
+                     ) == f"{calls[1]['call']}|done by hand"
+    place.sql("UPDATE stripe_calls SET state = 'parked' WHERE state = 'failed'")
     assert "no parked call" in place.ctl.refuses("stripe", "retry", calls[0]["call"])
     assert place.ctl("stripe", "retry", "--all") == {"events": 0, "calls": 2, "meter_events": 0}
     assert place.ctl("stripe", "calls") == {"calls": []}

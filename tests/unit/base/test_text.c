@@ -212,6 +212,17 @@ START_TEST(test_utf8_small)
 }
 END_TEST
 
+START_TEST(test_cut)
+{
+	ck_assert_uint_eq(text_cut("", 3), 0);
+	ck_assert_uint_eq(text_cut("abc", 3), 3);
+	ck_assert_uint_eq(text_cut("abcd", 3), 3);
+	ck_assert_uint_eq(text_cut("ab\xc3\xa9", 3), 2);
+	ck_assert_uint_eq(text_cut("ab\xc3\xa9", 4), 4);
+	ck_assert_uint_eq(text_cut("\xf0\x9f\x98\x80", 3), 0);
+}
+END_TEST
+
 START_TEST(test_characters)
 {
 	ck_assert_uint_eq(text_characters(""), 0);
@@ -275,6 +286,7 @@ main(void)
 	tcase_add_test(tcase, test_numbers_within_a_text);
 	tcase_add_test(tcase, test_equal_and_prefix);
 	tcase_add_test(tcase, test_utf8_small);
+	tcase_add_test(tcase, test_cut);
 	tcase_add_test(tcase, test_characters);
 	tcase_add_test(tcase, test_made_of);
 	tcase_add_loop_test(tcase, test_next_item, 0, ROWS(lists));

@@ -211,9 +211,13 @@ START_TEST(test_failed)
 {
 	struct stripe_answer answer = failures[_i].answer;
 	struct stripe_call call = plan(failures[_i].kind, "x_1", HOUR_MS), taken;
+	const struct stripe_call *rows;
+	size_t rows_count;
 	bool found;
 
 	answer.attempts = 3;
+	answer.error_param = "items[0][id]";
+	answer.error_message = "Words of Stripe's.";
 	fine(db_begin(operation.db, &task));
 	ck_assert_int_eq(stripe_call_failed(&operation, &call, &answer), failures[_i].fail);
 	task_clear(&task);
@@ -222,6 +226,12 @@ START_TEST(test_failed)
 	                                               failures[_i].state)) != NULL,
 	              "%s", calls_now());
 	ck_assert_str_eq(error_of(call.call_id), failures[_i].error);
+	fine(stripe_call_list(&operation, failures[_i].state, 1, &rows, &rows_count));
+	ck_assert_int_eq(rows[0].call_id, call.call_id);
+	if (answer.outcome == STRIPE_REFUSED) {
+		ck_assert_str_eq(rows[0].error_param, answer.error_param);
+		ck_assert_str_eq(rows[0].error_message, answer.error_message);
+	}
 	fine(stripe_call_take(&operation, &taken, &found));
 	ck_assert_int_eq(found, text_equal(failures[_i].state, "pending"));
 	/* A call that has ended does not change any more. */
@@ -230,6 +240,22 @@ START_TEST(test_failed)
 	ck_assert_int_ne(stripe_call_failed(&operation, &call, &answer), FAIL_NONE);
 	task_clear(&task);
 	ck_assert(strstr(calls_now(), ":done/5") != NULL);
+}
+END_TEST
+
+/* An operator ends a parked call; what it says why stands in the audit trail. */
+START_TEST(test_dismiss)
+{
+	struct stripe_call call = plan(STRIPE_CANCEL, "sub_1", 0);
+
+	ck_assert_int_eq(stripe_call_dismiss(&operation, call.call_id, "why"), FAIL_NOT_FOUND);
+	ck_assert_str_eq(task.failure.code, "call_not_found");
+	task_clear(&task);
+	db_rollback_to(operation.db, 0);
+	set(call.call_id, "parked", 12, 0);
+	fine(stripe_call_dismiss(&operation, call.call_id, "cancelled in the dashboard"));
+	ck_assert_str_eq(calls_now(), "subscription_cancel:failed/12*");
+	ck_assert_int_eq(audited("stripe_call_dismiss"), 1);
 }
 END_TEST
 
@@ -394,7 +420,7 @@ START_TEST(test_parked)
 	fine(stripe_call_figures(&operation, &figures));
 	ck_assert_int_eq(figures.pending, 1);
 	ck_assert_int_eq(figures.parked, 2);
-	fine(stripe_call_list_parked(&operation, 1, &rows, &rows_count));
+	fine(stripe_call_list(&operation, "parked", 1, &rows, &rows_count));
 	ck_assert_uint_eq(rows_count, 1);
 	ck_assert_int_eq(rows[0].call_id, first.call_id);
 	fine(stripe_call_retry(&operation, other.call_id, &count));
@@ -486,6 +512,7 @@ main(void)
 	tcase_add_test(tcase, test_one_creation);
 	tcase_add_test(tcase, test_done);
 	tcase_add_loop_test(tcase, test_failed, 0, ROWS(failures));
+	tcase_add_test(tcase, test_dismiss);
 	tcase_add_test(tcase, test_drop);
 	tcase_add_test(tcase, test_forget);
 	tcase_add_test(tcase, test_is_pending);

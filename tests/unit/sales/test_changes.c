@@ -220,6 +220,11 @@ resume(void)
 #define ENDING                                                                                 \
 	"{'id':'sub_1','object':'subscription','status':'active','cancel_at':1747000000,"      \
 	"'items':{'data':[{'id':'si_1','price':{'id':'price_s'}}]}}"
+#define REFUSAL(members)                                                                       \
+	{                                                                                      \
+		.status = 400,                                                                 \
+		.body = "{'error':{'type':'invalid_request_error'," members "}}"               \
+	}
 #define LOOK "GET /v1/subscriptions/sub_1"
 #define CHANGE " POST /v1/subscriptions/sub_1"
 
@@ -243,6 +248,46 @@ static const struct {
          LOOK CHANGE,
          "subscription_change:failed status_402",
          "payment_behavior=error_if_incomplete"},
+        /* Refusals that a client can do something about. */
+        {upgrade,
+         {NOW,
+          REFUSAL("'message':'The subscription is managed by the subscription schedule `sub_"
+                  "sched_1`, and updating any cancelation behavior directly is not allowed.'")},
+         FAIL_CONFLICT,
+         "subscription_scheduled",
+         LOOK CHANGE,
+         "subscription_change:failed invalid_request_error",
+         NULL},
+        {upgrade,
+         {NOW, REFUSAL("'message':'You cannot combine currencies on a single customer.'")},
+         FAIL_CONFLICT,
+         "currency_mismatch",
+         LOOK CHANGE,
+         "subscription_change:failed invalid_request_error",
+         NULL},
+        {upgrade,
+         {NOW,
+          REFUSAL("'message':'The price specified is inactive. This field only accepts active "
+                  "prices.'")},
+         FAIL_CONFLICT,
+         "price_unavailable",
+         LOOK CHANGE,
+         "subscription_change:failed invalid_request_error",
+         NULL},
+        {upgrade,
+         {NOW, REFUSAL("'code':'resource_missing','param':'items[0][price]'")},
+         FAIL_CONFLICT,
+         "price_unavailable",
+         LOOK CHANGE,
+         "subscription_change:failed resource_missing",
+         NULL},
+        {upgrade,
+         {NOW, REFUSAL("'code':'resource_missing','param':'items[0][id]'")},
+         FAIL_STRIPE,
+         "stripe_error",
+         LOOK CHANGE,
+         "subscription_change:failed resource_missing",
+         NULL},
         {upgrade,
          {NOW, BROKEN},
          FAIL_STRIPE,

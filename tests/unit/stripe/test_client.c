@@ -342,6 +342,9 @@ START_TEST(test_log)
 	                 "invalid\","
 	                 "\"message\":\"Invalid email address: someone@example.com, "
 	                 "key " STRIPE_TEST_KEY "\"}}"},
+	        {.status = 400,
+	         .body = "{\"error\":{\"type\":\"invalid_request_error\",\"param\":"
+	                 "\"email\",\"message\":\"No such <someone@example.com> here\"}}"},
 	        {.status = 503},
 	        {.status = 0}};
 	static const char *const wanted[] = {"\"request_id\":\"req-of-ours\"",
@@ -351,6 +354,8 @@ START_TEST(test_log)
 	                                     "\"status\":503",
 	                                     "\"attempt\":3",
 	                                     "\"error_code\":\"email_invalid\"",
+	                                     "\"error_param\":\"email\"",
+	                                     "\"error_message\":\"No such (address) here\"",
 	                                     "\"reason\":\"as the script says\"",
 	                                     "\"ms\":"};
 	static const char *const unwanted[] = {"12345", "example", "email=", "the-key",
@@ -360,7 +365,7 @@ START_TEST(test_log)
 
 	for (const char *at = text; *at != '\0'; at++)
 		lines += *at == '\n';
-	ck_assert_int_eq(lines, 1 + 1 + 3 + 3);
+	ck_assert_int_eq(lines, 1 + 1 + 1 + 3 + 3);
 	for (int i = 0; i < ROWS(wanted); i++)
 		ck_assert_msg(strstr(text, wanted[i]) != NULL, "no %s in %s", wanted[i], text);
 	for (int i = 0; i < ROWS(unwanted); i++)

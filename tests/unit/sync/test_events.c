@@ -91,6 +91,18 @@ events_now(void)
 	return stripe_text(&statement, NO_PARAMETERS);
 }
 
+static int64_t
+audited_of(const char *subject)
+{
+	static const struct statement statement = {
+	        .name = "test_audited_of",
+	        STRIPE_NUMBER,
+	        .sql = "SELECT count(*) AS number FROM audit_log WHERE subject = $1 "
+	               "AND action = 'stripe_event_dismiss'"};
+
+	return stripe_number(&statement, PARAMETERS(subject));
+}
+
 /* Milliseconds until the next try. */
 static int64_t
 delay_of(const char *id)
@@ -236,7 +248,7 @@ START_TEST(test_finish)
 	        {"evt_older", "sub_1", "pending", 60, "done"},
 	        {"evt_newer", "sub_1", "pending", -60, "pending"},
 	        {"evt_other", "sub_2", "pending", 60, "pending"},
-	        {"evt_parked", "sub_1", "parked", 60, "parked"},
+	        {"evt_parked", "sub_1", "parked", 60, "done"},
 	        {"evt_ignored", "sub_1", "ignored", 60, "ignored"},
 	};
 	struct stripe_event_row row;
@@ -327,6 +339,40 @@ START_TEST(test_fail_without_fault)
 	row = find("evt_2");
 	fine(stripe_event_fail(&operation, &row, "unknown_price", true));
 	ck_assert_str_eq(find("evt_2").state, "parked");
+}
+END_TEST
+
+/* Only a parked or pending event can be dismissed; a second delivery does not restore it. */
+START_TEST(test_dismiss)
+{
+	receive_simple("evt_1", "sub_1");
+	fine(stripe_event_dismiss(&operation, "evt_1", "an old shop's"));
+	ck_assert_str_eq(find("evt_1").state, "dismissed");
+	ck_assert_int_eq(audited_of("evt_1"), 1);
+	ck_assert_int_eq(stripe_event_dismiss(&operation, "evt_1", "again"), FAIL_CONFLICT);
+	ck_assert_str_eq(task.failure.code, "nothing_to_dismiss");
+	task_clear(&task);
+	ck_assert_int_eq(stripe_event_dismiss(&operation, "evt_2", "none"), FAIL_NOT_FOUND);
+	task_clear(&task);
+	{
+		struct stripe_event again = event("evt_1", "sub_1");
+
+		ck_assert(!receive(&again));
+		ck_assert_str_eq(find("evt_1").state, "dismissed");
+	}
+}
+END_TEST
+
+/* A connected account's objects cannot be fetched with our key. */
+START_TEST(test_other_account)
+{
+	struct stripe_event one = event("evt_1", "sub_1");
+
+	one.account = "acct_1";
+	ck_assert(receive(&one));
+	ck_assert_str_eq(find("evt_1").state, "ignored");
+	ck_assert_str_eq(find("evt_1").error, "other_account");
+	ck_assert_str_eq(events_now(), "evt_1:ignored");
 }
 END_TEST
 
@@ -477,6 +523,8 @@ main(void)
 	tcase_add_test(tcase, test_finish_family);
 	tcase_add_test(tcase, test_fail);
 	tcase_add_test(tcase, test_fail_without_fault);
+	tcase_add_test(tcase, test_dismiss);
+	tcase_add_test(tcase, test_other_account);
 	tcase_add_test(tcase, test_delays);
 	tcase_add_test(tcase, test_retry);
 	tcase_add_test(tcase, test_list_and_figures);

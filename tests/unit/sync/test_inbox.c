@@ -233,6 +233,31 @@ START_TEST(test_invoice_deleted)
 }
 END_TEST
 
+/* A deletion ends the events about the object that could not be fetched any more, and that arrive
+ * later. */
+START_TEST(test_deletion_ends_others)
+{
+	receive("invoice.updated", "invoice", "in_1", NULL);
+	flow_change("test_park",
+	            "UPDATE stripe_events SET state = 'parked', next_try_at = NULL, event_id = "
+	            "'evt_parked' WHERE $1 <> '' AND $2::text IS NULL",
+	            NULL);
+	receive("invoice.deleted", "invoice", "in_1", NULL);
+	SCRIPT(REFUSED(404));
+	ck_assert_int_eq(run(), FAIL_NONE);
+	ck_assert_str_eq(events_now(), "evt_in_1:done/1, evt_parked:done/0");
+	flow_change("test_rename",
+	            "UPDATE stripe_events SET event_id = 'evt_deleted' "
+	            "WHERE event_id = 'evt_in_1' AND $1 <> '' AND $2::text IS NULL",
+	            NULL);
+	receive("invoice.updated", "invoice", "in_1", NULL);
+	SCRIPT(REFUSED(404));
+	ck_assert_int_eq(run(), FAIL_NONE);
+	ck_assert_str_eq(events_now(),
+	                 "evt_deleted:done/1, evt_in_1:done/1, evt_parked:done/0");
+}
+END_TEST
+
 static struct customer
 customer_now(void)
 {
@@ -334,6 +359,7 @@ main(void)
 	tcase_add_test(tcase, test_ending);
 	tcase_add_loop_test(tcase, test_invoice, 0, ROWS(invoice_events));
 	tcase_add_loop_test(tcase, test_invoice_deleted, 0, 2);
+	tcase_add_test(tcase, test_deletion_ends_others);
 	tcase_add_loop_test(tcase, test_customer, 0, ROWS(changes));
 	tcase_add_loop_test(tcase, test_customer_not_asked, 0, 2);
 	tcase_add_loop_test(tcase, test_customer_deleted, 0, 2);
