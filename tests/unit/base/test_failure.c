@@ -78,7 +78,8 @@ START_TEST(test_fields_are_bounded)
 	ck_assert_str_eq(task.failure.message, all);
 	ck_assert_uint_eq(count_fields(), FIELD_ERRORS_MAX);
 	for (int i = 0; i < 1000000; i++)
-		ck_assert_int_eq(task_fail_field(&task, "email", "wrong %d", i), FAIL_INVALID);
+		(void)task_fail_field(&task, "email", "wrong %d", i);
+	ck_assert_int_eq(task_fail_field(&task, "email", "wrong"), FAIL_INVALID);
 	ck_assert_str_eq(task.failure.message, more);
 	ck_assert_uint_eq(count_fields(), FIELD_ERRORS_MAX);
 	ck_assert_str_eq(task.failure.last_field->message,
