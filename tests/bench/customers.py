@@ -14,9 +14,11 @@ from load import psql
 # Filled without triggers (the rows are consistent), one connection for each table.
 TABLES = {
     "customers": """
-        INSERT INTO customers (customer_id, email, company_name, created_at, updated_at)
+        INSERT INTO customers (customer_id, email, company_name, created_at, updated_at, email_key,
+                               company_key)
         SELECT 'cust_' || md5('bench ' || i), 'person' || i || '@bench.example',
-               'Company ' || lpad(i::text, 8, '0'), at, at""",
+               'Company ' || lpad(i::text, 8, '0'), at, at, 'person' || i || '@bench.example',
+               'company ' || lpad(i::text, 8, '0')""",
     "subscriptions": """
         INSERT INTO subscriptions (customer_id, plan, status, trial_ends_at, created_at, updated_at)
         SELECT 'cust_' || md5('bench ' || i), '{plan}', 'trialing', now() + interval '10 days',
