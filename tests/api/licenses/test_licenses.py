@@ -351,7 +351,7 @@ def test_terms_for_verifiers(strict):
 def test_stale_before_the_next_list(stack):
     """Licences that would be stale between two lists are refused as a setting."""
     done = stack.billingctl("doctor", env={"LICENSE_OFFLINE_STALE_DAYS": "1"}, check=False)
-    assert done.returncode == 1 and "LICENSE_OFFLINE_STALE_DAYS must be more" in done.stderr
+    assert done.returncode == 1 and "LICENSE_OFFLINE_STALE_DAYS must be more" in done.stdout
 
 
 def test_a_shorter_life(strict):
