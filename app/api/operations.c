@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "billing/revocation_list.h"
 #include "db/migrations.h"
+#include "db/server.h"
 #include "outbox/call_records.h"
 #include "outbox/calls.h"
 #include "sync/events.h"
@@ -100,11 +101,16 @@ static struct check
 check_database(struct call *call, struct instant *database_now)
 {
 	struct task *task = call->operation.task;
+	struct db *db = call->operation.db;
+	bool writable = false;
 
-	if (db_clock(call->operation.db, task, database_now) == FAIL_NONE)
-		return (struct check){"database", true, "answers", true};
-	task_clear(task);
-	return (struct check){"database", false, "does not answer", true};
+	if (db_clock(db, task, database_now) != FAIL_NONE ||
+	    server_is_writable(db, task, &writable) != FAIL_NONE) {
+		task_clear(task);
+		return (struct check){"database", false, "does not answer", true};
+	}
+	return (struct check){"database", writable,
+	                      writable ? "answers" : "is read-only, or a standby", true};
 }
 
 static struct check

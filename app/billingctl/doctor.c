@@ -63,12 +63,19 @@ static enum fail
 check_database(struct doctor *doctor)
 {
 	struct ctl *ctl = doctor->ctl;
-	const char *why;
+	const struct db_options options = app_settings_db(&ctl->settings, "billingctl");
+	const char *why, *lacks;
 
 	if (ctl_open_database(ctl) == FAIL_NONE)
 		return doctor_ok(doctor, "answers");
-	why = server_unreachable(ctl->task.arena, ctl->settings.database_url);
+	why = server_unreachable(ctl->task.arena, &options);
 	task_clear(&ctl->task);
+	lacks = server_pooler_lacks(why);
+	if (lacks != NULL)
+		return WRONG(doctor,
+		             "PgBouncer refuses the connection: %s (run: set %s in "
+		             "pgbouncer.ini, and reload PgBouncer)",
+		             why, lacks);
 	return WRONG(doctor, "It cannot be reached: %s",
 	             why == NULL ? "it just came back" : why);
 }
@@ -171,11 +178,11 @@ check_statement_list(struct doctor *doctor, const struct statement_list *list)
 		enum fail kind =
 		        db_check_statement(doctor->ctl->operation.db, task, &list->items[i]);
 
-		/* PostgreSQL refused the statement; its message is only logged. */
 		if (kind != FAIL_NONE && strcmp(task->failure.code, "statement_differs") != 0) {
 			task_clear(task);
-			return WRONG(doctor, "The statement %s doesn't fit the schema.",
-			             list->items[i].name);
+			return WRONG(doctor, "PostgreSQL refuses the statement %s: %s",
+			             list->items[i].name,
+			             db_last_error(doctor->ctl->operation.db));
 		}
 		TRY(kind);
 	}

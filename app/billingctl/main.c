@@ -153,11 +153,12 @@ run(struct ctl *ctl, char **words)
 static const char *
 message_of(struct ctl *ctl)
 {
+	const struct db_options options = app_settings_db(&ctl->settings, "billingctl");
 	const char *why = NULL;
 
 	if (strcmp(ctl->task.failure.code, "database_unavailable") == 0 &&
 	    ctl->settings.database_url != NULL)
-		why = server_unreachable(ctl->task.arena, ctl->settings.database_url);
+		why = server_unreachable(ctl->task.arena, &options);
 	return why == NULL
 	               ? ctl->task.failure.message
 	               : arena_printf(ctl->task.arena,

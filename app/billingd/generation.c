@@ -61,7 +61,7 @@ static enum fail
 check_migrations(struct task *task, const struct app_settings *settings)
 {
 	const struct db_options options = app_settings_db(settings, "billingd check");
-	const char *unreachable = server_unreachable(task->arena, settings->database_url);
+	const char *unreachable = server_unreachable(task->arena, &options);
 	struct migration *migrations;
 	size_t count, pending = 0;
 	struct db *db;

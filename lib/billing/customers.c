@@ -81,7 +81,7 @@ static const struct statement statements[] = {
                         .sql = "SELECT " CUSTOMER_COLUMNS " FROM customers WHERE " AFTER_CURSOR
                                "AND email_key = $5 "
                                "AND ($6::text IS NULL OR " MATCHES_6 ") " PAGE},
-        [LIST_QUERY] = {"customer_list_query", ROW,
+        [LIST_QUERY] = {"customer_list_query", ROW, .unconfirmed = true,
                         .sql = "WITH newest AS (SELECT " CUSTOMER_COLUMNS
                                ", email_key, company_key FROM customers "
                                "  WHERE " AFTER_CURSOR NEWEST_FIRST "LIMIT 200), "

@@ -85,30 +85,58 @@ connect_failed(struct db *db, struct task *task, int64_t now_us)
 	return unavailable(db, task, why);
 }
 
-/* The options of the connection string or PGOPTIONS come first, so that ours count. JIT is off:
+/* The value that the environment has for libpq, or else ours. */
+static const char *
+environment_or(const char *name, const char *ours)
+{
+	const char *given = getenv(name);
+
+	return given == NULL ? ours : given;
+}
+
+/* The first values give way to those of the connection string, the last ones replace them. The
+ * options of the connection string or PGOPTIONS come first, so that ours count. JIT is off:
  * compiling one of our statements takes longer than running it. */
-static PGconn *
-open_connection(const struct db_options *options, struct task *task)
+PGconn *
+db_open(const struct db_options *options, struct arena *arena)
 {
 	long long idle_ms = options->statement_timeout_ms * 2 + options->pause_ms;
-	const char *given = db_url_part(task->arena, options->url, "options");
+	const char *given = db_url_part(arena, options->url, "options");
 	const char *session = arena_printf(
-	        task->arena,
+	        arena,
 	        "%s -c statement_timeout=%lld -c lock_timeout=%lld -c TimeZone=UTC -c jit=off "
 	        "-c idle_in_transaction_session_timeout=%lld -c standard_conforming_strings=on",
 	        given == NULL ? "" : given, (long long)options->statement_timeout_ms,
 	        (long long)options->statement_timeout_ms, idle_ms);
-	const char *names[] = {"dbname",
-	                       "application_name",
-	                       "connect_timeout",
+	struct hosts hosts = db_hosts(arena, options->url);
+	const char *names[] = {"connect_timeout",
 	                       "tcp_user_timeout",
+	                       "target_session_attrs",
+	                       "dbname",
+	                       "host",
+	                       "hostaddr",
+	                       "port",
+	                       "application_name",
 	                       "client_encoding",
 	                       "options",
 	                       NULL};
 	const char *values[] = {
-	        options->url, options->application_name, "3", "10000", "UTF8", session, NULL};
+	        environment_or("PGCONNECT_TIMEOUT", "3"),
+	        "10000",
+	        environment_or("PGTARGETSESSIONATTRS", hosts.several ? "read-write" : "any"),
+	        options->url,
+	        hosts.names,
+	        hosts.addresses,
+	        hosts.ports,
+	        options->application_name,
+	        "UTF8",
+	        session,
+	        NULL};
+	PGconn *connection = PQconnectdbParams(names, values, 1);
 
-	return PQconnectdbParams(names, values, 1);
+	if (PQstatus(connection) == CONNECTION_OK)
+		db_hosts_remember(arena, options->url, PQhost(connection), PQport(connection));
+	return connection;
 }
 
 static bool
@@ -122,11 +150,11 @@ is_open(const struct db *db)
 static void
 connect_twice(struct db *db, struct task *task, int64_t start_us)
 {
-	db->connection = open_connection(&db->options, task);
+	db->connection = db_open(&db->options, task->arena);
 	if (is_open(db) || db->backoff_us != 0 || clock_monotonic_us() - start_us > quick_us)
 		return;
 	db_disconnect(db);
-	db->connection = open_connection(&db->options, task);
+	db->connection = db_open(&db->options, task->arena);
 }
 
 enum fail

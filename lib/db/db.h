@@ -21,7 +21,7 @@ struct db;
 /* How to reach the database. `url` is a libpq connection string or URI. */
 struct db_options {
 	const char *url;
-	bool prepared;                /* off for PgBouncer in transaction mode */
+	bool prepared; /* off for PgBouncer in transaction mode; a refusal of it turns it off */
 	int64_t statement_timeout_ms; /* also bounds the wait for locks */
 	const char *application_name;
 	/* How much longer a transaction may be idle while its owner waits elsewhere. */
@@ -35,7 +35,7 @@ struct statement {
 	const char *sql;
 	const struct column *columns;
 	size_t row_size;
-	bool unconfirmed; /* its commit waits for no standby: it sets synchronous_commit so */
+	bool unconfirmed; /* no standby has to confirm it: it changes nothing that must last */
 };
 
 /* All statements of one module, for the test that prepares each on a migrated database. */
@@ -107,12 +107,17 @@ enum fail db_commit(struct db *db, struct task *task) MUST_CHECK;
 
 /* Waits until a synchronous standby, if there is one, has all that was committed before.
  * FAIL_UNAVAILABLE when that takes more than a second. While a standby does not confirm, changes
- * are refused with FAIL_UNAVAILABLE, and reading goes on. */
+ * are refused with FAIL_UNAVAILABLE, and reading goes on. For answers that speak of what an earlier
+ * request committed. Does nothing in a transaction, whose commit waits itself. */
 enum fail db_confirm(struct db *db, struct task *task) MUST_CHECK;
 
 /* The statement that has just failed with FAIL_UNAVAILABLE was a deadlock's victim or the like.
  * After a rollback its whole transaction may be tried again. */
 bool db_may_repeat(const struct db *db);
+
+/* PostgreSQL's or a pooler's message about the last failure; "" when it sent none. It may hold
+ * values, so it is for people at the machine only, never for clients and logs. */
+const char *db_last_error(const struct db *db);
 
 /* How many transactions and savepoints are open. */
 int db_depth(const struct db *db);

@@ -1,4 +1,5 @@
 /* errors.c: from PostgreSQL's SQLSTATE to a kind of failure. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -23,6 +24,7 @@ static const struct {
 	{"0A000", FAIL_UNAVAILABLE, true, true},   /* a migration outdated the prepared plan */
 	{"25006", FAIL_UNAVAILABLE, true, true},   /* read-only: no longer the primary */
 	{"26000", FAIL_UNAVAILABLE, true, true},   /* prepared statement gone, by a pooler */
+	{"42P05", FAIL_UNAVAILABLE, true, true},   /* prepared by another client of the pooler */
 	{"25P03", FAIL_UNAVAILABLE, true, false},  /* idle_in_transaction_session_timeout */
 	{"40", FAIL_UNAVAILABLE, false, true},     /* serialization failure, deadlock */
 	{"55P03", FAIL_UNAVAILABLE, false, false}, /* lock_not_available */
@@ -111,6 +113,35 @@ fail_with(struct task *task, enum fail kind)
 	return task_fail(task, FAIL_INTERNAL, "internal_error", "A statement failed.");
 }
 
+/* Two clients of a pooler share one session of PostgreSQL, so prepared statements fail. From now on
+ * this process uses none. */
+static void
+notice_pooler(struct db *db, const char *state)
+{
+	if (!db->options.prepared ||
+	    (strcmp(state, "26000") != 0 && strcmp(state, "42P05") != 0))
+		return;
+	log_line(LOG_LEVEL_WARNING,
+	         "prepared statements fail behind a connection pooler; this process uses none "
+	         "from now on, set DB_PREPARED=off",
+	         LOG_S("sqlstate", state));
+	db->options.prepared = false;
+}
+
+static void
+keep_message(struct db *db, const PGresult *result)
+{
+	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+	(void)snprintf(db->error, sizeof(db->error), "%s", message == NULL ? "" : message);
+}
+
+const char *
+db_last_error(const struct db *db)
+{
+	return db->error;
+}
+
 enum fail
 db_result_fail(struct db *db, struct task *task, const char *name, const PGresult *result,
                bool writes)
@@ -118,8 +149,10 @@ db_result_fail(struct db *db, struct task *task, const char *name, const PGresul
 	const char *state =
 	        result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SQLSTATE);
 
+	keep_message(db, result);
 	if (state == NULL || (writes && db->depth == 0 && leaves_open(db, result, state)))
 		return lost(db, task, name, writes);
+	notice_pooler(db, state);
 	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
 		if (strncmp(state, states[i].prefix, strlen(states[i].prefix)) != 0)
 			continue;

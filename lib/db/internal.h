@@ -31,6 +31,7 @@ struct db {
 	int64_t backoff_us;
 	bool held;             /* a synchronous standby did not confirm: changes are refused */
 	int64_t held_until_us; /* no new question to the standby before */
+	char error[200];       /* the last message of PostgreSQL */
 	struct db_time time;
 };
 
@@ -78,6 +79,21 @@ enum fail db_command(struct db *db, struct task *task, const char *sql,
 /* Decodes all rows of a binary result into an array of the statement's struct. */
 enum fail db_decode_rows(struct task *task, const struct statement *statement,
                          const PGresult *result, void *out_rows, size_t *out_count) MUST_CHECK;
+
+/* Opens a connection with all that our sessions need; the caller looks whether it is open. */
+PGconn *db_open(const struct db_options *options, struct arena *arena);
+
+/* The hosts of the connection string, each list separated by commas, NULL when it has none. The
+ * host that answered last in this process, or in the one that started it, comes first. */
+struct hosts {
+	const char *names;
+	const char *addresses;
+	const char *ports;
+	bool several;
+};
+struct hosts db_hosts(struct arena *arena, const char *url);
+void db_hosts_remember(struct arena *arena, const char *url, const char *host,
+                       const char *port);
 
 /* A part of the connection string, such as "user"; what the string leaves out is completed from the
  * environment, as libpq does. NULL when neither has it. */

@@ -3,29 +3,41 @@
 
 #include <string.h>
 
-#include <libpq-fe.h>
-
 #include "base/arena.h"
+#include "db/internal.h"
+
+struct writable {
+	bool writable;
+};
+
+enum { FACTS, WRITABLE };
 
 static const struct statement statements[] = {
-        {"server_facts",
-         ROWS_WITH(struct server_facts, version, version_number, encoding, locale, ascii_case,
-                   collation_stale, checksums, durable, read_only),
-         .sql = "SELECT current_setting('server_version') AS version, "
-                "current_setting('server_version_num')::bigint AS version_number, "
-                "pg_encoding_to_char(d.encoding)::text AS encoding, "
-                "COALESCE(d.daticulocale, d.datctype) || "
-                "  CASE d.datlocprovider WHEN 'i' THEN ' (ICU)' ELSE ' (libc)' END AS locale, "
-                "lower('AIZ') = 'aiz' AND upper('aiz') = 'AIZ' AS ascii_case, "
-                "COALESCE(d.datcollversion <> pg_database_collation_actual_version(d.oid), "
-                "  false) AS collation_stale, "
-                "current_setting('data_checksums') = 'on' AS checksums, "
-                "current_setting('fsync') = 'on' AND current_setting('full_page_writes') = "
-                "'on' "
-                "  AND current_setting('synchronous_commit') <> 'off' AS durable, "
-                "pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' "
-                "  AS read_only "
-                "FROM pg_database d WHERE d.datname = current_database()"},
+        [WRITABLE] = {"server_writable", ROWS_WITH(struct writable, writable),
+                      .sql = "SELECT NOT pg_is_in_recovery() AND "
+                             "current_setting('transaction_read_only') = 'off' AS writable"},
+        [FACTS] = {"server_facts",
+                   ROWS_WITH(struct server_facts, version, version_number, encoding, locale,
+                             ascii_case, collation_stale, checksums, durable, read_only),
+                   .sql = "SELECT current_setting('server_version') AS version, "
+                          "current_setting('server_version_num')::bigint AS version_number, "
+                          "pg_encoding_to_char(d.encoding)::text AS encoding, "
+                          "COALESCE(d.daticulocale, d.datctype) || "
+                          "  CASE d.datlocprovider WHEN 'i' THEN ' (ICU)' ELSE ' (libc)' END "
+                          "AS locale, "
+                          "lower('AIZ') = 'aiz' AND upper('aiz') = 'AIZ' AS ascii_case, "
+                          "COALESCE(d.datcollversion <> "
+                          "pg_database_collation_actual_version(d.oid), "
+                          "  false) AS collation_stale, "
+                          "current_setting('data_checksums') = 'on' AS checksums, "
+                          "current_setting('fsync') = 'on' AND "
+                          "current_setting('full_page_writes') = "
+                          "'on' "
+                          "  AND current_setting('synchronous_commit') <> 'off' AS durable, "
+                          "pg_is_in_recovery() OR current_setting('transaction_read_only') = "
+                          "'on' "
+                          "  AS read_only "
+                          "FROM pg_database d WHERE d.datname = current_database()"},
 };
 
 const struct statement_list server_statements = STATEMENT_LIST(statements);
@@ -35,24 +47,41 @@ server_facts_read(struct db *db, struct task *task, struct server_facts *out)
 {
 	bool found;
 
-	return db_row(db, task, &statements[0], NO_PARAMETERS, out, &found);
+	return db_row(db, task, &statements[FACTS], NO_PARAMETERS, out, &found);
+}
+
+enum fail
+server_is_writable(struct db *db, struct task *task, bool *writable)
+{
+	struct writable row = {0};
+	bool found;
+
+	TRY(db_row(db, task, &statements[WRITABLE], NO_PARAMETERS, &row, &found));
+	*writable = row.writable;
+	return FAIL_NONE;
 }
 
 const char *
-server_unreachable(struct arena *arena, const char *url)
+server_unreachable(struct arena *arena, const struct db_options *options)
 {
-	const char *names[] = {"dbname", "connect_timeout", NULL};
-	const char *values[] = {url, "3", NULL};
-	PGconn *connection = PQconnectdbParams(names, values, 1);
+	PGconn *connection = db_open(options, arena);
 	char *why = NULL;
 
 	if (PQstatus(connection) != CONNECTION_OK) {
 		why = arena_copy(arena, PQerrorMessage(connection));
 		why[strcspn(why, "\n")] = '\0';
 		/* libpq quotes a string that it cannot read, with the password. */
-		if (strstr(why, url) != NULL)
+		if (strstr(why, options->url) != NULL)
 			why = arena_copy(arena, "it isn't a connection string");
 	}
 	PQfinish(connection);
 	return why;
+}
+
+const char *
+server_pooler_lacks(const char *unreachable)
+{
+	if (unreachable == NULL || strstr(unreachable, "unsupported startup parameter") == NULL)
+		return NULL;
+	return "ignore_startup_parameters = options";
 }

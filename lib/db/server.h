@@ -23,7 +23,14 @@ extern const struct statement_list server_statements;
 enum fail server_facts_read(struct db *db, struct task *task,
                             struct server_facts *out) MUST_CHECK;
 
-/* Tries to connect once (3 s) and tells in one line why that fails; NULL when it works. The
- * line may name hosts and users, never the password: for people at the machine, not for
- * clients. */
-const char *server_unreachable(struct arena *arena, const char *url);
+/* May this connection change rows? A standby does not let it. */
+enum fail server_is_writable(struct db *db, struct task *task, bool *writable) MUST_CHECK;
+
+/* Tries to connect once, as the service does, and tells in one line why that fails; NULL when it
+ * works. The line may name hosts and users, never the password: for people at the machine, not
+ * for clients. */
+const char *server_unreachable(struct arena *arena, const struct db_options *options);
+
+/* The setting of PgBouncer that the line shows to be missing; NULL: it shows nothing of the
+ * kind. */
+const char *server_pooler_lacks(const char *unreachable);

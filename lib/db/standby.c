@@ -75,6 +75,8 @@ db_confirm(struct db *db, struct task *task)
 	enum fail kind;
 	bool found;
 
+	if (db->depth > 0)
+		return FAIL_NONE;
 	if (deadline_us == 0 || deadline_us > now_us + patience_us)
 		db->deadline_us = now_us + patience_us;
 	kind = db_row(db, task, &own_statements[0], NO_PARAMETERS, &row, &found);

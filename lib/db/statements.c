@@ -40,11 +40,15 @@ prepare(struct db *db, struct task *task, const struct statement *statement)
 	return FAIL_NONE;
 }
 
-/* A statement of our own that changes nothing starts with SELECT. */
+/* A statement of our own that changes nothing starts with SELECT, after comments. */
 static bool
 writes(const struct statement *statement)
 {
-	return !text_starts_with(statement->sql, "SELECT");
+	const char *sql = statement->sql;
+
+	while (text_starts_with(sql, "--") || *sql == '\n')
+		sql += *sql == '\n' ? 1 : strcspn(sql, "\n");
+	return !text_starts_with(sql, "SELECT");
 }
 
 static enum fail
@@ -210,12 +214,15 @@ compare_columns(struct task *task, const struct statement *statement, const PGre
 enum fail
 db_check_statement(struct db *db, struct task *task, const struct statement *statement)
 {
-	PGresult *described;
+	PGresult *prepared, *described;
 	int sent;
 
 	TRY(db_connect(db, task));
-	TRY(prepare(db, task, statement));
-	sent = PQsendDescribePrepared(db->connection, statement->name);
+	/* Without a name, as a pooler would keep a name for its next client. */
+	sent = PQsendPrepare(db->connection, "", statement->sql, 0, NULL);
+	TRY(db_receive(db, task, statement->name, sent == 1, false, &prepared));
+	PQclear(prepared);
+	sent = PQsendDescribePrepared(db->connection, "");
 	TRY(db_receive(db, task, statement->name, sent == 1, false, &described));
 	arena_defer(task->arena, clear_result, described);
 	return compare_columns(task, statement, described);
