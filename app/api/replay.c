@@ -91,6 +91,19 @@ run(struct call *call)
 	return FAIL_NONE;
 }
 
+/* Ends the transaction that has read the stored answer, which becomes the answer once it is as
+ * safe as a new one would be. */
+static enum fail
+replay_stored(struct call *call, struct bytes stored)
+{
+	struct task *task = &call->request->task;
+
+	db_rollback_to(call->operation.db, 0);
+	TRY(db_confirm(call->operation.db, task));
+	unpack(task->arena, stored, call->response);
+	return FAIL_NONE;
+}
+
 /* Reads the stored answer, if there is one, and ends the transaction. */
 static enum fail
 find_stored(struct call *call, struct idempotency *idempotency, bool *replay)
@@ -102,7 +115,7 @@ find_stored(struct call *call, struct idempotency *idempotency, bool *replay)
 	TRY(db_begin(db, task));
 	TRY(idempotency_claim(&call->operation, idempotency, &stored, replay));
 	if (*replay)
-		unpack(task->arena, stored, call->response);
+		return replay_stored(call, stored);
 	db_rollback_to(db, 0);
 	return FAIL_NONE;
 }
@@ -205,10 +218,8 @@ replay_or_run(struct call *call)
 	}
 	TRY(db_begin(db, task));
 	TRY(idempotency_claim(&call->operation, &idempotency, &stored, &replay));
-	if (replay) {
-		unpack(task->arena, stored, call->response);
-		return FAIL_NONE;
-	}
+	if (replay)
+		return replay_stored(call, stored);
 	TRY(run(call));
 	TRY(idempotency_store(&call->operation, &idempotency,
 	                      pack(task->arena, call->response)));

@@ -47,6 +47,8 @@ post_stripe_event(struct call *call)
 		return task_fail(operation->task, FAIL_INVALID, "invalid_event",
 		                 "The body is not an event.");
 	TRY(stripe_event_receive(operation, &event, request->body, "webhook", &is_new));
+	if (!is_new)
+		TRY(db_confirm(call->operation.db, call->operation.task));
 	metrics_add(call->api->metrics,
 	            !is_new                    ? METRIC_STRIPE_EVENTS_REPEATED
 	            : event.ref.family == NULL ? METRIC_STRIPE_EVENTS_UNKNOWN

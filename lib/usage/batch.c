@@ -97,6 +97,7 @@ usage_report_batch(struct operation *operation, struct usage_item *items, size_t
 	int64_t lease_ms = operation->billing->policy.instance_lease_hours * HOUR_MS;
 	const struct batch_row *rows;
 	size_t row_count;
+	bool known = false;
 
 	if (count == 0)
 		return FAIL_NONE;
@@ -106,7 +107,9 @@ usage_report_batch(struct operation *operation, struct usage_item *items, size_t
 	            (void *)&rows, &row_count));
 	for (size_t i = 0; i < count; i++)
 		items[i].status = USAGE_NO_CUSTOMER;
-	for (size_t i = 0; i < row_count; i++)
+	for (size_t i = 0; i < row_count; i++) {
 		TRY(fill_item(operation, items, (size_t)rows[i].index, &rows[i]));
-	return FAIL_NONE;
+		known = known || rows[i].usage_id == 0;
+	}
+	return known ? db_confirm(operation->db, task) : FAIL_NONE;
 }

@@ -126,8 +126,10 @@ usage_outcome(struct operation *operation, const struct usage_view *view,
 	if (view->customer_id == NULL)
 		return fail_customer_not_found(operation->task);
 	*created = view->usage_id != 0;
-	if (!*created)
+	if (!*created) {
+		TRY(db_confirm(operation->db, operation->task));
 		return usage_find_first(operation, report);
+	}
 	report->usage_id = view->usage_id;
 	report->received_at = INSTANT_MS(operation->now_ms);
 	return FAIL_NONE;

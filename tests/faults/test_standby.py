@@ -1,0 +1,127 @@
+"""The synchronous standby of PostgreSQL is away. A change is acknowledged only when the standby has
+it, and so is the repetition of an earlier change. Reading goes on."""
+
+import concurrent.futures
+import time
+import uuid
+
+import pytest
+from chaos.postgres import Postgres
+from support import usage
+from support.stack import wait_for, within
+
+STACK = {"WORKERS": 3, "DB_STATEMENT_TIMEOUT_MS": 500}
+CLIENTS = 24
+NO_STANDBY = ""
+
+
+@pytest.fixture
+def postgres(stack):
+    """The PostgreSQL server. It waits for no standby after the test."""
+    server = Postgres(stack)
+    yield server
+    name_standby(stack, server, NO_STANDBY)
+
+
+def name_standby(stack, postgres, name):
+    """Commits wait for the standby of this name from now on; it does not exist."""
+    postgres.super_sql(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
+    postgres.super_sql("SELECT pg_reload_conf()")
+    wait_for(lambda: postgres.super_sql("SHOW synchronous_standby_names") == name, every=0.01)
+    if name == NO_STANDBY:
+        wait_for(lambda: len({create(stack).status_code for _ in range(6)} | {201}) == 1)
+
+
+def create(stack, key=None, email=None):
+    """Creates a customer, which may be refused."""
+    return stack.api.bearer(stack.admin_key).post(
+        "/api/customers", {"email": email or stack.api.email()},
+        headers={"Idempotency-Key": key or uuid.uuid4().hex}, faults=True)
+
+
+def waiting(postgres):
+    """The number of backends that wait for the standby."""
+    return int(postgres.super_sql(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"))
+
+
+def assert_refused(answer):
+    assert answer.status_code == 503, answer.text
+    assert answer.json()["code"] in ("database_unavailable", "outcome_unknown")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "Idempotent-Replayed" not in answer.headers
+
+
+def test_changes_are_refused_and_reading_goes_on(stack, postgres, report):
+    """No more backends wait than there are workers, and none beyond the time limit."""
+    customer = stack.api.sign_up()
+    name_standby(stack, postgres, "nobody")
+    start, most = time.monotonic(), 0
+    with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
+        changes = [pool.submit(create, stack) for _ in range(4 * CLIENTS)]
+        while not all(change.done() for change in changes):
+            most = max(most, waiting(postgres))
+            time.sleep(0.01)
+    took = time.monotonic() - start
+    for change in changes:
+        assert_refused(change.result())
+    reads = 0
+    while reads < 40:
+        start = time.monotonic()
+        assert customer.client.get(f"/api/licenses/{customer.id}").status_code == 200
+        assert stack.api.owner.get("/api/customers").status_code == 200
+        assert time.monotonic() - start < within(2)
+        reads += 1
+    assert 0 < most <= STACK["WORKERS"] + 4
+    wait_for(lambda: waiting(postgres) == 0)
+    report(refused=len(changes), waited_for_the_standby_at_once=most, seconds=f"{took:.1f}")
+    name_standby(stack, postgres, NO_STANDBY)
+    assert create(stack).status_code == 201
+
+
+def unknown(send):
+    """Sends until a worker has committed without the standby. A worker that knows
+    that the standby is away commits nothing."""
+    def attempt():
+        answer = send()
+        assert_refused(answer)
+        return answer.json()["code"] == "outcome_unknown"
+    wait_for(attempt)
+
+
+def test_a_replay_waits_for_the_standby(stack, postgres):
+    """The answer to a change that no standby has is not repeated."""
+    made = {}
+
+    def send():
+        made.update(key=uuid.uuid4().hex, email=stack.api.email())
+        return create(stack, **made)
+
+    name_standby(stack, postgres, "nobody")
+    unknown(send)
+    for _ in range(6):
+        assert_refused(create(stack, **made))
+    name_standby(stack, postgres, NO_STANDBY)
+    answer = create(stack, **made)
+    assert answer.status_code == 201 and answer.headers["Idempotent-Replayed"] == "true"
+
+
+def test_a_duplicate_report_waits_for_the_standby(stack, postgres):
+    customer = stack.api.sign_up()
+    body = usage.report(customer, instance_id="one", active_devices=1, total_devices=1, metrics={},
+                        report_id=uuid.uuid4().hex)
+
+    def send():
+        return customer.client.post("/api/usage/report", body, faults=True)
+
+    def send_batch():
+        return customer.client.post("/api/usage/reports", {"reports": [body]}, faults=True)
+
+    name_standby(stack, postgres, "nobody")
+    unknown(send)
+    for _ in range(3):
+        assert_refused(send())
+        assert_refused(send_batch())
+    name_standby(stack, postgres, NO_STANDBY)
+    assert send().status_code == 200
+    assert send_batch().json()["duplicates"] == 1
