@@ -68,7 +68,9 @@ def test_the_printed_commands_work(run, tmp_path):
     wait_for(lambda: subscription()["current_period_ends_at"] > period_end)
     # In the directory of `make run`, with only the printed commands.
     checks = shell([*operator[:-1], operator[-1] + " --json"], ROOT)["checks"]
-    assert {check["state"] for check in checks} == {"ok"}
+    # The stand-in is not Stripe, which the doctor says.
+    assert {check["check"]: check["state"] for check in checks if check["state"] != "ok"} == {
+        "stripe_key": "warning"}
 
 
 def test_make_run_starts_the_stand_in_without_a_key(run):
