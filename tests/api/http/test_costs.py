@@ -59,7 +59,7 @@ class Place:
                 expires_at
             FROM (SELECT * FROM licenses WHERE customer_id = '{self.id}' LIMIT 1) l,
             generate_series(1, 100)""")
-        self.stack.sql("ANALYZE")
+        self.stack.sql("ANALYZE licenses, usage_reports, usage_daily, instances, customers")
 
     def report(self, number=0):
         """A report with long names and all known metrics."""
