@@ -8,6 +8,7 @@
 #include "agent-store/spool_progress.h"
 #include "base/arena.h"
 #include "base/file.h"
+#include "base/file_key.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "base/wire.h"
@@ -177,17 +178,15 @@ payload_of(struct task *task, const struct state *state, const struct report *re
 static const char *
 sign(struct task *task, const char *api_key, const char *payload)
 {
-	struct sha256 key = digest_sha256(api_key, strlen(api_key));
 	const char *text = arena_printf(
 	        task->arena, "%s.%s",
 	        base64url_encode(task->arena, WIRE_USAGE_HEADER, strlen(WIRE_USAGE_HEADER)),
 	        base64url_encode(task->arena, payload, strlen(payload)));
-	struct bytes part = {(const uint8_t *)text, strlen(text)};
-	struct sha256 mac =
-	        digest_hmac_sha256((struct bytes){key.bytes, SHA256_SIZE}, &part, 1);
+	struct bytes signature = file_key_sign(
+	        task->arena, api_key, (struct bytes){(const uint8_t *)text, strlen(text)});
 
 	return arena_printf(task->arena, "%s.%s", text,
-	                    base64url_encode(task->arena, mac.bytes, SHA256_SIZE));
+	                    base64url_encode(task->arena, signature.data, signature.length));
 }
 
 static const char *

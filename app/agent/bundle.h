@@ -6,8 +6,8 @@
  * "revocations"}. Its keys are trusted only where none are pinned or known yet, as anyone
  * could write such a file.
  *
- * A usage file is a JWT of type "usage+jwt", signed with HS256 under the SHA-256 of
- * BILLING_API_KEY, which the service has stored. Its payload:
+ * A usage file is a JWT of type "usage+jwt", signed with EdDSA by a key that follows from
+ * BILLING_API_KEY (file_key.h). Its payload:
  *	{"customer_id", "instance_id", "chain", "file": <number>,
  *	 "previous": <SHA-256 of the file before>, "exported_at",
  *	 "reports": [{"first", "number", "report_id", "reported_at", ...}]}

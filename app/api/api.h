@@ -68,7 +68,8 @@ enum caller_kind { CALLER_NOBODY, CALLER_CUSTOMER, CALLER_OPERATOR };
 
 struct caller {
 	enum caller_kind kind;
-	bool has_digest; /* a well-formed key was sent */
+	bool has_digest;    /* a well-formed key was sent */
+	const char *secret; /* the key itself, in the request */
 	struct sha256 digest;
 	struct api_key key; /* of a known caller */
 	unsigned int scopes;

@@ -54,6 +54,7 @@ caller_read(struct call *call)
 	}
 	if (secret == NULL || !api_key_is_well_formed(secret))
 		return unauthenticated(call);
+	call->caller.secret = secret;
 	call->caller.digest = digest_sha256(secret, strlen(secret));
 	call->caller.has_digest = true;
 	return FAIL_NONE;
@@ -169,7 +170,7 @@ caller_touch(struct call *call)
 	if (call->caller.kind == CALLER_NOBODY || call->caller.key.used_today)
 		return;
 	operation.task = &aside;
-	if (api_key_touch(&operation, &call->caller.key) != FAIL_NONE)
+	if (api_key_touch(&operation, &call->caller.key, call->caller.secret) != FAIL_NONE)
 		log_line(LOG_LEVEL_WARNING, "last use of a key not recorded",
 		         LOG_S("key_id", call->caller.key.key_id));
 }

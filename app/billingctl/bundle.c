@@ -104,6 +104,7 @@ run_usage_import(struct ctl *ctl)
 	const char *text = NULL;
 
 	TRY(ctl_read_text(ctl, ctl->argument, USAGE_FILE_MAX, &text));
-	TRY(usage_file_import(&ctl->operation, text, &import));
+	TRY(usage_file_import(&ctl->operation, text, ctl_option(ctl, "--vouch") != NULL,
+	                      &import));
 	return print_import(ctl, &import);
 }

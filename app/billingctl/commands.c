@@ -90,6 +90,11 @@ static const struct ctl_option restore_check_options[] = {
         {0},
 };
 
+static const struct ctl_option usage_import_options[] = {
+        {"--vouch", NULL, "answer for the file yourself: its signature is not checked"},
+        {0},
+};
+
 const struct command ctl_commands[] = {
         {"migrate", "status", NULL, run_migrate_status, CTL_OWNER,
          .summary = "Show which migrations are applied and which are pending",
@@ -193,8 +198,9 @@ const struct command ctl_commands[] = {
                  "The file is one that billing-agent export wrote. It is imported as a whole\n"
                  "or not at all. Reports that are stored already are not counted again;\n"
                  "missing reports are listed as gaps. Exit status 3 when files or reports are\n"
-                 "missing or refused.\n",
-         .exits = usage_import_exits},
+                 "missing or refused. --vouch is for files that no stored key proves: of an\n"
+                 "agent of before 1.0, or of a key that has never been used here since.\n",
+         .options = usage_import_options, .exits = usage_import_exits},
         {"restore", "check", NULL, run_restore_check, CTL_DATABASE,
          .summary = "List what a restored database has lost since its backup",
          .details =

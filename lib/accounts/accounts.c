@@ -85,7 +85,7 @@ account_sign_up(struct operation *operation, const char *email, const char *comp
 	                      task->request_id, keys.address.key, keys.company,
 	                      param_digest(task, &keys.address.trial),
 	                      param_digest(task, &keys.address.skeleton),
-	                      param_bool(keys.address.plain)),
+	                      param_bool(keys.address.plain), api_key_param_file(task, key)),
 	           &outcome, &found));
 	if (!outcome.created)
 		return fail_customer_exists(task);

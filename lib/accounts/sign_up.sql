@@ -4,7 +4,7 @@
 -- $1 customer  $2 email  $3 company name  $4 now  $5 the trial's plan  $6 end of the trial
 -- $7 jti  $8 kid  $9 fingerprint  $10 token  $11 end of the licence
 -- $12 key  $13 its name  $14 its digest  $15 its prefix  $16 its scopes  $17 actor  $18 request
--- $19 email's key  $20 company's key  $21 email's digest  $22 skeleton's digest  $23 plain
+-- $19 email's key  $20 company's key  $21 email's digest  $22 skeleton's digest  $23 plain  $24 the key's file key
 
 WITH customer AS (
   INSERT INTO customers (customer_id, email, company_name, created_at, updated_at, email_key,
@@ -38,8 +38,9 @@ license AS (
   FROM subscription),
 
 key AS (
-  INSERT INTO api_keys (key_id, customer_id, role, name, digest, prefix, scopes, created_at)
-  SELECT $12, customer_id, 'customer', $13, $14, $15, $16, $4::timestamptz FROM customer),
+  INSERT INTO api_keys (key_id, customer_id, role, name, digest, prefix, scopes, created_at,
+    file_key)
+  SELECT $12, customer_id, 'customer', $13, $14, $15, $16, $4::timestamptz, $24 FROM customer),
 
 audit AS (
   INSERT INTO audit_log (actor, action, customer_id, subject, request_id)

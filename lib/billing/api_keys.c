@@ -4,18 +4,20 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/file_key.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "billing/audit.h"
 
 static const struct column columns[] =
-        COLUMNS(struct api_key, key_id, customer_id, role, name, prefix, digest, scopes,
-                created_at, last_used_at, used_today, revoked_at);
+        COLUMNS(struct api_key, key_id, customer_id, role, name, prefix, digest, file_key,
+                scopes, created_at, last_used_at, used_today, revoked_at);
 
 #define API_KEY_COLUMNS                                                                        \
-	"k.key_id, k.customer_id, k.role, k.name, k.prefix, k.digest, k.scopes, "              \
+	"k.key_id, k.customer_id, k.role, k.name, k.prefix, k.digest, k.file_key, k.scopes, "  \
 	"k.created_at, k.last_used_at, "                                                       \
-	"COALESCE(k.last_used_at >= current_date, false) AS used_today, k.revoked_at"
+	"(COALESCE(k.last_used_at >= current_date, false) "                                    \
+	"AND (k.file_key IS NOT NULL OR k.customer_id IS NULL)) AS used_today, k.revoked_at"
 
 #define ROW ROWS_OF(struct api_key, columns)
 
@@ -34,8 +36,10 @@ static const struct statement statements[] = {
                   .sql = "SELECT " API_KEY_COLUMNS " FROM api_keys k WHERE k.digest = $1"},
         /* Reading goes on while a synchronous standby is away, so this does not wait for it. */
         [TOUCH] = {"api_key_touch", .unconfirmed = true,
-                   .sql = "UPDATE api_keys SET last_used_at = now() WHERE key_id = $1 "
-                          "AND COALESCE(last_used_at < current_date, true) "
+                   .sql = "UPDATE api_keys SET last_used_at = now(), "
+                          "file_key = COALESCE(file_key, $2::bytea) WHERE key_id = $1 "
+                          "AND (COALESCE(last_used_at < current_date, true) "
+                          "OR (file_key IS NULL AND $2::bytea IS NOT NULL)) "
                           "AND set_config('synchronous_commit', 'local', true) <> ''"},
         [LOCK] = {"api_key_lock_customer",
                   .sql = "SELECT FROM customers WHERE customer_id = $1 AND deleted_at IS NULL "
@@ -46,8 +50,8 @@ static const struct statement statements[] = {
                           "day') AS made FROM api_keys WHERE customer_id = $1"},
         [CREATE] = {"api_key_create",
                     .sql = "INSERT INTO api_keys (key_id, customer_id, role, name, digest, "
-                           "prefix, scopes, created_at) "
-                           "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"},
+                           "prefix, scopes, created_at, file_key) "
+                           "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"},
         [LIST] = {"api_key_list", ROW,
                   .sql = "SELECT " API_KEY_COLUMNS " FROM api_keys k "
                          "WHERE (k.customer_id = $1 OR ($1::text IS NULL AND "
@@ -127,11 +131,22 @@ api_key_find(struct operation *operation, const struct sha256 *digest, struct ap
 	              PARAMETERS(param_digest(operation->task, digest)), out, found);
 }
 
-enum fail
-api_key_touch(struct operation *operation, const struct api_key *key)
+const char *
+api_key_param_file(struct task *task, const struct api_key *key)
 {
-	return db_run(operation->db, operation->task, &statements[TOUCH],
-	              PARAMETERS(key->key_id), NULL);
+	return key->file_key.data == NULL ? NULL : param_bytes(task, key->file_key);
+}
+
+enum fail
+api_key_touch(struct operation *operation, const struct api_key *key, const char *secret)
+{
+	struct task *task = operation->task;
+	struct api_key known = {0};
+
+	if (key->customer_id != NULL)
+		known.file_key = file_key_public(task->arena, secret);
+	return db_run(operation->db, task, &statements[TOUCH],
+	              PARAMETERS(key->key_id, api_key_param_file(task, &known)), NULL);
 }
 
 void
@@ -151,6 +166,8 @@ api_key_make(struct operation *operation, const char *customer_id, const char *r
 	        .name = name,
 	        .prefix = arena_copy_bytes(arena, out->secret, strlen(start) + 1 + 6),
 	        .digest = {digest->bytes, sizeof(digest->bytes)},
+	        .file_key = customer_id == NULL ? (struct bytes){0}
+	                                        : file_key_public(arena, out->secret),
 	        .scopes = scope_list(arena, scopes),
 	        .created_at = INSTANT_MS(operation->now_ms),
 	};
@@ -194,12 +211,12 @@ api_key_create(struct operation *operation, const char *customer_id, const char 
 	TRY(db_begin(operation->db, task));
 	if (customer_id != NULL)
 		TRY(check_count(operation, customer_id));
-	kind = db_run(operation->db, task, &statements[CREATE],
-	              PARAMETERS(key->key_id, customer_id, role, name,
-	                         param_bytes(task, key->digest), key->prefix,
-	                         param_list(task, &key->scopes),
-	                         param_time(task, key->created_at)),
-	              NULL);
+	kind = db_run(
+	        operation->db, task, &statements[CREATE],
+	        PARAMETERS(key->key_id, customer_id, role, name, param_bytes(task, key->digest),
+	                   key->prefix, param_list(task, &key->scopes),
+	                   param_time(task, key->created_at), api_key_param_file(task, key)),
+	        NULL);
 	if (kind == FAIL_CONFLICT) {
 		task_clear(task);
 		return task_fail(task, FAIL_CONFLICT, "operator_exists",

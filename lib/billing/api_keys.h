@@ -20,10 +20,11 @@ struct api_key {
 	const char *name;
 	const char *prefix; /* the key's first characters, to recognise it by */
 	struct bytes digest;
+	struct bytes file_key; /* see file_key.h; none: an operator's, or not presented yet */
 	struct string_list scopes;
 	struct instant created_at;
 	struct instant last_used_at; /* the first use of a day */
-	bool used_today;
+	bool used_today;             /* and its file key is stored: nothing is to be recorded */
 	struct instant revoked_at;
 };
 
@@ -48,8 +49,13 @@ const char *api_key_check_scope(const char *name);
 enum fail api_key_find(struct operation *operation, const struct sha256 *digest,
                        struct api_key *out, bool *found) MUST_CHECK;
 
-/* Records that the key is used today. To be called for a key whose used_today is false. */
-enum fail api_key_touch(struct operation *operation, const struct api_key *key) MUST_CHECK;
+/* Records that the key is used today, and its file key where that is not known yet. To be called for
+ * a key whose used_today is false. */
+enum fail api_key_touch(struct operation *operation, const struct api_key *key,
+                        const char *secret) MUST_CHECK;
+
+/* The file key as a parameter of a statement; NULL when there is none. */
+const char *api_key_param_file(struct task *task, const struct api_key *key);
 
 /* Makes a key without storing it. `customer_id` NULL: an operator's. */
 void api_key_make(struct operation *operation, const char *customer_id, const char *role,

@@ -5,7 +5,8 @@
 
 SELECT k.key_id AS "key.key_id", k.customer_id AS "key.customer_id", k.role AS "key.role",
   k.digest AS "key.digest", k.scopes AS "key.scopes",
-  COALESCE(k.last_used_at >= current_date, false) AS "key.used_today",
+  (COALESCE(k.last_used_at >= current_date, false)
+    AND (k.file_key IS NOT NULL OR k.customer_id IS NULL)) AS "key.used_today",
   k.revoked_at AS "key.revoked_at",
   c.customer_id AS "customer.customer_id", c.email AS "customer.email",
   c.company_name AS "customer.company_name",

@@ -2,8 +2,9 @@
  * files.h: imports usage that billing-agent wrote to a file, where no network reaches, as if it
  * had been sent.
  *
- * A file is a JWT of type "usage+jwt", signed with HS256 under the SHA-256 of one of the
- * customer's API keys (the service stores no more of a key). Its payload is
+ * A file is a JWT of type "usage+jwt", signed with EdDSA by a key that follows from one of the
+ * customer's API keys (file_key.h). The public half is stored when an API key is made, or the next
+ * time that it is presented. Its payload is
  *	{"customer_id", "instance_id", "chain", "file", "previous", "exported_at",
  *	 "reports": [{"first", "number", "report_id", "reported_at", "active_devices",
  *	 "total_devices", "metrics"}]}
@@ -46,9 +47,10 @@ struct usage_import {
 
 extern const struct statement_list usage_file_statements;
 
-/* Imports the file, all of it or nothing. FAIL_INVALID "usage_file_invalid" when it is
+/* Imports the file, all of it or nothing. With `vouched` the operator answers for the file: its
+ * signature is not checked, which the audit log tells. FAIL_INVALID "usage_file_invalid" when it is
  * malformed, or no key of the customer signed it; FAIL_NOT_FOUND "customer_not_found";
  * FAIL_CONFLICT "usage_file_conflict" when another file of this number was imported, or this
  * one does not continue the one before it. */
-enum fail usage_file_import(struct operation *operation, const char *text,
+enum fail usage_file_import(struct operation *operation, const char *text, bool vouched,
                             struct usage_import *out) MUST_CHECK;

@@ -10,7 +10,8 @@
 
 WITH caller AS MATERIALIZED (
   SELECT k.key_id, k.customer_id AS key_customer_id, k.role, k.digest, k.scopes,
-    COALESCE(k.last_used_at >= current_date, false) AS used_today, k.revoked_at,
+    (COALESCE(k.last_used_at >= current_date, false)
+      AND (k.file_key IS NOT NULL OR k.customer_id IS NULL)) AS used_today, k.revoked_at,
     c.customer_id
   FROM (SELECT) AS one
   LEFT JOIN api_keys k ON k.digest = $1

@@ -1,10 +1,14 @@
 """billing-agent with the real service behind the real nginx, over TLS."""
 
+import base64
+import hashlib
+import hmac
 import json
 import subprocess
 import time
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from support.revocations import wait_until_revoked
 from support.stack import PASSED_ON
@@ -218,6 +222,74 @@ def test_a_report_id_of_the_customers_own_hides_no_gap(agent, stack, api, tmp_pa
     assert json.loads(done.stdout)["missing_reports"] == "2"
 
 
+def base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def compact(value):
+    return base64url(json.dumps(value, separators=(",", ":")).encode())
+
+
+def file_signed_with(api_key, claims):
+    """A usage file as billing-agent signs it: Ed25519, the seed following from the API key."""
+    seed = hmac.new(api_key.encode(), b"global-billing usage file 1", hashlib.sha256).digest()
+    text = f'{compact({"alg": "EdDSA", "typ": "usage+jwt"})}.{compact(claims)}'
+    return f"{text}.{base64url(Ed25519PrivateKey.from_private_bytes(seed).sign(text.encode()))}"
+
+
+def file_claims(customer_id, number=1):
+    return {"customer_id": customer_id, "instance_id": "copied", "chain": "c", "file": number,
+            "previous": "", "exported_at": "2026-01-01T00:00:00.000Z", "reports": []}
+
+
+def test_a_copied_database_signs_no_usage_file(stack, api):
+    """With each bytes value that the database stores of a key, in either form, a file is refused."""
+    customer = api.sign_up()
+    stored = [bytes.fromhex(text) for text in stack.sql(
+        "SELECT encode(digest, 'hex') || '|' || encode(file_key, 'hex') FROM api_keys "
+        f"WHERE customer_id = '{customer.id}'").split("|")]
+    assert [len(text) for text in stored] == [32, 32]
+    claims = compact(file_claims(customer.id))
+    for key in (*stored, *(text.hex().encode() for text in stored)):
+        for algorithm in ("HS256", "EdDSA"):
+            text = f'{compact({"alg": algorithm, "typ": "usage+jwt"})}.{claims}'
+            macs = [hmac.new(key, text.encode(), hashlib.sha256).digest()]
+            if len(key) == 32:
+                macs.append(Ed25519PrivateKey.from_private_bytes(key).sign(text.encode()))
+            for mac in macs:
+                done = stack.billingctl("usage", "import", "-", check=False,
+                                        input=f"{text}.{base64url(mac)}")
+                assert done.returncode == 1 and "signed it" in done.stderr
+
+
+def test_keys_of_before_the_file_keys(stack, api):
+    """An older key proves its files once it was presented; before, the operator may vouch."""
+    customer = api.sign_up()
+    stack.sql(f"UPDATE api_keys SET file_key = NULL WHERE customer_id = '{customer.id}'")
+    text = file_signed_with(customer.api_key, file_claims(customer.id))
+
+    def take(text, *options):
+        return stack.billingctl("usage", "import", "-", *options, check=False, input=text)
+
+    assert take(text).returncode == 1 and "--vouch" in take(text).stderr
+    other = file_signed_with(customer.api_key, {**file_claims(customer.id), "instance_id": "b"})
+    assert take(other, "--vouch").returncode == 0
+    assert stack.sql("SELECT detail FROM audit_log WHERE action = 'usage.file_imported' "
+                     f"AND customer_id = '{customer.id}'") == "vouched for"
+    # Its use has been recorded today, and still the next use stores what was missing.
+    stack.sql(f"UPDATE api_keys SET last_used_at = now() WHERE customer_id = '{customer.id}'")
+    assert customer.client.get(f"/api/customers/{customer.id}").status_code == 200
+    assert take(text).returncode == 0
+    # A key without the scope proves nothing, nor does a revoked one.
+    path = f"/api/customers/{customer.id}/keys"
+    made = customer.client.post(path, {"scopes": ["license"]}).json()
+    claims = {**file_claims(customer.id), "instance_id": "c"}
+    assert take(file_signed_with(made["api_key"], claims)).returncode == 1
+    made = customer.client.post(path, {"scopes": ["usage"]}).json()
+    customer.client.delete(f"{path}/{made['key']['key_id']}")
+    assert take(file_signed_with(made["api_key"], claims)).returncode == 1
+
+
 def test_usage_files_are_refused(agent, stack, api, tmp_path):
     """Refuses changed files, files of another key, a second file of a number, a broken chain."""
     alone = offline(agent)
@@ -239,18 +311,11 @@ def test_usage_files_are_refused(agent, stack, api, tmp_path):
                     f"{header}.{payload}.{mac[::-1]}", agent.customer.license):
         assert take(spoiled)[0] == 1, spoiled[:40]
     assert take(first)[0] == 0
-    import base64
-    import hashlib
-    import hmac
 
     def signed(change):
         """The same file, changed and signed with the customer's key."""
         claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
-        claims.update(change)
-        body = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
-        key = hashlib.sha256(agent.customer.api_key.encode()).digest()
-        code = hmac.new(key, f"{header}.{body}".encode(), hashlib.sha256).digest()
-        return f"{header}.{body}.{base64.urlsafe_b64encode(code).rstrip(b'=').decode()}"
+        return file_signed_with(agent.customer.api_key, {**claims, **change})
 
     status, said = take(signed({"reports": []}))
     assert status == 1 and "another content" in said
