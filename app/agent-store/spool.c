@@ -7,7 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent-store/known_metrics.h"
 #include "agent-store/spool_progress.h"
+#include "agent-store/spool_refused.h"
 #include "base/arena.h"
 #include "base/digest.h"
 #include "base/file.h"
@@ -15,77 +17,7 @@
 #include "base/random.h"
 #include "base/text.h"
 
-enum { NUMBER_DIGITS = 18, ID_BYTES = 4, REFUSED_KEPT = 100 };
-
 static const char current_name[] = "usage/current.json";
-
-static const char *
-report_name(struct arena *arena, int64_t number)
-{
-	return arena_printf(arena, "usage/%0*lld.json", NUMBER_DIGITS, (long long)number);
-}
-
-/* The object in a file, and its "number"; false when there is none, or no valid number. */
-static bool
-read_numbered(struct task *task, const struct state *state, const char *name,
-              struct json_view *object, int64_t *number)
-{
-	return state_object(task, state, name, object) &&
-	       json_view_int(object, "number", number) && *number >= 0 &&
-	       *number <= REPORT_NUMBER_MAX;
-}
-
-/* The member "tally"; false when it is not valid. */
-static bool
-read_tally(struct task *task, const struct json_view *object, struct tally *out)
-{
-	struct task reading = task_attempt(task);
-	struct json_view tally;
-
-	*out = (struct tally){0};
-	return json_view_object(object, "tally", &tally) &&
-	       tally_add(&reading, out, &tally) == FAIL_NONE;
-}
-
-static bool
-read_report(struct task *task, const struct state *state, const char *name, struct report *out)
-{
-	struct json_view object;
-	const char *at;
-
-	if (!read_numbered(task, state, name, &object, &out->number) ||
-	    !json_view_int(&object, "first", &out->first) || out->first < 1 ||
-	    out->first > out->number ||
-	    !json_view_string(&object, "report_id", &out->report_id) ||
-	    !json_view_string(&object, "reported_at", &at) ||
-	    !clock_parse(at, &out->reported_at.ms))
-		return false;
-	out->reported_at.known = true;
-	return strcmp(name, report_name(task->arena, out->number)) == 0 &&
-	       read_tally(task, &object, &out->tally);
-}
-
-static void
-write_tally(struct json_out *json, const struct tally *tally)
-{
-	json_out_open(json, "tally", '{');
-	tally_write(tally, json);
-	json_out_close(json, '}');
-}
-
-static enum fail
-write_report(struct task *task, const struct state *state, const struct report *report)
-{
-	struct json_out json = json_out_new(task->arena, 512);
-
-	json_out_open(&json, NULL, '{');
-	json_out_int(&json, "number", report->number);
-	json_out_int(&json, "first", report->first);
-	json_out_string(&json, "report_id", report->report_id);
-	json_out_time(&json, "reported_at", report->reported_at);
-	write_tally(&json, &report->tally);
-	return state_keep_json(task, state, report_name(task->arena, report->number), &json);
-}
 
 static enum fail
 write_current(struct task *task, const struct spool *spool)
@@ -95,7 +27,7 @@ write_current(struct task *task, const struct spool *spool)
 	json_out_open(&json, NULL, '{');
 	json_out_int(&json, "number", spool->number);
 	json_out_bool(&json, "posted", spool->posted);
-	write_tally(&json, &spool->current);
+	report_file_write_tally(&json, &spool->current);
 	return state_keep_json(task, spool->state, current_name, &json);
 }
 
@@ -105,8 +37,8 @@ number_of(const char *name)
 {
 	int64_t number;
 
-	if (strspn(name, "0123456789") != NUMBER_DIGITS ||
-	    strcmp(name + NUMBER_DIGITS, ".json") != 0)
+	if (strspn(name, "0123456789") != REPORT_NUMBER_DIGITS ||
+	    strcmp(name + REPORT_NUMBER_DIGITS, ".json") != 0)
 		return -1;
 	number = strtoll(name, NULL, 10);
 	return number <= REPORT_NUMBER_MAX ? number : -1;
@@ -131,16 +63,6 @@ list_numbers(struct task *task, const struct state *state, int64_t **out, size_t
 	return FAIL_NONE;
 }
 
-static enum fail
-remove_report(struct task *task, const struct state *state, int64_t number)
-{
-	const char *path = state_path(task->arena, state, report_name(task->arena, number));
-
-	if (unlink(path) == 0 || errno == ENOENT)
-		return FAIL_NONE;
-	return file_unwritable(task, path, errno);
-}
-
 /* Renames a file that has a report's name but no valid report in it. */
 static void
 set_aside(struct task *task, const struct state *state, const char *name)
@@ -162,7 +84,7 @@ drop_covered(struct task *task, const struct state *state, struct report *report
 
 	for (size_t i = *count; i-- > 0;) {
 		if (reports[i].number >= covered_from) {
-			TRY(remove_report(task, state, reports[i].number));
+			TRY(report_file_remove(task, state, reports[i].number));
 			continue;
 		}
 		covered_from = reports[i].first;
@@ -183,9 +105,10 @@ spool_list(struct task *task, const struct state *state, struct report **out, si
 	*out = arena_array(task->arena, names + 1, sizeof(**out));
 	*count = 0;
 	for (size_t i = 0; i < names; i++) {
-		const char *name = report_name(task->arena, numbers[i]);
+		const char *name = report_file_name(task->arena, numbers[i]);
+		struct report *report = &(*out)[*count];
 
-		if (read_report(task, state, name, &(*out)[*count]))
+		if (report_file_read(task, state, name, report) && report->number == numbers[i])
 			++*count;
 		else
 			set_aside(task, state, name);
@@ -214,8 +137,8 @@ spool_open(struct task *task, const struct state *state, struct spool *out)
 	struct json_view object;
 
 	*out = (struct spool){.state = state};
-	if (!read_numbered(task, state, current_name, &object, &out->number) ||
-	    !read_tally(task, &object, &out->current) ||
+	if (!report_file_number(task, state, current_name, &object, &out->number) ||
+	    !report_file_tally(task, &object, &out->current) ||
 	    !json_view_bool(&object, "posted", &out->posted)) {
 		if (*state_text(task, state, current_name) != '\0')
 			log_line(LOG_LEVEL_ERROR, "the counts since the last report are lost");
@@ -234,22 +157,11 @@ spool_post(struct task *task, struct spool *spool, const struct json_view *body)
 	struct spool after = *spool;
 
 	TRY(tally_add(task, &after.current, body));
+	TRY(known_metrics_check(task, spool->state, body));
 	after.posted = true;
 	TRY(write_current(task, &after));
 	*spool = after;
 	return FAIL_NONE;
-}
-
-/* The sender, the numbers that the report covers, and a random part, as numbers begin at 1
- * again when the folder is lost. */
-static const char *
-make_id(struct arena *arena, const struct state *state, const struct report *report)
-{
-	struct sha256 sender = digest_sha256(state->instance_id, strlen(state->instance_id));
-
-	return arena_printf(arena, "agent:%s:%lld-%lld:%s", hex_encode(arena, sender.bytes, 6),
-	                    (long long)report->first, (long long)report->number,
-	                    random_id(arena, "", ID_BYTES));
 }
 
 enum fail
@@ -262,8 +174,8 @@ spool_make_report(struct task *task, struct spool *spool, int64_t now_ms)
 
 	if (!spool->posted)
 		return FAIL_NONE;
-	report.report_id = make_id(task->arena, spool->state, &report);
-	TRY(write_report(task, spool->state, &report));
+	report.report_id = report_make_id(task->arena, spool->state, &report);
+	TRY(report_file_keep(task, spool->state, &report));
 	spool->number++;
 	spool->posted = false;
 	tally_reset(&spool->current);
@@ -276,27 +188,7 @@ spool_done(struct task *task, const struct state *state, const struct report *re
 {
 	/* The number comes first: it must never be used again. */
 	TRY(spool_record_sent(task, state, report->number));
-	return remove_report(task, state, report->number);
-}
-
-static const char *
-refused_path(struct arena *arena, const struct state *state, int64_t number)
-{
-	return arena_printf(arena, "%s.refused",
-	                    state_path(arena, state, report_name(arena, number)));
-}
-
-enum fail
-spool_refused(struct task *task, const struct state *state, const struct report *report)
-{
-	const char *path =
-	        state_path(task->arena, state, report_name(task->arena, report->number));
-
-	TRY(spool_record_sent(task, state, report->number));
-	(void)unlink(refused_path(task->arena, state, report->number - REFUSED_KEPT));
-	if (rename(path, refused_path(task->arena, state, report->number)) == 0)
-		return FAIL_NONE;
-	return file_unwritable(task, path, errno);
+	return report_file_remove(task, state, report->number);
 }
 
 static bool
@@ -318,10 +210,10 @@ merge(struct task *task, const struct state *state, struct report *reports, size
 		tally_merge(&tally, &reports[i].tally);
 	last->tally = tally;
 	last->first = reports[from].first;
-	last->report_id = make_id(task->arena, state, last);
-	TRY(write_report(task, state, last));
+	last->report_id = report_make_id(task->arena, state, last);
+	TRY(report_file_keep(task, state, last));
 	for (size_t i = from; i < to - 1; i++)
-		TRY(remove_report(task, state, reports[i].number));
+		TRY(report_file_remove(task, state, reports[i].number));
 	return FAIL_NONE;
 }
 
@@ -352,17 +244,45 @@ spool_compact(struct task *task, const struct state *state, size_t max)
 		log_line(LOG_LEVEL_ERROR,
 		         "the oldest unsent report is dropped: the buffer is full",
 		         LOG_I("number", reports[i].number));
-		TRY(remove_report(task, state, reports[i].number));
+		TRY(report_file_remove(task, state, reports[i].number));
 	}
 	return FAIL_NONE;
 }
 
-void
-report_write(const struct report *report, struct json_out *json)
+/* Gives a refused report the next number and a new id: the service may have stored the rest of the
+ * old one. It leaves its old name with one rename, so after a crash it counts once. */
+static enum fail
+retry_one(struct task *task, struct spool *spool, const char *name, struct report *report)
 {
-	json_out_string(json, "report_id", report->report_id);
-	json_out_time(json, "reported_at", report->reported_at);
-	json_out_int(json, "active_devices", report->tally.active_devices);
-	json_out_int(json, "total_devices", report->tally.total_devices);
-	tally_write_metrics(&report->tally, json);
+	const char *from = state_path(task->arena, spool->state, name);
+	struct spool after = *spool;
+
+	report->first = report->number = after.number++;
+	report->report_id = report_make_id(task->arena, spool->state, report);
+	/* With the old number in current.json, spool_open() would drop the counts in it. */
+	TRY(write_current(task, &after));
+	*spool = after;
+	TRY(report_file_write(task, spool->state, name, report, NULL));
+	if (rename(from, state_path(task->arena, spool->state,
+	                            report_file_name(task->arena, report->number))) == 0)
+		return FAIL_NONE;
+	return file_unwritable(task, from, errno);
+}
+
+enum fail
+spool_retry(struct task *task, struct spool *spool, size_t *retried)
+{
+	const char *const *names = NULL;
+	struct report report;
+	size_t count = 0;
+
+	*retried = 0;
+	TRY(spool_list_refused(task, spool->state, &names, &count));
+	for (size_t i = 0; i < count; i++) {
+		if (!report_file_read(task, spool->state, names[i], &report))
+			continue;
+		TRY(retry_one(task, spool, names[i], &report));
+		++*retried;
+	}
+	return FAIL_NONE;
 }

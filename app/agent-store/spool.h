@@ -12,16 +12,7 @@
  */
 #pragma once
 
-#include "agent-store/state.h"
-#include "agent-store/tally.h"
-
-/* One report; `first` is below `number` when it was merged from several. */
-struct report {
-	int64_t first, number;
-	const char *report_id;
-	struct instant reported_at;
-	struct tally tally;
-};
+#include "agent-store/report_file.h"
 
 struct spool {
 	const struct state *state;
@@ -34,7 +25,7 @@ struct spool {
 void spool_open(struct task *task, const struct state *state, struct spool *out);
 
 /* Adds posted usage, in the form of tally_add(); it is on disk when this returns. After a
- * failure nothing was added: FAIL_INVALID as tally_add(), FAIL_UNAVAILABLE as file_write(). */
+ * failure nothing was added: FAIL_INVALID as tally_add() and known_metrics_check(), FAIL_UNAVAILABLE as file_write(). */
 enum fail spool_post(struct task *task, struct spool *spool,
                      const struct json_view *body) MUST_CHECK;
 
@@ -49,13 +40,9 @@ enum fail spool_list(struct task *task, const struct state *state, struct report
 enum fail spool_done(struct task *task, const struct state *state,
                      const struct report *report) MUST_CHECK;
 
-/* Renames a report that the service refuses to <number>.json.refused. The last 100 are kept. */
-enum fail spool_refused(struct task *task, const struct state *state,
-                        const struct report *report) MUST_CHECK;
-
 /* While there are more than `max` reports: merges those of the oldest day that has several and
  * that are not in flight, else drops the oldest report. Needs STATE_LOCK. */
 enum fail spool_compact(struct task *task, const struct state *state, size_t max) MUST_CHECK;
 
-/* Writes the report's members of POST /api/usage/reports, without customer and instance. */
-void report_write(const struct report *report, struct json_out *json);
+/* Makes the reports that the service refused unsent again, under new numbers and ids. */
+enum fail spool_retry(struct task *task, struct spool *spool, size_t *retried) MUST_CHECK;

@@ -135,6 +135,27 @@ tally_merge(struct tally *tally, const struct tally *later)
 }
 
 void
+tally_set(struct tally *tally, const struct tally_metric *metric)
+{
+	struct tally_metric *to = make_metric(tally, metric->name);
+
+	if (to != NULL)
+		*to = *metric;
+}
+
+bool
+tally_move(struct tally *from, const char *name, struct tally *to)
+{
+	struct tally_metric *metric = find_metric(from, name);
+
+	if (metric == NULL)
+		return false;
+	tally_set(to, metric);
+	*metric = from->metrics[--from->metric_count];
+	return true;
+}
+
+void
 tally_reset(struct tally *tally)
 {
 	size_t kept = 0;

@@ -30,6 +30,12 @@ enum fail tally_add(struct task *task, struct tally *tally,
 /* Merges a later report: the larger device numbers, sums of counts, newest levels. */
 void tally_merge(struct tally *tally, const struct tally *later);
 
+/* Moves the metric of that name to another tally; false when there is none. */
+bool tally_move(struct tally *from, const char *name, struct tally *to);
+
+/* Sets a metric to this value; one too many is left out. */
+void tally_set(struct tally *tally, const struct tally_metric *metric);
+
 /* Removes the counts. Devices and levels stay until new values are posted. */
 void tally_reset(struct tally *tally);
 

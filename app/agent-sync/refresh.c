@@ -1,6 +1,7 @@
 /* refresh.c: fetches keys, licence and revocations, and keeps those that verify. */
 #include <string.h>
 
+#include "agent-store/known_metrics.h"
 #include "agent-sync/session.h"
 #include "base/arena.h"
 
@@ -101,6 +102,24 @@ refresh_revocations(struct session *session)
 	                                              STATE_REVOCATIONS, list));
 }
 
+/* For known_metrics_check(). A failure other than an outage changes nothing: usage goes on. */
+static void
+refresh_metrics(struct session *session)
+{
+	struct sync_state before = session->sync;
+	struct http_answer answer;
+	struct json_view plans;
+
+	if (session_send(session, "/api/plans", "", NULL, &answer)) {
+		if (session_object(session, &answer, &plans))
+			(void)session_check(
+			        session,
+			        known_metrics_keep(session->task, session->state, &plans));
+	} else if (session->sync.outcome != SYNC_UNREACHABLE) {
+		session->sync = before;
+	}
+}
+
 void
 session_refresh(struct session *session)
 {
@@ -112,4 +131,6 @@ session_refresh(struct session *session)
 	(void)refresh_license(session);
 	if (session->sync.outcome != SYNC_UNREACHABLE)
 		(void)refresh_revocations(session);
+	if (session->sync.outcome != SYNC_UNREACHABLE)
+		refresh_metrics(session);
 }

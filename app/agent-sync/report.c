@@ -4,8 +4,11 @@
 #include <string.h>
 
 #include "agent-store/spool_progress.h"
+#include "agent-store/spool_refused.h"
 #include "agent-sync/session.h"
+#include "base/arena.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "base/wire.h"
 
 static const char path[] = "/api/usage/reports";
@@ -35,19 +38,59 @@ malformed(struct session *session, const char *why)
 	return session_fail(session, SYNC_UNTRUSTED, "%s: %s", path, why);
 }
 
-static void
-log_refusal(const struct report *report, const struct json_view *result)
+static const char *
+reason_of(const struct json_view *result)
 {
 	const char *message = "no reason given";
 	struct json_view error;
 
 	if (json_view_member(result, "error", &error) && !json_view_text(&error, &message))
 		(void)json_view_string(&error, "error", &message);
-	log_line(LOG_LEVEL_ERROR, "the service refuses a usage report",
-	         LOG_S("report_id", report->report_id), LOG_S("reason", message));
+	return message;
 }
 
-/* Handles one result. An invalid report is set aside, as it would always be refused. */
+/* Moves the metrics that the refusal names from `rest` to `bad`; returns the reason for the last. */
+static const char *
+take_bad_metrics(struct arena *arena, const struct json_view *result, struct report *rest,
+                 struct report *bad)
+{
+	struct json_view details, detail;
+	const char *field, *message, *why = NULL;
+
+	if (!json_view_list(result, "details", &details))
+		return NULL;
+	for (bool more = json_view_first(&details, &detail); more;
+	     more = json_view_next(&detail))
+		if (json_view_string(&detail, "field", &field) &&
+		    text_starts_with(field, "metrics.") &&
+		    tally_move(&rest->tally, field + strlen("metrics."), &bad->tally) &&
+		    json_view_string(&detail, "message", &message))
+			why = arena_printf(arena, "%s %s", field, message);
+	return why;
+}
+
+/* Keeps aside what the service refuses: some metrics, and then the rest is sent again, or else the
+ * report. */
+static enum fail
+keep_aside(struct session *session, const struct report *report, const struct json_view *result)
+{
+	struct task *task = session->task;
+	struct report rest = *report, bad = *report;
+	const char *why;
+
+	bad.tally = (struct tally){0};
+	why = take_bad_metrics(task->arena, result, &rest, &bad);
+	log_line(LOG_LEVEL_ERROR, "the service refuses usage, which is kept aside",
+	         LOG_S("report_id", report->report_id),
+	         LOG_S("reason", why != NULL ? why : reason_of(result)));
+	if (bad.tally.metric_count == 0)
+		return spool_refuse(task, session->state, report, reason_of(result));
+	session->resend = true;
+	return spool_split(task, session->state, &rest, &bad,
+	                   why != NULL ? why : reason_of(result));
+}
+
+/* Handles one result. */
 static bool
 handle_result(struct session *session, const struct report *report,
               const struct json_view *result)
@@ -56,11 +99,8 @@ handle_result(struct session *session, const struct report *report,
 
 	if (!json_view_string(result, "status", &status))
 		return malformed(session, "a result has no status");
-	if (strcmp(status, "invalid") == 0) {
-		log_refusal(report, result);
-		return session_check(session,
-		                     spool_refused(session->task, session->state, report));
-	}
+	if (strcmp(status, "invalid") == 0)
+		return session_check(session, keep_aside(session, report, result));
 	if (strcmp(status, "created") != 0 && strcmp(status, "duplicate") != 0)
 		return malformed(session, "a result has an unknown status");
 	return session_check(session, spool_done(session->task, session->state, report));
@@ -117,8 +157,8 @@ send_batch(struct session *session, const struct report *reports, size_t count)
 	       handle_answer(session, reports, count, &answer);
 }
 
-void
-session_report(struct session *session)
+static void
+send_all(struct session *session)
 {
 	struct report *reports = NULL;
 	size_t count = 0, batch;
@@ -130,4 +170,14 @@ session_report(struct session *session)
 		if (!send_batch(session, reports, batch))
 			return;
 	}
+}
+
+/* Each round that asks for another has taken metrics from a report, so there is an end. */
+void
+session_report(struct session *session)
+{
+	do {
+		session->resend = false;
+		send_all(session);
+	} while (session->resend && session->sync.outcome == SYNC_DONE);
 }

@@ -17,6 +17,7 @@ struct session {
 	struct http_client *client;
 	struct license_cache cache; /* verifies new licences; keeps no clock */
 	struct sync_state sync;
+	bool resend; /* what is left of refused reports is to be sent now */
 };
 
 /* Sends a GET, or a POST when `body` is not NULL, to a path under BILLING_API_URL; `etag` may

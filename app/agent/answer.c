@@ -1,6 +1,7 @@
 /* answer.c: the HTTP routes for the local application. */
 #include <string.h>
 
+#include "agent-store/spool_refused.h"
 #include "agent/agent.h"
 #include "base/arena.h"
 #include "base/text.h"
@@ -82,6 +83,25 @@ post_usage(struct agent *agent, const struct local_request *request,
 		             agent->task.failure.code, agent->task.failure.message);
 }
 
+static void
+retry_usage(struct agent *agent, const struct local_request *request,
+            struct serve_answer *answer)
+{
+	struct json_out json = json_out_new(agent->task.arena, 64);
+	size_t retried;
+
+	(void)request;
+	if (spool_retry(&agent->task, &agent->spool, &retried) != FAIL_NONE) {
+		answer_fault(agent, answer, 503, agent->task.failure.code,
+		             agent->task.failure.message);
+		return;
+	}
+	json_out_open(&json, NULL, '{');
+	json_out_int(&json, "retried", (int64_t)retried);
+	json_out_close(&json, '}');
+	answer_json(answer, 200, json.text.data);
+}
+
 /* For health probes: also the outcome of the last session with the service. */
 static void
 get_health(struct agent *agent, const struct local_request *request,
@@ -89,6 +109,7 @@ get_health(struct agent *agent, const struct local_request *request,
 {
 	struct json_out json = json_out_new(agent->task.arena, 256);
 	struct license *license = agent->cache.license;
+	struct refused_state refused = spool_refused_state(&agent->task, &agent->state);
 	struct sync_state sync;
 
 	(void)request;
@@ -102,6 +123,8 @@ get_health(struct agent *agent, const struct local_request *request,
 	json_out_time(&json, "lastContactAt", sync.contact);
 	json_out_string(&json, "problem", text_or_null(sync.message));
 	json_out_string(&json, "warning", text_or_null(license_warning(license)));
+	json_out_int(&json, "refusedReports", (int64_t)refused.count);
+	json_out_string(&json, "refusedBecause", text_or_null(refused.why));
 	json_out_bool(&json, "clockIsKept", license == NULL || license_state_is_kept(license));
 	json_out_close(&json, '}');
 	answer_json(answer, 200, json.text.data);
@@ -113,9 +136,9 @@ static const struct {
 	void (*answer)(struct agent *agent, const struct local_request *request,
 	               struct serve_answer *answer);
 } routes[] = {
-        {"GET", "/license", get_license}, {"GET", "/license/token", get_token},
-        {"GET", "/allows/", get_allows},  {"POST", "/usage", post_usage},
-        {"GET", "/health", get_health},
+        {"GET", "/license", get_license},      {"GET", "/license/token", get_token},
+        {"GET", "/allows/", get_allows},       {"POST", "/usage", post_usage},
+        {"POST", "/usage/retry", retry_usage}, {"GET", "/health", get_health},
 };
 
 static bool

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent-store/spool_progress.h"
@@ -195,12 +196,17 @@ copy_name(struct arena *arena, int64_t file)
 	return arena_printf(arena, "exported-%06lld.jwt", (long long)file);
 }
 
-/* Fails when the file cannot be written, so that a full disk uses up no number. */
+/* Fails when the file cannot be written, so that a full disk uses up no number, or when there is one:
+ * it may have the only usage that was exported to it before. */
 static enum fail
 try_to_write(struct task *task, const char *path, const char *text)
 {
 	const char *trial = arena_printf(task->arena, "%s.part", path);
+	struct stat there;
 
+	if (lstat(path, &there) == 0)
+		return task_fail(task, FAIL_CONFLICT, "file_exists",
+		                 "%s exists and is not overwritten.", path);
 	TRY(file_write(task, trial, 0600, text, strlen(text), true));
 	(void)unlink(trial);
 	return FAIL_NONE;
@@ -224,10 +230,10 @@ export_locked(struct task *task, const struct state *state, const char *path,
 	/* The number is used up before the file exists at `path`: after a crash in between, the
 	 * next file gets another number and the same reports, which the service knows by their
 	 * ids. A second file with the same number would be refused. */
-	TRY(state_keep_text(task, state, copy_name(task->arena, out->file), token));
 	TRY(try_to_write(task, path, token));
+	TRY(state_keep_text(task, state, copy_name(task->arena, out->file), token));
 	TRY(keep_chain(task, state, &chain));
-	TRY(file_write(task, path, 0600, token, strlen(token), true));
+	TRY(file_write(task, path, 0600, token, strlen(token), false));
 	for (size_t i = 0; i < out->reports; i++)
 		TRY(spool_done(task, state, &reports[i]));
 	(void)unlink(state_path(task->arena, state,

@@ -24,6 +24,7 @@ static const char help[] =
         "  --once         report and refresh once, print the JSON of GET /license, and exit\n"
         "  status         print the JSON of GET /license\n"
         "  usage JSON     record usage as POST /usage does, while no daemon runs\n"
+        "  retry          make refused usage unsent again, while no daemon runs\n"
         "  import FILE    import a licence that billingctl license export wrote\n"
         "  export FILE    write the unsent usage to a file for billingctl usage import\n"
         "\n"
@@ -121,6 +122,22 @@ record_usage(struct agent *agent, const char *text)
 }
 
 static int
+retry_usage(struct agent *agent)
+{
+	int lock = state_lock(&agent->task, &agent->state, STATE_DAEMON_LOCK);
+	size_t retried;
+
+	if (lock < 0)
+		return locked_out(agent, "an agent runs in this folder; use POST /usage/retry");
+	spool_open(&agent->task, &agent->state, &agent->spool);
+	if (spool_retry(&agent->task, &agent->spool, &retried) != FAIL_NONE)
+		return fault(&agent->task);
+	printf("{\"retried\":%zu}\n", retried);
+	close(lock);
+	return 0;
+}
+
+static int
 import_bundle(struct agent *agent, const char *path)
 {
 	if (bundle_import(&agent->task, &agent->state, path) != FAIL_NONE ||
@@ -177,6 +194,8 @@ run_command(struct agent *agent, bool once, int count, char **words)
 		return print_license(agent);
 	if (!once && count == 2 && strcmp(words[0], "usage") == 0)
 		return record_usage(agent, words[1]);
+	if (!once && count == 1 && strcmp(words[0], "retry") == 0)
+		return retry_usage(agent);
 	if (!once && count == 2 && strcmp(words[0], "import") == 0)
 		return import_bundle(agent, words[1]);
 	if (!once && count == 2 && strcmp(words[0], "export") == 0)

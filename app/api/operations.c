@@ -68,6 +68,11 @@ get_plans(struct call *call)
 		json_out_close(&json, '}');
 	}
 	json_out_close(&json, ']');
+	json_out_open(&json, "metrics", '{');
+	for (size_t i = 0; i < plans->metric_count; i++)
+		json_out_string(&json, plans->metrics[i].name,
+		                plans->metrics[i].kind == PLAN_METRIC_LEVEL ? "level" : "sum");
+	json_out_close(&json, '}');
 	json_out_open(&json, "trial", '{');
 	json_out_int(&json, "days", plans->trial_days);
 	json_out_string(&json, "plan", plans->trial_plan);

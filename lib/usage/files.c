@@ -238,6 +238,21 @@ check_chain(struct operation *operation, const struct file_input *input,
 	return FAIL_NONE;
 }
 
+/* NULL when all metrics are good; else why one is not, and the others are kept. A file cannot be sent
+ * once more, so nothing good is refused with something bad. */
+static const char *
+read_metrics(struct operation *operation, const struct any_object *metrics, const char **out)
+{
+	struct task reading = task_attempt(operation->task);
+	const struct field_error *bad;
+
+	if (usage_metrics_read(&reading, &operation->billing->plans, metrics, out) == FAIL_NONE)
+		return NULL;
+	bad = reading.failure.fields;
+	return arena_printf(reading.arena, "%s %s; the rest is stored", bad->field,
+	                    bad->message);
+}
+
 /* NULL when the report can be stored, else why not. */
 static const char *
 read_report(struct operation *operation, const struct file_input *file,
@@ -262,13 +277,6 @@ read_report(struct operation *operation, const struct file_input *file,
 		return arena_printf(reading.arena, "reported_at %s", late);
 	if (input->active_devices > input->total_devices)
 		return "active_devices must not be more than total_devices";
-	if (usage_metrics_read(&reading, &operation->billing->plans, &input->metrics,
-	                       &out->metrics) != FAIL_NONE)
-		return reading.failure.fields != NULL
-		               ? arena_printf(reading.arena, "%s %s",
-		                              reading.failure.fields->field,
-		                              reading.failure.fields->message)
-		               : "metrics are malformed";
 	return NULL;
 }
 
@@ -305,8 +313,9 @@ import_reports(struct operation *operation, const struct file_input *file,
 		        read_report(operation, file, &object, &input, &items[valid].report);
 
 		if (why == NULL)
-			valid++;
-		else
+			why = read_metrics(operation, &input.metrics,
+			                   &items[valid++].report.metrics);
+		if (why != NULL)
 			refusals[out->refusal_count++] =
 			        (struct usage_refusal){input.number, why};
 	}

@@ -70,7 +70,8 @@ usage_metrics_read(struct task *task, const struct plans *plans,
 		else if (!fine || number < 0 || number > WIRE_NUMBER_MAX)
 			(void)task_fail_field(task, field, "must be an integer from 0 to %lld",
 			                      (long long)WIRE_NUMBER_MAX);
-		json_out_int(&json, name, number);
+		else
+			json_out_int(&json, name, number);
 	}
 	json_out_close(&json, '}');
 	*out = json.text.data;

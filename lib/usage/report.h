@@ -50,7 +50,8 @@ extern const struct statement_list usage_statements;
 const char *usage_check_time(struct instant reported_at, int64_t now_ms);
 
 /* Writes the report's metrics as JSON. Names that plans.json lacks and values other than
- * integers from 0 to WIRE_NUMBER_MAX become bad fields "metrics.<name>" of the task. */
+ * integers from 0 to WIRE_NUMBER_MAX become bad fields "metrics.<name>" of the task, and are left
+ * out. */
 enum fail usage_metrics_read(struct task *task, const struct plans *plans,
                              const struct any_object *metrics, const char **out) MUST_CHECK;
 

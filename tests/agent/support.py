@@ -58,6 +58,7 @@ class Vendor:
         self.refuse_reports = False
         self.lose_answers = 0     # reports are taken, but the answer is lost
         self.list_is_blocked = False
+        self.metrics = None       # the metrics that the service knows, by name
 
     def issue(self, **claims):
         """Issues a new licence; `claims` as generate.claims() takes them."""
@@ -79,13 +80,17 @@ class Vendor:
         for index, report in enumerate(body["reports"]):
             self.sends += 1
             known = report["report_id"] in self.reports
-            status = "invalid" if self.refuse_reports else "duplicate" if known else "created"
+            bad = [name for name in report["metrics"] if self.metrics and name not in self.metrics]
+            status = "invalid" if self.refuse_reports or bad else \
+                "duplicate" if known else "created"
             if status == "created":
                 assert report["customer_id"] == CUSTOMER
                 assert 0 <= report["active_devices"] <= report["total_devices"]
                 self.reports[report["report_id"]] = report
             results.append({"index": index, "status": status,
-                            **({"error": "no"} if status == "invalid" else {})})
+                            **({"error": "no"} if status == "invalid" else {}),
+                            **({"details": [{"field": f"metrics.{name}", "message": "is unknown"}
+                                            for name in bad[:20]]} if bad else {})})
         return {"results": results}
 
     def counted(self, name):
@@ -132,6 +137,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(403, {"error": "x", "code": "blocked"})
         elif self.path == "/api/licenses/revocations":
             self.answer(200, {"revocations": vendor.list()})
+        elif self.path == "/api/plans" and vendor.metrics:
+            self.answer(200, {"plans": [], "metrics": vendor.metrics})
         elif self.headers.get("X-API-Key") != API_KEY:
             self.answer(401, {"error": "x", "code": "unauthenticated"})
         elif self.path == f"/api/licenses/{CUSTOMER}":

@@ -310,6 +310,95 @@ def test_once_on_a_full_disk(agent, vendor):
     assert vendor.counted("messages") == 1
 
 
+KNOWN = {"messages": "sum", "storage_mb": "level"}
+
+
+def test_unknown_metrics_are_refused_at_once(agent, vendor):
+    """The agent asks the service what it knows, and names what it does not; nothing of it is kept."""
+    agent.start()
+    wait_for(lambda: agent.license()["verdict"] == "valid")
+    assert agent.post({"counts": {"nope": 1}})[0] == 201  # this service says nothing of metrics
+    vendor.metrics = {**KNOWN, "nope": "sum"}
+    agent.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: vendor.counted("nope") == 1)
+    wait_for(lambda: (agent.state / "metrics.json").exists())
+    vendor.metrics = KNOWN
+    agent.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "nope" not in (agent.state / "metrics.json").read_text())
+    for member in ("counts", "metrics", "levels"):
+        status, answer = agent.post({member: {"nope": 120}, "active_devices": 1, "total_devices": 1})
+        assert status == 400 and answer["code"] == "invalid_usage"
+        assert "nope" in answer["error"] and "messages, storage_mb" in answer["error"]
+    assert agent.license()["usage"]["devices"]["current"] == 0
+    assert agent.post({"counts": {"messages": 1}, "levels": {"storage_mb": 5}})[0] == 201
+    agent.stop()
+    agent.run("usage", '{"counts": {"nope": 1}}', statuses=(1,))
+    assert "nope" in agent.stderr
+
+
+@pytest.mark.parametrize("bad", [1, 30], ids=["one", "more than an answer names"])
+def test_nothing_good_is_lost_with_something_bad(agent, vendor, bad):
+    """Metrics that the service refuses are kept aside and told; the rest arrives; a retry sends them."""
+    counts = {f"nope_{number:02d}": 120 + number for number in range(bad)}
+    agent.run("usage", json.dumps({"counts": {"messages": 7, **counts}, "active_devices": 2,
+                                   "total_devices": 2}))
+    vendor.metrics = KNOWN
+    agent.once()
+    assert vendor.counted("messages") == 7 and not agent.unsent()
+    assert json.loads((agent.state / "sync.json").read_text())["outcome"] == "done"
+    agent.start()
+    health = agent.get("/health")[1]
+    assert health["refusedReports"] == 1
+    assert health["refusedBecause"].startswith("metrics.nope_") and "unknown" in health["refusedBecause"]
+    # Retried too early they are refused, and kept, again; then they arrive, each once.
+    for known in (KNOWN, {**KNOWN, **counts}):
+        vendor.metrics = known
+        assert agent.ask("POST", "/usage/retry") == (200, {"retried": 1})
+        agent.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: not agent.unsent() and json.loads(
+            (agent.state / "usage/doubt.json").read_text()) == json.loads(
+                (agent.state / "usage/sent.json").read_text()))
+        wait_for(lambda: agent.get("/health")[1]["refusedReports"] == (0 if known != KNOWN else 1))
+    wait_for(lambda: vendor.counted("nope_00") == 120)
+    assert agent.ask("POST", "/usage/retry") == (200, {"retried": 0})
+    agent.stop()
+    assert agent.run("retry") == {"retried": 0}
+    assert vendor.counted("messages") == 7
+    assert sum(vendor.counted(name) for name in counts) == sum(counts.values())
+
+
+def test_a_refused_report_is_kept_whole(agent, vendor):
+    """A report that is refused for itself is kept as it was, and counts once after a retry."""
+    agent.run("usage", '{"counts": {"messages": 3}}')
+    vendor.refuse_reports = True
+    agent.once()
+    kept, = (agent.state / "usage").glob("*.refused")
+    assert json.loads(kept.read_text())["why"] == "no" and not agent.unsent()
+    agent.run("usage", '{"counts": {"messages": 4}}')
+    vendor.refuse_reports = False
+    assert agent.run("retry") == {"retried": 1}
+    agent.once()
+    assert vendor.counted("messages") == 7 and not agent.unsent()
+    assert len(vendor.numbers()) == 2
+
+
+def test_export_overwrites_nothing(new_agent, tmp_path):
+    """A file that exists stays as it is, and the usage stays unsent."""
+    agent = new_agent(url="")
+    agent.run("usage", '{"counts": {"messages": 3}}')
+    first = tmp_path / "first"
+    assert agent.run("export", first) == {"file": 1, "reports": 1}
+    text = first.read_bytes()
+    agent.run("usage", '{"counts": {"messages": 4}}')
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    for path in (first, tmp_path / "dangling", tmp_path):
+        agent.run("export", path, statuses=(1,))
+        assert "exists" in agent.stderr and first.read_bytes() == text
+        assert not (tmp_path / "nowhere").exists()
+    assert len(agent.unsent()) == 1
+    assert agent.run("export", tmp_path / "second") == {"file": 2, "reports": 1}
+
+
 def test_foreign_chain(new_agent, tmp_path):
     """A chain with an impossible file number is replaced by a new one."""
     agent = new_agent(url="")

@@ -237,6 +237,10 @@ def file_signed_with(api_key, claims):
     return f"{text}.{base64url(Ed25519PrivateKey.from_private_bytes(seed).sign(text.encode()))}"
 
 
+def rfc3339(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(seconds))
+
+
 def file_claims(customer_id, number=1):
     return {"customer_id": customer_id, "instance_id": "copied", "chain": "c", "file": number,
             "previous": "", "exported_at": "2026-01-01T00:00:00.000Z", "reports": []}
@@ -290,6 +294,39 @@ def test_keys_of_before_the_file_keys(stack, api):
     assert take(file_signed_with(made["api_key"], claims)).returncode == 1
 
 
+def test_a_bad_metric_in_a_file(stack, api):
+    """The metrics that the plans know are stored; the unknown one is listed."""
+    customer = api.sign_up()
+    made = {"first": 1, "number": 1, "report_id": "r1", "reported_at": rfc3339(time.time()),
+            "active_devices": 1, "total_devices": 1,
+            "metrics": {"mqtt_messages": 5, "nope": 120, "storage_mb": 7}}
+    text = file_signed_with(customer.api_key, {**file_claims(customer.id), "reports": [made]})
+    done = stack.billingctl("--json", "usage", "import", "-", check=False, input=text)
+    said = json.loads(done.stdout)
+    assert done.returncode == 3 and (said["created"], said["refused"]) == (1, 1)
+    assert said["refusals"] == [{"number": 1, "why": "metrics.nope is not a known metric; the rest "
+                                                     "is stored"}]
+    report, = api.owner.get(f"/api/usage/{customer.id}").json()["reports"]
+    assert report["metrics"] == {"mqtt_messages": 5, "storage_mb": 7}
+
+
+def test_metrics_are_known_and_refused(agent, stack, api):
+    """The agent learns the metrics of plans.json from the service."""
+    agent("--once")
+    assert json.loads((agent.state / "metrics.json").read_text()) == {
+        "mqtt_messages": "sum", "api_calls": "sum", "storage_mb": "level"}
+    agent("usage", '{"counts": {"mqtt_messages": 1, "nope": 1}}', statuses=(1,))
+    assert "nope" in agent.stderr
+    # One that it accepted before it knew better: the rest arrives, the bad one is kept.
+    (agent.state / "metrics.json").unlink()
+    agent("usage", '{"counts": {"mqtt_messages": 3, "nope": 1}}', statuses=(0,))
+    agent("--once")
+    report, = api.owner.get(f"/api/usage/{agent.customer.id}").json()["reports"]
+    assert report["metrics"] == {"mqtt_messages": 3}
+    kept, = (agent.state / "usage").glob("*.refused")
+    assert "metrics.nope" in json.loads(kept.read_text())["why"]
+
+
 def test_usage_files_are_refused(agent, stack, api, tmp_path):
     """Refuses changed files, files of another key, a second file of a number, a broken chain."""
     alone = offline(agent)
@@ -298,6 +335,7 @@ def test_usage_files_are_refused(agent, stack, api, tmp_path):
     def export(devices, state=None):
         more = {"AGENT_STATE_DIR": str(state)} if state else {}
         alone("usage", json.dumps({"total_devices": devices}), statuses=(0,), **more)
+        path.unlink(missing_ok=True)
         alone("export", str(path), statuses=(0,), **more)
         return path.read_text()
 
