@@ -75,12 +75,29 @@ read_file(struct task *task, const char *path, size_t limit, mode_t forbidden,
 	return kind;
 }
 
+/* Reads a text and takes the byte order mark from its beginning. */
+static enum fail
+read_text(struct task *task, const char *path, size_t limit, mode_t forbidden,
+          struct text *content)
+{
+	size_t mark;
+
+	TRY(read_file(task, path, limit, forbidden, content));
+	if (text_is_utf16(content->data, content->length))
+		return task_fail(task, FAIL_INVALID, "file_not_utf8",
+		                 "%s is UTF-16, and must be UTF-8.", path);
+	mark = text_mark(content->data, content->length);
+	content->data += mark;
+	content->length -= mark;
+	return FAIL_NONE;
+}
+
 enum fail
 file_read(struct task *task, const char *path, size_t limit, char **out, size_t *length)
 {
 	struct text content = {0};
 
-	TRY(read_file(task, path, limit, 0, &content));
+	TRY(read_text(task, path, limit, 0, &content));
 	*out = content.data;
 	*length = content.length;
 	return FAIL_NONE;
@@ -91,7 +108,7 @@ file_read_secret(struct task *task, const char *path, size_t limit, char **out)
 {
 	struct text content = {0};
 
-	TRY(read_file(task, path, limit, S_IRWXO, &content));
+	TRY(read_text(task, path, limit, S_IRWXO, &content));
 	while (content.length > 0 && strchr("\r\n", content.data[content.length - 1]))
 		content.data[--content.length] = '\0';
 	*out = content.data;

@@ -7,7 +7,7 @@
 
 /* The file's content, NUL-terminated, in the arena. FAIL_UNAVAILABLE "file_unreadable" (the
  * message names the path and the reason), FAIL_TOO_LARGE "file_too_large" beyond `limit`
- * bytes. */
+ * bytes, FAIL_INVALID "file_not_utf8" for UTF-16. A byte order mark in front is left out. */
 enum fail file_read(struct task *task, const char *path, size_t limit, char **out,
                     size_t *length) MUST_CHECK;
 

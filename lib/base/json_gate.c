@@ -236,6 +236,9 @@ scan_text(struct gate *gate)
 {
 	if (gate->scan.length > TEXT_MAX)
 		return json_scan_refuse(&gate->scan, "it is too long");
+	if (text_is_utf16(gate->scan.text, gate->scan.length))
+		return json_scan_refuse(&gate->scan, "it is UTF-16, and must be UTF-8");
+	gate->scan.at = text_mark(gate->scan.text, gate->scan.length);
 	if (!scan_value(gate, 0))
 		return false;
 	json_scan_blanks(&gate->scan);

@@ -31,6 +31,6 @@ struct json_refusal {
  * when the text is refused. Strict: I-JSON (RFC 7493), that is RFC 8259 in well-formed UTF-8
  * without duplicate names, NUL and lone surrogates, with integers that fit int64, finite
  * numbers, JSON_DEPTH levels. `foreign`: RFC 8259 in well-formed UTF-8, JSON_FOREIGN_DEPTH
- * levels. */
+ * levels. A byte order mark in front is passed over, and UTF-16 is named in the refusal. */
 const struct json_node *json_gate(struct arena *arena, const char *text, size_t length,
                                   bool foreign, struct json_refusal *refusal);

@@ -221,6 +221,23 @@ text_cut(const char *string, size_t max)
 }
 
 size_t
+text_mark(const char *bytes, size_t length)
+{
+	return length >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+}
+
+bool
+text_is_utf16(const char *bytes, size_t length)
+{
+	if (length >= 2 &&
+	    (memcmp(bytes, "\xFF\xFE", 2) == 0 || memcmp(bytes, "\xFE\xFF", 2) == 0))
+		return true;
+	return length >= 4 && (bytes[0] == '\0') != (bytes[1] == '\0') &&
+	       (bytes[0] == '\0') == (bytes[2] == '\0') &&
+	       (bytes[1] == '\0') == (bytes[3] == '\0');
+}
+
+size_t
 text_characters(const char *string)
 {
 	size_t count = 0;

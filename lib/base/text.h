@@ -48,6 +48,12 @@ bool text_is_ascii(const char *string);
 /* The length of the string, or of as many whole characters as fit into `max` bytes. */
 size_t text_cut(const char *string, size_t max);
 
+/* The bytes of the byte order mark that editors on Windows put before UTF-8 text, 3 or 0. */
+size_t text_mark(const char *bytes, size_t length);
+
+/* The bytes are UTF-16: by its byte order mark, or as the first two characters are ASCII. */
+bool text_is_utf16(const char *bytes, size_t length);
+
 /* Unicode characters in well-formed UTF-8. */
 size_t text_characters(const char *string);
 

@@ -19,6 +19,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "licensing/handle.h"
 
 /* Seconds by which the clock in the file may be behind, and the default leeway. */
@@ -71,17 +72,24 @@ run(struct work *work, size_t limit, void (*read)(struct work *work))
 	return work->error;
 }
 
+/* The text without what an editor may have put before it. */
+static const char *
+begin(const char *text)
+{
+	text += text_mark(text, strnlen(text, 3));
+	return text + strspn(text, blanks);
+}
+
 static void
 read_keys(struct work *work)
 {
 	struct keyring *keyring = arena_alloc(work->arena, sizeof(*keyring));
 	struct task task = {.arena = work->arena};
-	const char *text = work->text;
+	const char *text = begin(work->text);
 	enum fail kind;
 
 	keyring->arena = work->arena;
 	license_keys_init_in(&keyring->keys, work->arena);
-	text += strspn(text, blanks);
 	kind = *text == '{' ? license_keys_add_jwks(&task, &keyring->keys, text, strlen(text))
 	                    : license_keys_add_pem(&task, &keyring->keys, text);
 	/* Out of memory during a key's first use can break the key in OpenSSL for good. */
@@ -95,7 +103,7 @@ read_keys(struct work *work)
 static bool
 is_blank(const char *text)
 {
-	return text == NULL || text[strspn(text, blanks)] == '\0';
+	return text == NULL || *begin(text) == '\0';
 }
 
 static void
@@ -133,7 +141,7 @@ read_list(struct work *work)
 	const char *text;
 
 	listing->arena = work->arena;
-	text = work->text + strspn(work->text, blanks);
+	text = begin(work->text);
 	text = arena_copy_bytes(work->arena, text, strcspn(text, blanks));
 	verdict = revocations_read(&task, work->keys, text, 0, 0, work->license->issuer,
 	                           &listing->list);

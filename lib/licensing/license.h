@@ -91,7 +91,7 @@ LICENSE_API enum license_error license_open(const struct license_options *option
 /* Writes the clock's state and frees everything. NULL is allowed. */
 LICENSE_API void license_close(struct license *license);
 
-/* Takes this licence (a JWT; white space anywhere in it is dropped) in the place of the one at
+/* Takes this licence (a JWT; white space anywhere in it, and a byte order mark, is dropped) in the place of the one at
  * hand, whatever the verdict on it. NULL, or nothing but white space, means no licence. */
 LICENSE_API enum license_error license_set(struct license *license, const char *token);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/text.h"
 
 static const struct jwt_kind license_kind = {"JWT", LICENSE_TOKEN_MAX};
 
@@ -72,12 +73,13 @@ static char *
 strip_blanks(struct arena *arena, const char *token)
 {
 	size_t length = strnlen(token, PASTED_MAX + 1), used = 0;
+	size_t mark = text_mark(token, length);
 	char *out;
 
 	if (length > PASTED_MAX)
 		return NULL;
 	out = arena_alloc(arena, length + 1);
-	for (size_t i = 0; i < length; i++)
+	for (size_t i = mark; i < length; i++)
 		if (!strchr(" \t\n\v\f\r", token[i]))
 			out[used++] = token[i];
 	return out;

@@ -32,8 +32,9 @@ enum fail license_sign(struct task *task, const struct license_key *key,
                        const struct license_claims *claims, char **token) MUST_CHECK;
 
 /*
- * Checks a licence. ASCII white space anywhere in `token` is dropped first, as people paste
- * licences out of mails and wrapped configuration files; nothing else is forgiven.
+ * Checks a licence. ASCII white space anywhere in `token`, and a byte order mark, is dropped
+ * first, as people paste licences out of mails and wrapped configuration files; nothing else
+ * is forgiven.
  *
  * It expired when exp <= now - leeway; it isn't valid yet when iat or nbf > now + leeway.
  * `issuer` is compared unless it is NULL. From LICENSE_WRONG_ISSUER on (and for LICENSE_VALID)

@@ -615,3 +615,25 @@ def test_damaged_state_files(agent, vendor):
         assert agent.once()["verdict"] == "valid"
         assert path.stat().st_size < 2 * len(text)
     assert vendor.issued == 1
+
+
+def test_files_from_windows(new_agent, vendor, tmp_path):
+    """Settings, keys and bundle with a byte order mark are read; UTF-16 is named with its file."""
+    texts = {"keys": generate.FIRST.pem, "settings": "OFFLINE_GRACE_DAYS=5\r\n",
+             "bundle": json.dumps({"format": "global-billing-license-1", "license": vendor.token,
+                                   "keys": "", "revocations": vendor.list()})}
+
+    def write(encoding):
+        for name, text in texts.items():
+            (tmp_path / name).write_bytes(text.encode(encoding))
+
+    agent = new_agent(url="", LICENSE_PUBLIC_KEY="", LICENSE_PUBLIC_KEY_FILE=tmp_path / "keys")
+    write("utf-8-sig")
+    config = ("--config", tmp_path / "settings")
+    assert agent.run(*config, "import", tmp_path / "bundle")["verdict"] == "valid"
+    assert agent.run("status", LICENSE_JWT="\ufeff" + vendor.token)["verdict"] == "valid"
+    for name in texts:
+        write("utf-8-sig")
+        (tmp_path / name).write_bytes(texts[name].encode("utf-16"))
+        agent.run(*config, "import", tmp_path / "bundle", statuses=(1,))
+        assert str(tmp_path / name) in agent.stderr and "UTF-16" in agent.stderr

@@ -156,7 +156,7 @@ def shell(scratch):
     script = 'for token in "$1"/*.jwt; do sh "$3" "$token" "$2" >"$token.out" ' \
         '&& echo genuine || echo forged; done'
     for number, one in enumerate(VECTORS["vectors"]):
-        (scratch / f"{number:03}.jwt").write_text(one["token"], encoding="ascii")
+        (scratch / f"{number:03}.jwt").write_text(one["token"], encoding="utf-8")
         # The shell recipe checks the signature alone, not the claims.
         signed = one["reason"] == "license_issuer_invalid" or one["verdict"] not in ("forged", "none")
         signed |= one["name"].startswith(("payload ", "without ", "exp ", "sub "))

@@ -118,6 +118,9 @@ def vectors():
     yield "good, by the second key", SECOND.sign(claims()), 0, "valid", "license_valid"
     yield "pasted with line breaks", "\n".join(good[i:i + 64] for i in range(0, len(good), 64)) \
         + "\r\n", 0, "valid", "license_valid"
+    yield "from an editor that writes a byte order mark", "\ufeff" + good + "\r\n", 0, "valid", \
+        "license_valid"
+    yield "a byte order mark alone", "\ufeff\r\n", 0, "none", "license_none"
     yield "a second before the leeway ends", good, YEAR + 119, "valid", "license_valid"
     yield "the leeway is over", good, YEAR + 120, "grace", "license_grace"
     yield "a second before the grace ends", good, YEAR + 30 * DAY + 119, "grace", "license_grace"

@@ -16,6 +16,9 @@ FILE = Path(__file__).resolve().parent / "texts.json"
 
 # (class, like, texts)
 TAKEN = [
+    ("a byte order mark in front",
+     "i_structure_UTF.8_BOM.*",
+     [b'\xef\xbb\xbf{}', b'\xef\xbb\xbf [1]\n']),
     ("an array",
      "y_array.*",
      [b'[]', b'[ 1 ,\t"" ,[ null ] ]\r\n', b'[false,{},2.5]']),
@@ -64,9 +67,9 @@ REFUSED = [
      "i_string_.*|n_string_invalid.utf.8.*|n_string_invalid_utf8.*",
      [b'"\xff"', b'"\x80"', b'"\xc3"', b'"\xc0\xaf"', b'"\xed\xa0\x80"', b'"\xf4\x90\x80\x80"',
       b'"\xfc\x80\x80\x80\x80\xaf"', b'"\\\xe9"', b'"\\u\xe9"']),
-    ("a byte order mark",
-     "i_structure_UTF.8_BOM.*|n_structure_(UTF8_BOM.*|incomplete_UTF8.*)",
-     [b'\xef\xbb\xbf{}', b'\xef\xbb\xbf', b'\xef\xbb{}']),
+    ("a byte order mark alone, half, or within",
+     "n_structure_(UTF8_BOM.*|incomplete_UTF8.*)",
+     [b'\xef\xbb\xbf', b'\xef\xbb{}', b'\xef\xbb\xbf\xef\xbb\xbf{}', b'{}\xef\xbb\xbf']),
     # No JSON
     ("bytes that are no UTF-8 outside strings",
      "n_.*(utf.8|utf8|lone_continuation).*",

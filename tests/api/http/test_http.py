@@ -406,8 +406,19 @@ BAD_JSON = [
     b'{"license":1.}', b'{"license":.5}', b'{"license":+1}', b'{"license":0x1}', b'{"license":1e}',
     b'{"license":9223372036854775808}', b'{"license":-9223372036854775809}',
     b'{"license":123456789012345678901234567890}', b'{"license":"\\x41"}', b'{"license":"\\u12"}',
-    b'\xef\xbb\xbf{"license":"x"}', '{"license":"x"}'.encode("utf-16"), b'{"license":"x"}\x00',
+    b'\xef\xbb\xbf', '{"license":"x"}'.encode("utf-16"), b'{"license":"x"}\x00',
     b"\x0b{}", b'{"a":' * 40 + b"1" + b"}" * 40, b"[" * 60000, b'{"license":' + b"[" * 50000]
+
+
+def test_bodies_from_windows(api):
+    """A byte order mark is passed over; UTF-16 is named in the error."""
+    body = '{"license": "x"}'
+    for encoding, status, part in (("utf-8-sig", 401, "licen"), ("utf-16", 400, "UTF-16"),
+                                   ("utf-16-le", 400, "UTF-16"), ("utf-16-be", 400, "UTF-16")):
+        answer = api.nobody.request("POST", "/api/licenses/verify", data=body.encode(encoding))
+        assert answer.status_code == status and part in answer.json()["error"], encoding
+    token = "\ufeff" + api.sign_up().license + "\r\n"
+    expect(api.nobody.post("/api/licenses/verify", {"license": token}), 200)
 
 
 @pytest.mark.parametrize("body", BAD_JSON, ids=lambda body: repr(body[:40]))

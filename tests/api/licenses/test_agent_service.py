@@ -370,7 +370,7 @@ def test_usage_files_are_refused(agent, stack, api, tmp_path):
         {**report, "number": 4, "first": 4, "report_id": "x.3",
          "reported_at": "2020-01-01T00:00:00.000Z"}]}))
     got = json.loads(said)
-    assert status == 3 and got["created"] == 1 and [one["number"] for one in got["refusals"]] == [3, 4]
+    assert status == 3 and got["created"] == 2 and [one["number"] for one in got["refusals"]] == [3, 4]
     # An agent with a new folder begins another chain of the same instance.
     instance = (agent.state / "instance-id").read_text()
     fresh = tmp_path / "fresh"

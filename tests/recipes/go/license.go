@@ -40,6 +40,7 @@ func opened(token, typ string, keys map[string]*rsa.PublicKey) (jwt.MapClaims, e
 
 // Judge gives the verdict on a licence.
 func Judge(token, revocations, issuer string, keys map[string]*rsa.PublicKey, now, graceDays float64) string {
+	token = strings.TrimPrefix(token, "\uFEFF")
 	if strings.TrimSpace(token) == "" {
 		return "none"
 	}

@@ -21,6 +21,7 @@ def opened(token, jwks, typ):
 
 def judge(token, jwks, issuer, revocations, now, grace_days=30):
     """The verdict on a licence."""
+    token = token.lstrip("\ufeff")
     if not token.strip():
         return "none"
     try:

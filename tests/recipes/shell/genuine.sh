@@ -6,7 +6,7 @@ decode() {
 	tr '_-' '/+' | awk '{ while (length % 4) $0 = $0 "="; print }' | openssl base64 -d -A
 }
 
-token=$(tr -d ' \t\r\n' <"$1") && header=${token%%.*} rest=${token#*.} || exit 1
+token=$(LC_ALL=C tr -d ' \t\r\n\357\273\277' <"$1") && header=${token%%.*} rest=${token#*.} || exit 1
 payload=${rest%%.*} signature=${rest#*.}
 [ "$token" = "$header.$payload.$signature" ] || exit 1
 kid=$(printf %s "$header" | decode |

@@ -79,6 +79,27 @@ START_TEST(test_large_file)
 }
 END_TEST
 
+/* The byte order mark of an editor is no part of the text; UTF-16 is named. */
+START_TEST(test_encodings)
+{
+	char *text = NULL;
+	size_t length;
+
+	write_file("a", 0600, "\xef\xbb\xbfone\n");
+	ck_assert_int_eq(file_read(&task, path_of("a"), 9, &text, &length), FAIL_NONE);
+	ck_assert_str_eq(text, "one\n");
+	ck_assert_uint_eq(length, 4);
+	ck_assert_int_eq(file_read_secret(&task, path_of("a"), 9, &text), FAIL_NONE);
+	ck_assert_str_eq(text, "one");
+	write_file("b", 0600, "\xff\xfeo");
+	ck_assert_int_eq(file_read(&task, path_of("b"), 9, &text, &length), FAIL_INVALID);
+	ck_assert_ptr_nonnull(strstr(task.failure.message, "is UTF-16, and must be UTF-8"));
+	task_clear(&task);
+	ck_assert_int_eq(file_read_secret(&task, path_of("b"), 9, &text), FAIL_INVALID);
+	ck_assert_str_eq(task.failure.code, "file_not_utf8");
+}
+END_TEST
+
 START_TEST(test_no_replace)
 {
 	size_t length;
@@ -148,6 +169,7 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_write_and_read);
 	tcase_add_test(tcase, test_large_file);
+	tcase_add_test(tcase, test_encodings);
 	tcase_add_test(tcase, test_no_replace);
 	tcase_add_test(tcase, test_failures_name_the_path);
 	tcase_add_loop_test(tcase, test_secrets, 0, ROWS(secret_modes));

@@ -210,7 +210,7 @@ static const char *const shapes[] = {
         "h%2Ep.s",
         "h;p;s",
         "h.p.s\x01",
-        "\xef\xbb\xbfh.p.s",
+        "h.\xef\xbb\xbfp.s",
         "(h.p.s)",
         "h.p.s,h.p.s",
         "{\"h\":\"h.p.s\"}",
