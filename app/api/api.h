@@ -61,6 +61,12 @@ struct api {
 	struct share *share;          /* NULL: nothing is counted */
 	size_t share_slot;            /* this worker's */
 	const atomic_bool *stopping;  /* whether the sockets close soon */
+	atomic_int *
+	        key_changes; /* of the signing keys, that the host's jobs have seen; NULL: this process
+	                            has no keys */
+	int key_changes_seen; /* when billing.keys was loaded */
+	int64_t key_retry_us; /* clock_monotonic_us(): not before, after a failure */
+	char key_version[40]; /* of the keys that the jobs saw last */
 	bool misdirected; /* whether the log has the error that nginx sends requests to the wrong socket */
 };
 

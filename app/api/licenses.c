@@ -152,7 +152,7 @@ get_license_history(struct call *call)
 enum fail
 get_public_key(struct call *call)
 {
-	const struct license_key *key = license_keys_signing(&call->api->billing.keys);
+	const struct license_key *key = license_keys_current(&call->api->billing.keys);
 	struct json_out json = answer_begin(call, 1024);
 
 	json_out_string(&json, "public_key", key->public_pem);

@@ -135,12 +135,21 @@ check_migrations(struct call *call)
 	                      true};
 }
 
+/* A host without the private half of the key that all hosts sign with cannot issue licences. */
 static struct check
-check_signing_key(const struct call *call)
+check_signing_key(struct call *call)
 {
-	bool ok = license_keys_signing(&call->api->billing.keys) != NULL;
+	const struct license_keys *keys = &call->api->billing.keys;
+	const char *dir = call->api->settings->keys_dir;
 
-	return (struct check){"signing_key", ok, ok ? "loaded" : "missing", true};
+	if (license_keys_signing(keys) != NULL)
+		return (struct check){"signing_key", true, "loaded", true};
+	return (struct check){"signing_key", false,
+	                      arena_printf(call->operation.task->arena,
+	                                   "%s lacks the private half of %s: copy the file of "
+	                                   "the host that has it",
+	                                   dir, keys->items[0].kid),
+	                      true};
 }
 
 static struct check

@@ -45,6 +45,16 @@ static const struct ctl_option license_verify_options[] = {
         {0},
 };
 
+static const struct ctl_option key_now_options[] = {
+        {"--now", NULL, "without the waiting time: verifiers may not know the key yet"},
+        {0},
+};
+
+static const struct ctl_option key_distrust_options[] = {
+        {"--why", "TEXT", "the reason, for the audit log"},
+        {0},
+};
+
 static const struct ctl_option stripe_events_options[] = {
         {"--state", "pending|done|ignored|parked|dismissed",
          "only events in this state (default: all)"},
@@ -111,13 +121,41 @@ const struct command ctl_commands[] = {
          .details =
                  "Writes private-key.pem (PKCS#8, mode 0600) and public-key.pem to KEYS_DIR.\n"
                  "Never overwrites a key.\n"},
-        {"keys", "rotate", NULL, run_keys_rotate, CTL_DATABASE,
-         .summary = "Make a new signing key; the old one still verifies",
-         .details = "The old public key stays published until the last licence signed with it\n"
-                    "has expired, which the command reads from the database. Reload billingd\n"
-                    "afterwards, within two days.\n"},
+        {"keys", "add", NULL, run_keys_add, CTL_DATABASE | CTL_RULES,
+         .summary = "Make the next signing key, which is published and does not sign yet",
+         .details =
+                 "Writes next-private-key.pem to KEYS_DIR and tells every host the public key "
+                 "by\n"
+                 "the database. Copy the file to the other hosts. The key can be used after\n"
+                 "KEY_WAIT_HOURS, when every verifier has fetched it.\n"},
+        {"keys", "use", "KID", run_keys_use, CTL_DATABASE | CTL_RULES,
+         .summary = "Sign with the added key from now on",
+         .details =
+                 "The key before signs no more; it stays published until its last licence has\n"
+                 "expired. Every host follows within seconds, each customer gets a new "
+                 "licence\n"
+                 "at the next request. Refused while billingd does not publish the key. Run "
+                 "it\n"
+                 "on the other hosts too: it puts the files in place.\n",
+         .options = key_now_options},
+        {"keys", "retire", "KID", run_keys_retire, CTL_DATABASE | CTL_RULES,
+         .summary = "Withdraw an added key that is not wanted",
+         .details = "The current key retires by itself when another one is used.\n"},
+        {"keys", "distrust", "KID", run_keys_distrust, CTL_DATABASE | CTL_RULES,
+         .summary = "End the trust in a key that may be stolen",
+         .details = "It is published no more, its licences are revoked, and every customer "
+                    "gets a\n"
+                    "new one at the next request. If it is the current key, the added one or a "
+                    "new\n"
+                    "one signs at once, the revocation list too.\n",
+         .options = key_distrust_options},
+        {"keys", "rotate", NULL, run_keys_rotate, CTL_DATABASE | CTL_RULES,
+         .summary = "Take the next step of a change of the signing key: add or use",
+         .details = "Run it, do what it says, and run it again after KEY_WAIT_HOURS.\n",
+         .options = key_now_options},
         {"keys", "list", NULL, run_keys_list, CTL_SETTINGS,
-         .summary = "List the published keys, newest first"},
+         .summary = "List the keys with their states, the current one first",
+         .details = "Those of the database, else those in KEYS_DIR.\n"},
         {"operator", "create", "NAME", run_operator_create, CTL_DATABASE,
          .summary = "Create an operator and its key, which is shown once",
          .options = operator_create_options},

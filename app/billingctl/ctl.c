@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "billing/signing_keys.h"
 #include "billingctl/ctl.h"
 #include "db/migrations.h"
 
@@ -137,6 +138,24 @@ has(unsigned int needs, unsigned int bit)
 	return (needs & bit & ~(unsigned int)CTL_SETTINGS) != 0;
 }
 
+/* Signs with the key that all hosts publish, or not at all. */
+static enum fail
+open_keys(struct ctl *ctl)
+{
+	const char *dir = ctl->settings.keys_dir;
+	struct license_keys *keys = &ctl->billing.keys;
+
+	TRY(signing_keys_register(&ctl->operation, dir));
+	TRY(signing_keys_load(&ctl->operation, dir, keys));
+	if (license_keys_signing(keys) != NULL)
+		return FAIL_NONE;
+	return task_fail(
+	        &ctl->task, FAIL_NOT_FOUND, "key_missing",
+	        "%s hasn't the private half of the signing key %s: copy the file of the "
+	        "host that has it.",
+	        dir, keys->items[0].kid);
+}
+
 enum fail
 ctl_prepare(struct ctl *ctl, unsigned int needs)
 {
@@ -146,13 +165,12 @@ ctl_prepare(struct ctl *ctl, unsigned int needs)
 	                                                 : SECRETS_OF_SERVICE));
 	if (has(needs, CTL_RULES))
 		TRY(app_settings_rules(&ctl->task, &ctl->settings, &ctl->billing));
-	if (has(needs, CTL_KEYS & ~CTL_RULES))
-		TRY(license_keys_load(&ctl->task, ctl->settings.keys_dir, true, clock_now_ms(),
-		                      &ctl->billing.keys));
 	if (has(needs, CTL_DATABASE)) {
 		TRY(ctl_open_database(ctl));
 		TRY(ctl_require_schema(ctl));
 	}
+	if (has(needs, CTL_KEYS & ~CTL_RULES))
+		TRY(open_keys(ctl));
 	return has(needs, CTL_STRIPE & ~CTL_RULES) ? ctl_open_stripe(ctl) : FAIL_NONE;
 }
 

@@ -13,7 +13,7 @@ enum ctl_need {
 	CTL_SETTINGS = 1,
 	CTL_DATABASE = 2 | CTL_SETTINGS, /* connected, with every migration applied */
 	CTL_RULES = 4 | CTL_SETTINGS,    /* plans and policy */
-	CTL_KEYS = 8 | CTL_RULES,        /* the signing key */
+	CTL_KEYS = 8 | CTL_RULES,        /* the signing key; with CTL_DATABASE only */
 	CTL_STRIPE = 16 | CTL_RULES,     /* a client for Stripe; nothing is sent yet */
 	CTL_OWNER =
 	        32 | CTL_SETTINGS, /* no secret but those of the database, the owner's too */
@@ -105,7 +105,8 @@ enum fail ctl_check_text(struct ctl *ctl, const char *what, const char *value, s
 
 /* The commands. */
 ctl_command run_migrate_status, run_migrate_up;
-ctl_command run_keys_generate, run_keys_rotate, run_keys_list;
+ctl_command run_keys_generate, run_keys_add, run_keys_use, run_keys_retire, run_keys_distrust;
+ctl_command run_keys_rotate, run_keys_list;
 ctl_command run_operator_create, run_operator_list, run_operator_revoke;
 ctl_command run_customer_create, run_customer_show, run_customer_list;
 ctl_command run_license_issue, run_license_export, run_license_verify;

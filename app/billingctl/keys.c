@@ -1,10 +1,8 @@
-/* keys.c: billingctl keys generate, rotate and list. */
-#include "base/arena.h"
-#include "billing/license_records.h"
-#include "billingctl/output.h"
+/* keys.c: billingctl keys generate and list. */
+#include "billingctl/keys.h"
 
-/* billingd signs with the old key until it is reloaded. */
-enum { RELOAD_WITHIN_DAYS = 2, YEAR_DAYS = 366 };
+#include "base/text.h"
+#include "billingctl/output.h"
 
 enum fail
 run_keys_generate(struct ctl *ctl)
@@ -18,69 +16,58 @@ run_keys_generate(struct ctl *ctl)
 	return output_print(&output);
 }
 
-/* The longest life of a licence issued from now on; the longest paid period is a year. */
-static int64_t
-longest_life_days(const struct app_settings *settings, const struct billing_policy *policy)
+/* Without a database, or before billingd has run: the keys in KEYS_DIR. */
+static enum fail
+list_folder(struct ctl *ctl, struct output *output)
 {
-	int64_t paid_days = YEAR_DAYS + settings->license_grace_days;
+	const struct license_keys *keys = &ctl->billing.keys;
 
-	return policy->paid_through && paid_days > settings->license_ttl_days
-	               ? paid_days
-	               : settings->license_ttl_days;
+	TRY(license_keys_load(&ctl->task, ctl->settings.keys_dir, true, clock_now_ms(),
+	                      &ctl->billing.keys));
+	for (size_t i = 0; i < keys->count; i++) {
+		const struct license_key *key = &keys->items[i];
+
+		output_row(output);
+		output_text(output, "kid", key->kid);
+		output_bool(output, "signs", key->can_sign);
+		output_time(output, "retired_at", key->retired_at);
+		output_time(output, "published_until", key->publish_until);
+	}
+	return output_print(output);
 }
 
-static const char *
-how_to_reload(struct ctl *ctl)
+static enum fail
+list_known(struct ctl *ctl, struct output *output, const struct known_keys *known)
 {
-	if (*ctl->settings.pid_file == '\0')
-		return "systemctl reload billingd (or send HUP to its process)";
-	return arena_printf(ctl->task.arena, "kill -HUP $(cat %s)", ctl->settings.pid_file);
-}
+	TRY(license_keys_load_private(&ctl->task, ctl->settings.keys_dir, &ctl->billing.keys));
+	for (size_t i = 0; i < known->count; i++) {
+		const struct signing_key *key = &known->keys[i];
+		bool here = license_keys_find(&ctl->billing.keys, key->kid) != NULL;
 
-enum fail
-run_keys_rotate(struct ctl *ctl)
-{
-	struct output output = output_new(ctl);
-	struct license_keys *keys = &ctl->billing.keys;
-	struct instant last = INSTANT_NONE;
-	int64_t now_ms = ctl->operation.now_ms, until_ms;
-	const char *old;
-
-	TRY(app_settings_rules(&ctl->task, &ctl->settings, &ctl->billing));
-	TRY(license_keys_load(&ctl->task, ctl->settings.keys_dir, true, now_ms, keys));
-	old = arena_copy(ctl->task.arena, license_keys_signing(keys)->kid);
-	TRY(license_last_of_key(&ctl->operation, old, &last));
-	until_ms = now_ms + DAY_MS * (RELOAD_WITHIN_DAYS +
-	                              longest_life_days(&ctl->settings, &ctl->billing.policy));
-	if (last.known && last.ms > until_ms)
-		until_ms = last.ms;
-	TRY(license_keys_rotate(&ctl->task, ctl->settings.keys_dir, now_ms, until_ms));
-	license_keys_release(keys);
-	TRY(license_keys_load(&ctl->task, ctl->settings.keys_dir, true, now_ms, keys));
-	output_text(&output, "kid", keys->items[0].kid);
-	output_text(&output, "retired_kid", old);
-	output_time(&output, "retired_published_until", INSTANT_MS(until_ms));
-	output_text(&output, "next", how_to_reload(ctl));
-	return output_print(&output);
+		output_row(output);
+		output_text(output, "kid", key->kid);
+		output_text(output, "state", key->state);
+		output_bool(output, "signs", key == known->current && here);
+		output_bool(output, "published", key->published);
+		output_bool(output, "private_half_here", here);
+		output_time(output, "usable_at",
+		            key == known->added ? key_usable_at(ctl, key) : INSTANT_NONE);
+		output_time(output, "retired_at", key->retired_at);
+		output_time(output, "published_until", key->publish_until);
+		output_time(output, "distrusted_at", key->distrusted_at);
+	}
+	return output_print(output);
 }
 
 enum fail
 run_keys_list(struct ctl *ctl)
 {
 	struct output output = output_new(ctl);
-	const struct license_keys *keys = &ctl->billing.keys;
+	struct known_keys known = {.count = 0};
 
-	TRY(license_keys_load(&ctl->task, ctl->settings.keys_dir, true, clock_now_ms(),
-	                      &ctl->billing.keys));
+	if (ctl_open_database(ctl) != FAIL_NONE || ctl_require_schema(ctl) != FAIL_NONE ||
+	    known_keys_read(ctl, &known) != FAIL_NONE)
+		task_clear(&ctl->task);
 	output_list(&output, "keys");
-	for (size_t i = 0; i < keys->count; i++) {
-		const struct license_key *key = &keys->items[i];
-
-		output_row(&output);
-		output_text(&output, "kid", key->kid);
-		output_bool(&output, "signs", key->can_sign);
-		output_time(&output, "retired_at", key->retired_at);
-		output_time(&output, "published_until", key->publish_until);
-	}
-	return output_print(&output);
+	return known.count == 0 ? list_folder(ctl, &output) : list_known(ctl, &output, &known);
 }

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/secrets.h"
+#include "billingd/signing.h"
 #include "db/migrations.h"
 #include "db/server.h"
 #include "stripe/client.h"
@@ -260,6 +261,8 @@ generation_enter(const struct child *child, struct api *out)
 	        .billing = generation->billing,
 	        .metrics = child->metrics,
 	        .stripe_idle = child->stripe_idle,
+	        .key_changes = child->role->signs ? child->key_changes : NULL,
+	        .key_changes_seen = -1,
 	        .pool = child->role->pool,
 	        .pool_workers = child->role->count(generation),
 	        .share = child->share,
@@ -273,6 +276,8 @@ generation_enter(const struct child *child, struct api *out)
 	/* The process starts without the database and connects later. */
 	if (db_connect(out->db, &task) != FAIL_NONE)
 		log_line(LOG_LEVEL_WARNING, "starting without the database");
+	else
+		signing_refresh(out);
 	(void)db_take_waited_us(out->db); /* no request waited for this */
 	return true;
 }

@@ -15,8 +15,10 @@
 #include "billing/license_rights.h"
 #include "billing/revocation_list.h"
 #include "billing/revocation_restore.h"
+#include "billing/signing_keys.h"
 #include "billing/subscriptions.h"
 #include "billingd/generation.h"
+#include "billingd/signing.h"
 #include "usage/retention.h"
 
 /* Time for all requests to Stripe in one step of a job. */
@@ -27,6 +29,7 @@ static const int64_t time_slice_us = 2000000;
 enum { ARENA_LIMIT = 64 * 1024 * 1024, ROUND_MS = 5000, BATCH = 500 };
 
 static const struct job local_items[] = {
+        {"revoke_distrusted", 0, signing_key_revoke_distrusted, METRIC_COUNT},
         {"sign_revocations", 0, revocation_list_run, METRIC_COUNT},
         {"fill_customer_keys", 5, customer_keys_fill, METRIC_COUNT},
         {"expire_trials", 5, subscription_expire_trials, METRIC_TRIALS_EXPIRED},
@@ -185,6 +188,10 @@ run_rounds(struct api *api, struct arena *arena, const struct child *child,
 	while (!should_stop()) {
 		bool finished = true;
 
+		if (jobs == &local_jobs)
+			signing_watch(api);
+		else
+			signing_refresh(api);
 		if (child->role->stripe == STRIPE_IN_JOBS)
 			atomic_store(api->stripe_idle, true);
 

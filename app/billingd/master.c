@@ -41,6 +41,7 @@ struct shared {
 	atomic_bool stripe_idle;
 	atomic_bool stopping;
 	struct share share; /* numbered like `started` */
+	atomic_int key_changes;
 };
 _Static_assert(SHARE_SLOTS >= 2 * SLOTS_MAX, "each process has a slot");
 
@@ -114,6 +115,7 @@ start_child(struct master *master, size_t slot)
 	        .share = &master->shared->share,
 	        .share_slot = shared_number(master, slot),
 	        .stopping = &master->shared->stopping,
+	        .key_changes = &master->shared->key_changes,
 	};
 	pid_t parent = getpid(), child;
 

@@ -38,6 +38,7 @@ struct child {
 	/* Set when the first request has come or the first round of jobs is over. A process
 	 * that dies earlier is replaced after a growing delay. */
 	atomic_bool *started;
+	atomic_int *key_changes;
 	atomic_bool *stripe_idle; /* all generations' */
 	struct share *share;      /* likewise */
 	size_t share_slot;

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "billingd/generation.h"
+#include "billingd/signing.h"
 #include "http/fcgi.h"
 
 enum { REQUEST_ARENA_LIMIT = 64 * 1024 * 1024 };
@@ -69,6 +70,7 @@ serve(struct api *api, struct fcgi *fcgi, struct request *request)
 	struct call call;
 	size_t route;
 
+	signing_refresh(api);
 	api_serve(api, request, &response, &call);
 	if (!fcgi_answer(fcgi, request, &response))
 		log_line(LOG_LEVEL_INFO, "client went away",

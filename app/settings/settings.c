@@ -119,6 +119,8 @@ const struct setting app_settings_table[] = {
             "What is sold and what each plan allows.", .check = check_not_empty),
         ROW(keys_dir, "KEYS_DIR", "keys", "Folder of the signing key and the published keys.",
             .check = check_not_empty),
+        ROW(key_wait_hours, "KEY_WAIT_HOURS", "24",
+            "Hours that a new signing key is published before it may sign.", .max = 720),
         ROW(base_url, "BASE_URL", "https://localhost:8443", "Where clients reach this service.",
             .check = check_base_url),
         ROW(license_issuer, "LICENSE_ISSUER", "", "The licences' `iss`; empty: BASE_URL."),

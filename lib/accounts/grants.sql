@@ -27,6 +27,7 @@ BEGIN
             ('revocation_restores', 'INSERT, SELECT, UPDATE'),
             ('revoked_before', 'DELETE, INSERT, SELECT, UPDATE'),
             ('schema_migrations', 'SELECT'),
+            ('signing_keys', 'INSERT, SELECT, UPDATE'),
             ('stripe_calls', 'DELETE, INSERT, SELECT, UPDATE'),
             ('stripe_events', 'DELETE, INSERT, SELECT, UPDATE'),
             ('stripe_sweeps', 'SELECT, UPDATE'),

@@ -12,6 +12,7 @@
 #include "billing/license_rights.h"
 #include "billing/revocation_list.h"
 #include "billing/revocation_restore.h"
+#include "billing/signing_keys.h"
 #include "billing/subscriptions.h"
 #include "db/migrations.h"
 #include "db/role.h"
@@ -50,6 +51,7 @@ const struct statement_list *const billing_statements[] = {
 	&license_statements,
 	&revocation_list_statements,
 	&revocation_restore_statements,
+	&signing_key_statements,
 	&meter_compare_statements,
 	&meter_day_statements,
 	&meter_parked_statements,

@@ -4,19 +4,11 @@
 static const struct statement statements[] = {
         {"key_use_list", ROWS_WITH(struct key_use, kid, last_expires_at),
          .sql = "SELECT kid, max(expires_at) AS last_expires_at FROM licenses "
+                "WHERE kid NOT IN (SELECT kid FROM signing_keys WHERE state = 'distrusted') "
                 "GROUP BY kid HAVING max(expires_at) > $1::timestamptz"},
 };
 
 const struct statement_list key_use_statements = STATEMENT_LIST(statements);
-
-static bool
-is_kept(const struct license_keys *keys, const struct key_use *use)
-{
-	const struct license_key *key = license_keys_find(keys, use->kid);
-
-	return key != NULL &&
-	       (!key->publish_until.known || key->publish_until.ms >= use->last_expires_at.ms);
-}
 
 enum fail
 key_use_find_missing(struct operation *operation, const struct license_keys *keys,
@@ -29,7 +21,7 @@ key_use_find_missing(struct operation *operation, const struct license_keys *key
 	TRY(db_rows(operation->db, operation->task, &statements[0],
 	            PARAMETERS(param_now(operation)), (void *)&uses, &count));
 	for (size_t i = 0; i < count && !*found; i++)
-		if (!is_kept(keys, &uses[i])) {
+		if (license_keys_find(keys, uses[i].kid) == NULL) {
 			*out = uses[i];
 			*found = true;
 		}

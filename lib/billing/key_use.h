@@ -11,6 +11,6 @@ struct key_use {
 
 extern const struct statement_list key_use_statements;
 
-/* Finds a key that live licences need but `keys` lacks or stops to publish too early. */
+/* Finds a key that live licences need but `keys` lacks. Distrusted keys are not needed. */
 enum fail key_use_find_missing(struct operation *operation, const struct license_keys *keys,
                                struct key_use *out, bool *found) MUST_CHECK;

@@ -122,7 +122,7 @@ fingerprint_of(const struct operation *operation, const struct license_claims *c
 	struct instant end = access_scheduled_end(subscription);
 	const char *const parts[] = {
 	        license_claims_write(task->arena, claims),
-	        license_keys_signing(&operation->billing->keys)->kid,
+	        license_keys_current(&operation->billing->keys)->kid,
 	        access_granted(subscription, policy, operation->now_ms) ? "access" : "none",
 	        policy->paid_through ? "paid_through" : "ttl",
 	        param_int(task, policy->license_ttl_days),
@@ -160,6 +160,10 @@ license_mint(struct operation *operation, const struct customer *customer,
 	int64_t issued_ms = issue_time(operation->now_ms, newest);
 	char *token;
 
+	if (key == NULL)
+		return task_fail(operation->task, FAIL_UNAVAILABLE, "service_unavailable",
+		                 "This host lacks the signing key at the moment; try again "
+		                 "soon.");
 	if (!end.known)
 		return task_fail(
 		        operation->task, FAIL_CONFLICT, "license_end_unknown",

@@ -41,9 +41,12 @@ extern const char billing_revocation_supersede_sql[]; /* revocation_supersede.sq
 static const struct statement statements[] = {
         [FIGURES] =
                 {"revocation_list_figures",
-                 ROWS_WITH(struct revocation_list_figures, number, kid, issuer, issued_at,
-                           next_update_at, entries, bytes, unlisted_since, behind_since),
+                 ROWS_WITH(struct revocation_list_figures, number, kid, issuer, distrusted,
+                           issued_at, next_update_at, entries, bytes, unlisted_since,
+                           behind_since),
                  .sql = "SELECT COALESCE(l.number, 0) AS number, l.kid, l.issuer, "
+                        "EXISTS (SELECT FROM signing_keys k WHERE k.kid = l.kid "
+                        "AND k.state = 'distrusted') AS distrusted, "
                         "l.issued_at, l.next_update_at, COALESCE(l.entries, 0) AS entries, "
                         "COALESCE(octet_length(l.token), 0)::bigint AS bytes, "
                         "(SELECT min(revoked_at) FROM license_revocations "
@@ -232,7 +235,7 @@ is_signed_by_another_key(const struct operation *operation,
 
 	if (text_equal(figures->kid, license_keys_signing(keys)->kid))
 		return false;
-	return license_keys_find(keys, figures->kid) != NULL ||
+	return figures->distrusted || license_keys_find(keys, figures->kid) != NULL ||
 	       operation->now_ms - figures->issued_at.ms > FOREIGN_KEY_MS;
 }
 
@@ -241,6 +244,9 @@ is_due(const struct operation *operation, const struct revocation_list_figures *
 {
 	int64_t life = operation->billing->policy.revocations_ttl_hours * HOUR_MS;
 
+	/* Another host has the private half of the current key. */
+	if (license_keys_signing(&operation->billing->keys) == NULL)
+		return false;
 	return figures->number == 0 || figures->unlisted_since.known ||
 	       figures->next_update_at.ms - operation->now_ms < life / 2 ||
 	       !text_equal(figures->issuer, operation->billing->policy.issuer) ||

@@ -20,6 +20,7 @@ struct revocation_list_figures {
 	int64_t number;
 	const char *kid;
 	const char *issuer;
+	bool distrusted; /* the key that signed it */
 	struct instant issued_at;
 	struct instant next_update_at;
 	int64_t entries;

@@ -63,7 +63,7 @@ check_private_file(struct task *task, const char *path)
 		return file_unreadable(task, path, errno);
 	if (!S_ISREG(status.st_mode))
 		return not_a_key(task, path, "a regular file");
-	if (status.st_mode & (S_IRWXO | S_IWGRP))
+	if (status.st_mode & (S_IRWXG | S_IRWXO))
 		return task_fail(task, FAIL_FORBIDDEN, "key_too_open",
 		                 "The signing key %s is open to others (run: chmod 600 %s).",
 		                 path, path);
@@ -212,7 +212,7 @@ add_half_rotated(struct task *task, struct license_keys *keys, const char *dir,
 	    access(key_folder_retired(task->arena, dir, signing->kid), F_OK) != 0)
 		return refuse_mismatch(task, dir);
 	log_line(LOG_LEVEL_WARNING,
-	         "a key rotation was interrupted; run: billingctl keys rotate",
+	         "a new key is not in place yet; run: billingctl keys rotate",
 	         LOG_S("keys_dir", dir));
 	return FAIL_NONE;
 }
@@ -257,6 +257,33 @@ license_keys_load(struct task *task, const char *dir, bool want_private, int64_t
 	kind = want_private ? add_pair(task, out, dir) : add_public(task, out, dir);
 	if (kind == FAIL_NONE)
 		kind = add_all_retired(task, out, dir, now_ms);
+	if (kind != FAIL_NONE)
+		license_keys_release(out);
+	return kind;
+}
+
+/* Adds a private key of the folder, if the file is there. */
+static enum fail
+add_private(struct task *task, struct license_keys *keys, const char *path)
+{
+	EVP_PKEY *pkey = NULL;
+
+	if (access(path, F_OK) != 0 && errno == ENOENT)
+		return FAIL_NONE;
+	TRY(key_folder_private(task, path, &pkey));
+	return license_keys_add(task, keys, pkey, path, true, NULL);
+}
+
+enum fail
+license_keys_load_private(struct task *task, const char *dir, struct license_keys *out)
+{
+	enum fail kind;
+
+	license_keys_init(out);
+	kind = add_private(task, out, arena_printf(task->arena, "%s/" KEY_PRIVATE_FILE, dir));
+	if (kind == FAIL_NONE)
+		kind = add_private(task, out,
+		                   arena_printf(task->arena, "%s/" LICENSE_KEY_NEXT_FILE, dir));
 	if (kind != FAIL_NONE)
 		license_keys_release(out);
 	return kind;

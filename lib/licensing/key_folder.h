@@ -5,7 +5,6 @@
 #include "licensing/keys.h"
 
 #define KEY_PRIVATE_FILE "private-key.pem"
-#define KEY_NEXT_FILE "next-private-key.pem" /* a rotation's new key until its last step */
 #define KEY_PUBLIC_FILE "public-key.pem"
 #define KEY_RETIRED_DIR "retired"
 #define KEY_RETIRED_LABEL "Retired:"

@@ -1,14 +1,15 @@
 /*
  * key_rotation.c: makes signing keys and replaces them.
  *
- * A rotation has four steps. A crash between two of them leaves a folder that loads
- * (key_files.c has the cases), and every licence stays verifiable:
+ * A rotation has four steps; days may pass between the first and the second, in which the new key
+ * is published. A crash between two of them leaves a folder that loads (key_files.c has the cases),
+ * and every licence stays verifiable:
  *	1. next-private-key.pem	gets the new key, mode 0600
  *	2. retired/<kid>.pem	gets the old public key with its dates
  *	3. public-key.pem	gets the new public key, so that verifiers know it early
  *	4. next-private-key.pem	is renamed to private-key.pem
  * Each file appears whole, and is on the disk before the next step. A call that finds step 3
- * done repeats step 2 with the new date and does step 4.
+ * done repeats the steps from 2 on with the new date.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -61,7 +62,7 @@ open_folder(struct task *task, const char *dir, struct folder *out)
 	        .task = task,
 	        .dir = dir,
 	        .private_path = arena_printf(task->arena, "%s/" KEY_PRIVATE_FILE, dir),
-	        .next_path = arena_printf(task->arena, "%s/" KEY_NEXT_FILE, dir),
+	        .next_path = arena_printf(task->arena, "%s/" LICENSE_KEY_NEXT_FILE, dir),
 	        .public_path = arena_printf(task->arena, "%s/" KEY_PUBLIC_FILE, dir),
 	        .lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 	};
@@ -214,31 +215,59 @@ next_is_published(struct folder *folder, const struct license_key *published)
 	return FAIL_NONE;
 }
 
+/* The public half of the next key. */
 static enum fail
-rotate(struct folder *folder, const struct license_keys *keys, int64_t now_ms,
-       int64_t publish_until_ms)
+add_next(struct folder *folder, struct license_keys *out)
 {
-	const struct license_key *old = license_keys_signing(keys);
 	EVP_PKEY *pkey = NULL;
+
+	if (is_there(folder->next_path))
+		TRY(key_folder_private(folder->task, folder->next_path, &pkey));
+	else
+		TRY(make_key(folder, folder->next_path, false, &pkey));
+	return license_keys_add(folder->task, out, pkey, folder->next_path, true, NULL);
+}
+
+enum fail
+license_keys_make_next(struct task *task, const char *dir, struct license_keys *out)
+{
+	struct folder folder;
 	enum fail kind;
 
+	*out = (struct license_keys){0};
+	TRY(open_folder(task, dir, &folder));
+	license_keys_init(out);
+	kind = add_next(&folder, out);
+	if (kind != FAIL_NONE)
+		license_keys_release(out);
+	close(folder.lock);
+	return kind;
+}
+
+static enum fail
+use_next(struct folder *folder, const struct license_keys *keys, int64_t now_ms,
+         int64_t publish_until_ms)
+{
+	const struct license_key *old = license_keys_signing(keys);
+	EVP_PKEY *next = NULL;
+	enum fail kind;
+
+	if (!is_there(folder->next_path))
+		return task_fail(folder->task, FAIL_NOT_FOUND, "key_missing",
+		                 "There is no next key at %s.", folder->next_path);
 	/* The newest key cannot sign: step 3 was done. */
-	if (old != &keys->items[0]) {
+	if (old != &keys->items[0])
 		TRY(next_is_published(folder, &keys->items[0]));
-		TRY(retire(folder, old, now_ms, publish_until_ms));
-		return put_into_use(folder);
-	}
-	TRY(make_key(folder, folder->next_path, true, &pkey));
-	kind = retire(folder, old, now_ms, publish_until_ms);
-	if (kind == FAIL_NONE)
-		kind = write_public(folder, true, pkey);
-	EVP_PKEY_free(pkey);
+	TRY(retire(folder, old, now_ms, publish_until_ms));
+	TRY(key_folder_private(folder->task, folder->next_path, &next));
+	kind = write_public(folder, true, next);
+	EVP_PKEY_free(next);
 	return kind == FAIL_NONE ? put_into_use(folder) : kind;
 }
 
 enum fail
-license_keys_rotate(struct task *task, const char *dir, int64_t now_ms,
-                    int64_t publish_until_ms)
+license_keys_use_next(struct task *task, const char *dir, int64_t now_ms,
+                      int64_t publish_until_ms)
 {
 	struct license_keys keys = {0};
 	struct folder folder;
@@ -247,8 +276,18 @@ license_keys_rotate(struct task *task, const char *dir, int64_t now_ms,
 	TRY(open_folder(task, dir, &folder));
 	kind = license_keys_load(task, dir, true, now_ms, &keys);
 	if (kind == FAIL_NONE)
-		kind = rotate(&folder, &keys, now_ms, publish_until_ms);
+		kind = use_next(&folder, &keys, now_ms, publish_until_ms);
 	license_keys_release(&keys);
 	close(folder.lock);
 	return kind;
+}
+
+enum fail
+license_keys_remove(struct task *task, const char *dir, const char *name)
+{
+	const char *path = arena_printf(task->arena, "%s/%s", dir, name);
+
+	if (unlink(path) != 0 && errno != ENOENT)
+		return file_unwritable(task, path, errno);
+	return FAIL_NONE;
 }

@@ -63,6 +63,14 @@ license_keys_signing(const struct license_keys *keys)
 	return NULL;
 }
 
+const struct license_key *
+license_keys_current(const struct license_keys *keys)
+{
+	const struct license_key *signing = license_keys_signing(keys);
+
+	return signing != NULL ? signing : &keys->items[0];
+}
+
 char *
 license_key_thumbprint(struct arena *arena, const char *n, const char *e)
 {
@@ -193,19 +201,25 @@ license_keys_add_pem(struct task *task, struct license_keys *keys, const char *p
 }
 
 enum fail
-license_keys_public_from_pem(struct task *task, const char *pem, struct license_keys *out)
+license_keys_add_public(struct task *task, struct license_keys *keys, const char *pem,
+                        struct license_key **out)
 {
 	BIO *memory = BIO_new_mem_buf(pem, -1);
 	EVP_PKEY *pkey = PEM_read_bio_PUBKEY(memory, NULL, NULL, NULL);
-	enum fail kind;
 
 	BIO_free(memory);
-	if (pkey == NULL) {
-		*out = (struct license_keys){0};
+	if (pkey == NULL)
 		return refuse_key(task, "The public key", "isn't a PEM public key");
-	}
+	return license_keys_add(task, keys, pkey, "The public key", false, out);
+}
+
+enum fail
+license_keys_public_from_pem(struct task *task, const char *pem, struct license_keys *out)
+{
+	enum fail kind;
+
 	license_keys_init(out);
-	kind = license_keys_add(task, out, pkey, "The public key", false, NULL);
+	kind = license_keys_add_public(task, out, pem, NULL);
 	if (kind != FAIL_NONE)
 		license_keys_release(out);
 	return kind;

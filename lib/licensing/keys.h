@@ -4,6 +4,7 @@
  * A folder of keys holds
  *	private-key.pem      signs (PKCS#8, mode 0600)
  *	public-key.pem       its public half
+ *	next-private-key.pem the key that will sign next, published by the database
  *	retired/<kid>.pem    earlier public keys, published while licences by them are valid,
  *	                     behind lines "Retired: <time>" and "Publish-Until: <time>"
  * The only algorithm is RS256 (RFC 7518 section 3.3).
@@ -18,6 +19,9 @@
 
 #include "base/clock.h"
 #include "base/failure.h"
+
+/* The private key that a rotation has made and that does not sign yet. */
+#define LICENSE_KEY_NEXT_FILE "next-private-key.pem"
 
 enum {
 	LICENSE_KEY_BITS_MIN = 2048,
@@ -64,10 +68,14 @@ const struct license_key *license_keys_find(const struct license_keys *keys, con
 /* The key that signs, or NULL in a set of public keys. */
 const struct license_key *license_keys_signing(const struct license_keys *keys);
 
+/* The key that signs, else the first one: the current key of a host that lacks its private half.
+ * The set is not empty. */
+const struct license_key *license_keys_current(const struct license_keys *keys);
+
 /* Reads the folder. `want_private` demands the signing key; without it only public keys are
  * read. Retired keys past their Publish-Until are left out. Messages are one sentence with path
- * and cure: FAIL_NOT_FOUND "key_missing", FAIL_FORBIDDEN "key_too_open" (others may read it or
- * the group may write it), FAIL_INVALID "key_invalid", "key_mismatch" (public-key.pem is
+ * and cure: FAIL_NOT_FOUND "key_missing", FAIL_FORBIDDEN "key_too_open" (its group or others
+ * may use it), FAIL_INVALID "key_invalid", "key_mismatch" (public-key.pem is
  * another key's). The set is empty after a failure. */
 enum fail license_keys_load(struct task *task, const char *dir, bool want_private,
                             int64_t now_ms, struct license_keys *out) MUST_CHECK;
@@ -77,11 +85,23 @@ enum fail license_keys_load(struct task *task, const char *dir, bool want_privat
  * keys. A private key without its public-key.pem (an interrupted earlier call) is completed. */
 enum fail license_keys_generate(struct task *task, const char *dir) MUST_CHECK;
 
-/* Makes a new signing key; the old one goes on being published until `publish_until_ms`, which
- * must be no earlier than the end of the last licence that it signed. A rotation that a crash
- * cut short leaves a folder that loads (key_files.c tells how); the next call completes it. */
-enum fail license_keys_rotate(struct task *task, const char *dir, int64_t now_ms,
-                              int64_t publish_until_ms) MUST_CHECK;
+/* Makes the key that will sign next, as next-private-key.pem, unless it is there already. `out` is
+ * the set of this key alone; the folder goes on signing with the old one. */
+enum fail license_keys_make_next(struct task *task, const char *dir,
+                                 struct license_keys *out) MUST_CHECK;
+
+/* Puts next-private-key.pem into use; the old key goes on being published until
+ * `publish_until_ms`. A call that a crash cut short leaves a folder that loads (key_files.c tells
+ * how); the next call completes it. FAIL_NOT_FOUND "key_missing" without a next key. */
+enum fail license_keys_use_next(struct task *task, const char *dir, int64_t now_ms,
+                                int64_t publish_until_ms) MUST_CHECK;
+
+/* Removes a file of the folder, if it is there. */
+enum fail license_keys_remove(struct task *task, const char *dir, const char *name) MUST_CHECK;
+
+/* The private keys in the folder: the one that signs and the next one, as far as they are there. */
+enum fail license_keys_load_private(struct task *task, const char *dir,
+                                    struct license_keys *out) MUST_CHECK;
 
 /* A set without an arena of its own: everything is put into `arena`, and released with it, so
  * that license_keys_release() isn't called. For callers whose arena doesn't end the process. */
@@ -93,6 +113,10 @@ enum fail license_keys_add_pem(struct task *task, struct license_keys *keys,
                                const char *pem) MUST_CHECK;
 enum fail license_keys_add_jwks(struct task *task, struct license_keys *keys, const char *text,
                                 size_t length) MUST_CHECK;
+
+/* Adds the one public key of a PEM text. */
+enum fail license_keys_add_public(struct task *task, struct license_keys *keys, const char *pem,
+                                  struct license_key **out) MUST_CHECK;
 
 /* The one public key of a PEM text, to verify offline. FAIL_INVALID "key_invalid". */
 enum fail license_keys_public_from_pem(struct task *task, const char *pem,

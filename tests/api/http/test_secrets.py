@@ -150,7 +150,7 @@ def test_state_is_readable_by_its_owners_only(stack):
         assert socket.is_socket() and socket.stat().st_mode & 0o777 == 0o660
 
 
-@pytest.mark.parametrize("mode", [0o644, 0o640 | 0o020, 0o604, 0o666])
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o620, 0o604, 0o666])
 def test_a_signing_key_that_others_can_reach_is_refused(stack, tmp_path, mode):
     keys = tmp_path / "keys"
     shutil.copytree(stack.run_dir / "keys", keys)

@@ -4,6 +4,7 @@ import getpass
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import time
@@ -20,7 +21,8 @@ from support.scratch import (  # noqa: F401 pylint: disable=unused-import
     Scratch, cluster, new_scratch, scratch)
 from support.stack import ROOT, VARIANT
 
-COMMANDS = ["migrate status", "migrate up", "keys generate", "keys rotate", "keys list",
+COMMANDS = ["migrate status", "migrate up", "keys generate", "keys add", "keys use", "keys retire",
+            "keys distrust", "keys rotate", "keys list",
             "operator create", "operator list", "operator revoke", "customer create",
             "customer show", "customer list", "license issue", "license export", "license verify",
             "stripe events", "stripe show", "stripe calls", "stripe meters",
@@ -187,14 +189,13 @@ def test_keys_rotate(scratch):
     customer = scratch("customer", "create", "a@example.com")
     before = scratch("license", "issue", customer["customer_id"])["license"]
     old = scratch("keys", "list")["keys"][0]["kid"]
-    made = scratch("keys", "rotate", BILLINGD_PID_FILE="/run/b.pid", LICENSE_TTL_DAYS=10)
-    assert made["retired_kid"] == old and made["kid"] != old
-    assert made["next"] == "kill -HUP $(cat /run/b.pid)"
+    made = scratch("keys", "rotate", "--now", LICENSE_TTL_DAYS=10)
+    assert made["retired_kid"] == old and made["kid"] != old and made["state"] == "current"
     # The trial's licence outlives LICENSE_TTL_DAYS.
     assert days_until(made["retired_published_until"]) == pytest.approx(14, abs=0.01)
     newest, retired = scratch("keys", "list")["keys"]
-    assert (newest["kid"], newest["signs"]) == (made["kid"], True)
-    assert (retired["kid"], retired["signs"]) == (old, False)
+    assert (newest["kid"], newest["signs"], newest["state"]) == (made["kid"], True, "current")
+    assert (retired["kid"], retired["signs"], retired["state"]) == (old, False, "retired")
     assert retired["published_until"] == made["retired_published_until"]
     # Licences of both keys are valid, and the next licence is signed with the new key.
     after = scratch("license", "issue", customer["customer_id"])["license"]
@@ -212,19 +213,76 @@ def days_until(moment):
     ({}, 367), ({"LICENSE_TTL_DAYS": 30}, 32),
     ({"LICENSE_TTL_DAYS": 30, "LICENSE_EXPIRY": "paid_through"}, 366 + 7 + 2)])
 def test_an_old_key_is_published_as_long_as_it_may_be_needed(scratch, settings, days):
-    until = scratch("keys", "rotate", **settings)["retired_published_until"]
+    until = scratch("keys", "rotate", "--now", **settings)["retired_published_until"]
     assert days_until(until) == pytest.approx(days, abs=0.01)
 
 
 def test_an_old_key_outlives_its_last_licence(scratch):
     scratch("customer", "create", "a@example.com")
     scratch.sql("UPDATE licenses SET expires_at = '2199-01-01T00:00:00Z'")
-    assert scratch("keys", "rotate")["retired_published_until"] == "2199-01-01T00:00:00.000Z"
+    made = scratch("keys", "rotate", "--now")
+    assert made["retired_published_until"] == "2199-01-01T00:00:00.000Z"
+
+
+def test_a_key_waits_before_it_is_used(scratch):
+    """rotate, and add and use, go the same way: add, a waiting time, use."""
+    old = scratch("keys", "list")["keys"][0]["kid"]
+    made = scratch("keys", "rotate", KEY_WAIT_HOURS=5)
+    assert made["state"] == "added" and f"keys use {made['kid']}" in made["next"]
+    assert made["file"] == str(scratch.keys / "next-private-key.pem")
+    assert days_until(made["usable_at"]) == pytest.approx(5 / 24, abs=0.01)
+    assert (scratch.keys / "next-private-key.pem").stat().st_mode & 0o777 == 0o600
+    listed = scratch("keys", "list")["keys"]
+    assert [(k["kid"], k["state"], k["signs"], k["published"]) for k in listed] == [
+        (old, "current", True, True), (made["kid"], "added", False, True)]
+    assert "can be used from" in scratch.refuses("keys", "use", made["kid"])
+    assert "can be used from" in scratch.refuses("keys", "rotate")
+    assert "waits already" in scratch.refuses("keys", "add")
+    assert "retires when another" in scratch.refuses("keys", "retire", old)
+    assert "no key" in scratch.refuses("keys", "use", "none")
+    used = scratch("keys", "use", made["kid"], KEY_WAIT_HOURS=0)
+    assert (used["kid"], used["retired_kid"]) == (made["kid"], old)
+    assert "cannot sign again" in scratch.refuses("keys", "use", old)
+    assert not (scratch.keys / "next-private-key.pem").exists()
+    assert [path.stem for path in (scratch.keys / "retired").iterdir()] == [old]
+    audited = scratch.sql("SELECT string_agg(action, ' ' ORDER BY audit_id) FROM audit_log "
+                          f"WHERE subject = '{made['kid']}'")
+    assert audited == "signing_key.added signing_key.used"
+
+
+def test_an_added_key_is_withdrawn(scratch):
+    old = scratch("keys", "list")["keys"][0]["kid"]
+    made = scratch("keys", "add")
+    assert scratch("keys", "retire", made["kid"])["state"] == "retired"
+    listed = scratch("keys", "list")["keys"]
+    assert [(k["kid"], k["published"]) for k in listed] == [(old, True), (made["kid"], False)]
+    assert not (scratch.keys / "next-private-key.pem").exists()
+    assert scratch("keys", "add")["kid"] not in (old, made["kid"])
+
+
+def test_a_host_without_the_current_key_signs_nothing(scratch, tmp_path):
+    """Another host made the key. Each command that signs says which file to copy."""
+    customer = scratch("customer", "create", "a@example.com")["customer_id"]
+    other = tmp_path / "keys"
+    shutil.copytree(scratch.keys, other)
+    (other / "private-key.pem").chmod(0o600)
+    made = scratch("keys", "rotate", "--now", KEYS_DIR=other)
+    for command in (["license", "issue", customer], ["customer", "create", "b@example.com"],
+                    ["license", "export", customer]):
+        line = scratch.refuses(*command)
+        assert made["kid"] in line and "copy the file" in line
+    shutil.copy(other / "private-key.pem", scratch.keys / "next-private-key.pem")
+    issued = scratch("license", "issue", customer)["license"]
+    assert jwt.get_unverified_header(issued)["kid"] == made["kid"]
+    assert scratch("keys", "use", made["kid"])["state"] == "current"
+    assert (scratch.keys / "private-key.pem").read_bytes() == \
+        (other / "private-key.pem").read_bytes()
 
 
 def test_no_rotation_without_the_database(shared):
     before = shared("keys", "list")
-    shared.refuses("keys", "rotate", DATABASE_URL="postgresql:///x?host=/nonexistent")
+    for command in (["rotate"], ["add"], ["use", "x"], ["distrust", "x", "--why", "y"]):
+        shared.refuses("keys", *command, DATABASE_URL="postgresql:///x?host=/nonexistent")
     assert shared("keys", "list") == before
 
 

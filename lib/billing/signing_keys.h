@@ -1,0 +1,67 @@
+/* signing_keys.h: the signing keys that all hosts of a database agree on: public halves and states.
+ *
+ * A key is added (published, it does not sign yet), then current (it signs; there is one), then
+ * retired (its public half stays published until its last licence has expired). A distrusted key is
+ * published no more, and its licences are revoked. Private halves are in the hosts' KEYS_DIR alone.
+ */
+#pragma once
+
+#include "billing/operation.h"
+
+extern const struct statement_list signing_key_statements;
+
+/* Published keys; a set of keys has room for LICENSE_KEYS_MAX. */
+enum { SIGNING_KEYS_PUBLISHED_MAX = 32 };
+
+struct signing_key {
+	const char *kid;
+	const char *public_pem;
+	const char *state; /* "added", "current", "retired", "distrusted" */
+	struct instant added_at;
+	struct instant used_at;
+	struct instant retired_at;
+	struct instant publish_until; /* at least; none: not retired */
+	struct instant distrusted_at;
+	bool published;
+};
+
+/* All keys: the current one first, then the added one, then the others, the newest first. */
+enum fail signing_key_list(struct operation *operation, const struct signing_key **out,
+                           size_t *count) MUST_CHECK;
+
+/* The one of these keys with this kid, or in this state; NULL when there is none. */
+const struct signing_key *signing_key_find(const struct signing_key *keys, size_t count,
+                                           const char *kid);
+const struct signing_key *signing_key_in(const struct signing_key *keys, size_t count,
+                                         const char *state);
+
+/* Makes the keys of the folder known to the database: the one that signs there becomes the current
+ * one of a database that has none. Others only if live licences are signed with them. */
+enum fail signing_keys_register(struct operation *operation, const char *dir) MUST_CHECK;
+
+/*
+ * The set of keys of a process: all published keys of the database, the current one first. It can
+ * sign if the folder has its private half. Of a database without keys, the set of the folder.
+ * Failures as license_keys_load(); the set is empty then.
+ */
+enum fail signing_keys_load(struct operation *operation, const char *dir,
+                            struct license_keys *out) MUST_CHECK;
+
+/* A text that differs when the keys or their states differ. */
+enum fail signing_keys_version(struct operation *operation, const char **out) MUST_CHECK;
+
+/* Changes of the keys, each with an entry in the audit log. Call them within a transaction that
+ * signing_keys_lock() has begun. */
+enum fail signing_keys_lock(struct operation *operation) MUST_CHECK;
+enum fail signing_key_add(struct operation *operation, const char *kid,
+                          const char *public_pem) MUST_CHECK;
+/* Makes the key the current one; the one before stays published until `publish_until`. */
+enum fail signing_key_use(struct operation *operation, const char *kid,
+                          struct instant publish_until) MUST_CHECK;
+/* Ends the publication of a key that never signed. */
+enum fail signing_key_withdraw(struct operation *operation, const char *kid) MUST_CHECK;
+enum fail signing_key_distrust(struct operation *operation, const char *kid,
+                               const char *why) MUST_CHECK;
+
+/* A job: revokes the licences of distrusted keys. `*done` counts them. */
+enum fail signing_key_revoke_distrusted(struct operation *operation, int64_t *done) MUST_CHECK;
