@@ -1,4 +1,4 @@
--- 011_signing_keys.sql: the signing keys that all hosts agree on. Only public halves: the private ones
+-- 013_signing_keys.sql: the signing keys that all hosts agree on. Only public halves: the private ones
 -- are files of the hosts.
 
 CREATE TABLE signing_keys (
