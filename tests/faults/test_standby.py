@@ -125,3 +125,20 @@ def test_a_duplicate_report_waits_for_the_standby(stack, postgres):
     name_standby(stack, postgres, NO_STANDBY)
     assert send().status_code == 200
     assert send_batch().json()["duplicates"] == 1
+
+
+def test_a_read_only_database_is_not_ready(stack, postgres):
+    """As a standby is, to which DATABASE_URL leads by mistake."""
+    def ready():
+        return stack.api.nobody.get("/health/ready", faults=True)
+
+    role = "ALTER ROLE billingd IN DATABASE billing"
+    postgres.super_sql(f"{role} SET default_transaction_read_only = on")
+    try:
+        postgres.end_backends()
+        wait_for(lambda: "read-only" in ready().json()["checks"]["database"]["detail"])
+        assert (ready().status_code, ready().json()["status"]) == (503, "unavailable")
+    finally:
+        postgres.super_sql(f"{role} RESET default_transaction_read_only")
+        postgres.end_backends()
+    wait_for(lambda: ready().status_code == 200)

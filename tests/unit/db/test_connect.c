@@ -265,6 +265,36 @@ START_TEST(test_options_are_kept)
 }
 END_TEST
 
+/* Of several hosts the one that answered last is tried first. The first one accepts no more
+ * connections than its queue holds, and then is silent. */
+START_TEST(test_the_last_good_host_first)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int silent = socket(AF_UNIX, SOCK_STREAM, 0);
+	const char *url = url_with("host", arena_printf(task.arena, "%s,%s", folder, host()));
+	struct db *second;
+	int64_t start_us;
+
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/.s.PGSQL.%s", folder,
+	               port());
+	ck_assert_int_eq(bind(silent, (struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(listen(silent, 8), 0);
+	url = arena_printf(task.arena, "%s connect_timeout=2", url);
+	db = database_open(url, 1000, true);
+	start_us = clock_monotonic_us();
+	ck_assert_int_eq(db_connect(db, &task), FAIL_NONE);
+	/* The string's own limit counts. */
+	ck_assert_int_ge(clock_monotonic_us() - start_us, 1500000);
+	ck_assert_int_lt(clock_monotonic_us() - start_us, 2900000);
+	second = database_open(url, 1000, true);
+	start_us = clock_monotonic_us();
+	ck_assert_int_eq(db_connect(second, &task), FAIL_NONE);
+	ck_assert_int_lt(clock_monotonic_us() - start_us, 1500000);
+	db_free(second);
+	close(silent);
+}
+END_TEST
+
 /* With pause_ms a transaction may be idle for longer. */
 START_TEST(test_pause)
 {
@@ -303,6 +333,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_not_a_url, 0, 4);
 	tcase_add_test(tcase, test_session);
 	tcase_add_loop_test(tcase, test_options_are_kept, 0, 2);
+	tcase_add_test(tcase, test_the_last_good_host_first);
 	tcase_add_test(tcase, test_pause);
 	tcase_add_test(tcase, test_free);
 	suite_add_tcase(suite, tcase);

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 
 #include "db/internal.h"
+#include "db/server.h"
 
 /* A pooler for one client: it passes on what both sides send. After the client has sent the
  * text `trigger`, the server's answer is dropped and the pooler's error takes its place. */
@@ -179,17 +180,70 @@ START_TEST(test_refused_by_the_pooler)
 }
 END_TEST
 
+/* As behind a pooler in transaction mode, another client has prepared the name, or the session is
+ * another one. Prepared statements are given up, and the statement runs. */
+START_TEST(test_prepared_by_another_client)
+{
+	static const char *const others[] = {
+	        "PREPARE test_insert AS SELECT 1",
+	        "DEALLOCATE ALL",
+	};
+
+	setup();
+	db = database_open(database_url(), 2000, true);
+	if (_i == 1)
+		ck_assert_int_eq(add("1"), FAIL_NONE);
+	database_script(db, &task, others[_i]);
+	ck_assert_msg(add("2") == FAIL_NONE, "%s", task.failure.message);
+	ck_assert(!db->options.prepared);
+	ck_assert_ptr_nonnull(strstr(db_last_error(db), "prepared statement"));
+	ck_assert_int_eq(add("3"), FAIL_NONE);
+	ck_assert_int_eq(stored(), _i == 0 ? 1100 : 1110);
+	teardown();
+}
+END_TEST
+
+/* A check leaves no name behind in the session, which a pooler gives to its next client. */
+START_TEST(test_checking_leaves_no_name)
+{
+	setup();
+	db = database_open(database_url(), 2000, true);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(db_check_statement(db, &task, &insert), FAIL_NONE);
+	ck_assert_int_eq(
+	        database_number(db, &task,
+	                        "SELECT count(*) FROM pg_prepared_statements WHERE name = "
+	                        "'test_insert'"),
+	        0);
+	teardown();
+}
+END_TEST
+
+START_TEST(test_missing_setting_of_the_pooler)
+{
+	ck_assert_ptr_null(server_pooler_lacks(NULL));
+	ck_assert_ptr_null(server_pooler_lacks("Connection refused"));
+	ck_assert_str_eq(server_pooler_lacks("connection to server at \"localhost\" failed: "
+	                                     "FATAL:  unsupported startup parameter: options"),
+	                 "ignore_startup_parameters = options");
+}
+END_TEST
+
 int
 main(void)
 {
 	Suite *suite = suite_create("db_pooler");
-	TCase *tcase = tcase_create("pooler");
+	TCase *tcase = tcase_create("pooler"), *sessions = tcase_create("sessions");
 
 	tcase_add_checked_fixture(tcase, pooled_setup, pooled_teardown);
 	tcase_add_test(tcase, test_lost_after_commit);
 	tcase_add_test(tcase, test_lost_after_a_statement_that_commits);
 	tcase_add_test(tcase, test_lost_in_a_transaction);
 	tcase_add_loop_test(tcase, test_refused_by_the_pooler, 0, 3);
+	tcase_add_loop_test(sessions, test_prepared_by_another_client, 0, 2);
+	tcase_add_test(sessions, test_checking_leaves_no_name);
+	tcase_add_test(sessions, test_missing_setting_of_the_pooler);
 	suite_add_tcase(suite, tcase);
+	suite_add_tcase(suite, sessions);
 	return suite_run(suite);
 }
