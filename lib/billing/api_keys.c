@@ -166,11 +166,11 @@ api_key_make(struct operation *operation, const char *customer_id, const char *r
 	        .name = name,
 	        .prefix = arena_copy_bytes(arena, out->secret, strlen(start) + 1 + 6),
 	        .digest = {digest->bytes, sizeof(digest->bytes)},
-	        .file_key = customer_id == NULL ? (struct bytes){0}
-	                                        : file_key_public(arena, out->secret),
 	        .scopes = scope_list(arena, scopes),
 	        .created_at = INSTANT_MS(operation->now_ms),
 	};
+	if (customer_id != NULL)
+		out->key.file_key = file_key_public(arena, out->secret);
 }
 
 /* Locks the customer, so that requests at the same time count one after the other. */

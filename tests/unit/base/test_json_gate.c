@@ -277,13 +277,16 @@ run_corpus_file(const char *folder, const char *name, int counts[static 2])
 	struct task task = suite_task();
 	const char *why;
 	size_t length = 0;
-	char *text = NULL;
+	char *text = suite_read_bytes(task.arena,
+	                              arena_printf(task.arena, "%s/%s", folder, name), &length);
 	struct json_object *value;
 
-	ck_assert_int_eq(file_read(&task, arena_printf(task.arena, "%s/%s", folder, name),
-	                           1 << 20, &text, &length),
-	                 FAIL_NONE);
 	why = gate(task.arena, text, length);
+	/* json-c knows no byte order mark. */
+	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+		text += 3;
+		length -= 3;
+	}
 	counts[why ? 1 : 0]++;
 	if (!why)
 		ck_assert_msg(json_c_parse(task.arena, text, length, JSON_DEPTH, &value),

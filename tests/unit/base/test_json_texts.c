@@ -120,9 +120,8 @@ check_file(const char *folder, const char *name)
 	char *text;
 
 	ck_assert_msg(find_class(name, &class), "no class of our own for %s", name);
-	ck_assert_int_eq(file_read(&task, arena_printf(task.arena, "%s/%s", folder, name),
-	                           1 << 20, &text, &length),
-	                 FAIL_NONE);
+	text = suite_read_bytes(task.arena, arena_printf(task.arena, "%s/%s", folder, name),
+	                        &length);
 	ck_assert_msg(is_taken(text, length) == class_is_taken(&class), "%s: %s", name,
 	              text_of(&class, "class"));
 }

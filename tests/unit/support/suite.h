@@ -145,3 +145,19 @@ suite_seed(const char *what)
 	printf("%s: seed %llu\n", what, (unsigned long long)seed);
 	return seed ? seed : 1;
 }
+
+/* The bytes of a published text as they stand in its file: no mark is left out, no encoding refused. */
+static inline char *
+suite_read_bytes(struct arena *arena, const char *path, size_t *length)
+{
+	FILE *file = fopen(path, "re");
+	char *text;
+
+	ck_assert_msg(file != NULL && fseek(file, 0, SEEK_END) == 0, "cannot open %s", path);
+	*length = (size_t)ftell(file);
+	rewind(file);
+	text = arena_alloc(arena, *length + 1);
+	ck_assert_uint_eq(fread(text, 1, *length, file), *length);
+	(void)fclose(file);
+	return text;
+}
