@@ -103,10 +103,11 @@ api_fault(void)
 const char *
 api_route_labels(struct arena *arena, size_t route)
 {
-	const struct router_entry *entry = &api_routes[route].entry;
+	const struct router_entry *entry;
 
 	if (route >= api_route_count)
 		return "method=\"none\",route=\"none\"";
+	entry = &api_routes[route].entry;
 	return arena_printf(arena, "method=\"%s\",route=\"%s\"",
 	                    request_method_name(entry->method), entry->pattern);
 }

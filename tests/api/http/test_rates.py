@@ -33,7 +33,7 @@ def ask_often(stack, times, path, options):
     done = subprocess.run(
         ["curl", "-sS", "-4", "-Z", "--parallel-max", "40", "--interface", "127.0.0.9",
          "--cacert", stack.ca_cert, "-H", "Content-Type: application/json", *options,
-         "-w", "%{stderr}%{http_code}\\n", f"{stack.base_url}{path}?n=[1-{times}]"],
+         "-w", "%{stderr}%{http_code}\\n", f"{stack.base_url}{path}#[1-{times}]"],
         text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True)
     return collections.Counter(done.stderr.split()), time.monotonic() - start
 

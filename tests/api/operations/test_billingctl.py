@@ -26,8 +26,8 @@ COMMANDS = ["migrate status", "migrate up", "keys generate", "keys add", "keys u
             "operator create", "operator list", "operator revoke", "customer create",
             "customer show", "customer list", "license issue", "license export", "license verify",
             "stripe events", "stripe show", "stripe calls", "stripe meters",
-            "stripe retry", "stripe settle", "stripe reconcile", "stripe setup", "usage import", "restore check",
-            "doctor"]
+            "stripe retry", "stripe dismiss", "stripe settle", "stripe reconcile", "stripe setup",
+            "usage import", "restore check", "doctor"]
 DAY = 24 * 3600
 
 # The exit statuses of `license verify`: scripts depend on them.

@@ -103,7 +103,7 @@ class Request:
         if place == "path":
             self.path = self.path.replace("{%s}" % name, quote(str(value), safe=""))
         elif place == "query":
-            self.query.append((name, str(value)))
+            self.query.append((name, json.dumps(value) if isinstance(value, bool) else str(value)))
         else:
             # Header lines are trimmed on their way, and latin-1 to the library.
             value = "".join(c for c in value if " " <= c <= "~").strip()
