@@ -109,9 +109,9 @@ file_read_secret(struct task *task, const char *path, size_t limit, char **out)
 	struct text content = {0};
 
 	TRY(read_text(task, path, limit, S_IRWXO, &content));
-	while (content.length > 0 && strchr("\r\n", content.data[content.length - 1]))
-		content.data[--content.length] = '\0';
 	*out = content.data;
+	while (*out != NULL && content.length > 0 && strchr("\r\n", (*out)[content.length - 1]))
+		(*out)[--content.length] = '\0';
 	return FAIL_NONE;
 }
 

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "billing/audit.h"
 #include "billing/licenses.h"
 #include "billing/revocation_list.h"
@@ -82,18 +83,21 @@ static void
 read_published(struct operation *operation, struct published *out)
 {
 	struct task reading = task_attempt(operation->task);
-	long long number = 0, issued_ms = 0;
-	char *text, *end;
+	struct published read = {0};
+	const char *cursor;
+	char *text;
 	size_t length;
 
 	*out = (struct published){0};
 	if (file_read(&reading, operation->billing->policy.revocations_file, FILE_MAX, &text,
 	              &length) != FAIL_NONE)
 		return;
-	end = strchr(text, '\n');
-	if (end == NULL || sscanf(text, "%lld %lld", &number, &issued_ms) != 2)
+	cursor = text;
+	if (!text_take_int(&cursor, ' ', &read.number) ||
+	    !text_take_int(&cursor, '\n', &read.issued_ms))
 		return;
-	*out = (struct published){number, issued_ms, end + 1};
+	read.token = cursor;
+	*out = read;
 }
 
 static enum fail

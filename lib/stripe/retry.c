@@ -96,8 +96,11 @@ enum { REFUSALS = sizeof(refusals) / sizeof(*refusals) };
 static bool
 ends_with(const char *text, const char *end)
 {
-	size_t length = text == NULL ? 0 : strlen(text);
+	size_t length;
 
+	if (text == NULL)
+		return false;
+	length = strlen(text);
 	return length >= strlen(end) && strcmp(text + length - strlen(end), end) == 0;
 }
 
