@@ -136,7 +136,7 @@ full_arena(void)
 static void
 allocate_too_much(int way)
 {
-	struct arena *own = arena_new(1000);
+	struct arena *own = way == 5 ? full_arena() : arena_new(1000);
 
 	if (way == 0)
 		(void)arena_alloc(own, 1001);
@@ -149,7 +149,7 @@ allocate_too_much(int way)
 	if (way == 4)
 		(void)arena_printf(own, "%2000d", 1);
 	if (way == 5)
-		(void)arena_alloc(full_arena(), 1);
+		(void)arena_alloc(own, 1);
 }
 
 /* The process exits with status 70 and a line in the log; code behind the allocation never
