@@ -193,7 +193,7 @@ START_TEST(test_many_values)
 {
 	struct task task = suite_task();
 	size_t most = (1 << 20) - 1, length = 2 * most + 1;
-	char *text = arena_alloc(task.arena, length + 2);
+	char *text = arena_alloc(task.arena, length + 3);
 
 	for (size_t i = 0; i < length + 2; i += 2)
 		memcpy(text + i, i == 0 ? "[0" : ",0", 2);
