@@ -111,7 +111,6 @@ check_all(struct task *task, const struct generation *generation, struct billing
 		        task, FAIL_INVALID, "invalid_setting",
 		        "the secrets cannot be stored: one is too long, or there is no "
 		        "memory");
-	license_keys_init(&keys);
 	TRY(license_keys_load(task, settings->keys_dir, true, clock_now_ms(), &keys));
 	license_keys_release(&keys);
 	TRY(check_authorities(task, settings));
@@ -234,12 +233,15 @@ load_keys(const struct child *child, struct task *task, struct license_keys *out
 {
 	const char *folder = child->generation->settings.keys_dir;
 
-	license_keys_init(out);
-	if (!child->role->signs ||
-	    (license_keys_load(task, folder, true, clock_now_ms(), out) == FAIL_NONE &&
-	     license_keys_warm(task, out) == FAIL_NONE))
+	if (!child->role->signs) {
+		license_keys_init(out);
+		return true;
+	}
+	if (license_keys_load(task, folder, true, clock_now_ms(), out) == FAIL_NONE &&
+	    license_keys_warm(task, out) == FAIL_NONE)
 		return true;
 	log_failure(task);
+	license_keys_release(out);
 	return false;
 }
 
