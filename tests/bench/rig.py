@@ -44,12 +44,14 @@ def build():
                              text=True).stdout.strip()
     objects = [BUILD / source.relative_to(ROOT).with_suffix(".o")
                for source in sorted(ROOT.glob("lib/*/*.c"))]
+    objects += [BUILD / f"{source.relative_to(ROOT)}.o"
+                for source in sorted(ROOT.glob("lib/*/*.sql"))]
     compiler = ["gcc", "-std=c17", "-O2", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE"]
     subprocess.run([*compiler, "-o", out / "constant_fcgi", HERE / "constant_fcgi.c", "-lfcgi"],
                    check=True)
     subprocess.run([*compiler, f"-I{ROOT}/lib", f"-I{include}", "-pie", "-o",
                     out / "print_statements", HERE / "print_statements.c", *objects,
-                    "-lcurl", "-lfcgi", "-lpq", "-lcrypto"], check=True)
+                    "-lcurl", "-lfcgi", "-lpq", "-lcrypto", "-licui18n", "-licuuc"], check=True)
     return out
 
 
