@@ -31,6 +31,10 @@ SIGN_UP_VALUES = {
     11: "now() + interval '14 days'", 12: f"'key_' || left({HEX}, 24)", 13: "'sign-up'",
     14: f"sha256(convert_to({HEX}, 'UTF8'))", 15: f"'cust_' || left({HEX}, 8)",
     16: "'{{license,usage,billing}}'::text[]", 17: "'nobody'", 18: HEX,
+    19: f"{HEX} || '@pgbench.example'", 20: "'company ' || :a::text",
+    21: f"sha256(convert_to({HEX} || 'email', 'UTF8'))",
+    22: f"sha256(convert_to({HEX} || 'skeleton', 'UTF8'))", 23: "true",
+    24: f"sha256(convert_to({HEX} || 'file', 'UTF8'))",
 }
 
 
