@@ -32,9 +32,9 @@ LIBS := -lcurl -lfcgi -lpq -lcrypto -licui18n -licuuc
 sources = $(sort $(wildcard $(1)/*.c))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
-BASE := $(call objects,$(call sources,lib/base))
+BASE := $(call objects,$(call sources,lib/base) $(call sources,lib/json))
 LICENSING := $(call objects,$(call sources,lib/licensing))
-ROOMS := db http stripe billing usage outbox sync sales meters accounts
+ROOMS := db http stripe plans billing callers issuing usage outbox sync sales meters accounts
 STATEMENTS := $(patsubst %.sql,$(BUILD)/%.sql.o,$(sort $(wildcard lib/*/*.sql)))
 SERVICE := $(call objects,$(foreach room,$(ROOMS),$(call sources,lib/$(room)))) $(STATEMENTS)
 SETTINGS := $(call objects,$(call sources,app/settings))
@@ -134,7 +134,7 @@ check-faults: build
 # every kind, full disks, slow clients, 200 orders of Stripe's events, a minute without an answer of
 # Stripe, and every fault of Stripe at every request to it.
 check-full: build unit-tests
-	@FULL=1 $(BUILD)/tests/unit/billing/test_key_timing
+	@FULL=1 $(BUILD)/tests/unit/callers/test_key_timing
 	@FULL=1 USAGE_REPORTS=1000000 BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q \
 		tests/api/usage/test_usage_upkeep.py tests/api/usage/test_meters.py
 	@FULL=1 STRIPE_SHUFFLES=200 CHAOS_SECONDS=300 BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q \

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Checks that includes point one way. Each room may include the rooms below it: base < db, http, licensing <
-# stripe, billing < usage, outbox < sync < sales, meters < accounts < app. Prints every include that
-# points elsewhere; exit 1 when there is one.
+# Checks that includes point one way. Each room may include the rooms below it: base < json < db, http,
+# licensing < stripe, plans < billing < callers < issuing < usage, outbox < sync < sales, meters <
+# accounts < app. Prints every include that points elsewhere; exit 1 when there is one.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 bad=0
@@ -30,27 +30,35 @@ only() {
 	fi
 }
 
+# The rooms of which each may include those before it.
+texts="base json"
+issued="$texts db licensing plans billing callers issuing"
+synced="$issued stripe outbox sync"
+service="$synced http usage sales meters accounts"
 allow lib/base base
-allow lib/db base db
-allow lib/http base http
-allow lib/licensing base licensing
-allow lib/stripe base http/client.h stripe
-allow lib/billing base db licensing billing
-allow lib/usage base db billing usage
-allow lib/outbox base db stripe billing outbox
-allow lib/sync base db stripe billing outbox sync
-allow lib/sales base db stripe billing outbox sync sales
-allow lib/meters base db stripe billing outbox sync meters
-service="db http licensing stripe billing usage outbox sync sales meters accounts"
-allow lib/accounts base "$service"
-allow app/agent-store base licensing agent-store
-allow app/agent base licensing agent-store agent
-allow app/agent-sync base http/client.h licensing agent-store agent-sync
-allow app/settings base "$service" settings
-allow app/api base "$service" settings api
-allow app/billingd base "$service" settings api billingd
-allow app/billingctl base "$service" settings billingctl
-allow app/billingctl-stripe base "$service" settings billingctl billingctl-stripe
+allow lib/json "$texts"
+allow lib/db "$texts" db
+allow lib/http "$texts" http
+allow lib/licensing "$texts" licensing
+allow lib/stripe "$texts" http/client.h stripe
+allow lib/plans "$texts" licensing plans
+allow lib/billing "$texts" db licensing plans billing
+allow lib/callers "$texts" db licensing plans billing callers
+allow lib/issuing "$issued"
+allow lib/usage "$issued" usage
+allow lib/outbox "$issued" stripe outbox
+allow lib/sync "$synced"
+allow lib/sales "$synced" sales
+allow lib/meters "$synced" meters
+allow lib/accounts "$service"
+allow app/agent-store "$texts" licensing agent-store
+allow app/agent "$texts" licensing agent-store agent
+allow app/agent-sync "$texts" http/client.h licensing agent-store agent-sync
+allow app/settings "$service" settings
+allow app/api "$service" settings api
+allow app/billingd "$service" settings api billingd
+allow app/billingctl "$service" settings billingctl
+allow app/billingctl-stripe "$service" settings billingctl billingctl-stripe
 only '^lib/http/client\.c$' curl
 only '^lib/http/fcgi\.c$' fcgi
 only '^lib/db/(internal\.h|[a-z]+\.c)$' libpq
@@ -74,7 +82,7 @@ never '\<PQsendQuery\(' '^lib/db/(statements|migrations)\.c' "several commands i
 never '\<db_script\(' '^lib/db/' "several commands in one text are for migrations"
 never '\.sql = [^"]*[a-z_]+\(' '^$' "SQL must be a literal"
 # liblicense runs in other people's processes: it neither logs nor reads settings or requests.
-found=$(grep -nE '#include "base/(log|random|fields|settings)\.h"' lib/licensing/*.[ch] |
+found=$(grep -nE '#include "(base/(log|random|settings)|json/fields)\.h"' lib/licensing/*.[ch] |
 	grep -vE '^lib/licensing/key_(files|rotation)\.c')
 if [ -n "$found" ]; then
 	echo "$found"

@@ -20,8 +20,8 @@
 
 #include "agent-store/settings.h"
 #include "base/clock.h"
-#include "base/json_out.h"
-#include "base/json_view.h"
+#include "json/out.h"
+#include "json/view.h"
 
 struct state {
 	const struct agent_settings *settings;

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "base/failure.h"
-#include "base/json_out.h"
-#include "base/json_view.h"
+#include "json/out.h"
+#include "json/view.h"
 
 enum { TALLY_METRICS_MAX = 32, TALLY_NAME_MAX = 64 };
 

@@ -4,8 +4,8 @@ AGENT_DAEMON := $(call objects,$(call sources,app/agent))
 AGENT_SYNC := $(call objects,$(call sources,app/agent-sync))
 AGENT_LICENSING := $(call objects,$(filter lib/licensing/%.c,$(LICENSE_SOURCES)))
 AGENT_BASE := $(call objects,$(addprefix lib/base/,arena.c arena_exit.c clock.c digest.c encoding.c \
-	failure.c file.c file_key.c json_gate.c json_out.c json_scan.c json_view.c log.c random.c secrets.c settings.c \
-	text.c wire.c))
+	failure.c file.c file_key.c log.c random.c secrets.c settings.c text.c wire.c) \
+	$(addprefix lib/json/,gate.c out.c scan.c view.c))
 AGENTS := $(BUILD)/billing-agent $(BUILD)/billing-agent-sync
 
 $(BUILD)/billing-agent: $(AGENT_DAEMON) $(AGENT_STORE) $(AGENT_LICENSING) $(AGENT_BASE)

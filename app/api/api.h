@@ -1,8 +1,8 @@
 /* api.h: one call of the API, from the route's row to the answer. */
 #pragma once
 
-#include "billing/api_keys.h"
 #include "billing/operation.h"
+#include "callers/api_keys.h"
 #include "http/metrics.h"
 #include "http/request.h"
 #include "http/response.h"

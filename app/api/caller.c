@@ -5,11 +5,11 @@
 #include <strings.h>
 
 #include "base/arena.h"
-#include "base/fields.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/wire.h"
 #include "billing/customers.h"
+#include "json/fields.h"
 
 static enum fail
 unauthenticated(struct call *call)

@@ -2,7 +2,7 @@
 #include "accounts/accounts.h"
 #include "api/handlers.h"
 #include "api/render.h"
-#include "base/fields.h"
+#include "json/fields.h"
 
 enum { EMAIL_LENGTH_MAX = 254, NAME_LENGTH_MAX = 200, OFFSET_MAX = 1000000 };
 

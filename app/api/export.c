@@ -5,10 +5,10 @@
 #include "api/render.h"
 #include "api/render_usage.h"
 #include "base/arena.h"
-#include "base/fields.h"
-#include "base/json_view.h"
-#include "billing/license_records.h"
+#include "issuing/license_records.h"
 #include "sync/invoices.h"
+#include "json/fields.h"
+#include "json/view.h"
 
 /* A caller may ask for LIMIT_MAX reports. An answer has REPORTS_MAX at most, so that it takes a
  * worker little time, and a cursor. */

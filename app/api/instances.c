@@ -4,8 +4,8 @@
 #include "api/handlers.h"
 #include "api/render.h"
 #include "api/render_usage.h"
-#include "base/fields.h"
 #include "billing/customers.h"
+#include "json/fields.h"
 
 enum { LEASE_HOURS_MAX = 8760 };
 

@@ -1,7 +1,7 @@
 /* keys.c: the API keys of a customer. */
 #include "api/handlers.h"
 #include "api/render.h"
-#include "base/fields.h"
+#include "json/fields.h"
 
 struct create_key_input {
 	const char *name;

@@ -6,10 +6,10 @@
 #include "api/handlers.h"
 #include "api/render.h"
 #include "base/arena.h"
-#include "base/fields.h"
 #include "billing/access.h"
-#include "billing/license_records.h"
-#include "billing/revocation_list.h"
+#include "issuing/license_records.h"
+#include "issuing/revocation_list.h"
+#include "json/fields.h"
 
 enum { TOKEN_MAX = 20000 };
 

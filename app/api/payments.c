@@ -1,9 +1,9 @@
 /* payments.c: checkout, plan changes, cancellation and invoices, through Stripe. */
 #include "api/handlers.h"
 #include "api/render.h"
-#include "base/fields.h"
 #include "sales/changes.h"
 #include "sales/checkout.h"
+#include "json/fields.h"
 
 enum { ID_MAX = 100, URL_MAX = 2000 };
 

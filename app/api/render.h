@@ -2,10 +2,10 @@
 #pragma once
 
 #include "api/api.h"
-#include "base/json_out.h"
 #include "billing/customers.h"
-#include "billing/licenses.h"
+#include "issuing/licenses.h"
 #include "sync/invoices.h"
+#include "json/out.h"
 
 /* The answer of a call: one object, opened and then closed and sent with the status. */
 struct json_out answer_begin(const struct call *call, size_t capacity);

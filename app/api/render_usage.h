@@ -1,10 +1,10 @@
 /* render_usage.h: reports, days and limits as JSON, the same wherever they appear. */
 #pragma once
 
-#include "base/json_out.h"
 #include "usage/history.h"
 #include "usage/instances.h"
 #include "usage/limits.h"
+#include "json/out.h"
 
 /* `name` is the member's name, NULL within an array. */
 void render_report(struct json_out *json, const char *name, const struct usage_report *report);

@@ -6,7 +6,7 @@
 
 #include "base/arena.h"
 #include "base/text.h"
-#include "billing/idempotency.h"
+#include "callers/idempotency.h"
 #include "outbox/calls.h"
 
 bool

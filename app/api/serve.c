@@ -8,13 +8,13 @@
 #include "api/replay.h"
 #include "api/share.h"
 #include "base/arena.h"
-#include "base/fields.h"
-#include "base/json_view.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/wire.h"
 #include "billing/customers.h"
-#include "billing/idempotency.h"
+#include "callers/idempotency.h"
+#include "json/fields.h"
+#include "json/view.h"
 
 /* The longest time that a request may wait for a worker and for the database. nginx gives up
  * after 15 s; a client must not get 504 for work that is committed later. */

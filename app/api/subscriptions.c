@@ -1,7 +1,7 @@
 /* subscriptions.c: trials, and reading a customer's subscription. */
 #include "api/handlers.h"
 #include "api/render.h"
-#include "base/fields.h"
+#include "json/fields.h"
 
 const struct field customer_body[] = {
         FIELD(struct customer_input, customer_id, .required = true, .min = 1, .max = 100),

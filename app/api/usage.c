@@ -6,10 +6,10 @@
 #include "api/render.h"
 #include "api/render_usage.h"
 #include "base/arena.h"
-#include "base/fields.h"
-#include "base/json_view.h"
 #include "billing/customers.h"
 #include "usage/batch.h"
+#include "json/fields.h"
+#include "json/view.h"
 
 struct report_input {
 	const char *customer_id;

@@ -5,8 +5,8 @@
 #include "api/handlers.h"
 #include "api/render.h"
 #include "api/render_usage.h"
-#include "base/fields.h"
 #include "billing/customers.h"
+#include "json/fields.h"
 
 struct history_input {
 	int64_t limit;

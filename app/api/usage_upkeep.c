@@ -2,10 +2,10 @@
 #include "api/handlers.h"
 #include "api/render.h"
 #include "api/render_usage.h"
-#include "base/fields.h"
 #include "billing/customers.h"
 #include "usage/corrections.h"
 #include "usage/retention.h"
+#include "json/fields.h"
 
 enum { DAYS_DEFAULT = 90, DAYS_MAX = 36500 };
 

@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_view.h"
 #include "base/money.h"
 #include "base/text.h"
 #include "billingctl-stripe/request.h"
 #include "stripe/form.h"
 #include "stripe/objects.h"
 #include "sync/families.h"
+#include "json/view.h"
 
 void
 account_price_read(const struct json_view *object, struct account_price *out)

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_view.h"
 #include "base/text.h"
 #include "billingctl-stripe/account.h"
 #include "billingctl-stripe/request.h"
@@ -13,6 +12,7 @@
 #include "outbox/calls.h"
 #include "sync/events.h"
 #include "sync/sweep.h"
+#include "json/view.h"
 
 enum { LOOKED_AT = 100 };
 

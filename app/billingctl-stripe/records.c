@@ -2,13 +2,13 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_view.h"
 #include "base/text.h"
 #include "billingctl/output.h"
 #include "meters/parked.h"
 #include "outbox/call_records.h"
 #include "outbox/calls.h"
 #include "sync/events.h"
+#include "json/view.h"
 
 enum { WHY_MAX = 500 };
 

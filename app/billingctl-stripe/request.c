@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_view.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "billingctl/output.h"
+#include "json/view.h"
 
 static const char *const methods[] = {
         [STRIPE_GET] = "GET", [STRIPE_POST] = "POST", [STRIPE_DELETE] = "DELETE"};

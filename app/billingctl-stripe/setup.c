@@ -6,7 +6,6 @@
 
 #include "base/arena.h"
 #include "base/file.h"
-#include "base/json_view.h"
 #include "base/text.h"
 #include "billingctl-stripe/account.h"
 #include "billingctl-stripe/request.h"
@@ -14,6 +13,7 @@
 #include "billingctl/output.h"
 #include "stripe/form.h"
 #include "sync/families.h"
+#include "json/view.h"
 
 enum { INCOMPLETE = 3, MONTHS_MAX = 12 };
 

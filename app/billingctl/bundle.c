@@ -1,12 +1,12 @@
 /* bundle.c: billingctl license export and usage import, for instances without a network. */
 
 #include "base/arena.h"
-#include "base/json_out.h"
 #include "base/wire.h"
-#include "billing/licenses.h"
-#include "billing/revocation_list.h"
 #include "billingctl/output.h"
+#include "issuing/licenses.h"
+#include "issuing/revocation_list.h"
 #include "usage/files.h"
+#include "json/out.h"
 
 enum { EXIT_INCOMPLETE = 3 };
 

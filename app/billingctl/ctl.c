@@ -10,9 +10,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "billing/signing_keys.h"
 #include "billingctl/ctl.h"
 #include "db/migrations.h"
+#include "issuing/signing_keys.h"
 
 enum { LIMIT_MAX = 1000 };
 

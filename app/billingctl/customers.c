@@ -2,8 +2,8 @@
 #include "accounts/accounts.h"
 
 #include "billing/access.h"
-#include "billing/licenses.h"
 #include "billingctl/output.h"
+#include "issuing/licenses.h"
 
 /* As in the API. */
 enum { EMAIL_MAX = 254, COMPANY_MAX = 200 };

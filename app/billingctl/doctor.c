@@ -6,14 +6,14 @@
 #include "accounts/schema.h"
 #include "base/arena.h"
 #include "base/text.h"
-#include "billing/api_keys.h"
 #include "billing/customer_keys.h"
-#include "billing/revocation_list.h"
 #include "billingctl/doctor.h"
 #include "billingctl/output.h"
 #include "billingctl/probe.h"
+#include "callers/api_keys.h"
 #include "db/migrations.h"
 #include "db/server.h"
+#include "issuing/revocation_list.h"
 
 enum { CLOCK_SLACK_MS = 2000, HTTP_OK = 200 };
 

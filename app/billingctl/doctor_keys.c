@@ -1,10 +1,10 @@
 /* doctor_keys.c: the checks of billingctl doctor that concern the signing keys. */
 #include <string.h>
 
-#include "billing/key_use.h"
 #include "billingctl/doctor.h"
 #include "billingctl/keys.h"
 #include "billingctl/probe.h"
+#include "issuing/key_use.h"
 
 enum fail
 check_signing_key(struct doctor *doctor)

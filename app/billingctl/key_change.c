@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "billing/license_records.h"
 #include "billingctl/keys.h"
 #include "billingctl/output.h"
 #include "billingctl/probe.h"
+#include "issuing/license_records.h"
 
 /* Processes that were busy may sign with the old key a little longer. */
 enum { IN_USE_STILL_DAYS = 2, YEAR_DAYS = 366, HTTP_OK = 200 };

@@ -1,8 +1,8 @@
 /* keys.h: the keys of the database, for the commands and checks that look at them. */
 #pragma once
 
-#include "billing/signing_keys.h"
 #include "billingctl/ctl.h"
+#include "issuing/signing_keys.h"
 
 /* The keys that the database knows. */
 struct known_keys {

@@ -1,14 +1,14 @@
 /* licenses.c: billingctl license issue and verify. */
-#include "billing/licenses.h"
+#include "issuing/licenses.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_view.h"
 #include "billing/access.h"
 #include "billingctl/output.h"
 #include "licensing/revocations.h"
+#include "json/view.h"
 
 enum { LEEWAY_S = 120, FILE_MAX = 64 * 1024, KEYS_MAX = 256 * 1024 };
 

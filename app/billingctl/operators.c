@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "billing/api_keys.h"
 #include "billing/customers.h"
 #include "billingctl/output.h"
+#include "callers/api_keys.h"
 
 enum { NAME_MAX_CHARACTERS = 100 };
 

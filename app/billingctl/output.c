@@ -9,10 +9,10 @@
 
 #include "base/arena.h"
 #include "base/file.h"
-#include "base/json_gate.h"
-#include "base/json_out.h"
 #include "base/text.h"
 #include "billing/unicode.h"
+#include "json/gate.h"
+#include "json/out.h"
 
 struct cell {
 	const char *name;

@@ -1,7 +1,7 @@
 /* restore.c: billingctl restore check: what a restored database has lost. */
-#include "billing/revocation_list.h"
-#include "billing/revocation_restore.h"
 #include "billingctl/output.h"
+#include "issuing/revocation_list.h"
+#include "issuing/revocation_restore.h"
 
 enum { EXIT_BEHIND = 3 };
 

@@ -9,7 +9,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
-#include "billing/signing_keys.h"
+#include "issuing/signing_keys.h"
 
 enum { ARENA_LIMIT = 8 * 1024 * 1024, RETRY_US = 5 * 1000 * 1000 };
 

@@ -2,7 +2,7 @@
  * nothing. */
 #pragma once
 
-#include "billing/licenses.h"
+#include "issuing/licenses.h"
 
 extern const struct statement_list account_statements;
 

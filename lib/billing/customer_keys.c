@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_out.h"
 #include "billing/unicode.h"
+#include "json/out.h"
 
 struct keyless {
 	const char *customer_id;

@@ -5,10 +5,10 @@
 #include <stdatomic.h>
 
 #include "base/failure.h"
-#include "billing/plans.h"
 #include "billing/prices.h"
 #include "db/db.h"
 #include "licensing/keys.h"
+#include "plans/plans.h"
 
 /* The greatest grace that a customer can set. */
 enum { GRACE_DAYS_MAX = 365 };

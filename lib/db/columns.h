@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
-#include "base/fields.h"
+#include "json/fields.h"
 
 /* The wire types that a column may have; NULL arrives as NULL, INSTANT_NONE, 0, false. */
 enum column_type {

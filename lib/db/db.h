@@ -13,8 +13,8 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/failure.h"
-#include "base/fields.h"
 #include "db/columns.h"
+#include "json/fields.h"
 
 struct db;
 

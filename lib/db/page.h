@@ -2,7 +2,7 @@
  * page. */
 #pragma once
 
-#include "base/fields.h"
+#include "json/fields.h"
 
 /* A list is sorted by time and id, or by id alone. The last row of a page is the place where
  * the next page starts, and a cursor is that place as an opaque text. */

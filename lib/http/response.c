@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "base/arena.h"
-#include "base/json_out.h"
+#include "json/out.h"
 
 static const struct {
 	int status;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/fields.h"
+#include "json/fields.h"
 
 enum { SEGMENTS_MAX = 8 };
 

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "base/json_out.h"
-#include "base/json_view.h"
 #include "base/text.h"
+#include "json/out.h"
+#include "json/view.h"
 
 /* An integer of a licence: a number of things, or a time. */
 #define COUNT_MAX ((int64_t)9007199254740991) /* 2^53 - 1, what JavaScript holds exactly */

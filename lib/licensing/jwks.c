@@ -8,10 +8,10 @@
 #include <openssl/param_build.h>
 
 #include "base/digest.h"
-#include "base/json_out.h"
-#include "base/json_view.h"
 #include "base/text.h"
 #include "licensing/keys.h"
+#include "json/out.h"
+#include "json/view.h"
 
 char *
 license_keys_jwks(struct arena *arena, const struct license_keys *keys)

@@ -13,7 +13,7 @@
 #include <openssl/evp.h>
 
 #include "base/arena.h"
-#include "base/json_out.h"
+#include "json/out.h"
 
 /* The three parts of a token; `signed_length` covers the first two and their dot. */
 struct parts {

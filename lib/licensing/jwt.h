@@ -7,8 +7,8 @@
 #pragma once
 
 #include "base/digest.h"
-#include "base/json_view.h"
 #include "licensing/keys.h"
+#include "json/view.h"
 
 /* A kind of token. The type keeps one from passing as another (RFC 8725 section 3.11). */
 struct jwt_kind {

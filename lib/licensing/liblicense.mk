@@ -1,8 +1,8 @@
-# liblicense, static and shared, from the part of lib/base and lib/licensing that verifies. Included
+# liblicense, static and shared, from the parts of lib/base, lib/json and lib/licensing that verify. Included
 # by the Makefile. What the functions of license.h don't reach is dropped, so that the library has no
 # writable state, prints nothing and needs libcrypto alone.
-LICENSE_SOURCES := $(addprefix lib/base/,arena.c clock.c digest.c encoding.c failure.c json_gate.c \
-	json_out.c json_scan.c json_view.c text.c) $(addprefix lib/licensing/,build_date.c claims.c clock_mark.c guards.c \
+LICENSE_SOURCES := $(addprefix lib/base/,arena.c clock.c digest.c encoding.c failure.c text.c) \
+	$(addprefix lib/json/,gate.c out.c scan.c view.c) $(addprefix lib/licensing/,build_date.c claims.c clock_mark.c guards.c \
 	jwks.c jwt.c key_warm.c keys.c license.c revocations.c verdict.c verify.c)
 LICENSE_OBJECTS := $(LICENSE_SOURCES:%.c=$(BUILD)/pic/%.o)
 LICENSE_NAMES = $(shell sed -n 's/^\t\(license_[a-z_]*\);$$/\1/p' lib/licensing/liblicense.map)

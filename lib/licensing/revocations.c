@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_out.h"
-#include "base/json_view.h"
+#include "json/out.h"
+#include "json/view.h"
 
 static const struct jwt_kind list_kind = {"revocations+jwt", REVOCATIONS_TOKEN_MAX};
 

@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_view.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "meters/meters.h"
 #include "outbox/fetch.h"
 #include "stripe/form.h"
 #include "sync/objects.h"
+#include "json/view.h"
 
 enum { PAIRS_AT_ONCE = 20, DAYS = 36, METERS_MAX = 100 };
 

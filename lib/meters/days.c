@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_out.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "json/out.h"
 
 enum { DAYS_AT_ONCE = 500, LOOK_BACK_DAYS = 35 };
 

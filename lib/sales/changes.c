@@ -2,17 +2,17 @@
 #include "sales/changes.h"
 
 #include "base/arena.h"
-#include "base/json_view.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "billing/access.h"
 #include "billing/audit.h"
-#include "billing/license_rights.h"
+#include "issuing/license_rights.h"
 #include "outbox/enqueue.h"
 #include "outbox/fetch.h"
 #include "sales/checkout.h"
 #include "sales/perform.h"
 #include "sales/resolve.h"
+#include "json/view.h"
 
 /* A scheduled plan change is sent to Stripe this long before the period ends, when Stripe
  * drafts the next invoice. */

@@ -2,7 +2,6 @@
 #include "sales/checkout.h"
 
 #include "base/arena.h"
-#include "base/json_view.h"
 #include "base/text.h"
 #include "billing/access.h"
 #include "billing/audit.h"
@@ -18,6 +17,7 @@
 #include "stripe/form.h"
 #include "stripe/objects.h"
 #include "sync/objects.h"
+#include "json/view.h"
 
 /* Checkout refuses a trial that ends within 48 hours (docs.stripe.com, Checkout Session,
  * subscription_data.trial_end). The hour more is for clocks that differ and for the request's

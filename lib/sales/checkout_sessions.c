@@ -1,11 +1,11 @@
 /* checkout_sessions.c: closes checkout sessions, so that they cannot be paid any more. */
 #include "sales/checkout_sessions.h"
 
-#include "base/json_view.h"
 #include "base/text.h"
 #include "outbox/calls.h"
 #include "outbox/fetch.h"
 #include "stripe/form.h"
+#include "json/view.h"
 
 enum fail
 checkout_close(struct operation *operation, const char *id)

@@ -1,7 +1,6 @@
 /* resolve.c: resolves calls of Stripe's API that are still pending. */
 #include "sales/resolve.h"
 
-#include "base/json_view.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "billing/audit.h"
@@ -15,6 +14,7 @@
 #include "stripe/form.h"
 #include "stripe/objects.h"
 #include "sync/objects.h"
+#include "json/view.h"
 
 enum { CUSTOMERS_MAX = 100, NOT_FOUND = 404 };
 

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "base/failure.h"
-#include "base/json_view.h"
+#include "json/view.h"
 
 struct stripe_client;
 

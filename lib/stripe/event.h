@@ -7,7 +7,7 @@
 #pragma once
 
 #include "base/clock.h"
-#include "base/json_view.h"
+#include "json/view.h"
 
 /* The object that an event is about. */
 struct event_ref {

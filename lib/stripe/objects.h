@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #include "base/clock.h"
-#include "base/json_view.h"
+#include "json/view.h"
 
 /* An item of a subscription: a price, and how many times it is billed. */
 struct stripe_item {

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "base/json_view.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "billing/customers.h"
@@ -16,6 +15,7 @@
 #include "sync/ours.h"
 #include "sync/subscriptions.h"
 #include "sync/sweep.h"
+#include "json/view.h"
 
 static bool
 is_deletion(const struct sync_target *target)

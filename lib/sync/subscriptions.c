@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "billing/audit.h"
 #include "billing/customers.h"
-#include "billing/license_rights.h"
+#include "issuing/license_rights.h"
 #include "outbox/call_records.h"
 #include "outbox/enqueue.h"
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_view.h"
 #include "base/text.h"
 #include "billing/customers.h"
 #include "outbox/call_records.h"
@@ -16,6 +15,7 @@
 #include "sync/families.h"
 #include "sync/ours.h"
 #include "sync/subscriptions.h"
+#include "json/view.h"
 
 enum { PAGE = 50, UNSEEN_PAGE = 20 };
 

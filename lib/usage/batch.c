@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "base/json_out.h"
 #include "base/text.h"
+#include "json/out.h"
 
 /* One row for each report whose customer exists; usage_id is 0 unless it was stored. */
 struct batch_row {

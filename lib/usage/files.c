@@ -5,12 +5,12 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/fields.h"
 #include "base/file_key.h"
-#include "base/json_view.h"
 #include "base/text.h"
 #include "billing/audit.h"
 #include "billing/customers.h"
+#include "json/fields.h"
+#include "json/view.h"
 
 enum { CHAIN_ID_MAX = 64, DIGEST_HEX = 64 };
 

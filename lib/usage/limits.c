@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "base/json_view.h"
 #include "billing/access.h"
+#include "json/view.h"
 
 struct levels_row {
 	const char *customer_id;

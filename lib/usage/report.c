@@ -2,9 +2,9 @@
 #include "usage/report_row.h"
 
 #include "base/arena.h"
-#include "base/json_out.h"
-#include "base/json_view.h"
 #include "base/text.h"
+#include "json/out.h"
+#include "json/view.h"
 
 #define MINUTE_MS (60 * SECOND_MS)
 

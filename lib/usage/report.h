@@ -7,8 +7,8 @@
 #pragma once
 
 #include "base/wire.h"
-#include "billing/api_keys.h"
 #include "billing/subscriptions.h"
+#include "callers/api_keys.h"
 
 enum { USAGE_LATE_DAYS = 35, USAGE_AHEAD_MINUTES = 5 };
 

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/json_view.h"
 #include "base/text.h"
 #include "support/json_c.h"
+#include "json/view.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

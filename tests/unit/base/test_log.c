@@ -4,9 +4,9 @@
 #include <fcntl.h>
 
 #include "base/clock.h"
-#include "base/json_view.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "json/view.h"
 
 static struct task task;
 static int kept_stderr, out[2];

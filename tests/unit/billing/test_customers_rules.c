@@ -1,9 +1,9 @@
 /* test_customers_rules.c: the forms of e-mails, names, keys and scopes. */
 #include "support/suite.h"
 
-#include "billing/api_keys.h"
 #include "billing/customers.h"
-#include "billing/idempotency.h"
+#include "callers/api_keys.h"
+#include "callers/idempotency.h"
 
 #define HEX32 "0123456789abcdef0123456789abcdef"
 #define HEX64 HEX32 HEX32

@@ -2,10 +2,10 @@
  * log. */
 #include "support/suite.h"
 
-#include "base/json_out.h"
-#include "base/json_view.h"
 #include "base/text.h"
 #include "http/response.h"
+#include "json/out.h"
+#include "json/view.h"
 
 static struct task task;
 static struct response response;

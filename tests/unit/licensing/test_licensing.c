@@ -1,7 +1,7 @@
 /* test_licensing.c: claims as JSON and back, tokens, JWK sets. */
 #include "support/licensing_fixture.h"
 
-#include "base/json_view.h"
+#include "json/view.h"
 
 /* RFC 7638 section 3.1. */
 START_TEST(test_thumbprint)

@@ -5,8 +5,8 @@
 #include <openssl/pem.h>
 
 #include "base/file.h"
-#include "base/json_view.h"
 #include "licensing/verify.h"
+#include "json/view.h"
 
 /* When the tokens were signed: 2026-01-01T00:00:00Z. */
 static const int64_t now_s = 1767225600;

@@ -3,8 +3,8 @@
 #include "support/suite.h"
 
 #include "base/file.h"
-#include "base/json_view.h"
 #include "licensing/license.h"
+#include "json/view.h"
 
 static struct task task;
 static struct json_view document;

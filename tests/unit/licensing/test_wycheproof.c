@@ -5,8 +5,8 @@
 #include <openssl/pem.h>
 
 #include "base/file.h"
-#include "base/json_view.h"
 #include "licensing/jwt.h"
+#include "json/view.h"
 
 enum { CORPUS_MAX = 8 * 1024 * 1024 };
 

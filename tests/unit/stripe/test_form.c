@@ -1,8 +1,8 @@
 /* test_form.c: the encoding of parameters and paths for Stripe's v1 API. */
 #include "support/suite.h"
 
-#include "base/fields.h"
 #include "stripe/form.h"
+#include "json/fields.h"
 
 static struct task task;
 

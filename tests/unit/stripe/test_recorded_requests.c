@@ -3,11 +3,11 @@
  * project. */
 #include "support/stripe_io.h"
 
-#include "base/fields.h"
 #include "base/file.h"
-#include "base/json_view.h"
 #include "base/log.h"
 #include "stripe/form.h"
+#include "json/fields.h"
+#include "json/view.h"
 
 enum { RECORDS_MAX = 1024 * 1024 };
 

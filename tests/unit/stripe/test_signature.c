@@ -5,8 +5,8 @@
 
 #include "base/digest.h"
 #include "base/file.h"
-#include "base/json_view.h"
 #include "stripe/signature.h"
+#include "json/view.h"
 
 /* Computed with Python's hmac. */
 #define BODY "{\"id\":\"evt_own_1\",\"type\":\"invoice.paid\",\"note\":\"\xc3\xa9\0\xff\"}\n"

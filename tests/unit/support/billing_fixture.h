@@ -7,8 +7,8 @@
 
 #include "accounts/accounts.h"
 #include "base/random.h"
-#include "billing/license_records.h"
-#include "billing/licenses.h"
+#include "issuing/license_records.h"
+#include "issuing/licenses.h"
 
 #define LICENSES "SELECT count(*) FROM licenses WHERE customer_id = "
 #define NOW_MS (FORGE_NOW_S * SECOND_MS + 123)

@@ -6,8 +6,8 @@
 #include <json-c/json.h>
 
 #include "base/arena.h"
-#include "base/json_gate.h"
 #include "base/text.h"
+#include "json/gate.h"
 
 static inline void
 json_c_release(void *tree)

@@ -4,10 +4,10 @@
 
 #include "support/suite.h"
 
-#include "base/json_view.h"
 #include "base/text.h"
 #include "sync/families.h"
 #include "sync/ours.h"
+#include "json/view.h"
 
 #define OURS "cust_00112233445566778899aabbccddeeff"
 #define SUB "'id':'sub_1','object':'subscription','status':'active'"

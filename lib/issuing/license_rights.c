@@ -1,0 +1,136 @@
+/* license_rights.c: revokes the licences that grant more than the customer's subscription does
+ * now. */
+#include "issuing/license_rights.h"
+
+#include "base/arena.h"
+#include "billing/access.h"
+#include "billing/audit.h"
+#include "issuing/licenses.h"
+
+struct unpaid {
+	const char *customer_id;
+};
+
+enum { REVOKE_PLANS, UNPAID };
+
+static const struct statement statements[] = {
+        /* An expired licence too while its token is kept, as in license_revoke_all(). */
+        [REVOKE_PLANS] =
+                {"license_revoke_plans",
+                 .sql = "UPDATE licenses SET revoked_at = $2, revoke_reason = $3, token = NULL "
+                        "WHERE customer_id = $1 AND revoked_at IS NULL "
+                        "AND plan <> ALL ($5::text[]) "
+                        "AND (expires_at > $4 OR token IS NOT NULL)"},
+        [UNPAID] = {"license_unpaid", ROWS_WITH(struct unpaid, customer_id),
+                    .sql = "SELECT s.customer_id FROM subscriptions s "
+                           "WHERE s.status = 'past_due' AND NOT s.superseded "
+                           "AND COALESCE(s.past_due_since, '-infinity') <= $1 "
+                           "AND EXISTS (SELECT FROM licenses l "
+                           "  WHERE l.customer_id = s.customer_id AND l.revoked_at IS NULL "
+                           "  AND l.expires_at > $2 AND l.issued_at < COALESCE("
+                           "    s.past_due_since + make_interval(days => $3::integer), "
+                           "    s.updated_at)) "
+                           "ORDER BY s.customer_id LIMIT $4::bigint"},
+};
+
+const struct statement_list license_right_statements = STATEMENT_LIST(statements);
+
+static bool
+is_more(int64_t limit, int64_t than)
+{
+	return than != LICENSE_UNLIMITED && (limit == LICENSE_UNLIMITED || limit > than);
+}
+
+static bool
+features_are_more(const struct license_features *features, const struct license_features *than)
+{
+	return is_more(features->max_devices, than->max_devices) ||
+	       is_more(features->data_retention_days, than->data_retention_days) ||
+	       (features->can_export_data && !than->can_export_data) ||
+	       (features->has_advanced_alerts && !than->has_advanced_alerts) ||
+	       (features->has_api_access && !than->has_api_access) ||
+	       (features->has_mqtt_access && !than->has_mqtt_access) ||
+	       (features->has_custom_branding && !than->has_custom_branding);
+}
+
+static bool
+limits_are_more(const struct license_limits *limits, const struct license_limits *than)
+{
+	return is_more(limits->max_users, than->max_users) ||
+	       is_more(limits->max_alert_rules, than->max_alert_rules) ||
+	       is_more(limits->max_dashboards, than->max_dashboards);
+}
+
+/* The plans whose licences grant no more than the subscription's plan. */
+static struct string_list
+plans_within(const struct operation *operation, const char *plan_id)
+{
+	const struct plans *plans = &operation->billing->plans;
+	const struct plan *present = plans_find(plans, plan_id);
+	const char **ids = arena_array(operation->task->arena, plans->count + 1, sizeof(*ids));
+	size_t count = 0;
+
+	/* A plan that plans.json no longer has is at least the same as itself. */
+	ids[count++] = plan_id;
+	for (size_t i = 0; present != NULL && i < plans->count; i++) {
+		const struct plan *plan = &plans->items[i];
+
+		if (plan != present &&
+		    !features_are_more(&plan->features, &present->features) &&
+		    !limits_are_more(&plan->limits, &present->limits))
+			ids[count++] = plan->id;
+	}
+	return (struct string_list){.present = true, .count = count, .items = ids};
+}
+
+enum fail
+license_revoke_excess(struct operation *operation, const char *customer_id)
+{
+	struct task *task = operation->task;
+	const char *ended = param_in(operation, -LICENSE_LEEWAY_SECONDS * SECOND_MS);
+	struct string_list within = {.present = true};
+	const char *reason = "access_ended";
+	const struct subscription *subscription;
+	int64_t revoked;
+
+	TRY(subscription_newest(operation, customer_id, &subscription));
+	if (subscription != NULL &&
+	    access_granted(subscription, &operation->billing->policy, operation->now_ms)) {
+		within = plans_within(operation, subscription->plan);
+		reason = "plan_reduced";
+	}
+	TRY(db_run(operation->db, task, &statements[REVOKE_PLANS],
+	           PARAMETERS(customer_id, param_now(operation), reason, ended,
+	                      param_list(task, &within)),
+	           &revoked));
+	return revoked == 0
+	               ? FAIL_NONE
+	               : audit_record(operation, "license_revoke", customer_id, NULL, reason);
+}
+
+static enum fail
+revoke_unpaid(struct operation *operation, const char *customer_id)
+{
+	TRY(db_begin(operation->db, operation->task));
+	TRY(subscription_lock(operation, customer_id));
+	TRY(license_revoke_excess(operation, customer_id));
+	return db_commit(operation->db, operation->task);
+}
+
+enum fail
+license_revoke_unpaid(struct operation *operation, int64_t *customers)
+{
+	struct task *task = operation->task;
+	int64_t grace_days = operation->billing->policy.past_due_grace_days;
+	const struct unpaid *rows;
+	size_t count;
+
+	TRY(db_rows(operation->db, task, &statements[UNPAID],
+	            PARAMETERS(param_in(operation, -grace_days * DAY_MS), param_now(operation),
+	                       param_int(task, grace_days), param_int(task, operation->batch)),
+	            (void *)&rows, &count));
+	for (size_t i = 0; i < count; i++)
+		TRY(revoke_unpaid(operation, rows[i].customer_id));
+	*customers = (int64_t)count;
+	return FAIL_NONE;
+}

@@ -1,0 +1,345 @@
+/* test_plans.c: reads conf/plans.json, and names the line of each fault of a broken file. */
+#include "support/suite.h"
+
+#include "base/file.h"
+#include "plans/plans.h"
+
+static struct task task;
+static struct plans plans;
+static char *folder, *path;
+
+static void
+setup(void)
+{
+	task = suite_task();
+	folder = suite_folder(task.arena);
+	path = arena_printf(task.arena, "%s/plans.json", folder);
+}
+
+static void
+teardown(void)
+{
+	suite_folder_remove(task.arena, folder);
+	suite_task_end(&task);
+}
+
+static void
+load_ours(void)
+{
+	enum fail kind = plans_load(&task, "conf/plans.json", &plans);
+
+	ck_assert_msg(kind == FAIL_NONE, "%s", task.failure.message);
+}
+
+/* The plans of conf/plans.json. */
+#define BASIC                                                                                  \
+	{                                                                                      \
+		10, 30, true, false, true, true, false                                         \
+	}
+static const struct {
+	const char *id;
+	int64_t amount_minor; /* -1: on request */
+	struct license_features features;
+	struct license_limits limits;
+} sold[] = {
+        {"starter", 2900, BASIC, {5, 25, 10}},
+        {"professional", 9900, {50, 365, true, true, true, true, false}, {10, 100, 20}},
+        {"enterprise",
+         -1,
+         {999999, 999999, true, true, true, true, true},
+         {LICENSE_UNLIMITED, LICENSE_UNLIMITED, LICENSE_UNLIMITED}},
+};
+
+static void
+check_features(const struct license_features *got, const struct license_features *want)
+{
+	ck_assert_int_eq(got->max_devices, want->max_devices);
+	ck_assert_int_eq(got->data_retention_days, want->data_retention_days);
+	ck_assert_int_eq(got->can_export_data, want->can_export_data);
+	ck_assert_int_eq(got->has_advanced_alerts, want->has_advanced_alerts);
+	ck_assert_int_eq(got->has_api_access, want->has_api_access);
+	ck_assert_int_eq(got->has_mqtt_access, want->has_mqtt_access);
+	ck_assert_int_eq(got->has_custom_branding, want->has_custom_branding);
+}
+
+static void
+check_limits(const struct license_limits *got, const struct license_limits *want)
+{
+	ck_assert_int_eq(got->max_users, want->max_users);
+	ck_assert_int_eq(got->max_alert_rules, want->max_alert_rules);
+	ck_assert_int_eq(got->max_dashboards, want->max_dashboards);
+}
+
+START_TEST(test_the_plans_of_this_project)
+{
+	const struct plan *plan;
+
+	load_ours();
+	ck_assert_uint_eq(plans.count, ROWS(sold));
+	plan = plans_find(&plans, sold[_i].id);
+	ck_assert_ptr_eq(plan, &plans.items[_i]);
+	ck_assert_str_eq(plan->id, sold[_i].id);
+	ck_assert_int_eq(plan->has_price, sold[_i].amount_minor >= 0);
+	if (plan->has_price) {
+		ck_assert_int_eq(plan->amount_minor, sold[_i].amount_minor);
+		ck_assert_str_eq(plan->currency, "usd");
+		ck_assert_str_eq(plan->interval, "month");
+	}
+	check_features(&plan->features, &sold[_i].features);
+	check_limits(&plan->limits, &sold[_i].limits);
+}
+END_TEST
+
+START_TEST(test_trial)
+{
+	load_ours();
+	ck_assert_int_ge(plans.version, 1);
+	ck_assert_int_eq(plans.trial_days, 14);
+	ck_assert_str_eq(plans.trial_plan, "starter");
+	check_features(&plans.trial_features, &sold[0].features);
+	check_limits(&plans.trial_limits, &sold[0].limits);
+}
+END_TEST
+
+START_TEST(test_find)
+{
+	load_ours();
+	ck_assert_ptr_null(plans_find(&plans, ""));
+	ck_assert_ptr_null(plans_find(&plans, "trial"));
+	ck_assert_ptr_null(plans_find(&plans, "Starter"));
+	ck_assert_ptr_null(plans_find(&plans, "starter "));
+}
+END_TEST
+
+#define FEATURES                                                                               \
+	"{\"maxDevices\":1,\"dataRetentionDays\":1,\"canExportData\":true,"                    \
+	"\"hasAdvancedAlerts\":true,\"hasApiAccess\":true,\"hasMqttAccess\":true,"             \
+	"\"hasCustomBranding\":true}"
+#define PRICE "{\"amount_minor\":1,\"currency\":\"eur\",\"interval\":\"year\"}"
+#define TRIAL "{\"days\":1,\"plan\":\"a\",\"features\":" FEATURES ",\"limits\":{}}"
+#define PLAN                                                                                   \
+	"{\"plan\":\"a\",\"name\":\"A\",\"price\":" PRICE ",\"features\":" FEATURES            \
+	",\"limits\":{\"maxUsers\":0},\n\"usage\":{\"max_instances\":2,"                       \
+	"\"instance_overage\":1,\"metrics\":{\"mb\":9},\"meters\":{\"calls\":\"api\"}}}"
+#define COST "{\"amount_minor\":\"0.05\",\"currency\":\"eur\"}"
+#define METRICS "{\"calls\":\"sum\",\"mb\":\"level\"}"
+#define GOOD                                                                                   \
+	"{\"version\":1,\"metrics\":" METRICS ",\"meters\":{\"api\":" COST                     \
+	"},\n\"trial\":" TRIAL ",\n\"plans\":[" PLAN "]}"                                      \
+	"\n"
+
+static void
+write_plans(const char *text, size_t length)
+{
+	ck_assert_int_eq(file_write(&task, path, 0644, text, length, true), FAIL_NONE);
+}
+
+/* GOOD with the first occurrence of a part replaced. */
+static void
+write_changed(const char *part, const char *by)
+{
+	const char *place = strstr(GOOD, part);
+	const char *text;
+
+	ck_assert_msg(place != NULL, "%s", part);
+	text = arena_printf(task.arena, "%.*s%s%s", (int)(strlen(GOOD) - strlen(place)), GOOD,
+	                    by, place + strlen(part));
+	write_plans(text, strlen(text));
+}
+
+START_TEST(test_good)
+{
+	write_plans(GOOD, strlen(GOOD));
+	ck_assert_msg(plans_load(&task, path, &plans) == FAIL_NONE, "%s", task.failure.message);
+	ck_assert_str_eq(plans.items[0].interval, "year");
+	ck_assert_int_eq(plans.items[0].limits.max_users, 0);
+	ck_assert_int_eq(plans.items[0].limits.max_dashboards, LICENSE_UNLIMITED);
+}
+END_TEST
+
+START_TEST(test_usage)
+{
+	const struct plan_usage *usage = &plans.items[0].usage;
+
+	write_plans(GOOD, strlen(GOOD));
+	ck_assert_msg(plans_load(&task, path, &plans) == FAIL_NONE, "%s", task.failure.message);
+	ck_assert_uint_eq(plans.metric_count, 2);
+	ck_assert_uint_eq(plans_metric(&plans, "mb"), 1);
+	ck_assert_uint_eq(plans_metric(&plans, "kb"), 2);
+	ck_assert_int_eq(plans.metrics[0].kind, PLAN_METRIC_SUM);
+	ck_assert_int_eq(plans.metrics[1].kind, PLAN_METRIC_LEVEL);
+	ck_assert_int_eq(usage->max_instances, 2);
+	ck_assert_int_eq(usage->instance_overage, 1);
+	ck_assert_int_eq(usage->metric_max[0], LICENSE_UNLIMITED);
+	ck_assert_int_eq(usage->metric_max[1], 9);
+	ck_assert_str_eq(usage->meters[0], "api");
+	ck_assert_ptr_null(usage->meters[1]);
+	ck_assert(plan_has_meter(&plans, &plans.items[0], "api"));
+	ck_assert(!plan_has_meter(&plans, &plans.items[0], "calls"));
+	ck_assert_uint_eq(plans.meter_count, 1);
+	ck_assert_str_eq(plans_meter(&plans, "api")->amount_minor, "0.05");
+	ck_assert_str_eq(plans_meter(&plans, "api")->currency, "eur");
+	ck_assert_ptr_null(plans_meter(&plans, "calls"));
+	/* Without "usage" nothing is bounded. */
+	ck_assert_int_eq(plans.trial_usage.max_instances, LICENSE_UNLIMITED);
+	ck_assert_int_eq(plans.trial_usage.instance_overage, 0);
+	ck_assert_int_eq(plans.trial_usage.metric_max[0], LICENSE_UNLIMITED);
+}
+END_TEST
+
+/* A change of the good file, and a part of the message that refuses it. */
+static const struct {
+	const char *part, *by, *says;
+} broken[] = {
+        {"\"version\":1,", "", "version must be an integer"},
+        {"\"version\":1", "\"version\":0", "version must be an integer"},
+        {"\"version\":1", "\"version\":\"1\"", "version must be an integer"},
+        {"\"version\":1", "\"version\":1,\"version\":1", ": a name occurs twice in an object"},
+        {"\"version\":1", "\"extra\":0,\"version\":1",
+         "line 1: plans.json.extra is not a known"},
+        {"\"trial\":" TRIAL ",", "", "trial must be an object"},
+        {"\"days\":1", "\"days\":0", "line 2: trial.days must be a number from 1 to 3650"},
+        {"\"days\":1", "\"days\":3651", "trial.days"},
+        {"\"days\":1", "\"days\":1.5", "trial.days"},
+        {"\"plan\":\"a\"", "\"plan\":\"b\"", "trial.plan must name one of the plans"},
+        {"\"days\":1", "\"days\":1,\"day\":1", "trial.day is not a known member"},
+        {"\"maxDevices\":1,", "", "trial.features.maxDevices must be an integer"},
+        {"\"maxDevices\":1", "\"maxDevices\":-1", "maxDevices must be an integer from 0"},
+        {"\"maxDevices\":1", "\"maxDevices\":9223372036854775807",
+         "maxDevices must be an integer from 0 to 2^53 - 1"},
+        {"\"maxDevices\":1", "\"maxDevices\":null", "maxDevices must be an integer"},
+        {"\"maxDevices\":1", "\"maxDevices\":1e3", "maxDevices must be an integer"},
+        {"\"canExportData\":true", "\"canExportData\":1", "canExportData must be true or"},
+        {"\"canExportData\":true", "\"canexportdata\":true", "canExportData must be true or"},
+        {"\"maxDevices\":1", "\"maxDevices\":1,\"x\":1", "features.x is not a known member"},
+        {"\"maxUsers\":0", "\"maxUsers\":null", "line 3: a.limits.maxUsers must be an integer"},
+        {"\"maxUsers\":0", "\"maxusers\":0", "a.limits.maxusers is not a known member"},
+        {"\"maxUsers\":0", "\n\"maxUsers\":\n{}", "line 5: a.limits.maxUsers must be"},
+        {"\"plan\":\"a\",\"name\"", "\n\"x\":[{\"name\":0},\"}\"],\"plan\":\"a\",\n\"name\"",
+         "line 4: a.x is not a known member"},
+        {"\"price\":" PRICE ",", "", "a needs a price, or null"},
+        {PRICE, "\"29 USD\"", "a.price must be an object"},
+        {"\"amount_minor\":1", "\"amount_minor\":29.5", "amount_minor must be an integer"},
+        {"\"amount_minor\":1", "\"amount_minor\":-1", "amount_minor must be an integer"},
+        {"\"currency\":\"eur\"", "\"currency\":\"\"", "currency must be a string"},
+        {"\"interval\":\"year\"", "\"interval\":\"week\"", "interval is not month or year"},
+        {"\"name\":\"A\"", "\"name\":null", "a needs a name"},
+        {"[" PLAN "]", "[]", "plans must have 1 to 32 items"},
+        {"[" PLAN "]", "{}", "plans must be a list"},
+        {"[" PLAN "]", "[" PLAN "," PLAN "]", "a stands twice"},
+        {"[" PLAN "]", "[null]", "line 3: plans[0] must be an object"},
+        {"[{\"plan\":\"a\"", "[{\"plan\":\"A\"", "plans[0] needs a \"plan\""},
+        {"[{\"plan\":\"a\"", "[{\"plan\":\"\"", "plans[0] needs a \"plan\""},
+        {"[{\"plan\":\"a\"", "[{\"plan\":1", "plans[0] needs a \"plan\""},
+        {"\"max_instances\":2", "\"max_instances\":-1",
+         "line 4: a.usage.max_instances must be an integer"},
+        {"\"instance_overage\":1", "\"overage\":1", "a.usage.overage is not a known member"},
+        {"\"usage\":{", "\"usage\":[{", "line 4: "},
+        {"{\"mb\":9}", "{\"kb\":9}", "a.usage.metrics.kb is not one of the metrics"},
+        {"{\"mb\":9}", "{\"mb\":null}", "a.usage.metrics.mb must be an integer from 0"},
+        {"{\"mb\":9}", "9", "a.usage.metrics must be an object"},
+        {"{\"calls\":\"api\"}", "{\"calls\":\"Api calls\"}",
+         "a.usage.meters.calls must be the event name"},
+        {"\"sum\"", "\"avg\"", "line 1: metrics.calls must be \"sum\" or \"level\""},
+        {"\"sum\"", "1", "metrics.calls must be \"sum\" or \"level\""},
+        {"\"calls\":\"sum\"", "\"Calls\":\"sum\"", "metrics.Calls must have a name of"},
+        {"{\"api\":" COST "}", "[]", "line 1: meters must be an object"},
+        {COST, "5", "line 1: meters.api must be an object"},
+        {"{\"api\":" COST, "{\"calls\":" COST, "meters.calls is not a meter of any plan"},
+        {"\"0.05\",\"currency\":\"eur\"", "\"0.05\",\"currency\":\"usd\"",
+         "meters.api has another currency than a plan"},
+        {"\"0.05\",", "\"0.05\",\"each\":1,", "meters.api.each is not a known member"},
+        {"\"0.05\"", "5", "meters.api.amount_minor must be a string"},
+        {"\"0.05\"", "\"0.050\"", "meters.api must have an amount_minor like"},
+        {"\"0.05\"", "\"00.5\"", "meters.api must have an amount_minor like"},
+        {"\"0.05\"", "\".5\"", "meters.api must have an amount_minor like"},
+        {"\"0.05\"", "\"5.\"", "meters.api must have an amount_minor like"},
+        {"\"0.05\"", "\"-5\"", "meters.api must have an amount_minor like"},
+        {"\"0.05\"", "\"0.0000000000001\"", "meters.api must have an amount_minor like"},
+        {METRICS, "[]", "metrics must be an object of at most 16"},
+        {"]}\n", "]", "line 4: "},
+        {"]}\n", "],}\n", "line 4: "},
+        {"\n\"trial\"", "\n// what a trial gives\n\"trial\"", "line 2: "},
+        {"\n\"trial\"", "\n'trial'", "line 2: "},
+        {"\"name\":\"A\"", "\"name\":\"A\xff\"", "line 3: a string isn't well-formed UTF-8"},
+};
+
+START_TEST(test_broken)
+{
+	write_changed(broken[_i].part, broken[_i].by);
+	ck_assert_int_eq(plans_load(&task, path, &plans), FAIL_INVALID);
+	ck_assert_str_eq(task.failure.code, "plans_invalid");
+	ck_assert_msg(strstr(task.failure.message, broken[_i].says) != NULL, "%s, wanted %s",
+	              task.failure.message, broken[_i].says);
+	ck_assert_int_eq(strncmp(task.failure.message, path, strlen(path)), 0);
+	ck_assert_ptr_null(strchr(task.failure.message, '\n'));
+}
+END_TEST
+
+/* A file with its end cut off is refused, unless only the last line break is missing. */
+START_TEST(test_truncated_files)
+{
+	size_t length = strlen(GOOD);
+
+	for (size_t cut = 0; cut < length - 1; cut++) {
+		struct task own = suite_task();
+
+		write_plans(GOOD, cut);
+		if (plans_load(&own, path, &plans) != FAIL_INVALID)
+			ck_abort_msg("%zu bytes were accepted", cut);
+		suite_task_end(&own);
+	}
+}
+END_TEST
+
+START_TEST(test_not_an_object)
+{
+	static const char *const texts[] = {"", "[]", "null", "1", "\"plans\""};
+
+	write_plans(texts[_i], strlen(texts[_i]));
+	ck_assert_int_eq(plans_load(&task, path, &plans), FAIL_INVALID);
+	ck_assert_ptr_nonnull(strstr(task.failure.message, path));
+}
+END_TEST
+
+START_TEST(test_too_many)
+{
+	char *items = arena_copy(task.arena, "");
+
+	for (int i = 0; i < PLANS_MAX + 1; i++)
+		items = arena_printf(task.arena, "%s%s{\"plan\":\"p%d\"}", items, i ? "," : "",
+		                     i);
+	write_changed(PLAN, items);
+	ck_assert_int_eq(plans_load(&task, path, &plans), FAIL_INVALID);
+	ck_assert_ptr_nonnull(strstr(task.failure.message, "plans must have 1 to 32 items"));
+}
+END_TEST
+
+START_TEST(test_no_file)
+{
+	ck_assert_int_eq(plans_load(&task, path, &plans), FAIL_UNAVAILABLE);
+	ck_assert_ptr_nonnull(strstr(task.failure.message, path));
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("plans");
+	TCase *tcase = tcase_create("plans");
+
+	tcase_set_timeout(tcase, 120);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_loop_test(tcase, test_the_plans_of_this_project, 0, ROWS(sold));
+	tcase_add_test(tcase, test_trial);
+	tcase_add_test(tcase, test_find);
+	tcase_add_test(tcase, test_good);
+	tcase_add_test(tcase, test_usage);
+	tcase_add_loop_test(tcase, test_broken, 0, ROWS(broken));
+	tcase_add_test(tcase, test_truncated_files);
+	tcase_add_loop_test(tcase, test_not_an_object, 0, 5);
+	tcase_add_test(tcase, test_too_many);
+	tcase_add_test(tcase, test_no_file);
+	suite_add_tcase(suite, tcase);
+	return suite_run(suite);
+}
