@@ -80,6 +80,23 @@ def test_given_up(receiver):
         assert not stripe.call("GET", "/v1/events", {"delivery_success": "false"})["data"]
 
 
+def test_delivered_after_a_month(delivering, receiver):
+    """An event that time left behind is no longer listed, but still delivered."""
+    def listed():
+        return [one["data"]["object"]["id"] for one in
+                delivering.call("GET", "/v1/events", {"type": "customer.created"})["data"]]
+    delivering.hold()
+    customer = new_customer(delivering)
+    delivering.advance(days=31)
+    assert customer not in listed()
+    delivering.hold(False)
+    delivering.wait_idle()
+    assert customer in [json.loads(body)["data"]["object"]["id"] for _, body in receiver.got]
+    later = new_customer(delivering)
+    delivering.wait_idle()
+    assert listed() == [later]
+
+
 def test_hold_reorder_drop(delivering, receiver):
     """Held events go in the wanted order and number; dropped ones never."""
     delivering.hold()

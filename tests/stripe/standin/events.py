@@ -29,7 +29,8 @@ def index(call):
         return success is None or success == all(
             delivery == "delivered" for delivery in event.deliveries.values())
     call.state.forget()
-    return lists.page([event for event in call.state.events.newest() if wanted(event)], params)
+    return lists.page([event for event in call.state.events.newest()
+                       if call.state.listed(event) and wanted(event)], params)
 
 
 def create_endpoint(call):

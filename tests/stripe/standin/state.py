@@ -1,6 +1,7 @@
 """All that the stand-in knows, behind one lock, and where it is kept across restarts."""
 
 import contextlib
+import itertools
 import os
 import pickle
 import random
@@ -144,15 +145,18 @@ class State:
         if previous[True] or previous[False]:
             self.emit(type, thing, previous)
 
+    def listed(self, event):
+        """Whether GET /v1/events still shows the event."""
+        return event.created > self.now() - EVENT_LIFETIME
+
     def forget(self):
-        """Drops events and idempotency keys whose time has passed."""
+        """Drops idempotency keys whose time has passed, and events that are neither listed nor
+        still to be delivered."""
         now = self.now()
-        events = self.events
-        while events:
-            oldest = next(iter(events.values()))
-            if oldest.created > now - EVENT_LIFETIME:
-                break
-            del events[oldest.id]
+        for event in list(itertools.takewhile(lambda one: not self.listed(one),
+                                              self.events.values())):
+            if "pending" not in event.deliveries.values():
+                del self.events[event.id]
         while self.idempotency:
             key, entry = next(iter(self.idempotency.items()))
             if entry.running or entry.time > now - DAY:
