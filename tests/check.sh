@@ -33,7 +33,7 @@ part() {
 	echo "== $name: $((SECONDS - start)) s"
 }
 
-# The other lane's output comes at its end; its failure ends this one too.
+# The output of the second lane comes at its end; its failure ends this lane too.
 join_code_lane() {
 	wait "$lane" || {
 		lane=

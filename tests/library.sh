@@ -78,7 +78,7 @@ strict="-Wall -Wextra -Wpedantic -Werror"
 for program in shared cxx static; do
 	expect "the $program program" "$version 2 7 8" "$(LD_LIBRARY_PATH=$root/lib "$scratch/$program")"
 done
-# The same and the agent as a Debian package.
+# Library and agent as a Debian package.
 make --no-print-directory -s deb "$@" >"$scratch/deb"
 package=$(sed -n "s/.*in '\(.*\.deb\)'.*/\1/p" "$scratch/deb")
 dpkg-deb -x "$package" "$scratch/package"

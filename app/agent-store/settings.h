@@ -37,7 +37,7 @@ extern const char agent_vendor_keys[];
 
 enum { AGENT_GRACE_DAYS_MAX = 365 };
 
-/* What else was compiled in; "" where the settings are free. */
+/* Settings that the vendor compiled in besides the keys; "" where the settings are free. */
 struct agent_vendor {
 	const char *issuer;
 	const char *customer_id;

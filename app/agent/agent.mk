@@ -15,7 +15,7 @@ $(BUILD)/billing-agent-sync: $(AGENT_SYNC) $(AGENT_STORE) $(AGENT_LICENSING) $(A
 		$(BUILD)/lib/http/client.o
 	$(CC) $(LDFLAGS) -o $@ $^ -lcurl -lcrypto
 
-# The same programs with the vendor's keys in them, in the folder AGENT_OUT. AGENT_ISSUER and
+# vendor-agent builds both programs with the vendor's keys in them, into the folder AGENT_OUT. AGENT_ISSUER and
 # AGENT_CUSTOMER_ID fix LICENSE_ISSUER and CUSTOMER_ID; AGENT_GRACE_DAYS bounds OFFLINE_GRACE_DAYS.
 AGENT_OUT ?= $(BUILD)/vendor
 AGENT_ISSUER ?=

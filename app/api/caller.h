@@ -16,7 +16,7 @@ enum fail caller_resolve(struct call *call) MUST_CHECK;
  * customer gets FAIL_NOT_FOUND "customer_not_found", as for an id that does not exist. */
 enum fail caller_admit(struct call *call, const struct api_key *key) MUST_CHECK;
 
-/* The same rule for a customer that the body names; called once the body was read. */
+/* Checks that the caller may act for the customer that the body names; the body was read. */
 enum fail caller_check_body(struct call *call) MUST_CHECK;
 
 /* Records that the key was used, at most once a day. Never fails the request. */

@@ -131,7 +131,7 @@ patch_customer(struct call *call)
 	const struct customer_change change = {
 	        .email = input->email,
 	        .company_name = input->company_name,
-	        /* Nobody has shown yet that the address is the customer's. */
+	        /* A customer's new address stays pending until an operator confirms it. */
 	        .email_pends = call->caller.kind == CALLER_CUSTOMER,
 	};
 	struct json_out json = answer_begin(call, 512);

@@ -62,7 +62,7 @@ account_of(const struct call *call)
 	                                            : scope_of(call);
 }
 
-/* The same request may succeed a little later, so its failure is not stored. */
+/* Whether the request may succeed a little later; its failure is then not stored. */
 static bool
 may_be_repeated(enum fail kind)
 {

@@ -12,7 +12,7 @@ struct call;
 
 enum { SHARE_SLOTS = 2048 };
 
-/* What one worker does. */
+/* The customer whose request one worker serves now. */
 struct share_slot {
 	atomic_ullong customer; /* and the pool, see share.c; 0: none */
 	atomic_ullong ticket;   /* its place in the order of arrival */

@@ -70,6 +70,15 @@ run_customer_show(struct ctl *ctl)
 	return output_print(&output);
 }
 
+/* Checks the value of an option by which customers are selected, if it was given. */
+static enum fail
+check_filter(struct ctl *ctl, const char *option, const char *(*check)(const char *value))
+{
+	const char *value = ctl_option(ctl, option);
+
+	return value == NULL ? FAIL_NONE : ctl_check_text(ctl, option, value, EMAIL_MAX, check);
+}
+
 enum fail
 run_customer_list(struct ctl *ctl)
 {
@@ -86,17 +95,11 @@ run_customer_list(struct ctl *ctl)
 	size_t count = 0;
 
 	TRY(ctl_limit(ctl, &page.limit));
-	if (filter.email != NULL)
-		TRY(ctl_check_text(ctl, "--email", filter.email, EMAIL_MAX, NULL));
-	if (filter.query != NULL)
-		TRY(ctl_check_text(ctl, "--query", filter.query, EMAIL_MAX, NULL));
-	if (filter.status != NULL)
-		TRY(ctl_check_text(ctl, "--status", filter.status, EMAIL_MAX,
-		                   customer_check_status));
-	if (filter.plan != NULL)
-		TRY(ctl_check_text(ctl, "--plan", filter.plan, EMAIL_MAX, NULL));
-	if (filter.stripe != NULL)
-		TRY(ctl_check_text(ctl, "--stripe", filter.stripe, EMAIL_MAX, NULL));
+	TRY(check_filter(ctl, "--email", NULL));
+	TRY(check_filter(ctl, "--query", NULL));
+	TRY(check_filter(ctl, "--status", customer_check_status));
+	TRY(check_filter(ctl, "--plan", NULL));
+	TRY(check_filter(ctl, "--stripe", NULL));
 	TRY(customer_list(&ctl->operation, &filter, &page, &customers, &count));
 	output_list(&output, "customers");
 	for (size_t i = 0; i < count; i++) {

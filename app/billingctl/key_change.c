@@ -21,7 +21,7 @@ known_keys_read(struct ctl *ctl, struct known_keys *out)
 	return FAIL_NONE;
 }
 
-/* The same after the keys of this host were made known to a database without keys. */
+/* Reads the known keys; a database without keys first gets those of this host. */
 static enum fail
 read_all(struct ctl *ctl, struct known_keys *out)
 {

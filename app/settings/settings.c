@@ -116,7 +116,7 @@ const struct setting app_settings_table[] = {
         ROW(migrations_dir, "MIGRATIONS_DIR", "migrations", "Folder of the SQL migrations.",
             .check = check_not_empty),
         ROW(plans_file, "PLANS_FILE", "conf/plans.json",
-            "What is sold and what each plan allows.", .check = check_not_empty),
+            "The plans that are sold, and what each allows.", .check = check_not_empty),
         ROW(keys_dir, "KEYS_DIR", "keys", "Folder of the signing key and the published keys.",
             .check = check_not_empty),
         ROW(key_wait_hours, "KEY_WAIT_HOURS", "24",
@@ -196,7 +196,7 @@ const struct setting app_settings_table[] = {
             "Whether a checkout during the trial begins to bill only at its end (two days "
             "away at least)."),
         ROW(stripe_second_subscription, "STRIPE_SECOND_SUBSCRIPTION", "report",
-            "What happens to a second live subscription of one customer: report it, or cancel "
+            "The treatment of a second live subscription of one customer: report it, or cancel "
             "it too.",
             .choices = second_choices),
         ROW(stripe_deadline_ms, "STRIPE_DEADLINE_MS", "10000",
@@ -289,43 +289,51 @@ is_live_key(const char *key)
 	return text_starts_with(key, "sk_live_") || text_starts_with(key, "rk_live_");
 }
 
+static struct billing_policy
+policy_of(const struct app_settings *settings)
+{
+	return (struct billing_policy){
+	        .issuer = settings->license_issuer,
+	        .license_ttl_days = settings->license_ttl_days,
+	        .paid_through = strcmp(settings->license_expiry, "paid_through") == 0,
+	        .license_grace_days = settings->license_grace_days,
+	        .past_due_grace_days = settings->past_due_grace_days,
+	        .revocations_ttl_hours = settings->revocations_ttl_hours,
+	        .revocations_file = settings->revocations_file,
+	        .offline_warn_days = settings->license_offline_warn_days,
+	        .offline_stale_days = settings->license_offline_stale_days,
+	        .max_grace_days = settings->license_max_grace_days,
+	        .instance_lease_hours = settings->instance_lease_hours,
+	        .usage_retention_days = settings->usage_retention_days,
+	};
+}
+
+static struct sales_policy
+sales_of(const struct app_settings *settings)
+{
+	return (struct sales_policy){
+	        .configured = *settings->stripe_secret_key != '\0',
+	        .live = is_live_key(settings->stripe_secret_key),
+	        .webhook_secrets = settings->stripe_webhook_secret,
+	        .base_url = settings->base_url,
+	        .return_origins = settings->return_url_origins,
+	        .cancel_at_period_end =
+	                strcmp(settings->subscription_cancel, "period_end") == 0,
+	        .downgrade_at_period_end =
+	                strcmp(settings->stripe_downgrade, "period_end") == 0,
+	        .keep_trial = settings->stripe_keep_trial,
+	        .cancel_second = strcmp(settings->stripe_second_subscription, "cancel") == 0,
+	        .deadline_ms = settings->stripe_deadline_ms,
+	        .event_tries = settings->stripe_event_tries,
+	};
+}
+
 enum fail
 app_settings_rules(struct task *task, const struct app_settings *settings, struct billing *out)
 {
 	*out = (struct billing){
-	        .policy =
-	                {
-	                        .issuer = settings->license_issuer,
-	                        .license_ttl_days = settings->license_ttl_days,
-	                        .paid_through =
-	                                strcmp(settings->license_expiry, "paid_through") == 0,
-	                        .license_grace_days = settings->license_grace_days,
-	                        .past_due_grace_days = settings->past_due_grace_days,
-	                        .revocations_ttl_hours = settings->revocations_ttl_hours,
-	                        .revocations_file = settings->revocations_file,
-	                        .offline_warn_days = settings->license_offline_warn_days,
-	                        .offline_stale_days = settings->license_offline_stale_days,
-	                        .max_grace_days = settings->license_max_grace_days,
-	                        .instance_lease_hours = settings->instance_lease_hours,
-	                        .usage_retention_days = settings->usage_retention_days,
-	                },
-	        .sales =
-	                {
-	                        .configured = *settings->stripe_secret_key != '\0',
-	                        .live = is_live_key(settings->stripe_secret_key),
-	                        .webhook_secrets = settings->stripe_webhook_secret,
-	                        .base_url = settings->base_url,
-	                        .return_origins = settings->return_url_origins,
-	                        .cancel_at_period_end = strcmp(settings->subscription_cancel,
-	                                                       "period_end") == 0,
-	                        .downgrade_at_period_end =
-	                                strcmp(settings->stripe_downgrade, "period_end") == 0,
-	                        .keep_trial = settings->stripe_keep_trial,
-	                        .cancel_second = strcmp(settings->stripe_second_subscription,
-	                                                "cancel") == 0,
-	                        .deadline_ms = settings->stripe_deadline_ms,
-	                        .event_tries = settings->stripe_event_tries,
-	                },
+	        .policy = policy_of(settings),
+	        .sales = sales_of(settings),
 	};
 	TRY(plans_load(task, settings->plans_file, &out->plans));
 	return load_prices(task, settings, out);

@@ -14,7 +14,7 @@ enum fail audit_record(struct operation *operation, const char *action, const ch
 /* A customer's own keys may make so many changes of it within a day (UTC). */
 enum { AUDIT_DAY_MAX = 20000 };
 
-/* The same for a change that a customer can make as often as it likes; FAIL_LIMITED
+/* Records a change that a customer can make as often as it likes; FAIL_LIMITED
  * "too_many_changes" beyond AUDIT_DAY_MAX, and the transaction has to be rolled back. Operators are
  * not bounded. */
 enum fail audit_change(struct operation *operation, const char *action, const char *customer_id,

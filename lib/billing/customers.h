@@ -18,7 +18,7 @@ struct customer {
 	const char *status;
 };
 
-/* What is to change. */
+/* A change of a customer. */
 struct customer_change {
 	struct patch_text email;
 	struct patch_text company_name;

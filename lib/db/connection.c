@@ -94,20 +94,26 @@ environment_or(const char *name, const char *ours)
 	return given == NULL ? ours : given;
 }
 
-/* The first values give way to those of the connection string, the last ones replace them. The
- * options of the connection string or PGOPTIONS come first, so that ours count. JIT is off:
+/* The options of the connection string or PGOPTIONS come first, so that ours count. JIT is off:
  * compiling one of our statements takes longer than running it. */
-PGconn *
-db_open(const struct db_options *options, struct arena *arena)
+static const char *
+session_options(const struct db_options *options, struct arena *arena)
 {
 	long long idle_ms = options->statement_timeout_ms * 2 + options->pause_ms;
 	const char *given = db_url_part(arena, options->url, "options");
-	const char *session = arena_printf(
+
+	return arena_printf(
 	        arena,
 	        "%s -c statement_timeout=%lld -c lock_timeout=%lld -c TimeZone=UTC -c jit=off "
 	        "-c idle_in_transaction_session_timeout=%lld -c standard_conforming_strings=on",
 	        given == NULL ? "" : given, (long long)options->statement_timeout_ms,
 	        (long long)options->statement_timeout_ms, idle_ms);
+}
+
+/* The first values give way to those of the connection string, the last ones replace them. */
+PGconn *
+db_open(const struct db_options *options, struct arena *arena)
+{
 	struct hosts hosts = db_hosts(arena, options->url);
 	const char *names[] = {"connect_timeout",
 	                       "tcp_user_timeout",
@@ -130,7 +136,7 @@ db_open(const struct db_options *options, struct arena *arena)
 	        hosts.ports,
 	        options->application_name,
 	        "UTF8",
-	        session,
+	        session_options(options, arena),
 	        NULL};
 	PGconn *connection = PQconnectdbParams(names, values, 1);
 

@@ -17,7 +17,7 @@ enum { IN_USE_MORE = 100 };
 /* Licences and rotations of a customer in an hour. */
 enum { ISSUED_HOURLY_MAX = 60, ROTATED_HOURLY_MAX = 10 };
 
-/* What became of a licence that was to be stored. */
+/* Whether a licence was stored, and why not. */
 struct outcome {
 	bool stored;
 	bool is_full;         /* the customer had too many in the last hour */
@@ -146,6 +146,22 @@ issue_time(int64_t now_ms, struct instant newest)
 	               : now_ms;
 }
 
+/* Refuses while this host lacks the signing key or the end of the paid period is unknown. */
+static enum fail
+check_mintable(struct task *task, const struct license_key *key, struct instant end)
+{
+	if (key == NULL)
+		return task_fail(
+		        task, FAIL_UNAVAILABLE, "service_unavailable",
+		        "This host lacks the signing key at the moment; try again soon.");
+	if (!end.known)
+		return task_fail(
+		        task, FAIL_CONFLICT, "license_end_unknown",
+		        "The end of the paid period is not known yet, so no licence can be "
+		        "issued.");
+	return FAIL_NONE;
+}
+
 enum fail
 license_mint(struct operation *operation, const struct customer *customer,
              const struct subscription *subscription, struct instant newest, const char *reason,
@@ -160,15 +176,7 @@ license_mint(struct operation *operation, const struct customer *customer,
 	int64_t issued_ms = issue_time(operation->now_ms, newest);
 	char *token;
 
-	if (key == NULL)
-		return task_fail(operation->task, FAIL_UNAVAILABLE, "service_unavailable",
-		                 "This host lacks the signing key at the moment; try again "
-		                 "soon.");
-	if (!end.known)
-		return task_fail(
-		        operation->task, FAIL_CONFLICT, "license_end_unknown",
-		        "The end of the paid period is not known yet, so no licence can be "
-		        "issued.");
+	TRY(check_mintable(operation->task, key, end));
 	*fingerprint = fingerprint_of(operation, &claims, subscription);
 	claims.jti = random_id(arena, "lic_", 16);
 	claims.issued_at_s = issued_ms / SECOND_MS;

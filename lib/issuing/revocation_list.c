@@ -68,7 +68,7 @@ static const struct statement statements[] = {
                           "DELETE FROM license_revocations WHERE expires_at <= $1"},
         [SUPERSEDE] = {"revocation_supersede", .sql = issuing_revocation_supersede_sql},
         [COMPACT] = {"revocation_compact", .sql = issuing_revocation_compact_sql},
-        /* What is revoked from now on is for the list after this one. */
+        /* Later revocations are for the list after this one. */
         [TAKE] = {"revocation_list_take",
                   .sql = "UPDATE license_revocations SET list_number = $1::bigint "
                          "WHERE list_number IS NULL"},

@@ -38,7 +38,7 @@ struct stored_list {
 enum fail revocation_list_figures(struct operation *operation,
                                   struct revocation_list_figures *out) MUST_CHECK;
 
-/* What is wrong with the list that is served, as a predicate of it, or NULL. */
+/* The fault of the list that is served, as a predicate of it ("is ..."); NULL without one. */
 const char *revocation_list_fault(const struct operation *operation,
                                   const struct revocation_list_figures *figures);
 

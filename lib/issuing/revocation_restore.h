@@ -14,7 +14,7 @@ extern const struct statement_list revocation_restore_statements;
  */
 enum fail revocation_publish_run(struct operation *operation, int64_t *done) MUST_CHECK;
 
-/* What the restored database does not know. NULL where it does not know that either. */
+/* A revocation that the restored database does not know. Members are NULL where it has no row. */
 struct lost_revocation {
 	const char *customer_id;
 	const char *jti; /* NULL: older licences of a customer that does not exist any more */

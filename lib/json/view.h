@@ -21,14 +21,14 @@ struct json_view {
 enum fail json_view_open(struct task *task, const char *text, size_t length,
                          struct json_view *out) MUST_CHECK;
 
-/* The same for text that need not be one: false, and none, without a failure of the task. */
+/* Like json_view_open() for text that need not be an object: then false, and no failure. */
 bool json_view_try(struct arena *arena, const char *text, size_t length, struct json_view *out);
 
 /* The value that the text is, of any type, by the strict rules; false with the reason. */
 bool json_view_read(struct arena *arena, const char *text, size_t length, struct json_view *out,
                     struct json_refusal *refusal) MUST_CHECK;
 
-/* The same by the rules for text of a service that we trust. NULL is no JSON. */
+/* Like json_view_read() by the rules for text of a service that we trust. NULL is no JSON. */
 bool json_view_read_foreign(struct arena *arena, const char *text, size_t length,
                             struct json_view *out) MUST_CHECK;
 

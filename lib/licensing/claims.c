@@ -60,7 +60,7 @@ write_subscription(struct json_out *json, const struct license_claims *claims)
 	json_out_close(json, '}');
 }
 
-/* What the vendor asks of verifiers; left out when it is nothing. */
+/* Writes the vendor's demands on verifiers; none are left out. */
 static void
 write_terms(struct json_out *json, const struct license_claims *claims)
 {

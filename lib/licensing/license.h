@@ -16,7 +16,7 @@
  *	    license_within(license, "maxDevices", devices + 1))
  *		...
  *
- * What the library promises:
+ * Promises of the library:
  * - It never ends the process, never prints, never waits for the network, a disk's flush or
  *   another thread's file. What it cannot do for want of memory it says (LICENSE_ERROR_MEMORY).
  * - A `struct license` may be used by any number of threads at once; there is no other state.

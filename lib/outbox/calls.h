@@ -64,8 +64,8 @@ enum fail stripe_call_write(struct operation *operation, const struct stripe_cal
 enum fail stripe_call_known(struct operation *operation, struct stripe_call *out,
                             bool *found) MUST_CHECK;
 
-/* The same, but a call that has failed does not count: `*begun` is false, and `out->state` is
- * "failed" (NULL without any call). */
+/* Finds the call likewise, but a call that has failed does not count: `*begun` is false, and
+ * `out->state` is "failed" (NULL without any call). */
 enum fail stripe_call_find_begun(struct operation *operation, struct stripe_call *out,
                                  bool *begun) MUST_CHECK;
 

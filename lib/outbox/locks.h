@@ -22,7 +22,7 @@ enum fail stripe_jobs_wake(struct operation *operation) MUST_CHECK;
 enum fail stripe_jobs_make_due(struct operation *operation, const struct statement *statement,
                                struct parameters parameters, int64_t *count) MUST_CHECK;
 
-/* The same, to be called after the commit. Notifies only when the jobs process has looked for
- * work since the last notification: it sets `stripe_idle`, which all processes share, before it
- * looks. */
+/* Wakes the jobs process, to be called after the commit. Notifies only when the jobs process has
+ * looked for work since the last notification: it sets `stripe_idle`, which all processes share,
+ * before it looks. */
 enum fail stripe_jobs_wake_once(struct operation *operation) MUST_CHECK;

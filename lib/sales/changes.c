@@ -323,7 +323,7 @@ drop_scheduled(struct operation *operation, const struct subscription *due)
 static enum fail
 record_failure(struct operation *operation, const struct subscription *due, enum fail kind)
 {
-	/* What Stripe refuses, the vendor may make possible: an archived price, say. */
+	/* The vendor may change what Stripe refuses for, such as an archived price. */
 	bool refused = stripe_code_is_refusal(operation->task->failure.code);
 	bool is_final = kind == FAIL_NOT_FOUND || (kind == FAIL_CONFLICT && !refused) ||
 	                kind == FAIL_INVALID;

@@ -33,8 +33,8 @@ enum fail fail_checkout_needed(struct operation *operation) MUST_CHECK;
 enum fail change_find(struct operation *operation, const char *customer_id,
                       struct subscription *out) MUST_CHECK;
 
-/* The same, but it must be one of Stripe's that has not ended: FAIL_CONFLICT "checkout_needed",
- * "subscription_ended". The caller has checked stripe_is_configured(). */
+/* Finds it likewise, but it must be one of Stripe's that has not ended: FAIL_CONFLICT
+ * "checkout_needed", "subscription_ended". The caller has checked stripe_is_configured(). */
 enum fail change_find_paid(struct operation *operation, const char *customer_id,
                            struct subscription *out) MUST_CHECK;
 

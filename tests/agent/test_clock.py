@@ -114,7 +114,7 @@ def test_reading_changes_nothing(installation, tmp_path):
     agent.run("export", tmp_path / "usage.jwt", now=ahead)
     assert (agent.state / "clock").read_bytes() == clock
     assert agent.run("status", now=START + 60)["verdict"] == "valid"
-    # What the daemon and --once have seen does count for status.
+    # `status` counts the times that the daemon and --once have seen.
     assert verdict(agent, ahead) == "expired"
     assert agent.run("status", now=START + 60)["verdict"] == "clock_suspicious"
 
@@ -166,7 +166,7 @@ def test_grace_of_the_licence(installation):
 
 
 def test_limits_of_the_vendors_build(installation, tmp_path):
-    """What the vendor compiled in cannot be set otherwise or widened."""
+    """Settings that the vendor compiled in cannot be changed or widened."""
     agent, vendor = installation
     keys = tmp_path / "keys.pem"
     keys.write_text(generate.FIRST.pem, encoding="ascii")

@@ -37,7 +37,7 @@ GOALS = (
     Goal("kept", "licence kept: rate / pgbench, same SELECT, 8 clients", ">=", 0.25),
     Goal("fresh", "licence fresh: rate / RSA signatures of all cores", ">=", 0.50),
     Goal("sign_up", "sign-up: rate / pgbench, same statement, 32 clients"),
-    # The same transaction has to be both signed and written by the same cores.
+    # The cores sign a licence and write a row for each.
     Goal("sign_up_bound", "sign-up: rate / bound of that pgbench and RSA together"),
     Goal("report", "usage report, durable: rate / pgbench, same statement, 32 clients", ">=", 0.60),
     Goal("batch", "usage, 20 at once: rate / pgbench, same statement, 32 clients"),

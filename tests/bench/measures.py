@@ -162,7 +162,7 @@ class Measures:
         return self._lookups({"health": HEALTH, **customers.lookups(total, self.key, deep)}, stage)
 
     def usage_lookups(self, stage):
-        """The same with so many reports."""
+        """Looks up usage when the table has that many reports."""
         return self._lookups(usage.lookups(), stage)
 
     def _lookups(self, asked, stage):

@@ -117,7 +117,7 @@ def test_rotations_in_a_loop(limited, report):
 
 @pytest.mark.parametrize("how", ["cancel", "downgrade"])
 def test_pay_once_and_leave(limited, how):
-    """What was fetched before the subscription was canceled or reduced is revoked."""
+    """A licence fetched before the subscription was canceled or reduced is revoked."""
     customer = limited.api.sign_up()
     buy(limited, customer, "enterprise")
     token = expect(customer.client.get(f"/api/licenses/{customer.id}"), 200)["license"]

@@ -24,7 +24,7 @@ def test_replay(stripe):
 
 
 def test_other_parameters_or_path(stripe):
-    """The same key with something else is refused."""
+    """A key is refused with other parameters than at first."""
     customer = post(stripe, "k", "email=a")[2]["id"]
     for params, path in (("email=b", "/v1/customers"), ("email=a&name=x", "/v1/customers"),
                          ("email=a", "/v1/customers/" + customer)):

@@ -128,7 +128,7 @@ def signed(head, payload, signature=None):
 
 
 def spare_bits(payload):
-    """The same bytes in another spelling of base64url."""
+    """Another spelling in base64url of the same bytes."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     assert len(payload) % 4
     return payload[:-1] + alphabet[alphabet.index(payload[-1]) + 1]

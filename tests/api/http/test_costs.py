@@ -146,7 +146,7 @@ def big_event(size):
     return json.dumps(event(data={"object": {f"n{n}": n for n in range(size // 16)}})).encode()
 
 
-# What is sent to each route: functions of the place that make method, path and body. A function that
+# The requests sent to each route: functions of the place that make method, path and body. A function that
 # changes something makes a new subject each time. Routes that read a body get hostile ones too.
 def get(path):
     return lambda place: {"what it shows": lambda: ("GET", path.format(id=place.id), {})}

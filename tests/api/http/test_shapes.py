@@ -1,4 +1,4 @@
-"""What clients in use and careless clients send: unknown parameters, compressed bodies, odd items."""
+"""Requests of clients in use and of careless clients: unknown parameters, compressed bodies, odd items."""
 
 import base64
 import gzip

@@ -351,7 +351,7 @@ def test_usage_files_are_refused(agent, stack, api, tmp_path):
     assert take(first)[0] == 0
 
     def signed(change):
-        """The same file, changed and signed with the customer's key."""
+        """Changes the file and signs it with the customer's key."""
         claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
         return file_signed_with(agent.customer.api_key, {**claims, **change})
 

@@ -1,4 +1,4 @@
-"""What a process holds in its memory, as root sees it."""
+"""Reads the memory of a process, as root can."""
 
 import re
 from pathlib import Path

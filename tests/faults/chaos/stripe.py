@@ -196,7 +196,7 @@ class Books:
         wait_for(lambda: self.pending() == 0, seconds, 0.01)
 
     def hurry(self, seconds=60):
-        """The same, but makes every pending try due at once."""
+        """Like rest(), but makes every pending try due at once."""
         self.stripe.hurry()
         self.stripe.wait_idle(seconds)
 
@@ -280,7 +280,7 @@ def subscriptions_of(theirs, owners):
 
 
 def invoices_of(theirs, owners):
-    """The same for invoices."""
+    """The invoices at Stripe of our customers, as ours() has them."""
     same = ("subscription", "number", "status", "reason", "amount_due", "amount_paid", "currency")
     return {id: {"customer": owners[one["customer"]], **{name: one[name] for name in same}}
             for id, one in theirs["invoices"].items() if one["customer"] in owners}

@@ -64,7 +64,7 @@ page_of(const struct customer_filter *filter, struct page *page, struct instant 
 	return ids.data;
 }
 
-/* The same page, read by the simplest statement. */
+/* Whether the simplest statement reads the same page. */
 static bool
 is_plain(const struct customer_filter *filter, const struct page *page, const char *cursor,
          const char *ids)

@@ -73,7 +73,7 @@ START_TEST(test_scoped_by_caller_and_key)
 	struct idempotency use = use_of("operator:1", key, "POST /a {}");
 	struct idempotency caller = use_of("operator:2", key, "POST /a {}");
 	struct idempotency other = use_of("operator:1", fresh_key(), "POST /a {}");
-	/* The same characters, divided differently between caller and key. */
+	/* Caller and key divide the same characters differently. */
 	struct idempotency divided =
 	        use_of(arena_printf(task.arena, "operator:1%c", key[0]), key + 1, "POST /a {}");
 

@@ -102,7 +102,7 @@ START_TEST(test_standby_away)
 }
 END_TEST
 
-/* What was committed is confirmed only by a standby that has it. */
+/* A commit is confirmed only by a standby that has it. */
 START_TEST(test_confirming)
 {
 	ck_assert_int_eq(db_confirm(db, &task), FAIL_UNAVAILABLE);

@@ -125,7 +125,7 @@ START_TEST(test_find)
 }
 END_TEST
 
-/* The same answers with the rows in the opposite order. */
+/* The router gives the same answers with its rows in the opposite order. */
 START_TEST(test_order_does_not_matter)
 {
 	struct row turned[ROWS(rows)];

@@ -139,7 +139,7 @@ find(const char *text, const char *path)
 	return json_view_is_list(&value) ? "[" : "-";
 }
 
-/* The same from json-c's tree. */
+/* Finds the value in json-c's tree. */
 static const char *
 find_in_tree(const char *text, const char *path)
 {

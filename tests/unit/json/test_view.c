@@ -42,7 +42,7 @@ member(const struct json_object *tree, const char *name, enum json_type type)
 	               : NULL;
 }
 
-/* The same answer of both for one name and every type. */
+/* Checks that both readers give the same answer for one name and every type. */
 static void
 compare_member(const struct json_view *view, const struct json_object *tree, const char *name)
 {

@@ -24,7 +24,7 @@ static const struct {
         {"http://localhost:3000/x", true},
         {"https://[2001:db8::1]:9443/x", true},
         {"https://[2001:db8::2]/x", true},
-        /* The same origin in another spelling. */
+        /* Other spellings of an origin that is permitted. */
         {"HTTPS://App.Example.COM/x", true},
         {APP ":443/x", true},
         {APP ":/x", true},

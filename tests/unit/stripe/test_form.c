@@ -115,7 +115,7 @@ START_TEST(test_long_forms)
 }
 END_TEST
 
-/* The same bytes as the official library sends for the same parameters. */
+/* The form has the bytes that the official library sends for these parameters. */
 START_TEST(test_checkout_session)
 {
 	struct stripe_form form = stripe_form_new(task.arena);

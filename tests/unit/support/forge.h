@@ -48,7 +48,7 @@ forge_token(struct arena *arena, EVP_PKEY *pkey, const char *header, const char 
 	return arena_printf(arena, "%s.%s", text, forge_rs256(arena, pkey, text));
 }
 
-/* The same with HS256 under the given secret. */
+/* A token signed with HS256 under the given secret. */
 static inline char *
 forge_hs256(struct arena *arena, const char *secret, const char *header, const char *payload)
 {

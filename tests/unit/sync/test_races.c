@@ -378,7 +378,7 @@ refuse_held(struct actor *actor)
 	return kind == FAIL_STRIPE || kind == FAIL_NOT_FOUND ? FAIL_NONE : kind;
 }
 
-/* The same with a call that names the customer and is refused at that time. */
+/* Deletes a customer while a call that names it is refused. */
 START_TEST(test_delete_beside_a_call)
 {
 	struct stripe_call planned = {.kind = STRIPE_CUSTOMER_UPDATE,

@@ -34,7 +34,7 @@ START_TEST(test_trial)
 }
 END_TEST
 
-/* The same values are neither stored again nor recorded in the audit trail. */
+/* Values that are stored already are neither stored again nor recorded in the audit trail. */
 START_TEST(test_same)
 {
 	struct sold_subscription one = subscription("sub_a", "active", 1);
@@ -73,7 +73,7 @@ static const struct {
 };
 /* clang-format on */
 
-/* What Stripe takes away is revoked by the transaction that stores it. */
+/* The transaction that stores a reduced plan revokes the licences of the larger one. */
 START_TEST(test_rights_that_end)
 {
 	struct sold_subscription one = subscription("sub_a", "active", 1);
