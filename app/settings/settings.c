@@ -134,7 +134,9 @@ const struct setting app_settings_table[] = {
             "Days that paid_through adds to the paid period, and both add to a scheduled end.",
             .max = 365),
         ROW(past_due_grace_days, "PAST_DUE_GRACE_DAYS", "7",
-            "Days of access after a payment first failed.", .max = 365),
+            "Days of access after a payment first failed, or after an invoice that is sent was "
+            "due.",
+            .max = 365),
         ROW(revocations_ttl_hours, "REVOCATIONS_TTL_HOURS", "24",
             "Hours until the next revocation list, as each list says.", .min = 1, .max = 8760),
         ROW(license_offline_warn_days, "LICENSE_OFFLINE_WARN_DAYS", "30",

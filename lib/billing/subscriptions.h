@@ -12,7 +12,8 @@ struct subscription {
 	const char *status; /* as stored, one of Stripe's; access_status() is what counts now */
 	struct instant trial_ends_at;
 	struct instant current_period_ends_at;
-	struct instant past_due_since;
+	struct instant
+	        past_due_since; /* the first failed payment, or when an invoice was due */
 	bool cancel_at_period_end;
 	struct instant cancel_at;
 	struct instant canceled_at; /* when the cancellation was requested */

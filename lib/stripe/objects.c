@@ -116,8 +116,11 @@ stripe_subscription_read(const struct json_view *object, struct stripe_subscript
 	        .cancel_at_period_end = flag(object, "cancel_at_period_end"),
 	};
 	read_items(object, out);
-	if (text_equal(stripe_text_of(object, "latest_invoice.status"), "open"))
-		out->unpaid_since = moment(object, "latest_invoice.created");
+	if (text_equal(stripe_text_of(object, "latest_invoice.status"), "open")) {
+		out->due_at = moment(object, "latest_invoice.due_date");
+		out->unpaid_invoice =
+		        out->due_at.known ? NULL : stripe_id_of(object, "latest_invoice");
+	}
 	return true;
 }
 

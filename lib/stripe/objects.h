@@ -35,7 +35,10 @@ struct stripe_subscription {
 	struct instant canceled_at;
 	struct instant ended_at;
 	struct instant created;
-	struct instant unpaid_since; /* the latest invoice's, when it is expanded and open */
+	/* Of the latest invoice, when it is expanded and open: when it is due, if it is sent to be
+	 * paid, else its id. */
+	struct instant due_at;
+	const char *unpaid_invoice;
 	bool cancel_at_period_end;
 };
 

@@ -1,16 +1,22 @@
 -- Stores a subscription of Stripe's, and changes nothing when the row has the same values already.
 --
 -- $1 customer  $2 Stripe's id  $3 plan  $4 status  $5 end of the trial  $6 end of the period
--- $7 past due since  $8 cancel at the period's end  $9 cancel at  $10 canceled at  $11 ended at
--- $12 Stripe's price  $13 created at  $14 now
+-- $7 past due since at the latest  $8 cancel at the period's end  $9 cancel at  $10 canceled at  $11 ended at
+-- $12 Stripe's price  $13 created at  $14 now  $15 the invoice that is unpaid, or NULL
 --
--- A new row is superseded until it is chosen. past_due_since stays at the first failed payment. A
--- day belongs to its last plan: plan_before keeps the plan of the days before plan_from.
+-- A new row is superseded until it is chosen. past_due_since is the first failed payment, as far as
+-- its events have come: it only moves back while the subscription is past due. A day belongs to its
+-- last plan: plan_before keeps the plan of the days before plan_from.
+
+WITH unpaid AS (
+  SELECT LEAST($7::timestamptz, (SELECT min(happened_at) FROM stripe_events
+    WHERE subject = $15 AND type = 'invoice.payment_failed' AND family = 'invoice')) AS since)
 
 INSERT INTO subscriptions AS s (customer_id, stripe_subscription_id, plan, status, trial_ends_at,
   current_period_ends_at, past_due_since, cancel_at_period_end, cancel_at, canceled_at, ended_at,
   stripe_price_id, superseded, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8::boolean, $9, $10, $11, $12, true, $13, $14)
+SELECT $1, $2, $3, $4, $5::timestamptz, $6::timestamptz, since, $8::boolean, $9::timestamptz,
+  $10::timestamptz, $11::timestamptz, $12, true, $13::timestamptz, $14::timestamptz FROM unpaid
 ON CONFLICT (stripe_subscription_id) DO UPDATE SET
   plan_before = CASE
     WHEN s.plan <> EXCLUDED.plan
@@ -33,8 +39,8 @@ ON CONFLICT (stripe_subscription_id) DO UPDATE SET
   status = EXCLUDED.status,
   trial_ends_at = EXCLUDED.trial_ends_at,
   current_period_ends_at = COALESCE(EXCLUDED.current_period_ends_at, s.current_period_ends_at),
-  past_due_since = CASE WHEN s.status = 'past_due' AND EXCLUDED.status = 'past_due'
-    THEN s.past_due_since ELSE EXCLUDED.past_due_since END,
+  past_due_since = CASE WHEN s.status = EXCLUDED.status
+    THEN LEAST(s.past_due_since, EXCLUDED.past_due_since) ELSE EXCLUDED.past_due_since END,
   cancel_at_period_end = EXCLUDED.cancel_at_period_end,
   cancel_at = EXCLUDED.cancel_at,
   canceled_at = EXCLUDED.canceled_at,
@@ -49,6 +55,7 @@ ON CONFLICT (stripe_subscription_id) DO UPDATE SET
 WHERE (EXCLUDED.plan, EXCLUDED.status, EXCLUDED.trial_ends_at,
     COALESCE(EXCLUDED.current_period_ends_at, s.current_period_ends_at),
     EXCLUDED.cancel_at_period_end, EXCLUDED.cancel_at, EXCLUDED.canceled_at, EXCLUDED.ended_at,
-    EXCLUDED.stripe_price_id)
+    EXCLUDED.stripe_price_id, LEAST(s.past_due_since, EXCLUDED.past_due_since))
   IS DISTINCT FROM (s.plan, s.status, s.trial_ends_at, s.current_period_ends_at,
-    s.cancel_at_period_end, s.cancel_at, s.canceled_at, s.ended_at, s.stripe_price_id)
+    s.cancel_at_period_end, s.cancel_at, s.canceled_at, s.ended_at, s.stripe_price_id,
+    s.past_due_since)

@@ -117,7 +117,8 @@ store(struct operation *operation, const char *customer_id,
 	const struct stripe_subscription *stripe = &subscription->stripe;
 	struct instant now = INSTANT_MS(operation->now_ms);
 	bool past_due = strcmp(stripe->status, "past_due") == 0;
-	struct instant since = stripe->unpaid_since.known ? stripe->unpaid_since : now;
+	struct instant due = stripe->due_at;
+	struct instant since = due.known && due.ms < now.ms ? due : now;
 	struct instant trial_end = stripe->trial_end;
 	int64_t rows;
 
@@ -135,7 +136,7 @@ store(struct operation *operation, const char *customer_id,
 	                      param_time(task, stripe->canceled_at),
 	                      param_time(task, stripe->ended_at), subscription->item.price_id,
 	                      param_time(task, stripe->created.known ? stripe->created : now),
-	                      param_time(task, now)),
+	                      param_time(task, now), past_due ? stripe->unpaid_invoice : NULL),
 	           &rows));
 	*changed = rows > 0;
 	return FAIL_NONE;

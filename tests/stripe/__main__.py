@@ -55,7 +55,8 @@ and with the header "Authorization: Bearer CONTROL_TOKEN". handle.py has a metho
     POST send                       {event: {..} | body: text, url, secrets, timestamp, headers}
                                     sends anything. {status}; 0 is no answer
     POST thin                       {type, related, url} sends a v2.core.event. {status}
-    POST card                       {customer, behaviour: none|good|declined|authenticate}
+    POST card                       {customer, behaviour: none|good|declined|authenticate|bounces:
+                                    a direct debit of a renewal fails after ten days}
     POST complete                   {session, card: good|declined|refused|authenticate|none,
                                     email} pays as a person would. {subscription, customer,
                                     return_url}

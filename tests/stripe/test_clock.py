@@ -124,6 +124,34 @@ def test_upgrade_during_trial_is_free(stripe):
     assert stripe.state()["charged"] == {customer: 9900}
 
 
+def test_direct_debit_that_bounces(stripe):
+    """The renewal is in good standing until the bank gives the debit back, ten days later."""
+    customer = stripe.customer()
+    made = stripe.subscribe(customer)
+    stripe.card(customer, "bounces")
+    stripe.advance(days=35)
+    one = stripe.subscription(made["id"])
+    assert (one["status"], stripe.state()["invoices"][one["latest_invoice"]]["status"]) == \
+        ("active", "open")
+    stripe.advance(days=7)
+    assert stripe.subscription(made["id"])["status"] == "past_due"
+    failed = stripe.events("invoice.payment_failed")
+    assert [one["created"] for one in failed] == [
+        stripe.state()["invoices"][one["latest_invoice"]]["created"] + 10 * DAY]
+
+
+def test_invoice_that_is_sent(stripe):
+    """The subscription is past due from the day on when the invoice is due."""
+    made = stripe.subscribe(stripe.customer(card=None), collection_method="send_invoice",
+                            days_until_due=14)
+    stripe.advance(days=13)
+    assert stripe.subscription(made["id"])["status"] == "active"
+    stripe.advance(days=2)
+    assert stripe.subscription(made["id"])["status"] == "past_due"
+    stripe.pay(made["latest_invoice"], "good")
+    assert stripe.subscription(made["id"])["status"] == "active"
+
+
 @pytest.mark.parametrize("outcome", ["cancel", "unpaid", "past_due"])
 def test_failing_renewal(stripe, outcome):
     """past_due, four attempts in all, then what the account has set."""

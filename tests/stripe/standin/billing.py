@@ -69,6 +69,7 @@ def issue(state, subscription, lines, reason, period):
     invoice.finalized_at = state.now()
     invoice.url = f"{state.public_url}/invoice/{invoice.id}"
     state.invoices.add(invoice)
+    state.agenda.enter(invoice.due_date, "overdue", invoice.id)
     subscription.latest_invoice = invoice.id
     state.emit("invoice.created", invoice)
     state.emit("invoice.finalized", invoice)
@@ -103,12 +104,27 @@ def collect(state, invoice, holder_present=False):
     if customer.card == "good" or (customer.card == "authenticate" and holder_present):
         mark_paid(state, invoice, charged=invoice.amount_due)
         return True
-    invoice.attempt_count += 1
-    plan_retry(state, invoice)
-    state.emit("invoice.payment_failed", invoice)
+    fail(state, invoice)
     if customer.card == "authenticate":
         state.emit("invoice.payment_action_required", invoice)
     return False
+
+
+def fail(state, invoice):
+    """Notes that an attempt to take the money has failed."""
+    invoice.attempt_count += 1
+    plan_retry(state, invoice)
+    state.emit("invoice.payment_failed", invoice)
+
+
+def debit(state, invoice):
+    """Begins a direct debit that will fail, where the customer pays so. Until then the
+    subscription is in good standing."""
+    if invoice.status == "paid" or state.customers[invoice.customer].card != "bounces":
+        return False
+    invoice.debit_fails_at = state.now() + cards.DEBIT_DAYS * DAY
+    state.agenda.enter(invoice.debit_fails_at, "debit", invoice.id)
+    return True
 
 
 def plan_retry(state, invoice):

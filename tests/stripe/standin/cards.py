@@ -23,7 +23,8 @@ METHODS = {
     "pm_card_authenticationRequired": "authenticate",
     "tok_authenticationRequired": "authenticate",
 }
-BEHAVIOURS = ("none", "good", "declined", "authenticate")
+BEHAVIOURS = ("none", "good", "declined", "authenticate", "bounces")
+DEBIT_DAYS = 10  # until the bank gives a direct debit back
 
 
 def set_behaviour(state, customer, behaviour):

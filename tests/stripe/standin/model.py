@@ -17,8 +17,9 @@ class Object:
 
 @dataclasses.dataclass
 class Customer(Object):
-    """`card` says how the customer's card behaves: none, good, declined or authenticate (asks
-    the holder, so that a charge without him fails)."""
+    """`card` says how the customer's card behaves: none, good, declined, authenticate (asks
+    the holder, so that a charge without him fails) or bounces (a direct debit of a renewal
+    that fails days later)."""
 
     email: Optional[str] = None
     name: Optional[str] = None
@@ -162,6 +163,7 @@ class Invoice(Object):
     charge: Optional[str] = None
     collection_method: str = "charge_automatically"
     due_date: Optional[int] = None
+    debit_fails_at: Optional[int] = None
     paid_out_of_band: bool = False
     customer_email: Optional[str] = None
     customer_name: Optional[str] = None

@@ -11,6 +11,8 @@ def handlers(state):
     return {
         "subscription": lambda id: subscription_due(state, id),
         "invoice": lambda id: invoice_due(state, id),
+        "debit": lambda id: debit_fails(state, id),
+        "overdue": lambda id: invoice_overdue(state, id),
         "session": lambda id: checkout.session_due(state, id),
     }
 
@@ -27,6 +29,8 @@ def enter_all(state):
         billing.reschedule(state, subscription)
     for invoice in state.invoices.values():
         state.agenda.enter(invoice.next_payment_attempt, "invoice", invoice.id)
+        state.agenda.enter(invoice.debit_fails_at, "debit", invoice.id)
+        state.agenda.enter(invoice.due_date, "overdue", invoice.id)
     for session in state.sessions.values():
         if session.status == "open":
             state.agenda.enter(session.expires_at, "session", session.id)
@@ -124,10 +128,35 @@ def renew(state, subscription):
         invoice.auto_advance = False
         if subscription.status == "trialing":
             subscription.status = "active"
-    elif subscription.collection_method == "send_invoice" or billing.collect(state, invoice):
+    elif (subscription.collection_method == "send_invoice" or billing.debit(state, invoice)
+          or billing.collect(state, invoice)):
         subscription.status = "active"
     else:
         subscription.status = "past_due"
+
+
+def debit_fails(state, id):
+    """The bank gives a direct debit back."""
+    invoice = state.invoices[id]
+    failed, invoice.debit_fails_at = invoice.debit_fails_at, None
+    if failed is not None and invoice.status == "open":
+        billing.fail(state, invoice)
+        become_past_due(state, invoice)
+
+
+def invoice_overdue(state, id):
+    """An invoice that was sent is not paid by its day."""
+    invoice = state.invoices[id]
+    if invoice.status == "open":
+        become_past_due(state, invoice)
+
+
+def become_past_due(state, invoice):
+    """The subscription of an unpaid invoice is no longer in good standing."""
+    subscription = state.subscriptions[invoice.subscription]
+    if subscription.status == "active":
+        with state.changing(subscription, "customer.subscription.updated"):
+            subscription.status = "past_due"
 
 
 def invoice_due(state, id):

@@ -20,7 +20,7 @@ START_TEST(test_subscription_shapes)
 	        "'current_period_end':1760002000,'items':{'data':[{'id':'si_1','quantity':3,"
 	        "'price':{'id':'price_pro_yearly'}}]}",
 	        /* When both places have a value, the newer place counts. */
-	        "'customer':'cus_1','latest_invoice':{'status':'open','created':1760007000},"
+	        "'customer':'cus_1','latest_invoice':{'id':'in_1','status':'open'},"
 	        "'current_period_start':1,'current_period_end':2,'items':{'data':[{'id':'si_1',"
 	        "'quantity':3,'price':'price_pro_yearly','current_period_start':1760001000,"
 	        "'current_period_end':1760002000}]}",
@@ -33,7 +33,7 @@ START_TEST(test_subscription_shapes)
 	                 ") active item si_1 price price_pro_yearly plan "
 	                 "professional/1 x3 period 1760001000..1760002000 trial 1760003000 "
 	                 "cancel 1760004000 asked 1760005000 ended 1760006000 created "
-	                 "1760000000 unpaid 1760007000 will end");
+	                 "1760000000 unpaid in_1 due -1 will end");
 }
 END_TEST
 
@@ -48,28 +48,30 @@ START_TEST(test_flexible_end)
 }
 END_TEST
 
-/* Only an open invoice tells since when the subscription is unpaid. */
-START_TEST(test_unpaid_since)
+/* Only an open invoice is unpaid. One that is sent has a day when it is due. */
+START_TEST(test_unpaid_invoice)
 {
 	static const struct {
-		const char *invoice;
-		int64_t since;
+		const char *invoice, *unpaid;
+		int64_t due;
 	} invoices[] = {
-	        {"{'status':'open','created':1760007000}", 1760007000},
-	        {"{'status':'paid','created':1760007000}", -1},
-	        {"{'status':'draft','created':1760007000}", -1},
-	        {"{'status':'uncollectible','created':1760007000}", -1},
-	        {"{'status':'open'}", -1},
-	        {"'in_1'", -1},
-	        {"null", -1},
-	        {"['open']", -1},
+	        {"{'id':'in_1','status':'open','due_date':null}", "in_1", -1},
+	        {"{'id':'in_1','status':'open','due_date':1760007000}", "-", 1760007000},
+	        {"{'id':'in_1','status':'paid','due_date':1760007000}", "-", -1},
+	        {"{'id':'in_1','status':'draft'}", "-", -1},
+	        {"{'id':'in_1','status':'uncollectible'}", "-", -1},
+	        {"{'status':'open'}", "-", -1},
+	        {"'in_1'", "-", -1},
+	        {"null", "-", -1},
+	        {"['open']", "-", -1},
 	};
 
 	for (int i = 0; i < ROWS(invoices); i++) {
 		struct sold_subscription read = subscription_of(arena_printf(
 		        task.arena, "{" SUB ",'latest_invoice':%s}", invoices[i].invoice));
 
-		ck_assert_int_eq(seconds(read.stripe.unpaid_since), invoices[i].since);
+		ck_assert_str_eq(or_none(read.stripe.unpaid_invoice), invoices[i].unpaid);
+		ck_assert_int_eq(seconds(read.stripe.due_at), invoices[i].due);
 	}
 }
 END_TEST
@@ -243,7 +245,7 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, test_subscription_shapes, 0, 3);
 	tcase_add_test(tcase, test_flexible_end);
-	tcase_add_test(tcase, test_unpaid_since);
+	tcase_add_test(tcase, test_unpaid_invoice);
 	tcase_add_loop_test(tcase, test_times, 0, ROWS(times));
 	tcase_add_loop_test(tcase, test_no_subscription, 0, ROWS(no_subscriptions));
 	tcase_add_loop_test(tcase, test_invoices, 0, ROWS(invoices));

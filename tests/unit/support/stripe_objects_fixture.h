@@ -114,13 +114,13 @@ print_subscription(const struct sold_subscription *sold)
 	return arena_printf(
 	        task.arena,
 	        "%s of %s (%s) %s item %s price %s plan %s/%lld x%lld period %lld..%lld trial "
-	        "%lld cancel %lld asked %lld ended %lld created %lld unpaid %lld%s",
+	        "%lld cancel %lld asked %lld ended %lld created %lld unpaid %s due %lld%s",
 	        s->id, or_none(s->customer), or_none(s->customer_id), s->status,
 	        or_none(item->id), or_none(item->price_id), or_none(sold->plan),
 	        (long long)sold->position, (long long)item->quantity,
 	        seconds(item->period_start), seconds(item->period_end), seconds(s->trial_end),
 	        seconds(s->cancel_at), seconds(s->canceled_at), seconds(s->ended_at),
-	        seconds(s->created), seconds(s->unpaid_since),
+	        seconds(s->created), or_none(s->unpaid_invoice), seconds(s->due_at),
 	        s->cancel_at_period_end ? " will end" : "");
 }
 

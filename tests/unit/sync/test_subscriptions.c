@@ -1,6 +1,9 @@
 /* test_subscriptions.c: the changes and records that storing a subscription makes. */
 #include "support/subscription_sync_fixture.h"
 
+#include "base/random.h"
+#include "sync/events.h"
+
 static struct subscription
 current(void)
 {
@@ -93,7 +96,6 @@ START_TEST(test_rights_that_end)
 	one.stripe.status = rights[_i].status;
 	one.plan = rights[_i].plan;
 	one.stripe.cancel_at_period_end = rights[_i].at_period_end;
-	one.stripe.unpaid_since = INSTANT_MS(operation.now_ms);
 	if (rights[_i].gone)
 		fine(subscription_sync_gone(&operation, "sub_a"));
 	else
@@ -253,25 +255,69 @@ START_TEST(test_several_plans)
 }
 END_TEST
 
-/* `past_due_since` is the first failed payment since the last successful one. */
-START_TEST(test_past_due_since)
+/* An event of the invoice, with the day of NOW_MS when Stripe wrote it. */
+static void
+receive(const char *type, const char *invoice, int64_t day)
+{
+	const struct stripe_event event = {
+	        .id = random_id(task.arena, "evt_", 12),
+	        .type = type,
+	        .created = AT(day),
+	        .ref = {.family = "invoice", .subject = invoice, .customer = customer_id}};
+	bool is_new;
+
+	fine(stripe_event_receive(&operation, &event, NULL, "webhook", &is_new));
+}
+
+static void
+past_due_since(const struct sold_subscription *one, int64_t day)
+{
+	(void)store(one);
+	ck_assert_int_eq(current().past_due_since.ms, AT(day).ms);
+}
+
+/* Grace begins with the first failed payment of the open invoice, in whatever order its events
+ * come. Without an event it begins when we see that the subscription is past due. */
+START_TEST(test_first_failed_payment)
 {
 	struct sold_subscription one = subscription("sub_a", "past_due", 1);
 
-	one.stripe.unpaid_since = AT(-3);
-	(void)store(&one);
-	ck_assert_int_eq(current().past_due_since.ms, AT(-3).ms);
-	one.stripe.unpaid_since = AT(-1);
+	one.stripe.unpaid_invoice = random_id(task.arena, "in_", 12);
+	receive("invoice.finalized", one.stripe.unpaid_invoice, -10);
+	receive("invoice.payment_failed", random_id(task.arena, "in_", 12), -9);
+	past_due_since(&one, 0);
+	receive("invoice.payment_failed", one.stripe.unpaid_invoice, -1);
+	past_due_since(&one, -1);
+	ck_assert(!store(&one));
+	receive("invoice.payment_failed", one.stripe.unpaid_invoice, -3);
+	past_due_since(&one, -3);
+	/* A later attempt, and the invoice of the next period, do not begin grace anew. */
+	operation.now_ms += DAY_MS;
+	receive("invoice.payment_failed", one.stripe.unpaid_invoice, 1);
+	past_due_since(&one, -3);
+	one.stripe.unpaid_invoice = random_id(task.arena, "in_", 12);
 	one.item.period_end = AT(60);
-	(void)store(&one);
-	ck_assert_int_eq(current().past_due_since.ms, AT(-3).ms);
+	past_due_since(&one, -3);
 	one.stripe.status = "active";
 	(void)store(&one);
 	ck_assert(!current().past_due_since.known);
 	one.stripe.status = "past_due";
-	one.stripe.unpaid_since = INSTANT_NONE;
-	(void)store(&one);
-	ck_assert_int_eq(current().past_due_since.ms, NOW_MS);
+	past_due_since(&one, 1);
+}
+END_TEST
+
+/* An invoice that is sent is late from the day on when it is due; a failed attempt to pay it
+ * earlier does not count. */
+START_TEST(test_due_invoice)
+{
+	struct sold_subscription one = subscription("sub_a", "past_due", 1);
+
+	receive("invoice.payment_failed", "in_due", -20);
+	/* The next period's invoice is not due yet. */
+	one.stripe.due_at = AT(30);
+	past_due_since(&one, 0);
+	one.stripe.due_at = AT(-2);
+	past_due_since(&one, -2);
 }
 END_TEST
 
@@ -387,7 +433,8 @@ main(void)
 	tcase_add_loop_test(tcase, test_no_second, 0, 3);
 	tcase_add_test(tcase, test_unknown_price);
 	tcase_add_test(tcase, test_several_plans);
-	tcase_add_test(tcase, test_past_due_since);
+	tcase_add_test(tcase, test_first_failed_payment);
+	tcase_add_test(tcase, test_due_invoice);
 	tcase_add_test(tcase, test_schedule);
 	tcase_add_test(tcase, test_gone);
 	tcase_add_test(tcase, test_gone_leaves_another);
