@@ -140,6 +140,22 @@ hang_up_once(void *argument)
 	return NULL;
 }
 
+/* Connects. A refusal within 100 ms is tried once more at once, so the caller does not see it. On
+ * a slow machine the refusal itself takes longer: then the back-off begins, and after it a
+ * connection opens. */
+static void
+connect_or_be_slow(void)
+{
+	(void)db_take_waited_us(db);
+	if (db_connect(db, &task) == FAIL_NONE)
+		return;
+	ck_assert_int_gt(db_take_waited_us(db), 100000);
+	do {
+		task_clear(&task);
+		usleep(1000);
+	} while (db_connect(db, &task) != FAIL_NONE);
+}
+
 START_TEST(test_cut_off_while_connecting)
 {
 	struct hanging hanging = {.listener = socket(AF_UNIX, SOCK_STREAM, 0)};
@@ -154,7 +170,7 @@ START_TEST(test_cut_off_while_connecting)
 	ck_assert_int_eq(listen(hanging.listener, 1), 0);
 	ck_assert_int_eq(pthread_create(&hanging.thread, NULL, hang_up_once, &hanging), 0);
 	db = database_open(url_with("host", folder), 1000, true);
-	ck_assert_int_eq(db_connect(db, &task), FAIL_NONE);
+	connect_or_be_slow();
 	ck_assert_int_eq(db_clock(db, &task, &now), FAIL_NONE);
 	ck_assert_int_eq(pthread_join(hanging.thread, NULL), 0);
 	close(hanging.listener);
