@@ -42,6 +42,9 @@ struct route {
 	/* The handler's own statement reads the caller's key too, and the handler calls
 	 * caller_admit(): one round trip to the database fewer. */
 	bool joins_caller;
+	/* The handler changes nothing, or waits itself until what it found done is safe: that
+	 * spares round trips to the database. */
+	bool confirms;
 	handler *handler;
 };
 

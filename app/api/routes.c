@@ -35,7 +35,7 @@ const struct route api_routes[] = {
 
 	{{HTTP_GET,    "/api/licenses/public-key"},      WHO_ANYBODY,  .handler = get_public_key},
 	{{HTTP_GET,    "/api/licenses/revocations"},     WHO_ANYBODY,  .handler = get_revocations},
-	{{HTTP_POST,   "/api/licenses/verify"},          WHO_ANYBODY,  .handler = post_license_verify, .body = verify_license_body},
+	{{HTTP_POST,   "/api/licenses/verify"},          WHO_ANYBODY,  .handler = post_license_verify, .body = verify_license_body, .confirms = true},
 	{{HTTP_GET,    LICENSE_PATH},                    WHO_CUSTOMER, SCOPE_LICENSE, .handler = get_license, .joins_caller = true},
 	{{HTTP_GET,    LICENSE_PATH "/history"},         WHO_CUSTOMER, SCOPE_LICENSE, .handler = get_license_history, .query = page_query_fields},
 	{{HTTP_POST,   LICENSE_PATH "/rotate"},          WHO_CUSTOMER, SCOPE_LICENSE, .handler = post_license_rotate},
@@ -46,15 +46,15 @@ const struct route api_routes[] = {
 	{{HTTP_GET,    "/api/subscriptions/:customer_id/invoices"}, WHO_CUSTOMER, SCOPE_BILLING, .handler = list_invoices, .query = page_query_fields},
 	{{HTTP_POST,   "/api/subscriptions/checkout"},   WHO_CUSTOMER, SCOPE_BILLING, .handler = post_checkout, .body = checkout_body, .pool = POOL_STRIPE},
 	{{HTTP_POST,   "/api/subscriptions/upgrade"},    WHO_CUSTOMER, SCOPE_BILLING, .handler = post_upgrade, .body = change_plan_body, .pool = POOL_STRIPE},
-	{{HTTP_POST,   "/api/subscriptions/preview"},    WHO_CUSTOMER, SCOPE_BILLING, .handler = post_preview, .body = change_plan_body, .pool = POOL_STRIPE},
+	{{HTTP_POST,   "/api/subscriptions/preview"},    WHO_CUSTOMER, SCOPE_BILLING, .handler = post_preview, .body = change_plan_body, .pool = POOL_STRIPE, .confirms = true},
 	{{HTTP_POST,   "/api/subscriptions/cancel"},     WHO_CUSTOMER, SCOPE_BILLING, .handler = post_cancel, .body = cancel_body, .pool = POOL_STRIPE},
 	{{HTTP_POST,   "/api/subscriptions/resume"},     WHO_CUSTOMER, SCOPE_BILLING, .handler = post_resume, .body = customer_body, .pool = POOL_STRIPE},
 	{{HTTP_POST,   "/api/subscriptions/portal"},     WHO_CUSTOMER, SCOPE_BILLING, .handler = post_portal, .body = portal_body, .pool = POOL_STRIPE},
 
-	{{HTTP_POST,   "/api/webhooks/stripe"},          WHO_ANYBODY,  .handler = post_stripe_event, .raw_body = true, .body_max = REQUEST_BODY_MAX},
+	{{HTTP_POST,   "/api/webhooks/stripe"},          WHO_ANYBODY,  .handler = post_stripe_event, .raw_body = true, .body_max = REQUEST_BODY_MAX, .confirms = true},
 
-	{{HTTP_POST,   "/api/usage/report"},             WHO_CUSTOMER, SCOPE_USAGE, .handler = post_usage_report, .body = usage_report_body, .joins_caller = true},
-	{{HTTP_POST,   "/api/usage/reports"},            WHO_CUSTOMER, SCOPE_USAGE, .handler = post_usage_reports, .body = usage_batch_body, .body_max = USAGE_BATCH_BODY_MAX},
+	{{HTTP_POST,   "/api/usage/report"},             WHO_CUSTOMER, SCOPE_USAGE, .handler = post_usage_report, .body = usage_report_body, .joins_caller = true, .confirms = true},
+	{{HTTP_POST,   "/api/usage/reports"},            WHO_CUSTOMER, SCOPE_USAGE, .handler = post_usage_reports, .body = usage_batch_body, .body_max = USAGE_BATCH_BODY_MAX, .confirms = true},
 	{{HTTP_DELETE, "/api/usage/cleanup"},            WHO_OPERATOR, .handler = delete_old_usage, .query = clean_up_query},
 	{{HTTP_GET,    USAGE_PATH},                      WHO_CUSTOMER, SCOPE_USAGE, .handler = list_usage, .query = usage_history_query},
 	{{HTTP_GET,    USAGE_PATH "/latest"},            WHO_CUSTOMER, SCOPE_USAGE, .handler = get_latest_usage},

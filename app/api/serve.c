@@ -279,13 +279,41 @@ run_route_again(struct call *call)
 	return kind;
 }
 
+/* Whether the answer says that what the request asks for is done, by it or before it. */
+static bool
+says_done(const struct call *call, enum fail kind)
+{
+	enum http_method method = call->request->method;
+
+	if (method == HTTP_GET || method == HTTP_HEAD || call->route->confirms)
+		return false;
+	return kind == FAIL_NONE || kind == FAIL_CONFLICT || kind == FAIL_NOT_FOUND;
+}
+
+/* A repeated request may find its change made: the key revoked, the customer deleted, the address
+ * taken by its own first try. That is answered only when it is as safe as a new change would be. */
+static enum fail
+confirm(struct call *call, enum fail kind)
+{
+	struct task *task = call->operation.task;
+	const struct failure answer = task->failure;
+
+	if (!says_done(call, kind))
+		return kind;
+	db_rollback_to(call->operation.db, 0);
+	task_clear(task);
+	TRY(db_confirm_work(call->operation.db, task));
+	task->failure = answer;
+	return kind;
+}
+
 static enum fail
 run_within_share(struct call *call)
 {
 	enum fail kind = share_enter(call);
 
 	if (kind == FAIL_NONE)
-		kind = run_route_again(call);
+		kind = confirm(call, run_route_again(call));
 	share_leave(call);
 	return kind;
 }

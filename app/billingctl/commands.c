@@ -121,14 +121,14 @@ const struct command ctl_commands[] = {
          .details =
                  "Writes private-key.pem (PKCS#8, mode 0600) and public-key.pem to KEYS_DIR.\n"
                  "Never overwrites a key.\n"},
-        {"keys", "add", NULL, run_keys_add, CTL_DATABASE | CTL_RULES,
+        {"keys", "add", NULL, run_keys_add, CTL_DATABASE | CTL_CHANGES | CTL_RULES,
          .summary = "Make the next signing key, which is published and does not sign yet",
          .details =
                  "Writes next-private-key.pem to KEYS_DIR and tells every host the public key "
                  "by\n"
                  "the database. Copy the file to the other hosts. The key can be used after\n"
                  "KEY_WAIT_HOURS, when every verifier has fetched it.\n"},
-        {"keys", "use", "KID", run_keys_use, CTL_DATABASE | CTL_RULES,
+        {"keys", "use", "KID", run_keys_use, CTL_DATABASE | CTL_CHANGES | CTL_RULES,
          .summary = "Sign with the added key from now on",
          .details =
                  "The key before signs no more; it stays published until its last licence has\n"
@@ -138,10 +138,10 @@ const struct command ctl_commands[] = {
                  "it\n"
                  "on the other hosts too: it puts the files in place.\n",
          .options = key_now_options},
-        {"keys", "retire", "KID", run_keys_retire, CTL_DATABASE | CTL_RULES,
+        {"keys", "retire", "KID", run_keys_retire, CTL_DATABASE | CTL_CHANGES | CTL_RULES,
          .summary = "Withdraw an added key that is not wanted",
          .details = "The current key retires by itself when another one is used.\n"},
-        {"keys", "distrust", "KID", run_keys_distrust, CTL_DATABASE | CTL_RULES,
+        {"keys", "distrust", "KID", run_keys_distrust, CTL_DATABASE | CTL_CHANGES | CTL_RULES,
          .summary = "End the trust in a key that may be stolen",
          .details = "It is published no more, its licences are revoked, and every customer "
                     "gets a\n"
@@ -149,29 +149,30 @@ const struct command ctl_commands[] = {
                     "new\n"
                     "one signs at once, the revocation list too.\n",
          .options = key_distrust_options},
-        {"keys", "rotate", NULL, run_keys_rotate, CTL_DATABASE | CTL_RULES,
+        {"keys", "rotate", NULL, run_keys_rotate, CTL_DATABASE | CTL_CHANGES | CTL_RULES,
          .summary = "Take the next step of a change of the signing key: add or use",
          .details = "Run it, do what it says, and run it again after KEY_WAIT_HOURS.\n",
          .options = key_now_options},
         {"keys", "list", NULL, run_keys_list, CTL_SETTINGS,
          .summary = "List the keys with their states, the current one first",
          .details = "Those of the database, else those in KEYS_DIR.\n"},
-        {"operator", "create", "NAME", run_operator_create, CTL_DATABASE,
+        {"operator", "create", "NAME", run_operator_create, CTL_DATABASE | CTL_CHANGES,
          .summary = "Create an operator and its key, which is shown once",
          .options = operator_create_options},
         {"operator", "list", NULL, run_operator_list, CTL_DATABASE,
          .summary = "List the operators"},
-        {"operator", "revoke", "KEY_ID|NAME", run_operator_revoke, CTL_DATABASE,
+        {"operator", "revoke", "KEY_ID|NAME", run_operator_revoke, CTL_DATABASE | CTL_CHANGES,
          .summary = "Revoke an operator's key for ever"},
-        {"customer", "create", "EMAIL", run_customer_create, CTL_DATABASE | CTL_KEYS,
+        {"customer", "create", "EMAIL", run_customer_create,
+         CTL_DATABASE | CTL_CHANGES | CTL_KEYS,
          .summary = "Sign a customer up: trial, licence and key, which is shown once",
          .options = customer_create_options},
         {"customer", "show", "CUSTOMER_ID", run_customer_show, CTL_DATABASE,
          .summary = "Show a customer and its subscription"},
         {"customer", "list", NULL, run_customer_list, CTL_DATABASE,
          .summary = "List customers, newest first", .options = customer_list_options},
-        {"license", "issue", "CUSTOMER_ID", run_license_issue, CTL_DATABASE | CTL_KEYS,
-         .summary = "Get a customer's current licence",
+        {"license", "issue", "CUSTOMER_ID", run_license_issue,
+         CTL_DATABASE | CTL_CHANGES | CTL_KEYS, .summary = "Get a customer's current licence",
          .details =
                  "The same licence as from the API: the stored one while it is up to date.\n",
          .options = out_options},
@@ -198,20 +199,20 @@ const struct command ctl_commands[] = {
         {"stripe", "meters", NULL, run_stripe_meters, CTL_DATABASE,
          .summary = "List the parked meter events: usage that Stripe's meters did not take",
          .options = limit_options},
-        {"stripe", "retry", "[ID]", run_stripe_retry, CTL_DATABASE,
+        {"stripe", "retry", "[ID]", run_stripe_retry, CTL_DATABASE | CTL_CHANGES,
          .summary = "Retry parked events, calls and meter events",
          .details =
                  "ID is an event, a call (call:N) or a meter event. A call is sent again with\n"
                  "a new idempotency key. Events that are not parked may be named too: their\n"
                  "object is fetched from Stripe again.\n",
          .options = stripe_retry_options},
-        {"stripe", "dismiss", "ID", run_stripe_dismiss, CTL_DATABASE,
+        {"stripe", "dismiss", "ID", run_stripe_dismiss, CTL_DATABASE | CTL_CHANGES,
          .summary = "Record that nothing is to be done about a parked event or call",
          .details = "ID is an event, or a call (call:N). It no longer counts as parked and is "
                     "not\n"
                     "tried again; the audit log records who did it, and why.\n",
          .options = stripe_dismiss_options},
-        {"stripe", "settle", "METER_EVENT", run_stripe_settle, CTL_DATABASE,
+        {"stripe", "settle", "METER_EVENT", run_stripe_settle, CTL_DATABASE | CTL_CHANGES,
          .summary = "Record that a parked meter event was settled with its customer",
          .details =
                  "By a credit note, for example. It no longer counts as parked; the audit log\n"
@@ -230,7 +231,7 @@ const struct command ctl_commands[] = {
                  "is created, and the old one stays for subscriptions that have it. Prints\n"
                  "the settings that follow. Works in the mode of the key, test or live.\n",
          .options = stripe_setup_options, .exits = stripe_setup_exits},
-        {"usage", "import", "FILE|-", run_usage_import, CTL_DATABASE | CTL_RULES,
+        {"usage", "import", "FILE|-", run_usage_import, CTL_DATABASE | CTL_CHANGES | CTL_RULES,
          .summary = "Import a file of usage reports",
          .details =
                  "The file is one that billing-agent export wrote. It is imported as a whole\n"

@@ -17,6 +17,7 @@ enum ctl_need {
 	CTL_STRIPE = 16 | CTL_RULES,     /* a client for Stripe; nothing is sent yet */
 	CTL_OWNER =
 	        32 | CTL_SETTINGS, /* no secret but those of the database, the owner's too */
+	CTL_CHANGES = 64, /* with CTL_DATABASE: its answer says that a change is stored */
 };
 
 /* One option of a command. */

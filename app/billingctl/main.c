@@ -133,6 +133,23 @@ parse(struct ctl *ctl, char **words)
 	return FAIL_NONE;
 }
 
+/* A repeated command may find its change made. It says so only when that is as safe as a new change
+ * would be. */
+static enum fail
+run_change(struct ctl *ctl)
+{
+	enum fail kind = ctl->command->run(ctl);
+	const struct failure answer = ctl->task.failure;
+
+	if (kind != FAIL_NONE && kind != FAIL_CONFLICT && kind != FAIL_NOT_FOUND)
+		return kind;
+	db_rollback_to(ctl->operation.db, 0);
+	task_clear(&ctl->task);
+	TRY(db_confirm_work(ctl->operation.db, &ctl->task));
+	ctl->task.failure = answer;
+	return kind;
+}
+
 static enum fail
 run(struct ctl *ctl, char **words)
 {
@@ -146,7 +163,8 @@ run(struct ctl *ctl, char **words)
 		return output_flush(&ctl->task);
 	}
 	TRY(ctl_prepare(ctl, ctl->command->needs));
-	return ctl->command->run(ctl);
+	return (ctl->command->needs & CTL_CHANGES) == 0 ? ctl->command->run(ctl)
+	                                                : run_change(ctl);
 }
 
 /* The failure's message. Unlike the API it also says why the database is unreachable. */

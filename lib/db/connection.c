@@ -318,6 +318,7 @@ void
 db_set_deadline(struct db *db, int64_t deadline_us)
 {
 	db->deadline_us = deadline_us;
+	db->confirmed = false;
 }
 
 int64_t

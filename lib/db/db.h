@@ -108,8 +108,12 @@ enum fail db_commit(struct db *db, struct task *task) MUST_CHECK;
 /* Waits until a synchronous standby, if there is one, has all that was committed before.
  * FAIL_UNAVAILABLE when that takes more than a second. While a standby does not confirm, changes
  * are refused with FAIL_UNAVAILABLE, and reading goes on. For answers that speak of what an earlier
- * request committed. Does nothing in a transaction, whose commit waits itself. */
+ * request committed. In a transaction it is the commit that waits, even if nothing was changed. */
 enum fail db_confirm(struct db *db, struct task *task) MUST_CHECK;
+
+/* As db_confirm(), unless a commit has waited for the standby since db_set_deadline(). For the end
+ * of a piece of work that asked for a change and may have found it made. */
+enum fail db_confirm_work(struct db *db, struct task *task) MUST_CHECK;
 
 /* The statement that has just failed with FAIL_UNAVAILABLE was a deadlock's victim or the like.
  * After a rollback its whole transaction may be tried again. */
@@ -140,8 +144,9 @@ void db_refresh_clock(struct db *db, struct task *task);
 /* The statements of this library itself. */
 extern const struct statement_list db_statements, db_standby_statements;
 
-/* From now on no call waits beyond this time (clock_monotonic_us()); 0: no limit. A call that
- * would is FAIL_UNAVAILABLE, or FAIL_UNCERTAIN where its change may have been committed. */
+/* Begins a piece of work: from now on no call waits beyond this time (clock_monotonic_us()); 0: no
+ * limit. A call that would is FAIL_UNAVAILABLE, or FAIL_UNCERTAIN where its change may have been
+ * committed. */
 void db_set_deadline(struct db *db, int64_t deadline_us);
 
 /* Subscribes to NOTIFY on the channel (a literal name); once per connection is enough, again

@@ -29,6 +29,8 @@ struct db {
 	int64_t waited_us;
 	int64_t retry_at_us; /* no new try to connect before */
 	int64_t backoff_us;
+	bool changes;          /* the open transaction has changed rows */
+	bool confirmed;        /* a commit of this piece of work has waited for the standby */
 	bool held;             /* a synchronous standby did not confirm: changes are refused */
 	int64_t held_until_us; /* no new question to the standby before */
 	char error[200];       /* the last message of PostgreSQL */
@@ -48,6 +50,9 @@ PGresult *db_await(struct db *db);
 /* Asks the server to cancel the running statement, and does not wait. The wait of a COMMIT for a
  * standby ends so too, with a warning. */
 void db_cancel(struct db *db);
+
+/* Records what the result of a statement changed. Outside of a transaction it is committed. */
+void db_note_changes(struct db *db, PGresult *result);
 
 /* A commit was not confirmed by a synchronous standby: from now on changes are refused. */
 void db_hold(struct db *db);

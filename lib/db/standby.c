@@ -2,8 +2,10 @@
  * changes are refused until the standby confirms again. */
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "db/internal.h"
 
 /* Between two questions to the standby. */
@@ -76,16 +78,41 @@ db_confirm(struct db *db, struct task *task)
 	bool found;
 
 	if (db->depth > 0)
-		return FAIL_NONE;
+		return db_row(db, task, &own_statements[0], NO_PARAMETERS, &row, &found);
 	if (deadline_us == 0 || deadline_us > now_us + patience_us)
 		db->deadline_us = now_us + patience_us;
 	kind = db_row(db, task, &own_statements[0], NO_PARAMETERS, &row, &found);
 	db->deadline_us = deadline_us;
-	if (kind == FAIL_NONE && !db->warned)
+	db->confirmed = kind == FAIL_NONE && !db->warned;
+	if (db->confirmed)
 		return FAIL_NONE;
 	if (db->warned || db->cancelled)
 		db_hold(db);
 	return kind == FAIL_NONE ? db_unavailable(task) : kind;
+}
+
+/* The commit of a transaction that changed no row does not wait. The tag of a SELECT does not tell
+ * what its WITH changes. */
+void
+db_note_changes(struct db *db, PGresult *result)
+{
+	const char *tag = PQcmdStatus(result);
+	const char *rows = PQcmdTuples(result);
+
+	if (text_starts_with(tag, "SELECT") || *rows == '\0' || strcmp(rows, "0") == 0)
+		return;
+	if (db->depth == 0)
+		db->confirmed = true;
+	else
+		db->changes = true;
+}
+
+enum fail
+db_confirm_work(struct db *db, struct task *task)
+{
+	if (db->confirmed)
+		return FAIL_NONE;
+	return db->held ? db_check_hold(db, task) : db_confirm(db, task);
 }
 
 enum fail

@@ -112,6 +112,8 @@ attempt(struct db *db, struct task *task, const struct statement *statement,
 	arena_defer(task->arena, clear_result, result);
 	if (db->warned && commits)
 		return unconfirmed(db, task);
+	if (!statement->unconfirmed)
+		db_note_changes(db, result);
 	*out = result;
 	return FAIL_NONE;
 }

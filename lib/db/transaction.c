@@ -43,6 +43,7 @@ db_begin(struct db *db, struct task *task)
 		return task->failure.kind;
 	}
 	db->depth = 1;
+	db->changes = false;
 	return FAIL_NONE;
 }
 
@@ -100,6 +101,8 @@ db_commit(struct db *db, struct task *task)
 	db->depth = 0;
 	kind = commit_outcome(db, task, result);
 	PQclear(result);
+	if (kind == FAIL_NONE && db->changes)
+		db->confirmed = true;
 	return kind;
 }
 

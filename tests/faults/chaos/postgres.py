@@ -71,12 +71,27 @@ class Postgres:
             taken.append(connection)
         return taken
 
+    def _super(self, query):
+        """The arguments for subprocess that run SQL as the superuser."""
+        url = f"postgresql:///billing?host={Path(self.socket).parent}&port=5432&user=postgres"
+        return {"args": ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", query],
+                "text": True, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
+                "env": {"PATH": os.environ["PATH"]}}
+
     def super_sql(self, query):
         """Runs SQL as the superuser."""
-        url = f"postgresql:///billing?host={Path(self.socket).parent}&port=5432&user=postgres"
-        return subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", query],
-                              capture_output=True, text=True, check=True, timeout=30,
-                              env={"PATH": os.environ["PATH"]}).stdout.strip()
+        return subprocess.run(**self._super(query), check=True, timeout=30).stdout.strip()
+
+    def commits_wait(self):
+        """Whether commits wait for a synchronous standby. The server knows a change of that setting
+        a little later than its sessions."""
+        cancel = """SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity
+                    WHERE application_name = 'psql' AND wait_event = 'SyncRep'"""
+        with subprocess.Popen(**self._super("SELECT pg_logical_emit_message(true, '', '')")) as one:
+            while one.poll() is None:
+                if self.super_sql(cancel) != "0":
+                    return True
+        return False
 
     def kill_backend(self, pid):
         """Kills one server process, upon which PostgreSQL ends them all and recovers. Returns after

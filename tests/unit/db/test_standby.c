@@ -121,6 +121,54 @@ START_TEST(test_confirming)
 }
 END_TEST
 
+/* The end of a piece of work waits for the standby unless one of its commits has: that of a
+ * transaction or of a statement that changed no row has not. */
+START_TEST(test_confirming_work)
+{
+	static const struct statement nothing = {.name = "test_change_nothing",
+	                                         .sql = "DELETE FROM test_transactions "
+	                                                "WHERE n < 0"};
+
+	ck_assert_int_eq(db_run(db, &task, &nothing, NO_PARAMETERS, NULL), FAIL_NONE);
+	begin();
+	ck_assert_int_eq(db_run(db, &task, &nothing, NO_PARAMETERS, NULL), FAIL_NONE);
+	commit();
+	if (_i == 0) {
+		ck_assert_int_eq(db_confirm_work(db, &task), FAIL_UNAVAILABLE);
+		failed(FAIL_UNAVAILABLE);
+		ck_assert_int_eq(db_confirm_work(db, &task), FAIL_UNAVAILABLE);
+	} else {
+		begin();
+		ck_assert_int_eq(db_confirm(db, &task), FAIL_NONE);
+		ck_assert_int_eq(db_commit(db, &task), FAIL_UNCERTAIN);
+	}
+	task_clear(&task);
+	ck_assert_int_eq(waiting(), 0);
+}
+END_TEST
+
+/* A commit that changed rows makes the question needless, until the next piece of work. */
+START_TEST(test_confirmed_work)
+{
+	set_standby("");
+	db_set_deadline(db, 0);
+	if (_i == 0) {
+		ck_assert_int_eq(add("5"), FAIL_NONE);
+	} else {
+		begin();
+		ck_assert_int_eq(add("5"), FAIL_NONE);
+		commit();
+	}
+	set_standby("nobody");
+	ck_assert_int_eq(db_confirm_work(db, &task), FAIL_NONE);
+	/* The server knows the setting a little later than its sessions. */
+	do
+		db_set_deadline(db, 0);
+	while (db_confirm_work(db, &task) == FAIL_NONE);
+	failed(FAIL_UNAVAILABLE);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -131,6 +179,8 @@ main(void)
 	tcase_add_checked_fixture(tcase, standby_setup, standby_teardown);
 	tcase_add_loop_test(tcase, test_standby_away, 0, 2);
 	tcase_add_test(tcase, test_confirming);
+	tcase_add_loop_test(tcase, test_confirming_work, 0, 2);
+	tcase_add_loop_test(tcase, test_confirmed_work, 0, 2);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
