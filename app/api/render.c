@@ -90,19 +90,24 @@ render_listed_customer(struct json_out *json, const struct customer *customer)
 static const struct column subscription_columns[] =
         COLUMNS(struct subscription, customer_id, stripe_subscription_id, plan, status,
                 trial_ends_at, current_period_ends_at, cancel_at_period_end, cancel_at,
-                canceled_at, ended_at, scheduled_plan, created_at, updated_at);
+                canceled_at, ended_at, scheduled_plan, pause_behavior, pause_resumes_at,
+                access_ends_at, access_end_reason, created_at, updated_at);
 
 void
 render_subscription(struct json_out *json, const char *name,
                     const struct subscription *subscription, int64_t now_ms)
 {
 	struct subscription shown;
+	struct access_end end;
 
 	if (subscription == NULL) {
 		json_out_null(json, name);
 		return;
 	}
 	shown = *subscription;
+	end = access_early_end(subscription, now_ms);
+	shown.access_ends_at = end.at;
+	shown.access_end_reason = end.at.known ? end.reason : NULL;
 	shown.status = access_status(subscription, now_ms);
 	/* Clients in use take the time of what is paid or tried without looking. */
 	if (!shown.current_period_ends_at.known)

@@ -25,6 +25,7 @@ put_subscription(struct output *output, const struct subscription *subscription,
 {
 	struct subscription none = {.trial_ends_at = INSTANT_NONE};
 	const struct subscription *s = subscription == NULL ? &none : subscription;
+	const struct access_end end = access_early_end(s, now_ms);
 
 	output_text(output, "plan", s->plan);
 	output_text(output, "status",
@@ -32,6 +33,9 @@ put_subscription(struct output *output, const struct subscription *subscription,
 	output_time(output, "trial_ends_at", s->trial_ends_at);
 	output_time(output, "current_period_ends_at", s->current_period_ends_at);
 	output_bool(output, "cancel_at_period_end", s->cancel_at_period_end);
+	output_text(output, "pause_behavior", s->pause_behavior);
+	output_time(output, "access_ends_at", end.at);
+	output_text(output, "access_end_reason", end.at.known ? end.reason : NULL);
 }
 
 enum fail

@@ -14,6 +14,7 @@ static const int64_t stripe_retries = 2; /* as the official SDK has it */
 
 static const char *const expiry_choices[] = {"ttl", "paid_through", NULL};
 static const char *const when_choices[] = {"now", "period_end", NULL};
+static const char *const pause_choices[] = {"period_end", "keep", NULL};
 static const char *const second_choices[] = {"report", "cancel", NULL};
 
 static const char *
@@ -201,6 +202,11 @@ const struct setting app_settings_table[] = {
             "The treatment of a second live subscription of one customer: report it, or cancel "
             "it too.",
             .choices = second_choices),
+        ROW(stripe_pause_policy, "STRIPE_PAUSE_POLICY", "period_end",
+            "When access ends while Stripe pauses the collection of payments (void or "
+            "keep_as_draft): period_end, with the period in which the pause began; keep: it "
+            "does not.",
+            .choices = pause_choices),
         ROW(stripe_deadline_ms, "STRIPE_DEADLINE_MS", "10000",
             "Longest time that a request waits for Stripe, tries included; below nginx's 30 s.",
             .min = 1000, .max = 12000),
@@ -325,6 +331,7 @@ sales_of(const struct app_settings *settings)
 	                strcmp(settings->stripe_downgrade, "period_end") == 0,
 	        .keep_trial = settings->stripe_keep_trial,
 	        .cancel_second = strcmp(settings->stripe_second_subscription, "cancel") == 0,
+	        .pause_ends_access = strcmp(settings->stripe_pause_policy, "period_end") == 0,
 	        .deadline_ms = settings->stripe_deadline_ms,
 	        .event_tries = settings->stripe_event_tries,
 	};

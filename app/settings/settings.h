@@ -59,6 +59,7 @@ struct app_settings {
 	const char *stripe_downgrade;
 	bool stripe_keep_trial;
 	const char *stripe_second_subscription;
+	const char *stripe_pause_policy;
 	int64_t stripe_deadline_ms;
 	int64_t stripe_event_tries;
 	const char *stripe_api_base;

@@ -10,11 +10,36 @@ has_status(const struct subscription *subscription, const char *status)
 	return strcmp(subscription->status, status) == 0;
 }
 
+struct access_end
+access_early_end(const struct subscription *subscription, int64_t now_ms)
+{
+	const struct access_end hold = {subscription->hold_ends_access_at,
+	                                subscription->hold_reason};
+	const struct access_end pause = {subscription->pause_ends_access_at, "paused"};
+	const struct instant *resumes = &subscription->pause_resumes_at;
+
+	if (!pause.at.known || (resumes->known && resumes->ms <= now_ms) ||
+	    (hold.at.known && hold.at.ms <= pause.at.ms))
+		return hold;
+	return pause;
+}
+
+/* Access has ended early, of a subscription that would give it else. */
+static bool
+ended_early(const struct subscription *subscription, int64_t now_ms)
+{
+	struct access_end end = access_early_end(subscription, now_ms);
+
+	return end.at.known && end.at.ms <= now_ms &&
+	       (has_status(subscription, "active") || has_status(subscription, "trialing") ||
+	        has_status(subscription, "past_due"));
+}
+
 bool
 access_is_trial(const struct subscription *subscription, int64_t now_ms)
 {
 	return has_status(subscription, "trialing") && subscription->trial_ends_at.known &&
-	       now_ms < subscription->trial_ends_at.ms;
+	       now_ms < subscription->trial_ends_at.ms && !ended_early(subscription, now_ms);
 }
 
 /* A trial that Stripe runs is over, and the event that says what follows has not come yet. A
@@ -35,6 +60,10 @@ access_status(const struct subscription *subscription, int64_t now_ms)
 	if (has_status(subscription, "trialing") && !access_is_trial(subscription, now_ms) &&
 	    subscription->stripe_subscription_id == NULL)
 		return "canceled";
+	if (ended_early(subscription, now_ms))
+		return strcmp(access_early_end(subscription, now_ms).reason, "paused") == 0
+		               ? "paused"
+		               : "unpaid";
 	return subscription->status;
 }
 
@@ -42,6 +71,8 @@ bool
 access_granted(const struct subscription *subscription, const struct billing_policy *policy,
                int64_t now_ms)
 {
+	if (ended_early(subscription, now_ms))
+		return false;
 	if (has_status(subscription, "trialing"))
 		return access_is_trial(subscription, now_ms) ||
 		       awaits_stripe(subscription, now_ms);
@@ -58,16 +89,22 @@ earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-struct instant
-access_scheduled_end(const struct subscription *subscription)
+/* Of the times that are known. */
+static struct instant
+earliest(struct instant a, struct instant b)
 {
-	const struct instant *period = &subscription->current_period_ends_at;
-	struct instant end = subscription->cancel_at;
+	return a.known && (!b.known || a.ms < b.ms) ? a : b;
+}
 
-	if (subscription->cancel_at_period_end && period->known &&
-	    (!end.known || period->ms < end.ms))
-		end = *period;
-	return end;
+struct instant
+access_scheduled_end(const struct subscription *subscription, int64_t now_ms)
+{
+	struct instant end =
+	        earliest(subscription->cancel_at, access_early_end(subscription, now_ms).at);
+
+	return subscription->cancel_at_period_end
+	               ? earliest(end, subscription->current_period_ends_at)
+	               : end;
 }
 
 /* The end with the days of grace; a day from now when that is over, as long as there is access. */
@@ -85,7 +122,7 @@ access_license_end(const struct subscription *subscription, const struct billing
 {
 	int64_t latest_ms = now_ms + policy->license_ttl_days * DAY_MS;
 	const struct instant *paid = &subscription->current_period_ends_at;
-	struct instant scheduled = access_scheduled_end(subscription);
+	struct instant scheduled = access_scheduled_end(subscription, now_ms);
 
 	if (!access_granted(subscription, policy, now_ms))
 		return INSTANT_MS(earlier(latest_ms, now_ms + DAY_MS));

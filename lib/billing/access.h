@@ -10,11 +10,22 @@
 #include "billing/operation.h"
 #include "billing/subscriptions.h"
 
+/* When access ends although the subscription goes on at Stripe, and why. */
+struct access_end {
+	struct instant at;
+	const char *reason; /* "paused", "refunded", "disputed"; NULL: access does not end so */
+};
+
+/* A pause in collecting payments and a payment that was taken back; the earlier one counts. A
+ * pause that is over does not count, even before the event about it has come. */
+struct access_end access_early_end(const struct subscription *subscription, int64_t now_ms);
+
 /* The status that counts now: a trial past its end is "canceled", even before a job has
- * recorded that. */
+ * recorded that. After an early end of access it is "paused", or "unpaid" when a payment was taken
+ * back. */
 const char *access_status(const struct subscription *subscription, int64_t now_ms);
 
-/* True while the customer may use what it subscribed to: `active`; `trialing` until its end,
+/* True while the customer may use what it subscribed to, until access_early_end(): `active`; `trialing` until its end,
  * and a day longer when Stripe runs the trial; `past_due` during the policy's grace days. Every
  * other status, known or not, gives no access. */
 bool access_granted(const struct subscription *subscription,
@@ -23,9 +34,9 @@ bool access_granted(const struct subscription *subscription,
 /* True for a running trial. */
 bool access_is_trial(const struct subscription *subscription, int64_t now_ms);
 
-/* When the subscription ends as far as that is scheduled: the earlier of `cancel_at` and, if it is
- * canceled at the end of the period, that end. */
-struct instant access_scheduled_end(const struct subscription *subscription);
+/* When access ends as far as that is scheduled: the earliest of `cancel_at`, the end of the period if
+ * it is canceled then, and access_early_end(). */
+struct instant access_scheduled_end(const struct subscription *subscription, int64_t now_ms);
 
 /* When a licence issued now ends. Without access it ends within 24 hours, so that the client
  * fetches another one soon. A trial's licence ends with the trial. None outlives a scheduled end, with the days of grace. INSTANT_NONE when the policy

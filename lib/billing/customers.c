@@ -30,13 +30,22 @@ static const struct column columns[] =
 #define MATCHES_5 MATCHES("$5")
 #define MATCHES_6 MATCHES("$6")
 
+#define PAUSE_ENDS(now)                                                                        \
+	"CASE WHEN pause_resumes_at <= " now " THEN NULL ELSE pause_ends_access_at END"
 /* The subscription that counts, with the status that it has at the time `now`: access_status(). */
 #define CURRENT(customer_id, now)                                                              \
 	"LEFT JOIN LATERAL (SELECT plan, CASE WHEN status = 'trialing' "                       \
 	"  AND stripe_subscription_id IS NULL AND trial_ends_at <= " now "::timestamptz "      \
-	"  THEN 'canceled' ELSE status END AS status FROM subscriptions "                      \
-	"  WHERE subscriptions.customer_id = " customer_id " "                                 \
-	"  ORDER BY superseded, subscription_id DESC LIMIT 1) s ON true "
+	"  THEN 'canceled' WHEN status NOT IN ('trialing', 'active', 'past_due') THEN status " \
+	"  WHEN hold_ends_access_at <= LEAST(" now                                             \
+	", " PAUSE_ENDS(now) ") THEN 'unpaid' "                                                \
+	                     "  WHEN " PAUSE_ENDS(                                             \
+	                             now) " <= " now " THEN 'paused' "                         \
+	                                  "  ELSE status END AS status FROM subscriptions "    \
+	                                  "  WHERE subscriptions.customer_id = " customer_id   \
+	                                  " "                                                  \
+	                                  "  ORDER BY superseded, subscription_id DESC LIMIT " \
+	                                  "1) s ON true "
 
 struct owner {
 	const char *customer_id;
@@ -111,7 +120,9 @@ static const struct statement statements[] = {
                                              "'canceled') "
                                              "  OR customer_id IN (SELECT customer_id FROM "
                                              "subscriptions "
-                                             "    WHERE status = $8)) "
+                                             "    WHERE status = $8 OR "
+                                             "    LEAST(pause_ends_access_at, "
+                                             "      hold_ends_access_at) IS NOT NULL)) "
                                              "AND ($9::text IS NULL OR s.plan = $9) "
                                              "AND (NOT $10::boolean OR pending_email IS NOT "
                                              "NULL) "

@@ -20,6 +20,15 @@ struct subscription {
 	struct instant ended_at;
 	const char *stripe_price_id;
 	const char *scheduled_plan; /* begins with the next period; NULL: none */
+	const char
+	        *pause_behavior; /* Stripe's pause_collection; NULL: payments are collected */
+	struct instant pause_resumes_at;
+	struct instant pause_ends_access_at; /* the period in which the pause began ends */
+	const char *hold_reason; /* "refunded" or "disputed"; NULL: no payment was taken back */
+	struct instant hold_ends_access_at;
+	struct instant
+	        access_ends_at; /* these two as access_early_end() gives them, for answers */
+	const char *access_end_reason;
 	int64_t version;
 	struct instant created_at;
 	struct instant updated_at;

@@ -11,7 +11,7 @@ struct unpaid {
 	const char *customer_id;
 };
 
-enum { REVOKE_PLANS, UNPAID };
+enum { REVOKE_PLANS, UNPAID, ENDED_EARLY };
 
 static const struct statement statements[] = {
         /* An expired licence too while its token is kept, as in license_revoke_all(). */
@@ -31,6 +31,18 @@ static const struct statement statements[] = {
                            "    s.past_due_since + make_interval(days => $3::integer), "
                            "    s.updated_at)) "
                            "ORDER BY s.customer_id LIMIT $4::bigint"},
+        [ENDED_EARLY] =
+                {"license_ended_early", ROWS_WITH(struct unpaid, customer_id),
+                 .sql = "SELECT s.customer_id FROM subscriptions s "
+                        "WHERE LEAST(s.pause_ends_access_at, s.hold_ends_access_at) <= $1 "
+                        "AND s.status IN ('trialing', 'active', 'past_due') "
+                        "AND NOT s.superseded AND (s.hold_ends_access_at <= $1 "
+                        "  OR COALESCE(s.pause_resumes_at, 'infinity') > $1) "
+                        "AND EXISTS (SELECT FROM licenses l "
+                        "  WHERE l.customer_id = s.customer_id AND l.revoked_at IS NULL "
+                        "  AND l.expires_at > $1 AND l.issued_at < "
+                        "    LEAST(s.pause_ends_access_at, s.hold_ends_access_at)) "
+                        "ORDER BY s.customer_id LIMIT $2::bigint"},
 };
 
 const struct statement_list license_right_statements = STATEMENT_LIST(statements);
@@ -117,20 +129,36 @@ revoke_unpaid(struct operation *operation, const char *customer_id)
 	return db_commit(operation->db, operation->task);
 }
 
+/* Revokes the licences of the customers that the statement finds. */
+static enum fail
+revoke_of(struct operation *operation, const struct statement *statement,
+          struct parameters parameters, int64_t *customers)
+{
+	const struct unpaid *rows;
+	size_t count;
+
+	TRY(db_rows(operation->db, operation->task, statement, parameters, (void *)&rows,
+	            &count));
+	for (size_t i = 0; i < count; i++)
+		TRY(revoke_unpaid(operation, rows[i].customer_id));
+	*customers = (int64_t)count;
+	return FAIL_NONE;
+}
+
 enum fail
 license_revoke_unpaid(struct operation *operation, int64_t *customers)
 {
 	struct task *task = operation->task;
 	int64_t grace_days = operation->billing->policy.past_due_grace_days;
-	const struct unpaid *rows;
-	size_t count;
+	const char *most = param_int(task, operation->batch);
+	int64_t unpaid, ended;
 
-	TRY(db_rows(operation->db, task, &statements[UNPAID],
-	            PARAMETERS(param_in(operation, -grace_days * DAY_MS), param_now(operation),
-	                       param_int(task, grace_days), param_int(task, operation->batch)),
-	            (void *)&rows, &count));
-	for (size_t i = 0; i < count; i++)
-		TRY(revoke_unpaid(operation, rows[i].customer_id));
-	*customers = (int64_t)count;
+	TRY(revoke_of(operation, &statements[UNPAID],
+	              PARAMETERS(param_in(operation, -grace_days * DAY_MS),
+	                         param_now(operation), param_int(task, grace_days), most),
+	              &unpaid));
+	TRY(revoke_of(operation, &statements[ENDED_EARLY],
+	              PARAMETERS(param_now(operation), most), &ended));
+	*customers = unpaid + ended;
 	return FAIL_NONE;
 }

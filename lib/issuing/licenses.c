@@ -39,17 +39,19 @@ static const struct statement statements[] = {
                             subscription.status, subscription.trial_ends_at,
                             subscription.current_period_ends_at, subscription.past_due_since,
                             subscription.cancel_at_period_end, subscription.cancel_at,
+                            subscription.pause_resumes_at, subscription.pause_ends_access_at,
+                            subscription.hold_reason, subscription.hold_ends_access_at,
                             subscription.version, newest.jti, newest.fingerprint, newest.token,
                             newest.issued_at, newest.expires_at),
                   .sql = issuing_license_view_sql},
         [STORE] = {"license_store", ROWS_WITH(struct outcome, stored, is_full, until),
                    .sql = issuing_license_store_sql},
         /* An expired licence too while its token is kept, which has the customer's name. */
-        [REVOKE_ALL] =
-                {"license_revoke_all",
-                 .sql = "UPDATE licenses SET revoked_at = $2, revoke_reason = $3, token = NULL "
-                        "WHERE customer_id = $1 AND revoked_at IS NULL "
-                        "AND (expires_at > $4 OR token IS NOT NULL)"},
+        [REVOKE_ALL] = {"license_revoke_all",
+                        .sql = "UPDATE licenses SET revoked_at = $2, revoke_reason = $3, token "
+                               "= NULL "
+                               "WHERE customer_id = $1 AND revoked_at IS NULL "
+                               "AND (expires_at > $4 OR token IS NOT NULL)"},
 };
 
 const struct statement_list license_statements = STATEMENT_LIST(statements);
@@ -119,7 +121,7 @@ fingerprint_of(const struct operation *operation, const struct license_claims *c
 {
 	struct task *task = operation->task;
 	const struct billing_policy *policy = &operation->billing->policy;
-	struct instant end = access_scheduled_end(subscription);
+	struct instant end = access_scheduled_end(subscription, operation->now_ms);
 	const char *const parts[] = {
 	        license_claims_write(task->arena, claims),
 	        license_keys_current(&operation->billing->keys)->kid,

@@ -115,6 +115,8 @@ stripe_subscription_read(const struct json_view *object, struct stripe_subscript
 	        .created = moment(object, "created"),
 	        .cancel_at_period_end = flag(object, "cancel_at_period_end"),
 	};
+	out->pause_behavior = stripe_text_of(object, "pause_collection.behavior");
+	out->pause_resumes_at = stripe_instant(number(object, "pause_collection.resumes_at"));
 	read_items(object, out);
 	if (text_equal(stripe_text_of(object, "latest_invoice.status"), "open")) {
 		out->due_at = moment(object, "latest_invoice.due_date");

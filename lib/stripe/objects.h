@@ -39,6 +39,8 @@ struct stripe_subscription {
 	 * paid, else its id. */
 	struct instant due_at;
 	const char *unpaid_invoice;
+	const char *pause_behavior; /* of pause_collection; NULL: payments are collected */
+	struct instant pause_resumes_at;
 	bool cancel_at_period_end;
 };
 

@@ -3,6 +3,7 @@
 -- $1 customer  $2 Stripe's id  $3 plan  $4 status  $5 end of the trial  $6 end of the period
 -- $7 past due since at the latest  $8 cancel at the period's end  $9 cancel at  $10 canceled at  $11 ended at
 -- $12 Stripe's price  $13 created at  $14 now  $15 the invoice that is unpaid, or NULL
+-- $16 how collection is paused, or NULL  $17 resumes at  $18 whether the pause ends access
 --
 -- A new row is superseded until it is chosen. past_due_since is the first failed payment, as far as
 -- its events have come: it only moves back while the subscription is past due. A day belongs to its
@@ -10,13 +11,22 @@
 
 WITH unpaid AS (
   SELECT LEAST($7::timestamptz, (SELECT min(happened_at) FROM stripe_events
-    WHERE subject = $15 AND type = 'invoice.payment_failed' AND family = 'invoice')) AS since)
+    WHERE subject = $15 AND type = 'invoice.payment_failed' AND family = 'invoice')) AS since),
+
+-- A pause ends access with the period in which it began, unless it is over by then.
+pause AS (
+  SELECT COALESCE((SELECT COALESCE(pause_ends_access_at, $6, current_period_ends_at)
+    FROM subscriptions WHERE stripe_subscription_id = $2), $6, $14) AS ends_at
+  WHERE $18::boolean)
 
 INSERT INTO subscriptions AS s (customer_id, stripe_subscription_id, plan, status, trial_ends_at,
   current_period_ends_at, past_due_since, cancel_at_period_end, cancel_at, canceled_at, ended_at,
-  stripe_price_id, superseded, created_at, updated_at)
+  stripe_price_id, pause_behavior, pause_resumes_at, pause_ends_access_at, superseded, created_at,
+  updated_at)
 SELECT $1, $2, $3, $4, $5::timestamptz, $6::timestamptz, since, $8::boolean, $9::timestamptz,
-  $10::timestamptz, $11::timestamptz, $12, true, $13::timestamptz, $14::timestamptz FROM unpaid
+  $10::timestamptz, $11::timestamptz, $12, $16, $17::timestamptz,
+  (SELECT ends_at FROM pause WHERE COALESCE($17::timestamptz > ends_at, true)),
+  true, $13::timestamptz, $14::timestamptz FROM unpaid
 ON CONFLICT (stripe_subscription_id) DO UPDATE SET
   plan_before = CASE
     WHEN s.plan <> EXCLUDED.plan
@@ -46,6 +56,9 @@ ON CONFLICT (stripe_subscription_id) DO UPDATE SET
   canceled_at = EXCLUDED.canceled_at,
   ended_at = EXCLUDED.ended_at,
   stripe_price_id = EXCLUDED.stripe_price_id,
+  pause_behavior = EXCLUDED.pause_behavior,
+  pause_resumes_at = EXCLUDED.pause_resumes_at,
+  pause_ends_access_at = EXCLUDED.pause_ends_access_at,
   scheduled_plan = CASE
     WHEN EXCLUDED.status IN ('canceled', 'incomplete_expired')
       OR s.scheduled_plan = EXCLUDED.plan
@@ -55,7 +68,8 @@ ON CONFLICT (stripe_subscription_id) DO UPDATE SET
 WHERE (EXCLUDED.plan, EXCLUDED.status, EXCLUDED.trial_ends_at,
     COALESCE(EXCLUDED.current_period_ends_at, s.current_period_ends_at),
     EXCLUDED.cancel_at_period_end, EXCLUDED.cancel_at, EXCLUDED.canceled_at, EXCLUDED.ended_at,
-    EXCLUDED.stripe_price_id, LEAST(s.past_due_since, EXCLUDED.past_due_since))
+    EXCLUDED.stripe_price_id, EXCLUDED.pause_behavior, EXCLUDED.pause_resumes_at,
+    EXCLUDED.pause_ends_access_at, LEAST(s.past_due_since, EXCLUDED.past_due_since))
   IS DISTINCT FROM (s.plan, s.status, s.trial_ends_at, s.current_period_ends_at,
     s.cancel_at_period_end, s.cancel_at, s.canceled_at, s.ended_at, s.stripe_price_id,
-    s.past_due_since)
+    s.pause_behavior, s.pause_resumes_at, s.pause_ends_access_at, s.past_due_since)

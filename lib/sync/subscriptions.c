@@ -4,15 +4,17 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "billing/audit.h"
 #include "billing/customers.h"
 #include "issuing/license_rights.h"
 #include "outbox/call_records.h"
 #include "outbox/enqueue.h"
 
-static const struct column columns[] = COLUMNS(
-        struct synced_subscription, customer_id, stripe_subscription_id, plan, status,
-        current_period_ends_at, trial_ends_at, cancel_at_period_end, cancel_at, superseded);
+static const struct column columns[] =
+        COLUMNS(struct synced_subscription, customer_id, stripe_subscription_id, plan, status,
+                current_period_ends_at, trial_ends_at, cancel_at_period_end, cancel_at,
+                pause_behavior, superseded);
 
 struct total {
 	int64_t number;
@@ -22,7 +24,7 @@ struct total {
 #define SYNCED                                                                                 \
 	"s.customer_id, s.stripe_subscription_id, s.plan, s.status, "                          \
 	"s.current_period_ends_at, s.trial_ends_at, s.cancel_at_period_end, s.cancel_at, "     \
-	"s.superseded"
+	"s.pause_behavior, s.superseded"
 #define FINAL "('canceled', 'incomplete_expired')"
 #define BEST                                                                                   \
 	"(SELECT subscription_id FROM subscriptions WHERE customer_id = $1 ORDER BY "          \
@@ -108,6 +110,15 @@ static const struct statement statements[] = {
 
 const struct statement_list subscription_sync_statements = STATEMENT_LIST(statements);
 
+/* A vendor who marks invoices as uncollectible serves the customer for free. */
+static bool
+pause_ends_access(const struct operation *operation, const struct stripe_subscription *stripe)
+{
+	return operation->billing->sales.pause_ends_access &&
+	       (text_equal(stripe->pause_behavior, "void") ||
+	        text_equal(stripe->pause_behavior, "keep_as_draft"));
+}
+
 /* `plan` is the subscription's, or the row's when the price buys none of our plans. */
 static enum fail
 store(struct operation *operation, const char *customer_id,
@@ -136,7 +147,10 @@ store(struct operation *operation, const char *customer_id,
 	                      param_time(task, stripe->canceled_at),
 	                      param_time(task, stripe->ended_at), subscription->item.price_id,
 	                      param_time(task, stripe->created.known ? stripe->created : now),
-	                      param_time(task, now), past_due ? stripe->unpaid_invoice : NULL),
+	                      param_time(task, now), past_due ? stripe->unpaid_invoice : NULL,
+	                      stripe->pause_behavior,
+	                      param_time(task, stripe->pause_resumes_at),
+	                      param_bool(pause_ends_access(operation, stripe))),
 	           &rows));
 	*changed = rows > 0;
 	return FAIL_NONE;

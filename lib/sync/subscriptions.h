@@ -23,6 +23,7 @@ struct synced_subscription {
 	struct instant trial_ends_at;
 	bool cancel_at_period_end;
 	struct instant cancel_at;
+	const char *pause_behavior; /* of pause_collection, or NULL */
 	bool superseded;
 };
 

@@ -131,6 +131,7 @@ compare_values(struct operation *operation, struct stripe_sweep *sweep,
 	         flag_text(theirs->cancel_at_period_end)},
 	        {"cancel_at", time_text(arena, ours->cancel_at, INSTANT_NONE),
 	         time_text(arena, theirs->cancel_at, INSTANT_NONE)},
+	        {"pause_collection", ours->pause_behavior, theirs->pause_behavior},
 	};
 	size_t count = 0;
 

@@ -152,6 +152,29 @@ def test_invoice_that_is_sent(stripe):
     assert stripe.subscription(made["id"])["status"] == "active"
 
 
+@pytest.mark.parametrize("behavior, status", [
+    ("void", "void"), ("keep_as_draft", "draft"), ("mark_uncollectible", "uncollectible")])
+def test_paused_collection(stripe, behavior, status):
+    """Renewals are invoiced and not collected until the collection resumes by itself."""
+    customer = stripe.customer()
+    made = stripe.subscribe(customer)
+    resumes = stripe.now() + 40 * DAY
+    paused = stripe.call("POST", "/v1/subscriptions/" + made["id"], {
+        "pause_collection[behavior]": behavior, "pause_collection[resumes_at]": resumes})
+    assert paused["pause_collection"] == {"behavior": behavior, "resumes_at": resumes}
+    stripe.advance(days=32)
+    one = stripe.subscription(made["id"])
+    assert (one["status"], stripe.state()["invoices"][one["latest_invoice"]]["status"]) == (
+        "active", status)
+    assert stripe.state()["charged"] == {customer: 2900}
+    stripe.advance(days=9)
+    now = stripe.call("GET", "/v1/subscriptions/" + made["id"])
+    assert now["pause_collection"] is None
+    assert stripe.events("customer.subscription.updated")[-1]["created"] == resumes
+    stripe.advance(days=25)
+    assert stripe.state()["charged"] == {customer: 5800}
+
+
 @pytest.mark.parametrize("outcome", ["cancel", "unpaid", "past_due"])
 def test_failing_renewal(stripe, outcome):
     """past_due, four attempts in all, then what the account has set."""

@@ -212,9 +212,11 @@ def next_due(subscription):
         times.append(subscription.period_end)
     if subscription.cancel_at and subscription.ended_at is None:
         times.append(subscription.cancel_at)
+    if subscription.ended_at is None:
+        times.append((subscription.pause_collection or {}).get("resumes_at"))
     if subscription.pending_update:
         times.append(subscription.pending_update["expires_at"])
-    return min(times, default=None)
+    return min((time for time in times if time is not None), default=None)
 
 
 def reschedule(state, subscription):

@@ -44,7 +44,11 @@ def subscription_due(state, id):
     if due is None or due > now:
         return
     pending = subscription.pending_update
-    if subscription.cancel_at and subscription.cancel_at <= now:
+    resumes_at = (subscription.pause_collection or {}).get("resumes_at")
+    if resumes_at is not None and resumes_at <= now:
+        with state.changing(subscription, "customer.subscription.updated"):
+            subscription.pause_collection = None
+    elif subscription.cancel_at and subscription.cancel_at <= now:
         end(state, subscription)
     elif pending and pending["expires_at"] <= now:
         expire_pending_update(state, subscription)
@@ -122,8 +126,8 @@ def renew(state, subscription):
                                             subscription.period_end)
     invoice = billing.issue(state, subscription, lines, "subscription_cycle", ended)
     paused = (subscription.pause_collection or {}).get("behavior")
-    if paused == "void" and invoice.status == "open":
-        billing.void(state, invoice)
+    if paused and invoice.status == "open":
+        keep_back(state, invoice, paused)
     if subscription.status == "unpaid" or paused:
         invoice.auto_advance = False
         if subscription.status == "trialing":
@@ -133,6 +137,17 @@ def renew(state, subscription):
         subscription.status = "active"
     else:
         subscription.status = "past_due"
+
+
+def keep_back(state, invoice, behavior):
+    """What becomes of an invoice while the collection of payments is paused."""
+    if behavior == "void":
+        billing.void(state, invoice)
+    elif behavior == "keep_as_draft":
+        invoice.status = "draft"
+    else:
+        invoice.status = "uncollectible"
+        state.emit("invoice.marked_uncollectible", invoice)
 
 
 def debit_fails(state, id):

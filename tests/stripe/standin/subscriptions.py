@@ -132,7 +132,10 @@ def set_options(subscription, params):
     if params.get("trial_settings"):
         subscription.trial_behavior = (
             params["trial_settings"]["end_behavior"]["missing_payment_method"])
-    for name in ("description", "pause_collection", "collection_method", "days_until_due"):
+    if "pause_collection" in params:
+        pause = params["pause_collection"]
+        subscription.pause_collection = pause and {"resumes_at": None, **pause}
+    for name in ("description", "collection_method", "days_until_due"):
         if name in params:
             setattr(subscription, name, params[name])
     settings = params.get("payment_settings") or {}

@@ -199,6 +199,63 @@ START_TEST(test_scheduled_end)
 }
 END_TEST
 
+/* clang-format off */
+static const struct {
+	const char *status;
+	struct instant pause, resumes, hold;
+	bool granted;
+	const char *now, *reason;
+} early[] = {
+	{"active", NONE, NONE, NONE, true, "active", NULL},
+	{"active", AT(1), NONE, NONE, true, "active", "paused"},
+	{"active", AT(0), NONE, NONE, false, "paused", "paused"},
+	{"trialing", AT(0), NONE, NONE, false, "paused", "paused"},
+	{"past_due", AT(-1), NONE, NONE, false, "paused", "paused"},
+	/* Stripe collects again, and the event about that has not come. */
+	{"active", AT(-1), AT(0), NONE, true, "active", NULL},
+	{"active", AT(-1), AT(1), NONE, false, "paused", "paused"},
+	{"active", NONE, NONE, AT(1), true, "active", "refunded"},
+	{"active", NONE, NONE, AT(0), false, "unpaid", "refunded"},
+	{"active", AT(-1), AT(0), AT(0), false, "unpaid", "refunded"},
+	/* The earlier one counts. */
+	{"active", AT(-2), NONE, AT(-1), false, "paused", "paused"},
+	{"active", AT(-1), NONE, AT(-2), false, "unpaid", "refunded"},
+	/* A status without access stays. */
+	{"canceled", AT(-1), NONE, AT(-1), false, "canceled", "refunded"},
+	{"paused", NONE, NONE, AT(-1), false, "paused", "refunded"},
+};
+/* clang-format on */
+
+/* Access may end although the subscription goes on at Stripe. */
+START_TEST(test_early_end)
+{
+	const struct subscription subscription = {
+	        .status = early[_i].status,
+	        .stripe_subscription_id = "sub_1",
+	        .trial_ends_at = AT(DAY_MS),
+	        .past_due_since = AT(-1),
+	        .current_period_ends_at = AT(30 * DAY_MS),
+	        .pause_ends_access_at = early[_i].pause,
+	        .pause_resumes_at = early[_i].resumes,
+	        .hold_ends_access_at = early[_i].hold,
+	        .hold_reason = early[_i].hold.known ? "refunded" : NULL,
+	};
+	struct access_end end = access_early_end(&subscription, NOW);
+	struct instant license = access_license_end(&subscription, &by_ttl, NOW);
+
+	ck_assert_str_eq(access_status(&subscription, NOW), early[_i].now);
+	ck_assert(access_granted(&subscription, &by_ttl, NOW) == early[_i].granted);
+	ck_assert(end.at.known == (early[_i].reason != NULL));
+	if (end.at.known)
+		ck_assert_str_eq(end.reason, early[_i].reason);
+	/* No licence outlives the end, with the days of grace. */
+	if (!early[_i].granted)
+		ck_assert_int_eq(license.ms, NOW + DAY_MS);
+	else if (end.at.known)
+		ck_assert_int_eq(license.ms, NOW + 1 + 7 * DAY_MS);
+}
+END_TEST
+
 /* A trial's licence lives no longer than others, and a day's licence is one of a day. */
 START_TEST(test_short_life)
 {
@@ -227,6 +284,7 @@ main(void)
 	tcase_add_test(tcase, test_no_grace);
 	tcase_add_loop_test(tcase, test_paid_through, 0, ROWS(ends));
 	tcase_add_loop_test(tcase, test_scheduled_end, 0, ROWS(scheduled));
+	tcase_add_loop_test(tcase, test_early_end, 0, ROWS(early));
 	tcase_add_test(tcase, test_short_life);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);

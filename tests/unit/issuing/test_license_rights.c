@@ -53,6 +53,10 @@ static const struct {
 	{"status = 'paused'", "access_ended", true, true, true},
 	{"status = 'past_due', past_due_since = '2000-01-01'", "access_ended", true, true, true},
 	{"status = 'past_due', past_due_since = '2100-01-01'", NULL, false, false, false},
+	{"pause_ends_access_at = '2020-01-01'", "access_ended", true, true, true},
+	{"pause_ends_access_at = '2034-01-01'", NULL, false, false, false},
+	{"pause_behavior = 'void'", NULL, false, false, false},
+	{"hold_reason = 'disputed', hold_ends_access_at = '2020-01-01'", "access_ended", true, true, true},
 	{"plan = 'starter'", "plan_reduced", false, true, true},
 	{"plan = 'professional'", "plan_reduced", false, false, true},
 	{"plan = 'enterprise'", NULL, false, false, false},
@@ -104,6 +108,31 @@ START_TEST(test_unpaid_beyond_grace)
 	operation.now_ms += 7 * DAY_MS + SECOND_MS;
 	fine(license_revoke_unpaid(&operation, &customers));
 	ck_assert(is_revoked(&license));
+	fine(license_current(&operation, customer_id, &license, &subscription));
+	fine(license_revoke_unpaid(&operation, &customers));
+	ck_assert(!is_revoked(&license));
+}
+END_TEST
+
+/* The time of an early end comes without an event: the job revokes then, once. */
+START_TEST(test_early_end)
+{
+	static const char *const sets[][2] = {
+	        {"pause_ends_access_at = ", ""},
+	        {"hold_reason = 'refunded', hold_ends_access_at = ", ""},
+	        {"pause_ends_access_at = ", ", pause_resumes_at = '2020-01-01'"}};
+	struct issued_license license = issue_on("professional");
+	char ends[CLOCK_TEXT_SIZE];
+	int64_t customers = -1;
+
+	operation.batch = 500;
+	clock_format(operation.now_ms + DAY_MS, ends);
+	take_away(arena_printf(task.arena, "%s'%s'%s", sets[_i][0], ends, sets[_i][1]));
+	fine(license_revoke_unpaid(&operation, &customers));
+	ck_assert(!is_revoked(&license));
+	operation.now_ms += DAY_MS;
+	fine(license_revoke_unpaid(&operation, &customers));
+	ck_assert(is_revoked(&license) == (_i < 2));
 	fine(license_current(&operation, customer_id, &license, &subscription));
 	fine(license_revoke_unpaid(&operation, &customers));
 	ck_assert(!is_revoked(&license));
@@ -201,6 +230,7 @@ main(void)
 
 	tcase_add_loop_test(tcase, test_what_takes_rights_away_revokes, 0, ROWS(changes));
 	tcase_add_test(tcase, test_unpaid_beyond_grace);
+	tcase_add_loop_test(tcase, test_early_end, 0, 3);
 	tcase_add_test(tcase, test_licences_of_an_hour);
 	tcase_add_test(tcase, test_rotations_of_an_hour);
 	tcase_add_test(tcase, test_licences_in_use);

@@ -76,6 +76,22 @@ START_TEST(test_unpaid_invoice)
 }
 END_TEST
 
+START_TEST(test_pause)
+{
+	struct sold_subscription read = subscription_of(
+	        "{" SUB ",'pause_collection':{'behavior':'void','resumes_at':1766491200}}");
+
+	ck_assert_str_eq(read.stripe.pause_behavior, "void");
+	ck_assert_int_eq(seconds(read.stripe.pause_resumes_at), 1766491200);
+	read = subscription_of(
+	        "{" SUB ",'pause_collection':{'behavior':'keep_as_draft','resumes_at':null}}");
+	ck_assert_str_eq(read.stripe.pause_behavior, "keep_as_draft");
+	ck_assert(!read.stripe.pause_resumes_at.known);
+	read = subscription_of("{" SUB ",'pause_collection':null}");
+	ck_assert_ptr_null(read.stripe.pause_behavior);
+}
+END_TEST
+
 static const struct {
 	const char *value;
 	int64_t seconds;
@@ -246,6 +262,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_subscription_shapes, 0, 3);
 	tcase_add_test(tcase, test_flexible_end);
 	tcase_add_test(tcase, test_unpaid_invoice);
+	tcase_add_test(tcase, test_pause);
 	tcase_add_loop_test(tcase, test_times, 0, ROWS(times));
 	tcase_add_loop_test(tcase, test_no_subscription, 0, ROWS(no_subscriptions));
 	tcase_add_loop_test(tcase, test_invoices, 0, ROWS(invoices));

@@ -321,6 +321,63 @@ START_TEST(test_due_invoice)
 }
 END_TEST
 
+/* clang-format off */
+static const struct {
+	const char *behavior;
+	int64_t resumes; /* the day; 0: not known */
+	int64_t ends;    /* the day on which access ends; 0: it does not */
+} pauses[] = {
+	{"void", 0, 20},
+	{"keep_as_draft", 0, 20},
+	{"mark_uncollectible", 0, 0},
+	{"void", 20, 0},
+	{"void", 21, 20},
+	{NULL, 0, 0},
+};
+/* clang-format on */
+
+/* A pause ends access with the period in which it began, whatever the next periods are. */
+START_TEST(test_pause)
+{
+	struct sold_subscription one = subscription("sub_a", "active", 1);
+	int64_t known = _i % 2;
+
+	billing.sales.pause_ends_access = true;
+	/* The first sight of a subscription may be a paused one. */
+	if (known)
+		(void)store(&one);
+	one.stripe.pause_behavior = pauses[_i].behavior;
+	one.stripe.pause_resumes_at =
+	        pauses[_i].resumes > 0 ? AT(pauses[_i].resumes) : INSTANT_NONE;
+	ck_assert(store(&one) == (!known || pauses[_i].behavior != NULL));
+	for (int period = 0; period < 2; period++) {
+		ck_assert(current().pause_ends_access_at.known == (pauses[_i].ends > 0));
+		if (pauses[_i].ends > 0)
+			ck_assert_int_eq(current().pause_ends_access_at.ms,
+			                 AT(pauses[_i].ends).ms);
+		ck_assert(!store(&one));
+		one.item.period_end = AT(50);
+		(void)store(&one);
+	}
+	one.stripe.pause_behavior = NULL;
+	one.stripe.pause_resumes_at = INSTANT_NONE;
+	ck_assert(store(&one) == (pauses[_i].behavior != NULL));
+	ck_assert(!current().pause_ends_access_at.known);
+	ck_assert_ptr_null(current().pause_behavior);
+}
+END_TEST
+
+START_TEST(test_pause_that_keeps_access)
+{
+	struct sold_subscription one = subscription("sub_a", "active", 1);
+
+	one.stripe.pause_behavior = "void";
+	(void)store(&one);
+	ck_assert(!current().pause_ends_access_at.known);
+	ck_assert_str_eq(current().pause_behavior, "void");
+}
+END_TEST
+
 static void
 schedule(const char *plan)
 {
@@ -435,6 +492,8 @@ main(void)
 	tcase_add_test(tcase, test_several_plans);
 	tcase_add_test(tcase, test_first_failed_payment);
 	tcase_add_test(tcase, test_due_invoice);
+	tcase_add_loop_test(tcase, test_pause, 0, ROWS(pauses));
+	tcase_add_test(tcase, test_pause_that_keeps_access);
 	tcase_add_test(tcase, test_schedule);
 	tcase_add_test(tcase, test_gone);
 	tcase_add_test(tcase, test_gone_leaves_another);
