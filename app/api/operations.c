@@ -15,17 +15,29 @@ enum { CLOCK_SLACK_MS = 5000, JOBS_SILENCE_S = 120, LATE_EVENT_MS = 15 * 60 * 10
 extern const char _binary_openapi_json_start[], _binary_openapi_json_end[];
 
 static void
-render_price(struct json_out *json, const struct plan *plan)
+render_price(struct json_out *json, const char *name, const struct plan_price *price)
 {
-	if (!plan->has_price) {
-		json_out_null(json, "price");
-		return;
-	}
-	json_out_open(json, "price", '{');
-	json_out_int(json, "amount_minor", plan->amount_minor);
-	json_out_string(json, "currency", plan->currency);
-	json_out_string(json, "interval", plan->interval);
+	json_out_open(json, name, '{');
+	json_out_int(json, "amount_minor", price->amount_minor);
+	json_out_string(json, "currency", price->currency);
+	json_out_string(json, "interval", price->interval);
+	if (name == NULL)
+		json_out_int(json, "interval_count", 1);
 	json_out_close(json, '}');
+}
+
+/* "price" is the first of "prices", as older clients read it. */
+static void
+render_prices(struct json_out *json, const struct plan *plan)
+{
+	if (plan->price_count == 0)
+		json_out_null(json, "price");
+	else
+		render_price(json, "price", &plan->prices[0]);
+	json_out_open(json, "prices", '[');
+	for (size_t i = 0; i < plan->price_count; i++)
+		render_price(json, NULL, &plan->prices[i]);
+	json_out_close(json, ']');
 }
 
 /* The metrics that are billed by use, in addition to the price. */
@@ -61,7 +73,7 @@ get_plans(struct call *call)
 		json_out_open(&json, NULL, '{');
 		json_out_string(&json, "plan", plan->id);
 		json_out_string(&json, "name", plan->name);
-		render_price(&json, plan);
+		render_prices(&json, plan);
 		render_metered(&json, plans, plan);
 		render_features(&json, &plan->features);
 		render_limits(&json, &plan->limits);

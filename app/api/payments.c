@@ -1,4 +1,6 @@
 /* payments.c: checkout, plan changes, cancellation and invoices, through Stripe. */
+#include <string.h>
+
 #include "api/handlers.h"
 #include "api/render.h"
 #include "sales/changes.h"
@@ -11,14 +13,22 @@ struct checkout_input {
 	const char *customer_id;
 	const char *plan;
 	const char *price_id;
+	const char *interval;
 	const char *success_url;
 	const char *cancel_url;
 };
+
+static const char *
+check_interval(const char *interval)
+{
+	return plan_is_interval(interval) ? NULL : "must be month or year";
+}
 
 const struct field checkout_body[] = {
         FIELD(struct checkout_input, customer_id, .required = true, .min = 1, .max = ID_MAX),
         FIELD(struct checkout_input, plan, .required = true, .min = 1, .max = ID_MAX),
         FIELD(struct checkout_input, price_id, .min = 1, .max = 255),
+        FIELD(struct checkout_input, interval, .nullable = true, .check = check_interval),
         FIELD(struct checkout_input, success_url, .min = 1, .max = URL_MAX),
         FIELD(struct checkout_input, cancel_url, .min = 1, .max = URL_MAX),
         FIELD_END(struct checkout_input),
@@ -26,13 +36,18 @@ const struct field checkout_body[] = {
 
 struct change_plan_input {
 	const char *customer_id;
-	const char *new_plan;
+	const char *plan;
+	const char *new_plan; /* the older name of `plan` */
+	const char *interval;
 	struct instant proration_at;
 };
 
 const struct field change_plan_body[] = {
         FIELD(struct change_plan_input, customer_id, .required = true, .min = 1, .max = ID_MAX),
-        FIELD(struct change_plan_input, new_plan, .required = true, .min = 1, .max = ID_MAX),
+        FIELD(struct change_plan_input, plan, .required = true, .older = "new_plan", .min = 1,
+              .max = ID_MAX),
+        FIELD(struct change_plan_input, new_plan, .min = 1, .max = ID_MAX),
+        FIELD(struct change_plan_input, interval, .nullable = true, .check = check_interval),
         FIELD(struct change_plan_input, proration_at, .nullable = true),
         FIELD_END(struct change_plan_input),
 };
@@ -68,11 +83,15 @@ post_checkout(struct call *call)
 	        .customer_id = input->customer_id,
 	        .plan = input->plan,
 	        .price_id = input->price_id,
+	        .interval = input->interval,
 	        .success_url = input->success_url,
 	        .cancel_url = input->cancel_url,
 	};
 	struct checkout_session session;
 
+	if (input->price_id != NULL && input->interval != NULL)
+		return task_fail_field(call->operation.task, "interval",
+		                       "cannot be combined with price_id");
 	TRY(checkout_open(&call->operation, &request, &session));
 	json_out_string(&json, "session_id", session.session_id);
 	json_out_string(&json, "checkout_url", session.url);
@@ -138,23 +157,32 @@ answer_cancellation(struct call *call, const char *customer_id)
 	return answer_end(call, 200, &json);
 }
 
-static struct plan_change
-read_change(const struct call *call)
+static enum fail
+read_change(const struct call *call, struct plan_change *out)
 {
 	const struct change_plan_input *input = call->body;
+	struct task *task = call->operation.task;
 
-	return (struct plan_change){
+	if (input->plan != NULL && input->new_plan != NULL &&
+	    strcmp(input->plan, input->new_plan) != 0)
+		return task_fail_field(task, "new_plan",
+		                       "is the older name of plan; it differs");
+	*out = (struct plan_change){
 	        .customer_id = input->customer_id,
-	        .new_plan = input->new_plan,
+	        .field = input->plan != NULL ? "plan" : "new_plan",
+	        .new_plan = input->plan != NULL ? input->plan : input->new_plan,
+	        .interval = input->interval,
 	        .proration_at = input->proration_at,
 	};
+	return FAIL_NONE;
 }
 
 enum fail
 post_upgrade(struct call *call)
 {
-	const struct plan_change change = read_change(call);
+	struct plan_change change;
 
+	TRY(read_change(call, &change));
 	TRY(change_plan(&call->operation, &change));
 	return answer_subscription(call, change.customer_id, NULL, true);
 }
@@ -176,14 +204,16 @@ render_lines(struct json_out *json, const struct preview_line *line)
 enum fail
 post_preview(struct call *call)
 {
-	const struct plan_change change = read_change(call);
 	struct json_out json = answer_begin(call, 2048);
 	struct change_preview preview;
+	struct plan_change change;
 
+	TRY(read_change(call, &change));
 	TRY(change_preview(&call->operation, &change, &preview));
 	json_out_string(&json, "customer_id", change.customer_id);
 	json_out_string(&json, "plan", preview.plan);
 	json_out_string(&json, "new_plan", change.new_plan);
+	json_out_string(&json, "interval", preview.interval);
 	json_out_string(&json, "effective", preview.at_period_end ? "period_end" : "now");
 	json_out_time(&json, "period_ends_at", preview.period_ends_at);
 	json_out_time(&json, "proration_at", preview.proration_at);

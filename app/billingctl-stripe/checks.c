@@ -55,31 +55,56 @@ struct intervals {
 	size_t count;
 };
 
-/* Checks one of a plan's prices. The first price of each interval is sold; the others only
- * identify subscriptions that were bought at them. */
+static bool
+is_sold_already(struct intervals *intervals, const struct account_price *price)
+{
+	for (size_t i = 0; i < intervals->count; i++)
+		if (text_equal(intervals->items[i], price->interval))
+			return true;
+	if (price->interval != NULL)
+		intervals->items[intervals->count++] = price->interval;
+	return false;
+}
+
+/* The price at Stripe as PLANS_FILE has it. One that PLANS_FILE does not list may have any
+ * interval and amount; that of a plan without prices has the interval of other plans' prices. */
+static struct account_price_spec
+spec_of(struct ctl *ctl, const struct plan *plan, size_t position,
+        const struct account_price *price)
+{
+	const char *interval = plans_interval(&ctl->billing.plans, plan, position);
+	const struct plan_price *wanted;
+
+	if (position >= plan->price_count)
+		return (struct account_price_spec){
+		        .interval = interval == NULL ? price->interval : interval};
+	wanted = &plan->prices[position];
+	return (struct account_price_spec){
+	        .interval = interval,
+	        .amount =
+	                arena_printf(ctl->task.arena, "%lld", (long long)wanted->amount_minor),
+	        .currency = wanted->currency};
+}
+
+/* Checks one of a plan's prices. Those that PLANS_FILE lists and, behind them, the first one of
+ * another interval are sold; others only identify subscriptions that were bought at them. */
 static enum fail
 check_price(struct doctor *doctor, const struct plan *plan, const struct price *configured,
             struct intervals *intervals)
 {
 	struct ctl *ctl = doctor->ctl;
-	struct account_price_spec spec = {.currency = plan->currency};
+	struct account_price_spec spec;
 	struct account_price price;
-	const char *fault = NULL;
+	const char *fault;
 	bool there;
 
 	TRY(account_price_look(ctl, configured->price_id, &price, &there));
 	if (!there)
 		return WRONG(doctor, "STRIPE_PRICES: Stripe has no price %s in the key's mode.",
 		             configured->price_id);
-	for (size_t i = 0; i < intervals->count; i++)
-		if (text_equal(intervals->items[i], price.interval))
-			return FAIL_NONE;
-	if (price.interval != NULL)
-		intervals->items[intervals->count++] = price.interval;
-	spec.interval = price.interval;
-	if (plan->has_price && text_equal(plan->interval, price.interval))
-		spec.amount =
-		        arena_printf(ctl->task.arena, "%lld", (long long)plan->amount_minor);
+	if (is_sold_already(intervals, &price) && configured->position >= plan->price_count)
+		return FAIL_NONE;
+	spec = spec_of(ctl, plan, configured->position, &price);
 	fault = account_price_fault(ctl->task.arena, &price, &spec);
 	if (fault == NULL)
 		return FAIL_NONE;
@@ -99,11 +124,16 @@ check_plan(struct doctor *doctor, const struct plan *plan, size_t *looked_at)
 		TRY(check_price(doctor, plan, &prices->items[i], &intervals));
 		(*looked_at)++;
 	}
-	if (*looked_at == before && plan->has_price)
+	if (*looked_at == before && plan->price_count > 0)
 		return WRONG(
 		        doctor,
 		        "The plan %s has a price in PLANS_FILE, but none in STRIPE_PRICES.",
 		        plan->id);
+	if (*looked_at - before < plan->price_count)
+		return WRONG(
+		        doctor,
+		        "The plan %s has %zu prices in PLANS_FILE, but %zu in STRIPE_PRICES.",
+		        plan->id, plan->price_count, *looked_at - before);
 	return FAIL_NONE;
 }
 

@@ -8,14 +8,15 @@
 #include "billingctl-stripe/setup.h"
 #include "stripe/form.h"
 
-/* The interval of the first plan with the meter that has a price. */
-static const char *
-interval_of(const struct plans *plans, const char *meter)
+/* The first plan with the meter that has a price, or NULL. */
+static const struct plan *
+plan_with(const struct plans *plans, const char *meter)
 {
 	for (size_t i = 0; i < plans->count; i++)
-		if (plans->items[i].has_price && plan_has_meter(plans, &plans->items[i], meter))
-			return plans->items[i].interval;
-	return "month";
+		if (plans->items[i].price_count > 0 &&
+		    plan_has_meter(plans, &plans->items[i], meter))
+			return &plans->items[i];
+	return NULL;
 }
 
 /* Finds the meter or makes it; `*id` is NULL in a dry run without it. It sums the values of its
@@ -44,14 +45,31 @@ need_meter(struct ctl *ctl, struct setup *setup, const char *name, const char **
 
 static enum fail
 set_up_price(struct ctl *ctl, struct setup *setup, struct setup_sale *sale,
-             const struct account_price_spec *spec)
+             struct account_price_spec *spec, const char *interval)
 {
 	struct arena *arena = ctl->task.arena;
 
+	spec->interval = interval;
 	return setup_price(
 	        ctl, setup, sale, spec,
 	        arena_printf(arena, "price of %s, %s each, billed by the %s", sale->name,
 	                     money_text(arena, spec->amount, spec->currency), spec->interval));
+}
+
+/* A price of the meter for each price of the plans that name it. */
+static enum fail
+set_up_prices(struct ctl *ctl, struct setup *setup, struct setup_sale *sale,
+              struct account_price_spec *spec)
+{
+	const struct plan *plan = plan_with(&ctl->billing.plans, sale->name);
+	const char *interval = plan == NULL ? "month" : plan->prices[0].interval;
+
+	TRY(set_up_price(ctl, setup, sale, spec, interval));
+	for (size_t i = 1; plan != NULL && i < plan->price_count; i++)
+		TRY(set_up_price(ctl, setup, sale, spec, plan->prices[i].interval));
+	if (setup->yearly_months == 0 || strcmp(spec->interval, "month") != 0)
+		return FAIL_NONE;
+	return set_up_price(ctl, setup, sale, spec, "year");
 }
 
 /* The meter, and its prices when it has one in PLANS_FILE; others are made by hand. */
@@ -60,8 +78,7 @@ set_up_meter(struct ctl *ctl, struct setup *setup, const char *name, struct text
 {
 	const struct plans *plans = &ctl->billing.plans;
 	const struct plan_meter *cost = plans_meter(plans, name);
-	struct account_price_spec spec = {.interval = interval_of(plans, name),
-	                                  .metered = true};
+	struct account_price_spec spec = {.metered = true};
 	struct setup_sale sale = {
 	        .name = name,
 	        .product_id = arena_printf(ctl->task.arena, "global_billing_meter_%s", name),
@@ -72,11 +89,7 @@ set_up_meter(struct ctl *ctl, struct setup *setup, const char *name, struct text
 	if (cost != NULL) {
 		spec.amount = cost->amount_minor;
 		spec.currency = cost->currency;
-		TRY(set_up_price(ctl, setup, &sale, &spec));
-	}
-	if (cost != NULL && setup->yearly_months > 0 && strcmp(spec.interval, "month") == 0) {
-		spec.interval = "year";
-		TRY(set_up_price(ctl, setup, &sale, &spec));
+		TRY(set_up_prices(ctl, setup, &sale, &spec));
 	}
 	setup_write_prices(&sale, setting);
 	return FAIL_NONE;

@@ -7,18 +7,37 @@
 
 static enum fail
 set_up_price(struct ctl *ctl, struct setup *setup, struct setup_sale *sale,
-             const struct plan *plan, const char *interval, int64_t amount_minor)
+             const struct plan *plan, const struct plan_price *price)
 {
 	struct arena *arena = ctl->task.arena;
 	const struct account_price_spec spec = {
-	        .interval = interval,
-	        .amount = arena_printf(arena, "%lld", (long long)amount_minor),
-	        .currency = plan->currency};
+	        .interval = price->interval,
+	        .amount = arena_printf(arena, "%lld", (long long)price->amount_minor),
+	        .currency = price->currency};
 
 	return setup_price(ctl, setup, sale, &spec,
 	                   arena_printf(arena, "price %s, %s a %s", plan->name,
 	                                money_text(arena, spec.amount, spec.currency),
-	                                interval));
+	                                price->interval));
+}
+
+/* The yearly price that --yearly asks for, of a plan that PLANS_FILE sells by the month alone. */
+static enum fail
+set_up_yearly(struct ctl *ctl, struct setup *setup, struct setup_sale *sale,
+              const struct plan *plan)
+{
+	struct plan_price price = plan->prices[0];
+
+	if (plan->price_count != 1 || setup->yearly_months == 0 ||
+	    strcmp(price.interval, "month") != 0)
+		return FAIL_NONE;
+	price.interval = "year";
+	price.amount_minor *= setup->yearly_months;
+	text_printf(&setup->settings,
+	            "# PLANS_FILE has no yearly price of %s: with one in its \"prices\", "
+	            "clients can choose it\n",
+	            plan->id);
+	return set_up_price(ctl, setup, sale, plan, &price);
 }
 
 static bool
@@ -45,13 +64,9 @@ setup_plans(struct ctl *ctl, struct setup *setup)
 		        .product_name = plan->name,
 		        .configured = &ctl->billing.plan_prices};
 
-		if (plan->has_price)
-			TRY(set_up_price(ctl, setup, &sale, plan, plan->interval,
-			                 plan->amount_minor));
-		if (plan->has_price && setup->yearly_months > 0 &&
-		    strcmp(plan->interval, "month") == 0)
-			TRY(set_up_price(ctl, setup, &sale, plan, "year",
-			                 plan->amount_minor * setup->yearly_months));
+		for (size_t k = 0; k < plan->price_count; k++)
+			TRY(set_up_price(ctl, setup, &sale, plan, &plan->prices[k]));
+		TRY(set_up_yearly(ctl, setup, &sale, plan));
 		setup_write_prices(&sale, &setting);
 	}
 	if (setting.length > 0)

@@ -152,3 +152,24 @@ price_list_for(const struct price_list *list, const char *sold, size_t position)
 	}
 	return first;
 }
+
+const struct price *
+price_list_for_interval(const struct price_list *list, const struct plans *plans,
+                        const char *sold, const char *interval, size_t near)
+{
+	const struct plan *plan = plans_find(plans, sold);
+	const struct price *first = NULL;
+
+	for (size_t i = 0; plan != NULL && i < list->count; i++) {
+		const struct price *price = &list->items[i];
+
+		if (!text_equal(price->sells, sold) ||
+		    !text_equal(plans_interval(plans, plan, price->position), interval))
+			continue;
+		if (price->position == near)
+			return price;
+		if (first == NULL)
+			first = price;
+	}
+	return first;
+}

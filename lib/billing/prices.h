@@ -6,6 +6,7 @@
 #include "base/failure.h"
 
 struct billing;
+struct plans;
 
 enum { PRICES_MAX = 96 };
 
@@ -44,3 +45,9 @@ const struct price *price_list_find(const struct price_list *list, const char *p
  * none. */
 const struct price *price_list_for(const struct price_list *list, const char *sold,
                                    size_t position);
+
+/* The price that sells the plan by this interval, as PLANS_FILE lists the plan's prices: the one
+ * at the position `near` if it is such a price, else the first; NULL when there is none. */
+const struct price *price_list_for_interval(const struct price_list *list,
+                                            const struct plans *plans, const char *sold,
+                                            const char *interval, size_t near);

@@ -207,6 +207,14 @@ fields_size(const struct field *fields)
 	return fields->offset;
 }
 
+static bool
+has_older(const struct json_view *object, const struct field *field)
+{
+	struct json_view value;
+
+	return field->older != NULL && json_view_member(object, field->older, &value);
+}
+
 enum fail
 fields_from_json(struct task *task, const struct field *fields, const struct json_view *object,
                  void *out)
@@ -224,7 +232,7 @@ fields_from_json(struct task *task, const struct field *fields, const struct jso
 		if (json_view_member(object, field->name, &value) &&
 		    !(field->nullable && json_view_is_null(&value)))
 			fault = takers[field->type](task, field, &value, out);
-		else if (field->required)
+		else if (field->required && !has_older(object, field))
 			fault = "is required";
 		if (fault != NULL)
 			(void)task_fail_field(task, field->name, "%s", fault);

@@ -66,6 +66,7 @@ struct field {
 	size_t offset;
 	enum field_type type;
 	bool required;
+	const char *older;  /* of a body: without the field this other one is required */
 	bool nullable;      /* null counts as absent */
 	bool not_null;      /* FIELD_PATCH: null is refused */
 	bool plus_is_space; /* in a query; else a + is one, as in addresses and times */

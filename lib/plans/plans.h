@@ -4,7 +4,7 @@
 #include "base/failure.h"
 #include "licensing/claims.h"
 
-enum { PLANS_MAX = 32, PLAN_METRICS_MAX = 16, PLAN_METERS_MAX = 32 };
+enum { PLANS_MAX = 32, PLAN_PRICES_MAX = 8, PLAN_METRICS_MAX = 16, PLAN_METERS_MAX = 32 };
 
 /* How the value of a metric in a month is made of its reports. */
 enum metric_kind {
@@ -33,13 +33,19 @@ struct plan_meter {
 	const char *currency;
 };
 
-struct plan {
-	const char *id; /* "starter", as stored and on the wire */
-	const char *name;
-	bool has_price; /* false: on request */
+struct plan_price {
 	int64_t amount_minor;
 	const char *currency; /* ISO 4217, lower case */
 	const char *interval; /* "month" or "year" */
+};
+
+struct plan {
+	const char *id; /* "starter", as stored and on the wire */
+	const char *name;
+	/* In the order of the plan's prices in STRIPE_PRICES, whose later ones are not listed here;
+	 * none: on request. */
+	struct plan_price prices[PLAN_PRICES_MAX];
+	size_t price_count;
 	struct license_features features;
 	struct license_limits limits;
 	struct plan_usage usage;
@@ -66,6 +72,13 @@ enum fail plans_load(struct task *task, const char *path, struct plans *out) MUS
 
 /* The plan, or NULL. */
 const struct plan *plans_find(const struct plans *plans, const char *id);
+
+/* Whether a plan may be billed by the interval: "month", "year". */
+bool plan_is_interval(const char *text);
+
+/* The interval of the plan's price at the position, or NULL. A plan without prices here is billed
+ * by those that the first plan with a price at the position lists. */
+const char *plans_interval(const struct plans *plans, const struct plan *plan, size_t position);
 
 /* The plan's place in the table, from the lowest to the highest; 0 for an unknown one. */
 size_t plans_rank(const struct plans *plans, const char *id);

@@ -170,7 +170,8 @@ currency_fault(const struct plans *plans, const struct plan_meter *meter)
 		if (!plan_has_meter(plans, plan, meter->name))
 			continue;
 		named = true;
-		if (plan->has_price && strcmp(plan->currency, meter->currency) != 0)
+		if (plan->price_count > 0 &&
+		    strcmp(plan->prices[0].currency, meter->currency) != 0)
 			return "has another currency than a plan that names it";
 	}
 	return named ? NULL : "is not a meter of any plan";

@@ -91,8 +91,9 @@ change_form(struct operation *operation, const struct plan_terms *terms)
 	stripe_form_string(&form, "proration_behavior", terms->proration);
 	if (terms->proration_at.known)
 		stripe_form_int(&form, "proration_date", terms->proration_at.ms / SECOND_MS);
-	/* Without a successful payment the plan stays as it is. */
-	if (terms->is_upgrade)
+	/* Without a successful payment the plan stays as it is. Another interval begins a new
+	 * period, which is charged at once. */
+	if (terms->is_upgrade || terms->changes_interval)
 		stripe_form_string(&form, "payment_behavior", "error_if_incomplete");
 	return form.text.data;
 }
@@ -136,7 +137,7 @@ change_plan(struct operation *operation, const struct plan_change *change)
 	if (repeated)
 		return FAIL_NONE;
 	TRY(plan_terms_find(operation, change, &terms));
-	if (text_equal(terms.sold.plan, change->new_plan))
+	if (plan_terms_are_present(&terms))
 		return terms.subscription.scheduled_plan == NULL
 		               ? fail_nothing_to_change(operation)
 		               : schedule(operation, &terms, NULL);
@@ -178,8 +179,9 @@ fetch_preview(struct operation *operation, const struct plan_terms *terms,
 	                out->proration_at.ms / SECOND_MS);
 	TRY(stripe_post(operation, "/v1/invoices/create_preview", form.text.data, &object));
 	(void)json_view_string(&object, "currency", &out->currency);
-	/* The credit of a smaller plan goes to the next invoice: nothing is charged now. */
-	if (terms->is_upgrade)
+	/* The credit of a smaller plan goes to the next invoice: nothing is charged now, unless a
+	 * new period begins. */
+	if (terms->is_upgrade || terms->changes_interval)
 		(void)json_view_int(&object, "amount_due", &out->amount_due);
 	read_lines(operation, &object, out);
 	return FAIL_NONE;
@@ -192,10 +194,12 @@ change_preview(struct operation *operation, const struct plan_change *change,
 	struct plan_terms terms = {0};
 
 	TRY(plan_terms_find(operation, change, &terms));
-	if (text_equal(terms.sold.plan, change->new_plan))
+	if (plan_terms_are_present(&terms))
 		return fail_nothing_to_change(operation);
 	*out = (struct change_preview){
 	        .plan = terms.subscription.plan,
+	        .interval =
+	                change->interval != NULL ? change->interval : terms.sold.item.interval,
 	        .at_period_end =
 	                !terms.is_upgrade && operation->billing->sales.downgrade_at_period_end,
 	        .proration_at = terms.proration_at.known
@@ -294,6 +298,7 @@ static enum fail
 run_scheduled(struct operation *operation, const struct subscription *due)
 {
 	const struct plan_change change = {.customer_id = due->customer_id,
+	                                   .field = "plan",
 	                                   .new_plan = due->scheduled_plan};
 	struct plan_terms terms = {0};
 

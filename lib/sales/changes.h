@@ -23,7 +23,8 @@ struct preview_line {
 };
 
 struct change_preview {
-	const char *plan; /* the present one */
+	const char *plan;     /* the present one */
+	const char *interval; /* after the change; NULL: neither a month nor a year */
 	bool at_period_end;
 	struct instant proration_at;
 	struct instant period_ends_at;
@@ -32,10 +33,11 @@ struct change_preview {
 	struct preview_line *lines;
 };
 
-/* Changes the plan. A greater plan (further down in the table of plans) begins and is charged
- * at once, and only if the payment succeeds. A smaller plan begins at once with a credit for
- * the rest of the period, or with the next period, by the sales policy. Requesting the present
- * plan takes a scheduled change back. FAIL_INVALID for a plan that is not sold. */
+/* Changes the plan, the interval or both. A greater plan (further down in the table of plans), and
+ * a year of the same one instead of a month, begins and is charged at once, and only if the payment
+ * succeeds. A smaller plan begins at once with a credit for the rest of the period, or with the
+ * next period, by the sales policy. Requesting the present plan takes a scheduled change back. FAIL_INVALID for a plan that is not sold; FAIL_CONFLICT
+ * "interval_fixed" where the interval cannot change. */
 enum fail change_plan(struct operation *operation, const struct plan_change *change) MUST_CHECK;
 
 /* Computes what change_plan() would charge now. */

@@ -33,21 +33,43 @@ check_url(struct operation *operation, const char *field, const char *url)
 	return fault == NULL ? FAIL_NONE : task_fail_field(operation->task, field, "%s", fault);
 }
 
+static const struct price *
+requested_price(const struct billing *billing, const struct checkout_request *request)
+{
+	const struct price_list *prices = &billing->plan_prices;
+
+	if (request->price_id != NULL)
+		return price_list_find(prices, request->price_id);
+	if (request->interval != NULL)
+		return price_list_for_interval(prices, &billing->plans, request->plan,
+		                               request->interval, 0);
+	return price_list_for(prices, request->plan, 0);
+}
+
+static enum fail
+fail_price(struct operation *operation, const struct checkout_request *request)
+{
+	const struct price_list *prices = &operation->billing->plan_prices;
+
+	if (request->price_id != NULL)
+		return task_fail_field(operation->task, "price_id",
+		                       "is not a price of this plan");
+	if (price_list_for(prices, request->plan, 0) != NULL)
+		return task_fail_field(operation->task, "interval",
+		                       "is not one by which this plan is sold");
+	return task_fail_field(operation->task, "plan", "is not a plan that is sold online");
+}
+
 /* Finds the price to sell; the failure names all bad fields of the request. */
 static enum fail
 check_request(struct operation *operation, const struct checkout_request *request,
               const struct price **price)
 {
-	const struct price_list *prices = &operation->billing->plan_prices;
 	enum fail kind = FAIL_NONE, fault;
 
-	*price = request->price_id == NULL ? price_list_for(prices, request->plan, 0)
-	                                   : price_list_find(prices, request->price_id);
+	*price = requested_price(operation->billing, request);
 	if (*price == NULL || !text_equal((*price)->sells, request->plan))
-		kind = task_fail_field(
-		        operation->task, request->price_id == NULL ? "plan" : "price_id",
-		        request->price_id == NULL ? "is not a plan that is sold online"
-		                                  : "is not a price of this plan");
+		kind = fail_price(operation, request);
 	fault = check_url(operation, "success_url", request->success_url);
 	kind = fault == FAIL_NONE ? kind : fault;
 	fault = check_url(operation, "cancel_url", request->cancel_url);

@@ -111,6 +111,78 @@ check_proration(struct operation *operation, struct instant at, const struct pla
 	                       "must be of a preview of the last hour");
 }
 
+/* Chooses the price of the requested plan: by the requested interval, else by the present one. A
+ * price that PLANS_FILE does not list is found by its position. */
+static enum fail
+choose_price(struct operation *operation, const struct plan_change *change,
+             struct plan_terms *out)
+{
+	const struct billing *billing = operation->billing;
+	const char *interval =
+	        change->interval != NULL ? change->interval : out->sold.item.interval;
+	size_t position = (size_t)out->sold.position;
+
+	out->price = interval == NULL
+	                     ? NULL
+	                     : price_list_for_interval(&billing->plan_prices, &billing->plans,
+	                                               change->new_plan, interval, position);
+	if (out->price == NULL && change->interval != NULL &&
+	    !text_equal(change->interval, out->sold.item.interval))
+		return task_fail_field(operation->task, "interval",
+		                       "is not one by which this plan is sold");
+	if (out->price == NULL)
+		out->price = price_list_for(&billing->plan_prices, change->new_plan, position);
+	out->changes_interval = change->interval != NULL &&
+	                        !text_equal(change->interval, out->sold.item.interval);
+	return FAIL_NONE;
+}
+
+static bool
+is_upgrade(const struct billing *billing, const struct plan_change *change,
+           const struct plan_terms *terms)
+{
+	const struct plans *plans = &billing->plans;
+	size_t rank = plans_rank(plans, change->new_plan),
+	       present = plans_rank(plans, terms->sold.plan != NULL ? terms->sold.plan
+	                                                            : terms->subscription.plan);
+
+	return rank > present || (rank == present && terms->changes_interval &&
+	                          text_equal(change->interval, "year"));
+}
+
+static bool
+bills_use(const struct billing *billing, const struct stripe_subscription *subscription)
+{
+	for (size_t i = 0; i < subscription->item_count; i++)
+		if (price_list_find(&billing->meter_prices, subscription->items[i].price_id) !=
+		    NULL)
+			return true;
+	return false;
+}
+
+/* All items of a subscription have one interval, and a metered item that is exchanged no longer
+ * bills the use until then. A scheduled change has no interval. */
+static enum fail
+check_interval(struct operation *operation, const struct plan_terms *terms)
+{
+	if (!terms->changes_interval)
+		return FAIL_NONE;
+	if (bills_use(operation->billing, &terms->sold.stripe))
+		return task_fail(operation->task, FAIL_CONFLICT, "interval_fixed",
+		                 "A subscription that bills use keeps its interval.");
+	if (!terms->is_upgrade && operation->billing->sales.downgrade_at_period_end)
+		return task_fail(operation->task, FAIL_CONFLICT, "interval_fixed",
+		                 "A smaller plan begins with the next period, in the present "
+		                 "interval.");
+	return FAIL_NONE;
+}
+
+bool
+plan_terms_are_present(const struct plan_terms *terms)
+{
+	return text_equal(terms->sold.plan, terms->price->sells) && !terms->changes_interval;
+}
+
 enum fail
 plan_terms_find(struct operation *operation, const struct plan_change *change,
                 struct plan_terms *out)
@@ -119,22 +191,18 @@ plan_terms_find(struct operation *operation, const struct plan_change *change,
 
 	TRY(stripe_is_configured(operation));
 	if (price_list_for(&billing->plan_prices, change->new_plan, 0) == NULL) {
-		(void)task_fail_field(operation->task, "new_plan",
+		(void)task_fail_field(operation->task, change->field,
 		                      "is not a plan that is sold online");
 		return FAIL_INVALID;
 	}
 	TRY(change_find_paid(operation, change->customer_id, &out->subscription));
 	TRY(change_fetch(operation, &out->subscription, &out->sold));
 	TRY(check_proration(operation, change->proration_at, out));
-	out->price = price_list_for(&billing->plan_prices, change->new_plan,
-	                            (size_t)out->sold.position);
-	out->is_upgrade =
-	        plans_rank(&billing->plans, change->new_plan) >
-	        plans_rank(&billing->plans,
-	                   out->sold.plan != NULL ? out->sold.plan : out->subscription.plan);
+	TRY(choose_price(operation, change, out));
+	out->is_upgrade = is_upgrade(billing, change, out);
 	out->proration = out->is_upgrade ? "always_invoice" : "create_prorations";
 	out->proration_at = change->proration_at;
-	return FAIL_NONE;
+	return check_interval(operation, out);
 }
 
 /* Without the item's id Stripe would add the price to the old one; without the quantity it

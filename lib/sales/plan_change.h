@@ -10,17 +10,23 @@
 struct plan_change {
 	const char *customer_id;
 	const char *new_plan;
+	const char *field;           /* by which the client named it, for the failure */
+	const char *interval;        /* "month" or "year"; NULL: the present one */
 	struct instant proration_at; /* from the preview; unknown: now */
 };
 
 struct plan_terms {
 	struct subscription subscription; /* our row, as it was before Stripe was asked */
 	struct sold_subscription sold;    /* Stripe's */
-	const struct price *price;        /* of the requested plan, with the present interval */
-	bool is_upgrade;                  /* to a greater plan */
-	const char *proration;            /* Stripe's `proration_behavior` */
-	struct instant proration_at;      /* as requested; unknown: now */
+	const struct price *price;        /* of the requested plan */
+	bool changes_interval;
+	bool is_upgrade; /* to a greater plan, or from a month to a year of the same one */
+	const char *proration;       /* Stripe's `proration_behavior` */
+	struct instant proration_at; /* as requested; unknown: now */
 };
+
+/* Whether the subscription has the plan and the interval already. */
+bool plan_terms_are_present(const struct plan_terms *terms);
 
 /* FAIL_CONFLICT "nothing_to_change", "subscription_ended", "checkout_needed". */
 enum fail fail_nothing_to_change(struct operation *operation) MUST_CHECK;
@@ -42,8 +48,9 @@ enum fail change_find_paid(struct operation *operation, const char *customer_id,
 enum fail change_fetch(struct operation *operation, const struct subscription *subscription,
                        struct sold_subscription *out) MUST_CHECK;
 
-/* Finds the terms of the change. FAIL_INVALID for a plan that is not sold and for another time
- * of proration than that of a preview of the last hour; otherwise as above. */
+/* Finds the terms of the change. FAIL_INVALID for a plan that is not sold, or not by this
+ * interval, and for another time of proration than that of a preview of the last hour; FAIL_CONFLICT
+ * "interval_fixed"; otherwise as above. */
 enum fail plan_terms_find(struct operation *operation, const struct plan_change *change,
                           struct plan_terms *out) MUST_CHECK;
 

@@ -76,6 +76,15 @@ is_a(const struct json_view *object, const char *kind)
 	       stripe_id_is_valid(stripe_text_of(object, "id"));
 }
 
+/* The interval that the item is billed by, or NULL when it is billed every few of them. */
+static const char *
+interval_of(const struct json_view *item)
+{
+	return number(item, "price.recurring.interval_count") == 1
+	               ? stripe_text_of(item, "price.recurring.interval")
+	               : NULL;
+}
+
 static void
 read_items(const struct json_view *object, struct stripe_subscription *out)
 {
@@ -89,6 +98,7 @@ read_items(const struct json_view *object, struct stripe_subscription *out)
 		*next++ = (struct stripe_item){
 		        .id = stripe_text_of(&item, "id"),
 		        .price_id = stripe_id_of(&item, "price"),
+		        .interval = interval_of(&item),
 		        .quantity = number(&item, "quantity"),
 		        .period_start = moment(&item, "current_period_start"),
 		        .period_end = moment(&item, "current_period_end"),

@@ -16,7 +16,8 @@
 struct stripe_item {
 	const char *id;
 	const char *price_id;
-	int64_t quantity; /* 0: none */
+	const char *interval; /* by which the price is billed: "month"; NULL: another one */
+	int64_t quantity;     /* 0: none */
 	struct instant period_start;
 	struct instant period_end;
 };

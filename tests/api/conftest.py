@@ -8,8 +8,8 @@ import hypothesis
 import pytest
 
 from support.document import load
-from support.stack import (FOURTH_PRICE, PRICES, ROOT, VARIANT, Stack, four_plans, settings_of,
-                           wait_for)
+from support.stack import (FOURTH_PRICE, PRICES, ROOT, VARIANT, Stack, four_plans, priced,
+                           settings_of, wait_for)
 
 SEED = int(os.environ.get("BILLING_SEED") or random.SystemRandom().randrange(2**32))
 
@@ -61,7 +61,8 @@ def other_rules(new_stack, tmp_path_factory):
     """A stack that sells by the other choice of each setting, and a fourth plan. The prices of the
     plan professional are given by the older setting."""
     prices = {plan: PRICES[plan] for plan in ("starter", "enterprise")}
-    return new_stack(stripe=True, PLANS_FILE=four_plans(tmp_path_factory.mktemp("four")),
+    plans = four_plans(tmp_path_factory.mktemp("four"), "starter", "professional")
+    return new_stack(stripe=True, PLANS_FILE=plans,
                      STRIPE_PRICES=f"{settings_of(prices)},platinum:{FOURTH_PRICE}",
                      STRIPE_PRICE_PROFESSIONAL=",".join(
                          price for price, _ in PRICES["professional"].values()),
@@ -74,13 +75,15 @@ def other_rules(new_stack, tmp_path_factory):
 def bounded(new_stack, tmp_path_factory):
     """A stack with other plans: its trial covers three instances and one more, and 100 calls; its
     professional plan names meters of calls and of storage, enterprise one of calls. Its Stripe has
-    them, with prices for each month and each year: `metered_prices` by meter and interval."""
+    them, with prices for each month and each year: `metered_prices` by meter and interval. The plans
+    starter and professional list their yearly prices."""
     plans = json.loads((ROOT / "conf/plans.json").read_text(encoding="utf-8"))
     plans["trial"]["usage"] = {"max_instances": 3, "instance_overage": 1,
                                "metrics": {"api_calls": 100}}
     plans["plans"][1]["usage"] = {"meters": {"api_calls": "calls", "storage_mb": "storage"}}
     plans["plans"][2]["usage"] = {"meters": {"api_calls": "calls"}}
     plans["meters"] = {"calls": {"amount_minor": "10", "currency": "usd"}}
+    priced(plans, "starter", "professional")
     folder = tmp_path_factory.mktemp("plans")
     for place in (folder, folder.parent, folder.parent.parent):
         place.chmod(0o755)

@@ -113,10 +113,10 @@ def request_for(api, document, customer, method, pattern):
         return path, None
     values = {"email": api.email(), "license": customer.license, "customer_id": customer.id,
               "reports": [{"customer_id": customer.id}], "id": reported, "reason": "matrix",
-              "plan": "starter", "new_plan": "enterprise"}
+              "plan": "enterprise" if pattern.endswith(("/upgrade", "/preview")) else "starter"}
     if operation.id == "receive_stripe_event":
         return path, event()
-    needed = document.flat(operation.body).get("required", [])
+    needed = document.needs(operation.body)
     return path, {name: values[name] for name in needed}
 
 

@@ -45,8 +45,8 @@ class Subject:
         customer = self.of(operation)
         url = f"{self.stack.base_url}/account?a=b#c"
         return {"customer_id": customer.id, "cursor": self.cursor(),
-                "plan": "professional", "price_id": "price_professional_year",
-                "new_plan": "enterprise", "proration_at": None,
+                "plan": "professional" if operation.id == "open_checkout" else "enterprise",
+                "price_id": "price_professional_year", "new_plan": "enterprise", "proration_at": None,
                 "success_url": url, "cancel_url": url, "return_url": url,
                 "reported_at": None, "from": "2025-02-01T00:00:00Z", "to": "2025-02-15",
                 "reports": [{"customer_id": customer.id, "report_id": "fuzz"}, {"x": 1}],
@@ -105,10 +105,10 @@ def test_good_requests(api, document, subject, figures, operation, data):
     if answer.status_code == 400:
         # A schema cannot say these: the form of an address, that two ways through a list at once are
         # refused, that numbers depend on each other, which days a calendar has, which characters a
-        # name or a reason may hold.
+        # name or a reason may hold, which intervals a plan is sold by.
         fields = {detail["field"] for detail in answer.json()["details"]}
         assert fields <= {"email", "offset", "active_devices", "from", "to", "name", "company_name",
-                          "reason"}, answer.text
+                          "reason", "interval"}, answer.text
     else:
         # 429: one customer's keys and licences are bounded.
         assert answer.status_code in (200, 201, 304, 401, 404, 409, 429), answer.text

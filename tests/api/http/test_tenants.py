@@ -86,12 +86,12 @@ BODIES = [None, {}, {"company_name": "Mallory"}, {"email": "mallory@example.com"
           {"name": "mallory"}, {"scopes": ["usage"]}, {"reason": "mallory"}]
 
 # Further members that bodies naming a customer need.
-NEEDED = {"plan": "starter", "new_plan": "starter"}
+NEEDED = {"plan": "starter"}
 
 
 def about(operation, tenant):
     """A valid body of the operation that names the tenant."""
-    needed = set(load().flat(operation.body)["required"])
+    needed = load().needs(operation.body)
     return {"customer_id": tenant.id,
             **{name: value for name, value in NEEDED.items() if name in needed}}
 

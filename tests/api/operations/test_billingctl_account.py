@@ -176,6 +176,34 @@ def test_a_fourth_plan_is_set_up(place, setup, tmp_path):
     assert "platinum has a price in PLANS_FILE, but none" in wrong["stripe_prices"]
 
 
+def test_all_listed_prices_are_set_up(place, setup, tmp_path):
+    """A plan may list several; the doctor compares each with Stripe's at the same place."""
+    path = four_plans(tmp_path, "starter")
+    objects, settings, said = setup("--secret-out", "-", PLANS_FILE=path)
+    assert objects.count(("price Starter", "made")) == 2 and "$290.00 a year" in said
+    assert "no yearly price" not in said
+    month, year = prices_of(settings, "starter")
+    assert place.stripe.call("GET", f"/v1/prices/{year}")["recurring"]["interval"] == "year"
+    assert "stripe_prices" not in diagnose(place, PLANS_FILE=path, **settings)
+
+    def wrong(*starter):
+        others = [pair for pair in settings["STRIPE_PRICES"].split(",")
+                  if not pair.startswith("starter:")]
+        prices = ",".join([*(f"starter:{one}" for one in starter), *others])
+        return diagnose(place, PLANS_FILE=path, **{**settings, "STRIPE_PRICES": prices}
+                        )["stripe_prices"]
+
+    assert f"the price {year} is paid every 1 years" in wrong(year, month)
+    assert "starter has 2 prices in PLANS_FILE, but 1 in STRIPE_PRICES" in wrong(month)
+    # A plan by agreement has the intervals of the others.
+    other = place.stripe.call("POST", "/v1/prices", {
+        "product": "prod_starter", "currency": "usd", "unit_amount": 1,
+        "recurring[interval]": "year"})["id"]
+    assert f"the price {other} is paid every 1 years" in diagnose(place, PLANS_FILE=path, **{
+        **settings, "STRIPE_PRICES": f"{settings['STRIPE_PRICES']},enterprise:{other}"}
+        )["stripe_prices"]
+
+
 def test_a_new_price_keeps_the_old_one_for_its_subscriptions(place, setup, tmp_path):
     _, settings, _ = setup("--secret-out", "-")
     old, = prices_of(settings, "starter")

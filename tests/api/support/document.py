@@ -113,6 +113,11 @@ class Document:
             return [self.flat(item) for item in schema]
         return copy.deepcopy(schema)
 
+    def needs(self, schema):
+        """The names of the members of a smallest valid object; of alternatives the first counts."""
+        flat = self.flat(schema)
+        return [*flat.get("required", []), *flat.get("anyOf", [{}])[0].get("required", [])]
+
 
 @functools.lru_cache(maxsize=None)
 def load():

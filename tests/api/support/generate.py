@@ -46,7 +46,7 @@ def valid(schema):
         return st.just(schema["const"])
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
-    if "anyOf" in schema:
+    if "anyOf" in schema and "properties" not in schema:
         return st.one_of([valid(some) for some in schema["anyOf"]])
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     return st.one_of([_of_kind(kind, schema) for kind in kinds])
@@ -65,12 +65,16 @@ def _of_kind(kind, schema):
     if kind == "object" and "properties" not in schema:
         return st.dictionaries(st.text(TEXT, max_size=5), ANYTHING, max_size=3)
     if kind == "object":
-        members = schema["properties"]
-        needed = {name: valid(members[name]) for name in schema["required"]}
-        rest = {name: valid(member) for name, member in members.items() if name not in needed}
-        return st.fixed_dictionaries(needed, optional=rest)
+        return st.one_of([_object(schema["properties"], schema["required"] + other["required"])
+                          for other in schema.get("anyOf", [{"required": []}])])
     assert kind == "string", kind
     return _strings(schema)
+
+
+def _object(members, needed):
+    return st.fixed_dictionaries(
+        {name: valid(members[name]) for name in needed},
+        optional={name: valid(member) for name, member in members.items() if name not in needed})
 
 
 class Request:

@@ -84,6 +84,15 @@ PRICES = {"starter": {"month": ("price_starter_month", 2900), "year": ("price_st
                          "year": ("price_enterprise_year", 499000)}}
 
 
+def priced(table, *plans):
+    """Writes the prices above into a table of plans, for some of its plans."""
+    for plan in table["plans"]:
+        if plan["plan"] in plans:
+            del plan["price"]
+            plan["prices"] = [{"amount_minor": amount, "currency": "usd", "interval": interval}
+                              for interval, (_, amount) in PRICES[plan["plan"]].items()]
+
+
 # A price of a plan that conf/plans.json lacks.
 FOURTH_PRICE = "price_platinum_month"
 
@@ -93,12 +102,13 @@ def settings_of(prices):
     return ",".join(f"{plan}:{price}" for plan, sold in prices.items() for price, _ in sold.values())
 
 
-def four_plans(folder):
+def four_plans(folder, *sold):
     """Writes a table of plans with a fourth, "platinum", into a folder that anyone may enter; its
-    path."""
+    path. The plans in `sold` have monthly and yearly prices."""
     table = json.loads((ROOT / "conf/plans.json").read_text(encoding="utf-8"))
     table["plans"].append({**table["plans"][1], "plan": "platinum", "name": "Platinum", "price": {
         "amount_minor": 7900, "currency": "usd", "interval": "month"}})
+    priced(table, *sold)
     path = folder / "four_plans.json"
     path.write_text(json.dumps(table), encoding="utf-8")
     for place in (folder, folder.parent, folder.parent.parent):

@@ -1,4 +1,6 @@
 /* test_prices.c: Stripe's prices of plans and meters. */
+#include <string.h>
+
 #include "support/suite.h"
 
 #include "billing/operation.h"
@@ -51,6 +53,58 @@ sells(const struct price_list *list, const char *sold, size_t position, const ch
 	ck_assert_str_eq(price->price_id, price_id);
 	ck_assert_str_eq(price->sells, sold);
 }
+
+static void
+sells_by(const char *plan, const char *interval, size_t near, const char *price_id)
+{
+	const struct price *price = price_list_for_interval(
+	        &billing.plan_prices, &billing.plans, plan, interval, near);
+
+	if (price_id == NULL) {
+		ck_assert_ptr_null(price);
+		return;
+	}
+	ck_assert_ptr_nonnull(price);
+	ck_assert_str_eq(price->price_id, price_id);
+}
+
+/* The plan's prices in PLANS_FILE. */
+static void
+list_prices(const char *plan, size_t count, const char *const *intervals)
+{
+	for (size_t i = 0; i < billing.plans.count; i++) {
+		struct plan *item = &billing.plans.items[i];
+
+		if (strcmp(item->id, plan) != 0)
+			continue;
+		item->price_count = count;
+		for (size_t k = 0; k < count; k++)
+			item->prices[k].interval = intervals[k];
+	}
+}
+
+START_TEST(test_intervals)
+{
+	ck_assert_int_eq(
+	        add_plans("starter:s0,starter:s1,starter:s2,starter:s3,professional:p0,"
+	                  "professional:p1,enterprise:e0,enterprise:e1"),
+	        FAIL_NONE);
+	list_prices("starter", 3, (const char *const[]){"month", "year", "month"});
+	list_prices("professional", 1, (const char *const[]){"year"});
+	sells_by("starter", "month", 0, "s0");
+	sells_by("starter", "year", 0, "s1");
+	sells_by("starter", "month", 2, "s2");
+	/* Behind the listed prices only older ones stand. */
+	sells_by("starter", "month", 3, "s0");
+	sells_by("professional", "month", 0, NULL);
+	sells_by("professional", "year", 1, "p0");
+	/* A plan without listed prices has the intervals of the others. */
+	sells_by("enterprise", "year", 0, "e1");
+	sells_by("enterprise", "month", 2, "e0");
+	sells_by("enterprise", "week", 0, NULL);
+	sells_by("gold", "month", 0, NULL);
+}
+END_TEST
 
 START_TEST(test_plans)
 {
@@ -194,6 +248,7 @@ main(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_plans);
+	tcase_add_test(tcase, test_intervals);
 	tcase_add_test(tcase, test_a_fourth_plan);
 	tcase_add_test(tcase, test_plans_refused);
 	tcase_add_test(tcase, test_one_plan);

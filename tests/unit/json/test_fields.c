@@ -52,6 +52,12 @@ static const struct field required_fields[] = {
         FIELD(struct sample, number, .required = true),
         FIELD_END(struct sample),
 };
+static const struct field renamed_fields[] = {
+        FIELD(struct sample, text, .required = true, .older = "optional"),
+        FIELD(struct sample, optional, .min = 1),
+        FIELD(struct sample, number, .required = true),
+        FIELD_END(struct sample),
+};
 /* clang-format on */
 
 static struct task task;
@@ -119,6 +125,21 @@ START_TEST(test_fills_every_type)
 	ck_assert_uint_eq(sample.objects.count, 2);
 	ck_assert(json_view_find(&sample.objects.list, "[1]", &item));
 	ck_assert_uint_eq(json_view_count(&item), 1);
+}
+END_TEST
+
+START_TEST(test_older_name)
+{
+	ck_assert_int_eq(from_json(renamed_fields, "{\"optional\":\"o\",\"number\":1}"),
+	                 FAIL_NONE);
+	ck_assert_ptr_null(sample.text);
+	ck_assert_str_eq(sample.optional, "o");
+	ck_assert_int_eq(from_json(renamed_fields, "{}"), FAIL_INVALID);
+	ck_assert_str_eq(faults(), "text: is required; number: is required");
+	task_clear(&task);
+	ck_assert_int_eq(from_json(renamed_fields, "{\"optional\":null,\"number\":1}"),
+	                 FAIL_INVALID);
+	ck_assert_str_eq(faults(), "optional: must be a string");
 }
 END_TEST
 
@@ -416,6 +437,7 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_fills_every_type);
 	tcase_add_test(tcase, test_absent);
+	tcase_add_test(tcase, test_older_name);
 	tcase_add_test(tcase, test_null);
 	tcase_add_loop_test(tcase, test_bad_json, 0, ROWS(bad_json));
 	tcase_add_test(tcase, test_strings_are_copies);

@@ -79,11 +79,11 @@ START_TEST(test_the_plans_of_this_project)
 	plan = plans_find(&plans, sold[_i].id);
 	ck_assert_ptr_eq(plan, &plans.items[_i]);
 	ck_assert_str_eq(plan->id, sold[_i].id);
-	ck_assert_int_eq(plan->has_price, sold[_i].amount_minor >= 0);
-	if (plan->has_price) {
-		ck_assert_int_eq(plan->amount_minor, sold[_i].amount_minor);
-		ck_assert_str_eq(plan->currency, "usd");
-		ck_assert_str_eq(plan->interval, "month");
+	ck_assert_int_eq(plan->price_count > 0, sold[_i].amount_minor >= 0);
+	if (plan->price_count > 0) {
+		ck_assert_int_eq(plan->prices[0].amount_minor, sold[_i].amount_minor);
+		ck_assert_str_eq(plan->prices[0].currency, "usd");
+		ck_assert_str_eq(plan->prices[0].interval, "month");
 	}
 	check_features(&plan->features, &sold[_i].features);
 	check_limits(&plan->limits, &sold[_i].limits);
@@ -151,7 +151,8 @@ START_TEST(test_good)
 {
 	write_plans(GOOD, strlen(GOOD));
 	ck_assert_msg(plans_load(&task, path, &plans) == FAIL_NONE, "%s", task.failure.message);
-	ck_assert_str_eq(plans.items[0].interval, "year");
+	ck_assert_uint_eq(plans.items[0].price_count, 1);
+	ck_assert_str_eq(plans.items[0].prices[0].interval, "year");
 	ck_assert_int_eq(plans.items[0].limits.max_users, 0);
 	ck_assert_int_eq(plans.items[0].limits.max_dashboards, LICENSE_UNLIMITED);
 }
@@ -219,6 +220,19 @@ static const struct {
          "line 4: a.x is not a known member"},
         {"\"price\":" PRICE ",", "", "a needs a price, or null"},
         {PRICE, "\"29 USD\"", "a.price must be an object"},
+        {"\"price\":" PRICE, "\"price\":" PRICE ",\"prices\":[" PRICE "]",
+         "a has a price and prices"},
+        {"\"price\":" PRICE, "\"prices\":[]", "a.prices must have 1 to 8 prices"},
+        {"\"price\":" PRICE, "\"prices\":{}", "a.prices must have 1 to 8 prices"},
+        {"\"price\":" PRICE, "\"prices\":null", "a.prices must have 1 to 8 prices"},
+        {"\"price\":" PRICE,
+         "\"prices\":[" PRICE "," PRICE "," PRICE "," PRICE "," PRICE "," PRICE "," PRICE
+         "," PRICE "," PRICE "]",
+         "a.prices must have 1 to 8 prices"},
+        {"\"price\":" PRICE, "\"prices\":[" PRICE ",\n5]",
+         "line 4: a.prices[1] must be an object"},
+        {"\"price\":" PRICE, "\"prices\":[" PRICE "," PRICE "]",
+         "a.prices[1] has the interval of another price"},
         {"\"amount_minor\":1", "\"amount_minor\":29.5", "amount_minor must be an integer"},
         {"\"amount_minor\":1", "\"amount_minor\":-1", "amount_minor must be an integer"},
         {"\"currency\":\"eur\"", "\"currency\":\"\"", "currency must be a string"},
