@@ -206,6 +206,9 @@ check_stripe(struct call *call)
 
 	if (!operation->billing->sales.configured)
 		return (struct check){"stripe", true, "is not configured", false};
+	if (metrics_value(call->api->metrics, METRIC_STRIPE_OTHER_ACCOUNT) > 0)
+		return (struct check){"stripe", false,
+		                      "the key is of another account than the data", false};
 	if (stripe_event_figures(operation, &events) != FAIL_NONE ||
 	    stripe_call_figures(operation, &calls) != FAIL_NONE) {
 		task_clear(operation->task);

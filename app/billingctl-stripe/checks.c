@@ -8,6 +8,7 @@
 #include "billingctl-stripe/request.h"
 #include "billingctl/doctor.h"
 #include "meters/meters.h"
+#include "outbox/account.h"
 #include "outbox/call_records.h"
 #include "outbox/calls.h"
 #include "sync/events.h"
@@ -37,6 +38,38 @@ check_stripe_key(struct doctor *doctor)
 		                   "key (%.7s...) and every request.",
 		                   mode, base, ctl->settings.stripe_secret_key);
 	return doctor_ok(doctor, "%s at %s", mode, base);
+}
+
+static const char *
+mode_name(const struct stripe_account *account)
+{
+	return account->livemode ? "live" : "test";
+}
+
+enum fail
+check_stripe_account(struct doctor *doctor)
+{
+	struct ctl *ctl = doctor->ctl;
+	struct stripe_account recorded, of_key;
+
+	ctl->operation.deadline_us =
+	        clock_monotonic_us() + ctl->settings.stripe_deadline_ms * 1000;
+	TRY(stripe_account_recorded(&ctl->operation, &recorded));
+	TRY(stripe_account_fetch(&ctl->operation, &of_key));
+	if (of_key.account_id == NULL)
+		return doctor_warn(doctor,
+		                   "The key may not read its account, so a key of another "
+		                   "account would not be noticed.");
+	if (recorded.account_id == NULL)
+		return doctor_ok(doctor, "%s; billingd records it when it runs",
+		                 of_key.account_id);
+	if (!stripe_account_is(&of_key, &recorded))
+		return WRONG(doctor,
+		             "The key is of the account %s, %s mode, but the data is of %s, %s "
+		             "mode: nothing is sent, compared or ended.",
+		             of_key.account_id, mode_name(&of_key), recorded.account_id,
+		             mode_name(&recorded));
+	return doctor_ok(doctor, "%s", of_key.account_id);
 }
 
 /* Accepts "forbidden": a restricted key needs no access to what only `stripe setup` uses. */

@@ -8,6 +8,8 @@
 #include "billingctl-stripe/request.h"
 #include "billingctl/output.h"
 #include "meters/meters.h"
+#include "outbox/account.h"
+#include "outbox/fetch.h"
 #include "sync/sweep.h"
 
 /* Stripe keeps events for 30 days and tries to deliver them for 3. */
@@ -103,6 +105,23 @@ summary_of(struct arena *arena, int64_t differences, bool dry_run)
 	                              "billingctl stripe events --state pending).");
 }
 
+/* A key of another account would find an end for everything. */
+static enum fail
+check_account(struct ctl *ctl)
+{
+	enum fail kind;
+
+	TRY(request_check_key(ctl));
+	ctl->operation.deadline_us = clock_monotonic_us() + PAGE_BUDGET_US;
+	kind = stripe_account_check(&ctl->operation);
+	if (!text_equal(ctl->task.failure.code, STRIPE_OTHER_ACCOUNT))
+		return kind;
+	task_clear(&ctl->task);
+	return task_fail(&ctl->task, FAIL_CONFLICT, STRIPE_OTHER_ACCOUNT,
+	                 "The key is of another account than the data (see: billingctl stripe "
+	                 "account).");
+}
+
 enum fail
 run_stripe_reconcile(struct ctl *ctl)
 {
@@ -117,7 +136,7 @@ run_stripe_reconcile(struct ctl *ctl)
 	int64_t differences;
 
 	TRY(find_since(ctl, &events.since));
-	TRY(request_check_key(ctl));
+	TRY(check_account(ctl));
 	output_list(&output, "differences");
 	TRY(run_sweep(ctl, stripe_sweep_events, &events));
 	TRY(run_sweep(ctl, stripe_sweep_subscriptions, &subscriptions));

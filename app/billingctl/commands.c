@@ -95,6 +95,12 @@ static const struct ctl_option stripe_setup_options[] = {
         {0},
 };
 
+static const struct ctl_option stripe_account_options[] = {
+        {"--accept", "ACCOUNT",
+         "record the key's account, this one, in place of the one so far"},
+        {0},
+};
+
 static const struct ctl_option restore_check_options[] = {
         {"--done", NULL, "record that the lost changes were made again"},
         {0},
@@ -231,6 +237,12 @@ const struct command ctl_commands[] = {
                  "is created, and the old one stays for subscriptions that have it. Prints\n"
                  "the settings that follow. Works in the mode of the key, test or live.\n",
          .options = stripe_setup_options, .exits = stripe_setup_exits},
+        {"stripe", "account", NULL, run_stripe_account, CTL_DATABASE | CTL_CHANGES | CTL_STRIPE,
+         .summary = "Show the account of the key, and the recorded one, which the data is of",
+         .details = "billingd records the account and mode of the first key. With a key of "
+                    "another\naccount or mode it sends and compares nothing, so that nothing "
+                    "ends by mistake.\n",
+         .options = stripe_account_options},
         {"usage", "import", "FILE|-", run_usage_import, CTL_DATABASE | CTL_CHANGES | CTL_RULES,
          .summary = "Import a file of usage reports",
          .details =

@@ -113,7 +113,7 @@ ctl_command run_customer_create, run_customer_show, run_customer_list;
 ctl_command run_license_issue, run_license_export, run_license_verify;
 ctl_command run_stripe_events, run_stripe_show, run_stripe_calls, run_stripe_meters;
 ctl_command run_stripe_retry, run_stripe_dismiss, run_stripe_settle, run_stripe_reconcile,
-        run_stripe_setup;
+        run_stripe_setup, run_stripe_account;
 ctl_command run_usage_import, run_restore_check, run_doctor;
 
 /* The exit statuses of these commands beyond 0, 1 and 2. */

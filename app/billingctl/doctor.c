@@ -333,6 +333,7 @@ static const struct check checks[] = {
 	{"service", check_service, SERVICE, NOTHING, "see billingd's log, then restart it"},
 	{"reload", check_reload, SERVICE | SCHEMA, NOTHING, "send HUP to billingd"},
 	{"stripe_key", check_stripe_key, RULES | SELLS, STRIPE, "correct STRIPE_SECRET_KEY, STRIPE_API_BASE or the way there"},
+	{"stripe_account", check_stripe_account, STRIPE | SCHEMA | SELLS, NOTHING, "correct STRIPE_SECRET_KEY, or see billingctl stripe account"},
 	{"stripe_prices", check_stripe_prices, STRIPE | SELLS, NOTHING, "billingctl stripe setup, or correct STRIPE_PRICES"},
 	{"stripe_meters", check_stripe_meters, STRIPE | SELLS, NOTHING, "billingctl stripe setup, or correct PLANS_FILE"},
 	{"stripe_webhook", check_stripe_webhook, STRIPE | SELLS, NOTHING, "billingctl stripe setup --secret-out FILE"},

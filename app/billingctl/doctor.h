@@ -57,6 +57,7 @@ enum fail check_published_keys(struct doctor *doctor) MUST_CHECK;
 enum fail check_reload(struct doctor *doctor) MUST_CHECK;
 
 /* The checks in billingctl-stripe/checks.c. */
+enum fail check_stripe_account(struct doctor *doctor) MUST_CHECK;
 enum fail check_stripe_key(struct doctor *doctor) MUST_CHECK;
 enum fail check_stripe_prices(struct doctor *doctor) MUST_CHECK;
 enum fail check_stripe_meters(struct doctor *doctor) MUST_CHECK;

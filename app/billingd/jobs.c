@@ -19,6 +19,8 @@
 #include "issuing/revocation_list.h"
 #include "issuing/revocation_restore.h"
 #include "issuing/signing_keys.h"
+#include "outbox/call_records.h"
+#include "sync/events.h"
 #include "usage/retention.h"
 
 /* Time for all requests to Stripe in one step of a job. */
@@ -33,6 +35,8 @@ static const struct job local_items[] = {
         {"sign_revocations", 0, revocation_list_run, METRIC_COUNT},
         {"fill_customer_keys", 5, customer_keys_fill, METRIC_COUNT},
         {"expire_trials", 5, subscription_expire_trials, METRIC_TRIALS_EXPIRED},
+        {"prune_stripe_events", 300, stripe_event_prune, METRIC_COUNT},
+        {"prune_stripe_calls", 300, stripe_call_prune, METRIC_COUNT},
         {"prune_audit_counts", 3600, audit_prune_counts, METRIC_COUNT},
         {"prune_idempotency_keys", 60, idempotency_prune, METRIC_COUNT},
         {"publish_revocations", 0, revocation_publish_run, METRIC_COUNT},
@@ -171,12 +175,52 @@ end_round(struct api *api, struct arena *arena, const struct job_list *jobs)
 	arena_reset(arena);
 }
 
+/* Whether the jobs may run, as their list said last; `*due_us` is when it is asked again. */
+static bool
+may_run(struct api *api, struct arena *arena, const struct job_list *jobs, bool before,
+        int64_t *due_us)
+{
+	struct task task = {.arena = arena};
+	struct operation operation;
+	int64_t again_s = 0;
+	bool out;
+
+	if (jobs->may_run == NULL || clock_monotonic_us() < *due_us)
+		return before;
+	operation = new_operation(api, &task, jobs->actor);
+	out = jobs->may_run(&operation, api->metrics, &again_s);
+	*due_us = clock_monotonic_us() + again_s * 1000000;
+	db_rollback_to(api->db, 0);
+	arena_reset(arena);
+	return out;
+}
+
+/* Runs the jobs that are due; false when one has not finished its work. */
+static bool
+run_due(struct api *api, struct arena *arena, const struct job_list *jobs, int64_t *due_us)
+{
+	bool finished = true;
+
+	for (size_t i = 0; i < jobs->count && !should_stop(); i++) {
+		int64_t now_us = clock_monotonic_us();
+
+		if (now_us < due_us[i])
+			continue;
+		if (run_job(api, arena, jobs->actor, &jobs->items[i]))
+			due_us[i] = now_us + jobs->items[i].every_s * 1000000;
+		else
+			finished = false;
+	}
+	return finished;
+}
+
 static void
 run_rounds(struct api *api, struct arena *arena, const struct child *child,
            const sigset_t *open_signals)
 {
 	const struct job_list *jobs = child->role->jobs;
-	int64_t due_us[JOBS_MAX] = {0};
+	int64_t due_us[JOBS_MAX] = {0}, question_due_us = 0;
+	bool open = true;
 	struct task task = {.arena = arena};
 	struct instant now;
 
@@ -194,17 +238,9 @@ run_rounds(struct api *api, struct arena *arena, const struct child *child,
 			signing_refresh(api);
 		if (child->role->stripe == STRIPE_IN_JOBS)
 			atomic_store(api->stripe_idle, true);
-
-		for (size_t i = 0; i < jobs->count && !should_stop(); i++) {
-			int64_t now_us = clock_monotonic_us();
-
-			if (now_us < due_us[i])
-				continue;
-			if (run_job(api, arena, jobs->actor, &jobs->items[i]))
-				due_us[i] = now_us + jobs->items[i].every_s * 1000000;
-			else
-				finished = false;
-		}
+		open = may_run(api, arena, jobs, open, &question_due_us);
+		if (open)
+			finished = run_due(api, arena, jobs, due_us);
 		end_round(api, arena, jobs);
 		/* This process has survived the work that was waiting. */
 		atomic_store(child->started, true);

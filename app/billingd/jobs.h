@@ -20,10 +20,13 @@ struct job_list {
 	const char *actor;    /* for the audit trail */
 	enum metric last_run; /* time of the last round of all jobs */
 	const char *channel;  /* NOTIFY on it starts a round at once; NULL: none */
+	/* Says before a round whether its jobs may run, and after which time it is asked again;
+	 * NULL: they always may. */
+	bool (*may_run)(struct operation *operation, struct metrics *metrics, int64_t *again_s);
 	/* Sets gauges after a round; NULL: none. */
 	enum fail (*measure)(struct operation *operation, struct metrics *metrics);
 };
-enum { JOBS_MAX = 16 };
+enum { JOBS_MAX = 24 };
 
 /* The jobs that need PostgreSQL alone. */
 extern const struct job_list local_jobs;

@@ -1,9 +1,11 @@
 /* stripe_jobs.c: the jobs that send requests to Stripe. They run in a process of their own, so
  * that nothing else waits when Stripe is slow. */
-#include "base/log.h"
+#include "base/text.h"
 #include "billingd/jobs.h"
 #include "meters/meters.h"
+#include "outbox/account.h"
 #include "outbox/call_records.h"
+#include "outbox/fetch.h"
 #include "sales/changes.h"
 #include "sales/resolve.h"
 #include "sync/events.h"
@@ -20,9 +22,26 @@ static const struct job items[] = {
         {"scheduled_plans", 60, change_run_scheduled, METRIC_COUNT},
         {"compare_events", 5, stripe_sweep_run_events, METRIC_COUNT},
         {"compare_subscriptions", 5, stripe_sweep_run_subscriptions, METRIC_COUNT},
-        {"prune_stripe_events", 300, stripe_event_prune, METRIC_COUNT},
-        {"prune_stripe_calls", 300, stripe_call_prune, METRIC_COUNT},
 };
+
+enum { ACCOUNT_AGAIN_S = 3600, OTHER_ACCOUNT_AGAIN_S = 10, NO_ANSWER_AGAIN_S = 60 };
+
+/* With a key of another account the jobs wait: they would find none of the objects that the
+ * database describes, and send requests about them in vain. Without an answer they run, as
+ * nothing is concluded from a missing object then. */
+static bool
+is_our_account(struct operation *operation, struct metrics *metrics, int64_t *again_s)
+{
+	enum fail kind = stripe_account_record(operation);
+	bool other = kind == FAIL_STRIPE &&
+	             text_equal(operation->task->failure.code, STRIPE_OTHER_ACCOUNT);
+
+	*again_s = other               ? OTHER_ACCOUNT_AGAIN_S
+	           : kind != FAIL_NONE ? NO_ANSWER_AGAIN_S
+	                               : ACCOUNT_AGAIN_S;
+	metrics_set(metrics, METRIC_STRIPE_OTHER_ACCOUNT, other ? 1 : 0);
+	return !other;
+}
 
 static enum fail
 set_time(struct operation *operation, struct metrics *metrics, const char *name,
@@ -68,5 +87,6 @@ const struct job_list stripe_jobs = {
         "system:stripe",
         METRIC_STRIPE_JOBS_LAST_RUN,
         .channel = "stripe_jobs",
+        .may_run = is_our_account,
         .measure = measure,
 };

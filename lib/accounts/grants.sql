@@ -28,6 +28,7 @@ BEGIN
             ('revoked_before', 'DELETE, INSERT, SELECT, UPDATE'),
             ('schema_migrations', 'SELECT'),
             ('signing_keys', 'INSERT, SELECT, UPDATE'),
+            ('stripe_account', 'INSERT, SELECT, UPDATE'),
             ('stripe_calls', 'DELETE, INSERT, SELECT, UPDATE'),
             ('stripe_events', 'DELETE, INSERT, SELECT, UPDATE'),
             ('stripe_sweeps', 'SELECT, UPDATE'),

@@ -19,6 +19,7 @@
 #include "issuing/signing_keys.h"
 #include "meters/meters.h"
 #include "meters/parked.h"
+#include "outbox/account.h"
 #include "outbox/call_records.h"
 #include "outbox/calls.h"
 #include "outbox/locks.h"
@@ -56,6 +57,7 @@ const struct statement_list *const billing_statements[] = {
 	&meter_day_statements,
 	&meter_parked_statements,
 	&meter_send_statements,
+	&stripe_account_statements,
 	&stripe_call_record_statements,
 	&stripe_call_statements,
 	&stripe_event_statements,

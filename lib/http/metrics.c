@@ -95,6 +95,9 @@ static const struct {
         [METRIC_STRIPE_SECOND_SUBSCRIPTIONS] =
                 {"billing_stripe_second_subscriptions", "gauge",
                  "Customers with more than one live subscription."},
+        [METRIC_STRIPE_OTHER_ACCOUNT] =
+                {"billing_stripe_other_account", "gauge",
+                 "1 while the key of Stripe is of another account than the data."},
         [METRIC_STRIPE_EVENTS_SWEPT] = {"billing_stripe_events_swept_seconds", "gauge",
                                         "When Stripe's list of events was last compared."},
         [METRIC_STRIPE_SUBSCRIPTIONS_SWEPT] =

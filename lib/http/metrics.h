@@ -41,6 +41,7 @@ enum metric {
 	METRIC_STRIPE_CALLS_PENDING,        /* gauge */
 	METRIC_STRIPE_CALLS_PARKED,         /* gauge */
 	METRIC_STRIPE_SECOND_SUBSCRIPTIONS, /* gauge */
+	METRIC_STRIPE_OTHER_ACCOUNT,        /* gauge: 0 or 1 */
 	METRIC_STRIPE_EVENTS_SWEPT,         /* gauge: seconds since 1970 */
 	METRIC_STRIPE_SUBSCRIPTIONS_SWEPT,  /* gauge: seconds since 1970 */
 	METRIC_STRIPE_JOBS_LAST_RUN,        /* gauge: seconds since 1970 */

@@ -1,6 +1,7 @@
 /* fetch.c: sends requests to Stripe within the operation's deadline. */
 #include "outbox/fetch.h"
 
+#include "base/text.h"
 #include "outbox/calls.h"
 #include "stripe/client.h"
 #include "stripe/form.h"
@@ -18,7 +19,8 @@ bool
 stripe_is_away(const struct operation *operation, enum fail kind)
 {
 	if (kind == FAIL_STRIPE)
-		return !stripe_client_was_acknowledged(operation->stripe);
+		return !stripe_client_was_acknowledged(operation->stripe) ||
+		       text_equal(operation->task->failure.code, STRIPE_OTHER_ACCOUNT);
 	return kind == FAIL_UNAVAILABLE || kind == FAIL_UNCERTAIN;
 }
 

@@ -5,11 +5,14 @@
 #include "billing/operation.h"
 #include "outbox/calls.h"
 
+/* The code of a failure: the key is of another account than the data (account.h). */
+#define STRIPE_OTHER_ACCOUNT "stripe_other_account"
+
 /* FAIL_UNAVAILABLE "stripe_not_configured" without a key. */
 enum fail stripe_is_configured(struct operation *operation) MUST_CHECK;
 
-/* Whether the failure says that Stripe cannot be reached, is busy or does not accept our key:
- * then no other request would succeed either. */
+/* Whether the failure says that Stripe cannot be reached, is busy, does not accept our key, or
+ * that the key is of another account: then no other request would succeed either. */
 bool stripe_is_away(const struct operation *operation, enum fail kind);
 
 /* Sends a GET: `format` and `id` as in stripe_path(), `query` encoded or NULL. The object lives

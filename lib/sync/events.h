@@ -5,6 +5,9 @@
 #include "billing/operation.h"
 #include "stripe/event.h"
 
+/* How the types of the events begin that a comparison stores: "sweep.subscription". */
+#define SWEEP_EVENT "sweep."
+
 struct stripe_event_row {
 	const char *event_id;
 	const char *type;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "billing/customers.h"
+#include "outbox/account.h"
 #include "outbox/call_records.h"
 #include "outbox/fetch.h"
 #include "outbox/locks.h"
@@ -25,25 +26,37 @@ is_deletion(const struct sync_target *target)
 	return text_equal(strrchr(type, '.'), ".deleted");
 }
 
-/* Locks the object, then fetches it. With `may_be_gone`, `*gone` is true when Stripe has
- * none. */
+/* Stripe has no such object. That is the object's end when an event of Stripe's tells so. What
+ * only a comparison has found must be proven: a key of another account finds no object. */
 static enum fail
-fetch(struct operation *operation, const char *format, const char *id, const char *query,
-      bool may_be_gone, struct json_view *out, bool *gone)
+find_end(struct operation *operation, const struct sync_target *target, bool may_be_gone)
+{
+	bool is_told = is_deletion(target);
+	bool is_found = is_told && text_starts_with(target->event_type, SWEEP_EVENT);
+
+	task_clear(operation->task);
+	if (!is_told)
+		TRY(stripe_event_deletion_is_known(operation, target->id, &is_told));
+	if (is_told && !is_found)
+		return FAIL_NONE;
+	if (is_found || may_be_gone)
+		return stripe_account_must_be_ours(operation);
+	return task_fail(operation->task, FAIL_NOT_FOUND, "stripe_not_found",
+	                 "Stripe has no such object.");
+}
+
+/* Locks the object, then fetches it. `*gone` is true when it does not exist any more; with
+ * `may_be_gone` no event need have told so. */
+static enum fail
+fetch(struct operation *operation, const struct sync_target *target, const char *format,
+      const char *query, bool may_be_gone, struct json_view *out, bool *gone)
 {
 	enum fail kind;
 
-	TRY(stripe_lock(operation, id));
-	kind = stripe_fetch(operation, format, id, query, out);
+	TRY(stripe_lock(operation, target->id));
+	kind = stripe_fetch(operation, format, target->id, query, out);
 	*gone = kind == FAIL_NOT_FOUND;
-	if (!*gone)
-		return kind;
-	task_clear(operation->task);
-	if (!may_be_gone)
-		TRY(stripe_event_deletion_is_known(operation, id, &may_be_gone));
-	return may_be_gone ? FAIL_NONE
-	                   : task_fail(operation->task, FAIL_NOT_FOUND, "stripe_not_found",
-	                               "Stripe has no such object.");
+	return *gone ? find_end(operation, target, may_be_gone) : kind;
 }
 
 enum fail
@@ -98,8 +111,8 @@ stripe_sync_subscription(struct operation *operation, const struct sync_target *
 		return customer_of_stripe(operation, target->customer, target->id, NULL,
 		                          customer_id);
 	}
-	TRY(fetch(operation, "/v1/subscriptions/%s", target->id, "expand[0]=latest_invoice",
-	          is_deletion(target), &object, &gone));
+	TRY(fetch(operation, target, "/v1/subscriptions/%s", "expand[0]=latest_invoice", false,
+	          &object, &gone));
 	if (gone) {
 		*out = SYNC_CHANGED;
 		TRY(customer_of_stripe(operation, target->customer, target->id, NULL,
@@ -165,8 +178,7 @@ stripe_sync_invoice(struct operation *operation, const struct sync_target *targe
 
 	*customer_id = NULL;
 	*out = SYNC_FOREIGN;
-	TRY(fetch(operation, "/v1/invoices/%s", target->id, NULL, is_deletion(target), &object,
-	          &gone));
+	TRY(fetch(operation, target, "/v1/invoices/%s", NULL, false, &object, &gone));
 	if (gone) {
 		*out = SYNC_CHANGED;
 		return invoice_gone(operation, target->id);
@@ -272,7 +284,7 @@ stripe_sync_customer(struct operation *operation, const struct sync_target *targ
 	TRY(customer_of_stripe(operation, target->id, NULL, NULL, customer_id));
 	if (*customer_id == NULL)
 		return FAIL_NONE;
-	TRY(fetch(operation, "/v1/customers/%s", target->id, NULL, true, &object, &gone));
+	TRY(fetch(operation, target, "/v1/customers/%s", NULL, true, &object, &gone));
 	if (!gone)
 		(void)json_view_bool(&object, "deleted", &deleted);
 	if (gone || deleted) {

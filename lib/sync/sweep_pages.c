@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/text.h"
 #include "billing/customers.h"
+#include "outbox/account.h"
 #include "outbox/call_records.h"
 #include "outbox/fetch.h"
 #include "stripe/form.h"
@@ -193,7 +194,7 @@ compare_subscription(struct operation *operation, struct stripe_sweep *sweep,
 	if (!known)
 		report(sweep, &(struct stripe_difference){"subscription", theirs->id,
 		                                          customer_id, NULL, theirs->status});
-	return repair(operation, sweep, theirs->id, customer_id, "sweep.subscription");
+	return repair(operation, sweep, theirs->id, customer_id, SWEEP_EVENT "subscription");
 }
 
 /* Keeps an id of a dry run. */
@@ -269,16 +270,17 @@ compare_unlisted(struct operation *operation, struct stripe_sweep *sweep,
 
 	if (kind == FAIL_NOT_FOUND) {
 		task_clear(operation->task);
+		TRY(stripe_account_check(operation));
 		report(sweep, &(struct stripe_difference){"subscription", id, ours->customer_id,
 		                                          ours->status, NULL});
 		return repair(operation, sweep, id, ours->customer_id,
-		              "sweep.subscription.deleted");
+		              SWEEP_EVENT "subscription.deleted");
 	}
 	TRY(kind);
 	if (!sold_subscription_read(operation, &object, &theirs) ||
 	    compare_values(operation, sweep, ours, &theirs) == 0)
 		return FAIL_NONE;
-	return repair(operation, sweep, id, ours->customer_id, "sweep.subscription");
+	return repair(operation, sweep, id, ours->customer_id, SWEEP_EVENT "subscription");
 }
 
 /* Compares some of the subscriptions that were not in Stripe's list. */

@@ -25,7 +25,7 @@ asked and makes any fault that is asked for. It needs nothing but Python.
 
 It prints one line when it listens, {"port": N, "url": "..."}, and ends on SIGTERM.
 
-THE API is under /v1: customers, products, prices, checkout/sessions, subscriptions,
+THE API is under /v1: account, customers, products, prices, checkout/sessions, subscriptions,
 subscription_items, invoices (with create_preview and pay), billing_portal/sessions and
 /configurations, events, webhook_endpoints, billing/meters, meter_events and
 meter_event_adjustments. standin/routes.py has the list. Each request needs a Stripe-Version.
@@ -41,7 +41,11 @@ and with the header "Authorization: Bearer CONTROL_TOKEN". handle.py has a metho
     GET  ping                       {now}
     GET  settings, POST settings    {retry_days: [3,5,7], after_retries: cancel|unpaid|past_due,
                                     portal_configured, meter_delay, thin_url, flexible: the
-                                    portal ends by cancel_at alone}; also {secret_key}
+                                    portal ends by cancel_at alone, account: of GET
+                                    /v1/account, null: 403}; also {secret_key}
+    POST account                    {account} the key is of that account, which has objects of
+                                    its own
+    POST lose                       {id} loses an object without any event
     POST webhook                    {url, secrets: [..], api_version, enabled_events}; url null
                                     takes the endpoint away
     POST hold                       {held: true|false} keeps deliveries back, or lets them go

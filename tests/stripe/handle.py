@@ -160,6 +160,14 @@ class StandIn:
         """Changes settings; gives all."""
         return self.control("settings", wishes)
 
+    def account(self, id):
+        """Has the key be of another account; each keeps its own objects."""
+        self.control("account", {"account": id})
+
+    def lose(self, id):
+        """Loses an object without any event."""
+        self.control("lose", {"id": id})
+
     def card(self, customer, behaviour):
         """Sets how a customer's card behaves."""
         return self.control("card", {"customer": customer, "behaviour": behaviour})

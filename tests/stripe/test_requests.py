@@ -228,3 +228,31 @@ def test_path_ids_are_decoded(stripe):
     """An escaped id is looked up as what it means."""
     status, answer = stripe.api("GET", "/v1/customers/" + urllib.parse.quote("cus_a/b c", ""))
     assert status == 404 and "cus_a/b c" in answer["error"]["message"]
+
+
+def test_accounts(stripe):
+    """A key of another account finds none of the objects; each account keeps its own."""
+    customer = stripe.customer()
+    ours = stripe.call("GET", "/v1/account")
+    assert ours["object"] == "account" and ours["id"].startswith("acct_")
+    stripe.account("acct_other")
+    assert stripe.call("GET", "/v1/account")["id"] == "acct_other"
+    assert stripe.api("GET", "/v1/customers/" + customer)[0] == 404
+    stripe.account(ours["id"])
+    assert stripe.call("GET", "/v1/customers/" + customer)["id"] == customer
+    stripe.settings(account=None)
+    assert stripe.api("GET", "/v1/account")[0] == 403
+
+
+def test_lost_objects(stripe):
+    """An object that is lost leaves no event."""
+    customer = stripe.customer()
+    subscription = stripe.subscribe(customer)["id"]
+    events = len(stripe.events())
+    for id in (subscription, customer):
+        stripe.lose(id)
+    assert len(stripe.events()) == events
+    assert stripe.api("GET", "/v1/customers/" + customer)[0] == 404
+    assert stripe.api("GET", "/v1/subscriptions/" + subscription)[0] == 404
+    status, answer = stripe.api("GET", "/v1/subscriptions", {"customer": customer})
+    assert (status, answer["error"]["param"]) == (400, "customer")

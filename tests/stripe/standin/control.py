@@ -6,7 +6,7 @@ import hmac
 import json
 import time
 
-from . import billing, cards, checkout, courier, dump, model, renewal
+from . import account, billing, cards, checkout, courier, dump, model, renewal
 from .errors import ApiError
 from .wire import Answer
 
@@ -52,6 +52,22 @@ def settings(server, wish):
         raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
     server.state.settings.update(wish)
     return server.state.settings
+
+
+def switch_account(server, wish):
+    """Has the key be of another account; each keeps its own objects."""
+    account.switch(server.state, wish["account"])
+    return {"account": server.state.settings["account"]}
+
+
+def lose(server, wish):
+    """Loses an object without any event, as deleted test data is lost."""
+    for table in server.state.tables.values():
+        thing = table.pop(wish["id"], None)
+        if thing is not None and thing in table.of_customer.get(
+                getattr(thing, "customer", None), []):
+            table.of_customer[thing.customer].remove(thing)
+    return {}
 
 
 def webhook(server, wish):
@@ -241,6 +257,8 @@ ACTIONS = {
     ("GET", "ping"): lambda server, _wish: {"now": server.state.now()},
     ("GET", "settings"): lambda server, _wish: server.state.settings,
     ("POST", "settings"): changing(settings),
+    ("POST", "account"): changing(switch_account),
+    ("POST", "lose"): changing(lose),
     ("POST", "webhook"): changing(webhook),
     ("POST", "hold"): hold,
     ("GET", "queue"): queue,

@@ -21,7 +21,8 @@ class Rule:
         match = wish.get("match", {})
         self.wish = wish
         self.method = match.get("method")
-        self.path = re.compile(match.get("path", ""))
+        # billingd reads its account when it likes: only a rule that names it counts that.
+        self.path = re.compile(match.get("path") or "^(?!/v1/account$)")
         self.agent = match.get("agent") or ""
         times = wish.get("times", 1)
         self.left = float("inf") if times == "forever" else int(times)

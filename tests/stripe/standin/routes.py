@@ -2,10 +2,11 @@
 
 import re
 
-from . import catalogue, checkout, customers, events, invoices, items, meters, portal
+from . import account, catalogue, checkout, customers, events, invoices, items, meters, portal
 from . import subscriptions
 
 OPERATIONS = {
+    "GET /v1/account": account.retrieve,
     "POST /v1/customers": customers.create,
     "GET /v1/customers": customers.index,
     "GET /v1/customers/search": customers.search,

@@ -36,6 +36,7 @@ SETTINGS = {
     "thin_url": None,            # where thin events about meters go
     "flexible": False,           # the portal ends subscriptions by cancel_at alone, as it does
                                  # in the flexible billing mode of newer accounts
+    "account": "acct_1StandIn",  # what GET /v1/account answers; null: the key may not read it
 }
 
 
@@ -85,6 +86,11 @@ def restore_table(kind, things):
     return table
 
 
+def fresh_tables():
+    """The tables of an account without any object."""
+    return {kind: Table(kind) for kind in TABLES}
+
+
 class State:
     """Everything, to be touched only with `lock` held. `request` is the id and idempotency key
     of the request that is being executed, for the events it causes."""
@@ -93,7 +99,8 @@ class State:
         self.lock = threading.RLock()
         self.clock = Clock()
         self.agenda = Agenda()
-        self.tables = {kind: Table(kind) for kind in TABLES}
+        self.tables = fresh_tables()
+        self.accounts = {}  # the tables of other accounts, by their id
         self.settings = dict(SETTINGS)
         self.idempotency = {}
         self.livemode = livemode
@@ -177,7 +184,7 @@ class State:
             return
         began = time.monotonic()
         kept = {"format": FORMAT, "tables": self.tables, "settings": self.settings,
-                "offset": self.clock.offset, "idempotency": {
+                "accounts": self.accounts, "offset": self.clock.offset, "idempotency": {
                     key: entry for key, entry in self.idempotency.items()
                     if not entry.running}}
         with open(self.file + ".new", "wb") as file:
@@ -196,6 +203,7 @@ class State:
             return False
         self.tables.update(kept["tables"])
         self.settings.update(kept["settings"])
+        self.accounts = kept.get("accounts", {})
         self.clock.offset = kept["offset"]
         self.idempotency = kept["idempotency"]
         return True

@@ -2,6 +2,7 @@
  * answer. */
 #include "support/stripe_flow_fixture.h"
 
+#include "outbox/account.h"
 #include "outbox/enqueue.h"
 #include "sales/resolve.h"
 
@@ -256,23 +257,29 @@ END_TEST
 /* Stripe answers an update with 404. When the customer was deleted there, ours is unlinked;
  * otherwise the call is parked for the operator. */
 static const struct {
-	struct scripted look;
+	struct scripted look, account;
 	const char *linked, *end;
 } unknowns[] = {
-        {BODY("{'id':'cus_1','deleted':true}"), "nobody",
+        {BODY("{'id':'cus_1','deleted':true}"), END, "nobody",
          "customer_update:failed customer_gone"},
-        {REFUSED(404), "nobody", "customer_update:failed customer_gone"},
-        {BODY("{'id':'cus_1'}"), "cus_1", "customer_update:parked status_404"},
-        {BROKEN, "cus_1", "customer_update:pending stripe_error"},
+        {REFUSED(404), BODY("{'id':'acct_1','object':'account'}"), "nobody",
+         "customer_update:failed customer_gone"},
+        {REFUSED(404), BODY("{'id':'acct_2','object':'account'}"), "cus_1",
+         "customer_update:pending stripe_other_account"},
+        {BODY("{'id':'cus_1'}"), END, "cus_1", "customer_update:parked status_404"},
+        {BROKEN, END, "cus_1", "customer_update:pending stripe_error"},
 };
 
 START_TEST(test_update_of_unknown_customer)
 {
 	(void)enqueue(STRIPE_CUSTOMER_UPDATE, "cus_1", "/v1/customers/cus_1");
 	link_customer();
-	SCRIPT(REFUSED(404), unknowns[_i].look);
+	fine(stripe_account_replace(&operation,
+	                            &(struct stripe_account){.account_id = "acct_1"}));
+	SCRIPT(REFUSED(404), unknowns[_i].look, unknowns[_i].account);
 	(void)run();
-	asked("POST /v1/customers/cus_1 GET /v1/customers/cus_1");
+	ck_assert(text_starts_with(flow_asked(),
+	                           "POST /v1/customers/cus_1 GET /v1/customers/cus_1"));
 	ck_assert_str_eq(linked(), unknowns[_i].linked);
 	ck_assert_str_eq(calls_now(), unknowns[_i].end);
 }

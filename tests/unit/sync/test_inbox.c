@@ -2,6 +2,7 @@
 #include "support/stripe_flow_fixture.h"
 
 #include "billing/customers.h"
+#include "outbox/account.h"
 #include "outbox/enqueue.h"
 #include "sync/inbox.h"
 #include "sync/invoices.h"
@@ -345,6 +346,42 @@ START_TEST(test_customer_deleted)
 }
 END_TEST
 
+#define ACCOUNT(id) BODY("{'id':'" id "','object':'account'}")
+
+/* What only a comparison has found, and what an event of another kind finds, is no end while the
+ * key may be of another account. */
+static const struct {
+	const char *type, *family, *subject;
+	struct scripted account;
+	enum fail fail;
+	const char *event, *linked, *subscriptions;
+} missing[] = {
+        {"sweep.subscription.deleted", "subscription", "sub_1", ACCOUNT("acct_1"), FAIL_NONE,
+         "done/1", "cus_1", "sub_1:canceled+ trial:canceled-"},
+        {"sweep.subscription.deleted", "subscription", "sub_1", ACCOUNT("acct_2"), FAIL_STRIPE,
+         "pending/0 stripe_other_account", "cus_1", "sub_1:active+ trial:canceled-"},
+        {"sweep.subscription.deleted", "subscription", "sub_1", REFUSED(403), FAIL_NONE,
+         "pending/1 stripe_account_unknown", "cus_1", "sub_1:active+ trial:canceled-"},
+        {"customer.updated", "customer", "cus_1", ACCOUNT("acct_2"), FAIL_STRIPE,
+         "pending/0 stripe_other_account", "cus_1", "sub_1:active+ trial:canceled-"},
+};
+
+START_TEST(test_missing)
+{
+	fine(stripe_account_replace(&operation,
+	                            &(struct stripe_account){.account_id = "acct_1"}));
+	link_customer();
+	store_synced("sub_1", "active");
+	receive(missing[_i].type, missing[_i].family, missing[_i].subject, customer_id);
+	SCRIPT(REFUSED(404), missing[_i].account);
+	ck_assert_int_eq(run(), missing[_i].fail);
+	ck_assert_str_eq(events_now(), arena_printf(task.arena, "evt_%s:%s",
+	                                            missing[_i].subject, missing[_i].event));
+	ck_assert_str_eq(linked(), missing[_i].linked);
+	subscriptions_are(missing[_i].subscriptions);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -363,6 +400,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_customer, 0, ROWS(changes));
 	tcase_add_loop_test(tcase, test_customer_not_asked, 0, 2);
 	tcase_add_loop_test(tcase, test_customer_deleted, 0, 2);
+	tcase_add_loop_test(tcase, test_missing, 0, ROWS(missing));
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }

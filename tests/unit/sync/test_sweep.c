@@ -2,6 +2,7 @@
  * and that it changes nothing when Stripe does not answer. Also our copies of invoices. */
 #include "support/stripe_flow_fixture.h"
 
+#include "outbox/account.h"
 #include "sync/invoices.h"
 #include "sync/subscriptions.h"
 #include "sync/sweep.h"
@@ -128,15 +129,37 @@ START_TEST(test_subscriptions)
 	store_synced("sub_1", "active");
 	store_synced("sub_2", "active");
 	store_synced("sub_3", "canceled");
-	SCRIPT(BODY("{'data':[" SUBSCRIPTION("past_due", "price_s") ",null]}"), REFUSED(404));
+	SCRIPT(BODY("{'data':[" SUBSCRIPTION("past_due", "price_s") ",null]}"), REFUSED(404),
+	       BODY("{'id':'acct_1','object':'account'}"));
 	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 1), FAIL_NONE);
 	ck_assert_str_eq(sweep_now("subscriptions"), "part 1 after  found 1, under way");
 	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 1), FAIL_NONE);
 	ck_assert_str_eq(sweep_now("subscriptions"), "part 1 after sub_2 found 2, finished");
-	asked("GET /v1/subscriptions GET /v1/subscriptions/sub_2");
+	asked("GET /v1/subscriptions GET /v1/subscriptions/sub_2 GET /v1/account");
 	ck_assert_str_eq(events_now(), "sweep.subscription sub_1 sweep pending, "
 	                               "sweep.subscription.deleted sub_2 sweep pending");
 	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 0), FAIL_NONE);
+}
+END_TEST
+
+static void
+record_account(const char *account_id)
+{
+	fine(stripe_account_replace(&operation,
+	                            &(struct stripe_account){.account_id = account_id}));
+}
+
+/* A key of another account finds no subscription. The sweep stops, and none has ended. */
+START_TEST(test_other_account)
+{
+	record_account("acct_1");
+	store_synced("sub_1", "active");
+	SCRIPT(BODY("{'data':[]}"), REFUSED(404), BODY("{'id':'acct_2','object':'account'}"));
+	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 1), FAIL_NONE);
+	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 1), FAIL_STRIPE);
+	ck_assert_str_eq(sweep_now("subscriptions"), "part 1 after  found 0, under way");
+	ck_assert_str_eq(events_now(), "");
+	subscriptions_are("sub_1:active+ trial:canceled-");
 }
 END_TEST
 
@@ -231,6 +254,7 @@ main(void)
 	tcase_add_test(tcase, test_events_again);
 	tcase_add_test(tcase, test_subscriptions);
 	tcase_add_loop_test(tcase, test_no_list, 0, 5);
+	tcase_add_test(tcase, test_other_account);
 	tcase_add_test(tcase, test_same);
 	tcase_add_test(tcase, test_invoices);
 	suite_add_tcase(suite, tcase);
