@@ -14,6 +14,7 @@
 #include "sales/plan_change.h"
 #include "sales/resolve.h"
 #include "sales/return_urls.h"
+#include "sales/stripe_customer.h"
 #include "stripe/form.h"
 #include "stripe/objects.h"
 #include "sync/objects.h"
@@ -83,28 +84,6 @@ fail_subscription_exists(struct operation *operation)
 	                 "The customer has a paid subscription; change its plan instead.");
 }
 
-/* Creates Stripe's customer for ours unless it exists. A crash in between creates no second
- * one: key and parameters are committed first, and each customer has at most one pending
- * creation. */
-static enum fail
-ensure_customer(struct operation *operation, const struct customer *customer,
-                const char **stripe_customer_id)
-{
-	struct stripe_call wanted = {.kind = STRIPE_CUSTOMER_CREATE,
-	                             .customer_id = customer->customer_id,
-	                             .path = "/v1/customers"};
-	struct stripe_call call;
-
-	*stripe_customer_id = customer->stripe_customer_id;
-	if (*stripe_customer_id != NULL)
-		return FAIL_NONE;
-	wanted.parameters = stripe_customer_parameters(operation, customer);
-	TRY(call_prepare(operation, &wanted, &call));
-	TRY(db_begin(operation->db, operation->task));
-	TRY(stripe_resolve_creation(operation, &call, stripe_customer_id));
-	return db_commit(operation->db, operation->task);
-}
-
 /* The client's URL, or without one the address of a page of this service. */
 static const char *
 url_or_ours(struct operation *operation, const char *url, const char *page)
@@ -171,7 +150,7 @@ prepare_session(struct operation *operation, const struct checkout_request *requ
 	TRY(subscription_newest(operation, request->customer_id, &subscription));
 	if (is_paid_and_live(subscription))
 		return fail_subscription_exists(operation);
-	TRY(ensure_customer(operation, &customer, &wanted.subject));
+	TRY(stripe_customer_ensure(operation, &customer, &wanted.subject));
 	wanted.parameters =
 	        session_form(operation, request, price, wanted.subject, subscription);
 	/* A call that has failed keeps the client's key. */
@@ -237,16 +216,13 @@ open_session(struct operation *operation, const struct stripe_call *call, void *
 	return audit_record(operation, "checkout", call->customer_id, out->session_id, NULL);
 }
 
-enum fail
-checkout_open(struct operation *operation, const struct checkout_request *request,
-              struct checkout_session *out)
+static enum fail
+open_checkout(struct operation *operation, const struct checkout_request *request,
+              const struct price *price, struct checkout_session *out)
 {
-	const struct price *price;
 	struct stripe_call call;
 	enum fail kind;
 
-	TRY(stripe_is_configured(operation));
-	TRY(check_request(operation, request, &price));
 	TRY(prepare_session(operation, request, price, &call));
 	kind = call_perform(operation, &call, NULL, open_session, out);
 	/* The page of this call is closed or was never opened. */
@@ -256,23 +232,55 @@ checkout_open(struct operation *operation, const struct checkout_request *reques
 }
 
 enum fail
-checkout_portal(struct operation *operation, const char *customer_id, const char *return_url,
-                const char **url)
+checkout_open(struct operation *operation, const struct checkout_request *request,
+              struct checkout_session *out)
+{
+	const struct price *price;
+	enum fail kind;
+
+	TRY(stripe_is_configured(operation));
+	TRY(check_request(operation, request, &price));
+	kind = open_checkout(operation, request, price, out);
+	if (!stripe_customer_is_missing(operation, kind))
+		return kind;
+	TRY(stripe_customer_unlink_missing(operation, request->customer_id));
+	return open_checkout(operation, request, price, out);
+}
+
+static enum fail
+open_portal(struct operation *operation, const struct customer *customer,
+            const char *return_url, const char **url)
 {
 	struct task *task = operation->task;
 	struct stripe_form form = stripe_form_new(task->arena);
+	const char *stripe_customer_id;
 	struct json_view object;
+
+	TRY(stripe_customer_ensure(operation, customer, &stripe_customer_id));
+	stripe_form_string(&form, "customer", stripe_customer_id);
+	stripe_form_string(&form, "return_url", url_or_ours(operation, return_url, "back"));
+	TRY(stripe_post(operation, "/v1/billing_portal/sessions", form.text.data, &object));
+	if (!json_view_string(&object, "url", url))
+		return stripe_answer_unusable(task);
+	return audit_record(operation, "portal", customer->customer_id, NULL, NULL);
+}
+
+enum fail
+checkout_portal(struct operation *operation, const char *customer_id, const char *return_url,
+                const char **url)
+{
 	struct customer customer;
+	enum fail kind;
 
 	TRY(stripe_is_configured(operation));
 	TRY(check_url(operation, "return_url", return_url));
 	TRY(customer_find(operation, customer_id, &customer));
 	if (customer.stripe_customer_id == NULL)
 		return fail_checkout_needed(operation);
-	stripe_form_string(&form, "customer", customer.stripe_customer_id);
-	stripe_form_string(&form, "return_url", url_or_ours(operation, return_url, "back"));
-	TRY(stripe_post(operation, "/v1/billing_portal/sessions", form.text.data, &object));
-	if (!json_view_string(&object, "url", url))
-		return stripe_answer_unusable(task);
-	return audit_record(operation, "portal", customer_id, NULL, NULL);
+	kind = open_portal(operation, &customer, return_url, url);
+	if (!stripe_customer_is_missing(operation, kind))
+		return kind;
+	TRY(stripe_customer_unlink_missing(operation, customer_id));
+	TRY(customer_find(operation, customer_id, &customer));
+	return open_portal(operation, &customer, return_url, url);
 }

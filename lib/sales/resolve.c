@@ -6,11 +6,13 @@
 #include "billing/audit.h"
 #include "billing/customers.h"
 #include "billing/subscriptions.h"
+#include "outbox/account.h"
 #include "outbox/call_records.h"
 #include "outbox/enqueue.h"
 #include "outbox/fetch.h"
 #include "outbox/locks.h"
 #include "sales/checkout_sessions.h"
+#include "sales/stripe_customer.h"
 #include "stripe/form.h"
 #include "stripe/objects.h"
 #include "sync/objects.h"
@@ -269,7 +271,14 @@ resolve_checkout(struct operation *operation, const struct stripe_call *call)
 static enum fail
 resolve_close(struct operation *operation, const struct stripe_call *call)
 {
-	TRY(checkout_close_others(operation, call->subject, NULL));
+	enum fail kind = checkout_close_others(operation, call->subject, NULL);
+
+	if (stripe_customer_is_missing(operation, kind)) {
+		task_clear(operation->task);
+		TRY(stripe_account_must_be_ours(operation));
+		return stripe_call_end(operation, call, "done", customer_gone);
+	}
+	TRY(kind);
 	return stripe_call_end(operation, call, "done", NULL);
 }
 

@@ -142,6 +142,10 @@ stripe_client_failure(struct task *task, const struct stripe_answer *answer)
 		if (is_refusal(answer, &refusals[i]))
 			return task_fail(task, FAIL_CONFLICT, refusals[i].code, "%s",
 			                 refusals[i].message);
+	if (answer->outcome == STRIPE_REFUSED && text_equal(answer->error_param, "customer") &&
+	    text_equal(answer->error_code, "resource_missing"))
+		return task_fail(task, FAIL_STRIPE, STRIPE_CUSTOMER_MISSING,
+		                 "Stripe does not know this customer.");
 	if (answer->outcome == STRIPE_REFUSED && answer->status == 404)
 		return task_fail(task, FAIL_NOT_FOUND, "stripe_not_found",
 		                 "Stripe has no such object.");

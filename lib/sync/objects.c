@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "billing/audit.h"
 #include "billing/customers.h"
 #include "outbox/account.h"
 #include "outbox/call_records.h"
@@ -123,36 +124,6 @@ stripe_sync_subscription(struct operation *operation, const struct sync_target *
 	                                      customer_id, out);
 }
 
-enum fail
-stripe_sync_bought(struct operation *operation, const char *stripe_customer_id,
-                   const char *customer_id, bool *found)
-{
-	struct stripe_form form = stripe_form_new(operation->task->arena);
-	struct json_view data, item;
-
-	*found = false;
-	stripe_form_string(&form, "customer", stripe_customer_id);
-	stripe_form_int(&form, "limit", 100);
-	TRY(stripe_fetch_list(operation, "/v1/subscriptions", NULL, form.text.data, &data,
-	                      NULL));
-	for (bool more = json_view_first(&data, &item); more && !*found;
-	     more = json_view_next(&item)) {
-		struct sold_subscription subscription;
-		struct sync_target target = {.customer_id = customer_id};
-		const char *owner;
-		enum sync_result synced;
-
-		if (!sold_subscription_read(operation, &item, &subscription) ||
-		    subscription.plan == NULL ||
-		    !stripe_status_is_live(subscription.stripe.status))
-			continue;
-		target.id = subscription.stripe.id;
-		TRY(stripe_sync_subscription(operation, &target, &owner, &synced));
-		*found = true;
-	}
-	return FAIL_NONE;
-}
-
 /* Also syncs the invoice's subscription, whose event may be lost. */
 static enum fail
 sync_subscription_of(struct operation *operation, const struct stripe_invoice *invoice,
@@ -196,9 +167,9 @@ stripe_sync_invoice(struct operation *operation, const struct sync_target *targe
 	return FAIL_NONE;
 }
 
-/* Stripe has deleted the customer and all its subscriptions. */
+/* Stripe has deleted the customer and all its subscriptions; `owner` is ours. */
 static enum fail
-forget_customer(struct operation *operation, const char *stripe_customer_id)
+forget_customer(struct operation *operation, const char *stripe_customer_id, const char *owner)
 {
 	const struct synced_subscription *open;
 	const char *customer_id;
@@ -213,6 +184,7 @@ forget_customer(struct operation *operation, const char *stripe_customer_id)
 
 		TRY(stripe_sync_subscription(operation, &target, &customer_id, &synced));
 	}
+	TRY(audit_record(operation, "stripe_customer_unlink", owner, stripe_customer_id, NULL));
 	return customer_unlink_stripe(operation, stripe_customer_id);
 }
 
@@ -289,7 +261,7 @@ stripe_sync_customer(struct operation *operation, const struct sync_target *targ
 		(void)json_view_bool(&object, "deleted", &deleted);
 	if (gone || deleted) {
 		*out = SYNC_CHANGED;
-		return forget_customer(operation, target->id);
+		return forget_customer(operation, target->id, *customer_id);
 	}
 	/* Our newer values are about to be sent. */
 	TRY(stripe_call_is_pending(operation, STRIPE_CUSTOMER_UPDATE, target->id, &pending));
@@ -297,6 +269,53 @@ stripe_sync_customer(struct operation *operation, const struct sync_target *targ
 	if (pending)
 		return FAIL_NONE;
 	return take_over_or_keep(operation, *customer_id, &object, out);
+}
+
+/* Stripe does not know the customer that was to be looked up. */
+static enum fail
+forget_missing(struct operation *operation, const char *stripe_customer_id)
+{
+	const struct sync_target target = {.id = stripe_customer_id};
+	enum sync_result synced;
+	const char *customer_id;
+
+	task_clear(operation->task);
+	return stripe_sync_customer(operation, &target, &customer_id, &synced);
+}
+
+enum fail
+stripe_sync_bought(struct operation *operation, const char *stripe_customer_id,
+                   const char *customer_id, bool *found)
+{
+	struct stripe_form form = stripe_form_new(operation->task->arena);
+	struct json_view data, item;
+	enum fail kind;
+
+	*found = false;
+	stripe_form_string(&form, "customer", stripe_customer_id);
+	stripe_form_int(&form, "limit", 100);
+	kind = stripe_fetch_list(operation, "/v1/subscriptions", NULL, form.text.data, &data,
+	                         NULL);
+	if (kind == FAIL_STRIPE &&
+	    text_equal(operation->task->failure.code, STRIPE_CUSTOMER_MISSING))
+		return forget_missing(operation, stripe_customer_id);
+	TRY(kind);
+	for (bool more = json_view_first(&data, &item); more && !*found;
+	     more = json_view_next(&item)) {
+		struct sold_subscription subscription;
+		struct sync_target target = {.customer_id = customer_id};
+		const char *owner;
+		enum sync_result synced;
+
+		if (!sold_subscription_read(operation, &item, &subscription) ||
+		    subscription.plan == NULL ||
+		    !stripe_status_is_live(subscription.stripe.status))
+			continue;
+		target.id = subscription.stripe.id;
+		TRY(stripe_sync_subscription(operation, &target, &owner, &synced));
+		*found = true;
+	}
+	return FAIL_NONE;
 }
 
 enum fail

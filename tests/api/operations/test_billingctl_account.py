@@ -336,7 +336,7 @@ def diagnose(place, **env):
     done = place.ctl.run("doctor", "--json", **{"BASE_URL": BASE_URL, **env})
     checks = {one["check"]: one for one in json.loads(done.stdout)["checks"]
               if one["check"].startswith("stripe_") and one["check"] != "stripe_socket"}
-    assert len(checks) == 8 and place.stripe.secret_key not in done.stdout + done.stderr
+    assert len(checks) == 9 and place.stripe.secret_key not in done.stdout + done.stderr
     assert all(one["cure"] for one in checks.values() if one["state"] == "wrong")
     return {name: one["detail"] for name, one in checks.items() if one["state"] not in ("ok", "warning")}
 
@@ -352,8 +352,8 @@ def fixture_healthy(place):
 def test_the_doctor_checks_the_key(healthy):
     wrong = diagnose(healthy, STRIPE_SECRET_KEY="sk_test_another")
     assert "doesn't know the key" in wrong["stripe_key"]
-    assert set(wrong) == {"stripe_key", "stripe_prices", "stripe_meters", "stripe_webhook",
-                          "stripe_portal"}
+    assert set(wrong) == {"stripe_key", "stripe_account", "stripe_prices", "stripe_meters",
+                          "stripe_webhook", "stripe_portal"}
     said = healthy.ctl.run("doctor", STRIPE_SECRET_KEY="").stdout
     assert "stripe_socket" in said and "stripe_key" not in said and "stripe_parked" not in said
 

@@ -296,6 +296,32 @@ START_TEST(test_update_of_unlinked_customer)
 }
 END_TEST
 
+#define NO_CUSTOMER                                                                            \
+	{                                                                                      \
+		.status = 400, .body = "{'error':{'code':'resource_missing','param':"          \
+		                       "'customer'}}"                                          \
+	}
+
+/* The pages of a customer that Stripe has lost need not be closed. */
+static const struct {
+	const char *account, *end;
+} closings[] = {
+        {"{'id':'acct_1','object':'account'}", "checkout_close:done customer_gone"},
+        {"{'id':'acct_2','object':'account'}", "checkout_close:pending stripe_other_account"},
+};
+
+START_TEST(test_close_of_lost_customer)
+{
+	fine(stripe_account_replace(&operation,
+	                            &(struct stripe_account){.account_id = "acct_1"}));
+	fine(stripe_checkout_close_enqueue(&operation, customer_id, "cus_1"));
+	SCRIPT(NO_CUSTOMER, BODY(closings[_i].account));
+	(void)run();
+	asked("GET /v1/checkout/sessions GET /v1/account");
+	ck_assert_str_eq(calls_now(), closings[_i].end);
+}
+END_TEST
+
 /* Only the newest of several updates is sent. */
 START_TEST(test_newest_update)
 {
@@ -395,6 +421,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_replayed_creation, 0, ROWS(replayed_creations));
 	tcase_add_loop_test(tcase, test_update_of_unknown_customer, 0, ROWS(unknowns));
 	tcase_add_test(tcase, test_update_of_unlinked_customer);
+	tcase_add_loop_test(tcase, test_close_of_lost_customer, 0, ROWS(closings));
 	tcase_add_test(tcase, test_newest_update);
 	tcase_add_test(tcase, test_checkout);
 	tcase_add_loop_test(tcase, test_refused_cancellation, 0, ROWS(ends));
