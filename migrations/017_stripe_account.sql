@@ -1,4 +1,4 @@
--- 016_stripe_account.sql: the account at Stripe whose objects this database describes.
+-- 017_stripe_account.sql: the account at Stripe whose objects this database describes.
 
 -- One row. A key of another account, or of the other mode, finds none of these objects: that must not be
 -- taken for their end.
