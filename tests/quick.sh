@@ -34,6 +34,7 @@ chosen_tests() {
 	changed=" $(changed_rooms | tr '\n' ' ')"
 
 	for folder in tests/unit/*/; do
+		compgen -G "$folder"'test_*.c' >/dev/null || continue
 		room=$(basename "$folder")
 		for other in $changed; do
 			[[ $room == "$other" ]] || includes "$room" "$other" || continue
