@@ -99,17 +99,35 @@ secrets_write(int file, const struct setting *table, const void *settings)
 	return true;
 }
 
+/* The text of a place, or NULL. Most are short, so a long buffer is the second try. */
+static const char *
+read_text(struct arena *arena, int file, size_t place)
+{
+	static const size_t sizes[] = {1024, PLACE_SIZE};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		char *text = arena_alloc(arena, sizes[i]);
+		ssize_t got = pread(file, text, sizes[i] - 1, (off_t)(place * PLACE_SIZE));
+
+		if (got <= 0)
+			return NULL;
+		if (memchr(text, '\0', (size_t)got) != NULL)
+			return text;
+	}
+	return NULL;
+}
+
 bool
 secrets_read(struct arena *arena, int file, const struct setting *table, unsigned int wanted,
              void *settings)
 {
 	for (size_t i = 0; table[i].type != SETTING_STOP; i++) {
-		char *text;
+		const char *text;
 
 		if ((table[i].secret & wanted) == 0)
 			continue;
-		text = arena_alloc(arena, PLACE_SIZE);
-		if (pread(file, text, PLACE_SIZE - 1, (off_t)(i * PLACE_SIZE)) <= 0)
+		text = read_text(arena, file, i);
+		if (text == NULL)
 			return false;
 		*(const char **)(void *)((char *)settings + table[i].offset) = text;
 	}
