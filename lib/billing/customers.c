@@ -11,12 +11,18 @@ static const struct column columns[] =
         COLUMNS(struct customer, customer_id, email, company_name, stripe_customer_id,
                 pending_email, created_at, updated_at);
 
+/* With the plan and the status of the subscription that counts. */
+static const struct column listed_columns[] =
+        COLUMNS(struct customer, customer_id, email, company_name, stripe_customer_id,
+                pending_email, created_at, updated_at, plan, status);
+
 #define CUSTOMER_COLUMNS                                                                       \
 	"customer_id, email, company_name, stripe_customer_id, pending_email, created_at, "    \
 	"updated_at"
 #define ROW ROWS_OF(struct customer, columns)
+#define LISTED ROWS_OF(struct customer, listed_columns)
 #define NEWEST_FIRST "ORDER BY created_at DESC, customer_id DESC "
-#define PAGE NEWEST_FIRST "LIMIT $3::bigint OFFSET $4::bigint"
+#define PAGE NEWEST_FIRST "LIMIT $3::bigint OFFSET $4::bigint "
 #define PAGE_END "($3::bigint + $4::bigint) "
 #define AFTER_CURSOR                                                                           \
 	"deleted_at IS NULL AND (created_at, customer_id) < "                                  \
@@ -27,33 +33,32 @@ static const struct column columns[] =
  * pattern. */
 #define BEGINS(key, words) key " >= " words " AND " key " < " words " || chr(1114111)"
 #define MATCHES(words) "(" BEGINS("email_key", words) " OR " BEGINS("company_key", words) ") "
-#define MATCHES_5 MATCHES("$5")
 #define MATCHES_6 MATCHES("$6")
+#define MATCHES_7 MATCHES("$7")
 
-#define PAUSE_ENDS(now)                                                                        \
-	"CASE WHEN pause_resumes_at <= " now " THEN NULL ELSE pause_ends_access_at END"
-/* The subscription that counts, with the status that it has at the time `now`: access_status(). */
-#define CURRENT(customer_id, now)                                                              \
+/* The subscription that counts, with the status that it has at the time $5: access_status(). */
+#define PAUSE_ENDS                                                                             \
+	"CASE WHEN pause_resumes_at <= $5::timestamptz THEN NULL ELSE pause_ends_access_at "   \
+	"END"
+#define CURRENT(customer_id)                                                                   \
 	"LEFT JOIN LATERAL (SELECT plan, CASE WHEN status = 'trialing' "                       \
-	"  AND stripe_subscription_id IS NULL AND trial_ends_at <= " now "::timestamptz "      \
-	"  THEN 'canceled' WHEN status NOT IN ('trialing', 'active', 'past_due') THEN status " \
-	"  WHEN hold_ends_access_at <= LEAST(" now                                             \
-	", " PAUSE_ENDS(now) ") THEN 'unpaid' "                                                \
-	                     "  WHEN " PAUSE_ENDS(                                             \
-	                             now) " <= " now " THEN 'paused' "                         \
-	                                  "  ELSE status END AS status FROM subscriptions "    \
-	                                  "  WHERE subscriptions.customer_id = " customer_id   \
-	                                  " "                                                  \
-	                                  "  ORDER BY superseded, subscription_id DESC LIMIT " \
-	                                  "1) s ON true "
+	"  AND stripe_subscription_id IS NULL AND trial_ends_at <= $5::timestamptz "           \
+	"  THEN 'canceled' "                                                                   \
+	"  WHEN status NOT IN ('trialing', 'active', 'past_due') THEN status "                 \
+	"  WHEN hold_ends_access_at <= LEAST($5::timestamptz, " PAUSE_ENDS ") THEN 'unpaid' "  \
+	"  WHEN " PAUSE_ENDS " <= $5::timestamptz THEN 'paused' "                              \
+	"  ELSE status END AS status FROM subscriptions "                                      \
+	"  WHERE subscriptions.customer_id = " customer_id " "                                 \
+	"  ORDER BY superseded, subscription_id DESC LIMIT 1) s ON true "
+#define JOINED CURRENT("c.customer_id")
+
+/* The customers that `from` selects, each with that subscription. */
+#define PAGE_OF(with, from)                                                                    \
+	with "SELECT " CUSTOMER_COLUMNS ", s.plan, s.status FROM (SELECT " CUSTOMER_COLUMNS    \
+	     " FROM " from PAGE ") AS page " CURRENT("page.customer_id") NEWEST_FIRST
 
 struct owner {
 	const char *customer_id;
-};
-
-struct plan_row {
-	const char *plan;
-	const char *status;
 };
 
 struct lock {
@@ -68,7 +73,6 @@ enum {
 	LIST_EMAIL,
 	LIST_QUERY,
 	LIST_FILTERED,
-	PLANS,
 	UPDATE,
 	OF_STRIPE,
 	LINK_STRIPE,
@@ -84,59 +88,41 @@ static const struct statement statements[] = {
         [FIND] = {"customer_find", ROW,
                   .sql = "SELECT " CUSTOMER_COLUMNS " FROM customers "
                          "WHERE customer_id = $1 AND deleted_at IS NULL"},
-        [LIST] = {"customer_list", ROW,
-                  .sql = "SELECT " CUSTOMER_COLUMNS " FROM customers WHERE " AFTER_CURSOR PAGE},
-        [LIST_EMAIL] = {"customer_list_email", ROW,
-                        .sql = "SELECT " CUSTOMER_COLUMNS " FROM customers WHERE " AFTER_CURSOR
-                               "AND email_key = $5 "
-                               "AND ($6::text IS NULL OR " MATCHES_6 ") " PAGE},
-        [LIST_QUERY] = {"customer_list_query", ROW, .unconfirmed = true,
-                        .sql = "WITH newest AS (SELECT " CUSTOMER_COLUMNS
-                               ", email_key, company_key FROM customers "
-                               "  WHERE " AFTER_CURSOR NEWEST_FIRST "LIMIT 200), "
-                               "near AS MATERIALIZED (SELECT " CUSTOMER_COLUMNS " FROM newest "
-                               "  WHERE " MATCHES_5 NEWEST_FIRST "LIMIT " PAGE_END "), "
-                               "far AS MATERIALIZED (SELECT " CUSTOMER_COLUMNS
-                               " FROM customers "
-                               "  WHERE (SELECT count(*) FROM near) < " PAGE_END
-                               "  AND " AFTER_CURSOR "AND " MATCHES_5 ") "
-                               "SELECT " CUSTOMER_COLUMNS " FROM (SELECT " CUSTOMER_COLUMNS
-                               " FROM near "
-                               "    WHERE (SELECT count(*) FROM near) = " PAGE_END
-                               "  UNION ALL SELECT " CUSTOMER_COLUMNS
-                               " FROM far) AS found " PAGE},
+        [LIST] = {"customer_list", LISTED, .sql = PAGE_OF("", "customers WHERE " AFTER_CURSOR)},
+        [LIST_EMAIL] = {"customer_list_email", LISTED,
+                        .sql = PAGE_OF("", "customers WHERE " AFTER_CURSOR "AND email_key = $6 "
+                                           "AND ($7::text IS NULL OR " MATCHES_7 ") ")},
+        [LIST_QUERY] = {"customer_list_query", LISTED, .unconfirmed = true,
+                        .sql = PAGE_OF(
+                                "WITH newest AS (SELECT " CUSTOMER_COLUMNS
+                                ", email_key, company_key FROM customers "
+                                "  WHERE " AFTER_CURSOR NEWEST_FIRST "LIMIT 200), "
+                                "near AS MATERIALIZED (SELECT " CUSTOMER_COLUMNS " FROM newest "
+                                "  WHERE " MATCHES_6 NEWEST_FIRST "LIMIT " PAGE_END "), "
+                                "far AS MATERIALIZED (SELECT " CUSTOMER_COLUMNS
+                                " FROM customers "
+                                "  WHERE (SELECT count(*) FROM near) < " PAGE_END
+                                "  AND " AFTER_CURSOR "AND " MATCHES_6 ") ",
+                                "(SELECT " CUSTOMER_COLUMNS " FROM near "
+                                "    WHERE (SELECT count(*) FROM near) = " PAGE_END
+                                "  UNION ALL SELECT " CUSTOMER_COLUMNS " FROM far) AS found ")},
         /* The conditions on $11, and on $8 where it is given, spare most customers the look at
 	 * their subscriptions. */
         [LIST_FILTERED] =
-                {"customer_list_filtered", ROW,
-                 .sql = "SELECT " CUSTOMER_COLUMNS " FROM customers c " CURRENT(
-                         "c.customer_id",
-                         "$5") "WHERE " AFTER_CURSOR "AND ($6::text IS NULL OR email_key = $6) "
-                               "AND ($7::text IS NULL OR " MATCHES(
-                                       "$7") ") "
-                                             "AND ($8::text IS NULL OR COALESCE(s.status, "
-                                             "'none') = $8) "
-                                             "AND ($8::text IS NULL OR $8 IN ('none', "
-                                             "'canceled') "
-                                             "  OR customer_id IN (SELECT customer_id FROM "
-                                             "subscriptions "
-                                             "    WHERE status = $8 OR "
-                                             "    LEAST(pause_ends_access_at, "
-                                             "      hold_ends_access_at) IS NOT NULL)) "
-                                             "AND ($9::text IS NULL OR s.plan = $9) "
-                                             "AND (NOT $10::boolean OR pending_email IS NOT "
-                                             "NULL) "
-                                             "AND ($11::text IS NULL OR customer_id = (SELECT "
-                                             "COALESCE("
-                                             "  (SELECT customer_id FROM customers WHERE "
-                                             "stripe_customer_id = $11), "
-                                             "  (SELECT customer_id FROM subscriptions "
-                                             "    WHERE stripe_subscription_id = "
-                                             "$11)))) " PAGE},
-        [PLANS] = {"customer_plans", ROWS_WITH(struct plan_row, plan, status),
-                   .sql = "SELECT s.plan, s.status FROM unnest($1::text[]) WITH ORDINALITY "
-                          "AS listed (customer_id, position) " CURRENT(
-                                  "listed.customer_id", "$2") "ORDER BY position"},
+                {"customer_list_filtered", LISTED,
+                 .sql = "SELECT " CUSTOMER_COLUMNS ", s.plan, s.status FROM customers c " JOINED
+                        "WHERE " AFTER_CURSOR "AND ($6::text IS NULL OR email_key = $6) "
+                        "AND ($7::text IS NULL OR " MATCHES_7 ") "
+                        "AND ($8::text IS NULL OR COALESCE(s.status, 'none') = $8) "
+                        "AND ($8::text IS NULL OR $8 IN ('none', 'canceled') OR customer_id IN "
+                        "  (SELECT customer_id FROM subscriptions WHERE status = $8 "
+                        "    OR LEAST(pause_ends_access_at, hold_ends_access_at) IS NOT NULL)) "
+                        "AND ($9::text IS NULL OR s.plan = $9) "
+                        "AND (NOT $10::boolean OR pending_email IS NOT NULL) "
+                        "AND ($11::text IS NULL OR customer_id = (SELECT COALESCE("
+                        "  (SELECT customer_id FROM customers WHERE stripe_customer_id = $11), "
+                        "  (SELECT customer_id FROM subscriptions "
+                        "    WHERE stripe_subscription_id = $11)))) " PAGE},
         [UPDATE] = {"customer_update", ROW, .sql = billing_customer_update_sql},
         [OF_STRIPE] =
                 {"customer_of_stripe", ROWS_WITH(struct owner, customer_id),
@@ -204,7 +190,7 @@ select_page(struct operation *operation, const struct customer_filter *filter,
             const struct page *page, struct customer **out, size_t *count)
 {
 	struct task *task = operation->task;
-	const char *before = param_time(task, page->at);
+	const char *before = param_time(task, page->at), *now = param_now(operation);
 	const char *limit = page_limit(task, page);
 	const char *offset = param_int(task, page->offset);
 	const char *email = NULL, *query;
@@ -215,41 +201,20 @@ select_page(struct operation *operation, const struct customer_filter *filter,
 	if (filter->status != NULL || filter->plan != NULL || filter->stripe != NULL ||
 	    filter->pending_email)
 		return db_rows(operation->db, task, &statements[LIST_FILTERED],
-		               PARAMETERS(before, page->id, limit, offset, param_now(operation),
-		                          email, query, filter->status, filter->plan,
+		               PARAMETERS(before, page->id, limit, offset, now, email, query,
+		                          filter->status, filter->plan,
 		                          param_bool(filter->pending_email), filter->stripe),
 		               (void *)out, count);
 	if (email != NULL)
 		return db_rows(operation->db, task, &statements[LIST_EMAIL],
-		               PARAMETERS(before, page->id, limit, offset, email, query),
+		               PARAMETERS(before, page->id, limit, offset, now, email, query),
 		               (void *)out, count);
 	if (query != NULL)
 		return db_rows(operation->db, task, &statements[LIST_QUERY],
-		               PARAMETERS(before, page->id, limit, offset, query), (void *)out,
-		               count);
+		               PARAMETERS(before, page->id, limit, offset, now, query),
+		               (void *)out, count);
 	return db_rows(operation->db, task, &statements[LIST],
-	               PARAMETERS(before, page->id, limit, offset), (void *)out, count);
-}
-
-static enum fail
-fill_plans(struct operation *operation, struct customer *rows, size_t count)
-{
-	struct task *task = operation->task;
-	const char **ids = arena_array(task->arena, count, sizeof(*ids));
-	struct string_list list = {true, count, ids};
-	struct plan_row *plans;
-	size_t found;
-
-	for (size_t i = 0; i < count; i++)
-		ids[i] = rows[i].customer_id;
-	TRY(db_rows(operation->db, task, &statements[PLANS],
-	            PARAMETERS(param_list(task, &list), param_now(operation)), (void *)&plans,
-	            &found));
-	for (size_t i = 0; i < found; i++) {
-		rows[i].plan = plans[i].plan;
-		rows[i].status = plans[i].status;
-	}
-	return FAIL_NONE;
+	               PARAMETERS(before, page->id, limit, offset, now), (void *)out, count);
 }
 
 enum fail
@@ -263,7 +228,7 @@ customer_list(struct operation *operation, const struct customer_filter *filter,
 		page->next = page_cursor(operation->task, rows[*count - 1].created_at,
 		                         rows[*count - 1].customer_id);
 	*out = rows;
-	return *count == 0 ? FAIL_NONE : fill_plans(operation, rows, *count);
+	return FAIL_NONE;
 }
 
 /* The names of the fields that change, for the audit trail. */

@@ -22,7 +22,7 @@
 	"CREATE FUNCTION pg_temp.pages(words text) RETURNS bigint LANGUAGE plpgsql AS $$ "     \
 	"DECLARE plan json; BEGIN "                                                            \
 	"EXECUTE format('EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "                             \
-	"  EXECUTE search(NULL, NULL, 21, 0, %L)', words) INTO plan; "                         \
+	"  EXECUTE search(NULL, NULL, 21, 0, now(), %L)', words) INTO plan; "                  \
 	"RETURN (plan -> 0 -> 'Plan' ->> 'Shared Hit Blocks')::bigint "                        \
 	"  + (plan -> 0 -> 'Plan' ->> 'Shared Read Blocks')::bigint; END $$"
 
@@ -144,11 +144,13 @@ START_TEST(test_names_that_the_planner_knows)
 	static const char *const modes[] = {"auto", "force_generic_plan"};
 
 	database_script(operation.db, &task, PAGES);
-	database_script(operation.db, &task,
-	                arena_printf(task.arena,
-	                             "PREPARE search(timestamptz, text, bigint, bigint, text) "
-	                             "AS %s; SET LOCAL plan_cache_mode = %s",
-	                             sql_of_search(), modes[_i]));
+	database_script(
+	        operation.db, &task,
+	        arena_printf(
+	                task.arena,
+	                "PREPARE search(timestamptz, text, bigint, bigint, timestamptz, text) "
+	                "AS %s; SET LOCAL plan_cache_mode = %s",
+	                sql_of_search(), modes[_i]));
 	ck_assert_int_lt(
 	        database_number(
 	                operation.db, &task,
