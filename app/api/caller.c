@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/share.h"
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -145,6 +146,24 @@ caller_resolve(struct call *call)
 		return FAIL_NONE;
 	TRY(api_key_find(&call->operation, &call->caller.digest, &key, &found));
 	return caller_admit(call, &key);
+}
+
+static enum fail
+judge(void *context, struct task *task, const void *row)
+{
+	static const struct api_key none;
+	struct call *call = context;
+
+	(void)task;
+	TRY(caller_admit(call, row == NULL ? &none : row));
+	return share_enter(call);
+}
+
+void
+caller_resolve_ahead(struct call *call)
+{
+	if (call->caller.has_digest)
+		api_key_find_ahead(&call->operation, &call->caller.digest, judge, call);
 }
 
 enum fail

@@ -11,6 +11,10 @@ enum fail caller_read(struct call *call) MUST_CHECK;
 /* Looks the key up and admits it. Does nothing for a route that is open to anybody. */
 enum fail caller_resolve(struct call *call) MUST_CHECK;
 
+/* Has the key looked up together with the first statement of a handler that only reads, and then
+ * admits it and counts the request for its customer's share. */
+void caller_resolve_ahead(struct call *call);
+
 /* Decides by the route's row whether this key may make this call; `key->key_id` is NULL when
  * the lookup found none. FAIL_UNAUTHENTICATED, FAIL_FORBIDDEN. A customer that names another
  * customer gets FAIL_NOT_FOUND "customer_not_found", as for an id that does not exist. */

@@ -233,8 +233,9 @@ refuse_input(struct call *call)
 	struct task *task = &call->request->task;
 	const struct failure fault = task->failure;
 
-	if (!call->route->joins_caller)
+	if (!call->route->joins_caller && !db_has_ahead(call->operation.db))
 		return fault.kind;
+	db_send_ahead(call->operation.db, NULL);
 	task_clear(task);
 	TRY(caller_resolve(call));
 	task->failure = fault;
@@ -314,6 +315,11 @@ run_within_share(struct call *call)
 
 	if (kind == FAIL_NONE)
 		kind = confirm(call, run_route_again(call));
+	/* The handler may have ended before its first statement. */
+	if (db_has_ahead(call->operation.db))
+		kind = kind == FAIL_NONE
+		               ? db_judge_ahead(call->operation.db, call->operation.task)
+		               : refuse_input(call);
 	share_leave(call);
 	return kind;
 }
@@ -332,7 +338,9 @@ answer(struct call *call)
 	TRY(caller_read(call));
 	/* A stored answer is only for the caller that got it first, so the caller must be
 	 * known. */
-	if (!call->route->joins_caller || replay_applies(call))
+	if (call->route->entry.method == HTTP_GET && !call->route->joins_caller)
+		caller_resolve_ahead(call);
+	else if (!call->route->joins_caller || replay_applies(call))
 		TRY(caller_resolve(call));
 	if (read_input(call) != FAIL_NONE)
 		return refuse_input(call);
@@ -366,6 +374,7 @@ api_serve(struct api *api, struct request *request, struct response *response,
 			         LOG_S("request_id", request->task.request_id));
 		response_failure(response, &request->task);
 	}
+	db_send_ahead(api->db, NULL);
 	db_rollback_to(api->db, 0);
 	if (response->status < 500)
 		caller_touch(call);

@@ -131,6 +131,20 @@ api_key_find(struct operation *operation, const struct sha256 *digest, struct ap
 	              PARAMETERS(param_digest(operation->task, digest)), out, found);
 }
 
+void
+api_key_find_ahead(struct operation *operation, const struct sha256 *digest,
+                   enum fail (*judge)(void *context, struct task *task, const void *row),
+                   void *context)
+{
+	struct arena *arena = operation->task->arena;
+	const char **values = arena_array(arena, 1, sizeof(*values));
+	struct db_ahead *ahead = arena_alloc(arena, sizeof(*ahead));
+
+	values[0] = param_digest(operation->task, digest);
+	*ahead = (struct db_ahead){&statements[FIND], {values, 1}, judge, context};
+	db_send_ahead(operation->db, ahead);
+}
+
 const char *
 api_key_param_file(struct task *task, const struct api_key *key)
 {

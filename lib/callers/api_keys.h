@@ -49,6 +49,12 @@ const char *api_key_check_scope(const char *name);
 enum fail api_key_find(struct operation *operation, const struct sha256 *digest,
                        struct api_key *out, bool *found) MUST_CHECK;
 
+/* Has the key looked up together with the next statement, see db_send_ahead(): `judge` gets a
+ * struct api_key, revoked or not, or NULL. */
+void api_key_find_ahead(struct operation *operation, const struct sha256 *digest,
+                        enum fail (*judge)(void *context, struct task *task, const void *row),
+                        void *context);
+
 /* Records that the key is used today, and its file key where that is not known yet. To be called for
  * a key whose used_today is false. */
 enum fail api_key_touch(struct operation *operation, const struct api_key *key,

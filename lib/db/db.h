@@ -99,6 +99,27 @@ enum fail db_row(struct db *db, struct task *task, const struct statement *state
 enum fail db_run(struct db *db, struct task *task, const struct statement *statement,
                  struct parameters parameters, int64_t *affected) MUST_CHECK;
 
+/* A statement that only reads, for db_send_ahead(). Its memory lives until it is judged. */
+struct db_ahead {
+	const struct statement *statement;
+	struct parameters parameters;
+	/* Decides by the first row (NULL: there is none) whether the work goes on. Must not use the
+	 * database. */
+	enum fail (*judge)(void *context, struct task *task, const void *row);
+	void *context;
+};
+
+/* Has the statement sent with the next one, in one round trip, when that one only reads outside of a
+ * transaction; before the next one otherwise. A failure of judge() is that of the next statement,
+ * whose rows are discarded. NULL takes back what is not judged yet. */
+void db_send_ahead(struct db *db, const struct db_ahead *ahead);
+
+/* Whether a statement is still to be judged. */
+bool db_has_ahead(const struct db *db);
+
+/* Runs and judges it now, if that is still to be done. */
+enum fail db_judge_ahead(struct db *db, struct task *task) MUST_CHECK;
+
 /* Transactions nest: an inner begin is a savepoint. db_commit() compares the command tag, as
  * COMMIT of a failed transaction "succeeds" (libpq); a connection lost in it is
  * FAIL_UNCERTAIN. */

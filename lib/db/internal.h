@@ -35,6 +35,7 @@ struct db {
 	int64_t held_until_us; /* no new question to the standby before */
 	char error[200];       /* the last message of PostgreSQL */
 	struct db_time time;
+	const struct db_ahead *ahead; /* not judged yet; NULL: none */
 };
 
 /* Closes the connection. The next use opens another, once no transaction is open. */
@@ -70,6 +71,25 @@ enum fail db_result_fail(struct db *db, struct task *task, const char *name,
  * failure. *out is the result, to be cleared by the caller; NULL with a failure. */
 enum fail db_receive(struct db *db, struct task *task, const char *name, bool sent, bool writes,
                      PGresult **out) MUST_CHECK;
+
+/* Prepares the statement on the open connection, once, unless the options say to prepare none. */
+enum fail db_prepare(struct db *db, struct task *task,
+                     const struct statement *statement) MUST_CHECK;
+
+/* Sends a statement that is prepared. */
+enum fail db_send(struct db *db, struct task *task, const struct statement *statement,
+                  struct parameters parameters) MUST_CHECK;
+
+/* Sends the statement ahead and this one in one pipeline. */
+enum fail db_ahead_send(struct db *db, struct task *task, const struct statement *statement,
+                        struct parameters parameters) MUST_CHECK;
+
+/* Receives both answers, and judges the first. The result is the arena's. */
+enum fail db_ahead_receive(struct db *db, struct task *task, const struct statement *statement,
+                           PGresult **out) MUST_CHECK;
+
+/* Has the arena clear the result. */
+void db_keep_result(struct task *task, PGresult *result);
 
 /* FAIL_UNAVAILABLE "database_unavailable". */
 enum fail db_unavailable(struct task *task);

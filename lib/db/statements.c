@@ -11,6 +11,12 @@ clear_result(void *result)
 	PQclear(result);
 }
 
+void
+db_keep_result(struct task *task, PGresult *result)
+{
+	arena_defer(task->arena, clear_result, result);
+}
+
 /* The slot that holds the statement, or the empty one where it belongs (open addressing). There
  * are several times as many slots as statements. */
 static const struct statement **
@@ -23,15 +29,14 @@ prepared_slot(struct db *db, const struct statement *statement)
 	return &db->prepared[slot];
 }
 
-/* Prepares the statement on this connection, once. */
-static enum fail
-prepare(struct db *db, struct task *task, const struct statement *statement)
+enum fail
+db_prepare(struct db *db, struct task *task, const struct statement *statement)
 {
 	const struct statement **slot = prepared_slot(db, statement);
 	PGresult *result;
 	int sent;
 
-	if (*slot != NULL)
+	if (!db->options.prepared || *slot != NULL)
 		return FAIL_NONE;
 	sent = PQsendPrepare(db->connection, statement->name, statement->sql, 0, NULL);
 	TRY(db_receive(db, task, statement->name, sent == 1, false, &result));
@@ -51,22 +56,30 @@ writes(const struct statement *statement)
 	return !text_starts_with(sql, "SELECT");
 }
 
-static enum fail
-send(struct db *db, struct task *task, const struct statement *statement,
-     struct parameters parameters)
+enum fail
+db_send(struct db *db, struct task *task, const struct statement *statement,
+        struct parameters parameters)
 {
 	int sent;
 
-	if (db->options.prepared) {
-		TRY(prepare(db, task, statement));
+	if (db->options.prepared)
 		sent = PQsendQueryPrepared(db->connection, statement->name,
 		                           (int)parameters.count, parameters.values, NULL, NULL,
 		                           1);
-	} else {
+	else
 		sent = PQsendQueryParams(db->connection, statement->sql, (int)parameters.count,
 		                         NULL, parameters.values, NULL, NULL, 1);
-	}
 	return sent == 1 ? FAIL_NONE : db_result_fail(db, task, statement->name, NULL, false);
+}
+
+static enum fail
+prepare_and_send(struct db *db, struct task *task, const struct statement *statement,
+                 struct parameters parameters)
+{
+	if (db->ahead != NULL)
+		return db_ahead_send(db, task, statement, parameters);
+	TRY(db_prepare(db, task, statement));
+	return db_send(db, task, statement, parameters);
 }
 
 /* Connects when needed and sends. A failure means that nothing has happened yet, so outside of
@@ -79,13 +92,13 @@ connect_and_send(struct db *db, struct task *task, const struct statement *state
 
 	db_notice_close(db);
 	TRY(db_connect(db, task));
-	kind = send(db, task, statement, parameters);
+	kind = prepare_and_send(db, task, statement, parameters);
 	/* On an open connection the failure was a lock or a limit: do not wait twice. */
 	if (kind != FAIL_UNAVAILABLE || db->depth > 0 || db->connection != NULL)
 		return kind;
 	task_clear(task);
 	TRY(db_connect(db, task));
-	return send(db, task, statement, parameters);
+	return prepare_and_send(db, task, statement, parameters);
 }
 
 static enum fail
@@ -108,8 +121,10 @@ attempt(struct db *db, struct task *task, const struct statement *statement,
 		TRY(db_check_hold(db, task));
 	db->warned = false;
 	TRY(connect_and_send(db, task, statement, parameters));
+	if (db->ahead != NULL)
+		return db_ahead_receive(db, task, statement, out);
 	TRY(db_receive(db, task, statement->name, true, writes(statement), &result));
-	arena_defer(task->arena, clear_result, result);
+	db_keep_result(task, result);
 	if (db->warned && commits)
 		return unconfirmed(db, task);
 	if (!statement->unconfirmed)
@@ -127,6 +142,8 @@ run(struct db *db, struct task *task, const struct statement *statement,
 	int depth = db->depth;
 	enum fail kind;
 
+	if (depth > 0 || writes(statement))
+		TRY(db_judge_ahead(db, task));
 	db->again = false;
 	kind = attempt(db, task, statement, parameters, out);
 	if (kind != FAIL_UNAVAILABLE || !db->again || depth > 0)
@@ -226,6 +243,6 @@ db_check_statement(struct db *db, struct task *task, const struct statement *sta
 	PQclear(prepared);
 	sent = PQsendDescribePrepared(db->connection, "");
 	TRY(db_receive(db, task, statement->name, sent == 1, false, &described));
-	arena_defer(task->arena, clear_result, described);
+	db_keep_result(task, described);
 	return compare_columns(task, statement, described);
 }

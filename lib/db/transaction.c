@@ -30,6 +30,7 @@ db_begin(struct db *db, struct task *task)
 		db->depth++;
 		return FAIL_NONE;
 	}
+	TRY(db_judge_ahead(db, task));
 	db_notice_close(db);
 	db->again = false;
 	TRY(db_check_hold(db, task));

@@ -1,0 +1,99 @@
+/* ahead.c: sends a statement together with the one after it, in one round trip (libpq's pipeline
+ * mode, PostgreSQL's manual, section 34.5). */
+#include "base/arena.h"
+#include "db/internal.h"
+
+void
+db_send_ahead(struct db *db, const struct db_ahead *ahead)
+{
+	db->ahead = ahead;
+}
+
+bool
+db_has_ahead(const struct db *db)
+{
+	return db->ahead != NULL;
+}
+
+static enum fail
+judge(const struct db_ahead *ahead, struct task *task, const PGresult *result)
+{
+	const void *rows;
+	size_t count;
+
+	TRY(db_decode_rows(task, ahead->statement, result, &rows, &count));
+	return ahead->judge(ahead->context, task, count == 0 ? NULL : rows);
+}
+
+enum fail
+db_judge_ahead(struct db *db, struct task *task)
+{
+	const struct db_ahead *ahead = db->ahead;
+	const void *rows;
+	size_t count;
+
+	if (ahead == NULL)
+		return FAIL_NONE;
+	db->ahead = NULL;
+	TRY(db_rows(db, task, ahead->statement, ahead->parameters, &rows, &count));
+	return ahead->judge(ahead->context, task, count == 0 ? NULL : rows);
+}
+
+enum fail
+db_ahead_send(struct db *db, struct task *task, const struct statement *statement,
+              struct parameters parameters)
+{
+	const struct db_ahead *ahead = db->ahead;
+
+	TRY(db_prepare(db, task, ahead->statement));
+	TRY(db_prepare(db, task, statement));
+	if (PQenterPipelineMode(db->connection) != 1)
+		return db_result_fail(db, task, statement->name, NULL, false);
+	TRY(db_send(db, task, ahead->statement, ahead->parameters));
+	TRY(db_send(db, task, statement, parameters));
+	if (PQpipelineSync(db->connection) == 1)
+		return FAIL_NONE;
+	return db_result_fail(db, task, statement->name, NULL, false);
+}
+
+/* Takes the rest of the pipeline's answers. A connection that does not end it is closed. */
+static void
+end_pipeline(struct db *db)
+{
+	bool ended = false;
+
+	/* After an error comes an answer for the statement that was not run. */
+	for (int i = 0; i < 2 && !ended && db->connection != NULL; i++) {
+		PGresult *result = db_await(db);
+
+		ended = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
+		PQclear(result);
+	}
+	if (db->connection != NULL && (!ended || PQexitPipelineMode(db->connection) != 1))
+		db_disconnect(db);
+}
+
+enum fail
+db_ahead_receive(struct db *db, struct task *task, const struct statement *statement,
+                 PGresult **out)
+{
+	const struct db_ahead *ahead = db->ahead;
+	struct task aside = task_attempt(task);
+	PGresult *first = NULL, *second = NULL;
+	enum fail kind = db_receive(db, task, ahead->statement->name, true, false, &first);
+	enum fail later = FAIL_NONE;
+
+	if (kind == FAIL_NONE) {
+		db_keep_result(task, first);
+		later = db_receive(db, &aside, statement->name, true, false, &second);
+	}
+	end_pipeline(db);
+	if (second != NULL)
+		db_keep_result(task, second);
+	TRY(kind);
+	db->ahead = NULL;
+	TRY(judge(ahead, task, first));
+	task->failure = aside.failure;
+	*out = second;
+	return later;
+}
