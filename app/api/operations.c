@@ -164,6 +164,18 @@ check_signing_key(struct call *call)
 	                      true};
 }
 
+/* Reading goes on without the standby, so the host stays in use. */
+static struct check
+check_standby(const struct call *call)
+{
+	bool away = metrics_value(call->api->metrics, METRIC_STANDBY_AWAY) != 0;
+
+	return (struct check){"standby", !away,
+	                      away ? "no synchronous standby confirms: changes are refused"
+	                           : "confirms, or none is needed",
+	                      false};
+}
+
 static struct check
 check_clock(struct instant database_now)
 {
@@ -264,6 +276,7 @@ get_ready(struct call *call)
 	        database,
 	        database.ok ? check_migrations(call)
 	                    : (struct check){"migrations", false, "cannot be compared", true},
+	        check_standby(call),
 	        check_signing_key(call),
 	        check_clock(database_now),
 	        check_jobs(call),

@@ -146,7 +146,10 @@ const struct command ctl_commands[] = {
          .options = key_now_options},
         {"keys", "retire", "KID", run_keys_retire, CTL_DATABASE | CTL_CHANGES | CTL_RULES,
          .summary = "Withdraw an added key that is not wanted",
-         .details = "The current key retires by itself when another one is used.\n"},
+         .details =
+                 "The current key retires by itself when another one is used.\n"
+                 "On any host it removes the files in KEYS_DIR of keys that are published no "
+                 "more.\n"},
         {"keys", "distrust", "KID", run_keys_distrust, CTL_DATABASE | CTL_CHANGES | CTL_RULES,
          .summary = "End the trust in a key that may be stolen",
          .details = "It is published no more, its licences are revoked, and every customer "

@@ -317,6 +317,7 @@ static const struct check checks[] = {
 	{"checksums", check_checksums, FACTS, NOTHING, "stop PostgreSQL, pg_checksums --enable, start it"},
 	{"durability", check_durability, FACTS, NOTHING, "switch them on in postgresql.conf"},
 	{"writable", check_writing, FACTS, NOTHING, "name the primary in DATABASE_URL, or add target_session_attrs=read-write"},
+	{"standby", check_standby, FACTS, NOTHING, "start the standby, or take it out of synchronous_standby_names and reload PostgreSQL"},
 	{"clock", check_clock, DATABASE, NOTHING, "synchronise both clocks by NTP"},
 	{"migrations", check_migrations, DATABASE, SCHEMA, "put the migrations back as they were released"},
 	{"database_role", check_role, SCHEMA, NOTHING, "name the owner in DATABASE_OWNER_URL and another role in DATABASE_URL, then: billingctl migrate up"},

@@ -1,4 +1,5 @@
-/* doctor_access.c: the checks of what billingd's role may do, and of who may read the settings. */
+/* doctor_access.c: the checks of what billingd's role may do, of who may read the settings, and of the
+ * standby that confirms changes. */
 #include <sys/stat.h>
 
 #include "billingctl/doctor.h"
@@ -48,4 +49,17 @@ check_limits(struct doctor *doctor)
 	                             "Sessions of %s have no time limits: a connection pooler "
 	                             "drops those of the connection.",
 	                             facts.name);
+}
+
+enum fail
+check_standby(struct doctor *doctor)
+{
+	struct ctl *ctl = doctor->ctl;
+	enum fail kind = db_confirm(ctl->operation.db, &ctl->task);
+
+	if (!db_standby_is_away(ctl->operation.db))
+		return kind == FAIL_NONE ? doctor_ok(doctor, "confirms, or none is needed")
+		                         : kind;
+	task_clear(&ctl->task);
+	return WRONG(doctor, "No synchronous standby confirms: changes are refused.");
 }

@@ -29,7 +29,8 @@ check_current(struct doctor *doctor, const struct signing_key *current,
 		return WRONG(doctor,
 		             "%s hasn't the private half of the signing key %s: copy "
 		             "private-key.pem or next-private-key.pem of the host that has it, "
-		             "as %s/" LICENSE_KEY_NEXT_FILE ".",
+		             "as %s/" LICENSE_KEY_NEXT_FILE ". If no host has it any more: "
+		             "billingctl keys rotate --now.",
 		             dir, current->kid, dir);
 	if (key != &here->items[0])
 		return WRONG(doctor,
@@ -58,6 +59,22 @@ check_added(struct doctor *doctor, const struct signing_key *added,
 	        added->kid, at, added->kid);
 }
 
+/* Files of keys that another host has withdrawn or distrusted. */
+static enum fail
+check_leftover(struct doctor *doctor, size_t count)
+{
+	struct ctl *ctl = doctor->ctl;
+	const char *name;
+
+	TRY(signing_keys_leftover(&ctl->operation, ctl->settings.keys_dir, &name));
+	if (name == NULL)
+		return doctor_ok(doctor, "%zu keys are known", count);
+	return doctor_warn(doctor,
+	                   "%s/%s is of a key that is published no more (run: billingctl keys "
+	                   "retire KID, or remove the file).",
+	                   ctl->settings.keys_dir, name);
+}
+
 enum fail
 check_rotation(struct doctor *doctor)
 {
@@ -72,9 +89,8 @@ check_rotation(struct doctor *doctor)
 	TRY(license_keys_load_private(&ctl->task, ctl->settings.keys_dir, &here));
 	kind = check_current(doctor, known.current, &here);
 	if (kind == FAIL_NONE)
-		kind = known.added != NULL
-		               ? check_added(doctor, known.added, &here)
-		               : doctor_ok(doctor, "%zu keys are known", known.count);
+		kind = known.added != NULL ? check_added(doctor, known.added, &here)
+		                           : check_leftover(doctor, known.count);
 	license_keys_release(&here);
 	return kind;
 }

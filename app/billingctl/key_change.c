@@ -216,7 +216,8 @@ check_wait(struct ctl *ctl, const struct signing_key *key)
 	                 key->kid, at);
 }
 
-/* Puts the file of the key into use, if this host has it as the next key. */
+/* Puts the file of the key into use, if this host has it as the next key, and removes the files of
+ * keys that are published no more. */
 static enum fail
 place_files(struct ctl *ctl, const char *kid, struct instant publish_until)
 {
@@ -226,9 +227,10 @@ place_files(struct ctl *ctl, const char *kid, struct instant publish_until)
 	TRY(license_keys_load_private(&ctl->task, ctl->settings.keys_dir, &next));
 	is_next = next.count > 1 && strcmp(next.items[1].kid, kid) == 0;
 	license_keys_release(&next);
-	return is_next ? license_keys_use_next(&ctl->task, ctl->settings.keys_dir,
-	                                       ctl->operation.now_ms, publish_until.ms)
-	               : FAIL_NONE;
+	if (is_next)
+		TRY(license_keys_use_next(&ctl->task, ctl->settings.keys_dir,
+		                          ctl->operation.now_ms, publish_until.ms));
+	return signing_keys_tidy(&ctl->operation, ctl->settings.keys_dir);
 }
 
 static enum fail
@@ -251,12 +253,16 @@ static enum fail
 use(struct ctl *ctl, const struct known_keys *known, const char *kid)
 {
 	struct instant until = INSTANT_NONE;
+	const char *old = known->current == NULL ? NULL : known->current->kid;
 
-	TRY(last_licence(ctl, known->current->kid, &until));
+	if (old != NULL)
+		TRY(last_licence(ctl, old, &until));
 	TRY(signing_key_use(&ctl->operation, kid, until));
 	TRY(db_commit(ctl->operation.db, &ctl->task));
 	TRY(place_files(ctl, kid, until));
-	return print_used(ctl, kid, known->current->kid, until);
+	/* After a restore of the database only this host may know the key before. */
+	TRY(signing_keys_register(&ctl->operation, ctl->settings.keys_dir));
+	return print_used(ctl, kid, old, until);
 }
 
 static enum fail
@@ -336,9 +342,8 @@ run_keys_retire(struct ctl *ctl)
 	if (key == known.added) {
 		TRY(signing_key_withdraw(&ctl->operation, key->kid));
 		TRY(db_commit(ctl->operation.db, &ctl->task));
-		TRY(license_keys_remove(&ctl->task, ctl->settings.keys_dir,
-		                        LICENSE_KEY_NEXT_FILE));
 	}
+	TRY(signing_keys_tidy(&ctl->operation, ctl->settings.keys_dir));
 	output_text(&output, "kid", key->kid);
 	output_text(&output, "state", key == known.added ? "retired" : key->state);
 	output_time(&output, "published_until", key->publish_until);
@@ -362,7 +367,7 @@ enum fail
 run_keys_distrust(struct ctl *ctl)
 {
 	struct output output = output_new(ctl);
-	const char *why = ctl_option(ctl, "--why"), *dir = ctl->settings.keys_dir, *kid;
+	const char *why = ctl_option(ctl, "--why"), *kid;
 	const struct signing_key *key;
 	struct known_keys known;
 
@@ -371,16 +376,15 @@ run_keys_distrust(struct ctl *ctl)
 	TRY(ctl_check_text(ctl, "--why", why, 200, NULL));
 	TRY(read_all(ctl, &known));
 	TRY(find(ctl, &known, &key));
+	if (known.current == NULL)
+		return refuse(ctl, "key_state",
+		              "No key signs at present (run: billingctl keys rotate --now).");
 	kid = known.current->kid;
 	if (key == known.current)
 		TRY(replace_current(ctl, &known, &kid));
 	TRY(signing_key_distrust(&ctl->operation, key->kid, why));
 	TRY(db_commit(ctl->operation.db, &ctl->task));
 	TRY(place_files(ctl, kid, INSTANT_MS(ctl->operation.now_ms)));
-	TRY(license_keys_remove(&ctl->task, dir,
-	                        arena_printf(ctl->task.arena, "retired/%s.pem", key->kid)));
-	if (key == known.added)
-		TRY(license_keys_remove(&ctl->task, dir, LICENSE_KEY_NEXT_FILE));
 	output_text(&output, "kid", key->kid);
 	output_text(&output, "state", "distrusted");
 	output_text(&output, "current_kid", kid);

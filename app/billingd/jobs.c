@@ -48,10 +48,36 @@ static const struct job local_items[] = {
 };
 
 static enum fail
+measure_keys(struct operation *operation, struct metrics *metrics)
+{
+	struct signing_key_figures figures;
+
+	TRY(signing_key_figures(operation, &figures));
+	metrics_set(metrics, METRIC_SIGNING_KEY_MISSING, figures.missing);
+	metrics_set(metrics, METRIC_SIGNING_KEYS_UNKNOWN, figures.unknown);
+	return FAIL_NONE;
+}
+
+/* Asks the standby also while nothing is changed, so that its absence shows before a customer meets
+ * it. */
+static void
+measure_standby(struct operation *operation, struct metrics *metrics)
+{
+	bool confirmed = db_confirm(operation->db, operation->task) == FAIL_NONE;
+
+	task_clear(operation->task);
+	metrics_set(metrics, METRIC_STANDBY_AWAY,
+	            !confirmed && db_standby_is_away(operation->db));
+}
+
+static enum fail
 measure(struct operation *operation, struct metrics *metrics)
 {
 	struct revocation_list_figures figures;
 	struct instant since, next;
+
+	measure_standby(operation, metrics);
+	TRY(measure_keys(operation, metrics));
 
 	TRY(revocation_list_figures(operation, &figures));
 	since = figures.unlisted_since;

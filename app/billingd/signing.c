@@ -82,6 +82,21 @@ signing_refresh(struct api *api)
 		load(api);
 }
 
+/* Makes the folder follow the keys in the database. The service may not be allowed to write there. */
+static void
+tidy(const struct operation *operation, struct api *api)
+{
+	struct task task = task_attempt(operation->task);
+	struct operation attempt = *operation;
+
+	attempt.task = &task;
+	if (signing_keys_tidy(&attempt, api->settings->keys_dir) != FAIL_NONE)
+		log_line(LOG_LEVEL_INFO,
+		         "KEYS_DIR has files of keys that are published no more; see: "
+		         "billingctl doctor",
+		         LOG_S("reason", task.failure.message));
+}
+
 static enum fail
 look(struct operation *operation, struct api *api)
 {
@@ -99,15 +114,22 @@ look(struct operation *operation, struct api *api)
 		TRY(signing_keys_register(operation, api->settings->keys_dir));
 	(void)strncpy(api->key_version, version, sizeof(api->key_version) - 1);
 	atomic_fetch_add(api->key_changes, 1);
+	tidy(operation, api);
 	return FAIL_NONE;
 }
 
-/* Looks whether an operator has put the missing private half into KEYS_DIR. */
+/* Looks whether an operator has put the missing private half into KEYS_DIR. In a database that was
+ * restored from a backup no key may be current: then the one that signs in KEYS_DIR becomes it. */
 static void
 look_for_file(struct api *api)
 {
+	struct task task;
+	struct operation operation;
+
 	if (license_keys_signing(&api->billing.keys) != NULL)
 		return;
+	operation = begin(api, &task);
+	end(api, &task, signing_keys_register(&operation, api->settings->keys_dir));
 	load(api);
 	if (license_keys_signing(&api->billing.keys) != NULL)
 		atomic_fetch_add(api->key_changes, 1);

@@ -136,6 +136,9 @@ enum fail db_confirm(struct db *db, struct task *task) MUST_CHECK;
  * of a piece of work that asked for a change and may have found it made. */
 enum fail db_confirm_work(struct db *db, struct task *task) MUST_CHECK;
 
+/* Whether changes are refused since a synchronous standby did not confirm. */
+bool db_standby_is_away(const struct db *db);
+
 /* The statement that has just failed with FAIL_UNAVAILABLE was a deadlock's victim or the like.
  * After a rollback its whole transaction may be tried again. */
 bool db_may_repeat(const struct db *db);

@@ -69,6 +69,12 @@ db_hold(struct db *db)
 	db->held_until_us = clock_monotonic_us() + pause_us;
 }
 
+bool
+db_standby_is_away(const struct db *db)
+{
+	return db->held;
+}
+
 enum fail
 db_confirm(struct db *db, struct task *task)
 {

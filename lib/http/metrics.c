@@ -44,6 +44,15 @@ static const struct {
                                     "Licences signed."},
         [METRIC_LICENSES_KEPT] = {"billing_licenses_kept_total", "counter",
                                   "Stored licences given again."},
+        [METRIC_SIGNING_KEY_MISSING] =
+                {"billing_signing_key_missing", "gauge",
+                 "1 when KEYS_DIR lacks the private half of the current key."},
+        [METRIC_SIGNING_KEYS_UNKNOWN] =
+                {"billing_signing_keys_unknown", "gauge",
+                 "Keys that this host serves and the database does not publish."},
+        [METRIC_STANDBY_AWAY] =
+                {"billing_standby_away", "gauge",
+                 "1 when no synchronous standby confirms, and changes are refused."},
         [METRIC_REVOCATIONS_NUMBER] = {"billing_revocations_number", "gauge",
                                        "Number of the revocation list that is served."},
         [METRIC_REVOCATIONS_ENTRIES] = {"billing_revocations_entries", "gauge",

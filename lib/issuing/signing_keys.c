@@ -5,6 +5,7 @@
 
 #include <openssl/evp.h>
 
+#include "base/text.h"
 #include "billing/audit.h"
 #include "issuing/licenses.h"
 
@@ -16,6 +17,7 @@ enum {
 	LIST,
 	REGISTER,
 	VERSION,
+	UNKNOWN,
 	LOCK,
 	ADD,
 	RETIRE_CURRENT,
@@ -54,6 +56,12 @@ static const struct statement statements[] = {
         [VERSION] = {"signing_key_version", ROWS_WITH(struct version_row, version),
                      .sql = "SELECT COALESCE(md5(string_agg(kid || ' ' || state, ',' "
                             "ORDER BY kid)), '') AS version FROM signing_keys"},
+        /* $1: kids, separated by spaces. */
+        [UNKNOWN] = {"signing_key_unknown", ROWS_WITH(struct signing_key_figures, unknown),
+                     .sql = "SELECT count(*) AS unknown "
+                            "FROM string_to_table($1, ' ') AS served (kid) "
+                            "WHERE NOT EXISTS (SELECT FROM signing_keys k "
+                            "WHERE k.kid = served.kid AND k.state <> 'distrusted')"},
         [LOCK] = {"signing_key_lock",
                   .sql = "SELECT pg_advisory_xact_lock(hashtextextended('signing-keys', 0))"},
         [ADD] = {"signing_key_add",
@@ -197,6 +205,49 @@ signing_keys_load(struct operation *operation, const char *dir, struct license_k
 		license_keys_release(out);
 	license_keys_release(&folder);
 	return kind;
+}
+
+enum fail
+signing_key_figures(struct operation *operation, struct signing_key_figures *out)
+{
+	const struct license_keys *keys = &operation->billing->keys;
+	struct task *task = operation->task;
+	struct text kids = text_new(task->arena, keys->count * (LICENSE_KID_LENGTH + 1));
+	bool found;
+
+	for (size_t i = 0; i < keys->count; i++)
+		text_printf(&kids, "%s%s", i == 0 ? "" : " ", keys->items[i].kid);
+	TRY(db_row(operation->db, task, &statements[UNKNOWN], PARAMETERS(kids.data), out,
+	           &found));
+	out->missing = license_keys_signing(keys) == NULL;
+	return FAIL_NONE;
+}
+
+enum fail
+signing_keys_leftover(struct operation *operation, const char *dir, const char **name)
+{
+	const struct signing_key *rows = NULL;
+	size_t count = 0;
+
+	*name = NULL;
+	TRY(signing_key_list(operation, &rows, &count));
+	for (size_t i = 0; i < count && *name == NULL; i++)
+		if (!rows[i].published)
+			TRY(license_keys_leftover(operation->task, dir, rows[i].kid, name));
+	return FAIL_NONE;
+}
+
+enum fail
+signing_keys_tidy(struct operation *operation, const char *dir)
+{
+	const char *name;
+
+	TRY(signing_keys_leftover(operation, dir, &name));
+	while (name != NULL) {
+		TRY(license_keys_remove(operation->task, dir, name));
+		TRY(signing_keys_leftover(operation, dir, &name));
+	}
+	return FAIL_NONE;
 }
 
 enum fail

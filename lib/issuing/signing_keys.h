@@ -47,6 +47,23 @@ enum fail signing_keys_register(struct operation *operation, const char *dir) MU
 enum fail signing_keys_load(struct operation *operation, const char *dir,
                             struct license_keys *out) MUST_CHECK;
 
+/* What an operator has to mend on a host. */
+struct signing_key_figures {
+	bool missing;    /* KEYS_DIR lacks the private half of the current key */
+	int64_t unknown; /* keys of this process that the database does not publish */
+};
+
+enum fail signing_key_figures(struct operation *operation,
+                              struct signing_key_figures *out) MUST_CHECK;
+
+/* Removes the files in the folder of keys that are published no more, also of those that another
+ * host has withdrawn or distrusted. The key that signs there stays. */
+enum fail signing_keys_tidy(struct operation *operation, const char *dir) MUST_CHECK;
+
+/* A file that signing_keys_tidy() would remove; NULL when there is none. */
+enum fail signing_keys_leftover(struct operation *operation, const char *dir,
+                                const char **name) MUST_CHECK;
+
 /* A text that differs when the keys or their states differ. */
 enum fail signing_keys_version(struct operation *operation, const char **out) MUST_CHECK;
 

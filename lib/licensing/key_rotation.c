@@ -30,6 +30,9 @@
 #include "base/file.h"
 #include "licensing/key_folder.h"
 
+static const char base64url_characters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
 /* A folder that this process has locked to change it. */
 struct folder {
 	struct task *task;
@@ -289,5 +292,41 @@ license_keys_remove(struct task *task, const char *dir, const char *name)
 
 	if (unlink(path) != 0 && errno != ENOENT)
 		return file_unwritable(task, path, errno);
+	return FAIL_NONE;
+}
+
+static enum fail
+is_next_key(struct task *task, const char *path, const char *kid, bool *out)
+{
+	struct license_keys next;
+	EVP_PKEY *pkey = NULL;
+	enum fail kind;
+
+	*out = false;
+	if (!is_there(path))
+		return FAIL_NONE;
+	TRY(key_folder_private(task, path, &pkey));
+	license_keys_init(&next);
+	kind = license_keys_add(task, &next, pkey, path, true, NULL);
+	*out = kind == FAIL_NONE && license_keys_find(&next, kid) != NULL;
+	license_keys_release(&next);
+	return kind;
+}
+
+enum fail
+license_keys_leftover(struct task *task, const char *dir, const char *kid, const char **name)
+{
+	const char *next = arena_printf(task->arena, "%s/" LICENSE_KEY_NEXT_FILE, dir);
+	bool found;
+
+	*name = NULL;
+	/* The text becomes a part of a path. */
+	if (strspn(kid, base64url_characters) != strlen(kid))
+		return FAIL_NONE;
+	TRY(is_next_key(task, next, kid, &found));
+	if (found)
+		*name = LICENSE_KEY_NEXT_FILE;
+	else if (is_there(key_folder_retired(task->arena, dir, kid)))
+		*name = arena_printf(task->arena, KEY_RETIRED_DIR "/%s.pem", kid);
 	return FAIL_NONE;
 }

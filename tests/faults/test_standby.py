@@ -2,6 +2,8 @@
 it, and so is the repetition of an earlier change. Reading goes on."""
 
 import concurrent.futures
+import json
+import re
 import time
 import uuid
 
@@ -48,6 +50,29 @@ def test_changes_are_refused_and_reading_goes_on(stack, postgres, report):
     report(refused=len(changes), waited_for_the_standby_at_once=most, seconds=f"{took:.1f}")
     name_standby(stack, postgres, NO_STANDBY)
     assert create(stack).status_code == 201
+
+
+def test_operators_learn_of_it(stack, postgres):
+    """Also while no change is made: the local jobs ask the standby in each of their rounds."""
+    def state():
+        ready = stack.api.nobody.get("/health/ready")
+        check = ready.json()["checks"]["standby"]
+        away = re.search(r"^billing_standby_away (\d)$", stack.api.nobody.get("/metrics").text,
+                         re.MULTILINE)[1]
+        return ready.status_code, ready.json()["status"], check["ok"], away
+
+    def found():
+        checks = json.loads(stack.billingctl("--json", "doctor", check=False).stdout)["checks"]
+        return next(check["state"] for check in checks if check["check"] == "standby")
+
+    wait_for(lambda: state() == (200, "ready", True, "0"))
+    assert found() == "ok"
+    name_standby(stack, postgres, "nobody")
+    wait_for(lambda: state() == (200, "degraded", False, "1"))
+    assert found() == "wrong"
+    name_standby(stack, postgres, NO_STANDBY)
+    wait_for(lambda: state() == (200, "ready", True, "0"))
+    assert found() == "ok"
 
 
 def unknown(send):

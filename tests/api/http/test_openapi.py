@@ -237,7 +237,7 @@ def test_health_and_readiness(api):
     assert expect(api.nobody.get("/health"), 200)["status"] == "healthy"
     ready = expect(api.nobody.get("/health/ready"), 200)
     assert ready["status"] == "ready" and all(c["ok"] for c in ready["checks"].values())
-    assert set(ready["checks"]) == {"database", "migrations", "signing_key", "clock", "jobs", "serving",
+    assert set(ready["checks"]) == {"database", "migrations", "standby", "signing_key", "clock", "jobs", "serving",
                                     "stripe", "revocations"}
 
 

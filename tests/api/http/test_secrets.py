@@ -93,6 +93,8 @@ def test_each_process_holds_the_secrets_of_its_role(new_stack):
         roles = {}
         for pid in stack.pids():
             roles.setdefault(role_of(pid), []).append(held(pid, needles))
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+            assert not [name for name, needle in needles.items() if needle in environment], pid
         assert set(roles) == set(HELD)
         assert all(found == HELD[role] for role, all_found in roles.items()
                    for found in all_found), roles

@@ -41,7 +41,7 @@ def _exactly(peer, size):
     return received
 
 
-def receive(peer):
+def receive_bytes(peer):
     """The status and the body of the answer, which ends with a record of its own."""
     text, kind = b"", 0
     while kind != 3:
@@ -49,7 +49,13 @@ def receive(peer):
         content = _exactly(peer, length + padding)[:length]
         text += content if kind == 6 else b""
     head, _, body = text.partition(b"\r\n\r\n")
-    return int(head.split(b"\r\n")[0].removeprefix(b"Status: ")), json.loads(body)
+    return int(head.split(b"\r\n")[0].removeprefix(b"Status: ")), body
+
+
+def receive(peer):
+    """The status and the body of an answer in JSON."""
+    status, body = receive_bytes(peer)
+    return status, json.loads(body)
 
 
 def ask(path, method, uri, body=b"", **params):
