@@ -143,7 +143,10 @@ account_update(struct operation *operation, const char *customer_id,
 {
 	TRY(db_begin(operation->db, operation->task));
 	TRY(customer_update(operation, customer_id, change, out));
-	if (change->email.present || change->company_name.present)
+	if (out->stripe_customer_id != NULL &&
+	    (change->email.present || change->company_name.present)) {
+		TRY(audit_admit_payment(operation, customer_id));
 		TRY(stripe_customer_update_enqueue(operation, out));
+	}
 	return db_commit(operation->db, operation->task);
 }

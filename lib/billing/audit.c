@@ -3,7 +3,7 @@
 
 #include "base/text.h"
 
-enum { RECORD, CHANGE, PRUNE };
+enum { RECORD, CHANGE, PAYMENT, PRUNE };
 
 static const struct statement statements[] = {
         [RECORD] = {"audit_record",
@@ -17,6 +17,13 @@ static const struct statement statements[] = {
                         "WHERE c.entries < $8::bigint RETURNING 1) "
                         "INSERT INTO audit_log (actor, action, customer_id, subject, "
                         "request_id, detail) SELECT $1, $2, $3, $4, $5, $6 FROM counted"},
+        [PAYMENT] =
+                {"audit_admit_payment",
+                 .sql = "INSERT INTO audit_counts AS c (customer_id, day, entries, payments) "
+                        "VALUES ($1, date(timezone('UTC', $2::timestamptz)), 0, 1) "
+                        "ON CONFLICT (customer_id, day) DO UPDATE SET payments = c.payments + "
+                        "1 "
+                        "WHERE c.payments < $3::bigint"},
         [PRUNE] = {"audit_prune_counts",
                    .sql = "DELETE FROM audit_counts "
                           "WHERE day < date(timezone('UTC', $1::timestamptz))"},
@@ -34,6 +41,12 @@ audit_record(struct operation *operation, const char *action, const char *custom
 	              NULL);
 }
 
+static bool
+is_customers(const struct operation *operation)
+{
+	return text_starts_with(operation->actor, "customer:");
+}
+
 enum fail
 audit_change(struct operation *operation, const char *action, const char *customer_id,
              const char *subject, const char *detail)
@@ -41,7 +54,7 @@ audit_change(struct operation *operation, const char *action, const char *custom
 	struct task *task = operation->task;
 	int64_t written;
 
-	if (!text_starts_with(operation->actor, "customer:"))
+	if (!is_customers(operation))
 		return audit_record(operation, action, customer_id, subject, detail);
 	TRY(db_run(operation->db, task, &statements[CHANGE],
 	           PARAMETERS(operation->actor, action, customer_id, subject, task->request_id,
@@ -52,6 +65,25 @@ audit_change(struct operation *operation, const char *action, const char *custom
 	return fail_until_tomorrow(
 	        operation, "too_many_changes",
 	        "The customer's keys made too many changes today; try again tomorrow.");
+}
+
+enum fail
+audit_admit_payment(struct operation *operation, const char *customer_id)
+{
+	struct task *task = operation->task;
+	int64_t counted;
+
+	if (!is_customers(operation))
+		return FAIL_NONE;
+	TRY(db_run(operation->db, task, &statements[PAYMENT],
+	           PARAMETERS(customer_id, param_now(operation),
+	                      param_int(task, PAYMENTS_DAY_MAX)),
+	           &counted));
+	if (counted > 0)
+		return FAIL_NONE;
+	return fail_until_tomorrow(operation, "too_many_changes",
+	                           "The customer's keys made too many payment requests today; "
+	                           "try again tomorrow.");
 }
 
 enum fail

@@ -20,5 +20,13 @@ enum { AUDIT_DAY_MAX = 20000 };
 enum fail audit_change(struct operation *operation, const char *action, const char *customer_id,
                        const char *subject, const char *detail) MUST_CHECK;
 
+/* ... and so many payment requests: requests that change something at Stripe, its copy of the customer's
+ * name too. */
+enum { PAYMENTS_DAY_MAX = 500 };
+
+/* Counts a payment request before anything of it is stored or sent. FAIL_LIMITED
+ * "too_many_changes" beyond PAYMENTS_DAY_MAX. Operators and jobs are not bounded. */
+enum fail audit_admit_payment(struct operation *operation, const char *customer_id) MUST_CHECK;
+
 /* A job: deletes the counts of earlier days. */
 enum fail audit_prune_counts(struct operation *operation, int64_t *pruned) MUST_CHECK;

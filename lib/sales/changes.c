@@ -63,6 +63,7 @@ record_and_perform(struct operation *operation, const struct change *change)
 	const char *action = change->action;
 	struct stripe_call call;
 
+	TRY(audit_admit_payment(operation, subscription->customer_id));
 	TRY(call_prepare(operation, &wanted, &call));
 	return call_perform(operation, &call, call.is_new ? subscription : NULL, send_change,
 	                    &action);
@@ -108,6 +109,7 @@ schedule(struct operation *operation, const struct plan_terms *terms, const char
 
 	if (text_equal(subscription->scheduled_plan, plan))
 		return fail_nothing_to_change(operation);
+	TRY(audit_admit_payment(operation, subscription->customer_id));
 	TRY(db_begin(operation->db, operation->task));
 	TRY(customer_lock_as_seen(operation, subscription->customer_id, subscription));
 	TRY(subscription_schedule(operation, id, plan));

@@ -150,6 +150,7 @@ prepare_session(struct operation *operation, const struct checkout_request *requ
 	TRY(subscription_newest(operation, request->customer_id, &subscription));
 	if (is_paid_and_live(subscription))
 		return fail_subscription_exists(operation);
+	TRY(audit_admit_payment(operation, request->customer_id));
 	TRY(stripe_customer_ensure(operation, &customer, &wanted.subject));
 	wanted.parameters =
 	        session_form(operation, request, price, wanted.subject, subscription);
@@ -277,6 +278,7 @@ checkout_portal(struct operation *operation, const char *customer_id, const char
 	TRY(customer_find(operation, customer_id, &customer));
 	if (customer.stripe_customer_id == NULL)
 		return fail_checkout_needed(operation);
+	TRY(audit_admit_payment(operation, customer_id));
 	kind = open_portal(operation, &customer, return_url, url);
 	if (!stripe_customer_is_missing(operation, kind))
 		return kind;

@@ -1,0 +1,76 @@
+"""What makes each table grow, and its bound. A new table needs a line here, and a test at its bound."""
+
+import re
+
+from support.stack import ROOT
+
+API, FAULTS, UNIT = "tests/api/", "tests/faults/", "tests/unit/"
+A_RATE = "the rates of nginx/billing-locations.conf alone"
+
+# For each table: who makes it grow, the bound, and a test at the bound.
+TABLES = {
+    "api_keys": ("a customer", "20 live keys, 100 made in a day",
+                 API + "accounts/test_keys.py::test_keys_made_in_a_day_are_bounded"),
+    "audit_counts": ("a customer", "one row; earlier days are deleted",
+                     API + "accounts/test_audit.py::test_changes_by_a_customer_are_bounded"),
+    "audit_log": ("a customer", "20000 changes and 500 payment requests a day; entries are never deleted",
+                  API + "accounts/test_audit.py::test_changes_by_a_customer_are_bounded"),
+    "customers": ("anybody, with PUBLIC_SIGNUP", "10 sign-ups a minute of one network",
+                  API + "accounts/test_sign_up.py::test_public_sign_up_and_its_rate_limit"),
+    "idempotency_counts": ("a caller", "one row; earlier days are deleted",
+                           UNIT + "callers/test_idempotency.c::test_answers_of_an_account_are_bounded"),
+    "idempotency_keys": ("a caller", "100000 answers and 64 MB of a day, kept for a day",
+                         UNIT + "callers/test_idempotency.c::test_answers_of_an_account_are_bounded"),
+    "instances": ("a customer", "20000 activations a day; reports: " + A_RATE,
+                  API + "accounts/test_audit.py::test_changes_by_a_customer_are_bounded"),
+    "invoices": ("Stripe", "a row for each invoice of the account; a repetition updates it",
+                 API + "sales/test_payment_bounds.py::test_rows_of_repeated_changes"),
+    "license_revocations": ("a customer", "8 named licences, more become one row in revoked_before",
+                            FAULTS + "test_revocations.py::test_rotations_in_a_loop"),
+    "licenses": ("a customer", "60 in an hour, 10 of them by rotation",
+                 UNIT + "issuing/test_license_rights.c::test_licences_of_an_hour"),
+    "meter_events": ("a customer", "what a day's metric differs by, once a round of the jobs",
+                     API + "usage/test_meters.py::test_days_are_sent_once"),
+    "payment_reversals": ("Stripe", "a row for each refund and dispute of the account", None),
+    "revocation_lists": ("the jobs", "one row",
+                         UNIT + "issuing/test_revocation_list.c::test_a_change_is_signed_once"),
+    "revocation_restores": ("an operator", "a row for each restore of the database",
+                            UNIT + "issuing/test_revocation_list.c::"
+                            "test_a_restored_database_forgets_no_revocation"),
+    "revoked_before": ("a customer", "one row",
+                       UNIT + "issuing/test_revocation_list.c::"
+                       "test_many_licences_of_a_customer_are_one_entry"),
+    "schema_migrations": ("the project", "a row for each migration", None),
+    "signing_keys": ("an operator", "32 published keys",
+                     API + "operations/test_signing_keys.py::test_published_keys_are_bounded"),
+    "stripe_account": ("an operator", "one row", None),
+    "stripe_calls": ("a customer", "500 payment requests a day, kept for 90 days",
+                     API + "sales/test_payment_bounds.py::test_changes_of_a_day_are_bounded"),
+    "stripe_events": ("Stripe", "its own events, each once; kept for 90 days",
+                      API + "sync/test_webhooks.py::test_fifty_deliveries_of_one_event"),
+    "stripe_sweeps": ("nobody", "the rows that migrations make", None),
+    "subscriptions": ("a customer", "one trial; others cost a payment at Stripe",
+                      API + "sales/test_payment_bounds.py::test_rows_of_repeated_changes"),
+    "trial_redemptions": ("anybody, with PUBLIC_SIGNUP", "10 sign-ups a minute of one network",
+                          API + "accounts/test_sign_up.py::test_public_sign_up_and_its_rate_limit"),
+    "trial_skeletons": ("anybody, with PUBLIC_SIGNUP", "10 sign-ups a minute of one network",
+                        API + "accounts/test_sign_up.py::test_public_sign_up_and_its_rate_limit"),
+    "usage_files": ("an operator", "a row for each imported file", None),
+    # 500 reports in a request. The raw reports are dropped after USAGE_RETENTION_DAYS, the sums stay.
+    **{name: ("a customer", A_RATE, API + "accounts/test_sign_up.py::"
+              "test_reports_have_a_rate_limit_for_each_key") for name in (
+        "usage_backfill", "usage_daily", "usage_daily_metrics", "usage_days", "usage_fleet_instances",
+        "usage_fleets", "usage_metric_sums", "usage_pending", "usage_report_ids", "usage_reports")},
+}
+
+
+def test_each_table_has_a_bound(stack):
+    tables = stack.sql("SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition "
+                       "AND relnamespace = 'public'::regnamespace").split()
+    assert len(tables) > 20 and set(tables) <= set(TABLES)
+    for table in tables:
+        test = TABLES[table][2]
+        if test is not None:
+            path, name = test.split("::")
+            text = (ROOT / path).read_text(encoding="utf-8")
+            assert re.search(rf"^(def {name}\(|START_TEST\({name}\))", text, re.MULTILINE), test
