@@ -6,16 +6,18 @@ import re
 import signal
 import socket
 import ssl
+import threading
 import time
 
 import pytest
 from support.client import expect
 from support.raw import build
-from support.stack import ROOT, wait_for
+from support.stack import ROOT, wait_for, within
 
 BURST = 200
 SLOW = 60
 CONNECTIONS = 32
+BODY_TIMEOUT = 5
 PORTAL = "/api/subscriptions/portal"
 
 
@@ -174,6 +176,48 @@ def test_slow_bodies_of_one_address_are_bounded(strict, figures):
             one.peer.settimeout(30)
             with contextlib.suppress(ConnectionError, ssl.SSLError):
                 assert one.peer.recv(1) == b""
+
+
+def test_trickling_bodies_do_not_delay_others(strict, figures):
+    """A sender of a byte a second holds as many requests as one address may have, for longer than nginx
+    waits for a part of a body, and no more. Other addresses are served meanwhile."""
+    customer = strict.api.sign_up()
+    head = build("POST", "/api/usage/reports", [("Content-Type", "application/json"),
+                                                ("Content-Length", "100000")])
+    slow = [Connection(strict, source="127.0.0.4") for _ in range(CONNECTIONS)]
+    for one in slow:
+        one.peer.sendall(head + b" ")
+    over = threading.Event()
+
+    def trickle():
+        while not over.wait(1):
+            for one in slow:
+                one.peer.sendall(b" ")
+
+    sender = threading.Thread(target=trickle)
+    sender.start()
+    start, took = time.monotonic(), []
+    try:
+        while time.monotonic() - start < 1.4 * BODY_TIMEOUT:
+            begin = time.monotonic()
+            expect(customer.client.get(f"/api/licenses/{customer.id}"), 200)
+            expect(customer.client.post("/api/usage/report", {
+                "customer_id": customer.id, "instance_id": "one", "active_devices": 1,
+                "total_devices": 1}), 201)
+            took.append(time.monotonic() - begin)
+            more = Connection(strict, source="127.0.0.4")
+            more.send("GET", f"/api/licenses/{customer.id}")
+            assert more.receive() == 429
+            over.wait(0.2)
+    finally:
+        over.set()
+        sender.join()
+    assert not [one for one in slow if one.has_answer()]
+    assert max(took) < within(1)
+    figures[f"pairs of requests beside {CONNECTIONS} trickling bodies"] = len(took)
+    figures["the slowest of them in ms"] = round(1000 * max(took))
+    for one in slow:
+        one.peer.close()
 
 
 def listening(port):
