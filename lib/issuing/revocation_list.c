@@ -31,6 +31,7 @@ enum {
 	TAKE,
 	JTIS,
 	BEFORE,
+	DISTRUSTED,
 	STORE,
 	DROP_OLDER
 };
@@ -45,8 +46,8 @@ static const struct statement statements[] = {
                            issued_at, next_update_at, entries, bytes, unlisted_since,
                            behind_since),
                  .sql = "SELECT COALESCE(l.number, 0) AS number, l.kid, l.issuer, "
-                        "EXISTS (SELECT FROM signing_keys k WHERE k.kid = l.kid "
-                        "AND k.state = 'distrusted') AS distrusted, "
+                        "EXISTS (SELECT FROM signing_keys k WHERE k.state = 'distrusted' "
+                        "AND (k.kid = l.kid OR k.distrusted_at > l.issued_at)) AS distrusted, "
                         "l.issued_at, l.next_update_at, COALESCE(l.entries, 0) AS entries, "
                         "COALESCE(octet_length(l.token), 0)::bigint AS bytes, "
                         "(SELECT min(revoked_at) FROM license_revocations "
@@ -57,8 +58,8 @@ static const struct statement statements[] = {
                         "issued_at, next_update_at, entries, token FROM "
                         "revocation_lists ORDER BY number DESC LIMIT 1) l ON true"},
         [CURRENT] = {"revocation_list_current",
-                     ROWS_WITH(struct stored_list, number, issued_at, token),
-                     .sql = "SELECT number, issued_at, token FROM revocation_lists "
+                     ROWS_WITH(struct stored_list, number, kid, issued_at, token),
+                     .sql = "SELECT number, kid, issued_at, token FROM revocation_lists "
                             "ORDER BY number DESC LIMIT 1"},
         [LOCK] = {"revocation_list_lock",
                   .sql = "SELECT WHERE pg_try_advisory_xact_lock(hashtextextended("
@@ -79,6 +80,9 @@ static const struct statement statements[] = {
                     .sql = "SELECT customer_id AS id, "
                            "extract(epoch FROM before_at)::bigint AS before_s "
                            "FROM revoked_before ORDER BY customer_id"},
+        [DISTRUSTED] = {"revocation_list_distrusted", ROWS_WITH(struct entry, id),
+                        .sql = "SELECT kid AS id FROM signing_keys WHERE state = 'distrusted' "
+                               "ORDER BY distrusted_at DESC, kid LIMIT 64"},
         [STORE] = {"revocation_list_store",
                    .sql = "INSERT INTO revocation_lists (number, kid, issuer, issued_at, "
                           "next_update_at, entries, token) "
@@ -118,19 +122,20 @@ revocation_list_fault(const struct operation *operation,
 	               : NULL;
 }
 
+/* Reads the ids of a statement's rows. */
 static enum fail
-read_jtis(struct operation *operation, struct revocations *list)
+read_ids(struct operation *operation, int statement, const char *const **out, size_t *count)
 {
 	struct task *task = operation->task;
 	const struct entry *rows;
-	const char **jtis;
+	const char **ids;
 
-	TRY(db_rows(operation->db, task, &statements[JTIS], NO_PARAMETERS, (void *)&rows,
-	            &list->count));
-	jtis = arena_array(task->arena, list->count + 1, sizeof(*jtis));
-	for (size_t i = 0; i < list->count; i++)
-		jtis[i] = rows[i].id;
-	list->jtis = jtis;
+	TRY(db_rows(operation->db, task, &statements[statement], NO_PARAMETERS, (void *)&rows,
+	            count));
+	ids = arena_array(task->arena, *count + 1, sizeof(*ids));
+	for (size_t i = 0; i < *count; i++)
+		ids[i] = rows[i].id;
+	*out = ids;
 	return FAIL_NONE;
 }
 
@@ -220,7 +225,8 @@ revocation_list_sign(struct operation *operation, const struct revocation_list_f
 	char *token;
 
 	TRY(prepare(operation, list.number));
-	TRY(read_jtis(operation, &list));
+	TRY(read_ids(operation, JTIS, &list.jtis, &list.count));
+	TRY(read_ids(operation, DISTRUSTED, &list.distrusted, &list.distrusted_count));
 	TRY(read_before(operation, &list));
 	TRY(revocations_sign(operation->task, license_keys_signing(&billing->keys), &list,
 	                     &token));
@@ -235,7 +241,7 @@ is_signed_by_another_key(const struct operation *operation,
 
 	if (text_equal(figures->kid, license_keys_signing(keys)->kid))
 		return false;
-	return figures->distrusted || license_keys_find(keys, figures->kid) != NULL ||
+	return license_keys_find(keys, figures->kid) != NULL ||
 	       operation->now_ms - figures->issued_at.ms > FOREIGN_KEY_MS;
 }
 
@@ -247,7 +253,7 @@ is_due(const struct operation *operation, const struct revocation_list_figures *
 	/* Another host has the private half of the current key. */
 	if (license_keys_signing(&operation->billing->keys) == NULL)
 		return false;
-	return figures->number == 0 || figures->unlisted_since.known ||
+	return figures->number == 0 || figures->unlisted_since.known || figures->distrusted ||
 	       figures->next_update_at.ms - operation->now_ms < life / 2 ||
 	       !text_equal(figures->issuer, operation->billing->policy.issuer) ||
 	       is_signed_by_another_key(operation, figures);

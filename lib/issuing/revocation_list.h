@@ -20,7 +20,7 @@ struct revocation_list_figures {
 	int64_t number;
 	const char *kid;
 	const char *issuer;
-	bool distrusted; /* the key that signed it */
+	bool distrusted; /* the key that signed it, or another key since */
 	struct instant issued_at;
 	struct instant next_update_at;
 	int64_t entries;
@@ -31,6 +31,7 @@ struct revocation_list_figures {
 
 struct stored_list {
 	int64_t number;
+	const char *kid; /* of the key that signed it */
 	struct instant issued_at;
 	const char *token;
 };

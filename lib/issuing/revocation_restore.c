@@ -14,9 +14,9 @@
 #include "issuing/revocation_list.h"
 #include "licensing/revocations.h"
 
-enum { FILE_MAX = REVOCATIONS_TOKEN_MAX + 64 };
+enum { FILE_MAX = REVOCATIONS_TOKEN_MAX + 8192 };
 
-enum { TAKE_JTIS, REVOKE_JTIS, TAKE_BEFORE, REVOKE_BEFORE, RECORD, LOST, RESOLVE };
+enum { TAKE_JTIS, REVOKE_JTIS, TAKE_BEFORE, REVOKE_BEFORE, DISTRUST, RECORD, LOST, RESOLVE };
 
 static const struct statement statements[] = {
         /* A licence that was issued after the backup has no row, so its end is not known. */
@@ -47,6 +47,14 @@ static const struct statement statements[] = {
                         "FROM unnest($1::text[], $2::text[]::bigint[]) AS p (id, before_s) "
                         "WHERE l.customer_id = p.id AND l.revoked_at IS NULL "
                         "AND l.expires_at > $3 AND l.issued_at < to_timestamp(p.before_s)"},
+        /* Another key has to sign when the current one is among them; all hosts read the keys
+	 * again. */
+        [DISTRUST] = {"revocation_restore_distrust",
+                      .sql = "WITH distrusted AS (UPDATE signing_keys "
+                             "SET state = 'distrusted', distrusted_at = $2 "
+                             "WHERE kid = ANY ($1::text[]) AND state <> 'distrusted' "
+                             "RETURNING kid) "
+                             "SELECT pg_notify('billing_jobs', '') FROM distrusted"},
         [RECORD] = {"revocation_restore_record",
                     .sql = "INSERT INTO revocation_restores (found_at, stored_number, "
                            "published_number) VALUES ($1, $2::bigint, $3::bigint)"},
@@ -77,6 +85,7 @@ struct published {
 	int64_t number;
 	int64_t issued_ms;
 	const char *token;
+	const char *pem; /* the public key that signed it; "" in a file of an older version */
 };
 
 static void
@@ -96,7 +105,9 @@ read_published(struct operation *operation, struct published *out)
 	if (!text_take_int(&cursor, ' ', &read.number) ||
 	    !text_take_int(&cursor, '\n', &read.issued_ms))
 		return;
-	read.token = cursor;
+	length = strcspn(cursor, "\n");
+	read.token = arena_copy_bytes(operation->task->arena, cursor, length);
+	read.pem = cursor[length] == '\0' ? "" : cursor + length + 1;
 	*out = read;
 }
 
@@ -105,8 +116,10 @@ write_published(struct operation *operation, const struct stored_list *list)
 {
 	struct task *task = operation->task;
 	const char *path = operation->billing->policy.revocations_file;
-	const char *text = arena_printf(task->arena, "%lld %lld\n%s", (long long)list->number,
-	                                (long long)list->issued_at.ms, list->token);
+	const struct license_key *key = license_keys_find(&operation->billing->keys, list->kid);
+	const char *text = arena_printf(task->arena, "%lld %lld\n%s\n%s",
+	                                (long long)list->number, (long long)list->issued_at.ms,
+	                                list->token, key == NULL ? "" : key->public_pem);
 
 	return file_write(task, path, 0640, text, strlen(text), true);
 }
@@ -150,18 +163,47 @@ take_before(struct operation *operation, const struct revocations *list, const c
 	              PARAMETERS(a, b, param_now(operation)), NULL);
 }
 
+static enum fail
+take_distrusted(struct operation *operation, const struct revocations *list)
+{
+	const struct string_list kids = {
+	        .present = true, .count = list->distrusted_count, .items = list->distrusted};
+
+	return db_run(operation->db, operation->task, &statements[DISTRUST],
+	              PARAMETERS(param_list(operation->task, &kids), param_now(operation)),
+	              NULL);
+}
+
+/* Reads the published list by the keys of the database. A database that was restored to before a change
+ * of the key does not know the key; then the one beside the list counts. */
+static enum token_verdict
+read_list(struct operation *operation, const struct published *published,
+          struct revocations *list)
+{
+	struct task *task = operation->task;
+	struct task reading = task_attempt(task);
+	int64_t now_s = operation->now_ms / SECOND_MS;
+	struct license_keys beside = {0};
+	enum token_verdict verdict = revocations_read(task, &operation->billing->keys,
+	                                              published->token, now_s, 0, NULL, list);
+
+	if (verdict != LICENSE_UNKNOWN_KEY ||
+	    license_keys_public_from_pem(&reading, published->pem, &beside) != FAIL_NONE)
+		return verdict;
+	verdict = revocations_read(task, &beside, published->token, now_s, 0, NULL, list);
+	license_keys_release(&beside);
+	return verdict;
+}
+
 /* Revokes what the published list revokes. A list that cannot be read any more, as its key is not
  * known, only counts as a later one. */
 static enum fail
 take_over(struct operation *operation, const struct published *published)
 {
-	struct task *task = operation->task;
 	const struct billing *billing = operation->billing;
 	const char *until = param_in(operation, billing->policy.license_ttl_days * DAY_MS);
 	struct revocations list;
-	enum token_verdict verdict =
-	        revocations_read(task, &billing->keys, published->token,
-	                         operation->now_ms / SECOND_MS, 0, NULL, &list);
+	enum token_verdict verdict = read_list(operation, published, &list);
 
 	if (verdict != LICENSE_VALID && verdict != LICENSE_EXPIRED &&
 	    verdict != LICENSE_NOT_YET_VALID) {
@@ -170,6 +212,7 @@ take_over(struct operation *operation, const struct published *published)
 		return FAIL_NONE;
 	}
 	TRY(take_jtis(operation, &list, until));
+	TRY(take_distrusted(operation, &list));
 	return take_before(operation, &list, until);
 }
 
@@ -228,6 +271,9 @@ revocation_publish_run(struct operation *operation, int64_t *done)
 	struct published published;
 	struct stored_list list;
 
+	/* Another host signs the list, or a key has to be put in place first. */
+	if (license_keys_signing(&operation->billing->keys) == NULL)
+		return FAIL_NONE;
 	TRY(revocation_list_figures(operation, &figures));
 	read_published(operation, &published);
 	if (is_behind(&figures, &published))

@@ -53,6 +53,7 @@ struct license_grace {
 /* The claims. Times in `_s` are whole seconds since 1970; strings belong to whoever made them.
  */
 struct license_claims {
+	const char *kid; /* of the key that signed it; not a claim */
 	const char *issuer;
 	const char *customer_id; /* also the subject */
 	const char *jti;

@@ -212,6 +212,7 @@ jwt_verify(struct arena *arena, const struct license_keys *keys, const struct jw
 	case JWT_SIGNATURE_UNKNOWN:
 		arena_give_up(arena, "OpenSSL cannot verify");
 	}
+	payload->kid = arena_copy(arena, kid);
 	payload->text = arena_copy_bytes(arena, parts.payload.data, parts.payload.length);
 	if (!json_view_try(arena, payload->text, parts.payload.length, &payload->object))
 		return JWT_MALFORMED;

@@ -27,6 +27,7 @@ enum jwt_verdict {
 /* The payload of a valid token. */
 struct jwt_payload {
 	struct json_view object; /* lives in the arena, as the text does */
+	const char *kid;         /* of the key that signed it */
 	const char *text;        /* the JSON as it was signed, NUL-terminated, in the arena */
 };
 

@@ -34,6 +34,10 @@ revocations_sign(struct task *task, const struct license_key *key,
 		json_out_close(&json, ']');
 	}
 	json_out_close(&json, ']');
+	json_out_open(&json, "distrustedKeys", '[');
+	for (size_t i = 0; i < list->distrusted_count; i++)
+		json_out_string(&json, NULL, list->distrusted[i]);
+	json_out_close(&json, ']');
 	json_out_close(&json, '}');
 	return jwt_sign(task, key, &list_kind, json.text.data, token);
 }
@@ -46,21 +50,45 @@ compare_jtis(const void *a, const void *b)
 	return strcmp(*left, *right);
 }
 
+/* A list of texts; NULL when it is none. */
+static const char **
+read_texts(struct arena *arena, const struct json_view *list, size_t *count)
+{
+	const char **texts = arena_array(arena, json_view_count(list) + 1, sizeof(*texts));
+	struct json_view item;
+	bool more;
+
+	*count = 0;
+	if (!json_view_is_list(list))
+		return NULL;
+	for (more = json_view_first(list, &item); more; more = json_view_next(&item))
+		if (!json_view_text(&item, &texts[(*count)++]))
+			return NULL;
+	return texts;
+}
+
 static bool
 read_jtis(struct arena *arena, const struct json_view *list, struct revocations *out)
 {
-	const char **jtis = arena_array(arena, json_view_count(list) + 1, sizeof(*jtis));
-	struct json_view item;
-	size_t count = 0;
-	bool more;
+	const char **jtis = read_texts(arena, list, &out->count);
 
-	for (more = json_view_first(list, &item); more; more = json_view_next(&item))
-		if (!json_view_text(&item, &jtis[count++]))
-			return false;
-	qsort(jtis, count, sizeof(*jtis), compare_jtis);
+	if (jtis == NULL)
+		return false;
+	qsort(jtis, out->count, sizeof(*jtis), compare_jtis);
 	out->jtis = jtis;
-	out->count = count;
 	return true;
+}
+
+/* Lists of older versions lack this member. */
+static bool
+read_distrusted(struct arena *arena, const struct json_view *payload, struct revocations *out)
+{
+	struct json_view list;
+
+	if (!json_view_member(payload, "distrustedKeys", &list))
+		return true;
+	out->distrusted = read_texts(arena, &list, &out->distrusted_count);
+	return out->distrusted != NULL;
 }
 
 static bool
@@ -115,9 +143,7 @@ read_list(struct arena *arena, const struct json_view *payload, struct revocatio
 	    !json_view_int(payload, "iat", &out->issued_at_s) || !is_time(out->issued_at_s) ||
 	    !json_view_int(payload, "nextUpdate", &out->next_update_s) ||
 	    !is_time(out->next_update_s) || !json_view_member(payload, "revoked", &list) ||
-	    !json_view_is_list(&list))
-		return false;
-	if (!read_jtis(arena, &list, out))
+	    !read_jtis(arena, &list, out) || !read_distrusted(arena, payload, out))
 		return false;
 	/* A list of an older version has no such member. */
 	if (!json_view_member(payload, "revokedBefore", &list))
@@ -138,6 +164,7 @@ revocations_read(struct task *task, const struct license_keys *keys, const char 
 		return verdict;
 	if (!read_list(task->arena, &content.object, out))
 		return LICENSE_MALFORMED;
+	out->kid = content.kid;
 	if (issuer != NULL && strcmp(issuer, out->issuer) != 0)
 		return LICENSE_WRONG_ISSUER;
 	if (out->issued_at_s > now_s + leeway_s)
@@ -145,9 +172,20 @@ revocations_read(struct task *task, const struct license_keys *keys, const char 
 	return out->next_update_s <= now_s - leeway_s ? LICENSE_EXPIRED : LICENSE_VALID;
 }
 
+static bool
+distrusts(const struct revocations *list, const char *kid)
+{
+	for (size_t i = 0; kid != NULL && i < list->distrusted_count; i++)
+		if (strcmp(list->distrusted[i], kid) == 0)
+			return true;
+	return false;
+}
+
 bool
 revocations_are_older(const struct revocations *list, const struct revocations *other)
 {
+	if (distrusts(other, list->kid))
+		return true;
 	return list->issued_at_s < other->issued_at_s ||
 	       (list->issued_at_s == other->issued_at_s && list->number < other->number);
 }
@@ -158,6 +196,8 @@ revocations_contains(const struct revocations *list, const struct license_claims
 	const struct revoked_before wanted = {.customer_id = claims->customer_id};
 	const struct revoked_before *before = NULL;
 
+	if (distrusts(list, claims->kid))
+		return true;
 	if (list->count > 0 && bsearch(&claims->jti, list->jtis, list->count,
 	                               sizeof(*list->jtis), compare_jtis) != NULL)
 		return true;

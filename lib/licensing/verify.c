@@ -117,6 +117,7 @@ license_verify(struct task *task, const struct license_keys *keys, const char *t
 		return verdict;
 	if (license_claims_read(&reading, &content.object, claims) != FAIL_NONE)
 		return LICENSE_MALFORMED;
+	claims->kid = content.kid;
 	if (payload != NULL)
 		*payload = content.text;
 	return judge_claims(claims, now_s, leeway_s, issuer);

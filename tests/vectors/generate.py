@@ -58,6 +58,7 @@ class Key:
 
 
 FIRST, SECOND, STRANGER = Key("first"), Key("second"), Key("stranger")
+DISTRUSTED = Key("distrusted")  # a stolen one, which verifiers still know
 
 
 def rfc3339(seconds):
@@ -190,6 +191,9 @@ def vectors():
         yield f"issued {name} the second of revokedBefore", \
             FIRST.sign(claims(issued=issued, customerId=CUT, sub=CUT)), 0, verdict, \
             f"license_{verdict}"
+    yield "by a distrusted key", DISTRUSTED.sign(claims()), 0, "revoked", "license_revoked"
+    yield "by a distrusted key, expired", DISTRUSTED.sign(claims()), 2 * YEAR, "revoked", \
+        "license_revoked"
     more = claims()
     more["features"]["canFly"] = True
     more["other"] = {"deep": [1, 2.5, None]}
@@ -244,12 +248,14 @@ def document():
     revoked = FIRST.sign({"iss": ISSUER, "number": 7, "iat": NOW - DAY, "nextUpdate": NOW,
                           "revoked": ["lic_revoked", "lic_other"],
                           "revokedBefore": [["cust_" + "6" * 32, NOW + YEAR], [CUT, NOW],
-                                            ["cust_" + "4" * 32, NOW + YEAR]]}, typ="revocations+jwt")
+                                            ["cust_" + "4" * 32, NOW + YEAR]],
+                          "distrustedKeys": [STRANGER.kid, DISTRUSTED.kid]}, typ="revocations+jwt")
     return {
         "about": "What every verifier of licences must conclude. Made by generate.py from keys "
                  "that are public and protect nothing.",
         "issuer": ISSUER, "leeway_s": 120, "grace_days": 30,
-        "pem": FIRST.pem + SECOND.pem, "jwks": {"keys": [FIRST.jwk, SECOND.jwk]},
+        "pem": FIRST.pem + SECOND.pem + DISTRUSTED.pem,
+        "jwks": {"keys": [FIRST.jwk, SECOND.jwk, DISTRUSTED.jwk]},
         "revocations": revoked,
         "vectors": [{"name": name, "token": token, "now": NOW + after, "verdict": verdict,
                      "reason": reason, **({"warning": warning[0]} if warning else {})}

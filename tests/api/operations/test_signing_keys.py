@@ -65,21 +65,25 @@ def test_a_distrusted_key(place):
     """Its licences are refused at once, every customer gets a new one, another key signs the list."""
     customer, gone = place.api.sign_up(), place.api.sign_up()
     old = kid_of(customer.license)
+    stolen = (place.run_dir / "keys/private-key.pem").read_bytes()
+    claims = jwt.decode(customer.license, options={"verify_signature": False})
+    forged = jwt.encode({**claims, "jti": "lic_" + 32 * "f", "plan": "enterprise"}, stolen, "RS256",
+                        headers={"kid": old})
     done = place.billingctl("keys", "distrust", old, check=False)
     assert done.returncode == 2 and "--why" in done.stderr
     made = keys(place, "distrust", old, "--why", "the laptop was stolen")
     assert made["current_kid"] != old
     everywhere(place, lambda: old not in published(place))
     assert published(place)[0] == made["current_kid"]
-    for one in (customer, gone):
-        answer = place.api.nobody.post("/api/licenses/verify", {"license": one.license})
+    for token in (customer.license, gone.license, forged):
+        answer = place.api.nobody.post("/api/licenses/verify", {"license": token})
         expect(answer, 401, "license_key_unknown")
     assert kid_of(license_of(place, customer)) == made["current_kid"]
 
     def listed():
         token = place.api.nobody.get("/api/licenses/revocations").json()["revocations"]
         claims = jwt.decode(token, options={"verify_signature": False})
-        return kid_of(token) == made["current_kid"] and {
+        return kid_of(token) == made["current_kid"] and old in claims["distrustedKeys"] and {
             jwt.decode(one.license, options={"verify_signature": False})["jti"]
             for one in (customer, gone)} <= set(claims["revoked"])
 
@@ -89,6 +93,20 @@ def test_a_distrusted_key(place):
     assert not (place.run_dir / "keys/retired" / f"{old}.pem").exists()
     done = place.billingctl("keys", "use", old, check=False)
     assert done.returncode == 1 and "distrusted" in done.stderr
+    known, = (row for row in keys(place, "list")["keys"] if row["kid"] == old)
+    assert known["state"] == "distrusted" and known["distrusted_at"] and not known["published"]
+    assert jwt.get_unverified_header(forged)["kid"] in place.billingctl("keys", "list").stdout
+
+
+def test_published_keys_are_bounded(place):
+    """32 at most, so that the JWK set stays small."""
+    count = int(place.sql("SELECT count(*) FROM signing_keys WHERE state <> 'distrusted'"))
+    place.sql("INSERT INTO signing_keys (kid, public_pem, state, added_at, publish_until) SELECT "
+              "'bound' || n, public_pem, 'retired', now(), now() + interval '1 day' FROM signing_keys, "
+              f"generate_series(1, {32 - count}) n WHERE state = 'current'")
+    done = place.billingctl("keys", "add", check=False)
+    assert done.returncode == 1 and "32 keys are published" in done.stderr
+    place.sql("DELETE FROM signing_keys WHERE kid LIKE 'bound%'")
 
 
 def test_another_host_uses_a_key(place, tmp_path):

@@ -14,7 +14,8 @@ def read_list(api):
     keys = jwt.PyJWKSet.from_dict(expect(api.nobody.get("/.well-known/jwks.json"), 200))
     key = next(key for key in keys.keys if key.key_id == header["kid"])
     claims = jwt.decode(token, key.key, algorithms=["RS256"])
-    assert set(claims) == {"iss", "number", "iat", "nextUpdate", "revoked", "revokedBefore"}
+    assert set(claims) == {"iss", "number", "iat", "nextUpdate", "revoked", "revokedBefore",
+                           "distrustedKeys"}
     return claims
 
 
@@ -22,6 +23,7 @@ def revokes(listed, token):
     """Whether the list revokes the licence."""
     claims = jwt.decode(token, options={"verify_signature": False})
     return claims["jti"] in listed["revoked"] or \
+        jwt.get_unverified_header(token)["kid"] in listed["distrustedKeys"] or \
         claims["iat"] < dict(listed["revokedBefore"]).get(claims["sub"], 0)
 
 

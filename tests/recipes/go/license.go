@@ -28,13 +28,16 @@ func Keys(jwks []byte) (map[string]*rsa.PublicKey, error) {
 func opened(token, typ string, keys map[string]*rsa.PublicKey) (jwt.MapClaims, error) {
 	claims := jwt.MapClaims{}
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithoutClaimsValidation())
-	_, err := parser.ParseWithClaims(strings.Join(strings.Fields(token), ""), claims, func(t *jwt.Token) (interface{}, error) {
+	parsed, err := parser.ParseWithClaims(strings.Join(strings.Fields(token), ""), claims, func(t *jwt.Token) (interface{}, error) {
 		kid, _ := t.Header["kid"].(string)
 		if len(t.Header) != 3 || t.Header["typ"] != typ || keys[kid] == nil {
 			return nil, errors.New("not ours")
 		}
 		return keys[kid], nil
 	})
+	if err == nil {
+		claims["kid"] = parsed.Header["kid"]
+	}
 	return claims, err
 }
 
@@ -59,6 +62,13 @@ func Judge(token, revocations, issuer string, keys map[string]*rsa.PublicKey, no
 	}
 	for _, revoked := range list["revoked"].([]interface{}) {
 		if revoked == jti {
+			return "revoked"
+		}
+	}
+	// One entry of distrustedKeys stands for all licences of a stolen key.
+	distrusted, _ := list["distrustedKeys"].([]interface{})
+	for _, kid := range distrusted {
+		if kid == claims["kid"] {
 			return "revoked"
 		}
 	}

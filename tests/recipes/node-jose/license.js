@@ -6,7 +6,7 @@ async function opened(token, jwks, typ) {
   const { payload, protectedHeader } = await jose.compactVerify(
     token.replace(/\s/g, ''), jose.createLocalJWKSet(jwks), { algorithms: ['RS256'] })
   if (Object.keys(protectedHeader).sort().join() !== 'alg,kid,typ' || protectedHeader.typ !== typ) throw new Error('not ours')
-  return JSON.parse(new TextDecoder().decode(payload))
+  return { ...JSON.parse(new TextDecoder().decode(payload)), kid: protectedHeader.kid }
 }
 
 /** The verdict on a licence. */
@@ -21,8 +21,9 @@ async function judge(token, { jwks, issuer, revocations, now, graceDays = 30 }) 
         !Number.isInteger(claims.iat) || claims.iat !== claims.issuedAt) return 'forged'
   } catch { return 'forged' }
   const status = claims.subscription.status, end = claims.exp
-  // One entry of revokedBefore stands for all older licences of a customer.
-  if (list.revoked.includes(claims.jti) ||
+  // One entry of revokedBefore stands for all older licences of a customer, one of distrustedKeys for all
+  // licences of a stolen key.
+  if (list.revoked.includes(claims.jti) || (list.distrustedKeys ?? []).includes(claims.kid) ||
       (list.revokedBefore ?? []).some(([customer, before]) => customer === claims.sub && claims.iat < before)) return 'revoked'
   if (!['active', 'trialing', 'past_due'].includes(status) || claims.subscription.access === false) return 'canceled'
   if (now < Math.max(claims.iat, claims.nbf ?? 0) - 86400) return 'clock_suspicious'

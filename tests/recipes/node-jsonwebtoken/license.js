@@ -8,7 +8,7 @@ async function opened(token, jwks, typ) {
   const key = createPublicKey({ key: jwks.keys.find(one => one.kid === header.kid), format: 'jwk' })
   const claims = jwt.verify(token, key, { algorithms: ['RS256'], ignoreExpiration: true, ignoreNotBefore: true })
   if (Object.keys(header).sort().join() !== 'alg,kid,typ' || header.typ !== typ || typeof claims !== 'object') throw new Error('not ours')
-  return claims
+  return { ...claims, kid: header.kid }
 }
 
 /** The verdict on a licence. */
@@ -23,8 +23,9 @@ async function judge(token, { jwks, issuer, revocations, now, graceDays = 30 }) 
         !Number.isInteger(claims.iat) || claims.iat !== claims.issuedAt) return 'forged'
   } catch { return 'forged' }
   const status = claims.subscription.status, end = claims.exp
-  // One entry of revokedBefore stands for all older licences of a customer.
-  if (list.revoked.includes(claims.jti) ||
+  // One entry of revokedBefore stands for all older licences of a customer, one of distrustedKeys for all
+  // licences of a stolen key.
+  if (list.revoked.includes(claims.jti) || (list.distrustedKeys ?? []).includes(claims.kid) ||
       (list.revokedBefore ?? []).some(([customer, before]) => customer === claims.sub && claims.iat < before)) return 'revoked'
   if (!['active', 'trialing', 'past_due'].includes(status) || claims.subscription.access === false) return 'canceled'
   if (now < Math.max(claims.iat, claims.nbf ?? 0) - 86400) return 'clock_suspicious'

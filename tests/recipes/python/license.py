@@ -17,7 +17,7 @@ def opened(token, jwks, typ):
         raise ValueError("forged") from fault
     if not isinstance(claims, dict):
         raise ValueError("no claims")
-    return claims
+    return {**claims, "kid": header["kid"]}
 
 def judge(token, jwks, issuer, revocations, now, grace_days=30):
     """The verdict on a licence."""
@@ -31,8 +31,9 @@ def judge(token, jwks, issuer, revocations, now, grace_days=30):
                 or type(end) is not int or end != claims["expiresAt"] or claims["iat"] != claims["issuedAt"]):
             return "forged"
         revoked = opened(revocations, jwks, "revocations+jwt")
-        # One entry of revokedBefore stands for all older licences of a customer.
-        if (claims["jti"] in revoked["revoked"]
+        # One entry of revokedBefore stands for all older licences of a customer, one of distrustedKeys
+        # for all licences of a stolen key.
+        if (claims["jti"] in revoked["revoked"] or claims["kid"] in revoked.get("distrustedKeys", [])
                 or claims["iat"] < dict(revoked.get("revokedBefore", [])).get(claims["sub"], 0)):
             return "revoked"
         grace_days = min(grace_days, claims.get("grace", {}).get("maxDays", grace_days))

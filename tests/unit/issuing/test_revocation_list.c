@@ -7,6 +7,7 @@
 
 #include "issuing/revocation_list.h"
 #include "issuing/revocation_restore.h"
+#include "issuing/signing_keys.h"
 #include "licensing/revocations.h"
 
 /* The list as a verifier reads it. */
@@ -280,6 +281,55 @@ START_TEST(test_a_restored_database_forgets_no_revocation)
 }
 END_TEST
 
+static bool
+is_distrusted(const char *kid)
+{
+	const struct signing_key *rows;
+	size_t count;
+
+	fine(signing_key_list(&operation, &rows, &count));
+	return strcmp(signing_key_find(rows, count, kid)->state, "distrusted") == 0;
+}
+
+/* The list names a key that is distrusted, without any licence of it. A database that was restored to
+ * before that distrusts the key again, also when it does not know the key that signed the list. */
+START_TEST(test_a_restored_database_distrusts_again)
+{
+	char path[] = "/tmp/billing-list-XXXXXX";
+	int file = mkstemp(path);
+	struct revocations list;
+	struct stored_list stored;
+
+	billing.policy.revocations_file = path;
+	(void)run();
+	run_script("INSERT INTO signing_keys (kid, public_pem, state, added_at) "
+	           "VALUES ('stolen', '', 'added', now())");
+	operation.now_ms += SECOND_MS;
+	fine(signing_keys_lock(&operation));
+	fine(signing_key_distrust(&operation, "stolen", "it was stolen"));
+	fine(db_commit(operation.db, &task));
+	ck_assert_int_eq(run(), 1);
+	list = read_stored(&stored);
+	ck_assert_uint_eq(list.distrusted_count, 1);
+	ck_assert_str_eq(list.distrusted[0], "stolen");
+	ck_assert_int_eq(publish(), 1);
+	run_script("DELETE FROM revocation_lists; UPDATE signing_keys SET state = 'current', "
+	           "distrusted_at = NULL WHERE kid = 'stolen'");
+	billing.keys = (struct license_keys){0};
+	ck_assert_int_eq(publish(), 0);
+	ck_assert(!is_distrusted("stolen"));
+	billing.keys = other_keys;
+	(void)publish();
+	ck_assert(is_distrusted("stolen"));
+	billing.keys = keys;
+	run_script("DELETE FROM signing_keys");
+	operation.now_ms += 2 * HOUR_MS;
+	(void)run();
+	(void)close(file);
+	(void)unlink(path);
+}
+END_TEST
+
 /* Customers with 200 revoked licences each; a million of licences with FULL=1. */
 static int
 fill_many(void)
@@ -372,6 +422,7 @@ main(void)
 	tcase_add_test(tcase, test_figures);
 	tcase_add_test(tcase, test_many_revoked_licences);
 	tcase_add_test(tcase, test_a_restored_database_forgets_no_revocation);
+	tcase_add_test(tcase, test_a_restored_database_distrusts_again);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }

@@ -56,6 +56,76 @@ START_TEST(test_revoked_before)
 }
 END_TEST
 
+/* A stolen key signs a licence that no list names by its jti, and a later list that revokes nothing. The
+ * verifier has pinned both keys. */
+START_TEST(test_a_distrusted_key)
+{
+	const char *const kids[] = {foreign.items[0].kid};
+	struct revocations list = some_list(), back, forged;
+	char *token = NULL, *license = NULL;
+	struct license_keys pinned;
+	struct license_claims out;
+
+	license_keys_init_in(&pinned, task.arena);
+	ck_assert_int_eq(license_keys_add_pem(&task, &pinned, keys.items[0].public_pem),
+	                 FAIL_NONE);
+	ck_assert_int_eq(license_keys_add_pem(&task, &pinned, foreign.items[0].public_pem),
+	                 FAIL_NONE);
+	list.distrusted = kids;
+	list.distrusted_count = 1;
+	ck_assert_int_eq(revocations_sign(&task, &keys.items[0], &list, &token), FAIL_NONE);
+	ck_assert_int_eq(revocations_read(&task, &pinned, token, FORGE_NOW_S, 0, NULL, &back),
+	                 LICENSE_VALID);
+	ck_assert_int_eq(license_sign(&task, &foreign.items[0], &claims, &license), FAIL_NONE);
+	ck_assert_int_eq(
+	        license_verify(&task, &pinned, license, FORGE_NOW_S, 0, NULL, &out, NULL),
+	        LICENSE_VALID);
+	ck_assert(revocations_contains(&back, &out));
+	ck_assert_int_eq(license_sign(&task, &keys.items[0], &claims, &license), FAIL_NONE);
+	ck_assert_int_eq(
+	        license_verify(&task, &pinned, license, FORGE_NOW_S, 0, NULL, &out, NULL),
+	        LICENSE_VALID);
+	ck_assert(!revocations_contains(&back, &out));
+	list = some_list();
+	list.number = 1000;
+	list.issued_at_s += 60;
+	ck_assert_int_eq(revocations_sign(&task, &foreign.items[0], &list, &token), FAIL_NONE);
+	ck_assert_int_eq(
+	        revocations_read(&task, &pinned, token, FORGE_NOW_S + 60, 0, NULL, &forged),
+	        LICENSE_VALID);
+	ck_assert(revocations_are_older(&forged, &back));
+	ck_assert(!revocations_are_older(&back, &back));
+}
+END_TEST
+
+/* Entries that are not texts make the whole list malformed; lists of older versions have none. */
+START_TEST(test_malformed_distrusted_keys)
+{
+	static const struct {
+		const char *member;
+		enum token_verdict verdict;
+	} cases[] = {{"", LICENSE_VALID},
+	             {",\"distrustedKeys\":[]", LICENSE_VALID},
+	             {",\"distrustedKeys\":[\"k\",\"k\"]", LICENSE_VALID},
+	             {",\"distrustedKeys\":{}", LICENSE_MALFORMED},
+	             {",\"distrustedKeys\":null", LICENSE_MALFORMED},
+	             {",\"distrustedKeys\":\"k\"", LICENSE_MALFORMED},
+	             {",\"distrustedKeys\":[1]", LICENSE_MALFORMED},
+	             {",\"distrustedKeys\":[[\"k\"]]", LICENSE_MALFORMED}};
+	static const struct jwt_kind kind = {"revocations+jwt", REVOCATIONS_TOKEN_MAX};
+	const char *payload = arena_printf(task.arena,
+	                                   "{\"iss\":\"i\",\"iat\":1,\"nextUpdate\":2,"
+	                                   "\"revoked\":[]%s}",
+	                                   cases[_i].member);
+	struct revocations back;
+	char *token = NULL;
+
+	ck_assert_int_eq(jwt_sign(&task, &keys.items[0], &kind, payload, &token), FAIL_NONE);
+	ck_assert_int_eq(revocations_read(&task, &keys, token, 1, 0, NULL, &back),
+	                 cases[_i].verdict);
+}
+END_TEST
+
 /* Entries that are not a customer and a second make the whole list malformed. */
 START_TEST(test_malformed_revoked_before)
 {
@@ -169,6 +239,8 @@ main(void)
 	tcase_add_test(tcase, test_revocations);
 	tcase_add_test(tcase, test_revoked_before);
 	tcase_add_loop_test(tcase, test_malformed_revoked_before, 0, 10);
+	tcase_add_test(tcase, test_a_distrusted_key);
+	tcase_add_loop_test(tcase, test_malformed_distrusted_keys, 0, 8);
 	tcase_add_test(tcase, test_revocations_verdicts);
 	tcase_add_loop_test(tcase, test_long_and_empty_lists, 0, 2);
 	tcase_add_test(tcase, test_revocation_list_is_no_licence);
