@@ -173,8 +173,9 @@ docs: build
 
 # The service's manual pages; `make install` brings those of what runs at the customer.
 install-man:
-	install -d $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -d $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 644 app/settings/billing.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 conf/billing-operations.7 $(DESTDIR)$(PREFIX)/share/man/man7/
 	install -m 644 app/billingd/billingd.8 app/billingctl/billingctl.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 
 docs-check: build

@@ -20,7 +20,8 @@ EXAMPLES = {"conf/billing.env.example": "billingd",
             "conf/billing-agent.env.example": "billing-agent"}
 PAGES = ["app/settings/billing.conf.5", "app/agent/billing-agent.8",
          "app/billingctl/billingctl.8"]
-VERSIONED = ["app/billingd/billingd.8", "lib/licensing/liblicense.3", "app/api/openapi.json", *PAGES]
+VERSIONED = ["app/billingd/billingd.8", "conf/billing-operations.7", "lib/licensing/liblicense.3",
+             "app/api/openapi.json", *PAGES]
 VERSION = re.compile(r'^(\.Os "Global Billing |    "version": ")[^"]*', re.M)
 PART = re.compile(r'^(\.\\" generated: (.*)\n)(?:.*\n)*?(\.\\" end)$', re.M)
 
@@ -113,7 +114,7 @@ def check_mentions(known):
     settings_known |= {f"{name}_FILE" for name in settings_known} | {"STRIPE_STAND_IN", "STRIPE_CONTROL_TOKEN"}
     groups = {name.split()[0] for name in known}
     pages = [*ROOT.glob("*.md"), *ROOT.glob(".github/*.md"), *ROOT.glob("lib/*.md"),
-             *ROOT.glob("app/*/*.[58]"), *ROOT.glob("conf/*.service"), *ROOT.glob("conf/*.yml")]
+             *ROOT.glob("app/*/*.[58]"), *ROOT.glob("conf/*.7"), *ROOT.glob("conf/*.service"), *ROOT.glob("conf/*.yml")]
     for page in pages:
         text = PART.sub("", page.read_text(encoding="utf-8"))
         used = re.findall(r"billingctl(?: --config \S+)? ([a-z]+)(?: ([a-z]+))?", text)
