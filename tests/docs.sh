@@ -48,6 +48,8 @@ for page in $(git ls-files -co --exclude-standard '*.md') $pages; do
 	done
 done
 
+tests/support/guarantees.py || bad=1
+
 # The picture of the rooms has each of them.
 for room in lib/*/ app/*/; do
 	room=$(basename "$room")
