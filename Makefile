@@ -149,7 +149,7 @@ lint:
 		--suppress=missingIncludeSystem --error-exitcode=1 -Ilib -Iapp -D_GNU_SOURCE app lib
 	@printf '%s\n' $(filter %.c,$(SOURCES)) | xargs -P2 -n8 sh -c \
 		'clang-tidy --quiet "$$@" -- -std=c17 $(CPPFLAGS) 2>/dev/null' sh
-	@shellcheck app/*/*.sh conf/*.sh tests/*.sh tests/*/*.sh tests/recipes/*/*.sh
+	@shellcheck app/*/*.sh conf/*.sh conf/deb/* tests/*.sh tests/*/*.sh tests/recipes/*/*.sh
 	@echo "lint: cppcheck, clang-tidy and shellcheck are quiet"
 
 # The warnings of the other compiler; it makes no code.
@@ -205,7 +205,8 @@ bench: deps
 	@$(PYTHON) tests/bench/bench.py $(BENCH)
 
 help:
-	@echo "make run            the whole service on this machine, in the foreground"
+	@echo "make run            the whole service on this machine, in the foreground; its state is in"
+	@echo "                    RUN_DIR (default: .run); also HTTPS_PORT=8443 LISTEN=localhost"
 	@echo "make start|stop|status   the same in the background"
 	@echo "make quick          layers, format, documents and tests of what differs from main: under a minute"
 	@echo "make check          every test, on a fresh machine too"

@@ -113,7 +113,7 @@ const struct setting agent_settings_table[] = {
             .min = 10, .max = 100000),
         ROW(log_level, "LOG_LEVEL", "info", "error, warning, info or debug.",
             .choices = log_level_names),
-        SETTING_END,
+        SETTING_END("billing-agent"),
 };
 
 /* Turns each \n that a one-line environment variable has to spell out into a line break. */

@@ -1,6 +1,5 @@
 /* main.c: reads the arguments of billing-agent and runs the command. */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,8 @@
 #include "agent/bundle.h"
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/nearest.h"
+#include "base/options.h"
 #include "base/secrets.h"
 #include "base/version.h"
 
@@ -122,11 +123,12 @@ record_usage(struct agent *agent, const char *text)
 }
 
 static int
-retry_usage(struct agent *agent)
+retry_usage(struct agent *agent, const char *argument)
 {
 	int lock = state_lock(&agent->task, &agent->state, STATE_DAEMON_LOCK);
 	size_t retried;
 
+	(void)argument;
 	if (lock < 0)
 		return locked_out(agent, "an agent runs in this folder; use POST /usage/retry");
 	spool_open(&agent->task, &agent->state, &agent->spool);
@@ -184,24 +186,53 @@ serve(struct agent *agent)
 }
 
 static int
-run_command(struct agent *agent, bool once, int count, char **words)
+print_status(struct agent *agent, const char *argument)
 {
-	if (once && count == 0)
-		return run_once(agent);
-	if (count == 0)
-		return serve(agent);
-	if (!once && count == 1 && strcmp(words[0], "status") == 0)
-		return print_license(agent);
-	if (!once && count == 2 && strcmp(words[0], "usage") == 0)
-		return record_usage(agent, words[1]);
-	if (!once && count == 1 && strcmp(words[0], "retry") == 0)
-		return retry_usage(agent);
-	if (!once && count == 2 && strcmp(words[0], "import") == 0)
-		return import_bundle(agent, words[1]);
-	if (!once && count == 2 && strcmp(words[0], "export") == 0)
-		return export_bundle(agent, words[1]);
-	fprintf(stderr, "billing-agent: no such command; see billing-agent --help\n");
-	return EXIT_USAGE;
+	(void)argument;
+	return print_license(agent);
+}
+
+/* A command, and what it needs behind its name. */
+struct command {
+	const char *name;
+	const char *argument; /* in the help; NULL: none */
+	int (*run)(struct agent *agent, const char *argument);
+	bool keeps_clock; /* the others only read: a wrong clock meanwhile leaves no trace */
+};
+
+static const struct command commands[] = {
+        {"status", NULL, print_status, false},    {"usage", "JSON", record_usage, false},
+        {"retry", NULL, retry_usage, false},      {"import", "FILE", import_bundle, true},
+        {"export", "FILE", export_bundle, false},
+};
+
+enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
+
+/* Finds the command; NULL after it has said what is wrong with the words. */
+static const struct command *
+find_command(int count, char **words)
+{
+	struct nearest nearest = nearest_begin(words[0], strlen(words[0]));
+
+	for (size_t i = 0; i < COMMANDS; i++) {
+		const struct command *command = &commands[i];
+
+		nearest_offer(&nearest, command->name);
+		if (strcmp(command->name, words[0]) != 0)
+			continue;
+		if (count == (command->argument == NULL ? 1 : 2))
+			return command;
+		fprintf(stderr, "billing-agent: the command is %s%s%s\n", command->name,
+		        command->argument == NULL ? "" : " ",
+		        command->argument == NULL ? "" : command->argument);
+		return NULL;
+	}
+	fprintf(stderr, "billing-agent: there is no command %s", words[0]);
+	if (nearest.found != NULL)
+		fprintf(stderr, "; did you mean %s?\n", nearest.found);
+	else
+		fprintf(stderr, "; see billing-agent --help\n");
+	return NULL;
 }
 
 static enum fail
@@ -212,12 +243,11 @@ load(struct agent *agent, bool keep_clock)
 }
 
 static int
-start(const char *config, bool once, int count, char **words)
+start(const char *config, bool once, const struct command *command, const char *argument)
 {
 	struct task lasting = {.arena = arena_new(ARENA_MAX)}; /* owns settings and state */
 	struct agent agent = {.task.arena = arena_new(ARENA_MAX), .config = config};
-	/* status, usage and export only read: a clock that is wrong meanwhile leaves no trace. */
-	bool keep_clock = count == 0 || strcmp(words[0], "import") == 0;
+	bool keep_clock = command == NULL || command->keeps_clock;
 	int status;
 
 	if (agent_settings_load(&lasting, config, &agent.settings) != FAIL_NONE ||
@@ -225,8 +255,10 @@ start(const char *config, bool once, int count, char **words)
 		status = fault(&lasting);
 	else if (load(&agent, keep_clock) != FAIL_NONE)
 		status = fault(&agent.task);
+	else if (command != NULL)
+		status = command->run(&agent, argument);
 	else
-		status = run_command(&agent, once, count, words);
+		status = once ? run_once(&agent) : serve(&agent);
 	license_cache_release(&agent.cache);
 	arena_free(agent.task.arena);
 	arena_free(lasting.arena);
@@ -267,12 +299,13 @@ main(int argc, char **argv)
 	        {"version", no_argument, NULL, 'v'},
 	        {NULL, 0, NULL, 0},
 	};
+	const struct command *command = NULL;
 	const char *config = NULL;
 	bool once = false;
-	int option;
+	int option, count;
 
 	process_protect();
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((option = options_next("billing-agent", argc, argv, options)) != -1) {
 		if (option == 'f')
 			config = optarg;
 		else if (option == 'o')
@@ -280,5 +313,15 @@ main(int argc, char **argv)
 		else
 			return print(option);
 	}
-	return start(config, once, argc - optind, argv + optind);
+	count = argc - optind;
+	if (count > 0 && once) {
+		fprintf(stderr, "billing-agent: --once is without a command\n");
+		return EXIT_USAGE;
+	}
+	if (count > 0) {
+		command = find_command(count, argv + optind);
+		if (command == NULL)
+			return EXIT_USAGE;
+	}
+	return start(config, once, command, count > 1 ? argv[optind + 1] : NULL);
 }

@@ -138,6 +138,7 @@ run_stripe_reconcile(struct ctl *ctl)
 	TRY(find_since(ctl, &events.since));
 	TRY(check_account(ctl));
 	output_list(&output, "differences");
+	output_none(&output, NULL);
 	TRY(run_sweep(ctl, stripe_sweep_events, &events));
 	TRY(run_sweep(ctl, stripe_sweep_subscriptions, &subscriptions));
 	TRY(run_sweep(ctl, meter_compare, &meters));

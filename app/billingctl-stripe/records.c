@@ -44,6 +44,8 @@ run_stripe_events(struct ctl *ctl)
 	TRY(ctl_limit(ctl, &limit));
 	TRY(stripe_event_list(&ctl->operation, state, limit, &rows, &count));
 	output_list(&output, "events");
+	if (state != NULL)
+		output_none(&output, arena_printf(ctl->task.arena, "No %s events.", state));
 	for (size_t i = 0; i < count; i++) {
 		output_row(&output);
 		output_text(&output, "event", rows[i].event_id);
@@ -97,9 +99,10 @@ run_stripe_calls(struct ctl *ctl)
 
 	TRY(check_state(ctl, state, call_states));
 	TRY(ctl_limit(ctl, &limit));
-	TRY(stripe_call_list(&ctl->operation, state == NULL ? "parked" : state, limit, &calls,
-	                     &count));
+	state = state == NULL ? "parked" : state;
+	TRY(stripe_call_list(&ctl->operation, state, limit, &calls, &count));
 	output_list(&output, "calls");
+	output_none(&output, arena_printf(ctl->task.arena, "No %s calls.", state));
 	for (size_t i = 0; i < count; i++) {
 		output_row(&output);
 		output_text(&output, "call",
@@ -128,6 +131,7 @@ run_stripe_meters(struct ctl *ctl)
 	TRY(ctl_limit(ctl, &limit));
 	TRY(meter_parked_list(&ctl->operation, limit, &rows, &count));
 	output_list(&output, "meter_events");
+	output_none(&output, "No parked meter events.");
 	for (size_t i = 0; i < count; i++) {
 		output_row(&output);
 		output_text(&output, "meter_event", rows[i].meter_event_id);

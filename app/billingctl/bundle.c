@@ -37,9 +37,11 @@ run_license_export(struct ctl *ctl)
 	struct subscription subscription;
 	struct issued_license license;
 	struct stored_list list;
+	const char *customer_id;
 	int64_t lists;
 
-	TRY(license_current(&ctl->operation, ctl->argument, &license, &subscription));
+	TRY(ctl_customer_id(ctl, &customer_id));
+	TRY(license_current(&ctl->operation, customer_id, &license, &subscription));
 	/* The jobs process may not have signed the last change yet. */
 	TRY(revocation_list_run(&ctl->operation, &lists));
 	TRY(revocation_list_current(&ctl->operation, &list));
@@ -86,6 +88,7 @@ print_import(struct ctl *ctl, const struct usage_import *import)
 	                    : NULL);
 	output_text(&output, "missing_reports", gap_text(ctl, import));
 	output_list(&output, "refusals");
+	output_none(&output, NULL);
 	for (size_t i = 0; i < import->refusal_count; i++) {
 		output_row(&output);
 		output_int(&output, "number", import->refusals[i].number);

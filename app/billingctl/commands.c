@@ -7,6 +7,7 @@
 	{"--key-out", "FILE", "write the key to this new file (mode 0600) instead of showing it"}
 #define LIMIT {"--limit", "N", "how many, 1 to 1000 (default: 50)"}
 #define DRY_RUN {"--dry-run", NULL, "only look, change nothing"}
+#define ONE_CUSTOMER "CUSTOMER is an id, or an e-mail address in any case.\n"
 /* clang-format on */
 
 static const struct ctl_option operator_create_options[] = {
@@ -176,18 +177,19 @@ const struct command ctl_commands[] = {
          CTL_DATABASE | CTL_CHANGES | CTL_KEYS,
          .summary = "Sign a customer up: trial, licence and key, which is shown once",
          .options = customer_create_options},
-        {"customer", "show", "CUSTOMER_ID", run_customer_show, CTL_DATABASE,
-         .summary = "Show a customer and its subscription"},
+        {"customer", "show", "CUSTOMER", run_customer_show, CTL_DATABASE,
+         .details = ONE_CUSTOMER, .summary = "Show a customer and its subscription"},
         {"customer", "list", NULL, run_customer_list, CTL_DATABASE,
          .summary = "List customers, newest first", .options = customer_list_options},
-        {"license", "issue", "CUSTOMER_ID", run_license_issue,
+        {"license", "issue", "CUSTOMER", run_license_issue,
          CTL_DATABASE | CTL_CHANGES | CTL_KEYS, .summary = "Get a customer's current licence",
-         .details =
-                 "The same licence as from the API: the stored one while it is up to date.\n",
+         .details = "The same licence as from the API: the stored one while it is up to "
+                    "date.\n" ONE_CUSTOMER,
          .options = out_options},
-        {"license", "export", "CUSTOMER_ID", run_license_export, CTL_DATABASE | CTL_KEYS,
+        {"license", "export", "CUSTOMER", run_license_export, CTL_DATABASE | CTL_KEYS,
          .summary = "Write licence, keys and revocation list to one file",
-         .details = "For an instance without a network: billing-agent import FILE.\n",
+         .details =
+                 "For an instance without a network: billing-agent import FILE.\n" ONE_CUSTOMER,
          .options = out_options},
         {"license", "verify", "FILE|-", run_license_verify, CTL_NOTHING,
          .summary = "Verify a licence offline; the exit status says why it is refused",
@@ -268,5 +270,10 @@ const struct command ctl_commands[] = {
          .details =
                  "Changes nothing. Exit status 1 if something is wrong. A warning names what\n"
                  "may be wanted, and does not count.\n"},
+        {"completion", NULL, "bash|zsh", run_completion, CTL_NOTHING,
+         .summary = "Print a script that completes these commands in a shell",
+         .details =
+                 "For bash: source <(billingctl completion bash), in ~/.bashrc for example.\n"
+                 "For zsh: write it to a file _billingctl in a folder of fpath.\n"},
         {0},
 };

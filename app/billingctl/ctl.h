@@ -99,6 +99,10 @@ enum fail ctl_read_text(struct ctl *ctl, const char *path, size_t limit,
 /* The number of --limit, 1 to 1000; `*limit` stays without it. */
 enum fail ctl_limit(struct ctl *ctl, int64_t *limit) MUST_CHECK;
 
+/* The id of the customer that the argument names by its id or e-mail address. FAIL_NOT_FOUND
+ * "customer_not_found". */
+enum fail ctl_customer_id(struct ctl *ctl, const char **out) MUST_CHECK;
+
 /* Checks a text argument: UTF-8, at most `max` characters, and `check` (which may be NULL)
  * finds no fault. A failure names it as `what`. */
 enum fail ctl_check_text(struct ctl *ctl, const char *what, const char *value, size_t max,
@@ -114,7 +118,7 @@ ctl_command run_license_issue, run_license_export, run_license_verify;
 ctl_command run_stripe_events, run_stripe_show, run_stripe_calls, run_stripe_meters;
 ctl_command run_stripe_retry, run_stripe_dismiss, run_stripe_settle, run_stripe_reconcile,
         run_stripe_setup, run_stripe_account;
-ctl_command run_usage_import, run_restore_check, run_doctor;
+ctl_command run_usage_import, run_restore_check, run_doctor, run_completion;
 
 /* The exit statuses of these commands beyond 0, 1 and 2. */
 extern const struct ctl_exit usage_import_exits[], restore_check_exits[];

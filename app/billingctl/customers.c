@@ -1,4 +1,6 @@
 /* customers.c: billingctl customer create, show and list. */
+#include <string.h>
+
 #include "accounts/accounts.h"
 
 #include "billing/access.h"
@@ -39,6 +41,26 @@ put_subscription(struct output *output, const struct subscription *subscription,
 }
 
 enum fail
+ctl_customer_id(struct ctl *ctl, const char **out)
+{
+	const struct customer_filter filter = {.email = ctl->argument};
+	struct page page = {.limit = 1};
+	const struct customer *found = NULL;
+	size_t count;
+
+	*out = ctl->argument;
+	if (strchr(ctl->argument, '@') == NULL)
+		return FAIL_NONE;
+	TRY(ctl_check_text(ctl, "CUSTOMER", ctl->argument, EMAIL_MAX, NULL));
+	TRY(customer_list(&ctl->operation, &filter, &page, &found, &count));
+	if (count == 0)
+		return task_fail(&ctl->task, FAIL_NOT_FOUND, "customer_not_found",
+		                 "There is no customer with this e-mail address.");
+	*out = found->customer_id;
+	return FAIL_NONE;
+}
+
+enum fail
 run_customer_create(struct ctl *ctl)
 {
 	struct output output = output_new(ctl);
@@ -66,9 +88,11 @@ run_customer_show(struct ctl *ctl)
 	struct output output = output_new(ctl);
 	const struct subscription *subscription = NULL;
 	struct customer customer;
+	const char *id;
 
-	TRY(customer_find(&ctl->operation, ctl->argument, &customer));
-	TRY(subscription_newest(&ctl->operation, ctl->argument, &subscription));
+	TRY(ctl_customer_id(ctl, &id));
+	TRY(customer_find(&ctl->operation, id, &customer));
+	TRY(subscription_newest(&ctl->operation, id, &subscription));
 	put_customer(&output, &customer);
 	put_subscription(&output, subscription, ctl->operation.now_ms);
 	return output_print(&output);

@@ -33,8 +33,10 @@ run_license_issue(struct ctl *ctl)
 	const char *path = ctl_option(ctl, "--out");
 	struct subscription subscription;
 	struct issued_license license;
+	const char *customer_id;
 
-	TRY(license_current(&ctl->operation, ctl->argument, &license, &subscription));
+	TRY(ctl_customer_id(ctl, &customer_id));
+	TRY(license_current(&ctl->operation, customer_id, &license, &subscription));
 	if (path != NULL || !ctl->json)
 		TRY(output_write(ctl, path, license.token));
 	if (!ctl->json)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/nearest.h"
 #include "base/random.h"
 #include "base/secrets.h"
 #include "base/text.h"
@@ -14,6 +15,7 @@
 static enum fail
 take_word(struct ctl *ctl, const char *word)
 {
+	struct nearest nearest = nearest_begin(word, strlen(word));
 	bool known = false;
 
 	if (ctl->command != NULL) {
@@ -25,15 +27,20 @@ take_word(struct ctl *ctl, const char *word)
 	for (const struct command *c = ctl_commands; c->group != NULL; c++) {
 		const char *expected = ctl->group == NULL ? c->group : c->name;
 
-		if (!text_equal(expected, word) ||
-		    (ctl->group != NULL && strcmp(ctl->group, c->group) != 0))
+		if (ctl->group != NULL && strcmp(ctl->group, c->group) != 0)
+			continue;
+		nearest_offer(&nearest, expected);
+		if (!text_equal(expected, word))
 			continue;
 		known = true;
 		if (ctl->group != NULL || c->name == NULL)
 			ctl->command = c;
 	}
 	if (!known)
-		return ctl_usage(ctl, "there is no command %s", word);
+		return ctl_usage(ctl, "there is no command %s%s%s%s",
+		                 ctl->group == NULL ? "" : ctl->group,
+		                 ctl->group == NULL ? "" : " ", word,
+		                 nearest_question(ctl->task.arena, &nearest));
 	if (ctl->group == NULL)
 		ctl->group = word;
 	return FAIL_NONE;
@@ -56,23 +63,40 @@ find_option(struct ctl *ctl, const char *name, bool *bare)
 	return NULL;
 }
 
+static const struct {
+	const char *name;
+	size_t flag;
+} switches[] = {
+        {"--json", offsetof(struct ctl, json)},
+        {"--help", offsetof(struct ctl, help)},
+        {"-h", offsetof(struct ctl, help)},
+        {"--version", offsetof(struct ctl, version)},
+};
+
+enum { SWITCHES = sizeof(switches) / sizeof(*switches) };
+
+static enum fail
+refuse_option(struct ctl *ctl, const char *name)
+{
+	const struct ctl_option *options = ctl->command == NULL ? NULL : ctl->command->options;
+	struct nearest nearest = nearest_begin(name, strlen(name));
+
+	nearest_offer(&nearest, "--config");
+	for (size_t i = 0; i < SWITCHES; i++)
+		nearest_offer(&nearest, switches[i].name);
+	for (; options != NULL && options->name != NULL; options++)
+		nearest_offer(&nearest, options->name);
+	return ctl_usage(ctl, "there is no option %s here%s", name,
+	                 nearest_question(ctl->task.arena, &nearest));
+}
+
 /* Takes an option of every command; false when the word is none. */
 static bool
 take_switch(struct ctl *ctl, const char *word)
 {
-	const struct {
-		const char *name;
-		bool *flag;
-	} switches[] = {
-	        {"--json", &ctl->json},
-	        {"--help", &ctl->help},
-	        {"-h", &ctl->help},
-	        {"--version", &ctl->version},
-	};
-
-	for (size_t i = 0; i < sizeof(switches) / sizeof(*switches); i++)
+	for (size_t i = 0; i < SWITCHES; i++)
 		if (strcmp(switches[i].name, word) == 0) {
-			*switches[i].flag = true;
+			*(bool *)((char *)ctl + switches[i].flag) = true;
 			return true;
 		}
 	return false;
@@ -91,7 +115,7 @@ take_option(struct ctl *ctl, const char *word, const char *next, bool *took_next
 		return FAIL_NONE;
 	value = find_option(ctl, name, &bare);
 	if (value == NULL)
-		return ctl_usage(ctl, "there is no option %s here", name);
+		return refuse_option(ctl, name);
 	if (*value != NULL)
 		return ctl_usage(ctl, "%s is given twice", name);
 	if (bare) {

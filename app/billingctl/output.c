@@ -162,6 +162,13 @@ void
 output_list(struct output *output, const char *name)
 {
 	output->list = name;
+	output->none = arena_printf(output->task->arena, "No %s.", name);
+}
+
+void
+output_none(struct output *output, const char *sentence)
+{
+	output->none = sentence;
 }
 
 void
@@ -257,8 +264,7 @@ print_table(const struct line *rows)
 	size_t widths[COLUMNS_MAX] = {0};
 
 	measure(rows, widths);
-	if (rows != NULL)
-		print_row(rows, widths, true);
+	print_row(rows, widths, true);
 	for (const struct line *row = rows; row != NULL; row = row->next)
 		print_row(row, widths, false);
 }
@@ -305,7 +311,10 @@ output_print(struct output *output)
 	if (output->json) {
 		print_json(output);
 	} else {
-		print_table(output->rows);
+		if (output->rows != NULL)
+			print_table(output->rows);
+		else if (output->none != NULL)
+			puts(output->none);
 		print_lines(output->record);
 		if (output->tail != NULL)
 			puts(output->tail);

@@ -18,6 +18,7 @@ struct output {
 	struct line *record;
 	struct line *current; /* where values go to: the record or the last row */
 	const char *list;     /* the list's name, or NULL */
+	const char *none;     /* a sentence for people when the list is empty */
 	struct line *rows;
 	struct line *last;
 	const char *tail; /* for people, behind everything else; or NULL */
@@ -48,6 +49,8 @@ void output_tail(struct output *output, const char *lines);
 const char *output_printable(struct arena *arena, const char *value);
 
 void output_list(struct output *output, const char *name);
+/* Replaces what people read for an empty list, "No customers."; NULL: nothing. */
+void output_none(struct output *output, const char *sentence);
 void output_row(struct output *output);
 /* Ends the list: later values belong to the answer itself. */
 void output_list_end(struct output *output);

@@ -27,6 +27,7 @@ run_restore_check(struct ctl *ctl)
 	}
 	output_time(&output, "behind_since", figures.behind_since);
 	output_list(&output, "lost");
+	output_none(&output, "Nothing is lost.");
 	for (size_t i = 0; i < count; i++) {
 		output_row(&output);
 		output_text(&output, "customer_id", lost[i].customer_id);

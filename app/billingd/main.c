@@ -1,9 +1,9 @@
 /* main.c: arguments, then the master. */
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/options.h"
 #include "base/secrets.h"
 #include "base/version.h"
 #include "billingd/master.h"
@@ -131,7 +131,7 @@ main(int argc, char **argv)
 	process_protect();
 	/* The parent may have ignored SIGCHLD; then no child could be waited for. */
 	(void)signal(SIGCHLD, SIG_DFL);
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((option = options_next("billingd", argc, argv, options)) != -1) {
 		if (option == 'f')
 			config_path = optarg;
 		else if (option == 'c')

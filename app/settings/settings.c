@@ -224,7 +224,7 @@ const struct setting app_settings_table[] = {
             "system's."),
         ROW(log_level, "LOG_LEVEL", "info", "error, warning, info or debug.",
             .choices = log_level_names),
-        SETTING_END,
+        SETTING_END("billingd"),
 };
 
 enum fail

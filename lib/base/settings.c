@@ -10,9 +10,10 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "base/nearest.h"
 #include "base/text.h"
 
-enum { FILE_LIMIT = 64 * 1024, SLIP = 2, SLIP_MIN_LENGTH = 8 };
+enum { FILE_LIMIT = 64 * 1024, SLIP_MIN_LENGTH = 8, SLIP_PREFIX = 4 };
 
 /* One NAME=value of the file. */
 struct line {
@@ -70,6 +71,33 @@ is_withheld(const struct setting *setting, unsigned int secrets)
 	return setting->secret != 0 && (setting->secret & secrets) == 0;
 }
 
+/* Finds the setting that the name misspells. */
+static struct nearest
+find_nearest(struct arena *arena, const struct setting *table, const char *name, size_t length)
+{
+	struct nearest nearest = nearest_begin(name, length);
+
+	for (; table->type != SETTING_STOP; table++) {
+		nearest_offer(&nearest, table->name);
+		if (table->secret != 0)
+			nearest_offer(&nearest, arena_printf(arena, "%s_FILE", table->name));
+	}
+	return nearest;
+}
+
+/* Names the program that lists the settings, unless a name is near. */
+static const char *
+unknown(struct arena *arena, const struct setting *table, const struct nearest *nearest)
+{
+	while (table->type != SETTING_STOP)
+		table++;
+	return arena_printf(
+	        arena, "is unknown%s",
+	        nearest->found != NULL
+	                ? nearest_question(arena, nearest)
+	                : arena_printf(arena, "; %s --settings lists them all", table->name));
+}
+
 static enum fail
 parse_line(struct task *task, const struct setting *table, unsigned int secrets,
            const char *path, const char *text, size_t length, struct line *out)
@@ -83,9 +111,13 @@ parse_line(struct task *task, const struct setting *table, unsigned int secrets,
 		                 "%s: expected NAME=value", place);
 	out->name = trim(task->arena, text, (size_t)(equals - text));
 	setting = find_setting(table, out->name, strlen(out->name));
-	if (setting == NULL)
+	if (setting == NULL) {
+		const struct nearest nearest =
+		        find_nearest(task->arena, table, out->name, strlen(out->name));
+
 		return bad_setting(task, out->name, place,
-		                   "is unknown; billingd --settings lists them all");
+		                   unknown(task->arena, table, &nearest));
+	}
 	if (!is_withheld(setting, secrets))
 		out->value =
 		        trim(task->arena, equals + 1, length - (size_t)(equals - text) - 1);
@@ -137,68 +169,22 @@ read_file(struct task *task, const struct setting *table, unsigned int secrets,
 	return kind;
 }
 
-/* The Levenshtein distance of two names, of less than 64 characters each. */
-static size_t
-distance(const char *a, size_t a_length, const char *b)
-{
-	size_t row[64], b_length = strlen(b);
-
-	if (b_length >= 64)
-		return b_length;
-	for (size_t j = 0; j <= b_length; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= a_length; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= b_length; j++) {
-			size_t best = diagonal + (a[i - 1] != b[j - 1]);
-
-			diagonal = row[j];
-			best = row[j] + 1 < best ? row[j] + 1 : best;
-			row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-		}
-	}
-	return row[b_length];
-}
-
-/* The setting that the name misspells: the same first letters, SLIP edits at most; or NULL. */
-static const struct setting *
-nearest_setting(const struct setting *table, const char *name, size_t length)
-{
-	const struct setting *nearest = NULL;
-	size_t least = SLIP + 1;
-
-	for (; table->type != SETTING_STOP; table++) {
-		size_t slips = strncmp(name, table->name, 4) != 0
-		                       ? least
-		                       : distance(name, length, table->name);
-
-		if (slips < least) {
-			least = slips;
-			nearest = table;
-		}
-	}
-	return nearest;
-}
-
-/* Refuses a misspelt setting in the environment, which would silently leave the default. */
+/* Refuses a misspelt setting in the environment, which would silently leave the default. Names of
+ * other programs' variables are less alike. */
 static enum fail
 refuse_slips(struct task *task, const struct setting *table)
 {
 	for (char **entry = environ; *entry != NULL; entry++) {
 		size_t length = strcspn(*entry, "=");
-		const struct setting *nearest;
+		struct nearest nearest;
 
-		if (length < SLIP_MIN_LENGTH || length >= 64 ||
-		    find_setting(table, *entry, length) != NULL)
+		if (length < SLIP_MIN_LENGTH || find_setting(table, *entry, length) != NULL)
 			continue;
-		nearest = nearest_setting(table, *entry, length);
-		if (nearest != NULL)
-			return task_fail(
-			        task, FAIL_INVALID, "invalid_setting",
-			        "setting %.*s (environment) is unknown; did you mean %s?",
-			        (int)length, *entry, nearest->name);
+		nearest = find_nearest(task->arena, table, *entry, length);
+		if (nearest.found != NULL && strncmp(nearest.found, *entry, SLIP_PREFIX) == 0)
+			return bad_setting(task, arena_copy_bytes(task->arena, *entry, length),
+			                   "environment",
+			                   unknown(task->arena, table, &nearest));
 	}
 	return FAIL_NONE;
 }

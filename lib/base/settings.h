@@ -37,10 +37,10 @@ struct setting {
 		.meaning = __VA_ARGS__                                                  \
 	}
 /* clang-format on */
-#define SETTING_END                                                                            \
-	{                                                                                      \
-		.type = SETTING_STOP                                                           \
-	}
+/* The end of a table, which the program prints with --settings. */
+/* clang-format off */
+#define SETTING_END(program) {.type = SETTING_STOP, .name = (program)}
+/* clang-format on */
 
 /* All kinds of secrets. */
 #define SECRETS_ALL (~0U)

@@ -27,7 +27,7 @@ COMMANDS = ["migrate status", "migrate up", "keys generate", "keys add", "keys u
             "customer show", "customer list", "license issue", "license export", "license verify",
             "stripe events", "stripe show", "stripe calls", "stripe meters",
             "stripe retry", "stripe dismiss", "stripe settle", "stripe reconcile", "stripe setup",
-            "usage import", "restore check", "doctor"]
+            "stripe account", "usage import", "restore check", "doctor", "completion"]
 DAY = 24 * 3600
 
 # The exit statuses of `license verify`: scripts depend on them.
@@ -100,7 +100,7 @@ def test_version(shared):
     "keys list --keys x", "stripe", "stripe show", "stripe events --state lost",
     "stripe events --limit 0", "stripe calls --limit x", "stripe retry", "stripe retry evt_1 --all",
     "stripe retry evt_1 evt_2", "stripe retry call:", "stripe retry call:0", "stripe retry call:-1",
-    "stripe retry --all=yes"])
+    "stripe retry --all=yes", "completion", "completion fish"])
 def test_bad_usage(shared, words):
     line = shared.refuses(*words.split(), status=2)
     assert "--help)" in line
@@ -119,6 +119,114 @@ def test_bad_values(shared, words):
 def test_words_after_a_double_dash_are_arguments(scratch):
     made = scratch.run("operator", "create", "--role=owner", "--", "--odd")
     assert made.returncode == 0 and "--odd" in made.stdout
+
+
+@pytest.mark.parametrize("words, meant", [
+    ("custmer list", "customer"), ("keys lst", "list"), ("licence verify x", "license"),
+    ("doctor --jsn", "--json"), ("operator create a --rol owner", "--role"),
+    ("stripe calls --states parked", "--state"), ("doctor --confg x", "--config")])
+def test_a_misspelt_word_gets_a_suggestion(shared, words, meant):
+    line = shared.refuses(*words.split(), status=2)
+    assert f"; did you mean {meant}?" in line
+    assert "did you mean" not in shared.refuses("entirely", "else", status=2)
+
+
+@pytest.mark.parametrize("program", ["billingd", "billing-agent"])
+@pytest.mark.parametrize("words, said", [
+    (["--setings"], "there is no option --setings; did you mean --settings?"),
+    (["--nothing-alike"], "there is no option --nothing-alike; see {} --help"),
+    (["-x"], "there is no option -x; see {} --help"), (["--config"], "--config needs a value"),
+    (["--version=1"], "--version takes no value")])
+def test_the_daemons_refuse_options_alike(program, words, said):
+    done = subprocess.run([ROOT / "build" / VARIANT / program, *words], text=True, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"{program}: {said.format(program)}\n"
+
+
+@pytest.mark.parametrize("words, said", [
+    (["stauts"], "there is no command stauts; did you mean status?"),
+    (["entirely", "else"], "there is no command entirely; see billing-agent --help"),
+    (["usage"], "the command is usage JSON"), (["status", "x"], "the command is status"),
+    (["import", "a", "b"], "the command is import FILE"),
+    (["--once", "status"], "--once is without a command")])
+def test_the_agent_refuses_words(words, said, tmp_path):
+    """Before it reads settings or makes a folder for its state."""
+    done = subprocess.run([ROOT / "build" / VARIANT / "billing-agent", *words], text=True, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env={"AGENT_STATE_DIR": str(tmp_path / "state")})
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"billing-agent: {said}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("program", ["billingd", "billing-agent"])
+def test_an_unknown_setting_names_its_own_program(program, tmp_path):
+    for name, said in (("NONSENSE", f"is unknown; {program} --settings lists them all"),
+                       ("LOG_LEVLE", "is unknown; did you mean LOG_LEVEL?")):
+        config = tmp_path / "settings"
+        config.write_text(f"{name}=1\n", encoding="utf-8")
+        done = subprocess.run([ROOT / "build" / VARIANT / program, "--config", config], text=True,
+                              check=False, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={})
+        assert (done.returncode, done.stderr) == (
+            1, f"{program}: setting {name} ({config} line 1) {said}\n")
+
+
+# Completion.
+
+COMPLETIONS = [
+    ("", "migrate keys operator customer license stripe usage restore doctor completion"),
+    ("c", "customer completion"), ("keys r", "retire rotate"), ("--json keys g", "generate"),
+    ("--config some.env restore ", "check"), ("operator create --role ", "owner viewer"),
+    ("operator create somebody --role o", "owner"), ("stripe calls --state p", "parked pending"),
+    ("stripe events --state p", "pending parked"), ("customer create --k", "--key-out"),
+    ("doctor --c", "--config"), ("customer list --plan ", ""), ("completion ", "bash zsh"),
+    ("usage import ", "FILES"), ("license issue x --out ", "FILES"), ("--config ", "FILES"),
+    ("operator revoke ", ""), ("nonsense ", "")]
+
+
+def completed(shell, script, line):
+    """The words that the shell's completion offers at the end of the line."""
+    words = ["billingctl", *line.split(" ")]
+    quoted = " ".join(f"'{word}'" for word in words)
+    if shell == "bash":
+        run = (f"source {script}; _billingctl_files() {{ COMPREPLY=(FILES); }}\n"
+               f"COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}\n"
+               "_billingctl; printf '%s\\n' \"${COMPREPLY[@]}\"")
+        command = ["bash", "--norc", "-c", run]
+    else:
+        run = ("compdef() { :; }; _files() { print FILES; }\n"
+               "compadd() { shift; print -l -- ${(M)@:#${words[CURRENT]}*}; }\n"
+               f"source {script}; words=({quoted}); CURRENT={len(words)}; _billingctl")
+        command = ["zsh", "-f", "-c", run]
+    done = subprocess.run(command, text=True, check=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE)
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_completion(shared, tmp_path, shell):
+    if not shutil.which(shell):
+        pytest.skip(f"not here: completion in {shell}, which is not installed")
+    script = tmp_path / "script"
+    script.write_text(shared.run("completion", shell).stdout, encoding="utf-8")
+    assert {line: completed(shell, script, line) for line, _ in COMPLETIONS} == {
+        line: words.split() for line, words in COMPLETIONS}
+    for command in COMMANDS:
+        group, _, name = command.partition(" ")
+        assert group in completed(shell, script, "")
+        assert not name or name in completed(shell, script, group + " ")
+
+
+def test_an_option_takes_a_value_in_every_command_or_in_none(shared):
+    """The completion knows options by their names."""
+    found = {}
+    for command in COMMANDS:
+        for name, value in re.findall(r"^  (--[a-z-]+)( \S+)?  ", shared.run(
+                *command.split(), "--help").stdout, re.M):
+            found.setdefault(name, set()).add(bool(value))
+    assert {name for name, kinds in found.items() if len(kinds) > 1} == set()
+    assert len(found) > 20
 
 
 # Settings.
@@ -346,9 +454,27 @@ def test_customers(scratch):
     assert "e-mail" in scratch.refuses("customer", "create", "ann@example.COM")
     assert "no such customer" in scratch.refuses("customer", "show", "cust_" + "0" * 32)
     assert "no such customer" in scratch.refuses("customer", "show", "nonsense")
+    # An address names the customer as its id does.
+    for address in ("Ann@Example.com", "ann@EXAMPLE.com"):
+        assert scratch("customer", "show", address) == shown
+    assert "no customer with this e-mail" in scratch.refuses("customer", "show", "bob@example.com")
+    assert scratch.run("license", "issue", "ann@example.com").stdout == scratch.run(
+        "license", "issue", made["customer_id"]).stdout
+    assert "no customer" in scratch.refuses("license", "export", "bob@example.com")
     assert made["api_key"] not in scratch.sql("TABLE api_keys")
     table = scratch.run("customer", "show", made["customer_id"]).stdout
     assert "Größe & Söhne" in table and "trialing" in table
+
+
+@pytest.mark.parametrize("words, said", [
+    ("customer list", "No customers."), ("operator list", "No operators."),
+    ("stripe events", "No events."), ("stripe events --state parked", "No parked events."),
+    ("stripe calls", "No parked calls."), ("stripe calls --state done", "No done calls."),
+    ("stripe meters", "No parked meter events.")])
+def test_an_empty_list_says_so(shared, words, said):
+    done = shared.run(*words.split())
+    assert (done.returncode, done.stdout, done.stderr) == (0, said + "\n", "")
+    assert list(shared(*words.split()).values()) == [[]]
 
 
 def test_customer_list(scratch):

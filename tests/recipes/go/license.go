@@ -1,4 +1,10 @@
-// Package license judges a licence offline, with golang-jwt (Debian: golang-github-golang-jwt-jwt-dev).
+// Package license judges a licence offline, with golang-jwt.
+//
+// With modules: go get github.com/golang-jwt/jwt/v4. Debian's golang-github-golang-jwt-jwt-dev is compiled in
+// GOPATH mode, where import paths have no version: put this file into src/license of a folder, import
+// "github.com/golang-jwt/jwt", and in that folder run
+//
+//	GO111MODULE=off GOPATH=$PWD:/usr/share/gocode go build license
 package license
 
 import (

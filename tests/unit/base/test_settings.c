@@ -34,12 +34,12 @@ static const struct setting table[] = {
         ROW(secret, "TESTSET_SECRET", "none", "A secret.", .secret = true),
         ROW(number, "TESTSET_NUMBER", "5", "A number.", .min = -1, .max = 10),
         ROW(flag, "TESTSET_FLAG", "off", "A flag."),
-        SETTING_END,
+        SETTING_END("sample"),
 };
 
 static const struct setting required[] = {
         ROW(name, "TESTSET_NAME", NULL, "A name."),
-        SETTING_END,
+        SETTING_END("sample"),
 };
 
 static struct task task;
@@ -199,7 +199,10 @@ static const struct {
         {"just words\n", "NAME=value"},
         {"=5\n", "unknown"},
         {"TESTSET=5\n", "unknown"},
-        {"testset_name=5\n", "unknown"},
+        {"testset_name=5\n", "unknown; did you mean TESTSET_NAME?"},
+        {"TESTSET_NMBER=5\n", "TESTSET_NMBER ("},
+        {"TESTSET_NMBER=5\n", "is unknown; did you mean TESTSET_NUMBER?"},
+        {"TESTSET_ENTIRELY_OTHER=5\n", "is unknown; sample --settings lists them all"},
         {"export TESTSET_NAME=5\n", "unknown"},
         /* Only a secret can be given by its file. */
         {"TESTSET_NAME_FILE=/etc/passwd\n", "TESTSET_NAME_FILE"},
