@@ -1,5 +1,9 @@
 #!/bin/sh
 # deb.sh BUILD_DIR VERSION: packs billing-agent and liblicense, which run at the customer, for Debian.
+#
+# The settings are a configuration file of the package (dpkg keeps the administrator's changes). The
+# package makes no user (the unit has DynamicUser), and neither enables nor starts the agent: it needs
+# settings first. An update restarts an agent that runs, a removal stops it, a purge takes its state.
 set -eu
 cd "$(dirname "$0")/.."
 build=$1
@@ -11,8 +15,13 @@ trap 'rm -rf "$root"' EXIT
 chmod 755 "$root"
 make --no-print-directory -s install PREFIX=/usr "LIBDIR=/usr/lib/$multiarch" "DESTDIR=$root"
 strip --strip-unneeded "$root"/usr/bin/* "$root/usr/lib/$multiarch"/*.so.*.*
-gzip -9n "$root"/usr/share/man/man*/*
-mkdir -p "$root/DEBIAN"
+doc=$root/usr/share/doc/billing-agent
+cp .github/CHANGELOG.md "$doc/changelog"
+gzip -9n "$root"/usr/share/man/man*/* "$doc/changelog"
+install -D -m 600 conf/billing-agent.env.example "$root/etc/billing/agent.env"
+install -d "$root/DEBIAN"
+install -m 755 conf/deb/preinst conf/deb/postinst conf/deb/prerm conf/deb/postrm "$root/DEBIAN/"
+echo /etc/billing/agent.env >"$root/DEBIAN/conffiles"
 cat >"$root/DEBIAN/control" <<END
 Package: billing-agent
 Version: $version

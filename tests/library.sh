@@ -81,6 +81,7 @@ done
 # Library and agent as a Debian package.
 make --no-print-directory -s deb "$@" >"$scratch/deb"
 package=$(sed -n "s/.*in '\(.*\.deb\)'.*/\1/p" "$scratch/deb")
+tests/package.sh "$package" || bad=1
 dpkg-deb -x "$package" "$scratch/package"
 expect "the packaged agent" "billing-agent $version" "$("$scratch/package/usr/bin/billing-agent" --version)"
 expect "the packaged library" "$(readelf -n "$so" | grep 'Build ID')" \
