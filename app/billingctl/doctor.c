@@ -328,6 +328,7 @@ static const struct check checks[] = {
 	{"addresses", check_addresses, SCHEMA, NOTHING, "give each an address of its own, or delete it: PATCH or DELETE /api/customers/ID"},
 	{"revocations", check_revocations, SCHEMA, NOTHING, "see billingd's log for what keeps its jobs from signing the list"},
 	{"license_life", check_license_life, RULES, NOTHING, "set LICENSE_EXPIRY"},
+	{"pooler", check_pooler, FACTS, NOTHING, "set DB_PREPARED=off, unless the pooler pools sessions"},
 	{"owners", check_owners, SCHEMA, NOTHING, "billingctl operator create NAME --role owner"},
 	{"socket", check_socket, SETTINGS, SERVICE, "start billingd, or correct BILLING_SOCKET"},
 	{"stripe_socket", check_stripe_socket, SETTINGS, NOTHING, "start billingd, or correct BILLING_STRIPE_SOCKET"},

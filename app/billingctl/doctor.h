@@ -50,6 +50,7 @@ enum fail check_settings_file(struct doctor *doctor) MUST_CHECK;
 enum fail check_role(struct doctor *doctor) MUST_CHECK;
 enum fail check_limits(struct doctor *doctor) MUST_CHECK;
 enum fail check_standby(struct doctor *doctor) MUST_CHECK;
+enum fail check_pooler(struct doctor *doctor) MUST_CHECK;
 
 /* The checks in doctor_keys.c. */
 enum fail check_signing_key(struct doctor *doctor) MUST_CHECK;

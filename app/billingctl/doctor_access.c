@@ -38,6 +38,25 @@ check_role(struct doctor *doctor)
 	                  : doctor_ok(doctor, "%s", facts.name);
 }
 
+/* The checks above have sent statements, so that a refusal is known. */
+enum fail
+check_pooler(struct doctor *doctor)
+{
+	struct ctl *ctl = doctor->ctl;
+
+	if (!doctor->facts.pooled)
+		return doctor_ok(doctor, "none stands before PostgreSQL");
+	if (!ctl->settings.db_prepared)
+		return doctor_ok(doctor, "there is one, and statements are not prepared");
+	if (!db_prepares(ctl->operation.db))
+		return WRONG(doctor,
+		             "Prepared statements fail behind the connection pooler (SQLSTATE "
+		             "42P05 or 26000) (run: set DB_PREPARED=off, and reload billingd)");
+	return doctor_warn(doctor,
+	                   "There is one, and DB_PREPARED is on: prepared statements fail "
+	                   "where it pools transactions.");
+}
+
 enum fail
 check_limits(struct doctor *doctor)
 {

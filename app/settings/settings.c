@@ -107,10 +107,9 @@ const struct setting app_settings_table[] = {
             "DATABASE_URL do what the service needs; empty: as DATABASE_URL.",
             .secret = SECRET_OWNER),
         ROW(db_prepared, "DB_PREPARED", "on",
-            "Prepared statements; off behind PgBouncer in transaction mode, which needs "
-            "ignore_startup_parameters = options. Time limits are then the role's, which "
-            "billingctl migrate "
-            "up sets."),
+            "Prepared statements; off behind PgBouncer in transaction mode, where they fail "
+            "(SQLSTATE 42P05, 26000) and which needs ignore_startup_parameters = options. Time "
+            "limits are then the role's, which billingctl migrate up sets."),
         ROW(db_statement_timeout_ms, "DB_STATEMENT_TIMEOUT_MS", "5000",
             "Longest time of one statement, waiting for locks included; below nginx's 15 s.",
             .min = 100, .max = 14000),

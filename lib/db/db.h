@@ -143,6 +143,9 @@ bool db_standby_is_away(const struct db *db);
  * After a rollback its whole transaction may be tried again. */
 bool db_may_repeat(const struct db *db);
 
+/* Whether statements are prepared: as the options say, until a pooler's refusal ends it. */
+bool db_prepares(const struct db *db);
+
 /* PostgreSQL's or a pooler's message about the last failure; "" when it sent none. It may hold
  * values, so it is for people at the machine only, never for clients and logs. */
 const char *db_last_error(const struct db *db);

@@ -128,6 +128,12 @@ notice_pooler(struct db *db, const char *state)
 	db->options.prepared = false;
 }
 
+bool
+db_prepares(const struct db *db)
+{
+	return db->options.prepared;
+}
+
 static void
 keep_message(struct db *db, const PGresult *result)
 {

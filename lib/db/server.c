@@ -18,7 +18,8 @@ static const struct statement statements[] = {
                              "current_setting('transaction_read_only') = 'off' AS writable"},
         [FACTS] = {"server_facts",
                    ROWS_WITH(struct server_facts, version, version_number, encoding, locale,
-                             ascii_case, collation_stale, checksums, durable, read_only),
+                             ascii_case, collation_stale, checksums, durable, read_only,
+                             backend_pid),
                    .sql = "SELECT current_setting('server_version') AS version, "
                           "current_setting('server_version_num')::bigint AS version_number, "
                           "pg_encoding_to_char(d.encoding)::text AS encoding, "
@@ -36,7 +37,7 @@ static const struct statement statements[] = {
                           "  AND current_setting('synchronous_commit') <> 'off' AS durable, "
                           "pg_is_in_recovery() OR current_setting('transaction_read_only') = "
                           "'on' "
-                          "  AS read_only "
+                          "  AS read_only, pg_backend_pid()::bigint AS backend_pid "
                           "FROM pg_database d WHERE d.datname = current_database()"},
 };
 
@@ -47,7 +48,10 @@ server_facts_read(struct db *db, struct task *task, struct server_facts *out)
 {
 	bool found;
 
-	return db_row(db, task, &statements[FACTS], NO_PARAMETERS, out, &found);
+	TRY(db_row(db, task, &statements[FACTS], NO_PARAMETERS, out, &found));
+	/* A pooler invents the number that a client gets for its session. */
+	out->pooled = out->backend_pid != PQbackendPID(db->connection);
+	return FAIL_NONE;
 }
 
 enum fail

@@ -16,6 +16,8 @@ struct server_facts {
 	bool checksums;       /* a damaged page is noticed */
 	bool durable;         /* committed rows survive a crash of the machine */
 	bool read_only;       /* a standby, or set to read-only */
+	int64_t backend_pid;  /* of the session */
+	bool pooled;          /* a connection pooler stands between, which gives sessions out */
 };
 
 extern const struct statement_list server_statements;

@@ -73,7 +73,7 @@ def test_a_healthy_stack(stack):
     assert warnings[0]["detail"].startswith("TEST mode") and "STRIPE_API_BASE" in warnings[0]["cure"]
     assert stack.env["STRIPE_API_BASE"] in warnings[0]["detail"]
     assert stack.stripe.secret_key not in done.stdout
-    assert len(answer["checks"]) == len({c["check"] for c in answer["checks"]}) >= 18
+    assert len(answer["checks"]) == len({c["check"] for c in answer["checks"]}) >= 19
     done = stack.billingctl("doctor", env=sockets_of(stack))
     assert done.stdout.count("\nok ") == len(answer["checks"]) - 1
     assert done.stdout.count("\nWARNING ") == done.stdout.count("Cure:") == 1

@@ -22,13 +22,13 @@ listen_port = 6432
 unix_socket_dir = {folder}
 auth_type = any
 pool_mode = transaction
-ignore_startup_parameters = options,extra_float_digits
+{ignore}
 logfile = {folder}/log
 """
 
 
-@pytest.fixture(name="pooled")
-def fixture_pooled(new_scratch):  # noqa: F811 pylint: disable=redefined-outer-name
+@pytest.fixture(name="pooled", params=["ignore_startup_parameters = options,extra_float_digits"])
+def fixture_pooled(new_scratch, request):  # noqa: F811 pylint: disable=redefined-outer-name
     """A scratch installation of two roles, which the service reaches through PgBouncer."""
     scratch = new_scratch()
     owner = scratch.env["DATABASE_URL"]
@@ -39,7 +39,7 @@ def fixture_pooled(new_scratch):  # noqa: F811 pylint: disable=redefined-outer-n
     scratch("keys", "generate")
     folder = Path(tempfile.mkdtemp(prefix="pgb-", dir="/tmp"))
     config = folder / "pgbouncer.ini"
-    config.write_text(CONFIG.format(name=scratch.name, user=service, folder=folder,
+    config.write_text(CONFIG.format(name=scratch.name, user=service, folder=folder, ignore=request.param,
                                     host=re.search("host=([^&]*)", owner)[1]), encoding="utf-8")
     prefix = []
     if os.geteuid() == 0:
@@ -58,10 +58,36 @@ def fixture_pooled(new_scratch):  # noqa: F811 pylint: disable=redefined-outer-n
     shutil.rmtree(folder)
 
 
+def diagnose(scratch, **env):
+    """The doctor's checks by name."""
+    answer = json.loads(scratch.run("doctor", "--json", **env).stdout)
+    return {one["check"]: one for one in answer["checks"]}
+
+
 def limits(scratch):
     """The doctor's check of the time limits."""
-    answer = json.loads(scratch.run("doctor", "--json").stdout)
-    return next(one for one in answer["checks"] if one["check"] == "time_limits")
+    return diagnose(scratch)["time_limits"]
+
+
+def test_prepared_statements(pooled):
+    """The doctor names the fault. A command gives prepared statements up and works."""
+    assert diagnose(pooled)["pooler"]["state"] == "ok"
+    first, second = (diagnose(pooled, DB_PREPARED="on") for _ in range(2))
+    assert (first["pooler"]["state"], second["pooler"]["state"]) == ("warning", "wrong")
+    assert "DB_PREPARED=off" in first["pooler"]["cure"] and "sessions" in first["pooler"]["cure"]
+    assert "42P05" in second["pooler"]["detail"]
+    assert second["pooler"]["cure"] == "set DB_PREPARED=off, and reload billingd"
+    assert first["statements"]["state"] == second["statements"]["state"] == "ok"
+    for name in ("a", "b"):
+        pooled("customer", "create", f"{name}@example.com", DB_PREPARED="on")
+
+
+@pytest.mark.parametrize("pooled", [""], indirect=True)
+def test_options_that_the_pooler_refuses(pooled):
+    found = diagnose(pooled)["database"]
+    assert found["state"] == "wrong" and "unsupported startup parameter" in found["detail"]
+    assert found["cure"].startswith("set ignore_startup_parameters = options in pgbouncer.ini")
+    assert "unsupported startup parameter" in pooled.refuses("customer", "list")
 
 
 def test_time_limits(pooled):
