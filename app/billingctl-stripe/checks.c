@@ -82,21 +82,51 @@ allow_forbidden(struct doctor *doctor, enum fail kind)
 	return doctor_ok(doctor, "not known: the key may not read it");
 }
 
-/* The intervals that a plan is sold by. */
-struct intervals {
-	const char *items[PRICES_MAX];
-	size_t count;
+/* What the check of prices has seen. */
+struct prices_seen {
+	const char *intervals[PRICES_MAX]; /* by which the plan is sold */
+	size_t interval_count;
+	struct account_price first[PRICES_MAX]; /* at each place in the setting, of any plan */
+	bool first_is_listed[PRICES_MAX];       /* in PLANS_FILE */
+	size_t looked_at;
+	const char *clash; /* a sentence; NULL: none */
 };
 
 static bool
-is_sold_already(struct intervals *intervals, const struct account_price *price)
+is_sold_already(struct prices_seen *seen, const struct account_price *price)
 {
-	for (size_t i = 0; i < intervals->count; i++)
-		if (text_equal(intervals->items[i], price->interval))
+	for (size_t i = 0; i < seen->interval_count; i++)
+		if (text_equal(seen->intervals[i], price->interval))
 			return true;
 	if (price->interval != NULL)
-		intervals->items[intervals->count++] = price->interval;
+		seen->intervals[seen->interval_count++] = price->interval;
 	return false;
+}
+
+/* A change of plan goes to the price at the same place where PLANS_FILE does not tell the
+ * intervals, and always when they are equal. */
+static void
+look_for_clash(struct ctl *ctl, struct prices_seen *seen, size_t place,
+               const struct account_price *price, bool is_listed)
+{
+	const struct account_price *first = &seen->first[place];
+
+	if (first->id == NULL) {
+		seen->first[place] = *price;
+		seen->first_is_listed[place] = is_listed;
+		return;
+	}
+	if (text_equal(first->currency, price->currency) &&
+	    (text_equal(first->interval, price->interval) ||
+	     (is_listed && seen->first_is_listed[place])))
+		return;
+	seen->clash = arena_printf(ctl->task.arena,
+	                           "STRIPE_PRICES has %s (%s, %s) and %s (%s, %s) at the same "
+	                           "place of two plans: a change of plan may lead from one to "
+	                           "the other. List the prices that are sold in PLANS_FILE, in "
+	                           "the same order.",
+	                           first->id, first->currency, first->interval, price->id,
+	                           price->currency, price->interval);
 }
 
 /* The price at Stripe as PLANS_FILE has it. One that PLANS_FILE does not list may have any
@@ -123,50 +153,53 @@ spec_of(struct ctl *ctl, const struct plan *plan, size_t position,
  * another interval are sold; others only identify subscriptions that were bought at them. */
 static enum fail
 check_price(struct doctor *doctor, const struct plan *plan, const struct price *configured,
-            struct intervals *intervals)
+            struct prices_seen *seen)
 {
 	struct ctl *ctl = doctor->ctl;
+	bool is_listed = configured->position < plan->price_count, there;
 	struct account_price_spec spec;
 	struct account_price price;
 	const char *fault;
-	bool there;
 
 	TRY(account_price_look(ctl, configured->price_id, &price, &there));
 	if (!there)
 		return WRONG(doctor, "STRIPE_PRICES: Stripe has no price %s in the key's mode.",
 		             configured->price_id);
-	if (is_sold_already(intervals, &price) && configured->position >= plan->price_count)
-		return FAIL_NONE;
-	spec = spec_of(ctl, plan, configured->position, &price);
-	fault = account_price_fault(ctl->task.arena, &price, &spec);
-	if (fault == NULL)
-		return FAIL_NONE;
-	return WRONG(doctor, "STRIPE_PRICES: the price %s %s.", configured->price_id, fault);
+	if (!is_sold_already(seen, &price) || is_listed) {
+		spec = spec_of(ctl, plan, configured->position, &price);
+		fault = account_price_fault(ctl->task.arena, &price, &spec);
+		if (fault != NULL)
+			return WRONG(doctor, "STRIPE_PRICES: the price %s %s.",
+			             configured->price_id, fault);
+	}
+	look_for_clash(ctl, seen, configured->position, &price, is_listed);
+	return FAIL_NONE;
 }
 
 static enum fail
-check_plan(struct doctor *doctor, const struct plan *plan, size_t *looked_at)
+check_plan(struct doctor *doctor, const struct plan *plan, struct prices_seen *seen)
 {
 	const struct price_list *prices = &doctor->ctl->billing.plan_prices;
-	struct intervals intervals = {.count = 0};
-	size_t before = *looked_at;
+	size_t count = 0;
 
+	seen->interval_count = 0;
 	for (size_t i = 0; i < prices->count; i++) {
 		if (!text_equal(prices->items[i].sells, plan->id))
 			continue;
-		TRY(check_price(doctor, plan, &prices->items[i], &intervals));
-		(*looked_at)++;
+		TRY(check_price(doctor, plan, &prices->items[i], seen));
+		count++;
 	}
-	if (*looked_at == before && plan->price_count > 0)
+	seen->looked_at += count;
+	if (count == 0 && plan->price_count > 0)
 		return WRONG(
 		        doctor,
 		        "The plan %s has a price in PLANS_FILE, but none in STRIPE_PRICES.",
 		        plan->id);
-	if (*looked_at - before < plan->price_count)
+	if (count < plan->price_count)
 		return WRONG(
 		        doctor,
 		        "The plan %s has %zu prices in PLANS_FILE, but %zu in STRIPE_PRICES.",
-		        plan->id, plan->price_count, *looked_at - before);
+		        plan->id, plan->price_count, count);
 	return FAIL_NONE;
 }
 
@@ -174,11 +207,13 @@ enum fail
 check_stripe_prices(struct doctor *doctor)
 {
 	struct ctl *ctl = doctor->ctl;
-	size_t looked_at = 0;
+	struct prices_seen seen = {.looked_at = 0};
 
 	for (size_t i = 0; i < ctl->billing.plans.count; i++)
-		TRY(check_plan(doctor, &ctl->billing.plans.items[i], &looked_at));
-	return doctor_ok(doctor, "%zu, all as in PLANS_FILE", looked_at);
+		TRY(check_plan(doctor, &ctl->billing.plans.items[i], &seen));
+	return seen.clash != NULL
+	               ? doctor_warn(doctor, "%s", seen.clash)
+	               : doctor_ok(doctor, "%zu, all as in PLANS_FILE", seen.looked_at);
 }
 
 /* Checks the metered price that is sold with one of a plan's prices. With the plan's first

@@ -381,6 +381,32 @@ def test_the_doctor_checks_prices(healthy, tmp_path):
     assert "price_s is archived" in said()
 
 
+def test_the_doctor_warns_of_prices_that_clash(healthy):
+    """A change of plan goes to the price at the same place of the other plan."""
+    def warning(prices, **env):
+        done = healthy.ctl.run("doctor", "--json", STRIPE_PRICES=prices, BASE_URL=BASE_URL, **env)
+        found, = (one for one in json.loads(done.stdout)["checks"] if one["check"] == "stripe_prices")
+        assert found["state"] in ("ok", "warning"), found
+        return found["detail"] if found["state"] == "warning" else None
+
+    def price(product, **more):
+        return healthy.stripe.call("POST", "/v1/prices", {
+            "product": f"prod_{product}", "currency": "usd", "unit_amount": 100,
+            "recurring[interval]": "month", **more})["id"]
+
+    old, year = price("starter"), price("starter", **{"recurring[interval]": "year"})
+    both = "professional:price_p,professional:price_y"
+    assert warning(f"starter:price_s,{both}") is None
+    assert warning(f"starter:price_s,starter:{year},{both}") is None
+    said = warning(f"starter:price_s,starter:{old},{both}")
+    assert f"{old} (usd, month) and price_y (usd, year)" in said and "PLANS_FILE" in said
+    # Behind the prices that PLANS_FILE lists there is room for older ones.
+    assert warning(f"starter:price_s,starter:{year},starter:{old},{both}") is None
+    euros = price("professional", currency="eur")
+    assert f"price_s (usd, month) and {euros} (eur, month)" in warning(
+        f"starter:price_s,{both},enterprise:{euros}")
+
+
 def test_the_doctor_checks_the_endpoint(healthy):
     def said(**env):
         wrong = diagnose(healthy, **env)
