@@ -27,15 +27,16 @@ TABLES = {
         INSERT INTO licenses (jti, customer_id, kid, plan, reason, fingerprint, issued_at, expires_at)
         SELECT 'lic_' || md5('license ' || i), 'cust_' || md5('bench ' || i), 'bench', '{plan}',
                'sign_up', sha256('bench'), at, at + interval '365 days'""",
-    # Used today already, as the first use of a day is one UPDATE more.
+    # Used today already, and with a file key: the first use of a day, or of a key without one, is one
+    # UPDATE more.
     "api_keys": """
         INSERT INTO api_keys (key_id, customer_id, role, name, digest, prefix, scopes, created_at,
-                              last_used_at)
+                              last_used_at, file_key)
         SELECT 'key_' || left(md5('key ' || i), 24), 'cust_' || md5('bench ' || i), 'customer',
                'sign-up', sha256(convert_to('cust_' || md5('bench ' || i) || '_'
                    || encode(sha256(convert_to('secret ' || i, 'UTF8')), 'hex'), 'UTF8')),
                'cust_' || left(md5('bench ' || i), 8), '{{license,usage,billing}}', at,
-               current_date""",
+               current_date, sha256(convert_to('file ' || i, 'UTF8'))""",
 }
 ROWS = """ FROM (SELECT i, now() - interval '30 days' + i * interval '1 second' AS at
                    FROM generate_series({first}, {last}) AS i) AS row"""
