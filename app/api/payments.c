@@ -180,7 +180,7 @@ read_change(const struct call *call, struct plan_change *out)
 enum fail
 post_upgrade(struct call *call)
 {
-	struct plan_change change;
+	struct plan_change change = {0};
 
 	TRY(read_change(call, &change));
 	TRY(change_plan(&call->operation, &change));
@@ -206,7 +206,7 @@ post_preview(struct call *call)
 {
 	struct json_out json = answer_begin(call, 2048);
 	struct change_preview preview;
-	struct plan_change change;
+	struct plan_change change = {0};
 
 	TRY(read_change(call, &change));
 	TRY(change_preview(&call->operation, &change, &preview));
