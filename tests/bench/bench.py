@@ -15,8 +15,9 @@ import time
 
 import customers
 import payments
+import peers
 import usage
-from goals import GOALS, GROWTH
+from goals import GOALS, GROWTH, PEERS
 from load import CORES, BadRun
 from measures import SMALL, Measures, bounds, cpu
 from payment_measures import PaymentMeasures, answers, workers_cpu
@@ -44,12 +45,19 @@ def say(words):
     print(f"bench: {words}", file=sys.stderr, flush=True)
 
 
-def measure(rig, stripe, sql, options):
+def measure(rig, stripe, sql, found, options):
     """Runs everything; the measures, and the look-ups by name with what was compared."""
     many = MANY_QUICK if options.quick else MANY
     seconds = options.seconds or (1 if options.quick else 2)
     measures = Measures(rig, sql, seconds, 1 if options.quick else 3, many)
     customers.fill(rig, 1, SMALL, measures.plan)
+    with peers.Peers(rig, found, sql, stripe.webhook_secret) as measures.peers:
+        return run(measures, stripe, many, options)
+
+
+def run(measures, stripe, many, options):
+    """Runs everything while the reference servers run."""
+    rig = measures.rig
     say("small requests")
     measures.small_requests()
     say(f"usage with {REPORTS} reports")
@@ -104,9 +112,25 @@ def ratios(measures, workers):
     }
 
 
+def peer_rows(measures):
+    """The service's rate over the reference servers', and its tail over theirs."""
+    rows = []
+    for peer in measures.peers.running:
+        for name, what, goal in PEERS:
+            rounds = measures.ratios(name, f"{peer.name} {name}")
+            tails = measures.ratios(name, f"{peer.name} {name}", lambda result: result.p99_us)
+            ratio = statistics.median(rounds)
+            judged = peer.name == "Go"
+            rows.append({"what": f"{what}: rate / {peer.name}'s; last column p99 / {peer.name}'s",
+                         "ratio": ratio, "rounds": rounds, "goal": f">= {goal:g}" if judged else "-",
+                         "met": ratio >= goal if judged else None,
+                         "p99_by_p50": statistics.median(tails)})
+    return rows
+
+
 def rows_of(measures, names, workers):
     """The table, as data."""
-    rows = []
+    rows = peer_rows(measures)
     found = ratios(measures, workers)
     for goal in GOALS:
         rounds, figures = found[goal.key]
@@ -155,8 +179,9 @@ def main():
     options = read_arguments()
     start = time.monotonic()
     programs = build()
+    found = peers.prepare(programs)
     with payments.stand_in() as stripe, Rig(programs, payments.settings(stripe)) as rig:
-        measures, names = measure(rig, stripe, statements(programs), options)
+        measures, names = measure(rig, stripe, statements(programs), found, options)
         workers = rig.workers()
         rows = rows_of(measures, names, workers)
         print_table(rows)
@@ -165,6 +190,9 @@ def main():
         memory = measures.memory()
     print(f"PSS after the run: billingd {memory['billingd']:.1f} MB with {workers} workers, "
           f"nginx {memory['nginx']:.1f} MB; {CORES} cores, {time.monotonic() - start:.0f} s")
+    for peer in found:
+        if peer.missing:
+            print(f"not compared with {peer.name}, not installed: {peer.missing}")
 
 
 if __name__ == "__main__":

@@ -50,5 +50,15 @@ GOALS = (
     Goal("memory", "billingd, all processes: PSS in MB per worker", "<=", 1.5),
 )
 
+# The service's figures that are compared with the reference servers, and the goal beside Go.
+PEERS = (
+    ("health", "GET /health", 1.7),
+    ("kept", "licence kept", 9),
+    ("fresh", "licence fresh", 2.7),
+    ("usage_report", "usage report, durable", 1.3),
+    ("list", "customers, limit 20", 2.1),
+    ("webhook", "Stripe event", 1.4),
+)
+
 # Each look-up and page, p50 with many customers / p50 with a thousand.
 GROWTH = Goal("growth", "p50", "<=", 2)

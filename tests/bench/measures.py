@@ -1,6 +1,7 @@
 """The comparisons. Each alternates between its two sides and stores the figures of every round."""
 
 import base64
+import itertools
 import json
 import re
 import ssl
@@ -9,6 +10,7 @@ import urllib.request
 
 import customers
 import load
+import peers
 import usage
 from load import Requests
 from rig import pss_megabytes
@@ -40,6 +42,8 @@ SIGN_UP_VALUES = {
 
 class Measures:
     """All comparisons over one rig. `figures` holds the results of each round by name."""
+
+    peers = None  # the reference servers, once they run
 
     def __init__(self, rig, sql, seconds, rounds, many):
         for name in (VIEW, SIGN_UP, usage.SINGLE, usage.BATCH):
@@ -94,6 +98,9 @@ class Measures:
                                             watched=self._watched("reference", "constant")))
             self.serve("health", health)
             self.serve("list", listing)
+            self.peers.serve(self, peers.HEALTH, lambda _: HEALTH)
+            self.peers.serve(self, peers.LIST,
+                             lambda _: [("GET", "/api/customers?limit=20", self.key, "")])
 
     def licenses_kept(self):
         """Repeated requests for the same licences, against the SELECT that finds them."""
@@ -112,16 +119,23 @@ class Measures:
             self.keep("pgbench view", load.pgbench(self.rig.database(), scripts, self.seconds, 8,
                                                     defines))
             self.serve("kept", requests)
+            self.peers.serve(self, peers.KEPT, lambda _: customers.license_requests(numbers))
 
     def licenses_fresh(self):
         """Each request is the first of a customer for its licence, which is signed and stored.
         Against what the cores can sign when they do nothing else."""
-        size = min(3000 * load.CORES * self.seconds, (self.many - SMALL) // self.rounds)
+        servers = self.rounds * (1 + len(self.peers.running))
+        size = min(3000 * load.CORES * self.seconds, (self.many - SMALL) // (2 * servers))
+        first = itertools.count(SMALL + 1, size)
+
+        def fresh(_):
+            start = next(first)
+            return customers.license_requests(range(start, start + size))
+
         for number in range(self.rounds):
-            first = SMALL + number * size + 1
-            fresh = customers.license_requests(range(first, first + size))
             self.keep("signatures", load.signatures(self.key_bits, self.seconds))
-            self.serve("fresh", self.requests(f"fresh{number}", fresh, once=True))
+            self.serve("fresh", self.requests(f"fresh{number}", fresh(None), once=True))
+            self.peers.serve(self, peers.FRESH, fresh, once=True)
 
     def sign_ups(self):
         """New customers, against the statement that writes them."""
@@ -154,6 +168,8 @@ class Measures:
                 self.keep(f"pgbench {name}", load.pgbench(self.rig.database(), [scripts[name]],
                                                            self.seconds, 32))
                 self.serve(name, self.requests(f"{name}{number}", requests, once=True))
+            self.peers.serve(self, peers.REPORT,
+                             lambda peer, n=number: usage.singles(f"{peer}{n}", size), once=True)
 
     def lookups(self, total, stage):
         """Every look-up and page with so many customers, by few callers at a time."""

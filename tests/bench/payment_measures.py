@@ -4,6 +4,7 @@ import re
 
 import load
 import payments
+import peers
 from load import psql
 from measures import SMALL
 
@@ -40,6 +41,8 @@ class PaymentMeasures:
                 measures.keep("pgbench event",
                               load.pgbench(self.rig.database(), [script], measures.seconds, 32))
                 measures.serve("webhook", measures.requests(f"webhook{number}", new, once=True))
+                measures.peers.serve(measures, peers.EVENT, lambda peer, n=number, c=count:
+                                     payments.events(secret, f"{peer}_round{n}", c), once=True)
             psql(self.rig.database("postgres"), "TRUNCATE stripe_events")
 
     def checkouts(self, total):

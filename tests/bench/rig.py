@@ -1,7 +1,7 @@
 """The measured systems: a private stack, and a second nginx with the limits to compare it with.
 
 The second nginx is the stack's own configuration with other locations: one that nginx answers by
-itself, one behind the least that libfcgi can do (constant_fcgi.c).
+itself, one behind the least that libfcgi can do (constant_fcgi.c), and the reference servers.
 """
 
 import contextlib
@@ -33,6 +33,17 @@ location = /constant {
     access_log   off;
     fastcgi_pass constant;
 }
+"""
+# Over kept connections, as nginx's manual advises for servers of HTTP.
+PEERS = ("Go", "Node")
+PEER_UPSTREAM = "upstream {name} {{ server unix:{socket}; keepalive 64; }}\n"
+PEER_LOCATION = """
+location /{name}/ {{
+    include            billing/billing-request.conf;
+    proxy_http_version 1.1;
+    proxy_set_header   Connection "";
+    proxy_pass         http://{name}/;
+}}
 """
 
 
@@ -180,12 +191,15 @@ class Rig:
         config = config.replace(f":{self.port} ", f":{self.reference_port} ")
         config = config.replace(f"listen {self.port} ", f"listen {self.reference_port} ")
         config = config.replace("../log/nginx-", "../log/bench-nginx-")
+        upstreams = "".join(PEER_UPSTREAM.format(name=name, socket=self.peer_socket(name))
+                            for name in PEERS)
         config = config.replace("include billing/billing-http.conf;",
                                 "include billing/billing-http.conf;\n"
-                                f"upstream constant {{ server unix:{constant}; }}")
+                                f"upstream constant {{ server unix:{constant}; }}\n{upstreams}")
         (folder / "nginx.conf").write_text(config, encoding="utf-8")
-        (folder / "billing/billing-locations.conf").write_text(REFERENCE_LOCATIONS,
-                                                               encoding="utf-8")
+        locations = [PEER_LOCATION.format(name=name) for name in PEERS]
+        (folder / "billing/billing-locations.conf").write_text(
+            REFERENCE_LOCATIONS + "".join(locations), encoding="utf-8")
         self._spawn(self.programs / "constant_fcgi", constant, str(self.workers()))
         self._spawn("nginx", "-p", folder, "-c", "nginx.conf", "-e",
                     "../log/bench-nginx-error.log", "-g", "daemon off;")
@@ -204,6 +218,14 @@ class Rig:
         self.processes.append(subprocess.Popen([str(word) for word in command],
                                                stdin=subprocess.DEVNULL,
                                                stdout=subprocess.DEVNULL))
+
+    def peer_socket(self, name):
+        """The socket of a reference server."""
+        return self.folder / f"{name}.sock"
+
+    def signing_key(self):
+        """The file of the service's private key."""
+        return self.run_dir / "keys/private-key.pem"
 
     def pid(self, service):
         """The first process of a service: postgres, billingd, nginx; constant, reference."""
