@@ -7,7 +7,7 @@
 #include "outbox/account.h"
 #include "sync/sweep.h"
 
-/* What the accounts that were read have to do with each other. */
+/* The recorded account, and that of the key. */
 struct comparison {
 	struct stripe_account recorded, of_key;
 	struct stripe_account_figures figures;
@@ -41,7 +41,7 @@ state_of(const struct comparison *found)
 	return stripe_account_is(&found->of_key, &found->recorded) ? "same" : "other";
 }
 
-/* What follows for the data, before and after --accept. */
+/* The consequences for the data, before and after --accept. */
 static const char *
 explanation(struct arena *arena, const struct comparison *found, const char *accepted)
 {

@@ -82,7 +82,7 @@ allow_forbidden(struct doctor *doctor, enum fail kind)
 	return doctor_ok(doctor, "not known: the key may not read it");
 }
 
-/* What the check of prices has seen. */
+/* The prices that the check has seen so far. */
 struct prices_seen {
 	const char *intervals[PRICES_MAX]; /* by which the plan is sold */
 	size_t interval_count;

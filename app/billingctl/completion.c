@@ -9,7 +9,7 @@
 
 #define COMMON_OPTIONS "--config --json --help --version"
 
-/* What differs between the shells. The script's function calls `_billingctl_offer` with words, and
+/* The parts of the script that differ between shells. The script's function calls `_billingctl_offer` with words, and
  * `_billingctl_files` where a file is wanted. */
 static const struct shell {
 	const char *name;

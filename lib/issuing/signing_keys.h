@@ -47,7 +47,7 @@ enum fail signing_keys_register(struct operation *operation, const char *dir) MU
 enum fail signing_keys_load(struct operation *operation, const char *dir,
                             struct license_keys *out) MUST_CHECK;
 
-/* What an operator has to mend on a host. */
+/* Faults of a host's keys that an operator has to mend. */
 struct signing_key_figures {
 	bool missing;    /* KEYS_DIR lacks the private half of the current key */
 	int64_t unknown; /* keys of this process that the database does not publish */

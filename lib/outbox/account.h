@@ -31,7 +31,7 @@ bool stripe_account_is(const struct stripe_account *account,
  * "stripe_other_account". An account that the key may not read is not compared. */
 enum fail stripe_account_check(struct operation *operation) MUST_CHECK;
 
-/* The same, but records the account when it is the first one. */
+/* As stripe_account_check(), but records the account when it is the first one. */
 enum fail stripe_account_record(struct operation *operation) MUST_CHECK;
 
 /* As stripe_account_check(), before a 404 is taken for the end of an object: FAIL_STRIPE
@@ -43,7 +43,7 @@ enum fail stripe_account_must_be_ours(struct operation *operation) MUST_CHECK;
 enum fail stripe_account_replace(struct operation *operation,
                                  const struct stripe_account *account) MUST_CHECK;
 
-/* What is linked with the recorded account. */
+/* Rows that are linked with the recorded account. */
 struct stripe_account_figures {
 	int64_t customers;
 	int64_t subscriptions; /* that have not ended */

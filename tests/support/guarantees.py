@@ -18,7 +18,7 @@ def exists(file, test):
 
 
 def main():
-    proven, _, _ = PAGE.read_text(encoding="utf-8").partition("\n## What nothing proves")
+    proven, _, _ = PAGE.read_text(encoding="utf-8").partition("\n## Promises that nothing proves")
     faults = []
     for line in proven.splitlines():
         named = re.findall(r"`(test_\w+\.(?:py|c))::(\w+)`", line)

@@ -1,4 +1,4 @@
-"""What makes each table grow, and its bound. A new table needs a line here, and a test at its bound."""
+"""The cause by which each table grows, and its bound. A new table needs a line here, and a test at its bound."""
 
 import re
 

@@ -59,7 +59,7 @@ BLOCKS = blocks()
 
 
 def test_every_command_of_the_page_is_run():
-    """What cannot be run is marked on the page, and named at the end of `make check`."""
+    """Blocks that cannot be run are marked on the page, and named at the end of `make check`."""
     for section, examples in BLOCKS.items():
         for mark, _ in examples:
             if mark.startswith("not run: "):

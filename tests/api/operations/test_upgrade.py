@@ -45,7 +45,7 @@ class Installation:
         self.rows = self.count()
 
     def read(self):
-        """What the rows need of customers that exist, and of their licences."""
+        """Values of the rows that follow from customers that exist, and from their licences."""
         values = {"domain": self.stack.mail_domain, "admin_key": self.stack.admin_key,
                   "viewer_key": self.stack.viewer_key,
                   "stripe_customer": stripe_id(self.stack, self.paid),

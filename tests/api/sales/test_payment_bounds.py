@@ -1,4 +1,4 @@
-"""What a customer can make grow by payment requests: rows here and objects at Stripe."""
+"""The bounds of what a customer makes by payment requests: rows here and objects at Stripe."""
 
 import pytest
 

@@ -16,7 +16,7 @@ def pause(stack, bought, behavior, **more):
 
 
 def claims(customer):
-    """What the customer's licence says."""
+    """The claims of the customer's licence."""
     token = expect(customer.client.get(f"/api/licenses/{customer.id}"), 200)["license"]
     return jwt.decode(token, options={"verify_signature": False})
 

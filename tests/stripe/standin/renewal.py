@@ -140,7 +140,7 @@ def renew(state, subscription):
 
 
 def keep_back(state, invoice, behavior):
-    """What becomes of an invoice while the collection of payments is paused."""
+    """Treats an invoice as `behavior` says while the collection of payments is paused."""
     if behavior == "void":
         billing.void(state, invoice)
     elif behavior == "keep_as_draft":

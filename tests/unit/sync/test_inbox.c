@@ -348,8 +348,8 @@ END_TEST
 
 #define ACCOUNT(id) BODY("{'id':'" id "','object':'account'}")
 
-/* What only a comparison has found, and what an event of another kind finds, is no end while the
- * key may be of another account. */
+/* An object that a comparison, or an event of another kind, finds gone has not ended while the key
+ * may be of another account. */
 static const struct {
 	const char *type, *family, *subject;
 	struct scripted account;
