@@ -19,6 +19,12 @@ doc=$root/usr/share/doc/billing-agent
 cp .github/CHANGELOG.md "$doc/changelog"
 gzip -9n "$root"/usr/share/man/man*/* "$doc/changelog"
 install -D -m 600 conf/billing-agent.env.example "$root/etc/billing/agent.env"
+for shell in bash zsh; do
+	"$root/usr/bin/billing-agent" --completion $shell >"$root/$shell"
+done
+install -D -m 644 "$root/bash" "$root/usr/share/bash-completion/completions/billing-agent"
+install -D -m 644 "$root/zsh" "$root/usr/share/zsh/vendor-completions/_billing-agent"
+rm "$root/bash" "$root/zsh"
 install -d "$root/DEBIAN"
 install -m 755 conf/deb/preinst conf/deb/postinst conf/deb/prerm conf/deb/postrm "$root/DEBIAN/"
 echo /etc/billing/agent.env >"$root/DEBIAN/conffiles"

@@ -32,6 +32,7 @@ static const char help[] =
         "  --config FILE  settings as NAME=value lines; the environment overrides them\n"
         "  --settings     print the table of settings (markdown)\n"
         "  --example      print an example settings file\n"
+        "  --completion SHELL  print a completion for bash or zsh\n"
         "  --help, --version\n"
         "\n"
         "Exit status: 0 the licence is valid or in grace, or the daemon was stopped;\n"
@@ -265,7 +266,33 @@ start(const char *config, bool once, const struct command *command, const char *
 	return status;
 }
 
-/* Handles --help, --version, --settings and --example; returns the exit status. */
+static const struct option options[] = {
+        {"config", required_argument, NULL, 'f'},     {"once", no_argument, NULL, 'o'},
+        {"settings", no_argument, NULL, 's'},         {"example", no_argument, NULL, 'e'},
+        {"completion", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},          {NULL, 0, NULL, 0},
+};
+
+/* Prints a completion of commands and options, else of files. */
+static int
+print_completion(const char *shell)
+{
+	bool zsh = strcmp(shell, "zsh") == 0;
+
+	if (!zsh && strcmp(shell, "bash") != 0) {
+		fputs("billing-agent: the shell must be bash or zsh\n", stderr);
+		return EXIT_USAGE;
+	}
+	fputs(zsh ? "#compdef billing-agent\ncompadd --" : "complete -o default -W '", stdout);
+	for (size_t i = 0; i < COMMANDS; i++)
+		printf(" %s", commands[i].name);
+	for (const struct option *o = options; o->name != NULL; o++)
+		printf(" --%s", o->name);
+	puts(zsh ? "\n_files" : "' billing-agent");
+	return 0;
+}
+
+/* Handles the options that print something; returns the exit status. */
 static int
 print(int option)
 {
@@ -282,6 +309,8 @@ print(int option)
 	case 'e':
 		settings_print_example(agent_settings_table);
 		return 0;
+	case 'c':
+		return print_completion(optarg);
 	default:
 		return EXIT_USAGE;
 	}
@@ -290,15 +319,6 @@ print(int option)
 int
 main(int argc, char **argv)
 {
-	static const struct option options[] = {
-	        {"config", required_argument, NULL, 'f'},
-	        {"once", no_argument, NULL, 'o'},
-	        {"settings", no_argument, NULL, 's'},
-	        {"example", no_argument, NULL, 'e'},
-	        {"help", no_argument, NULL, 'h'},
-	        {"version", no_argument, NULL, 'v'},
-	        {NULL, 0, NULL, 0},
-	};
 	const struct command *command = NULL;
 	const char *config = NULL;
 	bool once = false;

@@ -218,6 +218,22 @@ def test_completion(shared, tmp_path, shell):
         assert not name or name in completed(shell, script, group + " ")
 
 
+def test_completion_of_the_agent():
+    agent = ROOT / "build" / VARIANT / "billing-agent"
+    run = (f"source <({agent} --completion bash); complete -p billing-agent\n"
+           f"compgen -W \"$(complete -p billing-agent | sed \"s/.*-W '//; s/' .*//\")\" -- \"$1\"")
+    for word, offered in (("re", "retry"), ("--c", "--config --completion"), ("im", "import")):
+        done = subprocess.run(["bash", "--norc", "-c", run, "bash", word], text=True, check=True,
+                              stdout=subprocess.PIPE)
+        assert done.stdout.split("\n", 1)[1].split() == offered.split()
+    zsh = subprocess.run([agent, "--completion", "zsh"], text=True, check=True,
+                         stdout=subprocess.PIPE).stdout.split("\n")
+    assert zsh[0] == "#compdef billing-agent" and "retry" in zsh[1].split() and zsh[2] == "_files"
+    done = subprocess.run([agent, "--completion", "fish"], text=True, check=False,
+                          stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (2, "billing-agent: the shell must be bash or zsh\n")
+
+
 def test_an_option_takes_a_value_in_every_command_or_in_none(shared):
     """The completion knows options by their names."""
     found = {}
