@@ -41,6 +41,10 @@ struct payload_row {
 #define PAYLOAD_OF_3                                                                           \
 	"payload = CASE WHEN EXISTS (SELECT FROM customers WHERE customer_id = $3 "            \
 	"AND deleted_at IS NOT NULL) THEN NULL ELSE payload END, "
+/* Whether an event names the customer $1. Indexes have the events that are not pending. */
+#define OF_CUSTOMER                                                                            \
+	"(customer_id = $1 OR customer_hint = $1 OR stripe_customer_id = "                     \
+	"  (SELECT stripe_customer_id FROM customers WHERE customer_id = $1)) "
 
 enum {
 	RECEIVE,
@@ -126,13 +130,15 @@ static const struct statement statements[] = {
         /* An event in work is locked for as long as Stripe takes to answer. Its end checks the
 	 * customer again. */
         [FORGET] = {"stripe_event_forget",
-                    .sql = "UPDATE stripe_events SET payload = NULL WHERE event_id IN ("
-                           "  SELECT event_id FROM stripe_events "
-                           "  WHERE payload IS NOT NULL AND (customer_id = $1 "
-                           "    OR customer_hint = $1 OR "
-                           "    stripe_customer_id = (SELECT stripe_customer_id "
-                           "      FROM customers WHERE customer_id = $1)) "
-                           "  FOR UPDATE SKIP LOCKED)"},
+                    .sql = "WITH ended AS (SELECT event_id FROM stripe_events "
+                           "  WHERE payload IS NOT NULL AND state <> 'pending' AND " OF_CUSTOMER
+                           "  FOR UPDATE SKIP LOCKED), "
+                           "waiting AS (SELECT event_id FROM stripe_events "
+                           "  WHERE payload IS NOT NULL AND state = 'pending' AND " OF_CUSTOMER
+                           "  FOR UPDATE SKIP LOCKED) "
+                           "UPDATE stripe_events SET payload = NULL WHERE event_id = ANY ("
+                           "  ARRAY(SELECT event_id FROM ended "
+                           "    UNION ALL SELECT event_id FROM waiting))"},
         [FORGET_PAYLOADS] =
                 {"stripe_event_forget_payloads",
                  .sql = "UPDATE stripe_events SET payload = NULL WHERE event_id IN ("
