@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "issuing/license_records.h"
 #include "sync/invoices.h"
+#include "sync/reversals.h"
 #include "json/fields.h"
 #include "json/view.h"
 
@@ -126,7 +127,7 @@ answer_csv(struct call *call)
 	return FAIL_NONE;
 }
 
-/* Keys without secrets, licences without tokens, invoices. */
+/* Keys without secrets, licences without tokens, invoices, payments that were given back. */
 static enum fail
 render_property(struct call *call, const char *id, struct json_out *json)
 {
@@ -134,6 +135,7 @@ render_property(struct call *call, const char *id, struct json_out *json)
 	const struct api_key *keys;
 	const struct issued_license *licenses;
 	const struct invoice *invoices;
+	const struct reversal *reversals;
 	struct page page = {.limit = ROWS_MAX};
 	size_t count;
 
@@ -151,6 +153,11 @@ render_property(struct call *call, const char *id, struct json_out *json)
 	json_out_open(json, "invoices", '[');
 	for (size_t i = 0; i < count; i++)
 		render_invoice(json, &invoices[i], false);
+	json_out_close(json, ']');
+	TRY(reversal_list(operation, id, ROWS_MAX, &reversals, &count));
+	json_out_open(json, "payment_reversals", '[');
+	for (size_t i = 0; i < count; i++)
+		render_reversal(json, &reversals[i]);
 	json_out_close(json, ']');
 	return FAIL_NONE;
 }

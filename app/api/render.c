@@ -163,6 +163,17 @@ render_limits(struct json_out *json, const struct license_limits *limits)
 	json_out_close(json, '}');
 }
 
+/* Without the operator who gave access back. */
+static const struct column reversal_columns[] =
+        COLUMNS(struct reversal, object_id, kind, stripe_subscription_id, invoice_id, amount,
+                currency, status, policy, access_ends_at, created_at, lifted_at);
+
+void
+render_reversal(struct json_out *json, const struct reversal *reversal)
+{
+	render_row(json, NULL, reversal_columns, reversal);
+}
+
 static const struct column invoice_columns[] =
         COLUMNS(struct invoice, number, status, amount_due, amount_paid, currency, created_at);
 static const struct column invoice_links[] =

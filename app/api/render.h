@@ -5,6 +5,7 @@
 #include "billing/customers.h"
 #include "issuing/licenses.h"
 #include "sync/invoices.h"
+#include "sync/reversals.h"
 #include "json/out.h"
 
 /* The answer of a call: one object, opened and then closed and sent with the status. */
@@ -27,6 +28,7 @@ void render_listed_customer(struct json_out *json, const struct customer *custom
 void render_subscription(struct json_out *json, const char *name,
                          const struct subscription *subscription, int64_t now_ms);
 void render_key(struct json_out *json, const char *name, const struct api_key *key);
+void render_reversal(struct json_out *json, const struct reversal *reversal);
 /* With or without the addresses of Stripe's pages. */
 void render_invoice(struct json_out *json, const struct invoice *invoice, bool with_links);
 void render_license_row(struct json_out *json, const struct issued_license *license);

@@ -10,8 +10,6 @@
 #include "sync/events.h"
 #include "json/view.h"
 
-enum { WHY_MAX = 500 };
-
 static const char call_start[] = "call:", meter_event_start[] = "mev_";
 
 static const char *const event_states[] = {"pending", "done",      "ignored",
@@ -168,11 +166,10 @@ enum fail
 run_stripe_dismiss(struct ctl *ctl)
 {
 	struct output output = output_new(ctl);
-	const char *why = ctl_option(ctl, "--why");
+	const char *why;
 	int64_t call_id;
 
-	if (why == NULL || *why == '\0' || text_characters(why) > WHY_MAX)
-		return ctl_usage(ctl, "--why must be given, with 1 to %d characters", WHY_MAX);
+	TRY(ctl_why(ctl, &why));
 	if (text_starts_with(ctl->argument, call_start)) {
 		TRY(read_call_id(ctl, &call_id));
 		TRY(stripe_call_dismiss(&ctl->operation, call_id, why));

@@ -75,6 +75,11 @@ static const struct ctl_option stripe_dismiss_options[] = {
         {0},
 };
 
+static const struct ctl_option customer_restore_options[] = {
+        {"--why", "TEXT", "the reason, for the audit log (required)"},
+        {0},
+};
+
 static const struct ctl_option stripe_calls_options[] = {
         {"--state", "parked|failed|pending|done", "calls in this state (default: parked)"},
         LIMIT,
@@ -181,6 +186,13 @@ const struct command ctl_commands[] = {
          .details = ONE_CUSTOMER, .summary = "Show a customer and its subscription"},
         {"customer", "list", NULL, run_customer_list, CTL_DATABASE,
          .summary = "List customers, newest first", .options = customer_list_options},
+        {"customer", "restore", "CUSTOMER", run_customer_restore, CTL_DATABASE | CTL_CHANGES,
+         .summary = "Give back the access that refunds and disputes have ended",
+         .details = "What STRIPE_REFUND_POLICY and STRIPE_DISPUTE_POLICY have done so far is\n"
+                    "taken back, and the subscription goes on at Stripe if it ends because of\n"
+                    "that and has not ended yet. Later refunds and disputes count "
+                    "again.\n" ONE_CUSTOMER,
+         .options = customer_restore_options},
         {"license", "issue", "CUSTOMER", run_license_issue,
          CTL_DATABASE | CTL_CHANGES | CTL_KEYS, .summary = "Get a customer's current licence",
          .details = "The same licence as from the API: the stored one while it is up to "

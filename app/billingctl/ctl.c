@@ -210,6 +210,17 @@ ctl_limit(struct ctl *ctl, int64_t *limit)
 }
 
 enum fail
+ctl_why(struct ctl *ctl, const char **out)
+{
+	enum { WHY_MAX = 500 };
+
+	*out = ctl_option(ctl, "--why");
+	return *out == NULL || **out == '\0' || text_characters(*out) > WHY_MAX
+	               ? ctl_usage(ctl, "--why must be given, with 1 to %d characters", WHY_MAX)
+	               : FAIL_NONE;
+}
+
+enum fail
 ctl_check_text(struct ctl *ctl, const char *what, const char *value, size_t max,
                const char *(*check)(const char *value))
 {

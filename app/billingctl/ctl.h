@@ -103,6 +103,9 @@ enum fail ctl_limit(struct ctl *ctl, int64_t *limit) MUST_CHECK;
  * "customer_not_found". */
 enum fail ctl_customer_id(struct ctl *ctl, const char **out) MUST_CHECK;
 
+/* The reason that --why gives, which must be there. */
+enum fail ctl_why(struct ctl *ctl, const char **out) MUST_CHECK;
+
 /* Checks a text argument: UTF-8, at most `max` characters, and `check` (which may be NULL)
  * finds no fault. A failure names it as `what`. */
 enum fail ctl_check_text(struct ctl *ctl, const char *what, const char *value, size_t max,
@@ -113,7 +116,7 @@ ctl_command run_migrate_status, run_migrate_up;
 ctl_command run_keys_generate, run_keys_add, run_keys_use, run_keys_retire, run_keys_distrust;
 ctl_command run_keys_rotate, run_keys_list;
 ctl_command run_operator_create, run_operator_list, run_operator_revoke;
-ctl_command run_customer_create, run_customer_show, run_customer_list;
+ctl_command run_customer_create, run_customer_show, run_customer_list, run_customer_restore;
 ctl_command run_license_issue, run_license_export, run_license_verify;
 ctl_command run_stripe_events, run_stripe_show, run_stripe_calls, run_stripe_meters;
 ctl_command run_stripe_retry, run_stripe_dismiss, run_stripe_settle, run_stripe_reconcile,

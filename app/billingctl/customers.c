@@ -6,6 +6,7 @@
 #include "billing/access.h"
 #include "billingctl/output.h"
 #include "issuing/licenses.h"
+#include "sync/reversals.h"
 
 /* As in the API. */
 enum { EMAIL_MAX = 254, COMPANY_MAX = 200 };
@@ -95,6 +96,21 @@ run_customer_show(struct ctl *ctl)
 	TRY(subscription_newest(&ctl->operation, id, &subscription));
 	put_customer(&output, &customer);
 	put_subscription(&output, subscription, ctl->operation.now_ms);
+	return output_print(&output);
+}
+
+enum fail
+run_customer_restore(struct ctl *ctl)
+{
+	struct output output = output_new(ctl);
+	const char *why, *id;
+	int64_t count;
+
+	TRY(ctl_why(ctl, &why));
+	TRY(ctl_customer_id(ctl, &id));
+	TRY(reversal_lift(&ctl->operation, id, why, &count));
+	output_text(&output, "customer_id", id);
+	output_int(&output, "restored", count);
 	return output_print(&output);
 }
 

@@ -14,6 +14,7 @@ static const int64_t stripe_retries = 2; /* as the official SDK has it */
 
 static const char *const expiry_choices[] = {"ttl", "paid_through", NULL};
 static const char *const when_choices[] = {"now", "period_end", NULL};
+static const char *const reversal_choices[] = {"keep", "period_end", "revoke", NULL};
 static const char *const pause_choices[] = {"period_end", "keep", NULL};
 static const char *const second_choices[] = {"report", "cancel", NULL};
 
@@ -206,6 +207,15 @@ const struct setting app_settings_table[] = {
             "keep_as_draft): period_end, with the period in which the pause began; keep: it "
             "does not.",
             .choices = pause_choices),
+        ROW(stripe_refund_policy, "STRIPE_REFUND_POLICY", "keep",
+            "The effect of a full refund on the subscription that it paid for: keep access; "
+            "period_end: access and subscription end with the period; revoke: access ends and "
+            "licences are revoked at once, the subscription ends with the period.",
+            .choices = reversal_choices),
+        ROW(stripe_dispute_policy, "STRIPE_DISPUTE_POLICY", "keep",
+            "The effect of a dispute (chargeback), as of a refund. A dispute that is won "
+            "gives access back.",
+            .choices = reversal_choices),
         ROW(stripe_deadline_ms, "STRIPE_DEADLINE_MS", "10000",
             "Longest time that a request waits for Stripe, tries included; below nginx's 30 s.",
             .min = 1000, .max = 12000),
@@ -330,6 +340,8 @@ sales_of(const struct app_settings *settings)
 	                strcmp(settings->stripe_downgrade, "period_end") == 0,
 	        .keep_trial = settings->stripe_keep_trial,
 	        .cancel_second = strcmp(settings->stripe_second_subscription, "cancel") == 0,
+	        .refund_policy = settings->stripe_refund_policy,
+	        .dispute_policy = settings->stripe_dispute_policy,
 	        .pause_ends_access = strcmp(settings->stripe_pause_policy, "period_end") == 0,
 	        .deadline_ms = settings->stripe_deadline_ms,
 	        .event_tries = settings->stripe_event_tries,

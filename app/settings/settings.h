@@ -60,6 +60,8 @@ struct app_settings {
 	bool stripe_keep_trial;
 	const char *stripe_second_subscription;
 	const char *stripe_pause_policy;
+	const char *stripe_refund_policy;
+	const char *stripe_dispute_policy;
 	int64_t stripe_deadline_ms;
 	int64_t stripe_event_tries;
 	const char *stripe_api_base;

@@ -23,6 +23,7 @@ BEGIN
             ('license_revocations', 'DELETE, INSERT, SELECT, UPDATE'),
             ('licenses', 'INSERT, SELECT, UPDATE'),
             ('meter_events', 'INSERT, SELECT, UPDATE'),
+            ('payment_reversals', 'INSERT, SELECT, UPDATE'),
             ('revocation_lists', 'DELETE, INSERT, SELECT'),
             ('revocation_restores', 'INSERT, SELECT, UPDATE'),
             ('revoked_before', 'DELETE, INSERT, SELECT, UPDATE'),

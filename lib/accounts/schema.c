@@ -25,6 +25,7 @@
 #include "outbox/locks.h"
 #include "sync/events.h"
 #include "sync/invoices.h"
+#include "sync/reversals.h"
 #include "sync/subscriptions.h"
 #include "sync/sweep.h"
 #include "usage/batch.h"
@@ -57,6 +58,7 @@ const struct statement_list *const billing_statements[] = {
 	&meter_day_statements,
 	&meter_parked_statements,
 	&meter_send_statements,
+	&reversal_statements,
 	&stripe_account_statements,
 	&stripe_call_record_statements,
 	&stripe_call_statements,

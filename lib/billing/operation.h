@@ -40,6 +40,8 @@ struct sales_policy {
 	bool downgrade_at_period_end;
 	bool keep_trial;    /* a checkout during a trial begins to bill at its end */
 	bool cancel_second; /* cancel a second subscription of a customer, not only report it */
+	const char *refund_policy; /* keep, period_end or revoke */
+	const char *dispute_policy;
 	bool pause_ends_access; /* where payments are not collected, with the period */
 	int64_t deadline_ms;    /* the longest time that one request may wait for Stripe */
 	int64_t event_tries;    /* an event that failed so often is parked */

@@ -55,6 +55,22 @@ stripe_cancel_enqueue_all(struct operation *operation, const char *customer_id)
 }
 
 enum fail
+stripe_end_enqueue(struct operation *operation, const char *customer_id,
+                   const char *stripe_subscription_id, bool ends)
+{
+	const struct stripe_call wanted = {
+	        .kind = STRIPE_END,
+	        .customer_id = customer_id,
+	        .subject = stripe_subscription_id,
+	        .path = stripe_path(operation->task->arena, "/v1/subscriptions/%s",
+	                            stripe_subscription_id),
+	        .parameters = ends ? "cancel_at_period_end=true" : "cancel_at_period_end=false",
+	};
+
+	return enqueue(operation, &wanted);
+}
+
+enum fail
 stripe_checkout_close_enqueue(struct operation *operation, const char *customer_id,
                               const char *stripe_customer_id)
 {

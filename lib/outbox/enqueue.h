@@ -18,6 +18,10 @@ enum fail stripe_cancel_enqueue(struct operation *operation, const char *custome
 enum fail stripe_cancel_enqueue_all(struct operation *operation,
                                     const char *customer_id) MUST_CHECK;
 
+/* Has the subscription end with its period at Stripe, or go on. */
+enum fail stripe_end_enqueue(struct operation *operation, const char *customer_id,
+                             const char *stripe_subscription_id, bool ends) MUST_CHECK;
+
 /* Closes all of the customer's open checkout pages, if Stripe knows the customer. */
 enum fail stripe_checkout_close_enqueue(struct operation *operation, const char *customer_id,
                                         const char *stripe_customer_id) MUST_CHECK;

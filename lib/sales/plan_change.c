@@ -67,8 +67,13 @@ change_find_paid(struct operation *operation, const char *customer_id, struct su
 	TRY(change_find(operation, customer_id, out));
 	if (out->stripe_subscription_id == NULL)
 		return fail_checkout_needed(operation);
-	return stripe_status_is_final(out->status) ? fail_subscription_ended(operation)
-	                                           : FAIL_NONE;
+	if (stripe_status_is_final(out->status))
+		return fail_subscription_ended(operation);
+	return out->hold_reason == NULL
+	               ? FAIL_NONE
+	               : task_fail(operation->task, FAIL_CONFLICT, "payment_reversed",
+	                           "A payment was refunded or disputed, so this subscription "
+	                           "ends.");
 }
 
 enum fail

@@ -176,7 +176,8 @@ stripe_resolve_change(struct operation *operation, const struct stripe_call *cal
 	TRY(stripe_lock(operation, call->subject));
 	stripe_call_send(operation, call, &answer);
 	object = answer.object;
-	if (answer.outcome == STRIPE_REFUSED && call->deletes)
+	if (answer.outcome == STRIPE_REFUSED &&
+	    (call->deletes || text_equal(call->kind, STRIPE_END)))
 		TRY(find_end(operation, call, &answer, &object));
 	else if (answer.outcome != STRIPE_DONE)
 		return stripe_call_failed(operation, call, &answer);
@@ -186,6 +187,18 @@ stripe_resolve_change(struct operation *operation, const struct stripe_call *cal
 	TRY(stripe_sync_store_subscription(operation, &object, call->customer_id, &customer_id,
 	                                   &synced));
 	return drop_older_schedule(operation, call);
+}
+
+/* Sends an end with the period unless there is a newer call about it. */
+static enum fail
+resolve_end(struct operation *operation, const struct stripe_call *call)
+{
+	bool newer;
+
+	TRY(stripe_lock(operation, call->subject));
+	TRY(stripe_call_has_newer(operation, call, &newer));
+	return newer ? stripe_call_end(operation, call, "done", "superseded")
+	             : stripe_resolve_change(operation, call);
 }
 
 static enum fail
@@ -301,9 +314,13 @@ static const struct {
 	const char *kind;
 	enum fail (*resolve)(struct operation *operation, const struct stripe_call *call);
 } kinds[] = {
-        {STRIPE_CUSTOMER_CREATE, resolve_creation}, {STRIPE_CUSTOMER_UPDATE, resolve_update},
-        {STRIPE_CHECKOUT, resolve_checkout},        {STRIPE_CHANGE, resolve_by_fetching},
-        {STRIPE_CANCEL, stripe_resolve_change},     {STRIPE_CHECKOUT_CLOSE, resolve_close},
+        {STRIPE_CUSTOMER_CREATE, resolve_creation},
+        {STRIPE_CUSTOMER_UPDATE, resolve_update},
+        {STRIPE_CHECKOUT, resolve_checkout},
+        {STRIPE_CHANGE, resolve_by_fetching},
+        {STRIPE_CANCEL, stripe_resolve_change},
+        {STRIPE_CHECKOUT_CLOSE, resolve_close},
+        {STRIPE_END, resolve_end},
 };
 
 static enum fail

@@ -48,6 +48,20 @@ event_read_customer(const struct json_view *event, struct event_ref *out)
 	out->customer_id = stripe_text_of(event, "data.object.metadata.customer_id");
 }
 
+void
+event_read_charge(const struct json_view *event, struct event_ref *out)
+{
+	out->subject = valid_id(event, "data.object.id");
+	out->customer = stripe_id_of(event, "data.object.customer");
+}
+
+/* A dispute names only its charge and its payment. */
+void
+event_read_dispute(const struct json_view *event, struct event_ref *out)
+{
+	out->subject = valid_id(event, "data.object.id");
+}
+
 /* A thin event names the meter at most; the usage events are named only when it is fetched. */
 void
 event_read_meter(const struct json_view *event, struct event_ref *out)

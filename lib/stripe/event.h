@@ -37,4 +37,6 @@ void event_read_session(const struct json_view *event, struct event_ref *out);
 void event_read_subscription(const struct json_view *event, struct event_ref *out);
 void event_read_invoice(const struct json_view *event, struct event_ref *out);
 void event_read_customer(const struct json_view *event, struct event_ref *out);
+void event_read_charge(const struct json_view *event, struct event_ref *out);
+void event_read_dispute(const struct json_view *event, struct event_ref *out);
 void event_read_meter(const struct json_view *event, struct event_ref *out);

@@ -175,6 +175,33 @@ stripe_invoice_read(const struct json_view *object, struct stripe_invoice *out)
 }
 
 bool
+stripe_charge_read(const struct json_view *object, struct stripe_charge *out)
+{
+	*out = (struct stripe_charge){
+	        .id = stripe_text_of(object, "id"),
+	        .customer = stripe_id_of(object, "customer"),
+	        .invoice = stripe_id_of(object, "invoice"),
+	        .payment_intent = stripe_id_of(object, "payment_intent"),
+	        .currency = stripe_text_of(object, "currency"),
+	        .amount_refunded = number(object, "amount_refunded"),
+	};
+	return is_a(object, "charge");
+}
+
+bool
+stripe_dispute_read(const struct json_view *object, struct stripe_dispute *out)
+{
+	*out = (struct stripe_dispute){
+	        .id = stripe_text_of(object, "id"),
+	        .charge = stripe_id_of(object, "charge"),
+	        .status = stripe_text_of(object, "status"),
+	        .currency = stripe_text_of(object, "currency"),
+	        .amount = number(object, "amount"),
+	};
+	return is_a(object, "dispute") && out->charge != NULL && out->status != NULL;
+}
+
+bool
 stripe_line_is_proration(const struct json_view *line)
 {
 	return flag(line, "parent.subscription_item_details.proration") ||

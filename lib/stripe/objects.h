@@ -61,6 +61,23 @@ struct stripe_invoice {
 	struct instant created;
 };
 
+struct stripe_charge {
+	const char *id;
+	const char *customer;
+	const char *invoice;        /* before 2025-03-31.basil */
+	const char *payment_intent; /* NULL for old and charge-only payments */
+	const char *currency;
+	int64_t amount_refunded; /* so far */
+};
+
+struct stripe_dispute {
+	const char *id;
+	const char *charge;
+	const char *status;
+	const char *currency;
+	int64_t amount;
+};
+
 /* Whether the text (or NULL) may be one of Stripe's ids. */
 bool stripe_id_is_valid(const char *id);
 
@@ -81,6 +98,8 @@ const char *stripe_id_of(const struct json_view *object, const char *path);
 /* False when the object is of another kind or has no id. */
 bool stripe_subscription_read(const struct json_view *object, struct stripe_subscription *out);
 bool stripe_invoice_read(const struct json_view *object, struct stripe_invoice *out);
+bool stripe_charge_read(const struct json_view *object, struct stripe_charge *out);
+bool stripe_dispute_read(const struct json_view *object, struct stripe_dispute *out);
 
 /* Whether an invoice's line credits or charges a part of a period. */
 bool stripe_line_is_proration(const struct json_view *line);

@@ -10,7 +10,7 @@
 #include "stripe/event.h"
 #include "sync/objects.h"
 
-/* How a type of events is used. Stripe lists at most 20 types at once. */
+/* How a type of events is used. */
 enum event_use {
 	EVENT_READ = 1,   /* act on it when it comes */
 	EVENT_SUBSCRIBED, /* and have our webhook endpoint receive it */
@@ -22,7 +22,8 @@ struct event_type {
 	enum event_use use;
 };
 
-enum { EVENT_TYPES_MAX = 10 };
+/* EVENT_TYPES_LISTED is how many types Stripe lists at once. */
+enum { EVENT_TYPES_MAX = 10, EVENT_TYPES_LISTED = 20 };
 
 struct event_family {
 	const char *name;   /* as stored with the event */

@@ -37,6 +37,13 @@ enum fail stripe_sync_invoice(struct operation *operation, const struct sync_tar
 enum fail stripe_sync_customer(struct operation *operation, const struct sync_target *target,
                                const char **customer_id, enum sync_result *out) MUST_CHECK;
 
+/* Stores what a refund or a dispute has given back of a subscription's payment: see reversals.h. An
+ * object is foreign when it has paid for no subscription that we keep. */
+enum fail stripe_sync_charge(struct operation *operation, const struct sync_target *target,
+                             const char **customer_id, enum sync_result *out) MUST_CHECK;
+enum fail stripe_sync_dispute(struct operation *operation, const struct sync_target *target,
+                              const char **customer_id, enum sync_result *out) MUST_CHECK;
+
 /* Stripe could not count some use by a meter. The event names samples at best, so all meters
  * are compared at once. */
 enum fail stripe_sync_meters(struct operation *operation, const struct sync_target *target,

@@ -72,22 +72,27 @@ compare_event(struct operation *operation, struct stripe_sweep *sweep,
 	return FAIL_NONE;
 }
 
+/* Each part of the sweep looks at as many types as Stripe lists at once. */
 enum fail
 stripe_sweep_events(struct operation *operation, struct stripe_sweep *sweep)
 {
 	struct arena *arena = operation->task->arena;
 	struct stripe_form form = stripe_form_new(arena);
+	const size_t first = (size_t)sweep->part * EVENT_TYPES_LISTED;
 	struct json_view data, item;
 	const char *type;
 	bool last;
 
-	for (size_t i = 0; (type = event_type(EVENT_SWEPT, i)) != NULL; i++)
+	for (size_t i = 0;
+	     i < EVENT_TYPES_LISTED && (type = event_type(EVENT_SWEPT, first + i)) != NULL; i++)
 		stripe_form_string(&form, arena_printf(arena, "types[%zu]", i), type);
 	stripe_form_int(&form, "created[gte]", sweep->since.ms / SECOND_MS);
 	TRY(fetch_page(operation, sweep, "/v1/events", &form, &data, &last));
 	for (bool more = json_view_first(&data, &item); more; more = json_view_next(&item))
 		TRY(compare_event(operation, sweep, &item));
-	sweep->finished = last;
+	sweep->finished = last && event_type(EVENT_SWEPT, first + EVENT_TYPES_LISTED) == NULL;
+	if (last && !sweep->finished)
+		sweep->part++;
 	return FAIL_NONE;
 }
 

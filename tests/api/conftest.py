@@ -67,7 +67,8 @@ def other_rules(new_stack, tmp_path_factory):
                      STRIPE_PRICE_PROFESSIONAL=",".join(
                          price for price, _ in PRICES["professional"].values()),
                      STRIPE_KEEP_TRIAL="on", STRIPE_DOWNGRADE="period_end",
-                     SUBSCRIPTION_CANCEL="period_end",
+                     SUBSCRIPTION_CANCEL="period_end", STRIPE_PAUSE_POLICY="keep",
+                     STRIPE_REFUND_POLICY="revoke", STRIPE_DISPUTE_POLICY="period_end",
                      RETURN_URL_ORIGINS="https://app.example.com,http://localhost:3000")
 
 

@@ -26,9 +26,10 @@ asked and makes any fault that is asked for. It needs nothing but Python.
 It prints one line when it listens, {"port": N, "url": "..."}, and ends on SIGTERM.
 
 THE API is under /v1: account, customers, products, prices, checkout/sessions, subscriptions,
-subscription_items, invoices (with create_preview and pay), billing_portal/sessions and
-/configurations, events, webhook_endpoints, billing/meters, meter_events and
-meter_event_adjustments. standin/routes.py has the list. Each request needs a Stripe-Version.
+subscription_items, invoices (with create_preview and pay), invoice_payments, charges, refunds,
+disputes, billing_portal/sessions and /configurations, events, webhook_endpoints, billing/meters,
+meter_events and meter_event_adjustments. standin/routes.py has the list. Each request needs a
+Stripe-Version.
 What it does not serve (taxes, discounts, tiers, schedules ...) it refuses with 400 and says so.
 Test payment methods: pm_card_visa, pm_card_chargeCustomerFail, pm_card_authenticationRequired.
 
@@ -66,6 +67,9 @@ and with the header "Authorization: Bearer CONTROL_TOKEN". handle.py has a metho
                                     return_url}
     POST expire                     {session}
     POST pay                        {invoice, card} pays as its holder would. {paid}
+    POST dispute                    {customer or charge, status: needs_response|
+                                    warning_needs_response}. {dispute}
+    POST close_dispute              {dispute, status: won|lost|warning_closed}
     POST advance                    {seconds} or {to: second} moves time, doing what is due
     GET  faults, POST faults        {rules: [{match: {method, path: regex, agent}, skip: 0,
                                     times: n|"forever", fault: {kind, ...}}]} replaces all rules

@@ -187,6 +187,21 @@ class StandIn:
             wish["card"] = card
         return self.control("pay", wish)["paid"]
 
+    def refund(self, customer, amount=None):
+        """Gives back a customer's newest charge, or a part of it. The charge's id."""
+        charge = [one for one in self.state()["charges"] if one["customer"] == customer][-1]["id"]
+        self.call("POST", "/v1/refunds", {"charge": charge,
+                                          **({"amount": amount} if amount else {})})
+        return charge
+
+    def dispute(self, customer, status="needs_response"):
+        """A customer disputes his newest charge at his bank. The dispute's id."""
+        return self.control("dispute", {"customer": customer, "status": status})["dispute"]
+
+    def close_dispute(self, dispute, status):
+        """The bank decides: won, lost or warning_closed."""
+        self.control("close_dispute", {"dispute": dispute, "status": status})
+
     # Events and webhooks
 
     def webhook(self, url, **more):

@@ -11,7 +11,8 @@ pytestmark = pytest.mark.skipif(not specification.available(),
 
 
 # Stripe's document as it is kept beside the project leaves these operations out.
-LEFT_OUT = {"POST /v1/products/{id}", "GET /v1/account"}
+LEFT_OUT = {"POST /v1/products/{id}", "GET /v1/account", "GET /v1/charges/{id}",
+            "GET /v1/disputes/{id}", "GET /v1/invoice_payments", "POST /v1/refunds"}
 
 
 def published(operation):

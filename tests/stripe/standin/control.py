@@ -6,7 +6,7 @@ import hmac
 import json
 import time
 
-from . import account, billing, cards, checkout, courier, dump, model, renewal
+from . import account, billing, cards, checkout, courier, dump, model, refunds, renewal
 from .errors import ApiError
 from .wire import Answer
 
@@ -212,6 +212,23 @@ def pay(server, wish):
     return {"paid": billing.pay(server.state, invoice, holder_present=True)}
 
 
+def dispute(server, wish):
+    """Has the bank of a customer dispute his newest charge, or the one that is named."""
+    state = server.state
+    if "charge" in wish:
+        charge = state.charges.need(wish["charge"])
+    else:
+        charge = state.charges.newest(wish["customer"])[0]
+    return {"dispute": refunds.dispute(state, charge, wish.get("status", "needs_response")).id}
+
+
+def close_dispute(server, wish):
+    """Has the bank decide a dispute."""
+    refunds.close_dispute(server.state, server.state.disputes.need(wish["dispute"]),
+                          wish["status"])
+    return {}
+
+
 def advance(server, wish):
     """Moves time on and does what is due on the way, in its order."""
     state = server.state
@@ -272,6 +289,8 @@ ACTIONS = {
     ("POST", "complete"): changing(complete),
     ("POST", "expire"): changing(expire),
     ("POST", "pay"): changing(pay),
+    ("POST", "dispute"): changing(dispute),
+    ("POST", "close_dispute"): changing(close_dispute),
     ("POST", "advance"): changing(advance),
     ("GET", "faults"): lambda server, _wish: server.faults.list(),
     ("POST", "faults"): faults,

@@ -25,7 +25,7 @@ def state(server, _wish):
             "status": one.status, "customer": one.customer, "url": one.url,
             "subscription": one.subscription, "created": one.created}
             for one in known.sessions.values()},
-        "charges": [{"customer": one.customer, "invoice": one.invoice, "amount": one.amount,
+        "charges": [{"id": one.id, "customer": one.customer, "invoice": one.invoice, "amount": one.amount,
                      "created": one.created} for one in known.charges.values()],
         "charged": totals(known),
     }

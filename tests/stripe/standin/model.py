@@ -194,6 +194,31 @@ class Charge(Object):
     invoice: str = ""
     amount: int = 0
     currency: str = "usd"
+    amount_refunded: int = 0
+
+    @property
+    def payment_intent(self):
+        """The id of its payment."""
+        return "pi_" + self.invoice[3:]
+
+
+@dataclasses.dataclass
+class Refund(Object):
+    """Money that was given back."""
+
+    charge: str = ""
+    amount: int = 0
+    reason: Optional[str] = None
+    metadata: dict = field(default_factory=dict)
+
+
+@dataclasses.dataclass
+class Dispute(Object):
+    """A charge that its holder disputes at his bank."""
+
+    charge: str = ""
+    amount: int = 0
+    status: str = "needs_response"
 
 
 @dataclasses.dataclass

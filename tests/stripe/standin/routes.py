@@ -3,7 +3,7 @@
 import re
 
 from . import account, catalogue, checkout, customers, events, invoices, items, meters, portal
-from . import subscriptions
+from . import refunds, subscriptions
 
 OPERATIONS = {
     "GET /v1/account": account.retrieve,
@@ -43,6 +43,10 @@ OPERATIONS = {
     "GET /v1/invoices/{id}": invoices.retrieve,
     "GET /v1/invoices/{id}/lines": invoices.lines,
     "POST /v1/invoices/{id}/pay": invoices.pay,
+    "GET /v1/invoice_payments": refunds.list_payments,
+    "GET /v1/charges/{id}": refunds.retrieve_charge,
+    "GET /v1/disputes/{id}": refunds.retrieve_dispute,
+    "POST /v1/refunds": refunds.create,
     "POST /v1/billing_portal/configurations": portal.create_configuration,
     "GET /v1/billing_portal/configurations": portal.list_configurations,
     "GET /v1/billing_portal/configurations/{id}": portal.retrieve_configuration,

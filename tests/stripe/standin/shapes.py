@@ -147,6 +147,8 @@ RENDERERS = {
     model.Subscription: shapes_billing.subscription,
     model.Invoice: shapes_billing.invoice,
     model.Charge: shapes_billing.charge,
+    model.Refund: shapes_billing.refund,
+    model.Dispute: shapes_billing.dispute,
     model.Session: shapes_checkout.session,
     model.PortalConfiguration: shapes_checkout.portal_configuration,
     model.PortalSession: shapes_checkout.portal_session,

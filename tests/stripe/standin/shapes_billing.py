@@ -270,11 +270,46 @@ def payment_intent(state, invoice):
     }
 
 
-def charge(state, charge, _new):
-    """Money that was taken."""
-    return {
+def charge(state, charge, new):
+    """Money that was taken. Only the older shape names its invoice."""
+    shown = {
         "id": charge.id, "object": "charge", "amount": charge.amount,
-        "amount_captured": charge.amount, "captured": True, "created": charge.created,
-        "currency": charge.currency, "customer": charge.customer, "livemode": state.livemode,
-        "metadata": {}, "paid": True, "refunded": False, "status": "succeeded",
+        "amount_captured": charge.amount, "amount_refunded": charge.amount_refunded,
+        "captured": True, "created": charge.created, "currency": charge.currency,
+        "customer": charge.customer,
+        "disputed": any(one.charge == charge.id for one in state.disputes.values()),
+        "livemode": state.livemode, "metadata": {}, "paid": True,
+        "payment_intent": charge.payment_intent,
+        "refunded": charge.amount_refunded == charge.amount, "status": "succeeded",
+    }
+    if not new:
+        shown["invoice"] = charge.invoice
+    return shown
+
+
+def refund(state, refund, _new):
+    """Money that was given back."""
+    charge = state.charges[refund.charge]
+    return {
+        "id": refund.id, "object": "refund", "amount": refund.amount,
+        "balance_transaction": None, "charge": charge.id, "created": refund.created,
+        "currency": charge.currency, "metadata": dict(refund.metadata),
+        "payment_intent": charge.payment_intent, "reason": refund.reason,
+        "receipt_number": None, "source_transfer_reversal": None, "status": "succeeded",
+        "transfer_reversal": None,
+    }
+
+
+def dispute(state, dispute, _new):
+    """A charge that its holder disputes at his bank."""
+    charge = state.charges[dispute.charge]
+    return {
+        "id": dispute.id, "object": "dispute", "amount": dispute.amount,
+        "balance_transactions": [], "charge": charge.id, "created": dispute.created,
+        "currency": charge.currency, "evidence": {}, "evidence_details": {
+            "due_by": dispute.created + 9 * 86400, "has_evidence": False, "past_due": False,
+            "submission_count": 0},
+        "is_charge_refundable": False, "livemode": state.livemode, "metadata": {},
+        "payment_intent": charge.payment_intent, "reason": "product_not_received",
+        "status": dispute.status,
     }

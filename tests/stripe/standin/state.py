@@ -22,6 +22,7 @@ DAY = 86400
 TABLES = {
     "customer": model.Customer, "product": model.Product, "price": model.Price,
     "subscription": model.Subscription, "invoice": model.Invoice, "charge": model.Charge,
+    "refund": model.Refund, "dispute": model.Dispute,
     "checkout.session": model.Session, "webhook endpoint": model.Endpoint,
     "meter": model.Meter, "meter event": model.MeterEvent,
     "configuration": model.PortalConfiguration, "portal session": model.PortalSession,
@@ -212,6 +213,7 @@ class State:
 PLURALS = {
     "customers": "customer", "products": "product", "prices": "price",
     "subscriptions": "subscription", "invoices": "invoice", "charges": "charge",
+    "refunds": "refund", "disputes": "dispute",
     "sessions": "checkout.session", "endpoints": "webhook endpoint", "meters": "meter",
     "meter_events": "meter event", "portal_configurations": "configuration",
     "portal_sessions": "portal session", "events": "event",

@@ -54,6 +54,8 @@ stripe_setup(void)
 	        .webhook_secrets = "whsec_unit",
 	        .base_url = "https://billing.example.com",
 	        .return_origins = "",
+	        .refund_policy = "keep",
+	        .dispute_policy = "keep",
 	        .deadline_ms = 10000,
 	        .event_tries = 12,
 	};

@@ -11,12 +11,12 @@ count_of(enum event_use use)
 	return count;
 }
 
-/* Stripe lists at most 20 types at once; each use includes the next one. */
+/* Each use includes the next one. */
 START_TEST(test_counts)
 {
-	ck_assert_uint_eq(count_of(EVENT_SWEPT), 20);
-	ck_assert_uint_eq(count_of(EVENT_SUBSCRIBED), 22);
-	ck_assert_uint_eq(count_of(EVENT_READ), 23);
+	ck_assert_uint_eq(count_of(EVENT_SWEPT), 24);
+	ck_assert_uint_eq(count_of(EVENT_SUBSCRIBED), 26);
+	ck_assert_uint_eq(count_of(EVENT_READ), 27);
 }
 END_TEST
 
@@ -24,7 +24,7 @@ END_TEST
 START_TEST(test_types)
 {
 	static const char *const objects[] = {"checkout.session", "subscription", "customer",
-	                                      "invoice"};
+	                                      "invoice",          "charge",       "dispute"};
 	const char *type;
 
 	for (size_t i = 0; (type = event_type(EVENT_READ, i)) != NULL; i++) {

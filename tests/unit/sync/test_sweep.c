@@ -83,7 +83,10 @@ START_TEST(test_events)
 	                                                "'has_more':true}"),
 	       BROKEN,
 	       BODY("{'data':[" EVENT("evt_3",
-	                              "customer.subscription.deleted") "],'has_more':false}"));
+	                              "customer.subscription.deleted") "],'has_more':false}"),
+	       BODY("{'data':[{'id':'evt_4','type':'charge.refunded','data':{'object':{'id':'"
+	            "ch_1',"
+	            "'object':'charge'}}}]}"));
 	ck_assert_int_eq(run(stripe_sweep_run_events, 1), FAIL_NONE);
 	ck_assert_str_eq(sweep_now("events"), "part 0 after evt_2 found 1, under way");
 	/* Stripe is away: the sweep continues where it was. */
@@ -91,14 +94,21 @@ START_TEST(test_events)
 	ck_assert_str_eq(sweep_now("events"), "part 0 after evt_2 found 1, under way");
 	operation.now_ms += HOUR_MS;
 	ck_assert_int_eq(run(stripe_sweep_run_events, 1), FAIL_NONE);
-	ck_assert_str_eq(sweep_now("events"), "part 0 after  found 2, finished");
-	asked("GET /v1/events GET /v1/events GET /v1/events");
+	ck_assert_str_eq(sweep_now("events"), "part 1 after  found 2, under way");
+	/* Stripe lists 20 types at once: the others are another part. */
+	ck_assert_int_eq(run(stripe_sweep_run_events, 1), FAIL_NONE);
+	ck_assert_str_eq(sweep_now("events"), "part 1 after  found 3, finished");
+	asked("GET /v1/events GET /v1/events GET /v1/events GET /v1/events");
+	ck_assert(query_has(2, "types[19]=") && !query_has(2, "types[20]="));
+	ck_assert(query_has(3, "types[0]=") && query_has(3, "charge.refunded"));
+	ck_assert(!query_has(3, "starting_after"));
 	since = arena_printf(task.arena, "=%lld&",
 	                     (long long)((NOW_MS - 3 * DAY_MS) / SECOND_MS));
 	ck_assert_msg(query_has(0, since), "%s", world.asked[0].http.url);
 	ck_assert(!query_has(0, "starting_after") && query_has(2, "starting_after=evt_2"));
 	ck_assert_str_eq(events_now(), "customer.subscription.updated sub_1 sweep pending, "
-	                               "customer.subscription.deleted sub_1 sweep pending");
+	                               "customer.subscription.deleted sub_1 sweep pending, "
+	                               "charge.refunded ch_1 sweep pending");
 	/* The next sweep compares from the time when this one began. */
 	fine(stripe_sweep_last(&operation, "events", &last));
 	ck_assert_int_eq(last.ms, NOW_MS);
@@ -109,14 +119,17 @@ END_TEST
  * began. */
 START_TEST(test_events_again)
 {
-	SCRIPT(BODY("{'data':[]}"), BODY("{'data':[],'has_more':true}"), BODY("{'data':[]}"));
+	SCRIPT(BODY("{'data':[]}"), BODY("{'data':[]}"), BODY("{'data':[],'has_more':true}"),
+	       BODY("{'data':[]}"), BODY("{'data':[]}"));
+	ck_assert_int_eq(run(stripe_sweep_run_events, 1), FAIL_NONE);
 	ck_assert_int_eq(run(stripe_sweep_run_events, 1), FAIL_NONE);
 	ck_assert_int_eq(run(stripe_sweep_run_events, 0), FAIL_NONE);
 	operation.now_ms += 900 * SECOND_MS + 1;
 	ck_assert_int_eq(run(stripe_sweep_run_events, 1), FAIL_NONE);
-	ck_assert(query_has(1, arena_printf(task.arena, "=%lld&",
+	ck_assert_int_eq(run(stripe_sweep_run_events, 1), FAIL_NONE);
+	ck_assert(query_has(2, arena_printf(task.arena, "=%lld&",
 	                                    (long long)((NOW_MS - HOUR_MS) / SECOND_MS))));
-	ck_assert_str_eq(sweep_now("events"), "part 0 after  found 0, finished");
+	ck_assert_str_eq(sweep_now("events"), "part 1 after  found 0, finished");
 	ck_assert_int_eq(run(stripe_sweep_run_events, 0), FAIL_NONE);
 	fine(stripe_sweep_make_all_due(&operation));
 	ck_assert_int_eq(run(stripe_sweep_run_events, 1), FAIL_NONE);

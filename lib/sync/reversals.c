@@ -1,0 +1,268 @@
+/* reversals.c: payments that were given back, and what that does to access. */
+#include "sync/reversals.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include "billing/audit.h"
+#include "billing/customers.h"
+#include "issuing/license_rights.h"
+#include "outbox/enqueue.h"
+#include "stripe/objects.h"
+#include "sync/subscriptions.h"
+
+static const struct column columns[] =
+        COLUMNS(struct reversal, object_id, kind, customer_id, stripe_subscription_id,
+                invoice_id, amount, currency, status, policy, access_ends_at, ends_subscription,
+                created_at, lifted_at, lifted_by);
+
+#define ROW ROWS_OF(struct reversal, columns)
+#define REVERSAL_COLUMNS                                                                       \
+	"object_id, kind, customer_id, stripe_subscription_id, invoice_id, amount, currency, " \
+	"status, policy, access_ends_at, ends_subscription, created_at, lifted_at, lifted_by "
+
+struct refunds {
+	int64_t amount;
+	bool acted;
+};
+
+struct ending {
+	bool by_us;
+};
+
+enum { FIND, STORE, REFUNDS, ACT, ENDING, HOLD, HELD, LIFT, LIST };
+
+static const struct statement statements[] = {
+        [FIND] = {"reversal_find", ROW,
+                  .sql = "SELECT " REVERSAL_COLUMNS
+                         "FROM payment_reversals WHERE object_id = $1"},
+        [STORE] = {"reversal_store",
+                   .sql = "INSERT INTO payment_reversals AS r (object_id, kind, customer_id, "
+                          "stripe_subscription_id, invoice_id, amount, currency, status, "
+                          "created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
+                          "ON CONFLICT (object_id) DO UPDATE SET amount = excluded.amount, "
+                          "status = excluded.status WHERE (r.amount, r.status) "
+                          "IS DISTINCT FROM (excluded.amount, excluded.status)"},
+        /* An invoice may have been paid, and refunded, in several charges. */
+        [REFUNDS] = {"reversal_refunds", ROWS_WITH(struct refunds, amount, acted),
+                     .sql = "SELECT COALESCE(sum(amount), 0)::bigint AS amount, "
+                            "COALESCE(bool_or(policy IS NOT NULL), false) AS acted "
+                            "FROM payment_reversals WHERE invoice_id = $1 "
+                            "AND kind = 'refund'"},
+        [ACT] = {"reversal_act",
+                 .sql = "UPDATE payment_reversals SET policy = $2, access_ends_at = $3, "
+                        "ends_subscription = $4::boolean WHERE object_id = $1"},
+        [ENDING] = {"reversal_ending", ROWS_WITH(struct ending, by_us),
+                    .sql = "SELECT EXISTS (SELECT FROM payment_reversals "
+                           "WHERE stripe_subscription_id = $1 AND ends_subscription "
+                           "AND lifted_at IS NULL) AS by_us"},
+        [HOLD] = {"reversal_hold",
+                  .sql = "UPDATE subscriptions s SET hold_reason = h.reason, "
+                         "hold_ends_access_at = h.access_ends_at, version = version + 1, "
+                         "updated_at = $2 FROM (SELECT) AS one LEFT JOIN LATERAL ("
+                         "  SELECT CASE kind WHEN 'refund' THEN 'refunded' ELSE 'disputed' "
+                         "    END AS reason, access_ends_at FROM payment_reversals "
+                         "  WHERE stripe_subscription_id = $1 AND access_ends_at IS NOT NULL "
+                         "  AND lifted_at IS NULL ORDER BY access_ends_at, object_id "
+                         "  LIMIT 1) h ON true WHERE s.stripe_subscription_id = $1 "
+                         "AND (s.hold_reason, s.hold_ends_access_at) "
+                         "IS DISTINCT FROM (h.reason, h.access_ends_at)"},
+        [HELD] = {"reversal_held", ROW,
+                  .sql = "SELECT " REVERSAL_COLUMNS "FROM payment_reversals "
+                         "WHERE customer_id = $1 AND access_ends_at IS NOT NULL "
+                         "AND lifted_at IS NULL ORDER BY object_id"},
+        [LIFT] = {"reversal_lift",
+                  .sql = "UPDATE payment_reversals SET lifted_at = $2, lifted_by = $3 "
+                         "WHERE object_id = $1"},
+        [LIST] = {"reversal_list", ROW,
+                  .sql = "SELECT " REVERSAL_COLUMNS "FROM payment_reversals "
+                         "WHERE customer_id = $1 ORDER BY created_at DESC, object_id DESC "
+                         "LIMIT $2::bigint"},
+};
+
+const struct statement_list reversal_statements = STATEMENT_LIST(statements);
+
+static bool
+is_refund(const struct reversal *reversal)
+{
+	return text_equal(reversal->kind, "refund");
+}
+
+/* Whether the policy is to be applied now: once for each dispute, and once for all refunds of an
+ * invoice, when they are all that was paid. */
+static enum fail
+find_need(struct operation *operation, const struct reversal *reversal, int64_t paid,
+          const char *policy_before, bool *needed)
+{
+	struct refunds refunds = {0};
+	bool found;
+
+	*needed = policy_before == NULL;
+	if (!is_refund(reversal)) {
+		*needed = *needed && !text_equal(reversal->status, "won") &&
+		          !text_starts_with(reversal->status, "warning_");
+		return FAIL_NONE;
+	}
+	TRY(db_row(operation->db, operation->task, &statements[REFUNDS],
+	           PARAMETERS(reversal->invoice_id), &refunds, &found));
+	*needed = *needed && !refunds.acted && refunds.amount >= paid;
+	return FAIL_NONE;
+}
+
+/* Has the subscription's row tell the earliest end of access that is in force. */
+static enum fail
+set_hold(struct operation *operation, const struct reversal *reversal)
+{
+	return db_run(operation->db, operation->task, &statements[HOLD],
+	              PARAMETERS(reversal->stripe_subscription_id, param_now(operation)), NULL);
+}
+
+static enum fail
+is_ending(struct operation *operation, const struct reversal *reversal, bool *by_us)
+{
+	struct ending ending = {0};
+	bool found;
+
+	TRY(db_row(operation->db, operation->task, &statements[ENDING],
+	           PARAMETERS(reversal->stripe_subscription_id), &ending, &found));
+	*by_us = ending.by_us;
+	return FAIL_NONE;
+}
+
+/* Whether the subscription would go on at Stripe. An end that the customer or Stripe has scheduled
+ * stays when access is given back. */
+static bool
+goes_on(const struct synced_subscription *subscription)
+{
+	return !subscription->cancel_at_period_end && !subscription->cancel_at.known &&
+	       !stripe_status_is_final(subscription->status);
+}
+
+static struct instant
+access_end(const struct operation *operation, const struct synced_subscription *subscription,
+           const char *policy)
+{
+	struct instant now = INSTANT_MS(operation->now_ms);
+	struct instant period_end = subscription->current_period_ends_at;
+
+	if (text_equal(policy, "keep"))
+		return INSTANT_NONE;
+	return text_equal(policy, "period_end") && period_end.known && period_end.ms > now.ms
+	               ? period_end
+	               : now;
+}
+
+/* Applies the policy. */
+static enum fail
+act(struct operation *operation, const struct reversal *reversal)
+{
+	struct task *task = operation->task;
+	const struct sales_policy *sales = &operation->billing->sales;
+	const char *policy = is_refund(reversal) ? sales->refund_policy : sales->dispute_policy;
+	const char *action = is_refund(reversal) ? "payment_refunded" : "payment_disputed";
+	struct synced_subscription subscription = {.status = "canceled"};
+	struct instant end;
+	bool found, by_us, ends;
+
+	TRY(subscription_sync_find(operation, reversal->stripe_subscription_id, &subscription,
+	                           &found));
+	TRY(is_ending(operation, reversal, &by_us));
+	end = access_end(operation, &subscription, policy);
+	ends = end.known && (by_us || goes_on(&subscription));
+	TRY(db_run(operation->db, task, &statements[ACT],
+	           PARAMETERS(reversal->object_id, policy, param_time(task, end),
+	                      param_bool(ends)),
+	           NULL));
+	log_line(LOG_LEVEL_WARNING, "a payment was given back", LOG_S("action", action),
+	         LOG_S("customer_id", reversal->customer_id),
+	         LOG_S("object", reversal->object_id), LOG_S("policy", policy));
+	TRY(audit_record(operation, action, reversal->customer_id, reversal->object_id,
+	                 policy));
+	TRY(set_hold(operation, reversal));
+	TRY(license_revoke_excess(operation, reversal->customer_id));
+	return ends && !by_us ? stripe_end_enqueue(operation, reversal->customer_id,
+	                                           reversal->stripe_subscription_id, true)
+	                      : FAIL_NONE;
+}
+
+/* Takes the effect back, and the end of the subscription too when nothing else ends it. */
+static enum fail
+lift(struct operation *operation, const struct reversal *reversal, const char *by,
+     const char *detail)
+{
+	struct synced_subscription subscription = {.status = "canceled"};
+	bool found, still_ends;
+
+	TRY(db_run(operation->db, operation->task, &statements[LIFT],
+	           PARAMETERS(reversal->object_id, param_now(operation), by), NULL));
+	TRY(audit_record(operation, "access_restored", reversal->customer_id,
+	                 reversal->object_id, detail));
+	TRY(set_hold(operation, reversal));
+	TRY(is_ending(operation, reversal, &still_ends));
+	TRY(subscription_sync_find(operation, reversal->stripe_subscription_id, &subscription,
+	                           &found));
+	if (!reversal->ends_subscription || still_ends ||
+	    stripe_status_is_final(subscription.status))
+		return FAIL_NONE;
+	return stripe_end_enqueue(operation, reversal->customer_id,
+	                          reversal->stripe_subscription_id, false);
+}
+
+enum fail
+reversal_store(struct operation *operation, const struct reversal *reversal, int64_t paid,
+               bool *changed)
+{
+	struct task *task = operation->task;
+	struct reversal before = {0};
+	bool known, deleted, needed;
+	int64_t rows;
+
+	TRY(customer_lock(operation, reversal->customer_id, &deleted));
+	TRY(db_row(operation->db, task, &statements[FIND], PARAMETERS(reversal->object_id),
+	           &before, &known));
+	TRY(db_run(operation->db, task, &statements[STORE],
+	           PARAMETERS(reversal->object_id, reversal->kind, reversal->customer_id,
+	                      reversal->stripe_subscription_id, reversal->invoice_id,
+	                      param_int(task, reversal->amount), reversal->currency,
+	                      reversal->status, param_now(operation)),
+	           &rows));
+	*changed = rows > 0;
+	TRY(find_need(operation, reversal, paid, before.policy, &needed));
+	if (needed)
+		return act(operation, reversal);
+	if (!before.access_ends_at.known || before.lifted_at.known ||
+	    (!text_equal(reversal->status, "won") &&
+	     !text_equal(reversal->status, "warning_closed")))
+		return FAIL_NONE;
+	return lift(operation, &before, "won", "won");
+}
+
+enum fail
+reversal_lift(struct operation *operation, const char *customer_id, const char *why,
+              int64_t *count)
+{
+	struct task *task = operation->task;
+	const struct reversal *rows;
+	size_t held;
+	bool deleted;
+
+	TRY(db_begin(operation->db, task));
+	TRY(customer_lock(operation, customer_id, &deleted));
+	TRY(db_rows(operation->db, task, &statements[HELD], PARAMETERS(customer_id),
+	            (void *)&rows, &held));
+	if (held == 0)
+		return task_fail(task, FAIL_CONFLICT, "nothing_to_restore",
+		                 "No refund and no dispute ends this customer's access.");
+	for (size_t i = 0; i < held; i++)
+		TRY(lift(operation, &rows[i], operation->actor, why));
+	*count = (int64_t)held;
+	return db_commit(operation->db, task);
+}
+
+enum fail
+reversal_list(struct operation *operation, const char *customer_id, int64_t limit,
+              const struct reversal **out, size_t *count)
+{
+	return db_rows(operation->db, operation->task, &statements[LIST],
+	               PARAMETERS(customer_id, param_int(operation->task, limit)), (void *)out,
+	               count);
+}
