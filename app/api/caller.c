@@ -117,6 +117,15 @@ is_digest(struct bytes stored, const struct sha256 *digest)
 	return digest_equal(&copy, digest);
 }
 
+/* A key that has revoked itself, and asks again, learns that from the refusal. */
+static enum fail
+revoked(struct call *call)
+{
+	if (call->request->method == HTTP_DELETE)
+		TRY(db_confirm_work(call->operation.db, call->operation.task));
+	return unauthenticated(call);
+}
+
 enum fail
 caller_admit(struct call *call, const struct api_key *key)
 {
@@ -124,9 +133,10 @@ caller_admit(struct call *call, const struct api_key *key)
 
 	/* The index found this digest. The comparison in constant time decides, not the
 	 * index. */
-	if (key->key_id == NULL || key->revoked_at.known ||
-	    !is_digest(key->digest, &caller->digest))
+	if (key->key_id == NULL || !is_digest(key->digest, &caller->digest))
 		return unauthenticated(call);
+	if (key->revoked_at.known)
+		return revoked(call);
 	caller->key = *key;
 	caller->scopes = api_key_scopes(&key->scopes);
 	caller->kind = key->customer_id == NULL ? CALLER_OPERATOR : CALLER_CUSTOMER;

@@ -31,6 +31,13 @@ def revoke_key(stack):
     return lambda: customer.client.delete(path, faults=True)
 
 
+def revoke_own_key(stack):
+    customer = stack.api.sign_up()
+    secret, key_id = stack.api.mint(customer)
+    path = f"/api/customers/{customer.id}/keys/{key_id}"
+    return lambda: stack.api.keyed(secret).delete(path, faults=True)
+
+
 def revoke_license(stack):
     path = f"/api/licenses/{stack.api.sign_up().id}/revoke"
     return lambda: stack.api.owner.post(path, {"reason": "test"}, faults=True)
@@ -51,7 +58,8 @@ def receive_event(stack):
 
 # The status of the first answer and of the second.
 CHANGES = [(sign_up, 201, 409), (delete_customer, 200, 404), (revoke_key, 200, 404),
-           (revoke_license, 200, 200), (cancel_trial, 200, 409), (receive_event, 200, 200)]
+           (revoke_own_key, 200, 401), (revoke_license, 200, 200), (cancel_trial, 200, 409),
+           (receive_event, 200, 200)]
 
 
 @pytest.fixture
