@@ -1,6 +1,7 @@
 """The procedures of billing-operations(7): their commands are run as they stand on the page, against a
 scratch installation with a Stripe stand-in, a standby, and PgBouncer."""
 
+import getpass
 import json
 import os
 import re
@@ -77,7 +78,7 @@ class Operator:
     def __init__(self, place, **names):
         self.tools = place / "tools"
         self.tools.mkdir()
-        self.names = {"POSTGRES": "postgres" if ROOTED else os.environ["USER"], **names}
+        self.names = {"POSTGRES": "postgres" if ROOTED else getpass.getuser(), **names}
         self.environment = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
         self.environment["PATH"] = f"{self.tools}:{os.environ['PATH']}:/usr/sbin:{BIN}"
         self.control = {}
@@ -102,6 +103,7 @@ class Operator:
             as_postgres() {{ {AS_POSTGRES} "$@"; }}
             billingctl() {{ env {settings} ${{OTHER_KEYS:+KEYS_DIR="$OTHER_KEYS"}} \\
                 {ROOT}/build/{VARIANT}/billingctl "$@"; }}
+            migrate() {{ billingctl migrate "$@"; }}
             cd /
             """ + BLOCKS[section][number][1]
         done = subprocess.run(["bash", "-c", text], env=self.environment, capture_output=True,
