@@ -34,7 +34,7 @@ enum {
 struct license_key {
 	EVP_PKEY *pkey;
 	EVP_MD_CTX
-	        *signer; /* ready to sign, copied for each signature; NULL: no private half */
+	*signer;         /* ready to sign, copied for each signature; NULL: no private half */
 	const char *kid; /* JWK thumbprint (RFC 7638), LICENSE_KID_LENGTH characters */
 	const char *n;   /* modulus and exponent as in a JWK (base64url) */
 	const char *e;
