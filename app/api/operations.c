@@ -8,6 +8,7 @@
 #include "outbox/call_records.h"
 #include "outbox/calls.h"
 #include "sync/events.h"
+#include "sync/unknown_prices.h"
 
 enum { CLOCK_SLACK_MS = 5000, JOBS_SILENCE_S = 120, LATE_EVENT_MS = 15 * 60 * 1000 };
 
@@ -215,6 +216,7 @@ check_stripe(struct call *call)
 	struct check check = {"stripe", true, "events are dealt with", false};
 	struct stripe_event_figures events;
 	struct stripe_call_figures calls;
+	int64_t unknown;
 
 	if (!operation->billing->sales.configured)
 		return (struct check){"stripe", true, "is not configured", false};
@@ -222,7 +224,8 @@ check_stripe(struct call *call)
 		return (struct check){"stripe", false,
 		                      "the key is of another account than the data", false};
 	if (stripe_event_figures(operation, &events) != FAIL_NONE ||
-	    stripe_call_figures(operation, &calls) != FAIL_NONE) {
+	    stripe_call_figures(operation, &calls) != FAIL_NONE ||
+	    unknown_prices_count(operation, &unknown) != FAIL_NONE) {
 		task_clear(operation->task);
 		return (struct check){"stripe", false, "cannot be looked at", false};
 	}
@@ -234,6 +237,13 @@ check_stripe(struct call *call)
 	else if (events.oldest_pending.known &&
 	         operation->now_ms - events.oldest_pending.ms > LATE_EVENT_MS)
 		check = (struct check){"stripe", false, "events have waited too long", false};
+	else if (unknown > 0)
+		check = (struct check){"stripe", false,
+		                       arena_printf(operation->task->arena,
+		                                    "%lld subscriptions have a price that no "
+		                                    "plan has",
+		                                    (long long)unknown),
+		                       false};
 	return check;
 }
 

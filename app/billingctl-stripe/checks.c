@@ -13,6 +13,7 @@
 #include "outbox/calls.h"
 #include "sync/events.h"
 #include "sync/sweep.h"
+#include "sync/unknown_prices.h"
 #include "json/view.h"
 
 enum { LOOKED_AT = 100 };
@@ -371,6 +372,20 @@ check_stripe_parked(struct doctor *doctor)
 		             (long long)events.parked, (long long)calls.parked,
 		             (long long)meters.parked);
 	return doctor_ok(doctor, "nothing; %lld are waiting", (long long)waiting);
+}
+
+enum fail
+check_stripe_unknown(struct doctor *doctor)
+{
+	int64_t count;
+
+	TRY(unknown_prices_count(&doctor->ctl->operation, &count));
+	return count == 0
+	               ? doctor_ok(doctor, "every price has a plan")
+	               : WRONG(doctor,
+	                       "Subscriptions of customers at a price that no plan has: %lld. "
+	                       "They are paid, and the price grants nothing.",
+	                       (long long)count);
 }
 
 /* Checks that the comparison is not late; `*text` is when it was last completed. */

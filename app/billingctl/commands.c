@@ -107,6 +107,15 @@ static const struct ctl_option stripe_account_options[] = {
         {0},
 };
 
+static const struct ctl_option stripe_map_options[] = {
+        {"--not-ours", NULL,
+         "the price is of something else: it grants nothing and is not listed"},
+        DRY_RUN,
+        {0},
+};
+
+static const struct ctl_option stripe_unmap_options[] = {DRY_RUN, {0}};
+
 static const struct ctl_option restore_check_options[] = {
         {"--done", NULL, "record that the lost changes were made again"},
         {0},
@@ -254,6 +263,26 @@ const struct command ctl_commands[] = {
                  "is created, and the old one stays for subscriptions that have it. Prints\n"
                  "the settings that follow. Works in the mode of the key, test or live.\n",
          .options = stripe_setup_options, .exits = stripe_setup_exits},
+        {"stripe", "unknown", NULL, run_stripe_unknown, CTL_DATABASE,
+         .summary = "List the customers' subscriptions at a price that no plan has",
+         .details =
+                 "They are paid, and the price grants nothing. Name its plan with stripe map, "
+                 "or as\nmetadata plan=... of the price or its product at Stripe, and run "
+                 "stripe reconcile.\n",
+         .options = limit_options},
+        {"stripe", "map", "PRICE [PLAN]", run_stripe_map,
+         CTL_DATABASE | CTL_CHANGES | CTL_RULES,
+         .summary = "Say which plan a price of Stripe's buys, or that it is of something else",
+         .details = "For prices that STRIPE_PRICES does not name, such as those of negotiated "
+                    "deals.\nbillingd syncs the subscriptions at the price. Another plan may "
+                    "be given later.\n",
+         .options = stripe_map_options},
+        {"stripe", "unmap", "PRICE", run_stripe_unmap, CTL_DATABASE | CTL_CHANGES | CTL_RULES,
+         .summary = "Remove what stripe map said about a price",
+         .details = "Its subscriptions lose their access, unless the metadata of price or "
+                    "product names\na plan, and are listed as unknown. Look with --dry-run "
+                    "first.\n",
+         .options = stripe_unmap_options},
         {"stripe", "account", NULL, run_stripe_account, CTL_DATABASE | CTL_CHANGES | CTL_STRIPE,
          .summary = "Show the account of the key, and the recorded one, which the data is of",
          .details = "billingd records the account and mode of the first key. With a key of "

@@ -39,8 +39,8 @@ typedef enum fail ctl_command(struct ctl *ctl);
 struct command {
 	const char *group; /* "keys" */
 	const char *name;  /* "rotate"; NULL when the group is the command */
-	const char
-	        *argument; /* its one argument in the help, in [] when optional; NULL: none */
+	const char *
+	        argument; /* its arguments in the help, at most two, in [] when optional; NULL: none */
 	ctl_command *run;
 	unsigned int needs;
 	const char *summary;              /* one line */
@@ -55,6 +55,7 @@ struct ctl {
 	const struct command *command; /* NULL until parsed */
 	const char *group;             /* the first word, or NULL */
 	const char *argument;
+	const char *second; /* the argument behind it, of a command that takes two */
 	const char *values[CTL_OPTIONS_MAX]; /* in the order of the command's options */
 	const char *config;                  /* --config */
 	bool json;
@@ -122,6 +123,7 @@ ctl_command run_stripe_events, run_stripe_show, run_stripe_calls, run_stripe_met
 ctl_command run_stripe_retry, run_stripe_dismiss, run_stripe_settle, run_stripe_reconcile,
         run_stripe_setup, run_stripe_account;
 ctl_command run_usage_import, run_restore_check, run_doctor, run_completion;
+ctl_command run_stripe_unknown, run_stripe_map, run_stripe_unmap;
 
 /* The exit statuses of these commands beyond 0, 1 and 2. */
 extern const struct ctl_exit usage_import_exits[], restore_check_exits[];

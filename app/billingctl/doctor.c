@@ -342,6 +342,7 @@ static const struct check checks[] = {
 	{"stripe_portal", check_stripe_portal, STRIPE | SELLS, NOTHING, "save the settings of the customer portal once, in Stripe's dashboard"},
 	{"stripe_mode", check_stripe_mode, SCHEMA | RULES | SELLS, NOTHING, "let the webhook endpoint of the key's mode alone send to this service"},
 	{"stripe_parked", check_stripe_parked, SCHEMA | SELLS, NOTHING, "billingctl stripe events --state parked, stripe calls, stripe meters; then stripe retry"},
+	{"stripe_unknown", check_stripe_unknown, SCHEMA | SELLS, NOTHING, "billingctl stripe unknown, then stripe map PRICE PLAN, or --not-ours"},
 	{"stripe_sweeps", check_stripe_sweeps, SCHEMA | SELLS, NOTHING, "see billingd's log for what keeps it from asking Stripe"},
 };
 // clang-format on

@@ -66,5 +66,6 @@ enum fail check_stripe_meters(struct doctor *doctor) MUST_CHECK;
 enum fail check_stripe_webhook(struct doctor *doctor) MUST_CHECK;
 enum fail check_stripe_portal(struct doctor *doctor) MUST_CHECK;
 enum fail check_stripe_mode(struct doctor *doctor) MUST_CHECK;
+enum fail check_stripe_unknown(struct doctor *doctor) MUST_CHECK;
 enum fail check_stripe_parked(struct doctor *doctor) MUST_CHECK;
 enum fail check_stripe_sweeps(struct doctor *doctor) MUST_CHECK;

@@ -19,9 +19,14 @@ take_word(struct ctl *ctl, const char *word)
 	bool known = false;
 
 	if (ctl->command != NULL) {
-		if (ctl->command->argument == NULL || ctl->argument != NULL)
+		bool takes_two = ctl->command->argument != NULL &&
+		                 strchr(ctl->command->argument, ' ') != NULL;
+		const char **place = ctl->argument == NULL ? &ctl->argument : &ctl->second;
+
+		if (ctl->command->argument == NULL || *place != NULL ||
+		    (place == &ctl->second && !takes_two))
 			return ctl_usage(ctl, "unexpected argument %s", word);
-		ctl->argument = word;
+		*place = word;
 		return FAIL_NONE;
 	}
 	for (const struct command *c = ctl_commands; c->group != NULL; c++) {

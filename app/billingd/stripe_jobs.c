@@ -12,6 +12,7 @@
 #include "sync/inbox.h"
 #include "sync/subscriptions.h"
 #include "sync/sweep.h"
+#include "sync/unknown_prices.h"
 
 static const struct job items[] = {
         {"stripe_calls", 0, stripe_resolve_run, METRIC_COUNT},
@@ -60,11 +61,13 @@ measure(struct operation *operation, struct metrics *metrics)
 	struct stripe_event_figures events;
 	struct stripe_call_figures calls;
 	struct meter_figures meters;
-	int64_t duplicates, waiting_ms = 0;
+	int64_t duplicates, unknown, waiting_ms = 0;
 
 	TRY(stripe_event_figures(operation, &events));
 	TRY(stripe_call_figures(operation, &calls));
 	TRY(subscription_sync_duplicates(operation, &duplicates));
+	TRY(unknown_prices_count(operation, &unknown));
+	metrics_set(metrics, METRIC_STRIPE_UNKNOWN_PRICES, unknown);
 	TRY(meter_figures(operation, &meters));
 	if (events.oldest_pending.known)
 		waiting_ms = operation->now_ms - events.oldest_pending.ms;

@@ -25,9 +25,11 @@
 #include "outbox/locks.h"
 #include "sync/events.h"
 #include "sync/invoices.h"
+#include "sync/price_plans.h"
 #include "sync/reversals.h"
 #include "sync/subscriptions.h"
 #include "sync/sweep.h"
+#include "sync/unknown_prices.h"
 #include "usage/batch.h"
 #include "usage/corrections.h"
 #include "usage/files.h"
@@ -58,6 +60,8 @@ const struct statement_list *const billing_statements[] = {
 	&meter_day_statements,
 	&meter_parked_statements,
 	&meter_send_statements,
+	&price_plan_statements,
+	&unknown_price_statements,
 	&reversal_statements,
 	&stripe_account_statements,
 	&stripe_call_record_statements,

@@ -13,7 +13,8 @@
 /* When access ends although the subscription goes on at Stripe, and why. */
 struct access_end {
 	struct instant at;
-	const char *reason; /* "paused", "refunded", "disputed"; NULL: access does not end so */
+	const char *
+	        reason; /* "paused", "refunded", "disputed", "unknown_price"; NULL: access does not end so */
 };
 
 /* A pause in collecting payments and a payment that was taken back; the earlier one counts. A

@@ -24,7 +24,7 @@ struct subscription {
 	        *pause_behavior; /* Stripe's pause_collection; NULL: payments are collected */
 	struct instant pause_resumes_at;
 	struct instant pause_ends_access_at; /* the period in which the pause began ends */
-	const char *hold_reason; /* "refunded" or "disputed"; NULL: no payment was taken back */
+	const char *hold_reason; /* "refunded", "disputed" or "unknown_price"; NULL: none */
 	struct instant hold_ends_access_at;
 	struct instant
 	        access_ends_at; /* these two as access_early_end() gives them, for answers */

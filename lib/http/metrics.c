@@ -104,6 +104,9 @@ static const struct {
         [METRIC_STRIPE_SECOND_SUBSCRIPTIONS] =
                 {"billing_stripe_second_subscriptions", "gauge",
                  "Customers with more than one live subscription."},
+        [METRIC_STRIPE_UNKNOWN_PRICES] =
+                {"billing_stripe_unknown_prices", "gauge",
+                 "Subscriptions of customers at a price that no plan has."},
         [METRIC_STRIPE_OTHER_ACCOUNT] =
                 {"billing_stripe_other_account", "gauge",
                  "1 while the key of Stripe is of another account than the data."},

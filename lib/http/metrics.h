@@ -44,6 +44,7 @@ enum metric {
 	METRIC_STRIPE_CALLS_PENDING,        /* gauge */
 	METRIC_STRIPE_CALLS_PARKED,         /* gauge */
 	METRIC_STRIPE_SECOND_SUBSCRIPTIONS, /* gauge */
+	METRIC_STRIPE_UNKNOWN_PRICES,       /* gauge: subscriptions */
 	METRIC_STRIPE_OTHER_ACCOUNT,        /* gauge: 0 or 1 */
 	METRIC_STRIPE_EVENTS_SWEPT,         /* gauge: seconds since 1970 */
 	METRIC_STRIPE_SUBSCRIPTIONS_SWEPT,  /* gauge: seconds since 1970 */

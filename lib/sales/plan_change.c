@@ -7,6 +7,7 @@
 #include "outbox/fetch.h"
 #include "sales/items.h"
 #include "sync/objects.h"
+#include "sync/price_plans.h"
 
 /* A client may request the time of proration that a preview of the last hour named. With
  * another time it could choose its own discount. Clocks of several hosts may differ a
@@ -69,7 +70,8 @@ change_find_paid(struct operation *operation, const char *customer_id, struct su
 		return fail_checkout_needed(operation);
 	if (stripe_status_is_final(out->status))
 		return fail_subscription_ended(operation);
-	return out->hold_reason == NULL
+	/* Another plan has a price that is known. */
+	return out->hold_reason == NULL || text_equal(out->hold_reason, "unknown_price")
 	               ? FAIL_NONE
 	               : task_fail(operation->task, FAIL_CONFLICT, "payment_reversed",
 	                           "A payment was refunded or disputed, so this subscription "
@@ -86,6 +88,7 @@ change_fetch(struct operation *operation, const struct subscription *subscriptio
 	                 subscription->stripe_subscription_id, NULL, &object));
 	if (!sold_subscription_read(operation, &object, out))
 		return stripe_answer_unusable(operation->task);
+	TRY(price_plans_find(operation, PRICES_PRODUCTS, out));
 	return stripe_status_is_final(out->stripe.status) ? fail_subscription_ended(operation)
 	                                                  : FAIL_NONE;
 }

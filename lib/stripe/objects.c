@@ -98,6 +98,9 @@ read_items(const struct json_view *object, struct stripe_subscription *out)
 		*next++ = (struct stripe_item){
 		        .id = stripe_text_of(&item, "id"),
 		        .price_id = stripe_id_of(&item, "price"),
+		        .product_id = stripe_id_of(&item, "price.product"),
+		        .plan = stripe_text_of(&item, "price.metadata.plan"),
+		        .product_plan = stripe_text_of(&item, "price.product.metadata.plan"),
 		        .interval = interval_of(&item),
 		        .quantity = number(&item, "quantity"),
 		        .period_start = moment(&item, "current_period_start"),

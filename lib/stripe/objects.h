@@ -16,6 +16,10 @@
 struct stripe_item {
 	const char *id;
 	const char *price_id;
+	const char *product_id;
+	/* As `metadata.plan` names it, unchecked: of the price, and of its product if expanded. */
+	const char *plan;
+	const char *product_plan;
 	const char *interval; /* by which the price is billed: "month"; NULL: another one */
 	int64_t quantity;     /* 0: none */
 	struct instant period_start;

@@ -15,8 +15,10 @@
 #include "sync/events.h"
 #include "sync/invoices.h"
 #include "sync/ours.h"
+#include "sync/price_plans.h"
 #include "sync/subscriptions.h"
 #include "sync/sweep.h"
+#include "sync/unknown_prices.h"
 #include "json/view.h"
 
 static bool
@@ -60,6 +62,24 @@ fetch(struct operation *operation, const struct sync_target *target, const char 
 	return *gone ? find_end(operation, target, may_be_gone) : kind;
 }
 
+/* Stores a subscription without a plan. The vendor may sell other things through the same account:
+ * those of a customer of ours are recorded until an operator says what they are. */
+static enum fail
+store_unknown(struct operation *operation, const char *customer_id,
+              const struct sold_subscription *subscription, enum sync_result *out)
+{
+	bool is_new, deleted;
+
+	if (customer_id == NULL)
+		return FAIL_NONE;
+	TRY(customer_lock(operation, customer_id, &deleted));
+	TRY(unknown_prices_record(operation, customer_id, subscription, &is_new));
+	if (subscription->unknown_count > 0 &&
+	    !stripe_status_is_final(subscription->stripe.status))
+		*out = is_new ? SYNC_CHANGED : SYNC_SAME;
+	return FAIL_NONE;
+}
+
 enum fail
 stripe_sync_store_subscription(struct operation *operation, const struct json_view *object,
                                const char *named_customer_id, const char **customer_id,
@@ -76,11 +96,12 @@ stripe_sync_store_subscription(struct operation *operation, const struct json_vi
 	named = own_customer_id(stripe->customer_id);
 	TRY(customer_of_stripe(operation, stripe->customer, stripe->id,
 	                       named != NULL ? named : named_customer_id, customer_id));
+	TRY(price_plans_find(operation, *customer_id == NULL ? PRICES_MAPPED : PRICES_PRODUCTS,
+	                     &subscription));
 	TRY(subscription_sync_find(operation, stripe->id, &before, &known));
 	*out = SYNC_FOREIGN;
-	/* The vendor may sell other things through the same account. */
 	if (!known && subscription.plan == NULL)
-		return FAIL_NONE;
+		return store_unknown(operation, *customer_id, &subscription, out);
 	if (*customer_id == NULL)
 		return task_fail(operation->task, FAIL_CONFLICT, "unknown_customer",
 		                 "No customer has this subscription.");
@@ -308,8 +329,10 @@ stripe_sync_bought(struct operation *operation, const char *stripe_customer_id,
 		enum sync_result synced;
 
 		if (!sold_subscription_read(operation, &item, &subscription) ||
-		    subscription.plan == NULL ||
 		    !stripe_status_is_live(subscription.stripe.status))
+			continue;
+		TRY(price_plans_find(operation, PRICES_PRODUCTS, &subscription));
+		if (subscription.plan == NULL)
 			continue;
 		target.id = subscription.stripe.id;
 		TRY(stripe_sync_subscription(operation, &target, &owner, &synced));

@@ -3,30 +3,6 @@
 
 #include "base/wire.h"
 
-/* Chooses the item with the highest plan. A metered item may stand before it. */
-static void
-choose_item(const struct billing *billing, struct sold_subscription *out)
-{
-	const struct stripe_subscription *stripe = &out->stripe;
-
-	if (stripe->item_count > 0)
-		out->item = stripe->items[0];
-	for (size_t i = 0; i < stripe->item_count; i++) {
-		const struct price *price =
-		        price_list_find(&billing->plan_prices, stripe->items[i].price_id);
-
-		if (price == NULL)
-			continue;
-		out->plan_items++;
-		if (out->plan != NULL && plans_rank(&billing->plans, price->sells) <=
-		                                 plans_rank(&billing->plans, out->plan))
-			continue;
-		out->item = stripe->items[i];
-		out->plan = price->sells;
-		out->position = (int64_t)price->position;
-	}
-}
-
 /* Without an item that we sell the latest end of all items counts. */
 static void
 complete_period(struct sold_subscription *out)
@@ -46,14 +22,41 @@ complete_period(struct sold_subscription *out)
 		*end = stripe->period_end;
 }
 
+void
+sold_subscription_add(const struct operation *operation, struct sold_subscription *out,
+                      const struct stripe_item *item, const char *plan, int64_t position)
+{
+	const struct plans *plans = &operation->billing->plans;
+
+	out->plan_items++;
+	if (out->plan != NULL && plans_rank(plans, plan) <= plans_rank(plans, out->plan))
+		return;
+	out->item = *item;
+	out->plan = plan;
+	out->position = position;
+	complete_period(out);
+}
+
 bool
 sold_subscription_read(const struct operation *operation, const struct json_view *object,
                        struct sold_subscription *out)
 {
+	const struct stripe_subscription *stripe = &out->stripe;
+
 	*out = (struct sold_subscription){0};
 	if (!stripe_subscription_read(object, &out->stripe))
 		return false;
-	choose_item(operation->billing, out);
+	if (stripe->item_count > 0)
+		out->item = stripe->items[0];
+	/* A metered item may stand before the plan's. */
+	for (size_t i = 0; i < stripe->item_count; i++) {
+		const struct price *price = price_list_find(&operation->billing->plan_prices,
+		                                            stripe->items[i].price_id);
+
+		if (price != NULL)
+			sold_subscription_add(operation, out, &stripe->items[i], price->sells,
+			                      (int64_t)price->position);
+	}
 	complete_period(out);
 	return true;
 }

@@ -14,11 +14,19 @@ struct sold_subscription {
 	const char *plan;        /* that its price buys; NULL: none of our prices */
 	int64_t position;        /* of that price in its plan */
 	size_t plan_items;       /* how many items have one of our prices */
+	/* Filled by price_plans_find(). */
+	bool by_metadata; /* a plan is one that the price's or product's metadata names */
+	struct stripe_item *unknown; /* items at a price that no plan has */
+	size_t unknown_count;
 };
 
 /* False when the object is no subscription. */
 bool sold_subscription_read(const struct operation *operation, const struct json_view *object,
                             struct sold_subscription *out);
+
+/* Counts one more item that has a price of ours; its plan counts if it is the highest so far. */
+void sold_subscription_add(const struct operation *operation, struct sold_subscription *out,
+                           const struct stripe_item *item, const char *plan, int64_t position);
 
 /* The text when it has the form of our customers' ids, else NULL. */
 const char *own_customer_id(const char *named);

@@ -10,6 +10,7 @@
 #include "issuing/license_rights.h"
 #include "outbox/call_records.h"
 #include "outbox/enqueue.h"
+#include "sync/unknown_prices.h"
 
 static const struct column columns[] =
         COLUMNS(struct synced_subscription, customer_id, stripe_subscription_id, plan, status,
@@ -94,7 +95,10 @@ static const struct statement statements[] = {
                             "ON s.customer_id = c.customer_id WHERE c.stripe_customer_id = $3 "
                             "AND s.stripe_subscription_id > $1 AND s.status NOT IN " FINAL
                             " ORDER BY s.stripe_subscription_id LIMIT $2::bigint"},
-        [SEEN] = {"subscription_sync_seen", .sql = "UPDATE subscriptions SET seen_at = $2 "
+        [SEEN] = {"subscription_sync_seen", .sql = "WITH unknown AS (UPDATE "
+                                                   "  stripe_unknown_prices SET seen_at = $2 "
+                                                   "  WHERE stripe_subscription_id = ANY ($1)) "
+                                                   "UPDATE subscriptions SET seen_at = $2 "
                                                    "WHERE stripe_subscription_id = ANY ($1)"},
         [UNSEEN] = {"subscription_sync_unseen", ROW,
                     .sql = "SELECT " SYNCED " FROM subscriptions s "
@@ -216,23 +220,20 @@ subscription_sync_store(struct operation *operation, const char *customer_id,
 	const struct stripe_subscription *stripe = &subscription->stripe;
 	const char *plan = subscription->plan;
 	struct synced_subscription before;
-	bool known, deleted;
+	bool known, deleted, is_new;
 
 	TRY(customer_lock(operation, customer_id, &deleted));
 	TRY(subscription_sync_find(operation, stripe->id, &before, &known));
 	if (!known && plan == NULL)
 		return task_fail(operation->task, FAIL_CONFLICT, "unknown_price",
 		                 "No plan has the price of this subscription.");
-	if (plan == NULL) {
-		log_line(LOG_LEVEL_WARNING, "no plan has the price of a subscription",
-		         LOG_S("subscription", stripe->id),
-		         LOG_S("price", subscription->item.price_id));
+	if (plan == NULL)
 		plan = before.plan;
-	}
 	TRY(store(operation, customer_id, subscription, plan, changed));
 	/* The customer of an ended subscription may have been deleted at Stripe. */
 	if (stripe->customer != NULL && !stripe_status_is_final(stripe->status))
 		TRY(customer_link_stripe(operation, customer_id, stripe->customer));
+	TRY(unknown_prices_record(operation, customer_id, subscription, &is_new));
 	TRY(choose(operation, customer_id));
 	if (!*changed)
 		return FAIL_NONE;
@@ -254,6 +255,7 @@ subscription_sync_gone(struct operation *operation, const char *stripe_subscript
 	int64_t changed;
 	bool found, deleted;
 
+	TRY(unknown_prices_gone(operation, stripe_subscription_id));
 	TRY(subscription_sync_find(operation, stripe_subscription_id, &row, &found));
 	if (!found)
 		return FAIL_NONE;

@@ -15,7 +15,9 @@
 #include "sync/events.h"
 #include "sync/families.h"
 #include "sync/ours.h"
+#include "sync/price_plans.h"
 #include "sync/subscriptions.h"
+#include "sync/unknown_prices.h"
 #include "json/view.h"
 
 enum { PAGE = 50, UNSEEN_PAGE = 20 };
@@ -172,6 +174,19 @@ repair(struct operation *operation, const struct stripe_sweep *sweep, const char
 	return stripe_event_receive(operation, &repair, NULL, "sweep", &is_new);
 }
 
+/* Whether a subscription without a row needs none: it is nobody's here, of something else, or
+ * recorded as paid at an unknown price. */
+static enum fail
+needs_no_row(struct operation *operation, const struct sold_subscription *sold,
+             const char *customer_id, bool *out)
+{
+	*out = customer_id == NULL && (sold->plan == NULL || sold->by_metadata);
+	if (*out || sold->plan != NULL)
+		return FAIL_NONE;
+	*out = sold->unknown_count == 0;
+	return *out ? FAIL_NONE : unknown_prices_are_recorded(operation, sold, out);
+}
+
 static enum fail
 compare_subscription(struct operation *operation, struct stripe_sweep *sweep,
                      const struct json_view *object, const char **id)
@@ -180,15 +195,14 @@ compare_subscription(struct operation *operation, struct stripe_sweep *sweep,
 	const struct stripe_subscription *theirs = &sold.stripe;
 	struct synced_subscription ours;
 	const char *customer_id;
-	bool known, waits;
+	bool known, waits, needless;
 
 	*id = "";
 	if (!sold_subscription_read(operation, object, &sold))
 		return FAIL_NONE;
 	*id = theirs->id;
+	TRY(price_plans_find(operation, PRICES_METADATA, &sold));
 	TRY(subscription_sync_find(operation, theirs->id, &ours, &known));
-	if (!known && sold.plan == NULL)
-		return FAIL_NONE;
 	TRY(stripe_call_is_pending(operation, STRIPE_CANCEL, theirs->id, &waits));
 	if (waits)
 		return FAIL_NONE;
@@ -196,9 +210,13 @@ compare_subscription(struct operation *operation, struct stripe_sweep *sweep,
 		return FAIL_NONE;
 	TRY(customer_of_stripe(operation, theirs->customer, theirs->id,
 	                       own_customer_id(theirs->customer_id), &customer_id));
-	if (!known)
+	if (!known) {
+		TRY(needs_no_row(operation, &sold, customer_id, &needless));
+		if (needless)
+			return FAIL_NONE;
 		report(sweep, &(struct stripe_difference){"subscription", theirs->id,
 		                                          customer_id, NULL, theirs->status});
+	}
 	return repair(operation, sweep, theirs->id, customer_id, SWEEP_EVENT "subscription");
 }
 
@@ -282,8 +300,10 @@ compare_unlisted(struct operation *operation, struct stripe_sweep *sweep,
 		              SWEEP_EVENT "subscription.deleted");
 	}
 	TRY(kind);
-	if (!sold_subscription_read(operation, &object, &theirs) ||
-	    compare_values(operation, sweep, ours, &theirs) == 0)
+	if (!sold_subscription_read(operation, &object, &theirs))
+		return FAIL_NONE;
+	TRY(price_plans_find(operation, PRICES_METADATA, &theirs));
+	if (compare_values(operation, sweep, ours, &theirs) == 0)
 		return FAIL_NONE;
 	return repair(operation, sweep, id, ours->customer_id, SWEEP_EVENT "subscription");
 }
@@ -308,7 +328,9 @@ compare_unseen(struct operation *operation, struct stripe_sweep *sweep)
 		               rows[i].stripe_subscription_id);
 	}
 	sweep->finished = count < UNSEEN_PAGE;
-	return FAIL_NONE;
+	return sweep->finished && !sweep->dry_run
+	               ? unknown_prices_sync_unseen(operation, sweep->started_at)
+	               : FAIL_NONE;
 }
 
 enum fail

@@ -59,6 +59,7 @@ flow_setup(void)
 	database_script(
 	        db, &task,
 	        "DELETE FROM stripe_events; DELETE FROM stripe_calls; DELETE FROM invoices;"
+	        "DELETE FROM stripe_unknown_prices; DELETE FROM stripe_prices;"
 	        "DELETE FROM stripe_account;"
 	        "DELETE FROM subscriptions WHERE stripe_subscription_id IS NOT NULL;"
 	        "UPDATE customers SET stripe_customer_id = NULL");

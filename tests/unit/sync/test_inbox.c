@@ -78,8 +78,8 @@ static const struct {
          "sub_1:canceled+ trial:canceled-"},
         {UPDATED, BODY(SUBSCRIPTION("invented", "price_s")), FAIL_NONE, "done/1",
          "sub_1:invented- trial:trialing+"},
-        /* The vendor sells other things through the account too. */
-        {UPDATED, BODY(SUBSCRIPTION("active", "price_other")), FAIL_NONE, "ignored/1",
+        /* No plan has its price: it is recorded, and grants nothing. */
+        {UPDATED, BODY(SUBSCRIPTION("active", "price_other")), FAIL_NONE, "done/1",
          "trial:trialing+"},
         /* It has one of our prices and no customer: our customer may not be committed yet. */
         {UPDATED, BODY(NOBODYS), FAIL_NONE, "pending/1 unknown_customer", "trial:trialing+"},
