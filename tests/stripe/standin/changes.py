@@ -188,7 +188,8 @@ def restarts(subscription, wish, items):
     was free costs money."""
     if subscription.status == "trialing":
         return False
-    if wish.get("billing_cycle_anchor") == "now":
+    anchor = wish.get("billing_cycle_anchor")
+    if "now" in (anchor, anchor["type"] if isinstance(anchor, dict) else None):
         return True
     before, after = subscription.items[0].price, items[0].price
     if (before.interval, before.interval_count) != (after.interval, after.interval_count):
@@ -197,7 +198,8 @@ def restarts(subscription, wish, items):
     def free(some):
         return all(proration.amount(item.price, item.quantity) == 0 and not item.price.metered
                    for item in some)
-    return free(subscription.items) and not free(items)
+    return subscription.billing_mode == "classic" and free(subscription.items) \
+        and not free(items)
 
 
 def restart(state, subscription, change, date, credit):
