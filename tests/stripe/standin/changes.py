@@ -193,6 +193,9 @@ def restarts(subscription, wish, items):
         return True
     before, after = subscription.items[0].price, items[0].price
     if (before.interval, before.interval_count) != (after.interval, after.interval_count):
+        if subscription.billing_mode == "flexible":
+            raise invalid("The stand-in changes an interval in flexible billing mode only with "
+                          "billing_cycle_anchor now.", "billing_cycle_anchor")
         return True
 
     def free(some):
