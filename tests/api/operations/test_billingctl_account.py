@@ -336,7 +336,7 @@ def diagnose(place, states=("wrong", "skipped"), **env):
     done = place.ctl.run("doctor", "--json", **{"BASE_URL": BASE_URL, **env})
     checks = {one["check"]: one for one in json.loads(done.stdout)["checks"]
               if one["check"].startswith("stripe_") and one["check"] != "stripe_socket"}
-    assert len(checks) == 10 and place.stripe.secret_key not in done.stdout + done.stderr
+    assert len(checks) == 11 and place.stripe.secret_key not in done.stdout + done.stderr
     assert all(one["cure"] for one in checks.values() if one["state"] == "wrong")
     return {name: one["detail"] for name, one in checks.items() if one["state"] in states}
 
