@@ -4,7 +4,6 @@
 #include "api/handlers.h"
 #include "api/render.h"
 #include "api/render_usage.h"
-#include "billing/customers.h"
 #include "json/fields.h"
 
 enum { LEASE_HOURS_MAX = 8760 };
@@ -26,13 +25,11 @@ list_instances(struct call *call)
 	const char *id = request_param(call->request, "customer_id");
 	struct operation *operation = &call->operation;
 	const struct instance *rows;
-	struct customer customer;
 	struct json_out json;
 	struct page page;
 	size_t count;
 
 	TRY(page_read(operation->task, input->limit, input->cursor, &page));
-	TRY(customer_find(operation, id, &customer));
 	TRY(instance_list(operation, id, &page, &rows, &count));
 	json = answer_begin(call, 256 + count * 400);
 	json_out_string(&json, "customer_id", id);

@@ -100,4 +100,5 @@ render_levels(struct json_out *json, struct operation *operation,
 		render_level(json, plans->metrics[i].name, current[i],
 		             bounds.usage->metric_max[i]);
 	json_out_close(json, '}');
+	json_out_time(json, "counted_until", levels->counted_until);
 }

@@ -14,6 +14,6 @@ void render_instance(struct json_out *json, const char *name, const struct insta
 void render_day(struct json_out *json, const struct usage_day *day);
 
 /* The members devices, instances and metrics: the current use, and its share of what the plan
- * allows. */
+ * allows; and counted_until. */
 void render_levels(struct json_out *json, struct operation *operation,
                    const struct usage_levels *levels, const struct subscription *subscription);

@@ -84,6 +84,9 @@ post_usage_report(struct call *call)
 	TRY(caller_admit(call, &view.key));
 	TRY(caller_check_body(call));
 	TRY(usage_outcome(operation, &view, &report, &created));
+	if (!view.levels.counted)
+		TRY(usage_levels_read(operation, report.customer_id, &view.levels,
+		                      &view.subscription));
 	metrics_add(call->api->metrics,
 	            created ? METRIC_USAGE_REPORTS : METRIC_USAGE_DUPLICATES, 1);
 	json_out_string(&json, "message",

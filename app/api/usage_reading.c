@@ -5,7 +5,6 @@
 #include "api/handlers.h"
 #include "api/render.h"
 #include "api/render_usage.h"
-#include "billing/customers.h"
 #include "json/fields.h"
 
 struct history_input {
@@ -64,13 +63,11 @@ list_usage(struct call *call)
 	};
 	struct operation *operation = &call->operation;
 	const struct usage_report *rows;
-	struct customer customer;
 	struct json_out json;
 	struct page page;
 	size_t count;
 
 	TRY(page_read(operation->task, input->limit, input->cursor, &page));
-	TRY(customer_find(operation, filter.customer_id, &customer));
 	TRY(usage_history(operation, &filter, &page, &rows, &count));
 	json = answer_begin(call, 256 + count * 400);
 	json_out_string(&json, "customer_id", filter.customer_id);
@@ -90,10 +87,8 @@ get_latest_usage(struct call *call)
 	struct operation *operation = &call->operation;
 	struct json_out json = answer_begin(call, 512);
 	struct usage_report report = {0};
-	struct customer customer;
 	bool found;
 
-	TRY(customer_find(operation, id, &customer));
 	TRY(usage_latest(operation, id, &report, &found));
 	if (!found)
 		return task_fail(operation->task, FAIL_NOT_FOUND, "report_not_found",
@@ -110,11 +105,9 @@ list_usage_days(struct call *call)
 	const char *id = request_param(call->request, "customer_id");
 	struct operation *operation = &call->operation;
 	const struct usage_day *rows;
-	struct customer customer;
 	struct json_out json;
 	size_t count;
 
-	TRY(customer_find(operation, id, &customer));
 	TRY(usage_daily(operation, id, input->instance_id, input->from, input->to, &rows,
 	                &count));
 	json = answer_begin(call, 256 + count * 320);
@@ -123,6 +116,8 @@ list_usage_days(struct call *call)
 	for (size_t i = 0; i < count; i++)
 		render_day(&json, &rows[i]);
 	json_out_close(&json, ']');
+	json_out_time(&json, "counted_until",
+	              count > 0 ? rows->counted_until : INSTANT_MS(operation->now_ms));
 	return answer_end(call, 200, &json);
 }
 

@@ -14,8 +14,9 @@
 #include "db/migrations.h"
 #include "db/server.h"
 #include "issuing/revocation_list.h"
+#include "usage/fold.h"
 
-enum { CLOCK_SLACK_MS = 2000, HTTP_OK = 200 };
+enum { CLOCK_SLACK_MS = 2000, USAGE_WAIT_MAX_S = 60, HTTP_OK = 200 };
 
 enum fail
 doctor_ok(struct doctor *doctor, const char *format, ...)
@@ -267,6 +268,25 @@ check_addresses(struct doctor *doctor)
 }
 
 static enum fail
+check_usage(struct doctor *doctor)
+{
+	struct operation *operation = &doctor->ctl->operation;
+	struct usage_figures figures;
+	int64_t waited_s = 0;
+
+	TRY(usage_figures(operation, &figures));
+	if (figures.pending_since.known)
+		waited_s = (operation->now_ms - figures.pending_since.ms) / SECOND_MS;
+	if (waited_s <= USAGE_WAIT_MAX_S)
+		return doctor_ok(doctor, "%lld reports wait to be counted",
+		                 (long long)figures.pending);
+	return WRONG(
+	        doctor,
+	        "Reports that wait to be counted in the sums: %lld, the oldest for %lld s.",
+	        (long long)figures.pending, (long long)waited_s);
+}
+
+static enum fail
 check_path(struct doctor *doctor, const char *path)
 {
 	struct stat status;
@@ -327,6 +347,7 @@ static const struct check checks[] = {
 	{"published_keys", check_published_keys, SCHEMA | KEYS, NOTHING, "restore the table signing_keys, or KEYS_DIR/retired and reload billingd"},
 	{"addresses", check_addresses, SCHEMA, NOTHING, "give each an address of its own, or delete it: PATCH or DELETE /api/customers/ID"},
 	{"revocations", check_revocations, SCHEMA, NOTHING, "see billingd's log for what keeps its jobs from signing the list"},
+	{"usage_sums", check_usage, SCHEMA, NOTHING, "start billingd, or see its log for what keeps its jobs from counting them"},
 	{"license_life", check_license_life, RULES, NOTHING, "set LICENSE_EXPIRY"},
 	{"pooler", check_pooler, FACTS, NOTHING, "set DB_PREPARED=off, unless the pooler pools sessions"},
 	{"owners", check_owners, SCHEMA, NOTHING, "billingctl operator create NAME --role owner"},
@@ -338,7 +359,6 @@ static const struct check checks[] = {
 	{"stripe_account", check_stripe_account, STRIPE | SCHEMA | SELLS, NOTHING, "correct STRIPE_SECRET_KEY, or see billingctl stripe account"},
 	{"stripe_prices", check_stripe_prices, STRIPE | SELLS, NOTHING, "billingctl stripe setup, or correct STRIPE_PRICES"},
 	{"stripe_meters", check_stripe_meters, STRIPE | SELLS, NOTHING, "billingctl stripe setup, or correct PLANS_FILE"},
-	{"stripe_checkout", check_stripe_checkout, RULES | SELLS, NOTHING, "leave STRIPE_API_VERSION out, or set a version that is tested"},
 	{"stripe_webhook", check_stripe_webhook, STRIPE | SELLS, NOTHING, "billingctl stripe setup --secret-out FILE"},
 	{"stripe_portal", check_stripe_portal, STRIPE | SELLS, NOTHING, "save the settings of the customer portal once, in Stripe's dashboard"},
 	{"stripe_mode", check_stripe_mode, SCHEMA | RULES | SELLS, NOTHING, "let the webhook endpoint of the key's mode alone send to this service"},

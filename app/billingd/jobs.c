@@ -21,6 +21,7 @@
 #include "issuing/signing_keys.h"
 #include "outbox/call_records.h"
 #include "sync/events.h"
+#include "usage/fold.h"
 #include "usage/retention.h"
 
 /* Time for all requests to Stripe in one step of a job. */
@@ -28,9 +29,10 @@ static const int64_t stripe_budget_us = 90000000;
 
 static const int64_t time_slice_us = 2000000;
 
-enum { ARENA_LIMIT = 64 * 1024 * 1024, ROUND_MS = 5000, BATCH = 500 };
+enum { ARENA_LIMIT = 64 * 1024 * 1024, BATCH = 500 };
 
 static const struct job local_items[] = {
+        {"fold_usage", 0, usage_fold_run, METRIC_USAGE_FOLDED},
         {"revoke_distrusted", 0, signing_key_revoke_distrusted, METRIC_COUNT},
         {"sign_revocations", 0, revocation_list_run, METRIC_COUNT},
         {"fill_customer_keys", 5, customer_keys_fill, METRIC_COUNT},
@@ -43,6 +45,7 @@ static const struct job local_items[] = {
         {"revoke_unpaid_licenses", 60, license_revoke_unpaid, METRIC_COUNT},
         {"forget_license_tokens", 300, license_forget_tokens, METRIC_COUNT},
         {"make_usage_months", 3600, usage_make_months, METRIC_COUNT},
+        {"count_usage_days", 60, usage_backfill_run, METRIC_COUNT},
         {"drop_usage_months", 3600, usage_drop_months, METRIC_COUNT},
         {"prune_usage_ids", 60, usage_prune_ids, METRIC_COUNT},
 };
@@ -71,6 +74,22 @@ measure_standby(struct operation *operation, struct metrics *metrics)
 }
 
 static enum fail
+measure_usage(struct operation *operation, struct metrics *metrics)
+{
+	struct usage_figures usage;
+	struct instant since;
+
+	TRY(usage_figures(operation, &usage));
+	since = usage.pending_since;
+	metrics_set(metrics, METRIC_USAGE_PENDING, usage.pending);
+	metrics_set(metrics, METRIC_USAGE_PENDING_SECONDS,
+	            since.known && operation->now_ms > since.ms
+	                    ? (operation->now_ms - since.ms) / SECOND_MS
+	                    : 0);
+	return FAIL_NONE;
+}
+
+static enum fail
 measure(struct operation *operation, struct metrics *metrics)
 {
 	struct revocation_list_figures figures;
@@ -78,6 +97,7 @@ measure(struct operation *operation, struct metrics *metrics)
 
 	measure_standby(operation, metrics);
 	TRY(measure_keys(operation, metrics));
+	TRY(measure_usage(operation, metrics));
 
 	TRY(revocation_list_figures(operation, &figures));
 	since = figures.unlisted_since;
@@ -101,6 +121,7 @@ const struct job_list local_jobs = {
         "system:jobs",
         METRIC_JOBS_LAST_RUN,
         .channel = "billing_jobs",
+        .round_ms = 1000,
         .measure = measure,
 };
 
@@ -270,7 +291,7 @@ run_rounds(struct api *api, struct arena *arena, const struct child *child,
 		end_round(api, arena, jobs);
 		/* This process has survived the work that was waiting. */
 		atomic_store(child->started, true);
-		db_sleep(api->db, finished ? ROUND_MS : 0, open_signals);
+		db_sleep(api->db, finished ? jobs->round_ms : 0, open_signals);
 	}
 }
 

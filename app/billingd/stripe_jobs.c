@@ -91,5 +91,6 @@ const struct job_list stripe_jobs = {
         METRIC_STRIPE_JOBS_LAST_RUN,
         .channel = "stripe_jobs",
         .may_run = is_our_account,
+        .round_ms = 5000,
         .measure = measure,
 };

@@ -38,9 +38,15 @@ BEGIN
             ('subscriptions', 'INSERT, SELECT, UPDATE'),
             ('trial_redemptions', 'INSERT, SELECT'),
             ('trial_skeletons', 'INSERT, SELECT, UPDATE'),
+            ('usage_backfill', 'SELECT, UPDATE'),
             ('usage_daily', 'INSERT, SELECT, UPDATE'),
             ('usage_daily_metrics', 'DELETE, INSERT, SELECT, UPDATE'),
+            ('usage_days', 'INSERT, SELECT'),
             ('usage_files', 'INSERT, SELECT'),
+            ('usage_fleet_instances', 'DELETE, INSERT, SELECT, UPDATE'),
+            ('usage_fleets', 'INSERT, SELECT, UPDATE'),
+            ('usage_metric_sums', 'INSERT, SELECT'),
+            ('usage_pending', 'DELETE, INSERT, SELECT'),
             ('usage_report_ids', 'DELETE, INSERT, SELECT, UPDATE'),
             ('usage_reports', 'DELETE, INSERT, SELECT, UPDATE')),
         relations AS (
@@ -66,6 +72,8 @@ BEGIN
     END LOOP;
 
     FOR item IN SELECT name FROM (VALUES
+            ('usage_days_count(text[], date[])'),
+            ('usage_metrics_count(text[], date[])'),
             ('usage_partition_detach(timestamptz, timestamptz, boolean)'),
             ('usage_partitions_drop()'),
             ('usage_partitions_make(timestamptz, bigint)')) AS wanted (name)

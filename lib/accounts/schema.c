@@ -33,6 +33,7 @@
 #include "usage/batch.h"
 #include "usage/corrections.h"
 #include "usage/files.h"
+#include "usage/fold.h"
 #include "usage/history.h"
 #include "usage/instances.h"
 #include "usage/limits.h"
@@ -74,6 +75,7 @@ const struct statement_list *const billing_statements[] = {
 	&usage_batch_statements,
 	&usage_correction_statements,
 	&usage_file_statements,
+	&usage_fold_statements,
 	&usage_history_statements,
 	&usage_limit_statements,
 	&usage_retention_statements,

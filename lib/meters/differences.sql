@@ -2,13 +2,26 @@
 --
 -- $1 the meters of plans.json  $2 first day  $3 last day  $4 at most
 --
--- A day counts by the plan that it had. What was pushed for a day stays when its plan is unknown
--- or has no such meter, and is too much when the day no longer has the metric.
+-- Reports that are still pending count in the next run. A day counts by the plan that it had. What
+-- was pushed for a day stays when its plan is unknown or has no such meter, and is too much when the
+-- day no longer has the metric.
 
-WITH worth AS (
+WITH used AS (
+  SELECT s.customer_id, s.starts_on AS day, s.metric, s.total, s.peak
+  FROM usage_metric_sums s, usage_backfill b
+  WHERE s.unit = 'day' AND s.starts_on BETWEEN $2::date AND $3::date AND s.parts > 0
+    AND (b.done OR s.customer_id < b.customer_id)
+  UNION ALL
+  -- Customers whose earlier days are not yet summed.
+  SELECT m.customer_id, m.day, m.metric, sum(m.total), sum(m.highest)
+  FROM usage_daily_metrics m, usage_backfill b
+  WHERE m.day BETWEEN $2::date AND $3::date AND NOT b.done AND m.customer_id >= b.customer_id
+  GROUP BY 1, 2, 3),
+
+worth AS (
   SELECT d.customer_id, c.stripe_customer_id, d.day, d.metric, m.event_name,
-    sum(CASE WHEN m.level THEN d.highest ELSE d.total END) AS value
-  FROM usage_daily_metrics d
+    sum(CASE WHEN m.level THEN d.peak ELSE d.total END) AS value
+  FROM used d
   JOIN customers c ON c.customer_id = d.customer_id AND c.stripe_customer_id IS NOT NULL
     AND c.deleted_at IS NULL
   JOIN LATERAL (

@@ -5,7 +5,7 @@
 -- $1 the reports  $2 now  $3 the lease in milliseconds
 --
 -- Every part writes in the order of its keys, so that two batches never wait for each other in
--- a circle. report.sql counts reports by the same rules.
+-- a circle. report.sql stores reports by the same rules; fold.sql counts them later.
 
 WITH item AS MATERIALIZED (
   SELECT index, nextval('usage_ids') AS usage_id, customer_id, instance_id, active_devices,
@@ -43,11 +43,12 @@ stored AS (
 -- again what was released since.
 seen AS (
   INSERT INTO instances AS i (customer_id, instance_id, first_seen_at, last_seen_at,
-    lease_expires_at, latest_usage_id, latest_reported_at, active_devices, total_devices, metrics)
+    lease_expires_at, latest_usage_id, latest_reported_at, active_devices, total_devices, metrics,
+    change_id)
   SELECT DISTINCT ON (customer_id, instance_id) customer_id, instance_id,
     least(min(reported_at) OVER same, $2::timestamptz), least(reported_at, $2::timestamptz),
     reported_at + $3::bigint * interval '1 ms', usage_id, reported_at, active_devices,
-    total_devices, metrics
+    total_devices, metrics, usage_id
   FROM fresh WINDOW same AS (PARTITION BY customer_id, instance_id)
   ORDER BY customer_id, instance_id, reported_at DESC, usage_id DESC
   ON CONFLICT (customer_id, instance_id) DO UPDATE SET
@@ -56,6 +57,7 @@ seen AS (
     lease_expires_at = CASE WHEN EXCLUDED.last_seen_at <= i.released_at THEN i.lease_expires_at
       ELSE greatest(i.lease_expires_at, EXCLUDED.lease_expires_at) END,
     released_at = CASE WHEN EXCLUDED.last_seen_at <= i.released_at THEN i.released_at END,
+    change_id = EXCLUDED.change_id,
     latest_usage_id = CASE WHEN
       (COALESCE(i.latest_reported_at, '-infinity'), COALESCE(i.latest_usage_id, 0)) <=
       (EXCLUDED.latest_reported_at, EXCLUDED.latest_usage_id)
@@ -78,28 +80,12 @@ seen AS (
       THEN EXCLUDED.metrics ELSE i.metrics END
   RETURNING 1),
 
-counted AS (
-  INSERT INTO usage_daily AS d (customer_id, day, instance_id, reports, active_devices_max,
-    active_devices_sum, total_devices_max, total_devices_sum)
-  SELECT customer_id, day, instance_id, count(*), max(active_devices), sum(active_devices),
-    max(total_devices), sum(total_devices)
-  FROM fresh, (SELECT count(*) FROM seen) AS behind
-  GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-  ON CONFLICT (customer_id, day, instance_id) DO UPDATE SET
-    reports = d.reports + EXCLUDED.reports,
-    active_devices_max = greatest(d.active_devices_max, EXCLUDED.active_devices_max),
-    active_devices_sum = d.active_devices_sum + EXCLUDED.active_devices_sum,
-    total_devices_max = greatest(d.total_devices_max, EXCLUDED.total_devices_max),
-    total_devices_sum = d.total_devices_sum + EXCLUDED.total_devices_sum
-  RETURNING 1),
-
-added AS (
-  INSERT INTO usage_daily_metrics AS m (customer_id, day, instance_id, metric, total, highest)
-  SELECT customer_id, day, instance_id, v.key, sum(v.value::numeric), max(v.value::bigint)
-  FROM fresh, (SELECT count(*) FROM counted) AS behind, jsonb_each_text(metrics) v
-  GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
-  ON CONFLICT (customer_id, day, instance_id, metric) DO UPDATE SET
-    total = m.total + EXCLUDED.total, highest = greatest(m.highest, EXCLUDED.highest))
+pending AS (
+  INSERT INTO usage_pending (customer_id, pending_id, instance_id, day, active_devices,
+    total_devices, metrics, received_at)
+  SELECT customer_id, usage_id, instance_id, day, active_devices, total_devices, metrics,
+    $2::timestamptz
+  FROM fresh)
 
 SELECT t.index, f.usage_id, r.usage_id AS "first.usage_id",
   COALESCE(r.instance_id, t.instance_id) AS "first.instance_id",

@@ -2,43 +2,19 @@
 #include "usage/corrections.h"
 
 #include "billing/audit.h"
+#include "usage/fold.h"
 #include "usage/report_row.h"
 
-/* $1 customer  $2 instance  $3 a time of the day */
-#define OF_DAY                                                                                 \
-	"customer_id = $1 AND instance_id = $2 "                                               \
-	"AND day = ($3::timestamptz AT TIME ZONE 'UTC')::date "
-#define REPORTS_OF_DAY                                                                         \
-	"FROM usage_reports r WHERE r.customer_id = $1 AND r.instance_id = $2 "                \
-	"AND r.reported_at >= date_trunc('day', $3::timestamptz AT TIME ZONE 'UTC') "          \
-	"  AT TIME ZONE 'UTC' "                                                                \
-	"AND r.reported_at < (date_trunc('day', $3::timestamptz AT TIME ZONE 'UTC') "          \
-	"  + interval '1 day') AT TIME ZONE 'UTC' AND r.superseded_by IS NULL "
-
-enum {
-	FIND,
-	LOCK_INSTANCE,
-	LOCK_DAY,
-	STORE,
-	SUPERSEDE,
-	NEWEST,
-	COUNT_DAY,
-	CLEAR,
-	COUNT_METRICS
-};
+enum { FIND, LOCK_INSTANCE, STORE, SUPERSEDE, NEWEST };
 
 static const struct statement statements[] = {
         [FIND] = {.name = "usage_correct_find",
                   USAGE_REPORT_ROW,
                   .sql = "SELECT " USAGE_REPORT_COLUMNS "FROM usage_reports r "
                          "WHERE r.usage_id = $2::bigint AND r.customer_id = $1 FOR UPDATE"},
-        /* The locks are taken in the order in which reports take them. Under the lock of the
-	 * day all reports that were added to it are visible, and further ones wait. */
         [LOCK_INSTANCE] = {"usage_correct_lock_instance",
                            .sql = "SELECT FROM instances WHERE customer_id = $1 "
                                   "AND instance_id = $2 FOR UPDATE"},
-        [LOCK_DAY] = {"usage_correct_lock_day",
-                      .sql = "SELECT FROM usage_daily WHERE " OF_DAY "FOR UPDATE"},
         [STORE] = {.name = "usage_correct_store",
                    USAGE_REPORT_ROW,
                    .sql = "INSERT INTO usage_reports AS r (customer_id, instance_id, "
@@ -55,22 +31,6 @@ static const struct statement statements[] = {
                            "active_devices = $5::bigint, total_devices = $6::bigint, "
                            "metrics = $7::jsonb WHERE customer_id = $1 AND instance_id = $2 "
                            "AND latest_usage_id = $3::bigint"},
-        [COUNT_DAY] = {"usage_correct_day",
-                       .sql = "UPDATE usage_daily SET (reports, active_devices_max, "
-                              "active_devices_sum, total_devices_max, total_devices_sum) = "
-                              "(SELECT count(*), max(r.active_devices), "
-                              "sum(r.active_devices), max(r.total_devices), "
-                              "sum(r.total_devices) " REPORTS_OF_DAY ") WHERE " OF_DAY},
-        [CLEAR] = {"usage_correct_clear",
-                   .sql = "DELETE FROM usage_daily_metrics WHERE " OF_DAY},
-        [COUNT_METRICS] = {"usage_correct_metrics",
-                           .sql = "INSERT INTO usage_daily_metrics (customer_id, day, "
-                                  "instance_id, metric, total, highest) "
-                                  "SELECT $1, ($3::timestamptz AT TIME ZONE 'UTC')::date, $2, "
-                                  "m.key, sum(m.value::numeric), max(m.value::bigint) "
-                                  "FROM (SELECT v.key, v.value FROM (SELECT r.metrics "
-                                  "  " REPORTS_OF_DAY ") d, jsonb_each_text(d.metrics) v) m "
-                                  "GROUP BY m.key ORDER BY m.key"},
 };
 
 const struct statement_list usage_correction_statements = STATEMENT_LIST(statements);
@@ -140,17 +100,12 @@ usage_correct(struct operation *operation, const char *customer_id,
 {
 	struct task *task = operation->task;
 	struct usage_report wrong = {0};
-	struct parameters day;
 
 	TRY(db_begin(operation->db, task));
 	TRY(find(operation, customer_id, correction->usage_id, &wrong));
-	day = PARAMETERS(customer_id, wrong.instance_id, param_time(task, wrong.reported_at));
 	TRY(run(operation, LOCK_INSTANCE, PARAMETERS(customer_id, wrong.instance_id)));
-	TRY(run(operation, LOCK_DAY, day));
 	TRY(store(operation, &wrong, correction, out));
-	TRY(run(operation, COUNT_DAY, day));
-	TRY(run(operation, CLEAR, day));
-	TRY(run(operation, COUNT_METRICS, day));
+	TRY(usage_recount(operation, customer_id, wrong.instance_id, wrong.reported_at));
 	TRY(audit_record(operation, "usage_correct", customer_id,
 	                 param_int(task, wrong.usage_id), NULL));
 	return db_commit(operation->db, task);

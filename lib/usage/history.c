@@ -2,6 +2,7 @@
 #include "usage/history.h"
 
 #include "base/text.h"
+#include "billing/customers.h"
 #include "usage/report_row.h"
 
 /* The bounds of reported_at are given alone too, so that PostgreSQL skips the months
@@ -11,36 +12,52 @@
 	"AND reported_at < COALESCE($3::timestamptz, 'infinity') "                             \
 	"AND reported_at <= COALESCE($4::timestamptz, 'infinity') "                            \
 	"AND (reported_at, usage_id) < (COALESCE($4::timestamptz, 'infinity'), $5::bigint) "
+#define KNOWN "EXISTS (SELECT FROM customers WHERE customer_id = $1 AND deleted_at IS NULL) "
 #define NEWEST_FIRST "ORDER BY reported_at DESC, usage_id DESC "
 
-extern const char usage_history_days_sql[]; /* history_days.sql */
+extern const char usage_history_days_sql[];   /* history_days.sql */
+extern const char usage_history_before_sql[]; /* history_before.sql */
 
-enum { HISTORY, INSTANCE_HISTORY, LATEST, DAILY };
+static const struct column day_columns[] =
+        COLUMNS(struct usage_day, date, reports, instances, active_devices_max,
+                active_devices_mean, active_devices_peak, total_devices_max, total_devices_mean,
+                total_devices_peak, metrics, counted_until);
+
+enum { HISTORY, INSTANCE_HISTORY, LATEST, DAILY, DAILY_BEFORE };
 
 static const struct statement statements[] = {
         [HISTORY] = {.name = "usage_history",
                      USAGE_REPORT_ROW,
                      .sql = "SELECT " USAGE_REPORT_COLUMNS "FROM usage_reports r "
-                            "WHERE customer_id = $1 AND " RANGE NEWEST_FIRST
+                            "WHERE customer_id = $1 AND " KNOWN "AND " RANGE NEWEST_FIRST
                             "LIMIT $6::bigint"},
         [INSTANCE_HISTORY] = {.name = "usage_instance_history",
                               USAGE_REPORT_ROW,
                               .sql = "SELECT " USAGE_REPORT_COLUMNS "FROM usage_reports r "
-                                     "WHERE customer_id = $1 AND instance_id = $7 AND " RANGE
-                                             NEWEST_FIRST "LIMIT $6::bigint"},
+                                     "WHERE customer_id = $1 AND instance_id = $7 AND " KNOWN
+                                     "AND " RANGE NEWEST_FIRST "LIMIT $6::bigint"},
         [LATEST] = {.name = "usage_latest",
                     USAGE_REPORT_ROW,
                     .sql = "SELECT " USAGE_REPORT_COLUMNS "FROM usage_reports r "
-                           "WHERE customer_id = $1 AND superseded_by IS NULL " NEWEST_FIRST
-                           "LIMIT 1"},
-        [DAILY] = {"usage_days",
-                   ROWS_WITH(struct usage_day, date, reports, instances, active_devices_max,
-                             active_devices_mean, active_devices_peak, total_devices_max,
-                             total_devices_mean, total_devices_peak, metrics),
+                           "WHERE customer_id = $1 AND " KNOWN
+                           "AND superseded_by IS NULL " NEWEST_FIRST "LIMIT 1"},
+        [DAILY] = {"usage_days", ROWS_OF(struct usage_day, day_columns),
                    .sql = usage_history_days_sql},
+        [DAILY_BEFORE] = {"usage_days_before", ROWS_OF(struct usage_day, day_columns),
+                          .sql = usage_history_before_sql},
 };
 
 const struct statement_list usage_history_statements = STATEMENT_LIST(statements);
+
+/* For statements that give no rows of an unknown customer, and found none: tells the two reasons
+ * apart. */
+static enum fail
+require_customer(struct operation *operation, const char *customer_id)
+{
+	struct customer customer;
+
+	return customer_find(operation, customer_id, &customer);
+}
 
 static enum fail
 select_page(struct operation *operation, const struct usage_filter *filter,
@@ -75,6 +92,8 @@ usage_history(struct operation *operation, const struct usage_filter *filter, st
 	if (page->id != NULL && !text_parse_int(page->id, &page_id))
 		return page_fail(task);
 	TRY(select_page(operation, filter, page, page_id, out, count));
+	if (*count == 0)
+		return require_customer(operation, filter->customer_id);
 	if (page_has_next(page, count))
 		page->next = page_cursor(task, (*out)[*count - 1].reported_at,
 		                         param_int(task, (*out)[*count - 1].usage_id));
@@ -85,8 +104,9 @@ enum fail
 usage_latest(struct operation *operation, const char *customer_id, struct usage_report *out,
              bool *found)
 {
-	return db_row(operation->db, operation->task, &statements[LATEST],
-	              PARAMETERS(customer_id), out, found);
+	TRY(db_row(operation->db, operation->task, &statements[LATEST], PARAMETERS(customer_id),
+	           out, found));
+	return *found ? FAIL_NONE : require_customer(operation, customer_id);
 }
 
 enum fail
@@ -94,9 +114,16 @@ usage_daily(struct operation *operation, const char *customer_id, const char *in
             const char *from, const char *to, const struct usage_day **out, size_t *count)
 {
 	struct task *task = operation->task;
+	const char *now = param_now(operation), *most = param_int(task, USAGE_DAYS_MAX);
 
-	return db_rows(
-	        operation->db, task, &statements[DAILY],
-	        PARAMETERS(customer_id, instance_id, from, to, param_int(task, USAGE_DAYS_MAX)),
-	        (void *)out, count);
+	TRY(db_rows(operation->db, task, &statements[DAILY],
+	            PARAMETERS(customer_id, instance_id, from, to, most, now,
+	                       param_int(task, USAGE_PENDING_READ)),
+	            (void *)out, count));
+	if (*count > 0)
+		return FAIL_NONE;
+	TRY(db_rows(operation->db, task, &statements[DAILY_BEFORE],
+	            PARAMETERS(customer_id, instance_id, from, to, most, now), (void *)out,
+	            count));
+	return *count > 0 ? FAIL_NONE : require_customer(operation, customer_id);
 }

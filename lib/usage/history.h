@@ -23,12 +23,15 @@ struct usage_day {
 	int64_t total_devices_max;
 	const char *total_devices_mean;
 	int64_t total_devices_peak;
-	const char *metrics; /* {metric: sum} */
+	const char *metrics;          /* {metric: sum} */
+	struct instant counted_until; /* all that was received before is counted */
 };
 
 enum { USAGE_DAYS_MAX = 3660 };
 
 extern const struct statement_list usage_history_statements;
+
+/* Each is one round trip, unless nothing is found. FAIL_NOT_FOUND "customer_not_found". */
 
 /* A page of the reports, newest first. Corrected reports are listed too, with the id of the
  * report that superseded them. */

@@ -2,6 +2,7 @@
 #include "usage/instances.h"
 
 #include "billing/audit.h"
+#include "billing/customers.h"
 #include "usage/limits.h"
 
 /* The result of an activation; `instance.instance_id` is NULL when there was no room. */
@@ -29,8 +30,9 @@ extern const char usage_instance_activate_sql[]; /* instance_activate.sql */
 static const struct statement statements[] = {
         [LIST] = {"instance_list", ROW,
                   .sql = "SELECT " INSTANCE_COLUMNS " FROM instances WHERE customer_id = $1 "
-                         "AND instance_id > COALESCE($2, '') ORDER BY instance_id "
-                         "LIMIT $3::bigint"},
+                         "AND instance_id > COALESCE($2, '') AND EXISTS (SELECT FROM customers "
+                         "WHERE customer_id = $1 AND deleted_at IS NULL) "
+                         "ORDER BY instance_id LIMIT $3::bigint"},
         /* Activations of one customer run one after the other; reports do not wait. */
         [LOCK] = {"instance_lock", ROWS_WITH(struct subscription, plan, status, trial_ends_at),
                   .sql = "SELECT s.plan, s.status, s.trial_ends_at FROM customers c "
@@ -74,6 +76,11 @@ instance_list(struct operation *operation, const char *customer_id, struct page 
 	TRY(db_rows(operation->db, task, &statements[LIST],
 	            PARAMETERS(customer_id, page->id, page_limit(task, page)), (void *)out,
 	            count));
+	if (*count == 0) {
+		struct customer customer;
+
+		return customer_find(operation, customer_id, &customer);
+	}
 	if (page_has_next(page, count))
 		page->next = page_cursor(task, INSTANT_MS(0), (*out)[*count - 1].instance_id);
 	return FAIL_NONE;

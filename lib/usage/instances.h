@@ -27,7 +27,8 @@ extern const struct statement_list instance_statements;
 /* "active", "released" or "expired". */
 const char *instance_state(const struct instance *instance, int64_t now_ms);
 
-/* A page of the instances, ordered by id. */
+/* A page of the instances, ordered by id; one round trip, unless there are none. FAIL_NOT_FOUND
+ * "customer_not_found". */
 enum fail instance_list(struct operation *operation, const char *customer_id, struct page *page,
                         const struct instance **out, size_t *count) MUST_CHECK;
 

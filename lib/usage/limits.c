@@ -12,14 +12,21 @@ struct levels_row {
 	struct usage_levels levels;
 };
 
+static const struct column columns[] =
+        COLUMNS(struct levels_row, customer_id, subscription.plan, subscription.status,
+                subscription.trial_ends_at, levels.active_devices, levels.instances,
+                levels.month, levels.newest, levels.counted_until, levels.counted);
+
+#define ROW ROWS_OF(struct levels_row, columns)
+
 extern const char usage_limits_levels_sql[]; /* limits_levels.sql */
+extern const char usage_limits_before_sql[]; /* limits_before.sql */
+
+enum { LEVELS, BEFORE };
 
 static const struct statement statements[] = {
-        {"usage_levels",
-         ROWS_WITH(struct levels_row, customer_id, subscription.plan, subscription.status,
-                   subscription.trial_ends_at, levels.active_devices, levels.instances,
-                   levels.month, levels.newest),
-         .sql = usage_limits_levels_sql},
+        [LEVELS] = {"usage_levels", ROW, .sql = usage_limits_levels_sql},
+        [BEFORE] = {"usage_levels_before", ROW, .sql = usage_limits_before_sql},
 };
 
 const struct statement_list usage_limit_statements = STATEMENT_LIST(statements);
@@ -47,8 +54,13 @@ usage_levels_read(struct operation *operation, const char *customer_id,
 	struct levels_row row = {0};
 	bool found;
 
-	TRY(db_row(operation->db, task, &statements[0],
-	           PARAMETERS(customer_id, param_now(operation)), &row, &found));
+	TRY(db_row(operation->db, task, &statements[LEVELS],
+	           PARAMETERS(customer_id, param_now(operation),
+	                      param_int(task, USAGE_PENDING_READ)),
+	           &row, &found));
+	if (found && !row.levels.counted)
+		TRY(db_row(operation->db, task, &statements[BEFORE],
+		           PARAMETERS(customer_id, param_now(operation)), &row, &found));
 	if (!found)
 		return fail_customer_not_found(task);
 	*out = row.levels;

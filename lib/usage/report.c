@@ -22,7 +22,8 @@ static const struct statement statements[] = {
                               key.digest, key.scopes, key.used_today, key.revoked_at,
                               customer_id, subscription.plan, subscription.status,
                               subscription.trial_ends_at, levels.active_devices,
-                              levels.instances, levels.month, levels.newest, usage_id),
+                              levels.instances, levels.month, levels.newest,
+                              levels.counted_until, levels.counted, usage_id),
                     .sql = usage_report_sql},
         /* The report that was stored under this id. The report itself may have been deleted
 	 * since. This is no part of report.sql, which would then open every month for a rare
@@ -116,7 +117,8 @@ usage_report(struct operation *operation, const struct sha256 *digest,
 	                   param_int(task, report->total_devices), report->metrics,
 	                   param_time(task, report->reported_at), report->report_id,
 	                   param_now(operation),
-	                   param_time(task, INSTANT_MS(report->reported_at.ms + lease_ms))),
+	                   param_time(task, INSTANT_MS(report->reported_at.ms + lease_ms)),
+	                   param_int(task, USAGE_PENDING_OF_REPORT)),
 	        view, &found);
 }
 

@@ -2,7 +2,8 @@
  * report.h: the usage reports of customers' instances, each counted exactly once.
  *
  * One statement writes a report and all that follows from it (its id, the instance that sent
- * it, the sums of its day), so that either all of it is stored or nothing.
+ * it, its row in usage_pending), so that either all of it is stored or nothing. Its cost depends
+ * on nothing else that is stored; fold.h adds it to the sums later.
  */
 #pragma once
 
@@ -10,7 +11,13 @@
 #include "billing/subscriptions.h"
 #include "callers/api_keys.h"
 
-enum { USAGE_LATE_DAYS = 35, USAGE_AHEAD_MINUTES = 5 };
+/* The answer to a report counts so many pending ones at most; other answers more. */
+enum {
+	USAGE_LATE_DAYS = 35,
+	USAGE_AHEAD_MINUTES = 5,
+	USAGE_PENDING_OF_REPORT = 50,
+	USAGE_PENDING_READ = 2000
+};
 
 struct usage_report {
 	int64_t usage_id;
@@ -33,6 +40,10 @@ struct usage_levels {
 	int64_t instances;      /* in use */
 	const char *month;      /* {metric: sum of this month (UTC), as text} */
 	const char *newest; /* {metric: sum of the newest values of all instances, as text} */
+	/* All that was received before is counted. It is the time of reading, unless very much is
+	 * pending (USAGE_PENDING_OF_REPORT). */
+	struct instant counted_until;
+	bool counted; /* false: of before migration 022 not all is; usage_levels_read() counts it */
 };
 
 /* The answer of the statement that stores a report. */

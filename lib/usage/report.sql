@@ -1,12 +1,12 @@
--- Stores one report with all that follows from it, if the caller's key may, and reads the
--- customer's levels of use.
+-- Stores one report if the caller's key may, and reads the customer's levels of use: what is
+-- folded, what is pending, and this report. It adds to no sum; fold.sql does that later.
 --
 -- $1 digest of the key  $2 customer  $3 instance  $4 active devices  $5 total devices  $6 metrics
--- $7 reported_at  $8 report_id or NULL  $9 now  $10 end of the lease
+-- $7 reported_at  $8 report_id or NULL  $9 now  $10 end of the lease  $11 at most so many pending
 --
 -- Every part sees the rows as they were before, and what other parts return. All statements
--- take locks in one order: report ids, instances, days, metrics. batch.sql counts reports by
--- the same rules.
+-- take locks in one order: report ids, instances, usage_fleets, days, metrics. batch.sql stores
+-- reports by the same rules, limits_levels.sql reads the levels.
 
 WITH caller AS MATERIALIZED (
   SELECT k.key_id, k.customer_id AS key_customer_id, k.role, k.digest, k.scopes,
@@ -42,10 +42,11 @@ stored AS (
 -- again what was released since.
 seen AS (
   INSERT INTO instances AS i (customer_id, instance_id, first_seen_at, last_seen_at,
-    lease_expires_at, latest_usage_id, latest_reported_at, active_devices, total_devices, metrics)
+    lease_expires_at, latest_usage_id, latest_reported_at, active_devices, total_devices, metrics,
+    change_id)
   SELECT customer_id, $3, least($7::timestamptz, $9::timestamptz),
     least($7::timestamptz, $9::timestamptz), $10::timestamptz, usage_id, $7::timestamptz,
-    $4::bigint, $5::bigint, $6::jsonb
+    $4::bigint, $5::bigint, $6::jsonb, usage_id
   FROM fresh
   ON CONFLICT (customer_id, instance_id) DO UPDATE SET
     first_seen_at = least(i.first_seen_at, EXCLUDED.first_seen_at),
@@ -53,6 +54,7 @@ seen AS (
     lease_expires_at = CASE WHEN EXCLUDED.last_seen_at <= i.released_at THEN i.lease_expires_at
       ELSE greatest(i.lease_expires_at, EXCLUDED.lease_expires_at) END,
     released_at = CASE WHEN EXCLUDED.last_seen_at <= i.released_at THEN i.released_at END,
+    change_id = EXCLUDED.change_id,
     latest_usage_id = CASE WHEN
       (COALESCE(i.latest_reported_at, '-infinity'), COALESCE(i.latest_usage_id, 0)) <=
       (EXCLUDED.latest_reported_at, EXCLUDED.latest_usage_id)
@@ -75,58 +77,87 @@ seen AS (
       THEN EXCLUDED.metrics ELSE i.metrics END
   RETURNING i.active_devices, i.lease_expires_at, i.metrics),
 
-counted AS (
-  INSERT INTO usage_daily AS d (customer_id, day, instance_id, reports, active_devices_max,
-    active_devices_sum, total_devices_max, total_devices_sum)
-  SELECT customer_id, day, $3, 1, $4::bigint, $4::bigint, $5::bigint, $5::bigint
-  FROM fresh, (SELECT count(*) FROM seen) AS behind
-  ON CONFLICT (customer_id, day, instance_id) DO UPDATE SET
-    reports = d.reports + EXCLUDED.reports,
-    active_devices_max = greatest(d.active_devices_max, EXCLUDED.active_devices_max),
-    active_devices_sum = d.active_devices_sum + EXCLUDED.active_devices_sum,
-    total_devices_max = greatest(d.total_devices_max, EXCLUDED.total_devices_max),
-    total_devices_sum = d.total_devices_sum + EXCLUDED.total_devices_sum
-  RETURNING 1),
+pending AS (
+  INSERT INTO usage_pending (customer_id, pending_id, instance_id, day, active_devices,
+    total_devices, metrics, received_at)
+  SELECT customer_id, usage_id, $3, day, $4::bigint, $5::bigint, $6::jsonb, $9::timestamptz
+  FROM fresh),
 
-added AS (
-  INSERT INTO usage_daily_metrics AS m (customer_id, day, instance_id, metric, total, highest)
-  SELECT customer_id, day, $3, v.key, v.value::numeric, v.value::bigint
-  FROM fresh, (SELECT count(*) FROM counted) AS behind, jsonb_each_text($6::jsonb) v
-  ORDER BY v.key
-  ON CONFLICT (customer_id, day, instance_id, metric) DO UPDATE SET
-    total = m.total + EXCLUDED.total, highest = greatest(m.highest, EXCLUDED.highest)),
+queue AS MATERIALIZED (
+  SELECT instance_id, day, metrics, received_at FROM usage_pending WHERE customer_id = $2
+  ORDER BY pending_id LIMIT $11::bigint),
 
-fleet AS MATERIALIZED (
-  SELECT active_devices, metrics FROM instances
-  WHERE customer_id = $2 AND lease_expires_at > $9::timestamptz
-    AND (instance_id <> $3 OR NOT EXISTS (SELECT FROM seen))
+-- Sorted by an expression, as PostgreSQL would else look through the ended leases of all customers.
+ended AS MATERIALIZED (
+  SELECT instance_id, check_at FROM usage_fleet_instances
+  WHERE customer_id = $2 AND check_at <= $9::timestamptz
+  ORDER BY check_at + interval '0' LIMIT $11::bigint),
+
+folded AS MATERIALIZED (
+  SELECT instances, active_devices, metrics FROM usage_fleets
+  WHERE customer_id = $2 AND counted),
+
+-- Instances that are not in the folded sums as they are now, and their shares of then and now. OFFSET
+-- makes PostgreSQL look each of them up: there are few, whatever it estimates.
+moved AS MATERIALIZED (
+  SELECT s.active_devices, s.metrics, s.lease_expires_at > $9::timestamptz AS in_use,
+    w.active_devices AS was_devices, w.metrics AS was_metrics, w.instance_id IS NOT NULL AS was_in_use
+  FROM seen s
+  LEFT JOIN usage_fleet_instances w ON w.customer_id = $2 AND w.instance_id = $3
   UNION ALL
-  SELECT active_devices, metrics FROM seen WHERE lease_expires_at > $9::timestamptz),
+  SELECT i.active_devices, i.metrics, i.lease_expires_at > $9::timestamptz, w.active_devices,
+    w.metrics, w.instance_id IS NOT NULL
+  FROM (
+    SELECT instance_id FROM queue
+    UNION SELECT instance_id FROM ended) c
+  CROSS JOIN LATERAL (
+    SELECT active_devices, metrics, lease_expires_at FROM instances
+    WHERE customer_id = $2 AND instance_id = c.instance_id OFFSET 0) i
+  LEFT JOIN LATERAL (
+    SELECT active_devices, metrics, instance_id FROM usage_fleet_instances
+    WHERE customer_id = $2 AND instance_id = c.instance_id OFFSET 0) w ON true
+  WHERE c.instance_id <> $3 OR NOT EXISTS (SELECT FROM seen)),
+
+newest AS (
+  SELECT v.key AS metric, v.value::numeric AS value FROM folded, jsonb_each_text(metrics) v
+  UNION ALL
+  SELECT v.key, v.value::numeric FROM moved, jsonb_each_text(metrics) v WHERE in_use
+  UNION ALL
+  SELECT v.key, -v.value::numeric FROM moved, jsonb_each_text(was_metrics) v),
 
 used AS (
-  SELECT metric, total FROM usage_daily_metrics
-  WHERE customer_id = $2 AND day >= date_trunc('month', $9::timestamptz AT TIME ZONE 'UTC')
+  SELECT metric, total FROM usage_metric_sums
+  WHERE customer_id = $2 AND unit = 'month' AND parts > 0
+    AND starts_on >= date_trunc('month', $9::timestamptz AT TIME ZONE 'UTC')
   UNION ALL
-  SELECT v.key, v.value::numeric FROM fresh, jsonb_each_text($6::jsonb) v
-  WHERE day >= date_trunc('month', $9::timestamptz AT TIME ZONE 'UTC'))
+  SELECT v.key, v.value::numeric
+  FROM (SELECT day, metrics FROM queue UNION ALL SELECT day, $6::jsonb FROM fresh) q,
+    jsonb_each_text(q.metrics) v
+  WHERE q.day >= date_trunc('month', $9::timestamptz AT TIME ZONE 'UTC'))
 
 SELECT k.key_id AS "key.key_id", k.key_customer_id AS "key.customer_id", k.role AS "key.role",
   k.digest AS "key.digest", k.scopes AS "key.scopes", k.used_today AS "key.used_today",
   k.revoked_at AS "key.revoked_at", k.customer_id, s.plan AS "subscription.plan",
   s.status AS "subscription.status", s.trial_ends_at AS "subscription.trial_ends_at",
-  f.active_devices AS "levels.active_devices", f.instances AS "levels.instances",
-  u.month AS "levels.month", f.newest AS "levels.newest",
+  COALESCE(f.active_devices, 0) + m.active_devices AS "levels.active_devices",
+  COALESCE(f.instances, 0) + m.instances AS "levels.instances",
+  (SELECT jsonb_object_agg(g.metric, g.total)::text FROM (
+    SELECT metric, sum(total)::text AS total FROM used GROUP BY metric) g) AS "levels.month",
+  (SELECT jsonb_object_agg(g.metric, g.total)::text FROM (
+    SELECT metric, sum(value)::text AS total FROM newest GROUP BY metric) g) AS "levels.newest",
+  least($9::timestamptz,
+    (SELECT CASE WHEN count(*) >= $11::bigint THEN min(received_at) END FROM queue),
+    (SELECT CASE WHEN count(*) >= $11::bigint THEN max(check_at) END FROM ended))
+    AS "levels.counted_until",
+  (SELECT done OR $2 < customer_id FROM usage_backfill) AS "levels.counted",
   (SELECT usage_id FROM fresh) AS usage_id
 FROM caller k
 LEFT JOIN LATERAL (
   SELECT plan, status, trial_ends_at FROM subscriptions WHERE customer_id = k.customer_id
   ORDER BY superseded, subscription_id DESC LIMIT 1) s ON true
+LEFT JOIN folded f ON true
 CROSS JOIN (
-  SELECT COALESCE(sum(active_devices), 0)::bigint AS active_devices, count(*) AS instances,
-    (SELECT jsonb_object_agg(g.metric, g.total)::text FROM (
-      SELECT v.key AS metric, sum(v.value::numeric)::text AS total
-      FROM fleet x, jsonb_each_text(x.metrics) v GROUP BY v.key) g) AS newest
-  FROM fleet) f
-CROSS JOIN (
-  SELECT jsonb_object_agg(g.metric, g.total)::text AS month FROM (
-    SELECT metric, sum(total)::text AS total FROM used GROUP BY metric) g) u
+  SELECT COALESCE(sum(CASE WHEN in_use THEN active_devices ELSE 0 END
+      - COALESCE(was_devices, 0)), 0)::bigint AS active_devices,
+    COALESCE(sum(in_use::int - was_in_use::int), 0)::bigint AS instances
+  FROM moved) m

@@ -46,7 +46,7 @@ def fill(rig, first, last):
     if any([one.wait() for one in running]):
         raise RuntimeError("the reports could not be written")
     psql(database, "ALTER SYSTEM RESET max_wal_size", "SELECT pg_reload_conf()",
-         "VACUUM ANALYZE usage_reports, usage_report_ids, usage_daily, instances", "CHECKPOINT")
+         "VACUUM ANALYZE usage_reports, usage_report_ids, usage_daily, usage_days, instances", "CHECKPOINT")
 
 
 def report(number, **more):
@@ -100,7 +100,7 @@ SINGLE_VALUES = {
     1: f"sha256(convert_to({CUSTOMER} || '_' || encode(sha256(convert_to('secret ' || :n::text, "
        "'UTF8')), 'hex'), 'UTF8'))", 2: CUSTOMER, 3: "'plant'", 4: "7", 5: "9",
     6: "'{\"api_calls\": 12}'", 7: "date_trunc('milliseconds', now())", 8: "'pgbench-' || :a::text",
-    9: "now()", 10: "now() + interval '3 days'",
+    9: "now()", 10: "now() + interval '3 days'", 11: "50",
 }
 BATCH_VALUES = {
     1: "(SELECT jsonb_agg(jsonb_build_object('index', k, 'customer_id', " + CUSTOMER +

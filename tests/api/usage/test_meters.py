@@ -12,7 +12,7 @@ import pytest
 from support.client import expect
 from support.stack import wait_for
 from support.usage import at, report
-from support.usage_model import Reports
+from support.usage_model import Reports, wait_until_folded
 
 # FULL=1 uses every fault of the stand-in, and kills the process that sends.
 FULL = os.environ.get("FULL") == "1"
@@ -51,6 +51,7 @@ def customer(metered):
 
 def demand(stack, *names):
     """Runs the sweep over the days or over Stripe's sums now, and waits for its end."""
+    wait_until_folded(stack)
     where = "WHERE name IN ('{}')".format("', '".join(names))
     stack.sql(f"UPDATE stripe_sweeps SET started_at = NULL, finished_at = NULL {where};"
               "NOTIFY stripe_jobs")

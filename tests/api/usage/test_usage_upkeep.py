@@ -11,7 +11,7 @@ from conftest import SEED
 from support.client import expect
 from support.stack import wait_for
 from support.usage import at, report, send, walk
-from support.usage_model import Model, Reports
+from support.usage_model import Model, Reports, recomputed_differences
 
 # USAGE_REPORTS=1000000 sends that many.
 COUNT = int(os.environ.get("USAGE_REPORTS", "3000"))
@@ -155,6 +155,7 @@ def test_corrections_among_reports_add_up(api, stack):
         for future in [pool.submit(reporter, n) for n in range(6)] + [
                 pool.submit(corrector, usage_id) for usage_id in first]:
             future.result()
+    assert recomputed_differences(stack, [customer.id]) == []
     of_customer = f"WHERE customer_id = '{customer.id}'"
     for rolled_up, raw in (
             ("SELECT sum(reports), sum(total_devices_sum), max(total_devices_max) FROM "

@@ -3,6 +3,7 @@
 
 #include "support/billing_fixture.h"
 
+#include "usage/fold.h"
 #include "usage/report.h"
 #include "usage/retention.h"
 
@@ -54,6 +55,22 @@ usage_send(int64_t ago_ms, const char *report_id, int64_t devices)
 
 	ck_assert_msg(id > 0, "%s", task.failure.message);
 	return id;
+}
+
+/* Adds all that is pending to the sums; how many reports that were. */
+static inline int64_t
+usage_fold_all(void)
+{
+	int64_t folded = 0, done;
+
+	do {
+		done = 0;
+		ck_assert_msg(usage_fold_run(&operation, &done) == FAIL_NONE, "%s",
+		              task.failure.message);
+		db_rollback_to(operation.db, 0);
+		folded += done;
+	} while (done > 0);
+	return folded;
 }
 
 static inline TCase *

@@ -39,6 +39,7 @@ START_TEST(test_old_months_are_dropped)
 
 	(void)usage_send(0, "old", 3);
 	(void)usage_send(30 * DAY_MS, "older", 4);
+	ck_assert_int_ge(usage_fold_all(), 2);
 	fine(usage_drop_months(&operation, &dropped));
 	ck_assert_int_eq(count_of(REPORTS, ""), 2);
 	/* The month of NOW_MS ends some days later. It stays until all of it is old. */
@@ -91,6 +92,7 @@ START_TEST(test_clean_up)
 	(void)usage_send(2 * DAY_MS, "two", 1);
 	(void)usage_send(20 * DAY_MS, "twenty", 1);
 	(void)usage_send(34 * DAY_MS, "late", 1);
+	ck_assert_int_ge(usage_fold_all(), 4);
 	fine(usage_clean_up(&operation, 10, &deleted));
 	ck_assert_int_ge(deleted, 2);
 	ck_assert_int_eq(count_of(REPORTS, ""), 2);

@@ -1,0 +1,111 @@
+-- Folds what is pending of some customers into their sums. Their rows in usage_fleets are locked, so
+-- that no other process folds them, and this statement began afterwards: it sees all that was
+-- folded before. One row for each day of an instance that must be counted anew.
+--
+-- $1 customers  $2 at most so many pending  $3 now
+--
+-- What triggers make of the first two parts: the sums of whole customers. Rows are written in the
+-- order of their keys.
+
+WITH taken AS MATERIALIZED (
+  DELETE FROM usage_pending WHERE (customer_id, pending_id) IN (
+    SELECT customer_id, pending_id FROM usage_pending WHERE customer_id = ANY ($1::text[])
+    ORDER BY customer_id, pending_id LIMIT $2::bigint)
+  RETURNING customer_id, instance_id, day, active_devices, total_devices, metrics, recount),
+
+counted AS (
+  INSERT INTO usage_daily AS d (customer_id, day, instance_id, reports, active_devices_max,
+    active_devices_sum, total_devices_max, total_devices_sum)
+  SELECT customer_id, day, instance_id, count(*), max(active_devices), sum(active_devices),
+    max(total_devices), sum(total_devices)
+  FROM taken WHERE day IS NOT NULL AND NOT recount
+  GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+  ON CONFLICT (customer_id, day, instance_id) DO UPDATE SET
+    reports = d.reports + EXCLUDED.reports,
+    active_devices_max = greatest(d.active_devices_max, EXCLUDED.active_devices_max),
+    active_devices_sum = d.active_devices_sum + EXCLUDED.active_devices_sum,
+    total_devices_max = greatest(d.total_devices_max, EXCLUDED.total_devices_max),
+    total_devices_sum = d.total_devices_sum + EXCLUDED.total_devices_sum
+  RETURNING 1),
+
+added AS (
+  INSERT INTO usage_daily_metrics AS m (customer_id, day, instance_id, metric, total, highest)
+  SELECT customer_id, day, instance_id, v.key, sum(v.value::numeric), max(v.value::bigint)
+  FROM taken, (SELECT count(*) FROM counted) AS behind, jsonb_each_text(metrics) v
+  WHERE day IS NOT NULL AND NOT recount
+  GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+  ON CONFLICT (customer_id, day, instance_id, metric) DO UPDATE SET
+    total = m.total + EXCLUDED.total, highest = greatest(m.highest, EXCLUDED.highest)
+  RETURNING 1),
+
+-- A customer that is folded for the first time brings all its instances.
+changed AS (
+  SELECT customer_id, instance_id FROM taken
+  UNION
+  SELECT customer_id, instance_id FROM usage_fleet_instances
+  WHERE customer_id = ANY ($1::text[]) AND check_at <= $3::timestamptz
+  UNION
+  SELECT i.customer_id, i.instance_id
+  FROM usage_fleets f JOIN instances i ON i.customer_id = f.customer_id
+  WHERE f.customer_id = ANY ($1::text[]) AND NOT f.counted),
+
+moved AS MATERIALIZED (
+  SELECT c.customer_id, c.instance_id, i.active_devices, i.metrics, i.lease_expires_at,
+    COALESCE(i.lease_expires_at > $3::timestamptz, false) AS in_use, w.check_at,
+    w.active_devices AS was_devices, w.metrics AS was_metrics, w.instance_id IS NOT NULL AS was_in_use
+  FROM changed c
+  LEFT JOIN instances i ON i.customer_id = c.customer_id AND i.instance_id = c.instance_id
+  LEFT JOIN usage_fleet_instances w
+    ON w.customer_id = c.customer_id AND w.instance_id = c.instance_id),
+
+gone AS (
+  DELETE FROM usage_fleet_instances w USING moved m
+  WHERE m.was_in_use AND NOT m.in_use
+    AND w.customer_id = m.customer_id AND w.instance_id = m.instance_id),
+
+-- check_at moves only when it is reached or too late, which keeps its indexes as they are.
+present AS (
+  INSERT INTO usage_fleet_instances AS w (customer_id, instance_id, active_devices, metrics, check_at)
+  SELECT customer_id, instance_id, active_devices, metrics, lease_expires_at FROM moved
+  WHERE in_use AND NOT (was_in_use AND active_devices = was_devices AND metrics = was_metrics
+    AND check_at > $3::timestamptz AND check_at <= lease_expires_at)
+  ORDER BY customer_id, instance_id
+  ON CONFLICT (customer_id, instance_id) DO UPDATE SET
+    active_devices = EXCLUDED.active_devices, metrics = EXCLUDED.metrics,
+    check_at = CASE WHEN w.check_at > $3::timestamptz
+      THEN least(w.check_at, EXCLUDED.check_at) ELSE EXCLUDED.check_at END),
+
+shares AS (
+  SELECT customer_id, sum(in_use::int - was_in_use::int) AS instances,
+    sum(CASE WHEN in_use THEN active_devices ELSE 0 END - COALESCE(was_devices, 0)) AS active_devices
+  FROM moved GROUP BY customer_id),
+
+newest AS (
+  SELECT customer_id, jsonb_object_agg(metric, value) AS metrics FROM (
+    SELECT customer_id, metric, sum(value) AS value FROM (
+      SELECT m.customer_id, v.key AS metric, v.value::numeric AS value
+      FROM moved m, jsonb_each_text(m.metrics) v WHERE m.in_use
+      UNION ALL
+      SELECT m.customer_id, v.key, -v.value::numeric FROM moved m, jsonb_each_text(m.was_metrics) v
+      UNION ALL
+      SELECT f.customer_id, v.key, v.value::numeric
+      FROM usage_fleets f, jsonb_each_text(f.metrics) v
+      WHERE f.customer_id = ANY ($1::text[])) AS each
+    GROUP BY customer_id, metric) AS sums
+  GROUP BY customer_id),
+
+fleets AS (
+  UPDATE usage_fleets f SET
+    instances = f.instances + COALESCE(s.instances, 0),
+    active_devices = f.active_devices + COALESCE(s.active_devices, 0),
+    metrics = COALESCE(n.metrics, '{}'), counted = true
+  FROM unnest($1::text[]) AS c (customer_id)
+  LEFT JOIN shares s ON s.customer_id = c.customer_id
+  LEFT JOIN newest n ON n.customer_id = c.customer_id
+  WHERE f.customer_id = c.customer_id)
+
+SELECT (SELECT count(*) FROM taken) AS taken, (SELECT count(*) FROM added) AS added,
+  r.customer_id, r.instance_id, r.day
+FROM (SELECT) AS one
+LEFT JOIN (
+  SELECT DISTINCT customer_id, instance_id, day::text AS day FROM taken WHERE recount) r ON true

@@ -1,0 +1,27 @@
+-- The customers of which something is pending, or whose instances' leases have ended: at most so
+-- many, from one on. Those that were never folded get their rows in usage_fleets.
+--
+-- $1 customer to begin with  $2 at most  $3 now
+
+WITH pending AS MATERIALIZED (
+  (SELECT customer_id FROM usage_pending WHERE customer_id >= $1
+   ORDER BY customer_id, pending_id LIMIT $2::bigint)
+  UNION ALL
+  (SELECT customer_id FROM usage_pending WHERE customer_id < $1
+   ORDER BY customer_id, pending_id LIMIT $2::bigint)
+  LIMIT $2::bigint),
+
+picked AS MATERIALIZED (
+  SELECT customer_id FROM pending
+  UNION
+  (SELECT customer_id FROM usage_fleet_instances WHERE check_at <= $3::timestamptz
+   ORDER BY check_at LIMIT $2::bigint)),
+
+made AS (
+  INSERT INTO usage_fleets (customer_id)
+  SELECT customer_id FROM picked p
+  WHERE NOT EXISTS (SELECT FROM usage_fleets f WHERE f.customer_id = p.customer_id)
+  ORDER BY customer_id
+  ON CONFLICT DO NOTHING)
+
+SELECT array_agg(customer_id) AS customers FROM picked
