@@ -4,43 +4,21 @@ time."""
 
 import base64
 import datetime
-import glob
 import json
 import time
 from contextlib import contextmanager
 
 import pytest
-from chaos.processes import AS_SERVICE, Daemon, LogTail
+from chaos.processes import FAKETIME, LogTail, Skewed
 from support.fcgi import ask
 from support.stack import VARIANT
 
 STACK = {"WORKERS": 2}
-FAKETIME = next(iter(glob.glob("/usr/lib/*/faketime/libfaketime.so.1")), None)
 MINUTE, DAY = 60, 86400
 NEAR = 10
 
 pytestmark = pytest.mark.skipif(VARIANT == "sanitize", reason="AddressSanitizer wants to be the "
                                 "first library")
-
-
-class Skewed(Daemon):
-    """A billingd whose clock can be set. Its monotonic clock stays right."""
-
-    def __init__(self, stack, **settings):
-        super().__init__(stack, **settings)
-        self.offset = self.folder / "offset"
-        self.set("+0")
-
-    def set(self, offset):
-        """Sets the clock's offset from the true time."""
-        self.offset.write_text(f"{offset}\n", encoding="ascii")
-        self.offset.chmod(0o644)
-
-    def command(self, *arguments):
-        # Only billingd runs with it: run by root, it leaves a semaphore that others cannot open.
-        faked = ("env", f"LD_PRELOAD={FAKETIME}", f"FAKETIME_TIMESTAMP_FILE={self.offset}",
-                 "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1")
-        return [*AS_SERVICE, *faked, str(self.program), "--config", str(self.config), *arguments]
 
 
 @contextmanager

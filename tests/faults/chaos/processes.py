@@ -1,5 +1,6 @@
 """billingd's processes from outside: which are alive, their log lines, and killing them."""
 
+import glob
 import os
 import random
 import shutil
@@ -15,6 +16,7 @@ from support.stack import ROOT, parse_log, wait_for
 # The command that runs another one as billingd's user.
 AS_SERVICE = ["setpriv", "--reuid=billing", "--regid=billing", "--init-groups", "--"] \
     if os.geteuid() == 0 else []
+FAKETIME = next(iter(glob.glob("/usr/lib/*/faketime/libfaketime.so.1")), None)
 
 
 def is_alive(pid):
@@ -214,3 +216,23 @@ class Daemon:
             for pid in family:
                 kill(pid)
             self.process.wait()
+
+
+class Skewed(Daemon):
+    """A billingd whose clock can be set. Its monotonic clock stays right."""
+
+    def __init__(self, stack, **settings):
+        super().__init__(stack, **settings)
+        self.offset = self.folder / "offset"
+        self.set("+0")
+
+    def set(self, offset):
+        """Sets the clock's offset from the true time."""
+        self.offset.write_text(f"{offset}\n", encoding="ascii")
+        self.offset.chmod(0o644)
+
+    def command(self, *arguments):
+        # Only billingd runs with it: run by root, it leaves a semaphore that others cannot open.
+        faked = ("env", f"LD_PRELOAD={FAKETIME}", f"FAKETIME_TIMESTAMP_FILE={self.offset}",
+                 "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1")
+        return [*AS_SERVICE, *faked, str(self.program), "--config", str(self.config), *arguments]

@@ -1,5 +1,7 @@
 """Usage reports under faults: the acknowledged reports, compared with the stored sums."""
 
+import uuid
+
 from support.usage_model import Model, Reports
 
 
@@ -11,6 +13,7 @@ class Sender:
         self.customers = [stack.api.sign_up().id for _ in range(3)]
         self.reports = Reports(rng.random(), self.customers)
         self.answers = {}
+        self.corrections = {}  # (customer, id of the report) -> correction
         self.count = 0
 
     def record(self, report):
@@ -34,9 +37,26 @@ class Sender:
         for one in answer.json()["results"]:
             self.record(one["report"])
 
+    async def correct(self, client):
+        """Corrects a report that was acknowledged and not corrected before."""
+        report = client.rng.choice(list(self.answers.values()))
+        key = (report["customer_id"], report["id"])
+        if key in self.corrections:
+            return
+        self.corrections[key] = None  # no other client corrects it
+        devices = client.rng.randint(0, 50)
+        answer = await client.insist(
+            "POST", f"/api/usage/{report['customer_id']}/corrections", {
+                "id": report["id"], "reason": "chaos", "active_devices": devices,
+                "total_devices": 50, "metrics": {"api_calls": devices}},
+            idempotency_key=uuid.UUID(int=client.rng.getrandbits(128)).hex)
+        assert answer.status == 201, (answer.status, answer.body)
+        self.corrections[key] = answer.json()["report"]
+
     def differences(self, stack):
         """Compares with a model that gets each report once, in the stored order."""
         model = Model()
-        for report in sorted(self.answers.values(), key=lambda one: one["id"]):
-            model.add(report)
+        made = [*self.answers.values(), *filter(None, self.corrections.values())]
+        for report in sorted(made, key=lambda one: one["id"]):
+            model.add(report, (report["customer_id"], report["id"]) in self.corrections)
         return model.differences(stack)

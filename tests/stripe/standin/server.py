@@ -30,8 +30,7 @@ class Call:
         self.id = id
         self.params = params
         self.path = path
-        self.version = version
-        self.new = shapes.shape_of(version)
+        self.new = shapes.is_new(version)
 
 
 class StandIn:
@@ -125,7 +124,7 @@ class StandIn:
             raise ApiError(400, f"Invalid request (check that your POST content type is {FORM}).")
         tree = parameters.decode(text)
         record["params"] = tree
-        params = parameters.check(name, tree, version)
+        params = parameters.check(name, tree)
         call = Call(self, name, id and urllib.parse.unquote(id), params, request.path, version)
         call.operation = operation
         call.tree = tree
