@@ -33,11 +33,12 @@ enum {
 /* One key. Its strings belong to the set. */
 struct license_key {
 	EVP_PKEY *pkey;
-	const char *kid; /* JWK thumbprint (RFC 7638), LICENSE_KID_LENGTH characters */
-	const char *n;   /* modulus and exponent as in a JWK (base64url) */
+	EVP_MD_CTX *signer; /* copied for each signature; NULL: no private half */
+	const char *kid;    /* JWK thumbprint (RFC 7638), LICENSE_KID_LENGTH characters */
+	const char *n;      /* modulus and exponent as in a JWK (base64url) */
 	const char *e;
 	const char *public_pem;
-	bool can_sign;
+	bool can_sign;                /* has a private half */
 	struct instant retired_at;    /* none: not retired */
 	struct instant publish_until; /* none: without end */
 };
