@@ -11,6 +11,7 @@
 #include "outbox/account.h"
 #include "outbox/call_records.h"
 #include "outbox/calls.h"
+#include "stripe/version.h"
 #include "sync/events.h"
 #include "sync/sweep.h"
 #include "sync/unknown_prices.h"
@@ -307,7 +308,7 @@ check_stripe_webhook(struct doctor *doctor)
 		return WRONG(doctor, "No webhook endpoint of Stripe's sends to %s.", url);
 	if (!endpoint.enabled)
 		return WRONG(doctor, "The webhook endpoint %s is disabled.", endpoint.id);
-	if (!endpoint.version_fits)
+	if (!endpoint.version_fits && !stripe_version_is_tested(endpoint.api_version))
 		return WRONG(doctor, "The webhook endpoint %s sends in version %s, not %s.",
 		             endpoint.id,
 		             endpoint.api_version == NULL ? "of the account"
@@ -316,7 +317,39 @@ check_stripe_webhook(struct doctor *doctor)
 	if (endpoint.lacks != NULL)
 		return WRONG(doctor, "The webhook endpoint %s doesn't send %s.", endpoint.id,
 		             endpoint.lacks);
+	if (!endpoint.version_fits)
+		return doctor_warn(
+		        doctor,
+		        "The webhook endpoint %s sends in version %s and requests "
+		        "use %s; both are read. To move it, add the secret of a new "
+		        "endpoint to STRIPE_WEBHOOK_SECRET, then delete the old one.",
+		        endpoint.id, endpoint.api_version, ctl->settings.stripe_api_version);
 	return doctor_ok(doctor, "%s sends to %s", endpoint.id, url);
+}
+
+static const char *
+on_off(bool value)
+{
+	return value ? "on" : "off";
+}
+
+enum fail
+check_stripe_checkout(struct doctor *doctor)
+{
+	const struct sales_policy *sales = &doctor->ctl->billing.sales;
+	const char *version = doctor->ctl->settings.stripe_api_version;
+
+	if (!stripe_version_is_tested(version))
+		return doctor_warn(doctor,
+		                   "STRIPE_API_VERSION is %s; this service is tested with %s "
+		                   "to %s.",
+		                   version, STRIPE_VERSION_BASIL, STRIPE_VERSION_NEWEST);
+	return doctor_ok(
+	        doctor,
+	        "version %s, billing mode %s, promotion codes %s, automatic tax %s, tax IDs %s",
+	        version, sales->billing_mode == NULL ? "classic" : sales->billing_mode,
+	        on_off(sales->promotion_codes), on_off(sales->automatic_tax),
+	        on_off(sales->tax_ids));
 }
 
 enum fail

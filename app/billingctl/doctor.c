@@ -359,6 +359,7 @@ static const struct check checks[] = {
 	{"stripe_account", check_stripe_account, STRIPE | SCHEMA | SELLS, NOTHING, "correct STRIPE_SECRET_KEY, or see billingctl stripe account"},
 	{"stripe_prices", check_stripe_prices, STRIPE | SELLS, NOTHING, "billingctl stripe setup, or correct STRIPE_PRICES"},
 	{"stripe_meters", check_stripe_meters, STRIPE | SELLS, NOTHING, "billingctl stripe setup, or correct PLANS_FILE"},
+	{"stripe_checkout", check_stripe_checkout, RULES | SELLS, NOTHING, "leave STRIPE_API_VERSION out, or set a version that is tested"},
 	{"stripe_webhook", check_stripe_webhook, STRIPE | SELLS, NOTHING, "billingctl stripe setup --secret-out FILE"},
 	{"stripe_portal", check_stripe_portal, STRIPE | SELLS, NOTHING, "save the settings of the customer portal once, in Stripe's dashboard"},
 	{"stripe_mode", check_stripe_mode, SCHEMA | RULES | SELLS, NOTHING, "let the webhook endpoint of the key's mode alone send to this service"},

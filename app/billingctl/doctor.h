@@ -63,6 +63,7 @@ enum fail check_stripe_account(struct doctor *doctor) MUST_CHECK;
 enum fail check_stripe_key(struct doctor *doctor) MUST_CHECK;
 enum fail check_stripe_prices(struct doctor *doctor) MUST_CHECK;
 enum fail check_stripe_meters(struct doctor *doctor) MUST_CHECK;
+enum fail check_stripe_checkout(struct doctor *doctor) MUST_CHECK;
 enum fail check_stripe_webhook(struct doctor *doctor) MUST_CHECK;
 enum fail check_stripe_portal(struct doctor *doctor) MUST_CHECK;
 enum fail check_stripe_mode(struct doctor *doctor) MUST_CHECK;

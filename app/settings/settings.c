@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "http/client.h"
+#include "stripe/version.h"
 
 static const int64_t stripe_connect_ms = 5000;
 static const int64_t stripe_retries = 2; /* as the official SDK has it */
@@ -17,6 +18,7 @@ static const char *const when_choices[] = {"now", "period_end", NULL};
 static const char *const reversal_choices[] = {"keep", "period_end", "revoke", NULL};
 static const char *const pause_choices[] = {"period_end", "keep", NULL};
 static const char *const second_choices[] = {"report", "cancel", NULL};
+static const char *const mode_choices[] = {"classic", "flexible", NULL};
 
 static const char *
 check_origin_list(const char *value)
@@ -216,6 +218,18 @@ const struct setting app_settings_table[] = {
             "The effect of a dispute (chargeback), as of a refund. A dispute that is won "
             "gives access back.",
             .choices = reversal_choices),
+        ROW(stripe_promotion_codes, "STRIPE_PROMOTION_CODES", "off",
+            "Whether a customer can enter a promotion code at checkout."),
+        ROW(stripe_automatic_tax, "STRIPE_AUTOMATIC_TAX", "off",
+            "Whether Stripe Tax, which the account must have set up, computes the tax of new "
+            "subscriptions. The address entered at checkout is kept at Stripe's customer."),
+        ROW(stripe_tax_ids, "STRIPE_TAX_IDS", "off",
+            "Whether a customer can enter a tax ID at checkout. The business name and address "
+            "entered with it are kept at Stripe's customer, the name also here."),
+        ROW(stripe_billing_mode, "STRIPE_BILLING_MODE", "classic",
+            "Stripe's billing mode of new subscriptions: classic, or flexible, which Stripe "
+            "advises. Existing subscriptions keep theirs.",
+            .choices = mode_choices),
         ROW(stripe_deadline_ms, "STRIPE_DEADLINE_MS", "10000",
             "Longest time that a request waits for Stripe, tries included; below nginx's 30 s.",
             .min = 1000, .max = 12000),
@@ -224,9 +238,10 @@ const struct setting app_settings_table[] = {
             .max = 1000),
         ROW(stripe_api_base, "STRIPE_API_BASE", "https://api.stripe.com",
             "Where Stripe's API is.", .check = check_api_base),
-        ROW(stripe_api_version, "STRIPE_API_VERSION", "2025-03-31.basil",
-            "Stripe-Version of every call; the code reads the shapes before and since this "
-            "one.",
+        ROW(stripe_api_version, "STRIPE_API_VERSION", STRIPE_VERSION_NEWEST,
+            "Stripe-Version of every request, and of a webhook endpoint that stripe setup "
+            "makes. "
+            "Objects and events of older versions are read too.",
             .check = check_not_empty),
         ROW(stripe_ca_file, "STRIPE_CA_FILE", "",
             "PEM file of the authorities that may vouch for Stripe's API; empty: the "
@@ -252,6 +267,11 @@ app_settings_load(struct task *task, const char *path, unsigned int secrets,
 		                 "LICENSE_OFFLINE_STALE_DAYS must be more than "
 		                 "REVOCATIONS_TTL_HOURS, or "
 		                 "each licence would become stale before the next list");
+	if (strcmp(out->stripe_billing_mode, "flexible") == 0 &&
+	    !stripe_version_has_billing_mode(out->stripe_api_version))
+		return task_fail(task, FAIL_INVALID, "invalid_setting",
+		                 "STRIPE_BILLING_MODE=flexible needs STRIPE_API_VERSION "
+		                 "2025-06-30.basil or later");
 	if (strcmp(out->socket, out->stripe_socket) == 0)
 		return task_fail(
 		        task, FAIL_INVALID, "invalid_setting",
@@ -328,6 +348,8 @@ policy_of(const struct app_settings *settings)
 static struct sales_policy
 sales_of(const struct app_settings *settings)
 {
+	const char *version = settings->stripe_api_version;
+
 	return (struct sales_policy){
 	        .configured = *settings->stripe_secret_key != '\0',
 	        .live = is_live_key(settings->stripe_secret_key),
@@ -343,6 +365,13 @@ sales_of(const struct app_settings *settings)
 	        .refund_policy = settings->stripe_refund_policy,
 	        .dispute_policy = settings->stripe_dispute_policy,
 	        .pause_ends_access = strcmp(settings->stripe_pause_policy, "period_end") == 0,
+	        .billing_mode = stripe_version_has_billing_mode(version)
+	                                ? settings->stripe_billing_mode
+	                                : NULL,
+	        .anchor_is_object = stripe_version_has_anchor_object(version),
+	        .promotion_codes = settings->stripe_promotion_codes,
+	        .automatic_tax = settings->stripe_automatic_tax,
+	        .tax_ids = settings->stripe_tax_ids,
 	        .deadline_ms = settings->stripe_deadline_ms,
 	        .event_tries = settings->stripe_event_tries,
 	};

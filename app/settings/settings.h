@@ -62,6 +62,10 @@ struct app_settings {
 	const char *stripe_pause_policy;
 	const char *stripe_refund_policy;
 	const char *stripe_dispute_policy;
+	bool stripe_promotion_codes;
+	bool stripe_automatic_tax;
+	bool stripe_tax_ids;
+	const char *stripe_billing_mode;
 	int64_t stripe_deadline_ms;
 	int64_t stripe_event_tries;
 	const char *stripe_api_base;

@@ -42,9 +42,14 @@ struct sales_policy {
 	bool cancel_second; /* cancel a second subscription of a customer, not only report it */
 	const char *refund_policy; /* keep, period_end or revoke */
 	const char *dispute_policy;
-	bool pause_ends_access; /* where payments are not collected, with the period */
-	int64_t deadline_ms;    /* the longest time that one request may wait for Stripe */
-	int64_t event_tries;    /* an event that failed so often is parked */
+	bool pause_ends_access;   /* where payments are not collected, with the period */
+	const char *billing_mode; /* of new subscriptions; NULL: the API version has none */
+	bool anchor_is_object;    /* the API version takes `billing_cycle_anchor` so */
+	bool promotion_codes;     /* a customer can enter one at checkout */
+	bool automatic_tax;       /* Stripe computes the tax of new subscriptions */
+	bool tax_ids;             /* a customer can enter one at checkout */
+	int64_t deadline_ms;      /* the longest time that one request may wait for Stripe */
+	int64_t event_tries;      /* an event that failed so often is parked */
 };
 
 /* The rules of this installation; constant while a process serves. */

@@ -23,19 +23,6 @@ struct parts {
 	size_t signed_length;
 };
 
-static EVP_MD_CTX *
-start_signing(EVP_PKEY *pkey)
-{
-	EVP_MD_CTX *context = EVP_MD_CTX_new();
-
-	/* The default padding of RSA is PKCS #1 v1.5, as RS256 demands. */
-	if (context != NULL &&
-	    EVP_DigestSignInit_ex(context, NULL, "SHA256", NULL, NULL, pkey, NULL) == 1)
-		return context;
-	EVP_MD_CTX_free(context);
-	return NULL;
-}
-
 static enum fail
 signing_failed(struct task *task, const char *why)
 {
@@ -53,10 +40,10 @@ sign_text(struct task *task, const struct license_key *key, const char *text,
 	EVP_MD_CTX *context;
 	bool fine;
 
-	if (!key->can_sign)
+	if (key->signer == NULL)
 		return signing_failed(task, "the key has no private half");
-	context = start_signing(key->pkey);
-	fine = context != NULL &&
+	context = EVP_MD_CTX_new();
+	fine = context != NULL && EVP_MD_CTX_copy_ex(context, key->signer) == 1 &&
 	       EVP_DigestSign(context, data, &length, (const unsigned char *)text,
 	                      strlen(text)) == 1;
 	EVP_MD_CTX_free(context);

@@ -147,6 +147,25 @@ refuse_key(struct task *task, const char *name, const char *why)
 	return task_fail(task, FAIL_INVALID, "key_invalid", "%s %s.", name, why);
 }
 
+static void
+release_signer(void *signer)
+{
+	EVP_MD_CTX_free(signer);
+}
+
+/* A context that has fetched its algorithms. RSA's default padding is PKCS #1 v1.5, as RS256 demands. */
+static EVP_MD_CTX *
+signer_of(struct arena *arena, EVP_PKEY *pkey)
+{
+	EVP_MD_CTX *signer = EVP_MD_CTX_new();
+
+	arena_defer(arena, release_signer, signer);
+	if (signer != NULL &&
+	    EVP_DigestSignInit_ex(signer, NULL, "SHA256", NULL, NULL, pkey, NULL) == 1)
+		return signer;
+	return NULL;
+}
+
 enum fail
 license_keys_add(struct task *task, struct license_keys *keys, EVP_PKEY *pkey, const char *name,
                  bool can_sign, struct license_key **out)
@@ -168,6 +187,7 @@ license_keys_add(struct task *task, struct license_keys *keys, EVP_PKEY *pkey, c
 	key.kid = license_key_thumbprint(keys->arena, key.n, key.e);
 	if (license_keys_find(keys, key.kid))
 		return FAIL_NONE;
+	key.signer = can_sign ? signer_of(keys->arena, pkey) : NULL;
 	if (keys->count == LICENSE_KEYS_MAX)
 		return task_fail(task, FAIL_INVALID, "key_invalid",
 		                 "%s is one key too many (the bound is %d).", name,

@@ -89,6 +89,7 @@ change_form(struct operation *operation, const struct plan_terms *terms)
 	struct stripe_form form = stripe_form_new(operation->task->arena);
 
 	plan_terms_add_items(&form, "items", operation->billing, terms);
+	plan_terms_add_anchor(&form, "billing_cycle_anchor", operation->billing, terms);
 	stripe_form_string(&form, "proration_behavior", terms->proration);
 	if (terms->proration_at.known)
 		stripe_form_int(&form, "proration_date", terms->proration_at.ms / SECOND_MS);
@@ -175,7 +176,11 @@ fetch_preview(struct operation *operation, const struct plan_terms *terms,
 	struct json_view object;
 
 	stripe_form_string(&form, "subscription", terms->sold.stripe.id);
+	if (terms->sold.stripe.automatic_tax)
+		stripe_form_bool(&form, "automatic_tax[enabled]", true);
 	plan_terms_add_items(&form, "subscription_details[items]", operation->billing, terms);
+	plan_terms_add_anchor(&form, "subscription_details[billing_cycle_anchor]",
+	                      operation->billing, terms);
 	stripe_form_string(&form, "subscription_details[proration_behavior]", terms->proration);
 	stripe_form_int(&form, "subscription_details[proration_date]",
 	                out->proration_at.ms / SECOND_MS);
@@ -229,6 +234,26 @@ cancel_trial(struct operation *operation, const char *customer_id)
 	return db_commit(operation->db, operation->task);
 }
 
+/* The parameters that end the subscription with what is paid. In flexible billing mode the periods
+ * of items can differ, and `cancel_at_period_end` would end with the earliest of them
+ * (docs.stripe.com/changelog, 2025-07-30.basil). */
+static const char *
+period_end_form(struct arena *arena, const struct stripe_subscription *subscription)
+{
+	const struct stripe_item *items = subscription->items;
+	int64_t first = INT64_MAX, last = 0;
+
+	for (size_t i = 0; i < subscription->item_count; i++) {
+		if (!items[i].period_end.known)
+			continue;
+		first = items[i].period_end.ms < first ? items[i].period_end.ms : first;
+		last = items[i].period_end.ms > last ? items[i].period_end.ms : last;
+	}
+	if (first >= last)
+		return "cancel_at_period_end=true";
+	return arena_printf(arena, "cancel_at=%lld", (long long)(last / SECOND_MS));
+}
+
 enum fail
 change_cancel(struct operation *operation, const char *customer_id, enum cancel_when when)
 {
@@ -257,7 +282,7 @@ change_cancel(struct operation *operation, const char *customer_id, enum cancel_
 		TRY(change_fetch(operation, &subscription, &now));
 		if (now.stripe.cancel_at_period_end || now.stripe.cancel_at.known)
 			return fail_nothing_to_change(operation);
-		change.parameters = "cancel_at_period_end=true";
+		change.parameters = period_end_form(operation->task->arena, &now.stripe);
 	} else {
 		change.deletes = true;
 		change.parameters = stripe_cancel_parameters(operation);

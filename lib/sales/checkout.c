@@ -93,6 +93,27 @@ url_or_ours(struct operation *operation, const char *url, const char *page)
 	                                  operation->billing->sales.base_url, page);
 }
 
+/* Adds what the vendor lets customers do at checkout. Stripe refuses automatic tax and tax IDs for
+ * a customer that exists unless the address and the name may be kept at the customer
+ * (docs.stripe.com/tax/checkout). */
+static void
+add_options(struct stripe_form *form, const struct sales_policy *sales)
+{
+	if (sales->billing_mode != NULL)
+		stripe_form_string(form, "subscription_data[billing_mode][type]",
+		                   sales->billing_mode);
+	if (sales->promotion_codes)
+		stripe_form_bool(form, "allow_promotion_codes", true);
+	if (sales->automatic_tax)
+		stripe_form_bool(form, "automatic_tax[enabled]", true);
+	if (sales->automatic_tax || sales->tax_ids)
+		stripe_form_string(form, "customer_update[address]", "auto");
+	if (sales->tax_ids) {
+		stripe_form_bool(form, "tax_id_collection[enabled]", true);
+		stripe_form_string(form, "customer_update[name]", "auto");
+	}
+}
+
 static const char *
 session_form(struct operation *operation, const struct checkout_request *request,
              const struct price *price, const char *stripe_customer_id,
@@ -114,6 +135,7 @@ session_form(struct operation *operation, const struct checkout_request *request
 	stripe_form_string(&form, "metadata[customer_id]", request->customer_id);
 	stripe_form_string(&form, "subscription_data[metadata][customer_id]",
 	                   request->customer_id);
+	add_options(&form, &operation->billing->sales);
 	if (operation->billing->sales.keep_trial && subscription != NULL &&
 	    access_is_trial(subscription, operation->now_ms) &&
 	    subscription->trial_ends_at.ms - operation->now_ms >= TRIAL_LEFT_MS)

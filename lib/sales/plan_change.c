@@ -86,8 +86,7 @@ change_fetch(struct operation *operation, const struct subscription *subscriptio
 
 	TRY(stripe_fetch(operation, "/v1/subscriptions/%s",
 	                 subscription->stripe_subscription_id, NULL, &object));
-	if (!sold_subscription_read(operation, &object, out))
-		return stripe_answer_unusable(operation->task);
+	TRY(sold_subscription_complete(operation, &object, out));
 	TRY(price_plans_find(operation, PRICES_PRODUCTS, out));
 	return stripe_status_is_final(out->stripe.status) ? fail_subscription_ended(operation)
 	                                                  : FAIL_NONE;
@@ -228,4 +227,15 @@ plan_terms_add_items(struct stripe_form *form, const char *prefix,
 		stripe_form_int(form, arena_printf(arena, "%s[0][quantity]", prefix),
 		                terms->sold.item.quantity);
 	stripe_items_add_metered(form, prefix, 1, billing, terms->price, &terms->sold.stripe);
+}
+
+void
+plan_terms_add_anchor(struct stripe_form *form, const char *key, const struct billing *billing,
+                      const struct plan_terms *terms)
+{
+	if (!terms->changes_interval || !terms->sold.stripe.flexible)
+		return;
+	if (billing->sales.anchor_is_object)
+		key = arena_printf(form->text.arena, "%s[type]", key);
+	stripe_form_string(form, key, "now");
 }

@@ -58,6 +58,12 @@ enum fail plan_terms_find(struct operation *operation, const struct plan_change 
  * outside of the current period (docs.stripe.com/api/subscriptions/update, proration_date). */
 struct instant plan_terms_proration_at(const struct plan_terms *terms, int64_t now_ms);
 
+/* Adds what begins a new period with another interval, under `key`, for example
+ * "billing_cycle_anchor". In classic billing mode Stripe begins one by itself, in flexible mode only
+ * when asked (docs.stripe.com/billing/subscriptions/billing-mode/compare). */
+void plan_terms_add_anchor(struct stripe_form *form, const char *key,
+                           const struct billing *billing, const struct plan_terms *terms);
+
 /* Adds the subscription's new items under `prefix`, for example "items". */
 void plan_terms_add_items(struct stripe_form *form, const char *prefix,
                           const struct billing *billing, const struct plan_terms *terms);

@@ -85,17 +85,18 @@ interval_of(const struct json_view *item)
 	               : NULL;
 }
 
-static void
-read_items(const struct json_view *object, struct stripe_subscription *out)
+void
+stripe_items_append(struct stripe_subscription *subscription, const struct json_view *data)
 {
-	struct json_view data, item;
-	struct stripe_item *next;
+	size_t count = subscription->item_count;
+	struct stripe_item *items =
+	        arena_array(data->arena, count + json_view_count(data) + 1, sizeof(*items));
+	struct json_view item;
 
-	(void)json_view_find(object, "items.data", &data);
-	next = arena_array(object->arena, json_view_count(&data) + 1, sizeof(*next));
-	out->items = next;
-	for (bool more = json_view_first(&data, &item); more; more = json_view_next(&item))
-		*next++ = (struct stripe_item){
+	if (count > 0)
+		memcpy(items, subscription->items, count * sizeof(*items));
+	for (bool more = json_view_first(data, &item); more; more = json_view_next(&item))
+		items[count++] = (struct stripe_item){
 		        .id = stripe_text_of(&item, "id"),
 		        .price_id = stripe_id_of(&item, "price"),
 		        .product_id = stripe_id_of(&item, "price.product"),
@@ -106,12 +107,15 @@ read_items(const struct json_view *object, struct stripe_subscription *out)
 		        .period_start = moment(&item, "current_period_start"),
 		        .period_end = moment(&item, "current_period_end"),
 		};
-	out->item_count = (size_t)(next - out->items);
+	subscription->items = items;
+	subscription->item_count = count;
 }
 
 bool
 stripe_subscription_read(const struct json_view *object, struct stripe_subscription *out)
 {
+	struct json_view items;
+
 	if (!is_a(object, "subscription") || stripe_text_of(object, "status") == NULL)
 		return false;
 	*out = (struct stripe_subscription){
@@ -127,10 +131,14 @@ stripe_subscription_read(const struct json_view *object, struct stripe_subscript
 	        .ended_at = moment(object, "ended_at"),
 	        .created = moment(object, "created"),
 	        .cancel_at_period_end = flag(object, "cancel_at_period_end"),
+	        .automatic_tax = flag(object, "automatic_tax.enabled"),
+	        .flexible = text_equal(stripe_text_of(object, "billing_mode.type"), "flexible"),
+	        .has_more_items = flag(object, "items.has_more"),
 	};
 	out->pause_behavior = stripe_text_of(object, "pause_collection.behavior");
 	out->pause_resumes_at = stripe_instant(number(object, "pause_collection.resumes_at"));
-	read_items(object, out);
+	(void)json_view_find(object, "items.data", &items);
+	stripe_items_append(out, &items);
 	if (text_equal(stripe_text_of(object, "latest_invoice.status"), "open")) {
 		out->due_at = moment(object, "latest_invoice.due_date");
 		out->unpaid_invoice =

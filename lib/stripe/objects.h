@@ -1,6 +1,6 @@
 /*
- * objects.h: reads Stripe's objects into structs. Each value is looked for where API version
- * 2025-03-31.basil has it, then where earlier versions had it.
+ * objects.h: reads Stripe's objects into structs. Each value is looked for where the API versions
+ * since 2025-03-31.basil have it, then where earlier versions had it.
  *
  * Unknown members, values and types are never an error (docs.stripe.com/upgrades). Strings live
  * as long as the arena that the JSON was read in.
@@ -33,6 +33,7 @@ struct stripe_subscription {
 	const char *status;
 	const struct stripe_item *items; /* in Stripe's order */
 	size_t item_count;
+	bool has_more_items; /* than its object shows: stripe_items_append() adds them */
 	struct instant period_start; /* before 2025-03-31.basil, which moved periods to items */
 	struct instant period_end;
 	struct instant trial_end;
@@ -47,6 +48,8 @@ struct stripe_subscription {
 	const char *pause_behavior; /* of pause_collection; NULL: payments are collected */
 	struct instant pause_resumes_at;
 	bool cancel_at_period_end;
+	bool automatic_tax; /* Stripe computes its tax */
+	bool flexible;      /* its billing mode; versions before 2025-06-30.basil do not say */
 };
 
 struct stripe_invoice {
@@ -104,6 +107,10 @@ bool stripe_subscription_read(const struct json_view *object, struct stripe_subs
 bool stripe_invoice_read(const struct json_view *object, struct stripe_invoice *out);
 bool stripe_charge_read(const struct json_view *object, struct stripe_charge *out);
 bool stripe_dispute_read(const struct json_view *object, struct stripe_dispute *out);
+
+/* Adds the items of a list's array. */
+void stripe_items_append(struct stripe_subscription *subscription,
+                         const struct json_view *data);
 
 /* Whether an invoice's line credits or charges a part of a period. */
 bool stripe_line_is_proration(const struct json_view *line);

@@ -89,6 +89,14 @@ static const struct refusal {
          NULL, NULL},
         {"price_unavailable", "This price is not sold any more.", NULL, "resource_missing",
          "[price]"},
+        {"tax_location_invalid",
+         "Stripe cannot compute the tax: the customer's billing address must be completed "
+         "first.",
+         NULL, "customer_tax_location_invalid", NULL},
+        {"tax_location_invalid",
+         "Stripe cannot compute the tax: the customer's billing address must be completed "
+         "first.",
+         NULL, "failed_tax_calculation", NULL},
 };
 
 enum { REFUSALS = sizeof(refusals) / sizeof(*refusals) };

@@ -91,8 +91,7 @@ stripe_sync_store_subscription(struct operation *operation, const struct json_vi
 	bool known, changed, deleted, cancelling;
 	const char *named;
 
-	if (!sold_subscription_read(operation, object, &subscription))
-		return stripe_answer_unusable(operation->task);
+	TRY(sold_subscription_complete(operation, object, &subscription));
 	named = own_customer_id(stripe->customer_id);
 	TRY(customer_of_stripe(operation, stripe->customer, stripe->id,
 	                       named != NULL ? named : named_customer_id, customer_id));

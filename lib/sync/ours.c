@@ -2,6 +2,11 @@
 #include "sync/ours.h"
 
 #include "base/wire.h"
+#include "outbox/fetch.h"
+#include "stripe/client.h"
+#include "stripe/form.h"
+
+enum { ITEM_PAGES_MAX = 5, ITEM_PAGE = 100 };
 
 /* Without an item that we sell the latest end of all items counts. */
 static void
@@ -37,18 +42,15 @@ sold_subscription_add(const struct operation *operation, struct sold_subscriptio
 	complete_period(out);
 }
 
-bool
-sold_subscription_read(const struct operation *operation, const struct json_view *object,
-                       struct sold_subscription *out)
+/* Chooses the item with the highest plan. A metered item may stand before it. */
+static void
+choose_item(const struct operation *operation, struct sold_subscription *out)
 {
 	const struct stripe_subscription *stripe = &out->stripe;
 
-	*out = (struct sold_subscription){0};
-	if (!stripe_subscription_read(object, &out->stripe))
-		return false;
-	if (stripe->item_count > 0)
-		out->item = stripe->items[0];
-	/* A metered item may stand before the plan's. */
+	out->item = stripe->item_count > 0 ? stripe->items[0] : (struct stripe_item){0};
+	out->plan = NULL;
+	out->plan_items = 0;
 	for (size_t i = 0; i < stripe->item_count; i++) {
 		const struct price *price = price_list_find(&operation->billing->plan_prices,
 		                                            stripe->items[i].price_id);
@@ -58,7 +60,46 @@ sold_subscription_read(const struct operation *operation, const struct json_view
 			                      (int64_t)price->position);
 	}
 	complete_period(out);
+}
+
+bool
+sold_subscription_read(const struct operation *operation, const struct json_view *object,
+                       struct sold_subscription *out)
+{
+	*out = (struct sold_subscription){0};
+	if (!stripe_subscription_read(object, &out->stripe))
+		return false;
+	choose_item(operation, out);
 	return true;
+}
+
+enum fail
+sold_subscription_complete(struct operation *operation, const struct json_view *object,
+                           struct sold_subscription *out)
+{
+	struct stripe_subscription *stripe = &out->stripe;
+	const char *last;
+	bool more;
+
+	if (!sold_subscription_read(operation, object, out))
+		return stripe_answer_unusable(operation->task);
+	more = stripe->has_more_items && stripe->item_count > 0;
+	for (int pages = 0; more && pages < ITEM_PAGES_MAX; pages++) {
+		struct stripe_form form = stripe_form_new(operation->task->arena);
+		struct json_view data;
+
+		last = stripe->items[stripe->item_count - 1].id;
+		if (last == NULL)
+			return stripe_answer_unusable(operation->task);
+		stripe_form_string(&form, "subscription", stripe->id);
+		stripe_form_int(&form, "limit", ITEM_PAGE);
+		stripe_form_string(&form, "starting_after", last);
+		TRY(stripe_fetch_list(operation, "/v1/subscription_items", NULL, form.text.data,
+		                      &data, &more));
+		stripe_items_append(stripe, &data);
+	}
+	choose_item(operation, out);
+	return FAIL_NONE;
 }
 
 const char *

@@ -20,13 +20,19 @@ struct sold_subscription {
 	size_t unknown_count;
 };
 
-/* False when the object is no subscription. */
+/* False when the object is no subscription. Reads the items that the object shows. */
 bool sold_subscription_read(const struct operation *operation, const struct json_view *object,
                             struct sold_subscription *out);
 
 /* Counts one more item that has a price of ours; its plan counts if it is the highest so far. */
 void sold_subscription_add(const struct operation *operation, struct sold_subscription *out,
                            const struct stripe_item *item, const char *plan, int64_t position);
+
+/* Reads the subscription and fetches the items that its object does not show: in flexible billing
+ * mode a subscription can have a hundred. FAIL_STRIPE when the object is no subscription. */
+enum fail sold_subscription_complete(struct operation *operation,
+                                     const struct json_view *object,
+                                     struct sold_subscription *out) MUST_CHECK;
 
 /* The text when it has the form of our customers' ids, else NULL. */
 const char *own_customer_id(const char *named);

@@ -78,4 +78,4 @@ def books(shop, all_books):
     yield all_books
     shop.stripe.let_go()
     shop.stripe.hold(False)
-    shop.stripe.settings(after_retries="cancel", flexible=False)
+    shop.stripe.settings(after_retries="cancel")

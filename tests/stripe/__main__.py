@@ -14,7 +14,7 @@ asked and makes any fault that is asked for. It needs nothing but Python.
     --port-file FILE       the port is written here once it listens
     --public-url URL       what page addresses begin with; http://127.0.0.1:PORT
     --webhook-url URL      where events go; --webhook-ca FILE is trusted for https
-    --account-version V    shape of events for endpoints without a version; 2025-03-31.basil
+    --account-version V    shape of events for endpoints without a version; 2026-10-28.endive
     --retry-scale SECONDS  wait before the first retry of a webhook (5), doubled each time;
                            --attempts N (8) in all, --workers N (4) at once
     --prices LIST          plan=price_id:amount:interval,... made at the start, with products
@@ -30,7 +30,7 @@ subscription_items, invoices (with create_preview and pay), invoice_payments, ch
 disputes, billing_portal/sessions and /configurations, events, webhook_endpoints, billing/meters,
 meter_events and meter_event_adjustments. standin/routes.py has the list. Each request needs a
 Stripe-Version.
-What it does not serve (taxes, discounts, tiers, schedules ...) it refuses with 400 and says so.
+What it does not serve (discounts, tiers, schedules ...) it refuses with 400 and says so.
 Test payment methods: pm_card_visa, pm_card_chargeCustomerFail, pm_card_authenticationRequired.
 
 PAGES for a person: the `url` of a checkout session or portal session, and an invoice's
@@ -41,9 +41,9 @@ and with the header "Authorization: Bearer CONTROL_TOKEN". handle.py has a metho
 
     GET  ping                       {now}
     GET  settings, POST settings    {retry_days: [3,5,7], after_retries: cancel|unpaid|past_due,
-                                    portal_configured, meter_delay, thin_url, flexible: the
-                                    portal ends by cancel_at alone, account: of GET
-                                    /v1/account, null: 403}; also {secret_key}
+                                    portal_configured, meter_delay, thin_url, tax_percent: what
+                                    automatic tax adds, account: of GET /v1/account, null: 403};
+                                    also {secret_key}
     POST account                    {account} the key is of that account, which has objects of
                                     its own
     POST lose                       {id} loses an object without any event
@@ -55,7 +55,7 @@ and with the header "Authorization: Bearer CONTROL_TOKEN". handle.py has a metho
     GET  idle                       {idle} whether nothing is queued or under way
     POST deliver                    {events: [ids], times: 1, parallel: false, version, endpoint}
                                     sends now, in this order, even if it was delivered; version
-                                    renders the other shape. [{event, status}]
+                                    renders another shape. [{event, status}]
     POST drop                       {events: [ids] | "all"} pending ones are never delivered
     POST send                       {event: {..} | body: text, url, secrets, timestamp, headers}
                                     sends anything. {status}; 0 is no answer
@@ -63,7 +63,7 @@ and with the header "Authorization: Bearer CONTROL_TOKEN". handle.py has a metho
     POST card                       {customer, behaviour: none|good|declined|authenticate|bounces:
                                     a direct debit of a renewal fails after ten days}
     POST complete                   {session, card: good|declined|refused|authenticate|none,
-                                    email} pays as a person would. {subscription, customer,
+                                    email, typed: {name, address}} pays as a person would. {subscription, customer,
                                     return_url}
     POST expire                     {session}
     POST pay                        {invoice, card} pays as its holder would. {paid}
@@ -105,7 +105,7 @@ import sys
 import threading
 import time
 
-from standin import catalogue, model, renewal
+from standin import catalogue, model, renewal, shapes
 from standin.server import StandIn
 from standin.state import State
 from standin.wire import Server
@@ -125,7 +125,7 @@ def arguments():
     parser.add_argument("--secrets-file", required=True)
     parser.add_argument("--webhook-url")
     parser.add_argument("--webhook-ca")
-    parser.add_argument("--account-version", default="2025-03-31.basil")
+    parser.add_argument("--account-version", default=shapes.NEWEST_VERSION)
     parser.add_argument("--retry-scale", type=float, default=5.0)
     parser.add_argument("--attempts", type=int, default=8)
     parser.add_argument("--workers", type=int, default=4)

@@ -23,6 +23,7 @@ WEBHOOK_SECRET = "whsec_test_7Qp2mVb9Xc4ZtN1s"
 CONTROL_TOKEN = "control_test_8Vd3nRk5"
 BASIL = "2025-03-31.basil"
 OLD = "2023-10-16"
+NEWEST = "2026-10-28.endive"
 PYTHON = "/usr/bin/python3"
 
 
@@ -201,6 +202,11 @@ class StandIn:
     def close_dispute(self, dispute, status):
         """The bank decides: won, lost or warning_closed."""
         self.control("close_dispute", {"dispute": dispute, "status": status})
+
+    def migrate(self, subscription):
+        """Moves a subscription to flexible billing mode."""
+        return self.call("POST", f"/v1/subscriptions/{subscription}/migrate",
+                         {"billing_mode[type]": "flexible"}, version=NEWEST)
 
     # Events and webhooks
 

@@ -4,11 +4,14 @@ import functools
 import json
 
 from conftest import SHARED
+from standin.shapes import BASIL, NEWEST, OLD
 
 FOLDER = SHARED / "spec"
-DOCUMENTS = {True: "spec3-2025-03-31.basil.json", False: "spec3-2023-08-16.json"}
-# Real objects have these although the older document leaves them out.
-UNDOCUMENTED = {"subscription": {"plan", "quantity"}, "subscription_item": {"plan"},
+DOCUMENTS = {OLD: "spec3-2023-08-16.json", BASIL: "spec3-2025-03-31.basil.json",
+             NEWEST: "spec3-2026-10-28.endive.json"}
+# Real objects have these although the older document leaves them out, or, as `billing_mode`, a
+# later one has added them.
+UNDOCUMENTED = {"subscription": {"plan", "quantity", "billing_mode"}, "subscription_item": {"plan"},
                 "line_item": {"plan"}}
 TYPES = {"string": str, "integer": int, "boolean": bool, "object": dict, "array": list,
          "number": (int, float)}
@@ -30,9 +33,9 @@ def schemas(new):
     return document(new)["components"]["schemas"]
 
 
-def paths():
-    """The operations of the newer document, by path and method."""
-    return document(True)["paths"]
+def paths(new=NEWEST):
+    """The operations of a document, by path and method."""
+    return document(new)["paths"]
 
 
 def check(value, new):

@@ -354,9 +354,9 @@ def test_upgrade_pays_off_past_due(stripe):
 
 def test_flexible_portal(stripe):
     """In flexible mode the portal sets cancel_at without cancel_at_period_end."""
-    stripe.settings(flexible=True)
     customer = stripe.customer()
     id = stripe.subscribe(customer)["id"]
+    stripe.migrate(id)
     visit = stripe.call("POST", "/v1/billing_portal/sessions", {
         "customer": customer, "return_url": "https://a.example/"})
     stripe.exchange("POST", "/portal/" + visit["id"], f"action=cancel&subscription={id}")

@@ -75,7 +75,7 @@ REFUSED = [
      "&line_items[0][price]=price_pro&line_items[0][quantity]=1"
      "&client_reference_id=" + "x" * 201, 400, None, "client_reference_id"),
     ("POST", "/v1/subscriptions/{sub}", "discounts[0][coupon]=x", 400, None, "discounts"),
-    ("POST", "/v1/subscriptions/{sub}", "automatic_tax[enabled]=true", 400, None,
+    ("GET", "/v1/subscriptions?automatic_tax[enabled]=true", "", 400, None,
      "automatic_tax[enabled]"),
     ("POST", "/v1/billing_portal/sessions", "return_url=https%3A%2F%2Fx", 400,
      "parameter_missing", "customer"),

@@ -13,7 +13,7 @@ from support.stack import ROOT, four_plans
 MISSING = 3
 BASE_URL = "https://billing.example.com"
 URL = BASE_URL + "/api/webhooks/stripe"
-VERSION = "2025-03-31.basil"
+VERSION = "2026-10-28.endive"
 UNSET = {"STRIPE_PRICES": "", "STRIPE_WEBHOOK_SECRET": ""}
 
 
@@ -331,14 +331,14 @@ def test_an_endpoint_of_another_version_is_replaced(place, setup):
     assert (URL, "there") in setup()[0] and len(account(place)[2]) == 2
 
 
-def diagnose(place, **env):
-    """The failed checks of Stripe, with their details."""
+def diagnose(place, states=("wrong", "skipped"), **env):
+    """The checks of Stripe in these states, with their details."""
     done = place.ctl.run("doctor", "--json", **{"BASE_URL": BASE_URL, **env})
     checks = {one["check"]: one for one in json.loads(done.stdout)["checks"]
               if one["check"].startswith("stripe_") and one["check"] != "stripe_socket"}
-    assert len(checks) == 10 and place.stripe.secret_key not in done.stdout + done.stderr
+    assert len(checks) == 11 and place.stripe.secret_key not in done.stdout + done.stderr
     assert all(one["cure"] for one in checks.values() if one["state"] == "wrong")
-    return {name: one["detail"] for name, one in checks.items() if one["state"] not in ("ok", "warning")}
+    return {name: one["detail"] for name, one in checks.items() if one["state"] in states}
 
 
 @pytest.fixture(name="healthy")
@@ -419,8 +419,37 @@ def test_the_doctor_checks_the_endpoint(healthy):
     assert "doesn't send checkout.session.completed" in said()
     healthy.stripe.webhook(URL, api_version="2023-10-16", enabled_events=["*"])
     assert "version 2023-10-16" in said()
+    healthy.stripe.webhook(URL, api_version="2027-01-01.fennel", enabled_events=["*"])
+    assert "version 2027-01-01.fennel" in said()
     healthy.stripe.call("POST", "/v1/webhook_endpoints/we_command_line", {"disabled": "true"})
     assert "disabled" in said()
+
+
+def test_the_doctor_takes_an_older_version_that_is_read(healthy):
+    """An endpoint of before an update goes on; so do settings that name its version."""
+    healthy.stripe.webhook(URL, api_version="2025-03-31.basil", enabled_events=["*"])
+    checks = diagnose(healthy, states=("warning",))
+    assert "in version 2025-03-31.basil and requests use 2026-10-28.endive" in \
+        checks["stripe_webhook"]
+    kept = {"STRIPE_API_VERSION": "2025-03-31.basil"}
+    assert "stripe_webhook" not in diagnose(healthy, states=("warning",), **kept)
+    assert diagnose(healthy, **kept) == {}
+
+
+def test_the_doctor_says_how_a_checkout_is_opened(healthy):
+    def said(**env):
+        return diagnose(healthy, states=("ok", "warning"), **env)["stripe_checkout"]
+
+    assert said() == (f"version {VERSION}, billing mode classic, promotion codes off, automatic "
+                      "tax off, tax IDs off")
+    assert said(STRIPE_BILLING_MODE="flexible", STRIPE_PROMOTION_CODES="on",
+                STRIPE_AUTOMATIC_TAX="on", STRIPE_TAX_IDS="on") == (
+        f"version {VERSION}, billing mode flexible, promotion codes on, automatic tax on, "
+        "tax IDs on")
+    assert "tested with 2025-03-31.basil to 2026-10-28.endive" in said(
+        STRIPE_API_VERSION="2023-10-16")
+    old = {"STRIPE_API_VERSION": "2025-03-31.basil", "STRIPE_BILLING_MODE": "flexible"}
+    assert "needs STRIPE_API_VERSION 2025-06-30.basil" in healthy.ctl.run("doctor", **old).stdout
 
 
 def test_the_doctor_checks_the_portal(healthy):

@@ -57,7 +57,8 @@ def test_the_requests_to_stripe(api, stack):
                   cancel_url=url)
     common = {"mode": "subscription", "customer": stripe_id(stack, customer),
               "client_reference_id": customer.id, "metadata": {"customer_id": customer.id},
-              "subscription_data": {"metadata": {"customer_id": customer.id}}}
+              "subscription_data": {"metadata": {"customer_id": customer.id},
+                                    "billing_mode": {"type": "classic"}}}
     assert session_requests(stack, customer) == [
         {**common, "line_items": {"0": {"price": "price_starter_month", "quantity": "1"}},
          "success_url": f"{stack.base_url}/checkout/done?session_id={{CHECKOUT_SESSION_ID}}",
@@ -212,6 +213,7 @@ def test_a_running_trial_continues_at_stripe(other_rules):
     session, _ = open_checkout(customer)
     asked, = session_requests(other_rules, customer)
     assert asked["subscription_data"] == {"metadata": {"customer_id": customer.id},
+                                          "billing_mode": {"type": "classic"},
                                           "trial_end": str(seconds(ends))}
     other_rules.stripe.complete(session)
     settled(other_rules, customer.id)

@@ -103,10 +103,14 @@ def test_both_names_of_the_plan(bounded, name):
     expect(change(plan="professional", new_plan="professional"), 200)
 
 
-def test_a_change_of_plan_and_interval(bounded):
-    """The amount of the preview is charged; the new period is a year."""
+@pytest.mark.parametrize("mode", ["classic", "flexible"])
+def test_a_change_of_plan_and_interval(bounded, mode):
+    """The amount of the preview is charged; the new period is a year. In flexible billing mode Stripe
+    begins it only when asked."""
     customer = bounded.api.sign_up()
     bought = buy(bounded, customer, "starter")
+    if mode == "flexible":
+        bounded.stripe.migrate(bought["stripe_subscription_id"])
     change = {"plan": "professional", "interval": "year"}
     shown = expect(ask(customer.client, "preview", customer.id, **change), 200)
     assert (shown["plan"], shown["new_plan"], shown["interval"], shown["effective"]) == (

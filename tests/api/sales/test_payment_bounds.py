@@ -82,6 +82,28 @@ def test_changes_that_stripe_is_told_of_are_bounded(api, stack):
     expect(api.owner.patch(path, {"company_name": "After"}), 200)
 
 
+def test_stored_answers_of_payment_requests_are_bounded(api, stack):
+    """Beyond the bound nothing is sent, an earlier answer is repeated, and no key is needed."""
+    def accounts():
+        return set(stack.sql("SELECT encode(account, 'hex') FROM idempotency_counts").split())
+
+    customer, known = api.sign_up(), accounts()
+    body = {"customer_id": customer.id, "plan": "starter"}
+    path, key = "/api/subscriptions/checkout", {"Idempotency-Key": "the first"}
+    first = customer.client.post(path, body, headers=key)
+    expect(first, 200)
+    account, = accounts() - known
+    stack.sql("UPDATE idempotency_counts SET answers = 100000 WHERE account = "
+              f"decode('{account}', 'hex')")
+    before, sent = rows(stack, customer), len(stack.stripe.requests("POST"))
+    expect(customer.client.post(path, body, headers={"Idempotency-Key": "another"}), 429,
+           "too_many_stored_answers")
+    again = customer.client.post(path, body, headers=key)
+    assert again.content == first.content and again.headers["Idempotent-Replayed"] == "true"
+    assert rows(stack, customer) == before and len(stack.stripe.requests("POST")) == sent
+    expect(customer.client.post(path, body), 200)
+
+
 def test_rows_of_repeated_changes(api, stack, figures):
     """Each change leaves one call and at most two entries of the audit trail; what changes nothing leaves
     none, and neither does a repetition of an earlier request."""

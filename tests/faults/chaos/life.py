@@ -7,6 +7,8 @@ import uuid
 PATIENCE_SECONDS = 60
 IN_PROGRESS = ("operation_in_progress", "idempotency_in_progress")
 ENDED = ("canceled", "incomplete_expired")
+# The versions whose events must be read alike: before the shapes changed, then, and now.
+VERSIONS = ["2023-10-16", "2025-03-31.basil", "2026-10-28.endive"]
 PRICES = {"starter": "price_starter_month", "professional": "price_professional_month",
           "enterprise": "price_enterprise_month"}
 
@@ -27,9 +29,10 @@ def insist(client, method, path, body=None):
 class Life:
     """One customer. It sends its changes to the service. When the service refuses one because
     it does not know of the subscription yet, the customer uses Stripe's portal. Steps may leave
-    events at Stripe undelivered."""
+    events at Stripe undelivered. A `flexible` life moves what it buys to flexible billing mode."""
 
-    def __init__(self, stack):
+    def __init__(self, stack, flexible=False):
+        self.flexible = flexible
         self.stack = stack
         self.stripe = stack.stripe
         self.customer = stack.api.sign_up(company_name="Before", send=functools.partial(
@@ -75,7 +78,32 @@ class Life:
         answer = self.ask("checkout", (200, 409), plan=plan)
         if answer.status_code == 409:
             return None
-        return self.stripe.complete(answer.json()["session_id"], card)["subscription"]
+        bought = self.stripe.complete(answer.json()["session_id"], card)["subscription"]
+        if self.flexible:
+            self.stripe.migrate(bought)
+        return bought
+
+    def migrate(self):
+        """Moves the subscription to flexible billing mode, as the vendor would."""
+        self.stripe.migrate(self.at_stripe()[1]["id"])
+
+    def portal_end(self):
+        """Cancels in the portal. In flexible billing mode that sets `cancel_at` alone."""
+        theirs, mine = self.at_stripe()
+        visit = self.stripe.call("POST", "/v1/billing_portal/sessions", {
+            "customer": theirs, "return_url": self.stack.base_url})
+        self.stripe.exchange("POST", f"/portal/{visit['id']}",
+                             f"action=cancel&subscription={mine['id']}")
+
+    def pause(self):
+        """Pauses the subscription, which is in flexible billing mode."""
+        self.stripe.call("POST", f"/v1/subscriptions/{self.at_stripe()[1]['id']}/pause",
+                         version=VERSIONS[-1])
+
+    def resume(self):
+        """Resumes it: it goes on when its new period is paid, an hour later."""
+        self.ask("resume")
+        self.wait_until(self.stripe.now() + 3601)
 
     def change(self, plan):
         """Changes the plan; 402 when the card fails."""
@@ -148,7 +176,7 @@ class Life:
             return [*always, "recover", "recover", "give_up"]
         plans = [f"change {plan}" for plan in PRICES if plan != mine["plan"]]
         return [*always, *plans, "portal_change " + plans[0].split()[1], "renew", "fail",
-                "go_on" if mine["cancel_at"] else "end_later", *(["vanish"] if customer else [])]
+                *(["go_on"] if mine["cancel_at"] else ["end_later", "portal_end"]), *(["vanish"] if customer else [])]
 
     def move(self, rng, without=()):
         """Does a random step that is not in `without`; its name, or None without one."""

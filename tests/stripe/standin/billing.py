@@ -49,6 +49,8 @@ def new_invoice(state, subscription, lines, reason, period):
         currency=subscription.currency, lines=lines, period_start=period[0],
         period_end=period[1], customer_email=customer.email, customer_name=customer.name,
         collection_method=subscription.collection_method, starting_balance=customer.balance)
+    if subscription.automatic_tax:
+        invoice.tax_percent = state.settings["tax_percent"]
     if subscription.collection_method == "send_invoice":
         invoice.due_date = now + (subscription.days_until_due or 30) * DAY
     # A balance below zero is credit: it is used up as far as the total goes, and a total below
@@ -164,8 +166,14 @@ def settle(state, subscription, invoice):
         if subscription.status in ("incomplete", "past_due", "unpaid"):
             subscription.status = "active"
         elif subscription.status == "paused":
-            subscription.status = "active"
-            state.emit("customer.subscription.resumed", subscription)
+            activate(state, subscription)
+
+
+def activate(state, subscription):
+    """Ends a pause."""
+    subscription.status = "active"
+    subscription.paused = None
+    state.emit("customer.subscription.resumed", subscription)
 
 
 def pay(state, invoice, *, holder_present=False, out_of_band=False):

@@ -18,16 +18,22 @@ def create(call):
                       "customer_email")
     if params.get("customer"):
         subscriptions.customer_of(state, params)
+    check_kept(state, params)
     now = state.now()
+    data = params.get("subscription_data") or {}
+    data.setdefault("billing_mode", {"type": subscriptions.default_mode(call.version)})
     session = model.Session(
         state.new_id("cs_test_a1" if not state.livemode else "cs_live_a1", 56), now,
         customer=params.get("customer"), customer_email=params.get("customer_email"),
         client_reference_id=params.get("client_reference_id"),
         metadata=merge_metadata({}, params.get("metadata", {})),
         success_url=params["success_url"], cancel_url=params.get("cancel_url"),
-        lines=line_items(state, params), subscription_data=params.get("subscription_data") or {},
+        lines=line_items(state, params), subscription_data=data,
         payment_method_collection=params.get("payment_method_collection", "always"),
         allow_promotion_codes=params.get("allow_promotion_codes"), locale=params.get("locale"),
+        automatic_tax=(params.get("automatic_tax") or {}).get("enabled", False),
+        tax_ids=(params.get("tax_id_collection") or {}).get("enabled", False),
+        customer_update=params.get("customer_update") or {},
         expires_at=params.get("expires_at", now + DAY))
     check_times(session, now)
     session.url = f"{state.public_url}/pay/{session.id}"
@@ -45,7 +51,7 @@ def check_mode(params):
     for name in ("line_items", "success_url"):
         if not params.get(name):
             raise invalid(f"Missing required param: {name}.", name, "parameter_missing")
-    if params.get("ui_mode", "hosted") != "hosted":
+    if params.get("ui_mode", "hosted") not in ("hosted", "hosted_page"):
         raise invalid("The stand-in has only hosted pages.", "ui_mode")
     for name in ("customer_creation", "invoice_creation", "payment_intent_data", "submit_type"):
         if name in params:
@@ -54,6 +60,27 @@ def check_mode(params):
         url = params.get(name)
         if url and not url.startswith(("https://", "http://")):
             raise invalid("Not a valid URL", name, "url_invalid")
+
+
+def check_kept(state, params):
+    """Refuses tax and tax IDs for a customer that exists, unless what they need may be kept."""
+    kept = params.get("customer_update") or {}
+    if kept and not params.get("customer"):
+        raise invalid("`customer_update` can only be used with `customer`.", "customer_update")
+    if not params.get("customer"):
+        return
+    customer = state.customers[params["customer"]]
+    if (params.get("automatic_tax") or {}).get("enabled") and not customer.address and \
+            kept.get("address") != "auto":
+        raise invalid("Automatic tax calculation in Checkout requires a valid address on the "
+                      "Customer. Add a valid address to the Customer or set either "
+                      "`customer_update[address]` to 'auto' or `customer_update[shipping]` to "
+                      "'auto' to save the address entered in Checkout to the Customer.",
+                      code="customer_tax_location_invalid")
+    if (params.get("tax_id_collection") or {}).get("enabled") and kept.get("name") != "auto":
+        raise invalid("Tax ID collection requires updating business name on the customer. To "
+                      "enable tax ID collection for an existing customer, please set "
+                      "`customer_update[name]` to `auto`.")
 
 
 def line_items(state, params):
@@ -141,12 +168,12 @@ def session_due(state, id):
         end(state, session)
 
 
-def complete(state, session, card="good", email=None):
+def complete(state, session, card="good", email=None, typed=None):
     """Pays the page with a card. A card that is refused leaves the session
-    open and makes nothing."""
+    open and makes nothing. `typed` is the name and address typed into the page."""
     if session.status != "open":
         raise ApiError(400, f"This Checkout Session is {session.status}.")
-    amount = shapes_checkout.session_amount(session)
+    amount = shapes_checkout.session_amount(state, session)
     if card in ("refused", "none") and (amount or session.payment_method_collection == "always"):
         raise card_error(card)
     # A declined card can be filed for a trial: it fails only when it is charged.
@@ -155,7 +182,8 @@ def complete(state, session, card="good", email=None):
     customer = customer_for(state, session, email)
     if card not in ("none", "refused"):
         billing.card_from_page(state, customer, card)
-    data = dict(session.subscription_data)
+    keep_typed(state, customer, session, typed or {})
+    data = {**session.subscription_data, "automatic_tax": {"enabled": session.automatic_tax}}
     if customer.payment_method:
         data["default_payment_method"] = customer.payment_method
     items = [model.Item(state.new_id("si_", 14), state.now(), price, quantity)
@@ -168,6 +196,15 @@ def complete(state, session, card="good", email=None):
     session.details = {"email": customer.email, "name": customer.name}
     state.emit("checkout.session.completed", session)
     return subscription
+
+
+def keep_typed(state, customer, session, typed):
+    """Keeps what was typed at the customer, as far as the session says so."""
+    kept = {name: typed[name] for name, choice in session.customer_update.items()
+            if choice == "auto" and name in typed}
+    with state.changing(customer, "customer.updated"):
+        for name, value in kept.items():
+            setattr(customer, name, value)
 
 
 def customer_for(state, session, email):

@@ -8,6 +8,7 @@ import time
 
 from . import account, billing, cards, checkout, courier, dump, model, refunds, renewal
 from .errors import ApiError
+from .shapes import BASIL
 from .wire import Answer
 
 
@@ -191,7 +192,8 @@ def complete(server, wish):
     """Completes a checkout session as a person would on its page."""
     session = server.state.sessions.need(wish["session"])
     subscription = checkout.complete(server.state, session, wish.get("card", "good"),
-                                     wish.get("email", "someone@example.com"))
+                                     wish.get("email", "someone@example.com"),
+                                     wish.get("typed"))
     return {"subscription": subscription.id, "customer": session.customer,
             "return_url": checkout.return_url(session)}
 
@@ -252,8 +254,8 @@ def events(server, _wish):
     with server.state.lock:
         return [{"id": event.id, "type": event.type, "created": event.created,
                  "deliveries": dict(event.deliveries),
-                 "object": event.objects[True].get("id"),
-                 "customer": event.objects[True].get("customer")}
+                 "object": event.objects[BASIL].get("id"),
+                 "customer": event.objects[BASIL].get("customer")}
                 for event in server.state.events.values()]
 
 

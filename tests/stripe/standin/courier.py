@@ -127,7 +127,7 @@ class Courier:
         with self.state.lock:
             version = version or endpoint.api_version or event.api_version
             body = json.dumps(shapes.event_in_shape(
-                self.state, event, shapes.is_new(version), version)).encode()
+                self.state, event, shapes.shape_of(version), version)).encode()
             url, secrets = endpoint.url, list(endpoint.secrets)
         status = self.post(url, secrets, body, event.id, event.type, attempt)
         if 200 <= status < 300:

@@ -1,5 +1,7 @@
 """Operations on invoices: reading, paying, and previews of what an update would bill."""
 
+import copy
+
 from . import billing, cards, changes, lists, model, proration, shapes_billing
 from .errors import ApiError, card_error, invalid
 from .subscriptions import ENDED, customer_of, first_lines, first_period
@@ -61,6 +63,8 @@ def create_preview(call):
         subscription = state.subscriptions.need(params["subscription"], "subscription")
         if params.get("customer") not in (None, subscription.customer):
             raise invalid("The subscription does not belong to the customer.", "subscription")
+        subscription = copy.copy(subscription)
+        subscription.automatic_tax = (params.get("automatic_tax") or {}).get("enabled", False)
         invoice = preview_change(state, subscription, details)
     elif params.get("customer"):
         invoice = preview_new(state, customer_of(state, params), details)

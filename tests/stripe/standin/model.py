@@ -105,7 +105,9 @@ class Line:
 
 @dataclasses.dataclass
 class Subscription(Object):
-    """A subscription in classic billing mode: all items share one period."""
+    """A subscription; all its items share one period, as they do in classic billing mode. In
+    flexible mode the portal ends it by `cancel_at` alone, it can be paused, and its anchor stays
+    when what was free costs money. `paused` says why and since when it is."""
 
     customer: str = ""
     status: str = "incomplete"
@@ -135,6 +137,10 @@ class Subscription(Object):
     pause_collection: Optional[dict] = None
     pending_lines: list = field(default_factory=list)
     pending_update: Optional[dict] = None
+    billing_mode: str = "classic"
+    migrated_at: Optional[int] = None
+    automatic_tax: bool = False
+    paused: Optional[dict] = None
 
 
 @dataclasses.dataclass
@@ -169,11 +175,22 @@ class Invoice(Object):
     customer_name: Optional[str] = None
     metadata: dict = field(default_factory=dict)
     url: str = ""
+    tax_percent: Optional[int] = None
+
+    @property
+    def subtotal(self):
+        """The sum of the lines; negative for a credit."""
+        return sum(line.amount for line in self.lines)
+
+    @property
+    def tax(self):
+        """The automatic tax."""
+        return round(self.subtotal * (self.tax_percent or 0) / 100)
 
     @property
     def total(self):
-        """The sum of the lines; negative for a credit."""
-        return sum(line.amount for line in self.lines)
+        """The sum with tax; negative for a credit."""
+        return self.subtotal + self.tax
 
     @property
     def amount_due(self):
@@ -235,6 +252,9 @@ class Session(Object):
     subscription_data: dict = field(default_factory=dict)
     payment_method_collection: str = "always"
     allow_promotion_codes: Optional[bool] = None
+    automatic_tax: bool = False
+    tax_ids: bool = False
+    customer_update: dict = field(default_factory=dict)
     locale: Optional[str] = None
     expires_at: int = 0
     status: str = "open"
@@ -316,7 +336,7 @@ class PortalSession(Object):
 
 @dataclasses.dataclass
 class Event(Object):
-    """An event. `objects` and `previous` hold both shapes, by whether it is the newer one.
+    """An event. `objects` and `previous` hold all shapes.
     `deliveries` says for each endpoint: pending, delivered, failed or dropped."""
 
     type: str = ""

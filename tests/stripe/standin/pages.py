@@ -112,8 +112,8 @@ def pay_form(state, session, complaint):
     rows = "".join(
         f"<tr><td>{html.escape(state.products[price.product].name)}</td><td>{quantity} ×</td>"
         f"<td>{amount_text(price)}</td></tr>" for price, quantity in session.lines)
-    due = billing.money(shapes_checkout.session_amount(session), session.lines[0][0].currency)
-    trial = "" if shapes_checkout.session_amount(session) else (
+    due = billing.money(shapes_checkout.session_amount(state, session), session.lines[0][0].currency)
+    trial = "" if shapes_checkout.session_amount(state, session) else (
         "<p>Your trial is free; you pay when it ends.</p>")
     email = session.customer_email or ""
     if session.customer:
@@ -201,7 +201,7 @@ def act(server, session, form):
     if subscription.customer != session.customer:
         raise Choice("That is not your subscription.")
     end = {"cancel_at_period_end": True}
-    if state.settings["flexible"]:
+    if subscription.billing_mode == "flexible":
         end = {"cancel_at": subscription.period_end}
     params = {"cancel": end,
               "undo": {"cancel_at_period_end": False, "cancel_at": None}}.get(action)

@@ -2,7 +2,8 @@
 
 parameters.json says which parameters each operation takes. It is reduced from the description
 of the API that Stripe publishes (version 2025-03-31.basil, MIT licence) to the operations that
-the stand-in serves. Its types:
+the stand-in serves. parameter_changes.json has what later versions change, each as a merge patch
+(RFC 7396); what they add and the stand-in does not look at stands under the newest one. The types:
 
     "string", "string:40" (at most 40 characters), "decimal", "integer", "number", "boolean"
     ["a", "b"]         one of these words
@@ -16,6 +17,7 @@ the stand-in serves. Its types:
     "unserved"         known to Stripe, not served here: refused, as ignoring it would lie
 """
 
+import functools
 import json
 import pathlib
 import re
@@ -24,8 +26,32 @@ import urllib.parse
 from .errors import ApiError, invalid
 
 KEY = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
-OPERATIONS = json.loads((pathlib.Path(__file__).parent / "parameters.json").read_text())
+FOLDER = pathlib.Path(__file__).parent
+CHANGES = json.loads((FOLDER / "parameter_changes.json").read_text())
 MAX_METADATA = (50, 40, 500)
+
+
+def patch(value, change):
+    """A value after a merge patch; null in the patch takes a member away."""
+    if not isinstance(change, dict):
+        return change
+    patched = dict(value) if isinstance(value, dict) else {}
+    for name, one in change.items():
+        if one is None:
+            patched.pop(name, None)
+        else:
+            patched[name] = patch(patched.get(name), one)
+    return patched
+
+
+@functools.lru_cache
+def operations(version):
+    """The parameters of each operation in a version."""
+    found = json.loads((FOLDER / "parameters.json").read_text())
+    for name in sorted(CHANGES):
+        if name[:10] <= version[:10]:
+            found = patch(found, CHANGES[name])
+    return found
 
 
 def decode(text):
@@ -63,10 +89,13 @@ def place(tree, path, value, name):
             raise invalid(f"Parameter is both a value and a hash: {name}", name)
 
 
-def check(operation, tree):
+def check(operation, tree, version):
     """Checks the parameters of an operation ("POST /v1/customers") and gives them with their
     types. What is left empty to be cleared becomes None."""
-    return as_object(OPERATIONS[operation], tree, "")
+    members = operations(version).get(operation)
+    if members is None:
+        raise ApiError(404, f"Unrecognized request URL ({operation}) in version {version}.")
+    return as_object(members, tree, "")
 
 
 def convert(kind, value, param):

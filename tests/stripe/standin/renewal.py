@@ -104,6 +104,7 @@ def trial_due(state, subscription, now):
     elif behavior == "pause":
         with state.changing(subscription, "customer.subscription.updated"):
             subscription.status = "paused"
+            subscription.paused = {"type": "trial_end_without_payment_method", "at": now}
         state.emit("customer.subscription.paused", subscription)
     else:
         with state.changing(subscription, "customer.subscription.updated"):
@@ -182,7 +183,13 @@ def invoice_due(state, id):
     if invoice.status != "open" or due is None or due > state.now():
         return
     subscription = state.subscriptions[invoice.subscription]
-    if billing.pay(state, invoice) or invoice.next_payment_attempt is not None:
+    if billing.pay(state, invoice):
+        return
+    if subscription.status == "paused":
+        with state.changing(subscription, "customer.subscription.updated"):
+            subscription.status = "past_due"
+            subscription.paused = None
+    if invoice.next_payment_attempt is not None:
         return
     outcome = state.settings["after_retries"]
     if outcome == "cancel":

@@ -32,6 +32,8 @@ OPERATIONS = {
     "GET /v1/subscriptions/{id}": subscriptions.retrieve,
     "POST /v1/subscriptions/{id}": subscriptions.update,
     "DELETE /v1/subscriptions/{id}": subscriptions.cancel,
+    "POST /v1/subscriptions/{id}/migrate": subscriptions.migrate,
+    "POST /v1/subscriptions/{id}/pause": subscriptions.pause,
     "POST /v1/subscriptions/{id}/resume": subscriptions.resume,
     "POST /v1/subscription_items": items.create,
     "GET /v1/subscription_items": items.index,

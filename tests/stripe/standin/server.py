@@ -30,7 +30,8 @@ class Call:
         self.id = id
         self.params = params
         self.path = path
-        self.new = shapes.is_new(version)
+        self.version = version
+        self.new = shapes.shape_of(version)
 
 
 class StandIn:
@@ -124,7 +125,7 @@ class StandIn:
             raise ApiError(400, f"Invalid request (check that your POST content type is {FORM}).")
         tree = parameters.decode(text)
         record["params"] = tree
-        params = parameters.check(name, tree)
+        params = parameters.check(name, tree, version)
         call = Call(self, name, id and urllib.parse.unquote(id), params, request.path, version)
         call.operation = operation
         call.tree = tree

@@ -1,19 +1,25 @@
-"""Objects as the API shows them. Versions from 2025-03-31.basil on have the newer shape, older
-ones the older; each renderer is told which. Whatever it gives is fresh and may be changed."""
+"""Objects as the API shows them. There are three shapes: of versions before 2025-03-31.basil (OLD),
+since then (BASIL), and since 2026-03-25.dahlia (NEWEST), which has the members that the versions
+up to 2026-10-28.endive added. Each renderer is told which; `if new` means the latter two. Whatever
+it gives is fresh and may be changed."""
 
-from . import model, shapes_billing, shapes_checkout
+from . import model, shapes_billing, shapes_checkout, shapes_newest
 
-FIRST_NEW = "2025-03-31"
+NEWEST_VERSION = "2026-10-28.endive"
+SHAPES = OLD, BASIL, NEWEST = 0, 1, 2
+FIRST_OF = {BASIL: "2025-03-31", NEWEST: "2026-03-25"}
 
 
-def is_new(version):
-    """Whether a version has the newer shapes."""
-    return version[:10] >= FIRST_NEW
+def shape_of(version):
+    """The shape of a version."""
+    return max([OLD, *(shape for shape, first in FIRST_OF.items() if version[:10] >= first)])
 
 
 def render(state, thing, new):
     """An object in one of the shapes."""
-    return RENDERERS[type(thing)](state, thing, new)
+    shown = RENDERERS[type(thing)](state, thing, new)
+    return shapes_newest.complete(shown) if new == NEWEST and type(thing) is not model.Event \
+        else shown
 
 
 def difference(before, after):
@@ -122,7 +128,7 @@ def meter_event(state, event, _new):
 
 def event(state, event, _new):
     """An event, in the shape it was made in, whatever the version of the request."""
-    return event_in_shape(state, event, is_new(event.api_version), event.api_version)
+    return event_in_shape(state, event, shape_of(event.api_version), event.api_version)
 
 
 def event_in_shape(state, event, new, api_version):

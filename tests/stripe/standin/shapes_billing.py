@@ -84,13 +84,28 @@ def pending_update(state, subscription, new):
     }
 
 
+def billing_mode(subscription):
+    """The billing mode, which 2025-06-30.basil added and older new versions show too."""
+    mode = {"flexible": None, "type": subscription.billing_mode}
+    if subscription.billing_mode == "flexible":
+        mode["flexible"] = {"proration_discounts": "included"}
+        mode["updated_at"] = subscription.migrated_at or subscription.created
+    return mode
+
+
+def status_details(subscription):
+    """Why a subscription is paused."""
+    return {"paused": {"subscription": {"type": subscription.paused["type"]},
+                       "transitioned_at": subscription.paused["at"], "type": "subscription"}}
+
+
 def subscription(state, subscription, new):
     """A subscription. The newer shape has its period on the items."""
     items = [item(state, subscription, one, new) for one in subscription.items]
     shown = {
         "id": subscription.id, "object": "subscription", "application": None,
         "application_fee_percent": None,
-        "automatic_tax": {"enabled": False},
+        "automatic_tax": {"enabled": subscription.automatic_tax},
         "billing_cycle_anchor": subscription.billing_cycle_anchor,
         "cancel_at": subscription.cancel_at,
         "cancel_at_period_end": subscription.cancel_at_period_end,
@@ -119,6 +134,9 @@ def subscription(state, subscription, new):
     }
     if new:
         shown["automatic_tax"].update(disabled_reason=None, liability=None)
+        shown["billing_mode"] = billing_mode(subscription)
+        if new > 1 and subscription.paused:
+            shown["status_details"] = status_details(subscription)
         shown.update(billing_cycle_anchor_config=None, discounts=[], invoice_settings={
             "account_tax_ids": None, "issuer": {"type": "self"}})
     else:
@@ -176,7 +194,8 @@ def invoice(state, invoice, new):
         "amount_shipping": 0, "application": None, "attempt_count": invoice.attempt_count,
         "attempted": invoice.attempt_count > 0 or invoice.status == "paid",
         "auto_advance": invoice.auto_advance and invoice.status == "open",
-        "automatic_tax": {"enabled": False, "status": None},
+        "automatic_tax": {"enabled": invoice.tax_percent is not None,
+                          "status": None if invoice.tax_percent is None else "complete"},
         "billing_reason": invoice.billing_reason,
         "collection_method": invoice.collection_method, "created": invoice.created,
         "currency": invoice.currency, "custom_fields": None, "customer": invoice.customer,
@@ -204,9 +223,9 @@ def invoice(state, invoice, new):
         "status_transitions": {
             "finalized_at": invoice.finalized_at, "marked_uncollectible_at": None,
             "paid_at": invoice.paid_at, "voided_at": invoice.voided_at},
-        "subtotal": invoice.total, "subtotal_excluding_tax": invoice.total,
+        "subtotal": invoice.subtotal, "subtotal_excluding_tax": invoice.subtotal,
         "test_clock": None, "total": invoice.total, "total_discount_amounts": [],
-        "total_excluding_tax": invoice.total, "webhooks_delivered_at": invoice.finalized_at,
+        "total_excluding_tax": invoice.subtotal, "webhooks_delivered_at": invoice.finalized_at,
     }
     shown.update(new_invoice(invoice) if new else old_invoice(invoice))
     if new:
@@ -223,7 +242,11 @@ def new_invoice(invoice):
                                            "subscription": invoice.subscription}}
     return {"amount_overpaid": 0, "automatically_finalizes_at": None, "parent": parent,
             "issuer": {"type": "self"}, "rendering": None, "total_pretax_credit_amounts": [],
-            "total_taxes": []}
+            "total_taxes": [] if invoice.tax_percent is None else [
+                {"amount": invoice.tax, "tax_behavior": "exclusive",
+                 "tax_rate_details": {"tax_rate": "txr_stand_in"},
+                 "taxability_reason": "standard_rated", "taxable_amount": invoice.subtotal,
+                 "type": "tax_rate_details"}]}
 
 
 def old_invoice(invoice):
@@ -235,7 +258,7 @@ def old_invoice(invoice):
         "subscription": invoice.subscription,
         "subscription_details": {"metadata": dict(invoice.subscription_metadata)}
         if invoice.subscription else {"metadata": None},
-        "tax": None, "total_tax_amounts": [], "transfer_data": None,
+        "tax": None if invoice.tax_percent is None else invoice.tax, "total_tax_amounts": [], "transfer_data": None,
     }
 
 

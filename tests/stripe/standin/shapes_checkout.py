@@ -1,11 +1,14 @@
 """Checkout sessions and the customer portal as the API shows them."""
 
+import copy
+
 from . import proration, shapes_billing
 
 
 def session(state, session, new):
     """A checkout session."""
-    amount = session_amount(session)
+    amount = session_amount(state, session)
+    tax = amount - session_amount(state, session, taxed=False)
     details = session.details
     if details is None and (session.customer or session.customer_email):
         customer = state.customers.get(session.customer)
@@ -15,8 +18,8 @@ def session(state, session, new):
                    "phone": None, "tax_exempt": "none", "tax_ids": []}
     shown = {
         "id": session.id, "object": "checkout.session", "after_expiration": None,
-        "allow_promotion_codes": session.allow_promotion_codes, "amount_subtotal": amount,
-        "amount_total": amount, "automatic_tax": {"enabled": False, "status": None},
+        "allow_promotion_codes": session.allow_promotion_codes, "amount_subtotal": amount - tax,
+        "amount_total": amount, "automatic_tax": automatic_tax(session.automatic_tax),
         "billing_address_collection": None, "cancel_url": session.cancel_url,
         "client_reference_id": session.client_reference_id, "consent": None,
         "consent_collection": None, "created": session.created,
@@ -35,13 +38,13 @@ def session(state, session, new):
         "shipping_cost": None, "shipping_options": [], "status": session.status,
         "submit_type": None, "subscription": session.subscription,
         "success_url": session.success_url,
-        "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
+        "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": tax},
         "url": session.url if session.status == "open" else None,
     }
     if not new:
         shown["shipping_details"] = None
         return shown
-    shown["automatic_tax"]["liability"] = None
+    shown["automatic_tax"]["liability"] = {"type": "self"} if session.automatic_tax else None
     shown["custom_text"].update(after_submit=None, terms_of_service_acceptance=None)
     shown["payment_method_options"] = {"card": {"request_three_d_secure": "automatic"}}
     shown.update(
@@ -50,17 +53,27 @@ def session(state, session, new):
         saved_payment_method_options={"allow_redisplay_filters": ["always"],
                                       "payment_method_remove": "disabled",
                                       "payment_method_save": None},
-        ui_mode="hosted")
+        ui_mode="hosted" if new == 1 else "hosted_page")
+    if session.tax_ids:
+        shown["tax_id_collection"] = {"enabled": True, "required": "never"}
     return shown
 
 
-def session_amount(session):
+def automatic_tax(enabled):
+    """The member that says whether tax is computed."""
+    return {"enabled": enabled, "status": "complete" if enabled else None}
+
+
+def session_amount(state, session, taxed=True):
     """The amount to pay at the end of checkout: nothing when a trial begins."""
     data = session.subscription_data
     if data.get("trial_end") or data.get("trial_period_days"):
         return 0
-    return sum(proration.amount(price, quantity) for price, quantity in session.lines
-               if not price.metered)
+    amount = sum(proration.amount(price, quantity) for price, quantity in session.lines
+                 if not price.metered)
+    if taxed and session.automatic_tax:
+        amount += round(amount * state.settings["tax_percent"] / 100)
+    return amount
 
 
 def line_items(state, session, new):
@@ -93,7 +106,8 @@ FEATURES = {
 
 def portal_configuration(state, configuration, new):
     """Settings of the portal: what was sent, over what is always there."""
-    features = {name: {**standard, **configuration.features.get(name, {})}
+    features = {name: {**copy.deepcopy(standard),
+                       **copy.deepcopy(configuration.features.get(name, {}))}
                 for name, standard in FEATURES.items()}
     if new:
         features["subscription_update"].setdefault("schedule_at_period_end", {"conditions": []})

@@ -15,7 +15,7 @@ from .errors import missing_object
 
 ALPHABET = string.ascii_letters + string.digits
 EVENT_LIFETIME = 30 * 86400
-FORMAT = 1  # of the file; another one is not read
+FORMAT = 2  # of the file; another one is not read
 QUICK = 0.01  # seconds that may go into saving before each answer
 DAY = 86400
 
@@ -35,8 +35,7 @@ SETTINGS = {
     "portal_configured": True,   # false: the portal refuses until it has a configuration
     "meter_delay": 0,            # seconds until usage shows in summaries
     "thin_url": None,            # where thin events about meters go
-    "flexible": False,           # the portal ends subscriptions by cancel_at alone, as it does
-                                 # in the flexible billing mode of newer accounts
+    "tax_percent": 20,           # what automatic tax adds
     "account": "acct_1StandIn",  # what GET /v1/account answers; null: the key may not read it
 }
 
@@ -96,7 +95,7 @@ class State:
     """Everything, to be touched only with `lock` held. `request` is the id and idempotency key
     of the request that is being executed, for the events it causes."""
 
-    def __init__(self, *, livemode=False, api_version="2025-03-31.basil", file=None):
+    def __init__(self, *, livemode=False, api_version=shapes.NEWEST_VERSION, file=None):
         self.lock = threading.RLock()
         self.clock = Clock()
         self.agenda = Agenda()
@@ -129,14 +128,14 @@ class State:
         return prefix + "".join(random.choices(ALPHABET, k=length))
 
     def shape(self):
-        """Whether the account's version has the newer shapes."""
-        return shapes.is_new(self.api_version)
+        """The shape of the account's version."""
+        return shapes.shape_of(self.api_version)
 
     def emit(self, type, thing, previous=None):
         """Writes an event about an object into the log and has it delivered."""
         event = model.Event(
             self.new_id("evt_1"), self.now(), type=type,
-            objects={new: shapes.render(self, thing, new) for new in (True, False)},
+            objects={shape: shapes.render(self, thing, shape) for shape in shapes.SHAPES},
             previous=previous, api_version=self.api_version,
             request=self.request[0], idempotency_key=self.request[1])
         self.events.add(event)
@@ -146,11 +145,11 @@ class State:
     @contextlib.contextmanager
     def changing(self, thing, type):
         """Around a change of an object: emits the event `type` when anything has changed."""
-        before = {new: shapes.render(self, thing, new) for new in (True, False)}
+        before = {shape: shapes.render(self, thing, shape) for shape in shapes.SHAPES}
         yield
-        previous = {new: shapes.difference(before[new], shapes.render(self, thing, new))
-                    for new in (True, False)}
-        if previous[True] or previous[False]:
+        previous = {shape: shapes.difference(before[shape], shapes.render(self, thing, shape))
+                    for shape in shapes.SHAPES}
+        if any(previous.values()):
             self.emit(type, thing, previous)
 
     def listed(self, event):

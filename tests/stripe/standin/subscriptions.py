@@ -8,6 +8,7 @@ from .parameters import merge_metadata
 
 DAY = 86400
 PENDING_EXPIRY = 23 * 3600
+FLEXIBLE_SINCE = "2025-09-30"
 ENDED = ("canceled", "incomplete_expired")
 # The parameters that pending_if_incomplete allows beside it.
 WITH_PENDING = {"items", "proration_behavior", "proration_date", "payment_behavior", "expand",
@@ -18,6 +19,8 @@ OF_INCOMPLETE = {"metadata", "default_source", "default_payment_method", "expand
 
 def customer_of(state, params):
     """The customer that a parameter names; a deleted one is as good as none."""
+    if not params.get("customer"):
+        raise invalid("Missing required param: customer.", "customer", "parameter_missing")
     customer = state.customers.need(params["customer"], "customer")
     if customer.deleted:
         raise missing_object("customer", customer.id, "customer")
@@ -36,7 +39,13 @@ def create(call):
     if params.get("default_payment_method"):
         cards.attach(state, customer, params["default_payment_method"],
                      "default_payment_method")
+    params.setdefault("billing_mode", {"type": default_mode(call.version)})
     return begin(state, customer, items, params)
+
+
+def default_mode(version):
+    """The billing mode of a subscription that is made without one."""
+    return "flexible" if version[:10] >= FLEXIBLE_SINCE else "classic"
 
 
 def begin(state, customer, items, params, holder_present=False):
@@ -50,7 +59,8 @@ def begin(state, customer, items, params, holder_present=False):
         description=params.get("description"), start_date=now,
         default_payment_method=params.get("default_payment_method") and customer.payment_method,
         collection_method=params.get("collection_method", "charge_automatically"),
-        days_until_due=params.get("days_until_due"))
+        days_until_due=params.get("days_until_due"), billing_mode=params["billing_mode"]["type"],
+        automatic_tax=(params.get("automatic_tax") or {}).get("enabled", False))
     set_options(subscription, params)
     first_period(subscription, params, now)
     lines = first_lines(state, subscription, price)
@@ -157,6 +167,8 @@ def set_end(state, subscription, params):
         when = subscription.period_end
     elif params.get("cancel_at"):
         when = params["cancel_at"]
+        if not isinstance(when, int):
+            when = subscription.period_end  # all items have the same
         if when <= now:
             raise invalid("Invalid timestamp: must be in the future.", "cancel_at")
     elif "cancel_at" not in params and not subscription.cancel_at_period_end:
@@ -220,6 +232,12 @@ def update(call):
     return subscription
 
 
+def anchor_of(params):
+    """The wished billing_cycle_anchor: an object since 2026-09-30.endive, a word before."""
+    anchor = params.get("billing_cycle_anchor")
+    return anchor["type"] if isinstance(anchor, dict) else anchor
+
+
 def set_rest(state, subscription, params):
     """Sets the members that an update changes beside items and period."""
     set_options(subscription, params)
@@ -227,6 +245,8 @@ def set_rest(state, subscription, params):
     if params.get("default_payment_method"):
         subscription.default_payment_method = (
             state.customers[subscription.customer].payment_method)
+    if params.get("automatic_tax"):
+        subscription.automatic_tax = params["automatic_tax"]["enabled"]
     if "metadata" in params:
         subscription.metadata = merge_metadata(subscription.metadata, params["metadata"])
 
@@ -306,8 +326,35 @@ def cancel(call):
     return subscription
 
 
+def migrate(call):
+    """POST /v1/subscriptions/{id}/migrate: to flexible billing mode, from which none comes back."""
+    subscription = call.state.subscriptions.need(call.id)
+    if subscription.status in ENDED or subscription.billing_mode == "flexible":
+        raise invalid("The subscription cannot be migrated.", "billing_mode[type]")
+    with call.state.changing(subscription, "customer.subscription.updated"):
+        subscription.billing_mode = "flexible"
+        subscription.migrated_at = call.state.now()
+    return subscription
+
+
+def pause(call):
+    """POST /v1/subscriptions/{id}/pause, in flexible billing mode only. The period ends now."""
+    state = call.state
+    subscription = state.subscriptions.need(call.id)
+    if subscription.billing_mode != "flexible" or subscription.status != "active" or \
+            subscription.collection_method != "charge_automatically":
+        raise invalid("This subscription cannot be paused.")
+    with state.changing(subscription, "customer.subscription.updated"):
+        subscription.status = "paused"
+        subscription.paused = {"type": "pause_requested", "at": state.now()}
+        subscription.period_end = state.now()
+        state.emit("customer.subscription.paused", subscription)
+    return subscription
+
+
 def resume(call):
-    """POST /v1/subscriptions/{id}/resume: a paused one begins a period and pays for it."""
+    """POST /v1/subscriptions/{id}/resume: a paused one begins a period and pays for it. One that
+    was paused by request stays paused until that is paid, an hour later."""
     state, params = call.state, call.params
     subscription = state.subscriptions.need(call.id)
     if subscription.status != "paused":
@@ -316,7 +363,7 @@ def resume(call):
     price = subscription.items[0].price
     with state.changing(subscription, "customer.subscription.updated"):
         ended = (subscription.period_start, subscription.period_end)
-        if params.get("billing_cycle_anchor", "now") == "now":
+        if anchor_of(params) in (None, "now"):
             subscription.billing_cycle_anchor = now
         subscription.period_start = now
         subscription.period_end = proration.period_end(
@@ -324,8 +371,10 @@ def resume(call):
         lines = [line for item in subscription.items
                  for line in billing.period_line(state, item, now, subscription.period_end)]
         invoice = billing.issue(state, subscription, lines, "subscription_cycle", ended)
-        if billing.collect(state, invoice):
-            subscription.status = "active"
-            state.emit("customer.subscription.resumed", subscription)
+        if subscription.paused and subscription.paused["type"] == "pause_requested":
+            invoice.next_payment_attempt = now + 3600
+            state.agenda.enter(invoice.next_payment_attempt, "invoice", invoice.id)
+        elif billing.collect(state, invoice):
+            billing.activate(state, subscription)
     billing.reschedule(state, subscription)
     return subscription

@@ -220,6 +220,10 @@ resume(void)
 #define ENDING                                                                                 \
 	"{'id':'sub_1','object':'subscription','status':'active','cancel_at':1747000000,"      \
 	"'items':{'data':[{'id':'si_1','price':{'id':'price_s'}}]}}"
+#define MIXED                                                                                  \
+	"{'id':'sub_1','object':'subscription','status':'active','customer':'cus_1','items':"  \
+	"{'data':[{'id':'si_m','price':{'id':'price_m'},'current_period_end':1747000000},"     \
+	"{'id':'si_1','price':{'id':'price_s'},'current_period_end':1778000000}]}}"
 #define REFUSAL(members)                                                                       \
 	{                                                                                      \
 		.status = 400,                                                                 \
@@ -282,6 +286,20 @@ static const struct {
          "subscription_change:failed resource_missing",
          NULL},
         {upgrade,
+         {NOW, REFUSAL("'code':'customer_tax_location_invalid'")},
+         FAIL_CONFLICT,
+         "tax_location_invalid",
+         LOOK CHANGE,
+         "subscription_change:failed customer_tax_location_invalid",
+         NULL},
+        {upgrade,
+         {NOW, REFUSAL("'code':'failed_tax_calculation'")},
+         FAIL_CONFLICT,
+         "tax_location_invalid",
+         LOOK CHANGE,
+         "subscription_change:failed failed_tax_calculation",
+         NULL},
+        {upgrade,
          {NOW, REFUSAL("'code':'resource_missing','param':'items[0][id]'")},
          FAIL_STRIPE,
          "stripe_error",
@@ -341,6 +359,14 @@ static const struct {
          LOOK CHANGE,
          "subscription_change:done",
          "cancel_at_period_end=true"},
+        /* In flexible billing mode the periods can differ: the latest end counts. */
+        {cancel_later,
+         {BODY(MIXED), BODY(ENDING)},
+         FAIL_NONE,
+         NULL,
+         LOOK CHANGE,
+         "subscription_change:done",
+         "cancel_at=1778000000"},
         {cancel_later, {BODY(ENDING), END}, FAIL_CONFLICT, "nothing_to_change", LOOK, "", NULL},
         {resume,
          {BODY(ENDING), NOW},
@@ -364,6 +390,108 @@ START_TEST(test_change)
 	body = world.asked[world.asked_count - 1].http.body;
 	if (requests[_i].sent != NULL)
 		ck_assert_msg(strstr(body, requests[_i].sent) != NULL, "%s", body);
+}
+END_TEST
+
+/* Stripe shows a part of the items: the others are fetched before the plan's item is chosen. */
+START_TEST(test_items_on_further_pages)
+{
+	store_synced("sub_1", "active");
+	SCRIPT(BODY("{'id':'sub_1','object':'subscription','customer':'cus_1','status':'active'"
+	            ","
+	            "'items':{'has_more':true,'data':[{'id':'si_a','price':{'id':'price_a'}}]}"
+	            "}"),
+	       BODY("{'has_more':true,'data':[{'id':'si_b','price':{'id':'price_b'}}]}"),
+	       BODY("{'has_more':false,'data':[{'id':'si_1','quantity':2,'price':{'id':"
+	            "'price_s'},'current_period_end':1747000000}]}"),
+	       THEN);
+	ends(upgrade(), FAIL_NONE, NULL);
+	asked(LOOK " GET /v1/subscription_items GET /v1/subscription_items" CHANGE);
+	ck_assert_ptr_nonnull(strstr(world.asked[2].http.url,
+	                             "subscription=sub_1&limit=100&starting_after=si_b"));
+	ck_assert_ptr_nonnull(strstr(world.asked[3].http.body, "items[0][id]=si_1"));
+}
+END_TEST
+
+/* A list of items that never ends, or an item without an id, is not followed for ever. */
+START_TEST(test_items_without_an_end)
+{
+	static const char first[] = "{'id':'sub_1','object':'subscription','status':'active','"
+	                            "items':{'has_more':true,"
+	                            "'data':[{'id':%s,'price':{'id':'price_s'}}]}}";
+	struct scripted page = BODY("{'has_more':true,'data':[{'id':'si_b'}]}");
+
+	store_synced("sub_1", "active");
+	SCRIPT(BODY(arena_printf(task.arena, first, "'si_a'")), page, page, page, page, page,
+	       BODY(ENDING));
+	ends(cancel_later(), FAIL_NONE, NULL);
+	ck_assert_uint_eq(world.asked_count, 7);
+	SCRIPT(BODY(arena_printf(task.arena, first, "null")));
+	ends(cancel_later(), FAIL_STRIPE, "stripe_error");
+	ck_assert_uint_eq(world.asked_count, 1);
+}
+END_TEST
+
+static const struct {
+	struct sales_policy sales;
+	const char *sent; /* between the metadata and the end; "": nothing of it */
+} options[] = {
+        {{.billing_mode = NULL}, ""},
+        {{.billing_mode = "classic"}, "&subscription_data[billing_mode][type]=classic"},
+        {{.billing_mode = "flexible", .promotion_codes = true},
+         "&subscription_data[billing_mode][type]=flexible&allow_promotion_codes=true"},
+        {{.automatic_tax = true}, "&automatic_tax[enabled]=true&customer_update[address]=auto"},
+        {{.tax_ids = true},
+         "&customer_update[address]=auto&tax_id_collection[enabled]=true&"
+         "customer_update[name]=auto"},
+        {{.automatic_tax = true, .tax_ids = true},
+         "&automatic_tax[enabled]=true&customer_update[address]=auto&"
+         "tax_id_collection[enabled]=true&customer_update[name]=auto"},
+};
+
+/* A checkout sends what the settings say, and what Stripe needs for a customer that exists. */
+START_TEST(test_checkout_options)
+{
+	const struct checkout_request request = {.customer_id = customer_id, .plan = "starter"};
+	struct sales_policy *sales = &billing.sales;
+	struct checkout_session session;
+	const char *body;
+
+	link_customer();
+	sales->billing_mode = options[_i].sales.billing_mode;
+	sales->promotion_codes = options[_i].sales.promotion_codes;
+	sales->automatic_tax = options[_i].sales.automatic_tax;
+	sales->tax_ids = options[_i].sales.tax_ids;
+	SCRIPT(BODY(PAGE), BODY(NONE), BODY(NONE));
+	ends(checkout_open(&operation, &request, &session), FAIL_NONE, NULL);
+	body = strstr(world.asked[0].http.body, "subscription_data[metadata][customer_id]=");
+	ck_assert_ptr_nonnull(body);
+	ck_assert_str_eq(body + strcspn(body, "&"), options[_i].sent);
+}
+END_TEST
+
+/* The preview of a subscription whose tax Stripe computes asks for the tax too. */
+START_TEST(test_preview_with_tax)
+{
+	const struct plan_change change = {.customer_id = customer_id,
+	                                   .new_plan = "professional"};
+	struct change_preview preview;
+
+	for (int taxed = 0; taxed < 2; taxed++) {
+		store_synced("sub_1", "active");
+		SCRIPT(BODY(arena_printf(
+		               task.arena,
+		               "{'id':'sub_1','object':'subscription','status':'active',"
+		               "'automatic_tax':{'enabled':%s},'items':{'data':[{'id':'si_1',"
+		               "'price':{'id':'price_s'}}]}}",
+		               taxed ? "true" : "false")),
+		       BODY("{'id':'upcoming_in_1','currency':'eur','amount_due':119,'lines':"
+		            "{'data':[{'description':'a','amount':100}]}}"));
+		ends(change_preview(&operation, &change, &preview), FAIL_NONE, NULL);
+		ck_assert_int_eq(preview.amount_due, 119);
+		ck_assert(taxed == (strstr(world.asked[1].http.body,
+		                           "automatic_tax[enabled]=true") != NULL));
+	}
 }
 END_TEST
 
@@ -428,6 +556,10 @@ main(void)
 	tcase_add_test(tcase, test_checkout_again);
 	tcase_add_loop_test(tcase, test_change, 0, ROWS(requests));
 	tcase_add_loop_test(tcase, test_change_again, 0, 3);
+	tcase_add_test(tcase, test_items_on_further_pages);
+	tcase_add_test(tcase, test_items_without_an_end);
+	tcase_add_loop_test(tcase, test_checkout_options, 0, ROWS(options));
+	tcase_add_test(tcase, test_preview_with_tax);
 	tcase_add_loop_test(tcase, test_proration_at, 0, ROWS(moments));
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);

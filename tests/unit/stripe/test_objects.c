@@ -37,6 +37,43 @@ START_TEST(test_subscription_shapes)
 }
 END_TEST
 
+/* A subscription, with members of its item and of its own that newer versions have added. */
+static struct sold_subscription
+with_members(const char *item, const char *own)
+{
+	return subscription_of(arena_printf(
+	        task.arena,
+	        "{" SUB
+	        ",'customer':'cus_1','created':1760000000,'items':{'data':[{'id':'si_1',"
+	        "'quantity':3,'price':{'id':'price_pro_yearly'},'current_period_start':"
+	        "1760001000,"
+	        "'current_period_end':1760002000%s}],'has_more':false}%s}",
+	        item, own));
+}
+
+static const struct {
+	const char *item, *own;
+} added[] = {
+        {"", ",'billing_mode':{'flexible':null,'type':'classic'}"},
+        {",'current_trial':null,'billing_thresholds':null",
+         ",'billing_mode':{'flexible':{'proration_discounts':'included'},'type':'flexible',"
+         "'updated_at':1760000000},'customer_account':'acct_1','billing_schedules':[],"
+         "'managed_payments':null,'automatic_tax':{'enabled':false,'provider':null}"},
+        {"", ",'status_details':{'paused':{'subscription':{'type':'pause_requested'},"
+             "'transitioned_at':1760001000,'type':'subscription'}}"},
+};
+
+/* The members that 2026-10-28.endive has added, in both billing modes, change nothing. */
+START_TEST(test_newest_members)
+{
+	struct sold_subscription plain = with_members("", ""),
+	                         read = with_members(added[_i].item, added[_i].own);
+
+	ck_assert(!read.stripe.has_more_items && !read.stripe.automatic_tax);
+	ck_assert_str_eq(print_subscription(&read), print_subscription(&plain));
+}
+END_TEST
+
 /* The portal sets only `cancel_at` of a subscription in flexible billing mode. */
 START_TEST(test_flexible_end)
 {
@@ -260,6 +297,7 @@ main(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, test_subscription_shapes, 0, 3);
+	tcase_add_loop_test(tcase, test_newest_members, 0, ROWS(added));
 	tcase_add_test(tcase, test_flexible_end);
 	tcase_add_test(tcase, test_unpaid_invoice);
 	tcase_add_test(tcase, test_pause);
