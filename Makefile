@@ -132,7 +132,7 @@ check-faults: build
 # Tests that take too long for every run, or measure time: refusals of keys, a million reports against
 # the model, every fault of Stripe while meter events are sent, a minute of kills, a million requests of
 # every kind, full disks, slow clients, 200 orders of Stripe's events, a minute without an answer of
-# Stripe, and every fault of Stripe at every request to it.
+# Stripe, every fault of Stripe at every request to it, and 500 kills of workers.
 check-full: build unit-tests
 	@FULL=1 $(BUILD)/tests/unit/callers/test_key_timing
 	@FULL=1 USAGE_REPORTS=1000000 BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q \
@@ -142,7 +142,7 @@ check-full: build unit-tests
 		tests/faults/test_disk_full.py tests/faults/test_slow_clients.py \
 		tests/faults/test_fastcgi_records.py tests/faults/test_clocks.py \
 		tests/faults/test_stripe_life.py tests/faults/test_stripe_outages.py \
-		tests/faults/test_stripe_chaos.py
+		tests/faults/test_stripe_chaos.py tests/faults/test_kept_connections.py
 
 lint:
 	@cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr \

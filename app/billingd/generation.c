@@ -135,16 +135,20 @@ check_status(const struct generation *generation, void (*report)(const struct ta
 	return status;
 }
 
-bool
-generation_check(struct generation *generation, void (*report)(const struct task *task))
+pid_t
+generation_start_check(const struct generation *generation,
+                       void (*report)(const struct task *task))
 {
-	int status = CHECK_FAILED;
 	pid_t child = fork();
 
 	if (child == 0)
 		_exit(check_status(generation, report));
-	if (child < 0 || waitpid(child, &status, 0) != child)
-		return false;
+	return child;
+}
+
+bool
+generation_end_check(struct generation *generation, int status)
+{
 	if (WIFSIGNALED(status))
 		log_line(LOG_LEVEL_ERROR, "the check of the configuration was killed",
 		         LOG_I("signal", WTERMSIG(status)));
@@ -153,6 +157,16 @@ generation_check(struct generation *generation, void (*report)(const struct task
 	generation->billing.sales.configured = (WEXITSTATUS(status) & CHECK_SELLS) != 0;
 	generation->billing.sales.live = (WEXITSTATUS(status) & CHECK_LIVE) != 0;
 	return true;
+}
+
+bool
+generation_check(struct generation *generation, void (*report)(const struct task *task))
+{
+	pid_t child = generation_start_check(generation, report);
+	int status;
+
+	return child > 0 && waitpid(child, &status, 0) == child &&
+	       generation_end_check(generation, status);
 }
 
 static void

@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "billingd/role.h"
 
 struct generation {
@@ -28,6 +30,12 @@ void generation_free(struct generation *generation);
  * that the caller never holds them. Stores the secrets for generation_enter(), and sets whether
  * Stripe is configured. False after the child has reported why. */
 bool generation_check(struct generation *generation, void (*report)(const struct task *task));
+
+/* Its two halves, for a caller that has other work meanwhile. It gets the exit status of the child
+ * by waitpid(). -1 when there is no child. */
+pid_t generation_start_check(const struct generation *generation,
+                             void (*report)(const struct task *task));
+bool generation_end_check(struct generation *generation, int status);
 
 /* A child's side: reads the secrets and keys of its role, makes the database handle and, where the role may wait for
  * Stripe, its client. False after logging why. */

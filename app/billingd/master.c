@@ -74,9 +74,8 @@ assign_roles(struct master *master)
  * might never end. A debugger of the same user cannot attach to it, as it holds the private
  * key. It starts with all signals blocked. */
 static void
-become_child(const struct master *master, const struct child *self, pid_t parent)
+become_child(struct master *master, const struct child *self, pid_t parent)
 {
-
 	(void)prctl(PR_SET_PDEATHSIG, WORKER_RETIRE);
 #ifndef __SANITIZE_ADDRESS__
 	(void)prctl(PR_SET_DUMPABLE, 0);
@@ -84,7 +83,8 @@ become_child(const struct master *master, const struct child *self, pid_t parent
 	if (getppid() != parent)
 		_exit(0);
 	(void)prctl(PR_SET_NAME, self->role->name);
-	sockets_close_others(&master->sockets, self->listen_fd);
+	sockets_close_others(&master->sockets,
+	                     self->role->jobs == NULL ? self->role->pool : POOL_COUNT);
 }
 
 /* Two generations have flags of their own, so that an old child does not set those of a new
@@ -109,7 +109,8 @@ start_child(struct master *master, size_t slot)
 	        .role = role,
 	        .generation = master->generation,
 	        .metrics = master->metrics,
-	        .listen_fd = role->jobs == NULL ? master->sockets.fds[role->pool] : -1,
+	        .connections =
+	                role->jobs == NULL ? master->sockets.connections[role->pool] : NULL,
 	        .started = started_flag(master, slot),
 	        .stripe_idle = &master->shared->stripe_idle,
 	        .share = &master->shared->share,
@@ -203,6 +204,8 @@ reap(struct master *master)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		const struct role *role = retired_remove(&master->retired, pid);
 
+		for (size_t i = 0; i < POOL_COUNT; i++)
+			connections_release(master->sockets.connections[i], pid);
 		for (size_t i = 0; i < master->slot_count; i++) {
 			if (master->slots[i].pid != pid)
 				continue;
@@ -222,6 +225,32 @@ report_reload(const struct task *task)
 	         LOG_S("reason", task->failure.message));
 }
 
+static void
+attend(const struct master *master)
+{
+	for (size_t i = 0; i < POOL_COUNT; i++)
+		connections_attend(master->sockets.connections[i]);
+}
+
+/* A child checks. Meanwhile workers get the connections that they ask for. */
+static bool
+check(const struct master *master, struct generation *next)
+{
+	const struct timespec limit = {.tv_sec = 1};
+	pid_t child = generation_start_check(next, report_reload), ended = 0;
+	sigset_t signals;
+	int status;
+
+	sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGIO);
+	(void)sigaddset(&signals, SIGCHLD);
+	while (child > 0 && (ended = waitpid(child, &status, WNOHANG)) == 0) {
+		(void)sigtimedwait(&signals, NULL, &limit);
+		attend(master);
+	}
+	return child > 0 && ended == child && generation_end_check(next, status);
+}
+
 /* Old children serve until new ones exist; meanwhile the queue of the socket holds new
  * connections. */
 static void
@@ -235,7 +264,7 @@ reload(struct master *master)
 
 	if (next == NULL)
 		return;
-	if (!generation_check(next, report_reload)) {
+	if (!check(master, next)) {
 		generation_free(next);
 		return;
 	}
@@ -283,6 +312,7 @@ await_signal(const struct master *master, int64_t wait_us)
 	                        .tv_nsec = wait_us % 1000000 * 1000};
 	int signal = sigtimedwait(&master->signals, NULL, &wait);
 
+	attend(master);
 	return signal < 0 ? 0 : signal;
 }
 
@@ -411,8 +441,9 @@ master_run(const char *config_path, struct generation *first)
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	sigemptyset(&master->signals);
-	for (size_t i = 0; i < 4; i++)
-		(void)sigaddset(&master->signals, (int[]){SIGTERM, SIGINT, SIGHUP, SIGCHLD}[i]);
+	for (size_t i = 0; i < 5; i++)
+		(void)sigaddset(&master->signals,
+		                (int[]){SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGIO}[i]);
 	if (prepare(master)) {
 		log_line(LOG_LEVEL_INFO, "started", LOG_I("pid", getpid()),
 		         LOG_I("processes", master->slot_count),

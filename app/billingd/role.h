@@ -8,6 +8,7 @@
 
 struct generation;
 struct job_list;
+struct connections;
 
 /* Whether a process may wait for Stripe, and for how long. */
 enum stripe_use { STRIPE_NEVER, STRIPE_IN_REQUESTS, STRIPE_IN_JOBS };
@@ -34,7 +35,7 @@ struct child {
 	const struct role *role;
 	struct generation *generation;
 	struct metrics *metrics;
-	int listen_fd; /* of a worker, else -1 */
+	struct connections *connections; /* of a worker, else NULL */
 	/* Set when the first request has come or the first round of jobs is over. A process
 	 * that dies earlier is replaced after a growing delay. */
 	atomic_bool *started;

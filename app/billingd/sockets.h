@@ -2,10 +2,12 @@
 #pragma once
 
 #include "api/api.h"
+#include "http/connections.h"
 
 struct sockets {
 	char *paths[POOL_COUNT]; /* as they were at the start: a reload does not move them */
 	int fds[POOL_COUNT];
+	struct connections *connections[POOL_COUNT];
 };
 
 /* Makes all sockets or none. Failures as of fcgi_listen(). */
@@ -16,8 +18,9 @@ enum fail sockets_open(struct task *task, const struct app_settings *settings,
  * served. */
 void sockets_unlink(const struct sockets *sockets);
 
-/* In a child: closes the sockets other than `kept`. */
-void sockets_close_others(const struct sockets *sockets, int kept);
+/* In a child: closes the sockets and connections of the pools other than `kept`; POOL_COUNT
+ * closes all. */
+void sockets_close_others(struct sockets *sockets, enum pool kept);
 
 /* Whether the settings name the same paths. */
 bool sockets_match(const struct sockets *sockets, const struct app_settings *settings);

@@ -4,17 +4,16 @@
 #include <openssl/err.h>
 #include <signal.h>
 #include <stddef.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
 #include "api/caller.h"
 #include "base/arena.h"
 #include "base/log.h"
 #include "billingd/generation.h"
 #include "billingd/signing.h"
+#include "http/connections.h"
 #include "http/fcgi.h"
 
-enum { REQUEST_ARENA_LIMIT = 64 * 1024 * 1024 };
+enum { REQUEST_ARENA_LIMIT = 64 * 1024 * 1024, TAKE_SIGNALS_EVERY_US = 1000 };
 
 /* Set by the handlers, read in the loop; the only state that a handler can reach. */
 static volatile sig_atomic_t must_drain;
@@ -61,18 +60,33 @@ log_request(const struct call *call, int64_t took_us, int64_t database_us)
 	         LOG_MS("db_ms", database_us));
 }
 
+/* Any worker may serve the connection's next request from now on. */
 static void
-serve(struct api *api, struct fcgi *fcgi, struct request *request)
+return_connection(const struct child *child, const struct connection *connection,
+                  enum fcgi_end end)
+{
+	if (end == FCGI_KEEP && !must_drain)
+		connections_keep(child->connections, connection);
+	else
+		connections_close(child->connections, connection, end == FCGI_CLOSED);
+}
+
+static void
+serve(struct api *api, struct fcgi *fcgi, const struct child *child,
+      const struct connection *connection, struct request *request)
 {
 	int64_t start_us = clock_monotonic_us(), took_us, database_us;
 	struct task afterwards = task_attempt(&request->task);
 	struct response response = {0};
+	enum fcgi_end end;
 	struct call call;
 	size_t route;
 
 	signing_refresh(api);
 	api_serve(api, request, &response, &call);
-	if (!fcgi_answer(fcgi, request, &response))
+	end = fcgi_answer(fcgi, request, &response);
+	return_connection(child, connection, end);
+	if (end == FCGI_CLOSED)
 		log_line(LOG_LEVEL_INFO, "client went away",
 		         LOG_S("request_id", request->task.request_id));
 	took_us = clock_monotonic_us() - start_us;
@@ -86,62 +100,73 @@ serve(struct api *api, struct fcgi *fcgi, struct request *request)
 	ERR_clear_error();
 }
 
-/* epoll_pwait() delivers no signal while a connection waits, which under load is always. */
+/* epoll_pwait() delivers no signal while a request waits, which under load is always. Short
+ * requests share one call. */
 static void
 take_signals(const sigset_t *open_signals)
 {
+	static int64_t next_us;
+	int64_t now_us = clock_monotonic_us();
 	sigset_t blocked;
 
+	if (now_us < next_us)
+		return;
+	next_us = now_us + TAKE_SIGNALS_EVERY_US;
 	(void)sigprocmask(SIG_SETMASK, open_signals, &blocked);
 	(void)sigprocmask(SIG_SETMASK, &blocked, NULL);
 }
 
-/* With EPOLLEXCLUSIVE a connection wakes one idle worker, where poll() would wake all. If that
- * worker dies first, the next one that starts or wakes accepts the connection. -1 when there is
- * no memory. */
-static int
-watch(int listen_fd)
-{
-	struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE};
-	int watch_fd = epoll_create1(EPOLL_CLOEXEC);
-
-	if (watch_fd >= 0 && epoll_ctl(watch_fd, EPOLL_CTL_ADD, listen_fd, &event) == 0)
-		return watch_fd;
-	if (watch_fd >= 0)
-		close(watch_fd);
-	return -1;
-}
-
-/* Sleeps until a connection waits. Signals are unblocked only here, so a request is never
- * interrupted. False when it is time to end. */
-static bool
-await_connection(int watch_fd, const sigset_t *open_signals)
+/* Sleeps until a request arrives. Signals are unblocked only here, so a request is never
+ * interrupted. Only CONNECTIONS_REQUEST has one: with another value it is time to end. */
+static enum connections_found
+await_request(struct connections *connections, const sigset_t *open_signals,
+              struct connection *out)
 {
 	while (!must_retire) {
-		struct epoll_event event;
-		int ready = epoll_pwait(watch_fd, &event, 1, must_drain ? 0 : -1, open_signals);
+		enum connections_found found =
+		        connections_wait(connections, must_drain ? 0 : -1, open_signals, out);
 
 		take_signals(open_signals);
-		/* No other worker was woken for this connection, so it is served even if a
-		 * signal has come. */
-		if (ready > 0)
-			return true;
-		/* 0 means that the queue is empty; an interrupted wait does not. */
-		if (must_drain && ready == 0)
-			return false;
+		/* No other worker was woken for this request, so it is served even if a signal
+		 * has come. */
+		if (found == CONNECTIONS_REQUEST || found == CONNECTIONS_BROKEN)
+			return found;
+		if (must_drain && found == CONNECTIONS_EMPTY)
+			return found;
 	}
-	return false;
+	return CONNECTIONS_EMPTY;
+}
+
+/* Whether there was a request. */
+static bool
+serve_connection(struct api *api, struct fcgi *fcgi, const struct child *child,
+                 struct arena *arena, const struct connection *connection)
+{
+	struct request request = {.task = {.arena = arena}};
+	bool read = fcgi_read(fcgi, connection->fd, &request);
+
+	if (read) {
+		/* A worker that crashes in its first request had started correctly, so its
+		 * replacement is not delayed. */
+		atomic_store(child->started, true);
+		serve(api, fcgi, child, connection, &request);
+	} else {
+		return_connection(child, connection, FCGI_CLOSED);
+	}
+	arena_reset(arena);
+	return read;
 }
 
 static int
-accept_requests(struct api *api, struct fcgi *fcgi, const struct child *child, int watch_fd)
+accept_requests(struct api *api, struct fcgi *fcgi, const struct child *child)
 {
 	struct arena *arena = arena_new(REQUEST_ARENA_LIMIT);
 	struct task task = {.arena = arena};
 	struct instant now;
 	int64_t left = api->settings->worker_max_requests;
+	enum connections_found found = CONNECTIONS_EMPTY;
+	struct connection connection;
 	sigset_t open_signals;
-	int status = 0;
 
 	/* Without the database's clock the first request would use this host's. */
 	if (db_clock(api->db, &task, &now) != FAIL_NONE)
@@ -150,26 +175,13 @@ accept_requests(struct api *api, struct fcgi *fcgi, const struct child *child, i
 	sigfillset(&open_signals);
 	sigdelset(&open_signals, WORKER_DRAIN);
 	sigdelset(&open_signals, WORKER_RETIRE);
-	while (left > 0 && await_connection(watch_fd, &open_signals)) {
-		struct request request = {.task = {.arena = arena}};
-		enum fcgi_accepted accepted = fcgi_accept(fcgi, &request);
-
-		if (accepted == FCGI_BROKEN) {
-			log_line(LOG_LEVEL_ERROR, "cannot accept connections");
-			status = 1;
-			break;
-		}
-		if (accepted == FCGI_REQUEST) {
-			/* A worker that crashes in its first request had started correctly, so
-			 * its replacement is not delayed. */
-			atomic_store(child->started, true);
-			serve(api, fcgi, &request);
-			left--;
-		}
-		arena_reset(arena);
-	}
+	while (left > 0 && (found = await_request(child->connections, &open_signals,
+	                                          &connection)) == CONNECTIONS_REQUEST)
+		left -= serve_connection(api, fcgi, child, arena, &connection);
 	arena_free(arena);
-	return status;
+	if (found == CONNECTIONS_BROKEN)
+		log_line(LOG_LEVEL_ERROR, "cannot accept connections");
+	return found == CONNECTIONS_BROKEN;
 }
 
 int
@@ -177,16 +189,13 @@ worker_run(const struct child *child)
 {
 	struct fcgi *fcgi;
 	struct api api;
-	int status, watch_fd;
+	int status;
 
 	if (!generation_enter(child, &api))
 		return 1;
-	fcgi = fcgi_new(child->listen_fd);
+	fcgi = fcgi_new();
 	install_handlers();
-	watch_fd = watch(child->listen_fd);
-	status = watch_fd < 0 ? 1 : accept_requests(&api, fcgi, child, watch_fd);
-	if (watch_fd >= 0)
-		close(watch_fd);
+	status = connections_enter(child->connections) ? accept_requests(&api, fcgi, child) : 1;
 	fcgi_free(fcgi);
 	generation_leave(&api);
 	return status;

@@ -19,6 +19,7 @@ enum { BACKLOG = 1024, WAITED_MAX_MS = 3600000 };
 
 struct fcgi {
 	FCGX_Request request;
+	bool keep; /* the peer wants to send its next request on the same connection */
 };
 
 /* A process listens at the address: it must not be taken over. */
@@ -83,17 +84,15 @@ fcgi_listen(struct task *task, const char *path, int *out)
 }
 
 struct fcgi *
-fcgi_new(int listen_fd)
+fcgi_new(void)
 {
 	struct fcgi *fcgi = calloc(1, sizeof(*fcgi));
 
-	/* Milliseconds that a worker waits for a peer which connects and sends nothing. */
-	(void)setenv("LIBFCGI_IS_AF_UNIX_KEEPER_POLL_TIMEOUT", "200", 0);
 	/* Does not wait for the peer to close first: a Unix socket loses nothing that was sent,
 	 * and read_body() has read all. */
 	(void)setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "0", 0);
 	if (fcgi == NULL || FCGX_Init() != 0 ||
-	    FCGX_InitRequest(&fcgi->request, listen_fd, FCGI_FAIL_ACCEPT_ON_INTR) != 0) {
+	    FCGX_InitRequest(&fcgi->request, -1, FCGI_FAIL_ACCEPT_ON_INTR) != 0) {
 		log_line(LOG_LEVEL_ERROR, "libfcgi cannot start");
 		exit(70);
 	}
@@ -220,16 +219,18 @@ read_body(struct fcgi *fcgi, struct request *request, int64_t length)
 	                            "The body is not as long as announced.");
 }
 
-enum fcgi_accepted
-fcgi_accept(struct fcgi *fcgi, struct request *request)
+bool
+fcgi_read(struct fcgi *fcgi, int fd, struct request *request)
 {
-	int rc = FCGX_Accept_r(&fcgi->request);
 	int64_t content_length = 0;
 
-	if (rc == -EAGAIN || rc == -EINTR || rc == -ECONNABORTED)
-		return FCGI_NOTHING;
-	if (rc < 0)
-		return FCGI_BROKEN;
+	/* libfcgi reads the next request of a connection that it believes to have kept. After a
+	 * fault it closes the connection and fails, as it has no socket to accept another from. */
+	fcgi->request.ipcFd = fd;
+	fcgi->request.keepConnection = 1;
+	if (FCGX_Accept_r(&fcgi->request) != 0)
+		return false;
+	fcgi->keep = fcgi->request.keepConnection != 0;
 	request->method = HTTP_OTHER;
 	request->path = request->query = request->address = request->body = "";
 	for (char **entry = fcgi->request.envp; *entry != NULL; entry++)
@@ -237,7 +238,7 @@ fcgi_accept(struct fcgi *fcgi, struct request *request)
 	if (request->task.request_id == NULL || *request->task.request_id == '\0')
 		request->task.request_id = "none";
 	read_body(fcgi, request, content_length);
-	return FCGI_REQUEST;
+	return true;
 }
 
 static const char *
@@ -264,9 +265,10 @@ head_text(const struct request *request, const struct response *response)
 	return head.data;
 }
 
-bool
+enum fcgi_end
 fcgi_answer(struct fcgi *fcgi, const struct request *request, const struct response *response)
 {
+	bool keep = fcgi->keep && request->broken == FAIL_NONE;
 	const char *head = head_text(request, response);
 	bool sent = FCGX_PutStr(head, (int)strlen(head), fcgi->request.out) >= 0;
 
@@ -275,6 +277,11 @@ fcgi_answer(struct fcgi *fcgi, const struct request *request, const struct respo
 		               0 &&
 		       sent;
 	FCGX_SetExitStatus(0, fcgi->request.out);
+	/* The caller closes it, unless libfcgi does so after a fault. */
+	fcgi->request.keepConnection = 1;
 	FCGX_Finish_r(&fcgi->request);
-	return sent;
+	if (fcgi->request.ipcFd < 0)
+		return FCGI_CLOSED;
+	fcgi->request.ipcFd = -1;
+	return keep && sent ? FCGI_KEEP : FCGI_CLOSE;
 }

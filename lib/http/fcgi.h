@@ -2,7 +2,7 @@
  * fcgi.h: FastCGI requests in, answers out. The only room that knows libfcgi.
  *
  * The peer is trusted to be nginx (libfcgi is not safe against others), hence a Unix socket
- * that only nginx's group may open, and a connection per request.
+ * that only nginx's group may open.
  */
 #pragma once
 
@@ -16,17 +16,19 @@ struct fcgi;
  * "socket_failed". The caller closes *out. */
 enum fail fcgi_listen(struct task *task, const char *path, int *out) MUST_CHECK;
 
-/* The worker's side of the listening socket. libfcgi replaces signal handlers here: install
- * yours afterwards. Ends the process when libfcgi cannot start. */
-struct fcgi *fcgi_new(int listen_fd);
+/* A worker's reader of requests. libfcgi replaces signal handlers here: install yours
+ * afterwards. Ends the process when libfcgi cannot start. */
+struct fcgi *fcgi_new(void);
 void fcgi_free(struct fcgi *fcgi);
 
-enum fcgi_accepted { FCGI_REQUEST, FCGI_NOTHING, FCGI_BROKEN };
+/* Reads the whole request that arrives on the connection into the arena of request->task. False
+ * when there is none; the connection is closed then. */
+bool fcgi_read(struct fcgi *fcgi, int fd, struct request *request);
 
-/* Accepts a waiting connection and reads its whole request into the arena of request->task.
- * NOTHING: another worker took it. BROKEN: this process should end (no descriptors left). */
-enum fcgi_accepted fcgi_accept(struct fcgi *fcgi, struct request *request);
+/* Where the connection stands after an answer: the peer keeps it for its next request; it is to be
+ * closed; it is closed already, since the peer is gone. */
+enum fcgi_end { FCGI_KEEP, FCGI_CLOSE, FCGI_CLOSED };
 
-/* Writes the answer in one piece and ends the request. False when the peer is gone. */
-bool fcgi_answer(struct fcgi *fcgi, const struct request *request,
-                 const struct response *response);
+/* Writes the answer and ends the request. The connection is the caller's again. */
+enum fcgi_end fcgi_answer(struct fcgi *fcgi, const struct request *request,
+                          const struct response *response);

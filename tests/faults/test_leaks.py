@@ -14,6 +14,8 @@ from support.usage_model import Reports
 # The workers are never replaced. No request goes to the workers for Stripe.
 STACK = {"WORKERS": 2, "STRIPE_WORKERS": 1, "WORKER_MAX_REQUESTS": 1000000000}
 CLIENTS = 16
+# Connections that nginx keeps have descriptors from here on, see app/billingd/sockets.c.
+KEPT_FIRST = 1024
 # FULL=1 sends a million requests.
 FULL = os.environ.get("FULL") == "1"
 EARLY, COUNT = (100000, 1000000) if FULL else (4000, 12000)
@@ -94,13 +96,23 @@ class Visits:
         assert answer is None or answer.status in statuses, (method, path, answer)
 
 
+def open_files(pid):
+    """The number of open files of a process without kept connections, and that of these."""
+    numbers = [int(name) for name in os.listdir(f"/proc/{pid}/fd")]
+    kept = sum(number >= KEPT_FIRST for number in numbers)
+    return len(numbers) - kept, kept
+
+
 def holdings(stack):
-    """Resident memory of each process in kB and its open files: {pid: (kB, files)}."""
+    """Resident memory of each process in kB and its open files: {pid: (kB, files)}. nginx decides
+    how many connections it keeps, up to one for each client in each of its processes."""
     found = {}
     for pid in [stack.pids()[0], *children(stack)]:
         status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
         memory = int(status.split("VmRSS:")[1].split()[0])
-        found[pid] = memory, len(os.listdir(f"/proc/{pid}/fd"))
+        files, kept = open_files(pid)
+        assert kept <= CLIENTS * os.cpu_count()
+        found[pid] = memory, files
     return found
 
 

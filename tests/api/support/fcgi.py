@@ -15,21 +15,27 @@ def _name_value(name, value):
     return sizes + name + value
 
 
-def send(peer, path, method, uri, body=b"", **params):
-    """Connects to the socket at the path and sends a request, as nginx would; `params` are
-    further FastCGI parameters."""
+def speak(peer, method, uri, body=b"", keep=True, **params):
+    """Sends a request on a connection that is to be kept, as nginx would; `params` are further
+    FastCGI parameters."""
     params = {"REQUEST_METHOD": method, "REQUEST_URI": uri, "REQUEST_ID": "by-hand",
               "CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(body)), **params}
     pairs = b"".join(_name_value(name.encode(), value.encode()) for name, value in params.items())
     chunks = [body[at:at + 65000] for at in range(0, len(body), 65000)]
-    peer.settimeout(10)
-    peer.connect(str(path))
-    peer.sendall(_record(1, b"\0\1\0\0\0\0\0\0") + _record(4, pairs) + _record(4, b""))
+    begin = struct.pack(">HB5x", 1, keep)
+    peer.sendall(_record(1, begin) + _record(4, pairs) + _record(4, b""))
     try:
         for chunk in chunks + [b""]:
             peer.sendall(_record(5, chunk))
     except BrokenPipeError:
         pass  # it need not read what it refuses
+
+
+def send(peer, path, method, uri, body=b"", **params):
+    """Connects to the socket at the path and sends a request, the only one of its connection."""
+    peer.settimeout(10)
+    peer.connect(str(path))
+    speak(peer, method, uri, body, keep=False, **params)
 
 
 def _exactly(peer, size):
