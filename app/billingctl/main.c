@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/encoding.h"
 #include "base/nearest.h"
 #include "base/random.h"
 #include "base/secrets.h"
@@ -133,6 +134,15 @@ take_option(struct ctl *ctl, const char *word, const char *next, bool *took_next
 	return *value == NULL ? ctl_usage(ctl, "%s needs a value", name) : FAIL_NONE;
 }
 
+/* The id of a signing key begins with "-" once in 64 times, and is an argument all the same. */
+static bool
+is_key_id(const struct ctl *ctl, const char *word)
+{
+	return ctl->command != NULL && ctl->command->argument != NULL &&
+	       strlen(word) == LICENSE_KID_LENGTH &&
+	       strspn(word, BASE64URL) == LICENSE_KID_LENGTH;
+}
+
 static enum fail
 parse(struct ctl *ctl, char **words)
 {
@@ -143,7 +153,8 @@ parse(struct ctl *ctl, char **words)
 
 		if (options && strcmp(*words, "--") == 0) {
 			options = false;
-		} else if (options && **words == '-' && strcmp(*words, "-") != 0) {
+		} else if (options && **words == '-' && strcmp(*words, "-") != 0 &&
+		           !is_key_id(ctl, *words)) {
 			TRY(take_option(ctl, *words, words[1], &took_next));
 			words += took_next ? 1 : 0;
 		} else {

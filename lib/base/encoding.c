@@ -20,8 +20,7 @@ hex_encode(struct arena *arena, const void *data, size_t length)
 char *
 base64url_encode(struct arena *arena, const void *data, size_t length)
 {
-	static const char alphabet[] =
-	        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	static const char alphabet[] = BASE64URL;
 	const uint8_t *bytes = data;
 	char *out = arena_alloc(arena, length / 3 * 4 + 5);
 	size_t used = 0;

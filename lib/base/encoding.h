@@ -16,6 +16,8 @@ struct bytes {
 /* Lower-case hex. */
 char *hex_encode(struct arena *arena, const void *data, size_t length);
 
+#define BASE64URL "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
 /* Base64url without padding (RFC 4648 section 5). */
 char *base64url_encode(struct arena *arena, const void *data, size_t length);
 

@@ -27,11 +27,9 @@
 #include <openssl/rsa.h>
 
 #include "base/arena.h"
+#include "base/encoding.h"
 #include "base/file.h"
 #include "licensing/key_folder.h"
-
-static const char base64url_characters[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /* A folder that this process has locked to change it. */
 struct folder {
@@ -321,7 +319,7 @@ license_keys_leftover(struct task *task, const char *dir, const char *kid, const
 
 	*name = NULL;
 	/* The text becomes a part of a path. */
-	if (strspn(kid, base64url_characters) != strlen(kid))
+	if (strspn(kid, BASE64URL) != strlen(kid))
 		return FAIL_NONE;
 	TRY(is_next_key(task, next, kid, &found));
 	if (found)

@@ -121,6 +121,12 @@ def test_words_after_a_double_dash_are_arguments(scratch):
     assert made.returncode == 0 and "--odd" in made.stdout
 
 
+@pytest.mark.parametrize("kid", ["-" + 42 * "A", "--" + 41 * "_"])
+def test_a_key_id_may_begin_with_dashes(shared, kid):
+    assert shared.refuses("keys", "use", kid, status=1)
+    assert f"there is no option {kid}" in shared.refuses("operator", "list", kid, status=2)
+
+
 @pytest.mark.parametrize("words, meant", [
     ("custmer list", "customer"), ("keys lst", "list"), ("licence verify x", "license"),
     ("doctor --jsn", "--json"), ("operator create a --rol owner", "--role"),
