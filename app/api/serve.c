@@ -308,6 +308,21 @@ confirm(struct call *call, enum fail kind)
 	return kind;
 }
 
+/* Only a caller that was admitted gets an answer of the handler, which may have ended before its first
+ * statement. */
+static enum fail
+judge_caller(struct call *call, enum fail kind)
+{
+	if (!call->caller.has_digest || call->caller.kind != CALLER_NOBODY)
+		return kind;
+	if (kind != FAIL_NONE)
+		return response_status_of(kind) < 500 && db_has_ahead(call->operation.db)
+		               ? refuse_input(call)
+		               : kind;
+	db_send_ahead(call->operation.db, NULL);
+	return caller_resolve(call);
+}
+
 static enum fail
 run_within_share(struct call *call)
 {
@@ -315,11 +330,7 @@ run_within_share(struct call *call)
 
 	if (kind == FAIL_NONE)
 		kind = confirm(call, run_route_again(call));
-	/* The handler may have ended before its first statement. */
-	if (db_has_ahead(call->operation.db))
-		kind = kind == FAIL_NONE
-		               ? db_judge_ahead(call->operation.db, call->operation.task)
-		               : refuse_input(call);
+	kind = judge_caller(call, kind);
 	share_leave(call);
 	return kind;
 }

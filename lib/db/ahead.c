@@ -30,12 +30,18 @@ db_judge_ahead(struct db *db, struct task *task)
 {
 	const struct db_ahead *ahead = db->ahead;
 	const void *rows;
+	enum fail kind;
 	size_t count;
 
 	if (ahead == NULL)
 		return FAIL_NONE;
+	/* Taken away meanwhile, as it must not wait for itself. After a failure it is still to be judged:
+	 * the caller may repeat its work. */
 	db->ahead = NULL;
-	TRY(db_rows(db, task, ahead->statement, ahead->parameters, &rows, &count));
+	kind = db_rows(db, task, ahead->statement, ahead->parameters, &rows, &count);
+	if (kind != FAIL_NONE)
+		db->ahead = ahead;
+	TRY(kind);
 	return ahead->judge(ahead->context, task, count == 0 ? NULL : rows);
 }
 

@@ -36,6 +36,7 @@ struct statement {
 	const struct column *columns;
 	size_t row_size;
 	bool unconfirmed; /* no standby has to confirm it: it changes nothing that must last */
+	bool reads;       /* it only reads, though it does not begin with SELECT */
 };
 
 /* All statements of one module, for the test that prepares each on a migrated database. */

@@ -65,6 +65,7 @@ lost(struct db *db, struct task *task, const char *name, bool writes)
 {
 	bool uncertain = writes && db->depth == 0;
 
+	db->again = false;
 	log_failure(task, name, uncertain ? "lost, outcome unknown" : "lost",
 	            LOG_LEVEL_WARNING);
 	db_disconnect(db);

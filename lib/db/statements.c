@@ -45,12 +45,14 @@ db_prepare(struct db *db, struct task *task, const struct statement *statement)
 	return FAIL_NONE;
 }
 
-/* A statement of our own that changes nothing starts with SELECT, after comments. */
+/* A statement of our own that changes nothing starts with SELECT, after comments, or says so. */
 static bool
 writes(const struct statement *statement)
 {
 	const char *sql = statement->sql;
 
+	if (statement->reads)
+		return false;
 	while (text_starts_with(sql, "--") || *sql == '\n')
 		sql += *sql == '\n' ? 1 : strcspn(sql, "\n");
 	return !text_starts_with(sql, "SELECT");

@@ -41,7 +41,7 @@ static const struct statement statements[] = {
         [DIFFERENCES] = {"meter_differences",
                          ROWS_WITH(struct difference, customer_id, stripe_customer_id, day,
                                    metric, event_name, used, pushed, more),
-                         .unconfirmed = true, .sql = meters_differences_sql},
+                         .reads = true, .sql = meters_differences_sql},
         [PUSH] = {"meter_push", .sql = meters_push_sql},
         [CANCEL] = {"meter_cancel", .sql = meters_cancel_sql},
 };

@@ -41,10 +41,10 @@ static const struct statement statements[] = {
                     .sql = "SELECT " USAGE_REPORT_COLUMNS "FROM usage_reports r "
                            "WHERE customer_id = $1 AND " KNOWN
                            "AND superseded_by IS NULL " NEWEST_FIRST "LIMIT 1"},
-        [DAILY] = {"usage_days", ROWS_OF(struct usage_day, day_columns),
+        [DAILY] = {"usage_days", ROWS_OF(struct usage_day, day_columns), .reads = true,
                    .sql = usage_history_days_sql},
         [DAILY_BEFORE] = {"usage_days_before", ROWS_OF(struct usage_day, day_columns),
-                          .sql = usage_history_before_sql},
+                          .reads = true, .sql = usage_history_before_sql},
 };
 
 const struct statement_list usage_history_statements = STATEMENT_LIST(statements);

@@ -25,7 +25,7 @@ extern const char usage_limits_before_sql[]; /* limits_before.sql */
 enum { LEVELS, BEFORE };
 
 static const struct statement statements[] = {
-        [LEVELS] = {"usage_levels", ROW, .sql = usage_limits_levels_sql},
+        [LEVELS] = {"usage_levels", ROW, .reads = true, .sql = usage_limits_levels_sql},
         [BEFORE] = {"usage_levels_before", ROW, .sql = usage_limits_before_sql},
 };
 

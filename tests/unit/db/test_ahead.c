@@ -21,6 +21,12 @@ static const struct statement slow =
 static const struct statement ended =
         READS("test_ahead_ended",
               "SELECT pg_terminate_backend(pg_backend_pid())::int::bigint AS number");
+static const struct statement with = {.name = "test_ahead_with",
+                                      .columns = number_columns,
+                                      .row_size = sizeof(struct database_number),
+                                      .reads = true,
+                                      .sql = "WITH one AS (SELECT " NOW
+                                             ") SELECT number FROM one"};
 static const struct statement change = {.name = "test_ahead_write",
                                         .sql = "CREATE TEMP TABLE test_ahead AS SELECT 1"};
 
@@ -177,6 +183,27 @@ START_TEST(test_lost)
 }
 END_TEST
 
+/* A lookup that has failed is still to be judged when the work is repeated. */
+START_TEST(test_lost_by_itself)
+{
+	struct seen seen = {.answer = FAIL_FORBIDDEN};
+	int64_t number;
+
+	open_mode(_i);
+	send_ahead(&ended, NO_PARAMETERS, &seen);
+	ck_assert_int_eq(db_run(db, &task, &change, NO_PARAMETERS, NULL), FAIL_UNAVAILABLE);
+	ck_assert(db_has_ahead(db));
+	task_clear(&task);
+	ck_assert_int_eq(db_begin(db, &task), FAIL_UNAVAILABLE);
+	ck_assert(db_has_ahead(db));
+	task_clear(&task);
+	send_ahead(&start, NO_PARAMETERS, &seen);
+	ck_assert_int_eq(read_one(&with, NO_PARAMETERS, &number), FAIL_FORBIDDEN);
+	ck_assert_int_eq(seen.count, 1);
+	check_usable();
+}
+END_TEST
+
 /* Before a statement that writes, and before a transaction, it is judged by itself. */
 START_TEST(test_before_changes)
 {
@@ -219,6 +246,7 @@ main(void)
 	tcase_add_loop_test(tests, test_refused, 0, 2);
 	tcase_add_loop_test(tests, test_failures, 0, 2);
 	tcase_add_loop_test(tests, test_lost, 0, 2);
+	tcase_add_loop_test(tests, test_lost_by_itself, 0, 2);
 	tcase_add_loop_test(tests, test_before_changes, 0, 2);
 	suite_add_tcase(suite, tests);
 	return suite_run(suite);

@@ -96,6 +96,36 @@ START_TEST(test_every_statement_fits)
 }
 END_TEST
 
+/* Whether the text has a word that changes or locks rows. */
+static bool
+has_change(const char *sql)
+{
+	static const char *const words[] = {"INSERT INTO", "UPDATE",  "DELETE FROM",
+	                                    " FOR SHARE",  "nextval", "pg_notify"};
+
+	for (size_t i = 0; i < ROWS(words); i++)
+		if (strstr(sql, words[i]) != NULL)
+			return true;
+	return false;
+}
+
+/* A reader that begins with WITH says so, else it would wait for a standby like a change. */
+START_TEST(test_readers_are_known)
+{
+	const struct statement *statement;
+
+	for (size_t i = 0; (statement = statement_at(i)) != NULL; i++) {
+		const char *sql = statement->sql;
+
+		while (text_starts_with(sql, "--") || *sql == '\n')
+			sql += *sql == '\n' ? 1 : strcspn(sql, "\n");
+		ck_assert_msg(statement->reads ==
+		                      (text_starts_with(sql, "WITH") && !has_change(sql)),
+		              "%s", statement->name);
+	}
+}
+END_TEST
+
 /* The check does see a schema that is another: every column that rows are made of is missed. */
 START_TEST(test_another_schema_is_noticed)
 {
@@ -178,6 +208,7 @@ main(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_every_statement_fits);
+	tcase_add_test(tcase, test_readers_are_known);
 	tcase_add_loop_test(tcase, test_another_schema_is_noticed, 0, 6);
 	tcase_add_test(tcase, test_names_are_unique);
 	tcase_add_test(tcase, test_columns_are_named);
