@@ -379,7 +379,9 @@ share(struct connections *connections, int fd, size_t number)
 	    !send_note(connections->desk[1], &note, fd_of(connections, number)))
 		return false;
 	atomic_store(&place->owner, OWNER_IDLE);
-	return arm(connections, EPOLL_CTL_ADD, fd_of(connections, number), number);
+	/* The master, which takes care of a dead worker's places, may have added it in between. */
+	return arm(connections, EPOLL_CTL_ADD, fd_of(connections, number), number) ||
+	       errno == EEXIST;
 }
 
 /* Without a free place it is closed. */

@@ -40,10 +40,11 @@ sign_text(struct task *task, const struct license_key *key, const char *text,
 	EVP_MD_CTX *context;
 	bool fine;
 
-	if (key->signer == NULL)
+	if (!key->can_sign)
 		return signing_failed(task, "the key has no private half");
 	context = EVP_MD_CTX_new();
-	fine = context != NULL && EVP_MD_CTX_copy_ex(context, key->signer) == 1 &&
+	fine = context != NULL && key->signer != NULL &&
+	       EVP_MD_CTX_copy_ex(context, key->signer) == 1 &&
 	       EVP_DigestSign(context, data, &length, (const unsigned char *)text,
 	                      strlen(text)) == 1;
 	EVP_MD_CTX_free(context);

@@ -33,7 +33,7 @@ enum {
 /* One key. Its strings belong to the set. */
 struct license_key {
 	EVP_PKEY *pkey;
-	EVP_MD_CTX *signer; /* copied for each signature; NULL: no private half */
+	EVP_MD_CTX *signer; /* copied for each signature; NULL: verifies only */
 	const char *kid;    /* JWK thumbprint (RFC 7638), LICENSE_KID_LENGTH characters */
 	const char *n;      /* modulus and exponent as in a JWK (base64url) */
 	const char *e;

@@ -47,7 +47,7 @@ def test_changes_are_refused_and_reading_goes_on(stack, postgres, report):
             assert stack.api.owner.get(path).status_code == 200, path
         assert time.monotonic() - start < within(2)
         reads += 1
-    assert 0 < most <= STACK["WORKERS"] + 4
+    assert 0 < most <= STACK["WORKERS"] + 4, most
     wait_for(lambda: waiting(postgres) == 0)
     report(refused=len(changes), waited_for_the_standby_at_once=most, seconds=f"{took:.1f}")
     name_standby(stack, postgres, NO_STANDBY)
