@@ -1,8 +1,10 @@
 """The OpenAPI document is valid, agrees with the table of routes, and describes the service."""
 
+import json
 import re
 import subprocess
 import uuid
+from base64 import urlsafe_b64decode
 
 import jsonschema
 import pytest
@@ -67,8 +69,8 @@ def test_every_example_matches_its_schema(document):
         Validator(document.flat(schema)).validate(example)
 
 
-def test_every_example_of_a_refusal_has_the_real_text(document):
-    """Examples have the texts of the service, except for messages of Stripe."""
+def test_every_example_has_the_real_text(document):
+    """Examples have the errors and messages of the service, except for messages of Stripe."""
     text = "".join(path.read_text(encoding="utf-8") for folder in ("lib", "app")
                    for path in (ROOT / folder).glob("*/*.c"))
     said = {"".join(re.findall(r'"((?:[^"\\\n]|\\.)*)"', literals)) for literals in
@@ -81,8 +83,22 @@ def test_every_example_of_a_refusal_has_the_real_text(document):
     quoted = {value["error"] for _, value in walk(document.raw)
               if "code" in value and isinstance(value.get("error"), str)}
     assert len(quoted) > 20
+    messages = {value["message"] for _, value in walk(document.raw)
+                if isinstance(value.get("message"), str)}
+    assert len(messages) > 5
+    quoted |= messages
     for words in quoted:
-        assert f'"{words}"' in of_nginx or any(one.fullmatch(words) for one in patterns), words
+        assert words in said or f'"{words}"' in of_nginx or any(
+            one.fullmatch(words) for one in patterns), words
+
+
+def test_the_example_of_a_revocation_list_is_one(document):
+    answer = document.operation("get_revocations").responses["200"]
+    token = answer["content"]["application/json"]["example"]["revocations"]
+    header, payload = (json.loads(urlsafe_b64decode(part + "==")) for part in token.split(".")[:2])
+    assert (header["alg"], header["typ"]) == ("RS256", "revocations+jwt")
+    described = re.search(r"payload is `\{(.*?)\}`", answer["description"])[1]
+    assert list(payload) == re.findall(r"(\w+)(?:: \[.*?\]+)?(?:, |$)", described)
 
 
 def test_every_component_is_used(document):
