@@ -1,6 +1,6 @@
 #!/bin/sh
 # The documents say what the code says: docs.sh BUILD_DIR. What is generated is what the programs print
-# now, manual pages are well-formed, and every file that a document names exists.
+# now, manual pages are well-formed, and every file and heading that a document names exists.
 set -u
 build=$1
 cd "$(dirname "$0")/.." || exit 1
@@ -47,6 +47,18 @@ for page in $(git ls-files -co --exclude-standard '*.md') $pages; do
 		bad=1
 	done
 done
+
+# The heading that a link of Markdown names, as GitHub writes it: in small letters, with - for blanks.
+headings() {
+	sed -n 's/^##* //p' "$1" | tr '[:upper:] ' '[:lower:]-' | tr -cd '[:alnum:]_\n-'
+}
+missing=$(git ls-files -co --exclude-standard '*.md' | xargs grep -oHE '\]\([^) :]*#[^) ]+\)' |
+	sed 's/:](/ /; s/)$//; s/#/ # /' | while read -r page target anchor; do
+		[ "$target" = "#" ] && file=$page || file=$(dirname "$page")/$target
+		anchor=${anchor#\# }
+		headings "$file" | grep -qxF -- "$anchor" || echo "$page: #$anchor"
+	done)
+[ -z "$missing" ] || { echo "links to headings that do not exist:" "$missing" && bad=1; }
 
 tests/support/guarantees.py || bad=1
 
