@@ -24,6 +24,7 @@ static const struct shell {
          "_billingctl() {\n"
          "\tlocal word=${COMP_WORDS[COMP_CWORD]} place='' option='' next\n"
          "\tCOMPREPLY=()\n"
+         "\t[[ $word != = ]] || word=''\n"
          "\tset -- \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"\n",
          "complete -F _billingctl billingctl\n"},
         {"zsh",
@@ -89,11 +90,12 @@ is_known(const struct command *command, const char *name)
 }
 
 /* Walks through the words before the one that is completed: `place` becomes the command, `option`
- * the option whose value is completed. */
+ * the option whose value is completed. bash makes three words of --config=FILE. */
 static void
 print_walk(void)
 {
 	fputs("\tfor next in \"$@\"; do\n"
+	      "\t\t[[ -z $option || $next != = ]] || continue\n"
 	      "\t\tif [[ -n $option ]]; then\n"
 	      "\t\t\toption=''\n"
 	      "\t\t\tcontinue\n"

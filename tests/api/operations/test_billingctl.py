@@ -188,6 +188,11 @@ COMPLETIONS = [
     ("doctor --c", "--config"), ("customer list --plan ", ""), ("completion ", "bash zsh"),
     ("usage import ", "FILES"), ("license issue x --out ", "FILES"), ("--config ", "FILES"),
     ("operator revoke ", ""), ("nonsense ", "")]
+# bash makes three words of --config=some.env, and two of --config= .
+COMPLETIONS_OF_BASH = [
+    ("--config = some.env restore ", "check"), ("--config = ", "FILES"), ("--config =", "FILES"),
+    ("operator create --role = o", "owner"), ("operator create --role =", "owner viewer"),
+    ("operator create --role = owner --k", "--key-out")]
 
 
 def completed(shell, script, line):
@@ -216,8 +221,9 @@ def test_completion(shared, tmp_path, shell):
         pytest.skip(f"not here: completion in {shell}, which is not installed")
     script = tmp_path / "script"
     script.write_text(shared.run("completion", shell).stdout, encoding="utf-8")
-    assert {line: completed(shell, script, line) for line, _ in COMPLETIONS} == {
-        line: words.split() for line, words in COMPLETIONS}
+    completions = COMPLETIONS + (COMPLETIONS_OF_BASH if shell == "bash" else [])
+    assert {line: completed(shell, script, line) for line, _ in completions} == {
+        line: words.split() for line, words in completions}
     for command in COMMANDS:
         group, _, name = command.partition(" ")
         assert group in completed(shell, script, "")
