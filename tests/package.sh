@@ -107,5 +107,24 @@ expect "settings made by hand after another update" CUSTOMER_ID=cust_2 "$(cat "$
 expect "what was put aside" "" "$(find "$root" -name '*by-hand*')"
 install_ -P billing-agent
 expect "settings made by hand after a purge" gone "$([ -e "$settings" ] || echo gone)"
+
+# A package that is unpacked, and removed or purged before it is configured.
+unpack_over_settings() {
+	mkdir -p "${settings%/*}"
+	echo CUSTOMER_ID=cust_3 >"$settings"
+	chmod 600 "$settings"
+	install_ --unpack "$package"
+	expect "settings before the package is configured" gone "$([ -e "$settings" ] || echo gone)"
+}
+unpack_over_settings
+install_ -r billing-agent
+expect "settings of a package that was never configured" "CUSTOMER_ID=cust_3 600" \
+	"$(cat "$settings") $(stat -c %a "$settings")"
+expect "what its removal leaves aside" "" "$(find "$root" -name '*by-hand*')"
+install_ -P billing-agent
+expect "what a purge leaves of it" "" "$(find "$root" -name 'billing*')"
+unpack_over_settings
+install_ -P billing-agent
+expect "what a purge leaves without a removal" "" "$(find "$root" -name 'billing*')"
 [ $bad -eq 0 ] && echo "package: installs, updates, removes and purges as promised"
 exit $bad
