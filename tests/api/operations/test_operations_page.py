@@ -209,9 +209,33 @@ def test_backup_and_restore_to_a_moment(host):
     assert known(host, again) and not known(host, after)
 
 
+def test_a_file_of_the_log_is_archived_twice(host, tmp_path):
+    """The server archives a file again when it crashed before it recorded the success. Another file
+    of that name is not overwritten."""
+    host.operator.run("Continuously", 0)
+    answers(host)
+    command = host.sql("SHOW archive_command")
+    source = tmp_path / "source"
+
+    def archive(content):
+        source.write_text(content, encoding="ascii")
+        return subprocess.run(["sh", "-c", command.replace("%p", str(source)).replace("%f", "0A")],
+                              check=False).returncode
+
+    archived = host.backups / "wal/0A"
+    (host.backups / "wal/0A.new").write_text("a half", encoding="ascii")
+    assert archive("the log") == 0 and archive("the log") == 0
+    assert archive("another log") != 0
+    assert archived.read_text(encoding="ascii") == "the log"
+    archived.unlink()
+
+
 def test_upgrade(host):
+    """The public name may lead to another host, so the page asks this one."""
     assert "pending  0" in host.operator.run("UPGRADE", 0)
-    assert "WRONG" not in host.operator.run("UPGRADE", 1)
+    elsewhere = f"https://localhost:{free_port()}"
+    assert "WRONG" not in host.operator.run("UPGRADE", 1, BASE_URL=elsewhere,
+                                            LOCAL=f"127.0.0.1:{host.https_port}")
 
 
 def test_two_hosts_and_a_new_key(host):
