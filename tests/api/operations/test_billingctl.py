@@ -21,13 +21,14 @@ from support.scratch import (  # noqa: F401 pylint: disable=unused-import
     Scratch, cluster, new_scratch, scratch)
 from support.stack import ROOT, VARIANT
 
-COMMANDS = ["migrate status", "migrate up", "keys generate", "keys add", "keys use", "keys retire",
-            "keys distrust", "keys rotate", "keys list",
-            "operator create", "operator list", "operator revoke", "customer create",
-            "customer show", "customer list", "license issue", "license export", "license verify",
-            "stripe events", "stripe show", "stripe calls", "stripe meters",
+COMMANDS = ["migrate status", "migrate up", "keys generate", "keys add", "keys use",
+            "keys retire", "keys distrust", "keys rotate", "keys list", "operator create",
+            "operator list", "operator revoke", "customer create", "customer show",
+            "customer list", "customer restore", "license issue", "license export",
+            "license verify", "stripe events", "stripe show", "stripe calls", "stripe meters",
             "stripe retry", "stripe dismiss", "stripe settle", "stripe reconcile", "stripe setup",
-            "stripe account", "usage import", "restore check", "doctor", "completion"]
+            "stripe unknown", "stripe map", "stripe unmap", "stripe account", "usage import",
+            "restore check", "doctor", "completion"]
 DAY = 24 * 3600
 
 # The exit statuses of `license verify`: scripts depend on them.
