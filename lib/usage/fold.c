@@ -60,7 +60,8 @@ static const struct statement statements[] = {
         [PICK] = {"usage_fold_pick", ROWS_WITH(struct customer_list, customers),
                   .sql = usage_fold_pick_sql},
         [LOCK] = {"usage_fold_lock", ROWS_WITH(struct customer_list, customers),
-                  .sql = "SELECT array_agg(customer_id) AS customers FROM (SELECT customer_id "
+                  .sql = "SELECT array_agg(customer_id ORDER BY customer_id < $2, customer_id) "
+                         "AS customers FROM (SELECT customer_id "
                          "FROM usage_fleets WHERE customer_id = ANY ($1::text[]) "
                          "ORDER BY customer_id FOR UPDATE SKIP LOCKED) f"},
         [FOLD] = {"usage_fold",
@@ -167,22 +168,23 @@ fold(struct operation *operation, const struct string_list *customers, int64_t *
 	return FAIL_NONE;
 }
 
-/* Each step begins with another customer, so that one of whom very much is pending does not keep
- * the others waiting. */
+/* Each step begins with another customer and gives each an equal share, so that one of whom very
+ * much is pending does not keep the others waiting. */
 enum fail
 usage_fold_run(struct operation *operation, int64_t *done)
 {
 	struct task *task = operation->task;
 	struct customer_list picked = {0}, locked = {0};
+	const char *first = random_id(task->arena, "cust_", 16);
 
 	TRY(db_begin(operation->db, task));
 	TRY(row(operation, PICK,
-	        PARAMETERS(random_id(task->arena, "cust_", 16), param_int(task, ROWS_AT_ONCE),
-	                   param_now(operation)),
+	        PARAMETERS(first, param_int(task, ROWS_AT_ONCE), param_now(operation)),
 	        &picked));
 	if (picked.customers.count == 0)
 		return FAIL_NONE;
-	TRY(row(operation, LOCK, PARAMETERS(param_list(task, &picked.customers)), &locked));
+	TRY(row(operation, LOCK, PARAMETERS(param_list(task, &picked.customers), first),
+	        &locked));
 	if (locked.customers.count == 0)
 		return FAIL_NONE;
 	TRY(fold(operation, &locked.customers, done));

@@ -4,13 +4,25 @@
 --
 -- $1 customers  $2 at most so many pending  $3 now
 --
+-- Each customer has an equal share of what is taken. What others leave of theirs goes to the
+-- customers that have more, in the order of the list.
+--
 -- What triggers make of the first two parts: the sums of whole customers. Rows are written in the
 -- order of their keys.
 
-WITH taken AS MATERIALIZED (
+WITH due AS MATERIALIZED (
+  SELECT c.customer_id, p.pending_id FROM unnest($1::text[]) AS c (customer_id) CROSS JOIN LATERAL (
+    SELECT pending_id FROM usage_pending WHERE customer_id = c.customer_id
+    ORDER BY pending_id LIMIT greatest($2::bigint / cardinality($1::text[]), 1)) p
+  UNION ALL
+  SELECT c.customer_id, p.pending_id FROM unnest($1::text[]) AS c (customer_id) CROSS JOIN LATERAL (
+    SELECT pending_id FROM usage_pending WHERE customer_id = c.customer_id
+    ORDER BY pending_id OFFSET greatest($2::bigint / cardinality($1::text[]), 1)) p
+  LIMIT $2::bigint),
+
+taken AS MATERIALIZED (
   DELETE FROM usage_pending WHERE (customer_id, pending_id) IN (
-    SELECT customer_id, pending_id FROM usage_pending WHERE customer_id = ANY ($1::text[])
-    ORDER BY customer_id, pending_id LIMIT $2::bigint)
+    SELECT customer_id, pending_id FROM due)
   RETURNING customer_id, instance_id, day, active_devices, total_devices, metrics, recount),
 
 counted AS (
@@ -38,7 +50,9 @@ added AS (
     total = m.total + EXCLUDED.total, highest = greatest(m.highest, EXCLUDED.highest)
   RETURNING 1),
 
--- A customer that is folded for the first time brings all its instances.
+-- A customer that is folded for the first time brings all its instances, in this one statement: it
+-- took 5.6 s for 150 000. With that many from before migration 022, it needs a longer
+-- DB_STATEMENT_TIMEOUT_MS until it has succeeded once (billingd.8).
 changed AS (
   SELECT customer_id, instance_id FROM taken
   UNION

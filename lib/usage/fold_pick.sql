@@ -1,15 +1,20 @@
--- The customers of which something is pending, or whose instances' leases have ended: at most so
--- many, from one on. Those that were never folded get their rows in usage_fleets.
+-- The customers of which something is pending, at most so many, from one on and then from the first
+-- on; and those whose instances' leases have ended. Customers that were never folded get their rows
+-- in usage_fleets.
 --
 -- $1 customer to begin with  $2 at most  $3 now
 
-WITH pending AS MATERIALIZED (
-  (SELECT customer_id FROM usage_pending WHERE customer_id >= $1
-   ORDER BY customer_id, pending_id LIMIT $2::bigint)
-  UNION ALL
-  (SELECT customer_id FROM usage_pending WHERE customer_id < $1
-   ORDER BY customer_id, pending_id LIMIT $2::bigint)
-  LIMIT $2::bigint),
+-- UNION ends the circle when it comes to its beginning.
+WITH RECURSIVE circle AS (
+  SELECT COALESCE((SELECT min(customer_id) FROM usage_pending WHERE customer_id >= $1),
+    (SELECT min(customer_id) FROM usage_pending)) AS customer_id
+  UNION
+  SELECT COALESCE((SELECT min(customer_id) FROM usage_pending WHERE customer_id > c.customer_id),
+    (SELECT min(customer_id) FROM usage_pending))
+  FROM circle c),
+
+pending AS MATERIALIZED (
+  SELECT customer_id FROM circle WHERE customer_id IS NOT NULL LIMIT $2::bigint),
 
 picked AS MATERIALIZED (
   SELECT customer_id FROM pending

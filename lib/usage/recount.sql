@@ -1,11 +1,18 @@
 -- Counts one day of one instance anew from its reports. Those of it that are pending are counted
--- with them. The customer's row in usage_fleets and the day's in usage_daily are locked.
+-- with them. They also say that the instance has changed: a row without a day takes their place.
+-- The customer's row in usage_fleets and the day's in usage_daily are locked.
 --
 -- $1 customer  $2 instance  $3 day
 
 WITH taken AS (
   DELETE FROM usage_pending
-  WHERE customer_id = $1 AND instance_id = $2 AND day = $3::date),
+  WHERE customer_id = $1 AND instance_id = $2 AND day = $3::date
+  RETURNING pending_id, received_at, recount),
+
+marked AS (
+  INSERT INTO usage_pending (customer_id, pending_id, instance_id, received_at)
+  SELECT $1, min(pending_id), $2, min(received_at) FROM taken WHERE NOT recount
+  HAVING count(*) > 0),
 
 report AS MATERIALIZED (
   SELECT active_devices, total_devices, metrics FROM usage_reports

@@ -2,6 +2,7 @@
  * whoever else writes. */
 #include "support/usage_fixture.h"
 
+#include "usage/corrections.h"
 #include "usage/history.h"
 #include "usage/instances.h"
 #include "usage/limits.h"
@@ -67,8 +68,8 @@ same(struct reading a, struct reading b)
 	ck_assert_str_eq(a.metrics, b.metrics);
 }
 
-/* Stores a report of that instance. */
-static void
+/* Stores a report of that instance; its id. */
+static int64_t
 send_of(const char *instance_id, int64_t ago_ms, int64_t devices)
 {
 	struct usage_report report = usage_sample(ago_ms, NULL, devices);
@@ -76,6 +77,7 @@ send_of(const char *instance_id, int64_t ago_ms, int64_t devices)
 
 	report.instance_id = instance_id;
 	ck_assert_int_gt(usage_store(&operation, &report, &created), 0);
+	return report.usage_id;
 }
 
 START_TEST(test_reading_is_the_same_before_and_after)
@@ -83,10 +85,10 @@ START_TEST(test_reading_is_the_same_before_and_after)
 	struct reading pending;
 
 	operation.now_ms += 12 * HOUR_MS; /* all of it is of one day */
-	send_of("a", 0, 3);
-	send_of("a", 1000, 9);
-	send_of("b", 500, 4);
-	send_of("b", DAY_MS, 4);
+	(void)send_of("a", 0, 3);
+	(void)send_of("a", 1000, 9);
+	(void)send_of("b", 500, 4);
+	(void)send_of("b", DAY_MS, 4);
 	pending = read_all();
 	ck_assert_int_eq(pending.devices, 7);
 	ck_assert_int_eq(pending.instances, 2);
@@ -97,8 +99,8 @@ START_TEST(test_reading_is_the_same_before_and_after)
 	ck_assert_int_eq(count_of(PENDING, ""), 0);
 	same(read_all(), pending);
 	/* Half of it folded, half pending. */
-	send_of("a", 2000, 20);
-	send_of("c", 0, 1);
+	(void)send_of("a", 2000, 20);
+	(void)send_of("c", 0, 1);
 	pending = read_all();
 	ck_assert_int_eq(pending.devices, 8);
 	ck_assert_int_eq(pending.instances, 3);
@@ -113,8 +115,8 @@ START_TEST(test_leases_end_and_instances_are_released)
 	struct instance instance;
 	bool fresh;
 
-	send_of("a", 0, 3);
-	send_of("b", 0, 4);
+	(void)send_of("a", 0, 3);
+	(void)send_of("b", 0, 4);
 	fine(instance_activate(&operation, customer_id, "c", 1, &instance, &fresh));
 	ck_assert_int_eq(read_all().instances, 3);
 	(void)usage_fold_all();
@@ -143,9 +145,9 @@ START_TEST(test_a_customer_is_folded_by_one_process)
 	struct db *other = database_open(database_url(), 10000, false);
 	int64_t done = 0;
 
-	send_of("a", 0, 3);
+	(void)send_of("a", 0, 3);
 	(void)usage_fold_all();
-	send_of("a", 0, 4);
+	(void)send_of("a", 0, 4);
 	database_script(other, &task,
 	                arena_printf(task.arena,
 	                             "BEGIN; SELECT FROM usage_fleets WHERE customer_id = '%s' "
@@ -207,7 +209,7 @@ START_TEST(test_an_older_program_writes_too)
 {
 	struct reading before;
 
-	send_of("a", 0, 3);
+	(void)send_of("a", 0, 3);
 	store_as_before("a", 5);
 	store_as_before("b", 2);
 	before = read_all();
@@ -218,7 +220,7 @@ START_TEST(test_an_older_program_writes_too)
 	(void)usage_fold_all();
 	same(read_all(), before);
 	store_as_before("b", 1);
-	send_of("b", 0, 6);
+	(void)send_of("b", 0, 6);
 	before = read_all();
 	ck_assert_int_eq(before.devices, 11);
 	(void)usage_fold_all();
@@ -256,8 +258,8 @@ START_TEST(test_earlier_days_are_counted)
 	struct reading before;
 
 	for (int64_t day = 0; day < 20; day++) {
-		send_of("a", day * DAY_MS, day + 1);
-		send_of("b", day * DAY_MS, 30 - day);
+		(void)send_of("a", day * DAY_MS, day + 1);
+		(void)send_of("b", day * DAY_MS, 30 - day);
 	}
 	(void)usage_fold_all();
 	before = read_all();
@@ -265,8 +267,8 @@ START_TEST(test_earlier_days_are_counted)
 	forget_sums();
 	same(read_all(), before);
 	/* Reports go on meanwhile, of a day that is counted and of one that is not. */
-	send_of("c", 0, 2);
-	send_of("c", 3 * DAY_MS, 2);
+	(void)send_of("c", 0, 2);
+	(void)send_of("c", 3 * DAY_MS, 2);
 	before = read_all();
 	ck_assert_int_eq(before.reports, 42);
 	(void)usage_fold_all();
@@ -290,7 +292,7 @@ START_TEST(test_an_interrupted_fold_changes_nothing)
 	struct reading before;
 	int64_t done = 0;
 
-	send_of("a", 0, 3);
+	(void)send_of("a", 0, 3);
 	before = read_all();
 	fine(db_begin(operation.db, &task));
 	fine(usage_fold_run(&operation, &done));
@@ -327,6 +329,88 @@ START_TEST(test_much_that_is_pending)
 }
 END_TEST
 
+/* The correction of an older report takes what is pending of the day: the newest report still
+ * changes the fleet. */
+START_TEST(test_a_correction_keeps_the_change_of_a_newer_report)
+{
+	struct usage_correction correction = {
+	        .active_devices = 1, .total_devices = -1, .reason = "test"};
+	struct usage_report corrected;
+
+	operation.now_ms += 12 * HOUR_MS;
+	(void)send_of("a", 2000, 3);
+	(void)usage_fold_all();
+	correction.usage_id = send_of("a", 1000, 5);
+	(void)send_of("a", 0, 8);
+	fine(usage_correct(&operation, customer_id, &correction, &corrected));
+	ck_assert_int_eq(read_all().devices, 8);
+	ck_assert_int_eq(read_all().reports, 3);
+	(void)usage_fold_all();
+	ck_assert_int_eq(count_of(PENDING, ""), 0);
+	ck_assert_int_eq(read_all().devices, 8);
+	ck_assert_int_eq(read_all().reports, 3);
+}
+END_TEST
+
+/* Makes so many rows of the customer's instance pending that say no more than that it changed. */
+static void
+add_pending(const char *customer, const char *instance_id, int count)
+{
+	database_script(operation.db, &task,
+	                arena_printf(task.arena,
+	                             "INSERT INTO usage_pending (customer_id, pending_id, "
+	                             "instance_id, received_at) SELECT '%s', "
+	                             "nextval('usage_ids'), '%s', '%s' "
+	                             "FROM generate_series(1, %d)",
+	                             customer, instance_id, param_now(&operation), count));
+}
+
+/* A day is counted anew when a report was stored that is not folded, as when one comes between
+ * the two statements of a fold. */
+START_TEST(test_a_recount_keeps_the_change_of_a_report)
+{
+	(void)send_of("a", 1000, 3);
+	(void)usage_fold_all();
+	(void)send_of("a", 0, 8);
+	fine(db_begin(operation.db, &task));
+	fine(usage_recount(&operation, customer_id, "a", INSTANT_MS(operation.now_ms)));
+	fine(db_commit(operation.db, &task));
+	ck_assert_int_eq(read_all().devices, 8);
+	(void)usage_fold_all();
+	ck_assert_int_eq(count_of(PENDING, ""), 0);
+	ck_assert_int_eq(read_all().devices, 8);
+	ck_assert_int_eq(read_all().reports, 2);
+}
+END_TEST
+
+/* Customers with more pending than a step takes, before and behind the customer, do not keep it
+ * waiting, and share what it leaves. */
+START_TEST(test_busy_customers_leave_room_for_others)
+{
+	static const char *const busy[] = {"cust", "cust_", "cust_z"};
+	int64_t done;
+
+	for (int step = 0; step < 5; step++) {
+		for (size_t i = 0; i < 3; i++)
+			add_pending(busy[i], "a", 2500);
+		(void)send_of("a", 0, step);
+		done = 0;
+		fine(usage_fold_run(&operation, &done));
+		ck_assert_int_eq(count_of(PENDING, ""), 0);
+		ck_assert_int_eq(done, 2000);
+	}
+	for (size_t i = 0; i < 3; i++)
+		ck_assert_int_le(
+		        database_number(operation.db, &task,
+		                        arena_printf(task.arena,
+		                                     "SELECT count(*) FROM usage_pending "
+		                                     "WHERE customer_id = '%s'",
+		                                     busy[i])),
+		        5 * (2500 - 2000 / 4));
+	(void)usage_fold_all();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -340,6 +424,9 @@ main(void)
 	tcase_add_test(tcase, test_earlier_days_are_counted);
 	tcase_add_test(tcase, test_an_interrupted_fold_changes_nothing);
 	tcase_add_test(tcase, test_much_that_is_pending);
+	tcase_add_test(tcase, test_a_correction_keeps_the_change_of_a_newer_report);
+	tcase_add_test(tcase, test_a_recount_keeps_the_change_of_a_report);
+	tcase_add_test(tcase, test_busy_customers_leave_room_for_others);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
