@@ -18,6 +18,9 @@ CREATE TABLE stripe_unknown_prices (
     PRIMARY KEY (stripe_subscription_id, price_id)
 );
 
+-- The price whose mapping an operator has removed. The sync ends access, unless it finds another plan.
+ALTER TABLE subscriptions ADD COLUMN unmapped_price_id text;
+
 CREATE INDEX stripe_unknown_prices_of_price ON stripe_unknown_prices (price_id);
 CREATE INDEX stripe_unknown_prices_of_customer ON stripe_unknown_prices (customer_id);
 

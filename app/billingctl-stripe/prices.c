@@ -31,7 +31,7 @@ run_stripe_unknown(struct ctl *ctl)
 
 /* Explains what the change means for the subscriptions at the price. */
 static const char *
-explanation(struct arena *arena, const struct price_mapping *mapping, bool dry_run)
+explanation(struct arena *arena, const struct price_mapping *mapping, bool remove, bool dry_run)
 {
 	long long subscriptions = mapping->subscriptions, waiting = mapping->waiting;
 
@@ -41,10 +41,16 @@ explanation(struct arena *arena, const struct price_mapping *mapping, bool dry_r
 		        "%lld subscriptions that wait, and %lld that have a plan by "
 		        "now, %s the plan %s\nwhen billingd has synced them.",
 		        waiting, subscriptions, dry_run ? "would get" : "get", mapping->plan);
+	if (remove)
+		return arena_printf(arena,
+		                    "%lld subscriptions %s their access when billingd has "
+		                    "synced them, and their licences within\nminutes, unless "
+		                    "the metadata of price or product names a plan. Stripe "
+		                    "goes on charging\nthem.",
+		                    subscriptions, dry_run ? "would lose" : "lose");
 	return arena_printf(arena,
 	                    "%lld subscriptions %s their access now and their licences within "
-	                    "minutes, unless the\nmetadata of price or product names a plan. "
-	                    "Stripe goes on charging them.",
+	                    "minutes.\nStripe goes on charging them.",
 	                    subscriptions, dry_run ? "would lose" : "lose");
 }
 
@@ -69,7 +75,7 @@ change(struct ctl *ctl, const char *plan, bool remove)
 	output_int(&output, "subscriptions", mapping.subscriptions);
 	output_int(&output, "waiting", mapping.waiting);
 	output_bool(&output, "dry_run", dry_run);
-	output_tail(&output, explanation(ctl->task.arena, &mapping, dry_run));
+	output_tail(&output, explanation(ctl->task.arena, &mapping, remove, dry_run));
 	return output_print(&output);
 }
 

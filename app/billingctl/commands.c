@@ -279,9 +279,9 @@ const struct command ctl_commands[] = {
          .options = stripe_map_options},
         {"stripe", "unmap", "PRICE", run_stripe_unmap, CTL_DATABASE | CTL_CHANGES | CTL_RULES,
          .summary = "Remove what stripe map said about a price",
-         .details = "Its subscriptions lose their access, unless the metadata of price or "
-                    "product names\na plan, and are listed as unknown. Look with --dry-run "
-                    "first.\n",
+         .details = "billingd syncs its subscriptions. They lose their access then, unless the "
+                    "metadata of\nprice or product names a plan, and are listed as unknown. "
+                    "Look with --dry-run first.\n",
          .options = stripe_unmap_options},
         {"stripe", "account", NULL, run_stripe_account, CTL_DATABASE | CTL_CHANGES | CTL_STRIPE,
          .summary = "Show the account of the key, and the recorded one, which the data is of",

@@ -131,7 +131,8 @@ const struct setting app_settings_table[] = {
             .min = 1, .max = 3650),
         ROW(license_expiry, "LICENSE_EXPIRY", "ttl",
             "ttl: LICENSE_TTL_DAYS from issue, which a customer who cancels and stays offline "
-            "keeps; paid_through: end of the paid period plus LICENSE_GRACE_DAYS.",
+            "keeps; paid_through: end of the paid period plus LICENSE_GRACE_DAYS, or while a "
+            "payment is past due no later than PAST_DUE_GRACE_DAYS end.",
             .choices = expiry_choices),
         ROW(license_grace_days, "LICENSE_GRACE_DAYS", "7",
             "Days that paid_through adds to the paid period, and both add to a scheduled end.",

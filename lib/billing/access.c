@@ -10,18 +10,33 @@ has_status(const struct subscription *subscription, const char *status)
 	return strcmp(subscription->status, status) == 0;
 }
 
+/* The first one when both are at one time. */
+static struct access_end
+earlier_end(struct access_end a, struct access_end b)
+{
+	return a.at.known && (!b.at.known || a.at.ms <= b.at.ms) ? a : b;
+}
+
+/* A pause ends access, unless it is over by the end of the period in which it began, or now. */
+static bool
+pause_is_over(const struct subscription *subscription, int64_t now_ms)
+{
+	const struct instant *resumes = &subscription->pause_resumes_at;
+
+	return resumes->known &&
+	       (resumes->ms <= now_ms || resumes->ms <= subscription->pause_ends_access_at.ms);
+}
+
 struct access_end
 access_early_end(const struct subscription *subscription, int64_t now_ms)
 {
 	const struct access_end hold = {subscription->hold_ends_access_at,
 	                                subscription->hold_reason};
+	const struct access_end price = {subscription->price_ends_access_at, "unknown_price"};
 	const struct access_end pause = {subscription->pause_ends_access_at, "paused"};
-	const struct instant *resumes = &subscription->pause_resumes_at;
+	const struct access_end first = earlier_end(hold, price);
 
-	if (!pause.at.known || (resumes->known && resumes->ms <= now_ms) ||
-	    (hold.at.known && hold.at.ms <= pause.at.ms))
-		return hold;
-	return pause;
+	return pause_is_over(subscription, now_ms) ? first : earlier_end(first, pause);
 }
 
 /* Access has ended early, of a subscription that would give it else. */
@@ -89,6 +104,13 @@ earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+/* When a failed payment ends access, at `past_due_since` and the days of grace. */
+static int64_t
+grace_end(const struct subscription *subscription, const struct billing_policy *policy)
+{
+	return subscription->past_due_since.ms + policy->past_due_grace_days * DAY_MS;
+}
+
 /* Of the times that are known. */
 static struct instant
 earliest(struct instant a, struct instant b)
@@ -131,6 +153,9 @@ access_license_end(const struct subscription *subscription, const struct billing
 		if (!paid->known)
 			return INSTANT_NONE;
 		latest_ms = with_grace(*paid, policy, now_ms);
+		/* Stripe begins the next period before it is paid. */
+		if (has_status(subscription, "past_due"))
+			latest_ms = earlier(latest_ms, grace_end(subscription, policy));
 	}
 	if (scheduled.known)
 		latest_ms = earlier(latest_ms, with_grace(scheduled, policy, now_ms));

@@ -38,14 +38,15 @@ static const struct column listed_columns[] =
 
 /* The subscription that counts, with the status that it has at the time $5: access_status(). */
 #define PAUSE_ENDS                                                                             \
-	"CASE WHEN pause_resumes_at <= $5::timestamptz THEN NULL ELSE pause_ends_access_at "   \
-	"END"
+	"CASE WHEN pause_resumes_at <= GREATEST($5::timestamptz, pause_ends_access_at) "       \
+	"THEN NULL ELSE pause_ends_access_at END"
+#define HOLD_ENDS "LEAST(hold_ends_access_at, price_ends_access_at)"
 #define CURRENT(customer_id)                                                                   \
 	"LEFT JOIN LATERAL (SELECT plan, CASE WHEN status = 'trialing' "                       \
 	"  AND stripe_subscription_id IS NULL AND trial_ends_at <= $5::timestamptz "           \
 	"  THEN 'canceled' "                                                                   \
 	"  WHEN status NOT IN ('trialing', 'active', 'past_due') THEN status "                 \
-	"  WHEN hold_ends_access_at <= LEAST($5::timestamptz, " PAUSE_ENDS ") THEN 'unpaid' "  \
+	"  WHEN " HOLD_ENDS " <= LEAST($5::timestamptz, " PAUSE_ENDS ") THEN 'unpaid' "        \
 	"  WHEN " PAUSE_ENDS " <= $5::timestamptz THEN 'paused' "                              \
 	"  ELSE status END AS status FROM subscriptions "                                      \
 	"  WHERE subscriptions.customer_id = " customer_id " "                                 \
@@ -116,7 +117,8 @@ static const struct statement statements[] = {
                         "AND ($8::text IS NULL OR COALESCE(s.status, 'none') = $8) "
                         "AND ($8::text IS NULL OR $8 IN ('none', 'canceled') OR customer_id IN "
                         "  (SELECT customer_id FROM subscriptions WHERE status = $8 "
-                        "    OR LEAST(pause_ends_access_at, hold_ends_access_at) IS NOT NULL)) "
+                        "    OR LEAST(pause_ends_access_at, hold_ends_access_at, "
+                        "      price_ends_access_at) IS NOT NULL)) "
                         "AND ($9::text IS NULL OR s.plan = $9) "
                         "AND (NOT $10::boolean OR pending_email IS NOT NULL) "
                         "AND ($11::text IS NULL OR customer_id = (SELECT COALESCE("

@@ -5,19 +5,20 @@
 #include "billing/audit.h"
 #include "billing/customers.h"
 
-static const struct column columns[] =
-        COLUMNS(struct subscription, subscription_id, customer_id, stripe_subscription_id, plan,
-                status, trial_ends_at, current_period_ends_at, past_due_since,
-                cancel_at_period_end, cancel_at, canceled_at, ended_at, stripe_price_id,
-                scheduled_plan, pause_behavior, pause_resumes_at, pause_ends_access_at,
-                hold_reason, hold_ends_access_at, version, created_at, updated_at);
+static const struct column columns[] = COLUMNS(
+        struct subscription, subscription_id, customer_id, stripe_subscription_id, plan, status,
+        trial_ends_at, current_period_ends_at, past_due_since, cancel_at_period_end, cancel_at,
+        canceled_at, ended_at, stripe_price_id, scheduled_plan, pause_behavior,
+        pause_resumes_at, pause_ends_access_at, hold_reason, hold_ends_access_at,
+        price_ends_access_at, version, created_at, updated_at);
 
 #define SUBSCRIPTION_COLUMNS                                                                   \
 	"s.subscription_id, s.customer_id, s.stripe_subscription_id, s.plan, s.status, "       \
 	"s.trial_ends_at, s.current_period_ends_at, s.past_due_since, "                        \
 	"s.cancel_at_period_end, s.cancel_at, s.canceled_at, s.ended_at, s.stripe_price_id, "  \
 	"s.scheduled_plan, s.pause_behavior, s.pause_resumes_at, s.pause_ends_access_at, "     \
-	"s.hold_reason, s.hold_ends_access_at, s.version, s.created_at, s.updated_at"
+	"s.hold_reason, s.hold_ends_access_at, s.price_ends_access_at, s.version, "            \
+	"s.created_at, s.updated_at"
 
 #define FINAL "('canceled', 'incomplete_expired')"
 

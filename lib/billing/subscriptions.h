@@ -24,10 +24,11 @@ struct subscription {
 	        *pause_behavior; /* Stripe's pause_collection; NULL: payments are collected */
 	struct instant pause_resumes_at;
 	struct instant pause_ends_access_at; /* the period in which the pause began ends */
-	const char *hold_reason; /* "refunded", "disputed" or "unknown_price"; NULL: none */
+	const char *hold_reason;             /* "refunded" or "disputed"; NULL: neither */
 	struct instant hold_ends_access_at;
-	struct instant
-	        access_ends_at; /* these two as access_early_end() gives them, for answers */
+	struct instant price_ends_access_at; /* the price has no plan any more */
+	/* The earliest of these as access_early_end() gives it, for answers. */
+	struct instant access_ends_at;
 	const char *access_end_reason;
 	int64_t version;
 	struct instant created_at;

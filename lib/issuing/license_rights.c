@@ -34,14 +34,16 @@ static const struct statement statements[] = {
         [ENDED_EARLY] =
                 {"license_ended_early", ROWS_WITH(struct unpaid, customer_id),
                  .sql = "SELECT s.customer_id FROM subscriptions s "
-                        "WHERE LEAST(s.pause_ends_access_at, s.hold_ends_access_at) <= $1 "
+                        "CROSS JOIN LATERAL (SELECT LEAST(s.hold_ends_access_at, "
+                        "  s.price_ends_access_at, CASE WHEN s.pause_resumes_at <= "
+                        "    GREATEST($1, s.pause_ends_access_at) THEN NULL "
+                        "    ELSE s.pause_ends_access_at END) AS at) ends "
+                        "WHERE LEAST(s.pause_ends_access_at, s.hold_ends_access_at, "
+                        "  s.price_ends_access_at) <= $1 AND ends.at <= $1 "
                         "AND s.status IN ('trialing', 'active', 'past_due') "
-                        "AND NOT s.superseded AND (s.hold_ends_access_at <= $1 "
-                        "  OR COALESCE(s.pause_resumes_at, 'infinity') > $1) "
-                        "AND EXISTS (SELECT FROM licenses l "
+                        "AND NOT s.superseded AND EXISTS (SELECT FROM licenses l "
                         "  WHERE l.customer_id = s.customer_id AND l.revoked_at IS NULL "
-                        "  AND l.expires_at > $1 AND l.issued_at < "
-                        "    LEAST(s.pause_ends_access_at, s.hold_ends_access_at)) "
+                        "  AND l.expires_at > $1 AND l.issued_at < ends.at) "
                         "ORDER BY s.customer_id LIMIT $2::bigint"},
 };
 

@@ -22,7 +22,9 @@ SELECT k.key_id AS "key.key_id", k.customer_id AS "key.customer_id", k.role AS "
   s.pause_resumes_at AS "subscription.pause_resumes_at",
   s.pause_ends_access_at AS "subscription.pause_ends_access_at",
   s.hold_reason AS "subscription.hold_reason",
-  s.hold_ends_access_at AS "subscription.hold_ends_access_at", s.version AS "subscription.version",
+  s.hold_ends_access_at AS "subscription.hold_ends_access_at",
+  s.price_ends_access_at AS "subscription.price_ends_access_at",
+  s.version AS "subscription.version",
   l.jti AS "newest.jti", l.fingerprint AS "newest.fingerprint", l.token AS "newest.token",
   l.issued_at AS "newest.issued_at", l.expires_at AS "newest.expires_at"
 FROM (SELECT) AS one
@@ -31,7 +33,8 @@ LEFT JOIN customers c ON c.customer_id = $2 AND c.deleted_at IS NULL
 LEFT JOIN LATERAL (
   SELECT subscription_id, customer_id, stripe_subscription_id, plan, status, trial_ends_at,
     current_period_ends_at, past_due_since, cancel_at_period_end, cancel_at,
-    pause_resumes_at, pause_ends_access_at, hold_reason, hold_ends_access_at, version
+    pause_resumes_at, pause_ends_access_at, hold_reason, hold_ends_access_at,
+    price_ends_access_at, version
   FROM subscriptions WHERE customer_id = c.customer_id
   ORDER BY superseded, subscription_id DESC LIMIT 1) s ON true
 LEFT JOIN LATERAL (

@@ -37,7 +37,8 @@ struct change_preview {
  * a year of the same one instead of a month, begins and is charged at once, and only if the payment
  * succeeds. A smaller plan begins at once with a credit for the rest of the period, or with the
  * next period, by the sales policy. Requesting the present plan takes a scheduled change back. FAIL_INVALID for a plan that is not sold; FAIL_CONFLICT
- * "interval_fixed" where the interval cannot change. */
+ * "interval_fixed" where the interval cannot change, "price_unclear" when no item at Stripe is known
+ * to be the plan's. */
 enum fail change_plan(struct operation *operation, const struct plan_change *change) MUST_CHECK;
 
 /* Computes what change_plan() would charge now. */

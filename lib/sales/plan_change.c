@@ -70,8 +70,7 @@ change_find_paid(struct operation *operation, const char *customer_id, struct su
 		return fail_checkout_needed(operation);
 	if (stripe_status_is_final(out->status))
 		return fail_subscription_ended(operation);
-	/* Another plan has a price that is known. */
-	return out->hold_reason == NULL || text_equal(out->hold_reason, "unknown_price")
+	return out->hold_reason == NULL
 	               ? FAIL_NONE
 	               : task_fail(operation->task, FAIL_CONFLICT, "payment_reversed",
 	                           "A payment was refunded or disputed, so this subscription "
@@ -184,6 +183,17 @@ check_interval(struct operation *operation, const struct plan_terms *terms)
 	return FAIL_NONE;
 }
 
+/* Another item may bill use, or something that is none of ours: it must stay. */
+static enum fail
+check_item(struct operation *operation, const struct sold_subscription *sold)
+{
+	return !sold->item_is_first
+	               ? FAIL_NONE
+	               : task_fail(operation->task, FAIL_CONFLICT, "price_unclear",
+	                           "It is not clear which price of this subscription is its "
+	                           "plan's; only the vendor can change it.");
+}
+
 bool
 plan_terms_are_present(const struct plan_terms *terms)
 {
@@ -204,6 +214,7 @@ plan_terms_find(struct operation *operation, const struct plan_change *change,
 	}
 	TRY(change_find_paid(operation, change->customer_id, &out->subscription));
 	TRY(change_fetch(operation, &out->subscription, &out->sold));
+	TRY(check_item(operation, &out->sold));
 	TRY(check_proration(operation, change->proration_at, out));
 	TRY(choose_price(operation, change, out));
 	out->is_upgrade = is_upgrade(billing, change, out);

@@ -50,7 +50,7 @@ enum fail change_fetch(struct operation *operation, const struct subscription *s
 
 /* Finds the terms of the change. FAIL_INVALID for a plan that is not sold, or not by this
  * interval, and for another time of proration than that of a preview of the last hour; FAIL_CONFLICT
- * "interval_fixed"; otherwise as above. */
+ * "interval_fixed", or "price_unclear" when no item is known to be the plan's; otherwise as above. */
 enum fail plan_terms_find(struct operation *operation, const struct plan_change *change,
                           struct plan_terms *out) MUST_CHECK;
 

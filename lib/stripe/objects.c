@@ -85,6 +85,14 @@ interval_of(const struct json_view *item)
 	               : NULL;
 }
 
+static bool
+is_metered(const struct json_view *item)
+{
+	const char *type = stripe_text_of(item, "price.recurring.usage_type");
+
+	return type != NULL && strcmp(type, "metered") == 0;
+}
+
 void
 stripe_items_append(struct stripe_subscription *subscription, const struct json_view *data)
 {
@@ -104,6 +112,7 @@ stripe_items_append(struct stripe_subscription *subscription, const struct json_
 		        .product_plan = stripe_text_of(&item, "price.product.metadata.plan"),
 		        .interval = interval_of(&item),
 		        .quantity = number(&item, "quantity"),
+		        .metered = is_metered(&item),
 		        .period_start = moment(&item, "current_period_start"),
 		        .period_end = moment(&item, "current_period_end"),
 		};

@@ -22,6 +22,7 @@ struct stripe_item {
 	const char *product_plan;
 	const char *interval; /* by which the price is billed: "month"; NULL: another one */
 	int64_t quantity;     /* 0: none */
+	bool metered;         /* the price bills use */
 	struct instant period_start;
 	struct instant period_end;
 };

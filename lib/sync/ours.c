@@ -37,8 +37,27 @@ sold_subscription_add(const struct operation *operation, struct sold_subscriptio
 	if (out->plan != NULL && plans_rank(plans, plan) <= plans_rank(plans, out->plan))
 		return;
 	out->item = *item;
+	out->item_is_first = false;
 	out->plan = plan;
 	out->position = position;
+	complete_period(out);
+}
+
+void
+sold_subscription_take_unknown(struct sold_subscription *out)
+{
+	const struct stripe_item *only = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < out->unknown_count; i++)
+		if (!out->unknown[i].metered) {
+			only = &out->unknown[i];
+			count++;
+		}
+	if (out->plan != NULL || count != 1)
+		return;
+	out->item = *only;
+	out->item_is_first = false;
 	complete_period(out);
 }
 
@@ -49,6 +68,7 @@ choose_item(const struct operation *operation, struct sold_subscription *out)
 	const struct stripe_subscription *stripe = &out->stripe;
 
 	out->item = stripe->item_count > 0 ? stripe->items[0] : (struct stripe_item){0};
+	out->item_is_first = true;
 	out->plan = NULL;
 	out->plan_items = 0;
 	for (size_t i = 0; i < stripe->item_count; i++) {

@@ -6,14 +6,16 @@
 #include "stripe/event.h"
 #include "stripe/objects.h"
 
-/* A subscription at Stripe, and its item that has one of our prices, else its first one. Of
- * several items with our prices the one with the highest plan counts. */
+/* A subscription at Stripe, and its item that has one of our prices, else the only one at an unknown
+ * price that bills no use, else its first one. Of several items with our prices the one with the
+ * highest plan counts. */
 struct sold_subscription {
 	struct stripe_subscription stripe;
 	struct stripe_item item; /* its period is the subscription's where it has none */
-	const char *plan;        /* that its price buys; NULL: none of our prices */
-	int64_t position;        /* of that price in its plan */
-	size_t plan_items;       /* how many items have one of our prices */
+	bool item_is_first; /* the item is neither ours nor the only one at an unknown price */
+	const char *plan;   /* that its price buys; NULL: none of our prices */
+	int64_t position;   /* of that price in its plan */
+	size_t plan_items;  /* how many items have one of our prices */
 	/* Filled by price_plans_find(). */
 	bool by_metadata; /* a plan is one that the price's or product's metadata names */
 	struct stripe_item *unknown; /* items at a price that no plan has */
@@ -27,6 +29,9 @@ bool sold_subscription_read(const struct operation *operation, const struct json
 /* Counts one more item that has a price of ours; its plan counts if it is the highest so far. */
 void sold_subscription_add(const struct operation *operation, struct sold_subscription *out,
                            const struct stripe_item *item, const char *plan, int64_t position);
+
+/* Without a plan, takes the only item at an unknown price that bills no use, if there is one. */
+void sold_subscription_take_unknown(struct sold_subscription *out);
 
 /* Reads the subscription and fetches the items that its object does not show: in flexible billing
  * mode a subscription can have a hundred. FAIL_STRIPE when the object is no subscription. */

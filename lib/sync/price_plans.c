@@ -6,7 +6,6 @@
 #include "billing/audit.h"
 #include "outbox/fetch.h"
 #include "outbox/locks.h"
-#include "sync/unknown_prices.h"
 
 /* So many products are looked up for one subscription. */
 enum { PRODUCTS_MAX = 5 };
@@ -18,7 +17,7 @@ struct mapped {
 
 #define FINAL "('canceled', 'incomplete_expired')"
 
-enum { MAPPED, READ, MAP, UNMAP, HOLD, RESYNC };
+enum { MAPPED, READ, MAP, UNMAP, MARK, END_ACCESS, RESYNC };
 
 extern const char sync_price_resync_sql[]; /* price_resync.sql */
 
@@ -33,8 +32,7 @@ static const struct statement statements[] = {
                          "m.price_id IS NOT NULL AS known_before, "
                          "(SELECT count(*) FROM subscriptions WHERE stripe_price_id = $1 "
                          "  AND status NOT IN " FINAL " "
-                         "  AND hold_reason IS DISTINCT FROM " UNKNOWN_PRICE_HOLD
-                         ") AS subscriptions, "
+                         "  AND price_ends_access_at IS NULL) AS subscriptions, "
                          "(SELECT count(*) FROM stripe_unknown_prices WHERE price_id = $1) "
                          "  AS waiting "
                          "FROM (SELECT) one LEFT JOIN stripe_prices m ON m.price_id = $1"},
@@ -44,11 +42,15 @@ static const struct statement statements[] = {
                         "plan = EXCLUDED.plan, mapped_at = EXCLUDED.mapped_at"},
         [UNMAP] = {"price_mapping_unmap",
                    .sql = "DELETE FROM stripe_prices WHERE price_id = $1"},
-        [HOLD] = {"price_mapping_hold",
-                  .sql = "UPDATE subscriptions SET hold_reason = " UNKNOWN_PRICE_HOLD ", "
-                         "hold_ends_access_at = $2, version = version + 1, updated_at = $2 "
+        [MARK] = {"price_mapping_mark",
+                  .sql = "UPDATE subscriptions SET unmapped_price_id = $2 "
                          "WHERE stripe_price_id = $1 AND status NOT IN " FINAL
-                         " AND hold_reason IS NULL"},
+                         " AND unmapped_price_id IS DISTINCT FROM $2"},
+        [END_ACCESS] = {"price_mapping_end_access",
+                        .sql = "UPDATE subscriptions SET price_ends_access_at = $2, "
+                               "version = version + 1, updated_at = $2 "
+                               "WHERE stripe_price_id = $1 AND status NOT IN " FINAL
+                               " AND price_ends_access_at IS NULL"},
         [RESYNC] = {"price_mapping_resync", .sql = sync_price_resync_sql},
 };
 
@@ -162,9 +164,9 @@ take_plans_of_products(struct operation *operation, struct sold_subscription *ou
 	return FAIL_NONE;
 }
 
-enum fail
-price_plans_find(struct operation *operation, enum price_sources sources,
-                 struct sold_subscription *subscription)
+static enum fail
+find_plans(struct operation *operation, enum price_sources sources,
+           struct sold_subscription *subscription)
 {
 	struct task *task = operation->task;
 	size_t most = subscription->stripe.item_count + 1, row_count;
@@ -183,6 +185,15 @@ price_plans_find(struct operation *operation, enum price_sources sources,
 	take_plans(operation, sources, rows, row_count, subscription);
 	if (subscription->plan == NULL && sources == PRICES_PRODUCTS)
 		return take_plans_of_products(operation, subscription);
+	return FAIL_NONE;
+}
+
+enum fail
+price_plans_find(struct operation *operation, enum price_sources sources,
+                 struct sold_subscription *subscription)
+{
+	TRY(find_plans(operation, sources, subscription));
+	sold_subscription_take_unknown(subscription);
 	return FAIL_NONE;
 }
 
@@ -232,10 +243,12 @@ price_mapping_change(struct operation *operation, const struct price_mapping *ma
 	else
 		TRY(db_run(operation->db, task, &statements[MAP],
 		           PARAMETERS(price_id, mapping->plan, now), NULL));
-	/* The sync gives access back where the price's metadata names a plan. */
-	if (mapping->plan == NULL)
-		TRY(db_run(operation->db, task, &statements[HOLD], PARAMETERS(price_id, now),
-		           NULL));
+	/* The price's or product's metadata may name a plan: the sync decides. */
+	TRY(db_run(operation->db, task, &statements[MARK],
+	           PARAMETERS(price_id, remove ? price_id : NULL), NULL));
+	if (!remove && mapping->plan == NULL)
+		TRY(db_run(operation->db, task, &statements[END_ACCESS],
+		           PARAMETERS(price_id, now), NULL));
 	TRY(db_run(operation->db, task, &statements[RESYNC],
 	           PARAMETERS(price_id, param_bool(operation->billing->sales.live),
 	                      arena_printf(task->arena, "map_%lld_",

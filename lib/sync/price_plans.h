@@ -38,8 +38,9 @@ enum fail price_mapping_read(struct operation *operation, const char *price_id,
 enum fail price_mapping_check(struct operation *operation, const struct price_mapping *mapping,
                               bool remove) MUST_CHECK;
 
-/* Makes or removes the mapping, and has all subscriptions at the price synced; audited. Without a
- * plan these give no access from now on. Fails as price_mapping_check(). Begins and commits a
+/* Makes or removes the mapping, and has all subscriptions at the price synced; audited. When the
+ * price is none of ours these give no access from now on. When the mapping is removed the sync ends
+ * access, unless it finds another plan. Fails as price_mapping_check(). Begins and commits a
  * transaction. */
 enum fail price_mapping_change(struct operation *operation, const struct price_mapping *mapping,
                                bool remove) MUST_CHECK;

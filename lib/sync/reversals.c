@@ -9,7 +9,6 @@
 #include "outbox/enqueue.h"
 #include "stripe/objects.h"
 #include "sync/subscriptions.h"
-#include "sync/unknown_prices.h"
 
 static const struct column columns[] =
         COLUMNS(struct reversal, object_id, kind, customer_id, stripe_subscription_id,
@@ -66,9 +65,7 @@ static const struct statement statements[] = {
                          "  AND lifted_at IS NULL ORDER BY access_ends_at, object_id "
                          "  LIMIT 1) h ON true WHERE s.stripe_subscription_id = $1 "
                          "AND (s.hold_reason, s.hold_ends_access_at) "
-                         "IS DISTINCT FROM (h.reason, h.access_ends_at) "
-                         "AND (h.reason IS NOT NULL "
-                         "  OR s.hold_reason IS DISTINCT FROM " UNKNOWN_PRICE_HOLD ")"},
+                         "IS DISTINCT FROM (h.reason, h.access_ends_at)"},
         [HELD] = {"reversal_held", ROW,
                   .sql = "SELECT " REVERSAL_COLUMNS "FROM payment_reversals "
                          "WHERE customer_id = $1 AND access_ends_at IS NOT NULL "

@@ -13,9 +13,12 @@ WITH unpaid AS (
   SELECT LEAST($7::timestamptz, (SELECT min(happened_at) FROM stripe_events
     WHERE subject = $15 AND type = 'invoice.payment_failed' AND family = 'invoice')) AS since),
 
--- A pause ends access with the period in which it began, unless it is over by then.
+-- A pause ends access with the period in which it began. Later periods, and another time at which it
+-- ends, do not change that. After a pause that was to be over by now another one has begun.
 pause AS (
-  SELECT COALESCE((SELECT COALESCE(pause_ends_access_at, $6, current_period_ends_at)
+  SELECT COALESCE((SELECT COALESCE(
+      CASE WHEN pause_resumes_at <= $14 THEN NULL ELSE pause_ends_access_at END,
+      $6, current_period_ends_at)
     FROM subscriptions WHERE stripe_subscription_id = $2), $6, $14) AS ends_at
   WHERE $18::boolean)
 
@@ -25,7 +28,7 @@ INSERT INTO subscriptions AS s (customer_id, stripe_subscription_id, plan, statu
   updated_at)
 SELECT $1, $2, $3, $4, $5::timestamptz, $6::timestamptz, since, $8::boolean, $9::timestamptz,
   $10::timestamptz, $11::timestamptz, $12, $16, $17::timestamptz,
-  (SELECT ends_at FROM pause WHERE COALESCE($17::timestamptz > ends_at, true)),
+  (SELECT ends_at FROM pause),
   true, $13::timestamptz, $14::timestamptz FROM unpaid
 ON CONFLICT (stripe_subscription_id) DO UPDATE SET
   plan_before = CASE

@@ -15,7 +15,7 @@
 static const struct column columns[] =
         COLUMNS(struct synced_subscription, customer_id, stripe_subscription_id, plan, status,
                 current_period_ends_at, trial_ends_at, cancel_at_period_end, cancel_at,
-                pause_behavior, superseded);
+                pause_behavior, pause_resumes_at, superseded);
 
 struct total {
 	int64_t number;
@@ -25,7 +25,7 @@ struct total {
 #define SYNCED                                                                                 \
 	"s.customer_id, s.stripe_subscription_id, s.plan, s.status, "                          \
 	"s.current_period_ends_at, s.trial_ends_at, s.cancel_at_period_end, s.cancel_at, "     \
-	"s.pause_behavior, s.superseded"
+	"s.pause_behavior, s.pause_resumes_at, s.superseded"
 #define FINAL "('canceled', 'incomplete_expired')"
 #define BEST                                                                                   \
 	"(SELECT subscription_id FROM subscriptions WHERE customer_id = $1 ORDER BY "          \

@@ -24,6 +24,7 @@ struct synced_subscription {
 	bool cancel_at_period_end;
 	struct instant cancel_at;
 	const char *pause_behavior; /* of pause_collection, or NULL */
+	struct instant pause_resumes_at;
 	bool superseded;
 };
 

@@ -140,6 +140,8 @@ compare_values(struct operation *operation, struct stripe_sweep *sweep,
 	        {"cancel_at", time_text(arena, ours->cancel_at, INSTANT_NONE),
 	         time_text(arena, theirs->cancel_at, INSTANT_NONE)},
 	        {"pause_collection", ours->pause_behavior, theirs->pause_behavior},
+	        {"pause_resumes_at", time_text(arena, ours->pause_resumes_at, INSTANT_NONE),
+	         time_text(arena, theirs->pause_resumes_at, INSTANT_NONE)},
 	};
 	size_t count = 0;
 

@@ -13,7 +13,18 @@ struct total {
 	int64_t number;
 };
 
-enum { FORGET_OTHERS, ADD, SEE, SETTLE, IS_RECORDED, GONE, SYNC_UNSEEN, LIST, COUNT };
+enum {
+	FORGET_OTHERS,
+	ADD,
+	SEE,
+	END_ACCESS,
+	SETTLE,
+	IS_RECORDED,
+	GONE,
+	SYNC_UNSEEN,
+	LIST,
+	COUNT
+};
 
 static const struct statement statements[] = {
         [FORGET_OTHERS] = {"unknown_prices_forget_others",
@@ -28,14 +39,20 @@ static const struct statement statements[] = {
         [SEE] = {"unknown_prices_see",
                  .sql = "UPDATE stripe_unknown_prices SET customer_id = $2, status = $3, "
                         "seen_at = $4 WHERE stripe_subscription_id = $1"},
+        [END_ACCESS] = {"unknown_prices_end_access",
+                        .sql = "UPDATE subscriptions SET price_ends_access_at = $3, "
+                               "version = version + 1, updated_at = $3 "
+                               "WHERE stripe_subscription_id = $1 "
+                               "AND unmapped_price_id = ANY ($2::text[]) "
+                               "AND price_ends_access_at IS NULL"},
         /* Access that an unknown price had ended comes back. */
         [SETTLE] = {"unknown_prices_settle",
                     .sql = "WITH settled AS (DELETE FROM stripe_unknown_prices "
                            "  WHERE stripe_subscription_id = $1) "
-                           "UPDATE subscriptions SET hold_reason = NULL, "
-                           "hold_ends_access_at = NULL, version = version + 1, updated_at = $2 "
+                           "UPDATE subscriptions SET price_ends_access_at = NULL, "
+                           "version = version + 1, updated_at = $2 "
                            "WHERE stripe_subscription_id = $1 "
-                           "AND hold_reason = " UNKNOWN_PRICE_HOLD " AND $3::boolean"},
+                           "AND price_ends_access_at IS NOT NULL AND $3::boolean"},
         [IS_RECORDED] = {"unknown_prices_are_recorded",
                          .sql = "SELECT FROM stripe_unknown_prices "
                                 "WHERE stripe_subscription_id = $1 AND status = $2 LIMIT 1"},
@@ -56,7 +73,8 @@ static const struct statement statements[] = {
                  ROWS_WITH(struct unknown_price, price_id, stripe_subscription_id, customer_id,
                            status, plan, first_seen_at),
                  .sql = "SELECT u.price_id, u.stripe_subscription_id, u.customer_id, u.status, "
-                        "CASE WHEN s.hold_reason IS NULL THEN s.plan END AS plan, "
+                        "CASE WHEN s.hold_reason IS NULL AND s.price_ends_access_at IS NULL "
+                        "  THEN s.plan END AS plan, "
                         "u.first_seen_at FROM stripe_unknown_prices u "
                         "LEFT JOIN subscriptions s USING (stripe_subscription_id) "
                         "ORDER BY u.first_seen_at, u.stripe_subscription_id, u.price_id "
@@ -109,6 +127,8 @@ unknown_prices_record(struct operation *operation, const char *customer_id,
 	           PARAMETERS(stripe->id, ids, customer_id, stripe->status, now), &added));
 	TRY(db_run(operation->db, task, &statements[SEE],
 	           PARAMETERS(stripe->id, customer_id, stripe->status, now), NULL));
+	TRY(db_run(operation->db, task, &statements[END_ACCESS],
+	           PARAMETERS(stripe->id, ids, now), NULL));
 	*changed = added > 0;
 	if (added == 0)
 		return FAIL_NONE;

@@ -4,13 +4,11 @@
 
 #include "sync/ours.h"
 
-/* The hold_reason of a subscription whose price has lost its plan, as SQL. */
-#define UNKNOWN_PRICE_HOLD "'unknown_price'"
-
 extern const struct statement_list unknown_price_statements;
 
 /* Records which unknown prices the subscription has now: none when it has ended or its plan is
- * known. In the open transaction; `*changed` tells whether there was a new one. */
+ * known. Ends access when an operator has removed the mapping of such a price, and gives it back
+ * when the plan is known. In the open transaction; `*changed` tells whether there was a new one. */
 enum fail unknown_prices_record(struct operation *operation, const char *customer_id,
                                 const struct sold_subscription *subscription,
                                 bool *changed) MUST_CHECK;

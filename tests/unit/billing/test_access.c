@@ -142,7 +142,11 @@ static const struct {
         /* The end of the paid period is unknown. */
         {"active", NONE, NONE, NONE, NONE},
         {"past_due", NONE, AT(-DAY_MS), NONE, NONE},
-        {"past_due", NONE, AT(-DAY_MS), AT(DAY_MS), AT(8 * DAY_MS)},
+        {"past_due", NONE, AT(-DAY_MS), AT(-DAY_MS), AT(6 * DAY_MS)},
+        {"past_due", NONE, AT(0), AT(-DAY_MS), AT(6 * DAY_MS)},
+        /* Stripe has begun the next period, which is not paid. */
+        {"past_due", NONE, AT(-DAY_MS), AT(30 * DAY_MS), AT(6 * DAY_MS)},
+        {"past_due", NONE, AT(-7 * DAY_MS + 1), AT(365 * DAY_MS), AT(1)},
         /* Without access no end is needed. */
         {"past_due", NONE, AT(-8 * DAY_MS), NONE, AT(DAY_MS)},
         {"canceled", NONE, NONE, AT(30 * DAY_MS), AT(DAY_MS)},
@@ -205,24 +209,33 @@ static const struct {
 	struct instant pause, resumes, hold;
 	bool granted;
 	const char *now, *reason;
+	struct instant price; /* when its plan went */
 } early[] = {
-	{"active", NONE, NONE, NONE, true, "active", NULL},
-	{"active", AT(1), NONE, NONE, true, "active", "paused"},
-	{"active", AT(0), NONE, NONE, false, "paused", "paused"},
-	{"trialing", AT(0), NONE, NONE, false, "paused", "paused"},
-	{"past_due", AT(-1), NONE, NONE, false, "paused", "paused"},
+	{"active", NONE, NONE, NONE, true, "active", NULL, NONE},
+	{"active", AT(1), NONE, NONE, true, "active", "paused", NONE},
+	{"active", AT(0), NONE, NONE, false, "paused", "paused", NONE},
+	{"trialing", AT(0), NONE, NONE, false, "paused", "paused", NONE},
+	{"past_due", AT(-1), NONE, NONE, false, "paused", "paused", NONE},
 	/* Stripe collects again, and the event about that has not come. */
-	{"active", AT(-1), AT(0), NONE, true, "active", NULL},
-	{"active", AT(-1), AT(1), NONE, false, "paused", "paused"},
-	{"active", NONE, NONE, AT(1), true, "active", "refunded"},
-	{"active", NONE, NONE, AT(0), false, "unpaid", "refunded"},
-	{"active", AT(-1), AT(0), AT(0), false, "unpaid", "refunded"},
+	{"active", AT(-1), AT(0), NONE, true, "active", NULL, NONE},
+	{"active", AT(-1), AT(1), NONE, false, "paused", "paused", NONE},
+	/* The pause is over when the period ends. */
+	{"active", AT(2), AT(2), NONE, true, "active", NULL, NONE},
+	{"active", AT(1), AT(2), NONE, true, "active", "paused", NONE},
+	{"active", AT(2), AT(1), AT(1), true, "active", "refunded", NONE},
+	{"active", NONE, NONE, AT(1), true, "active", "refunded", NONE},
+	{"active", NONE, NONE, AT(0), false, "unpaid", "refunded", NONE},
+	{"active", AT(-1), AT(0), AT(0), false, "unpaid", "refunded", NONE},
 	/* The earlier one counts. */
-	{"active", AT(-2), NONE, AT(-1), false, "paused", "paused"},
-	{"active", AT(-1), NONE, AT(-2), false, "unpaid", "refunded"},
+	{"active", AT(-2), NONE, AT(-1), false, "paused", "paused", NONE},
+	{"active", AT(-1), NONE, AT(-2), false, "unpaid", "refunded", NONE},
+	{"active", NONE, NONE, AT(1), false, "unpaid", "unknown_price", AT(-1)},
+	{"active", NONE, NONE, AT(-2), false, "unpaid", "refunded", AT(-1)},
+	{"active", AT(-2), NONE, NONE, false, "paused", "paused", AT(-1)},
+	{"active", NONE, NONE, NONE, false, "unpaid", "unknown_price", AT(0)},
 	/* A status without access stays. */
-	{"canceled", AT(-1), NONE, AT(-1), false, "canceled", "refunded"},
-	{"paused", NONE, NONE, AT(-1), false, "paused", "refunded"},
+	{"canceled", AT(-1), NONE, AT(-1), false, "canceled", "refunded", NONE},
+	{"paused", NONE, NONE, AT(-1), false, "paused", "refunded", NONE},
 };
 /* clang-format on */
 
@@ -239,6 +252,7 @@ START_TEST(test_early_end)
 	        .pause_resumes_at = early[_i].resumes,
 	        .hold_ends_access_at = early[_i].hold,
 	        .hold_reason = early[_i].hold.known ? "refunded" : NULL,
+	        .price_ends_access_at = early[_i].price,
 	};
 	struct access_end end = access_early_end(&subscription, NOW);
 	struct instant license = access_license_end(&subscription, &by_ttl, NOW);

@@ -57,6 +57,8 @@ static const struct {
 	{"pause_ends_access_at = '2034-01-01'", NULL, false, false, false},
 	{"pause_behavior = 'void'", NULL, false, false, false},
 	{"hold_reason = 'disputed', hold_ends_access_at = '2020-01-01'", "access_ended", true, true, true},
+	{"price_ends_access_at = '2020-01-01'", "access_ended", true, true, true},
+	{"pause_ends_access_at = '2020-01-01', pause_resumes_at = '2020-01-01'", NULL, false, false, false},
 	{"plan = 'starter'", "plan_reduced", false, true, true},
 	{"plan = 'professional'", "plan_reduced", false, false, true},
 	{"plan = 'enterprise'", NULL, false, false, false},
@@ -120,6 +122,7 @@ START_TEST(test_early_end)
 	static const char *const sets[][2] = {
 	        {"pause_ends_access_at = ", ""},
 	        {"hold_reason = 'refunded', hold_ends_access_at = ", ""},
+	        {"price_ends_access_at = ", ""},
 	        {"pause_ends_access_at = ", ", pause_resumes_at = '2020-01-01'"}};
 	struct issued_license license = issue_on("professional");
 	char ends[CLOCK_TEXT_SIZE];
@@ -132,7 +135,7 @@ START_TEST(test_early_end)
 	ck_assert(!is_revoked(&license));
 	operation.now_ms += DAY_MS;
 	fine(license_revoke_unpaid(&operation, &customers));
-	ck_assert(is_revoked(&license) == (_i < 2));
+	ck_assert(is_revoked(&license) == (_i < 3));
 	fine(license_current(&operation, customer_id, &license, &subscription));
 	fine(license_revoke_unpaid(&operation, &customers));
 	ck_assert(!is_revoked(&license));
@@ -230,7 +233,7 @@ main(void)
 
 	tcase_add_loop_test(tcase, test_what_takes_rights_away_revokes, 0, ROWS(changes));
 	tcase_add_test(tcase, test_unpaid_beyond_grace);
-	tcase_add_loop_test(tcase, test_early_end, 0, 3);
+	tcase_add_loop_test(tcase, test_early_end, 0, 4);
 	tcase_add_test(tcase, test_licences_of_an_hour);
 	tcase_add_test(tcase, test_rotations_of_an_hour);
 	tcase_add_test(tcase, test_licences_in_use);

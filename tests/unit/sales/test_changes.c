@@ -413,6 +413,52 @@ START_TEST(test_items_on_further_pages)
 }
 END_TEST
 
+#define METERED "{'id':'si_m','price':{'id':'price_m'}}"
+#define BY_USE "{'id':'si_u','price':{'id':'price_u','recurring':{'usage_type':'metered'}}}"
+#define DEAL(id) "{'id':'si_" id "','price':{'id':'price_" id "'}}"
+
+static const struct {
+	const char *items;
+	const char
+	        *id; /* of the item that gets the plan's price; NULL: the change is refused */
+} deals[] = {
+        {DEAL("d"), "si_d"},
+        {METERED "," DEAL("d"), "si_d"},
+        {BY_USE "," METERED "," DEAL("d") "," BY_USE, "si_d"},
+        {METERED, NULL},
+        {BY_USE, NULL},
+        {DEAL("d") "," DEAL("e"), NULL},
+        {DEAL("o"), NULL},
+        {DEAL("o") "," DEAL("d"), "si_d"},
+};
+
+/* A change of a subscription at a negotiated price exchanges that price, never another one. */
+START_TEST(test_negotiated_price)
+{
+	const char *answer = arena_printf(
+	        task.arena,
+	        "{'id':'sub_1','object':'subscription','customer':'cus_1','status':'active',"
+	        "'items':{'data':[%s]}}",
+	        deals[_i].items);
+
+	billing.meter_prices =
+	        (struct price_list){.items = {{"price_m", "messages", 0}}, .count = 1};
+	flow_change("test_not_ours",
+	            "INSERT INTO stripe_prices (price_id, plan, mapped_at) "
+	            "SELECT $2, NULL, now() WHERE $1 <> ''",
+	            "price_o");
+	store_synced("sub_1", "active");
+	SCRIPT({.status = 200, .body = answer}, THEN);
+	ends(upgrade(), deals[_i].id == NULL ? FAIL_CONFLICT : FAIL_NONE, "price_unclear");
+	ck_assert_uint_eq(world.asked_count, deals[_i].id == NULL ? 1 : 2);
+	if (deals[_i].id != NULL)
+		ck_assert_ptr_nonnull(strstr(
+		        world.asked[1].http.body,
+		        arena_printf(task.arena, "items[0][id]=%s&items[0][price]=price_p",
+		                     deals[_i].id)));
+}
+END_TEST
+
 /* A list of items that never ends, or an item without an id, is not followed for ever. */
 START_TEST(test_items_without_an_end)
 {
@@ -557,6 +603,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_change, 0, ROWS(requests));
 	tcase_add_loop_test(tcase, test_change_again, 0, 3);
 	tcase_add_test(tcase, test_items_on_further_pages);
+	tcase_add_loop_test(tcase, test_negotiated_price, 0, ROWS(deals));
 	tcase_add_test(tcase, test_items_without_an_end);
 	tcase_add_loop_test(tcase, test_checkout_options, 0, ROWS(options));
 	tcase_add_test(tcase, test_preview_with_tax);

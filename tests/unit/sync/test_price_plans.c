@@ -253,11 +253,12 @@ START_TEST(test_mapping)
 	ck_assert_int_eq(mapping.subscriptions, 1);
 	operation.now_ms += SECOND_MS;
 	fine(price_mapping_change(&operation, &mapping, true));
-	ck_assert(!has_access());
-	ck_assert_str_eq(current().hold_reason, "unknown_price");
+	/* Its metadata may name a plan, and Stripe may be away. */
+	ck_assert(has_access());
 	SCRIPT(BODY(OURS_DEAL("active", "{'id':'price_deal'}")));
 	fine(run());
 	ck_assert(!has_access());
+	ck_assert_int_eq(current().price_ends_access_at.ms, operation.now_ms);
 	ck_assert_str_eq(unknown_now(), "price_deal active");
 	arrive(OURS_DEAL("past_due", "{'id':'price_deal'}"));
 	ck_assert(!has_access());
@@ -266,8 +267,25 @@ START_TEST(test_mapping)
 	arrive(OURS_DEAL("active", "{'id':'price_deal'}"));
 	ck_assert(has_access());
 	ck_assert_str_eq(current().plan, "starter");
-	ck_assert_ptr_null(current().hold_reason);
+	ck_assert(!current().price_ends_access_at.known);
 	ck_assert_str_eq(unknown_now(), "");
+}
+END_TEST
+
+/* A price that was never mapped leaves a known subscription its plan, also after the mapping of
+ * another price was removed. */
+START_TEST(test_unmap_of_another)
+{
+	struct price_mapping mapping;
+
+	map("price_deal", "professional");
+	arrive(OURS_DEAL("active", DEAL));
+	arrive(OURS_DEAL("active", "{'id':'price_other'}"));
+	mapping = mapping_of("price_deal", NULL);
+	fine(price_mapping_change(&operation, &mapping, true));
+	arrive(OURS_DEAL("active", "{'id':'price_other'}"));
+	ck_assert(has_access());
+	ck_assert_str_eq(current().plan, "professional");
 }
 END_TEST
 
@@ -285,7 +303,26 @@ START_TEST(test_not_ours)
 }
 END_TEST
 
-/* The metadata of the price gives access back after the mapping has gone. */
+/* A refund ends access later: that the price is none of ours ends it now, and stays. */
+START_TEST(test_not_ours_after_refund)
+{
+	map("price_deal", "starter");
+	arrive(OURS_DEAL("active", "{'id':'price_deal'}"));
+	flow_change("test_hold",
+	            "UPDATE subscriptions SET hold_reason = 'refunded', "
+	            "hold_ends_access_at = '2100-01-01' WHERE customer_id = $1 "
+	            "AND stripe_subscription_id = $2",
+	            "sub_1");
+	map("price_deal", NULL);
+	ck_assert(!has_access());
+	map("price_deal", "starter");
+	arrive(OURS_DEAL("active", "{'id':'price_deal'}"));
+	ck_assert(has_access());
+	ck_assert_str_eq(current().hold_reason, "refunded");
+}
+END_TEST
+
+/* The metadata of the price keeps access after the mapping has gone. */
 START_TEST(test_metadata_after_unmap)
 {
 	struct price_mapping mapping;
@@ -294,9 +331,11 @@ START_TEST(test_metadata_after_unmap)
 	arrive(OURS_DEAL("active", NAMED("starter")));
 	mapping = mapping_of("price_deal", NULL);
 	fine(price_mapping_change(&operation, &mapping, true));
+	ck_assert(has_access());
 	SCRIPT(BODY(OURS_DEAL("active", NAMED("starter"))));
 	fine(run());
 	ck_assert(has_access());
+	ck_assert(!current().price_ends_access_at.known);
 	ck_assert_str_eq(current().plan, "starter");
 }
 END_TEST
@@ -380,7 +419,9 @@ main(void)
 	tcase_add_test(tcase, test_record);
 	tcase_add_test(tcase, test_change_to_unknown);
 	tcase_add_test(tcase, test_mapping);
+	tcase_add_test(tcase, test_unmap_of_another);
 	tcase_add_test(tcase, test_not_ours);
+	tcase_add_test(tcase, test_not_ours_after_refund);
 	tcase_add_test(tcase, test_metadata_after_unmap);
 	tcase_add_test(tcase, test_mappings_that_are_refused);
 	tcase_add_test(tcase, test_sweep);

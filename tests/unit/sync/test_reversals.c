@@ -68,6 +68,16 @@ current(void)
 	return out;
 }
 
+/* When the price has lost its plan; NULL: it has one. */
+static void
+end_by_price(const char *at)
+{
+	flow_change("test_price",
+	            "UPDATE subscriptions SET price_ends_access_at = $2::timestamptz "
+	            "WHERE customer_id = $1",
+	            at);
+}
+
 static bool
 has_access(void)
 {
@@ -227,6 +237,33 @@ START_TEST(test_won)
 }
 END_TEST
 
+/* A price without a plan and a refund end access independently: the end of one does not give back
+ * what the other has taken. */
+START_TEST(test_price_without_plan)
+{
+	int64_t count = 0;
+
+	billing.sales.refund_policy = "period_end";
+	store_synced("sub_1", "active");
+	if (_i == 1)
+		end_by_price("2020-01-01");
+	SCRIPT(BODY(CHARGE("ch_1", "2900")), BODY(PAYMENTS),
+	       BODY(SUBSCRIPTION("active", "price_other")));
+	happens("charge.refunded", "charge", "ch_1");
+	ck_assert(has_access() == (_i == 0));
+	end_by_price("2020-01-01");
+	ck_assert(!has_access());
+	ck_assert_int_eq(current().hold_ends_access_at.ms, PERIOD_END.ms);
+	if (_i == 0) {
+		fine(reversal_lift(&operation, customer_id, "why", &count));
+		ck_assert(!has_access() && current().hold_reason == NULL);
+	}
+	end_by_price(NULL);
+	ck_assert(has_access());
+	ck_assert(current().hold_ends_access_at.known == (_i == 1));
+}
+END_TEST
+
 /* An operator gives access back; the same refund and dispute do not end it again. */
 START_TEST(test_operator)
 {
@@ -339,6 +376,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_inquiry, 0, 2);
 	tcase_add_test(tcase, test_later_events);
 	tcase_add_loop_test(tcase, test_won, 0, 2);
+	tcase_add_loop_test(tcase, test_price_without_plan, 0, 2);
 	tcase_add_test(tcase, test_operator);
 	tcase_add_test(tcase, test_ending_subscription);
 	tcase_add_loop_test(tcase, test_ways, 0, ROWS(ways));

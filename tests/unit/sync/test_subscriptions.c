@@ -2,6 +2,8 @@
 #include "support/subscription_sync_fixture.h"
 
 #include "base/random.h"
+#include "billing/access.h"
+#include "billing/customers.h"
 #include "sync/events.h"
 
 static struct subscription
@@ -336,6 +338,39 @@ static const struct {
 };
 /* clang-format on */
 
+/* The status in the list of customers is that of the subscription, at any time. */
+static void
+listed_alike(void)
+{
+	static const int64_t days[] = {0, 19, 20, 21, 25, 60};
+	const struct subscription subscription = current();
+	const struct customer_filter filter = {.stripe = "sub_a"};
+	const struct customer *rows;
+	size_t count;
+
+	for (size_t i = 0; i < sizeof(days) / sizeof(*days); i++) {
+		struct page page = {.limit = 2};
+
+		operation.now_ms = AT(days[i]).ms;
+		fine(customer_list(&operation, &filter, &page, &rows, &count));
+		ck_assert_uint_eq(count, 1);
+		ck_assert_str_eq(rows[0].status, access_status(&subscription, AT(days[i]).ms));
+	}
+	operation.now_ms = NOW_MS;
+}
+
+static void
+ends_access(int64_t day)
+{
+	const struct subscription subscription = current();
+	struct access_end end = access_early_end(&subscription, operation.now_ms);
+
+	ck_assert(end.at.known == (day > 0));
+	if (day > 0)
+		ck_assert_int_eq(end.at.ms, AT(day).ms);
+	listed_alike();
+}
+
 /* A pause ends access with the period in which it began, whatever the next periods are. */
 START_TEST(test_pause)
 {
@@ -351,10 +386,7 @@ START_TEST(test_pause)
 	        pauses[_i].resumes > 0 ? AT(pauses[_i].resumes) : INSTANT_NONE;
 	ck_assert(store(&one) == (!known || pauses[_i].behavior != NULL));
 	for (int period = 0; period < 2; period++) {
-		ck_assert(current().pause_ends_access_at.known == (pauses[_i].ends > 0));
-		if (pauses[_i].ends > 0)
-			ck_assert_int_eq(current().pause_ends_access_at.ms,
-			                 AT(pauses[_i].ends).ms);
+		ends_access(pauses[_i].ends);
 		ck_assert(!store(&one));
 		one.item.period_end = AT(50);
 		(void)store(&one);
@@ -364,6 +396,33 @@ START_TEST(test_pause)
 	ck_assert(store(&one) == (pauses[_i].behavior != NULL));
 	ck_assert(!current().pause_ends_access_at.known);
 	ck_assert_ptr_null(current().pause_behavior);
+}
+END_TEST
+
+/* Another time at which the pause is over does not change in which period it began. */
+START_TEST(test_pause_is_prolonged)
+{
+	struct sold_subscription one = subscription("sub_a", "active", 1);
+
+	billing.sales.pause_ends_access = true;
+	one.stripe.pause_behavior = "void";
+	one.stripe.pause_resumes_at = AT(20);
+	(void)store(&one);
+	ends_access(0);
+	one.item.period_end = AT(50);
+	(void)store(&one);
+	ends_access(0);
+	one.stripe.pause_resumes_at = AT(40);
+	(void)store(&one);
+	ends_access(20);
+	one.stripe.pause_resumes_at = AT(15);
+	(void)store(&one);
+	ends_access(0);
+	/* That pause is over, and the event about it was lost: another one has begun. */
+	operation.now_ms = AT(30).ms;
+	one.stripe.pause_resumes_at = INSTANT_NONE;
+	(void)store(&one);
+	ends_access(50);
 }
 END_TEST
 
@@ -493,6 +552,7 @@ main(void)
 	tcase_add_test(tcase, test_first_failed_payment);
 	tcase_add_test(tcase, test_due_invoice);
 	tcase_add_loop_test(tcase, test_pause, 0, ROWS(pauses));
+	tcase_add_test(tcase, test_pause_is_prolonged);
 	tcase_add_test(tcase, test_pause_that_keeps_access);
 	tcase_add_test(tcase, test_schedule);
 	tcase_add_test(tcase, test_gone);

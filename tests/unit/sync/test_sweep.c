@@ -204,6 +204,28 @@ START_TEST(test_same)
 }
 END_TEST
 
+/* The event about another end of a pause was lost. */
+START_TEST(test_pause_that_changed)
+{
+	store_synced("sub_1", "active");
+	flow_change("test_pause",
+	            "UPDATE subscriptions SET pause_behavior = 'void', pause_resumes_at = "
+	            "to_timestamp(1747000000) WHERE customer_id = $1 "
+	            "AND stripe_subscription_id = $2",
+	            "sub_1");
+	SCRIPT({.status = 200,
+	        .body = arena_printf(
+	                task.arena,
+	                "{'data':[{'id':'sub_1','object':'subscription','customer':'cus_1',"
+	                "'status':'active','pause_collection':{'behavior':'void',"
+	                "'resumes_at':%d},'items':{'data':[{'price':{'id':'price_s'},"
+	                "'current_period_end':1747000000}]}}]}",
+	                1747000000 + _i)});
+	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 1), FAIL_NONE);
+	ck_assert_str_eq(events_now(), _i == 0 ? "" : "sweep.subscription sub_1 sweep pending");
+}
+END_TEST
+
 static bool
 store_invoice(const char *id, int64_t day, const char *status)
 {
@@ -269,6 +291,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_no_list, 0, 5);
 	tcase_add_test(tcase, test_other_account);
 	tcase_add_test(tcase, test_same);
+	tcase_add_loop_test(tcase, test_pause_that_changed, 0, 2);
 	tcase_add_test(tcase, test_invoices);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
