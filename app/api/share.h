@@ -28,7 +28,8 @@ struct share {
  * Marks that this worker serves the customer. In the Stripe pool one request of a customer runs at
  * a time: FAIL_BUSY "operation_in_progress". In the main pool a customer may have half of the
  * workers while requests wait: FAIL_LIMITED "rate_limited". Operators' requests to the main pool
- * are not counted.
+ * are not counted, nor are licences and usage reports: one short statement finds the caller and does
+ * the work, and nginx limits their rate.
  */
 enum fail share_enter(struct call *call) MUST_CHECK;
 
