@@ -16,7 +16,8 @@ run_stripe_unknown(struct ctl *ctl)
 
 	TRY(ctl_limit(ctl, &limit));
 	TRY(unknown_prices_list(&ctl->operation, limit, &rows, &count));
-	output_list(&output, "unknown");
+	output_list(&output, "unknown_prices");
+	output_none(&output, "No subscription is at an unknown price.");
 	for (size_t i = 0; i < count; i++) {
 		output_row(&output);
 		output_text(&output, "price", rows[i].price_id);

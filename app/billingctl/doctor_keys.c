@@ -68,7 +68,7 @@ check_leftover(struct doctor *doctor, size_t count)
 
 	TRY(signing_keys_leftover(&ctl->operation, ctl->settings.keys_dir, &name));
 	if (name == NULL)
-		return doctor_ok(doctor, "%zu keys are known", count);
+		return doctor_ok(doctor, "keys known: %zu", count);
 	return doctor_warn(doctor,
 	                   "%s/%s is of a key that is published no more (run: billingctl keys "
 	                   "retire KID, or remove the file).",
@@ -137,5 +137,5 @@ check_reload(struct doctor *doctor)
 			             known.keys[i].kid);
 		published++;
 	}
-	return doctor_ok(doctor, "publishes %zu keys", published);
+	return doctor_ok(doctor, "keys published: %zu", published);
 }

@@ -62,7 +62,7 @@ def test_a_deal_becomes_a_plan(api, stack):
     price = deal_price(stack.stripe)
     subscription = sell(stack, customer, price)
     assert plan_of(customer) == ("starter", "trialing")
-    rows = [row for row in run(stack, "unknown", "--limit", "1000")["unknown"]
+    rows = [row for row in run(stack, "unknown", "--limit", "1000")["unknown_prices"]
             if row["customer_id"] == customer.id]
     assert [(row["price"], row["subscription"], row["status"], row["keeps"]) for row in rows] == [
         (price, subscription, "active", None)]
@@ -90,13 +90,13 @@ def test_a_deal_becomes_a_plan(api, stack):
     assert found["access_end_reason"] == "unknown_price" and found["access_ends_at"]
     assert license_status(customer)[1] != "active"
     assert customer.id in {row["customer_id"] for row in run(
-        stack, "unknown", "--limit", "1000")["unknown"]}
+        stack, "unknown", "--limit", "1000")["unknown_prices"]}
 
     run(stack, "map", price, "starter")
     wait_for(lambda: plan_of(customer) == ("starter", "active"))
     assert license_status(customer) == ("starter", "active")
     assert customer.id not in {row["customer_id"] for row in run(
-        stack, "unknown", "--limit", "1000")["unknown"]}
+        stack, "unknown", "--limit", "1000")["unknown_prices"]}
 
 
 @pytest.mark.parametrize("where", ["price", "product"])
@@ -122,7 +122,7 @@ def test_something_else_is_not_listed(api, stack):
     sell(stack, customer, price)
     assert plan_of(customer) == ("starter", "trialing")
     assert customer.id not in {row["customer_id"] for row in run(
-        stack, "unknown", "--limit", "1000")["unknown"]}
+        stack, "unknown", "--limit", "1000")["unknown_prices"]}
     assert ready(stack)["ok"] or "price" not in ready(stack)["detail"]
 
 
