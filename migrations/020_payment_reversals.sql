@@ -12,11 +12,15 @@ CREATE TABLE payment_reversals (
     currency               text,
     -- The dispute's status at Stripe; NULL for a refund.
     status                 text,
-    -- What the installation's policy was when the whole payment was given back. NULL: it has not been.
+    -- The installation's policy when all was refunded, or when a dispute of whatever amount began. NULL:
+    -- neither is so. 'keep' too when the payment was not for a period that went on.
     policy                 text CHECK (policy IN ('keep', 'period_end', 'revoke')),
     access_ends_at         timestamptz(3),
-    -- Stripe was told to end the subscription with its period because of this.
+    -- Stripe was told to end the subscription with its period because of this, and the customer has not
+    -- cancelled since.
     ends_subscription      boolean NOT NULL DEFAULT false,
+    -- The later end that the subscription had before; it has it again when access is given back.
+    other_end_at           timestamptz(3),
     created_at             timestamptz(3) NOT NULL,
     -- A dispute that was won, or an operator, has given access back: 'won' or the operator.
     lifted_at              timestamptz(3),

@@ -213,11 +213,14 @@ const struct setting app_settings_table[] = {
         ROW(stripe_refund_policy, "STRIPE_REFUND_POLICY", "keep",
             "The effect of a full refund on the subscription that it paid for: keep access; "
             "period_end: access and subscription end with the period; revoke: access ends and "
-            "licences are revoked at once, the subscription ends with the period.",
+            "licences are revoked at once, the subscription ends with the period. It counts "
+            "for "
+            "the invoice of a period that is not over; a refund of another invoice (of a past "
+            "period, or of prorations or use alone) is only recorded.",
             .choices = reversal_choices),
         ROW(stripe_dispute_policy, "STRIPE_DISPUTE_POLICY", "keep",
-            "The effect of a dispute (chargeback), as of a refund. A dispute that is won "
-            "gives access back.",
+            "The effect of a dispute (chargeback) of whatever amount, as of a full refund. A "
+            "dispute that is won gives access back.",
             .choices = reversal_choices),
         ROW(stripe_promotion_codes, "STRIPE_PROMOTION_CODES", "off",
             "Whether a customer can enter a promotion code at checkout."),

@@ -17,8 +17,9 @@ struct access_end {
 	        reason; /* "paused", "refunded", "disputed", "unknown_price"; NULL: access does not end so */
 };
 
-/* A pause in collecting payments and a payment that was taken back; the earlier one counts. A
- * pause that is over does not count, even before the event about it has come. */
+/* A pause in collecting payments, and a hold: a payment that was taken back or a price that no plan
+ * has; the earlier one counts. A pause that is over does not count, even before the event about it
+ * has come. */
 struct access_end access_early_end(const struct subscription *subscription, int64_t now_ms);
 
 /* The status that counts now: a trial past its end is "canceled", even before a job has

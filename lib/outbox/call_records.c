@@ -23,7 +23,8 @@ enum {
 	FORGET,
 	IS_PENDING,
 	HAS_PENDING,
-	HAS_NEWER
+	HAS_NEWER,
+	NEWEST
 };
 
 extern const char outbox_call_retry_parked_sql[]; /* call_retry_parked.sql */
@@ -64,6 +65,10 @@ static const struct statement statements[] = {
         [HAS_NEWER] = {"stripe_call_has_newer",
                        .sql = "SELECT FROM stripe_calls WHERE subject = $1 "
                               "AND kind = $2 AND call_id > $3::bigint LIMIT 1"},
+        [NEWEST] = {"stripe_call_newest", ROWS_WITH(struct stripe_call, state, parameters),
+                    .sql = "SELECT state, parameters FROM stripe_calls "
+                           "WHERE customer_id = $1 AND subject = $2 AND kind = $3 "
+                           "ORDER BY call_id DESC LIMIT 1"},
 };
 
 const struct statement_list stripe_call_record_statements = STATEMENT_LIST(statements);
@@ -163,4 +168,15 @@ stripe_call_has_newer(struct operation *operation, const struct stripe_call *cal
 
 	return exists(operation, HAS_NEWER, PARAMETERS(call->subject, call->kind, call_id),
 	              out);
+}
+
+enum fail
+stripe_call_newest(struct operation *operation, const char *kind, const char *customer_id,
+                   const char *subject, struct stripe_call *out)
+{
+	bool found;
+
+	*out = (struct stripe_call){0};
+	return db_row(operation->db, operation->task, &statements[NEWEST],
+	              PARAMETERS(customer_id, subject, kind), out, &found);
 }

@@ -47,3 +47,9 @@ enum fail stripe_call_has_pending(struct operation *operation, const char *kind,
 /* Whether there is a later call of the same kind about the same object. */
 enum fail stripe_call_has_newer(struct operation *operation, const struct stripe_call *call,
                                 bool *out) MUST_CHECK;
+
+/* The state and the parameters of the customer's newest call of that kind about Stripe's object;
+ * all NULL without one. */
+enum fail stripe_call_newest(struct operation *operation, const char *kind,
+                             const char *customer_id, const char *subject,
+                             struct stripe_call *out) MUST_CHECK;

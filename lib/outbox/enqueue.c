@@ -1,6 +1,8 @@
 /* enqueue.c: records requests to Stripe that follow from a change here. */
 #include "outbox/enqueue.h"
 
+#include "base/arena.h"
+#include "base/text.h"
 #include "billing/subscriptions.h"
 #include "outbox/call_records.h"
 #include "outbox/locks.h"
@@ -54,20 +56,81 @@ stripe_cancel_enqueue_all(struct operation *operation, const char *customer_id)
 	return FAIL_NONE;
 }
 
+/* The end of the item whose period ends last, or first; unknown when no item has a period. */
+static struct instant
+period_end(const struct stripe_subscription *subscription, bool last)
+{
+	struct instant out = INSTANT_NONE;
+
+	for (size_t i = 0; i < subscription->item_count; i++) {
+		const struct instant end = subscription->items[i].period_end;
+
+		if (end.known && (!out.known || (last ? end.ms > out.ms : end.ms < out.ms)))
+			out = end;
+	}
+	return out;
+}
+
+static const char *
+cancel_at(struct arena *arena, struct instant at)
+{
+	return arena_printf(arena, "cancel_at=%lld", (long long)(at.ms / SECOND_MS));
+}
+
+/* In flexible billing mode the periods of items can differ, and `cancel_at_period_end` would end
+ * with the earliest of them (docs.stripe.com/changelog, 2025-07-30.basil). */
+const char *
+stripe_end_parameters(struct arena *arena, const struct stripe_subscription *subscription)
+{
+	const struct instant first = period_end(subscription, false);
+	const struct instant last = period_end(subscription, true);
+
+	return first.known && first.ms < last.ms ? cancel_at(arena, last)
+	                                         : STRIPE_ENDS_WITH_PERIOD;
+}
+
+bool
+stripe_ends_with_period(const struct stripe_subscription *subscription)
+{
+	const struct instant end = subscription->cancel_at;
+	struct instant last = period_end(subscription, true);
+
+	if (!last.known)
+		last = subscription->period_end;
+	return stripe_status_is_final(subscription->status) ||
+	       subscription->cancel_at_period_end ||
+	       (end.known && (!last.known || end.ms <= last.ms));
+}
+
 enum fail
 stripe_end_enqueue(struct operation *operation, const char *customer_id,
-                   const char *stripe_subscription_id, bool ends)
+                   const char *stripe_subscription_id, bool ends, struct instant other_end)
 {
+	struct arena *arena = operation->task->arena;
 	const struct stripe_call wanted = {
 	        .kind = STRIPE_END,
 	        .customer_id = customer_id,
 	        .subject = stripe_subscription_id,
-	        .path = stripe_path(operation->task->arena, "/v1/subscriptions/%s",
-	                            stripe_subscription_id),
-	        .parameters = ends ? "cancel_at_period_end=true" : "cancel_at_period_end=false",
+	        .path = stripe_path(arena, "/v1/subscriptions/%s", stripe_subscription_id),
+	        .parameters = ends              ? STRIPE_ENDS_WITH_PERIOD
+	                      : other_end.known ? cancel_at(arena, other_end)
+	                                        : "cancel_at_period_end=false",
 	};
 
 	return enqueue(operation, &wanted);
+}
+
+enum fail
+stripe_end_is_under_way(struct operation *operation, const char *customer_id,
+                        const char *stripe_subscription_id, bool *out)
+{
+	struct stripe_call newest = {0};
+
+	TRY(stripe_call_newest(operation, STRIPE_END, customer_id, stripe_subscription_id,
+	                       &newest));
+	*out = (text_equal(newest.state, "pending") || text_equal(newest.state, "parked")) &&
+	       text_equal(newest.parameters, STRIPE_ENDS_WITH_PERIOD);
+	return FAIL_NONE;
 }
 
 enum fail

@@ -12,6 +12,7 @@
 #include "sales/checkout.h"
 #include "sales/perform.h"
 #include "sales/resolve.h"
+#include "sync/reversals.h"
 #include "json/view.h"
 
 /* A scheduled plan change is sent to Stripe this long before the period ends, when Stripe
@@ -21,6 +22,7 @@
 #define SCHEDULE_RETRY_MS ((int64_t)10 * 60 * SECOND_MS)
 
 static const char plan_change_action[] = "plan_change";
+static const char cancel_action[] = "subscription_cancel";
 
 /* A change of the subscription at Stripe. */
 struct change {
@@ -38,7 +40,12 @@ send_change(struct operation *operation, const struct stripe_call *call, void *c
 {
 	const char *const *action = context;
 
+	bool yielded;
+
 	TRY(stripe_resolve_change(operation, call));
+	/* The end by a refund or dispute is now the customer's wish too. */
+	if (text_equal(*action, cancel_action))
+		TRY(reversal_yield_end(operation, call->subject, &yielded));
 	return audit_record(operation, *action, call->customer_id, call->subject, NULL);
 }
 
@@ -234,36 +241,33 @@ cancel_trial(struct operation *operation, const char *customer_id)
 	return db_commit(operation->db, operation->task);
 }
 
-/* The parameters that end the subscription with what is paid. In flexible billing mode the periods
- * of items can differ, and `cancel_at_period_end` would end with the earliest of them
- * (docs.stripe.com/changelog, 2025-07-30.basil). */
-static const char *
-period_end_form(struct arena *arena, const struct stripe_subscription *subscription)
+/* The subscription ends already. When that is the effect of a refund or dispute alone, it becomes
+ * the customer's wish, and stays when access is given back. */
+static enum fail
+cancel_ending(struct operation *operation, const struct subscription *subscription)
 {
-	const struct stripe_item *items = subscription->items;
-	int64_t first = INT64_MAX, last = 0;
+	const char *id = subscription->stripe_subscription_id;
+	bool yielded;
 
-	for (size_t i = 0; i < subscription->item_count; i++) {
-		if (!items[i].period_end.known)
-			continue;
-		first = items[i].period_end.ms < first ? items[i].period_end.ms : first;
-		last = items[i].period_end.ms > last ? items[i].period_end.ms : last;
-	}
-	if (first >= last)
-		return "cancel_at_period_end=true";
-	return arena_printf(arena, "cancel_at=%lld", (long long)(last / SECOND_MS));
+	TRY(db_begin(operation->db, operation->task));
+	TRY(customer_lock_as_seen(operation, subscription->customer_id, subscription));
+	TRY(reversal_yield_end(operation, id, &yielded));
+	if (!yielded)
+		return fail_nothing_to_change(operation);
+	TRY(stripe_call_record_nothing(operation, subscription->customer_id, id));
+	TRY(audit_record(operation, cancel_action, subscription->customer_id, id, NULL));
+	return db_commit(operation->db, operation->task);
 }
 
 enum fail
 change_cancel(struct operation *operation, const char *customer_id, enum cancel_when when)
 {
-	static const char action[] = "subscription_cancel";
 	struct subscription subscription;
 	struct sold_subscription now = {0};
-	struct change change = {.subscription = &subscription, .action = action};
+	struct change change = {.subscription = &subscription, .action = cancel_action};
 	bool repeated;
 
-	TRY(repeat(operation, action, &repeated));
+	TRY(repeat(operation, cancel_action, &repeated));
 	if (repeated)
 		return FAIL_NONE;
 	TRY(change_find(operation, customer_id, &subscription));
@@ -281,8 +285,8 @@ change_cancel(struct operation *operation, const char *customer_id, enum cancel_
 	    (when == CANCEL_BY_POLICY && operation->billing->sales.cancel_at_period_end)) {
 		TRY(change_fetch(operation, &subscription, &now));
 		if (now.stripe.cancel_at_period_end || now.stripe.cancel_at.known)
-			return fail_nothing_to_change(operation);
-		change.parameters = period_end_form(operation->task->arena, &now.stripe);
+			return cancel_ending(operation, &subscription);
+		change.parameters = stripe_end_parameters(operation->task->arena, &now.stripe);
 	} else {
 		change.deletes = true;
 		change.parameters = stripe_cancel_parameters(operation);

@@ -16,6 +16,7 @@
 #include "stripe/form.h"
 #include "stripe/objects.h"
 #include "sync/objects.h"
+#include "sync/ours.h"
 #include "json/view.h"
 
 enum { CUSTOMERS_MAX = 100, NOT_FOUND = 404 };
@@ -189,16 +190,46 @@ stripe_resolve_change(struct operation *operation, const struct stripe_call *cal
 	return drop_older_schedule(operation, call);
 }
 
-/* Sends an end with the period unless there is a newer call about it. */
+/* The parameters that bring the subscription to the end that the call wants; NULL: it has it. */
+static const char *
+missing_end(struct arena *arena, const struct stripe_call *call,
+            const struct stripe_subscription *now)
+{
+	if (text_equal(call->parameters, STRIPE_ENDS_WITH_PERIOD))
+		return stripe_ends_with_period(now) ? NULL : stripe_end_parameters(arena, now);
+	if (stripe_status_is_final(now->status))
+		return NULL;
+	if (text_starts_with(call->parameters, "cancel_at="))
+		return call->parameters;
+	if (now->cancel_at_period_end)
+		return call->parameters;
+	return now->cancel_at.known ? "cancel_at=" : NULL;
+}
+
+/* Sends an end with the period, or takes it back, unless there is a newer call about it. The form
+ * depends on the present state. */
 static enum fail
 resolve_end(struct operation *operation, const struct stripe_call *call)
 {
+	struct stripe_call missing = *call;
+	struct sold_subscription now;
+	struct json_view object;
+	enum sync_result synced;
+	const char *customer_id;
 	bool newer;
 
 	TRY(stripe_lock(operation, call->subject));
 	TRY(stripe_call_has_newer(operation, call, &newer));
-	return newer ? stripe_call_end(operation, call, "done", "superseded")
-	             : stripe_resolve_change(operation, call);
+	if (newer)
+		return stripe_call_end(operation, call, "done", "superseded");
+	TRY(fetch_subscription(operation, call, &object));
+	TRY(sold_subscription_complete(operation, &object, &now));
+	missing.parameters = missing_end(operation->task->arena, call, &now.stripe);
+	if (missing.parameters != NULL)
+		return stripe_resolve_change(operation, &missing);
+	TRY(stripe_sync_store_subscription(operation, &object, call->customer_id, &customer_id,
+	                                   &synced));
+	return stripe_call_end(operation, call, "done", "looked_up");
 }
 
 static enum fail

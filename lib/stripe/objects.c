@@ -167,10 +167,36 @@ stripe_invoice_details(const struct json_view *invoice)
 	return details;
 }
 
+/* Whether the line charges for a period of a subscription's price. Only a threshold has an invoice
+ * charge for use in a period that goes on. */
+static bool
+line_pays_period(const struct stripe_invoice *invoice, const struct json_view *line)
+{
+	return (text_equal(stripe_text_of(line, "parent.type"), "subscription_item_details") ||
+	        text_equal(stripe_text_of(line, "type"), "subscription")) &&
+	       !stripe_line_is_proration(line) && number(line, "amount") > 0 &&
+	       !text_equal(invoice->billing_reason, "subscription_threshold");
+}
+
+void
+stripe_lines_read(struct stripe_invoice *invoice, const struct json_view *data)
+{
+	struct json_view line;
+
+	for (bool more = json_view_first(data, &line); more; more = json_view_next(&line)) {
+		const struct instant end = moment(&line, "period.end");
+
+		if (end.known && line_pays_period(invoice, &line) &&
+		    (!invoice->paid_until.known || end.ms > invoice->paid_until.ms))
+			invoice->paid_until = end;
+	}
+}
+
 bool
 stripe_invoice_read(const struct json_view *object, struct stripe_invoice *out)
 {
 	const struct json_view details = stripe_invoice_details(object);
+	struct json_view lines;
 
 	if (!is_a(object, "invoice"))
 		return false;
@@ -188,7 +214,10 @@ stripe_invoice_read(const struct json_view *object, struct stripe_invoice *out)
 	        .amount_due = number(object, "amount_due"),
 	        .amount_paid = number(object, "amount_paid"),
 	        .created = moment(object, "created"),
+	        .has_more_lines = flag(object, "lines.has_more"),
 	};
+	if (json_view_find(object, "lines.data", &lines))
+		stripe_lines_read(out, &lines);
 	if (out->subscription == NULL)
 		out->subscription = stripe_id_of(object, "subscription");
 	return out->status != NULL && out->currency != NULL && out->created.known;

@@ -67,6 +67,10 @@ struct stripe_invoice {
 	int64_t amount_due;
 	int64_t amount_paid;
 	struct instant created;
+	/* The end of the last period that it charges for, of the lines that its object shows; unknown
+	 * when it charges for prorations, use or other things alone. */
+	struct instant paid_until;
+	bool has_more_lines; /* than its object shows: stripe_lines_read() reads them */
 };
 
 struct stripe_charge {
@@ -112,6 +116,9 @@ bool stripe_dispute_read(const struct json_view *object, struct stripe_dispute *
 /* Adds the items of a list's array. */
 void stripe_items_append(struct stripe_subscription *subscription,
                          const struct json_view *data);
+
+/* Moves paid_until on by the lines of a list's array. */
+void stripe_lines_read(struct stripe_invoice *invoice, const struct json_view *data);
 
 /* Whether an invoice's line credits or charges a part of a period. */
 bool stripe_line_is_proration(const struct json_view *line);

@@ -8,8 +8,8 @@
 #include "sync/subscriptions.h"
 #include "json/view.h"
 
-/* Stripe lists at most so many invoices at once. */
-enum { INVOICES_MAX = 100 };
+/* Stripe lists at most so many objects at once. */
+enum { LIST_MAX = 100 };
 
 /* The invoice that was paid by the charge's payment. */
 static enum fail
@@ -52,13 +52,31 @@ find_by_customer(struct operation *operation, const struct stripe_charge *charge
 
 	stripe_form_string(&form, "customer", charge->customer);
 	stripe_form_string(&form, "status", "paid");
-	stripe_form_int(&form, "limit", INVOICES_MAX);
+	stripe_form_int(&form, "limit", LIST_MAX);
 	stripe_form_string(&form, "expand[0]", "data.payments");
 	TRY(stripe_fetch_list(operation, "/v1/invoices", NULL, form.text.data, &data, NULL));
 	*found = false;
 	for (bool more = json_view_first(&data, invoice); more && !*found;
 	     more = !*found && json_view_next(invoice))
 		*found = is_paid_by(invoice, charge->id);
+	return FAIL_NONE;
+}
+
+static enum fail
+read_invoice(struct operation *operation, const struct json_view *object,
+             struct stripe_invoice *out)
+{
+	struct stripe_form form = stripe_form_new(operation->task->arena);
+	struct json_view lines;
+
+	if (!stripe_invoice_read(object, out))
+		return stripe_answer_unusable(operation->task);
+	if (out->subscription == NULL || !out->has_more_lines)
+		return FAIL_NONE;
+	stripe_form_int(&form, "limit", LIST_MAX);
+	TRY(stripe_fetch_list(operation, "/v1/invoices/%s/lines", out->id, form.text.data,
+	                      &lines, NULL));
+	stripe_lines_read(out, &lines);
 	return FAIL_NONE;
 }
 
@@ -82,8 +100,7 @@ find_invoice(struct operation *operation, const struct stripe_charge *charge,
 	}
 	if (!*found)
 		return FAIL_NONE;
-	if (!stripe_invoice_read(&invoice, out))
-		return stripe_answer_unusable(operation->task);
+	TRY(read_invoice(operation, &invoice, out));
 	*found = out->subscription != NULL;
 	return FAIL_NONE;
 }
@@ -115,7 +132,7 @@ store(struct operation *operation, const struct stripe_charge *charge,
 	reversal->customer_id = row.customer_id;
 	reversal->stripe_subscription_id = invoice.subscription;
 	reversal->invoice_id = invoice.id;
-	TRY(reversal_store(operation, reversal, invoice.amount_paid, &changed));
+	TRY(reversal_store(operation, reversal, &invoice, &changed));
 	*out = changed || *out == SYNC_CHANGED ? SYNC_CHANGED : SYNC_SAME;
 	return FAIL_NONE;
 }

@@ -13,12 +13,13 @@
 static const struct column columns[] =
         COLUMNS(struct reversal, object_id, kind, customer_id, stripe_subscription_id,
                 invoice_id, amount, currency, status, policy, access_ends_at, ends_subscription,
-                created_at, lifted_at, lifted_by);
+                other_end_at, created_at, lifted_at, lifted_by);
 
 #define ROW ROWS_OF(struct reversal, columns)
 #define REVERSAL_COLUMNS                                                                       \
 	"object_id, kind, customer_id, stripe_subscription_id, invoice_id, amount, currency, " \
-	"status, policy, access_ends_at, ends_subscription, created_at, lifted_at, lifted_by "
+	"status, policy, access_ends_at, ends_subscription, other_end_at, created_at, "        \
+	"lifted_at, lifted_by "
 
 struct refunds {
 	int64_t amount;
@@ -27,9 +28,10 @@ struct refunds {
 
 struct ending {
 	bool by_us;
+	struct instant other_end_at;
 };
 
-enum { FIND, STORE, REFUNDS, ACT, ENDING, HOLD, HELD, LIFT, LIST };
+enum { FIND, STORE, REFUNDS, ACT, ENDING, YIELD, HOLD, HELD, LIFT, LIST };
 
 static const struct statement statements[] = {
         [FIND] = {"reversal_find", ROW,
@@ -50,11 +52,16 @@ static const struct statement statements[] = {
                             "AND kind = 'refund'"},
         [ACT] = {"reversal_act",
                  .sql = "UPDATE payment_reversals SET policy = $2, access_ends_at = $3, "
-                        "ends_subscription = $4::boolean WHERE object_id = $1"},
-        [ENDING] = {"reversal_ending", ROWS_WITH(struct ending, by_us),
-                    .sql = "SELECT EXISTS (SELECT FROM payment_reversals "
-                           "WHERE stripe_subscription_id = $1 AND ends_subscription "
-                           "AND lifted_at IS NULL) AS by_us"},
+                        "ends_subscription = $4::boolean, other_end_at = $5 "
+                        "WHERE object_id = $1"},
+        [ENDING] = {"reversal_ending", ROWS_WITH(struct ending, by_us, other_end_at),
+                    .sql = "SELECT count(*) > 0 AS by_us, max(other_end_at) AS other_end_at "
+                           "FROM payment_reversals WHERE stripe_subscription_id = $1 "
+                           "AND ends_subscription AND lifted_at IS NULL"},
+        [YIELD] = {"reversal_yield_end",
+                   .sql = "UPDATE payment_reversals SET ends_subscription = false, "
+                          "other_end_at = NULL WHERE stripe_subscription_id = $1 "
+                          "AND ends_subscription AND lifted_at IS NULL"},
         [HOLD] = {"reversal_hold",
                   .sql = "UPDATE subscriptions s SET hold_reason = h.reason, "
                          "hold_ends_access_at = h.access_ends_at, version = version + 1, "
@@ -117,24 +124,25 @@ set_hold(struct operation *operation, const struct reversal *reversal)
 }
 
 static enum fail
-is_ending(struct operation *operation, const struct reversal *reversal, bool *by_us)
+find_ending(struct operation *operation, const struct reversal *reversal, struct ending *out)
 {
-	struct ending ending = {0};
 	bool found;
 
-	TRY(db_row(operation->db, operation->task, &statements[ENDING],
-	           PARAMETERS(reversal->stripe_subscription_id), &ending, &found));
-	*by_us = ending.by_us;
-	return FAIL_NONE;
+	return db_row(operation->db, operation->task, &statements[ENDING],
+	              PARAMETERS(reversal->stripe_subscription_id), out, &found);
 }
 
-/* Whether the subscription would go on at Stripe. An end that the customer or Stripe has scheduled
- * stays when access is given back. */
+/* Whether another period would be charged at Stripe. An end that the customer or Stripe has
+ * scheduled stays when access is given back. */
 static bool
 goes_on(const struct synced_subscription *subscription)
 {
-	return !subscription->cancel_at_period_end && !subscription->cancel_at.known &&
-	       !stripe_status_is_final(subscription->status);
+	const struct instant end = subscription->cancel_at;
+	const struct instant period_end = subscription->current_period_ends_at;
+
+	return !subscription->cancel_at_period_end &&
+	       !stripe_status_is_final(subscription->status) &&
+	       (!end.known || (period_end.known && end.ms > period_end.ms));
 }
 
 static struct instant
@@ -151,37 +159,65 @@ access_end(const struct operation *operation, const struct synced_subscription *
 	               : now;
 }
 
-/* Applies the policy. */
+/* Has the subscription end with its period unless that is under way. */
 static enum fail
-act(struct operation *operation, const struct reversal *reversal)
+end_subscription(struct operation *operation, const struct reversal *reversal)
+{
+	const char *id = reversal->stripe_subscription_id;
+	bool under_way;
+
+	TRY(stripe_end_is_under_way(operation, reversal->customer_id, id, &under_way));
+	return under_way ? FAIL_NONE
+	                 : stripe_end_enqueue(operation, reversal->customer_id, id, true,
+	                                      INSTANT_NONE);
+}
+
+/* Stores what the policy does; `*ends`: the subscription is to end now. */
+static enum fail
+store_effect(struct operation *operation, const struct reversal *reversal, const char *policy,
+             bool *ends)
 {
 	struct task *task = operation->task;
-	const struct sales_policy *sales = &operation->billing->sales;
-	const char *policy = is_refund(reversal) ? sales->refund_policy : sales->dispute_policy;
-	const char *action = is_refund(reversal) ? "payment_refunded" : "payment_disputed";
 	struct synced_subscription subscription = {.status = "canceled"};
+	struct ending ending = {0};
 	struct instant end;
-	bool found, by_us, ends;
+	bool found;
 
 	TRY(subscription_sync_find(operation, reversal->stripe_subscription_id, &subscription,
 	                           &found));
-	TRY(is_ending(operation, reversal, &by_us));
+	TRY(find_ending(operation, reversal, &ending));
 	end = access_end(operation, &subscription, policy);
-	ends = end.known && (by_us || goes_on(&subscription));
-	TRY(db_run(operation->db, task, &statements[ACT],
-	           PARAMETERS(reversal->object_id, policy, param_time(task, end),
-	                      param_bool(ends)),
-	           NULL));
+	*ends = end.known && goes_on(&subscription);
+	if (!ending.by_us && *ends)
+		ending.other_end_at = subscription.cancel_at;
+	return db_run(operation->db, task, &statements[ACT],
+	              PARAMETERS(reversal->object_id, policy, param_time(task, end),
+	                         param_bool(*ends || (end.known && ending.by_us)),
+	                         param_time(task, ending.other_end_at)),
+	              NULL);
+}
+
+/* Applies the policy. A payment that is not for the present, paid period is recorded alone. */
+static enum fail
+act(struct operation *operation, const struct reversal *reversal, struct instant paid_until)
+{
+	const struct sales_policy *sales = &operation->billing->sales;
+	const bool is_past = !paid_until.known || paid_until.ms <= operation->now_ms;
+	const char *policy = is_past               ? "keep"
+	                     : is_refund(reversal) ? sales->refund_policy
+	                                           : sales->dispute_policy;
+	const char *action = is_refund(reversal) ? "payment_refunded" : "payment_disputed";
+	bool ends;
+
+	TRY(store_effect(operation, reversal, policy, &ends));
 	log_line(LOG_LEVEL_WARNING, "a payment was given back", LOG_S("action", action),
 	         LOG_S("customer_id", reversal->customer_id),
 	         LOG_S("object", reversal->object_id), LOG_S("policy", policy));
 	TRY(audit_record(operation, action, reversal->customer_id, reversal->object_id,
-	                 policy));
+	                 is_past ? "not for the present period" : policy));
 	TRY(set_hold(operation, reversal));
 	TRY(license_revoke_excess(operation, reversal->customer_id));
-	return ends && !by_us ? stripe_end_enqueue(operation, reversal->customer_id,
-	                                           reversal->stripe_subscription_id, true)
-	                      : FAIL_NONE;
+	return ends ? end_subscription(operation, reversal) : FAIL_NONE;
 }
 
 /* Takes the effect back, and the end of the subscription too when nothing else ends it. */
@@ -190,26 +226,28 @@ lift(struct operation *operation, const struct reversal *reversal, const char *b
      const char *detail)
 {
 	struct synced_subscription subscription = {.status = "canceled"};
-	bool found, still_ends;
+	struct ending still = {0};
+	bool found;
 
 	TRY(db_run(operation->db, operation->task, &statements[LIFT],
 	           PARAMETERS(reversal->object_id, param_now(operation), by), NULL));
 	TRY(audit_record(operation, "access_restored", reversal->customer_id,
 	                 reversal->object_id, detail));
 	TRY(set_hold(operation, reversal));
-	TRY(is_ending(operation, reversal, &still_ends));
+	TRY(find_ending(operation, reversal, &still));
 	TRY(subscription_sync_find(operation, reversal->stripe_subscription_id, &subscription,
 	                           &found));
-	if (!reversal->ends_subscription || still_ends ||
+	if (!reversal->ends_subscription || still.by_us ||
 	    stripe_status_is_final(subscription.status))
 		return FAIL_NONE;
 	return stripe_end_enqueue(operation, reversal->customer_id,
-	                          reversal->stripe_subscription_id, false);
+	                          reversal->stripe_subscription_id, false,
+	                          reversal->other_end_at);
 }
 
 enum fail
-reversal_store(struct operation *operation, const struct reversal *reversal, int64_t paid,
-               bool *changed)
+reversal_store(struct operation *operation, const struct reversal *reversal,
+               const struct stripe_invoice *invoice, bool *changed)
 {
 	struct task *task = operation->task;
 	struct reversal before = {0};
@@ -226,14 +264,26 @@ reversal_store(struct operation *operation, const struct reversal *reversal, int
 	                      reversal->status, param_now(operation)),
 	           &rows));
 	*changed = rows > 0;
-	TRY(find_need(operation, reversal, paid, before.policy, &needed));
+	TRY(find_need(operation, reversal, invoice->amount_paid, before.policy, &needed));
 	if (needed)
-		return act(operation, reversal);
+		return act(operation, reversal, invoice->paid_until);
 	if (!before.access_ends_at.known || before.lifted_at.known ||
 	    (!text_equal(reversal->status, "won") &&
 	     !text_equal(reversal->status, "warning_closed")))
 		return FAIL_NONE;
 	return lift(operation, &before, "won", "won");
+}
+
+enum fail
+reversal_yield_end(struct operation *operation, const char *stripe_subscription_id,
+                   bool *yielded)
+{
+	int64_t rows;
+
+	TRY(db_run(operation->db, operation->task, &statements[YIELD],
+	           PARAMETERS(stripe_subscription_id), &rows));
+	*yielded = rows > 0;
+	return FAIL_NONE;
 }
 
 enum fail

@@ -16,6 +16,10 @@ static const struct column columns[] =
         COLUMNS(struct synced_subscription, customer_id, stripe_subscription_id, plan, status,
                 current_period_ends_at, trial_ends_at, cancel_at_period_end, cancel_at,
                 pause_behavior, pause_resumes_at, superseded);
+static const struct column found_columns[] =
+        COLUMNS(struct synced_subscription, customer_id, stripe_subscription_id, plan, status,
+                current_period_ends_at, trial_ends_at, cancel_at_period_end, cancel_at,
+                pause_behavior, pause_resumes_at, superseded, must_end);
 
 struct total {
 	int64_t number;
@@ -83,9 +87,11 @@ static const struct statement statements[] = {
                          "ended_at = COALESCE(ended_at, $2), version = version + 1, "
                          "updated_at = $2 WHERE stripe_subscription_id = $1 "
                          "AND status NOT IN " FINAL},
-        [FIND] = {"subscription_sync_find", ROW,
-                  .sql = "SELECT " SYNCED
-                         " FROM subscriptions s WHERE s.stripe_subscription_id = $1"},
+        [FIND] = {"subscription_sync_find", ROWS_OF(struct synced_subscription, found_columns),
+                  .sql = "SELECT " SYNCED ", EXISTS (SELECT FROM payment_reversals r "
+                         "  WHERE r.stripe_subscription_id = $1 AND r.ends_subscription "
+                         "  AND r.lifted_at IS NULL) AS must_end "
+                         "FROM subscriptions s WHERE s.stripe_subscription_id = $1"},
         [OPEN] = {"subscription_sync_open", ROW,
                   .sql = "SELECT " SYNCED " FROM subscriptions s "
                          "WHERE s.stripe_subscription_id > $1 AND s.status NOT IN " FINAL
@@ -213,6 +219,25 @@ report_several_plans(struct operation *operation, const char *customer_id,
 	return audit_record(operation, "several_plans", customer_id, id, subscription->plan);
 }
 
+/* A refund or dispute ends the subscription with its period, but the customer has renewed it in
+ * Stripe's portal, say: he would pay without access. */
+static enum fail
+end_again(struct operation *operation, const char *customer_id,
+          const struct stripe_subscription *stripe)
+{
+	bool under_way;
+
+	if (stripe_ends_with_period(stripe))
+		return FAIL_NONE;
+	TRY(stripe_end_is_under_way(operation, customer_id, stripe->id, &under_way));
+	if (under_way)
+		return FAIL_NONE;
+	log_line(LOG_LEVEL_WARNING, "a subscription without access goes on, and is ended again",
+	         LOG_S("customer_id", customer_id), LOG_S("subscription", stripe->id));
+	TRY(audit_record(operation, "subscription_end_again", customer_id, stripe->id, NULL));
+	return stripe_end_enqueue(operation, customer_id, stripe->id, true, INSTANT_NONE);
+}
+
 enum fail
 subscription_sync_store(struct operation *operation, const char *customer_id,
                         const struct sold_subscription *subscription, bool *changed)
@@ -235,6 +260,8 @@ subscription_sync_store(struct operation *operation, const char *customer_id,
 		TRY(customer_link_stripe(operation, customer_id, stripe->customer));
 	TRY(unknown_prices_record(operation, customer_id, subscription, &is_new));
 	TRY(choose(operation, customer_id));
+	if (known && before.must_end)
+		TRY(end_again(operation, customer_id, stripe));
 	if (!*changed)
 		return FAIL_NONE;
 	TRY(audit_record(operation, "subscription_sync", customer_id, stripe->id,

@@ -26,6 +26,7 @@ struct synced_subscription {
 	const char *pause_behavior; /* of pause_collection, or NULL */
 	struct instant pause_resumes_at;
 	bool superseded;
+	bool must_end; /* a refund or dispute ends it (reversals.h); subscription_sync_find() only */
 };
 
 /* Stores the subscription as fetched, in the open transaction, and chooses which one counts.

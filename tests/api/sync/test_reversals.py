@@ -101,3 +101,36 @@ def test_a_dispute_ends_access_with_the_period(other_rules):
     assert audited(stack, customer, "access_restored") == ["won"]
     shown = expect(customer.client.get(f"/api/customers/{customer.id}/export"), 200)
     assert [one["object_id"] for one in shown["payment_reversals"]] == [dispute]
+
+
+def test_a_renewal_in_the_portal_is_ended_again(other_rules):
+    """Else the customer would pay without access."""
+    stack = other_rules
+    customer, bought = buy_at_once(stack)
+    stack.stripe.refund(stripe_id(stack, customer))
+    settled(stack, customer.id)
+    wait_for(lambda: ends_at_stripe(stack, bought))
+    url = expect(ask(customer.client, "portal", customer.id), 200)["portal_url"]
+    stack.stripe.exchange("POST", url.removeprefix(stack.stripe.url),
+                          f"action=undo&subscription={bought['stripe_subscription_id']}")
+    assert not ends_at_stripe(stack, bought)
+    wait_for(lambda: ends_at_stripe(stack, bought))
+    settled(stack, customer.id)
+    assert stack.sql("SELECT count(*) FROM audit_log WHERE action = 'subscription_end_again' "
+                     f"AND customer_id = '{customer.id}'") == "1"
+
+
+def test_a_customer_who_cancels_too_stays_cancelled(other_rules):
+    """When access is given back."""
+    stack = other_rules
+    customer, bought = buy_at_once(stack)
+    stack.stripe.refund(stripe_id(stack, customer))
+    settled(stack, customer.id)
+    wait_for(lambda: ends_at_stripe(stack, bought))
+    settled(stack, customer.id)
+    for status, code in ((200, None), (409, "nothing_to_change")):
+        expect(ask(customer.client, "cancel", customer.id, at_period_end=True), status, code)
+    stack.billingctl("customer", "restore", customer.id, "--why", "A mistake")
+    settled(stack, customer.id)
+    assert subscription_of(customer.client, customer.id)["status"] == "active"
+    assert ends_at_stripe(stack, bought)

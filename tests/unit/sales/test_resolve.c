@@ -391,6 +391,66 @@ START_TEST(test_replayed)
 END_TEST
 
 /* A call that cannot be resolved is parked after its last try, and not before. */
+#define ENDS "cancel_at_period_end=true"
+#define GOES_ON "cancel_at_period_end=false"
+#define STATE(members)                                                                         \
+	"{'id':'sub_1','object':'subscription','customer':'cus_1','status':'active',"          \
+	"'created':1739580000," members "'items':{'data':[{'id':'si_m','price':{'id':"         \
+	"'price_m'},'current_period_end':1747000000},{'id':'si_1','price':{'id':'price_s'},"   \
+	"'current_period_end':1778000000}]},'metadata':{'customer_id':'OURS'}}"
+#define LOOK "GET /v1/subscriptions/sub_1"
+#define SEND LOOK " POST /v1/subscriptions/sub_1"
+
+/* clang-format off */
+static const struct {
+	bool ends;
+	struct instant other_end;
+	struct scripted script[3];
+	const char *asked, *sent, *end;
+} period_ends[] = {
+	{true, {0}, {BODY(SUBSCRIPTION("active", "price_s")), BODY(SUBSCRIPTION("active", "price_s"))},
+	 SEND, ENDS, "subscription_end:done"},
+	/* In flexible billing mode the periods can differ: the latest end counts. */
+	{true, {0}, {BODY(STATE("")), BODY(STATE("'cancel_at':1778000000,"))},
+	 SEND, "cancel_at=1778000000", "subscription_end:done"},
+	{true, {0}, {BODY(STATE("'cancel_at':1790000000,")), BODY(STATE(""))},
+	 SEND, "cancel_at=1778000000", "subscription_end:done"},
+	{true, {0}, {BODY(STATE("'cancel_at':1778000000,"))}, LOOK, NULL,
+	 "subscription_end:done looked_up"},
+	{true, {0}, {BODY(SUBSCRIPTION("canceled", "price_s"))}, LOOK, NULL,
+	 "subscription_end:done looked_up"},
+	{false, {0}, {BODY(STATE("'cancel_at_period_end':true,'cancel_at':1747000000,")),
+	 BODY(STATE(""))}, SEND, GOES_ON, "subscription_end:done"},
+	{false, {0}, {BODY(STATE("'cancel_at':1778000000,")), BODY(STATE(""))}, SEND, "cancel_at=",
+	 "subscription_end:done"},
+	{false, {true, 1790000000000}, {BODY(STATE("'cancel_at':1778000000,")), BODY(STATE(""))},
+	 SEND, "cancel_at=1790000000", "subscription_end:done"},
+	{false, {0}, {BODY(STATE(""))}, LOOK, NULL, "subscription_end:done looked_up"},
+	/* A refusal waits for an operator, since no client hears of it. */
+	{true, {0}, {BODY(STATE("")), REFUSED(400), BODY(STATE(""))}, SEND " " LOOK,
+	 "cancel_at=1778000000", "subscription_end:parked status_400"},
+	{true, {0}, {BODY(STATE("")), REFUSED(400), BODY(SUBSCRIPTION("canceled", "price_s"))},
+	 SEND " " LOOK, "cancel_at=1778000000", "subscription_end:done"},
+	{true, {0}, {BROKEN}, LOOK, NULL, "subscription_end:pending stripe_error"},
+};
+/* clang-format on */
+
+START_TEST(test_end_with_period)
+{
+	const char *sent = period_ends[_i].sent;
+
+	link_customer();
+	fine(stripe_end_enqueue(&operation, customer_id, "sub_1", period_ends[_i].ends,
+	                        period_ends[_i].other_end));
+	flow_script(period_ends[_i].script, 3);
+	(void)run();
+	asked(period_ends[_i].asked);
+	ck_assert_str_eq(calls_now(), period_ends[_i].end);
+	if (sent != NULL)
+		ck_assert_str_eq(world.asked[1].http.body, sent);
+}
+END_TEST
+
 START_TEST(test_unknown_kind)
 {
 	(void)enqueue("invented", "x_1", "/v1/x");
@@ -426,6 +486,7 @@ main(void)
 	tcase_add_test(tcase, test_checkout);
 	tcase_add_loop_test(tcase, test_refused_cancellation, 0, ROWS(ends));
 	tcase_add_test(tcase, test_replayed);
+	tcase_add_loop_test(tcase, test_end_with_period, 0, ROWS(period_ends));
 	tcase_add_test(tcase, test_unknown_kind);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);

@@ -4,17 +4,26 @@
 #include "base/random.h"
 #include "billing/access.h"
 #include "billing/subscriptions.h"
+#include "outbox/enqueue.h"
+#include "sales/changes.h"
 #include "sync/inbox.h"
 #include "sync/reversals.h"
 
 #define PERIOD_END INSTANT_MS(1747000000000)
 
 #define ACTIVE SUBSCRIPTION("active", "price_s")
-#define PAID_INVOICE                                                                           \
+#define INVOICE(lines)                                                                         \
 	"{'id':'in_1','object':'invoice','customer':'cus_1','status':'paid','currency':'usd'," \
-	"'created':1739580000,'amount_due':2900,'amount_paid':2900,'parent':{"                 \
-	"'subscription_details':{'subscription':'sub_1','metadata':{'customer_id':'OURS'}}}}"
-#define PAYMENTS "{'object':'list','data':[{'id':'inpay_1','invoice':" PAID_INVOICE "}]}"
+	"'created':1739580000,'amount_due':2900,'amount_paid':2900,'lines':{" lines "},"       \
+	"'parent':{'subscription_details':{'subscription':'sub_1','metadata':{"                \
+	"'customer_id':'OURS'}}}}"
+#define LINE(end, proration)                                                                   \
+	"{'amount':2900,'period':{'start':1739580000,'end':" end "},'parent':{'type':"         \
+	"'subscription_item_details','subscription_item_details':{'proration':" proration      \
+	"}}}"
+#define PAID_INVOICE INVOICE("'data':[" LINE("1747000000", "false") "]")
+#define PAYMENTS_OF(invoice) "{'object':'list','data':[{'id':'inpay_1','invoice':" invoice "}]}"
+#define PAYMENTS PAYMENTS_OF(PAID_INVOICE)
 #define CHARGE(id, refunded)                                                                   \
 	"{'id':'" id "','object':'charge','customer':'cus_1','payment_intent':'pi_1',"         \
 	"'currency':'usd','amount':2900,'amount_refunded':" refunded "}"
@@ -322,7 +331,8 @@ static const struct {
 	 "GET /v1/invoice_payments", false},
 	{"'payment_intent':null", "{'data':[{'id':'in_0','payments':{'data':[{'payment':{'charge':"
 	 "'ch_0'}}]}},{'id':'in_1','object':'invoice','status':'paid','currency':'usd','created':"
-	 "1739580000,'amount_paid':2900,'subscription':'sub_1','payments':{'data':[{'payment':"
+	 "1739580000,'amount_paid':2900,'subscription':'sub_1','lines':{'data':[{'type':"
+	 "'subscription','amount':2900,'period':{'end':1747000000}}]},'payments':{'data':[{'payment':"
 	 "{'type':'charge','charge':'ch_1'}}]}}]}", "GET /v1/invoices", true},
 	{"'payment_intent':null", "{'data':[{'id':'in_0'}]}", "GET /v1/invoices", false},
 };
@@ -363,6 +373,163 @@ START_TEST(test_others)
 }
 END_TEST
 
+/* clang-format off */
+static const struct {
+	const char *payments, *lines;
+	bool applies;
+} invoices[] = {
+	{PAYMENTS_OF(INVOICE("'data':[" LINE("1705000000", "false") "]")), NULL, false},
+	{PAYMENTS_OF(INVOICE("'data':[" LINE("1747000000", "true") "]")), NULL, false},
+	{PAYMENTS_OF(INVOICE("'data':[{'type':'invoiceitem','amount':1,'period':{'end':1747000000}}]")),
+	 NULL, false},
+	{PAYMENTS_OF("{'id':'in_1','object':'invoice','status':'paid','currency':'usd','created':"
+	 "1739580000,'amount_paid':2900,'subscription':'sub_1','billing_reason':"
+	 "'subscription_threshold','lines':{'data':[" LINE("1747000000", "false") "]}}"), NULL, false},
+	{PAYMENTS_OF(INVOICE("'data':[" LINE("1747000000", "true") "," LINE("1747000000", "false") "]")),
+	 NULL, true},
+	{PAYMENTS_OF(INVOICE("'has_more':true,'data':[]")),
+	 "{'data':[" LINE("1747000000", "false") "]}", true},
+	{PAYMENTS_OF(INVOICE("'has_more':true,'data':[]")),
+	 "{'data':[" LINE("1747000000", "true") "]}", false},
+};
+/* clang-format on */
+
+/* Money for a past period, prorations or use takes nothing from the paid period. */
+START_TEST(test_other_invoices)
+{
+	const struct scripted payments = {.status = 200, .body = invoices[_i].payments};
+
+	billing.sales.refund_policy = "revoke";
+	if (invoices[_i].lines == NULL)
+		SCRIPT(BODY(CHARGE("ch_1", "2900")), payments, BODY(ACTIVE));
+	else
+		SCRIPT(BODY(CHARGE("ch_1", "2900")), payments,
+		       {.status = 200, .body = invoices[_i].lines}, BODY(ACTIVE));
+	happens("charge.refunded", "charge", "ch_1");
+	ck_assert_str_eq(event_state(), "done");
+	ck_assert(has_access() == !invoices[_i].applies);
+	ck_assert_int_eq(audited("payment_refunded"), 1);
+	ck_assert_str_eq(told(), invoices[_i].applies ? ENDS : "");
+}
+END_TEST
+
+/* Has the calls so far end as an operator or Stripe may. */
+static void
+calls_are(const char *state)
+{
+	flow_change(
+	        "test_calls_are",
+	        "UPDATE stripe_calls SET state = $2, next_try_at = NULL, finished_at = now() "
+	        "WHERE customer_id = $1",
+	        state);
+}
+
+/* The subscription as an event has brought it. */
+static void
+sync_as(const struct stripe_subscription *stripe)
+{
+	struct sold_subscription one = {
+	        .stripe = *stripe,
+	        .item = {.price_id = "price_s", .period_end = PERIOD_END},
+	        .plan = "starter"};
+	bool changed;
+
+	one.stripe.id = "sub_1";
+	one.stripe.customer = "cus_1";
+	one.stripe.status = "active";
+	fine(subscription_sync_store(&operation, customer_id, &one, &changed));
+}
+
+/* The customer renews in Stripe's portal: the end is sent again, but not while it is on its way. */
+START_TEST(test_renewed)
+{
+	billing.sales.refund_policy = "revoke";
+	refund("ch_1", CHARGE("ch_1", "2900"));
+	sync_as(&(struct stripe_subscription){.cancel_at = INSTANT_NONE});
+	ck_assert_str_eq(told(), ENDS);
+	calls_are(_i == 0 ? "done" : "parked");
+	sync_as(&(struct stripe_subscription){.cancel_at_period_end = true});
+	ck_assert_str_eq(told(), ENDS);
+	sync_as(&(struct stripe_subscription){.cancel_at = INSTANT_NONE});
+	sync_as(&(struct stripe_subscription){.cancel_at = INSTANT_NONE});
+	ck_assert_str_eq(told(), _i == 0 ? ENDS " " ENDS : ENDS);
+	ck_assert_int_eq(audited("subscription_end_again"), _i == 0 ? 1 : 0);
+}
+END_TEST
+
+/* Nothing is sent for a subscription that refunds and disputes do not end any more. */
+START_TEST(test_renewed_after_restoring)
+{
+	int64_t count = 0;
+
+	billing.sales.refund_policy = "revoke";
+	refund("ch_1", CHARGE("ch_1", "2900"));
+	fine(reversal_lift(&operation, customer_id, "why", &count));
+	calls_are("done");
+	sync_as(&(struct stripe_subscription){.cancel_at = INSTANT_NONE});
+	ck_assert_str_eq(told(), ENDS " " GOES_ON);
+}
+END_TEST
+
+/* A dispute after a refund ends the subscription when that goes on by then. */
+START_TEST(test_later_dispute)
+{
+	billing.sales.refund_policy = "revoke";
+	billing.sales.dispute_policy = "revoke";
+	refund("ch_1", CHARGE("ch_1", "2900"));
+	calls_are("done");
+	dispute(DISPUTE("needs_response"));
+	ck_assert_str_eq(told(), ENDS " " ENDS);
+}
+END_TEST
+
+#define CANCEL_AT(at)                                                                          \
+	"{'id':'sub_1','object':'subscription','customer':'cus_1','status':'active',"          \
+	"'cancel_at':" at ",'created':1739580000,'items':{'data':[{'id':'si_1','price':{'id':" \
+	"'price_s'},'current_period_end':1747000000}]},'metadata':{'customer_id':'OURS'}}"
+
+/* An end in eleven months does not keep ten more months from being charged. Restored access has it
+ * again. */
+START_TEST(test_later_end)
+{
+	int64_t count = 0;
+
+	billing.sales.refund_policy = "revoke";
+	SCRIPT(BODY(CHARGE("ch_1", "2900")), BODY(PAYMENTS),
+	       {.status = 200,
+	        .body = _i == 0 ? CANCEL_AT("1768000000") : CANCEL_AT("1747000000")});
+	happens("charge.refunded", "charge", "ch_1");
+	ck_assert_str_eq(told(), _i == 0 ? ENDS : "");
+	fine(reversal_lift(&operation, customer_id, "why", &count));
+	ck_assert_str_eq(told(), _i == 0 ? ENDS " cancel_at=1768000000" : "");
+}
+END_TEST
+
+/* The customer cancels a subscription that a refund has ended: it stays so when he gets access
+ * back. */
+START_TEST(test_customer_cancels)
+{
+	int64_t count = 0;
+
+	billing.sales.refund_policy = "revoke";
+	refund("ch_1", CHARGE("ch_1", "2900"));
+	calls_are("done");
+	if (_i == 0)
+		SCRIPT(BODY(CANCEL_AT("1747000000")));
+	else
+		SCRIPT(BODY(ACTIVE), BODY(CANCEL_AT("1747000000")));
+	fine(change_cancel(&operation, customer_id, CANCEL_AT_PERIOD_END));
+	ck_assert_int_eq(audited("subscription_cancel"), 1);
+	fine(reversal_lift(&operation, customer_id, "why", &count));
+	ck_assert_int_eq(count, 1);
+	ck_assert_str_eq(told(), ENDS);
+	SCRIPT(BODY(CANCEL_AT("1747000000")));
+	ck_assert_int_eq(change_cancel(&operation, customer_id, CANCEL_AT_PERIOD_END),
+	                 FAIL_CONFLICT);
+	ck_assert_str_eq(task.failure.code, "nothing_to_change");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -381,6 +548,12 @@ main(void)
 	tcase_add_test(tcase, test_ending_subscription);
 	tcase_add_loop_test(tcase, test_ways, 0, ROWS(ways));
 	tcase_add_test(tcase, test_others);
+	tcase_add_loop_test(tcase, test_other_invoices, 0, ROWS(invoices));
+	tcase_add_loop_test(tcase, test_renewed, 0, 2);
+	tcase_add_test(tcase, test_renewed_after_restoring);
+	tcase_add_test(tcase, test_later_dispute);
+	tcase_add_loop_test(tcase, test_later_end, 0, 2);
+	tcase_add_loop_test(tcase, test_customer_cancels, 0, 2);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
