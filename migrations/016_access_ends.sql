@@ -6,8 +6,7 @@ ALTER TABLE subscriptions
     ADD COLUMN pause_resumes_at     timestamptz(3),
     -- The end of the period in which the pause began. Access ends then, unless the pause is over by then.
     ADD COLUMN pause_ends_access_at timestamptz(3),
-    -- Why access ends, and when: a payment was taken back ('refunded' or 'disputed'), or no plan has the
-    -- price ('unknown_price').
+    -- A payment was taken back: 'refunded' or 'disputed', and when access ends because of it.
     ADD COLUMN hold_reason          text,
     ADD COLUMN hold_ends_access_at  timestamptz(3),
     -- The price has no plan any more: when access ended because of it.

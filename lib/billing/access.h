@@ -17,14 +17,13 @@ struct access_end {
 	        reason; /* "paused", "refunded", "disputed", "unknown_price"; NULL: access does not end so */
 };
 
-/* A pause in collecting payments, and a hold: a payment that was taken back or a price that no plan
- * has; the earlier one counts. A pause that is over does not count, even before the event about it
- * has come. */
+/* A pause in collecting payments, a payment that was taken back, and a price that no plan has; the
+ * earliest counts. A pause that is over does not count, even before the event about it has come. */
 struct access_end access_early_end(const struct subscription *subscription, int64_t now_ms);
 
 /* The status that counts now: a trial past its end is "canceled", even before a job has
  * recorded that. After an early end of access it is "paused", or "unpaid" when a payment was taken
- * back. */
+ * back or no plan has the price. */
 const char *access_status(const struct subscription *subscription, int64_t now_ms);
 
 /* True while the customer may use what it subscribed to, until access_early_end(): `active`; `trialing` until its end,
