@@ -91,6 +91,7 @@ run_stripe_account(struct ctl *ctl)
 	struct output output = output_new(ctl);
 	struct comparison found;
 
+	ctl->says_stored = accepted != NULL;
 	TRY(read_accounts(ctl, &found));
 	TRY(accept_account(ctl, &found, accepted));
 	output_text(&output, "account", found.of_key.account_id);

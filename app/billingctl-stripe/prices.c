@@ -62,6 +62,7 @@ change(struct ctl *ctl, const char *plan, bool remove)
 	bool dry_run = ctl_option(ctl, "--dry-run") != NULL;
 	struct price_mapping mapping;
 
+	ctl->says_stored = !dry_run;
 	if (!stripe_id_is_valid(ctl->argument))
 		return ctl_usage(ctl, "PRICE must be the id of one of Stripe's prices");
 	TRY(price_mapping_read(&ctl->operation, ctl->argument, &mapping));

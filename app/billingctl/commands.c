@@ -298,7 +298,7 @@ const struct command ctl_commands[] = {
                  "missing or refused. --vouch is for files that no stored key proves: of an\n"
                  "agent of before 1.0, or of a key that has never been used here since.\n",
          .options = usage_import_options, .exits = usage_import_exits},
-        {"restore", "check", NULL, run_restore_check, CTL_DATABASE,
+        {"restore", "check", NULL, run_restore_check, CTL_DATABASE | CTL_CHANGES,
          .summary = "List what a restored database has lost since its backup",
          .details =
                  "billingd notices when the database is behind the revocation list that it\n"

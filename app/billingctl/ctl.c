@@ -174,6 +174,16 @@ ctl_prepare(struct ctl *ctl, unsigned int needs)
 	return has(needs, CTL_STRIPE & ~CTL_RULES) ? ctl_open_stripe(ctl) : FAIL_NONE;
 }
 
+enum fail
+ctl_confirm(struct ctl *ctl)
+{
+	if (!ctl->says_stored)
+		return FAIL_NONE;
+	/* A transaction that is still open has only read. */
+	db_rollback_to(ctl->operation.db, 0);
+	return db_confirm_work(ctl->operation.db, &ctl->task);
+}
+
 void
 ctl_release(struct ctl *ctl)
 {

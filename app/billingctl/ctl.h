@@ -17,7 +17,7 @@ enum ctl_need {
 	CTL_STRIPE = 16 | CTL_RULES,     /* a client for Stripe; nothing is sent yet */
 	CTL_OWNER =
 	        32 | CTL_SETTINGS, /* no secret but those of the database, the owner's too */
-	CTL_CHANGES = 64, /* with CTL_DATABASE: its answer says that a change is stored */
+	CTL_CHANGES = 64,          /* with CTL_DATABASE: it begins with says_stored set */
 };
 
 /* One option of a command. */
@@ -64,7 +64,8 @@ struct ctl {
 	struct app_settings settings;
 	struct billing billing;
 	struct operation operation;
-	int status; /* exit status of a command that does not fail */
+	bool says_stored; /* the answer says that a change is stored; a dry run clears it */
+	int status;       /* exit status of a command that does not fail */
 };
 
 /* The table of commands, ended by a NULL group. */
@@ -87,6 +88,10 @@ enum fail ctl_open_owner(struct ctl *ctl) MUST_CHECK;    /* as the owner of the 
 enum fail ctl_require_schema(struct ctl *ctl) MUST_CHECK;
 enum fail ctl_open_stripe(struct ctl *ctl) MUST_CHECK; /* "stripe_not_configured" */
 enum fail ctl_prepare(struct ctl *ctl, unsigned int needs) MUST_CHECK;
+
+/* Before an answer is printed that says that a change is stored: waits until that is as safe as a
+ * new change would be, as a repeated command may have found its change made. */
+enum fail ctl_confirm(struct ctl *ctl) MUST_CHECK;
 void ctl_release(struct ctl *ctl);
 
 /* Commits the open transaction that made a key. With --key-out it first writes the key to that

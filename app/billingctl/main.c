@@ -173,20 +173,22 @@ parse(struct ctl *ctl, char **words)
 	return FAIL_NONE;
 }
 
-/* A repeated command may find its change made. It says so only when that is as safe as a new change
- * would be. */
+/* Runs the command. Its answer was confirmed before it was printed; a refusal that may come from its
+ * own first try is confirmed here. */
 static enum fail
-run_change(struct ctl *ctl)
+run_command(struct ctl *ctl)
 {
-	enum fail kind = ctl->command->run(ctl);
-	const struct failure answer = ctl->task.failure;
+	struct failure refusal;
+	enum fail kind;
 
-	if (kind != FAIL_NONE && kind != FAIL_CONFLICT && kind != FAIL_NOT_FOUND)
+	ctl->says_stored = (ctl->command->needs & CTL_CHANGES) != 0;
+	kind = ctl->command->run(ctl);
+	if (!ctl->says_stored || (kind != FAIL_CONFLICT && kind != FAIL_NOT_FOUND))
 		return kind;
-	db_rollback_to(ctl->operation.db, 0);
+	refusal = ctl->task.failure;
 	task_clear(&ctl->task);
-	TRY(db_confirm_work(ctl->operation.db, &ctl->task));
-	ctl->task.failure = answer;
+	TRY(ctl_confirm(ctl));
+	ctl->task.failure = refusal;
 	return kind;
 }
 
@@ -203,8 +205,7 @@ run(struct ctl *ctl, char **words)
 		return output_flush(&ctl->task);
 	}
 	TRY(ctl_prepare(ctl, ctl->command->needs));
-	return (ctl->command->needs & CTL_CHANGES) == 0 ? ctl->command->run(ctl)
-	                                                : run_change(ctl);
+	return run_command(ctl);
 }
 
 /* The failure's message. Unlike the API it also says why the database is unreachable. */

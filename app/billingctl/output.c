@@ -37,8 +37,11 @@ output_new(struct ctl *ctl)
 {
 	struct line *record = new_line(&ctl->task);
 
-	return (struct output){
-	        .task = &ctl->task, .json = ctl->json, .record = record, .current = record};
+	return (struct output){.ctl = ctl,
+	                       .task = &ctl->task,
+	                       .json = ctl->json,
+	                       .record = record,
+	                       .current = record};
 }
 
 const char *
@@ -299,6 +302,7 @@ output_write(struct ctl *ctl, const char *path, const char *text)
 {
 	const char *line = arena_printf(ctl->task.arena, "%s\n", text);
 
+	TRY(ctl_confirm(ctl));
 	if (path != NULL)
 		return file_write(&ctl->task, path, 0600, line, strlen(line), true);
 	fputs(line, stdout);
@@ -308,6 +312,7 @@ output_write(struct ctl *ctl, const char *path, const char *text)
 enum fail
 output_print(struct output *output)
 {
+	TRY(ctl_confirm(output->ctl));
 	if (output->json) {
 		print_json(output);
 	} else {

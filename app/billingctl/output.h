@@ -13,6 +13,7 @@ struct line {
 
 /* An answer: named values, and at most one list of rows of the same named values. */
 struct output {
+	struct ctl *ctl;
 	struct task *task;
 	bool json;
 	struct line *record;
@@ -55,10 +56,10 @@ void output_row(struct output *output);
 /* Ends the list: later values belong to the answer itself. */
 void output_list_end(struct output *output);
 
-/* Writes it to stdout. FAIL_UNAVAILABLE "stdout_unwritable". */
+/* Writes it to stdout, once ctl_confirm() has succeeded. FAIL_UNAVAILABLE "stdout_unwritable". */
 enum fail output_print(struct output *output) MUST_CHECK;
 
-/* Writes a line to the file (mode 0600), or to stdout when `path` is NULL. */
+/* As output_print(): a line to the file (mode 0600), or to stdout when `path` is NULL. */
 enum fail output_write(struct ctl *ctl, const char *path, const char *text) MUST_CHECK;
 
 /* Checks that everything printed has reached stdout; same failure. */

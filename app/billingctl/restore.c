@@ -18,7 +18,8 @@ run_restore_check(struct ctl *ctl)
 	const struct lost_revocation *lost = NULL;
 	size_t count = 0;
 
-	if (ctl_option(ctl, "--done") != NULL)
+	ctl->says_stored = ctl_option(ctl, "--done") != NULL;
+	if (ctl->says_stored)
 		TRY(revocation_restore_resolve(&ctl->operation));
 	TRY(revocation_list_figures(&ctl->operation, &figures));
 	if (figures.behind_since.known) {

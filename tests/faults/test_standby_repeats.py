@@ -97,3 +97,29 @@ def test_a_repeated_command_waits_for_the_standby(stack, postgres):
     name_standby(stack, postgres, NO_STANDBY)
     status, said = revoke()
     assert status == 1 and "no operator leaver with a live key" in said
+
+
+# The second try of each finds nothing to do and succeeds.
+REPEATED = [("stripe", "retry", "--all"), ("restore", "check", "--done")]
+# These change nothing.
+READING = [("stripe", "account"), ("stripe", "map", "price_1", "starter", "--dry-run"),
+           ("restore", "check")]
+
+
+@pytest.mark.parametrize("json_wanted", [(), ("--json",)], ids=["lines", "json"])
+def test_a_repeated_command_prints_no_success_without_the_standby(stack, postgres, json_wanted):
+    keys = json.loads(stack.billingctl("--json", "keys", "list").stdout)["keys"]
+    current = next(key["kid"] for key in keys if key["state"] == "current")
+    repeated = REPEATED + [("keys", "use", current)]
+    for command in repeated:
+        assert stack.billingctl(*command, *json_wanted).stdout
+    name_standby(stack, postgres, "nobody")
+    for command in repeated:
+        done = stack.billingctl(*command, *json_wanted, check=False)
+        assert (done.returncode, done.stdout) == (1, ""), command
+        assert "The database is not available" in done.stderr
+    for command in READING:
+        assert stack.billingctl(*command, *json_wanted).stdout
+    # A dry run that finds nothing to remove is answered, too.
+    done = stack.billingctl("stripe", "unmap", "price_1", "--dry-run", check=False)
+    assert done.returncode == 1 and "The database is not available" not in done.stderr
