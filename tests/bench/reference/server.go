@@ -37,6 +37,8 @@ import (
 const (
 	bodyMax   = 64 * 1024
 	leaseTime = 72 * time.Hour
+	// Reports that an answer adds to the sums, as the service does.
+	pendingMax = 50
 )
 
 var (
@@ -260,7 +262,7 @@ func usage(w http.ResponseWriter, r *http.Request) (interface{}, error) {
 	}
 	now := time.Now()
 	rows, err := query(r.Context(), "usage_report", sum, in.CustomerID, in.InstanceID, in.ActiveDevices,
-		in.TotalDevices, string(metrics), now, in.ReportID, now, now.Add(leaseTime))
+		in.TotalDevices, string(metrics), now, in.ReportID, now, now.Add(leaseTime), pendingMax)
 	if err != nil {
 		return nil, err
 	}

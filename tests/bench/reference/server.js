@@ -12,6 +12,8 @@ const http = require("http");
 
 const BODY_MAX = 1024 * 1024;
 const LEASE_MS = 72 * 3600 * 1000;
+// Reports that an answer adds to the sums, as the service does.
+const PENDING_MAX = 50;
 const WELL_FORMED = /^(gba|cust_[0-9a-f]{32})_[0-9a-f]{64}$/;
 const env = process.env;
 
@@ -141,7 +143,7 @@ async function usage(request) {
     const row = (await query("usage_report", [
         sum, report.customer_id, report.instance_id, report.active_devices, report.total_devices,
         JSON.stringify(report.metrics || {}), now, report.report_id || null, now,
-        new Date(now.getTime() + LEASE_MS)]))[0];
+        new Date(now.getTime() + LEASE_MS), PENDING_MAX]))[0];
     admit(row, "key.", sum, report.customer_id, "usage");
     return [201, { success: true, report, limits: row }];
 }
