@@ -60,8 +60,8 @@ CREATE TABLE usage_metric_sums (
 -- The days that may still be billed are looked through as a whole.
 CREATE INDEX usage_metric_sums_by_day ON usage_metric_sums (starts_on) WHERE unit = 'day';
 
--- What the instances in use sum up to, by their newest reports. The lock of a row is held while its
--- customer is folded.
+-- The sums of a customer's instances in use, by their newest reports. The lock of a row is held while
+-- its customer is folded.
 CREATE TABLE usage_fleets (
     customer_id    text PRIMARY KEY,
     instances      bigint NOT NULL DEFAULT 0,
@@ -113,7 +113,7 @@ BEGIN
         WHERE d.customer_id = k.customer_id AND d.day = k.day AND NOT d.counted;
 END $$;
 
--- The same for the sums of metrics over these days and their months.
+-- Counts the sums of metrics over these days and their months.
 CREATE FUNCTION usage_metrics_count(customers text[], days date[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN

@@ -1,6 +1,6 @@
 /* spool_refused.h: the reports, and the metrics of reports, that the service refused. They are kept as
  * usage/<number>.json.refused and usage/<number>-metrics.json.refused, each with the reason, until
- * somebody retries them. */
+ * an operator retries them. */
 #pragma once
 
 #include "agent-store/report_file.h"

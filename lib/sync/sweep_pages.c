@@ -176,8 +176,8 @@ repair(struct operation *operation, const struct stripe_sweep *sweep, const char
 	return stripe_event_receive(operation, &repair, NULL, "sweep", &is_new);
 }
 
-/* Whether a subscription without a row needs none: it is nobody's here, of something else, or
- * recorded as paid at an unknown price. */
+/* Whether a subscription without a row needs none: it belongs to no customer here, sells something
+ * else, or is recorded as paid at an unknown price. */
 static enum fail
 needs_no_row(struct operation *operation, const struct sold_subscription *sold,
              const char *customer_id, bool *out)

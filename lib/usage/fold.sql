@@ -7,8 +7,8 @@
 -- Each customer has an equal share of what is taken. What others leave of theirs goes to the
 -- customers that have more, in the order of the list.
 --
--- What triggers make of the first two parts: the sums of whole customers. Rows are written in the
--- order of their keys.
+-- Triggers carry the changes of the first two parts to the sums of whole customers. Rows are written
+-- in the order of their keys.
 
 WITH due AS MATERIALIZED (
   SELECT c.customer_id, p.pending_id FROM unnest($1::text[]) AS c (customer_id) CROSS JOIN LATERAL (
