@@ -38,9 +38,29 @@ add_escaped(struct text *text, unsigned char byte)
 	text_add(text, escape);
 }
 
+/* Whether the string is printable ASCII that needs no escape, as most are; and its length. */
+static bool
+is_plain(const char *string, size_t *length)
+{
+	const char *at = string;
+
+	while ((signed char)*at >= 0x20 && *at != '"' && *at != '\\')
+		at++;
+	*length = (size_t)(at - string);
+	return *at == '\0';
+}
+
 void
 json_out_quote(struct text *text, const char *string)
 {
+	size_t length;
+
+	if (is_plain(string, &length)) {
+		text_add_char(text, '"');
+		text_add_bytes(text, string, length);
+		text_add_char(text, '"');
+		return;
+	}
 	/* Strings come from the gate or from a UTF-8 database; what does not is not passed on.
 	 */
 	if (!text_is_utf8(string, strlen(string)))
