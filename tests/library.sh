@@ -58,7 +58,7 @@ int license_verify(void) { return 8; }
 int
 main(void)
 {
-	struct license_options options = {sizeof options, "no key", 0, 0, 0, 0, 0, 0, 0};
+	struct license_options options = {sizeof options, "no key", 0, 0, 0, 0, 0, 0, 0, 0};
 	struct license *license;
 	enum license_error error = license_open(&options, &license);
 	printf("%s %d %d %d\n", license_version(), (int)error, arena_new(), license_verify());

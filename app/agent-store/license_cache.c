@@ -41,6 +41,7 @@ load_keys(struct task *task, const struct state *state, bool keep_clock,
 	        .state_file = state->clock_path,
 	        .state_is_read_only = !keep_clock,
 	        .grace_days = settings->offline_grace_days,
+	        .instance = state->instance_id,
 	};
 	enum license_error error;
 
@@ -69,22 +70,30 @@ text_of(struct task *task, struct license *license, const char *name)
 	return text;
 }
 
-/* Loads the token. Returns when it was issued; -1 when it is forged or another customer's. */
+/* Whether the loaded licence is genuine and another customer's. */
+static bool
+is_foreign(struct task *task, const struct state *state, struct license *license)
+{
+	const char *expected = state->settings->customer_id;
+	const char *customer = text_of(task, license, "customerId");
+
+	return *expected != '\0' && *customer != '\0' && strcmp(customer, expected) != 0;
+}
+
+/* Loads the token. Returns when it was issued; -1 when it is forged, another customer's, or bound to
+ * another instance. */
 static int64_t
 try_token(struct task *task, const struct state *state, struct license *license,
           const char *token)
 {
-	const char *customer = state->settings->customer_id;
-
-	if (license_set(license, token) != LICENSE_OK)
-		return -1;
-	if (*customer != '\0' && strcmp(text_of(task, license, "customerId"), customer) != 0)
+	if (license_set(license, token) != LICENSE_OK || is_foreign(task, state, license) ||
+	    license_verdict(license) == LICENSE_IS_WRONG_INSTANCE)
 		return -1;
 	return license_time(license, "issuedAt");
 }
 
-/* The later issued of LICENSE_JWT and the kept licence. When neither is genuine it is the kept
- * one, if there is one, so that the verdict names its fault. */
+/* The later issued of LICENSE_JWT and the kept licence. When neither is for this instance it is the
+ * kept one, if there is one, so that the verdict names its fault. */
 static const char *
 choose_token(struct task *task, const struct state *state, struct license *license)
 {
@@ -116,8 +125,7 @@ license_cache_load(struct task *task, const struct state *state, bool keep_clock
 	error = license_set(cache->license, token);
 	if (error != LICENSE_OK)
 		return refuse(task, error);
-	if (license_time(cache->license, "issuedAt") >= 0 &&
-	    try_token(task, state, cache->license, token) < 0) {
+	if (is_foreign(task, state, cache->license)) {
 		log_line(LOG_LEVEL_ERROR, "the licence is another customer's");
 		(void)license_set(cache->license, NULL);
 	}

@@ -52,7 +52,7 @@ read_bundle(struct task *task, const char *path, struct bundle *out)
 	return FAIL_NONE;
 }
 
-/* Whether the licence is genuine, this customer's, and no older than the kept one. */
+/* Whether the licence is genuine, this customer's, for this instance, and no older than the kept one. */
 static enum fail
 check_license(struct task *task, const struct state *state, const struct bundle *bundle,
               const char *path, struct license *license)
@@ -71,6 +71,8 @@ check_license(struct task *task, const struct state *state, const struct bundle 
 	(void)license_text(license, "customerId", customer, sizeof(customer));
 	if (*expected != '\0' && strcmp(customer, expected) != 0)
 		return refuse(task, path, "its licence is another customer's");
+	if (license_verdict(license) == LICENSE_IS_WRONG_INSTANCE)
+		return refuse(task, path, "its licence is bound to another instance");
 	if (issued < kept)
 		return refuse(task, path, "its licence is older than the one at hand");
 	return FAIL_NONE;
@@ -99,6 +101,7 @@ bundle_import(struct task *task, const struct state *state, const char *path)
 	TRY(read_bundle(task, path, &bundle));
 	options.keys = license_cache_keys(task, state);
 	options.issuer = text_or_null(state->settings->issuer);
+	options.instance = state->instance_id;
 	if (*options.keys == '\0')
 		options.keys = bundle.keys;
 	if (license_open(&options, &license) != LICENSE_OK)

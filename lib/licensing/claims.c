@@ -76,6 +76,8 @@ write_terms(struct json_out *json, const struct license_claims *claims)
 		json_out_int(json, "maxDays", claims->grace.max_days);
 		json_out_close(json, '}');
 	}
+	if (claims->instance != NULL)
+		json_out_string(json, "instance", claims->instance);
 }
 
 char *
@@ -232,6 +234,8 @@ read_terms(struct task *task, const struct json_view *payload, struct license_cl
 {
 	struct json_view object = {0}, member;
 
+	if (json_view_member(payload, "instance", &member))
+		TRY(read_text(task, payload, "instance", &out->instance));
 	out->offline.given = json_view_member(payload, "offline", &member);
 	if (out->offline.given) {
 		out->offline.warn_days = LICENSE_WARN_DAYS;

@@ -67,6 +67,7 @@ struct license_claims {
 	struct license_trial trial;
 	struct license_offline offline;
 	struct license_grace grace;
+	const char *instance;          /* the only one that it is for; NULL: any */
 	const char *status;            /* of the subscription */
 	bool no_access;                /* "past_due" alone doesn't tell; else the status does */
 	struct instant period_ends_at; /* none: null in the JSON */

@@ -11,7 +11,7 @@ static const char *const verdict_names[] = {
         [LICENSE_IS_GRACE] = "grace",     [LICENSE_IS_EXPIRED] = "expired",
         [LICENSE_IS_REVOKED] = "revoked", [LICENSE_IS_CANCELED] = "canceled",
         [LICENSE_IS_FORGED] = "forged",   [LICENSE_IS_CLOCK_SUSPICIOUS] = "clock_suspicious",
-        [LICENSE_IS_STALE] = "stale",
+        [LICENSE_IS_STALE] = "stale",     [LICENSE_IS_WRONG_INSTANCE] = "wrong_instance",
 };
 
 static const char *const error_texts[] = {
@@ -37,6 +37,7 @@ static const struct {
         {"status", offsetof(struct license_claims, status)},
         {"jti", offsetof(struct license_claims, jti)},
         {"iss", offsetof(struct license_claims, issuer)},
+        {"instance", offsetof(struct license_claims, instance)},
 };
 
 const char *
@@ -192,9 +193,14 @@ text_of(const struct license *license, const char *name)
 		return "";
 	if (*name == '\0')
 		return license->held->payload;
-	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		const char *const *text;
+
+		text = (const char *const *)(const void *)((const char *)claims +
+		                                           texts[i].offset);
 		if (strcmp(texts[i].name, name) == 0)
-			return *(const char *const *)((const char *)claims + texts[i].offset);
+			return *text != NULL ? *text : "";
+	}
 	return "";
 }
 

@@ -33,6 +33,7 @@ struct license {
 	pthread_mutex_t loading, lock, saving;
 	char *issuer;
 	char *state_file;
+	char *instance;
 	bool writes_state;
 	struct verdict_rules rules;
 	int64_t (*now)(void *context);

@@ -25,6 +25,8 @@
 /* Seconds by which the clock in the file may be behind, and the default leeway. */
 enum { SAVE_EVERY_S = 600, LEEWAY_S = 120 };
 
+enum { OPTIONS_SIZE_1_0 = offsetof(struct license_options, instance), OPTIONS_SIZE_MAX = 4096 };
+
 /* Bytes that reading may take. A revocation list grows with the vendor's history. */
 enum {
 	TOKEN_ARENA_MAX = 1024 * 1024,
@@ -342,17 +344,22 @@ license_set_keys(struct license *license, const char *keys)
 	return error;
 }
 
-/* Options of a later version are accepted when their unknown members are all zero. */
+/* Copies the options. Those of version 1.0 end before `instance`; those of a later version are
+ * accepted when their unknown members are all zero. */
 static bool
-options_are_known(const struct license_options *options)
+options_read(const struct license_options *options, struct license_options *out)
 {
 	const unsigned char *bytes = (const unsigned char *)options;
 
-	if (options == NULL || options->size < sizeof(*options) || options->size > 4096 ||
-	    options->keys == NULL || options->leeway_s < 0 || options->grace_days < 0 ||
-	    options->leeway_s > LICENSE_TIME_MAX || options->grace_days > 36500)
+	if (options == NULL || options->size > OPTIONS_SIZE_MAX ||
+	    (options->size < sizeof(*out) && options->size != OPTIONS_SIZE_1_0))
 		return false;
-	for (size_t i = sizeof(*options); i < options->size; i++)
+	*out = (struct license_options){0};
+	memcpy(out, options, options->size < sizeof(*out) ? options->size : sizeof(*out));
+	if (out->keys == NULL || out->leeway_s < 0 || out->grace_days < 0 ||
+	    out->leeway_s > LICENSE_TIME_MAX || out->grace_days > 36500)
+		return false;
+	for (size_t i = sizeof(*out); i < options->size; i++)
 		if (bytes[i] != 0)
 			return false;
 	return true;
@@ -380,8 +387,10 @@ fill(struct license *license, const struct license_options *options)
 	license->rules.floor_s = options->now == NULL ? license_build_date_s : 0;
 	license->state_kept = true;
 	if (!copy_text(options->issuer, &license->issuer) ||
-	    !copy_text(options->state_file, &license->state_file))
+	    !copy_text(options->state_file, &license->state_file) ||
+	    !copy_text(options->instance, &license->instance))
 		return LICENSE_ERROR_MEMORY;
+	license->rules.instance = license->instance;
 	if (run(&ring, KEYS_ARENA_MAX, read_keys) != LICENSE_OK)
 		return ring.error;
 	license->keyring = ring.out;
@@ -403,6 +412,7 @@ release(struct license *license)
 	pthread_mutex_destroy(&license->saving);
 	pthread_mutex_destroy(&license->lock);
 	pthread_mutex_destroy(&license->loading);
+	free(license->instance);
 	free(license->state_file);
 	free(license->issuer);
 	free(license);
@@ -411,13 +421,14 @@ release(struct license *license)
 enum license_error
 license_open(const struct license_options *options, struct license **out)
 {
+	struct license_options known;
 	struct license *license;
 	enum license_error error;
 
 	if (out == NULL)
 		return LICENSE_ERROR_ARGUMENT;
 	*out = NULL;
-	if (!options_are_known(options))
+	if (!options_read(options, &known))
 		return LICENSE_ERROR_ARGUMENT;
 	license = calloc(1, sizeof(*license));
 	if (license == NULL)
@@ -426,7 +437,7 @@ license_open(const struct license_options *options, struct license **out)
 	pthread_mutex_init(&license->loading, NULL);
 	pthread_mutex_init(&license->lock, NULL);
 	pthread_mutex_init(&license->saving, NULL);
-	error = fill(license, options);
+	error = fill(license, &known);
 	if (error != LICENSE_OK)
 		release(license);
 	else

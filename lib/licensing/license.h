@@ -56,7 +56,8 @@ enum license_is {
 	LICENSE_IS_CANCELED = 5, /* genuine, but its subscription gives no access */
 	LICENSE_IS_FORGED = 6,   /* not signed by the keys; license_reason() tells more */
 	LICENSE_IS_CLOCK_SUSPICIOUS = 7, /* the clock is more than a day too early */
-	LICENSE_IS_STALE = 8 /* for too long no licence or list of the vendor's has come */
+	LICENSE_IS_STALE = 8, /* for too long no licence or list of the vendor's has come */
+	LICENSE_IS_WRONG_INSTANCE = 9 /* it is bound to another installation */
 };
 
 enum license_error {
@@ -82,6 +83,9 @@ struct license_options {
 	int64_t (*now)(void *context);
 	void *now_context;
 	bool state_is_read_only; /* the file counts, but is never written */
+	const char
+	        *instance; /* the id of this installation, for licences that are bound to one;
+	                       * NULL: none, so that every bound one is for another */
 };
 
 /* Opens; the licence is LICENSE_IS_NONE until license_set(). On failure *out is NULL. */
@@ -111,7 +115,7 @@ LICENSE_API enum license_error license_set_keys(struct license *license, const c
 LICENSE_API enum license_is license_verdict(struct license *license);
 
 /* Its name ("valid", "grace", "expired", "revoked", "canceled", "forged", "clock_suspicious",
- * "stale", "none"), and the stable code of the reason, such as "license_key_unknown" for a forged one.
+ * "stale", "wrong_instance", "none"), and the stable code of the reason, such as "license_key_unknown" for a forged one.
  * Static text. */
 LICENSE_API const char *license_verdict_name(enum license_is verdict);
 LICENSE_API const char *license_reason(struct license *license);
@@ -143,7 +147,7 @@ LICENSE_API int64_t license_trial_days(struct license *license);
 
 /* A text of the licence, also of an expired one, but not of a forged one. It is written to
  * `out`, cut to `size`; its uncut length is returned, 0 without such a text. Names: customerId,
- * customerName, plan, status, jti, iss. "" names all the claims, as JSON. */
+ * customerName, plan, status, jti, iss, instance. "" names all the claims, as JSON. */
 LICENSE_API size_t license_text(struct license *license, const char *name, char *out,
                                 size_t size);
 

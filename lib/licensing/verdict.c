@@ -58,6 +58,13 @@ gives_access(const struct license_claims *claims)
 	        has_status(claims, "past_due"));
 }
 
+static bool
+is_for_another(const struct license_claims *claims, const struct verdict_rules *rules)
+{
+	return claims->instance != NULL &&
+	       (rules->instance == NULL || strcmp(claims->instance, rules->instance) != 0);
+}
+
 static int64_t
 later(int64_t a, int64_t b)
 {
@@ -142,6 +149,8 @@ verdict_judge(const struct verdict_input *input, const struct verdict_rules *rul
 		                reason);
 	if (input->revoked)
 		return conclude(LICENSE_IS_REVOKED, "license_revoked", reason);
+	if (is_for_another(claims, rules))
+		return conclude(LICENSE_IS_WRONG_INSTANCE, "license_wrong_instance", reason);
 	if (!gives_access(claims))
 		return conclude(LICENSE_IS_CANCELED, "license_canceled", reason);
 	least_s = least_present_s(input, rules, mark);

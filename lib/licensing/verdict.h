@@ -15,8 +15,9 @@
 
 struct verdict_rules {
 	int64_t leeway_s;
-	int64_t grace_s; /* the licence may allow less */
-	int64_t floor_s; /* the present is no earlier; 0: not known */
+	int64_t grace_s;      /* the licence may allow less */
+	int64_t floor_s;      /* the present is no earlier; 0: not known */
+	const char *instance; /* of this installation; NULL: it has none */
 };
 
 /* A licence as it was read. */

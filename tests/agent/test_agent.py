@@ -97,6 +97,26 @@ def test_the_later_issued_licence_counts(agent, vendor):
     assert agent.license()["plan"] == "starter" and agent.get("/license/token") == (200, later)
 
 
+def test_a_bound_licence_counts_at_its_instance_alone(new_agent, vendor, tmp_path):
+    """Elsewhere it is not imported, and never goes before a licence that counts."""
+    free = vendor.issue()
+    vendor.now += 60
+    bound = vendor.issue(instance="inst-a")
+    bundle = tmp_path / "bundle"
+    bundle.write_text(json.dumps({"format": "global-billing-license-1", "license": bound,
+                                  "keys": "", "revocations": vendor.list()}), encoding="ascii")
+    agent = new_agent(url="")
+    got = agent.run("import", bundle, INSTANCE_ID="inst-a")
+    assert (got["verdict"], got["instanceId"]) == ("valid", "inst-a")
+    got = agent.run("status", INSTANCE_ID="inst-b", statuses=(3,))
+    assert (got["verdict"], got["reason"]) == ("wrong_instance", "license_wrong_instance")
+    assert got["features"]["canExportData"] is False
+    assert agent.run("status", INSTANCE_ID="inst-b", LICENSE_JWT=free)["verdict"] == "valid"
+    for instance in ({"INSTANCE_ID": "inst-b"}, {}):
+        agent.run("import", bundle, statuses=(1,), **instance)
+        assert "bound to another instance" in agent.stderr
+
+
 def test_key_in_a_file(agent, tmp_path):
     """BILLING_API_KEY_FILE is read, unless the file is missing or readable by every user."""
     path = tmp_path / "key"

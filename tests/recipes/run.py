@@ -32,7 +32,7 @@ const { judge } = require(process.argv[3])
 const vectors = JSON.parse(require('fs').readFileSync(process.argv[2]))
 ;(async () => {
   for (const one of vectors.vectors)
-    console.log(await judge(one.token, { ...vectors, now: one.now, graceDays: vectors.grace_days }))
+    console.log(await judge(one.token, { ...vectors, ...one, graceDays: vectors.grace_days }))
 })()
 """
 
@@ -47,12 +47,13 @@ import (
 
 func main() {
 	var all struct {
-		Issuer, Revocations string
+		Issuer, Revocations, Instance string
 		Jwks                json.RawMessage
 		Grace_days          float64
 		Vectors             []struct {
-			Token string
-			Now   float64
+			Token    string
+			Now      float64
+			Instance *string
 		}
 	}
 	text, _ := os.ReadFile(os.Args[1])
@@ -60,8 +61,18 @@ func main() {
 		panic(err)
 	}
 	keys, _ := license.Keys(all.Jwks)
+	for i := range all.Vectors {
+		all.Vectors[i].Instance = &all.Instance
+	}
+	if err := json.Unmarshal(text, &all); err != nil {
+		panic(err)
+	}
 	for _, one := range all.Vectors {
-		fmt.Println(license.Judge(one.Token, all.Revocations, all.Issuer, keys, one.Now, all.Grace_days))
+		instance := ""
+		if one.Instance != nil {
+			instance = *one.Instance
+		}
+		fmt.Println(license.Judge(one.Token, all.Revocations, all.Issuer, instance, keys, one.Now, all.Grace_days))
 	}
 }
 """
@@ -77,13 +88,19 @@ def compare(recipe, verdicts, wanted=None):
     return len(wrong)
 
 
+def instance_of(one):
+    """The id of the installation that verifies, or None."""
+    return one.get("instance", VECTORS["instance"])
+
+
 def python():
     spec = importlib.util.spec_from_file_location("license_recipe", RECIPES / "python/license.py")
     recipe = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(recipe)
     return compare("Python", [recipe.judge(one["token"], VECTORS["jwks"], VECTORS["issuer"],
                                            VECTORS["revocations"], one["now"],
-                                           VECTORS["grace_days"]) for one in VECTORS["vectors"]])
+                                           VECTORS["grace_days"], instance_of(one))
+                              for one in VECTORS["vectors"]])
 
 
 def skip(recipe, why):
@@ -153,14 +170,16 @@ def shell(scratch):
     for jwk, pem in zip(VECTORS["jwks"]["keys"], pems):
         (keys / f"{jwk['kid']}.pem").write_text(pem, encoding="ascii")
     wanted = []
-    script = 'for token in "$1"/*.jwt; do sh "$3" "$token" "$2" >"$token.out" ' \
-        '&& echo genuine || echo forged; done'
+    script = 'for token in "$1"/*.jwt; do sh "$3" "$token" "$2" "$(cat "$token.id")" >"$token.out"; ' \
+        'case $? in 0) echo genuine ;; 2) echo wrong_instance ;; *) echo forged ;; esac; done'
     for number, one in enumerate(VECTORS["vectors"]):
         (scratch / f"{number:03}.jwt").write_text(one["token"], encoding="utf-8")
-        # The shell recipe checks the signature alone, not the claims.
+        (scratch / f"{number:03}.jwt.id").write_text(instance_of(one) or "", encoding="utf-8")
+        # Of the claims the shell recipe checks the instance alone.
         signed = one["reason"] == "license_issuer_invalid" or one["verdict"] not in ("forged", "none")
         signed |= one["name"].startswith(("payload ", "without ", "exp ", "sub "))
-        wanted.append("genuine" if signed else "forged")
+        bound = "bound to another" in one["name"] or one["verdict"] == "wrong_instance"
+        wanted.append("wrong_instance" if bound else "genuine" if signed else "forged")
     done = subprocess.run(["sh", "-c", script, "sh", scratch, keys, RECIPES / "shell/genuine.sh"],
                           text=True, check=False, capture_output=True, timeout=120)
     verdicts = done.stdout.split()
@@ -168,7 +187,7 @@ def shell(scratch):
         printed = (scratch / f"{number:03}.jwt.out").read_bytes()
         if one["verdict"] == "valid":
             assert json.loads(printed)["jti"] == "lic_live", one["name"]
-        elif wanted[number] == "forged":
+        elif wanted[number] != "genuine":
             assert not printed, one["name"]
     return compare("the shell", verdicts, wanted)
 
@@ -184,16 +203,16 @@ def c(scratch, build):
     subprocess.run(f"gcc -Wall -Wextra -Werror -o app {RECIPES}/c/show.c "
                    "$(pkg-config --cflags --libs liblicense)", shell=True, env=environment, cwd=scratch, check=True, timeout=60)
     wrong = 0
-    expected = {"forged": "forged", "revoked": "revoked", "canceled": "canceled", "none": "none"}
+    expected = ("forged", "revoked", "canceled", "none", "wrong_instance")
     checked = 0
     for one in VECTORS["vectors"]:
         if one["verdict"] not in expected or one["reason"] == "license_issuer_invalid":
             continue
         done = subprocess.run([scratch / "app", json.dumps(VECTORS["jwks"]), one["token"],
-                               VECTORS["revocations"]], env=environment, text=True, check=False,
-                              capture_output=True, timeout=20)
+                               VECTORS["revocations"], *filter(None, [instance_of(one)])],
+                              env=environment, text=True, check=False, capture_output=True, timeout=20)
         got = done.stdout.splitlines()
-        right = [expected[one["verdict"]], "a fourth device is too many"]
+        right = [one["verdict"], "a fourth device is too many"]
         checked += 1
         if got != right:
             print(f"C: {one['name']}: {got} instead of {right}")

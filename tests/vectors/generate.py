@@ -24,6 +24,7 @@ DAY = 86_400
 YEAR = 365 * DAY
 CUT = "cust_" + "5" * 32  # its licences before NOW are revoked
 ISSUER = "https://billing.example.com"
+INSTANCE = "inst_" + "a" * 32  # the installation that verifies
 
 
 def base64url(data):
@@ -107,7 +108,7 @@ def flip(token, part):
 
 
 def vectors():
-    """(name, token, seconds after NOW, verdict, reason[, warning])."""
+    """(name, token, seconds after NOW, verdict, reason[, warning[, instance that verifies]])."""
     good = FIRST.sign(claims())
     head, payload, signature = good.split(".")
     later = claims(life=30 * DAY)
@@ -194,6 +195,23 @@ def vectors():
     yield "by a distrusted key", DISTRUSTED.sign(claims()), 0, "revoked", "license_revoked"
     yield "by a distrusted key, expired", DISTRUSTED.sign(claims()), 2 * YEAR, "revoked", \
         "license_revoked"
+    bound = FIRST.sign(claims(instance=INSTANCE))
+    elsewhere = claims(instance="inst_" + "b" * 32)
+    wrong = "wrong_instance", "license_wrong_instance"
+    yield "bound to this instance", bound, 0, "valid", "license_valid"
+    yield "bound to this instance, in its grace", bound, YEAR + 120, "grace", "license_grace"
+    yield "bound to another instance", FIRST.sign(elsewhere), 0, *wrong, ""
+    yield "bound to another instance, expired", FIRST.sign(elsewhere), 2 * YEAR, *wrong
+    yield "bound to another instance, clock at 1970", FIRST.sign(elsewhere), -NOW, *wrong
+    yield "bound to another instance, canceled", FIRST.sign({**elsewhere, "subscription": {
+        "status": "canceled", "currentPeriodEndsAt": None}}), 0, *wrong
+    yield "bound to another instance and revoked", FIRST.sign({**elsewhere, "jti": "lic_revoked"}), \
+        0, "revoked", "license_revoked"
+    yield "bound to the instance in other letters", FIRST.sign(claims(
+        instance=INSTANCE.upper())), 0, *wrong
+    yield "bound to a longer id", FIRST.sign(claims(instance=INSTANCE + "a")), 0, *wrong
+    yield "bound, and the verifier has no id", bound, 0, *wrong, "", None
+    yield "not bound, and the verifier has no id", good, 0, "valid", "license_valid", "", None
     more = claims()
     more["features"]["canFly"] = True
     more["other"] = {"deep": [1, 2.5, None]}
@@ -253,13 +271,13 @@ def document():
     return {
         "about": "What every verifier of licences must conclude. Made by generate.py from keys "
                  "that are public and protect nothing.",
-        "issuer": ISSUER, "leeway_s": 120, "grace_days": 30,
+        "issuer": ISSUER, "leeway_s": 120, "grace_days": 30, "instance": INSTANCE,
         "pem": FIRST.pem + SECOND.pem + DISTRUSTED.pem,
         "jwks": {"keys": [FIRST.jwk, SECOND.jwk, DISTRUSTED.jwk]},
         "revocations": revoked,
         "vectors": [{"name": name, "token": token, "now": NOW + after, "verdict": verdict,
-                     "reason": reason, **({"warning": warning[0]} if warning else {})}
-                    for name, token, after, verdict, reason, *warning in vectors()],
+                     "reason": reason, **dict(zip(("warning", "instance"), more))}
+                    for name, token, after, verdict, reason, *more in vectors()],
     }
 
 

@@ -47,8 +47,8 @@ func opened(token, typ string, keys map[string]*rsa.PublicKey) (jwt.MapClaims, e
 	return claims, err
 }
 
-// Judge gives the verdict on a licence.
-func Judge(token, revocations, issuer string, keys map[string]*rsa.PublicKey, now, graceDays float64) string {
+// Judge gives the verdict on a licence. instance is the id of this installation, or empty.
+func Judge(token, revocations, issuer, instance string, keys map[string]*rsa.PublicKey, now, graceDays float64) string {
 	token = strings.TrimPrefix(token, "\uFEFF")
 	if strings.TrimSpace(token) == "" {
 		return "none"
@@ -85,6 +85,10 @@ func Judge(token, revocations, issuer string, keys map[string]*rsa.PublicKey, no
 		if len(pair) == 2 && pair[0] == claims["sub"] && pair[1].(float64) > iat {
 			return "revoked"
 		}
+	}
+	// A bound licence is for one installation alone.
+	if bound, has := claims["instance"]; has && bound != instance {
+		return "wrong_instance"
 	}
 	status, _ := subscription["status"].(string)
 	due, least := status == "past_due", iat

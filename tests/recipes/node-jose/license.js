@@ -10,7 +10,7 @@ async function opened(token, jwks, typ) {
 }
 
 /** The verdict on a licence. */
-async function judge(token, { jwks, issuer, revocations, now, graceDays = 30 }) {
+async function judge(token, { jwks, issuer, revocations, now, instance, graceDays = 30 }) {
   if (!token.trim()) return 'none'
   let claims, list
   try {
@@ -25,6 +25,8 @@ async function judge(token, { jwks, issuer, revocations, now, graceDays = 30 }) 
   // licences of a stolen key.
   if (list.revoked.includes(claims.jti) || (list.distrustedKeys ?? []).includes(claims.kid) ||
       (list.revokedBefore ?? []).some(([customer, before]) => customer === claims.sub && claims.iat < before)) return 'revoked'
+  // A bound licence is for one installation alone.
+  if ('instance' in claims && claims.instance !== instance) return 'wrong_instance'
   if (!['active', 'trialing', 'past_due'].includes(status) || claims.subscription.access === false) return 'canceled'
   if (now < Math.max(claims.iat, claims.nbf ?? 0) - 86400) return 'clock_suspicious'
   const days = Math.min(graceDays, claims.grace?.maxDays ?? graceDays), staleDays = claims.offline?.staleDays

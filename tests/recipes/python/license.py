@@ -19,7 +19,7 @@ def opened(token, jwks, typ):
         raise ValueError("no claims")
     return {**claims, "kid": header["kid"]}
 
-def judge(token, jwks, issuer, revocations, now, grace_days=30):
+def judge(token, jwks, issuer, revocations, now, grace_days=30, instance=None):
     """The verdict on a licence."""
     token = token.lstrip("\ufeff")
     if not token.strip():
@@ -36,6 +36,9 @@ def judge(token, jwks, issuer, revocations, now, grace_days=30):
         if (claims["jti"] in revoked["revoked"] or claims["kid"] in revoked.get("distrustedKeys", [])
                 or claims["iat"] < dict(revoked.get("revokedBefore", [])).get(claims["sub"], 0)):
             return "revoked"
+        # A bound licence is for one installation alone.
+        if "instance" in claims and claims["instance"] != instance:
+            return "wrong_instance"
         grace_days = min(grace_days, claims.get("grace", {}).get("maxDays", grace_days))
         stale_days = claims.get("offline", {}).get("staleDays")
         stale = stale_days and now >= max(claims["iat"], revoked["iat"]) + stale_days * 86400 + 120

@@ -483,6 +483,50 @@ START_TEST(test_rotation)
 }
 END_TEST
 
+/* The verdict of an installation with this id, with options of this size. */
+static enum license_is
+verdict_at(const char *instance, size_t size)
+{
+	struct license_options options = {.size = size,
+	                                  .keys = license_keys_jwks(task.arena, &keys),
+	                                  .now = fake_clock,
+	                                  .instance = instance};
+	struct license *license;
+	enum license_is verdict;
+	char bound[8];
+
+	now_s = FORGE_NOW_S;
+	ck_assert_int_eq(license_open(&options, &license), LICENSE_OK);
+	ck_assert_int_eq(license_set(license, good_token()), LICENSE_OK);
+	verdict = license_verdict(license);
+	ck_assert_int_eq(license_allows(license, "canExportData"),
+	                 verdict == LICENSE_IS_VALID && claims.features.can_export_data);
+	(void)license_text(license, "instance", bound, sizeof(bound));
+	ck_assert_str_eq(bound, claims.instance == NULL ? "" : claims.instance);
+	license_close(license);
+	return verdict;
+}
+
+START_TEST(test_bound)
+{
+	const size_t size = sizeof(struct license_options);
+	const size_t size_of_1_0 = offsetof(struct license_options, instance);
+
+	ck_assert_int_eq(verdict_at("a", size), LICENSE_IS_VALID);
+	ck_assert_int_eq(verdict_at(NULL, size), LICENSE_IS_VALID);
+	ck_assert_int_eq(verdict_at("a", size_of_1_0), LICENSE_IS_VALID);
+	claims.instance = "a";
+	ck_assert_int_eq(verdict_at("a", size), LICENSE_IS_VALID);
+	ck_assert_int_eq(verdict_at("A", size), LICENSE_IS_WRONG_INSTANCE);
+	ck_assert_int_eq(verdict_at("ab", size), LICENSE_IS_WRONG_INSTANCE);
+	ck_assert_int_eq(verdict_at("", size), LICENSE_IS_WRONG_INSTANCE);
+	ck_assert_int_eq(verdict_at(NULL, size), LICENSE_IS_WRONG_INSTANCE);
+	/* An application that was built before there were bound licences. */
+	ck_assert_int_eq(verdict_at("a", size_of_1_0), LICENSE_IS_WRONG_INSTANCE);
+	ck_assert_str_eq(license_verdict_name(LICENSE_IS_WRONG_INSTANCE), "wrong_instance");
+}
+END_TEST
+
 START_TEST(test_bad_options)
 {
 	static const char *const bad_keys[] = {
@@ -597,6 +641,7 @@ main(void)
 	tcase_add_test(tcase, test_what_it_says);
 	tcase_add_test(tcase, test_revocations);
 	tcase_add_test(tcase, test_stale);
+	tcase_add_test(tcase, test_bound);
 	tcase_add_test(tcase, test_bad_terms);
 	tcase_add_test(tcase, test_floor_of_the_build);
 	tcase_add_test(tcase, test_state_is_read_only);

@@ -46,6 +46,16 @@ number_of(const struct json_view *object, const char *name)
 	return number;
 }
 
+/* The id that the verifier has, or NULL. */
+static const char *
+instance_of(const struct json_view *vector)
+{
+	struct json_view own;
+
+	return json_view_member(vector, "instance", &own) ? NULL
+	                                                  : text_of(&document, "instance");
+}
+
 static int64_t
 clock_of(void *vector)
 {
@@ -60,6 +70,7 @@ check_vector(struct json_view *vector, const char *keys)
 	                                  .issuer = text_of(&document, "issuer"),
 	                                  .leeway_s = number_of(&document, "leeway_s"),
 	                                  .grace_days = number_of(&document, "grace_days"),
+	                                  .instance = instance_of(vector),
 	                                  .now = clock_of,
 	                                  .now_context = vector};
 	struct license *license;
