@@ -1,7 +1,7 @@
 #!/bin/sh
 # Checks that includes point one way. Each room may include the rooms below it: base < json < db, http,
-# licensing < stripe, plans < billing < callers < issuing < usage, outbox < sync < sales, meters <
-# accounts < app. Prints every include that points elsewhere; exit 1 when there is one.
+# licensing < stripe, plans < billing < callers < issuing < usage < instances; outbox < sync < sales,
+# meters < accounts < app. Prints every include that points elsewhere; exit 1 when there is one.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 bad=0
@@ -34,7 +34,7 @@ only() {
 texts="base json"
 issued="$texts db licensing plans billing callers issuing"
 synced="$issued stripe outbox sync"
-service="$synced http usage sales meters accounts"
+service="$synced http usage instances sales meters accounts"
 allow lib/base base
 allow lib/json "$texts"
 allow lib/db "$texts" db
@@ -46,6 +46,7 @@ allow lib/billing "$texts" db licensing plans billing
 allow lib/callers "$texts" db licensing plans billing callers
 allow lib/issuing "$issued"
 allow lib/usage "$issued" usage
+allow lib/instances "$issued" usage instances
 allow lib/outbox "$issued" stripe outbox
 allow lib/sync "$synced"
 allow lib/sales "$synced" sales

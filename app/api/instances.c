@@ -1,5 +1,5 @@
 /* instances.c: lists, activates and releases the instances that a customer runs. */
-#include "usage/instances.h"
+#include "instances/instances.h"
 
 #include "api/handlers.h"
 #include "api/render.h"

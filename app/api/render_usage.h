@@ -1,8 +1,8 @@
 /* render_usage.h: reports, days and limits as JSON, the same wherever they appear. */
 #pragma once
 
+#include "instances/instances.h"
 #include "usage/history.h"
-#include "usage/instances.h"
 #include "usage/limits.h"
 #include "json/out.h"
 

@@ -2,9 +2,9 @@
  * whoever else writes. */
 #include "support/usage_fixture.h"
 
+#include "instances/instances.h"
 #include "usage/corrections.h"
 #include "usage/history.h"
-#include "usage/instances.h"
 #include "usage/limits.h"
 
 #define PENDING "SELECT count(*) FROM usage_pending WHERE customer_id = "

@@ -1,5 +1,5 @@
 /* instances.c: the instances that a customer runs. */
-#include "usage/instances.h"
+#include "instances/instances.h"
 
 #include "billing/audit.h"
 #include "billing/customers.h"
@@ -25,7 +25,7 @@ static const struct column instance_columns[] =
 
 enum { LIST, LOCK, ACTIVATE, RELEASE };
 
-extern const char usage_instance_activate_sql[]; /* instance_activate.sql */
+extern const char instances_activate_sql[]; /* activate.sql */
 
 static const struct statement statements[] = {
         [LIST] = {"instance_list", ROW,
@@ -48,7 +48,7 @@ static const struct statement statements[] = {
                                 instance.released_at, instance.latest_reported_at,
                                 instance.active_devices, instance.total_devices,
                                 instance.metrics),
-                      .sql = usage_instance_activate_sql},
+                      .sql = instances_activate_sql},
         [RELEASE] = {"instance_release", ROW,
                      .sql = "UPDATE instances SET "
                             "released_at = COALESCE(released_at, $3::timestamptz), "
