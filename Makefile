@@ -40,7 +40,8 @@ SERVICE := $(call objects,$(foreach room,$(ROOMS),$(call sources,lib/$(room)))) 
 SETTINGS := $(call objects,$(call sources,app/settings))
 API := $(call objects,$(call sources,app/api)) $(BUILD)/app/api/openapi.o
 BILLINGD := $(call objects,$(call sources,app/billingd))
-BILLINGCTL := $(call objects,$(call sources,app/billingctl) $(call sources,app/billingctl-stripe))
+BILLINGCTL := $(call objects,$(call sources,app/billingctl) $(call sources,app/billingctl-stripe) \
+	$(call sources,app/billingctl-api))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*/test_*.c))
 
 .PHONY: all help build unit-tests clean
@@ -57,7 +58,7 @@ build: $(BUILD)/billingd $(BUILD)/billingctl liblicense $(AGENTS)
 $(BUILD)/billingd: $(BILLINGD) $(API) $(SETTINGS) $(SERVICE) $(LICENSING) $(BASE)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/billingctl: $(BILLINGCTL) $(SETTINGS) $(SERVICE) $(LICENSING) $(BASE)
+$(BUILD)/billingctl: $(BILLINGCTL) $(API) $(SETTINGS) $(SERVICE) $(LICENSING) $(BASE)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljson-c
 
 $(BUILD)/%.o: %.c Makefile

@@ -133,8 +133,10 @@ def check_commands(page, known):
     if known != described:
         sys.exit(f"docs: billingctl.8 and billingctl --help differ in: {sorted(known ^ described)}")
     for part in re.split(r'^\.\\" generated: command ', page, flags=re.M)[2:]:
-        if ".Bd -literal" not in part.split('.\\" end\n')[1]:
-            sys.exit(f"docs: billingctl.8 has no example of: {part.splitlines()[0]}")
+        words = part.splitlines()[0]
+        told = ask("billingctl", *words.split(), "--help").split("\nExample:\n")[1].splitlines()[0]
+        if told.strip().replace("\\", "\\e") not in part.split('.\\" end\n')[1]:
+            sys.exit(f"docs: billingctl.8 lacks the example that --help has of: {words}")
 
 
 def write(name, text):

@@ -59,6 +59,7 @@ allow app/settings "$service" settings
 allow app/api "$service" settings api
 allow app/billingd "$service" settings api billingd
 allow app/billingctl "$service" settings billingctl
+allow app/billingctl-api "$service" settings api billingctl billingctl-api
 allow app/billingctl-stripe "$service" settings billingctl billingctl-stripe
 only '^lib/http/client\.c$' curl
 only '^lib/http/fcgi\.c$' fcgi

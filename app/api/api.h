@@ -61,9 +61,12 @@ struct api {
 	struct stripe_client *stripe; /* NULL: not configured, or this process must not wait */
 	atomic_bool *stripe_idle;     /* of operations */
 	size_t pool_workers;          /* how many this host has for the pool */
-	struct share *share;          /* NULL: nothing is counted */
-	size_t share_slot;            /* this worker's */
-	const atomic_bool *stopping;  /* whether the sockets close soon */
+	/* Not NULL: each request is an owner's, with this name in the audit trail, and has no key. Only
+	 * for a process that serves nobody but the system's user who runs it. */
+	const char *trusted_actor;
+	struct share *share;         /* NULL: nothing is counted */
+	size_t share_slot;           /* this worker's */
+	const atomic_bool *stopping; /* whether the sockets close soon */
 	atomic_int *
 	        key_changes; /* of the signing keys, that the host's jobs have seen; NULL: this process
 	                            has no keys */

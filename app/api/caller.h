@@ -3,6 +3,9 @@
 
 #include "api/api.h"
 
+/* Makes the call that of `trusted_actor`, where the process has one. */
+void caller_trust(struct call *call);
+
 /* Reads the credential from the headers; no database yet. FAIL_UNAUTHENTICATED for one that
  * cannot be a key, FAIL_INVALID "ambiguous_credentials" for two that differ. Routes for anybody
  * ignore credentials. */

@@ -378,6 +378,7 @@ api_serve(struct api *api, struct request *request, struct response *response,
 	                      .now_ms = db_now_ms(api->db),
 	                      .deadline_us = stripe_until_us},
 	};
+	caller_trust(call);
 	db_set_deadline(api->db, stripe_until_us + request_budget_us);
 	if (answer(call) != FAIL_NONE) {
 		if (request->task.failure.kind == FAIL_INTERNAL)

@@ -82,7 +82,7 @@ print_value(const char *pattern, const char *placeholder)
 static bool
 is_known(const struct command *command, const char *name)
 {
-	for (const struct command *c = ctl_commands; c < command; c++)
+	for (const struct command *c = ctl_commands; c != command; c = ctl_next(c))
 		for (const struct ctl_option *o = c->options; o != NULL && o->name != NULL; o++)
 			if (strcmp(o->name, name) == 0)
 				return true;
@@ -103,7 +103,7 @@ print_walk(void)
 	      "\t\tcase $next in\n"
 	      "\t\t--config",
 	      stdout);
-	for (const struct command *c = ctl_commands; c->group != NULL; c++)
+	for (const struct command *c = ctl_commands; c != NULL; c = ctl_next(c))
 		for (const struct ctl_option *o = c->options; o != NULL && o->name != NULL; o++)
 			if (o->value != NULL && !is_known(c, o->name))
 				printf(" | %s", o->name);
@@ -120,7 +120,7 @@ print_values(struct ctl *ctl)
 	puts("\tif [[ -n $option ]]; then\n"
 	     "\t\tcase \"$place $option\" in\n"
 	     "\t\t*--config) _billingctl_files ;;");
-	for (const struct command *c = ctl_commands; c->group != NULL; c++)
+	for (const struct command *c = ctl_commands; c != NULL; c = ctl_next(c))
 		for (const struct ctl_option *o = c->options; o != NULL && o->name != NULL; o++)
 			if (o->value != NULL)
 				print_value(arena_printf(ctl->task.arena, "'%s '*'%s'",
@@ -134,7 +134,7 @@ print_options(struct ctl *ctl)
 {
 	puts("\telif [[ $word == -* ]]; then\n"
 	     "\t\tcase \"$place \" in");
-	for (const struct command *c = ctl_commands; c->group != NULL; c++) {
+	for (const struct command *c = ctl_commands; c != NULL; c = ctl_next(c)) {
 		if (c->options == NULL)
 			continue;
 		printf("\t\t'%s '*) _billingctl_offer '" COMMON_OPTIONS, place_of(ctl, c));
@@ -153,7 +153,7 @@ print_names(const char *group)
 	const char *last = NULL;
 
 	printf("\t\t'%s') _billingctl_offer '", group == NULL ? "" : group);
-	for (const struct command *c = ctl_commands; c->group != NULL; c++) {
+	for (const struct command *c = ctl_commands; c != NULL; c = ctl_next(c)) {
 		const char *name = group == NULL ? c->group : c->name;
 
 		if ((group != NULL && strcmp(group, c->group) != 0) || text_equal(name, last))
@@ -172,7 +172,7 @@ print_words(struct ctl *ctl)
 	puts("\telse\n"
 	     "\t\tcase $place in");
 	print_names(NULL);
-	for (const struct command *c = ctl_commands; c->group != NULL; c++) {
+	for (const struct command *c = ctl_commands; c != NULL; c = ctl_next(c)) {
 		if (c->name != NULL && !text_equal(c->group, last))
 			print_names(c->group);
 		last = c->group;

@@ -16,6 +16,13 @@
 
 enum { LIMIT_MAX = 1000 };
 
+const struct command *
+ctl_next(const struct command *command)
+{
+	command++;
+	return command->group == NULL ? command->more : command;
+}
+
 enum fail
 ctl_usage(struct ctl *ctl, const char *format, ...)
 {
@@ -35,8 +42,10 @@ ctl_usage(struct ctl *ctl, const char *format, ...)
 const char *
 ctl_option(const struct ctl *ctl, const char *name)
 {
-	for (size_t i = 0; ctl->command->options[i].name != NULL; i++)
-		if (strcmp(ctl->command->options[i].name, name) == 0)
+	const struct ctl_option *options = ctl->command->options;
+
+	for (size_t i = 0; options != NULL && options[i].name != NULL; i++)
+		if (strcmp(options[i].name, name) == 0)
 			return ctl->values[i];
 	return NULL;
 }

@@ -3,9 +3,10 @@
 #pragma once
 
 #include "billing/operation.h"
+#include "http/request.h"
 #include "settings/settings.h"
 
-enum { CTL_OPTIONS_MAX = 8, CTL_DONE = 0, CTL_FAILED = 1, CTL_BAD_USAGE = 2 };
+enum { CTL_OPTIONS_MAX = 16, CTL_DONE = 0, CTL_FAILED = 1, CTL_BAD_USAGE = 2 };
 
 /* The parts that main() opens before a command runs. */
 enum ctl_need {
@@ -27,6 +28,23 @@ struct ctl_option {
 	const char *meaning;
 };
 
+/* A command that is one request to the API: run_request() calls the API's own handler within this
+ * process, as an owner with the name of the system's user. "--lease-hours 5" is the field lease_hours of
+ * the route, in the form that the route's table of fields says. */
+struct ctl_request {
+	enum http_method method;
+	const char *path; /* of the row in the API's table of routes */
+	/* A parameter of the path, or a field. NULL: the customer's id, which may be given as its
+	 * e-mail address. */
+	const char *first;
+	const char *second;  /* likewise, the second argument */
+	const char *list;    /* the member of the answer that is shown as a table, or NULL */
+	const char *columns; /* of the table, as "name report.id"; NULL: all of a row */
+	const char *values;  /* beside the table, likewise; NULL: all where there is no table */
+	const char *danger; /* "its keys are revoked": --yes must be given; NULL: it need not */
+	bool document;      /* the answer is shown as it is, or written to the file of --out */
+};
+
 /* An exit status beyond 0, 1 and 2. */
 struct ctl_exit {
 	int status;
@@ -43,10 +61,14 @@ struct command {
 	        argument; /* its arguments in the help, at most two, in [] when optional; NULL: none */
 	ctl_command *run;
 	unsigned int needs;
-	const char *summary;              /* one line */
-	const char *details;              /* lines for --help, or NULL */
-	const struct ctl_option *options; /* ended by a NULL name; NULL: none */
-	const struct ctl_exit *exits;     /* ended by 0; NULL: none */
+	const char *summary; /* one line */
+	const char *details; /* lines for --help, or NULL */
+	const char *example; /* a command line in each line, without "billingctl" */
+	const struct ctl_option *options;  /* ended by a NULL name; NULL: none */
+	const struct ctl_exit *exits;      /* ended by 0; NULL: none */
+	const struct ctl_request *request; /* of run_request(), else NULL */
+	const struct command
+	        *more; /* in the row that ends a table: the table that follows, or NULL */
 };
 
 /* One call of billingctl. */
@@ -68,8 +90,13 @@ struct ctl {
 	int status;       /* exit status of a command that does not fail */
 };
 
-/* The table of commands, ended by a NULL group. */
-extern const struct command ctl_commands[];
+/* The tables of commands, each ended by a NULL group, in the order of --help. The commands of a group
+ * stand together. */
+extern const struct command ctl_commands[], customer_commands[], subscription_commands[],
+        usage_commands[], stripe_commands[], upkeep_commands[];
+
+/* Walks all tables: for (c = ctl_commands; c != NULL; c = ctl_next(c)). */
+const struct command *ctl_next(const struct command *command);
 
 /* The option's value, "" for one that takes none, NULL when it was not given. */
 const char *ctl_option(const struct ctl *ctl, const char *name);
@@ -118,6 +145,8 @@ enum fail ctl_check_text(struct ctl *ctl, const char *what, const char *value, s
                          const char *(*check)(const char *value)) MUST_CHECK;
 
 /* The commands. */
+ctl_command run_request;
+ctl_command run_apikey_create;
 ctl_command run_migrate_status, run_migrate_up;
 ctl_command run_keys_generate, run_keys_add, run_keys_use, run_keys_retire, run_keys_distrust;
 ctl_command run_keys_rotate, run_keys_list;

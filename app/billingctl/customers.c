@@ -134,11 +134,13 @@ run_customer_list(struct ctl *ctl)
 	                                 .stripe = ctl_option(ctl, "--stripe"),
 	                                 .pending_email =
 	                                         ctl_option(ctl, "--pending-email") != NULL};
-	struct page page = {.limit = PAGE_ROWS_USUAL};
+	int64_t limit = PAGE_ROWS_USUAL;
 	const struct customer *customers = NULL;
+	struct page page;
 	size_t count = 0;
 
-	TRY(ctl_limit(ctl, &page.limit));
+	TRY(ctl_limit(ctl, &limit));
+	TRY(page_read(&ctl->task, limit, ctl_option(ctl, "--cursor"), &page));
 	TRY(check_filter(ctl, "--email", NULL));
 	TRY(check_filter(ctl, "--query", NULL));
 	TRY(check_filter(ctl, "--status", customer_check_status));
@@ -157,5 +159,8 @@ run_customer_list(struct ctl *ctl)
 			output_text(&output, "pending_email", customers[i].pending_email);
 		output_time(&output, "created_at", customers[i].created_at);
 	}
+	output_list_end(&output);
+	if (page.next != NULL)
+		output_text(&output, "next_cursor", page.next);
 	return output_print(&output);
 }

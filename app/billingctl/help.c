@@ -4,6 +4,9 @@
 
 #include "billingctl/ctl.h"
 
+/* The columns at which the meaning of an option and of a command begin, where that fits. */
+enum { OPTION_WIDTH = 28, COMMAND_WIDTH = 40 };
+
 static const struct ctl_option common_options[] = {
         {"--config", "FILE", "settings as NAME=value lines; the environment overrides them"},
         {"--json", NULL, "answer in JSON"},
@@ -11,6 +14,12 @@ static const struct ctl_option common_options[] = {
         {"--version", NULL, "print the version"},
         {0},
 };
+
+static int
+gap(int length, int width)
+{
+	return length + 2 < width ? width - length : 2;
+}
 
 static void
 print_options(const struct ctl_option *options)
@@ -20,7 +29,7 @@ print_options(const struct ctl_option *options)
 		        printf("  %s%s%s", options->name, options->value == NULL ? "" : " ",
 		               options->value == NULL ? "" : options->value);
 
-		printf("%*s%s\n", length < 24 ? 24 - length : 2, "", options->meaning);
+		printf("%*s%s\n", gap(length, OPTION_WIDTH), "", options->meaning);
 	}
 }
 
@@ -43,8 +52,8 @@ print_row(const struct command *command)
 	fputs("  ", stdout);
 	print_name(command);
 	printf("%s%s%*s%s\n", command->argument == NULL ? "" : " ",
-	       command->argument == NULL ? "" : command->argument,
-	       length < 32 ? 32 - length : 2, "", command->summary);
+	       command->argument == NULL ? "" : command->argument, gap(length, COMMAND_WIDTH),
+	       "", command->summary);
 }
 
 static void
@@ -59,6 +68,18 @@ print_exits(const struct ctl_exit *exits)
 }
 
 static void
+print_example(const char *lines)
+{
+	puts("\nExample:");
+	while (*lines != '\0') {
+		int length = (int)strcspn(lines, "\n");
+
+		printf("  billingctl %.*s\n", length, lines);
+		lines += length + (lines[length] == '\n');
+	}
+}
+
+static void
 print_command(const struct command *command)
 {
 	fputs("Usage: billingctl ", stdout);
@@ -67,16 +88,20 @@ print_command(const struct command *command)
 	       command->argument == NULL ? "" : command->argument, command->summary);
 	if (command->details != NULL)
 		fputs(command->details, stdout);
+	if (command->request != NULL)
+		printf("As %s %s of the API.\n", request_method_name(command->request->method),
+		       command->request->path);
 	puts("\nOptions:");
 	print_options(command->options);
 	print_options(common_options);
 	print_exits(command->exits);
+	print_example(command->example);
 }
 
 static void
 print_commands(const char *group)
 {
-	for (const struct command *c = ctl_commands; c->group != NULL; c++)
+	for (const struct command *c = ctl_commands; c != NULL; c = ctl_next(c))
 		if (group == NULL || strcmp(group, c->group) == 0)
 			print_row(c);
 }

@@ -30,7 +30,7 @@ take_word(struct ctl *ctl, const char *word)
 		*place = word;
 		return FAIL_NONE;
 	}
-	for (const struct command *c = ctl_commands; c->group != NULL; c++) {
+	for (const struct command *c = ctl_commands; c != NULL; c = ctl_next(c)) {
 		const char *expected = ctl->group == NULL ? c->group : c->name;
 
 		if (ctl->group != NULL && strcmp(ctl->group, c->group) != 0)
@@ -143,6 +143,20 @@ is_key_id(const struct ctl *ctl, const char *word)
 	       strspn(word, BASE64URL) == LICENSE_KID_LENGTH;
 }
 
+/* Each word of the placeholder that is not in [] must be given. */
+static enum fail
+check_arguments(struct ctl *ctl)
+{
+	const char *first = ctl->command->argument;
+	const char *second = first == NULL ? NULL : strchr(first, ' ');
+
+	if (first != NULL && ctl->argument == NULL && *first != '[')
+		return ctl_usage(ctl, "%s is missing", first);
+	if (second != NULL && ctl->second == NULL && second[1] != '[')
+		return ctl_usage(ctl, "%s is missing", second + 1);
+	return FAIL_NONE;
+}
+
 static enum fail
 parse(struct ctl *ctl, char **words)
 {
@@ -167,10 +181,7 @@ parse(struct ctl *ctl, char **words)
 		return ctl_usage(ctl, ctl->group == NULL
 		                              ? "a command is missing"
 		                              : "the rest of the command is missing");
-	if (ctl->command->argument != NULL && ctl->argument == NULL &&
-	    *ctl->command->argument != '[')
-		return ctl_usage(ctl, "%s is missing", ctl->command->argument);
-	return FAIL_NONE;
+	return check_arguments(ctl);
 }
 
 /* Runs the command. Its answer was confirmed before it was printed; a refusal that may come from its

@@ -1,6 +1,7 @@
-/* operators.c: billingctl operator create, list and revoke. */
+/* operators.c: billingctl operator create, list and revoke, and apikey create. */
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/text.h"
 #include "billing/customers.h"
 #include "billingctl/output.h"
@@ -95,5 +96,50 @@ run_operator_revoke(struct ctl *ctl)
 	TRY(api_key_revoke(&ctl->operation, NULL, key_id));
 	output_text(&output, "key_id", key_id);
 	output_time(&output, "revoked_at", INSTANT_MS(ctl->operation.now_ms));
+	return output_print(&output);
+}
+
+/* The scopes of --scopes; all without it. */
+static enum fail
+read_scopes(struct ctl *ctl, unsigned int *out)
+{
+	const char *cursor = ctl_option(ctl, "--scopes");
+	const char *item, *fault;
+	size_t length;
+
+	*out = cursor == NULL ? (unsigned int)SCOPE_ALL : SCOPE_NONE;
+	while (cursor != NULL && text_next_item(&cursor, &item, &length)) {
+		const char *name = arena_copy_bytes(ctl->task.arena, item, length);
+		const struct string_list one = {.present = true, .count = 1, .items = &name};
+
+		fault = api_key_check_scope(name);
+		if (fault != NULL)
+			return ctl_usage(ctl, "--scopes %s", fault);
+		*out |= api_key_scopes(&one);
+	}
+	return *out == SCOPE_NONE ? ctl_usage(ctl, "--scopes names no scope") : FAIL_NONE;
+}
+
+enum fail
+run_apikey_create(struct ctl *ctl)
+{
+	struct output output = output_new(ctl);
+	const char *name = ctl_option(ctl, "--name"), *id;
+	struct api_key_minted minted;
+	unsigned int scopes;
+
+	TRY(read_scopes(ctl, &scopes));
+	if (name != NULL)
+		TRY(ctl_check_text(ctl, "--name", name, NAME_MAX_CHARACTERS,
+		                   customer_check_name));
+	TRY(ctl_customer_id(ctl, &id));
+	TRY(db_begin(ctl->operation.db, &ctl->task));
+	TRY(api_key_create(&ctl->operation, id, "customer", name, scopes, &minted));
+	TRY(ctl_commit_key(ctl, minted.secret));
+	output_text(&output, "customer_id", id);
+	output_text(&output, "key_id", minted.key.key_id);
+	output_text(&output, "name", minted.key.name);
+	output_text_or_file(&output, "api_key", minted.secret, "key_file",
+	                    ctl_option(ctl, "--key-out"));
 	return output_print(&output);
 }

@@ -24,11 +24,18 @@ from support.stack import ROOT, VARIANT
 COMMANDS = ["migrate status", "migrate up", "keys generate", "keys add", "keys use",
             "keys retire", "keys distrust", "keys rotate", "keys list", "operator create",
             "operator list", "operator revoke", "customer create", "customer show",
-            "customer list", "customer restore", "license issue", "license export",
-            "license verify", "stripe events", "stripe show", "stripe calls", "stripe meters",
-            "stripe retry", "stripe dismiss", "stripe settle", "stripe reconcile", "stripe setup",
-            "stripe unknown", "stripe map", "stripe unmap", "stripe account", "usage import",
-            "restore check", "doctor", "completion"]
+            "customer list", "customer restore", "customer update", "customer delete",
+            "customer export", "apikey list", "apikey create", "apikey revoke",
+            "subscription show", "subscription trial", "subscription checkout",
+            "subscription preview", "subscription change", "subscription cancel",
+            "subscription resume", "subscription portal", "invoice list", "license issue",
+            "license export", "license verify", "license list", "license rotate",
+            "license revoke", "instance list", "instance activate", "instance release",
+            "usage list", "usage latest", "usage days", "usage limits", "usage correct",
+            "usage import", "usage cleanup", "plans list", "stripe events", "stripe show",
+            "stripe calls", "stripe meters", "stripe retry", "stripe dismiss", "stripe settle",
+            "stripe reconcile", "stripe setup", "stripe unknown", "stripe map", "stripe unmap",
+            "stripe account", "restore check", "doctor", "completion"]
 DAY = 24 * 3600
 
 # The exit statuses of `license verify`: scripts depend on them.
@@ -181,8 +188,11 @@ def test_an_unknown_setting_names_its_own_program(program, tmp_path):
 # Completion.
 
 COMPLETIONS = [
-    ("", "migrate keys operator customer license stripe usage restore doctor completion"),
-    ("c", "customer completion"), ("keys r", "retire rotate"), ("--json keys g", "generate"),
+    ("", "migrate keys operator customer apikey subscription invoice license instance usage plans "
+         "stripe restore doctor completion"),
+    ("c", "customer completion"), ("subscription checkout a@b p --interval ", "month year"),
+    ("subscription cancel x --y", "--yes"), ("customer export x --out ", "FILES"),
+    ("apikey ", "list create revoke"), ("keys r", "retire rotate"), ("--json keys g", "generate"),
     ("--config some.env restore ", "check"), ("operator create --role ", "owner viewer"),
     ("operator create somebody --role o", "owner"), ("stripe calls --state p", "parked pending"),
     ("stripe events --state p", "pending parked"), ("customer create --k", "--key-out"),
@@ -225,10 +235,11 @@ def test_completion(shared, tmp_path, shell):
     completions = COMPLETIONS + (COMPLETIONS_OF_BASH if shell == "bash" else [])
     assert {line: completed(shell, script, line) for line, _ in completions} == {
         line: words.split() for line, words in completions}
+    groups = set(completed(shell, script, ""))
+    names = {group: completed(shell, script, group + " ") for group in groups}
     for command in COMMANDS:
         group, _, name = command.partition(" ")
-        assert group in completed(shell, script, "")
-        assert not name or name in completed(shell, script, group + " ")
+        assert group in groups and (not name or name in names[group])
 
 
 def test_completion_of_the_agent():
