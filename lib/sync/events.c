@@ -14,7 +14,6 @@ static const struct column columns[] =
                 received_at, next_try_at, finished_at, error);
 
 struct received {
-	bool is_new;
 	bool waits;
 };
 
@@ -48,6 +47,7 @@ struct payload_row {
 
 enum {
 	RECEIVE,
+	RECEIVE_AGAIN,
 	TAKE,
 	FINISH,
 	FINISH_OLDER,
@@ -68,8 +68,14 @@ enum {
 extern const char sync_event_receive_sql[]; /* event_receive.sql */
 
 static const struct statement statements[] = {
-        [RECEIVE] = {"stripe_event_receive", ROWS_WITH(struct received, is_new, waits),
+        [RECEIVE] = {"stripe_event_receive", ROWS_WITH(struct received, waits),
                      .sql = sync_event_receive_sql},
+        [RECEIVE_AGAIN] = {"stripe_event_receive_again",
+                           .sql = "UPDATE stripe_events SET state = 'pending', attempts = 0, "
+                                  "next_try_at = " DUE_NOW ", finished_at = NULL "
+                                  "WHERE event_id IN (SELECT event_id FROM stripe_events "
+                                  "  WHERE event_id = $1 AND state = 'parked' "
+                                  "  FOR UPDATE SKIP LOCKED)"},
         [TAKE] = {"stripe_event_take", ROW,
                   .sql = "SELECT " EVENT_COLUMNS " FROM stripe_events WHERE state = 'pending' "
                          "AND next_try_at <= now() ORDER BY urgent DESC, next_try_at, event_id "
@@ -168,6 +174,18 @@ wake_jobs(struct operation *operation)
 	return FAIL_NONE;
 }
 
+/* Makes a parked event pending. */
+static enum fail
+receive_again(struct operation *operation, const char *event_id, bool *waits)
+{
+	int64_t changed;
+
+	TRY(db_run(operation->db, operation->task, &statements[RECEIVE_AGAIN],
+	           PARAMETERS(event_id), &changed));
+	*waits = changed > 0;
+	return FAIL_NONE;
+}
+
 enum fail
 stripe_event_receive(struct operation *operation, const struct stripe_event *event,
                      const char *payload, const char *origin, bool *is_new)
@@ -179,7 +197,6 @@ stripe_event_receive(struct operation *operation, const struct stripe_event *eve
 	bool ours = our_mode && event->account == NULL;
 	const struct event_ref *ref = &event->ref;
 	struct received received = {0};
-	bool found;
 
 	TRY(db_row(operation->db, task, &statements[RECEIVE],
 	           PARAMETERS(event->id, event->type, param_bool(event->livemode),
@@ -190,8 +207,9 @@ stripe_event_receive(struct operation *operation, const struct stripe_event *eve
 	                      ours       ? NULL
 	                      : our_mode ? "other_account"
 	                                 : "other_mode"),
-	           &received, &found));
-	*is_new = received.is_new;
+	           &received, is_new));
+	if (!*is_new)
+		TRY(receive_again(operation, event->id, &received.waits));
 	return received.waits ? wake_jobs(operation) : FAIL_NONE;
 }
 
