@@ -145,36 +145,44 @@ write_time(struct json_out *json, const char *name, int64_t seconds)
 	json_out_time(json, name, seconds < 0 ? INSTANT_NONE : INSTANT_MS(seconds * SECOND_MS));
 }
 
-/* A limit in the licence's form: an unlimited one is a number with `always`, else left out. */
-static void
-write_limit(struct json_out *json, struct license *license, const char *name, bool always)
+/* The features and limits that count now, {"features": {...}, "limits": {...}}. */
+static struct json_view
+entitlements(struct task *task, struct license *license)
 {
-	int64_t limit = license_limit(license, name);
+	size_t length = license_entitlements(license, NULL, 0);
+	char *text = arena_alloc(task->arena, length + 1);
+	struct json_view object = {0};
 
-	if (limit != LICENSE_NO_LIMIT)
-		json_out_int(json, name, limit);
-	else if (always)
-		json_out_int(json, name, unlimited);
+	(void)license_entitlements(license, text, length + 1);
+	(void)json_view_try(task->arena, text, length, &object);
+	return object;
 }
 
 static void
-write_allowances(struct json_out *json, struct license *license)
+write_allowances(struct task *task, struct json_out *json, struct license *license)
 {
-	static const char *const features[] = {"canExportData", "hasAdvancedAlerts",
-	                                       "hasApiAccess", "hasMqttAccess",
-	                                       "hasCustomBranding"};
-	static const char *const limits[] = {"maxUsers", "maxAlertRules", "maxDashboards"};
+	static const char *const members[] = {"features", "limits"};
+	const struct json_view all = entitlements(task, license);
+	struct json_view member;
 
-	json_out_open(json, "features", '{');
-	write_limit(json, license, "maxDevices", true);
-	write_limit(json, license, "dataRetentionDays", true);
-	for (size_t i = 0; i < sizeof(features) / sizeof(*features); i++)
-		json_out_bool(json, features[i], license_allows(license, features[i]));
-	json_out_close(json, '}');
-	json_out_open(json, "limits", '{');
-	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++)
-		write_limit(json, license, limits[i], false);
-	json_out_close(json, '}');
+	for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++)
+		if (json_view_object(&all, members[i], &member))
+			json_out_raw(json, members[i], json_view_source(&member));
+}
+
+const char *
+license_cache_value(struct task *task, const struct license_cache *cache, const char *name)
+{
+	const struct json_view all = entitlements(task, cache->license);
+	struct json_view member, value;
+
+	if (json_view_object(&all, "features", &member) &&
+	    json_view_member(&member, name, &value))
+		return json_view_source(&value);
+	if (json_view_object(&all, "limits", &member) &&
+	    json_view_member(&member, name, &value))
+		return json_view_source(&value);
+	return "null";
 }
 
 static void
@@ -196,7 +204,8 @@ write_trial(struct json_out *json, struct license *license)
 static void
 write_usage(struct json_out *json, struct license *license, const struct tally *usage)
 {
-	int64_t max = license_limit(license, "maxDevices");
+	bool bounded = license_integer(license, "maxDevices", INT64_MIN) != INT64_MIN;
+	int64_t max = bounded ? license_limit(license, "maxDevices") : LICENSE_NO_LIMIT;
 	int64_t current = usage->active_devices;
 	int64_t percent = max == LICENSE_NO_LIMIT ? 0
 	                  : max == 0              ? (current > 0 ? 100 : 0)
@@ -245,7 +254,7 @@ license_cache_json(struct task *task, const struct state *state, struct license_
 	json_out_open(&json, NULL, '{');
 	write_customer(task, state, &json, license);
 	write_trial(&json, license);
-	write_allowances(&json, license);
+	write_allowances(task, &json, license);
 	write_usage(&json, license, usage);
 	json_out_string(&json, "upgradeUrl", text_or_null(state->settings->upgrade_url));
 	json_out_string(&json, "verdict", license_verdict_name(license_verdict(license)));

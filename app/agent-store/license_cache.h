@@ -26,3 +26,7 @@ const char *license_cache_keys(struct task *task, const struct state *state);
 /* The JSON of GET /license. */
 char *license_cache_json(struct task *task, const struct state *state,
                          struct license_cache *cache, const struct tally *usage);
+
+/* The JSON of a feature or limit that counts now; "null" when there is none of that name. */
+const char *license_cache_value(struct task *task, const struct license_cache *cache,
+                                const char *name);

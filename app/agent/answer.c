@@ -62,6 +62,7 @@ get_allows(struct agent *agent, const struct local_request *request,
 	json_out_string(&json, "feature", feature);
 	json_out_bool(&json, "allowed", license_allows(license, feature));
 	json_out_string(&json, "verdict", license_verdict_name(license_verdict(license)));
+	json_out_raw(&json, "value", license_cache_value(&agent->task, &agent->cache, feature));
 	json_out_close(&json, '}');
 	answer_json(answer, 200, json.text.data);
 }

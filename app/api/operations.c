@@ -76,8 +76,8 @@ get_plans(struct call *call)
 		json_out_string(&json, "name", plan->name);
 		render_prices(&json, plan);
 		render_metered(&json, plans, plan);
-		render_features(&json, &plan->features);
-		render_limits(&json, &plan->limits);
+		render_values(&json, VALUE_FEATURE, &plan->features);
+		render_values(&json, VALUE_LIMIT, &plan->limits);
 		json_out_close(&json, '}');
 	}
 	json_out_close(&json, ']');
@@ -89,8 +89,8 @@ get_plans(struct call *call)
 	json_out_open(&json, "trial", '{');
 	json_out_int(&json, "days", plans->trial_days);
 	json_out_string(&json, "plan", plans->trial_plan);
-	render_features(&json, &plans->trial_features);
-	render_limits(&json, &plans->trial_limits);
+	render_values(&json, VALUE_FEATURE, &plans->trial_features);
+	render_values(&json, VALUE_LIMIT, &plans->trial_limits);
 	json_out_close(&json, '}');
 	return answer_end(call, 200, &json);
 }

@@ -134,32 +134,31 @@ render_license_row(struct json_out *json, const struct issued_license *license)
 	render_row(json, NULL, license_columns, license);
 }
 
-static const struct column feature_columns[] =
-        COLUMNS(struct license_features, max_devices, data_retention_days, can_export_data,
-                has_advanced_alerts, has_api_access, has_mqtt_access, has_custom_branding);
-
-void
-render_features(struct json_out *json, const struct license_features *features)
+/* A name of plans.json as the answers spell it: "maxDevices" is "max_devices". Different names stay
+ * different. */
+static const char *
+snake_case(struct arena *arena, const char *name)
 {
-	render_row(json, "features", feature_columns, features);
+	struct text out = text_new(arena, 2 * VALUE_NAME_MAX);
+
+	for (const char *at = name; *at != '\0'; at++) {
+		if (*at >= 'A' && *at <= 'Z') {
+			text_add_char(&out, '_');
+			text_add_char(&out, (char)(*at - 'A' + 'a'));
+		} else {
+			text_add_char(&out, *at);
+		}
+	}
+	return out.data;
 }
 
-static void
-render_limit(struct json_out *json, const char *name, int64_t limit)
-{
-	if (limit == LICENSE_UNLIMITED)
-		json_out_null(json, name);
-	else
-		json_out_int(json, name, limit);
-}
-
 void
-render_limits(struct json_out *json, const struct license_limits *limits)
+render_values(struct json_out *json, enum value_kind kind, const struct license_values *values)
 {
-	json_out_open(json, "limits", '{');
-	render_limit(json, "max_users", limits->max_users);
-	render_limit(json, "max_alert_rules", limits->max_alert_rules);
-	render_limit(json, "max_dashboards", limits->max_dashboards);
+	json_out_open(json, value_kind_name(kind), '{');
+	for (size_t i = 0; i < values->count; i++)
+		value_write(json, snake_case(json->text.arena, values->items[i].name),
+		            &values->items[i]);
 	json_out_close(json, '}');
 }
 

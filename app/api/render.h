@@ -33,5 +33,5 @@ void render_reversal(struct json_out *json, const struct reversal *reversal);
 void render_invoice(struct json_out *json, const struct invoice *invoice, bool with_links);
 void render_license_row(struct json_out *json, const struct issued_license *license);
 
-void render_features(struct json_out *json, const struct license_features *features);
-void render_limits(struct json_out *json, const struct license_limits *limits);
+void render_values(struct json_out *json, enum value_kind kind,
+                   const struct license_values *values);

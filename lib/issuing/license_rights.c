@@ -49,32 +49,6 @@ static const struct statement statements[] = {
 
 const struct statement_list license_right_statements = STATEMENT_LIST(statements);
 
-static bool
-is_more(int64_t limit, int64_t than)
-{
-	return than != LICENSE_UNLIMITED && (limit == LICENSE_UNLIMITED || limit > than);
-}
-
-static bool
-features_are_more(const struct license_features *features, const struct license_features *than)
-{
-	return is_more(features->max_devices, than->max_devices) ||
-	       is_more(features->data_retention_days, than->data_retention_days) ||
-	       (features->can_export_data && !than->can_export_data) ||
-	       (features->has_advanced_alerts && !than->has_advanced_alerts) ||
-	       (features->has_api_access && !than->has_api_access) ||
-	       (features->has_mqtt_access && !than->has_mqtt_access) ||
-	       (features->has_custom_branding && !than->has_custom_branding);
-}
-
-static bool
-limits_are_more(const struct license_limits *limits, const struct license_limits *than)
-{
-	return is_more(limits->max_users, than->max_users) ||
-	       is_more(limits->max_alert_rules, than->max_alert_rules) ||
-	       is_more(limits->max_dashboards, than->max_dashboards);
-}
-
 /* The plans whose licences grant no more than the subscription's plan. */
 static struct string_list
 plans_within(const struct operation *operation, const char *plan_id)
@@ -90,8 +64,8 @@ plans_within(const struct operation *operation, const char *plan_id)
 		const struct plan *plan = &plans->items[i];
 
 		if (plan != present &&
-		    !features_are_more(&plan->features, &present->features) &&
-		    !limits_are_more(&plan->limits, &present->limits))
+		    !values_are_more(VALUE_FEATURE, &plan->features, &present->features) &&
+		    !values_are_more(VALUE_LIMIT, &plan->limits, &present->limits))
 			ids[count++] = plan->id;
 	}
 	return (struct string_list){.present = true, .count = count, .items = ids};

@@ -7,42 +7,8 @@
 #include "json/out.h"
 #include "json/view.h"
 
-/* An integer of a licence: a number of things, or a time. */
-#define COUNT_MAX ((int64_t)9007199254740991) /* 2^53 - 1, what JavaScript holds exactly */
-
 /* Days of grace or offline: a century. */
 #define DAYS_MAX ((int64_t)36500)
-
-static void
-write_limit(struct json_out *json, const char *name, int64_t limit)
-{
-	if (limit != LICENSE_UNLIMITED)
-		json_out_int(json, name, limit);
-}
-
-static void
-write_features(struct json_out *json, const struct license_features *features)
-{
-	json_out_open(json, "features", '{');
-	json_out_int(json, "maxDevices", features->max_devices);
-	json_out_int(json, "dataRetentionDays", features->data_retention_days);
-	json_out_bool(json, "canExportData", features->can_export_data);
-	json_out_bool(json, "hasAdvancedAlerts", features->has_advanced_alerts);
-	json_out_bool(json, "hasApiAccess", features->has_api_access);
-	json_out_bool(json, "hasMqttAccess", features->has_mqtt_access);
-	json_out_bool(json, "hasCustomBranding", features->has_custom_branding);
-	json_out_close(json, '}');
-}
-
-static void
-write_limits(struct json_out *json, const struct license_limits *limits)
-{
-	json_out_open(json, "limits", '{');
-	write_limit(json, "maxUsers", limits->max_users);
-	write_limit(json, "maxAlertRules", limits->max_alert_rules);
-	write_limit(json, "maxDashboards", limits->max_dashboards);
-	json_out_close(json, '}');
-}
 
 static void
 write_subscription(struct json_out *json, const struct license_claims *claims)
@@ -89,8 +55,8 @@ license_claims_write(struct arena *arena, const struct license_claims *claims)
 	json_out_string(&json, "customerId", claims->customer_id);
 	json_out_string(&json, "customerName", claims->customer_name);
 	json_out_string(&json, "plan", claims->plan);
-	write_features(&json, &claims->features);
-	write_limits(&json, &claims->limits);
+	values_write(&json, VALUE_FEATURE, &claims->features);
+	values_write(&json, VALUE_LIMIT, &claims->limits);
 	write_subscription(&json, claims);
 	write_terms(&json, claims);
 	json_out_int(&json, "issuedAt", claims->issued_at_s);
@@ -144,17 +110,6 @@ read_object(struct task *task, const struct json_view *object, const char *name,
 	return json_view_object(object, name, out) ? FAIL_NONE : refuse(task, name);
 }
 
-static enum fail
-read_limit(struct task *task, const struct json_view *limits, const char *name, int64_t *out)
-{
-	struct json_view member;
-
-	*out = LICENSE_UNLIMITED;
-	if (!json_view_member(limits, name, &member))
-		return FAIL_NONE;
-	return read_number(task, limits, name, COUNT_MAX, out);
-}
-
 /* A time that may be absent or null. */
 static enum fail
 read_time(struct task *task, const struct json_view *object, const char *name,
@@ -172,31 +127,18 @@ read_time(struct task *task, const struct json_view *object, const char *name,
 	return FAIL_NONE;
 }
 
+/* Reads "features" or "limits". */
 static enum fail
-read_features(struct task *task, const struct json_view *payload, struct license_features *out)
+read_values(struct task *task, const struct json_view *payload, enum value_kind kind,
+            struct license_values *out)
 {
-	struct json_view features = {0};
+	const char *name = value_kind_name(kind), *bad;
+	struct json_view object = {0};
 
-	TRY(read_object(task, payload, "features", &features));
-	TRY(read_number(task, &features, "maxDevices", COUNT_MAX, &out->max_devices));
-	TRY(read_number(task, &features, "dataRetentionDays", COUNT_MAX,
-	                &out->data_retention_days));
-	TRY(read_flag(task, &features, "canExportData", &out->can_export_data));
-	TRY(read_flag(task, &features, "hasAdvancedAlerts", &out->has_advanced_alerts));
-	TRY(read_flag(task, &features, "hasApiAccess", &out->has_api_access));
-	TRY(read_flag(task, &features, "hasMqttAccess", &out->has_mqtt_access));
-	return read_flag(task, &features, "hasCustomBranding", &out->has_custom_branding);
-}
-
-static enum fail
-read_limits(struct task *task, const struct json_view *payload, struct license_limits *out)
-{
-	struct json_view limits = {0};
-
-	TRY(read_object(task, payload, "limits", &limits));
-	TRY(read_limit(task, &limits, "maxUsers", &out->max_users));
-	TRY(read_limit(task, &limits, "maxAlertRules", &out->max_alert_rules));
-	return read_limit(task, &limits, "maxDashboards", &out->max_dashboards);
+	TRY(read_object(task, payload, name, &object));
+	if (values_read(&object, kind, out, &bad) != NULL)
+		return refuse(task, bad != NULL && value_is_name(bad) ? bad : name);
+	return FAIL_NONE;
 }
 
 static enum fail
@@ -287,8 +229,9 @@ license_claims_read(struct task *task, const struct json_view *payload,
 	TRY(read_times(task, payload, out));
 	TRY(read_text(task, payload, "customerName", &out->customer_name));
 	TRY(read_text(task, payload, "plan", &out->plan));
-	TRY(read_features(task, payload, &out->features));
-	TRY(read_limits(task, payload, &out->limits));
+	TRY(read_values(task, payload, VALUE_FEATURE, &out->features));
+	TRY(read_values(task, payload, VALUE_LIMIT, &out->limits));
+	values_add_left_out(task->arena, &out->limits);
 	TRY(read_terms(task, payload, out));
 	return read_subscription(task, payload, out);
 }

@@ -3,31 +3,10 @@
 
 #include "base/clock.h"
 #include "base/failure.h"
-
-struct json_view;
-
-/* A limit without a bound: left out of the JSON. */
-#define LICENSE_UNLIMITED ((int64_t)-1)
+#include "licensing/values.h"
 
 /* The last second of the year 9999; a time beyond is refused. */
 #define LICENSE_TIME_MAX ((int64_t)253402300799)
-
-struct license_features {
-	int64_t max_devices;
-	int64_t data_retention_days;
-	bool can_export_data;
-	bool has_advanced_alerts;
-	bool has_api_access;
-	bool has_mqtt_access;
-	bool has_custom_branding;
-};
-
-/* Each one may be LICENSE_UNLIMITED. */
-struct license_limits {
-	int64_t max_users;
-	int64_t max_alert_rules;
-	int64_t max_dashboards;
-};
 
 struct license_trial {
 	bool is_trial;
@@ -62,8 +41,8 @@ struct license_claims {
 	int64_t not_before_s; /* only read, never written; 0: none */
 	const char *customer_name;
 	const char *plan;
-	struct license_features features;
-	struct license_limits limits;
+	struct license_values features;
+	struct license_values limits;
 	struct license_trial trial;
 	struct license_offline offline;
 	struct license_grace grace;

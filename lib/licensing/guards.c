@@ -40,6 +40,13 @@ static const struct {
         {"instance", offsetof(struct license_claims, instance)},
 };
 
+/* The features and limits without a licence, as verdict_allows() and verdict_limit() give them. */
+static const char unlicensed[] =
+        "{\"features\":{\"maxDevices\":3,\"dataRetentionDays\":7,\"canExportData\":false,"
+        "\"hasAdvancedAlerts\":false,\"hasApiAccess\":true,\"hasMqttAccess\":true,"
+        "\"hasCustomBranding\":false},"
+        "\"limits\":{\"maxUsers\":1,\"maxAlertRules\":5,\"maxDashboards\":2}}";
+
 const char *
 license_version(void)
 {
@@ -162,6 +169,90 @@ license_within(struct license *license, const char *name, int64_t count)
 }
 
 int64_t
+license_integer(struct license *license, const char *name, int64_t otherwise)
+{
+	const struct license_value *value;
+	int64_t number = otherwise;
+
+	if (name == NULL)
+		return otherwise;
+	if (license != NULL)
+		handle_enter(license);
+	value = verdict_value(license == NULL ? NULL : counting_claims(license), name);
+	if (value != NULL && value->type == VALUE_INTEGER)
+		number = value->number;
+	if (license != NULL)
+		handle_leave(license);
+	return number;
+}
+
+/* Copies a text, cut to `size`. Returns its uncut length. */
+static size_t
+copy_out(const char *text, char *out, size_t size)
+{
+	size_t length = strlen(text), kept;
+
+	if (size > 0 && out != NULL) {
+		kept = length < size ? length : size - 1;
+		memcpy(out, text, kept);
+		out[kept] = '\0';
+	}
+	return length;
+}
+
+/* The text of a feature that counts now, or "". An installation without a licence has no texts. */
+static const char *
+feature_text(const struct license *license, const char *name)
+{
+	const struct license_claims *claims = counting_claims(license);
+	const struct license_value *value =
+	        claims == NULL ? NULL : values_find(&claims->features, name);
+
+	return value != NULL && value->type == VALUE_TEXT ? value->text : "";
+}
+
+size_t
+license_string(struct license *license, const char *name, char *out, size_t size)
+{
+	size_t length;
+
+	if (license == NULL || name == NULL)
+		return copy_out("", out, size);
+	handle_enter(license);
+	length = copy_out(feature_text(license, name), out, size);
+	handle_leave(license);
+	return length;
+}
+
+bool
+license_matches(struct license *license, const char *name, const char *text)
+{
+	bool matches;
+
+	if (license == NULL || name == NULL || text == NULL || *text == '\0')
+		return false;
+	handle_enter(license);
+	matches = strcmp(feature_text(license, name), text) == 0;
+	handle_leave(license);
+	return matches;
+}
+
+size_t
+license_entitlements(struct license *license, char *out, size_t size)
+{
+	size_t length;
+
+	if (license == NULL)
+		return copy_out(unlicensed, out, size);
+	handle_enter(license);
+	length = copy_out(counting_claims(license) != NULL ? license->held->entitlements
+	                                                   : unlicensed,
+	                  out, size);
+	handle_leave(license);
+	return length;
+}
+
+int64_t
 license_trial_days(struct license *license)
 {
 	const struct license_claims *claims;
@@ -207,21 +298,12 @@ text_of(const struct license *license, const char *name)
 size_t
 license_text(struct license *license, const char *name, char *out, size_t size)
 {
-	const char *text;
-	size_t length, kept;
+	size_t length;
 
-	if (size > 0 && out != NULL)
-		*out = '\0';
 	if (license == NULL || name == NULL)
-		return 0;
+		return copy_out("", out, size);
 	handle_enter(license);
-	text = text_of(license, name);
-	length = strlen(text);
-	if (size > 0 && out != NULL) {
-		kept = length < size ? length : size - 1;
-		memcpy(out, text, kept);
-		out[kept] = '\0';
-	}
+	length = copy_out(text_of(license, name), out, size);
 	handle_leave(license);
 	return length;
 }

@@ -17,8 +17,9 @@ struct held_license {
 	struct arena *arena;
 	const char *token; /* as it was given; NULL: none */
 	struct verdict_input input;
-	bool genuine;        /* signed by the keys, for the issuer; it may have expired */
-	const char *payload; /* the claims as JSON; "" unless the signature held */
+	bool genuine;             /* signed by the keys, for the issuer; it may have expired */
+	const char *payload;      /* the claims as JSON; "" unless the signature held */
+	const char *entitlements; /* features and limits as JSON; NULL unless it is genuine */
 };
 
 struct listing {

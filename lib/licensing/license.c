@@ -130,6 +130,8 @@ read_token(struct work *work)
 		                input->signature == LICENSE_EXPIRED ||
 		                input->signature == LICENSE_NOT_YET_VALID;
 	}
+	if (made->genuine)
+		made->entitlements = verdict_entitlements(work->arena, &input->claims);
 	work->error = LICENSE_OK;
 	work->out = made;
 }

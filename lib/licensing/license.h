@@ -129,18 +129,36 @@ LICENSE_API const char *license_error_text(enum license_error error);
 
 /*
  * Feature guards. They answer by the licence while it is valid or in grace; else by the
- * defaults of an unlicensed installation: 3 devices, 7 days of data, 1 user, 5 alert rules, 2
- * dashboards, API and MQTT access. A name that the licence doesn't have is not allowed and has
- * the limit 0.
- *
- * Features: canExportData, hasAdvancedAlerts, hasApiAccess, hasMqttAccess, hasCustomBranding.
- * Limits: maxDevices, dataRetentionDays, maxUsers, maxAlertRules, maxDashboards.
+ * defaults of an unlicensed installation: 3 maxDevices, 7 dataRetentionDays, 1 maxUsers, 5
+ * maxAlertRules, 2 maxDashboards, hasApiAccess, hasMqttAccess. The names are those of the
+ * vendor's plans.json. A name that the licence doesn't have is not allowed and has the limit 0.
+ * Only maxUsers, maxAlertRules and maxDashboards are without a bound when a licence lacks them;
+ * of them, of maxDevices and dataRetentionDays 999999 or more is no bound either.
  */
 LICENSE_API bool license_allows(struct license *license, const char *feature);
+
+/* The bound of a limit, or of a feature that is an integer. */
 LICENSE_API int64_t license_limit(struct license *license, const char *name);
 
 /* `count` of them are no more than the limit: ask with what there will be. */
 LICENSE_API bool license_within(struct license *license, const char *name, int64_t count);
+
+/* An integer of a feature or limit exactly as it is given; LICENSE_NO_LIMIT for null,
+ * `otherwise` when there is no integer of that name. */
+LICENSE_API int64_t license_integer(struct license *license, const char *name,
+                                    int64_t otherwise);
+
+/* The text of a feature (of at most 200 bytes), written to `out` and cut to `size`; its
+ * uncut length is returned, 0 when there is no text of that name. */
+LICENSE_API size_t license_string(struct license *license, const char *name, char *out,
+                                  size_t size);
+
+/* Whether the feature is this text; never the empty one. */
+LICENSE_API bool license_matches(struct license *license, const char *name, const char *text);
+
+/* All features and limits that the guards answer by, as JSON, {"features": {...},
+ * "limits": {...}}; otherwise as license_string(). */
+LICENSE_API size_t license_entitlements(struct license *license, char *out, size_t size);
 
 /* Days left of a trial, a begun one counted; 0 when it is over; -1 when this is no trial. */
 LICENSE_API int64_t license_trial_days(struct license *license);

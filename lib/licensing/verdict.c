@@ -6,35 +6,36 @@
 /* Seconds of a day. */
 enum { DAY_S = DAY_MS / SECOND_MS };
 
-static const struct license_claims unlicensed = {
-        .features = {.max_devices = 3,
-                     .data_retention_days = 7,
-                     .has_api_access = true,
-                     .has_mqtt_access = true},
-        .limits = {.max_users = 1, .max_alert_rules = 5, .max_dashboards = 2},
+#define NUMBER(NAME, VALUE)                                                                    \
+	{                                                                                      \
+		.name = (NAME), .type = VALUE_INTEGER, .number = (VALUE)                       \
+	}
+#define TRUTH(NAME, VALUE)                                                                     \
+	{                                                                                      \
+		.name = (NAME), .type = VALUE_BOOLEAN, .truth = (VALUE)                        \
+	}
+
+/* The features and limits of an installation without a licence. */
+static const struct license_value unlicensed_features[] = {
+        NUMBER("maxDevices", 3),           NUMBER("dataRetentionDays", 7),
+        TRUTH("canExportData", false),     TRUTH("hasAdvancedAlerts", false),
+        TRUTH("hasApiAccess", true),       TRUTH("hasMqttAccess", true),
+        TRUTH("hasCustomBranding", false),
 };
 
-static const struct {
-	const char *name;
-	size_t offset;
-} features[] = {
-        {"canExportData", offsetof(struct license_claims, features.can_export_data)},
-        {"hasAdvancedAlerts", offsetof(struct license_claims, features.has_advanced_alerts)},
-        {"hasApiAccess", offsetof(struct license_claims, features.has_api_access)},
-        {"hasMqttAccess", offsetof(struct license_claims, features.has_mqtt_access)},
-        {"hasCustomBranding", offsetof(struct license_claims, features.has_custom_branding)},
+static const struct license_value unlicensed_limits[] = {
+        NUMBER("maxUsers", 1),
+        NUMBER("maxAlertRules", 5),
+        NUMBER("maxDashboards", 2),
 };
 
-static const struct {
-	const char *name;
-	size_t offset;
-} limits[] = {
-        {"maxDevices", offsetof(struct license_claims, features.max_devices)},
-        {"dataRetentionDays", offsetof(struct license_claims, features.data_retention_days)},
-        {"maxUsers", offsetof(struct license_claims, limits.max_users)},
-        {"maxAlertRules", offsetof(struct license_claims, limits.max_alert_rules)},
-        {"maxDashboards", offsetof(struct license_claims, limits.max_dashboards)},
-};
+#define VALUES(ITEMS)                                                                          \
+	{                                                                                      \
+		(ITEMS), sizeof(ITEMS) / sizeof(*(ITEMS))                                      \
+	}
+
+static const struct license_claims unlicensed = {.features = VALUES(unlicensed_features),
+                                                 .limits = VALUES(unlicensed_limits)};
 
 static enum license_is
 conclude(enum license_is verdict, const char *code, const char **reason)
@@ -170,31 +171,44 @@ verdict_is_licensed(enum license_is verdict)
 	return verdict == LICENSE_IS_VALID || verdict == LICENSE_IS_GRACE;
 }
 
+const struct license_value *
+verdict_value(const struct license_claims *claims, const char *name)
+{
+	const struct license_claims *from = claims != NULL ? claims : &unlicensed;
+	const struct license_value *feature = values_find(&from->features, name);
+
+	return feature != NULL ? feature : values_find(&from->limits, name);
+}
+
 bool
 verdict_allows(const struct license_claims *claims, const char *feature)
 {
-	const char *base = (const char *)(claims != NULL ? claims : &unlicensed);
+	const struct license_value *value = verdict_value(claims, feature);
 
-	for (size_t i = 0; i < sizeof(features) / sizeof(*features); i++)
-		if (strcmp(features[i].name, feature) == 0)
-			return *(const bool *)(base + features[i].offset);
-	return false;
+	return value != NULL && value->type == VALUE_BOOLEAN && value->truth;
 }
 
 int64_t
 verdict_limit(const struct license_claims *claims, const char *name)
 {
-	const struct license_claims *from = claims != NULL ? claims : &unlicensed;
+	const struct license_value *value = verdict_value(claims, name);
 
-	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
-		int64_t limit;
+	if (value == NULL || value->type != VALUE_INTEGER)
+		return 0;
+	return value->number == LICENSE_UNLIMITED || (value->number >= VERDICT_NO_BOUND &&
+	                                              verdict_value(NULL, name) != NULL)
+	               ? LICENSE_NO_LIMIT
+	               : value->number;
+}
 
-		if (strcmp(limits[i].name, name) != 0)
-			continue;
-		memcpy(&limit, (const char *)from + limits[i].offset, sizeof(limit));
-		return limit == LICENSE_UNLIMITED || limit >= VERDICT_NO_BOUND
-		               ? LICENSE_NO_LIMIT
-		               : limit;
-	}
-	return 0;
+const char *
+verdict_entitlements(struct arena *arena, const struct license_claims *claims)
+{
+	struct json_out json = json_out_new(arena, 512);
+
+	json_out_open(&json, NULL, '{');
+	values_write(&json, VALUE_FEATURE, &claims->features);
+	values_write(&json, VALUE_LIMIT, &claims->limits);
+	json_out_close(&json, '}');
+	return json.text.data;
 }

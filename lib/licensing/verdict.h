@@ -10,7 +10,7 @@
  * licence is judged at the later of both times. */
 #define VERDICT_CLOCK_TOLERANCE_S ((int64_t)86400)
 
-/* A limit of this or more means "no limit" in older licences. */
+/* As much or more of what an unlicensed installation has too means "no limit" in older licences. */
 #define VERDICT_NO_BOUND ((int64_t)999999)
 
 struct verdict_rules {
@@ -47,6 +47,12 @@ const char *verdict_warning(const struct verdict_input *input,
 /* Features and limits are those of the licence. */
 bool verdict_is_licensed(enum license_is verdict);
 
-/* By the claims, or by the defaults without a licence when they are NULL. */
+/* By the claims, or by the defaults without a licence when they are NULL. The value of a feature or
+ * limit is NULL when there is none of that name. */
+const struct license_value *verdict_value(const struct license_claims *claims,
+                                          const char *name);
 bool verdict_allows(const struct license_claims *claims, const char *feature);
 int64_t verdict_limit(const struct license_claims *claims, const char *name);
+
+/* The claims' features and limits as JSON, {"features": {...}, "limits": {...}}. */
+const char *verdict_entitlements(struct arena *arena, const struct license_claims *claims);

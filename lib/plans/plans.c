@@ -8,30 +8,10 @@
 #include "base/text.h"
 #include "plans/plans_reader.h"
 #include "plans/plans_usage.h"
+#include "plans/plans_values.h"
 #include "json/view.h"
 
 enum { FILE_LIMIT = 256 * 1024 };
-
-static const struct member feature_members[] = {
-        {"maxDevices", offsetof(struct license_features, max_devices), MEMBER_INT},
-        {"dataRetentionDays", offsetof(struct license_features, data_retention_days),
-         MEMBER_INT},
-        {"canExportData", offsetof(struct license_features, can_export_data), MEMBER_BOOL},
-        {"hasAdvancedAlerts", offsetof(struct license_features, has_advanced_alerts),
-         MEMBER_BOOL},
-        {"hasApiAccess", offsetof(struct license_features, has_api_access), MEMBER_BOOL},
-        {"hasMqttAccess", offsetof(struct license_features, has_mqtt_access), MEMBER_BOOL},
-        {"hasCustomBranding", offsetof(struct license_features, has_custom_branding),
-         MEMBER_BOOL},
-        {NULL, 0, MEMBER_INT},
-};
-
-static const struct member limit_members[] = {
-        {"maxUsers", offsetof(struct license_limits, max_users), MEMBER_LIMIT},
-        {"maxAlertRules", offsetof(struct license_limits, max_alert_rules), MEMBER_LIMIT},
-        {"maxDashboards", offsetof(struct license_limits, max_dashboards), MEMBER_LIMIT},
-        {NULL, 0, MEMBER_INT},
-};
 
 static const struct member price_members[] = {
         {"amount_minor", offsetof(struct plan_price, amount_minor), MEMBER_INT},
@@ -56,22 +36,11 @@ read_members(const struct reader *reader, const char *path, const struct json_vi
 	return plans_refuse_unknown(reader, path, object, known);
 }
 
-static enum fail
-read_object(const struct reader *reader, const char *where, const struct json_view *parent,
-            const char *name, const struct member *members, void *out)
-{
-	const char *path = arena_printf(reader->task->arena, "%s.%s", where, name);
-	struct json_view object;
-
-	if (!json_view_member(parent, name, &object))
-		return plans_refuse(reader, path, "must be an object");
-	return read_members(reader, path, &object, members, out);
-}
-
 static bool
 is_plan_id(const char *id)
 {
-	return text_is_made_of(id, "abcdefghijklmnopqrstuvwxyz0123456789_-", 1, 40);
+	return text_is_made_of(id, "abcdefghijklmnopqrstuvwxyz0123456789_-", 1, PLAN_ID_MAX) &&
+	       *id >= 'a' && *id <= 'z';
 }
 
 static enum fail
@@ -145,8 +114,8 @@ read_terms(const struct reader *reader, const struct json_view *object, struct p
 	if (!json_view_string(object, "name", &plan->name))
 		return plans_refuse(reader, where, "needs a name");
 	TRY(read_prices(reader, where, object, plan));
-	TRY(read_object(reader, where, object, "features", feature_members, &plan->features));
-	TRY(read_object(reader, where, object, "limits", limit_members, &plan->limits));
+	TRY(plans_read_values(reader, where, object, VALUE_FEATURE, out, &plan->features));
+	TRY(plans_read_values(reader, where, object, VALUE_LIMIT, out, &plan->limits));
 	TRY(plans_read_usage(reader, where, object, out, &plan->usage));
 	TRY(plans_refuse_unknown(reader, where, object, known));
 	plan->id = where;
@@ -164,7 +133,10 @@ read_plan(const struct reader *reader, const struct json_view *object, struct pl
 	if (!json_view_is_object(object))
 		return plans_refuse(reader, item, "must be an object");
 	if (!json_view_string(object, "plan", &id) || !is_plan_id(id))
-		return plans_refuse(reader, item, "needs a \"plan\" of lower-case letters");
+		return plans_refuse(
+		        reader, item,
+		        "needs a \"plan\" of at most 32 lower-case letters, digits, "
+		        "_ and -, a letter first");
 	within.item = item;
 	within.plan = id;
 	return read_terms(&within, object, out);
@@ -186,9 +158,9 @@ read_trial(const struct reader *reader, const struct json_view *root, struct pla
 	    plans_find(out, out->trial_plan) == NULL)
 		return plans_refuse(reader, "trial.plan", "must name one of the plans");
 	out->trial_plan = plans_find(out, out->trial_plan)->id;
-	TRY(read_object(reader, "trial", &trial, "features", feature_members,
-	                &out->trial_features));
-	TRY(read_object(reader, "trial", &trial, "limits", limit_members, &out->trial_limits));
+	TRY(plans_read_values(reader, "trial", &trial, VALUE_FEATURE, out,
+	                      &out->trial_features));
+	TRY(plans_read_values(reader, "trial", &trial, VALUE_LIMIT, out, &out->trial_limits));
 	TRY(plans_read_usage(reader, "trial", &trial, out, &out->trial_usage));
 	return plans_refuse_unknown(reader, "trial", &trial, known);
 }
@@ -222,6 +194,7 @@ plans_load(struct task *task, const char *path, struct plans *out)
 	for (bool more = json_view_first(&list, &item); more; more = json_view_next(&item))
 		TRY(read_plan(&reader, &item, out));
 	TRY(read_trial(&reader, &reader.root, out));
+	TRY(plans_complete_values(&reader, out));
 	TRY(plans_read_meters(&reader, &reader.root, out));
 	return plans_refuse_unknown(&reader, PLANS_ROOT, &reader.root, known);
 }

@@ -4,7 +4,14 @@
 #include "base/failure.h"
 #include "licensing/claims.h"
 
-enum { PLANS_MAX = 32, PLAN_PRICES_MAX = 8, PLAN_METRICS_MAX = 16, PLAN_METERS_MAX = 32 };
+enum {
+	PLANS_MAX = 32,
+	PLAN_ID_MAX = 32,
+	PLAN_PRICES_MAX = 8,
+	PLAN_METRICS_MAX = 16,
+	PLAN_METERS_MAX = 32,
+	PLAN_NAMES_MAX = VALUES_MAX
+};
 
 /* How the value of a metric in a month is made of its reports. */
 enum metric_kind {
@@ -33,6 +40,15 @@ struct plan_meter {
 	const char *currency;
 };
 
+/* A feature or limit that a plan or the trial has. It is of one kind and type in all of them. */
+struct plan_name {
+	const char *name;
+	enum value_kind kind;
+	enum value_type type;
+	const char
+	        *first; /* where it stands first, for messages: "starter.features.maxDevices" */
+};
+
 struct plan_price {
 	int64_t amount_minor;
 	const char *currency; /* ISO 4217, lower case */
@@ -46,8 +62,10 @@ struct plan {
 	 * none: on request. */
 	struct plan_price prices[PLAN_PRICES_MAX];
 	size_t price_count;
-	struct license_features features;
-	struct license_limits limits;
+	struct license_values
+	        features; /* in the order of the file; one that is absent grants nothing */
+	struct license_values
+	        limits; /* of all plans; one that is absent in the file has no bound */
 	struct plan_usage usage;
 };
 
@@ -55,13 +73,15 @@ struct plans {
 	int64_t version; /* changes with the table; other licences are re-issued */
 	int64_t trial_days;
 	const char *trial_plan; /* the stored plan of a trial */
-	struct license_features trial_features;
-	struct license_limits trial_limits;
+	struct license_values trial_features;
+	struct license_values trial_limits;
 	struct plan_usage trial_usage;
 	struct plan_metric metrics[PLAN_METRICS_MAX];
 	size_t metric_count;
 	struct plan_meter meters[PLAN_METERS_MAX]; /* those that have a price here */
 	size_t meter_count;
+	struct plan_name names[PLAN_NAMES_MAX];
+	size_t name_count;
 	struct plan items[PLANS_MAX];
 	size_t count;
 };
@@ -82,6 +102,13 @@ const char *plans_interval(const struct plans *plans, const struct plan *plan, s
 
 /* The plan's place in the table, from the lowest to the highest; 0 for an unknown one. */
 size_t plans_rank(const struct plans *plans, const char *id);
+
+/* The feature or limit of that name, or NULL when no plan has it. */
+const struct plan_name *plans_name(const struct plans *plans, const char *name);
+
+/* The integer of that name among them; LICENSE_UNLIMITED when there is none. */
+int64_t plans_integer(const struct license_values *features,
+                      const struct license_values *limits, const char *name);
 
 /* The metric's index in the table, or metric_count when there is none of that name. */
 size_t plans_metric(const struct plans *plans, const char *name);

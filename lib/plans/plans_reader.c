@@ -73,10 +73,6 @@ plans_read_member(const struct reader *reader, const char *where,
 	int64_t number;
 
 	switch (member->type) {
-	case MEMBER_BOOL:
-		return json_view_bool(object, member->name, place)
-		               ? FAIL_NONE
-		               : plans_refuse(reader, path, "must be true or false");
 	case MEMBER_STRING:
 		if (!json_view_string(object, member->name, &string) || *string == '\0')
 			return plans_refuse(reader, path, "must be a string");

@@ -7,7 +7,7 @@
 /* The name of the outermost object in messages. */
 #define PLANS_ROOT "plans.json"
 
-enum member_type { MEMBER_INT, MEMBER_BOOL, MEMBER_LIMIT, MEMBER_STRING };
+enum member_type { MEMBER_INT, MEMBER_LIMIT, MEMBER_STRING };
 
 /* A member of an object and its place in a struct. A MEMBER_LIMIT that is absent is
  * unlimited. */

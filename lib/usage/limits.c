@@ -31,6 +31,9 @@ static const struct statement statements[] = {
 
 const struct statement_list usage_limit_statements = STATEMENT_LIST(statements);
 
+/* The feature or limit that bounds the devices of a report. */
+static const char devices[] = "maxDevices";
+
 struct usage_bounds
 usage_bounds(const struct operation *operation, const struct subscription *subscription)
 {
@@ -41,9 +44,11 @@ usage_bounds(const struct operation *operation, const struct subscription *subsc
 	                : plans_find(plans, subscription->plan);
 
 	if (plan == NULL)
-		return (struct usage_bounds){plans->trial_features.max_devices,
-		                             &plans->trial_usage};
-	return (struct usage_bounds){plan->features.max_devices, &plan->usage};
+		return (struct usage_bounds){
+		        plans_integer(&plans->trial_features, &plans->trial_limits, devices),
+		        &plans->trial_usage};
+	return (struct usage_bounds){plans_integer(&plan->features, &plan->limits, devices),
+	                             &plan->usage};
 }
 
 enum fail

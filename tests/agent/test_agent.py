@@ -38,7 +38,7 @@ def test_license_in_the_old_shape(agent, vendor):
                          "upgradeUrl", "verdict", *NEW_FIELDS]
     assert agent.get("/license/token") == (200, vendor.token)
     assert agent.get("/allows/canExportData")[1] == {
-        "feature": "canExportData", "allowed": True, "verdict": "valid"}
+        "feature": "canExportData", "allowed": True, "verdict": "valid", "value": True}
     assert agent.get("/allows/hasCustomBranding")[1]["allowed"] is False
     assert agent.get("/health")[1]["lastTalk"] == "done"
     assert agent.stop() == 0
@@ -67,6 +67,21 @@ def test_trial_and_unlimited(agent, vendor):
                             "expiresAt": generate.rfc3339(vendor.now + 3 * DAY)}
     assert got["features"]["maxDevices"] == 999999 and got["limits"] == {}
     assert got["usage"]["devices"] == {"current": 0, "max": 999999, "percentUsed": 0}
+
+
+def test_another_trade(agent, vendor):
+    """Features and limits are the licence's own, whatever their names and types."""
+    features = {"region": "eu-north \"Malmö\"", "sso": True, "exportsDaily": 2_000_000}
+    vendor.issue(plan="campus-2026", features=features, limits={"seats": 40, "projects": None})
+    got = agent.once()
+    assert got["features"] == features and got["limits"] == {"seats": 40, "projects": None}
+    assert got["usage"]["devices"] == {"current": 0, "max": 999999, "percentUsed": 0}
+    agent.start()
+    for name, allowed, value in (("sso", True, True), ("region", False, features["region"]),
+                                 ("exportsDaily", False, 2_000_000), ("seats", False, 40),
+                                 ("projects", False, None), ("hasApiAccess", False, None)):
+        assert agent.get(f"/allows/{name}")[1] == {
+            "feature": name, "allowed": allowed, "verdict": "valid", "value": value}
 
 
 def test_license_from_the_environment(new_agent, vendor):

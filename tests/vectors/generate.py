@@ -219,6 +219,12 @@ def vectors():
     fewer = copy.deepcopy(later)
     fewer["limits"] = {}
     yield "no limits at all", FIRST.sign(fewer), 0, "valid", "license_valid"
+    yield "no features and no limits", FIRST.sign(claims(features={}, limits={})), 0, "valid", \
+        "license_valid"
+    yield "another trade", FIRST.sign(claims(
+        plan="campus-2026", features={"region": "eu-north \"Malmö\"", "sso": True,
+                                      "exportsDaily": 2_000_000},
+        limits={"seats": 40, "projects": None})), 0, "valid", "license_valid"
     yield "another issuer", FIRST.sign(claims(iss="https://other.example.com")), 0, forged, \
         "license_issuer_invalid"
     yield "a stranger's key", STRANGER.sign(claims()), 0, forged, "license_key_unknown"

@@ -27,7 +27,7 @@ def judge(token, jwks, issuer, revocations, now, grace_days=30, instance=None):
     try:
         claims = opened(token, jwks, "JWT")
         status, access, end = claims["subscription"]["status"], claims["subscription"].get("access", True), claims["exp"]
-        if (claims["iss"] != issuer or claims["sub"] != claims["customerId"] or not claims["features"]
+        if (claims["iss"] != issuer or claims["sub"] != claims["customerId"] or type(claims["features"]) is not dict
                 or type(end) is not int or end != claims["expiresAt"] or claims["iat"] != claims["issuedAt"]):
             return "forged"
         revoked = opened(revocations, jwks, "revocations+jwt")

@@ -110,7 +110,8 @@ START_TEST(test_rules_changed)
 	if (_i == 3)
 		billing.policy.license_ttl_days = 30;
 	if (_i == 4)
-		billing.plans.trial_features.max_devices = 11;
+		billing.plans.trial_features =
+		        values_with(task.arena, billing.plans.trial_features, "maxDevices", 11);
 	license = current();
 	ck_assert_str_eq(license.reason, "changed");
 	ck_assert_int_eq(check(license.token, &(const char *){NULL}), LICENSE_VALID);

@@ -183,12 +183,116 @@ START_TEST(test_guards)
 }
 END_TEST
 
+/* The text that a call gives, and its length. */
+static const char *
+string_of(struct license *license, const char *name)
+{
+	char text[VALUE_TEXT_MAX + 1];
+	size_t length = license_string(license, name, text, sizeof(text));
+
+	ck_assert_uint_eq(strlen(text), length);
+	return arena_copy(task.arena, text);
+}
+
+/* Names and types are the vendor's own; a large number of its own is a number, not "no limit". */
+START_TEST(test_guards_of_any_names)
+{
+	struct license *license = opened(NULL);
+
+	claims.features = VALUES(TEXT("region", "eu-west"), TRUTH("sso", true),
+	                         NUMBER("exportsDaily", 2000000));
+	claims.limits = VALUES(NUMBER("seats", 5), NUMBER("projects", LICENSE_UNLIMITED));
+	ck_assert_int_eq(license_set(license, good_token()), LICENSE_OK);
+	ck_assert(license_allows(license, "sso"));
+	ck_assert(!license_allows(license, "region"));
+	ck_assert(!license_allows(license, "exportsDaily"));
+	ck_assert_int_eq(license_limit(license, "exportsDaily"), 2000000);
+	ck_assert_int_eq(license_limit(license, "seats"), 5);
+	ck_assert_int_eq(license_limit(license, "projects"), LICENSE_NO_LIMIT);
+	ck_assert_int_eq(license_limit(license, "sso"), 0);
+	ck_assert_int_eq(license_limit(license, "maxDevices"), 0);
+	ck_assert_int_eq(license_integer(license, "exportsDaily", 7), 2000000);
+	ck_assert_int_eq(license_integer(license, "projects", 7), LICENSE_NO_LIMIT);
+	ck_assert_int_eq(license_integer(license, "region", 7), 7);
+	ck_assert_int_eq(license_integer(license, "maxDevices", 7), 7);
+	ck_assert_str_eq(string_of(license, "region"), "eu-west");
+	ck_assert_str_eq(string_of(license, "sso"), "");
+	ck_assert_uint_eq(license_string(license, "region", NULL, 0), 7);
+	ck_assert(license_matches(license, "region", "eu-west"));
+	ck_assert(!license_matches(license, "region", "eu"));
+	ck_assert(!license_matches(license, "sso", ""));
+	now_s = claims.expires_at_s + 31 * DAY_S;
+	ck_assert_str_eq(string_of(license, "region"), "");
+	ck_assert(!license_matches(license, "region", "eu-west"));
+	ck_assert_int_eq(license_integer(license, "seats", 7), 7);
+	ck_assert_int_eq(license_integer(license, "maxDevices", 7), 3);
+	license_close(license);
+}
+END_TEST
+
+static struct json_view
+entitlements_of(struct license *license)
+{
+	size_t length = license_entitlements(license, NULL, 0);
+	char *text = arena_alloc(task.arena, length + 1);
+	struct json_view object;
+
+	ck_assert_uint_eq(license_entitlements(license, text, length + 1), length);
+	ck_assert_int_eq(json_view_open(&task, text, length, &object), FAIL_NONE);
+	return object;
+}
+
+/* All that the guards answer by, of a licence and without one. */
+START_TEST(test_entitlements)
+{
+	struct license *license = opened(NULL);
+	struct license *const without[] = {NULL, license};
+	struct json_view object, part, value;
+	const char *name;
+
+	for (int i = 0; i < ROWS(without); i++) {
+		object = entitlements_of(without[i]);
+		ck_assert(json_view_object(&object, "features", &part));
+		ck_assert_uint_eq(json_view_count(&part), 7);
+		for (bool more = json_view_first_member(&part, &name, &value); more;
+		     more = json_view_next_member(&name, &value)) {
+			int64_t number = license_limit(NULL, name);
+			bool truth = license_allows(NULL, name);
+
+			ck_assert_msg(json_view_truth(&value, &truth) ||
+			                      json_view_number(&value, &number),
+			              "%s", name);
+			ck_assert_int_eq(truth, license_allows(NULL, name));
+			ck_assert_int_eq(number, license_limit(NULL, name));
+		}
+		ck_assert(json_view_object(&object, "limits", &part));
+		ck_assert_uint_eq(json_view_count(&part), 3);
+		for (bool more = json_view_first_member(&part, &name, &value); more;
+		     more = json_view_next_member(&name, &value)) {
+			int64_t number;
+
+			ck_assert(json_view_number(&value, &number));
+			ck_assert_int_eq(number, license_limit(NULL, name));
+		}
+	}
+	claims.features = VALUES(TEXT("region", "eu"), NUMBER("maxDevices", 999999));
+	claims.limits = VALUES(NUMBER("seats", 5), NUMBER("maxUsers", LICENSE_UNLIMITED),
+	                       NUMBER("projects", LICENSE_UNLIMITED));
+	ck_assert_int_eq(license_set(license, good_token()), LICENSE_OK);
+	object = entitlements_of(license);
+	ck_assert_str_eq(json_view_source(&object),
+	                 "{\"features\":{\"region\":\"eu\",\"maxDevices\":999999},"
+	                 "\"limits\":{\"seats\":5,\"projects\":null}}");
+	license_close(license);
+}
+END_TEST
+
 START_TEST(test_unlimited)
 {
 	struct license *license = opened(NULL);
 
-	claims.features.max_devices = 999999;
-	claims.limits.max_users = LICENSE_UNLIMITED;
+	claims.features = values_with(task.arena, claims.features, "maxDevices", 999999);
+	claims.limits = values_with(task.arena, claims.limits, "maxUsers", LICENSE_UNLIMITED);
 	ck_assert_int_eq(license_set(license, good_token()), LICENSE_OK);
 	ck_assert_int_eq(license_limit(license, "maxDevices"), LICENSE_NO_LIMIT);
 	ck_assert_int_eq(license_limit(license, "maxUsers"), LICENSE_NO_LIMIT);
@@ -499,8 +603,7 @@ verdict_at(const char *instance, size_t size)
 	ck_assert_int_eq(license_open(&options, &license), LICENSE_OK);
 	ck_assert_int_eq(license_set(license, good_token()), LICENSE_OK);
 	verdict = license_verdict(license);
-	ck_assert_int_eq(license_allows(license, "canExportData"),
-	                 verdict == LICENSE_IS_VALID && claims.features.can_export_data);
+	ck_assert_int_eq(license_allows(license, "canExportData"), verdict == LICENSE_IS_VALID);
 	(void)license_text(license, "instance", bound, sizeof(bound));
 	ck_assert_str_eq(bound, claims.instance == NULL ? "" : claims.instance);
 	license_close(license);
@@ -636,6 +739,8 @@ main(void)
 	tcase_add_test(tcase, test_past_due_without_access);
 	tcase_add_test(tcase, test_each_look_is_fresh);
 	tcase_add_test(tcase, test_guards);
+	tcase_add_test(tcase, test_guards_of_any_names);
+	tcase_add_test(tcase, test_entitlements);
 	tcase_add_test(tcase, test_unlimited);
 	tcase_add_test(tcase, test_trial_days);
 	tcase_add_test(tcase, test_what_it_says);

@@ -56,7 +56,9 @@ START_TEST(test_claims_of_a_trial_without_bounds)
 {
 	char *text;
 
-	claims.limits = (struct license_limits){LICENSE_UNLIMITED, 0, LICENSE_UNLIMITED};
+	claims.limits =
+	        VALUES(NUMBER("maxUsers", LICENSE_UNLIMITED), NUMBER("maxAlertRules", 0),
+	               NUMBER("maxDashboards", LICENSE_UNLIMITED));
 	claims.trial = (struct license_trial){true, INSTANT_MS(1739577600000)};
 	claims.period_ends_at = INSTANT_NONE;
 	text = license_claims_write(task.arena, &claims);
@@ -69,19 +71,24 @@ END_TEST
 
 START_TEST(test_claims_round_trip)
 {
+	const struct license_values features =
+	        VALUES(NUMBER("maxDevices", 999999), TRUTH("hasCustomBranding", true),
+	               TEXT("region", "eu \"west\" \xc3\xa9"), TRUTH("sso", false),
+	               NUMBER("exports", 0), NUMBER("bytes", INT64_C(9007199254740991)));
+	const struct license_values limits =
+	        VALUES(NUMBER("maxAlertRules", 1), NUMBER("projects", 7),
+	               NUMBER("seats", LICENSE_UNLIMITED));
 	struct license_claims back;
 	struct json_view object;
 	char *text;
 
 	if (_i == 1) {
 		claims.customer_name = "Zo\xc3\xab \"the\nfox\" \\ <x@example.com>";
-		claims.limits =
-		        (struct license_limits){LICENSE_UNLIMITED, 1, LICENSE_UNLIMITED};
+		claims.limits = limits;
 		claims.trial = (struct license_trial){true, INSTANT_MS(1739577600123)};
 		claims.period_ends_at = INSTANT_NONE;
 		claims.no_access = true;
-		claims.features = (struct license_features){999999, 999999, false, false,
-		                                            false,  false,  true};
+		claims.features = features;
 	}
 	text = license_claims_write(task.arena, &claims);
 	ck_assert_int_eq(json_view_open(&task, text, strlen(text), &object), FAIL_NONE);
@@ -123,14 +130,23 @@ static const struct {
         {"\"iat\":1705276800", "\"nbf\":null,\"iat\":1705276800", "nbf"},
         {"\"plan\":\"professional\"", "\"plan\":7", "plan"},
         {"\"customerName\":", "\"name\":", "customerName"},
-        {"\"maxDevices\":50", "\"maxDevices\":\"50\"", "maxDevices"},
+        {"\"maxDevices\":50", "\"maxDevices\":\"\"", "maxDevices"},
+        {"\"maxDevices\":50", "\"maxDevices\":50.0", "maxDevices"},
+        {"\"maxDevices\":50", "\"maxDevices\":null", "maxDevices"},
+        {"\"maxDevices\":50", "\"maxDevices\":[50]", "maxDevices"},
+        {"\"maxDevices\":50", "\"maxDevices\":{}", "maxDevices"},
+        {"\"maxDevices\":50", "\"max_devices\":50", "features"},
+        {"\"maxDevices\":50", "\"\":50", "features"},
+        {"\"maxDevices\":50", "\"2fa\":50", "features"},
+        {"\"maxDevices\":50", "\"region\":\"eu\\n\"", "region"},
         {"\"maxDevices\":50", "\"maxDevices\":-1", "maxDevices"},
         {"\"maxDevices\":50", "\"maxDevices\":9007199254740992", "maxDevices"},
-        {"\"canExportData\":true", "\"canExportData\":1", "canExportData"},
-        {"\"hasCustomBranding\":false", "\"hasCustomBranding\":\"no\"", "hasCustomBranding"},
         {"\"features\":{", "\"feature\":{", "features"},
         {"\"maxUsers\":10", "\"maxUsers\":10.0", "maxUsers"},
-        {"\"maxUsers\":10", "\"maxUsers\":null", "maxUsers"},
+        {"\"maxUsers\":10", "\"maxUsers\":true", "maxUsers"},
+        {"\"maxUsers\":10", "\"maxUsers\":\"10\"", "maxUsers"},
+        {"\"maxUsers\":10", "\"maxUsers\":-1", "maxUsers"},
+        {"\"maxUsers\":10", "\"max users\":10", "limits"},
         {"\"limits\":{", "\"limit\":{", "limits"},
         {"\"trial\":{", "\"tried\":{", "trial"},
         {"\"isTrialMode\":false", "\"isTrialMode\":\"false\"", "isTrialMode"},

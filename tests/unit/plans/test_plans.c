@@ -34,40 +34,38 @@ load_ours(void)
 /* The plans of conf/plans.json. */
 #define BASIC                                                                                  \
 	{                                                                                      \
-		10, 30, true, false, true, true, false                                         \
+		10, 30, 1, 0, 1, 1, 0                                                          \
 	}
+static const char *const feature_names[] = {
+        "maxDevices",   "dataRetentionDays", "canExportData",    "hasAdvancedAlerts",
+        "hasApiAccess", "hasMqttAccess",     "hasCustomBranding"};
+static const char *const limit_names[] = {"maxUsers", "maxAlertRules", "maxDashboards"};
 static const struct {
 	const char *id;
 	int64_t amount_minor; /* -1: on request */
-	struct license_features features;
-	struct license_limits limits;
+	int64_t features[7];  /* in the file's order */
+	int64_t limits[3];
 } sold[] = {
         {"starter", 2900, BASIC, {5, 25, 10}},
-        {"professional", 9900, {50, 365, true, true, true, true, false}, {10, 100, 20}},
+        {"professional", 9900, {50, 365, 1, 1, 1, 1, 0}, {10, 100, 20}},
         {"enterprise",
          -1,
-         {999999, 999999, true, true, true, true, true},
+         {999999, 999999, 1, 1, 1, 1, 1},
          {LICENSE_UNLIMITED, LICENSE_UNLIMITED, LICENSE_UNLIMITED}},
 };
 
 static void
-check_features(const struct license_features *got, const struct license_features *want)
+check_values(const struct license_values *got, const char *const *names, const int64_t *want,
+             size_t count)
 {
-	ck_assert_int_eq(got->max_devices, want->max_devices);
-	ck_assert_int_eq(got->data_retention_days, want->data_retention_days);
-	ck_assert_int_eq(got->can_export_data, want->can_export_data);
-	ck_assert_int_eq(got->has_advanced_alerts, want->has_advanced_alerts);
-	ck_assert_int_eq(got->has_api_access, want->has_api_access);
-	ck_assert_int_eq(got->has_mqtt_access, want->has_mqtt_access);
-	ck_assert_int_eq(got->has_custom_branding, want->has_custom_branding);
-}
+	ck_assert_uint_eq(got->count, count);
+	for (size_t i = 0; i < count; i++) {
+		const struct license_value *value = &got->items[i];
 
-static void
-check_limits(const struct license_limits *got, const struct license_limits *want)
-{
-	ck_assert_int_eq(got->max_users, want->max_users);
-	ck_assert_int_eq(got->max_alert_rules, want->max_alert_rules);
-	ck_assert_int_eq(got->max_dashboards, want->max_dashboards);
+		ck_assert_str_eq(value->name, names[i]);
+		ck_assert_int_eq(value->type == VALUE_BOOLEAN ? value->truth : value->number,
+		                 want[i]);
+	}
 }
 
 START_TEST(test_the_plans_of_this_project)
@@ -85,8 +83,8 @@ START_TEST(test_the_plans_of_this_project)
 		ck_assert_str_eq(plan->prices[0].currency, "usd");
 		ck_assert_str_eq(plan->prices[0].interval, "month");
 	}
-	check_features(&plan->features, &sold[_i].features);
-	check_limits(&plan->limits, &sold[_i].limits);
+	check_values(&plan->features, feature_names, sold[_i].features, 7);
+	check_values(&plan->limits, limit_names, sold[_i].limits, 3);
 }
 END_TEST
 
@@ -96,8 +94,8 @@ START_TEST(test_trial)
 	ck_assert_int_ge(plans.version, 1);
 	ck_assert_int_eq(plans.trial_days, 14);
 	ck_assert_str_eq(plans.trial_plan, "starter");
-	check_features(&plans.trial_features, &sold[0].features);
-	check_limits(&plans.trial_limits, &sold[0].limits);
+	check_values(&plans.trial_features, feature_names, sold[0].features, 7);
+	check_values(&plans.trial_limits, limit_names, sold[0].limits, 3);
 }
 END_TEST
 
@@ -153,8 +151,11 @@ START_TEST(test_good)
 	ck_assert_msg(plans_load(&task, path, &plans) == FAIL_NONE, "%s", task.failure.message);
 	ck_assert_uint_eq(plans.items[0].price_count, 1);
 	ck_assert_str_eq(plans.items[0].prices[0].interval, "year");
-	ck_assert_int_eq(plans.items[0].limits.max_users, 0);
-	ck_assert_int_eq(plans.items[0].limits.max_dashboards, LICENSE_UNLIMITED);
+	ck_assert_int_eq(
+	        plans_integer(&plans.items[0].features, &plans.items[0].limits, "maxUsers"), 0);
+	ck_assert_int_eq(plans_integer(&plans.trial_features, &plans.trial_limits, "maxUsers"),
+	                 LICENSE_UNLIMITED);
+	ck_assert_uint_eq(plans.trial_limits.count, 1);
 }
 END_TEST
 
@@ -204,17 +205,33 @@ static const struct {
         {"\"days\":1", "\"days\":1.5", "trial.days"},
         {"\"plan\":\"a\"", "\"plan\":\"b\"", "trial.plan must name one of the plans"},
         {"\"days\":1", "\"days\":1,\"day\":1", "trial.day is not a known member"},
-        {"\"maxDevices\":1,", "", "trial.features.maxDevices must be an integer"},
-        {"\"maxDevices\":1", "\"maxDevices\":-1", "maxDevices must be an integer from 0"},
+        {"\"maxDevices\":1", "\"maxDevices\":-1",
+         "trial.features.maxDevices must be true, false,"},
         {"\"maxDevices\":1", "\"maxDevices\":9223372036854775807",
-         "maxDevices must be an integer from 0 to 2^53 - 1"},
-        {"\"maxDevices\":1", "\"maxDevices\":null", "maxDevices must be an integer"},
-        {"\"maxDevices\":1", "\"maxDevices\":1e3", "maxDevices must be an integer"},
-        {"\"canExportData\":true", "\"canExportData\":1", "canExportData must be true or"},
-        {"\"canExportData\":true", "\"canexportdata\":true", "canExportData must be true or"},
-        {"\"maxDevices\":1", "\"maxDevices\":1,\"x\":1", "features.x is not a known member"},
-        {"\"maxUsers\":0", "\"maxUsers\":null", "line 3: a.limits.maxUsers must be an integer"},
-        {"\"maxUsers\":0", "\"maxusers\":0", "a.limits.maxusers is not a known member"},
+         "maxDevices must be true, false, an integer from 0 to 2^53 - 1, or a text"},
+        {"\"maxDevices\":1", "\"maxDevices\":null",
+         "line 2: trial.features.maxDevices must be"},
+        {"\"maxDevices\":1", "\"maxDevices\":1e3",
+         "maxDevices must be true, false, an integer"},
+        {"\"maxDevices\":1", "\"maxDevices\":[1]",
+         "maxDevices must be true, false, an integer"},
+        {"\"maxDevices\":1", "\"maxDevices\":\"\"", "or a text of 1 to 200 bytes"},
+        {"\"maxDevices\":1", "\"maxDevices\":\"a\\tb\"", "or a text of 1 to 200 bytes"},
+        {"\"maxDevices\":1", "\"maxDevices\":\"many\"",
+         "line 2: trial.features.maxDevices must be an integer, as a.features.maxDevices is"},
+        {"\"canExportData\":true", "\"canExportData\":1",
+         "trial.features.canExportData must be true or false, as a.features.canExportData is"},
+        {"\"maxDevices\":1", "\"2fa\":1", "features.2fa must have a name of at most 64"},
+        {"\"maxDevices\":1", "\"max_devices\":1", "features.max_devices must have a name"},
+        {"\"maxDevices\":1", "\"\":1",
+         "trial.features. must have a name of at most 64 letters"},
+        {"\"maxDevices\":1", "\"maxUsers\":1",
+         "trial.features.maxUsers has a name that a.limits.maxUsers has too"},
+        {"\"maxUsers\":0", "\"maxUsers\":\"0\"",
+         "line 3: a.limits.maxUsers must be an integer"},
+        {"\"maxUsers\":0", "\"maxUsers\":false", "a.limits.maxUsers must be an integer from 0"},
+        {"\"limits\":{}", "\"limits\":null", "line 2: trial.limits must be an object"},
+        {",\"limits\":{}", "", "line 2: trial.limits must be an object"},
         {"\"maxUsers\":0", "\n\"maxUsers\":\n{}", "line 5: a.limits.maxUsers must be"},
         {"\"plan\":\"a\",\"name\"", "\n\"x\":[{\"name\":0},\"}\"],\"plan\":\"a\",\n\"name\"",
          "line 4: a.x is not a known member"},
@@ -329,6 +346,100 @@ START_TEST(test_too_many)
 }
 END_TEST
 
+/* A file with nothing of ours in it: seats, projects, regions; euros and yen. */
+START_TEST(test_another_trade)
+{
+	static const char *const ids[] = {"solo",   "studio",      "studio_jp",
+	                                  "agency", "campus-2026", "on_premises"};
+	const struct license_values *features, *limits;
+	const struct plan *plan;
+
+	ck_assert_msg(plans_load(&task, "tests/support/another-trade.json", &plans) ==
+	                      FAIL_NONE,
+	              "%s", task.failure.message);
+	ck_assert_uint_eq(plans.count, ROWS(ids));
+	for (size_t i = 0; i < plans.count; i++)
+		ck_assert_str_eq(plans.items[i].id, ids[i]);
+	ck_assert_uint_eq(plans.name_count, 7);
+	ck_assert_int_eq(plans_name(&plans, "region")->type, VALUE_TEXT);
+	ck_assert_int_eq(plans_name(&plans, "seats")->kind, VALUE_LIMIT);
+	ck_assert_ptr_null(plans_name(&plans, "maxUsers"));
+	plan = plans_find(&plans, "on_premises");
+	features = &plan->features;
+	limits = &plan->limits;
+	ck_assert_str_eq(values_find(features, "region")->text, "\"own\" rack, Z\xc3\xbcrich");
+	ck_assert_int_eq(plans_integer(features, limits, "exportsDaily"), 999999);
+	/* Limits that this plan does not name have no bound in it. */
+	ck_assert_uint_eq(limits->count, 3);
+	ck_assert_int_eq(plans_integer(features, limits, "seats"), LICENSE_UNLIMITED);
+	plan = plans_find(&plans, "agency");
+	ck_assert_int_eq(plans_integer(&plan->features, &plan->limits, "projects"),
+	                 LICENSE_UNLIMITED);
+	ck_assert_str_eq(plan->limits.items[0].name, "seats");
+	ck_assert_ptr_null(
+	        values_find(&plans_find(&plans, "campus-2026")->features, "support"));
+}
+END_TEST
+
+/* Writes GOOD whose plan has these features and whose trial has none. */
+static enum fail
+load_features(const char *features)
+{
+	const char *text = arena_printf(
+	        task.arena,
+	        "{\"version\":1,\"trial\":{\"days\":1,\"plan\":\"a\",\"features\":{},"
+	        "\"limits\":{}},\"plans\":[{\"plan\":\"a\",\"name\":\"A\",\"price\":null,"
+	        "\"features\":{%s},\"limits\":{}}]}",
+	        features);
+
+	write_plans(text, strlen(text));
+	return plans_load(&task, path, &plans);
+}
+
+/* As many names as a file may have, and texts as long as a licence can hold. */
+START_TEST(test_bounds_of_names)
+{
+	char *names = arena_copy(task.arena, "\"n0\":0"), *texts;
+
+	for (int i = 1; i < PLAN_NAMES_MAX; i++)
+		names = arena_printf(task.arena, "%s,\"n%d\":%d", names, i, i);
+	ck_assert_msg(load_features(names) == FAIL_NONE, "%s", task.failure.message);
+	ck_assert_uint_eq(plans.name_count, PLAN_NAMES_MAX);
+	ck_assert_int_eq(load_features(arena_printf(task.arena, "%s,\"more\":0", names)),
+	                 FAIL_INVALID);
+	ck_assert_ptr_nonnull(strstr(task.failure.message, "a.features has more than 64"));
+	task_clear(&task);
+	texts = arena_printf(task.arena, "\"t0\":\"%0*d\"", VALUE_TEXT_MAX, 0);
+	for (int i = 1; i < 19; i++)
+		texts = arena_printf(task.arena, "%s,\"t%d\":\"x\"", texts, i);
+	ck_assert_msg(load_features(texts) == FAIL_NONE, "%s", task.failure.message);
+	ck_assert_int_eq(load_features(arena_printf(task.arena, "%s,\"more\":\"x\"", texts)),
+	                 FAIL_INVALID);
+	ck_assert_ptr_nonnull(strstr(task.failure.message, "too long for a licence"));
+}
+END_TEST
+
+START_TEST(test_plan_ids)
+{
+	static const char *const bad[] = {"1a",  "_a", "-a",
+	                                  "a.b", "A",  "a23456789012345678901234567890123"};
+	static const char *const good[] = {"b", "a-b_9", "a2345678901234567890123456789012"};
+
+	for (int i = 0; i < ROWS(bad) + ROWS(good); i++) {
+		const char *id = i < ROWS(bad) ? bad[i] : good[i - ROWS(bad)];
+
+		write_changed("[{\"plan\":\"a\"",
+		              arena_printf(task.arena, "[{\"plan\":\"%s\"", id));
+		ck_assert_int_eq(plans_load(&task, path, &plans), FAIL_INVALID);
+		/* The trial names the plan "a", so a good id is refused there alone. */
+		ck_assert_msg((strstr(task.failure.message, "trial.plan must") != NULL) ==
+		                      (i >= ROWS(bad)),
+		              "%s: %s", id, task.failure.message);
+		task_clear(&task);
+	}
+}
+END_TEST
+
 START_TEST(test_no_file)
 {
 	ck_assert_int_eq(plans_load(&task, path, &plans), FAIL_UNAVAILABLE);
@@ -353,6 +464,9 @@ main(void)
 	tcase_add_test(tcase, test_truncated_files);
 	tcase_add_loop_test(tcase, test_not_an_object, 0, 5);
 	tcase_add_test(tcase, test_too_many);
+	tcase_add_test(tcase, test_another_trade);
+	tcase_add_test(tcase, test_bounds_of_names);
+	tcase_add_test(tcase, test_plan_ids);
 	tcase_add_test(tcase, test_no_file);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);

@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "licensing/claims.h"
 #include "licensing/keys.h"
+#include "support/values.h"
 
 #define FORGE_NOW_S ((int64_t)1705276800)
 #define FORGE_ISSUER "https://billing.example.com"
@@ -85,6 +86,14 @@ forge_keys(struct task *task, struct license_keys *out)
 	                 FAIL_NONE);
 }
 
+static const struct license_value forge_features[] = {
+        NUMBER("maxDevices", 50),         NUMBER("dataRetentionDays", 365),
+        TRUTH("canExportData", true),     TRUTH("hasAdvancedAlerts", true),
+        TRUTH("hasApiAccess", true),      TRUTH("hasMqttAccess", true),
+        TRUTH("hasCustomBranding", false)};
+static const struct license_value forge_limits[] = {
+        NUMBER("maxUsers", 10), NUMBER("maxAlertRules", 100), NUMBER("maxDashboards", 20)};
+
 /* The contract's example, issued now for a year. */
 static inline struct license_claims
 forge_claims(void)
@@ -97,8 +106,8 @@ forge_claims(void)
 	        .expires_at_s = FORGE_NOW_S + 365 * 86400,
 	        .customer_name = "Acme Corp",
 	        .plan = "professional",
-	        .features = {50, 365, true, true, true, true, false},
-	        .limits = {10, 100, 20},
+	        .features = {forge_features, sizeof(forge_features) / sizeof(*forge_features)},
+	        .limits = {forge_limits, sizeof(forge_limits) / sizeof(*forge_limits)},
 	        .status = "active",
 	        .period_ends_at = INSTANT_MS(1739577600000),
 	};
