@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 """Runs the recipes in the folders beside this file against the vectors in tests/vectors.
 
-    run.py BUILD_DIR [--all]   exit status 1 when a recipe gives another verdict than the vectors,
-                               and with --all also when one could not be run
+    run.py BUILD_DIR [--all] [--licenses FILE]
+        exit status 1 when a recipe gives another verdict than the vectors, and with --all also when one
+        could not be run. FILE has licences of a running service in the form of the vectors: then Go,
+        which takes long to compile, runs with --all alone.
 
 Each recipe runs as it stands. npm fetches once what Debian does not have. package-lock.json beside
 this file has the digest of each package.
@@ -24,7 +26,8 @@ sys.path.insert(0, str(ROOT / "tests/support"))
 import not_tested  # noqa: E402  pylint: disable=wrong-import-position
 
 ALL = "--all" in sys.argv
-VECTORS = json.loads((ROOT / "tests/vectors/licenses.json").read_text(encoding="utf-8"))
+FILE = Path(sys.argv[sys.argv.index("--licenses") + 1]) if "--licenses" in sys.argv else None
+VECTORS = json.loads((FILE or ROOT / "tests/vectors/licenses.json").read_text(encoding="utf-8"))
 RECIPES = ROOT / "tests/recipes"
 
 NODE_HARNESS = """
@@ -132,7 +135,7 @@ def node(recipe, folder, scratch, modules="/usr/share/nodejs"):
         return skip(recipe, "node is not installed")
     program = scratch / f"{folder}.js"
     program.write_text(NODE_HARNESS, encoding="utf-8")
-    done = subprocess.run(["node", program, ROOT / "tests/vectors/licenses.json",
+    done = subprocess.run(["node", program, FILE or ROOT / "tests/vectors/licenses.json",
                            RECIPES / folder / "license.js"], text=True,
                           env={**os.environ, "NODE_PATH": str(modules)}, capture_output=True,
                           check=False, timeout=120)
@@ -157,7 +160,7 @@ def golang(scratch):
         (scratch / "src" / folder / "main.go").write_text(text, encoding="utf-8")
     environment = {**os.environ, "GO111MODULE": "off", "GOCACHE": str(scratch / "cache"),
                    "GOPATH": f"{scratch}:/usr/share/gocode", "GOFLAGS": "-p=2"}
-    done = subprocess.run(["go", "run", "app", ROOT / "tests/vectors/licenses.json"], cwd=scratch,
+    done = subprocess.run(["go", "run", "app", FILE or ROOT / "tests/vectors/licenses.json"], cwd=scratch,
                           env=environment, text=True, capture_output=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     return compare("Go", done.stdout.split())
@@ -186,14 +189,15 @@ def shell(scratch):
     for number, one in enumerate(VECTORS["vectors"]):
         printed = (scratch / f"{number:03}.jwt.out").read_bytes()
         if one["verdict"] == "valid":
-            assert json.loads(printed)["jti"] == "lic_live", one["name"]
+            assert json.loads(printed)["jti"] == one.get("jti", "lic_live"), one["name"]
         elif wanted[number] != "genuine":
             assert not printed, one["name"]
     return compare("the shell", verdicts, wanted)
 
 
 def c(scratch, build):
-    """Compiled against the installed library; the system's clock, so only verdicts without one."""
+    """Compiled against the installed library; the system's clock, so only verdicts without one, and
+    licences that are new."""
     make = ["make", "--no-print-directory", "-s", "-C", ROOT, "install-liblicense",
             "PREFIX=/usr", f"DESTDIR={scratch}/root", f"BUILD={build}"]
     subprocess.run(make, check=True, timeout=300)
@@ -203,7 +207,7 @@ def c(scratch, build):
     subprocess.run(f"gcc -Wall -Wextra -Werror -o app {RECIPES}/c/show.c "
                    "$(pkg-config --cflags --libs liblicense)", shell=True, env=environment, cwd=scratch, check=True, timeout=60)
     wrong = 0
-    expected = ("forged", "revoked", "canceled", "none", "wrong_instance")
+    expected = ("forged", "revoked", "canceled", "none", "wrong_instance", *(["valid"] if FILE else []))
     checked = 0
     for one in VECTORS["vectors"]:
         if one["verdict"] not in expected or one["reason"] == "license_issuer_invalid":
@@ -235,8 +239,11 @@ def main():
     with tempfile.TemporaryDirectory(prefix="billing-recipes-") as folder:
         scratch = Path(folder)
         wrong = python() + node("Node with jose", "node-jose", scratch) + \
-            jsonwebtoken(scratch, build) + golang(scratch) + shell(scratch) + c(scratch, build) + \
-            containers()
+            jsonwebtoken(scratch, build) + shell(scratch) + c(scratch, build)
+        if ALL or not FILE:
+            wrong += golang(scratch)
+        if not FILE:
+            wrong += containers()
     sys.exit(wrong > 0)
 
 

@@ -1,0 +1,100 @@
+"""A plans.json with nothing of the shipped one in it: seats, projects, regions; euros and yen."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+import jwt
+import pytest
+
+from support.client import expect
+from support.stack import ROOT, VARIANT
+
+TRADE = json.loads((ROOT / "tests/support/another-trade.json").read_text(encoding="utf-8"))
+PLANS = {plan["plan"]: plan for plan in TRADE["plans"]}
+LIMITS = ("seats", "projects", "storageGb")
+
+
+@pytest.fixture(scope="module")
+def trade(new_stack, tmp_path_factory):
+    """A stack with these plans, in a file of its own."""
+    folder = tmp_path_factory.mktemp("trade")
+    for place in (folder, folder.parent, folder.parent.parent):
+        place.chmod(0o755)
+    path = folder / "plans.json"
+    path.write_text(json.dumps(TRADE), encoding="utf-8")
+    made = new_stack(PLANS_FILE=path)
+    made.plans_file = path
+    yield made
+    made.close()
+
+
+def buy(stack, customer, plan):
+    """Makes the customer's subscription as a payment would; the licence after it."""
+    stack.sql(f"UPDATE subscriptions SET plan = '{plan}', status = 'active', version = version + 1, "
+              f"current_period_ends_at = '2035-02-15' WHERE customer_id = '{customer.id}'")
+    return expect(customer.client.get(f"/api/licenses/{customer.id}"), 200)["license"]
+
+
+def read(token):
+    return jwt.decode(token, options={"verify_signature": False})
+
+
+def limits_of(terms):
+    """The limits of a plan in its licence: one that the plan does not name has no bound."""
+    return {name: terms["limits"].get(name) for name in LIMITS}
+
+
+def snake(values):
+    return {re.sub("([A-Z])", lambda found: "_" + found[0].lower(), name): value
+            for name, value in values.items()}
+
+
+def test_offer(trade):
+    """GET /api/plans shows all of the file."""
+    offered = expect(trade.api.nobody.get("/api/plans"), 200)
+    assert [plan["plan"] for plan in offered["plans"]] == list(PLANS)
+    for plan in offered["plans"]:
+        assert plan["features"] == snake(PLANS[plan["plan"]]["features"])
+        assert plan["limits"] == snake(limits_of(PLANS[plan["plan"]]))
+    assert offered["trial"]["features"] == snake(TRADE["trial"]["features"])
+    assert offered["trial"]["limits"] == {"seats": 1, "projects": 3, "storage_gb": 1}
+
+
+def vectors_of(stack, tokens):
+    """The licences in the form of tests/vectors/licenses.json."""
+    nobody = stack.api.nobody
+    return {
+        "issuer": stack.base_url, "leeway_s": 120, "grace_days": 30, "instance": "",
+        "pem": expect(nobody.get("/api/licenses/public-key"), 200)["public_key"],
+        "jwks": expect(nobody.get("/.well-known/jwks.json"), 200),
+        "revocations": expect(nobody.get("/api/licenses/revocations"), 200)["revocations"],
+        "vectors": [{"name": name, "token": token, "now": int(time.time()), "verdict": "valid",
+                     "reason": "license_valid", "jti": read(token)["jti"]}
+                    for name, token in tokens.items()]}
+
+
+def test_licenses_of_every_plan_in_every_language(trade, tmp_path):
+    """Each plan's licence says what the file says, and each recipe takes it."""
+    customer = trade.api.sign_up()
+    tokens = {"the trial": customer.license}
+    claims = read(customer.license)
+    assert claims["features"] == TRADE["trial"]["features"]
+    assert claims["limits"] == limits_of(TRADE["trial"])
+    for plan, terms in PLANS.items():
+        tokens[plan] = buy(trade, trade.api.sign_up(), plan)
+        claims = read(tokens[plan])
+        assert claims["plan"] == plan and claims["features"] == terms["features"]
+        assert list(claims["features"]) == list(terms["features"])
+        assert claims["limits"] == limits_of(terms)
+    path = tmp_path / "licenses.json"
+    path.write_text(json.dumps(vectors_of(trade, tokens)), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, ROOT / "tests/recipes/run.py", ROOT / "build" / VARIANT, "--licenses", path,
+         *(["--all"] if os.environ.get("FULL") == "1" else [])],
+        text=True, capture_output=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("7 verdicts") >= 4, done.stdout
