@@ -34,8 +34,8 @@ handler post_checkout, post_upgrade, post_preview, post_cancel, post_resume, pos
 handler post_stripe_event;
 
 /* instances.c */
-extern const struct field activate_instance_body[];
-handler list_instances, put_instance, delete_instance;
+extern const struct field activate_instance_body[], transfer_instance_body[];
+handler list_instances, put_instance, delete_instance, post_instance_transfer;
 
 /* export.c */
 extern const struct field export_query[];

@@ -39,6 +39,7 @@ render_instance(struct json_out *json, const char *name, const struct instance *
 	json_out_open(json, name, '{');
 	json_out_string(json, "instance_id", instance->instance_id);
 	json_out_string(json, "state", instance_state(instance, now_ms));
+	json_out_string(json, "kind", instance->kind);
 	render_members(json, instance_columns, instance);
 	json_out_raw(json, "metrics", instance->metrics);
 	json_out_close(json, '}');
@@ -93,8 +94,16 @@ render_levels(struct json_out *json, struct operation *operation,
 	usage_metrics_current(task->arena, levels, plans, current);
 	render_level(json, "devices", param_int(task, levels->active_devices),
 	             bounds.max_devices);
-	render_level(json, "instances", param_int(task, levels->instances),
-	             bounds.usage->max_instances);
+	if (bounds.usage->non_production == PLAN_COUNTED_TOGETHER) {
+		render_level(json, "instances", param_int(task, levels->instances),
+		             bounds.usage->max_instances);
+	} else {
+		render_level(json, "instances",
+		             param_int(task, levels->instances - levels->non_production),
+		             bounds.usage->max_instances);
+		render_level(json, "non_production", param_int(task, levels->non_production),
+		             bounds.usage->non_production);
+	}
 	json_out_open(json, "metrics", '{');
 	for (size_t i = 0; i < plans->metric_count; i++)
 		render_level(json, plans->metrics[i].name, current[i],

@@ -32,6 +32,7 @@ const struct route api_routes[] = {
 	{{HTTP_GET,    CUSTOMER_PATH "/instances"},      WHO_CUSTOMER, SCOPE_USAGE, .handler = list_instances, .query = page_query_fields},
 	{{HTTP_PUT,    INSTANCE_PATH},                   WHO_CUSTOMER, SCOPE_USAGE, .handler = put_instance, .body = activate_instance_body},
 	{{HTTP_DELETE, INSTANCE_PATH},                   WHO_CUSTOMER, SCOPE_USAGE, .handler = delete_instance},
+	{{HTTP_POST,   INSTANCE_PATH "/transfer"},       WHO_CUSTOMER, SCOPE_USAGE, .handler = post_instance_transfer, .body = transfer_instance_body},
 
 	{{HTTP_GET,    "/api/licenses/public-key"},      WHO_ANYBODY,  .handler = get_public_key},
 	{{HTTP_GET,    "/api/licenses/revocations"},     WHO_ANYBODY,  .handler = get_revocations},

@@ -18,6 +18,7 @@ BEGIN
             ('customers', 'INSERT, SELECT, UPDATE'),
             ('idempotency_counts', 'DELETE, INSERT, SELECT, UPDATE'),
             ('idempotency_keys', 'DELETE, INSERT, SELECT, UPDATE'),
+            ('instance_moves', 'INSERT, SELECT, UPDATE'),
             ('instances', 'INSERT, SELECT, UPDATE'),
             ('invoices', 'DELETE, INSERT, SELECT, UPDATE'),
             ('license_revocations', 'DELETE, INSERT, SELECT, UPDATE'),

@@ -11,7 +11,7 @@
 #include "db/migrations.h"
 #include "db/role.h"
 #include "db/server.h"
-#include "instances/instances.h"
+#include "instances/instance_row.h"
 #include "issuing/key_use.h"
 #include "issuing/license_records.h"
 #include "issuing/license_rights.h"
@@ -49,6 +49,7 @@ const struct statement_list *const billing_statements[] = {
 	&customer_statements,
 	&idempotency_statements,
 	&instance_statements,
+	&instance_transfer_statements,
 	&invoice_statements,
 	&key_use_statements,
 	&license_record_statements,

@@ -41,8 +41,8 @@ audit_record(struct operation *operation, const char *action, const char *custom
 	              NULL);
 }
 
-static bool
-is_customers(const struct operation *operation)
+bool
+audit_is_customers(const struct operation *operation)
 {
 	return text_starts_with(operation->actor, "customer:");
 }
@@ -54,7 +54,7 @@ audit_change(struct operation *operation, const char *action, const char *custom
 	struct task *task = operation->task;
 	int64_t written;
 
-	if (!is_customers(operation))
+	if (!audit_is_customers(operation))
 		return audit_record(operation, action, customer_id, subject, detail);
 	TRY(db_run(operation->db, task, &statements[CHANGE],
 	           PARAMETERS(operation->actor, action, customer_id, subject, task->request_id,
@@ -73,7 +73,7 @@ audit_admit_payment(struct operation *operation, const char *customer_id)
 	struct task *task = operation->task;
 	int64_t counted;
 
-	if (!is_customers(operation))
+	if (!audit_is_customers(operation))
 		return FAIL_NONE;
 	TRY(db_run(operation->db, task, &statements[PAYMENT],
 	           PARAMETERS(customer_id, param_now(operation),

@@ -6,6 +6,9 @@
 
 extern const struct statement_list audit_statements;
 
+/* Whether a customer's own key makes the change. */
+bool audit_is_customers(const struct operation *operation);
+
 /* Writes one entry. `subject` is the id of the thing (a key, a licence) or NULL; `detail` holds
  * no personal data and no secret, or is NULL. */
 enum fail audit_record(struct operation *operation, const char *action, const char *customer_id,

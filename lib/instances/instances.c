@@ -1,27 +1,30 @@
 /* instances.c: the instances that a customer runs. */
-#include "instances/instances.h"
+#include "instances/instance_row.h"
 
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/text.h"
 #include "billing/audit.h"
 #include "billing/customers.h"
-#include "usage/limits.h"
 
 /* The result of an activation; `instance.instance_id` is NULL when there was no room. */
 struct activation {
 	bool in_use;
-	int64_t others;
+	int64_t others; /* of its group */
+	const char *kind;
+	const char *was_kind; /* NULL: it was not known */
 	struct instance instance;
 };
 
-static const struct column instance_columns[] =
-        COLUMNS(struct instance, instance_id, first_seen_at, last_seen_at, activated_at,
+static const char production[] = "production";
+
+const struct column instance_columns[] =
+        COLUMNS(struct instance, instance_id, kind, first_seen_at, last_seen_at, activated_at,
                 lease_expires_at, released_at, latest_reported_at, active_devices,
                 total_devices, metrics);
 
-#define INSTANCE_COLUMNS                                                                       \
-	"instance_id, first_seen_at, last_seen_at, activated_at, lease_expires_at, "           \
-	"released_at, latest_reported_at, active_devices, total_devices, "                     \
-	"metrics::text AS metrics"
-#define ROW ROWS_OF(struct instance, instance_columns)
+#define ROW INSTANCE_ROW
 
 enum { LIST, LOCK, ACTIVATE, RELEASE };
 
@@ -42,12 +45,8 @@ static const struct statement statements[] = {
                          "WHERE c.customer_id = $1 AND c.deleted_at IS NULL "
                          "FOR NO KEY UPDATE OF c"},
         [ACTIVATE] = {"instance_activate",
-                      ROWS_WITH(struct activation, in_use, others, instance.instance_id,
-                                instance.first_seen_at, instance.last_seen_at,
-                                instance.activated_at, instance.lease_expires_at,
-                                instance.released_at, instance.latest_reported_at,
-                                instance.active_devices, instance.total_devices,
-                                instance.metrics),
+                      ROWS_WITH(struct activation, in_use, others, kind, was_kind,
+                                INSTANCE_MEMBERS(instance)),
                       .sql = instances_activate_sql},
         [RELEASE] = {"instance_release", ROW,
                      .sql = "UPDATE instances SET "
@@ -86,47 +85,108 @@ instance_list(struct operation *operation, const char *customer_id, struct page 
 	return FAIL_NONE;
 }
 
-static enum fail
-no_room(struct operation *operation, const struct plan_usage *usage, int64_t others)
+const char *
+instance_check_kind(const char *text)
 {
-	return task_fail(operation->task, FAIL_CONFLICT, "instance_limit",
-	                 "The plan covers %lld instances and %lld more, and %lld are in use: "
+	static const char *const kinds[] = {production, "staging", "development"};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (strcmp(kinds[i], text) == 0)
+			return NULL;
+	return "must be production, staging or development";
+}
+
+static enum fail
+no_room(struct task *task, const struct plan_usage *usage, const struct activation *activation)
+{
+	static const char code[] = "instance_limit";
+	bool together = usage->non_production == PLAN_COUNTED_TOGETHER;
+	long long in_use = activation->others;
+
+	if (!together && strcmp(activation->kind, production) != 0)
+		return task_fail(task, FAIL_CONFLICT, code,
+		                 "The plan covers %lld instances for staging and development, "
+		                 "and %lld are in use: release one, or wait until its lease "
+		                 "ends.",
+		                 (long long)usage->non_production, in_use);
+	return task_fail(task, FAIL_CONFLICT, code,
+	                 "The plan covers %lld %s and %lld more, and %lld are in use: "
 	                 "release one, or wait until its lease ends.",
-	                 (long long)usage->max_instances, (long long)usage->instance_overage,
-	                 (long long)others);
+	                 (long long)usage->max_instances,
+	                 together ? "instances" : "production instances",
+	                 (long long)usage->instance_overage, in_use);
 }
 
 enum fail
-instance_activate(struct operation *operation, const char *customer_id, const char *instance_id,
-                  int64_t lease_hours, struct instance *out, bool *fresh)
+instance_lock(struct operation *operation, const char *customer_id,
+              const struct plan_usage **usage)
 {
-	struct task *task = operation->task;
-	int64_t lease_end_ms = operation->now_ms + lease_hours * HOUR_MS;
 	struct subscription subscription = {0};
-	struct activation activation = {0};
-	const struct plan_usage *usage;
-	const char *room = NULL;
 	bool found;
 
-	TRY(db_begin(operation->db, task));
-	TRY(db_row(operation->db, task, &statements[LOCK], PARAMETERS(customer_id),
+	TRY(db_row(operation->db, operation->task, &statements[LOCK], PARAMETERS(customer_id),
 	           &subscription, &found));
 	if (!found)
-		return fail_customer_not_found(task);
-	usage = usage_bounds(operation, &subscription).usage;
+		return fail_customer_not_found(operation->task);
+	*usage = usage_bounds(operation, &subscription).usage;
+	return FAIL_NONE;
+}
+
+static enum fail
+activate(struct operation *operation, const struct instance_lease *lease,
+         const struct plan_usage *usage, struct activation *out)
+{
+	struct task *task = operation->task;
+	bool together = usage->non_production == PLAN_COUNTED_TOGETHER;
+	const char *room = NULL, *room_of_others = NULL;
+	bool found;
+
 	if (usage->max_instances != LICENSE_UNLIMITED)
 		room = param_int(task, usage->max_instances + usage->instance_overage);
-	TRY(db_row(operation->db, task, &statements[ACTIVATE],
-	           PARAMETERS(customer_id, instance_id, param_now(operation),
-	                      param_time(task, INSTANT_MS(lease_end_ms)), room),
-	           &activation, &found));
+	if (!together)
+		room_of_others = param_int(task, usage->non_production);
+	return db_row(operation->db, task, &statements[ACTIVATE],
+	              PARAMETERS(lease->customer_id, lease->instance_id, param_now(operation),
+	                         param_time(task, INSTANT_MS(lease->end_ms)), lease->kind, room,
+	                         room_of_others, param_bool(together),
+	                         param_int(task, USAGE_PENDING_READ)),
+	              out, &found);
+}
+
+/* Records an activation and a change of the kind, of which the latter is bounded. */
+static enum fail
+record(struct operation *operation, const char *customer_id, const struct plan_usage *usage,
+       const struct activation *activation)
+{
+	const char *was = activation->was_kind, *kind = activation->instance.kind;
+	const char *id = activation->instance.instance_id, *change;
+
+	if (!activation->in_use)
+		TRY(audit_change(operation, "instance_activate", customer_id, id,
+		                 strcmp(kind, production) == 0 ? NULL : kind));
+	if (was == NULL || strcmp(was, kind) == 0)
+		return FAIL_NONE;
+	change = arena_printf(operation->task->arena, "%s -> %s", was, kind);
+	TRY(instance_count_move(operation, customer_id, usage));
+	return audit_change(operation, "instance_kind", customer_id, id, change);
+}
+
+enum fail
+instance_activate(struct operation *operation, const struct instance_lease *lease,
+                  struct instance *out, bool *fresh)
+{
+	struct task *task = operation->task;
+	struct activation activation = {0};
+	const struct plan_usage *usage;
+
+	TRY(db_begin(operation->db, task));
+	TRY(instance_lock(operation, lease->customer_id, &usage));
+	TRY(activate(operation, lease, usage, &activation));
 	if (activation.instance.instance_id == NULL)
-		return no_room(operation, usage, activation.others);
+		return no_room(task, usage, &activation);
+	TRY(record(operation, lease->customer_id, usage, &activation));
 	*fresh = !activation.in_use;
 	*out = activation.instance;
-	if (*fresh)
-		TRY(audit_change(operation, "instance_activate", customer_id, instance_id,
-		                 NULL));
 	return db_commit(operation->db, task);
 }
 

@@ -3,6 +3,9 @@
  *
  * An instance is in use until its lease ends. Reports and activations extend the lease. The
  * room of a container that is gone becomes free when its lease ends.
+ *
+ * An instance is of one kind: production, staging or development. Only activations change it. Where
+ * the plan has an allowance for other kinds than production, each group has its own bound.
  */
 #pragma once
 
@@ -11,6 +14,7 @@
 
 struct instance {
 	const char *instance_id;
+	const char *kind;
 	struct instant first_seen_at;
 	struct instant last_seen_at;
 	struct instant activated_at; /* unknown: it only ever reported */
@@ -32,14 +36,35 @@ const char *instance_state(const struct instance *instance, int64_t now_ms);
 enum fail instance_list(struct operation *operation, const char *customer_id, struct page *page,
                         const struct instance **out, size_t *count) MUST_CHECK;
 
-/* Activates the instance, or extends the lease of one in use, for so many hours from now.
- * `*fresh` is false for one that was in use. FAIL_NOT_FOUND "customer_not_found"; FAIL_CONFLICT
- * "instance_limit" when the plan covers no further one. The bound is exact, however many are
- * activated at once. Instances that only report count, and are never refused. */
-enum fail instance_activate(struct operation *operation, const char *customer_id,
-                            const char *instance_id, int64_t lease_hours, struct instance *out,
-                            bool *fresh) MUST_CHECK;
+/* NULL when the text is the name of a kind, else why not. */
+const char *instance_check_kind(const char *text);
+
+/* A request to take an instance into use. */
+struct instance_lease {
+	const char *customer_id;
+	const char *instance_id;
+	const char *kind; /* NULL: as it is; production, for a new one */
+	int64_t end_ms;
+};
+
+/* Activates the instance, or extends the lease of one in use. `*fresh` is false for one that was in
+ * use. FAIL_NOT_FOUND "customer_not_found"; FAIL_CONFLICT "instance_limit" when the plan covers no
+ * further one, "move_limit" when the kind may not change any more. The bound is exact, however many
+ * are activated at once. Instances that only report count, and are never refused. */
+enum fail instance_activate(struct operation *operation, const struct instance_lease *lease,
+                            struct instance *out, bool *fresh) MUST_CHECK;
 
 /* Ends the lease, if it has not ended. FAIL_NOT_FOUND "instance_not_found". */
 enum fail instance_release(struct operation *operation, const char *customer_id,
                            const char *instance_id, struct instance *out) MUST_CHECK;
+
+/* Moves the activation, with kind and lease, to another instance; this one is released. A second
+ * time it changes nothing. FAIL_NOT_FOUND "customer_not_found", "instance_not_found"; FAIL_CONFLICT
+ * "instance_not_in_use", "instance_in_use" when the other one was activated itself, "move_limit". */
+enum fail instance_transfer(struct operation *operation, const char *customer_id,
+                            const char *from, const char *to, struct instance *out) MUST_CHECK;
+
+/* A customer's own keys may move activations, and change kinds, so many times in a month (UTC), or as
+ * often as its plan covers production instances if that is more. A plan that covers any number
+ * bounds no moves. */
+enum { INSTANCE_MOVES_MAX = 20 };

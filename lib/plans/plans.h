@@ -24,11 +24,15 @@ struct plan_metric {
 	enum metric_kind kind;
 };
 
+/* Instances of all kinds count alike, for max_instances. */
+#define PLAN_COUNTED_TOGETHER LICENSE_UNLIMITED
+
 /* How much use a plan covers. Beyond the bounds only the activation of instances is refused.
  * Bounds may be LICENSE_UNLIMITED. */
 struct plan_usage {
 	int64_t max_instances;
 	int64_t instance_overage;             /* so many more may be activated */
+	int64_t non_production;               /* of other kinds, or PLAN_COUNTED_TOGETHER */
 	int64_t metric_max[PLAN_METRICS_MAX]; /* of each metric of the table */
 	const char *meters[PLAN_METRICS_MAX]; /* the name of Stripe's meter, or NULL */
 };

@@ -16,6 +16,7 @@ enum { WHOLE_DIGITS_MAX = 12, FRACTION_DIGITS_MAX = 12 };
 static const struct member usage_members[] = {
         {"max_instances", offsetof(struct plan_usage, max_instances), MEMBER_LIMIT},
         {"instance_overage", offsetof(struct plan_usage, instance_overage), MEMBER_LIMIT},
+        {"non_production", offsetof(struct plan_usage, non_production), MEMBER_LIMIT},
         {NULL, 0, MEMBER_INT},
 };
 
@@ -91,12 +92,14 @@ enum fail
 plans_read_usage(const struct reader *reader, const char *where, const struct json_view *parent,
                  const struct plans *plans, struct plan_usage *out)
 {
-	static const char *const known[] = {"max_instances", "instance_overage", "metrics",
-	                                    "meters", NULL};
+	static const char *const known[] = {"max_instances",  "instance_overage",
+	                                    "non_production", "metrics",
+	                                    "meters",         NULL};
 	const char *path = arena_printf(reader->task->arena, "%s.usage", where);
 	struct json_view usage;
 
-	*out = (struct plan_usage){.max_instances = LICENSE_UNLIMITED};
+	*out = (struct plan_usage){.max_instances = LICENSE_UNLIMITED,
+	                           .non_production = PLAN_COUNTED_TOGETHER};
 	for (size_t i = 0; i < PLAN_METRICS_MAX; i++)
 		out->metric_max[i] = LICENSE_UNLIMITED;
 	if (!json_view_member(parent, "usage", &usage))

@@ -64,9 +64,10 @@ changed AS (
   WHERE f.customer_id = ANY ($1::text[]) AND NOT f.counted),
 
 moved AS MATERIALIZED (
-  SELECT c.customer_id, c.instance_id, i.active_devices, i.metrics, i.lease_expires_at,
+  SELECT c.customer_id, c.instance_id, i.active_devices, i.metrics, i.lease_expires_at, i.kind,
     COALESCE(i.lease_expires_at > $3::timestamptz, false) AS in_use, w.check_at,
-    w.active_devices AS was_devices, w.metrics AS was_metrics, w.instance_id IS NOT NULL AS was_in_use
+    w.active_devices AS was_devices, w.metrics AS was_metrics, w.kind AS was_kind,
+    w.instance_id IS NOT NULL AS was_in_use
   FROM changed c
   LEFT JOIN instances i ON i.customer_id = c.customer_id AND i.instance_id = c.instance_id
   LEFT JOIN usage_fleet_instances w
@@ -79,13 +80,14 @@ gone AS (
 
 -- check_at moves only when it is reached or too late, which keeps its indexes as they are.
 present AS (
-  INSERT INTO usage_fleet_instances AS w (customer_id, instance_id, active_devices, metrics, check_at)
-  SELECT customer_id, instance_id, active_devices, metrics, lease_expires_at FROM moved
+  INSERT INTO usage_fleet_instances AS w (customer_id, instance_id, active_devices, metrics, kind,
+    check_at)
+  SELECT customer_id, instance_id, active_devices, metrics, kind, lease_expires_at FROM moved
   WHERE in_use AND NOT (was_in_use AND active_devices = was_devices AND metrics = was_metrics
-    AND check_at > $3::timestamptz AND check_at <= lease_expires_at)
+    AND kind = was_kind AND check_at > $3::timestamptz AND check_at <= lease_expires_at)
   ORDER BY customer_id, instance_id
   ON CONFLICT (customer_id, instance_id) DO UPDATE SET
-    active_devices = EXCLUDED.active_devices, metrics = EXCLUDED.metrics,
+    active_devices = EXCLUDED.active_devices, metrics = EXCLUDED.metrics, kind = EXCLUDED.kind,
     check_at = CASE WHEN w.check_at > $3::timestamptz
       THEN least(w.check_at, EXCLUDED.check_at) ELSE EXCLUDED.check_at END),
 

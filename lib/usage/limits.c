@@ -15,7 +15,8 @@ struct levels_row {
 static const struct column columns[] =
         COLUMNS(struct levels_row, customer_id, subscription.plan, subscription.status,
                 subscription.trial_ends_at, levels.active_devices, levels.instances,
-                levels.month, levels.newest, levels.counted_until, levels.counted);
+                levels.non_production, levels.month, levels.newest, levels.counted_until,
+                levels.counted);
 
 #define ROW ROWS_OF(struct levels_row, columns)
 

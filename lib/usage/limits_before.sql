@@ -6,6 +6,7 @@
 SELECT c.customer_id, s.plan AS "subscription.plan", s.status AS "subscription.status",
   s.trial_ends_at AS "subscription.trial_ends_at",
   f.active_devices AS "levels.active_devices", f.instances AS "levels.instances",
+  f.others AS "levels.non_production",
   u.month AS "levels.month", n.newest AS "levels.newest",
   $2::timestamptz AS "levels.counted_until", true AS "levels.counted"
 FROM customers c
@@ -13,7 +14,8 @@ LEFT JOIN LATERAL (
   SELECT plan, status, trial_ends_at FROM subscriptions WHERE customer_id = c.customer_id
   ORDER BY superseded, subscription_id DESC LIMIT 1) s ON true
 CROSS JOIN LATERAL (
-  SELECT COALESCE(sum(active_devices), 0)::bigint AS active_devices, count(*) AS instances
+  SELECT COALESCE(sum(active_devices), 0)::bigint AS active_devices, count(*) AS instances,
+    count(*) FILTER (WHERE kind <> 'production') AS others
   FROM instances WHERE customer_id = c.customer_id AND lease_expires_at > $2::timestamptz) f
 CROSS JOIN LATERAL (
   SELECT jsonb_object_agg(g.metric, g.total)::text AS newest FROM (

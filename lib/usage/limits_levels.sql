@@ -20,15 +20,16 @@ folded AS MATERIALIZED (
 -- makes PostgreSQL look each of them up: there are few, whatever it estimates.
 moved AS MATERIALIZED (
   SELECT i.active_devices, i.metrics, i.lease_expires_at > $2::timestamptz AS in_use,
-    w.active_devices AS was_devices, w.metrics AS was_metrics, w.instance_id IS NOT NULL AS was_in_use
+    w.active_devices AS was_devices, w.metrics AS was_metrics, w.instance_id IS NOT NULL AS was_in_use,
+    i.kind <> 'production' AS is_other, w.kind <> 'production' AS was_other
   FROM (
     SELECT instance_id FROM queue
     UNION SELECT instance_id FROM ended) c
   CROSS JOIN LATERAL (
-    SELECT active_devices, metrics, lease_expires_at FROM instances
+    SELECT active_devices, metrics, kind, lease_expires_at FROM instances
     WHERE customer_id = $1 AND instance_id = c.instance_id OFFSET 0) i
   LEFT JOIN LATERAL (
-    SELECT active_devices, metrics, instance_id FROM usage_fleet_instances
+    SELECT active_devices, metrics, kind, instance_id FROM usage_fleet_instances
     WHERE customer_id = $1 AND instance_id = c.instance_id OFFSET 0) w ON true),
 
 newest AS (
@@ -50,6 +51,8 @@ SELECT c.customer_id, s.plan AS "subscription.plan", s.status AS "subscription.s
   s.trial_ends_at AS "subscription.trial_ends_at",
   COALESCE(f.active_devices, 0) + m.active_devices AS "levels.active_devices",
   COALESCE(f.instances, 0) + m.instances AS "levels.instances",
+  (SELECT count(*) FROM usage_fleet_instances WHERE customer_id = $1 AND kind <> 'production')
+    + m.others AS "levels.non_production",
   (SELECT jsonb_object_agg(g.metric, g.total)::text FROM (
     SELECT metric, sum(total)::text AS total FROM used GROUP BY metric) g) AS "levels.month",
   (SELECT jsonb_object_agg(g.metric, g.total)::text FROM (
@@ -67,6 +70,7 @@ LEFT JOIN folded f ON true
 CROSS JOIN (
   SELECT COALESCE(sum(CASE WHEN in_use THEN active_devices ELSE 0 END
       - COALESCE(was_devices, 0)), 0)::bigint AS active_devices,
-    COALESCE(sum(in_use::int - was_in_use::int), 0)::bigint AS instances
+    COALESCE(sum(in_use::int - was_in_use::int), 0)::bigint AS instances,
+    COALESCE(sum((in_use AND is_other)::int - COALESCE(was_other, false)::int), 0)::bigint AS others
   FROM moved) m
 WHERE c.customer_id = $1 AND c.deleted_at IS NULL

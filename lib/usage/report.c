@@ -22,8 +22,8 @@ static const struct statement statements[] = {
                               key.digest, key.scopes, key.used_today, key.revoked_at,
                               customer_id, subscription.plan, subscription.status,
                               subscription.trial_ends_at, levels.active_devices,
-                              levels.instances, levels.month, levels.newest,
-                              levels.counted_until, levels.counted, usage_id),
+                              levels.instances, levels.non_production, levels.month,
+                              levels.newest, levels.counted_until, levels.counted, usage_id),
                     .sql = usage_report_sql},
         /* The report that was stored under this id. The report itself may have been deleted
 	 * since. This is no part of report.sql, which would then open every month for a rare

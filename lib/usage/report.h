@@ -38,6 +38,7 @@ struct usage_report {
 struct usage_levels {
 	int64_t active_devices; /* of all instances in use, each by its newest report */
 	int64_t instances;      /* in use */
+	int64_t non_production; /* of these, the ones of other kinds */
 	const char *month;      /* {metric: sum of this month (UTC), as text} */
 	const char *newest; /* {metric: sum of the newest values of all instances, as text} */
 	/* All that was received before is counted. It is the time of reading, unless very much is

@@ -75,7 +75,7 @@ seen AS (
       (COALESCE(i.latest_reported_at, '-infinity'), COALESCE(i.latest_usage_id, 0)) <=
       (EXCLUDED.latest_reported_at, EXCLUDED.latest_usage_id)
       THEN EXCLUDED.metrics ELSE i.metrics END
-  RETURNING i.active_devices, i.lease_expires_at, i.metrics),
+  RETURNING i.active_devices, i.lease_expires_at, i.metrics, i.kind),
 
 pending AS (
   INSERT INTO usage_pending (customer_id, pending_id, instance_id, day, active_devices,
@@ -101,20 +101,21 @@ folded AS MATERIALIZED (
 -- makes PostgreSQL look each of them up: there are few, whatever it estimates.
 moved AS MATERIALIZED (
   SELECT s.active_devices, s.metrics, s.lease_expires_at > $9::timestamptz AS in_use,
-    w.active_devices AS was_devices, w.metrics AS was_metrics, w.instance_id IS NOT NULL AS was_in_use
+    w.active_devices AS was_devices, w.metrics AS was_metrics, w.instance_id IS NOT NULL AS was_in_use,
+    s.kind <> 'production' AS is_other, w.kind <> 'production' AS was_other
   FROM seen s
   LEFT JOIN usage_fleet_instances w ON w.customer_id = $2 AND w.instance_id = $3
   UNION ALL
   SELECT i.active_devices, i.metrics, i.lease_expires_at > $9::timestamptz, w.active_devices,
-    w.metrics, w.instance_id IS NOT NULL
+    w.metrics, w.instance_id IS NOT NULL, i.kind <> 'production', w.kind <> 'production'
   FROM (
     SELECT instance_id FROM queue
     UNION SELECT instance_id FROM ended) c
   CROSS JOIN LATERAL (
-    SELECT active_devices, metrics, lease_expires_at FROM instances
+    SELECT active_devices, metrics, kind, lease_expires_at FROM instances
     WHERE customer_id = $2 AND instance_id = c.instance_id OFFSET 0) i
   LEFT JOIN LATERAL (
-    SELECT active_devices, metrics, instance_id FROM usage_fleet_instances
+    SELECT active_devices, metrics, kind, instance_id FROM usage_fleet_instances
     WHERE customer_id = $2 AND instance_id = c.instance_id OFFSET 0) w ON true
   WHERE c.instance_id <> $3 OR NOT EXISTS (SELECT FROM seen)),
 
@@ -141,6 +142,8 @@ SELECT k.key_id AS "key.key_id", k.key_customer_id AS "key.customer_id", k.role 
   s.status AS "subscription.status", s.trial_ends_at AS "subscription.trial_ends_at",
   COALESCE(f.active_devices, 0) + m.active_devices AS "levels.active_devices",
   COALESCE(f.instances, 0) + m.instances AS "levels.instances",
+  (SELECT count(*) FROM usage_fleet_instances WHERE customer_id = $2 AND kind <> 'production')
+    + m.others AS "levels.non_production",
   (SELECT jsonb_object_agg(g.metric, g.total)::text FROM (
     SELECT metric, sum(total)::text AS total FROM used GROUP BY metric) g) AS "levels.month",
   (SELECT jsonb_object_agg(g.metric, g.total)::text FROM (
@@ -159,5 +162,6 @@ LEFT JOIN folded f ON true
 CROSS JOIN (
   SELECT COALESCE(sum(CASE WHEN in_use THEN active_devices ELSE 0 END
       - COALESCE(was_devices, 0)), 0)::bigint AS active_devices,
-    COALESCE(sum(in_use::int - was_in_use::int), 0)::bigint AS instances
+    COALESCE(sum(in_use::int - was_in_use::int), 0)::bigint AS instances,
+    COALESCE(sum((in_use AND is_other)::int - COALESCE(was_other, false)::int), 0)::bigint AS others
   FROM moved) m

@@ -82,7 +82,8 @@ def bounded(new_stack, tmp_path_factory):
     plans["trial"]["usage"] = {"max_instances": 3, "instance_overage": 1,
                                "metrics": {"api_calls": 100}}
     plans["plans"][1]["usage"] = {"meters": {"api_calls": "calls", "storage_mb": "storage"}}
-    plans["plans"][2]["usage"] = {"meters": {"api_calls": "calls"}}
+    plans["plans"][2]["usage"] = {"max_instances": 2, "non_production": 1,
+                                  "meters": {"api_calls": "calls"}}
     plans["meters"] = {"calls": {"amount_minor": "10", "currency": "usd"}}
     priced(plans, "starter", "professional")
     folder = tmp_path_factory.mktemp("plans")

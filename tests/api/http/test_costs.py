@@ -61,6 +61,12 @@ class Place:
             generate_series(1, 100)""")
         self.stack.sql("ANALYZE licenses, usage_reports, usage_daily, instances, customers")
 
+    def activated(self):
+        """A new instance in use."""
+        name = uuid.uuid4().hex
+        expect(self.owner.put(f"/api/customers/{self.id}/instances/{name}"), 201)
+        return name
+
     def report(self, number=0):
         """A report with long names and all known metrics."""
         return {"customer_id": self.id, "instance_id": f"{number % 500:0100}",
@@ -213,6 +219,9 @@ TABLE = {
         "PUT", lambda place: f"/api/customers/{place.id}/instances/{uuid.uuid4().hex}", {}),
     "DELETE /api/customers/:customer_id/instances/:instance_id": send(
         "DELETE", "/api/customers/{id}/instances/" + 100 * "x"),
+    "POST /api/customers/:customer_id/instances/:instance_id/transfer": send(
+        "POST", lambda place: f"/api/customers/{place.id}/instances/{place.activated()}/transfer",
+        lambda place: {"to": uuid.uuid4().hex}),
     "GET /api/licenses/public-key": get("/api/licenses/public-key"),
     "GET /api/licenses/revocations": get("/api/licenses/revocations"),
     "POST /api/licenses/verify": send("POST", "/api/licenses/verify", lambda place: {

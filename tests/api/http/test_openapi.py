@@ -204,6 +204,7 @@ def drive(api, stack):
     yield "activate_instance", client.put(instance, {"lease_hours": 100})
     yield "list_instances", client.get(f"/api/customers/{customer_id}/instances?limit=1")
     yield "export_customer", client.get(f"/api/customers/{customer_id}/export")
+    yield "transfer_instance", client.post(f"{instance}/transfer", {"to": "plant-8"})
     yield "release_instance", client.delete(instance)
     yield from drive_payments(client, customer_id, stack)
     yield "revoke_license", owner.post(f"/api/licenses/{customer_id}/revoke", {"reason": "test"})

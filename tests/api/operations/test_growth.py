@@ -21,6 +21,8 @@ TABLES = {
                            UNIT + "callers/test_idempotency.c::test_answers_of_an_account_are_bounded"),
     "idempotency_keys": ("a caller", "100000 answers and 64 MB of a day, kept for a day",
                          UNIT + "callers/test_idempotency.c::test_answers_of_an_account_are_bounded"),
+    "instance_moves": ("a customer", "one row",
+                       UNIT + "instances/test_instances.c::test_moves_are_bounded"),
     "instances": ("a customer", "20000 activations a day; reports: " + A_RATE,
                   API + "accounts/test_audit.py::test_changes_by_a_customer_are_bounded"),
     "invoices": ("Stripe", "a row for each invoice of the account; a repetition updates it",

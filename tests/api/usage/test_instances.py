@@ -3,6 +3,7 @@
 import concurrent.futures
 
 from support.client import expect
+from support.payments import buy
 
 
 def path_of(customer, instance=""):
@@ -138,3 +139,62 @@ def test_the_bound_is_exact_for_concurrent_activations(bounded):
     assert limits["instances"] == {"current": 5, "max": 3, "percent_used": 166.7}
     assert limits["metrics"]["api_calls"] == {"current": 250, "max": 100, "percent_used": 250.0}
     expect(customer.client.put(path_of(customer, "fifth")), 200)
+
+
+def test_kinds_and_transfers(api, stack):
+    """The shipped plans count all kinds alike."""
+    customer = api.sign_up()
+    for path, kind in (("a", "staging"), ("b", "production")):
+        made = expect(customer.client.put(path_of(customer, path), {"kind": kind}), 201)["instance"]
+        assert made["kind"] == kind
+    assert expect(customer.client.put(path_of(customer, "a")), 200)["instance"]["kind"] == "staging"
+    assert {name: one["kind"] for name, one in instances(api.viewer, customer).items()} == {
+        "a": "staging", "b": "production"}
+    limits = expect(customer.client.get(f"/api/usage/{customer.id}/limits"), 200)
+    assert limits["instances"]["current"] == 2 and "non_production" not in limits
+    for kind in ("", "Production", "test", 1, ["staging"]):
+        expect(customer.client.put(path_of(customer, "a"), {"kind": kind}), 400, "invalid_request")
+    transfer = path_of(customer, "a") + "/transfer"
+    moved = expect(customer.client.post(transfer, {"to": "c"}), 200)
+    assert (moved["instance"]["instance_id"], moved["instance"]["kind"]) == ("c", "staging")
+    assert expect(customer.client.post(transfer, {"to": "c"}), 200) == moved
+    for body, status, code in (({"to": "d"}, 409, "instance_not_in_use"),
+                               ({"to": "a"}, 400, "invalid_request"), ({}, 400, "invalid_request"),
+                               ({"to": "x y"}, 400, "invalid_request")):
+        expect(customer.client.post(transfer, body), status, code)
+    expect(customer.client.post(path_of(customer, "c") + "/transfer", {"to": "b"}), 409,
+           "instance_in_use")
+    expect(customer.client.post(path_of(customer, "z") + "/transfer", {"to": "b"}), 404,
+           "instance_not_found")
+    assert count_in_use(customer) == 2
+    assert instances(api.owner, customer)["a"]["state"] == "released"
+    assert stack.sql("SELECT string_agg(concat_ws(' ', action, subject, detail), ', ' ORDER BY "
+                     f"audit_id) FROM audit_log WHERE customer_id = '{customer.id}' AND action LIKE "
+                     "'instance%'") == ("instance_activate a staging, instance_activate b, "
+                                        "instance_transfer a c")
+
+
+def test_other_kinds_than_production_have_an_allowance(bounded):
+    """A paying customer's plan covers two of production and one of other kinds."""
+    customer = bounded.api.sign_up()
+    buy(bounded, customer, "enterprise")
+    put = customer.client.put
+    for name, kind in (("a", "production"), ("b", "production"), ("c", "development")):
+        expect(put(path_of(customer, name), {"kind": kind}), 201)
+    assert "2 production instances and 0 more, and 2" in expect(
+        put(path_of(customer, "d")), 409, "instance_limit")["error"]
+    assert "1 instances for staging and development, and 1" in expect(
+        put(path_of(customer, "d"), {"kind": "staging"}), 409, "instance_limit")["error"]
+    limits = expect(customer.client.get(f"/api/usage/{customer.id}/limits"), 200)
+    assert limits["instances"] == {"current": 2, "max": 2, "percent_used": 100.0}
+    assert limits["non_production"] == {"current": 1, "max": 1, "percent_used": 100.0}
+    # A report takes no kind, and keeps that of the instance.
+    limits = report(customer.client, customer, "c")["limits"]
+    assert limits["non_production"]["current"] == 1
+    expect(customer.client.delete(path_of(customer, "a")), 200)
+    expect(put(path_of(customer, "c"), {"kind": "production"}), 200)
+    expect(put(path_of(customer, "c"), {"kind": "production"}), 200)
+    limits = expect(customer.client.get(f"/api/usage/{customer.id}/limits"), 200)
+    assert (limits["instances"]["current"], limits["non_production"]["current"]) == (2, 0)
+    assert bounded.sql("SELECT detail FROM audit_log WHERE action = 'instance_kind' AND customer_id "
+                       f"= '{customer.id}'") == "development -> production"

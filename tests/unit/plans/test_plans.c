@@ -118,7 +118,8 @@ END_TEST
 #define PLAN                                                                                   \
 	"{\"plan\":\"a\",\"name\":\"A\",\"price\":" PRICE ",\"features\":" FEATURES            \
 	",\"limits\":{\"maxUsers\":0},\n\"usage\":{\"max_instances\":2,"                       \
-	"\"instance_overage\":1,\"metrics\":{\"mb\":9},\"meters\":{\"calls\":\"api\"}}}"
+	"\"instance_overage\":1,\"non_production\":4,\"metrics\":{\"mb\":9},\"meters\":{"      \
+	"\"calls\":\"api\"}}}"
 #define COST "{\"amount_minor\":\"0.05\",\"currency\":\"eur\"}"
 #define METRICS "{\"calls\":\"sum\",\"mb\":\"level\"}"
 #define GOOD                                                                                   \
@@ -172,6 +173,7 @@ START_TEST(test_usage)
 	ck_assert_int_eq(plans.metrics[1].kind, PLAN_METRIC_LEVEL);
 	ck_assert_int_eq(usage->max_instances, 2);
 	ck_assert_int_eq(usage->instance_overage, 1);
+	ck_assert_int_eq(usage->non_production, 4);
 	ck_assert_int_eq(usage->metric_max[0], LICENSE_UNLIMITED);
 	ck_assert_int_eq(usage->metric_max[1], 9);
 	ck_assert_str_eq(usage->meters[0], "api");
@@ -185,6 +187,7 @@ START_TEST(test_usage)
 	/* Without "usage" nothing is bounded. */
 	ck_assert_int_eq(plans.trial_usage.max_instances, LICENSE_UNLIMITED);
 	ck_assert_int_eq(plans.trial_usage.instance_overage, 0);
+	ck_assert_int_eq(plans.trial_usage.non_production, PLAN_COUNTED_TOGETHER);
 	ck_assert_int_eq(plans.trial_usage.metric_max[0], LICENSE_UNLIMITED);
 }
 END_TEST
@@ -264,6 +267,8 @@ static const struct {
         {"[{\"plan\":\"a\"", "[{\"plan\":1", "plans[0] needs a \"plan\""},
         {"\"max_instances\":2", "\"max_instances\":-1",
          "line 4: a.usage.max_instances must be an integer"},
+        {"\"non_production\":4", "\"non_production\":null",
+         "a.usage.non_production must be an integer"},
         {"\"instance_overage\":1", "\"overage\":1", "a.usage.overage is not a known member"},
         {"\"usage\":{", "\"usage\":[{", "line 4: "},
         {"{\"mb\":9}", "{\"kb\":9}", "a.usage.metrics.kb is not one of the metrics"},

@@ -112,12 +112,15 @@ END_TEST
 
 START_TEST(test_leases_end_and_instances_are_released)
 {
+	const struct instance_lease lease = {.customer_id = customer_id,
+	                                     .instance_id = "c",
+	                                     .end_ms = operation.now_ms + HOUR_MS};
 	struct instance instance;
 	bool fresh;
 
 	(void)send_of("a", 0, 3);
 	(void)send_of("b", 0, 4);
-	fine(instance_activate(&operation, customer_id, "c", 1, &instance, &fresh));
+	fine(instance_activate(&operation, &lease, &instance, &fresh));
 	ck_assert_int_eq(read_all().instances, 3);
 	(void)usage_fold_all();
 	ck_assert_int_eq(read_all().instances, 3);

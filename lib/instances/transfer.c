@@ -1,0 +1,101 @@
+/* transfer.c: moves activations from one instance to another. */
+#include "instances/instance_row.h"
+
+#include "base/text.h"
+#include "billing/audit.h"
+
+/* `instance` is the other one; its id is NULL when nothing was moved. */
+struct transfer {
+	bool in_use;
+	bool is_taken; /* the other one was activated itself */
+	bool is_done;  /* by an earlier request */
+	struct instance instance;
+};
+
+extern const char instances_transfer_sql[]; /* transfer.sql */
+
+enum { TRANSFER, FIND, MOVE };
+
+static const struct statement statements[] = {
+        [TRANSFER] = {"instance_transfer",
+                      ROWS_WITH(struct transfer, in_use, is_taken, is_done,
+                                INSTANCE_MEMBERS(instance)),
+                      .sql = instances_transfer_sql},
+        [FIND] = {"instance_find", INSTANCE_ROW,
+                  .sql = "SELECT " INSTANCE_COLUMNS " FROM instances "
+                         "WHERE customer_id = $1 AND instance_id = $2"},
+        [MOVE] = {"instance_move",
+                  .sql = "INSERT INTO instance_moves AS m (customer_id, month, moves) "
+                         "VALUES ($1, date_trunc('month', timezone('UTC', "
+                         "  $2::timestamptz))::date, 1) "
+                         "ON CONFLICT (customer_id) DO UPDATE SET month = EXCLUDED.month, "
+                         "moves = CASE WHEN m.month = EXCLUDED.month THEN m.moves ELSE 0 END "
+                         "  + 1 "
+                         "WHERE m.month <> EXCLUDED.month OR m.moves < $3::bigint"},
+};
+
+const struct statement_list instance_transfer_statements = STATEMENT_LIST(statements);
+
+enum fail
+instance_count_move(struct operation *operation, const char *customer_id,
+                    const struct plan_usage *usage)
+{
+	struct task *task = operation->task;
+	int64_t most = usage->max_instances > INSTANCE_MOVES_MAX ? usage->max_instances
+	                                                         : INSTANCE_MOVES_MAX;
+	int64_t counted;
+
+	if (usage->max_instances == LICENSE_UNLIMITED || !audit_is_customers(operation))
+		return FAIL_NONE;
+	TRY(db_run(operation->db, task, &statements[MOVE],
+	           PARAMETERS(customer_id, param_now(operation), param_int(task, most)),
+	           &counted));
+	if (counted > 0)
+		return FAIL_NONE;
+	return task_fail(
+	        task, FAIL_CONFLICT, "move_limit",
+	        "Activations were moved, or kinds changed, %lld times this month. Your "
+	        "vendor can do more.",
+	        (long long)most);
+}
+
+/* Refuses what cannot be moved. */
+static enum fail
+check(struct task *task, bool found, const struct transfer *transfer)
+{
+	if (!found)
+		return task_fail(task, FAIL_NOT_FOUND, "instance_not_found",
+		                 "The customer has no such instance.");
+	if (!transfer->in_use)
+		return task_fail(task, FAIL_CONFLICT, "instance_not_in_use",
+		                 "The instance is not in use, so there is nothing to move.");
+	if (transfer->is_taken)
+		return task_fail(task, FAIL_CONFLICT, "instance_in_use",
+		                 "The other instance is activated already.");
+	return FAIL_NONE;
+}
+
+enum fail
+instance_transfer(struct operation *operation, const char *customer_id, const char *from,
+                  const char *to, struct instance *out)
+{
+	struct task *task = operation->task;
+	struct transfer transfer = {0};
+	const struct plan_usage *usage;
+	bool found;
+
+	TRY(db_begin(operation->db, task));
+	TRY(instance_lock(operation, customer_id, &usage));
+	TRY(db_row(operation->db, task, &statements[TRANSFER],
+	           PARAMETERS(customer_id, from, to, param_now(operation)), &transfer, &found));
+	if (found && transfer.is_done) {
+		TRY(db_row(operation->db, task, &statements[FIND], PARAMETERS(customer_id, to),
+		           out, &found));
+		return db_commit(operation->db, task);
+	}
+	TRY(check(task, found, &transfer));
+	TRY(instance_count_move(operation, customer_id, usage));
+	TRY(audit_change(operation, "instance_transfer", customer_id, from, to));
+	*out = transfer.instance;
+	return db_commit(operation->db, task);
+}
