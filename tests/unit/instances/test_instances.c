@@ -281,6 +281,7 @@ START_TEST(test_cost_is_that_of_a_small_fleet)
 	is_full("new", NULL);
 	billing.plans.trial_usage.max_instances = 3001;
 	fine(db_begin(operation.db, &task));
+	report_of("x1");
 	before = rows_read();
 	activate("new", NULL);
 	ck_assert_int_gt(rows_read(), before);
