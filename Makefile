@@ -41,7 +41,7 @@ SETTINGS := $(call objects,$(call sources,app/settings))
 API := $(call objects,$(call sources,app/api)) $(BUILD)/app/api/openapi.o
 BILLINGD := $(call objects,$(call sources,app/billingd))
 BILLINGCTL := $(call objects,$(call sources,app/billingctl) $(call sources,app/billingctl-stripe) \
-	$(call sources,app/billingctl-api))
+	$(call sources,app/billingctl-api) $(call sources,app/billingctl-import))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*/test_*.c))
 
 .PHONY: all help build unit-tests clean

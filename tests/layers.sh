@@ -61,6 +61,7 @@ allow app/billingd "$service" settings api billingd
 allow app/billingctl "$service" settings billingctl
 allow app/billingctl-api "$service" settings api billingctl billingctl-api
 allow app/billingctl-stripe "$service" settings billingctl billingctl-stripe
+allow app/billingctl-import "$service" settings billingctl billingctl-stripe billingctl-import
 only '^lib/http/client\.c$' curl
 only '^lib/http/fcgi\.c$' fcgi
 only '^lib/db/(internal\.h|[a-z]+\.c)$' libpq

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/wire.h"
+#include "billing/customer_ids.h"
 #include "billing/customers.h"
 #include "json/fields.h"
 
@@ -79,16 +80,48 @@ caller_path_customer(const struct call *call)
 	return request_param(call->request, "customer_id");
 }
 
-/* The member "customer_id" of the body, or NULL when the route's body has none. */
-const char *
-caller_body_customer(const struct call *call)
+/* The member "customer_id" of the body; NULL when the route's body has none. */
+static const struct field *
+body_field(const struct call *call)
 {
 	const struct field *field = call->route->body;
 
 	for (; field != NULL && field->type != FIELD_STOP; field++)
 		if (strcmp(field->name, "customer_id") == 0)
-			return *(const char *const *)((const char *)call->body + field->offset);
+			return field;
 	return NULL;
+}
+
+const char *
+caller_body_customer(const struct call *call)
+{
+	const struct field *field = body_field(call);
+
+	return field == NULL ? NULL
+	                     : *(const char *const *)((const char *)call->body + field->offset);
+}
+
+void
+caller_take_path_id(struct call *call)
+{
+	const char *named = caller_path_customer(call);
+
+	if (named != NULL)
+		request_set_param(call->request, "customer_id",
+		                  customer_id_or_text(call->request->task.arena, named));
+}
+
+void
+caller_take_body_id(struct call *call, void *body)
+{
+	const struct field *field = body_field(call);
+	const char **named;
+
+	if (field == NULL)
+		return;
+	named = (const char **)(void *)((char *)body + field->offset);
+	if (*named != NULL)
+		*named = customer_id_or_text(call->request->task.arena, *named);
 }
 
 static enum fail

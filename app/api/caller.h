@@ -32,6 +32,11 @@ void caller_touch(struct call *call);
 /* "nobody", "customer", "viewer", "owner": for the log. */
 const char *caller_kind_name(const struct caller *caller);
 
+/* Put our id in the place of one that another service gave the customer (customer_ids.h): in the path,
+ * and in a body that was read. */
+void caller_take_path_id(struct call *call);
+void caller_take_body_id(struct call *call, void *body);
+
 /* The customer's id in the path, or NULL. */
 const char *caller_path_customer(const struct call *call);
 

@@ -186,7 +186,9 @@ read_body(struct call *call)
 		TRY(json_view_open(task, "{}", 2, &object));
 	else
 		TRY(json_view_open(task, request->body, request->body_length, &object));
-	return fields_from_json(task, fields, &object, out);
+	TRY(fields_from_json(task, fields, &object, out));
+	caller_take_body_id(call, out);
+	return FAIL_NONE;
 }
 
 static enum fail
@@ -347,6 +349,7 @@ answer(struct call *call)
 	TRY(check_pool(call));
 	TRY(check_size(call));
 	TRY(caller_read(call));
+	caller_take_path_id(call);
 	/* A stored answer is only for the caller that got it first, so the caller must be
 	 * known. */
 	if (call->route->entry.method == HTTP_GET && !call->route->joins_caller)

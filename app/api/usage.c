@@ -6,6 +6,7 @@
 #include "api/render.h"
 #include "api/render_usage.h"
 #include "base/arena.h"
+#include "billing/customer_ids.h"
 #include "billing/customers.h"
 #include "usage/batch.h"
 #include "json/fields.h"
@@ -113,6 +114,7 @@ read_item(const struct call *call, const struct json_view *object, struct batch_
 
 	item->task = (struct task){.arena = call->request->task.arena};
 	TRY(fields_from_json(&item->task, usage_report_body, object, &input));
+	input.customer_id = customer_id_or_text(item->task.arena, input.customer_id);
 	if (!wire_is_customer_id(input.customer_id) ||
 	    (call->caller.kind == CALLER_CUSTOMER &&
 	     strcmp(input.customer_id, call->caller.key.customer_id) != 0))

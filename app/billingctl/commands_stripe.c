@@ -138,5 +138,5 @@ const struct command stripe_commands[] = {
                     "another\naccount or mode it sends and compares nothing, so that nothing "
                     "ends by mistake.\n",
          .options = stripe_account_options},
-        {.more = upkeep_commands},
+        {.more = import_commands},
 };

@@ -78,6 +78,7 @@ struct ctl {
 	const char *group;             /* the first word, or NULL */
 	const char *argument;
 	const char *second; /* the argument behind it, of a command that takes two */
+	char **words;       /* of the command line, ended by NULL */
 	const char *values[CTL_OPTIONS_MAX]; /* in the order of the command's options */
 	const char *config;                  /* --config */
 	bool json;
@@ -93,7 +94,7 @@ struct ctl {
 /* The tables of commands, each ended by a NULL group, in the order of --help. The commands of a group
  * stand together. */
 extern const struct command ctl_commands[], customer_commands[], subscription_commands[],
-        usage_commands[], stripe_commands[], upkeep_commands[];
+        usage_commands[], stripe_commands[], import_commands[], upkeep_commands[];
 
 /* Walks all tables: for (c = ctl_commands; c != NULL; c = ctl_next(c)). */
 const struct command *ctl_next(const struct command *command);
@@ -157,10 +158,11 @@ ctl_command run_stripe_events, run_stripe_show, run_stripe_calls, run_stripe_met
 ctl_command run_stripe_retry, run_stripe_dismiss, run_stripe_settle, run_stripe_reconcile,
         run_stripe_setup, run_stripe_account;
 ctl_command run_usage_import, run_restore_check, run_doctor, run_completion;
+ctl_command run_import_original;
 ctl_command run_stripe_unknown, run_stripe_map, run_stripe_unmap;
 
 /* The exit statuses of these commands beyond 0, 1 and 2. */
 extern const struct ctl_exit usage_import_exits[], restore_check_exits[];
-extern const struct ctl_exit license_verify_exits[];
+extern const struct ctl_exit license_verify_exits[], import_exits[];
 extern const struct ctl_exit stripe_reconcile_exits[];
 extern const struct ctl_exit stripe_setup_exits[];

@@ -4,6 +4,7 @@
 #include "accounts/accounts.h"
 
 #include "billing/access.h"
+#include "billing/customer_ids.h"
 #include "billingctl/output.h"
 #include "issuing/licenses.h"
 #include "sync/reversals.h"
@@ -49,7 +50,7 @@ ctl_customer_id(struct ctl *ctl, const char **out)
 	const struct customer *found = NULL;
 	size_t count;
 
-	*out = ctl->argument;
+	*out = customer_id_or_text(ctl->task.arena, ctl->argument);
 	if (strchr(ctl->argument, '@') == NULL)
 		return FAIL_NONE;
 	TRY(ctl_check_text(ctl, "CUSTOMER", ctl->argument, EMAIL_MAX, NULL));

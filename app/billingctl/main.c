@@ -243,6 +243,7 @@ main(int argc, char **argv)
 
 	(void)argc;
 	process_protect();
+	ctl.words = argv + 1;
 	ctl.task.request_id = random_id(ctl.task.arena, "cli-", 8);
 	if (run(&ctl, argv + 1) == FAIL_NONE) {
 		status = ctl.status;

@@ -2,6 +2,7 @@
 #include "accounts/schema.h"
 
 #include "accounts/accounts.h"
+#include "accounts/adopt.h"
 #include "billing/audit.h"
 #include "billing/customer_keys.h"
 #include "billing/customers.h"
@@ -31,6 +32,7 @@
 #include "sync/subscriptions.h"
 #include "sync/sweep.h"
 #include "sync/unknown_prices.h"
+#include "usage/adopt.h"
 #include "usage/batch.h"
 #include "usage/corrections.h"
 #include "usage/files.h"
@@ -42,6 +44,7 @@
 
 /* clang-format off */
 const struct statement_list *const billing_statements[] = {
+	&account_adopt_statements,
 	&account_statements,
 	&api_key_statements,
 	&audit_statements,
@@ -73,6 +76,7 @@ const struct statement_list *const billing_statements[] = {
 	&subscription_sync_statements,
 	&stripe_sweep_statements,
 	&subscription_statements,
+	&usage_adopt_statements,
 	&usage_batch_statements,
 	&usage_correction_statements,
 	&usage_file_statements,

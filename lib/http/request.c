@@ -23,6 +23,14 @@ request_method_name(enum http_method method)
 	return names[method];
 }
 
+void
+request_set_param(struct request *request, const char *name, const char *value)
+{
+	for (size_t i = 0; i < request->param_count; i++)
+		if (strcmp(request->params[i].name, name) == 0)
+			request->params[i].value = value;
+}
+
 const char *
 request_param(const struct request *request, const char *name)
 {

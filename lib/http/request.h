@@ -64,3 +64,6 @@ const char *request_method_name(enum http_method method);
 
 /* The value of the path parameter; the route's pattern must have it. */
 const char *request_param(const struct request *request, const char *name);
+
+/* Replaces its value. */
+void request_set_param(struct request *request, const char *name, const char *value);

@@ -1,6 +1,8 @@
 /* license_records.c: the records of issued licences. */
 #include "issuing/license_records.h"
 
+#include "issuing/imported_licenses.h"
+
 /* A licence that is revoked. */
 struct revoked {
 	const char *jti;
@@ -59,13 +61,16 @@ license_check(struct operation *operation, const char *token, enum token_verdict
 {
 	struct task *task = operation->task;
 	const struct billing *billing = operation->billing;
-	struct license_claims claims;
+	int64_t now_s = operation->now_ms / SECOND_MS;
+	struct license_claims claims = {0};
 	struct revoked row;
 	bool revoked;
 
-	*verdict = license_verify(task, &billing->keys, token, operation->now_ms / SECOND_MS,
-	                          LICENSE_LEEWAY_SECONDS, billing->policy.issuer, &claims,
-	                          payload);
+	*verdict = license_verify(task, &billing->keys, token, now_s, LICENSE_LEEWAY_SECONDS,
+	                          billing->policy.issuer, &claims, payload);
+	*verdict =
+	        imported_license_verify(task, &billing->keys, token, now_s,
+	                                LICENSE_LEEWAY_SECONDS, *verdict, payload, &claims.jti);
 	if (*verdict != LICENSE_VALID)
 		return FAIL_NONE;
 	TRY(db_row(operation->db, task, &statements[IS_REVOKED], PARAMETERS(claims.jti), &row,

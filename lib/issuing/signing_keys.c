@@ -22,6 +22,7 @@ enum {
 	ADD,
 	RETIRE_CURRENT,
 	USE,
+	IMPORT,
 	WITHDRAW,
 	DISTRUST,
 	REVOKE,
@@ -31,9 +32,10 @@ enum {
 static const struct statement statements[] = {
         [LIST] = {"signing_key_list",
                   ROWS_WITH(struct signing_key, kid, public_pem, state, added_at, used_at,
-                            retired_at, publish_until, distrusted_at, published),
+                            retired_at, publish_until, distrusted_at, imported_at, published),
                   .sql = "SELECT kid, public_pem, state, added_at, used_at, retired_at, "
-                         "publish_until, distrusted_at, state IN ('added', 'current') "
+                         "publish_until, distrusted_at, imported_at, state IN ('added', "
+                         "'current') "
                          "OR (state = 'retired' AND (publish_until > $1::timestamptz "
                          "OR EXISTS (SELECT FROM licenses l WHERE l.kid = k.kid "
                          "AND l.expires_at > $1::timestamptz))) AS published "
@@ -54,8 +56,9 @@ static const struct statement statements[] = {
                         "OR EXISTS (SELECT FROM licenses l WHERE l.kid = $1 "
                         "AND l.expires_at > $6::timestamptz) ON CONFLICT DO NOTHING"},
         [VERSION] = {"signing_key_version", ROWS_WITH(struct version_row, version),
-                     .sql = "SELECT COALESCE(md5(string_agg(kid || ' ' || state, ',' "
-                            "ORDER BY kid)), '') AS version FROM signing_keys"},
+                     .sql = "SELECT COALESCE(md5(string_agg(kid || ' ' || state "
+                            "|| CASE WHEN imported_at IS NULL THEN '' ELSE ' imported' END, "
+                            "',' ORDER BY kid)), '') AS version FROM signing_keys"},
         /* $1: kids, separated by spaces. */
         [UNKNOWN] = {"signing_key_unknown", ROWS_WITH(struct signing_key_figures, unknown),
                      .sql = "SELECT count(*) AS unknown "
@@ -74,6 +77,15 @@ static const struct statement statements[] = {
         [USE] = {"signing_key_use",
                  .sql = "UPDATE signing_keys SET state = 'current', used_at = $2 "
                         "WHERE kid = $1 AND state = 'added'"},
+        [IMPORT] =
+                {"signing_key_import",
+                 .sql = "INSERT INTO signing_keys AS k (kid, public_pem, state, added_at, "
+                        "retired_at, publish_until, imported_at) "
+                        "VALUES ($1, $2, 'retired', $3, $3, $4, $3) "
+                        "ON CONFLICT (kid) DO UPDATE SET imported_at = EXCLUDED.imported_at, "
+                        "publish_until = CASE WHEN k.state = 'retired' "
+                        "THEN greatest(k.publish_until, EXCLUDED.publish_until) "
+                        "ELSE k.publish_until END WHERE k.imported_at IS NULL"},
         [WITHDRAW] = {"signing_key_withdraw",
                       .sql = "UPDATE signing_keys SET state = 'retired', retired_at = $2, "
                              "publish_until = $2 WHERE kid = $1 AND state = 'added'"},
@@ -165,12 +177,16 @@ add_row(struct task *task, const struct signing_key *row, const struct license_k
 
 	if (strcmp(row->state, "current") == 0 && here != NULL) {
 		EVP_PKEY_up_ref(here->pkey);
-		return license_keys_add(task, out, here->pkey, "The signing key", true, NULL);
+		TRY(license_keys_add(task, out, here->pkey, "The signing key", true, &added));
+		if (added != NULL)
+			added->imported = row->imported_at.known;
+		return FAIL_NONE;
 	}
 	TRY(license_keys_add_public(task, out, row->public_pem, &added));
 	if (added != NULL) {
 		added->retired_at = row->retired_at;
 		added->publish_until = row->publish_until;
+		added->imported = row->imported_at.known;
 	}
 	return FAIL_NONE;
 }
@@ -309,6 +325,21 @@ signing_key_use(struct operation *operation, const char *kid, struct instant pub
 	           PARAMETERS(param_now(operation), param_time(task, publish_until)), NULL));
 	TRY(change(operation, USE, kid));
 	return record(operation, "signing_key.used", kid, NULL);
+}
+
+enum fail
+signing_key_import(struct operation *operation, const struct license_key *key,
+                   struct instant publish_until, bool *changed)
+{
+	struct task *task = operation->task;
+	int64_t rows;
+
+	TRY(db_run(operation->db, task, &statements[IMPORT],
+	           PARAMETERS(key->kid, key->public_pem, param_now(operation),
+	                      param_time(task, publish_until)),
+	           &rows));
+	*changed = rows > 0;
+	return rows > 0 ? record(operation, "signing_key.imported", key->kid, NULL) : FAIL_NONE;
 }
 
 enum fail

@@ -22,6 +22,7 @@ struct signing_key {
 	struct instant retired_at;
 	struct instant publish_until; /* at least; none: not retired */
 	struct instant distrusted_at;
+	struct instant imported_at; /* from an earlier service; none: ours alone */
 	bool published;
 };
 
@@ -79,6 +80,12 @@ enum fail signing_key_use(struct operation *operation, const char *kid,
 enum fail signing_key_withdraw(struct operation *operation, const char *kid) MUST_CHECK;
 enum fail signing_key_distrust(struct operation *operation, const char *kid,
                                const char *why) MUST_CHECK;
+
+/* Publishes the public half of a key of an earlier service until then at least, so that its licences
+ * stay valid; a key that is known keeps its state. `*changed` is false when it was imported
+ * before. */
+enum fail signing_key_import(struct operation *operation, const struct license_key *key,
+                             struct instant publish_until, bool *changed) MUST_CHECK;
 
 /* A job: revokes the licences of distrusted keys. `*done` counts them. */
 enum fail signing_key_revoke_distrusted(struct operation *operation, int64_t *done) MUST_CHECK;

@@ -39,6 +39,7 @@ struct license_key {
 	const char *e;
 	const char *public_pem;
 	bool can_sign;                /* has a private half */
+	bool imported;                /* signed licences of an earlier service */
 	struct instant retired_at;    /* none: not retired */
 	struct instant publish_until; /* none: without end */
 };

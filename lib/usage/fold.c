@@ -42,6 +42,7 @@ enum {
 	LOCK,
 	FOLD,
 	MAKE_CUSTOMER,
+	MAKE_CUSTOMERS,
 	LOCK_CUSTOMER,
 	MAKE_DAY,
 	LOCK_DAY,
@@ -70,6 +71,10 @@ static const struct statement statements[] = {
         [MAKE_CUSTOMER] = {"usage_recount_make_customer",
                            .sql = "INSERT INTO usage_fleets (customer_id) VALUES ($1) "
                                   "ON CONFLICT DO NOTHING"},
+        [MAKE_CUSTOMERS] = {"usage_fold_make_customers",
+                            .sql = "INSERT INTO usage_fleets (customer_id) "
+                                   "SELECT customer_id FROM unnest($1::text[]) "
+                                   "AS c (customer_id) ORDER BY 1 ON CONFLICT DO NOTHING"},
         [LOCK_CUSTOMER] = {"usage_recount_lock_customer",
                            .sql = "SELECT FROM usage_fleets WHERE customer_id = $1 "
                                   "FOR UPDATE"},
@@ -189,6 +194,19 @@ usage_fold_run(struct operation *operation, int64_t *done)
 		return FAIL_NONE;
 	TRY(fold(operation, &locked.customers, done));
 	return db_commit(operation->db, task);
+}
+
+enum fail
+usage_fold_customers(struct operation *operation, const struct string_list *customers)
+{
+	const char *list = param_list(operation->task, customers);
+	int64_t folded = ROWS_AT_ONCE;
+
+	TRY(run(operation, MAKE_CUSTOMERS, PARAMETERS(list)));
+	TRY(run(operation, WAIT, PARAMETERS(list)));
+	while (folded == ROWS_AT_ONCE)
+		TRY(fold(operation, customers, &folded));
+	return FAIL_NONE;
 }
 
 /* The last item, or NULL. */

@@ -22,6 +22,10 @@ extern const struct statement_list usage_fold_statements;
 /* A job: folds some pending rows, and ends the share of instances whose lease has ended. */
 enum fail usage_fold_run(struct operation *operation, int64_t *done) MUST_CHECK;
 
+/* Folds all that is pending of these customers, in the open transaction. */
+enum fail usage_fold_customers(struct operation *operation,
+                               const struct string_list *customers) MUST_CHECK;
+
 /* A job: counts some days of before migration 022 in the sums of customers. */
 enum fail usage_backfill_run(struct operation *operation, int64_t *done) MUST_CHECK;
 
