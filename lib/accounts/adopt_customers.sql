@@ -8,7 +8,8 @@
 -- earlier in the list has it.
 
 WITH item AS MATERIALIZED (
-  SELECT *, row_number() OVER (PARTITION BY customer_id ORDER BY index) AS id_number,
+  SELECT index, customer_id, email, company_name, stripe_customer_id, created_at, updated_at, email_key,
+    company_key, row_number() OVER (PARTITION BY customer_id ORDER BY index) AS id_number,
     row_number() OVER (PARTITION BY email_key ORDER BY index) AS email_number,
     first_value(customer_id) OVER (PARTITION BY email_key ORDER BY index) AS email_first,
     row_number() OVER (PARTITION BY stripe_customer_id ORDER BY index) AS stripe_number
@@ -17,7 +18,8 @@ WITH item AS MATERIALIZED (
     email_key text, company_key text)),
 
 judged AS MATERIALIZED (
-  SELECT i.*, c.customer_id IS NOT NULL OR i.id_number > 1 AS here,
+  SELECT i.index, i.customer_id, i.email, i.company_name, i.stripe_customer_id, i.created_at,
+    i.updated_at, i.email_key, i.company_key, i.id_number, c.customer_id IS NOT NULL OR i.id_number > 1 AS here,
     c.deleted_at IS NOT NULL AS deleted,
     COALESCE(e.customer_id, CASE WHEN i.email_number > 1 THEN i.email_first END) AS email_owner,
     s.customer_id IS NOT NULL OR i.stripe_number > 1 AS stripe_taken

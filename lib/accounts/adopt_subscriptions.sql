@@ -6,7 +6,9 @@
 -- OFFSET and IS TRUE as in adopt_customers.sql. A customer that has any subscription here keeps it as it is.
 
 WITH item AS MATERIALIZED (
-  SELECT *, row_number() OVER (PARTITION BY customer_id ORDER BY index) AS id_number,
+  SELECT index, customer_id, stripe_subscription_id, plan, status, trial_ends_at,
+    current_period_ends_at, created_at, updated_at, trial_digest, skeleton, plain,
+    row_number() OVER (PARTITION BY customer_id ORDER BY index) AS id_number,
     row_number() OVER (PARTITION BY stripe_subscription_id ORDER BY index) AS stripe_number
   FROM jsonb_to_recordset($1::jsonb) AS x (index bigint, customer_id text,
     stripe_subscription_id text, plan text, status text, trial_ends_at timestamptz,
@@ -14,7 +16,9 @@ WITH item AS MATERIALIZED (
     trial_digest bytea, skeleton bytea, plain boolean)),
 
 judged AS MATERIALIZED (
-  SELECT i.*, c.customer_id IS NULL AS no_customer,
+  SELECT i.index, i.customer_id, i.stripe_subscription_id, i.plan, i.status, i.trial_ends_at,
+    i.current_period_ends_at, i.created_at, i.updated_at, i.trial_digest, i.skeleton, i.plain,
+    i.id_number, c.customer_id IS NULL AS no_customer,
     i.id_number > 1 OR own.subscription_id IS NOT NULL AS here,
     i.stripe_subscription_id IS NOT NULL AND (i.stripe_number > 1
       OR other.subscription_id IS NOT NULL) AS stripe_taken

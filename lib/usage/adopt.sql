@@ -55,7 +55,7 @@ seen AS (
     released_at = CASE WHEN EXCLUDED.last_seen_at <= i.released_at THEN i.released_at END,
     change_id = EXCLUDED.change_id,
     (latest_usage_id, latest_reported_at, active_devices, total_devices, metrics) = (
-      SELECT n.* FROM (VALUES
+      SELECT n.usage_id, n.reported_at, n.active, n.total, n.metrics FROM (VALUES
         (EXCLUDED.latest_usage_id, EXCLUDED.latest_reported_at, EXCLUDED.active_devices,
          EXCLUDED.total_devices, EXCLUDED.metrics),
         (i.latest_usage_id, i.latest_reported_at, i.active_devices, i.total_devices, i.metrics))

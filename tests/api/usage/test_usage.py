@@ -133,7 +133,7 @@ def test_reports_of_other_customers_are_refused(api, stack):
         refused = client.post("/api/usage/report", {"customer_id": customer_id, "x": 1})
         assert refused.status_code == (400 if status == 404 else status)
         expect(client.post("/api/usage/report", {"customer_id": customer_id},
-                           headers={"Idempotency-Key": "same"}), status, code)
+                           headers={"Idempotency-Key": f"same {customer_id}"}), status, code)
     assert stored(stack, customer) == stored(stack, other) == 0
     assert stack.sql("SELECT count(*) FROM instances WHERE customer_id IN "
                      f"('{customer.id}', '{other.id}')") == "0"
