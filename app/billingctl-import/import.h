@@ -5,7 +5,7 @@
 
 #include "billingctl/output.h"
 
-/* What became of the rows of one kind. */
+/* The outcome of the rows of one kind. */
 struct import_count {
 	const char *name; /* "customers" */
 	int64_t read;

@@ -4,7 +4,7 @@
 #include "billing/customers.h"
 #include "billing/subscriptions.h"
 
-/* What became of a customer: it was made, or one of the others stood against it. */
+/* The outcome of a customer: it was made, or one of the others stood against it. */
 struct adopted_customer {
 	int64_t index;
 	bool made;

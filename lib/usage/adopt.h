@@ -4,7 +4,7 @@
 
 #include "usage/report.h"
 
-/* What became of one customer's reports. A customer that does not exist here has no row. */
+/* The outcome of one customer's reports. A customer that does not exist here has no row. */
 struct adopted_reports {
 	const char *customer_id;
 	int64_t stored;

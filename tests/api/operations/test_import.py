@@ -16,7 +16,7 @@ from support.scratch import cluster, new_scratch  # noqa: F401 (fixtures)
 from support.stack import wait_for
 
 FULL = os.environ.get("FULL") == "1"
-# What the tables must have in common after one run and after an interrupted one. Ids are given in the
+# The tables have this in common after one run and after an interrupted one. Ids are given in the
 # order of arrival, and received_at is the time of the import.
 CONTENT = """
 SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM customers t;
