@@ -1,7 +1,7 @@
 #!/bin/sh
 # Checks that includes point one way. Each room may include the rooms below it: base < json < db, http,
-# licensing < stripe, plans < billing < callers < issuing < usage < instances; outbox < sync < sales,
-# meters < accounts < app. Prints every include that points elsewhere; exit 1 when there is one.
+# licensing < stripe, plans < billing < callers < issuing < usage < instances; outbox < contracts < sync <
+# sales, meters < accounts < app. Prints every include that points elsewhere; exit 1 when there is one.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 bad=0
@@ -33,7 +33,8 @@ only() {
 # The rooms of which each may include those before it.
 texts="base json"
 issued="$texts db licensing plans billing callers issuing"
-synced="$issued stripe outbox sync"
+dealt="$issued stripe outbox contracts"
+synced="$dealt sync"
 service="$synced http usage instances sales meters accounts"
 allow lib/base base
 allow lib/json "$texts"
@@ -48,6 +49,7 @@ allow lib/issuing "$issued"
 allow lib/usage "$issued" usage
 allow lib/instances "$issued" usage instances
 allow lib/outbox "$issued" stripe outbox
+allow lib/contracts "$dealt"
 allow lib/sync "$synced"
 allow lib/sales "$synced" sales
 allow lib/meters "$synced" meters

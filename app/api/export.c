@@ -197,12 +197,14 @@ answer_json(struct call *call, const struct customer *customer)
 {
 	struct operation *operation = &call->operation;
 	struct json_out json = answer_begin(call, (size_t)64 * 1024);
+	struct page contracts = {.limit = CONTRACTS_MAX};
 	const struct subscription *subscription;
 
 	TRY(subscription_newest(operation, customer->customer_id, &subscription));
 	json_out_time(&json, "exported_at", INSTANT_MS(operation->now_ms));
 	render_customer(&json, "customer", customer);
 	render_subscription(&json, "subscription", subscription, operation->now_ms);
+	TRY(render_contracts(operation, &json, customer->customer_id, &contracts, false));
 	TRY(render_property(call, customer->customer_id, &json));
 	TRY(render_usage(call, customer->customer_id, &json));
 	return answer_end(call, 200, &json);

@@ -30,6 +30,10 @@ extern const struct field checkout_body[], change_plan_body[], cancel_body[], po
 handler post_checkout, post_upgrade, post_preview, post_cancel, post_resume, post_portal,
         list_invoices;
 
+/* contracts.c */
+extern const struct field create_contract_body[], amend_contract_body[], end_contract_body[];
+handler post_contract, list_contracts, patch_contract, post_contract_end;
+
 /* webhooks.c */
 handler post_stripe_event;
 

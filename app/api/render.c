@@ -87,11 +87,11 @@ render_listed_customer(struct json_out *json, const struct customer *customer)
 	render_row(json, NULL, listed_columns, customer);
 }
 
-static const struct column subscription_columns[] =
-        COLUMNS(struct subscription, customer_id, stripe_subscription_id, plan, status,
-                trial_ends_at, current_period_ends_at, cancel_at_period_end, cancel_at,
-                canceled_at, ended_at, scheduled_plan, pause_behavior, pause_resumes_at,
-                access_ends_at, access_end_reason, created_at, updated_at);
+static const struct column subscription_columns[] = COLUMNS(
+        struct subscription, customer_id, stripe_subscription_id, plan, status, trial_ends_at,
+        current_period_ends_at, cancel_at_period_end, cancel_at, canceled_at, ended_at,
+        scheduled_plan, pause_behavior, pause_resumes_at, access_ends_at, access_end_reason,
+        kind, contract_id, starts_at, ends_at, created_at, updated_at);
 
 void
 render_subscription(struct json_out *json, const char *name,
@@ -105,6 +105,7 @@ render_subscription(struct json_out *json, const char *name,
 		return;
 	}
 	shown = *subscription;
+	shown.kind = subscription_kind(subscription);
 	end = access_early_end(subscription, now_ms);
 	shown.access_ends_at = end.at;
 	shown.access_end_reason = end.at.known ? end.reason : NULL;

@@ -3,6 +3,7 @@
 
 #include "api/api.h"
 #include "billing/customers.h"
+#include "contracts/contracts.h"
 #include "issuing/licenses.h"
 #include "sync/invoices.h"
 #include "sync/reversals.h"
@@ -32,6 +33,14 @@ void render_reversal(struct json_out *json, const struct reversal *reversal);
 /* With or without the addresses of Stripe's pages. */
 void render_invoice(struct json_out *json, const struct invoice *invoice, bool with_links);
 void render_license_row(struct json_out *json, const struct issued_license *license);
+
+/* A contract with all its versions, and a page of a customer's contracts as the member "contracts".
+ * Notes are for operators alone. */
+enum fail render_contract(struct operation *operation, struct json_out *json, const char *name,
+                          struct contract contract, bool with_notes) MUST_CHECK;
+enum fail render_contracts(struct operation *operation, struct json_out *json,
+                           const char *customer_id, struct page *page,
+                           bool with_notes) MUST_CHECK;
 
 void render_values(struct json_out *json, enum value_kind kind,
                    const struct license_values *values);

@@ -9,6 +9,7 @@
 #define LICENSE_PATH "/api/licenses/:customer_id"
 #define USAGE_BATCH_BODY_MAX ((size_t)512 * 1024)
 #define INSTANCE_PATH CUSTOMER_PATH "/instances/:instance_id"
+#define CONTRACT_PATH CUSTOMER_PATH "/contracts/:contract_id"
 #define USAGE_PATH "/api/usage/:customer_id"
 
 /* clang-format off */
@@ -33,6 +34,11 @@ const struct route api_routes[] = {
 	{{HTTP_PUT,    INSTANCE_PATH},                   WHO_CUSTOMER, SCOPE_USAGE, .handler = put_instance, .body = activate_instance_body},
 	{{HTTP_DELETE, INSTANCE_PATH},                   WHO_CUSTOMER, SCOPE_USAGE, .handler = delete_instance},
 	{{HTTP_POST,   INSTANCE_PATH "/transfer"},       WHO_CUSTOMER, SCOPE_USAGE, .handler = post_instance_transfer, .body = transfer_instance_body},
+
+	{{HTTP_POST,   CUSTOMER_PATH "/contracts"},      WHO_OPERATOR, .handler = post_contract, .body = create_contract_body},
+	{{HTTP_GET,    CUSTOMER_PATH "/contracts"},      WHO_OPERATOR, .handler = list_contracts, .query = page_query_fields},
+	{{HTTP_PATCH,  CONTRACT_PATH},                   WHO_OPERATOR, .handler = patch_contract, .body = amend_contract_body},
+	{{HTTP_POST,   CONTRACT_PATH "/end"},            WHO_OPERATOR, .handler = post_contract_end, .body = end_contract_body},
 
 	{{HTTP_GET,    "/api/licenses/public-key"},      WHO_ANYBODY,  .handler = get_public_key},
 	{{HTTP_GET,    "/api/licenses/revocations"},     WHO_ANYBODY,  .handler = get_revocations},

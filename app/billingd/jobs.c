@@ -14,6 +14,7 @@
 #include "billingd/generation.h"
 #include "billingd/signing.h"
 #include "callers/idempotency.h"
+#include "contracts/contracts.h"
 #include "issuing/license_records.h"
 #include "issuing/license_rights.h"
 #include "issuing/revocation_list.h"
@@ -36,6 +37,7 @@ static const struct job local_items[] = {
         {"revoke_distrusted", 0, signing_key_revoke_distrusted, METRIC_COUNT},
         {"sign_revocations", 0, revocation_list_run, METRIC_COUNT},
         {"fill_customer_keys", 5, customer_keys_fill, METRIC_COUNT},
+        {"end_contracts", 5, contract_run_ends, METRIC_COUNT},
         {"expire_trials", 5, subscription_expire_trials, METRIC_TRIALS_EXPIRED},
         {"prune_stripe_events", 300, stripe_event_prune, METRIC_COUNT},
         {"prune_stripe_calls", 300, stripe_call_prune, METRIC_COUNT},

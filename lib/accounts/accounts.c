@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/random.h"
 #include "billing/audit.h"
+#include "contracts/contracts.h"
 #include "outbox/call_records.h"
 #include "outbox/enqueue.h"
 #include "sync/events.h"
@@ -109,6 +110,7 @@ account_delete(struct operation *operation, const char *customer_id)
 		return fail_customer_not_found(task);
 	TRY(stripe_cancel_enqueue_all(operation, customer_id));
 	TRY(stripe_call_forget(operation, customer_id));
+	TRY(contract_forget(operation, customer_id));
 	TRY(stripe_event_forget(operation, customer_id));
 	TRY(stripe_checkout_close_enqueue(operation, customer_id, customer.stripe_customer_id));
 	TRY(subscription_cancel(operation, customer_id));

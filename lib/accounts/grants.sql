@@ -15,6 +15,8 @@ BEGIN
             ('api_keys', 'INSERT, SELECT, UPDATE'),
             ('audit_counts', 'DELETE, INSERT, SELECT, UPDATE'),
             ('audit_log', 'INSERT, SELECT'),
+            ('contract_versions', 'INSERT, SELECT, UPDATE'),
+            ('contracts', 'INSERT, SELECT, UPDATE'),
             ('customers', 'INSERT, SELECT, UPDATE'),
             ('idempotency_counts', 'DELETE, INSERT, SELECT, UPDATE'),
             ('idempotency_keys', 'DELETE, INSERT, SELECT, UPDATE'),

@@ -9,6 +9,7 @@
 #include "billing/subscriptions.h"
 #include "callers/api_keys.h"
 #include "callers/idempotency.h"
+#include "contracts/contracts.h"
 #include "db/migrations.h"
 #include "db/role.h"
 #include "db/server.h"
@@ -48,6 +49,8 @@ const struct statement_list *const billing_statements[] = {
 	&account_statements,
 	&api_key_statements,
 	&audit_statements,
+	&contract_change_statements,
+	&contract_statements,
 	&customer_key_statements,
 	&customer_statements,
 	&idempotency_statements,

@@ -39,6 +39,20 @@ access_early_end(const struct subscription *subscription, int64_t now_ms)
 	return pause_is_over(subscription, now_ms) ? first : earlier_end(first, pause);
 }
 
+/* Whether a contract is still to begin. */
+static bool
+is_to_begin(const struct subscription *subscription, int64_t now_ms)
+{
+	return subscription->starts_at.known && now_ms < subscription->starts_at.ms;
+}
+
+/* Whether the end of a contract has come. */
+static bool
+is_over(const struct subscription *subscription, int64_t now_ms)
+{
+	return subscription->ends_at.known && now_ms >= subscription->ends_at.ms;
+}
+
 /* Access has ended early, of a subscription that would give it else. */
 static bool
 ended_early(const struct subscription *subscription, int64_t now_ms)
@@ -53,7 +67,8 @@ ended_early(const struct subscription *subscription, int64_t now_ms)
 bool
 access_is_trial(const struct subscription *subscription, int64_t now_ms)
 {
-	return has_status(subscription, "trialing") && subscription->trial_ends_at.known &&
+	return has_status(subscription, "trialing") &&
+	       !subscription_is_contract(subscription) && subscription->trial_ends_at.known &&
 	       now_ms < subscription->trial_ends_at.ms && !ended_early(subscription, now_ms);
 }
 
@@ -68,17 +83,39 @@ awaits_stripe(const struct subscription *subscription, int64_t now_ms)
 	       now_ms < subscription->trial_ends_at.ms + DAY_MS;
 }
 
+/* The status of a contract by its dates; NULL: they do not say more than its row. */
+static const char *
+status_by_dates(const struct subscription *subscription, int64_t now_ms)
+{
+	if (!subscription_is_contract(subscription) || has_status(subscription, "canceled") ||
+	    has_status(subscription, "incomplete_expired"))
+		return NULL;
+	if (is_over(subscription, now_ms))
+		return "canceled";
+	if (is_to_begin(subscription, now_ms))
+		return "incomplete";
+	return NULL;
+}
+
 const char *
 access_status(const struct subscription *subscription, int64_t now_ms)
 {
+	const char *by_dates = status_by_dates(subscription, now_ms);
+
+	if (by_dates != NULL)
+		return by_dates;
 	/* Stripe decides when a trial that it runs is over. */
 	if (has_status(subscription, "trialing") && !access_is_trial(subscription, now_ms) &&
-	    subscription->stripe_subscription_id == NULL)
+	    subscription->stripe_subscription_id == NULL &&
+	    !subscription_is_contract(subscription))
 		return "canceled";
 	if (ended_early(subscription, now_ms))
 		return strcmp(access_early_end(subscription, now_ms).reason, "paused") == 0
 		               ? "paused"
 		               : "unpaid";
+	/* Stripe bills a contract from its start on, as after a trial. */
+	if (subscription_is_contract(subscription) && has_status(subscription, "trialing"))
+		return "active";
 	return subscription->status;
 }
 
@@ -86,7 +123,8 @@ bool
 access_granted(const struct subscription *subscription, const struct billing_policy *policy,
                int64_t now_ms)
 {
-	if (ended_early(subscription, now_ms))
+	if (ended_early(subscription, now_ms) || is_to_begin(subscription, now_ms) ||
+	    is_over(subscription, now_ms))
 		return false;
 	if (has_status(subscription, "trialing"))
 		return access_is_trial(subscription, now_ms) ||
@@ -124,6 +162,7 @@ access_scheduled_end(const struct subscription *subscription, int64_t now_ms)
 	struct instant end =
 	        earliest(subscription->cancel_at, access_early_end(subscription, now_ms).at);
 
+	end = earliest(end, subscription->ends_at);
 	return subscription->cancel_at_period_end
 	               ? earliest(end, subscription->current_period_ends_at)
 	               : end;

@@ -22,7 +22,8 @@ struct access_end {
 struct access_end access_early_end(const struct subscription *subscription, int64_t now_ms);
 
 /* The status that counts now: a trial past its end is "canceled", even before a job has
- * recorded that. After an early end of access it is "paused", or "unpaid" when a payment was taken
+ * recorded that. A contract that is still to begin is "incomplete", and one past its end "canceled".
+ * After an early end of access it is "paused", or "unpaid" when a payment was taken
  * back or no plan has the price. */
 const char *access_status(const struct subscription *subscription, int64_t now_ms);
 
@@ -36,7 +37,7 @@ bool access_granted(const struct subscription *subscription,
 bool access_is_trial(const struct subscription *subscription, int64_t now_ms);
 
 /* When access ends as far as that is scheduled: the earliest of `cancel_at`, the end of the period if
- * it is canceled then, and access_early_end(). */
+ * it is canceled then, the end of a contract, and access_early_end(). */
 struct instant access_scheduled_end(const struct subscription *subscription, int64_t now_ms);
 
 /* When a licence issued now ends. Without access it ends within 24 hours, so that the client

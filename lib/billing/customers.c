@@ -44,13 +44,19 @@ static const struct column listed_columns[] =
 #define CURRENT(customer_id)                                                                   \
 	"LEFT JOIN LATERAL (SELECT plan, CASE WHEN status = 'trialing' "                       \
 	"  AND stripe_subscription_id IS NULL AND trial_ends_at <= $5::timestamptz "           \
-	"  THEN 'canceled' "                                                                   \
+	"  AND contract_id IS NULL THEN 'canceled' "                                           \
+	"  WHEN ends_at <= $5::timestamptz AND status NOT IN ('canceled', "                    \
+	"    'incomplete_expired') THEN 'canceled' "                                           \
+	"  WHEN starts_at > $5::timestamptz AND status NOT IN ('canceled', "                   \
+	"    'incomplete_expired') THEN 'incomplete' "                                         \
+	"  WHEN contract_id IS NOT NULL AND status = 'trialing' THEN 'active' "                \
 	"  WHEN status NOT IN ('trialing', 'active', 'past_due') THEN status "                 \
 	"  WHEN " HOLD_ENDS " <= LEAST($5::timestamptz, " PAUSE_ENDS ") THEN 'unpaid' "        \
 	"  WHEN " PAUSE_ENDS " <= $5::timestamptz THEN 'paused' "                              \
 	"  ELSE status END AS status FROM subscriptions "                                      \
 	"  WHERE subscriptions.customer_id = " customer_id " "                                 \
-	"  ORDER BY superseded, subscription_id DESC LIMIT 1) s ON true "
+	"  ORDER BY superseded, subscription_order(subscriptions, $5), "                       \
+	"  subscription_id DESC LIMIT 1) s ON true "
 #define JOINED CURRENT("c.customer_id")
 
 /* The customers that `from` selects, each with that subscription. */
@@ -126,6 +132,7 @@ static const struct statement statements[] = {
                         "AND ($8::text IS NULL OR COALESCE(s.status, 'none') = $8) "
                         "AND ($8::text IS NULL OR $8 IN ('none', 'canceled') OR customer_id IN "
                         "  (SELECT customer_id FROM subscriptions WHERE status = $8 "
+                        "    OR contract_id IS NOT NULL "
                         "    OR LEAST(pause_ends_access_at, hold_ends_access_at, "
                         "      price_ends_access_at) IS NOT NULL)) "
                         "AND ($9::text IS NULL OR s.plan = $9) "

@@ -4,7 +4,8 @@
 
 WITH due AS (
   SELECT subscription_id FROM subscriptions
-  WHERE status = 'trialing' AND stripe_subscription_id IS NULL AND trial_ends_at <= $1
+  WHERE status = 'trialing' AND stripe_subscription_id IS NULL AND contract_id IS NULL
+    AND trial_ends_at <= $1
   ORDER BY trial_ends_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED),
 
 ended AS (

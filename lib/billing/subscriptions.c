@@ -10,16 +10,20 @@ static const struct column columns[] = COLUMNS(
         trial_ends_at, current_period_ends_at, past_due_since, cancel_at_period_end, cancel_at,
         canceled_at, ended_at, stripe_price_id, scheduled_plan, pause_behavior,
         pause_resumes_at, pause_ends_access_at, hold_reason, hold_ends_access_at,
-        price_ends_access_at, version, created_at, updated_at);
+        price_ends_access_at, contract_id, starts_at, ends_at, version, created_at, updated_at);
 
 #define SUBSCRIPTION_COLUMNS                                                                   \
 	"s.subscription_id, s.customer_id, s.stripe_subscription_id, s.plan, s.status, "       \
 	"s.trial_ends_at, s.current_period_ends_at, s.past_due_since, "                        \
 	"s.cancel_at_period_end, s.cancel_at, s.canceled_at, s.ended_at, s.stripe_price_id, "  \
 	"s.scheduled_plan, s.pause_behavior, s.pause_resumes_at, s.pause_ends_access_at, "     \
-	"s.hold_reason, s.hold_ends_access_at, s.price_ends_access_at, s.version, "            \
-	"s.created_at, s.updated_at"
+	"s.hold_reason, s.hold_ends_access_at, s.price_ends_access_at, s.contract_id, "        \
+	"s.starts_at, s.ends_at, s.version, s.created_at, s.updated_at"
 
+/* See subscription_order() in migration 25. */
+#define COUNTS_FIRST(moment)                                                                   \
+	"ORDER BY s.superseded, subscription_order(s, " moment "), "                           \
+	"s.subscription_id DESC "
 #define FINAL "('canceled', 'incomplete_expired')"
 
 /* Why an attempt to start a trial failed. */
@@ -54,12 +58,10 @@ static const struct statement statements[] = {
                   .sql = "SELECT " SUBSCRIPTION_COLUMNS
                          " FROM subscriptions s JOIN customers c "
                          "ON c.customer_id = s.customer_id AND c.deleted_at IS NULL "
-                         "WHERE s.customer_id = $1 ORDER BY s.superseded, s.subscription_id "
-                         "DESC LIMIT 1"},
+                         "WHERE s.customer_id = $1 " COUNTS_FIRST("$2") "LIMIT 1"},
         [NEWEST] = {"subscription_newest", ROW,
                     .sql = "SELECT " SUBSCRIPTION_COLUMNS " FROM subscriptions s "
-                           "WHERE s.customer_id = $1 ORDER BY s.superseded, s.subscription_id "
-                           "DESC LIMIT 1"},
+                           "WHERE s.customer_id = $1 " COUNTS_FIRST("$2") "LIMIT 1"},
         /* A trial for each address, and for each look of addresses that are not plain. The
 	 * insertion of the look sees one that another transaction has just inserted. */
         [START_TRIAL] =
@@ -69,7 +71,8 @@ static const struct statement statements[] = {
                         "  WHERE c.customer_id = $1 AND c.deleted_at IS NULL AND NOT EXISTS ("
                         "    SELECT FROM subscriptions s WHERE s.customer_id = c.customer_id"
                         "    AND (s.status NOT IN " FINAL
-                        "      OR s.trial_ends_at IS NOT NULL)) FOR UPDATE), "
+                        "      AND COALESCE(s.ends_at > $2, true) OR s.contract_id IS NULL"
+                        "      AND s.trial_ends_at IS NOT NULL)) FOR UPDATE), "
                         "skeleton AS ("
                         "  INSERT INTO trial_skeletons AS other (skeleton_digest, plain)"
                         "  SELECT $6::bytea, $7::boolean FROM customer"
@@ -93,16 +96,18 @@ static const struct statement statements[] = {
                  .sql = "SELECT EXISTS (SELECT FROM customers WHERE customer_id = $1 "
                         "AND deleted_at IS NULL) AS customer_exists, "
                         "EXISTS (SELECT FROM subscriptions WHERE customer_id = $1 "
-                        "AND status NOT IN " FINAL ") AS subscription_exists"},
+                        "AND status NOT IN " FINAL " AND COALESCE(ends_at > $2, true)) "
+                        "AS subscription_exists"},
         [CANCEL] = {"subscription_cancel", .sql = billing_subscription_cancel_sql},
         [CANCEL_TRIAL] = {"subscription_cancel_trial",
                           .sql = "UPDATE subscriptions SET status = 'canceled', "
                                  "canceled_at = $2, ended_at = $2, version = version + 1, "
                                  "updated_at = $2 WHERE customer_id = $1 "
-                                 "AND stripe_subscription_id IS NULL AND status = 'trialing'"},
+                                 "AND stripe_subscription_id IS NULL AND contract_id IS NULL "
+                                 "AND status = 'trialing'"},
         [LOCK] = {"subscription_lock",
-                  .sql = "SELECT subscription_id FROM subscriptions WHERE customer_id = $1 "
-                         "ORDER BY superseded, subscription_id DESC LIMIT 1 FOR UPDATE"},
+                  .sql = "SELECT subscription_id FROM subscriptions s WHERE customer_id = "
+                         "$1 " COUNTS_FIRST("$2") "LIMIT 1 FOR UPDATE"},
         [EXPIRE_TRIALS] = {"subscription_expire_trials",
                            .sql = billing_subscription_expire_trials_sql},
         [OPEN_AT_STRIPE] = {"subscription_open_at_stripe", ROW,
@@ -132,6 +137,20 @@ static const struct statement statements[] = {
 
 const struct statement_list subscription_statements = STATEMENT_LIST(statements);
 
+bool
+subscription_is_contract(const struct subscription *subscription)
+{
+	return subscription->contract_id != NULL;
+}
+
+const char *
+subscription_kind(const struct subscription *subscription)
+{
+	if (subscription_is_contract(subscription))
+		return "contract";
+	return subscription->stripe_subscription_id != NULL ? "stripe" : "trial";
+}
+
 enum fail
 subscription_newest(struct operation *operation, const char *customer_id,
                     const struct subscription **out)
@@ -139,8 +158,8 @@ subscription_newest(struct operation *operation, const char *customer_id,
 	struct subscription *row = arena_alloc(operation->task->arena, sizeof(*row));
 	bool found;
 
-	TRY(db_row(operation->db, operation->task, &statements[NEWEST], PARAMETERS(customer_id),
-	           row, &found));
+	TRY(db_row(operation->db, operation->task, &statements[NEWEST],
+	           PARAMETERS(customer_id, param_now(operation)), row, &found));
 	*out = found ? row : NULL;
 	return FAIL_NONE;
 }
@@ -151,7 +170,7 @@ trial_obstacle(struct operation *operation, const char *customer_id, struct tria
 	bool found;
 
 	return db_row(operation->db, operation->task, &statements[TRIAL_OBSTACLE],
-	              PARAMETERS(customer_id), out, &found);
+	              PARAMETERS(customer_id, param_now(operation)), out, &found);
 }
 
 enum fail
@@ -161,8 +180,8 @@ subscription_find(struct operation *operation, const char *customer_id,
 	struct trial_attempt known;
 	bool found;
 
-	TRY(db_row(operation->db, operation->task, &statements[FIND], PARAMETERS(customer_id),
-	           out, &found));
+	TRY(db_row(operation->db, operation->task, &statements[FIND],
+	           PARAMETERS(customer_id, param_now(operation)), out, &found));
 	if (found)
 		return FAIL_NONE;
 	TRY(trial_obstacle(operation, customer_id, &known));
@@ -235,7 +254,7 @@ enum fail
 subscription_lock(struct operation *operation, const char *customer_id)
 {
 	return db_run(operation->db, operation->task, &statements[LOCK],
-	              PARAMETERS(customer_id), NULL);
+	              PARAMETERS(customer_id, param_now(operation)), NULL);
 }
 
 enum fail

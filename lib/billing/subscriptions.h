@@ -27,6 +27,10 @@ struct subscription {
 	const char *hold_reason;             /* "refunded" or "disputed"; NULL: neither */
 	struct instant hold_ends_access_at;
 	struct instant price_ends_access_at; /* the price has no plan any more */
+	const char *contract_id;             /* NULL: it is no contract */
+	struct instant starts_at;            /* of a contract */
+	struct instant ends_at;
+	const char *kind; /* as subscription_kind() gives it, for answers */
 	/* The earliest of these as access_early_end() gives it, for answers. */
 	struct instant access_ends_at;
 	const char *access_end_reason;
@@ -36,6 +40,12 @@ struct subscription {
 };
 
 extern const struct statement_list subscription_statements;
+
+/* "trial", "stripe" or "contract". */
+const char *subscription_kind(const struct subscription *subscription);
+
+/* Whether it is a deal outside of the price list, which only an operator changes. */
+bool subscription_is_contract(const struct subscription *subscription);
 
 /* The subscription that counts; FAIL_NOT_FOUND "customer_not_found" or
  * "subscription_not_found". */

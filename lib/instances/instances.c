@@ -41,7 +41,8 @@ static const struct statement statements[] = {
                   .sql = "SELECT s.plan, s.status, s.trial_ends_at FROM customers c "
                          "LEFT JOIN LATERAL (SELECT plan, status, trial_ends_at "
                          "  FROM subscriptions WHERE customer_id = c.customer_id "
-                         "  ORDER BY superseded, subscription_id DESC LIMIT 1) s ON true "
+                         "  ORDER BY superseded, subscription_order(subscriptions, $2)"
+                         ", subscription_id DESC LIMIT 1) s ON true "
                          "WHERE c.customer_id = $1 AND c.deleted_at IS NULL "
                          "FOR NO KEY UPDATE OF c"},
         [ACTIVATE] = {"instance_activate",
@@ -124,8 +125,8 @@ instance_lock(struct operation *operation, const char *customer_id,
 	struct subscription subscription = {0};
 	bool found;
 
-	TRY(db_row(operation->db, operation->task, &statements[LOCK], PARAMETERS(customer_id),
-	           &subscription, &found));
+	TRY(db_row(operation->db, operation->task, &statements[LOCK],
+	           PARAMETERS(customer_id, param_now(operation)), &subscription, &found));
 	if (!found)
 		return fail_customer_not_found(operation->task);
 	*usage = usage_bounds(operation, &subscription).usage;

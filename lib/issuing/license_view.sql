@@ -1,7 +1,7 @@
 -- Everything that the answer to a request for a licence depends on: one row, each part NULL
 -- where there is none.
 --
--- $1 digest of the caller's key, or NULL  $2 customer
+-- $1 digest of the caller's key, or NULL  $2 customer  $3 now
 
 SELECT k.key_id AS "key.key_id", k.customer_id AS "key.customer_id", k.role AS "key.role",
   k.digest AS "key.digest", k.scopes AS "key.scopes",
@@ -24,7 +24,8 @@ SELECT k.key_id AS "key.key_id", k.customer_id AS "key.customer_id", k.role AS "
   s.hold_reason AS "subscription.hold_reason",
   s.hold_ends_access_at AS "subscription.hold_ends_access_at",
   s.price_ends_access_at AS "subscription.price_ends_access_at",
-  s.version AS "subscription.version",
+  s.contract_id AS "subscription.contract_id", s.starts_at AS "subscription.starts_at",
+  s.ends_at AS "subscription.ends_at", s.version AS "subscription.version",
   l.jti AS "newest.jti", l.fingerprint AS "newest.fingerprint", l.token AS "newest.token",
   l.issued_at AS "newest.issued_at", l.expires_at AS "newest.expires_at"
 FROM (SELECT) AS one
@@ -34,9 +35,10 @@ LEFT JOIN LATERAL (
   SELECT subscription_id, customer_id, stripe_subscription_id, plan, status, trial_ends_at,
     current_period_ends_at, past_due_since, cancel_at_period_end, cancel_at,
     pause_resumes_at, pause_ends_access_at, hold_reason, hold_ends_access_at,
-    price_ends_access_at, version
+    price_ends_access_at, contract_id, starts_at, ends_at, version
   FROM subscriptions WHERE customer_id = c.customer_id
-  ORDER BY superseded, subscription_id DESC LIMIT 1) s ON true
+  ORDER BY superseded, subscription_order(subscriptions, $3), subscription_id DESC
+  LIMIT 1) s ON true
 LEFT JOIN LATERAL (
   SELECT jti, fingerprint, token, issued_at, expires_at
   FROM licenses WHERE customer_id = c.customer_id

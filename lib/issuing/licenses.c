@@ -41,8 +41,9 @@ static const struct statement statements[] = {
                             subscription.cancel_at_period_end, subscription.cancel_at,
                             subscription.pause_resumes_at, subscription.pause_ends_access_at,
                             subscription.hold_reason, subscription.hold_ends_access_at,
-                            subscription.price_ends_access_at, subscription.version, newest.jti,
-                            newest.fingerprint, newest.token, newest.issued_at,
+                            subscription.price_ends_access_at, subscription.contract_id,
+                            subscription.starts_at, subscription.ends_at, subscription.version,
+                            newest.jti, newest.fingerprint, newest.token, newest.issued_at,
                             newest.expires_at),
                   .sql = issuing_license_view_sql},
         [STORE] = {"license_store", ROWS_WITH(struct outcome, stored, is_full, until),
@@ -71,10 +72,10 @@ license_view_read(struct operation *operation, const struct sha256 *digest,
 	struct task *task = operation->task;
 	bool found;
 
-	return db_row(
-	        operation->db, task, &statements[VIEW],
-	        PARAMETERS(digest == NULL ? NULL : param_digest(task, digest), customer_id),
-	        out, &found);
+	return db_row(operation->db, task, &statements[VIEW],
+	              PARAMETERS(digest == NULL ? NULL : param_digest(task, digest),
+	                         customer_id, param_now(operation)),
+	              out, &found);
 }
 
 /* All claims but the times and the jti. */

@@ -27,7 +27,7 @@ worth AS (
   JOIN LATERAL (
     SELECT plan, status, stripe_subscription_id, created_at, plan_before, plan_before_from,
       COALESCE(plan_from, '-infinity') AS plan_from
-    FROM subscriptions WHERE customer_id = d.customer_id
+    FROM subscriptions WHERE customer_id = d.customer_id AND contract_id IS NULL
     ORDER BY superseded, subscription_id DESC LIMIT 1) s
     ON s.stripe_subscription_id IS NOT NULL
     AND s.status IN ('active', 'trialing', 'past_due', 'unpaid')

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "billing/access.h"
 #include "billing/audit.h"
+#include "contracts/contracts.h"
 #include "issuing/license_rights.h"
 #include "outbox/enqueue.h"
 #include "outbox/fetch.h"
@@ -302,12 +303,15 @@ change_resume(struct operation *operation, const char *customer_id)
 	struct sold_subscription now = {0};
 	struct change change = {
 	        .subscription = &subscription, .parameters = "", .action = action};
+	struct instant contract_ends_at;
 	bool repeated;
 
 	TRY(stripe_is_configured(operation));
 	TRY(repeat(operation, action, &repeated));
 	if (repeated)
 		return FAIL_NONE;
+	/* The subscription ends because a contract follows. */
+	TRY(contract_must_end(operation, customer_id, &contract_ends_at));
 	TRY(change_find_paid(operation, customer_id, &subscription));
 	TRY(change_fetch(operation, &subscription, &now));
 	if (now.stripe.cancel_at_period_end)

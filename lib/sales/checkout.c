@@ -6,6 +6,7 @@
 #include "billing/access.h"
 #include "billing/audit.h"
 #include "billing/customers.h"
+#include "contracts/contracts.h"
 #include "outbox/enqueue.h"
 #include "outbox/fetch.h"
 #include "sales/checkout_sessions.h"
@@ -117,7 +118,7 @@ add_options(struct stripe_form *form, const struct sales_policy *sales)
 static const char *
 session_form(struct operation *operation, const struct checkout_request *request,
              const struct price *price, const char *stripe_customer_id,
-             const struct subscription *subscription)
+             struct instant free_until)
 {
 	struct stripe_form form = stripe_form_new(operation->task->arena);
 
@@ -136,18 +137,31 @@ session_form(struct operation *operation, const struct checkout_request *request
 	stripe_form_string(&form, "subscription_data[metadata][customer_id]",
 	                   request->customer_id);
 	add_options(&form, &operation->billing->sales);
-	if (operation->billing->sales.keep_trial && subscription != NULL &&
-	    access_is_trial(subscription, operation->now_ms) &&
-	    subscription->trial_ends_at.ms - operation->now_ms >= TRIAL_LEFT_MS)
+	if (free_until.known && free_until.ms - operation->now_ms >= TRIAL_LEFT_MS)
 		stripe_form_int(&form, "subscription_data[trial_end]",
-		                subscription->trial_ends_at.ms / SECOND_MS);
+		                free_until.ms / SECOND_MS);
 	return form.text.data;
+}
+
+/* When the new subscription begins to bill: a contract that ends counts until then, and a trial where
+ * the policy keeps it. Unknown: at once. */
+static struct instant
+free_until(const struct operation *operation, const struct subscription *subscription,
+           struct instant contract_ends_at)
+{
+	if (contract_ends_at.known)
+		return contract_ends_at;
+	if (operation->billing->sales.keep_trial && subscription != NULL &&
+	    access_is_trial(subscription, operation->now_ms))
+		return subscription->trial_ends_at;
+	return INSTANT_NONE;
 }
 
 static bool
 is_paid_and_live(const struct subscription *subscription)
 {
-	return subscription != NULL && subscription->stripe_subscription_id != NULL &&
+	return subscription != NULL && !subscription_is_contract(subscription) &&
+	       subscription->stripe_subscription_id != NULL &&
 	       stripe_status_is_live(subscription->status);
 }
 
@@ -158,6 +172,7 @@ prepare_session(struct operation *operation, const struct checkout_request *requ
                 const struct price *price, struct stripe_call *call)
 {
 	const struct subscription *subscription;
+	struct instant contract_ends_at;
 	struct stripe_call wanted = {.kind = STRIPE_CHECKOUT,
 	                             .customer_id = request->customer_id,
 	                             .path = "/v1/checkout/sessions",
@@ -172,10 +187,11 @@ prepare_session(struct operation *operation, const struct checkout_request *requ
 	TRY(subscription_newest(operation, request->customer_id, &subscription));
 	if (is_paid_and_live(subscription))
 		return fail_subscription_exists(operation);
+	TRY(contract_must_end(operation, request->customer_id, &contract_ends_at));
 	TRY(audit_admit_payment(operation, request->customer_id));
 	TRY(stripe_customer_ensure(operation, &customer, &wanted.subject));
-	wanted.parameters =
-	        session_form(operation, request, price, wanted.subject, subscription);
+	wanted.parameters = session_form(operation, request, price, wanted.subject,
+	                                 free_until(operation, subscription, contract_ends_at));
 	/* A call that has failed keeps the client's key. */
 	wanted.by_client = call->state == NULL;
 	return call_prepare(operation, &wanted, call);

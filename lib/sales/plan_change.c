@@ -3,7 +3,9 @@
 
 #include "base/arena.h"
 #include "base/text.h"
+#include "billing/access.h"
 #include "billing/customers.h"
+#include "contracts/contracts.h"
 #include "outbox/fetch.h"
 #include "sales/items.h"
 #include "sync/objects.h"
@@ -43,6 +45,16 @@ is_live_at_stripe(const struct subscription *subscription)
 	       !stripe_status_is_final(subscription->status);
 }
 
+/* Only the vendor changes a contract that runs or is all that the customer has. */
+static enum fail
+refuse_contract(struct operation *operation, const struct subscription *newest)
+{
+	if (newest == NULL || !subscription_is_contract(newest) ||
+	    text_equal(access_status(newest, operation->now_ms), "canceled"))
+		return FAIL_NONE;
+	return fail_contract_exists(operation);
+}
+
 enum fail
 change_find(struct operation *operation, const char *customer_id, struct subscription *out)
 {
@@ -52,6 +64,7 @@ change_find(struct operation *operation, const char *customer_id, struct subscri
 
 	TRY(customer_find(operation, customer_id, &customer));
 	TRY(subscription_newest(operation, customer_id, &newest));
+	TRY(refuse_contract(operation, newest));
 	if (!is_live_at_stripe(newest) && customer.stripe_customer_id != NULL &&
 	    operation->billing->sales.configured && operation->stripe != NULL) {
 		TRY(db_begin(operation->db, operation->task));
@@ -66,6 +79,8 @@ enum fail
 change_find_paid(struct operation *operation, const char *customer_id, struct subscription *out)
 {
 	TRY(change_find(operation, customer_id, out));
+	if (subscription_is_contract(out))
+		return fail_subscription_ended(operation);
 	if (out->stripe_subscription_id == NULL)
 		return fail_checkout_needed(operation);
 	if (stripe_status_is_final(out->status))

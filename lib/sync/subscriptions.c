@@ -32,12 +32,21 @@ struct total {
 	"s.pause_behavior, s.pause_resumes_at, s.superseded"
 #define FINAL "('canceled', 'incomplete_expired')"
 #define BEST                                                                                   \
-	"(SELECT subscription_id FROM subscriptions WHERE customer_id = $1 ORDER BY "          \
+	"(SELECT subscription_id FROM subscriptions WHERE customer_id = $1 "                   \
+	"AND contract_id IS NULL ORDER BY "                                                    \
 	"CASE WHEN status IN ('trialing', 'active') THEN 0 WHEN status = 'past_due' THEN 1 "   \
 	"  WHEN status IN " FINAL " THEN 3 ELSE 2 END, "                                       \
 	"stripe_subscription_id IS NULL, "                                                     \
 	"CASE WHEN status IN " FINAL " THEN NULL ELSE created_at END, created_at DESC, "       \
 	"stripe_subscription_id, subscription_id DESC LIMIT 1)"
+
+/* A subscription beside the one that counts: also beside a contract that runs, unless the contract's
+ * end was scheduled and this one follows. One that ends with the contract's start is none. */
+#define SECOND(moment)                                                                         \
+	"s.contract_id IS NULL AND (s.superseded OR NOT s.cancel_at_period_end "               \
+	"AND s.cancel_at IS NULL AND EXISTS (SELECT FROM subscriptions c JOIN contracts k "    \
+	"  USING (contract_id) WHERE c.customer_id = s.customer_id AND k.end_set_at IS NULL "  \
+	"  AND subscription_order(c, " moment ") = 0)) "
 
 enum {
 	STORE,
@@ -64,23 +73,27 @@ static const struct statement statements[] = {
                        .sql = "UPDATE subscriptions SET status = 'canceled', ended_at = $2, "
                               "version = version + 1, updated_at = $2 "
                               "WHERE customer_id = $1 AND stripe_subscription_id IS NULL "
+                              "AND contract_id IS NULL "
                               "AND status NOT IN " FINAL " AND EXISTS (SELECT FROM "
                               "  subscriptions WHERE customer_id = $1 AND "
+                              "  contract_id IS NULL AND "
                               "  stripe_subscription_id IS NOT NULL AND status IN ('trialing', "
                               "  'active', 'past_due', 'unpaid', 'paused', 'canceled'))"},
         [SUPERSEDE] = {"subscription_sync_supersede",
                        .sql = "UPDATE subscriptions SET superseded = true, "
                               "version = version + 1 WHERE customer_id = $1 "
-                              "AND NOT superseded AND subscription_id <> " BEST},
+                              "AND NOT superseded AND contract_id IS NULL "
+                              "AND subscription_id <> " BEST},
         [RESTORE] = {"subscription_sync_restore",
                      .sql = "UPDATE subscriptions SET superseded = false, "
                             "version = version + 1 WHERE customer_id = $1 "
                             "AND superseded AND subscription_id = " BEST},
         [DUPLICATES_OF] = {"subscription_sync_duplicates_of", ROW,
                            .sql = "SELECT " SYNCED " FROM subscriptions s "
-                                  "WHERE s.customer_id = $1 AND s.superseded "
-                                  "AND s.stripe_subscription_id IS NOT NULL "
-                                  "AND s.status NOT IN " FINAL " AND s.status <> 'incomplete'"},
+                                  "WHERE s.customer_id = $1 AND " SECOND(
+                                          "$2") "AND s.stripe_subscription_id IS NOT NULL "
+                                                "AND s.status NOT IN " FINAL
+                                                " AND s.status <> 'incomplete'"},
         [GONE] = {"subscription_sync_gone",
                   .sql = "UPDATE subscriptions SET status = 'canceled', "
                          "cancel_at_period_end = false, scheduled_plan = NULL, "
@@ -113,9 +126,10 @@ static const struct statement statements[] = {
                            "ORDER BY s.stripe_subscription_id LIMIT $3::bigint"},
         [DUPLICATES] =
                 {"subscription_sync_duplicates", ROWS_WITH(struct total, number),
-                 .sql = "SELECT count(DISTINCT customer_id) AS number FROM subscriptions "
-                        "WHERE superseded AND stripe_subscription_id IS NOT NULL "
-                        "AND status NOT IN " FINAL " AND status <> 'incomplete'"},
+                 .sql = "SELECT count(DISTINCT customer_id) AS number FROM subscriptions s "
+                        "WHERE " SECOND("$1") "AND stripe_subscription_id IS NOT NULL "
+                                              "AND status NOT IN " FINAL
+                                              " AND status <> 'incomplete'"},
 };
 
 const struct statement_list subscription_sync_statements = STATEMENT_LIST(statements);
@@ -189,7 +203,7 @@ report_duplicates(struct operation *operation, const char *customer_id)
 	 * changes. */
 	TRY(stripe_call_has_pending(operation, STRIPE_CANCEL, customer_id, &cancelling));
 	TRY(db_rows(operation->db, operation->task, &statements[DUPLICATES_OF],
-	            PARAMETERS(customer_id), (void *)&rows, &count));
+	            PARAMETERS(customer_id, param_now(operation)), (void *)&rows, &count));
 	for (size_t i = 0; i < count; i++) {
 		const char *id = rows[i].stripe_subscription_id;
 
@@ -347,8 +361,8 @@ subscription_sync_duplicates(struct operation *operation, int64_t *count)
 	struct total total = {0};
 	bool found;
 
-	TRY(db_row(operation->db, operation->task, &statements[DUPLICATES], NO_PARAMETERS,
-	           &total, &found));
+	TRY(db_row(operation->db, operation->task, &statements[DUPLICATES],
+	           PARAMETERS(param_now(operation)), &total, &found));
 	*count = total.number;
 	return FAIL_NONE;
 }

@@ -12,7 +12,8 @@ SELECT c.customer_id, s.plan AS "subscription.plan", s.status AS "subscription.s
 FROM customers c
 LEFT JOIN LATERAL (
   SELECT plan, status, trial_ends_at FROM subscriptions WHERE customer_id = c.customer_id
-  ORDER BY superseded, subscription_id DESC LIMIT 1) s ON true
+  ORDER BY superseded, subscription_order(subscriptions, $2),
+    subscription_id DESC LIMIT 1) s ON true
 CROSS JOIN LATERAL (
   SELECT COALESCE(sum(active_devices), 0)::bigint AS active_devices, count(*) AS instances,
     count(*) FILTER (WHERE kind <> 'production') AS others

@@ -65,7 +65,8 @@ SELECT c.customer_id, s.plan AS "subscription.plan", s.status AS "subscription.s
 FROM customers c
 LEFT JOIN LATERAL (
   SELECT plan, status, trial_ends_at FROM subscriptions WHERE customer_id = c.customer_id
-  ORDER BY superseded, subscription_id DESC LIMIT 1) s ON true
+  ORDER BY superseded, subscription_order(subscriptions, $2),
+    subscription_id DESC LIMIT 1) s ON true
 LEFT JOIN folded f ON true
 CROSS JOIN (
   SELECT COALESCE(sum(CASE WHEN in_use THEN active_devices ELSE 0 END

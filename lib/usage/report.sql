@@ -157,7 +157,8 @@ SELECT k.key_id AS "key.key_id", k.key_customer_id AS "key.customer_id", k.role 
 FROM caller k
 LEFT JOIN LATERAL (
   SELECT plan, status, trial_ends_at FROM subscriptions WHERE customer_id = k.customer_id
-  ORDER BY superseded, subscription_id DESC LIMIT 1) s ON true
+  ORDER BY superseded, subscription_order(subscriptions, $9),
+    subscription_id DESC LIMIT 1) s ON true
 LEFT JOIN folded f ON true
 CROSS JOIN (
   SELECT COALESCE(sum(CASE WHEN in_use THEN active_devices ELSE 0 END

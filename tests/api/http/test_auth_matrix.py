@@ -84,6 +84,13 @@ def expected(method, pattern, who, caller):
     return (403, "scope_missing") if caller == "wrong scope" else ADMITTED
 
 
+def make_contract(api, customer):
+    """The id of a new contract of the customer."""
+    answer = api.owner.post(f"/api/customers/{customer.id}/contracts", {
+        "plan": "enterprise", "billing": "manual", "ends_at": "2040-01-01T00:00:00Z"})
+    return answer.json()["contract"]["contract_id"]
+
+
 def make_buyer(stack, customer, pattern):
     """Buys the subscription that a valid request of this kind needs."""
     name = pattern.removeprefix("/api/subscriptions/")
@@ -102,6 +109,8 @@ def request_for(api, document, customer, method, pattern):
     if ":instance_id" in path:
         path = path.replace(":instance_id", "plant-7")
         assert api.owner.put(path.removesuffix("/transfer")).status_code == 201
+    if ":contract_id" in path:
+        path = path.replace(":contract_id", make_contract(api, customer))
     reported = 0
     if pattern.endswith(("/latest", "/corrections")):
         answer = api.owner.post("/api/usage/report", {"customer_id": customer.id})
@@ -112,11 +121,15 @@ def request_for(api, document, customer, method, pattern):
     if operation.body is None:
         return path, None
     values = {"email": api.email(), "license": customer.license, "customer_id": customer.id,
-              "to": "plant-8", "reports": [{"customer_id": customer.id}], "id": reported, "reason": "matrix",
+              "to": "plant-8", "reports": [{"customer_id": customer.id}], "id": reported,
+              "reason": "matrix",
+              "billing": "manual", "ends_at": "2040-01-01T00:00:00Z", "version": 1,
               "plan": "enterprise" if pattern.endswith(("/upgrade", "/preview")) else "starter"}
     if operation.id == "receive_stripe_event":
         return path, event()
     needed = document.needs(operation.body)
+    if operation.id == "amend_contract":
+        return path, {"version": 1, "note": "matrix"}
     return path, {name: values[name] for name in needed}
 
 

@@ -136,6 +136,16 @@ def deletable_key(place):
     return f"/api/customers/{customer.id}/keys/{place.api.mint(customer)[1]}"
 
 
+CONTRACT = {"plan": "enterprise", "billing": "manual", "note": "x" * 500,
+            "ends_at": "2040-01-01T00:00:00Z"}
+
+
+def contract(place):
+    """The path of a new customer's contract."""
+    path = f"/api/customers/{place.api.sign_up().id}/contracts"
+    return f"{path}/{place.api.owner.post(path, CONTRACT).json()['contract']['contract_id']}"
+
+
 def batch(place):
     """As many good reports as a batch takes."""
     return {"reports": [place.report(number) for number in range(500)]}
@@ -222,6 +232,13 @@ TABLE = {
     "POST /api/customers/:customer_id/instances/:instance_id/transfer": send(
         "POST", lambda place: f"/api/customers/{place.id}/instances/{place.activated()}/transfer",
         lambda place: {"to": uuid.uuid4().hex}),
+    "POST /api/customers/:customer_id/contracts": send(
+        "POST", lambda place: f"/api/customers/{place.api.sign_up().id}/contracts", CONTRACT),
+    "GET /api/customers/:customer_id/contracts": get("/api/customers/{id}/contracts?limit=100"),
+    "PATCH /api/customers/:customer_id/contracts/:contract_id": send("PATCH", contract, {
+        "version": 1, "note": "x" * 500}),
+    "POST /api/customers/:customer_id/contracts/:contract_id/end": send(
+        "POST", lambda place: contract(place) + "/end", {"reason": "x" * 500}),
     "GET /api/licenses/public-key": get("/api/licenses/public-key"),
     "GET /api/licenses/revocations": get("/api/licenses/revocations"),
     "POST /api/licenses/verify": send("POST", "/api/licenses/verify", lambda place: {

@@ -157,6 +157,18 @@ def drive_payments(client, customer_id, stack):
         "/api/webhooks/stripe", data=body, headers=signed(body, stack.webhook_secret))
 
 
+def drive_contracts(owner, customer_id):
+    """The operations on contracts; a dry run is the success with the lowest status."""
+    path = f"/api/customers/{customer_id}/contracts"
+    terms = {"plan": "enterprise", "billing": "manual", "ends_at": "2040-01-01T00:00:00Z"}
+    yield "create_contract", owner.post(path, {**terms, "dry_run": True})
+    contract = owner.post(path, terms).json()["contract"]
+    yield "list_contracts", owner.get(path)
+    path += f"/{contract['contract_id']}"
+    yield "amend_contract", owner.patch(path, {"version": 1, "reference": "PO 1"})
+    yield "end_contract", owner.post(path + "/end", {"reason": "driven"})
+
+
 def drive(api, stack):
     """Every operation once, with success: (operation id, answer)."""
     nobody, owner = api.nobody, api.owner
@@ -206,6 +218,7 @@ def drive(api, stack):
     yield "export_customer", client.get(f"/api/customers/{customer_id}/export")
     yield "transfer_instance", client.post(f"{instance}/transfer", {"to": "plant-8"})
     yield "release_instance", client.delete(instance)
+    yield from drive_contracts(owner, api.sign_up().id)
     yield from drive_payments(client, customer_id, stack)
     yield "revoke_license", owner.post(f"/api/licenses/{customer_id}/revoke", {"reason": "test"})
     yield "get_revocations", nobody.get("/api/licenses/revocations")

@@ -1,0 +1,509 @@
+/* changes.c: makes, amends and ends contracts. */
+#include "base/arena.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "billing/access.h"
+#include "billing/audit.h"
+#include "billing/customers.h"
+#include "contracts/contracts.h"
+#include "issuing/license_rights.h"
+#include "outbox/enqueue.h"
+
+/* Things that stand in the way of a contract. */
+struct obstacles {
+	int64_t contracts;
+	bool overlaps;
+	bool subscribed;
+};
+
+struct trial {
+	struct instant ends_at;
+};
+
+struct ending {
+	bool others;
+	struct instant ends_at;
+};
+
+struct due {
+	const char *customer_id;
+	const char *contract_id;
+};
+
+extern const char contracts_contract_create_sql[]; /* contract_create.sql */
+extern const char contracts_contract_amend_sql[];  /* contract_amend.sql */
+
+#define FINAL "('canceled', 'incomplete_expired')"
+#define TRIAL                                                                                  \
+	"customer_id = $1 AND stripe_subscription_id IS NULL AND contract_id IS NULL "         \
+	"AND status = 'trialing' "
+
+enum {
+	OBSTACLES,
+	CREATE,
+	AMEND,
+	END,
+	SHORTEN_TRIAL,
+	RESTORE_TRIAL,
+	ENDING,
+	DUE,
+	RECORD_END,
+	FORGET
+};
+
+static const struct statement statements[] = {
+        /* A subscription of Stripe's that ends by itself before the contract starts is none. */
+        [OBSTACLES] =
+                {"contract_obstacles",
+                 ROWS_WITH(struct obstacles, contracts, overlaps, subscribed),
+                 .sql = "SELECT count(contract_id) AS contracts, "
+                        "COALESCE(bool_or(contract_id <> $4 AND starts_at < $3 "
+                        "  AND ends_at > $2), false) AS overlaps, "
+                        "COALESCE(bool_or(contract_id IS NULL "
+                        "  AND stripe_subscription_id IS NOT NULL "
+                        "  AND status NOT IN " FINAL " AND status <> 'incomplete' "
+                        "  AND NOT COALESCE(LEAST(cancel_at, CASE WHEN cancel_at_period_end "
+                        "    THEN current_period_ends_at END) <= $2::timestamptz, false)), "
+                        "  false) AS subscribed FROM subscriptions WHERE customer_id = $1"},
+        [CREATE] = {"contract_create", .sql = contracts_contract_create_sql},
+        [AMEND] = {"contract_amend", .sql = contracts_contract_amend_sql},
+        [END] = {"contract_end",
+                 .sql = "WITH contract AS (UPDATE contracts SET end_set_at = $2, "
+                        "end_reason = $3, updated_at = $2 WHERE contract_id = $1) "
+                        "UPDATE subscriptions SET status = 'canceled', ended_at = $2, "
+                        "ends_at = LEAST(ends_at, $2::timestamptz), version = version + 1, "
+                        "updated_at = $2 WHERE contract_id = $1 AND status NOT IN " FINAL},
+        /* `ends_at` is when the trial would have ended. */
+        [SHORTEN_TRIAL] =
+                {"contract_shorten_trial", ROWS_WITH(struct trial, ends_at),
+                 .sql = "WITH trial AS (SELECT subscription_id, trial_ends_at "
+                        "  FROM subscriptions WHERE " TRIAL
+                        "  AND trial_ends_at > $3 FOR UPDATE) "
+                        "UPDATE subscriptions s SET version = version + 1, updated_at = $3, "
+                        "trial_ends_at = CASE WHEN $2::timestamptz > $3 "
+                        "  THEN LEAST(s.trial_ends_at, $2) ELSE s.trial_ends_at END, "
+                        "status = CASE WHEN $2::timestamptz > $3 THEN s.status "
+                        "  ELSE 'canceled' END, "
+                        "ended_at = CASE WHEN $2::timestamptz > $3 THEN s.ended_at "
+                        "  ELSE $3::timestamptz END "
+                        "FROM trial WHERE s.subscription_id = trial.subscription_id "
+                        "RETURNING trial.trial_ends_at AS ends_at"},
+        /* As it was before the contract, but not beyond the start of another one. */
+        [RESTORE_TRIAL] =
+                {"contract_restore_trial",
+                 .sql = "UPDATE subscriptions SET version = version + 1, updated_at = $3, "
+                        "trial_ends_at = LEAST(k.trial_ends_at, $4, (SELECT min(starts_at) "
+                        "  FROM subscriptions WHERE customer_id = $1 "
+                        "  AND status NOT IN " FINAL " AND contract_id <> $2)) "
+                        "FROM (SELECT trial_ends_at FROM contracts WHERE contract_id = $2) k "
+                        "WHERE " TRIAL "AND k.trial_ends_at IS NOT NULL"},
+        [ENDING] = {"contract_ending", ROWS_WITH(struct ending, others, ends_at),
+                    .sql = "SELECT COALESCE(bool_or(k.end_set_at IS NULL), false) AS others, "
+                           "max(s.ends_at) AS ends_at FROM subscriptions s "
+                           "JOIN contracts k USING (contract_id) "
+                           "WHERE s.customer_id = $1 AND s.ends_at > $2 "
+                           "AND s.status NOT IN " FINAL},
+        [DUE] = {"contract_due", ROWS_WITH(struct due, customer_id, contract_id),
+                 .sql = "SELECT customer_id, contract_id FROM subscriptions "
+                        "WHERE contract_id IS NOT NULL AND stripe_subscription_id IS NULL "
+                        "AND status NOT IN " FINAL " AND ends_at <= $1 "
+                        "ORDER BY ends_at LIMIT $2::bigint"},
+        [RECORD_END] = {"contract_record_end",
+                        .sql = "UPDATE subscriptions SET status = 'canceled', "
+                               "ended_at = ends_at, version = version + 1, updated_at = $2 "
+                               "WHERE contract_id = $1 AND status NOT IN " FINAL
+                               " AND ends_at <= $2"},
+        [FORGET] = {"contract_forget",
+                    .sql = "WITH reasons AS (UPDATE contracts SET end_reason = NULL "
+                           "  WHERE customer_id = $1 AND end_reason IS NOT NULL) "
+                           "UPDATE contract_versions v SET note = NULL FROM contracts k "
+                           "WHERE k.contract_id = v.contract_id AND k.customer_id = $1 "
+                           "AND v.note IS NOT NULL"},
+};
+
+const struct statement_list contract_change_statements = STATEMENT_LIST(statements);
+
+static enum fail
+fail_conflict(struct operation *operation, const char *code, const char *message)
+{
+	return task_fail(operation->task, FAIL_CONFLICT, code, "%s", message);
+}
+
+/* Locks the customer for the change. */
+static enum fail
+lock(struct operation *operation, const char *customer_id)
+{
+	struct customer customer;
+	bool deleted;
+
+	TRY(customer_lock(operation, customer_id, &deleted));
+	return customer_find(operation, customer_id, &customer);
+}
+
+/* Refuses times at which another contract or a subscription of Stripe's counts. */
+static enum fail
+check_obstacles(struct operation *operation, const char *customer_id, const char *contract_id,
+                const struct contract_terms *terms, struct obstacles *out)
+{
+	struct task *task = operation->task;
+	bool found;
+
+	TRY(db_row(operation->db, task, &statements[OBSTACLES],
+	           PARAMETERS(customer_id, param_time(task, terms->starts_at),
+	                      param_time(task, terms->ends_at), contract_id),
+	           out, &found));
+	if (out->overlaps)
+		return fail_conflict(operation, "contract_overlaps",
+		                     "The customer has another contract at that time.");
+	if (out->subscribed)
+		return fail_conflict(operation, "subscription_exists",
+		                     "The customer has a subscription at Stripe that does not "
+		                     "end before the contract starts.");
+	return FAIL_NONE;
+}
+
+static const char *
+param_amount(struct task *task, const struct contract_terms *terms, int64_t value)
+{
+	return terms->currency == NULL ? NULL : param_int(task, value);
+}
+
+static const char *
+param_days(struct task *task, const struct contract_terms *terms)
+{
+	return terms->days_until_due == 0 ? NULL : param_int(task, terms->days_until_due);
+}
+
+static enum fail
+insert(struct operation *operation, const struct contract *contract, const char *status,
+       struct instant trial_ends_at)
+{
+	const struct contract_terms *terms = &contract->terms;
+	struct task *task = operation->task;
+
+	return db_run(
+	        operation->db, task, &statements[CREATE],
+	        PARAMETERS(contract->contract_id, contract->customer_id, contract->billing,
+	                   status, param_now(operation), operation->actor, terms->plan,
+	                   param_time(task, terms->starts_at), param_time(task, terms->ends_at),
+	                   param_amount(task, terms, terms->amount_minor), terms->currency,
+	                   terms->interval, param_amount(task, terms, terms->interval_count),
+	                   terms->features, terms->limits, terms->overage,
+	                   param_days(task, terms), terms->reference, terms->note,
+	                   param_time(task, trial_ends_at)),
+	        NULL);
+}
+
+/* Ends a running trial with the start of the contract; `*before` is when it would have ended. */
+static enum fail
+shorten_trial(struct operation *operation, const struct contract *contract,
+              struct instant *before)
+{
+	struct task *task = operation->task;
+	struct trial trial = {INSTANT_NONE};
+	bool found;
+
+	TRY(db_row(operation->db, task, &statements[SHORTEN_TRIAL],
+	           PARAMETERS(contract->customer_id,
+	                      param_time(task, contract->terms.starts_at),
+	                      param_now(operation)),
+	           &trial, &found));
+	*before = trial.ends_at;
+	return FAIL_NONE;
+}
+
+/* Ends what the change ended: licences that grant too much, and pages where the customer could still
+ * subscribe. */
+static enum fail
+finish(struct operation *operation, const char *action, const struct contract *before,
+       struct contract *out)
+{
+	const char *customer_id = out->customer_id;
+	struct customer customer;
+
+	TRY(license_revoke_excess(operation, customer_id));
+	TRY(contract_find(operation, customer_id, out->contract_id, out));
+	TRY(audit_record(operation, action, customer_id, out->contract_id, NULL));
+	if (before != NULL)
+		return FAIL_NONE;
+	TRY(customer_find(operation, customer_id, &customer));
+	return stripe_checkout_close_enqueue(operation, customer_id,
+	                                     customer.stripe_customer_id);
+}
+
+enum { DUE_DAYS_USUAL = 30 };
+
+static enum fail
+terms_of_new(struct operation *operation, const struct contract_input *input,
+             struct contract_terms *out)
+{
+	struct task *task = operation->task;
+
+	*out = (struct contract_terms){.starts_at = INSTANT_MS(operation->now_ms),
+	                               .features = "{}",
+	                               .limits = "{}",
+	                               .overage = "{}"};
+	if (text_equal(input->billing, CONTRACT_STRIPE))
+		out->days_until_due = DUE_DAYS_USUAL;
+	TRY(contract_terms_apply(task, &operation->billing->plans, input, out));
+	return contract_terms_check(task, input->billing, out, operation->now_ms);
+}
+
+enum fail
+contract_create(struct operation *operation, const char *customer_id,
+                const struct contract_input *input, struct contract *out)
+{
+	bool manual = text_equal(input->billing, CONTRACT_MANUAL);
+	struct instant trial_ends_at = INSTANT_NONE;
+	struct obstacles obstacles;
+
+	*out = (struct contract){.contract_id = random_id(operation->task->arena, "con_", 16),
+	                         .customer_id = customer_id,
+	                         .billing = input->billing};
+	TRY(terms_of_new(operation, input, &out->terms));
+	TRY(db_begin(operation->db, operation->task));
+	TRY(lock(operation, customer_id));
+	TRY(check_obstacles(operation, customer_id, out->contract_id, &out->terms, &obstacles));
+	if (obstacles.contracts >= CONTRACTS_MAX)
+		return fail_conflict(operation, "too_many_contracts",
+		                     "The customer has as many contracts as it can have.");
+	if (manual)
+		TRY(shorten_trial(operation, out, &trial_ends_at));
+	TRY(insert(operation, out, manual ? "active" : "incomplete", trial_ends_at));
+	TRY(finish(operation, "contract_create", NULL, out));
+	return db_commit(operation->db, operation->task);
+}
+
+static bool
+is_over(const struct operation *operation, const struct contract *contract)
+{
+	return text_equal(access_status(&contract->subscription, operation->now_ms),
+	                  "canceled") ||
+	       text_equal(contract->subscription.status, "incomplete_expired");
+}
+
+/* Finds a contract that may still be changed, and compares the version that the caller has seen; 0:
+ * any. */
+static enum fail
+find_changeable(struct operation *operation, const char *customer_id, const char *contract_id,
+                int64_t version, struct contract *out)
+{
+	TRY(lock(operation, customer_id));
+	TRY(contract_find(operation, customer_id, contract_id, out));
+	if (is_over(operation, out))
+		return fail_conflict(operation, "contract_ended", "The contract has ended.");
+	if (version != 0 && version != out->version)
+		return fail_conflict(operation, "version_conflict",
+		                     "The contract has been changed since that version.");
+	return FAIL_NONE;
+}
+
+static bool
+terms_are_equal(const struct contract_terms *a, const struct contract_terms *b)
+{
+	return contract_terms_bill_alike(a, b) && text_equal(a->plan, b->plan) &&
+	       text_equal(a->features, b->features) && text_equal(a->limits, b->limits) &&
+	       text_equal(a->overage, b->overage) && text_equal(a->reference, b->reference) &&
+	       text_equal(a->note, b->note);
+}
+
+/* Stores the terms of `contract` in place of those of `before`. */
+static enum fail
+store_version(struct operation *operation, const struct contract *before,
+              const struct contract *contract)
+{
+	const struct contract_terms *terms = &contract->terms;
+	struct task *task = operation->task;
+	int64_t changed;
+
+	if (before->version >= CONTRACT_VERSIONS_MAX)
+		return fail_conflict(operation, "too_many_versions",
+		                     "The contract has as many versions as it can have.");
+	TRY(db_run(operation->db, task, &statements[AMEND],
+	           PARAMETERS(before->contract_id, param_int(task, before->version),
+	                      param_time(task, contract->end_set_at), contract->end_reason,
+	                      param_now(operation), operation->actor, terms->plan,
+	                      param_time(task, terms->starts_at),
+	                      param_time(task, terms->ends_at),
+	                      param_amount(task, terms, terms->amount_minor), terms->currency,
+	                      terms->interval, param_amount(task, terms, terms->interval_count),
+	                      terms->features, terms->limits, terms->overage,
+	                      param_days(task, terms), terms->reference, terms->note),
+	           &changed));
+	if (changed == 0)
+		return fail_conflict(operation, "version_conflict",
+		                     "The contract has been changed since that version.");
+	return FAIL_NONE;
+}
+
+/* Gives back what the contract took of the trial, up to its new start; unknown: all of it. */
+static enum fail
+restore_trial(struct operation *operation, const struct contract *contract,
+              struct instant starts_at)
+{
+	struct task *task = operation->task;
+
+	return db_run(operation->db, task, &statements[RESTORE_TRIAL],
+	              PARAMETERS(contract->customer_id, contract->contract_id,
+	                         param_now(operation), param_time(task, starts_at)),
+	              NULL);
+}
+
+/* Checks times that have changed. The start of a contract that has begun is fixed. */
+static enum fail
+check_new_times(struct operation *operation, const struct contract *before,
+                const struct contract *contract)
+{
+	const struct contract_terms *terms = &contract->terms;
+	struct obstacles obstacles;
+
+	if (terms->starts_at.ms != before->terms.starts_at.ms &&
+	    before->terms.starts_at.ms <= operation->now_ms)
+		return task_fail_field(operation->task, "starts_at", "has come already");
+	if (terms->starts_at.ms == before->terms.starts_at.ms &&
+	    terms->ends_at.ms == before->terms.ends_at.ms)
+		return FAIL_NONE;
+	TRY(contract_terms_check(operation->task, contract->billing, terms, operation->now_ms));
+	TRY(check_obstacles(operation, before->customer_id, before->contract_id, terms,
+	                    &obstacles));
+	return restore_trial(operation, before, terms->starts_at);
+}
+
+enum fail
+contract_amend(struct operation *operation, const char *customer_id, const char *contract_id,
+               const struct contract_input *input, struct contract *out)
+{
+	struct contract before;
+
+	TRY(db_begin(operation->db, operation->task));
+	TRY(find_changeable(operation, customer_id, contract_id, input->version, &before));
+	*out = before;
+	TRY(contract_terms_apply(operation->task, &operation->billing->plans, input,
+	                         &out->terms));
+	TRY(check_new_times(operation, &before, out));
+	if (terms_are_equal(&before.terms, &out->terms))
+		return fail_conflict(operation, "nothing_to_change",
+		                     "There is nothing to change.");
+	/* Another end takes back one that an operator has set. */
+	if (out->terms.ends_at.ms != before.terms.ends_at.ms) {
+		out->end_set_at = INSTANT_NONE;
+		out->end_reason = NULL;
+	}
+	TRY(store_version(operation, &before, out));
+	TRY(finish(operation, "contract_amend", &before, out));
+	return db_commit(operation->db, operation->task);
+}
+
+static enum fail
+end_now(struct operation *operation, const struct contract *contract, const char *reason)
+{
+	TRY(db_run(operation->db, operation->task, &statements[END],
+	           PARAMETERS(contract->contract_id, param_now(operation), reason), NULL));
+	if (contract->subscription.stripe_subscription_id != NULL)
+		TRY(stripe_cancel_enqueue(operation, contract->customer_id,
+		                          contract->subscription.stripe_subscription_id,
+		                          stripe_cancel_parameters(operation)));
+	return contract->terms.starts_at.ms > operation->now_ms
+	               ? restore_trial(operation, contract, INSTANT_NONE)
+	               : FAIL_NONE;
+}
+
+/* An end that is set is a new version, so that an amendment of the one before fails. */
+static enum fail
+set_end(struct operation *operation, const struct contract *before,
+        const struct contract_end *end)
+{
+	struct contract contract = *before;
+
+	if (end->at.ms >= before->terms.ends_at.ms)
+		return task_fail_field(operation->task, "at",
+		                       "must be before the contract's end");
+	if (end->at.ms <= before->terms.starts_at.ms)
+		return task_fail_field(operation->task, "at",
+		                       "must be after the contract's start, or absent");
+	contract.terms.ends_at = end->at;
+	contract.end_set_at = INSTANT_MS(operation->now_ms);
+	contract.end_reason = end->reason;
+	return store_version(operation, before, &contract);
+}
+
+enum fail
+contract_end(struct operation *operation, const char *customer_id, const char *contract_id,
+             const struct contract_end *end, struct contract *out)
+{
+	struct contract before;
+
+	TRY(db_begin(operation->db, operation->task));
+	TRY(find_changeable(operation, customer_id, contract_id, end->version, &before));
+	*out = before;
+	if (end->at.known && end->at.ms > operation->now_ms)
+		TRY(set_end(operation, &before, end));
+	else if (end->at.known && end->at.ms < operation->now_ms - DAY_MS)
+		return task_fail_field(operation->task, "at", "must not have passed");
+	else
+		TRY(end_now(operation, &before, end->reason));
+	TRY(finish(operation, "contract_end", &before, out));
+	return db_commit(operation->db, operation->task);
+}
+
+enum fail
+fail_contract_exists(struct operation *operation)
+{
+	return fail_conflict(operation, "contract_exists",
+	                     "The customer has a contract, which only the vendor changes.");
+}
+
+enum fail
+contract_must_end(struct operation *operation, const char *customer_id, struct instant *ends_at)
+{
+	struct ending ending = {false, INSTANT_NONE};
+	bool found;
+
+	TRY(db_row(operation->db, operation->task, &statements[ENDING],
+	           PARAMETERS(customer_id, param_now(operation)), &ending, &found));
+	*ends_at = ending.ends_at;
+	return ending.others ? fail_contract_exists(operation) : FAIL_NONE;
+}
+
+/* Records one end, unless an amendment has come first. */
+static enum fail
+record_end(struct operation *operation, const struct due *due, int64_t *ended)
+{
+	int64_t rows;
+	bool deleted;
+
+	TRY(db_begin(operation->db, operation->task));
+	TRY(customer_lock(operation, due->customer_id, &deleted));
+	TRY(db_run(operation->db, operation->task, &statements[RECORD_END],
+	           PARAMETERS(due->contract_id, param_now(operation)), &rows));
+	if (rows > 0) {
+		TRY(license_revoke_excess(operation, due->customer_id));
+		TRY(audit_record(operation, "contract_over", due->customer_id, due->contract_id,
+		                 NULL));
+	}
+	*ended += rows;
+	return db_commit(operation->db, operation->task);
+}
+
+enum fail
+contract_run_ends(struct operation *operation, int64_t *ended)
+{
+	struct task *task = operation->task;
+	const struct due *rows;
+	size_t count;
+
+	*ended = 0;
+	TRY(db_rows(operation->db, task, &statements[DUE],
+	            PARAMETERS(param_now(operation), param_int(task, operation->batch)),
+	            (void *)&rows, &count));
+	for (size_t i = 0; i < count; i++)
+		TRY(record_end(operation, &rows[i], ended));
+	return FAIL_NONE;
+}
+
+enum fail
+contract_forget(struct operation *operation, const char *customer_id)
+{
+	return db_run(operation->db, operation->task, &statements[FORGET],
+	              PARAMETERS(customer_id), NULL);
+}

@@ -1,0 +1,146 @@
+/* contracts.c: finds, lists and writes contracts and their versions. */
+#include "contracts/contracts.h"
+
+#include "billing/access.h"
+#include "billing/customers.h"
+
+#define TERMS                                                                                  \
+	"v.plan AS \"terms.plan\", v.starts_at AS \"terms.starts_at\", "                       \
+	"v.ends_at AS \"terms.ends_at\", v.amount_minor AS \"terms.amount_minor\", "           \
+	"v.currency AS \"terms.currency\", v.interval AS \"terms.interval\", "                 \
+	"v.interval_count AS \"terms.interval_count\", "                                       \
+	"v.features::text AS \"terms.features\", v.limits::text AS \"terms.limits\", "         \
+	"v.overage::text AS \"terms.overage\", v.days_until_due AS \"terms.days_until_due\", " \
+	"v.reference AS \"terms.reference\", v.note AS \"terms.note\" "
+
+/* A contract with its newest version and its subscription. */
+#define SELECT_CONTRACT                                                                        \
+	"SELECT k.contract_id, k.customer_id, k.billing, k.version, k.end_set_at, "            \
+	"k.end_reason, k.created_at, k.updated_at, "                                           \
+	"s.subscription_id AS \"subscription.subscription_id\", "                              \
+	"s.customer_id AS \"subscription.customer_id\", "                                      \
+	"s.stripe_subscription_id AS \"subscription.stripe_subscription_id\", "                \
+	"s.plan AS \"subscription.plan\", s.status AS \"subscription.status\", "               \
+	"s.trial_ends_at AS \"subscription.trial_ends_at\", "                                  \
+	"s.pause_resumes_at AS \"subscription.pause_resumes_at\", "                            \
+	"s.pause_ends_access_at AS \"subscription.pause_ends_access_at\", "                    \
+	"s.hold_reason AS \"subscription.hold_reason\", "                                      \
+	"s.hold_ends_access_at AS \"subscription.hold_ends_access_at\", "                      \
+	"s.price_ends_access_at AS \"subscription.price_ends_access_at\", "                    \
+	"s.contract_id AS \"subscription.contract_id\", "                                      \
+	"s.starts_at AS \"subscription.starts_at\", s.ends_at AS \"subscription.ends_at\", "   \
+	"s.ended_at AS \"subscription.ended_at\", s.version AS "                               \
+	"\"subscription.version\", " TERMS "FROM contracts k "                                 \
+	"JOIN contract_versions v ON v.contract_id = k.contract_id "                           \
+	"  AND v.version = k.version "                                                         \
+	"JOIN subscriptions s ON s.contract_id = k.contract_id "
+
+static const struct column columns[] = COLUMNS(
+        struct contract, contract_id, customer_id, billing, version, end_set_at, end_reason,
+        created_at, updated_at, subscription.subscription_id, subscription.customer_id,
+        subscription.stripe_subscription_id, subscription.plan, subscription.status,
+        subscription.trial_ends_at, subscription.pause_resumes_at,
+        subscription.pause_ends_access_at, subscription.hold_reason,
+        subscription.hold_ends_access_at, subscription.price_ends_access_at,
+        subscription.contract_id, subscription.starts_at, subscription.ends_at,
+        subscription.ended_at, subscription.version, terms.plan, terms.starts_at, terms.ends_at,
+        terms.amount_minor, terms.currency, terms.interval, terms.interval_count,
+        terms.features, terms.limits, terms.overage, terms.days_until_due, terms.reference,
+        terms.note);
+
+#define ROW ROWS_OF(struct contract, columns)
+
+enum { FIND, LIST, VERSIONS };
+
+static const struct statement statements[] = {
+        [FIND] = {"contract_find", ROW,
+                  .sql = SELECT_CONTRACT "WHERE k.customer_id = $1 AND k.contract_id = $2"},
+        [LIST] = {"contract_list", ROW,
+                  .sql = SELECT_CONTRACT
+                  "WHERE k.customer_id = $1 AND (k.created_at, k.contract_id) < "
+                  "(COALESCE($2::timestamptz, 'infinity'), COALESCE($3, '')) "
+                  "ORDER BY k.created_at DESC, k.contract_id DESC LIMIT $4::bigint"},
+        [VERSIONS] = {"contract_versions",
+                      ROWS_WITH(struct contract_version, version, created_at, created_by,
+                                terms.plan, terms.starts_at, terms.ends_at, terms.amount_minor,
+                                terms.currency, terms.interval, terms.interval_count,
+                                terms.features, terms.limits, terms.overage,
+                                terms.days_until_due, terms.reference, terms.note),
+                      .sql = "SELECT v.version, v.created_at, v.created_by, " TERMS
+                             "FROM contract_versions v WHERE v.contract_id = $1 "
+                             "ORDER BY v.version"},
+};
+
+const struct statement_list contract_statements = STATEMENT_LIST(statements);
+
+enum fail
+contract_find(struct operation *operation, const char *customer_id, const char *contract_id,
+              struct contract *out)
+{
+	struct customer customer;
+	bool found;
+
+	TRY(customer_find(operation, customer_id, &customer));
+	TRY(db_row(operation->db, operation->task, &statements[FIND],
+	           PARAMETERS(customer_id, contract_id), out, &found));
+	if (found)
+		return FAIL_NONE;
+	return task_fail(operation->task, FAIL_NOT_FOUND, "contract_not_found",
+	                 "The customer has no such contract.");
+}
+
+enum fail
+contract_list(struct operation *operation, const char *customer_id, struct page *page,
+              const struct contract **out, size_t *count)
+{
+	struct task *task = operation->task;
+	struct customer customer;
+
+	TRY(customer_find(operation, customer_id, &customer));
+	TRY(db_rows(operation->db, task, &statements[LIST],
+	            PARAMETERS(customer_id, param_time(task, page->at), page->id,
+	                       page_limit(task, page)),
+	            (void *)out, count));
+	if (page_has_next(page, count))
+		page->next = page_cursor(task, (*out)[*count - 1].created_at,
+		                         (*out)[*count - 1].contract_id);
+	return FAIL_NONE;
+}
+
+enum fail
+contract_versions(struct operation *operation, const char *contract_id,
+                  const struct contract_version **out, size_t *count)
+{
+	return db_rows(operation->db, operation->task, &statements[VERSIONS],
+	               PARAMETERS(contract_id), (void *)out, count);
+}
+
+void
+contract_write(struct json_out *json, const struct contract *contract, int64_t now_ms)
+{
+	const struct subscription *subscription = &contract->subscription;
+
+	json_out_string(json, "contract_id", contract->contract_id);
+	json_out_string(json, "customer_id", contract->customer_id);
+	json_out_string(json, "billing", contract->billing);
+	json_out_string(json, "status", access_status(subscription, now_ms));
+	json_out_int(json, "version", contract->version);
+	contract_terms_write(json, &contract->terms);
+	json_out_string(json, "stripe_subscription_id", subscription->stripe_subscription_id);
+	json_out_time(json, "ended_at", subscription->ended_at);
+	json_out_time(json, "end_set_at", contract->end_set_at);
+	json_out_string(json, "end_reason", contract->end_reason);
+	json_out_time(json, "created_at", contract->created_at);
+	json_out_time(json, "updated_at", contract->updated_at);
+}
+
+void
+contract_version_write(struct json_out *json, const struct contract_version *version)
+{
+	json_out_open(json, NULL, '{');
+	json_out_int(json, "version", version->version);
+	contract_terms_write(json, &version->terms);
+	json_out_time(json, "created_at", version->created_at);
+	json_out_string(json, "created_by", version->created_by);
+	json_out_close(json, '}');
+}

@@ -1,0 +1,95 @@
+/*
+ * contracts.h: deals outside the price list.
+ *
+ * A contract is a row in contracts, a row in contract_versions for each version of its terms, and a row
+ * in subscriptions, by which it counts from its start to its end. Of a customer's contracts no two
+ * overlap. All changes lock the customer's row; they join the caller's transaction, if there is one.
+ */
+#pragma once
+
+#include "billing/subscriptions.h"
+#include "contracts/terms.h"
+#include "db/page.h"
+
+/* Bounds of a customer's contracts and of the versions of each. */
+enum { CONTRACTS_MAX = 100, CONTRACT_VERSIONS_MAX = 100 };
+
+#define CONTRACT_MANUAL "manual"
+#define CONTRACT_STRIPE "stripe_invoice"
+
+struct contract {
+	const char *contract_id;
+	const char *customer_id;
+	const char *billing;
+	int64_t version;
+	struct contract_terms terms;      /* of the newest version */
+	struct subscription subscription; /* its row; status and times are those that count */
+	struct instant end_set_at;        /* when an operator ended it or scheduled its end */
+	const char *end_reason;
+	struct instant created_at;
+	struct instant updated_at;
+};
+
+struct contract_version {
+	int64_t version;
+	struct contract_terms terms;
+	struct instant created_at;
+	const char *created_by;
+};
+
+extern const struct statement_list contract_statements, contract_change_statements;
+
+/* FAIL_NOT_FOUND "customer_not_found", "contract_not_found". */
+enum fail contract_find(struct operation *operation, const char *customer_id,
+                        const char *contract_id, struct contract *out) MUST_CHECK;
+
+/* The customer's contracts, newest first. FAIL_NOT_FOUND "customer_not_found". */
+enum fail contract_list(struct operation *operation, const char *customer_id, struct page *page,
+                        const struct contract **out, size_t *count) MUST_CHECK;
+
+/* All versions of a contract, oldest first. */
+enum fail contract_versions(struct operation *operation, const char *contract_id,
+                            const struct contract_version **out, size_t *count) MUST_CHECK;
+
+/* Makes a contract. A running trial ends when the contract starts. FAIL_INVALID; FAIL_NOT_FOUND;
+ * FAIL_CONFLICT "contract_overlaps", "subscription_exists" for a subscription of Stripe's that does
+ * not end before, "too_many_contracts". */
+enum fail contract_create(struct operation *operation, const char *customer_id,
+                          const struct contract_input *input, struct contract *out) MUST_CHECK;
+
+/* Changes the terms: stores them as a new version. FAIL_CONFLICT "version_conflict" when the newest
+ * version is not the one that the input names, "contract_ended", "contract_overlaps",
+ * "subscription_exists", "nothing_to_change", "too_many_versions". */
+enum fail contract_amend(struct operation *operation, const char *customer_id,
+                         const char *contract_id, const struct contract_input *input,
+                         struct contract *out) MUST_CHECK;
+
+struct contract_end {
+	struct instant at;  /* unknown: now */
+	const char *reason; /* or NULL */
+	int64_t version;    /* as in an amendment; 0: any */
+};
+
+/* Ends a contract now, or schedules its end, which is a new version. Failures as contract_amend(). */
+enum fail contract_end(struct operation *operation, const char *customer_id,
+                       const char *contract_id, const struct contract_end *end,
+                       struct contract *out) MUST_CHECK;
+
+/* FAIL_CONFLICT "contract_exists". */
+enum fail fail_contract_exists(struct operation *operation) MUST_CHECK;
+
+/* FAIL_CONFLICT "contract_exists" when a contract runs or is still to begin whose end no operator has
+ * set. `ends_at` is the last end of the contracts that are ending, unknown without one. */
+enum fail contract_must_end(struct operation *operation, const char *customer_id,
+                            struct instant *ends_at) MUST_CHECK;
+
+/* A job: records that manual contracts are over, and revokes licences that grant too much. Access does
+ * not depend on it. `*ended` counts. */
+enum fail contract_run_ends(struct operation *operation, int64_t *ended) MUST_CHECK;
+
+/* Deletes the notes of a customer's contracts, which may name people. */
+enum fail contract_forget(struct operation *operation, const char *customer_id) MUST_CHECK;
+
+/* Writes a contract as members of the open object, and a version as an object of a list. */
+void contract_write(struct json_out *json, const struct contract *contract, int64_t now_ms);
+void contract_version_write(struct json_out *json, const struct contract_version *version);

@@ -1,0 +1,293 @@
+/* test_contracts.c: contracts count by their dates, without any job, and their licences say so. */
+#include "support/billing_fixture.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "billing/access.h"
+#include "contracts/contracts.h"
+
+static struct subscription subscription;
+static struct issued_license license;
+
+static struct contract_input
+terms(const char *plan, int64_t starts_ms, int64_t ends_ms)
+{
+	return (struct contract_input){.plan = plan,
+	                               .billing = CONTRACT_MANUAL,
+	                               .starts_at = INSTANT_MS(NOW_MS + starts_ms),
+	                               .ends_at = INSTANT_MS(NOW_MS + ends_ms)};
+}
+
+static struct contract
+make(const char *plan, int64_t starts_ms, int64_t ends_ms)
+{
+	const struct contract_input input = terms(plan, starts_ms, ends_ms);
+	struct contract out;
+
+	fine(contract_create(&operation, customer_id, &input, &out));
+	return out;
+}
+
+/* The subscription that counts so many milliseconds after NOW_MS: "plan status access". */
+static const char *
+state_at(int64_t ms)
+{
+	operation.now_ms = NOW_MS + ms;
+	fine(subscription_find(&operation, customer_id, &subscription));
+	return arena_printf(task.arena, "%s %s %s", subscription.plan,
+	                    access_status(&subscription, operation.now_ms),
+	                    access_granted(&subscription, &billing.policy, operation.now_ms)
+	                            ? "yes"
+	                            : "no");
+}
+
+/* A licence is issued at that moment too, and its end is as wanted. */
+static void
+license_ends(int64_t now_ms, int64_t ends_ms)
+{
+	operation.now_ms = NOW_MS + now_ms;
+	fine(license_current(&operation, customer_id, &license, &subscription));
+	ck_assert_int_eq(license.expires_at.ms / SECOND_MS, (NOW_MS + ends_ms) / SECOND_MS);
+}
+
+static int64_t
+live_rows(void)
+{
+	return count_of("SELECT count(*) FROM subscriptions WHERE status NOT IN ('canceled', "
+	                "'incomplete_expired') AND customer_id = ",
+	                "");
+}
+
+#define STARTS (5 * DAY_MS)
+#define ENDS (100 * DAY_MS)
+#define GRACE (7 * DAY_MS)
+
+START_TEST(test_a_contract_counts_from_its_start_to_its_end)
+{
+	(void)make("enterprise", STARTS, ENDS);
+	ck_assert_str_eq(state_at(0), "starter trialing yes");
+	ck_assert_str_eq(state_at(STARTS - SECOND_MS), "starter trialing yes");
+	license_ends(STARTS - SECOND_MS, STARTS);
+	ck_assert_str_eq(state_at(STARTS - 1), "starter trialing yes");
+	ck_assert_str_eq(state_at(STARTS), "enterprise active yes");
+	ck_assert_str_eq(state_at(STARTS + SECOND_MS), "enterprise active yes");
+	license_ends(STARTS + SECOND_MS, ENDS + GRACE);
+	ck_assert(says(&license, "\"plan\":\"enterprise\""));
+	ck_assert(says(&license, "\"isTrialMode\":false"));
+	ck_assert(subscription_is_contract(&subscription));
+	ck_assert_str_eq(state_at(ENDS - SECOND_MS), "enterprise active yes");
+	license_ends(ENDS - SECOND_MS, ENDS + GRACE);
+	ck_assert_str_eq(state_at(ENDS - 1), "enterprise active yes");
+	ck_assert_str_eq(state_at(ENDS), "enterprise canceled no");
+	ck_assert_str_eq(state_at(ENDS + SECOND_MS), "enterprise canceled no");
+	license_ends(ENDS + SECOND_MS, ENDS + SECOND_MS + DAY_MS);
+	ck_assert(says(&license, "\"status\":\"canceled\""));
+}
+END_TEST
+
+START_TEST(test_a_following_contract_renews_without_a_gap)
+{
+	(void)make("enterprise", 0, ENDS);
+	(void)make("professional", ENDS, 2 * ENDS);
+	ck_assert_str_eq(state_at(0), "enterprise active yes");
+	ck_assert_str_eq(state_at(ENDS - 1), "enterprise active yes");
+	ck_assert_str_eq(state_at(ENDS), "professional active yes");
+	license_ends(ENDS, 2 * ENDS + GRACE);
+	ck_assert(says(&license, "\"plan\":\"professional\""));
+	ck_assert_str_eq(state_at(2 * ENDS - 1), "professional active yes");
+	ck_assert_str_eq(state_at(2 * ENDS), "professional canceled no");
+}
+END_TEST
+
+/* The job records what the dates have said before, and revokes licences that grant too much. */
+START_TEST(test_the_job_records_the_end)
+{
+	struct issued_license first;
+	int64_t ended;
+
+	(void)make("enterprise", 0, ENDS);
+	(void)make("professional", ENDS, 2 * ENDS);
+	license_ends(0, ENDS + GRACE);
+	first = license;
+	operation.now_ms = NOW_MS + ENDS - 1;
+	operation.batch = 100;
+	fine(contract_run_ends(&operation, &ended));
+	ck_assert_int_eq(live_rows(), 2);
+	operation.now_ms = NOW_MS + ENDS;
+	fine(contract_run_ends(&operation, &ended));
+	ck_assert_int_ge(ended, 1);
+	ck_assert_int_eq(live_rows(), 1);
+	fine(contract_run_ends(&operation, &ended));
+	ck_assert_int_eq(ended, 0);
+	ck_assert_int_eq(check(first.token, &(const char *){NULL}), LICENSE_REVOKED);
+	ck_assert_str_eq(state_at(ENDS), "professional active yes");
+	ck_assert_int_eq(live_rows(), 1);
+}
+END_TEST
+
+START_TEST(test_a_running_trial_becomes_a_contract)
+{
+	struct contract contract;
+	const struct contract_end now = {.reason = "a test"};
+
+	contract = make("enterprise", 0, ENDS);
+	ck_assert_int_eq(live_rows(), 1);
+	ck_assert_str_eq(state_at(0), "enterprise active yes");
+	operation.now_ms = NOW_MS + DAY_MS;
+	fine(contract_end(&operation, customer_id, contract.contract_id, &now, &contract));
+	ck_assert_str_eq(contract.end_reason, "a test");
+	/* The trial does not come back. */
+	ck_assert_str_eq(state_at(DAY_MS), "enterprise canceled no");
+	refused(contract_end(&operation, customer_id, contract.contract_id, &now, &contract),
+	        FAIL_CONFLICT, "contract_ended");
+	/* From the end on another one may count. */
+	(void)make("starter", DAY_MS, ENDS);
+	ck_assert_str_eq(state_at(DAY_MS), "starter active yes");
+}
+END_TEST
+
+/* A contract that never began gives the trial its days back. */
+START_TEST(test_a_contract_that_did_not_begin)
+{
+	struct contract contract = make("enterprise", STARTS, ENDS);
+	const struct contract_end now = {.reason = NULL};
+	struct contract_input later = {.version = 1,
+	                               .starts_at = INSTANT_MS(NOW_MS + 2 * STARTS)};
+
+	fine(contract_amend(&operation, customer_id, contract.contract_id, &later, &contract));
+	ck_assert_str_eq(state_at(2 * STARTS - 1), "starter trialing yes");
+	ck_assert_str_eq(state_at(2 * STARTS), "enterprise active yes");
+	operation.now_ms = NOW_MS;
+	fine(contract_end(&operation, customer_id, contract.contract_id, &now, &contract));
+	ck_assert_str_eq(state_at(14 * DAY_MS - 1), "starter trialing yes");
+	ck_assert_str_eq(state_at(14 * DAY_MS), "starter canceled no");
+}
+END_TEST
+
+/* Whether a contract with these days collides with one from day 10 to day 20. */
+static const struct {
+	int64_t starts, ends;
+	bool overlaps;
+} spans[] = {
+        {0, 10, false}, {0, 11, true},  {12, 18, true},  {10, 20, true},
+        {9, 21, true},  {19, 30, true}, {20, 30, false}, {21, 30, false},
+};
+
+START_TEST(test_overlaps)
+{
+	const struct contract_input input =
+	        terms("professional", spans[_i].starts * DAY_MS, spans[_i].ends * DAY_MS);
+	struct contract contract;
+
+	(void)make("enterprise", 10 * DAY_MS, 20 * DAY_MS);
+	if (spans[_i].overlaps)
+		refused(contract_create(&operation, customer_id, &input, &contract),
+		        FAIL_CONFLICT, "contract_overlaps");
+	else
+		fine(contract_create(&operation, customer_id, &input, &contract));
+}
+END_TEST
+
+START_TEST(test_amendments_are_versions)
+{
+	struct contract contract = make("professional", 0, ENDS);
+	const struct contract_version *versions;
+	struct contract_input input = {
+	        .version = 1, .plan = "enterprise", .reference = {true, "PO 7"}};
+	size_t count;
+
+	fine(contract_amend(&operation, customer_id, contract.contract_id, &input, &contract));
+	ck_assert_int_eq(contract.version, 2);
+	ck_assert_str_eq(state_at(0), "enterprise active yes");
+	/* Another operator saw the first version only. */
+	refused(contract_amend(&operation, customer_id, contract.contract_id, &input,
+	                       &contract),
+	        FAIL_CONFLICT, "version_conflict");
+	input.version = 2;
+	refused(contract_amend(&operation, customer_id, contract.contract_id, &input,
+	                       &contract),
+	        FAIL_CONFLICT, "nothing_to_change");
+	fine(contract_versions(&operation, contract.contract_id, &versions, &count));
+	ck_assert_uint_eq(count, 2);
+	ck_assert_str_eq(versions[0].terms.plan, "professional");
+	ck_assert_ptr_null(versions[0].terms.reference);
+	ck_assert_str_eq(versions[1].terms.reference, "PO 7");
+	ck_assert_str_eq(versions[1].created_by, "system:test");
+}
+END_TEST
+
+START_TEST(test_an_end_that_is_set)
+{
+	struct contract contract = make("enterprise", 0, ENDS);
+	const struct contract_end end = {.at = INSTANT_MS(NOW_MS + 10 * DAY_MS)};
+	const struct contract_input longer = {.version = 2,
+	                                      .ends_at = INSTANT_MS(NOW_MS + ENDS)};
+	struct instant ends_at;
+
+	refused(contract_must_end(&operation, customer_id, &ends_at), FAIL_CONFLICT,
+	        "contract_exists");
+	fine(contract_end(&operation, customer_id, contract.contract_id, &end, &contract));
+	fine(contract_must_end(&operation, customer_id, &ends_at));
+	ck_assert_int_eq(ends_at.ms, end.at.ms);
+	license_ends(0, 10 * DAY_MS + GRACE);
+	ck_assert_str_eq(state_at(10 * DAY_MS - 1), "enterprise active yes");
+	ck_assert_str_eq(state_at(10 * DAY_MS), "enterprise canceled no");
+	operation.now_ms = NOW_MS;
+	fine(contract_amend(&operation, customer_id, contract.contract_id, &longer, &contract));
+	ck_assert(!contract.end_set_at.known);
+	refused(contract_must_end(&operation, customer_id, &ends_at), FAIL_CONFLICT,
+	        "contract_exists");
+}
+END_TEST
+
+/* Bad terms, each with the field that it names. */
+static const struct {
+	struct contract_input input;
+	const char *field;
+} faults[] = {
+        {{.plan = "nothing"}, "plan"},
+        {{.ends_at = {true, NOW_MS}}, "ends_at"},
+        {{.ends_at = {true, NOW_MS - 1}}, "ends_at"},
+        {{.ends_at = {true, NOW_MS + 8000 * DAY_MS}}, "ends_at"},
+        {{.starts_at = {true, NOW_MS - 400 * DAY_MS}}, "starts_at"},
+        {{.starts_at = {true, NOW_MS + 400 * DAY_MS}, .ends_at = {true, NOW_MS + 500 * DAY_MS}},
+         "starts_at"},
+        {{.days_until_due = 30}, "days_until_due"},
+        {{.billing = CONTRACT_STRIPE}, "price"},
+};
+
+START_TEST(test_faults)
+{
+	struct contract_input input = faults[_i].input;
+	struct contract contract;
+
+	input.billing = input.billing == NULL ? CONTRACT_MANUAL : input.billing;
+	input.plan = input.plan == NULL ? "enterprise" : input.plan;
+	if (!input.ends_at.known)
+		input.ends_at = INSTANT_MS(NOW_MS + ENDS);
+	ck_assert_int_eq(contract_create(&operation, customer_id, &input, &contract),
+	                 FAIL_INVALID);
+	ck_assert_uint_eq(task.failure.field_count, 1);
+	ck_assert_str_eq(task.failure.fields->field, faults[_i].field);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("contracts");
+	TCase *tcase = fixture_case("contracts");
+
+	tcase_add_test(tcase, test_a_contract_counts_from_its_start_to_its_end);
+	tcase_add_test(tcase, test_a_following_contract_renews_without_a_gap);
+	tcase_add_test(tcase, test_the_job_records_the_end);
+	tcase_add_test(tcase, test_a_running_trial_becomes_a_contract);
+	tcase_add_test(tcase, test_a_contract_that_did_not_begin);
+	tcase_add_loop_test(tcase, test_overlaps, 0, ROWS(spans));
+	tcase_add_test(tcase, test_amendments_are_versions);
+	tcase_add_test(tcase, test_an_end_that_is_set);
+	tcase_add_loop_test(tcase, test_faults, 0, ROWS(faults));
+	suite_add_tcase(suite, tcase);
+	return suite_run(suite);
+}
