@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/digest.h"
 #include "base/log.h"
 #include "base/secrets.h"
 #include "billingd/signing.h"
@@ -167,6 +168,24 @@ generation_check(struct generation *generation, void (*report)(const struct task
 
 	return child > 0 && waitpid(child, &status, 0) == child &&
 	       generation_end_check(generation, status);
+}
+
+void
+generation_warm(const struct generation *generation)
+{
+	struct task task = {.arena = arena_new(ARENA_LIMIT), .request_id = "start"};
+	const struct bytes nothing = {(const uint8_t *)"", 0};
+	struct license_keys keys;
+
+	/* A fault in the keys is for the check of the configuration to report. */
+	if (license_keys_load(&task, generation->settings.keys_dir, false, clock_now_ms(),
+	                      &keys) != FAIL_NONE ||
+	    license_keys_warm(&task, &keys) != FAIL_NONE)
+		task_clear(&task);
+	license_keys_release(&keys);
+	license_keys_warm_reader();
+	(void)digest_hmac_sha256(nothing, &nothing, 1);
+	arena_free(task.arena);
 }
 
 static void

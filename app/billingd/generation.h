@@ -37,6 +37,10 @@ pid_t generation_start_check(const struct generation *generation,
                              void (*report)(const struct task *task));
 bool generation_end_check(struct generation *generation, int status);
 
+/* For the master, before the first fork(): uses the libraries once, with the public keys alone. What they
+ * keep in memory from then on is shared by all children. */
+void generation_warm(const struct generation *generation);
+
 /* A child's side: reads the secrets and keys of its role, makes the database handle and, where the role may wait for
  * Stripe, its client. False after logging why. */
 bool generation_enter(const struct child *child, struct api *out);

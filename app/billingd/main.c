@@ -1,4 +1,5 @@
 /* main.c: arguments, then the master. */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +8,8 @@
 #include "base/secrets.h"
 #include "base/version.h"
 #include "billingd/master.h"
+
+enum { MMAP_THRESHOLD = 128 * 1024 };
 
 static const char help[] =
         "billingd - serves Global Billing to nginx over FastCGI\n"
@@ -129,6 +132,9 @@ main(int argc, char **argv)
 	int option;
 
 	process_protect();
+	/* The C library raises this limit with each large block that is freed, and then keeps such
+	 * blocks. With a fixed one the memory of a large request goes back at its end. */
+	(void)mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
 	/* The parent may have ignored SIGCHLD; then no child could be waited for. */
 	(void)signal(SIGCHLD, SIG_DFL);
 	while ((option = options_next("billingd", argc, argv, options)) != -1) {

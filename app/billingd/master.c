@@ -406,6 +406,7 @@ prepare(struct master *master)
 	const struct app_settings *settings = &master->generation->settings;
 	struct task task = {.arena = master->generation->arena};
 
+	generation_warm(master->generation);
 	master->pid_file = strdup(settings->pid_file);
 	master->metrics = metrics_new(api_route_count);
 	master->shared = mmap(NULL, sizeof(*master->shared), PROT_READ | PROT_WRITE,

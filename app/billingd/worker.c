@@ -1,6 +1,7 @@
 /* worker.c: a process that answers requests, one at a time. */
 #include "billingd/worker.h"
 
+#include <malloc.h>
 #include <openssl/err.h>
 #include <signal.h>
 #include <stddef.h>
@@ -13,7 +14,11 @@
 #include "http/connections.h"
 #include "http/fcgi.h"
 
-enum { REQUEST_ARENA_LIMIT = 64 * 1024 * 1024, TAKE_SIGNALS_EVERY_US = 1000 };
+enum {
+	REQUEST_ARENA_LIMIT = 64 * 1024 * 1024,
+	TAKE_SIGNALS_EVERY_US = 1000,
+	TRIM_EVERY_REQUESTS = 1000
+};
 
 /* Set by the handlers, read in the loop; the only state that a handler can reach. */
 static volatile sig_atomic_t must_drain;
@@ -157,6 +162,14 @@ serve_connection(struct api *api, struct fcgi *fcgi, const struct child *child,
 	return read;
 }
 
+/* Gives freed memory back to the system, now and then: that takes as long as a few requests. */
+static void
+trim_memory(int64_t left)
+{
+	if (left % TRIM_EVERY_REQUESTS == 0)
+		(void)malloc_trim(0);
+}
+
 static int
 accept_requests(struct api *api, struct fcgi *fcgi, const struct child *child)
 {
@@ -176,8 +189,10 @@ accept_requests(struct api *api, struct fcgi *fcgi, const struct child *child)
 	sigdelset(&open_signals, WORKER_DRAIN);
 	sigdelset(&open_signals, WORKER_RETIRE);
 	while (left > 0 && (found = await_request(child->connections, &open_signals,
-	                                          &connection)) == CONNECTIONS_REQUEST)
+	                                          &connection)) == CONNECTIONS_REQUEST) {
 		left -= serve_connection(api, fcgi, child, arena, &connection);
+		trim_memory(left);
+	}
 	arena_free(arena);
 	if (found == CONNECTIONS_BROKEN)
 		log_line(LOG_LEVEL_ERROR, "cannot accept connections");

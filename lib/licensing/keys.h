@@ -144,3 +144,6 @@ char *license_key_thumbprint(struct arena *arena, const char *n, const char *e);
  * fails during OpenSSL's very first signature can break signing for good. FAIL_INVALID
  * "key_invalid" when the private key is damaged. */
 enum fail license_keys_warm(struct task *task, const struct license_keys *keys) MUST_CHECK;
+
+/* Makes OpenSSL load what it needs for reading private keys, by an empty one. */
+void license_keys_warm_reader(void);
