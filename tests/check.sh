@@ -66,8 +66,8 @@ code_lane() {
 }
 
 # API tests that repeat the same code or test other programs: they do not run again with sanitizers.
-once=(alerts agent_service auth_matrix billingctl_account doctor nginx_pools openapi operations_page pages
-	rates stand_in support tenants upgrade)
+once=(alerts agent_service auth_matrix billingctl_account doctor image links migrate networks nginx_pools
+	openapi operations_page pages pooler rates stand_in support tenants upgrade)
 slow=(clocks disk_full fastcgi_records leaks stripe_outages stripe_races)
 quick=$(printf -- '--ignore=tests/faults/test_%s.py ' "${slow[@]}")
 sanitized=$(printf -- '--ignore-glob=*/test_%s.py ' "${once[@]}")
