@@ -1,4 +1,4 @@
-/* operations.c: plans, health, readiness, metrics and the OpenAPI document. */
+/* operations.c: health, readiness, metrics and the OpenAPI document. */
 #include "api/handlers.h"
 #include "api/render.h"
 #include "base/arena.h"
@@ -14,86 +14,6 @@ enum { CLOCK_SLACK_MS = 5000, JOBS_SILENCE_S = 120, LATE_EVENT_MS = 15 * 60 * 10
 
 /* The linker's names for the bytes of openapi.json. */
 extern const char _binary_openapi_json_start[], _binary_openapi_json_end[];
-
-static void
-render_price(struct json_out *json, const char *name, const struct plan_price *price)
-{
-	json_out_open(json, name, '{');
-	json_out_int(json, "amount_minor", price->amount_minor);
-	json_out_string(json, "currency", price->currency);
-	json_out_string(json, "interval", price->interval);
-	if (name == NULL)
-		json_out_int(json, "interval_count", 1);
-	json_out_close(json, '}');
-}
-
-/* "price" is the first of "prices", as older clients read it. */
-static void
-render_prices(struct json_out *json, const struct plan *plan)
-{
-	if (plan->price_count == 0)
-		json_out_null(json, "price");
-	else
-		render_price(json, "price", &plan->prices[0]);
-	json_out_open(json, "prices", '[');
-	for (size_t i = 0; i < plan->price_count; i++)
-		render_price(json, NULL, &plan->prices[i]);
-	json_out_close(json, ']');
-}
-
-/* The metrics that are billed by use, in addition to the price. */
-static void
-render_metered(struct json_out *json, const struct plans *plans, const struct plan *plan)
-{
-	json_out_open(json, "metered", '[');
-	for (size_t i = 0; i < plans->metric_count; i++) {
-		const char *name = plan->usage.meters[i];
-		const struct plan_meter *meter = name == NULL ? NULL : plans_meter(plans, name);
-
-		if (meter == NULL)
-			continue;
-		json_out_open(json, NULL, '{');
-		json_out_string(json, "metric", plans->metrics[i].name);
-		json_out_string(json, "amount_minor", meter->amount_minor);
-		json_out_string(json, "currency", meter->currency);
-		json_out_close(json, '}');
-	}
-	json_out_close(json, ']');
-}
-
-enum fail
-get_plans(struct call *call)
-{
-	const struct plans *plans = &call->api->billing.plans;
-	struct json_out json = answer_begin(call, 2048);
-
-	json_out_open(&json, "plans", '[');
-	for (size_t i = 0; i < plans->count; i++) {
-		const struct plan *plan = &plans->items[i];
-
-		json_out_open(&json, NULL, '{');
-		json_out_string(&json, "plan", plan->id);
-		json_out_string(&json, "name", plan->name);
-		render_prices(&json, plan);
-		render_metered(&json, plans, plan);
-		render_values(&json, VALUE_FEATURE, &plan->features);
-		render_values(&json, VALUE_LIMIT, &plan->limits);
-		json_out_close(&json, '}');
-	}
-	json_out_close(&json, ']');
-	json_out_open(&json, "metrics", '{');
-	for (size_t i = 0; i < plans->metric_count; i++)
-		json_out_string(&json, plans->metrics[i].name,
-		                plans->metrics[i].kind == PLAN_METRIC_LEVEL ? "level" : "sum");
-	json_out_close(&json, '}');
-	json_out_open(&json, "trial", '{');
-	json_out_int(&json, "days", plans->trial_days);
-	json_out_string(&json, "plan", plans->trial_plan);
-	render_values(&json, VALUE_FEATURE, &plans->trial_features);
-	render_values(&json, VALUE_LIMIT, &plans->trial_limits);
-	json_out_close(&json, '}');
-	return answer_end(call, 200, &json);
-}
 
 enum fail
 get_health(struct call *call)

@@ -39,11 +39,13 @@ const char *
 account_price_fault(struct arena *arena, const struct account_price *price,
                     const struct account_price_spec *spec)
 {
+	const int64_t count = spec->interval_count == 0 ? 1 : spec->interval_count;
+
 	if (!price->active)
 		return "is archived";
 	if (price->interval == NULL)
 		return "is paid once, not again and again";
-	if (!text_equal(price->interval, spec->interval) || price->interval_count != 1)
+	if (!text_equal(price->interval, spec->interval) || price->interval_count != count)
 		return arena_printf(arena, "is paid every %lld %ss",
 		                    (long long)price->interval_count, price->interval);
 	if (price->metered != spec->metered)

@@ -19,6 +19,7 @@ struct account_price {
 /* A price as PLANS_FILE has it. */
 struct account_price_spec {
 	const char *interval;
+	int64_t interval_count; /* 0: 1 */
 	const char *amount; /* in minor units, a decimal; NULL: any amount in any currency */
 	const char *currency;
 	const char *meter_id; /* the meter that a metered price must bill */

@@ -19,10 +19,11 @@ struct setup {
 	struct account_endpoint endpoint; /* as it was found */
 };
 
-/* A plan or meter that is sold: its product at Stripe and its prices. */
+/* A plan, add-on or meter that is sold: its product at Stripe and its prices. */
 struct setup_sale {
 	const char *name; /* in the setting */
-	const char *plan; /* its id, for the metadata; NULL: it is a meter */
+	const char *kind; /* of its id in the metadata: "plan", "addon"; NULL: it is a meter */
+	const char *first_currency; /* of its first price; NULL: it has one currency */
 	const char *product_id;
 	const char *product_name;
 	bool product_exists;                 /* found or made already */
@@ -44,7 +45,7 @@ enum fail setup_price(struct ctl *ctl, struct setup *setup, struct setup_sale *s
  * ones that subscriptions may still have. */
 void setup_write_prices(struct setup_sale *sale, struct text *setting);
 
-/* Products and prices of all plans that have a price, and their setting. */
+/* Products and prices of all plans and add-ons that have a price, and their setting. */
 enum fail setup_plans(struct ctl *ctl, struct setup *setup) MUST_CHECK;
 
 /* Meters that plans name, prices of those that have one in PLANS_FILE, and their setting. */

@@ -45,15 +45,25 @@ need_meter(struct ctl *ctl, struct setup *setup, const char *name, const char **
 
 static enum fail
 set_up_price(struct ctl *ctl, struct setup *setup, struct setup_sale *sale,
-             struct account_price_spec *spec, const char *interval)
+             struct account_price_spec *spec, const struct plan_price *price)
 {
+	const struct plan_meter *cost =
+	        plans_meter(&ctl->billing.plans, sale->name, price->currency);
 	struct arena *arena = ctl->task.arena;
 
-	spec->interval = interval;
+	spec->interval = price->interval;
+	spec->interval_count = price->interval_count;
+	spec->amount = cost->amount_minor;
+	spec->currency = cost->currency;
 	return setup_price(
 	        ctl, setup, sale, spec,
-	        arena_printf(arena, "price of %s, %s each, billed by the %s", sale->name,
-	                     money_text(arena, spec->amount, spec->currency), spec->interval));
+	        arena_printf(arena, "price of %s, %s each, billed %s", sale->name,
+	                     money_text(arena, spec->amount, spec->currency),
+	                     price->interval_count == 1
+	                             ? arena_printf(arena, "by the %s", price->interval)
+	                             : arena_printf(arena, "every %lld %ss",
+	                                            (long long)price->interval_count,
+	                                            price->interval)));
 }
 
 /* A price of the meter for each price of the plans that name it. */
@@ -62,14 +72,18 @@ set_up_prices(struct ctl *ctl, struct setup *setup, struct setup_sale *sale,
               struct account_price_spec *spec)
 {
 	const struct plan *plan = plan_with(&ctl->billing.plans, sale->name);
-	const char *interval = plan == NULL ? "month" : plan->prices[0].interval;
+	struct plan_price price = {
+	        .interval = "month", .interval_count = 1, .currency = sale->first_currency};
 
-	TRY(set_up_price(ctl, setup, sale, spec, interval));
+	if (plan != NULL)
+		price = plan->prices[0];
+	TRY(set_up_price(ctl, setup, sale, spec, &price));
 	for (size_t i = 1; plan != NULL && i < plan->price_count; i++)
-		TRY(set_up_price(ctl, setup, sale, spec, plan->prices[i].interval));
+		TRY(set_up_price(ctl, setup, sale, spec, &plan->prices[i]));
 	if (setup->yearly_months == 0 || strcmp(spec->interval, "month") != 0)
 		return FAIL_NONE;
-	return set_up_price(ctl, setup, sale, spec, "year");
+	price.interval = "year";
+	return set_up_price(ctl, setup, sale, spec, &price);
 }
 
 /* The meter, and its prices when it has one in PLANS_FILE; others are made by hand. */
@@ -77,7 +91,7 @@ static enum fail
 set_up_meter(struct ctl *ctl, struct setup *setup, const char *name, struct text *setting)
 {
 	const struct plans *plans = &ctl->billing.plans;
-	const struct plan_meter *cost = plans_meter(plans, name);
+	const struct plan_meter *cost = plans_meter(plans, name, NULL);
 	struct account_price_spec spec = {.metered = true};
 	struct setup_sale sale = {
 	        .name = name,
@@ -87,8 +101,7 @@ set_up_meter(struct ctl *ctl, struct setup *setup, const char *name, struct text
 
 	TRY(need_meter(ctl, setup, name, &spec.meter_id));
 	if (cost != NULL) {
-		spec.amount = cost->amount_minor;
-		spec.currency = cost->currency;
+		sale.first_currency = cost->currency;
 		TRY(set_up_prices(ctl, setup, &sale, &spec));
 	}
 	setup_write_prices(&sale, setting);

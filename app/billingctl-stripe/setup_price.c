@@ -7,6 +7,16 @@
 #include "billingctl-stripe/setup.h"
 #include "stripe/form.h"
 
+/* By which the sync knows a price that no setting names. */
+static void
+add_metadata(struct stripe_form *form, const struct setup_sale *sale)
+{
+	if (sale->kind != NULL)
+		stripe_form_string(form,
+		                   arena_printf(form->text.arena, "metadata[%s]", sale->kind),
+		                   sale->name);
+}
+
 static enum fail
 make_product(struct ctl *ctl, struct setup *setup, const struct setup_sale *sale,
              const char *what)
@@ -16,7 +26,7 @@ make_product(struct ctl *ctl, struct setup *setup, const struct setup_sale *sale
 
 	stripe_form_string(&form, "id", sale->product_id);
 	stripe_form_string(&form, "name", sale->product_name);
-	stripe_form_string(&form, "metadata[plan]", sale->plan);
+	add_metadata(&form, sale);
 	if (!setup->dry_run)
 		TRY(request_post(ctl, "/v1/products", form.text.data, &object));
 	setup_report(setup, what, setup->dry_run ? NULL : sale->product_id, "made");
@@ -30,7 +40,7 @@ need_product(struct ctl *ctl, struct setup *setup, struct setup_sale *sale)
 	struct arena *arena = ctl->task.arena;
 	const char *path = stripe_path(arena, "/v1/products/%s", sale->product_id);
 	const char *what = arena_printf(arena, "product %s%s",
-	                                sale->plan == NULL ? "meter " : "", sale->product_name);
+	                                sale->kind == NULL ? "meter " : "", sale->product_name);
 	struct json_view object;
 	bool active = false;
 	enum fail kind;
@@ -103,11 +113,13 @@ make_price(struct ctl *ctl, const struct setup_sale *sale, const char *lookup_ke
 	stripe_form_string(&form, spec->metered ? "unit_amount_decimal" : "unit_amount",
 	                   spec->amount);
 	stripe_form_string(&form, "recurring[interval]", spec->interval);
+	if (spec->interval_count > 1)
+		stripe_form_int(&form, "recurring[interval_count]", spec->interval_count);
 	stripe_form_string(&form, "recurring[usage_type]", spec->metered ? "metered" : NULL);
 	stripe_form_string(&form, "recurring[meter]", spec->meter_id);
 	stripe_form_string(&form, "lookup_key", lookup_key);
 	stripe_form_bool(&form, "transfer_lookup_key", true);
-	stripe_form_string(&form, "metadata[plan]", sale->plan);
+	add_metadata(&form, sale);
 	TRY(request_post(ctl, "/v1/prices", form.text.data, &object));
 	if (json_view_string(&object, "id", out))
 		return FAIL_NONE;
@@ -124,12 +136,26 @@ add_price(struct setup_sale *sale, const char *id)
 	sale->price_ids[sale->price_count++] = id;
 }
 
+/* The lookup key of a price: its interval, with what differs from a price by one interval in the
+ * first currency. */
+static const char *
+lookup_key_of(struct arena *arena, const struct setup_sale *sale,
+              const struct account_price_spec *spec)
+{
+	const char *key = arena_printf(arena, "%s_%s", sale->product_id, spec->interval);
+
+	if (spec->interval_count > 1)
+		key = arena_printf(arena, "%s_%lld", key, (long long)spec->interval_count);
+	if (sale->first_currency != NULL && !text_equal(sale->first_currency, spec->currency))
+		key = arena_printf(arena, "%s_%s", key, spec->currency);
+	return key;
+}
+
 enum fail
 setup_price(struct ctl *ctl, struct setup *setup, struct setup_sale *sale,
             const struct account_price_spec *spec, const char *what)
 {
-	const char *lookup_key =
-	        arena_printf(ctl->task.arena, "%s_%s", sale->product_id, spec->interval);
+	const char *lookup_key = lookup_key_of(ctl->task.arena, sale, spec);
 	const char *id = NULL;
 	bool there;
 

@@ -57,6 +57,7 @@ struct billing {
 	struct plans plans;
 	struct billing_policy policy;
 	struct price_list plan_prices;
+	struct price_list addon_prices;
 	struct price_list meter_prices;
 	struct sales_policy sales;
 	struct license_keys keys;

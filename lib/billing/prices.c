@@ -1,4 +1,4 @@
-/* prices.c: Stripe's prices of the plans and meters that this installation sells. */
+/* prices.c: Stripe's prices of the plans, add-ons and meters that this installation sells. */
 #include "billing/prices.h"
 
 #include <string.h>
@@ -26,22 +26,36 @@ is_metered(const struct plans *plans, const char *meter)
 	return false;
 }
 
-/* Adds one price that sells `sold` to `list`, one of the two lists. */
+static bool
+is_known(const struct billing *billing, const char *price_id)
+{
+	return price_list_find(&billing->plan_prices, price_id) != NULL ||
+	       price_list_find(&billing->addon_prices, price_id) != NULL ||
+	       price_list_find(&billing->meter_prices, price_id) != NULL;
+}
+
+/* Adds one price that sells `sold` to `list`, one of the three lists. The list of plans takes an
+ * add-on's price, too. */
 static enum fail
 add(struct task *task, struct billing *billing, struct price_list *list, const char *setting,
     const char *sold, const char *price_id)
 {
 	bool of_plan = list == &billing->plan_prices;
-	size_t position = count_of(list, sold);
+	size_t position;
 
+	if (of_plan && plans_find_addon(&billing->plans, sold) != NULL) {
+		list = &billing->addon_prices;
+		of_plan = false;
+	}
+	position = count_of(list, sold);
 	if (of_plan && plans_find(&billing->plans, sold) == NULL)
 		return task_fail(task, FAIL_INVALID, "invalid_setting",
-		                 "%s: the table of plans has no plan '%s'", setting, sold);
-	if (!of_plan && !is_metered(&billing->plans, sold))
+		                 "%s: the table of plans has no plan or add-on '%s'", setting,
+		                 sold);
+	if (list == &billing->meter_prices && !is_metered(&billing->plans, sold))
 		return task_fail(task, FAIL_INVALID, "invalid_setting",
 		                 "%s: no plan names the meter '%s'", setting, sold);
-	if (price_list_find(&billing->plan_prices, price_id) != NULL ||
-	    price_list_find(&billing->meter_prices, price_id) != NULL)
+	if (is_known(billing, price_id))
 		return task_fail(task, FAIL_INVALID, "invalid_setting",
 		                 "%s: the price %s stands twice", setting, price_id);
 	if (list->count == PRICES_MAX)
@@ -78,7 +92,8 @@ enum fail
 prices_add_plans(struct task *task, struct billing *billing, const char *setting,
                  const char *value)
 {
-	return add_pairs(task, billing, &billing->plan_prices, setting, value, "plan");
+	return add_pairs(task, billing, &billing->plan_prices, setting, value,
+	                 "plan or add-on");
 }
 
 enum fail
@@ -153,23 +168,51 @@ price_list_for(const struct price_list *list, const char *sold, size_t position)
 	return first;
 }
 
-const struct price *
-price_list_for_interval(const struct price_list *list, const struct plans *plans,
-                        const char *sold, const char *interval, size_t near)
+struct price_terms
+price_terms_of(const struct plans *plans, const struct price *price)
 {
-	const struct plan *plan = plans_find(plans, sold);
+	const struct plan_price *listed = plans_price(plans, price->sells, price->position);
+
+	return listed == NULL ? (struct price_terms){0}
+	                      : (struct price_terms){listed->interval, listed->interval_count,
+	                                             listed->currency};
+}
+
+/* Whether the terms of a price are the wanted ones. */
+static bool
+has_terms(const struct price_terms *terms, const struct price_terms *wanted)
+{
+	return terms->interval != NULL &&
+	       (wanted->interval == NULL || text_equal(terms->interval, wanted->interval)) &&
+	       (wanted->interval_count == 0 ||
+	        terms->interval_count == wanted->interval_count) &&
+	       (wanted->currency == NULL || text_equal(terms->currency, wanted->currency));
+}
+
+const struct price *
+price_list_for_terms(const struct price_list *list, const struct plans *plans, const char *sold,
+                     const struct price_terms *wanted, size_t near)
+{
 	const struct price *first = NULL;
+	bool first_is_one = false;
 
-	for (size_t i = 0; plan != NULL && i < list->count; i++) {
+	for (size_t i = 0; i < list->count; i++) {
 		const struct price *price = &list->items[i];
+		struct price_terms terms;
+		bool is_one;
 
-		if (!text_equal(price->sells, sold) ||
-		    !text_equal(plans_interval(plans, plan, price->position), interval))
+		if (!text_equal(price->sells, sold))
+			continue;
+		terms = price_terms_of(plans, price);
+		if (!has_terms(&terms, wanted))
 			continue;
 		if (price->position == near)
 			return price;
-		if (first == NULL)
+		is_one = wanted->interval_count == 0 && terms.interval_count == 1;
+		if (first == NULL || (is_one && !first_is_one)) {
 			first = price;
+			first_is_one = is_one;
+		}
 	}
 	return first;
 }

@@ -1,4 +1,4 @@
-/* prices.h: Stripe's prices of the plans and meters that this installation sells. */
+/* prices.h: Stripe's prices of the plans, add-ons and meters that this installation sells. */
 #pragma once
 
 #include <stddef.h>
@@ -14,7 +14,7 @@ enum { PRICES_MAX = 96 };
  * bill in the same interval: the first ones monthly, say, the second ones yearly. */
 struct price {
 	const char *price_id;
-	const char *sells; /* the plan, or the meter whose use it bills */
+	const char *sells; /* the plan, the add-on, or the meter whose use it bills */
 	size_t position;   /* among the prices that sell the same */
 };
 
@@ -23,8 +23,9 @@ struct price_list {
 	size_t count;
 };
 
-/* Adds a setting's "plan:price_id,..." to the plans' prices. FAIL_INVALID "invalid_setting"
- * with a sentence that begins with `setting`: no such plan, a price twice, too many. */
+/* Adds a setting's "plan:price_id,..." and "addon:price_id,..." to the prices of plans and of
+ * add-ons. FAIL_INVALID "invalid_setting" with a sentence that begins with `setting`: no such plan
+ * or add-on, a price twice, too many. */
 enum fail prices_add_plans(struct task *task, struct billing *billing, const char *setting,
                            const char *value) MUST_CHECK;
 
@@ -46,8 +47,19 @@ const struct price *price_list_find(const struct price_list *list, const char *p
 const struct price *price_list_for(const struct price_list *list, const char *sold,
                                    size_t position);
 
-/* The price that sells the plan by this interval, as PLANS_FILE lists the plan's prices: the one
- * at the position `near` if it is such a price, else the first; NULL when there is none. */
-const struct price *price_list_for_interval(const struct price_list *list,
-                                            const struct plans *plans, const char *sold,
-                                            const char *interval, size_t near);
+/* How a price is billed, as PLANS_FILE says. */
+struct price_terms {
+	const char *interval;   /* NULL: any */
+	int64_t interval_count; /* 0: any, preferably one */
+	const char *currency;   /* NULL: any */
+};
+
+/* The terms of a price of a plan or add-on; all are unknown (NULL, 0) when PLANS_FILE does not list
+ * the price. */
+struct price_terms price_terms_of(const struct plans *plans, const struct price *price);
+
+/* The price that sells the plan or add-on by these terms, as PLANS_FILE lists its prices: the one at
+ * the position `near` if it is such a price, else the first; NULL when there is none. */
+const struct price *price_list_for_terms(const struct price_list *list,
+                                         const struct plans *plans, const char *sold,
+                                         const struct price_terms *terms, size_t near);

@@ -8,7 +8,8 @@
 static const struct column columns[] = COLUMNS(
         struct subscription, subscription_id, customer_id, stripe_subscription_id, plan, status,
         trial_ends_at, current_period_ends_at, past_due_since, cancel_at_period_end, cancel_at,
-        canceled_at, ended_at, stripe_price_id, scheduled_plan, pause_behavior,
+        canceled_at, ended_at, stripe_price_id, quantity, addons, interval, interval_count,
+        currency, scheduled_plan, scheduled_quantity, scheduled_addons, pause_behavior,
         pause_resumes_at, pause_ends_access_at, hold_reason, hold_ends_access_at,
         price_ends_access_at, contract_id, starts_at, ends_at, version, created_at, updated_at);
 
@@ -16,7 +17,10 @@ static const struct column columns[] = COLUMNS(
 	"s.subscription_id, s.customer_id, s.stripe_subscription_id, s.plan, s.status, "       \
 	"s.trial_ends_at, s.current_period_ends_at, s.past_due_since, "                        \
 	"s.cancel_at_period_end, s.cancel_at, s.canceled_at, s.ended_at, s.stripe_price_id, "  \
-	"s.scheduled_plan, s.pause_behavior, s.pause_resumes_at, s.pause_ends_access_at, "     \
+	"COALESCE(s.quantity, 1) AS quantity, s.addons::text AS addons, s.interval, "          \
+	"s.interval_count, s.currency, s.scheduled_plan, s.scheduled_quantity, "               \
+	"s.scheduled_addons::text AS scheduled_addons, "                                       \
+	"s.pause_behavior, s.pause_resumes_at, s.pause_ends_access_at, "                       \
 	"s.hold_reason, s.hold_ends_access_at, s.price_ends_access_at, s.contract_id, "        \
 	"s.starts_at, s.ends_at, s.version, s.created_at, s.updated_at"
 
@@ -117,9 +121,11 @@ static const struct statement statements[] = {
                                    "AND s.status NOT IN " FINAL " ORDER BY s.subscription_id"},
         [SCHEDULE] = {"subscription_schedule",
                       .sql = "UPDATE subscriptions SET scheduled_plan = $2, "
+                             "scheduled_quantity = $4::bigint, scheduled_addons = $5::jsonb, "
                              "scheduled_at = $3, scheduled_try_at = NULL, updated_at = $3 "
                              "WHERE stripe_subscription_id = $1 "
-                             "AND scheduled_plan IS DISTINCT FROM $2"},
+                             "AND (scheduled_plan, scheduled_quantity, scheduled_addons) "
+                             "IS DISTINCT FROM ($2, $4::bigint, $5::jsonb)"},
         [DROP_SCHEDULED] = {"subscription_drop_scheduled",
                             .sql = "UPDATE subscriptions SET scheduled_plan = NULL "
                                    "WHERE stripe_subscription_id = $1 AND plan = $2 "
@@ -278,10 +284,19 @@ subscription_open_at_stripe(struct operation *operation, const char *customer_id
 
 enum fail
 subscription_schedule(struct operation *operation, const char *stripe_subscription_id,
-                      const char *plan)
+                      const char *plan, const struct purchase_change *change)
 {
-	return db_run(operation->db, operation->task, &statements[SCHEDULE],
-	              PARAMETERS(stripe_subscription_id, plan, param_now(operation)), NULL);
+	struct task *task = operation->task;
+	const char *quantity = NULL, *addons = NULL;
+
+	if (plan != NULL && change != NULL) {
+		quantity = change->quantity == 0 ? NULL : param_int(task, change->quantity);
+		addons = purchase_change_text(task->arena, &operation->billing->plans, change);
+	}
+	return db_run(operation->db, task, &statements[SCHEDULE],
+	              PARAMETERS(stripe_subscription_id, plan, param_now(operation), quantity,
+	                         addons),
+	              NULL);
 }
 
 enum fail

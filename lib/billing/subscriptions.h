@@ -3,6 +3,7 @@
 #pragma once
 
 #include "billing/operation.h"
+#include "billing/purchase.h"
 
 struct subscription {
 	int64_t subscription_id;
@@ -19,7 +20,14 @@ struct subscription {
 	struct instant canceled_at; /* when the cancellation was requested */
 	struct instant ended_at;
 	const char *stripe_price_id;
-	const char *scheduled_plan; /* begins with the next period; NULL: none */
+	int64_t quantity;             /* of the plan; 1 of one that is bought once */
+	const char *addons;           /* {add-on: quantity} as JSON text */
+	const char *interval;         /* of the price, "month" or "year"; NULL: not known */
+	int64_t interval_count;       /* a period is so many of them; 0: not known */
+	const char *currency;         /* NULL: not known */
+	const char *scheduled_plan;   /* begins with the next period; NULL: none */
+	int64_t scheduled_quantity;   /* that begins with it; 0: as it is */
+	const char *scheduled_addons; /* {add-on: quantity} that change with it; NULL: none */
 	const char
 	        *pause_behavior; /* Stripe's pause_collection; NULL: payments are collected */
 	struct instant pause_resumes_at;
@@ -84,9 +92,11 @@ enum fail subscription_open_at_stripe(struct operation *operation, const char *c
                                       const struct subscription **out,
                                       size_t *count) MUST_CHECK;
 
-/* Schedules a smaller plan for the next period; NULL: takes the schedule back. */
+/* Schedules a smaller plan or purchase for the next period; a NULL plan takes the schedule back. The
+ * change (NULL: none) is of the quantity and the add-ons. */
 enum fail subscription_schedule(struct operation *operation, const char *stripe_subscription_id,
-                                const char *plan) MUST_CHECK;
+                                const char *plan,
+                                const struct purchase_change *change) MUST_CHECK;
 
 /* Drops a plan that was scheduled before `requested_at`, if the subscription has the plan that
  * was requested then. */

@@ -7,10 +7,12 @@
 enum {
 	PLANS_MAX = 32,
 	PLAN_ID_MAX = 32,
-	PLAN_PRICES_MAX = 8,
+	PLAN_ADDONS_MAX = 32,
+	PLAN_PRICES_MAX = 16,
 	PLAN_METRICS_MAX = 16,
 	PLAN_METERS_MAX = 32,
-	PLAN_NAMES_MAX = VALUES_MAX
+	PLAN_NAMES_MAX = VALUES_MAX,
+	PLAN_PER_MAX = 1000 * 1000 * 1000
 };
 
 /* How the value of a metric in a month is made of its reports. */
@@ -37,7 +39,8 @@ struct plan_usage {
 	const char *meters[PLAN_METRICS_MAX]; /* the name of Stripe's meter, or NULL */
 };
 
-/* The price of the use that one of Stripe's meters counts, the same in every plan. */
+/* The price of the use that one of Stripe's meters counts, the same in every plan. A meter may have
+ * prices in several currencies. */
 struct plan_meter {
 	const char *name;
 	const char *amount_minor; /* of one, a decimal: "0.05" */
@@ -55,8 +58,17 @@ struct plan_name {
 
 struct plan_price {
 	int64_t amount_minor;
-	const char *currency; /* ISO 4217, lower case */
-	const char *interval; /* "month" or "year" */
+	const char *currency;   /* ISO 4217, lower case */
+	const char *interval;   /* "month" or "year" */
+	int64_t interval_count; /* billed every so many intervals */
+};
+
+/* A limit, or a feature that is an integer, that is bought in a quantity. */
+struct plan_quantity {
+	const char *name; /* NULL: a plan or add-on that is bought once */
+	enum value_kind kind;
+	int64_t per;        /* the limit of each one, which the plan's values have too */
+	const char *metric; /* whose level is the use of the limit; NULL: none */
 };
 
 struct plan {
@@ -66,11 +78,23 @@ struct plan {
 	 * none: on request. */
 	struct plan_price prices[PLAN_PRICES_MAX];
 	size_t price_count;
+	struct plan_quantity quantity; /* its limit is the quantity times `per` */
 	struct license_values
 	        features; /* in the order of the file; one that is absent grants nothing */
 	struct license_values
 	        limits; /* of all plans; one that is absent in the file has no bound */
 	struct plan_usage usage;
+};
+
+/* Bought in addition to a plan: a further item of its subscription. */
+struct plan_addon {
+	const char *id; /* as stored and on the wire; no plan has it */
+	const char *name;
+	struct plan_price prices[PLAN_PRICES_MAX]; /* likewise */
+	size_t price_count;
+	struct plan_quantity quantity;  /* it raises its limit by the quantity times `per` */
+	struct license_values features; /* that it sets */
+	struct license_values limits;   /* it raises each by so much, times the quantity */
 };
 
 struct plans {
@@ -88,6 +112,8 @@ struct plans {
 	size_t name_count;
 	struct plan items[PLANS_MAX];
 	size_t count;
+	struct plan_addon addons[PLAN_ADDONS_MAX];
+	size_t addon_count;
 };
 
 /* Reads the file. FAIL_INVALID "plans_invalid" with file, line and reason. `out` points into
@@ -97,12 +123,16 @@ enum fail plans_load(struct task *task, const char *path, struct plans *out) MUS
 /* The plan, or NULL. */
 const struct plan *plans_find(const struct plans *plans, const char *id);
 
+/* The add-on, or NULL. */
+const struct plan_addon *plans_find_addon(const struct plans *plans, const char *id);
+
 /* Whether a plan may be billed by the interval: "month", "year". */
 bool plan_is_interval(const char *text);
 
-/* The interval of the plan's price at the position, or NULL. A plan without prices here is billed
- * by those that the first plan with a price at the position lists. */
-const char *plans_interval(const struct plans *plans, const struct plan *plan, size_t position);
+/* The price of the plan or add-on at the position, or NULL. A plan without prices here is billed by
+ * the intervals of those that the first plan with a price at the position lists. */
+const struct plan_price *plans_price(const struct plans *plans, const char *sold,
+                                     size_t position);
 
 /* The plan's place in the table, from the lowest to the highest; 0 for an unknown one. */
 size_t plans_rank(const struct plans *plans, const char *id);
@@ -120,5 +150,6 @@ size_t plans_metric(const struct plans *plans, const char *name);
 /* Whether the plan names Stripe's meter for any metric. */
 bool plan_has_meter(const struct plans *plans, const struct plan *plan, const char *meter);
 
-/* The price of the meter's use, or NULL. */
-const struct plan_meter *plans_meter(const struct plans *plans, const char *name);
+/* The price of the meter's use in the currency (NULL: the first one), or NULL. */
+const struct plan_meter *plans_meter(const struct plans *plans, const char *name,
+                                     const char *currency);

@@ -160,44 +160,76 @@ is_decimal(const char *text)
 	       fraction <= FRACTION_DIGITS_MAX && (*text != '0' || whole == 1);
 }
 
-/* The fault of the meter's currency, or NULL. All items of a subscription have the same
- * currency. */
+static bool
+has_price_in(const struct plans *plans, const char *meter, const char *currency)
+{
+	return plans_meter(plans, meter, currency) != NULL;
+}
+
+/* The fault of the currencies of the meter's prices, or NULL. All items of a subscription have the
+ * same currency. */
 static const char *
-currency_fault(const struct plans *plans, const struct plan_meter *meter)
+currency_fault(const struct plans *plans, const char *meter)
 {
 	bool named = false;
 
 	for (size_t i = 0; i < plans->count; i++) {
 		const struct plan *plan = &plans->items[i];
 
-		if (!plan_has_meter(plans, plan, meter->name))
+		if (!plan_has_meter(plans, plan, meter))
 			continue;
 		named = true;
-		if (plan->price_count > 0 &&
-		    strcmp(plan->prices[0].currency, meter->currency) != 0)
-			return "has another currency than a plan that names it";
+		for (size_t k = 0; k < plan->price_count; k++)
+			if (!has_price_in(plans, meter, plan->prices[k].currency))
+				return "has another currency than a plan that names it";
 	}
 	return named ? NULL : "is not a meter of any plan";
 }
 
 static enum fail
-read_meter(const struct reader *reader, const char *name, const struct json_view *object,
-           struct plans *out)
+read_meter_price(const struct reader *reader, const char *where, const char *name,
+                 const struct json_view *object, struct plans *out)
 {
 	static const char *const known[] = {"amount_minor", "currency", NULL};
-	const char *path = arena_printf(reader->task->arena, "meters.%s", name), *fault;
-	struct plan_meter *meter = &out->meters[out->meter_count++];
+	struct plan_meter meter = {.name = name};
 
-	meter->name = name;
 	if (!json_view_is_object(object))
-		return plans_refuse(reader, path, "must be an object");
+		return plans_refuse(reader, where, "must be an object");
 	for (size_t i = 0; meter_members[i].name != NULL; i++)
-		TRY(plans_read_member(reader, path, object, &meter_members[i], meter));
-	TRY(plans_refuse_unknown(reader, path, object, known));
-	if (!is_decimal(meter->amount_minor))
-		return plans_refuse(reader, path,
+		TRY(plans_read_member(reader, where, object, &meter_members[i], &meter));
+	TRY(plans_refuse_unknown(reader, where, object, known));
+	if (!is_decimal(meter.amount_minor))
+		return plans_refuse(reader, where,
 		                    "must have an amount_minor like \"5\" or \"0.05\"");
-	fault = currency_fault(out, meter);
+	if (has_price_in(out, name, meter.currency))
+		return plans_refuse(reader, where, "has the currency of another price");
+	if (out->meter_count == PLAN_METERS_MAX)
+		return plans_refuse(reader, "meters", "must have at most 32 prices");
+	out->meters[out->meter_count++] = meter;
+	return FAIL_NONE;
+}
+
+/* A meter has a price, or a list of prices in several currencies. */
+static enum fail
+read_meter(const struct reader *reader, const char *name, const struct json_view *value,
+           struct plans *out)
+{
+	struct arena *arena = reader->task->arena;
+	const char *path = arena_printf(arena, "meters.%s", name), *fault;
+	struct json_view price;
+	size_t count = 0;
+
+	if (!json_view_is_list(value))
+		TRY(read_meter_price(reader, path, name, value, out));
+	else if (json_view_count(value) == 0)
+		return plans_refuse(reader, path, "must have a price");
+	else
+		for (bool more = json_view_first(value, &price); more;
+		     more = json_view_next(&price))
+			TRY(read_meter_price(reader,
+			                     arena_printf(arena, "%s[%zu]", path, count++),
+			                     name, &price, out));
+	fault = currency_fault(out, name);
 	return fault == NULL ? FAIL_NONE : plans_refuse(reader, path, fault);
 }
 
@@ -227,10 +259,11 @@ plan_has_meter(const struct plans *plans, const struct plan *plan, const char *m
 }
 
 const struct plan_meter *
-plans_meter(const struct plans *plans, const char *name)
+plans_meter(const struct plans *plans, const char *name, const char *currency)
 {
 	for (size_t i = 0; i < plans->meter_count; i++)
-		if (strcmp(plans->meters[i].name, name) == 0)
+		if (strcmp(plans->meters[i].name, name) == 0 &&
+		    (currency == NULL || strcmp(plans->meters[i].currency, currency) == 0))
 			return &plans->meters[i];
 	return NULL;
 }

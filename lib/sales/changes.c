@@ -121,7 +121,7 @@ schedule(struct operation *operation, const struct plan_terms *terms, const char
 	TRY(audit_admit_payment(operation, subscription->customer_id));
 	TRY(db_begin(operation->db, operation->task));
 	TRY(customer_lock_as_seen(operation, subscription->customer_id, subscription));
-	TRY(subscription_schedule(operation, id, plan));
+	TRY(subscription_schedule(operation, id, plan, NULL));
 	TRY(stripe_call_record_nothing(operation, subscription->customer_id, id));
 	TRY(audit_record(operation, "plan_schedule", subscription->customer_id, id, plan));
 	return db_commit(operation->db, operation->task);
@@ -214,7 +214,7 @@ change_preview(struct operation *operation, const struct plan_change *change,
 	*out = (struct change_preview){
 	        .plan = terms.subscription.plan,
 	        .interval =
-	                change->interval != NULL ? change->interval : terms.sold.item.interval,
+	                terms.changes_interval ? change->interval : terms.sold.item.interval,
 	        .at_period_end =
 	                !terms.is_upgrade && operation->billing->sales.downgrade_at_period_end,
 	        .proration_at = terms.proration_at.known
@@ -341,7 +341,8 @@ run_scheduled(struct operation *operation, const struct subscription *due)
 	if (terms.subscription.subscription_id != due->subscription_id)
 		return fail_subscription_ended(operation);
 	if (text_equal(terms.sold.plan, due->scheduled_plan))
-		return subscription_schedule(operation, due->stripe_subscription_id, NULL);
+		return subscription_schedule(operation, due->stripe_subscription_id, NULL,
+		                             NULL);
 	if (!terms.sold.item.period_end.known ||
 	    terms.sold.item.period_end.ms <= due->current_period_ends_at.ms)
 		terms.proration = "none";
@@ -354,7 +355,7 @@ drop_scheduled(struct operation *operation, const struct subscription *due)
 {
 	task_clear(operation->task);
 	TRY(db_begin(operation->db, operation->task));
-	TRY(subscription_schedule(operation, due->stripe_subscription_id, NULL));
+	TRY(subscription_schedule(operation, due->stripe_subscription_id, NULL, NULL));
 	TRY(audit_record(operation, "plan_schedule", due->customer_id,
 	                 due->stripe_subscription_id, "given up"));
 	return db_commit(operation->db, operation->task);

@@ -39,12 +39,15 @@ static const struct price *
 requested_price(const struct billing *billing, const struct checkout_request *request)
 {
 	const struct price_list *prices = &billing->plan_prices;
+	const struct price_terms terms = {.interval = request->interval,
+	                                  .interval_count = request->interval_count,
+	                                  .currency = request->currency};
 
 	if (request->price_id != NULL)
 		return price_list_find(prices, request->price_id);
-	if (request->interval != NULL)
-		return price_list_for_interval(prices, &billing->plans, request->plan,
-		                               request->interval, 0);
+	if (terms.interval != NULL || terms.currency != NULL)
+		return price_list_for_terms(prices, &billing->plans, request->plan, &terms,
+		                            SIZE_MAX);
 	return price_list_for(prices, request->plan, 0);
 }
 
@@ -57,7 +60,8 @@ fail_price(struct operation *operation, const struct checkout_request *request)
 		return task_fail_field(operation->task, "price_id",
 		                       "is not a price of this plan");
 	if (price_list_for(prices, request->plan, 0) != NULL)
-		return task_fail_field(operation->task, "interval",
+		return task_fail_field(operation->task,
+		                       request->interval != NULL ? "interval" : "currency",
 		                       "is not one by which this plan is sold");
 	return task_fail_field(operation->task, "plan", "is not a plan that is sold online");
 }

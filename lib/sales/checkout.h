@@ -6,8 +6,11 @@
 struct checkout_request {
 	const char *customer_id;
 	const char *plan;
-	const char *price_id;    /* one of the plan's prices; NULL: the first */
-	const char *interval;    /* "month" or "year", when no price is given; NULL: any */
+	const char *price_id; /* one of the plan's prices; NULL: the first */
+	/* When no price is given: */
+	const char *interval;    /* "month" or "year"; NULL: any */
+	int64_t interval_count;  /* 0: any, preferably one */
+	const char *currency;    /* NULL: any */
 	const char *success_url; /* NULL: a page of this service */
 	const char *cancel_url;  /* likewise */
 };

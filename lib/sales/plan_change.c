@@ -132,6 +132,26 @@ check_proration(struct operation *operation, struct instant at, const struct pla
 	                       "must be of a preview of the last hour");
 }
 
+/* The terms by which an item is billed, as Stripe says. */
+static struct price_terms
+terms_of_item(const struct stripe_item *item)
+{
+	return (struct price_terms){.interval = item->interval,
+	                            .interval_count = item->interval_count,
+	                            .currency = item->currency};
+}
+
+/* Whether the request names another interval than the present one. */
+static bool
+requests_interval(const struct plan_change *change, const struct price_terms *present)
+{
+	return change->interval != NULL &&
+	       (!text_equal(change->interval, present->interval) ||
+	        (change->interval_count != 0
+	                 ? change->interval_count
+	                 : present->interval_count) != present->interval_count);
+}
+
 /* Chooses the price of the requested plan: by the requested interval, else by the present one. A
  * price that PLANS_FILE does not list is found by its position. */
 static enum fail
@@ -139,22 +159,26 @@ choose_price(struct operation *operation, const struct plan_change *change,
              struct plan_terms *out)
 {
 	const struct billing *billing = operation->billing;
-	const char *interval =
-	        change->interval != NULL ? change->interval : out->sold.item.interval;
+	const struct price_terms present = terms_of_item(&out->sold.item);
+	struct price_terms wanted = present;
 	size_t position = (size_t)out->sold.position;
 
-	out->price = interval == NULL
+	out->changes_interval = requests_interval(change, &present);
+	if (out->changes_interval) {
+		wanted.interval = change->interval;
+		wanted.interval_count = change->interval_count;
+		position = SIZE_MAX;
+	}
+	out->price = wanted.interval == NULL
 	                     ? NULL
-	                     : price_list_for_interval(&billing->plan_prices, &billing->plans,
-	                                               change->new_plan, interval, position);
-	if (out->price == NULL && change->interval != NULL &&
-	    !text_equal(change->interval, out->sold.item.interval))
+	                     : price_list_for_terms(&billing->plan_prices, &billing->plans,
+	                                            change->new_plan, &wanted, position);
+	if (out->price == NULL && out->changes_interval)
 		return task_fail_field(operation->task, "interval",
 		                       "is not one by which this plan is sold");
 	if (out->price == NULL)
-		out->price = price_list_for(&billing->plan_prices, change->new_plan, position);
-	out->changes_interval = change->interval != NULL &&
-	                        !text_equal(change->interval, out->sold.item.interval);
+		out->price = price_list_for(&billing->plan_prices, change->new_plan,
+		                            (size_t)out->sold.position);
 	return FAIL_NONE;
 }
 

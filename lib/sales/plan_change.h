@@ -10,8 +10,9 @@
 struct plan_change {
 	const char *customer_id;
 	const char *new_plan;
-	const char *field;           /* by which the client named it, for the failure */
-	const char *interval;        /* "month" or "year"; NULL: the present one */
+	const char *field;      /* by which the client named it, for the failure */
+	const char *interval;   /* "month" or "year"; NULL: the present one */
+	int64_t interval_count; /* with an interval; 0: as many as now, or preferably one */
 	struct instant proration_at; /* from the preview; unknown: now */
 };
 

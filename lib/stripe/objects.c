@@ -6,7 +6,7 @@
 #include "base/arena.h"
 #include "base/text.h"
 
-enum { ID_MAX = 255 };
+enum { ID_MAX = 255, NO_QUANTITY = -1 };
 
 const char *
 stripe_text_of(const struct json_view *object, const char *path)
@@ -76,13 +76,28 @@ is_a(const struct json_view *object, const char *kind)
 	       stripe_id_is_valid(stripe_text_of(object, "id"));
 }
 
-/* The interval that the item is billed by, or NULL when it is billed every few of them. */
-static const char *
-interval_of(const struct json_view *item)
+static int64_t
+quantity_of(const struct json_view *item)
 {
-	return number(item, "price.recurring.interval_count") == 1
-	               ? stripe_text_of(item, "price.recurring.interval")
-	               : NULL;
+	int64_t out;
+
+	return json_view_int(item, "quantity", &out) && out >= 0 ? out : NO_QUANTITY;
+}
+
+const char *
+stripe_metadata_sells(const struct json_view *object)
+{
+	const char *plan = stripe_text_of(object, "metadata.plan");
+
+	return plan != NULL ? plan : stripe_text_of(object, "metadata.addon");
+}
+
+static const char *
+sells_at(const struct json_view *item, const char *path)
+{
+	struct json_view object;
+
+	return json_view_find(item, path, &object) ? stripe_metadata_sells(&object) : NULL;
 }
 
 static bool
@@ -108,10 +123,12 @@ stripe_items_append(struct stripe_subscription *subscription, const struct json_
 		        .id = stripe_text_of(&item, "id"),
 		        .price_id = stripe_id_of(&item, "price"),
 		        .product_id = stripe_id_of(&item, "price.product"),
-		        .plan = stripe_text_of(&item, "price.metadata.plan"),
-		        .product_plan = stripe_text_of(&item, "price.product.metadata.plan"),
-		        .interval = interval_of(&item),
-		        .quantity = number(&item, "quantity"),
+		        .sells = sells_at(&item, "price"),
+		        .product_sells = sells_at(&item, "price.product"),
+		        .interval = stripe_text_of(&item, "price.recurring.interval"),
+		        .interval_count = number(&item, "price.recurring.interval_count"),
+		        .currency = stripe_text_of(&item, "price.currency"),
+		        .quantity = quantity_of(&item),
 		        .metered = is_metered(&item),
 		        .period_start = moment(&item, "current_period_start"),
 		        .period_end = moment(&item, "current_period_end"),
@@ -152,6 +169,10 @@ stripe_subscription_read(const struct json_view *object, struct stripe_subscript
 		out->due_at = moment(object, "latest_invoice.due_date");
 		out->unpaid_invoice =
 		        out->due_at.known ? NULL : stripe_id_of(object, "latest_invoice");
+		out->owes_change =
+		        out->unpaid_invoice != NULL &&
+		        text_equal(stripe_text_of(object, "latest_invoice.billing_reason"),
+		                   "subscription_update");
 	}
 	return true;
 }
@@ -248,6 +269,12 @@ stripe_dispute_read(const struct json_view *object, struct stripe_dispute *out)
 	        .amount = number(object, "amount"),
 	};
 	return is_a(object, "dispute") && out->charge != NULL && out->status != NULL;
+}
+
+int64_t
+stripe_item_quantity(const struct stripe_item *item)
+{
+	return item->quantity == NO_QUANTITY ? 1 : item->quantity;
 }
 
 bool

@@ -17,12 +17,15 @@ struct stripe_item {
 	const char *id;
 	const char *price_id;
 	const char *product_id;
-	/* As `metadata.plan` names it, unchecked: of the price, and of its product if expanded. */
-	const char *plan;
-	const char *product_plan;
-	const char *interval; /* by which the price is billed: "month"; NULL: another one */
-	int64_t quantity;     /* 0: none */
-	bool metered;         /* the price bills use */
+	/* As `metadata.plan` or `metadata.addon` names it, unchecked: of the price, and of its product
+	 * if expanded. */
+	const char *sells;
+	const char *product_sells;
+	const char *interval;   /* by which the price is billed: "month"; NULL: not known */
+	int64_t interval_count; /* every so many of them */
+	const char *currency;   /* NULL: not known */
+	int64_t quantity;       /* -1: none */
+	bool metered;           /* the price bills use */
 	struct instant period_start;
 	struct instant period_end;
 };
@@ -46,6 +49,7 @@ struct stripe_subscription {
 	 * paid, else its id. */
 	struct instant due_at;
 	const char *unpaid_invoice;
+	bool owes_change;           /* that invoice is of a change of the subscription */
 	const char *pause_behavior; /* of pause_collection; NULL: payments are collected */
 	struct instant pause_resumes_at;
 	bool cancel_at_period_end;
@@ -113,6 +117,9 @@ bool stripe_invoice_read(const struct json_view *object, struct stripe_invoice *
 bool stripe_charge_read(const struct json_view *object, struct stripe_charge *out);
 bool stripe_dispute_read(const struct json_view *object, struct stripe_dispute *out);
 
+/* The plan or add-on that the metadata of a price or product names, unchecked; NULL: none. */
+const char *stripe_metadata_sells(const struct json_view *object);
+
 /* Adds the items of a list's array. */
 void stripe_items_append(struct stripe_subscription *subscription,
                          const struct json_view *data);
@@ -122,6 +129,10 @@ void stripe_lines_read(struct stripe_invoice *invoice, const struct json_view *d
 
 /* Whether an invoice's line credits or charges a part of a period. */
 bool stripe_line_is_proration(const struct json_view *line);
+
+/* How many of the item's price are bought. What has no quantity, being billed by its use, is there
+ * once. */
+int64_t stripe_item_quantity(const struct stripe_item *item);
 
 /* Whether the status never changes again. */
 bool stripe_status_is_final(const char *status);

@@ -1,6 +1,8 @@
 /* ours.c: which parts of Stripe's objects are ours. */
 #include "sync/ours.h"
 
+#include "base/arena.h"
+#include "base/text.h"
 #include "base/wire.h"
 #include "outbox/fetch.h"
 #include "stripe/client.h"
@@ -27,20 +29,33 @@ complete_period(struct sold_subscription *out)
 		*end = stripe->period_end;
 }
 
-void
-sold_subscription_add(const struct operation *operation, struct sold_subscription *out,
-                      const struct stripe_item *item, const char *plan, int64_t position)
+static void
+add_plan(const struct operation *operation, struct sold_subscription *out,
+         const struct stripe_item *item, const char *plan, int64_t position)
 {
 	const struct plans *plans = &operation->billing->plans;
 
 	out->plan_items++;
+	if (text_equal(plan, out->plan))
+		out->quantity += stripe_item_quantity(item);
 	if (out->plan != NULL && plans_rank(plans, plan) <= plans_rank(plans, out->plan))
 		return;
 	out->item = *item;
 	out->item_is_first = false;
 	out->plan = plan;
 	out->position = position;
+	out->quantity = stripe_item_quantity(item);
 	complete_period(out);
+}
+
+void
+sold_subscription_add(const struct operation *operation, struct sold_subscription *out,
+                      const struct stripe_item *item, const char *sells, int64_t position)
+{
+	if (plans_find_addon(&operation->billing->plans, sells) == NULL)
+		add_plan(operation, out, item, sells, position);
+	else
+		out->addons[out->addon_count++] = (struct sold_addon){sells, *item};
 }
 
 void
@@ -61,6 +76,14 @@ sold_subscription_take_unknown(struct sold_subscription *out)
 	complete_period(out);
 }
 
+static const struct price *
+price_sold(const struct billing *billing, const struct stripe_item *item)
+{
+	const struct price *price = price_list_find(&billing->plan_prices, item->price_id);
+
+	return price != NULL ? price : price_list_find(&billing->addon_prices, item->price_id);
+}
+
 /* Chooses the item with the highest plan. A metered item may stand before it. */
 static void
 choose_item(const struct operation *operation, struct sold_subscription *out)
@@ -71,9 +94,12 @@ choose_item(const struct operation *operation, struct sold_subscription *out)
 	out->item_is_first = true;
 	out->plan = NULL;
 	out->plan_items = 0;
+	out->quantity = 0;
+	out->addons = arena_array(operation->task->arena, stripe->item_count + 1,
+	                          sizeof(*out->addons));
+	out->addon_count = 0;
 	for (size_t i = 0; i < stripe->item_count; i++) {
-		const struct price *price = price_list_find(&operation->billing->plan_prices,
-		                                            stripe->items[i].price_id);
+		const struct price *price = price_sold(operation->billing, &stripe->items[i]);
 
 		if (price != NULL)
 			sold_subscription_add(operation, out, &stripe->items[i], price->sells,

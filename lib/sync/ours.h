@@ -6,16 +6,25 @@
 #include "stripe/event.h"
 #include "stripe/objects.h"
 
-/* A subscription at Stripe, and its item that has one of our prices, else the only one at an unknown
- * price that bills no use, else its first one. Of several items with our prices the one with the
- * highest plan counts. */
+/* An item that has a price of an add-on. */
+struct sold_addon {
+	const char *addon;
+	struct stripe_item item;
+};
+
+/* A subscription at Stripe, and its item that has a price of one of our plans, else the only one at an
+ * unknown price that bills no use, else its first one. Of several items with such prices the one with
+ * the highest plan counts. */
 struct sold_subscription {
 	struct stripe_subscription stripe;
 	struct stripe_item item; /* its period is the subscription's where it has none */
 	bool item_is_first; /* the item is neither ours nor the only one at an unknown price */
-	const char *plan;   /* that its price buys; NULL: none of our prices */
+	const char *plan;   /* that its price buys; NULL: no price of our plans */
 	int64_t position;   /* of that price in its plan */
-	size_t plan_items;  /* how many items have one of our prices */
+	size_t plan_items;  /* how many items have a price of one of our plans */
+	int64_t quantity;   /* of all items with that plan */
+	struct sold_addon *addons; /* in Stripe's order; an add-on may have several items */
+	size_t addon_count;
 	/* Filled by price_plans_find(). */
 	bool by_metadata; /* a plan is one that the price's or product's metadata names */
 	struct stripe_item *unknown; /* items at a price that no plan has */
@@ -26,9 +35,10 @@ struct sold_subscription {
 bool sold_subscription_read(const struct operation *operation, const struct json_view *object,
                             struct sold_subscription *out);
 
-/* Counts one more item that has a price of ours; its plan counts if it is the highest so far. */
+/* Counts one more item whose price sells one of our plans or add-ons; a plan counts if it is the
+ * highest so far. */
 void sold_subscription_add(const struct operation *operation, struct sold_subscription *out,
-                           const struct stripe_item *item, const char *plan, int64_t position);
+                           const struct stripe_item *item, const char *sells, int64_t position);
 
 /* Without a plan, takes the only item at an unknown price that bills no use, if there is one. */
 void sold_subscription_take_unknown(struct sold_subscription *out);

@@ -60,14 +60,18 @@ static bool
 is_in_settings(const struct billing *billing, const char *price_id)
 {
 	return price_list_find(&billing->plan_prices, price_id) != NULL ||
+	       price_list_find(&billing->addon_prices, price_id) != NULL ||
 	       price_list_find(&billing->meter_prices, price_id) != NULL;
 }
 
-/* The text if it is the id of one of our plans. */
+/* The text if it is the id of one of our plans or add-ons. */
 static const char *
 own_plan(const struct billing *billing, const char *named)
 {
-	return named != NULL && plans_find(&billing->plans, named) != NULL ? named : NULL;
+	return named != NULL && (plans_find(&billing->plans, named) != NULL ||
+	                         plans_find_addon(&billing->plans, named) != NULL)
+	               ? named
+	               : NULL;
 }
 
 /* The items whose prices no setting names. */
@@ -110,7 +114,7 @@ take_plans(const struct operation *operation, enum price_sources sources,
 	for (size_t i = 0; i < count; i++) {
 		const struct stripe_item *item = &out->unknown[i];
 		const struct mapped *row = mapped_find(rows, row_count, item->price_id);
-		const char *plan = own_plan(billing, row != NULL ? row->plan : item->plan);
+		const char *plan = own_plan(billing, row != NULL ? row->plan : item->sells);
 
 		if (row != NULL && row->plan == NULL)
 			continue;
@@ -131,12 +135,12 @@ fetch_plan(struct operation *operation, const struct stripe_item *item, const ch
 	struct json_view product;
 	enum fail kind;
 
-	*plan = own_plan(operation->billing, item->product_plan);
+	*plan = own_plan(operation->billing, item->product_sells);
 	if (*plan != NULL || item->product_id == NULL)
 		return FAIL_NONE;
 	kind = stripe_fetch(operation, "/v1/products/%s", item->product_id, NULL, &product);
 	if (kind == FAIL_NONE)
-		*plan = own_plan(operation->billing, stripe_text_of(&product, "metadata.plan"));
+		*plan = own_plan(operation->billing, stripe_metadata_sells(&product));
 	else if (stripe_is_away(operation, kind))
 		return kind;
 	task_clear(operation->task);
@@ -147,6 +151,7 @@ static enum fail
 take_plans_of_products(struct operation *operation, struct sold_subscription *out)
 {
 	size_t count = out->unknown_count, left = 0;
+	bool has_plan = out->plan != NULL;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct stripe_item *item = &out->unknown[i];
@@ -154,6 +159,9 @@ take_plans_of_products(struct operation *operation, struct sold_subscription *ou
 
 		if (i < PRODUCTS_MAX)
 			TRY(fetch_plan(operation, item, &plan));
+		if (has_plan && plan != NULL &&
+		    plans_find(&operation->billing->plans, plan) != NULL)
+			plan = NULL;
 		if (plan == NULL)
 			out->unknown[left++] = *item;
 		else
@@ -183,7 +191,9 @@ find_plans(struct operation *operation, enum price_sources sources,
 	TRY(db_rows(operation->db, task, &statements[MAPPED],
 	            PARAMETERS(param_list(task, &list)), (void *)&rows, &row_count));
 	take_plans(operation, sources, rows, row_count, subscription);
-	if (subscription->plan == NULL && sources == PRICES_PRODUCTS)
+	/* Beside a known plan only an add-on may be unknown. */
+	if (sources == PRICES_PRODUCTS &&
+	    (subscription->plan == NULL || operation->billing->plans.addon_count > 0))
 		return take_plans_of_products(operation, subscription);
 	return FAIL_NONE;
 }
@@ -224,8 +234,8 @@ price_mapping_check(struct operation *operation, const struct price_mapping *map
 		                 "The price %s is not mapped.", mapping->price_id);
 	if (mapping->plan == NULL || own_plan(operation->billing, mapping->plan) != NULL)
 		return FAIL_NONE;
-	return task_fail(task, FAIL_INVALID, "unknown_plan", "PLANS_FILE has no plan %s.",
-	                 mapping->plan);
+	return task_fail(task, FAIL_INVALID, "unknown_plan",
+	                 "PLANS_FILE has no plan or add-on %s.", mapping->plan);
 }
 
 enum fail

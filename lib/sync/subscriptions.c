@@ -10,16 +10,17 @@
 #include "issuing/license_rights.h"
 #include "outbox/call_records.h"
 #include "outbox/enqueue.h"
+#include "sync/bought.h"
 #include "sync/unknown_prices.h"
 
 static const struct column columns[] =
         COLUMNS(struct synced_subscription, customer_id, stripe_subscription_id, plan, status,
                 current_period_ends_at, trial_ends_at, cancel_at_period_end, cancel_at,
-                pause_behavior, pause_resumes_at, superseded);
+                pause_behavior, pause_resumes_at, quantity, addons, superseded);
 static const struct column found_columns[] =
         COLUMNS(struct synced_subscription, customer_id, stripe_subscription_id, plan, status,
                 current_period_ends_at, trial_ends_at, cancel_at_period_end, cancel_at,
-                pause_behavior, pause_resumes_at, superseded, must_end);
+                pause_behavior, pause_resumes_at, quantity, addons, superseded, must_end);
 
 struct total {
 	int64_t number;
@@ -29,7 +30,8 @@ struct total {
 #define SYNCED                                                                                 \
 	"s.customer_id, s.stripe_subscription_id, s.plan, s.status, "                          \
 	"s.current_period_ends_at, s.trial_ends_at, s.cancel_at_period_end, s.cancel_at, "     \
-	"s.pause_behavior, s.pause_resumes_at, s.superseded"
+	"s.pause_behavior, s.pause_resumes_at, COALESCE(s.quantity, 1) AS quantity, "          \
+	"s.addons::text AS addons, s.superseded"
 #define FINAL "('canceled', 'incomplete_expired')"
 #define BEST                                                                                   \
 	"(SELECT subscription_id FROM subscriptions WHERE customer_id = $1 "                   \
@@ -143,38 +145,57 @@ pause_ends_access(const struct operation *operation, const struct stripe_subscri
 	        text_equal(stripe->pause_behavior, "keep_as_draft"));
 }
 
-/* `plan` is the subscription's, or the row's when the price buys none of our plans. */
+static const char *
+interval_count_text(struct task *task, const struct stripe_item *item)
+{
+	if (item->interval == NULL)
+		return NULL;
+	return param_int(task, item->interval_count == 0 ? 1 : item->interval_count);
+}
+
+/* A trial needs an end, by which access is decided. */
+static struct instant
+trial_end_of(const struct sold_subscription *subscription, struct instant now)
+{
+	const struct instant end = subscription->item.period_end;
+
+	if (strcmp(subscription->stripe.status, "trialing") != 0 ||
+	    subscription->stripe.trial_end.known)
+		return subscription->stripe.trial_end;
+	return end.known ? end : now;
+}
+
 static enum fail
 store(struct operation *operation, const char *customer_id,
-      const struct sold_subscription *subscription, const char *plan, bool *changed)
+      const struct sold_subscription *subscription, const struct bought *bought, bool *changed)
 {
 	struct task *task = operation->task;
+	const struct stripe_item *item = &subscription->item;
 	const struct stripe_subscription *stripe = &subscription->stripe;
 	struct instant now = INSTANT_MS(operation->now_ms);
 	bool past_due = strcmp(stripe->status, "past_due") == 0;
 	struct instant due = stripe->due_at;
 	struct instant since = due.known && due.ms < now.ms ? due : now;
-	struct instant trial_end = stripe->trial_end;
 	int64_t rows;
 
-	/* A trial needs an end, by which access is decided. */
-	if (strcmp(stripe->status, "trialing") == 0 && !trial_end.known)
-		trial_end = subscription->item.period_end.known ? subscription->item.period_end
-		                                                : now;
 	TRY(db_run(operation->db, task, &statements[STORE],
-	           PARAMETERS(customer_id, stripe->id, plan, stripe->status,
-	                      param_time(task, trial_end),
-	                      param_time(task, subscription->item.period_end),
+	           PARAMETERS(customer_id, stripe->id, bought->plan, stripe->status,
+	                      param_time(task, trial_end_of(subscription, now)),
+	                      param_time(task, item->period_end),
 	                      past_due ? param_time(task, since) : NULL,
 	                      param_bool(stripe->cancel_at_period_end),
 	                      param_time(task, stripe->cancel_at),
 	                      param_time(task, stripe->canceled_at),
-	                      param_time(task, stripe->ended_at), subscription->item.price_id,
+	                      param_time(task, stripe->ended_at), item->price_id,
 	                      param_time(task, stripe->created.known ? stripe->created : now),
 	                      param_time(task, now), past_due ? stripe->unpaid_invoice : NULL,
 	                      stripe->pause_behavior,
 	                      param_time(task, stripe->pause_resumes_at),
-	                      param_bool(pause_ends_access(operation, stripe))),
+	                      param_bool(pause_ends_access(operation, stripe)),
+	                      param_int(task, bought->purchase.quantity),
+	                      purchase_addons_text(task->arena, &operation->billing->plans,
+	                                           &bought->purchase),
+	                      item->interval, interval_count_text(task, item), item->currency),
 	           &rows));
 	*changed = rows > 0;
 	return FAIL_NONE;
@@ -257,18 +278,19 @@ subscription_sync_store(struct operation *operation, const char *customer_id,
                         const struct sold_subscription *subscription, bool *changed)
 {
 	const struct stripe_subscription *stripe = &subscription->stripe;
-	const char *plan = subscription->plan;
 	struct synced_subscription before;
+	struct bought bought;
 	bool known, deleted, is_new;
 
 	TRY(customer_lock(operation, customer_id, &deleted));
 	TRY(subscription_sync_find(operation, stripe->id, &before, &known));
-	if (!known && plan == NULL)
+	bought_find(operation, subscription, known ? &before : NULL, &bought);
+	if (bought.plan == NULL)
 		return task_fail(operation->task, FAIL_CONFLICT, "unknown_price",
 		                 "No plan has the price of this subscription.");
-	if (plan == NULL)
-		plan = before.plan;
-	TRY(store(operation, customer_id, subscription, plan, changed));
+	if (known && bought_is_unpaid(stripe))
+		bought_take_back(operation, &before, &bought);
+	TRY(store(operation, customer_id, subscription, &bought, changed));
 	/* The customer of an ended subscription may have been deleted at Stripe. */
 	if (stripe->customer != NULL && !stripe_status_is_final(stripe->status))
 		TRY(customer_link_stripe(operation, customer_id, stripe->customer));

@@ -25,6 +25,8 @@ struct synced_subscription {
 	struct instant cancel_at;
 	const char *pause_behavior; /* of pause_collection, or NULL */
 	struct instant pause_resumes_at;
+	int64_t quantity;   /* of the plan */
+	const char *addons; /* {add-on: quantity} as JSON text */
 	bool superseded;
 	bool must_end; /* a refund or dispute ends it (reversals.h); subscription_sync_find() only */
 };

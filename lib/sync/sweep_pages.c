@@ -12,6 +12,7 @@
 #include "outbox/call_records.h"
 #include "outbox/fetch.h"
 #include "stripe/form.h"
+#include "sync/bought.h"
 #include "sync/events.h"
 #include "sync/families.h"
 #include "sync/ours.h"
@@ -116,6 +117,61 @@ flag_text(bool flag)
 	return flag ? "true" : "false";
 }
 
+/* Reports the value if it differs; returns 1 then, else 0. */
+static size_t
+differs(struct stripe_sweep *sweep, const struct synced_subscription *row, const char *what,
+        const char *ours, const char *theirs)
+{
+	if (text_equal(ours, theirs))
+		return 0;
+	report(sweep, &(struct stripe_difference){what, row->stripe_subscription_id,
+	                                          row->customer_id, ours, theirs});
+	return 1;
+}
+
+static const char *
+number_text(struct arena *arena, int64_t number)
+{
+	return arena_printf(arena, "%lld", (long long)number);
+}
+
+static bool
+has_quantity(const struct plans *plans, const char *id)
+{
+	const struct plan *plan = id == NULL ? NULL : plans_find(plans, id);
+
+	return plan != NULL && plan->quantity.name != NULL;
+}
+
+/* Compares the plan, its quantity and the add-ons. While a payment is due, Stripe's list does not tell
+ * whether it is of a change, which counts only once it is paid; nor does it tell whether the product of
+ * an unknown price is an add-on. */
+static size_t
+compare_purchases(struct operation *operation, struct stripe_sweep *sweep,
+                  const struct synced_subscription *ours, const struct sold_subscription *sold)
+{
+	struct arena *arena = operation->task->arena;
+	const struct plans *plans = &operation->billing->plans;
+	struct purchase purchase;
+	struct bought theirs;
+	size_t count;
+
+	bought_find(operation, sold, ours, &theirs);
+	if (text_equal(sold->stripe.status, "past_due") ||
+	    text_equal(sold->stripe.status, "unpaid"))
+		bought_take_back(operation, ours, &theirs);
+	purchase_read(arena, plans, ours->quantity, ours->addons, &purchase);
+	count = differs(sweep, ours, "plan", ours->plan, theirs.plan);
+	if (has_quantity(plans, theirs.plan))
+		count += differs(sweep, ours, "quantity", number_text(arena, ours->quantity),
+		                 number_text(arena, theirs.purchase.quantity));
+	if (sold->unknown_count > 0)
+		return count;
+	return count + differs(sweep, ours, "addons",
+	                       purchase_addons_text(arena, plans, &purchase),
+	                       purchase_addons_text(arena, plans, &theirs.purchase));
+}
+
 /* Reports each value that differs, and returns how many. A value that Stripe's object lacks
  * does not differ. */
 static size_t
@@ -129,7 +185,6 @@ compare_values(struct operation *operation, struct stripe_sweep *sweep,
 	const struct {
 		const char *what, *ours, *theirs;
 	} values[] = {
-	        {"plan", ours->plan, sold->plan == NULL ? ours->plan : sold->plan},
 	        {"status", ours->status, theirs->status},
 	        {"period_end", time_text(arena, end, end),
 	         time_text(arena, sold->item.period_end, end)},
@@ -143,16 +198,10 @@ compare_values(struct operation *operation, struct stripe_sweep *sweep,
 	        {"pause_resumes_at", time_text(arena, ours->pause_resumes_at, INSTANT_NONE),
 	         time_text(arena, theirs->pause_resumes_at, INSTANT_NONE)},
 	};
-	size_t count = 0;
+	size_t count = compare_purchases(operation, sweep, ours, sold);
 
-	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
-		if (text_equal(values[i].ours, values[i].theirs))
-			continue;
-		report(sweep, &(struct stripe_difference){values[i].what, theirs->id,
-		                                          ours->customer_id, values[i].ours,
-		                                          values[i].theirs});
-		count++;
-	}
+	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++)
+		count += differs(sweep, ours, values[i].what, values[i].ours, values[i].theirs);
 	return count;
 }
 

@@ -57,8 +57,9 @@ sells(const struct price_list *list, const char *sold, size_t position, const ch
 static void
 sells_by(const char *plan, const char *interval, size_t near, const char *price_id)
 {
-	const struct price *price = price_list_for_interval(
-	        &billing.plan_prices, &billing.plans, plan, interval, near);
+	const struct price *price =
+	        price_list_for_terms(&billing.plan_prices, &billing.plans, plan,
+	                             &(struct price_terms){.interval = interval}, near);
 
 	if (price_id == NULL) {
 		ck_assert_ptr_null(price);
@@ -79,7 +80,9 @@ list_prices(const char *plan, size_t count, const char *const *intervals)
 			continue;
 		item->price_count = count;
 		for (size_t k = 0; k < count; k++)
-			item->prices[k].interval = intervals[k];
+			item->prices[k] = (struct plan_price){.interval = intervals[k],
+			                                      .interval_count = 1,
+			                                      .currency = "usd"};
 	}
 }
 
@@ -162,7 +165,7 @@ START_TEST(test_plans_refused)
 	        {":price_b", "':price_b' is not a plan"},
 	        {"starter:price_b,starter:price_b", "price_b stands twice"},
 	        {"professional:price_c,professional:price_a", "price_a stands twice"},
-	        {"platinum:price_d", "no plan 'platinum'"},
+	        {"platinum:price_d", "no plan or add-on 'platinum'"},
 	};
 
 	ck_assert_int_eq(add_plans("starter:price_a"), FAIL_NONE);

@@ -114,6 +114,7 @@ END_TEST
 	"\"hasAdvancedAlerts\":true,\"hasApiAccess\":true,\"hasMqttAccess\":true,"             \
 	"\"hasCustomBranding\":true}"
 #define PRICE "{\"amount_minor\":1,\"currency\":\"eur\",\"interval\":\"year\"}"
+#define FOUR_PRICES PRICE "," PRICE "," PRICE "," PRICE
 #define TRIAL "{\"days\":1,\"plan\":\"a\",\"features\":" FEATURES ",\"limits\":{}}"
 #define PLAN                                                                                   \
 	"{\"plan\":\"a\",\"name\":\"A\",\"price\":" PRICE ",\"features\":" FEATURES            \
@@ -181,9 +182,9 @@ START_TEST(test_usage)
 	ck_assert(plan_has_meter(&plans, &plans.items[0], "api"));
 	ck_assert(!plan_has_meter(&plans, &plans.items[0], "calls"));
 	ck_assert_uint_eq(plans.meter_count, 1);
-	ck_assert_str_eq(plans_meter(&plans, "api")->amount_minor, "0.05");
-	ck_assert_str_eq(plans_meter(&plans, "api")->currency, "eur");
-	ck_assert_ptr_null(plans_meter(&plans, "calls"));
+	ck_assert_str_eq(plans_meter(&plans, "api", NULL)->amount_minor, "0.05");
+	ck_assert_str_eq(plans_meter(&plans, "api", NULL)->currency, "eur");
+	ck_assert_ptr_null(plans_meter(&plans, "calls", NULL));
 	/* Without "usage" nothing is bounded. */
 	ck_assert_int_eq(plans.trial_usage.max_instances, LICENSE_UNLIMITED);
 	ck_assert_int_eq(plans.trial_usage.instance_overage, 0);
@@ -242,17 +243,17 @@ static const struct {
         {PRICE, "\"29 USD\"", "a.price must be an object"},
         {"\"price\":" PRICE, "\"price\":" PRICE ",\"prices\":[" PRICE "]",
          "a has a price and prices"},
-        {"\"price\":" PRICE, "\"prices\":[]", "a.prices must have 1 to 8 prices"},
-        {"\"price\":" PRICE, "\"prices\":{}", "a.prices must have 1 to 8 prices"},
-        {"\"price\":" PRICE, "\"prices\":null", "a.prices must have 1 to 8 prices"},
+        {"\"price\":" PRICE, "\"prices\":[]", "a.prices must have 1 to 16 prices"},
+        {"\"price\":" PRICE, "\"prices\":{}", "a.prices must have 1 to 16 prices"},
+        {"\"price\":" PRICE, "\"prices\":null", "a.prices must have 1 to 16 prices"},
         {"\"price\":" PRICE,
-         "\"prices\":[" PRICE "," PRICE "," PRICE "," PRICE "," PRICE "," PRICE "," PRICE
-         "," PRICE "," PRICE "]",
-         "a.prices must have 1 to 8 prices"},
+         "\"prices\":[" FOUR_PRICES "," FOUR_PRICES "," FOUR_PRICES "," FOUR_PRICES "," PRICE
+         "]",
+         "a.prices must have 1 to 16 prices"},
         {"\"price\":" PRICE, "\"prices\":[" PRICE ",\n5]",
          "line 4: a.prices[1] must be an object"},
         {"\"price\":" PRICE, "\"prices\":[" PRICE "," PRICE "]",
-         "a.prices[1] has the interval of another price"},
+         "a.prices[1] has the interval and currency of another price"},
         {"\"amount_minor\":1", "\"amount_minor\":29.5", "amount_minor must be an integer"},
         {"\"amount_minor\":1", "\"amount_minor\":-1", "amount_minor must be an integer"},
         {"\"currency\":\"eur\"", "\"currency\":\"\"", "currency must be a string"},

@@ -29,6 +29,7 @@ subscription(const char *id, const char *status, int64_t created_day)
 	                 .quantity = 1,
 	                 .period_end = AT(20)},
 	        .plan = "starter",
+	        .quantity = 1,
 	};
 }
 

@@ -440,7 +440,7 @@ END_TEST
 static void
 schedule(const char *plan)
 {
-	fine(subscription_schedule(&operation, current().stripe_subscription_id, plan));
+	fine(subscription_schedule(&operation, current().stripe_subscription_id, plan, NULL));
 }
 
 /* A scheduled plan stays until the subscription has it or has ended. */

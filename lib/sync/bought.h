@@ -1,0 +1,23 @@
+/* bought.h: what a subscription at Stripe buys, without what is not paid for. */
+#pragma once
+
+#include "billing/purchase.h"
+#include "sync/ours.h"
+#include "sync/subscriptions.h"
+
+struct bought {
+	const char *plan; /* NULL: neither a price of ours nor a row */
+	struct purchase purchase;
+};
+
+/* What the items buy. Of items at unknown prices, the plan and quantity of our row (NULL: none). */
+void bought_find(const struct operation *operation, const struct sold_subscription *sold,
+                 const struct synced_subscription *row, struct bought *out);
+
+/* Whether the subscription owes the money of its last change. Stripe then has the new items already,
+ * unless the change waits for its payment (docs.stripe.com/billing/subscriptions/pending-updates). */
+bool bought_is_unpaid(const struct stripe_subscription *stripe);
+
+/* Takes back what the last change has added to the row: the greater plan, the greater quantities. */
+void bought_take_back(const struct operation *operation, const struct synced_subscription *row,
+                      struct bought *bought);
