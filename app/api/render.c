@@ -91,7 +91,39 @@ static const struct column subscription_columns[] = COLUMNS(
         struct subscription, customer_id, stripe_subscription_id, plan, status, trial_ends_at,
         current_period_ends_at, cancel_at_period_end, cancel_at, canceled_at, ended_at,
         scheduled_plan, pause_behavior, pause_resumes_at, access_ends_at, access_end_reason,
-        kind, contract_id, starts_at, ends_at, created_at, updated_at);
+        created_at, updated_at, quantity, interval, currency);
+
+static void
+render_known(struct json_out *json, const char *name, int64_t value)
+{
+	if (value == 0)
+		json_out_null(json, name);
+	else
+		json_out_int(json, name, value);
+}
+
+static void
+render_object(struct json_out *json, const char *name, const char *text)
+{
+	if (text == NULL)
+		json_out_null(json, name);
+	else
+		json_out_raw(json, name, text);
+}
+
+/* How many of an add-on are bought is not known beforehand: {add-on: quantity}. */
+static void
+render_purchase(struct json_out *json, const struct subscription *subscription)
+{
+	render_known(json, "interval_count", subscription->interval_count);
+	render_object(json, "addons", subscription->addons);
+	render_known(json, "scheduled_quantity",
+	             subscription->scheduled_plan == NULL ? 0
+	                                                  : subscription->scheduled_quantity);
+	render_object(json, "scheduled_addons",
+	              subscription->scheduled_plan == NULL ? NULL
+	                                                   : subscription->scheduled_addons);
+}
 
 void
 render_subscription(struct json_out *json, const char *name,
@@ -113,7 +145,10 @@ render_subscription(struct json_out *json, const char *name,
 	/* Clients in use take the time of what is paid or tried without looking. */
 	if (!shown.current_period_ends_at.known)
 		shown.current_period_ends_at = subscription->trial_ends_at;
-	render_row(json, name, subscription_columns, &shown);
+	json_out_open(json, name, '{');
+	render_members(json, subscription_columns, &shown);
+	render_purchase(json, &shown);
+	json_out_close(json, '}');
 }
 
 static const struct column key_columns[] = COLUMNS(struct api_key, key_id, name, prefix, scopes,

@@ -179,8 +179,8 @@ const struct setting app_settings_table[] = {
             "replaced.",
             .secret = SECRET_WEBHOOK, .check = check_webhook_secret),
         ROW(stripe_prices, "STRIPE_PRICES", "",
-            "Stripe's prices, plan:price, separated by commas. All plans name their prices in "
-            "one order of intervals."),
+            "Stripe's prices, plan:price or addon:price, separated by commas. All plans name "
+            "their prices in one order of intervals."),
         ROW(stripe_price_starter, "STRIPE_PRICE_STARTER", "",
             "Older form of STRIPE_PRICES: the prices of the plan starter."),
         ROW(stripe_price_professional, "STRIPE_PRICE_PROFESSIONAL", "",

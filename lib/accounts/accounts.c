@@ -51,6 +51,8 @@ prepare(struct operation *operation, const char *email, const char *company_name
 	        .plan = plans->trial_plan,
 	        .status = "trialing",
 	        .trial_ends_at = INSTANT_MS(now.ms + plans->trial_days * DAY_MS),
+	        .quantity = 1,
+	        .addons = "{}",
 	        .created_at = now,
 	        .updated_at = now,
 	        .version = 1,

@@ -20,7 +20,7 @@ struct quantity_choice {
 	int64_t quantity;
 };
 
-/* What a request changes; the rest stays. */
+/* The parts of a purchase that a request changes; the rest stays. */
 struct purchase_change {
 	int64_t quantity; /* of the plan; 0: as it is */
 	struct quantity_choice addons[PLAN_ADDONS_MAX];
@@ -52,7 +52,7 @@ enum fail purchase_change_read(struct task *task, const struct plans *plans,
                                const struct json_view *addons,
                                struct purchase_change *out) MUST_CHECK;
 
-/* The same as JSON text {add-on: quantity}, of those that are named; NULL when none is. And back. */
+/* The named add-ons as JSON text {add-on: quantity}; NULL when none is named. And back. */
 const char *purchase_change_text(struct arena *arena, const struct plans *plans,
                                  const struct purchase_change *change);
 void purchase_change_parse(struct arena *arena, const struct plans *plans, const char *text,

@@ -10,7 +10,8 @@ struct bought {
 	struct purchase purchase;
 };
 
-/* What the items buy. Of items at unknown prices, the plan and quantity of our row (NULL: none). */
+/* Finds what the items buy. Items at unknown prices keep the plan and quantity of our row (NULL: there
+ * is none). */
 void bought_find(const struct operation *operation, const struct sold_subscription *sold,
                  const struct synced_subscription *row, struct bought *out);
 
