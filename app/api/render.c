@@ -87,11 +87,12 @@ render_listed_customer(struct json_out *json, const struct customer *customer)
 	render_row(json, NULL, listed_columns, customer);
 }
 
-static const struct column subscription_columns[] = COLUMNS(
-        struct subscription, customer_id, stripe_subscription_id, plan, status, trial_ends_at,
-        current_period_ends_at, cancel_at_period_end, cancel_at, canceled_at, ended_at,
-        scheduled_plan, pause_behavior, pause_resumes_at, access_ends_at, access_end_reason,
-        created_at, updated_at, quantity, interval, currency);
+static const struct column subscription_columns[] =
+        COLUMNS(struct subscription, customer_id, stripe_subscription_id, plan, status,
+                trial_ends_at, current_period_ends_at, cancel_at_period_end, cancel_at,
+                canceled_at, ended_at, scheduled_plan, pause_behavior, pause_resumes_at,
+                access_ends_at, access_end_reason, kind, contract_id, starts_at, ends_at,
+                created_at, updated_at, quantity, interval, currency);
 
 static void
 render_known(struct json_out *json, const char *name, int64_t value)
