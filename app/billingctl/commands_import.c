@@ -12,6 +12,12 @@ static const struct ctl_option import_original_options[] = {
         {0},
 };
 
+static const struct ctl_option import_stripe_options[] = {
+        {"--report", "FILE", "write each remark to this file, a line of JSON each"},
+        DRY_RUN,
+        {0},
+};
+
 const struct command import_commands[] = {
         {"import", "original", "DATABASE_URL|@FILE|-", run_import_original,
          CTL_DATABASE | CTL_CHANGES | CTL_RULES,
@@ -24,5 +30,15 @@ const struct command import_commands[] = {
                  "the command can be repeated, also when it was interrupted. It lists what it\n"
                  "skipped or changed, and why; exit status 3 when something was skipped.\n",
          .options = import_original_options, .exits = import_exits},
+        {"import", "stripe", NULL, run_import_stripe, CTL_DATABASE | CTL_CHANGES | CTL_STRIPE,
+         .example = "import stripe --dry-run",
+         .summary = "Adopt the customers and live subscriptions of an account at Stripe",
+         .details =
+                 "Subscriptions at a price of ours get a customer here: the one that Stripe's\n"
+                 "object names, else the one with its e-mail address, else a new one. Nothing\n"
+                 "is changed at Stripe. What is here already stays as it is, so the command\n"
+                 "can be repeated. It lists what it skipped, and why; exit status 3 when\n"
+                 "something was skipped.\n",
+         .options = import_stripe_options, .exits = import_exits},
         {.more = upkeep_commands},
 };

@@ -158,7 +158,7 @@ ctl_command run_stripe_events, run_stripe_show, run_stripe_calls, run_stripe_met
 ctl_command run_stripe_retry, run_stripe_dismiss, run_stripe_settle, run_stripe_reconcile,
         run_stripe_setup, run_stripe_account;
 ctl_command run_usage_import, run_restore_check, run_doctor, run_completion;
-ctl_command run_import_original;
+ctl_command run_import_original, run_import_stripe;
 ctl_command run_stripe_unknown, run_stripe_map, run_stripe_unmap;
 
 /* The exit statuses of these commands beyond 0, 1 and 2. */
