@@ -1,4 +1,4 @@
-"""What an import means to clients of the original: their licences stay valid, and their ids work."""
+"""Clients of the original meet the import: their licences stay valid, and their ids work."""
 
 import json
 import time
