@@ -168,6 +168,21 @@ access_scheduled_end(const struct subscription *subscription, int64_t now_ms)
 	               : end;
 }
 
+struct instant
+access_until(const struct subscription *subscription, const struct billing_policy *policy,
+             int64_t now_ms)
+{
+	struct instant end = access_scheduled_end(subscription, now_ms);
+
+	if (access_is_trial(subscription, now_ms))
+		return earliest(end, subscription->trial_ends_at);
+	if (awaits_stripe(subscription, now_ms))
+		return earliest(end, INSTANT_MS(subscription->trial_ends_at.ms + DAY_MS));
+	if (has_status(subscription, "past_due"))
+		return earliest(end, INSTANT_MS(grace_end(subscription, policy)));
+	return end;
+}
+
 /* The end with the days of grace; a day from now when that is over, as long as there is access. */
 static int64_t
 with_grace(struct instant end, const struct billing_policy *policy, int64_t now_ms)

@@ -40,6 +40,11 @@ bool access_is_trial(const struct subscription *subscription, int64_t now_ms);
  * it is canceled then, the end of a contract, and access_early_end(). */
 struct instant access_scheduled_end(const struct subscription *subscription, int64_t now_ms);
 
+/* When access that is granted now ends as far as that is known: the earliest of the scheduled end, the
+ * end of a trial, and the end of the grace after a failed payment. */
+struct instant access_until(const struct subscription *subscription,
+                            const struct billing_policy *policy, int64_t now_ms);
+
 /* When a licence issued now ends. Without access it ends within 24 hours, so that the client
  * fetches another one soon. A trial's licence ends with the trial. None outlives a scheduled end, with the days of grace. INSTANT_NONE when the policy
  * ties licences to the paid period and the end of that is unknown: then none may be issued. */

@@ -3,12 +3,16 @@
 
 #include "base/text.h"
 
-enum { RECORD, CHANGE, PAYMENT, PRUNE };
+enum { RECORD, RECORD_VALUES, CHANGE, PAYMENT, PRUNE };
 
 static const struct statement statements[] = {
         [RECORD] = {"audit_record",
                     .sql = "INSERT INTO audit_log (actor, action, customer_id, subject, "
                            "request_id, detail) VALUES ($1, $2, $3, $4, $5, $6)"},
+        [RECORD_VALUES] = {"audit_record_values",
+                           .sql = "INSERT INTO audit_log (actor, action, customer_id, "
+                                  "request_id, detail, value_before, value_after) "
+                                  "VALUES ($1, $2, $3, $4, $5, $6, $7)"},
         [CHANGE] =
                 {"audit_change",
                  .sql = "WITH counted AS (INSERT INTO audit_counts AS c (customer_id, day, "
@@ -38,6 +42,16 @@ audit_record(struct operation *operation, const char *action, const char *custom
 	return db_run(operation->db, operation->task, &statements[RECORD],
 	              PARAMETERS(operation->actor, action, customer_id, subject,
 	                         operation->task->request_id, detail),
+	              NULL);
+}
+
+enum fail
+audit_record_values(struct operation *operation, const char *action, const char *customer_id,
+                    const char *detail, const char *before, const char *after)
+{
+	return db_run(operation->db, operation->task, &statements[RECORD_VALUES],
+	              PARAMETERS(operation->actor, action, customer_id,
+	                         operation->task->request_id, detail, before, after),
 	              NULL);
 }
 
