@@ -1,7 +1,7 @@
 #!/bin/sh
 # Checks that includes point one way. Each room may include the rooms below it: base < json < db, http,
-# licensing < stripe, plans < billing < callers < issuing < usage < instances; outbox < contracts < sync <
-# sales, meters < accounts < app. Prints every include that points elsewhere; exit 1 when there is one.
+# licensing < stripe, plans < billing < callers, entitlements < issuing < usage < instances; outbox <
+# contracts < sync < sales, meters < accounts < app. Prints every include that points elsewhere; exit 1 when there is one.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 bad=0
@@ -32,7 +32,7 @@ only() {
 
 # The rooms of which each may include those before it.
 texts="base json"
-issued="$texts db licensing plans billing callers issuing"
+issued="$texts db licensing plans billing callers entitlements issuing"
 dealt="$issued stripe outbox contracts"
 synced="$dealt sync"
 service="$synced http usage instances sales meters accounts"
@@ -45,6 +45,7 @@ allow lib/stripe "$texts" http/client.h stripe
 allow lib/plans "$texts" licensing plans
 allow lib/billing "$texts" db licensing plans billing
 allow lib/callers "$texts" db licensing plans billing callers
+allow lib/entitlements "$texts" db licensing plans billing entitlements
 allow lib/issuing "$issued"
 allow lib/usage "$issued" usage
 allow lib/instances "$issued" usage instances

@@ -5,6 +5,7 @@
 #include "api/render.h"
 #include "api/render_usage.h"
 #include "base/arena.h"
+#include "entitlements/overrides.h"
 #include "issuing/license_records.h"
 #include "sync/invoices.h"
 #include "sync/reversals.h"
@@ -127,6 +128,21 @@ answer_csv(struct call *call)
 	return FAIL_NONE;
 }
 
+/* The overrides, or null. */
+static enum fail
+render_overrides(struct call *call, const char *id, struct json_out *json)
+{
+	struct override row;
+	bool found;
+
+	TRY(override_find(&call->operation, id, &row, &found));
+	if (found)
+		json_out_raw(json, "overrides", override_write(json->text.arena, &row, false));
+	else
+		json_out_null(json, "overrides");
+	return FAIL_NONE;
+}
+
 /* Keys without secrets, licences without tokens, invoices, payments that were given back. */
 static enum fail
 render_property(struct call *call, const char *id, struct json_out *json)
@@ -205,6 +221,7 @@ answer_json(struct call *call, const struct customer *customer)
 	render_customer(&json, "customer", customer);
 	render_subscription(&json, "subscription", subscription, operation->now_ms);
 	TRY(render_contracts(operation, &json, customer->customer_id, &contracts, false));
+	TRY(render_overrides(call, customer->customer_id, &json));
 	TRY(render_property(call, customer->customer_id, &json));
 	TRY(render_usage(call, customer->customer_id, &json));
 	return answer_end(call, 200, &json);

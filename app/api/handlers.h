@@ -8,6 +8,10 @@
 extern const struct field sign_up_body[], patch_customer_body[], list_customers_query[];
 handler post_customer, list_customers, get_customer, patch_customer, delete_customer;
 
+/* entitlements.c */
+extern const struct field put_overrides_body[];
+handler get_entitlements, get_overrides, put_overrides;
+
 /* keys.c */
 extern const struct field create_key_body[];
 handler post_key, list_keys, delete_key;

@@ -84,10 +84,11 @@ render_level(struct json_out *json, const char *name, const char *current, int64
 
 void
 render_levels(struct json_out *json, struct operation *operation,
-              const struct usage_levels *levels, const struct subscription *subscription)
+              const struct usage_levels *levels, const struct subscription *subscription,
+              const struct entitlement_terms *terms)
 {
 	const struct plans *plans = &operation->billing->plans;
-	struct usage_bounds bounds = usage_bounds(operation, subscription);
+	struct usage_bounds bounds = usage_bounds(operation, subscription, terms);
 	const char *current[PLAN_METRICS_MAX];
 	struct task *task = operation->task;
 

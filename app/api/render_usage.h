@@ -13,7 +13,8 @@ void render_instance(struct json_out *json, const char *name, const struct insta
                      int64_t now_ms);
 void render_day(struct json_out *json, const struct usage_day *day);
 
-/* The members devices, instances and metrics: the current use, and its share of what the plan
- * allows; and counted_until. */
+/* The members devices, instances and metrics: the current use, and its share of what the customer
+ * may use; and counted_until. */
 void render_levels(struct json_out *json, struct operation *operation,
-                   const struct usage_levels *levels, const struct subscription *subscription);
+                   const struct usage_levels *levels, const struct subscription *subscription,
+                   const struct entitlement_terms *terms);

@@ -87,14 +87,14 @@ post_usage_report(struct call *call)
 	TRY(usage_outcome(operation, &view, &report, &created));
 	if (!view.levels.counted)
 		TRY(usage_levels_read(operation, report.customer_id, &view.levels,
-		                      &view.subscription));
+		                      &view.subscription, &view.terms));
 	metrics_add(call->api->metrics,
 	            created ? METRIC_USAGE_REPORTS : METRIC_USAGE_DUPLICATES, 1);
 	json_out_string(&json, "message",
 	                created ? "The report is stored." : "The report was stored before.");
 	render_report(&json, "report", &report);
 	json_out_open(&json, "limits", '{');
-	render_levels(&json, operation, &view.levels, &view.subscription);
+	render_levels(&json, operation, &view.levels, &view.subscription, &view.terms);
 	json_out_close(&json, '}');
 	return answer_end(call, created ? 201 : 200, &json);
 }
@@ -189,6 +189,7 @@ render_batch_levels(struct call *call, struct json_out *json, const struct batch
                     size_t count)
 {
 	struct subscription subscription = {0};
+	struct entitlement_terms terms = {0};
 	struct usage_levels levels = {0};
 	const char *customer_id = NULL;
 
@@ -202,9 +203,9 @@ render_batch_levels(struct call *call, struct json_out *json, const struct batch
 	}
 	if (customer_id == NULL)
 		return FAIL_NONE;
-	TRY(usage_levels_read(&call->operation, customer_id, &levels, &subscription));
+	TRY(usage_levels_read(&call->operation, customer_id, &levels, &subscription, &terms));
 	json_out_open(json, "limits", '{');
-	render_levels(json, &call->operation, &levels, &subscription);
+	render_levels(json, &call->operation, &levels, &subscription, &terms);
 	json_out_close(json, '}');
 	return FAIL_NONE;
 }

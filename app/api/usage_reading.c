@@ -128,11 +128,12 @@ get_usage_limits(struct call *call)
 	struct operation *operation = &call->operation;
 	struct json_out json = answer_begin(call, 512);
 	struct subscription subscription;
+	struct entitlement_terms terms;
 	struct usage_levels levels;
 
-	TRY(usage_levels_read(operation, id, &levels, &subscription));
+	TRY(usage_levels_read(operation, id, &levels, &subscription, &terms));
 	json_out_string(&json, "customer_id", id);
 	json_out_string(&json, "plan", subscription.plan);
-	render_levels(&json, operation, &levels, &subscription);
+	render_levels(&json, operation, &levels, &subscription, &terms);
 	return answer_end(call, 200, &json);
 }

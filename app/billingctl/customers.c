@@ -3,9 +3,11 @@
 
 #include "accounts/accounts.h"
 
+#include "base/arena.h"
 #include "billing/access.h"
 #include "billing/customer_ids.h"
 #include "billingctl/output.h"
+#include "entitlements/overrides.h"
 #include "issuing/licenses.h"
 #include "sync/reversals.h"
 
@@ -40,6 +42,59 @@ put_subscription(struct output *output, const struct subscription *subscription,
 	output_text(output, "pause_behavior", s->pause_behavior);
 	output_time(output, "access_ends_at", end.at);
 	output_text(output, "access_end_reason", end.at.known ? end.reason : NULL);
+}
+
+static const char *
+value_text(struct arena *arena, const struct license_value *value)
+{
+	if (value->type == VALUE_TEXT)
+		return value->text;
+	if (value->type == VALUE_BOOLEAN)
+		return value->truth ? "true" : "false";
+	return value->number == LICENSE_UNLIMITED
+	               ? "unlimited"
+	               : arena_printf(arena, "%lld", (long long)value->number);
+}
+
+static void
+put_values(struct output *output, const char *kind, const struct entitlement_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const struct entitlement *item = &list->items[i];
+
+		output_row(output);
+		output_text(output, "kind", kind);
+		output_text(output, "name", item->value.name);
+		output_text(output, "value", value_text(output->task->arena, &item->value));
+		output_text(output, "source", entitlement_source_name(item->source));
+		output_time(output, "until", item->until);
+	}
+}
+
+/* The stored overrides, and what the customer may use with them. */
+static enum fail
+put_entitlements(struct ctl *ctl, struct output *output, const char *customer_id)
+{
+	struct operation *operation = &ctl->operation;
+	struct entitlement_basis basis = {0};
+	struct entitlements entitlements;
+	struct override row = {0};
+	bool found;
+
+	TRY(entitlement_basis_read(operation, customer_id, &basis));
+	TRY(override_find(operation, customer_id, &row, &found));
+	entitlements_compute(ctl->task.arena, operation->billing, &basis.subscription,
+	                     &basis.terms, operation->now_ms, &entitlements);
+	output_bool(output, "access", entitlements.access);
+	output_time(output, "access_until", entitlements.until);
+	output_text(output, "override_reason", row.reason);
+	output_time(output, "override_expires_at", row.expires_at);
+	output_text(output, "override_set_by", row.set_by);
+	output_time(output, "override_set_at", row.set_at);
+	output_list(output, "entitlements");
+	put_values(output, "feature", &entitlements.features);
+	put_values(output, "limit", &entitlements.limits);
+	return FAIL_NONE;
 }
 
 enum fail
@@ -97,6 +152,7 @@ run_customer_show(struct ctl *ctl)
 	TRY(subscription_newest(&ctl->operation, id, &subscription));
 	put_customer(&output, &customer);
 	put_subscription(&output, subscription, ctl->operation.now_ms);
+	TRY(put_entitlements(ctl, &output, id));
 	return output_print(&output);
 }
 

@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "billing/audit.h"
 #include "contracts/contracts.h"
+#include "entitlements/overrides.h"
 #include "outbox/call_records.h"
 #include "outbox/enqueue.h"
 #include "sync/events.h"
@@ -75,8 +76,8 @@ account_sign_up(struct operation *operation, const char *email, const char *comp
 
 	TRY(customer_keys_read(task, email, company_name, &keys));
 	prepare(operation, email, company_name, out, subscription);
-	TRY(license_mint(operation, &out->customer, subscription, INSTANT_NONE, "sign_up",
-	                 license));
+	TRY(license_mint(operation, &out->customer, subscription,
+	                 &(struct entitlement_terms){NULL}, INSTANT_NONE, "sign_up", license));
 	TRY(db_row(operation->db, task, &statements[SIGN_UP],
 	           PARAMETERS(out->customer.customer_id, email, company_name,
 	                      param_time(task, out->customer.created_at), subscription->plan,
@@ -88,7 +89,8 @@ account_sign_up(struct operation *operation, const char *email, const char *comp
 	                      task->request_id, keys.address.key, keys.company,
 	                      param_digest(task, &keys.address.trial),
 	                      param_digest(task, &keys.address.skeleton),
-	                      param_bool(keys.address.plain), api_key_param_file(task, key)),
+	                      param_bool(keys.address.plain), api_key_param_file(task, key),
+	                      license->grants),
 	           &outcome, &found));
 	if (!outcome.created)
 		return fail_customer_exists(task);
@@ -116,8 +118,9 @@ account_delete(struct operation *operation, const char *customer_id)
 	TRY(stripe_event_forget(operation, customer_id));
 	TRY(stripe_checkout_close_enqueue(operation, customer_id, customer.stripe_customer_id));
 	TRY(subscription_cancel(operation, customer_id));
-	TRY(license_revoke_all(operation, customer_id, "customer_deleted"));
+	TRY(license_revoke_all(operation, customer_id, "customer_deleted", NULL));
 	TRY(api_key_revoke_all(operation, customer_id));
+	TRY(override_delete(operation, customer_id));
 	TRY(audit_record(operation, "customer_delete", customer_id, NULL, NULL));
 	return db_commit(operation->db, task);
 }
@@ -136,7 +139,7 @@ account_revoke_licenses(struct operation *operation, const char *customer_id,
 	/* The subscription changes before the licences are revoked: a request that is issuing a
 	 * licence from it waits, sees the change and issues none. */
 	TRY(subscription_cancel(operation, customer_id));
-	TRY(license_revoke_all(operation, customer_id, reason));
+	TRY(license_revoke_all(operation, customer_id, reason, NULL));
 	TRY(audit_record(operation, "license_revoke", customer_id, NULL, NULL));
 	return db_commit(operation->db, operation->task);
 }

@@ -26,6 +26,7 @@ BEGIN
             ('license_revocations', 'DELETE, INSERT, SELECT, UPDATE'),
             ('licenses', 'INSERT, SELECT, UPDATE'),
             ('meter_events', 'INSERT, SELECT, UPDATE'),
+            ('overrides', 'DELETE, INSERT, SELECT, UPDATE'),
             ('payment_reversals', 'INSERT, SELECT, UPDATE'),
             ('revocation_lists', 'DELETE, INSERT, SELECT'),
             ('revocation_restores', 'INSERT, SELECT, UPDATE'),

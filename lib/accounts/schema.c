@@ -13,6 +13,7 @@
 #include "db/migrations.h"
 #include "db/role.h"
 #include "db/server.h"
+#include "entitlements/overrides.h"
 #include "instances/instance_row.h"
 #include "issuing/key_use.h"
 #include "issuing/license_records.h"
@@ -68,6 +69,7 @@ const struct statement_list *const billing_statements[] = {
 	&meter_day_statements,
 	&meter_parked_statements,
 	&meter_send_statements,
+	&override_statements,
 	&price_plan_statements,
 	&unknown_price_statements,
 	&reversal_statements,

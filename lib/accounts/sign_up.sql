@@ -5,6 +5,7 @@
 -- $7 jti  $8 kid  $9 fingerprint  $10 token  $11 end of the licence
 -- $12 key  $13 its name  $14 its digest  $15 its prefix  $16 its scopes  $17 actor  $18 request
 -- $19 email's key  $20 company's key  $21 email's digest  $22 skeleton's digest  $23 plain  $24 the key's file key
+-- $25 the licence's grants
 
 WITH customer AS (
   INSERT INTO customers (customer_id, email, company_name, created_at, updated_at, email_key,
@@ -33,8 +34,8 @@ subscription AS (
 
 license AS (
   INSERT INTO licenses (jti, customer_id, kid, plan, reason, fingerprint, token, issued_at,
-    expires_at)
-  SELECT $7, customer_id, $8, $5, 'sign_up', $9, $10, $4::timestamptz, $11::timestamptz
+    expires_at, grants)
+  SELECT $7, customer_id, $8, $5, 'sign_up', $9, $10, $4::timestamptz, $11::timestamptz, $25
   FROM subscription),
 
 key AS (

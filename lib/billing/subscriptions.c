@@ -46,6 +46,7 @@ enum {
 	CANCEL,
 	CANCEL_TRIAL,
 	LOCK,
+	TOUCH,
 	EXPIRE_TRIALS,
 	OPEN_AT_STRIPE,
 	SCHEDULE,
@@ -112,6 +113,11 @@ static const struct statement statements[] = {
         [LOCK] = {"subscription_lock",
                   .sql = "SELECT subscription_id FROM subscriptions s WHERE customer_id = "
                          "$1 " COUNTS_FIRST("$2") "LIMIT 1 FOR UPDATE"},
+        [TOUCH] = {"subscription_touch",
+                   .sql = "UPDATE subscriptions SET version = version + 1 "
+                          "WHERE subscription_id = (SELECT subscription_id "
+                          "  FROM subscriptions s WHERE customer_id = $1 " COUNTS_FIRST(
+                                  "$2") "LIMIT 1)"},
         [EXPIRE_TRIALS] = {"subscription_expire_trials",
                            .sql = billing_subscription_expire_trials_sql},
         [OPEN_AT_STRIPE] = {"subscription_open_at_stripe", ROW,
@@ -254,6 +260,13 @@ subscription_cancel_trial(struct operation *operation, const char *customer_id, 
 	           PARAMETERS(customer_id, param_now(operation)), &rows));
 	*ended = rows > 0;
 	return FAIL_NONE;
+}
+
+enum fail
+subscription_touch(struct operation *operation, const char *customer_id)
+{
+	return db_run(operation->db, operation->task, &statements[TOUCH],
+	              PARAMETERS(customer_id, param_now(operation)), NULL);
 }
 
 enum fail

@@ -80,6 +80,10 @@ enum fail subscription_cancel(struct operation *operation, const char *customer_
 enum fail subscription_cancel_trial(struct operation *operation, const char *customer_id,
                                     bool *ended) MUST_CHECK;
 
+/* Gives the newest subscription another version and locks its row until the transaction ends, so that no
+ * licence is issued from what was read before. */
+enum fail subscription_touch(struct operation *operation, const char *customer_id) MUST_CHECK;
+
 /* Locks the newest subscription's row until the transaction ends. */
 enum fail subscription_lock(struct operation *operation, const char *customer_id) MUST_CHECK;
 

@@ -129,7 +129,7 @@ instance_lock(struct operation *operation, const char *customer_id,
 	           PARAMETERS(customer_id, param_now(operation)), &subscription, &found));
 	if (!found)
 		return fail_customer_not_found(operation->task);
-	*usage = usage_bounds(operation, &subscription).usage;
+	*usage = usage_of_plan(operation, &subscription);
 	return FAIL_NONE;
 }
 

@@ -1,26 +1,42 @@
-/* license_rights.c: revokes the licences that grant more than the customer's subscription does
- * now. */
+/* license_rights.c: revokes the licences that grant more than the customer is entitled to now. */
 #include "issuing/license_rights.h"
 
+#include <string.h>
+
 #include "base/arena.h"
+#include "base/text.h"
 #include "billing/access.h"
 #include "billing/audit.h"
+#include "entitlements/overrides.h"
 #include "issuing/licenses.h"
+#include "json/view.h"
 
 struct unpaid {
 	const char *customer_id;
 };
 
-enum { REVOKE_PLANS, UNPAID, ENDED_EARLY };
+/* Licences of one plan with the same features and limits. */
+struct grant {
+	const char *plan;
+	const char *grants; /* NULL: those of the plan in plans.json */
+};
+
+enum { GRANTS, REVOKE_GRANT, UNPAID, ENDED_EARLY };
 
 static const struct statement statements[] = {
         /* An expired licence too while its token is kept, as in license_revoke_all(). */
-        [REVOKE_PLANS] =
-                {"license_revoke_plans",
+        [GRANTS] = {"license_grants", ROWS_WITH(struct grant, plan, grants),
+                    .sql = "SELECT plan, grants::text AS grants FROM licenses "
+                           "WHERE customer_id = $1 AND revoked_at IS NULL "
+                           "AND (expires_at > $2 OR token IS NOT NULL) "
+                           "GROUP BY plan, licenses.grants"},
+        [REVOKE_GRANT] =
+                {"license_revoke_grant",
                  .sql = "UPDATE licenses SET revoked_at = $2, revoke_reason = $3, token = NULL "
-                        "WHERE customer_id = $1 AND revoked_at IS NULL "
-                        "AND plan <> ALL ($5::text[]) "
-                        "AND (expires_at > $4 OR token IS NOT NULL)"},
+                        "WHERE customer_id = $1 AND revoked_at IS NULL AND plan = $5 "
+                        "AND grants IS NOT DISTINCT FROM $6::jsonb "
+                        "AND (expires_at > $4 OR token IS NOT NULL) "
+                        "AND expires_at > COALESCE($7::timestamptz, '-infinity')"},
         [UNPAID] = {"license_unpaid", ROWS_WITH(struct unpaid, customer_id),
                     .sql = "SELECT s.customer_id FROM subscriptions s "
                            "WHERE s.status = 'past_due' AND NOT s.superseded "
@@ -49,51 +65,142 @@ static const struct statement statements[] = {
 
 const struct statement_list license_right_statements = STATEMENT_LIST(statements);
 
-/* The plans whose licences grant no more than the subscription's plan. */
-static struct string_list
-plans_within(const struct operation *operation, const char *plan_id)
+static const struct license_values none = {NULL, 0};
+
+/* The features and limits that a licence has: as stored, else its plan's. False when neither is
+ * known. */
+static bool
+granted(const struct operation *operation, const struct grant *grant,
+        struct entitlement_values *out)
 {
-	const struct plans *plans = &operation->billing->plans;
-	const struct plan *present = plans_find(plans, plan_id);
-	const char **ids = arena_array(operation->task->arena, plans->count + 1, sizeof(*ids));
-	size_t count = 0;
+	const struct plan *plan = plans_find(&operation->billing->plans, grant->plan);
+	struct json_view object, features, limits;
+	const char *bad;
 
-	/* A plan that plans.json no longer has is at least the same as itself. */
-	ids[count++] = plan_id;
-	for (size_t i = 0; present != NULL && i < plans->count; i++) {
-		const struct plan *plan = &plans->items[i];
+	*out = (struct entitlement_values){none, none};
+	if (grant->grants == NULL && plan != NULL)
+		*out = (struct entitlement_values){plan->features, plan->limits};
+	if (grant->grants == NULL)
+		return plan != NULL;
+	return json_view_try(operation->task->arena, grant->grants, strlen(grant->grants),
+	                     &object) &&
+	       json_view_object(&object, "features", &features) &&
+	       json_view_object(&object, "limits", &limits) &&
+	       values_read(&features, VALUE_FEATURE, &out->features, &bad) == NULL &&
+	       values_read(&limits, VALUE_LIMIT, &out->limits, &bad) == NULL;
+}
 
-		if (plan != present &&
-		    !values_are_more(VALUE_FEATURE, &plan->features, &present->features) &&
-		    !values_are_more(VALUE_LIMIT, &plan->limits, &present->limits))
-			ids[count++] = plan->id;
+/* Revokes the licences of one plan and with the same grants that end after `after`; unknown: all. */
+static enum fail
+revoke_grant(struct operation *operation, const char *customer_id, const struct grant *grant,
+             const char *reason, struct instant after, int64_t *revoked)
+{
+	struct task *task = operation->task;
+	const char *ended = param_in(operation, -LICENSE_LEEWAY_SECONDS * SECOND_MS);
+
+	return db_run(operation->db, task, &statements[REVOKE_GRANT],
+	              PARAMETERS(customer_id, param_now(operation), reason, ended, grant->plan,
+	                         grant->grants, param_time(task, after)),
+	              revoked);
+}
+
+/* Rights of a customer from now on, and after its overrides. */
+struct bounds {
+	const char *plan;
+	struct entitlement_values present;
+	struct entitlement_values later;
+	struct instant reduced_at; /* unknown: `later` is no less */
+};
+
+static void
+read_bounds(const struct operation *operation, const struct entitlement_basis *basis,
+            struct bounds *out)
+{
+	struct entitlement_terms after = basis->terms;
+	struct arena *arena = operation->task->arena;
+	const struct billing *billing = operation->billing;
+
+	after.override_features = NULL;
+	out->plan = basis->subscription.plan;
+	out->reduced_at = entitlements_reduced_at(arena, billing, &basis->subscription,
+	                                          &basis->terms, operation->now_ms);
+	entitlements_values(arena, billing, &basis->subscription, &basis->terms,
+	                    operation->now_ms, &out->present);
+	entitlements_values(arena, billing, &basis->subscription, &after, operation->now_ms,
+	                    &out->later);
+}
+
+static const char *
+reason_for(const struct bounds *bounds, const struct grant *grant)
+{
+	return text_equal(grant->plan, bounds->plan) ? "rights_reduced" : "plan_reduced";
+}
+
+/* Revokes the licences of the grant that are more than the customer may have, now or when its overrides
+ * end. */
+static enum fail
+judge(struct operation *operation, const char *customer_id, const struct bounds *bounds,
+      const struct grant *grant, int64_t *revoked)
+{
+	const char *reason = reason_for(bounds, grant);
+	struct entitlement_values values;
+
+	*revoked = 0;
+	if (!granted(operation, grant, &values)) {
+		/* A plan that plans.json no longer has is at least the same as itself. */
+		if (text_equal(grant->plan, bounds->plan) && grant->grants == NULL)
+			return FAIL_NONE;
+	} else if (!entitlements_are_more(&values, &bounds->present)) {
+		if (!bounds->reduced_at.known ||
+		    !entitlements_are_more(&values, &bounds->later))
+			return FAIL_NONE;
+		return revoke_grant(operation, customer_id, grant, reason, bounds->reduced_at,
+		                    revoked);
 	}
-	return (struct string_list){.present = true, .count = count, .items = ids};
+	return revoke_grant(operation, customer_id, grant, reason, INSTANT_NONE, revoked);
+}
+
+static enum fail
+revoke_grants(struct operation *operation, const char *customer_id,
+              const struct entitlement_basis *basis)
+{
+	struct task *task = operation->task;
+	const char *ended = param_in(operation, -LICENSE_LEEWAY_SECONDS * SECOND_MS);
+	const char *reason = NULL;
+	const struct grant *grants;
+	struct bounds bounds;
+	int64_t revoked;
+	size_t count;
+
+	TRY(db_rows(operation->db, task, &statements[GRANTS], PARAMETERS(customer_id, ended),
+	            (void *)&grants, &count));
+	if (count > 0)
+		read_bounds(operation, basis, &bounds);
+	for (size_t i = 0; i < count; i++) {
+		TRY(judge(operation, customer_id, &bounds, &grants[i], &revoked));
+		if (revoked > 0)
+			reason = reason_for(&bounds, &grants[i]);
+	}
+	return reason == NULL
+	               ? FAIL_NONE
+	               : audit_record(operation, "license_revoke", customer_id, NULL, reason);
 }
 
 enum fail
 license_revoke_excess(struct operation *operation, const char *customer_id)
 {
-	struct task *task = operation->task;
-	const char *ended = param_in(operation, -LICENSE_LEEWAY_SECONDS * SECOND_MS);
-	struct string_list within = {.present = true};
-	const char *reason = "access_ended";
-	const struct subscription *subscription;
+	struct entitlement_basis basis = {0};
 	int64_t revoked;
+	bool found;
 
-	TRY(subscription_newest(operation, customer_id, &subscription));
-	if (subscription != NULL &&
-	    access_granted(subscription, &operation->billing->policy, operation->now_ms)) {
-		within = plans_within(operation, subscription->plan);
-		reason = "plan_reduced";
-	}
-	TRY(db_run(operation->db, task, &statements[REVOKE_PLANS],
-	           PARAMETERS(customer_id, param_now(operation), reason, ended,
-	                      param_list(task, &within)),
-	           &revoked));
-	return revoked == 0
-	               ? FAIL_NONE
-	               : audit_record(operation, "license_revoke", customer_id, NULL, reason);
+	TRY(entitlement_basis_find(operation, customer_id, &basis, &found));
+	if (found && basis.subscription.plan != NULL &&
+	    access_granted(&basis.subscription, &operation->billing->policy, operation->now_ms))
+		return revoke_grants(operation, customer_id, &basis);
+	TRY(license_revoke_all(operation, customer_id, "access_ended", &revoked));
+	return revoked == 0 ? FAIL_NONE
+	                    : audit_record(operation, "license_revoke", customer_id, NULL,
+	                                   "access_ended");
 }
 
 static enum fail

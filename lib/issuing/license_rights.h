@@ -1,4 +1,4 @@
-/* license_rights.h: revokes the licences that grant more than the customer's subscription does
+/* license_rights.h: revokes the licences that grant more than the customer is entitled to
  * now. */
 #pragma once
 
@@ -7,9 +7,10 @@
 extern const struct statement_list license_right_statements;
 
 /*
- * Called by each transaction that may take a right away, after it has changed the subscription.
- * Without access all licences are revoked, else those of plans that grant more than the present
- * plan. An end or a smaller plan that is only scheduled revokes nothing. Audited.
+ * Called by each transaction that may take a right away, after it has changed the subscription
+ * or its terms. Without access all licences are revoked, else those that grant more than the present
+ * entitlements, and those that outlive overrides and grant more than the layers below these. An end or
+ * a smaller plan that is only scheduled revokes nothing. Audited.
  */
 enum fail license_revoke_excess(struct operation *operation,
                                 const char *customer_id) MUST_CHECK;

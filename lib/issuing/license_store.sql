@@ -3,7 +3,7 @@
 --
 -- $1 subscription  $2 its version  $3 jti  $4 kid  $5 plan  $6 reason  $7 fingerprint  $8 token
 -- $9 issued at  $10 expires at  $11 most licences in use  $12 most licences of an hour
--- $13 most rotations of an hour
+-- $13 most rotations of an hour  $14 grants
 --
 -- The share lock makes a revocation wait, which then sees this row.
 
@@ -27,8 +27,8 @@ hour AS (
 
 stored AS (
   INSERT INTO licenses (jti, customer_id, kid, plan, reason, fingerprint, token, issued_at,
-    expires_at)
-  SELECT $3, s.customer_id, $4, $5, $6, $7, $8, $9, $10
+    expires_at, grants)
+  SELECT $3, s.customer_id, $4, $5, $6, $7, $8, $9, $10, $14
   FROM subscription s, hour WHERE NOT hour.is_full
   RETURNING customer_id),
 

@@ -26,6 +26,8 @@ SELECT k.key_id AS "key.key_id", k.customer_id AS "key.customer_id", k.role AS "
   s.price_ends_access_at AS "subscription.price_ends_access_at",
   s.contract_id AS "subscription.contract_id", s.starts_at AS "subscription.starts_at",
   s.ends_at AS "subscription.ends_at", s.version AS "subscription.version",
+  o.features::text AS "terms.override_features", o.limits::text AS "terms.override_limits",
+  o.expires_at AS "terms.override_ends_at",
   l.jti AS "newest.jti", l.fingerprint AS "newest.fingerprint", l.token AS "newest.token",
   l.issued_at AS "newest.issued_at", l.expires_at AS "newest.expires_at"
 FROM (SELECT) AS one
@@ -39,6 +41,7 @@ LEFT JOIN LATERAL (
   FROM subscriptions WHERE customer_id = c.customer_id
   ORDER BY superseded, subscription_order(subscriptions, $3), subscription_id DESC
   LIMIT 1) s ON true
+LEFT JOIN overrides o ON o.customer_id = c.customer_id
 LEFT JOIN LATERAL (
   SELECT jti, fingerprint, token, issued_at, expires_at
   FROM licenses WHERE customer_id = c.customer_id

@@ -6,8 +6,8 @@
 #include "base/arena.h"
 #include "base/random.h"
 #include "base/text.h"
-#include "billing/access.h"
 #include "billing/audit.h"
+#include "issuing/license_content.h"
 #include "licensing/verify.h"
 
 enum { ISSUE_TRIES = 3 };
@@ -43,8 +43,9 @@ static const struct statement statements[] = {
                             subscription.hold_reason, subscription.hold_ends_access_at,
                             subscription.price_ends_access_at, subscription.contract_id,
                             subscription.starts_at, subscription.ends_at, subscription.version,
-                            newest.jti, newest.fingerprint, newest.token, newest.issued_at,
-                            newest.expires_at),
+                            terms.override_features, terms.override_limits,
+                            terms.override_ends_at, newest.jti, newest.fingerprint,
+                            newest.token, newest.issued_at, newest.expires_at),
                   .sql = issuing_license_view_sql},
         [STORE] = {"license_store", ROWS_WITH(struct outcome, stored, is_full, until),
                    .sql = issuing_license_store_sql},
@@ -78,66 +79,6 @@ license_view_read(struct operation *operation, const struct sha256 *digest,
 	              out, &found);
 }
 
-/* All claims but the times and the jti. */
-static struct license_claims
-claims_of(const struct operation *operation, const struct customer *customer,
-          const struct subscription *subscription)
-{
-	const struct billing_policy *policy = &operation->billing->policy;
-	const struct plans *plans = &operation->billing->plans;
-	const struct plan *plan = plans_find(plans, subscription->plan);
-	bool trial = access_is_trial(subscription, operation->now_ms);
-	struct license_claims claims = {
-	        .issuer = policy->issuer,
-	        .customer_id = customer->customer_id,
-	        .jti = "",
-	        .customer_name = customer->company_name != NULL ? customer->company_name
-	                                                        : customer->email,
-	        .plan = subscription->plan,
-	        .trial.is_trial = trial,
-	        .status = access_status(subscription, operation->now_ms),
-	        .period_ends_at = subscription->current_period_ends_at,
-	        .offline = {policy->offline_warn_days != LICENSE_WARN_DAYS ||
-	                            policy->offline_stale_days > 0,
-	                    policy->offline_warn_days, policy->offline_stale_days},
-	        .grace = {policy->max_grace_days < GRACE_DAYS_MAX, policy->max_grace_days},
-	};
-
-	claims.no_access = strcmp(claims.status, "past_due") == 0 &&
-	                   !access_granted(subscription, policy, operation->now_ms);
-	/* For a plan that plans.json no longer has, the licence says what a trial gives. */
-	claims.features = trial || plan == NULL ? plans->trial_features : plan->features;
-	claims.limits = trial || plan == NULL ? plans->trial_limits : plan->limits;
-	if (trial) {
-		claims.trial.expires_at = subscription->trial_ends_at;
-		if (!claims.period_ends_at.known)
-			claims.period_ends_at = subscription->trial_ends_at;
-	}
-	return claims;
-}
-
-/* Two licences with the same fingerprint differ in times and jti only. */
-static struct sha256
-fingerprint_of(const struct operation *operation, const struct license_claims *claims,
-               const struct subscription *subscription)
-{
-	struct task *task = operation->task;
-	const struct billing_policy *policy = &operation->billing->policy;
-	struct instant end = access_scheduled_end(subscription, operation->now_ms);
-	const char *const parts[] = {
-	        license_claims_write(task->arena, claims),
-	        license_keys_current(&operation->billing->keys)->kid,
-	        access_granted(subscription, policy, operation->now_ms) ? "access" : "none",
-	        policy->paid_through ? "paid_through" : "ttl",
-	        param_int(task, policy->license_ttl_days),
-	        param_int(task, policy->license_grace_days),
-	        param_int(task, operation->billing->plans.version),
-	        end.known ? param_time(task, end) : NULL,
-	};
-
-	return digest_strings(parts, sizeof(parts) / sizeof(*parts) - (end.known ? 0 : 1));
-}
-
 /* The time of issue. It is not before that of the customer's newest licence, so that an entry of
  * the revocation list for older licences never revokes a newer one, whatever the clocks of several
  * hosts say. */
@@ -168,20 +109,20 @@ check_mintable(struct task *task, const struct license_key *key, struct instant 
 
 enum fail
 license_mint(struct operation *operation, const struct customer *customer,
-             const struct subscription *subscription, struct instant newest, const char *reason,
-             struct issued_license *out)
+             const struct subscription *subscription, const struct entitlement_terms *terms,
+             struct instant newest, const char *reason, struct issued_license *out)
 {
 	struct arena *arena = operation->task->arena;
 	const struct license_key *key = license_keys_signing(&operation->billing->keys);
-	struct license_claims claims = claims_of(operation, customer, subscription);
+	struct license_claims claims =
+	        license_claims_of(operation, customer, subscription, terms);
 	struct sha256 *fingerprint = arena_alloc(arena, sizeof(*fingerprint));
-	struct instant end = access_license_end(subscription, &operation->billing->policy,
-	                                        operation->now_ms);
+	struct instant end = license_end(operation, subscription, terms);
 	int64_t issued_ms = issue_time(operation->now_ms, newest);
 	char *token;
 
 	TRY(check_mintable(operation->task, key, end));
-	*fingerprint = fingerprint_of(operation, &claims, subscription);
+	*fingerprint = license_fingerprint(operation, &claims, subscription, terms);
 	claims.jti = random_id(arena, "lic_", 16);
 	claims.issued_at_s = issued_ms / SECOND_MS;
 	claims.expires_at_s = end.ms / SECOND_MS;
@@ -193,6 +134,7 @@ license_mint(struct operation *operation, const struct customer *customer,
 	        .reason = reason,
 	        .fingerprint = {fingerprint->bytes, sizeof(fingerprint->bytes)},
 	        .token = token,
+	        .grants = license_grants(operation, &claims),
 	        .issued_at = INSTANT_MS(issued_ms),
 	        .expires_at = INSTANT_MS(claims.expires_at_s * SECOND_MS),
 	        .fresh = true,
@@ -234,7 +176,7 @@ store(struct operation *operation, const struct subscription *subscription,
 	                      param_time(task, license->expires_at),
 	                      param_int(task, license_in_use_max(operation)),
 	                      param_int(task, ISSUED_HOURLY_MAX),
-	                      param_int(task, ROTATED_HOURLY_MAX)),
+	                      param_int(task, ROTATED_HOURLY_MAX), license->grants),
 	           &outcome, &found));
 	*stored = outcome.stored;
 	return outcome.is_full ? fail_too_many(task, outcome.until.ms - operation->now_ms)
@@ -264,10 +206,10 @@ is_young(const struct issued_license *license, int64_t now_ms)
 static bool
 is_kept(const struct operation *operation, const struct license_view *view, const char **reason)
 {
-	const struct license_claims claims =
-	        claims_of(operation, &view->customer, &view->subscription);
+	const struct license_claims claims = license_claims_of(
+	        operation, &view->customer, &view->subscription, &view->terms);
 	const struct sha256 fingerprint =
-	        fingerprint_of(operation, &claims, &view->subscription);
+	        license_fingerprint(operation, &claims, &view->subscription, &view->terms);
 
 	if (view->newest.jti == NULL)
 		*reason = "first";
@@ -295,7 +237,7 @@ license_issue(struct operation *operation, struct license_view *view,
 			*out = view->newest;
 			return FAIL_NONE;
 		}
-		TRY(license_mint(operation, &view->customer, &view->subscription,
+		TRY(license_mint(operation, &view->customer, &view->subscription, &view->terms,
 		                 view->newest.issued_at, reason, out));
 		TRY(store(operation, &view->subscription, out, &stored));
 		if (stored)
@@ -318,7 +260,8 @@ license_current(struct operation *operation, const char *customer_id,
 }
 
 enum fail
-license_revoke_all(struct operation *operation, const char *customer_id, const char *reason)
+license_revoke_all(struct operation *operation, const char *customer_id, const char *reason,
+                   int64_t *revoked)
 {
 	struct task *task = operation->task;
 	/* Verifiers allow for a late clock: what they still accept is revoked too. */
@@ -327,7 +270,7 @@ license_revoke_all(struct operation *operation, const char *customer_id, const c
 	return db_run(operation->db, task, &statements[REVOKE_ALL],
 	              PARAMETERS(customer_id, param_now(operation), reason,
 	                         param_time(task, INSTANT_MS(ended_ms))),
-	              NULL);
+	              revoked);
 }
 
 enum fail
@@ -344,9 +287,9 @@ license_rotate(struct operation *operation, const char *customer_id, struct issu
 		return fail_customer_not_found(operation->task);
 	if (view.subscription.plan == NULL)
 		return fail_subscription_not_found(operation->task);
-	TRY(license_revoke_all(operation, customer_id, "rotated"));
-	TRY(license_mint(operation, &view.customer, &view.subscription, view.newest.issued_at,
-	                 "rotated", out));
+	TRY(license_revoke_all(operation, customer_id, "rotated", NULL));
+	TRY(license_mint(operation, &view.customer, &view.subscription, &view.terms,
+	                 view.newest.issued_at, "rotated", out));
 	TRY(store(operation, &view.subscription, out, &stored));
 	if (!stored)
 		return fail_busy(operation->task);

@@ -5,6 +5,7 @@
 #include "billing/operation.h"
 #include "billing/subscriptions.h"
 #include "callers/api_keys.h"
+#include "entitlements/entitlements.h"
 
 /* A signed time may be this far off (RFC 8725 leaves it to us); our own clock signs and
  * verifies. */
@@ -18,6 +19,8 @@ struct issued_license {
 	const char *reason;       /* "sign_up", "first", "changed", "refreshed", "rotated" */
 	struct bytes fingerprint; /* of all its claims but the times and the jti */
 	const char *token;
+	const char *
+	        grants; /* {features, limits} when it is signed, unless they are its plan's in plans.json */
 	struct instant issued_at;
 	struct instant expires_at;
 	struct instant revoked_at;
@@ -31,6 +34,7 @@ struct license_view {
 	struct api_key key; /* the caller's, when a digest was given */
 	struct customer customer;
 	struct subscription subscription;
+	struct entitlement_terms terms;
 	struct issued_license newest;
 };
 
@@ -58,12 +62,18 @@ int64_t license_in_use_max(const struct operation *operation);
 
 /* Signs a licence without storing it. `newest` is the time of the customer's newest licence. */
 enum fail license_mint(struct operation *operation, const struct customer *customer,
-                       const struct subscription *subscription, struct instant newest,
+                       const struct subscription *subscription,
+                       const struct entitlement_terms *terms, struct instant newest,
                        const char *reason, struct issued_license *out) MUST_CHECK;
 
-/* Revokes all live licences of the customer within the caller's transaction. */
+/* The claims, as JSON, of a licence that would be issued now, with a jti of zeros; NULL without a
+ * subscription, and while the end of the paid period is not known. */
+const char *license_preview(const struct operation *operation, const struct license_view *view);
+
+/* Revokes all live licences of the customer within the caller's transaction. `revoked` counts; NULL:
+ * it does not matter. */
 enum fail license_revoke_all(struct operation *operation, const char *customer_id,
-                             const char *reason) MUST_CHECK;
+                             const char *reason, int64_t *revoked) MUST_CHECK;
 
 /* Issues a new licence and revokes the older ones; the subscription stays. FAIL_NOT_FOUND;
  * FAIL_LIMITED "too_many_licenses" when the customer had 10 rotations in the last hour. */

@@ -9,14 +9,15 @@
 struct levels_row {
 	const char *customer_id;
 	struct subscription subscription;
+	struct entitlement_terms terms;
 	struct usage_levels levels;
 };
 
-static const struct column columns[] =
-        COLUMNS(struct levels_row, customer_id, subscription.plan, subscription.status,
-                subscription.trial_ends_at, levels.active_devices, levels.instances,
-                levels.non_production, levels.month, levels.newest, levels.counted_until,
-                levels.counted);
+static const struct column columns[] = COLUMNS(
+        struct levels_row, customer_id, subscription.plan, subscription.status,
+        subscription.trial_ends_at, terms.override_features, terms.override_limits,
+        terms.override_ends_at, levels.active_devices, levels.instances, levels.non_production,
+        levels.month, levels.newest, levels.counted_until, levels.counted);
 
 #define ROW ROWS_OF(struct levels_row, columns)
 
@@ -35,8 +36,8 @@ const struct statement_list usage_limit_statements = STATEMENT_LIST(statements);
 /* The feature or limit that bounds the devices of a report. */
 static const char devices[] = "maxDevices";
 
-struct usage_bounds
-usage_bounds(const struct operation *operation, const struct subscription *subscription)
+const struct plan_usage *
+usage_of_plan(const struct operation *operation, const struct subscription *subscription)
 {
 	const struct plans *plans = &operation->billing->plans;
 	const struct plan *plan =
@@ -44,17 +45,25 @@ usage_bounds(const struct operation *operation, const struct subscription *subsc
 	                ? NULL
 	                : plans_find(plans, subscription->plan);
 
-	if (plan == NULL)
-		return (struct usage_bounds){
-		        plans_integer(&plans->trial_features, &plans->trial_limits, devices),
-		        &plans->trial_usage};
-	return (struct usage_bounds){plans_integer(&plan->features, &plan->limits, devices),
-	                             &plan->usage};
+	return plan == NULL ? &plans->trial_usage : &plan->usage;
+}
+
+struct usage_bounds
+usage_bounds(const struct operation *operation, const struct subscription *subscription,
+             const struct entitlement_terms *terms)
+{
+	struct entitlement_values values;
+
+	entitlements_values(operation->task->arena, operation->billing, subscription, terms,
+	                    operation->now_ms, &values);
+	return (struct usage_bounds){plans_integer(&values.features, &values.limits, devices),
+	                             usage_of_plan(operation, subscription)};
 }
 
 enum fail
 usage_levels_read(struct operation *operation, const char *customer_id,
-                  struct usage_levels *out, struct subscription *subscription)
+                  struct usage_levels *out, struct subscription *subscription,
+                  struct entitlement_terms *terms)
 {
 	struct task *task = operation->task;
 	struct levels_row row = {0};
@@ -71,6 +80,7 @@ usage_levels_read(struct operation *operation, const char *customer_id,
 		return fail_customer_not_found(task);
 	*out = row.levels;
 	*subscription = row.subscription;
+	*terms = row.terms;
 	return FAIL_NONE;
 }
 

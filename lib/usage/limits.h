@@ -4,7 +4,7 @@
 
 #include "usage/report.h"
 
-/* The bounds of the customer's plan. */
+/* The bounds of the customer's use. */
 struct usage_bounds {
 	int64_t max_devices; /* LICENSE_UNLIMITED: no bound is known */
 	const struct plan_usage *usage;
@@ -12,16 +12,21 @@ struct usage_bounds {
 
 extern const struct statement_list usage_limit_statements;
 
-/* The bounds of the plan that counts now. In a trial, without a subscription, and with a plan
- * that plans.json lacks, they are the trial's, as in the licence. */
-struct usage_bounds usage_bounds(const struct operation *operation,
-                                 const struct subscription *subscription);
+/* How much use the plan that counts now covers. In a trial, without a subscription, and with a plan
+ * that plans.json lacks, it is the trial's, as in the licence. */
+const struct plan_usage *usage_of_plan(const struct operation *operation,
+                                       const struct subscription *subscription);
 
-/* Reads a customer's levels, and its newest subscription (plan is NULL without one).
+/* The bounds that count now: devices as in the customer's entitlements, the others of the plan. */
+struct usage_bounds usage_bounds(const struct operation *operation,
+                                 const struct subscription *subscription,
+                                 const struct entitlement_terms *terms);
+
+/* Reads a customer's levels, its newest subscription (plan is NULL without one) and its terms.
  * FAIL_NOT_FOUND. */
 enum fail usage_levels_read(struct operation *operation, const char *customer_id,
-                            struct usage_levels *out,
-                            struct subscription *subscription) MUST_CHECK;
+                            struct usage_levels *out, struct subscription *subscription,
+                            struct entitlement_terms *terms) MUST_CHECK;
 
 /* The current values of all metrics of plans.json, in its order, as decimal digits in the arena.
  * `levels` may come from either statement. */

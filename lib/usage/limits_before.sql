@@ -5,6 +5,8 @@
 
 SELECT c.customer_id, s.plan AS "subscription.plan", s.status AS "subscription.status",
   s.trial_ends_at AS "subscription.trial_ends_at",
+  o.features::text AS "terms.override_features", o.limits::text AS "terms.override_limits",
+  o.expires_at AS "terms.override_ends_at",
   f.active_devices AS "levels.active_devices", f.instances AS "levels.instances",
   f.others AS "levels.non_production",
   u.month AS "levels.month", n.newest AS "levels.newest",
@@ -14,6 +16,7 @@ LEFT JOIN LATERAL (
   SELECT plan, status, trial_ends_at FROM subscriptions WHERE customer_id = c.customer_id
   ORDER BY superseded, subscription_order(subscriptions, $2),
     subscription_id DESC LIMIT 1) s ON true
+LEFT JOIN overrides o ON o.customer_id = c.customer_id
 CROSS JOIN LATERAL (
   SELECT COALESCE(sum(active_devices), 0)::bigint AS active_devices, count(*) AS instances,
     count(*) FILTER (WHERE kind <> 'production') AS others

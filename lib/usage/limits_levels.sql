@@ -49,6 +49,8 @@ used AS (
 
 SELECT c.customer_id, s.plan AS "subscription.plan", s.status AS "subscription.status",
   s.trial_ends_at AS "subscription.trial_ends_at",
+  o.features::text AS "terms.override_features", o.limits::text AS "terms.override_limits",
+  o.expires_at AS "terms.override_ends_at",
   COALESCE(f.active_devices, 0) + m.active_devices AS "levels.active_devices",
   COALESCE(f.instances, 0) + m.instances AS "levels.instances",
   (SELECT count(*) FROM usage_fleet_instances WHERE customer_id = $1 AND kind <> 'production')
@@ -67,6 +69,7 @@ LEFT JOIN LATERAL (
   SELECT plan, status, trial_ends_at FROM subscriptions WHERE customer_id = c.customer_id
   ORDER BY superseded, subscription_order(subscriptions, $2),
     subscription_id DESC LIMIT 1) s ON true
+LEFT JOIN overrides o ON o.customer_id = c.customer_id
 LEFT JOIN folded f ON true
 CROSS JOIN (
   SELECT COALESCE(sum(CASE WHEN in_use THEN active_devices ELSE 0 END

@@ -10,6 +10,7 @@
 #include "base/wire.h"
 #include "billing/subscriptions.h"
 #include "callers/api_keys.h"
+#include "entitlements/entitlements.h"
 
 /* The answer to a report counts so many pending ones at most; other answers more. */
 enum {
@@ -52,6 +53,7 @@ struct usage_view {
 	struct api_key key;               /* the caller's; key_id is NULL when there is none */
 	const char *customer_id;          /* NULL: no such customer */
 	struct subscription subscription; /* plan is NULL without one */
+	struct entitlement_terms terms;
 	struct usage_levels levels;
 	int64_t usage_id; /* of the report when it was stored, else 0 */
 };

@@ -140,6 +140,8 @@ SELECT k.key_id AS "key.key_id", k.key_customer_id AS "key.customer_id", k.role 
   k.digest AS "key.digest", k.scopes AS "key.scopes", k.used_today AS "key.used_today",
   k.revoked_at AS "key.revoked_at", k.customer_id, s.plan AS "subscription.plan",
   s.status AS "subscription.status", s.trial_ends_at AS "subscription.trial_ends_at",
+  o.features::text AS "terms.override_features", o.limits::text AS "terms.override_limits",
+  o.expires_at AS "terms.override_ends_at",
   COALESCE(f.active_devices, 0) + m.active_devices AS "levels.active_devices",
   COALESCE(f.instances, 0) + m.instances AS "levels.instances",
   (SELECT count(*) FROM usage_fleet_instances WHERE customer_id = $2 AND kind <> 'production')
@@ -159,6 +161,7 @@ LEFT JOIN LATERAL (
   SELECT plan, status, trial_ends_at FROM subscriptions WHERE customer_id = k.customer_id
   ORDER BY superseded, subscription_order(subscriptions, $9),
     subscription_id DESC LIMIT 1) s ON true
+LEFT JOIN overrides o ON o.customer_id = k.customer_id
 LEFT JOIN folded f ON true
 CROSS JOIN (
   SELECT COALESCE(sum(CASE WHEN in_use THEN active_devices ELSE 0 END

@@ -14,13 +14,16 @@ def actions(api, customer, key_id):
         "key_create": lambda by: by.post(path + "/keys", {}),
         "key_revoke": lambda by: by.delete(f"{path}/keys/{key_id}"),
         "license_rotate": lambda by: by.post(license_path + "/rotate"),
+        "override_set": lambda by: by.put(path + "/overrides", {
+            "features": {"maxDevices": 99}, "reason": "pilot"}),
         "license_revoke": lambda by: by.post(license_path + "/revoke", {"reason": "late"}),
         "customer_delete": lambda by: by.delete(path),
     }
 
 
 @pytest.mark.parametrize("action", ["sign_up", "customer_update", "key_create", "key_revoke",
-                                    "license_rotate", "license_revoke", "customer_delete"])
+                                    "license_rotate", "override_set", "license_revoke",
+                                    "customer_delete"])
 def test_every_action_is_recorded_once(api, stack, action):
     customer = api.sign_up()
     _, key_id = api.mint(customer)

@@ -224,6 +224,11 @@ TABLE = {
     "GET /api/customers/:customer_id/keys": get("/api/customers/{id}/keys"),
     "DELETE /api/customers/:customer_id/keys/:key_id": send("DELETE", deletable_key),
     "GET /api/customers/:customer_id/export": get("/api/customers/{id}/export?limit=10000"),
+    "GET /api/customers/:customer_id/entitlements": get("/api/customers/{id}/entitlements"),
+    "GET /api/customers/:customer_id/overrides": get("/api/customers/{id}/overrides"),
+    "PUT /api/customers/:customer_id/overrides": send(
+        "PUT", "/api/customers/{id}/overrides",
+        {"features": {"maxDevices": 80}, "limits": {"maxUsers": None}, "reason": "x" * 500}),
     "GET /api/customers/:customer_id/instances": get("/api/customers/{id}/instances?limit=100"),
     "PUT /api/customers/:customer_id/instances/:instance_id": send(
         "PUT", lambda place: f"/api/customers/{place.id}/instances/{uuid.uuid4().hex}", {}),

@@ -48,6 +48,7 @@ class Subject:
                 "plan": "professional" if operation.id == "open_checkout" else "enterprise",
                 "price_id": "price_professional_year", "new_plan": "enterprise", "proration_at": None,
                 "success_url": url, "cancel_url": url, "return_url": url,
+                "features": {"maxDevices": 80}, "limits": {"maxUsers": None}, "expires_at": None,
                 "reported_at": None, "from": "2025-02-01T00:00:00Z", "to": "2025-02-15",
                 "reports": [{"customer_id": customer.id, "report_id": "fuzz"}, {"x": 1}],
                 "license": customer.license, "key_id": "key_" + "0" * 24,

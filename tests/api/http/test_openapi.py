@@ -189,6 +189,10 @@ def drive(api, stack):
     yield "get_customer", client.get(f"/api/customers/{customer_id}")
     yield "update_customer", client.patch(f"/api/customers/{customer_id}",
                                           {"company_name": None})
+    yield "get_entitlements", client.get(f"/api/customers/{customer_id}/entitlements")
+    yield "set_overrides", owner.put(f"/api/customers/{customer_id}/overrides", {
+        "features": {"maxDevices": 80}, "limits": {"maxUsers": None}, "reason": "test"})
+    yield "get_overrides", owner.get(f"/api/customers/{customer_id}/overrides")
     answer = client.post(f"/api/customers/{customer_id}/keys", {"name": "second"})
     yield "create_key", answer
     yield "list_keys", client.get(f"/api/customers/{customer_id}/keys")

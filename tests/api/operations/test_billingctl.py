@@ -490,7 +490,11 @@ def test_customers(scratch):
     assert re.fullmatch(rf"{made['customer_id']}_[0-9a-f]{{64}}", made["api_key"])
     assert (made["status"], made["plan"]) == ("trialing", "starter")
     shown = scratch("customer", "show", made["customer_id"])
-    assert {**shown, "key_id": made["key_id"], "api_key": made["api_key"]} == made
+    assert {name: shown[name] for name in made if name not in ("key_id", "api_key")} == {
+        name: made[name] for name in made if name not in ("key_id", "api_key")}
+    assert (shown["access"], shown["access_until"]) == (True, made["trial_ends_at"])
+    assert {"kind": "limit", "name": "maxUsers", "value": "5", "source": "plan",
+            "until": made["trial_ends_at"]} in shown["entitlements"]
     assert "e-mail" in scratch.refuses("customer", "create", "ann@example.COM")
     assert "no such customer" in scratch.refuses("customer", "show", "cust_" + "0" * 32)
     assert "no such customer" in scratch.refuses("customer", "show", "nonsense")

@@ -85,9 +85,10 @@ static void
 check_levels(void)
 {
 	struct subscription subscription;
+	struct entitlement_terms terms;
 	struct usage_levels levels;
 
-	fine(usage_levels_read(&operation, customer_id, &levels, &subscription));
+	fine(usage_levels_read(&operation, customer_id, &levels, &subscription, &terms));
 	ck_assert_int_eq(levels.non_production, in_use(false));
 	ck_assert_int_eq(levels.instances, in_use(false) + in_use(true));
 }

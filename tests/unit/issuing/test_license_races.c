@@ -76,7 +76,7 @@ START_TEST(test_revocation_in_progress)
 	operation.now_ms = NOW_MS + 2 * DAY_MS;
 	fine(db_begin(operation.db, &task));
 	fine(subscription_cancel(&operation, customer_id));
-	fine(license_revoke_all(&operation, customer_id, "test"));
+	fine(license_revoke_all(&operation, customer_id, "test", NULL));
 	start(&actor, hand_out);
 	for (int tries = 0;
 	     tries < 1000 && count_of("SELECT count(*) FROM pg_stat_activity WHERE"

@@ -28,12 +28,13 @@ static struct reading
 read_all(void)
 {
 	struct subscription subscription;
+	struct entitlement_terms terms;
 	struct usage_levels levels;
 	const struct usage_day *days;
 	struct reading out = {0};
 	size_t count;
 
-	fine(usage_levels_read(&operation, customer_id, &levels, &subscription));
+	fine(usage_levels_read(&operation, customer_id, &levels, &subscription, &terms));
 	out.devices = levels.active_devices;
 	out.instances = levels.instances;
 	if (levels.month != NULL)

@@ -1,0 +1,371 @@
+/*
+ * test_overrides.c: overrides of one customer reach its licences and limits, end by date, and leave no
+ * licence that grants more than the customer may have.
+ */
+#include "support/billing_fixture.h"
+
+#include "accounts/override_change.h"
+#include "issuing/license_rights.h"
+#include "usage/limits.h"
+
+#define SUBSCRIPTION "UPDATE subscriptions SET version = version + 1, "
+
+enum { STEPS = 60, MANY_STEPS = 3000, TOKENS_MAX = 64 };
+
+static struct subscription subscription;
+
+/* Sets the overrides; both texts are JSON. `days` 0: without an end. */
+static enum fail
+put(const char *features, const char *limits, int64_t ends_in_ms, bool dry_run,
+    struct override_outcome *out)
+{
+	struct any_object objects[2] = {0};
+	const struct override_change change = {
+	        .customer_id = customer_id,
+	        .features = &objects[0],
+	        .limits = &objects[1],
+	        .expires_at = ends_in_ms == 0 ? INSTANT_NONE
+	                                      : INSTANT_MS(operation.now_ms + ends_in_ms),
+	        .reason = "test",
+	        .dry_run = dry_run,
+	};
+
+	ck_assert(json_view_try(task.arena, features, strlen(features), &objects[0].object));
+	ck_assert(json_view_try(task.arena, limits, strlen(limits), &objects[1].object));
+	return account_override(&operation, &change, out);
+}
+
+static struct override_outcome
+set(const char *features, const char *limits, int64_t ends_in_ms)
+{
+	struct override_outcome outcome;
+
+	fine(put(features, limits, ends_in_ms, false, &outcome));
+	return outcome;
+}
+
+static struct issued_license
+issue(void)
+{
+	struct issued_license license;
+
+	fine(license_current(&operation, customer_id, &license, &subscription));
+	return license;
+}
+
+/* The customer pays for that plan. */
+static void
+pay(const char *plan)
+{
+	change(arena_printf(task.arena,
+	                    SUBSCRIPTION "plan = '%s', status = 'active', "
+	                                 "current_period_ends_at = '2035-01-01' "
+	                                 "WHERE customer_id = ",
+	                    plan),
+	       "");
+	fine(license_revoke_excess(&operation, customer_id));
+}
+
+static bool
+is_revoked(const struct issued_license *license)
+{
+	return check(license->token, &(const char *){NULL}) == LICENSE_REVOKED;
+}
+
+static int64_t
+devices_max(void)
+{
+	struct entitlement_terms terms;
+	struct usage_levels levels;
+
+	fine(usage_levels_read(&operation, customer_id, &levels, &subscription, &terms));
+	return usage_bounds(&operation, &subscription, &terms).max_devices;
+}
+
+START_TEST(test_reach_licence_and_limits)
+{
+	struct override_outcome outcome;
+	struct issued_license license;
+
+	pay("starter");
+	outcome = set("{\"maxDevices\": 77, \"hasCustomBranding\": true}",
+	              "{\"maxUsers\": null, \"maxDashboards\": 3}", 0);
+	ck_assert(outcome.present);
+	ck_assert(outcome.entitlements.access);
+	license = issue();
+	ck_assert(says(&license, "\"maxDevices\":77,"));
+	ck_assert(says(&license, "\"hasCustomBranding\":true"));
+	ck_assert(says(&license, "\"limits\":{\"maxAlertRules\":25,\"maxDashboards\":3}"));
+	ck_assert_int_eq(devices_max(), 77);
+	/* An empty set removes it. */
+	outcome = set("{}", "{}", 0);
+	ck_assert(!outcome.present);
+	ck_assert(is_revoked(&license));
+	license = issue();
+	ck_assert(says(&license, "\"maxDevices\":10,"));
+	ck_assert_int_eq(devices_max(), 10);
+	ck_assert_int_eq(count_of("SELECT count(*) FROM overrides WHERE customer_id = ", ""),
+	                 0);
+}
+END_TEST
+
+START_TEST(test_end_to_the_second)
+{
+	struct issued_license license;
+	int64_t start_ms = operation.now_ms, end_ms = start_ms + DAY_MS;
+
+	pay("starter");
+	(void)set("{\"maxDevices\": 11}", "{}", DAY_MS);
+	license = issue();
+	ck_assert(says(&license, "\"maxDevices\":11,"));
+	ck_assert_int_eq(license.expires_at.ms, end_ms / SECOND_MS * SECOND_MS);
+	operation.now_ms = end_ms - SECOND_MS;
+	license = issue();
+	ck_assert_int_le(license.expires_at.ms, end_ms);
+	ck_assert_int_eq(devices_max(), 11);
+	for (int i = 0; i < 2; i++) {
+		operation.now_ms = end_ms + i * SECOND_MS;
+		license = issue();
+		ck_assert(says(&license, "\"maxDevices\":10,"));
+		ck_assert_int_gt(license.expires_at.ms, operation.now_ms + 300 * DAY_MS);
+		ck_assert_int_eq(devices_max(), 10);
+	}
+}
+END_TEST
+
+/* Less than the plan gives: the licence lasts, and is replaced when the overrides end. */
+START_TEST(test_less_than_the_plan)
+{
+	struct issued_license license, more;
+
+	pay("professional");
+	more = issue();
+	(void)set("{\"maxDevices\": 20}", "{}", DAY_MS);
+	ck_assert(is_revoked(&more));
+	license = issue();
+	ck_assert(says(&license, "\"maxDevices\":20,"));
+	ck_assert_int_gt(license.expires_at.ms, operation.now_ms + 300 * DAY_MS);
+	operation.now_ms += DAY_MS;
+	more = issue();
+	ck_assert(says(&more, "\"maxDevices\":50,"));
+	ck_assert(!is_revoked(&license));
+}
+END_TEST
+
+/* Another end: a later one reaches the licence, an earlier one revokes the licence that lasts longer. */
+START_TEST(test_another_end)
+{
+	struct issued_license first, longer;
+
+	pay("starter");
+	(void)set("{\"maxDevices\": 20}", "{}", 10 * DAY_MS);
+	first = issue();
+	(void)set("{\"maxDevices\": 20}", "{}", 20 * DAY_MS);
+	longer = issue();
+	ck_assert_int_eq(longer.expires_at.ms - first.expires_at.ms, 10 * DAY_MS);
+	ck_assert(!is_revoked(&first));
+	(void)set("{\"maxDevices\": 20}", "{}", 15 * DAY_MS);
+	ck_assert(is_revoked(&longer));
+	ck_assert(!is_revoked(&first));
+}
+END_TEST
+
+/* Overrides that give what the plan gives too do not end a licence, until the plan becomes smaller. */
+START_TEST(test_smaller_plan_below)
+{
+	struct issued_license license;
+
+	pay("professional");
+	(void)set(
+	        "{\"maxDevices\": 50, \"dataRetentionDays\": 365, \"hasAdvancedAlerts\": true}",
+	        "{\"maxUsers\": 10, \"maxAlertRules\": 100, \"maxDashboards\": 20}",
+	        10 * DAY_MS);
+	license = issue();
+	ck_assert_int_gt(license.expires_at.ms, operation.now_ms + 300 * DAY_MS);
+	pay("starter");
+	ck_assert(is_revoked(&license));
+	license = issue();
+	ck_assert(says(&license, "\"maxDevices\":50,"));
+	ck_assert_int_le(license.expires_at.ms, operation.now_ms + 10 * DAY_MS);
+}
+END_TEST
+
+/* The licence of an earlier state is not stored when the overrides change meanwhile. */
+START_TEST(test_change_while_a_licence_is_issued)
+{
+	struct license_view view = {0};
+	struct issued_license license;
+
+	pay("starter");
+	(void)set("{\"maxDevices\": 20}", "{}", 0);
+	fine(license_view_read(&operation, NULL, customer_id, &view));
+	(void)set("{\"maxDevices\": 5}", "{}", 0);
+	fine(license_issue(&operation, &view, &license));
+	ck_assert(says(&license, "\"maxDevices\":5,"));
+}
+END_TEST
+
+START_TEST(test_dry_run)
+{
+	struct override_outcome outcome;
+	int64_t audited = count_of("SELECT count(*) FROM audit_log WHERE customer_id = ", "");
+	struct issued_license license;
+
+	pay("starter");
+	license = issue();
+	fine(put("{\"maxDevices\": 5}", "{}", DAY_MS, true, &outcome));
+	ck_assert(outcome.present);
+	ck_assert_ptr_nonnull(strstr(outcome.claims, "\"maxDevices\":5,"));
+	ck_assert_ptr_nonnull(strstr(outcome.claims, "\"jti\":\"lic_0000"));
+	ck_assert_int_eq(db_depth(operation.db), 0);
+	ck_assert_int_eq(count_of("SELECT count(*) FROM overrides WHERE customer_id = ", ""),
+	                 0);
+	ck_assert_int_eq(count_of("SELECT count(*) FROM audit_log WHERE customer_id = ", ""),
+	                 audited);
+	ck_assert(!is_revoked(&license));
+	ck_assert_str_eq(issue().jti, license.jti);
+}
+END_TEST
+
+/* Each bad field is named. */
+START_TEST(test_bad_fields)
+{
+	static const char *const fields[] = {
+	        "features.maxDevices", "features.canExportData", "features.maxUsers",
+	        "features.nothing",    "features.hasApiAccess",  "limits.maxUsers",
+	        "limits.maxDevices",   "limits.maxDashboards",   "expires_at"};
+	struct override_outcome outcome;
+	size_t count = 0;
+
+	ck_assert_int_eq(
+	        put("{\"maxDevices\": -1, \"canExportData\": 1, \"maxUsers\": 3, "
+	            "\"nothing\": true, \"hasApiAccess\": null, \"hasMqttAccess\": true}",
+	            "{\"maxUsers\": true, \"maxDevices\": 3, \"maxDashboards\": "
+	            "9007199254740992, "
+	            "\"maxAlertRules\": null}",
+	            -1, false, &outcome),
+	        FAIL_INVALID);
+	for (const struct field_error *error = task.failure.fields; error != NULL;
+	     error = error->next)
+		ck_assert_str_eq(error->field, fields[count++]);
+	ck_assert_uint_eq(count, sizeof(fields) / sizeof(*fields));
+	task_clear(&task);
+}
+END_TEST
+
+START_TEST(test_audit_and_deletion)
+{
+#define AUDIT "SELECT count(*) FROM audit_log WHERE action = 'override_set' AND customer_id = "
+	(void)set("{\"maxDevices\": 20}", "{}", 0);
+	(void)set("{\"maxDevices\": 30}", "{\"maxUsers\": null}", DAY_MS);
+	(void)set("{}", "{}", 0);
+	ck_assert_int_eq(count_of(AUDIT, ""), 3);
+	ck_assert_int_eq(count_of(AUDIT,
+	                          " AND detail = 'test' AND value_before IS NULL "
+	                          "AND value_after->'features' = '{\"maxDevices\": 20}'"),
+	                 1);
+	ck_assert_int_eq(count_of(AUDIT,
+	                          " AND value_before->'features' = '{\"maxDevices\": 20}' "
+	                          "AND value_after->'limits' = '{\"maxUsers\": null}' "
+	                          "AND value_after->>'set_by' = 'system:test'"),
+	                 1);
+	ck_assert_int_eq(count_of(AUDIT, " AND value_after IS NULL "
+	                                 "AND value_before->>'expires_at' IS NOT NULL"),
+	                 1);
+	(void)set("{\"maxDevices\": 20}", "{}", 0);
+	fine(account_delete(&operation, customer_id));
+	ck_assert_int_eq(count_of("SELECT count(*) FROM overrides WHERE customer_id = ", ""),
+	                 0);
+	refused(put("{}", "{}", 0, false, &(struct override_outcome){0}), FAIL_NOT_FOUND,
+	        "customer_not_found");
+}
+END_TEST
+
+/* One random change of what the customer may have. */
+static void
+step(int64_t random)
+{
+	static const char *const plans[] = {"starter", "professional", "enterprise"};
+	static const int64_t ends[] = {0, SECOND_MS, DAY_MS, 30 * DAY_MS};
+	const char *features = arena_printf(
+	        task.arena, "{\"maxDevices\": %lld%s}", (long long)(random / 16 % 4 * 20),
+	        random / 64 % 2 == 0 ? "" : ", \"hasCustomBranding\": true");
+	const char *limits = random / 128 % 3 == 0   ? "{}"
+	                     : random / 128 % 3 == 1 ? "{\"maxUsers\": null}"
+	                                             : "{\"maxUsers\": 7}";
+
+	if (random % 4 == 0)
+		pay(plans[random / 16 % 3]);
+	else if (random % 4 == 1)
+		operation.now_ms +=
+		        random / 16 % 3 == 0 ? SECOND_MS : random / 16 % 40 * DAY_MS;
+	else if (random % 8 == 2)
+		(void)set("{}", "{}", 0);
+	else
+		(void)set(features, limits, ends[random / 512 % 4]);
+}
+
+/* Whether a licence that still counts grants more than the customer may have. */
+static bool
+is_excess(const struct issued_license *license, const struct entitlement_values *entitled)
+{
+	struct entitlement_values has;
+	struct json_view claims, features, limits;
+	const char *payload = NULL, *bad;
+
+	if (license->expires_at.ms <= operation.now_ms ||
+	    check(license->token, &payload) != LICENSE_VALID)
+		return false;
+	ck_assert(json_view_try(task.arena, payload, strlen(payload), &claims) &&
+	          json_view_object(&claims, "features", &features) &&
+	          json_view_object(&claims, "limits", &limits));
+	ck_assert_ptr_null(values_read(&features, VALUE_FEATURE, &has.features, &bad));
+	ck_assert_ptr_null(values_read(&limits, VALUE_LIMIT, &has.limits, &bad));
+	return entitlements_are_more(&has, entitled);
+}
+
+START_TEST(test_no_sequence_leaves_excess)
+{
+	int steps = getenv("FULL") != NULL ? MANY_STEPS : suite_is_slow() ? 20 : STEPS;
+	struct issued_license *licenses =
+	        arena_array(task.arena, TOKENS_MAX, sizeof(*licenses));
+	uint64_t state = suite_seed("overrides");
+
+	pay("starter");
+	for (int i = 0; i < steps; i++) {
+		struct entitlement_basis basis = {0};
+		struct entitlement_values entitled;
+
+		state = state * 6364136223846793005u + 1442695040888963407u;
+		step((int64_t)(state >> 33));
+		fine(entitlement_basis_read(&operation, customer_id, &basis));
+		entitlements_values(task.arena, &billing, &basis.subscription, &basis.terms,
+		                    operation.now_ms, &entitled);
+		for (int k = 0; k < i && k < TOKENS_MAX; k++)
+			ck_assert_msg(!is_excess(&licenses[k], &entitled), "step %d", i);
+		/* The bound of an hour is another test's. */
+		operation.now_ms += 2 * 60 * SECOND_MS;
+		licenses[i % TOKENS_MAX] = issue();
+	}
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("overrides");
+	TCase *tcase = fixture_case("overrides");
+
+	tcase_add_test(tcase, test_reach_licence_and_limits);
+	tcase_add_test(tcase, test_end_to_the_second);
+	tcase_add_test(tcase, test_less_than_the_plan);
+	tcase_add_test(tcase, test_another_end);
+	tcase_add_test(tcase, test_smaller_plan_below);
+	tcase_add_test(tcase, test_change_while_a_licence_is_issued);
+	tcase_add_test(tcase, test_dry_run);
+	tcase_add_test(tcase, test_bad_fields);
+	tcase_add_test(tcase, test_audit_and_deletion);
+	tcase_add_test(tcase, test_no_sequence_leaves_excess);
+	suite_add_tcase(suite, tcase);
+	return suite_run(suite);
+}
