@@ -1,6 +1,6 @@
 #!/bin/sh
 # Checks that includes point one way. Each room may include the rooms below it: base < json < db, http,
-# licensing < stripe, plans < billing < callers, entitlements < issuing < usage < instances; outbox <
+# licensing < stripe, plans < billing < callers, entitlements < issuing < audit, usage < instances; outbox <
 # contracts < sync < sales, meters < accounts < app. Prints every include that points elsewhere; exit 1 when there is one.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -35,7 +35,7 @@ texts="base json"
 issued="$texts db licensing plans billing callers entitlements issuing"
 dealt="$issued stripe outbox contracts"
 synced="$dealt sync"
-service="$synced http usage instances sales meters accounts"
+service="$synced audit http usage instances sales meters accounts"
 allow lib/base base
 allow lib/json "$texts"
 allow lib/db "$texts" db
@@ -47,6 +47,7 @@ allow lib/billing "$texts" db licensing plans billing
 allow lib/callers "$texts" db licensing plans billing callers
 allow lib/entitlements "$texts" db licensing plans billing entitlements
 allow lib/issuing "$issued"
+allow lib/audit "$issued" audit
 allow lib/usage "$issued" usage
 allow lib/instances "$issued" usage instances
 allow lib/outbox "$issued" stripe outbox

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "api/share.h"
+#include "audit/refusals.h"
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -247,6 +248,35 @@ caller_touch(struct call *call)
 	if (api_key_touch(&operation, &call->caller.key, call->caller.secret) != FAIL_NONE)
 		log_line(LOG_LEVEL_WARNING, "last use of a key not recorded",
 		         LOG_S("key_id", call->caller.key.key_id));
+}
+
+/* The key that was sent, without its secret: the id of a known one, else the first characters. */
+static const char *
+shown_key(const struct call *call)
+{
+	return call->caller.key.key_id != NULL
+	               ? call->caller.key.key_id
+	               : arena_copy_bytes(call->request->task.arena, call->caller.secret,
+	                                  API_KEY_OPERATOR_SHOWN);
+}
+
+void
+caller_record_refusal(struct call *call, const struct failure *failure)
+{
+	struct task *task = &call->request->task;
+	struct task aside = task_attempt(task);
+	struct operation operation = call->operation;
+	const struct caller *caller = &call->caller;
+
+	if ((failure->kind != FAIL_UNAUTHENTICATED && failure->kind != FAIL_FORBIDDEN) ||
+	    !caller->has_digest || !api_key_is_operators(caller->secret))
+		return;
+	operation.task = &aside;
+	if (audit_refusal(&operation, caller_path_customer(call), shown_key(call),
+	                  arena_printf(task->arena, "%s: %s %s", failure->code,
+	                               request_method_name(call->request->method),
+	                               call->route->entry.pattern)) != FAIL_NONE)
+		log_line(LOG_LEVEL_WARNING, "refusal of a key not recorded");
 }
 
 const char *

@@ -29,6 +29,10 @@ enum fail caller_check_body(struct call *call) MUST_CHECK;
 /* Records that the key was used, at most once a day. Never fails the request. */
 void caller_touch(struct call *call);
 
+/* Records in the audit trail that an operator's key, or what looks like one, was refused. Never fails
+ * the request. */
+void caller_record_refusal(struct call *call, const struct failure *failure);
+
 /* "nobody", "customer", "viewer", "owner": for the log. */
 const char *caller_kind_name(const struct caller *caller);
 

@@ -5,6 +5,7 @@
 #include "api/render.h"
 #include "api/render_usage.h"
 #include "base/arena.h"
+#include "billing/audit.h"
 #include "entitlements/overrides.h"
 #include "issuing/license_records.h"
 #include "sync/invoices.h"
@@ -246,11 +247,11 @@ get_export(struct call *call)
 {
 	const char *id = request_param(call->request, "customer_id");
 	const char *vary = response_header_value(call->response, "Vary");
+	bool csv = wants_csv(call->request->headers.accept);
 	struct customer customer;
 
 	TRY(customer_find(&call->operation, id, &customer));
+	TRY(audit_change(&call->operation, "customer_export", id, NULL, csv ? "csv" : "json"));
 	response_header(call->response, "Vary", vary == NULL ? "Accept" : "Origin, Accept");
-	if (wants_csv(call->request->headers.accept))
-		return answer_csv(call);
-	return answer_json(call, &customer);
+	return csv ? answer_csv(call) : answer_json(call, &customer);
 }

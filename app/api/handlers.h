@@ -61,5 +61,9 @@ handler list_usage, get_latest_usage, list_usage_days, get_usage_limits;
 extern const struct field clean_up_query[], correct_usage_body[];
 handler delete_old_usage, post_usage_correction;
 
+/* audit.c */
+extern const struct field audit_query[];
+handler list_audit;
+
 /* operations.c */
 handler get_plans, get_health, get_ready, get_metrics, get_openapi;

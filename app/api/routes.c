@@ -61,6 +61,8 @@ const struct route api_routes[] = {
 	{{HTTP_POST,   "/api/subscriptions/resume"},     WHO_CUSTOMER, SCOPE_BILLING, .handler = post_resume, .body = customer_body, .pool = POOL_STRIPE},
 	{{HTTP_POST,   "/api/subscriptions/portal"},     WHO_CUSTOMER, SCOPE_BILLING, .handler = post_portal, .body = portal_body, .pool = POOL_STRIPE},
 
+	{{HTTP_GET,    "/api/audit"},                    WHO_OPERATOR, .handler = list_audit, .query = audit_query},
+
 	{{HTTP_POST,   "/api/webhooks/stripe"},          WHO_ANYBODY,  .handler = post_stripe_event, .raw_body = true, .body_max = REQUEST_BODY_MAX, .confirms = true},
 
 	{{HTTP_POST,   "/api/usage/report"},             WHO_CUSTOMER, SCOPE_USAGE, .handler = post_usage_report, .body = usage_report_body, .joins_caller = true, .confirms = true},

@@ -391,6 +391,7 @@ api_serve(struct api *api, struct request *request, struct response *response,
 	}
 	db_send_ahead(api->db, NULL);
 	db_rollback_to(api->db, 0);
+	caller_record_refusal(call, &request->task.failure);
 	if (response->status < 500)
 		caller_touch(call);
 	response_header(response, "X-Request-Id", request->task.request_id);

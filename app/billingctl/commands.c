@@ -23,6 +23,21 @@ static const struct ctl_option restore_check_options[] = {
         {0},
 };
 
+static const struct ctl_option audit_list_options[] = {
+        {"--customer", "ID", "only entries about this customer"},
+        {"--actor", "ACTOR", "only those of this actor, as operator:key_..., system:jobs"},
+        {"--action", "ACTION", "only those of this action"},
+        PAGE_LIMIT,
+        CURSOR,
+        {0},
+};
+
+static const struct ctl_option audit_verify_options[] = {
+        {"--heads", "FILE", "the signed heads of another host (default: AUDIT_HEADS_FILE)"},
+        {"--keys", "FILE", "public keys (PEM) that sign heads; default: the database's"},
+        {0},
+};
+
 const struct command ctl_commands[] = {
         {"migrate", "status", NULL, run_migrate_status, CTL_OWNER, .example = "migrate status",
          .summary = "Show which migrations are applied and which are pending",
@@ -95,6 +110,23 @@ const struct command ctl_commands[] = {
 };
 
 const struct command upkeep_commands[] = {
+        {"audit", "list", NULL, run_request, API_READS,
+         .example = "audit list --action license_revoke --limit 3",
+         .summary = "List the entries of the audit trail, newest first",
+         .details = "Each change, with its actor, request, and what was before and after.\n",
+         .options = audit_list_options,
+         REQUEST(HTTP_GET, "/api/audit", .list = "entries",
+                 .columns = "id happened_at actor action customer_id subject detail before "
+                            "after")},
+        {"audit", "verify", NULL, run_audit_verify, CTL_DATABASE, .example = "audit verify",
+         .summary = "Find entries of the audit trail that were changed, removed or inserted",
+         .details =
+                 "Reads the whole trail. Each entry has a link in a chain of digests; once a "
+                 "day billingd\nsigns the chain's end and appends it to AUDIT_HEADS_FILE. "
+                 "Keep a copy of this file on\nanother machine. After the database was "
+                 "restored from a backup, heads that were signed\nsince the backup "
+                 "differ.\n",
+         .options = audit_verify_options, .exits = audit_verify_exits},
         {"restore", "check", NULL, run_restore_check, CTL_DATABASE | CTL_CHANGES,
          .example = "restore check",
          .summary = "List what a restored database has lost since its backup",

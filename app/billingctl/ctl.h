@@ -147,7 +147,7 @@ enum fail ctl_check_text(struct ctl *ctl, const char *what, const char *value, s
 
 /* The commands. */
 ctl_command run_request;
-ctl_command run_apikey_create;
+ctl_command run_apikey_create, run_audit_verify;
 ctl_command run_migrate_status, run_migrate_up;
 ctl_command run_keys_generate, run_keys_add, run_keys_use, run_keys_retire, run_keys_distrust;
 ctl_command run_keys_rotate, run_keys_list;
@@ -163,6 +163,6 @@ ctl_command run_stripe_unknown, run_stripe_map, run_stripe_unmap;
 
 /* The exit statuses of these commands beyond 0, 1 and 2. */
 extern const struct ctl_exit usage_import_exits[], restore_check_exits[];
-extern const struct ctl_exit license_verify_exits[], import_exits[];
+extern const struct ctl_exit license_verify_exits[], audit_verify_exits[], import_exits[];
 extern const struct ctl_exit stripe_reconcile_exits[];
 extern const struct ctl_exit stripe_setup_exits[];

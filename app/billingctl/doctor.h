@@ -15,7 +15,8 @@ enum known {
 	SERVICE = 32,
 	RULES = 64,
 	STRIPE = 128,
-	SELLS = 256, /* the check is left out without STRIPE_SECRET_KEY */
+	STATEMENTS = 512, /* the schema is the one that the statements expect */
+	SELLS = 256,      /* the check is left out without STRIPE_SECRET_KEY */
 };
 
 struct doctor {
@@ -51,6 +52,9 @@ enum fail check_role(struct doctor *doctor) MUST_CHECK;
 enum fail check_limits(struct doctor *doctor) MUST_CHECK;
 enum fail check_standby(struct doctor *doctor) MUST_CHECK;
 enum fail check_pooler(struct doctor *doctor) MUST_CHECK;
+
+/* The check in doctor_audit.c. */
+enum fail check_audit(struct doctor *doctor) MUST_CHECK;
 
 /* The checks in doctor_keys.c. */
 enum fail check_signing_key(struct doctor *doctor) MUST_CHECK;

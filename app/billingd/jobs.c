@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stddef.h>
 
+#include "audit/heads.h"
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -34,6 +35,8 @@ enum { ARENA_LIMIT = 64 * 1024 * 1024, BATCH = 500 };
 
 static const struct job local_items[] = {
         {"fold_usage", 0, usage_fold_run, METRIC_USAGE_FOLDED},
+        {"chain_audit", 0, audit_chain_run, METRIC_COUNT},
+        {"sign_audit_head", 300, audit_heads_run, METRIC_COUNT},
         {"revoke_distrusted", 0, signing_key_revoke_distrusted, METRIC_COUNT},
         {"sign_revocations", 0, revocation_list_run, METRIC_COUNT},
         {"fill_customer_keys", 5, customer_keys_fill, METRIC_COUNT},
@@ -92,6 +95,21 @@ measure_usage(struct operation *operation, struct metrics *metrics)
 }
 
 static enum fail
+measure_audit(struct operation *operation, struct metrics *metrics)
+{
+	struct audit_chain_figures audit;
+	struct instant since;
+
+	TRY(audit_chain_figures(operation, &audit));
+	since = audit.waiting_since;
+	metrics_set(metrics, METRIC_AUDIT_WAITING_SECONDS,
+	            since.known && operation->now_ms > since.ms
+	                    ? (operation->now_ms - since.ms) / SECOND_MS
+	                    : 0);
+	return FAIL_NONE;
+}
+
+static enum fail
 measure(struct operation *operation, struct metrics *metrics)
 {
 	struct revocation_list_figures figures;
@@ -100,6 +118,7 @@ measure(struct operation *operation, struct metrics *metrics)
 	measure_standby(operation, metrics);
 	TRY(measure_keys(operation, metrics));
 	TRY(measure_usage(operation, metrics));
+	TRY(measure_audit(operation, metrics));
 
 	TRY(revocation_list_figures(operation, &figures));
 	since = figures.unlisted_since;

@@ -157,6 +157,9 @@ const struct setting app_settings_table[] = {
         ROW(revocations_file, "REVOCATIONS_FILE", "",
             "File that keeps the last published revocation list, so that a database restored "
             "from a backup is noticed; empty: revocations.jwt in KEYS_DIR."),
+        ROW(audit_heads_file, "AUDIT_HEADS_FILE", "",
+            "File to which the signed end of the audit trail's chain is appended once a day; "
+            "empty: audit-heads.jwt beside REVOCATIONS_FILE."),
         ROW(instance_lease_hours, "INSTANCE_LEASE_HOURS", "72",
             "How long an instance counts as in use after its last report.", .min = 1,
             .max = 8760),
@@ -255,6 +258,16 @@ const struct setting app_settings_table[] = {
         SETTING_END("billingd"),
 };
 
+/* The path of audit-heads.jwt in the folder of another file. */
+static const char *
+beside(struct arena *arena, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	int length = slash == NULL ? 0 : (int)(slash - path) + 1;
+
+	return arena_printf(arena, "%.*saudit-heads.jwt", length, path);
+}
+
 enum fail
 app_settings_load(struct task *task, const char *path, unsigned int secrets,
                   struct app_settings *out)
@@ -265,6 +278,8 @@ app_settings_load(struct task *task, const char *path, unsigned int secrets,
 	if (*out->revocations_file == '\0')
 		out->revocations_file =
 		        arena_printf(task->arena, "%s/revocations.jwt", out->keys_dir);
+	if (*out->audit_heads_file == '\0')
+		out->audit_heads_file = beside(task->arena, out->revocations_file);
 	if (out->license_offline_stale_days > 0 &&
 	    out->license_offline_stale_days * 24 <= out->revocations_ttl_hours)
 		return task_fail(task, FAIL_INVALID, "invalid_setting",
@@ -341,6 +356,7 @@ policy_of(const struct app_settings *settings)
 	        .past_due_grace_days = settings->past_due_grace_days,
 	        .revocations_ttl_hours = settings->revocations_ttl_hours,
 	        .revocations_file = settings->revocations_file,
+	        .audit_heads_file = settings->audit_heads_file,
 	        .offline_warn_days = settings->license_offline_warn_days,
 	        .offline_stale_days = settings->license_offline_stale_days,
 	        .max_grace_days = settings->license_max_grace_days,

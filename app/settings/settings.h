@@ -40,6 +40,7 @@ struct app_settings {
 	int64_t past_due_grace_days;
 	int64_t revocations_ttl_hours;
 	const char *revocations_file;
+	const char *audit_heads_file;
 	int64_t license_offline_warn_days;
 	int64_t license_offline_stale_days;
 	int64_t license_max_grace_days;

@@ -13,8 +13,11 @@ BEGIN
     FOR item IN
         WITH wanted (name, privileges) AS (VALUES
             ('api_keys', 'INSERT, SELECT, UPDATE'),
+            ('audit_backfill', 'SELECT, UPDATE'),
+            ('audit_chain', 'INSERT, SELECT'),
             ('audit_counts', 'DELETE, INSERT, SELECT, UPDATE'),
             ('audit_log', 'INSERT, SELECT'),
+            ('audit_pending', 'DELETE, INSERT, SELECT'),
             ('contract_versions', 'INSERT, SELECT, UPDATE'),
             ('contracts', 'INSERT, SELECT, UPDATE'),
             ('customers', 'INSERT, SELECT, UPDATE'),

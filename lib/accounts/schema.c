@@ -3,6 +3,8 @@
 
 #include "accounts/accounts.h"
 #include "accounts/adopt.h"
+#include "audit/refusals.h"
+#include "audit/verify.h"
 #include "billing/audit.h"
 #include "billing/customer_keys.h"
 #include "billing/customers.h"
@@ -46,12 +48,16 @@
 
 /* clang-format off */
 const struct statement_list *const billing_statements[] = {
-	&account_adopt_statements,
 	&account_statements,
+	&account_adopt_statements,
 	&api_key_statements,
+	&audit_chain_statements,
 	&audit_statements,
 	&contract_change_statements,
 	&contract_statements,
+	&audit_refusal_statements,
+	&audit_trail_statements,
+	&audit_verify_statements,
 	&customer_key_statements,
 	&customer_statements,
 	&idempotency_statements,

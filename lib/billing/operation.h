@@ -22,6 +22,7 @@ struct billing_policy {
 	int64_t past_due_grace_days;
 	int64_t revocations_ttl_hours;
 	const char *revocations_file; /* keeps the published list beside the database */
+	const char *audit_heads_file; /* keeps the signed heads of the audit trail's chain */
 	int64_t offline_warn_days;    /* without news of us, until verifiers warn; 0: never */
 	int64_t offline_stale_days;   /* until the licence is stale; 0: never */
 	int64_t max_grace_days; /* greatest grace that a licence allows; GRACE_DAYS_MAX: any */

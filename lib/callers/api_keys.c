@@ -79,11 +79,17 @@ static const struct {
 enum { SCOPE_NAMES = sizeof(scope_names) / sizeof(*scope_names) };
 
 bool
+api_key_is_operators(const char *secret)
+{
+	return text_starts_with(secret, "gba_");
+}
+
+bool
 api_key_is_well_formed(const char *secret)
 {
 	size_t length = strlen(secret);
 
-	if (text_starts_with(secret, "gba_"))
+	if (api_key_is_operators(secret))
 		return text_is_made_of(secret + 4, TEXT_HEX, 64, 64);
 	return length == 5 + 32 + 1 + 64 && text_starts_with(secret, "cust_") &&
 	       secret[5 + 32] == '_' && strspn(secret + 5, TEXT_HEX) == 32 &&

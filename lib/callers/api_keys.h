@@ -39,6 +39,10 @@ extern const struct statement_list api_key_statements;
 /* Whether the text has the form of a key. */
 bool api_key_is_well_formed(const char *secret);
 
+/* Whether such a key is an operator's; so many of its characters may be shown. */
+enum { API_KEY_OPERATOR_SHOWN = 10 };
+bool api_key_is_operators(const char *secret);
+
 /* The set of the scopes that are named; unknown names are ignored. */
 unsigned int api_key_scopes(const struct string_list *names);
 

@@ -77,6 +77,9 @@ static const struct {
                                   "Usage reports that are not yet in the sums."},
         [METRIC_USAGE_PENDING_SECONDS] = {"billing_usage_pending_seconds", "gauge",
                                           "How long the oldest of them has waited."},
+        [METRIC_AUDIT_WAITING_SECONDS] = {"billing_audit_waiting_seconds", "gauge",
+                                          "How long the oldest entry of the audit trail has "
+                                          "waited to be chained."},
         [METRIC_METER_EVENTS_SENT] = {"billing_meter_events_total", "counter",
                                       "Meter events sent to Stripe."},
         [METRIC_METER_EVENTS_PENDING] = {"billing_meter_events_pending", "gauge",

@@ -1,8 +1,12 @@
 """The audit log: actor, action and request of each change, written in the same transaction."""
 
+import json
+import re
+
 import pytest
 
 from support.client import expect
+from support.stack import wait_for
 
 
 def actions(api, customer, key_id):
@@ -45,15 +49,107 @@ def test_an_action_of_a_customer_names_its_key(api, stack):
                      f"'{answer.headers['X-Request-Id']}'") == f"customer:{key_id}|{customer.id}"
 
 
-def test_refused_requests_are_not_recorded(api, stack):
+def test_refused_requests_change_nothing(api, stack):
+    """Of a refused request only an operator's is recorded."""
     customer, other = api.sign_up(), api.sign_up()
-    before = stack.sql("SELECT count(*) FROM audit_log")
+    viewer = stack.sql("SELECT key_id FROM api_keys WHERE role = 'viewer' ORDER BY created_at "
+                       "LIMIT 1")
     for perform in actions(api, customer, "key_" + "0" * 24).values():
         answer = perform(api.viewer)
         assert answer.status_code == 403
+        rows = stack.sql("SELECT action, actor, subject, detail FROM audit_log WHERE request_id = "
+                         f"'{answer.headers['X-Request-Id']}'")
+        assert re.fullmatch(rf"operator_refused\|operator:{viewer}\|{viewer}\|forbidden: "
+                            r"(POST|PATCH|DELETE) /api/\S+", rows), rows
         answer = perform(other.client)
         assert answer.status_code in (403, 404)
-    assert stack.sql("SELECT count(*) FROM audit_log") == before
+        assert stack.sql("SELECT count(*) FROM audit_log WHERE request_id = "
+                         f"'{answer.headers['X-Request-Id']}'") == "0"
+
+
+def test_unknown_keys_of_operators_are_recorded(api, stack):
+    """A guess, and a revoked key, with the characters that operator list shows; at most so many a day."""
+    revoked = next(word for word in stack.billingctl(
+        "operator", "create", "refused-one").stdout.split() if word.startswith("gba_"))
+    stack.billingctl("operator", "revoke", "refused-one")
+    for key in (revoked, "gba_" + "0" * 64):
+        answer = api.nobody.get("/api/customers", headers={"X-API-Key": key})
+        assert answer.status_code == 401
+        assert stack.sql("SELECT actor, subject, detail FROM audit_log WHERE request_id = "
+                         f"'{answer.headers['X-Request-Id']}'") == \
+            f"nobody|{key[:10]}|unauthenticated: GET /api/customers"
+    stack.sql("UPDATE audit_counts SET entries = 1000 WHERE customer_id = ''")
+    answer = api.nobody.get("/api/customers", headers={"X-API-Key": revoked})
+    assert answer.status_code == 401
+    assert stack.sql("SELECT count(*) FROM audit_log WHERE request_id = "
+                     f"'{answer.headers['X-Request-Id']}'") == "0"
+    stack.sql("UPDATE audit_counts SET entries = 0 WHERE customer_id = ''")
+    for key in ("nonsense", f"cust_{'0' * 32}_{'0' * 64}"):
+        answer = api.nobody.get("/api/customers", headers={"X-API-Key": key})
+        assert answer.status_code == 401
+        assert stack.sql("SELECT count(*) FROM audit_log WHERE request_id = "
+                         f"'{answer.headers['X-Request-Id']}'") == "0"
+
+
+def test_exports_are_recorded(api, stack):
+    customer = api.sign_up()
+    for client, accept, detail in ((api.viewer, "text/csv", "csv"),
+                                   (customer.client, "application/json", "json")):
+        answer = client.get(f"/api/customers/{customer.id}/export", headers={"Accept": accept})
+        assert answer.status_code == 200
+        assert stack.sql("SELECT action, customer_id, detail FROM audit_log WHERE request_id = "
+                         f"'{answer.headers['X-Request-Id']}'") == \
+            f"customer_export|{customer.id}|{detail}"
+
+
+def test_the_trail_is_read_in_pages(api, stack):
+    customer = api.sign_up()
+    for company in ("A", "B", "C"):
+        expect(api.owner.patch(f"/api/customers/{customer.id}", {"company_name": company}), 200)
+    actor = "operator:" + stack.sql("SELECT key_id FROM api_keys WHERE role = 'owner' "
+                                    "ORDER BY created_at LIMIT 1")
+
+    def read(**query):
+        words = "&".join(f"{name}={value}" for name, value in query.items())
+        return expect(api.viewer.get(f"/api/audit?{words}"), 200)
+
+    page = read(customer_id=customer.id, limit=3)
+    assert [row["action"] for row in page["entries"]] == ["customer_update"] * 3
+    rest = read(customer_id=customer.id, limit=3, cursor=page["next_cursor"])
+    assert [row["action"] for row in rest["entries"]] == ["sign_up"]
+    assert rest["next_cursor"] is None
+    for query in ({"actor": actor}, {"action": "customer_update"}, {},
+                  {"actor": actor, "action": "customer_update"},
+                  {"customer_id": customer.id, "actor": actor, "action": "customer_update"}):
+        assert read(**query, limit=3)["entries"] == page["entries"] or not query
+    assert read(action="nothing")["entries"] == read(actor="nobody:x")["entries"] == []
+    assert api.viewer.get("/api/audit?cursor=eDp5").json()["details"][0]["field"] == "cursor"
+    # A moment later each entry is a link of the chain.
+    entries = wait_for(lambda: [row for row in read(customer_id=customer.id)["entries"]
+                                if row["hash"]])
+    assert wait_for(lambda: all(row["position"] for row in read(customer_id=customer.id)["entries"]))
+    assert all(re.fullmatch("[0-9a-f]{64}", row["hash"]) for row in entries)
+
+
+def test_the_trail_is_verified(stack, api):
+    """billingctl finds what the superuser did to the trail of a stack, and knows the head that the jobs
+    have signed."""
+    customer = api.sign_up()
+    heads = stack.run_dir / "keys/audit-heads.jwt"
+    wait_for(lambda: heads.exists() and heads.read_text(encoding="ascii").endswith("\n"))
+    wait_for(lambda: stack.sql("SELECT count(*) FROM audit_pending") == "0")
+    done = stack.billingctl("audit", "verify", "--json")
+    answer = json.loads(done.stdout)
+    assert answer["found"] == 0 and answer["faults"] == [] and answer["signed_heads"] >= 1
+    listed = json.loads(stack.billingctl("audit", "list", "--customer", customer.id, "--json").stdout)
+    assert [row["action"] for row in listed["entries"]] == ["sign_up"]
+    change = f"WHERE customer_id = '{customer.id}' AND action = 'sign_up'"
+    stack.sql(f"UPDATE audit_log SET detail = 'x' {change}")
+    done = stack.billingctl("audit", "verify", check=False)
+    assert done.returncode == 3 and re.search(r"^changed +\d+ +\d+", done.stdout, re.M), done
+    stack.sql(f"UPDATE audit_log SET detail = NULL {change}")
+    assert stack.billingctl("audit", "verify").returncode == 0
+    assert stack.billingctl("audit", "list").stdout.split()[:2] == ["id", "happened_at"]
 
 
 def test_without_the_audit_entry_nothing_is_stored(api, new_stack):

@@ -268,6 +268,7 @@ TABLE = {
     "POST /api/subscriptions/resume": of_customer("resume", cancel=True),
     "POST /api/subscriptions/portal": send("POST", "/api/subscriptions/portal", lambda place: {
         "customer_id": place.id}),
+    "GET /api/audit": get("/api/audit?limit=100"),
     "POST /api/webhooks/stripe": post_event,
     "POST /api/usage/report": send("POST", "/api/usage/report", Place.report),
     "POST /api/usage/reports": post_batch,

@@ -226,6 +226,7 @@ def drive(api, stack):
     yield from drive_payments(client, customer_id, stack)
     yield "revoke_license", owner.post(f"/api/licenses/{customer_id}/revoke", {"reason": "test"})
     yield "get_revocations", nobody.get("/api/licenses/revocations")
+    yield "list_audit_entries", owner.get(f"/api/audit?customer_id={customer_id}")
     stack.sql(f"DELETE FROM subscriptions WHERE customer_id = '{customer_id}';"
               f"DELETE FROM trial_redemptions WHERE customer_id = '{customer_id}'")
     yield "start_trial", client.post("/api/subscriptions/trial", {"customer_id": customer_id})

@@ -139,7 +139,8 @@ def test_a_customer(stack, api, ctl, refused, tmp_path):
     assert api.owner.get(f"/api/customers/{customer.id}").json()["customer"]["email"] == mail
     assert ctl("customer", "delete", mail, "--yes")["customer_id"] == customer.id
     assert customer.client.get(f"/api/customers/{customer.id}").status_code == 401
-    assert audited(stack, customer.id) == ["customer_update"] * 3 + ["customer_delete"]
+    assert audited(stack, customer.id) == ["customer_update"] * 3 + ["customer_export"] * 2 + [
+        "customer_delete"]
 
 
 def test_api_keys(stack, api, ctl, refused, tmp_path):
