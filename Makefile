@@ -131,13 +131,14 @@ check-faults: build
 	@BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q $(FAULT_OPTIONS) tests/faults
 
 # Tests that take too long for every run, or measure time: refusals of keys, a million reports against
-# the model, every fault of Stripe while meter events are sent, a minute of kills, a million requests of
-# every kind, full disks, slow clients, 200 orders of Stripe's events, a minute without an answer of
+# the model, the import of as many, every fault of Stripe while meter events are sent, a minute of
+# kills, a million requests of every kind, full disks, slow clients, 200 orders of Stripe's events, a minute without an answer of
 # Stripe, every fault of Stripe at every request to it, and 500 kills of workers.
 check-full: build unit-tests
 	@FULL=1 $(BUILD)/tests/unit/callers/test_key_timing
 	@FULL=1 USAGE_REPORTS=1000000 BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q \
-		tests/api/usage/test_usage_upkeep.py tests/api/usage/test_meters.py
+		tests/api/usage/test_usage_upkeep.py tests/api/usage/test_meters.py \
+		tests/api/operations/test_import.py
 	@FULL=1 STRIPE_SHUFFLES=200 CHAOS_SECONDS=300 BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q \
 		tests/faults/test_usage_faults.py tests/faults/test_usage_sums.py tests/faults/test_leaks.py \
 		tests/faults/test_disk_full.py tests/faults/test_slow_clients.py \

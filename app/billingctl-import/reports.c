@@ -25,8 +25,7 @@ static const char *const faults[REPORT_FAULTS] = {
         [REPORT_FUTURE] = "their reported_at is in the future",
         [REPORT_OLD] = "they are older than USAGE_RETENTION_DAYS",
         [REPORT_INSTANCE] = "their instance_id is not 1 to 100 letters, digits and . _ : -",
-        [REPORT_DEVICES] = "their numbers of devices are out of range, or more are active than "
-                           "there are",
+        [REPORT_DEVICES] = "their numbers of devices are out of range or contradict",
 };
 
 /* The longest id of a customer in bytes, cut if it is longer. */
@@ -87,7 +86,7 @@ judge(struct reader *reader, const struct source_report *row, const char *id)
 		return REPORT_NO_CUSTOMER;
 	if (!row->reported_at.known)
 		return REPORT_NO_TIME;
-	if (row->reported_at.ms > now_ms + USAGE_AHEAD_MINUTES * 60 * SECOND_MS)
+	if (row->reported_at.ms > now_ms + INT64_C(60) * SECOND_MS * USAGE_AHEAD_MINUTES)
 		return REPORT_FUTURE;
 	if (row->reported_at.ms < reader->since.ms)
 		return REPORT_OLD;
@@ -148,7 +147,8 @@ take_results(struct reader *reader, struct batch *batch, size_t rows,
 		const struct adopted_reports key = {.customer_id = batch->ids[i]};
 
 		if (batch->judged[i] == REPORT_FITS &&
-		    bsearch(&key, results, count, sizeof(*results), compare_customers) == NULL)
+		    (count == 0 || bsearch(&key, results, count, sizeof(*results),
+		                           compare_customers) == NULL))
 			batch->judged[i] = REPORT_NO_CUSTOMER;
 		if (batch->judged[i] != REPORT_FITS)
 			skip(reader,

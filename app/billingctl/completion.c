@@ -44,7 +44,8 @@ static const struct shell {
 static bool
 is_file(const char *placeholder)
 {
-	return strncmp(placeholder, "FILE", strlen("FILE")) == 0;
+	return strncmp(placeholder, "FILE", strlen("FILE")) == 0 ||
+	       strcmp(placeholder, "FOLDER") == 0;
 }
 
 /* Whether it is "owner|viewer": the words themselves. Placeholders are in capitals. */
