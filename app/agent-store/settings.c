@@ -76,6 +76,10 @@ const struct setting agent_settings_table[] = {
         ROW(instance_id, "INSTANCE_ID", "",
             "The name of this instance; empty: a random one, kept in AGENT_STATE_DIR.",
             .check = check_instance),
+        ROW(instance_kind, "INSTANCE_KIND", "production",
+            "The kind of this instance for billing-agent request: production, staging or "
+            "development.",
+            .check = wire_check_kind),
         ROW(public_key, "LICENSE_PUBLIC_KEY", "",
             "The public keys to trust: PEM (\\n for line breaks) or a JWK set; empty: the keys "
             "that BILLING_API_URL publishes."),

@@ -8,6 +8,7 @@ struct agent_settings {
 	const char *api_key;
 	const char *customer_id;
 	const char *instance_id;
+	const char *instance_kind;
 	const char *public_key;
 	const char *public_key_file;
 	const char *issuer;

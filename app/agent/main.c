@@ -26,7 +26,8 @@ static const char help[] =
         "  status         print the JSON of GET /license\n"
         "  usage JSON     record usage as POST /usage does, while no daemon runs\n"
         "  retry          make refused usage unsent again, while no daemon runs\n"
-        "  import FILE    import a licence that billingctl license export wrote\n"
+        "  request FILE   write a request for a licence that is bound to this instance\n"
+        "  import FILE    import a licence that billingctl license export or issue wrote\n"
         "  export FILE    write the unsent usage to a file for billingctl usage import\n"
         "\n"
         "  --config FILE  settings as NAME=value lines; the environment overrides them\n"
@@ -150,6 +151,23 @@ import_bundle(struct agent *agent, const char *path)
 }
 
 static int
+request_license(struct agent *agent, const char *path)
+{
+	struct json_out json = json_out_new(agent->task.arena, 256);
+	struct license_request request;
+
+	if (request_write(&agent->task, &agent->state, path, &request) != FAIL_NONE)
+		return fault(&agent->task);
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "instanceId", request.instance_id);
+	json_out_string(&json, "kind", request.kind);
+	json_out_string(&json, "nonce", request.nonce);
+	json_out_close(&json, '}');
+	puts(json.text.data);
+	return 0;
+}
+
+static int
 export_bundle(struct agent *agent, const char *path)
 {
 	struct usage_export export;
@@ -202,9 +220,9 @@ struct command {
 };
 
 static const struct command commands[] = {
-        {"status", NULL, print_status, false},    {"usage", "JSON", record_usage, false},
-        {"retry", NULL, retry_usage, false},      {"import", "FILE", import_bundle, true},
-        {"export", "FILE", export_bundle, false},
+        {"status", NULL, print_status, false},   {"usage", "JSON", record_usage, false},
+        {"retry", NULL, retry_usage, false},     {"request", "FILE", request_license, false},
+        {"import", "FILE", import_bundle, true}, {"export", "FILE", export_bundle, false},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };

@@ -22,7 +22,7 @@ struct transfer_input {
 /* An absent number becomes 0, which stands for INSTANCE_LEASE_HOURS. */
 const struct field activate_instance_body[] = {
         FIELD(struct activate_input, lease_hours, .min = 1, .max = LEASE_HOURS_MAX),
-        FIELD(struct activate_input, kind, .check = instance_check_kind),
+        FIELD(struct activate_input, kind, .check = wire_check_kind),
         FIELD_END(struct activate_input),
 };
 

@@ -168,7 +168,11 @@ static const struct column license_columns[] =
 void
 render_license_row(struct json_out *json, const struct issued_license *license)
 {
-	render_row(json, NULL, license_columns, license);
+	json_out_open(json, NULL, '{');
+	render_members(json, license_columns, license);
+	if (license->instance_id != NULL)
+		json_out_string(json, "instance_id", license->instance_id);
+	json_out_close(json, '}');
 }
 
 /* A name of plans.json as the answers spell it: "maxDevices" is "max_devices". Different names stay

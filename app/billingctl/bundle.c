@@ -1,8 +1,11 @@
-/* bundle.c: billingctl license export and usage import, for instances without a network. */
+/* bundle.c: billingctl license export, license issue --request and usage import, for instances without a network. */
+
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/wire.h"
 #include "billingctl/output.h"
+#include "instances/requests.h"
 #include "issuing/licenses.h"
 #include "issuing/revocation_list.h"
 #include "usage/files.h"
@@ -31,22 +34,57 @@ write_bundle(struct ctl *ctl, const char *license, const char *revocations)
 	return json.text.data;
 }
 
+static enum fail export(struct ctl *ctl, const struct issued_license *license) {
+	struct stored_list list; int64_t lists;
+
+	/* The jobs process may not have signed the last change yet. */
+	TRY(revocation_list_run(&ctl->operation, &lists));
+	TRY(revocation_list_current(&ctl->operation, &list));
+	return output_write(ctl, ctl_option(ctl, "--out"),
+	                    write_bundle(ctl, license->token, list.token));
+}
+
 enum fail
 run_license_export(struct ctl *ctl)
 {
 	struct subscription subscription;
 	struct issued_license license;
-	struct stored_list list;
 	const char *customer_id;
-	int64_t lists;
 
 	TRY(ctl_customer_id(ctl, &customer_id));
 	TRY(license_current(&ctl->operation, customer_id, &license, &subscription));
-	/* The jobs process may not have signed the last change yet. */
-	TRY(revocation_list_run(&ctl->operation, &lists));
-	TRY(revocation_list_current(&ctl->operation, &list));
-	return output_write(ctl, ctl_option(ctl, "--out"),
-	                    write_bundle(ctl, license.token, list.token));
+	return export(ctl, &license);
+}
+
+/* The customer of the argument, or of the request; both must not differ. */
+static enum fail
+find_customer(struct ctl *ctl, const struct license_request *request, const char **out)
+{
+	*out = request->customer_id;
+	if (ctl->argument != NULL)
+		TRY(ctl_customer_id(ctl, out));
+	if (*out == NULL)
+		return ctl_usage(ctl, "the request names no customer: give CUSTOMER");
+	if (request->customer_id != NULL && strcmp(request->customer_id, *out) != 0)
+		return task_fail(&ctl->task, FAIL_INVALID, "request_invalid",
+		                 "The request is another customer's, %s.",
+		                 request->customer_id);
+	return FAIL_NONE;
+}
+
+enum fail
+ctl_answer_request(struct ctl *ctl, const char *path)
+{
+	struct license_request request;
+	struct issued_license license;
+	const char *customer_id;
+	const char *text = NULL;
+
+	TRY(ctl_read_text(ctl, path, WIRE_REQUEST_MAX, &text));
+	TRY(license_request_read(&ctl->task, text, &request));
+	TRY(find_customer(ctl, &request, &customer_id));
+	TRY(license_request_answer(&ctl->operation, customer_id, &request, &license));
+	return export(ctl, &license);
 }
 
 static const char *

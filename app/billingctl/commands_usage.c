@@ -1,8 +1,15 @@
 /* commands_usage.c: the table of billingctl's commands about licences, instances and usage. */
 #include "billingctl/commands.h"
 
-static const struct ctl_option out_options[] = {
-        {"--out", "FILE", "write it to this file (mode 0600) instead of showing it"},
+/* clang-format off */
+#define OUT {"--out", "FILE", "write it to this file (mode 0600) instead of showing it"}
+/* clang-format on */
+
+static const struct ctl_option out_options[] = {OUT, {0}};
+
+static const struct ctl_option license_issue_options[] = {
+        OUT,
+        {"--request", "FILE", "answer the request that billing-agent request wrote"},
         {0},
 };
 
@@ -30,6 +37,13 @@ static const struct ctl_option license_revoke_options[] = {
 
 static const struct ctl_option instance_activate_options[] = {
         {"--lease-hours", "N", "how long, 1 to 8760 (default: INSTANCE_LEASE_HOURS)"},
+        {"--kind", "KIND", "production, staging or development (default: as it is)"},
+        {0},
+};
+
+static const struct ctl_option instance_transfer_options[] = {
+        {"--to", "INSTANCE", "the other instance (required)"},
+        ONCE,
         {0},
 };
 
@@ -65,13 +79,17 @@ static const struct ctl_option usage_cleanup_options[] = {
 };
 
 const struct command usage_commands[] = {
-        {"license", "issue", "CUSTOMER", run_license_issue,
+        {"license", "issue", "[CUSTOMER]", run_license_issue,
          CTL_DATABASE | CTL_CHANGES | CTL_KEYS,
-         .example = "license issue jane@example.com --out acme.jwt",
+         .example = "license issue jane@example.com --out acme.jwt\n"
+                    "license issue --request plant-7.request --out plant-7.json",
          .summary = "Get a customer's current licence",
          .details = "The same licence as from the API: the stored one while it is up to "
-                    "date.\n" ONE_CUSTOMER,
-         .options = out_options},
+                    "date.\n"
+                    "With --request a new one that is bound to the instance of the request,\n"
+                    "which it activates for as long as the licence lasts; a bundle, as\n"
+                    "license export writes it. A request is answered once.\n" ONE_CUSTOMER,
+         .options = license_issue_options},
         {"license", "export", "CUSTOMER", run_license_export, CTL_DATABASE | CTL_KEYS,
          .example = "license export cust_466f4f1fc32a163337ba6375d30a656f --out carry.json",
          .summary = "Write licence, keys and revocation list to one file",
@@ -112,8 +130,9 @@ const struct command usage_commands[] = {
          .example = "instance list jane@example.com", .summary = "List a customer's instances",
          .details = ONE_CUSTOMER, .options = page_options,
          REQUEST(HTTP_GET, API_CUSTOMER "/instances", .list = "instances",
-                 .columns = "instance_id state first_seen_at last_seen_at lease_expires_at "
-                            "active_devices total_devices")},
+                 .columns =
+                         "instance_id kind state first_seen_at last_seen_at lease_expires_at "
+                         "active_devices total_devices")},
         {"instance", "activate", "CUSTOMER INSTANCE", run_request, API_READS,
          .example = "instance activate jane@example.com plant-7",
          .summary = "Activate an instance, or prolong its lease", .details = ONE_CUSTOMER,
@@ -124,6 +143,14 @@ const struct command usage_commands[] = {
          .summary = "Release an instance, so that another one can be activated",
          .details = ONE_CUSTOMER,
          REQUEST(HTTP_DELETE, API_INSTANCE, .second = "instance_id", .values = "instance")},
+        {"instance", "transfer", "CUSTOMER INSTANCE", run_request, API_READS,
+         .example = "instance transfer jane@example.com plant-7 --to plant-8",
+         .summary = "Move the activation of an instance to another one",
+         .details = "It keeps kind and lease. Licences that are bound to the instance are "
+                    "revoked.\n" ONE_CUSTOMER,
+         .options = instance_transfer_options,
+         REQUEST(HTTP_POST, API_INSTANCE "/transfer", .second = "instance_id",
+                 .values = "instance")},
         {"usage", "list", "CUSTOMER", run_request, API_READS,
          .example = "usage list jane@example.com --from 2026-11-01T00:00:00Z",
          .summary = "List a customer's usage reports, newest first", .details = ONE_CUSTOMER,

@@ -145,6 +145,9 @@ enum fail ctl_why(struct ctl *ctl, const char **out) MUST_CHECK;
 enum fail ctl_check_text(struct ctl *ctl, const char *what, const char *value, size_t max,
                          const char *(*check)(const char *value)) MUST_CHECK;
 
+/* Answers the request in the file: writes the bundle with the bound licence, as license export does. */
+enum fail ctl_answer_request(struct ctl *ctl, const char *path) MUST_CHECK;
+
 /* The commands. */
 ctl_command run_request;
 ctl_command run_apikey_create, run_audit_verify;

@@ -33,8 +33,13 @@ run_license_issue(struct ctl *ctl)
 	const char *path = ctl_option(ctl, "--out");
 	struct subscription subscription;
 	struct issued_license license;
+	const char *request = ctl_option(ctl, "--request");
 	const char *customer_id;
 
+	if (request != NULL)
+		return ctl_answer_request(ctl, request);
+	if (ctl->argument == NULL)
+		return ctl_usage(ctl, "give CUSTOMER, or --request FILE");
 	TRY(ctl_customer_id(ctl, &customer_id));
 	TRY(license_current(&ctl->operation, customer_id, &license, &subscription));
 	if (path != NULL || !ctl->json)

@@ -26,6 +26,7 @@ BEGIN
             ('instance_moves', 'INSERT, SELECT, UPDATE'),
             ('instances', 'INSERT, SELECT, UPDATE'),
             ('invoices', 'DELETE, INSERT, SELECT, UPDATE'),
+            ('license_requests', 'INSERT, SELECT'),
             ('license_revocations', 'DELETE, INSERT, SELECT, UPDATE'),
             ('licenses', 'INSERT, SELECT, UPDATE'),
             ('meter_events', 'INSERT, SELECT, UPDATE'),

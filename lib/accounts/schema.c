@@ -17,6 +17,7 @@
 #include "db/server.h"
 #include "entitlements/overrides.h"
 #include "instances/instance_row.h"
+#include "issuing/bound_licenses.h"
 #include "issuing/key_use.h"
 #include "issuing/license_records.h"
 #include "issuing/license_rights.h"
@@ -68,6 +69,7 @@ const struct statement_list *const billing_statements[] = {
 	&license_record_statements,
 	&license_right_statements,
 	&license_statements,
+	&bound_license_statements,
 	&revocation_list_statements,
 	&revocation_restore_statements,
 	&signing_key_statements,

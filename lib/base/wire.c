@@ -20,3 +20,14 @@ wire_check_id(const char *text)
 	               : "must be 1 to 100 letters, digits, dots, colons, hyphens and "
 	                 "underscores";
 }
+
+const char *
+wire_check_kind(const char *text)
+{
+	static const char *const kinds[] = {"production", "staging", "development"};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (text_equal(text, kinds[i]))
+			return NULL;
+	return "must be production, staging or development";
+}

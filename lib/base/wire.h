@@ -24,8 +24,18 @@ enum { WIRE_BATCH_MAX = 500 };
 /* The member "format" of a bundle: what billingctl exports and the agent imports. */
 #define WIRE_BUNDLE_FORMAT "global-billing-license-1"
 
+/* The member "format" of a request for a bound licence, and the most bytes of its file. */
+#define WIRE_REQUEST_FORMAT "global-billing-request-1"
+enum { WIRE_REQUEST_MAX = 4096 };
+
+/* Digits of the nonce of a request. */
+enum { WIRE_NONCE_LENGTH = 32 };
+
 /* The text is "cust_" and 32 lower-case hex digits. */
 bool wire_is_customer_id(const char *text);
+
+/* NULL when the text is the name of a kind of instance, else why not. */
+const char *wire_check_kind(const char *text);
 
 /* NULL when the text can be the id of an instance or a report (1 to 100 of A-Z a-z 0-9 . _ :
  * -), else why not. For .check of a field or a setting. */

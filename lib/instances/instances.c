@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "billing/audit.h"
 #include "billing/customers.h"
+#include "issuing/bound_licenses.h"
 
 /* The result of an activation; `instance.instance_id` is NULL when there was no room. */
 struct activation {
@@ -84,17 +85,6 @@ instance_list(struct operation *operation, const char *customer_id, struct page 
 	if (page_has_next(page, count))
 		page->next = page_cursor(task, INSTANT_MS(0), (*out)[*count - 1].instance_id);
 	return FAIL_NONE;
-}
-
-const char *
-instance_check_kind(const char *text)
-{
-	static const char *const kinds[] = {production, "staging", "development"};
-
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (strcmp(kinds[i], text) == 0)
-			return NULL;
-	return "must be production, staging or development";
 }
 
 static enum fail
@@ -196,6 +186,8 @@ instance_release(struct operation *operation, const char *customer_id, const cha
                  struct instance *out)
 {
 	struct task *task = operation->task;
+	const struct plan_usage *usage;
+	int64_t revoked;
 	bool found;
 
 	TRY(db_begin(operation->db, task));
@@ -204,6 +196,13 @@ instance_release(struct operation *operation, const char *customer_id, const cha
 	if (!found)
 		return task_fail(task, FAIL_NOT_FOUND, "instance_not_found",
 		                 "The customer has no such instance.");
+	TRY(bound_license_revoke(operation, customer_id, instance_id, "instance_released",
+	                         &revoked));
+	/* The machine may go on until its licence ends, so that a release moves the activation. */
+	if (revoked > 0) {
+		TRY(instance_lock(operation, customer_id, &usage));
+		TRY(instance_count_move(operation, customer_id, usage));
+	}
 	TRY(audit_change(operation, "instance_release", customer_id, instance_id, NULL));
 	return db_commit(operation->db, task);
 }

@@ -36,9 +36,6 @@ const char *instance_state(const struct instance *instance, int64_t now_ms);
 enum fail instance_list(struct operation *operation, const char *customer_id, struct page *page,
                         const struct instance **out, size_t *count) MUST_CHECK;
 
-/* NULL when the text is the name of a kind, else why not. */
-const char *instance_check_kind(const char *text);
-
 /* A request to take an instance into use. */
 struct instance_lease {
 	const char *customer_id;
@@ -54,12 +51,13 @@ struct instance_lease {
 enum fail instance_activate(struct operation *operation, const struct instance_lease *lease,
                             struct instance *out, bool *fresh) MUST_CHECK;
 
-/* Ends the lease, if it has not ended. FAIL_NOT_FOUND "instance_not_found". */
+/* Ends the lease, if it has not ended, and revokes the licences that are bound to the instance, which
+ * counts as a move. FAIL_NOT_FOUND "instance_not_found"; FAIL_CONFLICT "move_limit". */
 enum fail instance_release(struct operation *operation, const char *customer_id,
                            const char *instance_id, struct instance *out) MUST_CHECK;
 
-/* Moves the activation, with kind and lease, to another instance; this one is released. A second
- * time it changes nothing. FAIL_NOT_FOUND "customer_not_found", "instance_not_found"; FAIL_CONFLICT
+/* Moves the activation, with kind and lease, to another instance; this one is released, and its bound
+ * licences are revoked. A second time it changes nothing. FAIL_NOT_FOUND "customer_not_found", "instance_not_found"; FAIL_CONFLICT
  * "instance_not_in_use", "instance_in_use" when the other one was activated itself, "move_limit". */
 enum fail instance_transfer(struct operation *operation, const char *customer_id,
                             const char *from, const char *to, struct instance *out) MUST_CHECK;

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "billing/audit.h"
+#include "issuing/bound_licenses.h"
 
 /* `instance` is the other one; its id is NULL when nothing was moved. */
 struct transfer {
@@ -82,6 +83,7 @@ instance_transfer(struct operation *operation, const char *customer_id, const ch
 	struct task *task = operation->task;
 	struct transfer transfer = {0};
 	const struct plan_usage *usage;
+	int64_t revoked;
 	bool found;
 
 	TRY(db_begin(operation->db, task));
@@ -95,6 +97,8 @@ instance_transfer(struct operation *operation, const char *customer_id, const ch
 	}
 	TRY(check(task, found, &transfer));
 	TRY(instance_count_move(operation, customer_id, usage));
+	TRY(bound_license_revoke(operation, customer_id, from, "instance_transferred",
+	                         &revoked));
 	TRY(audit_change(operation, "instance_transfer", customer_id, from, to));
 	*out = transfer.instance;
 	return db_commit(operation->db, task);

@@ -18,9 +18,10 @@ enum { HISTORY, IS_REVOKED, LAST_OF_KEY, FORGET_TOKENS };
 static const struct statement statements[] = {
         [HISTORY] =
                 {"license_history",
-                 ROWS_WITH(struct issued_license, jti, kid, plan, reason, issued_at, expires_at,
-                           revoked_at, revoke_reason),
-                 .sql = "SELECT jti, kid, plan, reason, issued_at, expires_at, revoked_at, "
+                 ROWS_WITH(struct issued_license, jti, kid, plan, reason, instance_id,
+                           issued_at, expires_at, revoked_at, revoke_reason),
+                 .sql = "SELECT jti, kid, plan, reason, instance_id, issued_at, expires_at, "
+                        "revoked_at, "
                         "revoke_reason FROM licenses WHERE customer_id = $1 AND "
                         "(issued_at, jti) < (COALESCE($2::timestamptz, 'infinity'), "
                         "COALESCE($3, '')) ORDER BY issued_at DESC, jti DESC LIMIT $4::bigint"},

@@ -1,9 +1,10 @@
 -- Stores a licence, unless the subscription has changed since it was read or the customer had too
--- many licences in the last hour. Revokes the oldest licences in use beyond the most.
+-- many licences in the last hour. Revokes the oldest licences in use beyond the most. Licences that are
+-- bound to an instance count apart: their number is bounded by the instances.
 --
 -- $1 subscription  $2 its version  $3 jti  $4 kid  $5 plan  $6 reason  $7 fingerprint  $8 token
 -- $9 issued at  $10 expires at  $11 most licences in use  $12 most licences of an hour
--- $13 most rotations of an hour  $14 grants
+-- $13 most rotations of an hour  $14 grants  $15 instance that it is bound to, or NULL
 --
 -- The share lock makes a revocation wait, which then sees this row.
 
@@ -15,6 +16,7 @@ recent AS (
   SELECT l.reason, l.issued_at FROM (
     SELECT reason, issued_at FROM licenses WHERE customer_id = (
       SELECT customer_id FROM subscriptions WHERE subscription_id = $1::bigint)
+      AND instance_id IS NULL AND $15::text IS NULL
     ORDER BY license_id DESC LIMIT $12::bigint) l
   WHERE l.issued_at > $9::timestamptz - interval '1 hour'),
 
@@ -27,8 +29,8 @@ hour AS (
 
 stored AS (
   INSERT INTO licenses (jti, customer_id, kid, plan, reason, fingerprint, token, issued_at,
-    expires_at, grants)
-  SELECT $3, s.customer_id, $4, $5, $6, $7, $8, $9, $10, $14
+    expires_at, grants, instance_id)
+  SELECT $3, s.customer_id, $4, $5, $6, $7, $8, $9, $10, $14, $15
   FROM subscription s, hour WHERE NOT hour.is_full
   RETURNING customer_id),
 
@@ -37,6 +39,7 @@ superseded AS (
   WHERE revoked_at IS NULL AND jti IN (
     SELECT l.jti FROM licenses l JOIN stored ON l.customer_id = stored.customer_id
     WHERE l.revoked_at IS NULL AND l.expires_at > $9::timestamptz - interval '2 minutes'
+      AND l.instance_id IS NOT DISTINCT FROM $15
     ORDER BY l.license_id DESC OFFSET $11::bigint - 1))
 
 SELECT EXISTS (SELECT FROM stored) AS stored, is_full, until FROM hour

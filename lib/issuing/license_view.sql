@@ -44,5 +44,5 @@ LEFT JOIN LATERAL (
 LEFT JOIN overrides o ON o.customer_id = c.customer_id
 LEFT JOIN LATERAL (
   SELECT jti, fingerprint, token, issued_at, expires_at
-  FROM licenses WHERE customer_id = c.customer_id
+  FROM licenses WHERE customer_id = c.customer_id AND instance_id IS NULL
   ORDER BY license_id DESC LIMIT 1) l ON true

@@ -107,10 +107,12 @@ check_mintable(struct task *task, const struct license_key *key, struct instant 
 	return FAIL_NONE;
 }
 
-enum fail
-license_mint(struct operation *operation, const struct customer *customer,
-             const struct subscription *subscription, const struct entitlement_terms *terms,
-             struct instant newest, const char *reason, struct issued_license *out)
+/* As license_mint(), but bound to the instance unless that is NULL. */
+static enum fail
+mint(struct operation *operation, const struct customer *customer,
+     const struct subscription *subscription, const struct entitlement_terms *terms,
+     struct instant newest, const char *reason, const char *instance_id,
+     struct issued_license *out)
 {
 	struct arena *arena = operation->task->arena;
 	const struct license_key *key = license_keys_signing(&operation->billing->keys);
@@ -122,6 +124,7 @@ license_mint(struct operation *operation, const struct customer *customer,
 	char *token;
 
 	TRY(check_mintable(operation->task, key, end));
+	claims.instance = instance_id;
 	*fingerprint = license_fingerprint(operation, &claims, subscription, terms);
 	claims.jti = random_id(arena, "lic_", 16);
 	claims.issued_at_s = issued_ms / SECOND_MS;
@@ -137,9 +140,18 @@ license_mint(struct operation *operation, const struct customer *customer,
 	        .grants = license_grants(operation, &claims),
 	        .issued_at = INSTANT_MS(issued_ms),
 	        .expires_at = INSTANT_MS(claims.expires_at_s * SECOND_MS),
+	        .instance_id = instance_id,
 	        .fresh = true,
 	};
 	return FAIL_NONE;
+}
+
+enum fail
+license_mint(struct operation *operation, const struct customer *customer,
+             const struct subscription *subscription, const struct entitlement_terms *terms,
+             struct instant newest, const char *reason, struct issued_license *out)
+{
+	return mint(operation, customer, subscription, terms, newest, reason, NULL, out);
 }
 
 int64_t
@@ -176,7 +188,8 @@ store(struct operation *operation, const struct subscription *subscription,
 	                      param_time(task, license->expires_at),
 	                      param_int(task, license_in_use_max(operation)),
 	                      param_int(task, ISSUED_HOURLY_MAX),
-	                      param_int(task, ROTATED_HOURLY_MAX), license->grants),
+	                      param_int(task, ROTATED_HOURLY_MAX), license->grants,
+	                      license->instance_id),
 	           &outcome, &found));
 	*stored = outcome.stored;
 	return outcome.is_full ? fail_too_many(task, outcome.until.ms - operation->now_ms)
@@ -245,6 +258,24 @@ license_issue(struct operation *operation, struct license_view *view,
 		TRY(license_view_read(operation, NULL, view->customer.customer_id, view));
 	}
 	return fail_busy(operation->task);
+}
+
+enum fail
+license_issue_bound(struct operation *operation, const char *customer_id,
+                    const char *instance_id, struct issued_license *out)
+{
+	struct license_view view = {0};
+	bool stored;
+
+	TRY(license_view_read(operation, NULL, customer_id, &view));
+	if (view.customer.customer_id == NULL)
+		return fail_customer_not_found(operation->task);
+	if (view.subscription.plan == NULL)
+		return fail_subscription_not_found(operation->task);
+	TRY(mint(operation, &view.customer, &view.subscription, &view.terms,
+	         view.newest.issued_at, "bound", instance_id, out));
+	TRY(store(operation, &view.subscription, out, &stored));
+	return stored ? FAIL_NONE : fail_busy(operation->task);
 }
 
 enum fail

@@ -16,7 +16,8 @@ struct issued_license {
 	const char *jti;
 	const char *kid;
 	const char *plan;
-	const char *reason;       /* "sign_up", "first", "changed", "refreshed", "rotated" */
+	const char *reason; /* "sign_up", "first", "changed", "refreshed", "rotated", "bound" */
+	const char *instance_id;  /* the only one that it is for; NULL: any */
 	struct bytes fingerprint; /* of all its claims but the times and the jti */
 	const char *token;
 	const char *
@@ -50,6 +51,11 @@ enum fail license_view_read(struct operation *operation, const struct sha256 *di
  * "license_end_unknown" when the policy needs a period end that is not known. */
 enum fail license_issue(struct operation *operation, struct license_view *view,
                         struct issued_license *out) MUST_CHECK;
+
+/* A new licence for one instance alone, within the caller's transaction. FAIL_NOT_FOUND and
+ * FAIL_CONFLICT as license_issue(). */
+enum fail license_issue_bound(struct operation *operation, const char *customer_id,
+                              const char *instance_id, struct issued_license *out) MUST_CHECK;
 
 /* license_view_read() and license_issue(), for a caller that is known already. */
 enum fail license_current(struct operation *operation, const char *customer_id,

@@ -148,6 +148,49 @@ def test_a_licence_by_file(agent, stack, api, bundle):
     assert alone("import", str(bundle()))["verdict"] in ("canceled", "revoked")
 
 
+def test_a_bound_licence_by_file(agent, stack, tmp_path):
+    """A request goes out by file, and a bundle for this instance alone comes back."""
+    alone, request, answer = offline(agent), tmp_path / "request", tmp_path / "answer"
+    made = alone("request", str(request), INSTANCE_KIND="staging")
+    written = json.loads(request.read_text())
+    assert (written["instance_id"], written["kind"], written["nonce"], written["customer_id"]) == (
+        made["instanceId"], "staging", made["nonce"], agent.customer.id)
+    assert len(request.read_bytes()) < 1000 and request.stat().st_mode & 0o777 == 0o600
+    assert alone("request", str(request), statuses=(1,)) is None
+    assert "not overwritten" in agent.stderr or "exists" in agent.stderr
+    stack.billingctl("license", "issue", "--request", str(request), "--out", str(answer))
+    assert alone("import", str(answer))["verdict"] == "valid"
+    assert alone("status", INSTANCE_ID="another")["verdict"] == "wrong_instance"
+    assert alone("import", str(answer), statuses=(1,), INSTANCE_ID="another") is None
+    instance, = agent.customer.client.get(
+        f"/api/customers/{agent.customer.id}/instances").json()["instances"]
+    assert (instance["instance_id"], instance["kind"], instance["state"]) == (
+        made["instanceId"], "staging", "active")
+    # The instance is in use as long as its licence lasts.
+    assert alone("status")["expiresAt"][:19] == instance["lease_expires_at"][:19]
+    listed = agent.customer.client.get(f"/api/licenses/{agent.customer.id}/history").json()["licenses"]
+    assert [one.get("instance_id") for one in listed if one["reason"] == "bound"] == [
+        made["instanceId"]]
+    # A repeated request gets its first answer; one that differs is refused.
+    first = json.loads(answer.read_text())["license"]
+    again = stack.billingctl("license", "issue", agent.customer.id, "--request", str(request)).stdout
+    assert json.loads(again)["license"] == first
+    for change, why in (({"instance_id": "another"}, "answered before"),
+                        ({"kind": "test"}, "kind must be"), ({"nonce": "1"}, "nonce must be"),
+                        ({"customer_id": "cust_" + "0" * 32}, "another customer's"),
+                        ({"format": "x"}, "format must be"), ({"x": "y" * 5000}, "")):
+        request.write_text(json.dumps({**written, **change}))
+        refused = stack.billingctl("license", "issue", agent.customer.id, "--request", str(request),
+                                   check=False)
+        assert refused.returncode == 1 and why in refused.stderr, change
+    request.write_text(json.dumps({**written, "customer_id": None}))
+    refused = stack.billingctl("license", "issue", "--request", str(request), check=False)
+    assert refused.returncode == 2 and "names no customer" in refused.stderr
+    assert stack.sql("SELECT string_agg(action, ' ' ORDER BY audit_id) FROM audit_log WHERE "
+                     f"customer_id = '{agent.customer.id}' AND action IN ('instance_activate', "
+                     "'license_bind')") == "instance_activate license_bind"
+
+
 def test_bundles_are_refused(agent, api, bundle):
     """A bundle of another customer, a changed one, and one of unknown keys change nothing."""
     path = bundle()

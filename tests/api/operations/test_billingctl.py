@@ -31,6 +31,7 @@ COMMANDS = ["migrate status", "migrate up", "keys generate", "keys add", "keys u
             "subscription resume", "subscription portal", "invoice list", "license issue",
             "license export", "license verify", "license list", "license rotate",
             "license revoke", "instance list", "instance activate", "instance release",
+            "instance transfer",
             "usage list", "usage latest", "usage days", "usage limits", "usage correct",
             "usage import", "usage cleanup", "plans list", "stripe events", "stripe show",
             "stripe calls", "stripe meters", "stripe retry", "stripe dismiss", "stripe settle",
@@ -246,7 +247,7 @@ def test_completion_of_the_agent():
     agent = ROOT / "build" / VARIANT / "billing-agent"
     run = (f"source <({agent} --completion bash); complete -p billing-agent\n"
            f"compgen -W \"$(complete -p billing-agent | sed \"s/.*-W '//; s/' .*//\")\" -- \"$1\"")
-    for word, offered in (("re", "retry"), ("--c", "--config --completion"), ("im", "import")):
+    for word, offered in (("re", "retry request"), ("--c", "--config --completion"), ("im", "import")):
         done = subprocess.run(["bash", "--norc", "-c", run, "bash", word], text=True, check=True,
                               stdout=subprocess.PIPE)
         assert done.stdout.split("\n", 1)[1].split() == offered.split()

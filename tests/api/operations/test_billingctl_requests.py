@@ -227,7 +227,14 @@ def test_instances_and_usage(stack, api, ctl, refused):
     assert (made["instance"]["instance_id"], made["instance"]["state"]) == ("plant-7", "active")
     assert "--lease-hours" in refused("instance", "activate", customer.id, "x", "--lease-hours",
                                       "many", status=2)
-    assert len(ctl("instance", "list", customer.id)["instances"]) == 1
+    moved = ctl("instance", "transfer", customer.id, "plant-7", "--to", "plant-8")["instance"]
+    assert moved["instance_id"] == "plant-8"
+    moved = ctl("instance", "transfer", customer.id, "plant-8", "--to", "plant-7")["instance"]
+    assert moved["lease_expires_at"] == made["instance"]["lease_expires_at"]
+    assert "--to" in refused("instance", "transfer", customer.id, "plant-7", status=2)
+    assert ctl("instance", "activate", customer.id, "plant-7", "--kind", "staging")["instance"][
+        "kind"] == "staging"
+    assert len(ctl("instance", "list", customer.id)["instances"]) == 2
     for devices in (1, 2):
         report = expect(api.owner.post("/api/usage/report", {
             "customer_id": customer.id, "instance_id": "plant-7", "active_devices": devices,
@@ -248,8 +255,9 @@ def test_instances_and_usage(stack, api, ctl, refused):
     assert ctl("instance", "release", customer.id, "plant-7")["instance"]["state"] == "released"
     assert "--yes" in refused("usage", "cleanup", status=2)
     assert ctl("usage", "cleanup", "--days", "36500", "--yes")["deleted"] == 0
-    assert audited(stack, customer.id) == ["instance_activate", "usage_correct",
-                                           "instance_release"]
+    assert audited(stack, customer.id) == [
+        "instance_activate", "instance_transfer", "instance_transfer", "instance_kind",
+        "usage_correct", "instance_release"]
 
 
 def test_plans(stack, api, ctl):

@@ -34,6 +34,7 @@ TABLES = {
                   API + "accounts/test_audit.py::test_changes_by_a_customer_are_bounded"),
     "invoices": ("Stripe", "a row for each invoice of the account; a repetition updates it",
                  API + "sales/test_payment_bounds.py::test_rows_of_repeated_changes"),
+    "license_requests": ("an operator", "a row for each request that is answered", None),
     "license_revocations": ("a customer", "8 named licences, more become one row in revoked_before",
                             FAULTS + "test_revocations.py::test_rotations_in_a_loop"),
     "licenses": ("a customer", "60 in an hour, 10 of them by rotation",
