@@ -48,6 +48,8 @@ enum {
 	ENDING,
 	DUE,
 	RECORD_END,
+	LINK,
+	KEEP_TRIAL,
 	FORGET
 };
 
@@ -113,6 +115,18 @@ static const struct statement statements[] = {
                                "ended_at = ends_at, version = version + 1, updated_at = $2 "
                                "WHERE contract_id = $1 AND status NOT IN " FINAL
                                " AND ends_at <= $2"},
+        [LINK] = {"contract_link",
+                  .sql = "UPDATE subscriptions s SET stripe_subscription_id = $3, "
+                         "version = s.version + 1, updated_at = $4 FROM contracts k "
+                         "WHERE s.contract_id = $2 AND s.customer_id = $1 "
+                         "AND s.stripe_subscription_id IS NULL "
+                         "AND k.contract_id = s.contract_id "
+                         "AND k.billing = '" CONTRACT_STRIPE "' AND EXISTS (SELECT FROM "
+                         "  customers WHERE customer_id = $1 AND deleted_at IS NULL) "
+                         "AND NOT EXISTS (SELECT FROM "
+                         "  subscriptions WHERE stripe_subscription_id = $3)"},
+        [KEEP_TRIAL] = {"contract_keep_trial", .sql = "UPDATE contracts SET trial_ends_at = $2 "
+                                                      "WHERE contract_id = $1"},
         [FORGET] = {"contract_forget",
                     .sql = "WITH reasons AS (UPDATE contracts SET end_reason = NULL "
                            "  WHERE customer_id = $1 AND end_reason IS NOT NULL) "
@@ -212,6 +226,21 @@ shorten_trial(struct operation *operation, const struct contract *contract,
 	return FAIL_NONE;
 }
 
+/* Has Stripe bill the contract as it is now. */
+static enum fail
+bill(struct operation *operation, const struct customer *customer,
+     const struct contract *before, const struct contract *contract)
+{
+	bool ended = contract_is_over(contract, operation->now_ms);
+
+	if (before != NULL && !ended &&
+	    contract_terms_bill_alike(&before->terms, &contract->terms))
+		return FAIL_NONE;
+	if (customer->stripe_customer_id == NULL && !ended)
+		TRY(stripe_customer_create_enqueue(operation, customer));
+	return stripe_contract_enqueue(operation, contract->customer_id, contract->contract_id);
+}
+
 /* Ends what the change ended: licences that grant too much, and pages where the customer could still
  * subscribe. */
 static enum fail
@@ -224,9 +253,11 @@ finish(struct operation *operation, const char *action, const struct contract *b
 	TRY(license_revoke_excess(operation, customer_id));
 	TRY(contract_find(operation, customer_id, out->contract_id, out));
 	TRY(audit_record(operation, action, customer_id, out->contract_id, NULL));
+	TRY(customer_find(operation, customer_id, &customer));
+	if (text_equal(out->billing, CONTRACT_STRIPE))
+		TRY(bill(operation, &customer, before, out));
 	if (before != NULL)
 		return FAIL_NONE;
-	TRY(customer_find(operation, customer_id, &customer));
 	return stripe_checkout_close_enqueue(operation, customer_id,
 	                                     customer.stripe_customer_id);
 }
@@ -261,6 +292,9 @@ contract_create(struct operation *operation, const char *customer_id,
 	                         .customer_id = customer_id,
 	                         .billing = input->billing};
 	TRY(terms_of_new(operation, input, &out->terms));
+	if (!manual && !operation->billing->sales.configured)
+		return task_fail(operation->task, FAIL_UNAVAILABLE, "stripe_not_configured",
+		                 "Payments are not set up on this server.");
 	TRY(db_begin(operation->db, operation->task));
 	TRY(lock(operation, customer_id));
 	TRY(check_obstacles(operation, customer_id, out->contract_id, &out->terms, &obstacles));
@@ -274,11 +308,10 @@ contract_create(struct operation *operation, const char *customer_id,
 	return db_commit(operation->db, operation->task);
 }
 
-static bool
-is_over(const struct operation *operation, const struct contract *contract)
+bool
+contract_is_over(const struct contract *contract, int64_t now_ms)
 {
-	return text_equal(access_status(&contract->subscription, operation->now_ms),
-	                  "canceled") ||
+	return text_equal(access_status(&contract->subscription, now_ms), "canceled") ||
 	       text_equal(contract->subscription.status, "incomplete_expired");
 }
 
@@ -290,7 +323,7 @@ find_changeable(struct operation *operation, const char *customer_id, const char
 {
 	TRY(lock(operation, customer_id));
 	TRY(contract_find(operation, customer_id, contract_id, out));
-	if (is_over(operation, out))
+	if (contract_is_over(out, operation->now_ms))
 		return fail_conflict(operation, "contract_ended", "The contract has ended.");
 	if (version != 0 && version != out->version)
 		return fail_conflict(operation, "version_conflict",
@@ -349,6 +382,17 @@ restore_trial(struct operation *operation, const struct contract *contract,
 	              NULL);
 }
 
+/* Stripe keeps the currency of a subscription. */
+static enum fail
+check_new_price(struct operation *operation, const struct contract *before,
+                const struct contract *contract)
+{
+	return text_equal(before->billing, CONTRACT_MANUAL) ||
+	                       text_equal(before->terms.currency, contract->terms.currency)
+	               ? FAIL_NONE
+	               : task_fail_field(operation->task, "price", "must keep its currency");
+}
+
 /* Checks times that have changed. The start of a contract that has begun is fixed. */
 static enum fail
 check_new_times(struct operation *operation, const struct contract *before,
@@ -380,6 +424,7 @@ contract_amend(struct operation *operation, const char *customer_id, const char 
 	*out = before;
 	TRY(contract_terms_apply(operation->task, &operation->billing->plans, input,
 	                         &out->terms));
+	TRY(check_new_price(operation, &before, out));
 	TRY(check_new_times(operation, &before, out));
 	if (terms_are_equal(&before.terms, &out->terms))
 		return fail_conflict(operation, "nothing_to_change",
@@ -463,6 +508,29 @@ contract_must_end(struct operation *operation, const char *customer_id, struct i
 	           PARAMETERS(customer_id, param_now(operation)), &ending, &found));
 	*ends_at = ending.ends_at;
 	return ending.others ? fail_contract_exists(operation) : FAIL_NONE;
+}
+
+enum fail
+contract_link(struct operation *operation, const char *customer_id, const char *contract_id,
+              const char *stripe_subscription_id)
+{
+	struct task *task = operation->task;
+	struct instant trial_ends_at;
+	struct contract contract;
+	int64_t linked;
+
+	TRY(db_run(operation->db, task, &statements[LINK],
+	           PARAMETERS(customer_id, contract_id, stripe_subscription_id,
+	                      param_now(operation)),
+	           &linked));
+	if (linked == 0)
+		return FAIL_NONE;
+	TRY(contract_find(operation, customer_id, contract_id, &contract));
+	if (contract_is_over(&contract, operation->now_ms))
+		return FAIL_NONE;
+	TRY(shorten_trial(operation, &contract, &trial_ends_at));
+	return db_run(operation->db, task, &statements[KEEP_TRIAL],
+	              PARAMETERS(contract_id, param_time(task, trial_ends_at)), NULL);
 }
 
 /* Records one end, unless an amendment has come first. */

@@ -51,9 +51,11 @@ enum fail contract_list(struct operation *operation, const char *customer_id, st
 enum fail contract_versions(struct operation *operation, const char *contract_id,
                             const struct contract_version **out, size_t *count) MUST_CHECK;
 
-/* Makes a contract. A running trial ends when the contract starts. FAIL_INVALID; FAIL_NOT_FOUND;
+/* Makes a contract. With CONTRACT_STRIPE its subscription at Stripe is made soon after the commit, and
+ * later changes of price and times reach it likewise. A running trial ends when the contract starts. FAIL_INVALID; FAIL_NOT_FOUND;
  * FAIL_CONFLICT "contract_overlaps", "subscription_exists" for a subscription of Stripe's that does
- * not end before, "too_many_contracts". */
+ * not end before, "too_many_contracts"; FAIL_UNAVAILABLE
+ * "stripe_not_configured". */
 enum fail contract_create(struct operation *operation, const char *customer_id,
                           const struct contract_input *input, struct contract *out) MUST_CHECK;
 
@@ -82,6 +84,14 @@ enum fail fail_contract_exists(struct operation *operation) MUST_CHECK;
  * set. `ends_at` is the last end of the contracts that are ending, unknown without one. */
 enum fail contract_must_end(struct operation *operation, const char *customer_id,
                             struct instant *ends_at) MUST_CHECK;
+
+/* Whether it has ended, by its row or by its dates. */
+bool contract_is_over(const struct contract *contract, int64_t now_ms);
+
+/* Makes a subscription of Stripe's the contract's, unless the contract has one or is another
+ * customer's. A running trial ends when the contract starts. */
+enum fail contract_link(struct operation *operation, const char *customer_id,
+                        const char *contract_id, const char *stripe_subscription_id) MUST_CHECK;
 
 /* A job: records that manual contracts are over, and revokes licences that grant too much. Access does
  * not depend on it. `*ended` counts. */

@@ -276,7 +276,8 @@ static bool
 is_background(const struct stripe_call *call)
 {
 	return text_equal(call->kind, STRIPE_CUSTOMER_UPDATE) ||
-	       text_equal(call->kind, STRIPE_CANCEL) || text_equal(call->kind, STRIPE_END);
+	       text_equal(call->kind, STRIPE_CANCEL) || text_equal(call->kind, STRIPE_END) ||
+	       text_equal(call->kind, STRIPE_CONTRACT);
 }
 
 bool

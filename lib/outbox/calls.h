@@ -18,6 +18,7 @@
 #define STRIPE_CHECKOUT_CLOSE "checkout_close"
 #define STRIPE_END "subscription_end" /* with its period, or that is taken back */
 #define STRIPE_CHANGE "subscription_change"
+#define STRIPE_CONTRACT "contract" /* a contract's subscription, made or brought in line */
 #define STRIPE_CANCEL "subscription_cancel"
 #define STRIPE_NOTHING "nothing" /* nothing was sent: see stripe_call_record_nothing() */
 

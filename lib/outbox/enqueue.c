@@ -158,6 +158,34 @@ stripe_customer_parameters(const struct operation *operation, const struct custo
 }
 
 enum fail
+stripe_customer_create_enqueue(struct operation *operation, const struct customer *customer)
+{
+	const struct stripe_call wanted = {
+	        .kind = STRIPE_CUSTOMER_CREATE,
+	        .customer_id = customer->customer_id,
+	        .path = "/v1/customers",
+	        .parameters = stripe_customer_parameters(operation, customer)};
+
+	return enqueue(operation, &wanted);
+}
+
+/* A moment later than other calls: one of them may create the customer. */
+enum fail
+stripe_contract_enqueue(struct operation *operation, const char *customer_id,
+                        const char *contract_id)
+{
+	const struct stripe_call wanted = {.kind = STRIPE_CONTRACT,
+	                                   .customer_id = customer_id,
+	                                   .subject = contract_id,
+	                                   .path = "/v1/subscriptions",
+	                                   .parameters = ""};
+	struct stripe_call call;
+
+	TRY(stripe_call_write(operation, &wanted, 1, &call));
+	return stripe_jobs_wake(operation);
+}
+
+enum fail
 stripe_customer_update_enqueue(struct operation *operation, const struct customer *customer)
 {
 	struct arena *arena = operation->task->arena;

@@ -49,6 +49,15 @@ enum fail stripe_checkout_close_enqueue(struct operation *operation, const char 
 const char *stripe_customer_parameters(const struct operation *operation,
                                        const struct customer *customer);
 
+/* Creates the customer at Stripe. Does nothing while another such call is pending. */
+enum fail stripe_customer_create_enqueue(struct operation *operation,
+                                         const struct customer *customer) MUST_CHECK;
+
+/* Has the subscription of a contract brought to what the contract's newest terms say:
+ * lib/sales/contract_billing.c. */
+enum fail stripe_contract_enqueue(struct operation *operation, const char *customer_id,
+                                  const char *contract_id) MUST_CHECK;
+
 /* Updates the customer's e-mail and name at Stripe, if Stripe knows the customer. */
 enum fail stripe_customer_update_enqueue(struct operation *operation,
                                          const struct customer *customer) MUST_CHECK;

@@ -12,6 +12,7 @@
 #include "outbox/fetch.h"
 #include "outbox/locks.h"
 #include "sales/checkout_sessions.h"
+#include "sales/contract_billing.h"
 #include "sales/stripe_customer.h"
 #include "stripe/form.h"
 #include "stripe/objects.h"
@@ -352,6 +353,7 @@ static const struct {
         {STRIPE_CANCEL, stripe_resolve_change},
         {STRIPE_CHECKOUT_CLOSE, resolve_close},
         {STRIPE_END, resolve_end},
+        {STRIPE_CONTRACT, stripe_resolve_contract},
 };
 
 static enum fail

@@ -148,6 +148,7 @@ stripe_subscription_read(const struct json_view *object, struct stripe_subscript
 	        .id = stripe_text_of(object, "id"),
 	        .customer = stripe_id_of(object, "customer"),
 	        .customer_id = stripe_text_of(object, "metadata.customer_id"),
+	        .contract_id = stripe_text_of(object, "metadata.contract_id"),
 	        .status = stripe_text_of(object, "status"),
 	        .period_start = moment(object, "current_period_start"),
 	        .period_end = moment(object, "current_period_end"),

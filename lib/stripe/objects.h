@@ -34,6 +34,7 @@ struct stripe_subscription {
 	const char *id;
 	const char *customer;    /* Stripe's id */
 	const char *customer_id; /* as its metadata names ours, unchecked; NULL: none */
+	const char *contract_id; /* likewise */
 	const char *status;
 	const struct stripe_item *items; /* in Stripe's order */
 	size_t item_count;

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "billing/audit.h"
 #include "billing/customers.h"
+#include "contracts/contracts.h"
 #include "outbox/account.h"
 #include "outbox/call_records.h"
 #include "outbox/fetch.h"
@@ -97,6 +98,8 @@ stripe_sync_store_subscription(struct operation *operation, const struct json_vi
 	                       named != NULL ? named : named_customer_id, customer_id));
 	TRY(price_plans_find(operation, *customer_id == NULL ? PRICES_MAPPED : PRICES_PRODUCTS,
 	                     &subscription));
+	if (*customer_id != NULL && stripe->contract_id != NULL)
+		TRY(contract_link(operation, *customer_id, stripe->contract_id, stripe->id));
 	TRY(subscription_sync_find(operation, stripe->id, &before, &known));
 	*out = SYNC_FOREIGN;
 	if (!known && subscription.plan == NULL)
@@ -328,6 +331,7 @@ stripe_sync_bought(struct operation *operation, const char *stripe_customer_id,
 		enum sync_result synced;
 
 		if (!sold_subscription_read(operation, &item, &subscription) ||
+		    subscription.stripe.contract_id != NULL ||
 		    !stripe_status_is_live(subscription.stripe.status))
 			continue;
 		TRY(price_plans_find(operation, PRICES_PRODUCTS, &subscription));

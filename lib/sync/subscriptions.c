@@ -17,10 +17,10 @@ static const struct column columns[] =
         COLUMNS(struct synced_subscription, customer_id, stripe_subscription_id, plan, status,
                 current_period_ends_at, trial_ends_at, cancel_at_period_end, cancel_at,
                 pause_behavior, pause_resumes_at, quantity, addons, superseded);
-static const struct column found_columns[] =
-        COLUMNS(struct synced_subscription, customer_id, stripe_subscription_id, plan, status,
-                current_period_ends_at, trial_ends_at, cancel_at_period_end, cancel_at,
-                pause_behavior, pause_resumes_at, quantity, addons, superseded, must_end);
+static const struct column found_columns[] = COLUMNS(
+        struct synced_subscription, customer_id, stripe_subscription_id, plan, status,
+        current_period_ends_at, trial_ends_at, cancel_at_period_end, cancel_at, pause_behavior,
+        pause_resumes_at, quantity, addons, superseded, contract_id, must_end);
 
 struct total {
 	int64_t number;
@@ -103,7 +103,8 @@ static const struct statement statements[] = {
                          "updated_at = $2 WHERE stripe_subscription_id = $1 "
                          "AND status NOT IN " FINAL},
         [FIND] = {"subscription_sync_find", ROWS_OF(struct synced_subscription, found_columns),
-                  .sql = "SELECT " SYNCED ", EXISTS (SELECT FROM payment_reversals r "
+                  .sql = "SELECT " SYNCED
+                         ", s.contract_id, EXISTS (SELECT FROM payment_reversals r "
                          "  WHERE r.stripe_subscription_id = $1 AND r.ends_subscription "
                          "  AND r.lifted_at IS NULL) AS must_end "
                          "FROM subscriptions s WHERE s.stripe_subscription_id = $1"},
@@ -273,6 +274,25 @@ end_again(struct operation *operation, const char *customer_id,
 	return stripe_end_enqueue(operation, customer_id, stripe->id, true, INSTANT_NONE);
 }
 
+/* Finds what the subscription buys, whose row is `before`, or NULL. A contract says itself which plan it
+ * buys, whatever its price. */
+static enum fail
+find_bought(struct operation *operation, const struct sold_subscription *subscription,
+            const struct synced_subscription *before, struct bought *out)
+{
+	bought_find(operation, subscription, before, out);
+	if (out->plan == NULL)
+		return task_fail(operation->task, FAIL_CONFLICT, "unknown_price",
+		                 "No plan has the price of this subscription.");
+	if (before == NULL)
+		return FAIL_NONE;
+	if (bought_is_unpaid(&subscription->stripe))
+		bought_take_back(operation, before, out);
+	if (before->contract_id != NULL)
+		*out = (struct bought){.plan = before->plan};
+	return FAIL_NONE;
+}
+
 enum fail
 subscription_sync_store(struct operation *operation, const char *customer_id,
                         const struct sold_subscription *subscription, bool *changed)
@@ -280,21 +300,17 @@ subscription_sync_store(struct operation *operation, const char *customer_id,
 	const struct stripe_subscription *stripe = &subscription->stripe;
 	struct synced_subscription before;
 	struct bought bought;
-	bool known, deleted, is_new;
+	bool known, deleted, is_new = false;
 
 	TRY(customer_lock(operation, customer_id, &deleted));
 	TRY(subscription_sync_find(operation, stripe->id, &before, &known));
-	bought_find(operation, subscription, known ? &before : NULL, &bought);
-	if (bought.plan == NULL)
-		return task_fail(operation->task, FAIL_CONFLICT, "unknown_price",
-		                 "No plan has the price of this subscription.");
-	if (known && bought_is_unpaid(stripe))
-		bought_take_back(operation, &before, &bought);
+	TRY(find_bought(operation, subscription, known ? &before : NULL, &bought));
 	TRY(store(operation, customer_id, subscription, &bought, changed));
 	/* The customer of an ended subscription may have been deleted at Stripe. */
 	if (stripe->customer != NULL && !stripe_status_is_final(stripe->status))
 		TRY(customer_link_stripe(operation, customer_id, stripe->customer));
-	TRY(unknown_prices_record(operation, customer_id, subscription, &is_new));
+	if (!known || before.contract_id == NULL)
+		TRY(unknown_prices_record(operation, customer_id, subscription, &is_new));
 	TRY(choose(operation, customer_id));
 	if (known && before.must_end)
 		TRY(end_again(operation, customer_id, stripe));
