@@ -20,6 +20,7 @@ static const struct alias {
         {"--no-company", "company_name", "null"},
         {"--now", "at_period_end", "false"},
         {"--customer", "customer_id", NULL},
+        {"--of-version", "version", NULL},
 };
 
 /* Options that are no field: they are for billingctl itself, or become headers. */

@@ -18,7 +18,8 @@ check_consent(struct ctl *ctl)
 {
 	const char *danger = ctl->command->request->danger;
 
-	if (danger == NULL || ctl_option(ctl, "--yes") != NULL)
+	if (danger == NULL || ctl_option(ctl, "--yes") != NULL ||
+	    ctl_option(ctl, "--dry-run") != NULL)
 		return FAIL_NONE;
 	return ctl_usage(ctl, "%s; repeat the command with --yes if that is meant", danger);
 }

@@ -104,5 +104,5 @@ const struct command subscription_commands[] = {
          REQUEST(HTTP_GET, API_SUBSCRIPTIONS "/:customer_id/invoices", .list = "invoices",
                  .columns = "id number status amount_due amount_paid currency created_at "
                             "hosted_invoice_url")},
-        {.more = usage_commands},
+        {.more = contract_commands},
 };

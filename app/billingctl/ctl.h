@@ -94,7 +94,8 @@ struct ctl {
 /* The tables of commands, each ended by a NULL group, in the order of --help. The commands of a group
  * stand together. */
 extern const struct command ctl_commands[], customer_commands[], subscription_commands[],
-        usage_commands[], stripe_commands[], import_commands[], upkeep_commands[];
+        contract_commands[], usage_commands[], stripe_commands[], import_commands[],
+        upkeep_commands[];
 
 /* Walks all tables: for (c = ctl_commands; c != NULL; c = ctl_next(c)). */
 const struct command *ctl_next(const struct command *command);

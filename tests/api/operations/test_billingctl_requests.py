@@ -38,7 +38,7 @@ WITHOUT = {
 
 # Options with another name than their field, and those that are none.
 FIELDS = {"why": "reason", "company": "company_name", "no-company": "company_name",
-          "now": "at_period_end", "customer": "customer_id"}
+          "now": "at_period_end", "customer": "customer_id", "of-version": "version"}
 NO_FIELDS = {"config", "json", "help", "version", "yes", "out", "csv", "idempotency-key"}
 
 
@@ -205,6 +205,31 @@ def test_a_subscription(stack, api, ctl, refused):
     assert ctl("subscription", "cancel", customer.id, "--now", "--yes")["effective"] == "now"
     settled(stack, customer.id)
     assert {"checkout", "portal", "subscription_cancel"} <= set(audited(stack, customer.id))
+
+
+def test_contracts(stack, api, ctl, refused):
+    customer = api.sign_up()
+    terms = ("contract", "create", customer.email, "enterprise", "--billing", "manual",
+             "--ends-at", "2040-01-01T00:00:00Z", "--features", "maxDevices=2000",
+             "--overage", "maxDevices=1.1", "--price",
+             "amount_minor=120000,currency=eur,interval=year")
+    assert ctl(*terms, "--dry-run")["dry_run"] is True
+    assert ctl("contract", "list", customer.id)["contracts"] == []
+    contract = ctl(*terms)["contract"]
+    assert (contract["features"], contract["overage"], contract["price"]["currency"]) == (
+        {"maxDevices": 2000}, {"maxDevices": 1.1}, "eur")
+    assert "another contract" in refused(*terms)
+    amend = ("contract", "amend", customer.id, contract["contract_id"], "--note", "called twice")
+    assert "--of-version" in refused(*amend, status=2)
+    assert ctl(*amend, "--of-version", "1")["contract"]["version"] == 2
+    assert "since that version" in refused(*amend, "--of-version", "1")
+    table = stack.billingctl("contract", "list", customer.id).stdout
+    assert re.search(rf"^{contract['contract_id']} +active +enterprise", table, re.M)
+    end = ("contract", "end", customer.id, contract["contract_id"], "--why", "moves")
+    assert "--yes" in refused(*end, status=2)
+    assert ctl(*end, "--dry-run")["contract"]["status"] == "canceled"
+    assert ctl(*end, "--yes")["contract"]["end_reason"] == "moves"
+    assert audited(stack, customer.id)[:3] == ["contract_create", "contract_amend", "contract_end"]
 
 
 def test_licences(stack, api, ctl, refused):

@@ -5,6 +5,7 @@
 #include "billing/access.h"
 #include "contracts/contracts.h"
 #include "sales/resolve.h"
+#include "sync/objects.h"
 
 #define ENDS_S "1771113600"
 #define PRICE(amount)                                                                          \
@@ -102,6 +103,211 @@ START_TEST(test_creation)
 }
 END_TEST
 
+#define AT_STRIPE(status, amount) BODY(with_contract(CONTRACT_AT_STRIPE(status, amount)))
+#define LISTED                                                                                 \
+	BODY(with_contract("{'object':'list','data':[{'id':'sub_c','metadata':{'contract_id':" \
+	                   "'CONTRACT'}}]}"))
+
+/* The time of the next try comes. */
+static void
+again(void)
+{
+	operation.now_ms += HOUR_MS;
+}
+
+static void
+make_at_stripe(void)
+{
+	make();
+	SCRIPT(NONE, BODY("{'id':'price_c'}"), AT_STRIPE("active", "100"));
+	fine(run());
+	status_is("active");
+}
+
+/* The answer to the creation is lost: the next try finds what was made. */
+START_TEST(test_lost_answer)
+{
+	make();
+	SCRIPT(NONE, BODY("{'id':'price_c'}"), SILENT);
+	ck_assert_int_ne(run(), FAIL_NONE);
+	status_is("incomplete");
+	again();
+	SCRIPT(LISTED, AT_STRIPE("active", "100"));
+	fine(run());
+	asked("GET /v1/subscriptions GET /v1/subscriptions/sub_c");
+	ck_assert_str_eq(calls_now(), "contract:done");
+	status_is("active");
+}
+END_TEST
+
+/* A repeated try sends the same request under the same key. */
+START_TEST(test_same_keys)
+{
+	const char *price_key;
+
+	make();
+	SCRIPT(NONE, SILENT);
+	ck_assert_int_ne(run(), FAIL_NONE);
+	price_key = arena_copy(task.arena, world.asked[1].key);
+	again();
+	SCRIPT(NONE, BODY("{'id':'price_c'}"), AT_STRIPE("active", "100"));
+	fine(run());
+	ck_assert_str_eq(world.asked[1].key, price_key);
+	ck_assert_str_ne(world.asked[2].key, price_key);
+}
+END_TEST
+
+START_TEST(test_refusal)
+{
+	struct subscription now;
+
+	make();
+	SCRIPT(NONE, REFUSED(400));
+	fine(run());
+	ck_assert_str_eq(calls_now(), "contract:parked status_400");
+	status_is("incomplete");
+	fine(subscription_find(&operation, customer_id, &now));
+	ck_assert_str_eq(subscription_kind(&now), "trial");
+}
+END_TEST
+
+START_TEST(test_amendment)
+{
+	const char *price =
+	        "{\"amount_minor\":200,\"currency\":\"eur\",\"interval\":\"month\"}";
+	struct contract_input input = {.version = 1, .plan = "professional"};
+
+	make_at_stripe();
+	/* Stripe need not know the plan. */
+	fine(contract_amend(&operation, customer_id, contract.contract_id, &input, &contract));
+	ck_assert_str_eq(calls_now(), "contract:done");
+	input = (struct contract_input){.version = 2, .price = {object(price)}};
+	fine(contract_amend(&operation, customer_id, contract.contract_id, &input, &contract));
+	again();
+	SCRIPT(AT_STRIPE("active", "100"), BODY("{'id':'price_d'}"), AT_STRIPE("active", "200"),
+	       AT_STRIPE("active", "200"));
+	fine(run());
+	asked("GET /v1/subscriptions/sub_c POST /v1/prices POST /v1/subscriptions/sub_c "
+	      "GET /v1/subscriptions/sub_c");
+	ck_assert_str_eq(calls_now(), "contract:done, contract:done");
+	status_is("active");
+	ck_assert_str_eq(contract.subscription.plan, "professional");
+}
+END_TEST
+
+/* The newest of several calls does what all of them want. */
+START_TEST(test_superseded)
+{
+	struct contract_input input = {.version = 1, .ends_at = AT(300)};
+
+	make();
+	fine(contract_amend(&operation, customer_id, contract.contract_id, &input, &contract));
+	again();
+	SCRIPT(END);
+	fine(run());
+	asked("");
+	SCRIPT(NONE, BODY("{'id':'price_c'}"), AT_STRIPE("active", "100"));
+	fine(run());
+	ck_assert_str_eq(calls_now(), "contract:done superseded, contract:done");
+}
+END_TEST
+
+/* An operator ends the contract while it is not known whether Stripe has the subscription. */
+START_TEST(test_end_of_an_unknown_creation)
+{
+	const struct contract_end now = {.reason = NULL};
+
+	make();
+	SCRIPT(NONE, BODY("{'id':'price_c'}"), SILENT);
+	ck_assert_int_ne(run(), FAIL_NONE);
+	fine(contract_end(&operation, customer_id, contract.contract_id, &now, &contract));
+	status_is("canceled");
+	again();
+	SCRIPT(LISTED, AT_STRIPE("active", "100"));
+	fine(run());
+	SCRIPT(END);
+	fine(run());
+	ck_assert_str_eq(calls_now(), "contract:done superseded, contract:done, "
+	                              "subscription_cancel:pending");
+	status_is("canceled");
+	SCRIPT(AT_STRIPE("canceled", "100"));
+	again();
+	fine(run());
+	asked("DELETE /v1/subscriptions/sub_c");
+	status_is("canceled");
+}
+END_TEST
+
+/* The event about the new subscription is processed before its call has an outcome. */
+START_TEST(test_event_comes_first)
+{
+	struct json_view subscription;
+	enum sync_result synced;
+	const char *owner;
+
+	make();
+	subscription = object(flow_body(with_contract(CONTRACT_AT_STRIPE("active", "100"))));
+	fine(db_begin(operation.db, &task));
+	fine(stripe_sync_store_subscription(&operation, &subscription, NULL, &owner, &synced));
+	fine(db_commit(operation.db, &task));
+	status_is("active");
+	subscriptions_are("sub_c:active+ trial:canceled+");
+	SCRIPT(AT_STRIPE("active", "100"));
+	fine(run());
+	asked("GET /v1/subscriptions/sub_c");
+	ck_assert_str_eq(calls_now(), "contract:done");
+}
+END_TEST
+
+/* Each status of Stripe's counts; a failed payment has its days of grace. */
+static const struct {
+	const char *status;
+	bool access;
+} statuses[] = {{"active", true},  {"past_due", true},  {"unpaid", false},
+                {"paused", false}, {"canceled", false}, {"incomplete_expired", false}};
+
+START_TEST(test_status_counts)
+{
+	struct json_view subscription;
+	struct subscription now;
+	enum sync_result synced;
+	const char *owner;
+
+	make_at_stripe();
+	subscription = object(flow_body(with_contract(arena_printf(
+	        task.arena, CONTRACT_AT_STRIPE("%s", "100"), statuses[_i].status))));
+	fine(db_begin(operation.db, &task));
+	fine(stripe_sync_store_subscription(&operation, &subscription, NULL, &owner, &synced));
+	fine(db_commit(operation.db, &task));
+	fine(subscription_find(&operation, customer_id, &now));
+	ck_assert(subscription_is_contract(&now));
+	ck_assert_str_eq(now.plan, "enterprise");
+	ck_assert(access_granted(&now, &billing.policy, operation.now_ms) ==
+	          statuses[_i].access);
+	operation.now_ms += 7 * DAY_MS;
+	ck_assert(access_granted(&now, &billing.policy, operation.now_ms) ==
+	          text_equal(statuses[_i].status, "active"));
+}
+END_TEST
+
+START_TEST(test_without_a_customer_at_stripe)
+{
+	make();
+	flow_change("test_unlink",
+	            "UPDATE customers SET stripe_customer_id = NULLIF($2, '') "
+	            "WHERE customer_id = $1",
+	            "");
+	SCRIPT(END);
+	fine(run());
+	asked("");
+	ck_assert_str_eq(calls_now(),
+	                 "contract:pending customer_pending, customer_create:pending");
+	SCRIPT(BODY("{'id':'cus_1'}"));
+	fine(run());
+	ck_assert_str_eq(linked(), "cus_1");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -111,6 +317,15 @@ main(void)
 	tcase_set_timeout(tcase, 300);
 	tcase_add_checked_fixture(tcase, flow_setup, flow_teardown);
 	tcase_add_test(tcase, test_creation);
+	tcase_add_test(tcase, test_lost_answer);
+	tcase_add_test(tcase, test_same_keys);
+	tcase_add_test(tcase, test_refusal);
+	tcase_add_test(tcase, test_amendment);
+	tcase_add_test(tcase, test_superseded);
+	tcase_add_test(tcase, test_end_of_an_unknown_creation);
+	tcase_add_test(tcase, test_event_comes_first);
+	tcase_add_loop_test(tcase, test_status_counts, 0, ROWS(statuses));
+	tcase_add_test(tcase, test_without_a_customer_at_stripe);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
