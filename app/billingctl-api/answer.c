@@ -31,7 +31,7 @@ add_scalar(struct text *text, const struct json_view *value)
 	}
 }
 
-/* A list as "a, b", an object as "a=1, b=2". */
+/* A list as "a, b", an object as "a=1, b=2"; what is within an object's member stays JSON. */
 static const char *
 in_one_line(struct arena *arena, const struct json_view *value)
 {
@@ -48,7 +48,10 @@ in_one_line(struct arena *arena, const struct json_view *value)
 	for (bool more = json_view_first_member(value, &name, &item); more;
 	     more = json_view_next_member(&name, &item)) {
 		text_printf(&text, "%s%s=", text.length == 0 ? "" : ", ", name);
-		add_scalar(&text, &item);
+		if (json_view_is_object(&item) || json_view_is_list(&item))
+			text_add(&text, json_view_source(&item));
+		else
+			add_scalar(&text, &item);
 	}
 	return text.data;
 }
@@ -123,17 +126,43 @@ put(struct output *output, const char *paths, const struct json_view *object)
 		put_some(output, paths, object);
 }
 
+/* The rows of a list, or of an object, whose members' names are the first column. */
 static void
-put_list(struct output *output, const struct ctl_request *request,
-         const struct json_view *answer)
+put_rows(struct output *output, const char *columns, const struct json_view *rows)
 {
-	struct json_view list, item, next;
+	struct json_view item;
+	const char *name;
 
-	(void)json_view_list(answer, request->list, &list);
-	output_list(output, request->list);
-	for (bool more = json_view_first(&list, &item); more; more = json_view_next(&item)) {
+	for (bool more = json_view_first(rows, &item); more; more = json_view_next(&item)) {
 		output_row(output);
-		put(output, request->columns, &item);
+		put(output, columns, &item);
+	}
+	if (!json_view_is_object(rows))
+		return;
+	for (bool more = json_view_first_member(rows, &name, &item); more;
+	     more = json_view_next_member(&name, &item)) {
+		output_row(output);
+		output_text(output, "name", name);
+		put(output, columns, &item);
+	}
+}
+
+static void
+put_table(struct output *output, const struct ctl_request *request,
+          const struct json_view *answer)
+{
+	struct arena *arena = output->task->arena;
+	const char *paths = request->list;
+	struct json_view rows, next;
+
+	output_list(output, arena_copy_bytes(arena, paths, strcspn(paths, " ")));
+	while (*paths != '\0') {
+		size_t length = strcspn(paths, " ");
+
+		(void)json_view_find(answer, arena_copy_bytes(arena, paths, length), &rows);
+		put_rows(output, request->columns, &rows);
+		paths += length;
+		paths += strspn(paths, " ");
 	}
 	output_list_end(output);
 	put_some(output, request->values == NULL ? "" : request->values, answer);
@@ -170,8 +199,23 @@ answer_show(struct ctl *ctl, const struct response *response)
 	if (request->list == NULL)
 		put(&output, request->values, &answer);
 	else
-		put_list(&output, request, &answer);
+		put_table(&output, request, &answer);
 	return output_print(&output);
+}
+
+/* A bad field in the words of the command line: "PLAN", "--interval", "--features maxDevices". */
+static const char *
+word_of(struct ctl *ctl, const char *field)
+{
+	size_t length = strcspn(field, ".[");
+	const char *whole = arena_copy_bytes(ctl->task.arena, field, length);
+	const char *word = request_word(ctl, whole);
+
+	if (field[length] == '\0')
+		return word;
+	return word == whole ? field
+	                     : arena_printf(ctl->task.arena, "%s %s", word,
+	                                    field + length + (field[length] == '.'));
 }
 
 /* The bad fields as "--interval must be month or year; PLAN is unknown". */
@@ -186,8 +230,8 @@ bad_fields(struct ctl *ctl, const struct json_view *details)
 
 		(void)json_view_string(&item, "field", &field);
 		(void)json_view_string(&item, "message", &message);
-		text_printf(&text, "%s%s %s", text.length == 0 ? "" : "; ",
-		            request_word(ctl, field), message);
+		text_printf(&text, "%s%s %s", text.length == 0 ? "" : "; ", word_of(ctl, field),
+		            message);
 	}
 	return text.data;
 }

@@ -50,6 +50,15 @@ static const struct ctl_option apikey_create_options[] = {
         {0},
 };
 
+static const struct ctl_option override_set_options[] = {
+        {"--features", "NAME=VALUE,...", "these features have these values"},
+        {"--limits", "NAME=N,...", "these limits are so high; NAME=null: without a bound"},
+        {"--expires-at", "TIME", "until then (default: without an end)"},
+        {"--why", "TEXT", "the reason, which everybody who looks sees (required)"},
+        DRY_RUN,
+        {0},
+};
+
 const struct command customer_commands[] = {
         {"customer", "create", "EMAIL", run_customer_create,
          CTL_DATABASE | CTL_CHANGES | CTL_KEYS,
@@ -103,5 +112,26 @@ const struct command customer_commands[] = {
          .example = "apikey revoke joe@example.com key_4fd4577afc9449fbdafa2cb1",
          .summary = "Revoke an API key of a customer for ever", .details = ONE_CUSTOMER,
          REQUEST(HTTP_DELETE, API_CUSTOMER "/keys/:key_id", .second = "key_id")},
+        {"entitlement", "show", "CUSTOMER", run_request, API_READS,
+         .example = "entitlement show jane@example.com",
+         .summary = "Show what a customer may use, why, and until when",
+         .details = "Each feature and limit comes from the plan, an add-on, a contract or an "
+                    "override.\n" ONE_CUSTOMER,
+         REQUEST(HTTP_GET, API_CUSTOMER "/entitlements", .list = "features limits",
+                 .columns = "value source until", .values = "customer_id plan access until")},
+        {"override", "show", "CUSTOMER", run_request, API_READS,
+         .example = "override show jane@example.com",
+         .summary = "Show what a customer was given in place of its plan",
+         .details = ONE_CUSTOMER, REQUEST(HTTP_GET, API_CUSTOMER "/overrides")},
+        {"override", "set", "CUSTOMER", run_request, API_SIGNS,
+         .example = "override set jane@example.com --features maxDevices=80 --why 'trade fair' "
+                    "--dry-run",
+         .summary = "Give a customer other features and limits than its plan's",
+         .details = "They take the place of all that was set before: without --features and "
+                    "--limits nothing\nis left. Its licence follows.\n" ONE_CUSTOMER,
+         .options = override_set_options,
+         REQUEST(HTTP_PUT, API_CUSTOMER "/overrides",
+                 .list = "entitlements.features entitlements.limits",
+                 .columns = "value source until", .values = "customer_id dry_run overrides")},
         {.more = subscription_commands},
 };

@@ -37,8 +37,10 @@ struct ctl_request {
 	/* A parameter of the path, or a field. NULL: the customer's id, which may be given as its
 	 * e-mail address. */
 	const char *first;
-	const char *second;  /* likewise, the second argument */
-	const char *list;    /* the member of the answer that is shown as a table, or NULL */
+	const char *second; /* likewise, the second argument */
+	/* The members of the answer that are shown as one table, or NULL: lists, or objects, whose
+	 * members' names become the first column. */
+	const char *list;
 	const char *columns; /* of the table, as "name report.id"; NULL: all of a row */
 	const char *values;  /* beside the table, likewise; NULL: all where there is no table */
 	const char *danger; /* "its keys are revoked": --yes must be given; NULL: it need not */

@@ -21,22 +21,32 @@ from support.scratch import (  # noqa: F401 pylint: disable=unused-import
     Scratch, cluster, new_scratch, scratch)
 from support.stack import ROOT, VARIANT
 
-COMMANDS = ["migrate status", "migrate up", "keys generate", "keys add", "keys use",
-            "keys retire", "keys distrust", "keys rotate", "keys list", "operator create",
-            "operator list", "operator revoke", "customer create", "customer show",
-            "customer list", "customer restore", "customer update", "customer delete",
-            "customer export", "apikey list", "apikey create", "apikey revoke",
-            "subscription show", "subscription trial", "subscription checkout",
-            "subscription preview", "subscription change", "subscription cancel",
-            "subscription resume", "subscription portal", "invoice list", "license issue",
-            "license export", "license verify", "license list", "license rotate",
-            "license revoke", "instance list", "instance activate", "instance release",
-            "instance transfer",
-            "usage list", "usage latest", "usage days", "usage limits", "usage correct",
-            "usage import", "usage cleanup", "plans list", "stripe events", "stripe show",
-            "stripe calls", "stripe meters", "stripe retry", "stripe dismiss", "stripe settle",
-            "stripe reconcile", "stripe setup", "stripe unknown", "stripe map", "stripe unmap",
-            "stripe account", "restore check", "doctor", "completion"]
+# The commands of each group, in the order of --help.
+GROUPS = {
+    "migrate": "status up",
+    "keys": "generate add use retire distrust rotate list",
+    "operator": "create list revoke",
+    "customer": "create show list restore update delete export",
+    "apikey": "list create revoke",
+    "entitlement": "show",
+    "override": "show set",
+    "subscription": "show trial checkout preview change cancel resume portal",
+    "invoice": "list",
+    "contract": "list create amend end",
+    "license": "issue export verify list rotate revoke",
+    "instance": "list activate release transfer",
+    "usage": "list latest days limits correct import cleanup",
+    "plans": "list",
+    "stripe": "events show calls meters retry dismiss settle reconcile setup unknown map unmap "
+              "account",
+    "import": "original stripe",
+    "audit": "list verify",
+    "restore": "check",
+    "doctor": "",
+    "completion": "",
+}
+COMMANDS = [f"{group} {name}".strip() for group, names in GROUPS.items()
+            for name in names.split() or [""]]
 DAY = 24 * 3600
 
 # The exit statuses of `license verify`: scripts depend on them.
@@ -189,8 +199,7 @@ def test_an_unknown_setting_names_its_own_program(program, tmp_path):
 # Completion.
 
 COMPLETIONS = [
-    ("", "migrate keys operator customer apikey subscription invoice license instance usage plans "
-         "stripe restore doctor completion"),
+    ("", " ".join(GROUPS)),
     ("c", "customer completion"), ("subscription checkout a@b p --interval ", "month year"),
     ("subscription cancel x --y", "--yes"), ("customer export x --out ", "FILES"),
     ("apikey ", "list create revoke"), ("keys r", "retire rotate"), ("--json keys g", "generate"),

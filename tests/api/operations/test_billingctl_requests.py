@@ -285,6 +285,29 @@ def test_instances_and_usage(stack, api, ctl, refused):
         "usage_correct", "instance_release"]
 
 
+def test_entitlements_and_overrides(stack, api, ctl, refused):
+    customer = api.sign_up()
+    words = ("override", "set", customer.email, "--features", "maxDevices=80", "--limits",
+             "maxUsers=null", "--why", "trade fair")
+    tried = ctl(*words, "--dry-run")
+    assert tried["dry_run"] and tried["entitlements"]["features"]["maxDevices"]["value"] == 80
+    assert ctl("override", "show", customer.id)["overrides"] is None
+    ctl(*words, "--expires-at", "2099-01-01T00:00:00Z")
+    assert ctl("override", "show", customer.id)["overrides"]["limits"] == {"maxUsers": None}
+    assert ctl("entitlement", "show", customer.id) == expect(
+        api.owner.get(f"/api/customers/{customer.id}/entitlements"), 200)
+    table = stack.billingctl("entitlement", "show", customer.id).stdout
+    assert re.search(r"^maxDevices +80 +override ", table, re.M)
+    assert re.search(r"^maxUsers +- +override ", table, re.M)
+    assert "--features maxDevices must" in refused(
+        "override", "set", customer.id, "--features", "maxDevices=x", "--why", "y", status=2)
+    assert "--why" in refused("override", "set", customer.id, status=2)
+    listed = stack.billingctl("audit", "list", "--customer", customer.id, "--action",
+                              "override_set").stdout
+    assert 'features={"maxDevices": 80}' in listed and ACTOR in listed
+    assert ctl("override", "set", customer.id, "--why", "over")["overrides"] is None
+
+
 def test_plans(stack, api, ctl):
     assert ctl("plans", "list") == api.nobody.get("/api/plans").json()
     table = stack.billingctl("plans", "list").stdout
