@@ -157,6 +157,8 @@ print_verdict(struct ctl *ctl, enum token_verdict verdict, const struct license_
 	output_text(&output, "status", claims->status);
 	output_text(&output, "issuer", claims->issuer);
 	output_text(&output, "jti", claims->jti);
+	if (claims->instance != NULL)
+		output_text(&output, "instance", claims->instance);
 	output_time(&output, "issued_at", INSTANT_MS(claims->issued_at_s * SECOND_MS));
 	output_time(&output, "expires_at", INSTANT_MS(claims->expires_at_s * SECOND_MS));
 	return output_print(&output);

@@ -214,6 +214,7 @@ START_TEST(test_much_is_pending)
 }
 END_TEST
 
+/* One of several processes that act on the customer at once, each on an instance of its own. */
 struct crowd {
 	pthread_t thread;
 	struct task task;
@@ -223,7 +224,7 @@ struct crowd {
 };
 
 static void *
-run_crowd(void *argument)
+activate_one(void *argument)
 {
 	struct crowd *one = argument;
 	struct instance instance;
@@ -233,10 +234,23 @@ run_crowd(void *argument)
 	return NULL;
 }
 
-START_TEST(test_many_at_once)
+static void *
+transfer_to_one(void *argument)
+{
+	struct crowd *one = argument;
+	struct instance instance;
+
+	one->kind = instance_transfer(&one->operation, customer_id, "a", one->id, &instance);
+	db_rollback_to(one->operation.db, 0);
+	return NULL;
+}
+
+/* How many of the crowd succeed. */
+static int
+run_crowd(void *(*act)(void *argument))
 {
 	struct crowd crowd[CROWD];
-	int taken = 0;
+	int succeeded = 0;
 
 	for (int i = 0; i < CROWD; i++) {
 		struct crowd *one = &crowd[i];
@@ -246,15 +260,30 @@ START_TEST(test_many_at_once)
 		one->id = arena_printf(task.arena, "i%d", i);
 		one->operation.task = &one->task;
 		one->operation.db = database_open(database_url(), 10000, true);
-		ck_assert_int_eq(pthread_create(&one->thread, NULL, run_crowd, one), 0);
+		ck_assert_int_eq(pthread_create(&one->thread, NULL, act, one), 0);
 	}
 	for (int i = 0; i < CROWD; i++) {
 		ck_assert_int_eq(pthread_join(crowd[i].thread, NULL), 0);
-		taken += crowd[i].kind == FAIL_NONE;
+		succeeded += crowd[i].kind == FAIL_NONE;
+		ck_assert(crowd[i].kind == FAIL_NONE || crowd[i].kind == FAIL_CONFLICT);
 		db_free(crowd[i].operation.db);
 		suite_task_end(&crowd[i].task);
 	}
-	ck_assert_int_eq(taken, ROOM_OF_OTHERS);
+	return succeeded;
+}
+
+START_TEST(test_many_at_once)
+{
+	ck_assert_int_eq(run_crowd(activate_one), ROOM_OF_OTHERS);
+	check_levels();
+}
+END_TEST
+
+START_TEST(test_one_of_many_transfers_wins)
+{
+	activate("a", "staging");
+	ck_assert_int_eq(run_crowd(transfer_to_one), 1);
+	ck_assert_int_eq(in_use(false), 1);
 	check_levels();
 }
 END_TEST
@@ -369,6 +398,7 @@ main(void)
 	tcase_add_test(tcase, test_random_order);
 	tcase_add_test(tcase, test_much_is_pending);
 	tcase_add_test(tcase, test_many_at_once);
+	tcase_add_test(tcase, test_one_of_many_transfers_wins);
 	tcase_add_test(tcase, test_cost_is_that_of_a_small_fleet);
 	tcase_add_test(tcase, test_transfer);
 	tcase_add_test(tcase, test_moves_are_bounded);
