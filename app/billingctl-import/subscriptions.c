@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/text.h"
 #include "billing/customer_ids.h"
+#include "billingctl-import/deals.h"
 #include "billingctl-import/steps.h"
 
 enum { STRIPE_ID_MAX = 255 };
@@ -15,8 +16,11 @@ static const int64_t furthest_days = 3660;
 struct batch {
 	const struct source_subscription *rows;
 	struct subscription_to_adopt *items;
-	size_t *row_of;
+	size_t *row_of; /* the row of each item */
 	size_t count;
+	struct subscription *deals;
+	size_t *deal_rows;
+	size_t deal_count;
 };
 
 static const char *
@@ -119,6 +123,11 @@ judge(struct import *import, struct import_count *count, struct batch *batch, si
 	};
 	out->updated_at = past_time(import, row->updated_at, out->created_at.ms);
 	end_trial(import, out);
+	if (import_is_deal(import, out)) {
+		batch->deals[batch->deal_count] = *out;
+		batch->deal_rows[batch->deal_count++] = index;
+		return;
+	}
 	batch->items[batch->count].email = row->email;
 	batch->row_of[batch->count++] = index;
 }
@@ -154,16 +163,14 @@ take_result(struct import *import, struct import_count *count, const char *given
 }
 
 static enum fail
-store(struct import *import, struct import_count *count, struct batch *batch)
+store_items(struct import *import, struct import_count *count, struct batch *batch)
 {
-	const struct adopted_subscription *results;
-	struct operation *operation = &import->operation;
+	const struct adopted_subscription *results = NULL;
 
 	if (batch->count == 0)
 		return FAIL_NONE;
-	TRY(db_begin(operation->db, operation->task));
-	TRY(account_adopt_subscriptions(operation, batch->items, batch->count, &results));
-	TRY(db_commit(operation->db, operation->task));
+	TRY(account_adopt_subscriptions(&import->operation, batch->items, batch->count,
+	                                &results));
 	for (size_t i = 0; i < batch->count; i++)
 		take_result(import, count, batch->rows[batch->row_of[i]].customer_id,
 		            &batch->items[i].subscription, &results[i]);
@@ -171,17 +178,33 @@ store(struct import *import, struct import_count *count, struct batch *batch)
 }
 
 static enum fail
+store(struct import *import, struct import_count *count, struct batch *batch)
+{
+	struct operation *operation = &import->operation;
+
+	TRY(db_begin(operation->db, operation->task));
+	TRY(store_items(import, count, batch));
+	for (size_t i = 0; i < batch->deal_count; i++)
+		TRY(import_deal(import, count, batch->rows[batch->deal_rows[i]].customer_id,
+		                &batch->deals[i]));
+	return db_commit(operation->db, operation->task);
+}
+
+static enum fail
 step(struct import *import, struct import_count *count, size_t *rows)
 {
+	struct arena *arena = import->step.arena;
 	struct batch batch = {0};
 
 	TRY(source_next(import, SOURCE_SUBSCRIPTIONS, (void *)&batch.rows, rows));
-	batch.items = arena_array(import->step.arena, *rows + 1, sizeof(*batch.items));
-	batch.row_of = arena_array(import->step.arena, *rows + 1, sizeof(*batch.row_of));
+	batch.items = arena_array(arena, *rows + 1, sizeof(*batch.items));
+	batch.row_of = arena_array(arena, *rows + 1, sizeof(*batch.row_of));
+	batch.deals = arena_array(arena, *rows + 1, sizeof(*batch.deals));
+	batch.deal_rows = arena_array(arena, *rows + 1, sizeof(*batch.deal_rows));
 	for (size_t i = 0; i < *rows; i++)
 		judge(import, count, &batch, i);
 	count->read += (int64_t)*rows;
-	return store(import, count, &batch);
+	return *rows == 0 ? FAIL_NONE : store(import, count, &batch);
 }
 
 enum fail

@@ -85,9 +85,9 @@ def test_takes_over_once(new_scratch):
     assert [json.loads(line) for line in path.read_text("utf-8").splitlines()] == dry["remarks"]
     answer = run(scratch, source)
     assert {**answer, "dry_run": True} == dry
-    assert (answer["customers_read"], answer["customers_made"], answer["customers_skipped"]) == (48, 46, 2)
+    assert (answer["customers_read"], answer["customers_made"], answer["customers_skipped"]) == (49, 47, 2)
     assert (answer["subscriptions_read"], answer["subscriptions_made"],
-            answer["subscriptions_skipped"]) == (47, 41, 6)
+            answer["subscriptions_skipped"]) == (48, 42, 6)
     assert (answer["reports_read"], answer["reports_made"], answer["reports_skipped"]) == (410, 402, 8)
     check_remarks(answer["remarks"])
     check_sums(scratch, source)
@@ -96,7 +96,7 @@ def test_takes_over_once(new_scratch):
     imported = rows(scratch)
     again = run(scratch, source)
     assert rows(scratch) == imported
-    for kind, made in (("customers", 46), ("subscriptions", 41), ("reports", 402)):
+    for kind, made in (("customers", 47), ("subscriptions", 42), ("reports", 402)):
         assert (again[f"{kind}_made"], again[f"{kind}_here"]) == (0, made)
     check_arguments(scratch, source)
 
@@ -117,7 +117,8 @@ def check_remarks(remarks):
             ("subscriptions", "skipped", "5", 1, "without trial_ends_at"),
             ("subscriptions", "skipped", "6", 1, "more than ten years"),
             ("subscriptions", "skipped", "7", 1, "infinity is out of range"),
-            ("subscriptions", "changed", "8", 1, "active without Stripe"),
+            ("subscriptions", "changed", "8", 1, "until an operator cancels it"),
+            ("subscriptions", "changed", "9", 1, "it is a contract here"),
             ("reports", "skipped", "1", 1, "customer was not taken over"),
             ("reports", "skipped", "3", 2, "older than USAGE_RETENTION_DAYS"),
             ("reports", "skipped", "3", 1, "in the future"),
@@ -129,7 +130,7 @@ def check_remarks(remarks):
         assert len(found) == 1, (what, last, why)
     renamed = [r["id"] for r in remarks if r["done"] == "renamed"]
     assert renamed == [f"customer {n} / ä" for n in (10, 20, 30, 40)]
-    assert len(remarks) == 20 + len(renamed)
+    assert len(remarks) == 21 + len(renamed)
 
 
 def check_arguments(scratch, source):
@@ -179,7 +180,9 @@ def check_rows(scratch, source):
         source.sql(f"SELECT {theirs} FROM customers WHERE {plain} ORDER BY email")
     # A trial that is over is canceled; one of an address that had it is not given again.
     assert scratch.sql("SELECT status, count(*) FROM subscriptions GROUP BY 1 ORDER BY 1") == \
-        "active|11\ncanceled|20\ntrialing|10"
+        "active|12\ncanceled|20\ntrialing|10"
+    assert scratch.sql("SELECT plan, ends_at - date_trunc('day', now(), 'UTC') FROM subscriptions "
+                       "WHERE contract_id IS NOT NULL") == "enterprise|100 days"
     assert scratch.sql("SELECT count(*) FROM trial_redemptions") == "20"
 
 
@@ -210,7 +213,7 @@ def test_killed_half_way_and_run_again(new_scratch):
 def test_a_large_original(new_scratch):
     scratch = new_scratch().ready()
     source = Original(scratch, 100000, 1000000)
-    for made, seconds in (((100006, 1000002), 1800), ((0, 0), 900)):
+    for made, seconds in (((100007, 1000002), 1800), ((0, 0), 900)):
         start = time.monotonic()
         process = subprocess.Popen(**scratch.command("import", "original", source.url, "--json"),
                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

@@ -64,7 +64,8 @@ INSERT INTO customers (customer_id, email, company_name, stripe_customer_id, cre
     ('cust_00000000000000000000000000000005', 'odd5@original.example', NULL, NULL, now()),
     ('cust_00000000000000000000000000000006', 'odd6@original.example', NULL, NULL, now()),
     ('cust_00000000000000000000000000000007', 'odd7@original.example', NULL, NULL, now()),
-    ('cust_00000000000000000000000000000008', 'odd8@original.example', NULL, NULL, now());
+    ('cust_00000000000000000000000000000008', 'odd8@original.example', NULL, NULL, now()),
+    ('cust_00000000000000000000000000000009', 'odd9@original.example', NULL, NULL, now());
 INSERT INTO subscriptions (customer_id, stripe_subscription_id, plan, status, trial_ends_at,
     current_period_ends_at) VALUES
     ('cust_00000000000000000000000000000001', NULL, 'starter', 'canceled', NULL, NULL),
@@ -73,7 +74,9 @@ INSERT INTO subscriptions (customer_id, stripe_subscription_id, plan, status, tr
     ('cust_00000000000000000000000000000005', NULL, 'starter', 'trialing', NULL, NULL),
     ('cust_00000000000000000000000000000006', NULL, 'starter', 'trialing', '2999-01-01', NULL),
     ('cust_00000000000000000000000000000007', NULL, 'starter', 'active', NULL, 'infinity'),
-    ('cust_00000000000000000000000000000008', NULL, 'enterprise', 'active', NULL, NULL);
+    ('cust_00000000000000000000000000000008', NULL, 'enterprise', 'active', NULL, NULL),
+    ('cust_00000000000000000000000000000009', NULL, 'enterprise', 'active', NULL,
+     date_trunc('day', now() AT TIME ZONE 'UTC') + interval '100 days');
 INSERT INTO usage_reports (customer_id, instance_id, active_devices, total_devices, reported_at) VALUES
     ('cust_00000000000000000000000000000001', 'a', 1, 1, now()),
     ('cust_00000000000000000000000000000003', 'a', 1, 1, now() + interval '1 day'),
