@@ -78,6 +78,12 @@ static const struct ctl_option usage_cleanup_options[] = {
         {0},
 };
 
+static const struct ctl_option plans_diff_options[] = {
+        {"--customers", NULL, "list the customers, not only their number"},
+        LIMIT,
+        {0},
+};
+
 const struct command usage_commands[] = {
         {"license", "issue", "[CUSTOMER]", run_license_issue,
          CTL_DATABASE | CTL_CHANGES | CTL_KEYS,
@@ -202,5 +208,16 @@ const struct command usage_commands[] = {
          .summary = "List the plans with their prices",
          REQUEST(HTTP_GET, "/api/plans", .list = "plans",
                  .columns = "plan name prices features limits")},
+        {"plans", "diff", "[FILE]", run_plans_diff, CTL_DATABASE,
+         .example = "plans diff plans-new.json\nplans diff --customers --limit 1000",
+         .summary = "Show which customers gain and lose what by a changed plans.json",
+         .details = "Compares FILE (default: PLANS_FILE, as it is on the disk) with the terms "
+                    "that\n"
+                    "were in force last. Run it before a reload. Exit status 3 when the plan "
+                    "of a\n"
+                    "customer loses something; PLAN_REDUCTIONS says when the customer does. A "
+                    "plan\n"
+                    "that FILE lacks stays as it is for its customers.\n",
+         .options = plans_diff_options, .exits = plans_diff_exits},
         {.more = stripe_commands},
 };

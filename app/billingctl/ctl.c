@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "billing/plan_terms.h"
 #include "billingctl/ctl.h"
 #include "db/migrations.h"
 #include "issuing/signing_keys.h"
@@ -178,6 +179,8 @@ ctl_prepare(struct ctl *ctl, unsigned int needs)
 		TRY(ctl_open_database(ctl));
 		TRY(ctl_require_schema(ctl));
 	}
+	if (has(needs, CTL_DATABASE) && has(needs, CTL_RULES))
+		TRY(plan_terms_load(&ctl->operation, &ctl->billing.plans));
 	if (has(needs, CTL_KEYS & ~CTL_RULES))
 		TRY(open_keys(ctl));
 	return has(needs, CTL_STRIPE & ~CTL_RULES) ? ctl_open_stripe(ctl) : FAIL_NONE;

@@ -163,12 +163,13 @@ ctl_command run_license_issue, run_license_export, run_license_verify;
 ctl_command run_stripe_events, run_stripe_show, run_stripe_calls, run_stripe_meters;
 ctl_command run_stripe_retry, run_stripe_dismiss, run_stripe_settle, run_stripe_reconcile,
         run_stripe_setup, run_stripe_account;
-ctl_command run_usage_import, run_restore_check, run_doctor, run_completion;
+ctl_command run_plans_diff, run_usage_import, run_restore_check, run_doctor, run_completion;
 ctl_command run_import_original, run_import_stripe;
 ctl_command run_stripe_unknown, run_stripe_map, run_stripe_unmap;
 
 /* The exit statuses of these commands beyond 0, 1 and 2. */
 extern const struct ctl_exit usage_import_exits[], restore_check_exits[];
 extern const struct ctl_exit license_verify_exits[], audit_verify_exits[], import_exits[];
+extern const struct ctl_exit plans_diff_exits[];
 extern const struct ctl_exit stripe_reconcile_exits[];
 extern const struct ctl_exit stripe_setup_exits[];

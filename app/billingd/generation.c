@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/secrets.h"
 #include "billingd/signing.h"
+#include "billingd/sold.h"
 #include "db/migrations.h"
 #include "db/server.h"
 #include "stripe/client.h"
@@ -311,8 +312,10 @@ generation_enter(const struct child *child, struct api *out)
 	/* The process starts without the database and connects later. */
 	if (db_connect(out->db, &task) != FAIL_NONE)
 		log_line(LOG_LEVEL_WARNING, "starting without the database");
-	else
+	else {
 		signing_refresh(out);
+		sold_learn(out);
+	}
 	(void)db_take_waited_us(out->db); /* no request waited for this */
 	return true;
 }
@@ -320,6 +323,7 @@ generation_enter(const struct child *child, struct api *out)
 void
 generation_leave(struct api *api)
 {
+	sold_forget(api);
 	stripe_client_free(api->stripe);
 	db_free(api->db);
 	license_keys_release(&api->billing.keys);

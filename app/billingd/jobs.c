@@ -14,6 +14,7 @@
 #include "billing/subscriptions.h"
 #include "billingd/generation.h"
 #include "billingd/signing.h"
+#include "billingd/sold.h"
 #include "callers/idempotency.h"
 #include "contracts/contracts.h"
 #include "issuing/license_records.h"
@@ -304,6 +305,7 @@ run_rounds(struct api *api, struct arena *arena, const struct child *child,
 			signing_watch(api);
 		else
 			signing_refresh(api);
+		sold_learn(api);
 		if (child->role->stripe == STRIPE_IN_JOBS)
 			atomic_store(api->stripe_idle, true);
 		open = may_run(api, arena, jobs, open, &question_due_us);

@@ -120,6 +120,10 @@ const struct setting app_settings_table[] = {
             .check = check_not_empty),
         ROW(plans_file, "PLANS_FILE", "conf/plans.json",
             "The plans that are sold, and what each allows.", .check = check_not_empty),
+        ROW(plan_reductions, "PLAN_REDUCTIONS", "now",
+            "When customers lose what their plan loses in PLANS_FILE: now, with their next "
+            "licence, or period_end.",
+            .choices = when_choices),
         ROW(keys_dir, "KEYS_DIR", "keys", "Folder of the signing key and the published keys.",
             .check = check_not_empty),
         ROW(key_wait_hours, "KEY_WAIT_HOURS", "24",
@@ -405,5 +409,6 @@ app_settings_rules(struct task *task, const struct app_settings *settings, struc
 	        .sales = sales_of(settings),
 	};
 	TRY(plans_load(task, settings->plans_file, &out->plans));
+	out->plans.keeps_sold = strcmp(settings->plan_reductions, "period_end") == 0;
 	return load_prices(task, settings, out);
 }

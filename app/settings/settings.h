@@ -30,6 +30,7 @@ struct app_settings {
 	int64_t db_statement_timeout_ms;
 	const char *migrations_dir;
 	const char *plans_file;
+	const char *plan_reductions;
 	const char *keys_dir;
 	int64_t key_wait_hours;
 	const char *base_url;

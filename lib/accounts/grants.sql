@@ -32,6 +32,7 @@ BEGIN
             ('meter_events', 'INSERT, SELECT, UPDATE'),
             ('overrides', 'DELETE, INSERT, SELECT, UPDATE'),
             ('payment_reversals', 'INSERT, SELECT, UPDATE'),
+            ('plan_terms', 'DELETE, INSERT, SELECT'),
             ('revocation_lists', 'DELETE, INSERT, SELECT'),
             ('revocation_restores', 'INSERT, SELECT, UPDATE'),
             ('revoked_before', 'DELETE, INSERT, SELECT, UPDATE'),

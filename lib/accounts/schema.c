@@ -8,6 +8,7 @@
 #include "billing/audit.h"
 #include "billing/customer_keys.h"
 #include "billing/customers.h"
+#include "billing/plan_terms.h"
 #include "billing/subscriptions.h"
 #include "callers/api_keys.h"
 #include "callers/idempotency.h"
@@ -74,6 +75,7 @@ const struct statement_list *const billing_statements[] = {
 	&revocation_restore_statements,
 	&signing_key_statements,
 	&meter_compare_statements,
+	&plan_terms_statements,
 	&meter_day_statements,
 	&meter_parked_statements,
 	&meter_send_statements,

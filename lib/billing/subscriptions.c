@@ -5,13 +5,14 @@
 #include "billing/audit.h"
 #include "billing/customers.h"
 
-static const struct column columns[] = COLUMNS(
-        struct subscription, subscription_id, customer_id, stripe_subscription_id, plan, status,
-        trial_ends_at, current_period_ends_at, past_due_since, cancel_at_period_end, cancel_at,
-        canceled_at, ended_at, stripe_price_id, quantity, addons, interval, interval_count,
-        currency, scheduled_plan, scheduled_quantity, scheduled_addons, pause_behavior,
-        pause_resumes_at, pause_ends_access_at, hold_reason, hold_ends_access_at,
-        price_ends_access_at, contract_id, starts_at, ends_at, version, created_at, updated_at);
+static const struct column columns[] =
+        COLUMNS(struct subscription, subscription_id, customer_id, stripe_subscription_id, plan,
+                status, trial_ends_at, current_period_ends_at, past_due_since,
+                cancel_at_period_end, cancel_at, canceled_at, ended_at, stripe_price_id,
+                quantity, addons, interval, interval_count, currency, scheduled_plan,
+                scheduled_quantity, scheduled_addons, pause_behavior, pause_resumes_at,
+                pause_ends_access_at, hold_reason, hold_ends_access_at, price_ends_access_at,
+                bought_at, contract_id, starts_at, ends_at, version, created_at, updated_at);
 
 #define SUBSCRIPTION_COLUMNS                                                                   \
 	"s.subscription_id, s.customer_id, s.stripe_subscription_id, s.plan, s.status, "       \
@@ -21,7 +22,8 @@ static const struct column columns[] = COLUMNS(
 	"s.interval_count, s.currency, s.scheduled_plan, s.scheduled_quantity, "               \
 	"s.scheduled_addons::text AS scheduled_addons, "                                       \
 	"s.pause_behavior, s.pause_resumes_at, s.pause_ends_access_at, "                       \
-	"s.hold_reason, s.hold_ends_access_at, s.price_ends_access_at, s.contract_id, "        \
+	"s.hold_reason, s.hold_ends_access_at, s.price_ends_access_at, COALESCE(s.bought_at, " \
+	"s.created_at) AS bought_at, s.contract_id, "                                          \
 	"s.starts_at, s.ends_at, s.version, s.created_at, s.updated_at"
 
 /* See subscription_order() in migration 25. */

@@ -42,6 +42,7 @@ struct subscription {
 	/* The earliest of these as access_early_end() gives it, for answers. */
 	struct instant access_ends_at;
 	const char *access_end_reason;
+	struct instant bought_at; /* the plan, or its present period began */
 	int64_t version;
 	struct instant created_at;
 	struct instant updated_at;

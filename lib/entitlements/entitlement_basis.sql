@@ -15,6 +15,7 @@ SELECT c.customer_id, c.deleted_at IS NOT NULL AS deleted,
   s.hold_reason AS "subscription.hold_reason",
   s.hold_ends_access_at AS "subscription.hold_ends_access_at",
   s.price_ends_access_at AS "subscription.price_ends_access_at",
+  COALESCE(s.bought_at, s.created_at) AS "subscription.bought_at",
   s.contract_id AS "subscription.contract_id", s.starts_at AS "subscription.starts_at",
   s.ends_at AS "subscription.ends_at",
   o.features::text AS "terms.override_features", o.limits::text AS "terms.override_limits",
@@ -23,7 +24,8 @@ FROM customers c
 LEFT JOIN LATERAL (
   SELECT stripe_subscription_id, plan, status, trial_ends_at, current_period_ends_at,
     past_due_since, cancel_at_period_end, cancel_at, pause_resumes_at, pause_ends_access_at,
-    hold_reason, hold_ends_access_at, price_ends_access_at, contract_id, starts_at, ends_at
+    hold_reason, hold_ends_access_at, price_ends_access_at, bought_at, created_at,
+    contract_id, starts_at, ends_at
   FROM subscriptions WHERE customer_id = c.customer_id
   ORDER BY superseded, subscription_order(subscriptions, $2), subscription_id DESC
   LIMIT 1) s ON true

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "billing/access.h"
+#include "plans/plans_terms.h"
 
 /* One computation. */
 struct layers {
@@ -104,16 +105,15 @@ overrides_count(const struct entitlement_terms *terms, int64_t now_ms)
 
 /* The values of the first layer. */
 static struct entitlement_values
-plan_values(const struct plans *plans, const struct subscription *subscription, int64_t now_ms)
+plan_values(struct arena *arena, const struct plans *plans,
+            const struct subscription *subscription, int64_t now_ms)
 {
-	const struct plan *plan =
-	        subscription->plan == NULL || access_is_trial(subscription, now_ms)
-	                ? NULL
-	                : plans_find(plans, subscription->plan);
+	bool trial = subscription->plan == NULL || access_is_trial(subscription, now_ms);
+	const struct plan_terms terms =
+	        plans_terms(arena, plans, trial ? PLANS_TRIAL : subscription->plan,
+	                    subscription->bought_at);
 
-	if (plan == NULL)
-		return (struct entitlement_values){plans->trial_features, plans->trial_limits};
-	return (struct entitlement_values){plan->features, plan->limits};
+	return (struct entitlement_values){terms.features, terms.limits};
 }
 
 void
@@ -123,7 +123,8 @@ entitlements_compute(struct arena *arena, const struct billing *billing,
                      struct entitlements *out)
 {
 	struct layers layers = {arena, &billing->plans, {&out->features, &out->limits}};
-	struct entitlement_values first = plan_values(&billing->plans, subscription, now_ms);
+	struct entitlement_values first =
+	        plan_values(arena, &billing->plans, subscription, now_ms);
 	bool overridden = overrides_count(terms, now_ms);
 	struct json_view features, limits;
 	struct instant until;

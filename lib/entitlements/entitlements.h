@@ -50,8 +50,8 @@ struct entitlement_values {
 	struct license_values limits;
 };
 
-/* Computes all of it. Without a subscription its plan is NULL: then, in a trial, and with a plan
- * that plans.json lacks, the first layer is the trial's row of plans.json. Stored names that
+/* Computes all of it. Without a subscription its plan is NULL: then, and in a trial, the first layer is
+ * the trial's; else it is as plans_terms() gives it. Stored names that
  * plans.json does not have any more, or has with another type, do not count. */
 void entitlements_compute(struct arena *arena, const struct billing *billing,
                           const struct subscription *subscription,

@@ -38,9 +38,12 @@ static const struct statement statements[] = {
                          "WHERE customer_id = $1 AND deleted_at IS NULL) "
                          "ORDER BY instance_id LIMIT $3::bigint"},
         /* Activations of one customer run one after the other; reports do not wait. */
-        [LOCK] = {"instance_lock", ROWS_WITH(struct subscription, plan, status, trial_ends_at),
-                  .sql = "SELECT s.plan, s.status, s.trial_ends_at FROM customers c "
-                         "LEFT JOIN LATERAL (SELECT plan, status, trial_ends_at "
+        [LOCK] = {"instance_lock",
+                  ROWS_WITH(struct subscription, plan, status, trial_ends_at, bought_at),
+                  .sql = "SELECT s.plan, s.status, s.trial_ends_at, s.bought_at FROM customers "
+                         "c "
+                         "LEFT JOIN LATERAL (SELECT plan, status, trial_ends_at, "
+                         "    COALESCE(bought_at, created_at) AS bought_at "
                          "  FROM subscriptions WHERE customer_id = c.customer_id "
                          "  ORDER BY superseded, subscription_order(subscriptions, $2)"
                          ", subscription_id DESC LIMIT 1) s ON true "

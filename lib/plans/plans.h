@@ -97,6 +97,8 @@ struct plan_addon {
 	struct license_values limits;   /* it raises each by so much, times the quantity */
 };
 
+struct sold_terms; /* plans_terms.h */
+
 struct plans {
 	int64_t version; /* changes with the table; other licences are re-issued */
 	int64_t trial_days;
@@ -108,6 +110,10 @@ struct plans {
 	size_t metric_count;
 	struct plan_meter meters[PLAN_METERS_MAX]; /* those that have a price here */
 	size_t meter_count;
+	/* The terms in which plans were sold, the newest first; none until they are read. */
+	const struct sold_terms *sold;
+	size_t sold_count;
+	bool keeps_sold; /* what a plan loses in the file, a customer loses with the next period */
 	struct plan_name names[PLAN_NAMES_MAX];
 	size_t name_count;
 	struct plan items[PLANS_MAX];

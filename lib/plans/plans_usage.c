@@ -20,6 +20,8 @@ static const struct member usage_members[] = {
         {NULL, 0, MEMBER_INT},
 };
 
+enum { USAGE_MEMBERS = sizeof(usage_members) / sizeof(*usage_members) - 1 };
+
 static const struct member meter_members[] = {
         {"amount_minor", offsetof(struct plan_meter, amount_minor), MEMBER_STRING},
         {"currency", offsetof(struct plan_meter, currency), MEMBER_STRING},
@@ -88,6 +90,18 @@ take_meter(const struct json_view *value, size_t metric, struct plan_usage *out)
 	return NULL;
 }
 
+/* Without any bound. */
+static struct plan_usage
+unbounded(void)
+{
+	struct plan_usage usage = {.max_instances = LICENSE_UNLIMITED,
+	                           .non_production = PLAN_COUNTED_TOGETHER};
+
+	for (size_t i = 0; i < PLAN_METRICS_MAX; i++)
+		usage.metric_max[i] = LICENSE_UNLIMITED;
+	return usage;
+}
+
 enum fail
 plans_read_usage(const struct reader *reader, const char *where, const struct json_view *parent,
                  const struct plans *plans, struct plan_usage *out)
@@ -98,10 +112,7 @@ plans_read_usage(const struct reader *reader, const char *where, const struct js
 	const char *path = arena_printf(reader->task->arena, "%s.usage", where);
 	struct json_view usage;
 
-	*out = (struct plan_usage){.max_instances = LICENSE_UNLIMITED,
-	                           .non_production = PLAN_COUNTED_TOGETHER};
-	for (size_t i = 0; i < PLAN_METRICS_MAX; i++)
-		out->metric_max[i] = LICENSE_UNLIMITED;
+	*out = unbounded();
 	if (!json_view_member(parent, "usage", &usage))
 		return FAIL_NONE;
 	if (!json_view_is_object(&usage))
@@ -113,6 +124,56 @@ plans_read_usage(const struct reader *reader, const char *where, const struct js
 	TRY(read_by_metric(reader, path, &usage, "metrics", plans, out, take_bound));
 	TRY(read_by_metric(reader, path, &usage, "meters", plans, out, take_meter));
 	return plans_refuse_unknown(reader, path, &usage, known);
+}
+
+struct license_values
+plans_usage_values(struct arena *arena, const struct plans *plans, enum value_kind kind,
+                   const struct plan_usage *usage)
+{
+	struct license_value *items =
+	        arena_array(arena, USAGE_MEMBERS + plans->metric_count, sizeof(*items));
+	size_t count = 0;
+
+	for (size_t i = 0; usage_members[i].name != NULL; i++) {
+		struct license_value value = {
+		        .name = usage_members[i].name,
+		        .type = VALUE_INTEGER,
+		        .number = *(const int64_t *)((const char *)usage +
+		                                     usage_members[i].offset)};
+		bool is_allowance =
+		        usage_members[i].offset == offsetof(struct plan_usage, non_production);
+
+		if (is_allowance == (kind == VALUE_FEATURE) &&
+		    !(is_allowance && value.number == PLAN_COUNTED_TOGETHER))
+			items[count++] = value;
+	}
+	for (size_t i = 0; kind == VALUE_LIMIT && i < plans->metric_count; i++)
+		items[count++] = (struct license_value){
+		        .name = arena_printf(arena, "metrics.%s", plans->metrics[i].name),
+		        .type = VALUE_INTEGER,
+		        .number = usage->metric_max[i]};
+	return (struct license_values){items, count};
+}
+
+struct plan_usage
+plans_usage_of(const struct plans *plans, const struct license_values *values)
+{
+	struct plan_usage usage = unbounded();
+
+	for (size_t i = 0; i < values->count; i++) {
+		const struct license_value *value = &values->items[i];
+		size_t metric = text_starts_with(value->name, "metrics.")
+		                        ? plans_metric(plans, value->name + strlen("metrics."))
+		                        : plans->metric_count;
+
+		if (metric < plans->metric_count)
+			usage.metric_max[metric] = value->number;
+		for (size_t m = 0; usage_members[m].name != NULL; m++)
+			if (strcmp(usage_members[m].name, value->name) == 0)
+				*(int64_t *)((char *)&usage + usage_members[m].offset) =
+				        value->number;
+	}
+	return usage;
 }
 
 enum fail

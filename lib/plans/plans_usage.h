@@ -16,3 +16,11 @@ enum fail plans_read_usage(const struct reader *reader, const char *where,
 /* Reads the prices of meters, {meter: price}, once the plans that name the meters are read. */
 enum fail plans_read_meters(const struct reader *reader, const struct json_view *root,
                             struct plans *out) MUST_CHECK;
+
+/* The bounds as limits ("max_instances", "metrics.api_calls"), or the allowances as features
+ * ("non_production"); and back, from both. A name that this version or the table of metrics does not
+ * have is left out. */
+struct license_values plans_usage_values(struct arena *arena, const struct plans *plans,
+                                         enum value_kind kind, const struct plan_usage *usage);
+struct plan_usage plans_usage_of(const struct plans *plans,
+                                 const struct license_values *values);

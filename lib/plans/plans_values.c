@@ -80,25 +80,34 @@ longest(const struct plan_name *name)
 	       (name->type == VALUE_TEXT ? 2 * VALUE_TEXT_MAX : NUMBER_LENGTH);
 }
 
+void
+plans_add_unbounded(struct arena *arena, const struct plans *plans,
+                    struct license_values *limits)
+{
+	const char *names[PLAN_NAMES_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < plans->name_count; i++)
+		if (plans->names[i].kind == VALUE_LIMIT)
+			names[count++] = plans->names[i].name;
+	values_add_unbounded(arena, limits, names, count);
+}
+
 enum fail
 plans_complete_values(const struct reader *reader, struct plans *plans)
 {
-	const char *names[PLAN_NAMES_MAX];
-	size_t count = 0, length = 0;
+	struct arena *arena = reader->task->arena;
+	size_t length = 0;
 
-	for (size_t i = 0; i < plans->name_count; i++) {
+	for (size_t i = 0; i < plans->name_count; i++)
 		length += longest(&plans->names[i]);
-		if (plans->names[i].kind == VALUE_LIMIT)
-			names[count++] = plans->names[i].name;
-	}
 	if (length > LICENSED_MAX)
 		return plans_refuse(reader, "plans",
 		                    "has features that may be too long for a licence; use "
 		                    "fewer texts or names");
 	for (size_t i = 0; i < plans->count; i++)
-		values_add_unbounded(reader->task->arena, &plans->items[i].limits, names,
-		                     count);
-	values_add_unbounded(reader->task->arena, &plans->trial_limits, names, count);
+		plans_add_unbounded(arena, plans, &plans->items[i].limits);
+	plans_add_unbounded(arena, plans, &plans->trial_limits);
 	return FAIL_NONE;
 }
 

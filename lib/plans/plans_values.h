@@ -12,3 +12,7 @@ enum fail plans_read_values(const struct reader *reader, const char *where,
 /* Once all is read: a limit that only other plans have is without a bound. Refuses a table whose
  * values may be too long for a licence. */
 enum fail plans_complete_values(const struct reader *reader, struct plans *plans) MUST_CHECK;
+
+/* Adds the limits of the table that are absent, without a bound. */
+void plans_add_unbounded(struct arena *arena, const struct plans *plans,
+                         struct license_values *limits);

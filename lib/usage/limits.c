@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "base/arena.h"
 #include "billing/access.h"
+#include "plans/plans_terms.h"
 #include "json/view.h"
 
 struct levels_row {
@@ -13,11 +15,12 @@ struct levels_row {
 	struct usage_levels levels;
 };
 
-static const struct column columns[] = COLUMNS(
-        struct levels_row, customer_id, subscription.plan, subscription.status,
-        subscription.trial_ends_at, terms.override_features, terms.override_limits,
-        terms.override_ends_at, levels.active_devices, levels.instances, levels.non_production,
-        levels.month, levels.newest, levels.counted_until, levels.counted);
+static const struct column columns[] =
+        COLUMNS(struct levels_row, customer_id, subscription.plan, subscription.status,
+                subscription.trial_ends_at, subscription.bought_at, terms.override_features,
+                terms.override_limits, terms.override_ends_at, levels.active_devices,
+                levels.instances, levels.non_production, levels.month, levels.newest,
+                levels.counted_until, levels.counted);
 
 #define ROW ROWS_OF(struct levels_row, columns)
 
@@ -39,13 +42,14 @@ static const char devices[] = "maxDevices";
 const struct plan_usage *
 usage_of_plan(const struct operation *operation, const struct subscription *subscription)
 {
-	const struct plans *plans = &operation->billing->plans;
-	const struct plan *plan =
-	        subscription->plan == NULL || access_is_trial(subscription, operation->now_ms)
-	                ? NULL
-	                : plans_find(plans, subscription->plan);
+	struct arena *arena = operation->task->arena;
+	bool trial =
+	        subscription->plan == NULL || access_is_trial(subscription, operation->now_ms);
+	struct plan_terms *terms = arena_alloc(arena, sizeof(*terms));
 
-	return plan == NULL ? &plans->trial_usage : &plan->usage;
+	*terms = plans_terms(arena, &operation->billing->plans,
+	                     trial ? PLANS_TRIAL : subscription->plan, subscription->bought_at);
+	return &terms->usage;
 }
 
 struct usage_bounds

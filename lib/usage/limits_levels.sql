@@ -49,6 +49,7 @@ used AS (
 
 SELECT c.customer_id, s.plan AS "subscription.plan", s.status AS "subscription.status",
   s.trial_ends_at AS "subscription.trial_ends_at",
+  COALESCE(s.bought_at, s.created_at) AS "subscription.bought_at",
   o.features::text AS "terms.override_features", o.limits::text AS "terms.override_limits",
   o.expires_at AS "terms.override_ends_at",
   COALESCE(f.active_devices, 0) + m.active_devices AS "levels.active_devices",
@@ -66,7 +67,8 @@ SELECT c.customer_id, s.plan AS "subscription.plan", s.status AS "subscription.s
   (SELECT done OR $1 < customer_id FROM usage_backfill) AS "levels.counted"
 FROM customers c
 LEFT JOIN LATERAL (
-  SELECT plan, status, trial_ends_at FROM subscriptions WHERE customer_id = c.customer_id
+  SELECT plan, status, trial_ends_at, bought_at, created_at FROM subscriptions
+  WHERE customer_id = c.customer_id
   ORDER BY superseded, subscription_order(subscriptions, $2),
     subscription_id DESC LIMIT 1) s ON true
 LEFT JOIN overrides o ON o.customer_id = c.customer_id

@@ -21,11 +21,11 @@ static const struct statement statements[] = {
                     ROWS_WITH(struct usage_view, key.key_id, key.customer_id, key.role,
                               key.digest, key.scopes, key.used_today, key.revoked_at,
                               customer_id, subscription.plan, subscription.status,
-                              subscription.trial_ends_at, terms.override_features,
-                              terms.override_limits, terms.override_ends_at,
-                              levels.active_devices, levels.instances, levels.non_production,
-                              levels.month, levels.newest, levels.counted_until, levels.counted,
-                              usage_id),
+                              subscription.trial_ends_at, subscription.bought_at,
+                              terms.override_features, terms.override_limits,
+                              terms.override_ends_at, levels.active_devices, levels.instances,
+                              levels.non_production, levels.month, levels.newest,
+                              levels.counted_until, levels.counted, usage_id),
                     .sql = usage_report_sql},
         /* The report that was stored under this id. The report itself may have been deleted
 	 * since. This is no part of report.sql, which would then open every month for a rare

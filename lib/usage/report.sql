@@ -140,6 +140,7 @@ SELECT k.key_id AS "key.key_id", k.key_customer_id AS "key.customer_id", k.role 
   k.digest AS "key.digest", k.scopes AS "key.scopes", k.used_today AS "key.used_today",
   k.revoked_at AS "key.revoked_at", k.customer_id, s.plan AS "subscription.plan",
   s.status AS "subscription.status", s.trial_ends_at AS "subscription.trial_ends_at",
+  COALESCE(s.bought_at, s.created_at) AS "subscription.bought_at",
   o.features::text AS "terms.override_features", o.limits::text AS "terms.override_limits",
   o.expires_at AS "terms.override_ends_at",
   COALESCE(f.active_devices, 0) + m.active_devices AS "levels.active_devices",
@@ -158,7 +159,8 @@ SELECT k.key_id AS "key.key_id", k.key_customer_id AS "key.customer_id", k.role 
   (SELECT usage_id FROM fresh) AS usage_id
 FROM caller k
 LEFT JOIN LATERAL (
-  SELECT plan, status, trial_ends_at FROM subscriptions WHERE customer_id = k.customer_id
+  SELECT plan, status, trial_ends_at, bought_at, created_at FROM subscriptions
+  WHERE customer_id = k.customer_id
   ORDER BY superseded, subscription_order(subscriptions, $9),
     subscription_id DESC LIMIT 1) s ON true
 LEFT JOIN overrides o ON o.customer_id = k.customer_id

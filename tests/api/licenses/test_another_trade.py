@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ import jwt
 import pytest
 
 from support.client import expect
-from support.stack import ROOT, VARIANT
+from support.stack import ROOT, VARIANT, wait_for
 
 TRADE = json.loads((ROOT / "tests/support/another-trade.json").read_text(encoding="utf-8"))
 PLANS = {plan["plan"]: plan for plan in TRADE["plans"]}
@@ -98,3 +99,76 @@ def test_licenses_of_every_plan_in_every_language(trade, tmp_path):
         text=True, capture_output=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("7 verdicts") >= 4, done.stdout
+
+
+def changed():
+    """The file with another plan: studio has fewer seats and more projects, agency is gone."""
+    table = json.loads(json.dumps(TRADE))
+    table["plans"] = [plan for plan in table["plans"] if plan["plan"] != "agency"]
+    table["plans"][1]["limits"] = {"seats": 3, "projects": 30, "storageGb": 50}
+    table["plans"][1]["features"]["region"] = "eu-north"
+    return table
+
+
+def diff(stack, *arguments, status=0):
+    done = stack.billingctl("plans", "diff", "--json", *arguments, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def doctor(stack):
+    checks = json.loads(stack.billingctl("doctor", "--json", check=False).stdout)["checks"]
+    return {check["check"]: check for check in checks}["plans_in_force"]
+
+
+def test_a_changed_file(trade, tmp_path):
+    """Before the reload the operator sees who gains and loses what; after it licences follow, and a
+    plan that the file lost still licences its customers."""
+    api = trade.api
+    studio, agency = api.sign_up(), api.sign_up()
+    buy(trade, studio, "studio")
+    before = read(buy(trade, agency, "agency"))
+    assert diff(trade)["plans"] == [] and doctor(trade)["state"] == "ok"
+    path = tmp_path / "plans.json"
+    path.write_text(json.dumps(changed()), encoding="utf-8")
+    found = {row["plan"]: row for row in diff(trade, str(path), status=3)["plans"]}
+    assert set(found) == {"studio", "agency"}
+    assert found["studio"]["loses"] == 'region "eu-west" -> "eu-north", seats 5 -> 3'
+    assert found["studio"]["gains"] == 'region "eu-west" -> "eu-north", projects 20 -> 30'
+    assert found["agency"]["loses"] is None and found["agency"]["customers"] >= 1
+    named = diff(trade, str(path), "--customers", "--limit", "1000", status=3)["customers"]
+    assert {(row["customer_id"], row["plan"]) for row in named} >= {
+        (studio.id, "studio"), (agency.id, "agency")}
+    trade.plans_file.write_text(json.dumps(changed()), encoding="utf-8")
+    assert doctor(trade)["state"] == "warning"
+    os.kill(int(trade.pid_file.read_text(encoding="ascii")), signal.SIGHUP)
+
+    def limits():
+        token = expect(studio.client.get(f"/api/licenses/{studio.id}"), 200)["license"]
+        return read(token)["limits"]
+
+    wait_for(lambda: limits() == {"seats": 3, "projects": 30, "storageGb": 50})
+    token = expect(agency.client.get(f"/api/licenses/{agency.id}"), 200)["license"]
+    assert read(token)["plan"] == "agency"
+    assert (read(token)["features"], read(token)["limits"]) == (before["features"],
+                                                                before["limits"])
+    assert diff(trade)["plans"] == [{"plan": "agency", "customers": found["agency"]["customers"],
+                                     "change": "removed, its customers keep it", "loses": None,
+                                     "gains": None}]
+    warned = doctor(trade)
+    assert warned["state"] == "warning" and "agency" in warned["detail"]
+    assert trade.sql("SELECT actor || ' ' || subject || ': ' || detail FROM audit_log "
+                     "WHERE action = 'plan_change'") == \
+        'system:plans studio: region "eu-west" -> "eu-north", seats 5 -> 3, projects 20 -> 30'
+
+
+def test_a_faulty_file(trade, tmp_path):
+    """The message names line, plan, member and reason."""
+    path = tmp_path / "plans.json"
+    table = changed()
+    table["plans"][3]["limits"]["seats"] = "many"
+    path.write_text(json.dumps(table, indent=1), encoding="utf-8")
+    done = trade.billingctl("plans", "diff", str(path), check=False)
+    line = json.dumps(table, indent=1).split("\n").index('    "seats": "many",') + 1
+    assert done.returncode == 1
+    assert f"{path}: line {line}: campus-2026.limits.seats must be an integer" in done.stderr

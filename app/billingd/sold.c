@@ -1,0 +1,53 @@
+/* sold.c: tells a process the terms in which plans were sold. */
+#include "billingd/sold.h"
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "billing/plan_terms.h"
+
+enum { ARENA_LIMIT = 64 * 1024 * 1024, RETRY_US = 5 * 1000 * 1000 };
+
+static enum fail
+learn(struct api *api, struct arena *arena)
+{
+	struct task task = {.arena = arena, .request_id = "plans"};
+	struct operation operation = {.task = &task,
+	                              .db = api->db,
+	                              .billing = &api->billing,
+	                              .actor = "system:plans",
+	                              .now_ms = db_now_ms(api->db)};
+	enum fail kind = plan_terms_record(&operation, &api->billing.plans);
+
+	if (kind == FAIL_NONE)
+		kind = plan_terms_load(&operation, &api->billing.plans);
+	db_rollback_to(api->db, 0);
+	if (kind != FAIL_NONE)
+		log_line(LOG_LEVEL_WARNING, "the sold terms of plans cannot be read",
+		         LOG_S("code", task.failure.code),
+		         LOG_S("reason", task.failure.message));
+	return kind;
+}
+
+void
+sold_learn(struct api *api)
+{
+	struct arena *arena;
+
+	if (api->sold != NULL || clock_monotonic_us() < api->sold_retry_us)
+		return;
+	arena = arena_new(ARENA_LIMIT);
+	if (learn(api, arena) == FAIL_NONE) {
+		api->sold = arena;
+		return;
+	}
+	arena_free(arena);
+	api->sold_retry_us = clock_monotonic_us() + RETRY_US;
+}
+
+void
+sold_forget(struct api *api)
+{
+	api->billing.plans.sold_count = 0;
+	arena_free(api->sold);
+	api->sold = NULL;
+}

@@ -1,0 +1,47 @@
+/* plans_terms.h: a plan's terms (features, limits, bounds of use): as the file has them, as a text that is
+ * stored, and as they count for a customer who bought the plan under an older file. */
+#pragma once
+
+#include "plans/plans.h"
+
+/* The name under which the trial's terms are stored. */
+#define PLANS_TRIAL ""
+
+struct plan_terms {
+	struct license_values features;
+	struct license_values limits;
+	struct plan_usage usage;
+};
+
+/* Terms that a plan had in an older file, or has in the present one. */
+struct sold_terms {
+	const char *plan;
+	struct instant since;
+	bool is_present; /* the file has these */
+	struct plan_terms terms;
+};
+
+/* The terms of a plan, or of the trial (PLANS_TRIAL), for a subscription that was bought or renewed at
+ * that time. They are those of the file. A plan that the file does not have any more has its last ones,
+ * and the trial's when none are known. Where reductions wait for the next period, each value is at
+ * least that of the terms that were in force at the purchase, if its time is known. */
+struct plan_terms plans_terms(struct arena *arena, const struct plans *plans, const char *id,
+                              struct instant bought_at);
+
+/* The terms of the file; false when it does not have the plan. */
+bool plans_present_terms(const struct plans *plans, const char *id, struct plan_terms *out);
+
+/* A plan's or the trial's terms as JSON, {"features": ..., "limits": ..., "usage": ...}. */
+const char *plans_terms_write(struct arena *arena, const struct plans *plans,
+                              const struct plan_terms *terms);
+
+/* Reads that text. False when it is no such text. */
+bool plans_terms_read(struct arena *arena, const struct plans *plans, const char *text,
+                      struct plan_terms *out);
+
+/* Whether both allow the same. */
+bool plan_terms_equal(struct arena *arena, const struct plans *plans,
+                      const struct plan_terms *a, const struct plan_terms *b);
+
+/* Drops the values whose names are of something else in the file now. */
+void plan_terms_fit(struct arena *arena, const struct plans *plans, struct plan_terms *terms);
