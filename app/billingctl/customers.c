@@ -42,6 +42,11 @@ put_subscription(struct output *output, const struct subscription *subscription,
 	output_text(output, "pause_behavior", s->pause_behavior);
 	output_time(output, "access_ends_at", end.at);
 	output_text(output, "access_end_reason", end.at.known ? end.reason : NULL);
+	output_text(output, "kind",
+	            subscription == NULL ? NULL : subscription_kind(subscription));
+	output_text(output, "contract_id", s->contract_id);
+	output_time(output, "starts_at", s->starts_at);
+	output_time(output, "ends_at", s->ends_at);
 }
 
 static const char *

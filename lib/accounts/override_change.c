@@ -90,7 +90,7 @@ account_override(struct operation *operation, const struct override_change *chan
 	if (out->present)
 		is = override_write(task->arena, &row, true);
 	TRY(license_revoke_excess(operation, change->customer_id));
-	TRY(audit_record_values(operation, "override_set", change->customer_id, row.reason, was,
-	                        is));
+	TRY(audit_record_values(operation, "override_set", change->customer_id, NULL,
+	                        row.reason, was, is));
 	return db_commit(operation->db, task);
 }

@@ -13,6 +13,7 @@
 #include "callers/api_keys.h"
 #include "callers/idempotency.h"
 #include "contracts/contracts.h"
+#include "contracts/trials.h"
 #include "db/migrations.h"
 #include "db/role.h"
 #include "db/server.h"
@@ -56,7 +57,9 @@ const struct statement_list *const billing_statements[] = {
 	&audit_chain_statements,
 	&audit_statements,
 	&contract_change_statements,
+	&contract_end_statements,
 	&contract_statements,
+	&contract_trial_statements,
 	&audit_refusal_statements,
 	&audit_trail_statements,
 	&audit_verify_statements,

@@ -11,8 +11,8 @@ static const struct statement statements[] = {
                            "request_id, detail) VALUES ($1, $2, $3, $4, $5, $6)"},
         [RECORD_VALUES] = {"audit_record_values",
                            .sql = "INSERT INTO audit_log (actor, action, customer_id, "
-                                  "request_id, detail, value_before, value_after) "
-                                  "VALUES ($1, $2, $3, $4, $5, $6, $7)"},
+                                  "subject, request_id, detail, value_before, value_after) "
+                                  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"},
         [CHANGE] =
                 {"audit_change",
                  .sql = "WITH counted AS (INSERT INTO audit_counts AS c (customer_id, day, "
@@ -47,10 +47,11 @@ audit_record(struct operation *operation, const char *action, const char *custom
 
 enum fail
 audit_record_values(struct operation *operation, const char *action, const char *customer_id,
-                    const char *detail, const char *before, const char *after)
+                    const char *subject, const char *detail, const char *before,
+                    const char *after)
 {
 	return db_run(operation->db, operation->task, &statements[RECORD_VALUES],
-	              PARAMETERS(operation->actor, action, customer_id,
+	              PARAMETERS(operation->actor, action, customer_id, subject,
 	                         operation->task->request_id, detail, before, after),
 	              NULL);
 }

@@ -16,8 +16,8 @@ enum fail audit_record(struct operation *operation, const char *action, const ch
 
 /* As audit_record(), with the changed object before and after: JSON texts, NULL where there is none. */
 enum fail audit_record_values(struct operation *operation, const char *action,
-                              const char *customer_id, const char *detail, const char *before,
-                              const char *after) MUST_CHECK;
+                              const char *customer_id, const char *subject, const char *detail,
+                              const char *before, const char *after) MUST_CHECK;
 
 /* A customer's own keys may make so many changes of it within a day (UTC). */
 enum { AUDIT_DAY_MAX = 20000 };

@@ -6,6 +6,7 @@
 #include "billing/audit.h"
 #include "billing/customers.h"
 #include "contracts/contracts.h"
+#include "contracts/trials.h"
 #include "issuing/license_rights.h"
 #include "outbox/enqueue.h"
 
@@ -16,41 +17,16 @@ struct obstacles {
 	bool subscribed;
 };
 
-struct trial {
-	struct instant ends_at;
-};
-
-struct ending {
-	bool others;
-	struct instant ends_at;
-};
-
-struct due {
-	const char *customer_id;
-	const char *contract_id;
-};
-
 extern const char contracts_contract_create_sql[]; /* contract_create.sql */
 extern const char contracts_contract_amend_sql[];  /* contract_amend.sql */
 
 #define FINAL "('canceled', 'incomplete_expired')"
-#define TRIAL                                                                                  \
-	"customer_id = $1 AND stripe_subscription_id IS NULL AND contract_id IS NULL "         \
-	"AND status = 'trialing' "
 
 enum {
 	OBSTACLES,
 	CREATE,
 	AMEND,
 	END,
-	SHORTEN_TRIAL,
-	RESTORE_TRIAL,
-	ENDING,
-	DUE,
-	RECORD_END,
-	LINK,
-	KEEP_TRIAL,
-	FORGET
 };
 
 static const struct statement statements[] = {
@@ -60,7 +36,8 @@ static const struct statement statements[] = {
                  ROWS_WITH(struct obstacles, contracts, overlaps, subscribed),
                  .sql = "SELECT count(contract_id) AS contracts, "
                         "COALESCE(bool_or(contract_id <> $4 AND starts_at < $3 "
-                        "  AND ends_at > $2), false) AS overlaps, "
+                        "  AND LEAST(ends_at, CASE WHEN status IN " FINAL
+                        "    THEN ended_at END) > $2), false) AS overlaps, "
                         "COALESCE(bool_or(contract_id IS NULL "
                         "  AND stripe_subscription_id IS NOT NULL "
                         "  AND status NOT IN " FINAL " AND status <> 'incomplete' "
@@ -75,64 +52,6 @@ static const struct statement statements[] = {
                         "UPDATE subscriptions SET status = 'canceled', ended_at = $2, "
                         "ends_at = LEAST(ends_at, $2::timestamptz), version = version + 1, "
                         "updated_at = $2 WHERE contract_id = $1 AND status NOT IN " FINAL},
-        /* `ends_at` is when the trial would have ended. */
-        [SHORTEN_TRIAL] =
-                {"contract_shorten_trial", ROWS_WITH(struct trial, ends_at),
-                 .sql = "WITH trial AS (SELECT subscription_id, trial_ends_at "
-                        "  FROM subscriptions WHERE " TRIAL
-                        "  AND trial_ends_at > $3 FOR UPDATE) "
-                        "UPDATE subscriptions s SET version = version + 1, updated_at = $3, "
-                        "trial_ends_at = CASE WHEN $2::timestamptz > $3 "
-                        "  THEN LEAST(s.trial_ends_at, $2) ELSE s.trial_ends_at END, "
-                        "status = CASE WHEN $2::timestamptz > $3 THEN s.status "
-                        "  ELSE 'canceled' END, "
-                        "ended_at = CASE WHEN $2::timestamptz > $3 THEN s.ended_at "
-                        "  ELSE $3::timestamptz END "
-                        "FROM trial WHERE s.subscription_id = trial.subscription_id "
-                        "RETURNING trial.trial_ends_at AS ends_at"},
-        /* As it was before the contract, but not beyond the start of another one. */
-        [RESTORE_TRIAL] =
-                {"contract_restore_trial",
-                 .sql = "UPDATE subscriptions SET version = version + 1, updated_at = $3, "
-                        "trial_ends_at = LEAST(k.trial_ends_at, $4, (SELECT min(starts_at) "
-                        "  FROM subscriptions WHERE customer_id = $1 "
-                        "  AND status NOT IN " FINAL " AND contract_id <> $2)) "
-                        "FROM (SELECT trial_ends_at FROM contracts WHERE contract_id = $2) k "
-                        "WHERE " TRIAL "AND k.trial_ends_at IS NOT NULL"},
-        [ENDING] = {"contract_ending", ROWS_WITH(struct ending, others, ends_at),
-                    .sql = "SELECT COALESCE(bool_or(k.end_set_at IS NULL), false) AS others, "
-                           "max(s.ends_at) AS ends_at FROM subscriptions s "
-                           "JOIN contracts k USING (contract_id) "
-                           "WHERE s.customer_id = $1 AND s.ends_at > $2 "
-                           "AND s.status NOT IN " FINAL},
-        [DUE] = {"contract_due", ROWS_WITH(struct due, customer_id, contract_id),
-                 .sql = "SELECT customer_id, contract_id FROM subscriptions "
-                        "WHERE contract_id IS NOT NULL AND stripe_subscription_id IS NULL "
-                        "AND status NOT IN " FINAL " AND ends_at <= $1 "
-                        "ORDER BY ends_at LIMIT $2::bigint"},
-        [RECORD_END] = {"contract_record_end",
-                        .sql = "UPDATE subscriptions SET status = 'canceled', "
-                               "ended_at = ends_at, version = version + 1, updated_at = $2 "
-                               "WHERE contract_id = $1 AND status NOT IN " FINAL
-                               " AND ends_at <= $2"},
-        [LINK] = {"contract_link",
-                  .sql = "UPDATE subscriptions s SET stripe_subscription_id = $3, "
-                         "version = s.version + 1, updated_at = $4 FROM contracts k "
-                         "WHERE s.contract_id = $2 AND s.customer_id = $1 "
-                         "AND s.stripe_subscription_id IS NULL "
-                         "AND k.contract_id = s.contract_id "
-                         "AND k.billing = '" CONTRACT_STRIPE "' AND EXISTS (SELECT FROM "
-                         "  customers WHERE customer_id = $1 AND deleted_at IS NULL) "
-                         "AND NOT EXISTS (SELECT FROM "
-                         "  subscriptions WHERE stripe_subscription_id = $3)"},
-        [KEEP_TRIAL] = {"contract_keep_trial", .sql = "UPDATE contracts SET trial_ends_at = $2 "
-                                                      "WHERE contract_id = $1"},
-        [FORGET] = {"contract_forget",
-                    .sql = "WITH reasons AS (UPDATE contracts SET end_reason = NULL "
-                           "  WHERE customer_id = $1 AND end_reason IS NOT NULL) "
-                           "UPDATE contract_versions v SET note = NULL FROM contracts k "
-                           "WHERE k.contract_id = v.contract_id AND k.customer_id = $1 "
-                           "AND v.note IS NOT NULL"},
 };
 
 const struct statement_list contract_change_statements = STATEMENT_LIST(statements);
@@ -208,22 +127,19 @@ insert(struct operation *operation, const struct contract *contract, const char 
 	        NULL);
 }
 
-/* Ends a running trial with the start of the contract; `*before` is when it would have ended. */
-static enum fail
-shorten_trial(struct operation *operation, const struct contract *contract,
-              struct instant *before)
+/* The contract as the API shows it, without texts that may name people. */
+static const char *
+audited(const struct operation *operation, const struct contract *contract)
 {
-	struct task *task = operation->task;
-	struct trial trial = {INSTANT_NONE};
-	bool found;
+	struct json_out json = json_out_new(operation->task->arena, 1024);
+	struct contract shown = *contract;
 
-	TRY(db_row(operation->db, task, &statements[SHORTEN_TRIAL],
-	           PARAMETERS(contract->customer_id,
-	                      param_time(task, contract->terms.starts_at),
-	                      param_now(operation)),
-	           &trial, &found));
-	*before = trial.ends_at;
-	return FAIL_NONE;
+	shown.terms.note = NULL;
+	shown.end_reason = NULL;
+	json_out_open(&json, NULL, '{');
+	contract_write(&json, &shown, operation->now_ms);
+	json_out_close(&json, '}');
+	return json.text.data;
 }
 
 /* Has Stripe bill the contract as it is now. */
@@ -252,7 +168,9 @@ finish(struct operation *operation, const char *action, const struct contract *b
 
 	TRY(license_revoke_excess(operation, customer_id));
 	TRY(contract_find(operation, customer_id, out->contract_id, out));
-	TRY(audit_record(operation, action, customer_id, out->contract_id, NULL));
+	TRY(audit_record_values(operation, action, customer_id, out->contract_id, NULL,
+	                        before == NULL ? NULL : audited(operation, before),
+	                        audited(operation, out)));
 	TRY(customer_find(operation, customer_id, &customer));
 	if (text_equal(out->billing, CONTRACT_STRIPE))
 		TRY(bill(operation, &customer, before, out));
@@ -302,7 +220,7 @@ contract_create(struct operation *operation, const char *customer_id,
 		return fail_conflict(operation, "too_many_contracts",
 		                     "The customer has as many contracts as it can have.");
 	if (manual)
-		TRY(shorten_trial(operation, out, &trial_ends_at));
+		TRY(contract_shorten_trial(operation, out, &trial_ends_at));
 	TRY(insert(operation, out, manual ? "active" : "incomplete", trial_ends_at));
 	TRY(finish(operation, "contract_create", NULL, out));
 	return db_commit(operation->db, operation->task);
@@ -369,19 +287,6 @@ store_version(struct operation *operation, const struct contract *before,
 	return FAIL_NONE;
 }
 
-/* Gives back what the contract took of the trial, up to its new start; unknown: all of it. */
-static enum fail
-restore_trial(struct operation *operation, const struct contract *contract,
-              struct instant starts_at)
-{
-	struct task *task = operation->task;
-
-	return db_run(operation->db, task, &statements[RESTORE_TRIAL],
-	              PARAMETERS(contract->customer_id, contract->contract_id,
-	                         param_now(operation), param_time(task, starts_at)),
-	              NULL);
-}
-
 /* Stripe keeps the currency of a subscription. */
 static enum fail
 check_new_price(struct operation *operation, const struct contract *before,
@@ -410,7 +315,7 @@ check_new_times(struct operation *operation, const struct contract *before,
 	TRY(contract_terms_check(operation->task, contract->billing, terms, operation->now_ms));
 	TRY(check_obstacles(operation, before->customer_id, before->contract_id, terms,
 	                    &obstacles));
-	return restore_trial(operation, before, terms->starts_at);
+	return contract_restore_trial(operation, before, terms->starts_at);
 }
 
 enum fail
@@ -449,7 +354,7 @@ end_now(struct operation *operation, const struct contract *contract, const char
 		                          contract->subscription.stripe_subscription_id,
 		                          stripe_cancel_parameters(operation)));
 	return contract->terms.starts_at.ms > operation->now_ms
-	               ? restore_trial(operation, contract, INSTANT_NONE)
+	               ? contract_restore_trial(operation, contract, INSTANT_NONE)
 	               : FAIL_NONE;
 }
 
@@ -489,89 +394,4 @@ contract_end(struct operation *operation, const char *customer_id, const char *c
 		TRY(end_now(operation, &before, end->reason));
 	TRY(finish(operation, "contract_end", &before, out));
 	return db_commit(operation->db, operation->task);
-}
-
-enum fail
-fail_contract_exists(struct operation *operation)
-{
-	return fail_conflict(operation, "contract_exists",
-	                     "The customer has a contract, which only the vendor changes.");
-}
-
-enum fail
-contract_must_end(struct operation *operation, const char *customer_id, struct instant *ends_at)
-{
-	struct ending ending = {false, INSTANT_NONE};
-	bool found;
-
-	TRY(db_row(operation->db, operation->task, &statements[ENDING],
-	           PARAMETERS(customer_id, param_now(operation)), &ending, &found));
-	*ends_at = ending.ends_at;
-	return ending.others ? fail_contract_exists(operation) : FAIL_NONE;
-}
-
-enum fail
-contract_link(struct operation *operation, const char *customer_id, const char *contract_id,
-              const char *stripe_subscription_id)
-{
-	struct task *task = operation->task;
-	struct instant trial_ends_at;
-	struct contract contract;
-	int64_t linked;
-
-	TRY(db_run(operation->db, task, &statements[LINK],
-	           PARAMETERS(customer_id, contract_id, stripe_subscription_id,
-	                      param_now(operation)),
-	           &linked));
-	if (linked == 0)
-		return FAIL_NONE;
-	TRY(contract_find(operation, customer_id, contract_id, &contract));
-	if (contract_is_over(&contract, operation->now_ms))
-		return FAIL_NONE;
-	TRY(shorten_trial(operation, &contract, &trial_ends_at));
-	return db_run(operation->db, task, &statements[KEEP_TRIAL],
-	              PARAMETERS(contract_id, param_time(task, trial_ends_at)), NULL);
-}
-
-/* Records one end, unless an amendment has come first. */
-static enum fail
-record_end(struct operation *operation, const struct due *due, int64_t *ended)
-{
-	int64_t rows;
-	bool deleted;
-
-	TRY(db_begin(operation->db, operation->task));
-	TRY(customer_lock(operation, due->customer_id, &deleted));
-	TRY(db_run(operation->db, operation->task, &statements[RECORD_END],
-	           PARAMETERS(due->contract_id, param_now(operation)), &rows));
-	if (rows > 0) {
-		TRY(license_revoke_excess(operation, due->customer_id));
-		TRY(audit_record(operation, "contract_over", due->customer_id, due->contract_id,
-		                 NULL));
-	}
-	*ended += rows;
-	return db_commit(operation->db, operation->task);
-}
-
-enum fail
-contract_run_ends(struct operation *operation, int64_t *ended)
-{
-	struct task *task = operation->task;
-	const struct due *rows;
-	size_t count;
-
-	*ended = 0;
-	TRY(db_rows(operation->db, task, &statements[DUE],
-	            PARAMETERS(param_now(operation), param_int(task, operation->batch)),
-	            (void *)&rows, &count));
-	for (size_t i = 0; i < count; i++)
-		TRY(record_end(operation, &rows[i], ended));
-	return FAIL_NONE;
-}
-
-enum fail
-contract_forget(struct operation *operation, const char *customer_id)
-{
-	return db_run(operation->db, operation->task, &statements[FORGET],
-	              PARAMETERS(customer_id), NULL);
 }

@@ -37,7 +37,8 @@ struct contract_version {
 	const char *created_by;
 };
 
-extern const struct statement_list contract_statements, contract_change_statements;
+extern const struct statement_list contract_statements, contract_change_statements,
+        contract_end_statements;
 
 /* FAIL_NOT_FOUND "customer_not_found", "contract_not_found". */
 enum fail contract_find(struct operation *operation, const char *customer_id,

@@ -16,7 +16,7 @@
 static const struct column columns[] =
         COLUMNS(struct synced_subscription, customer_id, stripe_subscription_id, plan, status,
                 current_period_ends_at, trial_ends_at, cancel_at_period_end, cancel_at,
-                pause_behavior, pause_resumes_at, quantity, addons, superseded);
+                pause_behavior, pause_resumes_at, quantity, addons, superseded, contract_id);
 static const struct column found_columns[] = COLUMNS(
         struct synced_subscription, customer_id, stripe_subscription_id, plan, status,
         current_period_ends_at, trial_ends_at, cancel_at_period_end, cancel_at, pause_behavior,
@@ -31,7 +31,7 @@ struct total {
 	"s.customer_id, s.stripe_subscription_id, s.plan, s.status, "                          \
 	"s.current_period_ends_at, s.trial_ends_at, s.cancel_at_period_end, s.cancel_at, "     \
 	"s.pause_behavior, s.pause_resumes_at, COALESCE(s.quantity, 1) AS quantity, "          \
-	"s.addons::text AS addons, s.superseded"
+	"s.addons::text AS addons, s.superseded, s.contract_id"
 #define FINAL "('canceled', 'incomplete_expired')"
 #define BEST                                                                                   \
 	"(SELECT subscription_id FROM subscriptions WHERE customer_id = $1 "                   \
@@ -103,8 +103,7 @@ static const struct statement statements[] = {
                          "updated_at = $2 WHERE stripe_subscription_id = $1 "
                          "AND status NOT IN " FINAL},
         [FIND] = {"subscription_sync_find", ROWS_OF(struct synced_subscription, found_columns),
-                  .sql = "SELECT " SYNCED
-                         ", s.contract_id, EXISTS (SELECT FROM payment_reversals r "
+                  .sql = "SELECT " SYNCED ", EXISTS (SELECT FROM payment_reversals r "
                          "  WHERE r.stripe_subscription_id = $1 AND r.ends_subscription "
                          "  AND r.lifted_at IS NULL) AS must_end "
                          "FROM subscriptions s WHERE s.stripe_subscription_id = $1"},

@@ -28,7 +28,7 @@ struct synced_subscription {
 	int64_t quantity;   /* of the plan */
 	const char *addons; /* {add-on: quantity} as JSON text */
 	bool superseded;
-	const char *contract_id; /* NULL: it is no contract's; subscription_sync_find() only */
+	const char *contract_id; /* NULL: it is no contract's */
 	bool must_end; /* a refund or dispute ends it (reversals.h); subscription_sync_find() only */
 };
 

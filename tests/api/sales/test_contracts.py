@@ -7,7 +7,7 @@ import jwt
 import pytest
 
 from support.client import expect
-from support.payments import ask, buy
+from support.payments import ask, buy, seconds, settled, stripe_id
 
 
 def at(days=0, seconds=0):
@@ -55,6 +55,9 @@ def test_a_trial_becomes_a_contract(api, stack):
     assert stack.sql("SELECT action, subject FROM audit_log WHERE customer_id = "
                      f"'{customer.id}' AND action LIKE 'contract%'") == \
         f"contract_create|{contract['contract_id']}"
+    assert stack.sql("SELECT value_before IS NULL, value_after->>'reference', "
+                     "value_after->>'note' IS NULL FROM audit_log WHERE action = "
+                     f"'contract_create' AND customer_id = '{customer.id}'") == "t|PO 4711|t"
 
 
 def test_a_dry_run_changes_nothing(api):
@@ -140,6 +143,27 @@ def test_from_a_contract_to_stripe_and_back(api, stack):
     assert made["contract"]["status"] == "incomplete"
     assert current(customer)["kind"] == "stripe"
     assert ask(customer.client, "resume", customer.id).json()["code"] == "contract_exists"
+
+
+def test_a_subscription_follows_a_contract(api, stack):
+    """It begins to bill when the contract ends, whose end was set; until then the contract counts."""
+    customer = api.sign_up()
+    contract = make(api, customer)["contract"]
+    ends = at(10)
+    expect(api.owner.post(path_of(contract) + "/end", {"at": ends}), 200)
+    session = expect(ask(customer.client, "checkout", customer.id, plan="starter"), 200)
+    stack.stripe.complete(session["session_id"])
+    settled(stack, customer.id)
+    theirs, = stack.stripe.call("GET", "/v1/subscriptions", {
+        "customer": stripe_id(stack, customer)})["data"]
+    assert (theirs["status"], theirs["trial_end"]) == ("trialing", seconds(ends))
+    assert (current(customer)["kind"], current(customer)["plan"]) == ("contract", "enterprise")
+    assert claims(customer)["plan"] == "enterprise"
+    stack.sql("UPDATE subscriptions SET ends_at = now(), version = version + 1 WHERE customer_id = "
+              f"'{customer.id}' AND contract_id IS NOT NULL")
+    assert (current(customer)["kind"], current(customer)["plan"]) == ("stripe", "starter")
+    assert stack.sql("SELECT count(*) FROM audit_log WHERE action = 'second_subscription' AND "
+                     f"customer_id = '{customer.id}'") == "0"
 
 
 def test_the_end_comes_by_itself(api, stack):

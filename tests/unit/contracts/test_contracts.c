@@ -241,6 +241,20 @@ START_TEST(test_an_end_that_is_set)
 }
 END_TEST
 
+/* Whatever cancels a contract frees its time for another one. */
+START_TEST(test_a_revoked_contract)
+{
+	(void)make("enterprise", 0, ENDS);
+	(void)make("enterprise", ENDS, 2 * ENDS);
+	fine(account_revoke_licenses(&operation, customer_id, "a test"));
+	ck_assert_str_eq(state_at(0), "enterprise canceled no");
+	ck_assert_str_eq(state_at(ENDS), "enterprise canceled no");
+	operation.now_ms = NOW_MS + 1;
+	(void)make("professional", 1, 2 * ENDS);
+	ck_assert_str_eq(state_at(1), "professional active yes");
+}
+END_TEST
+
 /* Bad terms, each with the field that it names. */
 static const struct {
 	struct contract_input input;
@@ -287,6 +301,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_overlaps, 0, ROWS(spans));
 	tcase_add_test(tcase, test_amendments_are_versions);
 	tcase_add_test(tcase, test_an_end_that_is_set);
+	tcase_add_test(tcase, test_a_revoked_contract);
 	tcase_add_loop_test(tcase, test_faults, 0, ROWS(faults));
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
