@@ -13,11 +13,12 @@ extern const struct column instance_columns[];
 	"released_at, latest_reported_at, active_devices, total_devices, "                     \
 	"metrics::text AS metrics"
 
-/* The columns of an instance as `name`, the member of a struct S. */
-#define INSTANCE_MEMBERS(name)                                                                 \
-	name.instance_id, name.kind, name.first_seen_at, name.last_seen_at, name.activated_at, \
-	        name.lease_expires_at, name.released_at, name.latest_reported_at,              \
-	        name.active_devices, name.total_devices, name.metrics
+/* The columns of the member `instance` of a struct. */
+#define INSTANCE_MEMBERS                                                                       \
+	instance.instance_id, instance.kind, instance.first_seen_at, instance.last_seen_at,    \
+	        instance.activated_at, instance.lease_expires_at, instance.released_at,        \
+	        instance.latest_reported_at, instance.active_devices, instance.total_devices,  \
+	        instance.metrics
 
 extern const struct statement_list instance_transfer_statements;
 

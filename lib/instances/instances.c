@@ -51,7 +51,7 @@ static const struct statement statements[] = {
                          "FOR NO KEY UPDATE OF c"},
         [ACTIVATE] = {"instance_activate",
                       ROWS_WITH(struct activation, in_use, others, kind, was_kind,
-                                INSTANCE_MEMBERS(instance)),
+                                INSTANCE_MEMBERS),
                       .sql = instances_activate_sql},
         [RELEASE] = {"instance_release", ROW,
                      .sql = "UPDATE instances SET "
@@ -120,10 +120,8 @@ instance_lock(struct operation *operation, const char *customer_id,
 
 	TRY(db_row(operation->db, operation->task, &statements[LOCK],
 	           PARAMETERS(customer_id, param_now(operation)), &subscription, &found));
-	if (!found)
-		return fail_customer_not_found(operation->task);
 	*usage = usage_of_plan(operation, &subscription);
-	return FAIL_NONE;
+	return found ? FAIL_NONE : fail_customer_not_found(operation->task);
 }
 
 static enum fail
@@ -171,7 +169,7 @@ instance_activate(struct operation *operation, const struct instance_lease *leas
 {
 	struct task *task = operation->task;
 	struct activation activation = {0};
-	const struct plan_usage *usage;
+	const struct plan_usage *usage = NULL;
 
 	TRY(db_begin(operation->db, task));
 	TRY(instance_lock(operation, lease->customer_id, &usage));
@@ -189,8 +187,8 @@ instance_release(struct operation *operation, const char *customer_id, const cha
                  struct instance *out)
 {
 	struct task *task = operation->task;
-	const struct plan_usage *usage;
-	int64_t revoked;
+	const struct plan_usage *usage = NULL;
+	int64_t revoked = 0;
 	bool found;
 
 	TRY(db_begin(operation->db, task));

@@ -111,7 +111,7 @@ enum fail
 license_request_answer(struct operation *operation, const char *customer_id,
                        const struct license_request *request, struct issued_license *out)
 {
-	const struct plan_usage *usage;
+	const struct plan_usage *usage = NULL;
 	struct bound_license before;
 
 	TRY(db_begin(operation->db, operation->task));

@@ -19,8 +19,7 @@ enum { TRANSFER, FIND, MOVE };
 
 static const struct statement statements[] = {
         [TRANSFER] = {"instance_transfer",
-                      ROWS_WITH(struct transfer, in_use, is_taken, is_done,
-                                INSTANCE_MEMBERS(instance)),
+                      ROWS_WITH(struct transfer, in_use, is_taken, is_done, INSTANCE_MEMBERS),
                       .sql = instances_transfer_sql},
         [FIND] = {"instance_find", INSTANCE_ROW,
                   .sql = "SELECT " INSTANCE_COLUMNS " FROM instances "
@@ -82,8 +81,8 @@ instance_transfer(struct operation *operation, const char *customer_id, const ch
 {
 	struct task *task = operation->task;
 	struct transfer transfer = {0};
-	const struct plan_usage *usage;
-	int64_t revoked;
+	const struct plan_usage *usage = NULL;
+	int64_t revoked = 0;
 	bool found;
 
 	TRY(db_begin(operation->db, task));
