@@ -177,7 +177,7 @@ plans_terms_read(struct arena *arena, const struct plans *plans, const char *tex
 
 static void
 drop_others(struct arena *arena, const struct plans *plans, enum value_kind kind,
-            struct license_values *values)
+            struct plan_room *room, struct license_values *values)
 {
 	struct license_value *items = arena_array(arena, values->count, sizeof(*items));
 	size_t count = 0;
@@ -185,7 +185,8 @@ drop_others(struct arena *arena, const struct plans *plans, enum value_kind kind
 	for (size_t i = 0; i < values->count; i++) {
 		const struct plan_name *name = plans_name(plans, values->items[i].name);
 
-		if (name == NULL || (name->kind == kind && name->type == values->items[i].type))
+		if (name == NULL ? plan_room_take(room, &values->items[i])
+		                 : name->kind == kind && name->type == values->items[i].type)
 			items[count++] = values->items[i];
 	}
 	*values = (struct license_values){items, count};
@@ -194,8 +195,10 @@ drop_others(struct arena *arena, const struct plans *plans, enum value_kind kind
 void
 plan_terms_fit(struct arena *arena, const struct plans *plans, struct plan_terms *terms)
 {
-	drop_others(arena, plans, VALUE_FEATURE, &terms->features);
-	drop_others(arena, plans, VALUE_LIMIT, &terms->limits);
+	struct plan_room room = plans_room(plans);
+
+	drop_others(arena, plans, VALUE_FEATURE, &room, &terms->features);
+	drop_others(arena, plans, VALUE_LIMIT, &room, &terms->limits);
 }
 
 /* Whether one of the values of this kind is more. */

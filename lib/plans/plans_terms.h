@@ -43,5 +43,6 @@ bool plans_terms_read(struct arena *arena, const struct plans *plans, const char
 bool plan_terms_equal(struct arena *arena, const struct plans *plans,
                       const struct plan_terms *a, const struct plan_terms *b);
 
-/* Drops the values whose names are of something else in the file now. */
+/* Drops the values whose names are of something else in the file now, and names that it does not have
+ * beyond the room of a licence. */
 void plan_terms_fit(struct arena *arena, const struct plans *plans, struct plan_terms *terms);

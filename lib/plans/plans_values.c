@@ -74,10 +74,32 @@ plans_read_values(const struct reader *reader, const char *where,
 
 /* The most bytes that a value of that name takes in JSON: a quote in a text becomes two bytes. */
 static size_t
-longest(const struct plan_name *name)
+longest(const char *name, enum value_type type)
 {
-	return strlen(name->name) + SEPARATORS +
-	       (name->type == VALUE_TEXT ? 2 * VALUE_TEXT_MAX : NUMBER_LENGTH);
+	return strlen(name) + SEPARATORS +
+	       (type == VALUE_TEXT ? 2 * VALUE_TEXT_MAX : NUMBER_LENGTH);
+}
+
+struct plan_room
+plans_room(const struct plans *plans)
+{
+	struct plan_room room = {LICENSED_MAX, PLAN_NAMES_MAX - plans->name_count};
+
+	for (size_t i = 0; i < plans->name_count; i++)
+		room.bytes -= longest(plans->names[i].name, plans->names[i].type);
+	return room;
+}
+
+bool
+plan_room_take(struct plan_room *room, const struct license_value *value)
+{
+	size_t length = longest(value->name, value->type);
+
+	if (room->names == 0 || length > room->bytes)
+		return false;
+	room->names--;
+	room->bytes -= length;
+	return true;
 }
 
 void
@@ -100,7 +122,7 @@ plans_complete_values(const struct reader *reader, struct plans *plans)
 	size_t length = 0;
 
 	for (size_t i = 0; i < plans->name_count; i++)
-		length += longest(&plans->names[i]);
+		length += longest(plans->names[i].name, plans->names[i].type);
 	if (length > LICENSED_MAX)
 		return plans_refuse(reader, "plans",
 		                    "has features that may be too long for a licence; use "

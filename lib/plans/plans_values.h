@@ -13,6 +13,17 @@ enum fail plans_read_values(const struct reader *reader, const char *where,
  * values may be too long for a licence. */
 enum fail plans_complete_values(const struct reader *reader, struct plans *plans) MUST_CHECK;
 
+/* Bytes and names that a licence can have beside those of the file. */
+struct plan_room {
+	size_t bytes;
+	size_t names;
+};
+
+struct plan_room plans_room(const struct plans *plans);
+
+/* Whether there is room for one more value, which then takes it. */
+bool plan_room_take(struct plan_room *room, const struct license_value *value);
+
 /* Adds the limits of the table that are absent, without a bound. */
 void plans_add_unbounded(struct arena *arena, const struct plans *plans,
                          struct license_values *limits);

@@ -166,6 +166,26 @@ START_TEST(test_names_of_other_types)
 }
 END_TEST
 
+/* Names of older files never make a licence too long, or give it more names than verifiers take. */
+START_TEST(test_names_of_older_files_are_bounded)
+{
+	struct text text = text_new(task.arena, 1024);
+	struct plan_terms terms;
+
+	text_add(&text, "{\"features\":{\"region\":\"x\"");
+	for (int i = 0; i < VALUES_MAX - 1; i++)
+		text_printf(&text, ",\"old%d\":%s", i, _i == 0 ? "1" : "\"x\"");
+	text_add(&text, "},\"limits\":{\"seats\":1,\"more\":2}}");
+	terms = terms_of(text.data);
+	plan_terms_fit(task.arena, &plans, &terms);
+	/* The file has seven names, two of texts. A text of an older file may take 400 bytes. */
+	ck_assert_uint_eq(terms.features.count, _i == 0 ? 1 + VALUES_MAX - 7 : 1 + 17);
+	ck_assert_ptr_nonnull(values_find(&terms.features, "region"));
+	ck_assert_ptr_nonnull(values_find(&terms.limits, "seats"));
+	ck_assert_int_eq(values_find(&terms.limits, "more") != NULL, _i == 1);
+}
+END_TEST
+
 START_TEST(test_broken_texts)
 {
 	static const char *const texts[] = {"",
@@ -217,6 +237,7 @@ main(void)
 	tcase_add_test(tcase, test_a_plan_that_is_gone);
 	tcase_add_test(tcase, test_reductions_wait);
 	tcase_add_test(tcase, test_names_of_other_types);
+	tcase_add_loop_test(tcase, test_names_of_older_files_are_bounded, 0, 2);
 	tcase_add_test(tcase, test_broken_texts);
 	tcase_add_test(tcase, test_changes);
 	suite_add_tcase(suite, tcase);
