@@ -3,16 +3,13 @@
 
 #include "base/text.h"
 
-enum { RECORD, RECORD_VALUES, CHANGE, PAYMENT, PRUNE };
+enum { RECORD, CHANGE, PAYMENT, PRUNE };
 
 static const struct statement statements[] = {
         [RECORD] = {"audit_record",
                     .sql = "INSERT INTO audit_log (actor, action, customer_id, subject, "
-                           "request_id, detail) VALUES ($1, $2, $3, $4, $5, $6)"},
-        [RECORD_VALUES] = {"audit_record_values",
-                           .sql = "INSERT INTO audit_log (actor, action, customer_id, "
-                                  "subject, request_id, detail, value_before, value_after) "
-                                  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"},
+                           "request_id, detail, value_before, value_after) "
+                           "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"},
         [CHANGE] =
                 {"audit_change",
                  .sql = "WITH counted AS (INSERT INTO audit_counts AS c (customer_id, day, "
@@ -39,10 +36,7 @@ enum fail
 audit_record(struct operation *operation, const char *action, const char *customer_id,
              const char *subject, const char *detail)
 {
-	return db_run(operation->db, operation->task, &statements[RECORD],
-	              PARAMETERS(operation->actor, action, customer_id, subject,
-	                         operation->task->request_id, detail),
-	              NULL);
+	return audit_record_values(operation, action, customer_id, subject, detail, NULL, NULL);
 }
 
 enum fail
@@ -50,7 +44,7 @@ audit_record_values(struct operation *operation, const char *action, const char 
                     const char *subject, const char *detail, const char *before,
                     const char *after)
 {
-	return db_run(operation->db, operation->task, &statements[RECORD_VALUES],
+	return db_run(operation->db, operation->task, &statements[RECORD],
 	              PARAMETERS(operation->actor, action, customer_id, subject,
 	                         operation->task->request_id, detail, before, after),
 	              NULL);

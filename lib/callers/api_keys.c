@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "billing/audit.h"
+#include "json/out.h"
 
 static const struct column columns[] =
         COLUMNS(struct api_key, key_id, customer_id, role, name, prefix, digest, file_key,
@@ -219,6 +220,22 @@ check_count(struct operation *operation, const char *customer_id)
 	return FAIL_NONE;
 }
 
+/* The key's rights, for the audit trail. */
+static const char *
+rights_of(struct task *task, const struct api_key *key)
+{
+	struct json_out json = json_out_new(task->arena, 128);
+
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "role", key->role);
+	json_out_open(&json, "scopes", '[');
+	for (size_t i = 0; i < key->scopes.count; i++)
+		json_out_string(&json, NULL, key->scopes.items[i]);
+	json_out_close(&json, ']');
+	json_out_close(&json, '}');
+	return json.text.data;
+}
+
 enum fail
 api_key_create(struct operation *operation, const char *customer_id, const char *role,
                const char *name, unsigned int scopes, struct api_key_minted *out)
@@ -243,7 +260,8 @@ api_key_create(struct operation *operation, const char *customer_id, const char 
 		                 "There is an operator of that name.");
 	}
 	TRY(kind);
-	TRY(audit_record(operation, "key_create", customer_id, key->key_id, role));
+	TRY(audit_record_values(operation, "key_create", customer_id, key->key_id, role, NULL,
+	                        rights_of(task, key)));
 	return db_commit(operation->db, task);
 }
 

@@ -6,6 +6,7 @@
 #include "billing/audit.h"
 #include "outbox/fetch.h"
 #include "outbox/locks.h"
+#include "json/out.h"
 
 /* So many products are looked up for one subscription. */
 enum { PRODUCTS_MAX = 5 };
@@ -238,6 +239,18 @@ price_mapping_check(struct operation *operation, const struct price_mapping *map
 	                 "PLANS_FILE has no plan or add-on %s.", mapping->plan);
 }
 
+/* The plan of a price, for the audit trail; NULL: the price is not mapped. */
+static const char *
+mapped(struct task *task, bool known, const char *plan)
+{
+	struct json_out json = json_out_new(task->arena, 64);
+
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "plan", plan);
+	json_out_close(&json, '}');
+	return known ? json.text.data : NULL;
+}
+
 enum fail
 price_mapping_change(struct operation *operation, const struct price_mapping *mapping,
                      bool remove)
@@ -264,8 +277,10 @@ price_mapping_change(struct operation *operation, const struct price_mapping *ma
 	                      arena_printf(task->arena, "map_%lld_",
 	                                   (long long)operation->now_ms)),
 	           NULL));
-	TRY(audit_record(operation, remove ? "price_unmap" : "price_map", NULL, price_id,
-	                 mapping->plan));
+	TRY(audit_record_values(operation, remove ? "price_unmap" : "price_map", NULL, price_id,
+	                        mapping->plan,
+	                        mapped(task, mapping->known_before, mapping->plan_before),
+	                        mapped(task, !remove, mapping->plan)));
 	TRY(stripe_jobs_wake(operation));
 	return db_commit(operation->db, task);
 }

@@ -11,6 +11,7 @@
 #include "outbox/call_records.h"
 #include "outbox/enqueue.h"
 #include "sync/bought.h"
+#include "sync/subscription_audit.h"
 #include "sync/unknown_prices.h"
 
 static const struct column columns[] =
@@ -315,8 +316,8 @@ subscription_sync_store(struct operation *operation, const char *customer_id,
 		TRY(end_again(operation, customer_id, stripe));
 	if (!*changed)
 		return FAIL_NONE;
-	TRY(audit_record(operation, "subscription_sync", customer_id, stripe->id,
-	                 stripe->status));
+	TRY(subscription_sync_record(operation, customer_id, known ? &before : NULL, stripe->id,
+	                             stripe->status));
 	TRY(license_revoke_excess(operation, customer_id));
 	TRY(report_several_plans(operation, customer_id, subscription));
 	/* A checkout page was open when the customer was deleted, and was paid afterwards. */
@@ -344,8 +345,8 @@ subscription_sync_gone(struct operation *operation, const char *stripe_subscript
 	if (changed == 0)
 		return FAIL_NONE;
 	TRY(license_revoke_excess(operation, row.customer_id));
-	return audit_record(operation, "subscription_sync", row.customer_id,
-	                    stripe_subscription_id, "gone");
+	return subscription_sync_record(operation, row.customer_id, &row,
+	                                stripe_subscription_id, "gone");
 }
 
 enum fail

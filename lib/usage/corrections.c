@@ -4,6 +4,7 @@
 #include "billing/audit.h"
 #include "usage/fold.h"
 #include "usage/report_row.h"
+#include "json/out.h"
 
 enum { FIND, LOCK_INSTANCE, STORE, SUPERSEDE, NEWEST };
 
@@ -94,6 +95,20 @@ store(struct operation *operation, const struct usage_report *wrong,
 	                      param_int(task, active), param_int(task, total), out->metrics));
 }
 
+/* The values of a report that the audit trail has. */
+static const char *
+values_of(struct task *task, const struct usage_report *report)
+{
+	struct json_out json = json_out_new(task->arena, 128);
+
+	json_out_open(&json, NULL, '{');
+	json_out_int(&json, "active_devices", report->active_devices);
+	json_out_int(&json, "total_devices", report->total_devices);
+	json_out_raw(&json, "metrics", report->metrics);
+	json_out_close(&json, '}');
+	return json.text.data;
+}
+
 enum fail
 usage_correct(struct operation *operation, const char *customer_id,
               const struct usage_correction *correction, struct usage_report *out)
@@ -106,7 +121,8 @@ usage_correct(struct operation *operation, const char *customer_id,
 	TRY(run(operation, LOCK_INSTANCE, PARAMETERS(customer_id, wrong.instance_id)));
 	TRY(store(operation, &wrong, correction, out));
 	TRY(usage_recount(operation, customer_id, wrong.instance_id, wrong.reported_at));
-	TRY(audit_record(operation, "usage_correct", customer_id,
-	                 param_int(task, wrong.usage_id), NULL));
+	TRY(audit_record_values(operation, "usage_correct", customer_id,
+	                        param_int(task, wrong.usage_id), NULL, values_of(task, &wrong),
+	                        values_of(task, out)));
 	return db_commit(operation->db, task);
 }

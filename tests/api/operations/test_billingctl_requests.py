@@ -117,6 +117,12 @@ def audited(stack, customer_id):
                      f"AND actor = '{ACTOR}' ORDER BY audit_id").split()
 
 
+def changes(ctl, customer, action):
+    """The values before and after the newest change of this kind."""
+    entry = ctl("audit", "list", "--customer", customer.id, "--action", action)["entries"][0]
+    return entry["before"], entry["after"]
+
+
 def test_a_customer(stack, api, ctl, refused, tmp_path):
     customer = api.sign_up()
     mail = api.email()
@@ -154,6 +160,8 @@ def test_api_keys(stack, api, ctl, refused, tmp_path):
     table = stack.billingctl("apikey", "list", customer.id).stdout
     assert table.splitlines()[0].split()[:2] == ["key_id", "name"]
     assert "license, usage" in table and made["api_key"] not in table
+    assert changes(ctl, customer, "key_create") == (
+        None, {"role": "customer", "scopes": ["license", "usage"]})
     assert "--scopes" in refused("apikey", "create", customer.id, "--scopes", "all", status=2)
     path = tmp_path / "key"
     filed = ctl("apikey", "create", customer.id, "--key-out", str(path))
@@ -190,6 +198,8 @@ def test_a_subscription(stack, api, ctl, refused):
     changed = ctl("subscription", "change", customer.id, "enterprise", "--interval", "month",
                   "--proration-at", seen["proration_at"])
     assert changed["subscription"]["plan"] == "enterprise" and changed["license"]
+    before, after = changes(ctl, customer, "subscription_sync")
+    assert (before["plan"], after["plan"]) == ("professional", "enterprise")
     invoices = ctl("invoice", "list", customer.id, "--limit", "1")
     assert len(invoices["invoices"]) == 1 and invoices["next_cursor"]
     rest = ctl("invoice", "list", customer.id, "--cursor", invoices["next_cursor"])
@@ -268,6 +278,7 @@ def test_instances_and_usage(stack, api, ctl, refused):
     corrected = ctl("usage", "correct", customer.id, str(report["id"]), "--active-devices", "3",
                     "--why", "counted twice")["report"]
     assert (corrected["corrects"], corrected["active_devices"]) == (report["id"], 3)
+    assert [values["active_devices"] for values in changes(ctl, customer, "usage_correct")] == [2, 3]
     assert "--why" in refused("usage", "correct", customer.id, str(report["id"]), status=2)
     listed = ctl("usage", "list", customer.id, "--instance-id", "plant-7", "--limit", "2")
     assert len(listed["reports"]) == 2 and listed["next_cursor"]
