@@ -105,6 +105,7 @@ const struct statement_list *const billing_statements[] = {
 	&usage_statements,
 	&db_statements,
 	&db_standby_statements,
+	&db_ahead_statements,
 	&migration_statements,
 	&role_statements,
 	&server_statements,

@@ -108,7 +108,7 @@ static const struct statement statements[] = {
         [LIST_EMAIL] = {"customer_list_email", LISTED,
                         .sql = PAGE_OF("", "customers WHERE " AFTER_CURSOR "AND email_key = $6 "
                                            "AND ($7::text IS NULL OR " MATCHES_7 ") ")},
-        [LIST_QUERY] = {"customer_list_query", LISTED, .reads = true,
+        [LIST_QUERY] = {"customer_list_query", LISTED, .reads = true, .planned_once = true,
                         .sql = PAGE_OF(
                                 "WITH newest AS (SELECT " CUSTOMER_COLUMNS
                                 ", email_key, company_key FROM customers "

@@ -3,6 +3,14 @@
 #include "base/arena.h"
 #include "db/internal.h"
 
+/* Lasts until the end of the pipeline, which is one transaction. */
+static const struct statement own_statements[] = {
+        {"db_plan_once",
+         .sql = "SELECT set_config('plan_cache_mode', 'force_generic_plan', true)"},
+};
+
+const struct statement_list db_ahead_statements = {own_statements, 1};
+
 void
 db_send_ahead(struct db *db, const struct db_ahead *ahead)
 {
@@ -53,9 +61,13 @@ db_ahead_send(struct db *db, struct task *task, const struct statement *statemen
 
 	TRY(db_prepare(db, task, ahead->statement));
 	TRY(db_prepare(db, task, statement));
+	if (statement->planned_once)
+		TRY(db_prepare(db, task, &own_statements[0]));
 	if (PQenterPipelineMode(db->connection) != 1)
 		return db_result_fail(db, task, statement->name, NULL, false);
 	TRY(db_send(db, task, ahead->statement, ahead->parameters));
+	if (statement->planned_once)
+		TRY(db_send(db, task, &own_statements[0], NO_PARAMETERS));
 	TRY(db_send(db, task, statement, parameters));
 	if (PQpipelineSync(db->connection) == 1)
 		return FAIL_NONE;
@@ -68,8 +80,8 @@ end_pipeline(struct db *db)
 {
 	bool ended = false;
 
-	/* After an error comes an answer for the statement that was not run. */
-	for (int i = 0; i < 2 && !ended && db->connection != NULL; i++) {
+	/* After an error come answers for the statements that were not run. */
+	for (int i = 0; i < 3 && !ended && db->connection != NULL; i++) {
 		PGresult *result = db_await(db);
 
 		ended = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
@@ -77,6 +89,19 @@ end_pipeline(struct db *db)
 	}
 	if (db->connection != NULL && (!ended || PQexitPipelineMode(db->connection) != 1))
 		db_disconnect(db);
+}
+
+static enum fail
+receive_second(struct db *db, struct task *task, const struct statement *statement,
+               PGresult **out)
+{
+	PGresult *planned;
+
+	if (statement->planned_once) {
+		TRY(db_receive(db, task, own_statements[0].name, true, false, &planned));
+		PQclear(planned);
+	}
+	return db_receive(db, task, statement->name, true, false, out);
 }
 
 enum fail
@@ -91,7 +116,7 @@ db_ahead_receive(struct db *db, struct task *task, const struct statement *state
 
 	if (kind == FAIL_NONE) {
 		db_keep_result(task, first);
-		later = db_receive(db, &aside, statement->name, true, false, &second);
+		later = receive_second(db, &aside, statement, &second);
 	}
 	end_pipeline(db);
 	if (second != NULL)

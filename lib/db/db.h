@@ -37,6 +37,9 @@ struct statement {
 	size_t row_size;
 	bool unconfirmed; /* no standby has to confirm it: it changes nothing that must last */
 	bool reads;       /* it only reads, though it does not begin with SELECT */
+	/* It is planned once for all parameters where it is sent with another one ahead. PostgreSQL
+	 * plans it anew each time when that seems to make it cheaper, whatever the planning takes. */
+	bool planned_once;
 };
 
 /* All statements of one module, for the test that prepares each on a migrated database. */
@@ -170,7 +173,7 @@ int64_t db_now_ms(const struct db *db);
 void db_refresh_clock(struct db *db, struct task *task);
 
 /* The statements of this library itself. */
-extern const struct statement_list db_statements, db_standby_statements;
+extern const struct statement_list db_statements, db_standby_statements, db_ahead_statements;
 
 /* Begins a piece of work: from now on no call waits beyond this time (clock_monotonic_us()); 0: no
  * limit. A call that would is FAIL_UNAVAILABLE, or FAIL_UNCERTAIN where its change may have been

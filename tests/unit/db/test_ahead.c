@@ -27,6 +27,14 @@ static const struct statement with = {.name = "test_ahead_with",
                                       .reads = true,
                                       .sql = "WITH one AS (SELECT " NOW
                                              ") SELECT number FROM one"};
+static const struct statement planned = {.name = "test_ahead_planned",
+                                         .columns = number_columns,
+                                         .row_size = sizeof(struct database_number),
+                                         .planned_once = true,
+                                         .sql = "SELECT 6 / $1::bigint AS number"};
+static const struct statement plans = READS(
+        "test_ahead_plans", "SELECT generic_plans AS number FROM pg_prepared_statements "
+                            "WHERE name = $1 AND current_setting('plan_cache_mode') = 'auto'");
 static const struct statement change = {.name = "test_ahead_write",
                                         .sql = "CREATE TEMP TABLE test_ahead AS SELECT 1"};
 
@@ -166,6 +174,32 @@ START_TEST(test_failures)
 END_TEST
 
 /* A backend that ends takes neither answer with it unnoticed. */
+/* The setting for that ends with the pipeline, also after a failure. */
+START_TEST(test_planned_once)
+{
+	struct seen seen = {0};
+	int64_t number;
+
+	open_mode(0);
+	send_ahead(&start, NO_PARAMETERS, &seen);
+	ck_assert_int_eq(read_one(&planned, PARAMETERS("3"), &number), FAIL_NONE);
+	ck_assert_int_eq(number, 2);
+	ck_assert_int_eq(read_one(&plans, PARAMETERS("test_ahead_planned"), &number),
+	                 FAIL_NONE);
+	ck_assert_int_eq(number, 1);
+	send_ahead(&start, NO_PARAMETERS, &seen);
+	ck_assert_int_ne(read_one(&planned, PARAMETERS("0"), &number), FAIL_NONE);
+	check_usable();
+	send_ahead(&quotient, PARAMETERS("0"), &seen);
+	ck_assert_int_ne(read_one(&planned, PARAMETERS("3"), &number), FAIL_NONE);
+	db_send_ahead(db, NULL);
+	check_usable();
+	ck_assert_int_eq(read_one(&plans, PARAMETERS("test_ahead_planned"), &number),
+	                 FAIL_NONE);
+	ck_assert_int_eq(number, 2);
+}
+END_TEST
+
 START_TEST(test_lost)
 {
 	struct seen seen = {0};
@@ -245,6 +279,7 @@ main(void)
 	tcase_add_loop_test(tests, test_in_one_round_trip, 0, 2);
 	tcase_add_loop_test(tests, test_refused, 0, 2);
 	tcase_add_loop_test(tests, test_failures, 0, 2);
+	tcase_add_test(tests, test_planned_once);
 	tcase_add_loop_test(tests, test_lost, 0, 2);
 	tcase_add_loop_test(tests, test_lost_by_itself, 0, 2);
 	tcase_add_loop_test(tests, test_before_changes, 0, 2);
