@@ -18,7 +18,8 @@
 enum {
 	REQUEST_ARENA_LIMIT = 64 * 1024 * 1024,
 	TAKE_SIGNALS_EVERY_US = 1000,
-	TRIM_EVERY_REQUESTS = 1000
+	TRIM_EVERY_REQUESTS = 1000,
+	TRIM_IDLE_MS = 1000
 };
 
 /* Set by the handlers, read in the loop; the only state that a handler can reach. */
@@ -123,15 +124,25 @@ take_signals(const sigset_t *open_signals)
 	(void)sigprocmask(SIG_SETMASK, &blocked, NULL);
 }
 
+/* Gives freed memory back to the system. That takes as long as a few requests, so it is done now and
+ * then, and in a pause. `count`: the requests since. */
+static void
+trim_memory(int64_t *count)
+{
+	(void)malloc_trim(0);
+	*count = 0;
+}
+
 /* Sleeps until a request arrives. Signals are unblocked only here, so a request is never
  * interrupted. Only CONNECTIONS_REQUEST has one: with another value it is time to end. */
 static enum connections_found
-await_request(struct connections *connections, const sigset_t *open_signals,
+await_request(struct connections *connections, const sigset_t *open_signals, int64_t *untrimmed,
               struct connection *out)
 {
 	while (!must_retire) {
-		enum connections_found found =
-		        connections_wait(connections, must_drain ? 0 : -1, open_signals, out);
+		int pause_ms = *untrimmed > 0 ? TRIM_IDLE_MS : -1;
+		enum connections_found found = connections_wait(
+		        connections, must_drain ? 0 : pause_ms, open_signals, out);
 
 		take_signals(open_signals);
 		/* No other worker was woken for this request, so it is served even if a signal
@@ -140,6 +151,8 @@ await_request(struct connections *connections, const sigset_t *open_signals,
 			return found;
 		if (must_drain && found == CONNECTIONS_EMPTY)
 			return found;
+		if (found == CONNECTIONS_EMPTY)
+			trim_memory(untrimmed);
 	}
 	return CONNECTIONS_EMPTY;
 }
@@ -164,21 +177,13 @@ serve_connection(struct api *api, struct fcgi *fcgi, const struct child *child,
 	return read;
 }
 
-/* Gives freed memory back to the system, now and then: that takes as long as a few requests. */
-static void
-trim_memory(int64_t left)
-{
-	if (left % TRIM_EVERY_REQUESTS == 0)
-		(void)malloc_trim(0);
-}
-
 static int
 accept_requests(struct api *api, struct fcgi *fcgi, const struct child *child)
 {
 	struct arena *arena = arena_new(REQUEST_ARENA_LIMIT);
 	struct task task = {.arena = arena};
 	struct instant now;
-	int64_t left = api->settings->worker_max_requests;
+	int64_t left = api->settings->worker_max_requests, untrimmed = 0;
 	enum connections_found found = CONNECTIONS_EMPTY;
 	struct connection connection;
 	sigset_t open_signals;
@@ -190,10 +195,11 @@ accept_requests(struct api *api, struct fcgi *fcgi, const struct child *child)
 	sigfillset(&open_signals);
 	sigdelset(&open_signals, WORKER_DRAIN);
 	sigdelset(&open_signals, WORKER_RETIRE);
-	while (left > 0 && (found = await_request(child->connections, &open_signals,
+	while (left > 0 && (found = await_request(child->connections, &open_signals, &untrimmed,
 	                                          &connection)) == CONNECTIONS_REQUEST) {
 		left -= serve_connection(api, fcgi, child, arena, &connection);
-		trim_memory(left);
+		if (++untrimmed >= TRIM_EVERY_REQUESTS)
+			trim_memory(&untrimmed);
 	}
 	arena_free(arena);
 	if (found == CONNECTIONS_BROKEN)

@@ -120,9 +120,10 @@ def holdings(stack):
 
 
 def holdings_at_rest(stack):
-    """The holdings at rest: read until two reads are equal, as an open request needs a file."""
+    """The holdings at rest: read until they have been equal for longer than a second, as an open
+    request needs a file, and a worker gives freed memory back after a second."""
     looks = [holdings(stack)]
-    wait_for(lambda: looks.append(holdings(stack)) or looks[-1] == looks[-2], every=0.1)
+    wait_for(lambda: looks.append(holdings(stack)) or looks[-15:] == 15 * looks[-1:], every=0.1)
     return looks[-1]
 
 
