@@ -5,6 +5,7 @@
 #include "api/caller.h"
 #include "api/handlers.h"
 #include "api/render.h"
+#include "api/share.h"
 #include "base/arena.h"
 #include "billing/access.h"
 #include "issuing/license_records.h"
@@ -94,6 +95,8 @@ get_license(struct call *call)
 
 	TRY(license_view_read(&call->operation, &call->caller.digest, id, &view));
 	TRY(caller_admit(call, &view.key));
+	call->operation.before_signing = share_sign;
+	call->operation.signing_context = call;
 	TRY(license_issue(&call->operation, &view, &license));
 	if (answer_unchanged(call, &license))
 		return FAIL_NONE;

@@ -1,4 +1,4 @@
-/* share.c: how many workers of a pool one customer may keep busy. */
+/* share.c: how many workers of a pool one customer may keep busy, and how many may sign. */
 #include "api/share.h"
 
 #include <errno.h>
@@ -8,10 +8,15 @@
 
 #include "api/caller.h"
 #include "api/replay.h"
+#include "base/random.h"
 
 /* Requests wait for a worker at least so long when all workers are busy for longer than a moment.
  * A burst of short requests is not refused. */
 enum { WAITED_MS = 250 };
+
+/* A burst of requests for new licences is spread over a time by the number refused in this time: so
+ * many of them for each second, which one core signs in less. */
+enum { REFUSALS_MS = 10000, REFUSALS_PER_SECOND = 500, RETRY_MAX_S = 60 };
 
 /* The customer on whose account the request goes. */
 static const char *
@@ -92,9 +97,68 @@ share_enter(struct call *call)
 	return judge(call, count_others(share, own));
 }
 
+static size_t
+count_signing(struct share *share, const struct share_slot *own)
+{
+	size_t count = 0;
+
+	for (struct share_slot *slot = share->slots; slot < share->slots + SHARE_SLOTS; slot++)
+		if (slot != own && atomic_load(&slot->signs) &&
+		    is_alive(atomic_load(&slot->worker)))
+			count++;
+	return count;
+}
+
+/* Some time within the spread, so that the refused ones do not come back together. */
+static int64_t
+retry_after_s(struct share *share, int64_t now_ms)
+{
+	int64_t age_ms = now_ms - atomic_load(&share->refusals_from_ms), spread_s;
+	uint16_t chance;
+
+	if (age_ms < 0 || age_ms > REFUSALS_MS) {
+		atomic_store(&share->refusals_from_ms, now_ms);
+		atomic_store(&share->refusals, 0);
+	}
+	spread_s = 1 + atomic_fetch_add(&share->refusals, 1) / REFUSALS_PER_SECOND;
+	if (spread_s > RETRY_MAX_S)
+		spread_s = RETRY_MAX_S;
+	random_bytes(&chance, sizeof(chance));
+	return 1 + chance % spread_s;
+}
+
+enum fail
+share_sign(void *context)
+{
+	const struct call *call = context;
+	struct share *share = call->api->share;
+	struct task *task = call->operation.task;
+	size_t half = call->api->pool_workers / 2;
+	struct share_slot *own;
+
+	if (share == NULL)
+		return FAIL_NONE;
+	own = &share->slots[call->api->share_slot];
+	atomic_store(&own->worker, getpid());
+	atomic_store(&own->signs, true);
+	if (call->request->waited_ms < WAITED_MS ||
+	    count_signing(share, own) < (half == 0 ? 1 : half))
+		return FAIL_NONE;
+	atomic_store(&own->signs, false);
+	(void)task_fail(task, FAIL_UNAVAILABLE, "busy",
+	                "Many licences are signed at this moment; try again soon.");
+	task->failure.retry_after_s = retry_after_s(share, call->operation.now_ms);
+	return FAIL_UNAVAILABLE;
+}
+
 void
 share_leave(struct call *call)
 {
-	if (call->api->share != NULL)
-		atomic_store(&call->api->share->slots[call->api->share_slot].customer, 0);
+	struct share_slot *own;
+
+	if (call->api->share == NULL)
+		return;
+	own = &call->api->share->slots[call->api->share_slot];
+	atomic_store(&own->customer, 0);
+	atomic_store(&own->signs, false);
 }

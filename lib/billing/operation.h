@@ -84,6 +84,9 @@ struct operation {
 	int64_t now_ms;
 	int64_t batch;       /* of a job: rows that one step changes at most */
 	int64_t deadline_us; /* clock_monotonic_us(): no call of Stripe goes on after it */
+	/* Asked before license_issue() signs; its failure is that of the call. NULL: none. */
+	enum fail (*before_signing)(void *context);
+	void *signing_context;
 };
 
 /* The time of the operation, as a parameter of a statement. */

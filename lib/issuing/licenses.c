@@ -251,6 +251,8 @@ license_issue(struct operation *operation, struct license_view *view,
 			*out = view->newest;
 			return FAIL_NONE;
 		}
+		if (operation->before_signing != NULL)
+			TRY(operation->before_signing(operation->signing_context));
 		TRY(license_mint(operation, &view->customer, &view->subscription, &view->terms,
 		                 view->newest.issued_at, reason, out));
 		TRY(store(operation, &view->subscription, out, &stored));

@@ -115,6 +115,35 @@ def test_a_share_of_the_workers(limited):
     assert ask(limited.socket, "GET", path, **by_key(loud), **waited(1))[0] == 200
 
 
+def test_a_share_of_the_workers_for_signing(limited):
+    """While requests wait, half of the workers may sign licences; kept ones are returned."""
+    slow, late, kept = (limited.api.sign_up() for _ in range(3))
+    for customer in (slow, late):
+        limited.sql("UPDATE subscriptions SET plan = 'professional', version = version + 1 "
+                    f"WHERE customer_id = '{customer.id}'")
+
+    def license_of(customer, **more):
+        return ask(limited.socket, "GET", f"/api/licenses/{customer.id}", **by_key(customer), **more)
+
+    answers = []
+    with Session(limited) as session:
+        session.run(f"SELECT FROM subscriptions WHERE customer_id = '{slow.id}' FOR UPDATE")
+        signing = threading.Thread(target=lambda: answers.append(license_of(slow)))
+        signing.start()
+        wait_for(lambda: limited.sql("SELECT count(*) FROM pg_stat_activity WHERE "
+                                     "wait_event_type = 'Lock'") != "0")
+        status, body = license_of(late, **waited(1))
+        assert (status, body["code"]) == (503, "busy")
+        assert license_of(kept, **waited(1))[0] == 200
+        assert license_of(late)[0] == 200
+        session.run("COMMIT")
+        signing.join()
+    assert answers[0][0] == 200
+    limited.sql("UPDATE subscriptions SET plan = 'enterprise', version = version + 1 "
+                f"WHERE customer_id = '{late.id}'")
+    assert license_of(late, **waited(1))[0] == 200
+
+
 def second_host(stack):
     """A billingd with sockets of its own, as on another host with the same database."""
     made = Daemon(stack, **{name: value for name, value in stack.settings.items()
