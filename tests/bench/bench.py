@@ -14,10 +14,12 @@ import sys
 import time
 
 import customers
+import growth
 import payments
 import peers
+import tails
 import usage
-from goals import GOALS, GROWTH, PEERS
+from goals import GOALS, GROWTH, PEERS, before_of, peer_what, reasons
 from load import CORES, BadRun
 from measures import SMALL, Measures, bounds, cpu
 from payment_measures import PaymentMeasures, answers, workers_cpu
@@ -34,6 +36,8 @@ def read_arguments():
     """The command line."""
     parser = argparse.ArgumentParser(description="Measures the service against its limits.")
     parser.add_argument("--json", metavar="FILE", help="keep all figures in this file")
+    parser.add_argument("--before", metavar="FILE",
+                        help="show the ratios of this file of an earlier run beside")
     parser.add_argument("--seconds", type=int, metavar="N", help="of each single run")
     parser.add_argument("--quick", action="store_true",
                         help="one round, fewer customers: below a minute, and noisier")
@@ -69,8 +73,13 @@ def run(measures, stripe, many, options):
     usage.fill(rig, REPORTS + 1, reports)
     say(f"usage with {reports} reports")
     measures.usage_lookups("large")
+    say("usage of fleets")
+    growth.reports_by_fleet(measures)
     say("kept licences")
     measures.licenses_kept()
+    growth.licenses(measures, "small", range(SMALL // 2, SMALL))
+    say("slowest requests")
+    tails.measure(measures)
     say(f"look-ups among {SMALL} customers")
     measures.lookups(SMALL, "small")
     say(f"filling up to {many} customers")
@@ -78,12 +87,15 @@ def run(measures, stripe, many, options):
     say(f"look-ups among {many} customers")
     names = measures.lookups(many, "large")
     say("fresh licences")
+    # No other measure reaches these customers.
+    growth.licenses(measures, "large", range(many * 6 // 10, many * 6 // 10 + SMALL // 2))
     measures.licenses_fresh()
     say("sign-ups")
     measures.sign_ups()
     say("Stripe's events")
     paid = PaymentMeasures(measures, stripe)
     paid.webhooks()
+    growth.events(measures, stripe, many)
     say("checkouts")
     paid.checkouts(many)
     return measures, {**{name: f"with many customers / with {SMALL}" for name in names},
@@ -92,7 +104,10 @@ def run(measures, stripe, many, options):
 
 def ratios(measures, workers):
     """The rounds' ratios of each goal, and the name of the figures whose tail belongs to it."""
-    sign_ups = [result.rate for result in measures.figures["sign-up"]]
+    def of_bound(name, *parts):
+        return [result.rate / bound for result, bound in zip(
+            measures.figures[name], bounds(measures, "signatures", *parts))]
+
     return {
         "health_cpu": (measures.ratios("health", "return200", cpu), "health"),
         "health_cpu_constant": (measures.ratios("health", "constant", cpu), "health"),
@@ -101,8 +116,9 @@ def ratios(measures, workers):
         "list_cpu": (measures.ratios("list", "return200", cpu), "list"),
         "kept": (measures.ratios("kept", "pgbench view"), "kept"),
         "fresh": (measures.ratios("fresh", "signatures"), "fresh"),
+        "fresh_bound": (of_bound("fresh", "pgbench view", "pgbench store"), "fresh"),
         "sign_up": (measures.ratios("sign-up", "pgbench sign-up"), "sign-up"),
-        "sign_up_bound": ([a / b for a, b in zip(sign_ups, bounds(measures))], "sign-up"),
+        "sign_up_bound": (of_bound("sign-up", "pgbench sign-up"), "sign-up"),
         "report": (measures.ratios(usage.SINGLE, f"pgbench {usage.SINGLE}"), usage.SINGLE),
         "batch": (measures.ratios(usage.BATCH, f"pgbench {usage.BATCH}"), usage.BATCH),
         "webhook": (measures.ratios("webhook", "pgbench event"), "webhook"),
@@ -116,12 +132,12 @@ def peer_rows(measures):
     """The service's rate over the reference servers', and its tail over theirs."""
     rows = []
     for peer in measures.peers.running:
-        for name, what, goal in PEERS:
+        for name, what, goal, _ in PEERS:
             rounds = measures.ratios(name, f"{peer.name} {name}")
             tails = measures.ratios(name, f"{peer.name} {name}", lambda result: result.p99_us)
             ratio = statistics.median(rounds)
             judged = peer.name == "Go"
-            rows.append({"what": f"{what}: rate / {peer.name}'s; last column p99 / {peer.name}'s",
+            rows.append({"what": peer_what(what, peer.name),
                          "ratio": ratio, "rounds": rounds, "goal": f">= {goal:g}" if judged else "-",
                          "met": ratio >= goal if judged else None,
                          "p99_by_p50": statistics.median(tails)})
@@ -138,29 +154,51 @@ def rows_of(measures, names, workers):
         tail = figures and measures.median(figures, lambda result: result.p99_us / result.p50_us)
         rows.append({"what": goal.what, "ratio": ratio, "rounds": rounds, "goal": goal.text(),
                      "met": goal.met(ratio), "p99_by_p50": tail})
-    for name, compared in names.items():
-        ratio = measures.ratios(f"{name}, large", f"{name}, small", lambda r: r.p50_us)[0]
-        tail = measures.ratios(f"{name}, large", f"{name}, small", lambda r: r.p99_us)[0]
-        watched = name == "health"
-        rows.append({"what": f"{name}: p50 {compared}", "ratio": ratio,
-                     "rounds": [ratio], "goal": "-" if watched else GROWTH.text(),
-                     "met": None if watched else GROWTH.met(ratio), "p99_ratio": tail,
-                     "p99_by_p50": measures.median(f"{name}, large",
-                                                   lambda r: r.p99_us / r.p50_us)})
-    return rows
+    return rows + growth_rows(measures, names)
 
 
-def print_table(rows):
-    """The table as text."""
+def p50(result):
+    """For Measures.ratios()."""
+    return result.p50_us
+
+
+def p99(result):
+    """For Measures.ratios()."""
+    return result.p99_us
+
+
+def compared(measures, what, of, figure, base, goal=None):
+    """The row of a figure over another one of the service's own."""
+    rounds = measures.ratios(figure, base, of)
+    ratio = statistics.median(rounds)
+    return {"what": what, "ratio": ratio, "rounds": rounds, "goal": goal.text() if goal else "-",
+            "met": goal.met(ratio) if goal else None,
+            "p99_by_p50": measures.median(figure, lambda result: result.p99_us / result.p50_us)}
+
+
+def growth_rows(measures, names):
+    """The rows about more rows, instances, idle clients and reloads."""
+    rows = [compared(measures, what, p50, figure, base, GROWTH)
+            for what, figure, base in growth.rows()]
+    rows += [compared(measures, f"{name}: p50 {words}", p50, f"{name}, large", f"{name}, small",
+                      None if name == "health" else GROWTH) for name, words in names.items()]
+    return rows + [compared(measures, what, p99, figure, base)
+                   for what, figure, base in tails.rows()]
+
+
+def print_table(rows, earlier):
+    """The table as text, and for each row that misses its goal the reason."""
     width = max(len(row["what"]) for row in rows)
-    print(f"{'':{width}}  {'ratio':>7}  {'goal':>7}  {'':4}  {'p99/p50':>7}  rounds")
+    print(f"{'':{width}}  {'before':>9}  {'ratio':>7}  {'goal':>7}  {'':4}  {'p99/p50':>7}  rounds")
     for row in rows:
         met = {True: "ok", False: "miss", None: ""}[row["met"]]
         tail = f"{row['p99_by_p50']:.1f}" if row["p99_by_p50"] else ""
         rounds = f"{min(row['rounds']):.2f}..{max(row['rounds']):.2f}" \
             if len(row["rounds"]) > 1 else ""
-        print(f"{row['what']:{width}}  {row['ratio']:7.2f}  {row['goal']:>7}  {met:4}  {tail:>7}  "
-              f"{rounds}")
+        print(f"{row['what']:{width}}  {before_of(row['what'], earlier):>9}  {row['ratio']:7.2f}  "
+              f"{row['goal']:>7}  {met:4}  {tail:>7}  {rounds}")
+    for what, reason in reasons(row["what"] for row in rows if row["met"] is False):
+        print(f"miss: {what}: {reason}")
 
 
 def keep(path, measures, rows, workers):
@@ -174,6 +212,14 @@ def keep(path, measures, rows, workers):
         out.write("\n")
 
 
+def read_earlier(path):
+    """The ratios of an earlier run by row."""
+    if path is None:
+        return {}
+    with open(path, encoding="utf-8") as kept:
+        return {row["what"]: row["ratio"] for row in json.load(kept)["rows"]}
+
+
 def main():
     """Builds, starts, measures, shows."""
     options = read_arguments()
@@ -184,7 +230,7 @@ def main():
         measures, names = measure(rig, stripe, statements(programs), found, options)
         workers = rig.workers()
         rows = rows_of(measures, names, workers)
-        print_table(rows)
+        print_table(rows, read_earlier(options.before))
         if options.json:
             keep(options.json, measures, rows, workers)
         memory = measures.memory()

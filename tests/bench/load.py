@@ -114,3 +114,9 @@ def psql(database, *commands):
     words = [word for command in commands for word in ("-c", command)]
     subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *words, database], check=True,
                    stdout=subprocess.DEVNULL)
+
+
+def psql_value(database, query):
+    """The one value that the query gives."""
+    return subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", query, database],
+                          check=True, capture_output=True, text=True).stdout.strip()

@@ -17,7 +17,7 @@ from rig import pss_megabytes
 
 SMALL = 1000
 WARM_UP_SECONDS = 1
-VIEW, SIGN_UP = "license_view", "account_sign_up"
+VIEW, STORE, SIGN_UP = "license_view", "license_store", "account_sign_up"
 HEALTH = [("GET", "/health", "", "")]
 
 # The parameters that billingd would pass for a new customer, made by PostgreSQL from two random numbers. By the
@@ -26,6 +26,12 @@ SIGN_UP_SETUP = """\\set a random(1, 9000000000000000000)
 \\set b random(1, 9000000000000000000)
 """
 HEX = "md5(:a::text || ' ' || :b::text)"
+# The parameters for a licence of a customer that has had none in the last hour.
+STORE_VALUES = {
+    1: ":s", 2: "1", 3: f"'lic_' || {HEX}", 4: "'pgbench'", 5: "'{plan}'", 6: "'changed'",
+    7: f"sha256(convert_to({HEX}, 'UTF8'))", 8: "repeat('x', {token_length})", 9: "now()",
+    10: "now() + interval '14 days'", 11: "465", 12: "60", 13: "10", 14: "NULL",
+}
 SIGN_UP_VALUES = {
     1: f"'cust_' || {HEX}", 2: f"{HEX} || '@pgbench.example'", 3: "'Company ' || :a::text",
     4: "now()", 5: "'{plan}'", 6: "now() + interval '14 days'", 7: f"'lic_' || {HEX}",
@@ -46,7 +52,7 @@ class Measures:
     peers = None  # the reference servers, once they run
 
     def __init__(self, rig, sql, seconds, rounds, many):
-        for name in (VIEW, SIGN_UP, usage.SINGLE, usage.BATCH):
+        for name in (VIEW, STORE, SIGN_UP, usage.SINGLE, usage.BATCH):
             if name not in sql:
                 raise RuntimeError(f"no statement is called {name} any more")
         self.rig, self.sql = rig, sql
@@ -115,6 +121,7 @@ class Measures:
             scripts.append(script)
             defines[f"p{number}_1"] = "\\x" + customers.digest(number)
             defines[f"p{number}_2"] = customers.customer_id(number)
+            defines[f"p{number}_3"] = "now"
         for _ in range(self.rounds):
             self.keep("pgbench view", load.pgbench(self.rig.database(), scripts, self.seconds, 8,
                                                     defines))
@@ -132,10 +139,22 @@ class Measures:
             start = next(first)
             return customers.license_requests(range(start, start + size))
 
+        script = self._store_script()
         for number in range(self.rounds):
             self.keep("signatures", load.signatures(self.key_bits, self.seconds))
+            self.keep("pgbench store", load.pgbench(self.rig.database(), [script], self.seconds, 32))
             self.serve("fresh", self.requests(f"fresh{number}", fresh(None), once=True))
             self.peers.serve(self, peers.FRESH, fresh, once=True)
+
+    def _store_script(self):
+        token = self._get(f"/api/licenses/{customers.customer_id(1)}", self.key)["license"]
+        values = {number: value.format(plan=self.plan, token_length=len(token))
+                  for number, value in STORE_VALUES.items()}
+        script = self.rig.folder / "store.sql"
+        script.write_text(SIGN_UP_SETUP + f"\\set s random(1, {self.many})\n" + re.sub(
+            r"\$(\d+)\b", lambda found: f"({values.get(int(found[1]), 'NULL')})", self.sql[STORE]) + ";\n",
+            encoding="utf-8")
+        return script
 
     def sign_ups(self):
         """New customers, against the statement that writes them."""
@@ -143,7 +162,7 @@ class Measures:
         values = {number: value.format(plan=self.plan, token_length=len(token))
                   for number, value in SIGN_UP_VALUES.items()}
         script = self.rig.folder / "sign_up.sql"
-        statement = re.sub(r"\$(\d+)\b", lambda found: f"({values[int(found[1])]})",
+        statement = re.sub(r"\$(\d+)\b", lambda found: f"({values.get(int(found[1]), 'NULL')})",
                            self.sql[SIGN_UP])
         script.write_text(SIGN_UP_SETUP + statement + ";\n", encoding="utf-8")
         for number in range(self.rounds):
@@ -157,7 +176,7 @@ class Measures:
         scripts = {}
         for name, values in ((usage.SINGLE, usage.SINGLE_VALUES), (usage.BATCH, usage.BATCH_VALUES)):
             scripts[name] = self.rig.folder / f"{name}.sql"
-            statement = re.sub(r"\$(\d+)\b", lambda found: f"({values[int(found[1])]})",
+            statement = re.sub(r"\$(\d+)\b", lambda found: f"({values.get(int(found[1]), 'NULL')})",
                                self.sql[name])
             scripts[name].write_text(usage.SETUP + statement + ";\n", encoding="utf-8")
         size = 5000 * load.CORES * self.seconds
@@ -207,8 +226,8 @@ def cpu(result):
     return result.all_cpu_us
 
 
-def bounds(measures):
-    """Sign-ups a second if signing and writing took turns on the same cores, round by round."""
-    return [1 / (1 / written.rate + 1 / signed.rate)
-            for written, signed in zip(measures.figures["pgbench sign-up"],
-                                       measures.figures["signatures"])]
+def bounds(measures, *names):
+    """Operations a second if these figures' operations took turns on the same cores, round by
+    round."""
+    return [1 / sum(1 / result.rate for result in results)
+            for results in zip(*(measures.figures[name] for name in names))]

@@ -24,7 +24,7 @@ class PaymentMeasures:
         size = len(payments.event_body("bench_round0_00000"))
         values = {number: value.format(size=size)
                   for number, value in payments.EVENT_VALUES.items()}
-        statement = re.sub(r"\$(\d+)\b", lambda found: f"({values[int(found[1])]})",
+        statement = re.sub(r"\$(\d+)\b", lambda found: f"({values.get(int(found[1]), 'NULL')})",
                            self.measures.sql[RECEIVE])
         script = self.rig.folder / "event.sql"
         script.write_text(payments.EVENT_SETUP + statement + ";\n", encoding="utf-8")

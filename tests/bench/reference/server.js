@@ -26,9 +26,17 @@ class Failure extends Error {
 }
 
 let pool, statements, privateKey;
+const counts = new Map();
 
+// Parameters that the statement got since this program was written are NULL.
 async function query(name, values) {
-    return (await pool.query({ name, text: statements.get(name), values })).rows;
+    const text = statements.get(name);
+    if (!counts.has(name)) {
+        const numbers = Array.from(text.matchAll(/\$(\d+)/g), (found) => Number(found[1]));
+        counts.set(name, Math.max(0, ...numbers));
+    }
+    while (values.length < counts.get(name)) values.push(null);
+    return (await pool.query({ name, text, values })).rows;
 }
 
 // The digest of the request's API key.
@@ -93,7 +101,7 @@ function sign(row, customer) {
 async function license(request, url) {
     const customer = url.pathname.slice("/api/licenses/".length);
     const sum = digest(request);
-    const row = (await query("license_view", [sum, customer]))[0];
+    const row = (await query("license_view", [sum, customer, new Date()]))[0];
     admit(row, "key.", sum, customer, "license");
     if (!row["customer.customer_id"] || !row["subscription.plan"])
         throw new Failure(404, "customer_not_found");

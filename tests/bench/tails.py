@@ -1,0 +1,76 @@
+"""How long the slowest requests take: beside idle clients that keep their connections, and while the
+service reloads its configuration."""
+
+import contextlib
+import os
+import signal
+import socket
+import ssl
+import threading
+
+import customers
+import usage
+
+IDLE = 400
+RELOAD_SECONDS = 0.5
+HEALTH, KEPT, REPORT = "GET /health", "licence kept", "usage report"
+
+
+@contextlib.contextmanager
+def idle_clients(rig, count=IDLE):
+    """So many clients that have sent one request each and keep their connections."""
+    trust = ssl.create_default_context(cafile=rig.env["CA_CERT"])
+    with contextlib.ExitStack() as closing:
+        for _ in range(count):
+            plain = closing.enter_context(socket.create_connection(("127.0.0.1", rig.port), 30))
+            peer = closing.enter_context(trust.wrap_socket(plain, server_hostname="localhost"))
+            peer.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            if not peer.recv(4096).startswith(b"HTTP/1.1 200"):
+                raise RuntimeError("an idle client was refused")
+        yield
+
+
+@contextlib.contextmanager
+def reloads(rig):
+    """Reloads again and again meanwhile."""
+    done = threading.Event()
+
+    def reload():
+        while not done.wait(RELOAD_SECONDS):
+            os.kill(rig.pid("billingd"), signal.SIGHUP)
+
+    thread = threading.Thread(target=reload)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def measure(measures):
+    """Each request alone, beside idle clients, and in reloads."""
+    rig = measures.rig
+    kinds = {"alone": contextlib.nullcontext, "idle clients": lambda: idle_clients(rig),
+             "reloads": lambda: reloads(rig)}
+    for number in range(measures.rounds):
+        for kind, context in kinds.items():
+            with context():
+                for name, requests, once in requests_of(kind, number, measures.seconds):
+                    file = measures.requests(f"tail {name} {kind}".replace("/", " "), requests, once)
+                    measures.serve(f"{name}, {kind}", file)
+
+
+def requests_of(kind, number, seconds):
+    """The requests, the reports new in each run."""
+    return ((HEALTH, [("GET", "/health", "", "")], False),
+            (KEPT, customers.license_requests(range(1, 17)), False),
+            (REPORT, usage.singles(f"tail-{kind.replace(' ', '-')}-{number}", 8000 * seconds), True))
+
+
+def rows():
+    """The compared figures: the words, and both figures."""
+    return [(f"{name}: p99 {words}", f"{name}, {kind}", f"{name}, alone")
+            for kind, words in (("idle clients", f"beside {IDLE} idle clients / without"),
+                                ("reloads", "in reloads / without"))
+            for name in (HEALTH, KEPT, REPORT)]
