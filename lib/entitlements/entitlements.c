@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/wire.h"
 #include "billing/access.h"
+#include "billing/purchase.h"
 #include "plans/plans_terms.h"
 
 /* One computation. */
@@ -46,39 +48,100 @@ set(struct entitlement_list *list, const struct license_value *value,
 	*place = (struct entitlement){*value, source, until};
 }
 
-/* Fills the list with the plan's values; there is room for `more` others. */
+/* Fills the list with the values of a plan; there is room for every name. */
 static void
 begin(struct layers *layers, enum value_kind kind, const struct license_values *values,
-      size_t more, struct instant until)
+      struct instant until)
 {
 	struct entitlement_list *list = layers->lists[kind];
+	size_t room = values->count + layers->plans->name_count;
 
 	*list = (struct entitlement_list){
-	        arena_array(layers->arena, values->count + more, sizeof(*list->items)), 0};
+	        arena_array(layers->arena, room, sizeof(*list->items)), 0};
 	for (size_t i = 0; i < values->count; i++)
 		set(list, &values->items[i], ENTITLEMENT_PLAN, until);
 }
 
-/* An object of stored values, or none. */
-static struct json_view
-stored(struct arena *arena, const char *text)
+/* So many times a number, as far as a licence can say it. */
+static int64_t
+times(int64_t number, int64_t count)
 {
-	struct json_view object = {0};
-
-	if (text != NULL)
-		(void)json_view_try(arena, text, strlen(text), &object);
-	return object;
+	if (number == LICENSE_UNLIMITED || number == 0 || count <= 0)
+		return count <= 0 ? 0 : number;
+	return count > WIRE_NUMBER_MAX / number ? WIRE_NUMBER_MAX : number * count;
 }
 
-/* Sets the stored values of the object that plans.json knows. */
+/* Raises an integer. A feature that is absent is 0; a limit that is absent has no bound already. */
 static void
-set_stored(struct layers *layers, enum value_kind kind, const struct json_view *object,
+raise_integer(struct layers *layers, enum value_kind kind, const char *name, int64_t by,
+              struct instant until)
+{
+	struct entitlement_list *list = layers->lists[kind];
+	const struct entitlement *present = find(list, name);
+	struct license_value value = {.name = name, .type = VALUE_INTEGER};
+
+	if (by == 0 || (present == NULL && kind == VALUE_LIMIT))
+		return;
+	if (present != NULL)
+		value = present->value;
+	if (value.type != VALUE_INTEGER || value.number == LICENSE_UNLIMITED)
+		return;
+	value.number = by == LICENSE_UNLIMITED               ? LICENSE_UNLIMITED
+	               : by > WIRE_NUMBER_MAX - value.number ? WIRE_NUMBER_MAX
+	                                                     : value.number + by;
+	set(list, &value, ENTITLEMENT_ADDON, until);
+}
+
+/* Adds what so many of an add-on give. */
+static void
+add(struct layers *layers, const struct plan_addon *addon, int64_t count, struct instant until)
+{
+	const struct plan_quantity *quantity = &addon->quantity;
+
+	for (size_t i = 0; i < addon->features.count; i++)
+		set(layers->lists[VALUE_FEATURE], &addon->features.items[i], ENTITLEMENT_ADDON,
+		    until);
+	for (size_t i = 0; i < addon->limits.count; i++)
+		raise_integer(layers, VALUE_LIMIT, addon->limits.items[i].name,
+		              times(addon->limits.items[i].number, count), until);
+	if (quantity->name != NULL)
+		raise_integer(layers, quantity->kind, quantity->name,
+		              times(quantity->per, count), until);
+}
+
+/* The quantity of the plan, then the add-ons in the order of plans.json. */
+static void
+set_purchase(struct layers *layers, const struct plan *plan,
+             const struct subscription *subscription, struct instant until)
+{
+	struct purchase purchase;
+
+	purchase_read(layers->arena, layers->plans, subscription->quantity,
+	              subscription->addons, &purchase);
+	if (plan->quantity.name != NULL) {
+		struct license_value value = {
+		        .name = plan->quantity.name,
+		        .type = VALUE_INTEGER,
+		        .number = times(plan->quantity.per, purchase.quantity)};
+
+		set(layers->lists[plan->quantity.kind], &value, ENTITLEMENT_PLAN, until);
+	}
+	for (size_t i = 0; i < layers->plans->addon_count; i++)
+		if (purchase.addons[i] > 0)
+			add(layers, &layers->plans->addons[i], purchase.addons[i], until);
+}
+
+/* Sets the values of a stored object (NULL: none) that plans.json knows. */
+static void
+set_stored(struct layers *layers, enum value_kind kind, const char *text,
            enum entitlement_source source, struct instant until)
 {
-	struct json_view view;
+	struct json_view object = {0}, view;
 	const char *name;
 
-	for (bool more = json_view_first_member(object, &name, &view); more;
+	if (text != NULL)
+		(void)json_view_try(layers->arena, text, strlen(text), &object);
+	for (bool more = json_view_first_member(&object, &name, &view); more;
 	     more = json_view_next_member(&name, &view)) {
 		const struct plan_name *known = entitlement_name(layers->plans, kind, name);
 		struct license_value value;
@@ -116,30 +179,49 @@ plan_values(struct arena *arena, const struct plans *plans,
 	return (struct entitlement_values){terms.features, terms.limits};
 }
 
+/* The plan of which quantities and add-ons count; NULL in a trial, without a subscription, and for one
+ * that plans.json lacks. */
+static const struct plan *
+paid_plan(const struct plans *plans, const struct subscription *subscription, int64_t now_ms)
+{
+	if (subscription->plan == NULL || access_is_trial(subscription, now_ms))
+		return NULL;
+	return plans_find(plans, subscription->plan);
+}
+
+/* Sets both kinds of a layer's stored values. */
+static void
+set_layer(struct layers *layers, const char *features, const char *limits,
+          enum entitlement_source source, struct instant until)
+{
+	set_stored(layers, VALUE_FEATURE, features, source, until);
+	set_stored(layers, VALUE_LIMIT, limits, source, until);
+}
+
 void
 entitlements_compute(struct arena *arena, const struct billing *billing,
                      const struct subscription *subscription,
                      const struct entitlement_terms *terms, int64_t now_ms,
                      struct entitlements *out)
 {
-	struct layers layers = {arena, &billing->plans, {&out->features, &out->limits}};
-	struct entitlement_values first =
-	        plan_values(arena, &billing->plans, subscription, now_ms);
-	bool overridden = overrides_count(terms, now_ms);
-	struct json_view features, limits;
-	struct instant until;
+	const struct plans *plans = &billing->plans;
+	const struct plan *plan = paid_plan(plans, subscription, now_ms);
+	struct entitlement_values first = plan_values(arena, plans, subscription, now_ms);
+	struct layers layers = {arena, plans, {&out->features, &out->limits}};
 
 	out->access = subscription->plan != NULL &&
 	              access_granted(subscription, &billing->policy, now_ms);
 	out->until = out->access ? access_until(subscription, &billing->policy, now_ms)
 	                         : INSTANT_NONE;
-	features = stored(arena, overridden ? terms->override_features : NULL);
-	limits = stored(arena, overridden ? terms->override_limits : NULL);
-	begin(&layers, VALUE_FEATURE, &first.features, json_view_count(&features), out->until);
-	begin(&layers, VALUE_LIMIT, &first.limits, json_view_count(&limits), out->until);
-	until = earliest(out->until, terms->override_ends_at);
-	set_stored(&layers, VALUE_FEATURE, &features, ENTITLEMENT_OVERRIDE, until);
-	set_stored(&layers, VALUE_LIMIT, &limits, ENTITLEMENT_OVERRIDE, until);
+	begin(&layers, VALUE_FEATURE, &first.features, out->until);
+	begin(&layers, VALUE_LIMIT, &first.limits, out->until);
+	if (plan != NULL)
+		set_purchase(&layers, plan, subscription, out->until);
+	set_layer(&layers, terms->contract_features, terms->contract_limits,
+	          ENTITLEMENT_CONTRACT, out->until);
+	if (overrides_count(terms, now_ms))
+		set_layer(&layers, terms->override_features, terms->override_limits,
+		          ENTITLEMENT_OVERRIDE, earliest(out->until, terms->override_ends_at));
 }
 
 static struct license_values

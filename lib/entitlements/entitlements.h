@@ -21,6 +21,11 @@ enum entitlement_source {
 /* The stored rows beside a subscription that change what it gives. Texts are JSON objects, NULL where
  * there is no such row. */
 struct entitlement_terms {
+	const char
+	        *contract_features; /* of the newest version of the subscription's contract */
+	const char *contract_limits;
+	const char *contract_overage; /* for licences alone, like the reference */
+	const char *contract_reference;
 	const char *override_features;
 	const char *override_limits;
 	struct instant override_ends_at; /* unknown: the overrides do not end */

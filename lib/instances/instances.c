@@ -39,11 +39,12 @@ static const struct statement statements[] = {
                          "ORDER BY instance_id LIMIT $3::bigint"},
         /* Activations of one customer run one after the other; reports do not wait. */
         [LOCK] = {"instance_lock",
-                  ROWS_WITH(struct subscription, plan, status, trial_ends_at, bought_at),
-                  .sql = "SELECT s.plan, s.status, s.trial_ends_at, s.bought_at FROM customers "
-                         "c "
+                  ROWS_WITH(struct subscription, plan, status, trial_ends_at, bought_at,
+                            contract_id),
+                  .sql = "SELECT s.plan, s.status, s.trial_ends_at, s.bought_at, s.contract_id "
+                         "FROM customers c "
                          "LEFT JOIN LATERAL (SELECT plan, status, trial_ends_at, "
-                         "    COALESCE(bought_at, created_at) AS bought_at "
+                         "    COALESCE(bought_at, created_at) AS bought_at, contract_id "
                          "  FROM subscriptions WHERE customer_id = c.customer_id "
                          "  ORDER BY superseded, subscription_order(subscriptions, $2)"
                          ", subscription_id DESC LIMIT 1) s ON true "

@@ -6,9 +6,41 @@
 #include "base/arena.h"
 #include "billing/access.h"
 #include "json/out.h"
+#include "json/view.h"
 
 /* Without the ends by date. */
 enum { FINGERPRINT_PARTS = 7 };
+
+/* The object of factors without blanks; NULL when it is empty or there is none. */
+static const char *
+overage_of(struct arena *arena, const struct entitlement_terms *terms)
+{
+	struct json_out json = json_out_new(arena, 64);
+	struct json_view object = {0}, factor;
+	const char *name;
+
+	if (terms->contract_overage != NULL)
+		(void)json_view_try(arena, terms->contract_overage,
+		                    strlen(terms->contract_overage), &object);
+	if (json_view_count(&object) == 0)
+		return NULL;
+	json_out_open(&json, NULL, '{');
+	for (bool more = json_view_first_member(&object, &name, &factor); more;
+	     more = json_view_next_member(&name, &factor))
+		json_out_raw(&json, name, json_view_source(&factor));
+	json_out_close(&json, '}');
+	return json.text.data;
+}
+
+static void
+set_contract(struct license_claims *claims, struct arena *arena,
+             const struct subscription *subscription, const struct entitlement_terms *terms)
+{
+	claims->contract_id = subscription->contract_id;
+	claims->contract_reference = terms->contract_reference;
+	claims->contract_ends_at = subscription->ends_at;
+	claims->overage = overage_of(arena, terms);
+}
 
 struct license_claims
 license_claims_of(const struct operation *operation, const struct customer *customer,
@@ -40,6 +72,8 @@ license_claims_of(const struct operation *operation, const struct customer *cust
 	                    operation->now_ms, &values);
 	claims.features = values.features;
 	claims.limits = values.limits;
+	if (subscription_is_contract(subscription))
+		set_contract(&claims, operation->task->arena, subscription, terms);
 	if (trial) {
 		claims.trial.expires_at = subscription->trial_ends_at;
 		if (!claims.period_ends_at.known)

@@ -25,8 +25,11 @@ SELECT k.key_id AS "key.key_id", k.customer_id AS "key.customer_id", k.role AS "
   s.hold_ends_access_at AS "subscription.hold_ends_access_at",
   s.price_ends_access_at AS "subscription.price_ends_access_at",
   COALESCE(s.bought_at, s.created_at) AS "subscription.bought_at",
+  COALESCE(s.quantity, 1) AS "subscription.quantity", s.addons::text AS "subscription.addons",
   s.contract_id AS "subscription.contract_id", s.starts_at AS "subscription.starts_at",
   s.ends_at AS "subscription.ends_at", s.version AS "subscription.version",
+  v.features::text AS "terms.contract_features", v.limits::text AS "terms.contract_limits",
+  v.overage::text AS "terms.contract_overage", v.reference AS "terms.contract_reference",
   o.features::text AS "terms.override_features", o.limits::text AS "terms.override_limits",
   o.expires_at AS "terms.override_ends_at",
   l.jti AS "newest.jti", l.fingerprint AS "newest.fingerprint", l.token AS "newest.token",
@@ -38,10 +41,12 @@ LEFT JOIN LATERAL (
   SELECT subscription_id, customer_id, stripe_subscription_id, plan, status, trial_ends_at,
     current_period_ends_at, past_due_since, cancel_at_period_end, cancel_at,
     pause_resumes_at, pause_ends_access_at, hold_reason, hold_ends_access_at,
-    price_ends_access_at, bought_at, created_at, contract_id, starts_at, ends_at, version
+    price_ends_access_at, bought_at, created_at, quantity, addons, contract_id, starts_at, ends_at, version
   FROM subscriptions WHERE customer_id = c.customer_id
   ORDER BY superseded, subscription_order(subscriptions, $3), subscription_id DESC
   LIMIT 1) s ON true
+LEFT JOIN contracts d ON d.contract_id = s.contract_id
+LEFT JOIN contract_versions v ON v.contract_id = d.contract_id AND v.version = d.version
 LEFT JOIN overrides o ON o.customer_id = c.customer_id
 LEFT JOIN LATERAL (
   SELECT jti, fingerprint, token, issued_at, expires_at

@@ -46,6 +46,21 @@ write_terms(struct json_out *json, const struct license_claims *claims)
 		json_out_string(json, "instance", claims->instance);
 }
 
+/* Writes the deal that the licence is of, and how far use may exceed its limits. */
+static void
+write_contract(struct json_out *json, const struct license_claims *claims)
+{
+	if (claims->contract_id == NULL)
+		return;
+	json_out_open(json, "contract", '{');
+	json_out_string(json, "id", claims->contract_id);
+	json_out_string(json, "reference", claims->contract_reference);
+	json_out_time(json, "endsAt", claims->contract_ends_at);
+	json_out_close(json, '}');
+	if (claims->overage != NULL)
+		json_out_raw(json, "overage", claims->overage);
+}
+
 char *
 license_claims_write(struct arena *arena, const struct license_claims *claims)
 {
@@ -58,6 +73,7 @@ license_claims_write(struct arena *arena, const struct license_claims *claims)
 	values_write(&json, VALUE_FEATURE, &claims->features);
 	values_write(&json, VALUE_LIMIT, &claims->limits);
 	write_subscription(&json, claims);
+	write_contract(&json, claims);
 	write_terms(&json, claims);
 	json_out_int(&json, "issuedAt", claims->issued_at_s);
 	json_out_int(&json, "expiresAt", claims->expires_at_s);

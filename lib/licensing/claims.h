@@ -46,9 +46,13 @@ struct license_claims {
 	struct license_trial trial;
 	struct license_offline offline;
 	struct license_grace grace;
-	const char *instance;          /* the only one that it is for; NULL: any */
-	const char *status;            /* of the subscription */
-	bool no_access;                /* "past_due" alone doesn't tell; else the status does */
+	const char *contract_id; /* NULL: it is of no contract */
+	const char *contract_reference;
+	struct instant contract_ends_at;
+	const char *overage;  /* only written: {limit: factor}, a JSON object; NULL: none */
+	const char *instance; /* the only one that it is for; NULL: any */
+	const char *status;   /* of the subscription */
+	bool no_access;       /* "past_due" alone doesn't tell; else the status does */
 	struct instant period_ends_at; /* none: null in the JSON */
 };
 

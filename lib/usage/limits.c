@@ -15,12 +15,13 @@ struct levels_row {
 	struct usage_levels levels;
 };
 
-static const struct column columns[] =
-        COLUMNS(struct levels_row, customer_id, subscription.plan, subscription.status,
-                subscription.trial_ends_at, subscription.bought_at, terms.override_features,
-                terms.override_limits, terms.override_ends_at, levels.active_devices,
-                levels.instances, levels.non_production, levels.month, levels.newest,
-                levels.counted_until, levels.counted);
+static const struct column columns[] = COLUMNS(
+        struct levels_row, customer_id, subscription.plan, subscription.status,
+        subscription.trial_ends_at, subscription.bought_at, subscription.quantity,
+        subscription.addons, subscription.contract_id, terms.contract_features,
+        terms.contract_limits, terms.override_features, terms.override_limits,
+        terms.override_ends_at, levels.active_devices, levels.instances, levels.non_production,
+        levels.month, levels.newest, levels.counted_until, levels.counted);
 
 #define ROW ROWS_OF(struct levels_row, columns)
 

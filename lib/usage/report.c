@@ -22,10 +22,13 @@ static const struct statement statements[] = {
                               key.digest, key.scopes, key.used_today, key.revoked_at,
                               customer_id, subscription.plan, subscription.status,
                               subscription.trial_ends_at, subscription.bought_at,
-                              terms.override_features, terms.override_limits,
-                              terms.override_ends_at, levels.active_devices, levels.instances,
-                              levels.non_production, levels.month, levels.newest,
-                              levels.counted_until, levels.counted, usage_id),
+                              subscription.quantity, subscription.addons,
+                              subscription.contract_id, terms.contract_features,
+                              terms.contract_limits, terms.override_features,
+                              terms.override_limits, terms.override_ends_at,
+                              levels.active_devices, levels.instances, levels.non_production,
+                              levels.month, levels.newest, levels.counted_until, levels.counted,
+                              usage_id),
                     .sql = usage_report_sql},
         /* The report that was stored under this id. The report itself may have been deleted
 	 * since. This is no part of report.sql, which would then open every month for a rare

@@ -5,6 +5,7 @@
 #include "support/billing_fixture.h"
 
 #include "accounts/override_change.h"
+#include "contracts/contracts.h"
 #include "issuing/license_rights.h"
 #include "usage/limits.h"
 
@@ -60,7 +61,7 @@ pay(const char *plan)
 	change(arena_printf(task.arena,
 	                    SUBSCRIPTION "plan = '%s', status = 'active', "
 	                                 "current_period_ends_at = '2035-01-01' "
-	                                 "WHERE customer_id = ",
+	                                 "WHERE contract_id IS NULL AND customer_id = ",
 	                    plan),
 	       "");
 	fine(license_revoke_excess(&operation, customer_id));
@@ -106,6 +107,114 @@ START_TEST(test_reach_licence_and_limits)
 	ck_assert_int_eq(devices_max(), 10);
 	ck_assert_int_eq(count_of("SELECT count(*) FROM overrides WHERE customer_id = ", ""),
 	                 0);
+}
+END_TEST
+
+/* The customer buys so many of its plan, and add-ons. */
+static void
+buy(int64_t quantity, const char *addons)
+{
+	change(arena_printf(task.arena,
+	                    SUBSCRIPTION "quantity = %lld, addons = '%s' "
+	                                 "WHERE contract_id IS NULL AND customer_id = ",
+	                    (long long)quantity, addons),
+	       "");
+	fine(license_revoke_excess(&operation, customer_id));
+}
+
+/* Plans whose users are bought in a quantity, and an add-on. */
+static void
+sell_more(void)
+{
+	static const struct license_value branding = {
+	        .name = "hasCustomBranding", .type = VALUE_BOOLEAN, .truth = true};
+	static const struct license_value users = {
+	        .name = "maxUsers", .type = VALUE_INTEGER, .number = 2};
+
+	billing.plans.items[0].quantity =
+	        (struct plan_quantity){"maxUsers", VALUE_LIMIT, 1, NULL};
+	billing.plans.addons[0] = (struct plan_addon){
+	        .id = "extra",
+	        .quantity = {"maxDevices", VALUE_FEATURE, 100, NULL},
+	        .features = {&branding, 1},
+	        .limits = {&users, 1},
+	};
+	billing.plans.addon_count = 1;
+}
+
+START_TEST(test_purchases)
+{
+	struct issued_license license;
+
+	sell_more();
+	pay("starter");
+	buy(7, "{\"extra\": 2, \"gone\": 9}");
+	license = issue();
+	ck_assert(says(&license, "\"maxUsers\":11,"));
+	ck_assert(says(&license, "\"maxDevices\":210,"));
+	ck_assert(says(&license, "\"hasCustomBranding\":true"));
+	ck_assert_int_eq(devices_max(), 210);
+	buy(7, "{\"extra\": 1}");
+	ck_assert(is_revoked(&license));
+	license = issue();
+	ck_assert(says(&license, "\"maxUsers\":9,"));
+	buy(8, "{\"extra\": 1}");
+	ck_assert(!is_revoked(&license));
+	buy(6, "{\"extra\": 1}");
+	ck_assert(is_revoked(&license));
+}
+END_TEST
+
+/* Objects of a contract's input. */
+static struct any_object
+object(const char *text)
+{
+	struct any_object out = {0};
+
+	ck_assert(json_view_try(task.arena, text, strlen(text), &out.object));
+	return out;
+}
+
+START_TEST(test_contract)
+{
+	struct contract_input input = {.plan = "professional",
+	                               .billing = "manual",
+	                               .starts_at = INSTANT_MS(operation.now_ms),
+	                               .ends_at = INSTANT_MS(operation.now_ms + 30 * DAY_MS),
+	                               .features = object("{\"maxDevices\": 200}"),
+	                               .limits = object("{\"maxUsers\": null}"),
+	                               .overage = object("{\"maxDevices\": 1.1}"),
+	                               .reference = {true, "PO 4711"}};
+	int64_t end_ms = operation.now_ms + 30 * DAY_MS;
+	struct issued_license license, overridden;
+	struct contract contract;
+
+	fine(contract_create(&operation, customer_id, &input, &contract));
+	license = issue();
+	ck_assert(says(&license, "\"maxDevices\":200,"));
+	ck_assert(says(&license, "\"limits\":{\"maxAlertRules\":100,\"maxDashboards\":20}"));
+	ck_assert(says(&license, arena_printf(task.arena,
+	                                      "\"contract\":{\"id\":\"%s\","
+	                                      "\"reference\":\"PO 4711\",\"endsAt\":",
+	                                      contract.contract_id)));
+	ck_assert(says(&license, "\"overage\":{\"maxDevices\":1.1}"));
+	ck_assert_int_eq(devices_max(), 200);
+	ck_assert_int_le(license.expires_at.ms, end_ms + 7 * DAY_MS);
+	/* Overrides are above the contract. */
+	(void)set("{\"maxDevices\": 300}", "{}", DAY_MS);
+	overridden = issue();
+	ck_assert(says(&overridden, "\"maxDevices\":300,"));
+	/* An amendment that gives less revokes. */
+	input = (struct contract_input){.features = object("{\"maxDevices\": 100}")};
+	fine(contract_amend(&operation, customer_id, contract.contract_id, &input, &contract));
+	ck_assert(is_revoked(&license) && !is_revoked(&overridden));
+	(void)set("{}", "{}", 0);
+	ck_assert(is_revoked(&overridden));
+	ck_assert(
+	        says(&(struct issued_license){.token = issue().token}, "\"maxDevices\":100,"));
+	operation.now_ms = end_ms;
+	ck_assert(says(&(struct issued_license){.token = issue().token},
+	               "\"status\":\"canceled\""));
 }
 END_TEST
 
@@ -357,6 +466,8 @@ main(void)
 	TCase *tcase = fixture_case("overrides");
 
 	tcase_add_test(tcase, test_reach_licence_and_limits);
+	tcase_add_test(tcase, test_purchases);
+	tcase_add_test(tcase, test_contract);
 	tcase_add_test(tcase, test_end_to_the_second);
 	tcase_add_test(tcase, test_less_than_the_plan);
 	tcase_add_test(tcase, test_another_end);

@@ -1,13 +1,13 @@
 /*
- * test_layers.c: random plans, subscriptions and overrides give what a short reference says, at each
- * boundary of time.
+ * test_layers.c: random plans, quantities, add-ons, contracts and overrides give what a short reference
+ * says, at each boundary of time.
  */
 #include "support/suite.h"
 
 #include "billing/access.h"
 #include "entitlements/entitlements.h"
 
-enum { KINDS = 2, NAMES = 6, ROUNDS = 3000, MANY_ROUNDS = 30000 };
+enum { KINDS = 2, NAMES = 6, ADDONS = 2, ROUNDS = 3000, MANY_ROUNDS = 30000 };
 
 #define NOW ((int64_t)1739577600123)
 
@@ -24,7 +24,8 @@ struct layer {
 
 /* All that one round is about. */
 struct model {
-	struct layer trial, plan, overrides;
+	struct layer trial, plan, addons[ADDONS], contract, overrides;
+	int64_t bought[ADDONS];
 	struct plans plans;
 	struct billing billing;
 	struct subscription subscription;
@@ -141,6 +142,7 @@ draw_subscription(void)
 	if (draw(10) == 0)
 		return (struct subscription){.plan = NULL};
 	return (struct subscription){
+	        .quantity = draw(4),
 	        .plan = draw(10) == 0 ? "gone" : "sold",
 	        .status = statuses[draw(4)],
 	        .trial_ends_at = draw_time(),
@@ -150,11 +152,49 @@ draw_subscription(void)
 	};
 }
 
+/* A number that is bought in a quantity, of any name; or none. */
+static struct plan_quantity
+draw_quantity(void)
+{
+	int kind = (int)draw(KINDS), i = (int)draw(NAMES);
+
+	if (type_of(kind, i) != VALUE_INTEGER || draw(2) == 0)
+		return (struct plan_quantity){.name = NULL};
+	return (struct plan_quantity){
+	        .name = names[kind][i], .kind = (enum value_kind)kind, .per = 1 + draw(3)};
+}
+
+/* Add-ons of the file, and how many of each are bought. */
+static void
+draw_addons(struct model *model)
+{
+	static const char *const ids[ADDONS] = {"first", "second"};
+	struct json_out json = json_out_new(task.arena, 64);
+
+	json_out_open(&json, NULL, '{');
+	json_out_int(&json, "gone", 3);
+	for (int i = 0; i < ADDONS; i++) {
+		model->addons[i] = draw_layer(4);
+		model->bought[i] = draw(3);
+		if (model->bought[i] > 0)
+			json_out_int(&json, ids[i], model->bought[i]);
+		model->plans.addons[i] = (struct plan_addon){
+		        .id = ids[i],
+		        .quantity = draw_quantity(),
+		        .features = values_of(&model->addons[i], VALUE_FEATURE),
+		        .limits = values_of(&model->addons[i], VALUE_LIMIT)};
+	}
+	json_out_close(&json, '}');
+	model->plans.addon_count = ADDONS;
+	model->subscription.addons = json.text.data;
+}
+
 static void
 draw_model(struct model *model)
 {
 	*model = (struct model){.trial = draw_layer(2),
 	                        .plan = draw_layer(2),
+	                        .contract = draw_layer(4),
 	                        .overrides = draw_layer(4),
 	                        .subscription = draw_subscription()};
 	for (int kind = 0; kind < KINDS; kind++)
@@ -165,16 +205,23 @@ draw_model(struct model *model)
 	model->plans.trial_limits = values_of(&model->trial, VALUE_LIMIT);
 	model->plans.items[0] =
 	        (struct plan){.id = "sold",
+	                      .quantity = draw_quantity(),
 	                      .features = values_of(&model->plan, VALUE_FEATURE),
 	                      .limits = values_of(&model->plan, VALUE_LIMIT)};
 	model->plans.count = 1;
+	draw_addons(model);
 	model->billing =
 	        (struct billing){.plans = model->plans, .policy.past_due_grace_days = 1};
+	if (draw(2) == 0) {
+		model->subscription.contract_id = "con";
+		model->terms.contract_features = stored(&model->contract, VALUE_FEATURE);
+		model->terms.contract_limits = stored(&model->contract, VALUE_LIMIT);
+	}
 	if (draw(4) == 0)
 		return;
-	model->terms =
-	        (struct entitlement_terms){stored(&model->overrides, VALUE_FEATURE),
-	                                   stored(&model->overrides, VALUE_LIMIT), draw_time()};
+	model->terms.override_features = stored(&model->overrides, VALUE_FEATURE);
+	model->terms.override_limits = stored(&model->overrides, VALUE_LIMIT);
+	model->terms.override_ends_at = draw_time();
 }
 
 /* A result for one name. */
@@ -182,6 +229,56 @@ struct expected {
 	struct some value;
 	enum entitlement_source source;
 };
+
+/* Raises what is expected by so much, LICENSE_UNLIMITED: without a bound. */
+static void
+expect_more(struct expected *out, int kind, int i, int64_t by)
+{
+	bool missing = kind == VALUE_LIMIT && !out->value.there;
+
+	if (by == 0 || missing || (out->value.there && out->value.value.number < 0))
+		return;
+	if (!out->value.there)
+		out->value.value =
+		        (struct license_value){.name = names[kind][i], .type = VALUE_INTEGER};
+	out->value.there = true;
+	out->value.value.number = by < 0 ? LICENSE_UNLIMITED : out->value.value.number + by;
+	out->source = ENTITLEMENT_ADDON;
+}
+
+static bool
+is_of(const struct plan_quantity *quantity, int kind, int i)
+{
+	return text_equal(quantity->name, names[kind][i]);
+}
+
+/* The quantity of the plan and the add-ons, in order. */
+static void
+expect_purchase(const struct model *model, int kind, int i, struct expected *out)
+{
+	const struct plan_quantity *of_plan = &model->plans.items[0].quantity;
+
+	if (is_of(of_plan, kind, i))
+		out->value =
+		        (struct some){true,
+		                      {.name = names[kind][i],
+		                       .type = VALUE_INTEGER,
+		                       .number = of_plan->per * model->subscription.quantity}};
+	for (int a = 0; a < ADDONS; a++) {
+		const struct some *some = &model->addons[a].values[kind][i];
+		const struct plan_quantity *quantity = &model->plans.addons[a].quantity;
+		int64_t count = model->bought[a], number = some->value.number;
+
+		if (count == 0)
+			continue;
+		if (kind == VALUE_FEATURE && some->there)
+			*out = (struct expected){*some, ENTITLEMENT_ADDON};
+		if (kind == VALUE_LIMIT && some->there)
+			expect_more(out, kind, i, number < 0 ? number : number * count);
+		if (is_of(quantity, kind, i))
+			expect_more(out, kind, i, quantity->per * count);
+	}
+}
 
 /* The reference. */
 static struct expected
@@ -197,6 +294,10 @@ reference(const struct model *model, int kind, int i, int64_t now_ms)
 	                  !(model->terms.override_ends_at.known &&
 	                    model->terms.override_ends_at.ms <= now_ms);
 
+	if (sold)
+		expect_purchase(model, kind, i, &out);
+	if (model->terms.contract_features != NULL && model->contract.values[kind][i].there)
+		out = (struct expected){model->contract.values[kind][i], ENTITLEMENT_CONTRACT};
 	if (overridden && model->overrides.values[kind][i].there)
 		out = (struct expected){model->overrides.values[kind][i], ENTITLEMENT_OVERRIDE};
 	return out;
@@ -311,7 +412,12 @@ START_TEST(test_overrides_end)
 	model->subscription = (struct subscription){.plan = "sold", .status = "active"};
 	model->plan.values[VALUE_LIMIT][0] = (struct some){true, draw_value(VALUE_LIMIT, 0)};
 	model->billing.plans.items[0].limits = values_of(&model->plan, VALUE_LIMIT);
-	model->terms = (struct entitlement_terms){"{}", "{\"limit0\": null}", INSTANT_MS(NOW)};
+	model->terms = (struct entitlement_terms){.override_features = "{}",
+	                                          .override_limits = "{\"limit0\": null}",
+	                                          .override_ends_at = INSTANT_MS(NOW)};
+	model->plans.items[0].quantity = model->billing.plans.items[0].quantity =
+	        (struct plan_quantity){.name = NULL};
+	memset(model->bought, 0, sizeof(model->bought));
 	model->overrides = (struct layer){0};
 	model->overrides.values[VALUE_LIMIT][0] = (struct some){
 	        true,
