@@ -35,7 +35,7 @@ static const struct statement statements[] = {
         /* Ids of entries that neither have a link nor wait for one, of the next so many entries; one row
          * more with the greatest id of these. */
         [LOOSE] = {"audit_verify_loose",
-                   ROWS_WITH(struct loose_row, audit_id, looked_at, last_id),
+                   ROWS_WITH(struct loose_row, audit_id, looked_at, last_id), .reads = true,
                    .sql = "WITH taken AS MATERIALIZED (SELECT audit_id FROM audit_log "
                           "WHERE audit_id > $1::bigint ORDER BY audit_id LIMIT $2::bigint), "
                           "loose AS (SELECT audit_id FROM taken t "
