@@ -44,6 +44,11 @@ const struct field amend_contract_body[] = {
         FIELD_END(struct contract_input),
 };
 
+const struct field list_contracts_query[] = {
+        PAGE_FIELDS(struct page_query, CONTRACT_PAGE_MAX, CONTRACT_PAGE_MAX),
+        FIELD_END(struct page_query),
+};
+
 struct end_input {
 	struct instant at;
 	const char *reason;
@@ -99,18 +104,26 @@ render_contracts(struct operation *operation, struct json_out *json, const char 
 	return FAIL_NONE;
 }
 
-/* Answers with the contract and the subscription that counts, and then stores the change, unless the
- * caller only wants to see it. */
+/* Answers with the contract, the subscription that counts and the licence's claims, and then stores the
+ * change, unless the caller only wants to see it. */
 static enum fail
 answer_change(struct call *call, int status, const struct contract *contract, bool dry_run)
 {
 	struct operation *operation = &call->operation;
 	struct json_out json = answer_begin(call, 4096);
 	const struct subscription *subscription;
+	struct license_view view = {0};
+	const char *claims;
 
 	TRY(subscription_newest(operation, contract->customer_id, &subscription));
+	TRY(license_view_read(operation, NULL, contract->customer_id, &view));
+	claims = license_preview(operation, &view);
 	TRY(render_contract(operation, &json, "contract", *contract, true));
 	render_subscription(&json, "subscription", subscription, operation->now_ms);
+	if (claims == NULL)
+		json_out_null(&json, "license_claims");
+	else
+		json_out_raw(&json, "license_claims", claims);
 	json_out_bool(&json, "dry_run", dry_run);
 	if (dry_run)
 		db_rollback_to(operation->db, 0);

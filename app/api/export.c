@@ -214,7 +214,7 @@ answer_json(struct call *call, const struct customer *customer)
 {
 	struct operation *operation = &call->operation;
 	struct json_out json = answer_begin(call, (size_t)64 * 1024);
-	struct page contracts = {.limit = CONTRACTS_MAX};
+	struct page contracts = {.limit = CONTRACT_PAGE_MAX};
 	const struct subscription *subscription;
 
 	TRY(subscription_newest(operation, customer->customer_id, &subscription));

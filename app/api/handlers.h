@@ -35,7 +35,8 @@ handler post_checkout, post_upgrade, post_preview, post_cancel, post_resume, pos
         list_invoices;
 
 /* contracts.c */
-extern const struct field create_contract_body[], amend_contract_body[], end_contract_body[];
+extern const struct field create_contract_body[], amend_contract_body[], end_contract_body[],
+        list_contracts_query[];
 handler post_contract, list_contracts, patch_contract, post_contract_end;
 
 /* webhooks.c */

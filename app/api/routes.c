@@ -39,7 +39,7 @@ const struct route api_routes[] = {
 	{{HTTP_POST,   INSTANCE_PATH "/transfer"},       WHO_CUSTOMER, SCOPE_USAGE, .handler = post_instance_transfer, .body = transfer_instance_body},
 
 	{{HTTP_POST,   CUSTOMER_PATH "/contracts"},      WHO_OPERATOR, .handler = post_contract, .body = create_contract_body},
-	{{HTTP_GET,    CUSTOMER_PATH "/contracts"},      WHO_OPERATOR, .handler = list_contracts, .query = page_query_fields},
+	{{HTTP_GET,    CUSTOMER_PATH "/contracts"},      WHO_OPERATOR, .handler = list_contracts, .query = list_contracts_query},
 	{{HTTP_PATCH,  CONTRACT_PATH},                   WHO_OPERATOR, .handler = patch_contract, .body = amend_contract_body},
 	{{HTTP_POST,   CONTRACT_PATH "/end"},            WHO_OPERATOR, .handler = post_contract_end, .body = end_contract_body},
 

@@ -43,7 +43,11 @@ static const struct ctl_option end_options[] = {
         {0},
 };
 
-static const struct ctl_option page_options[] = {PAGE_LIMIT, CURSOR, {0}};
+static const struct ctl_option page_options[] = {
+        {"--limit", "N", "how many, 1 to 20 (default: 20)"},
+        CURSOR,
+        {0},
+};
 
 #define API_CONTRACT API_CUSTOMER "/contracts/:contract_id"
 #define SHOWN "contract dry_run"

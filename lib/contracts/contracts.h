@@ -11,8 +11,9 @@
 #include "contracts/terms.h"
 #include "db/page.h"
 
-/* Bounds of a customer's contracts and of the versions of each. */
-enum { CONTRACTS_MAX = 100, CONTRACT_VERSIONS_MAX = 100 };
+/* Bounds of a customer's contracts, of the versions of each, and of a page of contracts with all their
+ * versions. */
+enum { CONTRACTS_MAX = 100, CONTRACT_VERSIONS_MAX = 50, CONTRACT_PAGE_MAX = 20 };
 
 #define CONTRACT_MANUAL "manual"
 #define CONTRACT_STRIPE "stripe_invoice"

@@ -8,6 +8,9 @@
 
 /* Numbers as the database and Stripe take them. */
 #define AMOUNT_MAX ((int64_t)999999999999)
+/* The bytes of features, limits or overage as JSON, at most: versions are listed together. */
+enum { VALUES_TEXT_MAX = 2000 };
+
 enum { INTERVALS_MAX = 36, YEAR_DAYS = 366, YEARS_MAX = 20, OVERAGE_MAX = 10 };
 
 struct price_input {
@@ -78,6 +81,19 @@ read_value(const struct plans *plans, enum value_kind kind, const char *name,
 	return out->type == known->type ? NULL : "must be of the type that plans.json has";
 }
 
+/* Ends the object that was read. It must not be too long. */
+static enum fail
+end_object(struct task *task, const char *member, struct json_out *json, enum fail worst,
+           const char **out)
+{
+	json_out_close(json, '}');
+	*out = json->text.data;
+	return json->text.length <= VALUES_TEXT_MAX
+	               ? worst
+	               : task_fail_field(task, member, "must have at most %d bytes",
+	                                 VALUES_TEXT_MAX);
+}
+
 /* Features or limits: an object of named values. */
 static enum fail
 apply_values(struct task *task, const struct plans *plans, enum value_kind kind,
@@ -104,9 +120,7 @@ apply_values(struct task *task, const struct plans *plans, enum value_kind kind,
 			        arena_printf(task->arena, "%s.%s", value_kind_name(kind), name),
 			        "%s", fault);
 	}
-	json_out_close(&json, '}');
-	*out = json.text.data;
-	return worst;
+	return end_object(task, value_kind_name(kind), &json, worst, out);
 }
 
 /* Why use may not exceed the number of that name by so much; NULL: it may. */
@@ -146,9 +160,7 @@ apply_overage(struct task *task, const struct plans *plans, const struct any_obj
 			                        arena_printf(task->arena, "overage.%s", name),
 			                        "%s", fault);
 	}
-	json_out_close(&json, '}');
-	*out = json.text.data;
-	return worst;
+	return end_object(task, "overage", &json, worst, out);
 }
 
 static void

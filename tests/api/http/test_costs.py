@@ -239,7 +239,7 @@ TABLE = {
         lambda place: {"to": uuid.uuid4().hex}),
     "POST /api/customers/:customer_id/contracts": send(
         "POST", lambda place: f"/api/customers/{place.api.sign_up().id}/contracts", CONTRACT),
-    "GET /api/customers/:customer_id/contracts": get("/api/customers/{id}/contracts?limit=100"),
+    "GET /api/customers/:customer_id/contracts": get("/api/customers/{id}/contracts?limit=20"),
     "PATCH /api/customers/:customer_id/contracts/:contract_id": send("PATCH", contract, {
         "version": 1, "note": "x" * 500}),
     "POST /api/customers/:customer_id/contracts/:contract_id/end": send(

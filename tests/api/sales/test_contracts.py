@@ -65,6 +65,7 @@ def test_a_dry_run_changes_nothing(api):
     before = current(customer)
     made = make(api, customer, 200, dry_run=True)
     assert (made["dry_run"], made["subscription"]["kind"]) == (True, "contract")
+    assert made["license_claims"]["plan"] == "enterprise"
     assert current(customer) == before
     contract = make(api, customer)["contract"]
     expect(api.owner.patch(path_of(contract), {"version": 1, "note": "x", "dry_run": True}), 200)

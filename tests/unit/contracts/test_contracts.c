@@ -255,6 +255,32 @@ START_TEST(test_a_revoked_contract)
 }
 END_TEST
 
+/* At the bounds nothing more is made, and an end is still possible. */
+START_TEST(test_bounds)
+{
+	struct contract contract = make("enterprise", 0, DAY_MS), more;
+	struct contract_input input = terms("starter", 0, 0);
+	const struct contract_end now = {.reason = NULL};
+
+	for (int64_t version = 1; version < CONTRACT_VERSIONS_MAX; version++) {
+		input = (struct contract_input){.version = version,
+		                                .plan = version % 2 == 1 ? "starter"
+		                                                         : "enterprise"};
+		fine(contract_amend(&operation, customer_id, contract.contract_id, &input,
+		                    &contract));
+	}
+	input = (struct contract_input){.version = CONTRACT_VERSIONS_MAX, .note = {true, "x"}};
+	refused(contract_amend(&operation, customer_id, contract.contract_id, &input, &more),
+	        FAIL_CONFLICT, "too_many_versions");
+	for (int64_t i = 1; i < CONTRACTS_MAX; i++)
+		(void)make("starter", i * DAY_MS, (i + 1) * DAY_MS);
+	input = terms("starter", 300 * DAY_MS, 301 * DAY_MS);
+	refused(contract_create(&operation, customer_id, &input, &more), FAIL_CONFLICT,
+	        "too_many_contracts");
+	fine(contract_end(&operation, customer_id, contract.contract_id, &now, &contract));
+}
+END_TEST
+
 /* Bad terms, each with the field that it names. */
 static const struct {
 	struct contract_input input;
@@ -302,6 +328,7 @@ main(void)
 	tcase_add_test(tcase, test_amendments_are_versions);
 	tcase_add_test(tcase, test_an_end_that_is_set);
 	tcase_add_test(tcase, test_a_revoked_contract);
+	tcase_add_test(tcase, test_bounds);
 	tcase_add_loop_test(tcase, test_faults, 0, ROWS(faults));
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
