@@ -201,12 +201,15 @@ prepare_session(struct operation *operation, const struct checkout_request *requ
 	return call_prepare(operation, &wanted, call);
 }
 
-/* Refuses a second subscription. The event of the first one may not have arrived yet. */
+/* Refuses a second subscription. The event of the first one may not have arrived yet, and an operator may
+ * have made a contract since the request was looked at. */
 static enum fail
 refuse_second(struct operation *operation, const struct stripe_call *call)
 {
+	struct instant contract_ends_at;
 	bool bought;
 
+	TRY(contract_must_end(operation, call->customer_id, &contract_ends_at));
 	TRY(stripe_sync_bought(operation, call->subject, call->customer_id, &bought));
 	if (!bought)
 		return FAIL_NONE;
