@@ -2,18 +2,24 @@
 #include <string.h>
 
 #include "api/handlers.h"
+#include "api/over_limit.h"
 #include "api/render.h"
+#include "base/text.h"
 #include "sales/changes.h"
 #include "sales/checkout.h"
 #include "json/fields.h"
 
-enum { ID_MAX = 100, URL_MAX = 2000 };
+enum { ID_MAX = 100, URL_MAX = 2000, COUNT_MAX = 36 };
 
 struct checkout_input {
 	const char *customer_id;
 	const char *plan;
 	const char *price_id;
 	const char *interval;
+	int64_t interval_count;
+	const char *currency;
+	int64_t quantity;
+	struct any_object addons;
 	const char *success_url;
 	const char *cancel_url;
 };
@@ -24,11 +30,23 @@ check_interval(const char *interval)
 	return plan_is_interval(interval) ? NULL : "must be month or year";
 }
 
+static const char *
+check_currency(const char *currency)
+{
+	return text_is_made_of(currency, "abcdefghijklmnopqrstuvwxyz", 3, 3)
+	               ? NULL
+	               : "must be three small letters, like eur";
+}
+
 const struct field checkout_body[] = {
         FIELD(struct checkout_input, customer_id, .required = true, .min = 1, .max = ID_MAX),
         FIELD(struct checkout_input, plan, .required = true, .min = 1, .max = ID_MAX),
         FIELD(struct checkout_input, price_id, .min = 1, .max = 255),
         FIELD(struct checkout_input, interval, .nullable = true, .check = check_interval),
+        FIELD(struct checkout_input, interval_count, .min = 1, .max = COUNT_MAX),
+        FIELD(struct checkout_input, currency, .nullable = true, .check = check_currency),
+        FIELD(struct checkout_input, quantity, .min = 1, .max = QUANTITY_MAX),
+        FIELD(struct checkout_input, addons, .required = false),
         FIELD(struct checkout_input, success_url, .min = 1, .max = URL_MAX),
         FIELD(struct checkout_input, cancel_url, .min = 1, .max = URL_MAX),
         FIELD_END(struct checkout_input),
@@ -39,6 +57,9 @@ struct change_plan_input {
 	const char *plan;
 	const char *new_plan; /* the older name of `plan` */
 	const char *interval;
+	int64_t interval_count;
+	int64_t quantity;
+	struct any_object addons;
 	struct instant proration_at;
 };
 
@@ -48,6 +69,9 @@ const struct field change_plan_body[] = {
               .max = ID_MAX),
         FIELD(struct change_plan_input, new_plan, .min = 1, .max = ID_MAX),
         FIELD(struct change_plan_input, interval, .nullable = true, .check = check_interval),
+        FIELD(struct change_plan_input, interval_count, .min = 1, .max = COUNT_MAX),
+        FIELD(struct change_plan_input, quantity, .min = 1, .max = QUANTITY_MAX),
+        FIELD(struct change_plan_input, addons, .required = false),
         FIELD(struct change_plan_input, proration_at, .nullable = true),
         FIELD_END(struct change_plan_input),
 };
@@ -74,16 +98,34 @@ const struct field portal_body[] = {
         FIELD_END(struct portal_input),
 };
 
+/* Reads the quantity and the add-ons. An interval's count needs the interval. */
+static enum fail
+read_purchase(const struct call *call, const char *interval, int64_t interval_count,
+              int64_t quantity, const struct any_object *addons, struct purchase_change *out)
+{
+	struct task *task = call->operation.task;
+
+	*out = (struct purchase_change){.quantity = quantity};
+	if (interval_count != 0 && interval == NULL)
+		(void)task_fail_field(task, "interval_count", "needs an interval");
+	return purchase_change_read(task, &call->api->billing.plans, &addons->object, out) !=
+	                       FAIL_NONE
+	               ? FAIL_INVALID
+	               : task->failure.kind;
+}
+
 enum fail
 post_checkout(struct call *call)
 {
 	const struct checkout_input *input = call->body;
 	struct json_out json = answer_begin(call, 1024);
-	const struct checkout_request request = {
+	struct checkout_request request = {
 	        .customer_id = input->customer_id,
 	        .plan = input->plan,
 	        .price_id = input->price_id,
 	        .interval = input->interval,
+	        .interval_count = input->interval_count,
+	        .currency = input->currency,
 	        .success_url = input->success_url,
 	        .cancel_url = input->cancel_url,
 	};
@@ -92,6 +134,11 @@ post_checkout(struct call *call)
 	if (input->price_id != NULL && input->interval != NULL)
 		return task_fail_field(call->operation.task, "interval",
 		                       "cannot be combined with price_id");
+	if (input->price_id != NULL && input->currency != NULL)
+		return task_fail_field(call->operation.task, "currency",
+		                       "cannot be combined with price_id");
+	TRY(read_purchase(call, input->interval, input->interval_count, input->quantity,
+	                  &input->addons, &request.purchase));
 	TRY(checkout_open(&call->operation, &request, &session));
 	json_out_string(&json, "session_id", session.session_id);
 	json_out_string(&json, "checkout_url", session.url);
@@ -113,10 +160,31 @@ read_license(struct operation *operation, const char *customer_id, struct issued
 	return FAIL_NONE;
 }
 
+/* Tells what is over a limit once the change, which may be scheduled, has been made. */
+static enum fail
+render_left_over(struct call *call, struct json_out *json,
+                 const struct subscription *subscription)
+{
+	const struct plans *plans = &call->api->billing.plans;
+	struct arena *arena = call->operation.task->arena;
+	bool scheduled = subscription->scheduled_plan != NULL;
+	struct purchase_change change = {.quantity = subscription->scheduled_quantity};
+	struct purchase purchase;
+
+	purchase_read(arena, plans, subscription->quantity, subscription->addons, &purchase);
+	if (scheduled) {
+		purchase_change_parse(arena, plans, subscription->scheduled_addons, &change);
+		purchase = purchase_changed(&purchase, &change);
+	}
+	return render_over_limit(call, json, subscription->customer_id,
+	                         scheduled ? subscription->scheduled_plan : subscription->plan,
+	                         &purchase);
+}
+
 /* The state after a change that Stripe has made. */
 static enum fail
 answer_subscription(struct call *call, const char *customer_id, const char *message,
-                    bool with_license)
+                    bool of_change)
 {
 	struct operation *operation = &call->operation;
 	struct json_out json = answer_begin(call, 4096);
@@ -125,14 +193,16 @@ answer_subscription(struct call *call, const char *customer_id, const char *mess
 
 	/* The request may have waited for Stripe. */
 	operation->now_ms = db_now_ms(operation->db);
-	if (with_license)
+	if (of_change)
 		TRY(read_license(operation, customer_id, &license));
 	TRY(subscription_find(operation, customer_id, &subscription));
 	if (message != NULL)
 		json_out_string(&json, "message", message);
 	render_subscription(&json, "subscription", &subscription, operation->now_ms);
-	if (with_license)
+	if (of_change) {
 		json_out_string(&json, "license", license.token);
+		TRY(render_left_over(call, &json, &subscription));
+	}
 	return answer_end(call, 200, &json);
 }
 
@@ -172,9 +242,11 @@ read_change(const struct call *call, struct plan_change *out)
 	        .field = input->plan != NULL ? "plan" : "new_plan",
 	        .new_plan = input->plan != NULL ? input->plan : input->new_plan,
 	        .interval = input->interval,
+	        .interval_count = input->interval_count,
 	        .proration_at = input->proration_at,
 	};
-	return FAIL_NONE;
+	return read_purchase(call, input->interval, input->interval_count, input->quantity,
+	                     &input->addons, &out->purchase);
 }
 
 enum fail
@@ -220,6 +292,12 @@ post_preview(struct call *call)
 	json_out_int(&json, "amount_due", preview.amount_due);
 	json_out_string(&json, "currency", preview.currency);
 	render_lines(&json, preview.lines);
+	json_out_int(&json, "quantity", preview.purchase.quantity);
+	json_out_raw(&json, "addons",
+	             purchase_addons_text(call->operation.task->arena,
+	                                  &call->api->billing.plans, &preview.purchase));
+	TRY(render_over_limit(call, &json, change.customer_id, change.new_plan,
+	                      &preview.purchase));
 	return answer_end(call, 200, &json);
 }
 

@@ -108,20 +108,40 @@ change_form(struct operation *operation, const struct plan_terms *terms)
 	return form.text.data;
 }
 
-/* Stores the plan that begins with the next period (NULL: none). Stripe learns of it when the
- * period ends. */
+/* Whether the subscription's schedule has the plan and the purchase already. */
+static bool
+is_scheduled(struct operation *operation, const struct subscription *subscription,
+             const char *plan, const struct purchase_change *purchase)
+{
+	const struct plans *plans = &operation->billing->plans;
+	struct arena *arena = operation->task->arena;
+	struct purchase_change scheduled = {.quantity = subscription->scheduled_quantity};
+
+	if (plan == NULL || subscription->scheduled_plan == NULL)
+		return plan == NULL && subscription->scheduled_plan == NULL;
+	if (!text_equal(subscription->scheduled_plan, plan))
+		return false;
+	purchase_change_parse(arena, plans, subscription->scheduled_addons, &scheduled);
+	return scheduled.quantity == purchase->quantity &&
+	       text_equal(purchase_change_text(arena, plans, &scheduled),
+	                  purchase_change_text(arena, plans, purchase));
+}
+
+/* Stores the plan and purchase that begin with the next period (NULL: none). Stripe learns of them
+ * when the period ends. */
 static enum fail
-schedule(struct operation *operation, const struct plan_terms *terms, const char *plan)
+schedule(struct operation *operation, const struct plan_terms *terms, const char *plan,
+         const struct purchase_change *purchase)
 {
 	const struct subscription *subscription = &terms->subscription;
 	const char *id = subscription->stripe_subscription_id;
 
-	if (text_equal(subscription->scheduled_plan, plan))
+	if (is_scheduled(operation, subscription, plan, purchase))
 		return fail_nothing_to_change(operation);
 	TRY(audit_admit_payment(operation, subscription->customer_id));
 	TRY(db_begin(operation->db, operation->task));
 	TRY(customer_lock_as_seen(operation, subscription->customer_id, subscription));
-	TRY(subscription_schedule(operation, id, plan, NULL));
+	TRY(subscription_schedule(operation, id, plan, purchase));
 	TRY(stripe_call_record_nothing(operation, subscription->customer_id, id));
 	TRY(audit_record(operation, "plan_schedule", subscription->customer_id, id, plan));
 	return db_commit(operation->db, operation->task);
@@ -151,78 +171,10 @@ change_plan(struct operation *operation, const struct plan_change *change)
 	if (plan_terms_are_present(&terms))
 		return terms.subscription.scheduled_plan == NULL
 		               ? fail_nothing_to_change(operation)
-		               : schedule(operation, &terms, NULL);
+		               : schedule(operation, &terms, NULL, NULL);
 	return !terms.is_upgrade && operation->billing->sales.downgrade_at_period_end
-	               ? schedule(operation, &terms, change->new_plan)
+	               ? schedule(operation, &terms, change->new_plan, &change->purchase)
 	               : change_now(operation, &terms);
-}
-
-static void
-read_lines(struct operation *operation, const struct json_view *invoice,
-           struct change_preview *out)
-{
-	struct preview_line **end = &out->lines;
-	struct json_view data, item;
-
-	(void)json_view_find(invoice, "lines.data", &data);
-	for (bool more = json_view_first(&data, &item); more; more = json_view_next(&item)) {
-		struct preview_line *line = arena_alloc(operation->task->arena, sizeof(*line));
-
-		(void)json_view_string(&item, "description", &line->description);
-		(void)json_view_int(&item, "amount", &line->amount);
-		line->proration = stripe_line_is_proration(&item);
-		*end = line;
-		end = &line->next;
-	}
-}
-
-static enum fail
-fetch_preview(struct operation *operation, const struct plan_terms *terms,
-              struct change_preview *out)
-{
-	struct stripe_form form = stripe_form_new(operation->task->arena);
-	struct json_view object;
-
-	stripe_form_string(&form, "subscription", terms->sold.stripe.id);
-	if (terms->sold.stripe.automatic_tax)
-		stripe_form_bool(&form, "automatic_tax[enabled]", true);
-	plan_terms_add_items(&form, "subscription_details[items]", operation->billing, terms);
-	plan_terms_add_anchor(&form, "subscription_details[billing_cycle_anchor]",
-	                      operation->billing, terms);
-	stripe_form_string(&form, "subscription_details[proration_behavior]", terms->proration);
-	stripe_form_int(&form, "subscription_details[proration_date]",
-	                out->proration_at.ms / SECOND_MS);
-	TRY(stripe_post(operation, "/v1/invoices/create_preview", form.text.data, &object));
-	(void)json_view_string(&object, "currency", &out->currency);
-	/* The credit of a smaller plan goes to the next invoice: nothing is charged now, unless a
-	 * new period begins. */
-	if (terms->is_upgrade || terms->changes_interval)
-		(void)json_view_int(&object, "amount_due", &out->amount_due);
-	read_lines(operation, &object, out);
-	return FAIL_NONE;
-}
-
-enum fail
-change_preview(struct operation *operation, const struct plan_change *change,
-               struct change_preview *out)
-{
-	struct plan_terms terms = {0};
-
-	TRY(plan_terms_find(operation, change, &terms));
-	if (plan_terms_are_present(&terms))
-		return fail_nothing_to_change(operation);
-	*out = (struct change_preview){
-	        .plan = terms.subscription.plan,
-	        .interval =
-	                terms.changes_interval ? change->interval : terms.sold.item.interval,
-	        .at_period_end =
-	                !terms.is_upgrade && operation->billing->sales.downgrade_at_period_end,
-	        .proration_at = terms.proration_at.known
-	                                ? terms.proration_at
-	                                : plan_terms_proration_at(&terms, operation->now_ms),
-	        .period_ends_at = terms.sold.item.period_end,
-	};
-	return out->at_period_end ? FAIL_NONE : fetch_preview(operation, &terms, out);
 }
 
 /* Cancels a trial that Stripe does not know. */
@@ -332,15 +284,18 @@ change_resume(struct operation *operation, const char *customer_id)
 static enum fail
 run_scheduled(struct operation *operation, const struct subscription *due)
 {
-	const struct plan_change change = {.customer_id = due->customer_id,
-	                                   .field = "plan",
-	                                   .new_plan = due->scheduled_plan};
+	struct plan_change change = {.customer_id = due->customer_id,
+	                             .field = "plan",
+	                             .new_plan = due->scheduled_plan,
+	                             .purchase = {.quantity = due->scheduled_quantity}};
 	struct plan_terms terms = {0};
 
+	purchase_change_parse(operation->task->arena, &operation->billing->plans,
+	                      due->scheduled_addons, &change.purchase);
 	TRY(plan_terms_find(operation, &change, &terms));
 	if (terms.subscription.subscription_id != due->subscription_id)
 		return fail_subscription_ended(operation);
-	if (text_equal(terms.sold.plan, due->scheduled_plan))
+	if (plan_terms_are_present(&terms))
 		return subscription_schedule(operation, due->stripe_subscription_id, NULL,
 		                             NULL);
 	if (!terms.sold.item.period_end.known ||

@@ -23,8 +23,9 @@ struct preview_line {
 };
 
 struct change_preview {
-	const char *plan;     /* the present one */
-	const char *interval; /* after the change; NULL: neither a month nor a year */
+	const char *plan;         /* the present one */
+	struct purchase purchase; /* after the change */
+	const char *interval;     /* after the change; NULL: neither a month nor a year */
 	bool at_period_end;
 	struct instant proration_at;
 	struct instant period_ends_at;
@@ -33,12 +34,13 @@ struct change_preview {
 	struct preview_line *lines;
 };
 
-/* Changes the plan, the interval or both. A greater plan (further down in the table of plans), and
- * a year of the same one instead of a month, begins and is charged at once, and only if the payment
- * succeeds. A smaller plan begins at once with a credit for the rest of the period, or with the
- * next period, by the sales policy. Requesting the present plan takes a scheduled change back. FAIL_INVALID for a plan that is not sold; FAIL_CONFLICT
- * "interval_fixed" where the interval cannot change, "price_unclear" when no item at Stripe is known
- * to be the plan's. */
+/* Changes the plan, the interval, the quantity and the add-ons, or some of them. A greater plan
+ * (further down in the table of plans), a longer interval of the same one, and more of anything begin and
+ * are charged at once, and only if the payment succeeds. A smaller plan and less of anything begin at once
+ * with a credit for the rest of the period, or with the next period, by the sales policy. Requesting what
+ * there is takes a scheduled change back. FAIL_INVALID for what is not sold; FAIL_CONFLICT
+ * "interval_fixed" where the interval cannot change, "mixed_change" for more and less at once where the
+ * policy has less wait, "price_unclear" when no item at Stripe is known to be the plan's. */
 enum fail change_plan(struct operation *operation, const struct plan_change *change) MUST_CHECK;
 
 /* Computes what change_plan() would charge now. */

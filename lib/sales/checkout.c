@@ -9,6 +9,7 @@
 #include "contracts/contracts.h"
 #include "outbox/enqueue.h"
 #include "outbox/fetch.h"
+#include "sales/addon_items.h"
 #include "sales/checkout_sessions.h"
 #include "sales/items.h"
 #include "sales/perform.h"
@@ -25,6 +26,13 @@
  * subscription_data.trial_end). The hour more is for clocks that differ and for the request's
  * way. */
 #define TRIAL_LEFT_MS (49 * HOUR_MS)
+
+/* What a checkout sells. */
+struct order {
+	const struct price *price; /* of the plan */
+	struct purchase purchase;
+	struct addon_prices addons;
+};
 
 static enum fail
 check_url(struct operation *operation, const char *field, const char *url)
@@ -66,16 +74,42 @@ fail_price(struct operation *operation, const struct checkout_request *request)
 	return task_fail_field(operation->task, "plan", "is not a plan that is sold online");
 }
 
-/* Finds the price to sell; the failure names all bad fields of the request. */
+/* Finds the quantity and the add-ons, with their prices. */
+static enum fail
+check_purchase(struct operation *operation, const struct checkout_request *request,
+               struct order *out)
+{
+	const struct plans *plans = &operation->billing->plans;
+	const struct purchase one = {.quantity = 1};
+	const struct price_terms terms = price_terms_of(plans, out->price);
+	enum fail kind, fault;
+	size_t count = 1;
+
+	out->purchase = purchase_changed(&one, &request->purchase);
+	kind = purchase_check_quantity(operation->task, plans_find(plans, request->plan),
+	                               &request->purchase);
+	fault = addon_prices_find(operation, &terms, &out->purchase, &out->addons);
+	for (size_t i = 0; i < PLAN_ADDONS_MAX; i++)
+		count += out->purchase.addons[i] > 0;
+	if (fault == FAIL_NONE && count > PURCHASE_ITEMS_MAX)
+		fault = task_fail_field(operation->task, "addons",
+		                        "a subscription has %d items at most",
+		                        PURCHASE_ITEMS_MAX);
+	return fault == FAIL_NONE ? kind : fault;
+}
+
+/* Finds what is to be sold; the failure names all bad fields of the request. */
 static enum fail
 check_request(struct operation *operation, const struct checkout_request *request,
-              const struct price **price)
+              struct order *out)
 {
 	enum fail kind = FAIL_NONE, fault;
 
-	*price = requested_price(operation->billing, request);
-	if (*price == NULL || !text_equal((*price)->sells, request->plan))
+	*out = (struct order){.price = requested_price(operation->billing, request)};
+	if (out->price == NULL || !text_equal(out->price->sells, request->plan))
 		kind = fail_price(operation, request);
+	else
+		kind = check_purchase(operation, request, out);
 	fault = check_url(operation, "success_url", request->success_url);
 	kind = fault == FAIL_NONE ? kind : fault;
 	fault = check_url(operation, "cancel_url", request->cancel_url);
@@ -121,15 +155,18 @@ add_options(struct stripe_form *form, const struct sales_policy *sales)
 
 static const char *
 session_form(struct operation *operation, const struct checkout_request *request,
-             const struct price *price, const char *stripe_customer_id,
+             const struct order *order, const char *stripe_customer_id,
              struct instant free_until)
 {
 	struct stripe_form form = stripe_form_new(operation->task->arena);
+	size_t next = 1;
 
 	stripe_form_string(&form, "mode", "subscription");
-	stripe_form_string(&form, "line_items[0][price]", price->price_id);
-	stripe_form_int(&form, "line_items[0][quantity]", 1);
-	stripe_items_add_metered(&form, "line_items", 1, operation->billing, price, NULL);
+	stripe_form_string(&form, "line_items[0][price]", order->price->price_id);
+	stripe_form_int(&form, "line_items[0][quantity]", order->purchase.quantity);
+	addon_items_add(&form, "line_items", &next, &order->addons, &order->purchase);
+	stripe_items_add_metered(&form, "line_items", next, operation->billing, order->price,
+	                         NULL);
 	stripe_form_string(&form, "customer", stripe_customer_id);
 	stripe_form_string(&form, "client_reference_id", request->customer_id);
 	stripe_form_string(&form, "success_url",
@@ -173,7 +210,7 @@ is_paid_and_live(const struct subscription *subscription)
  * same Idempotency-Key recorded. */
 static enum fail
 prepare_session(struct operation *operation, const struct checkout_request *request,
-                const struct price *price, struct stripe_call *call)
+                const struct order *order, struct stripe_call *call)
 {
 	const struct subscription *subscription;
 	struct instant contract_ends_at;
@@ -194,7 +231,7 @@ prepare_session(struct operation *operation, const struct checkout_request *requ
 	TRY(contract_must_end(operation, request->customer_id, &contract_ends_at));
 	TRY(audit_admit_payment(operation, request->customer_id));
 	TRY(stripe_customer_ensure(operation, &customer, &wanted.subject));
-	wanted.parameters = session_form(operation, request, price, wanted.subject,
+	wanted.parameters = session_form(operation, request, order, wanted.subject,
 	                                 free_until(operation, subscription, contract_ends_at));
 	/* A call that has failed keeps the client's key. */
 	wanted.by_client = call->state == NULL;
@@ -264,12 +301,12 @@ open_session(struct operation *operation, const struct stripe_call *call, void *
 
 static enum fail
 open_checkout(struct operation *operation, const struct checkout_request *request,
-              const struct price *price, struct checkout_session *out)
+              const struct order *order, struct checkout_session *out)
 {
 	struct stripe_call call;
 	enum fail kind;
 
-	TRY(prepare_session(operation, request, price, &call));
+	TRY(prepare_session(operation, request, order, &call));
 	kind = call_perform(operation, &call, NULL, open_session, out);
 	/* The page of this call is closed or was never opened. */
 	if (kind == FAIL_CONFLICT)
@@ -281,16 +318,16 @@ enum fail
 checkout_open(struct operation *operation, const struct checkout_request *request,
               struct checkout_session *out)
 {
-	const struct price *price;
+	struct order order;
 	enum fail kind;
 
 	TRY(stripe_is_configured(operation));
-	TRY(check_request(operation, request, &price));
-	kind = open_checkout(operation, request, price, out);
+	TRY(check_request(operation, request, &order));
+	kind = open_checkout(operation, request, &order, out);
 	if (!stripe_customer_is_missing(operation, kind))
 		return kind;
 	TRY(stripe_customer_unlink_missing(operation, request->customer_id));
-	return open_checkout(operation, request, price, out);
+	return open_checkout(operation, request, &order, out);
 }
 
 static enum fail

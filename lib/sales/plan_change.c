@@ -8,6 +8,7 @@
 #include "contracts/contracts.h"
 #include "outbox/fetch.h"
 #include "sales/items.h"
+#include "sales/plan_compare.h"
 #include "sync/objects.h"
 #include "sync/price_plans.h"
 
@@ -132,15 +133,6 @@ check_proration(struct operation *operation, struct instant at, const struct pla
 	                       "must be of a preview of the last hour");
 }
 
-/* The terms by which an item is billed, as Stripe says. */
-static struct price_terms
-terms_of_item(const struct stripe_item *item)
-{
-	return (struct price_terms){.interval = item->interval,
-	                            .interval_count = item->interval_count,
-	                            .currency = item->currency};
-}
-
 /* Whether the request names another interval than the present one. */
 static bool
 requests_interval(const struct plan_change *change, const struct price_terms *present)
@@ -159,7 +151,7 @@ choose_price(struct operation *operation, const struct plan_change *change,
              struct plan_terms *out)
 {
 	const struct billing *billing = operation->billing;
-	const struct price_terms present = terms_of_item(&out->sold.item);
+	const struct price_terms present = stripe_item_terms(&out->sold.item);
 	struct price_terms wanted = present;
 	size_t position = (size_t)out->sold.position;
 
@@ -182,17 +174,28 @@ choose_price(struct operation *operation, const struct plan_change *change,
 	return FAIL_NONE;
 }
 
-static bool
-is_upgrade(const struct billing *billing, const struct plan_change *change,
-           const struct plan_terms *terms)
+/* Finds the prices of the add-ons that are new, or all if they are billed by another interval. */
+static enum fail
+find_addon_prices(struct operation *operation, struct plan_terms *out)
 {
-	const struct plans *plans = &billing->plans;
-	size_t rank = plans_rank(plans, change->new_plan),
-	       present = plans_rank(plans, terms->sold.plan != NULL ? terms->sold.plan
-	                                                            : terms->subscription.plan);
+	const struct billing *billing = operation->billing;
+	struct price_terms terms = price_terms_of(&billing->plans, out->price);
+	struct purchase needed = out->addons.after;
 
-	return rank > present || (rank == present && terms->changes_interval &&
-	                          text_equal(change->interval, "year"));
+	if (!out->changes_interval)
+		for (size_t i = 0; i < PLAN_ADDONS_MAX; i++)
+			if (out->addons.before.addons[i] > 0)
+				needed.addons[i] = 0;
+	if (terms.interval == NULL && !out->changes_interval)
+		terms = stripe_item_terms(&out->sold.item);
+	if (out->sold.item.currency != NULL)
+		terms.currency = out->sold.item.currency;
+	TRY(addon_prices_find(operation, &terms, &needed, &out->addons.prices));
+	if (addon_change_count(&billing->plans, &out->addons) <= PURCHASE_ITEMS_MAX ||
+	    addon_change_count(&billing->plans, &out->addons) <= out->sold.stripe.item_count)
+		return FAIL_NONE;
+	return task_fail_field(operation->task, "addons", "a subscription has %d items at most",
+	                       PURCHASE_ITEMS_MAX);
 }
 
 static bool
@@ -222,11 +225,13 @@ check_interval(struct operation *operation, const struct plan_terms *terms)
 	return FAIL_NONE;
 }
 
-/* Another item may bill use, or something that is none of ours: it must stay. */
+/* Another item may bill use, or something that is none of ours: it must stay. A quantity cannot be
+ * given to one of several items of the plan. */
 static enum fail
-check_item(struct operation *operation, const struct sold_subscription *sold)
+check_item(struct operation *operation, const struct sold_subscription *sold,
+           const struct purchase_change *purchase)
 {
-	return !sold->item_is_first
+	return !sold->item_is_first && (sold->plan_items < 2 || purchase->quantity == 0)
 	               ? FAIL_NONE
 	               : task_fail(operation->task, FAIL_CONFLICT, "price_unclear",
 	                           "It is not clear which price of this subscription is its "
@@ -236,7 +241,8 @@ check_item(struct operation *operation, const struct sold_subscription *sold)
 bool
 plan_terms_are_present(const struct plan_terms *terms)
 {
-	return text_equal(terms->sold.plan, terms->price->sells) && !terms->changes_interval;
+	return text_equal(terms->sold.plan, terms->price->sells) && !terms->changes_interval &&
+	       purchase_is_equal(&terms->addons.before, &terms->addons.after);
 }
 
 enum fail
@@ -244,6 +250,8 @@ plan_terms_find(struct operation *operation, const struct plan_change *change,
                 struct plan_terms *out)
 {
 	const struct billing *billing = operation->billing;
+	const struct plans *plans = &billing->plans;
+	struct comparison comparison;
 
 	TRY(stripe_is_configured(operation));
 	if (price_list_for(&billing->plan_prices, change->new_plan, 0) == NULL) {
@@ -251,12 +259,18 @@ plan_terms_find(struct operation *operation, const struct plan_change *change,
 		                      "is not a plan that is sold online");
 		return FAIL_INVALID;
 	}
+	TRY(purchase_check_quantity(operation->task, plans_find(plans, change->new_plan),
+	                            &change->purchase));
 	TRY(change_find_paid(operation, change->customer_id, &out->subscription));
 	TRY(change_fetch(operation, &out->subscription, &out->sold));
-	TRY(check_item(operation, &out->sold));
+	TRY(check_item(operation, &out->sold, &change->purchase));
 	TRY(check_proration(operation, change->proration_at, out));
 	TRY(choose_price(operation, change, out));
-	out->is_upgrade = is_upgrade(billing, change, out);
+	plan_change_find_purchase(plans, change, out);
+	TRY(find_addon_prices(operation, out));
+	comparison = plan_change_compare(billing, change, out);
+	TRY(plan_change_check_mixed(operation, &comparison));
+	out->is_upgrade = plan_change_is_upgrade(&comparison);
 	out->proration = out->is_upgrade ? "always_invoice" : "create_prorations";
 	out->proration_at = change->proration_at;
 	return check_interval(operation, out);
@@ -269,14 +283,17 @@ plan_terms_add_items(struct stripe_form *form, const char *prefix,
                      const struct billing *billing, const struct plan_terms *terms)
 {
 	struct arena *arena = form->text.arena;
+	size_t next = 1;
 
 	stripe_form_string(form, arena_printf(arena, "%s[0][id]", prefix), terms->sold.item.id);
 	stripe_form_string(form, arena_printf(arena, "%s[0][price]", prefix),
 	                   terms->price->price_id);
 	if (terms->sold.item.quantity > 0)
 		stripe_form_int(form, arena_printf(arena, "%s[0][quantity]", prefix),
-		                terms->sold.item.quantity);
-	stripe_items_add_metered(form, prefix, 1, billing, terms->price, &terms->sold.stripe);
+		                terms->addons.after.quantity);
+	addon_change_items(form, prefix, &next, &billing->plans, &terms->addons);
+	stripe_items_add_metered(form, prefix, next, billing, terms->price,
+	                         &terms->sold.stripe);
 }
 
 void

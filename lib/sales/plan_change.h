@@ -3,6 +3,7 @@
 #pragma once
 
 #include "billing/subscriptions.h"
+#include "sales/addon_items.h"
 #include "stripe/form.h"
 #include "sync/ours.h"
 
@@ -13,6 +14,7 @@ struct plan_change {
 	const char *field;      /* by which the client named it, for the failure */
 	const char *interval;   /* "month" or "year"; NULL: the present one */
 	int64_t interval_count; /* with an interval; 0: as many as now, or preferably one */
+	struct purchase_change purchase;
 	struct instant proration_at; /* from the preview; unknown: now */
 };
 
@@ -20,13 +22,15 @@ struct plan_terms {
 	struct subscription subscription; /* our row, as it was before Stripe was asked */
 	struct sold_subscription sold;    /* Stripe's */
 	const struct price *price;        /* of the requested plan */
+	struct addon_change addons;       /* and the quantity of the plan, before and after */
 	bool changes_interval;
-	bool is_upgrade; /* to a greater plan, or from a month to a year of the same one */
+	/* To a greater plan, to a longer interval of the same one, or to more of anything. */
+	bool is_upgrade;
 	const char *proration;       /* Stripe's `proration_behavior` */
 	struct instant proration_at; /* as requested; unknown: now */
 };
 
-/* Whether the subscription has the plan and the interval already. */
+/* Whether the subscription has the plan, the interval, the quantity and the add-ons already. */
 bool plan_terms_are_present(const struct plan_terms *terms);
 
 /* FAIL_CONFLICT "nothing_to_change", "subscription_ended", "checkout_needed". */
@@ -49,9 +53,9 @@ enum fail change_find_paid(struct operation *operation, const char *customer_id,
 enum fail change_fetch(struct operation *operation, const struct subscription *subscription,
                        struct sold_subscription *out) MUST_CHECK;
 
-/* Finds the terms of the change. FAIL_INVALID for a plan that is not sold, or not by this
- * interval, and for another time of proration than that of a preview of the last hour; FAIL_CONFLICT
- * "interval_fixed", or "price_unclear" when no item is known to be the plan's; otherwise as above. */
+/* Finds the terms of the change. FAIL_INVALID for a plan or add-on that is not sold, or not by this
+ * interval, for a quantity of what is bought once, and for another time of proration than that of a preview of the last hour; FAIL_CONFLICT
+ * "interval_fixed", "mixed_change", or "price_unclear" when no item is known to be the plan's; otherwise as above. */
 enum fail plan_terms_find(struct operation *operation, const struct plan_change *change,
                           struct plan_terms *out) MUST_CHECK;
 

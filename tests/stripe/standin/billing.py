@@ -5,12 +5,14 @@ from . import cards, model, proration
 
 DAY = 86400
 MONEY = {"usd": "$", "eur": "€", "gbp": "£"}
+WHOLE = ("jpy", "krw", "clp", "vnd")  # their smallest unit is the unit
 
 
 def money(amount, currency):
     """An amount for people to read."""
     sign = "-" if amount < 0 else ""
-    return f"{sign}{MONEY.get(currency, currency.upper() + ' ')}{abs(amount) / 100:.2f}"
+    shown = f"{abs(amount):.0f}" if currency in WHOLE else f"{abs(amount) / 100:.2f}"
+    return f"{sign}{MONEY.get(currency, currency.upper() + ' ')}{shown}"
 
 
 def describe(state, price, quantity):

@@ -1,0 +1,82 @@
+/* over_limit.c: tells which limits a purchase leaves below what is in use. */
+#include "api/over_limit.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "usage/limits.h"
+
+/* The use of a customer by names of plans.json. */
+struct use {
+	const struct plans *plans;
+	int64_t devices;
+	const char *metrics[PLAN_METRICS_MAX]; /* decimal digits */
+};
+
+/* The metric whose level is the use of the limit, or NULL. */
+static const char *
+metric_named(const struct plans *plans, const char *name)
+{
+	for (size_t i = 0; i < plans->count; i++)
+		if (text_equal(plans->items[i].quantity.name, name) &&
+		    plans->items[i].quantity.metric != NULL)
+			return plans->items[i].quantity.metric;
+	for (size_t i = 0; i < plans->addon_count; i++)
+		if (text_equal(plans->addons[i].quantity.name, name) &&
+		    plans->addons[i].quantity.metric != NULL)
+			return plans->addons[i].quantity.metric;
+	return NULL;
+}
+
+/* How much of the limit is in use; false when that is not known. */
+static bool
+find_use(const struct use *use, const char *name, int64_t *out)
+{
+	const char *metric = metric_named(use->plans, name);
+
+	if (metric != NULL)
+		return text_parse_int(use->metrics[plans_metric(use->plans, metric)], out);
+	*out = use->devices;
+	return strcmp(name, "maxDevices") == 0;
+}
+
+static void
+render_names(struct json_out *json, const struct use *use, const struct plan *plan,
+             const struct purchase *purchase)
+{
+	for (size_t i = 0; i < use->plans->name_count; i++) {
+		const struct plan_name *name = &use->plans->names[i];
+		int64_t limit, in_use;
+
+		if (name->type != VALUE_INTEGER || !find_use(use, name->name, &in_use))
+			continue;
+		limit = purchase_value(use->plans, plan, purchase, name->name);
+		if (limit == LICENSE_UNLIMITED || in_use <= limit)
+			continue;
+		json_out_open(json, NULL, '{');
+		json_out_string(json, "name", name->name);
+		json_out_int(json, "limit", limit);
+		json_out_int(json, "in_use", in_use);
+		json_out_close(json, '}');
+	}
+}
+
+enum fail
+render_over_limit(struct call *call, struct json_out *json, const char *customer_id,
+                  const char *plan_id, const struct purchase *purchase)
+{
+	const struct plans *plans = &call->api->billing.plans;
+	const struct plan *plan = plans_find(plans, plan_id);
+	struct subscription subscription;
+	struct usage_levels levels;
+	struct use use = {.plans = plans};
+
+	TRY(usage_levels_read(&call->operation, customer_id, &levels, &subscription));
+	use.devices = levels.active_devices;
+	usage_metrics_current(call->operation.task->arena, &levels, plans, use.metrics);
+	json_out_open(json, "over_limit", '[');
+	if (plan != NULL)
+		render_names(json, &use, plan, purchase);
+	json_out_close(json, ']');
+	return FAIL_NONE;
+}
