@@ -19,13 +19,20 @@
 static struct task task;
 
 static const struct billing billing = {
-        .plans = {.items = {{.id = "starter"}, {.id = "professional"}}, .count = 2},
+        .plans = {.items = {{.id = "starter"}, {.id = "professional"}},
+                  .count = 2,
+                  .addons = {{.id = "sso"}, {.id = "more"}},
+                  .addon_count = 2},
         .plan_prices = {.items = {{"price_starter", "starter", 0},
                                   {"price_pro", "professional", 0},
                                   {"price_pro_yearly", "professional", 1},
                                   {"price_1SFyAbJx2WnvPYtbQ0pro001", "starter", 0},
                                   {"price_1SFyAbJx2WnvPYtbQ0team02", "professional", 0}},
                         .count = 5},
+        .addon_prices = {.items = {{"price_sso", "sso", 0},
+                                   {"price_more", "more", 0},
+                                   {"price_more_yearly", "more", 1}},
+                         .count = 3},
 };
 
 static const struct operation operation = {.task = &task, .billing = &billing};
