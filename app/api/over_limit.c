@@ -67,11 +67,12 @@ render_over_limit(struct call *call, struct json_out *json, const char *customer
 {
 	const struct plans *plans = &call->api->billing.plans;
 	const struct plan *plan = plans_find(plans, plan_id);
+	struct entitlement_terms terms;
 	struct subscription subscription;
 	struct usage_levels levels;
 	struct use use = {.plans = plans};
 
-	TRY(usage_levels_read(&call->operation, customer_id, &levels, &subscription));
+	TRY(usage_levels_read(&call->operation, customer_id, &levels, &subscription, &terms));
 	use.devices = levels.active_devices;
 	usage_metrics_current(call->operation.task->arena, &levels, plans, use.metrics);
 	json_out_open(json, "over_limit", '[');

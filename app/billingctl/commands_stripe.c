@@ -103,10 +103,11 @@ const struct command stripe_commands[] = {
          .example = "stripe setup --yearly 10 --secret-out /etc/billing/stripe-webhook",
          .summary = "Create missing products, prices, meters and the webhook endpoint",
          .details =
-                 "For the plans in PLANS_FILE that have a price, and the meters that they\n"
-                 "name. Existing objects are found and kept. When a price changes, a new one\n"
-                 "is created, and the old one stays for subscriptions that have it. Prints\n"
-                 "the settings that follow. Works in the mode of the key, test or live.\n",
+                 "For the plans and add-ons in PLANS_FILE that have prices, in each currency\n"
+                 "and interval, and the meters that they name. Existing objects are found and\n"
+                 "kept. When a price changes, a new one is created, and the old one stays for\n"
+                 "subscriptions that have it. Prints the settings that follow. Works in the\n"
+                 "mode of the key, test or live.\n",
          .options = stripe_setup_options, .exits = stripe_setup_exits},
         {"stripe", "unknown", NULL, run_stripe_unknown, CTL_DATABASE,
          .example = "stripe unknown",

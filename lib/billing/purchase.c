@@ -100,7 +100,7 @@ sum(int64_t one, int64_t other)
 	                                                              : one + other;
 }
 
-/* What so many of the add-on make of the value. */
+/* The value with so many of the add-on. */
 static int64_t
 with_addon(const struct plan_addon *addon, int64_t quantity, const char *name, int64_t value)
 {

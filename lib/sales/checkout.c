@@ -27,7 +27,7 @@
  * way. */
 #define TRIAL_LEFT_MS (49 * HOUR_MS)
 
-/* What a checkout sells. */
+/* The goods of a checkout. */
 struct order {
 	const struct price *price; /* of the plan */
 	struct purchase purchase;

@@ -91,7 +91,7 @@ def refused(answer, *fields):
 
 
 def bought_of(shop, customer):
-    """What is stored once all events are processed: plan, quantity, add-ons."""
+    """Plan, quantity and add-ons as stored once all events are processed."""
     settled(shop, customer.id)
     row = subscription_of(customer.client, customer.id)
     return row["plan"], row["quantity"], row["addons"]
