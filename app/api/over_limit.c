@@ -1,5 +1,5 @@
 /* over_limit.c: tells which limits a purchase leaves below what is in use. */
-#include "api/over_limit.h"
+#include "api/render.h"
 
 #include <string.h>
 

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "api/handlers.h"
-#include "api/over_limit.h"
 #include "api/render.h"
 #include "base/text.h"
 #include "sales/changes.h"

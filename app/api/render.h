@@ -44,3 +44,8 @@ enum fail render_contracts(struct operation *operation, struct json_out *json,
 
 void render_values(struct json_out *json, enum value_kind kind,
                    const struct license_values *values);
+
+/* Adds "over_limit", a list of {name, limit, in_use}: the limits, and features that are integers, of the
+ * plan with this purchase that the customer uses more of now. Nothing is refused for that. */
+enum fail render_over_limit(struct call *call, struct json_out *json, const char *customer_id,
+                            const char *plan, const struct purchase *purchase) MUST_CHECK;

@@ -160,6 +160,13 @@ check_stripe_prices(struct doctor *doctor)
 	               : doctor_ok(doctor, "%zu, all as in PLANS_FILE", seen.looked_at);
 }
 
+/* The price of the meter in the currency of a plan's price, or NULL. */
+static const struct plan_meter *
+cost_with(const struct plans *plans, const char *meter, const struct price *sold)
+{
+	return plans_meter(plans, meter, price_terms_of(plans, sold).currency);
+}
+
 /* Checks the metered price that is sold with one of a plan's prices. With the plan's first
  * price it must cost what PLANS_FILE says. */
 static enum fail
@@ -167,9 +174,7 @@ check_sale(struct doctor *doctor, const char *meter, const char *meter_id,
            const struct price *sold)
 {
 	struct ctl *ctl = doctor->ctl;
-	const struct plans *plans = &ctl->billing.plans;
-	const struct plan_meter *cost =
-	        plans_meter(plans, meter, price_terms_of(plans, sold).currency);
+	const struct plan_meter *cost = cost_with(&ctl->billing.plans, meter, sold);
 	const struct price *metered =
 	        price_list_for(&ctl->billing.meter_prices, meter, sold->position);
 	const char *fault;

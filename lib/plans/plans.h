@@ -132,6 +132,9 @@ const struct plan *plans_find(const struct plans *plans, const char *id);
 /* The add-on, or NULL. */
 const struct plan_addon *plans_find_addon(const struct plans *plans, const char *id);
 
+/* Whether the plan is one that is bought in a quantity. */
+bool plans_has_quantity(const struct plans *plans, const char *id);
+
 /* Whether a plan may be billed by the interval: "month", "year". */
 bool plan_is_interval(const char *text);
 

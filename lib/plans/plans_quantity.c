@@ -116,3 +116,11 @@ plans_complete_quantities(const struct reader *reader, struct plans *plans)
 	}
 	return FAIL_NONE;
 }
+
+bool
+plans_has_quantity(const struct plans *plans, const char *id)
+{
+	const struct plan *plan = plans_find(plans, id);
+
+	return plan != NULL && plan->quantity.name != NULL;
+}

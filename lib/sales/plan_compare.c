@@ -18,17 +18,11 @@ present_plan(const struct plans *plans, const struct plan_terms *terms)
 	                                                  : terms->subscription.plan);
 }
 
-static bool
-has_quantity(const struct plan *plan)
-{
-	return plan != NULL && plan->quantity.name != NULL;
-}
-
 void
 plan_change_find_purchase(const struct plans *plans, const struct plan_change *change,
                           struct plan_terms *out)
 {
-	const struct plan *wanted = plans_find(plans, change->new_plan);
+	const struct plan *present = present_plan(plans, out);
 	struct purchase *before = &out->addons.before, *after = &out->addons.after;
 
 	*before = (struct purchase){.quantity = stripe_item_quantity(&out->sold.item)};
@@ -39,7 +33,8 @@ plan_change_find_purchase(const struct plans *plans, const struct plan_change *c
 		        stripe_item_quantity(&item->item);
 	}
 	*after = purchase_changed(before, &change->purchase);
-	if (!has_quantity(wanted) && has_quantity(present_plan(plans, out)))
+	if (!plans_has_quantity(plans, change->new_plan) && present != NULL &&
+	    present->quantity.name != NULL)
 		after->quantity = 1;
 	out->addons.sold = &out->sold;
 	out->addons.reprices = out->changes_interval;
@@ -78,7 +73,7 @@ plan_change_compare(const struct billing *billing, const struct plan_change *cha
 	if (terms->changes_interval)
 		out.interval = compare(months_of(&then), months_of(&now));
 	/* The quantity of a plan that is bought once is none of the customer's choice. */
-	if (!has_quantity(plans_find(plans, change->new_plan)))
+	if (!plans_has_quantity(plans, change->new_plan))
 		before.quantity = terms->addons.after.quantity;
 	out.more = purchase_has_more(&terms->addons.after, &before);
 	out.fewer = purchase_has_more(&before, &terms->addons.after);

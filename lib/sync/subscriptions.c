@@ -146,14 +146,6 @@ pause_ends_access(const struct operation *operation, const struct stripe_subscri
 	        text_equal(stripe->pause_behavior, "keep_as_draft"));
 }
 
-static const char *
-interval_count_text(struct task *task, const struct stripe_item *item)
-{
-	if (item->interval == NULL)
-		return NULL;
-	return param_int(task, item->interval_count == 0 ? 1 : item->interval_count);
-}
-
 /* A trial needs an end, by which access is decided. */
 static struct instant
 trial_end_of(const struct sold_subscription *subscription, struct instant now)
@@ -196,7 +188,10 @@ store(struct operation *operation, const char *customer_id,
 	                      param_int(task, bought->purchase.quantity),
 	                      purchase_addons_text(task->arena, &operation->billing->plans,
 	                                           &bought->purchase),
-	                      item->interval, interval_count_text(task, item), item->currency),
+	                      item->interval,
+	                      item->interval_count > 0 ? param_int(task, item->interval_count)
+	                                               : NULL,
+	                      item->currency),
 	           &rows));
 	*changed = rows > 0;
 	return FAIL_NONE;

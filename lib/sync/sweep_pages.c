@@ -135,14 +135,6 @@ number_text(struct arena *arena, int64_t number)
 	return arena_printf(arena, "%lld", (long long)number);
 }
 
-static bool
-has_quantity(const struct plans *plans, const char *id)
-{
-	const struct plan *plan = id == NULL ? NULL : plans_find(plans, id);
-
-	return plan != NULL && plan->quantity.name != NULL;
-}
-
 /* Compares the plan, its quantity and the add-ons. While a payment is due, Stripe's list does not tell
  * whether it is of a change, which counts only once it is paid; nor does it tell whether the product of
  * an unknown price is an add-on. */
@@ -165,7 +157,7 @@ compare_purchases(struct operation *operation, struct stripe_sweep *sweep,
 		bought_take_back(operation, ours, &theirs);
 	purchase_read(arena, plans, ours->quantity, ours->addons, &purchase);
 	count = differs(sweep, ours, "plan", ours->plan, theirs.plan);
-	if (has_quantity(plans, theirs.plan))
+	if (plans_has_quantity(plans, theirs.plan))
 		count += differs(sweep, ours, "quantity", number_text(arena, ours->quantity),
 		                 number_text(arena, theirs.purchase.quantity));
 	if (sold->unknown_count > 0)
