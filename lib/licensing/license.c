@@ -25,7 +25,10 @@
 /* Seconds by which the clock in the file may be behind, and the default leeway. */
 enum { SAVE_EVERY_S = 600, LEEWAY_S = 120 };
 
-enum { OPTIONS_SIZE_1_0 = offsetof(struct license_options, instance), OPTIONS_SIZE_MAX = 4096 };
+enum {
+	OPTIONS_SIZE_OLDER = offsetof(struct license_options, instance),
+	OPTIONS_SIZE_MAX = 4096
+};
 
 /* Bytes that reading may take. A revocation list grows with the vendor's history. */
 enum {
@@ -346,15 +349,15 @@ license_set_keys(struct license *license, const char *keys)
 	return error;
 }
 
-/* Copies the options. Those of version 1.0 end before `instance`; those of a later version are
- * accepted when their unknown members are all zero. */
+/* Copies the options. Older ones end before `instance`; those of a later version are accepted when
+ * their unknown members are all zero. */
 static bool
 options_read(const struct license_options *options, struct license_options *out)
 {
 	const unsigned char *bytes = (const unsigned char *)options;
 
 	if (options == NULL || options->size > OPTIONS_SIZE_MAX ||
-	    (options->size < sizeof(*out) && options->size != OPTIONS_SIZE_1_0))
+	    (options->size < sizeof(*out) && options->size != OPTIONS_SIZE_OLDER))
 		return false;
 	*out = (struct license_options){0};
 	memcpy(out, options, options->size < sizeof(*out) ? options->size : sizeof(*out));

@@ -613,11 +613,11 @@ verdict_at(const char *instance, size_t size)
 START_TEST(test_bound)
 {
 	const size_t size = sizeof(struct license_options);
-	const size_t size_of_1_0 = offsetof(struct license_options, instance);
+	const size_t size_before = offsetof(struct license_options, instance);
 
 	ck_assert_int_eq(verdict_at("a", size), LICENSE_IS_VALID);
 	ck_assert_int_eq(verdict_at(NULL, size), LICENSE_IS_VALID);
-	ck_assert_int_eq(verdict_at("a", size_of_1_0), LICENSE_IS_VALID);
+	ck_assert_int_eq(verdict_at("a", size_before), LICENSE_IS_VALID);
 	claims.instance = "a";
 	ck_assert_int_eq(verdict_at("a", size), LICENSE_IS_VALID);
 	ck_assert_int_eq(verdict_at("A", size), LICENSE_IS_WRONG_INSTANCE);
@@ -625,7 +625,7 @@ START_TEST(test_bound)
 	ck_assert_int_eq(verdict_at("", size), LICENSE_IS_WRONG_INSTANCE);
 	ck_assert_int_eq(verdict_at(NULL, size), LICENSE_IS_WRONG_INSTANCE);
 	/* An application that was built before there were bound licences. */
-	ck_assert_int_eq(verdict_at("a", size_of_1_0), LICENSE_IS_WRONG_INSTANCE);
+	ck_assert_int_eq(verdict_at("a", size_before), LICENSE_IS_WRONG_INSTANCE);
 	ck_assert_str_eq(license_verdict_name(LICENSE_IS_WRONG_INSTANCE), "wrong_instance");
 }
 END_TEST
