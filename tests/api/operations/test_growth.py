@@ -41,6 +41,7 @@ TABLES = {
                  UNIT + "issuing/test_license_rights.c::test_licences_of_an_hour"),
     "meter_events": ("a customer", "what a day's metric differs by, once a round of the jobs",
                      API + "usage/test_meters.py::test_days_are_sent_once"),
+    "overrides": ("an operator", "one row for each customer", None),
     "payment_reversals": ("Stripe", "a row for each refund and dispute of the account", None),
     "revocation_lists": ("the jobs", "one row",
                          UNIT + "issuing/test_revocation_list.c::test_a_change_is_signed_once"),

@@ -444,6 +444,10 @@ START_TEST(test_access_ends)
 	        {.status = "past_due", .past_due_since = {true, NOW - 7 * DAY_MS}},
 	        {.status = "active", .price_ends_access_at = {true, NOW}},
 	        {.status = "active", .pause_ends_access_at = {true, NOW}},
+	        {.status = "active",
+	         .contract_id = "con",
+	         .starts_at = {true, NOW - DAY_MS},
+	         .ends_at = {true, NOW}},
 	        {.status = "past_due",
 	         .past_due_since = {true, NOW},
 	         .hold_ends_access_at = {true, NOW}},
@@ -469,7 +473,7 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_random_layers);
 	tcase_add_test(tcase, test_overrides_end);
-	tcase_add_loop_test(tcase, test_access_ends, 0, 5);
+	tcase_add_loop_test(tcase, test_access_ends, 0, 6);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
