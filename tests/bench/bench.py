@@ -19,7 +19,7 @@ import payments
 import peers
 import tails
 import usage
-from goals import GOALS, GROWTH, PEERS, before_of, peer_what, reasons
+from goals import GOALS, GROWTH, KEPT_BY_FRESH, PEERS, before_of, peer_what, reasons
 from load import CORES, BadRun
 from measures import SMALL, Measures, bounds, cpu
 from payment_measures import PaymentMeasures, answers, workers_cpu
@@ -136,11 +136,14 @@ def peer_rows(measures):
             rounds = measures.ratios(name, f"{peer.name} {name}")
             tails = measures.ratios(name, f"{peer.name} {name}", lambda result: result.p99_us)
             ratio = statistics.median(rounds)
-            judged = peer.name == "Go"
+            judged = peer.name == "Go" and goal is not None
             rows.append({"what": peer_what(what, peer.name),
                          "ratio": ratio, "rounds": rounds, "goal": f">= {goal:g}" if judged else "-",
                          "met": ratio >= goal if judged else None,
                          "p99_by_p50": statistics.median(tails)})
+        if peer.name == "Go":
+            rows.append(compared(measures, KEPT_BY_FRESH.what, lambda result: result.rate, "kept",
+                                 "Go fresh", KEPT_BY_FRESH))
     return rows
 
 

@@ -71,7 +71,7 @@ GOALS = (
 PEERS = (
     ("health", "GET /health", 1.7,
      "the reference server answers in the same 20 us, and nginx, which is the same, takes 20 more."),
-    ("kept", "licence kept", 9, "Go signs each time, in 1.3 ms of both."),
+    ("kept", "licence kept", None, ""),
     ("fresh", "licence fresh", 2.7, "PostgreSQL and nginx are the same 470 us in both."),
     ("usage_report", "usage report, durable", 1.3, "PostgreSQL is the same in both."),
     ("list", "customers, limit 20", 2.1, "PostgreSQL and nginx are the same 105 us in both."),
@@ -79,6 +79,9 @@ PEERS = (
      "PostgreSQL and nginx are the same 190 us in both, of 250 in all: without any work of its own "
      "the service would be 1.3 times faster than it is."),
 )
+
+# The kept licence beside a server that signs each time, as one without the idea would.
+KEPT_BY_FRESH = Goal("kept_by_fresh", "licence kept: rate / Go's licence fresh", ">=", 9)
 
 # Each look-up, page and write, p50 with much / p50 with little.
 GROWTH = Goal("growth", "p50", "<=", 2)
