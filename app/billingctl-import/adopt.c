@@ -220,6 +220,8 @@ adopt_subscription(struct adoption *adoption, const struct json_view *object)
 	adoption->subscriptions.read++;
 	if (!sold_subscription_read(operation, object, &sold))
 		return skip(adoption, "-", "Stripe's list has something else in its place");
+	if (sold.plan == NULL && sold.stripe.has_more_items)
+		TRY(sold_subscription_complete(operation, object, &sold));
 	TRY(price_plans_find(operation, PRICES_METADATA, &sold));
 	TRY(subscription_sync_find(operation, sold.stripe.id, &ours, &known));
 	if (known) {

@@ -6,8 +6,10 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -99,6 +101,7 @@ def test_takes_over_once(new_scratch):
     for kind, made in (("customers", 47), ("subscriptions", 42), ("reports", 402)):
         assert (again[f"{kind}_made"], again[f"{kind}_here"]) == (0, made)
     check_arguments(scratch, source)
+    check_hidden(scratch)
 
 
 def check_remarks(remarks):
@@ -184,6 +187,21 @@ def check_rows(scratch, source):
     assert scratch.sql("SELECT plan, ends_at - date_trunc('day', now(), 'UTC') FROM subscriptions "
                        "WHERE contract_id IS NOT NULL") == "enterprise|100 days"
     assert scratch.sql("SELECT count(*) FROM trial_redemptions") == "20"
+
+
+def check_hidden(scratch):
+    """A password in the command line is overwritten where other users see it."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://reader:hunter22@127.0.0.1:{silent.getsockname()[1]}/original"
+        process = subprocess.Popen(**scratch.command("import", "original", url),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        shown = Path(f"/proc/{process.pid}/cmdline")
+        # It waits for the server's answer with the argument hidden.
+        wait_for(lambda: b"***" in shown.read_bytes())
+        assert b"hunter22" not in shown.read_bytes()
+        process.kill()
+        out, err = process.communicate(timeout=60)
+        assert "hunter22" not in out + err
 
 
 def kill_at(scratch, source, table, count):

@@ -78,6 +78,15 @@ def test_licences_of_the_original_stay_valid(old):
     assert verify(stack, stack.api.sign_up().license)[0] is None
     again = stack.billingctl("import", "original", f"@{folder}/url", "--keys", folder, "--json", check=False)
     assert (json.loads(again.stdout)["keys_made"], json.loads(again.stdout)["keys_here"]) == (0, 1)
+    stack.billingctl("doctor")
+    assert expect(stack.api.nobody.get("/health/ready"), 200)["status"] == "ready"
+
+    # An operator can end it at once.
+    stack.billingctl("keys", "distrust", found[0].key_id, "--why", "the original is gone")
+    wait_for(lambda: verify(stack, plain) == ("license_malformed", None))
+    assert verify(stack, stack.api.sign_up().license)[0] is None
+    refused = stack.billingctl("import", "original", f"@{folder}/url", "--keys", folder, check=False)
+    assert refused.returncode == 1 and "is distrusted here" in refused.stderr
 
 
 def check_refusals(stack, key):
