@@ -55,6 +55,7 @@ list_known(struct ctl *ctl, struct output *output, const struct known_keys *know
 		output_time(output, "retired_at", key->retired_at);
 		output_time(output, "published_until", key->publish_until);
 		output_time(output, "distrusted_at", key->distrusted_at);
+		output_time(output, "imported_at", key->imported_at);
 	}
 	return output_print(output);
 }
