@@ -60,7 +60,7 @@ def test_refused_requests_change_nothing(api, stack):
         rows = stack.sql("SELECT action, actor, subject, detail FROM audit_log WHERE request_id = "
                          f"'{answer.headers['X-Request-Id']}'")
         assert re.fullmatch(rf"operator_refused\|operator:{viewer}\|{viewer}\|forbidden: "
-                            r"(POST|PATCH|DELETE) /api/\S+", rows), rows
+                            r"(POST|PUT|PATCH|DELETE) /api/\S+", rows), rows
         answer = perform(other.client)
         assert answer.status_code in (403, 404)
         assert stack.sql("SELECT count(*) FROM audit_log WHERE request_id = "

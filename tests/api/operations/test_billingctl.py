@@ -36,7 +36,7 @@ GROUPS = {
     "license": "issue export verify list rotate revoke",
     "instance": "list activate release transfer",
     "usage": "list latest days limits correct import cleanup",
-    "plans": "list",
+    "plans": "list diff",
     "stripe": "events show calls meters retry dismiss settle reconcile setup unknown map unmap "
               "account",
     "import": "original stripe",

@@ -239,7 +239,8 @@ def test_contracts(stack, api, ctl, refused):
     assert "--yes" in refused(*end, status=2)
     assert ctl(*end, "--dry-run")["contract"]["status"] == "canceled"
     assert ctl(*end, "--yes")["contract"]["end_reason"] == "moves"
-    assert audited(stack, customer.id)[:3] == ["contract_create", "contract_amend", "contract_end"]
+    assert [action for action in audited(stack, customer.id) if action.startswith("contract_")] == [
+        "contract_create", "contract_amend", "contract_end"]
 
 
 def test_licences(stack, api, ctl, refused):

@@ -43,6 +43,7 @@ TABLES = {
                      API + "usage/test_meters.py::test_days_are_sent_once"),
     "overrides": ("an operator", "one row for each customer", None),
     "payment_reversals": ("Stripe", "a row for each refund and dispute of the account", None),
+    "plan_terms": ("an operator", "a row for each version of a plan in PLANS_FILE", None),
     "revocation_lists": ("the jobs", "one row",
                          UNIT + "issuing/test_revocation_list.c::test_a_change_is_signed_once"),
     "revocation_restores": ("an operator", "a row for each restore of the database",
