@@ -3,10 +3,17 @@
 
 /* clang-format off */
 #define INTERVAL {"--interval", "month|year", "how often it is paid (default: the plan's first price)"}
+#define INTERVAL_COUNT {"--interval-count", "N", "paid every N months or years"}
+#define QUANTITY {"--quantity", "N", "how many seats, of a plan that is sold by the seat"}
+#define ADDONS {"--addons", "NAME=N,...", "add-ons of the plan, with their quantities"}
 /* clang-format on */
 
 static const struct ctl_option checkout_options[] = {
         INTERVAL,
+        INTERVAL_COUNT,
+        {"--currency", "CODE", "as eur (default: the plan's first price)"},
+        QUANTITY,
+        ADDONS,
         {"--price-id", "PRICE", "a price of Stripe's in place of the plan's"},
         {"--success-url", "URL", "where the customer comes back to"},
         {"--cancel-url", "URL", "where it comes back to without having paid"},
@@ -16,6 +23,9 @@ static const struct ctl_option checkout_options[] = {
 
 static const struct ctl_option change_options[] = {
         INTERVAL,
+        INTERVAL_COUNT,
+        QUANTITY,
+        ADDONS,
         {"--proration-at", "TIME", "proration_at of the preview: the same amount counts"},
         ONCE,
         {0},
@@ -23,6 +33,9 @@ static const struct ctl_option change_options[] = {
 
 static const struct ctl_option preview_options[] = {
         INTERVAL,
+        INTERVAL_COUNT,
+        QUANTITY,
+        ADDONS,
         {"--proration-at", "TIME", "as if it were changed then (default: now)"},
         {0},
 };
