@@ -173,9 +173,9 @@ price_terms_of(const struct plans *plans, const struct price *price)
 {
 	const struct plan_price *listed = plans_price(plans, price->sells, price->position);
 
-	return listed == NULL ? (struct price_terms){0}
-	                      : (struct price_terms){listed->interval, listed->interval_count,
-	                                             listed->currency};
+	if (listed == NULL)
+		return (struct price_terms){0};
+	return (struct price_terms){listed->interval, listed->interval_count, listed->currency};
 }
 
 /* Whether the terms of a price are the wanted ones. */
