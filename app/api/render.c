@@ -180,7 +180,7 @@ render_license_row(struct json_out *json, const struct issued_license *license)
 static const char *
 snake_case(struct arena *arena, const char *name)
 {
-	struct text out = text_new(arena, 2 * VALUE_NAME_MAX);
+	struct text out = text_new(arena, (size_t)2 * VALUE_NAME_MAX);
 
 	for (const char *at = name; *at != '\0'; at++) {
 		if (*at >= 'A' && *at <= 'Z') {

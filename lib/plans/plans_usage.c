@@ -252,7 +252,7 @@ read_meter_price(const struct reader *reader, const char *where, const char *nam
                  const struct json_view *object, struct plans *out)
 {
 	static const char *const known[] = {"amount_minor", "currency", NULL};
-	struct plan_meter meter = {.name = name};
+	struct plan_meter meter = {.name = name, .amount_minor = "", .currency = ""};
 
 	if (!json_view_is_object(object))
 		return plans_refuse(reader, where, "must be an object");
