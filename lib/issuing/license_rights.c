@@ -110,6 +110,8 @@ struct bounds {
 	struct entitlement_values present;
 	struct entitlement_values later;
 	struct instant reduced_at; /* unknown: `later` is no less */
+	struct instant
+	        trial_ends_at; /* of a running trial, which a contract may have shortened */
 };
 
 static void
@@ -122,6 +124,9 @@ read_bounds(const struct operation *operation, const struct entitlement_basis *b
 
 	after.override_features = NULL;
 	out->plan = basis->subscription.plan;
+	out->trial_ends_at = access_is_trial(&basis->subscription, operation->now_ms)
+	                             ? basis->subscription.trial_ends_at
+	                             : INSTANT_NONE;
 	out->reduced_at = entitlements_reduced_at(arena, billing, &basis->subscription,
 	                                          &basis->terms, operation->now_ms);
 	entitlements_values(arena, billing, &basis->subscription, &basis->terms,
@@ -136,13 +141,14 @@ reason_for(const struct bounds *bounds, const struct grant *grant)
 	return text_equal(grant->plan, bounds->plan) ? "rights_reduced" : "plan_reduced";
 }
 
-/* Revokes the licences of the grant that are more than the customer may have, now or when its overrides
- * end. */
+/* Revokes the licences of the grant that are more than the customer may have: now, when its overrides
+ * end, or when its trial ends. */
 static enum fail
 judge(struct operation *operation, const char *customer_id, const struct bounds *bounds,
       const struct grant *grant, int64_t *revoked)
 {
 	const char *reason = reason_for(bounds, grant);
+	struct instant after = bounds->trial_ends_at;
 	struct entitlement_values values;
 
 	*revoked = 0;
@@ -151,11 +157,13 @@ judge(struct operation *operation, const char *customer_id, const struct bounds 
 		if (text_equal(grant->plan, bounds->plan) && grant->grants == NULL)
 			return FAIL_NONE;
 	} else if (!entitlements_are_more(&values, &bounds->present)) {
-		if (!bounds->reduced_at.known ||
-		    !entitlements_are_more(&values, &bounds->later))
+		if (bounds->reduced_at.known &&
+		    entitlements_are_more(&values, &bounds->later) &&
+		    (!after.known || bounds->reduced_at.ms < after.ms))
+			after = bounds->reduced_at;
+		if (!after.known)
 			return FAIL_NONE;
-		return revoke_grant(operation, customer_id, grant, reason, bounds->reduced_at,
-		                    revoked);
+		return revoke_grant(operation, customer_id, grant, reason, after, revoked);
 	}
 	return revoke_grant(operation, customer_id, grant, reason, INSTANT_NONE, revoked);
 }

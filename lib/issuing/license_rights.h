@@ -7,10 +7,10 @@
 extern const struct statement_list license_right_statements;
 
 /*
- * Called by each transaction that may take a right away, after it has changed the subscription
- * or its terms. Without access all licences are revoked, else those that grant more than the present
- * entitlements, and those that outlive overrides and grant more than the layers below these. An end or
- * a smaller plan that is only scheduled revokes nothing. Audited.
+ * Called by each transaction that may take a right away, after it has changed the subscription or its
+ * terms. Without access all licences are revoked. Else licences are revoked that grant more than the
+ * present entitlements, that outlive overrides and grant more than the layers below these, or that
+ * outlive a running trial. An end or a smaller plan that is only scheduled revokes nothing. Audited.
  */
 enum fail license_revoke_excess(struct operation *operation,
                                 const char *customer_id) MUST_CHECK;

@@ -218,6 +218,30 @@ START_TEST(test_contract)
 }
 END_TEST
 
+/* A contract that is to begin shortens the trial, and no licence of the trial lasts longer. */
+START_TEST(test_contract_after_a_trial)
+{
+	struct contract_input input = {.plan = "starter",
+	                               .billing = "manual",
+	                               .starts_at = INSTANT_MS(operation.now_ms + 5 * DAY_MS),
+	                               .ends_at = INSTANT_MS(operation.now_ms + 30 * DAY_MS),
+	                               .features = object("{\"maxDevices\": 1}")};
+	struct issued_license longer = issue(), license;
+	struct contract contract;
+
+	fine(contract_create(&operation, customer_id, &input, &contract));
+	ck_assert(is_revoked(&longer));
+	license = issue();
+	ck_assert(!is_revoked(&license));
+	ck_assert_int_le(license.expires_at.ms, input.starts_at.ms);
+	ck_assert(says(&license, "\"maxDevices\":10,"));
+	operation.now_ms = input.starts_at.ms - SECOND_MS;
+	ck_assert(says(&(struct issued_license){.token = issue().token}, "\"maxDevices\":10,"));
+	operation.now_ms = input.starts_at.ms;
+	ck_assert(says(&(struct issued_license){.token = issue().token}, "\"maxDevices\":1,"));
+}
+END_TEST
+
 START_TEST(test_end_to_the_second)
 {
 	struct issued_license license;
@@ -518,6 +542,7 @@ main(void)
 	tcase_add_test(tcase, test_reach_licence_and_limits);
 	tcase_add_test(tcase, test_purchases);
 	tcase_add_test(tcase, test_contract);
+	tcase_add_test(tcase, test_contract_after_a_trial);
 	tcase_add_test(tcase, test_end_to_the_second);
 	tcase_add_test(tcase, test_less_than_the_plan);
 	tcase_add_test(tcase, test_another_end);
