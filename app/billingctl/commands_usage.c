@@ -211,13 +211,15 @@ const struct command usage_commands[] = {
         {"plans", "diff", "[FILE]", run_plans_diff, CTL_DATABASE,
          .example = "plans diff plans-new.json\nplans diff --customers --limit 1000",
          .summary = "Show which customers gain and lose what by a changed plans.json",
-         .details = "Compares FILE (default: PLANS_FILE, as it is on the disk) with the terms "
-                    "that\n"
-                    "were in force last. Run it before a reload. Exit status 3 when the plan "
-                    "of a\n"
-                    "customer loses something; PLAN_REDUCTIONS says when the customer does. A "
-                    "plan\n"
-                    "that FILE lacks stays as it is for its customers.\n",
+         .details =
+                 "Compares FILE (default: PLANS_FILE, as it is on the disk) with the terms "
+                 "that\n"
+                 "were in force last. Run it before a reload. Exit status 3 when the plan or\n"
+                 "add-on (shown as +ID) of a customer loses something; PLAN_REDUCTIONS says "
+                 "when\n"
+                 "the customer does, of an add-on at once. A plan that FILE lacks stays as it "
+                 "is\n"
+                 "for its customers; an add-on that it lacks gives nothing.\n",
          .options = plans_diff_options, .exits = plans_diff_exits},
         {.more = stripe_commands},
 };

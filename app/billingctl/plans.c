@@ -101,6 +101,23 @@ write_plan(struct diff *diff, const char *plan, const char *change,
 	return FAIL_NONE;
 }
 
+/* A plan keeps its terms for its customers; an add-on gives nothing any more. */
+static enum fail
+compare_removed(struct diff *diff, const char *plan, const struct plan_terms *before)
+{
+	struct term_changes changes = {0};
+	struct plan_terms nothing;
+
+	if (customers_of(diff, plan) == 0)
+		return FAIL_NONE;
+	if (*plan != PLANS_ADDON)
+		return write_plan(diff, plan, "removed, its customers keep it", &changes);
+	nothing = *before;
+	nothing.features.count = 0;
+	changes = plans_changes(diff->ctl->task.arena, &diff->plans, before, &nothing);
+	return write_plan(diff, plan, "removed", &changes);
+}
+
 static enum fail
 compare_plan(struct diff *diff, const char *plan)
 {
@@ -109,16 +126,21 @@ compare_plan(struct diff *diff, const char *plan)
 	struct term_changes changes = {0};
 	struct plan_terms after;
 
-	if (!plans_present_terms(&diff->plans, plan, &after))
-		/* Its last customers keep its terms. */
-		return customers_of(diff, plan) == 0
-		               ? FAIL_NONE
-		               : write_plan(diff, plan, "removed, its customers keep it",
-		                            &changes);
+	if (!plans_present_terms(arena, &diff->plans, plan, &after))
+		return compare_removed(diff, plan, before);
 	if (before == NULL)
 		return write_plan(diff, plan, "new", &changes);
 	changes = plans_changes(arena, &diff->plans, before, &after);
 	return changes.count == 0 ? FAIL_NONE : write_plan(diff, plan, "changed", &changes);
+}
+
+/* Whether the file has no such plan or add-on. */
+static bool
+is_lacking(const struct plans *plans, const char *plan)
+{
+	if (*plan == PLANS_ADDON)
+		return plans_find_addon(plans, plan + 1) == NULL;
+	return strcmp(plan, PLANS_TRIAL) != 0 && plans_find(plans, plan) == NULL;
 }
 
 static enum fail
@@ -127,12 +149,12 @@ compare(struct diff *diff)
 	for (size_t i = 0; i < diff->plans.count; i++)
 		TRY(compare_plan(diff, diff->plans.items[i].id));
 	TRY(compare_plan(diff, PLANS_TRIAL));
-	for (size_t i = 0; i < diff->in_force_count; i++) {
-		const char *plan = diff->in_force[i].plan;
-
-		if (*plan != '\0' && plans_find(&diff->plans, plan) == NULL)
-			TRY(compare_plan(diff, plan));
-	}
+	for (size_t i = 0; i < diff->plans.addon_count; i++)
+		TRY(compare_plan(diff, arena_printf(diff->ctl->task.arena, "%c%s", PLANS_ADDON,
+		                                    diff->plans.addons[i].id)));
+	for (size_t i = 0; i < diff->in_force_count; i++)
+		if (is_lacking(&diff->plans, diff->in_force[i].plan))
+			TRY(compare_plan(diff, diff->in_force[i].plan));
 	return FAIL_NONE;
 }
 
@@ -171,11 +193,32 @@ differing(const struct diff *diff)
 	for (size_t i = 0; i < diff->in_force_count; i++) {
 		struct plan_terms after;
 
-		count += plans_present_terms(&diff->plans, diff->in_force[i].plan, &after) &&
+		count += plans_present_terms(arena, &diff->plans, diff->in_force[i].plan,
+		                             &after) &&
 		         plans_changes(arena, &diff->plans, &diff->in_force[i].terms, &after)
 		                         .count > 0;
 	}
 	return count;
+}
+
+/* The plans and add-ons that customers have and the file lacks, as a text; "" without one. */
+static const char *
+lacking(const struct diff *diff)
+{
+	struct text text = text_new(diff->ctl->task.arena, 128);
+
+	for (size_t i = 0; i < diff->customers_count; i++) {
+		const struct plan_customers *row = &diff->customers[i];
+
+		if (!is_lacking(&diff->plans, row->plan))
+			continue;
+		text_printf(&text, "%s%s (customers: %lld; %s)", text.length == 0 ? "" : ", ",
+		            row->plan, (long long)row->customers,
+		            *row->plan == PLANS_ADDON           ? "they get nothing for it"
+		            : in_force(diff, row->plan) == NULL ? "they get what a trial gives"
+		                                                : "they keep its last terms");
+	}
+	return text.data;
 }
 
 enum fail
@@ -183,22 +226,16 @@ check_plans_in_force(struct doctor *doctor)
 {
 	struct ctl *ctl = doctor->ctl;
 	struct diff diff = {.ctl = ctl, .plans = ctl->billing.plans};
+	const char *lacks;
 	size_t changed;
 
 	TRY(plan_terms_in_force(&ctl->operation, &diff.plans, &diff.in_force,
 	                        &diff.in_force_count));
 	TRY(plan_customers(&ctl->operation, &diff.customers, &diff.customers_count));
-	for (size_t i = 0; i < diff.customers_count; i++) {
-		const struct plan_customers *row = &diff.customers[i];
-
-		if (*row->plan != '\0' && plans_find(&diff.plans, row->plan) == NULL)
-			return doctor_warn(
-			        doctor, "%lld customers have the plan %s, which %s lacks: %s.",
-			        (long long)row->customers, row->plan, ctl->settings.plans_file,
-			        in_force(&diff, row->plan) == NULL
-			                ? "they get what a trial gives"
-			                : "they keep its last terms");
-	}
+	lacks = lacking(&diff);
+	if (*lacks != '\0')
+		return doctor_warn(doctor, "%s lacks what customers have: %s.",
+		                   ctl->settings.plans_file, lacks);
 	changed = differing(&diff);
 	return changed == 0
 	               ? doctor_ok(doctor, "%zu plans, as in the file", diff.plans.count)

@@ -27,6 +27,7 @@ enum { LIST, LOCK, ADD, TRIM, CUSTOMERS, CUSTOMER_IDS };
  * migration 25. */
 #define COUNTING                                                                               \
 	"FROM (SELECT DISTINCT ON (s.customer_id) s.customer_id, s.status, s.trial_ends_at, "  \
+	"s.addons, "                                                                           \
 	"s.starts_at, s.ends_at, CASE WHEN s.status = 'trialing' THEN '' ELSE s.plan END "     \
 	"AS plan FROM subscriptions s JOIN customers c ON c.customer_id = s.customer_id "      \
 	"AND c.deleted_at IS NULL WHERE NOT s.superseded ORDER BY s.customer_id, "             \
@@ -50,11 +51,13 @@ static const struct statement statements[] = {
                          "FROM plan_terms WHERE plan = $1 ORDER BY since DESC "
                          "OFFSET $2::bigint - 1 LIMIT 1)"},
         [CUSTOMERS] = {"plan_customers", ROWS_WITH(struct plan_customers, plan, customers),
-                       .sql = "SELECT plan, count(*) AS customers " COUNTING
-                              "GROUP BY plan ORDER BY plan"},
+                       .sql = "SELECT plan, count(*) AS customers FROM (SELECT plan " COUNTING
+                              "UNION ALL SELECT '+' || jsonb_object_keys(addons) " COUNTING
+                              ") AS bought GROUP BY plan ORDER BY plan"},
         [CUSTOMER_IDS] = {"plan_customer_ids", ROWS_WITH(struct customer_row, customer_id),
                           .sql = "SELECT customer_id " COUNTING
-                                 "AND plan = $2 ORDER BY customer_id LIMIT $3::bigint"},
+                                 "AND (plan = $2 OR addons ? substr($2, 2) "
+                                 "AND $2 LIKE '+%') ORDER BY customer_id LIMIT $3::bigint"},
 };
 
 const struct statement_list plan_terms_statements = STATEMENT_LIST(statements);
@@ -76,11 +79,16 @@ newest(const struct stored *rows, size_t count, const char *plan)
 	return NULL;
 }
 
-/* The id of the file's plan, and behind the last one the trial's; NULL at the end. */
+/* The ids of the file's plans, then of the trial and of the add-ons; NULL at the end. */
 static const char *
-plan_at(const struct plans *plans, size_t i)
+plan_at(struct arena *arena, const struct plans *plans, size_t i)
 {
-	return i < plans->count ? plans->items[i].id : i == plans->count ? PLANS_TRIAL : NULL;
+	if (i <= plans->count)
+		return i < plans->count ? plans->items[i].id : PLANS_TRIAL;
+	i -= plans->count + 1;
+	return i < plans->addon_count
+	               ? arena_printf(arena, "%c%s", PLANS_ADDON, plans->addons[i].id)
+	               : NULL;
 }
 
 /* Whether the file's terms are others than the stored ones; `changes` is NULL for the first ones. */
@@ -92,7 +100,7 @@ differs(struct arena *arena, const struct plans *plans, const char *plan,
 	struct term_changes found;
 
 	*changes = NULL;
-	(void)plans_present_terms(plans, plan, &present);
+	(void)plans_present_terms(arena, plans, plan, &present);
 	if (before == NULL || !plans_terms_read(arena, plans, before->terms, &old))
 		return true;
 	found = plans_changes(arena, plans, &old, &present);
@@ -107,7 +115,7 @@ add(struct operation *operation, const struct plans *plans, const char *plan,
 	struct task *task = operation->task;
 	struct plan_terms present;
 
-	(void)plans_present_terms(plans, plan, &present);
+	(void)plans_present_terms(task->arena, plans, plan, &present);
 	TRY(db_run(operation->db, task, &statements[ADD],
 	           PARAMETERS(plan, plans_terms_write(task->arena, plans, &present)), NULL));
 	TRY(db_run(operation->db, task, &statements[TRIM],
@@ -131,7 +139,7 @@ add_changed(struct operation *operation, const struct plans *plans, bool dry, bo
 
 	*found = false;
 	TRY(list(operation, &rows, &count));
-	for (size_t i = 0; (plan = plan_at(plans, i)) != NULL; i++) {
+	for (size_t i = 0; (plan = plan_at(operation->task->arena, plans, i)) != NULL; i++) {
 		if (!differs(operation->task->arena, plans, plan, newest(rows, count, plan),
 		             &changes))
 			continue;
@@ -174,7 +182,7 @@ plan_terms_load(struct operation *operation, struct plans *plans)
 		if (!plans_terms_read(arena, plans, rows[i].terms, &next->terms))
 			continue;
 		plan_terms_fit(arena, plans, &next->terms);
-		next->is_present = plans_present_terms(plans, next->plan, &present) &&
+		next->is_present = plans_present_terms(arena, plans, next->plan, &present) &&
 		                   plan_terms_equal(arena, plans, &present, &next->terms);
 		kept++;
 	}

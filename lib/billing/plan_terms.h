@@ -9,7 +9,8 @@ extern const struct statement_list plan_terms_statements;
 
 /* Customers that have a plan now. */
 struct plan_customers {
-	const char *plan; /* PLANS_TRIAL: they are in the trial */
+	const char
+	        *plan; /* PLANS_TRIAL: they are in the trial; PLANS_ADDON and an add-on's id */
 	int64_t customers;
 };
 

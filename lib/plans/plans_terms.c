@@ -7,17 +7,47 @@
 #include "plans/plans_usage.h"
 #include "plans/plans_values.h"
 
+/* All that an add-on gives are features here: one that it does not name adds nothing. */
+static struct plan_terms
+addon_terms(struct arena *arena, const struct plans *plans, const struct plan_addon *addon)
+{
+	struct license_value *items = arena_array(
+	        arena, addon->features.count + addon->limits.count + 1, sizeof(*items));
+	const struct license_values none = {NULL, 0};
+	struct plan_terms terms = {.usage = plans_usage_of(plans, &none)};
+	size_t count = 0;
+
+	for (size_t i = 0; i < addon->features.count; i++)
+		items[count++] = addon->features.items[i];
+	for (size_t i = 0; i < addon->limits.count; i++)
+		items[count++] = addon->limits.items[i];
+	terms.features = (struct license_values){items, count};
+	if (addon->quantity.name != NULL &&
+	    values_find(&terms.features, addon->quantity.name) == NULL)
+		items[terms.features.count++] =
+		        (struct license_value){.name = addon->quantity.name,
+		                               .type = VALUE_INTEGER,
+		                               .number = addon->quantity.per};
+	plans_add_unbounded(arena, plans, &terms.limits);
+	return terms;
+}
+
 bool
-plans_present_terms(const struct plans *plans, const char *id, struct plan_terms *out)
+plans_present_terms(struct arena *arena, const struct plans *plans, const char *id,
+                    struct plan_terms *out)
 {
 	const struct plan *plan = plans_find(plans, id);
+	const struct plan_addon *addon =
+	        *id == PLANS_ADDON ? plans_find_addon(plans, id + 1) : NULL;
 
+	if (addon != NULL)
+		*out = addon_terms(arena, plans, addon);
 	if (strcmp(id, PLANS_TRIAL) == 0)
 		*out = (struct plan_terms){plans->trial_features, plans->trial_limits,
 		                           plans->trial_usage};
 	else if (plan != NULL)
 		*out = (struct plan_terms){plan->features, plan->limits, plan->usage};
-	return plan != NULL || strcmp(id, PLANS_TRIAL) == 0;
+	return addon != NULL || plan != NULL || strcmp(id, PLANS_TRIAL) == 0;
 }
 
 /* The newest of the plan's stored terms that were in force at the time, which is known; else its oldest
@@ -99,7 +129,7 @@ plans_terms(struct arena *arena, const struct plans *plans, const char *id,
 	const struct sold_terms *sold;
 	struct plan_terms terms;
 
-	if (!plans_present_terms(plans, id, &terms)) {
+	if (!plans_present_terms(arena, plans, id, &terms)) {
 		sold = last_sold(plans, id);
 		if (sold == NULL)
 			return (struct plan_terms){plans->trial_features, plans->trial_limits,

@@ -7,6 +7,9 @@
 /* The name under which the trial's terms are stored. */
 #define PLANS_TRIAL ""
 
+/* The terms of an add-on are stored under its id behind this character. They are compared, not kept. */
+#define PLANS_ADDON '+'
+
 struct plan_terms {
 	struct license_values features;
 	struct license_values limits;
@@ -28,8 +31,9 @@ struct sold_terms {
 struct plan_terms plans_terms(struct arena *arena, const struct plans *plans, const char *id,
                               struct instant bought_at);
 
-/* The terms of the file; false when it does not have the plan. */
-bool plans_present_terms(const struct plans *plans, const char *id, struct plan_terms *out);
+/* The terms of the file; false when it does not have the plan or add-on. */
+bool plans_present_terms(struct arena *arena, const struct plans *plans, const char *id,
+                         struct plan_terms *out);
 
 /* A plan's or the trial's terms as JSON, {"features": ..., "limits": ..., "usage": ...}. */
 const char *plans_terms_write(struct arena *arena, const struct plans *plans,

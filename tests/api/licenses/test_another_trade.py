@@ -102,11 +102,14 @@ def test_licenses_of_every_plan_in_every_language(trade, tmp_path):
 
 
 def changed():
-    """The file with another plan: studio has fewer seats and more projects, agency is gone."""
+    """The file with other terms: studio has fewer seats and more projects, agency is gone, and so is an
+    add-on; another add-on gives less."""
     table = json.loads(json.dumps(TRADE))
     table["plans"] = [plan for plan in table["plans"] if plan["plan"] != "agency"]
     table["plans"][1]["limits"] = {"seats": 3, "projects": 30, "storageGb": 50}
     table["plans"][1]["features"]["region"] = "eu-north"
+    table["addons"] = [addon for addon in table["addons"] if addon["addon"] != "sign_on"]
+    table["addons"][0]["per"] = 5
     return table
 
 
@@ -127,18 +130,23 @@ def test_a_changed_file(trade, tmp_path):
     api = trade.api
     studio, agency = api.sign_up(), api.sign_up()
     buy(trade, studio, "studio")
+    trade.sql("UPDATE subscriptions SET addons = '{\"extra_projects\": 2, \"sign_on\": 1}', "
+              f"version = version + 1 WHERE customer_id = '{studio.id}'")
     before = read(buy(trade, agency, "agency"))
     assert diff(trade)["plans"] == [] and doctor(trade)["state"] == "ok"
     path = tmp_path / "plans.json"
     path.write_text(json.dumps(changed()), encoding="utf-8")
     found = {row["plan"]: row for row in diff(trade, str(path), status=3)["plans"]}
-    assert set(found) == {"studio", "agency"}
+    assert set(found) == {"studio", "agency", "+extra_projects", "+sign_on"}
+    assert (found["+extra_projects"]["loses"], found["+sign_on"]["loses"]) == (
+        "projects 10 -> 5", "sso true -> nothing")
+    assert found["+extra_projects"]["customers"] == found["+sign_on"]["customers"] == 1
     assert found["studio"]["loses"] == 'region "eu-west" -> "eu-north", seats 5 -> 3'
     assert found["studio"]["gains"] == 'region "eu-west" -> "eu-north", projects 20 -> 30'
     assert found["agency"]["loses"] is None and found["agency"]["customers"] >= 1
     named = diff(trade, str(path), "--customers", "--limit", "1000", status=3)["customers"]
     assert {(row["customer_id"], row["plan"]) for row in named} >= {
-        (studio.id, "studio"), (agency.id, "agency")}
+        (studio.id, "studio"), (agency.id, "agency"), (studio.id, "+sign_on")}
     trade.plans_file.write_text(json.dumps(changed()), encoding="utf-8")
     assert doctor(trade)["state"] == "warning"
     os.kill(int(trade.pid_file.read_text(encoding="ascii")), signal.SIGHUP)
@@ -147,18 +155,20 @@ def test_a_changed_file(trade, tmp_path):
         token = expect(studio.client.get(f"/api/licenses/{studio.id}"), 200)["license"]
         return read(token)["limits"]
 
-    wait_for(lambda: limits() == {"seats": 3, "projects": 30, "storageGb": 50})
+    wait_for(lambda: limits()["seats"] == 3)
+    assert limits()["projects"] >= 30
     token = expect(agency.client.get(f"/api/licenses/{agency.id}"), 200)["license"]
     assert read(token)["plan"] == "agency"
     assert (read(token)["features"], read(token)["limits"]) == (before["features"],
                                                                 before["limits"])
-    assert diff(trade)["plans"] == [{"plan": "agency", "customers": found["agency"]["customers"],
+    kept = [row for row in diff(trade, status=3)["plans"] if row["plan"] != "+sign_on"]
+    assert kept == [{"plan": "agency", "customers": found["agency"]["customers"],
                                      "change": "removed, its customers keep it", "loses": None,
                                      "gains": None}]
     warned = doctor(trade)
     assert warned["state"] == "warning" and "agency" in warned["detail"]
     assert trade.sql("SELECT actor || ' ' || subject || ': ' || detail FROM audit_log "
-                     "WHERE action = 'plan_change'") == \
+                     "WHERE action = 'plan_change' AND subject = 'studio'") == \
         'system:plans studio: region "eu-west" -> "eu-north", seats 5 -> 3, projects 20 -> 30'
 
 

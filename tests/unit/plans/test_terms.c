@@ -82,8 +82,9 @@ START_TEST(test_round_trip)
 		struct plan_terms terms, back;
 		const char *text;
 
-		ck_assert(plans_present_terms(
-		        &plans, i < plans.count ? plans.items[i].id : PLANS_TRIAL, &terms));
+		ck_assert(plans_present_terms(task.arena, &plans,
+		                              i < plans.count ? plans.items[i].id : PLANS_TRIAL,
+		                              &terms));
 		text = plans_terms_write(task.arena, &plans, &terms);
 		back = terms_of(text);
 		ck_assert(plan_terms_equal(task.arena, &plans, &terms, &back));
