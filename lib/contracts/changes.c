@@ -377,6 +377,9 @@ set_end(struct operation *operation, const struct contract *before,
 	return store_version(operation, before, &contract);
 }
 
+/* A request that ends a contract at once may name the time at which it was sent. */
+#define LATE_MS (60 * SECOND_MS)
+
 enum fail
 contract_end(struct operation *operation, const char *customer_id, const char *contract_id,
              const struct contract_end *end, struct contract *out)
@@ -388,7 +391,7 @@ contract_end(struct operation *operation, const char *customer_id, const char *c
 	*out = before;
 	if (end->at.known && end->at.ms > operation->now_ms)
 		TRY(set_end(operation, &before, end));
-	else if (end->at.known && end->at.ms < operation->now_ms - DAY_MS)
+	else if (end->at.known && end->at.ms < operation->now_ms - LATE_MS)
 		return task_fail_field(operation->task, "at", "must not have passed");
 	else
 		TRY(end_now(operation, &before, end->reason));

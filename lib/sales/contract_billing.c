@@ -261,8 +261,7 @@ static enum fail
 await_customer(struct operation *operation, const struct bill *bill)
 {
 	TRY(stripe_customer_create_enqueue(operation, &bill->customer));
-	return stripe_call_postpone(operation, bill->call, "customer_pending",
-	                            bill->call->attempts > 0);
+	return stripe_call_postpone(operation, bill->call, "customer_pending", true);
 }
 
 static enum fail
