@@ -185,6 +185,20 @@ check_filter(struct ctl *ctl, const char *option, const char *(*check)(const cha
 	return value == NULL ? FAIL_NONE : ctl_check_text(ctl, option, value, EMAIL_MAX, check);
 }
 
+static void
+put_listed(struct output *output, const struct customer *customer, bool pending)
+{
+	output_row(output);
+	output_text(output, "customer_id", customer->customer_id);
+	output_text(output, "email", customer->email);
+	output_text(output, "company_name", customer->company_name);
+	output_text(output, "plan", customer->plan);
+	output_text(output, "status", customer->status);
+	if (pending)
+		output_text(output, "pending_email", customer->pending_email);
+	output_time(output, "created_at", customer->created_at);
+}
+
 enum fail
 run_customer_list(struct ctl *ctl)
 {
@@ -210,17 +224,8 @@ run_customer_list(struct ctl *ctl)
 	TRY(check_filter(ctl, "--stripe", NULL));
 	TRY(customer_list(&ctl->operation, &filter, &page, &customers, &count));
 	output_list(&output, "customers");
-	for (size_t i = 0; i < count; i++) {
-		output_row(&output);
-		output_text(&output, "customer_id", customers[i].customer_id);
-		output_text(&output, "email", customers[i].email);
-		output_text(&output, "company_name", customers[i].company_name);
-		output_text(&output, "plan", customers[i].plan);
-		output_text(&output, "status", customers[i].status);
-		if (filter.pending_email)
-			output_text(&output, "pending_email", customers[i].pending_email);
-		output_time(&output, "created_at", customers[i].created_at);
-	}
+	for (size_t i = 0; i < count; i++)
+		put_listed(&output, &customers[i], filter.pending_email);
 	output_list_end(&output);
 	if (page.next != NULL)
 		output_text(&output, "next_cursor", page.next);
