@@ -144,7 +144,7 @@ check_second(struct adoption *adoption, const char *customer_id, const char **wh
 		const char *copy = arena_copy(memory, customer_id);
 		void **node = tsearch(copy, &adoption->live, compare_texts);
 
-		seen = node != NULL && *(const char **)node != copy;
+		seen = node != NULL && *(const char *const *)node != copy;
 	}
 	if (count > 0 || seen)
 		*why = arena_printf(operation->task->arena,

@@ -77,7 +77,7 @@ account_sign_up(struct operation *operation, const char *email, const char *comp
 	TRY(customer_keys_read(task, email, company_name, &keys));
 	prepare(operation, email, company_name, out, subscription);
 	TRY(license_mint(operation, &out->customer, subscription,
-	                 &(struct entitlement_terms){NULL}, INSTANT_NONE, "sign_up", license));
+	                 &(struct entitlement_terms){0}, INSTANT_NONE, "sign_up", license));
 	TRY(db_row(operation->db, task, &statements[SIGN_UP],
 	           PARAMETERS(out->customer.customer_id, email, company_name,
 	                      param_time(task, out->customer.created_at), subscription->plan,
