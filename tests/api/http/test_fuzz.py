@@ -49,6 +49,9 @@ class Subject:
                 "price_id": "price_professional_year", "new_plan": "enterprise", "proration_at": None,
                 "success_url": url, "cancel_url": url, "return_url": url,
                 "features": {"maxDevices": 80}, "limits": {"maxUsers": None}, "expires_at": None,
+                "at": None, "starts_at": None, "ends_at": "2027-01-01T00:00:00.000Z",
+                "price": {"amount_minor": 100, "currency": "eur", "interval": "year"},
+                "overage": {"maxDevices": 1.5},
                 "reported_at": None, "from": "2025-02-01T00:00:00Z", "to": "2025-02-15",
                 "reports": [{"customer_id": customer.id, "report_id": "fuzz"}, {"x": 1}],
                 "license": customer.license, "key_id": "key_" + "0" * 24,
@@ -106,10 +109,11 @@ def test_good_requests(api, document, subject, figures, operation, data):
     if answer.status_code == 400:
         # A schema cannot say these: the form of an address, that two ways through a list at once are
         # refused, that numbers depend on each other, which days a calendar has, which characters a
-        # name or a reason may hold, which intervals a plan is sold by.
+        # name or a reason may hold, which intervals a plan is sold by, and that Stripe's invoices need
+        # a price.
         fields = {detail["field"] for detail in answer.json()["details"]}
         assert fields <= {"email", "offset", "active_devices", "from", "to", "name", "company_name",
-                          "reason", "interval"}, answer.text
+                          "reason", "interval", "price"}, answer.text
     else:
         # 429: one customer's keys and licences are bounded.
         assert answer.status_code in (200, 201, 304, 401, 404, 409, 429), answer.text
