@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "entitlements/entitlements.h"
 #include "usage/limits.h"
 
 /* The use of a customer by names of plans.json. */
@@ -41,8 +42,8 @@ find_use(const struct use *use, const char *name, int64_t *out)
 }
 
 static void
-render_names(struct json_out *json, const struct use *use, const struct plan *plan,
-             const struct purchase *purchase)
+render_names(struct json_out *json, const struct use *use,
+             const struct entitlement_values *values)
 {
 	for (size_t i = 0; i < use->plans->name_count; i++) {
 		const struct plan_name *name = &use->plans->names[i];
@@ -50,7 +51,7 @@ render_names(struct json_out *json, const struct use *use, const struct plan *pl
 
 		if (name->type != VALUE_INTEGER || !find_use(use, name->name, &in_use))
 			continue;
-		limit = purchase_value(use->plans, plan, purchase, name->name);
+		limit = plans_integer(&values->features, &values->limits, name->name);
 		if (limit == LICENSE_UNLIMITED || in_use <= limit)
 			continue;
 		json_out_open(json, NULL, '{');
@@ -63,21 +64,26 @@ render_names(struct json_out *json, const struct use *use, const struct plan *pl
 
 enum fail
 render_over_limit(struct call *call, struct json_out *json, const char *customer_id,
-                  const char *plan_id, const struct purchase *purchase)
+                  const char *plan, const struct purchase *purchase)
 {
-	const struct plans *plans = &call->api->billing.plans;
-	const struct plan *plan = plans_find(plans, plan_id);
+	const struct billing *billing = &call->api->billing;
+	struct arena *arena = call->operation.task->arena;
+	struct use use = {.plans = &billing->plans};
+	struct entitlement_values values;
 	struct entitlement_terms terms;
 	struct subscription subscription;
 	struct usage_levels levels;
-	struct use use = {.plans = plans};
 
 	TRY(usage_levels_read(&call->operation, customer_id, &levels, &subscription, &terms));
 	use.devices = levels.active_devices;
-	usage_metrics_current(call->operation.task->arena, &levels, plans, use.metrics);
+	usage_metrics_current(arena, &levels, use.plans, use.metrics);
+	subscription.plan = plan;
+	subscription.quantity = purchase->quantity;
+	subscription.addons = purchase_addons_text(arena, use.plans, purchase);
+	entitlements_values(arena, billing, &subscription, &terms, call->operation.now_ms,
+	                    &values);
 	json_out_open(json, "over_limit", '[');
-	if (plan != NULL)
-		render_names(json, &use, plan, purchase);
+	render_names(json, &use, &values);
 	json_out_close(json, ']');
 	return FAIL_NONE;
 }

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/text.h"
 #include "json/out.h"
 
 /* The add-on's place in PLANS_FILE, or PLAN_ADDONS_MAX. */
@@ -90,46 +89,6 @@ purchase_lesser(const struct purchase *one, const struct purchase *other)
 	for (size_t i = 0; i < PLAN_ADDONS_MAX; i++)
 		out.addons[i] = lesser(one->addons[i], other->addons[i]);
 	return out;
-}
-
-/* Both may be without a bound. */
-static int64_t
-sum(int64_t one, int64_t other)
-{
-	return one == LICENSE_UNLIMITED || other == LICENSE_UNLIMITED ? LICENSE_UNLIMITED
-	                                                              : one + other;
-}
-
-/* The value with so many of the add-on. */
-static int64_t
-with_addon(const struct plan_addon *addon, int64_t quantity, const char *name, int64_t value)
-{
-	const struct license_value *feature = values_find(&addon->features, name),
-	                           *limit = values_find(&addon->limits, name);
-
-	if (feature != NULL && feature->number > value)
-		value = feature->number;
-	if (limit != NULL)
-		value = sum(value, limit->number == LICENSE_UNLIMITED
-		                           ? LICENSE_UNLIMITED
-		                           : limit->number * quantity);
-	if (text_equal(addon->quantity.name, name))
-		value = sum(value, addon->quantity.per * quantity);
-	return value;
-}
-
-int64_t
-purchase_value(const struct plans *plans, const struct plan *plan,
-               const struct purchase *purchase, const char *name)
-{
-	int64_t value = text_equal(plan->quantity.name, name)
-	                        ? plan->quantity.per * purchase->quantity
-	                        : plans_integer(&plan->features, &plan->limits, name);
-
-	for (size_t i = 0; i < plans->addon_count; i++)
-		if (purchase->addons[i] > 0)
-			value = with_addon(&plans->addons[i], purchase->addons[i], name, value);
-	return value;
 }
 
 struct purchase

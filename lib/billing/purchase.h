@@ -43,10 +43,6 @@ bool purchase_has_more(const struct purchase *one, const struct purchase *than);
 /* Of each the lesser quantity. */
 struct purchase purchase_lesser(const struct purchase *one, const struct purchase *other);
 
-/* The integer of that name that the plan gives with this purchase; LICENSE_UNLIMITED: no bound. */
-int64_t purchase_value(const struct plans *plans, const struct plan *plan,
-                       const struct purchase *purchase, const char *name);
-
 /* The purchase after the change. */
 struct purchase purchase_changed(const struct purchase *before,
                                  const struct purchase_change *change);

@@ -3,7 +3,9 @@ synced and compared."""
 
 import datetime
 import json
+import re
 
+import jwt
 import pytest
 
 from support.client import expect
@@ -97,6 +99,13 @@ def bought_of(shop, customer):
     return row["plan"], row["quantity"], row["addons"]
 
 
+def licensed(customer):
+    """The features and limits of the licence."""
+    token = expect(customer.client.get(f"/api/licenses/{customer.id}"), 200)["license"]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    return claims["features"], claims["limits"]
+
+
 def report_seats(customer, count):
     expect(customer.client.post("/api/usage/report", {
         "customer_id": customer.id, "metrics": {"storage_mb": count}}), 201)
@@ -159,6 +168,7 @@ def test_a_checkout_with_seats_and_addons(shop):
     assert items(shop, bought) == [(team, 7), (sso, 1), (more, 3), (calls, None)]
     assert (bought["quantity"], bought["addons"]) == (7, {"sso": 1, "more": 3})
     assert charged(shop, customer) == 7 * 900 + 300 + 3 * 400
+    assert licensed(customer) == ({"region": "eu", "sso": True}, {"seats": 7, "projects": 2 + 30})
 
 
 @pytest.mark.parametrize("more, fields", [
@@ -228,6 +238,7 @@ def test_a_declined_card_buys_nothing(shop):
     # Less costs nothing.
     expect(ask(customer.client, "upgrade", customer.id, plan="crew", addons={"more": 0}), 200)
     assert bought_of(shop, customer) == ("crew", 1, {})
+    assert licensed(customer) == ({"region": "eu"}, {"seats": 5, "projects": 20})
 
 
 def test_fewer_than_are_in_use_is_told(shop):
@@ -238,6 +249,9 @@ def test_fewer_than_are_in_use_is_told(shop):
     change = {"plan": "team", "quantity": 4}
     assert expect(ask(customer.client, "preview", customer.id, **change), 200)["over_limit"] == told
     assert expect(ask(customer.client, "upgrade", customer.id, **change), 200)["over_limit"] == told
+    said = shop.billingctl("subscription", "preview", customer.id, "team", "--quantity", "3",
+                           "--addons", "more=2").stdout
+    assert re.search(r"quantity +3\n", said) and re.search(r'addons +\{"more": ?2\}|more.* 2', said), said
     answer = expect(ask(customer.client, "upgrade", customer.id, plan="crew", quantity=2), 200)
     assert answer["over_limit"] == [] and answer["subscription"]["quantity"] == 2
 
@@ -279,6 +293,7 @@ def test_what_is_not_paid_for_does_not_count(shop):
     assert bought_of(shop, customer) == ("team", 2, {})
     row = subscription_of(customer.client, customer.id)
     assert row["status"] == "past_due"
+    assert licensed(customer) == ({"region": "eu"}, {"seats": 2, "projects": 2})
     done = json.loads(shop.billingctl("stripe", "reconcile", "--dry-run", "--json",
                                       check=False).stdout)
     assert not [one for one in done.get("differences", [])
@@ -286,6 +301,7 @@ def test_what_is_not_paid_for_does_not_count(shop):
     invoice = shop.stripe.call("GET", path)["latest_invoice"]
     shop.stripe.pay(invoice, card="good")
     assert bought_of(shop, customer) == ("team", 50, {"sso": 1})
+    assert licensed(customer)[1]["seats"] == 50
 
 
 def test_a_difference_is_found_by_reconcile(shop):

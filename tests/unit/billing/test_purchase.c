@@ -71,18 +71,6 @@ START_TEST(test_comparison)
 }
 END_TEST
 
-/* A plan's quantity and the add-ons make the value of a limit. */
-START_TEST(test_value)
-{
-	struct purchase one = read_purchase(4, "{\"both\":3,\"more\":2}");
-	const struct plan *team = &plans.items[0];
-
-	ck_assert_int_eq(purchase_value(&plans, team, &one, "users"), 4 * 5 + 3 * 2);
-	/* The plan has no bound of projects. */
-	ck_assert_int_eq(purchase_value(&plans, team, &one, "projects"), LICENSE_UNLIMITED);
-}
-END_TEST
-
 static enum fail
 read_change(const char *text, struct purchase_change *out)
 {
@@ -157,7 +145,6 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_stored);
 	tcase_add_test(tcase, test_comparison);
-	tcase_add_test(tcase, test_value);
 	tcase_add_test(tcase, test_request);
 	tcase_add_loop_test(tcase, test_hostile_request, 0, (int)ROWS(hostile));
 	tcase_add_test(tcase, test_bought_once);
