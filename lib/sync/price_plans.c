@@ -236,7 +236,8 @@ price_mapping_check(struct operation *operation, const struct price_mapping *map
 	if (mapping->plan == NULL || own_plan(operation->billing, mapping->plan) != NULL)
 		return FAIL_NONE;
 	return task_fail(task, FAIL_INVALID, "unknown_plan",
-	                 "PLANS_FILE has no plan or add-on %s.", mapping->plan);
+	                 "PLANS_FILE has no plan %s, nor an add-on of that name.",
+	                 mapping->plan);
 }
 
 /* The plan of a price, for the audit trail; NULL: the price is not mapped. */

@@ -106,6 +106,25 @@ def test_upgrade_later(stripe):
     assert stripe.state()["charged"][customer] == 2900 + 3500 + 9900 + 2900
 
 
+def test_several_items_in_yen(stripe):
+    """Seats and an add-on change in one update; yen have no smaller unit."""
+    seat, addon = (make_price(stripe, currency="jpy", unit_amount_decimal=amount, interval="month")
+                   for amount in ("1500", "500"))
+    stripe.set_clock(APRIL_1)
+    customer = stripe.customer()
+    made = stripe.subscribe(customer, price=seat, **{"items[0][quantity]": 2,
+                                                     "items[1][price]": addon})
+    found = stripe.call("GET", f"/v1/subscriptions/{made['id']}")["items"]["data"]
+    stripe.advance(days=15)
+    stripe.call("POST", f"/v1/subscriptions/{made['id']}", {
+        "items[0][id]": found[0]["id"], "items[0][quantity]": 4,
+        "items[1][id]": found[1]["id"], "items[1][deleted]": "true",
+        "proration_behavior": "always_invoice"})
+    newest = stripe.call("GET", "/v1/invoices", {"customer": made["customer"]})["data"]
+    assert sorted(lines(newest[0])) == [-1500, -250, 3000]
+    assert "(at JPY 1500 / month)" in newest[1]["lines"]["data"][0]["description"]
+
+
 def test_downgrade_gives_credit(stripe):
     """A negative invoice is paid and becomes balance, which the next invoices use up."""
     customer, id, item = prepared(stripe, "price_pro")
