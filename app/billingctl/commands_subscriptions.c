@@ -80,8 +80,8 @@ const struct command subscription_commands[] = {
          .options = preview_options,
          REQUEST(HTTP_POST, API_SUBSCRIPTIONS "/preview", .second = "plan", .list = "lines",
                  .columns = "amount proration description",
-                 .values = "plan new_plan interval effective period_ends_at proration_at "
-                           "amount_due currency")},
+                 .values = "plan new_plan interval quantity addons effective period_ends_at "
+                           "proration_at amount_due currency over_limit")},
         {"subscription", "change", "CUSTOMER PLAN", run_request, API_SIGNS,
          .example = "subscription change jane@example.com enterprise",
          .summary = "Change the plan of a subscription at Stripe",
@@ -90,7 +90,7 @@ const struct command subscription_commands[] = {
                     "first.\n" ONE_CUSTOMER,
          .options = change_options,
          REQUEST(HTTP_POST, API_SUBSCRIPTIONS "/upgrade", .second = "plan",
-                 .values = "subscription")},
+                 .values = "subscription over_limit")},
         {"subscription", "cancel", "CUSTOMER", run_request, API_READS,
          .example = "subscription cancel jane@example.com --at-period-end --yes",
          .summary = "Cancel a subscription or a trial",

@@ -144,8 +144,18 @@ requests_interval(const struct plan_change *change, const struct price_terms *pr
 	                 : present->interval_count) != present->interval_count);
 }
 
-/* Chooses the price of the requested plan: by the requested interval, else by the present one. A
- * price that PLANS_FILE does not list is found by its position. */
+/* The price that the plan's item has, which may be one that is no longer sold, or a negotiated one. */
+static const struct price *
+present_price(struct arena *arena, const struct sold_subscription *sold)
+{
+	struct price *price = arena_alloc(arena, sizeof(*price));
+
+	*price = (struct price){sold->item.price_id, sold->plan, (size_t)sold->position};
+	return price;
+}
+
+/* Chooses the price of the requested plan: by the requested interval, else by the present one. The
+ * present plan keeps its price. A price that PLANS_FILE does not list is found by its position. */
 static enum fail
 choose_price(struct operation *operation, const struct plan_change *change,
              struct plan_terms *out)
@@ -156,6 +166,10 @@ choose_price(struct operation *operation, const struct plan_change *change,
 	size_t position = (size_t)out->sold.position;
 
 	out->changes_interval = requests_interval(change, &present);
+	if (!out->changes_interval && text_equal(out->sold.plan, change->new_plan)) {
+		out->price = present_price(operation->task->arena, &out->sold);
+		return FAIL_NONE;
+	}
 	if (out->changes_interval) {
 		wanted.interval = change->interval;
 		wanted.interval_count = change->interval_count;

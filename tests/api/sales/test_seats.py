@@ -279,6 +279,22 @@ def test_items_that_the_portal_adds_count(shop):
     assert bought_of(shop, customer) == ("team", 7, {"sso": 1})
 
 
+def test_a_negotiated_price_stays_when_the_quantity_changes(shop):
+    customer = shop.api.sign_up()
+    bought = buy(shop, customer, "team", quantity=2)
+    deal = shop.stripe.call("POST", "/v1/prices", {
+        "product": "global_billing_team", "currency": "eur", "unit_amount": 700,
+        "recurring[interval]": "month", "metadata[plan]": "team"})["id"]
+    shop.stripe.call("POST", f"/v1/subscriptions/{bought['stripe_subscription_id']}", {
+        "items[0][id]": item_of(shop, bought, "team"), "items[0][price]": deal,
+        "items[0][quantity]": 2, "proration_behavior": "none"})
+    settled(shop, customer.id)
+    expect(ask(customer.client, "upgrade", customer.id, plan="team", quantity=3,
+               addons={"sso": 1}), 200)
+    assert (deal, 3) in items(shop, bought)
+    assert bought_of(shop, customer) == ("team", 3, {"sso": 1})
+
+
 def test_what_is_not_paid_for_does_not_count(shop):
     """The dashboard adds items whose payment fails, at once or as a pending update."""
     customer = shop.api.sign_up()
