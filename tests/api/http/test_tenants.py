@@ -58,7 +58,7 @@ class Tenant:
         """All rows about the tenant but for what being asked changes."""
         return [stack.sql(f"SELECT * FROM {table} t WHERE customer_id = '{self.id}' ORDER BY t::text")
                 for table in ("customers", "subscriptions", "licenses", "trial_redemptions",
-                              "audit_log", "invoices", "stripe_calls", "stripe_events")] + [
+                              "audit_log", "invoices", "stripe_calls", "stripe_events", "overrides")] + [
             stack.sql("SELECT key_id, name, scopes, revoked_at FROM api_keys WHERE customer_id = "
                       f"'{self.id}' ORDER BY 1")]
 

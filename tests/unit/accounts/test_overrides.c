@@ -175,22 +175,30 @@ object(const char *text)
 	return out;
 }
 
-START_TEST(test_contract)
+/* A contract with other values than its plan's, for 30 days from now. */
+static struct contract
+make_contract(void)
 {
-	struct contract_input input = {.plan = "professional",
-	                               .billing = "manual",
-	                               .starts_at = INSTANT_MS(operation.now_ms),
-	                               .ends_at = INSTANT_MS(operation.now_ms + 30 * DAY_MS),
-	                               .features = object("{\"maxDevices\": 200}"),
-	                               .limits = object("{\"maxUsers\": null}"),
-	                               .overage = object("{\"maxDevices\": 1.1}"),
-	                               .reference = {true, "PO 4711"}};
-	int64_t end_ms = operation.now_ms + 30 * DAY_MS;
-	struct issued_license license, overridden;
+	const struct contract_input input = {.plan = "professional",
+	                                     .billing = "manual",
+	                                     .starts_at = INSTANT_MS(operation.now_ms),
+	                                     .ends_at =
+	                                             INSTANT_MS(operation.now_ms + 30 * DAY_MS),
+	                                     .features = object("{\"maxDevices\": 200}"),
+	                                     .limits = object("{\"maxUsers\": null}"),
+	                                     .overage = object("{\"maxDevices\": 1.1}"),
+	                                     .reference = {true, "PO 4711"}};
 	struct contract contract;
 
 	fine(contract_create(&operation, customer_id, &input, &contract));
-	license = issue();
+	return contract;
+}
+
+START_TEST(test_contract)
+{
+	struct contract contract = make_contract();
+	struct issued_license license = issue();
+
 	ck_assert(says(&license, "\"maxDevices\":200,"));
 	ck_assert(says(&license, "\"limits\":{\"maxAlertRules\":100,\"maxDashboards\":20}"));
 	ck_assert(says(&license, arena_printf(task.arena,
@@ -199,22 +207,33 @@ START_TEST(test_contract)
 	                                      contract.contract_id)));
 	ck_assert(says(&license, "\"overage\":{\"maxDevices\":1.1}"));
 	ck_assert_int_eq(devices_max(), 200);
-	ck_assert_int_le(license.expires_at.ms, end_ms + 7 * DAY_MS);
-	/* Overrides are above the contract. */
+	/* It outlives the contract by the days of grace at most. */
+	ck_assert_int_le(license.expires_at.ms, operation.now_ms + 37 * DAY_MS);
+	operation.now_ms += 30 * DAY_MS - SECOND_MS;
+	license = issue();
+	ck_assert(says(&license, "\"status\":\"active\""));
+	operation.now_ms += SECOND_MS;
+	license = issue();
+	ck_assert(says(&license, "\"status\":\"canceled\""));
+}
+END_TEST
+
+/* Overrides are above the contract, and an amendment that gives less revokes. */
+START_TEST(test_contract_and_overrides)
+{
+	const struct contract_input less = {.features = object("{\"maxDevices\": 100}")};
+	struct contract contract = make_contract();
+	struct issued_license license = issue(), overridden;
+
 	(void)set("{\"maxDevices\": 300}", "{}", DAY_MS);
 	overridden = issue();
 	ck_assert(says(&overridden, "\"maxDevices\":300,"));
-	/* An amendment that gives less revokes. */
-	input = (struct contract_input){.features = object("{\"maxDevices\": 100}")};
-	fine(contract_amend(&operation, customer_id, contract.contract_id, &input, &contract));
+	fine(contract_amend(&operation, customer_id, contract.contract_id, &less, &contract));
 	ck_assert(is_revoked(&license) && !is_revoked(&overridden));
 	(void)set("{}", "{}", 0);
 	ck_assert(is_revoked(&overridden));
-	ck_assert(
-	        says(&(struct issued_license){.token = issue().token}, "\"maxDevices\":100,"));
-	operation.now_ms = end_ms;
-	ck_assert(says(&(struct issued_license){.token = issue().token},
-	               "\"status\":\"canceled\""));
+	license = issue();
+	ck_assert(says(&license, "\"maxDevices\":100,"));
 }
 END_TEST
 
@@ -542,6 +561,7 @@ main(void)
 	tcase_add_test(tcase, test_reach_licence_and_limits);
 	tcase_add_test(tcase, test_purchases);
 	tcase_add_test(tcase, test_contract);
+	tcase_add_test(tcase, test_contract_and_overrides);
 	tcase_add_test(tcase, test_contract_after_a_trial);
 	tcase_add_test(tcase, test_end_to_the_second);
 	tcase_add_test(tcase, test_less_than_the_plan);
