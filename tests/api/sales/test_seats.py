@@ -44,21 +44,26 @@ PLANS = {
 SETTINGS = ("STRIPE_PRICES", "STRIPE_METER_PRICES")
 
 
-def sells(tmp_path_factory, new_stack, **more):
+def restart(stack, **settings):
+    stack.settings.update(settings)
+    for command in ("stop", "start"):
+        stack.script(command, "billingd")
+    wait_for(lambda: stack.api.owner.get("/api/customers", faults=True).status_code == 200)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory, new_stack):
     """A stack that sells these plans. `prices` has the ids of the prices, in their order."""
     folder = tmp_path_factory.mktemp("seats")
     for place in (folder, folder.parent, folder.parent.parent):
         place.chmod(0o755)
     (folder / "plans.json").write_text(json.dumps(PLANS), encoding="utf-8")
-    made = new_stack(stripe=True, PLANS_FILE=folder / "plans.json", STRIPE_PRICES="", **more)
+    made = new_stack(stripe=True, PLANS_FILE=folder / "plans.json", STRIPE_PRICES="")
     made.setup = json.loads(made.billingctl("stripe", "setup", "--secret-out", "-", "--json").stdout)
     lines = dict(line.split("=", 1) for line in made.setup["settings"].splitlines()
                  if line.startswith(SETTINGS))
-    made.settings.update(lines)
     made.env.update(lines)
-    for command in ("stop", "start"):
-        made.script(command, "billingd")
-    wait_for(lambda: made.api.owner.get("/api/customers", faults=True).status_code == 200)
+    restart(made, **lines)
     made.prices = {}
     for pair in ",".join(lines.values()).split(","):
         name, _, one = pair.partition(":")
@@ -66,15 +71,12 @@ def sells(tmp_path_factory, new_stack, **more):
     return made
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory, new_stack):
-    return sells(tmp_path_factory, new_stack)
-
-
-@pytest.fixture(scope="module")
-def patient(tmp_path_factory, new_stack):
-    """A stack where less begins with the next period."""
-    return sells(tmp_path_factory, new_stack, STRIPE_DOWNGRADE="period_end")
+@pytest.fixture
+def patient(shop):
+    """The same, where less begins with the next period."""
+    restart(shop, STRIPE_DOWNGRADE="period_end")
+    yield shop
+    restart(shop, STRIPE_DOWNGRADE="now")
 
 
 def items(shop, bought):
