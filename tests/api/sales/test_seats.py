@@ -68,7 +68,8 @@ def shop(tmp_path_factory, new_stack):
     for pair in ",".join(lines.values()).split(","):
         name, _, one = pair.partition(":")
         made.prices.setdefault(name, []).append(one)
-    return made
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -357,6 +358,7 @@ def test_less_begins_with_the_next_period(patient):
     end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=30)
     patient.sql(f"UPDATE subscriptions SET current_period_ends_at = '{end.isoformat()}' "
                 f"WHERE customer_id = '{customer.id}'")
+    restart(patient)  # a process that starts runs each job
     wait_for(lambda: items(patient, bought)[0][1] == 2)
     assert bought_of(patient, customer) == ("crew", 2, {"more": 2})
     assert subscription_of(customer.client, customer.id)["scheduled_plan"] is None
