@@ -74,7 +74,7 @@ def shop(tmp_path_factory, new_stack):
 
 @pytest.fixture
 def patient(shop):
-    """The same, where less begins with the next period."""
+    """The stack, while less begins with the next period."""
     restart(shop, STRIPE_DOWNGRADE="period_end")
     yield shop
     restart(shop, STRIPE_DOWNGRADE="now")
