@@ -12,6 +12,7 @@ import jwt
 import pytest
 
 from support.client import expect
+from support.payments import ask, buy, charged, restart, sell
 from support.stack import ROOT, VARIANT, wait_for
 
 TRADE = json.loads((ROOT / "tests/support/another-trade.json").read_text(encoding="utf-8"))
@@ -21,22 +22,20 @@ LIMITS = ("seats", "projects", "storageGb")
 
 @pytest.fixture(scope="module")
 def trade(new_stack, tmp_path_factory):
-    """A stack with these plans, in a file of its own."""
+    """A stack that sells these plans, in a file of its own."""
     folder = tmp_path_factory.mktemp("trade")
     for place in (folder, folder.parent, folder.parent.parent):
         place.chmod(0o755)
     path = folder / "plans.json"
     path.write_text(json.dumps(TRADE), encoding="utf-8")
-    made = new_stack(PLANS_FILE=path)
+    made = new_stack(stripe=True, PLANS_FILE=path, STRIPE_PRICES="")
     made.plans_file = path
+    sell(made)
     yield made
     made.close()
 
 
-def buy(stack, customer, plan):
-    """Makes the customer's subscription as a payment would; the licence after it."""
-    stack.sql(f"UPDATE subscriptions SET plan = '{plan}', status = 'active', version = version + 1, "
-              f"current_period_ends_at = '2035-02-15' WHERE customer_id = '{customer.id}'")
+def license_of(customer):
     return expect(customer.client.get(f"/api/licenses/{customer.id}"), 200)["license"]
 
 
@@ -44,9 +43,22 @@ def read(token):
     return jwt.decode(token, options={"verify_signature": False})
 
 
+def values(token):
+    """Features and limits of the licence, each in the licence's order."""
+    claims = read(token)
+    return list(claims["features"].items()), claims["limits"]
+
+
 def limits_of(terms):
-    """The limits of a plan in its licence: one that the plan does not name has no bound."""
-    return {name: terms["limits"].get(name) for name in LIMITS}
+    """The limits of a plan in its licence: one that the plan does not name has no bound, and one of
+    which seats are sold has that of one seat."""
+    limits = {name: terms["limits"].get(name) for name in LIMITS}
+    return limits | ({terms["quantity"]: terms["per"]} if "quantity" in terms else {})
+
+
+def prices_of(sold):
+    """The prices of a plan or add-on: none is on request."""
+    return sold.get("prices") or [price for price in [sold["price"]] if price]
 
 
 def snake(values):
@@ -78,19 +90,73 @@ def vectors_of(stack, tokens):
                     for name, token in tokens.items()]}
 
 
+def paid(stack, plan, price):
+    """The licence of a new customer who buys one of the plan at the price."""
+    customer = stack.api.sign_up()
+    bought = buy(stack, customer, plan, currency=price["currency"], interval=price["interval"])
+    assert (bought["currency"], bought["interval"]) == (price["currency"], price["interval"])
+    assert charged(stack, customer) == price["amount_minor"]
+    token = license_of(customer)
+    assert read(token)["plan"] == plan
+    assert values(token) == (list(PLANS[plan]["features"].items()), limits_of(PLANS[plan]))
+    return token
+
+
+def agreed(stack, plan):
+    """The licence of a new customer with a contract for a plan without a price."""
+    customer = stack.api.sign_up()
+    expect(stack.api.owner.post(f"/api/customers/{customer.id}/contracts", {
+        "plan": plan, "billing": "manual", "ends_at": "2035-02-15T00:00:00Z"}), 201)
+    token = license_of(customer)
+    assert values(token) == (list(PLANS[plan]["features"].items()), limits_of(PLANS[plan]))
+    return token
+
+
+def with_addons(stack):
+    """The licences of customers who buy seats and add-ons, in euros and in yen."""
+    euros, yen = stack.api.sign_up(), stack.api.sign_up()
+    addons = {"extra_projects": 2, "sign_on": 1, "phone": 1}
+    refused = ask(yen.client, "checkout", yen.id, plan="crew", currency="jpy", addons=addons)
+    assert [one["field"] for one in expect(refused, 400, "invalid_request")["details"]] == [
+        "addons.sign_on", "addons.phone"]  # in euros alone
+    buy(stack, euros, "crew", quantity=7, currency="eur", addons=addons)
+    buy(stack, yen, "crew", quantity=3, currency="jpy", addons={"extra_projects": 4})
+    assert charged(stack, euros) == 7 * 2000 + 2 * 500 + 1900 + 4900
+    assert charged(stack, yen) == 3 * 3300 + 4 * 800
+    tokens = {"in euros": license_of(euros), "in yen": license_of(yen)}
+    assert values(tokens["in euros"]) == (
+        [("region", "eu-west"), ("sso", True), ("exportsDaily", 50), ("support", "phone")],
+        {"seats": 7 * 5, "projects": 30 + 2 * 10, "storageGb": 100 + 10})
+    assert values(tokens["in yen"]) == (
+        [("region", "eu-west"), ("sso", False), ("exportsDaily", 50)],
+        {"seats": 3 * 5, "projects": 30 + 4 * 10, "storageGb": 100})
+    return tokens
+
+
+def test_setup_makes_every_price(trade):
+    made = {one["id"]: one for one in
+            trade.stripe.call("GET", "/v1/prices", {"limit": 100})["data"]}
+    for sold in (*TRADE["plans"], *TRADE["addons"]):
+        prices = [made[one] for one in
+                  trade.prices.get(sold.get("plan") or sold["addon"], [])]
+        assert [(one["unit_amount"], one["currency"], one["recurring"]["interval"])
+                for one in prices] == [(one["amount_minor"], one["currency"], one["interval"])
+                                       for one in prices_of(sold)]
+
+
 def test_licenses_of_every_plan_in_every_language(trade, tmp_path):
-    """Each plan's licence says what the file says, and each recipe takes it."""
+    """Each plan is paid at each of its prices. Its licence says what the file says, and each recipe
+    takes it."""
     customer = trade.api.sign_up()
     tokens = {"the trial": customer.license}
-    claims = read(customer.license)
-    assert claims["features"] == TRADE["trial"]["features"]
-    assert claims["limits"] == limits_of(TRADE["trial"])
+    assert values(customer.license) == (list(TRADE["trial"]["features"].items()),
+                                        limits_of(TRADE["trial"]))
     for plan, terms in PLANS.items():
-        tokens[plan] = buy(trade, trade.api.sign_up(), plan)
-        claims = read(tokens[plan])
-        assert claims["plan"] == plan and claims["features"] == terms["features"]
-        assert list(claims["features"]) == list(terms["features"])
-        assert claims["limits"] == limits_of(terms)
+        for number, price in enumerate(prices_of(terms)):
+            tokens[f"{plan} {number}"] = paid(trade, plan, price)
+        if not prices_of(terms):
+            tokens[plan] = agreed(trade, plan)
+    tokens.update(with_addons(trade))
     path = tmp_path / "licenses.json"
     path.write_text(json.dumps(vectors_of(trade, tokens)), encoding="utf-8")
     done = subprocess.run(
@@ -98,7 +164,7 @@ def test_licenses_of_every_plan_in_every_language(trade, tmp_path):
          *(["--all"] if os.environ.get("FULL") == "1" else [])],
         text=True, capture_output=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("7 verdicts") >= 4, done.stdout
+    assert done.stdout.count(f" {len(tokens)} verdicts") >= 4, done.stdout
 
 
 def changed():
@@ -119,6 +185,19 @@ def diff(stack, *arguments, status=0):
     return json.loads(done.stdout)
 
 
+def having(stack, addon):
+    """How many customers have the add-on."""
+    return int(stack.sql(f"SELECT count(*) FROM subscriptions WHERE addons ? '{addon}'"))
+
+
+def stop_selling(stack, *names):
+    """Takes prices out of STRIPE_PRICES, whose plans and add-ons PLANS_FILE must have."""
+    left = ",".join(f"{name}:{price}" for name, prices in stack.prices.items()
+                    if name not in names for price in prices)
+    stack.env["STRIPE_PRICES"] = left
+    restart(stack, STRIPE_PRICES=left)
+
+
 def doctor(stack):
     checks = json.loads(stack.billingctl("doctor", "--json", check=False).stdout)["checks"]
     return {check["check"]: check for check in checks}["plans_in_force"]
@@ -129,10 +208,9 @@ def test_a_changed_file(trade, tmp_path):
     plan that the file lost still licences its customers."""
     api = trade.api
     studio, agency = api.sign_up(), api.sign_up()
-    buy(trade, studio, "studio")
-    trade.sql("UPDATE subscriptions SET addons = '{\"extra_projects\": 2, \"sign_on\": 1}', "
-              f"version = version + 1 WHERE customer_id = '{studio.id}'")
-    before = read(buy(trade, agency, "agency"))
+    buy(trade, studio, "studio", addons={"extra_projects": 2, "sign_on": 1})
+    buy(trade, agency, "agency")
+    before = read(license_of(agency))
     assert diff(trade)["plans"] == [] and doctor(trade)["state"] == "ok"
     path = tmp_path / "plans.json"
     path.write_text(json.dumps(changed()), encoding="utf-8")
@@ -140,27 +218,27 @@ def test_a_changed_file(trade, tmp_path):
     assert set(found) == {"studio", "agency", "+extra_projects", "+sign_on"}
     assert (found["+extra_projects"]["loses"], found["+sign_on"]["loses"]) == (
         "projects 10 -> 5", "sso true -> nothing")
-    assert found["+extra_projects"]["customers"] == found["+sign_on"]["customers"] == 1
+    for addon in ("extra_projects", "sign_on"):
+        assert found["+" + addon]["customers"] == having(trade, addon)
     assert found["studio"]["loses"] == 'region "eu-west" -> "eu-north", seats 5 -> 3'
     assert found["studio"]["gains"] == 'region "eu-west" -> "eu-north", projects 20 -> 30'
     assert found["agency"]["loses"] is None and found["agency"]["customers"] >= 1
     named = diff(trade, str(path), "--customers", "--limit", "1000", status=3)["customers"]
     assert {(row["customer_id"], row["plan"]) for row in named} >= {
         (studio.id, "studio"), (agency.id, "agency"), (studio.id, "+sign_on")}
+    stop_selling(trade, "agency", "sign_on")
     trade.plans_file.write_text(json.dumps(changed()), encoding="utf-8")
     assert doctor(trade)["state"] == "warning"
     os.kill(int(trade.pid_file.read_text(encoding="ascii")), signal.SIGHUP)
 
     def limits():
-        token = expect(studio.client.get(f"/api/licenses/{studio.id}"), 200)["license"]
-        return read(token)["limits"]
+        return read(license_of(studio))["limits"]
 
     wait_for(lambda: limits()["seats"] == 3)
     assert limits()["projects"] >= 30
-    token = expect(agency.client.get(f"/api/licenses/{agency.id}"), 200)["license"]
-    assert read(token)["plan"] == "agency"
-    assert (read(token)["features"], read(token)["limits"]) == (before["features"],
-                                                                before["limits"])
+    after = read(license_of(agency))
+    assert after["plan"] == "agency"
+    assert (after["features"], after["limits"]) == (before["features"], before["limits"])
     kept = [row for row in diff(trade, status=3)["plans"] if row["plan"] != "+sign_on"]
     assert kept == [{"plan": "agency", "customers": found["agency"]["customers"],
                                      "change": "removed, its customers keep it", "loses": None,

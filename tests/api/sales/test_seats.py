@@ -9,7 +9,8 @@ import jwt
 import pytest
 
 from support.client import expect
-from support.payments import ask, buy, settled, stripe_id, subscription_of
+from support.payments import (ask, buy, charged, restart, sell, settled, stripe_id,
+                              subscription_of)
 from support.stack import wait_for
 
 
@@ -41,33 +42,16 @@ PLANS = {
         {"addon": "more", "name": "More projects", "quantity": "projects", "per": 10,
          "prices": [price(400), price(4000, interval="year")]}]}
 
-SETTINGS = ("STRIPE_PRICES", "STRIPE_METER_PRICES")
-
-
-def restart(stack, **settings):
-    stack.settings.update(settings)
-    for command in ("stop", "start"):
-        stack.script(command, "billingd")
-    wait_for(lambda: stack.api.owner.get("/api/customers", faults=True).status_code == 200)
-
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory, new_stack):
-    """A stack that sells these plans. `prices` has the ids of the prices, in their order."""
+    """A stack that sells these plans."""
     folder = tmp_path_factory.mktemp("seats")
     for place in (folder, folder.parent, folder.parent.parent):
         place.chmod(0o755)
     (folder / "plans.json").write_text(json.dumps(PLANS), encoding="utf-8")
     made = new_stack(stripe=True, PLANS_FILE=folder / "plans.json", STRIPE_PRICES="")
-    made.setup = json.loads(made.billingctl("stripe", "setup", "--secret-out", "-", "--json").stdout)
-    lines = dict(line.split("=", 1) for line in made.setup["settings"].splitlines()
-                 if line.startswith(SETTINGS))
-    made.env.update(lines)
-    restart(made, **lines)
-    made.prices = {}
-    for pair in ",".join(lines.values()).split(","):
-        name, _, one = pair.partition(":")
-        made.prices.setdefault(name, []).append(one)
+    sell(made)
     yield made
     made.close()
 
@@ -84,10 +68,6 @@ def items(shop, bought):
     """Price and quantity of each item at Stripe, the plan's first."""
     found = shop.stripe.call("GET", f"/v1/subscriptions/{bought['stripe_subscription_id']}")
     return [(one["price"]["id"], one.get("quantity")) for one in found["items"]["data"]]
-
-
-def charged(shop, customer):
-    return shop.stripe.state()["charged"].get(stripe_id(shop, customer), 0)
 
 
 def refused(answer, *fields):

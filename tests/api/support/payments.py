@@ -31,6 +31,35 @@ def seconds(moment):
     return int(datetime.datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp())
 
 
+def charged(stack, customer):
+    """The sum of the customer's charges at Stripe."""
+    return stack.stripe.state()["charged"].get(stripe_id(stack, customer), 0)
+
+
+def restart(stack, **settings):
+    """Starts billingd again, with other settings."""
+    stack.settings.update(settings)
+    for command in ("stop", "start"):
+        stack.script(command, "billingd")
+    wait_for(lambda: stack.api.owner.get("/api/customers", faults=True).status_code == 200)
+
+
+def sell(stack):
+    """Has `billingctl stripe setup` make all prices of PLANS_FILE, and billingd sell at them.
+    `stack.setup` is what it printed; `stack.prices` has the ids by plan, add-on and meter, in the
+    order of the file."""
+    stack.setup = json.loads(
+        stack.billingctl("stripe", "setup", "--secret-out", "-", "--json").stdout)
+    lines = dict(line.split("=", 1) for line in stack.setup["settings"].splitlines()
+                 if line.startswith(("STRIPE_PRICES", "STRIPE_METER_PRICES")))
+    stack.env.update(lines)
+    restart(stack, **lines)
+    stack.prices = {}
+    for pair in ",".join(lines.values()).split(","):
+        name, _, one = pair.partition(":")
+        stack.prices.setdefault(name, []).append(one)
+
+
 def settled(stack, customer_id):
     """Waits until no event and no call of the customer is pending."""
     stack.stripe.wait_idle()

@@ -355,8 +355,8 @@ END_TEST
 /* A file with nothing of ours in it: seats, projects, regions; euros and yen. */
 START_TEST(test_another_trade)
 {
-	static const char *const ids[] = {"solo",   "studio",      "studio_jp",
-	                                  "agency", "campus-2026", "on_premises"};
+	static const char *const ids[] = {"solo",        "studio",      "studio_jp", "agency",
+	                                  "campus-2026", "on_premises", "crew"};
 	const struct license_values *features, *limits;
 	const struct plan *plan;
 
