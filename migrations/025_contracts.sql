@@ -19,7 +19,8 @@ CREATE TABLE contracts (
 
 CREATE INDEX contracts_of_customer ON contracts (customer_id, created_at DESC, contract_id DESC);
 
--- The terms of each version; a row never changes, except that `note` goes when the customer is deleted.
+-- The terms of each version; a row never changes, except that `reference` and `note` go when the customer
+-- is deleted.
 CREATE TABLE contract_versions (
     contract_id    text NOT NULL REFERENCES contracts,
     version        bigint NOT NULL CHECK (version > 0),

@@ -72,16 +72,20 @@ render_contract(struct operation *operation, struct json_out *json, const char *
 	size_t count;
 
 	TRY(contract_versions(operation, contract.contract_id, &versions, &count));
-	if (!with_notes)
+	if (!with_notes) {
 		contract.terms.note = NULL;
+		contract.end_reason = NULL;
+	}
 	json_out_open(json, name, '{');
 	contract_write(json, &contract, operation->now_ms);
 	json_out_open(json, "versions", '[');
 	for (size_t i = 0; i < count; i++) {
 		struct contract_version version = versions[i];
 
-		if (!with_notes)
+		if (!with_notes) {
 			version.terms.note = NULL;
+			version.created_by = NULL;
+		}
 		contract_version_write(json, &version);
 	}
 	json_out_close(json, ']');

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "billing/audit.h"
 #include "entitlements/overrides.h"
+#include "issuing/bound_licenses.h"
 #include "issuing/license_records.h"
 #include "sync/invoices.h"
 #include "sync/reversals.h"
@@ -144,6 +145,27 @@ render_overrides(struct call *call, const char *id, struct json_out *json)
 	return FAIL_NONE;
 }
 
+/* The requests of instances that licences answered. */
+static enum fail
+render_answered_requests(struct operation *operation, const char *id, struct json_out *json)
+{
+	const struct answered_request *requests;
+	size_t count;
+
+	TRY(answered_request_list(operation, id, ROWS_MAX, &requests, &count));
+	json_out_open(json, "license_requests", '[');
+	for (size_t i = 0; i < count; i++) {
+		json_out_open(json, NULL, '{');
+		json_out_string(json, "nonce", requests[i].nonce);
+		json_out_string(json, "instance_id", requests[i].instance_id);
+		json_out_string(json, "jti", requests[i].jti);
+		json_out_time(json, "answered_at", requests[i].answered_at);
+		json_out_close(json, '}');
+	}
+	json_out_close(json, ']');
+	return FAIL_NONE;
+}
+
 /* Keys without secrets, licences without tokens, invoices, payments that were given back. */
 static enum fail
 render_property(struct call *call, const char *id, struct json_out *json)
@@ -166,6 +188,7 @@ render_property(struct call *call, const char *id, struct json_out *json)
 	for (size_t i = 0; i < count; i++)
 		render_license_row(json, &licenses[i]);
 	json_out_close(json, ']');
+	TRY(render_answered_requests(operation, id, json));
 	TRY(invoice_list(operation, id, &page, &invoices, &count));
 	json_out_open(json, "invoices", '[');
 	for (size_t i = 0; i < count; i++)
@@ -214,7 +237,7 @@ answer_json(struct call *call, const struct customer *customer)
 {
 	struct operation *operation = &call->operation;
 	struct json_out json = answer_begin(call, (size_t)64 * 1024);
-	struct page contracts = {.limit = CONTRACT_PAGE_MAX};
+	struct page contracts = {.limit = CONTRACTS_MAX};
 	const struct subscription *subscription;
 
 	TRY(subscription_newest(operation, customer->customer_id, &subscription));

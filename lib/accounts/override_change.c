@@ -54,6 +54,14 @@ replace(struct operation *operation, const struct override *row, struct override
 	return FAIL_NONE;
 }
 
+/* The set for the audit trail, without the reason, which may name people. */
+static const char *
+audited(struct operation *operation, struct override row)
+{
+	row.reason = NULL;
+	return override_write(operation->task->arena, &row, true);
+}
+
 /* Locks the customer and reads the set so far. */
 static enum fail
 begin(struct operation *operation, const char *customer_id, struct override *before,
@@ -73,7 +81,6 @@ account_override(struct operation *operation, const struct override_change *chan
                  struct override_outcome *out)
 {
 	int depth = db_depth(operation->db);
-	struct task *task = operation->task;
 	struct override row, before = {0};
 	const char *was = NULL, *is = NULL;
 	bool found;
@@ -86,11 +93,11 @@ account_override(struct operation *operation, const struct override_change *chan
 		return FAIL_NONE;
 	}
 	if (found)
-		was = override_write(task->arena, &before, true);
+		was = audited(operation, before);
 	if (out->present)
-		is = override_write(task->arena, &row, true);
+		is = audited(operation, row);
 	TRY(license_revoke_excess(operation, change->customer_id));
 	TRY(audit_record_values(operation, "override_set", change->customer_id, NULL,
-	                        row.reason, was, is));
-	return db_commit(operation->db, task);
+	                        NULL, was, is));
+	return db_commit(operation->db, operation->task);
 }

@@ -135,6 +135,7 @@ audited(const struct operation *operation, const struct contract *contract)
 	struct contract shown = *contract;
 
 	shown.terms.note = NULL;
+	shown.terms.reference = NULL;
 	shown.end_reason = NULL;
 	json_out_open(&json, NULL, '{');
 	contract_write(&json, &shown, operation->now_ms);

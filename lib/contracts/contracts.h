@@ -99,7 +99,7 @@ enum fail contract_link(struct operation *operation, const char *customer_id,
  * not depend on it. `*ended` counts. */
 enum fail contract_run_ends(struct operation *operation, int64_t *ended) MUST_CHECK;
 
-/* Deletes the notes of a customer's contracts, which may name people. */
+/* Deletes the notes, references and reasons of a customer's contracts, which may name people. */
 enum fail contract_forget(struct operation *operation, const char *customer_id) MUST_CHECK;
 
 /* Writes a contract as members of the open object, and a version as an object of a list. */

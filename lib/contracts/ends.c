@@ -38,9 +38,10 @@ static const struct statement statements[] = {
         [FORGET] = {"contract_forget",
                     .sql = "WITH reasons AS (UPDATE contracts SET end_reason = NULL "
                            "  WHERE customer_id = $1 AND end_reason IS NOT NULL) "
-                           "UPDATE contract_versions v SET note = NULL FROM contracts k "
-                           "WHERE k.contract_id = v.contract_id AND k.customer_id = $1 "
-                           "AND v.note IS NOT NULL"},
+                           "UPDATE contract_versions v SET note = NULL, reference = NULL "
+                           "FROM contracts k WHERE k.contract_id = v.contract_id "
+                           "AND k.customer_id = $1 "
+                           "AND COALESCE(v.note, v.reference) IS NOT NULL"},
 };
 
 const struct statement_list contract_end_statements = STATEMENT_LIST(statements);

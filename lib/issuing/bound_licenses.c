@@ -1,7 +1,7 @@
 /* bound_licenses.c: records which licences are bound to an instance, and revokes them. */
 #include "issuing/bound_licenses.h"
 
-enum { FIND, RECORD, REVOKE };
+enum { FIND, LIST, RECORD, REVOKE };
 
 static const struct statement statements[] = {
         [FIND] = {"bound_license_find",
@@ -10,6 +10,11 @@ static const struct statement statements[] = {
                          "l.revoked_at IS NOT NULL AS revoked "
                          "FROM license_requests r JOIN licenses l ON l.jti = r.jti "
                          "WHERE r.customer_id = $1 AND r.nonce = $2"},
+        [LIST] = {"answered_request_list",
+                  ROWS_WITH(struct answered_request, nonce, instance_id, jti, answered_at),
+                  .sql = "SELECT nonce, instance_id, jti, answered_at FROM license_requests "
+                         "WHERE customer_id = $1 ORDER BY answered_at DESC, nonce "
+                         "LIMIT $2::bigint"},
         [RECORD] = {"bound_license_record",
                     .sql = "INSERT INTO license_requests (customer_id, nonce, instance_id, "
                            "jti, answered_at) VALUES ($1, $2, $3, $4, $5)"},
@@ -33,6 +38,15 @@ bound_license_find(struct operation *operation, const char *customer_id, const c
 	*out = (struct bound_license){0};
 	return db_row(operation->db, operation->task, &statements[FIND],
 	              PARAMETERS(customer_id, nonce), out, &found);
+}
+
+enum fail
+answered_request_list(struct operation *operation, const char *customer_id, int64_t limit,
+                     const struct answered_request **out, size_t *count)
+{
+	return db_rows(operation->db, operation->task, &statements[LIST],
+	               PARAMETERS(customer_id, param_int(operation->task, limit)), (void *)out,
+	               count);
 }
 
 enum fail

@@ -16,6 +16,19 @@ struct bound_license {
 	bool revoked;
 };
 
+/* A request of an instance, and the licence that answered it. */
+struct answered_request {
+	const char *nonce;
+	const char *instance_id;
+	const char *jti;
+	struct instant answered_at;
+};
+
+/* The customer's newest requests that were answered. */
+enum fail answered_request_list(struct operation *operation, const char *customer_id,
+                               int64_t limit, const struct answered_request **out,
+                               size_t *count) MUST_CHECK;
+
 /* The licence that answered the customer's request with this nonce. */
 enum fail bound_license_find(struct operation *operation, const char *customer_id,
                              const char *nonce, struct bound_license *out) MUST_CHECK;

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 
 from support.client import expect
 from support.usage import at, send
@@ -32,6 +33,27 @@ def test_the_json_export(api):
     # The export contains no secret.
     text = customer.client.get(f"/api/customers/{customer.id}/export").text
     assert customer.api_key not in text and customer.license not in text
+
+
+def test_contracts_and_requests(api, stack, tmp_path):
+    """All contracts, without operators' texts, and the requests that bound licences answered."""
+    customer, request = api.sign_up(), tmp_path / "request"
+    path = f"/api/customers/{customer.id}/contracts"
+    for n in range(21):
+        last = expect(api.owner.post(path, {
+            "plan": "starter", "billing": "manual", "note": "secret", "starts_at": at(days=-n - 1),
+            "ends_at": at(days=-n - 2)}), 201)["contract"]
+    expect(api.owner.post(f"{path}/{last['contract_id']}/end", {"reason": "secret"}), 200)
+    request.write_text(json.dumps({"format": "billing-license-request-1", "nonce": "0" * 32,
+                                   "instance_id": "plant", "kind": "production"}))
+    stack.billingctl("license", "issue", customer.id, "--request", str(request))
+    answer = customer.client.get(f"/api/customers/{customer.id}/export")
+    got = expect(answer, 200)
+    assert len({contract["contract_id"] for contract in got["contracts"]}) == 21
+    assert "secret" not in answer.text and "operator:" not in answer.text
+    bound, = [one["jti"] for one in got["licenses"] if one["reason"] == "bound"]
+    asked, = got["license_requests"]
+    assert (asked["nonce"], asked["instance_id"], asked["jti"]) == ("0" * 32, "plant", bound)
 
 
 def test_the_csv_export(api):

@@ -55,9 +55,9 @@ def test_a_trial_becomes_a_contract(api, stack):
     assert stack.sql("SELECT action, subject FROM audit_log WHERE customer_id = "
                      f"'{customer.id}' AND action LIKE 'contract%'") == \
         f"contract_create|{contract['contract_id']}"
-    assert stack.sql("SELECT value_before IS NULL, value_after->>'reference', "
+    assert stack.sql("SELECT value_before IS NULL, value_after->>'reference' IS NULL, "
                      "value_after->>'note' IS NULL FROM audit_log WHERE action = "
-                     f"'contract_create' AND customer_id = '{customer.id}'") == "t|PO 4711|t"
+                     f"'contract_create' AND customer_id = '{customer.id}'") == "t|t|t"
 
 
 def test_a_dry_run_changes_nothing(api):

@@ -413,7 +413,7 @@ START_TEST(test_audit_and_deletion)
 	(void)set("{}", "{}", 0);
 	ck_assert_int_eq(count_of(AUDIT, ""), 3);
 	ck_assert_int_eq(count_of(AUDIT,
-	                          " AND detail = 'test' AND value_before IS NULL "
+	                          " AND detail IS NULL AND value_before IS NULL "
 	                          "AND value_after->'features' = '{\"maxDevices\": 20}'"),
 	                 1);
 	ck_assert_int_eq(count_of(AUDIT,
@@ -424,6 +424,10 @@ START_TEST(test_audit_and_deletion)
 	ck_assert_int_eq(count_of(AUDIT, " AND value_after IS NULL "
 	                                 "AND value_before->>'expires_at' IS NOT NULL"),
 	                 1);
+	/* The reason may name people: only the set has it, which deletion takes away. */
+	ck_assert_int_eq(count_of(AUDIT, " AND (value_before->>'reason' IS NOT NULL "
+	                                 "OR value_after->>'reason' IS NOT NULL)"),
+	                 0);
 	(void)set("{\"maxDevices\": 20}", "{}", 0);
 	fine(account_delete(&operation, customer_id));
 	ck_assert_int_eq(count_of("SELECT count(*) FROM overrides WHERE customer_id = ", ""),

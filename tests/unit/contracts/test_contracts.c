@@ -217,6 +217,31 @@ START_TEST(test_amendments_are_versions)
 }
 END_TEST
 
+#define HAS_TEXTS                                                                              \
+	"SELECT count(*) FROM contracts JOIN contract_versions USING (contract_id) "           \
+	"WHERE COALESCE(end_reason, note, reference) IS NOT NULL AND customer_id = "
+#define AUDITS_TEXTS                                                                           \
+	"SELECT count(*) FROM audit_log WHERE concat(detail, value_before, value_after) "      \
+	"~ 'Jane' AND customer_id = "
+
+/* Texts that may name people are in the contract alone, and go with the customer. */
+START_TEST(test_texts_go_with_the_customer)
+{
+	const struct contract_input input = {.reference = {true, "PO of Jane"},
+	                                     .note = {true, "Jane asked"}};
+	const struct contract_end later = {.at = INSTANT_MS(NOW_MS + 10 * DAY_MS),
+	                                   .reason = "Jane moves"};
+	struct contract contract = make("professional", 0, ENDS);
+
+	fine(contract_amend(&operation, customer_id, contract.contract_id, &input, &contract));
+	fine(contract_end(&operation, customer_id, contract.contract_id, &later, &contract));
+	ck_assert_int_eq(count_of(HAS_TEXTS, ""), 3);
+	ck_assert_int_eq(count_of(AUDITS_TEXTS, ""), 0);
+	fine(account_delete(&operation, customer_id));
+	ck_assert_int_eq(count_of(HAS_TEXTS, ""), 0);
+}
+END_TEST
+
 START_TEST(test_an_end_that_is_set)
 {
 	struct contract contract = make("enterprise", 0, ENDS);
@@ -327,6 +352,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_overlaps, 0, ROWS(spans));
 	tcase_add_test(tcase, test_amendments_are_versions);
 	tcase_add_test(tcase, test_an_end_that_is_set);
+	tcase_add_test(tcase, test_texts_go_with_the_customer);
 	tcase_add_test(tcase, test_a_revoked_contract);
 	tcase_add_test(tcase, test_bounds);
 	tcase_add_loop_test(tcase, test_faults, 0, ROWS(faults));
