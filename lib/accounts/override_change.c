@@ -97,7 +97,7 @@ account_override(struct operation *operation, const struct override_change *chan
 	if (out->present)
 		is = audited(operation, row);
 	TRY(license_revoke_excess(operation, change->customer_id));
-	TRY(audit_record_values(operation, "override_set", change->customer_id, NULL,
-	                        NULL, was, is));
+	TRY(audit_record_values(operation, "override_set", change->customer_id, NULL, NULL, was,
+	                        is));
 	return db_commit(operation->db, operation->task);
 }

@@ -42,7 +42,7 @@ bound_license_find(struct operation *operation, const char *customer_id, const c
 
 enum fail
 answered_request_list(struct operation *operation, const char *customer_id, int64_t limit,
-                     const struct answered_request **out, size_t *count)
+                      const struct answered_request **out, size_t *count)
 {
 	return db_rows(operation->db, operation->task, &statements[LIST],
 	               PARAMETERS(customer_id, param_int(operation->task, limit)), (void *)out,

@@ -26,8 +26,8 @@ struct answered_request {
 
 /* The customer's newest requests that were answered. */
 enum fail answered_request_list(struct operation *operation, const char *customer_id,
-                               int64_t limit, const struct answered_request **out,
-                               size_t *count) MUST_CHECK;
+                                int64_t limit, const struct answered_request **out,
+                                size_t *count) MUST_CHECK;
 
 /* The licence that answered the customer's request with this nonce. */
 enum fail bound_license_find(struct operation *operation, const char *customer_id,

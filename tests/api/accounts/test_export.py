@@ -44,7 +44,7 @@ def test_contracts_and_requests(api, stack, tmp_path):
             "plan": "starter", "billing": "manual", "note": "secret", "starts_at": at(days=-n - 1),
             "ends_at": at(days=-n - 2)}), 201)["contract"]
     expect(api.owner.post(f"{path}/{last['contract_id']}/end", {"reason": "secret"}), 200)
-    request.write_text(json.dumps({"format": "billing-license-request-1", "nonce": "0" * 32,
+    request.write_text(json.dumps({"format": "global-billing-request-1", "nonce": "0" * 32,
                                    "instance_id": "plant", "kind": "production"}))
     stack.billingctl("license", "issue", customer.id, "--request", str(request))
     answer = customer.client.get(f"/api/customers/{customer.id}/export")
