@@ -72,15 +72,33 @@ access_is_trial(const struct subscription *subscription, int64_t now_ms)
 	       now_ms < subscription->trial_ends_at.ms && !ended_early(subscription, now_ms);
 }
 
+/* Until when a trial that Stripe runs may be over without its event. A contract is one for Stripe until
+ * it begins, or longer, when its start was moved and Stripe does not know yet. */
+static struct instant
+awaited_until(const struct subscription *subscription)
+{
+	struct instant end = subscription->trial_ends_at;
+
+	if (subscription_is_contract(subscription) && subscription->starts_at.known &&
+	    (!end.known || end.ms < subscription->starts_at.ms))
+		end = subscription->starts_at;
+	end.ms += DAY_MS;
+	return end;
+}
+
 /* A trial that Stripe runs is over, and the event that says what follows has not come yet. A
  * late event must not lock out a customer who has paid. */
 static bool
 awaits_stripe(const struct subscription *subscription, int64_t now_ms)
 {
+	const struct instant until = awaited_until(subscription);
+
 	return has_status(subscription, "trialing") &&
-	       subscription->stripe_subscription_id != NULL &&
-	       subscription->trial_ends_at.known && now_ms >= subscription->trial_ends_at.ms &&
-	       now_ms < subscription->trial_ends_at.ms + DAY_MS;
+	       subscription->stripe_subscription_id != NULL && until.known &&
+	       now_ms < until.ms &&
+	       (subscription_is_contract(subscription)
+	                ? !is_to_begin(subscription, now_ms)
+	                : now_ms >= subscription->trial_ends_at.ms);
 }
 
 /* The status of a contract by its dates; NULL: they do not say more than its row. */
@@ -115,7 +133,7 @@ access_status(const struct subscription *subscription, int64_t now_ms)
 		               : "unpaid";
 	/* Stripe bills a contract from its start on, as after a trial. */
 	if (subscription_is_contract(subscription) && has_status(subscription, "trialing"))
-		return "active";
+		return awaits_stripe(subscription, now_ms) ? "active" : "unpaid";
 	return subscription->status;
 }
 
@@ -177,7 +195,7 @@ access_until(const struct subscription *subscription, const struct billing_polic
 	if (access_is_trial(subscription, now_ms))
 		return earliest(end, subscription->trial_ends_at);
 	if (awaits_stripe(subscription, now_ms))
-		return earliest(end, INSTANT_MS(subscription->trial_ends_at.ms + DAY_MS));
+		return earliest(end, awaited_until(subscription));
 	if (has_status(subscription, "past_due"))
 		return earliest(end, INSTANT_MS(grace_end(subscription, policy)));
 	return end;

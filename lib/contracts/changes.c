@@ -22,12 +22,7 @@ extern const char contracts_contract_amend_sql[];  /* contract_amend.sql */
 
 #define FINAL "('canceled', 'incomplete_expired')"
 
-enum {
-	OBSTACLES,
-	CREATE,
-	AMEND,
-	END,
-};
+enum { OBSTACLES, CREATE, AMEND, END };
 
 static const struct statement statements[] = {
         /* A subscription of Stripe's that ends by itself before the contract starts is none. */
@@ -73,10 +68,11 @@ lock(struct operation *operation, const char *customer_id)
 	return customer_find(operation, customer_id, &customer);
 }
 
-/* Refuses times at which another contract or a subscription of Stripe's counts. */
+/* Refuses times at which another contract counts, or, where the contract grows, a subscription of
+ * Stripe's. */
 static enum fail
 check_obstacles(struct operation *operation, const char *customer_id, const char *contract_id,
-                const struct contract_terms *terms, struct obstacles *out)
+                const struct contract_terms *terms, bool grows, struct obstacles *out)
 {
 	struct task *task = operation->task;
 	bool found;
@@ -88,7 +84,7 @@ check_obstacles(struct operation *operation, const char *customer_id, const char
 	if (out->overlaps)
 		return fail_conflict(operation, "contract_overlaps",
 		                     "The customer has another contract at that time.");
-	if (out->subscribed)
+	if (grows && out->subscribed)
 		return fail_conflict(operation, "subscription_exists",
 		                     "The customer has a subscription at Stripe that does not "
 		                     "end before the contract starts.");
@@ -196,7 +192,7 @@ terms_of_new(struct operation *operation, const struct contract_input *input,
 	if (text_equal(input->billing, CONTRACT_STRIPE))
 		out->days_until_due = DUE_DAYS_USUAL;
 	TRY(contract_terms_apply(task, &operation->billing->plans, input, out));
-	return contract_terms_check(task, input->billing, out, operation->now_ms);
+	return contract_terms_check(task, input->billing, NULL, out, operation->now_ms);
 }
 
 enum fail
@@ -216,7 +212,8 @@ contract_create(struct operation *operation, const char *customer_id,
 		                 "Payments are not set up on this server.");
 	TRY(db_begin(operation->db, operation->task));
 	TRY(lock(operation, customer_id));
-	TRY(check_obstacles(operation, customer_id, out->contract_id, &out->terms, &obstacles));
+	TRY(check_obstacles(operation, customer_id, out->contract_id, &out->terms, true,
+	                    &obstacles));
 	if (obstacles.contracts >= CONTRACTS_MAX)
 		return fail_conflict(operation, "too_many_contracts",
 		                     "The customer has as many contracts as it can have.");
@@ -299,22 +296,25 @@ check_new_price(struct operation *operation, const struct contract *before,
 	               : task_fail_field(operation->task, "price", "must keep its currency");
 }
 
-/* Checks times that have changed. The start of a contract that has begun is fixed. */
+/* Checks the new terms. The start of a contract that has begun is fixed, and a subscription at Stripe is
+ * no obstacle to a contract that becomes shorter. */
 static enum fail
-check_new_times(struct operation *operation, const struct contract *before,
+check_new_terms(struct operation *operation, const struct contract *before,
                 const struct contract *contract)
 {
-	const struct contract_terms *terms = &contract->terms;
+	const struct contract_terms *terms = &contract->terms, *old = &before->terms;
+	bool starts_anew = terms->starts_at.ms != old->starts_at.ms;
+	bool grows =
+	        terms->starts_at.ms < old->starts_at.ms || terms->ends_at.ms > old->ends_at.ms;
 	struct obstacles obstacles;
 
-	if (terms->starts_at.ms != before->terms.starts_at.ms &&
-	    before->terms.starts_at.ms <= operation->now_ms)
+	if (starts_anew && old->starts_at.ms <= operation->now_ms)
 		return task_fail_field(operation->task, "starts_at", "has come already");
-	if (terms->starts_at.ms == before->terms.starts_at.ms &&
-	    terms->ends_at.ms == before->terms.ends_at.ms)
+	TRY(contract_terms_check(operation->task, contract->billing, old, terms,
+	                         operation->now_ms));
+	if (!starts_anew && terms->ends_at.ms == old->ends_at.ms)
 		return FAIL_NONE;
-	TRY(contract_terms_check(operation->task, contract->billing, terms, operation->now_ms));
-	TRY(check_obstacles(operation, before->customer_id, before->contract_id, terms,
+	TRY(check_obstacles(operation, before->customer_id, before->contract_id, terms, grows,
 	                    &obstacles));
 	return contract_restore_trial(operation, before, terms->starts_at);
 }
@@ -331,7 +331,7 @@ contract_amend(struct operation *operation, const char *customer_id, const char 
 	TRY(contract_terms_apply(operation->task, &operation->billing->plans, input,
 	                         &out->terms));
 	TRY(check_new_price(operation, &before, out));
-	TRY(check_new_times(operation, &before, out));
+	TRY(check_new_terms(operation, &before, out));
 	if (terms_are_equal(&before.terms, &out->terms))
 		return fail_conflict(operation, "nothing_to_change",
 		                     "There is nothing to change.");

@@ -11,6 +11,9 @@
 /* The bytes of features, limits or overage as JSON, at most: versions are listed together. */
 enum { VALUES_TEXT_MAX = 2000 };
 
+/* Stripe bills by three years at most (docs.stripe.com/api/prices, recurring.interval_count). */
+enum { STRIPE_YEARS_MAX = 3 };
+
 enum { INTERVALS_MAX = 36, YEAR_DAYS = 366, YEARS_MAX = 20, OVERAGE_MAX = 10 };
 
 struct price_input {
@@ -198,12 +201,15 @@ contract_terms_apply(struct task *task, const struct plans *plans,
 }
 
 static enum fail
-check_times(struct task *task, const struct contract_terms *terms, int64_t now_ms)
+check_times(struct task *task, const struct contract_terms *before,
+            const struct contract_terms *terms, int64_t now_ms)
 {
 	const int64_t starts_ms = terms->starts_at.ms, ends_ms = terms->ends_at.ms;
+	bool starts_anew = before == NULL || before->starts_at.ms != starts_ms;
 	enum fail kind = FAIL_NONE;
 
-	if (starts_ms < now_ms - YEAR_DAYS * DAY_MS || starts_ms > now_ms + YEAR_DAYS * DAY_MS)
+	if (starts_anew && (starts_ms < now_ms - YEAR_DAYS * DAY_MS ||
+	                    starts_ms > now_ms + YEAR_DAYS * DAY_MS))
 		kind = task_fail_field(task, "starts_at", "must lie within a year of now");
 	if (ends_ms <= starts_ms || ends_ms <= now_ms)
 		kind = task_fail_field(task, "ends_at",
@@ -214,14 +220,20 @@ check_times(struct task *task, const struct contract_terms *terms, int64_t now_m
 }
 
 enum fail
-contract_terms_check(struct task *task, const char *billing, const struct contract_terms *terms,
+contract_terms_check(struct task *task, const char *billing,
+                     const struct contract_terms *before, const struct contract_terms *terms,
                      int64_t now_ms)
 {
 	bool sends = strcmp(billing, "stripe_invoice") == 0;
-	enum fail kind = check_times(task, terms, now_ms);
+	enum fail kind = check_times(task, before, terms, now_ms);
 
 	if (sends && terms->currency == NULL)
 		kind = worse(kind, task_fail_field(task, "price", "is needed by this billing"));
+	if (sends && text_equal(terms->interval, "year") &&
+	    terms->interval_count > STRIPE_YEARS_MAX)
+		kind = worse(kind, task_fail_field(task, "interval_count",
+		                                   "must be at most %d, as Stripe bills it",
+		                                   STRIPE_YEARS_MAX));
 	if (!sends && terms->days_until_due > 0)
 		kind = worse(kind, task_fail_field(task, "days_until_due",
 		                                   "is of invoices that Stripe sends"));

@@ -46,8 +46,10 @@ enum fail contract_terms_apply(struct task *task, const struct plans *plans,
                                struct contract_terms *terms) MUST_CHECK;
 
 /* Checks terms as a whole: the order of the times, and what the billing needs ("manual" or
- * "stripe_invoice"). FAIL_INVALID names every bad field. */
+ * "stripe_invoice"). A start that is as `before` (NULL: a new contract) may be long ago. FAIL_INVALID
+ * names every bad field. */
 enum fail contract_terms_check(struct task *task, const char *billing,
+                               const struct contract_terms *before,
                                const struct contract_terms *terms, int64_t now_ms) MUST_CHECK;
 
 /* Writes the terms as members of the open object. */

@@ -28,13 +28,18 @@ static const struct statement statements[] = {
                         "  ELSE $3::timestamptz END "
                         "FROM trial WHERE s.subscription_id = trial.subscription_id "
                         "RETURNING trial.trial_ends_at AS ends_at"},
-        /* As it was before the contract, but not beyond the start of another one. */
+        /* As it was before all contracts, but not beyond the start of another one. One that Stripe does
+         * not bill yet has shortened nothing. */
         [RESTORE_TRIAL] =
                 {"contract_restore_trial",
-                 .sql = "UPDATE subscriptions SET version = version + 1, updated_at = $3, "
-                        "trial_ends_at = LEAST(k.trial_ends_at, $4, (SELECT min(starts_at) "
-                        "  FROM subscriptions WHERE customer_id = $1 "
-                        "  AND status NOT IN " FINAL " AND contract_id <> $2)) "
+                 .sql = "UPDATE subscriptions t SET version = version + 1, updated_at = $3, "
+                        "trial_ends_at = LEAST(GREATEST(k.trial_ends_at, "
+                        "  (SELECT max(trial_ends_at) FROM contracts "
+                        "   WHERE customer_id = $1 AND created_at >= t.created_at)), "
+                        "  $4, (SELECT min(starts_at) FROM subscriptions "
+                        "  WHERE customer_id = $1 AND status NOT IN " FINAL " "
+                        "  AND (status <> 'incomplete' OR stripe_subscription_id IS NOT NULL) "
+                        "  AND contract_id <> $2)) "
                         "FROM (SELECT trial_ends_at FROM contracts WHERE contract_id = $2) k "
                         "WHERE " TRIAL "AND k.trial_ends_at IS NOT NULL"},
         [LINK] = {"contract_link",

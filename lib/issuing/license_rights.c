@@ -111,8 +111,22 @@ struct bounds {
 	struct entitlement_values later;
 	struct instant reduced_at; /* unknown: `later` is no less */
 	struct instant
-	        trial_ends_at; /* of a running trial, which a contract may have shortened */
+	        ends_at; /* of a licence: a trial or a contract may have been shortened */
 };
+
+/* When licences end that are issued of a running trial or contract, at the latest; unknown: they depend
+ * on neither. */
+static struct instant
+latest_end(const struct operation *operation, const struct subscription *subscription)
+{
+	struct instant end =
+	        subscription_is_contract(subscription) ? subscription->ends_at : INSTANT_NONE;
+
+	if (access_is_trial(subscription, operation->now_ms))
+		return subscription->trial_ends_at;
+	end.ms += operation->billing->policy.license_grace_days * DAY_MS;
+	return end;
+}
 
 static void
 read_bounds(const struct operation *operation, const struct entitlement_basis *basis,
@@ -124,9 +138,7 @@ read_bounds(const struct operation *operation, const struct entitlement_basis *b
 
 	after.override_features = NULL;
 	out->plan = basis->subscription.plan;
-	out->trial_ends_at = access_is_trial(&basis->subscription, operation->now_ms)
-	                             ? basis->subscription.trial_ends_at
-	                             : INSTANT_NONE;
+	out->ends_at = latest_end(operation, &basis->subscription);
 	out->reduced_at = entitlements_reduced_at(arena, billing, &basis->subscription,
 	                                          &basis->terms, operation->now_ms);
 	entitlements_values(arena, billing, &basis->subscription, &basis->terms,
@@ -142,13 +154,13 @@ reason_for(const struct bounds *bounds, const struct grant *grant)
 }
 
 /* Revokes the licences of the grant that are more than the customer may have: now, when its overrides
- * end, or when its trial ends. */
+ * end, or when its trial or contract ends. */
 static enum fail
 judge(struct operation *operation, const char *customer_id, const struct bounds *bounds,
       const struct grant *grant, int64_t *revoked)
 {
 	const char *reason = reason_for(bounds, grant);
-	struct instant after = bounds->trial_ends_at;
+	struct instant after = bounds->ends_at;
 	struct entitlement_values values;
 
 	*revoked = 0;

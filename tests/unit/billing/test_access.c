@@ -286,6 +286,39 @@ START_TEST(test_short_life)
 }
 END_TEST
 
+/* A contract that Stripe bills, in what is a trial for Stripe: it counts from its start on, also when its
+ * start was moved and Stripe knows the old one, and not for ever without a word of Stripe's. */
+static const struct {
+	struct instant starts_at, trial_ends_at;
+	bool granted;
+	const char *now;
+} trialing[] = {
+        {AT(1), AT(1), false, "incomplete"},
+        {AT(0), AT(0), true, "active"},
+        {AT(0), AT(30 * DAY_MS), true, "active"},
+        {AT(0), NONE, true, "active"},
+        {AT(-DAY_MS + 1), AT(-9 * DAY_MS), true, "active"},
+        {AT(-9 * DAY_MS), AT(-DAY_MS + 1), true, "active"},
+        {AT(-9 * DAY_MS), AT(-DAY_MS), false, "unpaid"},
+        {AT(-DAY_MS), NONE, false, "unpaid"},
+};
+
+START_TEST(test_a_contract_that_is_a_trial_at_stripe)
+{
+	const struct subscription contract = {.status = "trialing",
+	                                      .contract_id = "con_1",
+	                                      .stripe_subscription_id = "sub_1",
+	                                      .starts_at = trialing[_i].starts_at,
+	                                      .trial_ends_at = trialing[_i].trial_ends_at,
+	                                      .ends_at = AT(300 * DAY_MS)};
+
+	ck_assert(access_granted(&contract, &by_ttl, NOW) == trialing[_i].granted);
+	ck_assert_str_eq(access_status(&contract, NOW), trialing[_i].now);
+	if (trialing[_i].granted)
+		ck_assert_int_gt(access_until(&contract, &by_ttl, NOW).ms, NOW);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -300,6 +333,8 @@ main(void)
 	tcase_add_loop_test(tcase, test_scheduled_end, 0, ROWS(scheduled));
 	tcase_add_loop_test(tcase, test_early_end, 0, ROWS(early));
 	tcase_add_test(tcase, test_short_life);
+	tcase_add_loop_test(tcase, test_a_contract_that_is_a_trial_at_stripe, 0,
+	                    ROWS(trialing));
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
