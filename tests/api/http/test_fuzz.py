@@ -113,7 +113,7 @@ def test_good_requests(api, document, subject, figures, operation, data):
         # a price.
         fields = {detail["field"] for detail in answer.json()["details"]}
         assert fields <= {"email", "offset", "active_devices", "from", "to", "name", "company_name",
-                          "reason", "interval", "price"}, answer.text
+                          "reason", "interval", "interval_count", "price"}, answer.text
     else:
         # 429: one customer's keys and licences are bounded.
         assert answer.status_code in (200, 201, 304, 401, 404, 409, 429), answer.text
