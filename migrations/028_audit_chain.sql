@@ -46,5 +46,19 @@ CREATE TABLE audit_backfill (
     ended_at timestamptz(3)
 );
 
+-- Links of older entries are believed by this row: it says what it said, whoever changes it.
+CREATE FUNCTION audit_backfill_changes() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.last_id <> OLD.last_id OR NEW.done_id < OLD.done_id OR NEW.done_id > NEW.last_id
+        OR (OLD.ended_at IS NOT NULL AND NEW.ended_at IS DISTINCT FROM OLD.ended_at)
+        OR (NEW.ended_at IS NOT NULL AND NEW.done_id <> NEW.last_id) THEN
+        RAISE EXCEPTION 'audit_backfill only goes forward';
+    END IF;
+    RETURN NEW;
+END $$;
+
 INSERT INTO audit_backfill (last_id, ended_at)
     SELECT COALESCE(max(audit_id), 0), CASE WHEN count(*) = 0 THEN now() END FROM audit_log;
+
+CREATE TRIGGER audit_backfill_changes BEFORE UPDATE ON audit_backfill FOR EACH ROW
+    EXECUTE FUNCTION audit_backfill_changes();

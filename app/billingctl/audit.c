@@ -12,26 +12,31 @@ const struct ctl_exit audit_verify_exits[] = {
         {0, NULL},
 };
 
-/* The keys of --keys, else all that the database has had and that are not distrusted. */
+/* The keys of --keys, else all that the database has had. */
 static enum fail
-read_keys(struct ctl *ctl)
+read_keys(struct ctl *ctl, struct audit_head_keys *out)
 {
 	const char *path = ctl_option(ctl, "--keys");
 	struct license_keys *keys = &ctl->billing.keys;
+	struct audit_lost_key *lost;
 	const struct signing_key *known;
 	const char *pem = NULL;
 	size_t count;
 
 	license_keys_init(keys);
+	*out = (struct audit_head_keys){.keys = keys};
 	if (path != NULL) {
 		TRY(ctl_read_text(ctl, path, KEYS_MAX, &pem));
 		return license_keys_add_pem(&ctl->task, keys, pem);
 	}
 	TRY(signing_key_list(&ctl->operation, &known, &count));
-	for (size_t i = 0; i < count && keys->count < LICENSE_KEYS_MAX; i++)
-		if (!known[i].distrusted_at.known)
-			TRY(license_keys_add_public(&ctl->task, keys, known[i].public_pem,
-			                            NULL));
+	out->lost = lost = arena_array(ctl->task.arena, count + 1, sizeof(*lost));
+	for (size_t i = 0; i < count && keys->count < LICENSE_KEYS_MAX; i++) {
+		TRY(license_keys_add_public(&ctl->task, keys, known[i].public_pem, NULL));
+		if (known[i].distrusted_at.known)
+			lost[out->lost_count++] =
+			        (struct audit_lost_key){known[i].kid, known[i].distrusted_at};
+	}
 	return FAIL_NONE;
 }
 
@@ -49,12 +54,13 @@ enum fail
 run_audit_verify(struct ctl *ctl)
 {
 	struct output output = output_new(ctl);
+	struct audit_head_keys keys;
 	struct audit_verdict verdict;
 	const char *heads = "";
 
-	TRY(read_keys(ctl));
+	TRY(read_keys(ctl, &keys));
 	TRY(read_heads(ctl, &heads));
-	TRY(audit_verify(&ctl->operation, &ctl->billing.keys, heads, &verdict));
+	TRY(audit_verify(&ctl->operation, &keys, heads, &verdict));
 	ctl->status = verdict.found > 0 ? EXIT_FAULTS : CTL_DONE;
 	output_list(&output, "faults");
 	output_none(&output, "Nothing was changed, removed or inserted.");
@@ -73,6 +79,7 @@ run_audit_verify(struct ctl *ctl)
 	output_int(&output, "links", verdict.links);
 	output_int(&output, "waiting", verdict.waiting);
 	output_int(&output, "signed_heads", verdict.heads);
+	output_int(&output, "torn_lines", verdict.torn);
 	output_int(&output, "position", verdict.position);
 	output_text(&output, "hash", verdict.hash);
 	return output_print(&output);

@@ -123,9 +123,12 @@ const struct command upkeep_commands[] = {
          .details =
                  "Reads the whole trail. Each entry has a link in a chain of digests; once a "
                  "day billingd\nsigns the chain's end and appends it to AUDIT_HEADS_FILE. "
-                 "Keep a copy of this file on\nanother machine. After the database was "
-                 "restored from a backup, heads that were signed\nsince the backup "
-                 "differ.\n",
+                 "Keep a copy of this file on\nanother machine. What came after the last "
+                 "head, and was removed together with its\nlink, leaves no trace. A chain of "
+                 "more than two days without a signed head is a\nfault. Heads of a distrusted "
+                 "key count up to its distrust: compare them with an\nearlier copy. After the "
+                 "database was restored from a backup, heads that were signed\nsince the "
+                 "backup differ.\n",
          .options = audit_verify_options, .exits = audit_verify_exits},
         {"restore", "check", NULL, run_restore_check, CTL_DATABASE | CTL_CHANGES,
          .example = "restore check",

@@ -1,18 +1,38 @@
 /* doctor_audit.c: the check of billingctl doctor of the audit trail's chain. */
+#include <errno.h>
 #include <sys/stat.h>
 
-#include "audit/heads.h"
+#include "audit/verify.h"
+#include "base/arena.h"
 #include "billingctl/doctor.h"
 
-enum { WAIT_MAX_S = 600, HEAD_DAYS_MAX = 2 };
+enum { WAIT_MAX_S = 600 };
+
+/* The fault of the file of signed heads, when links are old enough to have a head; or NULL. */
+static const char *
+heads_wrong(struct ctl *ctl, const struct audit_chain_figures *figures)
+{
+	const int64_t limit_ms = ctl->operation.now_ms - AUDIT_HEAD_DAYS_MAX * DAY_MS;
+	const char *path = ctl->settings.audit_heads_file;
+	struct stat status;
+
+	if (stat(path, &status) != 0)
+		return errno == ENOENT && figures->first_at.ms < limit_ms
+		               ? arena_printf(ctl->task.arena,
+		                              "%s is missing, with the signed heads", path)
+		               : NULL;
+	if (status.st_mtime * SECOND_MS < limit_ms)
+		return arena_printf(ctl->task.arena, "%s has no head of the last %d days", path,
+		                    AUDIT_HEAD_DAYS_MAX);
+	return NULL;
+}
 
 enum fail
 check_audit(struct doctor *doctor)
 {
 	struct operation *operation = &doctor->ctl->operation;
-	const char *path = doctor->ctl->settings.audit_heads_file;
 	struct audit_chain_figures figures;
-	struct stat status;
+	const char *wrong;
 
 	TRY(audit_chain_figures(operation, &figures));
 	if (figures.waiting_since.known &&
@@ -23,11 +43,9 @@ check_audit(struct doctor *doctor)
 		             (long long)figures.waiting,
 		             (long long)((operation->now_ms - figures.waiting_since.ms) /
 		                         SECOND_MS));
-	if (figures.links > 0 && stat(path, &status) == 0 &&
-	    operation->now_ms / SECOND_MS - status.st_mtime >
-	            HEAD_DAYS_MAX * DAY_MS / SECOND_MS)
-		return doctor_warn(doctor, "%s has no head of the last %d days", path,
-		                   HEAD_DAYS_MAX);
+	wrong = figures.links > 0 ? heads_wrong(doctor->ctl, &figures) : NULL;
+	if (wrong != NULL)
+		return doctor_warn(doctor, "%s", wrong);
 	return doctor_ok(doctor, "%lld entries are chained, %lld wait",
 	                 (long long)figures.links, (long long)figures.waiting);
 }

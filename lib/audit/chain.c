@@ -3,7 +3,7 @@
 
 #include "base/arena.h"
 
-enum { LOCK, BACKFILL, TAKE, HEAD, APPEND, LINKS, FIGURES };
+enum { LOCK, BACKFILL, STATE, TAKE, HEAD, APPEND, LINKS, FIGURES };
 
 #define ENTRY_COLUMNS                                                                          \
 	"a.audit_id IS NOT NULL AS present, a.happened_at, a.actor, a.action, "                \
@@ -48,11 +48,13 @@ static const struct statement statements[] = {
                         "SELECT audit_id FROM batch b WHERE NOT EXISTS ("
                         "SELECT FROM audit_chain c WHERE c.audit_id = b.audit_id) "
                         "ON CONFLICT DO NOTHING) "
-                        "UPDATE audit_backfill SET "
-                        "done_id = COALESCE((SELECT max(audit_id) FROM batch), last_id), "
-                        "ended_at = CASE WHEN (SELECT count(*) FROM batch) < $1::bigint "
-                        "THEN $2::timestamptz END "
-                        "WHERE done_id < last_id"},
+                        "UPDATE audit_backfill f SET done_id = n.id, "
+                        "ended_at = CASE WHEN n.id = f.last_id THEN $2::timestamptz END "
+                        "FROM (SELECT CASE WHEN count(*) < $1::bigint "
+                        "THEN (SELECT last_id FROM state) ELSE max(audit_id) END AS id "
+                        "FROM batch) n WHERE f.done_id < f.last_id"},
+        [STATE] = {"audit_chain_state", ROWS_WITH(struct audit_backfill, last_id, ended_at),
+                   .sql = "SELECT last_id, ended_at FROM audit_backfill"},
         [TAKE] = {"audit_chain_take", ROW,
                   .sql = "SELECT 0::bigint AS position, p.audit_id, NULL::text AS hash, "
                          "$2::timestamptz AS chained_at, " ENTRY_COLUMNS
@@ -75,12 +77,15 @@ static const struct statement statements[] = {
                           "WHERE c.position > $1::bigint ORDER BY c.position "
                           "LIMIT $2::bigint"},
         [FIGURES] = {"audit_chain_figures",
-                     ROWS_WITH(struct audit_chain_figures, links, waiting, waiting_since),
+                     ROWS_WITH(struct audit_chain_figures, links, waiting, waiting_since,
+                               first_at),
                      .sql = "SELECT COALESCE((SELECT max(position) FROM audit_chain), 0) AS "
                             "links, (SELECT count(*) FROM audit_pending) AS waiting, "
                             "(SELECT a.happened_at FROM audit_pending p "
                             "JOIN audit_log a USING (audit_id) "
-                            "ORDER BY p.audit_id LIMIT 1) AS waiting_since"},
+                            "ORDER BY p.audit_id LIMIT 1) AS waiting_since, "
+                            "(SELECT chained_at FROM audit_chain "
+                            "ORDER BY position LIMIT 1) AS first_at"},
 };
 
 const struct statement_list audit_chain_statements = STATEMENT_LIST(statements);
@@ -146,6 +151,16 @@ audit_head_read(struct operation *operation, struct audit_head *out)
 	if (!found)
 		out->hash = AUDIT_NO_HASH;
 	return FAIL_NONE;
+}
+
+enum fail
+audit_backfill_read(struct operation *operation, struct audit_backfill *out)
+{
+	bool found;
+
+	*out = (struct audit_backfill){0};
+	return db_row(operation->db, operation->task, &statements[STATE], NO_PARAMETERS, out,
+	              &found);
 }
 
 enum fail

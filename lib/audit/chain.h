@@ -35,6 +35,15 @@ struct audit_head {
 const char *audit_link_hash(struct arena *arena, const char *before,
                             const struct audit_link *link);
 
+/* How far the entries of before the chain have gone into it. */
+struct audit_backfill {
+	int64_t last_id;         /* of these entries; 0: there are none */
+	struct instant ended_at; /* none: not all are in the chain */
+};
+
+enum fail audit_backfill_read(struct operation *operation,
+                              struct audit_backfill *out) MUST_CHECK;
+
 enum fail audit_head_read(struct operation *operation, struct audit_head *out) MUST_CHECK;
 
 /* The links behind the position, in order, at most `limit`. */
@@ -46,6 +55,7 @@ struct audit_chain_figures {
 	int64_t links;
 	int64_t waiting;
 	struct instant waiting_since; /* none: nothing waits */
+	struct instant first_at;      /* when the first link was made; none: there is none */
 };
 
 enum fail audit_chain_figures(struct operation *operation,

@@ -17,21 +17,9 @@ struct loose_row {
 	int64_t last_id;
 };
 
-struct state_row {
-	int64_t done_id;
-	int64_t last_id;
-	struct instant ended_at;
-	int64_t waiting;
-};
-
-enum { STATE, LOOSE };
+enum { LOOSE };
 
 static const struct statement statements[] = {
-        [STATE] = {"audit_verify_state",
-                   ROWS_WITH(struct state_row, done_id, last_id, ended_at, waiting),
-                   .sql = "SELECT done_id, last_id, ended_at, "
-                          "(SELECT count(*) FROM audit_pending) AS waiting "
-                          "FROM audit_backfill"},
         /* Ids of entries that neither have a link nor wait for one, of the next so many entries; one row
          * more with the greatest id of these. */
         [LOOSE] = {"audit_verify_loose",
@@ -44,7 +32,8 @@ static const struct statement statements[] = {
                           "AND NOT EXISTS (SELECT FROM audit_pending p "
                           "  WHERE p.audit_id = t.audit_id) "
                           "AND NOT EXISTS (SELECT FROM audit_backfill b "
-                          "  WHERE t.audit_id > b.done_id AND t.audit_id <= b.last_id) "
+                          "  WHERE b.ended_at IS NULL AND t.audit_id > b.done_id "
+                          "  AND t.audit_id <= b.last_id) "
                           "ORDER BY audit_id LIMIT 1000) "
                           "SELECT audit_id, 0::bigint AS looked_at, 0::bigint AS last_id "
                           "FROM loose UNION ALL "
@@ -61,9 +50,10 @@ struct check {
 	struct audit_fault *faults;
 	const struct audit_signed_head *heads;
 	size_t heads_left;
-	struct state_row state;
+	struct audit_backfill backfill;
+	int64_t signed_heads;              /* whether they agree or not */
 	char hash[2 * SHA256_SIZE + 1];    /* of the link before */
-	struct instant chained_at;         /* of the link before */
+	struct instant chained_at;         /* of the newest link so far */
 	struct instant earlier_chained_at; /* of the newest link that another round has made */
 };
 
@@ -78,36 +68,62 @@ add_fault(struct check *check, const char *fault, int64_t position, int64_t audi
 		        (struct audit_fault){fault, position, audit_id, message};
 }
 
+/* A head of before the end of the backfill does not know when that is. */
+static bool
+backfill_agrees(const struct audit_backfill *backfill, const struct audit_signed_head *head)
+{
+	return head->backfill_id == backfill->last_id &&
+	       (head->backfill_ended_ms == 0 ||
+	        (backfill->ended_at.known && head->backfill_ended_ms == backfill->ended_at.ms));
+}
+
+/* The link at the position of the head has this hash. */
+static void
+check_head(struct check *check, const struct audit_signed_head *head, int64_t position,
+           const char *hash)
+{
+	struct arena *arena = check->operation->task->arena;
+
+	if (head->torn) {
+		check->out->torn++;
+		return;
+	}
+	if (head->fault != NULL) {
+		add_fault(check, "head_line", 0, 0,
+		          arena_printf(arena, "line %lld %s", (long long)head->line,
+		                       head->fault));
+		return;
+	}
+	check->signed_heads++;
+	if (head->position != position || strcmp(head->hash, hash) != 0)
+		add_fault(check, "head", head->position, 0,
+		          arena_printf(arena, "the head in line %lld is another one",
+		                       (long long)head->line));
+	else if (!backfill_agrees(&check->backfill, head))
+		add_fault(check, "backfill", head->position, 0,
+		          arena_printf(arena,
+		                       "audit_backfill differs from the head in line %lld",
+		                       (long long)head->line));
+	else
+		check->out->heads++;
+}
+
 /* Compares the heads up to this position; the link there has this hash. */
 static void
 check_heads(struct check *check, int64_t position, const char *hash)
 {
-	struct arena *arena = check->operation->task->arena;
-
 	for (; check->heads_left > 0 && check->heads->position <= position;
-	     check->heads++, check->heads_left--) {
-		const struct audit_signed_head *head = check->heads;
-
-		if (head->fault != NULL)
-			add_fault(check, "head_line", 0, 0,
-			          arena_printf(arena, "line %lld %s", (long long)head->line,
-			                       head->fault));
-		else if (head->position == position && strcmp(head->hash, hash) == 0)
-			check->out->heads++;
-		else
-			add_fault(check, "head", head->position, 0,
-			          arena_printf(arena, "the head in line %lld is another one",
-			                       (long long)head->line));
-	}
+	     check->heads++, check->heads_left--)
+		check_head(check, check->heads, position, hash);
 }
 
 /* An entry is written at most `slack_ms` before it is committed, and chained by the next round. */
 static bool
 is_backdated(const struct check *check, const struct audit_link *link)
 {
-	if (link->entry.audit_id <= check->state.last_id)
-		return check->state.ended_at.known &&
-		       link->chained_at.ms > check->state.ended_at.ms + slack_ms;
+	if (link->entry.audit_id <= check->backfill.last_id)
+		return check->backfill.ended_at.known &&
+		       check->chained_at.ms > check->backfill.ended_at.ms + slack_ms;
 	return link->entry.happened_at.ms + slack_ms < check->earlier_chained_at.ms;
 }
 
@@ -131,9 +147,11 @@ check_link(struct check *check, const struct audit_link *link)
 	bool gap = check_gap(check, entry->position);
 	const char *hash = audit_link_hash(check->batch.arena, check->hash, link);
 
-	if (link->chained_at.ms > check->chained_at.ms)
+	/* Time that goes back makes no link older. */
+	if (link->chained_at.ms > check->chained_at.ms) {
 		check->earlier_chained_at = check->chained_at;
-	check->chained_at = link->chained_at;
+		check->chained_at = link->chained_at;
+	}
 	if (!link->present)
 		add_fault(check, "removed", entry->position, entry->audit_id, NULL);
 	else if (!gap && strcmp(hash, entry->hash) != 0)
@@ -190,26 +208,38 @@ check_entries(struct check *check)
 	return FAIL_NONE;
 }
 
+/* The first link had to be signed within a day. */
+static void
+check_signed(struct check *check, struct instant first_at)
+{
+	if (check->signed_heads == 0 && first_at.known &&
+	    check->operation->now_ms - first_at.ms > AUDIT_HEAD_DAYS_MAX * DAY_MS)
+		add_fault(check, "no_head", 0, 0, "there is no signed head");
+}
+
 static enum fail
 check_all(struct check *check)
 {
 	struct audit_verdict *out = check->out;
 	struct arena *arena = check->operation->task->arena;
-	bool found;
+	struct operation reading = *check->operation;
+	struct audit_chain_figures figures;
 
-	TRY(db_row(check->operation->db, &check->batch, &statements[STATE], NO_PARAMETERS,
-	           &check->state, &found));
-	out->waiting = check->state.waiting;
+	reading.task = &check->batch;
+	TRY(audit_backfill_read(&reading, &check->backfill));
+	TRY(audit_chain_figures(&reading, &figures));
+	out->waiting = figures.waiting;
 	/* Heads of an empty chain, and lines that are none. */
 	check_heads(check, 0, check->hash);
 	TRY(check_links(check));
 	check_heads(check, INT64_MAX, "");
+	check_signed(check, figures.first_at);
 	out->hash = arena_copy(arena, check->hash);
 	return check_entries(check);
 }
 
 enum fail
-audit_verify(struct operation *operation, const struct license_keys *keys, const char *heads,
+audit_verify(struct operation *operation, const struct audit_head_keys *keys, const char *heads,
              struct audit_verdict *out)
 {
 	struct task *task = operation->task;

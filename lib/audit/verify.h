@@ -5,8 +5,8 @@
 
 extern const struct statement_list audit_verify_statements;
 
-/* So many faults are listed; all are counted. */
-enum { AUDIT_FAULTS_MAX = 1000 };
+/* So many faults are listed; all are counted. Links that are older than so many days have a head. */
+enum { AUDIT_FAULTS_MAX = 1000, AUDIT_HEAD_DAYS_MAX = 2 };
 
 /*
  * A fault:
@@ -16,7 +16,9 @@ enum { AUDIT_FAULTS_MAX = 1000 };
  *	inserted      the entry is in no link, and did not come by a statement of ours
  *	backdated     the entry says that it is older than links before it
  *	head          a signed head differs from the chain, or lies behind its end
+ *	backfill      a signed head says otherwise of the entries of before the chain
  *	head_line     a line of the file of heads that proves nothing
+ *	no_head       no head was signed, or the file of heads is lost
  */
 struct audit_fault {
 	const char *fault;
@@ -29,6 +31,7 @@ struct audit_verdict {
 	int64_t links;   /* that were checked */
 	int64_t entries; /* likewise */
 	int64_t heads;   /* signed heads that agree */
+	int64_t torn;    /* lines that a crash or a full disk has cut */
 	int64_t waiting; /* entries that the jobs have not chained yet */
 	int64_t position;
 	const char *hash; /* of the last link */
@@ -39,5 +42,5 @@ struct audit_verdict {
 
 /* Reads the whole trail and its chain, some rows at a time. `heads` is the text of the file of signed
  * heads, `keys` those that may have signed it. */
-enum fail audit_verify(struct operation *operation, const struct license_keys *keys,
+enum fail audit_verify(struct operation *operation, const struct audit_head_keys *keys,
                        const char *heads, struct audit_verdict *out) MUST_CHECK;

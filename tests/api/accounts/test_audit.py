@@ -150,6 +150,14 @@ def test_the_trail_is_verified(stack, api):
     stack.sql(f"UPDATE audit_log SET detail = NULL {change}")
     assert stack.billingctl("audit", "verify").returncode == 0
     assert stack.billingctl("audit", "list").stdout.split()[:2] == ["id", "happened_at"]
+    # A lost file of heads beside an old chain is a warning of doctor's, and a fault.
+    aside = heads.rename(heads.with_suffix(".aside"))
+    stack.sql("UPDATE audit_chain SET chained_at = chained_at - interval '3 days'")
+    assert re.search(r"audit-heads\.jwt is missing", stack.billingctl("doctor", check=False).stdout)
+    assert "no_head" in stack.billingctl("audit", "verify", check=False).stdout
+    stack.sql("UPDATE audit_chain SET chained_at = chained_at + interval '3 days'")
+    aside.rename(heads)
+    assert stack.billingctl("audit", "verify").returncode == 0
 
 
 def test_without_the_audit_entry_nothing_is_stored(api, new_stack):

@@ -3,7 +3,10 @@
 #include "support/billing_fixture.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,14 +32,21 @@ run_script(const char *sql)
 	db_free(db);
 }
 
+/* Changes what the superuser alone can. */
+static void
+force(const char *sql)
+{
+	run_script(arena_printf(task.arena, "SET session_replication_role = replica; %s", sql));
+}
+
 /* Each test has a trail of its own, at the time of the database. */
 static void
 begin(void)
 {
 	struct instant now;
 
-	run_script("TRUNCATE audit_log, audit_chain, audit_pending; "
-	           "UPDATE audit_backfill SET done_id = 0, last_id = 0, ended_at = now()");
+	force("TRUNCATE audit_log, audit_chain, audit_pending; "
+	      "UPDATE audit_backfill SET done_id = 0, last_id = 0, ended_at = now()");
 	fine(db_clock(operation.db, &task, &now));
 	operation.now_ms = now.ms;
 	operation.batch = 7;
@@ -71,14 +81,20 @@ chain(void)
 }
 
 static struct audit_verdict
-verify(void)
+verify_with(const struct audit_head_keys *head_keys)
 {
 	struct audit_verdict verdict;
 	const char *heads;
 
 	fine(audit_heads_file(&task, billing.policy.audit_heads_file, &heads));
-	fine(audit_verify(&operation, &keys, heads, &verdict));
+	fine(audit_verify(&operation, head_keys, heads, &verdict));
 	return verdict;
+}
+
+static struct audit_verdict
+verify(void)
+{
+	return verify_with(&(struct audit_head_keys){.keys = &keys});
 }
 
 /* Exactly one fault of this kind. */
@@ -213,15 +229,142 @@ START_TEST(test_a_head_is_signed_once_a_day)
 	verdict = verify();
 	ck_assert_int_eq(verdict.heads, 2);
 	ck_assert_int_eq(verdict.found, 0);
-	/* A line that a crash has cut stays, and ends no later line. */
+	/* A line that a crash has cut is a fault until another head follows. */
 	fine(audit_heads_file(&task, billing.policy.audit_heads_file, &text));
 	ck_assert_int_eq(truncate(billing.policy.audit_heads_file, (off_t)strlen(text) - 9), 0);
-	operation.now_ms += DAY_MS;
+	finds("head_line");
 	sign_head();
 	verdict = verify();
 	ck_assert_int_eq(verdict.heads, 2);
-	ck_assert_int_eq(verdict.found, 1);
-	ck_assert_str_eq(verdict.faults[0].fault, "head_line");
+	ck_assert_int_eq(verdict.torn, 1);
+	ck_assert_int_eq(verdict.found, 0);
+}
+END_TEST
+
+/* A disk that is full after part of a line leaves the file as it was. */
+START_TEST(test_a_head_on_a_full_disk)
+{
+	const char *path = billing.policy.audit_heads_file;
+	struct rlimit before, full;
+	struct stat status;
+	enum fail kind;
+	int64_t done;
+
+	write_entries(1);
+	ck_assert_int_eq(chain(), 1);
+	sign_head();
+	operation.now_ms += DAY_MS;
+	ck_assert_int_eq(stat(path, &status), 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+	full = (struct rlimit){(rlim_t)status.st_size + 20, before.rlim_max};
+	(void)signal(SIGXFSZ, SIG_IGN);
+	/* libcheck writes to a file of its own at each assertion. */
+	(void)setrlimit(RLIMIT_FSIZE, &full);
+	kind = audit_heads_run(&operation, &done);
+	(void)setrlimit(RLIMIT_FSIZE, &before);
+	refused(kind, FAIL_UNAVAILABLE, "file_unwritable");
+	full.rlim_cur = (rlim_t)status.st_size;
+	ck_assert_int_eq(stat(path, &status), 0);
+	ck_assert_int_eq(status.st_size, (off_t)full.rlim_cur);
+	sign_head();
+	ck_assert_int_eq(verify().heads, 2);
+	ck_assert_int_eq(verify().found, 0);
+}
+END_TEST
+
+/* A chain that is old enough has a signed head, so a lost file is found. */
+START_TEST(test_a_lost_file_of_heads)
+{
+	write_entries(2);
+	ck_assert_int_eq(chain(), 2);
+	operation.now_ms += AUDIT_HEAD_DAYS_MAX * DAY_MS;
+	ck_assert_int_eq(verify().found, 0);
+	operation.now_ms += HOUR_MS;
+	finds("no_head");
+	sign_head();
+	ck_assert_int_eq(verify().found, 0);
+	(void)unlink(billing.policy.audit_heads_file);
+	finds("no_head");
+}
+END_TEST
+
+/* The row of the backfill cannot be changed so that it excuses an entry, and a superuser's change of
+ * it differs from the heads. */
+START_TEST(test_the_backfill_excuses_nothing)
+{
+	static const char *const changes_of_row[] = {
+	        "last_id = 1000000, done_id = 1000000",
+	        "last_id = 1000000",
+	        "done_id = -1",
+	        "done_id = 1000000",
+	        "ended_at = now() + interval '1 day'",
+	        "ended_at = NULL",
+	};
+
+	for (size_t i = 0; i < ROWS(changes_of_row); i++) {
+		run_script(arena_printf(task.arena,
+		                        "DO $$ BEGIN UPDATE audit_backfill SET %s; "
+		                        "RAISE division_by_zero; EXCEPTION "
+		                        "WHEN raise_exception THEN NULL; END $$",
+		                        changes_of_row[i]));
+	}
+	write_entries(2);
+	ck_assert_int_eq(chain(), 2);
+	operation.now_ms += SECOND_MS;
+	write_entries(2);
+	ck_assert_int_eq(chain(), 2);
+	operation.now_ms += SECOND_MS;
+	sign_head();
+	run_script("INSERT INTO audit_log (actor, action, request_id, happened_at) "
+	           "VALUES ('x', 'x', 'x', now() - interval '3 hours')");
+	ck_assert_int_eq(chain(), 1);
+	finds("backdated");
+	force("UPDATE audit_backfill SET last_id = (SELECT max(audit_id) FROM audit_log), "
+	      "done_id = (SELECT max(audit_id) FROM audit_log), ended_at = now()");
+	finds("backfill");
+	force("UPDATE audit_backfill SET last_id = 0, done_id = 0, "
+	      "ended_at = now() + interval '1 day'");
+	ck_assert_int_eq(verify().found, 2);
+	force("DELETE FROM audit_backfill");
+	ck_assert_int_eq(verify().found, 2);
+	force("INSERT INTO audit_backfill (last_id, ended_at) VALUES (0, now())");
+}
+END_TEST
+
+/* A link whose time goes back makes no later entry look young. */
+START_TEST(test_time_that_goes_back)
+{
+	write_entries(1);
+	ck_assert_int_eq(chain(), 1);
+	operation.now_ms += SECOND_MS;
+	write_entries(1);
+	ck_assert_int_eq(chain(), 1);
+	operation.now_ms -= 4 * HOUR_MS;
+	write_entries(1);
+	ck_assert_int_eq(chain(), 1);
+	operation.now_ms += SECOND_MS;
+	run_script("INSERT INTO audit_log (actor, action, request_id, happened_at) "
+	           "VALUES ('x', 'x', 'x', now() - interval '4 hours')");
+	ck_assert_int_eq(chain(), 1);
+	finds("backdated");
+}
+END_TEST
+
+/* Heads of before a key was distrusted count, later ones do not. */
+START_TEST(test_heads_of_a_distrusted_key)
+{
+	struct audit_lost_key lost = {license_keys_signing(&keys)->kid,
+	                              INSTANT_MS(operation.now_ms + HOUR_MS)};
+	const struct audit_head_keys head_keys = {&keys, &lost, 1};
+
+	write_entries(1);
+	ck_assert_int_eq(chain(), 1);
+	sign_head();
+	ck_assert_int_eq(verify_with(&head_keys).heads, 1);
+	ck_assert_int_eq(verify_with(&head_keys).found, 0);
+	lost.distrusted_at.ms -= 2 * HOUR_MS;
+	ck_assert_int_eq(verify_with(&head_keys).heads, 0);
+	ck_assert_int_eq(verify_with(&head_keys).found, 1);
 }
 END_TEST
 
@@ -235,23 +378,35 @@ START_TEST(test_heads_of_another_key_prove_nothing)
 }
 END_TEST
 
-/* Entries of before the chain are taken some at a time, beside new ones. */
+/* Entries of before the chain are taken some at a time, beside new ones; also a multiple of that. */
 START_TEST(test_older_entries_are_chained)
 {
-	run_script(
-	        "SET session_replication_role = replica; "
+	force(arena_printf(
+	        task.arena,
 	        "INSERT INTO audit_log (actor, action, request_id, happened_at) "
-	        "SELECT 'x', 'x', 'x', now() - interval '3 days' FROM generate_series(1, 20); "
+	        "SELECT 'x', 'x', 'x', now() - interval '3 days' FROM generate_series(1, %d); "
 	        "UPDATE audit_backfill SET done_id = 0, ended_at = NULL, "
-	        "last_id = (SELECT max(audit_id) FROM audit_log)");
+	        "last_id = (SELECT max(audit_id) FROM audit_log)",
+	        _i));
 	write_entries(5);
+	sign_head();
 	ck_assert_int_eq(verify().found, 0);
-	ck_assert_int_eq(chain(), 25);
+	ck_assert_int_eq(chain(), _i + 5);
 	operation.now_ms += SECOND_MS;
 	write_entries(1);
 	ck_assert_int_eq(chain(), 1);
 	ck_assert_int_eq(verify().found, 0);
-	ck_assert_int_eq(verify().links, 26);
+	ck_assert_int_eq(verify().links, _i + 6);
+	/* Their ids excuse no later link. */
+	ck_assert_int_eq(database_number(operation.db, &task,
+	                                 "SELECT count(*) FROM audit_backfill "
+	                                 "WHERE done_id = last_id AND ended_at IS NOT NULL"),
+	                 1);
+	ck_assert_int_eq(chain(), 0);
+	operation.now_ms += DAY_MS;
+	sign_head();
+	ck_assert_int_eq(verify().heads, 2);
+	ck_assert_int_eq(verify().found, 0);
 }
 END_TEST
 
@@ -341,8 +496,13 @@ main(void)
 	tcase_add_test(tcase, test_a_chain_that_is_made_anew_differs_from_its_heads);
 	tcase_add_test(tcase, test_a_chain_that_lost_its_end_differs_from_its_heads);
 	tcase_add_test(tcase, test_a_head_is_signed_once_a_day);
+	tcase_add_test(tcase, test_a_head_on_a_full_disk);
+	tcase_add_test(tcase, test_a_lost_file_of_heads);
+	tcase_add_test(tcase, test_the_backfill_excuses_nothing);
+	tcase_add_test(tcase, test_time_that_goes_back);
 	tcase_add_test(tcase, test_heads_of_another_key_prove_nothing);
-	tcase_add_test(tcase, test_older_entries_are_chained);
+	tcase_add_test(tcase, test_heads_of_a_distrusted_key);
+	tcase_add_loop_test(tcase, test_older_entries_are_chained, 20, 22);
 	tcase_add_test(tcase, test_writers_and_two_chainers);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
