@@ -178,9 +178,8 @@ price_terms_of(const struct plans *plans, const struct price *price)
 	return (struct price_terms){listed->interval, listed->interval_count, listed->currency};
 }
 
-/* Whether the terms of a price are the wanted ones. */
-static bool
-has_terms(const struct price_terms *terms, const struct price_terms *wanted)
+bool
+price_terms_match(const struct price_terms *terms, const struct price_terms *wanted)
 {
 	return terms->interval != NULL &&
 	       (wanted->interval == NULL || text_equal(terms->interval, wanted->interval)) &&
@@ -204,7 +203,7 @@ price_list_for_terms(const struct price_list *list, const struct plans *plans, c
 		if (!text_equal(price->sells, sold))
 			continue;
 		terms = price_terms_of(plans, price);
-		if (!has_terms(&terms, wanted))
+		if (!price_terms_match(&terms, wanted))
 			continue;
 		if (price->position == near)
 			return price;

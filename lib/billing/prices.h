@@ -58,6 +58,9 @@ struct price_terms {
  * the price. */
 struct price_terms price_terms_of(const struct plans *plans, const struct price *price);
 
+/* Whether known terms of a price are the wanted ones. */
+bool price_terms_match(const struct price_terms *terms, const struct price_terms *wanted);
+
 /* The price that sells the plan or add-on by these terms, as PLANS_FILE lists its prices: the one at
  * the position `near` if it is such a price, else the first; NULL when there is none. */
 const struct price *price_list_for_terms(const struct price_list *list,

@@ -90,16 +90,34 @@ quantity_after(const struct plans *plans, const struct addon_change *change, siz
 	return is_repeated(change->sold, at) ? 0 : change->after.addons[i];
 }
 
+bool
+addon_change_is_new(const struct plans *plans, const struct addon_change *change, size_t i)
+{
+	for (size_t at = 0; at < change->sold->addon_count; at++)
+		if (index_of(plans, &change->sold->addons[at]) == i)
+			return false;
+	return true;
+}
+
+/* Whether the item stays as it is. One that is there without being bought does, too. */
+static bool
+is_kept(const struct plans *plans, const struct addon_change *change, size_t at)
+{
+	return !change->reprices &&
+	       quantity_after(plans, change, at) ==
+	               stripe_item_quantity(&change->sold->addons[at].item);
+}
+
 size_t
 addon_change_count(const struct plans *plans, const struct addon_change *change)
 {
 	size_t count = change->sold->stripe.item_count;
 
 	for (size_t at = 0; at < change->sold->addon_count; at++)
-		if (quantity_after(plans, change, at) == 0)
+		if (!is_kept(plans, change, at) && quantity_after(plans, change, at) == 0)
 			count--;
 	for (size_t i = 0; i < plans->addon_count; i++)
-		if (change->before.addons[i] == 0 && change->after.addons[i] > 0)
+		if (change->after.addons[i] > 0 && addon_change_is_new(plans, change, i))
 			count++;
 	return count;
 }
@@ -113,7 +131,7 @@ change_item(struct stripe_form *form, const char *prefix, size_t *next,
 	int64_t quantity = quantity_after(plans, change, at);
 	struct arena *arena = form->text.arena;
 
-	if (quantity == stripe_item_quantity(&item->item) && !change->reprices)
+	if (is_kept(plans, change, at))
 		return;
 	stripe_form_string(form, arena_printf(arena, "%s[%zu][id]", prefix, *next),
 	                   item->item.id);
@@ -137,7 +155,7 @@ addon_change_items(struct stripe_form *form, const char *prefix, size_t *next,
 	for (size_t at = 0; at < change->sold->addon_count; at++)
 		change_item(form, prefix, next, plans, change, at);
 	for (size_t i = 0; i < plans->addon_count; i++)
-		if (change->before.addons[i] == 0)
+		if (addon_change_is_new(plans, change, i))
 			added.addons[i] = change->after.addons[i];
 	addon_items_add(form, prefix, next, &change->prices, &added);
 }

@@ -28,6 +28,10 @@ struct addon_change {
 	bool reprices;              /* all get another price: the interval changes */
 };
 
+/* Whether the subscription has no item of the add-on, not even one of which none is bought. */
+bool addon_change_is_new(const struct plans *plans, const struct addon_change *change,
+                         size_t i);
+
 /* How many items the subscription has after the change, without those that bill use. */
 size_t addon_change_count(const struct plans *plans, const struct addon_change *change);
 

@@ -154,6 +154,44 @@ present_price(struct arena *arena, const struct sold_subscription *sold)
 	return price;
 }
 
+/* Whether PLANS_FILE lists other terms of the item's price than Stripe has. */
+static bool
+is_listed_otherwise(const struct billing *billing, const struct stripe_item *item)
+{
+	const struct price *price = price_list_find(&billing->plan_prices, item->price_id);
+	const struct price_terms present = stripe_item_terms(item);
+	struct price_terms listed;
+
+	if (price == NULL)
+		return false;
+	listed = price_terms_of(&billing->plans, price);
+	return listed.interval != NULL && !price_terms_match(&listed, &present);
+}
+
+/* Without a price by the present terms: finds it by its position, unless PLANS_FILE tells that its terms
+ * are others. The customer would pay for another interval than the one that he has. */
+static enum fail
+choose_by_position(struct operation *operation, const struct plan_change *change,
+                   struct plan_terms *out)
+{
+	const struct billing *billing = operation->billing;
+	const struct price_terms present = stripe_item_terms(&out->sold.item),
+	                         any = {.currency = present.currency};
+
+	out->price = price_list_for(&billing->plan_prices, change->new_plan,
+	                            (size_t)out->sold.position);
+	if (present.interval == NULL ||
+	    price_terms_of(&billing->plans, out->price).interval == NULL ||
+	    is_listed_otherwise(billing, &out->sold.item))
+		return FAIL_NONE;
+	if (price_list_for_terms(&billing->plan_prices, &billing->plans, change->new_plan, &any,
+	                         SIZE_MAX) == NULL)
+		return task_fail_field(operation->task, change->field,
+		                       "is not sold in the subscription's currency");
+	return task_fail_field(operation->task, "interval",
+	                       "must be named: this plan is not sold by the present one");
+}
+
 /* Chooses the price of the requested plan: by the requested interval, else by the present one. The
  * present plan keeps its price. A price that PLANS_FILE does not list is found by its position. */
 static enum fail
@@ -182,10 +220,7 @@ choose_price(struct operation *operation, const struct plan_change *change,
 	if (out->price == NULL && out->changes_interval)
 		return task_fail_field(operation->task, "interval",
 		                       "is not one by which this plan is sold");
-	if (out->price == NULL)
-		out->price = price_list_for(&billing->plan_prices, change->new_plan,
-		                            (size_t)out->sold.position);
-	return FAIL_NONE;
+	return out->price == NULL ? choose_by_position(operation, change, out) : FAIL_NONE;
 }
 
 /* Finds the prices of the add-ons that are new, or all if they are billed by another interval. */
@@ -197,8 +232,8 @@ find_addon_prices(struct operation *operation, struct plan_terms *out)
 	struct purchase needed = out->addons.after;
 
 	if (!out->changes_interval)
-		for (size_t i = 0; i < PLAN_ADDONS_MAX; i++)
-			if (out->addons.before.addons[i] > 0)
+		for (size_t i = 0; i < billing->plans.addon_count; i++)
+			if (!addon_change_is_new(&billing->plans, &out->addons, i))
 				needed.addons[i] = 0;
 	if (terms.interval == NULL && !out->changes_interval)
 		terms = stripe_item_terms(&out->sold.item);
@@ -302,7 +337,7 @@ plan_terms_add_items(struct stripe_form *form, const char *prefix,
 	stripe_form_string(form, arena_printf(arena, "%s[0][id]", prefix), terms->sold.item.id);
 	stripe_form_string(form, arena_printf(arena, "%s[0][price]", prefix),
 	                   terms->price->price_id);
-	if (terms->sold.item.quantity > 0)
+	if (terms->sold.item.quantity >= 0)
 		stripe_form_int(form, arena_printf(arena, "%s[0][quantity]", prefix),
 		                terms->addons.after.quantity);
 	addon_change_items(form, prefix, &next, &billing->plans, &terms->addons);

@@ -36,6 +36,9 @@ plan_change_find_purchase(const struct plans *plans, const struct plan_change *c
 	if (!plans_has_quantity(plans, change->new_plan) && present != NULL &&
 	    present->quantity.name != NULL)
 		after->quantity = 1;
+	/* Another plan is not given for nothing because the present one is. */
+	if (after->quantity == 0 && !text_equal(out->sold.plan, change->new_plan))
+		after->quantity = 1;
 	out->addons.sold = &out->sold;
 	out->addons.reprices = out->changes_interval;
 }

@@ -6,7 +6,7 @@
 #include "base/arena.h"
 #include "base/text.h"
 
-enum { ID_MAX = 255, NO_QUANTITY = -1 };
+enum { ID_MAX = 255, NO_QUANTITY = -1, ITEM_QUANTITY_MAX = 1000 * 1000 * 1000 };
 
 const char *
 stripe_text_of(const struct json_view *object, const char *path)
@@ -76,12 +76,15 @@ is_a(const struct json_view *object, const char *kind)
 	       stripe_id_is_valid(stripe_text_of(object, "id"));
 }
 
+/* Quantities of several items are added. */
 static int64_t
 quantity_of(const struct json_view *item)
 {
 	int64_t out;
 
-	return json_view_int(item, "quantity", &out) && out >= 0 ? out : NO_QUANTITY;
+	if (!json_view_int(item, "quantity", &out) || out < 0)
+		return NO_QUANTITY;
+	return out < ITEM_QUANTITY_MAX ? out : ITEM_QUANTITY_MAX;
 }
 
 const char *

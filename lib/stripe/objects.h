@@ -24,7 +24,7 @@ struct stripe_item {
 	const char *interval;   /* by which the price is billed: "month"; NULL: not known */
 	int64_t interval_count; /* every so many of them */
 	const char *currency;   /* NULL: not known */
-	int64_t quantity;       /* -1: none */
+	int64_t quantity;       /* a billion at most; -1: none */
 	bool metered;           /* the price bills use */
 	struct instant period_start;
 	struct instant period_end;

@@ -1,8 +1,6 @@
 /* bought.c: what a subscription at Stripe buys, without what is not paid for. */
 #include "sync/bought.h"
 
-#include <string.h>
-
 #include "base/text.h"
 
 static void
@@ -38,13 +36,23 @@ bought_find(const struct operation *operation, const struct sold_subscription *s
 	add_addons(&operation->billing->plans, sold, &out->purchase);
 }
 
-/* A subscription that is canceled gives no access anyway. */
-bool
-bought_is_unpaid(const struct stripe_subscription *stripe)
+static bool
+payment_has_failed(const char *status)
 {
-	return stripe->owes_change && (strcmp(stripe->status, "past_due") == 0 ||
-	                               strcmp(stripe->status, "unpaid") == 0 ||
-	                               strcmp(stripe->status, "incomplete") == 0);
+	return text_equal(status, "past_due") || text_equal(status, "unpaid");
+}
+
+/* A subscription that is canceled gives no access anyway. The renewal's invoice hides the change's, which
+ * stays unpaid. */
+bool
+bought_is_unpaid(const struct stripe_subscription *stripe,
+                 const struct synced_subscription *row)
+{
+	if (payment_has_failed(stripe->status) && payment_has_failed(row->status) &&
+	    !stripe->due_at.known)
+		return true;
+	return stripe->owes_change &&
+	       (payment_has_failed(stripe->status) || text_equal(stripe->status, "incomplete"));
 }
 
 void

@@ -29,6 +29,19 @@ complete_period(struct sold_subscription *out)
 		*end = stripe->period_end;
 }
 
+/* Whether the item counts more than the one that was chosen so far: what is bought before an item of
+ * which none is, then the higher plan. */
+static bool
+counts_more(const struct plans *plans, const struct sold_subscription *out,
+            const struct stripe_item *item, const char *plan)
+{
+	const bool is_bought = stripe_item_quantity(item) > 0;
+
+	if (out->plan == NULL || is_bought != (out->quantity > 0))
+		return out->plan == NULL || is_bought;
+	return plans_rank(plans, plan) > plans_rank(plans, out->plan);
+}
+
 static void
 add_plan(const struct operation *operation, struct sold_subscription *out,
          const struct stripe_item *item, const char *plan, int64_t position)
@@ -36,10 +49,11 @@ add_plan(const struct operation *operation, struct sold_subscription *out,
 	const struct plans *plans = &operation->billing->plans;
 
 	out->plan_items++;
-	if (text_equal(plan, out->plan))
-		out->quantity += stripe_item_quantity(item);
-	if (out->plan != NULL && plans_rank(plans, plan) <= plans_rank(plans, out->plan))
+	if (!counts_more(plans, out, item, plan)) {
+		if (text_equal(plan, out->plan))
+			out->quantity += stripe_item_quantity(item);
 		return;
+	}
 	out->item = *item;
 	out->item_is_first = false;
 	out->plan = plan;

@@ -14,7 +14,7 @@ struct sold_addon {
 
 /* A subscription at Stripe, and its item that has a price of one of our plans, else the only one at an
  * unknown price that bills no use, else its first one. Of several items with such prices the one with
- * the highest plan counts. */
+ * the highest plan counts, but one of which none is bought (quantity 0) only if all are so. */
 struct sold_subscription {
 	struct stripe_subscription stripe;
 	struct stripe_item item; /* its period is the subscription's where it has none */

@@ -281,7 +281,7 @@ find_bought(struct operation *operation, const struct sold_subscription *subscri
 		                 "No plan has the price of this subscription.");
 	if (before == NULL)
 		return FAIL_NONE;
-	if (bought_is_unpaid(&subscription->stripe))
+	if (bought_is_unpaid(&subscription->stripe, before))
 		bought_take_back(operation, before, out);
 	if (before->contract_id != NULL)
 		*out = (struct bought){.plan = before->plan};

@@ -197,6 +197,38 @@ def test_a_change_of_seats_and_addons(shop):
                                    (shop.prices["sso"][0], 1)]
 
 
+@pytest.mark.parametrize("more, field", [({"interval": "year"}, "interval"), ({"currency": "jpy"}, "plan")])
+def test_a_plan_that_is_not_sold_by_the_present_terms(shop, more, field):
+    """The customer would pay by another interval, or in another currency, without a word of his."""
+    customer = shop.api.sign_up()
+    bought = buy(shop, customer, "crew", **more)
+    before = items(shop, bought)
+    for name in ("preview", "upgrade"):
+        refused(ask(customer.client, name, customer.id, plan="house"), field)
+    assert items(shop, bought) == before
+    if field == "interval":
+        expect(ask(customer.client, "upgrade", customer.id, plan="house", interval="month"), 200)
+        assert items(shop, bought)[0] == (shop.prices["house"][0], 1)
+
+
+def test_items_of_which_none_is_bought(shop):
+    """A quantity of 0 at Stripe: no higher plan, no add-on; a change gives the item its quantity."""
+    customer = shop.api.sign_up()
+    bought = buy(shop, customer, "crew", quantity=2, addons={"more": 1})
+    path = f"/v1/subscriptions/{bought['stripe_subscription_id']}"
+    shop.stripe.call("POST", path, {"items[0][price]": shop.prices["house"][0], "items[0][quantity]": 0,
+                                    "items[1][id]": item_of(shop, bought, "more"), "items[1][quantity]": 0})
+    assert bought_of(shop, customer) == ("crew", 2, {})
+    house = shop.stripe.call("GET", path)["items"]["data"][-1]
+    shop.stripe.call("POST", path, {"items[0][id]": house["id"], "items[0][deleted]": "true",
+                                    "items[1][id]": item_of(shop, bought, "crew"), "items[1][quantity]": 0})
+    assert bought_of(shop, customer) == ("crew", 0, {})
+    expect(ask(customer.client, "upgrade", customer.id, plan="crew", quantity=5,
+               addons={"more": 2}), 200)
+    assert items(shop, bought) == [(shop.prices["crew"][0], 5), (shop.prices["more"][0], 2)]
+    assert bought_of(shop, customer) == ("crew", 5, {"more": 2})
+
+
 def test_a_change_of_interval_takes_the_addons_along(shop):
     customer = shop.api.sign_up()
     bought = buy(shop, customer, "crew", quantity=2, addons={"sso": 1})

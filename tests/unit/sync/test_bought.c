@@ -44,7 +44,36 @@ static const struct {
          "{}"},
         {ITEM("si_1", "price_starter", 1) "," ITEM("si_2", "price_other", 6), "starter", 1,
          "{}"},
+        /* A higher plan of which none is bought does not count, in whatever order. */
+        {ITEM("si_1", "price_starter", 2) "," ITEM("si_2", "price_pro", 0), "starter", 2, "{}"},
+        {ITEM("si_1", "price_pro", 0) "," ITEM("si_2", "price_starter", 2), "starter", 2, "{}"},
+        {ITEM("si_1", "price_pro", 0) "," ITEM("si_2", "price_starter",
+                                               2) "," ITEM("si_3", "price_pro_yearly", 1),
+         "professional", 1, "{}"},
+        {ITEM("si_1", "price_starter", 0) "," ITEM("si_2", "price_pro", 0), "professional", 0,
+         "{}"},
+        /* No quantities that Stripe may name overflow. */
+        {ITEM("si_1", "price_pro", 9223372036854775807) "," ITEM(
+                 "si_2", "price_pro_yearly",
+                 9223372036854775807) "," ITEM("si_3", "price_more",
+                                               9223372036854775807) "," ITEM("si_4",
+                                                                             "price_more_"
+                                                                             "yearly",
+                                                                             5),
+         "professional", 2000000000, "{\"more\":1000000005}"},
 };
+
+/* The item with which the plan is changed is the bought one. */
+START_TEST(test_bought_item)
+{
+	struct sold_subscription read = subscription_of(
+	        "{" SUB ",'items':{'data':[" ITEM("si_1", "price_pro", 0) "," ITEM(
+	                "si_2", "price_pro_yearly", 3) "," ITEM("si_3", "price_pro", 0) "]}}");
+
+	ck_assert_str_eq(read.item.id, "si_2");
+	ck_assert_int_eq(read.quantity, 3);
+}
+END_TEST
 
 START_TEST(test_items)
 {
@@ -80,26 +109,39 @@ END_TEST
 static const struct {
 	const char *state, *plan;
 	int64_t quantity;
-	const char *addons;
+	const char *addons, *before; /* the row's status */
 } states[] = {
-        {OWES("subscription_update", ""), "starter", 2, "{\"more\":1}"},
-        {OWES("subscription_cycle", ""), "professional", 9, "{\"sso\":1,\"more\":1}"},
+        {OWES("subscription_update", ""), "starter", 2, "{\"more\":1}", NULL},
+        {OWES("subscription_update", ""), "starter", 2, "{\"more\":1}", "active"},
+        /* The renewal fails, too: the change is not paid by that. */
+        {OWES("subscription_cycle", ""), "starter", 2, "{\"more\":1}", "past_due"},
+        {OWES("subscription_cycle", ""), "starter", 2, "{\"more\":1}", "unpaid"},
+        {",'status':'unpaid','latest_invoice':{'id':'in_1','status':'draft'}", "starter", 2,
+         "{\"more\":1}", "past_due"},
+        {OWES("subscription_cycle", ""), "professional", 9, "{\"sso\":1,\"more\":1}", "active"},
+        {",'status':'active'", "professional", 9, "{\"sso\":1,\"more\":1}", "past_due"},
+        {OWES("subscription_cycle", ",'due_date':1760000000"), "professional", 9,
+         "{\"sso\":1,\"more\":1}", "past_due"},
+        {OWES("subscription_cycle", ""), "professional", 9, "{\"sso\":1,\"more\":1}", NULL},
         {OWES("subscription_update", ",'due_date':1760000000"), "professional", 9,
-         "{\"sso\":1,\"more\":1}"},
+         "{\"sso\":1,\"more\":1}", NULL},
         {",'status':'past_due','latest_invoice':'in_1'", "professional", 9,
-         "{\"sso\":1,\"more\":1}"},
+         "{\"sso\":1,\"more\":1}", NULL},
         {",'status':'active','latest_invoice':{'id':'in_1','status':'open',"
          "'billing_reason':'subscription_update'}",
-         "professional", 9, "{\"sso\":1,\"more\":1}"},
+         "professional", 9, "{\"sso\":1,\"more\":1}", NULL},
         {",'status':'past_due','latest_invoice':{'id':'in_1','status':'paid',"
          "'billing_reason':'subscription_update'}",
-         "professional", 9, "{\"sso\":1,\"more\":1}"},
+         "professional", 9, "{\"sso\":1,\"more\":1}", NULL},
 };
 
 START_TEST(test_unpaid_change)
 {
 	const struct synced_subscription row = {
-	        .plan = "starter", .quantity = 2, .addons = "{\"more\":5}"};
+	        .plan = "starter",
+	        .quantity = 2,
+	        .addons = "{\"more\":5}",
+	        .status = states[_i].before == NULL ? "active" : states[_i].before};
 	struct sold_subscription read = subscription_of(arena_printf(
 	        task.arena, "{'id':'sub_1','object':'subscription','items':{'data':[%s]}%s}",
 	        ITEM("si_1", "price_pro", 9) "," ITEM("si_2", "price_more",
@@ -108,7 +150,7 @@ START_TEST(test_unpaid_change)
 	struct bought got;
 
 	bought_find(&operation, &read, &row, &got);
-	if (bought_is_unpaid(&read.stripe))
+	if (bought_is_unpaid(&read.stripe, &row))
 		bought_take_back(&operation, &row, &got);
 	ck_assert_str_eq(got.plan, states[_i].plan);
 	ck_assert_int_eq(got.purchase.quantity, states[_i].quantity);
@@ -125,6 +167,7 @@ main(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, test_items, 0, (int)ROWS(items));
+	tcase_add_test(tcase, test_bought_item);
 	tcase_add_test(tcase, test_unknown_price);
 	tcase_add_loop_test(tcase, test_unpaid_change, 0, (int)ROWS(states));
 	suite_add_tcase(suite, tcase);
