@@ -136,6 +136,7 @@ account_revoke_licenses(struct operation *operation, const char *customer_id,
 	TRY(customer_lock(operation, customer_id, &deleted));
 	TRY(customer_find(operation, customer_id, &customer));
 	TRY(stripe_cancel_enqueue_all(operation, customer_id));
+	TRY(contract_bill_ends(operation, customer_id));
 	/* The subscription changes before the licences are revoked: a request that is issuing a
 	 * licence from it waits, sees the change and issues none. */
 	TRY(subscription_cancel(operation, customer_id));

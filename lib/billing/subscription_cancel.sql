@@ -1,5 +1,6 @@
 -- Cancels a customer's subscriptions. The newest row gets another version even when it is over, so
--- that no licence is stored that is being issued from it.
+-- that no licence is stored that is being issued from it. A contract is over for good, whatever Stripe tells
+-- about it later.
 --
 -- $1 customer  $2 now
 
@@ -10,6 +11,8 @@ UPDATE subscriptions SET
   status = CASE WHEN status IN ('canceled', 'incomplete_expired') THEN status ELSE 'canceled' END,
   ended_at = CASE WHEN contract_id IS NULL OR status IN ('canceled', 'incomplete_expired')
     THEN ended_at ELSE $2 END,
+  ends_at = CASE WHEN contract_id IS NULL OR status IN ('canceled', 'incomplete_expired')
+    THEN ends_at ELSE LEAST(ends_at, $2::timestamptz) END,
   updated_at = CASE WHEN status IN ('canceled', 'incomplete_expired') THEN updated_at ELSE $2 END
 WHERE customer_id = $1 AND (status NOT IN ('canceled', 'incomplete_expired')
   OR subscription_id = (SELECT subscription_id FROM subscriptions WHERE customer_id = $1

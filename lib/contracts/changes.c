@@ -2,7 +2,6 @@
 #include "base/arena.h"
 #include "base/random.h"
 #include "base/text.h"
-#include "billing/access.h"
 #include "billing/audit.h"
 #include "billing/customers.h"
 #include "contracts/contracts.h"
@@ -154,6 +153,16 @@ bill(struct operation *operation, const struct customer *customer,
 	return stripe_contract_enqueue(operation, contract->customer_id, contract->contract_id);
 }
 
+/* Whether the customer may have pages open where he could subscribe from an end on that counts no more:
+ * only after a contract whose end is set can he pay for another one. */
+static bool
+pages_are_open(const struct contract *before, const struct contract *contract)
+{
+	return before == NULL ||
+	       (before->end_set_at.known && (!contract->end_set_at.known ||
+	                                     before->end_set_at.ms != contract->end_set_at.ms));
+}
+
 /* Ends what the change ended: licences that grant too much, and pages where the customer could still
  * subscribe. */
 static enum fail
@@ -171,7 +180,7 @@ finish(struct operation *operation, const char *action, const struct contract *b
 	TRY(customer_find(operation, customer_id, &customer));
 	if (text_equal(out->billing, CONTRACT_STRIPE))
 		TRY(bill(operation, &customer, before, out));
-	if (before != NULL)
+	if (!pages_are_open(before, out))
 		return FAIL_NONE;
 	return stripe_checkout_close_enqueue(operation, customer_id,
 	                                     customer.stripe_customer_id);
@@ -224,13 +233,6 @@ contract_create(struct operation *operation, const char *customer_id,
 	return db_commit(operation->db, operation->task);
 }
 
-bool
-contract_is_over(const struct contract *contract, int64_t now_ms)
-{
-	return text_equal(access_status(&contract->subscription, now_ms), "canceled") ||
-	       text_equal(contract->subscription.status, "incomplete_expired");
-}
-
 /* Finds a contract that may still be changed, and compares the version that the caller has seen; 0:
  * any. */
 static enum fail
@@ -245,15 +247,6 @@ find_changeable(struct operation *operation, const char *customer_id, const char
 		return fail_conflict(operation, "version_conflict",
 		                     "The contract has been changed since that version.");
 	return FAIL_NONE;
-}
-
-static bool
-terms_are_equal(const struct contract_terms *a, const struct contract_terms *b)
-{
-	return contract_terms_bill_alike(a, b) && text_equal(a->plan, b->plan) &&
-	       text_equal(a->features, b->features) && text_equal(a->limits, b->limits) &&
-	       text_equal(a->overage, b->overage) && text_equal(a->reference, b->reference) &&
-	       text_equal(a->note, b->note);
 }
 
 /* Stores the terms of `contract` in place of those of `before`. */
@@ -332,7 +325,7 @@ contract_amend(struct operation *operation, const char *customer_id, const char 
 	                         &out->terms));
 	TRY(check_new_price(operation, &before, out));
 	TRY(check_new_terms(operation, &before, out));
-	if (terms_are_equal(&before.terms, &out->terms))
+	if (contract_terms_alike(&before.terms, &out->terms))
 		return fail_conflict(operation, "nothing_to_change",
 		                     "There is nothing to change.");
 	/* Another end takes back one that an operator has set. */

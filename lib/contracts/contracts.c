@@ -1,6 +1,7 @@
 /* contracts.c: finds, lists and writes contracts and their versions. */
 #include "contracts/contracts.h"
 
+#include "base/text.h"
 #include "billing/access.h"
 #include "billing/customers.h"
 
@@ -113,6 +114,13 @@ contract_versions(struct operation *operation, const char *contract_id,
 {
 	return db_rows(operation->db, operation->task, &statements[VERSIONS],
 	               PARAMETERS(contract_id), (void *)out, count);
+}
+
+bool
+contract_is_over(const struct contract *contract, int64_t now_ms)
+{
+	return text_equal(access_status(&contract->subscription, now_ms), "canceled") ||
+	       text_equal(contract->subscription.status, "incomplete_expired");
 }
 
 void

@@ -95,8 +95,13 @@ bool contract_is_over(const struct contract *contract, int64_t now_ms);
 enum fail contract_link(struct operation *operation, const char *customer_id,
                         const char *contract_id, const char *stripe_subscription_id) MUST_CHECK;
 
-/* A job: records that manual contracts are over, and revokes licences that grant too much. Access does
- * not depend on it. `*ended` counts. */
+/* Before the customer's contracts are cancelled: has Stripe's subscriptions cancelled that may have been
+ * made for them, but are not known yet. */
+enum fail contract_bill_ends(struct operation *operation, const char *customer_id) MUST_CHECK;
+
+/* A job: records that contracts are over that Stripe does not end, cancels subscriptions that Stripe has
+ * not ended an hour after the contract's end, and revokes licences that grant too much. Access does not
+ * depend on it. `*ended` counts. */
 enum fail contract_run_ends(struct operation *operation, int64_t *ended) MUST_CHECK;
 
 /* Deletes the notes, references and reasons of a customer's contracts, which may name people. */

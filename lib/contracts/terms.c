@@ -281,3 +281,12 @@ contract_terms_bill_alike(const struct contract_terms *a, const struct contract_
 	       a->days_until_due == b->days_until_due && a->starts_at.ms == b->starts_at.ms &&
 	       a->ends_at.ms == b->ends_at.ms;
 }
+
+bool
+contract_terms_alike(const struct contract_terms *a, const struct contract_terms *b)
+{
+	return contract_terms_bill_alike(a, b) && text_equal(a->plan, b->plan) &&
+	       text_equal(a->features, b->features) && text_equal(a->limits, b->limits) &&
+	       text_equal(a->overage, b->overage) && text_equal(a->reference, b->reference) &&
+	       text_equal(a->note, b->note);
+}

@@ -57,3 +57,6 @@ void contract_terms_write(struct json_out *json, const struct contract_terms *te
 
 /* Whether Stripe bills one as the other: the same price, times and days until an invoice is due. */
 bool contract_terms_bill_alike(const struct contract_terms *a, const struct contract_terms *b);
+
+/* Whether all is as in the other, also what Stripe need not know. */
+bool contract_terms_alike(const struct contract_terms *a, const struct contract_terms *b);

@@ -1,6 +1,8 @@
 /* trials.c: a running trial ends when a contract starts. */
 #include "contracts/trials.h"
 
+#include "billing/customers.h"
+
 struct trial {
 	struct instant ends_at;
 };
@@ -95,7 +97,9 @@ contract_link(struct operation *operation, const char *customer_id, const char *
 	struct instant trial_ends_at;
 	struct contract contract;
 	int64_t linked;
+	bool deleted;
 
+	TRY(customer_lock(operation, customer_id, &deleted));
 	TRY(db_run(operation->db, task, &statements[LINK],
 	           PARAMETERS(customer_id, contract_id, stripe_subscription_id,
 	                      param_now(operation)),

@@ -264,6 +264,8 @@ change_resume(struct operation *operation, const char *customer_id)
 		return FAIL_NONE;
 	/* The subscription ends because a contract follows. */
 	TRY(contract_must_end(operation, customer_id, &contract_ends_at));
+	if (contract_ends_at.known)
+		return fail_contract_exists(operation);
 	TRY(change_find_paid(operation, customer_id, &subscription));
 	TRY(change_fetch(operation, &subscription, &now));
 	if (now.stripe.cancel_at_period_end)

@@ -284,7 +284,8 @@ find_bought(struct operation *operation, const struct sold_subscription *subscri
 	if (bought_is_unpaid(&subscription->stripe, before))
 		bought_take_back(operation, before, out);
 	if (before->contract_id != NULL)
-		*out = (struct bought){.plan = before->plan};
+		*out = (struct bought){.plan = before->plan,
+		                       .purchase = {.quantity = before->quantity}};
 	return FAIL_NONE;
 }
 

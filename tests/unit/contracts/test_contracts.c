@@ -266,13 +266,34 @@ START_TEST(test_an_end_that_is_set)
 }
 END_TEST
 
+/* A page for a subscription after an end that counts no more is closed; other amendments close none. */
+START_TEST(test_pages_of_an_end_that_is_taken_back)
+{
+	static const char closes[] = "SELECT count(*) FROM stripe_calls WHERE kind = "
+	                             "'checkout_close' AND customer_id = ";
+	const struct contract_end end = {.at = INSTANT_MS(NOW_MS + 10 * DAY_MS)};
+	struct contract_input input = {.version = 2, .note = {true, "x"}};
+	struct contract contract;
+
+	fine(customer_link_stripe(&operation, customer_id, "cus_1"));
+	contract = make("enterprise", 0, ENDS);
+	fine(contract_end(&operation, customer_id, contract.contract_id, &end, &contract));
+	fine(contract_amend(&operation, customer_id, contract.contract_id, &input, &contract));
+	ck_assert_int_eq(count_of(closes, ""), 1);
+	input = (struct contract_input){.version = 3, .ends_at = INSTANT_MS(NOW_MS + ENDS)};
+	fine(contract_amend(&operation, customer_id, contract.contract_id, &input, &contract));
+	ck_assert_int_eq(count_of(closes, ""), 2);
+}
+END_TEST
+
 /* Whatever cancels a contract frees its time for another one. */
 START_TEST(test_a_revoked_contract)
 {
 	(void)make("enterprise", 0, ENDS);
 	(void)make("enterprise", ENDS, 2 * ENDS);
+	operation.now_ms = NOW_MS + 1;
 	fine(account_revoke_licenses(&operation, customer_id, "a test"));
-	ck_assert_str_eq(state_at(0), "enterprise canceled no");
+	ck_assert_str_eq(state_at(1), "enterprise canceled no");
 	ck_assert_str_eq(state_at(ENDS), "enterprise canceled no");
 	operation.now_ms = NOW_MS + 1;
 	(void)make("professional", 1, 2 * ENDS);
@@ -353,6 +374,7 @@ main(void)
 	tcase_add_test(tcase, test_amendments_are_versions);
 	tcase_add_test(tcase, test_an_end_that_is_set);
 	tcase_add_test(tcase, test_texts_go_with_the_customer);
+	tcase_add_test(tcase, test_pages_of_an_end_that_is_taken_back);
 	tcase_add_test(tcase, test_a_revoked_contract);
 	tcase_add_test(tcase, test_bounds);
 	tcase_add_loop_test(tcase, test_faults, 0, ROWS(faults));

@@ -2,6 +2,7 @@
  * stored state, and the request of a second try. */
 #include "support/stripe_flow_fixture.h"
 
+#include "contracts/contracts.h"
 #include "sales/changes.h"
 #include "sales/checkout.h"
 #include "sales/plan_change.h"
@@ -378,6 +379,25 @@ static const struct {
         {resume, {NOW, END}, FAIL_CONFLICT, "nothing_to_change", LOOK, "", NULL},
 };
 
+/* The subscription ends because a contract follows; that the contract's end is set too changes nothing. */
+START_TEST(test_resume_before_a_contract)
+{
+	const struct contract_input input = {.plan = "enterprise",
+	                                     .billing = CONTRACT_MANUAL,
+	                                     .starts_at = AT(30),
+	                                     .ends_at = AT(300)};
+	const struct contract_end end = {.at = AT(200)};
+	struct contract contract;
+
+	fine(contract_create(&operation, customer_id, &input, &contract));
+	fine(contract_end(&operation, customer_id, contract.contract_id, &end, &contract));
+	store_synced("sub_1", "active");
+	SCRIPT(BODY(ENDING), NOW);
+	ends(resume(), FAIL_CONFLICT, "contract_exists");
+	asked("");
+}
+END_TEST
+
 START_TEST(test_change)
 {
 	const char *body;
@@ -600,6 +620,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_checkout, 0, ROWS(checkouts));
 	tcase_add_loop_test(tcase, test_second_subscription, 0, ROWS(looks));
 	tcase_add_test(tcase, test_checkout_again);
+	tcase_add_test(tcase, test_resume_before_a_contract);
 	tcase_add_loop_test(tcase, test_change, 0, ROWS(requests));
 	tcase_add_loop_test(tcase, test_change_again, 0, 3);
 	tcase_add_test(tcase, test_items_on_further_pages);

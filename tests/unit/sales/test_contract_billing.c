@@ -2,6 +2,7 @@
  * newest terms say. */
 #include "support/stripe_flow_fixture.h"
 
+#include "accounts/accounts.h"
 #include "billing/access.h"
 #include "contracts/contracts.h"
 #include "sales/resolve.h"
@@ -90,6 +91,8 @@ status_is(const char *status)
 
 START_TEST(test_creation)
 {
+	struct subscription now;
+
 	make();
 	status_is("incomplete");
 	SCRIPT(NONE, BODY("{'id':'price_c'}"),
@@ -100,6 +103,9 @@ START_TEST(test_creation)
 	status_is("active");
 	ck_assert_str_eq(contract.subscription.stripe_subscription_id, "sub_c");
 	subscriptions_are("sub_c:active+ trial:canceled+");
+	/* As many seats as without a contract. */
+	fine(subscription_find(&operation, customer_id, &now));
+	ck_assert_int_eq(now.quantity, 1);
 }
 END_TEST
 
@@ -238,18 +244,64 @@ START_TEST(test_end_of_an_unknown_creation)
 }
 END_TEST
 
-/* The event about the new subscription is processed before its call has an outcome. */
-START_TEST(test_event_comes_first)
+/* Stripe tells about a subscription. */
+static void
+told(const char *body)
 {
-	struct json_view subscription;
+	struct json_view subscription = object(flow_body(with_contract(body)));
 	enum sync_result synced;
 	const char *owner;
 
-	make();
-	subscription = object(flow_body(with_contract(CONTRACT_AT_STRIPE("active", "100"))));
 	fine(db_begin(operation.db, &task));
 	fine(stripe_sync_store_subscription(&operation, &subscription, NULL, &owner, &synced));
 	fine(db_commit(operation.db, &task));
+}
+
+/* Licences are revoked while the answer to the creation is lost: what Stripe tells later brings nothing
+ * back, and the subscription is cancelled. */
+START_TEST(test_revocation_of_an_unknown_creation)
+{
+	make();
+	SCRIPT(NONE, BODY("{'id':'price_c'}"), SILENT);
+	ck_assert_int_ne(run(), FAIL_NONE);
+	fine(account_revoke_licenses(&operation, customer_id, "a test"));
+	status_is("canceled");
+	again();
+	told(CONTRACT_AT_STRIPE("active", "100"));
+	status_is("canceled");
+	SCRIPT(AT_STRIPE("active", "100"));
+	fine(run());
+	SCRIPT(END);
+	fine(run());
+	ck_assert_str_eq(calls_now(), "contract:done superseded, contract:done, "
+	                              "subscription_cancel:pending");
+	status_is("canceled");
+}
+END_TEST
+
+/* Stripe has not ended the subscription with the contract: it is cancelled an hour later, once. */
+START_TEST(test_end_that_stripe_missed)
+{
+	int64_t ended;
+
+	make_at_stripe();
+	operation.batch = 100;
+	operation.now_ms = 1771113600000 + HOUR_MS - 1;
+	fine(contract_run_ends(&operation, &ended));
+	ck_assert_str_eq(calls_now(), "contract:done");
+	operation.now_ms++;
+	fine(contract_run_ends(&operation, &ended));
+	ck_assert_str_eq(calls_now(), "contract:done, subscription_cancel:pending");
+	fine(contract_run_ends(&operation, &ended));
+	ck_assert_int_eq(ended, 0);
+}
+END_TEST
+
+/* The event about the new subscription is processed before its call has an outcome. */
+START_TEST(test_event_comes_first)
+{
+	make();
+	told(CONTRACT_AT_STRIPE("active", "100"));
 	status_is("active");
 	subscriptions_are("sub_c:active+ trial:canceled+");
 	SCRIPT(AT_STRIPE("active", "100"));
@@ -268,17 +320,10 @@ static const struct {
 
 START_TEST(test_status_counts)
 {
-	struct json_view subscription;
 	struct subscription now;
-	enum sync_result synced;
-	const char *owner;
 
 	make_at_stripe();
-	subscription = object(flow_body(with_contract(arena_printf(
-	        task.arena, CONTRACT_AT_STRIPE("%s", "100"), statuses[_i].status))));
-	fine(db_begin(operation.db, &task));
-	fine(stripe_sync_store_subscription(&operation, &subscription, NULL, &owner, &synced));
-	fine(db_commit(operation.db, &task));
+	told(arena_printf(task.arena, CONTRACT_AT_STRIPE("%s", "100"), statuses[_i].status));
 	fine(subscription_find(&operation, customer_id, &now));
 	ck_assert(subscription_is_contract(&now));
 	ck_assert_str_eq(now.plan, "enterprise");
@@ -323,6 +368,8 @@ main(void)
 	tcase_add_test(tcase, test_amendment);
 	tcase_add_test(tcase, test_superseded);
 	tcase_add_test(tcase, test_end_of_an_unknown_creation);
+	tcase_add_test(tcase, test_revocation_of_an_unknown_creation);
+	tcase_add_test(tcase, test_end_that_stripe_missed);
 	tcase_add_test(tcase, test_event_comes_first);
 	tcase_add_loop_test(tcase, test_status_counts, 0, ROWS(statuses));
 	tcase_add_test(tcase, test_without_a_customer_at_stripe);
