@@ -15,5 +15,5 @@ CREATE TABLE overrides (
 -- The object before and after a change, as the API shows it; NULL where there is none.
 ALTER TABLE audit_log ADD COLUMN value_before jsonb, ADD COLUMN value_after jsonb;
 
--- The features and limits that the licence has, where they are not its plan's in plans.json.
+-- The features, limits and overage that the licence has; NULL for one that was issued before.
 ALTER TABLE licenses ADD COLUMN grants jsonb;

@@ -20,6 +20,7 @@ SELECT c.customer_id, c.deleted_at IS NOT NULL AS deleted,
   s.contract_id AS "subscription.contract_id", s.starts_at AS "subscription.starts_at",
   s.ends_at AS "subscription.ends_at",
   v.features::text AS "terms.contract_features", v.limits::text AS "terms.contract_limits",
+  v.overage::text AS "terms.contract_overage",
   o.features::text AS "terms.override_features", o.limits::text AS "terms.override_limits",
   o.expires_at AS "terms.override_ends_at"
 FROM customers c

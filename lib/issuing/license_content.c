@@ -133,20 +133,13 @@ license_fingerprint(const struct operation *operation, const struct license_clai
 const char *
 license_grants(const struct operation *operation, const struct license_claims *claims)
 {
-	const struct plan *plan = plans_find(&operation->billing->plans, claims->plan);
-	struct entitlement_values values = {claims->features, claims->limits}, of_plan;
-	struct json_out json;
+	struct json_out json = json_out_new(operation->task->arena, 512);
 
-	if (plan != NULL) {
-		of_plan = (struct entitlement_values){plan->features, plan->limits};
-		if (!entitlements_are_more(&values, &of_plan) &&
-		    !entitlements_are_more(&of_plan, &values))
-			return NULL;
-	}
-	json = json_out_new(operation->task->arena, 512);
 	json_out_open(&json, NULL, '{');
-	values_write(&json, VALUE_FEATURE, &values.features);
-	values_write(&json, VALUE_LIMIT, &values.limits);
+	values_write(&json, VALUE_FEATURE, &claims->features);
+	values_write(&json, VALUE_LIMIT, &claims->limits);
+	if (claims->overage != NULL)
+		json_out_raw(&json, "overage", claims->overage);
 	json_out_close(&json, '}');
 	return json.text.data;
 }

@@ -22,6 +22,6 @@ struct sha256 license_fingerprint(const struct operation *operation,
                                   const struct subscription *subscription,
                                   const struct entitlement_terms *terms);
 
-/* The features and limits as JSON, NULL when they are those of the plan in plans.json. */
+/* The features, the limits and, where there is any, the overage as a JSON object. */
 const char *license_grants(const struct operation *operation,
                            const struct license_claims *claims);

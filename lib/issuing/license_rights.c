@@ -9,16 +9,17 @@
 #include "billing/audit.h"
 #include "entitlements/overrides.h"
 #include "issuing/licenses.h"
+#include "plans/plans_terms.h"
 #include "json/view.h"
 
 struct unpaid {
 	const char *customer_id;
 };
 
-/* Licences of one plan with the same features and limits. */
+/* Licences of one plan with the same features, limits and overage. */
 struct grant {
 	const char *plan;
-	const char *grants; /* NULL: those of the plan in plans.json */
+	const char *grants; /* NULL: issued when none were stored, of the plan alone */
 };
 
 enum { GRANTS, REVOKE_GRANT, UNPAID, ENDED_EARLY };
@@ -65,29 +66,55 @@ static const struct statement statements[] = {
 
 const struct statement_list license_right_statements = STATEMENT_LIST(statements);
 
-static const struct license_values none = {NULL, 0};
+/* All that a licence grants: its values, and how far use may exceed them. */
+struct granted {
+	struct entitlement_values values;
+	struct json_view overage;
+};
 
-/* The features and limits that a licence has: as stored, else its plan's. False when neither is
- * known. */
+/* Reads what a licence has: as stored, else its plan's, as that was when grants began to be stored. False when
+ * neither is known. */
 static bool
-granted(const struct operation *operation, const struct grant *grant,
-        struct entitlement_values *out)
+granted(const struct operation *operation, const struct grant *grant, struct granted *out)
 {
-	const struct plan *plan = plans_find(&operation->billing->plans, grant->plan);
+	struct arena *arena = operation->task->arena;
 	struct json_view object, features, limits;
+	struct plan_terms terms;
 	const char *bad;
 
-	*out = (struct entitlement_values){none, none};
-	if (grant->grants == NULL && plan != NULL)
-		*out = (struct entitlement_values){plan->features, plan->limits};
-	if (grant->grants == NULL)
-		return plan != NULL;
-	return json_view_try(operation->task->arena, grant->grants, strlen(grant->grants),
-	                     &object) &&
-	       json_view_object(&object, "features", &features) &&
+	*out = (struct granted){0};
+	if (grant->grants == NULL) {
+		if (!plans_oldest_terms(arena, &operation->billing->plans, grant->plan, &terms))
+			return false;
+		out->values = (struct entitlement_values){terms.features, terms.limits};
+		return true;
+	}
+	if (!json_view_try(arena, grant->grants, strlen(grant->grants), &object))
+		return false;
+	(void)json_view_object(&object, "overage", &out->overage);
+	return json_view_object(&object, "features", &features) &&
 	       json_view_object(&object, "limits", &limits) &&
-	       values_read(&features, VALUE_FEATURE, &out->features, &bad) == NULL &&
-	       values_read(&limits, VALUE_LIMIT, &out->limits, &bad) == NULL;
+	       values_read(&features, VALUE_FEATURE, &out->values.features, &bad) == NULL &&
+	       values_read(&limits, VALUE_LIMIT, &out->values.limits, &bad) == NULL;
+}
+
+/* Whether one of the factors is greater than it is in `than`. One that is absent there is 1. */
+static bool
+overage_is_more(const struct json_view *overage, const struct json_view *than)
+{
+	struct json_view view, other;
+	const char *name;
+
+	for (bool more = json_view_first_member(overage, &name, &view); more;
+	     more = json_view_next_member(&name, &view)) {
+		double factor, bound = 1;
+
+		if (json_view_member(than, name, &other))
+			(void)json_view_double(&other, &bound);
+		if (json_view_double(&view, &factor) && factor > bound)
+			return true;
+	}
+	return false;
 }
 
 /* Revokes the licences of one plan and with the same grants that end after `after`; unknown: all. */
@@ -109,6 +136,7 @@ struct bounds {
 	const char *plan;
 	struct entitlement_values present;
 	struct entitlement_values later;
+	struct json_view overage;
 	struct instant reduced_at; /* unknown: `later` is no less */
 	struct instant
 	        ends_at; /* of a licence: a trial or a contract may have been shortened */
@@ -136,7 +164,11 @@ read_bounds(const struct operation *operation, const struct entitlement_basis *b
 	struct arena *arena = operation->task->arena;
 	const struct billing *billing = operation->billing;
 
+	*out = (struct bounds){0};
 	after.override_features = NULL;
+	if (basis->terms.contract_overage != NULL)
+		(void)json_view_try(arena, basis->terms.contract_overage,
+		                    strlen(basis->terms.contract_overage), &out->overage);
 	out->plan = basis->subscription.plan;
 	out->ends_at = latest_end(operation, &basis->subscription);
 	out->reduced_at = entitlements_reduced_at(arena, billing, &basis->subscription,
@@ -161,16 +193,17 @@ judge(struct operation *operation, const char *customer_id, const struct bounds 
 {
 	const char *reason = reason_for(bounds, grant);
 	struct instant after = bounds->ends_at;
-	struct entitlement_values values;
+	struct granted has;
 
 	*revoked = 0;
-	if (!granted(operation, grant, &values)) {
+	if (!granted(operation, grant, &has)) {
 		/* A plan that plans.json no longer has is at least the same as itself. */
 		if (text_equal(grant->plan, bounds->plan) && grant->grants == NULL)
 			return FAIL_NONE;
-	} else if (!entitlements_are_more(&values, &bounds->present)) {
+	} else if (!entitlements_are_more(&has.values, &bounds->present) &&
+	           !overage_is_more(&has.overage, &bounds->overage)) {
 		if (bounds->reduced_at.known &&
-		    entitlements_are_more(&values, &bounds->later) &&
+		    entitlements_are_more(&has.values, &bounds->later) &&
 		    (!after.known || bounds->reduced_at.ms < after.ms))
 			after = bounds->reduced_at;
 		if (!after.known)

@@ -20,8 +20,7 @@ struct issued_license {
 	const char *instance_id;  /* the only one that it is for; NULL: any */
 	struct bytes fingerprint; /* of all its claims but the times and the jti */
 	const char *token;
-	const char *
-	        grants; /* {features, limits} when it is signed, unless they are its plan's in plans.json */
+	const char *grants; /* {features, limits, overage} when it is signed */
 	struct instant issued_at;
 	struct instant expires_at;
 	struct instant revoked_at;

@@ -75,6 +75,18 @@ last_sold(const struct plans *plans, const char *id)
 	return sold_at(plans, id, INSTANT_MS(INT64_MAX));
 }
 
+bool
+plans_oldest_terms(struct arena *arena, const struct plans *plans, const char *id,
+                   struct plan_terms *out)
+{
+	const struct sold_terms *sold = sold_at(plans, id, INSTANT_MS(INT64_MIN));
+
+	if (sold == NULL)
+		return plans_present_terms(arena, plans, id, out);
+	*out = sold->terms;
+	return true;
+}
+
 /* The values, each raised to what `than` grants. */
 static struct license_values
 raised(struct arena *arena, enum value_kind kind, struct license_values values,

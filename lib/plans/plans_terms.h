@@ -31,6 +31,10 @@ struct sold_terms {
 struct plan_terms plans_terms(struct arena *arena, const struct plans *plans, const char *id,
                               struct instant bought_at);
 
+/* The oldest terms that are stored of a plan, else those of the file; false when there are neither. */
+bool plans_oldest_terms(struct arena *arena, const struct plans *plans, const char *id,
+                        struct plan_terms *out);
+
 /* The terms of the file; false when it does not have the plan or add-on. */
 bool plans_present_terms(struct arena *arena, const struct plans *plans, const char *id,
                          struct plan_terms *out);

@@ -3,6 +3,8 @@
 
 #include "contracts/contracts.h"
 
+#include <string.h>
+
 #define ENDS (300 * DAY_MS)
 
 static struct subscription subscription;
@@ -36,6 +38,15 @@ is_revoked(const struct issued_license *license)
 	return check(license->token, &(const char *){NULL}) == LICENSE_REVOKED;
 }
 
+static struct any_object
+object(const char *text)
+{
+	struct any_object out;
+
+	ck_assert(json_view_try(task.arena, text, strlen(text), &out.object));
+	return out;
+}
+
 static void
 amend(struct contract *contract, struct contract_input input)
 {
@@ -65,6 +76,23 @@ START_TEST(test_a_shortened_contract)
 	/* Terms that leave the end keep it. */
 	amend(&contract, (struct contract_input){.note = {true, "x"}});
 	ck_assert(!is_revoked(&license));
+}
+END_TEST
+
+/* A licence that lets use exceed its numbers further than the contract does now is revoked. */
+START_TEST(test_overage)
+{
+	struct contract contract = make(0, ENDS);
+	struct issued_license license;
+
+	amend(&contract, (struct contract_input){.overage = object("{\"maxDevices\":1.5}")});
+	license = issue();
+	ck_assert(says(&license, "\"overage\":{\"maxDevices\":1.5}"));
+	amend(&contract, (struct contract_input){.overage = object("{\"maxDevices\":2}")});
+	ck_assert(!is_revoked(&license));
+	amend(&contract, (struct contract_input){
+	                         .overage = object(_i == 0 ? "{}" : "{\"maxDevices\":1.1}")});
+	ck_assert(is_revoked(&license));
 }
 END_TEST
 
@@ -186,6 +214,7 @@ main(void)
 	TCase *tcase = fixture_case("contract_terms");
 
 	tcase_add_loop_test(tcase, test_a_shortened_contract, 0, 2);
+	tcase_add_loop_test(tcase, test_overage, 0, 2);
 	tcase_add_test(tcase, test_an_old_contract);
 	tcase_add_test(tcase, test_days_of_an_amendment);
 	tcase_add_loop_test(tcase, test_intervals_of_stripe, 0, 4);

@@ -4,7 +4,11 @@
  */
 #include "support/billing_fixture.h"
 
+#include <string.h>
+
+#include "base/arena.h"
 #include "issuing/license_rights.h"
+#include "plans/plans_terms.h"
 
 #define SUBSCRIPTION "UPDATE subscriptions SET version = version + 1, "
 
@@ -142,6 +146,35 @@ START_TEST(test_early_end)
 }
 END_TEST
 
+/* The file takes 50 devices from the plan: a licence of before is more, whether it is stored with what it
+ * has, or was issued before that was stored. */
+START_TEST(test_reduced_file)
+{
+	struct issued_license license = issue_on("starter");
+	struct plans before = billing.plans;
+	struct sold_terms sold = {.plan = "starter"};
+	struct license_value *values;
+	size_t count = before.items[0].features.count;
+
+	ck_assert_str_eq(before.items[0].id, "starter");
+	ck_assert(plans_present_terms(task.arena, &before, "starter", &sold.terms));
+	fine(plans_load(&task, "conf/plans.json", &billing.plans));
+	values = arena_array(task.arena, count, sizeof(*values));
+	for (size_t i = 0; i < count; i++) {
+		values[i] = before.items[0].features.items[i];
+		if (strcmp(values[i].name, "maxDevices") == 0)
+			values[i].number--;
+	}
+	billing.plans.items[0].features.items = values;
+	billing.plans.sold = &sold;
+	billing.plans.sold_count = 1;
+	if (_i == 1)
+		change("UPDATE licenses SET grants = NULL WHERE customer_id = ", "");
+	take_away("quantity = 1");
+	ck_assert(is_revoked(&license));
+}
+END_TEST
+
 /* Issues a licence after a change of the company's name. */
 static enum fail
 rename_and_issue(int number, struct issued_license *license)
@@ -234,6 +267,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_what_takes_rights_away_revokes, 0, ROWS(changes));
 	tcase_add_test(tcase, test_unpaid_beyond_grace);
 	tcase_add_loop_test(tcase, test_early_end, 0, 4);
+	tcase_add_loop_test(tcase, test_reduced_file, 0, 2);
 	tcase_add_test(tcase, test_licences_of_an_hour);
 	tcase_add_test(tcase, test_rotations_of_an_hour);
 	tcase_add_test(tcase, test_licences_in_use);
