@@ -32,7 +32,7 @@ struct addon_change {
 bool addon_change_is_new(const struct plans *plans, const struct addon_change *change,
                          size_t i);
 
-/* How many items the subscription has after the change, without those that bill use. */
+/* How many items the subscription has after the change, without those that begin to bill use. */
 size_t addon_change_count(const struct plans *plans, const struct addon_change *change);
 
 /* Adds the items that the change adds, changes and deletes, from prefix[*next] on. */

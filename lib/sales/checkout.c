@@ -83,7 +83,7 @@ check_purchase(struct operation *operation, const struct checkout_request *reque
 	const struct purchase one = {.quantity = 1};
 	const struct price_terms terms = price_terms_of(plans, out->price);
 	enum fail kind, fault;
-	size_t count = 1;
+	size_t count = 1 + stripe_items_count_metered(operation->billing, out->price, NULL);
 
 	out->purchase = purchase_changed(&one, &request->purchase);
 	kind = purchase_check_quantity(operation->task, plans_find(plans, request->plan),

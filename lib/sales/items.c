@@ -29,22 +29,40 @@ is_named_before(const struct plan *plan, size_t metric)
 	return false;
 }
 
+/* The metered price of a metric that goes with the plan's price; NULL: none, or it is there already. */
+static const struct price *
+price_to_add(const struct billing *billing, const struct price *price, size_t metric,
+             const struct stripe_subscription *subscription)
+{
+	const struct price_list *meter_prices = &billing->meter_prices;
+	const struct plan *plan = plans_find(&billing->plans, price->sells);
+	const char *meter = plan == NULL ? NULL : plan->usage.meters[metric];
+
+	if (meter == NULL || is_named_before(plan, metric) ||
+	    is_billed(meter_prices, subscription, meter))
+		return NULL;
+	return price_list_for(meter_prices, meter, price->position);
+}
+
+size_t
+stripe_items_count_metered(const struct billing *billing, const struct price *price,
+                           const struct stripe_subscription *subscription)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < billing->plans.metric_count; i++)
+		count += price_to_add(billing, price, i, subscription) != NULL;
+	return count;
+}
+
 void
 stripe_items_add_metered(struct stripe_form *form, const char *prefix, size_t first,
                          const struct billing *billing, const struct price *price,
                          const struct stripe_subscription *subscription)
 {
-	const struct price_list *meter_prices = &billing->meter_prices;
-	const struct plan *plan = plans_find(&billing->plans, price->sells);
+	for (size_t i = 0; i < billing->plans.metric_count; i++) {
+		const struct price *metered = price_to_add(billing, price, i, subscription);
 
-	for (size_t i = 0; plan != NULL && i < billing->plans.metric_count; i++) {
-		const char *meter = plan->usage.meters[i];
-		const struct price *metered;
-
-		if (meter == NULL || is_named_before(plan, i) ||
-		    is_billed(meter_prices, subscription, meter))
-			continue;
-		metered = price_list_for(meter_prices, meter, price->position);
 		if (metered == NULL)
 			continue;
 		stripe_form_string(

@@ -14,3 +14,7 @@
 void stripe_items_add_metered(struct stripe_form *form, const char *prefix, size_t first,
                               const struct billing *billing, const struct price *price,
                               const struct stripe_subscription *subscription);
+
+/* How many items that adds. */
+size_t stripe_items_count_metered(const struct billing *billing, const struct price *price,
+                                  const struct stripe_subscription *subscription);

@@ -230,6 +230,7 @@ find_addon_prices(struct operation *operation, struct plan_terms *out)
 	const struct billing *billing = operation->billing;
 	struct price_terms terms = price_terms_of(&billing->plans, out->price);
 	struct purchase needed = out->addons.after;
+	size_t count;
 
 	if (!out->changes_interval)
 		for (size_t i = 0; i < billing->plans.addon_count; i++)
@@ -240,8 +241,9 @@ find_addon_prices(struct operation *operation, struct plan_terms *out)
 	if (out->sold.item.currency != NULL)
 		terms.currency = out->sold.item.currency;
 	TRY(addon_prices_find(operation, &terms, &needed, &out->addons.prices));
-	if (addon_change_count(&billing->plans, &out->addons) <= PURCHASE_ITEMS_MAX ||
-	    addon_change_count(&billing->plans, &out->addons) <= out->sold.stripe.item_count)
+	count = addon_change_count(&billing->plans, &out->addons) +
+	        stripe_items_count_metered(billing, out->price, &out->sold.stripe);
+	if (count <= PURCHASE_ITEMS_MAX || count <= out->sold.stripe.item_count)
 		return FAIL_NONE;
 	return task_fail_field(operation->task, "addons", "a subscription has %d items at most",
 	                       PURCHASE_ITEMS_MAX);

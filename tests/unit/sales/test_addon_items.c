@@ -2,6 +2,7 @@
 #include "support/stripe_objects_fixture.h"
 
 #include "sales/addon_items.h"
+#include "sales/items.h"
 #include "sales/plan_change.h"
 
 #define ITEM(id, price, quantity)                                                              \
@@ -92,6 +93,44 @@ START_TEST(test_quantity)
 }
 END_TEST
 
+static const struct {
+	const char *items;
+	size_t count;
+	const char *form;
+} metered[] = {
+        {PLAN, 2, "i[3][price]=price_calls_year&i[4][price]=price_mails"},
+        {PLAN ",{'id':'si_2','price':{'id':'price_calls'}}", 1, "i[3][price]=price_mails"},
+        {PLAN ",{'id':'si_2','price':{'id':'price_calls'}},{'id':'si_3','price':{'id':"
+              "'price_mails'}}",
+         0, ""},
+};
+
+/* Metered items are counted as they are added. One meter may be of two metrics, and one has no price. */
+START_TEST(test_metered)
+{
+	struct billing with_use = billing;
+	struct plan *plan = &with_use.plans.items[1];
+	struct sold_subscription sold = subscription_of(
+	        arena_printf(task.arena, "{" SUB ",'items':{'data':[%s]}}", metered[_i].items));
+	struct stripe_form form = stripe_form_new(task.arena);
+	const struct price *yearly = &billing.plan_prices.items[2];
+
+	with_use.plans.metric_count = 5;
+	plan->usage.meters[0] = plan->usage.meters[2] = "calls";
+	plan->usage.meters[3] = "mails";
+	plan->usage.meters[4] = "unsold";
+	with_use.meter_prices = (struct price_list){.items = {{"price_calls", "calls", 0},
+	                                                      {"price_calls_year", "calls", 1},
+	                                                      {"price_mails", "mails", 0}},
+	                                            .count = 3};
+	stripe_items_add_metered(&form, "i", 3, &with_use, yearly, &sold.stripe);
+	ck_assert_str_eq(readable(form.text.data), metered[_i].form);
+	ck_assert_uint_eq(stripe_items_count_metered(&with_use, yearly, &sold.stripe),
+	                  metered[_i].count);
+	ck_assert_uint_eq(stripe_items_count_metered(&with_use, yearly, NULL), 2);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -101,6 +140,7 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, test_change, 0, (int)ROWS(changes));
 	tcase_add_loop_test(tcase, test_quantity, 0, (int)ROWS(quantities));
+	tcase_add_loop_test(tcase, test_metered, 0, (int)ROWS(metered));
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
