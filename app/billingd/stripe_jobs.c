@@ -10,6 +10,7 @@
 #include "sales/resolve.h"
 #include "sync/events.h"
 #include "sync/inbox.h"
+#include "sync/seconds.h"
 #include "sync/subscriptions.h"
 #include "sync/sweep.h"
 #include "sync/unknown_prices.h"

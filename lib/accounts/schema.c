@@ -36,6 +36,7 @@
 #include "sync/invoices.h"
 #include "sync/price_plans.h"
 #include "sync/reversals.h"
+#include "sync/seconds.h"
 #include "sync/subscriptions.h"
 #include "sync/sweep.h"
 #include "sync/unknown_prices.h"
@@ -91,6 +92,7 @@ const struct statement_list *const billing_statements[] = {
 	&stripe_call_statements,
 	&stripe_event_statements,
 	&stripe_lock_statements,
+	&subscription_second_statements,
 	&subscription_sync_statements,
 	&stripe_sweep_statements,
 	&subscription_statements,

@@ -11,6 +11,7 @@
 #include "outbox/call_records.h"
 #include "outbox/enqueue.h"
 #include "sync/bought.h"
+#include "sync/seconds.h"
 #include "sync/subscription_audit.h"
 #include "sync/unknown_prices.h"
 
@@ -22,10 +23,6 @@ static const struct column found_columns[] = COLUMNS(
         struct synced_subscription, customer_id, stripe_subscription_id, plan, status,
         current_period_ends_at, trial_ends_at, cancel_at_period_end, cancel_at, pause_behavior,
         pause_resumes_at, quantity, addons, superseded, contract_id, must_end);
-
-struct total {
-	int64_t number;
-};
 
 #define ROW ROWS_OF(struct synced_subscription, columns)
 #define SYNCED                                                                                 \
@@ -43,28 +40,7 @@ struct total {
 	"CASE WHEN status IN " FINAL " THEN NULL ELSE created_at END, created_at DESC, "       \
 	"stripe_subscription_id, subscription_id DESC LIMIT 1)"
 
-/* A subscription beside the one that counts: also beside a contract that runs, unless the contract's
- * end was scheduled and this one follows. One that ends with the contract's start is none. */
-#define SECOND(moment)                                                                         \
-	"s.contract_id IS NULL AND (s.superseded OR NOT s.cancel_at_period_end "               \
-	"AND s.cancel_at IS NULL AND EXISTS (SELECT FROM subscriptions c JOIN contracts k "    \
-	"  USING (contract_id) WHERE c.customer_id = s.customer_id AND k.end_set_at IS NULL "  \
-	"  AND subscription_order(c, " moment ") = 0)) "
-
-enum {
-	STORE,
-	END_TRIAL,
-	SUPERSEDE,
-	RESTORE,
-	DUPLICATES_OF,
-	GONE,
-	FIND,
-	OPEN,
-	OPEN_OF,
-	SEEN,
-	UNSEEN,
-	DUPLICATES
-};
+enum { STORE, END_TRIAL, SUPERSEDE, RESTORE, GONE, FIND, OPEN, OPEN_OF, SEEN, UNSEEN };
 
 extern const char sync_subscription_store_sql[]; /* subscription_store.sql */
 
@@ -91,12 +67,6 @@ static const struct statement statements[] = {
                      .sql = "UPDATE subscriptions SET superseded = false, "
                             "version = version + 1 WHERE customer_id = $1 "
                             "AND superseded AND subscription_id = " BEST},
-        [DUPLICATES_OF] = {"subscription_sync_duplicates_of", ROW,
-                           .sql = "SELECT " SYNCED " FROM subscriptions s "
-                                  "WHERE s.customer_id = $1 AND " SECOND(
-                                          "$2") "AND s.stripe_subscription_id IS NOT NULL "
-                                                "AND s.status NOT IN " FINAL
-                                                " AND s.status <> 'incomplete'"},
         [GONE] = {"subscription_sync_gone",
                   .sql = "UPDATE subscriptions SET status = 'canceled', "
                          "cancel_at_period_end = false, scheduled_plan = NULL, "
@@ -127,12 +97,6 @@ static const struct statement statements[] = {
                            "WHERE s.stripe_subscription_id > $2 AND s.status NOT IN " FINAL
                            " AND (s.seen_at IS NULL OR s.seen_at < $1) "
                            "ORDER BY s.stripe_subscription_id LIMIT $3::bigint"},
-        [DUPLICATES] =
-                {"subscription_sync_duplicates", ROWS_WITH(struct total, number),
-                 .sql = "SELECT count(DISTINCT customer_id) AS number FROM subscriptions s "
-                        "WHERE " SECOND("$1") "AND stripe_subscription_id IS NOT NULL "
-                                              "AND status NOT IN " FINAL
-                                              " AND status <> 'incomplete'"},
 };
 
 const struct statement_list subscription_sync_statements = STATEMENT_LIST(statements);
@@ -207,31 +171,6 @@ choose(struct operation *operation, const char *customer_id)
 	           PARAMETERS(customer_id, param_now(operation)), NULL));
 	TRY(db_run(operation->db, task, &statements[SUPERSEDE], PARAMETERS(customer_id), NULL));
 	return db_run(operation->db, task, &statements[RESTORE], PARAMETERS(customer_id), NULL);
-}
-
-static enum fail
-report_duplicates(struct operation *operation, const char *customer_id)
-{
-	const struct synced_subscription *rows;
-	bool cancelling;
-	size_t count;
-
-	/* While one of two subscriptions is being cancelled, keep the other even if the choice
-	 * changes. */
-	TRY(stripe_call_has_pending(operation, STRIPE_CANCEL, customer_id, &cancelling));
-	TRY(db_rows(operation->db, operation->task, &statements[DUPLICATES_OF],
-	            PARAMETERS(customer_id, param_now(operation)), (void *)&rows, &count));
-	for (size_t i = 0; i < count; i++) {
-		const char *id = rows[i].stripe_subscription_id;
-
-		log_line(LOG_LEVEL_WARNING, "a customer has a second live subscription",
-		         LOG_S("customer_id", customer_id), LOG_S("subscription", id));
-		TRY(audit_record(operation, "second_subscription", customer_id, id, NULL));
-		if (operation->billing->sales.cancel_second && !cancelling)
-			TRY(stripe_cancel_enqueue(operation, customer_id, id,
-			                          "prorate=true&invoice_now=true"));
-	}
-	return FAIL_NONE;
 }
 
 /* Each item is paid, but a customer has one plan. */
@@ -320,7 +259,7 @@ subscription_sync_store(struct operation *operation, const char *customer_id,
 	if (deleted && stripe_status_is_live(stripe->status))
 		TRY(stripe_cancel_enqueue(operation, customer_id, stripe->id,
 		                          "prorate=true&invoice_now=true"));
-	return report_duplicates(operation, customer_id);
+	return subscription_seconds_report(operation, customer_id);
 }
 
 enum fail
@@ -387,16 +326,4 @@ subscription_sync_unseen(struct operation *operation, struct instant since, cons
 	return db_rows(operation->db, task, &statements[UNSEEN],
 	               PARAMETERS(param_time(task, since), after, param_int(task, limit)),
 	               (void *)out, count);
-}
-
-enum fail
-subscription_sync_duplicates(struct operation *operation, int64_t *count)
-{
-	struct total total = {0};
-	bool found;
-
-	TRY(db_row(operation->db, operation->task, &statements[DUPLICATES],
-	           PARAMETERS(param_now(operation)), &total, &found));
-	*count = total.number;
-	return FAIL_NONE;
 }

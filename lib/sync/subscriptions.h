@@ -66,6 +66,3 @@ enum fail subscription_sync_unseen(struct operation *operation, struct instant s
                                    const char *after, int64_t limit,
                                    const struct synced_subscription **out,
                                    size_t *count) MUST_CHECK;
-
-/* How many customers have a second live subscription. */
-enum fail subscription_sync_duplicates(struct operation *operation, int64_t *count) MUST_CHECK;

@@ -5,6 +5,7 @@
 #include "billing/access.h"
 #include "billing/customers.h"
 #include "sync/events.h"
+#include "sync/seconds.h"
 
 static struct subscription
 current(void)
