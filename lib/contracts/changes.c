@@ -153,14 +153,12 @@ bill(struct operation *operation, const struct customer *customer,
 	return stripe_contract_enqueue(operation, contract->customer_id, contract->contract_id);
 }
 
-/* Whether the customer may have pages open where he could subscribe from an end on that counts no more:
- * only after a contract whose end is set can he pay for another one. */
+/* Whether the customer may have pages open where he could subscribe, although he may do so no more: before
+ * the contract, or from its end on as long as that was set. */
 static bool
 pages_are_open(const struct contract *before, const struct contract *contract)
 {
-	return before == NULL ||
-	       (before->end_set_at.known && (!contract->end_set_at.known ||
-	                                     before->end_set_at.ms != contract->end_set_at.ms));
+	return before == NULL || (before->end_set_at.known && !contract->end_set_at.known);
 }
 
 /* Ends what the change ended: licences that grant too much, and pages where the customer could still
