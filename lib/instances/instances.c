@@ -190,9 +190,15 @@ instance_release(struct operation *operation, const char *customer_id, const cha
 	struct task *task = operation->task;
 	const struct plan_usage *usage = NULL;
 	int64_t revoked = 0;
+	enum fail kind;
 	bool found;
 
 	TRY(db_begin(operation->db, task));
+	kind = instance_lock(operation, customer_id, &usage);
+	if (kind != FAIL_NOT_FOUND)
+		TRY(kind);
+	else
+		task_clear(task); /* what is asked for is the instance */
 	TRY(db_row(operation->db, task, &statements[RELEASE],
 	           PARAMETERS(customer_id, instance_id, param_now(operation)), out, &found));
 	if (!found)
@@ -201,10 +207,8 @@ instance_release(struct operation *operation, const char *customer_id, const cha
 	TRY(bound_license_revoke(operation, customer_id, instance_id, "instance_released",
 	                         &revoked));
 	/* The machine may go on until its licence ends, so that a release moves the activation. */
-	if (revoked > 0) {
-		TRY(instance_lock(operation, customer_id, &usage));
+	if (revoked > 0)
 		TRY(instance_count_move(operation, customer_id, usage));
-	}
 	TRY(audit_change(operation, "instance_release", customer_id, instance_id, NULL));
 	return db_commit(operation->db, task);
 }

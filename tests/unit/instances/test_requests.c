@@ -2,6 +2,9 @@
  * the plan covers bounds how many machines have a licence. */
 #include "support/usage_fixture.h"
 
+#include <pthread.h>
+#include <unistd.h>
+
 #include "instances/requests.h"
 
 #define NONCE "00112233445566778899aabbccddeeff"
@@ -195,6 +198,74 @@ START_TEST(test_release_and_transfer_revoke)
 }
 END_TEST
 
+/* A release that another thread does. */
+struct releaser {
+	pthread_t thread;
+	struct task task;
+	struct operation operation;
+	enum fail kind;
+};
+
+static void *
+release_a(void *argument)
+{
+	struct releaser *one = argument;
+	struct instance instance;
+
+	one->kind = instance_release(&one->operation, customer_id, "a", &instance);
+	db_rollback_to(one->operation.db, 0);
+	return NULL;
+}
+
+/* Until the release waits, or ten seconds are over. */
+static void
+await_waiting(struct db *db)
+{
+	for (int i = 0; i < 1000; i++) {
+		if (database_number(db, &task,
+		                    "SELECT count(*) FROM pg_locks WHERE NOT granted") > 0)
+			return;
+		(void)usleep(10000);
+	}
+	ck_abort_msg("nothing waits");
+}
+
+/* Locks the customer's row of the table in the operation's transaction. */
+static void
+lock_row(const char *table, const char *what)
+{
+	database_script(operation.db, &task,
+	                arena_printf(task.arena,
+	                             "DO $$BEGIN PERFORM 1 FROM %s WHERE customer_id = '%s'%s "
+	                             "FOR NO KEY UPDATE; END$$",
+	                             table, customer_id, what));
+}
+
+/* An activation has the customer, and goes on to the instance: a release waits, and holds nothing. */
+START_TEST(test_a_release_locks_the_customer_first)
+{
+	struct license_request request = request_of("a");
+	struct releaser other = {.task = suite_task(), .operation = operation};
+	struct db *watch = database_open(database_url(), 10000, true);
+
+	(void)answered(&request);
+	other.task.request_id = "other";
+	other.operation.task = &other.task;
+	other.operation.db = database_open(database_url(), 10000, true);
+	fine(db_begin(operation.db, &task));
+	lock_row("customers", "");
+	ck_assert_int_eq(pthread_create(&other.thread, NULL, release_a, &other), 0);
+	await_waiting(watch);
+	lock_row("instances", " AND instance_id = 'a'");
+	fine(db_commit(operation.db, &task));
+	ck_assert_int_eq(pthread_join(other.thread, NULL), 0);
+	ck_assert_int_eq(other.kind, FAIL_NONE);
+	db_free(watch);
+	db_free(other.operation.db);
+	suite_task_end(&other.task);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -210,6 +281,7 @@ main(void)
 	tcase_add_test(tcase, test_each_request_is_answered_once);
 	tcase_add_test(tcase, test_the_plan_bounds_them);
 	tcase_add_test(tcase, test_release_and_transfer_revoke);
+	tcase_add_test(tcase, test_a_release_locks_the_customer_first);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
