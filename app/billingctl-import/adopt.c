@@ -49,10 +49,13 @@ read_customer(struct adoption *adoption, const struct json_view *object, struct 
 	out->updated_at = out->created_at;
 }
 
-/* The customer with this address, if it has no customer at Stripe; `*why` tells when it has one. */
+/* The customer with this address. `*why` tells why it may not be linked: it is another one at Stripe, or
+ * nobody has said that the address is enough, which a stranger may have signed up with. */
 static enum fail
-find_by_email(struct operation *operation, const char *email, const char **id, const char **why)
+find_by_email(struct adoption *adoption, const char *email, const char **id, const char **why)
 {
+	struct operation *operation = &adoption->import.operation;
+	struct arena *arena = operation->task->arena;
 	const struct customer_filter filter = {.email = email};
 	const struct customer *found = NULL;
 	struct page page = {.limit = 1};
@@ -63,9 +66,15 @@ find_by_email(struct operation *operation, const char *email, const char **id, c
 		return FAIL_NONE;
 	*id = found->customer_id;
 	if (found->stripe_customer_id != NULL)
-		*why = arena_printf(operation->task->arena,
+		*why = arena_printf(arena,
 		                    "%s has its customer's e-mail address, and is %s at Stripe",
 		                    found->customer_id, found->stripe_customer_id);
+	else if (!adoption->links_by_email)
+		*why = arena_printf(
+		        arena,
+		        "%s has its customer's e-mail address, which does not prove "
+		        "that it is the same one; if it is, --link-by-email",
+		        found->customer_id);
 	return FAIL_NONE;
 }
 
@@ -114,7 +123,7 @@ take_customer(struct adoption *adoption, const struct stripe_subscription *strip
 		*why = "its customer at Stripe has no e-mail address that billing takes";
 		return FAIL_NONE;
 	}
-	TRY(find_by_email(operation, customer.email, id, why));
+	TRY(find_by_email(adoption, customer.email, id, why));
 	if (*id == NULL)
 		return make_customer(adoption, &customer, id, why);
 	adoption->customers.here++;

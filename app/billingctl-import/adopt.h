@@ -8,6 +8,7 @@ struct adoption {
 	struct import import;
 	struct import_count customers;
 	struct import_count subscriptions;
+	bool links_by_email; /* an address here is enough to be the customer of Stripe's */
 	void *live; /* of a dry run: customers with a live subscription, a tree (tsearch(3)) */
 };
 

@@ -102,6 +102,7 @@ run_import_stripe(struct ctl *ctl)
 
 	TRY(check_account(ctl));
 	kind = import_begin(&adoption.import, ctl);
+	adoption.links_by_email = ctl_option(ctl, "--link-by-email") != NULL;
 	adoption.customers.name = "customers";
 	adoption.subscriptions.name = "subscriptions";
 	if (kind == FAIL_NONE)

@@ -13,6 +13,8 @@ static const struct ctl_option import_original_options[] = {
 };
 
 static const struct ctl_option import_stripe_options[] = {
+        {"--link-by-email", NULL,
+         "link a customer here who has only the e-mail address in common"},
         {"--report", "FILE", "write each remark to this file, a line of JSON each"},
         DRY_RUN,
         {0},
@@ -35,10 +37,11 @@ const struct command import_commands[] = {
          .summary = "Adopt the customers and live subscriptions of an account at Stripe",
          .details =
                  "Subscriptions at a price of ours get a customer here: the one that Stripe's\n"
-                 "object names, else the one with its e-mail address, else a new one. Nothing\n"
-                 "is changed at Stripe. What is here already stays as it is, so the command\n"
-                 "can be repeated. It lists what it skipped, and why; exit status 3 when\n"
-                 "something was skipped.\n",
+                 "object names, else a new one. When a customer here has its e-mail address,\n"
+                 "it is skipped: with PUBLIC_SIGNUP anybody may have signed up with it. Look,\n"
+                 "and then give --link-by-email. Nothing is changed at Stripe. What is here\n"
+                 "already stays as it is, so the command can be repeated. It lists what it\n"
+                 "skipped, and why; exit status 3 when something was skipped.\n",
          .options = import_stripe_options, .exits = import_exits},
         {.more = upkeep_commands},
 };

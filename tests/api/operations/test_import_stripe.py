@@ -20,8 +20,8 @@ def subscribe(place, customer, price="price_s"):
     return place.stripe.call("POST", "/v1/subscriptions", {"customer": customer, "items[0][price]": price})["id"]
 
 
-def run(place, *words, status=3):
-    done = place.ctl.run("import", "stripe", "--json", *words)
+def run(place, *words, status=3, link=("--link-by-email",)):
+    done = place.ctl.run("import", "stripe", "--json", *link, *words)
     assert (done.returncode, done.stderr) == (status, ""), done
     return json.loads(done.stdout)
 
@@ -94,3 +94,16 @@ def test_a_customer_that_was_deleted_stays_so(place):
     answer = run(place)
     assert [(r["id"], r["why"]) for r in answer["remarks"]] == [
         (subscription, "its customer was deleted here")]
+
+
+def test_an_address_alone_links_nobody(place):
+    taken = place.ctl("customer", "create", "taken@stripe.example")["customer_id"]
+    at_stripe(place, None)  # is skipped in each run
+    payer, subscription = at_stripe(place, "Taken@stripe.example", "price_p")
+    before = rows(place)
+    for words in (("--dry-run",), ()):
+        why = {r["id"]: r["why"] for r in run(place, *words, link=())["remarks"]}[subscription]
+        assert taken in why and "--link-by-email" in why
+    assert rows(place) == before
+    run(place)
+    assert place.sql(f"SELECT stripe_customer_id FROM customers WHERE customer_id = '{taken}'").strip() == payer
