@@ -15,10 +15,7 @@
 #include "stripe/objects.h"
 #include "sync/objects.h"
 
-/* Of Stripe's subscriptions of a customer the newest are looked at. */
-enum { LOOKED_AT_MAX = 100 };
-
-enum { KEY_BYTES = 8 };
+enum { PAGE = 100, KEY_BYTES = 8 };
 
 struct bill {
 	const struct stripe_call *call;
@@ -151,13 +148,32 @@ create(struct operation *operation, const struct bill *bill)
 	return stripe_call_done(operation, bill->call, &answer, id);
 }
 
+/* The item of the subscription whose price was made for the contract; others may have been added at
+ * Stripe. False when none or several are. */
 static bool
-has_price(const struct json_view *object, const struct contract_terms *terms)
+find_item(const struct json_view *object, const struct contract *contract,
+          struct json_view *out)
 {
-	static const char price[] = "items.data[0].price";
+	struct json_view items, item;
+	int found = 0;
+
+	if (!json_view_find(object, "items.data", &items))
+		return false;
+	for (bool more = json_view_first(&items, &item); more; more = json_view_next(&item))
+		if (text_equal(stripe_text_of(&item, "price.metadata.contract_id"),
+		               contract->contract_id)) {
+			*out = item;
+			found++;
+		}
+	return found == 1;
+}
+
+static bool
+has_price(const struct json_view *item, const struct contract_terms *terms)
+{
 	struct json_view at;
 
-	return json_view_find(object, price, &at) &&
+	return json_view_find(item, "price", &at) &&
 	       number_at(&at, "unit_amount") == terms->amount_minor &&
 	       text_equal(stripe_text_of(&at, "currency"), terms->currency) &&
 	       text_equal(stripe_text_of(&at, "recurring.interval"), terms->interval) &&
@@ -185,18 +201,18 @@ add_lacks(const struct operation *operation, const struct contract *contract,
 
 /* Sends what the subscription lacks of the newest terms. Another price counts from the next period. */
 static enum fail
-update(struct operation *operation, const struct bill *bill, struct json_view *object)
+update(struct operation *operation, const struct bill *bill, const struct json_view *item,
+       struct json_view *object)
 {
 	struct arena *arena = operation->task->arena;
-	const char *item = stripe_text_of(object, "items.data[0].id");
 	struct stripe_form form = stripe_form_new(arena);
 	struct stripe_answer answer;
 	const char *price_id;
 
 	add_lacks(operation, &bill->contract, object, &form);
-	if (!has_price(object, &bill->contract.terms) && item != NULL) {
+	if (!has_price(item, &bill->contract.terms)) {
 		TRY(make_price(operation, bill, &price_id));
-		stripe_form_string(&form, "items[0][id]", item);
+		stripe_form_string(&form, "items[0][id]", stripe_text_of(item, "id"));
 		stripe_form_string(&form, "items[0][price]", price_id);
 	}
 	if (form.text.length == 0)
@@ -214,7 +230,7 @@ static enum fail
 bring_in_line(struct operation *operation, const struct bill *bill, const char *id)
 {
 	struct stripe_subscription subscription;
-	struct json_view object;
+	struct json_view object, item;
 
 	TRY(stripe_lock(operation, id));
 	TRY(stripe_fetch(operation, "/v1/subscriptions/%s", id, latest_invoice, &object));
@@ -226,11 +242,44 @@ bring_in_line(struct operation *operation, const struct bill *bill, const char *
 		TRY(store(operation, bill, &object));
 		TRY(stripe_cancel_enqueue(operation, bill->contract.customer_id, id,
 		                          stripe_cancel_parameters(operation)));
+	} else if (!find_item(&object, &bill->contract, &item)) {
+		TRY(store(operation, bill, &object));
+		return stripe_call_end(operation, bill->call, "parked", "price_unclear");
 	} else {
-		TRY(update(operation, bill, &object));
+		TRY(update(operation, bill, &item, &object));
 		TRY(store(operation, bill, &object));
 	}
 	return stripe_call_end(operation, bill->call, "done", NULL);
+}
+
+/* Looks at a page of the customer's subscriptions. `*after` becomes its last id, NULL when no other page
+ * follows. */
+static enum fail
+look_at_page(struct operation *operation, const struct bill *bill, const char **after,
+             const char **id)
+{
+	struct stripe_form form = stripe_form_new(operation->task->arena);
+	struct json_view data, item;
+	const char *last = NULL;
+	bool has_more;
+
+	stripe_form_string(&form, "customer", bill->customer.stripe_customer_id);
+	stripe_form_string(&form, "status", "all");
+	stripe_form_int(&form, "limit", PAGE);
+	if (*after != NULL)
+		stripe_form_string(&form, "starting_after", *after);
+	TRY(stripe_fetch_list(operation, "/v1/subscriptions", NULL, form.text.data, &data,
+	                      &has_more));
+	for (bool more = json_view_first(&data, &item); more; more = json_view_next(&item)) {
+		last = stripe_id_of(&item, "id");
+		if (text_equal(stripe_text_of(&item, "metadata.contract_id"),
+		               bill->contract.contract_id))
+			*id = last;
+	}
+	if (has_more && last == NULL)
+		return stripe_answer_unusable(operation->task);
+	*after = has_more ? last : NULL;
+	return FAIL_NONE;
 }
 
 /* Finds the subscription that an earlier try may have made: by the contract's id in its metadata. NULL
@@ -238,21 +287,12 @@ bring_in_line(struct operation *operation, const struct bill *bill, const char *
 static enum fail
 find_at_stripe(struct operation *operation, const struct bill *bill, const char **id)
 {
-	struct stripe_form form = stripe_form_new(operation->task->arena);
-	struct json_view data, item;
+	const char *after = NULL;
 
 	*id = NULL;
-	stripe_form_string(&form, "customer", bill->customer.stripe_customer_id);
-	stripe_form_string(&form, "status", "all");
-	stripe_form_int(&form, "limit", LOOKED_AT_MAX);
-	TRY(stripe_fetch_list(operation, "/v1/subscriptions", NULL, form.text.data, &data,
-	                      NULL));
-	for (bool more = json_view_first(&data, &item); more; more = json_view_next(&item))
-		if (text_equal(stripe_text_of(&item, "metadata.contract_id"),
-		               bill->contract.contract_id)) {
-			*id = stripe_id_of(&item, "id");
-			return FAIL_NONE;
-		}
+	do
+		TRY(look_at_page(operation, bill, &after, id));
+	while (after != NULL && *id == NULL);
 	return FAIL_NONE;
 }
 

@@ -11,7 +11,8 @@
 #define ENDS_S "1771113600"
 #define PRICE(amount)                                                                          \
 	"{'id':'price_c','unit_amount':" amount ",'currency':'eur','recurring':{'interval':"   \
-	"'month','interval_count':1},'metadata':{'plan':'enterprise'}}"
+	"'month','interval_count':1},'metadata':{'plan':'enterprise','contract_id':'CONTRACT'" \
+	"}}"
 #define CONTRACT_AT_STRIPE(status, amount)                                                     \
 	"{'id':'sub_c','object':'subscription','customer':'cus_1','status':'" status "',"      \
 	"'created':1739580000,'cancel_at':" ENDS_S ",'days_until_due':30,"                     \
@@ -23,7 +24,7 @@
 
 static struct contract contract;
 
-/* The body with the contract's id for CONTRACT. */
+/* The body with the contract's id for each CONTRACT. */
 static const char *
 with_contract(const char *body)
 {
@@ -31,7 +32,8 @@ with_contract(const char *body)
 
 	return at == NULL ? body
 	                  : arena_printf(task.arena, "%.*s%s%s", (int)(at - body), body,
-	                                 contract.contract_id, at + strlen("CONTRACT"));
+	                                 contract.contract_id,
+	                                 with_contract(at + strlen("CONTRACT")));
 }
 
 static struct json_view
@@ -201,6 +203,80 @@ START_TEST(test_amendment)
 }
 END_TEST
 
+#define ITEM(id, price) "{'id':'" id "','quantity':1,'price':" price "}"
+#define OTHER_PRICE                                                                            \
+	"{'id':'price_x','unit_amount':900,'currency':'eur','recurring':{'interval':'month'}}"
+#define WITH_ITEMS(items)                                                                      \
+	BODY(with_contract("{'id':'sub_c','object':'subscription','customer':'cus_1',"         \
+	                   "'status':'active','created':1739580000,'cancel_at':" ENDS_S        \
+	                   ",'days_until_due':30,'items':{'data':[" items "]},"                \
+	                   "'metadata':{'customer_id':'OURS','contract_id':'CONTRACT'}}"))
+
+static void
+amend_amount(int version, const char *amount)
+{
+	const char *price = arena_printf(
+	        task.arena, "{\"amount_minor\":%s,\"currency\":\"eur\",\"interval\":\"month\"}",
+	        amount);
+	const struct contract_input input = {.version = version, .price = {object(price)}};
+
+	fine(contract_amend(&operation, customer_id, contract.contract_id, &input, &contract));
+	again();
+}
+
+/* An item that was added at Stripe stands first: it stays, and that of the contract gets the
+ * price. */
+START_TEST(test_an_item_of_others)
+{
+	make_at_stripe();
+	amend_amount(1, "200");
+	SCRIPT(WITH_ITEMS(ITEM("si_x", OTHER_PRICE) "," ITEM("si_1", PRICE("100"))),
+	       BODY("{'id':'price_d'}"),
+	       WITH_ITEMS(ITEM("si_x", OTHER_PRICE) "," ITEM("si_1", PRICE("200"))),
+	       WITH_ITEMS(ITEM("si_x", OTHER_PRICE) "," ITEM("si_1", PRICE("200"))));
+	fine(run());
+	asked("GET /v1/subscriptions/sub_c POST /v1/prices POST /v1/subscriptions/sub_c "
+	      "GET /v1/subscriptions/sub_c");
+	ck_assert_ptr_nonnull(strstr(world.asked[2].http.body, "=si_1&"));
+	ck_assert_ptr_null(strstr(world.asked[2].http.body, "si_x"));
+	ck_assert_str_eq(calls_now(), "contract:done, contract:done");
+}
+END_TEST
+
+/* None or several could be the contract's: an operator must look. */
+START_TEST(test_an_unclear_item)
+{
+	make_at_stripe();
+	amend_amount(1, "200");
+	SCRIPT(WITH_ITEMS(ITEM("si_x", OTHER_PRICE)), END);
+	fine(run());
+	asked("GET /v1/subscriptions/sub_c");
+	amend_amount(2, "300");
+	SCRIPT(WITH_ITEMS(ITEM("si_1", PRICE("100")) "," ITEM("si_2", PRICE("100"))), END);
+	fine(run());
+	asked("GET /v1/subscriptions/sub_c");
+	ck_assert_str_eq(calls_now(), "contract:done, contract:parked price_unclear, "
+	                              "contract:parked price_unclear");
+	status_is("active");
+}
+END_TEST
+
+/* The subscription that an earlier try has made is found behind a page of others. */
+START_TEST(test_lost_answer_of_many)
+{
+	make();
+	SCRIPT(NONE, BODY("{'id':'price_c'}"), SILENT);
+	ck_assert_int_ne(run(), FAIL_NONE);
+	again();
+	SCRIPT(BODY("{'object':'list','has_more':true,'data':[{'id':'sub_8'},{'id':'sub_9'}]}"),
+	       LISTED, AT_STRIPE("active", "100"));
+	fine(run());
+	asked("GET /v1/subscriptions GET /v1/subscriptions GET /v1/subscriptions/sub_c");
+	ck_assert_ptr_nonnull(strstr(world.asked[1].http.url, "starting_after=sub_9"));
+	ck_assert_str_eq(calls_now(), "contract:done");
+}
+END_TEST
+
 /* The newest of several calls does what all of them want. */
 START_TEST(test_superseded)
 {
@@ -366,6 +442,9 @@ main(void)
 	tcase_add_test(tcase, test_same_keys);
 	tcase_add_test(tcase, test_refusal);
 	tcase_add_test(tcase, test_amendment);
+	tcase_add_test(tcase, test_an_item_of_others);
+	tcase_add_test(tcase, test_an_unclear_item);
+	tcase_add_test(tcase, test_lost_answer_of_many);
 	tcase_add_test(tcase, test_superseded);
 	tcase_add_test(tcase, test_end_of_an_unknown_creation);
 	tcase_add_test(tcase, test_revocation_of_an_unknown_creation);
