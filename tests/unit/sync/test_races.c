@@ -7,6 +7,7 @@
 
 #include "accounts/accounts.h"
 #include "billing/customers.h"
+#include "contracts/contracts.h"
 #include "outbox/calls.h"
 #include "outbox/locks.h"
 #include "sync/events.h"
@@ -437,6 +438,43 @@ START_TEST(test_store_at_once)
 }
 END_TEST
 
+static struct contract contract;
+
+/* As a sync does. */
+static enum fail
+link_contract(struct actor *actor)
+{
+	struct operation *by = &actor->operation;
+
+	TRY(db_begin(by->db, by->task));
+	TRY(contract_link(by, customer_id, contract.contract_id, "sub_c"));
+	TRY(customer_lock(by, customer_id, &actor->flag));
+	return db_commit(by->db, by->task);
+}
+
+/* Both lock the customer first, so that neither ends the other. */
+START_TEST(test_a_contract_is_linked_while_it_is_ended)
+{
+	const char *price = "{\"amount_minor\":1,\"currency\":\"eur\",\"interval\":\"month\"}";
+	struct contract_input input = {
+	        .plan = "enterprise", .billing = CONTRACT_STRIPE, .ends_at = AT(300)};
+	const struct contract_end now = {.reason = NULL};
+	struct actor actor;
+	bool deleted;
+
+	billing.sales.configured = true;
+	ck_assert(json_view_try(task.arena, price, strlen(price), &input.price.object));
+	fine(contract_create(&operation, customer_id, &input, &contract));
+	fine(db_begin(operation.db, &task));
+	fine(customer_lock(&operation, customer_id, &deleted));
+	start_and_wait(&actor, link_contract);
+	fine(contract_end(&operation, customer_id, contract.contract_id, &now, &contract));
+	fine(db_commit(operation.db, &task));
+	join(&actor);
+	close_actor(&actor);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -453,6 +491,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_delete_beside_an_event, 0, ROWS(ends));
 	tcase_add_test(tcase, test_delete_beside_a_call);
 	tcase_add_test(tcase, test_store_at_once);
+	tcase_add_test(tcase, test_a_contract_is_linked_while_it_is_ended);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
