@@ -1,5 +1,10 @@
 -- 025_contracts.sql: deals outside the price list. A contract is a subscription like any other: it has a
 -- row in subscriptions, which counts from its start to its end by these dates alone.
+--
+-- billingd of before this migration knows no contract_id. To it a contract that has no subscription at
+-- Stripe is a trial of ours: once the customer has a subscription there, even one that has ended, its
+-- next event sets such a row to canceled, for good. No data here can keep it from that, so contracts are
+-- made only after all hosts run the new version.
 
 CREATE TABLE contracts (
     contract_id   text PRIMARY KEY CHECK (contract_id ~ '^con_[0-9a-f]{32}$'),

@@ -349,6 +349,7 @@ static const struct check checks[] = {
 	{"addresses", check_addresses, SCHEMA, NOTHING, "give each an address of its own, or delete it: PATCH or DELETE /api/customers/ID"},
 	{"revocations", check_revocations, SCHEMA, NOTHING, "see billingd's log for what keeps its jobs from signing the list"},
 	{"usage_sums", check_usage, SCHEMA, NOTHING, "start billingd, or see its log for what keeps its jobs from counting them"},
+	{"contracts", check_contracts, SCHEMA | STATEMENTS, NOTHING, "billingctl stripe calls --state parked, then stripe retry; end in Stripe's dashboard what goes on there"},
 	{"audit_trail", check_audit, SCHEMA | STATEMENTS, NOTHING, "start billingd, or see its log for what keeps its jobs from chaining them"},
 	{"license_life", check_license_life, RULES, NOTHING, "set LICENSE_EXPIRY"},
 	{"pooler", check_pooler, FACTS, NOTHING, "set DB_PREPARED=off, unless the pooler pools sessions"},

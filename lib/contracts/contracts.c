@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "billing/access.h"
 #include "billing/customers.h"
+#include "outbox/calls.h"
 
 #define TERMS                                                                                  \
 	"v.plan AS \"terms.plan\", v.starts_at AS \"terms.starts_at\", "                       \
@@ -51,7 +52,10 @@ static const struct column columns[] = COLUMNS(
 
 #define ROW ROWS_OF(struct contract, columns)
 
-enum { FIND, LIST, VERSIONS };
+/* Stripe has that long to tell that a subscription has ended. */
+enum { STRIPE_END_MS = 2 * 60 * 60 * SECOND_MS, SOON_DAYS = 30 };
+
+enum { FIND, LIST, VERSIONS, FIGURES };
 
 static const struct statement statements[] = {
         [FIND] = {"contract_find", ROW,
@@ -70,6 +74,23 @@ static const struct statement statements[] = {
                       .sql = "SELECT v.version, v.created_at, v.created_by, " TERMS
                              "FROM contract_versions v WHERE v.contract_id = $1 "
                              "ORDER BY v.version"},
+        [FIGURES] = {"contract_figures",
+                     ROWS_WITH(struct contract_figures, running, ending, parked, overdue,
+                               parked_one, overdue_one),
+                     .sql = "SELECT running, ending, parked, overdue, parked_one, overdue_one "
+                            "FROM (SELECT count(DISTINCT subject) AS parked, "
+                            "  min(subject) AS parked_one FROM stripe_calls "
+                            "  WHERE state = 'parked' AND kind = $4) p, "
+                            "(SELECT count(*) FILTER (WHERE runs) AS running, "
+                            "  count(*) FILTER (WHERE runs AND ends_at <= $2) AS ending, "
+                            "  count(*) FILTER (WHERE overdue) AS overdue, "
+                            "  min(contract_id) FILTER (WHERE overdue) AS overdue_one "
+                            "  FROM (SELECT contract_id, ends_at, status <> 'incomplete' "
+                            "      AND starts_at <= $1 AND ends_at > $1 AS runs, "
+                            "      stripe_subscription_id IS NOT NULL AND ends_at <= $3 "
+                            "      AS overdue FROM subscriptions "
+                            "    WHERE contract_id IS NOT NULL AND status NOT IN "
+                            "    ('canceled', 'incomplete_expired')) k) s"},
 };
 
 const struct statement_list contract_statements = STATEMENT_LIST(statements);
@@ -121,6 +142,18 @@ contract_is_over(const struct contract *contract, int64_t now_ms)
 {
 	return text_equal(access_status(&contract->subscription, now_ms), "canceled") ||
 	       text_equal(contract->subscription.status, "incomplete_expired");
+}
+
+enum fail
+contract_figures(struct operation *operation, struct contract_figures *out)
+{
+	bool found;
+
+	*out = (struct contract_figures){0};
+	return db_row(operation->db, operation->task, &statements[FIGURES],
+	              PARAMETERS(param_now(operation), param_in(operation, SOON_DAYS * DAY_MS),
+	                         param_in(operation, -STRIPE_END_MS), STRIPE_CONTRACT),
+	              out, &found);
 }
 
 void

@@ -38,6 +38,18 @@ struct contract_version {
 	const char *created_by;
 };
 
+/* Figures of all contracts for operators: how many run, and how many of them end within 30 days;
+ * those whose call at Stripe was given up; and those that are over while their subscription at Stripe
+ * still has not ended two hours later. One of each for the message, or NULL. */
+struct contract_figures {
+	int64_t running;
+	int64_t ending;
+	int64_t parked;
+	int64_t overdue;
+	const char *parked_one;
+	const char *overdue_one;
+};
+
 extern const struct statement_list contract_statements, contract_change_statements,
         contract_end_statements;
 
@@ -48,6 +60,9 @@ enum fail contract_find(struct operation *operation, const char *customer_id,
 /* The customer's contracts, newest first. FAIL_NOT_FOUND "customer_not_found". */
 enum fail contract_list(struct operation *operation, const char *customer_id, struct page *page,
                         const struct contract **out, size_t *count) MUST_CHECK;
+
+enum fail contract_figures(struct operation *operation,
+                           struct contract_figures *out) MUST_CHECK;
 
 /* All versions of a contract, oldest first. */
 enum fail contract_versions(struct operation *operation, const char *contract_id,

@@ -1,5 +1,6 @@
 """billingctl doctor: a healthy installation passes, and each fault is found by its check, with a cure."""
 
+import datetime
 import json
 import shutil
 import socket
@@ -45,6 +46,20 @@ def fixture_healthy(scratch):  # noqa: F811 pylint: disable=redefined-outer-name
     scratch("customer", "create", "a@example.com")
     assert set(diagnose(scratch)) == SCRATCH_WRONG
     return scratch
+
+
+def test_contracts(healthy):
+    """The check of contracts tells how many run, and finds a change at Stripe that was given up."""
+    healthy("contract", "create", "a@example.com", "starter", "--billing", "manual",
+            "--ends-at", (datetime.datetime.now() + datetime.timedelta(days=9)).strftime("%FT00:00:00Z"))
+    checks = json.loads(healthy.run("doctor", "--json").stdout)["checks"]
+    found, = [check for check in checks if check["check"] == "contracts"]
+    assert found["detail"] == "1 run, 1 of them end within 30 days"
+    healthy.sql("INSERT INTO stripe_calls (kind, customer_id, subject, path, parameters, "
+                "idempotency_key, state, created_at) SELECT 'contract', customer_id, contract_id, '', "
+                "'', 'x', 'parked', now() FROM contracts")
+    wrong = diagnose(healthy)
+    assert "given up: 1, one is con_" in wrong["contracts"]["detail"]
 
 
 def sockets_of(stack):

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "billing/access.h"
 #include "contracts/contracts.h"
+#include "outbox/enqueue.h"
 
 static struct subscription subscription;
 static struct issued_license license;
@@ -224,6 +225,49 @@ END_TEST
 	"SELECT count(*) FROM audit_log WHERE concat(detail, value_before, value_after) "      \
 	"~ 'Jane' AND customer_id = "
 
+static struct contract_figures
+figures(void)
+{
+	struct contract_figures out;
+
+	fine(contract_figures(&operation, &out));
+	return out;
+}
+
+START_TEST(test_figures)
+{
+	struct contract contract = make("professional", 0, 40 * DAY_MS);
+
+	/* Contracts of other tests do not count. */
+	change("DELETE FROM stripe_calls WHERE customer_id <> ", "");
+	change("UPDATE subscriptions SET status = 'canceled' WHERE contract_id IS NOT NULL "
+	       "AND customer_id <> ",
+	       "");
+	(void)make("enterprise", 40 * DAY_MS, 80 * DAY_MS);
+	ck_assert_int_eq(figures().running, 1);
+	ck_assert_int_eq(figures().ending, 0);
+	operation.now_ms = NOW_MS + 10 * DAY_MS;
+	ck_assert_int_eq(figures().ending, 1);
+	fine(stripe_contract_enqueue(&operation, customer_id, contract.contract_id));
+	change("UPDATE stripe_calls SET state = 'parked', next_try_at = NULL "
+	       "WHERE customer_id = ",
+	       "");
+	ck_assert_int_eq(figures().parked, 1);
+	ck_assert_str_eq(figures().parked_one, contract.contract_id);
+	change(arena_printf(task.arena,
+	                    "UPDATE subscriptions SET stripe_subscription_id = 'sub_figures' "
+	                    "WHERE contract_id = '%s' AND customer_id = ",
+	                    contract.contract_id),
+	       "");
+	operation.now_ms = NOW_MS + 40 * DAY_MS + 60 * 60 * SECOND_MS;
+	ck_assert_int_eq(figures().overdue, 0);
+	ck_assert_int_eq(figures().running, 1);
+	operation.now_ms += 60 * 60 * SECOND_MS;
+	ck_assert_int_eq(figures().overdue, 1);
+	ck_assert_str_eq(figures().overdue_one, contract.contract_id);
+}
+END_TEST
+
 /* Texts that may name people are in the contract alone, and go with the customer. */
 START_TEST(test_texts_go_with_the_customer)
 {
@@ -373,6 +417,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_overlaps, 0, ROWS(spans));
 	tcase_add_test(tcase, test_amendments_are_versions);
 	tcase_add_test(tcase, test_an_end_that_is_set);
+	tcase_add_test(tcase, test_figures);
 	tcase_add_test(tcase, test_texts_go_with_the_customer);
 	tcase_add_test(tcase, test_pages_of_an_end_that_is_taken_back);
 	tcase_add_test(tcase, test_a_revoked_contract);
