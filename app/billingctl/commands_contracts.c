@@ -3,12 +3,10 @@
 
 /* clang-format off */
 #define TERMS \
-	{"--starts-at", "TIME", "when it begins, as 2027-01-01T00:00:00Z (default: now)"}, \
-	{"--price", "PRICE", "amount_minor=120000,currency=eur,interval=year"}, \
+	{"--price", "PRICE", "such as amount_minor=120000,currency=eur,interval=year"}, \
 	{"--features", "NAME=VALUE,...", "values in place of the plan's; {} for none"}, \
 	{"--limits", "NAME=VALUE,...", "likewise; null is a limit without a bound"}, \
 	{"--overage", "NAME=FACTOR,...", "how far use may exceed a limit: maxDevices=1.1"}, \
-	{"--days-until-due", "DAYS", "of the invoices that Stripe sends (default: 30)"}, \
 	{"--reference", "TEXT", "the number of an offer, say; the licence has it"}, \
 	{"--note", "TEXT", "for operators alone"}, \
 	DRY_RUN
@@ -19,6 +17,8 @@ static const struct ctl_option create_options[] = {
         {"--billing", "manual|stripe_invoice",
          "paid elsewhere, or by invoices that Stripe sends (required)"},
         {"--ends-at", "TIME", "when it ends (required)"},
+        {"--starts-at", "TIME", "when it begins, as 2027-01-01T00:00:00Z (default: now)"},
+        {"--days-until-due", "DAYS", "of the invoices that Stripe sends (default: 30)"},
         TERMS,
         ONCE,
         {0},
@@ -29,6 +29,8 @@ static const struct ctl_option amend_options[] = {
          "the version that you have seen: another one is refused (required)"},
         {"--plan", "PLAN", "another plan"},
         {"--ends-at", "TIME", "another end; it takes one back that was set"},
+        {"--starts-at", "TIME", "another start, while it has not begun"},
+        {"--days-until-due", "DAYS", "of the invoices that Stripe sends"},
         TERMS,
         {0},
 };
