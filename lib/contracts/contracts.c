@@ -53,7 +53,7 @@ static const struct column columns[] = COLUMNS(
 #define ROW ROWS_OF(struct contract, columns)
 
 /* Stripe has that long to tell that a subscription has ended. */
-enum { STRIPE_END_MS = 2 * 60 * 60 * SECOND_MS, SOON_DAYS = 30 };
+enum { STRIPE_END_MS = 2 * HOUR_MS, SOON_DAYS = 30 };
 
 enum { FIND, LIST, VERSIONS, FIGURES };
 

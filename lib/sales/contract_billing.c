@@ -76,18 +76,14 @@ make_price(struct operation *operation, const struct bill *bill, const char **pr
 	return *price_id != NULL ? FAIL_NONE : stripe_answer_unusable(operation->task);
 }
 
-/* Stores the subscription of Stripe's as the contract's. */
+/* Stores the subscription of Stripe's, whose metadata names the contract that it is linked to. The
+ * customer is locked only after all requests to Stripe. */
 static enum fail
 store(struct operation *operation, const struct bill *bill, const struct json_view *object)
 {
-	const char *id = stripe_id_of(object, "id");
 	enum sync_result synced;
 	const char *customer_id;
 
-	if (id == NULL)
-		return stripe_answer_unusable(operation->task);
-	TRY(contract_link(operation, bill->contract.customer_id, bill->contract.contract_id,
-	                  id));
 	return stripe_sync_store_subscription(operation, object, bill->contract.customer_id,
 	                                      &customer_id, &synced);
 }

@@ -51,7 +51,7 @@ class Subject:
                 "features": {"maxDevices": 80}, "limits": {"maxUsers": None}, "expires_at": None,
                 "at": None, "starts_at": None, "ends_at": "2027-01-01T00:00:00.000Z",
                 "price": {"amount_minor": 100, "currency": "eur", "interval": "year"},
-                "overage": {"maxDevices": 1.5},
+                "overage": {"maxDevices": 1.5}, "addons": {},
                 "reported_at": None, "from": "2025-02-01T00:00:00Z", "to": "2025-02-15",
                 "reports": [{"customer_id": customer.id, "report_id": "fuzz"}, {"x": 1}],
                 "license": customer.license, "key_id": "key_" + "0" * 24,
@@ -109,11 +109,11 @@ def test_good_requests(api, document, subject, figures, operation, data):
     if answer.status_code == 400:
         # A schema cannot say these: the form of an address, that two ways through a list at once are
         # refused, that numbers depend on each other, which days a calendar has, which characters a
-        # name or a reason may hold, which intervals a plan is sold by, and that Stripe's invoices need
-        # a price.
+        # name or a reason may hold, how a plan is sold, and which members only Stripe's invoices have.
         fields = {detail["field"] for detail in answer.json()["details"]}
         assert fields <= {"email", "offset", "active_devices", "from", "to", "name", "company_name",
-                          "reason", "interval", "interval_count", "price"}, answer.text
+                          "reason", "interval", "interval_count", "price", "currency", "quantity",
+                          "days_until_due"}, answer.text
     else:
         # 429: one customer's keys and licences are bounded.
         assert answer.status_code in (200, 201, 304, 401, 404, 409, 429), answer.text

@@ -40,7 +40,8 @@ class Client:
         self.stack.driven.add((operation.id if operation else None, response.status_code))
         check_answer(response, operation)
         if not faults:
-            assert response.status_code < 500, f"{method} {path}: {response.text}"
+            assert response.status_code < 500, \
+                f"{method} {path}: {response.text} {self.stack.recent_failures()}"
         return response
 
     def get(self, path, **more):

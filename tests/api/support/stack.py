@@ -293,6 +293,11 @@ class Stack:
         """The lines of billingd's log, each a dict."""
         return parse_log(self.log_text("billingd.log"))
 
+    def recent_failures(self):
+        """The newest lines of billingd's log about statements that failed."""
+        lines = self.log_text("billingd.log").splitlines()
+        return [line for line in lines if "statement failed" in line][-5:]
+
     def log_of(self, request_id):
         """The line of billingd's log about this request."""
         def find():
