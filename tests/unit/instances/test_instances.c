@@ -288,14 +288,25 @@ START_TEST(test_one_of_many_transfers_wins)
 }
 END_TEST
 
-/* The rows of instances that this connection has read and not yet reported to the statistics. */
+/* The rows of instances that this connection has read and not yet reported to the statistics. A statement
+ * with a name: transactions of this connection replace the one without. */
 static int64_t
 rows_read(void)
 {
-	return database_number(operation.db, &task,
-	                       "SELECT COALESCE(sum(seq_tup_read + idx_tup_fetch), 0)::bigint "
-	                       "FROM pg_stat_xact_user_tables WHERE relname IN "
-	                       "('instances', 'usage_fleet_instances', 'usage_pending')");
+	static const struct column columns[] = COLUMNS(struct database_number, number);
+	static const struct statement statement = {
+	        .name = "rows_read",
+	        .sql = "SELECT COALESCE(sum(seq_tup_read + idx_tup_fetch), 0)::bigint AS "
+	               "number "
+	               "FROM pg_stat_xact_user_tables WHERE relname IN "
+	               "('instances', 'usage_fleet_instances', 'usage_pending')",
+	        .columns = columns,
+	        .row_size = sizeof(struct database_number)};
+	struct database_number row;
+	bool found;
+
+	fine(db_row(operation.db, &task, &statement, NO_PARAMETERS, &row, &found));
+	return row.number;
 }
 
 /* An activation reads as many rows in a large fleet as in a small one. */
