@@ -1,5 +1,6 @@
 /* stripe.c: billingctl import stripe: adopts the customers and live subscriptions of an account at
  * Stripe that was there before this service. */
+#include <search.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -94,6 +95,13 @@ run(struct adoption *adoption)
 	return import_print(import);
 }
 
+/* The ids in the tree are the arena's. */
+static void
+keep(void *customer_id)
+{
+	(void)customer_id;
+}
+
 enum fail
 run_import_stripe(struct ctl *ctl)
 {
@@ -107,6 +115,7 @@ run_import_stripe(struct ctl *ctl)
 	adoption.subscriptions.name = "subscriptions";
 	if (kind == FAIL_NONE)
 		kind = run(&adoption);
+	tdestroy(adoption.live, keep);
 	import_end(&adoption.import);
 	return kind;
 }
