@@ -58,8 +58,6 @@ code_lane() {
 		--error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
 	part "library" tests/library.sh
 	part "recipes" "${make[@]}" recipes-check
-	part "agent tests" "${make[@]}" check-agent
-	part "agent tests, sanitizers" "${make[@]}" SANITIZE=1 check-agent
 	part "stand-in for Stripe" "${make[@]}" check-stripe
 	part "fault tests, sanitizers" env FAULT_SECONDS=5 CHAOS_SECONDS=5 STRIPE_SHUFFLES=3 \
 		"${make[@]}" SANITIZE=1 FAULT_OPTIONS="$quick" check-faults
@@ -69,7 +67,8 @@ code_lane() {
 once=(alerts agent_service another_trade auth_matrix billingctl_account billingctl_requests doctor image
 	import links migrate networks nginx_pools openapi operations_page pages pooler rates seats stand_in
 	support tenants upgrade usage_upkeep)
-slow=(clocks disk_full fastcgi_records leaks signing_burst standby_repeats stripe_outages stripe_races)
+slow=(clocks disk_full fastcgi_records leaks revocations shares signing_burst standby_repeats stripe_life
+	stripe_outages stripe_races usage_sums)
 quick=$(printf -- '--ignore=tests/faults/test_%s.py ' "${slow[@]}")
 sanitized=$(printf -- '--ignore-glob=*/test_%s.py ' "${once[@]}")
 
@@ -86,6 +85,8 @@ service_part "API tests" "${make[@]}" check-api
 service_part "API tests, sanitizers" env FUZZ_EXAMPLES=15 "${make[@]}" SANITIZE=1 \
 	API_OPTIONS="$sanitized" check-api
 service_part "fault tests" env FAULT_SECONDS="${FAULT_SECONDS:-15}" "${make[@]}" check-faults
+service_part "agent tests" "${make[@]}" check-agent
+service_part "agent tests, sanitizers" "${make[@]}" SANITIZE=1 check-agent
 [[ -z $lane ]] || join_code_lane
 echo "everything passed in $SECONDS s"
 [[ ! -s $NOT_TESTED_FILE ]] || sort -u "$NOT_TESTED_FILE" | sed 's/^/not tested: /'
