@@ -3,7 +3,7 @@
 --
 -- An entry leaves one row in audit_pending, in the transaction that writes it. The jobs process takes
 -- these rows, appends the entries to the chain, and deletes the rows in the same transaction. So
--- writers wait for nobody, and an entry that is committed late is a later link.
+-- no writer waits for another one, and an entry that is committed late is a later link.
 
 CREATE INDEX audit_log_of_actor ON audit_log (actor, audit_id DESC);
 CREATE INDEX audit_log_of_action ON audit_log (action, audit_id DESC);
@@ -46,7 +46,8 @@ CREATE TABLE audit_backfill (
     ended_at timestamptz(3)
 );
 
--- Links of older entries are believed by this row: it says what it said, whoever changes it.
+-- This row tells which entries may be older than their links, so what it says is fixed: last_id never
+-- changes, done_id never goes back, and ended_at is set once.
 CREATE FUNCTION audit_backfill_changes() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.last_id <> OLD.last_id OR NEW.done_id < OLD.done_id OR NEW.done_id > NEW.last_id

@@ -62,7 +62,7 @@ struct api {
 	atomic_bool *stripe_idle;     /* of operations */
 	size_t pool_workers;          /* how many this host has for the pool */
 	/* Not NULL: each request is an owner's, with this name in the audit trail, and has no key. Only
-	 * for a process that serves nobody but the system's user who runs it. */
+	 * for a process that serves only the user of the system who runs it. */
 	const char *trusted_actor;
 	struct share *share;         /* NULL: nothing is counted */
 	size_t share_slot;           /* this worker's */

@@ -50,7 +50,7 @@ read_customer(struct adoption *adoption, const struct json_view *object, struct 
 }
 
 /* The customer with this address. `*why` tells why it may not be linked: it is another one at Stripe, or
- * nobody has said that the address is enough, which a stranger may have signed up with. */
+ * the operator has not said that the address is enough. A stranger may have signed up with it. */
 static enum fail
 find_by_email(struct adoption *adoption, const char *email, const char **id, const char **why)
 {

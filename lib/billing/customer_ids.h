@@ -7,8 +7,8 @@
 enum { CUSTOMER_TEXT_MAX = 100 };
 
 /* The text itself when it has the form of our ids, else the id that follows from it; NULL when the text
- * can be no id: empty, longer than CUSTOMER_TEXT_MAX, not UTF-8, or with a control character. A digest
- * makes the id, so no table of them is needed, and nobody finds a text for a given id. */
+ * can be no id: empty, longer than CUSTOMER_TEXT_MAX, not UTF-8, or with a control character. The id is
+ * made of a digest of the text: no table of texts is needed, and no text can be found for an id. */
 const char *customer_id_of_text(struct arena *arena, const char *text);
 
 /* As customer_id_of_text(), but the text where that is NULL. */
