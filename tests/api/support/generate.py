@@ -104,7 +104,11 @@ class Request:
             parameter["schema"])
         if not parameter.get("required") and draw(st.booleans()):
             return
-        value = self.known[name] if name in self.known else draw(valid(schema))
+        strategy = valid(schema)
+        if place == "path":
+            # Clients and nginx remove dot segments from a path (RFC 3986, section 5.2.4).
+            strategy = strategy.filter(lambda value: value not in (".", ".."))
+        value = self.known[name] if name in self.known else draw(strategy)
         if place == "path":
             self.path = self.path.replace("{%s}" % name, quote(str(value), safe=""))
         elif place == "query":
