@@ -1,12 +1,12 @@
 /* api.h: one call of the API, from the route's row to the answer. */
 #pragma once
 
-#include "billing/operation.h"
 #include "callers/api_keys.h"
 #include "http/metrics.h"
 #include "http/request.h"
 #include "http/response.h"
 #include "http/router.h"
+#include "operation/operation.h"
 #include "settings/settings.h"
 
 struct call;

@@ -2,8 +2,8 @@
  * connections. */
 #pragma once
 
-#include "billing/operation.h"
 #include "http/request.h"
+#include "operation/operation.h"
 #include "settings/settings.h"
 
 enum { CTL_OPTIONS_MAX = 16, CTL_DONE = 0, CTL_FAILED = 1, CTL_BAD_USAGE = 2 };

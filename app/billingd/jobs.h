@@ -1,8 +1,8 @@
 /* jobs.h: the processes that run periodic work outside of requests. */
 #pragma once
 
-#include "billing/operation.h"
 #include "billingd/role.h"
+#include "operation/operation.h"
 
 /* `run` does one step and sets `*done` to the rows that it changed. A job that is due takes steps
  * until one finds nothing to do, one fails, or its time slice of two seconds is over. */

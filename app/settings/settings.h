@@ -2,8 +2,8 @@
 #pragma once
 
 #include "base/settings.h"
-#include "billing/operation.h"
 #include "db/db.h"
+#include "operation/operation.h"
 #include "stripe/client.h"
 
 /* The kinds of secrets. */

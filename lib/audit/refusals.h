@@ -1,7 +1,7 @@
 /* refusals.h: records uses of operators' keys that were refused. */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 
 extern const struct statement_list audit_refusal_statements;
 

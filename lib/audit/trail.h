@@ -1,8 +1,8 @@
 /* trail.h: reads the audit trail, which lib/billing/audit.h writes. */
 #pragma once
 
-#include "billing/operation.h"
 #include "db/page.h"
+#include "operation/operation.h"
 
 extern const struct statement_list audit_trail_statements;
 

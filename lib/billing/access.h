@@ -7,8 +7,8 @@
 #pragma once
 
 #include "base/clock.h"
-#include "billing/operation.h"
 #include "billing/subscriptions.h"
+#include "operation/operation.h"
 
 /* When access ends although the subscription goes on at Stripe, and why. */
 struct access_end {

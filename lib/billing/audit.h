@@ -2,7 +2,7 @@
  * it. */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 
 extern const struct statement_list audit_statements;
 

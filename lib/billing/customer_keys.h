@@ -2,7 +2,7 @@
 #pragma once
 
 #include "billing/address.h"
-#include "billing/operation.h"
+#include "operation/operation.h"
 
 struct customer_keys {
 	struct address address;

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "billing/customer_keys.h"
-#include "billing/operation.h"
 #include "db/page.h"
+#include "operation/operation.h"
 
 struct customer {
 	const char *customer_id;

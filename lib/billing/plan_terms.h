@@ -2,7 +2,7 @@
  * and read by every process. */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 #include "plans/plans_terms.h"
 
 extern const struct statement_list plan_terms_statements;

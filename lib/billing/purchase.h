@@ -2,7 +2,7 @@
  * that. */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 #include "json/view.h"
 
 /* The most that a request may buy of a plan or an add-on, and the items that a subscription may have

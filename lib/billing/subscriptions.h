@@ -2,8 +2,8 @@
  * are over or superseded. */
 #pragma once
 
-#include "billing/operation.h"
 #include "billing/purchase.h"
+#include "operation/operation.h"
 
 struct subscription {
 	int64_t subscription_id;

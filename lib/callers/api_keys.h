@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 
 /* The scopes of a customer's key; a list is a set of these bits. */
 enum scope { SCOPE_NONE = 0, SCOPE_LICENSE = 1, SCOPE_USAGE = 2, SCOPE_BILLING = 4 };

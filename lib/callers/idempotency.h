@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 
 /* Bounds of one answer, and of all answers that are stored on one account within a day (UTC). */
 enum {

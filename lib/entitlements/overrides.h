@@ -2,8 +2,8 @@
  * possibly an end. */
 #pragma once
 
-#include "billing/operation.h"
 #include "entitlements/entitlements.h"
+#include "operation/operation.h"
 
 struct override {
 	const char *customer_id;

@@ -9,8 +9,8 @@
  */
 #pragma once
 
-#include "billing/operation.h"
 #include "db/page.h"
+#include "operation/operation.h"
 
 struct instance {
 	const char *instance_id;

@@ -1,7 +1,7 @@
 /* key_use.h: the signing keys that must stay published because live licences need them. */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 
 /* A key that signed licences which have not expired. */
 struct key_use {

@@ -2,7 +2,7 @@
  * now. */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 
 extern const struct statement_list license_right_statements;
 

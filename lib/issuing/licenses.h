@@ -2,10 +2,10 @@
 #pragma once
 
 #include "billing/customers.h"
-#include "billing/operation.h"
 #include "billing/subscriptions.h"
 #include "callers/api_keys.h"
 #include "entitlements/entitlements.h"
+#include "operation/operation.h"
 
 /* A signed time may be this far off (RFC 8725 leaves it to us); our own clock signs and
  * verifies. */

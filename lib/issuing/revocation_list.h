@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 
 extern const struct statement_list revocation_list_statements;
 

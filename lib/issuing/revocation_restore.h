@@ -2,7 +2,7 @@
  * database that was restored from a backup is noticed, and forgets no revocation. */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 
 extern const struct statement_list revocation_restore_statements;
 

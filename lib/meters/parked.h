@@ -2,7 +2,7 @@
  * must look at them. */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 
 struct meter_parked {
 	const char *meter_event_id;

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 
 struct stripe_account {
 	const char *account_id; /* "acct_..."; NULL: not known */

@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 #include "stripe/client.h"
 
 /* The kinds of calls; what becomes of each is in lib/sales/resolve.c. */

@@ -2,7 +2,7 @@
  * and sends recorded calls. */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 #include "outbox/calls.h"
 
 /* The code of a failure: the key is of another account than the data (account.h). */

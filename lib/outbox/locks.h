@@ -2,7 +2,7 @@
  * and the notification that wakes the jobs process. */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 
 extern const struct statement_list stripe_lock_statements;
 

@@ -1,7 +1,7 @@
 /* checkout_sessions.h: closes checkout sessions, so that they cannot be paid any more. */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 
 /* Closes the session. One that was paid or closed already is no failure. FAIL_STRIPE. */
 enum fail checkout_close(struct operation *operation, const char *session_id) MUST_CHECK;

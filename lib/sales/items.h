@@ -1,7 +1,7 @@
 /* items.h: adds the items of a subscription that bill metered use. */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 #include "stripe/form.h"
 #include "stripe/objects.h"
 

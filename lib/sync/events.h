@@ -2,7 +2,7 @@
  * is done, ignored (it is about nothing that we keep), or parked after too many tries. */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 #include "stripe/event.h"
 
 /* How the types of the events begin that a comparison stores: "sweep.subscription". */

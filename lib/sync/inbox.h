@@ -2,7 +2,7 @@
  * copy in the transaction that marks the event as done. */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 
 /* A job: processes one event that is due. It can be killed at any point. Fails when Stripe or
  * the database cannot be reached; another failure is recorded in the event's row. */

@@ -2,8 +2,8 @@
  * Stripe. */
 #pragma once
 
-#include "billing/operation.h"
 #include "db/page.h"
+#include "operation/operation.h"
 #include "stripe/objects.h"
 
 struct invoice {

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 #include "stripe/client.h"
 
 /* The outcome of syncing an object. */

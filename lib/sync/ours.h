@@ -2,7 +2,7 @@
  * and the customer that an object names. */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 #include "stripe/event.h"
 #include "stripe/objects.h"
 

@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 #include "stripe/objects.h"
 
 extern const struct statement_list reversal_statements;

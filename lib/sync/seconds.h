@@ -1,7 +1,7 @@
 /* seconds.h: live subscriptions of a customer beside what counts. */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 
 extern const struct statement_list subscription_second_statements;
 

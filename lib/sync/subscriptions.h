@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 #include "sync/ours.h"
 
 extern const struct statement_list subscription_sync_statements;

@@ -2,7 +2,7 @@
  * repairs it. */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 
 /* A value that differs at Stripe. Texts live in the operation's arena. */
 struct stripe_difference {

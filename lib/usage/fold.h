@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 
 /* The reports that wait to be folded. */
 struct usage_figures {

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 
 extern const struct statement_list usage_retention_statements;
 

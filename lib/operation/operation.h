@@ -5,9 +5,9 @@
 #include <stdatomic.h>
 
 #include "base/failure.h"
-#include "billing/prices.h"
 #include "db/db.h"
 #include "licensing/keys.h"
+#include "operation/prices.h"
 #include "plans/plans.h"
 
 /* The greatest grace that a customer can set. */

@@ -1,11 +1,11 @@
 /* prices.c: Stripe's prices of the plans, add-ons and meters that this installation sells. */
-#include "billing/prices.h"
+#include "operation/prices.h"
 
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/text.h"
-#include "billing/operation.h"
+#include "operation/operation.h"
 
 static size_t
 count_of(const struct price_list *list, const char *sold)

@@ -3,7 +3,7 @@
 
 #include "support/suite.h"
 
-#include "billing/operation.h"
+#include "operation/operation.h"
 
 static struct task task;
 static struct billing billing;

@@ -1,5 +1,5 @@
 /* operation.c: the parameter and the failures that many operations share. */
-#include "billing/operation.h"
+#include "operation/operation.h"
 
 const char *
 param_in(const struct operation *operation, int64_t ms)
