@@ -1,6 +1,6 @@
 #!/bin/sh
 # Checks that includes point one way. Each room may include the rooms below it: base < json < db, http,
-# licensing < stripe, plans < operation < billing < callers, entitlements < issuing < audit, usage < instances; outbox <
+# licensing < stripe, plans < operation < events < billing < callers, entitlements < issuing < audit, usage < instances; outbox <
 # contracts < sync < sales, meters < accounts < app. Prints every include that points elsewhere; exit 1 when there is one.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -32,7 +32,7 @@ only() {
 
 # The rooms of which each may include those before it.
 texts="base json"
-issued="$texts db licensing plans operation billing callers entitlements issuing"
+issued="$texts db licensing plans operation events billing callers entitlements issuing"
 dealt="$issued stripe outbox contracts"
 synced="$dealt sync"
 service="$synced audit http usage instances sales meters accounts"
@@ -44,9 +44,10 @@ allow lib/licensing "$texts" licensing
 allow lib/stripe "$texts" http/client.h stripe
 allow lib/plans "$texts" licensing plans
 allow lib/operation "$texts" db licensing plans operation
-allow lib/billing "$texts" db licensing plans operation billing
-allow lib/callers "$texts" db licensing plans operation billing callers
-allow lib/entitlements "$texts" db licensing plans operation billing entitlements
+allow lib/events "$texts" db licensing plans operation events
+allow lib/billing "$texts" db licensing plans operation events billing
+allow lib/callers "$texts" db licensing plans operation events billing callers
+allow lib/entitlements "$texts" db licensing plans operation events billing entitlements
 allow lib/issuing "$issued"
 allow lib/audit "$issued" audit
 allow lib/usage "$issued" usage
