@@ -141,7 +141,7 @@ account_revoke_licenses(struct operation *operation, const char *customer_id,
 	 * licence from it waits, sees the change and issues none. */
 	TRY(subscription_cancel(operation, customer_id));
 	TRY(license_revoke_all(operation, customer_id, reason, NULL));
-	TRY(audit_record(operation, "license_revoke", customer_id, NULL, NULL));
+	TRY(license_record_revocation(operation, customer_id, NULL));
 	return db_commit(operation->db, operation->task);
 }
 

@@ -17,7 +17,8 @@ static const struct statement statements[] = {
                         "ON CONFLICT (customer_id, day) DO UPDATE SET entries = c.entries + 1 "
                         "WHERE c.entries < $8::bigint RETURNING 1) "
                         "INSERT INTO audit_log (actor, action, customer_id, subject, "
-                        "request_id, detail) SELECT $1, $2, $3, $4, $5, $6 FROM counted"},
+                        "request_id, detail, value_before, value_after) "
+                        "SELECT $1, $2, $3, $4, $5, $6, $9::jsonb, $10::jsonb FROM counted"},
         [PAYMENT] =
                 {"audit_admit_payment",
                  .sql = "INSERT INTO audit_counts AS c (customer_id, day, entries, payments) "
@@ -60,14 +61,24 @@ enum fail
 audit_change(struct operation *operation, const char *action, const char *customer_id,
              const char *subject, const char *detail)
 {
+	return audit_change_values(operation, action, customer_id, subject, detail, NULL, NULL);
+}
+
+enum fail
+audit_change_values(struct operation *operation, const char *action, const char *customer_id,
+                    const char *subject, const char *detail, const char *before,
+                    const char *after)
+{
 	struct task *task = operation->task;
 	int64_t written;
 
 	if (!audit_is_customers(operation))
-		return audit_record(operation, action, customer_id, subject, detail);
+		return audit_record_values(operation, action, customer_id, subject, detail,
+		                           before, after);
 	TRY(db_run(operation->db, task, &statements[CHANGE],
 	           PARAMETERS(operation->actor, action, customer_id, subject, task->request_id,
-	                      detail, param_now(operation), param_int(task, AUDIT_DAY_MAX)),
+	                      detail, param_now(operation), param_int(task, AUDIT_DAY_MAX),
+	                      before, after),
 	           &written));
 	if (written > 0)
 		return FAIL_NONE;

@@ -28,6 +28,11 @@ enum { AUDIT_DAY_MAX = 20000 };
 enum fail audit_change(struct operation *operation, const char *action, const char *customer_id,
                        const char *subject, const char *detail) MUST_CHECK;
 
+/* As audit_change(), with the values of audit_record_values(). */
+enum fail audit_change_values(struct operation *operation, const char *action,
+                              const char *customer_id, const char *subject, const char *detail,
+                              const char *before, const char *after) MUST_CHECK;
+
 /* ... and so many payment requests: requests that change something at Stripe, its copy of the customer's
  * name too. */
 enum { PAYMENTS_DAY_MAX = 500 };

@@ -11,7 +11,8 @@ WITH due AS (
 ended AS (
   UPDATE subscriptions s SET status = 'canceled', version = version + 1, updated_at = $1
   FROM due WHERE s.subscription_id = due.subscription_id
-  RETURNING s.customer_id)
+  RETURNING s.customer_id, jsonb_build_object('plan', s.plan, 'status', s.status, 'trial_ends_at',
+    to_char(s.trial_ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) AS present)
 
-INSERT INTO audit_log (actor, action, customer_id, request_id)
-SELECT $3, 'trial_expired', customer_id, $4 FROM ended
+INSERT INTO audit_log (actor, action, customer_id, request_id, value_before, value_after)
+SELECT $3, 'trial_expired', customer_id, $4, present || '{"status": "trialing"}', present FROM ended

@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "billing/audit.h"
 #include "billing/customers.h"
+#include "json/out.h"
 
 static const struct column columns[] =
         COLUMNS(struct subscription, subscription_id, customer_id, stripe_subscription_id, plan,
@@ -242,8 +243,23 @@ subscription_start_trial(struct operation *operation, const char *customer_id,
 	           out, &started));
 	if (!started)
 		return refuse_trial(operation, customer_id);
-	TRY(audit_record(operation, "trial_start", customer_id, NULL, NULL));
+	TRY(audit_record_values(operation, "trial_start", customer_id, NULL, NULL, NULL,
+	                        subscription_trial_state(task->arena, out, out->status)));
 	return db_commit(operation->db, task);
+}
+
+const char *
+subscription_trial_state(struct arena *arena, const struct subscription *subscription,
+                         const char *status)
+{
+	struct json_out json = json_out_new(arena, 128);
+
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "plan", subscription->plan);
+	json_out_string(&json, "status", status);
+	json_out_time(&json, "trial_ends_at", subscription->trial_ends_at);
+	json_out_close(&json, '}');
+	return json.text.data;
 }
 
 enum fail

@@ -71,6 +71,11 @@ enum fail subscription_newest(struct operation *operation, const char *customer_
 enum fail subscription_start_trial(struct operation *operation, const char *customer_id,
                                    struct subscription *out) MUST_CHECK;
 
+/* A trial with this status as the audit trail has it: a JSON object. */
+const char *subscription_trial_state(struct arena *arena,
+                                     const struct subscription *subscription,
+                                     const char *status);
+
 /* Cancels all live subscriptions. The newest row stays locked until the transaction ends and
  * has another version, so that no licence is issued from its earlier state. To be called within
  * a transaction. */

@@ -58,13 +58,14 @@ fleet AS MATERIALIZED (
   SELECT 0, 0 FROM bounds WHERE NOT bounded),
 
 own AS MATERIALIZED (
-  SELECT i.kind AS was_kind, COALESCE(i.lease_expires_at > $3::timestamptz, false) AS in_use,
+  SELECT i.kind AS was_kind, i.lease_expires_at AS was_until, i.released_at AS was_released_at,
+    COALESCE(i.lease_expires_at > $3::timestamptz, false) AS in_use,
     COALESCE($5, i.kind, 'production') AS kind
   FROM (SELECT) AS one LEFT JOIN instances i ON i.customer_id = $1 AND i.instance_id = $2),
 
 -- The others of its group, without the instance itself.
 room AS MATERIALIZED (
-  SELECT was_kind, in_use, kind,
+  SELECT was_kind, was_until, was_released_at, in_use, kind,
     in_use AND ($8::boolean OR (kind = 'production') = (was_kind = 'production')) AS is_counted,
     CASE WHEN $8::boolean THEN instances - in_use::int
       WHEN kind = 'production' THEN instances - f.others - (in_use AND was_kind = 'production')::int
@@ -86,7 +87,7 @@ active AS (
   RETURNING instance_id, kind, first_seen_at, last_seen_at, activated_at, lease_expires_at,
     released_at, latest_reported_at, active_devices, total_devices, metrics::text AS metrics)
 
-SELECT r.in_use, r.others, r.kind, r.was_kind,
+SELECT r.in_use, r.others, r.kind, r.was_kind, r.was_until, r.was_released_at,
   a.instance_id AS "instance.instance_id", a.kind AS "instance.kind",
   a.first_seen_at AS "instance.first_seen_at", a.last_seen_at AS "instance.last_seen_at",
   a.activated_at AS "instance.activated_at", a.lease_expires_at AS "instance.lease_expires_at",

@@ -20,6 +20,13 @@ extern const struct column instance_columns[];
 	        instance.latest_reported_at, instance.active_devices, instance.total_devices,  \
 	        instance.metrics
 
+/* An instance as the audit trail has it: a JSON object. */
+const char *instance_audited(struct operation *operation, const struct instance *instance);
+
+/* The instance as it is. */
+enum fail instance_find(struct operation *operation, const char *customer_id,
+                        const char *instance_id, struct instance *out, bool *found) MUST_CHECK;
+
 extern const struct statement_list instance_transfer_statements;
 
 /* Locks the customer until the transaction ends, and reads what its plan covers. FAIL_NOT_FOUND

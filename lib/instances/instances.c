@@ -8,6 +8,7 @@
 #include "billing/audit.h"
 #include "billing/customers.h"
 #include "issuing/bound_licenses.h"
+#include "json/out.h"
 
 /* The result of an activation; `instance.instance_id` is NULL when there was no room. */
 struct activation {
@@ -15,6 +16,8 @@ struct activation {
 	int64_t others; /* of its group */
 	const char *kind;
 	const char *was_kind; /* NULL: it was not known */
+	struct instant was_until;
+	struct instant was_released_at;
 	struct instance instance;
 };
 
@@ -51,8 +54,8 @@ static const struct statement statements[] = {
                          "WHERE c.customer_id = $1 AND c.deleted_at IS NULL "
                          "FOR NO KEY UPDATE OF c"},
         [ACTIVATE] = {"instance_activate",
-                      ROWS_WITH(struct activation, in_use, others, kind, was_kind,
-                                INSTANCE_MEMBERS),
+                      ROWS_WITH(struct activation, in_use, others, kind, was_kind, was_until,
+                                was_released_at, INSTANCE_MEMBERS),
                       .sql = instances_activate_sql},
         [RELEASE] = {"instance_release", ROW,
                      .sql = "UPDATE instances SET "
@@ -146,6 +149,35 @@ activate(struct operation *operation, const struct instance_lease *lease,
 	              out, &found);
 }
 
+const char *
+instance_audited(struct operation *operation, const struct instance *instance)
+{
+	struct json_out json = json_out_new(operation->task->arena, 128);
+
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "instance_id", instance->instance_id);
+	json_out_string(&json, "state", instance_state(instance, operation->now_ms));
+	json_out_string(&json, "kind", instance->kind);
+	json_out_time(&json, "lease_expires_at", instance->lease_expires_at);
+	json_out_time(&json, "released_at", instance->released_at);
+	json_out_close(&json, '}');
+	return json.text.data;
+}
+
+/* The instance before the activation, or NULL. */
+static const char *
+audited_before(struct operation *operation, const struct activation *activation)
+{
+	struct instance before = activation->instance;
+
+	if (activation->was_kind == NULL)
+		return NULL;
+	before.kind = activation->was_kind;
+	before.lease_expires_at = activation->was_until;
+	before.released_at = activation->was_released_at;
+	return instance_audited(operation, &before);
+}
+
 /* Records an activation and a change of the kind, of which the latter is bounded. */
 static enum fail
 record(struct operation *operation, const char *customer_id, const struct plan_usage *usage,
@@ -153,15 +185,23 @@ record(struct operation *operation, const char *customer_id, const struct plan_u
 {
 	const char *was = activation->was_kind, *kind = activation->instance.kind;
 	const char *id = activation->instance.instance_id, *change;
+	bool is_moved = was != NULL && strcmp(was, kind) != 0;
+	const char *before, *after;
 
+	if (activation->in_use && !is_moved)
+		return FAIL_NONE;
+	before = audited_before(operation, activation);
+	after = instance_audited(operation, &activation->instance);
 	if (!activation->in_use)
-		TRY(audit_change(operation, "instance_activate", customer_id, id,
-		                 strcmp(kind, production) == 0 ? NULL : kind));
-	if (was == NULL || strcmp(was, kind) == 0)
+		TRY(audit_change_values(operation, "instance_activate", customer_id, id,
+		                        strcmp(kind, production) == 0 ? NULL : kind, before,
+		                        after));
+	if (!is_moved)
 		return FAIL_NONE;
 	change = arena_printf(operation->task->arena, "%s -> %s", was, kind);
 	TRY(instance_count_move(operation, customer_id, usage));
-	return audit_change(operation, "instance_kind", customer_id, id, change);
+	return audit_change_values(operation, "instance_kind", customer_id, id, change, before,
+	                           after);
 }
 
 enum fail
@@ -189,6 +229,7 @@ instance_release(struct operation *operation, const char *customer_id, const cha
 {
 	struct task *task = operation->task;
 	const struct plan_usage *usage = NULL;
+	struct instance before;
 	int64_t revoked = 0;
 	enum fail kind;
 	bool found;
@@ -199,16 +240,21 @@ instance_release(struct operation *operation, const char *customer_id, const cha
 		TRY(kind);
 	else
 		task_clear(task); /* what is asked for is the instance */
-	TRY(db_row(operation->db, task, &statements[RELEASE],
-	           PARAMETERS(customer_id, instance_id, param_now(operation)), out, &found));
+	TRY(instance_find(operation, customer_id, instance_id, &before, &found));
 	if (!found)
 		return task_fail(task, FAIL_NOT_FOUND, "instance_not_found",
 		                 "The customer has no such instance.");
+	TRY(db_row(operation->db, task, &statements[RELEASE],
+	           PARAMETERS(customer_id, instance_id, param_now(operation)), out, &found));
 	TRY(bound_license_revoke(operation, customer_id, instance_id, "instance_released",
 	                         &revoked));
 	/* The machine may go on until its licence ends, so that a release moves the activation. */
-	if (revoked > 0)
+	if (revoked > 0) {
+		TRY(license_record_revocation(operation, customer_id, "instance_released"));
 		TRY(instance_count_move(operation, customer_id, usage));
-	TRY(audit_change(operation, "instance_release", customer_id, instance_id, NULL));
+	}
+	TRY(audit_change_values(operation, "instance_release", customer_id, instance_id, NULL,
+	                        instance_audited(operation, &before),
+	                        instance_audited(operation, out)));
 	return db_commit(operation->db, task);
 }

@@ -8,8 +8,9 @@
 /* `instance` is the other one; its id is NULL when nothing was moved. */
 struct transfer {
 	bool in_use;
-	bool is_taken; /* the other one was activated itself */
-	bool is_done;  /* by an earlier request */
+	bool is_taken;            /* the other one was activated itself */
+	bool is_done;             /* by an earlier request */
+	struct instant was_until; /* of the lease */
 	struct instance instance;
 };
 
@@ -19,11 +20,12 @@ enum { TRANSFER, FIND, MOVE };
 
 static const struct statement statements[] = {
         [TRANSFER] = {"instance_transfer",
-                      ROWS_WITH(struct transfer, in_use, is_taken, is_done, INSTANCE_MEMBERS),
+                      ROWS_WITH(struct transfer, in_use, is_taken, is_done, was_until,
+                                INSTANCE_MEMBERS),
                       .sql = instances_transfer_sql},
         [FIND] = {"instance_find", INSTANCE_ROW,
                   .sql = "SELECT " INSTANCE_COLUMNS " FROM instances "
-                         "WHERE customer_id = $1 AND instance_id = $2"},
+                         "WHERE customer_id = $1 AND instance_id = $2 FOR NO KEY UPDATE"},
         [MOVE] = {"instance_move",
                   .sql = "INSERT INTO instance_moves AS m (customer_id, month, moves) "
                          "VALUES ($1, date_trunc('month', timezone('UTC', "
@@ -59,6 +61,26 @@ instance_count_move(struct operation *operation, const char *customer_id,
 	        (long long)most);
 }
 
+enum fail
+instance_find(struct operation *operation, const char *customer_id, const char *instance_id,
+              struct instance *out, bool *found)
+{
+	return db_row(operation->db, operation->task, &statements[FIND],
+	              PARAMETERS(customer_id, instance_id), out, found);
+}
+
+/* The instance before its activation was moved. */
+static const char *
+audited_before(struct operation *operation, const struct instance *released,
+               struct instant was_until)
+{
+	struct instance before = *released;
+
+	before.lease_expires_at = was_until;
+	before.released_at = INSTANT_NONE;
+	return instance_audited(operation, &before);
+}
+
 /* Refuses what cannot be moved. */
 static enum fail
 check(struct task *task, bool found, const struct transfer *transfer)
@@ -82,6 +104,7 @@ instance_transfer(struct operation *operation, const char *customer_id, const ch
 	struct task *task = operation->task;
 	struct transfer transfer = {0};
 	const struct plan_usage *usage = NULL;
+	struct instance was = {0};
 	int64_t revoked = 0;
 	bool found;
 
@@ -90,15 +113,19 @@ instance_transfer(struct operation *operation, const char *customer_id, const ch
 	TRY(db_row(operation->db, task, &statements[TRANSFER],
 	           PARAMETERS(customer_id, from, to, param_now(operation)), &transfer, &found));
 	if (found && transfer.is_done) {
-		TRY(db_row(operation->db, task, &statements[FIND], PARAMETERS(customer_id, to),
-		           out, &found));
+		TRY(instance_find(operation, customer_id, to, out, &found));
 		return db_commit(operation->db, task);
 	}
 	TRY(check(task, found, &transfer));
 	TRY(instance_count_move(operation, customer_id, usage));
 	TRY(bound_license_revoke(operation, customer_id, from, "instance_transferred",
 	                         &revoked));
-	TRY(audit_change(operation, "instance_transfer", customer_id, from, to));
+	if (revoked > 0)
+		TRY(license_record_revocation(operation, customer_id, "instance_transferred"));
+	TRY(instance_find(operation, customer_id, from, &was, &found));
+	TRY(audit_change_values(operation, "instance_transfer", customer_id, from, to,
+	                        audited_before(operation, &was, transfer.was_until),
+	                        instance_audited(operation, &was)));
 	*out = transfer.instance;
 	return db_commit(operation->db, task);
 }

@@ -36,7 +36,7 @@ active AS (
   RETURNING instance_id, kind, first_seen_at, last_seen_at, activated_at, lease_expires_at,
     released_at, latest_reported_at, active_devices, total_devices, metrics::text AS metrics)
 
-SELECT b.in_use, b.is_taken, b.is_done,
+SELECT b.in_use, b.is_taken, b.is_done, b.lease_expires_at AS was_until,
   a.instance_id AS "instance.instance_id", a.kind AS "instance.kind",
   a.first_seen_at AS "instance.first_seen_at", a.last_seen_at AS "instance.last_seen_at",
   a.activated_at AS "instance.activated_at", a.lease_expires_at AS "instance.lease_expires_at",

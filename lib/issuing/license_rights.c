@@ -234,9 +234,8 @@ revoke_grants(struct operation *operation, const char *customer_id,
 		if (revoked > 0)
 			reason = reason_for(&bounds, &grants[i]);
 	}
-	return reason == NULL
-	               ? FAIL_NONE
-	               : audit_record(operation, "license_revoke", customer_id, NULL, reason);
+	return reason == NULL ? FAIL_NONE
+	                      : license_record_revocation(operation, customer_id, reason);
 }
 
 enum fail
@@ -252,8 +251,7 @@ license_revoke_excess(struct operation *operation, const char *customer_id)
 		return revoke_grants(operation, customer_id, &basis);
 	TRY(license_revoke_all(operation, customer_id, "access_ended", &revoked));
 	return revoked == 0 ? FAIL_NONE
-	                    : audit_record(operation, "license_revoke", customer_id, NULL,
-	                                   "access_ended");
+	                    : license_record_revocation(operation, customer_id, "access_ended");
 }
 
 static enum fail

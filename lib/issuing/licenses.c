@@ -27,7 +27,18 @@ struct outcome {
 extern const char issuing_license_view_sql[];  /* license_view.sql */
 extern const char issuing_license_store_sql[]; /* license_store.sql */
 
-enum { VIEW, STORE, REVOKE_ALL };
+enum { VIEW, STORE, REVOKE_ALL, REVOKED };
+
+enum { RECORDED_MAX = 50 };
+
+/* Revoked licences as JSON. */
+struct revocation {
+	const char *before;
+	const char *after;
+};
+
+#define API_TIME(column)                                                                       \
+	"to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
 
 static const struct statement statements[] = {
         [VIEW] = {"license_view",
@@ -59,6 +70,28 @@ static const struct statement statements[] = {
                                "= NULL "
                                "WHERE customer_id = $1 AND revoked_at IS NULL "
                                "AND (expires_at > $4 OR token IS NOT NULL)"},
+        [REVOKED] = {"license_revoked", ROWS_WITH(struct revocation, before, after),
+                     .sql = "SELECT jsonb_build_object('count', max(total), 'licenses', "
+                            "  jsonb_agg(present || '{\"revoked_at\": null, \"revoke_reason\": "
+                            "    null}' ORDER BY license_id DESC))::text AS before, "
+                            "jsonb_build_object('count', max(total), 'licenses', "
+                            "  jsonb_agg(present ORDER BY license_id DESC))::text AS after "
+                            "FROM (SELECT license_id, count(*) OVER () AS total, "
+                            "  jsonb_build_object('jti', jti, 'plan', plan, "
+                            "    'instance_id', instance_id, "
+                            "    'expires_at', " API_TIME(
+                                    "expires_at") ", "
+                                                  "    'revoked_at', " API_TIME(
+                                                          "revoked_at") ", "
+                                                                        "    'revoke_reason', "
+                                                                        "revoke_reason) AS "
+                                                                        "present "
+                                                                        "  FROM licenses WHERE "
+                                                                        "customer_id = $1 AND "
+                                                                        "revoked_at = $2 "
+                                                                        "  ORDER BY license_id "
+                                                                        "DESC LIMIT "
+                                                                        "$3::bigint) l"},
 };
 
 const struct statement_list license_statements = STATEMENT_LIST(statements);
@@ -310,11 +343,35 @@ license_revoke_all(struct operation *operation, const char *customer_id, const c
 	              revoked);
 }
 
+static enum fail
+find_revoked(struct operation *operation, const char *customer_id, struct revocation *out)
+{
+	struct task *task = operation->task;
+	bool found;
+
+	return db_row(
+	        operation->db, task, &statements[REVOKED],
+	        PARAMETERS(customer_id, param_now(operation), param_int(task, RECORDED_MAX)),
+	        out, &found);
+}
+
+enum fail
+license_record_revocation(struct operation *operation, const char *customer_id,
+                          const char *detail)
+{
+	struct revocation revoked = {0};
+
+	TRY(find_revoked(operation, customer_id, &revoked));
+	return audit_record_values(operation, "license_revoke", customer_id, NULL, detail,
+	                           revoked.before, revoked.after);
+}
+
 enum fail
 license_rotate(struct operation *operation, const char *customer_id, struct issued_license *out,
                struct subscription *subscription)
 {
 	struct license_view view = {0};
+	struct revocation revoked = {0};
 	bool stored;
 
 	TRY(db_begin(operation->db, operation->task));
@@ -330,7 +387,9 @@ license_rotate(struct operation *operation, const char *customer_id, struct issu
 	TRY(store(operation, &view.subscription, out, &stored));
 	if (!stored)
 		return fail_busy(operation->task);
-	TRY(audit_change(operation, "license_rotate", customer_id, out->jti, NULL));
+	TRY(find_revoked(operation, customer_id, &revoked));
+	TRY(audit_change_values(operation, "license_rotate", customer_id, out->jti, NULL,
+	                        revoked.before, revoked.after));
 	*subscription = view.subscription;
 	return db_commit(operation->db, operation->task);
 }

@@ -179,8 +179,10 @@ change_plan(struct operation *operation, const struct plan_change *change)
 
 /* Cancels a trial that Stripe does not know. */
 static enum fail
-cancel_trial(struct operation *operation, const char *customer_id)
+cancel_trial(struct operation *operation, const struct subscription *trial)
 {
+	const char *customer_id = trial->customer_id;
+	struct arena *arena = operation->task->arena;
 	bool ended;
 
 	TRY(db_begin(operation->db, operation->task));
@@ -190,7 +192,9 @@ cancel_trial(struct operation *operation, const char *customer_id)
 		return fail_nothing_to_change(operation);
 	TRY(license_revoke_excess(operation, customer_id));
 	TRY(stripe_call_record_nothing(operation, customer_id, NULL));
-	TRY(audit_record(operation, "trial_cancel", customer_id, NULL, NULL));
+	TRY(audit_record_values(operation, "trial_cancel", customer_id, NULL, NULL,
+	                        subscription_trial_state(arena, trial, "trialing"),
+	                        subscription_trial_state(arena, trial, "canceled")));
 	return db_commit(operation->db, operation->task);
 }
 
@@ -229,7 +233,7 @@ change_cancel(struct operation *operation, const char *customer_id, enum cancel_
 			return fail_subscription_ended(operation);
 		/* A trial ends without a charge at its end anyway. */
 		return when == CANCEL_AT_PERIOD_END ? fail_nothing_to_change(operation)
-		                                    : cancel_trial(operation, customer_id);
+		                                    : cancel_trial(operation, &subscription);
 	}
 	TRY(stripe_is_configured(operation));
 	if (stripe_status_is_final(subscription.status))
