@@ -66,5 +66,8 @@ handler delete_old_usage, post_usage_correction;
 extern const struct field audit_query[];
 handler list_audit;
 
+/* brand.c */
+handler get_brand, get_brand_style, get_brand_logo;
+
 /* operations.c */
 handler get_plans, get_health, get_ready, get_metrics, get_openapi;

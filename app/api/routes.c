@@ -20,6 +20,9 @@ const struct route api_routes[] = {
 	{{HTTP_GET,    "/openapi.json"},                 WHO_ANYBODY,  .handler = get_openapi},
 	{{HTTP_GET,    "/.well-known/jwks.json"},        WHO_ANYBODY,  .handler = get_jwks},
 	{{HTTP_GET,    "/api/plans"},                    WHO_ANYBODY,  .handler = get_plans},
+	{{HTTP_GET,    "/api/brand"},                    WHO_ANYBODY,  .handler = get_brand},
+	{{HTTP_GET,    "/api/brand/logo"},               WHO_ANYBODY,  .handler = get_brand_logo},
+	{{HTTP_GET,    "/api/brand/style.css"},          WHO_ANYBODY,  .handler = get_brand_style},
 
 	{{HTTP_POST,   "/api/customers"},                WHO_SIGN_UP,  .handler = post_customer, .body = sign_up_body},
 	{{HTTP_GET,    "/api/customers"},                WHO_OPERATOR, .handler = list_customers, .query = list_customers_query},

@@ -328,7 +328,7 @@ check_service(struct doctor *doctor)
 static const struct check checks[] = {
 	{"settings", check_settings, NOTHING, SETTINGS, "correct it; billingd --settings lists them all"},
 	{"settings_file", check_settings_file, SETTINGS, NOTHING, "chgrp it to a group in which nginx is not, and chmod 640"},
-	{"plans", check_plans, SETTINGS, RULES, "correct the file that PLANS_FILE names"},
+	{"plans", check_plans, SETTINGS, RULES, "correct the file that PLANS_FILE or BRAND_FILE names"},
 	{"signing_key", check_signing_key, SETTINGS, KEYS, "correct KEYS_DIR, or restore its files from the backup"},
 	{"database", check_database, SETTINGS, DATABASE, "start PostgreSQL, or correct DATABASE_URL"},
 	{"version", check_version, DATABASE, FACTS, "upgrade to PostgreSQL 15 or newer"},

@@ -3,6 +3,7 @@
 #include "settings/settings.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/log.h"
@@ -124,6 +125,9 @@ const struct setting app_settings_table[] = {
             "When customers lose what their plan loses in PLANS_FILE: now, with their next "
             "licence, or period_end.",
             .choices = when_choices),
+        ROW(brand_file, "BRAND_FILE", "",
+            "The vendor's name, logo, colour and addresses, for pages and mails; empty: "
+            "brand.json in the folder of PLANS_FILE, or without one what the service brings."),
         ROW(keys_dir, "KEYS_DIR", "keys", "Folder of the signing key and the published keys.",
             .check = check_not_empty),
         ROW(key_wait_hours, "KEY_WAIT_HOURS", "24",
@@ -262,14 +266,14 @@ const struct setting app_settings_table[] = {
         SETTING_END("billingd"),
 };
 
-/* The path of audit-heads.jwt in the folder of another file. */
+/* The path of a file in the folder of another one. */
 static const char *
-beside(struct arena *arena, const char *path)
+beside(struct arena *arena, const char *path, const char *name)
 {
 	const char *slash = strrchr(path, '/');
 	int length = slash == NULL ? 0 : (int)(slash - path) + 1;
 
-	return arena_printf(arena, "%.*saudit-heads.jwt", length, path);
+	return arena_printf(arena, "%.*s%s", length, path, name);
 }
 
 enum fail
@@ -283,7 +287,8 @@ app_settings_load(struct task *task, const char *path, unsigned int secrets,
 		out->revocations_file =
 		        arena_printf(task->arena, "%s/revocations.jwt", out->keys_dir);
 	if (*out->audit_heads_file == '\0')
-		out->audit_heads_file = beside(task->arena, out->revocations_file);
+		out->audit_heads_file =
+		        beside(task->arena, out->revocations_file, "audit-heads.jwt");
 	if (out->license_offline_stale_days > 0 &&
 	    out->license_offline_stale_days * 24 <= out->revocations_ttl_hours)
 		return task_fail(task, FAIL_INVALID, "invalid_setting",
@@ -401,6 +406,20 @@ sales_of(const struct app_settings *settings)
 	};
 }
 
+static enum fail
+load_brand(struct task *task, const struct app_settings *settings, struct brand *out)
+{
+	const char *path = settings->brand_file;
+
+	if (*path != '\0')
+		return brand_load(task, path, out);
+	path = beside(task->arena, settings->plans_file, "brand.json");
+	if (access(path, F_OK) == 0)
+		return brand_load(task, path, out);
+	brand_default(task, out);
+	return FAIL_NONE;
+}
+
 enum fail
 app_settings_rules(struct task *task, const struct app_settings *settings, struct billing *out)
 {
@@ -409,6 +428,7 @@ app_settings_rules(struct task *task, const struct app_settings *settings, struc
 	        .sales = sales_of(settings),
 	};
 	TRY(plans_load(task, settings->plans_file, &out->plans));
+	TRY(load_brand(task, settings, &out->brand));
 	out->plans.keeps_sold = strcmp(settings->plan_reductions, "period_end") == 0;
 	return load_prices(task, settings, out);
 }

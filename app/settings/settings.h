@@ -31,6 +31,7 @@ struct app_settings {
 	const char *migrations_dir;
 	const char *plans_file;
 	const char *plan_reductions;
+	const char *brand_file;
 	const char *keys_dir;
 	int64_t key_wait_hours;
 	const char *base_url;

@@ -6,7 +6,7 @@
 prepare_service() {
 	local name settings
 
-	for name in PLANS_FILE MIGRATIONS_DIR KEYS_DIR; do
+	for name in PLANS_FILE BRAND_FILE MIGRATIONS_DIR KEYS_DIR; do
 		[[ -z ${!name:-} ]] ||
 			printf -v "$name" %s "$(cd -- "$CALLED_FROM" && realpath -m -- "${!name}")"
 	done
@@ -20,6 +20,7 @@ prepare_service() {
 		"BILLING_SOCKET=$BILLING_SOCKET_PATH" "BILLING_STRIPE_SOCKET=$STRIPE_SOCKET_PATH"
 		"BILLINGD_PID_FILE=$BILLINGD_PID_FILE"
 		"SUBSCRIPTION_CANCEL=${SUBSCRIPTION_CANCEL:-period_end}"
+		"BRAND_FILE=$(brand_for_service "${BRAND_FILE:-$ROOT/conf/brand.json}")"
 		"PLANS_FILE=$(for_service "${PLANS_FILE:-$ROOT/conf/plans.json}")"
 		"MIGRATIONS_DIR=$(for_service "${MIGRATIONS_DIR:-$ROOT/migrations}")")
 
@@ -43,6 +44,16 @@ for_service() {
 	cp -rL -- "$1" "$copy"
 	chmod -R a+rX -- "$copy"
 	echo "$copy"
+}
+
+# brand_for_service PATH: likewise for the brand, with the logo that it names.
+brand_for_service() {
+	local logo file
+
+	file=$(for_service "$1")
+	logo=$(sed -n 's/^.*"logo" *: *"\([^"]*\)".*$/\1/p' "$1" 2>/dev/null | head -n 1)
+	[[ $file == "$1" || -z $logo || $logo == /* ]] || for_service "${1%/*}/$logo" >/dev/null
+	echo "$file"
 }
 
 # complaint LOG: its last line, without the program's name.

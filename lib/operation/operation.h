@@ -8,6 +8,7 @@
 #include "db/db.h"
 #include "licensing/keys.h"
 #include "operation/prices.h"
+#include "plans/brand.h"
 #include "plans/plans.h"
 
 /* The greatest grace that a customer can set. */
@@ -56,6 +57,7 @@ struct sales_policy {
 /* The rules of this installation; constant while a process serves. */
 struct billing {
 	struct plans plans;
+	struct brand brand;
 	struct billing_policy policy;
 	struct price_list plan_prices;
 	struct price_list addon_prices;

@@ -211,6 +211,9 @@ TABLE = {
     "GET /openapi.json": get("/openapi.json"),
     "GET /.well-known/jwks.json": get("/.well-known/jwks.json"),
     "GET /api/plans": get("/api/plans"),
+    "GET /api/brand": get("/api/brand"),
+    "GET /api/brand/logo": get("/api/brand/logo"),
+    "GET /api/brand/style.css": get("/api/brand/style.css"),
     "POST /api/customers": send("POST", "/api/customers", lambda place: {
         "email": place.api.email(), "company_name": "x" * 200}),
     "GET /api/customers": get("/api/customers?limit=100"),

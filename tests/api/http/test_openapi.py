@@ -178,6 +178,9 @@ def drive(api, stack):
     yield "get_openapi", nobody.get("/openapi.json")
     yield "get_jwks", nobody.get("/.well-known/jwks.json")
     yield "list_plans", nobody.get("/api/plans")
+    yield "get_brand", nobody.get("/api/brand")
+    yield "get_brand_logo", nobody.get("/api/brand/logo")
+    yield "get_brand_style", nobody.get("/api/brand/style.css")
     yield "get_public_key", nobody.get("/api/licenses/public-key")
     answer = owner.post("/api/customers", {"email": api.email(), "company_name": "Acme"})
     yield "create_customer", answer
