@@ -21,6 +21,9 @@ BEGIN
             ('contract_versions', 'INSERT, SELECT, UPDATE'),
             ('contracts', 'INSERT, SELECT, UPDATE'),
             ('customers', 'INSERT, SELECT, UPDATE'),
+            ('event_clock', 'SELECT'),
+            ('event_sequences', 'INSERT, SELECT, UPDATE'),
+            ('events', 'INSERT, SELECT'),
             ('idempotency_counts', 'DELETE, INSERT, SELECT, UPDATE'),
             ('idempotency_keys', 'DELETE, INSERT, SELECT, UPDATE'),
             ('instance_moves', 'INSERT, SELECT, UPDATE'),
@@ -74,13 +77,19 @@ BEGIN
         END IF;
     END LOOP;
 
-    FOR item IN SELECT name FROM (VALUES ('usage_ids')) AS wanted (name)
+    FOR item IN SELECT name FROM (VALUES ('event_numbers'), ('usage_ids')) AS wanted (name)
         WHERE NOT has_sequence_privilege(service, name, 'USAGE')
     LOOP
         EXECUTE format('GRANT USAGE ON SEQUENCE %I TO %I', item.name, service);
     END LOOP;
 
     FOR item IN SELECT name FROM (VALUES
+            ('event_base_raise()'),
+            ('event_floor_raise()'),
+            ('event_month_detach(timestamptz)'),
+            ('event_months_drop()'),
+            ('event_months_make(timestamptz, bigint)'),
+            ('events_forget(text)'),
             ('usage_days_count(text[], date[])'),
             ('usage_metrics_count(text[], date[])'),
             ('usage_partition_detach(timestamptz, timestamptz, boolean)'),

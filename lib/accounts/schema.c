@@ -18,6 +18,8 @@
 #include "db/role.h"
 #include "db/server.h"
 #include "entitlements/overrides.h"
+#include "events/log.h"
+#include "events/reader.h"
 #include "instances/instance_row.h"
 #include "issuing/bound_licenses.h"
 #include "issuing/key_use.h"
@@ -66,6 +68,8 @@ const struct statement_list *const billing_statements[] = {
 	&audit_verify_statements,
 	&customer_key_statements,
 	&customer_statements,
+	&event_log_statements,
+	&event_reader_statements,
 	&idempotency_statements,
 	&instance_statements,
 	&instance_transfer_statements,

@@ -74,14 +74,13 @@ db_ahead_send(struct db *db, struct task *task, const struct statement *statemen
 	return db_result_fail(db, task, statement->name, NULL, false);
 }
 
-/* Takes the rest of the pipeline's answers. A connection that does not end it is closed. */
-static void
-end_pipeline(struct db *db)
+void
+db_pipeline_end(struct db *db, int64_t unread)
 {
 	bool ended = false;
 
 	/* After an error come answers for the statements that were not run. */
-	for (int i = 0; i < 3 && !ended && db->connection != NULL; i++) {
+	for (int64_t i = 0; i <= unread && !ended && db->connection != NULL; i++) {
 		PGresult *result = db_await(db);
 
 		ended = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
@@ -118,7 +117,7 @@ db_ahead_receive(struct db *db, struct task *task, const struct statement *state
 		db_keep_result(task, first);
 		later = receive_second(db, &aside, statement, &second);
 	}
-	end_pipeline(db);
+	db_pipeline_end(db, 2);
 	if (second != NULL)
 		db_keep_result(task, second);
 	TRY(kind);

@@ -130,6 +130,13 @@ enum fail db_judge_ahead(struct db *db, struct task *task) MUST_CHECK;
 enum fail db_begin(struct db *db, struct task *task) MUST_CHECK;
 enum fail db_commit(struct db *db, struct task *task) MUST_CHECK;
 
+/* Has the statement run as one of the last of the open transaction, in one round trip with its COMMIT,
+ * unless the inner transaction that is open now is rolled back. Its rows do not matter; its failure
+ * is that of db_commit(). Those of a transaction run in the order of `order`, and of this call
+ * where it is equal. `order` and the parameters live until the transaction ends. */
+enum fail db_run_at_commit(struct db *db, struct task *task, const struct statement *statement,
+                           struct parameters parameters, const char *order) MUST_CHECK;
+
 /* Waits until a synchronous standby, if there is one, has all that was committed before.
  * FAIL_UNAVAILABLE when that takes more than a second. While a standby does not confirm, changes
  * are refused with FAIL_UNAVAILABLE, and reading goes on. For answers that speak of what an earlier

@@ -35,7 +35,8 @@ struct db {
 	int64_t held_until_us; /* no new question to the standby before */
 	char error[200];       /* the last message of PostgreSQL */
 	struct db_time time;
-	const struct db_ahead *ahead; /* not judged yet; NULL: none */
+	const struct db_ahead *ahead;   /* not judged yet; NULL: none */
+	struct db_at_commit *at_commit; /* in order; NULL: none */
 };
 
 /* Closes the connection. The next use opens another, once no transaction is open. */
@@ -86,6 +87,20 @@ enum fail db_ahead_send(struct db *db, struct task *task, const struct statement
 
 /* Receives both answers, and judges the first. The result is the arena's. */
 enum fail db_ahead_receive(struct db *db, struct task *task, const struct statement *statement,
+                           PGresult **out) MUST_CHECK;
+
+/* Takes the rest of the pipeline's answers: at most so many, and the one of its end. A connection that
+ * does not end it is closed. */
+void db_pipeline_end(struct db *db, int64_t unread);
+
+/* Statements for the COMMIT: those of the savepoint that was just released belong to the one around
+ * it; those of what was just rolled back are dropped. */
+void db_at_commit_release(struct db *db);
+void db_at_commit_drop(struct db *db);
+
+/* Runs them and the COMMIT in one pipeline. The result is that of the COMMIT, or of the first statement
+ * that failed, whose name `*name` then is; the caller clears it. NULL: the connection is lost. */
+enum fail db_at_commit_run(struct db *db, struct task *task, const char **name,
                            PGresult **out) MUST_CHECK;
 
 /* Has the arena clear the result. */

@@ -45,6 +45,7 @@ db_begin(struct db *db, struct task *task)
 	}
 	db->depth = 1;
 	db->changes = false;
+	db->at_commit = NULL;
 	return FAIL_NONE;
 }
 
@@ -78,6 +79,22 @@ commit_outcome(struct db *db, struct task *task, PGresult *result)
 	return FAIL_NONE;
 }
 
+/* A statement that runs with the COMMIT has failed: the transaction is still open. */
+static enum fail
+commit_with_statements(struct db *db, struct task *task, PGresult **out)
+{
+	const char *name;
+	enum fail kind;
+
+	db->changes = true;
+	TRY(db_at_commit_run(db, task, &name, out));
+	if (*out == NULL || strcmp(name, "COMMIT") == 0)
+		return FAIL_NONE;
+	kind = db_result_fail(db, task, name, *out, false);
+	PQclear(*out);
+	return kind;
+}
+
 enum fail
 db_commit(struct db *db, struct task *task)
 {
@@ -86,6 +103,7 @@ db_commit(struct db *db, struct task *task)
 
 	if (db->depth > 1) {
 		db->depth--;
+		db_at_commit_release(db);
 		return db_command(db, task,
 		                  arena_printf(task->arena, "RELEASE SAVEPOINT s%d", db->depth),
 		                  "RELEASE");
@@ -94,12 +112,16 @@ db_commit(struct db *db, struct task *task)
 	if (db->connection == NULL) {
 		/* The transaction was lost before: COMMIT is never sent. */
 		db->depth = 0;
+		db->at_commit = NULL;
 		return db_unavailable(task);
 	}
 	db->warned = false;
-	if (PQsendQueryParams(db->connection, "COMMIT", 0, NULL, NULL, NULL, NULL, 0) == 1)
+	if (db->at_commit != NULL)
+		TRY(commit_with_statements(db, task, &result));
+	else if (PQsendQueryParams(db->connection, "COMMIT", 0, NULL, NULL, NULL, NULL, 0) == 1)
 		result = db_await(db);
 	db->depth = 0;
+	db->at_commit = NULL;
 	kind = commit_outcome(db, task, result);
 	PQclear(result);
 	if (kind == FAIL_NONE && db->changes)
@@ -116,6 +138,7 @@ db_rollback_to(struct db *db, int depth)
 	if (db->depth <= depth)
 		return;
 	db->depth = depth;
+	db_at_commit_drop(db);
 	if (db->connection == NULL)
 		return;
 	if (depth > 0)

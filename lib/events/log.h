@@ -1,0 +1,24 @@
+/*
+ * log.h: writes events, each in the transaction of the change that it tells of.
+ *
+ * An event of a transaction, or of an inner one, that is rolled back is not written. Writing costs no
+ * round trip. A statement that makes a change by itself calls the database's function instead:
+ * event_add(type's name, customer's id or NULL, time, data), for several customers in the order
+ * of their ids.
+ */
+#pragma once
+
+#include "events/catalogue.h"
+#include "operation/operation.h"
+
+extern const struct statement_list event_log_statements;
+
+/* An event's data is shorter, in bytes; longer data is left out. */
+enum { EVENT_DATA_MAX = 20 * 1024 };
+
+/* Has the event written with the COMMIT of the open transaction, or at once outside of one. `data` is
+ * the text of a JSON object: the changed object as the API shows it, without keys, tokens and
+ * secrets. All texts live until the transaction ends. `customer_id` is NULL for an event that belongs
+ * to no customer. */
+enum fail event_write(struct operation *operation, enum event_type type,
+                      const char *customer_id, const char *data) MUST_CHECK;

@@ -1,0 +1,163 @@
+/* reader.c: reads the log of events in the order of commit. */
+#include "events/reader.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/text.h"
+
+#define EVENT                                                                                  \
+	ROWS_WITH(struct event, position, number, event_id, type, customer_id, sequence,       \
+	          created_at, data)
+#define EVENT_COLUMNS                                                                          \
+	"position, number, 'evt_' || replace(event_id::text, '-', '') AS event_id, type, "     \
+	"customer_id, sequence, created_at, data::text AS data "
+
+/* $1, $2 the cursor  $3 limit  $4, $5 time  $6 types, NULL for all. With the inner limit the planner
+ * knows that few rows are read; the horizon is computed once. */
+#define DUE(condition)                                                                         \
+	"SELECT " EVENT_COLUMNS "FROM (SELECT * FROM events "                                  \
+	"WHERE (position, number) > ($1::bigint, $2::bigint) "                                 \
+	"AND position < (SELECT event_horizon()) "                                             \
+	"AND created_at >= COALESCE($4::timestamptz, '-infinity') "                            \
+	"AND created_at < COALESCE($5::timestamptz, 'infinity') "                              \
+	"AND ($6::text[] IS NULL OR type = ANY ($6)) " condition                               \
+	"ORDER BY position, number LIMIT 1001) AS due "                                        \
+	"ORDER BY position, number LIMIT $3::bigint"
+
+/* By the narrowest filter that is given, each of which has an index. */
+enum { ALL, OF_CUSTOMER, OF_TYPE, OF_BOTH, FIND, NOW, HORIZON };
+
+static const struct statement statements[] = {
+        [ALL] = {"event_page", EVENT, .sql = DUE("")},
+        [OF_CUSTOMER] = {"event_page_of_customer", EVENT, .sql = DUE("AND customer_id = $7 ")},
+        [OF_TYPE] = {"event_page_of_type", EVENT, .sql = DUE("AND type = $7 ")},
+        [OF_BOTH] = {"event_page_of_both", EVENT,
+                     .sql = DUE("AND customer_id = $7 AND type = $8 ")},
+        [FIND] = {"event_find", EVENT,
+                  .sql = "SELECT " EVENT_COLUMNS "FROM events WHERE event_id = $1::uuid"},
+        [NOW] = {"event_cursor_now", ROWS_WITH(struct event_cursor, position, number),
+                 .sql = "SELECT event_horizon() - 1 AS position, "
+                        "9223372036854775807::bigint AS number"},
+        [HORIZON] = {"event_horizon", ROWS_WITH(struct event_horizon, waiting, waiting_since),
+                     .sql = "SELECT count(*) AS waiting, min(created_at) AS waiting_since "
+                            "FROM (SELECT created_at FROM events "
+                            "  WHERE position >= (SELECT event_horizon()) "
+                            "  ORDER BY position, number LIMIT 1000) AS waiting"},
+};
+
+const struct statement_list event_reader_statements = STATEMENT_LIST(statements);
+
+/* The types that a customer may see. */
+static const char *
+customers_types(struct task *task)
+{
+	const char *names[EVENT_TYPES];
+	struct string_list list = {.items = names};
+
+	for (size_t i = 0; i < EVENT_TYPES; i++)
+		if (event_type_is_customers((enum event_type)i))
+			names[list.count++] = event_type_name((enum event_type)i);
+	return param_list(task, &list);
+}
+
+enum fail
+event_batch(struct operation *operation, const struct event_filter *filter,
+            struct event_cursor behind, int64_t limit, const struct event **out, size_t *count)
+{
+	struct task *task = operation->task;
+	const char *customer_id = filter->customer_id, *type = filter->type;
+	int statement = customer_id != NULL ? (type != NULL ? OF_BOTH : OF_CUSTOMER)
+	                : type != NULL      ? OF_TYPE
+	                                    : ALL;
+	const char *values[] = {
+	        param_int(task, behind.position),
+	        param_int(task, behind.number),
+	        param_int(task, limit),
+	        param_time(task, filter->from),
+	        param_time(task, filter->to),
+	        filter->customers_only ? customers_types(task) : NULL,
+	        customer_id != NULL ? customer_id : type,
+	        type,
+	};
+	const size_t given[] = {[ALL] = 6, [OF_CUSTOMER] = 7, [OF_TYPE] = 7, [OF_BOTH] = 8};
+
+	return db_rows(operation->db, task, &statements[statement],
+	               (struct parameters){values, given[statement]}, (void *)out, count);
+}
+
+static const char *
+cursor_of(struct task *task, const struct event *event)
+{
+	return page_cursor(task, INSTANT_MS(event->position), param_int(task, event->number));
+}
+
+enum fail
+event_page(struct operation *operation, const struct event_filter *filter, struct page *page,
+           const struct event **out, size_t *count, const char **last)
+{
+	struct task *task = operation->task;
+	struct event_cursor behind = {0};
+	bool more;
+
+	*last = NULL;
+	if (page->id != NULL) {
+		if (!text_parse_int(page->id, &behind.number))
+			return page_fail(task);
+		behind.position = page->at.ms;
+		*last = page_cursor(task, page->at, page->id);
+	}
+	TRY(event_batch(operation, filter, behind, page->limit + 1, out, count));
+	more = page_has_next(page, count);
+	if (*count > 0)
+		*last = cursor_of(task, &(*out)[*count - 1]);
+	page->next = more ? *last : NULL;
+	return FAIL_NONE;
+}
+
+enum fail
+event_find(struct operation *operation, const char *event_id, struct event *out)
+{
+	static const char prefix[] = "evt_";
+	const char *digits = event_id + sizeof(prefix) - 1;
+	bool found = false;
+
+	if (text_starts_with(event_id, prefix) && strlen(digits) == 32 &&
+	    strspn(digits, "0123456789abcdef") == 32)
+		TRY(db_row(operation->db, operation->task, &statements[FIND],
+		           PARAMETERS(digits), out, &found));
+	return found ? FAIL_NONE
+	             : task_fail(operation->task, FAIL_NOT_FOUND, "event_not_found",
+	                         "There is no such event.");
+}
+
+enum fail
+event_cursor_now(struct operation *operation, struct event_cursor *out)
+{
+	bool found;
+
+	return db_row(operation->db, operation->task, &statements[NOW], NO_PARAMETERS, out,
+	              &found);
+}
+
+enum fail
+event_horizon_read(struct operation *operation, struct event_horizon *out)
+{
+	bool found;
+
+	return db_row(operation->db, operation->task, &statements[HORIZON], NO_PARAMETERS, out,
+	              &found);
+}
+
+void
+event_render(struct json_out *json, const char *name, const struct event *event)
+{
+	json_out_open(json, name, '{');
+	json_out_string(json, "id", event->event_id);
+	json_out_string(json, "type", event->type);
+	json_out_string(json, "customer_id", event->customer_id);
+	json_out_int(json, "sequence", event->sequence);
+	json_out_time(json, "created_at", event->created_at);
+	json_out_raw(json, "data", event->data);
+	json_out_close(json, '}');
+}

@@ -1,0 +1,74 @@
+/*
+ * reader.h: reads the log of events in the order of commit.
+ *
+ * A reader that goes on from its cursor misses no event, however late it was committed. The events of
+ * one customer come in the order of their sequence. While a transaction that writes is open anywhere
+ * in the cluster, events that were written later wait for it.
+ */
+#pragma once
+
+#include "db/page.h"
+#include "events/catalogue.h"
+#include "operation/operation.h"
+#include "json/out.h"
+
+extern const struct statement_list event_reader_statements;
+
+/* The place behind an event; {0, 0} is the place before all. */
+struct event_cursor {
+	int64_t position;
+	int64_t number;
+};
+
+struct event {
+	int64_t position; /* both are its cursor */
+	int64_t number;
+	const char *event_id; /* "evt_..." */
+	const char *type;
+	const char *customer_id; /* NULL: it belongs to no customer */
+	int64_t sequence;        /* of the customer's events, 1, 2, ... */
+	struct instant created_at;
+	const char *data; /* JSON text */
+};
+
+/* NULL and unknown members select nothing. */
+struct event_filter {
+	const char *type;
+	const char *customer_id;
+	bool customers_only; /* only types that a customer may see */
+	struct instant from; /* created at this time or later */
+	struct instant to;   /* created before */
+};
+
+/* A page of the log, the oldest event first. `page` was read from a cursor of this list, or is the
+ * first. `*last` is the cursor behind the last event, which can be asked for at any later time; NULL
+ * when there is none yet. */
+enum fail event_page(struct operation *operation, const struct event_filter *filter,
+                     struct page *page, const struct event **out, size_t *count,
+                     const char **last) MUST_CHECK;
+
+/* One event, also one that other readers do not get yet. FAIL_NOT_FOUND "event_not_found". */
+enum fail event_find(struct operation *operation, const char *event_id,
+                     struct event *out) MUST_CHECK;
+
+/* For consumers: the events behind the cursor that are due, in order, at most `limit`. NULL types or
+ * customers select all, as above. */
+enum fail event_batch(struct operation *operation, const struct event_filter *filter,
+                      struct event_cursor behind, int64_t limit, const struct event **out,
+                      size_t *count) MUST_CHECK;
+
+/* The place of a consumer that begins now: behind it are the events that are written from now on, and
+ * perhaps some of the last seconds. */
+enum fail event_cursor_now(struct operation *operation, struct event_cursor *out) MUST_CHECK;
+
+/* How far readers may read. */
+struct event_horizon {
+	int64_t waiting; /* events that are committed and not due, 1000 at most */
+	struct instant
+	        waiting_since; /* when the oldest of them was written; none: there is none */
+};
+
+enum fail event_horizon_read(struct operation *operation, struct event_horizon *out) MUST_CHECK;
+
+/* {id, type, customer_id, sequence, created_at, data}; `name` is NULL within an array. */
+void event_render(struct json_out *json, const char *name, const struct event *event);
