@@ -13,6 +13,7 @@ prepare_service() {
 	KEYS_DIR=${KEYS_DIR:-$STATE/keys}
 	BILLINGD=$(for_service "$BIN/billingd")
 	BILLINGCTL=$(for_service "$BIN/billingctl")
+	BRAND_PATH=$(brand_for_service "${BRAND_FILE:-$ROOT/conf/brand.json}")
 	settings=(env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u MAKEOVERRIDES
 		-u RUN_DIR -u HTTPS_PORT -u LISTEN -u RATE_LIMITS -u BUILD_VARIANT -u STRIPE_STAND_IN
 		"HOME=$STATE"
@@ -20,7 +21,7 @@ prepare_service() {
 		"BILLING_SOCKET=$BILLING_SOCKET_PATH" "BILLING_STRIPE_SOCKET=$STRIPE_SOCKET_PATH"
 		"BILLINGD_PID_FILE=$BILLINGD_PID_FILE"
 		"SUBSCRIPTION_CANCEL=${SUBSCRIPTION_CANCEL:-period_end}"
-		"BRAND_FILE=$(brand_for_service "${BRAND_FILE:-$ROOT/conf/brand.json}")"
+		"BRAND_FILE=$BRAND_PATH"
 		"PLANS_FILE=$(for_service "${PLANS_FILE:-$ROOT/conf/plans.json}")"
 		"MIGRATIONS_DIR=$(for_service "${MIGRATIONS_DIR:-$ROOT/migrations}")")
 

@@ -102,7 +102,7 @@ start_stripe() {
 	spawn stripe "$STATE/log/stripe.log" "${AS_BILLING[@]}" env -i PATH="$PATH" LC_ALL=C.UTF-8 \
 		PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$program" --port "$port" \
 		--port-file "$folder/port" --data-file "$folder/data" --prices "${STAND_IN_PRICES%,}" \
-		--secrets-file "$folder/secrets" \
+		--secrets-file "$folder/secrets" --brand "$BRAND_PATH" \
 		--webhook-url "https://localhost:$HTTPS_PORT/api/webhooks/stripe" \
 		--webhook-ca "$STATE/tls/cert.pem"
 	until [[ -n $(stripe_file port) ]]; do

@@ -21,6 +21,7 @@ asked and makes any fault that is asked for. It needs nothing but Python.
     --data-file FILE       keeps everything across restarts; across kill -9 all that was answered,
                            as long as writing takes under 10 ms (some hundred objects), then all
                            but the last half second
+    --brand FILE           brand.json of the seller: name, logo and colour of the pages
     --tls-cert FILE --tls-key FILE   serves https
 
 It prints one line when it listens, {"port": N, "url": "..."}, and ends on SIGTERM.
@@ -106,6 +107,7 @@ import threading
 import time
 
 from standin import catalogue, model, renewal, shapes
+from standin.look import look
 from standin.server import StandIn
 from standin.state import State
 from standin.wire import Server
@@ -131,6 +133,7 @@ def arguments():
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--prices", default="")
     parser.add_argument("--data-file")
+    parser.add_argument("--brand")
     parser.add_argument("--tls-cert")
     parser.add_argument("--tls-key")
     options = parser.parse_args()
@@ -185,6 +188,8 @@ def main():
     """Listens until SIGTERM."""
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     options = arguments()
+    if options.brand:
+        look.read(options.brand)
     # Before any thread begins, so that none of them takes a signal from the one that waits.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     state, stand_in = prepare(options)

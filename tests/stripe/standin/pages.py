@@ -7,44 +7,22 @@ import time
 from . import billing, cards, checkout, portal, shapes_checkout
 from . import subscriptions
 from .errors import ApiError
+from .look import page
 from .wire import Answer
 
-PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
-<style>
-body {{ font-family: sans-serif; max-width: 34em; margin: 3em auto; padding: 0 1em;
-       overflow-wrap: break-word; }}
-label {{ display: flex; align-items: baseline; gap: .5em; }}
-table {{ border-collapse: collapse; width: 100%; }} td, th {{ text-align: left; padding: .3em; }}
-.note {{ color: #666; font-size: .9em; }} .bad {{ color: #a00; }}
-button {{ padding: .5em 1em; margin: .3em .3em .3em 0; }}
-</style></head><body><h1>{title}</h1>
-{content}
-<p class="note">This is a stand-in for Stripe. No money moves.</p></body></html>
-"""
 CARDS = (
-    ("4242424242424242", "4242 4242 4242 4242 – the payment succeeds"),
-    ("4000000000000002", "4000 0000 0000 0002 – the card is declined"),
-    ("4000002500003155", "4000 0025 0000 3155 – requires authentication"),
-    ("4000000000000341", "4000 0000 0000 0341 – can be filed for a trial, every charge fails"),
+    ("4242424242424242", "4242 4242 4242 4242", "The payment succeeds."),
+    ("4000000000000002", "4000 0000 0000 0002", "The card is declined."),
+    ("4000002500003155", "4000 0025 0000 3155", "The bank asks for authentication."),
+    ("4000000000000341", "4000 0000 0000 0341", "The card can be stored, but every charge fails."),
 )
+FIRST = ' class="first"'
 NEXT = {"active": "renews", "trialing": "first payment"}
 REDIRECT_WAIT = 10
-# Nothing runs and nothing is loaded. No form-action: a payment's redirect leads to the seller.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
 
 
 class Choice(Exception):
     """A form that cannot be acted on; the page says why."""
-
-
-def page(title, content, status=200):
-    """A page."""
-    return Answer(status, PAGE.format(title=html.escape(title), content=content),
-                  {"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store",
-                   "Content-Security-Policy": POLICY})
 
 
 def redirect(url):
@@ -70,18 +48,18 @@ def hidden(**values):
                    for name, value in values.items())
 
 
-def button(action, label, **values):
+def button(action, label, first=False, **values):
     """A form of one button."""
     return (f'<form method="post">{hidden(action=action, **values)}'
-            f"<button>{html.escape(label)}</button></form>")
+            f'<button{FIRST if first else ""}>{html.escape(label)}</button></form>')
 
 
 def card_choice(marked=CARDS[0][0]):
     """The choice of a test card."""
-    rows = [f'<p><label><input type="radio" name="card" value="{number}"'
-            f'{" checked" if number == marked else ""}> {text}</label></p>'
-            for number, text in CARDS]
-    return "".join(rows)
+    rows = [f'<label class="card"><input type="radio" name="card" value="{number}"'
+            f'{" checked" if number == marked else ""}><span>{shown}<small>{text}</small></span></label>'
+            for number, shown, text in CARDS]
+    return f'<fieldset><legend>Test card</legend>{"".join(rows)}</fieldset>'
 
 
 def pay_page(server, id, form):
@@ -118,14 +96,15 @@ def pay_form(state, session, complaint):
     email = session.customer_email or ""
     if session.customer:
         email = state.customers[session.customer].email or ""
-        who = f"<p>{html.escape(email)}</p>"
+        who = f'<p class="note">For {html.escape(email)}</p>'
     else:
-        who = f'<p><label>E-mail <input name="email" value="{html.escape(email)}"></label></p>'
-    return (f'<p class="bad">{html.escape(complaint)}</p>' if complaint else "") + (
-        f"<table>{rows}</table><p><b>Due today: {due}</b></p>{trial}"
-        f'<form method="post">{who}{card_choice()}'
-        '<button name="action" value="pay">Pay</button>'
-        '<button name="action" value="cancel">Cancel</button></form>')
+        who = (f'<p><label class="field">E-mail <input name="email" autocomplete="email" '
+               f'value="{html.escape(email)}"></label></p>')
+    return (f'<p class="bad" role="alert">{html.escape(complaint)}</p>' if complaint else "") + (
+        f'<table>{rows}</table><p class="due">Due today: {due}</p>{trial}'
+        f'<form method="post">{who}{card_choice()}<div class="actions">'
+        f'<button{FIRST} name="action" value="pay">Pay</button>'
+        '<button name="action" value="cancel">Cancel</button></div></form>')
 
 
 def amount_text(price):
@@ -147,7 +126,7 @@ def pay_session(server, session, form):
                 state, session, "We are unable to authenticate your payment method."))
         sent = {"card": form["card"], "email": form.get("email", "")}
         return page("3D Secure", "<p>Your bank asks: is that you?</p>"
-                    + button("pay", "Complete", authenticated="yes", **sent)
+                    + button("pay", "Complete", True, authenticated="yes", **sent)
                     + button("pay", "Fail", authenticated="no", **sent))
     try:
         checkout.complete(state, session, behaviour, form.get("email") or None)
@@ -238,7 +217,7 @@ def pay_invoice(state, invoice, form):
 
 def portal_content(state, session, complaint):
     """Subscriptions, invoices and what can be done with them."""
-    parts = [f'<p class="bad">{html.escape(complaint)}</p>'] if complaint else []
+    parts = [f'<p class="bad" role="alert">{html.escape(complaint)}</p>'] if complaint else []
     for one in state.subscriptions.newest(session.customer):
         parts.append(subscription_content(state, one))
     rows = []
@@ -257,7 +236,7 @@ def portal_content(state, session, complaint):
 def invoice_form(invoice):
     """The form that pays an invoice."""
     return (f'<form method="post">{hidden(invoice=invoice.id)}{card_choice()}'
-            '<button name="action" value="pay">Pay</button></form>')
+            f'<button{FIRST} name="action" value="pay">Pay</button></form>')
 
 
 def subscription_content(state, one):
@@ -295,7 +274,7 @@ def invoice_page(server, id, form):
             try:
                 pay_invoice(state, invoice, form)
             except Choice as error:
-                complaint = f'<p class="bad">{html.escape(str(error))}</p>'
+                complaint = f'<p class="bad" role="alert">{html.escape(str(error))}</p>'
             state.save()
             if not complaint:
                 return redirect("/invoice/" + id)
@@ -304,7 +283,7 @@ def invoice_page(server, id, form):
                        for line in invoice.lines)
         due = billing.money(invoice.amount_due, invoice.currency)
         return page(f"Invoice {invoice.number}", f"{complaint}<table>{rows}</table>"
-                    f"<p><b>Due: {due}</b> ({invoice.status})</p>"
+                    f'<p class="due">Due: {due} ({invoice.status})</p>'
                     + (invoice_form(invoice) if invoice.status == "open" else ""))
 
 
