@@ -2,9 +2,10 @@
 #pragma once
 
 #include "api/api.h"
-#include "billing/customers.h"
+#include "billing/render.h"
 #include "contracts/contracts.h"
-#include "issuing/licenses.h"
+#include "db/render.h"
+#include "issuing/license_records.h"
 #include "sync/invoices.h"
 #include "sync/reversals.h"
 #include "json/out.h"
@@ -15,32 +16,6 @@ enum fail answer_end(struct call *call, int status, struct json_out *json) MUST_
 /* {"message", name: id} */
 enum fail answer_message(struct call *call, const char *message, const char *name,
                          const char *id) MUST_CHECK;
-
-/* The members that the table names, alone or as an object. The table has no COLUMN_BYTES. */
-void render_members(struct json_out *json, const struct column *columns, const void *row);
-void render_row(struct json_out *json, const char *name, const struct column *columns,
-                const void *row);
-
-/* `name` is the member's name, NULL within an array. */
-void render_customer(struct json_out *json, const char *name, const struct customer *customer);
-
-/* NULL renders null. The status is computed for `now_ms`. */
-void render_listed_customer(struct json_out *json, const struct customer *customer);
-void render_subscription(struct json_out *json, const char *name,
-                         const struct subscription *subscription, int64_t now_ms);
-void render_key(struct json_out *json, const char *name, const struct api_key *key);
-void render_reversal(struct json_out *json, const struct reversal *reversal);
-/* With or without the addresses of Stripe's pages. */
-void render_invoice(struct json_out *json, const struct invoice *invoice, bool with_links);
-void render_license_row(struct json_out *json, const struct issued_license *license);
-
-/* A contract with all its versions, and a page of a customer's contracts as the member "contracts".
- * Notes are for operators alone. */
-enum fail render_contract(struct operation *operation, struct json_out *json, const char *name,
-                          struct contract contract, bool with_notes) MUST_CHECK;
-enum fail render_contracts(struct operation *operation, struct json_out *json,
-                           const char *customer_id, struct page *page,
-                           bool with_notes) MUST_CHECK;
 
 void render_values(struct json_out *json, enum value_kind kind,
                    const struct license_values *values);

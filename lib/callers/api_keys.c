@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "billing/audit.h"
+#include "db/render.h"
 #include "json/out.h"
 
 static const struct column columns[] =
@@ -294,4 +295,13 @@ api_key_revoke_all(struct operation *operation, const char *customer_id)
 {
 	return db_run(operation->db, operation->task, &statements[REVOKE_ALL],
 	              PARAMETERS(customer_id, param_now(operation)), NULL);
+}
+
+static const struct column key_columns[] = COLUMNS(struct api_key, key_id, name, prefix, scopes,
+                                                   created_at, last_used_at, revoked_at);
+
+void
+render_key(struct json_out *json, const char *name, const struct api_key *key)
+{
+	render_row(json, name, key_columns, key);
 }

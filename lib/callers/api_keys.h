@@ -8,6 +8,7 @@
 #pragma once
 
 #include "operation/operation.h"
+#include "json/out.h"
 
 /* The scopes of a customer's key; a list is a set of these bits. */
 enum scope { SCOPE_NONE = 0, SCOPE_LICENSE = 1, SCOPE_USAGE = 2, SCOPE_BILLING = 4 };
@@ -91,3 +92,6 @@ enum fail api_key_revoke(struct operation *operation, const char *customer_id,
 
 /* Revokes all keys of a customer, within the caller's transaction. */
 enum fail api_key_revoke_all(struct operation *operation, const char *customer_id) MUST_CHECK;
+
+/* As the API and the events show it: without its secret and digest. */
+void render_key(struct json_out *json, const char *name, const struct api_key *key);

@@ -185,3 +185,47 @@ contract_version_write(struct json_out *json, const struct contract_version *ver
 	json_out_string(json, "created_by", version->created_by);
 	json_out_close(json, '}');
 }
+
+enum fail
+render_contract(struct operation *operation, struct json_out *json, const char *name,
+                struct contract contract, bool with_notes)
+{
+	const struct contract_version *versions;
+	size_t count;
+
+	TRY(contract_versions(operation, contract.contract_id, &versions, &count));
+	if (!with_notes) {
+		contract.terms.note = NULL;
+		contract.end_reason = NULL;
+	}
+	json_out_open(json, name, '{');
+	contract_write(json, &contract, operation->now_ms);
+	json_out_open(json, "versions", '[');
+	for (size_t i = 0; i < count; i++) {
+		struct contract_version version = versions[i];
+
+		if (!with_notes) {
+			version.terms.note = NULL;
+			version.created_by = NULL;
+		}
+		contract_version_write(json, &version);
+	}
+	json_out_close(json, ']');
+	json_out_close(json, '}');
+	return FAIL_NONE;
+}
+
+enum fail
+render_contracts(struct operation *operation, struct json_out *json, const char *customer_id,
+                 struct page *page, bool with_notes)
+{
+	const struct contract *rows;
+	size_t count;
+
+	TRY(contract_list(operation, customer_id, page, &rows, &count));
+	json_out_open(json, "contracts", '[');
+	for (size_t i = 0; i < count; i++)
+		TRY(render_contract(operation, json, NULL, rows[i], with_notes));
+	json_out_close(json, ']');
+	return FAIL_NONE;
+}

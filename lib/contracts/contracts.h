@@ -10,6 +10,7 @@
 #include "billing/subscriptions.h"
 #include "contracts/terms.h"
 #include "db/page.h"
+#include "json/out.h"
 
 /* Bounds of a customer's contracts, of the versions of each, and of a page of contracts with all their
  * versions. */
@@ -125,3 +126,11 @@ enum fail contract_forget(struct operation *operation, const char *customer_id) 
 /* Writes a contract as members of the open object, and a version as an object of a list. */
 void contract_write(struct json_out *json, const struct contract *contract, int64_t now_ms);
 void contract_version_write(struct json_out *json, const struct contract_version *version);
+
+/* A contract with all its versions, and a page of a customer's contracts as the member "contracts".
+ * Notes are for operators alone. */
+enum fail render_contract(struct operation *operation, struct json_out *json, const char *name,
+                          struct contract contract, bool with_notes) MUST_CHECK;
+enum fail render_contracts(struct operation *operation, struct json_out *json,
+                           const char *customer_id, struct page *page,
+                           bool with_notes) MUST_CHECK;

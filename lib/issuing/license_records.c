@@ -1,6 +1,7 @@
 /* license_records.c: the records of issued licences. */
 #include "issuing/license_records.h"
 
+#include "db/render.h"
 #include "issuing/imported_licenses.h"
 
 /* A licence that is revoked. */
@@ -102,4 +103,18 @@ license_forget_tokens(struct operation *operation, int64_t *forgotten)
 	        operation->db, task, &statements[FORGET_TOKENS],
 	        PARAMETERS(param_in(operation, -DAY_MS), param_int(task, operation->batch)),
 	        forgotten);
+}
+
+static const struct column license_columns[] =
+        COLUMNS(struct issued_license, jti, kid, plan, reason, issued_at, expires_at,
+                revoked_at, revoke_reason);
+
+void
+render_license_row(struct json_out *json, const struct issued_license *license)
+{
+	json_out_open(json, NULL, '{');
+	render_members(json, license_columns, license);
+	if (license->instance_id != NULL)
+		json_out_string(json, "instance_id", license->instance_id);
+	json_out_close(json, '}');
 }

@@ -5,6 +5,7 @@
 #include "db/page.h"
 #include "issuing/licenses.h"
 #include "licensing/verify.h"
+#include "json/out.h"
 
 extern const struct statement_list license_record_statements;
 
@@ -24,3 +25,6 @@ enum fail license_last_of_key(struct operation *operation, const char *kid,
 
 /* A job: deletes the tokens of licences that are too old to be issued again. */
 enum fail license_forget_tokens(struct operation *operation, int64_t *forgotten) MUST_CHECK;
+
+/* As the API and the events show it: without its token. */
+void render_license_row(struct json_out *json, const struct issued_license *license);

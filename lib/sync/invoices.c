@@ -2,6 +2,7 @@
 #include "sync/invoices.h"
 
 #include "billing/customers.h"
+#include "db/render.h"
 
 enum { LIST, STORE, GONE };
 
@@ -64,4 +65,20 @@ invoice_gone(struct operation *operation, const char *invoice_id)
 {
 	return db_run(operation->db, operation->task, &statements[GONE], PARAMETERS(invoice_id),
 	              NULL);
+}
+
+static const struct column invoice_columns[] =
+        COLUMNS(struct invoice, number, status, amount_due, amount_paid, currency, created_at);
+static const struct column invoice_links[] =
+        COLUMNS(struct invoice, hosted_invoice_url, invoice_pdf);
+
+void
+render_invoice(struct json_out *json, const struct invoice *invoice, bool with_links)
+{
+	json_out_open(json, NULL, '{');
+	json_out_string(json, "id", invoice->invoice_id);
+	render_members(json, invoice_columns, invoice);
+	if (with_links)
+		render_members(json, invoice_links, invoice);
+	json_out_close(json, '}');
 }

@@ -5,6 +5,7 @@
 #include "db/page.h"
 #include "operation/operation.h"
 #include "stripe/objects.h"
+#include "json/out.h"
 
 struct invoice {
 	const char *invoice_id;
@@ -30,3 +31,6 @@ enum fail invoice_store(struct operation *operation, const char *customer_id,
 
 /* Deletes a draft that was deleted at Stripe. */
 enum fail invoice_gone(struct operation *operation, const char *invoice_id) MUST_CHECK;
+
+/* With or without the addresses of Stripe's pages. */
+void render_invoice(struct json_out *json, const struct invoice *invoice, bool with_links);

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "billing/audit.h"
 #include "billing/customers.h"
+#include "db/render.h"
 #include "issuing/license_rights.h"
 #include "outbox/enqueue.h"
 #include "stripe/objects.h"
@@ -315,4 +316,15 @@ reversal_list(struct operation *operation, const char *customer_id, int64_t limi
 	return db_rows(operation->db, operation->task, &statements[LIST],
 	               PARAMETERS(customer_id, param_int(operation->task, limit)), (void *)out,
 	               count);
+}
+
+/* Without the operator who gave access back. */
+static const struct column reversal_columns[] =
+        COLUMNS(struct reversal, object_id, kind, stripe_subscription_id, invoice_id, amount,
+                currency, status, policy, access_ends_at, created_at, lifted_at);
+
+void
+render_reversal(struct json_out *json, const struct reversal *reversal)
+{
+	render_row(json, NULL, reversal_columns, reversal);
 }

@@ -13,6 +13,7 @@
 
 #include "operation/operation.h"
 #include "stripe/objects.h"
+#include "json/out.h"
 
 extern const struct statement_list reversal_statements;
 
@@ -53,3 +54,5 @@ enum fail reversal_lift(struct operation *operation, const char *customer_id, co
 /* The customer's, newest first; at most `limit`. */
 enum fail reversal_list(struct operation *operation, const char *customer_id, int64_t limit,
                         const struct reversal **out, size_t *count) MUST_CHECK;
+
+void render_reversal(struct json_out *json, const struct reversal *reversal);
