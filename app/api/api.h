@@ -19,6 +19,7 @@ enum who {
 	WHO_SIGN_UP,  /* owners, and anybody when PUBLIC_SIGNUP is on */
 	WHO_CUSTOMER, /* the customer that the path or the body names, and operators */
 	WHO_OPERATOR,
+	WHO_CALLER, /* whoever has a key or a session, about itself */
 	WHO_COUNT
 };
 
@@ -84,6 +85,7 @@ struct caller {
 	enum caller_kind kind;
 	bool has_digest;    /* a well-formed key was sent */
 	const char *secret; /* the key itself, in the request */
+	bool has_session;   /* it is a session's token, from a cookie */
 	struct sha256 digest;
 	struct api_key key; /* of a known caller */
 	unsigned int scopes;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/origin.h"
 #include "api/share.h"
 #include "audit/refusals.h"
 #include "base/arena.h"
@@ -12,11 +13,17 @@
 #include "base/wire.h"
 #include "billing/customer_ids.h"
 #include "billing/customers.h"
+#include "callers/sessions.h"
 #include "json/fields.h"
 
 static enum fail
 unauthenticated(struct call *call)
 {
+	if (call->caller.has_session) {
+		origin_set_cookie(call, "", 0);
+		return task_fail(&call->request->task, FAIL_UNAUTHENTICATED, "unauthenticated",
+		                 "The session has ended; sign in again.");
+	}
 	return task_fail(&call->request->task, FAIL_UNAUTHENTICATED, "unauthenticated",
 	                 "A valid API key is needed: X-API-Key, or Authorization: Bearer.");
 }
@@ -47,6 +54,30 @@ caller_trust(struct call *call)
 	call->operation.actor = call->api->trusted_actor;
 }
 
+static enum fail
+take_secret(struct call *call, const char *secret, bool is_well_formed)
+{
+	if (!is_well_formed)
+		return unauthenticated(call);
+	call->caller.secret = secret;
+	call->caller.digest = digest_sha256(secret, strlen(secret));
+	call->caller.has_digest = true;
+	return FAIL_NONE;
+}
+
+/* A browser sends the cookie with every request, also with one that another site makes. */
+static enum fail
+read_session(struct call *call)
+{
+	const struct request *request = call->request;
+	const char *token = request->headers.session;
+
+	call->caller.has_session = true;
+	if (request->method != HTTP_GET && request->method != HTTP_HEAD)
+		TRY(origin_check(call));
+	return take_secret(call, token, session_is_well_formed(token));
+}
+
 enum fail
 caller_read(struct call *call)
 {
@@ -61,16 +92,13 @@ caller_read(struct call *call)
 		return task_fail(&call->request->task, FAIL_INVALID, "ambiguous_credentials",
 		                 "X-API-Key and Authorization name two different keys.");
 	if (secret == NULL && headers->authorization == NULL) {
+		if (headers->session != NULL)
+			return read_session(call);
 		if (call->route->who == WHO_SIGN_UP && call->api->settings->public_signup)
 			return FAIL_NONE;
 		return unauthenticated(call);
 	}
-	if (secret == NULL || !api_key_is_well_formed(secret))
-		return unauthenticated(call);
-	call->caller.secret = secret;
-	call->caller.digest = digest_sha256(secret, strlen(secret));
-	call->caller.has_digest = true;
-	return FAIL_NONE;
+	return take_secret(call, secret, secret != NULL && api_key_is_well_formed(secret));
 }
 
 const char *
@@ -132,6 +160,8 @@ admit_customer(struct call *call)
 
 	if (asked != NULL && strcmp(asked, call->caller.key.customer_id) != 0)
 		return fail_customer_not_found(&call->request->task);
+	if (call->route->who == WHO_CALLER)
+		return FAIL_NONE;
 	if (call->route->who != WHO_CUSTOMER)
 		return forbidden(call);
 	if ((call->caller.scopes & call->route->scope) != call->route->scope)
@@ -145,7 +175,8 @@ admit_operator(struct call *call)
 {
 	enum http_method method = call->route->entry.method;
 
-	if (method != HTTP_GET && strcmp(call->caller.key.role, "owner") != 0)
+	if (method != HTTP_GET && call->route->who != WHO_CALLER &&
+	    strcmp(call->caller.key.role, "owner") != 0)
 		return forbidden(call);
 	return FAIL_NONE;
 }
@@ -174,12 +205,15 @@ enum fail
 caller_admit(struct call *call, const struct api_key *key)
 {
 	struct caller *caller = &call->caller;
+	struct bytes stored = caller->has_session ? key->session_digest : key->digest;
 
-	if (call->api->trusted_actor != NULL)
+	/* A session was admitted before the statement that reads keys. */
+	if (call->api->trusted_actor != NULL ||
+	    (caller->has_session && caller->kind != CALLER_NOBODY))
 		return FAIL_NONE;
 	/* The index found this digest. The comparison in constant time decides, not the
 	 * index. */
-	if (key->key_id == NULL || !is_digest(key->digest, &caller->digest))
+	if (key->key_id == NULL || !is_digest(stored, &caller->digest))
 		return unauthenticated(call);
 	if (key->revoked_at.known)
 		return revoked(call);
@@ -192,6 +226,20 @@ caller_admit(struct call *call, const struct api_key *key)
 	return caller->kind == CALLER_OPERATOR ? admit_operator(call) : admit_customer(call);
 }
 
+/* A statement that reads a key itself finds that of the session. */
+static enum fail
+use_own_key(struct call *call)
+{
+	if (!call->route->joins_caller)
+		return FAIL_NONE;
+	if (call->caller.key.digest.data == NULL)
+		return task_fail(&call->request->task, FAIL_FORBIDDEN, "forbidden",
+		                 "This needs an API key.");
+	memcpy(call->caller.digest.bytes, call->caller.key.digest.data,
+	       sizeof(call->caller.digest.bytes));
+	return FAIL_NONE;
+}
+
 enum fail
 caller_resolve(struct call *call)
 {
@@ -200,8 +248,13 @@ caller_resolve(struct call *call)
 
 	if (!call->caller.has_digest)
 		return FAIL_NONE;
-	TRY(api_key_find(&call->operation, &call->caller.digest, &key, &found));
-	return caller_admit(call, &key);
+	if (!call->caller.has_session) {
+		TRY(api_key_find(&call->operation, &call->caller.digest, &key, &found));
+		return caller_admit(call, &key);
+	}
+	TRY(session_find(&call->operation, &call->caller.digest, &key, &found));
+	TRY(caller_admit(call, &key));
+	return use_own_key(call);
 }
 
 static enum fail
@@ -218,7 +271,9 @@ judge(void *context, struct task *task, const void *row)
 void
 caller_resolve_ahead(struct call *call)
 {
-	if (call->caller.has_digest)
+	if (call->caller.has_session)
+		session_find_ahead(&call->operation, &call->caller.digest, judge, call);
+	else if (call->caller.has_digest)
 		api_key_find_ahead(&call->operation, &call->caller.digest, judge, call);
 }
 
@@ -245,7 +300,9 @@ caller_touch(struct call *call)
 	if (call->caller.kind == CALLER_NOBODY || call->caller.key.used_today)
 		return;
 	operation.task = &aside;
-	if (api_key_touch(&operation, &call->caller.key, call->caller.secret) != FAIL_NONE)
+	if ((call->caller.has_session ? session_touch(&operation, &call->caller.key)
+	                              : api_key_touch(&operation, &call->caller.key,
+	                                              call->caller.secret)) != FAIL_NONE)
 		log_line(LOG_LEVEL_WARNING, "last use of a key not recorded",
 		         LOG_S("key_id", call->caller.key.key_id));
 }
@@ -269,7 +326,8 @@ caller_record_refusal(struct call *call, const struct failure *failure)
 	const struct caller *caller = &call->caller;
 
 	if ((failure->kind != FAIL_UNAUTHENTICATED && failure->kind != FAIL_FORBIDDEN) ||
-	    !caller->has_digest || !api_key_is_operators(caller->secret))
+	    !caller->has_digest ||
+	    !(caller->kind == CALLER_OPERATOR || api_key_is_operators(caller->secret)))
 		return;
 	operation.task = &aside;
 	if (audit_refusal(&operation, caller_path_customer(call), shown_key(call),

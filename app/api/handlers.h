@@ -16,6 +16,11 @@ handler get_entitlements, get_overrides, put_overrides;
 extern const struct field create_key_body[];
 handler post_key, list_keys, delete_key;
 
+/* sessions.c */
+extern const struct field open_session_body[], sessions_query[], link_body[];
+handler post_session, get_session, delete_session, list_sessions, delete_sessions,
+        delete_other_session, post_customer_link;
+
 /* licenses.c */
 extern const struct field revoke_license_body[], verify_license_body[];
 handler get_license, get_public_key, get_jwks, get_revocations, get_license_history,

@@ -32,6 +32,7 @@ const struct route api_routes[] = {
 	{{HTTP_POST,   CUSTOMER_PATH "/keys"},           WHO_CUSTOMER, SCOPE_BILLING, .handler = post_key, .body = create_key_body},
 	{{HTTP_GET,    CUSTOMER_PATH "/keys"},           WHO_CUSTOMER, SCOPE_BILLING, .handler = list_keys},
 	{{HTTP_DELETE, CUSTOMER_PATH "/keys/:key_id"},   WHO_CUSTOMER, SCOPE_BILLING, .handler = delete_key},
+	{{HTTP_POST,   CUSTOMER_PATH "/links"},          WHO_OPERATOR, .handler = post_customer_link, .body = link_body},
 	{{HTTP_GET,    CUSTOMER_PATH "/export"},         WHO_CUSTOMER, SCOPE_BILLING, .handler = get_export, .query = export_query},
 	{{HTTP_GET,    CUSTOMER_PATH "/entitlements"},   WHO_CUSTOMER, SCOPE_LICENSE, .handler = get_entitlements},
 	{{HTTP_GET,    CUSTOMER_PATH "/overrides"},      WHO_OPERATOR, .handler = get_overrides},
@@ -63,6 +64,13 @@ const struct route api_routes[] = {
 	{{HTTP_POST,   "/api/subscriptions/cancel"},     WHO_CUSTOMER, SCOPE_BILLING, .handler = post_cancel, .body = cancel_body, .pool = POOL_STRIPE},
 	{{HTTP_POST,   "/api/subscriptions/resume"},     WHO_CUSTOMER, SCOPE_BILLING, .handler = post_resume, .body = customer_body, .pool = POOL_STRIPE},
 	{{HTTP_POST,   "/api/subscriptions/portal"},     WHO_CUSTOMER, SCOPE_BILLING, .handler = post_portal, .body = portal_body, .pool = POOL_STRIPE},
+
+	{{HTTP_POST,   "/api/session"},                  WHO_ANYBODY,  .handler = post_session, .body = open_session_body},
+	{{HTTP_GET,    "/api/session"},                  WHO_CALLER,   .handler = get_session},
+	{{HTTP_DELETE, "/api/session"},                  WHO_CALLER,   .handler = delete_session},
+	{{HTTP_GET,    "/api/sessions"},                 WHO_CALLER,   .handler = list_sessions, .query = sessions_query},
+	{{HTTP_DELETE, "/api/sessions"},                 WHO_CALLER,   .handler = delete_sessions, .query = sessions_query},
+	{{HTTP_DELETE, "/api/sessions/:session_id"},     WHO_CALLER,   .handler = delete_other_session, .query = sessions_query},
 
 	{{HTTP_GET,    "/api/audit"},                    WHO_OPERATOR, .handler = list_audit, .query = audit_query},
 

@@ -337,6 +337,13 @@ run_within_share(struct call *call)
 	return kind;
 }
 
+/* The statement that reads the caller's key knows no session. */
+static bool
+joins_caller(const struct call *call)
+{
+	return call->route->joins_caller && !call->caller.has_session;
+}
+
 static enum fail
 answer(struct call *call)
 {
@@ -352,9 +359,9 @@ answer(struct call *call)
 	caller_take_path_id(call);
 	/* A stored answer is only for the caller that got it first, so the caller must be
 	 * known. */
-	if (call->route->entry.method == HTTP_GET && !call->route->joins_caller)
+	if (call->route->entry.method == HTTP_GET && !joins_caller(call))
 		caller_resolve_ahead(call);
-	else if (!call->route->joins_caller || replay_applies(call))
+	else if (!joins_caller(call) || replay_applies(call))
 		TRY(caller_resolve(call));
 	if (read_input(call) != FAIL_NONE)
 		return refuse_input(call);

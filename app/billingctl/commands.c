@@ -8,6 +8,17 @@ static const struct ctl_option operator_create_options[] = {
         {0},
 };
 
+static const struct ctl_option session_options[] = {
+        {"--customer", "ID", "those of this customer (default: those of all operators)"},
+        {0},
+};
+
+static const struct ctl_option session_clear_options[] = {
+        {"--customer", "ID", "those of this customer (default: those of all operators)"},
+        YES,
+        {0},
+};
+
 static const struct ctl_option key_now_options[] = {
         {"--now", NULL, "without the waiting time: verifiers may not know the key yet"},
         {0},
@@ -106,6 +117,27 @@ const struct command ctl_commands[] = {
          .summary = "List the operators"},
         {"operator", "revoke", "KEY_ID|NAME", run_operator_revoke, CTL_DATABASE | CTL_CHANGES,
          .example = "operator revoke ci", .summary = "Revoke an operator's key for ever"},
+        {"console", "link", "[NAME]", run_console_link, CTL_DATABASE | CTL_CHANGES | CTL_RULES,
+         .example = "console link me",
+         .summary = "Make a link that opens the console once, within 10 minutes",
+         .details = "NAME is an operator with a live key, and may be left out where there is "
+                    "one owner.\nWhoever has the link is that operator for 12 hours; it is "
+                    "shown only now.\n"},
+        {"session", "list", NULL, run_request, API_READS, .example = "session list",
+         .summary = "List the sessions of browsers, used last first",
+         .options = session_options,
+         REQUEST(HTTP_GET, "/api/sessions", .list = "sessions",
+                 .columns = "session_id key_id name role created_at last_used_at expires_at "
+                            "user_agent")},
+        {"session", "end", "SESSION_ID", run_request, API_READS,
+         .example = "session end ses_8c1f0a2b3d4e5f60718293a4",
+         .summary = "End one session at once", .options = session_options,
+         REQUEST(HTTP_DELETE, "/api/sessions/:session_id", .first = "session_id")},
+        {"session", "clear", NULL, run_request, API_READS, .example = "session clear --yes",
+         .summary = "End all sessions of operators, or of a customer",
+         .options = session_clear_options,
+         REQUEST(HTTP_DELETE, "/api/sessions",
+                 .danger = "all these browsers have to sign in again")},
         {.more = customer_commands},
 };
 

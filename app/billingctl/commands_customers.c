@@ -50,6 +50,11 @@ static const struct ctl_option apikey_create_options[] = {
         {0},
 };
 
+static const struct ctl_option customer_link_options[] = {
+        {"--expires-in-minutes", "N", "how long it can be used, 5 to 10080 (default: 60)"},
+        {0},
+};
+
 static const struct ctl_option override_set_options[] = {
         {"--features", "NAME=VALUE,...", "these features have these values"},
         {"--limits", "NAME=N,...", "these limits are so high; NAME=null: without a bound"},
@@ -99,6 +104,12 @@ const struct command customer_commands[] = {
          .summary = "Write everything that is stored about a customer, as JSON",
          .details = ONE_CUSTOMER, .options = customer_export_options,
          REQUEST(HTTP_GET, API_CUSTOMER "/export", .document = true)},
+        {"customer", "link", "CUSTOMER", run_request, API_READS,
+         .example = "customer link joe@example.com",
+         .summary = "Make a link that opens the customer's account page once, without a key",
+         .details = "Whoever has the link is the customer for 12 hours; it is shown only "
+                    "now.\n" ONE_CUSTOMER,
+         .options = customer_link_options, REQUEST(HTTP_POST, API_CUSTOMER "/links")},
         {"apikey", "list", "CUSTOMER", run_request, API_READS,
          .example = "apikey list joe@example.com", .summary = "List a customer's API keys",
          .details = ONE_CUSTOMER,

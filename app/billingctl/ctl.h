@@ -157,7 +157,7 @@ ctl_command run_apikey_create, run_audit_verify;
 ctl_command run_migrate_status, run_migrate_up;
 ctl_command run_keys_generate, run_keys_add, run_keys_use, run_keys_retire, run_keys_distrust;
 ctl_command run_keys_rotate, run_keys_list;
-ctl_command run_operator_create, run_operator_list, run_operator_revoke;
+ctl_command run_operator_create, run_operator_list, run_operator_revoke, run_console_link;
 ctl_command run_customer_create, run_customer_show, run_customer_list, run_customer_restore;
 ctl_command run_license_issue, run_license_export, run_license_verify;
 ctl_command run_stripe_events, run_stripe_show, run_stripe_calls, run_stripe_meters;

@@ -1,11 +1,11 @@
-/* operators.c: billingctl operator create, list and revoke, and apikey create. */
+/* operators.c: billingctl operator create, list and revoke, console link, and apikey create. */
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/text.h"
 #include "billing/customers.h"
 #include "billingctl/output.h"
-#include "callers/api_keys.h"
+#include "callers/session_links.h"
 
 enum { NAME_MAX_CHARACTERS = 100 };
 
@@ -96,6 +96,45 @@ run_operator_revoke(struct ctl *ctl)
 	TRY(api_key_revoke(&ctl->operation, NULL, key_id));
 	output_text(&output, "key_id", key_id);
 	output_time(&output, "revoked_at", INSTANT_MS(ctl->operation.now_ms));
+	return output_print(&output);
+}
+
+/* The one live owner. */
+static enum fail
+find_owner(struct ctl *ctl, const char **out)
+{
+	const struct api_key *keys = NULL;
+	size_t count = 0;
+
+	*out = NULL;
+	TRY(api_key_list(&ctl->operation, NULL, &keys, &count));
+	for (size_t i = 0; i < count; i++) {
+		if (keys[i].revoked_at.known || !text_equal(keys[i].role, "owner"))
+			continue;
+		if (*out != NULL)
+			return ctl_usage(ctl, "there are several owners; name one (see: "
+			                      "billingctl operator list)");
+		*out = keys[i].key_id;
+	}
+	if (*out != NULL)
+		return FAIL_NONE;
+	return task_fail(
+	        &ctl->task, FAIL_NOT_FOUND, "operator_not_found",
+	        "There is no owner yet (billingctl operator create NAME --role owner).");
+}
+
+enum fail
+run_console_link(struct ctl *ctl)
+{
+	struct output output = output_new(ctl);
+	const char *key_id = NULL;
+	struct session_link link;
+
+	TRY(ctl->argument == NULL ? find_owner(ctl, &key_id) : find_key_id(ctl, &key_id));
+	TRY(session_link_operator(&ctl->operation, key_id, &link));
+	output_text(&output, "url", link.url);
+	output_text(&output, "key_id", key_id);
+	output_time(&output, "expires_at", link.expires_at);
 	return output_print(&output);
 }
 

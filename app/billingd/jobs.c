@@ -16,6 +16,7 @@
 #include "billingd/signing.h"
 #include "billingd/sold.h"
 #include "callers/idempotency.h"
+#include "callers/sessions.h"
 #include "contracts/contracts.h"
 #include "issuing/license_records.h"
 #include "issuing/license_rights.h"
@@ -47,6 +48,7 @@ static const struct job local_items[] = {
         {"prune_stripe_calls", 300, stripe_call_prune, METRIC_COUNT},
         {"prune_audit_counts", 3600, audit_prune_counts, METRIC_COUNT},
         {"prune_idempotency_keys", 60, idempotency_prune, METRIC_COUNT},
+        {"prune_sessions", 60, session_prune, METRIC_COUNT},
         {"publish_revocations", 0, revocation_publish_run, METRIC_COUNT},
         {"revoke_unpaid_licenses", 60, license_revoke_unpaid, METRIC_COUNT},
         {"forget_license_tokens", 300, license_forget_tokens, METRIC_COUNT},

@@ -40,7 +40,7 @@ static const char *
 who_name(const struct route *route)
 {
 	static const char *const names[WHO_COUNT] = {"anybody", "sign_up", "customer",
-	                                             "operator"};
+	                                             "operator", "caller"};
 
 	return names[route->who];
 }

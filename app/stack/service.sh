@@ -93,6 +93,11 @@ new_operator() {
 	control operator create "make-run-$1" --role "$1" | grep -o -m 1 'gba_[0-9a-f]\{64\}'
 }
 
+# A link that signs the browser in to the console.
+console_link() {
+	control console link make-run-owner | grep -o -m 1 'https*://.*'
+}
+
 # Writes the env file. The two operators are made once for a database and kept there.
 make_operators() {
 	local owner='' viewer='' name stripe=()
@@ -184,6 +189,10 @@ print_welcome() {
 	cat <<WORDS
 
 Global Billing is ready at $BASE_URL
+
+  Open the console: this link signs in once, within 10 minutes; after that, the key ADMIN_API_KEY in
+  $(printf %q "$env") does, or: billingctl console link make-run-owner
+    $(console_link)
 
   Sign up a customer, which begins its trial:
     . $(printf %q "$env")

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/random.h"
 #include "billing/audit.h"
+#include "callers/sessions.h"
 #include "contracts/contracts.h"
 #include "entitlements/overrides.h"
 #include "outbox/call_records.h"
@@ -120,6 +121,7 @@ account_delete(struct operation *operation, const char *customer_id)
 	TRY(subscription_cancel(operation, customer_id));
 	TRY(license_revoke_all(operation, customer_id, "customer_deleted", NULL));
 	TRY(api_key_revoke_all(operation, customer_id));
+	TRY(session_forget(operation, customer_id));
 	TRY(override_delete(operation, customer_id));
 	TRY(audit_record(operation, "customer_delete", customer_id, NULL, NULL));
 	return db_commit(operation->db, task);

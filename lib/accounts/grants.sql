@@ -40,6 +40,8 @@ BEGIN
             ('revocation_restores', 'INSERT, SELECT, UPDATE'),
             ('revoked_before', 'DELETE, INSERT, SELECT, UPDATE'),
             ('schema_migrations', 'SELECT'),
+            ('session_links', 'DELETE, INSERT, SELECT'),
+            ('sessions', 'DELETE, INSERT, SELECT, UPDATE'),
             ('signing_keys', 'INSERT, SELECT, UPDATE'),
             ('stripe_account', 'INSERT, SELECT, UPDATE'),
             ('stripe_calls', 'DELETE, INSERT, SELECT, UPDATE'),

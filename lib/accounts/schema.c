@@ -12,6 +12,7 @@
 #include "billing/subscriptions.h"
 #include "callers/api_keys.h"
 #include "callers/idempotency.h"
+#include "callers/session_links.h"
 #include "contracts/contracts.h"
 #include "contracts/trials.h"
 #include "db/migrations.h"
@@ -88,6 +89,8 @@ const struct statement_list *const billing_statements[] = {
 	&meter_parked_statements,
 	&meter_send_statements,
 	&override_statements,
+	&session_link_statements,
+	&session_statements,
 	&price_plan_statements,
 	&unknown_price_statements,
 	&reversal_statements,

@@ -27,6 +27,8 @@ struct api_key {
 	struct instant last_used_at; /* the first use of a day */
 	bool used_today;             /* and its file key is stored: nothing is to be recorded */
 	struct instant revoked_at;
+	const char *session_id; /* of a caller with a session, see sessions.h; else NULL */
+	struct bytes session_digest;
 };
 
 /* A key that was just made. The secret is not stored and cannot be shown again. */

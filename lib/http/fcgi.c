@@ -121,6 +121,10 @@ static const struct {
         {"HTTP_ORIGIN", offsetof(struct request_headers, origin), false},
         {"HTTP_STRIPE_SIGNATURE", offsetof(struct request_headers, stripe_signature), false},
         {"HTTP_CONTENT_ENCODING", offsetof(struct request_headers, content_encoding), false},
+        {"BILLING_SESSION", offsetof(struct request_headers, session), false},
+        {"HTTP_X_BILLING_CONSOLE", offsetof(struct request_headers, console), false},
+        {"HTTP_HOST", offsetof(struct request_headers, host), false},
+        {"HTTP_USER_AGENT", offsetof(struct request_headers, user_agent), true},
         {"CONTENT_TYPE", offsetof(struct request_headers, content_type), true},
 };
 

@@ -40,6 +40,11 @@ struct request_headers {
 	const char *content_encoding;
 	const char *accept;
 	const char *stripe_signature;
+	const char
+	        *session; /* the value of the cookie __Host-billing, which nginx passes alone */
+	const char *console;    /* X-Billing-Console */
+	const char *host;       /* with one of these two */
+	const char *user_agent; /* of POST /api/session alone */
 };
 
 struct request {

@@ -226,6 +226,7 @@ TABLE = {
         "POST", lambda place: f"/api/customers/{place.api.sign_up().id}/keys", {"name": "x" * 100}),
     "GET /api/customers/:customer_id/keys": get("/api/customers/{id}/keys"),
     "DELETE /api/customers/:customer_id/keys/:key_id": send("DELETE", deletable_key),
+    "POST /api/customers/:customer_id/links": send("POST", "/api/customers/{id}/links", {}),
     "GET /api/customers/:customer_id/export": get("/api/customers/{id}/export?limit=10000"),
     "GET /api/customers/:customer_id/entitlements": get("/api/customers/{id}/entitlements"),
     "GET /api/customers/:customer_id/overrides": get("/api/customers/{id}/overrides"),
@@ -271,6 +272,13 @@ TABLE = {
     "POST /api/subscriptions/resume": of_customer("resume", cancel=True),
     "POST /api/subscriptions/portal": send("POST", "/api/subscriptions/portal", lambda place: {
         "customer_id": place.id}),
+    "POST /api/session": send("POST", "/api/session", lambda place: {
+        "api_key": place.customer.api_key}, headers={"X-Billing-Console": "1"}),
+    "GET /api/session": get("/api/session"),
+    "DELETE /api/session": send("DELETE", "/api/session"),
+    "GET /api/sessions": get("/api/sessions?customer_id={id}"),
+    "DELETE /api/sessions": send("DELETE", "/api/sessions"),
+    "DELETE /api/sessions/:session_id": send("DELETE", "/api/sessions/ses_" + "0" * 24),
     "GET /api/audit": get("/api/audit?limit=100"),
     "POST /api/webhooks/stripe": post_event,
     "POST /api/usage/report": send("POST", "/api/usage/report", Place.report),

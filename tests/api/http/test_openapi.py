@@ -169,6 +169,23 @@ def drive_contracts(owner, customer_id):
     yield "end_contract", owner.post(path + "/end", {"reason": "driven"})
 
 
+def drive_sessions(api, customer_id):
+    """The operations on sessions and links."""
+    headers = {"X-Billing-Console": "1"}
+    answer = api.owner.post(f"/api/customers/{customer_id}/links")
+    yield "create_link", answer
+    answer = api.nobody.post("/api/session", {"link": answer.json()["url"].split("=")[1]},
+                             headers=headers)
+    yield "open_session", answer
+    headers["Cookie"] = answer.headers["Set-Cookie"].split(";")[0]
+    yield "get_session", api.nobody.get("/api/session", headers=headers)
+    yield "list_sessions", api.nobody.get("/api/sessions", headers=headers)
+    session_id = answer.json()["session"]["session_id"]
+    yield "end_one_session", api.nobody.delete(f"/api/sessions/{session_id}", headers=headers)
+    yield "end_session", api.viewer.delete("/api/session")
+    yield "end_sessions", api.viewer.delete("/api/sessions")
+
+
 def drive(api, stack):
     """Every operation once, with success: (operation id, answer)."""
     nobody, owner = api.nobody, api.owner
@@ -225,6 +242,7 @@ def drive(api, stack):
     yield "export_customer", client.get(f"/api/customers/{customer_id}/export")
     yield "transfer_instance", client.post(f"{instance}/transfer", {"to": "plant-8"})
     yield "release_instance", client.delete(instance)
+    yield from drive_sessions(api, customer_id)
     yield from drive_contracts(owner, api.sign_up().id)
     yield from drive_payments(client, customer_id, stack)
     yield "revoke_license", owner.post(f"/api/licenses/{customer_id}/revoke", {"reason": "test"})

@@ -35,6 +35,9 @@ WITHOUT = {
     "POST /api/customers/:customer_id/keys": "apikey create, like customer create",
     "GET /api/licenses/:customer_id": "license issue",
     "POST /api/webhooks/stripe": "Stripe calls it",
+    "POST /api/session": "browsers call it; console link and customer link",
+    "GET /api/session": "browsers call it",
+    "DELETE /api/session": "browsers call it; session end",
     "POST /api/usage/report": "instances call it; usage import takes their files",
     "POST /api/usage/reports": "instances call it; usage import takes their files",
 }

@@ -1,6 +1,7 @@
 """A client that checks every answer against the OpenAPI document."""
 
 import dataclasses
+import http.cookiejar
 import json as json_module
 import re
 import uuid
@@ -9,7 +10,7 @@ import requests
 
 from .document import check_answer, load
 
-SECRET = re.compile(r"(?:gba|cust_[0-9a-f]{32})_[0-9a-f]{64}")
+SECRET = re.compile(r"(?:gb[als]|cust_[0-9a-f]{32})_[0-9a-f]{64}")
 
 
 class Client:
@@ -21,6 +22,8 @@ class Client:
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.verify = stack.ca_cert
+        # A session belongs to the client that is given its cookie.
+        self.session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
 
     def request(self, method, path, *, body=None, data=None, headers=None, faults=False):
         """Sends one request: `body` as JSON, or `data` as it is. The answer is checked; unless
@@ -34,7 +37,8 @@ class Client:
             data = data.encode()
         response = self.session.request(method, self.stack.base_url + path, data=data,
                                         headers=sent, timeout=30, allow_redirects=False)
-        self.stack.secrets.update(SECRET.findall(response.text))
+        self.stack.secrets.update(SECRET.findall(
+            response.text + response.headers.get("Set-Cookie", "")))
         # The path as it was sent: the library removes dot segments.
         operation = load().find(method, response.request.path_url.split("?")[0])
         self.stack.driven.add((operation.id if operation else None, response.status_code))
