@@ -35,7 +35,7 @@ texts="base json"
 issued="$texts db licensing plans operation events billing callers entitlements issuing"
 dealt="$issued stripe outbox contracts"
 synced="$dealt sync"
-service="$synced audit http usage instances sales meters accounts"
+service="$synced audit http usage instances sales meters notices accounts"
 allow lib/base base
 allow lib/json "$texts"
 allow lib/db "$texts" db
@@ -52,6 +52,7 @@ allow lib/issuing "$issued"
 allow lib/audit "$issued" audit
 allow lib/usage "$issued" usage
 allow lib/instances "$issued" usage instances
+allow lib/notices "$issued" audit http/mail.h usage notices
 allow lib/outbox "$issued" stripe outbox
 allow lib/contracts "$dealt"
 allow lib/sync "$synced"
@@ -68,7 +69,7 @@ allow app/billingctl "$service" settings billingctl
 allow app/billingctl-api "$service" settings api billingctl billingctl-api
 allow app/billingctl-stripe "$service" settings billingctl billingctl-stripe
 allow app/billingctl-import "$service" settings billingctl billingctl-stripe billingctl-import
-only '^lib/http/client\.c$' curl
+only '^lib/http/(client|mail)\.c$' curl
 only '^lib/http/fcgi\.c$' fcgi
 only '^lib/db/(internal\.h|[a-z]+\.c)$' libpq
 only '^app/billingctl/output\.c$' json-c

@@ -43,5 +43,5 @@ const struct command import_commands[] = {
                  "already stays as it is, so the command can be repeated. It lists what it\n"
                  "skipped, and why; exit status 3 when something was skipped.\n",
          .options = import_stripe_options, .exits = import_exits},
-        {.more = upkeep_commands},
+        {.more = notice_commands},
 };

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "http/client.h"
+#include "notices/message.h"
 #include "stripe/version.h"
 
 static const int64_t stripe_connect_ms = 5000;
@@ -19,6 +20,7 @@ static const char *const when_choices[] = {"now", "period_end", NULL};
 static const char *const reversal_choices[] = {"keep", "period_end", "revoke", NULL};
 static const char *const pause_choices[] = {"period_end", "keep", NULL};
 static const char *const second_choices[] = {"report", "cancel", NULL};
+static const char *const starttls_choices[] = {"auto", "required", "off", NULL};
 static const char *const mode_choices[] = {"classic", "flexible", NULL};
 
 static const char *
@@ -73,6 +75,12 @@ check_webhook_secret(const char *value)
 		if (length < 16 || strncmp(item, "whsec_", 6) != 0)
 			return "must be signing secrets, whsec_..., separated by commas";
 	return NULL;
+}
+
+static const char *
+check_mail_url(const char *value)
+{
+	return *value == '\0' ? NULL : mail_check_url(value);
 }
 
 static const char *
@@ -261,6 +269,31 @@ const struct setting app_settings_table[] = {
         ROW(stripe_ca_file, "STRIPE_CA_FILE", "",
             "PEM file of the authorities that may vouch for Stripe's API; empty: the "
             "system's."),
+        ROW(smtp_url, "SMTP_URL", "",
+            "The mail server that notices go through, smtp://host:port or smtps://host:port; "
+            "empty: no notices are sent.",
+            .check = check_mail_url),
+        ROW(smtp_user, "SMTP_USER", "", "The user name at the mail server; empty: none."),
+        ROW(smtp_password, "SMTP_PASSWORD", "", "The password of SMTP_USER.",
+            .secret = SECRET_MAIL),
+        ROW(smtp_starttls, "SMTP_STARTTLS", "auto",
+            "Whether a connection by smtp:// must become TLS (STARTTLS): required; off; auto: "
+            "required, except to this machine itself.",
+            .choices = starttls_choices),
+        ROW(smtp_ca_file, "SMTP_CA_FILE", "",
+            "PEM file of the authorities that may vouch for the mail server; empty: the "
+            "system's."),
+        ROW(smtp_timeout_s, "SMTP_TIMEOUT_SECONDS", "30",
+            "How long the sending of one notice waits for the mail server.", .min = 1,
+            .max = 300),
+        ROW(mail_from, "MAIL_FROM", "",
+            "The sender of notices, \"Name <address>\" or an address.", .check = mailbox_check),
+        ROW(mail_operators, "MAIL_OPERATORS", "",
+            "Addresses, separated by commas, that get the weekly digest and what needs a hand; "
+            "empty: none.",
+            .check = mailbox_check_list),
+        ROW(mail_templates, "MAIL_TEMPLATES", "conf/mail", "Folder of the notices' texts.",
+            .check = check_not_empty),
         ROW(log_level, "LOG_LEVEL", "info", "error, warning, info or debug.",
             .choices = log_level_names),
         SETTING_END("billingd"),
@@ -304,6 +337,7 @@ app_settings_load(struct task *task, const char *path, unsigned int secrets,
 		return task_fail(
 		        task, FAIL_INVALID, "invalid_setting",
 		        "BILLING_STRIPE_SOCKET must not be the same as BILLING_SOCKET");
+	TRY(app_settings_check_mail(task, out, (secrets & SECRET_MAIL) != 0));
 	log_set_level_named(out->log_level);
 	return FAIL_NONE;
 }
@@ -429,6 +463,7 @@ app_settings_rules(struct task *task, const struct app_settings *settings, struc
 	};
 	TRY(plans_load(task, settings->plans_file, &out->plans));
 	TRY(load_brand(task, settings, &out->brand));
+	TRY(app_settings_mail_rules(task, settings, false, &out->mail));
 	out->plans.keeps_sold = strcmp(settings->plan_reductions, "period_end") == 0;
 	return load_prices(task, settings, out);
 }

@@ -3,6 +3,7 @@
 
 #include "base/settings.h"
 #include "db/db.h"
+#include "http/mail.h"
 #include "operation/operation.h"
 #include "stripe/client.h"
 
@@ -12,7 +13,8 @@ enum {
 	SECRET_OWNER = 2,      /* how migrations connect */
 	SECRET_STRIPE_KEY = 4, /* sends requests to Stripe */
 	SECRET_WEBHOOK = 8,    /* checks the events that Stripe sends */
-	SECRETS_OF_SERVICE = SECRET_DATABASE | SECRET_STRIPE_KEY | SECRET_WEBHOOK
+	SECRET_MAIL = 16,      /* signs in to the mail server */
+	SECRETS_OF_SERVICE = SECRET_DATABASE | SECRET_STRIPE_KEY | SECRET_WEBHOOK | SECRET_MAIL
 };
 
 struct app_settings {
@@ -74,6 +76,15 @@ struct app_settings {
 	const char *stripe_api_base;
 	const char *stripe_api_version;
 	const char *stripe_ca_file;
+	const char *smtp_url;
+	const char *smtp_user;
+	const char *smtp_password;
+	const char *smtp_starttls;
+	const char *smtp_ca_file;
+	int64_t smtp_timeout_s;
+	const char *mail_from;
+	const char *mail_operators;
+	const char *mail_templates;
 	const char *log_level;
 };
 
@@ -93,6 +104,18 @@ struct db_options app_settings_db(const struct app_settings *settings, const cha
 /* How to reach Stripe; one attempt of a request may take `attempt_ms`. */
 struct stripe_client_options app_settings_stripe(const struct app_settings *settings,
                                                  int64_t attempt_ms);
+
+/* How to reach the mail server. */
+struct mail_client_options app_settings_mail(const struct app_settings *settings);
+
+/* Judges the settings of mail together; the password only where the secrets have been read. FAIL_INVALID
+ * "invalid_setting". */
+enum fail app_settings_check_mail(struct task *task, const struct app_settings *settings,
+                                  bool has_secrets) MUST_CHECK;
+
+/* The rules of notices; the templates are read when there is a mail server, or `always`. */
+enum fail app_settings_mail_rules(struct task *task, const struct app_settings *settings,
+                                  bool always, struct mail_policy *out) MUST_CHECK;
 
 /* Reads the plans and makes the rules. The signing keys stay empty. */
 enum fail app_settings_rules(struct task *task, const struct app_settings *settings,

@@ -6,7 +6,7 @@
 prepare_service() {
 	local name settings
 
-	for name in PLANS_FILE BRAND_FILE MIGRATIONS_DIR KEYS_DIR; do
+	for name in PLANS_FILE BRAND_FILE MIGRATIONS_DIR KEYS_DIR MAIL_TEMPLATES; do
 		[[ -z ${!name:-} ]] ||
 			printf -v "$name" %s "$(cd -- "$CALLED_FROM" && realpath -m -- "${!name}")"
 	done
@@ -22,12 +22,14 @@ prepare_service() {
 		"BILLINGD_PID_FILE=$BILLINGD_PID_FILE"
 		"SUBSCRIPTION_CANCEL=${SUBSCRIPTION_CANCEL:-period_end}"
 		"BRAND_FILE=$BRAND_PATH"
+		"MAIL_TEMPLATES=$(for_service "${MAIL_TEMPLATES:-$ROOT/conf/mail}")"
 		"PLANS_FILE=$(for_service "${PLANS_FILE:-$ROOT/conf/plans.json}")"
 		"MIGRATIONS_DIR=$(for_service "${MIGRATIONS_DIR:-$ROOT/migrations}")")
 
 	AS_SERVICE=("${AS_BILLING[@]}" "${settings[@]}")
 	AS_OWNER=("${AS_PG[@]}" env -u STRIPE_SECRET_KEY -u STRIPE_SECRET_KEY_FILE
-		-u STRIPE_WEBHOOK_SECRET -u STRIPE_WEBHOOK_SECRET_FILE "${settings[@]}"
+		-u STRIPE_WEBHOOK_SECRET -u STRIPE_WEBHOOK_SECRET_FILE
+		-u SMTP_PASSWORD -u SMTP_PASSWORD_FILE "${settings[@]}"
 		"DATABASE_OWNER_URL=$DATABASE_OWNER_URL")
 }
 

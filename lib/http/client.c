@@ -30,10 +30,8 @@ struct intake {
 	bool too_large;
 };
 
-/* The host is "localhost" or an address of the loopback network. libcurl has written an IPv4
- * address in its one usual form, and an IPv6 address between brackets. */
-static bool
-is_loopback(const char *host)
+bool
+http_is_loopback(const char *host)
 {
 	struct in6_addr six;
 	struct in_addr four;
@@ -64,7 +62,7 @@ http_check_key_url(const char *url)
 	         curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK)
 		fault = "must be a URL that starts with https://";
 	else if (strcmp(scheme, "https") != 0 &&
-	         (strcmp(scheme, "http") != 0 || !is_loopback(host)))
+	         (strcmp(scheme, "http") != 0 || !http_is_loopback(host)))
 		fault = "must start with https:// (http:// only for this machine itself)";
 	curl_free(scheme);
 	curl_free(host);

@@ -68,6 +68,10 @@ struct http_answer {
  */
 const char *http_check_key_url(const char *url);
 
+/* The host is "localhost" or an address of the loopback network, as libcurl has written it: an IPv4
+ * address in its one usual form, an IPv6 address between brackets. */
+bool http_is_loopback(const char *host);
+
 /* NULL when libcurl cannot be had. The strings of the options must outlive the client. */
 struct http_client *http_client_new(const struct http_client_options *options);
 void http_client_free(struct http_client *client);

@@ -54,6 +54,18 @@ struct sales_policy {
 	int64_t event_tries;      /* an event that failed so often is parked */
 };
 
+struct notice_templates;
+
+/* How this installation sends notices. */
+struct mail_policy {
+	bool configured;       /* there is a mail server */
+	const char *from;      /* "Name <address>", or an address alone */
+	const char *operators; /* addresses, separated by commas */
+	const char *base_url;
+	int64_t timeout_ms; /* the longest time that the sending of one notice takes */
+	const struct notice_templates *templates; /* when it is configured */
+};
+
 /* The rules of this installation; constant while a process serves. */
 struct billing {
 	struct plans plans;
@@ -63,6 +75,7 @@ struct billing {
 	struct price_list addon_prices;
 	struct price_list meter_prices;
 	struct sales_policy sales;
+	struct mail_policy mail;
 	struct license_keys keys;
 };
 

@@ -1,0 +1,99 @@
+/* kinds.c: THE tables of notices and of the placeholders in their templates. */
+#include "notices/kinds.h"
+
+#include <string.h>
+
+#define BIT(field) (UINT64_C(1) << (field))
+#define COMMON (BIT(NOTICE_PRODUCT) | BIT(NOTICE_SUPPORT) | BIT(NOTICE_ACCOUNT_LINK))
+#define CUSTOMER                                                                               \
+	(COMMON | BIT(NOTICE_CUSTOMER_NAME) | BIT(NOTICE_CUSTOMER_EMAIL) |                     \
+	 BIT(NOTICE_CUSTOMER_ID))
+#define ENDS (BIT(NOTICE_ENDS_ON) | BIT(NOTICE_DAYS))
+#define LIMITS                                                                                 \
+	(BIT(NOTICE_LIMIT) | BIT(NOTICE_PERCENT) | BIT(NOTICE_USED) | BIT(NOTICE_ALLOWED))
+#define COUNTED(field) (BIT(field##_COUNT) | BIT(field))
+#define DIGEST                                                                                 \
+	(COMMON | BIT(NOTICE_WEEK) | COUNTED(NOTICE_NEW) | COUNTED(NOTICE_LOST) |              \
+	 COUNTED(NOTICE_AT_RISK) | COUNTED(NOTICE_EXPIRING) | COUNTED(NOTICE_OVER_LIMIT) |     \
+	 COUNTED(NOTICE_ATTENTION))
+
+/* clang-format off */
+const struct notice_kind_row notice_kinds[NOTICE_KINDS] = {
+	[NOTICE_TRIAL_ENDING] = {"trial_ending", false, "trial.ending",
+		CUSTOMER | BIT(NOTICE_PLAN) | ENDS},
+	[NOTICE_PAYMENT_FAILED] = {"payment_failed", false, "payment.failed",
+		CUSTOMER | BIT(NOTICE_PLAN) | BIT(NOTICE_AMOUNT) | BIT(NOTICE_PAYMENT_LINK)},
+	[NOTICE_LICENSE_EXPIRING] = {"license_expiring", false, "license.expiring",
+		CUSTOMER | BIT(NOTICE_PLAN) | ENDS},
+	[NOTICE_USAGE_THRESHOLD] = {"usage_threshold", false, "usage.threshold",
+		CUSTOMER | BIT(NOTICE_PLAN) | LIMITS},
+	[NOTICE_SUBSCRIPTION_CANCELED] = {"subscription_canceled", false, "subscription.canceled",
+		CUSTOMER | BIT(NOTICE_PLAN) | BIT(NOTICE_ENDS_ON)},
+	[NOTICE_CONTRACT_ENDING] = {"contract_ending", false, "contract.ending",
+		CUSTOMER | BIT(NOTICE_PLAN) | ENDS | BIT(NOTICE_REFERENCE)},
+	[NOTICE_STRIPE_PARKED] = {"operators_stripe_parked", true, "stripe.parked",
+		CUSTOMER | BIT(NOTICE_KIND) | BIT(NOTICE_REFERENCE) | BIT(NOTICE_REASON)},
+	[NOTICE_UNKNOWN_PRICE] = {"operators_unknown_price", true, "stripe.unknown_price",
+		CUSTOMER | BIT(NOTICE_REFERENCE) | BIT(NOTICE_REASON)},
+	[NOTICE_ENDPOINT_DISABLED] = {"operators_endpoint_disabled", true, "endpoint.disabled",
+		COMMON | BIT(NOTICE_REFERENCE) | BIT(NOTICE_REASON) | BIT(NOTICE_URL)},
+	[NOTICE_DIGEST] = {"operators_digest", true, NULL, DIGEST},
+	[NOTICE_TEST] = {"test", true, NULL, COMMON},
+};
+
+const struct notice_field_row notice_fields[NOTICE_FIELDS] = {
+	[NOTICE_PRODUCT] = {"product", "Example"},
+	[NOTICE_SUPPORT] = {"support", "support@example.com"},
+	[NOTICE_ACCOUNT_LINK] = {"account_link", "https://billing.example.com/account/"},
+	[NOTICE_CUSTOMER_NAME] = {"customer_name", "Acme GmbH"},
+	[NOTICE_CUSTOMER_EMAIL] = {"customer_email", "office@acme.example"},
+	[NOTICE_CUSTOMER_ID] = {"customer_id", "cust_0123456789abcdef0123456789abcdef"},
+	[NOTICE_PLAN] = {"plan", "professional"},
+	[NOTICE_ENDS_ON] = {"ends_on", "2030-01-31"},
+	[NOTICE_DAYS] = {"days", "7"},
+	[NOTICE_AMOUNT] = {"amount", "29.00 USD"},
+	[NOTICE_PAYMENT_LINK] = {"payment_link", "https://invoice.stripe.com/i/example"},
+	[NOTICE_LIMIT] = {"limit", "maxDevices"},
+	[NOTICE_PERCENT] = {"percent", "80"},
+	[NOTICE_USED] = {"used", "8"},
+	[NOTICE_ALLOWED] = {"allowed", "10"},
+	[NOTICE_REFERENCE] = {"reference", "CONTRACT-7"},
+	[NOTICE_KIND] = {"kind", "event"},
+	[NOTICE_REASON] = {"reason", "stripe_error"},
+	[NOTICE_URL] = {"url", "https://hooks.example.com/billing"},
+	[NOTICE_WEEK] = {"week", "2030-W05"},
+	[NOTICE_NEW_COUNT] = {"new_count", "1"},
+	[NOTICE_NEW] = {"new", "  Acme GmbH, professional"},
+	[NOTICE_LOST_COUNT] = {"lost_count", "0"},
+	[NOTICE_LOST] = {"lost", ""},
+	[NOTICE_AT_RISK_COUNT] = {"at_risk_count", "1"},
+	[NOTICE_AT_RISK] = {"at_risk", "  Umbrella Ltd, starter, past_due"},
+	[NOTICE_EXPIRING_COUNT] = {"expiring_count", "1"},
+	[NOTICE_EXPIRING] = {"expiring", "  Initech, enterprise, 2030-02-14"},
+	[NOTICE_OVER_LIMIT_COUNT] = {"over_limit_count", "0"},
+	[NOTICE_OVER_LIMIT] = {"over_limit", ""},
+	[NOTICE_ATTENTION_COUNT] = {"attention_count", "1"},
+	[NOTICE_ATTENTION] = {"attention", "  parked events of Stripe: 1"},
+};
+/* clang-format on */
+
+enum notice_kind
+notice_kind_of(const char *name)
+{
+	enum notice_kind kind = 0;
+
+	while (kind < NOTICE_KINDS && strcmp(notice_kinds[kind].name, name) != 0)
+		kind++;
+	return kind;
+}
+
+enum notice_field
+notice_field_of(const char *name, size_t length)
+{
+	enum notice_field field = 0;
+
+	while (field < NOTICE_FIELDS && (strlen(notice_fields[field].name) != length ||
+	                                 memcmp(notice_fields[field].name, name, length) != 0))
+		field++;
+	return field;
+}

@@ -1,0 +1,133 @@
+"""A message on its way to a mail server of another make: TLS, sign-in, refusals, and what is said of them."""
+
+import json
+import os
+import subprocess
+import time
+
+import pytest
+
+from support.mail import MailServer, make_authority
+from support.stack import PASSED_ON, ROOT, VARIANT
+
+PASSWORD = "swordfish-93-swordfish"
+
+
+@pytest.fixture(name="tls", scope="module")
+def fixture_tls(tmp_path_factory):
+    return make_authority(tmp_path_factory.mktemp("tls"))
+
+
+def control(*words, **settings):
+    """billingctl with these settings and no others."""
+    env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    env |= {"MAIL_FROM": "Acme <billing@acme.example>", "SMTP_TIMEOUT_SECONDS": "1"}
+    env |= {"https_proxy": "http://127.0.0.1:9", "ALL_PROXY": "http://127.0.0.1:9"}
+    done = subprocess.run([ROOT / "build" / VARIANT / "billingctl", *words], cwd=ROOT, text=True,
+                          env=env | {k: str(v) for k, v in settings.items()}, check=False,
+                          capture_output=True, timeout=60)
+    assert PASSWORD not in done.stdout + done.stderr
+    return done
+
+
+def send(server, address="jane@example.com", **settings):
+    return control("notices", "test", address, **{"SMTP_URL": server.url, **settings})
+
+
+def test_a_message_as_another_reader_reads_it(tmp_path):
+    name = "Größe \"x\" & Söhne, Zürich"
+    brand = tmp_path / "brand.json"
+    brand.write_text(json.dumps({"name": name, "support": "help@acme.example"}), encoding="utf-8")
+    with MailServer() as server:
+        done = send(server, MAIL_FROM=f"{name} <billing@acme.example>", BRAND_FILE=brand)
+        assert done.returncode == 0 and "250 2.0.0 accepted" in done.stdout, done.stderr
+        [letter] = server.ledger
+        assert (letter.sender, letter.recipients) == ("billing@acme.example", ["jane@example.com"])
+        message = letter.message
+        [sender] = message["From"].addresses
+        assert (sender.display_name, sender.addr_spec) == (name, "billing@acme.example")
+        assert letter.subject == f"{name}: test message"
+        assert name in letter.text and "help@acme.example" in letter.text
+        assert message["Reply-To"] == "help@acme.example"
+        assert message["Auto-Submitted"] == "auto-generated"
+        assert abs(message["Date"].datetime.timestamp() - time.time()) < 60
+        assert letter.message_id.endswith("@acme.example>") and not message.defects
+        assert all(len(line) <= 78 for line in letter.raw.decode("ascii").split("\r\n"))
+
+
+def test_starttls_and_sign_in(tls):
+    with MailServer(tls=tls, user=("us", PASSWORD)) as server:
+        wanted = {"SMTP_STARTTLS": "required", "SMTP_CA_FILE": tls[0], "SMTP_USER": "us",
+                  "SMTP_PASSWORD": PASSWORD}
+        assert send(server, **wanted).returncode == 0
+        assert server.signed_in == [("us", PASSWORD)] and len(server.ledger) == 1
+        wrong = send(server, **wanted | {"SMTP_PASSWORD": "wrong"})
+        assert wrong.returncode == 1 and "sign in refused: 535" in wrong.stderr
+        # The certificate is of no authority that is trusted, or of another name.
+        assert "SSL" in send(server, **wanted | {"SMTP_CA_FILE": "/etc/ssl/certs/ca-certificates.crt"}).stderr
+        other = server.url.replace("localhost", "127.0.0.1")
+        assert send(server, **wanted | {"SMTP_URL": other}).returncode == 1
+        assert len(server.ledger) == 1 and ("us", PASSWORD) not in server.signed_in[2:]
+
+
+def test_the_password_may_be_in_a_file(tls, tmp_path):
+    secret = tmp_path / "password"
+    secret.write_text(PASSWORD + "\n", encoding="ascii")
+    secret.chmod(0o600)
+    with MailServer(tls=tls, implicit=True, user=("us", PASSWORD)) as server:
+        done = send(server, SMTP_CA_FILE=tls[0], SMTP_USER="us", SMTP_PASSWORD_FILE=secret)
+        assert done.returncode == 0, done.stderr
+        assert len(server.ledger) == 1
+
+
+def test_no_message_goes_without_tls_where_it_is_required():
+    with MailServer() as server:
+        done = send(server, SMTP_STARTTLS="required")
+        assert done.returncode == 1 and "STARTTLS" in done.stderr
+        assert not server.tried
+
+
+@pytest.mark.parametrize("step, answer, said", [
+    ("rcpt", "550 5.1.1 no such user", "recipient refused: 550 5.1.1"),
+    ("rcpt", "451 4.3.0 later", "recipient refused: 451 4.3.0"),
+    ("data", "554 5.7.1 spam", "answer refused: 554 5.7.1"),
+    ("rcpt", "hang", "recipient: "), ("rcpt", "close", "recipient: "),
+    ("data", "hang", "answer: "), ("data", "close", "answer: ")])
+def test_what_is_said_when_it_is_not_accepted(step, answer, said):
+    with MailServer() as server:
+        server.rule = lambda at, _address: answer if at == step else None
+        done = send(server)
+        assert done.returncode == 1 and said in done.stderr, done.stderr
+        assert not server.ledger and len(server.tried) == 1
+
+
+@pytest.mark.parametrize("settings, said", [
+    ({"SMTP_URL": "http://x.example"}, "must be smtp://"),
+    ({"SMTP_URL": "smtp://us:pw@x.example"}, "must not have a user name"),
+    ({"SMTP_URL": "smtp://x.example", "MAIL_FROM": ""}, "needs MAIL_FROM"),
+    ({"SMTP_URL": "smtp://x.example", "MAIL_FROM": "x"}, "MAIL_FROM"),
+    ({"SMTP_URL": "smtp://x.example", "MAIL_OPERATORS": "a@b.example,c"}, "MAIL_OPERATORS"),
+    ({"SMTP_URL": "smtp://x.example", "SMTP_USER": "us"}, "go together"),
+    ({"SMTP_URL": "smtp://x.example", "SMTP_PASSWORD": PASSWORD}, "go together"),
+    ({"SMTP_URL": "smtp://x.example", "SMTP_USER": "us", "SMTP_PASSWORD": PASSWORD,
+      "SMTP_STARTTLS": "off"}, "needs TLS"),
+    ({"SMTP_URL": "smtp://x.example", "MAIL_TEMPLATES": "conf/none"}, "conf/none/trial_ending.txt"),
+    ({}, "SMTP_URL isn't set")])
+def test_settings_that_cannot_work(settings, said):
+    done = control("notices", "test", "jane@example.com", **settings)
+    assert done.returncode == 1 and said in done.stderr, done.stderr
+
+
+def test_previews():
+    done = control("notices", "preview", "trial_ending")
+    assert done.returncode == 0 and "2030-01-31" in done.stdout and "{" not in done.stdout
+    assert "trial_ending" in control("notices", "preview", "x").stderr
+
+
+def test_addresses_with_more_than_an_address(tls):
+    with MailServer() as server:
+        for address in ("a@b.example>\r\nRCPT TO:<c@d.example", "a b@c.example", "<a@b.example>"):
+            assert send(server, address).returncode == 2
+        assert not server.tried
+        assert send(server, "jürgen@example.com").returncode == 0
+        assert server.ledger[0].recipients == ["jürgen@example.com"]
