@@ -19,20 +19,14 @@ SELECT c.customer_id, c.deleted_at IS NOT NULL AS deleted,
   COALESCE(s.quantity, 1) AS "subscription.quantity", s.addons::text AS "subscription.addons",
   s.contract_id AS "subscription.contract_id", s.starts_at AS "subscription.starts_at",
   s.ends_at AS "subscription.ends_at",
-  v.features::text AS "terms.contract_features", v.limits::text AS "terms.contract_limits",
-  v.overage::text AS "terms.contract_overage",
-  o.features::text AS "terms.override_features", o.limits::text AS "terms.override_limits",
-  o.expires_at AS "terms.override_ends_at"
+  s.contract_terms::text AS "terms.contract", c.override_terms::text AS "terms.overrides"
 FROM customers c
 LEFT JOIN LATERAL (
   SELECT stripe_subscription_id, plan, status, trial_ends_at, current_period_ends_at,
     past_due_since, cancel_at_period_end, cancel_at, pause_resumes_at, pause_ends_access_at,
     hold_reason, hold_ends_access_at, price_ends_access_at, bought_at, created_at, quantity, addons,
-    contract_id, starts_at, ends_at
+    contract_id, starts_at, ends_at, contract_terms
   FROM subscriptions WHERE customer_id = c.customer_id
   ORDER BY superseded, subscription_order(subscriptions, $2), subscription_id DESC
   LIMIT 1) s ON true
-LEFT JOIN contracts d ON d.contract_id = s.contract_id
-LEFT JOIN contract_versions v ON v.contract_id = d.contract_id AND v.version = d.version
-LEFT JOIN overrides o ON o.customer_id = c.customer_id
 WHERE c.customer_id = $1

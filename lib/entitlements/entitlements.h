@@ -18,11 +18,12 @@ enum entitlement_source {
 	ENTITLEMENT_OVERRIDE
 };
 
-/* The stored rows beside a subscription that change what it gives. Texts are JSON objects, NULL where
- * there is no such row. */
+/* The stored terms beside a subscription that change what it gives. Texts are JSON objects, NULL where
+ * there are no such terms. Statements fill the first two, entitlement_terms_unpack() the others. */
 struct entitlement_terms {
-	const char
-	        *contract_features; /* of the newest version of the subscription's contract */
+	const char *contract;  /* subscriptions.contract_terms: the newest version's */
+	const char *overrides; /* customers.override_terms */
+	const char *contract_features;
 	const char *contract_limits;
 	const char *contract_overage; /* for licences alone, like the reference */
 	const char *contract_reference;
@@ -54,6 +55,9 @@ struct entitlement_values {
 	struct license_values features;
 	struct license_values limits;
 };
+
+/* Takes the columns apart, after each row that has them. */
+void entitlement_terms_unpack(struct arena *arena, struct entitlement_terms *terms);
 
 /* Computes all of it. Without a subscription its plan is NULL: then, and in a trial, the first layer is
  * the trial's; else it is as plans_terms() gives it. Stored names that

@@ -19,10 +19,7 @@ static const struct statement statements[] = {
                              subscription.price_ends_access_at, subscription.bought_at,
                              subscription.quantity, subscription.addons,
                              subscription.contract_id, subscription.starts_at,
-                             subscription.ends_at, terms.contract_features,
-                             terms.contract_limits, terms.contract_overage,
-                             terms.override_features, terms.override_limits,
-                             terms.override_ends_at),
+                             subscription.ends_at, terms.contract, terms.overrides),
                    .sql = entitlements_entitlement_basis_sql},
         [FIND] = {"override_find",
                   ROWS_WITH(struct override, customer_id, features, limits, expires_at, reason,
@@ -46,8 +43,11 @@ enum fail
 entitlement_basis_find(struct operation *operation, const char *customer_id,
                        struct entitlement_basis *out, bool *found)
 {
-	return db_row(operation->db, operation->task, &statements[BASIS],
-	              PARAMETERS(customer_id, param_now(operation)), out, found);
+	TRY(db_row(operation->db, operation->task, &statements[BASIS],
+	           PARAMETERS(customer_id, param_now(operation)), out, found));
+	if (*found)
+		entitlement_terms_unpack(operation->task->arena, &out->terms);
+	return FAIL_NONE;
 }
 
 enum fail

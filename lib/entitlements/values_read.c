@@ -1,5 +1,7 @@
-/* values_read.c: reads the features and limits that an operator gives a customer. */
+/* values_read.c: reads the features and limits that an operator gives a customer, and stored ones. */
 #include "entitlements/entitlements.h"
+
+#include <string.h>
 
 #include "base/arena.h"
 #include "json/out.h"
@@ -59,4 +61,43 @@ entitlement_values_read(struct task *task, const struct plans *plans, enum value
 	}
 	json_out_close(&json, '}');
 	return json.text.data;
+}
+
+/* The member as a text; NULL when it is missing. */
+static const char *
+member_source(const struct json_view *object, const char *name)
+{
+	struct json_view member;
+
+	return json_view_object(object, name, &member) ? json_view_source(&member) : NULL;
+}
+
+/* The object that a text is; none for NULL. */
+static struct json_view
+stored_object(struct arena *arena, const char *text)
+{
+	struct json_view object = {0};
+
+	(void)(text != NULL && json_view_read_foreign(arena, text, strlen(text), &object));
+	return object;
+}
+
+void
+entitlement_terms_unpack(struct arena *arena, struct entitlement_terms *terms)
+{
+	struct json_view contract = stored_object(arena, terms->contract);
+	struct json_view overrides = stored_object(arena, terms->overrides);
+
+	*terms = (struct entitlement_terms){
+	        .contract = terms->contract,
+	        .overrides = terms->overrides,
+	        .contract_features = member_source(&contract, "features"),
+	        .contract_limits = member_source(&contract, "limits"),
+	        .contract_overage = member_source(&contract, "overage"),
+	        .override_features = member_source(&overrides, "features"),
+	        .override_limits = member_source(&overrides, "limits"),
+	};
+	(void)json_view_string(&contract, "reference", &terms->contract_reference);
+	terms->override_ends_at.known =
+	        json_view_int(&overrides, "ends_at", &terms->override_ends_at.ms);
 }

@@ -28,27 +28,22 @@ SELECT k.key_id AS "key.key_id", k.customer_id AS "key.customer_id", k.role AS "
   COALESCE(s.quantity, 1) AS "subscription.quantity", s.addons::text AS "subscription.addons",
   s.contract_id AS "subscription.contract_id", s.starts_at AS "subscription.starts_at",
   s.ends_at AS "subscription.ends_at", s.version AS "subscription.version",
-  v.features::text AS "terms.contract_features", v.limits::text AS "terms.contract_limits",
-  v.overage::text AS "terms.contract_overage", v.reference AS "terms.contract_reference",
-  o.features::text AS "terms.override_features", o.limits::text AS "terms.override_limits",
-  o.expires_at AS "terms.override_ends_at",
+  s.contract_terms::text AS "terms.contract", c.override_terms::text AS "terms.overrides",
   l.jti AS "newest.jti", l.fingerprint AS "newest.fingerprint", l.token AS "newest.token",
   l.issued_at AS "newest.issued_at", l.expires_at AS "newest.expires_at"
 FROM (SELECT) AS one
 LEFT JOIN api_keys k ON k.digest = $1
 LEFT JOIN customers c ON c.customer_id = $2 AND c.deleted_at IS NULL
 LEFT JOIN LATERAL (
-  SELECT subscription_id, customer_id, stripe_subscription_id, plan, status, trial_ends_at,
-    current_period_ends_at, past_due_since, cancel_at_period_end, cancel_at,
-    pause_resumes_at, pause_ends_access_at, hold_reason, hold_ends_access_at,
-    price_ends_access_at, bought_at, created_at, quantity, addons, contract_id, starts_at, ends_at, version
-  FROM subscriptions WHERE customer_id = c.customer_id
-  ORDER BY superseded, subscription_order(subscriptions, $3), subscription_id DESC
-  LIMIT 1) s ON true
-LEFT JOIN contracts d ON d.contract_id = s.contract_id
-LEFT JOIN contract_versions v ON v.contract_id = d.contract_id AND v.version = d.version
-LEFT JOIN overrides o ON o.customer_id = c.customer_id
-LEFT JOIN LATERAL (
   SELECT jti, fingerprint, token, issued_at, expires_at
   FROM licenses WHERE customer_id = c.customer_id AND instance_id IS NULL
   ORDER BY license_id DESC LIMIT 1) l ON true
+LEFT JOIN LATERAL (
+  SELECT subscription_id, customer_id, stripe_subscription_id, plan, status, trial_ends_at,
+    current_period_ends_at, past_due_since, cancel_at_period_end, cancel_at,
+    pause_resumes_at, pause_ends_access_at, hold_reason, hold_ends_access_at,
+    price_ends_access_at, bought_at, created_at, quantity, addons, contract_id, starts_at,
+    ends_at, version, contract_terms
+  FROM subscriptions WHERE customer_id = c.customer_id
+  ORDER BY superseded, subscription_order(subscriptions, $3), subscription_id DESC
+  LIMIT 1) s ON true

@@ -55,12 +55,9 @@ static const struct statement statements[] = {
                             subscription.price_ends_access_at, subscription.bought_at,
                             subscription.quantity, subscription.addons,
                             subscription.contract_id, subscription.starts_at,
-                            subscription.ends_at, subscription.version, terms.contract_features,
-                            terms.contract_limits, terms.contract_overage,
-                            terms.contract_reference, terms.override_features,
-                            terms.override_limits, terms.override_ends_at, newest.jti,
-                            newest.fingerprint, newest.token, newest.issued_at,
-                            newest.expires_at),
+                            subscription.ends_at, subscription.version, terms.contract,
+                            terms.overrides, newest.jti, newest.fingerprint, newest.token,
+                            newest.issued_at, newest.expires_at),
                   .sql = issuing_license_view_sql},
         [STORE] = {"license_store", ROWS_WITH(struct outcome, stored, is_full, until),
                    .sql = issuing_license_store_sql},
@@ -110,10 +107,12 @@ license_view_read(struct operation *operation, const struct sha256 *digest,
 	struct task *task = operation->task;
 	bool found;
 
-	return db_row(operation->db, task, &statements[VIEW],
-	              PARAMETERS(digest == NULL ? NULL : param_digest(task, digest),
-	                         customer_id, param_now(operation)),
-	              out, &found);
+	TRY(db_row(operation->db, task, &statements[VIEW],
+	           PARAMETERS(digest == NULL ? NULL : param_digest(task, digest), customer_id,
+	                      param_now(operation)),
+	           out, &found));
+	entitlement_terms_unpack(task->arena, &out->terms);
+	return FAIL_NONE;
 }
 
 /* The time of issue. It is not before that of the customer's newest licence, so that an entry of

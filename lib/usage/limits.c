@@ -15,13 +15,12 @@ struct levels_row {
 	struct usage_levels levels;
 };
 
-static const struct column columns[] = COLUMNS(
-        struct levels_row, customer_id, subscription.plan, subscription.status,
-        subscription.trial_ends_at, subscription.bought_at, subscription.quantity,
-        subscription.addons, subscription.contract_id, terms.contract_features,
-        terms.contract_limits, terms.override_features, terms.override_limits,
-        terms.override_ends_at, levels.active_devices, levels.instances, levels.non_production,
-        levels.month, levels.newest, levels.counted_until, levels.counted);
+static const struct column columns[] =
+        COLUMNS(struct levels_row, customer_id, subscription.plan, subscription.status,
+                subscription.trial_ends_at, subscription.bought_at, subscription.quantity,
+                subscription.addons, subscription.contract_id, terms.contract, terms.overrides,
+                levels.active_devices, levels.instances, levels.non_production, levels.month,
+                levels.newest, levels.counted_until, levels.counted);
 
 #define ROW ROWS_OF(struct levels_row, columns)
 
@@ -86,6 +85,7 @@ usage_levels_read(struct operation *operation, const char *customer_id,
 	*out = row.levels;
 	*subscription = row.subscription;
 	*terms = row.terms;
+	entitlement_terms_unpack(task->arena, terms);
 	return FAIL_NONE;
 }
 

@@ -52,9 +52,7 @@ SELECT c.customer_id, s.plan AS "subscription.plan", s.status AS "subscription.s
   COALESCE(s.bought_at, s.created_at) AS "subscription.bought_at",
   COALESCE(s.quantity, 1) AS "subscription.quantity", s.addons::text AS "subscription.addons",
   s.contract_id AS "subscription.contract_id",
-  v.features::text AS "terms.contract_features", v.limits::text AS "terms.contract_limits",
-  o.features::text AS "terms.override_features", o.limits::text AS "terms.override_limits",
-  o.expires_at AS "terms.override_ends_at",
+  s.contract_terms::text AS "terms.contract", c.override_terms::text AS "terms.overrides",
   COALESCE(f.active_devices, 0) + m.active_devices AS "levels.active_devices",
   COALESCE(f.instances, 0) + m.instances AS "levels.instances",
   (SELECT count(*) FROM usage_fleet_instances WHERE customer_id = $1 AND kind <> 'production')
@@ -70,14 +68,12 @@ SELECT c.customer_id, s.plan AS "subscription.plan", s.status AS "subscription.s
   (SELECT done OR $1 < customer_id FROM usage_backfill) AS "levels.counted"
 FROM customers c
 LEFT JOIN LATERAL (
-  SELECT plan, status, trial_ends_at, bought_at, created_at, quantity, addons, contract_id
+  SELECT plan, status, trial_ends_at, bought_at, created_at, quantity, addons, contract_id,
+    contract_terms
   FROM subscriptions
   WHERE customer_id = c.customer_id
   ORDER BY superseded, subscription_order(subscriptions, $2),
     subscription_id DESC LIMIT 1) s ON true
-LEFT JOIN contracts d ON d.contract_id = s.contract_id
-LEFT JOIN contract_versions v ON v.contract_id = d.contract_id AND v.version = d.version
-LEFT JOIN overrides o ON o.customer_id = c.customer_id
 LEFT JOIN folded f ON true
 CROSS JOIN (
   SELECT COALESCE(sum(CASE WHEN in_use THEN active_devices ELSE 0 END

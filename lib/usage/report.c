@@ -23,9 +23,7 @@ static const struct statement statements[] = {
                               customer_id, subscription.plan, subscription.status,
                               subscription.trial_ends_at, subscription.bought_at,
                               subscription.quantity, subscription.addons,
-                              subscription.contract_id, terms.contract_features,
-                              terms.contract_limits, terms.override_features,
-                              terms.override_limits, terms.override_ends_at,
+                              subscription.contract_id, terms.contract, terms.overrides,
                               levels.active_devices, levels.instances, levels.non_production,
                               levels.month, levels.newest, levels.counted_until, levels.counted,
                               usage_id),
@@ -115,16 +113,17 @@ usage_report(struct operation *operation, const struct sha256 *digest,
 	int64_t lease_ms = operation->billing->policy.instance_lease_hours * HOUR_MS;
 	bool found;
 
-	return db_row(
-	        operation->db, task, &statements[REPORT],
-	        PARAMETERS(param_digest(task, digest), report->customer_id, report->instance_id,
-	                   param_int(task, report->active_devices),
-	                   param_int(task, report->total_devices), report->metrics,
-	                   param_time(task, report->reported_at), report->report_id,
-	                   param_now(operation),
-	                   param_time(task, INSTANT_MS(report->reported_at.ms + lease_ms)),
-	                   param_int(task, USAGE_PENDING_OF_REPORT)),
-	        view, &found);
+	TRY(db_row(operation->db, task, &statements[REPORT],
+	           PARAMETERS(param_digest(task, digest), report->customer_id,
+	                      report->instance_id, param_int(task, report->active_devices),
+	                      param_int(task, report->total_devices), report->metrics,
+	                      param_time(task, report->reported_at), report->report_id,
+	                      param_now(operation),
+	                      param_time(task, INSTANT_MS(report->reported_at.ms + lease_ms)),
+	                      param_int(task, USAGE_PENDING_OF_REPORT)),
+	           view, &found));
+	entitlement_terms_unpack(task->arena, &view->terms);
+	return FAIL_NONE;
 }
 
 enum fail

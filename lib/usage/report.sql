@@ -12,7 +12,7 @@ WITH caller AS MATERIALIZED (
   SELECT k.key_id, k.customer_id AS key_customer_id, k.role, k.digest, k.scopes,
     (COALESCE(k.last_used_at >= current_date, false)
       AND (k.file_key IS NOT NULL OR k.customer_id IS NULL)) AS used_today, k.revoked_at,
-    c.customer_id
+    c.customer_id, c.override_terms
   FROM (SELECT) AS one
   LEFT JOIN api_keys k ON k.digest = $1
   LEFT JOIN customers c ON c.customer_id = $2 AND c.deleted_at IS NULL),
@@ -143,9 +143,7 @@ SELECT k.key_id AS "key.key_id", k.key_customer_id AS "key.customer_id", k.role 
   COALESCE(s.bought_at, s.created_at) AS "subscription.bought_at",
   COALESCE(s.quantity, 1) AS "subscription.quantity", s.addons::text AS "subscription.addons",
   s.contract_id AS "subscription.contract_id",
-  v.features::text AS "terms.contract_features", v.limits::text AS "terms.contract_limits",
-  o.features::text AS "terms.override_features", o.limits::text AS "terms.override_limits",
-  o.expires_at AS "terms.override_ends_at",
+  s.contract_terms::text AS "terms.contract", k.override_terms::text AS "terms.overrides",
   COALESCE(f.active_devices, 0) + m.active_devices AS "levels.active_devices",
   COALESCE(f.instances, 0) + m.instances AS "levels.instances",
   (SELECT count(*) FROM usage_fleet_instances WHERE customer_id = $2 AND kind <> 'production')
@@ -162,14 +160,12 @@ SELECT k.key_id AS "key.key_id", k.key_customer_id AS "key.customer_id", k.role 
   (SELECT usage_id FROM fresh) AS usage_id
 FROM caller k
 LEFT JOIN LATERAL (
-  SELECT plan, status, trial_ends_at, bought_at, created_at, quantity, addons, contract_id
+  SELECT plan, status, trial_ends_at, bought_at, created_at, quantity, addons, contract_id,
+    contract_terms
   FROM subscriptions
   WHERE customer_id = k.customer_id
   ORDER BY superseded, subscription_order(subscriptions, $9),
     subscription_id DESC LIMIT 1) s ON true
-LEFT JOIN contracts d ON d.contract_id = s.contract_id
-LEFT JOIN contract_versions v ON v.contract_id = d.contract_id AND v.version = d.version
-LEFT JOIN overrides o ON o.customer_id = k.customer_id
 LEFT JOIN folded f ON true
 CROSS JOIN (
   SELECT COALESCE(sum(CASE WHEN in_use THEN active_devices ELSE 0 END

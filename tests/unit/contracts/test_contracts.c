@@ -221,6 +221,9 @@ END_TEST
 #define HAS_TEXTS                                                                              \
 	"SELECT count(*) FROM contracts JOIN contract_versions USING (contract_id) "           \
 	"WHERE COALESCE(end_reason, note, reference) IS NOT NULL AND customer_id = "
+#define COPIES_TEXTS                                                                           \
+	"SELECT count(*) FROM subscriptions WHERE contract_terms ->> 'reference' IS NOT NULL " \
+	"AND customer_id = "
 #define AUDITS_TEXTS                                                                           \
 	"SELECT count(*) FROM audit_log WHERE concat(detail, value_before, value_after) "      \
 	"~ 'Jane' AND customer_id = "
@@ -280,9 +283,11 @@ START_TEST(test_texts_go_with_the_customer)
 	fine(contract_amend(&operation, customer_id, contract.contract_id, &input, &contract));
 	fine(contract_end(&operation, customer_id, contract.contract_id, &later, &contract));
 	ck_assert_int_eq(count_of(HAS_TEXTS, ""), 3);
+	ck_assert_int_eq(count_of(COPIES_TEXTS, ""), 1);
 	ck_assert_int_eq(count_of(AUDITS_TEXTS, ""), 0);
 	fine(account_delete(&operation, customer_id));
 	ck_assert_int_eq(count_of(HAS_TEXTS, ""), 0);
+	ck_assert_int_eq(count_of(COPIES_TEXTS, ""), 0);
 }
 END_TEST
 
