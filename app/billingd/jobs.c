@@ -12,12 +12,16 @@
 #include "billing/audit.h"
 #include "billing/customer_keys.h"
 #include "billing/subscriptions.h"
+#include "billing/trial_ends.h"
 #include "billingd/generation.h"
 #include "billingd/signing.h"
 #include "billingd/sold.h"
 #include "callers/idempotency.h"
 #include "callers/sessions.h"
 #include "contracts/contracts.h"
+#include "contracts/endings.h"
+#include "events/reminders.h"
+#include "issuing/license_ends.h"
 #include "issuing/license_records.h"
 #include "issuing/license_rights.h"
 #include "issuing/revocation_list.h"
@@ -43,6 +47,11 @@ static const struct job local_items[] = {
         {"sign_revocations", 0, revocation_list_run, METRIC_COUNT},
         {"fill_customer_keys", 5, customer_keys_fill, METRIC_COUNT},
         {"end_contracts", 5, contract_run_ends, METRIC_COUNT},
+        {"watch_clock", 60, reminders_watch_clock, METRIC_COUNT},
+        {"tell_trial_ends", 1, trial_run_ends, METRIC_COUNT},
+        {"tell_contract_ends", 1, contract_run_endings, METRIC_COUNT},
+        {"tell_license_ends", 1, license_run_ends, METRIC_COUNT},
+        {"prune_event_keys", 300, event_keys_prune, METRIC_COUNT},
         {"expire_trials", 5, subscription_expire_trials, METRIC_TRIALS_EXPIRED},
         {"prune_stripe_events", 300, stripe_event_prune, METRIC_COUNT},
         {"prune_stripe_calls", 300, stripe_call_prune, METRIC_COUNT},

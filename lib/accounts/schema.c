@@ -21,9 +21,11 @@
 #include "entitlements/overrides.h"
 #include "events/log.h"
 #include "events/reader.h"
+#include "events/reminders.h"
 #include "instances/instance_row.h"
 #include "issuing/bound_licenses.h"
 #include "issuing/key_use.h"
+#include "issuing/license_ends.h"
 #include "issuing/license_records.h"
 #include "issuing/license_rights.h"
 #include "issuing/revocation_list.h"
@@ -70,6 +72,9 @@ const struct statement_list *const billing_statements[] = {
 	&customer_key_statements,
 	&customer_statements,
 	&event_log_statements,
+	&event_once_statements,
+	&reminder_statements,
+	&license_end_statements,
 	&event_reader_statements,
 	&idempotency_statements,
 	&instance_statements,

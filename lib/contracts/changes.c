@@ -5,6 +5,7 @@
 #include "billing/audit.h"
 #include "billing/customers.h"
 #include "contracts/contracts.h"
+#include "contracts/endings.h"
 #include "contracts/trials.h"
 #include "issuing/license_rights.h"
 #include "outbox/enqueue.h"
@@ -161,6 +162,17 @@ pages_are_open(const struct contract *before, const struct contract *contract)
 	return before == NULL || (before->end_set_at.known && !contract->end_set_at.known);
 }
 
+static enum fail
+tell(struct operation *operation, const struct contract *before,
+     const struct contract *contract)
+{
+	if (contract_is_over(contract, operation->now_ms))
+		return contract_event_ended(operation, contract);
+	return contract_event(operation,
+	                      before == NULL ? EVENT_CONTRACT_CREATED : EVENT_CONTRACT_AMENDED,
+	                      contract);
+}
+
 /* Ends what the change ended: licences that grant too much, and pages where the customer could still
  * subscribe. */
 static enum fail
@@ -175,6 +187,7 @@ finish(struct operation *operation, const char *action, const struct contract *b
 	TRY(audit_record_values(operation, action, customer_id, out->contract_id, NULL,
 	                        before == NULL ? NULL : audited(operation, before),
 	                        audited(operation, out)));
+	TRY(tell(operation, before, out));
 	TRY(customer_find(operation, customer_id, &customer));
 	if (text_equal(out->billing, CONTRACT_STRIPE))
 		TRY(bill(operation, &customer, before, out));

@@ -1,0 +1,58 @@
+/*
+ * reminders.h: tells ahead of the ends of trials, contracts and licences, so many days before each.
+ *
+ * An object with an end has a row with the time of the next look; triggers of the database make it when
+ * the object is stored or changed (migration 34). Of the days that have passed already, the fewest are
+ * told, and the others never. Another end is told anew.
+ */
+#pragma once
+
+#include "events/once.h"
+
+extern const struct statement_list reminder_statements;
+
+struct reminder {
+	const char *kind; /* "trial", "contract" or "license" */
+	const char *customer_id;
+	const char *subject;
+	struct instant start; /* what became due before is not told */
+};
+
+/* Days before an end, the most first; 0: the end itself. */
+struct reminder_days {
+	const int64_t *days;
+	size_t count;
+};
+
+enum { REMINDER_NONE = -1 };
+
+/* An object's end, and the time from which on it was to be so. */
+struct reminder_end {
+	struct instant since;
+	struct instant at;
+};
+
+/* How many days before the end is to be told now, or REMINDER_NONE, and when the next ones come; unknown:
+ * there are none. Days that had passed when the end was set are left out. */
+int64_t reminder_judge(const struct reminder_days *days, const struct reminder_end *end,
+                       int64_t now_ms, struct instant *next);
+
+/* As reminder_judge(), also REMINDER_NONE when that or less was told of this end. The caller's transaction
+ * then has it as told. */
+enum fail reminder_take(struct operation *operation, const struct reminder *reminder,
+                        const struct reminder_days *days, struct reminder_end end, int64_t *out,
+                        struct instant *next) MUST_CHECK;
+
+/* The object's JSON text with the member "days_left". */
+const char *reminder_data(struct arena *arena, const char *object, int64_t days);
+
+/* Looks at an object, writes its event, and says when to look again; unknown: not before it changes. */
+typedef enum fail reminder_look(struct operation *operation, const struct reminder *reminder,
+                                struct instant *next);
+
+/* A job: notices that the clock was set back by more than an hour, and has all objects looked at anew. */
+enum fail reminders_watch_clock(struct operation *operation, int64_t *done) MUST_CHECK;
+
+/* A step of a job: looks at the objects of one kind that are due; `*done` counts. */
+enum fail reminders_run(struct operation *operation, const char *kind, reminder_look *look,
+                        int64_t *done) MUST_CHECK;
