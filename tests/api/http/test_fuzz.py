@@ -85,6 +85,8 @@ def good_request(data, document, subject, operation):
     if operation.id == "receive_stripe_event":
         request.body = {**request.body, **event()}
         request.data = json.dumps(request.body).encode()
+    if operation.id == "open_session":
+        request.headers["X-Billing-Console"] = "1"
     sign(request, subject.stack)
     return request
 
@@ -100,8 +102,6 @@ def send(client, request, method=None):
 @given(data=st.data())
 def test_good_requests(api, document, subject, figures, operation, data):
     request = good_request(data, document, subject, operation)
-    if operation.id == "open_session":
-        request.headers["X-Billing-Console"] = "1"
     if "Idempotency-Key" in request.headers:
         request.headers["Idempotency-Key"] += uuid.uuid4().hex
         request.headers["Idempotency-Key"] = request.headers["Idempotency-Key"][-255:]
