@@ -73,6 +73,7 @@ write_nginx_files() {
 			-e 's|/run/nginx\.pid|nginx.pid|' \
 			-e 's|/var/log/nginx/|../log/nginx-|' \
 			-e 's|/var/lib/nginx/|tmp/|' \
+			-e "s|/etc/nginx/billing/www|$folder/billing/www|" \
 			-e "s|listen 8443|$LISTEN_IPV4|" \
 			-e "s|listen \[::\]:8443|$LISTEN_IPV6|" \
 			-e "s|unix:/run/billing/billingd\.sock|unix:$BILLING_SOCKET_PATH|" \
@@ -82,6 +83,8 @@ write_nginx_files() {
 	done
 	chmod 711 "$folder/billing"
 	mv -f -- "$folder/billing/nginx.conf" "$folder/nginx.conf"
+	cp -rL -- "$ROOT/nginx/www" "$folder/billing/www"
+	chmod -R a+rX -- "$folder/billing/www"
 }
 
 start_nginx() {

@@ -1,8 +1,11 @@
 """The pages for a browser that comes back from Stripe, as nginx serves them."""
 
+import gzip
 import re
 
 import pytest
+
+from support.stack import ROOT
 
 PAGES = {"/checkout/done": "licence follows by itself", "/checkout/canceled": "no money was taken",
          "/checkout/back": "reaches your licence by itself"}
@@ -38,3 +41,57 @@ def test_a_page_is_only_read(stack, path):
     session = stack.api.nobody.session
     assert session.head(stack.base_url + path, timeout=10).status_code == 200
     assert session.post(stack.base_url + path, timeout=10).status_code == 405
+
+
+STATIC = sorted(str(path.relative_to(ROOT / "nginx/www")) for path in (ROOT / "nginx/www").rglob("*.*"))
+KINDS = {"html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8",
+         "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml; charset=utf-8",
+         "json": "application/json; charset=utf-8"}
+
+
+@pytest.mark.parametrize("path", [*STATIC, "shared/chart.js"])
+def test_a_static_file_is_served_with_a_strict_policy(stack, path):
+    session = stack.api.nobody.session
+    answer = session.get(f"{stack.base_url}/{path}", timeout=10)
+    assert answer.status_code == 200
+    if path != "shared/chart.js":
+        assert answer.content == (ROOT / "nginx/www" / path).read_bytes()
+    assert answer.headers["Content-Type"] == KINDS[path.rpartition(".")[2]]
+    policy = dict(part.partition(" ")[::2] for part in answer.headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["form-action"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert "unsafe" not in answer.headers["Content-Security-Policy"]
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-cache"
+    again = session.get(f"{stack.base_url}/{path}", timeout=10,
+                        headers={"If-None-Match": answer.headers["ETag"]})
+    assert again.status_code == 304
+    assert session.post(f"{stack.base_url}/{path}", timeout=10).status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/console/nothing", "/shared/", "/console/../env", "/shared/..%2fnginx.conf"])
+def test_nothing_else_is_served(stack, path):
+    assert stack.api.nobody.session.get(stack.base_url + path, timeout=10).status_code in (400, 403, 404)
+
+
+def test_pages_come_with_a_slash(stack):
+    answer = stack.api.nobody.session.get(stack.base_url + "/console", timeout=10, allow_redirects=False)
+    assert (answer.status_code, answer.headers["Location"]) == (308, "/console/")
+
+
+@pytest.mark.quick
+def test_the_console_is_small(figures):
+    parts = [path for folder in ("console", "shared") for path in (ROOT / "nginx/www" / folder).iterdir()]
+    size = sum(len(gzip.compress(path.read_bytes(), 6)) for path in parts)
+    figures["console, compressed"] = f"{size / 1000:.0f} kB in {len(parts)} files"
+    assert size < 150000
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("path", STATIC)
+def test_no_file_writes_markup_or_names_another_host(path):
+    text = (ROOT / "nginx/www" / path).read_text(encoding="utf-8")
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|"
+                         r"localStorage|sessionStorage|indexedDB|\bstyle=|\bon[a-z]+=\"", text), path
+    assert not re.search(r"""(?:src|href|import|from|url\()\W{0,3}(?:https?:)?//""", text), path

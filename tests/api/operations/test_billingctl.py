@@ -202,7 +202,7 @@ def test_an_unknown_setting_names_its_own_program(program, tmp_path):
 
 COMPLETIONS = [
     ("", " ".join(GROUPS)),
-    ("c", "customer contract completion"), ("subscription checkout a@b p --interval ", "month year"),
+    ("c", "console customer contract completion"), ("subscription checkout a@b p --interval ", "month year"),
     ("subscription cancel x --y", "--yes"), ("customer export x --out ", "FILES"),
     ("apikey ", "list create revoke"), ("keys r", "retire rotate"), ("--json keys g", "generate"),
     ("--config some.env restore ", "check"), ("operator create --role ", "owner viewer"),
