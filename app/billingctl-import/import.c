@@ -63,6 +63,7 @@ import_begin(struct import *import, struct ctl *ctl)
 	        .shown_us = clock_monotonic_us(),
 	};
 	import->operation.task = &import->step;
+	import->operation.without_events = true;
 	output_list(&import->output, "remarks");
 	output_none(&import->output, "Nothing was skipped or changed.");
 	TRY(open_report(import, ctl_option(ctl, "--report")));

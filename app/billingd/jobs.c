@@ -21,6 +21,7 @@
 #include "contracts/contracts.h"
 #include "contracts/endings.h"
 #include "events/reminders.h"
+#include "events/retention.h"
 #include "issuing/license_ends.h"
 #include "issuing/license_records.h"
 #include "issuing/license_rights.h"
@@ -61,6 +62,9 @@ static const struct job local_items[] = {
         {"publish_revocations", 0, revocation_publish_run, METRIC_COUNT},
         {"revoke_unpaid_licenses", 60, license_revoke_unpaid, METRIC_COUNT},
         {"forget_license_tokens", 300, license_forget_tokens, METRIC_COUNT},
+        {"keep_event_clock", 10, event_keep_clock, METRIC_COUNT},
+        {"make_event_months", 3600, event_make_months, METRIC_COUNT},
+        {"drop_event_months", 3600, event_drop_months, METRIC_COUNT},
         {"make_usage_months", 3600, usage_make_months, METRIC_COUNT},
         {"count_usage_days", 60, usage_backfill_run, METRIC_COUNT},
         {"drop_usage_months", 3600, usage_drop_months, METRIC_COUNT},

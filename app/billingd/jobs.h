@@ -27,7 +27,7 @@ struct job_list {
 	/* Sets gauges after a round; NULL: none. */
 	enum fail (*measure)(struct operation *operation, struct metrics *metrics);
 };
-enum { JOBS_MAX = 40 };
+enum { JOBS_MAX = 48 };
 
 /* The jobs that need PostgreSQL alone. */
 extern const struct job_list local_jobs;

@@ -182,6 +182,8 @@ const struct setting app_settings_table[] = {
         ROW(usage_retention_days, "USAGE_RETENTION_DAYS", "90",
             "Days that usage reports are kept, by whole months; their daily sums stay.",
             .min = 36, .max = 36500),
+        ROW(event_retention_days, "EVENT_RETENTION_DAYS", "400",
+            "Days that events are kept, by whole months.", .min = 31, .max = 36500),
         ROW(public_signup, "PUBLIC_SIGNUP", "off",
             "Whether customers may sign up without a key of an operator."),
         ROW(cors_origins, "CORS_ORIGINS", "",
@@ -405,6 +407,7 @@ policy_of(const struct app_settings *settings)
 	        .max_grace_days = settings->license_max_grace_days,
 	        .instance_lease_hours = settings->instance_lease_hours,
 	        .usage_retention_days = settings->usage_retention_days,
+	        .event_retention_days = settings->event_retention_days,
 	};
 }
 

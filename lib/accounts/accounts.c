@@ -5,9 +5,13 @@
 #include "base/arena.h"
 #include "base/random.h"
 #include "billing/audit.h"
+#include "billing/render.h"
 #include "callers/sessions.h"
 #include "contracts/contracts.h"
 #include "entitlements/overrides.h"
+#include "events/log.h"
+#include "issuing/license_records.h"
+#include "issuing/license_revocation.h"
 #include "outbox/call_records.h"
 #include "outbox/enqueue.h"
 #include "sync/events.h"
@@ -16,6 +20,7 @@
 struct outcome {
 	bool created;
 	bool trial;
+	int64_t events;
 };
 
 extern const char accounts_sign_up_sql[]; /* sign_up.sql */
@@ -23,7 +28,7 @@ extern const char accounts_sign_up_sql[]; /* sign_up.sql */
 enum { SIGN_UP, ANONYMISE };
 
 static const struct statement statements[] = {
-        [SIGN_UP] = {"account_sign_up", ROWS_WITH(struct outcome, created, trial),
+        [SIGN_UP] = {"account_sign_up", ROWS_WITH(struct outcome, created, trial, events),
                      .sql = accounts_sign_up_sql},
         [ANONYMISE] = {"account_anonymise",
                        .sql = "UPDATE customers SET email = NULL, company_name = NULL, "
@@ -91,13 +96,27 @@ account_sign_up(struct operation *operation, const char *email, const char *comp
 	                      param_digest(task, &keys.address.trial),
 	                      param_digest(task, &keys.address.skeleton),
 	                      param_bool(keys.address.plain), api_key_param_file(task, key),
-	                      license->grants),
+	                      license->grants, customer_text(task->arena, &out->customer),
+	                      subscription_text(operation, subscription),
+	                      license_row_text(task->arena, license),
+	                      api_key_text(task->arena, key)),
 	           &outcome, &found));
 	if (!outcome.created)
 		return fail_customer_exists(task);
 	out->subscription = outcome.trial ? subscription : NULL;
 	out->license = outcome.trial ? license : NULL;
 	return FAIL_NONE;
+}
+
+static enum fail
+tell_deletion(struct operation *operation, const struct customer *customer)
+{
+	struct customer left = *customer;
+
+	left.email = left.company_name = left.pending_email = NULL;
+	left.updated_at = INSTANT_MS(operation->now_ms);
+	return event_write(operation, EVENT_CUSTOMER_DELETED, customer->customer_id,
+	                   customer_text(operation->task->arena, &left));
 }
 
 enum fail
@@ -120,9 +139,12 @@ account_delete(struct operation *operation, const char *customer_id)
 	TRY(stripe_checkout_close_enqueue(operation, customer_id, customer.stripe_customer_id));
 	TRY(subscription_cancel(operation, customer_id));
 	TRY(license_revoke_all(operation, customer_id, "customer_deleted", NULL));
+	TRY(license_tell_revocation(operation, customer_id));
 	TRY(api_key_revoke_all(operation, customer_id));
 	TRY(session_forget(operation, customer_id));
 	TRY(override_delete(operation, customer_id));
+	TRY(events_forget(operation, customer_id));
+	TRY(tell_deletion(operation, &customer));
 	TRY(audit_record(operation, "customer_delete", customer_id, NULL, NULL));
 	return db_commit(operation->db, task);
 }

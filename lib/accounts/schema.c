@@ -22,11 +22,13 @@
 #include "events/log.h"
 #include "events/reader.h"
 #include "events/reminders.h"
+#include "events/retention.h"
 #include "instances/instance_row.h"
 #include "issuing/bound_licenses.h"
 #include "issuing/key_use.h"
 #include "issuing/license_ends.h"
 #include "issuing/license_records.h"
+#include "issuing/license_revocation.h"
 #include "issuing/license_rights.h"
 #include "issuing/revocation_list.h"
 #include "issuing/revocation_restore.h"
@@ -76,12 +78,14 @@ const struct statement_list *const billing_statements[] = {
 	&reminder_statements,
 	&license_end_statements,
 	&event_reader_statements,
+	&event_retention_statements,
 	&idempotency_statements,
 	&instance_statements,
 	&instance_transfer_statements,
 	&invoice_statements,
 	&key_use_statements,
 	&license_record_statements,
+	&license_revocation_statements,
 	&license_right_statements,
 	&license_statements,
 	&bound_license_statements,

@@ -5,7 +5,7 @@
 -- $7 jti  $8 kid  $9 fingerprint  $10 token  $11 end of the licence
 -- $12 key  $13 its name  $14 its digest  $15 its prefix  $16 its scopes  $17 actor  $18 request
 -- $19 email's key  $20 company's key  $21 email's digest  $22 skeleton's digest  $23 plain  $24 the key's file key
--- $25 the licence's grants
+-- $25 the licence's grants  $26 $27 $28 $29 customer, trial, licence and key as events show them
 
 WITH customer AS (
   INSERT INTO customers (customer_id, email, company_name, created_at, updated_at, email_key,
@@ -45,6 +45,13 @@ key AS (
 
 audit AS (
   INSERT INTO audit_log (actor, action, customer_id, subject, request_id)
-  SELECT $17, 'sign_up', customer_id, $12, $18 FROM customer)
+  SELECT $17, 'sign_up', customer_id, $12, $18 FROM customer),
 
-SELECT EXISTS (SELECT FROM customer) AS created, EXISTS (SELECT FROM subscription) AS trial
+event AS MATERIALIZED (
+  SELECT event_add('customer.created', customer_id, $4::timestamptz, $26) FROM customer
+  UNION ALL SELECT event_add('trial.started', customer_id, $4::timestamptz, $27) FROM subscription
+  UNION ALL SELECT event_add('license.issued', customer_id, $4::timestamptz, $28) FROM subscription
+  UNION ALL SELECT event_add('key.created', customer_id, $4::timestamptz, $29) FROM customer)
+
+SELECT EXISTS (SELECT FROM customer) AS created, EXISTS (SELECT FROM subscription) AS trial,
+  (SELECT count(*) FROM event) AS events

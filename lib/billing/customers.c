@@ -5,7 +5,9 @@
 
 #include "base/arena.h"
 #include "billing/audit.h"
+#include "billing/render.h"
 #include "billing/unicode.h"
+#include "events/log.h"
 
 static const struct column columns[] =
         COLUMNS(struct customer, customer_id, email, company_name, stripe_customer_id,
@@ -299,6 +301,8 @@ customer_update(struct operation *operation, const char *customer_id,
 		return fail_customer_not_found(task);
 	TRY(audit_change(operation, "customer_update", customer_id, NULL,
 	                 changed_fields(change)));
+	TRY(event_write(operation, EVENT_CUSTOMER_UPDATED, customer_id,
+	                customer_text(task->arena, out)));
 	return db_commit(operation->db, task);
 }
 

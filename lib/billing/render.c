@@ -70,3 +70,21 @@ render_subscription(struct json_out *json, const char *name,
 	render_purchase(json, &shown);
 	json_out_close(json, '}');
 }
+
+const char *
+customer_text(struct arena *arena, const struct customer *customer)
+{
+	struct json_out json = json_out_new(arena, 512);
+
+	render_customer(&json, NULL, customer);
+	return json.text.data;
+}
+
+const char *
+subscription_text(const struct operation *operation, const struct subscription *subscription)
+{
+	struct json_out json = json_out_new(operation->task->arena, 1024);
+
+	render_subscription(&json, NULL, subscription, operation->now_ms);
+	return json.text.data;
+}

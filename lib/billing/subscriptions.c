@@ -4,6 +4,8 @@
 #include "base/arena.h"
 #include "billing/audit.h"
 #include "billing/customers.h"
+#include "billing/render.h"
+#include "events/log.h"
 #include "json/out.h"
 
 static const struct column columns[] =
@@ -106,13 +108,13 @@ static const struct statement statements[] = {
                         "EXISTS (SELECT FROM subscriptions WHERE customer_id = $1 "
                         "AND status NOT IN " FINAL " AND COALESCE(ends_at > $2, true)) "
                         "AS subscription_exists"},
-        [CANCEL] = {"subscription_cancel", .sql = billing_subscription_cancel_sql},
-        [CANCEL_TRIAL] = {"subscription_cancel_trial",
-                          .sql = "UPDATE subscriptions SET status = 'canceled', "
+        [CANCEL] = {"subscription_cancel", ROW, .sql = billing_subscription_cancel_sql},
+        [CANCEL_TRIAL] = {"subscription_cancel_trial", ROW,
+                          .sql = "UPDATE subscriptions s SET status = 'canceled', "
                                  "canceled_at = $2, ended_at = $2, version = version + 1, "
                                  "updated_at = $2 WHERE customer_id = $1 "
                                  "AND stripe_subscription_id IS NULL AND contract_id IS NULL "
-                                 "AND status = 'trialing'"},
+                                 "AND status = 'trialing' RETURNING " SUBSCRIPTION_COLUMNS},
         [LOCK] = {"subscription_lock",
                   .sql = "SELECT subscription_id FROM subscriptions s WHERE customer_id = "
                          "$1 " COUNTS_FIRST("$2") "LIMIT 1 FOR UPDATE"},
@@ -121,7 +123,7 @@ static const struct statement statements[] = {
                           "WHERE subscription_id = (SELECT subscription_id "
                           "  FROM subscriptions s WHERE customer_id = $1 " COUNTS_FIRST(
                                   "$2") "LIMIT 1)"},
-        [EXPIRE_TRIALS] = {"subscription_expire_trials",
+        [EXPIRE_TRIALS] = {"subscription_expire_trials", ROW,
                            .sql = billing_subscription_expire_trials_sql},
         [OPEN_AT_STRIPE] = {"subscription_open_at_stripe", ROW,
                             .sql = "SELECT " SUBSCRIPTION_COLUMNS " FROM subscriptions s "
@@ -245,6 +247,8 @@ subscription_start_trial(struct operation *operation, const char *customer_id,
 		return refuse_trial(operation, customer_id);
 	TRY(audit_record_values(operation, "trial_start", customer_id, NULL, NULL, NULL,
 	                        subscription_trial_state(task->arena, out, out->status)));
+	TRY(event_write(operation, EVENT_TRIAL_STARTED, customer_id,
+	                subscription_text(operation, out)));
 	return db_commit(operation->db, task);
 }
 
@@ -262,11 +266,35 @@ subscription_trial_state(struct arena *arena, const struct subscription *subscri
 	return json.text.data;
 }
 
+/* Runs a statement that ends subscriptions and returns them, and writes an event about each that it
+ * ended now. */
+static enum fail
+end_rows(struct operation *operation, int statement, struct parameters parameters,
+         enum event_type type, int64_t *ended)
+{
+	const struct subscription *rows;
+	size_t count;
+
+	TRY(db_rows(operation->db, operation->task, &statements[statement], parameters,
+	            (void *)&rows, &count));
+	*ended = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (rows[i].updated_at.ms != operation->now_ms)
+			continue;
+		++*ended;
+		TRY(event_write(operation, type, rows[i].customer_id,
+		                subscription_text(operation, &rows[i])));
+	}
+	return FAIL_NONE;
+}
+
 enum fail
 subscription_cancel(struct operation *operation, const char *customer_id)
 {
-	return db_run(operation->db, operation->task, &statements[CANCEL],
-	              PARAMETERS(customer_id, param_now(operation)), NULL);
+	int64_t ended;
+
+	return end_rows(operation, CANCEL, PARAMETERS(customer_id, param_now(operation)),
+	                EVENT_SUBSCRIPTION_CANCELED, &ended);
 }
 
 enum fail
@@ -274,8 +302,8 @@ subscription_cancel_trial(struct operation *operation, const char *customer_id, 
 {
 	int64_t rows;
 
-	TRY(db_run(operation->db, operation->task, &statements[CANCEL_TRIAL],
-	           PARAMETERS(customer_id, param_now(operation)), &rows));
+	TRY(end_rows(operation, CANCEL_TRIAL, PARAMETERS(customer_id, param_now(operation)),
+	             EVENT_SUBSCRIPTION_CANCELED, &rows));
 	*ended = rows > 0;
 	return FAIL_NONE;
 }
@@ -299,10 +327,12 @@ subscription_expire_trials(struct operation *operation, int64_t *ended)
 {
 	struct task *task = operation->task;
 
-	return db_run(operation->db, task, &statements[EXPIRE_TRIALS],
-	              PARAMETERS(param_now(operation), param_int(task, operation->batch),
-	                         operation->actor, task->request_id),
-	              ended);
+	TRY(db_begin(operation->db, task));
+	TRY(end_rows(operation, EXPIRE_TRIALS,
+	             PARAMETERS(param_now(operation), param_int(task, operation->batch),
+	                        operation->actor, task->request_id),
+	             EVENT_TRIAL_EXPIRED, ended));
+	return db_commit(operation->db, task);
 }
 
 enum fail

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "billing/audit.h"
 #include "db/render.h"
+#include "events/log.h"
 #include "json/out.h"
 
 static const struct column columns[] =
@@ -59,12 +60,14 @@ static const struct statement statements[] = {
                          "WHERE (k.customer_id = $1 OR ($1::text IS NULL AND "
                          "k.customer_id IS NULL)) "
                          "ORDER BY k.created_at DESC, k.key_id LIMIT 1000"},
-        [REVOKE] = {"api_key_revoke",
-                    .sql = "UPDATE api_keys SET revoked_at = $3 WHERE key_id = $1 "
-                           "AND customer_id IS NOT DISTINCT FROM $2 AND revoked_at IS NULL"},
-        [REVOKE_ALL] = {"api_key_revoke_all",
-                        .sql = "UPDATE api_keys SET revoked_at = $2, name = NULL WHERE "
-                               "customer_id = $1 AND revoked_at IS NULL"},
+        [REVOKE] = {"api_key_revoke", ROW,
+                    .sql = "UPDATE api_keys k SET revoked_at = $3 WHERE key_id = $1 "
+                           "AND customer_id IS NOT DISTINCT FROM $2 AND revoked_at IS NULL "
+                           "RETURNING " API_KEY_COLUMNS},
+        [REVOKE_ALL] = {"api_key_revoke_all", ROW,
+                        .sql = "UPDATE api_keys k SET revoked_at = $2, name = NULL WHERE "
+                               "customer_id = $1 AND revoked_at IS NULL "
+                               "RETURNING " API_KEY_COLUMNS},
 };
 
 const struct statement_list api_key_statements = STATEMENT_LIST(statements);
@@ -263,6 +266,8 @@ api_key_create(struct operation *operation, const char *customer_id, const char 
 	TRY(kind);
 	TRY(audit_record_values(operation, "key_create", customer_id, key->key_id, role, NULL,
 	                        rights_of(task, key)));
+	TRY(event_write(operation, EVENT_KEY_CREATED, customer_id,
+	                api_key_text(task->arena, key)));
 	return db_commit(operation->db, task);
 }
 
@@ -278,23 +283,34 @@ enum fail
 api_key_revoke(struct operation *operation, const char *customer_id, const char *key_id)
 {
 	struct task *task = operation->task;
-	int64_t revoked;
+	struct api_key key;
+	bool revoked;
 
 	TRY(db_begin(operation->db, task));
-	TRY(db_run(operation->db, task, &statements[REVOKE],
-	           PARAMETERS(key_id, customer_id, param_now(operation)), &revoked));
-	if (revoked == 0)
+	TRY(db_row(operation->db, task, &statements[REVOKE],
+	           PARAMETERS(key_id, customer_id, param_now(operation)), &key, &revoked));
+	if (!revoked)
 		return task_fail(task, FAIL_NOT_FOUND, "key_not_found",
 		                 "There is no such live key.");
 	TRY(audit_change(operation, "key_revoke", customer_id, key_id, NULL));
+	TRY(event_write(operation, EVENT_KEY_REVOKED, customer_id,
+	                api_key_text(task->arena, &key)));
 	return db_commit(operation->db, task);
 }
 
 enum fail
 api_key_revoke_all(struct operation *operation, const char *customer_id)
 {
-	return db_run(operation->db, operation->task, &statements[REVOKE_ALL],
-	              PARAMETERS(customer_id, param_now(operation)), NULL);
+	struct task *task = operation->task;
+	const struct api_key *keys;
+	size_t count;
+
+	TRY(db_rows(operation->db, task, &statements[REVOKE_ALL],
+	            PARAMETERS(customer_id, param_now(operation)), (void *)&keys, &count));
+	for (size_t i = 0; i < count; i++)
+		TRY(event_write(operation, EVENT_KEY_REVOKED, customer_id,
+		                api_key_text(task->arena, &keys[i])));
+	return FAIL_NONE;
 }
 
 static const struct column key_columns[] = COLUMNS(struct api_key, key_id, name, prefix, scopes,
@@ -304,4 +320,13 @@ void
 render_key(struct json_out *json, const char *name, const struct api_key *key)
 {
 	render_row(json, name, key_columns, key);
+}
+
+const char *
+api_key_text(struct arena *arena, const struct api_key *key)
+{
+	struct json_out json = json_out_new(arena, 512);
+
+	render_key(&json, NULL, key);
+	return json.text.data;
 }

@@ -97,3 +97,4 @@ enum fail api_key_revoke_all(struct operation *operation, const char *customer_i
 
 /* As the API and the events show it: without its secret and digest. */
 void render_key(struct json_out *json, const char *name, const struct api_key *key);
+const char *api_key_text(struct arena *arena, const struct api_key *key);

@@ -18,7 +18,10 @@ enum { EVENT_DATA_MAX = 20 * 1024 };
 
 /* Has the event written with the COMMIT of the open transaction, or at once outside of one. `data` is
  * the text of a JSON object: the changed object as the API shows it, without keys, tokens and
- * secrets. All texts live until the transaction ends. `customer_id` is NULL for an event that belongs
+ * secrets. Operations without events write none. All texts live until the transaction ends. `customer_id` is NULL for an event that belongs
  * to no customer. */
 enum fail event_write(struct operation *operation, enum event_type type,
                       const char *customer_id, const char *data) MUST_CHECK;
+
+/* Takes the personal data out of the events of a customer that is deleted. */
+enum fail events_forget(struct operation *operation, const char *customer_id) MUST_CHECK;

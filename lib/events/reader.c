@@ -13,12 +13,18 @@
 	"position, number, 'evt_' || replace(event_id::text, '-', '') AS event_id, type, "     \
 	"customer_id, sequence, created_at, data::text AS data "
 
+/* As event_horizon(), which is computed once so. */
+#define HORIZON_NOW                                                                            \
+	"(SELECT base + pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM "           \
+	"event_clock) "
+
 /* $1, $2 the cursor  $3 limit  $4, $5 time  $6 types, NULL for all. With the inner limit the planner
- * knows that few rows are read; the horizon is computed once. */
+ * knows that few rows are read. */
 #define DUE(condition)                                                                         \
-	"SELECT " EVENT_COLUMNS "FROM (SELECT * FROM events "                                  \
+	"SELECT " EVENT_COLUMNS "FROM (SELECT position, number, event_id, type, customer_id, " \
+	"sequence, created_at, data FROM events "                                              \
 	"WHERE (position, number) > ($1::bigint, $2::bigint) "                                 \
-	"AND position < (SELECT event_horizon()) "                                             \
+	"AND position < " HORIZON_NOW                                                          \
 	"AND created_at >= COALESCE($4::timestamptz, '-infinity') "                            \
 	"AND created_at < COALESCE($5::timestamptz, 'infinity') "                              \
 	"AND ($6::text[] IS NULL OR type = ANY ($6)) " condition                               \
@@ -37,12 +43,12 @@ static const struct statement statements[] = {
         [FIND] = {"event_find", EVENT,
                   .sql = "SELECT " EVENT_COLUMNS "FROM events WHERE event_id = $1::uuid"},
         [NOW] = {"event_cursor_now", ROWS_WITH(struct event_cursor, position, number),
-                 .sql = "SELECT event_horizon() - 1 AS position, "
+                 .sql = "SELECT " HORIZON_NOW "- 1 AS position, "
                         "9223372036854775807::bigint AS number"},
         [HORIZON] = {"event_horizon", ROWS_WITH(struct event_horizon, waiting, waiting_since),
                      .sql = "SELECT count(*) AS waiting, min(created_at) AS waiting_since "
                             "FROM (SELECT created_at FROM events "
-                            "  WHERE position >= (SELECT event_horizon()) "
+                            "  WHERE position >= " HORIZON_NOW
                             "  ORDER BY position, number LIMIT 1000) AS waiting"},
 };
 

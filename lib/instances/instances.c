@@ -8,6 +8,7 @@
 #include "billing/audit.h"
 #include "billing/customers.h"
 #include "issuing/bound_licenses.h"
+#include "issuing/license_revocation.h"
 #include "json/out.h"
 
 /* The result of an activation; `instance.instance_id` is NULL when there was no room. */

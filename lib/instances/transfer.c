@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "billing/audit.h"
 #include "issuing/bound_licenses.h"
+#include "issuing/license_revocation.h"
 
 /* `instance` is the other one; its id is NULL when nothing was moved. */
 struct transfer {

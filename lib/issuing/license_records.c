@@ -118,3 +118,12 @@ render_license_row(struct json_out *json, const struct issued_license *license)
 		json_out_string(json, "instance_id", license->instance_id);
 	json_out_close(json, '}');
 }
+
+const char *
+license_row_text(struct arena *arena, const struct issued_license *license)
+{
+	struct json_out json = json_out_new(arena, 512);
+
+	render_license_row(&json, license);
+	return json.text.data;
+}

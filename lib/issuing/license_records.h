@@ -28,3 +28,4 @@ enum fail license_forget_tokens(struct operation *operation, int64_t *forgotten)
 
 /* As the API and the events show it: without its token. */
 void render_license_row(struct json_out *json, const struct issued_license *license);
+const char *license_row_text(struct arena *arena, const struct issued_license *license);

@@ -1,6 +1,7 @@
 /* license_rights.c: revokes the licences that grant more than the customer is entitled to now. */
 #include "issuing/license_rights.h"
 
+#include "issuing/license_revocation.h"
 #include <string.h>
 
 #include "base/arena.h"

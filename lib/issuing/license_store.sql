@@ -5,6 +5,7 @@
 -- $1 subscription  $2 its version  $3 jti  $4 kid  $5 plan  $6 reason  $7 fingerprint  $8 token
 -- $9 issued at  $10 expires at  $11 most licences in use  $12 most licences of an hour
 -- $13 most rotations of an hour  $14 grants  $15 instance that it is bound to, or NULL
+-- $16 type of the event  $17 its data
 --
 -- The share lock makes a revocation wait, which then sees this row.
 
@@ -42,4 +43,6 @@ superseded AS (
       AND l.instance_id IS NOT DISTINCT FROM $15
     ORDER BY l.license_id DESC OFFSET $11::bigint - 1))
 
-SELECT EXISTS (SELECT FROM stored) AS stored, is_full, until FROM hour
+SELECT EXISTS (SELECT FROM stored) AS stored,
+  (SELECT count(event_add($16, customer_id, $9::timestamptz, $17)) FROM stored) AS events, is_full, until
+FROM hour

@@ -7,7 +7,10 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "billing/audit.h"
+#include "events/log.h"
 #include "issuing/license_content.h"
+#include "issuing/license_records.h"
+#include "issuing/license_revocation.h"
 #include "licensing/verify.h"
 
 enum { ISSUE_TRIES = 3 };
@@ -20,6 +23,7 @@ enum { ISSUED_HOURLY_MAX = 60, ROTATED_HOURLY_MAX = 10 };
 /* Whether a licence was stored, and why not. */
 struct outcome {
 	bool stored;
+	int64_t events;
 	bool is_full;         /* the customer had too many in the last hour */
 	struct instant until; /* when it may have another one, then */
 };
@@ -27,18 +31,7 @@ struct outcome {
 extern const char issuing_license_view_sql[];  /* license_view.sql */
 extern const char issuing_license_store_sql[]; /* license_store.sql */
 
-enum { VIEW, STORE, REVOKE_ALL, REVOKED };
-
-enum { RECORDED_MAX = 50 };
-
-/* Revoked licences as JSON. */
-struct revocation {
-	const char *before;
-	const char *after;
-};
-
-#define API_TIME(column)                                                                       \
-	"to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+enum { VIEW, STORE };
 
 static const struct statement statements[] = {
         [VIEW] = {"license_view",
@@ -59,36 +52,9 @@ static const struct statement statements[] = {
                             terms.overrides, newest.jti, newest.fingerprint, newest.token,
                             newest.issued_at, newest.expires_at),
                   .sql = issuing_license_view_sql},
-        [STORE] = {"license_store", ROWS_WITH(struct outcome, stored, is_full, until),
+        [STORE] = {"license_store", ROWS_WITH(struct outcome, stored, events, is_full, until),
                    .sql = issuing_license_store_sql},
         /* An expired licence too while its token is kept, which has the customer's name. */
-        [REVOKE_ALL] = {"license_revoke_all",
-                        .sql = "UPDATE licenses SET revoked_at = $2, revoke_reason = $3, token "
-                               "= NULL "
-                               "WHERE customer_id = $1 AND revoked_at IS NULL "
-                               "AND (expires_at > $4 OR token IS NOT NULL)"},
-        [REVOKED] = {"license_revoked", ROWS_WITH(struct revocation, before, after),
-                     .sql = "SELECT jsonb_build_object('count', max(total), 'licenses', "
-                            "  jsonb_agg(present || '{\"revoked_at\": null, \"revoke_reason\": "
-                            "    null}' ORDER BY license_id DESC))::text AS before, "
-                            "jsonb_build_object('count', max(total), 'licenses', "
-                            "  jsonb_agg(present ORDER BY license_id DESC))::text AS after "
-                            "FROM (SELECT license_id, count(*) OVER () AS total, "
-                            "  jsonb_build_object('jti', jti, 'plan', plan, "
-                            "    'instance_id', instance_id, "
-                            "    'expires_at', " API_TIME(
-                                    "expires_at") ", "
-                                                  "    'revoked_at', " API_TIME(
-                                                          "revoked_at") ", "
-                                                                        "    'revoke_reason', "
-                                                                        "revoke_reason) AS "
-                                                                        "present "
-                                                                        "  FROM licenses WHERE "
-                                                                        "customer_id = $1 AND "
-                                                                        "revoked_at = $2 "
-                                                                        "  ORDER BY license_id "
-                                                                        "DESC LIMIT "
-                                                                        "$3::bigint) l"},
 };
 
 const struct statement_list license_statements = STATEMENT_LIST(statements);
@@ -212,21 +178,24 @@ store(struct operation *operation, const struct subscription *subscription,
       const struct issued_license *license, bool *stored)
 {
 	struct task *task = operation->task;
+	bool rotated = strcmp(license->reason, "rotated") == 0;
 	struct outcome outcome;
 	bool found;
 
-	TRY(db_row(operation->db, task, &statements[STORE],
-	           PARAMETERS(param_int(task, subscription->subscription_id),
-	                      param_int(task, subscription->version), license->jti,
-	                      license->kid, license->plan, license->reason,
-	                      param_bytes(task, license->fingerprint), license->token,
-	                      param_time(task, license->issued_at),
-	                      param_time(task, license->expires_at),
-	                      param_int(task, license_in_use_max(operation)),
-	                      param_int(task, ISSUED_HOURLY_MAX),
-	                      param_int(task, ROTATED_HOURLY_MAX), license->grants,
-	                      license->instance_id),
-	           &outcome, &found));
+	TRY(db_row(
+	        operation->db, task, &statements[STORE],
+	        PARAMETERS(
+	                param_int(task, subscription->subscription_id),
+	                param_int(task, subscription->version), license->jti, license->kid,
+	                license->plan, license->reason, param_bytes(task, license->fingerprint),
+	                license->token, param_time(task, license->issued_at),
+	                param_time(task, license->expires_at),
+	                param_int(task, license_in_use_max(operation)),
+	                param_int(task, ISSUED_HOURLY_MAX), param_int(task, ROTATED_HOURLY_MAX),
+	                license->grants, license->instance_id,
+	                event_type_name(rotated ? EVENT_LICENSE_ROTATED : EVENT_LICENSE_ISSUED),
+	                license_row_text(task->arena, license)),
+	        &outcome, &found));
 	*stored = outcome.stored;
 	return outcome.is_full ? fail_too_many(task, outcome.until.ms - operation->now_ms)
 	                       : FAIL_NONE;
@@ -329,48 +298,11 @@ license_current(struct operation *operation, const char *customer_id,
 }
 
 enum fail
-license_revoke_all(struct operation *operation, const char *customer_id, const char *reason,
-                   int64_t *revoked)
-{
-	struct task *task = operation->task;
-	/* Verifiers allow for a late clock: what they still accept is revoked too. */
-	int64_t ended_ms = operation->now_ms - LICENSE_LEEWAY_SECONDS * SECOND_MS;
-
-	return db_run(operation->db, task, &statements[REVOKE_ALL],
-	              PARAMETERS(customer_id, param_now(operation), reason,
-	                         param_time(task, INSTANT_MS(ended_ms))),
-	              revoked);
-}
-
-static enum fail
-find_revoked(struct operation *operation, const char *customer_id, struct revocation *out)
-{
-	struct task *task = operation->task;
-	bool found;
-
-	return db_row(
-	        operation->db, task, &statements[REVOKED],
-	        PARAMETERS(customer_id, param_now(operation), param_int(task, RECORDED_MAX)),
-	        out, &found);
-}
-
-enum fail
-license_record_revocation(struct operation *operation, const char *customer_id,
-                          const char *detail)
-{
-	struct revocation revoked = {0};
-
-	TRY(find_revoked(operation, customer_id, &revoked));
-	return audit_record_values(operation, "license_revoke", customer_id, NULL, detail,
-	                           revoked.before, revoked.after);
-}
-
-enum fail
 license_rotate(struct operation *operation, const char *customer_id, struct issued_license *out,
                struct subscription *subscription)
 {
 	struct license_view view = {0};
-	struct revocation revoked = {0};
+	struct license_revocation revoked = {0};
 	bool stored;
 
 	TRY(db_begin(operation->db, operation->task));
@@ -386,7 +318,7 @@ license_rotate(struct operation *operation, const char *customer_id, struct issu
 	TRY(store(operation, &view.subscription, out, &stored));
 	if (!stored)
 		return fail_busy(operation->task);
-	TRY(find_revoked(operation, customer_id, &revoked));
+	TRY(license_revocation_find(operation, customer_id, &revoked));
 	TRY(audit_change_values(operation, "license_rotate", customer_id, out->jti, NULL,
 	                        revoked.before, revoked.after));
 	*subscription = view.subscription;

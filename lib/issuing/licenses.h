@@ -75,16 +75,6 @@ enum fail license_mint(struct operation *operation, const struct customer *custo
  * subscription, and while the end of the paid period is not known. */
 const char *license_preview(const struct operation *operation, const struct license_view *view);
 
-/* Revokes all live licences of the customer within the caller's transaction. `revoked` counts; NULL:
- * it does not matter. */
-enum fail license_revoke_all(struct operation *operation, const char *customer_id,
-                             const char *reason, int64_t *revoked) MUST_CHECK;
-
-/* Writes the licences of the customer that this operation has revoked to the audit trail, with their
- * states before and after: the newest 50, and how many they are. */
-enum fail license_record_revocation(struct operation *operation, const char *customer_id,
-                                    const char *detail) MUST_CHECK;
-
 /* Issues a new licence and revokes the older ones; the subscription stays. FAIL_NOT_FOUND;
  * FAIL_LIMITED "too_many_licenses" when the customer had 10 rotations in the last hour. */
 enum fail license_rotate(struct operation *operation, const char *customer_id,

@@ -29,6 +29,7 @@ struct billing_policy {
 	int64_t max_grace_days; /* greatest grace that a licence allows; GRACE_DAYS_MAX: any */
 	int64_t instance_lease_hours; /* an instance is in use so long after its last report */
 	int64_t usage_retention_days; /* raw reports are kept so long */
+	int64_t event_retention_days; /* and events */
 };
 
 /* How this installation sells through Stripe. */
@@ -97,6 +98,7 @@ struct operation {
 	atomic_bool *stripe_idle;     /* see stripe_jobs_wake_once(); NULL: not known */
 	const char *actor; /* in the audit trail: "operator:key_...", "customer:cust_..." */
 	int64_t now_ms;
+	bool without_events; /* its changes happened before, as those of an import */
 	int64_t batch;       /* of a job: rows that one step changes at most */
 	int64_t deadline_us; /* clock_monotonic_us(): no call of Stripe goes on after it */
 	/* Asked before license_issue() signs; its failure is that of the call. NULL: none. */

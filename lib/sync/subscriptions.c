@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "billing/audit.h"
 #include "billing/customers.h"
+#include "billing/subscription_events.h"
 #include "issuing/license_rights.h"
 #include "outbox/call_records.h"
 #include "outbox/enqueue.h"
@@ -228,16 +229,28 @@ find_bought(struct operation *operation, const struct sold_subscription *subscri
 	return FAIL_NONE;
 }
 
+/* Writes the events of the change: `before` was the subscription that counts. */
+static enum fail
+tell(struct operation *operation, const char *customer_id, const struct subscription *before)
+{
+	const struct subscription *after;
+
+	TRY(subscription_newest(operation, customer_id, &after));
+	return subscription_write_events(operation, customer_id, before, after);
+}
+
 enum fail
 subscription_sync_store(struct operation *operation, const char *customer_id,
                         const struct sold_subscription *subscription, bool *changed)
 {
 	const struct stripe_subscription *stripe = &subscription->stripe;
 	struct synced_subscription before;
+	const struct subscription *counted;
 	struct bought bought;
 	bool known, deleted, is_new = false;
 
 	TRY(customer_lock(operation, customer_id, &deleted));
+	TRY(subscription_newest(operation, customer_id, &counted));
 	TRY(subscription_sync_find(operation, stripe->id, &before, &known));
 	TRY(find_bought(operation, subscription, known ? &before : NULL, &bought));
 	TRY(store(operation, customer_id, subscription, &bought, changed));
@@ -253,6 +266,7 @@ subscription_sync_store(struct operation *operation, const char *customer_id,
 		return FAIL_NONE;
 	TRY(subscription_sync_record(operation, customer_id, known ? &before : NULL, stripe->id,
 	                             stripe->status));
+	TRY(tell(operation, customer_id, counted));
 	TRY(license_revoke_excess(operation, customer_id));
 	TRY(report_several_plans(operation, customer_id, subscription));
 	/* A checkout page was open when the customer was deleted, and was paid afterwards. */
@@ -265,6 +279,7 @@ subscription_sync_store(struct operation *operation, const char *customer_id,
 enum fail
 subscription_sync_gone(struct operation *operation, const char *stripe_subscription_id)
 {
+	const struct subscription *counted;
 	struct synced_subscription row;
 	int64_t changed;
 	bool found, deleted;
@@ -274,11 +289,13 @@ subscription_sync_gone(struct operation *operation, const char *stripe_subscript
 	if (!found)
 		return FAIL_NONE;
 	TRY(customer_lock(operation, row.customer_id, &deleted));
+	TRY(subscription_newest(operation, row.customer_id, &counted));
 	TRY(db_run(operation->db, operation->task, &statements[GONE],
 	           PARAMETERS(stripe_subscription_id, param_now(operation)), &changed));
 	TRY(choose(operation, row.customer_id));
 	if (changed == 0)
 		return FAIL_NONE;
+	TRY(tell(operation, row.customer_id, counted));
 	TRY(license_revoke_excess(operation, row.customer_id));
 	return subscription_sync_record(operation, row.customer_id, &row,
 	                                stripe_subscription_id, "gone");

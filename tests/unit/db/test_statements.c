@@ -101,7 +101,8 @@ static bool
 has_change(const char *sql)
 {
 	static const char *const words[] = {"INSERT INTO", "UPDATE",  "DELETE FROM",
-	                                    " FOR SHARE",  "nextval", "pg_notify"};
+	                                    " FOR SHARE",  "nextval", "pg_notify",
+	                                    "event_add("};
 
 	for (size_t i = 0; i < ROWS(words); i++)
 		if (strstr(sql, words[i]) != NULL)

@@ -1,6 +1,8 @@
 /* test_license_races.c: requests that act on one customer's licences at the same moment. */
 #include "support/billing_fixture.h"
 
+#include "issuing/license_revocation.h"
+
 #include <pthread.h>
 
 struct actor;

@@ -69,7 +69,8 @@ fixture_setup(void)
 	                                      .offline_warn_days = LICENSE_WARN_DAYS,
 	                                      .max_grace_days = GRACE_DAYS_MAX,
 	                                      .instance_lease_hours = 72,
-	                                      .usage_retention_days = 90},
+	                                      .usage_retention_days = 90,
+	                                      .event_retention_days = 400},
 	                           .keys = keys};
 	operation = (struct operation){.task = &task,
 	                               .db = database_open(database_url(), 10000, true),

@@ -1,0 +1,104 @@
+/* license_revocation.c: revokes all licences of a customer, and tells of it. */
+#include "issuing/license_revocation.h"
+
+#include "billing/audit.h"
+#include "events/log.h"
+
+enum { RECORDED_MAX = 50 };
+
+#define API_TIME(column)                                                                       \
+	"to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+
+enum { REVOKE_ALL, REVOKED };
+
+static const struct statement statements[] = {
+        [REVOKE_ALL] = {"license_revoke_all",
+                        .sql = "UPDATE licenses SET revoked_at = $2, revoke_reason = $3, token "
+                               "= NULL "
+                               "WHERE customer_id = $1 AND revoked_at IS NULL "
+                               "AND (expires_at > $4 OR token IS NOT NULL)"},
+        [REVOKED] = {"license_revoked",
+                     ROWS_WITH(struct license_revocation, count, before, after),
+                     .sql = "SELECT COALESCE(max(total), 0) AS count, "
+                            "jsonb_build_object('count', max(total), 'licenses', "
+                            "  jsonb_agg(present || '{\"revoked_at\": null, \"revoke_reason\": "
+                            "    null}' ORDER BY license_id DESC))::text AS before, "
+                            "jsonb_build_object('count', max(total), 'licenses', "
+                            "  jsonb_agg(present ORDER BY license_id DESC))::text AS after "
+                            "FROM (SELECT license_id, count(*) OVER () AS total, "
+                            "  jsonb_build_object('jti', jti, 'plan', plan, "
+                            "    'instance_id', instance_id, "
+                            "    'expires_at', " API_TIME(
+                                    "expires_at") ", "
+                                                  "    'revoked_at', " API_TIME(
+                                                          "revoked_at") ", "
+                                                                        "    'revoke_reason', "
+                                                                        "revoke_reason) AS "
+                                                                        "present "
+                                                                        "  FROM licenses WHERE "
+                                                                        "customer_id = $1 AND "
+                                                                        "revoked_at = $2 "
+                                                                        "  ORDER BY license_id "
+                                                                        "DESC LIMIT "
+                                                                        "$3::bigint) l"},
+};
+
+const struct statement_list license_revocation_statements = STATEMENT_LIST(statements);
+
+enum fail
+license_revoke_all(struct operation *operation, const char *customer_id, const char *reason,
+                   int64_t *revoked)
+{
+	struct task *task = operation->task;
+	/* Verifiers allow for a late clock: what they still accept is revoked too. */
+	int64_t ended_ms = operation->now_ms - LICENSE_LEEWAY_SECONDS * SECOND_MS;
+
+	return db_run(operation->db, task, &statements[REVOKE_ALL],
+	              PARAMETERS(customer_id, param_now(operation), reason,
+	                         param_time(task, INSTANT_MS(ended_ms))),
+	              revoked);
+}
+
+enum fail
+license_revocation_find(struct operation *operation, const char *customer_id,
+                        struct license_revocation *out)
+{
+	struct task *task = operation->task;
+	bool found;
+
+	return db_row(
+	        operation->db, task, &statements[REVOKED],
+	        PARAMETERS(customer_id, param_now(operation), param_int(task, RECORDED_MAX)),
+	        out, &found);
+}
+
+/* One event about all of them: of a customer that fetches one every day, hundreds may be live. */
+static enum fail
+write_revoked(struct operation *operation, const char *customer_id,
+              const struct license_revocation *revoked)
+{
+	return revoked->count == 0 ? FAIL_NONE
+	                           : event_write(operation, EVENT_LICENSE_REVOKED, customer_id,
+	                                         revoked->after);
+}
+
+enum fail
+license_record_revocation(struct operation *operation, const char *customer_id,
+                          const char *detail)
+{
+	struct license_revocation revoked = {0};
+
+	TRY(license_revocation_find(operation, customer_id, &revoked));
+	TRY(write_revoked(operation, customer_id, &revoked));
+	return audit_record_values(operation, "license_revoke", customer_id, NULL, detail,
+	                           revoked.before, revoked.after);
+}
+
+enum fail
+license_tell_revocation(struct operation *operation, const char *customer_id)
+{
+	struct license_revocation revoked = {0};
+
+	TRY(license_revocation_find(operation, customer_id, &revoked));
+	return write_revoked(operation, customer_id, &revoked);
+}
