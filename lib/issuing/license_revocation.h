@@ -13,7 +13,7 @@ struct license_revocation {
 	const char *after;
 };
 
-/* Those of the customer that this operation has revoked. */
+/* Finds the licences of the customer that this operation has revoked. */
 enum fail license_revocation_find(struct operation *operation, const char *customer_id,
                                   struct license_revocation *out) MUST_CHECK;
 

@@ -8,6 +8,7 @@
 #include "contracts/endings.h"
 #include "events/reminders.h"
 #include "issuing/license_ends.h"
+#include "issuing/license_revocation.h"
 
 #define DAYS(...)                                                                              \
 	&(const struct reminder_days)                                                          \
