@@ -125,6 +125,18 @@ def test_several_items_in_yen(stripe):
     assert "(at JPY 1500 / month)" in newest[1]["lines"]["data"][0]["description"]
 
 
+def test_a_subscription_keeps_its_currency(stripe):
+    """A price in another currency is refused, also where it replaces the only item."""
+    dollars = make_price(stripe, currency="usd", unit_amount_decimal="100", interval="month")
+    euros = make_price(stripe, currency="eur", unit_amount_decimal="100", interval="month")
+    made = stripe.subscribe(stripe.customer(), price=dollars)
+    item = stripe.call("GET", f"/v1/subscriptions/{made['id']}")["items"]["data"][0]["id"]
+    status, answer = stripe.api("POST", f"/v1/subscriptions/{made['id']}", {
+        "items[0][id]": item, "items[0][price]": euros})
+    assert status == 400
+    assert "another currency" in answer["error"]["message"]
+
+
 def test_downgrade_gives_credit(stripe):
     """A negative invoice is paid and becomes balance, which the next invoices use up."""
     customer, id, item = prepared(stripe, "price_pro")

@@ -97,6 +97,9 @@ def changed_items(state, subscription, wishes, prefix):
         if "metadata" in wish:
             item.metadata = dict(wish["metadata"] or {})
     check_together(list(items.values()), prefix)
+    if any(item.price.currency != subscription.currency for item in items.values()):
+        raise invalid("The price specified is in another currency than the subscription, which "
+                      f"has {subscription.currency}.", prefix)
     return list(items.values())
 
 
