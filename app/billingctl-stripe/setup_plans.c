@@ -44,6 +44,10 @@ set_up_yearly(struct ctl *ctl, struct setup *setup, struct setup_sale *sale,
 		return FAIL_NONE;
 	price.interval = "year";
 	price.amount_minor *= setup->yearly_months;
+	if (price.amount_minor > money_charge_max(price.currency))
+		return task_fail(&ctl->task, FAIL_INVALID, "amount_too_large",
+		                 "The yearly price of %s is more than Stripe charges at once.",
+		                 plan->id);
 	text_printf(&setup->settings,
 	            "# PLANS_FILE has no yearly price of %s: with one in its \"prices\", "
 	            "clients can choose it\n",

@@ -18,6 +18,11 @@ static const char *const without_minor[] = {"bif", "clp", "djf", "gnf", "jpy", "
                                             "xaf", "xof", "xpf", NULL};
 static const char *const with_three[] = {"bhd", "jod", "kwd", "omr", "tnd", NULL};
 
+/* Currencies whose amounts may have nine, ten or twelve digits. */
+static const char *const of_nine_digits[] = {"inr", NULL};
+static const char *const of_ten_digits[] = {"cop", "huf", NULL};
+static const char *const of_twelve_digits[] = {"idr", "lbp", NULL};
+
 static bool
 is_one_of(const char *currency, const char *const *names)
 {
@@ -100,4 +105,14 @@ money_text(struct arena *arena, const char *amount_minor, const char *currency)
 	if (strcasecmp(currency, "usd") == 0)
 		return arena_printf(arena, "%s$%s", sign, amount);
 	return arena_printf(arena, "%s%s %s", sign, amount, upper_case(arena, currency));
+}
+
+int64_t
+money_charge_max(const char *currency)
+{
+	if (is_one_of(currency, of_twelve_digits))
+		return INT64_C(999999999999);
+	if (is_one_of(currency, of_ten_digits))
+		return INT64_C(9999999999);
+	return is_one_of(currency, of_nine_digits) ? 999999999 : 99999999;
 }

@@ -1,6 +1,8 @@
 /* money.h: amounts of money as people write them. */
 #pragma once
 
+#include <stdint.h>
+
 struct arena;
 
 /* "$29.00", "29.00 EUR", "2900 JPY": an amount in minor units of a currency (ISO 4217, in any
@@ -8,3 +10,7 @@ struct arena;
  * of a cent: "0.05" usd is "$0.0005". An amount that is no decimal is written as it is, before
  * its currency. */
 const char *money_text(struct arena *arena, const char *amount_minor, const char *currency);
+
+/* The largest amount that Stripe charges in the currency, in minor units: eight digits, in a few
+ * currencies more (docs.stripe.com/currencies, "Minimum and maximum charge amounts"). */
+int64_t money_charge_max(const char *currency);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/money.h"
 #include "base/text.h"
 
 /* Numbers as the database and Stripe take them. */
@@ -219,6 +220,26 @@ check_times(struct task *task, const struct contract_terms *before,
 	return kind;
 }
 
+/* Terms that Stripe would refuse. */
+static enum fail
+check_billed(struct task *task, const struct contract_terms *terms)
+{
+	int64_t most = terms->currency == NULL ? 0 : money_charge_max(terms->currency);
+	enum fail kind = FAIL_NONE;
+
+	if (terms->currency == NULL)
+		return task_fail_field(task, "price", "is needed by this billing");
+	if (terms->amount_minor > most)
+		kind = task_fail_field(task, "amount_minor",
+		                       "must be at most %lld, as Stripe charges it",
+		                       (long long)most);
+	if (text_equal(terms->interval, "year") && terms->interval_count > STRIPE_YEARS_MAX)
+		kind = worse(kind, task_fail_field(task, "interval_count",
+		                                   "must be at most %d, as Stripe bills it",
+		                                   STRIPE_YEARS_MAX));
+	return kind;
+}
+
 enum fail
 contract_terms_check(struct task *task, const char *billing,
                      const struct contract_terms *before, const struct contract_terms *terms,
@@ -227,13 +248,8 @@ contract_terms_check(struct task *task, const char *billing,
 	bool sends = strcmp(billing, "stripe_invoice") == 0;
 	enum fail kind = check_times(task, before, terms, now_ms);
 
-	if (sends && terms->currency == NULL)
-		kind = worse(kind, task_fail_field(task, "price", "is needed by this billing"));
-	if (sends && text_equal(terms->interval, "year") &&
-	    terms->interval_count > STRIPE_YEARS_MAX)
-		kind = worse(kind, task_fail_field(task, "interval_count",
-		                                   "must be at most %d, as Stripe bills it",
-		                                   STRIPE_YEARS_MAX));
+	if (sends)
+		kind = worse(kind, check_billed(task, terms));
 	if (!sends && terms->days_until_due > 0)
 		kind = worse(kind, task_fail_field(task, "days_until_due",
 		                                   "is of invoices that Stripe sends"));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/money.h"
 #include "base/text.h"
 #include "base/wire.h"
 
@@ -87,6 +88,13 @@ read_price(const struct reader *reader, const char *where, const struct json_vie
 	if (next->currency == NULL)
 		return plans_refuse(reader, where,
 		                    "must have a currency of three letters, like \"eur\"");
+	if (next->amount_minor > money_charge_max(next->currency))
+		return plans_refuse(
+		        reader, where,
+		        arena_printf(reader->task->arena,
+		                     "has an amount_minor beyond %lld, Stripe's most "
+		                     "in this currency",
+		                     (long long)money_charge_max(next->currency)));
 	for (const struct plan_price *other = out; other < next; other++)
 		if (is_alike(other, next))
 			return plans_refuse(reader, where,

@@ -191,6 +191,21 @@ def test_bad_terms(api, body, field):
     assert any(field in detail["field"] for detail in answer["details"]), answer
 
 
+@pytest.mark.parametrize("currency, most", [("eur", 99999999), ("idr", 999999999999)])
+def test_amounts_that_stripe_charges(api, currency, most):
+    """Where Stripe sends the invoices its bound holds; another payment has none of it."""
+    customer = api.sign_up()
+    terms = {"billing": "stripe_invoice", "dry_run": True}
+
+    def priced(amount):
+        return {"amount_minor": amount, "currency": currency, "interval": "year"}
+
+    make(api, customer, price=priced(most), status=200, **terms)
+    refused = make(api, customer, 400, "invalid_request", price=priced(most + 1), **terms)
+    assert [one["field"] for one in refused["details"]] == ["amount_minor"]
+    make(api, customer, 200, price=priced(most), dry_run=True)
+
+
 def test_a_deleted_customer(api, stack):
     customer = api.sign_up()
     make(api, customer, note="call Jane", reference="PO 1")

@@ -66,6 +66,17 @@ START_TEST(test_amounts)
 }
 END_TEST
 
+/* As many digits as Stripe charges. */
+START_TEST(test_most)
+{
+	ck_assert_int_eq(money_charge_max("usd"), 99999999);
+	ck_assert_int_eq(money_charge_max("JPY"), 99999999);
+	ck_assert_int_eq(money_charge_max("inr"), 999999999);
+	ck_assert_int_eq(money_charge_max("HUF"), 9999999999);
+	ck_assert_int_eq(money_charge_max("idr"), 999999999999);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -74,6 +85,7 @@ main(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, test_amounts, 0, ROWS(amounts));
+	tcase_add_test(tcase, test_most);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }

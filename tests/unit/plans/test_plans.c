@@ -256,6 +256,8 @@ static const struct {
          "a.prices[1] has the interval and currency of another price"},
         {"\"amount_minor\":1", "\"amount_minor\":29.5", "amount_minor must be an integer"},
         {"\"amount_minor\":1", "\"amount_minor\":-1", "amount_minor must be an integer"},
+        {"\"amount_minor\":1", "\"amount_minor\":100000000",
+         "line 3: a.price has an amount_minor beyond 99999999, Stripe's most in this currency"},
         {"\"currency\":\"eur\"", "\"currency\":\"\"", "currency must be a string"},
         {"\"interval\":\"year\"", "\"interval\":\"week\"", "interval is not month or year"},
         {"\"name\":\"A\"", "\"name\":null", "a needs a name"},
