@@ -1,6 +1,6 @@
 #!/bin/sh
 # Checks that includes point one way. Each room may include the rooms below it: base < json < db, http,
-# licensing < stripe, plans < operation < events < billing < callers, entitlements < issuing < audit, usage < instances; outbox <
+# licensing < stripe, plans < operation < events < billing < callers, entitlements < issuing < audit, usage < instances; audit < webhooks; outbox <
 # contracts < sync < sales, meters < accounts < app. Prints every include that points elsewhere; exit 1 when there is one.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -35,7 +35,7 @@ texts="base json"
 issued="$texts db licensing plans operation events billing callers entitlements issuing"
 dealt="$issued stripe outbox contracts"
 synced="$dealt sync"
-service="$synced audit http usage instances sales meters notices accounts"
+service="$synced audit http usage instances webhooks sales meters notices accounts"
 allow lib/base base
 allow lib/json "$texts"
 allow lib/db "$texts" db
@@ -53,6 +53,7 @@ allow lib/audit "$issued" audit
 allow lib/usage "$issued" usage
 allow lib/instances "$issued" usage instances
 allow lib/notices "$issued" audit http/mail.h usage notices
+allow lib/webhooks "$issued" audit http webhooks
 allow lib/outbox "$issued" stripe outbox
 allow lib/contracts "$dealt"
 allow lib/sync "$synced"
@@ -69,7 +70,7 @@ allow app/billingctl "$service" settings billingctl
 allow app/billingctl-api "$service" settings api billingctl billingctl-api
 allow app/billingctl-stripe "$service" settings billingctl billingctl-stripe
 allow app/billingctl-import "$service" settings billingctl billingctl-stripe billingctl-import
-only '^lib/http/(client|mail)\.c$' curl
+only '^lib/http/(client|mail|posts|url)\.c$' curl
 only '^lib/http/fcgi\.c$' fcgi
 only '^lib/db/(internal\.h|[a-z]+\.c)$' libpq
 only '^app/billingctl/output\.c$' json-c

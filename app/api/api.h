@@ -61,7 +61,8 @@ struct api {
 	enum pool pool;
 	struct stripe_client *stripe; /* NULL: not configured, or this process must not wait */
 	atomic_bool *stripe_idle;     /* of operations */
-	size_t pool_workers;          /* how many this host has for the pool */
+	struct webhook_sender *webhooks; /* of operations; NULL in most processes */
+	size_t pool_workers;             /* how many this host has for the pool */
 	/* Not NULL: each request is an owner's, with this name in the audit trail, and has no key. Only
 	 * for a process that serves only the user of the system who runs it. */
 	const char *trusted_actor;

@@ -47,6 +47,13 @@ handler post_contract, list_contracts, patch_contract, post_contract_end;
 /* webhooks.c */
 handler post_stripe_event;
 
+/* webhook_endpoints.c */
+extern const struct field create_endpoint_body[], patch_endpoint_body[], replay_events_body[],
+        list_deliveries_query[];
+handler post_webhook_endpoint, list_webhook_endpoints, get_webhook_endpoint,
+        patch_webhook_endpoint, delete_webhook_endpoint, post_webhook_rotate, post_webhook_test,
+        post_webhook_replay, list_webhook_deliveries, get_webhook_key;
+
 /* instances.c */
 extern const struct field activate_instance_body[], transfer_instance_body[];
 handler list_instances, put_instance, delete_instance, post_instance_transfer;

@@ -9,6 +9,7 @@
 #include "outbox/calls.h"
 #include "sync/events.h"
 #include "sync/unknown_prices.h"
+#include "webhooks/queue.h"
 
 enum { CLOCK_SLACK_MS = 5000, JOBS_SILENCE_S = 120, LATE_EVENT_MS = 15 * 60 * 1000 };
 
@@ -184,6 +185,32 @@ check_revocations(struct call *call)
 	                      fault == NULL ? "the list is current" : fault, false};
 }
 
+/* Events on their way to webhook endpoints. */
+static struct check
+check_webhooks(struct call *call)
+{
+	struct operation *operation = &call->operation;
+	struct arena *arena = operation->task->arena;
+	struct webhook_figures figures;
+
+	if (webhook_figures(operation, &figures) != FAIL_NONE) {
+		task_clear(operation->task);
+		return (struct check){"webhooks", false, "cannot be looked at", false};
+	}
+	if (metrics_value(call->api->metrics, METRIC_WEBHOOK_KEY_MISSING) > 0)
+		return (struct check){"webhooks", false, "this host lacks the key", false};
+	if (figures.disabled > 0 || figures.failing > 0)
+		return (struct check){
+		        "webhooks", false,
+		        arena_printf(arena, "%lld endpoints fail, %lld are disabled",
+		                     (long long)figures.failing, (long long)figures.disabled),
+		        false};
+	if (figures.waiting_since.known &&
+	    operation->now_ms - figures.waiting_since.ms > LATE_EVENT_MS)
+		return (struct check){"webhooks", false, "events have waited too long", false};
+	return (struct check){"webhooks", true, "events are sent", false};
+}
+
 static void
 render_checks(struct json_out *json, const struct check *checks, size_t count)
 {
@@ -213,6 +240,7 @@ get_ready(struct call *call)
 	        check_stop(call),
 	        check_stripe(call),
 	        check_revocations(call),
+	        check_webhooks(call),
 	};
 	struct json_out json = answer_begin(call, 1024);
 	size_t count = sizeof(checks) / sizeof(*checks);

@@ -11,6 +11,8 @@
 #define INSTANCE_PATH CUSTOMER_PATH "/instances/:instance_id"
 #define CONTRACT_PATH CUSTOMER_PATH "/contracts/:contract_id"
 #define USAGE_PATH "/api/usage/:customer_id"
+#define ENDPOINTS_PATH "/api/webhook-endpoints"
+#define ENDPOINT_PATH ENDPOINTS_PATH "/:endpoint_id"
 
 /* clang-format off */
 const struct route api_routes[] = {
@@ -19,6 +21,7 @@ const struct route api_routes[] = {
 	{{HTTP_GET,    "/metrics"},                      WHO_ANYBODY,  .handler = get_metrics},
 	{{HTTP_GET,    "/openapi.json"},                 WHO_ANYBODY,  .handler = get_openapi},
 	{{HTTP_GET,    "/.well-known/jwks.json"},        WHO_ANYBODY,  .handler = get_jwks},
+	{{HTTP_GET,    "/.well-known/webhook-key"},      WHO_ANYBODY,  .handler = get_webhook_key},
 	{{HTTP_GET,    "/api/plans"},                    WHO_ANYBODY,  .handler = get_plans},
 	{{HTTP_GET,    "/api/brand"},                    WHO_ANYBODY,  .handler = get_brand},
 	{{HTTP_GET,    "/api/brand/logo"},               WHO_ANYBODY,  .handler = get_brand_logo},
@@ -73,6 +76,16 @@ const struct route api_routes[] = {
 	{{HTTP_DELETE, "/api/sessions/:session_id"},     WHO_CALLER,   .handler = delete_other_session, .query = sessions_query},
 
 	{{HTTP_GET,    "/api/audit"},                    WHO_OPERATOR, .handler = list_audit, .query = audit_query},
+
+	{{HTTP_POST,   ENDPOINTS_PATH},                  WHO_OPERATOR, .handler = post_webhook_endpoint, .body = create_endpoint_body},
+	{{HTTP_GET,    ENDPOINTS_PATH},                  WHO_OPERATOR, .handler = list_webhook_endpoints},
+	{{HTTP_GET,    ENDPOINT_PATH},                   WHO_OPERATOR, .handler = get_webhook_endpoint},
+	{{HTTP_PATCH,  ENDPOINT_PATH},                   WHO_OPERATOR, .handler = patch_webhook_endpoint, .body = patch_endpoint_body},
+	{{HTTP_DELETE, ENDPOINT_PATH},                   WHO_OPERATOR, .handler = delete_webhook_endpoint},
+	{{HTTP_POST,   ENDPOINT_PATH "/rotate"},         WHO_OPERATOR, .handler = post_webhook_rotate},
+	{{HTTP_POST,   ENDPOINT_PATH "/test"},           WHO_OPERATOR, .handler = post_webhook_test},
+	{{HTTP_POST,   ENDPOINT_PATH "/replay"},         WHO_OPERATOR, .handler = post_webhook_replay, .body = replay_events_body},
+	{{HTTP_GET,    ENDPOINT_PATH "/deliveries"},     WHO_OPERATOR, .handler = list_webhook_deliveries, .query = list_deliveries_query},
 
 	{{HTTP_POST,   "/api/webhooks/stripe"},          WHO_ANYBODY,  .handler = post_stripe_event, .raw_body = true, .body_max = REQUEST_BODY_MAX, .confirms = true},
 

@@ -19,5 +19,5 @@ const struct command notice_commands[] = {
          .details = "TEMPLATE is a file's name without .txt. Placeholders have examples as\n"
                     "values. Nothing is sent.\n",
          .options = notices_preview_options},
-        {.more = upkeep_commands},
+        {.more = webhook_commands},
 };

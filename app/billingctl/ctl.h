@@ -97,7 +97,7 @@ struct ctl {
  * stand together. */
 extern const struct command ctl_commands[], customer_commands[], subscription_commands[],
         contract_commands[], usage_commands[], stripe_commands[], import_commands[],
-        notice_commands[], upkeep_commands[];
+        notice_commands[], webhook_commands[], upkeep_commands[];
 
 /* Walks all tables: for (c = ctl_commands; c != NULL; c = ctl_next(c)). */
 const struct command *ctl_next(const struct command *command);
@@ -165,7 +165,7 @@ ctl_command run_stripe_retry, run_stripe_dismiss, run_stripe_settle, run_stripe_
         run_stripe_setup, run_stripe_account;
 ctl_command run_plans_diff, run_usage_import, run_restore_check, run_doctor, run_completion;
 ctl_command run_import_original, run_import_stripe;
-ctl_command run_notices_test, run_notices_preview;
+ctl_command run_notices_test, run_notices_preview, run_webhooks_enable, run_webhooks_key;
 ctl_command run_stripe_unknown, run_stripe_map, run_stripe_unmap;
 
 /* The exit statuses of these commands beyond 0, 1 and 2. */

@@ -351,6 +351,7 @@ static const struct check checks[] = {
 	{"usage_sums", check_usage, SCHEMA, NOTHING, "start billingd, or see its log for what keeps its jobs from counting them"},
 	{"contracts", check_contracts, SCHEMA | STATEMENTS, NOTHING, "billingctl stripe calls --state parked, then stripe retry; end in Stripe's dashboard what goes on there"},
 	{"audit_trail", check_audit, SCHEMA | STATEMENTS, NOTHING, "start billingd, or see its log for what keeps its jobs from chaining them"},
+	{"webhooks", check_webhooks, SCHEMA | STATEMENTS, NOTHING, "billingctl webhooks deliveries ENDPOINT shows why; mend the receiver, then webhooks enable, or webhooks remove"},
 	{"license_life", check_license_life, RULES, NOTHING, "set LICENSE_EXPIRY"},
 	{"pooler", check_pooler, FACTS, NOTHING, "set DB_PREPARED=off, unless the pooler pools sessions"},
 	{"owners", check_owners, SCHEMA, NOTHING, "billingctl operator create NAME --role owner"},

@@ -59,6 +59,9 @@ enum fail check_audit(struct doctor *doctor) MUST_CHECK;
 /* The check in doctor_contracts.c. */
 enum fail check_contracts(struct doctor *doctor) MUST_CHECK;
 
+/* The check in doctor_webhooks.c. */
+enum fail check_webhooks(struct doctor *doctor) MUST_CHECK;
+
 /* The check in plans.c. */
 enum fail check_plans_in_force(struct doctor *doctor) MUST_CHECK;
 

@@ -12,11 +12,14 @@
 #include "base/digest.h"
 #include "base/log.h"
 #include "base/secrets.h"
+#include "base/text.h"
+#include "billingd/jobs.h"
 #include "billingd/signing.h"
 #include "billingd/sold.h"
 #include "db/migrations.h"
 #include "db/server.h"
 #include "stripe/client.h"
+#include "webhooks/sender.h"
 
 enum { ARENA_LIMIT = 64 * 1024 * 1024 };
 enum { CHECK_FAILED = 1, CHECK_FINE = 2, CHECK_SELLS = 4, CHECK_LIVE = 8 };
@@ -86,16 +89,21 @@ check_migrations(struct task *task, const struct app_settings *settings)
 	return FAIL_NONE;
 }
 
-/* If the file cannot be read, every request to Stripe would fail. */
+/* If the file cannot be read, every request that needs it would fail. */
 static enum fail
-check_authorities(struct task *task, const struct app_settings *settings)
+check_authority(struct task *task, const char *setting, const char *path)
 {
-	const char *path = settings->stripe_ca_file;
-
 	if (*path == '\0' || access(path, R_OK) == 0)
 		return FAIL_NONE;
 	return task_fail(task, FAIL_INVALID, "invalid_setting",
-	                 "setting STRIPE_CA_FILE: cannot read %s: %s", path, strerror(errno));
+	                 "setting %s: cannot read %s: %s", setting, path, strerror(errno));
+}
+
+static enum fail
+check_authorities(struct task *task, const struct app_settings *settings)
+{
+	TRY(check_authority(task, "STRIPE_CA_FILE", settings->stripe_ca_file));
+	return check_authority(task, "WEBHOOK_CA_FILE", settings->webhook_ca_file);
 }
 
 /* Reads the secrets, which the master did not, and stores them for the children. */
@@ -243,6 +251,27 @@ make_stripe(const struct child *child)
 	return client;
 }
 
+/* NULL in a role that sends no events. */
+static struct webhook_sender *
+make_sender(const struct child *child)
+{
+	const struct app_settings *settings = &child->generation->settings;
+	struct webhook_sender *sender;
+
+	if (child->role->jobs != &webhook_jobs)
+		return NULL;
+	sender = webhook_sender_new(&(struct webhook_sender_options){
+	        .keys_dir = settings->keys_dir,
+	        .allowed = settings->webhook_allow,
+	        .ca_file = text_or_null(settings->webhook_ca_file),
+	});
+	if (sender == NULL) {
+		log_line(LOG_LEVEL_ERROR, "libcurl cannot start");
+		exit(70);
+	}
+	return sender;
+}
+
 /* Sets the secrets of the role, and closes the files that have the others. */
 static bool
 read_secrets(const struct child *child)
@@ -308,6 +337,7 @@ generation_enter(const struct child *child, struct api *out)
 	if (!load_keys(child, &task, &out->billing.keys))
 		return false;
 	out->stripe = make_stripe(child);
+	out->webhooks = make_sender(child);
 	out->db = db_new(&options);
 	/* The process starts without the database and connects later. */
 	if (db_connect(out->db, &task) != FAIL_NONE)

@@ -32,6 +32,7 @@
 #include "sync/events.h"
 #include "usage/fold.h"
 #include "usage/retention.h"
+#include "webhooks/sender.h"
 
 /* Time for all requests to Stripe in one step of a job. */
 static const int64_t stripe_budget_us = 90000000;
@@ -192,6 +193,7 @@ new_operation(struct api *api, struct task *task, const char *actor)
 	                          .billing = &api->billing,
 	                          .stripe = api->stripe,
 	                          .stripe_idle = api->stripe_idle,
+	                          .webhooks = api->webhooks,
 	                          .actor = actor,
 	                          .now_ms = db_now_ms(api->db),
 	                          .batch = BATCH,
@@ -333,6 +335,16 @@ run_rounds(struct api *api, struct arena *arena, const struct child *child,
 	}
 }
 
+/* Waits for the requests that are on their way to receivers. */
+static void
+end_webhooks(struct api *api, struct arena *arena, const char *actor)
+{
+	struct task task = {.arena = arena};
+	struct operation operation = new_operation(api, &task, actor);
+
+	webhook_sender_end(api->webhooks, &operation);
+}
+
 int
 jobs_run(const struct child *child)
 {
@@ -351,6 +363,7 @@ jobs_run(const struct child *child)
 	sigdelset(&open_signals, SIGQUIT);
 	arena = arena_new(ARENA_LIMIT);
 	run_rounds(&api, arena, child, &open_signals);
+	end_webhooks(&api, arena, child->role->jobs->actor);
 	arena_free(arena);
 	generation_leave(&api);
 	return 0;

@@ -49,6 +49,7 @@ stripe_jobs_wanted(const struct generation *generation)
 const struct role roles[] = {
 	{"billingd jobs",          POOL_MAIN,   STRIPE_NEVER,       DATABASE,          true,  &local_jobs,  one},
 	{"billingd jobs stripe",   POOL_STRIPE, STRIPE_IN_JOBS,     DATABASE | STRIPE, false, &stripe_jobs, stripe_jobs_wanted},
+	{"billingd webhooks",      POOL_MAIN,   STRIPE_NEVER,       DATABASE,          false, &webhook_jobs, one},
 	{"billingd worker",        POOL_MAIN,   STRIPE_NEVER,       DATABASE | WEBHOOK, true, NULL,         workers},
 	{"billingd stripe worker", POOL_STRIPE, STRIPE_IN_REQUESTS, DATABASE | STRIPE, true, NULL,          stripe_workers},
 };

@@ -11,6 +11,7 @@
 #include "http/client.h"
 #include "notices/message.h"
 #include "stripe/version.h"
+#include "webhooks/guard.h"
 
 static const int64_t stripe_connect_ms = 5000;
 static const int64_t stripe_retries = 2; /* as the official SDK has it */
@@ -296,6 +297,13 @@ const struct setting app_settings_table[] = {
             .check = mailbox_check_list),
         ROW(mail_templates, "MAIL_TEMPLATES", "conf/mail", "Folder of the notices' texts.",
             .check = check_not_empty),
+        ROW(webhook_allow, "WEBHOOK_ALLOW", "",
+            "Networks like 10.1.0.0/16, separated by commas, that webhooks may be sent to "
+            "beside public addresses, by plain http too.",
+            .check = webhook_guard_check),
+        ROW(webhook_ca_file, "WEBHOOK_CA_FILE", "",
+            "PEM file of further authorities that receivers of webhooks may have certificates "
+            "of."),
         ROW(log_level, "LOG_LEVEL", "info", "error, warning, info or debug.",
             .choices = log_level_names),
         SETTING_END("billingd"),

@@ -86,6 +86,8 @@ struct app_settings {
 	const char *mail_from;
 	const char *mail_operators;
 	const char *mail_templates;
+	const char *webhook_allow;
+	const char *webhook_ca_file;
 	const char *log_level;
 };
 

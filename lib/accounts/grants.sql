@@ -65,7 +65,10 @@ BEGIN
             ('usage_metric_sums', 'INSERT, SELECT'),
             ('usage_pending', 'DELETE, INSERT, SELECT'),
             ('usage_report_ids', 'DELETE, INSERT, SELECT, UPDATE'),
-            ('usage_reports', 'DELETE, INSERT, SELECT, UPDATE')),
+            ('usage_reports', 'DELETE, INSERT, SELECT, UPDATE'),
+            ('webhook_deliveries', 'DELETE, INSERT, SELECT, UPDATE'),
+            ('webhook_endpoints', 'DELETE, INSERT, SELECT, UPDATE'),
+            ('webhook_keys', 'INSERT, SELECT')),
         relations AS (
             SELECT c.relname::text AS name, c.oid, w.privileges AS wanted,
                    (SELECT string_agg(p, ', ' ORDER BY p) FROM unnest(ARRAY['DELETE', 'INSERT',

@@ -56,6 +56,10 @@
 #include "usage/limits.h"
 #include "usage/report.h"
 #include "usage/retention.h"
+#include "webhooks/deliveries.h"
+#include "webhooks/endpoints.h"
+#include "webhooks/known_keys.h"
+#include "webhooks/queue.h"
 
 /* clang-format off */
 const struct statement_list *const billing_statements[] = {
@@ -121,6 +125,10 @@ const struct statement_list *const billing_statements[] = {
 	&usage_limit_statements,
 	&usage_retention_statements,
 	&usage_statements,
+	&webhook_delivery_statements,
+	&webhook_endpoint_statements,
+	&webhook_key_statements,
+	&webhook_queue_statements,
 	&db_statements,
 	&db_standby_statements,
 	&db_ahead_statements,

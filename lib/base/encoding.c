@@ -1,6 +1,8 @@
 /* encoding.c: bytes as text, and back. */
 #include "base/encoding.h"
 
+#include <string.h>
+
 #include "base/arena.h"
 
 char *
@@ -82,4 +84,18 @@ base64url_decode(struct arena *arena, const char *text, size_t length, struct by
 		return false;
 	*out = (struct bytes){data, used};
 	return true;
+}
+
+char *
+base64_encode(struct arena *arena, const void *data, size_t length)
+{
+	char *unpadded = base64url_encode(arena, data, length);
+	size_t used = strlen(unpadded);
+	char *out = arena_alloc(arena, used + 4);
+
+	for (size_t i = 0; i < used; i++)
+		out[i] = unpadded[i] == '-' ? '+' : unpadded[i] == '_' ? '/' : unpadded[i];
+	while (used % 4 != 0)
+		out[used++] = '=';
+	return out;
 }

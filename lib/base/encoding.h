@@ -23,3 +23,6 @@ char *base64url_encode(struct arena *arena, const void *data, size_t length);
 
 /* The strict inverse: no padding, no blanks, no other alphabet, unused bits zero. */
 bool base64url_decode(struct arena *arena, const char *text, size_t length, struct bytes *out);
+
+/* Base64 with padding (RFC 4648 section 4). */
+char *base64_encode(struct arena *arena, const void *data, size_t length);

@@ -127,6 +127,23 @@ static const struct {
         [METRIC_STRIPE_JOBS_LAST_RUN] =
                 {"billing_stripe_jobs_last_run_seconds", "gauge",
                  "When the process of Stripe's jobs last finished a round."},
+        [METRIC_WEBHOOK_ENDPOINTS] = {"billing_webhook_endpoints", "gauge",
+                                      "Webhook endpoints that events are sent to."},
+        [METRIC_WEBHOOK_ENDPOINTS_FAILING] =
+                {"billing_webhook_endpoints_failing", "gauge",
+                 "Webhook endpoints whose attempts have all failed for ten minutes."},
+        [METRIC_WEBHOOK_ENDPOINTS_DISABLED] =
+                {"billing_webhook_endpoints_disabled", "gauge",
+                 "Webhook endpoints that were disabled, as they failed or were gone."},
+        [METRIC_WEBHOOKS_PENDING] = {"billing_webhooks_pending", "gauge",
+                                     "Deliveries that wait, 1000 for an endpoint at most."},
+        [METRIC_WEBHOOKS_WAITING] = {"billing_webhooks_waiting_seconds", "gauge",
+                                     "Age of the oldest event that a webhook endpoint lacks."},
+        [METRIC_WEBHOOK_KEY_MISSING] = {"billing_webhook_key_missing", "gauge",
+                                        "1 when KEYS_DIR lacks the current key of webhooks."},
+        [METRIC_WEBHOOKS_LAST_RUN] =
+                {"billing_webhooks_last_run_seconds", "gauge",
+                 "When the process that sends webhooks last finished a round."},
 };
 
 struct metrics *

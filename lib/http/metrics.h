@@ -53,6 +53,13 @@ enum metric {
 	METRIC_STRIPE_EVENTS_SWEPT,         /* gauge: seconds since 1970 */
 	METRIC_STRIPE_SUBSCRIPTIONS_SWEPT,  /* gauge: seconds since 1970 */
 	METRIC_STRIPE_JOBS_LAST_RUN,        /* gauge: seconds since 1970 */
+	METRIC_WEBHOOK_ENDPOINTS,           /* gauge: enabled */
+	METRIC_WEBHOOK_ENDPOINTS_FAILING,   /* gauge */
+	METRIC_WEBHOOK_ENDPOINTS_DISABLED,  /* gauge */
+	METRIC_WEBHOOKS_PENDING,            /* gauge */
+	METRIC_WEBHOOKS_WAITING,            /* gauge: seconds, of the oldest event */
+	METRIC_WEBHOOK_KEY_MISSING,         /* gauge: 0 or 1 */
+	METRIC_WEBHOOKS_LAST_RUN,           /* gauge: seconds since 1970 */
 	METRIC_COUNT
 };
 

@@ -81,6 +81,7 @@ struct billing {
 };
 
 struct stripe_client;
+struct webhook_sender;
 
 /* A client's request to do something once: digests of its Idempotency-Key (with the caller),
  * and of the request. */
@@ -93,9 +94,10 @@ struct operation {
 	struct task *task;
 	struct db *db;
 	const struct billing *billing;
-	struct stripe_client *stripe; /* NULL where nothing may wait for Stripe */
-	const struct intent *intent;  /* NULL: none */
-	atomic_bool *stripe_idle;     /* see stripe_jobs_wake_once(); NULL: not known */
+	struct stripe_client *stripe;    /* NULL where nothing may wait for Stripe */
+	struct webhook_sender *webhooks; /* NULL where no events are sent */
+	const struct intent *intent;     /* NULL: none */
+	atomic_bool *stripe_idle;        /* see stripe_jobs_wake_once(); NULL: not known */
 	const char *actor; /* in the audit trail: "operator:key_...", "customer:cust_..." */
 	int64_t now_ms;
 	bool without_events; /* its changes happened before, as those of an import */

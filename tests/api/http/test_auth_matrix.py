@@ -20,7 +20,9 @@ KNOWN = ("owner", "viewer", "own", "own bearer", "other", "wrong scope", "both")
 ADMITTED = (None, None)
 # The answer to a request that is admitted where the thing is there already, or is not.
 HAS_NONE = {"/api/subscriptions/trial": "subscription_exists",
-            "/api/sessions/:session_id": "session_not_found"}
+            "/api/sessions/:session_id": "session_not_found",
+            "/api/webhook-endpoints/:endpoint_id/test": "endpoint_disabled",
+            "/api/webhook-endpoints/:endpoint_id/replay": "endpoint_disabled"}
 # Only for those who have bought something, and what they have done before.
 OF_BUYERS = {"upgrade": None, "preview": None, "resume": {"at_period_end": True}, "portal": None}
 
@@ -32,7 +34,9 @@ def strangers(stack):
     made = stack.billingctl("operator", "create", name, "--role", "owner")
     stack.sql(f"UPDATE api_keys SET revoked_at = now() WHERE name = '{name}'")
     operator = next(word for word in made.stdout.split() if word.startswith("gba_"))
-    return {"other": stack.api.sign_up(), "operator": operator}
+    yield {"other": stack.api.sign_up(), "operator": operator}
+    # No receiver is there: in time their endpoints would be faults.
+    stack.sql("DELETE FROM webhook_deliveries; DELETE FROM webhook_endpoints")
 
 
 def credentials(api, strangers, caller, customer, scope):
@@ -94,6 +98,17 @@ def make_contract(api, customer):
     return answer.json()["contract"]["contract_id"]
 
 
+def make_endpoint(api):
+    """The id of a new webhook endpoint that gets nothing."""
+    api.stack.sql("UPDATE webhook_endpoints SET state = 'deleted', disabled_reason = NULL, "
+                  "disabled_at = NULL")
+    made = api.owner.post("/api/webhook-endpoints", {"url": "https://receiver.invalid/"})
+    endpoint_id = made.json()["endpoint"]["endpoint_id"]
+    assert api.owner.patch(f"/api/webhook-endpoints/{endpoint_id}",
+                           {"enabled": False}).status_code == 200
+    return endpoint_id
+
+
 def make_buyer(stack, customer, pattern):
     """Buys the subscription that a valid request of this kind needs."""
     name = pattern.removeprefix("/api/subscriptions/")
@@ -114,6 +129,8 @@ def request_for(api, document, customer, method, pattern):
         assert api.owner.put(path.removesuffix("/transfer")).status_code == 201
     if ":contract_id" in path:
         path = path.replace(":contract_id", make_contract(api, customer))
+    if ":endpoint_id" in path:
+        path = path.replace(":endpoint_id", make_endpoint(api))
     if ":session_id" in path:
         path = path.replace(":session_id", "ses_" + "0" * 24)
     reported = 0
@@ -127,11 +144,13 @@ def request_for(api, document, customer, method, pattern):
         return path, None
     values = {"email": api.email(), "license": customer.license, "customer_id": customer.id,
               "to": "plant-8", "reports": [{"customer_id": customer.id}], "id": reported,
-              "reason": "matrix", "api_key": customer.api_key,
+              "reason": "matrix", "url": "https://receiver.invalid/hook", "api_key": customer.api_key,
               "billing": "manual", "ends_at": "2040-01-01T00:00:00Z", "version": 1,
               "plan": "enterprise" if pattern.endswith(("/upgrade", "/preview")) else "starter"}
     if operation.id == "receive_stripe_event":
         return path, event()
+    if operation.id == "replay_events":
+        return path, {"from": "2025-01-01T00:00:00Z", "to": "2025-01-02T00:00:00Z"}
     needed = document.needs(operation.body)
     if operation.id == "amend_contract":
         return path, {"version": 1, "note": "matrix"}

@@ -146,6 +146,19 @@ def contract(place):
     return f"{path}/{place.api.owner.post(path, CONTRACT).json()['contract']['contract_id']}"
 
 
+def endpoint_body(place):
+    """The longest of a webhook endpoint that gets nothing; those of before are removed."""
+    place.stack.sql("UPDATE webhook_endpoints SET state = 'deleted', types = NULL")
+    return {"url": "https://receiver.invalid/" + "x" * 1900, "types": ["endpoint.disabled"] * 100,
+            "description": "x" * 500}
+
+
+def endpoint(place):
+    """The path of a new webhook endpoint."""
+    made = expect(place.api.owner.post("/api/webhook-endpoints", endpoint_body(place)), 201)
+    return f"/api/webhook-endpoints/{made['endpoint']['endpoint_id']}"
+
+
 def batch(place):
     """As many good reports as a batch takes."""
     return {"reports": [place.report(number) for number in range(500)]}
@@ -210,6 +223,7 @@ TABLE = {
     "GET /metrics": get("/metrics"),
     "GET /openapi.json": get("/openapi.json"),
     "GET /.well-known/jwks.json": get("/.well-known/jwks.json"),
+    "GET /.well-known/webhook-key": get("/.well-known/webhook-key"),
     "GET /api/plans": get("/api/plans"),
     "GET /api/brand": get("/api/brand"),
     "GET /api/brand/logo": get("/api/brand/logo"),
@@ -280,6 +294,20 @@ TABLE = {
     "DELETE /api/sessions": send("DELETE", "/api/sessions"),
     "DELETE /api/sessions/:session_id": send("DELETE", "/api/sessions/ses_" + "0" * 24),
     "GET /api/audit": get("/api/audit?limit=100"),
+    "POST /api/webhook-endpoints": send("POST", "/api/webhook-endpoints", endpoint_body),
+    "GET /api/webhook-endpoints": get("/api/webhook-endpoints"),
+    "GET /api/webhook-endpoints/:endpoint_id": send("GET", endpoint),
+    "PATCH /api/webhook-endpoints/:endpoint_id": send("PATCH", endpoint, {"description": "x" * 500}),
+    "DELETE /api/webhook-endpoints/:endpoint_id": send("DELETE", endpoint),
+    "POST /api/webhook-endpoints/:endpoint_id/rotate": send(
+        "POST", lambda place: endpoint(place) + "/rotate"),
+    "POST /api/webhook-endpoints/:endpoint_id/test": send(
+        "POST", lambda place: endpoint(place) + "/test"),
+    "POST /api/webhook-endpoints/:endpoint_id/replay": send(
+        "POST", lambda place: endpoint(place) + "/replay",
+        {"from": "2025-01-01T00:00:00Z", "to": "2040-01-01T00:00:00Z"}),
+    "GET /api/webhook-endpoints/:endpoint_id/deliveries": send(
+        "GET", lambda place: endpoint(place) + "/deliveries?limit=100"),
     "POST /api/webhooks/stripe": post_event,
     "POST /api/usage/report": send("POST", "/api/usage/report", Place.report),
     "POST /api/usage/reports": post_batch,

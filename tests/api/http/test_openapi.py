@@ -186,6 +186,25 @@ def drive_sessions(api, customer_id):
     yield "end_sessions", api.viewer.delete("/api/sessions")
 
 
+def drive_webhooks(owner):
+    """The operations on webhook endpoints. This one gets nothing, and then is removed."""
+    path = "/api/webhook-endpoints"
+    answer = owner.post(path, {"url": "https://receiver.invalid/hook", "description": "driven",
+                               "types": ["endpoint.disabled"]})
+    yield "create_webhook_endpoint", answer
+    yield "list_webhook_endpoints", owner.get(path)
+    path += "/" + answer.json()["endpoint"]["endpoint_id"]
+    yield "get_webhook_endpoint", owner.get(path)
+    yield "test_webhook_endpoint", owner.post(path + "/test")
+    yield "replay_events", owner.post(path + "/replay", {"from": "2025-01-01T00:00:00Z",
+                                                         "to": "2025-01-02T00:00:00Z"})
+    yield "list_webhook_deliveries", owner.get(path + "/deliveries?state=pending")
+    yield "rotate_webhook_secret", owner.post(path + "/rotate")
+    yield "change_webhook_endpoint", owner.patch(path, {"description": None, "types": ["*"],
+                                                        "enabled": False})
+    yield "delete_webhook_endpoint", owner.delete(path)
+
+
 def drive(api, stack):
     """Every operation once, with success: (operation id, answer)."""
     nobody, owner = api.nobody, api.owner
@@ -194,6 +213,7 @@ def drive(api, stack):
     yield "get_metrics", nobody.get("/metrics")
     yield "get_openapi", nobody.get("/openapi.json")
     yield "get_jwks", nobody.get("/.well-known/jwks.json")
+    yield "get_webhook_key", nobody.get("/.well-known/webhook-key")
     yield "list_plans", nobody.get("/api/plans")
     yield "get_brand", nobody.get("/api/brand")
     yield "get_brand_logo", nobody.get("/api/brand/logo")
@@ -244,6 +264,7 @@ def drive(api, stack):
     yield "release_instance", client.delete(instance)
     yield from drive_sessions(api, customer_id)
     yield from drive_contracts(owner, api.sign_up().id)
+    yield from drive_webhooks(owner)
     yield from drive_payments(client, customer_id, stack)
     yield "revoke_license", owner.post(f"/api/licenses/{customer_id}/revoke", {"reason": "test"})
     yield "get_revocations", nobody.get("/api/licenses/revocations")
@@ -294,7 +315,7 @@ def test_health_and_readiness(api):
     ready = expect(api.nobody.get("/health/ready"), 200)
     assert ready["status"] == "ready" and all(c["ok"] for c in ready["checks"].values())
     assert set(ready["checks"]) == {"database", "migrations", "standby", "signing_key", "clock", "jobs", "serving",
-                                    "stripe", "revocations"}
+                                    "stripe", "revocations", "webhooks"}
 
 
 @pytest.mark.parametrize("state, received, detail", [

@@ -23,6 +23,7 @@ WITHOUT = {
     "GET /metrics": "of one host's processes, for Prometheus",
     "GET /openapi.json": "for programs",
     "GET /.well-known/jwks.json": "keys list",
+    "GET /.well-known/webhook-key": "webhooks add shows it",
     "GET /api/brand": "for pages; the file is BRAND_FILE",
     "GET /api/brand/logo": "for pages; the file is BRAND_FILE",
     "GET /api/brand/style.css": "for pages; the file is BRAND_FILE",

@@ -1,0 +1,7 @@
+/* body.h: the body of a delivery. */
+#pragma once
+
+#include "webhooks/queue.h"
+
+/* {type, timestamp, id, customer_id, sequence, data}, in the arena; NULL when the event is kept no more. */
+const char *webhook_body(struct arena *arena, const struct webhook_taken *taken);

@@ -1,0 +1,274 @@
+/* lane.c: the endpoints in the memory of the process that sends. */
+#include "webhooks/lane.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "http/url.h"
+#include "webhooks/sender.h"
+
+/* A request takes 15 s at most; its lease must last for it. */
+enum { WINDOW_MIN = WEBHOOK_REQUESTS_MAX, WINDOW_MAX = 64, ATTEMPT_US = 16 * 1000 * 1000 };
+
+void
+parcel_free(struct parcel *parcel)
+{
+	free(parcel->body);
+	free(parcel);
+}
+
+static void
+forget_waiting(struct lane *lane)
+{
+	while (lane->first != NULL) {
+		struct parcel *parcel = lane->first;
+
+		lane->first = parcel->next;
+		parcel_free(parcel);
+	}
+	lane->last = NULL;
+	lane->waiting = 0;
+}
+
+struct lane *
+lanes_find(struct lanes *lanes, const char *endpoint_id)
+{
+	for (size_t i = 0; i < LANES_MAX; i++)
+		if (strcmp(lanes->items[i].endpoint_id, endpoint_id) == 0)
+			return &lanes->items[i];
+	return NULL;
+}
+
+static void
+copy(char *out, size_t size, const char *text)
+{
+	size_t length = strlen(text);
+
+	if (length >= size)
+		length = size - 1;
+	memcpy(out, text, length);
+	out[length] = '\0';
+}
+
+/* Opens one sealed secret and keeps it. */
+static bool
+open_secret(struct lane *lane, struct arena *arena, const struct webhook_key *key,
+            struct bytes sealed)
+{
+	struct bytes secret;
+
+	if (!webhook_key_open(arena, key, sealed, &secret) ||
+	    secret.length != WEBHOOK_SECRET_SIZE)
+		return false;
+	memcpy(lane->secrets[lane->secret_count++], secret.data, WEBHOOK_SECRET_SIZE);
+	return true;
+}
+
+/* The beginnings of sealed secrets are random, so that they tell which secrets these are. */
+static void
+mark(uint8_t out[static 64], const struct webhook_target *target)
+{
+	memset(out, 0, 64);
+	if (target->secret.length >= 32)
+		memcpy(out, target->secret.data, 32);
+	if (target->old_secret.length >= 32)
+		memcpy(out + 32, target->old_secret.data, 32);
+}
+
+/* Opens the secrets, unless they are the ones that the lane has. */
+static bool
+open_secrets(struct lane *lane, struct arena *arena, const struct webhook_keys *keys,
+             const struct webhook_target *target)
+{
+	const struct webhook_key *key = webhook_keys_find(keys, target->seal_key);
+	uint8_t now[64];
+
+	mark(now, target);
+	if (lane->secret_count > 0 && memcmp(now, lane->sealed, sizeof(now)) == 0)
+		return true;
+	lane->secret_count = 0;
+	if (key == NULL || !open_secret(lane, arena, key, target->secret))
+		return false;
+	if (target->old_secret.length > 0)
+		(void)open_secret(lane, arena, key, target->old_secret);
+	memcpy(lane->sealed, now, sizeof(now));
+	return true;
+}
+
+/* Between the two bounds, as many as were answered since the last look, twice. */
+static int64_t
+next_window(const struct lane *lane)
+{
+	int64_t window = 2 * lane->answered;
+
+	if (lane->failing_since.known)
+		return WEBHOOK_REQUESTS_FAILING;
+	return window < WINDOW_MIN ? WINDOW_MIN : window > WINDOW_MAX ? WINDOW_MAX : window;
+}
+
+static void
+follow(struct lane *lane, struct arena *arena, const struct webhook_keys *keys,
+       const struct webhook_target *target)
+{
+	struct http_url url;
+	bool was_open = lane->open;
+
+	copy(lane->endpoint_id, sizeof(lane->endpoint_id), target->endpoint_id);
+	copy(lane->url, sizeof(lane->url), target->url);
+	lane->seen = true;
+	lane->https = http_url_read(arena, target->url, &url) == NULL && url.https;
+	lane->open = open_secrets(lane, arena, keys, target);
+	lane->failing_since = target->failing_since;
+	lane->paused_until = target->paused_until;
+	lane->last_success_at = target->last_success_at;
+	lane->news = target->news;
+	lane->more = target->due;
+	lane->window = next_window(lane);
+	lane->answered = 0;
+	if (was_open && !lane->open)
+		log_line(LOG_LEVEL_ERROR, "the secret of a webhook endpoint cannot be opened",
+		         LOG_S("endpoint_id", lane->endpoint_id));
+}
+
+/* A lane without an endpoint, in which nothing runs. */
+static struct lane *
+free_lane(struct lanes *lanes)
+{
+	for (size_t i = 0; i < LANES_MAX; i++) {
+		struct lane *lane = &lanes->items[i];
+
+		if (lane->endpoint_id[0] != '\0')
+			continue;
+		*lane = (struct lane){.open = true};
+		return lane;
+	}
+	return NULL;
+}
+
+/* Closes lanes that were not seen; those in which nothing runs become free. */
+static void
+close_others(struct lanes *lanes)
+{
+	for (size_t i = 0; i < LANES_MAX; i++) {
+		struct lane *lane = &lanes->items[i];
+
+		if (lane->seen)
+			continue;
+		forget_waiting(lane);
+		lane->open = false;
+		lane->secret_count = 0;
+		if (lane->running == 0)
+			lane->endpoint_id[0] = '\0';
+	}
+}
+
+void
+lanes_follow(struct lanes *lanes, struct arena *arena, const struct webhook_keys *keys,
+             const struct webhook_target *targets, size_t count)
+{
+	for (size_t i = 0; i < LANES_MAX; i++)
+		lanes->items[i].seen = false;
+	for (size_t i = 0; i < count; i++) {
+		struct lane *lane = lanes_find(lanes, targets[i].endpoint_id);
+
+		if (lane == NULL)
+			lane = free_lane(lanes);
+		if (lane != NULL)
+			follow(lane, arena, keys, &targets[i]);
+	}
+	close_others(lanes);
+}
+
+void
+lanes_clear(struct lanes *lanes)
+{
+	for (size_t i = 0; i < LANES_MAX; i++)
+		forget_waiting(&lanes->items[i]);
+}
+
+/* Requests at a time that the endpoint may get now. */
+static size_t
+most_running(const struct lane *lane, int64_t now_ms)
+{
+	if (!lane->open || (lane->paused_until.known && lane->paused_until.ms > now_ms))
+		return 0;
+	return lane->failing_since.known ? WEBHOOK_REQUESTS_FAILING : WEBHOOK_REQUESTS_MAX;
+}
+
+int64_t
+lane_wants(const struct lane *lane, int64_t now_ms)
+{
+	int64_t taken = (int64_t)(lane->waiting + lane->running);
+
+	/* A window that is half full is left alone, so that rows are taken in batches. */
+	if (!lane->more || most_running(lane, now_ms) == 0 || 2 * taken > lane->window)
+		return 0;
+	return lane->window - taken;
+}
+
+void
+lane_add(struct lane *lane, const struct webhook_taken *taken, const char *body,
+         int64_t lease_until_us)
+{
+	struct parcel *parcel = calloc(1, sizeof(*parcel));
+
+	if (parcel == NULL)
+		return;
+	*parcel = (struct parcel){.lane = lane,
+	                          .body = body == NULL ? NULL : strdup(body),
+	                          .attempts = taken->attempts,
+	                          .lease_until_us = lease_until_us,
+	                          .test = taken->test};
+	copy(parcel->row_id, sizeof(parcel->row_id), taken->row_id);
+	copy(parcel->event_id, sizeof(parcel->event_id), taken->event_id);
+	if (lane->last == NULL)
+		lane->first = parcel;
+	else
+		lane->last->next = parcel;
+	lane->last = parcel;
+	lane->waiting++;
+	lane->asked--;
+}
+
+static struct parcel *
+take_first(struct lane *lane)
+{
+	struct parcel *parcel = lane->first;
+
+	lane->first = parcel->next;
+	if (lane->first == NULL)
+		lane->last = NULL;
+	parcel->next = NULL;
+	lane->waiting--;
+	return parcel;
+}
+
+struct parcel *
+lane_next(struct lane *lane, int64_t now_ms, int64_t now_us)
+{
+	if (lane->running >= most_running(lane, now_ms))
+		return NULL;
+	while (lane->first != NULL) {
+		struct parcel *parcel = take_first(lane);
+
+		/* Another process may take it when its lease is over. */
+		if (parcel->lease_until_us < now_us + ATTEMPT_US) {
+			parcel_free(parcel);
+			continue;
+		}
+		lane->running++;
+		return parcel;
+	}
+	return NULL;
+}
+
+void
+lane_done(struct lane *lane, bool delivered)
+{
+	lane->running--;
+	if (delivered)
+		lane->answered++;
+}

@@ -1,0 +1,73 @@
+/* lane.h: one endpoint in the memory of the process that sends: its secrets, and the deliveries that it has
+ * taken. Endpoints do not wait for each other: each has a lane of its own. */
+#pragma once
+
+#include "webhooks/endpoints.h"
+#include "webhooks/queue.h"
+#include "webhooks/signature.h"
+
+/* A delivery that was taken, on its way, or over and not recorded yet. */
+struct parcel {
+	struct parcel *next;
+	struct lane *lane;
+	char *body; /* NULL: the event is kept no more */
+	char row_id[40];
+	char event_id[48];
+	int64_t attempts;
+	int64_t lease_until_us; /* clock_monotonic_us() */
+	int64_t started_ms;
+	bool test;
+};
+
+struct lane {
+	char endpoint_id[32]; /* "": the lane is free */
+	char url[WEBHOOK_URL_MAX + 1];
+	bool https;
+	bool open; /* the endpoint is enabled and its secret is known */
+	bool more; /* a delivery may be due */
+	bool news; /* events lie behind its cursor */
+	bool seen; /* by the look that goes on */
+	uint8_t secrets[2][WEBHOOK_SECRET_SIZE];
+	size_t secret_count;
+	uint8_t sealed[64]; /* the beginnings of the sealed secrets that were opened */
+	struct instant failing_since;
+	struct instant paused_until;
+	struct instant last_success_at;
+	struct parcel *first; /* taken, not sent yet */
+	struct parcel *last;
+	size_t waiting;
+	size_t running;
+	int64_t window;   /* so many are taken ahead */
+	int64_t answered; /* since the last look */
+	int64_t asked;    /* of a take that goes on: so many rows have not come */
+};
+
+enum { LANES_MAX = 2 * WEBHOOK_ENDPOINTS_MAX };
+
+struct lanes {
+	struct lane items[LANES_MAX];
+};
+
+/* Makes the lanes those of the targets. Others are closed: what they have taken is forgotten, so that its
+ * lease ends. */
+void lanes_follow(struct lanes *lanes, struct arena *arena, const struct webhook_keys *keys,
+                  const struct webhook_target *targets, size_t count);
+
+/* Forgets everything that was taken and does not run. */
+void lanes_clear(struct lanes *lanes);
+
+/* How many deliveries the lane would take now. */
+int64_t lane_wants(const struct lane *lane, int64_t now_ms);
+
+/* Adds a delivery that was taken until this time. */
+void lane_add(struct lane *lane, const struct webhook_taken *taken, const char *body,
+              int64_t lease_until_us);
+
+/* The next delivery to send, or NULL: none may be sent now. It runs until lane_done(). */
+struct parcel *lane_next(struct lane *lane, int64_t now_ms, int64_t now_us);
+void lane_done(struct lane *lane, bool delivered);
+
+/* The lane of the endpoint, or NULL. */
+struct lane *lanes_find(struct lanes *lanes, const char *endpoint_id);
+
+void parcel_free(struct parcel *parcel);

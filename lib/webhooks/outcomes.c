@@ -1,0 +1,222 @@
+/* outcomes.c: records answers, and how the endpoints are doing by them. */
+#include "webhooks/outcomes.h"
+
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/text.h"
+#include "events/attempts.h"
+#include "webhooks/verdict.h"
+
+static const int64_t wait_us = 20000;
+/* A success is written down on the endpoint again after this time. */
+static const int64_t success_ms = 10000;
+/* An endpoint that failed for this long gets all that waits as soon as it answers. */
+static const int64_t outage_ms = 60000;
+
+void
+outcomes_add(struct outcomes *outcomes, struct parcel *parcel, const struct post_answer *answer)
+{
+	struct outcome *outcome = calloc(1, sizeof(*outcome));
+
+	/* Without memory the delivery is sent again when its lease is over. */
+	if (outcome == NULL) {
+		parcel_free(parcel);
+		return;
+	}
+	outcome->parcel = parcel;
+	outcome->answer = *answer;
+	if (outcomes->last == NULL)
+		outcomes->first = outcome;
+	else
+		outcomes->last->next = outcome;
+	outcomes->last = outcome;
+	if (outcomes->count++ == 0)
+		outcomes->since_us = clock_monotonic_us();
+}
+
+bool
+outcomes_are_due(const struct outcomes *outcomes)
+{
+	return outcomes->count >= OUTCOMES_MAX / 2 ||
+	       (outcomes->count > 0 && clock_monotonic_us() >= outcomes->since_us + wait_us);
+}
+
+/* The bytes as text for the database: without NUL; what is no UTF-8 is replaced when it is written. */
+static const char *
+answer_text(struct arena *arena, const struct post_answer *answer)
+{
+	char *text;
+
+	if (answer->length == 0)
+		return NULL;
+	text = arena_copy_bytes(arena, answer->body, answer->length);
+	for (size_t i = 0; i < answer->length; i++)
+		if (text[i] == '\0')
+			text[i] = ' ';
+	return text;
+}
+
+static struct webhook_outcome
+outcome_of(struct operation *operation, const struct outcome *outcome,
+           const struct webhook_verdict *verdict)
+{
+	const struct parcel *parcel = outcome->parcel;
+	int64_t made = parcel->attempts + 1, due_ms = 0;
+	struct webhook_outcome out = {
+	        .endpoint_id = parcel->lane->endpoint_id,
+	        .row_id = parcel->row_id,
+	        .state = verdict->delivered ? "delivered" : "failed",
+	        .attempted_at = INSTANT_MS(parcel->started_ms),
+	        .status = outcome->answer.status,
+	        .took_ms = outcome->answer.took_ms,
+	        .reason = verdict->reason,
+	        .answer = answer_text(operation->task->arena, &outcome->answer),
+	};
+
+	/* A test is sent once. */
+	if (!verdict->delivered && !verdict->gone && !parcel->test &&
+	    attempt_next(made, operation->now_ms, verdict->wait_s, &due_ms)) {
+		out.state = "pending";
+		out.due_at = INSTANT_MS(due_ms);
+	}
+	return out;
+}
+
+static struct webhook_health *
+health_of(struct webhook_health *list, size_t *count, const char *endpoint_id)
+{
+	for (size_t i = 0; i < *count; i++)
+		if (text_equal(list[i].endpoint_id, endpoint_id))
+			return &list[i];
+	list[*count] = (struct webhook_health){.endpoint_id = endpoint_id};
+	return &list[(*count)++];
+}
+
+static void
+add_health(struct operation *operation, struct webhook_health *health,
+           const struct webhook_verdict *verdict)
+{
+	if (verdict->delivered) {
+		health->succeeded = true;
+		health->failed = false;
+		return;
+	}
+	health->failed = true;
+	health->gone = health->gone || verdict->gone;
+	if (verdict->pause_s > 0)
+		health->paused_until =
+		        INSTANT_MS(operation->now_ms + verdict->pause_s * SECOND_MS);
+}
+
+/* Whether the row of the endpoint has to change. */
+static bool
+is_news(const struct operation *operation, const struct lane *lane,
+        const struct webhook_health *health)
+{
+	return health->failed || lane->failing_since.known || !lane->last_success_at.known ||
+	       lane->last_success_at.ms < operation->now_ms - success_ms;
+}
+
+/* The lane learns at once what the next look would tell. */
+static void
+tell_lane(const struct operation *operation, struct lane *lane,
+          const struct webhook_health *health)
+{
+	if (health->succeeded)
+		lane->last_success_at = INSTANT_MS(operation->now_ms);
+	if (health->failed && (health->succeeded || !lane->failing_since.known))
+		lane->failing_since = INSTANT_MS(operation->now_ms);
+	else if (!health->failed)
+		lane->failing_since = INSTANT_NONE;
+	if (health->paused_until.known)
+		lane->paused_until = health->paused_until;
+	if (health->gone)
+		lane->open = false;
+}
+
+static enum fail
+write_health(struct operation *operation, struct lane *lane, struct webhook_health *health)
+{
+	if (!is_news(operation, lane, health))
+		return FAIL_NONE;
+	health->recovered = health->succeeded && lane->failing_since.known &&
+	                    lane->failing_since.ms < operation->now_ms - outage_ms;
+	TRY(webhook_health_write(operation, health));
+	tell_lane(operation, lane, health);
+	return FAIL_NONE;
+}
+
+static void
+drop_first(struct outcomes *outcomes, size_t count)
+{
+	for (; count > 0; count--) {
+		struct outcome *outcome = outcomes->first;
+
+		outcomes->first = outcome->next;
+		parcel_free(outcome->parcel);
+		free(outcome);
+		outcomes->count--;
+	}
+	if (outcomes->first == NULL)
+		outcomes->last = NULL;
+	outcomes->since_us = clock_monotonic_us();
+}
+
+/* Outcomes that are recorded together. */
+struct batch {
+	struct webhook_outcome rows[OUTCOMES_MAX];
+	size_t count;
+	struct webhook_health health[OUTCOMES_MAX];
+	struct lane *lanes[OUTCOMES_MAX]; /* of the health beside it */
+	size_t endpoints;
+};
+
+static void
+gather(const struct outcomes *outcomes, struct operation *operation, struct batch *batch)
+{
+	for (const struct outcome *o = outcomes->first;
+	     o != NULL && batch->count < OUTCOMES_MAX; o = o->next) {
+		struct webhook_verdict verdict =
+		        webhook_verdict_of(operation->task->arena, &o->answer);
+		struct webhook_health *health;
+
+		batch->rows[batch->count++] = outcome_of(operation, o, &verdict);
+		if (o->parcel->test)
+			continue;
+		health = health_of(batch->health, &batch->endpoints,
+		                   o->parcel->lane->endpoint_id);
+		batch->lanes[health - batch->health] = o->parcel->lane;
+		add_health(operation, health, &verdict);
+	}
+}
+
+/* The outcomes in one transaction with what they mean for the endpoints. Mostly they mean nothing new. */
+static enum fail
+write_batch(struct operation *operation, struct batch *batch)
+{
+	bool changes = false;
+
+	for (size_t i = 0; i < batch->endpoints; i++)
+		changes = changes || is_news(operation, batch->lanes[i], &batch->health[i]);
+	if (!changes)
+		return webhook_record(operation, batch->rows, batch->count);
+	TRY(db_begin(operation->db, operation->task));
+	TRY(webhook_record(operation, batch->rows, batch->count));
+	for (size_t i = 0; i < batch->endpoints; i++)
+		TRY(write_health(operation, batch->lanes[i], &batch->health[i]));
+	return db_commit(operation->db, operation->task);
+}
+
+enum fail
+outcomes_write(struct outcomes *outcomes, struct operation *operation)
+{
+	while (outcomes->count > 0) {
+		struct batch *batch = arena_alloc(operation->task->arena, sizeof(*batch));
+
+		gather(outcomes, operation, batch);
+		TRY(write_batch(operation, batch));
+		drop_first(outcomes, batch->count);
+	}
+	return FAIL_NONE;
+}

@@ -1,0 +1,32 @@
+/* outcomes.h: answers that are gathered, and recorded together. */
+#pragma once
+
+#include "http/posts.h"
+#include "operation/operation.h"
+#include "webhooks/lane.h"
+
+enum { OUTCOMES_MAX = 64 };
+
+struct outcome {
+	struct outcome *next;
+	struct parcel *parcel;
+	struct post_answer answer;
+};
+
+/* In the order in which they came. They stay until they are recorded. */
+struct outcomes {
+	struct outcome *first;
+	struct outcome *last;
+	size_t count;
+	int64_t since_us; /* clock_monotonic_us(): when the first one came */
+};
+
+/* Takes the parcel over. */
+void outcomes_add(struct outcomes *outcomes, struct parcel *parcel,
+                  const struct post_answer *answer);
+
+/* There are enough of them, or the first one has waited long enough. */
+bool outcomes_are_due(const struct outcomes *outcomes);
+
+/* Records all, and how the endpoints are doing. After a failure they are still there. */
+enum fail outcomes_write(struct outcomes *outcomes, struct operation *operation) MUST_CHECK;

@@ -1,0 +1,262 @@
+/* queue.c: takes what endpoints are to get from the log of events, and writes down what became of it. */
+#include "webhooks/queue.h"
+
+#include "base/arena.h"
+#include "base/text.h"
+#include "billing/audit.h"
+#include "events/log.h"
+#include "webhooks/endpoints.h"
+#include "json/out.h"
+
+enum { KEEP_DAYS = 30 };
+
+struct fed {
+	int64_t events;
+};
+
+struct judged {
+	bool ends;
+};
+
+extern const char webhooks_feed_sql[], webhooks_take_sql[], webhooks_record_sql[],
+        webhooks_health_sql[]; /* the .sql files of this folder */
+
+enum {
+	TARGETS,
+	FEED,
+	TAKE,
+	RECORD,
+	HEALTH,
+	RECOVER,
+	DISABLE,
+	PRUNE,
+	PRUNE_DELETED,
+	DROP,
+	FIGURES
+};
+
+static const struct statement statements[] = {
+        [TARGETS] = {"webhook_targets",
+                     ROWS_WITH(struct webhook_target, endpoint_id, url, secret, old_secret,
+                               seal_key, failing_since, paused_until, last_success_at, due,
+                               news),
+                     .sql = "SELECT endpoint_id, url, secret, CASE WHEN old_secret_until > "
+                            "$1::timestamptz THEN old_secret END AS old_secret, seal_key, "
+                            "failing_since, paused_until, last_success_at, "
+                            "EXISTS (SELECT FROM webhook_deliveries d "
+                            "  WHERE d.endpoint_id = e.endpoint_id AND d.state = 'pending' "
+                            "  AND d.due_at <= $1::timestamptz) AS due, "
+                            "EXISTS (SELECT FROM events v "
+                            "  WHERE (v.position, v.number) > (e.position, e.number) "
+                            "  AND v.position < (SELECT event_horizon())) AS news "
+                            "FROM webhook_endpoints e WHERE state = 'enabled' LIMIT 100"},
+        [FEED] = {"webhook_feed", ROWS_WITH(struct fed, events), .sql = webhooks_feed_sql},
+        [TAKE] = {"webhook_take",
+                  ROWS_WITH(struct webhook_taken, endpoint_id, row_id, event_id, type, attempts,
+                            event_at, test, customer_id, sequence, data),
+                  .sql = webhooks_take_sql},
+        [RECORD] = {"webhook_record", .sql = webhooks_record_sql},
+        [HEALTH] = {"webhook_health", ROWS_WITH(struct judged, ends),
+                    .sql = webhooks_health_sql},
+        /* The attempt that follows does not count, so that a delivery which fails for another reason
+         * keeps its schedule. */
+        [RECOVER] = {"webhook_recover",
+                     .sql = "UPDATE webhook_deliveries SET due_at = $2::timestamptz, "
+                            "attempts = greatest(attempts - 1, 0) "
+                            "WHERE endpoint_id = $1 AND state = 'pending' AND attempts > 0 "
+                            "AND due_at > $2::timestamptz + interval '30 seconds'"},
+        [DISABLE] = {"webhook_disable",
+                     .sql = "UPDATE webhook_endpoints SET state = 'disabled', "
+                            "disabled_reason = $2, disabled_at = $3::timestamptz, "
+                            "updated_at = $3::timestamptz "
+                            "WHERE endpoint_id = $1 AND state = 'enabled'"},
+        [PRUNE] = {"webhook_prune",
+                   .sql = "DELETE FROM webhook_deliveries d USING (SELECT endpoint_id, "
+                          "event_id FROM webhook_deliveries WHERE state <> 'pending' "
+                          "AND created_at <= $1::timestamptz ORDER BY created_at "
+                          "LIMIT $2::bigint FOR UPDATE SKIP LOCKED) AS old "
+                          "WHERE d.endpoint_id = old.endpoint_id "
+                          "AND d.event_id = old.event_id"},
+        [PRUNE_DELETED] =
+                {"webhook_prune_deleted",
+                 .sql = "DELETE FROM webhook_deliveries d USING (SELECT d.endpoint_id, "
+                        "d.event_id FROM webhook_endpoints e JOIN webhook_deliveries d "
+                        "USING (endpoint_id) WHERE e.state = 'deleted' LIMIT $1::bigint "
+                        "FOR UPDATE OF d SKIP LOCKED) AS old "
+                        "WHERE d.endpoint_id = old.endpoint_id "
+                        "AND d.event_id = old.event_id"},
+        [DROP] = {"webhook_endpoints_drop",
+                  .sql = "DELETE FROM webhook_endpoints e WHERE state = 'deleted' "
+                         "AND NOT EXISTS (SELECT FROM webhook_deliveries d "
+                         "WHERE d.endpoint_id = e.endpoint_id)"},
+        [FIGURES] =
+                {"webhook_figures",
+                 ROWS_WITH(struct webhook_figures, enabled, failing, disabled, pending,
+                           waiting_since, failing_one, disabled_one),
+                 .sql = "SELECT count(*) FILTER (WHERE state = 'enabled') AS enabled, "
+                        "count(*) FILTER (WHERE fails) AS failing, "
+                        "count(*) FILTER (WHERE ended) AS disabled, "
+                        "COALESCE(sum(pending), 0)::bigint AS pending, "
+                        "min(least(delivery, event)) AS waiting_since, "
+                        "min(endpoint_id) FILTER (WHERE fails) AS failing_one, "
+                        "min(endpoint_id) FILTER (WHERE ended) AS disabled_one "
+                        "FROM (SELECT endpoint_id, state, state = 'enabled' "
+                        "  AND COALESCE(failing_since <= $1::timestamptz "
+                        "    - interval '10 minutes', false) AS fails, "
+                        "  COALESCE(disabled_reason IN ('gone', 'failing'), false) AS ended, "
+                        "  d.pending, d.delivery, v.event FROM webhook_endpoints e "
+                        "LEFT JOIN LATERAL (SELECT count(*) AS pending, min(event_at) AS "
+                        "  delivery FROM (SELECT event_at FROM webhook_deliveries d "
+                        "    WHERE d.endpoint_id = e.endpoint_id AND d.state = 'pending' "
+                        "    LIMIT 1000) AS p) AS d ON e.state = 'enabled' "
+                        "LEFT JOIN LATERAL (SELECT created_at AS event FROM events v "
+                        "  WHERE (v.position, v.number) > (e.position, e.number) "
+                        "  AND v.position < (SELECT event_horizon()) "
+                        "  ORDER BY v.position, v.number LIMIT 1) AS v "
+                        "  ON e.state = 'enabled') AS endpoints"},
+};
+
+const struct statement_list webhook_queue_statements = STATEMENT_LIST(statements);
+
+enum fail
+webhook_targets(struct operation *operation, const struct webhook_target **out, size_t *count)
+{
+	return db_rows(operation->db, operation->task, &statements[TARGETS],
+	               PARAMETERS(param_now(operation)), (void *)out, count);
+}
+
+enum fail
+webhook_feed(struct operation *operation, const char *endpoint_id, int64_t *events)
+{
+	struct fed fed = {0};
+	bool found;
+
+	TRY(db_row(operation->db, operation->task, &statements[FEED],
+	           PARAMETERS(endpoint_id, param_now(operation),
+	                      param_int(operation->task, WEBHOOK_PENDING_MAX)),
+	           &fed, &found));
+	*events = fed.events;
+	return FAIL_NONE;
+}
+
+enum fail
+webhook_take(struct operation *operation, const struct webhook_want *wants, size_t want_count,
+             const struct webhook_taken **out, size_t *count)
+{
+	struct json_out json = json_out_new(operation->task->arena, 1024);
+
+	json_out_open(&json, NULL, '[');
+	for (size_t i = 0; i < want_count; i++) {
+		json_out_open(&json, NULL, '{');
+		json_out_string(&json, "endpoint_id", wants[i].endpoint_id);
+		json_out_int(&json, "want", wants[i].want);
+		json_out_close(&json, '}');
+	}
+	json_out_close(&json, ']');
+	return db_rows(operation->db, operation->task, &statements[TAKE],
+	               PARAMETERS(json.text.data, param_now(operation),
+	                          param_in(operation, WEBHOOK_LEASE_S * SECOND_MS)),
+	               (void *)out, count);
+}
+
+static void
+write_outcome(struct json_out *json, const struct webhook_outcome *outcome)
+{
+	json_out_open(json, NULL, '{');
+	json_out_string(json, "endpoint_id", outcome->endpoint_id);
+	json_out_string(json, "row_id", outcome->row_id);
+	json_out_string(json, "state", outcome->state);
+	json_out_time(json, "due_at", outcome->due_at);
+	json_out_time(json, "attempted_at", outcome->attempted_at);
+	if (outcome->status != 0)
+		json_out_int(json, "status", outcome->status);
+	json_out_int(json, "took_ms", outcome->took_ms);
+	json_out_string(json, "reason", outcome->reason);
+	json_out_string(json, "answer", outcome->answer);
+	json_out_close(json, '}');
+}
+
+enum fail
+webhook_record(struct operation *operation, const struct webhook_outcome *outcomes,
+               size_t count)
+{
+	struct json_out json = json_out_new(operation->task->arena, 4096);
+
+	json_out_open(&json, NULL, '[');
+	for (size_t i = 0; i < count; i++)
+		write_outcome(&json, &outcomes[i]);
+	json_out_close(&json, ']');
+	return db_run(operation->db, operation->task, &statements[RECORD],
+	              PARAMETERS(json.text.data), NULL);
+}
+
+/* Customers do not see this event. */
+static enum fail
+tell_disabled(struct operation *operation, const char *endpoint_id, const char *reason)
+{
+	struct json_out json = json_out_new(operation->task->arena, 1024);
+	struct webhook_endpoint endpoint;
+
+	TRY(webhook_endpoint_find(operation, endpoint_id, &endpoint));
+	webhook_endpoint_render(&json, NULL, &endpoint);
+	TRY(audit_record_values(operation, "webhook_endpoint_disable", NULL, endpoint_id,
+	                        reason, NULL, json.text.data));
+	return event_write(operation, EVENT_ENDPOINT_DISABLED, NULL, json.text.data);
+}
+
+static enum fail
+disable(struct operation *operation, const char *endpoint_id, const char *reason)
+{
+	int64_t changed;
+
+	TRY(db_run(operation->db, operation->task, &statements[DISABLE],
+	           PARAMETERS(endpoint_id, reason, param_now(operation)), &changed));
+	return changed == 0 ? FAIL_NONE : tell_disabled(operation, endpoint_id, reason);
+}
+
+enum fail
+webhook_health_write(struct operation *operation, const struct webhook_health *health)
+{
+	struct task *task = operation->task;
+	struct judged judged;
+	bool found;
+
+	TRY(db_row(operation->db, task, &statements[HEALTH],
+	           PARAMETERS(health->endpoint_id, param_now(operation),
+	                      param_bool(health->succeeded), param_bool(health->failed),
+	                      param_time(task, health->paused_until), param_bool(health->gone)),
+	           &judged, &found));
+	if (found && judged.ends)
+		return disable(operation, health->endpoint_id,
+		               health->gone ? "gone" : "failing");
+	if (!found || !health->recovered)
+		return FAIL_NONE;
+	return db_run(operation->db, task, &statements[RECOVER],
+	              PARAMETERS(health->endpoint_id, param_now(operation)), NULL);
+}
+
+enum fail
+webhook_prune(struct operation *operation, int64_t *pruned)
+{
+	const char *batch = param_int(operation->task, operation->batch);
+	int64_t deleted;
+
+	TRY(db_run(operation->db, operation->task, &statements[PRUNE],
+	           PARAMETERS(param_in(operation, -KEEP_DAYS * DAY_MS), batch), pruned));
+	TRY(db_run(operation->db, operation->task, &statements[PRUNE_DELETED],
+	           PARAMETERS(batch), &deleted));
+	*pruned += deleted;
+	return deleted > 0 ? FAIL_NONE
+	                   : db_run(operation->db, operation->task, &statements[DROP],
+	                            NO_PARAMETERS, NULL);
+}
+
+enum fail
+webhook_figures(struct operation *operation, struct webhook_figures *out)
+{
+	bool found;
+
+	*out = (struct webhook_figures){0};
+	return db_row(operation->db, operation->task, &statements[FIGURES],
+	              PARAMETERS(param_now(operation)), out, &found);
+}

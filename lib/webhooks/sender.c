@@ -1,0 +1,309 @@
+/*
+ * sender.c: sends deliveries to many endpoints at a time.
+ *
+ * One step of the job records what was answered, looks which endpoints may get something, feeds and takes for
+ * those, and lets the requests go on for a moment. Statements run between, so they are few and short; answers
+ * are recorded in batches.
+ */
+#include "webhooks/sender.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "base/version.h"
+#include "events/attempts.h"
+#include "http/posts.h"
+#include "webhooks/body.h"
+#include "webhooks/guard.h"
+#include "webhooks/known_keys.h"
+#include "webhooks/lane.h"
+#include "webhooks/outcomes.h"
+
+static const int64_t look_us = 100000;   /* between two looks while requests run */
+static const int64_t keys_us = 5000000;  /* between two tries to open the keys */
+static const int64_t end_us = 5000000;   /* for the answers of what is on its way at the end */
+static const int64_t timeout_ms = 15000; /* of an attempt */
+static const int64_t connect_ms = 5000;
+
+enum { IDLE_CONNECTIONS = 128, WAIT_MS = 50, WAIT_SHORT_MS = 5 };
+
+struct webhook_sender {
+	struct webhook_sender_options options;
+	struct webhook_guard guard;
+	struct posts *posts;
+	struct webhook_keys keys;
+	struct instant key_added_at; /* the current key's */
+	int64_t keys_due_us;
+	int64_t look_due_us;
+	struct lanes lanes;
+	struct outcomes outcomes;
+	size_t running;
+};
+
+struct webhook_sender *
+webhook_sender_new(const struct webhook_sender_options *options)
+{
+	struct webhook_sender *sender = calloc(1, sizeof(*sender));
+	struct posts_options posts = {
+	        .user_agent = "Global-Billing/" VERSION,
+	        .ca_file = options->ca_file,
+	        .connect_timeout_ms = connect_ms,
+	        .timeout_ms = timeout_ms,
+	        .idle_max = IDLE_CONNECTIONS,
+	        .admits = webhook_guard_admits,
+	};
+
+	if (sender == NULL)
+		return NULL;
+	sender->options = *options;
+	sender->guard.allowed = options->allowed;
+	posts.context = &sender->guard;
+	sender->posts = posts_new(&posts);
+	if (sender->posts == NULL) {
+		free(sender);
+		return NULL;
+	}
+	return sender;
+}
+
+bool
+webhook_sender_has_key(const struct webhook_sender *sender)
+{
+	return sender->keys.current.pair != NULL;
+}
+
+/* Loads the keys again from time to time, as they may have been changed. Without them nothing is sent: other
+ * hosts may have them. */
+static enum fail
+open_keys(struct webhook_sender *sender, struct operation *operation)
+{
+	const struct webhook_known_key *known;
+	struct task task = task_attempt(operation->task);
+	struct operation attempt = *operation;
+	struct webhook_keys keys;
+	size_t count;
+
+	if (clock_monotonic_us() < sender->keys_due_us)
+		return FAIL_NONE;
+	sender->keys_due_us = clock_monotonic_us() + keys_us;
+	attempt.task = &task;
+	if (webhook_keys_open(&attempt, sender->options.keys_dir, &keys) != FAIL_NONE) {
+		webhook_keys_release(&sender->keys);
+		if (task.failure.kind == FAIL_CONFLICT)
+			return FAIL_NONE;
+		return task_fail(operation->task, task.failure.kind, task.failure.code, "%s",
+		                 task.failure.message);
+	}
+	webhook_keys_release(&sender->keys);
+	sender->keys = keys;
+	TRY(webhook_known_keys(operation, &known, &count));
+	sender->key_added_at = count > 0 ? known[0].added_at : INSTANT_NONE;
+	return FAIL_NONE;
+}
+
+/* Feeds the lanes that have news. */
+static enum fail
+feed(struct webhook_sender *sender, struct operation *operation)
+{
+	for (size_t i = 0; i < LANES_MAX; i++) {
+		struct lane *lane = &sender->lanes.items[i];
+		int64_t events = 0;
+
+		if (!lane->open || !lane->news)
+			continue;
+		TRY(webhook_feed(operation, lane->endpoint_id, &events));
+		lane->more = lane->more || events > 0;
+	}
+	return FAIL_NONE;
+}
+
+static enum fail
+look(struct webhook_sender *sender, struct operation *operation)
+{
+	const struct webhook_target *targets;
+	size_t count;
+
+	if (sender->running > 0 && clock_monotonic_us() < sender->look_due_us)
+		return FAIL_NONE;
+	sender->look_due_us = clock_monotonic_us() + look_us;
+	TRY(webhook_targets(operation, &targets, &count));
+	lanes_follow(&sender->lanes, operation->task->arena, &sender->keys, targets, count);
+	return feed(sender, operation);
+}
+
+/* Gives each lane what was taken for it. */
+static void
+spread(struct webhook_sender *sender, struct operation *operation,
+       const struct webhook_taken *taken, size_t count)
+{
+	int64_t lease_us = (int64_t)WEBHOOK_LEASE_S * 1000000 + clock_monotonic_us();
+
+	for (size_t i = 0; i < count; i++) {
+		struct lane *lane = lanes_find(&sender->lanes, taken[i].endpoint_id);
+
+		if (lane != NULL)
+			lane_add(lane, &taken[i],
+			         webhook_body(operation->task->arena, &taken[i]), lease_us);
+	}
+}
+
+static enum fail
+take(struct webhook_sender *sender, struct operation *operation)
+{
+	struct webhook_want wants[LANES_MAX];
+	const struct webhook_taken *taken;
+	size_t want_count = 0, count;
+
+	for (size_t i = 0; i < LANES_MAX; i++) {
+		struct lane *lane = &sender->lanes.items[i];
+		int64_t want = lane_wants(lane, operation->now_ms);
+
+		if (want == 0)
+			continue;
+		wants[want_count++] = (struct webhook_want){lane->endpoint_id, want};
+		lane->asked = want;
+	}
+	if (want_count == 0)
+		return FAIL_NONE;
+	TRY(webhook_take(operation, wants, want_count, &taken, &count));
+	spread(sender, operation, taken, count);
+	/* As many as were asked for: there may be more. */
+	for (size_t i = 0; i < LANES_MAX; i++)
+		if (sender->lanes.items[i].more)
+			sender->lanes.items[i].more = sender->lanes.items[i].asked == 0;
+	return FAIL_NONE;
+}
+
+/* Both keys sign for a day after a change. */
+static struct webhook_signers
+signers_of(const struct webhook_sender *sender, const struct lane *lane, int64_t now_ms)
+{
+	struct webhook_signers signers = {.keys = {&sender->keys.current, &sender->keys.old},
+	                                  .key_count = 1,
+	                                  .secret_count = lane->secret_count};
+
+	for (size_t i = 0; i < lane->secret_count; i++)
+		signers.secrets[i] = (struct bytes){lane->secrets[i], WEBHOOK_SECRET_SIZE};
+	if (sender->keys.old.pair != NULL && sender->key_added_at.known &&
+	    sender->key_added_at.ms > now_ms - WEBHOOK_OVERLAP_MS)
+		signers.key_count = 2;
+	return signers;
+}
+
+static bool
+start(struct webhook_sender *sender, struct operation *operation, struct parcel *parcel)
+{
+	struct arena *arena = operation->task->arena;
+	const struct lane *lane = parcel->lane;
+	struct webhook_signers signers = signers_of(sender, lane, operation->now_ms);
+	const char *headers[WEBHOOK_HEADERS];
+
+	parcel->started_ms = operation->now_ms;
+	webhook_headers(arena, &signers, parcel->event_id, operation->now_ms, parcel->body,
+	                headers);
+	return posts_start(sender->posts, &(struct post){.url = lane->url,
+	                                                 .https = lane->https,
+	                                                 .headers = headers,
+	                                                 .header_count = WEBHOOK_HEADERS,
+	                                                 .body = parcel->body,
+	                                                 .length = strlen(parcel->body),
+	                                                 .about = parcel});
+}
+
+/* Ends a delivery whose event is kept no more. */
+static void
+end_without_event(struct webhook_sender *sender, struct parcel *parcel, int64_t now_ms)
+{
+	static const char gone[] = "the event is kept no more";
+	struct post_answer answer = {.about = parcel};
+
+	parcel->started_ms = now_ms;
+	memcpy(answer.reason, gone, sizeof(gone));
+	parcel->attempts = ATTEMPTS_MAX;
+	outcomes_add(&sender->outcomes, parcel, &answer);
+	lane_done(parcel->lane, false);
+}
+
+static void
+start_lane(struct webhook_sender *sender, struct operation *operation, struct lane *lane)
+{
+	int64_t now_us = clock_monotonic_us();
+	struct parcel *parcel;
+
+	while ((parcel = lane_next(lane, operation->now_ms, now_us)) != NULL) {
+		if (parcel->body == NULL) {
+			end_without_event(sender, parcel, operation->now_ms);
+		} else if (start(sender, operation, parcel)) {
+			sender->running++;
+		} else {
+			lane_done(lane, false);
+			parcel_free(parcel);
+		}
+	}
+}
+
+/* Lets the requests go on, and gathers what is over. */
+static void
+run(struct webhook_sender *sender)
+{
+	struct post_answer answer;
+
+	if (sender->running == 0)
+		return;
+	posts_run(sender->posts, sender->outcomes.count > 0 ? WAIT_SHORT_MS : WAIT_MS);
+	while (posts_next(sender->posts, &answer)) {
+		struct parcel *parcel = answer.about;
+
+		sender->running--;
+		lane_done(parcel->lane, answer.status >= 200 && answer.status < 300);
+		outcomes_add(&sender->outcomes, parcel, &answer);
+	}
+}
+
+static enum fail
+record(struct webhook_sender *sender, struct operation *operation)
+{
+	if (!outcomes_are_due(&sender->outcomes) && sender->running > 0)
+		return FAIL_NONE;
+	return outcomes_write(&sender->outcomes, operation);
+}
+
+enum fail
+webhook_send_run(struct operation *operation, int64_t *done)
+{
+	struct webhook_sender *sender = operation->webhooks;
+
+	*done = 0;
+	run(sender);
+	TRY(record(sender, operation));
+	TRY(open_keys(sender, operation));
+	if (webhook_sender_has_key(sender)) {
+		TRY(look(sender, operation));
+		TRY(take(sender, operation));
+		for (size_t i = 0; i < LANES_MAX; i++)
+			start_lane(sender, operation, &sender->lanes.items[i]);
+	}
+	*done = (int64_t)(sender->running + sender->outcomes.count);
+	return FAIL_NONE;
+}
+
+void
+webhook_sender_end(struct webhook_sender *sender, struct operation *operation)
+{
+	int64_t until_us = clock_monotonic_us() + end_us;
+
+	if (sender == NULL)
+		return;
+	lanes_clear(&sender->lanes);
+	while (sender->running > 0 && clock_monotonic_us() < until_us)
+		run(sender);
+	if (outcomes_write(&sender->outcomes, operation) != FAIL_NONE)
+		log_line(LOG_LEVEL_WARNING, "the last answers of webhooks are not recorded",
+		         LOG_S("code", operation->task->failure.code));
+	posts_free(sender->posts);
+	webhook_keys_release(&sender->keys);
+	free(sender);
+}

@@ -1,0 +1,19 @@
+/* verdict.h: what the answer of a receiver means. */
+#pragma once
+
+#include "base/failure.h"
+
+struct post_answer;
+
+struct webhook_verdict {
+	bool delivered;  /* 2xx */
+	bool gone;       /* 410: the receiver wants nothing any more */
+	int64_t wait_s;  /* before the next attempt; 0: as the schedule has it */
+	int64_t pause_s; /* before anything else is sent to the endpoint; 0: nothing is paused */
+	const char *reason; /* of a failure, for people; NULL: none */
+};
+
+/* An answer that is not whole is a failure, whatever its status. 429 and 503 may ask for time; these and 502,
+ * 504 pause the endpoint. */
+struct webhook_verdict webhook_verdict_of(struct arena *arena,
+                                          const struct post_answer *answer);
