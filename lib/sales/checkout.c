@@ -158,7 +158,8 @@ session_form(struct operation *operation, const struct checkout_request *request
              const struct order *order, const char *stripe_customer_id,
              struct instant free_until)
 {
-	struct stripe_form form = stripe_form_new(operation->task->arena);
+	struct arena *arena = operation->task->arena;
+	struct stripe_form form = stripe_form_new(arena);
 	size_t next = 1;
 
 	stripe_form_string(&form, "mode", "subscription");
@@ -169,11 +170,14 @@ session_form(struct operation *operation, const struct checkout_request *request
 	                         NULL);
 	stripe_form_string(&form, "customer", stripe_customer_id);
 	stripe_form_string(&form, "client_reference_id", request->customer_id);
-	stripe_form_string(&form, "success_url",
-	                   url_or_ours(operation, request->success_url,
-	                               "done?session_id={CHECKOUT_SESSION_ID}"));
+	stripe_form_string(
+	        &form, "success_url",
+	        url_or_ours(operation, request->success_url,
+	                    arena_printf(arena, "done?plan=%s&session_id={CHECKOUT_SESSION_ID}",
+	                                 request->plan)));
 	stripe_form_string(&form, "cancel_url",
-	                   url_or_ours(operation, request->cancel_url, "canceled"));
+	                   url_or_ours(operation, request->cancel_url,
+	                               arena_printf(arena, "canceled?plan=%s", request->plan)));
 	stripe_form_string(&form, "metadata[customer_id]", request->customer_id);
 	stripe_form_string(&form, "subscription_data[metadata][customer_id]",
 	                   request->customer_id);

@@ -2,7 +2,7 @@
 
 import { address, get } from "/shared/api.js";
 import { card, day, field, h, number, part, title } from "/shared/ui.js";
-import { chart } from "./charts.js";
+import { chart } from "/shared/charts.js";
 
 const before = (days) => new Date(Date.now() - days * 86400000).toISOString().slice(0, 10);
 

@@ -61,8 +61,8 @@ def test_the_requests_to_stripe(api, stack):
                                     "billing_mode": {"type": "classic"}}}
     assert session_requests(stack, customer) == [
         {**common, "line_items": {"0": {"price": "price_starter_month", "quantity": "1"}},
-         "success_url": f"{stack.base_url}/checkout/done?session_id={{CHECKOUT_SESSION_ID}}",
-         "cancel_url": f"{stack.base_url}/checkout/canceled"},
+         "success_url": f"{stack.base_url}/checkout/done?plan=starter&session_id={{CHECKOUT_SESSION_ID}}",
+         "cancel_url": f"{stack.base_url}/checkout/canceled?plan=starter"},
         {**common, "line_items": {"0": {"price": "price_enterprise_year", "quantity": "1"}},
          "success_url": url, "cancel_url": url}]
     made, = [one for one in stack.stripe.requests("POST", "/v1/customers")

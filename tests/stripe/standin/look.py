@@ -27,6 +27,7 @@ h1 { margin: 0 0 1rem; font-size: 1.45rem; line-height: 1.25 }
 h2 { margin: 1.75rem 0 .5rem; font-size: 1.1rem }
 p { margin: .5rem 0 }
 table { width: 100%; border-collapse: collapse; margin: .5rem 0 1rem; font-variant-numeric: tabular-nums }
+caption { text-align: left; color: var(--quiet); font-size: .9rem } thead { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden }
 td { padding: .55rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
 td + td { padding-left: .75rem; white-space: nowrap } td:last-child { text-align: right }
 .due { display: flex; justify-content: space-between; font-size: 1.15rem; font-weight: 650; margin: 1rem 0 }
@@ -36,7 +37,7 @@ label.card { display: flex; gap: .75rem; padding: .7rem .9rem; cursor: pointer; 
 legend + label.card { border-top: 0 }
 label.card:has(:checked) { background: color-mix(in srgb, var(--brand) 12%, transparent) }
 label.card small { display: block; color: var(--quiet); font-size: .875rem }
-input[type=radio] { accent-color: var(--brand); width: 1.1rem; height: 1.1rem; margin-top: .25rem; flex: none }
+input[type=radio] { accent-color: var(--brand); width: 1.5rem; height: 1.5rem; margin: .1rem 0 0; flex: none }
 label.field { display: block; font-weight: 550 }
 input[name=email] { display: block; width: 100%; margin-top: .25rem; padding: .6rem .75rem; font: inherit;
   color: inherit; background: var(--ground); border: 1px solid var(--edge); border-radius: .5rem }

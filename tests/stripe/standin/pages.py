@@ -54,6 +54,12 @@ def button(action, label, first=False, **values):
             f'<button{FIRST if first else ""}>{html.escape(label)}</button></form>')
 
 
+def table(caption, heads, rows):
+    """A table with heads for screen readers; the rows are markup."""
+    columns = "".join(f'<th scope="col">{head}</th>' for head in heads)
+    return f"<table><caption>{caption}</caption><thead><tr>{columns}</tr></thead><tbody>{rows}</tbody></table>"
+
+
 def card_choice(marked=CARDS[0][0]):
     """The choice of a test card."""
     rows = [f'<label class="card"><input type="radio" name="card" value="{number}"'
@@ -101,7 +107,7 @@ def pay_form(state, session, complaint):
         who = (f'<p><label class="field">E-mail <input name="email" autocomplete="email" '
                f'value="{html.escape(email)}"></label></p>')
     return (f'<p class="bad" role="alert">{html.escape(complaint)}</p>' if complaint else "") + (
-        f'<table>{rows}</table><p class="due">Due today: {due}</p>{trial}'
+        f'{table("Your order", ("Goods", "Quantity", "Price"), rows)}<p class="due">Due today: {due}</p>{trial}'
         f'<form method="post">{who}{card_choice()}<div class="actions">'
         f'<button{FIRST} name="action" value="pay">Pay</button>'
         '<button name="action" value="cancel">Cancel</button></div></form>')
@@ -225,7 +231,7 @@ def portal_content(state, session, complaint):
         link = f'<a href="/invoice/{invoice.id}">{invoice.number}</a>'
         amount = billing.money(invoice.amount_due, invoice.currency)
         rows.append(f"<tr><td>{link}</td><td>{amount}</td><td>{invoice.status}</td></tr>")
-    parts.append(f"<h2>Invoices</h2><table>{''.join(rows)}</table>")
+    parts.append("<h2>Invoices</h2>" + table("Your invoices", ("Number", "Amount", "State"), "".join(rows)))
     for invoice in state.invoices.newest(session.customer):
         if invoice.status == "open":
             parts.append(f"<h2>Pay {invoice.number}</h2>{invoice_form(invoice)}")
@@ -282,7 +288,7 @@ def invoice_page(server, id, form):
                        f"<td>{billing.money(line.amount, invoice.currency)}</td></tr>"
                        for line in invoice.lines)
         due = billing.money(invoice.amount_due, invoice.currency)
-        return page(f"Invoice {invoice.number}", f"{complaint}<table>{rows}</table>"
+        return page(f"Invoice {invoice.number}", complaint + table("What is billed", ("Goods", "Amount"), rows) +
                     f'<p class="due">Due: {due} ({invoice.status})</p>'
                     + (invoice_form(invoice) if invoice.status == "open" else ""))
 
