@@ -160,9 +160,7 @@ admit_customer(struct call *call)
 
 	if (asked != NULL && strcmp(asked, call->caller.key.customer_id) != 0)
 		return fail_customer_not_found(&call->request->task);
-	if (call->route->who == WHO_CALLER)
-		return FAIL_NONE;
-	if (call->route->who != WHO_CUSTOMER)
+	if (call->route->who != WHO_CUSTOMER && call->route->who != WHO_CALLER)
 		return forbidden(call);
 	if ((call->caller.scopes & call->route->scope) != call->route->scope)
 		return task_fail(&call->request->task, FAIL_FORBIDDEN, "scope_missing",

@@ -74,6 +74,10 @@ handler list_usage, get_latest_usage, list_usage_days, get_usage_limits;
 extern const struct field clean_up_query[], correct_usage_body[];
 handler delete_old_usage, post_usage_correction;
 
+/* events.c */
+extern const struct field events_query[];
+handler list_events, get_event;
+
 /* audit.c */
 extern const struct field audit_query[];
 handler list_audit;

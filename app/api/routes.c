@@ -75,6 +75,9 @@ const struct route api_routes[] = {
 	{{HTTP_DELETE, "/api/sessions"},                 WHO_CALLER,   .handler = delete_sessions, .query = sessions_query},
 	{{HTTP_DELETE, "/api/sessions/:session_id"},     WHO_CALLER,   .handler = delete_other_session, .query = sessions_query},
 
+	{{HTTP_GET,    "/api/events"},                   WHO_CALLER, SCOPE_BILLING, .handler = list_events, .query = events_query},
+	{{HTTP_GET,    "/api/events/:event_id"},         WHO_CALLER, SCOPE_BILLING, .handler = get_event},
+
 	{{HTTP_GET,    "/api/audit"},                    WHO_OPERATOR, .handler = list_audit, .query = audit_query},
 
 	{{HTTP_POST,   ENDPOINTS_PATH},                  WHO_OPERATOR, .handler = post_webhook_endpoint, .body = create_endpoint_body},

@@ -24,7 +24,8 @@ static const struct alias {
 };
 
 /* Options that are no field: they are for billingctl itself, or become headers. */
-static const char *const others[] = {"--yes", "--out", "--csv", "--idempotency-key"};
+static const char *const others[] = {"--yes", "--out", "--csv", "--follow",
+                                     "--idempotency-key"};
 
 static const struct alias *
 alias_of(const char *option)

@@ -43,6 +43,17 @@ static const struct ctl_option audit_list_options[] = {
         {0},
 };
 
+static const struct ctl_option events_options[] = {
+        {"--customer", "ID", "only events of this customer"},
+        {"--type", "TYPE", "only those of this type, as trial.expired"},
+        {"--follow", NULL,
+         "print events as they come, one a line, from now on or from --cursor"},
+        {"--limit", "N",
+         "how many, 1 to 100 (default: 50); with --follow it ends after so many"},
+        {"--cursor", "CURSOR", "what comes behind: next_cursor or cursor of an earlier list"},
+        {0},
+};
+
 static const struct ctl_option audit_verify_options[] = {
         {"--heads", "FILE", "the signed heads of another host (default: AUDIT_HEADS_FILE)"},
         {"--keys", "FILE", "public keys (PEM) that sign heads; default: the database's"},
@@ -162,6 +173,20 @@ const struct command upkeep_commands[] = {
                  "database was restored from a backup, heads that were signed\nsince the "
                  "backup differ.\n",
          .options = audit_verify_options, .exits = audit_verify_exits},
+        {"events", NULL, NULL, run_events, API_READS,
+         .example = "events --type trial.expired --limit 1\nevents --follow",
+         .summary = "List the log of events, oldest first, or follow it",
+         .details =
+                 "A reader that goes on from its cursor misses no event. An event waits while "
+                 "an older\ntransaction is open in the cluster; doctor names it.\n",
+         .options = events_options,
+         REQUEST(HTTP_GET, "/api/events", .list = "events",
+                 .columns = "id created_at type customer_id sequence",
+                 .values = "next_cursor cursor")},
+        {"event", "show", "EVENT_ID", run_request, API_READS,
+         .example = "event show evt_5f0d9a526f6c4f1c9c391f3c6b7d8e90",
+         .summary = "Show one event",
+         REQUEST(HTTP_GET, "/api/events/:event_id", .first = "event_id", .values = "event")},
         {"restore", "check", NULL, run_restore_check, CTL_DATABASE | CTL_CHANGES,
          .example = "restore check",
          .summary = "List what a restored database has lost since its backup",

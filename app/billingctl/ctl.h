@@ -152,7 +152,7 @@ enum fail ctl_check_text(struct ctl *ctl, const char *what, const char *value, s
 enum fail ctl_answer_request(struct ctl *ctl, const char *path) MUST_CHECK;
 
 /* The commands. */
-ctl_command run_request;
+ctl_command run_request, run_events;
 ctl_command run_apikey_create, run_audit_verify;
 ctl_command run_migrate_status, run_migrate_up;
 ctl_command run_keys_generate, run_keys_add, run_keys_use, run_keys_retire, run_keys_distrust;

@@ -99,6 +99,16 @@ cursor_of(struct task *task, const struct event *event)
 }
 
 enum fail
+event_cursor_read(struct task *task, const struct page *page, struct event_cursor *out)
+{
+	*out = (struct event_cursor){0};
+	if (page->id == NULL)
+		return FAIL_NONE;
+	out->position = page->at.ms;
+	return text_parse_int(page->id, &out->number) ? FAIL_NONE : page_fail(task);
+}
+
+enum fail
 event_page(struct operation *operation, const struct event_filter *filter, struct page *page,
            const struct event **out, size_t *count, const char **last)
 {
@@ -107,18 +117,21 @@ event_page(struct operation *operation, const struct event_filter *filter, struc
 	bool more;
 
 	*last = NULL;
-	if (page->id != NULL) {
-		if (!text_parse_int(page->id, &behind.number))
-			return page_fail(task);
-		behind.position = page->at.ms;
+	TRY(event_cursor_read(task, page, &behind));
+	if (page->id != NULL)
 		*last = page_cursor(task, page->at, page->id);
-	}
 	TRY(event_batch(operation, filter, behind, page->limit + 1, out, count));
 	more = page_has_next(page, count);
 	if (*count > 0)
 		*last = cursor_of(task, &(*out)[*count - 1]);
 	page->next = more ? *last : NULL;
 	return FAIL_NONE;
+}
+
+enum fail
+fail_event_not_found(struct task *task)
+{
+	return task_fail(task, FAIL_NOT_FOUND, "event_not_found", "There is no such event.");
 }
 
 enum fail
@@ -132,9 +145,7 @@ event_find(struct operation *operation, const char *event_id, struct event *out)
 	    strspn(digits, "0123456789abcdef") == 32)
 		TRY(db_row(operation->db, operation->task, &statements[FIND],
 		           PARAMETERS(digits), out, &found));
-	return found ? FAIL_NONE
-	             : task_fail(operation->task, FAIL_NOT_FOUND, "event_not_found",
-	                         "There is no such event.");
+	return found ? FAIL_NONE : fail_event_not_found(operation->task);
 }
 
 enum fail

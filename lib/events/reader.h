@@ -47,6 +47,13 @@ enum fail event_page(struct operation *operation, const struct event_filter *fil
                      struct page *page, const struct event **out, size_t *count,
                      const char **last) MUST_CHECK;
 
+/* FAIL_NOT_FOUND "event_not_found" */
+enum fail fail_event_not_found(struct task *task) MUST_CHECK;
+
+/* The place that a page begins behind. */
+enum fail event_cursor_read(struct task *task, const struct page *page,
+                            struct event_cursor *out) MUST_CHECK;
+
 /* One event, also one that other readers do not get yet. FAIL_NOT_FOUND "event_not_found". */
 enum fail event_find(struct operation *operation, const char *event_id,
                      struct event *out) MUST_CHECK;

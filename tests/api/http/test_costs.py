@@ -308,6 +308,8 @@ TABLE = {
         {"from": "2025-01-01T00:00:00Z", "to": "2040-01-01T00:00:00Z"}),
     "GET /api/webhook-endpoints/:endpoint_id/deliveries": send(
         "GET", lambda place: endpoint(place) + "/deliveries?limit=100"),
+    "GET /api/events": get("/api/events?limit=100"),
+    "GET /api/events/:event_id": get("/api/events/evt_" + "0" * 32),
     "POST /api/webhooks/stripe": post_event,
     "POST /api/usage/report": send("POST", "/api/usage/report", Place.report),
     "POST /api/usage/reports": post_batch,

@@ -269,6 +269,9 @@ def drive(api, stack):
     yield "revoke_license", owner.post(f"/api/licenses/{customer_id}/revoke", {"reason": "test"})
     yield "get_revocations", nobody.get("/api/licenses/revocations")
     yield "list_audit_entries", owner.get(f"/api/audit?customer_id={customer_id}")
+    page = client.get(f"/api/events?customer_id={customer_id}&limit=100")
+    yield "list_events", page
+    yield "get_event", owner.get(f"/api/events/{page.json()['events'][-1]['id']}")
     stack.sql(f"DELETE FROM subscriptions WHERE customer_id = '{customer_id}';"
               f"DELETE FROM trial_redemptions WHERE customer_id = '{customer_id}'")
     yield "start_trial", client.post("/api/subscriptions/trial", {"customer_id": customer_id})

@@ -44,8 +44,11 @@ class Tenant:
         self.cursor = page["next_cursor"]
         tokens = [customer.license, rotated["license"]]
         self.tag = customer.client.get(path).headers["ETag"]
+        events = expect(customer.client.get("/api/events?limit=100"), 200)
+        self.event_ids = [event["id"] for event in events["events"]]
+        self.event_cursor = events["cursor"]
         self.words = {self.id, self.id.removeprefix("cust_"), self.email, self.company,
-                      *self.key_ids, *self.keys, minted["api_key"], *tokens,
+                      *self.key_ids, *self.event_ids, *self.keys, minted["api_key"], *tokens,
                       *(token.split(".")[2] for token in tokens),
                       *(jwt.decode(token, options={"verify_signature": False})["jti"]
                         for token in tokens),
@@ -148,7 +151,8 @@ def test_other_ids_in_ones_own_path_give_no_access(api, tenants, data):
     headers = {"X-API-Key": alpha.keys[0]}
     if draw(st.booleans()):
         headers["If-None-Match"] = bravo.tag
-    case = draw(st.sampled_from(["key", "cursor", "list", "member", "replay", "trial"]))
+    case = draw(st.sampled_from(["key", "cursor", "list", "member", "replay", "trial", "event",
+                                  "events"]))
     if case == "key":
         answer = api.nobody.delete(f"/api/customers/{alpha.id}/keys/"
                                    f"{draw(st.sampled_from(bravo.key_ids))}", headers=headers)
@@ -166,6 +170,16 @@ def test_other_ids_in_ones_own_path_give_no_access(api, tenants, data):
         answer = api.nobody.patch(f"/api/customers/{alpha.id}", {"customer_id": bravo.id},
                                   headers=headers)
         expect(answer, 400, "invalid_request")
+    elif case == "event":
+        answer = api.nobody.get(f"/api/events/{draw(st.sampled_from(bravo.event_ids))}",
+                                headers=headers)
+        expect(answer, 404, "event_not_found")
+        return
+    elif case == "events":
+        answer = api.nobody.get(f"/api/events?cursor={bravo.event_cursor}", headers=headers)
+        assert {event["customer_id"] for event in expect(answer, 200)["events"]} <= {alpha.id}
+        expect(api.nobody.get(f"/api/events?customer_id={bravo.id}", headers=headers), 404,
+               "customer_not_found")
     elif case == "replay":
         answer = api.nobody.post(f"/api/licenses/{alpha.id}/rotate",
                                  headers={**headers, "Idempotency-Key": bravo.idempotency_key})

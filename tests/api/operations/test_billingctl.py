@@ -43,6 +43,8 @@ GROUPS = {
               "account",
     "import": "original stripe",
     "audit": "list verify",
+    "events": "",
+    "event": "show",
     "restore": "check",
     "doctor": "",
     "completion": "",

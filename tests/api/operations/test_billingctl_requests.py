@@ -46,7 +46,7 @@ WITHOUT = {
 # Options with another name than their field, and those that are none.
 FIELDS = {"why": "reason", "company": "company_name", "no-company": "company_name",
           "now": "at_period_end", "customer": "customer_id", "of-version": "version"}
-NO_FIELDS = {"config", "json", "help", "version", "yes", "out", "csv", "idempotency-key"}
+NO_FIELDS = {"config", "json", "help", "version", "yes", "out", "csv", "follow", "idempotency-key"}
 
 
 def ask(*words):
