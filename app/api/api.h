@@ -60,6 +60,7 @@ struct api {
 	struct metrics *metrics;
 	enum pool pool;
 	struct stripe_client *stripe; /* NULL: not configured, or this process must not wait */
+	struct notice_sender *mailer; /* NULL: this process sends no notices */
 	atomic_bool *stripe_idle;     /* of operations */
 	struct webhook_sender *webhooks; /* of operations; NULL in most processes */
 	size_t pool_workers;             /* how many this host has for the pool */

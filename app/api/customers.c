@@ -22,6 +22,7 @@ const struct field sign_up_body[] = {
 struct patch_customer_input {
 	struct patch_text email;
 	struct patch_text company_name;
+	struct choice notices;
 };
 
 const struct field patch_customer_body[] = {
@@ -29,6 +30,7 @@ const struct field patch_customer_body[] = {
               .max = EMAIL_LENGTH_MAX, .check = address_check),
         FIELD(struct patch_customer_input, company_name, .min = 1, .max = NAME_LENGTH_MAX,
               .check = customer_check_name),
+        FIELD(struct patch_customer_input, notices, .required = false),
         FIELD_END(struct patch_customer_input),
 };
 
@@ -131,6 +133,7 @@ patch_customer(struct call *call)
 	const struct customer_change change = {
 	        .email = input->email,
 	        .company_name = input->company_name,
+	        .notices = input->notices,
 	        /* A customer's new address stays pending until an operator confirms it. */
 	        .email_pends = call->caller.kind == CALLER_CUSTOMER,
 	};

@@ -9,6 +9,7 @@
 #include "entitlements/overrides.h"
 #include "issuing/bound_licenses.h"
 #include "issuing/license_records.h"
+#include "notices/records.h"
 #include "sync/invoices.h"
 #include "sync/reversals.h"
 #include "json/fields.h"
@@ -233,6 +234,23 @@ render_usage(struct call *call, const char *id, struct json_out *json)
 }
 
 static enum fail
+render_notices(struct operation *operation, const char *id, struct json_out *json)
+{
+	const struct notice_filter filter = {.customer_id = id};
+	struct page page = {.limit = ROWS_MAX};
+	const struct notice *notices;
+	size_t count;
+
+	TRY(notice_list(operation, &filter, &page, &notices, &count));
+	json_out_open(json, "notices", '[');
+	for (size_t i = 0; i < count; i++)
+		if (text_equal(notices[i].recipient, id))
+			render_notice(json, &notices[i]);
+	json_out_close(json, ']');
+	return FAIL_NONE;
+}
+
+static enum fail
 answer_json(struct call *call, const struct customer *customer)
 {
 	struct operation *operation = &call->operation;
@@ -247,6 +265,7 @@ answer_json(struct call *call, const struct customer *customer)
 	TRY(render_contracts(operation, &json, customer->customer_id, &contracts, false));
 	TRY(render_overrides(call, customer->customer_id, &json));
 	TRY(render_property(call, customer->customer_id, &json));
+	TRY(render_notices(operation, customer->customer_id, &json));
 	TRY(render_usage(call, customer->customer_id, &json));
 	return answer_end(call, 200, &json);
 }

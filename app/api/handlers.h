@@ -82,6 +82,9 @@ handler list_events, get_event;
 extern const struct field audit_query[];
 handler list_audit;
 
+extern const struct field notices_query[];
+handler list_notices;
+
 /* brand.c */
 handler get_brand, get_brand_style, get_brand_logo;
 

@@ -12,6 +12,7 @@
 #include "webhooks/queue.h"
 
 enum { CLOCK_SLACK_MS = 5000, JOBS_SILENCE_S = 120, LATE_EVENT_MS = 15 * 60 * 1000 };
+enum { MAIL_SILENCE_S = 900, LATE_NOTICE_S = 3600 };
 
 /* The linker's names for the bytes of openapi.json. */
 extern const char _binary_openapi_json_start[], _binary_openapi_json_end[];
@@ -211,6 +212,26 @@ check_webhooks(struct call *call)
 	return (struct check){"webhooks", true, "events are sent", false};
 }
 
+/* The mail server. Nothing but notices waits for it, so the host stays in use. */
+static struct check
+check_mail(const struct call *call)
+{
+	const struct metrics *metrics = call->api->metrics;
+	int64_t waiting_s = metrics_value(metrics, METRIC_NOTICES_WAITING);
+	int64_t last_s = metrics_value(metrics, METRIC_MAIL_JOBS_LAST_RUN);
+
+	if (!call->operation.billing->mail.configured)
+		return (struct check){"mail", true, "is not configured", false};
+	if (metrics_value(metrics, METRIC_MAIL_SERVER_AWAY) != 0)
+		return (struct check){"mail", false,
+		                      "the mail server does not answer as it should", false};
+	if (last_s > 0 && call->operation.now_ms / SECOND_MS - last_s > MAIL_SILENCE_S)
+		return (struct check){"mail", false, "the sending of notices hangs", false};
+	if (waiting_s > LATE_NOTICE_S)
+		return (struct check){"mail", false, "notices have waited too long", false};
+	return (struct check){"mail", true, "notices are sent", false};
+}
+
 static void
 render_checks(struct json_out *json, const struct check *checks, size_t count)
 {
@@ -241,6 +262,7 @@ get_ready(struct call *call)
 	        check_stripe(call),
 	        check_revocations(call),
 	        check_webhooks(call),
+	        check_mail(call),
 	};
 	struct json_out json = answer_begin(call, 1024);
 	size_t count = sizeof(checks) / sizeof(*checks);

@@ -24,3 +24,7 @@ void render_values(struct json_out *json, enum value_kind kind,
  * plan with this purchase that the customer uses more of now. Nothing is refused for that. */
 enum fail render_over_limit(struct call *call, struct json_out *json, const char *customer_id,
                             const char *plan, const struct purchase *purchase) MUST_CHECK;
+
+/* One notice by e-mail, as an item of a list. */
+struct notice;
+void render_notice(struct json_out *json, const struct notice *notice);

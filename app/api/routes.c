@@ -79,6 +79,7 @@ const struct route api_routes[] = {
 	{{HTTP_GET,    "/api/events/:event_id"},         WHO_CALLER, SCOPE_BILLING, .handler = get_event},
 
 	{{HTTP_GET,    "/api/audit"},                    WHO_OPERATOR, .handler = list_audit, .query = audit_query},
+	{{HTTP_GET,    "/api/notices"},                  WHO_OPERATOR, .handler = list_notices, .query = notices_query},
 
 	{{HTTP_POST,   ENDPOINTS_PATH},                  WHO_OPERATOR, .handler = post_webhook_endpoint, .body = create_endpoint_body},
 	{{HTTP_GET,    ENDPOINTS_PATH},                  WHO_OPERATOR, .handler = list_webhook_endpoints},

@@ -28,6 +28,7 @@ static const struct ctl_option customer_update_options[] = {
         {"--email", "EMAIL", "the new address, which counts at once"},
         {"--company", "NAME", "the company's new name"},
         {"--no-company", NULL, "the customer is no company any more"},
+        {"--notices", "true|false", "whether it gets notices by e-mail"},
         {0},
 };
 

@@ -352,6 +352,7 @@ static const struct check checks[] = {
 	{"contracts", check_contracts, SCHEMA | STATEMENTS, NOTHING, "billingctl stripe calls --state parked, then stripe retry; end in Stripe's dashboard what goes on there"},
 	{"audit_trail", check_audit, SCHEMA | STATEMENTS, NOTHING, "start billingd, or see its log for what keeps its jobs from chaining them"},
 	{"webhooks", check_webhooks, SCHEMA | STATEMENTS, NOTHING, "billingctl webhooks deliveries ENDPOINT shows why; mend the receiver, then webhooks enable, or webhooks remove"},
+	{"mail", check_mail, SCHEMA | RULES | STATEMENTS, NOTHING, "see billingctl notices test ADDRESS, and notices list"},
 	{"license_life", check_license_life, RULES, NOTHING, "set LICENSE_EXPIRY"},
 	{"pooler", check_pooler, FACTS, NOTHING, "set DB_PREPARED=off, unless the pooler pools sessions"},
 	{"owners", check_owners, SCHEMA, NOTHING, "billingctl operator create NAME --role owner"},

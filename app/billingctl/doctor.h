@@ -56,6 +56,9 @@ enum fail check_pooler(struct doctor *doctor) MUST_CHECK;
 /* The check in doctor_audit.c. */
 enum fail check_audit(struct doctor *doctor) MUST_CHECK;
 
+/* The check in doctor_mail.c. */
+enum fail check_mail(struct doctor *doctor) MUST_CHECK;
+
 /* The check in doctor_contracts.c. */
 enum fail check_contracts(struct doctor *doctor) MUST_CHECK;
 

@@ -18,6 +18,7 @@
 #include "billingd/sold.h"
 #include "db/migrations.h"
 #include "db/server.h"
+#include "notices/send.h"
 #include "stripe/client.h"
 #include "webhooks/sender.h"
 
@@ -103,7 +104,8 @@ static enum fail
 check_authorities(struct task *task, const struct app_settings *settings)
 {
 	TRY(check_authority(task, "STRIPE_CA_FILE", settings->stripe_ca_file));
-	return check_authority(task, "WEBHOOK_CA_FILE", settings->webhook_ca_file);
+	TRY(check_authority(task, "WEBHOOK_CA_FILE", settings->webhook_ca_file));
+	return check_authority(task, "SMTP_CA_FILE", settings->smtp_ca_file);
 }
 
 /* Reads the secrets, which the master did not, and stores them for the children. */
@@ -272,6 +274,25 @@ make_sender(const struct child *child)
 	return sender;
 }
 
+/* NULL where the role sends no notices. */
+static struct notice_sender *
+make_mailer(const struct child *child)
+{
+	const struct mail_client_options options =
+	        app_settings_mail(&child->generation->settings);
+	struct notice_sender *sender;
+
+	if ((child->role->secrets & SECRET_MAIL) == 0)
+		return NULL;
+	sender = arena_alloc(child->generation->arena, sizeof(*sender));
+	sender->client = mail_client_new(&options);
+	if (sender->client == NULL) {
+		log_line(LOG_LEVEL_ERROR, "libcurl cannot start");
+		exit(70);
+	}
+	return sender;
+}
+
 /* Sets the secrets of the role, and closes the files that have the others. */
 static bool
 read_secrets(const struct child *child)
@@ -338,6 +359,7 @@ generation_enter(const struct child *child, struct api *out)
 		return false;
 	out->stripe = make_stripe(child);
 	out->webhooks = make_sender(child);
+	out->mailer = make_mailer(child);
 	out->db = db_new(&options);
 	/* The process starts without the database and connects later. */
 	if (db_connect(out->db, &task) != FAIL_NONE)
@@ -355,6 +377,8 @@ generation_leave(struct api *api)
 {
 	sold_forget(api);
 	stripe_client_free(api->stripe);
+	if (api->mailer != NULL)
+		mail_client_free(api->mailer->client);
 	db_free(api->db);
 	license_keys_release(&api->billing.keys);
 }

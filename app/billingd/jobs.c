@@ -194,6 +194,7 @@ new_operation(struct api *api, struct task *task, const char *actor)
 	                          .stripe = api->stripe,
 	                          .stripe_idle = api->stripe_idle,
 	                          .webhooks = api->webhooks,
+	                          .mailer = api->mailer,
 	                          .actor = actor,
 	                          .now_ms = db_now_ms(api->db),
 	                          .batch = BATCH,

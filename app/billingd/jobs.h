@@ -38,6 +38,9 @@ extern const struct job_list stripe_jobs;
 /* The jobs that send events to webhook endpoints. */
 extern const struct job_list webhook_jobs;
 
+/* The jobs that need the mail server too. */
+extern const struct job_list mail_jobs;
+
 /* Runs the role's jobs, each when it is due, until TERM or QUIT comes. The exit status. All signals
  * are blocked on entry. Several processes may run the same jobs: each skips rows that another has
  * locked. */

@@ -11,7 +11,8 @@ enum {
 	WORKERS_PER_CORE = 4,
 	DATABASE = SECRET_DATABASE,
 	STRIPE = SECRET_STRIPE_KEY,
-	WEBHOOK = SECRET_WEBHOOK
+	WEBHOOK = SECRET_WEBHOOK,
+	MAIL = SECRET_MAIL
 };
 
 static size_t
@@ -45,11 +46,18 @@ stripe_jobs_wanted(const struct generation *generation)
 	return generation->billing.sales.configured ? 1 : 0;
 }
 
+static size_t
+mail_jobs_wanted(const struct generation *generation)
+{
+	return generation->billing.mail.configured ? 1 : 0;
+}
+
 /* clang-format off */
 const struct role roles[] = {
 	{"billingd jobs",          POOL_MAIN,   STRIPE_NEVER,       DATABASE,          true,  &local_jobs,  one},
 	{"billingd jobs stripe",   POOL_STRIPE, STRIPE_IN_JOBS,     DATABASE | STRIPE, false, &stripe_jobs, stripe_jobs_wanted},
 	{"billingd webhooks",      POOL_MAIN,   STRIPE_NEVER,       DATABASE,          false, &webhook_jobs, one},
+	{"billingd mail",          POOL_MAIN,   STRIPE_NEVER,       DATABASE | MAIL,   false, &mail_jobs,   mail_jobs_wanted},
 	{"billingd worker",        POOL_MAIN,   STRIPE_NEVER,       DATABASE | WEBHOOK, true, NULL,         workers},
 	{"billingd stripe worker", POOL_STRIPE, STRIPE_IN_REQUESTS, DATABASE | STRIPE, true, NULL,          stripe_workers},
 };

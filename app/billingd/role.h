@@ -28,7 +28,7 @@ struct role {
 /* All roles; at most ROLE_CHILDREN_MAX children in one generation. */
 extern const struct role roles[];
 extern const size_t role_count;
-enum { ROLE_CHILDREN_MAX = 3 + 512 + 64 };
+enum { ROLE_CHILDREN_MAX = 4 + 512 + 64 };
 
 /* The arguments of a new process. */
 struct child {

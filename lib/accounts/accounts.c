@@ -12,6 +12,7 @@
 #include "events/log.h"
 #include "issuing/license_records.h"
 #include "issuing/license_revocation.h"
+#include "notices/records.h"
 #include "outbox/call_records.h"
 #include "outbox/enqueue.h"
 #include "sync/events.h"
@@ -50,6 +51,7 @@ prepare(struct operation *operation, const char *email, const char *company_name
 	        .customer_id = random_id(operation->task->arena, "cust_", 16),
 	        .email = email,
 	        .company_name = company_name,
+	        .notices = true,
 	        .created_at = now,
 	        .updated_at = now,
 	};
@@ -144,6 +146,7 @@ account_delete(struct operation *operation, const char *customer_id)
 	TRY(session_forget(operation, customer_id));
 	TRY(override_delete(operation, customer_id));
 	TRY(events_forget(operation, customer_id));
+	TRY(notice_forget(operation, customer_id));
 	TRY(tell_deletion(operation, &customer));
 	TRY(audit_record(operation, "customer_delete", customer_id, NULL, NULL));
 	return db_commit(operation->db, task);

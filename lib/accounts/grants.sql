@@ -34,6 +34,8 @@ BEGIN
             ('license_revocations', 'DELETE, INSERT, SELECT, UPDATE'),
             ('licenses', 'INSERT, SELECT, UPDATE'),
             ('meter_events', 'INSERT, SELECT, UPDATE'),
+            ('notice_cursor', 'SELECT, UPDATE'),
+            ('notices', 'DELETE, INSERT, SELECT, UPDATE'),
             ('overrides', 'DELETE, INSERT, SELECT, UPDATE'),
             ('payment_reversals', 'INSERT, SELECT, UPDATE'),
             ('plan_terms', 'DELETE, INSERT, SELECT'),

@@ -35,6 +35,8 @@
 #include "issuing/signing_keys.h"
 #include "meters/meters.h"
 #include "meters/parked.h"
+#include "notices/digest.h"
+#include "notices/take.h"
 #include "outbox/account.h"
 #include "outbox/call_records.h"
 #include "outbox/calls.h"
@@ -101,6 +103,9 @@ const struct statement_list *const billing_statements[] = {
 	&meter_day_statements,
 	&meter_parked_statements,
 	&meter_send_statements,
+	&notice_digest_statements,
+	&notice_record_statements,
+	&notice_take_statements,
 	&override_statements,
 	&session_link_statements,
 	&session_statements,

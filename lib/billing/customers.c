@@ -11,16 +11,16 @@
 
 static const struct column columns[] =
         COLUMNS(struct customer, customer_id, email, company_name, stripe_customer_id,
-                pending_email, created_at, updated_at);
+                pending_email, notices, created_at, updated_at);
 
 /* With the plan and the status of the subscription that counts. */
 static const struct column listed_columns[] =
         COLUMNS(struct customer, customer_id, email, company_name, stripe_customer_id,
-                pending_email, created_at, updated_at, plan, status);
+                pending_email, notices, created_at, updated_at, plan, status);
 
 #define CUSTOMER_COLUMNS                                                                       \
-	"customer_id, email, company_name, stripe_customer_id, pending_email, created_at, "    \
-	"updated_at"
+	"customer_id, email, company_name, stripe_customer_id, pending_email, notices, "       \
+	"created_at, updated_at"
 #define ROW ROWS_OF(struct customer, columns)
 #define LISTED ROWS_OF(struct customer, listed_columns)
 #define NEWEST_FIRST "ORDER BY created_at DESC, customer_id DESC "
@@ -260,15 +260,14 @@ customer_list(struct operation *operation, const struct customer_filter *filter,
 
 /* The names of the fields that change, for the audit trail. */
 static const char *
-changed_fields(const struct customer_change *change)
+changed_fields(struct arena *arena, const struct customer_change *change)
 {
-	const char *email = change->email_pends ? "pending_email" : "email";
+	const char *email = change->email_pends ? ", pending_email" : ", email";
 
-	if (!change->email.present)
-		return "company_name";
-	if (!change->company_name.present)
-		return email;
-	return change->email_pends ? "pending_email, company_name" : "email, company_name";
+	return arena_printf(arena, "%s%s%s", change->email.present ? email : "",
+	                    change->company_name.present ? ", company_name" : "",
+	                    change->notices.present ? ", notices" : "") +
+	       2;
 }
 
 enum fail
@@ -280,18 +279,20 @@ customer_update(struct operation *operation, const char *customer_id,
 	enum fail kind;
 	bool found;
 
-	if (!change->email.present && !change->company_name.present)
+	if (!change->email.present && !change->company_name.present && !change->notices.present)
 		return customer_find(operation, customer_id, out);
 	if (change->email.present)
 		TRY(address_key(task, change->email.value, &email_key));
 	TRY(customer_name_key(task, change->company_name.value, &company_key));
 	TRY(db_begin(operation->db, task));
-	kind = db_row(operation->db, task, &statements[UPDATE],
-	              PARAMETERS(customer_id, param_bool(change->email.present),
-	                         change->email.value, param_bool(change->company_name.present),
-	                         change->company_name.value, param_now(operation), email_key,
-	                         company_key, param_bool(change->email_pends)),
-	              out, &found);
+	kind = db_row(
+	        operation->db, task, &statements[UPDATE],
+	        PARAMETERS(customer_id, param_bool(change->email.present), change->email.value,
+	                   param_bool(change->company_name.present), change->company_name.value,
+	                   param_now(operation), email_key, company_key,
+	                   param_bool(change->email_pends),
+	                   change->notices.present ? param_bool(change->notices.value) : NULL),
+	        out, &found);
 	if (kind == FAIL_CONFLICT) {
 		task_clear(task);
 		return fail_customer_exists(task);
@@ -300,7 +301,7 @@ customer_update(struct operation *operation, const char *customer_id,
 	if (!found)
 		return fail_customer_not_found(task);
 	TRY(audit_change(operation, "customer_update", customer_id, NULL,
-	                 changed_fields(change)));
+	                 changed_fields(task->arena, change)));
 	TRY(event_write(operation, EVENT_CUSTOMER_UPDATED, customer_id,
 	                customer_text(task->arena, out)));
 	return db_commit(operation->db, task);

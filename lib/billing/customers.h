@@ -11,6 +11,7 @@ struct customer {
 	const char *company_name; /* NULL: none */
 	const char *stripe_customer_id;
 	const char *pending_email; /* waits for an operator; NULL: none */
+	bool notices;              /* it gets notices by e-mail */
 	struct instant created_at;
 	struct instant updated_at;
 	/* Of the subscription that counts, filled by customer_list() alone; NULL: none. */
@@ -22,6 +23,7 @@ struct customer {
 struct customer_change {
 	struct patch_text email;
 	struct patch_text company_name;
+	struct choice notices;
 	/* Another address than before only becomes `pending_email`, whether or not it is free. */
 	bool email_pends;
 };

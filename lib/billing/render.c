@@ -6,7 +6,7 @@
 
 static const struct column customer_columns[] =
         COLUMNS(struct customer, customer_id, email, company_name, stripe_customer_id,
-                pending_email, created_at, updated_at);
+                pending_email, notices, created_at, updated_at);
 
 void
 render_customer(struct json_out *json, const char *name, const struct customer *customer)
@@ -16,7 +16,7 @@ render_customer(struct json_out *json, const char *name, const struct customer *
 
 static const struct column listed_columns[] =
         COLUMNS(struct customer, customer_id, email, company_name, stripe_customer_id,
-                pending_email, plan, status, created_at, updated_at);
+                pending_email, notices, plan, status, created_at, updated_at);
 
 void
 render_listed_customer(struct json_out *json, const struct customer *customer)

@@ -144,6 +144,23 @@ static const struct {
         [METRIC_WEBHOOKS_LAST_RUN] =
                 {"billing_webhooks_last_run_seconds", "gauge",
                  "When the process that sends webhooks last finished a round."},
+        [METRIC_NOTICES_SENT] = {"billing_notices_sent_total", "counter",
+                                 "Notices that the mail server accepted."},
+        [METRIC_NOTICES_REFUSED] = {"billing_notices_refused_total", "counter",
+                                    "Notices that the mail server refused for good."},
+        [METRIC_NOTICES_FAILED] = {"billing_notices_failed_total", "counter",
+                                   "Notices given up after all attempts."},
+        [METRIC_NOTICES_REPEATED] = {"billing_notices_repeated_total", "counter",
+                                     "Attempts at notices that failed and are repeated."},
+        [METRIC_NOTICES_PENDING] = {"billing_notices_pending", "gauge",
+                                    "Notices that wait to be sent."},
+        [METRIC_NOTICES_WAITING] = {"billing_notices_waiting_seconds", "gauge",
+                                    "How long the oldest of them has waited."},
+        [METRIC_MAIL_SERVER_AWAY] = {"billing_mail_server_away", "gauge",
+                                     "1 when the last attempt did not reach the mail server."},
+        [METRIC_MAIL_JOBS_LAST_RUN] = {"billing_mail_jobs_last_run_seconds", "gauge",
+                                       "When the process that sends notices last finished a "
+                                       "round."},
 };
 
 struct metrics *

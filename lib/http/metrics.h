@@ -60,6 +60,14 @@ enum metric {
 	METRIC_WEBHOOKS_WAITING,            /* gauge: seconds, of the oldest event */
 	METRIC_WEBHOOK_KEY_MISSING,         /* gauge: 0 or 1 */
 	METRIC_WEBHOOKS_LAST_RUN,           /* gauge: seconds since 1970 */
+	METRIC_NOTICES_SENT,
+	METRIC_NOTICES_REFUSED,
+	METRIC_NOTICES_FAILED,
+	METRIC_NOTICES_REPEATED,
+	METRIC_NOTICES_PENDING,    /* gauge */
+	METRIC_NOTICES_WAITING,    /* gauge: seconds */
+	METRIC_MAIL_SERVER_AWAY,   /* gauge: 0 or 1 */
+	METRIC_MAIL_JOBS_LAST_RUN, /* gauge: seconds since 1970 */
 	METRIC_COUNT
 };
 

@@ -82,6 +82,7 @@ struct billing {
 
 struct stripe_client;
 struct webhook_sender;
+struct notice_sender;
 
 /* A client's request to do something once: digests of its Idempotency-Key (with the caller),
  * and of the request. */
@@ -96,6 +97,7 @@ struct operation {
 	const struct billing *billing;
 	struct stripe_client *stripe;    /* NULL where nothing may wait for Stripe */
 	struct webhook_sender *webhooks; /* NULL where no events are sent */
+	struct notice_sender *mailer;    /* NULL where no notices are sent */
 	const struct intent *intent;     /* NULL: none */
 	atomic_bool *stripe_idle;        /* see stripe_jobs_wake_once(); NULL: not known */
 	const char *actor; /* in the audit trail: "operator:key_...", "customer:cust_..." */

@@ -310,6 +310,7 @@ TABLE = {
         "GET", lambda place: endpoint(place) + "/deliveries?limit=100"),
     "GET /api/events": get("/api/events?limit=100"),
     "GET /api/events/:event_id": get("/api/events/evt_" + "0" * 32),
+    "GET /api/notices": get("/api/notices?limit=100"),
     "POST /api/webhooks/stripe": post_event,
     "POST /api/usage/report": send("POST", "/api/usage/report", Place.report),
     "POST /api/usage/reports": post_batch,

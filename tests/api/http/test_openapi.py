@@ -272,6 +272,7 @@ def drive(api, stack):
     page = client.get(f"/api/events?customer_id={customer_id}&limit=100")
     yield "list_events", page
     yield "get_event", owner.get(f"/api/events/{page.json()['events'][-1]['id']}")
+    yield "list_notices", owner.get(f"/api/notices?customer_id={customer_id}")
     stack.sql(f"DELETE FROM subscriptions WHERE customer_id = '{customer_id}';"
               f"DELETE FROM trial_redemptions WHERE customer_id = '{customer_id}'")
     yield "start_trial", client.post("/api/subscriptions/trial", {"customer_id": customer_id})
@@ -318,7 +319,7 @@ def test_health_and_readiness(api):
     ready = expect(api.nobody.get("/health/ready"), 200)
     assert ready["status"] == "ready" and all(c["ok"] for c in ready["checks"].values())
     assert set(ready["checks"]) == {"database", "migrations", "standby", "signing_key", "clock", "jobs", "serving",
-                                    "stripe", "revocations", "webhooks"}
+                                    "stripe", "revocations", "webhooks", "mail"}
 
 
 @pytest.mark.parametrize("state, received, detail", [

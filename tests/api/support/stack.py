@@ -250,6 +250,7 @@ class Stack:
                         DATABASE_OWNER_URL=owner,
                         KEYS_DIR=str(self.run_dir / "keys"),
                         PLANS_FILE=self.settings.get("PLANS_FILE", str(ROOT / "conf/plans.json")),
+                        MAIL_TEMPLATES=self.settings.get("MAIL_TEMPLATES", str(ROOT / "conf/mail")),
                         MIGRATIONS_DIR=str(ROOT / "migrations"))
 
     # Programs beside it.

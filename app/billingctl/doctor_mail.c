@@ -1,0 +1,50 @@
+/* doctor_mail.c: the check of the mail server and of the notices that it did not take. */
+#include "base/arena.h"
+#include "billingctl/doctor.h"
+#include "notices/records.h"
+
+enum { WAIT_MAX_MS = 3600 * 1000 };
+
+/* Signs in to the server, and sends nothing. */
+static enum fail
+check_server(struct doctor *doctor)
+{
+	const struct mail_client_options options = app_settings_mail(&doctor->ctl->settings);
+	struct mail_client *client = mail_client_new(&options);
+	struct mail_answer answer;
+
+	if (client == NULL)
+		return WRONG(doctor, "libcurl cannot be initialised.");
+	mail_client_try(client, doctor->ctl->task.arena, &answer);
+	mail_client_free(client);
+	if (answer.outcome == MAIL_ACCEPTED)
+		return FAIL_NONE;
+	return WRONG(doctor, "The mail server takes no messages (%s)%s%s", answer.reason,
+	             *answer.words == '\0' ? "." : ": ", answer.words);
+}
+
+enum fail
+check_mail(struct doctor *doctor)
+{
+	struct operation *operation = &doctor->ctl->operation;
+	struct notice_figures figures;
+	struct instant since;
+
+	if (*doctor->ctl->settings.smtp_url == '\0')
+		return doctor_ok(doctor, "SMTP_URL is not set: no notices are sent");
+	TRY(check_server(doctor));
+	TRY(notice_figures(operation, &figures));
+	since = figures.waiting_since;
+	if (since.known && operation->now_ms - since.ms > WAIT_MAX_MS)
+		return WRONG(doctor, "Notices that wait: %lld, the oldest for %lld s.",
+		             (long long)figures.pending,
+		             (long long)((operation->now_ms - since.ms) / SECOND_MS));
+	if (figures.refused + figures.failed > 0)
+		return doctor_warn(
+		        doctor,
+		        "Notices of the last seven days that were refused: %lld, that "
+		        "were given up: %lld",
+		        (long long)figures.refused, (long long)figures.failed);
+	return doctor_ok(doctor, "the server answers, %lld notices wait",
+	                 (long long)figures.pending);
+}

@@ -1,0 +1,47 @@
+/* mail_jobs.c: the jobs that send notices by e-mail. They run in a process of their own, which alone has the
+ * password of the mail server, so that nothing else waits when that server is slow. */
+#include "billingd/jobs.h"
+#include "notices/send.h"
+#include "notices/take.h"
+
+static const struct job items[] = {
+        {"make_notices", 0, notice_take_run, METRIC_COUNT},
+        {"make_digests", 60, notice_digest_run, METRIC_COUNT},
+        {"send_notices", 0, notice_send_run, METRIC_COUNT},
+        {"prune_notices", 300, notice_prune_run, METRIC_COUNT},
+};
+
+static void
+take_count(struct metrics *metrics, enum metric metric, int64_t *count)
+{
+	metrics_add(metrics, metric, *count);
+	*count = 0;
+}
+
+static enum fail
+measure(struct operation *operation, struct metrics *metrics)
+{
+	struct notice_sender *sender = operation->mailer;
+	struct notice_figures figures;
+	struct instant since;
+
+	take_count(metrics, METRIC_NOTICES_SENT, &sender->sent);
+	take_count(metrics, METRIC_NOTICES_REFUSED, &sender->refused);
+	take_count(metrics, METRIC_NOTICES_FAILED, &sender->failed);
+	take_count(metrics, METRIC_NOTICES_REPEATED, &sender->repeated);
+	metrics_set(metrics, METRIC_MAIL_SERVER_AWAY, sender->away ? 1 : 0);
+	TRY(notice_figures(operation, &figures));
+	since = figures.waiting_since;
+	metrics_set(metrics, METRIC_NOTICES_PENDING, figures.pending);
+	metrics_set(metrics, METRIC_NOTICES_WAITING,
+	            since.known && operation->now_ms > since.ms
+	                    ? (operation->now_ms - since.ms) / SECOND_MS
+	                    : 0);
+	return FAIL_NONE;
+}
+
+const struct job_list mail_jobs = {
+        items,           sizeof(items) / sizeof(*items),
+        "system:mail",   METRIC_MAIL_JOBS_LAST_RUN,
+        .round_ms = 500, .measure = measure,
+};

@@ -1,0 +1,182 @@
+/*
+ * send.c: sends the notices that are due, one after the other.
+ *
+ * A claim lasts longer than an attempt can take: when the process is killed, another one repeats it
+ * then.
+ */
+#include "notices/send.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "billing/customers.h"
+#include "events/attempts.h"
+#include "notices/compose.h"
+#include "notices/digest.h"
+
+enum { CLAIM_SLACK_MS = 2000, QUIET_FIRST_US = 1000000, QUIET_MAX_US = 300000000 };
+
+static bool
+is_operator(struct operation *operation, const char *address)
+{
+	const char *rest = operation->billing->mail.operators, *item;
+	size_t length;
+
+	while (text_next_item(&rest, &item, &length))
+		if (strlen(address) == length && memcmp(address, item, length) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_to_customer(const struct claimed_notice *notice)
+{
+	return text_equal(notice->recipient, notice->customer_id);
+}
+
+/* Why the notice is not sent any more; NULL: it is. */
+static const char *
+fault_of(struct operation *operation, const struct claimed_notice *notice)
+{
+	if (notice_kind_of(notice->kind) == NOTICE_KINDS)
+		return "no such kind of notice";
+	if (notice->until.known && notice->until.ms <= operation->now_ms)
+		return "came too late";
+	if (!is_to_customer(notice))
+		return is_operator(operation, notice->recipient) ? NULL
+		                                                 : "not in MAIL_OPERATORS";
+	if (notice->email == NULL)
+		return "the customer was deleted";
+	return notice->wanted ? NULL : "the customer wants none";
+}
+
+static enum fail
+compose(struct operation *operation, const struct claimed_notice *notice,
+        struct mail_letter *out)
+{
+	const struct customer customer = {.customer_id = notice->customer_id,
+	                                  .email = notice->email,
+	                                  .company_name = notice->company_name};
+	enum notice_kind kind = notice_kind_of(notice->kind);
+	struct notice_values values = {.of = {NULL}};
+	struct notice_text text;
+
+	notice_common_values(operation, &values);
+	if (notice->customer_id != NULL)
+		notice_customer_values(&customer, &values);
+	values.of[NOTICE_PAYMENT_LINK] = values.of[NOTICE_ACCOUNT_LINK];
+	notice_facts_values(operation->task->arena, notice->facts, &values);
+	if (kind == NOTICE_DIGEST)
+		TRY(notice_digest_values(operation, &values));
+	notice_fill(operation, kind, &values, &text);
+	notice_write(operation, &text,
+	             is_to_customer(notice) ? notice->email : notice->recipient,
+	             notice->notice_id, out);
+	return FAIL_NONE;
+}
+
+/* After a failure to reach the server the next try is later each time. */
+static void
+rest(struct notice_sender *sender, const struct mail_answer *answer)
+{
+	sender->away = !answer->reached;
+	if (answer->reached) {
+		sender->quiet_us = 0;
+		return;
+	}
+	sender->quiet_us = sender->quiet_us == 0 ? QUIET_FIRST_US : sender->quiet_us * 2;
+	if (sender->quiet_us > QUIET_MAX_US)
+		sender->quiet_us = QUIET_MAX_US;
+	sender->quiet_until_us = clock_monotonic_us() + sender->quiet_us;
+}
+
+/* The line has no address, and not the server's words, which may have it. */
+static void
+log_answer(const struct claimed_notice *notice, const struct mail_answer *answer)
+{
+	static const char *const texts[] = {
+	        [MAIL_ACCEPTED] = "notice sent",
+	        [MAIL_REFUSED] = "notice refused for good",
+	        [MAIL_DELAYED] = "notice not accepted",
+	        [MAIL_LOST] = "answer to notice lost: it may arrive twice",
+	};
+
+	log_line(answer->outcome == MAIL_ACCEPTED ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
+	         texts[answer->outcome], LOG_S("notice", notice->notice_id),
+	         LOG_S("kind", notice->kind), LOG_S("customer", notice->customer_id),
+	         LOG_I("attempt", notice->attempts), LOG_S("reason", answer->reason));
+}
+
+/* A notice that was not accepted is repeated by the schedule, until that ends. */
+static enum fail
+delay(struct operation *operation, const struct claimed_notice *notice, const char *reason)
+{
+	struct notice_sender *sender = operation->mailer;
+	int64_t due_ms;
+
+	if (!attempt_next(notice->attempts, operation->now_ms, 0, &due_ms)) {
+		sender->failed++;
+		return notice_end_attempt(operation, notice, "failed", reason, INSTANT_NONE);
+	}
+	sender->repeated++;
+	return notice_end_attempt(operation, notice, "pending", reason, INSTANT_MS(due_ms));
+}
+
+static enum fail
+record(struct operation *operation, const struct claimed_notice *notice,
+       const struct mail_answer *answer)
+{
+	struct notice_sender *sender = operation->mailer;
+
+	operation->now_ms = db_now_ms(operation->db);
+	if (answer->outcome == MAIL_ACCEPTED) {
+		sender->sent++;
+		return notice_end_attempt(operation, notice, "sent", NULL, INSTANT_NONE);
+	}
+	if (answer->outcome == MAIL_REFUSED) {
+		sender->refused++;
+		return notice_end_attempt(operation, notice, "refused", answer->reason,
+		                          INSTANT_NONE);
+	}
+	return delay(operation, notice, answer->reason);
+}
+
+static enum fail
+send_notice(struct operation *operation, const struct claimed_notice *notice)
+{
+	struct mail_letter letter;
+	struct mail_answer answer;
+
+	TRY(compose(operation, notice, &letter));
+	mail_client_send(operation->mailer->client, operation->task->arena, &letter, &answer);
+	rest(operation->mailer, &answer);
+	log_answer(notice, &answer);
+	return record(operation, notice, &answer);
+}
+
+enum fail
+notice_send_run(struct operation *operation, int64_t *done)
+{
+	int64_t claim_ms = operation->billing->mail.timeout_ms + CLAIM_SLACK_MS;
+	int64_t begun_us = clock_monotonic_us();
+	struct claimed_notice notice;
+	const char *fault;
+	bool found;
+
+	if (operation->mailer == NULL || begun_us < operation->mailer->quiet_until_us)
+		return FAIL_NONE;
+	TRY(notice_claim(operation, claim_ms, &notice, &found));
+	/* A process that was stopped meanwhile leaves the notice to the next claim. */
+	if (!found || clock_monotonic_us() - begun_us > CLAIM_SLACK_MS / 2 * 1000)
+		return FAIL_NONE;
+	*done = 1;
+	fault = fault_of(operation, &notice);
+	if (fault != NULL)
+		return notice_end_attempt(operation, &notice, "dropped", fault, INSTANT_NONE);
+	if (notice.attempts > ATTEMPTS_MAX)
+		return delay(operation, &notice, "killed at each attempt");
+	return send_notice(operation, &notice);
+}

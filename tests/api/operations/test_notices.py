@@ -1,0 +1,235 @@
+"""Notices by e-mail: made of the events in the log, once each, by a mail server that keeps a ledger."""
+
+import json
+import os
+import shutil
+import signal
+
+import pytest
+
+from support.mail import MailServer
+from support.stack import ROOT, wait_for
+
+OPERATORS = ["ops@acme.example", "two@acme.example"]
+
+
+@pytest.fixture(name="server", scope="module")
+def fixture_server():
+    with MailServer() as server:
+        yield server
+
+
+@pytest.fixture(name="templates", scope="module")
+def fixture_templates(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mail") / "texts"
+    shutil.copytree(ROOT / "conf/mail", folder)
+    for place in (folder, *folder.parents[:3]):
+        place.chmod(0o755)
+    return folder
+
+
+@pytest.fixture(name="mailing", scope="module")
+def fixture_mailing(server, new_stack, templates):
+    """A stack whose notices go to that server."""
+    stack = new_stack(MAIL_TEMPLATES=templates, SMTP_URL=server.url, MAIL_FROM="Acme Billing <billing@acme.example>",
+                      MAIL_OPERATORS=",".join(OPERATORS), SMTP_TIMEOUT_SECONDS=1)
+    wait_for(lambda: stack.sql("SELECT position IS NOT NULL FROM notice_cursor") == "t")
+    return stack
+
+
+@pytest.fixture(name="customer")
+def fixture_customer(mailing, server):
+    yield mailing.api.sign_up(company_name="Größe GmbH")
+    server.rule = lambda step, address: None
+
+
+def tell(stack, event, customer_id=None, /, **data):
+    """Writes an event."""
+    about = f"'{customer_id}'" if customer_id else "NULL"
+    stack.sql(f"SELECT event_add('{event}', {about}, now(), $$" + json.dumps(data) + "$$)")
+
+
+def rows(stack, condition):
+    text = stack.sql(f"SELECT json_agg(n) FROM notices AS n WHERE {condition}")
+    return json.loads(text) if text else []
+
+
+def states(stack, condition):
+    return [row["state"] for row in rows(stack, condition)]
+
+
+def letters(server, address):
+    return [letter for letter in server.ledger if letter.recipients == [address]]
+
+
+def finished(stack, customer, count=1):
+    """Waits until so many notices to the customer are finished; their states."""
+    condition = f"recipient = '{customer.id}' AND finished_at IS NOT NULL"
+    wait_for(lambda: len(rows(stack, condition)) >= count)
+    return states(stack, condition)
+
+
+TEXTS = [
+    ("trial.ending", {"trial_ends_at": "2099-01-31T00:00:00.000Z", "days_left": 7, "plan": "starter"},
+     "trial ends on 2099-01-31", "ends on 2099-01-31"),
+    ("payment.failed", {"amount_due": 2900, "currency": "usd",
+                        "hosted_invoice_url": "https://invoice.example/i/1"},
+     "A payment for", "https://invoice.example/i/1"),
+    ("license.expiring", {"expires_at": "2099-02-28T00:00:00.000Z"}, "expires on 2099-02-28", "2099-02-28"),
+    ("usage.threshold", {"metric": "maxDevices", "threshold": 80, "value": 8, "limit": 10,
+                         "plan": "starter"}, "80 % of maxDevices", "Used: 8"),
+    ("subscription.canceled", {"plan": "starter", "ended_at": "2025-01-01T00:00:00.000Z"},
+     "is cancelled", "Ended on: 2025-01-01"),
+    ("contract.ending", {"plan": "enterprise", "ends_at": "2099-03-31T00:00:00.000Z",
+                         "reference": "PO-7\r\nBcc: x@y.example"}, "ends on 2099-03-31", "PO-7"),
+]
+
+
+def test_customers_are_told_once(mailing, server, customer):
+    for kind, data, _, _ in TEXTS:
+        tell(mailing, kind, customer.id, **data)
+    tell(mailing, "customer.updated", customer.id, email="nobody")
+    assert finished(mailing, customer, len(TEXTS)) == ["sent"] * len(TEXTS)
+    told = letters(server, customer.email)
+    assert len(told) == len(TEXTS) == len({letter.message_id for letter in told})
+    for letter, (kind, _, subject, text) in zip(told, TEXTS):
+        assert subject in letter.subject and text in letter.text, kind
+        assert "Größe GmbH" in letter.text and "{" not in letter.text
+        assert letter.message["Bcc"] is None and not letter.message.defects
+    assert "Amount: $29.00" in told[1].text
+    # The reader goes on behind what it has read, also in a new process.
+    mailing.script("stop", "billingd")
+    mailing.script("start", "billingd")
+    tell(mailing, "license.expiring", customer.id, expires_at="2099-02-28T00:00:00.000Z")
+    finished(mailing, customer, len(TEXTS) + 1)
+    assert len(letters(server, customer.email)) == len(TEXTS) + 1
+
+
+def test_operators_are_told(mailing, server, customer):
+    digests = [letter for letter in server.ledger if "week" in letter.subject]
+    assert sorted(letter.recipients[0] for letter in digests) == OPERATORS
+    before = len(letters(server, OPERATORS[0]))
+    tell(mailing, "stripe.parked", id="evt_1", kind="event", error="stripe_error")
+    tell(mailing, "stripe.unknown_price", customer.id, price_id="price_9",
+         stripe_subscription_id="sub_9")
+    tell(mailing, "endpoint.disabled", id="whe_1", url="https://hooks.example/", reason="410")
+    wait_for(lambda: all(len(letters(server, one)) >= before + 3 for one in OPERATORS))
+    texts = [letter.text for letter in letters(server, OPERATORS[0])[before:]]
+    assert "evt_1" in texts[0] and "price_9" in texts[1] and "Größe GmbH" in texts[1]
+    assert "https://hooks.example/" in texts[2]
+    assert not letters(server, customer.email)
+
+
+def test_a_customer_switches_its_notices_off(mailing, server, customer):
+    path = f"/api/customers/{customer.id}"
+    client = customer.client
+    assert client.get(path).json()["customer"]["notices"] is True
+    server.rule = lambda step, address: "451 4.3.0 later"
+    tell(mailing, "subscription.canceled", customer.id, plan="starter")
+    wait_for(lambda: rows(mailing, f"recipient = '{customer.id}' AND reason IS NOT NULL"))
+    assert client.patch(path, {"notices": False}).json()["customer"]["notices"] is False
+    server.rule = lambda step, address: None
+    mailing.sql("UPDATE notices SET next_try_at = now() WHERE state = 'pending'")
+    tell(mailing, "subscription.canceled", customer.id, plan="starter")
+    assert finished(mailing, customer) == ["dropped"]
+    done = mailing.billingctl("customer", "update", customer.id, "--notices", "true", "--json")
+    assert json.loads(done.stdout)["customer"]["notices"] is True
+    tell(mailing, "subscription.canceled", customer.id, plan="starter")
+    assert sorted(finished(mailing, customer, 2)) == ["dropped", "sent"]
+    assert len(letters(server, customer.email)) == 1
+    assert client.patch(path, {"notices": None}).status_code == 400
+
+
+def test_a_refusal_for_good_is_told_and_not_repeated(mailing, server, customer):
+    server.rule = lambda step, address: f"550 5.1.1 <{address}> unknown" if step == "rcpt" else None
+    tell(mailing, "subscription.canceled", customer.id, plan="starter")
+    assert finished(mailing, customer) == ["refused"]
+    assert server.tried.count(customer.email) == 1
+    done = mailing.billingctl("notices", "list", "--state", "refused", "--json")
+    [listed] = [row for row in json.loads(done.stdout)["notices"] if row["recipient"] == customer.id]
+    assert listed["reason"] == "recipient refused: 550 5.1.1" and listed["attempts"] == 1
+    assert listed["kind"] == "subscription_canceled"
+    # The address that the server repeats is not in the log, and not in the row.
+    assert customer.email not in mailing.log_text("billingd.log") + json.dumps(listed)
+    wait_for(lambda: "billing_notices_refused_total 0" not in mailing.api.nobody.get("/metrics").text)
+
+
+def test_a_refusal_for_now_is_repeated(mailing, server, customer):
+    answers = iter(["451 4.3.0 later", "452 4.2.2 full"])
+    server.rule = lambda step, address: next(answers, None) if step == "rcpt" else None
+    tell(mailing, "subscription.canceled", customer.id, plan="starter")
+    for attempt in (1, 2):
+        [row] = wait_for(lambda: rows(mailing, f"recipient = '{customer.id}' AND reason LIKE '%4%' "
+                                               f"AND attempts = {attempt} AND next_try_at > now()"))
+        assert row["state"] == "pending"
+        mailing.sql(f"UPDATE notices SET next_try_at = now() WHERE recipient = '{customer.id}'")
+    assert finished(mailing, customer) == ["sent"]
+    assert len(letters(server, customer.email)) == 1 and server.tried.count(customer.email) == 3
+
+
+def test_an_answer_that_is_lost_may_double_with_one_message_id(mailing, server, customer):
+    server.rule = lambda step, address: "close" if step == "data" else None
+    tell(mailing, "subscription.canceled", customer.id, plan="starter")
+    wait_for(lambda: rows(mailing, f"recipient = '{customer.id}' AND reason LIKE 'answer: %'"))
+    server.rule = lambda step, address: None
+    mailing.sql(f"UPDATE notices SET next_try_at = now() WHERE recipient = '{customer.id}'")
+    assert finished(mailing, customer) == ["sent"]
+    seen = [letter for letter in server.seen if letter.recipients == [customer.email]]
+    assert len(seen) == 2 and len({letter.message_id for letter in seen}) == 1
+
+
+def test_a_server_that_hangs_delays_nothing_else(mailing, server, customer):
+    server.rule = lambda step, address: "hang"
+    tell(mailing, "subscription.canceled", customer.id, plan="starter")
+
+    def checks():
+        answer = mailing.api.nobody.get("/health/ready")
+        assert answer.status_code == 200
+        return answer.json()["checks"]
+    told = wait_for(lambda: None if checks()["mail"]["ok"] else checks())
+    assert "does not answer" in told["mail"]["detail"] and told["jobs"]["ok"]
+    assert "takes no messages" not in mailing.billingctl("doctor", check=False).stdout
+    server.rule = lambda step, address: None
+    mailing.sql(f"UPDATE notices SET next_try_at = now() WHERE recipient = '{customer.id}'")
+    assert finished(mailing, customer) == ["sent"]
+    wait_for(lambda: checks()["mail"]["ok"])
+
+
+def test_a_flood_is_bounded(mailing, server, customer):
+    other = mailing.api.sign_up()
+    mailing.sql("SELECT event_add('subscription.canceled', '" + customer.id + "', now(), '{}') "
+                "FROM generate_series(1, 25)")
+    tell(mailing, "subscription.canceled", other.id, plan="starter")
+    assert finished(mailing, other) == ["sent"]
+    assert sorted(finished(mailing, customer, 25)) == ["dropped"] * 15 + ["sent"] * 10
+    assert len(letters(server, customer.email)) == 10
+
+
+def test_a_deleted_customer_is_told_nothing_more(mailing, server, customer):
+    server.rule = lambda step, address: "451 4.3.0 later"
+    tell(mailing, "payment.failed", customer.id, hosted_invoice_url="https://invoice.example/i/2")
+    wait_for(lambda: rows(mailing, f"recipient = '{customer.id}' AND reason IS NOT NULL"))
+    export = mailing.api.owner.get(f"/api/customers/{customer.id}/export").json()
+    assert [row["kind"] for row in export["notices"]] == ["payment_failed"]
+    assert mailing.api.owner.delete(f"/api/customers/{customer.id}").status_code == 200
+    assert rows(mailing, f"customer_id = '{customer.id}' AND kind = 'payment_failed'") == []
+    assert not letters(server, customer.email)
+
+
+def test_a_bad_template_keeps_the_old_ones(mailing, server, customer, templates):
+    master = mailing.pids()[0]
+    path = templates / "subscription_canceled.txt"
+    path.write_text("Subject: New\n\nGone for good, {customer_nam}.\n", encoding="utf-8")
+    os.kill(master, signal.SIGHUP)
+    wait_for(lambda: "subscription_canceled.txt:3: this template has no placeholder {customer_nam}; "
+                     "did you mean customer_name?" in mailing.log_text("billingd.log"))
+    tell(mailing, "subscription.canceled", customer.id, plan="starter")
+    finished(mailing, customer)
+    path.write_text("Subject: New\n\nGone for good, {customer_name}.\n", encoding="utf-8")
+    reloads = mailing.log_text("billingd.log").count("\"reloaded\"")
+    os.kill(master, signal.SIGHUP)
+    wait_for(lambda: mailing.log_text("billingd.log").count("\"reloaded\"") > reloads)
+    tell(mailing, "subscription.canceled", customer.id, plan="starter")
+    finished(mailing, customer, 2)
+    told = letters(server, customer.email)
+    assert "is cancelled" in told[0].subject and told[1].text.strip() == "Gone for good, Größe GmbH."
