@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "billing/audit.h"
+#include "events/log.h"
 #include "issuing/license_rights.h"
 
 /* Checks the change, and writes it as the row to store. */
@@ -99,5 +100,8 @@ account_override(struct operation *operation, const struct override_change *chan
 	TRY(license_revoke_excess(operation, change->customer_id));
 	TRY(audit_record_values(operation, "override_set", change->customer_id, NULL, NULL, was,
 	                        is));
+	/* A set that is cleared is told as an empty one. */
+	TRY(event_write(operation, EVENT_OVERRIDE_SET, change->customer_id,
+	                audited(operation, row)));
 	return db_commit(operation->db, operation->task);
 }

@@ -43,6 +43,7 @@
 #include "outbox/locks.h"
 #include "sync/events.h"
 #include "sync/invoices.h"
+#include "sync/payment_events.h"
 #include "sync/price_plans.h"
 #include "sync/reversals.h"
 #include "sync/seconds.h"
@@ -109,6 +110,7 @@ const struct statement_list *const billing_statements[] = {
 	&override_statements,
 	&session_link_statements,
 	&session_statements,
+	&payment_event_statements,
 	&price_plan_statements,
 	&unknown_price_statements,
 	&reversal_statements,

@@ -24,6 +24,8 @@ db_command(struct db *db, struct task *task, const char *sql, const char *tag)
 enum fail
 db_begin(struct db *db, struct task *task)
 {
+	enum fail kind;
+
 	if (db->depth > 0) {
 		TRY(db_command(db, task, arena_printf(task->arena, "SAVEPOINT s%d", db->depth),
 		               "SAVEPOINT"));
@@ -35,13 +37,14 @@ db_begin(struct db *db, struct task *task)
 	db->again = false;
 	TRY(db_check_hold(db, task));
 	TRY(db_connect(db, task));
-	if (db_command(db, task, "BEGIN", "BEGIN") == FAIL_UNAVAILABLE) {
+	kind = db_command(db, task, "BEGIN", "BEGIN");
+	if (kind == FAIL_UNAVAILABLE) {
 		/* Nothing was done yet, so it may begin again on a new connection. */
 		task_clear(task);
 		TRY(db_connect(db, task));
 		TRY(db_command(db, task, "BEGIN", "BEGIN"));
-	} else if (task->failure.kind != FAIL_NONE) {
-		return task->failure.kind;
+	} else if (kind != FAIL_NONE) {
+		return kind;
 	}
 	db->depth = 1;
 	db->changes = false;

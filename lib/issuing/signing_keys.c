@@ -7,6 +7,8 @@
 
 #include "base/text.h"
 #include "billing/audit.h"
+#include "db/render.h"
+#include "events/log.h"
 #include "issuing/licenses.h"
 
 struct version_row {
@@ -285,6 +287,26 @@ signing_keys_lock(struct operation *operation)
 	return db_run(operation->db, operation->task, &statements[LOCK], NO_PARAMETERS, NULL);
 }
 
+static const struct column shown_columns[] =
+        COLUMNS(struct signing_key, kid, state, added_at, used_at, retired_at, publish_until,
+                distrusted_at);
+
+/* Writes an event of the key as it is now. */
+static enum fail
+tell(struct operation *operation, enum event_type type, const char *kid)
+{
+	struct json_out json = json_out_new(operation->task->arena, 256);
+	const struct signing_key *keys, *key;
+	size_t count;
+
+	TRY(signing_key_list(operation, &keys, &count));
+	key = signing_key_find(keys, count, kid);
+	if (key == NULL)
+		return FAIL_NONE;
+	render_row(&json, NULL, shown_columns, key);
+	return event_write(operation, type, NULL, json.text.data);
+}
+
 /* Records a change, and wakes the jobs of all hosts when it is committed. */
 static enum fail
 record(struct operation *operation, const char *action, const char *kid, const char *detail)
@@ -313,17 +335,25 @@ signing_key_add(struct operation *operation, const char *kid, const char *public
 {
 	TRY(db_run(operation->db, operation->task, &statements[ADD],
 	           PARAMETERS(kid, public_pem, param_now(operation)), NULL));
+	TRY(tell(operation, EVENT_SIGNING_KEY_ADDED, kid));
 	return record(operation, "signing_key.added", kid, NULL);
 }
 
 enum fail
 signing_key_use(struct operation *operation, const char *kid, struct instant publish_until)
 {
-	struct task *task = operation->task;
+	const char *until = param_time(operation->task, publish_until);
+	const struct signing_key *keys, *before;
+	size_t count;
 
-	TRY(db_run(operation->db, task, &statements[RETIRE_CURRENT],
-	           PARAMETERS(param_now(operation), param_time(task, publish_until)), NULL));
+	TRY(signing_key_list(operation, &keys, &count));
+	before = signing_key_in(keys, count, "current");
+	TRY(db_run(operation->db, operation->task, &statements[RETIRE_CURRENT],
+	           PARAMETERS(param_now(operation), until), NULL));
 	TRY(change(operation, USE, kid));
+	if (before != NULL)
+		TRY(tell(operation, EVENT_SIGNING_KEY_RETIRED, before->kid));
+	TRY(tell(operation, EVENT_SIGNING_KEY_USED, kid));
 	return record(operation, "signing_key.used", kid, NULL);
 }
 
@@ -346,6 +376,7 @@ enum fail
 signing_key_withdraw(struct operation *operation, const char *kid)
 {
 	TRY(change(operation, WITHDRAW, kid));
+	TRY(tell(operation, EVENT_SIGNING_KEY_RETIRED, kid));
 	return record(operation, "signing_key.retired", kid, NULL);
 }
 
@@ -353,18 +384,17 @@ enum fail
 signing_key_distrust(struct operation *operation, const char *kid, const char *why)
 {
 	TRY(change(operation, DISTRUST, kid));
+	TRY(tell(operation, EVENT_SIGNING_KEY_DISTRUSTED, kid));
 	return record(operation, "signing_key.distrusted", kid, why);
 }
 
 enum fail
 signing_key_revoke_distrusted(struct operation *operation, int64_t *done)
 {
-	struct task *task = operation->task;
 	/* Verifiers allow for a late clock: what they still accept is revoked too. */
 	const char *ended = param_in(operation, -LICENSE_LEEWAY_SECONDS * SECOND_MS);
+	const char *most = param_int(operation->task, 10 * operation->batch);
 
-	return db_run(
-	        operation->db, task, &statements[REVOKE],
-	        PARAMETERS(param_now(operation), ended, param_int(task, 10 * operation->batch)),
-	        done);
+	return db_run(operation->db, operation->task, &statements[REVOKE],
+	              PARAMETERS(param_now(operation), ended, most), done);
 }

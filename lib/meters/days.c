@@ -7,6 +7,8 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/text.h"
+#include "outbox/parked.h"
 #include "json/out.h"
 
 enum { DAYS_AT_ONCE = 500, LOOK_BACK_DAYS = 35 };
@@ -35,6 +37,10 @@ extern const char meters_differences_sql[]; /* differences.sql */
 extern const char meters_push_sql[];        /* push.sql */
 extern const char meters_cancel_sql[];      /* cancel.sql */
 
+struct pushed {
+	const char *state;
+};
+
 enum { DIFFERENCES, PUSH, CANCEL };
 
 static const struct statement statements[] = {
@@ -42,7 +48,7 @@ static const struct statement statements[] = {
                          ROWS_WITH(struct difference, customer_id, stripe_customer_id, day,
                                    metric, event_name, used, pushed, more),
                          .reads = true, .sql = meters_differences_sql},
-        [PUSH] = {"meter_push", .sql = meters_push_sql},
+        [PUSH] = {"meter_push", ROWS_WITH(struct pushed, state), .sql = meters_push_sql},
         [CANCEL] = {"meter_cancel", .sql = meters_cancel_sql},
 };
 
@@ -86,6 +92,29 @@ date_of(struct operation *operation, int64_t ms)
 	return arena_copy_bytes(operation->task->arena, text, strlen("2025-02-15"));
 }
 
+/* Records what is missing of the day's use; a negative rest needs an operator. */
+static enum fail
+push(struct operation *operation, const struct difference *day, const char *id)
+{
+	struct task *task = operation->task;
+	struct pushed pushed = {0};
+	bool found;
+
+	TRY(db_begin(operation->db, task));
+	TRY(db_row(operation->db, task, &statements[PUSH],
+	           PARAMETERS(id, day->customer_id, day->stripe_customer_id, day->day,
+	                      day->metric, day->event_name, day->used, param_now(operation)),
+	           &pushed, &found));
+	if (found && text_equal(pushed.state, "parked"))
+		TRY(stripe_parked_tell(
+		        operation, &(struct stripe_parked){.kind = "meter_event",
+		                                           .id = id,
+		                                           .type = day->event_name,
+		                                           .customer_id = day->customer_id,
+		                                           .error = "too_late_to_correct"}));
+	return db_commit(operation->db, task);
+}
+
 /* Records the events that correct the day. When too much was pushed, all is canceled and pushed
  * anew. */
 static enum fail
@@ -104,10 +133,7 @@ correct_day(struct operation *operation, const struct difference *day)
 	         LOG_S("customer_id", day->customer_id), LOG_S("day", day->day),
 	         LOG_S("metric", day->metric), LOG_S("used", day->used),
 	         LOG_S("pushed", day->pushed));
-	return db_run(operation->db, task, &statements[PUSH],
-	              PARAMETERS(id, day->customer_id, day->stripe_customer_id, day->day,
-	                         day->metric, day->event_name, day->used, now),
-	              NULL);
+	return push(operation, day, id);
 }
 
 static enum fail

@@ -14,3 +14,4 @@ FROM (SELECT $7::numeric - COALESCE(sum(value), 0) AS rest FROM meter_events
   WHERE customer_id = $2 AND day = $4::date AND metric = $5 AND event_name = $6
   AND state IN ('pending', 'sent', 'parked')) v
 WHERE v.rest <> 0
+RETURNING state

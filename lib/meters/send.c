@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "outbox/calls.h"
+#include "outbox/parked.h"
 #include "stripe/form.h"
 
 /* Longer than any attempt takes: then another process may try. */
@@ -105,6 +106,24 @@ record_sent(struct operation *operation, const struct meter_row *row)
 	              PARAMETERS(row->meter_event_id, param_now(operation)), NULL);
 }
 
+static enum fail
+park(struct operation *operation, const struct meter_row *row, const char *error)
+{
+	const struct stripe_parked parked = {.kind = "meter_event",
+	                                     .id = row->meter_event_id,
+	                                     .type = row->event_name,
+	                                     .customer_id = row->customer_id,
+	                                     .error = error};
+	int64_t changed;
+
+	TRY(db_begin(operation->db, operation->task));
+	TRY(db_run(operation->db, operation->task, &statements[PARK],
+	           PARAMETERS(row->meter_event_id, error), &changed));
+	if (changed > 0)
+		TRY(stripe_parked_tell(operation, &parked));
+	return db_commit(operation->db, operation->task);
+}
+
 /* When Stripe refuses an identifier because it has it, an earlier attempt was successful. */
 static enum fail
 record_refusal(struct operation *operation, const struct meter_row *row,
@@ -120,7 +139,7 @@ record_refusal(struct operation *operation, const struct meter_row *row,
 	log_line(LOG_LEVEL_WARNING, "meter event refused",
 	         LOG_S("meter_event", row->meter_event_id),
 	         LOG_S("customer_id", row->customer_id), LOG_S("code", code));
-	return record(operation, PARK, row, code);
+	return park(operation, row, code);
 }
 
 static enum fail
@@ -170,7 +189,7 @@ meter_send_run(struct operation *operation, int64_t *done)
 	/* Stripe may have forgotten an earlier attempt: meter_compare() finds out. */
 	if (strcmp(row.state, "pending") == 0 &&
 	    now.ms - row.first_try_at.ms >= STRIPE_KEY_LIFE_MS)
-		return record(operation, PARK, &row, "outcome_unknown");
+		return park(operation, &row, "outcome_unknown");
 	send_event(operation, &row, &answer);
 	return resolve(operation, &row, &answer);
 }

@@ -21,3 +21,4 @@ UPDATE stripe_calls SET
   attempts = attempts + $5::integer,
   stripe_request_id = COALESCE($6, stripe_request_id)
 WHERE call_id = $1::bigint AND state = 'pending'
+RETURNING state

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "outbox/parked.h"
 
 enum { CALL_TRIES = 12, NOT_ITS_FAULT_S = 60 };
 
@@ -35,6 +36,10 @@ enum {
 	DROP,
 	TAKE,
 	END
+};
+
+struct ended_call {
+	const char *state;
 };
 
 extern const char outbox_call_end_sql[]; /* call_end.sql */
@@ -88,7 +93,8 @@ static const struct statement statements[] = {
                   .sql = "SELECT " CALL_COLUMNS " FROM stripe_calls WHERE state = 'pending' "
                          "AND next_try_at <= $1 ORDER BY next_try_at LIMIT 1 "
                          "FOR UPDATE SKIP LOCKED"},
-        [END] = {"stripe_call_end", .sql = outbox_call_end_sql},
+        [END] = {"stripe_call_end", ROWS_WITH(struct ended_call, state),
+                 .sql = outbox_call_end_sql},
 };
 
 const struct statement_list stripe_call_statements = STATEMENT_LIST(statements);
@@ -256,19 +262,39 @@ error_of(struct operation *operation, const struct stripe_answer *answer)
 }
 
 static enum fail
+tell_parked(struct operation *operation, const struct stripe_call *call, const char *error)
+{
+	const struct stripe_parked parked = {.kind = "call",
+	                                     .id = param_int(operation->task, call->call_id),
+	                                     .type = call->kind,
+	                                     .subject = call->subject,
+	                                     .customer_id = call->customer_id,
+	                                     .error = error};
+
+	return stripe_parked_tell(operation, &parked);
+}
+
+static enum fail
 end_call(struct operation *operation, const struct stripe_call *call, const char *state,
          const char *error, const struct stripe_answer *answer)
 {
 	struct task *task = operation->task;
+	bool parks = text_equal(state, "parked"), found;
+	struct ended_call ended = {0};
 
-	return db_run(operation->db, task, &statements[END],
-	              PARAMETERS(param_int(task, call->call_id), state, error,
-	                         param_now(operation),
-	                         param_int(task, answer == NULL ? 0 : answer->attempts),
-	                         answer == NULL ? NULL : answer->request_id,
-	                         answer == NULL ? NULL : answer->error_param,
-	                         answer == NULL ? NULL : answer->error_message),
-	              NULL);
+	if (parks)
+		TRY(db_begin(operation->db, task));
+	TRY(db_row(operation->db, task, &statements[END],
+	           PARAMETERS(param_int(task, call->call_id), state, error,
+	                      param_now(operation),
+	                      param_int(task, answer == NULL ? 0 : answer->attempts),
+	                      answer == NULL ? NULL : answer->request_id,
+	                      answer == NULL ? NULL : answer->error_param,
+	                      answer == NULL ? NULL : answer->error_message),
+	           &ended, &found));
+	if (found && text_equal(ended.state, "parked"))
+		TRY(tell_parked(operation, call, error));
+	return parks ? db_commit(operation->db, task) : FAIL_NONE;
 }
 
 /* No client waits for the outcome of these. */

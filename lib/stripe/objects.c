@@ -238,7 +238,9 @@ stripe_invoice_read(const struct json_view *object, struct stripe_invoice *out)
 	        .invoice_pdf = stripe_text_of(object, "invoice_pdf"),
 	        .amount_due = number(object, "amount_due"),
 	        .amount_paid = number(object, "amount_paid"),
+	        .attempts = number(object, "attempt_count"),
 	        .created = moment(object, "created"),
+	        .paid_at = moment(object, "status_transitions.paid_at"),
 	        .has_more_lines = flag(object, "lines.has_more"),
 	};
 	if (json_view_find(object, "lines.data", &lines))

@@ -71,7 +71,9 @@ struct stripe_invoice {
 	const char *invoice_pdf;
 	int64_t amount_due;
 	int64_t amount_paid;
+	int64_t attempts; /* to charge it */
 	struct instant created;
+	struct instant paid_at;
 	/* The end of the last period that it charges for, of the lines that its object shows; unknown
 	 * when it charges for prorations, use or other things alone. */
 	struct instant paid_until;

@@ -4,6 +4,7 @@
 #include "billing/audit.h"
 #include "outbox/calls.h"
 #include "outbox/locks.h"
+#include "outbox/parked.h"
 #include "sync/ours.h"
 
 enum { KEEP_PAYLOAD_DAYS = 30, KEEP_DAYS = 90, NOT_ITS_FAULT_S = 30 };
@@ -248,6 +249,27 @@ stripe_event_finish(struct operation *operation, const struct stripe_event_row *
 	        NULL);
 }
 
+static enum fail
+park(struct operation *operation, const struct stripe_event_row *row, const char *error)
+{
+	const struct stripe_parked parked = {.kind = "event",
+	                                     .id = row->event_id,
+	                                     .type = row->type,
+	                                     .subject = row->subject,
+	                                     .customer_id = row->customer_id,
+	                                     .error = error};
+	int64_t changed;
+
+	TRY(db_begin(operation->db, operation->task));
+	TRY(db_run(operation->db, operation->task, &statements[PARK],
+	           PARAMETERS(row->event_id, error, row->customer_id, row->customer_hint,
+	                      row->stripe_customer_id),
+	           &changed));
+	if (changed > 0)
+		TRY(stripe_parked_tell(operation, &parked));
+	return db_commit(operation->db, operation->task);
+}
+
 enum fail
 stripe_event_fail(struct operation *operation, const struct stripe_event_row *row,
                   const char *error, bool counts)
@@ -259,10 +281,7 @@ stripe_event_fail(struct operation *operation, const struct stripe_event_row *ro
 	if (!counts)
 		delay_ms = NOT_ITS_FAULT_S * SECOND_MS;
 	if (delay_ms == 0)
-		return db_run(operation->db, task, &statements[PARK],
-		              PARAMETERS(row->event_id, error, row->customer_id,
-		                         row->customer_hint, row->stripe_customer_id),
-		              NULL);
+		return park(operation, row, error);
 	return db_run(
 	        operation->db, task, &statements[RETRY_LATER],
 	        PARAMETERS(row->event_id, param_int(task, delay_ms), error, counts ? "1" : "0"),

@@ -16,6 +16,7 @@
 #include "sync/events.h"
 #include "sync/invoices.h"
 #include "sync/ours.h"
+#include "sync/payment_events.h"
 #include "sync/price_plans.h"
 #include "sync/subscriptions.h"
 #include "sync/sweep.h"
@@ -185,6 +186,7 @@ stripe_sync_invoice(struct operation *operation, const struct sync_target *targe
 	if (*customer_id == NULL)
 		return FAIL_NONE;
 	TRY(invoice_store(operation, *customer_id, &invoice, &changed));
+	TRY(payment_events_write(operation, *customer_id, &invoice));
 	if (*out != SYNC_WAITS)
 		*out = changed || *out == SYNC_CHANGED ? SYNC_CHANGED : SYNC_SAME;
 	return FAIL_NONE;

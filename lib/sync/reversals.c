@@ -1,11 +1,13 @@
 /* reversals.c: payments that were given back, and what that does to access. */
 #include "sync/reversals.h"
 
+#include "base/arena.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "billing/audit.h"
 #include "billing/customers.h"
 #include "db/render.h"
+#include "events/once.h"
 #include "issuing/license_rights.h"
 #include "outbox/enqueue.h"
 #include "stripe/objects.h"
@@ -246,6 +248,46 @@ lift(struct operation *operation, const struct reversal *reversal, const char *b
 	                          reversal->other_end_at);
 }
 
+/* The event that the state is, and its key; EVENT_TYPES: none. An inquiry of a bank is no dispute, and a
+ * dispute that has ended already is told as that alone. */
+static enum event_type
+event_of(struct arena *arena, const struct reversal *reversal, const char **key)
+{
+	const char *status = reversal->status;
+	bool is_closed = text_equal(status, "won") || text_equal(status, "lost");
+
+	if (is_refund(reversal)) {
+		*key = arena_printf(arena, "refund.created %s %lld", reversal->object_id,
+		                    (long long)reversal->amount);
+		return EVENT_REFUND_CREATED;
+	}
+	*key = arena_printf(arena, "dispute.%s %s", is_closed ? "closed" : "opened",
+	                    reversal->object_id);
+	if (text_starts_with(status, "warning_"))
+		return EVENT_TYPES;
+	return is_closed ? EVENT_DISPUTE_CLOSED : EVENT_DISPUTE_OPENED;
+}
+
+/* Writes the event of what was given back, once for each amount and state. */
+static enum fail
+tell(struct operation *operation, const struct reversal *reversal)
+{
+	struct json_out json = json_out_new(operation->task->arena, 512);
+	struct reversal stored = *reversal;
+	enum event_type type;
+	const char *key;
+	bool found;
+
+	type = event_of(operation->task->arena, reversal, &key);
+	if (type == EVENT_TYPES)
+		return FAIL_NONE;
+	TRY(db_row(operation->db, operation->task, &statements[FIND],
+	           PARAMETERS(reversal->object_id), &stored, &found));
+	render_reversal(&json, &stored);
+	return event_write_once(operation, type, reversal->customer_id, key, json.text.data,
+	                        NULL);
+}
+
 enum fail
 reversal_store(struct operation *operation, const struct reversal *reversal,
                const struct stripe_invoice *invoice, bool *changed)
@@ -267,12 +309,12 @@ reversal_store(struct operation *operation, const struct reversal *reversal,
 	*changed = rows > 0;
 	TRY(find_need(operation, reversal, invoice->amount_paid, before.policy, &needed));
 	if (needed)
-		return act(operation, reversal, invoice->paid_until);
-	if (!before.access_ends_at.known || before.lifted_at.known ||
-	    (!text_equal(reversal->status, "won") &&
-	     !text_equal(reversal->status, "warning_closed")))
-		return FAIL_NONE;
-	return lift(operation, &before, "won", "won");
+		TRY(act(operation, reversal, invoice->paid_until));
+	else if (before.access_ends_at.known && !before.lifted_at.known &&
+	         (text_equal(reversal->status, "won") ||
+	          text_equal(reversal->status, "warning_closed")))
+		TRY(lift(operation, &before, "won", "won"));
+	return *changed ? tell(operation, reversal) : FAIL_NONE;
 }
 
 enum fail

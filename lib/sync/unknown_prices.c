@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "billing/audit.h"
+#include "events/log.h"
+#include "json/out.h"
 
 /* So many unlisted subscriptions are synced after one comparison. */
 enum { UNSEEN_MAX = 100 };
@@ -107,6 +109,21 @@ unknown_ids(struct task *task, const struct sold_subscription *subscription)
 	return param_list(task, &(struct string_list){true, subscription->unknown_count, ids});
 }
 
+static enum fail
+tell(struct operation *operation, const char *customer_id,
+     const struct sold_subscription *subscription)
+{
+	struct json_out json = json_out_new(operation->task->arena, 256);
+
+	json_out_open(&json, NULL, '{');
+	json_out_string(&json, "price_id", subscription->unknown[0].price_id);
+	json_out_string(&json, "stripe_subscription_id", subscription->stripe.id);
+	json_out_string(&json, "customer_id", customer_id);
+	json_out_string(&json, "status", subscription->stripe.status);
+	json_out_close(&json, '}');
+	return event_write(operation, EVENT_STRIPE_UNKNOWN_PRICE, customer_id, json.text.data);
+}
+
 enum fail
 unknown_prices_record(struct operation *operation, const char *customer_id,
                       const struct sold_subscription *subscription, bool *changed)
@@ -135,6 +152,7 @@ unknown_prices_record(struct operation *operation, const char *customer_id,
 	log_line(LOG_LEVEL_WARNING, "a customer pays at an unknown price",
 	         LOG_S("customer_id", customer_id), LOG_S("subscription", stripe->id),
 	         LOG_S("price", subscription->unknown[0].price_id));
+	TRY(tell(operation, customer_id, subscription));
 	return audit_record(operation, "unknown_price", customer_id, stripe->id,
 	                    subscription->unknown[0].price_id);
 }

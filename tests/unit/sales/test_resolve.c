@@ -460,6 +460,7 @@ START_TEST(test_unknown_kind)
 		operation.now_ms += DAY_MS;
 	}
 	ck_assert_str_eq(calls_now(), "invented:parked internal_error");
+	ck_assert_int_eq(written("stripe.parked"), 1);
 }
 END_TEST
 

@@ -130,3 +130,16 @@ audited(const char *action)
 
 	return stripe_number(&statement, PARAMETERS(customer_id, action));
 }
+
+/* The customer's events of the type. */
+static inline int64_t
+written(const char *type)
+{
+	static const struct statement statement = {
+	        .name = "test_written",
+	        STRIPE_NUMBER,
+	        .sql = "SELECT count(*) AS number FROM events WHERE customer_id = $1 "
+	               "AND type = $2"};
+
+	return stripe_number(&statement, PARAMETERS(customer_id, type));
+}

@@ -193,6 +193,7 @@ START_TEST(test_record)
 	arrive(OURS_DEAL("active", "{'id':'price_other'}"));
 	ck_assert_str_eq(unknown_now(), "price_other active");
 	ck_assert_int_eq(audited("unknown_price"), 2);
+	ck_assert_int_eq(written("stripe.unknown_price"), 2);
 	arrive(OURS_DEAL("canceled", "{'id':'price_other'}"));
 	ck_assert_str_eq(unknown_now(), "");
 	subscriptions_are("trial:trialing+");

@@ -163,6 +163,7 @@ START_TEST(test_full_refund)
 	billing.sales.refund_policy = "revoke";
 	refund("ch_1", CHARGE("ch_1", "2900"));
 	check_policy(_i, "payment_refunded", "refunded");
+	ck_assert_int_eq(written("refund.created"), 1);
 }
 END_TEST
 
@@ -173,8 +174,12 @@ START_TEST(test_dispute)
 	asked("GET /v1/disputes/du_1 GET /v1/charges/ch_1 GET /v1/invoice_payments "
 	      "GET /v1/subscriptions/sub_1");
 	check_policy(_i, "payment_disputed", "disputed");
+	ck_assert_int_eq(written("dispute.closed"), 0);
 	dispute(DISPUTE("lost"));
 	check_policy(_i, "payment_disputed", "disputed");
+	dispute(DISPUTE("lost"));
+	ck_assert_int_eq(written("dispute.opened"), 1);
+	ck_assert_int_eq(written("dispute.closed"), 1);
 }
 END_TEST
 
@@ -191,6 +196,7 @@ START_TEST(test_parts)
 	ck_assert(!has_access());
 	refund("ch_1", CHARGE("ch_1", "901"));
 	ck_assert_int_eq(audited("payment_refunded"), 1);
+	ck_assert_int_eq(written("refund.created"), 4);
 }
 END_TEST
 
@@ -203,6 +209,8 @@ START_TEST(test_inquiry)
 	ck_assert(has_access());
 	dispute(_i == 0 ? DISPUTE("warning_closed") : DISPUTE("needs_response"));
 	ck_assert(has_access() == (_i == 0));
+	ck_assert_int_eq(written("dispute.opened"), _i);
+	ck_assert_int_eq(written("dispute.closed"), 0);
 }
 END_TEST
 
@@ -243,6 +251,8 @@ START_TEST(test_won)
 	/* A won dispute does not begin anew. */
 	dispute(DISPUTE("needs_response"));
 	ck_assert(has_access() == (_i == 0));
+	ck_assert_int_eq(written("dispute.opened"), 1);
+	ck_assert_int_eq(written("dispute.closed"), 1);
 }
 END_TEST
 
