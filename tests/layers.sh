@@ -35,7 +35,7 @@ texts="base json"
 issued="$texts db licensing plans operation events billing callers entitlements issuing"
 dealt="$issued stripe outbox contracts"
 synced="$dealt sync"
-service="$synced audit http usage instances webhooks sales meters notices accounts"
+service="$synced audit http usage instances webhooks sales meters notices analytics accounts"
 allow lib/base base
 allow lib/json "$texts"
 allow lib/db "$texts" db
@@ -59,6 +59,7 @@ allow lib/contracts "$dealt"
 allow lib/sync "$synced"
 allow lib/sales "$synced" sales
 allow lib/meters "$synced" meters
+allow lib/analytics "$synced" analytics
 allow lib/accounts "$service"
 allow app/agent-store "$texts" licensing agent-store
 allow app/agent "$texts" licensing agent-store agent

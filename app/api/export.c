@@ -1,6 +1,7 @@
 /* export.c: everything that is stored about one customer as JSON, and its reports as CSV. */
 #include <string.h>
 
+#include "api/csv.h"
 #include "api/handlers.h"
 #include "api/render.h"
 #include "api/render_usage.h"
@@ -49,20 +50,11 @@ read_reports(struct call *call, struct page *page, const struct usage_report **o
 	return usage_history(&call->operation, &filter, page, out, count);
 }
 
-/* A field of RFC 4180. A quote before =, +, - or @ keeps a spreadsheet from taking the text for
- * a formula. */
 static void
 add_text(struct text *csv, const char *value)
 {
-	text_add(csv, ",\"");
-	if (value != NULL && *value != '\0' && strchr("=+-@", *value) != NULL)
-		text_add_char(csv, '\'');
-	for (; value != NULL && *value != '\0'; value++) {
-		if (*value == '"')
-			text_add_char(csv, '"');
-		text_add_char(csv, *value);
-	}
-	text_add_char(csv, '"');
+	text_add_char(csv, ',');
+	csv_text(csv, value);
 }
 
 static void
@@ -120,14 +112,7 @@ answer_csv(struct call *call)
 	text_add(&csv, ",corrects,superseded_by,reason\r\n");
 	for (size_t i = 0; i < count; i++)
 		add_row(call, &csv, &reports[i]);
-	call->response->status = 200;
-	call->response->body = csv.data;
-	call->response->length = csv.length;
-	response_header(call->response, "Content-Type", "text/csv; charset=utf-8");
-	response_header(call->response, "Content-Disposition",
-	                arena_printf(arena, "attachment; filename=\"usage-%s.csv\"", id));
-	if (page.next != NULL)
-		response_header(call->response, "X-Next-Cursor", page.next);
+	csv_answer(call, &csv, arena_printf(arena, "usage-%s", id), page.next);
 	return FAIL_NONE;
 }
 
@@ -270,30 +255,15 @@ answer_json(struct call *call, const struct customer *customer)
 	return answer_end(call, 200, &json);
 }
 
-/* RFC 9110, section 12.5.1, as far as two formats need it: CSV if the client names it. */
-static bool
-wants_csv(const char *accept)
-{
-	const char *item;
-	size_t length;
-
-	while (accept != NULL && text_next_item(&accept, &item, &length))
-		if (length >= strlen("text/csv") && strncmp(item, "text/csv", 8) == 0 &&
-		    (length == 8 || strchr("; \t", item[8]) != NULL))
-			return true;
-	return false;
-}
-
 enum fail
 get_export(struct call *call)
 {
 	const char *id = request_param(call->request, "customer_id");
-	const char *vary = response_header_value(call->response, "Vary");
-	bool csv = wants_csv(call->request->headers.accept);
+	bool csv;
 	struct customer customer;
 
 	TRY(customer_find(&call->operation, id, &customer));
+	csv = csv_is_wanted(call);
 	TRY(audit_change(&call->operation, "customer_export", id, NULL, csv ? "csv" : "json"));
-	response_header(call->response, "Vary", vary == NULL ? "Accept" : "Origin, Accept");
 	return csv ? answer_csv(call) : answer_json(call, &customer);
 }

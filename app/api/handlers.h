@@ -44,6 +44,10 @@ extern const struct field create_contract_body[], amend_contract_body[], end_con
         list_contracts_query[];
 handler post_contract, list_contracts, patch_contract, post_contract_end;
 
+/* revenue.c */
+extern const struct field revenue_query[], movements_query[];
+handler get_revenue, list_movements;
+
 /* webhooks.c */
 handler post_stripe_event;
 

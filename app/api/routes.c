@@ -10,6 +10,7 @@
 #define USAGE_BATCH_BODY_MAX ((size_t)512 * 1024)
 #define INSTANCE_PATH CUSTOMER_PATH "/instances/:instance_id"
 #define CONTRACT_PATH CUSTOMER_PATH "/contracts/:contract_id"
+#define ANALYTICS "/api/analytics"
 #define USAGE_PATH "/api/usage/:customer_id"
 #define ENDPOINTS_PATH "/api/webhook-endpoints"
 #define ENDPOINT_PATH ENDPOINTS_PATH "/:endpoint_id"
@@ -90,6 +91,9 @@ const struct route api_routes[] = {
 	{{HTTP_POST,   ENDPOINT_PATH "/test"},           WHO_OPERATOR, .handler = post_webhook_test},
 	{{HTTP_POST,   ENDPOINT_PATH "/replay"},         WHO_OPERATOR, .handler = post_webhook_replay, .body = replay_events_body},
 	{{HTTP_GET,    ENDPOINT_PATH "/deliveries"},     WHO_OPERATOR, .handler = list_webhook_deliveries, .query = list_deliveries_query},
+
+	{{HTTP_GET,    ANALYTICS "/revenue"},            WHO_OPERATOR, .handler = get_revenue, .query = revenue_query},
+	{{HTTP_GET,    ANALYTICS "/movements"},          WHO_OPERATOR, .handler = list_movements, .query = movements_query},
 
 	{{HTTP_POST,   "/api/webhooks/stripe"},          WHO_ANYBODY,  .handler = post_stripe_event, .raw_body = true, .body_max = REQUEST_BODY_MAX, .confirms = true},
 

@@ -221,5 +221,5 @@ const struct command usage_commands[] = {
                  "is\n"
                  "for its customers; an add-on that it lacks gives nothing.\n",
          .options = plans_diff_options, .exits = plans_diff_exits},
-        {.more = stripe_commands},
+        {.more = analytics_commands},
 };

@@ -96,8 +96,8 @@ struct ctl {
 /* The tables of commands, each ended by a NULL group, in the order of --help. The commands of a group
  * stand together. */
 extern const struct command ctl_commands[], customer_commands[], subscription_commands[],
-        contract_commands[], usage_commands[], stripe_commands[], import_commands[],
-        notice_commands[], webhook_commands[], upkeep_commands[];
+        contract_commands[], usage_commands[], analytics_commands[], stripe_commands[],
+        import_commands[], notice_commands[], webhook_commands[], upkeep_commands[];
 
 /* Walks all tables: for (c = ctl_commands; c != NULL; c = ctl_next(c)). */
 const struct command *ctl_next(const struct command *command);
@@ -162,7 +162,7 @@ ctl_command run_customer_create, run_customer_show, run_customer_list, run_custo
 ctl_command run_license_issue, run_license_export, run_license_verify;
 ctl_command run_stripe_events, run_stripe_show, run_stripe_calls, run_stripe_meters;
 ctl_command run_stripe_retry, run_stripe_dismiss, run_stripe_settle, run_stripe_reconcile,
-        run_stripe_setup, run_stripe_account;
+        run_analytics_check, run_stripe_setup, run_stripe_account;
 ctl_command run_plans_diff, run_usage_import, run_restore_check, run_doctor, run_completion;
 ctl_command run_import_original, run_import_stripe;
 ctl_command run_notices_test, run_notices_preview, run_webhooks_enable, run_webhooks_key;
@@ -172,5 +172,5 @@ ctl_command run_stripe_unknown, run_stripe_map, run_stripe_unmap;
 extern const struct ctl_exit usage_import_exits[], restore_check_exits[];
 extern const struct ctl_exit license_verify_exits[], audit_verify_exits[], import_exits[];
 extern const struct ctl_exit plans_diff_exits[];
-extern const struct ctl_exit stripe_reconcile_exits[];
+extern const struct ctl_exit stripe_reconcile_exits[], analytics_check_exits[];
 extern const struct ctl_exit stripe_setup_exits[];

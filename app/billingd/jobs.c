@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stddef.h>
 
+#include "analytics/revenue.h"
 #include "audit/heads.h"
 #include "base/arena.h"
 #include "base/log.h"
@@ -54,6 +55,7 @@ static const struct job local_items[] = {
         {"tell_contract_ends", 1, contract_run_endings, METRIC_COUNT},
         {"tell_license_ends", 1, license_run_ends, METRIC_COUNT},
         {"prune_event_keys", 300, event_keys_prune, METRIC_COUNT},
+        {"settle_revenue", 5, revenue_run, METRIC_COUNT},
         {"expire_trials", 5, subscription_expire_trials, METRIC_TRIALS_EXPIRED},
         {"prune_stripe_events", 300, stripe_event_prune, METRIC_COUNT},
         {"prune_stripe_calls", 300, stripe_call_prune, METRIC_COUNT},

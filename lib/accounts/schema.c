@@ -3,6 +3,8 @@
 
 #include "accounts/accounts.h"
 #include "accounts/adopt.h"
+#include "analytics/revenue.h"
+#include "analytics/revenue_check.h"
 #include "audit/refusals.h"
 #include "audit/verify.h"
 #include "billing/audit.h"
@@ -113,6 +115,8 @@ const struct statement_list *const billing_statements[] = {
 	&payment_event_statements,
 	&price_plan_statements,
 	&unknown_price_statements,
+	&revenue_check_statements,
+	&revenue_statements,
 	&reversal_statements,
 	&stripe_account_statements,
 	&stripe_call_record_statements,

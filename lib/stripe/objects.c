@@ -111,6 +111,18 @@ is_metered(const struct json_view *item)
 	return type != NULL && strcmp(type, "metered") == 0;
 }
 
+static const char *
+unit_amount(const struct json_view *item)
+{
+	struct json_view transform;
+	const char *exact = stripe_decimal_of(item, "price.unit_amount_decimal");
+
+	if (json_view_find(item, "price.transform_quantity", &transform) &&
+	    json_view_is_object(&transform))
+		return NULL;
+	return exact != NULL ? exact : stripe_decimal_of(item, "price.unit_amount");
+}
+
 void
 stripe_items_append(struct stripe_subscription *subscription, const struct json_view *data)
 {
@@ -131,6 +143,8 @@ stripe_items_append(struct stripe_subscription *subscription, const struct json_
 		        .interval = stripe_text_of(&item, "price.recurring.interval"),
 		        .interval_count = number(&item, "price.recurring.interval_count"),
 		        .currency = stripe_text_of(&item, "price.currency"),
+		        .unit_amount = unit_amount(&item),
+		        .discounts = stripe_discounts_read(&item),
 		        .quantity = quantity_of(&item),
 		        .metered = is_metered(&item),
 		        .period_start = moment(&item, "current_period_start"),
@@ -153,6 +167,8 @@ stripe_subscription_read(const struct json_view *object, struct stripe_subscript
 	        .customer_id = stripe_text_of(object, "metadata.customer_id"),
 	        .contract_id = stripe_text_of(object, "metadata.contract_id"),
 	        .status = stripe_text_of(object, "status"),
+	        .currency = stripe_text_of(object, "currency"),
+	        .discounts = stripe_discounts_read(object),
 	        .period_start = moment(object, "current_period_start"),
 	        .period_end = moment(object, "current_period_end"),
 	        .trial_end = moment(object, "trial_end"),

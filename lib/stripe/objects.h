@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "base/clock.h"
+#include "stripe/discounts.h"
 #include "json/view.h"
 
 /* An item of a subscription: a price, and how many times it is billed. */
@@ -24,8 +25,11 @@ struct stripe_item {
 	const char *interval;   /* by which the price is billed: "month"; NULL: not known */
 	int64_t interval_count; /* every so many of them */
 	const char *currency;   /* NULL: not known */
-	int64_t quantity;       /* a billion at most; -1: none */
-	bool metered;           /* the price bills use */
+	/* Of one, in minor units, as a decimal; NULL: the price has no such amount, but tiers, say. */
+	const char *unit_amount;
+	struct stripe_discounts discounts;
+	int64_t quantity; /* a billion at most; -1: none */
+	bool metered;     /* the price bills use */
 	struct instant period_start;
 	struct instant period_end;
 };
@@ -36,6 +40,8 @@ struct stripe_subscription {
 	const char *customer_id; /* as its metadata names ours, unchecked; NULL: none */
 	const char *contract_id; /* likewise */
 	const char *status;
+	const char *currency; /* NULL: not known */
+	struct stripe_discounts discounts;
 	const struct stripe_item *items; /* in Stripe's order */
 	size_t item_count;
 	bool has_more_items; /* than its object shows: stripe_items_append() adds them */

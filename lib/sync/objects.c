@@ -18,6 +18,7 @@
 #include "sync/ours.h"
 #include "sync/payment_events.h"
 #include "sync/price_plans.h"
+#include "sync/recurring.h"
 #include "sync/subscriptions.h"
 #include "sync/sweep.h"
 #include "sync/unknown_prices.h"
@@ -108,6 +109,7 @@ stripe_sync_store_subscription(struct operation *operation, const struct json_vi
 	if (*customer_id == NULL)
 		return task_fail(operation->task, FAIL_CONFLICT, "unknown_customer",
 		                 "No customer has this subscription.");
+	TRY(recurring_complete(operation, &subscription.stripe));
 	/* A cancellation may have been enqueued during the fetch; that locks the customer
 	 * too. */
 	TRY(customer_lock(operation, *customer_id, &deleted));

@@ -5,6 +5,7 @@
 -- $12 Stripe's price  $13 created at  $14 now  $15 the invoice that is unpaid, or NULL
 -- $16 how collection is paused, or NULL  $17 resumes at  $18 whether the pause ends access
 -- $19 quantity of the plan  $20 add-ons  $21 interval, or NULL  $22 how many of them  $23 currency, or NULL
+-- $24 what it bills, which is stored apart in a row that exists
 --
 -- Rows of before migration 026 have no quantity, which is one, and no interval and currency, which are
 -- stored with the next change.
@@ -29,11 +30,11 @@ pause AS (
 INSERT INTO subscriptions AS s (customer_id, stripe_subscription_id, plan, status, trial_ends_at,
   current_period_ends_at, past_due_since, cancel_at_period_end, cancel_at, canceled_at, ended_at,
   stripe_price_id, pause_behavior, pause_resumes_at, pause_ends_access_at, quantity, addons, interval,
-  interval_count, currency, superseded, created_at, updated_at)
+  interval_count, currency, recurring, superseded, created_at, updated_at)
 SELECT $1, $2, $3, $4, $5::timestamptz, $6::timestamptz, since, $8::boolean, $9::timestamptz,
   $10::timestamptz, $11::timestamptz, $12, $16, $17::timestamptz,
   (SELECT ends_at FROM pause), $19::bigint, $20::jsonb, $21, $22::bigint, $23,
-  true, $13::timestamptz, $14::timestamptz FROM unpaid
+  $24, true, $13::timestamptz, $14::timestamptz FROM unpaid
 ON CONFLICT (stripe_subscription_id) DO UPDATE SET
   plan_before = CASE
     WHEN s.plan <> EXCLUDED.plan

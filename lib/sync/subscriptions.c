@@ -12,25 +12,26 @@
 #include "outbox/call_records.h"
 #include "outbox/enqueue.h"
 #include "sync/bought.h"
+#include "sync/recurring.h"
 #include "sync/seconds.h"
 #include "sync/subscription_audit.h"
 #include "sync/unknown_prices.h"
 
-static const struct column columns[] =
-        COLUMNS(struct synced_subscription, customer_id, stripe_subscription_id, plan, status,
-                current_period_ends_at, trial_ends_at, cancel_at_period_end, cancel_at,
-                pause_behavior, pause_resumes_at, quantity, addons, superseded, contract_id);
+static const struct column columns[] = COLUMNS(
+        struct synced_subscription, customer_id, stripe_subscription_id, plan, status,
+        current_period_ends_at, trial_ends_at, cancel_at_period_end, cancel_at, pause_behavior,
+        pause_resumes_at, quantity, addons, superseded, contract_id, recurring);
 static const struct column found_columns[] = COLUMNS(
         struct synced_subscription, customer_id, stripe_subscription_id, plan, status,
         current_period_ends_at, trial_ends_at, cancel_at_period_end, cancel_at, pause_behavior,
-        pause_resumes_at, quantity, addons, superseded, contract_id, must_end);
+        pause_resumes_at, quantity, addons, superseded, contract_id, recurring, must_end);
 
 #define ROW ROWS_OF(struct synced_subscription, columns)
 #define SYNCED                                                                                 \
 	"s.customer_id, s.stripe_subscription_id, s.plan, s.status, "                          \
 	"s.current_period_ends_at, s.trial_ends_at, s.cancel_at_period_end, s.cancel_at, "     \
 	"s.pause_behavior, s.pause_resumes_at, COALESCE(s.quantity, 1) AS quantity, "          \
-	"s.addons::text AS addons, s.superseded, s.contract_id"
+	"s.addons::text AS addons, s.superseded, s.contract_id, s.recurring"
 #define FINAL "('canceled', 'incomplete_expired')"
 #define BEST                                                                                   \
 	"(SELECT subscription_id FROM subscriptions WHERE customer_id = $1 "                   \
@@ -41,12 +42,28 @@ static const struct column found_columns[] = COLUMNS(
 	"CASE WHEN status IN " FINAL " THEN NULL ELSE created_at END, created_at DESC, "       \
 	"stripe_subscription_id, subscription_id DESC LIMIT 1)"
 
-enum { STORE, END_TRIAL, SUPERSEDE, RESTORE, GONE, FIND, OPEN, OPEN_OF, SEEN, UNSEEN };
+enum {
+	STORE,
+	KEEP_RECURRING,
+	END_TRIAL,
+	SUPERSEDE,
+	RESTORE,
+	GONE,
+	FIND,
+	OPEN,
+	OPEN_OF,
+	SEEN,
+	UNSEEN
+};
 
 extern const char sync_subscription_store_sql[]; /* subscription_store.sql */
 
 static const struct statement statements[] = {
         [STORE] = {"subscription_sync_store", .sql = sync_subscription_store_sql},
+        /* It changes no licence, so the version stays. */
+        [KEEP_RECURRING] = {"subscription_sync_keep_recurring",
+                            .sql = "UPDATE subscriptions SET recurring = $2 "
+                                   "WHERE stripe_subscription_id = $1"},
         /* A trial of ours ends when a subscription at Stripe has begun, even if that has ended
          * or is paused: the result must not depend on when we saw it. */
         [END_TRIAL] = {"subscription_sync_end_trial",
@@ -136,30 +153,46 @@ store(struct operation *operation, const char *customer_id,
 	struct instant since = due.known && due.ms < now.ms ? due : now;
 	int64_t rows;
 
-	TRY(db_run(operation->db, task, &statements[STORE],
-	           PARAMETERS(customer_id, stripe->id, bought->plan, stripe->status,
-	                      param_time(task, trial_end_of(subscription, now)),
-	                      param_time(task, item->period_end),
-	                      past_due ? param_time(task, since) : NULL,
-	                      param_bool(stripe->cancel_at_period_end),
-	                      param_time(task, stripe->cancel_at),
-	                      param_time(task, stripe->canceled_at),
-	                      param_time(task, stripe->ended_at), item->price_id,
-	                      param_time(task, stripe->created.known ? stripe->created : now),
-	                      param_time(task, now), past_due ? stripe->unpaid_invoice : NULL,
-	                      stripe->pause_behavior,
-	                      param_time(task, stripe->pause_resumes_at),
-	                      param_bool(pause_ends_access(operation, stripe)),
-	                      param_int(task, bought->purchase.quantity),
-	                      purchase_addons_text(task->arena, &operation->billing->plans,
-	                                           &bought->purchase),
-	                      item->interval,
-	                      item->interval_count > 0 ? param_int(task, item->interval_count)
-	                                               : NULL,
-	                      item->currency),
-	           &rows));
+	TRY(db_run(
+	        operation->db, task, &statements[STORE],
+	        PARAMETERS(customer_id, stripe->id, bought->plan, stripe->status,
+	                   param_time(task, trial_end_of(subscription, now)),
+	                   param_time(task, item->period_end),
+	                   past_due ? param_time(task, since) : NULL,
+	                   param_bool(stripe->cancel_at_period_end),
+	                   param_time(task, stripe->cancel_at),
+	                   param_time(task, stripe->canceled_at),
+	                   param_time(task, stripe->ended_at), item->price_id,
+	                   param_time(task, stripe->created.known ? stripe->created : now),
+	                   param_time(task, now), past_due ? stripe->unpaid_invoice : NULL,
+	                   stripe->pause_behavior, param_time(task, stripe->pause_resumes_at),
+	                   param_bool(pause_ends_access(operation, stripe)),
+	                   param_int(task, bought->purchase.quantity),
+	                   purchase_addons_text(task->arena, &operation->billing->plans,
+	                                        &bought->purchase),
+	                   item->interval,
+	                   item->interval_count > 0 ? param_int(task, item->interval_count)
+	                                            : NULL,
+	                   item->currency, recurring_text(task->arena, &subscription->stripe)),
+	        &rows));
 	*changed = rows > 0;
 	return FAIL_NONE;
+}
+
+/* Stores what the subscription bills in its row. This comes before its status changes: what was not known
+ * before, while it counted, is no business of today. */
+static enum fail
+keep_recurring(struct operation *operation, const struct sold_subscription *subscription,
+               const struct synced_subscription *before)
+{
+	struct task *task = operation->task;
+	const char *recurring = recurring_text(task->arena, &subscription->stripe);
+
+	if (text_equal(recurring, before->recurring) ||
+	    stripe_status_is_final(subscription->stripe.status))
+		return FAIL_NONE;
+	return db_run(operation->db, task, &statements[KEEP_RECURRING],
+	              PARAMETERS(subscription->stripe.id, recurring), NULL);
 }
 
 /* SUPERSEDE comes first: a unique index allows a customer one row that counts. */
@@ -253,6 +286,8 @@ subscription_sync_store(struct operation *operation, const char *customer_id,
 	TRY(subscription_newest(operation, customer_id, &counted));
 	TRY(subscription_sync_find(operation, stripe->id, &before, &known));
 	TRY(find_bought(operation, subscription, known ? &before : NULL, &bought));
+	if (known)
+		TRY(keep_recurring(operation, subscription, &before));
 	TRY(store(operation, customer_id, subscription, &bought, changed));
 	/* The customer of an ended subscription may have been deleted at Stripe. */
 	if (stripe->customer != NULL && !stripe_status_is_final(stripe->status))

@@ -29,6 +29,7 @@ struct synced_subscription {
 	const char *addons; /* {add-on: quantity} as JSON text */
 	bool superseded;
 	const char *contract_id; /* NULL: it is no contract's */
+	const char *recurring;   /* recurring.h; NULL: not known yet */
 	bool must_end; /* a refund or dispute ends it (reversals.h); subscription_sync_find() only */
 };
 

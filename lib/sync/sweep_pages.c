@@ -17,6 +17,7 @@
 #include "sync/families.h"
 #include "sync/ours.h"
 #include "sync/price_plans.h"
+#include "sync/recurring.h"
 #include "sync/subscriptions.h"
 #include "sync/unknown_prices.h"
 #include "json/view.h"
@@ -190,6 +191,8 @@ compare_values(struct operation *operation, struct stripe_sweep *sweep,
 	        {"cancel_at", time_text(arena, ours->cancel_at, INSTANT_NONE),
 	         time_text(arena, theirs->cancel_at, INSTANT_NONE)},
 	        {"pause_collection", ours->pause_behavior, theirs->pause_behavior},
+	        {"recurring", ours->recurring,
+	         recurring_listed(arena, theirs, ours->recurring)},
 	        {"pause_resumes_at", time_text(arena, ours->pause_resumes_at, INSTANT_NONE),
 	         time_text(arena, theirs->pause_resumes_at, INSTANT_NONE)},
 	};

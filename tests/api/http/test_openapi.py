@@ -268,6 +268,8 @@ def drive(api, stack):
     yield from drive_payments(client, customer_id, stack)
     yield "revoke_license", owner.post(f"/api/licenses/{customer_id}/revoke", {"reason": "test"})
     yield "get_revocations", nobody.get("/api/licenses/revocations")
+    yield "get_revenue", owner.get("/api/analytics/revenue?from=2025-01&to=2026-12")
+    yield "list_movements", owner.get("/api/analytics/movements?limit=3")
     yield "list_audit_entries", owner.get(f"/api/audit?customer_id={customer_id}")
     page = client.get(f"/api/events?customer_id={customer_id}&limit=100")
     yield "list_events", page

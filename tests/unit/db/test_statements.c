@@ -132,7 +132,7 @@ START_TEST(test_another_schema_is_noticed)
 {
 	static const char *const changes[] = {
 	        "ALTER TABLE customers RENAME company_name TO company",
-	        "ALTER TABLE subscriptions DROP past_due_since",
+	        "ALTER TABLE subscriptions DROP canceled_at",
 	        "ALTER TABLE licenses ALTER fingerprint TYPE text USING ''",
 	        "ALTER TABLE api_keys ALTER scopes TYPE text USING ''",
 	        "DROP TABLE idempotency_keys",

@@ -180,10 +180,13 @@ link_customer(void)
 static inline void
 store_synced(const char *id, const char *status)
 {
+	static const struct stripe_item item = {.price_id = "price_s", .quantity = 2};
 	const struct sold_subscription one = {
 	        .stripe = {.id = id,
 	                   .customer = "cus_1",
 	                   .status = status,
+	                   .items = &item,
+	                   .item_count = 1,
 	                   .created = INSTANT_MS(1739580000000)},
 	        .item = {.price_id = "price_s", .period_end = INSTANT_MS(1747000000000)},
 	        .plan = "starter",

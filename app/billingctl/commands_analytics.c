@@ -1,0 +1,52 @@
+/* commands_analytics.c: the table of billingctl's commands about what customers are worth. */
+#include "billingctl/commands.h"
+
+/* clang-format off */
+#define CURRENCY {"--currency", "CURRENCY", "only this currency, as usd"}
+/* clang-format on */
+
+static const struct ctl_option revenue_options[] = {
+        {"--from", "MONTH", "from this month (UTC) on, as 2026-01 (default: a year back)"},
+        {"--to", "MONTH", "up to this month (default: the present one)"},
+        CURRENCY,
+        {0},
+};
+
+static const struct ctl_option movement_options[] = {
+        {"--month", "MONTH", "of this month (UTC), as 2026-01 (default: the present one)"},
+        {"--kind", "KIND", "new, expansion, contraction, churn, reactivation or opening"},
+        {"--plan", "PLAN", "only those to or from this plan"},
+        CURRENCY,
+        PAGE_LIMIT,
+        CURSOR,
+        {0},
+};
+
+static const struct ctl_option check_options[] = {
+        {"--offline", NULL, "without Stripe's list"},
+        {0},
+};
+
+const struct command analytics_commands[] = {
+        {"analytics", "revenue", NULL, run_request, API_READS,
+         .example = "analytics revenue --from 2026-10 --currency usd",
+         .summary = "Show MRR by month: its start, the movements, its end",
+         .details = "Amounts are in minor units. --json also prints what each number means.\n",
+         .options = revenue_options,
+         REQUEST(HTTP_GET, "/api/analytics/revenue", .list = "months")},
+        {"analytics", "movements", NULL, run_request, API_READS,
+         .example = "analytics movements --month 2026-10 --kind churn",
+         .summary = "List the movements of MRR in a month, the newest first",
+         .options = movement_options,
+         REQUEST(HTTP_GET, "/api/analytics/movements", .list = "movements")},
+        {"analytics", "check", NULL, run_analytics_check, CTL_DATABASE | CTL_RULES,
+         .example = "analytics check",
+         .summary = "Compute MRR anew, and compare it with what is booked and with Stripe",
+         .details =
+                 "Compares each customer's MRR with its subscription, the movements with each\n"
+                 "other, the sums with the movements, and each subscription of Stripe's list\n"
+                 "with what is booked for it. Prints a line for each difference, with its\n"
+                 "reason if that is known. Changes nothing.\n",
+         .options = check_options, .exits = analytics_check_exits},
+        {.more = stripe_commands},
+};

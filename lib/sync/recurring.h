@@ -1,0 +1,22 @@
+/*
+ * recurring.h: what a subscription at Stripe bills again and again, as text of JSON; migration 37 says
+ * its form and computes the monthly value of it. Metered items are left out.
+ */
+#pragma once
+
+#include "operation/operation.h"
+#include "stripe/objects.h"
+
+/* Fetches the discounts and coupons that the object shows by their ids alone: two requests at most for a
+ * subscription with one coupon, none without discounts. */
+enum fail recurring_complete(struct operation *operation,
+                             struct stripe_subscription *subscription) MUST_CHECK;
+
+/* The text. Items that have no amount for one, and those that the object does not tell, are counted as
+ * `uncounted`. */
+const char *recurring_text(struct arena *arena, const struct stripe_subscription *subscription);
+
+/* The text as far as a list tells it, which shows discounts by their ids alone: `ours` unless the list
+ * tells all, or ours is not known (NULL). */
+const char *recurring_listed(struct arena *arena,
+                             const struct stripe_subscription *subscription, const char *ours);
