@@ -78,15 +78,13 @@ read_session(struct call *call)
 	return take_secret(call, token, session_is_well_formed(token));
 }
 
-enum fail
-caller_read(struct call *call)
+static enum fail
+read_credential(struct call *call)
 {
 	const struct request_headers *headers = &call->request->headers;
 	const char *from_bearer = bearer(headers->authorization);
 	const char *secret = headers->api_key != NULL ? headers->api_key : from_bearer;
 
-	if (call->route->who == WHO_ANYBODY || call->api->trusted_actor != NULL)
-		return FAIL_NONE;
 	if (headers->api_key != NULL && from_bearer != NULL &&
 	    strcmp(headers->api_key, from_bearer) != 0)
 		return task_fail(&call->request->task, FAIL_INVALID, "ambiguous_credentials",
@@ -99,6 +97,14 @@ caller_read(struct call *call)
 		return unauthenticated(call);
 	}
 	return take_secret(call, secret, secret != NULL && api_key_is_well_formed(secret));
+}
+
+enum fail
+caller_read(struct call *call)
+{
+	if (call->route->who == WHO_ANYBODY || call->api->trusted_actor != NULL)
+		return FAIL_NONE;
+	return read_credential(call);
 }
 
 const char *
@@ -160,6 +166,8 @@ admit_customer(struct call *call)
 
 	if (asked != NULL && strcmp(asked, call->caller.key.customer_id) != 0)
 		return fail_customer_not_found(&call->request->task);
+	if (call->route->who == WHO_ANYBODY)
+		return FAIL_NONE;
 	if (call->route->who != WHO_CUSTOMER && call->route->who != WHO_CALLER)
 		return forbidden(call);
 	if ((call->caller.scopes & call->route->scope) != call->route->scope)
@@ -253,6 +261,22 @@ caller_resolve(struct call *call)
 	TRY(session_find(&call->operation, &call->caller.digest, &key, &found));
 	TRY(caller_admit(call, &key));
 	return use_own_key(call);
+}
+
+enum fail
+caller_recognise(struct call *call)
+{
+	struct task *task = &call->request->task;
+	enum fail kind = read_credential(call);
+
+	if (kind == FAIL_NONE)
+		kind = caller_resolve(call);
+	if (kind == FAIL_UNAUTHENTICATED || kind == FAIL_INVALID) {
+		task_clear(task);
+		call->caller = (struct caller){.kind = CALLER_NOBODY};
+		return FAIL_NONE;
+	}
+	return kind;
 }
 
 static enum fail

@@ -11,6 +11,10 @@ void caller_trust(struct call *call);
  * ignore credentials. */
 enum fail caller_read(struct call *call) MUST_CHECK;
 
+/* For a handler that is open to anybody and answers a known caller otherwise: finds the caller, if its
+ * credential is good. */
+enum fail caller_recognise(struct call *call) MUST_CHECK;
+
 /* Looks the key up and admits it. Does nothing for a route that is open to anybody. */
 enum fail caller_resolve(struct call *call) MUST_CHECK;
 

@@ -70,7 +70,7 @@ const struct route api_routes[] = {
 	{{HTTP_POST,   "/api/subscriptions/portal"},     WHO_CUSTOMER, SCOPE_BILLING, .handler = post_portal, .body = portal_body, .pool = POOL_STRIPE},
 
 	{{HTTP_POST,   "/api/session"},                  WHO_ANYBODY,  .handler = post_session, .body = open_session_body},
-	{{HTTP_GET,    "/api/session"},                  WHO_CALLER,   .handler = get_session},
+	{{HTTP_GET,    "/api/session"},                  WHO_ANYBODY,  .handler = get_session},
 	{{HTTP_DELETE, "/api/session"},                  WHO_CALLER,   .handler = delete_session},
 	{{HTTP_GET,    "/api/sessions"},                 WHO_CALLER,   .handler = list_sessions, .query = sessions_query},
 	{{HTTP_DELETE, "/api/sessions"},                 WHO_CALLER,   .handler = delete_sessions, .query = sessions_query},

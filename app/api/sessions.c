@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api/caller.h"
 #include "api/handlers.h"
 #include "api/origin.h"
 #include "api/render.h"
@@ -169,7 +170,12 @@ get_session(struct call *call)
 	const char *current;
 	size_t count = 0;
 
-	TRY(db_judge_ahead(call->operation.db, &call->request->task));
+	TRY(caller_recognise(call));
+	if (call->caller.kind == CALLER_NOBODY) {
+		json_out_null(&json, "caller");
+		json_out_null(&json, "session");
+		return answer_end(call, 200, &json);
+	}
 	current = call->caller.key.session_id;
 	owner = own_sessions(call);
 	render_caller(&json, &call->caller.key);

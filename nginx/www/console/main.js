@@ -37,7 +37,7 @@ async function open() {
     if (!page) made = [h("h1", {}, "There is no such page"), h("p", {}, h("a", { href: "#/" }, "To the overview"))];
     else made = await (await page.load()).show({ caller, mayChange: caller.role === "owner", parts, query, reload: open });
   } catch (fault) {
-    made = errorBox(fault, open);
+    made = [h("h1", {}, page?.name ?? "Billing console"), errorBox(fault, open)];
   }
   if (turn !== opened || caller === null) return;
   fill(main, h("div", { class: "page" }, made));

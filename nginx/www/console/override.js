@@ -3,6 +3,9 @@
 import { address, get, put } from "/shared/api.js";
 import { dialog, field, h, notice, table } from "/shared/ui.js";
 
+/** The list of plans writes "max_devices", everything else "maxDevices". */
+const camel = (name) => name.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase());
+
 const shown = (value) => (value === null ? "no bound" : value === true ? "yes" : value === false ? "no" : String(value));
 
 /** One control for a feature or limit: empty means that the layers below decide. */
@@ -48,9 +51,11 @@ const result = (before, after) => {
 export async function editOverrides(context, entitlements, present) {
   const { plans } = await get("/api/plans");
   const samples = { features: {}, limits: {} };
-  for (const plan of plans)
-    for (const kind of ["features", "limits"])
-      for (const [name, value] of Object.entries(plan[kind])) samples[kind][name] ??= value;
+  for (const kind of ["features", "limits"]) {
+    for (const [name, one] of Object.entries(entitlements[kind])) samples[kind][name] = one.value;
+    for (const plan of plans)
+      for (const [name, value] of Object.entries(plan[kind])) samples[kind][camel(name)] ??= value;
+  }
   const path = address("/api/customers", context.id, "overrides");
   let wanted, would;
   await dialog({
@@ -63,7 +68,7 @@ export async function editOverrides(context, entitlements, present) {
     ],
     label: "Preview",
     act: async ({ until, reason, ...given }) => {
-      wanted = { ...collect(given, samples), expires_at: until ? `${until}T23:59:59Z` : null, reason: reason ?? "" };
+      wanted = { ...collect(given, samples), expires_at: until ? `${until}T23:59:59Z` : null, ...(reason ? { reason } : {}) };
       would = await put(path, { ...wanted, dry_run: true });
     },
   });

@@ -87,12 +87,8 @@ export const newOnce = () => crypto.randomUUID();
 
 /** The caller and the session, or null when nobody is signed in. */
 export async function currentSession() {
-  try {
-    return await get("/api/session", { quiet: true });
-  } catch (fault) {
-    if (fault.status === 401) return null;
-    throw fault;
-  }
+  const found = await get("/api/session", { quiet: true });
+  return found.session ? found : null;
 }
 
 /** Signs in with { api_key } or { link }. */

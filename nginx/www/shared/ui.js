@@ -221,7 +221,7 @@ export function field({ name, label, help, type = "text", value = "", options, r
   let control;
   if (options) {
     control = h("select", about, options.map(([key, text]) => h("option", { value: key }, text)));
-    control.value = value;
+    if (options.some(([key]) => key === value)) control.value = value;
   } else if (type === "textarea") control = h("textarea", { ...about, value });
   else control = h("input", { ...about, type, value: type === "checkbox" ? null : value });
   if (type === "checkbox") control.checked = Boolean(value);

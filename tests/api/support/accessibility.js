@@ -114,6 +114,6 @@ for (const element of all("button, select, input:not([type=hidden]):not([type=ch
 for (const element of all("[tabindex]")) if (Number(element.getAttribute("tabindex")) > 0) say(element, "has a place of its own in the order of focus");
 if (document.documentElement.scrollWidth > innerWidth + 1) {
   found.push(`the page is ${document.documentElement.scrollWidth} wide in a window of ${innerWidth}`);
-  for (const element of all("*")) if (visible(element) && element.getBoundingClientRect().right > innerWidth + 1 && !element.closest(".table, .tabs")) { say(element, "stands beyond the edge"); break; }
+  for (const element of all("*")) if (visible(element) && element.getBoundingClientRect().right > innerWidth + 1 && !element.closest(".table, .tabs")) { say(element, `ends at ${Math.round(element.getBoundingClientRect().right)}`); break; }
 }
 return found;

@@ -124,14 +124,16 @@ class Browser:
         if self.driver.find_elements(By.CSS_SELECTOR, "dialog[open]"):
             selector = "dialog[open] button, dialog[open] a"
         element = self.until(lambda: self.find(selector, name), f"button {name!r}")
+        self.run("arguments[0].scrollIntoView({block: 'center'})", element)
         element.click()
         return element
 
     def enter(self, label, value):
         """Fills in the control with that label."""
-        scope = "dialog[open] " if self.driver.find_elements(By.CSS_SELECTOR, "dialog[open]") else ""
-        control = self.until(lambda: self.find(f"{scope}input, {scope}select, {scope}textarea", label),
-                             f"field {label!r}")
+        control = self.until(lambda: self.find(
+            "dialog[open] input, dialog[open] select, dialog[open] textarea"
+            if self.driver.find_elements(By.CSS_SELECTOR, "dialog[open]") else
+            "input, select, textarea", label), f"field {label!r}")
         if control.tag_name == "select":
             self.run("arguments[0].value = arguments[1]; arguments[0].dispatchEvent("
                      "new Event('change', {bubbles: true}))", control, value)

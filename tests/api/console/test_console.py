@@ -1,0 +1,273 @@
+"""The console in Chromium: an operator's work with it, and what it does when things are not as they should be."""
+
+import re
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from support.browser import Browser, inaccessible
+from support.client import expect
+from support.payments import buy
+
+TABS = ("", "/licences", "/installations", "/usage", "/invoices", "/contracts", "/keys", "/timeline")
+PAGES = ("", "customers", "audit", "access", "health")
+
+
+@pytest.fixture(scope="module", name="place")
+def fixture_place(new_stack):
+    """A stack that sells, with a customer who pays and one who tries."""
+    stack = new_stack(stripe=True)
+    api = stack.api
+    stack.payer, stack.trier = api.sign_up(company_name="Acme Corp"), api.sign_up(company_name="Bolt Ltd")
+    buy(stack, stack.payer, "starter")
+    for number in range(3):
+        expect(stack.payer.client.post("/api/usage/report", {
+            "customer_id": stack.payer.id, "instance_id": f"plant-{number}", "active_devices": number,
+            "total_devices": 4, "metrics": {"api_calls": 100 * number}}), 201)
+    yield stack
+    stack.close()
+
+
+@pytest.fixture(scope="module", name="window")
+def fixture_window(place):
+    """One browser for all tests."""
+    made = Browser(place)
+    yield made
+    made.close()
+
+
+@pytest.fixture(name="browser")
+def fixture_browser(window):
+    """The browser without a session, as wide as a desk's."""
+    window.driver.get("about:blank")
+    window.command("Network.clearBrowserCookies")
+    window.resize(1280)
+    window.theme("light")
+    window.faults(r".")
+    return window
+
+
+def sign_in(browser, key):
+    """Types an operator's key into the page that asks for it."""
+    browser.open("/console/")
+    browser.settle()
+    browser.enter("Operator's key", key)
+    browser.press("Sign in")
+    browser.sees("Sign out")
+    browser.settle()
+
+
+def told(browser, *words):
+    """Waits for a message at the edge of the window."""
+    browser.until(lambda: all(word in browser.text() for word in words), f"message {words}")
+
+
+@pytest.mark.quick
+def test_a_link_signs_in_once(place, browser):
+    link = re.search(r"https:\S+", place.billingctl("console", "link", "make-run-owner").stdout)[0]
+    browser.driver.get(link)
+    browser.sees("Overview", "Newest customers")
+    browser.settle()
+    assert browser.driver.current_url == f"{place.base_url}/console/"
+    assert browser.run("return document.cookie") == ""
+    assert browser.run("return localStorage.length + sessionStorage.length") == 0
+    token = link.split("=")[1]
+    assert token not in place.log_text("nginx-access") and token not in place.log_text("billingd")
+    assert browser.run("return shift") < 0.1
+    assert browser.faults() == []
+    browser.command("Network.clearBrowserCookies")
+    browser.driver.get("about:blank")
+    browser.driver.get(link)
+    browser.sees("This link was used already, or it has expired.")
+    assert browser.faults(r"401") == []
+
+
+def test_an_operator_at_work(place, browser):
+    customer = place.api.sign_up(company_name="Nordwind GmbH")
+    buy(place, customer, "starter")
+    sign_in(browser, place.admin_key)
+    browser.press("Customers", "nav a")
+    browser.settle()
+    browser.enter("Search", "Nordw")
+    browser.press("Search", "form button")
+    browser.settle()
+    assert "Acme" not in browser.text()
+    browser.press("Nordwind GmbH")
+    browser.sees("Has starter", "The customer has access.")
+    browser.settle()
+    browser.shot("customer")
+
+    browser.press("Change plan …")
+    browser.enter("New plan", "professional")
+    browser.press("Preview")
+    browser.sees("The plan becomes professional at once.", "is charged now")
+    browser.shot("plan-preview")
+    assert inaccessible(browser) == []
+    assert expect(customer.client.get(f"/api/subscriptions/{customer.id}"), 200)["subscription"]["plan"] == "starter"
+    browser.press("Change the plan")
+    told(browser, "The plan is changed to professional.")
+    browser.settle()
+    browser.sees("Has professional")
+
+    browser.press("Change overrides …")
+    browser.enter("maxDevices", "80")
+    browser.press("Preview")
+    browser.sees("reason is required")  # beside its field
+    browser.enter("Reason", "trade fair")
+    assert inaccessible(browser) == []
+    browser.press("Preview")
+    browser.sees("What changes", "80")
+    browser.press("Set them")
+    told(browser, "The overrides are set.")
+    entitled = expect(customer.client.get(f"/api/customers/{customer.id}/entitlements"), 200)
+    assert entitled["features"]["maxDevices"]["value"] == 80
+
+    browser.go(f"#/customer/{customer.id}/licences")
+    browser.press("Cancel and revoke …")
+    browser.sees("This cannot be undone.")
+    browser.enter("Reason", "fraud")
+    browser.press("Revoke")
+    told(browser, "its licences are revoked")
+    assert expect(customer.client.get(f"/api/subscriptions/{customer.id}"), 200)["subscription"]["status"] == "canceled"
+
+    browser.go("#/access")
+    browser.sees("this browser")
+    browser.press("Sign out")
+    browser.sees("You are signed out.")
+    assert browser.run("return fetch('/api/customers').then((answer) => answer.status)") == 401
+    assert browser.faults(r"status of 4\d\d") == []
+
+
+def test_secrets_are_shown_once(place, browser):
+    sign_in(browser, place.admin_key)
+    browser.go(f"#/customer/{place.trier.id}/keys")
+    browser.press("Make a key …")
+    browser.enter("Name", "agent")
+    browser.press("Make the key")
+    browser.sees("It is shown only now.")
+    key = browser.find("dialog textarea").get_attribute("value")
+    assert expect(place.api.keyed(key).get(f"/api/licenses/{place.trier.id}"), 200)
+    browser.press("Done")
+    browser.settle()
+    assert key not in browser.run("return document.documentElement.outerHTML")
+    browser.go(f"#/customer/{place.trier.id}")
+    browser.press("One-time link …")
+    browser.press("Make the link")
+    browser.sees("It is shown only now.")
+    assert browser.find("dialog textarea").get_attribute("value").startswith(f"{place.base_url}/account/#link=gbl_")
+    browser.press("Done")
+    browser.press("Sell a plan …")
+    browser.press("Make the page")
+    browser.sees("Address of the payment page")
+    browser.press("Done")
+    assert browser.faults() == []
+
+
+def test_a_viewer_sees_no_action(place, browser):
+    sign_in(browser, place.viewer_key)
+    for page in [*PAGES, *(f"customer/{place.payer.id}{tab}" for tab in TABS)]:
+        browser.go(f"#/{page}")
+        buttons = {element.text for element in browser.driver.find_elements(By.CSS_SELECTOR, "main button")
+                   if element.is_displayed()}
+        assert buttons <= {"Search", "Check again", "Show more", "End …", "Sign out everywhere"}, (page, buttons)
+    status = browser.run("return fetch(arguments[0], {method: 'DELETE', headers: {'X-Billing-Console': '1'}})"
+                         ".then((answer) => answer.status)", f"/api/customers/{place.payer.id}")
+    assert status == 403
+    assert browser.faults(r"status of 403") == []
+
+
+def test_a_customers_key_opens_no_console(place, browser):
+    browser.open("/console/")
+    browser.settle()
+    browser.enter("Operator's key", place.payer.api_key)
+    browser.press("Sign in")
+    browser.sees("This is a customer's key.")
+    browser.enter("Operator's key", "nonsense")
+    browser.press("Sign in")
+    browser.sees("This key is not known", "Request")
+    assert browser.faults(r"401") == []
+
+
+def test_an_expired_session_asks_to_sign_in_and_goes_on(place, browser):
+    sign_in(browser, place.admin_key)
+    place.sql("DELETE FROM sessions")
+    browser.run("location.hash = arguments[0]", f"#/customer/{place.payer.id}/invoices")
+    browser.sees("Your session has ended.")
+    browser.enter("Operator's key", place.admin_key)
+    browser.press("Sign in")
+    browser.sees("Acme Corp", "Invoices")
+    browser.settle()
+    assert browser.faults(r"401") == []
+
+
+def test_while_the_service_is_down(place, browser):
+    sign_in(browser, place.admin_key)
+    place.script("stop", "billingd")
+    try:
+        browser.run("location.hash = '#/customers'")
+        browser.sees("The service is not answering; please try again.", "Request")
+        browser.shot("service-down")
+        assert inaccessible(browser) == []
+    finally:
+        place.script("start", "billingd")
+    browser.press("Try again")
+    browser.sees("Acme Corp")
+    assert browser.faults(r"status of 50\d") == []
+
+
+def test_with_the_keyboard_alone(place, browser):
+    browser.open("/console/")
+    browser.settle()
+    assert browser.focused() == "Operator's key"
+    browser.keys(place.admin_key, Keys.ENTER)
+    browser.sees("Sign out")
+    browser.settle()
+    browser.tab_to("Customers")
+    browser.keys(Keys.ENTER)
+    browser.sees("Start of the e-mail address")
+    browser.settle()
+    browser.tab_to("Acme Corp")
+    browser.keys(Keys.ENTER)
+    browser.sees("Has starter")
+    browser.settle()
+    browser.tab_to("Change …")
+    browser.keys(Keys.ENTER)
+    browser.until(lambda: browser.focused() == "E-mail", "focus within the dialog")
+    for _ in range(8):  # the focus stays within, or is the browser's own
+        browser.keys(Keys.TAB)
+        assert browser.run("return document.activeElement === document.body || "
+                           "document.querySelector('dialog').contains(document.activeElement)")
+    browser.keys(Keys.ESCAPE)
+    browser.until(lambda: browser.focused() == "Change …", "focus back where it was")
+    assert browser.faults() == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_every_page_is_accessible(place, browser, figures, width, scheme):
+    sign_in(browser, place.admin_key)
+    browser.resize(width, 780)
+    browser.theme(scheme, "reduce" if width == 360 else "no-preference")
+    checked = 0
+    for page in [*PAGES, "nothing", *(f"customer/{place.payer.id}{tab}" for tab in TABS)]:
+        browser.go(f"#/{page}")
+        if page.endswith("/usage"):
+            browser.until(lambda: browser.run("return globalThis.Chart?.instances && Object.values(Chart.instances).length > 1"),
+                          "charts")
+        name = page.replace(place.payer.id + "/", "").replace(place.payer.id, "summary").replace("/", "-")
+        browser.shot(f"console-{name or 'overview'}-{width}-{scheme}")
+        assert inaccessible(browser) == [], page
+        checked += 1
+    assert browser.faults(r"$^") == []
+    figures["console pages checked for access"] = figures.get("console pages checked for access", 0) + checked
+
+
+def test_printed(place, browser):
+    sign_in(browser, place.admin_key)
+    browser.go(f"#/customer/{place.payer.id}")
+    browser.command("Emulation.setEmulatedMedia", media="print")
+    shown = [element.text for element in browser.driver.find_elements(By.CSS_SELECTOR, "nav a, button")
+             if element.is_displayed()]
+    browser.command("Emulation.setEmulatedMedia", media="")
+    assert shown == []
