@@ -329,6 +329,14 @@ load_keys(const struct child *child, struct task *task, struct license_keys *out
 	return false;
 }
 
+static void
+make_clients(const struct child *child, struct api *out)
+{
+	out->stripe = make_stripe(child);
+	out->webhooks = make_sender(child);
+	out->mailer = make_mailer(child);
+}
+
 bool
 generation_enter(const struct child *child, struct api *out)
 {
@@ -357,9 +365,7 @@ generation_enter(const struct child *child, struct api *out)
 	};
 	if (!load_keys(child, &task, &out->billing.keys))
 		return false;
-	out->stripe = make_stripe(child);
-	out->webhooks = make_sender(child);
-	out->mailer = make_mailer(child);
+	make_clients(child, out);
 	out->db = db_new(&options);
 	/* The process starts without the database and connects later. */
 	if (db_connect(out->db, &task) != FAIL_NONE)

@@ -53,6 +53,8 @@ counted AS (
   SELECT 'subscriptions at a price that no plan has', count(DISTINCT stripe_subscription_id)
   FROM stripe_unknown_prices
   UNION ALL
+  SELECT 'webhook endpoints that are disabled', count(*) FROM webhook_endpoints WHERE state = 'disabled'
+  UNION ALL
   SELECT 'customers whose new address waits for you', count(*) FROM customers
   WHERE pending_email IS NOT NULL AND deleted_at IS NULL
   UNION ALL

@@ -25,7 +25,6 @@ static const struct fact facts[] = {
 	{NOTICE_TRIAL_ENDING, NOTICE_ENDS_ON, {"trial_ends_at"}, true, true},
 	{NOTICE_TRIAL_ENDING, NOTICE_DAYS, {"days_left"}, false, false},
 	{NOTICE_PAYMENT_FAILED, NOTICE_PLAN, {"plan"}, false, false},
-	{NOTICE_PAYMENT_FAILED, NOTICE_PAYMENT_LINK, {"hosted_invoice_url"}, false, false},
 	{NOTICE_LICENSE_EXPIRING, NOTICE_PLAN, {"plan"}, false, false},
 	{NOTICE_LICENSE_EXPIRING, NOTICE_ENDS_ON, {"expires_at"}, true, true},
 	{NOTICE_LICENSE_EXPIRING, NOTICE_DAYS, {"days_left"}, false, false},
@@ -108,13 +107,16 @@ add_fact(struct arena *arena, const struct fact *fact, const char *value, struct
 	json_out_string(json, notice_fields[fact->field].name, value);
 }
 
-/* The amount that is to be paid, as people write it. */
+/* The amount that is to be paid, as people write it, and the invoice's id, which is no placeholder: by it
+ * the invoice is looked up when the notice is sent. */
 static void
-add_amount(struct arena *arena, const struct json_view *data, struct json_out *json)
+add_invoice(struct arena *arena, const struct json_view *data, struct json_out *json)
 {
-	const char *currency;
+	const char *currency, *id;
 	int64_t amount;
 
+	if (json_view_string(data, "id", &id))
+		json_out_string(json, "invoice_id", id);
 	if (!json_view_int(data, "amount_due", &amount) ||
 	    !json_view_string(data, "currency", &currency))
 		return;
@@ -141,7 +143,7 @@ notice_facts_read(struct arena *arena, enum notice_kind kind, const struct event
 			add_fact(arena, &facts[i], value, &json, out);
 	}
 	if (kind == NOTICE_PAYMENT_FAILED)
-		add_amount(arena, &data, &json);
+		add_invoice(arena, &data, &json);
 	json_out_close(&json, '}');
 	out->json = json.text.data;
 }

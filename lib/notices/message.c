@@ -14,6 +14,7 @@
 #include "billing/address.h"
 
 enum { WORD_MAX = 75, PLAIN_HEADER_MAX = 70, PLAIN_LINE_MAX = 78, QUOTED_LINE_MAX = 76 };
+enum { CHECK_ARENA = 64 * 1024 };
 
 #define FROM "From: "
 #define SUBJECT "Subject: "
@@ -84,7 +85,7 @@ mailbox_read(struct arena *arena, const char *text, struct mailbox *out)
 const char *
 mailbox_check(const char *text)
 {
-	struct arena *arena = arena_new(64 * 1024);
+	struct arena *arena = arena_new(CHECK_ARENA);
 	const char *fault = *text == '\0' ? NULL : mailbox_read(arena, text, NULL);
 
 	arena_free(arena);
@@ -94,7 +95,7 @@ mailbox_check(const char *text)
 const char *
 mailbox_check_list(const char *addresses)
 {
-	struct arena *arena = arena_new(64 * 1024);
+	struct arena *arena = arena_new(CHECK_ARENA);
 	const char *item, *fault = NULL;
 	size_t length;
 

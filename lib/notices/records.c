@@ -19,7 +19,7 @@ enum { KEPT_DAYS = 90 };
 #define NEWEST_FIRST "ORDER BY created_at DESC, notice_id DESC LIMIT $3::bigint"
 #define CLAIMED                                                                                \
 	ROWS_WITH(struct claimed_notice, notice_id, kind, recipient, facts, attempts, until,   \
-	          customer_id, email, company_name, wanted)
+	          customer_id, email, company_name, wanted, paid, payment_link)
 
 enum { MAKE, CLAIM, END, LIST, LIST_OF_CUSTOMER, FIGURES, FORGET, BLANK, PRUNE };
 
@@ -45,11 +45,15 @@ static const struct statement statements[] = {
                           "UPDATE notices AS n SET attempts = n.attempts + 1, "
                           "next_try_at = $2::timestamptz FROM due, notices AS o "
                           "LEFT JOIN customers AS c USING (customer_id) "
+                          "LEFT JOIN invoices AS i ON i.customer_id = o.customer_id "
+                          "  AND i.invoice_id = o.facts ->> 'invoice_id' "
                           "WHERE n.notice_id = due.notice_id AND o.notice_id = due.notice_id "
                           "RETURNING n.notice_id, n.kind, n.recipient, "
                           "n.facts::text AS facts, n.attempts, n.until, "
                           "n.customer_id, c.email, c.company_name, "
-                          "COALESCE(c.notices, true) AS wanted"},
+                          "COALESCE(c.notices, true) AS wanted, "
+                          "COALESCE(i.status IN ('paid', 'void'), false) AS paid, "
+                          "i.hosted_invoice_url AS payment_link"},
         [END] = {"notice_end_attempt",
                  .sql = "UPDATE notices SET state = $3, reason = left($4, 500), "
                         "next_try_at = $5::timestamptz, "

@@ -39,6 +39,9 @@ struct claimed_notice {
 	const char *email;       /* NULL: the customer was deleted */
 	const char *company_name;
 	bool wanted; /* the customer has not switched notices off */
+	bool paid;   /* the invoice that it is about was paid meanwhile */
+	const char
+	        *payment_link; /* where that invoice can be paid without signing in, or NULL */
 };
 
 /* The notice to make; `recipient` as in struct notice. */

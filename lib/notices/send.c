@@ -17,7 +17,8 @@
 #include "notices/compose.h"
 #include "notices/digest.h"
 
-enum { CLAIM_SLACK_MS = 2000, QUIET_FIRST_US = 1000000, QUIET_MAX_US = 300000000 };
+enum { CLAIM_SLACK_MS = 2000, CLAIM_MAX_US = 1000000 };
+enum { QUIET_FIRST_US = 1000000, QUIET_MAX_US = 300000000 };
 
 static bool
 is_operator(struct operation *operation, const char *address)
@@ -50,6 +51,8 @@ fault_of(struct operation *operation, const struct claimed_notice *notice)
 		                                                 : "not in MAIL_OPERATORS";
 	if (notice->email == NULL)
 		return "the customer was deleted";
+	if (notice->paid)
+		return "was paid meanwhile";
 	return notice->wanted ? NULL : "the customer wants none";
 }
 
@@ -67,7 +70,9 @@ compose(struct operation *operation, const struct claimed_notice *notice,
 	notice_common_values(operation, &values);
 	if (notice->customer_id != NULL)
 		notice_customer_values(&customer, &values);
-	values.of[NOTICE_PAYMENT_LINK] = values.of[NOTICE_ACCOUNT_LINK];
+	values.of[NOTICE_PAYMENT_LINK] = notice->payment_link != NULL
+	                                         ? notice->payment_link
+	                                         : values.of[NOTICE_ACCOUNT_LINK];
 	notice_facts_values(operation->task->arena, notice->facts, &values);
 	if (kind == NOTICE_DIGEST)
 		TRY(notice_digest_values(operation, &values));
@@ -170,7 +175,7 @@ notice_send_run(struct operation *operation, int64_t *done)
 		return FAIL_NONE;
 	TRY(notice_claim(operation, claim_ms, &notice, &found));
 	/* A process that was stopped meanwhile leaves the notice to the next claim. */
-	if (!found || clock_monotonic_us() - begun_us > CLAIM_SLACK_MS / 2 * 1000)
+	if (!found || clock_monotonic_us() - begun_us > CLAIM_MAX_US)
 		return FAIL_NONE;
 	*done = 1;
 	fault = fault_of(operation, &notice);

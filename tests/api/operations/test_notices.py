@@ -72,9 +72,8 @@ def finished(stack, customer, count=1):
 TEXTS = [
     ("trial.ending", {"trial_ends_at": "2099-01-31T00:00:00.000Z", "days_left": 7, "plan": "starter"},
      "trial ends on 2099-01-31", "ends on 2099-01-31"),
-    ("payment.failed", {"amount_due": 2900, "currency": "usd",
-                        "hosted_invoice_url": "https://invoice.example/i/1"},
-     "A payment for", "https://invoice.example/i/1"),
+    ("payment.failed", {"id": "in_1", "amount_due": 2900, "currency": "usd"}, "A payment for",
+     "https://invoice.example/i/1"),
     ("license.expiring", {"expires_at": "2099-02-28T00:00:00.000Z"}, "expires on 2099-02-28", "2099-02-28"),
     ("usage.threshold", {"metric": "maxDevices", "threshold": 80, "value": 8, "limit": 10,
                          "plan": "starter"}, "80 % of maxDevices", "Used: 8"),
@@ -85,7 +84,14 @@ TEXTS = [
 ]
 
 
+def bill(stack, customer, invoice_id, status="open"):
+    stack.sql("INSERT INTO invoices (invoice_id, customer_id, status, amount_due, amount_paid, currency, "
+              f"created_at, fetched_at, hosted_invoice_url) VALUES ('{invoice_id}', '{customer.id}', "
+              f"'{status}', 2900, 0, 'usd', now(), now(), 'https://invoice.example/i/1')")
+
+
 def test_customers_are_told_once(mailing, server, customer):
+    bill(mailing, customer, "in_1")
     for kind, data, _, _ in TEXTS:
         tell(mailing, kind, customer.id, **data)
     tell(mailing, "customer.updated", customer.id, email="nobody")
@@ -105,6 +111,17 @@ def test_customers_are_told_once(mailing, server, customer):
     assert len(letters(server, customer.email)) == len(TEXTS) + 1
 
 
+def test_a_payment_that_came_meanwhile(mailing, server, customer):
+    bill(mailing, customer, "in_2", "paid")
+    tell(mailing, "payment.failed", customer.id, id="in_2", amount_due=2900, currency="usd")
+    assert finished(mailing, customer) == ["dropped"]
+    # Another customer's invoice says nothing, and without one the link leads to the account.
+    tell(mailing, "payment.failed", customer.id, id="in_1", amount_due=2900, currency="usd")
+    finished(mailing, customer, 2)
+    [letter] = letters(server, customer.email)
+    assert "/account/" in letter.text and "invoice.example" not in letter.text
+
+
 def test_operators_are_told(mailing, server, customer):
     digests = [letter for letter in server.ledger if "week" in letter.subject]
     assert sorted(letter.recipients[0] for letter in digests) == OPERATORS
@@ -112,12 +129,39 @@ def test_operators_are_told(mailing, server, customer):
     tell(mailing, "stripe.parked", id="evt_1", kind="event", error="stripe_error")
     tell(mailing, "stripe.unknown_price", customer.id, price_id="price_9",
          stripe_subscription_id="sub_9")
-    tell(mailing, "endpoint.disabled", id="whe_1", url="https://hooks.example/", reason="410")
+    tell(mailing, "endpoint.disabled", endpoint_id="whe_1", url="https://hooks.example/",
+         disabled_reason="gone")
     wait_for(lambda: all(len(letters(server, one)) >= before + 3 for one in OPERATORS))
     texts = [letter.text for letter in letters(server, OPERATORS[0])[before:]]
     assert "evt_1" in texts[0] and "price_9" in texts[1] and "Größe GmbH" in texts[1]
     assert "https://hooks.example/" in texts[2]
     assert not letters(server, customer.email)
+
+
+def test_the_digest(mailing, server):
+    lost, risky, new = (mailing.api.sign_up(company_name=name) for name in ("Lost", "Risky", "{new}"))
+    mailing.sql(f"UPDATE customers SET created_at = now() - interval '8 days' "
+                f"WHERE customer_id IN ('{lost.id}', '{risky.id}');"
+                "UPDATE subscriptions SET stripe_subscription_id = 'sub_' || customer_id, "
+                f"status = CASE WHEN customer_id = '{lost.id}' THEN 'canceled' ELSE 'past_due' END "
+                f"WHERE customer_id IN ('{lost.id}', '{risky.id}');"
+                f"UPDATE customers SET pending_email = 'x@y.example' WHERE customer_id = '{new.id}'")
+    tell(mailing, "usage.threshold", risky.id, metric="maxDevices", threshold=100, value=10, limit=10)
+    before = len([letter for letter in server.ledger if "week" in letter.subject])
+    mailing.script("stop", "billingd")
+    mailing.sql("DELETE FROM notices WHERE source LIKE 'digest%'")
+    mailing.script("start", "billingd")
+    sent = wait_for(lambda: [letter for letter in server.ledger if "week" in letter.subject][before:])
+    parts = dict(part.split("\n", 1) for part in
+                 sent[0].text.replace("\r\n", "\n").strip().split("\n\n") if "\n" in part)
+    named = {title.split(",")[0].split(":")[0]: lines for title, lines in parts.items()}
+    assert "  {new}" in named["New customers in the last seven days"]
+    assert "Lost" not in named["New customers in the last seven days"]
+    assert named["Subscriptions that ended in the last seven days"] == "  Lost, starter"
+    assert named["At risk"] == "  Risky, starter, past_due"
+    assert "  {new}, starter, trial, " in named["Trials"]
+    assert named["Reached a limit of their plan in the last seven days"] == "  Risky"
+    assert "customers whose new address waits for you: 1" in named["Needs a hand"]
 
 
 def test_a_customer_switches_its_notices_off(mailing, server, customer):
@@ -207,7 +251,7 @@ def test_a_flood_is_bounded(mailing, server, customer):
 
 def test_a_deleted_customer_is_told_nothing_more(mailing, server, customer):
     server.rule = lambda step, address: "451 4.3.0 later"
-    tell(mailing, "payment.failed", customer.id, hosted_invoice_url="https://invoice.example/i/2")
+    tell(mailing, "payment.failed", customer.id, id="in_3")
     wait_for(lambda: rows(mailing, f"recipient = '{customer.id}' AND reason IS NOT NULL"))
     export = mailing.api.owner.get(f"/api/customers/{customer.id}/export").json()
     assert [row["kind"] for row in export["notices"]] == ["payment_failed"]
