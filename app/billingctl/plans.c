@@ -101,21 +101,15 @@ write_plan(struct diff *diff, const char *plan, const char *change,
 	return FAIL_NONE;
 }
 
-/* A plan keeps its terms for its customers; an add-on gives nothing any more. */
+/* A plan or add-on keeps its terms for its customers. */
 static enum fail
-compare_removed(struct diff *diff, const char *plan, const struct plan_terms *before)
+compare_removed(struct diff *diff, const char *plan)
 {
-	struct term_changes changes = {0};
-	struct plan_terms nothing;
+	const struct term_changes changes = {0};
 
-	if (customers_of(diff, plan) == 0)
-		return FAIL_NONE;
-	if (*plan != PLANS_ADDON)
-		return write_plan(diff, plan, "removed, its customers keep it", &changes);
-	nothing = *before;
-	nothing.features.count = 0;
-	changes = plans_changes(diff->ctl->task.arena, &diff->plans, before, &nothing);
-	return write_plan(diff, plan, "removed", &changes);
+	return customers_of(diff, plan) == 0
+	               ? FAIL_NONE
+	               : write_plan(diff, plan, "removed, its customers keep it", &changes);
 }
 
 static enum fail
@@ -127,7 +121,7 @@ compare_plan(struct diff *diff, const char *plan)
 	struct plan_terms after;
 
 	if (!plans_present_terms(arena, &diff->plans, plan, &after))
-		return compare_removed(diff, plan, before);
+		return compare_removed(diff, plan);
 	if (before == NULL)
 		return write_plan(diff, plan, "new", &changes);
 	changes = plans_changes(arena, &diff->plans, before, &after);
@@ -214,9 +208,9 @@ lacking(const struct diff *diff)
 			continue;
 		text_printf(&text, "%s%s (customers: %lld; %s)", text.length == 0 ? "" : ", ",
 		            row->plan, (long long)row->customers,
-		            *row->plan == PLANS_ADDON           ? "they get nothing for it"
-		            : in_force(diff, row->plan) == NULL ? "they get what a trial gives"
-		                                                : "they keep its last terms");
+		            in_force(diff, row->plan) != NULL ? "they keep its last terms"
+		            : *row->plan == PLANS_ADDON       ? "they get nothing for it"
+		                                              : "they get what a trial gives");
 	}
 	return text.data;
 }

@@ -48,6 +48,7 @@ void
 sold_forget(struct api *api)
 {
 	api->billing.plans.sold_count = 0;
+	api->billing.plans.gone_count = 0;
 	arena_free(api->sold);
 	api->sold = NULL;
 }

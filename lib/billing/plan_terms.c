@@ -91,6 +91,13 @@ plan_at(struct arena *arena, const struct plans *plans, size_t i)
 	               : NULL;
 }
 
+/* Whether the stored text of an add-on lacks what each one gives, as those of before did. */
+static bool
+is_short(const char *plan, const char *terms)
+{
+	return *plan == PLANS_ADDON && strstr(terms, "\"of_limit\"") == NULL;
+}
+
 /* Whether the file's terms are others than the stored ones; `changes` is NULL for the first ones. */
 static bool
 differs(struct arena *arena, const struct plans *plans, const char *plan,
@@ -101,11 +108,24 @@ differs(struct arena *arena, const struct plans *plans, const char *plan,
 
 	*changes = NULL;
 	(void)plans_present_terms(arena, plans, plan, &present);
-	if (before == NULL || !plans_terms_read(arena, plans, before->terms, &old))
+	if (before == NULL || is_short(plan, before->terms) ||
+	    !plans_terms_read(arena, plans, before->terms, &old))
 		return true;
 	found = plans_changes(arena, plans, &old, &present);
 	*changes = plans_changes_text(arena, &found, false);
 	return found.count > 0;
+}
+
+/* The terms that the file has of a plan or add-on. */
+static const char *
+present_text(struct arena *arena, const struct plans *plans, const char *plan)
+{
+	struct plan_terms present;
+
+	if (*plan == PLANS_ADDON)
+		return plans_addon_write(arena, plans, plans_find_addon(plans, plan + 1));
+	(void)plans_present_terms(arena, plans, plan, &present);
+	return plans_terms_write(arena, plans, &present);
 }
 
 static enum fail
@@ -113,11 +133,9 @@ add(struct operation *operation, const struct plans *plans, const char *plan,
     const char *changes)
 {
 	struct task *task = operation->task;
-	struct plan_terms present;
 
-	(void)plans_present_terms(task->arena, plans, plan, &present);
 	TRY(db_run(operation->db, task, &statements[ADD],
-	           PARAMETERS(plan, plans_terms_write(task->arena, plans, &present)), NULL));
+	           PARAMETERS(plan, present_text(task->arena, plans, plan)), NULL));
 	TRY(db_run(operation->db, task, &statements[TRIM],
 	           PARAMETERS(plan, param_int(task, KEPT_MAX)), NULL));
 	if (changes == NULL)
@@ -175,8 +193,13 @@ plan_terms_load(struct operation *operation, struct plans *plans)
 
 	TRY(list(operation, &rows, &count));
 	sold = arena_array(arena, count, sizeof(*sold));
+	plans->gone_count = 0;
 	for (size_t i = 0; i < count; i++) {
 		struct sold_terms *next = &sold[kept];
+
+		/* The newest terms of each come first. */
+		if (*rows[i].plan == PLANS_ADDON)
+			plans_addon_keep(arena, plans, rows[i].plan + 1, rows[i].terms);
 
 		*next = (struct sold_terms){.plan = rows[i].plan, .since = rows[i].since};
 		if (!plans_terms_read(arena, plans, rows[i].terms, &next->terms))

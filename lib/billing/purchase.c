@@ -7,11 +7,11 @@
 #include "base/arena.h"
 #include "json/out.h"
 
-/* The add-on's place in PLANS_FILE, or PLAN_ADDONS_MAX. */
+/* The add-on's place in the table, or PLAN_ADDONS_MAX. */
 static size_t
 index_of(const struct plans *plans, const char *id)
 {
-	const struct plan_addon *addon = plans_find_addon(plans, id);
+	const struct plan_addon *addon = plans_known_addon(plans, id);
 
 	return addon == NULL ? PLAN_ADDONS_MAX : (size_t)(addon - plans->addons);
 }
@@ -53,7 +53,7 @@ purchase_addons_text(struct arena *arena, const struct plans *plans,
 	struct json_out json = json_out_new(arena, 64);
 
 	json_out_open(&json, NULL, '{');
-	for (size_t i = 0; i < plans->addon_count; i++)
+	for (size_t i = 0; i < plans_known_addons(plans); i++)
 		if (purchase->addons[i] > 0)
 			json_out_int(&json, plans->addons[i].id, purchase->addons[i]);
 	json_out_close(&json, '}');
@@ -104,10 +104,13 @@ purchase_changed(const struct purchase *before, const struct purchase_change *ch
 	return out;
 }
 
-/* Whether more than one of the add-on adds more than one does. */
+/* How many of the add-on may be bought: one where more do not add more, none of one that is not sold any
+ * more. */
 static int64_t
-most_of(const struct plan_addon *addon)
+most_of(const struct plans *plans, const struct plan_addon *addon)
 {
+	if (plans_find_addon(plans, addon->id) == NULL)
+		return 0;
 	return addon->quantity.name != NULL || addon->limits.count > 0 ? QUANTITY_MAX : 1;
 }
 
@@ -129,7 +132,7 @@ purchase_change_read(struct task *task, const struct plans *plans,
 			kind = task_fail_field(task, field, "is not an add-on");
 			continue;
 		}
-		most = most_of(&plans->addons[i]);
+		most = most_of(plans, &plans->addons[i]);
 		if (!json_view_number(&value, &number) || number < 0 || number > most)
 			kind = task_fail_field(task, field, "must be an integer from 0 to %lld",
 			                       (long long)most);
@@ -147,7 +150,7 @@ purchase_change_text(struct arena *arena, const struct plans *plans,
 	bool any = false;
 
 	json_out_open(&json, NULL, '{');
-	for (size_t i = 0; i < plans->addon_count; i++)
+	for (size_t i = 0; i < plans_known_addons(plans); i++)
 		if (change->addons[i].named) {
 			json_out_int(&json, plans->addons[i].id, change->addons[i].quantity);
 			any = true;

@@ -11,7 +11,7 @@ enum { QUANTITY_MAX = 100 * 1000, PURCHASE_ITEMS_MAX = 20 };
 
 struct purchase {
 	int64_t quantity;                /* of the plan; 1 of one that is bought once */
-	int64_t addons[PLAN_ADDONS_MAX]; /* in the order of PLANS_FILE; 0: not bought */
+	int64_t addons[PLAN_ADDONS_MAX]; /* in the order of the table; 0: not bought */
 };
 
 /* A quantity that a request names, or does not. */
@@ -27,7 +27,7 @@ struct purchase_change {
 };
 
 /* Reads what is stored: the quantity, and the JSON text {add-on: quantity} (NULL: none). Add-ons that
- * PLANS_FILE does not have any more are left out. */
+ * neither PLANS_FILE nor an older file has are left out. */
 void purchase_read(struct arena *arena, const struct plans *plans, int64_t quantity,
                    const char *addons, struct purchase *out);
 

@@ -8,12 +8,14 @@
 #include "billing/access.h"
 #include "billing/purchase.h"
 #include "plans/plans_terms.h"
+#include "plans/plans_values.h"
 
 /* One computation. */
 struct layers {
 	struct arena *arena;
 	const struct plans *plans;
 	struct entitlement_list *lists[2]; /* by enum value_kind */
+	struct plan_room room;             /* for names that only older files have */
 };
 
 const char *
@@ -48,18 +50,31 @@ set(struct entitlement_list *list, const struct license_value *value,
 	*place = (struct entitlement){*value, source, until};
 }
 
-/* Fills the list with the values of a plan; there is room for every name. */
+/* Fills the list with the values of a plan; there is room for every name that a licence can have. */
 static void
 begin(struct layers *layers, enum value_kind kind, const struct license_values *values,
       struct instant until)
 {
 	struct entitlement_list *list = layers->lists[kind];
-	size_t room = values->count + layers->plans->name_count;
+	size_t room = values->count + PLAN_NAMES_MAX;
 
 	*list = (struct entitlement_list){
 	        arena_array(layers->arena, room, sizeof(*list->items)), 0};
-	for (size_t i = 0; i < values->count; i++)
+	for (size_t i = 0; i < values->count; i++) {
 		set(list, &values->items[i], ENTITLEMENT_PLAN, until);
+		if (plans_name(layers->plans, values->items[i].name) == NULL)
+			(void)plan_room_take(&layers->room, &values->items[i]);
+	}
+}
+
+/* Whether the layers have the name, or a licence has room for it: an add-on of an older file may have
+ * others. */
+static bool
+has_room(struct layers *layers, enum value_kind kind, const struct license_value *value)
+{
+	return plans_name(layers->plans, value->name) != NULL ||
+	       find(layers->lists[kind], value->name) != NULL ||
+	       plan_room_take(&layers->room, value);
 }
 
 /* So many times a number, as far as a licence can say it. */
@@ -89,7 +104,8 @@ raise_integer(struct layers *layers, enum value_kind kind, const char *name, int
 	value.number = by == LICENSE_UNLIMITED               ? LICENSE_UNLIMITED
 	               : by > WIRE_NUMBER_MAX - value.number ? WIRE_NUMBER_MAX
 	                                                     : value.number + by;
-	set(list, &value, ENTITLEMENT_ADDON, until);
+	if (has_room(layers, kind, &value))
+		set(list, &value, ENTITLEMENT_ADDON, until);
 }
 
 /* Adds what so many of an add-on give. */
@@ -99,8 +115,9 @@ add(struct layers *layers, const struct plan_addon *addon, int64_t count, struct
 	const struct plan_quantity *quantity = &addon->quantity;
 
 	for (size_t i = 0; i < addon->features.count; i++)
-		set(layers->lists[VALUE_FEATURE], &addon->features.items[i], ENTITLEMENT_ADDON,
-		    until);
+		if (has_room(layers, VALUE_FEATURE, &addon->features.items[i]))
+			set(layers->lists[VALUE_FEATURE], &addon->features.items[i],
+			    ENTITLEMENT_ADDON, until);
 	for (size_t i = 0; i < addon->limits.count; i++)
 		raise_integer(layers, VALUE_LIMIT, addon->limits.items[i].name,
 		              times(addon->limits.items[i].number, count), until);
@@ -109,7 +126,7 @@ add(struct layers *layers, const struct plan_addon *addon, int64_t count, struct
 		              times(quantity->per, count), until);
 }
 
-/* The quantity of the plan, then the add-ons in the order of plans.json. */
+/* The quantity of the plan, then the add-ons in the order of the table. */
 static void
 set_purchase(struct layers *layers, const struct plan *plan,
              const struct subscription *subscription, struct instant until)
@@ -126,7 +143,7 @@ set_purchase(struct layers *layers, const struct plan *plan,
 
 		set(layers->lists[plan->quantity.kind], &value, ENTITLEMENT_PLAN, until);
 	}
-	for (size_t i = 0; i < layers->plans->addon_count; i++)
+	for (size_t i = 0; i < plans_known_addons(layers->plans); i++)
 		if (purchase.addons[i] > 0)
 			add(layers, &layers->plans->addons[i], purchase.addons[i], until);
 }
@@ -207,7 +224,8 @@ entitlements_compute(struct arena *arena, const struct billing *billing,
 	const struct plans *plans = &billing->plans;
 	const struct plan *plan = paid_plan(plans, subscription, now_ms);
 	struct entitlement_values first = plan_values(arena, plans, subscription, now_ms);
-	struct layers layers = {arena, plans, {&out->features, &out->limits}};
+	struct layers layers = {
+	        arena, plans, {&out->features, &out->limits}, plans_room(plans)};
 
 	out->access = subscription->plan != NULL &&
 	              access_granted(subscription, &billing->policy, now_ms);

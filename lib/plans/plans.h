@@ -7,7 +7,8 @@
 enum {
 	PLANS_MAX = 32,
 	PLAN_ID_MAX = 32,
-	PLAN_ADDONS_MAX = 32,
+	PLAN_ADDONS_SOLD_MAX = 32,
+	PLAN_ADDONS_MAX = 2 * PLAN_ADDONS_SOLD_MAX, /* with those of older files */
 	PLAN_PRICES_MAX = 16,
 	PLAN_METRICS_MAX = 16,
 	PLAN_METERS_MAX = 32,
@@ -120,6 +121,9 @@ struct plans {
 	size_t count;
 	struct plan_addon addons[PLAN_ADDONS_MAX];
 	size_t addon_count;
+	/* Add-ons of older files, behind those of the file: they are not sold, but count where they are
+	 * bought. None until the stored terms are read. */
+	size_t gone_count;
 };
 
 /* Reads the file. FAIL_INVALID "plans_invalid" with file, line and reason. `out` points into
@@ -131,6 +135,10 @@ const struct plan *plans_find(const struct plans *plans, const char *id);
 
 /* The add-on, or NULL. */
 const struct plan_addon *plans_find_addon(const struct plans *plans, const char *id);
+
+/* Likewise, also one of an older file. How many of both there are. */
+const struct plan_addon *plans_known_addon(const struct plans *plans, const char *id);
+size_t plans_known_addons(const struct plans *plans);
 
 /* Whether the plan is one that is bought in a quantity. */
 bool plans_has_quantity(const struct plans *plans, const char *id);

@@ -79,18 +79,36 @@ plans_read_addons(const struct reader *reader, const struct json_view *root, str
 
 	if (!json_view_member(root, "addons", &list))
 		return FAIL_NONE;
-	if (!json_view_is_list(&list) || json_view_count(&list) > PLAN_ADDONS_MAX)
+	if (!json_view_is_list(&list) || json_view_count(&list) > PLAN_ADDONS_SOLD_MAX)
 		return plans_refuse(reader, "addons", "must be a list of at most 32 add-ons");
 	for (bool more = json_view_first(&list, &item); more; more = json_view_next(&item))
 		TRY(read_addon(reader, &item, out));
 	return FAIL_NONE;
 }
 
-const struct plan_addon *
-plans_find_addon(const struct plans *plans, const char *id)
+static const struct plan_addon *
+find_among(const struct plans *plans, size_t count, const char *id)
 {
-	for (size_t i = 0; i < plans->addon_count; i++)
+	for (size_t i = 0; i < count; i++)
 		if (strcmp(plans->addons[i].id, id) == 0)
 			return &plans->addons[i];
 	return NULL;
+}
+
+const struct plan_addon *
+plans_find_addon(const struct plans *plans, const char *id)
+{
+	return find_among(plans, plans->addon_count, id);
+}
+
+size_t
+plans_known_addons(const struct plans *plans)
+{
+	return plans->addon_count + plans->gone_count;
+}
+
+const struct plan_addon *
+plans_known_addon(const struct plans *plans, const char *id)
+{
+	return find_among(plans, plans_known_addons(plans), id);
 }

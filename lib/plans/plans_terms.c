@@ -153,6 +153,24 @@ plans_terms(struct arena *arena, const struct plans *plans, const char *id,
 	                                        : better(arena, plans, terms, &sold->terms);
 }
 
+/* Writes the members of the terms' object. */
+static void
+write_terms(struct json_out *json, struct arena *arena, const struct plans *plans,
+            const struct plan_terms *terms)
+{
+	values_write(json, VALUE_FEATURE, &terms->features);
+	values_write(json, VALUE_LIMIT, &terms->limits);
+	json_out_open(json, "usage", '{');
+	for (int kind = VALUE_FEATURE; kind <= VALUE_LIMIT; kind++) {
+		struct license_values values =
+		        plans_usage_values(arena, plans, (enum value_kind)kind, &terms->usage);
+
+		for (size_t i = 0; i < values.count; i++)
+			value_write(json, values.items[i].name, &values.items[i]);
+	}
+	json_out_close(json, '}');
+}
+
 const char *
 plans_terms_write(struct arena *arena, const struct plans *plans,
                   const struct plan_terms *terms)
@@ -160,16 +178,27 @@ plans_terms_write(struct arena *arena, const struct plans *plans,
 	struct json_out json = json_out_new(arena, 1024);
 
 	json_out_open(&json, NULL, '{');
-	values_write(&json, VALUE_FEATURE, &terms->features);
-	values_write(&json, VALUE_LIMIT, &terms->limits);
-	json_out_open(&json, "usage", '{');
-	for (int kind = VALUE_FEATURE; kind <= VALUE_LIMIT; kind++) {
-		struct license_values values =
-		        plans_usage_values(arena, plans, (enum value_kind)kind, &terms->usage);
+	write_terms(&json, arena, plans, terms);
+	json_out_close(&json, '}');
+	return json.text.data;
+}
 
-		for (size_t i = 0; i < values.count; i++)
-			value_write(&json, values.items[i].name, &values.items[i]);
-	}
+const char *
+plans_addon_write(struct arena *arena, const struct plans *plans,
+                  const struct plan_addon *addon)
+{
+	const struct plan_terms terms = addon_terms(arena, plans, addon);
+	const struct plan_quantity *quantity = &addon->quantity;
+	struct json_out json = json_out_new(arena, 1024);
+
+	json_out_open(&json, NULL, '{');
+	write_terms(&json, arena, plans, &terms);
+	json_out_open(&json, "addon", '{');
+	values_write(&json, VALUE_FEATURE, &addon->features);
+	values_write(&json, VALUE_LIMIT, &addon->limits);
+	json_out_string(&json, "quantity", quantity->name);
+	json_out_bool(&json, "of_limit", quantity->kind == VALUE_LIMIT);
+	json_out_int(&json, "per", quantity->per);
 	json_out_close(&json, '}');
 	json_out_close(&json, '}');
 	return json.text.data;
@@ -267,4 +296,48 @@ plan_terms_equal(struct arena *arena, const struct plans *plans, const struct pl
 	       !are_more(arena, plans, VALUE_FEATURE, b, a) &&
 	       !are_more(arena, plans, VALUE_LIMIT, a, b) &&
 	       !are_more(arena, plans, VALUE_LIMIT, b, a);
+}
+
+/* Reads what each one of the add-on gives; false when the text does not say it. */
+static bool
+read_addon(struct arena *arena, const char *text, struct plan_addon *out)
+{
+	struct json_view object, addon, features, limits;
+	struct plan_quantity *quantity = &out->quantity;
+	bool of_limit;
+	const char *bad;
+
+	if (!json_view_try(arena, text, strlen(text), &object) ||
+	    !json_view_object(&object, "addon", &addon) ||
+	    !json_view_object(&addon, "features", &features) ||
+	    !json_view_object(&addon, "limits", &limits) ||
+	    !json_view_bool(&addon, "of_limit", &of_limit) ||
+	    !json_view_int(&addon, "per", &quantity->per))
+		return false;
+	quantity->kind = of_limit ? VALUE_LIMIT : VALUE_FEATURE;
+	(void)json_view_string(&addon, "quantity", &quantity->name);
+	return values_read(&features, VALUE_FEATURE, &out->features, &bad) == NULL &&
+	       values_read(&limits, VALUE_LIMIT, &out->limits, &bad) == NULL;
+}
+
+void
+plans_addon_keep(struct arena *arena, struct plans *plans, const char *id, const char *text)
+{
+	struct plan_addon *next = &plans->addons[plans_known_addons(plans)];
+	struct plan_room room = plans_room(plans);
+	const struct plan_name *counted;
+
+	if (plans_known_addons(plans) == PLAN_ADDONS_MAX || plans_find(plans, id) != NULL ||
+	    plans_known_addon(plans, id) != NULL)
+		return;
+	*next = (struct plan_addon){.id = id, .name = id};
+	if (!read_addon(arena, text, next))
+		return;
+	drop_others(arena, plans, VALUE_FEATURE, &room, &next->features);
+	drop_others(arena, plans, VALUE_LIMIT, &room, &next->limits);
+	counted = next->quantity.name == NULL ? NULL : plans_name(plans, next->quantity.name);
+	if (counted != NULL &&
+	    (counted->kind != next->quantity.kind || counted->type != VALUE_INTEGER))
+		next->quantity.name = NULL;
+	plans->gone_count++;
 }

@@ -7,7 +7,7 @@
 /* The name under which the trial's terms are stored. */
 #define PLANS_TRIAL ""
 
-/* The terms of an add-on are stored under its id behind this character. They are compared, not kept. */
+/* The terms of an add-on are stored under its id behind this character. */
 #define PLANS_ADDON '+'
 
 struct plan_terms {
@@ -42,6 +42,15 @@ bool plans_present_terms(struct arena *arena, const struct plans *plans, const c
 /* A plan's or the trial's terms as JSON, {"features": ..., "limits": ..., "usage": ...}. */
 const char *plans_terms_write(struct arena *arena, const struct plans *plans,
                               const struct plan_terms *terms);
+
+/* An add-on as JSON, which plans_terms_read() reads too. */
+const char *plans_addon_write(struct arena *arena, const struct plans *plans,
+                              const struct plan_addon *addon);
+
+/* Reads the add-on of that text into the table, behind those of the file, unless the file has an add-on
+ * or a plan of that id. Values whose names are of something else in the file now are dropped. */
+void plans_addon_keep(struct arena *arena, struct plans *plans, const char *id,
+                      const char *text);
 
 /* Reads that text. False when it is no such text. */
 bool plans_terms_read(struct arena *arena, const struct plans *plans, const char *text,

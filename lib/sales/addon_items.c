@@ -13,7 +13,7 @@ addon_prices_find(struct operation *operation, const struct price_terms *terms,
 	enum fail kind = FAIL_NONE;
 
 	*out = (struct addon_prices){.of = {NULL}};
-	for (size_t i = 0; i < plans->addon_count; i++) {
+	for (size_t i = 0; i < plans_known_addons(plans); i++) {
 		const char *id = plans->addons[i].id;
 
 		if (purchase->addons[i] == 0)
@@ -61,11 +61,11 @@ addon_items_add(struct stripe_form *form, const char *prefix, size_t *next,
 	}
 }
 
-/* The add-on's place in PLANS_FILE. Items of add-ons that are in no file are not in the list. */
+/* The add-on's place in the table. Items of add-ons that are in no file are not in the list. */
 static size_t
 index_of(const struct plans *plans, const struct sold_addon *item)
 {
-	return (size_t)(plans_find_addon(plans, item->addon) - plans->addons);
+	return (size_t)(plans_known_addon(plans, item->addon) - plans->addons);
 }
 
 /* Whether an earlier item has the add-on, too. */
@@ -116,7 +116,7 @@ addon_change_count(const struct plans *plans, const struct addon_change *change)
 	for (size_t at = 0; at < change->sold->addon_count; at++)
 		if (!is_kept(plans, change, at) && quantity_after(plans, change, at) == 0)
 			count--;
-	for (size_t i = 0; i < plans->addon_count; i++)
+	for (size_t i = 0; i < plans_known_addons(plans); i++)
 		if (change->after.addons[i] > 0 && addon_change_is_new(plans, change, i))
 			count++;
 	return count;
@@ -154,7 +154,7 @@ addon_change_items(struct stripe_form *form, const char *prefix, size_t *next,
 
 	for (size_t at = 0; at < change->sold->addon_count; at++)
 		change_item(form, prefix, next, plans, change, at);
-	for (size_t i = 0; i < plans->addon_count; i++)
+	for (size_t i = 0; i < plans_known_addons(plans); i++)
 		if (addon_change_is_new(plans, change, i))
 			added.addons[i] = change->after.addons[i];
 	addon_items_add(form, prefix, next, &change->prices, &added);

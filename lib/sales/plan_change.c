@@ -233,7 +233,7 @@ find_addon_prices(struct operation *operation, struct plan_terms *out)
 	size_t count;
 
 	if (!out->changes_interval)
-		for (size_t i = 0; i < billing->plans.addon_count; i++)
+		for (size_t i = 0; i < plans_known_addons(&billing->plans); i++)
 			if (!addon_change_is_new(&billing->plans, &out->addons, i))
 				needed.addons[i] = 0;
 	if (terms.interval == NULL && !out->changes_interval)

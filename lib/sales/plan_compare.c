@@ -29,7 +29,7 @@ plan_change_find_purchase(const struct plans *plans, const struct plan_change *c
 	for (size_t i = 0; i < out->sold.addon_count; i++) {
 		const struct sold_addon *item = &out->sold.addons[i];
 
-		before->addons[plans_find_addon(plans, item->addon) - plans->addons] +=
+		before->addons[plans_known_addon(plans, item->addon) - plans->addons] +=
 		        stripe_item_quantity(&item->item);
 	}
 	*after = purchase_changed(before, &change->purchase);

@@ -66,7 +66,7 @@ void
 sold_subscription_add(const struct operation *operation, struct sold_subscription *out,
                       const struct stripe_item *item, const char *sells, int64_t position)
 {
-	if (plans_find_addon(&operation->billing->plans, sells) == NULL)
+	if (plans_known_addon(&operation->billing->plans, sells) == NULL)
 		add_plan(operation, out, item, sells, position);
 	else
 		out->addons[out->addon_count++] = (struct sold_addon){sells, *item};

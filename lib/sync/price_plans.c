@@ -70,7 +70,7 @@ static const char *
 own_plan(const struct billing *billing, const char *named)
 {
 	return named != NULL && (plans_find(&billing->plans, named) != NULL ||
-	                         plans_find_addon(&billing->plans, named) != NULL)
+	                         plans_known_addon(&billing->plans, named) != NULL)
 	               ? named
 	               : NULL;
 }
@@ -194,7 +194,7 @@ find_plans(struct operation *operation, enum price_sources sources,
 	take_plans(operation, sources, rows, row_count, subscription);
 	/* Beside a known plan only an add-on may be unknown. */
 	if (sources == PRICES_PRODUCTS &&
-	    (subscription->plan == NULL || operation->billing->plans.addon_count > 0))
+	    (subscription->plan == NULL || plans_known_addons(&operation->billing->plans) > 0))
 		return take_plans_of_products(operation, subscription);
 	return FAIL_NONE;
 }

@@ -12,7 +12,7 @@ import jwt
 import pytest
 
 from support.client import expect
-from support.payments import ask, buy, charged, restart, sell
+from support.payments import ask, buy, charged, restart, sell, settled, subscription_of
 from support.stack import ROOT, VARIANT, wait_for
 
 TRADE = json.loads((ROOT / "tests/support/another-trade.json").read_text(encoding="utf-8"))
@@ -205,7 +205,7 @@ def doctor(stack):
 
 def test_a_changed_file(trade, tmp_path):
     """Before the reload the operator sees who gains and loses what; after it licences follow, and a
-    plan that the file lost still licences its customers."""
+    plan or add-on that the file lost still licences its customers, whatever Stripe says since."""
     api = trade.api
     studio, agency = api.sign_up(), api.sign_up()
     buy(trade, studio, "studio", addons={"extra_projects": 2, "sign_on": 1})
@@ -217,7 +217,8 @@ def test_a_changed_file(trade, tmp_path):
     found = {row["plan"]: row for row in diff(trade, str(path), status=3)["plans"]}
     assert set(found) == {"studio", "agency", "+extra_projects", "+sign_on"}
     assert (found["+extra_projects"]["loses"], found["+sign_on"]["loses"]) == (
-        "projects 10 -> 5", "sso true -> nothing")
+        "projects 10 -> 5", None)
+    assert found["+sign_on"]["change"] == "removed, its customers keep it"
     for addon in ("extra_projects", "sign_on"):
         assert found["+" + addon]["customers"] == having(trade, addon)
     assert found["studio"]["loses"] == 'region "eu-west" -> "eu-north", seats 5 -> 3'
@@ -226,6 +227,7 @@ def test_a_changed_file(trade, tmp_path):
     named = diff(trade, str(path), "--customers", "--limit", "1000", status=3)["customers"]
     assert {(row["customer_id"], row["plan"]) for row in named} >= {
         (studio.id, "studio"), (agency.id, "agency"), (studio.id, "+sign_on")}
+    assert read(license_of(studio))["features"]["sso"] is True
     stop_selling(trade, "agency", "sign_on")
     trade.plans_file.write_text(json.dumps(changed()), encoding="utf-8")
     assert doctor(trade)["state"] == "warning"
@@ -239,10 +241,24 @@ def test_a_changed_file(trade, tmp_path):
     after = read(license_of(agency))
     assert after["plan"] == "agency"
     assert (after["features"], after["limits"]) == (before["features"], before["limits"])
-    kept = [row for row in diff(trade, status=3)["plans"] if row["plan"] != "+sign_on"]
-    assert kept == [{"plan": "agency", "customers": found["agency"]["customers"],
-                                     "change": "removed, its customers keep it", "loses": None,
-                                     "gains": None}]
+    assert diff(trade)["plans"] == [
+        {"plan": plan, "customers": found[plan]["customers"],
+         "change": "removed, its customers keep it", "loses": None, "gains": None}
+        for plan in ("+sign_on", "agency")]
+    # Stripe tells of the subscription again.
+    expect(ask(studio.client, "upgrade", studio.id, new_plan="studio",
+               addons={"extra_projects": 3}), 200)
+    wait_for(lambda: limits()["projects"] == 30 + 3 * 5)
+    assert read(license_of(studio))["features"]["sso"] is True
+    stripe_id = subscription_of(studio.client, studio.id)["stripe_subscription_id"]
+    trade.stripe.call("POST", f"/v1/subscriptions/{stripe_id}", {"metadata[note]": "again"})
+    settled(trade, studio.id)
+    assert subscription_of(studio.client, studio.id)["addons"] == {"extra_projects": 3, "sign_on": 1}
+    expect(ask(studio.client, "upgrade", studio.id, new_plan="studio", addons={"sign_on": 2}),
+           400, "invalid_request")
+    expect(ask(studio.client, "upgrade", studio.id, new_plan="studio", addons={"sign_on": 0}),
+           200)
+    wait_for(lambda: read(license_of(studio))["features"].get("sso") is not True)
     warned = doctor(trade)
     assert warned["state"] == "warning" and "agency" in warned["detail"]
     assert trade.sql("SELECT actor || ' ' || subject || ': ' || detail FROM audit_log "

@@ -3,6 +3,7 @@
 #include "support/billing_fixture.h"
 
 #include "billing/plan_terms.h"
+#include "billing/purchase.h"
 
 static struct plans *plans = &billing.plans;
 
@@ -117,6 +118,56 @@ START_TEST(test_a_lost_plan_licenses_its_customers)
 }
 END_TEST
 
+/* The devices of a licence whose subscription has `count` of the add-on "more". */
+static int64_t
+devices_with(int count)
+{
+	change(arena_printf(task.arena,
+	                    "UPDATE subscriptions SET version = version + 1, addons = "
+	                    "'{\"more\": %d}' WHERE customer_id = ",
+	                    count),
+	       "");
+	return devices_of_license();
+}
+
+/* An add-on that the file lost gives what it last gave, is not sold, and is never stored again. */
+START_TEST(test_a_lost_addon)
+{
+	struct purchase_change change = {0};
+	struct json_view wanted;
+	const char *texts[] = {"{\"more\": 0}", "{\"more\": 1}"};
+
+	plans->addons[0] =
+	        (struct plan_addon){.id = "more",
+	                            .name = "More",
+	                            .quantity = {"maxDevices", VALUE_FEATURE, 7, NULL}};
+	plans->addon_count = 1;
+	come_into_force(50);
+	buy("professional");
+	ck_assert_int_eq(devices_with(2), 50 + 14);
+	plans->addon_count = 0;
+	come_into_force(50);
+	ck_assert_uint_eq(plans->gone_count, 1);
+	ck_assert_ptr_null(plans_find_addon(plans, "more"));
+	ck_assert_int_eq(devices_with(2), 50 + 14);
+	ck_assert_int_eq(devices_with(3), 50 + 21);
+	ck_assert_int_eq(rows_of("+more"), 1);
+	for (int i = 0; i < 2; i++) {
+		ck_assert(json_view_try(task.arena, texts[i], strlen(texts[i]), &wanted));
+		ck_assert_int_eq(purchase_change_read(&task, plans, &wanted, &change),
+		                 i == 0 ? FAIL_NONE : FAIL_INVALID);
+	}
+	task_clear(&task);
+	/* It comes back with other terms. */
+	plans->addons[0].quantity.per = 1;
+	plans->addons[0].id = "more";
+	plans->addon_count = 1;
+	come_into_force(50);
+	ck_assert_uint_eq(plans->gone_count, 0);
+	ck_assert_int_eq(devices_with(3), 50 + 3);
+}
+END_TEST
+
 START_TEST(test_customers)
 {
 	const struct plan_customers *found;
@@ -151,6 +202,7 @@ main(void)
 	tcase_add_test(tcase, test_terms_are_stored_once);
 	tcase_add_loop_test(tcase, test_reductions, 0, 2);
 	tcase_add_test(tcase, test_a_lost_plan_licenses_its_customers);
+	tcase_add_test(tcase, test_a_lost_addon);
 	tcase_add_test(tcase, test_customers);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);

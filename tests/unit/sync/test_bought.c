@@ -101,6 +101,53 @@ START_TEST(test_unknown_price)
 }
 END_TEST
 
+/* An add-on that the file lost counts while an item at an unknown price may be its item, and no longer. */
+static const struct {
+	const char *items, *addons;
+} gone[] = {
+        {ITEM("si_1", "price_starter", 1) "," ITEM("si_2", "price_old", 3), "{\"old\":3}"},
+        {ITEM("si_1", "price_starter", 1) "," ITEM("si_2", "price_old", 2), "{\"old\":2}"},
+        {ITEM("si_1", "price_starter", 1) "," ITEM("si_2", "price_old", 8), "{\"old\":3}"},
+        {ITEM("si_1", "price_starter", 1) "," ITEM("si_2", "price_odd",
+                                                   1) "," ITEM("si_3", "price_old", 3),
+         "{\"old\":3}"},
+        {ITEM("si_1", "price_starter", 1) "," ITEM("si_2", "price_old", 0), "{}"},
+        {ITEM("si_1", "price_starter", 1) "," BY_USE("si_m", "price_use"), "{}"},
+        {ITEM("si_1", "price_starter", 1), "{}"},
+        {ITEM("si_1", "price_starter", 1) "," ITEM("si_2", "price_more", 2), "{\"more\":2}"},
+        /* The only item at an unknown price is the plan's. */
+        {ITEM("si_1", "price_deal", 3), "{}"},
+};
+
+START_TEST(test_gone_addon)
+{
+	const struct synced_subscription row = {
+	        .plan = "starter", .quantity = 1, .addons = "{\"old\":3}"};
+	struct sold_subscription read = subscription_of(
+	        arena_printf(task.arena, "{" SUB ",'items':{'data':[%s]}}", gone[_i].items));
+	struct billing later = billing;
+	struct plans *plans = &later.plans;
+	struct operation with = operation;
+	struct bought got;
+
+	with.billing = &later;
+	plans->addons[plans->addon_count] = (struct plan_addon){.id = "old"};
+	plans->gone_count = 1;
+	read.unknown = arena_array(task.arena, read.stripe.item_count, sizeof(*read.unknown));
+	for (size_t i = 0; i < read.stripe.item_count; i++) {
+		const char *price = read.stripe.items[i].price_id;
+
+		if (price_list_find(&billing.plan_prices, price) == NULL &&
+		    price_list_find(&billing.addon_prices, price) == NULL)
+			read.unknown[read.unknown_count++] = read.stripe.items[i];
+	}
+	sold_subscription_take_unknown(&read);
+	bought_find(&with, &read, &row, &got);
+	ck_assert_str_eq(purchase_addons_text(task.arena, plans, &got.purchase),
+	                 gone[_i].addons);
+}
+END_TEST
+
 #define OWES(reason, more)                                                                     \
 	",'status':'past_due','latest_invoice':{'id':'in_1','status':'open','billing_reason'"  \
 	":'" reason "'" more "}"
@@ -169,6 +216,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_items, 0, (int)ROWS(items));
 	tcase_add_test(tcase, test_bought_item);
 	tcase_add_test(tcase, test_unknown_price);
+	tcase_add_loop_test(tcase, test_gone_addon, 0, ROWS(gone));
 	tcase_add_loop_test(tcase, test_unpaid_change, 0, (int)ROWS(states));
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
