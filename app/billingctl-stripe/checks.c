@@ -203,15 +203,21 @@ check_stripe_parked(struct doctor *doctor)
 enum fail
 check_stripe_unknown(struct doctor *doctor)
 {
-	int64_t count;
+	int64_t count, kept;
 
 	TRY(unknown_prices_count(&doctor->ctl->operation, &count));
-	return count == 0
-	               ? doctor_ok(doctor, "every price has a plan")
-	               : WRONG(doctor,
-	                       "Subscriptions of customers at a price that no plan has: %lld. "
-	                       "They are paid, and the price grants nothing.",
-	                       (long long)count);
+	TRY(unknown_prices_count_kept(&doctor->ctl->operation, &kept));
+	if (count == 0)
+		return doctor_ok(doctor, "every price has a plan");
+	if (kept >= count)
+		return doctor_warn(doctor,
+		                   "Subscriptions of customers at a price that no plan has: "
+		                   "%lld. They keep the plan that they had.",
+		                   (long long)count);
+	return WRONG(doctor,
+	             "Subscriptions of customers at a price that no plan has: %lld. They are "
+	             "paid; %lld keep the plan that they had, the others get nothing for it.",
+	             (long long)count, (long long)kept);
 }
 
 /* Checks that the comparison is not late; `*text` is when it was last completed. */

@@ -113,17 +113,18 @@ const struct command stripe_commands[] = {
          .example = "stripe unknown",
          .summary = "List the customers' subscriptions at a price that no plan has",
          .details =
-                 "They are paid, and the price grants nothing. Name its plan with stripe map, "
-                 "or as\nmetadata plan=... of the price or its product at Stripe, and run "
-                 "stripe reconcile.\n",
+                 "They are paid. One that had a plan before keeps it, the others get nothing "
+                 "for it.\nName the plan with stripe map, or as metadata plan=... of the price "
+                 "or its product\nat Stripe, and run stripe reconcile.\n",
          .options = limit_options},
         {"stripe", "map", "PRICE [PLAN]", run_stripe_map,
          CTL_DATABASE | CTL_CHANGES | CTL_RULES,
          .example = "stripe map price_1RUHkfMY enterprise",
          .summary = "Say which plan a price of Stripe's buys, or that it is of something else",
          .details = "For prices that STRIPE_PRICES does not name, such as those of negotiated "
-                    "deals.\nbillingd syncs the subscriptions at the price. Another plan may "
-                    "be given later.\n",
+                    "deals.\nPLAN may be an add-on, and one that has left PLANS_FILE. billingd "
+                    "syncs the\nsubscriptions at the price; for an add-on it compares all with "
+                    "Stripe's at once.\nAnother plan may be given later.\n",
          .options = stripe_map_options},
         {"stripe", "unmap", "PRICE", run_stripe_unmap, CTL_DATABASE | CTL_CHANGES | CTL_RULES,
          .example = "stripe unmap price_1RUHkfMY --dry-run",

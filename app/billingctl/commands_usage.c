@@ -217,9 +217,9 @@ const struct command usage_commands[] = {
                  "were in force last. Run it before a reload. Exit status 3 when the plan or\n"
                  "add-on (shown as +ID) of a customer loses something; PLAN_REDUCTIONS says "
                  "when\n"
-                 "the customer does, of an add-on at once. A plan that FILE lacks stays as it "
-                 "is\n"
-                 "for its customers; an add-on that it lacks gives nothing.\n",
+                 "the customer does, of an add-on at once. A plan or an add-on that FILE "
+                 "lacks\n"
+                 "stays as it is for its customers; take it out of STRIPE_PRICES, too.\n",
          .options = plans_diff_options, .exits = plans_diff_exits},
         {.more = analytics_commands},
 };

@@ -91,14 +91,8 @@ plan_at(struct arena *arena, const struct plans *plans, size_t i)
 	               : NULL;
 }
 
-/* Whether the stored text of an add-on lacks what each one gives, as those of before did. */
-static bool
-is_short(const char *plan, const char *terms)
-{
-	return *plan == PLANS_ADDON && strstr(terms, "\"of_limit\"") == NULL;
-}
-
-/* Whether the file's terms are others than the stored ones; `changes` is NULL for the first ones. */
+/* Whether the file's terms are to be stored; `changes` is NULL where the stored ones, if there are any,
+ * allow the same. */
 static bool
 differs(struct arena *arena, const struct plans *plans, const char *plan,
         const struct stored *before, const char **changes)
@@ -108,12 +102,12 @@ differs(struct arena *arena, const struct plans *plans, const char *plan,
 
 	*changes = NULL;
 	(void)plans_present_terms(arena, plans, plan, &present);
-	if (before == NULL || is_short(plan, before->terms) ||
-	    !plans_terms_read(arena, plans, before->terms, &old))
+	if (before == NULL || !plans_terms_read(arena, plans, before->terms, &old))
 		return true;
 	found = plans_changes(arena, plans, &old, &present);
-	*changes = plans_changes_text(arena, &found, false);
-	return found.count > 0;
+	if (found.count > 0)
+		*changes = plans_changes_text(arena, &found, false);
+	return found.count > 0 || !plans_terms_are_whole(arena, before->terms);
 }
 
 /* The terms that the file has of a plan or add-on. */

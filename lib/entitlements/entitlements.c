@@ -128,20 +128,21 @@ add(struct layers *layers, const struct plan_addon *addon, int64_t count, struct
 
 /* The quantity of the plan, then the add-ons in the order of the table. */
 static void
-set_purchase(struct layers *layers, const struct plan *plan,
+set_purchase(struct layers *layers, const struct plan_quantity *quantity,
              const struct subscription *subscription, struct instant until)
 {
 	struct purchase purchase;
 
 	purchase_read(layers->arena, layers->plans, subscription->quantity,
 	              subscription->addons, &purchase);
-	if (plan->quantity.name != NULL) {
-		struct license_value value = {
-		        .name = plan->quantity.name,
-		        .type = VALUE_INTEGER,
-		        .number = times(plan->quantity.per, purchase.quantity)};
+	if (quantity->name != NULL) {
+		struct license_value value = {.name = quantity->name,
+		                              .type = VALUE_INTEGER,
+		                              .number =
+		                                      times(quantity->per, purchase.quantity)};
 
-		set(layers->lists[plan->quantity.kind], &value, ENTITLEMENT_PLAN, until);
+		if (has_room(layers, quantity->kind, &value))
+			set(layers->lists[quantity->kind], &value, ENTITLEMENT_PLAN, until);
 	}
 	for (size_t i = 0; i < plans_known_addons(layers->plans); i++)
 		if (purchase.addons[i] > 0)
@@ -183,27 +184,12 @@ overrides_count(const struct entitlement_terms *terms, int64_t now_ms)
 	       (!terms->override_ends_at.known || now_ms < terms->override_ends_at.ms);
 }
 
-/* The values of the first layer. */
-static struct entitlement_values
-plan_values(struct arena *arena, const struct plans *plans,
-            const struct subscription *subscription, int64_t now_ms)
+/* Whether the plan with its quantity and add-ons counts: not in a trial, nor one that no file had. */
+static bool
+is_bought(const struct plans *plans, const struct subscription *subscription, int64_t now_ms)
 {
-	bool trial = subscription->plan == NULL || access_is_trial(subscription, now_ms);
-	const struct plan_terms terms =
-	        plans_terms(arena, plans, trial ? PLANS_TRIAL : subscription->plan,
-	                    subscription->bought_at);
-
-	return (struct entitlement_values){terms.features, terms.limits};
-}
-
-/* The plan of which quantities and add-ons count; NULL in a trial, without a subscription, and for one
- * that plans.json lacks. */
-static const struct plan *
-paid_plan(const struct plans *plans, const struct subscription *subscription, int64_t now_ms)
-{
-	if (subscription->plan == NULL || access_is_trial(subscription, now_ms))
-		return NULL;
-	return plans_find(plans, subscription->plan);
+	return subscription->plan != NULL && !access_is_trial(subscription, now_ms) &&
+	       plans_are_known(plans, subscription->plan);
 }
 
 /* Sets both kinds of a layer's stored values. */
@@ -222,8 +208,10 @@ entitlements_compute(struct arena *arena, const struct billing *billing,
                      struct entitlements *out)
 {
 	const struct plans *plans = &billing->plans;
-	const struct plan *plan = paid_plan(plans, subscription, now_ms);
-	struct entitlement_values first = plan_values(arena, plans, subscription, now_ms);
+	bool bought = is_bought(plans, subscription, now_ms);
+	const struct plan_terms first =
+	        plans_terms(arena, plans, bought ? subscription->plan : PLANS_TRIAL,
+	                    subscription->bought_at);
 	struct layers layers = {
 	        arena, plans, {&out->features, &out->limits}, plans_room(plans)};
 
@@ -233,8 +221,8 @@ entitlements_compute(struct arena *arena, const struct billing *billing,
 	                         : INSTANT_NONE;
 	begin(&layers, VALUE_FEATURE, &first.features, out->until);
 	begin(&layers, VALUE_LIMIT, &first.limits, out->until);
-	if (plan != NULL)
-		set_purchase(&layers, plan, subscription, out->until);
+	if (bought)
+		set_purchase(&layers, &first.quantity, subscription, out->until);
 	set_layer(&layers, terms->contract_features, terms->contract_limits,
 	          ENTITLEMENT_CONTRACT, out->until);
 	if (overrides_count(terms, now_ms))

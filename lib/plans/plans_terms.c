@@ -28,6 +28,7 @@ addon_terms(struct arena *arena, const struct plans *plans, const struct plan_ad
 		        (struct license_value){.name = addon->quantity.name,
 		                               .type = VALUE_INTEGER,
 		                               .number = addon->quantity.per};
+	terms.quantity = addon->quantity;
 	plans_add_unbounded(arena, plans, &terms.limits);
 	return terms;
 }
@@ -43,10 +44,12 @@ plans_present_terms(struct arena *arena, const struct plans *plans, const char *
 	if (addon != NULL)
 		*out = addon_terms(arena, plans, addon);
 	if (strcmp(id, PLANS_TRIAL) == 0)
-		*out = (struct plan_terms){plans->trial_features, plans->trial_limits,
-		                           plans->trial_usage};
+		*out = (struct plan_terms){.features = plans->trial_features,
+		                           .limits = plans->trial_limits,
+		                           .usage = plans->trial_usage};
 	else if (plan != NULL)
-		*out = (struct plan_terms){plan->features, plan->limits, plan->usage};
+		*out = (struct plan_terms){plan->features, plan->limits, plan->usage,
+		                           plan->quantity};
 	return addon != NULL || plan != NULL || strcmp(id, PLANS_TRIAL) == 0;
 }
 
@@ -73,6 +76,13 @@ static const struct sold_terms *
 last_sold(const struct plans *plans, const char *id)
 {
 	return sold_at(plans, id, INSTANT_MS(INT64_MAX));
+}
+
+bool
+plans_are_known(const struct plans *plans, const char *id)
+{
+	return plans_find(plans, id) != NULL ||
+	       (strcmp(id, PLANS_TRIAL) != 0 && last_sold(plans, id) != NULL);
 }
 
 bool
@@ -144,8 +154,9 @@ plans_terms(struct arena *arena, const struct plans *plans, const char *id,
 	if (!plans_present_terms(arena, plans, id, &terms)) {
 		sold = last_sold(plans, id);
 		if (sold == NULL)
-			return (struct plan_terms){plans->trial_features, plans->trial_limits,
-			                           plans->trial_usage};
+			return (struct plan_terms){.features = plans->trial_features,
+			                           .limits = plans->trial_limits,
+			                           .usage = plans->trial_usage};
 		terms = sold->terms;
 	}
 	sold = plans->keeps_sold && bought_at.known ? sold_at(plans, id, bought_at) : NULL;
@@ -169,6 +180,15 @@ write_terms(struct json_out *json, struct arena *arena, const struct plans *plan
 			value_write(json, values.items[i].name, &values.items[i]);
 	}
 	json_out_close(json, '}');
+	if (terms->quantity.name == NULL) {
+		json_out_null(json, "quantity");
+		return;
+	}
+	json_out_open(json, "quantity", '{');
+	json_out_string(json, "name", terms->quantity.name);
+	json_out_bool(json, "of_limit", terms->quantity.kind == VALUE_LIMIT);
+	json_out_int(json, "per", terms->quantity.per);
+	json_out_close(json, '}');
 }
 
 const char *
@@ -188,7 +208,6 @@ plans_addon_write(struct arena *arena, const struct plans *plans,
                   const struct plan_addon *addon)
 {
 	const struct plan_terms terms = addon_terms(arena, plans, addon);
-	const struct plan_quantity *quantity = &addon->quantity;
 	struct json_out json = json_out_new(arena, 1024);
 
 	json_out_open(&json, NULL, '{');
@@ -196,9 +215,6 @@ plans_addon_write(struct arena *arena, const struct plans *plans,
 	json_out_open(&json, "addon", '{');
 	values_write(&json, VALUE_FEATURE, &addon->features);
 	values_write(&json, VALUE_LIMIT, &addon->limits);
-	json_out_string(&json, "quantity", quantity->name);
-	json_out_bool(&json, "of_limit", quantity->kind == VALUE_LIMIT);
-	json_out_int(&json, "per", quantity->per);
 	json_out_close(&json, '}');
 	json_out_close(&json, '}');
 	return json.text.data;
@@ -228,6 +244,36 @@ read_bounds(struct arena *arena, const struct plans *plans, const struct json_vi
 	return plans_usage_of(plans, &bounds);
 }
 
+/* The quantity; none when the text has none, or its name is of something else in the file now. */
+static struct plan_quantity
+read_quantity(const struct plans *plans, const struct json_view *object)
+{
+	const struct plan_name *known;
+	struct plan_quantity quantity = {.per = 1};
+	struct json_view view;
+	bool of_limit;
+
+	if (!json_view_object(object, "quantity", &view) ||
+	    !json_view_string(&view, "name", &quantity.name) ||
+	    !json_view_bool(&view, "of_limit", &of_limit) ||
+	    !json_view_int(&view, "per", &quantity.per))
+		return (struct plan_quantity){.name = NULL};
+	quantity.kind = of_limit ? VALUE_LIMIT : VALUE_FEATURE;
+	known = plans_name(plans, quantity.name);
+	if (known != NULL && (known->kind != quantity.kind || known->type != VALUE_INTEGER))
+		quantity.name = NULL;
+	return quantity;
+}
+
+bool
+plans_terms_are_whole(struct arena *arena, const char *text)
+{
+	struct json_view object, quantity;
+
+	return json_view_try(arena, text, strlen(text), &object) &&
+	       json_view_member(&object, "quantity", &quantity);
+}
+
 bool
 plans_terms_read(struct arena *arena, const struct plans *plans, const char *text,
                  struct plan_terms *out)
@@ -243,6 +289,7 @@ plans_terms_read(struct arena *arena, const struct plans *plans, const char *tex
 		return false;
 	plans_add_unbounded(arena, plans, &out->limits);
 	out->usage = read_bounds(arena, plans, &object);
+	out->quantity = read_quantity(plans, &object);
 	return true;
 }
 
@@ -300,22 +347,18 @@ plan_terms_equal(struct arena *arena, const struct plans *plans, const struct pl
 
 /* Reads what each one of the add-on gives; false when the text does not say it. */
 static bool
-read_addon(struct arena *arena, const char *text, struct plan_addon *out)
+read_addon(struct arena *arena, const struct plans *plans, const char *text,
+           struct plan_addon *out)
 {
 	struct json_view object, addon, features, limits;
-	struct plan_quantity *quantity = &out->quantity;
-	bool of_limit;
 	const char *bad;
 
 	if (!json_view_try(arena, text, strlen(text), &object) ||
 	    !json_view_object(&object, "addon", &addon) ||
 	    !json_view_object(&addon, "features", &features) ||
-	    !json_view_object(&addon, "limits", &limits) ||
-	    !json_view_bool(&addon, "of_limit", &of_limit) ||
-	    !json_view_int(&addon, "per", &quantity->per))
+	    !json_view_object(&addon, "limits", &limits))
 		return false;
-	quantity->kind = of_limit ? VALUE_LIMIT : VALUE_FEATURE;
-	(void)json_view_string(&addon, "quantity", &quantity->name);
+	out->quantity = read_quantity(plans, &object);
 	return values_read(&features, VALUE_FEATURE, &out->features, &bad) == NULL &&
 	       values_read(&limits, VALUE_LIMIT, &out->limits, &bad) == NULL;
 }
@@ -325,19 +368,14 @@ plans_addon_keep(struct arena *arena, struct plans *plans, const char *id, const
 {
 	struct plan_addon *next = &plans->addons[plans_known_addons(plans)];
 	struct plan_room room = plans_room(plans);
-	const struct plan_name *counted;
 
 	if (plans_known_addons(plans) == PLAN_ADDONS_MAX || plans_find(plans, id) != NULL ||
 	    plans_known_addon(plans, id) != NULL)
 		return;
 	*next = (struct plan_addon){.id = id, .name = id};
-	if (!read_addon(arena, text, next))
+	if (!read_addon(arena, plans, text, next))
 		return;
 	drop_others(arena, plans, VALUE_FEATURE, &room, &next->features);
 	drop_others(arena, plans, VALUE_LIMIT, &room, &next->limits);
-	counted = next->quantity.name == NULL ? NULL : plans_name(plans, next->quantity.name);
-	if (counted != NULL &&
-	    (counted->kind != next->quantity.kind || counted->type != VALUE_INTEGER))
-		next->quantity.name = NULL;
 	plans->gone_count++;
 }

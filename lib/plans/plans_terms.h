@@ -14,6 +14,7 @@ struct plan_terms {
 	struct license_values features;
 	struct license_values limits;
 	struct plan_usage usage;
+	struct plan_quantity quantity; /* its metric is the file's */
 };
 
 /* Terms that a plan had in an older file, or has in the present one. */
@@ -35,11 +36,17 @@ struct plan_terms plans_terms(struct arena *arena, const struct plans *plans, co
 bool plans_oldest_terms(struct arena *arena, const struct plans *plans, const char *id,
                         struct plan_terms *out);
 
+/* Whether the file has the plan, or an older file had it. */
+bool plans_are_known(const struct plans *plans, const char *id);
+
+/* Whether a stored text has all that is stored now; that of an earlier version has no quantity. */
+bool plans_terms_are_whole(struct arena *arena, const char *text);
+
 /* The terms of the file; false when it does not have the plan or add-on. */
 bool plans_present_terms(struct arena *arena, const struct plans *plans, const char *id,
                          struct plan_terms *out);
 
-/* A plan's or the trial's terms as JSON, {"features": ..., "limits": ..., "usage": ...}. */
+/* A plan's or the trial's terms as JSON, {"features": ..., "limits": ..., "usage": ..., "quantity": ...}. */
 const char *plans_terms_write(struct arena *arena, const struct plans *plans,
                               const struct plan_terms *terms);
 

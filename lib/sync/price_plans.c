@@ -6,6 +6,8 @@
 #include "billing/audit.h"
 #include "outbox/fetch.h"
 #include "outbox/locks.h"
+#include "plans/plans_terms.h"
+#include "sync/sweep.h"
 #include "json/out.h"
 
 /* So many products are looked up for one subscription. */
@@ -65,11 +67,11 @@ is_in_settings(const struct billing *billing, const char *price_id)
 	       price_list_find(&billing->meter_prices, price_id) != NULL;
 }
 
-/* The text if it is the id of one of our plans or add-ons. */
+/* The text if it is the id of one of our plans or add-ons, also of an older file. */
 static const char *
 own_plan(const struct billing *billing, const char *named)
 {
-	return named != NULL && (plans_find(&billing->plans, named) != NULL ||
+	return named != NULL && (plans_are_known(&billing->plans, named) ||
 	                         plans_known_addon(&billing->plans, named) != NULL)
 	               ? named
 	               : NULL;
@@ -228,7 +230,8 @@ price_mapping_check(struct operation *operation, const struct price_mapping *map
 
 	if (is_in_settings(operation->billing, mapping->price_id))
 		return task_fail(task, FAIL_CONFLICT, "price_in_settings",
-		                 "The settings name the price %s, and they count.",
+		                 "The settings name the price %s, and they count; take it "
+		                 "out of STRIPE_PRICES first.",
 		                 mapping->price_id);
 	if (remove && !mapping->known_before)
 		return task_fail(task, FAIL_NOT_FOUND, "price_not_mapped",
@@ -273,11 +276,16 @@ price_mapping_change(struct operation *operation, const struct price_mapping *ma
 	if (!remove && mapping->plan == NULL)
 		TRY(db_run(operation->db, task, &statements[END_ACCESS],
 		           PARAMETERS(price_id, now), NULL));
-	TRY(db_run(operation->db, task, &statements[RESYNC],
-	           PARAMETERS(price_id, param_bool(operation->billing->sales.live),
-	                      arena_printf(task->arena, "map_%lld_",
-	                                   (long long)operation->now_ms)),
-	           NULL));
+	TRY(db_run(
+	        operation->db, task, &statements[RESYNC],
+	        PARAMETERS(price_id, param_bool(operation->billing->sales.live),
+	                   arena_printf(task->arena, "map_%lld_", (long long)operation->now_ms),
+	                   mapping->plan_before),
+	        NULL));
+	/* Stripe alone knows which subscriptions have an item at the price beside their plan's. */
+	if (mapping->plan != NULL &&
+	    plans_known_addon(&operation->billing->plans, mapping->plan) != NULL)
+		TRY(stripe_sweep_make_due(operation, "subscriptions"));
 	TRY(audit_record_values(operation, remove ? "price_unmap" : "price_map", NULL, price_id,
 	                        mapping->plan,
 	                        mapped(task, mapping->known_before, mapping->plan_before),

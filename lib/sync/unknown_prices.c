@@ -25,7 +25,8 @@ enum {
 	GONE,
 	SYNC_UNSEEN,
 	LIST,
-	COUNT
+	COUNT,
+	COUNT_KEPT
 };
 
 static const struct statement statements[] = {
@@ -84,6 +85,12 @@ static const struct statement statements[] = {
         [COUNT] = {"unknown_prices_count", ROWS_WITH(struct total, number),
                    .sql = "SELECT count(DISTINCT stripe_subscription_id) AS number "
                           "FROM stripe_unknown_prices"},
+        [COUNT_KEPT] =
+                {"unknown_prices_count_kept", ROWS_WITH(struct total, number),
+                 .sql = "SELECT count(DISTINCT stripe_subscription_id) AS number "
+                        "FROM stripe_unknown_prices "
+                        "JOIN subscriptions s USING (stripe_subscription_id) "
+                        "WHERE s.hold_reason IS NULL AND s.price_ends_access_at IS NULL"},
 };
 
 const struct statement_list unknown_price_statements = STATEMENT_LIST(statements);
@@ -206,6 +213,18 @@ unknown_prices_count(struct operation *operation, int64_t *subscriptions)
 
 	TRY(db_row(operation->db, operation->task, &statements[COUNT], NO_PARAMETERS, &total,
 	           &found));
+	*subscriptions = total.number;
+	return FAIL_NONE;
+}
+
+enum fail
+unknown_prices_count_kept(struct operation *operation, int64_t *subscriptions)
+{
+	struct total total = {0};
+	bool found;
+
+	TRY(db_row(operation->db, operation->task, &statements[COUNT_KEPT], NO_PARAMETERS,
+	           &total, &found));
 	*subscriptions = total.number;
 	return FAIL_NONE;
 }

@@ -42,3 +42,7 @@ enum fail unknown_prices_list(struct operation *operation, int64_t limit,
 
 /* How many subscriptions have an unknown price. */
 enum fail unknown_prices_count(struct operation *operation, int64_t *subscriptions) MUST_CHECK;
+
+/* How many of them keep the plan that they had before. */
+enum fail unknown_prices_count_kept(struct operation *operation,
+                                    int64_t *subscriptions) MUST_CHECK;

@@ -374,3 +374,22 @@ def test_less_begins_with_the_next_period(patient):
     wait_for(lambda: items(patient, bought)[0][1] == 2)
     assert bought_of(patient, customer) == ("crew", 2, {"more": 2})
     assert subscription_of(customer.client, customer.id)["scheduled_plan"] is None
+
+
+def test_a_deal_on_an_addon(shop):
+    """An item at a price that no setting names counts as soon as the price is mapped to an add-on, and
+    no longer than that."""
+    customer = shop.api.sign_up()
+    bought = buy(shop, customer, "team", quantity=2)
+    deal = shop.stripe.call("POST", "/v1/prices", {
+        "currency": "eur", "unit_amount": "100", "recurring[interval]": "month",
+        "product_data[name]": "Deal"})["id"]
+    shop.stripe.call("POST", f"/v1/subscriptions/{bought['stripe_subscription_id']}", {
+        "items[0][price]": deal, "items[0][quantity]": 3})
+    assert bought_of(shop, customer) == ("team", 2, {})
+    shop.billingctl("stripe", "map", deal, "more")
+    wait_for(lambda: bought_of(shop, customer) == ("team", 2, {"more": 3}))
+    shop.billingctl("stripe", "unmap", deal)
+    wait_for(lambda: bought_of(shop, customer) == ("team", 2, {}))
+    refused = shop.billingctl("stripe", "map", shop.prices["sso"][0], "more", check=False)
+    assert "take it out of STRIPE_PRICES first" in refused.stderr

@@ -118,6 +118,31 @@ START_TEST(test_a_lost_plan_licenses_its_customers)
 }
 END_TEST
 
+/* A lost plan that is bought in a quantity keeps its quantity, and the add-ons beside it. */
+START_TEST(test_a_lost_plan_with_a_quantity)
+{
+	plans->items[1].quantity =
+	        (struct plan_quantity){"maxDevices", VALUE_FEATURE, 50, NULL};
+	plans->addons[0] =
+	        (struct plan_addon){.id = "more",
+	                            .name = "More",
+	                            .quantity = {"maxDevices", VALUE_FEATURE, 7, NULL}};
+	plans->addon_count = 1;
+	come_into_force(50);
+	buy("professional");
+	change("UPDATE subscriptions SET version = version + 1, quantity = 3, addons = "
+	       "'{\"more\": 2}' WHERE customer_id = ",
+	       "");
+	ck_assert_int_eq(devices_of_license(), 3 * 50 + 14);
+	plans->items[1] = plans->items[2];
+	plans->count--;
+	fine(plan_terms_record(&operation, plans));
+	fine(plan_terms_load(&operation, plans));
+	renew();
+	ck_assert_int_eq(devices_of_license(), 3 * 50 + 14);
+}
+END_TEST
+
 /* The devices of a licence whose subscription has `count` of the add-on "more". */
 static int64_t
 devices_with(int count)
@@ -202,6 +227,7 @@ main(void)
 	tcase_add_test(tcase, test_terms_are_stored_once);
 	tcase_add_loop_test(tcase, test_reductions, 0, 2);
 	tcase_add_test(tcase, test_a_lost_plan_licenses_its_customers);
+	tcase_add_test(tcase, test_a_lost_plan_with_a_quantity);
 	tcase_add_test(tcase, test_a_lost_addon);
 	tcase_add_test(tcase, test_customers);
 	suite_add_tcase(suite, tcase);
