@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "db/migrations.h"
 #include "db/server.h"
+#include "events/horizon.h"
 #include "issuing/revocation_list.h"
 #include "outbox/call_records.h"
 #include "outbox/calls.h"
@@ -12,7 +13,7 @@
 #include "webhooks/queue.h"
 
 enum { CLOCK_SLACK_MS = 5000, JOBS_SILENCE_S = 120, LATE_EVENT_MS = 15 * 60 * 1000 };
-enum { MAIL_SILENCE_S = 900, LATE_NOTICE_S = 3600 };
+enum { EVENTS_WAIT_MS = 60 * 1000, MAIL_SILENCE_S = 900, LATE_NOTICE_S = 3600 };
 
 /* The linker's names for the bytes of openapi.json. */
 extern const char _binary_openapi_json_start[], _binary_openapi_json_end[];
@@ -232,6 +233,26 @@ check_mail(const struct call *call)
 	return (struct check){"mail", true, "notices are sent", false};
 }
 
+/* The log of events, whose readers wait for the oldest open transaction. */
+static struct check
+check_events(struct call *call)
+{
+	struct operation *operation = &call->operation;
+	struct event_horizon horizon;
+
+	if (event_horizon_read(operation, &horizon) != FAIL_NONE) {
+		task_clear(operation->task);
+		return (struct check){"events", false, "cannot be looked at", false};
+	}
+	if (horizon.waiting_since.known &&
+	    operation->now_ms - horizon.waiting_since.ms > EVENTS_WAIT_MS)
+		return (struct check){"events", false, "events wait for an open transaction",
+		                      false};
+	if (horizon.months_missing > 0)
+		return (struct check){"events", false, "a month has no table", false};
+	return (struct check){"events", true, "readers get all events", false};
+}
+
 static void
 render_checks(struct json_out *json, const struct check *checks, size_t count)
 {
@@ -261,6 +282,7 @@ get_ready(struct call *call)
 	        check_stop(call),
 	        check_stripe(call),
 	        check_revocations(call),
+	        check_events(call),
 	        check_webhooks(call),
 	        check_mail(call),
 	};

@@ -62,6 +62,9 @@ enum fail check_mail(struct doctor *doctor) MUST_CHECK;
 /* The check in doctor_contracts.c. */
 enum fail check_contracts(struct doctor *doctor) MUST_CHECK;
 
+/* The check in doctor_events.c. */
+enum fail check_events(struct doctor *doctor) MUST_CHECK;
+
 /* The check in doctor_webhooks.c. */
 enum fail check_webhooks(struct doctor *doctor) MUST_CHECK;
 

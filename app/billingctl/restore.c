@@ -1,5 +1,6 @@
 /* restore.c: billingctl restore check: what a restored database has lost. */
 #include "billingctl/output.h"
+#include "events/retention.h"
 #include "issuing/revocation_list.h"
 #include "issuing/revocation_restore.h"
 
@@ -16,8 +17,10 @@ run_restore_check(struct ctl *ctl)
 	struct output output = output_new(ctl);
 	struct revocation_list_figures figures;
 	const struct lost_revocation *lost = NULL;
+	int64_t raised;
 	size_t count = 0;
 
+	TRY(event_keep_clock(&ctl->operation, &raised));
 	ctl->says_stored = ctl_option(ctl, "--done") != NULL;
 	if (ctl->says_stored)
 		TRY(revocation_restore_resolve(&ctl->operation));

@@ -21,6 +21,7 @@
 #include "callers/sessions.h"
 #include "contracts/contracts.h"
 #include "contracts/endings.h"
+#include "events/horizon.h"
 #include "events/reminders.h"
 #include "events/retention.h"
 #include "issuing/license_ends.h"
@@ -129,6 +130,21 @@ measure_audit(struct operation *operation, struct metrics *metrics)
 }
 
 static enum fail
+measure_events(struct operation *operation, struct metrics *metrics)
+{
+	struct event_horizon horizon;
+	struct instant since;
+
+	TRY(event_horizon_read(operation, &horizon));
+	since = horizon.waiting_since;
+	metrics_set(metrics, METRIC_EVENTS_WAITING_SECONDS,
+	            since.known && operation->now_ms > since.ms
+	                    ? (operation->now_ms - since.ms) / SECOND_MS
+	                    : 0);
+	return FAIL_NONE;
+}
+
+static enum fail
 measure(struct operation *operation, struct metrics *metrics)
 {
 	struct revocation_list_figures figures;
@@ -138,6 +154,7 @@ measure(struct operation *operation, struct metrics *metrics)
 	TRY(measure_keys(operation, metrics));
 	TRY(measure_usage(operation, metrics));
 	TRY(measure_audit(operation, metrics));
+	TRY(measure_events(operation, metrics));
 
 	TRY(revocation_list_figures(operation, &figures));
 	since = figures.unlisted_since;

@@ -21,6 +21,7 @@
 #include "db/role.h"
 #include "db/server.h"
 #include "entitlements/overrides.h"
+#include "events/horizon.h"
 #include "events/log.h"
 #include "events/reader.h"
 #include "events/reminders.h"
@@ -82,6 +83,7 @@ const struct statement_list *const billing_statements[] = {
 	&audit_verify_statements,
 	&customer_key_statements,
 	&customer_statements,
+	&event_horizon_statements,
 	&event_log_statements,
 	&event_once_statements,
 	&reminder_statements,

@@ -32,7 +32,7 @@
 	"ORDER BY position, number LIMIT $3::bigint"
 
 /* By the narrowest filter that is given, each of which has an index. */
-enum { ALL, OF_CUSTOMER, OF_TYPE, OF_BOTH, FIND, NOW, HORIZON };
+enum { ALL, OF_CUSTOMER, OF_TYPE, OF_BOTH, FIND, NOW };
 
 static const struct statement statements[] = {
         [ALL] = {"event_page", EVENT, .sql = DUE("")},
@@ -45,11 +45,6 @@ static const struct statement statements[] = {
         [NOW] = {"event_cursor_now", ROWS_WITH(struct event_cursor, position, number),
                  .sql = "SELECT " HORIZON_NOW "- 1 AS position, "
                         "9223372036854775807::bigint AS number"},
-        [HORIZON] = {"event_horizon", ROWS_WITH(struct event_horizon, waiting, waiting_since),
-                     .sql = "SELECT count(*) AS waiting, min(created_at) AS waiting_since "
-                            "FROM (SELECT created_at FROM events "
-                            "  WHERE position >= " HORIZON_NOW
-                            "  ORDER BY position, number LIMIT 1000) AS waiting"},
 };
 
 const struct statement_list event_reader_statements = STATEMENT_LIST(statements);
@@ -154,15 +149,6 @@ event_cursor_now(struct operation *operation, struct event_cursor *out)
 	bool found;
 
 	return db_row(operation->db, operation->task, &statements[NOW], NO_PARAMETERS, out,
-	              &found);
-}
-
-enum fail
-event_horizon_read(struct operation *operation, struct event_horizon *out)
-{
-	bool found;
-
-	return db_row(operation->db, operation->task, &statements[HORIZON], NO_PARAMETERS, out,
 	              &found);
 }
 

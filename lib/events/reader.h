@@ -68,14 +68,5 @@ enum fail event_batch(struct operation *operation, const struct event_filter *fi
  * perhaps some of the last seconds. */
 enum fail event_cursor_now(struct operation *operation, struct event_cursor *out) MUST_CHECK;
 
-/* How far readers may read. */
-struct event_horizon {
-	int64_t waiting; /* events that are committed and not due, 1000 at most */
-	struct instant
-	        waiting_since; /* when the oldest of them was written; none: there is none */
-};
-
-enum fail event_horizon_read(struct operation *operation, struct event_horizon *out) MUST_CHECK;
-
 /* {id, type, customer_id, sequence, created_at, data}; `name` is NULL within an array. */
 void event_render(struct json_out *json, const char *name, const struct event *event);

@@ -80,6 +80,9 @@ static const struct {
         [METRIC_AUDIT_WAITING_SECONDS] = {"billing_audit_waiting_seconds", "gauge",
                                           "How long the oldest entry of the audit trail has "
                                           "waited to be chained."},
+        [METRIC_EVENTS_WAITING_SECONDS] = {"billing_events_waiting_seconds", "gauge",
+                                           "How long the oldest event has waited for an open "
+                                           "transaction, which keeps it from its readers."},
         [METRIC_METER_EVENTS_SENT] = {"billing_meter_events_total", "counter",
                                       "Meter events sent to Stripe."},
         [METRIC_METER_EVENTS_PENDING] = {"billing_meter_events_pending", "gauge",

@@ -321,7 +321,7 @@ def test_health_and_readiness(api):
     ready = expect(api.nobody.get("/health/ready"), 200)
     assert ready["status"] == "ready" and all(c["ok"] for c in ready["checks"].values())
     assert set(ready["checks"]) == {"database", "migrations", "standby", "signing_key", "clock", "jobs", "serving",
-                                    "stripe", "revocations", "webhooks", "mail"}
+                                    "stripe", "revocations", "events", "webhooks", "mail"}
 
 
 @pytest.mark.parametrize("state, received, detail", [

@@ -3,6 +3,7 @@
 #include "support/database.h"
 
 #include "base/random.h"
+#include "events/horizon.h"
 #include "events/log.h"
 #include "events/reader.h"
 
@@ -166,12 +167,15 @@ START_TEST(test_the_horizon)
 	fine(event_horizon_read(&operation, &horizon));
 	ck_assert_int_eq(horizon.waiting, 1);
 	ck_assert(horizon.waiting_since.known);
+	ck_assert_ptr_nonnull(strstr(horizon.holder, "(billing unit tests) in the database "));
+	ck_assert_int_eq(horizon.months_missing, 0);
 	/* The older transaction writes the later event. */
 	fine(event_write(&other, EVENT_CUSTOMER_UPDATED, customer, DATA));
 	fine(db_commit(other.db, &task));
 	ck_assert_str_eq(events(), "1 customer.created, 2 customer.updated");
 	fine(event_horizon_read(&operation, &horizon));
 	ck_assert_int_eq(horizon.waiting, 0);
+	ck_assert_ptr_null(horizon.holder);
 	db_free(other.db);
 }
 END_TEST
