@@ -92,13 +92,18 @@ clean:
 # given. RUN_DIR, HTTPS_PORT, LISTEN, RATE_LIMITS, STRIPE_STAND_IN and every setting of billingd can
 # be given, as `make run HTTPS_PORT=9443` or in the environment. The build is a make of its own,
 # because a fresh machine gets its libraries only just before.
-.PHONY: deps run start stop status
+.PHONY: deps run start demo stop status
 deps:
 	@app/stack/packages.sh build run
 
 run start: deps
 	@$(MAKE) --no-print-directory -s -j"$$(nproc)" build
 	@BUILD_VARIANT=$(VARIANT) app/stack/stack.sh $@
+
+demo:
+	@app/stack/packages.sh build run demo
+	@$(MAKE) --no-print-directory -s -j"$$(nproc)" build
+	@BUILD_VARIANT=$(VARIANT) app/stack/stack.sh demo
 
 stop status:
 	@app/stack/stack.sh $@

@@ -25,7 +25,7 @@ make_certificate() {
 		openssl x509 -in "$tls/cert.pem" -noout -checkend 604800 >/dev/null; then
 		return
 	fi
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 825 \
+	"${CLOCK[@]}" openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 825 \
 		-subj /CN=localhost -addext "subjectAltName=$names" \
 		-addext basicConstraints=critical,CA:FALSE \
 		-addext keyUsage=critical,digitalSignature -addext extendedKeyUsage=serverAuth \
@@ -89,7 +89,7 @@ write_nginx_files() {
 
 start_nginx() {
 	write_nginx_files
-	spawn nginx /dev/null env -i PATH="$PATH" nginx -p "$STATE/nginx" -c nginx.conf \
+	spawn nginx /dev/null env -i PATH="$PATH" "${CLOCK[@]}" nginx -p "$STATE/nginx" -c nginx.conf \
 		-e ../log/nginx-error.log -g 'daemon off;'
 }
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # stack.sh run|start|stop|status: all of Global Billing on this machine, for make run.
+# stack.sh demo: runs it with a business in it, for make demo (demo.sh).
 # stack.sh start|stop postgres|stripe|billingd|nginx: one part of a stack, for tests of faults.
 #
 # A private PostgreSQL, billingd and nginx, all their state in RUN_DIR (default .run), listening
@@ -10,7 +11,7 @@
 # asks no question, and an error is one line.
 #
 # In reading order: common.sh (messages and processes), place.sh (folders and users), postgres.sh,
-# stripe.sh (the stand-in), service.sh (keys, migration, billingd, operators), nginx.sh.
+# stripe.sh (the stand-in), service.sh (keys, migration, billingd, operators), nginx.sh, demo.sh.
 
 set -euo pipefail
 umask 077
@@ -38,6 +39,8 @@ source "$STACK_DIR/stripe.sh"
 source "$STACK_DIR/service.sh"
 # shellcheck source=app/stack/nginx.sh
 source "$STACK_DIR/nginx.sh"
+# shellcheck source=app/stack/demo.sh
+source "$STACK_DIR/demo.sh"
 
 # In the order in which they start; they stop in the reverse order. The stand-in for Stripe is added
 # if it is wanted.
@@ -220,7 +223,7 @@ command_status() {
 }
 
 case "$*" in
-run | start | stop | status)
+run | start | stop | status | demo)
 	"command_$1"
 	;;
 "start postgres" | "start stripe" | "start billingd" | "start nginx" | \
@@ -231,6 +234,6 @@ help | --help | -h)
 	usage
 	;;
 *)
-	die "usage: stack.sh run|start|stop|status, or start|stop postgres|stripe|billingd|nginx"
+	die "usage: stack.sh run|start|stop|status|demo, or start|stop postgres|stripe|billingd|nginx"
 	;;
 esac

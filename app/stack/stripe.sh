@@ -100,7 +100,7 @@ start_stripe() {
 	program=$(for_service "$ROOT/tests/stripe")
 	"${AS_BILLING[@]}" rm -f -- "$folder/port"
 	spawn stripe "$STATE/log/stripe.log" "${AS_BILLING[@]}" env -i PATH="$PATH" LC_ALL=C.UTF-8 \
-		PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$program" --port "$port" \
+		PYTHONDONTWRITEBYTECODE=1 "${CLOCK[@]}" /usr/bin/python3 "$program" --port "$port" \
 		--port-file "$folder/port" --data-file "$folder/data" --prices "${STAND_IN_PRICES%,}" \
 		--secrets-file "$folder/secrets" --brand "$BRAND_PATH" \
 		--webhook-url "https://localhost:$HTTPS_PORT/api/webhooks/stripe" \

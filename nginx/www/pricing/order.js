@@ -2,7 +2,7 @@
 import { newOnce, post, signIn } from "/shared/api.js";
 import { busy, errorBox, field, fill, h, money, showFaults, values } from "/shared/ui.js";
 import { signedIn } from "/shared/site.js";
-import { nameWords, oneOf, perWords, priceKey } from "/shared/words.js";
+import { nameWords, perWords, priceKey } from "/shared/words.js";
 
 const QUANTITY_MAX = 1000000;
 
@@ -15,7 +15,7 @@ function numberField(name, label, value, min) {
 }
 
 const quantityLabel = (sold) =>
-  (sold.per === 1 ? nameWords(sold.quantity) : `Packages of ${sold.per} (${oneOf(sold.quantity)})`);
+  (sold.per === 1 ? nameWords(sold.quantity) : `Packages of ${sold.per} ${nameWords(sold.quantity).toLowerCase()}`);
 
 /** What is ordered, as checkout takes it. */
 function orderOf(form, { plan, price, addons }) {

@@ -64,8 +64,11 @@ export const day = (date) => dateUtc.format(new Date(`${date}T00:00:00Z`));
 export const month = (text) => monthUtc.format(new Date(`${text.slice(0, 7)}-01T00:00:00Z`));
 export const number = (value) => (value === null || value === undefined ? "–" : counts.format(value));
 
-const digitsOf = (currency) =>
-  new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
+// Stripe counts these in hundredths, though they have no smaller coin.
+const IN_HUNDREDTHS = ["ISK", "UGX"];
+
+const digitsOf = (currency) => (IN_HUNDREDTHS.includes(currency) ? 2 :
+  new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits);
 
 /** An amount as a decimal text or number, with the currency's digits. */
 export function amount(value, currency) {

@@ -97,7 +97,7 @@ def test_buy_and_use(shop, browser):
     """From the prices through the payment to the account, by mouse and keyboard."""
     browser.open("/pricing/")
     browser.press("Choose Crew")
-    browser.enter("Packages of 5 (seat)", "3")
+    browser.enter("Packages of 5 seats", "3")
     browser.press("Single sign-on, €19.00 per month", "label")
     browser.sees("Total: €79.00 per month")
     email = shop.api.email()

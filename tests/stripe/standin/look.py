@@ -42,10 +42,11 @@ label.field { display: block; font-weight: 550 }
 input[name=email] { display: block; width: 100%; margin-top: .25rem; padding: .6rem .75rem; font: inherit;
   color: inherit; background: var(--ground); border: 1px solid var(--edge); border-radius: .5rem }
 .actions { display: flex; flex-wrap: wrap; gap: .75rem }
-button { font: inherit; font-weight: 600; padding: .65rem 1.25rem; border-radius: .5rem; cursor: pointer;
+button, a.first { display: inline-block; text-align: center; text-decoration: none; font: inherit; font-weight: 600; padding: .65rem 1.25rem; border-radius: .5rem; cursor: pointer;
   border: 1px solid var(--edge); background: transparent; color: var(--ink); min-height: 2.75rem }
-button.first { flex: 1; background: var(--brand); color: var(--on-brand); border-color: var(--brand) }
-button:hover { filter: brightness(1.08) }
+button.first, a.first { flex: 1; background: var(--brand); color: var(--on-brand); border-color: var(--brand) }
+summary { cursor: pointer; padding: .75rem 0; font-weight: 600 } .actions { margin-top: 1.5rem }
+button:hover, a.first:hover { filter: brightness(1.08) }
 :focus-visible { outline: 3px solid var(--ink); outline-offset: 2px }
 a { color: inherit; text-underline-offset: .2em }
 .bad { color: var(--bad); border-left: 4px solid; padding-left: .75rem }

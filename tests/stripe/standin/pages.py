@@ -235,7 +235,7 @@ def portal_content(state, session, complaint):
     for invoice in state.invoices.newest(session.customer):
         if invoice.status == "open":
             parts.append(f"<h2>Pay {invoice.number}</h2>{invoice_form(invoice)}")
-    parts.append(f'<p><a href="{html.escape(session.return_url)}">Return</a></p>')
+    parts.append(f'<p class="actions"><a class="first" href="{html.escape(session.return_url)}">Return</a></p>')
     return "".join(parts)
 
 
@@ -259,12 +259,13 @@ def subscription_content(state, one):
     else:
         text += f", {NEXT.get(one.status, 'period ends')} {end}</p>" + button(
             "cancel", "Cancel at the end of the period", subscription=one.id)
+    switches = ""
     for other in state.prices.values():
         if other.active and other.recurring and not other.metered and other.id != price.id \
                 and other.currency == price.currency:
             label = f"Switch to {state.products[other.product].name}, {amount_text(other)}"
-            text += button("switch", label, subscription=one.id, price=other.id)
-    return text
+            switches += button("switch", label, subscription=one.id, price=other.id)
+    return text + (f"<details><summary>Change the plan</summary>{switches}</details>" if switches else "")
 
 
 def invoice_page(server, id, form):

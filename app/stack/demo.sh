@@ -1,0 +1,51 @@
+# shellcheck shell=bash
+# demo.sh: `make demo`: fourteen months of a business of two hundred customers, to look at. demo.py makes
+# them through the API and the stand-in for Stripe, while the clock of the whole stack moves from then to
+# now by weeks (libfaketime). This takes about three minutes and happens once for a RUN_DIR; afterwards the stack
+# runs on it like any other.
+
+# Shorter ones are for tests.
+readonly DEMO_DAYS=${DEMO_DAYS:-425}
+
+# Removes a demonstration that was not finished, and what made it.
+give_up_demo() {
+	local code=$?
+
+	trap - EXIT INT TERM HUP
+	rm -rf -- "${CLOCK_FILE%/*}"
+	if [[ $code -ne 0 ]]; then
+		"$STACK_DIR/stack.sh" stop >/dev/null 2>&1 || true
+		[[ -e $STATE/demo ]] || rm -rf -- "$STATE" "$RUN_DIR"
+	fi
+	exit "$code"
+}
+
+make_demo() {
+	say "making $DEMO_DAYS days of business in $RUN_DIR; fourteen months take about three minutes"
+	CLOCK_FILE=$(mktemp -d /tmp/billing-clock-XXXXXXXX)/offset
+	trap give_up_demo EXIT
+	trap 'exit 130' INT TERM HUP
+	chmod 755 "${CLOCK_FILE%/*}"
+	echo "-${DEMO_DAYS}d" >"$CLOCK_FILE"
+	chmod 644 "$CLOCK_FILE"
+	env CLOCK_FILE="$CLOCK_FILE" RATE_LIMITS=off "$STACK_DIR/stack.sh" start >/dev/null
+	/usr/bin/python3 "$STACK_DIR/demo.py" "$STATE/env" "$CLOCK_FILE" "$DEMO_DAYS"
+	"$STACK_DIR/stack.sh" stop >/dev/null
+	touch "$STATE/demo"
+	trap - EXIT INT TERM HUP
+	rm -rf -- "${CLOCK_FILE%/*}"
+}
+
+command_demo() {
+	export RUN_DIR=${RUN_DIR:-.run-demo} PUBLIC_SIGNUP=${PUBLIC_SIGNUP:-on}
+	need /usr/bin/python3
+	[[ -z ${STRIPE_SECRET_KEY:-}${STRIPE_SECRET_KEY_FILE:-} ]] ||
+		die "a demonstration is made with the stand-in for Stripe: unset STRIPE_SECRET_KEY"
+	find_place
+	if [[ ! -e $STATE/demo ]]; then
+		[[ ! -e $STATE/pids ]] || die "$RUN_DIR is in use; choose another RUN_DIR, or remove it"
+		make_demo
+	fi
+	unset CLOCK_FILE
+	exec "$STACK_DIR/stack.sh" run
+}

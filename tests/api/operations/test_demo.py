@@ -1,0 +1,40 @@
+"""make demo: a business that was made while the clock moved, then a service that runs on it by the real clock."""
+
+import os
+import re
+import signal
+import subprocess
+
+from support.stack import PASSED_ON, SCRIPT, VARIANT, free_port, within
+
+
+def test_a_short_demonstration(tmp_path):
+    """Three weeks instead of fourteen months: customers, payments and use have the times of those weeks."""
+    for place in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        place.chmod(0o755)
+    run_dir = tmp_path / "demo"
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    environment.update(RUN_DIR=str(run_dir), HTTPS_PORT=str(free_port()), BUILD_VARIANT=VARIANT, DEMO_DAYS="21")
+    demo = subprocess.Popen([SCRIPT, "demo"], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True)
+    try:
+        said = ""
+        for line in demo.stdout:
+            said += line
+            if "Ctrl-C stops everything" in line:
+                break
+        assert "Global Billing is ready" in said and "/console/#link=" in said, said
+        env = dict(re.findall(r"^(\w+)='(.*)'$", (run_dir / "env").read_text(encoding="utf-8"), re.M))
+        found = subprocess.run(
+            ["psql", "-XAtq", "-F", " ", "-d", env["DATABASE_OWNER_URL"].replace("user=billing", "user=postgres"), "-c", """
+             SELECT count(*), count(DISTINCT created_at::date), (SELECT count(*) FROM usage_reports),
+                 (SELECT count(*) FROM invoices WHERE status = 'paid'),
+                 (SELECT count(*) FROM stripe_events WHERE state = 'parked'), now() < clock_timestamp() + '1 s'
+             FROM customers"""], env=environment, check=True, capture_output=True, text=True).stdout.split()
+        customers, days, reports, paid, parked, right = found
+        assert int(customers) == 9 and int(days) >= 2 and int(reports) > 20 and int(paid) >= 1
+        assert (parked, right) == ("0", "t")
+    finally:
+        demo.send_signal(signal.SIGINT)
+        demo.wait(within(60))
+        subprocess.run([SCRIPT, "stop"], env=environment, check=False, capture_output=True)
