@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "entitlements/entitlements.h"
-#include "usage/limits.h"
+#include "usage/watch.h"
 
 /* The use of a customer by names of plans.json. */
 struct use {
@@ -14,26 +14,11 @@ struct use {
 	const char *metrics[PLAN_METRICS_MAX]; /* decimal digits */
 };
 
-/* The metric whose level is the use of the limit, or NULL. */
-static const char *
-metric_named(const struct plans *plans, const char *name)
-{
-	for (size_t i = 0; i < plans->count; i++)
-		if (text_equal(plans->items[i].quantity.name, name) &&
-		    plans->items[i].quantity.metric != NULL)
-			return plans->items[i].quantity.metric;
-	for (size_t i = 0; i < plans->addon_count; i++)
-		if (text_equal(plans->addons[i].quantity.name, name) &&
-		    plans->addons[i].quantity.metric != NULL)
-			return plans->addons[i].quantity.metric;
-	return NULL;
-}
-
 /* How much of the limit is in use; false when that is not known. */
 static bool
 find_use(const struct use *use, const char *name, int64_t *out)
 {
-	const char *metric = metric_named(use->plans, name);
+	const char *metric = usage_metric_of(use->plans, name);
 
 	if (metric != NULL)
 		return text_parse_int(use->metrics[plans_metric(use->plans, metric)], out);

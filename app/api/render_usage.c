@@ -28,23 +28,6 @@ render_report(struct json_out *json, const char *name, const struct usage_report
 	json_out_close(json, '}');
 }
 
-static const struct column instance_columns[] =
-        COLUMNS(struct instance, first_seen_at, last_seen_at, activated_at, lease_expires_at,
-                released_at, latest_reported_at, active_devices, total_devices);
-
-void
-render_instance(struct json_out *json, const char *name, const struct instance *instance,
-                int64_t now_ms)
-{
-	json_out_open(json, name, '{');
-	json_out_string(json, "instance_id", instance->instance_id);
-	json_out_string(json, "state", instance_state(instance, now_ms));
-	json_out_string(json, "kind", instance->kind);
-	render_members(json, instance_columns, instance);
-	json_out_raw(json, "metrics", instance->metrics);
-	json_out_close(json, '}');
-}
-
 void
 render_day(struct json_out *json, const struct usage_day *day)
 {

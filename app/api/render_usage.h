@@ -9,8 +9,6 @@
 /* `name` is the member's name, NULL within an array. */
 void render_report(struct json_out *json, const char *name, const struct usage_report *report);
 
-void render_instance(struct json_out *json, const char *name, const struct instance *instance,
-                     int64_t now_ms);
 void render_day(struct json_out *json, const struct usage_day *day);
 
 /* The members devices, instances and metrics: the current use, and its share of what the customer

@@ -34,6 +34,7 @@
 #include "sync/events.h"
 #include "usage/fold.h"
 #include "usage/retention.h"
+#include "usage/watch.h"
 #include "webhooks/sender.h"
 
 /* Time for all requests to Stripe in one step of a job. */
@@ -55,6 +56,7 @@ static const struct job local_items[] = {
         {"tell_trial_ends", 1, trial_run_ends, METRIC_COUNT},
         {"tell_contract_ends", 1, contract_run_endings, METRIC_COUNT},
         {"tell_license_ends", 1, license_run_ends, METRIC_COUNT},
+        {"tell_usage", 1, usage_watch_run, METRIC_COUNT},
         {"prune_event_keys", 300, event_keys_prune, METRIC_COUNT},
         {"settle_revenue", 5, revenue_run, METRIC_COUNT},
         {"expire_trials", 5, subscription_expire_trials, METRIC_TRIALS_EXPIRED},

@@ -74,6 +74,7 @@ BEGIN
             ('usage_pending', 'DELETE, INSERT, SELECT'),
             ('usage_report_ids', 'DELETE, INSERT, SELECT, UPDATE'),
             ('usage_reports', 'DELETE, INSERT, SELECT, UPDATE'),
+            ('usage_watch', 'INSERT, SELECT, UPDATE'),
             ('webhook_deliveries', 'DELETE, INSERT, SELECT, UPDATE'),
             ('webhook_endpoints', 'DELETE, INSERT, SELECT, UPDATE'),
             ('webhook_keys', 'INSERT, SELECT')),

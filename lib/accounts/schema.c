@@ -60,8 +60,10 @@
 #include "usage/fold.h"
 #include "usage/history.h"
 #include "usage/limits.h"
+#include "usage/lost.h"
 #include "usage/report.h"
 #include "usage/retention.h"
+#include "usage/watch.h"
 #include "webhooks/deliveries.h"
 #include "webhooks/endpoints.h"
 #include "webhooks/known_keys.h"
@@ -136,8 +138,10 @@ const struct statement_list *const billing_statements[] = {
 	&usage_fold_statements,
 	&usage_history_statements,
 	&usage_limit_statements,
+	&usage_lost_statements,
 	&usage_retention_statements,
 	&usage_statements,
+	&usage_watch_statements,
 	&webhook_delivery_statements,
 	&webhook_endpoint_statements,
 	&webhook_key_statements,

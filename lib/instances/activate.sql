@@ -85,9 +85,16 @@ active AS (
     lease_expires_at = greatest(i.lease_expires_at, EXCLUDED.lease_expires_at),
     released_at = NULL, transferred_to = NULL, kind = EXCLUDED.kind
   RETURNING instance_id, kind, first_seen_at, last_seen_at, activated_at, lease_expires_at,
-    released_at, latest_reported_at, active_devices, total_devices, metrics::text AS metrics)
+    released_at, latest_reported_at, active_devices, total_devices, metrics::text AS metrics),
 
-SELECT r.in_use, r.others, r.kind, r.was_kind, r.was_until, r.was_released_at,
+-- The event is written with the key; a report may activate the instance at the same moment.
+keyed AS (
+  INSERT INTO event_keys (customer_id, key, written_at)
+  SELECT $1, 'instance.activated ' || $2 || ' ' || COALESCE(api_time(r.was_until), ''), $3::timestamptz
+  FROM room r, active WHERE NOT r.in_use
+  ON CONFLICT DO NOTHING RETURNING 1)
+
+SELECT EXISTS (SELECT FROM keyed) AS is_new, r.in_use, r.others, r.kind, r.was_kind, r.was_until, r.was_released_at,
   a.instance_id AS "instance.instance_id", a.kind AS "instance.kind",
   a.first_seen_at AS "instance.first_seen_at", a.last_seen_at AS "instance.last_seen_at",
   a.activated_at AS "instance.activated_at", a.lease_expires_at AS "instance.lease_expires_at",

@@ -2,6 +2,7 @@
  * share. */
 #pragma once
 
+#include "events/log.h"
 #include "instances/instances.h"
 #include "usage/limits.h"
 
@@ -22,6 +23,10 @@ extern const struct column instance_columns[];
 
 /* An instance as the audit trail has it: a JSON object. */
 const char *instance_audited(struct operation *operation, const struct instance *instance);
+
+/* Writes an event of the instance as it is now. */
+enum fail instance_event(struct operation *operation, enum event_type type,
+                         const char *customer_id, const struct instance *instance) MUST_CHECK;
 
 /* The instance as it is. */
 enum fail instance_find(struct operation *operation, const char *customer_id,

@@ -7,12 +7,13 @@
 #include "base/text.h"
 #include "billing/audit.h"
 #include "billing/customers.h"
+#include "db/render.h"
 #include "issuing/bound_licenses.h"
 #include "issuing/license_revocation.h"
-#include "json/out.h"
 
 /* The result of an activation; `instance.instance_id` is NULL when there was no room. */
 struct activation {
+	bool is_new; /* nothing else writes its event */
 	bool in_use;
 	int64_t others; /* of its group */
 	const char *kind;
@@ -55,8 +56,8 @@ static const struct statement statements[] = {
                          "WHERE c.customer_id = $1 AND c.deleted_at IS NULL "
                          "FOR NO KEY UPDATE OF c"},
         [ACTIVATE] = {"instance_activate",
-                      ROWS_WITH(struct activation, in_use, others, kind, was_kind, was_until,
-                                was_released_at, INSTANCE_MEMBERS),
+                      ROWS_WITH(struct activation, is_new, in_use, others, kind, was_kind,
+                                was_until, was_released_at, INSTANCE_MEMBERS),
                       .sql = instances_activate_sql},
         [RELEASE] = {"instance_release", ROW,
                      .sql = "UPDATE instances SET "
@@ -150,6 +151,33 @@ activate(struct operation *operation, const struct instance_lease *lease,
 	              out, &found);
 }
 
+static const struct column shown_columns[] =
+        COLUMNS(struct instance, first_seen_at, last_seen_at, activated_at, lease_expires_at,
+                released_at, latest_reported_at, active_devices, total_devices);
+
+void
+render_instance(struct json_out *json, const char *name, const struct instance *instance,
+                int64_t now_ms)
+{
+	json_out_open(json, name, '{');
+	json_out_string(json, "instance_id", instance->instance_id);
+	json_out_string(json, "state", instance_state(instance, now_ms));
+	json_out_string(json, "kind", instance->kind);
+	render_members(json, shown_columns, instance);
+	json_out_raw(json, "metrics", instance->metrics);
+	json_out_close(json, '}');
+}
+
+enum fail
+instance_event(struct operation *operation, enum event_type type, const char *customer_id,
+               const struct instance *instance)
+{
+	struct json_out json = json_out_new(operation->task->arena, 512);
+
+	render_instance(&json, NULL, instance, operation->now_ms);
+	return event_write(operation, type, customer_id, json.text.data);
+}
+
 const char *
 instance_audited(struct operation *operation, const struct instance *instance)
 {
@@ -219,6 +247,9 @@ instance_activate(struct operation *operation, const struct instance_lease *leas
 	if (activation.instance.instance_id == NULL)
 		return no_room(task, usage, &activation);
 	TRY(record(operation, lease->customer_id, usage, &activation));
+	if (activation.is_new)
+		TRY(instance_event(operation, EVENT_INSTANCE_ACTIVATED, lease->customer_id,
+		                   &activation.instance));
 	*fresh = !activation.in_use;
 	*out = activation.instance;
 	return db_commit(operation->db, task);
@@ -254,6 +285,8 @@ instance_release(struct operation *operation, const char *customer_id, const cha
 		TRY(license_record_revocation(operation, customer_id, "instance_released"));
 		TRY(instance_count_move(operation, customer_id, usage));
 	}
+	if (!before.released_at.known)
+		TRY(instance_event(operation, EVENT_INSTANCE_RELEASED, customer_id, out));
 	TRY(audit_change_values(operation, "instance_release", customer_id, instance_id, NULL,
 	                        instance_audited(operation, &before),
 	                        instance_audited(operation, out)));

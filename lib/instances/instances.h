@@ -11,6 +11,7 @@
 
 #include "db/page.h"
 #include "operation/operation.h"
+#include "json/out.h"
 
 struct instance {
 	const char *instance_id;
@@ -30,6 +31,11 @@ extern const struct statement_list instance_statements;
 
 /* "active", "released" or "expired". */
 const char *instance_state(const struct instance *instance, int64_t now_ms);
+
+/* As the API and the events show it; migration 038 has the same for statements. `name` is NULL within an
+ * array and for the outermost value. */
+void render_instance(struct json_out *json, const char *name, const struct instance *instance,
+                     int64_t now_ms);
 
 /* A page of the instances, ordered by id; one round trip, unless there are none. FAIL_NOT_FOUND
  * "customer_not_found". */

@@ -8,6 +8,7 @@
 
 /* `instance` is the other one; its id is NULL when nothing was moved. */
 struct transfer {
+	bool is_new; /* nothing else writes the event of the other one */
 	bool in_use;
 	bool is_taken;            /* the other one was activated itself */
 	bool is_done;             /* by an earlier request */
@@ -21,7 +22,7 @@ enum { TRANSFER, FIND, MOVE };
 
 static const struct statement statements[] = {
         [TRANSFER] = {"instance_transfer",
-                      ROWS_WITH(struct transfer, in_use, is_taken, is_done, was_until,
+                      ROWS_WITH(struct transfer, is_new, in_use, is_taken, is_done, was_until,
                                 INSTANCE_MEMBERS),
                       .sql = instances_transfer_sql},
         [FIND] = {"instance_find", INSTANCE_ROW,
@@ -124,6 +125,10 @@ instance_transfer(struct operation *operation, const char *customer_id, const ch
 	if (revoked > 0)
 		TRY(license_record_revocation(operation, customer_id, "instance_transferred"));
 	TRY(instance_find(operation, customer_id, from, &was, &found));
+	TRY(instance_event(operation, EVENT_INSTANCE_RELEASED, customer_id, &was));
+	if (transfer.is_new)
+		TRY(instance_event(operation, EVENT_INSTANCE_ACTIVATED, customer_id,
+		                   &transfer.instance));
 	TRY(audit_change_values(operation, "instance_transfer", customer_id, from, to,
 	                        audited_before(operation, &was, transfer.was_until),
 	                        instance_audited(operation, &was)));

@@ -14,6 +14,8 @@ WITH locked AS MATERIALIZED (
 before AS MATERIALIZED (
   SELECT f.kind, f.lease_expires_at, f.lease_expires_at > $4::timestamptz AS in_use,
     COALESCE(t.lease_expires_at > $4::timestamptz AND t.activated_at IS NOT NULL, false) AS is_taken,
+    COALESCE(t.lease_expires_at > $4::timestamptz, false) AS other_in_use,
+    t.lease_expires_at AS other_until,
     COALESCE(f.lease_expires_at <= $4::timestamptz AND f.transferred_to = $3, false) AS is_done
   FROM locked f LEFT JOIN locked t ON t.instance_id = $3 WHERE f.instance_id = $2),
 
@@ -34,9 +36,17 @@ active AS (
     lease_expires_at = greatest(i.lease_expires_at, EXCLUDED.lease_expires_at),
     released_at = NULL, transferred_to = NULL, kind = EXCLUDED.kind
   RETURNING instance_id, kind, first_seen_at, last_seen_at, activated_at, lease_expires_at,
-    released_at, latest_reported_at, active_devices, total_devices, metrics::text AS metrics)
+    released_at, latest_reported_at, active_devices, total_devices, metrics::text AS metrics),
 
-SELECT b.in_use, b.is_taken, b.is_done, b.lease_expires_at AS was_until,
+-- As in activate.sql.
+keyed AS (
+  INSERT INTO event_keys (customer_id, key, written_at)
+  SELECT $1, 'instance.activated ' || $3 || ' ' || COALESCE(api_time(b.other_until), ''),
+    $4::timestamptz
+  FROM before b, active WHERE NOT b.other_in_use
+  ON CONFLICT DO NOTHING RETURNING 1)
+
+SELECT EXISTS (SELECT FROM keyed) AS is_new, b.in_use, b.is_taken, b.is_done, b.lease_expires_at AS was_until,
   a.instance_id AS "instance.instance_id", a.kind AS "instance.kind",
   a.first_seen_at AS "instance.first_seen_at", a.last_seen_at AS "instance.last_seen_at",
   a.activated_at AS "instance.activated_at", a.lease_expires_at AS "instance.lease_expires_at",

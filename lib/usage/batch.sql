@@ -39,6 +39,13 @@ stored AS (
     $2::timestamptz, report_id
   FROM fresh),
 
+was AS MATERIALIZED (
+  SELECT f.customer_id, f.instance_id, i.lease_expires_at
+  FROM (SELECT DISTINCT customer_id, instance_id FROM fresh) f
+  CROSS JOIN LATERAL (
+    SELECT lease_expires_at FROM instances
+    WHERE customer_id = f.customer_id AND instance_id = f.instance_id OFFSET 0) i),
+
 -- A late report shows that its instance was there, not what it has now. It does not take up
 -- again what was released since.
 seen AS (
@@ -78,7 +85,17 @@ seen AS (
       (COALESCE(i.latest_reported_at, '-infinity'), COALESCE(i.latest_usage_id, 0)) <=
       (EXCLUDED.latest_reported_at, EXCLUDED.latest_usage_id)
       THEN EXCLUDED.metrics ELSE i.metrics END
-  RETURNING 1),
+  RETURNING i.customer_id, i.instance_id, i.lease_expires_at, i AS whole),
+
+activated AS MATERIALIZED (
+  SELECT event_add_once('instance.activated', customer_id, $2::timestamptz,
+    instance_shown(whole, $2::timestamptz),
+    'instance.activated ' || instance_id || ' ' || COALESCE(api_time(was_until), ''))
+  FROM (
+    SELECT s.customer_id, s.instance_id, s.whole, w.lease_expires_at AS was_until
+    FROM seen s LEFT JOIN was w ON w.customer_id = s.customer_id AND w.instance_id = s.instance_id
+    WHERE s.lease_expires_at > $2::timestamptz AND COALESCE(w.lease_expires_at <= $2::timestamptz, true)
+    ORDER BY s.customer_id, s.instance_id) AS each),
 
 pending AS (
   INSERT INTO usage_pending (customer_id, pending_id, instance_id, day, active_devices,
@@ -94,7 +111,8 @@ SELECT t.index, f.usage_id, r.usage_id AS "first.usage_id",
   COALESCE(r.metrics, t.metrics)::text AS "first.metrics",
   r.reported_at AS "first.reported_at",
   COALESCE(r.received_at, r.reported_at) AS "first.received_at"
-FROM item t LEFT JOIN fresh f ON f.usage_id = t.usage_id
+FROM item t LEFT JOIN fresh f
+  ON f.usage_id = t.usage_id AND (SELECT count(*) FROM activated) >= 0
 LEFT JOIN LATERAL (
   SELECT n.usage_id, n.reported_at, o.instance_id, o.active_devices, o.total_devices, o.metrics,
     o.received_at

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "usage/lost.h"
 
 /* A step's transaction holds the locks of its customers, for which only corrections wait. */
 enum { ROWS_AT_ONCE = 2000, DAYS_AT_ONCE = 1000, CUSTOMERS_AT_ONCE = 20 };
@@ -180,6 +181,7 @@ usage_fold_run(struct operation *operation, int64_t *done)
 {
 	struct task *task = operation->task;
 	struct customer_list picked = {0}, locked = {0};
+	struct lost_instances lost;
 	const char *first = random_id(task->arena, "cust_", 16);
 
 	TRY(db_begin(operation->db, task));
@@ -192,7 +194,9 @@ usage_fold_run(struct operation *operation, int64_t *done)
 	        &locked));
 	if (locked.customers.count == 0)
 		return FAIL_NONE;
+	TRY(usage_lost_find(operation, &locked.customers, &lost));
 	TRY(fold(operation, &locked.customers, done));
+	TRY(usage_lost_tell(operation, &lost));
 	return db_commit(operation->db, task);
 }
 

@@ -118,7 +118,19 @@ fleets AS (
   FROM unnest($1::text[]) AS c (customer_id)
   LEFT JOIN shares s ON s.customer_id = c.customer_id
   LEFT JOIN newest n ON n.customer_id = c.customer_id
-  WHERE f.customer_id = c.customer_id)
+  WHERE f.customer_id = c.customer_id),
+
+-- Their use has changed: it is looked at, at most every five minutes. A clock may have been ahead at the
+-- last look.
+watched AS (
+  INSERT INTO usage_watch AS w (customer_id, check_at)
+  SELECT customer_id, $3::timestamptz FROM unnest($1::text[]) AS c (customer_id)
+  WHERE NOT EXISTS (
+    SELECT FROM usage_watch o WHERE o.customer_id = c.customer_id
+      AND o.check_at <= $3::timestamptz + interval '5 minutes')
+  ORDER BY customer_id
+  ON CONFLICT (customer_id) DO UPDATE SET check_at = CASE WHEN w.checked_at > $3::timestamptz
+    THEN EXCLUDED.check_at ELSE greatest(EXCLUDED.check_at, w.checked_at + interval '5 minutes') END)
 
 SELECT (SELECT count(*) FROM taken) AS taken, (SELECT count(*) FROM added) AS added,
   r.customer_id, r.instance_id, r.day

@@ -5,7 +5,7 @@
 -- $7 reported_at  $8 report_id or NULL  $9 now  $10 end of the lease  $11 at most so many pending
 --
 -- Every part sees the rows as they were before, and what other parts return. All statements
--- take locks in one order: report ids, instances, usage_fleets, days, metrics. batch.sql stores
+-- take locks in one order: report ids, instances, usage_fleets, days, metrics, events. batch.sql stores
 -- reports by the same rules, limits_levels.sql reads the levels.
 
 WITH caller AS MATERIALIZED (
@@ -37,6 +37,9 @@ stored AS (
   SELECT usage_id, customer_id, $3, $4::bigint, $5::bigint, $6::jsonb, $7::timestamptz,
     $9::timestamptz, $8
   FROM fresh),
+
+was AS MATERIALIZED (
+  SELECT lease_expires_at FROM instances WHERE customer_id = $2 AND instance_id = $3),
 
 -- A late report shows that its instance was there, not what it has now. It does not take up
 -- again what was released since.
@@ -75,7 +78,15 @@ seen AS (
       (COALESCE(i.latest_reported_at, '-infinity'), COALESCE(i.latest_usage_id, 0)) <=
       (EXCLUDED.latest_reported_at, EXCLUDED.latest_usage_id)
       THEN EXCLUDED.metrics ELSE i.metrics END
-  RETURNING i.active_devices, i.lease_expires_at, i.metrics, i.kind),
+  RETURNING i.active_devices, i.lease_expires_at, i.metrics, i.kind, i AS whole),
+
+-- Of reports that come at the same moment one takes the key.
+activated AS MATERIALIZED (
+  SELECT event_add_once('instance.activated', $2, $9::timestamptz,
+    instance_shown(whole, $9::timestamptz), 'instance.activated ' || $3 || ' ' ||
+    COALESCE((SELECT api_time(lease_expires_at) FROM was), ''))
+  FROM seen WHERE lease_expires_at > $9::timestamptz
+    AND NOT EXISTS (SELECT FROM was WHERE lease_expires_at > $9::timestamptz)),
 
 pending AS (
   INSERT INTO usage_pending (customer_id, pending_id, instance_id, day, active_devices,
@@ -157,7 +168,7 @@ SELECT k.key_id AS "key.key_id", k.key_customer_id AS "key.customer_id", k.role 
     (SELECT CASE WHEN count(*) >= $11::bigint THEN max(check_at) END FROM ended))
     AS "levels.counted_until",
   (SELECT done OR $2 < customer_id FROM usage_backfill) AS "levels.counted",
-  (SELECT usage_id FROM fresh) AS usage_id
+  (SELECT usage_id FROM fresh WHERE (SELECT count(*) FROM activated) >= 0) AS usage_id
 FROM caller k
 LEFT JOIN LATERAL (
   SELECT plan, status, trial_ends_at, bought_at, created_at, quantity, addons, contract_id,

@@ -1,0 +1,25 @@
+/* lost.h: instances whose lease has ended although nothing released them. */
+#pragma once
+
+#include "operation/operation.h"
+
+extern const struct statement_list usage_lost_statements;
+
+/* So many of one step are told. */
+enum { USAGE_LOST_MAX = 2000 };
+
+/* The events that are to be written; all lists are equally long. */
+struct lost_instances {
+	struct string_list customers;
+	struct string_list keys;
+	struct string_list data;
+};
+
+/* The instances of these customers that count as in use so far, and whose lease has ended. The customers
+ * are locked, and folded next. */
+enum fail usage_lost_find(struct operation *operation, const struct string_list *customers,
+                          struct lost_instances *out) MUST_CHECK;
+
+/* Writes instance.lost for each, as the last thing of the transaction. */
+enum fail usage_lost_tell(struct operation *operation,
+                          const struct lost_instances *lost) MUST_CHECK;
