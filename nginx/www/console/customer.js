@@ -175,7 +175,17 @@ const keys = (context) => h("div", { class: "card stack" }, h("h2", {}, "API key
   }).element),
   context.mayChange && h("div", { class: "row" }, h("button", { type: "button", onclick: () => actions.makeKey(context) }, "Make a key …")));
 
-const timeline = (context) => card("Timeline", auditTable({ customer_id: context.id }));
+const timeline = (context) => h("div", { class: "stack" },
+  card("Events", part(() => pagedTable({
+    caption: "Events of this customer, oldest first", empty: "Nothing has happened yet.",
+    columns: [
+      { name: "Event", head: true, show: (row) => row.type },
+      { name: "Time", show: (row) => time(row.created_at) },
+      { name: "Number", number: true, show: (row) => number(row.sequence) },
+      { name: "Object", show: (row) => h("details", {}, h("summary", {}, "Show"), h("code", {}, JSON.stringify(row.data))) },
+    ],
+  }, pages("/api/events", { customer_id: context.id, limit: 50 }, "events")), "Loading events")),
+  card("Audit trail", auditTable({ customer_id: context.id })));
 
 const SHOWN = { "": summary, licences, installations, usage, invoices, contracts, keys, timeline };
 

@@ -1,6 +1,6 @@
 // main.js: signs in, shows the bar of pages, and opens the page that the address names behind "#/".
 
-import { currentSession, onSessionEnd, signIn, signOut, takeLink } from "/shared/api.js";
+import { currentSession, get, onSessionEnd, signIn, signOut, takeLink } from "/shared/api.js";
 import { busy, errorBox, field, fill, h, notice, values } from "/shared/ui.js";
 
 // A page's module is fetched when it is opened first; its show(context) returns what the page has.
@@ -8,6 +8,9 @@ const PAGES = [
   { path: "", name: "Overview", load: () => import("./overview.js") },
   { path: "customers", name: "Customers", load: () => import("./customers.js") },
   { path: "customer", load: () => import("./customer.js"), under: "customers" },
+  { path: "revenue", name: "Revenue", load: () => import("./revenue.js") },
+  { path: "movements", load: () => import("./movements.js"), under: "revenue" },
+  { path: "webhooks", name: "Webhooks", load: () => import("./webhooks.js") },
   { path: "audit", name: "Audit trail", load: () => import("./audit.js") },
   { path: "access", name: "Operators and sessions", load: () => import("./access.js") },
   { path: "health", name: "Health", load: () => import("./health.js") },
@@ -51,6 +54,17 @@ const changed = () => {
   scrollTo(0, 0);
 };
 
+/** The vendor's name and logo, where brand.json has them. */
+async function dress() {
+  try {
+    const brand = await get("/api/brand", { anonymous: true });
+    for (const place of document.querySelectorAll(".brand span")) place.textContent = brand.name;
+    for (const image of document.querySelectorAll(".brand img")) image.src = brand.logo;
+  } catch {
+    // The console works without.
+  }
+}
+
 function showFrame(session) {
   caller = session.caller;
   main = h("main", { id: "main", tabindex: "-1" });
@@ -61,7 +75,7 @@ function showFrame(session) {
     showSignIn("You are signed out.", "good");
   }));
   const side = h("div", { class: "side" },
-    h("div", { class: "top" }, h("a", { class: "brand", href: "#/" }, h("img", { src: "/shared/icon.svg", alt: "" }), "Billing"), menu),
+    h("div", { class: "top" }, h("a", { class: "brand", href: "#/" }, h("img", { src: "/shared/icon.svg", alt: "", width: "28", height: "28" }), h("span", {}, "Billing")), menu),
     h("nav", { id: "pages", "aria-label": "Pages" }, PAGES.filter((page) => page.name).map((page) =>
       h("a", { href: `#/${page.path}`, dataset: { path: page.path } }, page.name))),
     h("div", { class: "who small" },
@@ -71,6 +85,7 @@ function showFrame(session) {
   fill(document.body,
     h("a", { class: "skip", href: "#main", onclick: (event) => { event.preventDefault(); main.focus(); } }, "To the content"),
     h("div", { class: "frame" }, side, main));
+  dress();
   open();
 }
 
@@ -101,9 +116,10 @@ function showSignIn(message, kind = "warn") {
   });
   document.title = "Sign in – Billing console";
   fill(document.body, h("main", { class: "sign-in" }, h("div", { class: "card stack" },
-    h("div", { class: "brand" }, h("img", { src: "/shared/icon.svg", alt: "" }), "Billing"),
+    h("div", { class: "brand" }, h("img", { src: "/shared/icon.svg", alt: "", width: "28", height: "28" }), h("span", {}, "Billing")),
     h("h1", {}, "Sign in to the console"), form,
     h("p", { class: "muted small" }, "Without a key at hand, ", h("code", {}, "billingctl console link"), " prints a link that signs in once."))));
+  dress();
   form.querySelector("input").focus();
 }
 

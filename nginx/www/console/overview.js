@@ -1,8 +1,18 @@
-// overview.js: the first page: what needs a hand, and what is new.
+// overview.js: the first page: how much comes in, what needs a hand, and what is new.
 
 import { get } from "/shared/api.js";
-import { ago, badge, card, h, part, table, title, words } from "/shared/ui.js";
+import { ago, badge, card, h, month, part, table, title } from "/shared/ui.js";
 import { readiness } from "./health.js";
+import { figures } from "./revenue.js";
+
+/** The present month of each currency. */
+const revenue = () => part(async () => {
+  const now = new Date().toISOString().slice(0, 7);
+  const { months } = await get(`/api/analytics/revenue?from=${now}&to=${now}`);
+  if (months.length === 0) return h("p", { class: "message" }, "No customer pays yet: the first paid subscription shows here.");
+  return h("div", { class: "stack" }, months.map((one) => h("div", { class: "stack" },
+    h("p", { class: "spread" }, h("strong", {}, `${month(one.month)}, ${one.currency.toUpperCase()}`), h("a", { href: `#/revenue?currency=${one.currency}` }, "Revenue by month")), figures(one))));
+}, "Loading the revenue");
 
 const newest = () => card("Newest customers", part(async () => {
   const { customers } = await get("/api/customers?limit=8");
@@ -17,13 +27,21 @@ const newest = () => card("Newest customers", part(async () => {
   }).element;
 }), h("p", {}, h("a", { href: "#/customers" }, "All customers")));
 
-const state = () => card("Service", part(async () => {
-  const told = await readiness();
-  const faults = Object.entries(told.checks).filter(([, check]) => !check.ok);
-  return h("div", { class: "stack" }, h("p", {}, badge(told.status)),
-    faults.length === 0 ? h("p", { class: "muted" }, "All checks are fine.") :
-      h("ul", {}, faults.map(([name, check]) => h("li", {}, h("strong", {}, words(name)), `: ${check.detail}`))));
-}), h("p", {}, h("a", { href: "#/health" }, "All checks")));
+/** Lists of customers and parts of the service that may need a hand. */
+const attention = () => card("Needs a hand", part(async () => {
+  const [told, failed, unpaid, { endpoints }] = await Promise.all([
+    readiness(), get("/api/customers?status=past_due&limit=100"), get("/api/customers?status=unpaid&limit=100"), get("/api/webhook-endpoints"),
+  ]);
+  const many = (found) => `${found.customers.length}${found.next_cursor ? " or more" : ""}`;
+  const found = [
+    ...Object.entries(told.checks).filter(([, check]) => !check.ok).map(([name, check]) => [title(name), check.detail, "#/health"]),
+    failed.customers.length > 0 && ["Failed payments", `${many(failed)}: Stripe tries again`, "#/customers?status=past_due"],
+    unpaid.customers.length > 0 && ["Unpaid", many(unpaid), "#/customers?status=unpaid"],
+    ...endpoints.filter((one) => !one.enabled && one.disabled_reason !== "operator" || one.failing_since).map((one) => ["Webhook fails", one.url, `#/webhooks/${one.endpoint_id}`]),
+  ].filter(Boolean);
+  if (found.length === 0) return h("p", { class: "row" }, badge("nothing", "good"), h("span", { class: "muted" }, "The service is well, and no payment waits."));
+  return h("ul", {}, found.map(([name, detail, place]) => h("li", {}, h("a", { href: place }, name), `: ${detail}`)));
+}));
 
 const latest = () => card("Latest changes", part(async () => {
   const { entries } = await get("/api/audit?limit=8");
@@ -38,5 +56,6 @@ const latest = () => card("Latest changes", part(async () => {
 }), h("p", {}, h("a", { href: "#/audit" }, "The whole audit trail")));
 
 export function show() {
-  return [h("header", {}, h("h1", {}, "Overview")), h("div", { class: "grid" }, newest(), h("div", { class: "stack" }, state(), latest()))];
+  return [h("header", {}, h("h1", {}, "Overview")), revenue(),
+    h("div", { class: "grid" }, h("div", { class: "stack" }, attention(), newest()), latest())];
 }

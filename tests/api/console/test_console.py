@@ -11,13 +11,13 @@ from support.client import expect
 from support.payments import buy
 
 TABS = ("", "/licences", "/installations", "/usage", "/invoices", "/contracts", "/keys", "/timeline")
-PAGES = ("", "customers", "audit", "access", "health")
+PAGES = ("", "customers", "revenue", "movements?kind=new", "webhooks", "audit", "access", "health")
 
 
 @pytest.fixture(scope="module", name="place")
 def fixture_place(new_stack):
     """A stack that sells, with a customer who pays and one who tries."""
-    stack = new_stack(stripe=True)
+    stack = new_stack(stripe=True, WEBHOOK_ALLOW="127.0.0.0/8")
     api = stack.api
     stack.payer, stack.trier = api.sign_up(company_name="Acme Corp"), api.sign_up(company_name="Bolt Ltd")
     buy(stack, stack.payer, "starter")
@@ -139,6 +139,35 @@ def test_an_operator_at_work(place, browser):
     assert browser.faults(r"status of 4\d\d") == []
 
 
+def test_a_delivery_is_replayed(place, browser):
+    path = "/api/webhook-endpoints"
+    made = expect(place.api.owner.post(path, {"url": "https://127.0.0.1:9/hook", "description": "CRM"}), 201)
+    path += "/" + made["endpoint"]["endpoint_id"]
+    place.api.sign_up(company_name="Kite & Sons")
+    browser.until(lambda: expect(place.api.owner.get(path + "/deliveries"), 200)["deliveries"], "delivery")
+    sign_in(browser, place.admin_key)
+    browser.press("Webhooks", "nav a")
+    browser.press("https://127.0.0.1:9/hook")
+    browser.sees("customer.created", "Deliveries")
+    browser.settle()
+    browser.press("Replay …", "td button")
+    browser.sees("goes to the endpoint once more")
+    assert inaccessible(browser) == []
+    browser.press("Send again")
+    told(browser, "The event is sent again.")
+    browser.settle()
+    browser.shot("deliveries")
+    browser.press("Rotate …")
+    browser.press("Rotate")
+    browser.sees("It is shown only now.", "whpk_")
+    browser.press("Done")
+    browser.settle()
+    browser.press("Remove …")
+    browser.press("Remove")
+    browser.sees("No endpoint is set up.")
+    assert browser.faults() == []
+
+
 def test_secrets_are_shown_once(place, browser):
     sign_in(browser, place.admin_key)
     browser.go(f"#/customer/{place.trier.id}/keys")
@@ -170,7 +199,8 @@ def test_a_viewer_sees_no_action(place, browser):
         browser.go(f"#/{page}")
         buttons = {element.text for element in browser.driver.find_elements(By.CSS_SELECTOR, "main button")
                    if element.is_displayed()}
-        assert buttons <= {"Search", "Check again", "Show more", "End …", "Sign out everywhere"}, (page, buttons)
+        assert buttons <= {"Search", "Check again", "Show more", "End …", "Sign out everywhere",
+                           "Save as CSV"}, (page, buttons)
     status = browser.run("return fetch(arguments[0], {method: 'DELETE', headers: {'X-Billing-Console': '1'}})"
                          ".then((answer) => answer.status)", f"/api/customers/{place.payer.id}")
     assert status == 403

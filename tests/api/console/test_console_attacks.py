@@ -60,6 +60,17 @@ def attack(stack, payload):
     return customer.id
 
 
+def attack_webhook(stack, payload):
+    """An endpoint whose description and whose receiver's answer are the payload; its id."""
+    made = expect(stack.api.owner.post("/api/webhook-endpoints", {
+        "url": "https://example.com/" + payload.replace(" ", ""), "description": payload}), 201)
+    endpoint = made["endpoint"]["endpoint_id"]
+    assert expect(stack.api.owner.post(f"/api/webhook-endpoints/{endpoint}/test"), 202)
+    stack.sql(f"UPDATE webhook_deliveries SET answer = $x${payload}$x$, reason = $x${payload}$x$, status = 200 "
+              f"WHERE endpoint_id = '{endpoint}'")
+    return endpoint
+
+
 def attack_invoice(stack, payload):
     """A customer whose invoice has the payload as number and as addresses."""
     customer = stack.api.sign_up(company_name="Invoiced " + payload[:20])
@@ -78,7 +89,9 @@ def test_no_payload_runs(place, browser, figures):
             browser.go(f"#/customer/{customer}{tab}")
             shown += 1
     invoiced = attack_invoice(place, PAYLOADS[0])
-    for page in (f"customer/{invoiced}/invoices", "", "customers", "audit", "access"):
+    endpoint = attack_webhook(place, PAYLOADS[1])
+    for page in (f"customer/{invoiced}/invoices", "", "customers", "revenue", "movements", "webhooks",
+                 f"webhooks/{endpoint}", "audit", "access"):
         browser.go(f"#/{page}")
         shown += 1
         for address in browser.run("return [...document.querySelectorAll('a[href]')].map((a) => a.href)"):
