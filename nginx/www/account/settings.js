@@ -9,14 +9,16 @@ function contactForm(account, customer, again) {
     field({ name: "company_name", label: "Company", value: customer.company_name ?? "", maxlength: 200, autocomplete: "organization" }),
     field({ name: "email", label: "E-mail address", type: "email", value: customer.email, required: true, maxlength: 254, autocomplete: "email",
       help: customer.pending_email && `${customer.pending_email} takes its place once we have confirmed it.` }),
+    field({ name: "notices", label: "Send notices by e-mail: ends of a trial or licence, failed payments, use near a limit", type: "checkbox",
+      value: customer.notices }),
     problem, h("div", {}, button));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     fill(problem);
-    const { email, company_name: company = null } = values(form);
+    const { email, company_name: company = null, notices } = values(form);
     busy(button, async () => {
-      await patch(address("/api/customers", account.id), { company_name: company, ...(email !== customer.email && { email }) });
-      notice("Saved. The next licence has it.");
+      await patch(address("/api/customers", account.id), { company_name: company, notices, ...(email !== customer.email && { email }) });
+      notice("Saved.");
       await again();
     }, (fault) => showFaults(form, fault) || fill(problem, errorBox(fault)));
   });

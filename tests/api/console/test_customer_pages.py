@@ -10,7 +10,7 @@ from selenium.webdriver.common.keys import Keys
 
 from support.browser import Browser, inaccessible
 from support.client import expect
-from support.payments import buy, sell
+from support.payments import ask, buy, sell
 from support.stack import ROOT
 
 MARKUP = ('<img src=x onerror=pwned(1)>', '"><script>pwned(2)</script>', "javascript:pwned(3)", "{{constructor.constructor('pwned(4)')()}}",
@@ -196,9 +196,36 @@ def test_account(shop, browser, customer):
     assert shop.api.nobody.get(f"/api/licenses/{customer.id}", headers={"X-API-Key": key}).status_code == 401
     stored = browser.run("return JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
     assert not re.search("cust_|gbs_", stored)
+    browser.press("Send notices by e-mail: ends of a trial or licence, failed payments, use near a limit", "input")
+    browser.press("Save")
+    browser.sees("Saved.")
+    assert expect(customer.client.get(f"/api/customers/{customer.id}"), 200)["customer"]["notices"] is False
     browser.press("Sign out")
     browser.sees("You are signed out")
     assert browser.faults("status of 401") == []
+
+
+def test_states_in_words(shop, browser):
+    """A cancelled plan, a failed payment, and a contract: until when the customer may use what, and the way on."""
+    leaving, owing, dealt = (shop.api.sign_up(company_name=name) for name in ("Leaving", "Owing", "Dealt"))
+    buy(shop, leaving, "solo")
+    expect(ask(leaving.client, "cancel", leaving.id, at_period_end=True), 200)
+    buy(shop, owing, "solo")
+    shop.sql(f"UPDATE subscriptions SET status = 'past_due', past_due_since = now() WHERE customer_id = '{owing.id}'")
+    expect(shop.api.owner.post(f"/api/customers/{dealt.id}/contracts", {
+        "plan": "on_premises", "ends_at": "2040-01-31T00:00:00.000Z", "billing": "manual"}), 201)
+    for customer, words, way in ((leaving, ("Solo", "Active until", "It is cancelled and ends then"), "Change or cancel"),
+                                 (owing, ("The last payment failed", "Your access goes on until"), "Pay now"),
+                                 (dealt, ("On premises", "Your contract is active until Jan 31, 2040", "changed with us in person"), None)):
+        browser.command("Storage.clearDataForOrigin", origin=shop.base_url, storageTypes="all")
+        sign_in(browser, customer)
+        browser.sees(*words)
+        assert way is None or browser.find("button", way)
+    browser.command("Emulation.setEmulatedMedia", media="print")
+    assert browser.find("button") is None and "Your contract is active until" in browser.text()
+    browser.shot("account-print")
+    browser.command("Emulation.setEmulatedMedia", media="")
+    assert browser.faults() == []
 
 
 def test_one_time_link(shop, browser, customer):

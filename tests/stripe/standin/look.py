@@ -27,7 +27,7 @@ h1 { margin: 0 0 1rem; font-size: 1.45rem; line-height: 1.25 }
 h2 { margin: 1.75rem 0 .5rem; font-size: 1.1rem }
 p { margin: .5rem 0 }
 table { width: 100%; border-collapse: collapse; margin: .5rem 0 1rem; font-variant-numeric: tabular-nums }
-caption { text-align: left; color: var(--quiet); font-size: .9rem } thead { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden }
+caption, thead { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden }
 td { padding: .55rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
 td + td { padding-left: .75rem; white-space: nowrap } td:last-child { text-align: right }
 .due { display: flex; justify-content: space-between; font-size: 1.15rem; font-weight: 650; margin: 1rem 0 }
