@@ -42,7 +42,19 @@ outcomes_are_due(const struct outcomes *outcomes)
 	       (outcomes->count > 0 && clock_monotonic_us() >= outcomes->since_us + wait_us);
 }
 
-/* The bytes as text for the database: without NUL; what is no UTF-8 is replaced when it is written. */
+/* Whether the text is UTF-8, perhaps without a character at its end that was cut. */
+static bool
+cut_to_utf8(char *text, size_t length)
+{
+	for (size_t cut = 0; cut <= 3 && cut <= length; cut++)
+		if (text_is_utf8(text, length - cut)) {
+			text[length - cut] = '\0';
+			return true;
+		}
+	return false;
+}
+
+/* The bytes of an answer as text for the database. */
 static const char *
 answer_text(struct arena *arena, const struct post_answer *answer)
 {
@@ -54,6 +66,11 @@ answer_text(struct arena *arena, const struct post_answer *answer)
 	for (size_t i = 0; i < answer->length; i++)
 		if (text[i] == '\0')
 			text[i] = ' ';
+	if (cut_to_utf8(text, answer->length))
+		return text;
+	for (size_t i = 0; i < answer->length; i++)
+		if ((unsigned char)text[i] >= 0x80)
+			text[i] = '?';
 	return text;
 }
 

@@ -1,4 +1,9 @@
-"""Events arrive at webhook endpoints, signed by the Standard Webhooks specification."""
+"""Events arrive at webhook endpoints, signed by the Standard Webhooks specification, whatever the receivers
+do."""
+
+import json
+import socket
+import time
 
 import pytest
 
@@ -11,33 +16,85 @@ ENDPOINTS = "/api/webhook-endpoints"
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
+    """An authority, and a certificate by it with its key."""
     return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(scope="module")
 def hooks(new_stack, certificates):
-    """A stack that may send to this machine."""
-    made = new_stack(WEBHOOK_ALLOW="127.0.0.0/8, ::1", WEBHOOK_CA_FILE=certificates[0])
+    """A stack that may send to this machine by one of its addresses."""
+    made = new_stack(WEBHOOK_ALLOW="127.0.0.1", WEBHOOK_CA_FILE=certificates[0])
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
 def receiver(certificates):
-    made = Receiver(certificates[1], certificates[2])
+    """A receiver by TLS; tests choose the answers by path."""
+    answers = {}
+    made = Receiver(certificates[1], certificates[2], lambda message, handler: answers.get(
+        message.path, lambda *_: (204, {}, b""))(message, handler))
+    made.answers = answers
     yield made
     made.close()
 
 
-def make(stack, url, **more):
-    """An endpoint's id and secret."""
-    made = expect(stack.api.owner.post(ENDPOINTS, {"url": url, **more}), 201)
-    return made["endpoint"]["endpoint_id"], made["secret"]
+class Endpoint:
+    """A webhook endpoint at the receiver's path of the same name."""
+
+    def __init__(self, stack, receiver, name, answer=None, **more):
+        self.stack, self.receiver, self.path = stack, receiver, f"/{name}"
+        if answer is not None:
+            receiver.answers[self.path] = answer
+        made = expect(stack.api.owner.post(
+            ENDPOINTS, {"url": receiver.url(self.path), "types": ["stripe.parked"], **more}), 201)
+        self.id, self.secret = made["endpoint"]["endpoint_id"], made["secret"]
+        self.address = f"{ENDPOINTS}/{self.id}"
+
+    @property
+    def messages(self):
+        """Those that came."""
+        return self.receiver.at(self.path)
+
+    def arrived(self, count=1):
+        """Waits for so many messages."""
+        return wait_for(lambda: len(self.messages) >= count and self.messages)
+
+    def show(self):
+        """The endpoint as the API shows it."""
+        return expect(self.stack.api.owner.get(self.address), 200)["endpoint"]
+
+    def deliveries(self, state=None):
+        """What it was sent."""
+        query = f"?state={state}" if state else ""
+        return expect(self.stack.api.owner.get(f"{self.address}/deliveries{query}"), 200)["deliveries"]
+
+    def attempted(self, count=1):
+        """The only delivery, when so many attempts are recorded."""
+        return wait_for(lambda: [row for row in self.deliveries() if row["attempts"] >= count])[0]
+
+    def pass_time(self, interval="11 days"):
+        """As if so much time had passed for what waits."""
+        self.stack.sql(f"UPDATE webhook_deliveries SET due_at = due_at - interval '{interval}' "
+                       f"WHERE endpoint_id = '{self.id}' AND state = 'pending'")
+
+    def remove(self):
+        """No more for this one."""
+        expect(self.stack.api.owner.delete(self.address), 200)
 
 
-def arrived(receiver, path, count=1):
-    """Waits for that many messages at the path."""
-    return wait_for(lambda: len(receiver.at(path)) >= count and receiver.at(path))
+@pytest.fixture(name="endpoint")
+def fixture_endpoint(hooks, receiver):
+    """A maker of endpoints, which are removed after the test."""
+    made = []
+
+    def make(name, answer=None, **more):
+        made.append(Endpoint(hooks, receiver, name, answer, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.remove()
 
 
 def happen(stack, kind="stripe.parked", count=1):
@@ -46,15 +103,281 @@ def happen(stack, kind="stripe.parked", count=1):
               f"FROM generate_series(1, {count}) n")
 
 
-def test_an_event_arrives_signed(hooks, receiver):
-    endpoint, secret = make(hooks, receiver.url("/signed"), types=["stripe.parked"])
+def test_an_event_arrives_signed(hooks, endpoint, figures):
+    one = endpoint("signed")
+    hooks.sql("SELECT event_add('stripe.unknown_price', NULL, now(), '{}')")
+    started = time.monotonic()
     happen(hooks)
-    message, = arrived(receiver, "/signed")
+    message, = one.arrived()
+    figures["webhook after its commit"] = f"{message.at - started:.2f} s"
     assert message.json["type"] == "stripe.parked" and message.json["data"] == {"n": 1}
     assert message.json["id"] == message.id
+    assert message.headers["Content-Type"] == "application/json"
     public = expect(hooks.api.nobody.get("/.well-known/webhook-key"), 200)["public_key"]
-    assert message.is_by(secret) and message.is_by_key(public)
-    row, = expect(hooks.api.owner.get(f"{ENDPOINTS}/{endpoint}/deliveries"), 200)["deliveries"]
-    wait_for(lambda: expect(hooks.api.owner.get(f"{ENDPOINTS}/{endpoint}/deliveries"), 200)
-             ["deliveries"][0]["state"] == "delivered")
-    assert row["event_id"] == message.id
+    assert message.is_by(one.secret) and message.is_by_key(public)
+    row = one.attempted()
+    assert (row["state"], row["status"], row["event_id"]) == ("delivered", 204, message.id)
+    assert one.show()["last_success_at"] and len(one.messages) == 1
+    assert one.secret not in hooks.pg_dump()
+
+
+def test_a_rotation_keeps_the_old_secret_for_a_day(hooks, endpoint):
+    one = endpoint("rotated")
+    answer = expect(hooks.api.owner.post(one.address + "/rotate"), 200)
+    assert answer["secret"] != one.secret and answer["endpoint"]["old_secret_until"]
+    happen(hooks)
+    message, = one.arrived()
+    assert message.is_by(one.secret) and message.is_by(answer["secret"])
+    hooks.sql(f"UPDATE webhook_endpoints SET old_secret_until = now() WHERE endpoint_id = '{one.id}'")
+    happen(hooks)
+    message = one.arrived(2)[1]
+    assert not message.is_by(one.secret) and message.is_by(answer["secret"])
+
+
+def test_a_change_of_the_key_keeps_the_old_one_for_a_day(hooks, endpoint):
+    one = endpoint("key")
+    before = expect(hooks.api.nobody.get("/.well-known/webhook-key"), 200)["public_key"]
+    made = json.loads(hooks.billingctl("webhooks", "key", "--json").stdout)["public_key"]
+    keys = expect(hooks.api.nobody.get("/.well-known/webhook-key"), 200)
+    assert keys["public_key"] == made != before and keys["public_keys"] == [made, before]
+    # billingd takes the new key within seconds, and nothing is lost meanwhile.
+    wait_for(lambda: happen(hooks) or any(message.is_by_key(made) for message in one.messages),
+             every=0.5)
+    message = [message for message in one.messages if message.is_by_key(made)][0]
+    assert message.is_by_key(before) and message.is_by(one.secret)
+
+
+def test_a_test_and_a_replay(hooks, endpoint):
+    one = endpoint("replayed")
+    sent = expect(hooks.api.owner.post(one.address + "/test"), 202)["delivery"]
+    message, = one.arrived()
+    assert (message.json["type"], message.id) == ("endpoint.test", sent["event_id"])
+    assert message.is_by(one.secret)
+    happen(hooks)
+    event = one.arrived(2)[1]
+    wait_for(lambda: len(one.deliveries("delivered")) == 2)
+    replay = {"event_id": event.id}
+    assert expect(hooks.api.owner.post(one.address + "/replay", replay), 202)["replayed"] == 1
+    again = one.arrived(3)[2]
+    assert (again.id, again.body) == (event.id, event.body)
+    happen(hooks, count=5)
+    one.arrived(8)
+    span = {"from": "2020-01-01T00:00:00Z", "to": "2040-01-01T00:00:00Z"}
+    answer = expect(hooks.api.owner.post(one.address + "/replay", span), 202)
+    assert answer["replayed"] >= 6 and answer["next_cursor"] is None
+    wait_for(lambda: len({m.id for m in one.messages[8:]}) >= 6)
+    for body in ({}, {"from": span["to"]}, {**span, **replay}, {"from": span["to"], "to": span["from"]}):
+        expect(hooks.api.owner.post(one.address + "/replay", body), 400, "invalid_request")
+    expect(hooks.api.owner.post(one.address + "/replay", {"event_id": "evt_" + "0" * 32}), 404,
+           "event_not_found")
+
+
+def redirect(_message, handler):
+    """To a path that must not be asked."""
+    return 307, {"Location": f"https://localhost:{handler.server.server_port}/elsewhere"}, b""
+
+
+def break_off(_message, handler):
+    """A success that ends in the middle."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+
+
+def hang_up(_message, _handler):
+    """No answer."""
+
+
+def much(_message, handler):
+    """10 MB; the sender does not read them."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(10_000_000))
+    handler.end_headers()
+    try:
+        for _ in range(1000):
+            handler.wfile.write(b"x" * 10_000)
+    except OSError:
+        handler.server.broken = True
+
+
+@pytest.mark.parametrize("name, answer, status, reason", [
+    ("redirect", redirect, 307, "redirects are not followed"),
+    ("breaks", break_off, 200, "transfer closed"),
+    ("hangs-up", hang_up, None, ""),
+    ("fails", lambda *_: (500, {}, b"<p>\xff\x00 out of order"), 500, "answered 500")])
+def test_a_failure_is_tried_again(hooks, receiver, endpoint, name, answer, status, reason):
+    one = endpoint(name, answer)
+    happen(hooks)
+    row = one.attempted()
+    assert (row["state"], row["status"]) == ("pending", status) and reason in row["reason"], row
+    assert one.show()["failing_since"] and not receiver.at("/elsewhere")
+    assert name != "fails" or row["answer"] == "<p>?  out of order"
+    receiver.answers[one.path] = lambda *_: (200, {}, b"thanks")
+    one.pass_time()
+    row = one.attempted(2)
+    assert (row["state"], row["status"], row["reason"], row["answer"]) == (
+        "delivered", 200, None, "thanks")
+    # What ends a kept connection without an answer is sent again at once.
+    assert len({message.id for message in one.messages}) == 1 and len(one.messages) >= 2
+    assert one.show()["failing_since"] is None
+
+
+def test_of_a_long_answer_the_beginning_is_read(hooks, receiver, endpoint):
+    one = endpoint("long", much)
+    happen(hooks)
+    row = one.attempted()
+    assert (row["state"], row["answer"]) == ("delivered", "x" * 500)
+    assert wait_for(lambda: getattr(receiver.server, "broken", False))
+
+
+def test_a_receiver_that_is_gone_gets_nothing_more(hooks, receiver, endpoint):
+    other = endpoint("beside", types=["endpoint.disabled"])
+    one = endpoint("gone", lambda *_: (410, {}, b""))
+    happen(hooks)
+    told, = other.arrived()
+    assert told.json["data"]["endpoint_id"] == one.id
+    assert (one.show()["enabled"], one.show()["disabled_reason"]) == (False, "gone")
+    happen(hooks, count=3)
+    other_one = endpoint("after")
+    happen(hooks)
+    other_one.arrived()
+    assert len(one.messages) == 1
+    ready = expect(hooks.api.nobody.get("/health/ready"), 200)["checks"]["webhooks"]
+    assert not ready["ok"] and "1 are disabled" in ready["detail"]
+    doctor = json.loads(hooks.billingctl("doctor", "--json", check=False).stdout)["checks"]
+    assert [row["state"] for row in doctor if row["check"] == "webhooks"] == ["wrong"]
+    expect(hooks.api.owner.post(one.address + "/test"), 409, "endpoint_disabled")
+    receiver.answers.pop(one.path)
+    hooks.billingctl("webhooks", "enable", one.id)
+    assert len({message.id for message in one.arrived(5)}) == 5
+
+
+def test_five_days_of_failures_disable(hooks, endpoint):
+    other = endpoint("told", types=["endpoint.disabled"])
+    one = endpoint("dead", lambda *_: (500, {}, b""))
+    happen(hooks)
+    one.attempted()
+    hooks.sql("UPDATE webhook_endpoints SET failing_since = failing_since - interval '5 days' "
+              f"WHERE endpoint_id = '{one.id}'")
+    one.pass_time()
+    told, = other.arrived()
+    assert told.json["data"]["disabled_reason"] == "failing"
+    assert told.json["data"]["endpoint_id"] == one.id and not one.show()["enabled"]
+    assert hooks.sql("SELECT action FROM audit_log WHERE subject = "
+                     f"'{one.id}' ORDER BY audit_id DESC LIMIT 1") == "webhook_endpoint_disable"
+
+
+@pytest.mark.parametrize("status, headers, least", [
+    (429, {"Retry-After": "120"}, 120), (502, {}, 5), (503, {"Retry-After": "99999999999"}, 86400)])
+def test_a_receiver_asks_for_time(hooks, endpoint, status, headers, least):
+    name = f"busy-{status}-{headers.get('Retry-After')}"
+    one = endpoint(name, lambda *_: (status, headers, b""))
+    happen(hooks)
+    row = one.attempted()
+    waits = hooks.sql("SELECT extract(epoch FROM due_at - attempted_at)::int, extract(epoch FROM "
+                      "e.paused_until - attempted_at)::int FROM webhook_deliveries JOIN "
+                      f"webhook_endpoints e USING (endpoint_id) WHERE endpoint_id = '{one.id}'")
+    due, pause = map(int, waits.split("|"))
+    assert row["state"] == "pending" and least <= due <= least * 1.1 + 2
+    assert max(10, least) - 1 <= pause <= max(10, least) + 2
+    happen(hooks)
+    endpoint(f"{name}-after")
+    happen(hooks)
+    wait_for(lambda: len(one.deliveries()) == 3)
+    assert len(one.messages) == 1
+
+
+def test_a_receiver_that_was_away_for_a_day_gets_all_when_it_is_back(hooks, receiver, endpoint):
+    """Its attempts have used up most of the schedule by then; it gets all at once, not in hours."""
+    one = endpoint("away", lambda *_: (500, {}, b""))
+    happen(hooks, count=20)
+    wait_for(lambda: one.show()["failing_since"])
+    hooks.sql("UPDATE webhook_endpoints SET failing_since = failing_since - interval '1 day' "
+              f"WHERE endpoint_id = '{one.id}'; UPDATE webhook_deliveries SET attempts = 6, "
+              f"due_at = now() + interval '14 hours' WHERE endpoint_id = '{one.id}'")
+    receiver.answers.pop(one.path)
+    happen(hooks)
+    wait_for(lambda: len(one.deliveries("delivered")) == 21)
+
+
+def refused(stack, endpoint_id):
+    """The reason why the endpoint's only delivery failed."""
+    row = wait_for(lambda: [row for row in expect(stack.api.owner.get(
+        f"{ENDPOINTS}/{endpoint_id}/deliveries"), 200)["deliveries"] if row["attempts"]])[0]
+    return row["reason"]
+
+
+CLOSED = ("127.0.0.2", "127.2", "2130706434", "0x7f000002", "0177.0.0.2", "[::1]",
+          "[::ffff:127.0.0.2]", "[fe80::1]", "169.254.169.254", "10.0.0.1", "0.0.0.0",
+          "[64:ff9b::7f00:2]")
+
+
+def test_addresses_that_are_not_allowed(hooks):
+    """Neither when the endpoint is made, nor when an address gets into the database another way. A name of
+    /etc/hosts that leads to loopback is judged by where it leads."""
+    made = []
+    with socket.socket(socket.AF_INET) as inner:
+        inner.bind(("127.0.0.2", 0))
+        inner.listen()
+        inner.setblocking(False)
+        port = inner.getsockname()[1]
+        for host in CLOSED:
+            answer = hooks.api.owner.post(ENDPOINTS, {"url": f"https://{host}:{port}/"})
+            assert expect(answer, 400, "invalid_request")["details"][0]["field"] == "url"
+            answer = hooks.api.owner.post(ENDPOINTS, {"url": "https://receiver.invalid/"})
+            made.append(expect(answer, 201)["endpoint"]["endpoint_id"])
+            hooks.sql(f"UPDATE webhook_endpoints SET url = 'http://{host}:{port}/' "
+                      f"WHERE endpoint_id = '{made[-1]}'")
+            expect(hooks.api.owner.post(f"{ENDPOINTS}/{made[-1]}/test"), 202)
+        for endpoint_id in made:
+            assert refused(hooks, endpoint_id) == "the address is not allowed"
+        with pytest.raises(BlockingIOError):
+            inner.accept()
+    for endpoint_id in made:
+        expect(hooks.api.owner.delete(f"{ENDPOINTS}/{endpoint_id}"), 200)
+
+
+@pytest.mark.parametrize("url", ["https://user@example.com/", "https://a:b@example.com/",
+                                 "ftp://example.com/", "file:///etc/passwd", "https://example.com/#x",
+                                 "https://exa mple.com/", "x", "https://"])
+def test_urls_that_no_endpoint_has(hooks, url):
+    for body, field in (({"url": url, "types": ["nonsense"]}, "types"), ({"url": url}, "url")):
+        answer = expect(hooks.api.owner.post(ENDPOINTS, body), 400, "invalid_request")
+        assert [detail["field"] for detail in answer["details"]] == [field]
+
+
+def test_a_certificate_of_another_authority_is_refused(hooks, tmp_path):
+    _, certificate, key = make_certificates(tmp_path)
+    stranger = Receiver(certificate, key)
+    made = expect(hooks.api.owner.post(ENDPOINTS, {"url": stranger.url()}), 201)["endpoint"]
+    expect(hooks.api.owner.post(f"{ENDPOINTS}/{made['endpoint_id']}/test"), 202)
+    assert "certificate" in refused(hooks, made["endpoint_id"]) and not stranger.messages
+    expect(hooks.api.owner.delete(f"{ENDPOINTS}/{made['endpoint_id']}"), 200)
+    stranger.close()
+
+
+def test_endpoints_are_bounded(hooks):
+    made = []
+    while (answer := hooks.api.owner.post(ENDPOINTS, {
+            "url": "https://receiver.invalid/"})).status_code == 201:
+        made.append(answer.json()["endpoint"]["endpoint_id"])
+    expect(answer, 409, "too_many_endpoints")
+    assert len(made) <= 50
+    for endpoint_id in made:
+        expect(hooks.api.owner.delete(f"{ENDPOINTS}/{endpoint_id}"), 200)
+    assert expect(hooks.api.owner.get(ENDPOINTS), 200)["endpoints"] == []
+
+
+def test_a_deleted_customers_data_is_not_sent(hooks, receiver, endpoint):
+    """The body is made when it is sent, of the event as it is then."""
+    one = endpoint("deleted", lambda *_: (500, {}, b""), types=["customer.updated"])
+    customer = hooks.api.sign_up()
+    hooks.sql(f"SELECT event_add('customer.updated', '{customer.id}', now(), "
+              f"json_build_object('customer_id', '{customer.id}', 'email', '{customer.email}')::text)")
+    one.arrived()
+    assert customer.email in one.messages[0].body.decode()
+    one.attempted()
+    expect(hooks.api.owner.delete(f"/api/customers/{customer.id}"), 200)
+    receiver.answers.pop(one.path)
+    one.pass_time()
+    one.attempted(2)
+    message = one.messages[-1]
+    assert message.id == one.messages[0].id and customer.email not in message.body.decode()

@@ -1,0 +1,219 @@
+"""Events reach webhook endpoints at least once, with one id, whatever is killed; and endpoints do not delay each
+other."""
+
+import contextlib
+import itertools
+import os
+import signal
+import statistics
+import subprocess
+import threading
+import time
+
+import pytest
+
+from support.client import expect
+from support.receiver import Receiver
+from support.stack import free_port, wait_for, within
+
+FULL = os.environ.get("FULL") == "1"
+ENDPOINTS = "/api/webhook-endpoints"
+
+
+@pytest.fixture(name="hooks")
+def fixture_hooks(new_stack):
+    """A stack that may send to this machine by plain http."""
+    made = new_stack(WEBHOOK_ALLOW="127.0.0.0/8")
+    yield made
+    made.close()
+
+
+def make(stack, url, *types):
+    """An endpoint's id."""
+    made = expect(stack.api.owner.post(ENDPOINTS, {"url": url, "types": types or ["stripe.parked"]}), 201)
+    return made["endpoint"]["endpoint_id"]
+
+
+def happen(stack, count=1, kind="stripe.parked"):
+    """Writes events, each in a transaction of its own; the number that each one has."""
+    stack.sql("".join(f"SELECT event_add('{kind}', NULL, now(), '{{\"n\": {n}}}');"
+                      for n in range(count)))
+
+
+def sender(stack):
+    """The process that sends webhooks, or None while there is none."""
+    for pid in stack.pids()[1:]:
+        try:
+            with open(f"/proc/{pid}/comm", encoding="ascii") as name:
+                if name.read().startswith("billingd webhoo"):
+                    return pid
+        except OSError:
+            continue
+    return None
+
+
+def pass_leases(stack):
+    """As if the leases of a process that is gone were over."""
+    stack.sql("UPDATE webhook_deliveries SET due_at = now() WHERE state = 'pending'")
+
+
+def ids_of(stack):
+    """The ids of all events of the kind that tests write, as receivers see them."""
+    return set(stack.sql("SELECT 'evt_' || replace(event_id::text, '-', '') FROM events "
+                         "WHERE type = 'stripe.parked'").split())
+
+
+def test_kills_lose_no_event(hooks, figures, rng):
+    """The sender is killed at random moments, and PostgreSQL crashes, while events are written."""
+    receiver = Receiver(answer=lambda *_: (time.sleep(rng.random() / 50), (204, {}, b""))[1])
+    for path in ("/one", "/two"):
+        make(hooks, receiver.url(path, "127.0.0.1"))
+    kills = 30 if FULL else 8
+    for _ in range(kills):
+        happen(hooks, 20)
+        time.sleep(rng.random() / 2)
+        pid = wait_for(lambda: sender(hooks))
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda pid=pid: sender(hooks) not in (None, pid))
+        pass_leases(hooks)
+    for _ in range(4 if FULL else 1):
+        happen(hooks, 20)
+        crash(hooks)
+        wait_for(lambda: hooks.api.owner.get("/api/customers", faults=True).status_code == 200)
+        pass_leases(hooks)
+    wanted = ids_of(hooks)
+    try:
+        wait_for(lambda: pass_leases(hooks) or all(
+            {message.id for message in receiver.at(path)} >= wanted for path in ("/one", "/two")),
+            every=1)
+    finally:
+        figures["webhooks after kills"] = (
+            f"{kills} kills of the sender, {len(wanted)} events to 2 endpoints, "
+            f"{len(receiver.messages) - 2 * len(wanted)} sent twice")
+    for path in ("/one", "/two"):
+        messages = receiver.at(path)
+        assert {message.id for message in messages} == wanted
+        bodies = {message.id: message.body for message in messages}
+        assert all(bodies[message.id] == message.body for message in messages)
+    wait_for(lambda: hooks.sql("SELECT count(*) FROM webhook_deliveries WHERE state = 'pending'") == "0")
+    receiver.close()
+
+
+def crash(stack):
+    """Kills a server process of PostgreSQL's, which makes all of it start again."""
+    pid = wait_for(lambda: stack.sql("SELECT pid FROM pg_stat_activity WHERE application_name = "
+                                     "'billingd webhooks'"))
+    os.kill(int(pid.split()[0]), signal.SIGKILL)
+
+
+def p99(messages):
+    """The 99th percentile of seconds from the event to its arrival."""
+    return statistics.quantiles(messages, n=100)[98]
+
+
+def latencies(stack, receiver, path, count):
+    """Seconds from each event's commit to its arrival at the path."""
+    found = []
+    for number in range(count):
+        before = len(receiver.at(path))
+        started = time.monotonic()
+        happen(stack)
+        wait_for(lambda before=before: len(receiver.at(path)) > before, every=0.005)
+        found.append(receiver.at(path)[-1].at - started)
+        assert number >= 0
+    return found
+
+
+def test_a_hanging_endpoint_delays_no_other(hooks, figures):
+    release = threading.Event()
+    receiver = Receiver(answer=lambda message, _: (
+        release.wait(60) if message.path == "/hangs" else None, (204, {}, b""))[1])
+    make(hooks, receiver.url("/fast", "127.0.0.1"))
+    count = 200 if FULL else 25
+    alone = latencies(hooks, receiver, "/fast", count)
+    for _ in range(3):
+        make(hooks, receiver.url("/hangs", "127.0.0.1"))
+    happen(hooks, 30)
+    wait_for(lambda: len(receiver.at("/hangs")) >= 20)
+    wait_for(lambda: hooks.sql("SELECT count(*) FROM webhook_deliveries d JOIN webhook_endpoints e USING "
+                               "(endpoint_id) WHERE url LIKE '%fast' AND d.state = 'pending'") == "0")
+    beside = latencies(hooks, receiver, "/fast", count)
+    release.set()
+    figures["webhook beside 3 hanging endpoints"] = (
+        f"p99 {p99(beside):.2f} s, alone {p99(alone):.2f} s, of {count} events")
+    assert p99(beside) < within(1)
+    receiver.close()
+
+
+@pytest.mark.skipif(not FULL, reason="measures")
+def test_throughput(hooks, figures):
+    """Of one fast receiver in a process of its own (nginx answers 204)."""
+    with nginx_receiver(hooks) as url:
+        endpoint_id = make(hooks, url)
+        count = 10000
+        hooks.sql(f"SELECT event_add('stripe.parked', NULL, now(), '{{}}') FROM generate_series(1, {count})")
+        done = lambda: int(hooks.sql("SELECT count(*) FROM webhook_deliveries WHERE state = 'delivered' "
+                                     f"AND endpoint_id = '{endpoint_id}'"))
+        wait_for(lambda: done() > 500)
+        first, started = done(), time.monotonic()
+        wait_for(lambda: done() >= count, seconds=120, every=0.2)
+        rate = (count - first) / (time.monotonic() - started)
+        figures["webhooks to a fast receiver"] = f"{rate:.0f} a second"
+        assert rate >= 500
+
+
+@contextlib.contextmanager
+def nginx_receiver(stack):
+    """The URL of an nginx that answers 204 to everything."""
+    port = free_port()
+    place = stack.place / "receiver"
+    place.mkdir()
+    place.chmod(0o777)
+    (place / "nginx.conf").write_text(
+        f"daemon off; pid {place}/pid; error_log stderr; events {{}}\n"
+        f"http {{ access_log off; client_body_temp_path {place}/a; proxy_temp_path {place}/b; "
+        f"fastcgi_temp_path {place}/c; uwsgi_temp_path {place}/d; scgi_temp_path {place}/e;\n"
+        f"keepalive_requests 100000; server {{ listen 127.0.0.1:{port}; return 204; }} }}\n",
+        encoding="ascii")
+    process = subprocess.Popen(["nginx", "-c", str(place / "nginx.conf"), "-p", str(place)],
+                               stderr=subprocess.DEVNULL)
+    try:
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def median_ms(call, count=200):
+    """The median of so many calls, in milliseconds."""
+    took = []
+    for _ in range(count):
+        started = time.monotonic()
+        call()
+        took.append(1000 * (time.monotonic() - started))
+    return statistics.median(took)
+
+
+@pytest.mark.skipif(not FULL, reason="measures")
+def test_a_million_undelivered_events(hooks, figures):
+    """Reading and writing take as long as with a thousand."""
+    numbers = itertools.count()
+    make(hooks, "http://127.0.0.1:9/")  # nothing listens there
+    write = lambda: expect(hooks.api.owner.post(
+        "/api/customers", {"email": f"m{next(numbers)}@{hooks.mail_domain}"}), 201)
+    read = lambda: expect(hooks.api.owner.get("/api/events?limit=50"), 200)
+    shows = lambda: expect(hooks.api.owner.get(ENDPOINTS), 200)
+    fill = lambda count: hooks.sql(
+        f"SELECT event_add('stripe.parked', NULL, now(), '{{}}') FROM generate_series(1, {count})")
+    fill(1000)
+    time.sleep(3)
+    few = {name: median_ms(call) for name, call in (("write", write), ("read", read), ("list", shows))}
+    for _ in range(20):
+        fill(50000)
+    hooks.sql("ANALYZE")
+    time.sleep(3)
+    many = {name: median_ms(call) for name, call in (("write", write), ("read", read), ("list", shows))}
+    figures["with a million undelivered events"] = ", ".join(
+        f"{name} {many[name]:.1f} ms (with 1000: {few[name]:.1f})" for name in few)
+    assert int(hooks.sql("SELECT count(*) FROM webhook_deliveries")) <= 1000
+    assert all(many[name] < 2 * few[name] for name in few), figures
