@@ -11,7 +11,7 @@
 #include "webhooks/sender.h"
 
 /* A request takes 15 s at most; its lease must last for it. */
-enum { WINDOW_MIN = WEBHOOK_REQUESTS_MAX, WINDOW_MAX = 64, ATTEMPT_US = 16 * 1000 * 1000 };
+enum { WINDOW_MIN = WEBHOOK_REQUESTS_MAX, WINDOW_MAX = 256, ATTEMPT_US = 16 * 1000 * 1000 };
 
 void
 parcel_free(struct parcel *parcel)

@@ -8,7 +8,7 @@
 #include "events/attempts.h"
 #include "webhooks/verdict.h"
 
-static const int64_t wait_us = 20000;
+static const int64_t wait_us = 50000;
 /* A success is written down on the endpoint again after this time. */
 static const int64_t success_ms = 10000;
 /* An endpoint that failed for this long gets all that waits as soon as it answers. */

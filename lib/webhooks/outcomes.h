@@ -5,7 +5,7 @@
 #include "operation/operation.h"
 #include "webhooks/lane.h"
 
-enum { OUTCOMES_MAX = 64 };
+enum { OUTCOMES_MAX = 128 };
 
 struct outcome {
 	struct outcome *next;

@@ -35,6 +35,8 @@ enum {
 	FIGURES
 };
 
+/* The statements that no standby has to confirm lose nothing when they are lost: events are copied, taken
+ * and sent again. */
 static const struct statement statements[] = {
         [TARGETS] = {"webhook_targets",
                      ROWS_WITH(struct webhook_target, endpoint_id, url, secret, old_secret,
@@ -50,12 +52,13 @@ static const struct statement statements[] = {
                             "  WHERE (v.position, v.number) > (e.position, e.number) "
                             "  AND v.position < (SELECT event_horizon())) AS news "
                             "FROM webhook_endpoints e WHERE state = 'enabled' LIMIT 100"},
-        [FEED] = {"webhook_feed", ROWS_WITH(struct fed, events), .sql = webhooks_feed_sql},
+        [FEED] = {"webhook_feed", ROWS_WITH(struct fed, events), .sql = webhooks_feed_sql,
+                  .unconfirmed = true},
         [TAKE] = {"webhook_take",
                   ROWS_WITH(struct webhook_taken, endpoint_id, row_id, event_id, type, attempts,
                             event_at, test, customer_id, sequence, data),
-                  .sql = webhooks_take_sql},
-        [RECORD] = {"webhook_record", .sql = webhooks_record_sql},
+                  .sql = webhooks_take_sql, .unconfirmed = true},
+        [RECORD] = {"webhook_record", .sql = webhooks_record_sql, .unconfirmed = true},
         [HEALTH] = {"webhook_health", ROWS_WITH(struct judged, ends),
                     .sql = webhooks_health_sql},
         /* The attempt that follows does not count, so that a delivery which fails for another reason
