@@ -151,7 +151,7 @@ check-full: build unit-tests
 		tests/faults/test_fastcgi_records.py tests/faults/test_clocks.py \
 		tests/faults/test_stripe_life.py tests/faults/test_stripe_outages.py \
 		tests/faults/test_stripe_chaos.py tests/faults/test_kept_connections.py \
-		tests/faults/test_signing_burst.py
+		tests/faults/test_signing_burst.py tests/faults/test_webhook_faults.py
 
 lint:
 	@cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr \

@@ -73,9 +73,11 @@ const struct command ctl_commands[] = {
                     "missing.\n"},
         {"keys", "generate", NULL, run_keys_generate, CTL_SETTINGS, .example = "keys generate",
          .summary = "Make the first signing key",
-         .details =
-                 "Writes private-key.pem (PKCS#8, mode 0600) and public-key.pem to KEYS_DIR.\n"
-                 "Never overwrites a key.\n"},
+         .details = "Writes private-key.pem (PKCS#8, mode 0600) and public-key.pem to "
+                    "KEYS_DIR, and\n"
+                    "webhook-key.pem, which signs webhooks and seals the secrets of their "
+                    "endpoints.\n"
+                    "Never overwrites a key.\n"},
         {"keys", "add", NULL, run_keys_add, CTL_DATABASE | CTL_CHANGES | CTL_RULES,
          .example = "keys add",
          .summary = "Make the next signing key, which is published and does not sign yet",

@@ -3,6 +3,19 @@
 
 #include "base/text.h"
 #include "billingctl/output.h"
+#include "webhooks/key.h"
+
+/* Where it is there already, it stays. */
+static enum fail
+make_webhook_key(struct ctl *ctl)
+{
+	struct task attempt = task_attempt(&ctl->task);
+	enum fail kind = webhook_key_generate(&attempt, ctl->settings.keys_dir);
+
+	if (kind == FAIL_NONE || kind == FAIL_CONFLICT)
+		return FAIL_NONE;
+	return task_fail(&ctl->task, kind, attempt.failure.code, "%s", attempt.failure.message);
+}
 
 enum fail
 run_keys_generate(struct ctl *ctl)
@@ -10,6 +23,7 @@ run_keys_generate(struct ctl *ctl)
 	struct output output = output_new(ctl);
 
 	TRY(license_keys_generate(&ctl->task, ctl->settings.keys_dir));
+	TRY(make_webhook_key(ctl));
 	TRY(license_keys_load(&ctl->task, ctl->settings.keys_dir, true, 0, &ctl->billing.keys));
 	output_text(&output, "kid", ctl->billing.keys.items[0].kid);
 	output_text(&output, "keys_dir", ctl->settings.keys_dir);

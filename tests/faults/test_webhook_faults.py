@@ -184,14 +184,22 @@ def nginx_receiver(stack):
         process.wait()
 
 
-def median_ms(call, count=200):
-    """The median of so many calls, in milliseconds."""
-    took = []
-    for _ in range(count):
-        started = time.monotonic()
-        call()
-        took.append(1000 * (time.monotonic() - started))
-    return statistics.median(took)
+def median_ms(call, count=100):
+    """The least of three medians of so many calls, in milliseconds."""
+    medians = []
+    for _ in range(3):
+        took = []
+        for _ in range(count):
+            started = time.monotonic()
+            call()
+            took.append(1000 * (time.monotonic() - started))
+        medians.append(statistics.median(took))
+    return min(medians)
+
+
+FILL = """INSERT INTO events (position, number, event_id, type, customer_id, sequence, created_at, data)
+SELECT pg_current_xact_id()::text::bigint + base, nextval('event_numbers'), gen_random_uuid(),
+  'stripe.parked', NULL, n, now(), '{}' FROM event_clock, generate_series(1, %d) AS n"""
 
 
 @pytest.mark.skipif(not FULL, reason="measures")
@@ -199,21 +207,20 @@ def test_a_million_undelivered_events(hooks, figures):
     """Reading and writing take as long as with a thousand."""
     numbers = itertools.count()
     make(hooks, "http://127.0.0.1:9/")  # nothing listens there
-    write = lambda: expect(hooks.api.owner.post(
-        "/api/customers", {"email": f"m{next(numbers)}@{hooks.mail_domain}"}), 201)
-    read = lambda: expect(hooks.api.owner.get("/api/events?limit=50"), 200)
-    shows = lambda: expect(hooks.api.owner.get(ENDPOINTS), 200)
-    fill = lambda count: hooks.sql(
-        f"SELECT event_add('stripe.parked', NULL, now(), '{{}}') FROM generate_series(1, {count})")
-    fill(1000)
-    time.sleep(3)
-    few = {name: median_ms(call) for name, call in (("write", write), ("read", read), ("list", shows))}
-    for _ in range(20):
-        fill(50000)
-    hooks.sql("ANALYZE")
-    time.sleep(3)
-    many = {name: median_ms(call) for name, call in (("write", write), ("read", read), ("list", shows))}
+    calls = {
+        "write": lambda: expect(hooks.api.owner.post(
+            "/api/customers", {"email": f"m{next(numbers)}@{hooks.mail_domain}"}), 201),
+        "read": lambda: expect(hooks.api.owner.get("/api/events?limit=50"), 200),
+        "endpoints": lambda: expect(hooks.api.owner.get(ENDPOINTS), 200)}
+    found = []
+    for count in (1000, 999000):
+        hooks.sql(FILL % count)
+        hooks.sql("VACUUM ANALYZE")
+        hooks.sql("CHECKPOINT")
+        wait_for(lambda: hooks.sql("SELECT count(*) FROM webhook_deliveries") == "1000")
+        found.append({name: median_ms(call) for name, call in calls.items()})
+    few, many = found
     figures["with a million undelivered events"] = ", ".join(
         f"{name} {many[name]:.1f} ms (with 1000: {few[name]:.1f})" for name in few)
-    assert int(hooks.sql("SELECT count(*) FROM webhook_deliveries")) <= 1000
+    assert hooks.sql("SELECT count(*) FROM webhook_deliveries") == "1000"
     assert all(many[name] < 2 * few[name] for name in few), figures
