@@ -70,6 +70,7 @@ def test_processes_expose_no_secret(stack):
 
 # The secrets that each kind of process holds, by the name that the kernel shows.
 HELD = {"billingd": set(), "billingd jobs": {"database", "signing"}, "billingd jobs s": {"database", "stripe"},
+        "billingd webhoo": {"database"},
         "billingd worker": {"database", "webhook", "signing"},
         "billingd stripe": {"database", "stripe", "signing"}}
 
