@@ -4,12 +4,9 @@
 #include "base/clock.h"
 #include "base/random.h"
 
-enum { MINUTE_S = 60, HOUR_S = 3600 };
-
-/* Seconds from one attempt to the next. */
-static const int64_t steps_s[ATTEMPTS_MAX - 1] = {5,           5 * MINUTE_S, 30 * MINUTE_S,
-                                                  2 * HOUR_S,  5 * HOUR_S,   10 * HOUR_S,
-                                                  14 * HOUR_S, 20 * HOUR_S,  24 * HOUR_S};
+/* Seconds from one attempt to the next: 5 s, 5 and 30 minutes, then 2, 5, 10, 14, 20 and 24 hours. */
+static const int64_t steps_s[ATTEMPTS_MAX - 1] = {5,     300,   1800,  7200, 18000,
+                                                  36000, 50400, 72000, 86400};
 
 /* The wait that a receiver asks for, within its bounds. */
 static int64_t
