@@ -53,7 +53,7 @@ class Endpoint:
 
     @property
     def messages(self):
-        """Those that came."""
+        """The messages that came."""
         return self.receiver.at(self.path)
 
     def arrived(self, count=1):
@@ -65,7 +65,7 @@ class Endpoint:
         return expect(self.stack.api.owner.get(self.address), 200)["endpoint"]
 
     def deliveries(self, state=None):
-        """What it was sent."""
+        """The deliveries, the newest first."""
         query = f"?state={state}" if state else ""
         return expect(self.stack.api.owner.get(f"{self.address}/deliveries{query}"), 200)["deliveries"]
 
@@ -215,7 +215,7 @@ def test_a_failure_is_tried_again(hooks, receiver, endpoint, name, answer, statu
     row = one.attempted(2)
     assert (row["state"], row["status"], row["reason"], row["answer"]) == (
         "delivered", 200, None, "thanks")
-    # What ends a kept connection without an answer is sent again at once.
+    # A message whose kept connection ends without an answer is sent again at once.
     assert len({message.id for message in one.messages}) == 1 and len(one.messages) >= 2
     assert one.show()["failing_since"] is None
 
@@ -311,7 +311,7 @@ CLOSED = ("127.0.0.2", "127.2", "2130706434", "0x7f000002", "0177.0.0.2", "[::1]
 
 
 def test_addresses_that_are_not_allowed(hooks):
-    """Neither when the endpoint is made, nor when an address gets into the database another way. A name of
+    """Refused when the endpoint is made, and when an address gets into the database another way. A name of
     /etc/hosts that leads to loopback is judged by where it leads."""
     made = []
     with socket.socket(socket.AF_INET) as inner:
