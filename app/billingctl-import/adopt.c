@@ -1,7 +1,6 @@
 /* adopt.c: adopts one subscription of Stripe's, and its customer. */
 #include "billingctl-import/adopt.h"
 
-#include <search.h>
 #include <string.h>
 
 #include "accounts/adopt.h"
@@ -9,6 +8,8 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "billing/customer_ids.h"
+#include "billing/customer_keys.h"
+#include "billingctl-import/memory.h"
 #include "sync/objects.h"
 #include "sync/price_plans.h"
 #include "sync/subscriptions.h"
@@ -49,6 +50,24 @@ read_customer(struct adoption *adoption, const struct json_view *object, struct 
 	out->updated_at = out->created_at;
 }
 
+/* Likewise among the customers that a dry run has made; each is one at Stripe. */
+static enum fail
+recall_by_email(struct adoption *adoption, const char *email, const char **id, const char **why)
+{
+	struct import *import = &adoption->import;
+	struct customer_keys keys;
+
+	if (!import->dry_run)
+		return FAIL_NONE;
+	TRY(customer_keys_read(&import->step, email, NULL, &keys));
+	*id = import_recall(import, MEMORY_ADDRESS, keys.address.key);
+	if (*id != NULL)
+		*why = arena_printf(import->step.arena,
+		                    "%s has its customer's e-mail address, and is %s at Stripe",
+		                    *id, import_recall(import, MEMORY_CUSTOMER, *id));
+	return FAIL_NONE;
+}
+
 /* The customer with this address. `*why` tells why it may not be linked: it is another one at Stripe, or
  * the operator has not said that the address is enough. A stranger may have signed up with it. */
 static enum fail
@@ -63,7 +82,7 @@ find_by_email(struct adoption *adoption, const char *email, const char **id, con
 
 	TRY(customer_list(operation, &filter, &page, &found, &count));
 	if (count == 0)
-		return FAIL_NONE;
+		return recall_by_email(adoption, email, id, why);
 	*id = found->customer_id;
 	if (found->stripe_customer_id != NULL)
 		*why = arena_printf(arena,
@@ -94,6 +113,20 @@ make_customer(struct adoption *adoption, const struct customer *customer, const 
 	return FAIL_NONE;
 }
 
+/* The customer that a dry run has made or linked for an earlier subscription. */
+static const char *
+recall(struct adoption *adoption, const struct stripe_subscription *stripe)
+{
+	struct import *import = &adoption->import;
+	const char *named =
+	        stripe->customer_id == NULL
+	                ? NULL
+	                : customer_id_of_text(import->step.arena, stripe->customer_id);
+	const char *id = import_recall(import, MEMORY_STRIPE_CUSTOMER, stripe->customer);
+
+	return id == NULL && import_recall(import, MEMORY_CUSTOMER, named) != NULL ? named : id;
+}
+
 /* Finds or makes our customer. `*why` is set when there is none. */
 static enum fail
 take_customer(struct adoption *adoption, const struct stripe_subscription *stripe,
@@ -111,6 +144,11 @@ take_customer(struct adoption *adoption, const struct stripe_subscription *strip
 	                ? NULL
 	                : customer_id_of_text(operation->task->arena, stripe->customer_id),
 	        id));
+	if (*id == NULL && recall(adoption, stripe) != NULL) {
+		*id = recall(adoption, stripe);
+		adoption->customers.here++;
+		return FAIL_NONE;
+	}
 	if (*id != NULL) {
 		TRY(customer_lock(operation, *id, &deleted));
 		adoption->customers.here++;
@@ -131,30 +169,16 @@ take_customer(struct adoption *adoption, const struct stripe_subscription *strip
 	                    : customer_link_stripe(operation, *id, stripe->customer);
 }
 
-static int
-compare_texts(const void *a, const void *b)
-{
-	return strcmp(a, b);
-}
-
-/* Whether the customer has another live subscription at Stripe; a dry run stores none, so it remembers
- * whose it has seen. */
+/* Whether the customer has another live subscription at Stripe. */
 static enum fail
 check_second(struct adoption *adoption, const char *customer_id, const char **why)
 {
 	struct operation *operation = &adoption->import.operation;
-	struct arena *memory = adoption->import.ctl->task.arena;
 	const struct subscription *open = NULL;
+	bool seen = import_recall(&adoption->import, MEMORY_SUBSCRIBER, customer_id) != NULL;
 	size_t count;
-	bool seen = false;
 
 	TRY(subscription_open_at_stripe(operation, customer_id, &open, &count));
-	if (adoption->import.dry_run) {
-		const char *copy = arena_copy(memory, customer_id);
-		void **node = tsearch(copy, &adoption->live, compare_texts);
-
-		seen = node != NULL && *(const char *const *)node != copy;
-	}
 	if (count > 0 || seen)
 		*why = arena_printf(operation->task->arena,
 		                    "%s has another live subscription%s%s; end one of them",
@@ -186,14 +210,32 @@ store(struct adoption *adoption, const struct stripe_subscription *stripe,
 /* In a transaction: all of it, or nothing when `*why` is set. */
 static enum fail
 adopt(struct adoption *adoption, const struct stripe_subscription *stripe,
-      const struct json_view *customer, const char **why)
+      const struct json_view *customer, const char **id, const char **why)
 {
-	const char *id = NULL;
-
-	TRY(take_customer(adoption, stripe, customer, &id, why));
+	TRY(take_customer(adoption, stripe, customer, id, why));
 	if (*why == NULL)
-		TRY(check_second(adoption, id, why));
-	return *why != NULL ? FAIL_NONE : store(adoption, stripe, id, why);
+		TRY(check_second(adoption, *id, why));
+	return *why != NULL ? FAIL_NONE : store(adoption, stripe, *id, why);
+}
+
+/* Remembers what a dry run would have stored. */
+static enum fail
+remember(struct adoption *adoption, const struct stripe_subscription *stripe,
+         const struct json_view *customer, const char *id, bool made)
+{
+	struct import *import = &adoption->import;
+	struct customer_keys keys;
+
+	if (!import->dry_run)
+		return FAIL_NONE;
+	import_remember(import, MEMORY_SUBSCRIBER, id, "");
+	import_remember(import, MEMORY_STRIPE_CUSTOMER, stripe->customer, id);
+	if (!made)
+		return FAIL_NONE;
+	TRY(customer_keys_read(&import->step, stripe_text_of(customer, "email"), NULL, &keys));
+	import_remember(import, MEMORY_ADDRESS, keys.address.key, id);
+	import_remember(import, MEMORY_CUSTOMER, id, stripe->customer);
+	return FAIL_NONE;
 }
 
 static enum fail
@@ -203,14 +245,16 @@ adopt_in_transaction(struct adoption *adoption, const struct stripe_subscription
 	struct operation *operation = &adoption->import.operation;
 	const struct import_count before = adoption->customers;
 	int depth = db_depth(operation->db);
-	const char *why = NULL;
+	const char *why = NULL, *id = NULL;
 
 	TRY(db_begin(operation->db, operation->task));
-	TRY(adopt(adoption, stripe, customer, &why));
+	TRY(adopt(adoption, stripe, customer, &id, &why));
 	if (why == NULL) {
+		TRY(remember(adoption, stripe, customer, id,
+		             adoption->customers.made > before.made));
 		adoption->subscriptions.made++;
 		adoption->customers.read++;
-		return db_commit(operation->db, operation->task);
+		return import_commit(&adoption->import);
 	}
 	db_rollback_to(operation->db, depth);
 	adoption->customers = before;

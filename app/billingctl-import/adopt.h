@@ -9,7 +9,6 @@ struct adoption {
 	struct import_count customers;
 	struct import_count subscriptions;
 	bool links_by_email; /* an address here is enough to be the customer of Stripe's */
-	void *live; /* of a dry run: customers with a live subscription, a tree (tsearch(3)) */
 };
 
 /* Adopts the subscription of a list of Stripe's that shows its customer as an object: the customer is

@@ -5,6 +5,8 @@
 #include "base/arena.h"
 #include "base/text.h"
 #include "billing/customer_ids.h"
+#include "billing/customer_keys.h"
+#include "billingctl-import/memory.h"
 #include "billingctl-import/steps.h"
 
 enum { EMAIL_MAX = 254, COMPANY_MAX = 200, STRIPE_ID_MAX = 255 };
@@ -154,6 +156,33 @@ tell_changes(struct import *import, struct import_count *count, const struct ite
 		                           "its id is %s here; requests may use either", id));
 }
 
+/* Completes the result by what a dry run has made before, and remembers it. */
+static enum fail
+take_memory(struct import *import, const struct customer *customer,
+            struct adopted_customer *result)
+{
+	struct customer_keys keys;
+	const char *owner;
+
+	if (!import->dry_run || result->here)
+		return FAIL_NONE;
+	TRY(customer_keys_read(&import->step, customer->email, customer->company_name, &keys));
+	owner = import_recall(import, MEMORY_ADDRESS, keys.address.key);
+	result->here = import_recall(import, MEMORY_CUSTOMER, customer->customer_id) != NULL;
+	result->made = result->made && !result->here && owner == NULL;
+	if (owner != NULL)
+		result->email_owner = owner;
+	if (!result->made)
+		return FAIL_NONE;
+	if (import_recall(import, MEMORY_STRIPE_CUSTOMER, customer->stripe_customer_id) != NULL)
+		result->stripe_taken = true;
+	import_remember(import, MEMORY_CUSTOMER, customer->customer_id, "");
+	import_remember(import, MEMORY_ADDRESS, keys.address.key, customer->customer_id);
+	import_remember(import, MEMORY_STRIPE_CUSTOMER, customer->stripe_customer_id,
+	                customer->customer_id);
+	return FAIL_NONE;
+}
+
 static void
 take_result(struct import *import, struct import_count *count, struct item *item,
             const char *id, const struct adopted_customer *result)
@@ -183,10 +212,14 @@ store(struct import *import, struct import_count *count, struct batch *batch)
 		return FAIL_NONE;
 	TRY(db_begin(operation->db, operation->task));
 	TRY(account_adopt_customers(operation, batch->customers, batch->count, &results));
-	TRY(db_commit(operation->db, operation->task));
-	for (size_t i = 0; i < batch->count; i++)
+	TRY(import_commit(import));
+	for (size_t i = 0; i < batch->count; i++) {
+		struct adopted_customer result = results[i];
+
+		TRY(take_memory(import, &batch->customers[i], &result));
 		take_result(import, count, &batch->items[i], batch->customers[i].customer_id,
-		            &results[i]);
+		            &result);
+	}
 	return FAIL_NONE;
 }
 

@@ -1,8 +1,10 @@
 /* deals.c: takes over subscriptions of the original that are paid elsewhere and have an end: each becomes
  * a contract. */
 #include "billingctl-import/deals.h"
+
 #include "base/arena.h"
 #include "base/text.h"
+#include "billingctl-import/memory.h"
 #include "contracts/contracts.h"
 
 /* A contract begins at most so long ago. */
@@ -35,6 +37,17 @@ refuse(struct import *import, struct import_count *count, const char *given, enu
 	return FAIL_NONE;
 }
 
+static void
+tell_made(struct import *import, struct import_count *count, const char *given,
+          const struct subscription *subscription)
+{
+	count->made++;
+	import_remember(import, MEMORY_SUBSCRIBER, subscription->customer_id, "");
+	import_remark(
+	        import, count, "changed", given, 1,
+	        "it is active without Stripe: it is a contract here, until its period ends");
+}
+
 enum fail
 import_deal(struct import *import, struct import_count *count, const char *given,
             const struct subscription *subscription)
@@ -56,17 +69,19 @@ import_deal(struct import *import, struct import_count *count, const char *given
 	enum fail kind;
 
 	TRY(subscription_newest(operation, subscription->customer_id, &before));
-	if (before != NULL) {
+	if (before != NULL ||
+	    import_recall(import, MEMORY_SUBSCRIBER, subscription->customer_id) != NULL) {
 		count->here++;
+		return FAIL_NONE;
+	}
+	if (import_recall(import, MEMORY_CUSTOMER, subscription->customer_id) != NULL) {
+		tell_made(import, count, given, subscription);
 		return FAIL_NONE;
 	}
 	TRY(db_begin(operation->db, operation->task));
 	kind = contract_create(operation, subscription->customer_id, &input, &made);
 	if (kind != FAIL_NONE)
 		return refuse(import, count, given, kind, depth);
-	count->made++;
-	import_remark(
-	        import, count, "changed", given, 1,
-	        "it is active without Stripe: it is a contract here, until its period ends");
+	tell_made(import, count, given, subscription);
 	return db_commit(operation->db, operation->task);
 }

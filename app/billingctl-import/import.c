@@ -1,5 +1,5 @@
 /* import.c: one run of billingctl import: its answer, its progress, and what was skipped. */
-#include "billingctl-import/import.h"
+#include "billingctl-import/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,15 +24,6 @@ const struct ctl_exit import_exits[] = {
         {0},
 };
 
-struct no_row {
-	const char *value;
-};
-
-/* A dry run waits for the other database within its transaction. */
-static const struct statement patience = {
-        "import_patience", ROWS_WITH(struct no_row, value),
-        .sql = "SELECT set_config('idle_in_transaction_session_timeout', '0', false) AS value"};
-
 static enum fail
 open_report(struct import *import, const char *path)
 {
@@ -51,8 +42,6 @@ enum fail
 import_begin(struct import *import, struct ctl *ctl)
 {
 	struct task *task = &ctl->task;
-	struct no_row row;
-	bool found;
 
 	*import = (struct import){
 	        .ctl = ctl,
@@ -66,12 +55,11 @@ import_begin(struct import *import, struct ctl *ctl)
 	import->operation.without_events = true;
 	output_list(&import->output, "remarks");
 	output_none(&import->output, "Nothing was skipped or changed.");
-	TRY(open_report(import, ctl_option(ctl, "--report")));
-	if (!import->dry_run)
-		return FAIL_NONE;
-	ctl->says_stored = false;
-	TRY(db_row(ctl->operation.db, task, &patience, NO_PARAMETERS, &row, &found));
-	return db_begin(ctl->operation.db, task);
+	if (import->dry_run) {
+		import->memory = import_memory_new();
+		ctl->says_stored = false;
+	}
+	return open_report(import, ctl_option(ctl, "--report"));
 }
 
 void
@@ -82,6 +70,7 @@ import_end(struct import *import)
 	if (import->report != NULL)
 		fclose(import->report);
 	arena_free(import->step.arena);
+	import_memory_free(import->memory);
 }
 
 enum fail

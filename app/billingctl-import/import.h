@@ -14,12 +14,15 @@ struct import_count {
 	int64_t skipped;
 };
 
+struct import_memory; /* memory.h */
+
 struct import {
 	struct ctl *ctl;
 	bool dry_run;
-	struct db *source;          /* the database of the original; NULL: none */
-	struct task step;           /* its arena is emptied after each step */
-	struct operation operation; /* the command's, with the task of a step */
+	struct import_memory *memory; /* of a dry run, else NULL */
+	struct db *source;            /* the database of the original; NULL: none */
+	struct task step;             /* its arena is emptied after each step */
+	struct operation operation;   /* the command's, with the task of a step */
 	struct output output;
 	FILE *report;    /* of --report, or NULL */
 	size_t listed;   /* remarks in the answer */
@@ -28,7 +31,7 @@ struct import {
 	int64_t shown_us; /* when the progress was shown last */
 };
 
-/* Opens what a run needs. With --dry-run a transaction begins that is rolled back. */
+/* Opens what a run needs. With --dry-run each step is rolled back (memory.h). */
 enum fail import_begin(struct import *import, struct ctl *ctl) MUST_CHECK;
 
 /* Ends what import_begin() has opened. */

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "billing/customer_ids.h"
+#include "billingctl-import/memory.h"
 #include "billingctl-import/steps.h"
 #include "usage/adopt.h"
 
@@ -148,8 +149,13 @@ take_results(struct reader *reader, struct batch *batch, size_t rows,
 
 		if (batch->judged[i] == REPORT_FITS &&
 		    (count == 0 || bsearch(&key, results, count, sizeof(*results),
-		                           compare_customers) == NULL))
-			batch->judged[i] = REPORT_NO_CUSTOMER;
+		                           compare_customers) == NULL)) {
+			if (import_recall(reader->import, MEMORY_CUSTOMER, batch->ids[i]) !=
+			    NULL)
+				reader->count.made++;
+			else
+				batch->judged[i] = REPORT_NO_CUSTOMER;
+		}
 		if (batch->judged[i] != REPORT_FITS)
 			skip(reader,
 			     batch->rows[i].customer_id == NULL ? ""
@@ -169,7 +175,7 @@ store(struct reader *reader, struct batch *batch, size_t rows)
 		TRY(db_begin(operation->db, operation->task));
 		TRY(usage_adopt(operation, batch->reports, batch->count,
 		                reader->import->dry_run, &results, &count));
-		TRY(db_commit(operation->db, operation->task));
+		TRY(import_commit(reader->import));
 	}
 	take_results(reader, batch, rows, results, count);
 	return FAIL_NONE;

@@ -95,13 +95,6 @@ run(struct adoption *adoption)
 	return import_print(import);
 }
 
-/* The ids in the tree are the arena's. */
-static void
-keep(void *customer_id)
-{
-	(void)customer_id;
-}
-
 enum fail
 run_import_stripe(struct ctl *ctl)
 {
@@ -115,7 +108,6 @@ run_import_stripe(struct ctl *ctl)
 	adoption.subscriptions.name = "subscriptions";
 	if (kind == FAIL_NONE)
 		kind = run(&adoption);
-	tdestroy(adoption.live, keep);
 	import_end(&adoption.import);
 	return kind;
 }

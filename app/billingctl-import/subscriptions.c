@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "billing/customer_ids.h"
 #include "billingctl-import/deals.h"
+#include "billingctl-import/memory.h"
 #include "billingctl-import/steps.h"
 
 enum { STRIPE_ID_MAX = 255 };
@@ -162,6 +163,29 @@ take_result(struct import *import, struct import_count *count, const char *given
 		              "cancels it");
 }
 
+/* Completes the result by what a dry run has made before, and remembers it. */
+static void
+take_memory(struct import *import, const struct subscription *subscription,
+            struct adopted_subscription *result)
+{
+	const char *id = subscription->customer_id;
+	const char *stripe = subscription->stripe_subscription_id;
+
+	if (!import->dry_run)
+		return;
+	if (import_recall(import, MEMORY_CUSTOMER, id) != NULL)
+		result->no_customer = false;
+	if (import_recall(import, MEMORY_SUBSCRIBER, id) != NULL)
+		result->here = true;
+	if (import_recall(import, MEMORY_SUBSCRIPTION, stripe) != NULL)
+		result->stripe_taken = true;
+	result->made = !result->no_customer && !result->here && !result->stripe_taken;
+	if (!result->made)
+		return;
+	import_remember(import, MEMORY_SUBSCRIBER, id, "");
+	import_remember(import, MEMORY_SUBSCRIPTION, stripe, "");
+}
+
 static enum fail
 store_items(struct import *import, struct import_count *count, struct batch *batch)
 {
@@ -171,9 +195,13 @@ store_items(struct import *import, struct import_count *count, struct batch *bat
 		return FAIL_NONE;
 	TRY(account_adopt_subscriptions(&import->operation, batch->items, batch->count,
 	                                &results));
-	for (size_t i = 0; i < batch->count; i++)
+	for (size_t i = 0; i < batch->count; i++) {
+		struct adopted_subscription result = results[i];
+
+		take_memory(import, &batch->items[i].subscription, &result);
 		take_result(import, count, batch->rows[batch->row_of[i]].customer_id,
-		            &batch->items[i].subscription, &results[i]);
+		            &batch->items[i].subscription, &result);
+	}
 	return FAIL_NONE;
 }
 
@@ -187,7 +215,7 @@ store(struct import *import, struct import_count *count, struct batch *batch)
 	for (size_t i = 0; i < batch->deal_count; i++)
 		TRY(import_deal(import, count, batch->rows[batch->deal_rows[i]].customer_id,
 		                &batch->deals[i]));
-	return db_commit(operation->db, operation->task);
+	return import_commit(import);
 }
 
 static enum fail

@@ -204,6 +204,23 @@ def check_hidden(scratch):
         assert "hunter22" not in out + err
 
 
+def test_a_dry_run_holds_no_transaction(new_scratch):
+    """Its transactions are those of its steps, so that nothing waits for its end."""
+    scratch = new_scratch().ready()
+    source = Original(scratch, 2000, 8000, odd=False)
+    process = subprocess.Popen(**scratch.command("import", "original", source.url, "--dry-run"),
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    samples = []
+    while process.poll() is None:
+        samples.append(scratch.sql(
+            "SELECT backend_xid FROM pg_stat_activity WHERE backend_xid IS NOT NULL "
+            "AND pid <> pg_backend_pid() AND datname = current_database()"))
+    assert process.returncode == 0
+    longest = max(samples.count(one) for one in samples if one) if any(samples) else 0
+    assert longest <= max(3, len(samples) / 3), samples
+    assert scratch.sql("SELECT count(*) FROM customers") == "0"
+
+
 def kill_at(scratch, source, table, count):
     """Starts an import and kills it when the table has so many rows."""
     process = subprocess.Popen(**scratch.command("import", "original", source.url),
@@ -215,7 +232,7 @@ def kill_at(scratch, source, table, count):
 
 
 def test_killed_half_way_and_run_again(new_scratch):
-    customers, reports = (20000, 200000) if FULL else (2000, 8000)
+    customers, reports = (100000, 1000000) if FULL else (2000, 8000)
     once, killed = new_scratch().ready(), new_scratch().ready()
     source = Original(once, customers, reports, odd=False)
     run(once, source, status=0)
