@@ -44,6 +44,11 @@ extern const struct field create_contract_body[], amend_contract_body[], end_con
         list_contracts_query[];
 handler post_contract, list_contracts, patch_contract, post_contract_end;
 
+/* analytics.c */
+extern const struct field trials_query[], usage_totals_query[], renewals_query[];
+handler get_summary, get_trials, get_plan_figures, get_usage_totals, list_renewals,
+        get_attention;
+
 /* revenue.c */
 extern const struct field revenue_query[], movements_query[];
 handler get_revenue, list_movements;

@@ -76,6 +76,48 @@ report_month(const struct operation *operation, const char *value, int back)
 }
 
 const char *
+report_check_day(const char *value)
+{
+	char time[CLOCK_TEXT_SIZE];
+	int64_t ms;
+
+	if (strlen(value) == 10) {
+		(void)snprintf(time, sizeof(time), "%sT00:00:00Z", value);
+		if (clock_parse(time, &ms))
+			return NULL;
+	}
+	return "must be a date such as 2025-02-15";
+}
+
+const char *
+report_day(const struct operation *operation, const char *value, int64_t back)
+{
+	char day[CLOCK_TEXT_SIZE];
+
+	if (value != NULL)
+		return value;
+	clock_format(operation->now_ms - back * DAY_MS, day);
+	return arena_copy_bytes(operation->task->arena, day, 10);
+}
+
+static int64_t
+day_number(const char *day)
+{
+	char time[CLOCK_TEXT_SIZE];
+	int64_t ms = 0;
+
+	(void)snprintf(time, sizeof(time), "%.10sT00:00:00Z", day);
+	(void)clock_parse(time, &ms);
+	return ms / DAY_MS;
+}
+
+int64_t
+report_days_between(const char *from, const char *to)
+{
+	return day_number(to) - day_number(from);
+}
+
+const char *
 report_check_currency(const char *value)
 {
 	return strlen(value) == 3 && strspn(value, "abcdefghijklmnopqrstuvwxyz") == 3

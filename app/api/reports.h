@@ -10,6 +10,21 @@ struct definition {
 	const char *sentence;
 };
 
+/* Of amounts, wherever they are. */
+#define DEFINITION_MRR                                                                         \
+	"MRR is the monthly value of the subscriptions that give access and are paid or to "   \
+	"be "                                                                                  \
+	"paid: active, past_due within the days of grace, contracts with a price. A year is "  \
+	"divided by 12, a week times 52 / 12, a day times 365 / 12, rounded to six decimals; " \
+	"quantities and add-ons count, discounts that last forever are taken off. Trials, "    \
+	"paused subscriptions, metered use, tax and one-off items do not count."
+#define DEFINITION_MONEY                                                                       \
+	"Amounts are decimals in minor units of their currency; currencies are never added. "  \
+	"Months are those of UTC."
+
+/* revenue.c */
+extern const struct definition revenue_month_definitions[];
+
 struct report {
 	const char *file; /* the name of the CSV file */
 	const char *list; /* the name of the list */
@@ -32,6 +47,15 @@ const char *report_check_month(const char *value);
 /* The first day of a month that passed the check; of the present month and `back` months before it when
  * it is NULL. */
 const char *report_month(const struct operation *operation, const char *value, int back);
+
+/* A day of the calendar such as "2025-02-15", from the year 1 to 9999, for a field's check. */
+const char *report_check_day(const char *value);
+
+/* The day, or the one `back` days before the present one when it is NULL. */
+const char *report_day(const struct operation *operation, const char *value, int64_t back);
+
+/* How many days it is from one day to another one. */
+int64_t report_days_between(const char *from, const char *to);
 
 /* A currency (ISO 4217) in lower case. */
 const char *report_check_currency(const char *value);

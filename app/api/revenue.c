@@ -8,20 +8,9 @@
 /* Of a year, with the present month. */
 enum { MONTHS_BACK = 11 };
 
-#define MRR                                                                                    \
-	"MRR is the monthly value of the subscriptions that give access and are paid or to "   \
-	"be "                                                                                  \
-	"paid: active, past_due within the days of grace, contracts with a price. A year is "  \
-	"divided by 12, a week times 52 / 12, a day times 365 / 12, rounded to six decimals; " \
-	"quantities and add-ons count, discounts that last forever are taken off. Trials, "    \
-	"paused subscriptions, metered use, tax and one-off items do not count."
-#define MONEY                                                                                  \
-	"Amounts are decimals in minor units of their currency; currencies are never added. "  \
-	"Months are those of UTC."
-
-static const struct definition month_definitions[] = {
-        {"mrr", MRR},
-        {"money", MONEY},
+const struct definition revenue_month_definitions[] = {
+        {"mrr", DEFINITION_MRR},
+        {"money", DEFINITION_MONEY},
         {"start", "MRR at the end of the month before, and `opening`."},
         {"opening", "MRR of subscriptions that had begun before their prices were known here; "
                     "it is part of `start`."},
@@ -44,8 +33,8 @@ static const struct definition month_definitions[] = {
 };
 
 static const struct definition movement_definitions[] = {
-        {"mrr", MRR},
-        {"money", MONEY},
+        {"mrr", DEFINITION_MRR},
+        {"money", DEFINITION_MONEY},
         {"kind", "new: the customer had no MRR in this currency before; expansion, "
                  "contraction: it changed; churn: access has ended; reactivation: the customer "
                  "is back; opening: the subscription had begun before its price was known."},
@@ -123,7 +112,7 @@ get_revenue(struct call *call)
 	        .list = "months",
 	        .columns = revenue_month_columns,
 	        .row_size = sizeof(*rows),
-	        .definitions = month_definitions,
+	        .definitions = revenue_month_definitions,
 	};
 	int64_t months = month_number(to) - month_number(from) + 1;
 	size_t count;

@@ -93,6 +93,12 @@ const struct route api_routes[] = {
 	{{HTTP_GET,    ENDPOINT_PATH "/deliveries"},     WHO_OPERATOR, .handler = list_webhook_deliveries, .query = list_deliveries_query},
 
 	{{HTTP_GET,    ANALYTICS "/revenue"},            WHO_OPERATOR, .handler = get_revenue, .query = revenue_query},
+	{{HTTP_GET,    ANALYTICS "/summary"},            WHO_OPERATOR, .handler = get_summary},
+	{{HTTP_GET,    ANALYTICS "/trials"},             WHO_OPERATOR, .handler = get_trials, .query = trials_query},
+	{{HTTP_GET,    ANALYTICS "/plans"},              WHO_OPERATOR, .handler = get_plan_figures},
+	{{HTTP_GET,    ANALYTICS "/usage"},              WHO_OPERATOR, .handler = get_usage_totals, .query = usage_totals_query},
+	{{HTTP_GET,    ANALYTICS "/renewals"},           WHO_OPERATOR, .handler = list_renewals, .query = renewals_query},
+	{{HTTP_GET,    ANALYTICS "/attention"},          WHO_OPERATOR, .handler = get_attention},
 	{{HTTP_GET,    ANALYTICS "/movements"},          WHO_OPERATOR, .handler = list_movements, .query = movements_query},
 
 	{{HTTP_POST,   "/api/webhooks/stripe"},          WHO_ANYBODY,  .handler = post_stripe_event, .raw_body = true, .body_max = REQUEST_BODY_MAX, .confirms = true},

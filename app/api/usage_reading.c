@@ -1,10 +1,8 @@
 /* usage_reading.c: reports, daily sums, and how much of the plan is used. */
-#include <stdio.h>
-#include <string.h>
-
 #include "api/handlers.h"
 #include "api/render.h"
 #include "api/render_usage.h"
+#include "api/reports.h"
 #include "json/fields.h"
 
 struct history_input {
@@ -23,21 +21,6 @@ const struct field usage_history_query[] = {
         FIELD_END(struct history_input),
 };
 
-/* A day of the calendar, from the year 1 to 9999. */
-static const char *
-check_date(const char *value)
-{
-	char time[CLOCK_TEXT_SIZE];
-	int64_t ms;
-
-	if (strlen(value) == 10) {
-		(void)snprintf(time, sizeof(time), "%sT00:00:00Z", value);
-		if (clock_parse(time, &ms))
-			return NULL;
-	}
-	return "must be a date such as 2025-02-15";
-}
-
 struct daily_input {
 	const char *from;
 	const char *to;
@@ -45,8 +28,8 @@ struct daily_input {
 };
 
 const struct field usage_daily_query[] = {
-        FIELD(struct daily_input, from, .check = check_date),
-        FIELD(struct daily_input, to, .check = check_date),
+        FIELD(struct daily_input, from, .check = report_check_day),
+        FIELD(struct daily_input, to, .check = report_check_day),
         FIELD(struct daily_input, instance_id, .check = wire_check_id),
         FIELD_END(struct daily_input),
 };

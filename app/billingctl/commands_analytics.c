@@ -22,6 +22,26 @@ static const struct ctl_option movement_options[] = {
         {0},
 };
 
+static const struct ctl_option trial_options[] = {
+        {"--from", "DATE", "from the week of this day (UTC) on (default: twelve weeks back)"},
+        {"--to", "DATE", "up to this day (default: today)"},
+        {0},
+};
+
+static const struct ctl_option use_options[] = {
+        {"--metric", "METRIC", "active_devices (default), or a metric of plans.json"},
+        {"--from", "DATE", "from this day (UTC) on (default: 30 days back)"},
+        {"--to", "DATE", "up to this day (default: today)"},
+        {0},
+};
+
+static const struct ctl_option renewal_options[] = {
+        {"--days", "N", "within so many days, 1 to 400 (default: 90)"},
+        PAGE_LIMIT,
+        CURSOR,
+        {0},
+};
+
 static const struct ctl_option check_options[] = {
         {"--offline", NULL, "without Stripe's list"},
         {0},
@@ -39,6 +59,32 @@ const struct command analytics_commands[] = {
          .summary = "List the movements of MRR in a month, the newest first",
          .options = movement_options,
          REQUEST(HTTP_GET, "/api/analytics/movements", .list = "movements")},
+        {"analytics", "summary", NULL, run_request, API_READS, .example = "analytics summary",
+         .summary =
+                 "Show MRR of the present month, and how many customers and trials there are",
+         REQUEST(HTTP_GET, "/api/analytics/summary", .list = "currencies",
+                 .columns = "currency start end committed customers_end arpu",
+                 .values = "counts")},
+        {"analytics", "trials", NULL, run_request, API_READS,
+         .example = "analytics trials --from 2026-11-01",
+         .summary = "Show by week of start which trials converted, expired or are open",
+         .options = trial_options, REQUEST(HTTP_GET, "/api/analytics/trials", .list = "weeks")},
+        {"analytics", "plans", NULL, run_request, API_READS, .example = "analytics plans",
+         .summary = "Show MRR and customers by plan and currency",
+         REQUEST(HTTP_GET, "/api/analytics/plans", .list = "plans")},
+        {"analytics", "usage", NULL, run_request, API_READS,
+         .example = "analytics usage --from 2026-11-14",
+         .summary = "Show the use of all customers by days", .options = use_options,
+         REQUEST(HTTP_GET, "/api/analytics/usage", .list = "days")},
+        {"analytics", "renewals", NULL, run_request, API_READS,
+         .example = "analytics renewals --days 30",
+         .summary = "List the contracts and long subscriptions that end or renew next",
+         .options = renewal_options,
+         REQUEST(HTTP_GET, "/api/analytics/renewals", .list = "renewals")},
+        {"analytics", "attention", NULL, run_request, API_READS,
+         .example = "analytics attention",
+         .summary = "List failed payments, ending contracts, and all that waits for a person",
+         REQUEST(HTTP_GET, "/api/analytics/attention", .list = "items")},
         {"analytics", "check", NULL, run_analytics_check, CTL_DATABASE | CTL_RULES,
          .example = "analytics check",
          .summary = "Compute MRR anew, and compare it with what is booked and with Stripe",

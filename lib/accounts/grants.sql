@@ -12,6 +12,8 @@ DECLARE
 BEGIN
     FOR item IN
         WITH wanted (name, privileges) AS (VALUES
+            ('analytics_usage', 'INSERT, SELECT, UPDATE'),
+            ('analytics_usage_days', 'INSERT, SELECT, UPDATE'),
             ('api_keys', 'INSERT, SELECT, UPDATE'),
             ('audit_backfill', 'SELECT, UPDATE'),
             ('audit_chain', 'INSERT, SELECT'),

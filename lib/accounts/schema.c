@@ -3,8 +3,10 @@
 
 #include "accounts/accounts.h"
 #include "accounts/adopt.h"
+#include "analytics/figures.h"
 #include "analytics/revenue.h"
 #include "analytics/revenue_check.h"
+#include "analytics/usage.h"
 #include "audit/refusals.h"
 #include "audit/verify.h"
 #include "billing/audit.h"
@@ -119,6 +121,8 @@ const struct statement_list *const billing_statements[] = {
 	&payment_event_statements,
 	&price_plan_statements,
 	&unknown_price_statements,
+	&analytics_figure_statements,
+	&analytics_usage_statements,
 	&revenue_check_statements,
 	&revenue_statements,
 	&reversal_statements,

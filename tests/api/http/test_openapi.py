@@ -269,6 +269,10 @@ def drive(api, stack):
     yield "revoke_license", owner.post(f"/api/licenses/{customer_id}/revoke", {"reason": "test"})
     yield "get_revocations", nobody.get("/api/licenses/revocations")
     yield "get_revenue", owner.get("/api/analytics/revenue?from=2025-01&to=2026-12")
+    for name, path in (("get_summary", "summary"), ("get_trials", "trials"),
+                       ("get_plan_figures", "plans"), ("get_usage_totals", "usage"),
+                       ("list_renewals", "renewals?days=400"), ("get_attention", "attention")):
+        yield name, owner.get(f"/api/analytics/{path}")
     yield "list_movements", owner.get("/api/analytics/movements?limit=3")
     yield "list_audit_entries", owner.get(f"/api/audit?customer_id={customer_id}")
     page = client.get(f"/api/events?customer_id={customer_id}&limit=100")

@@ -1,0 +1,97 @@
+/* figures.c: trials, plans, renewals, and what needs a hand. */
+#include "analytics/figures.h"
+
+#include "base/text.h"
+
+const struct column trial_week_columns[] =
+        COLUMNS(struct trial_week, week, started, converted, expired, open, conversion);
+const struct column plan_figures_columns[] =
+        COLUMNS(struct plan_figures, plan, currency, mrr, committed, customers, arpu);
+const struct column renewal_columns[] =
+        COLUMNS(struct renewal, id, at, customer_id, company_name, email, kind, plan, ends,
+                currency, mrr);
+const struct column attention_columns[] = COLUMNS(struct attention, kind, customer_id,
+                                                  company_name, email, subject, since, detail);
+const struct column summary_counts_columns[] =
+        COLUMNS(struct summary_counts, customers, trials_open, trials_ending, past_due, ending,
+                contracts, contracts_ending);
+
+extern const char analytics_trials_sql[];    /* trials.sql */
+extern const char analytics_renewals_sql[];  /* renewals.sql */
+extern const char analytics_attention_sql[]; /* attention.sql */
+extern const char analytics_counts_sql[];    /* counts.sql */
+
+enum { TRIALS, PLANS, RENEWALS, ATTENTION, COUNTS };
+
+static const struct statement statements[] = {
+        [TRIALS] = {"analytics_trials", ROWS_OF(struct trial_week, trial_week_columns),
+                    .sql = analytics_trials_sql, .reads = true},
+        [PLANS] = {"analytics_plans", ROWS_OF(struct plan_figures, plan_figures_columns),
+                   .sql = "SELECT plan, currency, trim_scale(sum(mrr))::text AS mrr, "
+                          "trim_scale(sum(committed))::text AS committed, "
+                          "sum(customers)::bigint AS customers, "
+                          "trim_scale(round(sum(mrr) / NULLIF(sum(customers), 0), 6))::text "
+                          "  AS arpu "
+                          "FROM revenue_plans GROUP BY plan, currency "
+                          "ORDER BY currency, sum(revenue_plans.mrr) DESC, plan"},
+        [RENEWALS] = {"analytics_renewals", ROWS_OF(struct renewal, renewal_columns),
+                      .sql = analytics_renewals_sql},
+        [ATTENTION] = {"analytics_attention", ROWS_OF(struct attention, attention_columns),
+                       .sql = analytics_attention_sql, .reads = true},
+        [COUNTS] = {"analytics_counts", ROWS_OF(struct summary_counts, summary_counts_columns),
+                    .sql = analytics_counts_sql},
+};
+
+const struct statement_list analytics_figure_statements = STATEMENT_LIST(statements);
+
+enum fail
+analytics_trials(struct operation *operation, const char *from, const char *to,
+                 const struct trial_week **out, size_t *count)
+{
+	return db_rows(operation->db, operation->task, &statements[TRIALS],
+	               PARAMETERS(from, to, param_now(operation)), (void *)out, count);
+}
+
+enum fail
+analytics_plans(struct operation *operation, const struct plan_figures **out, size_t *count)
+{
+	return db_rows(operation->db, operation->task, &statements[PLANS], NO_PARAMETERS,
+	               (void *)out, count);
+}
+
+enum fail
+analytics_renewals(struct operation *operation, int64_t days, struct page *page,
+                   const struct renewal **out, size_t *count)
+{
+	struct task *task = operation->task;
+	int64_t after;
+
+	if (page->id != NULL && !text_parse_int(page->id, &after))
+		return page_fail(task);
+	TRY(db_rows(operation->db, task, &statements[RENEWALS],
+	            PARAMETERS(param_now(operation),
+	                       param_time(task, INSTANT_MS(operation->now_ms + days * DAY_MS)),
+	                       param_time(task, page->at), page->id, page_limit(task, page)),
+	            (void *)out, count));
+	if (page_has_next(page, count))
+		page->next = page_cursor(task, (*out)[*count - 1].at, (*out)[*count - 1].id);
+	return FAIL_NONE;
+}
+
+enum fail
+analytics_attention(struct operation *operation, const struct attention **out, size_t *count)
+{
+	return db_rows(
+	        operation->db, operation->task, &statements[ATTENTION],
+	        PARAMETERS(param_now(operation), param_int(operation->task, ATTENTION_MAX)),
+	        (void *)out, count);
+}
+
+enum fail
+analytics_counts(struct operation *operation, struct summary_counts *out)
+{
+	bool found;
+
+	return db_row(operation->db, operation->task, &statements[COUNTS],
+	              PARAMETERS(param_now(operation)), out, &found);
+}

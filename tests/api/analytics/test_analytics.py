@@ -1,0 +1,166 @@
+"""Figures for operators: what subscriptions at Stripe, contracts, trials and use add up to."""
+
+import csv
+import datetime
+import io
+import json
+from decimal import Decimal
+
+import pytest
+
+from support.client import expect
+from support.payments import ask, buy, settled
+from support.stack import wait_for
+
+CSV = {"Accept": "text/csv"}
+TODAY = datetime.datetime.now(datetime.timezone.utc)
+
+
+def figures(api, path, status=200, code=None):
+    return expect(api.owner.get(f"/api/analytics/{path}"), status, code)
+
+
+def movements(api, customer):
+    """The customer's movements, the oldest first: kind, amount, after."""
+    rows, cursor = [], ""
+    while cursor is not None:
+        page = figures(api, f"movements?limit=100{cursor}")
+        rows += [row for row in page["movements"] if row["customer_id"] == customer.id]
+        cursor = page["next_cursor"] and f"&cursor={page['next_cursor']}"
+    return [(row["kind"], row["currency"], row["amount"], row["after"]) for row in reversed(rows)]
+
+
+def check_identity(api):
+    """Each month adds up, and starts with the end of the one before."""
+    months = figures(api, "revenue")["months"]
+    assert months
+    ends = {}
+    for row in months:
+        start, new, expansion, contraction, churn, reactivation, end, opening = (
+            Decimal(row[name]) for name in ("start", "new", "expansion", "contraction", "churn",
+                                            "reactivation", "end", "opening"))
+        assert start + new + expansion - contraction - churn + reactivation == end, row
+        assert start == ends.get(row["currency"], 0) + opening, row
+        ends[row["currency"]] = end
+
+
+def test_a_life_at_stripe(api, stack, stripe):
+    customer = api.sign_up(company_name='=HYPERLINK("http://evil.example")')
+    assert movements(api, customer) == []
+    bought = buy(stack, customer, "starter")
+    [(kind, currency, first, after)] = movements(api, customer)
+    assert (kind, currency, first) == ("new", "usd", after) and Decimal(first) > 0
+    expect(ask(customer.client, "upgrade", customer.id, new_plan="professional"), 200)
+    [_, (kind, _, amount, after)] = movements(api, customer)
+    assert kind == "expansion" and Decimal(first) + Decimal(amount) == Decimal(after)
+    item = stack.stripe.state()["subscriptions"][bought["stripe_subscription_id"]]["item"]
+    stripe.call("POST", f"/v1/subscriptions/{bought['stripe_subscription_id']}",
+                {"items[0][id]": item, "items[0][quantity]": 3})
+    settled(stack, customer.id)
+    assert Decimal(movements(api, customer)[-1][3]) == 3 * Decimal(after)
+    expect(ask(customer.client, "cancel", customer.id), 200)
+    settled(stack, customer.id)
+    assert movements(api, customer)[-1][::3] == ("churn", "0")
+    check_identity(api)
+    month = figures(api, "revenue")["months"]
+    expect(api.owner.delete(f"/api/customers/{customer.id}"), 200)
+    assert figures(api, "revenue")["months"] == month
+    assert movements(api, customer)[-1][::3] == ("churn", "0")
+
+
+def test_a_scheduled_end_is_not_committed(api, stack):
+    customer = api.sign_up()
+    buy(stack, customer, "starter")
+
+    def usd():
+        [row] = [row for row in figures(api, "summary")["currencies"] if row["currency"] == "usd"]
+        return Decimal(row["end"]), Decimal(row["committed"])
+    end, committed = usd()
+    expect(ask(customer.client, "cancel", customer.id, at_period_end=True), 200)
+    settled(stack, customer.id)
+    assert usd() == (end, committed - Decimal(movements(api, customer)[0][2]))
+
+
+def test_a_contract(api):
+    customer = api.sign_up()
+    until = (TODAY + datetime.timedelta(days=60)).strftime("%Y-%m-%dT00:00:00.000Z")
+    path = f"/api/customers/{customer.id}/contracts"
+    price = {"amount_minor": 1000000, "currency": "eur", "interval": "year"}
+    made = expect(api.owner.post(path, {"plan": "enterprise", "billing": "manual", "ends_at": until,
+                                        "price": price}), 201)["contract"]
+    assert movements(api, customer) == [("new", "eur", "83333.333333", "83333.333333")]
+    expect(api.owner.patch(f"{path}/{made['contract_id']}", {
+        "version": 1, "price": {**price, "amount_minor": 1200000}}), 200)
+    assert movements(api, customer)[-1] == ("expansion", "eur", "16666.666667", "100000")
+    [renewal] = [row for row in figures(api, "renewals?days=90&limit=100")["renewals"]
+                 if row["customer_id"] == customer.id]
+    assert (renewal["kind"], renewal["ends"], renewal["mrr"]) == ("contract", True, "100000")
+    expect(api.owner.post(f"{path}/{made['contract_id']}/end", {}), 200)
+    assert movements(api, customer)[-1] == ("churn", "eur", "-100000", "0")
+    check_identity(api)
+
+
+def test_trials_by_week(api):
+    before = figures(api, "trials")["weeks"][-1]
+    api.sign_up()
+    after = figures(api, "trials")["weeks"][-1]
+    assert (after["started"], after["open"]) == (before["started"] + 1, before["open"] + 1)
+    assert after["started"] == after["converted"] + after["expired"] + after["open"]
+
+
+def test_the_use_of_all(api, stack):
+    customer = api.sign_up()
+    expect(customer.client.post("/api/usage/report", {
+        "customer_id": customer.id, "active_devices": 7, "total_devices": 9}), 201)
+    stack.sql("DELETE FROM analytics_usage_days")
+
+    def counted():
+        days = figures(api, "usage?metric=active_devices")["days"]
+        return days and int(days[-1]["peak"]) >= 7
+    wait_for(counted)
+
+
+def test_csv_is_safe_in_a_spreadsheet(api, stack):
+    for company in ("=1+1", "+1", "-1", "@SUM(A1)"):
+        customer = api.sign_up(company_name=company)
+        stack.sql(f"""INSERT INTO revenue_movements (customer_id, currency, kind, happened_at, mrr_before, mrr,
+            plan) VALUES ('{customer.id}', 'xts', 'new', now(), 0, 5, 'starter');
+            INSERT INTO revenue_movements (customer_id, currency, kind, happened_at, mrr_before, mrr, plan)
+            VALUES ('{customer.id}', 'xts', 'churn', now(), 5, 0, 'starter')""")
+    answer = api.owner.get("/api/analytics/movements?currency=xts&limit=100", headers=CSV)
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    assert {row["company_name"] for row in rows} == {"'=1+1", "'+1", "-1", "'@SUM(A1)"}
+    assert {row["amount"] for row in rows} == {"5", "-5"}
+    months = list(csv.DictReader(io.StringIO(
+        api.owner.get("/api/analytics/revenue?currency=xts", headers=CSV).text, newline="")))
+    assert months[-1]["new"] == months[-1]["churn"] == "25" and months[-1]["end"] == "0"
+
+
+@pytest.mark.parametrize("path, field", [
+    ("revenue?from=2026-02&to=2026-01", "to"), ("revenue?from=2000-01&to=2026-01", "from"),
+    ("revenue?from=2026-13", "from"), ("revenue?currency=USD", "currency"),
+    ("movements?kind=growth", "kind"), ("movements?month=2026-1", "month"),
+    ("movements?cursor=x", "cursor"), ("trials?from=2020-01-01&to=2026-01-01", "from"),
+    ("usage?from=2020-01-01", "from"), ("renewals?days=401", "days"), ("renewals?limit=101", "limit")])
+def test_bad_fields(api, path, field):
+    answer = figures(api, path, 400, "invalid_request")
+    assert [detail["field"] for detail in answer["details"]] == [field]
+
+
+def test_check_finds_nothing_and_finds_what_is_wrong(api, stack):
+    customer = api.sign_up()
+    buy(stack, customer, "professional")
+    stack.sql("DELETE FROM revenue_movements WHERE currency = 'xts'")
+
+    def check():
+        done = stack.billingctl("analytics", "check", "--json", check=False)
+        return done.returncode, json.loads(done.stdout)
+    status, answer = check()
+    assert (status, answer["unexplained"]) == (0, 0), answer
+    assert answer["compared_with_stripe"] and answer["subscriptions"] > 0
+    stack.sql(f"UPDATE revenue_values SET mrr = mrr + 1 WHERE customer_id = '{customer.id}'")
+    status, answer = check()
+    assert status == 3 and {row["what"] for row in answer["differences"]} >= {"value", "movements"}
+    stack.sql(f"UPDATE revenue_values SET mrr = mrr - 1 WHERE customer_id = '{customer.id}'")
+    assert check()[0] == 0
