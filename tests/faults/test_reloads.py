@@ -11,7 +11,7 @@ from chaos.processes import Daemon, LogTail, children, is_alive, kill
 from support.stack import VARIANT, wait_for
 
 STACK = {"WORKERS": 4, "STRIPE_WORKERS": 2}
-CHILDREN = 7  # the workers of both pools and the jobs process
+CHILDREN = 8  # the workers of both pools, the jobs process and the one of webhooks
 RELOADS = 50 if VARIANT != "sanitize" else 12
 CLIENTS = 24
 
