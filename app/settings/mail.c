@@ -71,6 +71,7 @@ app_settings_mail_rules(struct task *task, const struct app_settings *settings, 
 	        .from = settings->mail_from,
 	        .operators = settings->mail_operators,
 	        .base_url = settings->base_url,
+	        .sign_in_links = settings->mail_sign_in_links,
 	        .timeout_ms = settings->smtp_timeout_s * 1000,
 	};
 	if (out->configured || always)

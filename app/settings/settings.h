@@ -86,6 +86,7 @@ struct app_settings {
 	const char *mail_from;
 	const char *mail_operators;
 	const char *mail_templates;
+	bool mail_sign_in_links;
 	const char *webhook_allow;
 	const char *webhook_ca_file;
 	const char *log_level;

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <curl/curl.h>
 
@@ -20,6 +22,7 @@ enum { WORDS_MAX = 512 };
 
 struct mail_client {
 	CURL *easy;
+	curl_socket_t kept; /* of the connection that is kept, or CURL_SOCKET_BAD */
 	struct mail_client_options options;
 };
 
@@ -115,6 +118,7 @@ mail_client_new(const struct mail_client_options *options)
 		curl_global_cleanup();
 		return NULL;
 	}
+	client->kept = CURL_SOCKET_BAD;
 	client->options = *options;
 	return client;
 }
@@ -124,6 +128,9 @@ mail_client_free(struct mail_client *client)
 {
 	if (client == NULL)
 		return;
+	/* libcurl says goodbye, and waits two minutes for a server that does not answer that. */
+	if (client->kept != CURL_SOCKET_BAD)
+		(void)shutdown(client->kept, SHUT_RDWR);
 	curl_easy_cleanup(client->easy);
 	curl_global_cleanup();
 	free(client);
@@ -183,6 +190,25 @@ watch(CURL *easy, curl_infotype kind, char *bytes, size_t length, void *context)
 		}
 	}
 	return 0;
+}
+
+/* libcurl's callback: closes the socket of a connection. */
+static int
+close_socket(void *context, curl_socket_t socket)
+{
+	struct mail_client *client = context;
+
+	if (client->kept == socket)
+		client->kept = CURL_SOCKET_BAD;
+	return close(socket);
+}
+
+static bool
+set_sockets(struct mail_client *client)
+{
+	return curl_easy_setopt(client->easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket) ==
+	               CURLE_OK &&
+	       curl_easy_setopt(client->easy, CURLOPT_CLOSESOCKETDATA, client) == CURLE_OK;
 }
 
 static bool
@@ -344,11 +370,13 @@ talk_to_server(struct mail_client *client, struct arena *arena,
 
 	*out = (struct mail_answer){
 	        .outcome = MAIL_DELAYED, .step = "", .status = "", .words = ""};
-	if (set_rules(easy, &client->options) && set_tls(easy, &client->options) &&
-	    set_user(easy, &client->options) && set_talk(easy, &talk, why) &&
-	    set_letter(easy, arena, letter, &recipients))
+	if (set_sockets(client) && set_rules(easy, &client->options) &&
+	    set_tls(easy, &client->options) && set_user(easy, &client->options) &&
+	    set_talk(easy, &talk, why) && set_letter(easy, arena, letter, &recipients))
 		code = curl_easy_perform(easy);
 	judge(arena, code, &talk, why, out);
+	if (curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &client->kept) != CURLE_OK)
+		client->kept = CURL_SOCKET_BAD;
 	/* The handle outlives what its options point to. */
 	curl_easy_reset(easy);
 }

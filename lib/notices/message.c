@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "billing/address.h"
 
-enum { WORD_MAX = 75, PLAIN_HEADER_MAX = 70, PLAIN_LINE_MAX = 78, QUOTED_LINE_MAX = 76 };
+enum { WORD_MAX = 75, PLAIN_HEADER_MAX = 70, PLAIN_LINE_MAX = 200, QUOTED_LINE_MAX = 76 };
 enum { CHECK_ARENA = 64 * 1024 };
 
 #define FROM "From: "

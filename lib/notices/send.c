@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "billing/customers.h"
+#include "callers/session_links.h"
 #include "events/attempts.h"
 #include "notices/compose.h"
 #include "notices/digest.h"
@@ -56,6 +57,30 @@ fault_of(struct operation *operation, const struct claimed_notice *notice)
 	return notice->wanted ? NULL : "the customer wants none";
 }
 
+/* Sets the links of a notice to a customer: the account page, signed in by the link if that is wanted, and
+ * where the invoice can be paid. */
+static enum fail
+add_links(struct operation *operation, const struct claimed_notice *notice,
+          enum notice_kind kind, struct notice_values *values)
+{
+	const struct mail_policy *mail = &operation->billing->mail;
+	const struct notice_template *template = &mail->templates->kinds[kind];
+	bool pays = notice_template_has(template, NOTICE_PAYMENT_LINK);
+	struct session_link link;
+
+	values->of[NOTICE_PAYMENT_LINK] = notice->payment_link;
+	if (is_to_customer(notice) && mail->sign_in_links &&
+	    (notice_template_has(template, NOTICE_ACCOUNT_LINK) ||
+	     (pays && notice->payment_link == NULL))) {
+		TRY(session_link_customer(operation, notice->customer_id, LINK_MINUTES_MAX,
+		                          &link));
+		values->of[NOTICE_ACCOUNT_LINK] = link.url;
+	}
+	if (notice->payment_link == NULL)
+		values->of[NOTICE_PAYMENT_LINK] = values->of[NOTICE_ACCOUNT_LINK];
+	return FAIL_NONE;
+}
+
 static enum fail
 compose(struct operation *operation, const struct claimed_notice *notice,
         struct mail_letter *out)
@@ -70,9 +95,7 @@ compose(struct operation *operation, const struct claimed_notice *notice,
 	notice_common_values(operation, &values);
 	if (notice->customer_id != NULL)
 		notice_customer_values(&customer, &values);
-	values.of[NOTICE_PAYMENT_LINK] = notice->payment_link != NULL
-	                                         ? notice->payment_link
-	                                         : values.of[NOTICE_ACCOUNT_LINK];
+	TRY(add_links(operation, notice, kind, &values));
 	notice_facts_values(operation->task->arena, notice->facts, &values);
 	if (kind == NOTICE_DIGEST)
 		TRY(notice_digest_values(operation, &values));

@@ -129,6 +129,27 @@ notice_templates_load(struct task *task, const char *folder, struct notice_templ
 	return FAIL_NONE;
 }
 
+/* Whether the text has the placeholder. Two braces are one that is written. */
+static bool
+has_field(const char *text, enum notice_field field)
+{
+	while ((text = strchr(text, '{')) != NULL) {
+		size_t length = strspn(++text, NAME_CHARACTERS);
+
+		if (*text == '{')
+			text++;
+		else if (notice_field_of(text, length) == field)
+			return true;
+	}
+	return false;
+}
+
+bool
+notice_template_has(const struct notice_template *template, enum notice_field field)
+{
+	return has_field(template->subject, field) || has_field(template->body, field);
+}
+
 static void
 add_value(struct text *out, const char *value, bool lines)
 {

@@ -63,6 +63,7 @@ struct mail_policy {
 	const char *from;      /* "Name <address>", or an address alone */
 	const char *operators; /* addresses, separated by commas */
 	const char *base_url;
+	bool sign_in_links; /* a customer's link to the account page signs it in, once */
 	int64_t timeout_ms; /* the longest time that the sending of one notice takes */
 	const struct notice_templates *templates; /* when it is configured */
 };

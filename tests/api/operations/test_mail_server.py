@@ -8,7 +8,7 @@ import time
 import pytest
 
 from support.mail import MailServer, make_authority
-from support.stack import PASSED_ON, ROOT, VARIANT
+from support.stack import PASSED_ON, ROOT, VARIANT, within
 
 PASSWORD = "swordfish-93-swordfish"
 
@@ -99,6 +99,14 @@ def test_what_is_said_when_it_is_not_accepted(step, answer, said):
         done = send(server)
         assert done.returncode == 1 and said in done.stderr, done.stderr
         assert not server.ledger and len(server.tried) == 1
+
+
+def test_a_server_that_does_not_say_goodbye():
+    with MailServer() as server:
+        server.rule = lambda at, _address: "hang" if at == "quit" else None
+        start = time.monotonic()
+        assert send(server).returncode == 0
+        assert time.monotonic() - start < within(2)
 
 
 @pytest.mark.parametrize("settings, said", [

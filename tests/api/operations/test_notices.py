@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 
@@ -75,8 +76,8 @@ TEXTS = [
     ("payment.failed", {"id": "in_1", "amount_due": 2900, "currency": "usd"}, "A payment for",
      "https://invoice.example/i/1"),
     ("license.expiring", {"expires_at": "2099-02-28T00:00:00.000Z"}, "expires on 2099-02-28", "2099-02-28"),
-    ("usage.threshold", {"metric": "maxDevices", "threshold": 80, "value": 8, "limit": 10,
-                         "plan": "starter"}, "80 % of maxDevices", "Used: 8"),
+    ("usage.threshold", {"limit": "devices", "percent": 80, "current": 8, "max": 10},
+     "80 % of devices", "Used: 8"),
     ("subscription.canceled", {"plan": "starter", "ended_at": "2025-01-01T00:00:00.000Z"},
      "is cancelled", "Ended on: 2025-01-01"),
     ("contract.ending", {"plan": "enterprise", "ends_at": "2099-03-31T00:00:00.000Z",
@@ -103,12 +104,14 @@ def test_customers_are_told_once(mailing, server, customer):
         assert "Größe GmbH" in letter.text and "{" not in letter.text
         assert letter.message["Bcc"] is None and not letter.message.defects
     assert "Amount: $29.00" in told[1].text
-    # The reader goes on behind what it has read, also in a new process.
-    mailing.script("stop", "billingd")
-    mailing.script("start", "billingd")
-    tell(mailing, "license.expiring", customer.id, expires_at="2099-02-28T00:00:00.000Z")
-    finished(mailing, customer, len(TEXTS) + 1)
-    assert len(letters(server, customer.email)) == len(TEXTS) + 1
+    # The link to the account page signs in once; none is made for a notice without one.
+    token = re.search("/account/#link=(gbl_[0-9a-f]{64})", told[0].text)[1]
+    made = mailing.sql(f"SELECT count(*) FROM session_links WHERE customer_id = '{customer.id}'")
+    assert int(made) == sum("#link=" in letter.text for letter in told) == 4
+    for status in (201, 401):
+        answer = mailing.api.nobody.post("/api/session", {"link": token},
+                                         headers={"X-Billing-Console": "1"})
+        assert answer.status_code == status
 
 
 def test_a_payment_that_came_meanwhile(mailing, server, customer):
@@ -146,12 +149,14 @@ def test_the_digest(mailing, server):
                 f"status = CASE WHEN customer_id = '{lost.id}' THEN 'canceled' ELSE 'past_due' END "
                 f"WHERE customer_id IN ('{lost.id}', '{risky.id}');"
                 f"UPDATE customers SET pending_email = 'x@y.example' WHERE customer_id = '{new.id}'")
-    tell(mailing, "usage.threshold", risky.id, metric="maxDevices", threshold=100, value=10, limit=10)
+    tell(mailing, "usage.threshold", risky.id, limit="devices", percent=100, current=10, max=10)
     before = len([letter for letter in server.ledger if "week" in letter.subject])
     mailing.script("stop", "billingd")
     mailing.sql("DELETE FROM notices WHERE source LIKE 'digest%'")
     mailing.script("start", "billingd")
     sent = wait_for(lambda: [letter for letter in server.ledger if "week" in letter.subject][before:])
+    # The new process goes on behind what was read before.
+    assert len({letter.message_id for letter in server.ledger}) == len(server.ledger)
     parts = dict(part.split("\n", 1) for part in
                  sent[0].text.replace("\r\n", "\n").strip().split("\n\n") if "\n" in part)
     named = {title.split(",")[0].split(":")[0]: lines for title, lines in parts.items()}

@@ -37,7 +37,7 @@ class Letter:
 
 
 class MailServer(Controller):
-    """`rule(step, address)`, with the step "rcpt" or "data", gives an answer such as "451 Later"; "hang"
+    """`rule(step, address)`, with the step "rcpt", "data" or "quit", gives an answer such as "451 Later"; "hang"
     and "close" do that; None accepts. A letter is in `ledger` once it is accepted, in `seen` once its text
     came. Each address that was tried is in `tried`."""
 
@@ -100,6 +100,11 @@ class MailServer(Controller):
             self.ledger.append(letter)
             return "250 2.0.0 accepted"
         return await self._obey(server, order)
+
+    async def handle_QUIT(self, server, _session, _envelope):
+        """aiosmtpd's hook."""
+        order = self.rule("quit", None)
+        return "221 Bye" if order is None else await self._obey(server, order)
 
     @property
     def url(self):

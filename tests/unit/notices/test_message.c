@@ -103,14 +103,14 @@ START_TEST(test_text_that_is_not_plain_is_quoted)
 {
 	const char *body =
 	        strstr(written("", "s", "gr\xc3\xbc\xc3\x9f = x \nend\t\n"), "\r\n\r\n");
-	char longer[202] = "";
+	char longer[203] = "";
 
 	ck_assert_str_eq(body + 4, "gr=C3=BC=C3=9F =3D x=20\r\nend=09\r\n");
-	memset(longer, 'a', 200);
-	longer[200] = '\n';
+	memset(longer, 'a', 201);
+	longer[201] = '\n';
 	body = strstr(written("", "s", longer), "\r\n\r\n") + 4;
 	ck_assert_uint_eq(strcspn(body, "\r"), 76);
-	ck_assert_uint_eq(strlen(body), 200 + 2 + 3 * 2);
+	ck_assert_uint_eq(strlen(body), 201 + 2 + 3 * 2);
 	ck_assert_ptr_nonnull(strstr(written("", "s", "\xc3\xa4\rb\n"), "=0Db\r\n"));
 }
 END_TEST

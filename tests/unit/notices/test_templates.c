@@ -124,6 +124,19 @@ START_TEST(test_values_are_put_in)
 }
 END_TEST
 
+START_TEST(test_which_placeholders_a_template_has)
+{
+	const struct notice_template *template = &templates.kinds[NOTICE_TRIAL_ENDING];
+
+	(void)filled("Subject: {plan}\n\n{{days} {{{support}\n",
+	             (struct notice_values){{NULL}});
+	ck_assert(notice_template_has(template, NOTICE_PLAN));
+	ck_assert(notice_template_has(template, NOTICE_SUPPORT));
+	ck_assert(!notice_template_has(template, NOTICE_DAYS));
+	ck_assert(!notice_template_has(template, NOTICE_ACCOUNT_LINK));
+}
+END_TEST
+
 START_TEST(test_a_subject_has_a_bound)
 {
 	char *name = arena_alloc(task.arena, 1001);
@@ -175,6 +188,7 @@ main(void)
 	tcase_add_loop_test(tests, test_faults_are_named_with_file_and_line, 0, ROWS(cases));
 	tcase_add_test(tests, test_a_nul_a_long_line_and_a_missing_file_are_refused);
 	tcase_add_test(tests, test_values_are_put_in);
+	tcase_add_test(tests, test_which_placeholders_a_template_has);
 	tcase_add_test(tests, test_a_subject_has_a_bound);
 	tcase_add_test(tests, test_the_shipped_templates_are_sound_and_complete);
 	tcase_add_test(tests, test_tables_are_whole);
