@@ -149,6 +149,19 @@ measure_events(struct operation *operation, struct metrics *metrics)
 }
 
 static enum fail
+measure_reminders(struct operation *operation, struct metrics *metrics)
+{
+	struct reminder_figures figures;
+	struct instant since;
+
+	TRY(reminder_figures(operation, &figures));
+	since = figures.overdue_since;
+	metrics_set(metrics, METRIC_REMINDERS_SECONDS,
+	            since.known ? (operation->now_ms - since.ms) / SECOND_MS : 0);
+	return FAIL_NONE;
+}
+
+static enum fail
 measure(struct operation *operation, struct metrics *metrics)
 {
 	struct revocation_list_figures figures;
@@ -159,6 +172,7 @@ measure(struct operation *operation, struct metrics *metrics)
 	TRY(measure_usage(operation, metrics));
 	TRY(measure_audit(operation, metrics));
 	TRY(measure_events(operation, metrics));
+	TRY(measure_reminders(operation, metrics));
 
 	TRY(revocation_list_figures(operation, &figures));
 	since = figures.unlisted_since;

@@ -17,7 +17,7 @@ struct clock_watch {
 	bool is_back;
 };
 
-enum { TAKE, LATER, DONE, WATCH_CLOCK, MAKE };
+enum { TAKE, LATER, DONE, WATCH_CLOCK, MAKE, FIGURES };
 
 static const struct statement statements[] = {
         [TAKE] = {"reminders_take",
@@ -42,6 +42,16 @@ static const struct statement statements[] = {
                         "SELECT seen_at > $1::timestamptz + interval '1 hour' AS is_back "
                         "FROM seen"},
         [MAKE] = {"reminders_make", .sql = "SELECT FROM (SELECT reminders_make($1)) made"},
+        /* A look that is due at once has no time. */
+        [FIGURES] = {"reminder_figures", ROWS_WITH(struct reminder_figures, overdue_since),
+                     .sql = "SELECT min(at) AS overdue_since FROM (SELECT min(due_at) AS at "
+                            "  FROM unnest(ARRAY['trial', 'contract', 'license']) AS k (kind) "
+                            "  CROSS JOIN LATERAL (SELECT due_at FROM reminders r "
+                            "    WHERE r.kind = k.kind AND due_at > '-infinity' "
+                            "    AND due_at <= $1 ORDER BY due_at LIMIT 1) r "
+                            "  UNION ALL (SELECT check_at FROM usage_watch "
+                            "    WHERE check_at > '-infinity' AND check_at <= $1 "
+                            "    ORDER BY check_at LIMIT 1)) oldest"},
 };
 
 const struct statement_list reminder_statements = STATEMENT_LIST(statements);
@@ -107,6 +117,15 @@ reminder_data(struct arena *arena, const char *object, int64_t days)
 {
 	return arena_printf(arena, "%.*s,\"days_left\":%lld}", (int)strlen(object) - 1, object,
 	                    (long long)days);
+}
+
+enum fail
+reminder_figures(struct operation *operation, struct reminder_figures *out)
+{
+	bool found;
+
+	return db_row(operation->db, operation->task, &statements[FIGURES],
+	              PARAMETERS(param_now(operation)), out, &found);
 }
 
 enum fail

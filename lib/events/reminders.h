@@ -53,6 +53,14 @@ typedef enum fail reminder_look(struct operation *operation, const struct remind
 /* A job: notices that the clock was set back by more than an hour, and has all objects looked at anew. */
 enum fail reminders_watch_clock(struct operation *operation, int64_t *done) MUST_CHECK;
 
+/* When the oldest look became due that was not made yet; unknown: none is overdue. */
+struct reminder_figures {
+	struct instant overdue_since;
+};
+
+enum fail reminder_figures(struct operation *operation,
+                           struct reminder_figures *out) MUST_CHECK;
+
 /* A step of a job: looks at the objects of one kind that are due; `*done` counts. */
 enum fail reminders_run(struct operation *operation, const char *kind, reminder_look *look,
                         int64_t *done) MUST_CHECK;

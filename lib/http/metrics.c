@@ -83,6 +83,9 @@ static const struct {
         [METRIC_EVENTS_WAITING_SECONDS] = {"billing_events_waiting_seconds", "gauge",
                                            "How long the oldest event has waited for an open "
                                            "transaction, which keeps it from its readers."},
+        [METRIC_REMINDERS_SECONDS] = {"billing_reminders_overdue_seconds", "gauge",
+                                      "How long the oldest end or limit that is due has waited "
+                                      "to be looked at for events."},
         [METRIC_METER_EVENTS_SENT] = {"billing_meter_events_total", "counter",
                                       "Meter events sent to Stripe."},
         [METRIC_METER_EVENTS_PENDING] = {"billing_meter_events_pending", "gauge",

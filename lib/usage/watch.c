@@ -156,18 +156,19 @@ remembered_name(const struct operation *operation, const struct usage_limit *lim
 	return arena_printf(operation->task->arena, "%s %.7s", limit->name, now);
 }
 
-/* {name, percent, current, max}, as in the answers to reports. */
+/* {name, limit, in_use, threshold}, of which the first three are those of "over_limit" in the answers to
+ * changes of plans. */
 static const char *
 data_of(struct operation *operation, const struct usage_limit *limit, int64_t percent)
 {
 	struct json_out json = json_out_new(operation->task->arena, 128);
 
 	json_out_open(&json, NULL, '{');
-	json_out_string(&json, "limit", limit->name);
+	json_out_string(&json, "name", limit->name);
+	json_out_int(&json, "limit", limit->max);
+	json_out_raw(&json, "in_use", limit->current);
 	if (percent > 0)
-		json_out_int(&json, "percent", percent);
-	json_out_raw(&json, "current", limit->current);
-	json_out_int(&json, "max", limit->max);
+		json_out_int(&json, "threshold", percent);
 	json_out_close(&json, '}');
 	return json.text.data;
 }

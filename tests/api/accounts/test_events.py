@@ -159,3 +159,33 @@ def test_billingctl_follows(stack, api):
         wait_for(printed)
         lines = [json.loads(line) for line in following.stdout]
     assert len(lines) == 2 and {line["customer_id"] for line in lines} <= set(made)
+
+
+def test_a_date_that_comes(api, stack, events_of):
+    """The jobs tell of the end of a trial, with the subscription as the API shows it."""
+    customer = api.sign_up()
+    stack.sql("UPDATE subscriptions SET trial_ends_at = now() + interval '7 days' "
+              f"WHERE customer_id = '{customer.id}'")
+    wait_for(lambda: "trial.ending" in types(events_of(customer.client)))
+    shown = expect(customer.client.get(f"/api/customers/{customer.id}"), 200)["subscription"]
+    told = events_of(customer.client, "&type=trial.ending")
+    assert [event["data"] for event in told] == [{**shown, "days_left": 7}]
+
+
+def test_use(api, events_of):
+    """Reports take instances into use and reach a limit; overrides and releases follow."""
+    customer = api.sign_up()
+    for name, devices in (("a", 8), ("a", 8), ("b", 0)):
+        expect(customer.client.post("/api/usage/report", {
+            "customer_id": customer.id, "instance_id": name, "active_devices": devices,
+            "total_devices": devices}), 201)
+    wait_for(lambda: "usage.threshold" in types(events_of(customer.client)))
+    path = f"/api/customers/{customer.id}/instances"
+    released = expect(customer.client.delete(f"{path}/b"), 200)["instance"]
+    told = events_of(customer.client)[len(SIGN_UP):]
+    assert sorted((event["type"], event["data"].get("instance_id")) for event in told) == [
+        ("instance.activated", "a"), ("instance.activated", "b"), ("instance.released", "b"),
+        ("usage.threshold", None)]
+    assert [event["data"] for event in told if event["type"] == "instance.released"] == [released]
+    assert [event["data"] for event in told if event["type"] == "usage.threshold"] == [
+        {"name": "devices", "limit": 10, "in_use": 8, "threshold": 80}]

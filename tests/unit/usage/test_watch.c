@@ -81,7 +81,7 @@ release(const char *id)
 }
 
 #define OF(limit, percent)                                                                     \
-	"data ->> 'limit' = '" limit "' AND data ->> 'percent' = '" percent "'"
+	"data ->> 'name' = '" limit "' AND data ->> 'threshold' = '" percent "'"
 
 START_TEST(test_shares)
 {
@@ -126,7 +126,7 @@ START_TEST(test_instances_reach_their_limit)
 	look_later();
 	is_written(2, "usage.threshold", "true");
 	is_written(1, "instance.over_limit",
-	           "data ->> 'current' = '12' AND data ->> 'max' = '10'");
+	           "data ->> 'in_use' = '12' AND data ->> 'limit' = '10'");
 }
 END_TEST
 
