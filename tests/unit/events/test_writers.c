@@ -47,6 +47,8 @@ START_TEST(test_signing_keys)
 	fine(signing_key_withdraw(&operation, third));
 	is_key(third, "signing_key.retired", "retired");
 	ck_assert_int_eq(written("signing_key.used", "data::text ~ 'pem|BEGIN'"), 0);
+	/* A distrusted key changes the revocation lists that other tests make. */
+	change("DELETE FROM signing_keys WHERE ", " IS NOT NULL");
 }
 END_TEST
 
