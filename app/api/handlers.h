@@ -21,6 +21,15 @@ extern const struct field open_session_body[], sessions_query[], link_body[];
 handler post_session, get_session, delete_session, list_sessions, delete_sessions,
         delete_other_session, post_customer_link;
 
+/* operators.c */
+extern const struct field create_operator_body[];
+handler list_operators, post_operator, delete_operator;
+
+/* stripe_upkeep.c */
+extern const struct field dismiss_body[], map_price_body[];
+handler list_parked, post_parked_retry, post_parked_dismiss, list_unknown_prices,
+        put_price_plan;
+
 /* licenses.c */
 extern const struct field revoke_license_body[], verify_license_body[];
 handler get_license, get_public_key, get_jwks, get_revocations, get_license_history,

@@ -79,6 +79,15 @@ const struct route api_routes[] = {
 	{{HTTP_GET,    "/api/events"},                   WHO_CALLER, SCOPE_BILLING, .handler = list_events, .query = events_query},
 	{{HTTP_GET,    "/api/events/:event_id"},         WHO_CALLER, SCOPE_BILLING, .handler = get_event},
 
+	{{HTTP_GET,    "/api/operators"},                WHO_OPERATOR, .handler = list_operators},
+	{{HTTP_POST,   "/api/operators"},                WHO_OPERATOR, .handler = post_operator, .body = create_operator_body},
+	{{HTTP_DELETE, "/api/operators/:operator_key_id"}, WHO_OPERATOR, .handler = delete_operator},
+	{{HTTP_GET,    "/api/stripe/parked"},            WHO_OPERATOR, .handler = list_parked},
+	{{HTTP_POST,   "/api/stripe/parked/:parked_id/retry"}, WHO_OPERATOR, .handler = post_parked_retry},
+	{{HTTP_POST,   "/api/stripe/parked/:parked_id/dismiss"}, WHO_OPERATOR, .handler = post_parked_dismiss, .body = dismiss_body},
+	{{HTTP_GET,    "/api/stripe/unknown-prices"},    WHO_OPERATOR, .handler = list_unknown_prices},
+	{{HTTP_PUT,    "/api/stripe/prices/:price_id"},  WHO_OPERATOR, .handler = put_price_plan, .body = map_price_body},
+
 	{{HTTP_GET,    "/api/audit"},                    WHO_OPERATOR, .handler = list_audit, .query = audit_query},
 	{{HTTP_GET,    "/api/notices"},                  WHO_OPERATOR, .handler = list_notices, .query = notices_query},
 

@@ -1,7 +1,7 @@
-// access.js: browsers that are signed in as operators.
+// access.js: the operators, and browsers that are signed in as one of them.
 
-import { address, get, remove, signOut } from "/shared/api.js";
-import { ago, badge, busy, dialog, h, notice, part, table, time } from "/shared/ui.js";
+import { address, get, newOnce, post, remove, signOut } from "/shared/api.js";
+import { ago, badge, busy, dialog, field, h, notice, part, secret, table, time } from "/shared/ui.js";
 
 async function end(session, reload) {
   const done = await dialog({
@@ -13,7 +13,45 @@ async function end(session, reload) {
   reload();
 }
 
-export function show({ caller, reload }) {
+async function add(reload) {
+  const done = await dialog({
+    title: "Add an operator", says: ["An owner may do everything, a viewer may only read.", "The key is shown once. Give it to the operator alone."],
+    fields: [
+      field({ name: "name", label: "Name", required: true, maxlength: "100" }),
+      field({ name: "role", label: "Role", options: [["viewer", "Viewer"], ["owner", "Owner"]], value: "viewer" }),
+    ],
+    label: "Add", act: async (given) => secret((await post("/api/operators", given, { once: newOnce() })).api_key, "The operator's key"),
+  });
+  if (done !== undefined) reload();
+}
+
+async function revoke(operator, reload) {
+  const done = await dialog({
+    title: `Revoke the key of ${operator.name}`, says: ["The operator is refused from now on, and signed out everywhere.", "This cannot be undone."],
+    label: "Revoke", danger: true, act: () => remove(address("/api/operators", operator.key_id)),
+  });
+  if (done === undefined) return;
+  notice("The key is revoked.");
+  reload();
+}
+
+const operators = (mayChange, caller, reload) => h("div", { class: "card" }, h("h2", {}, "Operators"),
+  part(async () => table({
+    caption: "Operators, newest first", hideCaption: true,
+    rows: (await get("/api/operators")).operators,
+    columns: [
+      { name: "Name", head: true, show: (row) => h("span", {}, row.name, " ", row.key_id === caller.key_id ? badge("you", "good") : null) },
+      { name: "Role", show: (row) => row.role },
+      { name: "Key", show: (row) => h("code", {}, `${row.prefix}…`) },
+      { name: "Made", show: (row) => time(row.created_at, { day: true }) },
+      { name: "Last used", show: (row) => time(row.last_used_at, { day: true, none: "never" }) },
+      { name: "State", show: (row) => (row.revoked_at ? badge("revoked") : badge("active")) },
+      ...(mayChange ? [{ name: "Action", show: (row) => (row.revoked_at ? "–" : h("button", { type: "button", class: "danger", onclick: () => revoke(row, reload) }, "Revoke …")) }] : []),
+    ],
+  }).element),
+  mayChange ? h("div", { class: "row" }, h("button", { type: "button", onclick: () => add(reload) }, "Add an operator …")) : null);
+
+export function show({ caller, mayChange, reload }) {
   const everywhere = h("button", { type: "button", class: "danger" }, "Sign out everywhere");
   everywhere.addEventListener("click", () => busy(everywhere, async () => {
     await signOut(true);
@@ -21,6 +59,7 @@ export function show({ caller, reload }) {
   }));
   return [
     h("header", {}, h("h1", {}, "Operators and sessions"), h("p", { class: "muted" }, caller.role === "owner" ? "All browsers that are signed in as operators." : "Browsers that are signed in with your key.")),
+    operators(mayChange, caller, reload),
     h("div", { class: "card stack" }, h("h2", {}, "Sessions"),
       part(async () => table({
         caption: "Sessions, used last first", hideCaption: true,

@@ -11,6 +11,7 @@ const PAGES = [
   { path: "revenue", name: "Revenue", load: () => import("./revenue.js") },
   { path: "movements", load: () => import("./movements.js"), under: "revenue" },
   { path: "webhooks", name: "Webhooks", load: () => import("./webhooks.js") },
+  { path: "stripe", name: "Stripe", load: () => import("./stripe.js") },
   { path: "audit", name: "Audit trail", load: () => import("./audit.js") },
   { path: "access", name: "Operators and sessions", load: () => import("./access.js") },
   { path: "health", name: "Health", load: () => import("./health.js") },

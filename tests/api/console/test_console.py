@@ -11,7 +11,8 @@ from support.client import expect
 from support.payments import buy
 
 TABS = ("", "/licences", "/installations", "/usage", "/invoices", "/contracts", "/keys", "/timeline")
-PAGES = ("", "customers", "revenue", "movements?kind=new", "webhooks", "audit", "access", "health")
+PAGES = ("", "customers", "revenue", "movements?kind=new", "webhooks", "stripe", "audit", "access",
+         "health")
 
 
 @pytest.fixture(scope="module", name="place")
@@ -165,6 +166,52 @@ def test_a_delivery_is_replayed(place, browser):
     browser.press("Remove …")
     browser.press("Remove")
     browser.sees("No endpoint is set up.")
+    assert browser.faults() == []
+
+
+def park(stack, customer, message="No such customer."):
+    """Parks a call of Stripe about the customer."""
+    stack.sql("INSERT INTO stripe_calls (customer_id, kind, path, parameters, idempotency_key, state, "
+              f"created_at, error, error_message) SELECT '{customer.id}', 'customer_update', '/v1/x', '', "
+              f"gen_random_uuid()::text, 'parked', now(), 'resource_missing', $x${message}$x$")
+
+
+def test_what_is_parked_is_tried_again_or_dismissed(place, browser):
+    park(place, place.trier)
+    sign_in(browser, place.admin_key)
+    browser.press("Stripe", "nav a")
+    browser.sees("No such customer.", "Prices that no plan has")
+    browser.settle()
+    browser.press("Dismiss …", "td button")
+    browser.press("Dismiss")
+    browser.sees("reason is required")
+    browser.enter("Reason", "the customer was a test")
+    assert inaccessible(browser) == []
+    browser.press("Dismiss")
+    told(browser, "It is dismissed.")
+    browser.settle()
+    assert "No such customer." not in browser.text()
+    assert place.sql("SELECT detail FROM audit_log WHERE action = 'stripe_call_dismiss'") == "the customer was a test"
+    assert browser.faults(r"status of 400") == []
+
+
+def test_an_operator_is_added_and_revoked(place, browser):
+    sign_in(browser, place.admin_key)
+    browser.go("#/access")
+    browser.press("Add an operator …")
+    browser.enter("Name", "night shift")
+    browser.press("Add")
+    browser.sees("It is shown only now.")
+    key = browser.find("dialog textarea").get_attribute("value")
+    expect(place.api.bearer(key).get("/api/customers"), 200)
+    browser.press("Done")
+    browser.sees("night shift")
+    browser.settle()
+    browser.press("Revoke …", "td button")  # the newest operator stands first
+    browser.sees("Revoke the key of night shift")
+    browser.press("Revoke")
+    told(browser, "The key is revoked.")
+    expect(place.api.bearer(key).get("/api/customers"), 401, "unauthenticated")
     assert browser.faults() == []
 
 

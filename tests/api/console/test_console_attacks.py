@@ -90,8 +90,12 @@ def test_no_payload_runs(place, browser, figures):
             shown += 1
     invoiced = attack_invoice(place, PAYLOADS[0])
     endpoint = attack_webhook(place, PAYLOADS[1])
+    expect(place.api.owner.post("/api/operators", {"name": PAYLOADS[1], "role": "viewer"}), 201)
+    place.sql("INSERT INTO stripe_calls (customer_id, kind, path, parameters, idempotency_key, state, "
+              f"created_at, error, error_message) SELECT '{invoiced}', 'customer_update', '/v1/x', '', "
+              f"'x', 'parked', now(), 'x', $x${PAYLOADS[0]}$x$")
     for page in (f"customer/{invoiced}/invoices", "", "customers", "revenue", "movements", "webhooks",
-                 f"webhooks/{endpoint}", "audit", "access"):
+                 f"webhooks/{endpoint}", "stripe", "audit", "access"):
         browser.go(f"#/{page}")
         shown += 1
         for address in browser.run("return [...document.querySelectorAll('a[href]')].map((a) => a.href)"):

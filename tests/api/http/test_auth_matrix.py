@@ -3,6 +3,7 @@ expected follows from the table's two columns by one rule; a route with an unkno
 
 import json
 import subprocess
+import uuid
 
 import pytest
 
@@ -20,6 +21,9 @@ KNOWN = ("owner", "viewer", "own", "own bearer", "other", "wrong scope", "both")
 ADMITTED = (None, None)
 # The answer to a request that is admitted where the thing is there already, or is not.
 HAS_NONE = {"/api/subscriptions/trial": "subscription_exists",
+            "/api/operators/:operator_key_id": "key_not_found",
+            "/api/stripe/parked/:parked_id/retry": "nothing_to_retry",
+            "/api/stripe/parked/:parked_id/dismiss": "call_not_found",
             "/api/sessions/:session_id": "session_not_found",
             "/api/webhook-endpoints/:endpoint_id/test": "endpoint_disabled",
             "/api/webhook-endpoints/:endpoint_id/replay": "endpoint_disabled",
@@ -133,6 +137,8 @@ def request_for(api, document, customer, method, pattern):
     if ":endpoint_id" in path:
         path = path.replace(":endpoint_id", make_endpoint(api))
     path = path.replace(":event_id", "evt_" + "0" * 32)
+    path = path.replace(":operator_key_id", "key_" + "0" * 24).replace(":parked_id", "call:99999999")
+    path = path.replace(":price_id", "price_matrix")
     if ":session_id" in path:
         path = path.replace(":session_id", "ses_" + "0" * 24)
     reported = 0
@@ -146,7 +152,7 @@ def request_for(api, document, customer, method, pattern):
         return path, None
     values = {"email": api.email(), "license": customer.license, "customer_id": customer.id,
               "to": "plant-8", "reports": [{"customer_id": customer.id}], "id": reported,
-              "reason": "matrix", "url": "https://receiver.invalid/hook", "api_key": customer.api_key,
+              "reason": "matrix", "url": "https://receiver.invalid/hook", "api_key": customer.api_key, "name": uuid.uuid4().hex,
               "billing": "manual", "ends_at": "2040-01-01T00:00:00Z", "version": 1,
               "plan": "enterprise" if pattern.endswith(("/upgrade", "/preview")) else "starter"}
     if operation.id == "receive_stripe_event":

@@ -295,6 +295,17 @@ TABLE = {
     "DELETE /api/sessions/:session_id": send("DELETE", "/api/sessions/ses_" + "0" * 24),
     "GET /api/events": get("/api/events?limit=100"),
     "GET /api/events/:event_id": get("/api/events/evt_" + "0" * 32),
+    "GET /api/operators": get("/api/operators"),
+    "POST /api/operators": send("POST", "/api/operators", lambda place: {"name": uuid.uuid4().hex * 3}),
+    "DELETE /api/operators/:operator_key_id": send("DELETE", lambda place: "/api/operators/" + expect(
+        place.owner.post("/api/operators", {"name": uuid.uuid4().hex}), 201)["operator"]["key_id"]),
+    "GET /api/stripe/parked": get("/api/stripe/parked"),
+    "POST /api/stripe/parked/:parked_id/retry": send("POST", "/api/stripe/parked/call:99999999/retry"),
+    "POST /api/stripe/parked/:parked_id/dismiss": send(
+        "POST", "/api/stripe/parked/call:99999999/dismiss", {"reason": "x" * 500}),
+    "GET /api/stripe/unknown-prices": get("/api/stripe/unknown-prices"),
+    "PUT /api/stripe/prices/:price_id": send(
+        "PUT", lambda place: f"/api/stripe/prices/price_{uuid.uuid4().hex}", {"plan": "starter"}),
     "GET /api/audit": get("/api/audit?limit=100"),
     "GET /api/notices": get("/api/notices?limit=100"),
     "POST /api/webhook-endpoints": send("POST", "/api/webhook-endpoints", endpoint_body),

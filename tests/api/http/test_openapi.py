@@ -205,6 +205,24 @@ def drive_webhooks(owner):
     yield "delete_webhook_endpoint", owner.delete(path)
 
 
+def drive_upkeep(owner, stack, customer_id):
+    """The operations on operators, and on what is parked."""
+    answer = owner.post("/api/operators", {"name": uuid.uuid4().hex})
+    yield "create_operator", answer
+    yield "list_operators", owner.get("/api/operators")
+    yield "revoke_operator", owner.delete(f"/api/operators/{answer.json()['operator']['key_id']}")
+    stack.sql("INSERT INTO stripe_calls (customer_id, kind, path, parameters, idempotency_key, state, "
+              f"created_at) SELECT '{customer_id}', 'customer_update', '/v1/customers/x', '', "
+              "gen_random_uuid()::text, 'parked', now() FROM generate_series(1, 2)")
+    answer = owner.get("/api/stripe/parked")
+    yield "list_parked", answer
+    first, second, *_ = (f"/api/stripe/parked/{call['call_id']}" for call in answer.json()["calls"])
+    yield "dismiss_parked", owner.post(f"{second}/dismiss", {"reason": "driven"})
+    yield "retry_parked", owner.post(f"{first}/retry")
+    yield "list_unknown_prices", owner.get("/api/stripe/unknown-prices")
+    yield "map_price", owner.put("/api/stripe/prices/price_driven", {"plan": "starter"})
+
+
 def drive(api, stack):
     """Every operation once, with success: (operation id, answer)."""
     nobody, owner = api.nobody, api.owner
@@ -262,6 +280,7 @@ def drive(api, stack):
     yield "export_customer", client.get(f"/api/customers/{customer_id}/export")
     yield "transfer_instance", client.post(f"{instance}/transfer", {"to": "plant-8"})
     yield "release_instance", client.delete(instance)
+    yield from drive_upkeep(owner, stack, customer_id)
     yield from drive_sessions(api, customer_id)
     yield from drive_contracts(owner, api.sign_up().id)
     yield from drive_webhooks(owner)
