@@ -151,12 +151,14 @@ class Ledger:
         return dict(zip(names, map(int, values)))
 
 
-# Every sign-up writes one row into each of these tables, or none into any. Each table is read once,
+# Every sign-up writes one row into each of these tables, or none into any. No customer's sequence of
+# events has a gap or a double. Each table is read once,
 # not once for each customer, as some have no index by customer.
 WHOLE = " AND ".join(
     f"customer_id IN (SELECT customer_id FROM {table} WHERE customer_id IS NOT NULL GROUP BY 1 "
     "HAVING count(*) = 1)"
-    for table in ("subscriptions", "api_keys", "licenses", "trial_redemptions", "audit_log"))
+    for table in ("subscriptions", "api_keys", "licenses", "trial_redemptions", "audit_log",
+                  "(SELECT customer_id FROM events WHERE type = 'customer.created') AS created"))
 AUDIT = """
 CREATE TEMP TABLE acknowledged (email text PRIMARY KEY, customer_id text);
 COPY acknowledged FROM stdin;
@@ -169,6 +171,11 @@ SELECT (SELECT count(*) FROM stored),
        (SELECT count(*) - count(DISTINCT lower(email)) FROM stored),
        (SELECT count(*) FROM stored WHERE email NOT IN (SELECT email FROM acknowledged)),
        (SELECT count(*) FROM stored WHERE NOT ({whole}))
+     + (SELECT count(*) FROM event_sequences q FULL JOIN (
+         SELECT COALESCE(customer_id, '') AS customer_id, count(*) AS events,
+                count(DISTINCT sequence) AS places, max(sequence) AS last FROM events GROUP BY 1) e
+         USING (customer_id)
+         WHERE (e.events, e.places, e.last) IS DISTINCT FROM (q.sequence, q.sequence, q.sequence))
      + (SELECT count(*) FROM audit_log x WHERE action = 'sign_up'
          AND NOT EXISTS (SELECT FROM customers c WHERE c.customer_id = x.customer_id));
 """
