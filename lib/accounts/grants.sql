@@ -108,6 +108,7 @@ BEGIN
             ('event_month_detach(timestamptz)'),
             ('event_months_drop()'),
             ('event_months_make(timestamptz, bigint)'),
+            ('event_strays_delete(timestamptz)'),
             ('events_forget(text)'),
             ('reminders_make(timestamptz)'),
             ('usage_days_count(text[], date[])'),

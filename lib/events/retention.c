@@ -17,7 +17,7 @@ static const struct column counted_columns[] = COLUMNS(struct counted, done, num
 /* When the service's clock is ahead, the database's counts, so that no young event is dropped. */
 #define CUTOFF "least($1::timestamptz, now()) - $2::bigint * interval '24 hours'"
 
-enum { MAKE, DETACH, DROP, IS_YOUNGER, RAISE_BASE, RAISE_FLOOR };
+enum { MAKE, DETACH, DROP, DELETE_STRAYS, IS_YOUNGER, RAISE_BASE, RAISE_FLOOR };
 
 static const struct statement statements[] = {
         [MAKE] = {"event_months_make", ROW,
@@ -28,6 +28,9 @@ static const struct statement statements[] = {
                            "0::bigint AS number"},
         [DROP] = {"event_months_drop", ROW,
                   .sql = "SELECT true AS done, event_months_drop() AS number"},
+        [DELETE_STRAYS] = {"event_strays_delete", ROW,
+                           .sql = "SELECT true AS done, "
+                                  "event_strays_delete(" CUTOFF ") AS number"},
         /* Positions come from transactions that have begun, so that those of this cluster are below
 	 * its next one. */
         [IS_YOUNGER] = {"event_cluster_is_younger", ROW,
@@ -69,13 +72,14 @@ event_make_months(struct operation *operation, int64_t *made)
 enum fail
 event_drop_months(struct operation *operation, int64_t *dropped)
 {
-	int64_t days = operation->billing->policy.event_retention_days;
+	const char *now = param_now(operation);
+	const char *days =
+	        param_int(operation->task, operation->billing->policy.event_retention_days);
 	struct counted row = {.done = true};
 
 	for (int i = 0; i < MONTHS_MAX && row.done; i++)
-		TRY(count(operation, DETACH,
-		          PARAMETERS(param_now(operation), param_int(operation->task, days)),
-		          &row));
+		TRY(count(operation, DETACH, PARAMETERS(now, days), &row));
+	TRY(count(operation, DELETE_STRAYS, PARAMETERS(now, days), &row));
 	TRY(count(operation, DROP, NO_PARAMETERS, &row));
 	*dropped = row.number;
 	return FAIL_NONE;

@@ -8,7 +8,8 @@ extern const struct statement_list event_retention_statements;
 /* A job: makes the months until three months from now; `made` counts. */
 enum fail event_make_months(struct operation *operation, int64_t *made) MUST_CHECK;
 
-/* A job: drops months that are wholly older than the policy's days; `dropped` counts months. */
+/* A job: drops months that are wholly older than the policy's days, and older events of no month;
+ * `dropped` counts months. */
 enum fail event_drop_months(struct operation *operation, int64_t *dropped) MUST_CHECK;
 
 /* A job, and a step of a restore: raises the base of positions when the database has come into a
