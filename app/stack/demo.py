@@ -17,8 +17,8 @@ from pathlib import Path
 
 WEEK = 7
 CUSTOMERS_A_YEAR = 172
-CLOCK_READ = 1.3  # seconds until all processes have the new time
-SETTLE = 1.2      # seconds for the jobs of billingd after each step of the clock
+CLOCK_READ = 2.1  # seconds until all processes have the new time
+SETTLE = 0.8      # seconds for the jobs of billingd after each step of the clock
 FIRST = ("Alpen", "Amber", "Arctic", "Baltic", "Birch", "Blue", "Bright", "Cedar", "Clear", "Coast", "Copper", "Delta", "Ember",
          "Falcon", "Fjord", "Garden", "Granite", "Harbour", "Hazel", "Iron", "Juniper", "Lake", "Linden", "Maple", "Meadow",
          "North", "Oak", "Orchard", "Pine", "Prairie", "Quartz", "River", "Silver", "Spruce", "Stone", "Summit", "Tide", "Valley",

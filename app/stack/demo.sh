@@ -47,5 +47,6 @@ command_demo() {
 		make_demo
 	fi
 	unset CLOCK_FILE
+	say "another terminal ends it with: make stop RUN_DIR=$RUN_DIR"
 	exec "$STACK_DIR/stack.sh" run
 }

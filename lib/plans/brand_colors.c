@@ -92,7 +92,7 @@ write_color(char out[8], uint32_t color)
 struct brand_colors
 brand_colors_of(uint32_t color)
 {
-	struct brand_colors colors;
+	struct brand_colors colors = {0};
 	bool white = brand_contrast(color, WHITE) >= brand_contrast(color, BLACK) ||
 	             brand_contrast(color, WHITE) >= BRAND_CONTRAST;
 
