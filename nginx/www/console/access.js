@@ -3,6 +3,15 @@
 import { address, get, newOnce, post, remove, signOut } from "/shared/api.js";
 import { ago, badge, busy, dialog, field, h, notice, part, secret, table, time } from "/shared/ui.js";
 
+/** "Firefox 140, Linux" of a User-Agent; the whole text where it says neither. */
+function browser(agent) {
+  if (!agent) return "–";
+  const product = ["Edg", "Firefox", "Chrome", "HeadlessChrome", "Version"].map((name) => [name, new RegExp(`${name}/(\\d+)`).exec(agent)]).find(([, found]) => found);
+  const system = ["Android", "iPhone", "iPad", "Windows", "Mac OS X", "Linux"].find((name) => agent.includes(name));
+  const names = { Edg: "Edge", HeadlessChrome: "Chrome", Version: "Safari", "Mac OS X": "macOS" };
+  return product ? [`${names[product[0]] ?? product[0]} ${product[1][1]}`, names[system] ?? system].filter(Boolean).join(", ") : agent;
+}
+
 async function end(session, reload) {
   const done = await dialog({
     title: "End this session", says: ["The browser has to sign in again."],
@@ -58,7 +67,7 @@ export function show({ caller, mayChange, reload }) {
     location.reload();
   }));
   return [
-    h("header", {}, h("h1", {}, "Operators and sessions"), h("p", { class: "muted" }, caller.role === "owner" ? "All browsers that are signed in as operators." : "Browsers that are signed in with your key.")),
+    h("header", {}, h("h1", {}, "Operators"), h("p", { class: "muted" }, "Who may use this console, and the browsers that are signed in.")),
     operators(mayChange, caller, reload),
     h("div", { class: "card stack" }, h("h2", {}, "Sessions"),
       part(async () => table({
@@ -67,7 +76,7 @@ export function show({ caller, mayChange, reload }) {
         columns: [
           { name: "Operator", head: true, show: (row) => h("span", {}, row.name, " ", row.current ? badge("this browser", "good") : null) },
           { name: "Role", show: (row) => row.role },
-          { name: "Browser", show: (row) => row.user_agent || "–" },
+          { name: "Browser", show: (row) => h("span", { title: row.user_agent }, browser(row.user_agent)) },
           { name: "Signed in", show: (row) => time(row.created_at) },
           { name: "Last used", show: (row) => ago(row.last_used_at) },
           { name: "Ends", show: (row) => time(row.expires_at) },

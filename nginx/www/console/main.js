@@ -10,10 +10,12 @@ const PAGES = [
   { path: "customer", load: () => import("./customer.js"), under: "customers" },
   { path: "revenue", name: "Revenue", load: () => import("./revenue.js") },
   { path: "movements", load: () => import("./movements.js"), under: "revenue" },
+  { path: "trials", name: "Trials", load: () => import("./trials.js") },
+  { path: "renewals", name: "Renewals", load: () => import("./renewals.js") },
   { path: "webhooks", name: "Webhooks", load: () => import("./webhooks.js") },
   { path: "stripe", name: "Stripe", load: () => import("./stripe.js") },
   { path: "audit", name: "Audit trail", load: () => import("./audit.js") },
-  { path: "access", name: "Operators and sessions", load: () => import("./access.js") },
+  { path: "access", name: "Operators", load: () => import("./access.js") },
   { path: "health", name: "Health", load: () => import("./health.js") },
 ];
 

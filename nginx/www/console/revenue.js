@@ -10,7 +10,7 @@ const PARTS = [["opening", 1], ["new", 1], ["expansion", 1], ["contraction", -1]
 /** Decimals in the currency's smallest unit, as the API has them. */
 export const decimals = (text, currency) => (text === null || text === undefined ? "–" : money(Number(text), currency));
 
-const definitions = (found) => h("details", {}, h("summary", {}, "What the numbers mean"),
+export const definitions = (found) => h("details", {}, h("summary", {}, "What the numbers mean"),
   h("dl", { class: "facts" }, Object.entries(found).map(([name, sentence]) => [h("dt", {}, title(name)), h("dd", {}, sentence)])));
 
 /** The currency that the address names, else the one with the most revenue now. */
@@ -58,9 +58,22 @@ function monthsTable(list, query) {
   }).element;
 }
 
-async function saveCsv(button, path, name) {
+export async function saveCsv(button, path, name) {
   await busy(button, async () => download(name, await request("GET", path, { accept: "text/csv" }), "text/csv"));
 }
+
+/** What each plan brings now. */
+const plans = (currency) => card("By plan, now", part(async () => table({
+  caption: "Monthly recurring revenue of each plan", hideCaption: true, empty: "No plan is paid for.",
+  rows: (await get("/api/analytics/plans")).plans.filter((one) => one.currency === currency),
+  columns: [
+    { name: "Plan", head: true, show: (row) => row.plan },
+    { name: "Revenue", number: true, show: (row) => decimals(row.mrr, row.currency) },
+    { name: "Without cancelled", number: true, show: (row) => decimals(row.committed, row.currency) },
+    { name: "Customers", number: true, show: (row) => number(row.customers) },
+    { name: "Per customer", number: true, show: (row) => decimals(row.arpu, row.currency) },
+  ],
+}).element));
 
 export async function show({ query }) {
   const span = query.get("months") || "12";
@@ -93,6 +106,7 @@ export async function show({ query }) {
         { name: "Churn", values: list.map((each) => -Number(each.churn)) },
       ],
     })),
+    plans(currency),
     h("div", { class: "card" }, h("h2", {}, "Months"), monthsTable(list, { months: span }), definitions(found.definition))];
 }
 

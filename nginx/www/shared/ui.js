@@ -209,7 +209,7 @@ export function part(load, label = "Loading") {
     place.removeAttribute("aria-busy");
   };
   place.reload = run;
-  run();
+  place.ready = run();
   return place;
 }
 

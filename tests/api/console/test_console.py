@@ -9,9 +9,10 @@ from selenium.webdriver.common.keys import Keys
 from support.browser import Browser, inaccessible
 from support.client import expect
 from support.payments import buy
+from support.stack import within
 
 TABS = ("", "/licences", "/installations", "/usage", "/invoices", "/contracts", "/keys", "/timeline")
-PAGES = ("", "customers", "revenue", "movements?kind=new", "webhooks", "stripe", "audit", "access",
+PAGES = ("", "customers", "revenue", "movements?kind=new", "trials", "renewals", "webhooks", "stripe", "audit", "access",
          "health")
 
 
@@ -65,7 +66,7 @@ def told(browser, *words):
 
 
 @pytest.mark.quick
-def test_a_link_signs_in_once(place, browser):
+def test_a_link_signs_in_once(place, browser, figures):
     link = re.search(r"https:\S+", place.billingctl("console", "link", "make-run-owner").stdout)[0]
     browser.driver.get(link)
     browser.sees("Overview", "Newest customers")
@@ -76,6 +77,9 @@ def test_a_link_signs_in_once(place, browser):
     token = link.split("=")[1]
     assert token not in place.log_text("nginx-access") and token not in place.log_text("billingd")
     assert browser.run("return shift") < 0.1
+    painted = browser.run("return performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    figures["console, first paint"] = f"{painted:.0f} ms"
+    assert painted < within(1) * 1000
     assert browser.faults() == []
     browser.command("Network.clearBrowserCookies")
     browser.driver.get("about:blank")

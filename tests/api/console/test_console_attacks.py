@@ -94,7 +94,7 @@ def test_no_payload_runs(place, browser, figures):
     place.sql("INSERT INTO stripe_calls (customer_id, kind, path, parameters, idempotency_key, state, "
               f"created_at, error, error_message) SELECT '{invoiced}', 'customer_update', '/v1/x', '', "
               f"'x', 'parked', now(), 'x', $x${PAYLOADS[0]}$x$")
-    for page in (f"customer/{invoiced}/invoices", "", "customers", "revenue", "movements", "webhooks",
+    for page in (f"customer/{invoiced}/invoices", "", "customers", "revenue", "movements", "trials", "renewals", "webhooks",
                  f"webhooks/{endpoint}", "stripe", "audit", "access"):
         browser.go(f"#/{page}")
         shown += 1
