@@ -9,6 +9,9 @@
 
 enum { TRIAL_DAYS_USUAL = 12 * 7, USAGE_DAYS_USUAL = 30, RENEWAL_DAYS_USUAL = 90 };
 
+/* Percent. */
+enum { ABOVE_LEAST = 50, ABOVE_USUAL = 80, ABOVE_MOST = 1000 };
+
 static const struct definition trial_definitions[] = {
         {"week",
          "The Monday (UTC) of the week in which the trial began. A trial at Stripe that "
@@ -50,6 +53,18 @@ static const struct definition renewal_definitions[] = {
         {"at", "When a contract ends, or the period of a subscription that is billed for three "
                "months or longer."},
         {"ends", "Whether it ends then: a contract, or a subscription whose end is scheduled."},
+        {0},
+};
+
+static const struct definition limit_definitions[] = {
+        {"limit", "devices, instances, non_production, metrics.* or a name of plans.json; the "
+                  "limit that counts for the customer."},
+        {"used",
+         "How much of it is in use: sums over the month (UTC) for metrics that add up."},
+        {"percent",
+         "used / max, rounded down. Limits of which less than half is in use are not "
+         "kept."},
+        {"measured_at", "When that was so: within five minutes of a change."},
         {0},
 };
 
@@ -102,6 +117,19 @@ const struct field renewals_query[] = {
         FIELD(struct renewals_input, days, .min = 1, .max = RENEWAL_DAYS_MAX,
               .initial = RENEWAL_DAYS_USUAL),
         FIELD_END(struct renewals_input),
+};
+
+struct limits_input {
+	int64_t limit;
+	const char *cursor;
+	int64_t above;
+};
+
+const struct field limits_query[] = {
+        PAGE_FIELDS(struct limits_input, PAGE_ROWS_MAX, PAGE_ROWS_USUAL),
+        FIELD(struct limits_input, above, .min = ABOVE_LEAST, .max = ABOVE_MOST,
+              .initial = ABOVE_USUAL),
+        FIELD_END(struct limits_input),
 };
 
 /* The days of the input, or the last `usual` ones. */
@@ -207,6 +235,28 @@ get_usage_totals(struct call *call)
 	TRY(analytics_usage(&call->operation,
 	                    input->metric == NULL ? "active_devices" : input->metric, days.from,
 	                    days.to, &rows, &count));
+	return report_answer(call, &report, rows, count);
+}
+
+enum fail
+list_limits(struct call *call)
+{
+	const struct limits_input *input = call->query;
+	struct operation *operation = &call->operation;
+	const struct limit_level *rows;
+	struct page page;
+	const struct report report = {
+	        .file = "limits",
+	        .list = "limits",
+	        .columns = limit_level_columns,
+	        .row_size = sizeof(*rows),
+	        .definitions = limit_definitions,
+	        .page = &page,
+	};
+	size_t count;
+
+	TRY(page_read(operation->task, input->limit, input->cursor, &page));
+	TRY(analytics_limits(operation, input->above, &page, &rows, &count));
 	return report_answer(call, &report, rows, count);
 }
 

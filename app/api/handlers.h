@@ -54,8 +54,9 @@ extern const struct field create_contract_body[], amend_contract_body[], end_con
 handler post_contract, list_contracts, patch_contract, post_contract_end;
 
 /* analytics.c */
-extern const struct field trials_query[], usage_totals_query[], renewals_query[];
-handler get_summary, get_trials, get_plan_figures, get_usage_totals, list_renewals,
+extern const struct field trials_query[], usage_totals_query[], renewals_query[],
+        limits_query[];
+handler list_limits, get_summary, get_trials, get_plan_figures, get_usage_totals, list_renewals,
         get_attention;
 
 /* revenue.c */

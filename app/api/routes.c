@@ -106,6 +106,7 @@ const struct route api_routes[] = {
 	{{HTTP_GET,    ANALYTICS "/trials"},             WHO_OPERATOR, .handler = get_trials, .query = trials_query},
 	{{HTTP_GET,    ANALYTICS "/plans"},              WHO_OPERATOR, .handler = get_plan_figures},
 	{{HTTP_GET,    ANALYTICS "/usage"},              WHO_OPERATOR, .handler = get_usage_totals, .query = usage_totals_query},
+	{{HTTP_GET,    ANALYTICS "/limits"},             WHO_OPERATOR, .handler = list_limits, .query = limits_query},
 	{{HTTP_GET,    ANALYTICS "/renewals"},           WHO_OPERATOR, .handler = list_renewals, .query = renewals_query},
 	{{HTTP_GET,    ANALYTICS "/attention"},          WHO_OPERATOR, .handler = get_attention},
 	{{HTTP_GET,    ANALYTICS "/movements"},          WHO_OPERATOR, .handler = list_movements, .query = movements_query},

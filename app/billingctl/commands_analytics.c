@@ -35,6 +35,13 @@ static const struct ctl_option use_options[] = {
         {0},
 };
 
+static const struct ctl_option limit_options[] = {
+        {"--above", "PERCENT", "at least this share of the limit, 50 to 1000 (default: 80)"},
+        PAGE_LIMIT,
+        CURSOR,
+        {0},
+};
+
 static const struct ctl_option renewal_options[] = {
         {"--days", "N", "within so many days, 1 to 400 (default: 90)"},
         PAGE_LIMIT,
@@ -76,6 +83,10 @@ const struct command analytics_commands[] = {
          .example = "analytics usage --from 2026-11-14",
          .summary = "Show the use of all customers by days", .options = use_options,
          REQUEST(HTTP_GET, "/api/analytics/usage", .list = "days")},
+        {"analytics", "limits", NULL, run_request, API_READS,
+         .example = "analytics limits --above 90",
+         .summary = "List the customers near or above their limits", .options = limit_options,
+         REQUEST(HTTP_GET, "/api/analytics/limits", .list = "limits")},
         {"analytics", "renewals", NULL, run_request, API_READS,
          .example = "analytics renewals --days 30",
          .summary = "List the contracts and long subscriptions that end or renew next",

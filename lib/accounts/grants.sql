@@ -72,6 +72,7 @@ BEGIN
             ('usage_files', 'INSERT, SELECT'),
             ('usage_fleet_instances', 'DELETE, INSERT, SELECT, UPDATE'),
             ('usage_fleets', 'INSERT, SELECT, UPDATE'),
+            ('usage_limit_levels', 'DELETE, INSERT, SELECT, UPDATE'),
             ('usage_metric_sums', 'INSERT, SELECT'),
             ('usage_pending', 'DELETE, INSERT, SELECT'),
             ('usage_report_ids', 'DELETE, INSERT, SELECT, UPDATE'),

@@ -1,6 +1,9 @@
 /* figures.c: trials, plans, renewals, and what needs a hand. */
 #include "analytics/figures.h"
 
+#include <string.h>
+
+#include "base/arena.h"
 #include "base/text.h"
 
 const struct column trial_week_columns[] =
@@ -12,16 +15,20 @@ const struct column renewal_columns[] =
                 currency, mrr);
 const struct column attention_columns[] = COLUMNS(struct attention, kind, customer_id,
                                                   company_name, email, subject, since, detail);
+const struct column limit_level_columns[] =
+        COLUMNS(struct limit_level, customer_id, company_name, email, limit, used, max, percent,
+                measured_at);
 const struct column summary_counts_columns[] =
         COLUMNS(struct summary_counts, customers, trials_open, trials_ending, past_due, ending,
                 contracts, contracts_ending);
 
 extern const char analytics_trials_sql[];    /* trials.sql */
 extern const char analytics_renewals_sql[];  /* renewals.sql */
+extern const char analytics_limits_sql[];    /* limits.sql */
 extern const char analytics_attention_sql[]; /* attention.sql */
 extern const char analytics_counts_sql[];    /* counts.sql */
 
-enum { TRIALS, PLANS, RENEWALS, ATTENTION, COUNTS };
+enum { TRIALS, PLANS, RENEWALS, LIMITS, ATTENTION, COUNTS };
 
 static const struct statement statements[] = {
         [TRIALS] = {"analytics_trials", ROWS_OF(struct trial_week, trial_week_columns),
@@ -36,6 +43,8 @@ static const struct statement statements[] = {
                           "ORDER BY currency, sum(revenue_plans.mrr) DESC, plan"},
         [RENEWALS] = {"analytics_renewals", ROWS_OF(struct renewal, renewal_columns),
                       .sql = analytics_renewals_sql},
+        [LIMITS] = {"analytics_limits", ROWS_OF(struct limit_level, limit_level_columns),
+                    .sql = analytics_limits_sql},
         [ATTENTION] = {"analytics_attention", ROWS_OF(struct attention, attention_columns),
                        .sql = analytics_attention_sql, .reads = true},
         [COUNTS] = {"analytics_counts", ROWS_OF(struct summary_counts, summary_counts_columns),
@@ -75,6 +84,37 @@ analytics_renewals(struct operation *operation, int64_t days, struct page *page,
 	            (void *)out, count));
 	if (page_has_next(page, count))
 		page->next = page_cursor(task, (*out)[*count - 1].at, (*out)[*count - 1].id);
+	return FAIL_NONE;
+}
+
+/* The cursor's place is a percent, a customer and a limit; its id has the last two as one text. */
+enum fail
+analytics_limits(struct operation *operation, int64_t above, struct page *page,
+                 const struct limit_level **out, size_t *count)
+{
+	struct task *task = operation->task;
+	const struct limit_level *last;
+	const char *customer_id = page->id, *name = NULL;
+
+	if (page->id != NULL) {
+		name = strchr(page->id, ' ');
+		if (name == NULL)
+			return page_fail(task);
+		customer_id =
+		        arena_copy_bytes(task->arena, page->id, (size_t)(name - page->id));
+		name++;
+	}
+	TRY(db_rows(operation->db, task, &statements[LIMITS],
+	            PARAMETERS(param_int(task, above),
+	                       page->id == NULL ? NULL : param_int(task, page->at.ms),
+	                       customer_id, name, page_limit(task, page)),
+	            (void *)out, count));
+	if (!page_has_next(page, count))
+		return FAIL_NONE;
+	last = &(*out)[*count - 1];
+	page->next =
+	        page_cursor(task, INSTANT_MS(last->percent),
+	                    arena_printf(task->arena, "%s %s", last->customer_id, last->limit));
 	return FAIL_NONE;
 }
 

@@ -38,6 +38,17 @@ struct renewal {
 	const char *mrr;
 };
 
+struct limit_level {
+	const char *customer_id;
+	const char *company_name;
+	const char *email;
+	const char *limit; /* as in usage/watch.h */
+	const char *used;  /* decimal digits */
+	int64_t max;
+	int64_t percent; /* rounded down */
+	struct instant measured_at;
+};
+
 struct attention {
 	const char *kind;
 	const char *customer_id; /* NULL: of no customer */
@@ -61,7 +72,7 @@ struct summary_counts {
 
 extern const struct statement_list analytics_figure_statements;
 extern const struct column trial_week_columns[], plan_figures_columns[], renewal_columns[],
-        attention_columns[], summary_counts_columns[];
+        attention_columns[], summary_counts_columns[], limit_level_columns[];
 
 /* The weeks from the day `from` to the day `to`, as "2026-11-01". */
 enum fail analytics_trials(struct operation *operation, const char *from, const char *to,
@@ -74,6 +85,10 @@ enum fail analytics_plans(struct operation *operation, const struct plan_figures
 /* Renewals and ends within so many days, the next one first. */
 enum fail analytics_renewals(struct operation *operation, int64_t days, struct page *page,
                              const struct renewal **out, size_t *count) MUST_CHECK;
+
+/* Limits of which at least so many percent (50 or more) are in use, the highest share first. */
+enum fail analytics_limits(struct operation *operation, int64_t above, struct page *page,
+                           const struct limit_level **out, size_t *count) MUST_CHECK;
 
 /* Of each kind the oldest, ATTENTION_MAX at most. */
 enum fail analytics_attention(struct operation *operation, const struct attention **out,

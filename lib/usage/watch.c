@@ -21,6 +21,8 @@ struct watched {
 	const char *levels; /* NULL: nothing is told of what is reached now */
 };
 
+extern const char usage_watch_looked_sql[]; /* watch_looked.sql */
+
 enum { TAKE, LOOKED, LATER };
 
 static const struct statement statements[] = {
@@ -30,9 +32,7 @@ static const struct statement statements[] = {
                          "  ORDER BY check_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED) "
                          "SELECT customer_id, levels::text AS levels FROM due "
                          "ORDER BY customer_id"},
-        [LOOKED] = {"usage_watch_looked",
-                    .sql = "UPDATE usage_watch SET check_at = NULL, checked_at = $2, "
-                           "levels = $3::jsonb WHERE customer_id = $1"},
+        [LOOKED] = {"usage_watch_looked", .sql = usage_watch_looked_sql},
         [LATER] = {"usage_watch_later",
                    .sql = "UPDATE usage_watch SET check_at = $2 WHERE customer_id = $1"},
 };
@@ -218,6 +218,24 @@ compare(struct operation *operation, const struct watched *watched,
 	return FAIL_NONE;
 }
 
+/* The limits as watch_looked.sql takes them. */
+static const char *
+levels_text(struct arena *arena, const struct usage_limit *limits, size_t count)
+{
+	struct json_out json = json_out_new(arena, 64 + 96 * count);
+
+	json_out_open(&json, NULL, '[');
+	for (size_t i = 0; i < count; i++) {
+		json_out_open(&json, NULL, '{');
+		json_out_string(&json, "name", limits[i].name);
+		json_out_raw(&json, "used", limits[i].current);
+		json_out_int(&json, "max", limits[i].max);
+		json_out_close(&json, '}');
+	}
+	json_out_close(&json, ']');
+	return json.text.data;
+}
+
 /* A customer that was deleted is looked at no more. */
 static enum fail
 look(struct operation *operation, const struct watched *watched)
@@ -248,7 +266,8 @@ look(struct operation *operation, const struct watched *watched)
 		            &limits[i], &now));
 	json_out_close(&now, '}');
 	return db_run(operation->db, task, &statements[LOOKED],
-	              PARAMETERS(watched->customer_id, param_now(operation), now.text.data),
+	              PARAMETERS(watched->customer_id, param_now(operation), now.text.data,
+	                         levels_text(task->arena, limits, count)),
 	              NULL);
 }
 

@@ -290,6 +290,7 @@ def drive(api, stack):
     yield "get_revenue", owner.get("/api/analytics/revenue?from=2025-01&to=2026-12")
     for name, path in (("get_summary", "summary"), ("get_trials", "trials"),
                        ("get_plan_figures", "plans"), ("get_usage_totals", "usage"),
+                       ("list_limits", "limits?above=50"),
                        ("list_renewals", "renewals?days=400"), ("get_attention", "attention")):
         yield name, owner.get(f"/api/analytics/{path}")
     yield "list_movements", owner.get("/api/analytics/movements?limit=3")
