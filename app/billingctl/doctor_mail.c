@@ -28,23 +28,25 @@ check_mail(struct doctor *doctor)
 {
 	struct operation *operation = &doctor->ctl->operation;
 	struct notice_figures figures;
+	struct notice_faults faults;
 	struct instant since;
 
 	if (*doctor->ctl->settings.smtp_url == '\0')
 		return doctor_ok(doctor, "SMTP_URL is not set: no notices are sent");
 	TRY(check_server(doctor));
 	TRY(notice_figures(operation, &figures));
+	TRY(notice_faults(operation, &faults));
 	since = figures.waiting_since;
 	if (since.known && operation->now_ms - since.ms > WAIT_MAX_MS)
 		return WRONG(doctor, "Notices that wait: %lld, the oldest for %lld s.",
 		             (long long)figures.pending,
 		             (long long)((operation->now_ms - since.ms) / SECOND_MS));
-	if (figures.refused + figures.failed > 0)
+	if (faults.refused + faults.failed > 0)
 		return doctor_warn(
 		        doctor,
 		        "Notices of the last seven days that were refused: %lld, that "
 		        "were given up: %lld",
-		        (long long)figures.refused, (long long)figures.failed);
+		        (long long)faults.refused, (long long)faults.failed);
 	return doctor_ok(doctor, "the server answers, %lld notices wait",
 	                 (long long)figures.pending);
 }

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/digest.h"
+#include "base/encoding.h"
 #include "base/text.h"
 
-enum { KEPT_DAYS = 90 };
+enum { KEPT_DAYS = 90, ID_BYTES = 16 };
 
 #define NOTICE                                                                                 \
 	ROWS_WITH(struct notice, notice_id, kind, recipient, customer_id, source, state,       \
@@ -21,23 +23,25 @@ enum { KEPT_DAYS = 90 };
 	ROWS_WITH(struct claimed_notice, notice_id, kind, recipient, facts, attempts, until,   \
 	          customer_id, email, company_name, wanted, paid, payment_link)
 
-enum { MAKE, CLAIM, END, LIST, LIST_OF_CUSTOMER, FIGURES, FORGET, BLANK, PRUNE };
+enum { MAKE, CLAIM, END, LIST, LIST_OF_CUSTOMER, FIGURES, FAULTS, FORGET, BLANK, PRUNE };
 
 static const struct statement statements[] = {
-        [MAKE] = {"notice_make",
-                  .sql = "INSERT INTO notices (source, kind, recipient, customer_id, facts, "
-                         "  until, created_at, state, reason, next_try_at, finished_at) "
-                         "SELECT $1, $2, $3, $4, $5::jsonb, $6::timestamptz, "
-                         "  $7::timestamptz, CASE WHEN fits THEN 'pending' ELSE 'dropped' END, "
-                         "  CASE WHEN NOT fits THEN 'too many in one day' END, "
-                         "  CASE WHEN fits THEN $7::timestamptz END, "
-                         "  CASE WHEN NOT fits THEN $7::timestamptz END "
-                         "FROM (SELECT count(*) < $8::bigint AS fits FROM notices "
-                         "  WHERE recipient = $3 AND state <> 'dropped' AND created_at >= "
-                         "  date_trunc('day', $7::timestamptz, 'UTC')) AS today "
-                         "WHERE $3 <> COALESCE($4, '') OR EXISTS (SELECT FROM customers "
-                         "  WHERE customer_id = $4 AND deleted_at IS NULL AND notices) "
-                         "ON CONFLICT (source, recipient) DO NOTHING"},
+        [MAKE] =
+                {"notice_make",
+                 .sql = "INSERT INTO notices (notice_id, source, kind, recipient, customer_id, "
+                        "  facts, until, created_at, state, reason, next_try_at, "
+                        "  finished_at) "
+                        "SELECT $9, $1, $2, $3, $4, $5::jsonb, $6::timestamptz, "
+                        "  $7::timestamptz, CASE WHEN fits THEN 'pending' ELSE 'dropped' END, "
+                        "  CASE WHEN NOT fits THEN 'too many in one day' END, "
+                        "  CASE WHEN fits THEN $7::timestamptz END, "
+                        "  CASE WHEN NOT fits THEN $7::timestamptz END "
+                        "FROM (SELECT count(*) < $8::bigint AS fits FROM notices "
+                        "  WHERE recipient = $3 AND state <> 'dropped' AND created_at >= "
+                        "  date_trunc('day', $7::timestamptz, 'UTC')) AS today "
+                        "WHERE $3 <> COALESCE($4, '') OR EXISTS (SELECT FROM customers "
+                        "  WHERE customer_id = $4 AND deleted_at IS NULL AND notices) "
+                        "ON CONFLICT DO NOTHING"},
         [CLAIM] = {"notice_claim", CLAIMED,
                    .sql = "WITH due AS (SELECT notice_id FROM notices "
                           "  WHERE state = 'pending' AND next_try_at <= $1::timestamptz "
@@ -64,14 +68,13 @@ static const struct statement statements[] = {
         [LIST] = {"notice_list", NOTICE, .sql = SELECT_NOTICE NEWEST_FIRST},
         [LIST_OF_CUSTOMER] = {"notice_list_of_customer", NOTICE,
                               .sql = SELECT_NOTICE "AND customer_id = $5 " NEWEST_FIRST},
-        [FIGURES] = {"notice_figures",
-                     ROWS_WITH(struct notice_figures, pending, waiting_since, refused, failed),
-                     .sql = "SELECT (SELECT count(*) FROM notices WHERE state = 'pending') "
-                            "AS pending, (SELECT min(created_at) FROM notices "
-                            "  WHERE state = 'pending') AS waiting_since, "
-                            "count(*) FILTER (WHERE state = 'refused') AS refused, "
-                            "count(*) FILTER (WHERE state = 'failed') AS failed "
-                            "FROM notices WHERE finished_at >= $1::timestamptz"},
+        [FIGURES] = {"notice_figures", ROWS_WITH(struct notice_figures, pending, waiting_since),
+                     .sql = "SELECT count(*) AS pending, min(created_at) AS waiting_since "
+                            "FROM notices WHERE state = 'pending'"},
+        [FAULTS] = {"notice_faults", ROWS_WITH(struct notice_faults, refused, failed),
+                    .sql = "SELECT count(*) FILTER (WHERE state = 'refused') AS refused, "
+                           "count(*) FILTER (WHERE state = 'failed') AS failed "
+                           "FROM notices WHERE finished_at >= $1::timestamptz"},
         [FORGET] = {"notice_forget", .sql = "DELETE FROM notices WHERE customer_id = $1 "
                                             "AND state = 'pending'"},
         [BLANK] = {"notice_blank",
@@ -85,6 +88,17 @@ static const struct statement statements[] = {
 
 const struct statement_list notice_record_statements = STATEMENT_LIST(statements);
 
+static const char *
+id_of(struct operation *operation, const struct new_notice *notice)
+{
+	struct arena *arena = operation->task->arena;
+	const char *parts[] = {notice->source, notice->recipient,
+	                       operation->billing->mail.base_url};
+	struct sha256 digest = digest_strings(parts, sizeof(parts) / sizeof(*parts));
+
+	return arena_printf(arena, "ntc_%s", hex_encode(arena, &digest, ID_BYTES));
+}
+
 enum fail
 notice_make(struct operation *operation, const struct new_notice *notice, int64_t *made)
 {
@@ -96,7 +110,8 @@ notice_make(struct operation *operation, const struct new_notice *notice, int64_
 	TRY(db_run(operation->db, task, &statements[MAKE],
 	           PARAMETERS(notice->source, row->name, notice->recipient, notice->customer_id,
 	                      notice->facts->json, param_time(task, notice->facts->until),
-	                      param_now(operation), param_int(task, most)),
+	                      param_now(operation), param_int(task, most),
+	                      id_of(operation, notice)),
 	           &rows));
 	*made += rows;
 	return FAIL_NONE;
@@ -158,7 +173,16 @@ notice_figures(struct operation *operation, struct notice_figures *out)
 {
 	bool found;
 
-	return db_row(operation->db, operation->task, &statements[FIGURES],
+	return db_row(operation->db, operation->task, &statements[FIGURES], NO_PARAMETERS, out,
+	              &found);
+}
+
+enum fail
+notice_faults(struct operation *operation, struct notice_faults *out)
+{
+	bool found;
+
+	return db_row(operation->db, operation->task, &statements[FAULTS],
 	              PARAMETERS(param_in(operation, -7 * DAY_MS)), out, &found);
 }
 

@@ -53,8 +53,9 @@ struct new_notice {
 	const struct notice_facts *facts;
 };
 
-/* Makes the notice, unless there is one of this source and recipient, or the customer wants none.
- * `*made` counts up. */
+/* Makes the notice, whose id follows from source, recipient and BASE_URL: made again after a restore it has the
+ * same one. Does nothing if there is one of this source and recipient, or the customer wants none. `*made` counts
+ * up. */
 enum fail notice_make(struct operation *operation, const struct new_notice *notice,
                       int64_t *made) MUST_CHECK;
 
@@ -83,12 +84,18 @@ enum fail notice_list(struct operation *operation, const struct notice_filter *f
 
 struct notice_figures {
 	int64_t pending;
-	struct instant waiting_since; /* since when the oldest that is due or repeated waits */
-	int64_t refused;              /* of the last seven days */
-	int64_t failed;
+	struct instant waiting_since; /* when the oldest of them was made; none: none waits */
 };
 
 enum fail notice_figures(struct operation *operation, struct notice_figures *out) MUST_CHECK;
+
+/* Notices of the last seven days that did not arrive. */
+struct notice_faults {
+	int64_t refused;
+	int64_t failed;
+};
+
+enum fail notice_faults(struct operation *operation, struct notice_faults *out) MUST_CHECK;
 
 /* Takes a deleted customer's pending notices away, and what finished ones say of it. */
 enum fail notice_forget(struct operation *operation, const char *customer_id) MUST_CHECK;

@@ -155,8 +155,13 @@ def test_the_digest(mailing, server):
     mailing.sql("DELETE FROM notices WHERE source LIKE 'digest%'")
     mailing.script("start", "billingd")
     sent = wait_for(lambda: [letter for letter in server.ledger if "week" in letter.subject][before:])
-    # The new process goes on behind what was read before.
-    assert len({letter.message_id for letter in server.ledger}) == len(server.ledger)
+    # The new process goes on behind what was read before. A digest whose row is lost, as by a restore,
+    # comes again under the Message-ID that it had.
+    others = [letter.message_id for letter in server.ledger if "week" not in letter.subject]
+    assert len(set(others)) == len(others)
+    wait_for(lambda: sum("week" in letter.subject for letter in server.ledger) >= before + 2)
+    digests = [letter.message_id for letter in server.ledger if "week" in letter.subject]
+    assert len(digests) == 4 and len(set(digests)) == 2
     parts = dict(part.split("\n", 1) for part in
                  sent[0].text.replace("\r\n", "\n").strip().split("\n\n") if "\n" in part)
     named = {title.split(",")[0].split(":")[0]: lines for title, lines in parts.items()}
