@@ -35,7 +35,7 @@ found AS (
   FROM events e, moment
   WHERE e.created_at >= now - interval '7 days' AND e.created_at <= now
     AND (e.type = 'instance.over_limit'
-         OR e.type = 'usage.threshold' AND (e.data ->> 'percent') = '100')),
+         OR e.type = 'usage.threshold' AND (e.data ->> 'threshold') = '100')),
 
 named AS (
   SELECT f.part, f.at, concat_ws(', ', COALESCE(c.company_name, c.email), f.more) AS line,
