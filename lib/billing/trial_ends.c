@@ -12,12 +12,12 @@ static const struct reminder_days stages = {days_before,
                                             sizeof(days_before) / sizeof(*days_before)};
 
 static const char *
-data_of(struct operation *operation, const struct subscription *subscription, int64_t days)
+data_of(struct operation *operation, const struct subscription *subscription)
 {
 	struct json_out json = json_out_new(operation->task->arena, 1024);
 
 	render_subscription(&json, NULL, subscription, operation->now_ms);
-	return reminder_data(operation->task->arena, json.text.data, days);
+	return reminder_data(operation, json.text.data, subscription->trial_ends_at);
 }
 
 /* Only a trial that counts is told of: not one that has become a purchase or was canceled. */
@@ -39,7 +39,7 @@ look(struct operation *operation, const struct reminder *reminder, struct instan
 	if (days == REMINDER_NONE)
 		return FAIL_NONE;
 	return event_write(operation, EVENT_TRIAL_ENDING, reminder->customer_id,
-	                   data_of(operation, subscription, days));
+	                   data_of(operation, subscription));
 }
 
 enum fail

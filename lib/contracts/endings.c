@@ -84,9 +84,9 @@ look(struct operation *operation, const struct reminder *reminder, struct instan
 		*next = contract.terms.ends_at;
 	if (days == REMINDER_NONE)
 		return FAIL_NONE;
-	return event_write(
-	        operation, EVENT_CONTRACT_ENDING, reminder->customer_id,
-	        reminder_data(operation->task->arena, data_of(operation, &contract), days));
+	return event_write(operation, EVENT_CONTRACT_ENDING, reminder->customer_id,
+	                   reminder_data(operation, data_of(operation, &contract),
+	                                 contract.terms.ends_at));
 }
 
 enum fail

@@ -10,7 +10,7 @@
 enum { LOOKS = 50 };
 
 /* An object that cannot be looked at keeps the others waiting no longer than one step. */
-enum { FAILED_LATER_MS = 3600 * SECOND_MS };
+#define FAILED_LATER_MS HOUR_MS
 
 /* Whether the clock shows an earlier time than before. */
 struct clock_watch {
@@ -113,10 +113,12 @@ reminder_take(struct operation *operation, const struct reminder *reminder,
 }
 
 const char *
-reminder_data(struct arena *arena, const char *object, int64_t days)
+reminder_data(const struct operation *operation, const char *object, struct instant end)
 {
-	return arena_printf(arena, "%.*s,\"days_left\":%lld}", (int)strlen(object) - 1, object,
-	                    (long long)days);
+	int64_t days = (end.ms - operation->now_ms + DAY_MS - 1) / DAY_MS;
+
+	return arena_printf(operation->task->arena, "%.*s,\"days_left\":%lld}",
+	                    (int)strlen(object) - 1, object, (long long)days);
 }
 
 enum fail

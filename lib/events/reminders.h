@@ -43,8 +43,9 @@ enum fail reminder_take(struct operation *operation, const struct reminder *remi
                         const struct reminder_days *days, struct reminder_end end, int64_t *out,
                         struct instant *next) MUST_CHECK;
 
-/* The object's JSON text with the member "days_left". */
-const char *reminder_data(struct arena *arena, const char *object, int64_t days);
+/* The object's JSON text with the member "days_left": days until its end, each begun one counts. */
+const char *reminder_data(const struct operation *operation, const char *object,
+                          struct instant end);
 
 /* Looks at an object, writes its event, and says when to look again; unknown: not before it changes. */
 typedef enum fail reminder_look(struct operation *operation, const struct reminder *reminder,

@@ -8,7 +8,7 @@
 #include "issuing/license_records.h"
 
 /* Time in which Stripe charges the next period and tells so. */
-enum { RENEWAL_MS = 2 * 3600 * SECOND_MS };
+#define RENEWAL_MS (2 * HOUR_MS)
 
 static const int64_t days_before[] = {30, 7, 1, 0};
 
@@ -82,7 +82,7 @@ data_of(struct operation *operation, const struct issued_license *license, int64
 
 	render_license_row(&json, license);
 	return days == 0 ? json.text.data
-	                 : reminder_data(operation->task->arena, json.text.data, days);
+	                 : reminder_data(operation, json.text.data, license->expires_at);
 }
 
 /* A revoked licence does not expire. The next one that is stored makes the row anew. */

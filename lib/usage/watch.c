@@ -11,7 +11,9 @@
 #include "json/view.h"
 
 /* A step looks at so many customers, and of one that cannot be read again in an hour. */
-enum { LOOKS = 20, FAILED_LATER_MS = 3600 * SECOND_MS };
+enum { LOOKS = 20 };
+
+#define FAILED_LATER_MS HOUR_MS
 
 /* Names of limits that all plans have, as in the answers to reports. */
 static const char devices[] = "maxDevices", over_suffix[] = "/over";

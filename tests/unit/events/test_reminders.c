@@ -147,9 +147,9 @@ END_TEST
 START_TEST(test_after_a_standstill)
 {
 	run_at(end_ms - 2 * DAY_MS);
-	is_told("trial.ending", "3");
+	is_told("trial.ending", "2");
 	run_at(end_ms + SECOND_MS);
-	is_told("trial.ending", "3");
+	is_told("trial.ending", "2");
 }
 END_TEST
 
@@ -247,7 +247,7 @@ START_TEST(test_a_contract_that_is_amended)
 	input.ends_at = INSTANT_MS(operation.now_ms + 5 * DAY_MS);
 	fine(contract_amend(&operation, customer_id, contract.contract_id, &input, &contract));
 	run_at(operation.now_ms);
-	is_told("contract.ending", "30 30 7");
+	is_told("contract.ending", "30 30 5");
 }
 END_TEST
 
@@ -361,7 +361,7 @@ START_TEST(test_a_licence_for_a_paid_period)
 		       "");
 		change("UPDATE reminders SET due_at = '-infinity' WHERE customer_id = ", "");
 		run_at(license.expires_at.ms - 29 * DAY_MS);
-		is_told("license.expiring", "30");
+		is_told("license.expiring", "29");
 		return;
 	}
 	/* It is not paid again. */
@@ -384,8 +384,8 @@ START_TEST(test_the_clock_jumps)
 		run_at(end_ms + day * DAY_MS + SECOND_MS);
 	}
 	is_told("license.expired", "0");
-	/* In the first jump 7 days were left, and in the next it had expired. */
-	is_told("license.expiring", "7");
+	/* In the first jump five days were left, and in the next it had expired. */
+	is_told("license.expiring", "5");
 	is_told("contract.ended", "");
 }
 END_TEST
@@ -396,12 +396,12 @@ START_TEST(test_a_jump_over_the_days)
 	make_contract(365);
 	run_at(end_ms - 60 * DAY_MS);
 	run_at(end_ms - 20 * DAY_MS);
-	is_told("contract.ending", "30");
+	is_told("contract.ending", "20");
 	run_at(end_ms - 59 * DAY_MS);
 	run_at(end_ms - 30 * DAY_MS);
-	is_told("contract.ending", "30");
+	is_told("contract.ending", "20");
 	run_at(end_ms - 7 * DAY_MS);
-	is_told("contract.ending", "30 7");
+	is_told("contract.ending", "20 7");
 }
 END_TEST
 
