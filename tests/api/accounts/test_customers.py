@@ -266,6 +266,22 @@ def test_delete_erases_personal_data_and_revokes_access(api, stack):
     assert actions == "sign_up,key_create,customer_delete"
 
 
+def test_delete_erases_texts_of_contracts_and_overrides(api, stack):
+    """Texts of operators about the customer go, also from copies and events."""
+    customer = api.sign_up()
+    path = f"/api/customers/{customer.id}"
+    made = expect(api.owner.post(path + "/contracts", {
+        "plan": "enterprise", "billing": "manual", "ends_at": "2035-02-15T00:00:00Z",
+        "reference": "Forget This PO", "note": "Forget This Note"}), 201)["contract"]
+    expect(api.owner.post(f"{path}/contracts/{made['contract_id']}/end", {
+        "at": "2034-02-15T00:00:00Z", "reason": "Forget This Reason"}), 200)
+    expect(api.owner.put(path + "/overrides", {
+        "limits": {"maxUsers": 7}, "reason": "Forget This Override"}), 200)
+    assert "Forget This PO" in stack.pg_dump()
+    expect(api.owner.delete(path), 200)
+    assert "Forget This" not in stack.pg_dump()
+
+
 def test_a_deleted_customer_is_not_listed(api):
     word = f"gone{uuid.uuid4().hex[:10]}"
     customer = api.sign_up(company_name=word)

@@ -36,7 +36,8 @@ def test_the_json_export(api):
 
 
 def test_contracts_and_requests(api, stack, tmp_path):
-    """All contracts, without operators' texts, and the requests that bound licences answered."""
+    """All contracts, without operators' texts, the overrides, and the requests that bound licences
+    answered."""
     customer, request = api.sign_up(), tmp_path / "request"
     path = f"/api/customers/{customer.id}/contracts"
     for n in range(21):
@@ -47,8 +48,11 @@ def test_contracts_and_requests(api, stack, tmp_path):
     request.write_text(json.dumps({"format": "global-billing-request-1", "nonce": "0" * 32,
                                    "instance_id": "plant", "kind": "production"}))
     stack.billingctl("license", "issue", customer.id, "--request", str(request))
+    expect(api.owner.put(f"/api/customers/{customer.id}/overrides", {
+        "limits": {"maxUsers": 7}, "reason": "as agreed"}), 200)
     answer = customer.client.get(f"/api/customers/{customer.id}/export")
     got = expect(answer, 200)
+    assert (got["overrides"]["limits"], got["overrides"]["reason"]) == ({"maxUsers": 7}, "as agreed")
     assert len({contract["contract_id"] for contract in got["contracts"]}) == 21
     assert "secret" not in answer.text and "operator:" not in answer.text
     bound, = [one["jti"] for one in got["licenses"] if one["reason"] == "bound"]
