@@ -12,12 +12,18 @@ give_up_demo() {
 	local code=$?
 
 	trap - EXIT INT TERM HUP
+	[[ -z ${DEMO_PID:-} ]] || kill "$DEMO_PID" 2>/dev/null || true
 	rm -rf -- "${CLOCK_FILE%/*}"
 	if [[ $code -ne 0 ]]; then
 		"$STACK_DIR/stack.sh" stop >/dev/null 2>&1 || true
 		[[ -e $STATE/demo ]] || rm -rf -- "$STATE" "$RUN_DIR"
 	fi
 	exit "$code"
+}
+
+# is_empty FOLDER: whether nothing would be lost with it.
+is_empty() {
+	[[ ! -e $1 || (-d $1 && -z $(ls -A -- "$1")) ]]
 }
 
 make_demo() {
@@ -29,7 +35,10 @@ make_demo() {
 	echo "-${DEMO_DAYS}d" >"$CLOCK_FILE"
 	chmod 644 "$CLOCK_FILE"
 	env CLOCK_FILE="$CLOCK_FILE" RATE_LIMITS=off "$STACK_DIR/stack.sh" start >/dev/null
-	/usr/bin/python3 "$STACK_DIR/demo.py" "$STATE/env" "$CLOCK_FILE" "$DEMO_DAYS"
+	# In the background, so that a signal ends it at once.
+	/usr/bin/python3 "$STACK_DIR/demo.py" "$STATE/env" "$CLOCK_FILE" "$DEMO_DAYS" &
+	DEMO_PID=$!
+	wait "$DEMO_PID"
 	"$STACK_DIR/stack.sh" stop >/dev/null
 	touch "$STATE/demo"
 	trap - EXIT INT TERM HUP
@@ -43,7 +52,10 @@ command_demo() {
 		die "a demonstration is made with the stand-in for Stripe: unset STRIPE_SECRET_KEY"
 	find_place
 	if [[ ! -e $STATE/demo ]]; then
-		[[ ! -e $STATE/pids ]] || die "$RUN_DIR is in use; choose another RUN_DIR, or remove it"
+		# A demonstration that fails removes its folder again.
+		if ! is_empty "$STATE" || ! is_empty "$RUN_DIR"; then
+			die "$RUN_DIR holds files; choose a new or empty folder for RUN_DIR"
+		fi
 		make_demo
 	fi
 	unset CLOCK_FILE

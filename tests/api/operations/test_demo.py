@@ -8,6 +8,14 @@ import subprocess
 from support.stack import PASSED_ON, SCRIPT, VARIANT, free_port, within
 
 
+def test_a_folder_with_files_is_left_alone(tmp_path):
+    (tmp_path / "letter.txt").write_text("dear", encoding="utf-8")
+    done = subprocess.run([SCRIPT, "demo"], env={"PATH": os.environ["PATH"], "RUN_DIR": str(tmp_path)}, check=False,
+                          capture_output=True, text=True)
+    assert done.returncode == 1 and "holds files" in done.stderr
+    assert (tmp_path / "letter.txt").exists()
+
+
 def test_a_short_demonstration(tmp_path):
     """Three weeks instead of fourteen months: customers, payments and use have the times of those weeks."""
     for place in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
