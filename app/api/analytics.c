@@ -192,7 +192,7 @@ get_trials(struct call *call)
 	};
 	size_t count;
 
-	TRY(find_days(&call->operation, &days, TRIAL_DAYS_USUAL, TRIAL_WEEKS_MAX * 7,
+	TRY(find_days(&call->operation, &days, TRIAL_DAYS_USUAL, (int64_t)TRIAL_WEEKS_MAX * 7,
 	              "must be at most 53 weeks before to"));
 	TRY(analytics_trials(&call->operation, days.from, days.to, &rows, &count));
 	return report_answer(call, &report, rows, count);
