@@ -65,7 +65,7 @@ code_lane() {
 
 # API tests that repeat the same code or test other programs: they do not run again with sanitizers.
 once=(alerts agent_service another_trade auth_matrix billingctl billingctl_account billingctl_requests brand
-	console console_attacks customer_pages demo doctor
+	console console_attacks customer_pages demo doctor events
 	image import links migrate networks nginx_pools notices openapi operations_page pages pooler rates seats stand_in
 	stripe_versions support tenants upgrade usage_upkeep webhook_endpoints)
 slow=(clocks disk_full fastcgi_records leaks revocations shares signing_burst standby_repeats stripe_life

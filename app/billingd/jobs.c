@@ -25,6 +25,7 @@
 #include "events/horizon.h"
 #include "events/reminders.h"
 #include "events/retention.h"
+#include "issuing/key_revocation.h"
 #include "issuing/license_ends.h"
 #include "issuing/license_records.h"
 #include "issuing/license_rights.h"

@@ -30,6 +30,7 @@
 #include "events/retention.h"
 #include "instances/instance_row.h"
 #include "issuing/bound_licenses.h"
+#include "issuing/key_revocation.h"
 #include "issuing/key_use.h"
 #include "issuing/license_ends.h"
 #include "issuing/license_records.h"
@@ -98,6 +99,7 @@ const struct statement_list *const billing_statements[] = {
 	&instance_statements,
 	&instance_transfer_statements,
 	&invoice_statements,
+	&key_revocation_statements,
 	&key_use_statements,
 	&license_record_statements,
 	&license_revocation_statements,

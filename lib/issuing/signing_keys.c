@@ -27,7 +27,6 @@ enum {
 	IMPORT,
 	WITHDRAW,
 	DISTRUST,
-	REVOKE,
 	WAKE
 };
 
@@ -95,13 +94,6 @@ static const struct statement statements[] = {
                       .sql = "UPDATE signing_keys SET state = 'distrusted', "
                              "distrusted_at = $2 WHERE kid = $1 "
                              "AND state IN ('added', 'retired')"},
-        [REVOKE] = {"signing_key_revoke",
-                    .sql = "UPDATE licenses SET revoked_at = $1, "
-                           "revoke_reason = 'key_distrusted', token = NULL WHERE jti IN ("
-                           "SELECT l.jti FROM signing_keys k JOIN licenses l "
-                           "ON l.kid = k.kid AND l.expires_at > $2 "
-                           "WHERE k.state = 'distrusted' AND l.revoked_at IS NULL "
-                           "LIMIT $3::bigint FOR UPDATE OF l SKIP LOCKED)"},
         [WAKE] = {"signing_key_wake", .sql = "SELECT pg_notify('billing_jobs', '')"},
 };
 
@@ -386,15 +378,4 @@ signing_key_distrust(struct operation *operation, const char *kid, const char *w
 	TRY(change(operation, DISTRUST, kid));
 	TRY(tell(operation, EVENT_SIGNING_KEY_DISTRUSTED, kid));
 	return record(operation, "signing_key.distrusted", kid, why);
-}
-
-enum fail
-signing_key_revoke_distrusted(struct operation *operation, int64_t *done)
-{
-	/* Verifiers allow for a late clock: what they still accept is revoked too. */
-	const char *ended = param_in(operation, -LICENSE_LEEWAY_SECONDS * SECOND_MS);
-	const char *most = param_int(operation->task, 10 * operation->batch);
-
-	return db_run(operation->db, operation->task, &statements[REVOKE],
-	              PARAMETERS(param_now(operation), ended, most), done);
 }

@@ -86,6 +86,3 @@ enum fail signing_key_distrust(struct operation *operation, const char *kid,
  * before. */
 enum fail signing_key_import(struct operation *operation, const struct license_key *key,
                              struct instant publish_until, bool *changed) MUST_CHECK;
-
-/* A job: revokes the licences of distrusted keys. `*done` counts them. */
-enum fail signing_key_revoke_distrusted(struct operation *operation, int64_t *done) MUST_CHECK;

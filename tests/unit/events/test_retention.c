@@ -5,6 +5,7 @@
 #include "events/log.h"
 #include "events/reader.h"
 #include "events/retention.h"
+#include "issuing/key_revocation.h"
 
 static void
 run(const char *sql)
@@ -126,6 +127,32 @@ START_TEST(test_a_deleted_customer)
 }
 END_TEST
 
+/* Licences of a distrusted key: one event, which a customer may see. */
+START_TEST(test_a_distrusted_key)
+{
+	int64_t done;
+
+	change("UPDATE licenses SET expires_at = now() + interval '1 day' WHERE customer_id = ",
+	       "");
+	run(arena_printf(
+	        task.arena,
+	        "INSERT INTO signing_keys (kid, public_pem, state, added_at, distrusted_at) "
+	        "SELECT kid, kid, 'distrusted', now(), now() FROM licenses "
+	        "WHERE customer_id = '%s'",
+	        customer_id));
+	operation.batch = 10;
+	do
+		fine(signing_key_revoke_distrusted(&operation, &done));
+	while (done > 0);
+	ck_assert_int_eq(count_of("SELECT count(*) FROM events WHERE type = 'license.revoked' "
+	                          "AND sequence = 5 AND (data->>'count')::int = 1 "
+	                          "AND data#>>'{licenses,0,revoke_reason}' = 'key_distrusted' "
+	                          "AND customer_id = ",
+	                          ""),
+	                 1);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -137,6 +164,7 @@ main(void)
 	tcase_add_test(tcase, test_old_months_are_dropped);
 	tcase_add_test(tcase, test_the_clock_is_kept);
 	tcase_add_test(tcase, test_a_deleted_customer);
+	tcase_add_test(tcase, test_a_distrusted_key);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
