@@ -69,7 +69,7 @@ once=(alerts agent_service another_trade auth_matrix billingctl billingctl_accou
 	image import links migrate networks nginx_pools notices openapi operations_page pages pooler rates seats stand_in
 	stripe_versions support tenants upgrade usage_upkeep webhook_endpoints)
 slow=(clocks disk_full fastcgi_records leaks revocations shares signing_burst standby_repeats stripe_life
-	stripe_outages stripe_races usage_sums)
+	stripe_outages stripe_races usage_sums webhook_faults)
 quick=$(printf -- '--ignore=tests/faults/test_%s.py ' "${slow[@]}")
 sanitized=$(printf -- '--ignore-glob=*/test_%s.py ' "${once[@]}")
 

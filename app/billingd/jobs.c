@@ -249,7 +249,8 @@ report_failure(struct api *api, const char *job, const struct task *task)
 
 /* False when the time slice ended before the job had nothing left to do. */
 static bool
-run_job(struct api *api, struct arena *arena, const char *actor, const struct job *job)
+run_job(struct api *api, struct arena *arena, const struct job_list *jobs,
+        const struct job *job)
 {
 	int64_t until_us = clock_monotonic_us() + time_slice_us;
 	int64_t done, total = 0;
@@ -257,7 +258,7 @@ run_job(struct api *api, struct arena *arena, const char *actor, const struct jo
 
 	do {
 		struct task task = {.arena = arena};
-		struct operation operation = new_operation(api, &task, actor);
+		struct operation operation = new_operation(api, &task, jobs->actor);
 
 		done = 0;
 		kind = job->run(&operation, &done);
@@ -270,7 +271,7 @@ run_job(struct api *api, struct arena *arena, const char *actor, const struct jo
 	         clock_monotonic_us() < until_us);
 	if (job->counter != METRIC_COUNT)
 		metrics_add(api->metrics, job->counter, total);
-	if (total > 0)
+	if (total > 0 && !jobs->quiet)
 		log_line(LOG_LEVEL_INFO, "job done", LOG_S("job", job->name),
 		         LOG_I("rows", total));
 	return done == 0 || kind != FAIL_NONE;
@@ -331,7 +332,7 @@ run_due(struct api *api, struct arena *arena, const struct job_list *jobs, int64
 
 		if (now_us < due_us[i])
 			continue;
-		if (run_job(api, arena, jobs->actor, &jobs->items[i]))
+		if (run_job(api, arena, jobs, &jobs->items[i]))
 			due_us[i] = now_us + jobs->items[i].every_s * 1000000;
 		else
 			finished = false;

@@ -23,6 +23,7 @@ struct job_list {
 	/* Says before a round whether its jobs may run, and after which time it is asked again;
 	 * NULL: they always may. */
 	bool (*may_run)(struct operation *operation, struct metrics *metrics, int64_t *again_s);
+	bool quiet;       /* the log does not tell of the rows that the jobs change */
 	int64_t round_ms; /* the next round starts so long after one that left nothing */
 	/* Sets gauges after a round; NULL: none. */
 	enum fail (*measure)(struct operation *operation, struct metrics *metrics);

@@ -40,6 +40,7 @@ const struct job_list webhook_jobs = {
         sizeof(items) / sizeof(*items),
         "system:webhooks",
         METRIC_WEBHOOKS_LAST_RUN,
+        .quiet = true,
         .round_ms = 300,
         .measure = measure,
 };

@@ -58,18 +58,28 @@ free_transfer(struct transfer *transfer)
 	free(transfer);
 }
 
+void *
+posts_end_one(struct posts *posts)
+{
+	struct transfer *transfer = posts->running;
+	void *about;
+
+	if (transfer == NULL)
+		return NULL;
+	about = transfer->answer.about;
+	posts->running = transfer->next;
+	(void)curl_multi_remove_handle(posts->multi, transfer->easy);
+	free_transfer(transfer);
+	return about;
+}
+
 void
 posts_free(struct posts *posts)
 {
 	if (posts == NULL)
 		return;
-	while (posts->running != NULL) {
-		struct transfer *transfer = posts->running;
-
-		posts->running = transfer->next;
-		(void)curl_multi_remove_handle(posts->multi, transfer->easy);
-		free_transfer(transfer);
-	}
+	while (posts->running != NULL)
+		(void)posts_end_one(posts);
 	(void)curl_multi_cleanup(posts->multi);
 	curl_global_cleanup();
 	free(posts);

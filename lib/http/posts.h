@@ -54,7 +54,10 @@ struct post_answer {
 /* NULL when libcurl cannot be had. The strings of the options must outlive it. */
 struct posts *posts_new(const struct posts_options *options);
 
-/* Ends the requests that run, without an answer. */
+/* Ends one of the requests that run, without an answer, and gives its `about`; NULL when none runs. */
+void *posts_end_one(struct posts *posts);
+
+/* Ends the requests that run. */
 void posts_free(struct posts *posts);
 
 /* Starts a request. False when there is no memory for it. */

@@ -133,7 +133,7 @@ follow(struct lane *lane, struct arena *arena, const struct webhook_keys *keys,
 		         LOG_S("endpoint_id", lane->endpoint_id));
 }
 
-/* A lane without an endpoint, in which nothing runs. */
+/* A lane without an endpoint. */
 static struct lane *
 free_lane(struct lanes *lanes)
 {
@@ -148,7 +148,7 @@ free_lane(struct lanes *lanes)
 	return NULL;
 }
 
-/* Closes lanes that were not seen; those in which nothing runs become free. */
+/* Closes lanes that were not seen; those to which no request and no answer belongs become free. */
 static void
 close_others(struct lanes *lanes)
 {
@@ -160,7 +160,7 @@ close_others(struct lanes *lanes)
 		forget_waiting(lane);
 		lane->open = false;
 		lane->secret_count = 0;
-		if (lane->running == 0)
+		if (lane->running == 0 && lane->unrecorded == 0)
 			lane->endpoint_id[0] = '\0';
 	}
 }

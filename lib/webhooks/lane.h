@@ -37,9 +37,10 @@ struct lane {
 	struct parcel *last;
 	size_t waiting;
 	size_t running;
-	int64_t window;   /* so many are taken ahead */
-	int64_t answered; /* since the last look */
-	int64_t asked;    /* of a take that goes on: so many rows have not come */
+	size_t unrecorded; /* answers that are not in the database yet */
+	int64_t window;    /* so many are taken ahead */
+	int64_t answered;  /* since the last look */
+	int64_t asked;     /* of a take that goes on: so many rows have not come */
 };
 
 enum { LANES_MAX = 2 * WEBHOOK_ENDPOINTS_MAX };

@@ -26,6 +26,7 @@ outcomes_add(struct outcomes *outcomes, struct parcel *parcel, const struct post
 	}
 	outcome->parcel = parcel;
 	outcome->answer = *answer;
+	parcel->lane->unrecorded++;
 	if (outcomes->last == NULL)
 		outcomes->first = outcome;
 	else
@@ -46,11 +47,14 @@ outcomes_are_due(const struct outcomes *outcomes)
 static bool
 cut_to_utf8(char *text, size_t length)
 {
-	for (size_t cut = 0; cut <= 3 && cut <= length; cut++)
+	for (size_t cut = 0; cut <= 3 && cut <= length; cut++) {
+		if (cut > 0 && (unsigned char)text[length - cut] < 0x80)
+			return false;
 		if (text_is_utf8(text, length - cut)) {
 			text[length - cut] = '\0';
 			return true;
 		}
+	}
 	return false;
 }
 
@@ -171,6 +175,7 @@ drop_first(struct outcomes *outcomes, size_t count)
 		struct outcome *outcome = outcomes->first;
 
 		outcomes->first = outcome->next;
+		outcome->parcel->lane->unrecorded--;
 		parcel_free(outcome->parcel);
 		free(outcome);
 		outcomes->count--;

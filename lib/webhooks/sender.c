@@ -24,7 +24,7 @@
 
 static const int64_t look_us = 100000;   /* between two looks while requests run */
 static const int64_t keys_us = 5000000;  /* between two tries to open the keys */
-static const int64_t end_us = 5000000;   /* for the answers of what is on its way at the end */
+static const int64_t end_us = 2000000;   /* for the answers of what is on its way at the end */
 static const int64_t timeout_ms = 15000; /* of an attempt */
 static const int64_t connect_ms = 5000;
 
@@ -294,12 +294,15 @@ void
 webhook_sender_end(struct webhook_sender *sender, struct operation *operation)
 {
 	int64_t until_us = clock_monotonic_us() + end_us;
+	struct parcel *parcel;
 
 	if (sender == NULL)
 		return;
 	lanes_clear(&sender->lanes);
 	while (sender->running > 0 && clock_monotonic_us() < until_us)
 		run(sender);
+	while ((parcel = posts_end_one(sender->posts)) != NULL)
+		parcel_free(parcel);
 	if (outcomes_write(&sender->outcomes, operation) != FAIL_NONE)
 		log_line(LOG_LEVEL_WARNING, "the last answers of webhooks are not recorded",
 		         LOG_S("code", operation->task->failure.code));

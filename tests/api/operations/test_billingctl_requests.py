@@ -335,6 +335,35 @@ def test_entitlements_and_overrides(stack, api, ctl, refused):
     assert ctl("override", "set", customer.id, "--why", "over")["overrides"] is None
 
 
+def test_webhooks(stack, ctl, refused):
+    made = ctl("webhooks", "add", "https://receiver.invalid/hook", "--types", "payment.failed",
+               "--description", "CRM")
+    endpoint = made["endpoint"]["endpoint_id"]
+    assert made["secret"].startswith("whsec_") and made["public_key"].startswith("whpk_")
+    assert "types" in refused("webhooks", "add", "https://receiver.invalid/", "--types", "x", status=2)
+    assert "WEBHOOK_ALLOW" in refused("webhooks", "add", "https://127.0.0.1/", status=2)
+    assert ctl("webhooks", "show", endpoint)["endpoint"] == ctl("webhooks", "list")["endpoints"][0]
+    assert re.search(rf"^{endpoint} +https://receiver.invalid/hook +payment.failed +yes",
+                     stack.billingctl("webhooks", "list").stdout, re.M)
+    changed = ctl("webhooks", "change", endpoint, "--enabled", "false", "--types", "*")["endpoint"]
+    assert (changed["enabled"], changed["disabled_reason"], changed["types"]) == (
+        False, "operator", ["*"])
+    assert "disabled" in refused("webhooks", "test", endpoint)
+    assert ctl("webhooks", "enable", endpoint)["state"] == "enabled"
+    rotated = ctl("webhooks", "rotate", endpoint)
+    assert rotated["secret"] != made["secret"] and rotated["endpoint"]["old_secret_until"]
+    sent = ctl("webhooks", "test", endpoint)["delivery"]
+    assert sent["type"] == "endpoint.test"
+    assert ctl("webhooks", "replay", endpoint, "--from", "2020-01-01T00:00:00Z", "--to",
+               "2020-01-02T00:00:00Z")["replayed"] == 0
+    assert "no such event" in refused("webhooks", "replay", endpoint, "--event-id", "evt_x")
+    assert sent["event_id"] in {row["event_id"] for row in ctl(
+        "webhooks", "deliveries", endpoint)["deliveries"]}
+    assert "--yes" in refused("webhooks", "remove", endpoint, status=2)
+    assert ctl("webhooks", "remove", endpoint, "--yes")["endpoint_id"] == endpoint
+    assert "no such" in refused("webhooks", "show", endpoint)
+
+
 def test_plans(stack, api, ctl):
     assert ctl("plans", "list") == api.nobody.get("/api/plans").json()
     table = stack.billingctl("plans", "list").stdout

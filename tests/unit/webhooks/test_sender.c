@@ -1,0 +1,240 @@
+/* test_sender.c: events on their way to an endpoint: fed, taken, sent, recorded, and what the answers mean for the
+ * endpoint. */
+#include "support/billing_fixture.h"
+#include "support/http_server.h"
+
+#include "webhooks/deliveries.h"
+#include "webhooks/endpoints.h"
+#include "webhooks/known_keys.h"
+#include "webhooks/queue.h"
+#include "webhooks/sender.h"
+
+#define OK_ANSWER "HTTP/1.1 204 No Content\r\n\r\n"
+#define ACTS(...) (const struct act[]){__VA_ARGS__}, ROWS(((const struct act[]){__VA_ARGS__}))
+
+static struct server server;
+static const char *folder;
+static struct webhook_endpoint endpoint;
+static const char *secret;
+
+/* A number that a query gives, on a connection of its own. */
+static int64_t
+number(const char *query)
+{
+	struct db *db = database_open(database_url(), 10000, false);
+	int64_t out = database_number(db, &task, query);
+
+	db_free(db);
+	return out;
+}
+
+/* Runs commands, likewise. */
+static void
+script(const char *sql)
+{
+	struct db *db = database_open(database_url(), 10000, false);
+
+	database_script(db, &task, sql);
+	db_free(db);
+}
+
+/* An endpoint for events of a customer, at a server that follows the script. */
+static void
+begin(const struct act *acts, int count)
+{
+	static const char *const types[] = {"customer.updated"};
+	struct webhook_endpoint_change input = {.types = {true, 1, types}};
+	struct webhook_keys webhook_keys;
+
+	operation.now_ms = clock_now_ms();
+	folder = suite_folder(task.arena);
+	server_start(&server, NULL, NULL, acts, (size_t)count);
+	input.url = arena_printf(task.arena, "http://127.0.0.1:%d/hook", server.port);
+	script("DELETE FROM webhook_deliveries; DELETE FROM webhook_endpoints; "
+	       "DELETE FROM webhook_keys");
+	fine(webhook_keys_open(&operation, folder, &webhook_keys));
+	fine(webhook_endpoint_create(&operation, &webhook_keys, &input, &endpoint, &secret));
+	webhook_keys_release(&webhook_keys);
+	operation.webhooks = webhook_sender_new(
+	        &(struct webhook_sender_options){.keys_dir = folder, .allowed = "127.0.0.1"});
+	ck_assert_ptr_nonnull(operation.webhooks);
+}
+
+static void
+end(void)
+{
+	webhook_sender_end(operation.webhooks, &operation);
+	server_stop(&server);
+	suite_folder_remove(task.arena, folder);
+}
+
+static void
+happen(void)
+{
+	change("SELECT event_add('customer.updated', ",
+	       ", now(), '{\"company_name\":\"Bolt\"}')");
+}
+
+/* Runs the job until so many deliveries are in the state. */
+static void
+run_until(const char *state, int64_t wanted)
+{
+	const char *condition = arena_printf(
+	        task.arena,
+	        "SELECT count(*) FROM webhook_deliveries WHERE attempts > 0 AND state = '%s'",
+	        state);
+
+	for (int i = 0; i < 400; i++) {
+		int64_t done;
+
+		operation.now_ms = clock_now_ms();
+		fine(webhook_send_run(&operation, &done));
+		if (number(condition) >= wanted)
+			return;
+		usleep(5000);
+	}
+	ck_abort_msg("not %s", state);
+}
+
+START_TEST(test_an_event_is_sent)
+{
+	struct webhook_figures figures;
+
+	begin(ACTS({ACT_ANSWER, OK_ANSWER}));
+	change("SELECT event_add('customer.created', ", ", now(), '{}')");
+	happen();
+	run_until("delivered", 1);
+	ck_assert_ptr_nonnull(strstr(server.requests[0], "\"company_name\":\"Bolt\""));
+	ck_assert_ptr_nonnull(strstr(server.requests[0], customer_id));
+	ck_assert_ptr_nonnull(strstr(server.requests[0], "webhook-signature: v1,"));
+	ck_assert_ptr_nonnull(strstr(server.requests[0], " v1a,"));
+	ck_assert_uint_eq(server.request_count, 1);
+	fine(webhook_endpoint_find(&operation, endpoint.endpoint_id, &endpoint));
+	ck_assert(endpoint.last_success_at.known && !endpoint.failing_since.known);
+	fine(webhook_figures(&operation, &figures));
+	ck_assert_int_eq(figures.enabled, 1);
+	ck_assert_int_eq(figures.pending, 0);
+	ck_assert(!figures.waiting_since.known);
+	end();
+}
+END_TEST
+
+START_TEST(test_a_failure_waits_for_its_next_attempt)
+{
+	const struct webhook_delivery *rows;
+	struct page page = {.limit = 10};
+	size_t count;
+
+	begin(ACTS({ACT_ANSWER, "HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\n\xc3("},
+	           {ACT_ANSWER, OK_ANSWER}));
+	happen();
+	run_until("pending", 1);
+	fine(webhook_delivery_list(&operation, endpoint.endpoint_id, "pending", &page, &rows,
+	                           &count));
+	ck_assert_uint_eq(count, 1);
+	ck_assert_int_eq(rows[0].status, 500);
+	ck_assert_str_eq(rows[0].answer, "?(");
+	ck_assert_int_ge(rows[0].due_at.ms, rows[0].attempted_at.ms + 5000);
+	fine(webhook_endpoint_find(&operation, endpoint.endpoint_id, &endpoint));
+	ck_assert(endpoint.failing_since.known);
+	/* After an outage the rest is due at once, and the attempt that follows does not count. */
+	script("UPDATE webhook_endpoints SET failing_since = failing_since - interval "
+	       "'1 day'; "
+	       "UPDATE webhook_deliveries SET attempts = 5, due_at = now() + interval "
+	       "'9 hours'");
+	happen();
+	run_until("delivered", 1);
+	ck_assert_int_eq(number("SELECT attempts FROM webhook_deliveries "
+	                        "WHERE state = 'pending' "
+	                        "AND due_at < now() + interval '1 minute'"),
+	                 4);
+	end();
+}
+END_TEST
+
+START_TEST(test_a_receiver_that_is_gone)
+{
+	begin(ACTS({ACT_ANSWER_CLOSE, "HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n"}));
+	happen();
+	run_until("failed", 1);
+	fine(webhook_endpoint_find(&operation, endpoint.endpoint_id, &endpoint));
+	ck_assert_str_eq(endpoint.disabled_reason, "gone");
+	ck_assert_int_eq(number("SELECT count(*) FROM events WHERE type = "
+	                        "'endpoint.disabled' AND created_at > now() - interval "
+	                        "'1 minute'"),
+	                 1);
+	end();
+}
+END_TEST
+
+/* A process that ends with requests on their way loses nothing: the rows are sent again later. */
+START_TEST(test_an_end_in_the_middle)
+{
+	int64_t done = 0;
+
+	begin(ACTS({ACT_HANG, NULL}));
+	happen();
+	for (int i = 0; i < 400 && done == 0; i++) {
+		operation.now_ms = clock_now_ms();
+		fine(webhook_send_run(&operation, &done));
+	}
+	ck_assert_int_eq(done, 1);
+	/* Deleted meanwhile, its answer belongs to no lane of another endpoint. */
+	fine(webhook_endpoint_delete(&operation, endpoint.endpoint_id));
+	fine(webhook_send_run(&operation, &done));
+	webhook_sender_end(operation.webhooks, &operation);
+	server_stop(&server);
+	ck_assert_int_eq(number("SELECT count(*) FROM webhook_deliveries"), 1);
+	operation.batch = 10;
+	fine(webhook_prune(&operation, &done));
+	ck_assert_int_eq(done, 1);
+	fine(webhook_prune(&operation, &done));
+	ck_assert_int_eq(number("SELECT count(*) FROM webhook_endpoints"), 0);
+	suite_folder_remove(task.arena, folder);
+}
+END_TEST
+
+START_TEST(test_keys_of_hosts)
+{
+	const char *other = suite_folder(task.arena);
+	const struct webhook_known_key *known;
+	struct webhook_keys webhook_keys;
+	size_t count;
+
+	begin(ACTS({ACT_ANSWER, OK_ANSWER}));
+	/* Another host must have the same file, and makes none of its own. */
+	refused(webhook_keys_open(&operation, other, &webhook_keys), FAIL_CONFLICT,
+	        "webhook_key_missing");
+	fine(webhook_key_generate(&task, other));
+	refused(webhook_keys_open(&operation, other, &webhook_keys), FAIL_CONFLICT,
+	        "webhook_key_unknown");
+	/* After a change both keys count, and the new one opens what the old one has sealed. */
+	operation.now_ms += 1000;
+	fine(db_begin(operation.db, &task));
+	fine(webhook_key_change(&operation, folder, &webhook_keys));
+	fine(webhook_endpoints_reseal(&operation, &webhook_keys));
+	fine(db_commit(operation.db, &task));
+	webhook_keys_release(&webhook_keys);
+	fine(webhook_known_keys(&operation, &known, &count));
+	ck_assert_uint_eq(count, 2);
+	happen();
+	run_until("delivered", 1);
+	suite_folder_remove(task.arena, other);
+	end();
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("sender");
+	TCase *tcase = fixture_case("sender");
+
+	tcase_add_test(tcase, test_an_event_is_sent);
+	tcase_add_test(tcase, test_a_failure_waits_for_its_next_attempt);
+	tcase_add_test(tcase, test_a_receiver_that_is_gone);
+	tcase_add_test(tcase, test_an_end_in_the_middle);
+	tcase_add_test(tcase, test_keys_of_hosts);
+	suite_add_tcase(suite, tcase);
+	return suite_run(suite);
+}
