@@ -107,10 +107,20 @@ def test_kills_lose_no_event(hooks, figures, rng):
 
 
 def crash(stack):
-    """Kills a server process of PostgreSQL's, which makes all of it start again."""
+    """Kills a server process of PostgreSQL's, which makes all of it start again, and waits for that."""
+    when = "SELECT min(backend_start) FROM pg_stat_activity WHERE backend_type = 'checkpointer'"
+    before = stack.sql(when)
     pid = wait_for(lambda: stack.sql("SELECT pid FROM pg_stat_activity WHERE application_name = "
                                      "'billingd webhooks'"))
+
+    def restarted():
+        try:
+            return stack.sql(when) != before
+        except AssertionError:
+            return False
+
     os.kill(int(pid.split()[0]), signal.SIGKILL)
+    wait_for(restarted)
 
 
 def p99(messages):
