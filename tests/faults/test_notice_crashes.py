@@ -21,7 +21,7 @@ def fixture_server():
 
 @pytest.fixture(name="mailing", scope="module")
 def fixture_mailing(server, new_stack):
-    stack = new_stack(SMTP_URL=server.url, MAIL_FROM="billing@acme.example", SMTP_TIMEOUT_SECONDS=2)
+    stack = new_stack(SMTP_URL=server.url, MAIL_FROM="billing@acme.example", SMTP_TIMEOUT_SECONDS=1)
     wait_for(lambda: stack.sql("SELECT position IS NOT NULL FROM notice_cursor") == "t")
     return stack
 
@@ -71,7 +71,7 @@ def test_it_is_killed_at_random_moments(mailing, server, rng):
             tell(mailing, customer)
     sent = "SELECT count(*) FROM notices WHERE state = 'pending'"
     kills = 0
-    while kills < 6:
+    while kills < 4:
         victim = wait_for(lambda: mailer(mailing))
         before = len(server.ledger)
         wait_for(lambda n=before: len(server.ledger) >= n + rng.randrange(3)
