@@ -96,7 +96,9 @@ read_credential(struct call *call)
 			return FAIL_NONE;
 		return unauthenticated(call);
 	}
-	return take_secret(call, secret, secret != NULL && api_key_is_well_formed(secret));
+	if (secret == NULL)
+		return unauthenticated(call);
+	return take_secret(call, secret, api_key_is_well_formed(secret));
 }
 
 enum fail

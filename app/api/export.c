@@ -7,6 +7,7 @@
 #include "api/render_usage.h"
 #include "base/arena.h"
 #include "billing/audit.h"
+#include "callers/sessions.h"
 #include "entitlements/overrides.h"
 #include "issuing/bound_licenses.h"
 #include "issuing/license_records.h"
@@ -152,16 +153,14 @@ render_answered_requests(struct operation *operation, const char *id, struct jso
 	return FAIL_NONE;
 }
 
-/* Keys without secrets, licences without tokens, invoices, payments that were given back. */
+/* Keys without secrets, and the browsers that are signed in. */
 static enum fail
-render_property(struct call *call, const char *id, struct json_out *json)
+render_keys(struct call *call, const char *id, struct json_out *json)
 {
+	const struct session_owner owner = {.customer_id = id, .all = true};
 	struct operation *operation = &call->operation;
+	const struct session *sessions;
 	const struct api_key *keys;
-	const struct issued_license *licenses;
-	const struct invoice *invoices;
-	const struct reversal *reversals;
-	struct page page = {.limit = ROWS_MAX};
 	size_t count;
 
 	TRY(api_key_list(operation, id, &keys, &count));
@@ -169,6 +168,26 @@ render_property(struct call *call, const char *id, struct json_out *json)
 	for (size_t i = 0; i < count; i++)
 		render_key(json, NULL, &keys[i]);
 	json_out_close(json, ']');
+	TRY(session_list(operation, &owner, &sessions, &count));
+	json_out_open(json, "sessions", '[');
+	for (size_t i = 0; i < count; i++)
+		render_session(json, NULL, &sessions[i], call->caller.key.session_id);
+	json_out_close(json, ']');
+	return FAIL_NONE;
+}
+
+/* Licences without tokens, invoices, payments that were given back. */
+static enum fail
+render_property(struct call *call, const char *id, struct json_out *json)
+{
+	struct operation *operation = &call->operation;
+	const struct issued_license *licenses;
+	const struct invoice *invoices;
+	const struct reversal *reversals;
+	struct page page = {.limit = ROWS_MAX};
+	size_t count;
+
+	TRY(render_keys(call, id, json));
 	TRY(license_history(operation, id, &page, &licenses, &count));
 	json_out_open(json, "licenses", '[');
 	for (size_t i = 0; i < count; i++)

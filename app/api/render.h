@@ -3,12 +3,17 @@
 
 #include "api/api.h"
 #include "billing/render.h"
+#include "callers/sessions.h"
 #include "contracts/contracts.h"
 #include "db/render.h"
 #include "issuing/license_records.h"
 #include "sync/invoices.h"
 #include "sync/reversals.h"
 #include "json/out.h"
+
+/* `current` is the id of the session that asks, or NULL. */
+void render_session(struct json_out *json, const char *name, const struct session *session,
+                    const char *current);
 
 /* The answer of a call: one object, opened and then closed and sent with the status. */
 struct json_out answer_begin(const struct call *call, size_t capacity);

@@ -47,7 +47,7 @@ static const struct column session_columns[] =
         COLUMNS(struct session, session_id, key_id, customer_id, name, role, created_at,
                 last_used_at, expires_at, user_agent);
 
-static void
+void
 render_session(struct json_out *json, const char *name, const struct session *session,
                const char *current)
 {

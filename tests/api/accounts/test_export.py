@@ -30,6 +30,10 @@ def test_the_json_export(api):
     assert [instance["instance_id"] for instance in got["instances"]] == ["a"]
     assert got["usage_days"][0]["metrics"] == {"api_calls": 3}
     assert (got["reports"], got["invoices"], got["next_cursor"]) == ([one], [], None)
+    expect(api.nobody.post("/api/session", {"api_key": customer.api_key},
+                           headers={"X-Billing-Console": "1", "User-Agent": "Firefox"}), 201)
+    got = expect(customer.client.get(f"/api/customers/{customer.id}/export"), 200)
+    assert [one["user_agent"] for one in got["sessions"]] == ["Firefox"]
     # The export contains no secret.
     text = customer.client.get(f"/api/customers/{customer.id}/export").text
     assert customer.api_key not in text and customer.license not in text

@@ -344,6 +344,29 @@ def test_every_page_is_accessible(place, browser, figures, width, scheme):
     figures["console pages checked for access"] = figures.get("console pages checked for access", 0) + checked
 
 
+def test_ten_thousand_customers(place, browser, figures):
+    """The list comes in pages, and a search finds one among all at once."""
+    place.sql("INSERT INTO customers (customer_id, email, company_name, created_at, updated_at) SELECT "
+              "'cust_' || md5(n::text), 'n' || n || '@many.example', 'Many ' || n, now() - n * interval '1 s', now() "
+              "FROM generate_series(1, 10000) n")
+    sign_in(browser, place.admin_key)
+    browser.go("#/customers")
+    for pages in (2, 3):
+        browser.press("Show more")
+        browser.until(lambda pages=pages: browser.run("return document.querySelectorAll('tbody tr').length") == 50 * pages,
+                      "next page")
+    browser.enter("Search", "Many 7777")
+    browser.press("Search", "form button")
+    browser.sees("n7777@many.example")
+    browser.settle()
+    took = browser.run("return performance.getEntriesByType('resource').filter((one) => "
+                       "one.name.includes('/api/customers')).at(-1).duration")
+    figures["search among 10000 customers"] = f"{took:.0f} ms"
+    browser.go("#/")
+    browser.sees("10,0")
+    assert browser.faults() == []
+
+
 def test_printed(place, browser):
     sign_in(browser, place.admin_key)
     browser.go(f"#/customer/{place.payer.id}")
