@@ -11,6 +11,7 @@ const PAGES = [
   { path: "revenue", name: "Revenue", load: () => import("./revenue.js") },
   { path: "movements", load: () => import("./movements.js"), under: "revenue" },
   { path: "trials", name: "Trials", load: () => import("./trials.js") },
+  { path: "limits", name: "Limits", load: () => import("./limits.js") },
   { path: "renewals", name: "Renewals", load: () => import("./renewals.js") },
   { path: "webhooks", name: "Webhooks", load: () => import("./webhooks.js") },
   { path: "stripe", name: "Stripe", load: () => import("./stripe.js") },
@@ -23,7 +24,14 @@ let caller = null;
 let main = null;
 let opened = 0;
 
-const here = () => location.hash.replace(/^#\/?/, "").split("?")[0].split("/").filter(Boolean).map(decodeURIComponent);
+/** The parts of the address behind "#/"; a badly escaped one stays as it is. */
+const here = () => location.hash.replace(/^#\/?/, "").split("?")[0].split("/").filter(Boolean).map((text) => {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+});
 
 /** Opens the page of the address. Of two that load, the later one is shown. */
 async function open() {
@@ -38,6 +46,7 @@ async function open() {
   }
   document.querySelector(".side")?.classList.remove("open");
   document.querySelector(".menu")?.setAttribute("aria-expanded", "false");
+  main.setAttribute("aria-busy", "true");
   let made;
   try {
     if (!page) made = [h("h1", {}, "There is no such page"), h("p", {}, h("a", { href: "#/" }, "To the overview"))];
@@ -47,6 +56,7 @@ async function open() {
   }
   if (turn !== opened || caller === null) return;
   fill(main, h("div", { class: "page" }, made));
+  main.removeAttribute("aria-busy");
   const title = main.querySelector("h1");
   document.title = `${title ? title.textContent : "Console"} – Billing console`;
 }

@@ -12,8 +12,8 @@ from support.payments import buy
 from support.stack import within
 
 TABS = ("", "/licences", "/installations", "/usage", "/invoices", "/contracts", "/keys", "/timeline")
-PAGES = ("", "customers", "revenue", "movements?kind=new", "trials", "renewals", "webhooks", "stripe", "audit", "access",
-         "health")
+PAGES = ("", "customers", "revenue", "movements?kind=new", "trials", "limits?above=50", "renewals",
+         "webhooks", "stripe", "audit", "access", "health")
 
 
 @pytest.fixture(scope="module", name="place")

@@ -94,8 +94,8 @@ def test_no_payload_runs(place, browser, figures):
     place.sql("INSERT INTO stripe_calls (customer_id, kind, path, parameters, idempotency_key, state, "
               f"created_at, error, error_message) SELECT '{invoiced}', 'customer_update', '/v1/x', '', "
               f"'x', 'parked', now(), 'x', $x${PAYLOADS[0]}$x$")
-    for page in (f"customer/{invoiced}/invoices", "", "customers", "revenue", "movements", "trials", "renewals", "webhooks",
-                 f"webhooks/{endpoint}", "stripe", "audit", "access"):
+    for page in (f"customer/{invoiced}/invoices", "", "customers", "revenue", "movements", "trials",
+                 "limits?above=50", "renewals", "webhooks", f"webhooks/{endpoint}", "stripe", "audit", "access"):
         browser.go(f"#/{page}")
         shown += 1
         for address in browser.run("return [...document.querySelectorAll('a[href]')].map((a) => a.href)"):
@@ -108,7 +108,7 @@ def test_no_payload_runs(place, browser, figures):
 
 @pytest.mark.parametrize("fragment", ["#link=<img src=x onerror=pwned()>", "#/customer/<img src=x onerror=pwned()>",
                                       "#/customers?q=\"><script>pwned()</script>", "#/audit?action=<svg onload=pwned()>",
-                                      "#/<script>pwned()</script>", "#/customer/..%2f..%2fapi"])
+                                      "#/<script>pwned()</script>", "#/customer/..%2f..%2fapi", "#/customer/%E0%A4%A", "#/constructor"])
 def test_no_address_runs(browser, fragment):
     browser.open("/console/")
     browser.settle()
