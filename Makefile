@@ -142,9 +142,12 @@ check-faults: build
 # a new licence at once.
 check-full: build unit-tests
 	@FULL=1 $(BUILD)/tests/unit/callers/test_key_timing
+	@for test in entitlements/test_layers accounts/test_overrides contracts/test_contract_life; do \
+		FULL=1 tests/unit/with_database.sh $(BUILD)/tests/unit/$$test || exit 1; done
 	@FULL=1 USAGE_REPORTS=1000000 BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q \
 		tests/api/usage/test_usage_upkeep.py tests/api/usage/test_meters.py \
-		tests/api/operations/test_import.py
+		tests/api/operations/test_import.py tests/api/licenses/test_overrides.py \
+		tests/api/licenses/test_another_trade.py
 	@FULL=1 STRIPE_SHUFFLES=200 CHAOS_SECONDS=300 BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q \
 		tests/faults/test_usage_faults.py tests/faults/test_usage_sums.py tests/faults/test_leaks.py \
 		tests/faults/test_disk_full.py tests/faults/test_slow_clients.py \

@@ -1,7 +1,10 @@
-/* test_contract_life.c: no sequence of contracts, amendments, ends, jobs and events of Stripe leaves a
- * customer two subscriptions that count at one moment. */
+/* test_contract_life.c: no sequence of contracts, amendments, ends, imports, jobs and events of Stripe
+ * leaves a customer two subscriptions that count at one moment. FULL=1: ten times as many. */
 #include "support/subscription_sync_fixture.h"
 
+#include <stdlib.h>
+
+#include "accounts/adopt.h"
 #include "billing/access.h"
 #include "contracts/contracts.h"
 
@@ -93,6 +96,27 @@ tell(const char *contract_id)
 	may_fail(subscription_sync_store(&operation, customer_id, &one, &changed));
 }
 
+/* An import brings a subscription of an earlier service: Stripe's, or a trial. */
+static void
+import(void)
+{
+	const char *id = arena_printf(task.arena, "sub_%s_%d", customer_id, draw(3));
+	const bool trial = draw(2) == 0;
+	const struct subscription_to_adopt item = {
+	        .subscription = {.customer_id = customer_id,
+	                         .stripe_subscription_id = trial ? NULL : id,
+	                         .plan = plans_sold[draw(3)],
+	                         .status = trial ? "trialing" : statuses[1 + draw(5)],
+	                         .trial_ends_at = trial ? some_time() : INSTANT_NONE,
+	                         .current_period_ends_at = trial ? INSTANT_NONE : some_time(),
+	                         .created_at = INSTANT_MS(operation.now_ms),
+	                         .updated_at = INSTANT_MS(operation.now_ms)},
+	        .email = "life@example.com"};
+	const struct adopted_subscription *result;
+
+	may_fail(account_adopt_subscriptions(&operation, &item, 1, &result));
+}
+
 static void
 step(void)
 {
@@ -100,7 +124,7 @@ step(void)
 	struct subscription trial;
 	int64_t ended;
 
-	switch (draw(8)) {
+	switch (draw(9)) {
 	case 0:
 	case 1:
 		create();
@@ -122,6 +146,9 @@ step(void)
 	case 6:
 		operation.now_ms += draw(20) * DAY_MS;
 		return;
+	case 7:
+		import();
+		return;
 	default:
 		operation.batch = 100;
 		fine(contract_run_ends(&operation, &ended));
@@ -130,7 +157,7 @@ step(void)
 	}
 }
 
-/* At the moment at most one contract runs; beside it no trial of ours and no other subscription of ours
+/* Now and later: the rows do not say what they said before. At the moment at most one contract runs; beside it no trial of ours and no other subscription of ours
  * counts; and at most one that is no contract counts. */
 static void
 check_moment(int64_t ms)
@@ -155,6 +182,34 @@ check_moment(int64_t ms)
 	              "%lld", (long long)counting);
 }
 
+/* Likewise from now on at each start and end, a second before, and a second after. */
+static void
+check_boundaries(void)
+{
+	static const struct statement statement = {
+	        .name = "test_boundaries",
+	        STRIPE_NUMBER,
+	        .sql = "SELECT count(*) AS number FROM (SELECT t + d * interval '1 second' AS "
+	               "at "
+	               "  FROM subscriptions b, unnest(ARRAY[b.starts_at, b.ends_at, "
+	               "  b.trial_ends_at]) t, unnest(ARRAY[-1, 0, 1]) d "
+	               "  WHERE b.customer_id = $1) m, LATERAL (SELECT "
+	               "  count(*) FILTER (WHERE o = 0) AS contracts, "
+	               "  count(*) FILTER (WHERE o = 1) AS others, "
+	               "  count(*) FILTER (WHERE o = 1 AND ours) AS trials FROM (SELECT "
+	               "    subscription_order(s, m.at) AS o, "
+	               "    stripe_subscription_id IS NULL AS ours FROM subscriptions s "
+	               "    WHERE customer_id = $1 AND NOT superseded) r) n "
+	               "WHERE m.at >= $2 AND NOT (contracts <= 1 AND others <= 1 "
+	               "AND (contracts = 0 OR trials = 0))"};
+
+	ck_assert_int_eq(
+	        stripe_number(&statement,
+	                      PARAMETERS(customer_id,
+	                                 param_time(&task, INSTANT_MS(operation.now_ms)))),
+	        0);
+}
+
 START_TEST(test_sequences)
 {
 	made_count = 0;
@@ -162,7 +217,8 @@ START_TEST(test_sequences)
 	for (int i = 0; i < STEPS; i++) {
 		step();
 		for (int m = 0; m < MOMENTS; m++)
-			check_moment(operation.now_ms + (m - 3) * 5 * DAY_MS / 2);
+			check_moment(operation.now_ms + m * 5 * DAY_MS / 2);
+		check_boundaries();
 	}
 }
 END_TEST
@@ -175,7 +231,8 @@ main(void)
 
 	tcase_set_timeout(tcase, 300);
 	tcase_add_checked_fixture(tcase, sync_setup, fixture_teardown);
-	tcase_add_loop_test(tcase, test_sequences, 0, SEQUENCES);
+	tcase_add_loop_test(tcase, test_sequences, 0,
+	                    getenv("FULL") != NULL ? 10 * SEQUENCES : SEQUENCES);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
