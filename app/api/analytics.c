@@ -17,8 +17,8 @@ static const struct definition trial_definitions[] = {
          "The Monday (UTC) of the week in which the trial began. A trial at Stripe that "
          "follows a trial of ours is part of it."},
         {"started", "converted + expired + open."},
-        {"converted", "Trials whose customers have had MRR since."},
-        {"expired", "Trials that are over, of customers that have had no MRR since."},
+        {"converted", "Trials whose customers have or had MRR."},
+        {"expired", "Trials that are over, of customers that never had MRR."},
         {"open", "Trials that run, of customers without MRR so far."},
         {"conversion",
          "converted / (converted + expired), rounded to four decimals; null while "

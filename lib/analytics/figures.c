@@ -22,11 +22,12 @@ const struct column summary_counts_columns[] =
         COLUMNS(struct summary_counts, customers, trials_open, trials_ending, past_due, ending,
                 contracts, contracts_ending);
 
-extern const char analytics_trials_sql[];    /* trials.sql */
-extern const char analytics_renewals_sql[];  /* renewals.sql */
-extern const char analytics_limits_sql[];    /* limits.sql */
-extern const char analytics_attention_sql[]; /* attention.sql */
-extern const char analytics_counts_sql[];    /* counts.sql */
+extern const char analytics_trials_sql[];       /* trials.sql */
+extern const char analytics_plan_figures_sql[]; /* plan_figures.sql */
+extern const char analytics_renewals_sql[];     /* renewals.sql */
+extern const char analytics_limits_sql[];       /* limits.sql */
+extern const char analytics_attention_sql[];    /* attention.sql */
+extern const char analytics_counts_sql[];       /* counts.sql */
 
 enum { TRIALS, PLANS, RENEWALS, LIMITS, ATTENTION, COUNTS };
 
@@ -34,13 +35,7 @@ static const struct statement statements[] = {
         [TRIALS] = {"analytics_trials", ROWS_OF(struct trial_week, trial_week_columns),
                     .sql = analytics_trials_sql, .reads = true},
         [PLANS] = {"analytics_plans", ROWS_OF(struct plan_figures, plan_figures_columns),
-                   .sql = "SELECT plan, currency, trim_scale(sum(mrr))::text AS mrr, "
-                          "trim_scale(sum(committed))::text AS committed, "
-                          "sum(customers)::bigint AS customers, "
-                          "trim_scale(round(sum(mrr) / NULLIF(sum(customers), 0), 6))::text "
-                          "  AS arpu "
-                          "FROM revenue_plans GROUP BY plan, currency "
-                          "ORDER BY currency, sum(revenue_plans.mrr) DESC, plan"},
+                   .sql = analytics_plan_figures_sql},
         [RENEWALS] = {"analytics_renewals", ROWS_OF(struct renewal, renewal_columns),
                       .sql = analytics_renewals_sql},
         [LIMITS] = {"analytics_limits", ROWS_OF(struct limit_level, limit_level_columns),

@@ -13,8 +13,16 @@ before AS (
     COALESCE(sum(customers), 0)::bigint AS customers
   FROM sums WHERE month < $1::date GROUP BY currency),
 
+-- A row without an amount for each month and currency: no month is missing.
+rows AS (
+  SELECT month, currency, kind, amount, customers FROM sums WHERE month >= $1::date
+  UNION ALL
+  SELECT m.month::date, c.currency, 'none', 0, 0
+  FROM generate_series($1::date, $2::date, interval '1 month') m (month)
+  CROSS JOIN (SELECT DISTINCT currency FROM sums) c),
+
 months AS (
-  SELECT m.month::date AS month, c.currency,
+  SELECT s.month, s.currency,
     COALESCE(sum(s.amount) FILTER (WHERE s.kind = 'opening'), 0) AS opening,
     COALESCE(sum(s.customers) FILTER (WHERE s.kind = 'opening'), 0)::bigint AS customers_opening,
     COALESCE(sum(s.amount) FILTER (WHERE s.kind = 'new'), 0) AS new,
@@ -25,10 +33,7 @@ months AS (
     COALESCE(sum(s.amount) FILTER (WHERE s.kind <> 'committed'), 0) AS change,
     COALESCE(sum(s.amount) FILTER (WHERE s.kind = 'committed'), 0) AS committed,
     COALESCE(sum(s.customers), 0)::bigint AS customers
-  FROM generate_series($1::date, $2::date, interval '1 month') m (month)
-  CROSS JOIN (SELECT DISTINCT currency FROM sums) c
-  LEFT JOIN sums s ON s.month = m.month::date AND s.currency = c.currency
-  GROUP BY m.month, c.currency),
+  FROM rows s GROUP BY s.month, s.currency),
 
 run AS (
   SELECT m.month, m.currency, m.opening, m.customers_opening, m.new, m.expansion, m.contraction, m.churn,

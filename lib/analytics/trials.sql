@@ -3,10 +3,11 @@
 
 WITH trials AS (
   SELECT date_trunc('week', s.created_at AT TIME ZONE 'UTC')::date AS week,
-    EXISTS (SELECT FROM revenue_movements m WHERE m.customer_id = s.customer_id
-      AND m.happened_at >= s.created_at) AS converted,
+    v.customer_id IS NOT NULL AS converted,
     s.status NOT IN ('canceled', 'incomplete_expired') AND s.trial_ends_at > $3::timestamptz AS runs
   FROM subscriptions s
+  LEFT JOIN LATERAL (SELECT customer_id FROM revenue_values
+    WHERE customer_id = s.customer_id LIMIT 1) v ON true
   WHERE s.trial_ends_at IS NOT NULL AND s.contract_id IS NULL
     AND s.created_at >= date_trunc('week', $1::timestamp) AT TIME ZONE 'UTC'
     AND s.created_at < ($2::date + 1)::timestamp AT TIME ZONE 'UTC'

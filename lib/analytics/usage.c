@@ -4,19 +4,14 @@
 const struct column usage_total_columns[] =
         COLUMNS(struct usage_total, date, customers, total, peak, counted_at);
 
-extern const char analytics_usage_count_sql[]; /* usage_count.sql */
+extern const char analytics_usage_totals_sql[]; /* usage_totals.sql */
+extern const char analytics_usage_count_sql[];  /* usage_count.sql */
 
 enum { DAYS, COUNT };
 
 static const struct statement statements[] = {
         [DAYS] = {"analytics_usage_days", ROWS_OF(struct usage_total, usage_total_columns),
-                  .sql = "SELECT to_char(d.day, 'YYYY-MM-DD') AS date, "
-                         "COALESCE(u.customers, 0) AS customers, "
-                         "trim_scale(COALESCE(u.total, 0))::text AS total, "
-                         "trim_scale(COALESCE(u.peak, 0))::text AS peak, d.counted_at "
-                         "FROM analytics_usage_days d LEFT JOIN analytics_usage u "
-                         "ON u.day = d.day AND u.metric = $1 "
-                         "WHERE d.day >= $2::date AND d.day <= $3::date ORDER BY d.day"},
+                  .sql = analytics_usage_totals_sql},
         [COUNT] = {"analytics_usage_count", .sql = analytics_usage_count_sql},
 };
 

@@ -1,0 +1,184 @@
+/* test_recurring.c: items and discounts of a subscription as they are stored, and their monthly value. */
+#include "support/stripe_flow_fixture.h"
+
+#include "sync/inbox.h"
+#include "sync/recurring.h"
+
+#define ITEM(id, amount, interval, count, quantity, more)                                      \
+	"{'id':'" id "','quantity':" quantity ",'price':{'id':'price_s','currency':'usd',"     \
+	"'unit_amount_decimal':'" amount "','recurring':{'interval':'" interval                \
+	"','interval_count':" count "}}" more "}"
+#define SOLD(items, more)                                                                      \
+	"{'id':'sub_1','object':'subscription','customer':'cus_1','status':'active',"          \
+	"'currency':'usd','created':1739580000,'metadata':{'customer_id':'OURS'},"             \
+	"'items':{'data':[" items "]}" more "}"
+#define FOREVER(value) "{'id':'di_1','coupon':{'id':'c','duration':'forever'," value "}}"
+#define ONCE "{'id':'di_2','coupon':{'id':'c','duration':'once','percent_off':50}}"
+
+/* The monthly value of what is stored for the customer's subscription. */
+static const char *
+value_of(const char *text)
+{
+	static const struct statement statement = {
+	        .name = "test_value",
+	        STRIPE_TEXT,
+	        .sql = "SELECT trim_scale(revenue_of($1::jsonb))::text AS text"};
+
+	return stripe_text(&statement, PARAMETERS(text));
+}
+
+static const char *
+stored(void)
+{
+	static const struct statement statement = {
+	        .name = "test_stored",
+	        STRIPE_TEXT,
+	        .sql = "SELECT recurring AS text FROM subscriptions "
+	               "WHERE customer_id = $1 AND stripe_subscription_id = 'sub_1'"};
+
+	return stripe_text(&statement, PARAMETERS(customer_id));
+}
+
+static const struct {
+	const char *items, *more, *value;
+} lives[] = {
+        {ITEM("a", "4900", "month", "1", "1", ""), "", "4900"},
+        {ITEM("a", "10000", "year", "1", "1", ""), "", "833.333333"},
+        {ITEM("a", "1000", "week", "1", "1", ""), "", "4333.333333"},
+        {ITEM("a", "100", "day", "1", "1", ""), "", "3041.666667"},
+        {ITEM("a", "9000", "month", "3", "1", ""), "", "3000"},
+        {ITEM("a", "0.5", "month", "1", "7", ""), "", "3.5"},
+        {ITEM("a", "4900", "month", "1", "3", "") "," ITEM("b", "700", "month", "1", "2", ""),
+         "", "16100"},
+        {ITEM("a", "4900", "month", "1", "0", ""), "", "0"},
+        /* Discounts that last are taken off, one after the other, of an item first. */
+        {ITEM("a", "10000", "month", "1", "1", ""),
+         ",'discounts':[" FOREVER("'percent_off':33.33") "]", "6667"},
+        {ITEM("a", "10000", "month", "1", "1", ""), ",'discounts':[" ONCE "]", "10000"},
+        {ITEM("a", "12000", "year", "1", "1", ""),
+         ",'discounts':[" FOREVER("'amount_off':1200,'currency':'usd'") "]", "900"},
+        {ITEM("a", "12000", "year", "1", "1", ""),
+         ",'discounts':[" FOREVER("'amount_off':1200,'currency':'eur'") "]", "1000"},
+        {ITEM("a", "1000", "month", "1", "1", ""),
+         ",'discounts':[" FOREVER("'amount_off':5000,'currency':'usd'") "]", "0"},
+        {ITEM("a", "1000", "month", "1", "1",
+              ",'discounts':[" FOREVER("'percent_off':50") "]") "," ITEM("b", "1000", "month",
+                                                                         "1", "1", ""),
+         ",'discounts':[" FOREVER("'percent_off':10") "," FOREVER(
+                 "'amount_off':50,'currency':'usd'") "]",
+         "1300"},
+        {ITEM("a", "1000", "month", "1", "1", ""),
+         ",'discount':{'coupon':{'duration':'forever','percent_off':25}}", "750"},
+        /* Metered items, tiers and other currencies have no value. */
+        {"{'id':'m','price':{'id':'price_s','currency':'usd','unit_amount':5,'recurring':"
+         "{'interval':'month','interval_count':1,'usage_type':'metered'}}}",
+         "", "0"},
+        {"{'id':'t','quantity':1,'price':{'id':'price_s','currency':'usd','unit_amount':null,"
+         "'recurring':{'interval':'month','interval_count':1}}}",
+         "", "0"},
+        {"{'id':'e','quantity':1,'price':{'id':'price_s','currency':'eur','unit_amount':500,"
+         "'recurring':{'interval':'month','interval_count':1}}}",
+         "", "0"},
+        {"{'id':'d','quantity':10,'price':{'id':'price_s','currency':'usd','unit_amount':500,"
+         "'transform_quantity':{'divide_by':5,'round':'up'},'recurring':{'interval':'month',"
+         "'interval_count':1}}}",
+         "", "0"},
+};
+
+static void
+receive(const char *id)
+{
+	const struct stripe_event event = {
+	        .id = id,
+	        .type = "customer.subscription.updated",
+	        .ref = {.family = "subscription", .subject = "sub_1", .customer = "cus_1"}};
+	int64_t done = 0;
+	bool is_new;
+
+	fine(stripe_event_receive(&operation, &event, "{}", "webhook", &is_new));
+	fine(stripe_inbox_run(&operation, &done));
+	ck_assert_int_eq(done, 1);
+	db_rollback_to(operation.db, 0);
+	task_clear(&task);
+}
+
+START_TEST(test_values)
+{
+	SCRIPT({.status = 200,
+	        .body = arena_printf(task.arena, SOLD("%s", "%s"), lives[_i].items,
+	                             lives[_i].more)});
+	receive("evt_1");
+	ck_assert_str_eq(value_of(stored()), lives[_i].value);
+	asked("GET /v1/subscriptions/sub_1");
+}
+END_TEST
+
+/* An object shows its discounts by their ids, and newer versions name their coupons. */
+START_TEST(test_discounts_are_fetched)
+{
+	SCRIPT(BODY(SOLD(ITEM("a", "1000", "month", "1", "1", ",'discounts':['di_1']"),
+	                 ",'discounts':['di_2']")),
+	       BODY(SOLD(ITEM("a", "1000", "month", "1", "1",
+	                      ",'discounts':[" FOREVER("'percent_off':50") "]"),
+	                 ",'discounts':[{'id':'di_2','source':{'type':'coupon','coupon':"
+	                 "'TEN'}}]")),
+	       BODY("{'id':'TEN','object':'coupon','duration':'forever','percent_off':10}"));
+	receive("evt_1");
+	asked("GET /v1/subscriptions/sub_1 GET /v1/subscriptions/sub_1 GET /v1/coupons/TEN");
+	ck_assert_str_eq(value_of(stored()), "450");
+}
+END_TEST
+
+/* Nothing can be known of a coupon that was deleted: its discount counts as untold. */
+START_TEST(test_deleted_coupon)
+{
+	SCRIPT(BODY(SOLD(ITEM("a", "1000", "month", "1", "1", ""),
+	                 ",'discounts':[{'id':'di_2','source':{'type':'coupon','coupon':"
+	                 "'GONE'}}]")),
+	       REFUSED(404));
+	receive("evt_1");
+	ck_assert_str_eq(value_of(stored()), "1000");
+	ck_assert_ptr_nonnull(strstr(stored(), "\"uncounted\":1"));
+}
+END_TEST
+
+/* A row of before opens: its value is nothing new. */
+START_TEST(test_an_upgrade_opens)
+{
+	static const struct statement kinds = {
+	        .name = "test_kinds",
+	        STRIPE_TEXT,
+	        .sql = "SELECT string_agg(kind, ' ' ORDER BY movement_id) AS text "
+	               "FROM revenue_movements WHERE customer_id = $1"};
+
+	SCRIPT(BODY(SOLD(ITEM("a", "1000", "month", "1", "1", ""), "")),
+	       BODY(SOLD(ITEM("a", "1000", "month", "1", "1", ""), "")),
+	       BODY(SOLD(ITEM("a", "2000", "month", "1", "1", ""), "")));
+	flow_change(
+	        "test_old_row",
+	        "INSERT INTO subscriptions (customer_id, stripe_subscription_id, plan, status, "
+	        "superseded) VALUES ($1, $2, 'starter', 'active', true)",
+	        "sub_1");
+	receive("evt_1");
+	ck_assert_str_eq(stripe_text(&kinds, PARAMETERS(customer_id)), "opening");
+	receive("evt_2");
+	receive("evt_3");
+	ck_assert_str_eq(stripe_text(&kinds, PARAMETERS(customer_id)), "opening expansion");
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("recurring");
+	TCase *tcase = tcase_create("recurring");
+
+	tcase_add_checked_fixture(tcase, flow_setup, flow_teardown);
+	tcase_set_timeout(tcase, 60);
+	tcase_add_loop_test(tcase, test_values, 0, sizeof(lives) / sizeof(*lives));
+	tcase_add_test(tcase, test_discounts_are_fetched);
+	tcase_add_test(tcase, test_deleted_coupon);
+	tcase_add_test(tcase, test_an_upgrade_opens);
+	suite_add_tcase(suite, tcase);
+	return suite_run(suite);
+}
