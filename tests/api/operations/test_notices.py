@@ -288,6 +288,20 @@ def test_a_deleted_customer_is_told_nothing_more(mailing, server, customer):
     assert not letters(server, customer.email)
 
 
+def test_billingctl_shows_them(mailing, customer):
+    shown = mailing.billingctl("notices", "preview", "trial_ending", "--customer", customer.id, "--json")
+    text = json.loads(shown.stdout)
+    assert "Hello Größe GmbH," in text["body"] and text["recipient"] == "customer"
+    unknown = mailing.billingctl("notices", "preview", "test", "--customer", "cust_" + "0" * 32, check=False)
+    assert unknown.returncode == 1
+    [row] = [row for row in json.loads(mailing.billingctl("doctor", "--json", check=False).stdout)["checks"]
+             if row["check"] == "mail"]
+    assert row["state"] in ("ok", "warning")
+    gone = {"SMTP_URL": "smtp://127.0.0.1:1"}
+    done = mailing.billingctl("doctor", env=gone, check=False)
+    assert "The mail server takes no messages (connect: " in done.stdout and done.returncode == 1
+
+
 def test_a_bad_template_keeps_the_old_ones(mailing, server, customer, templates):
     master = mailing.pids()[0]
     path = templates / "subscription_canceled.txt"
