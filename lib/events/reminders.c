@@ -6,8 +6,8 @@
 #include "base/arena.h"
 #include "base/log.h"
 
-/* A step looks at so many objects in one transaction. */
-enum { LOOKS = 50 };
+/* A step looks at so many objects in one transaction, or prepares the looks at those of so many customers. */
+enum { LOOKS = 50, MADE_AT_ONCE = 1000 };
 
 /* An object that cannot be looked at keeps the others waiting no longer than one step. */
 #define FAILED_LATER_MS HOUR_MS
@@ -37,11 +37,15 @@ static const struct statement statements[] = {
                 {"reminders_watch_clock", ROWS_WITH(struct clock_watch, is_back),
                  .sql = "WITH seen AS MATERIALIZED (SELECT seen_at FROM reminder_start "
                         "  FOR UPDATE), "
-                        "moved AS (UPDATE reminder_start SET seen_at = $1 "
+                        "moved AS (UPDATE reminder_start o SET seen_at = $1, "
+                        "  made_until = CASE WHEN seen.seen_at > $1::timestamptz "
+                        "    + interval '1 hour' THEN '' ELSE o.made_until END "
                         "  FROM seen WHERE seen.seen_at IS DISTINCT FROM $1) "
                         "SELECT seen_at > $1::timestamptz + interval '1 hour' AS is_back "
                         "FROM seen"},
-        [MAKE] = {"reminders_make", .sql = "SELECT FROM (SELECT reminders_make($1)) made"},
+        [MAKE] = {"reminders_make", .sql = "UPDATE reminder_start SET made_until = "
+                                           "reminders_make($1, made_until, $2::bigint) "
+                                           "WHERE made_until IS NOT NULL"},
         /* A look that is due at once has no time. */
         [FIGURES] = {"reminder_figures", ROWS_WITH(struct reminder_figures, overdue_since),
                      .sql = "SELECT min(at) AS overdue_since FROM (SELECT min(due_at) AS at "
@@ -140,13 +144,11 @@ reminders_watch_clock(struct operation *operation, int64_t *done)
 	TRY(db_begin(operation->db, task));
 	TRY(db_row(operation->db, task, &statements[WATCH_CLOCK],
 	           PARAMETERS(param_now(operation)), &watch, &found));
-	if (watch.is_back) {
+	if (watch.is_back)
 		log_line(LOG_LEVEL_WARNING,
 		         "the clock was set back: all ends are looked at anew");
-		TRY(db_run(operation->db, task, &statements[MAKE],
-		           PARAMETERS(param_now(operation)), NULL));
-	}
-	*done = watch.is_back;
+	TRY(db_run(operation->db, task, &statements[MAKE],
+	           PARAMETERS(param_now(operation), param_int(task, MADE_AT_ONCE)), done));
 	return db_commit(operation->db, task);
 }
 

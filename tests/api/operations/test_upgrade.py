@@ -189,7 +189,8 @@ def test_the_installation_is_sound(old):
     sockets = {"BILLING_SOCKET": str(old.stack.socket),
                "BILLING_STRIPE_SOCKET": str(old.stack.stripe_socket)}
     # The first round of the jobs fills what the update has added.
-    wait_for(lambda: old.stack.api.nobody.get("/health/ready").status_code == 200)
+    nobody = old.stack.api.nobody
+    wait_for(lambda: nobody.get("/health/ready", faults=True).status_code == 200)
     done = old.stack.billingctl("doctor", env=sockets, check=False)
     wrong = [line for line in done.stdout.splitlines() if line.startswith("WRONG")]
     assert all("stripe_parked" in line for line in wrong), done.stdout
