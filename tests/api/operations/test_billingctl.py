@@ -39,9 +39,12 @@ GROUPS = {
     "instance": "list activate release transfer",
     "usage": "list latest days limits correct import cleanup",
     "plans": "list diff",
+    "analytics": "revenue movements summary trials plans usage limits renewals attention check",
     "stripe": "events show calls meters retry dismiss settle reconcile setup unknown map unmap "
               "account",
     "import": "original stripe",
+    "notices": "list test preview",
+    "webhooks": "list add show change enable rotate test replay deliveries remove key",
     "audit": "list verify",
     "events": "",
     "event": "show",

@@ -78,6 +78,11 @@ TABLES = {
     "trial_skeletons": ("anybody, with PUBLIC_SIGNUP", "10 sign-ups a minute of one network",
                         API + "accounts/test_sign_up.py::test_public_sign_up_and_its_rate_limit"),
     "usage_files": ("an operator", "a row for each imported file", None),
+    "webhook_deliveries": ("an operator", "1000 that wait and 10000 replayed of an endpoint, from the log; "
+                           "kept for 30 days", UNIT + "webhooks/test_sender.c::test_an_end_in_the_middle"),
+    "webhook_endpoints": ("an operator", "50", API + "operations/test_webhook_endpoints.py::"
+                          "test_endpoints_are_bounded"),
+    "webhook_keys": ("an operator", "a row for each key of webhooks", None),
     # 500 reports in a request. The raw reports are dropped after USAGE_RETENTION_DAYS, the sums stay.
     **{name: ("a customer", A_RATE, API + "accounts/test_sign_up.py::"
               "test_reports_have_a_rate_limit_for_each_key") for name in (
