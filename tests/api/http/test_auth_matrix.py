@@ -16,8 +16,9 @@ ROUTES = [tuple(line.split()[:4]) for line in subprocess.run(
     stdout=subprocess.PIPE).stdout.splitlines()]
 SCOPES = {"license", "usage", "billing"}
 UNKNOWN = ("none", "garbage", "garbage bearer", "unknown customer key", "unknown operator key",
-           "basic", "revoked customer", "revoked operator")
-KNOWN = ("owner", "viewer", "own", "own bearer", "other", "wrong scope", "both")
+           "basic", "revoked customer", "revoked operator", "unknown session")
+KNOWN = ("owner", "viewer", "own", "own bearer", "other", "wrong scope", "both",
+         "owner session", "viewer session", "own session")
 ADMITTED = (None, None)
 # The answer to a request that is admitted where the thing is there already, or is not.
 HAS_NONE = {"/api/subscriptions/trial": "subscription_exists",
@@ -44,6 +45,12 @@ def strangers(stack):
     stack.sql("DELETE FROM webhook_deliveries; DELETE FROM webhook_endpoints")
 
 
+def session(api, key):
+    """The headers of a browser that has signed in with the key."""
+    answer = api.nobody.post("/api/session", {"api_key": key}, headers={"X-Billing-Console": "1"})
+    return {"Cookie": answer.headers["Set-Cookie"].split(";")[0], "X-Billing-Console": "1"}
+
+
 def credentials(api, strangers, caller, customer, scope):
     """The headers of this kind of caller."""
     wrong = sorted(SCOPES - {scope})
@@ -56,6 +63,10 @@ def credentials(api, strangers, caller, customer, scope):
         "basic": lambda: {"Authorization": "Basic Z2JhOng="},
         "revoked customer": lambda: {"X-API-Key": revoked(api, customer)},
         "revoked operator": lambda: {"Authorization": f"Bearer {strangers['operator']}"},
+        "unknown session": lambda: {"Cookie": "__Host-billing=gbs_" + "0" * 64, "X-Billing-Console": "1"},
+        "owner session": lambda: session(api, api.stack.admin_key),
+        "viewer session": lambda: session(api, api.stack.viewer_key),
+        "own session": lambda: session(api, customer.api_key),
         "owner": lambda: api.owner.headers,
         "viewer": lambda: api.viewer.headers,
         "own": lambda: customer.client.headers,
@@ -80,6 +91,7 @@ def expected(method, pattern, who, scope, caller):
     assert who in ("sign_up", "customer", "operator", "caller"), f"no rule for {who}"
     if caller in UNKNOWN:
         return 401, "unauthenticated"
+    caller = caller.removesuffix(" session")
     if caller == "both":
         return 400, "ambiguous_credentials"
     if caller == "owner" or (who == "caller" and (scope == "-" or caller != "wrong scope")):

@@ -14,6 +14,8 @@ TRIES = {
     "keys guessed": (f"/api/subscriptions/{UNKNOWN}", ["-H", "X-API-Key: guess"], "401", 200, 100),
     "checkouts with guessed keys": ("/api/subscriptions/checkout", [
         "-H", "X-API-Key: guess", "-d", "{}"], "401", 200, 100),
+    "sign-ins guessed": ("/api/session", [
+        "-H", "X-Billing-Console: 1", "-d", '{"api_key": "guess"}'], "401", 20, 0.5),
     "events forged": ("/api/webhooks/stripe", [
         "-H", "Stripe-Signature: t=1,v1=00", "-d", "{}"], "400", 500, 100),
 }

@@ -31,6 +31,9 @@ class Tenant:
         self.id, self.email = customer.id, customer.email
         self.keys = [customer.api_key] + [api.mint(customer, *scopes)[0] for scopes in (
             ("license",), ("usage",), ("billing",), ("license", "usage", "billing"))]
+        signed_in = api.nobody.post("/api/session", {"api_key": customer.api_key},
+                                    headers={"X-Billing-Console": "1"})
+        self.browser = {"Cookie": signed_in.headers["Set-Cookie"].split(";")[0], "X-Billing-Console": "1"}
         self.idempotency_key = f"order-{uuid.uuid4().hex}"
         again = {"Idempotency-Key": self.idempotency_key}
         path = f"/api/licenses/{self.id}"
@@ -80,9 +83,9 @@ def assert_nothing_of(tenant, answer):
 
 
 def credential(draw, tenant):
-    """One of the tenant's keys, sent in one of the two ways."""
+    """One of the tenant's keys, sent in one of the two ways, or a session."""
     key = draw(st.sampled_from(tenant.keys))
-    return draw(st.sampled_from([{"X-API-Key": key}, {"Authorization": f"Bearer {key}"}]))
+    return dict(draw(st.sampled_from([{"X-API-Key": key}, {"Authorization": f"Bearer {key}"}, tenant.browser])))
 
 
 BODIES = [None, {}, {"company_name": "Mallory"}, {"email": "mallory@example.com"},
