@@ -52,11 +52,12 @@ service_part() {
 code_lane() {
 	part "lint" "${make[@]}" lint
 	part "clang" "${make[@]}" clang-check
-	part "unit tests" "${make[@]}" check-unit
 	part "unit tests, sanitizers" env MUTATIONS=20000 "${make[@]}" SANITIZE=1 check-unit
 	part "unit tests, valgrind" env MUTATIONS=100 tests/unit/run.sh build/release valgrind -q \
 		--error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
 	part "library" tests/library.sh
+	part "agent tests" "${make[@]}" check-agent
+	part "agent tests, sanitizers" "${make[@]}" SANITIZE=1 check-agent
 	part "recipes" "${make[@]}" recipes-check
 	part "stand-in for Stripe" "${make[@]}" check-stripe
 	part "fault tests, sanitizers" env FAULT_SECONDS=5 CHAOS_SECONDS=5 STRIPE_SHUFFLES=3 \
@@ -86,8 +87,6 @@ service_part "API tests" "${make[@]}" check-api
 service_part "API tests, sanitizers" env FUZZ_EXAMPLES=15 "${make[@]}" SANITIZE=1 \
 	API_OPTIONS="$sanitized" check-api
 service_part "fault tests" env FAULT_SECONDS="${FAULT_SECONDS:-15}" "${make[@]}" check-faults
-service_part "agent tests" "${make[@]}" check-agent
-service_part "agent tests, sanitizers" "${make[@]}" SANITIZE=1 check-agent
 [[ -z $lane ]] || join_code_lane
 echo "everything passed in $SECONDS s"
 [[ ! -s $NOT_TESTED_FILE ]] || sort -u "$NOT_TESTED_FILE" | sed 's/^/not tested: /'
