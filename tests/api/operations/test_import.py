@@ -67,7 +67,7 @@ def rows(scratch):
 def run(scratch, source, *arguments, status=3):
     """Runs the import, which skips something; its JSON answer."""
     done = subprocess.run(**scratch.command("import", "original", source.url, "--json", *arguments),
-                          capture_output=True, timeout=120, check=False)
+                          capture_output=True, timeout=1800 if FULL else 120, check=False)
     progress = [line for line in done.stderr.splitlines()
                 if not re.fullmatch(r"billingctl: [a-z]+: [0-9]+ of [0-9]+", line)]
     assert done.returncode == status and not progress, done.stderr
