@@ -61,7 +61,7 @@ static const struct job local_items[] = {
         {"tell_usage", 1, usage_watch_run, METRIC_COUNT},
         {"prune_event_keys", 300, event_keys_prune, METRIC_COUNT},
         {"settle_revenue", 5, revenue_run, METRIC_COUNT},
-        {"count_use_of_all", 2, analytics_usage_run, METRIC_COUNT},
+        {"count_use_of_all", 3, analytics_usage_run, METRIC_COUNT},
         {"expire_trials", 5, subscription_expire_trials, METRIC_TRIALS_EXPIRED},
         {"prune_stripe_events", 300, stripe_event_prune, METRIC_COUNT},
         {"prune_stripe_calls", 300, stripe_call_prune, METRIC_COUNT},

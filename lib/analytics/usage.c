@@ -28,6 +28,7 @@ analytics_usage(struct operation *operation, const char *metric, const char *fro
 enum fail
 analytics_usage_run(struct operation *operation, int64_t *done)
 {
+	*done = 0;
 	return db_run(operation->db, operation->task, &statements[COUNT],
-	              PARAMETERS(param_now(operation)), done);
+	              PARAMETERS(param_now(operation)), NULL);
 }

@@ -21,5 +21,6 @@ enum fail analytics_usage(struct operation *operation, const char *metric, const
                           const char *to, const struct usage_total **out,
                           size_t *count) MUST_CHECK;
 
-/* A job: adds up a day that is due; `*done` is 1 then. */
+/* A job: adds up one day that is due. `*done` is 0: the next day waits for the next step, so that
+ * other jobs are not delayed. */
 enum fail analytics_usage_run(struct operation *operation, int64_t *done) MUST_CHECK;

@@ -111,9 +111,11 @@ def test_hundreds_are_compared_page_by_page(place):
         ids.append(place.stripe.call("POST", "/v1/subscriptions", {
             "customer": stripe_id, "items[0][price]": "price_s"})["id"])
     place.sql("DELETE FROM subscriptions")
-    rows = ", ".join(f"('{customer_id}', '{id}', 'starter', 'canceled', now(), true)" for id in ids)
+    _, text = place.billed(first)
+    rows = ", ".join(f"('{customer_id}', '{id}', 'starter', 'canceled', now(), true, '{text}')"
+                     for id in ids)
     place.sql("INSERT INTO subscriptions (customer_id, stripe_subscription_id, plan, status, "
-              f"current_period_ends_at, superseded) VALUES {rows}; "
+              f"current_period_ends_at, superseded, recurring) VALUES {rows}; "
               "UPDATE subscriptions SET status = 'active'")
     requests = len(place.stripe.requests())
     found = place.differences("--dry-run")

@@ -57,12 +57,21 @@ class Place:
 
     def mirror(self, customer_id, subscription_id, plan="starter", status="active"):
         """Stores it here as Stripe has it, except for the given members."""
-        end = self.stripe.call("GET", f"/v1/subscriptions/{subscription_id}")["items"]["data"][0][
-            "current_period_end"]
+        item, text = self.billed(subscription_id)
         self.sql("UPDATE subscriptions SET superseded = true; INSERT INTO subscriptions "
-                 "(customer_id, stripe_subscription_id, plan, status, current_period_ends_at) "
-                 f"VALUES ('{customer_id}', '{subscription_id}', '{plan}', '{status}', "
-                 f"to_timestamp({end}))")
+                 "(customer_id, stripe_subscription_id, plan, status, current_period_ends_at, "
+                 f"recurring) VALUES ('{customer_id}', '{subscription_id}', '{plan}', '{status}', "
+                 f"to_timestamp({item['current_period_end']}), '{text}')")
+
+    def billed(self, subscription_id):
+        """The subscription's item at Stripe, and the text that the service keeps of what it bills."""
+        item = self.stripe.call("GET", f"/v1/subscriptions/{subscription_id}")["items"]["data"][0]
+        price = item["price"]
+        period = {name: price["recurring"][name] for name in ("interval", "interval_count")}
+        return item, json.dumps({
+            "currency": price["currency"], **period,
+            "items": [{"amount": price["unit_amount_decimal"], "quantity": item["quantity"], **period}]},
+            separators=(",", ":"))
 
     def reconcile(self, *words, status=DIFFERENT, **env):
         """The differences; the lines for people say the same."""
