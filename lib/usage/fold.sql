@@ -2,7 +2,7 @@
 -- that no other process folds them, and this statement began afterwards: it sees all that was
 -- folded before. One row for each day of an instance that must be counted anew.
 --
--- $1 customers  $2 at most so many pending  $3 now
+-- $1 customers  $2 at most so many pending, and ended leases  $3 now
 --
 -- Each customer has an equal share of what is taken. What others leave of theirs goes to the
 -- customers that have more, in the order of the list.
@@ -50,14 +50,20 @@ added AS (
     total = m.total + EXCLUDED.total, highest = greatest(m.highest, EXCLUDED.highest)
   RETURNING 1),
 
+-- As many instances whose lease may have ended as lost.c tells of at once, in its order: what is left stays
+-- for the next step.
+ended AS MATERIALIZED (
+  SELECT customer_id, instance_id FROM usage_fleet_instances
+  WHERE customer_id = ANY ($1::text[]) AND check_at <= $3::timestamptz
+  ORDER BY customer_id, instance_id LIMIT $2::bigint),
+
 -- A customer that is folded for the first time brings all its instances, in this one statement: it
 -- took 5.6 s for 150 000. With that many from before migration 022, it needs a longer
 -- DB_STATEMENT_TIMEOUT_MS until it has succeeded once (billingd.8).
 changed AS (
   SELECT customer_id, instance_id FROM taken
   UNION
-  SELECT customer_id, instance_id FROM usage_fleet_instances
-  WHERE customer_id = ANY ($1::text[]) AND check_at <= $3::timestamptz
+  SELECT customer_id, instance_id FROM ended
   UNION
   SELECT i.customer_id, i.instance_id
   FROM usage_fleets f JOIN instances i ON i.customer_id = f.customer_id
@@ -71,7 +77,9 @@ moved AS MATERIALIZED (
   FROM changed c
   LEFT JOIN instances i ON i.customer_id = c.customer_id AND i.instance_id = c.instance_id
   LEFT JOIN usage_fleet_instances w
-    ON w.customer_id = c.customer_id AND w.instance_id = c.instance_id),
+    ON w.customer_id = c.customer_id AND w.instance_id = c.instance_id
+  WHERE w.check_at IS NULL OR w.check_at > $3::timestamptz
+    OR (c.customer_id, c.instance_id) IN (SELECT customer_id, instance_id FROM ended)),
 
 gone AS (
   DELETE FROM usage_fleet_instances w USING moved m

@@ -5,7 +5,7 @@
 
 extern const struct statement_list usage_lost_statements;
 
-/* So many of one step are told. */
+/* So many are told in one step, which folds no more ended leases. */
 enum { USAGE_LOST_MAX = 2000 };
 
 /* The events that are to be written; all lists are equally long. */

@@ -288,6 +288,32 @@ START_TEST(test_life_of_an_instance)
 }
 END_TEST
 
+#define ALIKE(table)                                                                           \
+	"INSERT INTO " table " SELECT (jsonb_populate_record(t, jsonb_build_object("           \
+	"'instance_id', 'b' || n))).* FROM " table " t, generate_series(1, 2100) n "           \
+	"WHERE customer_id = "
+
+/* All of a large fleet at the same moment: more than one step tells. */
+START_TEST(test_a_fleet_is_lost)
+{
+	report("a", "{}");
+	look();
+	change(ALIKE("instances"), "");
+	change(ALIKE("usage_fleet_instances"), "");
+	change("UPDATE usage_fleets SET instances = 2101 WHERE customer_id = ", "");
+	operation.now_ms += billing.policy.instance_lease_hours * HOUR_MS;
+	for (int i = 0; i < 4; i++)
+		look();
+	is_written(2101, "instance.lost", "true");
+	ck_assert_int_eq(count_of("SELECT count(DISTINCT data ->> 'instance_id') FROM events "
+	                          "WHERE type = 'instance.lost' AND customer_id = ",
+	                          ""),
+	                 2101);
+	ck_assert_int_eq(
+	        count_of("SELECT instances FROM usage_fleets WHERE customer_id = ", ""), 0);
+}
+END_TEST
+
 static void
 activate(const char *id)
 {
@@ -406,6 +432,7 @@ main(void)
 	tcase_add_test(tcase, test_looks_are_bounded);
 	tcase_add_test(tcase, test_the_clock_jumps);
 	tcase_add_test(tcase, test_life_of_an_instance);
+	tcase_add_test(tcase, test_a_fleet_is_lost);
 	tcase_add_test(tcase, test_activations_and_transfers);
 	tcase_add_test(tcase, test_both_show_the_same);
 	tcase_add_test(tcase, test_reports_at_the_same_moment);
