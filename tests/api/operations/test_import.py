@@ -226,7 +226,8 @@ def kill_at(scratch, source, table, count):
     process = subprocess.Popen(**scratch.command("import", "original", source.url),
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for(lambda: process.poll() is not None
-             or int(scratch.sql(f"SELECT count(*) FROM {table}")) >= count, every=0.005)
+             or int(scratch.sql(f"SELECT count(*) FROM {table}")) >= count,
+             seconds=1800 if FULL else 60, every=0.2 if FULL else 0.005)
     process.send_signal(signal.SIGKILL)
     process.wait(60)
 
