@@ -66,7 +66,7 @@ code_lane() {
 
 # API tests that repeat the same code or test other programs: they do not run again with sanitizers.
 once=(alerts agent_service another_trade auth_matrix billingctl billingctl_account billingctl_requests brand
-	console console_attacks customer_pages demo doctor events
+	analytics_speed console console_attacks customer_pages demo doctor events revenue_lives
 	image import links migrate networks nginx_pools notices openapi operations_page pages pooler rates seats stand_in
 	stripe_versions support tenants upgrade usage_upkeep webhook_endpoints)
 slow=(clocks disk_full fastcgi_records leaks revocations shares signing_burst standby_repeats stripe_life
