@@ -86,12 +86,14 @@ static const struct statement statements[] = {
                     ROWS_WITH(struct sealed, endpoint_id, secret, old_secret, seal_key),
                     .sql = "SELECT endpoint_id, secret, old_secret, seal_key "
                            "FROM webhook_endpoints "
-                           "WHERE endpoint_id = $1 AND state <> 'deleted' FOR UPDATE"},
+                           "WHERE endpoint_id = $1 AND state <> 'deleted' "
+                           "FOR NO KEY UPDATE"},
         [SEALED_ALL] = {"webhook_endpoints_sealed",
                         ROWS_WITH(struct sealed, endpoint_id, secret, old_secret, seal_key),
                         .sql = "SELECT endpoint_id, secret, old_secret, seal_key "
                                "FROM webhook_endpoints WHERE state <> 'deleted' "
-                               "AND seal_key <> $1 ORDER BY endpoint_id FOR UPDATE"},
+                               "AND seal_key <> $1 ORDER BY endpoint_id "
+                               "FOR NO KEY UPDATE"},
         [SEAL] = {"webhook_endpoint_seal",
                   .sql = "UPDATE webhook_endpoints SET secret = $2::bytea, "
                          "old_secret = $3::bytea, old_secret_until = CASE WHEN $3 IS NULL "

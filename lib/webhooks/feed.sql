@@ -1,12 +1,12 @@
 -- Copies the events that an endpoint wants from the log into rows of its own, and moves its cursor, in one
 -- statement. Tells how many events it read. Another process that feeds the endpoint at the same time
--- leaves nothing to do.
+-- leaves nothing to do. Deliveries that others store do not wait for the lock.
 --
 -- $1 endpoint  $2 now  $3 the most pending rows that it may have
 
 WITH endpoint AS MATERIALIZED (
   SELECT endpoint_id, position, number, types FROM webhook_endpoints
-  WHERE endpoint_id = $1 AND state = 'enabled' FOR UPDATE SKIP LOCKED),
+  WHERE endpoint_id = $1 AND state = 'enabled' FOR NO KEY UPDATE SKIP LOCKED),
 
 room AS MATERIALIZED (
   SELECT greatest($3::bigint - count(*), 0) AS free FROM (

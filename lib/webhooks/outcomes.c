@@ -2,6 +2,7 @@
 #include "webhooks/outcomes.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/text.h"
@@ -104,16 +105,6 @@ outcome_of(struct operation *operation, const struct outcome *outcome,
 	return out;
 }
 
-static struct webhook_health *
-health_of(struct webhook_health *list, size_t *count, const char *endpoint_id)
-{
-	for (size_t i = 0; i < *count; i++)
-		if (text_equal(list[i].endpoint_id, endpoint_id))
-			return &list[i];
-	list[*count] = (struct webhook_health){.endpoint_id = endpoint_id};
-	return &list[(*count)++];
-}
-
 static void
 add_health(struct operation *operation, struct webhook_health *health,
            const struct webhook_verdict *verdict)
@@ -194,6 +185,28 @@ struct batch {
 	size_t endpoints;
 };
 
+/* The health of the lane's endpoint. They are in the order of their ids, so that two processes do not wait for
+ * each other's endpoints. */
+static struct webhook_health *
+health_of(struct batch *batch, struct lane *lane)
+{
+	size_t place = 0, behind;
+
+	while (place < batch->endpoints &&
+	       strcmp(batch->health[place].endpoint_id, lane->endpoint_id) < 0)
+		place++;
+	behind = batch->endpoints - place;
+	if (behind > 0 && batch->lanes[place] == lane)
+		return &batch->health[place];
+	memmove(&batch->health[place + 1], &batch->health[place],
+	        behind * sizeof(*batch->health));
+	memmove(&batch->lanes[place + 1], &batch->lanes[place], behind * sizeof(*batch->lanes));
+	batch->health[place] = (struct webhook_health){.endpoint_id = lane->endpoint_id};
+	batch->lanes[place] = lane;
+	batch->endpoints++;
+	return &batch->health[place];
+}
+
 static void
 gather(const struct outcomes *outcomes, struct operation *operation, struct batch *batch)
 {
@@ -201,15 +214,10 @@ gather(const struct outcomes *outcomes, struct operation *operation, struct batc
 	     o != NULL && batch->count < OUTCOMES_MAX; o = o->next) {
 		struct webhook_verdict verdict =
 		        webhook_verdict_of(operation->task->arena, &o->answer);
-		struct webhook_health *health;
 
 		batch->rows[batch->count++] = outcome_of(operation, o, &verdict);
-		if (o->parcel->test)
-			continue;
-		health = health_of(batch->health, &batch->endpoints,
-		                   o->parcel->lane->endpoint_id);
-		batch->lanes[health - batch->health] = o->parcel->lane;
-		add_health(operation, health, &verdict);
+		if (!o->parcel->test)
+			add_health(operation, health_of(batch, o->parcel->lane), &verdict);
 	}
 }
 

@@ -194,6 +194,27 @@ START_TEST(test_an_end_in_the_middle)
 }
 END_TEST
 
+/* Deliveries that are stored by hand, as by a replay, and the feed do not wait for each other. */
+START_TEST(test_feed_beside_a_replay)
+{
+	struct operation other = operation;
+	struct webhook_delivery delivery;
+	int64_t events = 0;
+
+	begin(ACTS({ACT_ANSWER, OK_ANSWER}));
+	happen();
+	other.now_ms = operation.now_ms;
+	other.db = database_open(database_url(), 10000, true);
+	fine(db_begin(other.db, &task));
+	fine(webhook_test(&other, endpoint.endpoint_id, &delivery));
+	fine(webhook_feed(&operation, endpoint.endpoint_id, &events));
+	ck_assert_int_ge(events, 1);
+	db_rollback_to(other.db, 0);
+	db_free(other.db);
+	end();
+}
+END_TEST
+
 START_TEST(test_keys_of_hosts)
 {
 	const char *other = suite_folder(task.arena);
@@ -234,6 +255,7 @@ main(void)
 	tcase_add_test(tcase, test_a_failure_waits_for_its_next_attempt);
 	tcase_add_test(tcase, test_a_receiver_that_is_gone);
 	tcase_add_test(tcase, test_an_end_in_the_middle);
+	tcase_add_test(tcase, test_feed_beside_a_replay);
 	tcase_add_test(tcase, test_keys_of_hosts);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
