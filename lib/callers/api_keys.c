@@ -65,7 +65,9 @@ static const struct statement statements[] = {
                            "AND customer_id IS NOT DISTINCT FROM $2 AND revoked_at IS NULL "
                            "RETURNING " API_KEY_COLUMNS},
         [REVOKE_ALL] = {"api_key_revoke_all", ROW,
-                        .sql = "UPDATE api_keys k SET revoked_at = $2, name = NULL WHERE "
+                        .sql = "WITH named AS (UPDATE api_keys SET name = NULL "
+                               "  WHERE customer_id = $1 AND revoked_at IS NOT NULL) "
+                               "UPDATE api_keys k SET revoked_at = $2, name = NULL WHERE "
                                "customer_id = $1 AND revoked_at IS NULL "
                                "RETURNING " API_KEY_COLUMNS},
 };

@@ -282,6 +282,24 @@ def test_delete_erases_texts_of_contracts_and_overrides(api, stack):
     assert "Forget This" not in stack.pg_dump()
 
 
+def test_delete_erases_names_and_reasons_from_events(api, stack):
+    """Names of keys, also of one that was revoked before, and why licences were revoked."""
+    customer = api.sign_up()
+    path, keys = f"/api/customers/{customer.id}", []
+    for name in ("Forget This Key", "Forget This Old Key"):
+        keys.append(expect(api.owner.post(path + "/keys", {"name": name}), 201)["key"]["key_id"])
+    expect(api.owner.delete(f"{path}/keys/{keys[1]}"), 200)
+    expect(api.owner.post(f"/api/licenses/{customer.id}/revoke", {
+        "reason": "Forget This Reason"}), 200)
+    query = (f"SELECT (SELECT string_agg(data::text, ' ') FROM events WHERE customer_id = '{customer.id}') "
+             f"|| (SELECT string_agg(name, ' ') FROM api_keys WHERE customer_id = '{customer.id}')")
+    before = stack.sql(query)
+    assert before.count("Forget This Old Key") == 3 and "Forget This Reason" in before
+    expect(api.owner.delete(path), 200)
+    after = stack.sql(query.replace("string_agg(name, ' ')", "count(name)"))
+    assert "Forget This" not in after and '"licenses"' in after and after.endswith("0")
+
+
 def test_a_deleted_customer_is_not_listed(api):
     word = f"gone{uuid.uuid4().hex[:10]}"
     customer = api.sign_up(company_name=word)
