@@ -7,7 +7,8 @@
 -- $13 most rotations of an hour  $14 grants  $15 instance that it is bound to, or NULL
 -- $16 type of the event  $17 its data
 --
--- The share lock makes a revocation wait, which then sees this row.
+-- The share lock makes a revocation wait, which then sees this row. Licences are locked before the event
+-- is written, as others lock them too.
 
 WITH subscription AS (
   SELECT customer_id FROM subscriptions
@@ -41,8 +42,10 @@ superseded AS (
     SELECT l.jti FROM licenses l JOIN stored ON l.customer_id = stored.customer_id
     WHERE l.revoked_at IS NULL AND l.expires_at > $9::timestamptz - interval '2 minutes'
       AND l.instance_id IS NOT DISTINCT FROM $15
-    ORDER BY l.license_id DESC OFFSET $11::bigint - 1))
+    ORDER BY l.license_id DESC OFFSET $11::bigint - 1)
+  RETURNING 1)
 
 SELECT EXISTS (SELECT FROM stored) AS stored,
-  (SELECT count(event_add($16, customer_id, $9::timestamptz, $17)) FROM stored) AS events, is_full, until
+  (SELECT count(event_add($16, customer_id, $9::timestamptz, $17)) FROM stored
+   WHERE (SELECT count(*) FROM superseded) >= 0) AS events, is_full, until
 FROM hour
