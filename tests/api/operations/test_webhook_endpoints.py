@@ -324,7 +324,7 @@ def test_addresses_that_are_not_allowed(hooks):
             assert expect(answer, 400, "invalid_request")["details"][0]["field"] == "url"
             answer = hooks.api.owner.post(ENDPOINTS, {"url": "https://receiver.invalid/"})
             made.append(expect(answer, 201)["endpoint"]["endpoint_id"])
-            hooks.sql(f"UPDATE webhook_endpoints SET url = 'http://{host}:{port}/' "
+            hooks.sql(f"UPDATE webhook_endpoints SET url = 'https://{host}:{port}/' "
                       f"WHERE endpoint_id = '{made[-1]}'")
             expect(hooks.api.owner.post(f"{ENDPOINTS}/{made[-1]}/test"), 202)
         for endpoint_id in made:
