@@ -29,7 +29,7 @@ WITH found AS (
   UNION ALL
   (SELECT 'address_waits', p.customer_id, p.customer_id, p.updated_at, NULL::text
    FROM customers p WHERE p.deleted_at IS NULL AND p.pending_email IS NOT NULL
-   ORDER BY p.created_at DESC, p.customer_id DESC LIMIT $2::bigint))
+   ORDER BY p.created_at, p.customer_id LIMIT $2::bigint))
 
 SELECT f.kind, f.customer_id, c.company_name, c.email, f.subject, f.since, f.detail
 FROM found f LEFT JOIN customers c ON c.customer_id = f.customer_id

@@ -250,9 +250,10 @@ session_forget(struct operation *operation, const char *customer_id)
 {
 	struct task *task = operation->task;
 
-	TRY(db_run(operation->db, task, &statements[FORGET], PARAMETERS(customer_id), NULL));
-	return db_run(operation->db, task, &statements[FORGET_LINKS], PARAMETERS(customer_id),
-	              NULL);
+	/* A link that is being used holds its row, and its session is seen when that is done. */
+	TRY(db_run(operation->db, task, &statements[FORGET_LINKS], PARAMETERS(customer_id),
+	           NULL));
+	return db_run(operation->db, task, &statements[FORGET], PARAMETERS(customer_id), NULL);
 }
 
 enum fail

@@ -1,6 +1,7 @@
 // ui.js: elements, tables, forms, dialogs, dates and money. Data only ever becomes text, never markup.
 
-const PLACES = /^(https?:\/\/|mailto:|\/|#|\.\/)/i;
+// A browser reads "/\host" and "/<tab>/host" as "//host".
+const PLACES = /^(https?:\/\/|mailto:|\/(?![/\\\s])|#|\.\/)/i;
 
 /** An element: h("a", { href, class, onclick, dataset: {...} }, child, ...). Children are nodes, texts, or lists of them;
  * null and false are left out. */
@@ -13,7 +14,7 @@ export function h(name, attributes = {}, ...children) {
     else if (key === "value") element.value = value;
     else if (key === "href") {
       // An address that came from elsewhere may be "javascript:...".
-      if (PLACES.test(value) && !String(value).startsWith("//")) element.setAttribute("href", value);
+      if (PLACES.test(value)) element.setAttribute("href", value);
     } else element.setAttribute(key, value === true ? "" : value);
   }
   element.append(...nodes(children));

@@ -1,10 +1,14 @@
 """Sessions of browsers: signing in by a key or a link, what a session may do, and how it ends."""
 
+import concurrent.futures
+import contextlib
 import re
+import subprocess
 
 import pytest
 
 from support.client import Client, expect
+from support.stack import wait_for
 
 CONSOLE = {"X-Billing-Console": "1"}
 COOKIE = re.compile(r"__Host-billing=(gbs_[0-9a-f]{64}); Path=/; Secure; HttpOnly; "
@@ -213,6 +217,52 @@ def test_a_deleted_customer_has_no_session(api, stack):
     assert stack.sql("SELECT (SELECT count(*) FROM sessions WHERE customer_id = c.customer_id) + "
                      "(SELECT count(*) FROM session_links WHERE customer_id = c.customer_id) "
                      f"FROM customers c WHERE customer_id = '{customer.id}'") == "0"
+
+
+@contextlib.contextmanager
+def held(stack, statements):
+    """A transaction that has run the statements; calling it commits. Then a pool for requests that wait for it."""
+    with subprocess.Popen(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", stack.database_url], env=stack.env, text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder, \
+            concurrent.futures.ThreadPoolExecutor(2) as pool:
+        holder.stdin.write(f"BEGIN; {statements}; SELECT 'held';\n")
+        holder.stdin.flush()
+        assert holder.stdout.readline() == "held\n"
+        try:
+            yield pool, lambda: holder.communicate("COMMIT;\n")
+        finally:
+            if holder.poll() is None:
+                holder.kill()
+
+
+def waiting(stack):
+    """How many requests wait for another transaction."""
+    return int(stack.sql("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"))
+
+
+def test_of_two_uses_of_a_link_one_opens_a_session(api, stack):
+    customer = api.sign_up()
+    token = expect(api.owner.post(f"/api/customers/{customer.id}/links"), 201)["url"].split("=")[1]
+    with held(stack, "DO $$ BEGIN PERFORM 1 FROM session_links WHERE customer_id = "
+                     f"'{customer.id}' FOR UPDATE; END $$") as (pool, commit):
+        uses = [pool.submit(api.nobody.post, "/api/session", {"link": token}, headers=CONSOLE) for _ in range(2)]
+        wait_for(lambda: waiting(stack) == 2)
+        commit()
+        assert sorted(use.result().status_code for use in uses) == [201, 401]
+    assert stack.sql(f"SELECT count(*) FROM sessions WHERE customer_id = '{customer.id}'") == "1"
+
+
+def test_a_link_that_is_used_while_the_customer_is_deleted_leaves_no_session(api, stack):
+    customer = api.sign_up()
+    expect(api.owner.post(f"/api/customers/{customer.id}/links"), 201)
+    with held(stack, f"DELETE FROM session_links WHERE customer_id = '{customer.id}'; INSERT INTO sessions (session_id, "
+                     "digest, customer_id, created_at, last_used_at, expires_at) SELECT 'ses_' || substr(md5('x'), 1, 24), "
+                     f"sha256('x'), '{customer.id}', now(), now(), now() + interval '12 hours'") as (pool, commit):
+        deletion = pool.submit(api.owner.delete, f"/api/customers/{customer.id}")
+        wait_for(lambda: waiting(stack) == 1)
+        commit()
+        expect(deletion.result(), 200)
+    assert stack.sql(f"SELECT count(*) FROM sessions WHERE customer_id = '{customer.id}'") == "0"
 
 
 @pytest.mark.parametrize("body", [{}, {"api_key": "x", "link": "y"}, {"api_key": ""},

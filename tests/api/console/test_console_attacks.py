@@ -117,6 +117,20 @@ def test_no_address_runs(browser, fragment):
     assert browser.faults(r"status of 4\d\d") == []
 
 
+def test_an_address_from_data_leads_to_no_other_kind_of_place(browser):
+    browser.open("/console/")
+    browser.settle()
+    made = browser.run("return import('/shared/ui.js').then(({ h }) => arguments[0].map((href) => "
+                       "h('a', { href }).getAttribute('href')))",
+                       ["/account/", "/", "#/x", "https://a.example/", "mailto:a@b.example", "//evil.example", "/\\evil.example",
+                        "/\t/evil.example", "javascript:pwned()", "JavaScript:pwned()", " javascript:pwned()", "data:text/html,x"])
+    assert made == ["/account/", "/", "#/x", "https://a.example/", "mailto:a@b.example", *[None] * 7]
+    # What would tell that a payload ran does tell.
+    browser.run("pwned('control')")
+    assert browser.faults() == ["executed: control"]
+    browser.run("window.executed = []")
+
+
 def test_the_policy_stops_what_gets_in(browser):
     """Even if markup got into a page, it would not run."""
     browser.go("#/")
