@@ -141,6 +141,16 @@ def test_customers_near_their_limits(api):
     assert (row["limit"], row["used"], row["max"], row["percent"]) == ("devices", str(most), most, 100)
 
 
+def test_many_new_addresses_hide_no_older_one(api, stack):
+    oldest = api.sign_up()
+    stack.sql(f"UPDATE customers SET pending_email = 'x@example.com' WHERE customer_id = '{oldest.id}'; "
+              "INSERT INTO customers (customer_id, email, pending_email) SELECT 'cust_' || md5('waits' || n), n || '@waits.example', 'y@example.com' "
+              "FROM generate_series(1, 100) n")
+    waiting = [row["customer_id"] for row in figures(api, "attention")["items"] if row["kind"] == "address_waits"]
+    stack.sql("UPDATE customers SET pending_email = NULL WHERE pending_email IS NOT NULL")
+    assert len(waiting) == 100 and oldest.id in waiting
+
+
 def test_csv_is_safe_in_a_spreadsheet(api, stack):
     for company in ("=1+1", "+1", "-1", "@SUM(A1)"):
         customer = api.sign_up(company_name=company)

@@ -125,7 +125,7 @@ def test_an_address_from_data_leads_to_no_other_kind_of_place(browser):
                        ["/account/", "/", "#/x", "https://a.example/", "mailto:a@b.example", "//evil.example", "/\\evil.example",
                         "/\t/evil.example", "javascript:pwned()", "JavaScript:pwned()", " javascript:pwned()", "data:text/html,x"])
     assert made == ["/account/", "/", "#/x", "https://a.example/", "mailto:a@b.example", *[None] * 7]
-    # What would tell that a payload ran does tell.
+    # A payload that runs is told.
     browser.run("pwned('control')")
     assert browser.faults() == ["executed: control"]
     browser.run("window.executed = []")
