@@ -38,7 +38,8 @@ ROOMS := db http stripe plans operation events billing callers entitlements issu
 STATEMENTS := $(patsubst %.sql,$(BUILD)/%.sql.o,$(sort $(wildcard lib/*/*.sql)))
 SERVICE := $(call objects,$(foreach room,$(ROOMS),$(call sources,lib/$(room)))) $(STATEMENTS)
 SETTINGS := $(call objects,$(call sources,app/settings))
-API := $(call objects,$(call sources,app/api)) $(BUILD)/app/api/openapi.o
+API := $(call objects,$(call sources,app/api) $(call sources,app/api-customers) $(call sources,app/api-operators)) \
+	$(BUILD)/app/api/openapi.o
 BILLINGD := $(call objects,$(call sources,app/billingd))
 BILLINGCTL := $(call objects,$(call sources,app/billingctl) $(call sources,app/billingctl-stripe) \
 	$(call sources,app/billingctl-api) $(call sources,app/billingctl-import))

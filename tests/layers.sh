@@ -66,6 +66,8 @@ allow app/agent "$texts" licensing agent-store agent
 allow app/agent-sync "$texts" http/client.h licensing agent-store agent-sync
 allow app/settings "$service" settings
 allow app/api "$service" settings api
+allow app/api-customers "$service" settings api
+allow app/api-operators "$service" settings api
 allow app/billingd "$service" settings api billingd
 allow app/billingctl "$service" settings billingctl
 allow app/billingctl-api "$service" settings api billingctl billingctl-api
