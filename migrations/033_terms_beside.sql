@@ -2,7 +2,7 @@
 -- reads anyway, so that it joins no further tables.
 
 -- Triggers keep the columns equal to the tables in the same transaction, also for programs of before this
--- migration. Columns without a default: no row is written.
+-- migration. Columns without a default: no row is written. Migration 45 fills them, without this lock.
 ALTER TABLE customers
     -- {"features", "limits", "ends_at"} of the row in overrides; ends_at in milliseconds since 1970, null:
     -- no end. NULL: there is no row.
@@ -47,11 +47,3 @@ $$;
 
 CREATE TRIGGER contract_version_copied AFTER INSERT OR UPDATE ON contract_versions FOR EACH ROW
     EXECUTE FUNCTION contract_version_copied();
-
-UPDATE customers c SET override_terms = override_terms(o)
-FROM overrides o WHERE o.customer_id = c.customer_id;
-
-UPDATE subscriptions s SET contract_terms = contract_terms(v)
-FROM contracts k
-JOIN contract_versions v ON v.contract_id = k.contract_id AND v.version = k.version
-WHERE s.contract_id = k.contract_id;

@@ -13,11 +13,16 @@ CREATE INDEX event_keys_written ON event_keys (written_at);
 
 -- Ends and days before `since` are not told. `seen_at` is the latest time that the jobs have seen, as a
 -- clock that was set back shows by it.
+--
+-- At first, and after a clock was set back, the jobs look at all ends after `made_from`, some customers at
+-- a time. `made_until` is the last customer that was done; NULL: all are.
 CREATE TABLE reminder_start (
-    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-    since    timestamptz(3) NOT NULL DEFAULT now(),
-    seen_at  timestamptz(3) NOT NULL DEFAULT now()
-);
+    only_row   boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    since      timestamptz(3) NOT NULL DEFAULT now(),
+    seen_at    timestamptz(3) NOT NULL DEFAULT now(),
+    made_from  timestamptz(3) NOT NULL DEFAULT now(),
+    made_until text DEFAULT ''
+) WITH (fillfactor = 50);
 
 INSERT INTO reminder_start DEFAULT VALUES;
 
@@ -66,41 +71,17 @@ BEGIN
     RETURN NEW;
 END $$;
 
--- Has the jobs look at everything with an end that is still to come: at first, and after a clock was set
--- back, as what was done since then may be true again.
-CREATE FUNCTION reminders_make(at timestamptz) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
-BEGIN
-    INSERT INTO reminders (kind, customer_id, subject, due_at)
-        SELECT CASE WHEN contract_id IS NULL THEN 'trial' ELSE 'contract' END, customer_id,
-            COALESCE(contract_id, subscription_id::text), '-infinity'
-        FROM subscriptions WHERE status NOT IN ('canceled', 'incomplete_expired')
-        AND COALESCE(ends_at, trial_ends_at) > at
-        ON CONFLICT (kind, customer_id, subject) DO UPDATE SET due_at = excluded.due_at;
-    INSERT INTO reminders (kind, customer_id, subject, due_at)
-        SELECT 'license', c.customer_id, '', l.expires_at - interval '30 days'
-        FROM customers c CROSS JOIN LATERAL (
-            SELECT expires_at, revoked_at FROM licenses WHERE customer_id = c.customer_id
-            AND instance_id IS NULL ORDER BY license_id DESC LIMIT 1) l
-        WHERE c.deleted_at IS NULL AND l.revoked_at IS NULL AND l.expires_at > at
-        ON CONFLICT (kind, customer_id, subject) DO UPDATE SET due_at = excluded.due_at;
-    INSERT INTO reminders (kind, customer_id, subject, due_at)
-        SELECT 'license', r.customer_id, r.instance_id, max(l.expires_at) - interval '30 days'
-        FROM license_requests r JOIN licenses l USING (jti)
-        WHERE l.revoked_at IS NULL AND l.expires_at > at GROUP BY 2, 3
-        ON CONFLICT (kind, customer_id, subject) DO UPDATE SET due_at = excluded.due_at;
-END $$;
-
 DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['subscription_reminders()', 'license_reminders()',
-                                'reminders_make(timestamptz)'] LOOP
+    FOREACH name IN ARRAY ARRAY['subscription_reminders()', 'license_reminders()'] LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', name, current_schema());
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', name);
     END LOOP;
 END $$;
 
+-- Rows that are stored before the triggers are there are found by the jobs; the triggers see all later ones.
 -- They run before a statement writes an event, as the jobs lock the rows in this order too.
 CREATE TRIGGER subscription_added BEFORE INSERT ON subscriptions FOR EACH ROW
     EXECUTE FUNCTION subscription_reminders();
@@ -111,5 +92,3 @@ CREATE TRIGGER subscription_changed BEFORE UPDATE ON subscriptions FOR EACH ROW
     EXECUTE FUNCTION subscription_reminders();
 CREATE TRIGGER license_added BEFORE INSERT ON licenses FOR EACH ROW
     EXECUTE FUNCTION license_reminders();
-
-SELECT reminders_make(now());

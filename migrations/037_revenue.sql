@@ -8,11 +8,6 @@
 -- Amounts are numeric, in minor units of their currency with six decimals. Nothing here is a person's
 -- data: the rows name customers by their ids alone, and stay when a customer is deleted.
 
--- The items and discounts that Stripe bills again and again, as text of JSON: {"interval", "interval_count", "currency", "items":
--- [{"amount", "quantity", "interval", "interval_count", "discounts"}], "discounts": [{"percent"} |
--- {"amount"}], "uncounted"}. Discounts are those that last forever. NULL: not known yet.
-ALTER TABLE subscriptions ADD COLUMN recurring text;
-
 -- How long a failed payment leaves access, as the jobs process reads it from the settings, and when that
 -- process had booked all that was due.
 CREATE TABLE revenue_policy (
@@ -26,11 +21,26 @@ INSERT INTO revenue_policy (past_due_grace_days) VALUES (7);
 -- The lock under which a customer's movements are booked, and when the customer's value may change next
 -- without a change of a row. NULL: not by its dates.
 CREATE TABLE revenue_customers (
-    customer_id text PRIMARY KEY REFERENCES customers,
-    due_at      timestamptz(3)
+    customer_id text PRIMARY KEY,
+    due_at      timestamptz(3),
+    -- The customer's value at `due_at` is its opening balance.
+    opens       boolean NOT NULL DEFAULT false
 );
 
 CREATE INDEX revenue_customers_due ON revenue_customers (due_at) WHERE due_at IS NOT NULL;
+
+-- The opening balance. Contracts have their prices here: the jobs process books them, or the next change if
+-- that comes first. What Stripe bills opens when a comparison with Stripe has brought its prices. This
+-- comes before the locks of subscriptions and customers; whoever makes or changes a contract waits.
+LOCK TABLE contracts IN SHARE MODE;
+INSERT INTO revenue_customers (customer_id, due_at, opens)
+SELECT DISTINCT customer_id, now(), true FROM contracts WHERE billing = 'manual';
+ALTER TABLE revenue_customers ADD FOREIGN KEY (customer_id) REFERENCES customers;
+
+-- The items and discounts that Stripe bills again and again, as text of JSON: {"interval", "interval_count", "currency", "items":
+-- [{"amount", "quantity", "interval", "interval_count", "discounts"}], "discounts": [{"percent"} |
+-- {"amount"}], "uncounted"}. Discounts are those that last forever. NULL: not known yet.
+ALTER TABLE subscriptions ADD COLUMN recurring text;
 
 -- The value of each customer now. A customer that has left has zeros, and the plan that it had.
 CREATE TABLE revenue_values (
@@ -246,18 +256,21 @@ CREATE FUNCTION revenue_settle(customer text, opens boolean DEFAULT false) RETUR
 DECLARE
     present timestamptz;
     due     timestamptz;
+    opening boolean;
 BEGIN
     INSERT INTO revenue_customers (customer_id) VALUES (customer) ON CONFLICT DO NOTHING;
-    SELECT due_at INTO due FROM revenue_customers WHERE customer_id = customer FOR UPDATE;
+    SELECT c.due_at, c.opens INTO due, opening FROM revenue_customers c
+        WHERE customer_id = customer FOR UPDATE;
     present := revenue_now();
     WHILE due <= present LOOP
-        PERFORM revenue_book(customer, due, opens);
+        PERFORM revenue_book(customer, due, opens OR opening);
+        opening := false;
         due := revenue_next(customer, due);
     END LOOP;
-    PERFORM revenue_book(customer, present, opens);
+    PERFORM revenue_book(customer, present, opens OR opening);
     due := revenue_next(customer, present);
-    UPDATE revenue_customers SET due_at = due
-    WHERE customer_id = customer AND due_at IS DISTINCT FROM due;
+    UPDATE revenue_customers c SET due_at = due, opens = false
+    WHERE customer_id = customer AND (c.due_at IS DISTINCT FROM due OR c.opens);
 END $$;
 
 -- Before a subscription or a contract changes: all that was due by its dates so far.
@@ -423,11 +436,3 @@ CREATE CONSTRAINT TRIGGER revenue_subscription_added AFTER INSERT ON subscriptio
 CREATE CONSTRAINT TRIGGER revenue_terms_added AFTER INSERT ON contract_versions
     DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION revenue_after_terms();
-
--- The opening balance. Contracts have their prices here; what Stripe bills opens when a comparison with
--- Stripe has brought its prices.
-DO $$
-BEGIN
-    PERFORM revenue_settle(customer_id, true)
-    FROM (SELECT DISTINCT customer_id FROM contracts WHERE billing = 'manual' ORDER BY 1) c;
-END $$;

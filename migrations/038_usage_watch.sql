@@ -63,4 +63,5 @@ BEGIN
 END $$;
 
 -- Of the use so far nothing is told.
-INSERT INTO usage_watch (customer_id, check_at, levels) SELECT customer_id, now(), NULL FROM usage_fleets;
+INSERT INTO usage_watch (customer_id, check_at, levels) SELECT customer_id, '-infinity', NULL
+    FROM usage_fleets;

@@ -111,7 +111,7 @@ BEGIN
             ('event_months_make(timestamptz, bigint)'),
             ('event_strays_delete(timestamptz)'),
             ('events_forget(text)'),
-            ('reminders_make(timestamptz, text, bigint)'),
+            ('reminders_make(timestamptz, timestamptz, text, bigint)'),
             ('usage_days_count(text[], date[])'),
             ('usage_metrics_count(text[], date[])'),
             ('usage_partition_detach(timestamptz, timestamptz, boolean)'),

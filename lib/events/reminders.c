@@ -39,13 +39,17 @@ static const struct statement statements[] = {
                         "  FOR UPDATE), "
                         "moved AS (UPDATE reminder_start o SET seen_at = $1, "
                         "  made_until = CASE WHEN seen.seen_at > $1::timestamptz "
-                        "    + interval '1 hour' THEN '' ELSE o.made_until END "
+                        "    + interval '1 hour' THEN '' ELSE o.made_until END, "
+                        "  made_from = CASE WHEN seen.seen_at <= $1::timestamptz "
+                        "    + interval '1 hour' OR o.made_until IS NOT NULL "
+                        "    AND o.made_from < $1 THEN o.made_from ELSE $1 END "
                         "  FROM seen WHERE seen.seen_at IS DISTINCT FROM $1) "
                         "SELECT seen_at > $1::timestamptz + interval '1 hour' AS is_back "
                         "FROM seen"},
-        [MAKE] = {"reminders_make", .sql = "UPDATE reminder_start SET made_until = "
-                                           "reminders_make($1, made_until, $2::bigint) "
-                                           "WHERE made_until IS NOT NULL"},
+        [MAKE] = {"reminders_make",
+                  .sql = "UPDATE reminder_start SET made_until = "
+                         "reminders_make(made_from, $1, made_until, $2::bigint) "
+                         "WHERE made_until IS NOT NULL"},
         /* A look that is due at once has no time. */
         [FIGURES] = {"reminder_figures", ROWS_WITH(struct reminder_figures, overdue_since),
                      .sql = "SELECT min(at) AS overdue_since FROM (SELECT min(due_at) AS at "

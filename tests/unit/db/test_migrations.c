@@ -5,12 +5,10 @@
  * Works in databases of its own beside TEST_DATABASE_URL, whose role must be allowed to create
  * them.
  */
-#include "support/suite.h"
+#include "support/database.h"
 
 #include <stdint.h>
 #include <sys/wait.h>
-
-#include <libpq-fe.h>
 
 #include "base/file.h"
 #include "base/random.h"
@@ -26,25 +24,6 @@ static const char *folder;
 static const char *database;
 static struct db *server;
 static struct db *db;
-
-/* TEST_DATABASE_URL with another database's name. */
-static const char *
-url_of(const char *name)
-{
-	const char *given = getenv("TEST_DATABASE_URL");
-	struct text url = text_new(task.arena, 256);
-	PQconninfoOption *options;
-
-	ck_assert_msg(given != NULL, "TEST_DATABASE_URL is not set");
-	options = PQconninfoParse(given, NULL);
-	ck_assert_msg(options != NULL, "TEST_DATABASE_URL isn't a connection string");
-	for (PQconninfoOption *o = options; o->keyword != NULL; o++)
-		if (o->val != NULL && strcmp(o->keyword, "dbname") != 0)
-			text_printf(&url, "%s='%s' ", o->keyword, o->val);
-	PQconninfoFree(options);
-	text_printf(&url, "dbname='%s'", name);
-	return url.data;
-}
 
 static struct db *
 connect_to(const char *url)
@@ -70,7 +49,7 @@ make_database(const char *options)
 	database = random_id(task.arena, "test_migrations_", 6);
 	run_sql(server, arena_printf(task.arena, "CREATE DATABASE %s TEMPLATE template0 %s",
 	                             database, options));
-	db = connect_to(url_of(database));
+	db = connect_to(database_url_of(&task, database));
 }
 
 static void
@@ -170,7 +149,7 @@ table_exists(const char *name)
 	                 FAIL_NONE);
 	/* The connection must forget a statement that ends with this function. */
 	db_free(db);
-	db = connect_to(url_of(database));
+	db = connect_to(database_url_of(&task, database));
 	return row.present;
 }
 
@@ -342,7 +321,7 @@ start_child(int start)
 
 	if (pid != 0)
 		return pid;
-	own = connect_to(url_of(database));
+	own = connect_to(database_url_of(&task, database));
 	if (read(start, &byte, 1) < 0 ||
 	    migrations_apply(own, &task, folder, &applied) != FAIL_NONE)
 		applied = 99;
@@ -379,7 +358,7 @@ END_TEST
 /* A migration that waits for a table gives up after 2 s, and tries again. */
 START_TEST(test_gives_way_and_tries_again)
 {
-	struct db *other = connect_to(url_of(database));
+	struct db *other = connect_to(database_url_of(&task, database));
 	pid_t child;
 	int start[2], status;
 

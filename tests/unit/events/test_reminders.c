@@ -411,7 +411,7 @@ START_TEST(test_no_backlog)
 	make_contract(365);
 	change(arena_printf(task.arena,
 	                    "UPDATE reminder_start SET since = to_timestamp(%lld); "
-	                    "SELECT reminders_make(since, '', 1000000), ",
+	                    "SELECT reminders_make(since, since, '', 1000000), ",
 	                    (long long)((end_ms - 29 * DAY_MS) / SECOND_MS)),
 	       " FROM reminder_start");
 	run_at(end_ms - 29 * DAY_MS);

@@ -4,6 +4,9 @@
 
 #include "support/suite.h"
 
+#include <libpq-fe.h>
+
+#include "base/text.h"
 #include "db/db.h"
 
 /* The migrated database for tests; a test that needs it fails without. */
@@ -15,6 +18,22 @@ database_url(void)
 	ck_assert_msg(url != NULL && *url != '\0',
 	              "TEST_DATABASE_URL is not set; tests/unit/with_database.sh sets it");
 	return url;
+}
+
+/* That with another database's name. */
+static inline const char *
+database_url_of(const struct task *task, const char *name)
+{
+	PQconninfoOption *options = PQconninfoParse(database_url(), NULL);
+	struct text url = text_new(task->arena, 256);
+
+	ck_assert_msg(options != NULL, "TEST_DATABASE_URL isn't a connection string");
+	for (PQconninfoOption *o = options; o->keyword != NULL; o++)
+		if (o->val != NULL && strcmp(o->keyword, "dbname") != 0)
+			text_printf(&url, "%s='%s' ", o->keyword, o->val);
+	PQconninfoFree(options);
+	text_printf(&url, "dbname='%s'", name);
+	return url.data;
 }
 
 static inline struct db *
