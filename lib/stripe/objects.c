@@ -154,6 +154,21 @@ stripe_items_append(struct stripe_subscription *subscription, const struct json_
 	subscription->item_count = count;
 }
 
+/* An invoice with a due date is not unpaid before that date. */
+static void
+read_open_invoice(const struct json_view *object, struct stripe_subscription *out)
+{
+	if (!text_equal(stripe_text_of(object, "latest_invoice.status"), "open"))
+		return;
+	out->due_at = moment(object, "latest_invoice.due_date");
+	if (out->due_at.known)
+		return;
+	out->unpaid_invoice = stripe_id_of(object, "latest_invoice");
+	out->owes_change = out->unpaid_invoice != NULL &&
+	                   text_equal(stripe_text_of(object, "latest_invoice.billing_reason"),
+	                              "subscription_update");
+}
+
 bool
 stripe_subscription_read(const struct json_view *object, struct stripe_subscription *out)
 {
@@ -185,15 +200,7 @@ stripe_subscription_read(const struct json_view *object, struct stripe_subscript
 	out->pause_resumes_at = stripe_instant(number(object, "pause_collection.resumes_at"));
 	(void)json_view_find(object, "items.data", &items);
 	stripe_items_append(out, &items);
-	if (text_equal(stripe_text_of(object, "latest_invoice.status"), "open")) {
-		out->due_at = moment(object, "latest_invoice.due_date");
-		out->unpaid_invoice =
-		        out->due_at.known ? NULL : stripe_id_of(object, "latest_invoice");
-		out->owes_change =
-		        out->unpaid_invoice != NULL &&
-		        text_equal(stripe_text_of(object, "latest_invoice.billing_reason"),
-		                   "subscription_update");
-	}
+	read_open_invoice(object, out);
 	return true;
 }
 
