@@ -1,5 +1,6 @@
 -- Writes down how an endpoint is doing. Tells whether it has to be disabled: it is gone, or all its
--- attempts of five days have failed.
+-- attempts of five days have failed. Two days without an attempt begin these days anew: the attempts of
+-- one delivery are not further apart.
 --
 -- $1 endpoint  $2 now  $3 an attempt succeeded  $4 one failed after that  $5 when to go on, or NULL
 -- $6 it is gone
@@ -9,8 +10,9 @@ UPDATE webhook_endpoints SET
   last_failure_at = CASE WHEN $4::boolean THEN $2::timestamptz ELSE last_failure_at END,
   failing_since = CASE WHEN $3::boolean AND $4::boolean THEN $2::timestamptz
     WHEN $3::boolean THEN NULL
-    WHEN $4::boolean THEN COALESCE(failing_since, $2::timestamptz)
-    ELSE failing_since END,
+    WHEN NOT $4::boolean THEN failing_since
+    WHEN last_failure_at > $2::timestamptz - interval '2 days' THEN COALESCE(failing_since, $2::timestamptz)
+    ELSE $2::timestamptz END,
   paused_until = CASE WHEN $5::timestamptz IS NOT NULL THEN greatest(paused_until, $5::timestamptz)
     WHEN $3::boolean THEN NULL ELSE paused_until END
 WHERE endpoint_id = $1 AND state = 'enabled'

@@ -255,8 +255,15 @@ def test_five_days_of_failures_disable(hooks, endpoint):
     one = endpoint("dead", lambda *_: (500, {}, b""))
     happen(hooks)
     one.attempted()
-    hooks.sql("UPDATE webhook_endpoints SET failing_since = failing_since - interval '5 days' "
-              f"WHERE endpoint_id = '{one.id}'")
+    earlier = "SET failing_since = failing_since - interval '5 days'"
+    # Days without any attempt do not count.
+    hooks.sql(f"UPDATE webhook_endpoints {earlier}, last_failure_at = last_failure_at - "
+              f"interval '5 days' WHERE endpoint_id = '{one.id}'")
+    long_ago = one.show()["failing_since"]
+    one.pass_time()
+    wait_for(lambda: one.show()["failing_since"] > long_ago)
+    assert one.show()["disabled_reason"] is None
+    hooks.sql(f"UPDATE webhook_endpoints {earlier} WHERE endpoint_id = '{one.id}'")
     one.pass_time()
     told, = other.arrived()
     assert told.json["data"]["disabled_reason"] == "failing"
