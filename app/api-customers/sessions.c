@@ -206,11 +206,10 @@ delete_session(struct call *call)
 	const char *current = call->caller.key.session_id;
 	struct session_owner owner = own_sessions(call);
 
+	if (current != NULL)
+		TRY(session_end(&call->operation, &owner, current));
 	origin_set_cookie(call, "", 0);
-	if (current == NULL)
-		return answer_ended(call, 0);
-	TRY(session_end(&call->operation, &owner, current));
-	return answer_ended(call, 1);
+	return answer_ended(call, current != NULL);
 }
 
 /* All of the caller's key. An owner can end those of a customer. */

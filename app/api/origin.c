@@ -14,8 +14,9 @@ static bool
 is_origin_of(const char *origin, const char *url)
 {
 	size_t length = strlen(origin);
+	const char *host = strstr(origin, "://");
 
-	return strncasecmp(origin, url, length) == 0 &&
+	return host != NULL && strncasecmp(origin, url, length) == 0 &&
 	       (url[length] == '\0' || url[length] == '/');
 }
 
