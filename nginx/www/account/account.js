@@ -51,7 +51,7 @@ async function leave(text) {
   notice(text);
 }
 
-/** The session of a one-time link, else the one that is open. */
+/** Offers the session of a one-time link, else shows the one that is open. */
 async function begin() {
   const link = takeLink();
   if (!link) {
@@ -59,15 +59,25 @@ async function begin() {
     await (caller ? showAccount(caller) : showSignIn());
     return;
   }
-  let opened;
-  try {
-    opened = await signIn({ link });
-  } catch (fault) {
-    await showSignIn(fault);
-    return;
-  }
-  if (opened.caller.customer_id) await showAccount(opened.caller);
-  else location.replace("/console/");
+  await showLink(link);
+}
+
+// A link is used by a click alone: programs that look through mail load pages, and another site's link
+// replaces no session unseen.
+async function showLink(link) {
+  const open = await currentCaller();
+  const button = h("button", { class: "primary" }, "Sign in");
+  await dress("Sign in");
+  at("title").textContent = "Your account";
+  fill(at("view"), h("div", { class: "card narrow" }, h("h2", {}, "Sign in with your link"),
+    h("p", {}, "This link signs you in once."),
+    open && h("p", {}, "You are signed in already. The link's session takes the place of this one."),
+    h("div", { class: "actions" }, button)));
+  button.addEventListener("click", () => busy(button, async () => {
+    const { caller } = await signIn({ link });
+    if (!caller.customer_id) location.replace("/console/");
+    else await showAccount(caller);
+  }, showSignIn));
 }
 
 onSessionEnd(() => leave("Your session has ended. Please sign in again."));
