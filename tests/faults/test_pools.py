@@ -31,7 +31,8 @@ def test_each_pool_has_a_socket_and_a_stop_removes_both(stack):
             assert status == 200 and body["status"] == "healthy"
         assert len(of_stripe(daemon)) == 2
         roles = sorted(role_of(pid) for pid in daemon.pids()[1:])
-        assert roles == ["billingd jobs"] + 2 * ["billingd stripe"] + 3 * ["billingd worker"]
+        assert roles == ["billingd jobs"] + 2 * ["billingd stripe"] + ["billingd webhoo"] + \
+            3 * ["billingd worker"]
     finally:
         assert daemon.stop() == 0
     assert not daemon.socket.exists() and not daemon.stripe_socket.exists()

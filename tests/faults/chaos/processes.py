@@ -30,7 +30,7 @@ def is_alive(pid):
 
 def role_of(pid):
     """The name of a process, as the kernel cuts it off: "billingd worker", "billingd stripe",
-    "billingd jobs", "billingd jobs s"; "" when it has ended."""
+    "billingd jobs", "billingd jobs s", "billingd webhoo", "billingd mail"; "" when it has ended."""
     try:
         return Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
     except OSError:
@@ -186,9 +186,11 @@ class Daemon:
         return self
 
     def size(self):
-        """The number of its processes: master, jobs processes, workers of both pools."""
-        return 2 + int(self.settings["WORKERS"]) + int(self.settings["STRIPE_WORKERS"]) + \
-            bool({"STRIPE_SECRET_KEY", "STRIPE_SECRET_KEY_FILE"} & set(self.settings))
+        """The number of its processes: master, jobs, webhooks, workers of both pools; jobs of Stripe
+        and mail where there is a key and a server."""
+        return 3 + int(self.settings["WORKERS"]) + int(self.settings["STRIPE_WORKERS"]) + \
+            bool({"STRIPE_SECRET_KEY", "STRIPE_SECRET_KEY_FILE"} & set(self.settings)) + \
+            ("SMTP_URL" in self.settings)
 
     def pids(self):
         """The ids of the master and of its living children."""
