@@ -10,7 +10,7 @@
 #include "usage/fold.h"
 #include "usage/watch.h"
 
-enum { HOSTS = 3, CUSTOMERS = 1500, CUSTOMERS_FULL = 15000, KILLS = 40, MANY = 100000 };
+enum { HOSTS = 3, CUSTOMERS = 1500, CUSTOMERS_FULL = 15000, KILLS = 40 };
 
 static int64_t end_ms;
 
@@ -179,22 +179,12 @@ rows_read(void)
 	return row.number;
 }
 
-/* One empty step of each job, with very many ends that are to come. */
-START_TEST(test_cost_of_an_empty_step)
+/* Lets each job take a step twice until nothing is due, and then once more; the rows which that step read. */
+static int64_t
+empty_step(void)
 {
-	int64_t done, begun, took_us;
+	int64_t done, begun, rows;
 
-	operation.now_ms = end_ms - 20 * DAY_MS;
-	change("INSERT INTO reminders (kind, customer_id, subject, due_at) "
-	       "SELECT (ARRAY['trial', 'contract', 'license'])[1 + n % 3], 'many_' || n, n, "
-	       "'2100-01-01' FROM generate_series(1, 100000) n WHERE ",
-	       " IS NOT NULL");
-	change("INSERT INTO usage_watch (customer_id, check_at, checked_at) "
-	       "SELECT 'many_' || n, CASE WHEN n % 2 = 0 THEN timestamptz '2100-01-01' END, "
-	       "now() "
-	       "FROM generate_series(1, 100000) n WHERE ",
-	       " IS NOT NULL");
-	change("ANALYZE reminders, usage_watch; SELECT ", "");
 	for (int i = 0; i < 2; i++) {
 		fine(trial_run_ends(&operation, &done));
 		fine(license_run_ends(&operation, &done));
@@ -209,11 +199,31 @@ START_TEST(test_cost_of_an_empty_step)
 	fine(usage_watch_run(&operation, &done));
 	ck_assert_int_eq(done, 0);
 	fine(event_keys_prune(&operation, &done));
-	took_us = clock_monotonic_us() - begun;
-	printf("an empty step of four jobs: %lld us, %lld rows of %d\n", (long long)took_us,
-	       (long long)rows_read(), 2 * MANY);
-	ck_assert_int_lt(rows_read(), 50);
+	rows = rows_read();
+	printf("an empty step of four jobs: %lld us, %lld rows\n",
+	       (long long)(clock_monotonic_us() - begun), (long long)rows);
 	fine(db_commit(operation.db, &task));
+	return rows;
+}
+
+/* Very many ends that are to come cost a step nothing; other tests' rows may. */
+START_TEST(test_cost_of_an_empty_step)
+{
+	int64_t before;
+
+	operation.now_ms = end_ms - 20 * DAY_MS;
+	before = empty_step();
+	change("INSERT INTO reminders (kind, customer_id, subject, due_at) "
+	       "SELECT (ARRAY['trial', 'contract', 'license'])[1 + n % 3], 'many_' || n, n, "
+	       "'2100-01-01' FROM generate_series(1, 100000) n WHERE ",
+	       " IS NOT NULL");
+	change("INSERT INTO usage_watch (customer_id, check_at, checked_at) "
+	       "SELECT 'many_' || n, CASE WHEN n % 2 = 0 THEN timestamptz '2100-01-01' END, "
+	       "now() "
+	       "FROM generate_series(1, 100000) n WHERE ",
+	       " IS NOT NULL");
+	change("ANALYZE reminders, usage_watch; SELECT ", "");
+	ck_assert_int_lt(empty_step(), before + 50);
 	change("DELETE FROM reminders WHERE customer_id LIKE 'many%' OR ", " IS NULL");
 	change("DELETE FROM usage_watch WHERE customer_id LIKE 'many%' OR ", " IS NULL");
 }
