@@ -52,7 +52,7 @@ report_check_month(const char *value)
 	char time[CLOCK_TEXT_SIZE];
 	int64_t ms;
 
-	if (strlen(value) == 7) {
+	if (strlen(value) == 7 && value[0] != '0') {
 		(void)snprintf(time, sizeof(time), "%s-01T00:00:00Z", value);
 		if (clock_parse(time, &ms))
 			return NULL;

@@ -13,6 +13,7 @@ import pytest
 from support.client import expect
 from support.document import ROOT, load
 from support.raw import build, exchange
+from support.stack import wait_for
 
 CORPUS = (Path(os.environ.get("SHARED_DIR", ROOT.parent / "shared"))
           / "corpora/json-test-suite/test_parsing")
@@ -29,11 +30,21 @@ def open_origins(new_stack):
 
 # Methods.
 
+@pytest.fixture(name="things", scope="module")
+def fixture_things(api):
+    """Objects for paths, by their parameter."""
+    endpoint = expect(api.owner.post("/api/webhook-endpoints", {"url": "https://hooks.example/"}), 201)
+    customer = api.sign_up()
+    event = wait_for(lambda: expect(api.owner.get("/api/events?limit=1"), 200)["events"])[0]
+    return {"customer_id": customer.id, "event_id": event["id"],
+            "endpoint_id": endpoint["endpoint"]["endpoint_id"]}
+
+
 @pytest.mark.parametrize("operation", [o for o in load().operations if o.method == "GET"],
                          ids=lambda o: o.id)
-def test_head_is_get_without_the_body(api, operation):
+def test_head_is_get_without_the_body(api, things, operation):
     customer = api.sign_up()
-    path = operation.path.replace("{customer_id}", customer.id)
+    path = operation.path.format(**{**things, "customer_id": customer.id})
     api.owner.post("/api/usage/report", {"customer_id": customer.id})
     got, head = (api.owner.request(method, path) for method in ("GET", "HEAD"))
     assert (head.status_code, head.content) == (200, b"")
