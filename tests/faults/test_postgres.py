@@ -136,9 +136,10 @@ def test_idle_connections_are_replaced_without_an_error(stack, postgres):
                                                   {"company_name": "Acme"})):
         for _ in range(2):
             assert postgres.end_backends() > 0
-            wait_for(lambda: postgres.super_sql(
-                "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'billingd%'") in
-                ("0", "1"), every=0.005)
+            # Jobs and webhooks connect again by themselves.
+            wait_for(lambda: int(postgres.super_sql(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'billingd%'")) <= 2,
+                every=0.005)
             assert request().status_code in (200, 201)
 
 
