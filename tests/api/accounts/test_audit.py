@@ -113,6 +113,10 @@ def test_the_trail_is_read_in_pages(api, stack):
         words = "&".join(f"{name}={value}" for name, value in query.items())
         return expect(api.viewer.get(f"/api/audit?{words}"), 200)
 
+    def entries_of(answer):
+        """The entries without their links, which a job makes a moment later."""
+        return [{**row, "position": None, "hash": None} for row in answer["entries"]]
+
     page = read(customer_id=customer.id, limit=3)
     assert [row["action"] for row in page["entries"]] == ["customer_update"] * 3
     rest = read(customer_id=customer.id, limit=3, cursor=page["next_cursor"])
@@ -121,7 +125,7 @@ def test_the_trail_is_read_in_pages(api, stack):
     for query in ({"actor": actor}, {"action": "customer_update"}, {},
                   {"actor": actor, "action": "customer_update"},
                   {"customer_id": customer.id, "actor": actor, "action": "customer_update"}):
-        assert read(**query, limit=3)["entries"] == page["entries"] or not query
+        assert entries_of(read(**query, limit=3)) == entries_of(page) or not query
     assert read(action="nothing")["entries"] == read(actor="nobody:x")["entries"] == []
     assert api.viewer.get("/api/audit?cursor=eDp5").json()["details"][0]["field"] == "cursor"
     # A moment later each entry is a link of the chain.
