@@ -43,6 +43,6 @@ def test_a_short_demonstration(tmp_path):
         assert int(customers) == 9 and int(days) >= 2 and int(reports) > 20 and int(paid) >= 1
         assert (parked, right) == ("0", "t")
     finally:
-        demo.send_signal(signal.SIGINT)
+        demo.send_signal(signal.SIGTERM)
         demo.wait(within(60))
         subprocess.run([SCRIPT, "stop"], env=environment, check=False, capture_output=True)
