@@ -31,8 +31,9 @@ def open_origins(new_stack):
 # Methods.
 
 @pytest.fixture(name="things", scope="module")
-def fixture_things(api):
+def fixture_things(stack):
     """Objects for paths, by their parameter."""
+    api = stack.api
     endpoint = expect(api.owner.post("/api/webhook-endpoints", {"url": "https://hooks.example/"}), 201)
     customer = api.sign_up()
     event = wait_for(lambda: expect(api.owner.get("/api/events?limit=1"), 200)["events"])[0]
