@@ -33,7 +33,8 @@ static const struct statement statements[] = {
                          "number = $2::bigint"},
         [WEEK] = {"notice_week", ROWS_WITH(struct week, name, until),
                   .sql = "SELECT to_char(moment, 'IYYY-\"W\"IW') AS name, "
-                         "(date_trunc('week', moment) + interval '7 days') "
+                         "(date_trunc('week', moment) + interval '7 days' "
+                         "  + $2::bigint * interval '1 hour') "
                          "  AT TIME ZONE 'UTC' AS until "
                          "FROM (SELECT $1::timestamptz AT TIME ZONE 'UTC' "
                          "  - $2::bigint * interval '1 hour' AS moment) AS week"},
