@@ -190,17 +190,17 @@ struct batch {
 static struct webhook_health *
 health_of(struct batch *batch, struct lane *lane)
 {
-	size_t place = 0, behind;
+	size_t place = 0;
 
 	while (place < batch->endpoints &&
 	       strcmp(batch->health[place].endpoint_id, lane->endpoint_id) < 0)
 		place++;
-	behind = batch->endpoints - place;
-	if (behind > 0 && batch->lanes[place] == lane)
+	if (place < batch->endpoints && batch->lanes[place] == lane)
 		return &batch->health[place];
-	memmove(&batch->health[place + 1], &batch->health[place],
-	        behind * sizeof(*batch->health));
-	memmove(&batch->lanes[place + 1], &batch->lanes[place], behind * sizeof(*batch->lanes));
+	for (size_t i = batch->endpoints; i > place; i--) {
+		batch->health[i] = batch->health[i - 1];
+		batch->lanes[i] = batch->lanes[i - 1];
+	}
 	batch->health[place] = (struct webhook_health){.endpoint_id = lane->endpoint_id};
 	batch->lanes[place] = lane;
 	batch->endpoints++;
