@@ -2,7 +2,7 @@
 # All of `make check`. The quick parts run first, then two lanes side by side that take about the same
 # time: one tests the code by itself, also with sanitizers; the other tests the service from outside. A
 # part that fails stops the run, and its output is shown. The last lines name what was not tested because
-# a corpus or a tool is not there. JOBS (default: the cores) bounds the compilers, FAULT_SECONDS (10) how
+# a corpus or a tool is not there. JOBS (default: the cores) bounds the compilers, FAULT_SECONDS (8) how
 # long processes are killed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -66,10 +66,10 @@ code_lane() {
 
 # API tests that repeat the same code or test other programs: they do not run again with sanitizers.
 once=(agent_service alerts analytics_speed another_trade auth_matrix billingctl billingctl_account
-	billingctl_requests brand console console_attacks customer_pages demo doctor events image import
-	import_service import_stripe links migrate networks nginx_pools notices openapi operations_page
-	pages pooler rates revenue_lives seats secrets stand_in stripe_versions support tenants upgrade
-	usage_upkeep webhook_endpoints)
+	billingctl_requests brand console console_attacks contract_billing customer_pages demo doctor events
+	image import import_service import_stripe intervals links metered_sales migrate missing_customer
+	networks nginx_pools notices openapi operations_page pages pooler rates revenue_lives seats secrets
+	stand_in stripe_versions support tenants upgrade usage_upkeep webhook_endpoints)
 slow=(clocks disk_full fastcgi_records leaks revocations shares signing_burst standby_repeats stripe_life
 	stripe_outages stripe_races usage_sums webhook_faults)
 quick=$(printf -- '--ignore=tests/faults/test_%s.py ' "${slow[@]}")
@@ -85,9 +85,9 @@ code_lane >"$log" 2>&1 &
 lane=$!
 set +m
 service_part "API tests" "${make[@]}" check-api
-service_part "API tests, sanitizers" env FUZZ_EXAMPLES=15 "${make[@]}" SANITIZE=1 \
+service_part "API tests, sanitizers" env FUZZ_EXAMPLES=8 "${make[@]}" SANITIZE=1 \
 	API_OPTIONS="$sanitized" check-api
-service_part "fault tests" env FAULT_SECONDS="${FAULT_SECONDS:-10}" "${make[@]}" check-faults
+service_part "fault tests" env FAULT_SECONDS="${FAULT_SECONDS:-8}" "${make[@]}" check-faults
 [[ -z $lane ]] || join_code_lane
 echo "everything passed in $SECONDS s"
 [[ ! -s $NOT_TESTED_FILE ]] || sort -u "$NOT_TESTED_FILE" | sed 's/^/not tested: /'
