@@ -80,6 +80,15 @@ static const struct job local_items[] = {
         {"prune_usage_ids", 60, usage_prune_ids, METRIC_COUNT},
 };
 
+void
+jobs_set_age(const struct operation *operation, struct metrics *metrics, enum metric gauge,
+             struct instant since)
+{
+	bool past = since.known && operation->now_ms > since.ms;
+
+	metrics_set(metrics, gauge, past ? (operation->now_ms - since.ms) / SECOND_MS : 0);
+}
+
 static enum fail
 measure_keys(struct operation *operation, struct metrics *metrics)
 {
@@ -112,10 +121,7 @@ measure_usage(struct operation *operation, struct metrics *metrics)
 	TRY(usage_figures(operation, &usage));
 	since = usage.pending_since;
 	metrics_set(metrics, METRIC_USAGE_PENDING, usage.pending);
-	metrics_set(metrics, METRIC_USAGE_PENDING_SECONDS,
-	            since.known && operation->now_ms > since.ms
-	                    ? (operation->now_ms - since.ms) / SECOND_MS
-	                    : 0);
+	jobs_set_age(operation, metrics, METRIC_USAGE_PENDING_SECONDS, since);
 	return FAIL_NONE;
 }
 
@@ -127,10 +133,7 @@ measure_audit(struct operation *operation, struct metrics *metrics)
 
 	TRY(audit_chain_figures(operation, &audit));
 	since = audit.waiting_since;
-	metrics_set(metrics, METRIC_AUDIT_WAITING_SECONDS,
-	            since.known && operation->now_ms > since.ms
-	                    ? (operation->now_ms - since.ms) / SECOND_MS
-	                    : 0);
+	jobs_set_age(operation, metrics, METRIC_AUDIT_WAITING_SECONDS, since);
 	return FAIL_NONE;
 }
 
@@ -142,10 +145,7 @@ measure_events(struct operation *operation, struct metrics *metrics)
 
 	TRY(event_horizon_read(operation, &horizon));
 	since = horizon.waiting_since;
-	metrics_set(metrics, METRIC_EVENTS_WAITING_SECONDS,
-	            since.known && operation->now_ms > since.ms
-	                    ? (operation->now_ms - since.ms) / SECOND_MS
-	                    : 0);
+	jobs_set_age(operation, metrics, METRIC_EVENTS_WAITING_SECONDS, since);
 	return FAIL_NONE;
 }
 
@@ -183,10 +183,7 @@ measure(struct operation *operation, struct metrics *metrics)
 	metrics_set(metrics, METRIC_REVOCATIONS_BYTES, figures.bytes);
 	metrics_set(metrics, METRIC_REVOCATIONS_NEXT_UPDATE,
 	            next.known ? next.ms / SECOND_MS : 0);
-	metrics_set(metrics, METRIC_REVOCATIONS_WAITING,
-	            since.known && operation->now_ms > since.ms
-	                    ? (operation->now_ms - since.ms) / SECOND_MS
-	                    : 0);
+	jobs_set_age(operation, metrics, METRIC_REVOCATIONS_WAITING, since);
 	metrics_set(metrics, METRIC_REVOCATIONS_BEHIND, figures.behind_since.known ? 1 : 0);
 	return FAIL_NONE;
 }

@@ -42,6 +42,10 @@ extern const struct job_list webhook_jobs;
 /* The jobs that need the mail server too. */
 extern const struct job_list mail_jobs;
 
+/* Sets a gauge to the seconds since then; 0 for an unknown or a coming time. */
+void jobs_set_age(const struct operation *operation, struct metrics *metrics, enum metric gauge,
+                  struct instant since);
+
 /* Runs the role's jobs, each when it is due, until TERM or QUIT comes. The exit status. All signals
  * are blocked on entry. Several processes may run the same jobs: each skips rows that another has
  * locked. */

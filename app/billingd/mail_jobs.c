@@ -33,10 +33,7 @@ measure(struct operation *operation, struct metrics *metrics)
 	TRY(notice_figures(operation, &figures));
 	since = figures.waiting_since;
 	metrics_set(metrics, METRIC_NOTICES_PENDING, figures.pending);
-	metrics_set(metrics, METRIC_NOTICES_WAITING,
-	            since.known && operation->now_ms > since.ms
-	                    ? (operation->now_ms - since.ms) / SECOND_MS
-	                    : 0);
+	jobs_set_age(operation, metrics, METRIC_NOTICES_WAITING, since);
 	return FAIL_NONE;
 }
 

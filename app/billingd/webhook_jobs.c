@@ -26,10 +26,7 @@ measure(struct operation *operation, struct metrics *metrics)
 	metrics_set(metrics, METRIC_WEBHOOK_ENDPOINTS_FAILING, figures.failing);
 	metrics_set(metrics, METRIC_WEBHOOK_ENDPOINTS_DISABLED, figures.disabled);
 	metrics_set(metrics, METRIC_WEBHOOKS_PENDING, figures.pending);
-	metrics_set(metrics, METRIC_WEBHOOKS_WAITING,
-	            since.known && operation->now_ms > since.ms
-	                    ? (operation->now_ms - since.ms) / SECOND_MS
-	                    : 0);
+	jobs_set_age(operation, metrics, METRIC_WEBHOOKS_WAITING, since);
 	metrics_set(metrics, METRIC_WEBHOOK_KEY_MISSING,
 	            figures.enabled > 0 && !webhook_sender_has_key(operation->webhooks));
 	return FAIL_NONE;
