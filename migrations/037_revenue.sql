@@ -31,7 +31,7 @@ CREATE INDEX revenue_customers_due ON revenue_customers (due_at) WHERE due_at IS
 
 -- The opening balance. Contracts have their prices here: the jobs process books them, or the next change if
 -- that comes first. What Stripe bills opens when a comparison with Stripe has brought its prices. This
--- comes before the locks of subscriptions and customers; whoever makes or changes a contract waits.
+-- comes before the locks of subscriptions and customers; the creation or change of a contract waits.
 LOCK TABLE contracts IN SHARE MODE;
 INSERT INTO revenue_customers (customer_id, due_at, opens)
 SELECT DISTINCT customer_id, now(), true FROM contracts WHERE billing = 'manual';

@@ -1,5 +1,5 @@
 -- 045_terms_filled.sql: fills the columns of migration 33 for what was there before it. Only the rows that
--- are written are locked; whoever changes overrides or contracts meanwhile waits.
+-- are written are locked; a change of overrides or contracts waits meanwhile.
 
 LOCK TABLE overrides, contracts, contract_versions IN SHARE MODE;
 

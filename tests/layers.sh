@@ -112,7 +112,7 @@ done
 never '\<(strcpy|strcat|sprintf|gets|system|popen)\(' 'NOLINT' "a safer function exists"
 # A comment names its subject first, so that it is understood without the code below it.
 found=$(git ls-files app lib tests nginx conf .github .ci Makefile 'migrations/0[1-9]*' | grep -v '^tests/vectors/' | xargs grep -nE \
-	'(//|/\*|^[[:space:]]*--|^[[:space:]]*\*|^[[:space:]]*#|"""|^## ) ?(What|Who|Whoever|Nobody|Those|Somebody|Neither|The same)\>' |
+	'(//|/\*\*?|^[[:space:]]*--|^[[:space:]]*\*|^[[:space:]]*#|"""|^## ) ?(What|Who|Whoever|Nobody|Those|Somebody|Neither|The same)\>' |
 	grep -v '^tests/layers\.sh:')
 if [ -n "$found" ]; then
 	echo "a comment leaves its subject out:"

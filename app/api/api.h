@@ -19,7 +19,7 @@ enum who {
 	WHO_SIGN_UP,  /* owners, and anybody when PUBLIC_SIGNUP is on */
 	WHO_CUSTOMER, /* the customer that the path or the body names, and operators */
 	WHO_OPERATOR,
-	WHO_CALLER, /* whoever has a key or a session, about itself */
+	WHO_CALLER, /* every caller with a key or a session, about itself */
 	WHO_COUNT
 };
 

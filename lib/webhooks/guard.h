@@ -1,7 +1,7 @@
 /*
  * guard.h: the addresses that webhooks may be sent to.
  *
- * An operator's typing error, or a name that somebody else has changed, must not make the service send
+ * A wrong address that an operator entered, or a DNS name that points elsewhere now, must not make the service send
  * requests into its own network. So every public address may be reached, by https alone; the networks
  * that the installation lists (WEBHOOK_ALLOW) may be reached whatever they are, by http too.
  */

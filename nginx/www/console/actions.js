@@ -14,7 +14,7 @@ async function after(context, done, text) {
 const planChoices = (plans) => plans.map((plan) => [plan.plan, plan.name]);
 const intervalChoices = [["", "As now"], ["month", "Monthly"], ["year", "Yearly"]];
 
-/** What a change would cost, as Stripe calculates it. */
+/** The price of a change, as Stripe calculates it. */
 const previewed = (preview) => h("div", { class: "stack" },
   preview.lines.length > 0 && table({
     caption: "What Stripe would charge, before tax", rows: preview.lines,

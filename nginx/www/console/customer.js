@@ -17,7 +17,7 @@ const missing = (fault) => {
   throw fault;
 };
 
-/** What the subscription means, in a sentence. */
+/** The state of the subscription, in a sentence. */
 function inWords(subscription, access) {
   if (!subscription) return "This customer never had a subscription.";
   const plan = subscription.plan;

@@ -16,7 +16,7 @@ const near = (above) => part(() => pagedTable({
   ],
 }, pages("/api/analytics/limits", { above, limit: 50 }, "limits")), "Loading the limits");
 
-/** What all customers use together. */
+/** The use of all customers together. */
 async function use(metric) {
   const { days, definition } = await get(`/api/analytics/usage?metric=${encodeURIComponent(metric)}`);
   return h("div", { class: "stack" },

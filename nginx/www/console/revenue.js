@@ -62,7 +62,7 @@ export async function saveCsv(button, path, name) {
   await busy(button, async () => download(name, await request("GET", path, { accept: "text/csv" }), "text/csv"));
 }
 
-/** What each plan brings now. */
+/** The MRR and customers of each plan now. */
 const plans = (currency) => card("By plan, now", part(async () => table({
   caption: "Monthly recurring revenue of each plan", hideCaption: true, empty: "No plan is paid for.",
   rows: (await get("/api/analytics/plans")).plans.filter((one) => one.currency === currency),

@@ -17,7 +17,7 @@ function numberField(name, label, value, min) {
 const quantityLabel = (sold) =>
   (sold.per === 1 ? nameWords(sold.quantity) : `Packages of ${sold.per} ${nameWords(sold.quantity).toLowerCase()}`);
 
-/** What is ordered, as checkout takes it. */
+/** The body of the checkout request for this order. */
 function orderOf(form, { plan, price, addons }) {
   const given = values(form);
   const body = { plan: plan.plan, interval: price.interval, interval_count: price.interval_count, currency: price.currency };
@@ -68,7 +68,7 @@ const WAYS = {
   subscription_exists: ["Your account", " has what you pay for: change it there."],
 };
 
-/** What went wrong, and what the customer can do about it. */
+/** The error in words, and what the customer can do about it. */
 function explain(form, place, fault) {
   if (showFaults(form, fault)) return;
   const way = WAYS[fault.code];

@@ -50,7 +50,7 @@ function priceLines(sold) {
       others.map((one) => `${money(one.amount_minor, one.currency)} ${perWords(one, sold)}`).join(", "))];
 }
 
-/** What is billed by use, on top. */
+/** The list of prices that are billed by use, beside the plan. */
 function meteredLines(plan) {
   const currency = priceOf(plan)?.currency;
   return plan.metered.filter((one) => one.currency === currency)

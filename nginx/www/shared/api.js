@@ -85,7 +85,7 @@ export function address(start, ...parts) {
 /** A word of one's own for a request that must not be done twice. */
 export const newOnce = () => crypto.randomUUID();
 
-/** The caller and the session, or null when nobody is signed in. */
+/** The caller and the session, or null without a session. */
 export async function currentSession() {
   const found = await get("/api/session", { quiet: true });
   return found.session ? found : null;

@@ -92,7 +92,7 @@ const STATES = {
   unpaid: "bad", parked: "bad", failed: "bad", revoked: "bad", unavailable: "bad", disabled: "bad",
 };
 
-/** The same with a capital letter, for heads. */
+/** The words with a capital letter, for heads. */
 export const title = (name) => words(name).replace(/^./, (letter) => letter.toUpperCase());
 
 /** A state as a coloured word; colour is never the only sign. */
