@@ -157,8 +157,7 @@ measure_reminders(struct operation *operation, struct metrics *metrics)
 
 	TRY(reminder_figures(operation, &figures));
 	since = figures.overdue_since;
-	metrics_set(metrics, METRIC_REMINDERS_SECONDS,
-	            since.known ? (operation->now_ms - since.ms) / SECOND_MS : 0);
+	jobs_set_age(operation, metrics, METRIC_REMINDERS_SECONDS, since);
 	return FAIL_NONE;
 }
 
