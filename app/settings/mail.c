@@ -16,7 +16,7 @@ needs_starttls(const struct app_settings *settings)
 	return strcmp(settings->smtp_starttls, "required") == 0;
 }
 
-/* A password crosses no network in the clear. */
+/* A password, or a link that signs in, crosses no network in the clear. */
 static bool
 is_private(const struct app_settings *settings)
 {
@@ -71,7 +71,7 @@ app_settings_mail_rules(struct task *task, const struct app_settings *settings, 
 	        .from = settings->mail_from,
 	        .operators = settings->mail_operators,
 	        .base_url = settings->base_url,
-	        .sign_in_links = settings->mail_sign_in_links,
+	        .sign_in_links = settings->mail_sign_in_links && is_private(settings),
 	        .timeout_ms = settings->smtp_timeout_s * 1000,
 	};
 	if (out->configured || always)

@@ -297,7 +297,7 @@ const struct setting app_settings_table[] = {
             .check = mailbox_check_list),
         ROW(mail_sign_in_links, "MAIL_SIGN_IN_LINKS", "on",
             "Whether the link to the account page in a customer's notice signs in, once and "
-            "within seven days."),
+            "within seven days. Without TLS to a mail server of another host it does not."),
         ROW(mail_templates, "MAIL_TEMPLATES", "conf/mail", "Folder of the notices' texts.",
             .check = check_not_empty),
         ROW(webhook_allow, "WEBHOOK_ALLOW", "",
