@@ -12,8 +12,6 @@
 static const int64_t wait_us = 50000;
 /* A success is written down on the endpoint again after this time. */
 static const int64_t success_ms = 10000;
-/* An endpoint that failed for this long gets all that waits as soon as it answers. */
-static const int64_t outage_ms = 60000;
 
 void
 outcomes_add(struct outcomes *outcomes, struct parcel *parcel, const struct post_answer *answer)
@@ -152,8 +150,6 @@ write_health(struct operation *operation, struct lane *lane, struct webhook_heal
 {
 	if (!is_news(operation, lane, health))
 		return FAIL_NONE;
-	health->recovered = health->succeeded && lane->failing_since.known &&
-	                    lane->failing_since.ms < operation->now_ms - outage_ms;
 	TRY(webhook_health_write(operation, health));
 	tell_lane(operation, lane, health);
 	return FAIL_NONE;

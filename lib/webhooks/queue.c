@@ -16,6 +16,7 @@ struct fed {
 
 struct judged {
 	bool ends;
+	bool recovered;
 };
 
 extern const char webhooks_feed_sql[], webhooks_take_sql[], webhooks_record_sql[],
@@ -59,7 +60,7 @@ static const struct statement statements[] = {
                             event_at, test, customer_id, sequence, data),
                   .sql = webhooks_take_sql, .unconfirmed = true},
         [RECORD] = {"webhook_record", .sql = webhooks_record_sql, .unconfirmed = true},
-        [HEALTH] = {"webhook_health", ROWS_WITH(struct judged, ends),
+        [HEALTH] = {"webhook_health", ROWS_WITH(struct judged, ends, recovered),
                     .sql = webhooks_health_sql},
         /* The attempt that follows does not count, so that a delivery which fails for another reason
          * keeps its schedule. */
@@ -232,7 +233,7 @@ webhook_health_write(struct operation *operation, const struct webhook_health *h
 	if (found && judged.ends)
 		return disable(operation, health->endpoint_id,
 		               health->gone ? "gone" : "failing");
-	if (!found || !health->recovered)
+	if (!found || !judged.recovered)
 		return FAIL_NONE;
 	return db_run(operation->db, task, &statements[RECOVER],
 	              PARAMETERS(health->endpoint_id, param_now(operation)), NULL);

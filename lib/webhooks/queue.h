@@ -81,14 +81,13 @@ enum fail webhook_record(struct operation *operation, const struct webhook_outco
 struct webhook_health {
 	const char *endpoint_id;
 	bool succeeded;
-	bool failed;    /* after the last success */
-	bool gone;      /* 410 */
-	bool recovered; /* it was failing for a while: what waits is due now */
+	bool failed; /* after the last success */
+	bool gone;   /* 410 */
 	struct instant paused_until;
 };
 
 /* Writes it down. An endpoint that is gone, or has failed for five days, is disabled, with an event and an
- * entry in the audit trail. */
+ * entry in the audit trail. All that waits for one that failed for a minute and answers again is due now. */
 enum fail webhook_health_write(struct operation *operation,
                                const struct webhook_health *health) MUST_CHECK;
 
