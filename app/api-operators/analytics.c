@@ -73,6 +73,10 @@ static const struct definition attention_definitions[] = {
         {"contract_ending", "A contract ends within 30 days; `since` is its end, `detail` its "
                             "plan."},
         {"unknown_price", "A customer pays at Stripe for a price that no plan has: map it."},
+        {"uncounted",
+         "A subscription bills what MRR cannot count; `detail` says what: price (tiers or "
+         "packages, no amount for one), interval, currency (not the subscription's), discount "
+         "(its coupon was deleted)."},
         {"event_parked", "An event of Stripe was given up; `detail` has the error."},
         {"call_parked", "A request to Stripe was given up; `detail` has the error."},
         {"meter_event_parked", "Use was not taken by Stripe's meter; `detail` has the error."},

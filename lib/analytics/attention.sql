@@ -14,6 +14,11 @@ WITH found AS (
   (SELECT 'unknown_price', u.customer_id, u.price_id, u.first_seen_at, u.status
    FROM stripe_unknown_prices u ORDER BY u.first_seen_at LIMIT $2::bigint)
   UNION ALL
+  (SELECT 'uncounted', s.customer_id, s.stripe_subscription_id, s.created_at,
+     (SELECT string_agg(r, ', ') FROM jsonb_array_elements_text(s.recurring::jsonb -> 'reasons') r)
+   FROM subscriptions s WHERE NOT s.superseded AND s.status IN ('active', 'past_due')
+     AND s.recurring LIKE '%"uncounted":%' ORDER BY s.created_at LIMIT $2::bigint)
+  UNION ALL
   (SELECT 'event_parked', e.customer_id, e.event_id, e.received_at, e.error
    FROM stripe_events e WHERE e.state = 'parked' ORDER BY e.received_at LIMIT $2::bigint)
   UNION ALL

@@ -15,4 +15,6 @@ SELECT (SELECT count(*) FROM customers WHERE deleted_at IS NULL) AS customers,
     AND ends_at > $1::timestamptz) AS contracts,
   (SELECT count(*) FROM subscriptions WHERE contract_id IS NOT NULL
     AND status NOT IN ('canceled', 'incomplete_expired') AND ends_at > $1::timestamptz
-    AND ends_at <= $1::timestamptz + interval '30 days') AS contracts_ending
+    AND ends_at <= $1::timestamptz + interval '30 days') AS contracts_ending,
+  (SELECT count(*) FROM subscriptions WHERE NOT superseded AND status IN ('active', 'past_due')
+    AND recurring LIKE '%"uncounted":%') AS uncounted

@@ -20,7 +20,7 @@ const struct column limit_level_columns[] =
                 measured_at);
 const struct column summary_counts_columns[] =
         COLUMNS(struct summary_counts, customers, trials_open, trials_ending, past_due, ending,
-                contracts, contracts_ending);
+                contracts, contracts_ending, uncounted);
 
 extern const char analytics_trials_sql[];       /* trials.sql */
 extern const char analytics_plan_figures_sql[]; /* plan_figures.sql */

@@ -68,6 +68,7 @@ struct summary_counts {
 	int64_t ending;           /* subscriptions whose end is scheduled */
 	int64_t contracts;        /* that run */
 	int64_t contracts_ending; /* within 30 days */
+	int64_t uncounted;        /* subscriptions that bill what MRR cannot count */
 };
 
 extern const struct statement_list analytics_figure_statements;

@@ -1,6 +1,7 @@
 -- Compares subscriptions of Stripe's list with what is booked for them: $1 their ids, $2 their statuses,
 -- $3 whether their payments are paused, $4 what they bill, '' where the list does not tell all of that,
--- $5 the present time. One row for each, with the reason if they differ.
+-- $5 the present time. One row for each, with the reason if they differ. A subscription of which a part
+-- cannot be counted is never equal: Stripe counts that part, too.
 --
 -- At Stripe a subscription counts while it is active or past due. Here the one counts that gives access.
 
@@ -32,11 +33,16 @@ both_sides AS (
       WHEN EXISTS (SELECT FROM revenue_customers c
         WHERE c.customer_id = l.customer_id AND c.due_at <= $5::timestamptz)
         THEN 'a change by date is not booked yet'
-    END AS reason
+    END AS reason,
+    CASE WHEN l.recurring LIKE '%"uncounted":%' AND l.status IN ('active', 'past_due') AND NOT l.paused
+      THEN concat('not counted: ', COALESCE((SELECT string_agg(r, ', ')
+        FROM jsonb_array_elements_text(l.recurring::jsonb -> 'reasons') r), 'a price or discount'))
+    END AS uncounted
   FROM listed l
   LEFT JOIN LATERAL revenue_at(l.customer_id, $5::timestamptz) n ON true
   LEFT JOIN revenue_values v ON v.customer_id = l.customer_id AND v.currency = n.currency)
 
 SELECT id, customer_id, currency, trim_scale(ours)::text AS ours, trim_scale(theirs)::text AS theirs,
-  CASE WHEN ours <> theirs THEN reason END AS reason, ours = theirs AS equal
+  CASE WHEN ours <> theirs THEN reason ELSE uncounted END AS reason,
+  ours = theirs AND uncounted IS NULL AS equal
 FROM both_sides ORDER BY id

@@ -98,19 +98,48 @@ recurring_complete(struct operation *operation, struct stripe_subscription *subs
 	return fetch_coupons(operation, &subscription->discounts);
 }
 
-/* Writes the discounts that last; returns how many cannot be told. */
-static int64_t
-write_discounts(struct json_out *json, const struct stripe_discounts *discounts,
-                const char *currency)
-{
-	int64_t unknown = 0;
+/* Why an item or a discount has no monthly value. */
+enum reason { REASON_PRICE, REASON_INTERVAL, REASON_CURRENCY, REASON_DISCOUNT, REASONS };
 
+static const char *const reason_names[REASONS] = {
+        [REASON_PRICE] = "price",
+        [REASON_INTERVAL] = "interval",
+        [REASON_CURRENCY] = "currency",
+        [REASON_DISCOUNT] = "discount",
+};
+
+struct uncounted {
+	int64_t of[REASONS];
+};
+
+static void
+write_uncounted(struct json_out *json, const struct uncounted *uncounted)
+{
+	int64_t count = 0;
+
+	for (size_t i = 0; i < REASONS; i++)
+		count += uncounted->of[i];
+	if (count == 0)
+		return;
+	json_out_int(json, "uncounted", count);
+	json_out_open(json, "reasons", '[');
+	for (size_t i = 0; i < REASONS; i++)
+		if (uncounted->of[i] > 0)
+			json_out_string(json, NULL, reason_names[i]);
+	json_out_close(json, ']');
+}
+
+/* Writes the discounts that last. */
+static void
+write_discounts(struct json_out *json, const struct stripe_discounts *discounts,
+                const char *currency, struct uncounted *uncounted)
+{
 	json_out_open(json, "discounts", '[');
 	for (size_t i = 0; i < discounts->count; i++) {
 		const struct stripe_discount *discount = &discounts->list[i];
 
 		if (!discount->known || discount->coupon != NULL) {
-			unknown++;
+			uncounted->of[REASON_DISCOUNT]++;
 			continue;
 		}
 		if (!discount->forever ||
@@ -124,30 +153,43 @@ write_discounts(struct json_out *json, const struct stripe_discounts *discounts,
 		json_out_close(json, '}');
 	}
 	json_out_close(json, ']');
-	return unknown;
 }
 
 static bool
-is_counted(const struct stripe_item *item, const char *currency)
+is_interval(const char *interval, int64_t count)
 {
-	return item->unit_amount != NULL && item->interval != NULL &&
-	       item->interval_count > 0 && text_equal(item->currency, currency);
+	static const char *const known[] = {"day", "week", "month", "year"};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (text_equal(interval, known[i]))
+			return count > 0;
+	return false;
 }
 
-static int64_t
-write_items(struct json_out *json, const struct stripe_subscription *stripe,
-            const char *currency)
+/* Why the item is not counted; REASONS: it is. */
+static enum reason
+reason_of(const struct stripe_item *item, const char *currency)
 {
-	int64_t uncounted = 0;
+	if (item->unit_amount == NULL)
+		return REASON_PRICE;
+	if (!is_interval(item->interval, item->interval_count))
+		return REASON_INTERVAL;
+	return text_equal(item->currency, currency) ? REASONS : REASON_CURRENCY;
+}
 
+static void
+write_items(struct json_out *json, const struct stripe_subscription *stripe,
+            const char *currency, struct uncounted *uncounted)
+{
 	json_out_open(json, "items", '[');
 	for (size_t i = 0; i < stripe->item_count; i++) {
 		const struct stripe_item *item = &stripe->items[i];
+		enum reason reason = reason_of(item, currency);
 
 		if (item->metered)
 			continue;
-		if (!is_counted(item, currency)) {
-			uncounted++;
+		if (reason != REASONS) {
+			uncounted->of[reason]++;
 			continue;
 		}
 		json_out_open(json, NULL, '{');
@@ -156,11 +198,10 @@ write_items(struct json_out *json, const struct stripe_subscription *stripe,
 		json_out_string(json, "interval", item->interval);
 		json_out_int(json, "interval_count", item->interval_count);
 		if (item->discounts.count > 0)
-			uncounted += write_discounts(json, &item->discounts, currency);
+			write_discounts(json, &item->discounts, currency, uncounted);
 		json_out_close(json, '}');
 	}
 	json_out_close(json, ']');
-	return uncounted;
 }
 
 /* The first item that is not metered says how often the subscription is billed. */
@@ -181,17 +222,16 @@ recurring_text(struct arena *arena, const struct stripe_subscription *stripe)
 	const struct stripe_item *item = first_item(stripe);
 	const char *currency = stripe->currency != NULL ? stripe->currency : item->currency;
 	struct json_out json = json_out_new(arena, 256 + 128 * stripe->item_count);
-	int64_t uncounted;
+	struct uncounted uncounted = {0};
 
 	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "currency", currency);
 	json_out_string(&json, "interval", item->interval);
 	json_out_int(&json, "interval_count", item->interval_count);
-	uncounted = write_items(&json, stripe, currency);
+	write_items(&json, stripe, currency, &uncounted);
 	if (stripe->discounts.count > 0)
-		uncounted += write_discounts(&json, &stripe->discounts, currency);
-	if (uncounted > 0)
-		json_out_int(&json, "uncounted", uncounted);
+		write_discounts(&json, &stripe->discounts, currency, &uncounted);
+	write_uncounted(&json, &uncounted);
 	json_out_close(&json, '}');
 	return json.text.data;
 }

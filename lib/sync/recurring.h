@@ -12,8 +12,9 @@
 enum fail recurring_complete(struct operation *operation,
                              struct stripe_subscription *subscription) MUST_CHECK;
 
-/* The text. Items that have no amount for one, and those that the object does not tell, are counted as
- * `uncounted`. */
+/* The text. Items and discounts without a monthly value are counted as `uncounted`, with `reasons`: price
+ * (no amount for one, but tiers or packages), interval, currency (another one), discount (its coupon is not
+ * known any more). */
 const char *recurring_text(struct arena *arena, const struct stripe_subscription *subscription);
 
 /* The text as far as a list tells it, which shows discounts by their ids alone: `ours` unless the list

@@ -12,6 +12,7 @@ const COUNTS = [
   ["customers", "Customers", "#/customers"], ["trials_open", "Open trials", "#/trials"], ["trials_ending", "Trials ending in a week", "#/trials"],
   ["past_due", "Failed payments", "#/customers?status=past_due"], ["ending", "Will end"],
   ["contracts", "Contracts", "#/renewals"], ["contracts_ending", "Contracts ending", "#/renewals"],
+  ["uncounted", "Partly not in MRR"],
 ];
 
 const summary = () => part(async () => {
