@@ -41,8 +41,8 @@ SETTINGS := $(call objects,$(call sources,app/settings))
 API := $(call objects,$(call sources,app/api) $(call sources,app/api-customers) $(call sources,app/api-operators)) \
 	$(BUILD)/app/api/openapi.o
 BILLINGD := $(call objects,$(call sources,app/billingd))
-BILLINGCTL := $(call objects,$(call sources,app/billingctl) $(call sources,app/billingctl-stripe) \
-	$(call sources,app/billingctl-api) $(call sources,app/billingctl-import))
+BILLINGCTL := $(call objects,$(foreach room,billingctl billingctl-commands billingctl-doctor billingctl-stripe \
+	billingctl-api billingctl-import,$(call sources,app/$(room))))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*/test_*.c))
 
 .PHONY: all help build unit-tests clean

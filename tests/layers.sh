@@ -70,8 +70,10 @@ allow app/api-customers "$service" settings api
 allow app/api-operators "$service" settings api
 allow app/billingd "$service" settings api billingd
 allow app/billingctl "$service" settings billingctl
+allow app/billingctl-commands "$service" settings billingctl billingctl-commands
+allow app/billingctl-doctor "$service" settings billingctl billingctl-doctor
 allow app/billingctl-api "$service" settings api billingctl billingctl-api
-allow app/billingctl-stripe "$service" settings billingctl billingctl-stripe
+allow app/billingctl-stripe "$service" settings billingctl billingctl-doctor billingctl-stripe
 allow app/billingctl-import "$service" settings billingctl billingctl-stripe billingctl-import
 only '^lib/http/(client|mail|posts|url)\.c$' curl
 only '^lib/http/fcgi\.c$' fcgi

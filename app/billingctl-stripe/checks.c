@@ -4,9 +4,9 @@
 
 #include "base/arena.h"
 #include "base/text.h"
+#include "billingctl-doctor/doctor.h"
 #include "billingctl-stripe/account.h"
 #include "billingctl-stripe/request.h"
-#include "billingctl/doctor.h"
 #include "meters/meters.h"
 #include "outbox/account.h"
 #include "outbox/call_records.h"

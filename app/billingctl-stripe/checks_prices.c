@@ -3,8 +3,8 @@
 
 #include "base/arena.h"
 #include "base/text.h"
+#include "billingctl-doctor/doctor.h"
 #include "billingctl-stripe/account.h"
-#include "billingctl/doctor.h"
 
 static const char plan_noun[] = "plan";
 

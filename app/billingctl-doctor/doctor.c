@@ -7,7 +7,7 @@
 #include "base/arena.h"
 #include "base/text.h"
 #include "billing/customer_keys.h"
-#include "billingctl/doctor.h"
+#include "billingctl-doctor/doctor.h"
 #include "billingctl/output.h"
 #include "billingctl/probe.h"
 #include "callers/api_keys.h"

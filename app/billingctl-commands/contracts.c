@@ -1,5 +1,5 @@
-/* commands_contracts.c: the table of billingctl's commands about contracts. */
-#include "billingctl/commands.h"
+/* contracts.c: the table of billingctl's commands about contracts. */
+#include "billingctl-commands/commands.h"
 
 /* clang-format off */
 #define TERMS \

@@ -1,10 +1,10 @@
-/* doctor_audit.c: the check of billingctl doctor of the audit trail's chain. */
+/* audit.c: the check of billingctl doctor of the audit trail's chain. */
 #include <errno.h>
 #include <sys/stat.h>
 
 #include "audit/verify.h"
 #include "base/arena.h"
-#include "billingctl/doctor.h"
+#include "billingctl-doctor/doctor.h"
 
 enum { WAIT_MAX_S = 600 };
 

@@ -1,7 +1,7 @@
-/* doctor_keys.c: the checks of billingctl doctor that concern the signing keys. */
+/* keys.c: the checks of billingctl doctor that concern the signing keys. */
 #include <string.h>
 
-#include "billingctl/doctor.h"
+#include "billingctl-doctor/doctor.h"
 #include "billingctl/keys.h"
 #include "billingctl/probe.h"
 #include "issuing/key_use.h"

@@ -1,5 +1,5 @@
-/* commands_usage.c: the table of billingctl's commands about licences, instances and usage. */
-#include "billingctl/commands.h"
+/* usage.c: the table of billingctl's commands about licences, instances and usage. */
+#include "billingctl-commands/commands.h"
 
 /* clang-format off */
 #define OUT {"--out", "FILE", "write it to this file (mode 0600) instead of showing it"}

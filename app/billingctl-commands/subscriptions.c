@@ -1,5 +1,5 @@
-/* commands_subscriptions.c: the table of billingctl's commands about subscriptions and invoices. */
-#include "billingctl/commands.h"
+/* subscriptions.c: the table of billingctl's commands about subscriptions and invoices. */
+#include "billingctl-commands/commands.h"
 
 /* clang-format off */
 #define INTERVAL {"--interval", "month|year", "how often it is paid (default: the plan's first price)"}

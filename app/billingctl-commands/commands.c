@@ -1,5 +1,5 @@
 /* commands.c: the first and the last table of billingctl's commands, with the text of their --help. */
-#include "billingctl/commands.h"
+#include "billingctl-commands/commands.h"
 
 static const struct ctl_option operator_create_options[] = {
         {"--role", "owner|viewer",

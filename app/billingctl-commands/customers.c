@@ -1,5 +1,5 @@
-/* commands_customers.c: the table of billingctl's commands about customers and their keys. */
-#include "billingctl/commands.h"
+/* customers.c: the table of billingctl's commands about customers and their keys. */
+#include "billingctl-commands/commands.h"
 
 static const struct ctl_option customer_create_options[] = {
         {"--company", "NAME", "the company's name, which licences show"},

@@ -1,5 +1,5 @@
-/* doctor_events.c: the check of billingctl doctor of the log of events. */
-#include "billingctl/doctor.h"
+/* events.c: the check of billingctl doctor of the log of events. */
+#include "billingctl-doctor/doctor.h"
 #include "events/horizon.h"
 
 enum { WAIT_MAX_S = 60 };

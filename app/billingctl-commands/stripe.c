@@ -1,5 +1,5 @@
-/* commands_stripe.c: the table of billingctl's commands about Stripe. */
-#include "billingctl/commands.h"
+/* stripe.c: the table of billingctl's commands about Stripe. */
+#include "billingctl-commands/commands.h"
 
 static const struct ctl_option stripe_events_options[] = {
         {"--state", "pending|done|ignored|parked|dismissed",

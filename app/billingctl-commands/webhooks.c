@@ -1,5 +1,5 @@
-/* commands_webhooks.c: the commands about webhook endpoints, with the text of their --help. */
-#include "billingctl/commands.h"
+/* webhooks.c: the commands about webhook endpoints, with the text of their --help. */
+#include "billingctl-commands/commands.h"
 
 #define API_ENDPOINTS "/api/webhook-endpoints"
 #define API_ENDPOINT API_ENDPOINTS "/:endpoint_id"

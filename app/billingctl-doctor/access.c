@@ -1,8 +1,8 @@
-/* doctor_access.c: the checks of what billingd's role may do, of who may read the settings, and of the
+/* access.c: the checks of what billingd's role may do, of who may read the settings, and of the
  * standby that confirms changes. */
 #include <sys/stat.h>
 
-#include "billingctl/doctor.h"
+#include "billingctl-doctor/doctor.h"
 #include "db/role.h"
 
 /* The settings file may hold secrets. The group of the socket is that of nginx. */

@@ -1,5 +1,5 @@
-/* commands_notices.c: the commands about notices by e-mail, with the text of their --help. */
-#include "billingctl/commands.h"
+/* notices.c: the commands about notices by e-mail, with the text of their --help. */
+#include "billingctl-commands/commands.h"
 
 static const struct ctl_option notices_preview_options[] = {
         {"--customer", "ID", "with this customer's name and address instead of examples"},

@@ -1,6 +1,6 @@
-/* doctor_mail.c: the check of the mail server and of the notices that it did not take. */
+/* mail.c: the check of the mail server and of the notices that it did not take. */
 #include "base/arena.h"
-#include "billingctl/doctor.h"
+#include "billingctl-doctor/doctor.h"
 #include "notices/records.h"
 
 enum { WAIT_MAX_MS = 3600 * 1000 };

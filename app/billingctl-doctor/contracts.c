@@ -1,6 +1,6 @@
-/* doctor_contracts.c: the check of contracts that Stripe bills, and of those that end soon. */
-#include "billingctl/doctor.h"
+/* contracts.c: the check of contracts that Stripe bills, and of those that end soon. */
 #include "contracts/contracts.h"
+#include "billingctl-doctor/doctor.h"
 
 enum fail
 check_contracts(struct doctor *doctor)

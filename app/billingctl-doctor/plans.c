@@ -4,7 +4,7 @@
 #include "base/arena.h"
 #include "base/text.h"
 #include "billing/plan_terms.h"
-#include "billingctl/doctor.h"
+#include "billingctl-doctor/doctor.h"
 #include "billingctl/output.h"
 #include "plans/plans_diff.h"
 

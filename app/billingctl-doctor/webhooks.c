@@ -1,5 +1,5 @@
-/* doctor_webhooks.c: the check of webhook endpoints and of the key that signs webhooks. */
-#include "billingctl/doctor.h"
+/* webhooks.c: the check of webhook endpoints and of the key that signs webhooks. */
+#include "billingctl-doctor/doctor.h"
 #include "webhooks/known_keys.h"
 #include "webhooks/queue.h"
 

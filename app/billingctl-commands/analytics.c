@@ -1,5 +1,5 @@
-/* commands_analytics.c: the table of billingctl's commands about what customers are worth. */
-#include "billingctl/commands.h"
+/* analytics.c: the table of billingctl's commands about what customers are worth. */
+#include "billingctl-commands/commands.h"
 
 /* clang-format off */
 #define CURRENCY {"--currency", "CURRENCY", "only this currency, as usd"}

@@ -46,32 +46,32 @@ enum fail doctor_warn(struct doctor *doctor, const char *format, ...)
 /* Ends a check that found something wrong, with a sentence about it. */
 #define WRONG(doctor, ...) task_fail(&(doctor)->ctl->task, FAIL_CONFLICT, "unwell", __VA_ARGS__)
 
-/* The checks in doctor_access.c. */
+/* The checks in access.c. */
 enum fail check_settings_file(struct doctor *doctor) MUST_CHECK;
 enum fail check_role(struct doctor *doctor) MUST_CHECK;
 enum fail check_limits(struct doctor *doctor) MUST_CHECK;
 enum fail check_standby(struct doctor *doctor) MUST_CHECK;
 enum fail check_pooler(struct doctor *doctor) MUST_CHECK;
 
-/* The check in doctor_audit.c. */
+/* The check in audit.c. */
 enum fail check_audit(struct doctor *doctor) MUST_CHECK;
 
-/* The check in doctor_mail.c. */
+/* The check in mail.c. */
 enum fail check_mail(struct doctor *doctor) MUST_CHECK;
 
-/* The check in doctor_contracts.c. */
+/* The check in contracts.c. */
 enum fail check_contracts(struct doctor *doctor) MUST_CHECK;
 
-/* The check in doctor_events.c. */
+/* The check in events.c. */
 enum fail check_events(struct doctor *doctor) MUST_CHECK;
 
-/* The check in doctor_webhooks.c. */
+/* The check in webhooks.c. */
 enum fail check_webhooks(struct doctor *doctor) MUST_CHECK;
 
 /* The check in plans.c. */
 enum fail check_plans_in_force(struct doctor *doctor) MUST_CHECK;
 
-/* The checks in doctor_keys.c. */
+/* The checks in keys.c. */
 enum fail check_signing_key(struct doctor *doctor) MUST_CHECK;
 enum fail check_rotation(struct doctor *doctor) MUST_CHECK;
 enum fail check_published_keys(struct doctor *doctor) MUST_CHECK;

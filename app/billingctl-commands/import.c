@@ -1,6 +1,6 @@
-/* commands_import.c: the commands that take over the data of another service, with the text of their
+/* import.c: the commands that take over the data of another service, with the text of their
  * --help. */
-#include "billingctl/commands.h"
+#include "billingctl-commands/commands.h"
 
 static const struct ctl_option import_original_options[] = {
         {"--keys", "FOLDER",
