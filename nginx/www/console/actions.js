@@ -1,7 +1,8 @@
 // actions.js: what an owner can do to a customer. Each says before what will happen.
 
-import { address, get, newOnce, patch, post, remove } from "/shared/api.js";
+import { address, ApiError, get, newOnce, patch, post, remove } from "/shared/api.js";
 import { dialog, field, h, money, notice, secret, table, time } from "/shared/ui.js";
+import { changeInTwoSteps } from "./preview.js";
 
 const body = (context, more) => ({ customer_id: context.id, ...more });
 
@@ -29,35 +30,30 @@ const previewed = (preview) => h("div", { class: "stack" },
 /** Asks for the plan, shows what it would cost, and changes it when that is confirmed. */
 export async function changePlan(context) {
   const { plans } = await get("/api/plans");
-  let wanted, preview;
-  await dialog({
-    title: "Change the plan",
-    says: ["The next step shows what Stripe would charge. Nothing changes before you confirm it."],
-    fields: [
-      field({ name: "plan", label: "New plan", options: planChoices(plans), value: context.subscription.plan }),
-      field({ name: "interval", label: "Billed", options: intervalChoices }),
-    ],
-    label: "Preview",
-    act: async (given) => {
-      wanted = given;
-      preview = await post("/api/subscriptions/preview", body(context, wanted));
-    },
-  });
-  if (!preview) return;
-  const now = preview.effective === "now";
   const once = newOnce();
-  const done = await dialog({
-    title: `Change to ${preview.new_plan}`,
-    says: [
-      now ? `The plan becomes ${preview.new_plan} at once.` : `The plan becomes ${preview.new_plan} with the next period, ${new Date(preview.period_ends_at).toLocaleDateString(undefined, { dateStyle: "long" })}.`,
-      preview.amount_due > 0 ? `${money(preview.amount_due, preview.currency)} is charged now.` : "Nothing is charged now.",
-      "Installations get the new licence by themselves when they ask next.",
-    ],
-    content: previewed(preview),
-    label: "Change the plan",
-    act: () => post("/api/subscriptions/upgrade", body(context, { ...wanted, ...(now ? { proration_at: preview.proration_at } : {}) }), { once }),
+  const changed = await changeInTwoSteps({
+    ask: {
+      title: "Change the plan",
+      fields: [
+        field({ name: "plan", label: "New plan", options: planChoices(plans), value: context.subscription.plan }),
+        field({ name: "interval", label: "Billed", options: intervalChoices }),
+      ],
+    },
+    tryOut: (wanted) => post("/api/subscriptions/preview", body(context, wanted)),
+    confirm: (preview) => ({
+      title: `Change to ${preview.new_plan}`,
+      says: [
+        preview.effective === "now" ? `The plan becomes ${preview.new_plan} at once.` : `The plan becomes ${preview.new_plan} with the next period, ${new Date(preview.period_ends_at).toLocaleDateString(undefined, { dateStyle: "long" })}.`,
+        preview.amount_due > 0 ? `${money(preview.amount_due, preview.currency)} is charged now.` : "Nothing is charged now.",
+        "Installations get the new licence by themselves when they ask next.",
+      ],
+      content: previewed(preview), label: "Change the plan",
+    }),
+    send: (wanted, preview) => post("/api/subscriptions/upgrade", body(context,
+      { ...wanted, ...(preview.effective === "now" ? { proration_at: preview.proration_at } : {}) }), { once }),
+    told: (preview) => `The plan is changed to ${preview.new_plan}.`,
   });
-  await after(context, done, `The plan is changed to ${preview.new_plan}.`);
+  if (changed) context.reload();
 }
 
 /** A page of Stripe's on which the customer pays. */
@@ -191,4 +187,28 @@ export async function edit(context) {
     act: (given) => patch(address("/api/customers", context.id), { email: given.email ?? "", company_name: given.company_name ?? null }),
   });
   await after(context, done, "The customer is changed.");
+}
+
+const typed = (text) => (text ?? "").replace(/\s+/g, " ").trim();
+
+/** Deletes the customer, once its name is typed. */
+export async function erase(context) {
+  const done = await dialog({
+    title: `Delete ${context.name}`,
+    says: [
+      "Its name and addresses are erased, here and in the events, and so are its overrides, and the notes and references of its contracts.",
+      "Its subscriptions and contracts end at once, at Stripe too, without a refund. All its licences go on the revocation list.",
+      "Its keys are refused, and its browsers are signed out. What was sold, used and billed stays, without a name.",
+      "This cannot be undone.",
+    ],
+    fields: [field({ name: "name", label: "The customer's name", help: `Type ${context.name} to confirm`, required: true, autocomplete: "off", spellcheck: "false" })],
+    label: "Delete for ever", danger: true,
+    act: ({ name }) => {
+      if (typed(name) !== typed(context.name)) throw new ApiError("The name is another one.", { details: [{ field: "name", message: "must be the customer's name" }] });
+      return remove(address("/api/customers", context.id));
+    },
+  });
+  if (done === undefined) return;
+  notice(`${context.name} is deleted.`);
+  location.hash = "#/customers";
 }

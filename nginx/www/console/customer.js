@@ -5,7 +5,7 @@ import { ago, badge, card, errorBox, facts, h, meter, money, number, pagedTable,
 import { auditTable } from "./audit.js";
 import * as actions from "./actions.js";
 import { editOverrides } from "./override.js";
-import { addContract, endContract } from "./contract.js";
+import { contracts } from "./contract.js";
 
 const TABS = [
   ["", "Summary"], ["licences", "Licences"], ["installations", "Installations"], ["usage", "Usage"],
@@ -88,7 +88,8 @@ async function summary(context) {
         ["Since", time(customer.created_at)],
       ]), context.mayChange && h("div", { class: "row" },
         h("button", { type: "button", onclick: () => actions.edit(context) }, "Change …"),
-        h("button", { type: "button", onclick: () => actions.link(context) }, "One-time link …")))),
+        h("button", { type: "button", onclick: () => actions.link(context) }, "One-time link …"),
+        h("button", { type: "button", class: "danger", onclick: () => actions.erase(context) }, "Delete …")))),
     h("div", { class: "stack" },
       limits && card("Use of the plan", h("div", { class: "stack" }, levels(limits))),
       entitlements && entitlementsCard(entitlements, overrides?.overrides, context)));
@@ -143,22 +144,6 @@ const invoices = (context) => card("Invoices",
     ],
   }, pages(address("/api/subscriptions", context.id, "invoices"), { limit: 25 }, "invoices"))));
 
-const contracts = (context) => h("div", { class: "card stack" }, h("h2", {}, "Contracts"),
-  part(() => pagedTable({
-    caption: "Contracts, newest first", hideCaption: true, empty: "There is no contract.",
-    columns: [
-      { name: "Contract", head: true, show: (row) => h("span", {}, row.reference || h("code", {}, row.contract_id), row.version > 1 ? ` (version ${row.version})` : "") },
-      { name: "Plan", show: (row) => row.plan },
-      { name: "Status", show: (row) => badge(row.status) },
-      { name: "From", show: (row) => time(row.starts_at, { day: true }) },
-      { name: "Until", show: (row) => time(row.ends_at, { day: true }) },
-      { name: "Price", number: true, show: (row) => (row.price ? `${money(row.price.amount_minor, row.price.currency)} per ${row.price.interval_count > 1 ? `${row.price.interval_count} ` : ""}${row.price.interval}` : "–") },
-      { name: "Note", show: (row) => row.note || row.end_reason || "–" },
-      ...(context.mayChange ? [{ name: "Action", show: (row) => (row.ended_at || row.status === "canceled" ? "–" : h("button", { type: "button", onclick: () => endContract(context, row) }, "End …")) }] : []),
-    ],
-  }, pages(address("/api/customers", context.id, "contracts"), { limit: 20 }, "contracts"))),
-  context.mayChange && h("div", { class: "row" }, h("button", { type: "button", onclick: () => addContract(context) }, "Add a contract …")));
-
 const keys = (context) => h("div", { class: "card stack" }, h("h2", {}, "API keys"),
   part(async () => table({
     caption: "API keys of this customer, newest first", hideCaption: true, empty: "There is no key.",
@@ -197,8 +182,8 @@ export async function show({ parts: [id, tab = ""], mayChange, reload }) {
     return [h("h1", {}, "Customer"), errorBox(fault)];
   }
   const { customer, subscription } = found;
-  const context = { id, customer, subscription, mayChange, reload };
   const name = customer.company_name || customer.email || customer.customer_id;
+  const context = { id, name, customer, subscription, mayChange, reload };
   return [
     h("header", {},
       h("p", { class: "small" }, h("a", { href: "#/customers" }, "Customers")),

@@ -2,6 +2,7 @@
 
 import { address, get, newOnce, post, put } from "/shared/api.js";
 import { card, dialog, field, h, notice, number, part, table, time, words } from "/shared/ui.js";
+import { changeInTwoSteps } from "./preview.js";
 
 async function then(promise, text, reload) {
   const done = await promise;
@@ -65,23 +66,23 @@ function parked(context) {
 async function map(row, reload) {
   const { plans } = await get("/api/plans");
   const path = address("/api/stripe/prices", row.price_id);
-  let plan, would;
-  await dialog({
-    title: `Map ${row.price_id}`, says: ["The next step shows whom it concerns. Nothing changes before you confirm it."],
-    fields: [field({ name: "plan", label: "The price buys", options: [...plans.map((one) => [one.plan, one.name]), ["none", "Nothing of ours"]] })],
-    label: "Preview",
-    act: async (given) => {
-      plan = given.plan === "none" ? null : given.plan;
-      would = await put(path, { plan, dry_run: true });
+  const mapped = await changeInTwoSteps({
+    ask: {
+      title: `Map ${row.price_id}`,
+      fields: [field({ name: "plan", label: "The price buys", options: [...plans.map((one) => [one.plan, one.name]), ["none", "Nothing of ours"]] })],
     },
+    read: (given) => ({ plan: given.plan === "none" ? null : given.plan }),
+    tryOut: (wanted) => put(path, { ...wanted, dry_run: true }),
+    confirm: (would, { plan }) => ({
+      title: plan ? `The price buys ${plan}` : "The price is none of ours",
+      says: [plan ? `${number(would.waiting)} waiting subscriptions, and ${number(would.subscriptions)} that have a plan by now, get ${plan} within seconds.`
+        : `${number(would.waiting + would.subscriptions)} subscriptions have no access from now on. Stripe goes on charging them.`],
+      label: "Map the price", danger: !plan,
+    }),
+    send: (wanted) => put(path, wanted),
+    told: "The price is mapped.",
   });
-  if (!would) return;
-  await then(dialog({
-    title: plan ? `The price buys ${plan}` : "The price is none of ours",
-    says: [plan ? `${number(would.waiting)} waiting subscriptions, and ${number(would.subscriptions)} that have a plan by now, get ${plan} within seconds.`
-      : `${number(would.waiting + would.subscriptions)} subscriptions have no access from now on. Stripe goes on charging them.`],
-    label: "Map the price", danger: !plan, act: () => put(path, { plan }),
-  }), "The price is mapped.", reload);
+  if (mapped) reload();
 }
 
 const unknown = (context) => card("Prices that no plan has", part(async () => table({

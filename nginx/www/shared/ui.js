@@ -68,7 +68,7 @@ export const number = (value) => (value === null || value === undefined ? "–" 
 // Stripe counts these in hundredths, though they have no smaller coin.
 const IN_HUNDREDTHS = ["ISK", "UGX"];
 
-const digitsOf = (currency) => (IN_HUNDREDTHS.includes(currency) ? 2 :
+export const digitsOf = (currency) => (IN_HUNDREDTHS.includes(currency) ? 2 :
   new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits);
 
 /** An amount as a decimal text or number, with the currency's digits. */
@@ -161,6 +161,7 @@ export async function pagedTable(options, list) {
 export function errorBox(fault, again) {
   return h("div", { class: "message bad stack", role: "alert" },
     h("p", {}, fault.message),
+    fault.details?.length ? h("ul", {}, fault.details.map((detail) => h("li", {}, `${detail.field} ${detail.message}`))) : null,
     fault.requestId ? h("p", { class: "small muted" }, "Request ", h("code", {}, fault.requestId)) : null,
     again ? h("div", { class: "row" }, h("button", { type: "button", onclick: again }, "Try again")) : null);
 }
@@ -247,10 +248,14 @@ export function values(form) {
   return found;
 }
 
+/** Whether the field of an answer's detail, as "features.maxDevices", is that of the box: "features:maxDevices" or "features". */
+const isAbout = (box, { field: name }) => [name, name.replace(".", ":"), name.split(/[.[]/)[0]].includes(box.dataset.field);
+
 /** Shows the bad fields that an answer names; true when each stands beside its control. */
 export function showFaults(form, fault) {
-  for (const box of form.querySelectorAll(".field")) {
-    const bad = (fault?.details || []).find((detail) => detail.field.split(/[.[]/)[0] === box.dataset.field);
+  const boxes = [...form.querySelectorAll(".field")];
+  for (const box of boxes) {
+    const bad = (fault?.details || []).find((detail) => isAbout(box, detail));
     const control = box.querySelector("input, select, textarea");
     const text = box.querySelector(".fault");
     text.hidden = !bad;
@@ -258,6 +263,7 @@ export function showFaults(form, fault) {
     if (bad) {
       control.setAttribute("aria-invalid", "true");
       control.setAttribute("aria-errormessage", text.id);
+      control.closest("details")?.setAttribute("open", "");
     } else {
       control.removeAttribute("aria-invalid");
       control.removeAttribute("aria-errormessage");
@@ -265,8 +271,7 @@ export function showFaults(form, fault) {
   }
   const first = form.querySelector("[aria-invalid]");
   first?.focus();
-  return Boolean(first) && fault.details.every((detail) =>
-    [...form.querySelectorAll(".field")].some((box) => box.dataset.field === detail.field.split(/[.[]/)[0]));
+  return Boolean(first) && fault.details.every((detail) => boxes.some((box) => isAbout(box, detail)));
 }
 
 /**

@@ -1,12 +1,13 @@
 """The console in Chromium: an operator's work with it, and what it does when things are not as they should be."""
 
+import datetime
 import re
 
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from support.browser import Browser, inaccessible
+from support.browser import inaccessible
 from support.client import expect
 from support.payments import buy
 from support.stack import within
@@ -14,29 +15,6 @@ from support.stack import within
 TABS = ("", "/licences", "/installations", "/usage", "/invoices", "/contracts", "/keys", "/timeline")
 PAGES = ("", "customers", "revenue", "movements?kind=new", "trials", "limits?above=50", "renewals",
          "webhooks", "stripe", "audit", "access", "health")
-
-
-@pytest.fixture(scope="module", name="place")
-def fixture_place(new_stack):
-    """A stack that sells, with a customer who pays and one who tries."""
-    stack = new_stack(stripe=True, WEBHOOK_ALLOW="127.0.0.0/8")
-    api = stack.api
-    stack.payer, stack.trier = api.sign_up(company_name="Acme Corp"), api.sign_up(company_name="Bolt Ltd")
-    buy(stack, stack.payer, "starter")
-    for number in range(3):
-        expect(stack.payer.client.post("/api/usage/report", {
-            "customer_id": stack.payer.id, "instance_id": f"plant-{number}", "active_devices": number,
-            "total_devices": 4, "metrics": {"api_calls": 100 * number}}), 201)
-    yield stack
-    stack.close()
-
-
-@pytest.fixture(scope="module", name="window")
-def fixture_window(place):
-    """One browser for all tests."""
-    made = Browser(place)
-    yield made
-    made.close()
 
 
 @pytest.fixture(name="browser")
@@ -142,6 +120,71 @@ def test_an_operator_at_work(place, browser):
     browser.sees("You are signed out.")
     assert browser.run("return fetch('/api/customers').then((answer) => answer.status)") == 401
     assert browser.faults(r"status of 4\d\d") == []
+
+
+def test_a_contract_from_its_start_to_its_end(place, browser):
+    """Made, amended, renewed and ended, each with what results said before; then the customer is deleted by its name."""
+    customer = place.api.sign_up(company_name="Quay  & Sons")
+    path = f"/api/customers/{customer.id}/contracts"
+    listed = lambda: expect(place.api.owner.get(path), 200)["contracts"]  # pylint: disable=unnecessary-lambda-assignment
+    sign_in(browser, place.admin_key)
+    browser.go(f"#/customer/{customer.id}/contracts")
+    browser.press("Add a contract …")
+    browser.enter("Ends", str(datetime.date.today() + datetime.timedelta(days=200)))
+    browser.enter("Price", "12000")
+    browser.enter("Currency", "isk")
+    browser.press("Other features and limits than the plan's")
+    browser.enter("maxDevices", "many")
+    browser.press("Preview")
+    browser.sees("features.maxDevices must")
+    assert inaccessible(browser) == []
+    browser.enter("maxDevices", "700")
+    browser.press("Preview")
+    browser.sees("It is paid elsewhere", "ISK", "12,000", "maxDevices: 700", "What counts then: enterprise, active.")
+    assert listed() == []
+    browser.press("Add the contract")
+    told(browser, "The contract is added.")
+    assert listed()[0]["price"]["amount_minor"] == 1200000  # Stripe counts the króna in hundredths
+    browser.settle()
+    browser.press("Amend …")
+    browser.enter("Price", "13000")
+    browser.enter("Reference", "PO 4711")
+    browser.press("Preview")
+    browser.sees("These terms become version 2.", "What changes", "12,000", "13,000", "PO 4711")
+    browser.shot("contract-amend")
+    assert inaccessible(browser) == []
+    browser.press("Amend the contract")
+    told(browser, "The contract is amended.")
+    browser.settle()
+    browser.press("Renew …")
+    browser.press("Preview")
+    browser.sees("Renew by this contract", "maxDevices: 700")
+    browser.press("Renew the contract")
+    told(browser, "The contract is renewed.")
+    after, before = listed()
+    assert (after["starts_at"], after["features"], after["price"]) == (before["ends_at"], {"maxDevices": 700}, before["price"])
+    assert len(before["versions"]) == 2 and after["ends_at"] > before["ends_at"]
+    browser.settle()
+    browser.sees("2 versions")
+    browser.press("End …")
+    browser.press("Preview")
+    browser.press("End now")
+    told(browser, "The contract has ended.")
+    assert listed()[0]["ended_at"] is not None
+
+    browser.go(f"#/customer/{customer.id}")
+    browser.press("Delete …")
+    browser.enter("The customer's name", "Quay")
+    browser.press("Delete for ever")
+    browser.sees("must be the customer's name")
+    browser.enter("The customer's name", "Quay & Sons")
+    assert inaccessible(browser) == []
+    browser.press("Delete for ever")
+    told(browser, "is deleted.")
+    browser.sees("Start of the e-mail address")
+    expect(place.api.owner.get(f"/api/customers/{customer.id}"), 404, "customer_not_found")
+    browser.settle()
+    assert browser.faults(r"status of 400") == []
 
 
 def test_a_delivery_is_replayed(place, browser):

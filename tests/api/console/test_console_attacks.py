@@ -6,7 +6,6 @@ import uuid
 
 import pytest
 
-from support.browser import Browser
 from support.client import Client, expect
 from support.payments import buy
 
@@ -19,25 +18,18 @@ PAYLOADS = (
 TABS = ("", "/licences", "/installations", "/usage", "/invoices", "/contracts", "/keys", "/timeline")
 
 
-@pytest.fixture(scope="module", name="place")
-def fixture_place(new_stack):
-    """A stack that sells."""
-    stack = new_stack(stripe=True)
-    yield stack
-    stack.close()
-
-
 @pytest.fixture(scope="module", name="browser")
-def fixture_browser(place):
-    """A browser that is signed in as an owner."""
-    made = Browser(place)
-    made.open("/console/")
-    made.settle()
-    made.enter("Operator's key", place.admin_key)
-    made.press("Sign in")
-    made.sees("Sign out")
-    yield made
-    made.close()
+def fixture_browser(place, window):
+    """The browser, signed in as an owner."""
+    window.driver.get("about:blank")
+    window.command("Network.clearBrowserCookies")
+    window.open("/console/")
+    window.settle()
+    window.enter("Operator's key", place.admin_key)
+    window.press("Sign in")
+    window.sees("Sign out")
+    window.faults(r".")
+    return window
 
 
 def attack(stack, payload):

@@ -30,6 +30,15 @@ new PerformanceObserver((list) => { for (const one of list.getEntries()) if (!on
 """
 
 
+# The elements whose text, label or aria-label is the name: most names are found so with one command to the browser.
+NAMED = """
+const [selector, name] = arguments;
+const is = (text) => (text || '').trim().toLowerCase() === name;
+return [...document.querySelectorAll(selector)].filter((e) => is(e.getAttribute('aria-label')) || is(e.innerText) ||
+  [...(e.labels || [])].some((label) => is(label.innerText)));
+"""
+
+
 class Browser:
     """A browser of one person: a fresh profile, a size, a theme."""
 
@@ -113,6 +122,9 @@ class Browser:
 
     def find(self, selector, name=None):
         """The first visible element with that accessible name or text."""
+        for element in self.run(NAMED, selector, name.lower()) if name is not None else ():
+            if element.is_displayed():
+                return element
         for element in self.driver.find_elements(By.CSS_SELECTOR, selector):
             if element.is_displayed() and (name is None or name.lower() in (
                     element.text.lower(), (element.accessible_name or "").lower())):
@@ -122,7 +134,7 @@ class Browser:
     def press(self, name, selector="dialog[open] button, button, a"):
         """Presses the button or link of that name; one in an open dialog comes first."""
         if self.driver.find_elements(By.CSS_SELECTOR, "dialog[open]"):
-            selector = "dialog[open] button, dialog[open] a"
+            selector = "dialog[open] button, dialog[open] a, dialog[open] summary"
         element = self.until(lambda: self.find(selector, name), f"button {name!r}")
         self.run("arguments[0].scrollIntoView({block: 'center'})", element)
         element.click()
