@@ -1,52 +1,69 @@
 #!/bin/bash
-# All of `make check`. The quick parts run first, then two lanes side by side that take about the same
-# time: one tests the code by itself, also with sanitizers; the other tests the service from outside. A
-# part that fails stops the run, and its output is shown. The last lines name what was not tested because
-# a corpus or a tool is not there. JOBS (default: the cores) bounds the compilers, FAULT_SECONDS (8) how
-# long processes are killed.
+# All of `make check`. The quick parts run first, then three lanes side by side, for most tests wait more
+# than they compute: one tests the code by itself, one the service from outside, one what happens in faults
+# and the service from outside once more, with sanitizers. A part that fails ends the run, and the output of
+# its lane comes last. The last lines name what was not tested because a corpus or a tool is not there.
+# JOBS (default: the cores) bounds the compilers, FAULT_SECONDS (8) how long processes are killed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=${JOBS:-$(nproc)}
 make=(make --no-print-directory -s)
-lane=
-log=$(mktemp)
+declare -A lanes=() # the lanes that run: name by process id
+logs=$(mktemp -d)
+exec 3>&1 # parts tell here that they begin and end, whichever lane they are in
 # Tests append to this file what they leave out because a corpus or a tool is not there.
-NOT_TESTED_FILE=$(mktemp)
+NOT_TESTED_FILE=$logs/not_tested
 export NOT_TESTED_FILE PYTHONPATH=$PWD/tests/support PYTEST_ADDOPTS="-p not_tested"
 trap finish EXIT
 
-# Shows the other lane's output when this one fails: the other may have failed before.
 finish() {
-	local status=$?
-	if [[ -n $lane ]]; then
-		[[ $status -eq 0 ]] || { echo "== the other lane, until then" && grep -v '^{' "$log" | tail -n 100; }
-		kill -- -"$lane" 2>/dev/null || true
-	fi
-	rm -f "$log" "$NOT_TESTED_FILE"
+	for pid in "${!lanes[@]}"; do
+		kill -- -"$pid" 2>/dev/null || true
+	done
+	rm -rf "$logs"
 }
 
 part() {
 	local name=$1 start=$SECONDS
 	shift
-	echo "== $name"
+	echo "== $name" >&3
 	"$@"
-	echo "== $name: $((SECONDS - start)) s"
+	echo "== $name: $((SECONDS - start)) s" >&3
 }
 
-# The output of the second lane comes at its end; its failure ends this lane too.
-join_code_lane() {
-	wait "$lane" || {
-		lane=
-		cat "$log"
-		exit 1
-	}
-	lane=
-	grep -v '^{' "$log" # the tests' own log lines are only of use in a failure
+# The tests' own log lines are only of use in a failure.
+show_lane() {
+	echo "== output of the $1 lane"
+	grep -v '^{' "$logs/$1" || true
 }
 
-service_part() {
-	kill -0 "$lane" 2>/dev/null || [[ -z $lane ]] || join_code_lane
-	part "$@"
+# A lane that failed is shown last, after what the others had printed until then.
+end_in_failure() {
+	for pid in "${!lanes[@]}"; do
+		show_lane "${lanes[$pid]}" | tail -n 100
+	done
+	echo "== the $1 lane failed"
+	cat "$logs/$1"
+	exit 1
+}
+
+# A lane is a process group, so that all of it can be ended.
+run_lanes() {
+	local pid name status
+	set -m
+	for name in "$@"; do
+		"${name}_lane" >"$logs/$name" 2>&1 &
+		lanes[$!]=$name
+	done
+	set +m
+	while [[ ${#lanes[@]} -gt 0 ]]; do
+		status=0
+		wait -n -p pid "${!lanes[@]}" || status=$?
+		name=${lanes[$pid]}
+		unset "lanes[$pid]"
+		[[ $status -eq 0 ]] || end_in_failure "$name"
+		show_lane "$name"
+	done
 }
 
 code_lane() {
@@ -60,8 +77,18 @@ code_lane() {
 	part "agent tests, sanitizers" "${make[@]}" SANITIZE=1 check-agent
 	part "recipes" "${make[@]}" recipes-check
 	part "stand-in for Stripe" "${make[@]}" check-stripe
+}
+
+service_lane() {
+	part "API tests" "${make[@]}" check-api
+}
+
+fault_lane() {
+	part "fault tests" env FAULT_SECONDS="${FAULT_SECONDS:-8}" "${make[@]}" check-faults
 	part "fault tests, sanitizers" env FAULT_SECONDS=5 CHAOS_SECONDS=5 STRIPE_SHUFFLES=3 \
 		"${make[@]}" SANITIZE=1 FAULT_OPTIONS="$quick" check-faults
+	part "API tests, sanitizers" env FUZZ_EXAMPLES=8 "${make[@]}" SANITIZE=1 \
+		API_OPTIONS="$sanitized" check-api
 }
 
 # API tests that repeat the same code or test other programs: they do not run again with sanitizers.
@@ -80,14 +107,6 @@ part "build with gcc" "${make[@]}" -j"$jobs" build unit-tests
 part "build with sanitizers" "${make[@]}" -j"$jobs" SANITIZE=1 build unit-tests
 part "fuzz" "${make[@]}" -j"$jobs" fuzz
 part "documents" "${make[@]}" docs-check compose-check
-set -m # a lane is a process group, so that all of it can be ended
-code_lane >"$log" 2>&1 &
-lane=$!
-set +m
-service_part "API tests" "${make[@]}" check-api
-service_part "API tests, sanitizers" env FUZZ_EXAMPLES=8 "${make[@]}" SANITIZE=1 \
-	API_OPTIONS="$sanitized" check-api
-service_part "fault tests" env FAULT_SECONDS="${FAULT_SECONDS:-8}" "${make[@]}" check-faults
-[[ -z $lane ]] || join_code_lane
+run_lanes code service fault
 echo "everything passed in $SECONDS s"
 [[ ! -s $NOT_TESTED_FILE ]] || sort -u "$NOT_TESTED_FILE" | sed 's/^/not tested: /'
