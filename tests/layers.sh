@@ -1,7 +1,7 @@
 #!/bin/sh
 # Checks that includes point one way. Each room may include the rooms below it: base < json < db, http,
 # licensing < stripe, plans < operation < events < billing < callers, entitlements < issuing < audit, usage < instances; audit < webhooks; outbox <
-# contracts < sync < sales, meters < accounts < app. Prints every include that points elsewhere; exit 1 when there is one.
+# contracts < subscriptions < payments < sync < sales, meters < accounts < app. Prints every include that points elsewhere; exit 1 when there is one.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 bad=0
@@ -34,7 +34,7 @@ only() {
 texts="base json"
 issued="$texts db licensing plans operation events billing callers entitlements issuing"
 dealt="$issued stripe outbox contracts"
-synced="$dealt sync"
+synced="$dealt subscriptions payments sync"
 service="$synced audit http usage instances webhooks sales meters notices analytics accounts"
 allow lib/base base
 allow lib/json "$texts"
@@ -56,6 +56,8 @@ allow lib/notices "$issued" audit http/mail.h usage notices
 allow lib/webhooks "$issued" audit http webhooks
 allow lib/outbox "$issued" stripe outbox
 allow lib/contracts "$dealt"
+allow lib/subscriptions "$dealt subscriptions"
+allow lib/payments "$dealt subscriptions payments"
 allow lib/sync "$synced"
 allow lib/sales "$synced" sales
 allow lib/meters "$synced" meters

@@ -12,8 +12,8 @@
 #include "issuing/bound_licenses.h"
 #include "issuing/license_records.h"
 #include "notices/records.h"
-#include "sync/invoices.h"
-#include "sync/reversals.h"
+#include "payments/invoices.h"
+#include "payments/reversals.h"
 #include "json/fields.h"
 #include "json/view.h"
 

@@ -10,9 +10,9 @@
 #include "meters/parked.h"
 #include "outbox/call_records.h"
 #include "stripe/objects.h"
+#include "subscriptions/unknown_prices.h"
 #include "sync/events.h"
 #include "sync/price_plans.h"
-#include "sync/unknown_prices.h"
 
 enum { ROWS_MAX = 100, WHY_MAX = 500, PLAN_MAX = 100 };
 

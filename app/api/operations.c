@@ -8,8 +8,8 @@
 #include "issuing/revocation_list.h"
 #include "outbox/call_records.h"
 #include "outbox/calls.h"
+#include "subscriptions/unknown_prices.h"
 #include "sync/events.h"
-#include "sync/unknown_prices.h"
 #include "webhooks/queue.h"
 
 enum { CLOCK_SLACK_MS = 5000, JOBS_SILENCE_S = 120, LATE_EVENT_MS = 15 * 60 * 1000 };

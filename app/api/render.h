@@ -7,8 +7,8 @@
 #include "contracts/contracts.h"
 #include "db/render.h"
 #include "issuing/license_records.h"
-#include "sync/invoices.h"
-#include "sync/reversals.h"
+#include "payments/invoices.h"
+#include "payments/reversals.h"
 #include "json/out.h"
 
 /* `current` is the id of the session that asks, or NULL. */

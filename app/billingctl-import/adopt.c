@@ -10,9 +10,9 @@
 #include "billing/customer_ids.h"
 #include "billing/customer_keys.h"
 #include "billingctl-import/memory.h"
+#include "subscriptions/subscriptions.h"
 #include "sync/objects.h"
 #include "sync/price_plans.h"
-#include "sync/subscriptions.h"
 
 enum { EMAIL_MAX = 254, COMPANY_MAX = 200 };
 

@@ -12,9 +12,9 @@
 #include "outbox/call_records.h"
 #include "outbox/calls.h"
 #include "stripe/version.h"
+#include "subscriptions/unknown_prices.h"
 #include "sync/events.h"
 #include "sync/sweep.h"
-#include "sync/unknown_prices.h"
 #include "json/view.h"
 
 enum { LOOKED_AT = 100 };

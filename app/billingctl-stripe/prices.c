@@ -3,8 +3,8 @@
 #include "base/text.h"
 #include "billingctl/output.h"
 #include "stripe/objects.h"
+#include "subscriptions/unknown_prices.h"
 #include "sync/price_plans.h"
-#include "sync/unknown_prices.h"
 
 enum fail
 run_stripe_unknown(struct ctl *ctl)

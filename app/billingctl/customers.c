@@ -9,7 +9,7 @@
 #include "billingctl/output.h"
 #include "entitlements/overrides.h"
 #include "issuing/licenses.h"
-#include "sync/reversals.h"
+#include "payments/reversals.h"
 
 /* As in the API. */
 enum { EMAIL_MAX = 254, COMPANY_MAX = 200 };

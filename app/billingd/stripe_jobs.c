@@ -8,12 +8,12 @@
 #include "outbox/fetch.h"
 #include "sales/changes.h"
 #include "sales/resolve.h"
+#include "subscriptions/seconds.h"
+#include "subscriptions/subscriptions.h"
+#include "subscriptions/unknown_prices.h"
 #include "sync/events.h"
 #include "sync/inbox.h"
-#include "sync/seconds.h"
-#include "sync/subscriptions.h"
 #include "sync/sweep.h"
-#include "sync/unknown_prices.h"
 
 static const struct job items[] = {
         {"stripe_calls", 0, stripe_resolve_run, METRIC_COUNT},

@@ -2,7 +2,7 @@
 #include "analytics/revenue_check.h"
 
 #include "base/arena.h"
-#include "sync/recurring.h"
+#include "subscriptions/recurring.h"
 
 extern const char analytics_revenue_check_sql[];  /* revenue_check.sql */
 extern const char analytics_revenue_listed_sql[]; /* revenue_listed.sql */

@@ -3,7 +3,7 @@
 
 #include "billing/purchase.h"
 #include "stripe/form.h"
-#include "sync/ours.h"
+#include "subscriptions/ours.h"
 
 /* The prices of add-ons, in the order of PLANS_FILE; NULL where none is needed. */
 struct addon_prices {

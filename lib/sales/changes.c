@@ -10,10 +10,10 @@
 #include "issuing/license_rights.h"
 #include "outbox/enqueue.h"
 #include "outbox/fetch.h"
+#include "payments/reversals.h"
 #include "sales/checkout.h"
 #include "sales/perform.h"
 #include "sales/resolve.h"
-#include "sync/reversals.h"
 #include "json/view.h"
 
 /* A scheduled plan change is sent to Stripe this long before the period ends, when Stripe

@@ -16,8 +16,8 @@
 #include "sales/stripe_customer.h"
 #include "stripe/form.h"
 #include "stripe/objects.h"
+#include "subscriptions/ours.h"
 #include "sync/objects.h"
-#include "sync/ours.h"
 #include "json/view.h"
 
 enum { CUSTOMERS_MAX = 100, NOT_FOUND = 404 };

@@ -2,10 +2,10 @@
 #include "base/text.h"
 #include "outbox/fetch.h"
 #include "outbox/locks.h"
+#include "payments/reversals.h"
 #include "stripe/form.h"
+#include "subscriptions/subscriptions.h"
 #include "sync/objects.h"
-#include "sync/reversals.h"
-#include "sync/subscriptions.h"
 #include "json/view.h"
 
 /* Stripe lists at most so many objects at once. */

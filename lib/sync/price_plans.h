@@ -3,7 +3,7 @@
  * product. */
 #pragma once
 
-#include "sync/ours.h"
+#include "subscriptions/ours.h"
 
 /* Where a plan is looked for, each in addition to those before. */
 enum price_sources {

@@ -6,7 +6,7 @@
 #include "sales/changes.h"
 #include "sales/checkout.h"
 #include "sales/plan_change.h"
-#include "sync/subscriptions.h"
+#include "subscriptions/subscriptions.h"
 
 static const struct intent intent = {.key = {{1}}, .request = {{2}}};
 

@@ -7,8 +7,8 @@
 #include "support/stripe_io.h"
 
 #include "outbox/calls.h"
+#include "subscriptions/subscriptions.h"
 #include "sync/events.h"
-#include "sync/subscriptions.h"
 
 #define DEADLINE_US 10000000
 /* Answers that are not tried again. */

@@ -5,8 +5,8 @@
 #include "support/suite.h"
 
 #include "base/text.h"
+#include "subscriptions/ours.h"
 #include "sync/families.h"
-#include "sync/ours.h"
 #include "json/view.h"
 
 #define OURS "cust_00112233445566778899aabbccddeeff"

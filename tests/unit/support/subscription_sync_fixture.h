@@ -4,7 +4,7 @@
 #include "support/stripe_fixture.h"
 
 #include "billing/subscriptions.h"
-#include "sync/subscriptions.h"
+#include "subscriptions/subscriptions.h"
 
 /* Everything happens in one transaction, which is undone. */
 static inline void

@@ -4,8 +4,8 @@
 #include "billing/customers.h"
 #include "outbox/account.h"
 #include "outbox/enqueue.h"
+#include "payments/invoices.h"
 #include "sync/inbox.h"
-#include "sync/invoices.h"
 
 static void
 receive(const char *type, const char *family, const char *subject, const char *hint)

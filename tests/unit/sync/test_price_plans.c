@@ -4,10 +4,10 @@
 
 #include "billing/access.h"
 #include "billing/subscriptions.h"
+#include "subscriptions/unknown_prices.h"
 #include "sync/inbox.h"
 #include "sync/price_plans.h"
 #include "sync/sweep.h"
-#include "sync/unknown_prices.h"
 
 #define PERIOD "'current_period_end':1747000000"
 #define SOLD(status, customer, metadata, items)                                                \

@@ -3,8 +3,8 @@
 #include "support/stripe_flow_fixture.h"
 
 #include "outbox/account.h"
-#include "sync/invoices.h"
-#include "sync/subscriptions.h"
+#include "payments/invoices.h"
+#include "subscriptions/subscriptions.h"
 #include "sync/sweep.h"
 
 static void

@@ -1,12 +1,12 @@
 /* invoices.c: our copies of Stripe's invoices. */
-#include "sync/invoices.h"
+#include "payments/invoices.h"
 
 #include "billing/customers.h"
 #include "db/render.h"
 
 enum { LIST, STORE, GONE };
 
-extern const char sync_invoice_store_sql[]; /* invoice_store.sql */
+extern const char payments_invoice_store_sql[]; /* invoice_store.sql */
 
 static const struct statement statements[] = {
         [LIST] = {"invoice_list",
@@ -17,7 +17,7 @@ static const struct statement statements[] = {
                          "WHERE customer_id = $1 AND (created_at, invoice_id) < "
                          "(COALESCE($2::timestamptz, 'infinity'), COALESCE($3, '')) "
                          "ORDER BY created_at DESC, invoice_id DESC LIMIT $4::bigint"},
-        [STORE] = {"invoice_store", .sql = sync_invoice_store_sql},
+        [STORE] = {"invoice_store", .sql = payments_invoice_store_sql},
         [GONE] = {"invoice_gone",
                   .sql = "DELETE FROM invoices WHERE invoice_id = $1 AND status = 'draft'"},
 };

@@ -3,7 +3,7 @@
 #include "support/subscription_sync_fixture.h"
 
 #include "contracts/contracts.h"
-#include "sync/seconds.h"
+#include "subscriptions/seconds.h"
 
 static struct contract contract;
 

@@ -1,5 +1,5 @@
 /* recurring.c: what a subscription at Stripe bills again and again, as text. */
-#include "sync/recurring.h"
+#include "subscriptions/recurring.h"
 
 #include "base/arena.h"
 #include "base/text.h"

@@ -5,9 +5,9 @@
 #include "billing/access.h"
 #include "billing/subscriptions.h"
 #include "outbox/enqueue.h"
+#include "payments/reversals.h"
 #include "sales/changes.h"
 #include "sync/inbox.h"
-#include "sync/reversals.h"
 
 #define PERIOD_END INSTANT_MS(1747000000000)
 

@@ -1,7 +1,7 @@
 /* subscription_audit.h: writes what a sync has changed of a subscription to the audit trail. */
 #pragma once
 
-#include "sync/subscriptions.h"
+#include "subscriptions/subscriptions.h"
 
 /* Records the subscription before (NULL: it is new) and as it is stored now. */
 enum fail subscription_sync_record(struct operation *operation, const char *customer_id,

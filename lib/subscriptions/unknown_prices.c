@@ -1,5 +1,5 @@
 /* unknown_prices.c: subscriptions of customers at a price that no plan has. */
-#include "sync/unknown_prices.h"
+#include "subscriptions/unknown_prices.h"
 
 #include "base/arena.h"
 #include "base/log.h"

@@ -4,8 +4,8 @@
 #include "base/random.h"
 #include "billing/access.h"
 #include "billing/customers.h"
+#include "subscriptions/seconds.h"
 #include "sync/events.h"
-#include "sync/seconds.h"
 
 static struct subscription
 current(void)

@@ -1,11 +1,11 @@
 /* payment_events.c: the events of payments. Stripe's events come repeatedly and in any order, so it is the
  * invoice as fetched that counts. */
-#include "sync/payment_events.h"
+#include "payments/payment_events.h"
 
 #include "base/arena.h"
 #include "base/text.h"
 #include "events/once.h"
-#include "sync/invoices.h"
+#include "payments/invoices.h"
 
 /* The words of Stripe's events in work on an unpaid invoice, and since when events are written. */
 struct signs {

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "billing/purchase.h"
-#include "sync/ours.h"
-#include "sync/subscriptions.h"
+#include "subscriptions/ours.h"
+#include "subscriptions/subscriptions.h"
 
 struct bought {
 	const char *plan; /* NULL: neither a price of ours nor a row */

@@ -1,8 +1,8 @@
 /* test_recurring.c: items and discounts of a subscription as they are stored, and their monthly value. */
 #include "support/stripe_flow_fixture.h"
 
+#include "subscriptions/recurring.h"
 #include "sync/inbox.h"
-#include "sync/recurring.h"
 
 #define ITEM(id, amount, interval, count, quantity, more)                                      \
 	"{'id':'" id "','quantity':" quantity ",'price':{'id':'price_s','currency':'usd',"     \

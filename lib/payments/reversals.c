@@ -1,5 +1,5 @@
 /* reversals.c: payments that were given back, and what that does to access. */
-#include "sync/reversals.h"
+#include "payments/reversals.h"
 
 #include "base/arena.h"
 #include "base/log.h"
@@ -11,7 +11,7 @@
 #include "issuing/license_rights.h"
 #include "outbox/enqueue.h"
 #include "stripe/objects.h"
-#include "sync/subscriptions.h"
+#include "subscriptions/subscriptions.h"
 
 static const struct column columns[] =
         COLUMNS(struct reversal, object_id, kind, customer_id, stripe_subscription_id,

@@ -1,5 +1,5 @@
 /* bought.c: what a subscription at Stripe buys, without what is not paid for. */
-#include "sync/bought.h"
+#include "subscriptions/bought.h"
 
 #include "base/arena.h"
 #include "base/text.h"

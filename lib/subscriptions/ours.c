@@ -1,5 +1,5 @@
 /* ours.c: which parts of Stripe's objects are ours. */
-#include "sync/ours.h"
+#include "subscriptions/ours.h"
 
 #include "base/arena.h"
 #include "base/text.h"

@@ -1,5 +1,5 @@
 /* subscription_audit.c: writes what a sync has changed of a subscription to the audit trail. */
-#include "sync/subscription_audit.h"
+#include "subscriptions/subscription_audit.h"
 
 #include "billing/audit.h"
 #include "json/out.h"

@@ -1,5 +1,5 @@
 /* subscriptions.c: our copies of Stripe's subscriptions, and which one of a customer counts. */
-#include "sync/subscriptions.h"
+#include "subscriptions/subscriptions.h"
 
 #include <string.h>
 
@@ -11,11 +11,11 @@
 #include "issuing/license_rights.h"
 #include "outbox/call_records.h"
 #include "outbox/enqueue.h"
-#include "sync/bought.h"
-#include "sync/recurring.h"
-#include "sync/seconds.h"
-#include "sync/subscription_audit.h"
-#include "sync/unknown_prices.h"
+#include "subscriptions/bought.h"
+#include "subscriptions/recurring.h"
+#include "subscriptions/seconds.h"
+#include "subscriptions/subscription_audit.h"
+#include "subscriptions/unknown_prices.h"
 
 static const struct column columns[] = COLUMNS(
         struct synced_subscription, customer_id, stripe_subscription_id, plan, status,
@@ -56,10 +56,10 @@ enum {
 	UNSEEN
 };
 
-extern const char sync_subscription_store_sql[]; /* subscription_store.sql */
+extern const char subscriptions_store_sql[]; /* store.sql */
 
 static const struct statement statements[] = {
-        [STORE] = {"subscription_sync_store", .sql = sync_subscription_store_sql},
+        [STORE] = {"subscription_sync_store", .sql = subscriptions_store_sql},
         /* It changes no licence, so the version stays. */
         [KEEP_RECURRING] = {"subscription_sync_keep_recurring",
                             .sql = "UPDATE subscriptions SET recurring = $2 "

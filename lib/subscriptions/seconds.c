@@ -1,5 +1,5 @@
 /* seconds.c: live subscriptions of a customer beside what counts. */
-#include "sync/seconds.h"
+#include "subscriptions/seconds.h"
 
 #include "base/log.h"
 #include "billing/audit.h"

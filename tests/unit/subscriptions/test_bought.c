@@ -1,7 +1,7 @@
 /* test_bought.c: which items of a subscription at Stripe count, and how many of each. */
 #include "support/stripe_objects_fixture.h"
 
-#include "sync/bought.h"
+#include "subscriptions/bought.h"
 
 #define ITEM(id, price, quantity)                                                              \
 	"{'id':'" id "','price':{'id':'" price "'},'quantity':" #quantity "}"

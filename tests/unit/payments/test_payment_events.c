@@ -1,7 +1,7 @@
 /* test_payment_events.c: each payment is told once, by what the invoice is when it was fetched. */
 #include "support/billing_fixture.h"
 
-#include "sync/payment_events.h"
+#include "payments/payment_events.h"
 
 static int64_t
 written(const char *type)

@@ -9,7 +9,7 @@
 #pragma once
 
 #include "operation/operation.h"
-#include "sync/ours.h"
+#include "subscriptions/ours.h"
 
 extern const struct statement_list subscription_sync_statements;
 
