@@ -1,7 +1,8 @@
 #!/bin/sh
 # Checks that includes point one way. Each room may include the rooms below it: base < json < db, http,
-# licensing < stripe, plans < operation < events < billing < callers, entitlements < issuing < audit, usage < instances; audit < webhooks; outbox <
-# contracts < subscriptions < payments < sync < sales, meters < accounts < app. Prints every include that points elsewhere; exit 1 when there is one.
+# licensing < stripe, plans < operation < events < billing < callers, entitlements < issuing < audit,
+# counting < usage < limits < instances; audit < webhooks; outbox < contracts < subscriptions < payments < sync <
+# sales, meters < accounts < app. Prints every include that points elsewhere; exit 1 when there is one.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 bad=0
@@ -35,7 +36,7 @@ texts="base json"
 issued="$texts db licensing plans operation events billing callers entitlements issuing"
 dealt="$issued stripe outbox contracts"
 synced="$dealt subscriptions payments sync"
-service="$synced audit http usage instances webhooks sales meters notices analytics accounts"
+service="$synced audit http counting usage limits instances webhooks sales meters notices analytics accounts"
 allow lib/base base
 allow lib/json "$texts"
 allow lib/db "$texts" db
@@ -50,9 +51,11 @@ allow lib/callers "$texts" db licensing plans operation events billing callers
 allow lib/entitlements "$texts" db licensing plans operation events billing entitlements
 allow lib/issuing "$issued"
 allow lib/audit "$issued" audit
-allow lib/usage "$issued" usage
-allow lib/instances "$issued" usage instances
-allow lib/notices "$issued" audit http/mail.h usage notices
+allow lib/counting "$issued" counting
+allow lib/usage "$issued" counting usage
+allow lib/limits "$issued" usage limits
+allow lib/instances "$issued" usage limits instances
+allow lib/notices "$issued" audit http/mail.h notices
 allow lib/webhooks "$issued" audit http webhooks
 allow lib/outbox "$issued" stripe outbox
 allow lib/contracts "$dealt"

@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "entitlements/entitlements.h"
-#include "usage/watch.h"
+#include "limits/watch.h"
 
 /* The use of a customer by names of plans.json. */
 struct use {

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "instances/instances.h"
+#include "limits/limits.h"
 #include "usage/history.h"
-#include "usage/limits.h"
 #include "json/out.h"
 
 /* `name` is the member's name, NULL within an array. */

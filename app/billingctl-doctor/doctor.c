@@ -11,10 +11,10 @@
 #include "billingctl/output.h"
 #include "billingctl/probe.h"
 #include "callers/api_keys.h"
+#include "counting/fold.h"
 #include "db/migrations.h"
 #include "db/server.h"
 #include "issuing/revocation_list.h"
-#include "usage/fold.h"
 
 enum { CLOCK_SLACK_MS = 2000, USAGE_WAIT_MAX_S = 60, HTTP_OK = 200 };
 

@@ -22,6 +22,7 @@
 #include "callers/sessions.h"
 #include "contracts/contracts.h"
 #include "contracts/endings.h"
+#include "counting/fold.h"
 #include "events/horizon.h"
 #include "events/reminders.h"
 #include "events/retention.h"
@@ -32,11 +33,10 @@
 #include "issuing/revocation_list.h"
 #include "issuing/revocation_restore.h"
 #include "issuing/signing_keys.h"
+#include "limits/watch.h"
 #include "outbox/call_records.h"
 #include "sync/events.h"
-#include "usage/fold.h"
 #include "usage/retention.h"
-#include "usage/watch.h"
 #include "webhooks/sender.h"
 
 /* Time for all requests to Stripe in one step of a job. */

@@ -42,7 +42,7 @@ struct limit_level {
 	const char *customer_id;
 	const char *company_name;
 	const char *email;
-	const char *limit; /* as in usage/watch.h */
+	const char *limit; /* as in limits/watch.h */
 	const char *used;  /* decimal digits */
 	int64_t max;
 	int64_t percent; /* rounded down */

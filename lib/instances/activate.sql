@@ -7,7 +7,7 @@
 -- $8 all kinds are one group, for which $6 holds  $9 at most so many pending
 --
 -- The customer is locked, so that no other activation runs. What is in use is what is folded and what
--- is pending, as in limits_levels.sql. It is counted from the instances where very much is pending or
+-- is pending, as in lib/limits/levels.sql. It is counted from the instances where very much is pending or
 -- not all is counted since migration 022.
 
 WITH bounds AS MATERIALIZED (

@@ -4,7 +4,7 @@
 
 #include "events/log.h"
 #include "instances/instances.h"
-#include "usage/limits.h"
+#include "limits/limits.h"
 
 extern const struct column instance_columns[];
 

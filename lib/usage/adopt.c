@@ -5,7 +5,7 @@
 
 #include "base/arena.h"
 #include "base/encoding.h"
-#include "usage/fold.h"
+#include "counting/fold.h"
 #include "json/out.h"
 
 /* Hex digits of a digest that tell any two reports apart. */

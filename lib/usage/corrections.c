@@ -2,7 +2,7 @@
 #include "usage/corrections.h"
 
 #include "billing/audit.h"
-#include "usage/fold.h"
+#include "counting/fold.h"
 #include "usage/report_row.h"
 #include "json/out.h"
 

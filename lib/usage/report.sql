@@ -6,7 +6,7 @@
 --
 -- Every part sees the rows as they were before, and what other parts return. All statements
 -- take locks in one order: report ids, instances, usage_fleets, days, metrics, events. batch.sql stores
--- reports by the same rules, limits_levels.sql reads the levels.
+-- reports by the same rules, lib/limits/levels.sql reads the levels.
 
 WITH caller AS MATERIALIZED (
   SELECT k.key_id, k.customer_id AS key_customer_id, k.role, k.digest, k.scopes,

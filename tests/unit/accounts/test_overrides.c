@@ -7,7 +7,7 @@
 #include "accounts/override_change.h"
 #include "contracts/contracts.h"
 #include "issuing/license_rights.h"
-#include "usage/limits.h"
+#include "limits/limits.h"
 
 #define SUBSCRIPTION "UPDATE subscriptions SET version = version + 1, "
 

@@ -5,10 +5,10 @@
 #include <sys/wait.h>
 
 #include "billing/trial_ends.h"
+#include "counting/fold.h"
 #include "events/reminders.h"
 #include "issuing/license_ends.h"
-#include "usage/fold.h"
-#include "usage/watch.h"
+#include "limits/watch.h"
 
 enum { HOSTS = 3, CUSTOMERS = 1500, CUSTOMERS_FULL = 15000, KILLS = 40 };
 

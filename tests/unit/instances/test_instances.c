@@ -5,7 +5,7 @@
 #include <pthread.h>
 
 #include "instances/instances.h"
-#include "usage/limits.h"
+#include "limits/limits.h"
 
 enum { NAMES = 12, STEPS = 200, CROWD = 8, ROOM = 3, ROOM_OF_OTHERS = 2, LEASE_HOURS = 2 };
 

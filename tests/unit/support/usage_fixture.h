@@ -3,7 +3,7 @@
 
 #include "support/billing_fixture.h"
 
-#include "usage/fold.h"
+#include "counting/fold.h"
 #include "usage/report.h"
 #include "usage/retention.h"
 

@@ -5,7 +5,7 @@
 #include <pthread.h>
 
 #include "instances/instances.h"
-#include "usage/watch.h"
+#include "limits/watch.h"
 
 enum { ROOM = 10, CALLS = 1000 };
 

@@ -1,5 +1,5 @@
 /* watch.c: tells when a customer's use reaches its limits. */
-#include "usage/watch.h"
+#include "limits/watch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,7 @@ struct watched {
 	const char *levels; /* NULL: nothing is told of what is reached now */
 };
 
-extern const char usage_watch_looked_sql[]; /* watch_looked.sql */
+extern const char limits_watch_looked_sql[]; /* watch_looked.sql */
 
 enum { TAKE, LOOKED, LATER };
 
@@ -34,7 +34,7 @@ static const struct statement statements[] = {
                          "  ORDER BY check_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED) "
                          "SELECT customer_id, levels::text AS levels FROM due "
                          "ORDER BY customer_id"},
-        [LOOKED] = {"usage_watch_looked", .sql = usage_watch_looked_sql},
+        [LOOKED] = {"usage_watch_looked", .sql = limits_watch_looked_sql},
         [LATER] = {"usage_watch_later",
                    .sql = "UPDATE usage_watch SET check_at = $2 WHERE customer_id = $1"},
 };

@@ -3,9 +3,9 @@
 #include "support/usage_fixture.h"
 
 #include "instances/instances.h"
+#include "limits/limits.h"
 #include "usage/corrections.h"
 #include "usage/history.h"
-#include "usage/limits.h"
 
 #define PENDING "SELECT count(*) FROM usage_pending WHERE customer_id = "
 #define IN_USE "SELECT COALESCE(max(instances), -1) FROM usage_fleets WHERE customer_id = "

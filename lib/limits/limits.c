@@ -1,5 +1,5 @@
 /* limits.c: how much of its plan a customer uses. */
-#include "usage/limits.h"
+#include "limits/limits.h"
 
 #include <string.h>
 
@@ -24,14 +24,14 @@ static const struct column columns[] =
 
 #define ROW ROWS_OF(struct levels_row, columns)
 
-extern const char usage_limits_levels_sql[]; /* limits_levels.sql */
-extern const char usage_limits_before_sql[]; /* limits_before.sql */
+extern const char limits_levels_sql[]; /* levels.sql */
+extern const char limits_before_sql[]; /* before.sql */
 
 enum { LEVELS, BEFORE };
 
 static const struct statement statements[] = {
-        [LEVELS] = {"usage_levels", ROW, .reads = true, .sql = usage_limits_levels_sql},
-        [BEFORE] = {"usage_levels_before", ROW, .sql = usage_limits_before_sql},
+        [LEVELS] = {"usage_levels", ROW, .reads = true, .sql = limits_levels_sql},
+        [BEFORE] = {"usage_levels_before", ROW, .sql = limits_before_sql},
 };
 
 const struct statement_list usage_limit_statements = STATEMENT_LIST(statements);

@@ -1,10 +1,10 @@
 /* fold.c: adds what reports left in usage_pending to the sums, many at a time. */
-#include "usage/fold.h"
+#include "counting/fold.h"
 
 #include <string.h>
 
 #include "base/random.h"
-#include "usage/lost.h"
+#include "counting/lost.h"
 
 /* A step's transaction holds the locks of its customers, for which only corrections wait. */
 enum { ROWS_AT_ONCE = 2000, DAYS_AT_ONCE = 1000, CUSTOMERS_AT_ONCE = 20 };
@@ -34,11 +34,11 @@ struct backfill_state {
 	bool folded; /* the instances of all customers are */
 };
 
-extern const char usage_fold_sql[];          /* fold.sql */
-extern const char usage_fold_pick_sql[];     /* fold_pick.sql */
-extern const char usage_recount_sql[];       /* recount.sql */
-extern const char usage_backfill_sql[];      /* backfill.sql */
-extern const char usage_backfill_pick_sql[]; /* backfill_pick.sql */
+extern const char counting_fold_sql[];          /* fold.sql */
+extern const char counting_fold_pick_sql[];     /* fold_pick.sql */
+extern const char counting_recount_sql[];       /* recount.sql */
+extern const char counting_backfill_sql[];      /* backfill.sql */
+extern const char counting_backfill_pick_sql[]; /* backfill_pick.sql */
 
 enum {
 	PICK,
@@ -62,7 +62,7 @@ enum {
 
 static const struct statement statements[] = {
         [PICK] = {"usage_fold_pick", ROWS_WITH(struct customer_list, customers),
-                  .sql = usage_fold_pick_sql},
+                  .sql = counting_fold_pick_sql},
         [LOCK] = {"usage_fold_lock", ROWS_WITH(struct customer_list, customers),
                   .sql = "SELECT array_agg(customer_id ORDER BY customer_id < $2, customer_id) "
                          "AS customers FROM (SELECT customer_id "
@@ -70,7 +70,7 @@ static const struct statement statements[] = {
                          "ORDER BY customer_id FOR UPDATE SKIP LOCKED) f"},
         [FOLD] = {"usage_fold",
                   ROWS_WITH(struct folded_row, taken, added, customer_id, instance_id, day),
-                  .sql = usage_fold_sql},
+                  .sql = counting_fold_sql},
         [MAKE_CUSTOMER] = {"usage_recount_make_customer",
                            .sql = "INSERT INTO usage_fleets (customer_id) VALUES ($1) "
                                   "ON CONFLICT DO NOTHING"},
@@ -89,19 +89,19 @@ static const struct statement statements[] = {
         [LOCK_DAY] = {"usage_recount_lock_day",
                       .sql = "SELECT FROM usage_daily WHERE customer_id = $1 "
                              "AND instance_id = $2 AND day = $3::date FOR UPDATE"},
-        [RECOUNT] = {"usage_recount", .sql = usage_recount_sql},
+        [RECOUNT] = {"usage_recount", .sql = counting_recount_sql},
         [LOCK_BACKFILL] = {"usage_backfill_lock", ROWS_WITH(struct backfill_state, folded),
                            .sql = "SELECT folded_until IS NULL AS folded FROM usage_backfill "
                                   "WHERE NOT done FOR UPDATE SKIP LOCKED"},
         [PICK_BACKFILL] = {"usage_backfill_pick", ROWS_WITH(struct customer_list, customers),
-                           .sql = usage_backfill_pick_sql},
+                           .sql = counting_backfill_pick_sql},
         [WAIT] = {"usage_backfill_wait",
                   .sql = "SELECT FROM usage_fleets WHERE customer_id = ANY ($1::text[]) "
                          "ORDER BY customer_id FOR UPDATE"},
         [END_PICKED] = {"usage_backfill_folded",
                         .sql = "UPDATE usage_backfill SET folded_until = $1"},
         [BACKFILL] = {"usage_backfill", ROWS_WITH(struct backfill_days, customers, days),
-                      .sql = usage_backfill_sql},
+                      .sql = counting_backfill_sql},
         [COUNT_BACKFILL] = {"usage_backfill_count",
                             .sql = "SELECT FROM (SELECT usage_days_count($1::text[], "
                                    "$2::date[]), usage_metrics_count($1::text[], "

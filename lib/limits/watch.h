@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "usage/limits.h"
+#include "limits/limits.h"
 
 extern const struct statement_list usage_watch_statements;
 

@@ -1,6 +1,6 @@
 /* lost.c: instances whose lease has ended although nothing released them. The fold takes each out of the
  * sums once, so that it is told then. */
-#include "usage/lost.h"
+#include "counting/lost.h"
 
 enum { FIND, TELL };
 
