@@ -15,7 +15,7 @@ struct used_link {
 	const char *customer_id;
 };
 
-enum { BOUND, MAKE, USE };
+enum { BOUND, MAKE, END, USE };
 
 static const struct statement statements[] = {
         [BOUND] = {"session_link_bound",
@@ -31,6 +31,7 @@ static const struct statement statements[] = {
                          "AND k.customer_id IS NULL "
                          "LEFT JOIN customers c ON c.customer_id = $4 AND c.deleted_at IS NULL "
                          "WHERE k.key_id IS NOT NULL OR c.customer_id IS NOT NULL"},
+        [END] = {"session_link_end", .sql = "DELETE FROM session_links WHERE link_id = $1"},
         /* Of two requests at the same time one finds the row. */
         [USE] = {"session_link_use", ROWS_WITH(struct used_link, link_id, key_id, customer_id),
                  .sql = "DELETE FROM session_links WHERE digest = $1 AND expires_at > $2 "
@@ -94,6 +95,13 @@ session_link_customer(struct operation *operation, const char *customer_id, int6
 
 	TRY(make(operation, NULL, customer_id, minutes, out, &made));
 	return made ? FAIL_NONE : fail_customer_not_found(operation->task);
+}
+
+enum fail
+session_link_end(struct operation *operation, const char *link_id)
+{
+	return db_run(operation->db, operation->task, &statements[END], PARAMETERS(link_id),
+	              NULL);
 }
 
 enum fail

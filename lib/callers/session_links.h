@@ -29,6 +29,9 @@ enum fail session_link_operator(struct operation *operation, const char *key_id,
 enum fail session_link_customer(struct operation *operation, const char *customer_id,
                                 int64_t minutes, struct session_link *out) MUST_CHECK;
 
+/* Ends a link that was not used. */
+enum fail session_link_end(struct operation *operation, const char *link_id) MUST_CHECK;
+
 /* Uses a link up and opens its session. FAIL_UNAUTHENTICATED "link_invalid" for one that is unknown, used or
  * expired. */
 enum fail session_link_open(struct operation *operation, const char *token,

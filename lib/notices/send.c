@@ -2,7 +2,7 @@
  * send.c: sends the notices that are due, one after the other.
  *
  * A claim lasts longer than an attempt can take: when the process is killed, another one repeats it
- * then.
+ * then. While the database cannot take the server's answer, no other notice is sent.
  */
 #include "notices/send.h"
 
@@ -58,23 +58,22 @@ fault_of(struct operation *operation, const struct claimed_notice *notice)
 }
 
 /* Sets the links of a notice to a customer: the account page, signed in by the link if that is wanted, and
- * where the invoice can be paid. */
+ * where the invoice can be paid. `link` is set when one was made. */
 static enum fail
 add_links(struct operation *operation, const struct claimed_notice *notice,
-          enum notice_kind kind, struct notice_values *values)
+          enum notice_kind kind, struct notice_values *values, struct session_link *link)
 {
 	const struct mail_policy *mail = &operation->billing->mail;
 	const struct notice_template *template = &mail->templates->kinds[kind];
 	bool pays = notice_template_has(template, NOTICE_PAYMENT_LINK);
-	struct session_link link;
 
 	values->of[NOTICE_PAYMENT_LINK] = notice->payment_link;
 	if (is_to_customer(notice) && mail->sign_in_links &&
 	    (notice_template_has(template, NOTICE_ACCOUNT_LINK) ||
 	     (pays && notice->payment_link == NULL))) {
 		TRY(session_link_customer(operation, notice->customer_id, LINK_MINUTES_MAX,
-		                          &link));
-		values->of[NOTICE_ACCOUNT_LINK] = link.url;
+		                          link));
+		values->of[NOTICE_ACCOUNT_LINK] = link->url;
 	}
 	if (notice->payment_link == NULL)
 		values->of[NOTICE_PAYMENT_LINK] = values->of[NOTICE_ACCOUNT_LINK];
@@ -83,7 +82,7 @@ add_links(struct operation *operation, const struct claimed_notice *notice,
 
 static enum fail
 compose(struct operation *operation, const struct claimed_notice *notice,
-        struct mail_letter *out)
+        struct mail_letter *out, struct session_link *link)
 {
 	const struct customer customer = {.customer_id = notice->customer_id,
 	                                  .email = notice->email,
@@ -95,7 +94,7 @@ compose(struct operation *operation, const struct claimed_notice *notice,
 	notice_common_values(operation, &values);
 	if (notice->customer_id != NULL)
 		notice_customer_values(&customer, &values);
-	TRY(add_links(operation, notice, kind, &values));
+	TRY(add_links(operation, notice, kind, &values, link));
 	notice_facts_values(operation->task->arena, notice->facts, &values);
 	if (kind == NOTICE_DIGEST)
 		TRY(notice_digest_values(operation, &values));
@@ -138,38 +137,83 @@ log_answer(const struct claimed_notice *notice, const struct mail_answer *answer
 	         LOG_I("attempt", notice->attempts), LOG_S("reason", answer->reason));
 }
 
-/* A notice that was not accepted is repeated by the schedule, until that ends. */
+static void
+keep(char *out, size_t size, const char *text)
+{
+	size_t length = text == NULL ? 0 : text_cut(text, size - 1);
+
+	if (length > 0)
+		memcpy(out, text, length);
+	out[length] = '\0';
+}
+
+/* Keeps what is to be written down of an attempt. */
+static void
+set_answer(struct operation *operation, const struct claimed_notice *notice, const char *state,
+           const char *reason)
+{
+	struct notice_answer *out = &operation->mailer->answer;
+
+	*out = (struct notice_answer){
+	        .waits = true, .attempts = notice->attempts, .state = state};
+	keep(out->notice_id, sizeof(out->notice_id), notice->notice_id);
+	keep(out->reason, sizeof(out->reason), reason);
+}
+
+/* Writes the answer down that is kept. The customer has no mail with the link of a letter that was not
+ * accepted, so that ends. */
 static enum fail
+write_answer(struct operation *operation)
+{
+	struct notice_answer *answer = &operation->mailer->answer;
+	const struct claimed_notice notice = {.notice_id = answer->notice_id,
+	                                      .attempts = answer->attempts};
+	enum fail kind;
+
+	if (!answer->waits)
+		return FAIL_NONE;
+	kind = *answer->link_id == '\0' ? FAIL_NONE
+	                                : session_link_end(operation, answer->link_id);
+	if (kind == FAIL_NONE)
+		kind = notice_end_attempt(operation, &notice, answer->state,
+		                          *answer->reason == '\0' ? NULL : answer->reason,
+		                          answer->again);
+	answer->waits = kind == FAIL_UNAVAILABLE || kind == FAIL_UNCERTAIN;
+	return kind;
+}
+
+/* A notice that was not accepted is repeated by the schedule, until that ends. */
+static void
 delay(struct operation *operation, const struct claimed_notice *notice, const char *reason)
 {
 	struct notice_sender *sender = operation->mailer;
 	int64_t due_ms;
+	bool again = attempt_next(notice->attempts, operation->now_ms, 0, &due_ms);
 
-	if (!attempt_next(notice->attempts, operation->now_ms, 0, &due_ms)) {
-		sender->failed++;
-		return notice_end_attempt(operation, notice, "failed", reason, INSTANT_NONE);
-	}
-	sender->repeated++;
-	return notice_end_attempt(operation, notice, "pending", reason, INSTANT_MS(due_ms));
+	set_answer(operation, notice, again ? "pending" : "failed", reason);
+	if (again)
+		sender->answer.again = INSTANT_MS(due_ms);
+	*(again ? &sender->repeated : &sender->failed) += 1;
 }
 
-static enum fail
-record(struct operation *operation, const struct claimed_notice *notice,
-       const struct mail_answer *answer)
+static void
+judge(struct operation *operation, const struct claimed_notice *notice,
+      const struct mail_answer *answer, const char *link_id)
 {
 	struct notice_sender *sender = operation->mailer;
 
 	operation->now_ms = db_now_ms(operation->db);
 	if (answer->outcome == MAIL_ACCEPTED) {
 		sender->sent++;
-		return notice_end_attempt(operation, notice, "sent", NULL, INSTANT_NONE);
-	}
-	if (answer->outcome == MAIL_REFUSED) {
+		set_answer(operation, notice, "sent", NULL);
+	} else if (answer->outcome == MAIL_REFUSED) {
 		sender->refused++;
-		return notice_end_attempt(operation, notice, "refused", answer->reason,
-		                          INSTANT_NONE);
+		set_answer(operation, notice, "refused", answer->reason);
+	} else {
+		delay(operation, notice, answer->reason);
 	}
-	return delay(operation, notice, answer->reason);
+	if (answer->outcome == MAIL_REFUSED || answer->outcome == MAIL_DELAYED)
+		keep(sender->answer.link_id, sizeof(sender->answer.link_id), link_id);
 }
 
 static enum fail
@@ -177,12 +221,14 @@ send_notice(struct operation *operation, const struct claimed_notice *notice)
 {
 	struct mail_letter letter;
 	struct mail_answer answer;
+	struct session_link link = {.link_id = NULL};
 
-	TRY(compose(operation, notice, &letter));
+	TRY(compose(operation, notice, &letter, &link));
 	mail_client_send(operation->mailer->client, operation->task->arena, &letter, &answer);
 	rest(operation->mailer, &answer);
 	log_answer(notice, &answer);
-	return record(operation, notice, &answer);
+	judge(operation, notice, &answer, link.link_id);
+	return write_answer(operation);
 }
 
 enum fail
@@ -194,7 +240,10 @@ notice_send_run(struct operation *operation, int64_t *done)
 	const char *fault;
 	bool found;
 
-	if (operation->mailer == NULL || begun_us < operation->mailer->quiet_until_us)
+	if (operation->mailer == NULL)
+		return FAIL_NONE;
+	TRY(write_answer(operation));
+	if (begun_us < operation->mailer->quiet_until_us)
 		return FAIL_NONE;
 	TRY(notice_claim(operation, claim_ms, &notice, &found));
 	/* A process that was stopped meanwhile leaves the notice to the next claim. */
@@ -204,7 +253,9 @@ notice_send_run(struct operation *operation, int64_t *done)
 	fault = fault_of(operation, &notice);
 	if (fault != NULL)
 		return notice_end_attempt(operation, &notice, "dropped", fault, INSTANT_NONE);
-	if (notice.attempts > ATTEMPTS_MAX)
-		return delay(operation, &notice, "killed at each attempt");
+	if (notice.attempts > ATTEMPTS_MAX) {
+		delay(operation, &notice, "killed at each attempt");
+		return write_answer(operation);
+	}
 	return send_notice(operation, &notice);
 }

@@ -65,6 +65,19 @@ def letters(server, address):
     return [letter for letter in server.ledger if letter.recipients == [address]]
 
 
+def links(stack, customer):
+    """The number of live links that sign the customer in."""
+    return int(stack.sql(f"SELECT count(*) FROM session_links WHERE customer_id = '{customer.id}'"))
+
+
+def opens(stack, letter):
+    """Whether the link in the letter opens a session."""
+    token = re.search("/account/#link=(gbl_[0-9a-f]{64})", letter.text)[1]
+    answer = stack.api.nobody.post("/api/session", {"link": token}, headers={"X-Billing-Console": "1"})
+    assert answer.status_code in (201, 401)
+    return answer.status_code == 201
+
+
 def finished(stack, customer, count=1):
     """Waits until so many notices to the customer are finished; their states."""
     condition = f"recipient = '{customer.id}' AND finished_at IS NOT NULL"
@@ -107,13 +120,8 @@ def test_customers_are_told_once(mailing, server, customer):
         assert letter.message["Bcc"] is None and not letter.message.defects
     assert "Amount: $29.00" in told[1].text
     # The link to the account page signs in once; none is made for a notice without one.
-    token = re.search("/account/#link=(gbl_[0-9a-f]{64})", told[0].text)[1]
-    made = mailing.sql(f"SELECT count(*) FROM session_links WHERE customer_id = '{customer.id}'")
-    assert int(made) == sum("#link=" in letter.text for letter in told) == 4
-    for status in (201, 401):
-        answer = mailing.api.nobody.post("/api/session", {"link": token},
-                                         headers={"X-Billing-Console": "1"})
-        assert answer.status_code == status
+    assert links(mailing, customer) == sum("#link=" in letter.text for letter in told) == 4
+    assert opens(mailing, told[0]) and not opens(mailing, told[0])
 
 
 def test_a_payment_that_came_meanwhile(mailing, server, customer):
@@ -216,6 +224,7 @@ def test_a_refusal_for_good_is_told_and_not_repeated(mailing, server, customer):
     server.rule = lambda step, address: f"550 5.1.1 <{address}> unknown" if step == "rcpt" else None
     tell(mailing, "subscription.canceled", customer.id, plan="starter")
     assert finished(mailing, customer) == ["refused"]
+    assert links(mailing, customer) == 0
     assert server.tried.count(customer.email) == 1
     done = mailing.billingctl("notices", "list", "--state", "refused", "--json")
     [listed] = [row for row in json.loads(done.stdout)["notices"] if row["recipient"] == customer.id]
@@ -226,17 +235,21 @@ def test_a_refusal_for_good_is_told_and_not_repeated(mailing, server, customer):
     wait_for(lambda: "billing_notices_refused_total 0" not in mailing.api.nobody.get("/metrics").text)
 
 
-def test_a_refusal_for_now_is_repeated(mailing, server, customer):
+@pytest.mark.parametrize("where", ["rcpt", "data"])
+def test_a_refusal_for_now_is_repeated(mailing, server, customer, where):
+    """A link that signs in lives from the attempt that the server accepts."""
     answers = iter(["451 4.3.0 later", "452 4.2.2 full"])
-    server.rule = lambda step, address: next(answers, None) if step == "rcpt" else None
+    server.rule = lambda step, address: next(answers, None) if step == where else None
     tell(mailing, "subscription.canceled", customer.id, plan="starter")
     for attempt in (1, 2):
         [row] = wait_for(lambda: rows(mailing, f"recipient = '{customer.id}' AND reason LIKE '%4%' "
                                                f"AND attempts = {attempt} AND next_try_at > now()"))
-        assert row["state"] == "pending"
+        assert row["state"] == "pending" and links(mailing, customer) == 0
         mailing.sql(f"UPDATE notices SET next_try_at = now() WHERE recipient = '{customer.id}'")
     assert finished(mailing, customer) == ["sent"]
-    assert len(letters(server, customer.email)) == 1 and server.tried.count(customer.email) == 3
+    [letter] = letters(server, customer.email)
+    assert server.tried.count(customer.email) == 3 and links(mailing, customer) == 1
+    assert opens(mailing, letter)
 
 
 def test_an_answer_that_is_lost_may_double_with_one_message_id(mailing, server, customer):
@@ -248,6 +261,8 @@ def test_an_answer_that_is_lost_may_double_with_one_message_id(mailing, server, 
     assert finished(mailing, customer) == ["sent"]
     seen = [letter for letter in server.seen if letter.recipients == [customer.email]]
     assert len(seen) == 2 and len({letter.message_id for letter in seen}) == 1
+    # Either may be the one that people see.
+    assert opens(mailing, seen[0]) and opens(mailing, seen[1])
 
 
 def test_a_server_that_hangs_delays_nothing_else(mailing, server, customer):
@@ -319,3 +334,16 @@ def test_a_bad_template_keeps_the_old_ones(mailing, server, customer, templates)
     finished(mailing, customer, 2)
     told = letters(server, customer.email)
     assert "is cancelled" in told[0].subject and told[1].text.strip() == "Gone for good, Größe GmbH."
+
+
+def test_links_sign_in_over_tls_or_to_this_host_alone(mailing, server, customer):
+    """The mail server is reached by an address that is not a loopback's, and without TLS. The last test: the
+    stack keeps that address."""
+    mailing.settings.update(SMTP_URL=server.url.replace("localhost", "0.0.0.0"), SMTP_STARTTLS="off")
+    mailing.script("stop", "billingd")
+    mailing.script("start", "billingd")
+    tell(mailing, "trial.ending", customer.id, plan="starter", trial_ends_at="2099-01-31T00:00:00.000Z")
+    assert finished(mailing, customer) == ["sent"]
+    [letter] = letters(server, customer.email)
+    assert re.search(r"/account/\s", letter.text) and "#link" not in letter.text
+    assert links(mailing, customer) == 0

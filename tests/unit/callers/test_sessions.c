@@ -79,6 +79,10 @@ START_TEST(test_a_link_ends)
 	struct session_link link;
 
 	fine(session_link_customer(&operation, customer_id, 5, &link));
+	fine(session_link_end(&operation, link.link_id));
+	refused(session_link_open(&operation, token_of(&link), NULL, &opened),
+	        FAIL_UNAUTHENTICATED, "link_invalid");
+	fine(session_link_customer(&operation, customer_id, 5, &link));
 	operation.now_ms = link.expires_at.ms;
 	refused(session_link_open(&operation, token_of(&link), NULL, &opened),
 	        FAIL_UNAUTHENTICATED, "link_invalid");
