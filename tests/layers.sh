@@ -116,6 +116,20 @@ for table in $tables; do
 	echo "lib/accounts/grants.sql has no line for the table $table"
 	bad=1
 done
+# Each type of event is written by some code, and some test of that names it.
+written=$(grep -rhoE --include='*.[ch]' '\<EVENT_[A-Z_]+' lib --exclude-dir=events | sort -u
+	grep -rhoE --include='*.sql' --include='*.c' "event_add(_once)?\('[a-z_.]+'" lib | sort -u)
+named=$(grep -rhoE --include='test_*.c' --include='test_*.py' "[\"' ][a-z_]+\.[a-z_]+[\"' ]" tests/unit tests/api \
+	--exclude='test_notices.py' --exclude='test_openapi.py' | tr -d "\"' " | sort -u)
+types=$(sed -nE 's/^\t\[(EVENT_[A-Z_]+)\] = +\{"([a-z_.]+)".*/\1 \2/p' lib/events/catalogue.c)
+found=$(echo "$types" | while read -r constant type; do
+	echo "$written" | grep -qE "^$constant\$|\('$type'\$" || echo "no code writes the event $type"
+	echo "$named" | grep -qxF "$type" || echo "no test names the event $type"
+done)
+if [ -n "$found" ] || [ -z "$types" ]; then
+	echo "events of lib/events/catalogue.c: $found"
+	bad=1
+fi
 never '\<(strcpy|strcat|sprintf|gets|system|popen)\(' 'NOLINT' "a safer function exists"
 # A comment names its subject first, so that it is understood without the code below it.
 found=$(git ls-files app lib tests nginx conf .github .ci Makefile 'migrations/0[1-9]*' | grep -v '^tests/vectors/' | xargs grep -nE \

@@ -253,6 +253,8 @@ def test_a_job_records_the_end_of_a_trial(api, stack):
                                f"'{customer.id}'") == "canceled", 90, 0.5)
     assert stack.sql("SELECT count(*) FROM audit_log WHERE action = 'trial_expired' "
                      f"AND customer_id = '{customer.id}'") == "1"
+    assert stack.sql("SELECT count(*) FROM events WHERE type = 'trial.expired' "
+                     f"AND customer_id = '{customer.id}'") == "1"
 
 
 def test_a_trials_licence_ends_with_the_trial(api, stack):

@@ -122,6 +122,12 @@ def rows(stack, customer):
                             f"'{customer.id}'").splitlines())
 
 
+def parked(stack, customer):
+    """Why meter events of the customer were given up, as the log of events tells it."""
+    return stack.sql("SELECT data ->> 'error' FROM events WHERE type = 'stripe.parked' AND "
+                     f"data ->> 'kind' = 'meter_event' AND customer_id = '{customer.id}'").splitlines()
+
+
 def test_days_are_sent_once(metered, customer):
     use(customer, 2, 5, storage_mb=7)
     use(customer, 2, 6, instance="b", storage_mb=3)
@@ -166,6 +172,7 @@ def test_too_much_is_cancelled(metered, customer):
     assert "parked|-30" in rows(metered, customer)
     demand(metered, "meter_days")
     assert rows(metered, customer).count("parked|-30") == 1
+    assert parked(metered, customer) == ["too_late_to_correct"]
     wait_for(lambda: "billing_meter_events_parked 1" in metered.api.nobody.get("/metrics").text)
     done = metered.billingctl("stripe", "reconcile", "--dry-run", check=False)
     assert done.returncode == 3 and f"{customer.id} 20 -> 50" in done.stdout
@@ -247,6 +254,7 @@ def test_unknown_for_a_day(metered, customer, kind, sent_twice):
                 f"customer_id = '{customer.id}'")
     wait_for(lambda: told(metered))
     assert "parked|7" in rows(metered, customer)
+    assert len(parked(metered, customer)) == 1
     metered.stripe.reset_requests()
     demand(metered, "meters")
     wait_for(lambda: told(metered))

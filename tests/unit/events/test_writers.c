@@ -1,4 +1,4 @@
-/* test_writers.c: changes of signing keys and overrides write their events. */
+/* test_writers.c: changes of signing keys and overrides, and the end of a trial, write their events. */
 #include "support/billing_fixture.h"
 
 #include "accounts/override_change.h"
@@ -88,6 +88,24 @@ START_TEST(test_overrides)
 }
 END_TEST
 
+START_TEST(test_the_end_of_a_trial)
+{
+	const char *own = arena_printf(task.arena,
+	                               "customer_id = '%s' AND data ->> 'status' = 'canceled'",
+	                               customer_id);
+	int64_t ended;
+
+	operation.batch = 500;
+	operation.now_ms = signed_up.subscription->trial_ends_at.ms + 1;
+	for (int i = 0; i < 2; i++) {
+		do
+			fine(subscription_expire_trials(&operation, &ended));
+		while (ended > 0);
+		ck_assert_int_eq(written("trial.expired", own), 1);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -96,6 +114,7 @@ main(void)
 
 	tcase_add_test(tcase, test_signing_keys);
 	tcase_add_test(tcase, test_overrides);
+	tcase_add_test(tcase, test_the_end_of_a_trial);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }

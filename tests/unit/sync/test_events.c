@@ -342,6 +342,34 @@ START_TEST(test_fail_without_fault)
 }
 END_TEST
 
+/* An event that is given up is told once, with the customer that it is about. */
+START_TEST(test_parked_is_told)
+{
+	const char *id = random_id(task.arena, "evt_", 8);
+	struct stripe_event_row row;
+
+	billing.sales.event_tries = 1;
+	receive_simple(id, "sub_1");
+	row = find(id);
+	row.customer_id = customer_id;
+	for (int i = 0; i < 2; i++)
+		fine(stripe_event_fail(&operation, &row, "unknown_price", true));
+	ck_assert_str_eq(find(id).state, "parked");
+	ck_assert_int_eq(written("stripe.parked"), 1);
+	ck_assert_int_eq(
+	        count_of(arena_printf(task.arena,
+	                              "SELECT count(*) FROM events WHERE data ->> 'id' = "
+	                              "'%s' AND data ->> 'kind' = 'event' AND data ->> "
+	                              "'error' = 'unknown_price' AND customer_id = ",
+	                              id),
+	                 ""),
+	        1);
+	change(arena_printf(task.arena, "DELETE FROM stripe_events WHERE event_id = '%s' AND ",
+	                    id),
+	       " IS NOT NULL");
+}
+END_TEST
+
 /* Only a parked or pending event can be dismissed; a second delivery does not restore it. */
 START_TEST(test_dismiss)
 {
@@ -530,6 +558,10 @@ main(void)
 	tcase_add_test(tcase, test_list_and_figures);
 	tcase_add_test(tcase, test_forget);
 	tcase_add_test(tcase, test_prune);
+	suite_add_tcase(suite, tcase);
+	tcase = tcase_create("committed");
+	tcase_add_checked_fixture(tcase, stripe_setup, fixture_teardown);
+	tcase_add_test(tcase, test_parked_is_told);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
