@@ -16,7 +16,9 @@ struct definition {
 	"be "                                                                                  \
 	"paid: active, past_due within the days of grace, contracts with a price. A year is "  \
 	"divided by 12, a week times 52 / 12, a day times 365 / 12, rounded to six decimals; " \
-	"quantities and add-ons count, discounts that last forever are taken off. Trials, "    \
+	"quantities and add-ons count, discounts that last forever are taken off: those of "   \
+	"the items, then those of the subscription, or the customer's if it has none. "        \
+	"Trials, "                                                                             \
 	"paused subscriptions, metered use, tax and one-off items do not count."
 #define DEFINITION_MONEY                                                                       \
 	"Amounts are decimals in minor units of their currency; currencies are never added. "  \

@@ -107,6 +107,7 @@ compare_page(struct check *check, struct operation *operation, bool *more)
 	size_t count = 0, row_count;
 
 	stripe_form_int(&form, "limit", PAGE);
+	stripe_form_string(&form, "expand[0]", "data.customer");
 	if (check->after != NULL)
 		stripe_form_string(&form, "starting_after", check->after);
 	TRY(stripe_fetch_list(operation, "/v1/subscriptions", NULL, form.text.data, &data,

@@ -23,7 +23,7 @@ struct bill {
 	struct customer customer;
 };
 
-static const char latest_invoice[] = "expand[0]=latest_invoice";
+static const char latest_invoice[] = "expand[0]=latest_invoice&expand[1]=customer";
 
 /* Sends a part of the call. Its key follows from the call's and from the form: a repeated try sends the
  * same request under the same key, and another request under another one. */
@@ -119,6 +119,7 @@ creation_form(struct operation *operation, const struct bill *bill, const char *
 	stripe_form_string(&form, "metadata[customer_id]", contract->customer_id);
 	stripe_form_string(&form, "metadata[contract_id]", contract->contract_id);
 	stripe_form_string(&form, "expand[0]", "latest_invoice");
+	stripe_form_string(&form, "expand[1]", "customer");
 	return form.text.data;
 }
 

@@ -131,7 +131,7 @@ fetch_subscription(struct operation *operation, const struct stripe_call *call,
                    struct json_view *object)
 {
 	return stripe_fetch(operation, "/v1/subscriptions/%s", call->subject,
-	                    "expand[0]=latest_invoice", object);
+	                    "expand[0]=latest_invoice&expand[1]=customer", object);
 }
 
 static bool

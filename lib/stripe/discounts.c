@@ -39,12 +39,50 @@ stripe_decimal_of(const struct json_view *object, const char *path)
 void
 stripe_coupon_read(const struct json_view *coupon, struct stripe_discount *out)
 {
+	struct json_view products;
+
 	out->coupon = NULL;
-	out->known = true;
+	out->known = out->shown = true;
 	out->forever = text_equal(stripe_text_of(coupon, "duration"), "forever");
 	out->percent = stripe_decimal_of(coupon, "percent_off");
 	out->amount = stripe_decimal_of(coupon, "amount_off");
 	out->currency = stripe_text_of(coupon, "currency");
+	out->limited = json_view_find(coupon, "applies_to.products", &products) &&
+	               json_view_count(&products) > 0;
+	if (out->limited)
+		out->products = products;
+}
+
+void
+stripe_coupon_read_amount(const struct json_view *coupon, const char *currency,
+                          struct stripe_discount *out)
+{
+	struct json_view options, option;
+	const char *amount;
+
+	if (!json_view_object(coupon, "currency_options", &options) ||
+	    !json_view_object(&options, currency, &option))
+		return;
+	amount = stripe_decimal_of(&option, "amount_off");
+	if (amount == NULL)
+		return;
+	out->amount = amount;
+	out->currency = currency;
+}
+
+bool
+stripe_discount_is_of(const struct stripe_discount *discount, const char *product)
+{
+	struct json_view one;
+	const char *id;
+
+	if (!discount->limited)
+		return true;
+	for (bool more = json_view_first(&discount->products, &one); more;
+	     more = json_view_next(&one))
+		if (json_view_text(&one, &id) && text_equal(id, product))
+			return true;
+	return false;
 }
 
 static struct stripe_discount
@@ -55,9 +93,12 @@ read_discount(const struct json_view *discount)
 
 	if (json_view_object(discount, "coupon", &coupon) ||
 	    (json_view_find(discount, "source.coupon", &coupon) &&
-	     json_view_is_object(&coupon)))
+	     json_view_is_object(&coupon))) {
 		stripe_coupon_read(&coupon, &out);
-	else
+		/* Its products are still to be fetched. */
+		if (out.forever && !out.limited)
+			out.coupon = stripe_text_of(&coupon, "id");
+	} else
 		out = (struct stripe_discount){
 		        .known = true, .coupon = stripe_id_of(discount, "source.coupon")};
 	return out;
@@ -79,6 +120,19 @@ stripe_discounts_read(const struct json_view *object)
 	/* Before 2024 a subscription had one discount at most. */
 	if (out.count == 0 && json_view_object(object, "discount", &item))
 		out.list[out.count++] = read_discount(&item);
+	return out;
+}
+
+struct stripe_discounts
+stripe_discount_of(const struct json_view *customer)
+{
+	struct stripe_discounts out = {0};
+	struct json_view discount;
+
+	if (!json_view_object(customer, "discount", &discount))
+		return out;
+	out.list = arena_array(customer->arena, 1, sizeof(*out.list));
+	out.list[out.count++] = read_discount(&discount);
 	return out;
 }
 

@@ -154,6 +154,19 @@ stripe_items_append(struct stripe_subscription *subscription, const struct json_
 	subscription->item_count = count;
 }
 
+/* A discount of the subscription counts in place of the customer's (docs.stripe.com/api/subscriptions). */
+static void
+read_inherited(const struct json_view *object, struct stripe_subscription *out)
+{
+	struct json_view customer;
+
+	out->shows_customer = json_view_object(object, "customer", &customer);
+	if (!out->shows_customer || out->discounts.count > 0)
+		return;
+	out->discounts = stripe_discount_of(&customer);
+	out->inherits = out->discounts.count > 0;
+}
+
 /* An invoice with a due date is not unpaid before that date. */
 static void
 read_open_invoice(const struct json_view *object, struct stripe_subscription *out)
@@ -201,6 +214,7 @@ stripe_subscription_read(const struct json_view *object, struct stripe_subscript
 	(void)json_view_find(object, "items.data", &items);
 	stripe_items_append(out, &items);
 	read_open_invoice(object, out);
+	read_inherited(object, out);
 	return true;
 }
 

@@ -41,7 +41,10 @@ struct stripe_subscription {
 	const char *contract_id; /* likewise */
 	const char *status;
 	const char *currency; /* NULL: not known */
+	/* `inherits`: those of the customer. Without discounts they are not known unless `shows_customer`. */
 	struct stripe_discounts discounts;
+	bool inherits;
+	bool shows_customer;             /* the customer was expanded */
 	const struct stripe_item *items; /* in Stripe's order */
 	size_t item_count;
 	bool has_more_items; /* than its object shows: stripe_items_append() adds them */

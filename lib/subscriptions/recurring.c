@@ -1,101 +1,29 @@
 /* recurring.c: what a subscription at Stripe bills again and again, as text. */
 #include "subscriptions/recurring.h"
 
+#include <string.h>
+
 #include "base/arena.h"
 #include "base/text.h"
-#include "outbox/fetch.h"
 #include "json/out.h"
+#include "json/view.h"
 
-static const char expanded[] = "expand[0]=discounts&expand[1]=items.data.discounts";
-
-/* Whether the discounts were expanded, though perhaps not their coupons. */
-static bool
-are_shown(const struct stripe_discounts *discounts)
-{
-	for (size_t i = 0; i < discounts->count; i++)
-		if (!discounts->list[i].known)
-			return false;
-	return true;
-}
-
+/* The first item that is not metered says how often the subscription is billed. */
 static const struct stripe_item *
-item_named(const struct stripe_subscription *subscription, const char *id)
+first_item(const struct stripe_subscription *stripe)
 {
-	for (size_t i = 0; i < subscription->item_count; i++)
-		if (text_equal(subscription->items[i].id, id))
-			return &subscription->items[i];
-	return NULL;
+	static const struct stripe_item none = {0};
+
+	for (size_t i = 0; i < stripe->item_count; i++)
+		if (!stripe->items[i].metered)
+			return &stripe->items[i];
+	return &none;
 }
 
-/* The array of items is another one afterwards: it may be shared. */
-static void
-take_discounts(struct arena *arena, struct stripe_subscription *subscription,
-               const struct stripe_subscription *shown)
+const char *
+recurring_currency(const struct stripe_subscription *stripe)
 {
-	struct stripe_item *items =
-	        arena_array(arena, subscription->item_count + 1, sizeof(*items));
-
-	subscription->discounts = shown->discounts;
-	for (size_t i = 0; i < subscription->item_count; i++) {
-		const struct stripe_item *item = &subscription->items[i];
-		const struct stripe_item *other = item_named(shown, item->id);
-
-		items[i] = *item;
-		if (other != NULL)
-			items[i].discounts = other->discounts;
-	}
-	subscription->items = items;
-}
-
-static enum fail
-show_discounts(struct operation *operation, struct stripe_subscription *subscription)
-{
-	struct stripe_subscription shown;
-	struct json_view object;
-	bool all = are_shown(&subscription->discounts);
-
-	for (size_t i = 0; i < subscription->item_count; i++)
-		all = all && are_shown(&subscription->items[i].discounts);
-	if (all)
-		return FAIL_NONE;
-	TRY(stripe_fetch(operation, "/v1/subscriptions/%s", subscription->id, expanded,
-	                 &object));
-	if (stripe_subscription_read(&object, &shown))
-		take_discounts(operation->task->arena, subscription, &shown);
-	return FAIL_NONE;
-}
-
-/* A coupon that was deleted goes on at Stripe, but nothing can be known of it. */
-static enum fail
-fetch_coupons(struct operation *operation, const struct stripe_discounts *discounts)
-{
-	for (size_t i = 0; i < discounts->count; i++) {
-		struct stripe_discount *discount = &discounts->list[i];
-		struct json_view coupon;
-		enum fail kind;
-
-		if (discount->coupon == NULL)
-			continue;
-		kind = stripe_fetch(operation, "/v1/coupons/%s", discount->coupon, NULL,
-		                    &coupon);
-		if (kind == FAIL_NONE)
-			stripe_coupon_read(&coupon, discount);
-		else if (kind != FAIL_NOT_FOUND)
-			return kind;
-		task_clear(operation->task);
-	}
-	return FAIL_NONE;
-}
-
-enum fail
-recurring_complete(struct operation *operation, struct stripe_subscription *subscription)
-{
-	if (stripe_status_is_final(subscription->status))
-		return FAIL_NONE;
-	TRY(show_discounts(operation, subscription));
-	for (size_t i = 0; i < subscription->item_count; i++)
-		TRY(fetch_coupons(operation, &subscription->items[i].discounts));
-	return fetch_coupons(operation, &subscription->discounts);
+	return stripe->currency != NULL ? stripe->currency : first_item(stripe)->currency;
 }
 
 /* Why an item or a discount has no monthly value. */
@@ -108,51 +36,51 @@ static const char *const reason_names[REASONS] = {
         [REASON_DISCOUNT] = "discount",
 };
 
-struct uncounted {
-	int64_t of[REASONS];
+/* The items that a discount reduces. */
+enum scope { SCOPE_NONE, SCOPE_ALL, SCOPE_ITEMS, SCOPE_UNKNOWN };
+
+struct writer {
+	struct json_out json;
+	const struct stripe_subscription *stripe;
+	const char *currency;
+	enum scope *scopes; /* of the subscription's discounts */
+	int64_t uncounted[REASONS];
 };
 
 static void
-write_uncounted(struct json_out *json, const struct uncounted *uncounted)
+write_uncounted(struct writer *writer)
 {
 	int64_t count = 0;
 
 	for (size_t i = 0; i < REASONS; i++)
-		count += uncounted->of[i];
+		count += writer->uncounted[i];
 	if (count == 0)
 		return;
-	json_out_int(json, "uncounted", count);
-	json_out_open(json, "reasons", '[');
+	json_out_int(&writer->json, "uncounted", count);
+	json_out_open(&writer->json, "reasons", '[');
 	for (size_t i = 0; i < REASONS; i++)
-		if (uncounted->of[i] > 0)
-			json_out_string(json, NULL, reason_names[i]);
-	json_out_close(json, ']');
+		if (writer->uncounted[i] > 0)
+			json_out_string(&writer->json, NULL, reason_names[i]);
+	json_out_close(&writer->json, ']');
 }
 
-/* Writes the discounts that last. */
-static void
-write_discounts(struct json_out *json, const struct stripe_discounts *discounts,
-                const char *currency, struct uncounted *uncounted)
+static bool
+is_unknown(const struct stripe_discount *discount, const char *currency)
 {
-	json_out_open(json, "discounts", '[');
-	for (size_t i = 0; i < discounts->count; i++) {
-		const struct stripe_discount *discount = &discounts->list[i];
+	return !discount->known || discount->coupon != NULL ||
+	       (discount->forever && discount->percent == NULL &&
+	        !text_equal(discount->currency, currency));
+}
 
-		if (!discount->known || discount->coupon != NULL) {
-			uncounted->of[REASON_DISCOUNT]++;
-			continue;
-		}
-		if (!discount->forever ||
-		    (discount->percent == NULL && !text_equal(discount->currency, currency)))
-			continue;
-		json_out_open(json, NULL, '{');
-		if (discount->percent != NULL)
-			json_out_string(json, "percent", discount->percent);
-		else
-			json_out_string(json, "amount", discount->amount);
-		json_out_close(json, '}');
-	}
-	json_out_close(json, ']');
+static void
+write_discount(struct json_out *json, const struct stripe_discount *discount)
+{
+	json_out_open(json, NULL, '{');
+	if (discount->percent != NULL)
+		json_out_string(json, "percent", discount->percent);
+	else
+		json_out_string(json, "amount", discount->amount);
+	json_out_close(json, '}');
 }
 
 static bool
@@ -177,19 +105,103 @@ reason_of(const struct stripe_item *item, const char *currency)
 	return text_equal(item->currency, currency) ? REASONS : REASON_CURRENCY;
 }
 
-static void
-write_items(struct json_out *json, const struct stripe_subscription *stripe,
-            const char *currency, struct uncounted *uncounted)
+static bool
+is_counted(const struct stripe_item *item, const char *currency)
 {
+	return !item->metered && reason_of(item, currency) == REASONS;
+}
+
+/* Of how many items the discount takes something off. `*all`: there is no other item. */
+static size_t
+count_discounted(const struct writer *writer, const struct stripe_discount *discount, bool *all)
+{
+	size_t count = 0, items = 0;
+
+	for (size_t i = 0; i < writer->stripe->item_count; i++) {
+		const struct stripe_item *item = &writer->stripe->items[i];
+
+		if (!is_counted(item, writer->currency))
+			continue;
+		items++;
+		count += stripe_discount_is_of(discount, item->product_id);
+	}
+	*all = count == items;
+	return count;
+}
+
+/* A discount that is limited to products can be taken off of the items, as if it were theirs, unless
+ * another one comes off of all before it, or it is one amount for several items. */
+static enum scope
+scope_of(const struct writer *writer, const struct stripe_discount *discount, bool is_first)
+{
+	size_t count;
+	bool all;
+
+	if (is_unknown(discount, writer->currency))
+		return SCOPE_UNKNOWN;
+	if (!discount->forever)
+		return SCOPE_NONE;
+	count = count_discounted(writer, discount, &all);
+	if (!discount->limited || (all && count > 0))
+		return SCOPE_ALL;
+	if (count == 0)
+		return SCOPE_NONE;
+	return is_first && (discount->percent != NULL || count == 1) ? SCOPE_ITEMS
+	                                                             : SCOPE_UNKNOWN;
+}
+
+static void
+find_scopes(struct writer *writer, struct arena *arena)
+{
+	const struct stripe_discounts *discounts = &writer->stripe->discounts;
+	bool is_first = true;
+
+	writer->scopes = arena_array(arena, discounts->count + 1, sizeof(*writer->scopes));
+	for (size_t i = 0; i < discounts->count; i++) {
+		enum scope scope = scope_of(writer, &discounts->list[i], is_first);
+
+		writer->scopes[i] = scope;
+		writer->uncounted[REASON_DISCOUNT] += scope == SCOPE_UNKNOWN;
+		is_first = is_first && (scope == SCOPE_NONE || scope == SCOPE_ITEMS);
+	}
+}
+
+/* The item's own discounts come first. */
+static void
+write_item_discounts(struct writer *writer, const struct stripe_item *item)
+{
+	const struct stripe_discounts *others = &writer->stripe->discounts;
+
+	json_out_open(&writer->json, "discounts", '[');
+	for (size_t i = 0; i < item->discounts.count; i++) {
+		const struct stripe_discount *discount = &item->discounts.list[i];
+
+		if (is_unknown(discount, writer->currency))
+			writer->uncounted[REASON_DISCOUNT]++;
+		else if (discount->forever && stripe_discount_is_of(discount, item->product_id))
+			write_discount(&writer->json, discount);
+	}
+	for (size_t i = 0; i < others->count; i++)
+		if (writer->scopes[i] == SCOPE_ITEMS &&
+		    stripe_discount_is_of(&others->list[i], item->product_id))
+			write_discount(&writer->json, &others->list[i]);
+	json_out_close(&writer->json, ']');
+}
+
+static void
+write_items(struct writer *writer)
+{
+	const struct stripe_subscription *stripe = writer->stripe;
+	struct json_out *json = &writer->json;
+
 	json_out_open(json, "items", '[');
 	for (size_t i = 0; i < stripe->item_count; i++) {
 		const struct stripe_item *item = &stripe->items[i];
-		enum reason reason = reason_of(item, currency);
 
 		if (item->metered)
 			continue;
-		if (reason != REASONS) {
-			uncounted->of[reason]++;
+		if (!is_counted(item, writer->currency)) {
+			writer->uncounted[reason_of(item, writer->currency)]++;
 			continue;
 		}
 		json_out_open(json, NULL, '{');
@@ -197,43 +209,66 @@ write_items(struct json_out *json, const struct stripe_subscription *stripe,
 		json_out_int(json, "quantity", stripe_item_quantity(item));
 		json_out_string(json, "interval", item->interval);
 		json_out_int(json, "interval_count", item->interval_count);
-		if (item->discounts.count > 0)
-			write_discounts(json, &item->discounts, currency, uncounted);
+		if (item->discounts.count > 0 || stripe->discounts.count > 0)
+			write_item_discounts(writer, item);
 		json_out_close(json, '}');
 	}
 	json_out_close(json, ']');
 }
 
-/* The first item that is not metered says how often the subscription is billed. */
-static const struct stripe_item *
-first_item(const struct stripe_subscription *stripe)
+/* Inherited discounts of the text so far, as text; NULL: none. */
+static const char *
+inherited(struct arena *arena, const char *ours)
 {
-	static const struct stripe_item none = {0};
+	struct json_view text, discounts;
+	bool inherits = false;
 
-	for (size_t i = 0; i < stripe->item_count; i++)
-		if (!stripe->items[i].metered)
-			return &stripe->items[i];
-	return &none;
+	if (ours == NULL || !json_view_try(arena, ours, strlen(ours), &text) ||
+	    !json_view_bool(&text, "inherited", &inherits) || !inherits ||
+	    !json_view_list(&text, "discounts", &discounts))
+		return NULL;
+	return json_view_source(&discounts);
+}
+
+static void
+write_discounts(struct writer *writer, struct arena *arena, const char *ours)
+{
+	const struct stripe_discounts *discounts = &writer->stripe->discounts;
+	const char *kept = writer->stripe->shows_customer || discounts->count > 0
+	                           ? NULL
+	                           : inherited(arena, ours);
+
+	if (kept != NULL)
+		json_out_raw(&writer->json, "discounts", kept);
+	if (discounts->count > 0) {
+		json_out_open(&writer->json, "discounts", '[');
+		for (size_t i = 0; i < discounts->count; i++)
+			if (writer->scopes[i] == SCOPE_ALL)
+				write_discount(&writer->json, &discounts->list[i]);
+		json_out_close(&writer->json, ']');
+	}
+	if (kept != NULL || writer->stripe->inherits)
+		json_out_bool(&writer->json, "inherited", true);
 }
 
 const char *
-recurring_text(struct arena *arena, const struct stripe_subscription *stripe)
+recurring_text(struct arena *arena, const struct stripe_subscription *stripe, const char *ours)
 {
 	const struct stripe_item *item = first_item(stripe);
-	const char *currency = stripe->currency != NULL ? stripe->currency : item->currency;
-	struct json_out json = json_out_new(arena, 256 + 128 * stripe->item_count);
-	struct uncounted uncounted = {0};
+	struct writer writer = {.json = json_out_new(arena, 256 + 128 * stripe->item_count),
+	                        .stripe = stripe,
+	                        .currency = recurring_currency(stripe)};
 
-	json_out_open(&json, NULL, '{');
-	json_out_string(&json, "currency", currency);
-	json_out_string(&json, "interval", item->interval);
-	json_out_int(&json, "interval_count", item->interval_count);
-	write_items(&json, stripe, currency, &uncounted);
-	if (stripe->discounts.count > 0)
-		write_discounts(&json, &stripe->discounts, currency, &uncounted);
-	write_uncounted(&json, &uncounted);
-	json_out_close(&json, '}');
-	return json.text.data;
+	find_scopes(&writer, arena);
+	json_out_open(&writer.json, NULL, '{');
+	json_out_string(&writer.json, "currency", writer.currency);
+	json_out_string(&writer.json, "interval", item->interval);
+	json_out_int(&writer.json, "interval_count", item->interval_count);
+	write_items(&writer);
+	write_discounts(&writer, arena, ours);
+	write_uncounted(&writer);
+	json_out_close(&writer.json, '}');
+	return writer.json.text.data;
 }
 
 static bool
@@ -249,5 +284,10 @@ const char *
 recurring_listed(struct arena *arena, const struct stripe_subscription *stripe,
                  const char *ours)
 {
-	return ours == NULL || all_is_listed(stripe) ? recurring_text(arena, stripe) : ours;
+	if (ours == NULL || all_is_listed(stripe))
+		return recurring_text(arena, stripe, ours);
+	if (*ours != '\0' && stripe->discounts.count > 0 &&
+	    strstr(ours, "\"discounts\"") == NULL)
+		return recurring_text(arena, stripe, ours);
+	return ours;
 }

@@ -153,28 +153,29 @@ store(struct operation *operation, const char *customer_id,
 	struct instant since = due.known && due.ms < now.ms ? due : now;
 	int64_t rows;
 
-	TRY(db_run(
-	        operation->db, task, &statements[STORE],
-	        PARAMETERS(customer_id, stripe->id, bought->plan, stripe->status,
-	                   param_time(task, trial_end_of(subscription, now)),
-	                   param_time(task, item->period_end),
-	                   past_due ? param_time(task, since) : NULL,
-	                   param_bool(stripe->cancel_at_period_end),
-	                   param_time(task, stripe->cancel_at),
-	                   param_time(task, stripe->canceled_at),
-	                   param_time(task, stripe->ended_at), item->price_id,
-	                   param_time(task, stripe->created.known ? stripe->created : now),
-	                   param_time(task, now), past_due ? stripe->unpaid_invoice : NULL,
-	                   stripe->pause_behavior, param_time(task, stripe->pause_resumes_at),
-	                   param_bool(pause_ends_access(operation, stripe)),
-	                   param_int(task, bought->purchase.quantity),
-	                   purchase_addons_text(task->arena, &operation->billing->plans,
-	                                        &bought->purchase),
-	                   item->interval,
-	                   item->interval_count > 0 ? param_int(task, item->interval_count)
-	                                            : NULL,
-	                   item->currency, recurring_text(task->arena, &subscription->stripe)),
-	        &rows));
+	TRY(db_run(operation->db, task, &statements[STORE],
+	           PARAMETERS(customer_id, stripe->id, bought->plan, stripe->status,
+	                      param_time(task, trial_end_of(subscription, now)),
+	                      param_time(task, item->period_end),
+	                      past_due ? param_time(task, since) : NULL,
+	                      param_bool(stripe->cancel_at_period_end),
+	                      param_time(task, stripe->cancel_at),
+	                      param_time(task, stripe->canceled_at),
+	                      param_time(task, stripe->ended_at), item->price_id,
+	                      param_time(task, stripe->created.known ? stripe->created : now),
+	                      param_time(task, now), past_due ? stripe->unpaid_invoice : NULL,
+	                      stripe->pause_behavior,
+	                      param_time(task, stripe->pause_resumes_at),
+	                      param_bool(pause_ends_access(operation, stripe)),
+	                      param_int(task, bought->purchase.quantity),
+	                      purchase_addons_text(task->arena, &operation->billing->plans,
+	                                           &bought->purchase),
+	                      item->interval,
+	                      item->interval_count > 0 ? param_int(task, item->interval_count)
+	                                               : NULL,
+	                      item->currency,
+	                      recurring_text(task->arena, &subscription->stripe, NULL)),
+	           &rows));
 	*changed = rows > 0;
 	return FAIL_NONE;
 }
@@ -186,7 +187,8 @@ keep_recurring(struct operation *operation, const struct sold_subscription *subs
                const struct synced_subscription *before)
 {
 	struct task *task = operation->task;
-	const char *recurring = recurring_text(task->arena, &subscription->stripe);
+	const char *recurring =
+	        recurring_text(task->arena, &subscription->stripe, before->recurring);
 
 	if (text_equal(recurring, before->recurring) ||
 	    stripe_status_is_final(subscription->stripe.status))

@@ -138,8 +138,8 @@ stripe_sync_subscription(struct operation *operation, const struct sync_target *
 		return customer_of_stripe(operation, target->customer, target->id, NULL,
 		                          customer_id);
 	}
-	TRY(fetch(operation, target, "/v1/subscriptions/%s", "expand[0]=latest_invoice", false,
-	          &object, &gone));
+	TRY(fetch(operation, target, "/v1/subscriptions/%s",
+	          "expand[0]=latest_invoice&expand[1]=customer", false, &object, &gone));
 	if (gone) {
 		*out = SYNC_CHANGED;
 		TRY(customer_of_stripe(operation, target->customer, target->id, NULL,

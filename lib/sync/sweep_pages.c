@@ -323,6 +323,7 @@ compare_listed(struct operation *operation, struct stripe_sweep *sweep, bool *la
 	size_t count = 0;
 	const char **ids;
 
+	stripe_form_string(&form, "expand[0]", "data.customer");
 	TRY(fetch_page(operation, sweep, "/v1/subscriptions", &form, &data, last));
 	ids = arena_array(arena, json_view_count(&data) + 1, sizeof(*ids));
 	for (bool more = json_view_first(&data, &item); more; more = json_view_next(&item))
@@ -338,7 +339,8 @@ compare_unlisted(struct operation *operation, struct stripe_sweep *sweep,
 	const char *id = ours->stripe_subscription_id;
 	struct sold_subscription theirs;
 	struct json_view object;
-	enum fail kind = stripe_fetch(operation, "/v1/subscriptions/%s", id, NULL, &object);
+	enum fail kind = stripe_fetch(operation, "/v1/subscriptions/%s", id,
+	                              "expand[0]=customer", &object);
 
 	if (kind == FAIL_NOT_FOUND) {
 		task_clear(operation->task);

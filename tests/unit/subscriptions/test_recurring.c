@@ -12,7 +12,7 @@
 	"{'id':'sub_1','object':'subscription','customer':'cus_1','status':'active',"          \
 	"'currency':'usd','created':1739580000,'metadata':{'customer_id':'OURS'},"             \
 	"'items':{'data':[" items "]}" more "}"
-#define FOREVER(value) "{'id':'di_1','coupon':{'id':'c','duration':'forever'," value "}}"
+#define FOREVER(value) "{'id':'di_1','coupon':{'duration':'forever'," value "}}"
 #define ONCE "{'id':'di_2','coupon':{'id':'c','duration':'once','percent_off':50}}"
 
 /* The monthly value of what is stored for the customer's subscription. */
@@ -129,6 +129,152 @@ START_TEST(test_discounts_are_fetched)
 }
 END_TEST
 
+#define OF(id, product, amount)                                                                \
+	"{'id':'" id                                                                           \
+	"','quantity':1,'price':{'id':'price_s','currency':'usd','product':'" product          \
+	"','unit_amount':" amount ",'recurring':{'interval':'month',"                          \
+	"'interval_count':1}}}"
+#define NAMED(coupon) "{'id':'di_1','source':{'type':'coupon','coupon':'" coupon "'}}"
+#define OWN(list) ",'discounts':[" list "]"
+/* The customer's discount, as the expanded customer shows it. */
+#define CUSTOMERS(discount)                                                                    \
+	",'customer':{'id':'cus_1','object':'customer','discount':" discount "}"
+#define COUPON(values) "{'id':'c','object':'coupon'," values "}"
+#define LASTS "'duration':'forever',"
+#define LIMITED ",'applies_to':{'products':['prod_a']}"
+#define TWO OF("a", "prod_a", "4000") "," OF("b", "prod_b", "6000")
+
+static const struct {
+	const char *items, *more, *coupons[2], *value;
+	bool uncounted;
+} deals[] = {
+        /* A discount of the customer counts unless the subscription has one of its own. */
+        {TWO, CUSTOMERS(NAMED("c")), {COUPON(LASTS "'percent_off':10")}, "9000", false},
+        {TWO, CUSTOMERS("null"), {NULL}, "10000", false},
+        {TWO,
+         CUSTOMERS(NAMED("c")) OWN(NAMED("d")),
+         {COUPON(LASTS "'percent_off':50")},
+         "5000",
+         false},
+        {TWO,
+         CUSTOMERS(NAMED("c")) OWN(NAMED("d")),
+         {COUPON("'duration':'once','percent_off':50")},
+         "10000",
+         false},
+        {TWO,
+         CUSTOMERS("{'id':'di_1','coupon':{'id':'c','duration':'forever','percent_off':10}}"),
+         {COUPON(LASTS "'percent_off':10")},
+         "9000",
+         false},
+        /* Only discounts that last count. */
+        {TWO,
+         CUSTOMERS(NAMED("c")),
+         {COUPON("'duration':'repeating','duration_in_months':12,'percent_off':10")},
+         "10000",
+         false},
+        {TWO, OWN(NAMED("c")), {COUPON(LASTS "'percent_off':100")}, "0", false},
+        /* A discount limited to products reduces no other item. */
+        {TWO, OWN(NAMED("c")), {COUPON(LASTS "'percent_off':50" LIMITED)}, "8000", false},
+        {TWO,
+         OWN(NAMED("c")),
+         {COUPON(LASTS "'amount_off':5000,'currency':'usd'" LIMITED)},
+         "6000",
+         false},
+        {OF("b", "prod_b", "6000"),
+         OWN(NAMED("c")),
+         {COUPON(LASTS "'percent_off':50" LIMITED)},
+         "6000",
+         false},
+        {OF("a", "prod_a", "4000") "," OF("b", "prod_a", "6000"),
+         OWN(NAMED("c")),
+         {COUPON(LASTS "'amount_off':5000,'currency':'usd'" LIMITED)},
+         "5000",
+         false},
+        {OF("a", "prod_a", "4000") "," TWO,
+         OWN(NAMED("c")),
+         {COUPON(LASTS "'amount_off':5000,'currency':'usd'" LIMITED)},
+         "14000",
+         true},
+        {TWO,
+         OWN(NAMED("c") "," NAMED("d")),
+         {COUPON(LASTS "'percent_off':50" LIMITED), COUPON(LASTS "'percent_off':10")},
+         "7200",
+         false},
+        {TWO,
+         OWN(NAMED("c") "," NAMED("d")),
+         {COUPON(LASTS "'amount_off':1000,'currency':'usd'"),
+          COUPON(LASTS "'percent_off':50" LIMITED)},
+         "9000",
+         true},
+        /* In the order in which they are listed. */
+        {TWO,
+         OWN(NAMED("c") "," NAMED("d")),
+         {COUPON(LASTS "'amount_off':1000,'currency':'usd'"), COUPON(LASTS "'percent_off':50")},
+         "4500",
+         false},
+        {TWO,
+         OWN(NAMED("d") "," NAMED("c")),
+         {COUPON(LASTS "'percent_off':50"), COUPON(LASTS "'amount_off':1000,'currency':'usd'")},
+         "4000",
+         false},
+        /* An amount of another currency. */
+        {TWO,
+         OWN(NAMED("c")),
+         {COUPON(LASTS "'amount_off':900,'currency':'eur'"),
+          COUPON(LASTS "'amount_off':900,'currency':'eur','currency_options':{'usd':"
+                       "{'amount_off':1000}}")},
+         "9000",
+         false},
+        {TWO,
+         OWN(NAMED("c")),
+         {COUPON(LASTS "'amount_off':900,'currency':'eur'"),
+          COUPON(LASTS "'amount_off':900,'currency':'eur'")},
+         "10000",
+         true},
+};
+
+START_TEST(test_deals)
+{
+	const char *const *coupons = deals[_i].coupons;
+	const char *sold =
+	        arena_printf(task.arena, SOLD("%s", "%s"), deals[_i].items, deals[_i].more);
+
+	SCRIPT({.status = 200, .body = sold}, {.status = 200, .body = coupons[0]},
+	       {.status = 200, .body = coupons[1]});
+	receive("evt_1");
+	ck_assert_str_eq(value_of(stored()), deals[_i].value);
+	ck_assert(deals[_i].uncounted == (strstr(stored(), "\"uncounted\"") != NULL));
+	ck_assert_uint_eq(world.asked_count,
+	                  1 + (size_t)(coupons[0] != NULL) + (size_t)(coupons[1] != NULL));
+}
+END_TEST
+
+/* An object that does not show the customer says nothing of the customer's discount, which stays. */
+START_TEST(test_an_inherited_discount_stays)
+{
+	const char *shows = SOLD(OF("a", "prod_a", "4000"), CUSTOMERS(NAMED("c")));
+	const char *changed = SOLD(OF("a", "prod_a", "8000"), "");
+	const char *without = SOLD(OF("a", "prod_a", "8000"), CUSTOMERS("null"));
+	struct stripe_subscription subscription;
+	struct json_view object;
+
+	SCRIPT({.status = 200, .body = shows}, BODY(COUPON(LASTS "'percent_off':25")),
+	       {.status = 200, .body = changed}, {.status = 200, .body = without});
+	receive("evt_1");
+	ck_assert_str_eq(value_of(stored()), "3000");
+	receive("evt_2");
+	ck_assert_str_eq(value_of(stored()), "6000");
+	shows = flow_body(SOLD(OF("a", "prod_a", "8000"), CUSTOMERS(NAMED("c"))));
+	ck_assert(json_view_read_foreign(task.arena, shows, strlen(shows), &object));
+	ck_assert(stripe_subscription_read(&object, &subscription));
+	ck_assert_str_eq(recurring_listed(task.arena, &subscription, stored()), stored());
+	receive("evt_3");
+	ck_assert_str_eq(value_of(stored()), "8000");
+	/* A list shows that the customer has a discount again. */
+	ck_assert_str_ne(recurring_listed(task.arena, &subscription, stored()), stored());
+}
+END_TEST
+
 /* Nothing can be known of a coupon that was deleted: its discount counts as untold. */
 START_TEST(test_deleted_coupon)
 {
@@ -176,6 +322,8 @@ main(void)
 	tcase_add_checked_fixture(tcase, flow_setup, flow_teardown);
 	tcase_set_timeout(tcase, 60);
 	tcase_add_loop_test(tcase, test_values, 0, sizeof(lives) / sizeof(*lives));
+	tcase_add_loop_test(tcase, test_deals, 0, sizeof(deals) / sizeof(*deals));
+	tcase_add_test(tcase, test_an_inherited_discount_stays);
 	tcase_add_test(tcase, test_discounts_are_fetched);
 	tcase_add_test(tcase, test_deleted_coupon);
 	tcase_add_test(tcase, test_an_upgrade_opens);
