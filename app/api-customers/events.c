@@ -5,6 +5,7 @@
 
 #include "api/handlers.h"
 #include "api/render.h"
+#include "base/text.h"
 #include "billing/customer_ids.h"
 
 enum { TEXT_MAX = 100 };
@@ -14,12 +15,22 @@ struct events_input {
 	const char *cursor;
 	const char *type;
 	const char *customer_id;
+	const char *order;
 };
+
+static const char *
+check_order(const char *order)
+{
+	return text_equal(order, "oldest") || text_equal(order, "newest")
+	               ? NULL
+	               : "must be oldest or newest";
+}
 
 const struct field events_query[] = {
         PAGE_FIELDS(struct events_input, PAGE_ROWS_MAX, PAGE_ROWS_USUAL),
         FIELD(struct events_input, type, .check = event_type_check),
         FIELD(struct events_input, customer_id, .min = 1, .max = TEXT_MAX),
+        FIELD(struct events_input, order, .check = check_order),
         FIELD_END(struct events_input),
 };
 
@@ -48,7 +59,9 @@ enum fail
 list_events(struct call *call)
 {
 	const struct events_input *input = call->query;
-	struct event_filter filter = {.type = input->type, .customer_id = input->customer_id};
+	struct event_filter filter = {.type = input->type,
+	                              .customer_id = input->customer_id,
+	                              .newest_first = text_equal(input->order, "newest")};
 	struct operation *operation = &call->operation;
 	const struct event *rows;
 	struct json_out json;

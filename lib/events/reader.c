@@ -20,26 +20,36 @@
 
 /* $1, $2 the cursor  $3 limit  $4, $5 time  $6 types, NULL for all. With the inner limit the planner
  * knows that few rows are read. */
-#define DUE(condition)                                                                         \
+#define PAGE(is_behind, order, condition)                                                      \
 	"SELECT " EVENT_COLUMNS "FROM (SELECT position, number, event_id, type, customer_id, " \
 	"sequence, created_at, data FROM events "                                              \
-	"WHERE (position, number) > ($1::bigint, $2::bigint) "                                 \
+	"WHERE (position, number) " is_behind " ($1::bigint, $2::bigint) "                     \
 	"AND position < " HORIZON_NOW                                                          \
 	"AND created_at >= COALESCE($4::timestamptz, '-infinity') "                            \
 	"AND created_at < COALESCE($5::timestamptz, 'infinity') "                              \
-	"AND ($6::text[] IS NULL OR type = ANY ($6)) " condition                               \
-	"ORDER BY position, number LIMIT 1001) AS due "                                        \
-	"ORDER BY position, number LIMIT $3::bigint"
+	"AND ($6::text[] IS NULL OR type = ANY ($6)) " condition "ORDER BY " order             \
+	" LIMIT 1001) AS due ORDER BY " order " LIMIT $3::bigint"
+#define OLDEST_FIRST(condition) PAGE(">", "position, number", condition)
+#define NEWEST_FIRST(condition) PAGE("<", "position DESC, number DESC", condition)
 
-/* By the narrowest filter that is given, each of which has an index. */
-enum { ALL, OF_CUSTOMER, OF_TYPE, OF_BOTH, FIND, NOW };
+#define ONE_CUSTOMER "AND customer_id = $7 "
+#define ONE_TYPE "AND type = $7 "
+#define ONE_OF_BOTH "AND customer_id = $7 AND type = $8 "
+
+/* By the narrowest filter that is given, each of which has an index; FILTERS further on the newest
+ * first. */
+enum { ALL, OF_CUSTOMER, OF_TYPE, OF_BOTH, FILTERS, FIND = 2 * FILTERS, NOW };
 
 static const struct statement statements[] = {
-        [ALL] = {"event_page", EVENT, .sql = DUE("")},
-        [OF_CUSTOMER] = {"event_page_of_customer", EVENT, .sql = DUE("AND customer_id = $7 ")},
-        [OF_TYPE] = {"event_page_of_type", EVENT, .sql = DUE("AND type = $7 ")},
-        [OF_BOTH] = {"event_page_of_both", EVENT,
-                     .sql = DUE("AND customer_id = $7 AND type = $8 ")},
+        [ALL] = {"event_page", EVENT, .sql = OLDEST_FIRST("")},
+        [OF_CUSTOMER] = {"event_page_of_customer", EVENT, .sql = OLDEST_FIRST(ONE_CUSTOMER)},
+        [OF_TYPE] = {"event_page_of_type", EVENT, .sql = OLDEST_FIRST(ONE_TYPE)},
+        [OF_BOTH] = {"event_page_of_both", EVENT, .sql = OLDEST_FIRST(ONE_OF_BOTH)},
+        [FILTERS + ALL] = {"event_newest", EVENT, .sql = NEWEST_FIRST("")},
+        [FILTERS + OF_CUSTOMER] = {"event_newest_of_customer", EVENT,
+                                   .sql = NEWEST_FIRST(ONE_CUSTOMER)},
+        [FILTERS + OF_TYPE] = {"event_newest_of_type", EVENT, .sql = NEWEST_FIRST(ONE_TYPE)},
+        [FILTERS + OF_BOTH] = {"event_newest_of_both", EVENT, .sql = NEWEST_FIRST(ONE_OF_BOTH)},
         [FIND] = {"event_find", EVENT,
                   .sql = "SELECT " EVENT_COLUMNS "FROM events WHERE event_id = $1::uuid"},
         [NOW] = {"event_cursor_now", ROWS_WITH(struct event_cursor, position, number),
@@ -83,7 +93,8 @@ event_batch(struct operation *operation, const struct event_filter *filter,
 	};
 	const size_t given[] = {[ALL] = 6, [OF_CUSTOMER] = 7, [OF_TYPE] = 7, [OF_BOTH] = 8};
 
-	return db_rows(operation->db, task, &statements[statement],
+	return db_rows(operation->db, task,
+	               &statements[statement + (filter->newest_first ? FILTERS : 0)],
 	               (struct parameters){values, given[statement]}, (void *)out, count);
 }
 
@@ -115,6 +126,8 @@ event_page(struct operation *operation, const struct event_filter *filter, struc
 	TRY(event_cursor_read(task, page, &behind));
 	if (page->id != NULL)
 		*last = page_cursor(task, page->at, page->id);
+	else if (filter->newest_first)
+		behind = (struct event_cursor){INT64_MAX, INT64_MAX};
 	TRY(event_batch(operation, filter, behind, page->limit + 1, out, count));
 	more = page_has_next(page, count);
 	if (*count > 0)

@@ -38,9 +38,10 @@ struct event_filter {
 	bool customers_only; /* only types that a customer may see */
 	struct instant from; /* created at this time or later */
 	struct instant to;   /* created before */
+	bool newest_first;   /* the cursor is the place before all that is read */
 };
 
-/* A page of the log, the oldest event first. `page` was read from a cursor of this list, or is the
+/* A page of the log. `page` was read from a cursor of this list, or is the
  * first. `*last` is the cursor behind the last event, which can be asked for at any later time; NULL
  * when there is none yet. */
 enum fail event_page(struct operation *operation, const struct event_filter *filter,

@@ -1,13 +1,13 @@
 // usage.js: the use of each day, as a chart and as the table that it is drawn from.
 import { address, get } from "/shared/api.js";
-import { chart } from "/shared/charts.js";
+import { chart, everyDay } from "/shared/charts.js";
 import { day, field, fill, h, number, part, values } from "/shared/ui.js";
 import { nameWords } from "/shared/words.js";
 
 const DAY_MS = 86400000;
 const SPANS = [["30", "30 days"], ["90", "90 days"], ["365", "12 months"]];
 
-const valueOf = (one, what) => (what === "devices" ? one.active_devices_peak : one.metrics[what]) ?? null;
+const valueOf = (one, what) => (what === "devices" ? one.active_devices_peak : one.metrics?.[what]) ?? null;
 
 async function showSpan(account, what, label, count) {
   const from = new Date(Date.now() - (count - 1) * DAY_MS).toISOString().slice(0, 10);
@@ -15,9 +15,10 @@ async function showSpan(account, what, label, count) {
   const known = days.filter((one) => valueOf(one, what) !== null);
   if (known.length === 0)
     return h("p", { class: "empty" }, "Nothing was reported in this time.");
+  const all = everyDay(known);
   return chart({
     title: `${label} of each day (UTC)`, type: "bar", head: "Day", format: number,
-    labels: known.map((one) => day(one.date)), series: [{ name: label, values: known.map((one) => valueOf(one, what)) }],
+    labels: all.map((one) => day(one.date)), series: [{ name: label, values: all.map((one) => valueOf(one, what)) }],
   });
 }
 

@@ -1,27 +1,35 @@
-// audit.js: the audit trail, newest first, and the part of it that is about one customer.
+// audit.js: the audit trail, newest first.
 
 import { pages } from "/shared/api.js";
-import { field, h, pagedTable, part, time, values, title, words } from "/shared/ui.js";
+import { customerLink, field, h, ident, pagedTable, part, time, values, title, words } from "/shared/ui.js";
 
-const difference = (entry) => {
+const LONG = 90;
+
+/** The values that the entry changed, folded where they are many. */
+export function difference(entry) {
   if (!entry.before && !entry.after) return entry.detail || "–";
-  const names = new Set([...Object.keys(entry.before || {}), ...Object.keys(entry.after || {})]);
-  const said = [...names].filter((name) => JSON.stringify(entry.before?.[name]) !== JSON.stringify(entry.after?.[name]))
-    .map((name) => `${words(name)}: ${JSON.stringify(entry.before?.[name] ?? null)} → ${JSON.stringify(entry.after?.[name] ?? null)}`);
-  return h("span", {}, entry.detail ? h("span", {}, entry.detail, h("br")) : null, h("code", {}, said.join("; ")));
-};
+  const value = (side, name) => JSON.stringify(side?.[name] ?? null);
+  const names = [...new Set([...Object.keys(entry.before || {}), ...Object.keys(entry.after || {})])]
+    .filter((name) => value(entry.before, name) !== value(entry.after, name));
+  const said = names.map((name) => `${words(name)}: ${value(entry.before, name)} → ${value(entry.after, name)}`).join("; ");
+  return h("div", {}, entry.detail ? h("p", {}, entry.detail) : null,
+    said.length > LONG ? h("details", {}, h("summary", {}, `${names.length} ${names.length === 1 ? "value" : "values"}`), h("code", {}, said)) : h("code", {}, said));
+}
+
+/** The id of what was changed. */
+export const subject = (entry) => (entry.subject ? ident(entry.subject) : "–");
 
 /** The table of entries; `filter` as the API takes it. */
-export const auditTable = (filter) => part(() => pagedTable({
+const auditTable = (filter) => part(() => pagedTable({
   caption: "Entries, newest first",
   empty: "There is no such entry.",
   columns: [
     { name: "Time", head: true, show: (row) => time(row.happened_at) },
     { name: "Action", show: (row) => title(row.action) },
-    { name: "By", show: (row) => h("code", {}, row.actor) },
-    ...(filter.customer_id ? [] : [{ name: "Customer", show: (row) => (row.customer_id ? h("a", { href: `#/customer/${row.customer_id}` }, h("code", {}, `${row.customer_id.slice(0, 13)}…`)) : "–") }]),
-    { name: "Subject", show: (row) => (row.subject ? h("code", {}, row.subject) : "–") },
-    { name: "What changed", show: difference },
+    { name: "By", show: (row) => ident(row.actor) },
+    { name: "Customer", show: (row) => customerLink(row) },
+    { name: "Subject", show: subject },
+    { name: "What changed", wide: true, show: difference },
   ],
 }, pages("/api/audit", { limit: 50, ...filter }, "entries")), "Loading the audit trail");
 

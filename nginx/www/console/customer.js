@@ -1,11 +1,12 @@
 // customer.js: one customer: what it has, why, and what can be done about it.
 
 import { address, get, pages } from "/shared/api.js";
-import { ago, badge, card, errorBox, facts, h, meter, money, number, pagedTable, part, table, time, title, words } from "/shared/ui.js";
-import { auditTable } from "./audit.js";
+import { ago, badge, card, errorBox, facts, h, meter, money, number, pagedTable, part, table, time, words } from "/shared/ui.js";
+import { isUnbounded } from "/shared/words.js";
 import * as actions from "./actions.js";
 import { editOverrides } from "./override.js";
 import { contracts } from "./contract.js";
+import { timeline } from "./timeline.js";
 
 const TABS = [
   ["", "Summary"], ["licences", "Licences"], ["installations", "Installations"], ["usage", "Usage"],
@@ -53,7 +54,7 @@ function subscriptionCard(subscription, entitlements, context) {
     context.mayChange && actions.subscriptionButtons(s, context));
 }
 
-const valueWords = (value) => (value === true ? "yes" : value === false ? "no" : value === null ? "no bound" : typeof value === "number" ? number(value) : String(value));
+const valueWords = (value) => (value === true ? "yes" : value === false ? "no" : isUnbounded(value) ? "no bound" : typeof value === "number" ? number(value) : String(value));
 
 function entitlementsCard(entitlements, overrides, context) {
   const rows = [...Object.entries(entitlements.features), ...Object.entries(entitlements.limits)].map(([name, one]) => ({ name, ...one }));
@@ -96,9 +97,9 @@ async function summary(context) {
 }
 
 const levels = (limits) => [["Devices", limits.devices], ["Installations", limits.instances], ["Not for production", limits.non_production],
-  ...Object.entries(limits.metrics).map(([name, level]) => [title(name), level])]
+  ...Object.entries(limits.metrics)]
   .filter(([, level]) => level)
-  .map(([name, level]) => h("div", {}, h("h3", {}, name), meter(level.current, level.max, name)));
+  .map(([name, level]) => h("div", {}, h("h3", {}, name), meter(level.current, isUnbounded(level.max) ? null : level.max, name)));
 
 const licences = (context) => h("div", { class: "card stack" }, h("h2", {}, "Licences"),
   part(() => pagedTable({
@@ -159,18 +160,6 @@ const keys = (context) => h("div", { class: "card stack" }, h("h2", {}, "API key
     ],
   }).element),
   context.mayChange && h("div", { class: "row" }, h("button", { type: "button", onclick: () => actions.makeKey(context) }, "Make a key …")));
-
-const timeline = (context) => h("div", { class: "stack" },
-  card("Events", part(() => pagedTable({
-    caption: "Events of this customer, oldest first", empty: "Nothing has happened yet.",
-    columns: [
-      { name: "Event", head: true, show: (row) => row.type },
-      { name: "Time", show: (row) => time(row.created_at) },
-      { name: "Number", number: true, show: (row) => number(row.sequence) },
-      { name: "Object", show: (row) => h("details", {}, h("summary", {}, "Show"), h("code", {}, JSON.stringify(row.data))) },
-    ],
-  }, pages("/api/events", { customer_id: context.id, limit: 50 }, "events")), "Loading events")),
-  card("Audit trail", auditTable({ customer_id: context.id })));
 
 const SHOWN = { "": summary, licences, installations, usage, invoices, contracts, keys, timeline };
 

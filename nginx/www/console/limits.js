@@ -1,16 +1,19 @@
 // limits.js: customers who are near a limit of their plan, or over it: those who outgrow it.
 
 import { get, pages } from "/shared/api.js";
-import { ago, card, day, field, h, meter, number, pagedTable, part, title } from "/shared/ui.js";
+import { ago, card, day, field, h, meter, number, pagedTable, part } from "/shared/ui.js";
 import { chart } from "/shared/charts.js";
 import { definitions, saveCsv } from "./revenue.js";
+
+// The others are metrics, named as in the file of plans.
+const NAMES = { devices: "Devices", instances: "Installations" };
 
 const near = (above) => part(() => pagedTable({
   caption: "The highest share first", empty: "No customer is so near a limit.",
   columns: [
     { name: "Customer", head: true, show: (row) => h("a", { href: `#/customer/${row.customer_id}` }, row.company_name || row.email || row.customer_id) },
-    { name: "Limit", show: (row) => title(row.limit) },
-    { name: "Used", show: (row) => meter(Number(row.used), row.max, title(row.limit)) },
+    { name: "Limit", show: (row) => NAMES[row.limit] ?? row.limit },
+    { name: "Used", show: (row) => meter(Number(row.used), row.max, NAMES[row.limit] ?? row.limit) },
     { name: "Share", number: true, show: (row) => `${number(row.percent)} %` },
     { name: "Measured", show: (row) => ago(row.measured_at) },
   ],

@@ -1,7 +1,7 @@
 // overview.js: the first page: how much comes in, who may leave, whose trial ends, and what needs a hand.
 
 import { get } from "/shared/api.js";
-import { ago, badge, card, h, month, number, part, table, title, words } from "/shared/ui.js";
+import { ago, badge, card, customerLink, h, month, number, part, table, title, words } from "/shared/ui.js";
 import { readiness } from "./health.js";
 import { definitions, figure, figures } from "./revenue.js";
 
@@ -61,7 +61,7 @@ const latest = () => card("Latest changes", part(async () => {
     caption: "Latest changes", hideCaption: true, rows: entries,
     columns: [
       { name: "Change", head: true, show: (row) => title(row.action) },
-      { name: "Customer", show: (row) => (row.customer_id ? h("a", { href: `#/customer/${row.customer_id}` }, h("code", {}, `${row.customer_id.slice(0, 13)}…`)) : "–") },
+      { name: "Customer", show: customerLink },
       { name: "When", show: (row) => ago(row.happened_at) },
     ],
   }).element;

@@ -1,7 +1,7 @@
 // stripe.js: what waits for a hand between Stripe and this service: parked events, calls and meter events, and prices that no plan has.
 
 import { address, get, newOnce, post, put } from "/shared/api.js";
-import { card, dialog, field, h, notice, number, part, table, time, words } from "/shared/ui.js";
+import { card, customerLink, dialog, field, h, ident, notice, number, part, table, time, words } from "/shared/ui.js";
 import { changeInTwoSteps } from "./preview.js";
 
 async function then(promise, text, reload) {
@@ -23,8 +23,6 @@ const dismiss = (id, reload) => then(dialog({
   label: "Dismiss", danger: true, act: (given) => post(address("/api/stripe/parked", id, "dismiss"), given, { once: newOnce() }),
 }), "It is dismissed.", reload);
 
-const customer = (row) => (row.customer_id ? h("a", { href: `#/customer/${row.customer_id}` }, h("code", {}, `${row.customer_id.slice(0, 13)}…`)) : "–");
-
 const actions = (id, { mayChange, reload }) => (mayChange ? [{
   name: "Action",
   show: (row) => h("span", { class: "row" },
@@ -39,7 +37,7 @@ function parked(context) {
       card("Parked events", table({
         caption: "Events of Stripe that could not be processed", rows: found.events, empty: "None.",
         columns: [
-          { name: "Event", head: true, show: (row) => h("code", {}, row.event_id) }, { name: "Type", show: (row) => row.type }, { name: "Customer", show: customer },
+          { name: "Event", head: true, show: (row) => ident(row.event_id) }, { name: "Type", show: (row) => row.type }, { name: "Customer", show: customerLink },
           { name: "Received", show: (row) => time(row.received_at) }, { name: "Tries", number: true, show: (row) => number(row.attempts) }, { name: "Why", show: (row) => words(row.error) },
           ...actions("event_id", context),
         ],
@@ -47,7 +45,7 @@ function parked(context) {
       card("Parked calls", table({
         caption: "Requests to Stripe that did not succeed", rows: found.calls, empty: "None.",
         columns: [
-          { name: "Call", head: true, show: (row) => h("code", {}, row.call_id) }, { name: "Kind", show: (row) => words(row.kind) }, { name: "Customer", show: customer },
+          { name: "Call", head: true, show: (row) => ident(row.call_id) }, { name: "Kind", show: (row) => words(row.kind) }, { name: "Customer", show: customerLink },
           { name: "Made", show: (row) => time(row.created_at) }, { name: "Tries", number: true, show: (row) => number(row.attempts) }, { name: "Why", show: (row) => row.error_message || words(row.error) },
           ...actions("call_id", context),
         ],
@@ -55,8 +53,8 @@ function parked(context) {
       card("Parked meter events", table({
         caption: "Use that Stripe did not count", rows: found.meter_events, empty: "None.",
         columns: [
-          { name: "Meter event", head: true, show: (row) => h("code", {}, row.meter_event_id) }, { name: "Customer", show: customer }, { name: "Day", show: (row) => row.day },
-          { name: "Metric", show: (row) => words(row.metric) }, { name: "Value", number: true, show: (row) => row.value }, { name: "Why", show: (row) => words(row.error) },
+          { name: "Meter event", head: true, show: (row) => ident(row.meter_event_id) }, { name: "Customer", show: customerLink }, { name: "Day", show: (row) => row.day },
+          { name: "Metric", show: (row) => row.metric }, { name: "Value", number: true, show: (row) => row.value }, { name: "Why", show: (row) => words(row.error) },
           ...actions("meter_event_id", context),
         ],
       }).element));
@@ -89,7 +87,7 @@ const unknown = (context) => card("Prices that no plan has", part(async () => ta
   caption: "Subscriptions that are paid at an unknown price", empty: "None: each price has its plan.",
   rows: (await get("/api/stripe/unknown-prices")).unknown_prices,
   columns: [
-    { name: "Price", head: true, show: (row) => h("code", {}, row.price_id) }, { name: "Subscription", show: (row) => h("code", {}, row.stripe_subscription_id) }, { name: "Customer", show: customer },
+    { name: "Price", head: true, show: (row) => ident(row.price_id) }, { name: "Subscription", show: (row) => ident(row.stripe_subscription_id) }, { name: "Customer", show: customerLink },
     { name: "Status", show: (row) => words(row.status) }, { name: "Keeps", show: (row) => row.plan }, { name: "Since", show: (row) => time(row.first_seen_at) },
     ...(context.mayChange ? [{ name: "Action", show: (row) => h("button", { type: "button", onclick: () => map(row, context.reload).catch((fault) => notice(fault.message, "bad")) }, "Map …") }] : []),
   ],

@@ -1,24 +1,25 @@
 // usage.js: what a customer's installations used, day by day.
 
 import { address, get } from "/shared/api.js";
-import { card, day, field, h, number, part, title } from "/shared/ui.js";
-import { chart } from "/shared/charts.js";
+import { card, day, field, h, number, part } from "/shared/ui.js";
+import { chart, everyDay } from "/shared/charts.js";
 
 const before = (days) => new Date(Date.now() - days * 86400000).toISOString().slice(0, 10);
 
 async function charts(id, days) {
   const found = await get(address("/api/usage", id, "daily", { from: before(days) }));
   if (found.days.length === 0) return h("p", { class: "empty" }, "Nothing was reported in this time.");
-  const labels = found.days.map((one) => day(one.date));
   const metrics = new Set(found.days.flatMap((one) => Object.keys(one.metrics)));
+  const all = everyDay(found.days);
+  const labels = all.map((one) => day(one.date));
   return h("div", { class: "grid" },
     card("Devices", chart({
       title: "Devices, most of each day", labels, format: number,
-      series: [{ name: "Active", values: found.days.map((one) => one.active_devices_peak) }, { name: "All", values: found.days.map((one) => one.total_devices_peak) }],
+      series: [{ name: "Active", values: all.map((one) => one.active_devices_peak) }, { name: "All", values: all.map((one) => one.total_devices_peak) }],
     })),
-    [...metrics].map((name) => card(title(name), chart({
-      title: `${title(name)}, sum of each day`, type: "bar", labels, format: number,
-      series: [{ name: title(name), values: found.days.map((one) => one.metrics[name] ?? 0) }],
+    [...metrics].map((name) => card(name, chart({
+      title: `${name}, of each day`, type: "bar", labels, format: number,
+      series: [{ name, values: all.map((one) => one.metrics?.[name]) }],
     }))));
 }
 

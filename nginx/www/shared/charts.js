@@ -31,9 +31,23 @@ function configuration(Chart, { type, labels, series, format, stacked }) {
         legend: { display: series.length > 1, labels: { color: colour("--text"), boxWidth: 12 } },
         tooltip: { callbacks: { label: (item) => `${item.dataset.label}: ${format(item.raw)}` } },
       },
-      scales: { x: scale, y: { ...scale, beginAtZero: true, ticks: { ...scale.ticks, callback: (value) => format(value) } } },
+      scales: { x: scale, y: { ...scale, beginAtZero: true, ticks: { ...scale.ticks, autoSkip: false, maxTicksLimit: 7, callback: (value) => format(value) } } },
     },
   };
+}
+
+const DAY_MS = 86400000;
+
+/** The days from the first one to the last, in order; those between without numbers are { date } alone. */
+export function everyDay(days) {
+  const known = new Map(days.map((one) => [one.date, one]));
+  const dates = [...known.keys()].sort();
+  const all = [];
+  for (let at = Date.parse(dates[0]); at <= Date.parse(dates.at(-1)); at += DAY_MS) {
+    const date = new Date(at).toISOString().slice(0, 10);
+    all.push(known.get(date) ?? { date });
+  }
+  return all;
 }
 
 /**

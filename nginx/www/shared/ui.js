@@ -117,12 +117,18 @@ export function meter(used, most, label) {
 export const card = (title, ...children) =>
   h("section", { class: "card", "aria-label": title }, h("h2", {}, title), children);
 
+/** An id in one line, which a narrow column shortens; its title is the whole. */
+export const ident = (text) => h("code", { class: "ident", title: text }, text);
+
+/** A row's customer by its id, as a link. */
+export const customerLink = (row) => (row.customer_id ? h("a", { href: `#/customer/${row.customer_id}` }, ident(row.customer_id)) : "–");
+
 /** Pairs of a name and a value: facts([["Plan", "starter"], ...]). */
 export const facts = (pairs) =>
   h("dl", { class: "facts" }, pairs.filter(Boolean).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value ?? "–")]));
 
 /**
- * A table. A column is { name, show(row), number?, head? }. A narrow window shows each row as a card.
+ * A table. A column is { name, show(row), number?, head?, wide? }. A narrow window shows each row as a card.
  * `caption` says what the table has, for eyes and screen readers.
  */
 export function table({ caption, columns, rows, empty = "There is nothing here.", hideCaption = false }) {
@@ -135,7 +141,7 @@ export function table({ caption, columns, rows, empty = "There is nothing here."
   const none = h("p", { class: "empty" }, empty);
   const add = (more) => {
     body.append(...more.map((row) => h("tr", {}, columns.map((column) =>
-      h(column.head ? "th" : "td", { scope: column.head ? "row" : null, class: column.number ? "number" : "", "data-label": column.name },
+      h(column.head ? "th" : "td", { scope: column.head ? "row" : null, class: column.number ? "number" : column.wide ? "wide" : "", "data-label": column.name },
         h("span", {}, column.show(row) ?? "–"))))));
     none.hidden = body.childElementCount > 0;
     element.hidden = !none.hidden;

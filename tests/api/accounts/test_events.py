@@ -141,7 +141,13 @@ def test_filters(api, events_of):
     customer = api.sign_up()
     assert [event["type"] for event in events_of(customer.client, "&type=trial.started")] == [
         "trial.started"]
-    for query in ("type=trial", "type=", "cursor=x", "cursor=eDp5", "limit=0", "limit=101"):
+    oldest = events_of(customer.client)
+    assert events_of(customer.client, "&order=newest") == oldest[::-1]
+    assert events_of(customer.client, "&order=newest&type=trial.started") == oldest[1:2]
+    assert events_of(api.owner, f"&order=newest&customer_id={customer.id}") == oldest[::-1]
+    page = expect(api.owner.get("/api/events?order=newest&type=trial.started&limit=1"), 200)["events"]
+    assert page[0]["created_at"] >= oldest[1]["created_at"]
+    for query in ("type=trial", "type=", "order=", "order=x", "cursor=x", "cursor=eDp5", "limit=0", "limit=101"):
         expect(customer.client.get(f"/api/events?{query}"), 400, "invalid_request")
     for event_id in ("evt_0", "x", "evt_" + "0" * 32, "evt_" + "F" * 32):
         expect(customer.client.get(f"/api/events/{event_id}"), 404, "event_not_found")

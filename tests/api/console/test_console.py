@@ -114,6 +114,11 @@ def test_an_operator_at_work(place, browser):
     told(browser, "its licences are revoked")
     assert expect(customer.client.get(f"/api/subscriptions/{customer.id}"), 200)["subscription"]["status"] == "canceled"
 
+    browser.go(f"#/customer/{customer.id}/timeline")
+    browser.sees("Events and the entries of the audit trail, newest first", "customer.created", "Override set")
+    times = browser.run("return [...document.querySelectorAll('tbody time')].map((one) => one.dateTime)")
+    assert times == sorted(times, reverse=True) and len(times) > 10
+
     browser.go("#/access")
     browser.sees("this browser")
     browser.press("Sign out")
