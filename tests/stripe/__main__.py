@@ -106,8 +106,9 @@ import sys
 import threading
 import time
 
-from standin import catalogue, model, renewal, shapes
+from standin import model, shapes
 from standin.look import look
+from standin.operations import catalogue, renewal
 from standin.server import StandIn
 from standin.state import State
 from standin.wire import Server

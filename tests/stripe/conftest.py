@@ -9,7 +9,8 @@ import threading
 
 import handle
 import pytest
-from standin import catalogue, model, wire
+from standin import model, wire
+from standin.operations import catalogue
 from standin.server import StandIn as Inside
 from standin.state import State
 

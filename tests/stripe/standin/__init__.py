@@ -5,10 +5,9 @@ interface; `../handle.py` drives it from tests.
     state       all of it together, behind one lock, with a clock and an agenda
     parameters  decoding of form bodies and checking against parameters.json
     shapes      objects as the API shows them, in the shape of either generation of versions
+    operations  what each request does: one module for each group of them
+    proration   how the money of part of a period is computed
     wire, server, routes, idempotency, faults, journal    how a request becomes an answer
-    billing, proration, changes, renewal                  how money and time work
-    customers, catalogue, checkout, subscriptions ...     one module for each group of operations
-    lists       pages of objects, and expansion
-    events, courier                                       the event log and signed webhooks
-    pages, control, dump                                  for a person, and for tests
+    courier     the delivery of signed webhooks
+    pages, look, control, dump                            for a person, and for tests
 """

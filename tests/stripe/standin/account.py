@@ -1,6 +1,7 @@
 """The account that the key belongs to. A key of another account finds none of its objects."""
 
-from . import model, renewal
+from . import model
+from .operations import renewal
 from .clock import Agenda
 from .errors import ApiError
 from .state import fresh_tables

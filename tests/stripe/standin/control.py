@@ -6,7 +6,8 @@ import hmac
 import json
 import time
 
-from . import account, billing, cards, checkout, courier, dump, model, refunds, renewal
+from . import account, courier, dump, model
+from .operations import billing, cards, checkout, refunds, renewal
 from .errors import ApiError
 from .shapes import BASIL
 from .wire import Answer

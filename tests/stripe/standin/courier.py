@@ -12,7 +12,8 @@ import threading
 import time
 import urllib.parse
 
-from . import events, shapes
+from . import shapes
+from .operations import events
 
 TIMEOUT = 20
 MAX_LOG = 20_000

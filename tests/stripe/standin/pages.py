@@ -4,8 +4,8 @@ a page that can be reloaded and come back to without doing it again."""
 import html
 import time
 
-from . import billing, cards, checkout, portal, shapes_checkout
-from . import subscriptions
+from .operations import billing, cards, checkout, portal, subscriptions
+from .shapes import checkout as shapes_checkout
 from .errors import ApiError
 from .look import page
 from .wire import Answer

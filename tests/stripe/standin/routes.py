@@ -2,8 +2,9 @@
 
 import re
 
-from . import account, catalogue, checkout, customers, events, invoices, items, meters, portal
-from . import refunds, subscriptions
+from . import account
+from .operations import catalogue, checkout, customers, events, invoices, items
+from .operations import meters, portal, refunds, subscriptions
 
 OPERATIONS = {
     "GET /v1/account": account.retrieve,

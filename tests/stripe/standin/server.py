@@ -8,7 +8,8 @@ import threading
 import traceback
 import urllib.parse
 
-from . import control, idempotency, lists, pages, parameters, renewal, routes, shapes
+from . import control, idempotency, pages, parameters, routes, shapes
+from .operations import lists, renewal
 from .courier import Courier
 from .errors import ApiError
 from .faults import Faults

@@ -1,7 +1,8 @@
 """Invoices and money: how an invoice comes to be, is paid or is not, and what that does to its
 subscription."""
 
-from . import cards, model, proration
+from .. import model, proration
+from . import cards
 
 DAY = 86400
 MONEY = {"usd": "$", "eur": "€", "gbp": "£"}

@@ -3,8 +3,9 @@ they are counted; what a meter cannot count is told by a thin event, as Stripe d
 
 from decimal import Decimal
 
-from . import lists, model, proration
-from .errors import ApiError, invalid, missing_object
+from .. import model, proration
+from . import lists
+from ..errors import ApiError, invalid, missing_object
 
 DAY = 86400
 WINDOWS = {"hour": 3600, "day": DAY}

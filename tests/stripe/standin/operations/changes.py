@@ -5,8 +5,9 @@ import copy
 import dataclasses
 from typing import Optional
 
-from . import billing, model, proration
-from .errors import invalid, missing_object
+from .. import model, proration
+from . import billing
+from ..errors import invalid, missing_object
 
 MAX_ITEMS = 20
 

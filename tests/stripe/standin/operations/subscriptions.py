@@ -2,9 +2,10 @@
 
 import copy
 
-from . import billing, cards, changes, lists, meters, model, proration
-from .errors import ApiError, card_error, invalid, missing_object
-from .parameters import merge_metadata
+from .. import model, proration
+from . import billing, cards, changes, lists, meters
+from ..errors import ApiError, card_error, invalid, missing_object
+from ..parameters import merge_metadata
 
 DAY = 86400
 PENDING_EXPIRY = 23 * 3600

@@ -2,8 +2,10 @@
 
 import copy
 
-from . import billing, cards, changes, lists, model, proration, shapes_billing
-from .errors import ApiError, card_error, invalid
+from .. import model, proration
+from ..shapes import billing as shapes_billing
+from . import billing, cards, changes, lists
+from ..errors import ApiError, card_error, invalid
 from .subscriptions import ENDED, customer_of, first_lines, first_period
 
 

@@ -1,8 +1,9 @@
 """Operations on the customer portal: its configurations and visits."""
 
-from . import lists, model
-from .errors import ApiError, invalid, missing_object
-from .parameters import merge_metadata
+from .. import model
+from . import lists
+from ..errors import ApiError, invalid, missing_object
+from ..parameters import merge_metadata
 from .subscriptions import customer_of
 
 LIFETIME = 3600

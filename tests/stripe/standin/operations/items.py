@@ -1,7 +1,9 @@
 """Operations on subscription items: each is an update of its subscription."""
 
-from . import lists, model, shapes_billing, subscriptions
-from .errors import missing_object
+from .. import model
+from ..shapes import billing as shapes_billing
+from . import lists, subscriptions
+from ..errors import missing_object
 
 BESIDE = ("proration_behavior", "proration_date", "payment_behavior")
 

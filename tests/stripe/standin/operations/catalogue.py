@@ -1,8 +1,9 @@
 """Operations on products and prices, and the prices that the command line names."""
 
-from . import lists, model
-from .errors import invalid, missing_object
-from .parameters import merge_metadata
+from .. import model
+from . import lists
+from ..errors import invalid, missing_object
+from ..parameters import merge_metadata
 
 OPTIONS = ("images", "statement_descriptor", "tax_code", "unit_label", "url")
 

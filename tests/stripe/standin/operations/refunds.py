@@ -1,8 +1,10 @@
 """Money that goes back: refunds by request, and disputes, which the control interface opens and
 closes as a bank would."""
 
-from . import lists, model, shapes_billing
-from .errors import invalid, missing_object
+from .. import model
+from ..shapes import billing as shapes_billing
+from . import lists
+from ..errors import invalid, missing_object
 
 DISPUTE_STATUSES = ("needs_response", "warning_needs_response")
 CLOSED = ("won", "lost", "warning_closed")

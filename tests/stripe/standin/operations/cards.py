@@ -1,6 +1,6 @@
 """Test cards: how a customer comes to a payment method and how charging it ends."""
 
-from .errors import missing_object
+from ..errors import missing_object
 
 # Number on the pages, or name of a ready-made payment method or token, to behaviour.
 NUMBERS = {

@@ -2,7 +2,7 @@
 
 parameters.json says which parameters each operation takes. It is reduced from the description
 of the API that Stripe publishes (version 2025-03-31.basil, MIT licence) to the operations that
-the stand-in serves. parameter_changes.json has what later versions change, each as a merge patch
+the stand-in serves. changes.json has what later versions change, each as a merge patch
 (RFC 7396); what they add and the stand-in does not look at stands under the newest one. The types:
 
     "string", "string:40" (at most 40 characters), "decimal", "integer", "number", "boolean"
@@ -23,11 +23,11 @@ import pathlib
 import re
 import urllib.parse
 
-from .errors import ApiError, invalid
+from ..errors import ApiError, invalid
 
 KEY = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 FOLDER = pathlib.Path(__file__).parent
-CHANGES = json.loads((FOLDER / "parameter_changes.json").read_text())
+CHANGES = json.loads((FOLDER / "changes.json").read_text())
 MAX_METADATA = (50, 40, 500)
 
 

@@ -1,9 +1,11 @@
 """Checkout sessions: the operations, and what completing or leaving one does."""
 
-from . import billing, lists, model, shapes_checkout, subscriptions
+from .. import model
+from ..shapes import checkout as shapes_checkout
+from . import billing, lists, subscriptions
+from ..errors import ApiError, card_error, invalid
+from ..parameters import merge_metadata
 from .changes import usable_price
-from .errors import ApiError, card_error, invalid
-from .parameters import merge_metadata
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 SUPPORTED_MODES = ("subscription",)

@@ -3,7 +3,8 @@ since then (BASIL), and since 2026-03-25.dahlia (NEWEST), which has the members 
 up to 2026-10-28.endive added. Each renderer is told which; `if new` means the latter two. Whatever
 it gives is fresh and may be changed."""
 
-from . import model, shapes_billing, shapes_checkout, shapes_newest
+from .. import model
+from . import billing as shapes_billing, checkout as shapes_checkout, newest as shapes_newest
 
 NEWEST_VERSION = "2026-10-28.endive"
 SHAPES = OLD, BASIL, NEWEST = 0, 1, 2

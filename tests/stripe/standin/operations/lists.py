@@ -2,8 +2,9 @@
 
 import re
 
-from . import shapes, shapes_billing
-from .errors import invalid, missing_object
+from .. import shapes
+from ..shapes import billing as shapes_billing
+from ..errors import invalid, missing_object
 
 MAX_LEVELS = 4
 RANGES = {

@@ -2,7 +2,8 @@
 
 import copy
 
-from . import proration, shapes_billing
+from .. import proration
+from . import billing as shapes_billing
 
 
 def session(state, session, new):

@@ -1,7 +1,8 @@
 """Changes that come with time: trials end, periods renew, unpaid invoices are tried again and given up,
 scheduled ends come."""
 
-from . import billing, checkout, meters, proration
+from .. import proration
+from . import billing, checkout, meters
 
 DAY = 86400
 

@@ -2,9 +2,10 @@
 
 import fnmatch
 
-from . import lists, model
-from .errors import invalid
-from .parameters import merge_metadata
+from .. import model
+from . import lists
+from ..errors import invalid
+from ..parameters import merge_metadata
 
 
 def retrieve(call):

@@ -1,8 +1,9 @@
 """Operations on customers."""
 
-from . import billing, cards, lists, model
-from .errors import missing_object
-from .parameters import merge_metadata
+from .. import model
+from . import billing, cards, lists
+from ..errors import missing_object
+from ..parameters import merge_metadata
 
 TEXTS = ("email", "name", "phone", "description")
 
