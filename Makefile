@@ -203,6 +203,7 @@ recipes-check: liblicense
 	@tests/vectors/generate.py --check
 	@tests/vectors/generate_signatures.py --check
 	@tests/vectors/generate_texts.py --check
+	@tests/vectors/generate_webhooks.py --check
 	@tests/recipes/run.py $(BUILD) $(RECIPES)
 
 # With npm, which is large, where it is not there yet: then none is left out.

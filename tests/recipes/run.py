@@ -30,6 +30,14 @@ FILE = Path(sys.argv[sys.argv.index("--licenses") + 1]) if "--licenses" in sys.a
 VECTORS = json.loads((FILE or ROOT / "tests/vectors/licenses.json").read_text(encoding="utf-8"))
 RECIPES = ROOT / "tests/recipes"
 
+WEBHOOKS = ROOT / "tests/vectors/webhooks.json"
+NODE_WEBHOOKS = """
+const { genuine } = require(process.argv[2])
+const all = JSON.parse(require('fs').readFileSync(process.argv[3]))
+for (const { headers, body, now } of all.vectors)
+  console.log(genuine(headers, Buffer.from(body), now, { secret: all.secret, publicKeys: all.public_keys }))
+"""
+
 NODE_HARNESS = """
 const { judge } = require(process.argv[3])
 const vectors = JSON.parse(require('fs').readFileSync(process.argv[2]))
@@ -96,10 +104,35 @@ def instance_of(one):
     return one.get("instance", VECTORS["instance"])
 
 
-def python():
-    spec = importlib.util.spec_from_file_location("license_recipe", RECIPES / "python/license.py")
+def python_recipe(name):
+    """The recipe in Python of that name, as a module."""
+    spec = importlib.util.spec_from_file_location(f"{name}_recipe", RECIPES / f"python/{name}.py")
     recipe = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(recipe)
+    return recipe
+
+
+def webhooks():
+    """Both recipes for receivers of webhooks."""
+    recipe, all_ = python_recipe("webhook"), json.loads(WEBHOOKS.read_text(encoding="utf-8"))
+    verdicts = {"Python": [recipe.genuine(one["headers"], one["body"].encode(), one["now"], all_["secret"],
+                                          all_["public_keys"]) for one in all_["vectors"]]}
+    if shutil.which("node"):
+        done = subprocess.run(["node", "-e", NODE_WEBHOOKS, "-", RECIPES / "node/webhook.js", WEBHOOKS],
+                              text=True, capture_output=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stderr
+        verdicts["Node"] = [word == "true" for word in done.stdout.split()]
+    wrong = 0 if "Node" in verdicts else skip("webhooks in Node", "node is not installed")
+    for language, got in verdicts.items():
+        assert len(got) == len(all_["vectors"]), language
+        faults = [one["name"] for one, verdict in zip(all_["vectors"], got) if verdict != one["genuine"]]
+        print(f"webhooks in {language}: {len(got)} verdicts, {len(faults)} wrong", *faults, sep="\n    ")
+        wrong += len(faults)
+    return wrong
+
+
+def python():
+    recipe = python_recipe("license")
     return compare("Python", [recipe.judge(one["token"], VECTORS["jwks"], VECTORS["issuer"],
                                            VECTORS["revocations"], one["now"],
                                            VECTORS["grace_days"], instance_of(one))
@@ -243,7 +276,7 @@ def main():
         if ALL or not FILE:
             wrong += golang(scratch)
         if not FILE:
-            wrong += containers()
+            wrong += webhooks() + containers()
     sys.exit(wrong > 0)
 
 
