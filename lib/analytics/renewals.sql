@@ -12,6 +12,6 @@ WHERE NOT s.superseded AND s.status IN ('active', 'past_due')
   AND (s.contract_id IS NOT NULL OR s.interval = 'year' OR (s.interval = 'month' AND s.interval_count >= 3))
   AND COALESCE(s.ends_at, s.current_period_ends_at) > $1::timestamptz
   AND COALESCE(s.ends_at, s.current_period_ends_at) <= $2::timestamptz
-  AND ($3::timestamptz IS NULL
-    OR (COALESCE(s.ends_at, s.current_period_ends_at), s.subscription_id) > ($3::timestamptz, $4::bigint))
+  AND (COALESCE(s.ends_at, s.current_period_ends_at), s.subscription_id)
+    > (COALESCE($3::timestamptz, $1::timestamptz), COALESCE($4::bigint, 9223372036854775807))
 ORDER BY COALESCE(s.ends_at, s.current_period_ends_at), s.subscription_id LIMIT $5::bigint

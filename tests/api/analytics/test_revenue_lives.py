@@ -11,7 +11,6 @@ from fractions import Fraction
 import pytest
 
 from support.revenue_model import DAY, HOUR, Life
-from support.scratch import Cluster
 from support.stack import ROOT
 
 SEED = int(os.environ.get("BILLING_SEED") or random.SystemRandom().randrange(2**32))
@@ -180,24 +179,24 @@ def months_of(lives):
 
 
 @pytest.fixture(scope="module")
-def database():
-    cluster = Cluster()
-    yield cluster
-    cluster.close()
+def sql(cluster, copied):
+    """Runs statements in a database of this test."""
+    name = copied("random_lives")
+    return lambda query: cluster.sql(query, name)
 
 
-def months(database, first="2025-01-01", last="2034-12-01"):
-    """The months as the service computes them."""
+def months(sql, *windows):
+    """The months as the service computes them, for one time after the other."""
     text = (ROOT / "lib/analytics/revenue_months.sql").read_text(encoding="utf-8")
-    out = database.sql(f"PREPARE months AS {text};\nEXECUTE months ('{first}', '{last}', NULL, now());",
-                       "billing_test")
+    out = sql(f"PREPARE months AS {text};\n" + "\n".join(
+        f"EXECUTE months ('{first}-01', '{last}-01', NULL, now());" for first, last in windows))
     names = ("month", "currency", "start", "opening", "new", "expansion", "contraction", "churn",
              "reactivation", "end", "committed", "quick_ratio", "customers_start", "customers_end", "arpu",
              "final")
     return [dict(zip(names, line.split("|"))) for line in out.splitlines()]
 
 
-def test_random_lives(database):
+def test_random_lives(sql):
     rand = random.Random(SEED)
     writers = [Writer(rand, number + 1) for number in range(CUSTOMERS)]
     for writer in writers:
@@ -206,13 +205,12 @@ def test_random_lives(database):
     end = max(writer.life.now for writer in writers) + 500 * DAY
     lines = [line for writer in writers for line in writer.lines]
     lines += [f"SET billing.now = '{moment(end)}';"] + ["SELECT revenue_run(7, 100000);"] * 2
-    database.sql("\n".join(lines), "billing_test")
+    sql("\n".join(lines))
     for writer in writers:
         writer.life.advance(end)
     told = defaultdict(list)
-    for line in database.sql("SELECT customer_id, currency, extract(epoch FROM happened_at)::bigint, "
-                             "mrr_before, mrr FROM revenue_movements ORDER BY movement_id",
-                             "billing_test").splitlines():
+    for line in sql("SELECT customer_id, currency, extract(epoch FROM happened_at)::bigint, mrr_before, mrr "
+                    "FROM revenue_movements ORDER BY movement_id").splitlines():
         customer, currency, at, before, after = line.split("|")
         told[customer].append([currency, int(at), Fraction(before), Fraction(after)])
     for writer in writers:
@@ -220,7 +218,9 @@ def test_random_lives(database):
             assert ([row for row in told[writer.customer] if row[0] == currency] ==
                     [row for row in writer.life.rows if row[0] == currency]), (
                         f"BILLING_SEED={SEED}", writer.customer, "\n".join(writer.lines))
-    check_months(months(database), months_of(writer.life for writer in writers))
+    rows = months(sql, ("2025-01", "2034-12"))
+    check_months(rows, months_of(writer.life for writer in writers))
+    check_windows(sql, rows, rand)
 
 
 def check_months(rows, sums):
@@ -240,3 +240,18 @@ def check_months(rows, sums):
             assert value[kind] == sums.pop((row["month"], key, kind), 0), (SEED, row, kind)
         ends[key] = value["end"]
     assert not sums
+
+
+def check_windows(sql, rows, rand):
+    """A month has the same numbers alone (FULL=1: each; else some) and in any longer time."""
+    names = sorted({row["month"] for row in rows})
+    alone = names if os.environ.get("FULL") else rand.sample(names, 5)
+    windows = [(name, name) for name in alone] + [sorted(rand.sample(names, 2))]
+
+    def told(some):
+        # A currency has no rows in a time before its first movement, and empty ones in a longer time.
+        return sorted(json.dumps(row) for row in some
+                      if any(row[name] != "0" for name in ("start", "new", "expansion", "contraction", "churn",
+                                                           "reactivation", "end")))
+    expected = [row for first, last in windows for row in rows if first <= row["month"] <= last]
+    assert told(months(sql, *windows)) == told(expected), f"BILLING_SEED={SEED}"
