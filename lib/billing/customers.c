@@ -125,18 +125,19 @@ static const struct statement statements[] = {
                                 "    WHERE (SELECT count(*) FROM near) = " PAGE_END
                                 "  UNION ALL SELECT " CUSTOMER_COLUMNS " FROM far) AS found ")},
         /* The conditions on $11, and on $8 where it is given, spare most customers the look at
-	 * their subscriptions. */
+	 * all that their subscriptions say. A list of customers in place of EXISTS would be gone
+	 * through for each customer once it does not fit into work_mem. */
         [LIST_FILTERED] =
                 {"customer_list_filtered", LISTED,
                  .sql = "SELECT " CUSTOMER_COLUMNS ", s.plan, s.status FROM customers c " JOINED
                         "WHERE " AFTER_CURSOR "AND ($6::text IS NULL OR email_key = $6) "
                         "AND ($7::text IS NULL OR " MATCHES_7 ") "
                         "AND ($8::text IS NULL OR COALESCE(s.status, 'none') = $8) "
-                        "AND ($8::text IS NULL OR $8 IN ('none', 'canceled') OR customer_id IN "
-                        "  (SELECT customer_id FROM subscriptions WHERE status = $8 "
-                        "    OR contract_id IS NOT NULL "
-                        "    OR LEAST(pause_ends_access_at, hold_ends_access_at, "
-                        "      price_ends_access_at) IS NOT NULL)) "
+                        "AND ($8::text IS NULL OR $8 IN ('none', 'canceled') OR EXISTS "
+                        "  (SELECT FROM subscriptions o WHERE o.customer_id = c.customer_id "
+                        "    AND (o.status = $8 OR o.contract_id IS NOT NULL "
+                        "      OR LEAST(o.pause_ends_access_at, o.hold_ends_access_at, "
+                        "        o.price_ends_access_at) IS NOT NULL))) "
                         "AND ($9::text IS NULL OR s.plan = $9) "
                         "AND (NOT $10::boolean OR pending_email IS NOT NULL) "
                         "AND ($11::text IS NULL OR customer_id = (SELECT COALESCE("
