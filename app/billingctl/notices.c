@@ -61,7 +61,7 @@ run_notices_test(struct ctl *ctl)
 	TRY(begin(ctl));
 	notice_common_values(&ctl->operation, &values);
 	notice_fill(&ctl->operation, NOTICE_TEST, &values, &text);
-	notice_write(&ctl->operation, &text, ctl->argument, id, &letter);
+	notice_write(&ctl->operation, &text, ctl->argument, false, id, &letter);
 	client = open_client(ctl);
 	if (client == NULL)
 		return task_fail(&ctl->task, FAIL_INTERNAL, "internal_error",

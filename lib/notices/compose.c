@@ -17,6 +17,13 @@ sender_of(struct operation *operation)
 	return out;
 }
 
+static const char *
+account_page(struct operation *operation)
+{
+	return arena_printf(operation->task->arena, "%s/account/",
+	                    operation->billing->mail.base_url);
+}
+
 void
 notice_common_values(struct operation *operation, struct notice_values *values)
 {
@@ -25,8 +32,7 @@ notice_common_values(struct operation *operation, struct notice_values *values)
 	values->of[NOTICE_PRODUCT] = brand->name;
 	values->of[NOTICE_SUPPORT] =
 	        brand->support != NULL ? brand->support : sender_of(operation).address;
-	values->of[NOTICE_ACCOUNT_LINK] = arena_printf(operation->task->arena, "%s/account/",
-	                                               operation->billing->mail.base_url);
+	values->of[NOTICE_ACCOUNT_LINK] = account_page(operation);
 }
 
 void
@@ -55,13 +61,14 @@ notice_fill(struct operation *operation, enum notice_kind kind,
 
 void
 notice_write(struct operation *operation, const struct notice_text *text, const char *to,
-             const char *id, struct mail_letter *out)
+             bool is_customer, const char *id, struct mail_letter *out)
 {
 	const struct brand *brand = &operation->billing->brand;
 	struct message_head head = {.from = sender_of(operation),
 	                            .to = to,
 	                            .reply_to = brand_support_is_email(brand) ? brand->support
 	                                                                      : NULL,
+	                            .opt_out = is_customer ? account_page(operation) : NULL,
 	                            .id = id,
 	                            .at_ms = operation->now_ms};
 

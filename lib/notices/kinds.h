@@ -75,6 +75,7 @@ extern const struct notice_kind_row notice_kinds[NOTICE_KINDS];
 struct notice_field_row {
 	const char *name;
 	const char *sample;
+	bool is_list; /* its value may have several lines */
 };
 
 extern const struct notice_field_row notice_fields[NOTICE_FIELDS];

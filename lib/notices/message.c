@@ -300,6 +300,8 @@ message_write(struct arena *arena, const struct message_head *head,
 	add_header(&out, "Content-Transfer-Encoding", plain ? "7bit" : "quoted-printable");
 	/* No vacation message shall answer it (RFC 3834). */
 	add_header(&out, "Auto-Submitted", "auto-generated");
+	if (head->opt_out != NULL)
+		text_printf(&out, "List-Unsubscribe: <%s>\r\n", head->opt_out);
 	text_add(&out, "\r\n");
 	if (plain)
 		add_plain_body(&out, text->body);

@@ -14,6 +14,7 @@ struct message_head {
 	struct mailbox from;
 	const char *to;
 	const char *reply_to; /* NULL: none */
+	const char *opt_out;  /* the page where such messages are switched off; NULL: none */
 	const char *id;       /* the Message-ID's part before the @ */
 	int64_t at_ms;
 };

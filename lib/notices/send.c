@@ -101,7 +101,7 @@ compose(struct operation *operation, const struct claimed_notice *notice,
 	notice_fill(operation, kind, &values, &text);
 	notice_write(operation, &text,
 	             is_to_customer(notice) ? notice->email : notice->recipient,
-	             notice->notice_id, out);
+	             is_to_customer(notice), notice->notice_id, out);
 	return FAIL_NONE;
 }
 

@@ -150,6 +150,7 @@ notice_template_has(const struct notice_template *template, enum notice_field fi
 	return has_field(template->subject, field) || has_field(template->body, field);
 }
 
+/* Only a list has lines of its own: no other value can look like a further paragraph. */
 static void
 add_value(struct text *out, const char *value, bool lines)
 {
@@ -168,6 +169,7 @@ add_line(struct text *out, const char *line, const char *end,
 	bool whole = true;
 
 	while (line < end) {
+		enum notice_field field;
 		const char *value;
 		size_t length;
 
@@ -177,11 +179,12 @@ add_line(struct text *out, const char *line, const char *end,
 			continue;
 		}
 		length = strspn(line + 1, NAME_CHARACTERS);
-		value = values->of[notice_field_of(line + 1, length)];
+		field = notice_field_of(line + 1, length);
+		value = values->of[field];
 		if (value == NULL || *value == '\0')
 			whole = false;
 		else
-			add_value(out, value, lines);
+			add_value(out, value, lines && notice_fields[field].is_list);
 		line += length + 2;
 	}
 	return whole;

@@ -37,6 +37,7 @@ enum fail notice_templates_load(struct task *task, const char *folder,
 /* Whether the template has the placeholder. */
 bool notice_template_has(const struct notice_template *template, enum notice_field field);
 
-/* Puts the values in. Control characters of values become blanks; line breaks stay in the body. */
+/* Puts the values in. Control characters of values become blanks; those of lists keep their line breaks in
+ * the body. */
 void notice_template_fill(struct arena *arena, const struct notice_template *template,
                           const struct notice_values *values, struct notice_text *out);

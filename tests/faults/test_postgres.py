@@ -1,15 +1,18 @@
 """PostgreSQL fails in every possible way and recovers. Meanwhile requests get 503 with Retry-After
 at once, and /health answers 200. Afterwards everything that was acknowledged is stored."""
 
+import os
 import threading
 import time
 
 import pytest
+from chaos.gates import Gate
 from chaos.load import Ledger, Load
 from chaos.postgres import CRASH, FAST, IMMEDIATE, Postgres, Session
 from chaos.processes import children, kill
 from support.stack import wait_for, within
 
+FULL = os.environ.get("FULL") == "1"
 STACK = {"WORKERS": 4, "DB_STATEMENT_TIMEOUT_MS": 2000}
 CLIENTS = 24
 RECOVERY_SECONDS = 2
@@ -234,3 +237,29 @@ def test_an_interrupted_commit_is_never_answered_as_a_success(stack, postgres, h
     assert answers[0].status_code == 503, answers[0].text
     assert answers[0].json()["code"] in ("outcome_unknown", "database_unavailable")
     assert stack.sql(f"SELECT count(*) FROM customers WHERE email = '{email}'") == "0"
+
+
+# Each step in which a request writes its events: where it waits while PostgreSQL is killed.
+WRITING = {"takes the sequence": ("event_sequences", "INSERT"), "writes the first": ("events", "INSERT"),
+           "writes the last": ("events", "INSERT", "NEW.type = 'key.created'"),
+           "commits": ("events", "INSERT", "NEW.type = 'customer.created'", True)}
+
+
+@pytest.mark.parametrize("step", WRITING if FULL else ["commits"])
+def test_events_are_written_with_their_change(stack, postgres, rng, report, step):
+    """Each change has its events once and in order, whether its transaction was committed or not."""
+    postgres.skip_syncs()
+    ledger = Ledger(stack)
+    kills = 6 if FULL else 1
+    for number in range(kills):
+        with Load(stack, 6, visitor(ledger), rng.random()) as load:
+            with Gate(stack, *WRITING[step]) as gate:
+                gate.kill_postgres(immediate=number % 2 == 1)
+            before = len(ledger.acknowledged)
+            wait_for(lambda: len(ledger.acknowledged) > before + 20 or load.check())
+    report(kills=kills, acknowledged=len(ledger.acknowledged), replayed=ledger.replayed)
+    assert_nothing_lost(ledger)
+    whole = (f"SELECT count(*) FROM (SELECT array_agg(type ORDER BY sequence) AS told FROM events JOIN customers "
+             f"USING (customer_id) WHERE email LIKE '{ledger.tag}-%' GROUP BY customer_id) AS all_of_them "
+             "WHERE told = '{customer.created,trial.started,license.issued,key.created}'")
+    assert stack.sql(whole) == str(len(ledger.acknowledged))

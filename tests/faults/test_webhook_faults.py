@@ -11,6 +11,8 @@ import threading
 import time
 
 import pytest
+from chaos.gates import Gate
+from chaos.postgres import Postgres
 
 from support.client import expect
 from support.receiver import Receiver
@@ -24,6 +26,7 @@ ENDPOINTS = "/api/webhook-endpoints"
 def fixture_hooks(new_stack):
     """A stack that may send to this machine by plain http."""
     made = new_stack(WEBHOOK_ALLOW="127.0.0.0/8")
+    Postgres(made).skip_syncs()
     yield made
     made.close()
 
@@ -63,10 +66,10 @@ def pass_leases(stack):
     stack.sql("UPDATE webhook_deliveries SET due_at = now() WHERE state = 'pending'")
 
 
-def ids_of(stack):
-    """The ids of all events of the kind that tests write, as receivers see them."""
+def ids_of(stack, kind="stripe.parked"):
+    """The ids of all events of a kind that tests write, as receivers see them."""
     return set(stack.sql("SELECT 'evt_' || replace(event_id::text, '-', '') FROM events "
-                         "WHERE type = 'stripe.parked'").split())
+                         f"WHERE type = '{kind}'").split())
 
 
 def test_kills_lose_no_event(hooks, figures, rng):
@@ -121,6 +124,42 @@ def crash(stack):
 
     os.kill(int(pid.split()[0]), signal.SIGKILL)
     wait_for(restarted)
+
+
+# Each step of the process that sends webhooks: where it waits while PostgreSQL is killed.
+STEPS = {
+    "commits the feed": ("webhook_deliveries", "INSERT", "true", True),
+    "moves the cursor": ("webhook_endpoints", "UPDATE", "NEW.number <> OLD.number"),
+    "takes": ("webhook_deliveries", "UPDATE", "NEW.state = 'pending' AND NEW.attempts = OLD.attempts"),
+    "commits the taking": ("webhook_deliveries", "UPDATE", "NEW.state = 'pending' AND NEW.attempts = OLD.attempts", True),
+    "records": ("webhook_deliveries", "UPDATE", "NEW.state = 'delivered'"),
+    "commits the record": ("webhook_deliveries", "UPDATE", "NEW.state = 'delivered'", True),
+}
+
+
+def test_postgresql_is_killed_in_each_step(hooks, figures):
+    """Each event arrives at least once, under one id and with one body."""
+    receiver = Receiver()
+    make(hooks, receiver.url("/steps", "127.0.0.1"), "stripe.unknown_price")
+    mine = "WHERE type = 'stripe.unknown_price'"
+    left = (f"SELECT event_id FROM events {mine} "
+            f"EXCEPT SELECT event_id FROM webhook_deliveries {mine} AND state = 'delivered'")
+    kills = 0
+    for number, step in itertools.product(range(4 if FULL else 1), STEPS if FULL else ["records"]):
+        with Gate(hooks, *STEPS[step]) as gate:
+            happen(hooks, 5, "stripe.unknown_price")
+            gate.kill_postgres(immediate=number % 2 == 1)
+            kills += 1
+        wait_for(lambda: pass_leases(hooks) or hooks.sql(left) == "")
+    wanted, messages = ids_of(hooks, "stripe.unknown_price"), receiver.at("/steps")
+    figures["webhooks after kills of PostgreSQL"] = (
+        f"{kills} kills, {len(wanted)} events, {len(messages) - len(wanted)} sent twice")
+    assert len(wanted) == 5 * kills and {message.id for message in messages} == wanted
+    bodies = {message.id: message.body for message in messages}
+    assert all(bodies[message.id] == message.body for message in messages)
+    wait_for(lambda: hooks.api.owner.get("/api/customers", faults=True).status_code == 200)
+    drop_all(hooks)
+    receiver.close()
 
 
 def p99(messages):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import time
 
@@ -34,12 +35,19 @@ def send(server, address="jane@example.com", **settings):
     return control("notices", "test", address, **{"SMTP_URL": server.url, **settings})
 
 
-def test_a_message_as_another_reader_reads_it(tmp_path):
-    name = "Größe \"x\" & Söhne, Zürich"
+TEXT = "Subject: {product}: test message\n\n{product}\n.\n..two\nFrom x\n" + 45 * "long line " + "\n{support}\n"
+
+
+@pytest.mark.parametrize("name", ["Acme", "Größe \"x\" & Söhne, Zürich", "Größe & Söhne 🏭"])
+def test_a_message_as_another_reader_reads_it(tmp_path, name):
     brand = tmp_path / "brand.json"
+    texts = tmp_path / "mail"
+    shutil.copytree(ROOT / "conf/mail", texts)
+    (texts / "test.txt").write_text(TEXT, encoding="utf-8")
     brand.write_text(json.dumps({"name": name, "support": "help@acme.example"}), encoding="utf-8")
     with MailServer() as server:
-        done = send(server, MAIL_FROM=f"{name} <billing@acme.example>", BRAND_FILE=brand)
+        done = send(server, MAIL_FROM=f"{name} <billing@acme.example>", BRAND_FILE=brand,
+                    MAIL_TEMPLATES=texts)
         assert done.returncode == 0 and "250 2.0.0 accepted" in done.stdout, done.stderr
         [letter] = server.ledger
         assert (letter.sender, letter.recipients) == ("billing@acme.example", ["jane@example.com"])
@@ -47,9 +55,10 @@ def test_a_message_as_another_reader_reads_it(tmp_path):
         [sender] = message["From"].addresses
         assert (sender.display_name, sender.addr_spec) == (name, "billing@acme.example")
         assert letter.subject == f"{name}: test message"
-        assert name in letter.text and "help@acme.example" in letter.text
+        wanted = TEXT.partition("\n\n")[2].format(product=name, support="help@acme.example")
+        assert letter.text.replace("\r\n", "\n") == wanted
         assert message["Reply-To"] == "help@acme.example"
-        assert message["Auto-Submitted"] == "auto-generated"
+        assert message["Auto-Submitted"] == "auto-generated" and message["List-Unsubscribe"] is None
         assert abs(message["Date"].datetime.timestamp() - time.time()) < 60
         assert letter.message_id.endswith("@acme.example>") and not message.defects
         assert all(len(line) <= 78 for line in letter.raw.decode("ascii").split("\r\n"))
@@ -99,6 +108,18 @@ def test_what_is_said_when_it_is_not_accepted(step, answer, said):
         done = send(server)
         assert done.returncode == 1 and said in done.stderr, done.stderr
         assert not server.ledger and len(server.tried) == 1
+
+
+@pytest.mark.parametrize("step, answer, said", [
+    ("ehlo", "close", "hello: "), ("ehlo", "hang", "hello: "),
+    ("mail", "451 4.3.0 later", "sender refused: 451 4.3.0"), ("mail", "550 5.7.1 not you", "sender refused: 550 5.7.1"),
+    ("mail", "close", "sender: ")])
+def test_what_is_said_when_the_sender_is_not_accepted(step, answer, said):
+    with MailServer() as server:
+        server.early = lambda at: answer if at == step else None
+        done = send(server)
+        assert done.returncode == 1 and said in done.stderr, done.stderr
+        assert not server.tried
 
 
 def test_a_server_that_does_not_say_goodbye():

@@ -118,6 +118,8 @@ def test_customers_are_told_once(mailing, server, customer):
         assert subject in letter.subject and text in letter.text, kind
         assert "Größe GmbH" in letter.text and "{" not in letter.text
         assert letter.message["Bcc"] is None and not letter.message.defects
+        assert letter.message["List-Unsubscribe"] == f"<{mailing.base_url}/account/>"
+        assert "switch these messages off" in letter.text
     assert "Amount: $29.00" in told[1].text
     # The link to the account page signs in once; none is made for a notice without one.
     assert links(mailing, customer) == sum("#link=" in letter.text for letter in told) == 4
@@ -164,6 +166,7 @@ def test_operators_are_told(mailing, server, customer):
     texts = [letter.text for letter in letters(server, OPERATORS[0])[before:]]
     assert "evt_1" in texts[0] and "price_9" in texts[1] and "Größe GmbH" in texts[1]
     assert "https://hooks.example/" in texts[2]
+    assert letters(server, OPERATORS[0])[before].message["List-Unsubscribe"] is None
     assert not letters(server, customer.email)
 
 

@@ -38,12 +38,13 @@ class Letter:
 
 class MailServer(Controller):
     """`rule(step, address)`, with the step "rcpt", "data" or "quit", gives an answer such as "451 Later"; "hang"
-    and "close" do that; None accepts. A letter is in `ledger` once it is accepted, in `seen` once its text
+    and "close" do that; None accepts. `early(step)` does for "ehlo" and "mail". A letter is in `ledger` once it is accepted, in `seen` once its text
     came. Each address that was tried is in `tried`."""
 
     def __init__(self, tls=None, implicit=False, user=None, port=0):
         self.ledger, self.seen, self.tried, self.signed_in = [], [], [], []
         self.rule = lambda step, address: None
+        self.early = lambda step: None
         self.user = user
         self.implicit = implicit
         context = None
@@ -81,6 +82,20 @@ class MailServer(Controller):
             server.transport.abort()
             return "250 nobody hears this"
         return order
+
+    async def handle_EHLO(self, server, session, _envelope, name, responses):
+        """aiosmtpd's hook."""
+        session.host_name = name
+        order = self.early("ehlo")
+        return responses if order is None else [await self._obey(server, order)]
+
+    async def handle_MAIL(self, server, _session, envelope, address, _options):
+        """aiosmtpd's hook."""
+        order = self.early("mail")
+        if order is None:
+            envelope.mail_from = address
+            return "250 OK"
+        return await self._obey(server, order)
 
     async def handle_RCPT(self, server, _session, envelope, address, _options):
         """aiosmtpd's hook."""

@@ -7,6 +7,8 @@ from .processes import children, kill, role_of
 
 NUMBER = 770077
 
+# The table is locked before its partitions, as writers do.
+LOCKED = "BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; {change}; COMMIT"
 MAKE = """
 CREATE OR REPLACE FUNCTION test_gate() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -14,7 +16,7 @@ BEGIN
     RETURN NEW;
 END $$;
 CREATE {kind} test_gate {when} {operation} ON {table} {deferred} FOR EACH ROW
-    {condition} EXECUTE FUNCTION test_gate();
+    {condition} EXECUTE FUNCTION test_gate()
 """
 
 
@@ -36,12 +38,13 @@ class Gate:
     def __enter__(self):
         self.session = Session(self.stack).__enter__()
         self.session.run(f"SELECT pg_advisory_xact_lock({NUMBER})")
-        self.stack.sql(self.sql)
+        self.stack.sql(LOCKED.format(table=self.table, change=self.sql))
         return self
 
     def __exit__(self, *_):
         self.session.__exit__()
-        self.stack.sql(f"DROP TRIGGER test_gate ON {self.table}; DROP FUNCTION test_gate()")
+        drop = f"DROP TRIGGER test_gate ON {self.table}; DROP FUNCTION test_gate()"
+        self.stack.sql(LOCKED.format(table=self.table, change=drop))
 
     def waiter(self):
         """The server process of the one who waits there, once there is one."""

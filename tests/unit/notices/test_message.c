@@ -23,6 +23,7 @@ written(const char *name, const char *subject, const char *body)
 {
 	const struct message_head head = {.from = {name, "billing@acme.example"},
 	                                  .to = "jane@example.com",
+	                                  .opt_out = "https://b.example/account/",
 	                                  .id = "ntc_1",
 	                                  .at_ms = INT64_C(1796000000123)};
 	const struct notice_text text = {subject, body};
@@ -55,6 +56,7 @@ START_TEST(test_a_plain_message)
 	                 "Content-Type: text/plain; charset=utf-8\r\n"
 	                 "Content-Transfer-Encoding: 7bit\r\n"
 	                 "Auto-Submitted: auto-generated\r\n"
+	                 "List-Unsubscribe: <https://b.example/account/>\r\n"
 	                 "\r\n"
 	                 "one\r\n.\r\n.two\r\n");
 }

@@ -120,7 +120,7 @@ START_TEST(test_values_are_put_in)
 
 	ck_assert_str_eq(out.subject, "Acme: a  Bcc: {plan} ");
 	/* The line without a value is left out, with the empty line behind it. */
-	ck_assert_str_eq(out.body, "{1} 2030-01-31.\n\nBye a \nBcc: {plan} \n");
+	ck_assert_str_eq(out.body, "{1} 2030-01-31.\n\nBye a  Bcc: {plan} \n");
 }
 END_TEST
 
