@@ -6,9 +6,6 @@
 
 enum { RECORDED_MAX = 50 };
 
-#define API_TIME(column)                                                                       \
-	"to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
-
 enum { REVOKE_ALL, REVOKED };
 
 static const struct statement statements[] = {
@@ -26,21 +23,9 @@ static const struct statement statements[] = {
                             "jsonb_build_object('count', max(total), 'licenses', "
                             "  jsonb_agg(present ORDER BY license_id DESC))::text AS after "
                             "FROM (SELECT license_id, count(*) OVER () AS total, "
-                            "  jsonb_build_object('jti', jti, 'plan', plan, "
-                            "    'instance_id', instance_id, "
-                            "    'expires_at', " API_TIME(
-                                    "expires_at") ", "
-                                                  "    'revoked_at', " API_TIME(
-                                                          "revoked_at") ", "
-                                                                        "    'revoke_reason', "
-                                                                        "revoke_reason) AS "
-                                                                        "present "
-                                                                        "  FROM licenses WHERE "
-                                                                        "customer_id = $1 AND "
-                                                                        "revoked_at = $2 "
-                                                                        "  ORDER BY license_id "
-                                                                        "DESC LIMIT "
-                                                                        "$3::bigint) l"},
+                            "  revoked_license_shown(l) AS present FROM licenses l "
+                            "  WHERE customer_id = $1 AND revoked_at = $2 "
+                            "  ORDER BY license_id DESC LIMIT $3::bigint) l"},
 };
 
 const struct statement_list license_revocation_statements = STATEMENT_LIST(statements);

@@ -1,6 +1,6 @@
 -- Stores a licence, unless the subscription has changed since it was read or the customer had too
--- many licences in the last hour. Revokes the oldest licences in use beyond the most. Licences that are
--- bound to an instance count apart: their number is bounded by the instances.
+-- many licences in the last hour. Revokes the oldest licences in use beyond the most, and tells of both.
+-- Licences that are bound to an instance count apart: their number is bounded by the instances.
 --
 -- $1 subscription  $2 its version  $3 jti  $4 kid  $5 plan  $6 reason  $7 fingerprint  $8 token
 -- $9 issued at  $10 expires at  $11 most licences in use  $12 most licences of an hour
@@ -37,15 +37,22 @@ stored AS (
   RETURNING customer_id),
 
 superseded AS (
-  UPDATE licenses SET revoked_at = $9, revoke_reason = 'superseded', token = NULL
+  UPDATE licenses l SET revoked_at = $9, revoke_reason = 'superseded', token = NULL
   WHERE revoked_at IS NULL AND jti IN (
-    SELECT l.jti FROM licenses l JOIN stored ON l.customer_id = stored.customer_id
-    WHERE l.revoked_at IS NULL AND l.expires_at > $9::timestamptz - interval '2 minutes'
-      AND l.instance_id IS NOT DISTINCT FROM $15
-    ORDER BY l.license_id DESC OFFSET $11::bigint - 1)
-  RETURNING 1)
+    SELECT o.jti FROM licenses o JOIN stored ON o.customer_id = stored.customer_id
+    WHERE o.revoked_at IS NULL AND o.expires_at > $9::timestamptz - interval '2 minutes'
+      AND o.instance_id IS NOT DISTINCT FROM $15
+    ORDER BY o.license_id DESC OFFSET $11::bigint - 1)
+  RETURNING l),
+
+told AS MATERIALIZED (
+  SELECT count(event_add($16, customer_id, $9::timestamptz, $17)) AS events FROM stored
+  WHERE (SELECT count(*) FROM superseded) >= 0),
+
+told_more AS MATERIALIZED (
+  SELECT licenses_revoked_tell(array_agg(s.l), $9::timestamptz) AS events FROM superseded s
+  WHERE (SELECT events FROM told) >= 0 HAVING count(*) > 0)
 
 SELECT EXISTS (SELECT FROM stored) AS stored,
-  (SELECT count(event_add($16, customer_id, $9::timestamptz, $17)) FROM stored
-   WHERE (SELECT count(*) FROM superseded) >= 0) AS events, is_full, until
+  (SELECT events FROM told) + COALESCE((SELECT events FROM told_more), 0) AS events, is_full, until
 FROM hour

@@ -16,7 +16,17 @@
 
 enum { FILE_MAX = REVOCATIONS_TOKEN_MAX + 8192 };
 
-enum { TAKE_JTIS, REVOKE_JTIS, TAKE_BEFORE, REVOKE_BEFORE, DISTRUST, RECORD, LOST, RESOLVE };
+enum {
+	TAKE_JTIS,
+	REVOKE_JTIS,
+	TAKE_BEFORE,
+	REVOKE_BEFORE,
+	TELL,
+	DISTRUST,
+	RECORD,
+	LOST,
+	RESOLVE
+};
 
 static const struct statement statements[] = {
         /* A licence that was issued after the backup has no row, so its end is not known. */
@@ -47,6 +57,13 @@ static const struct statement statements[] = {
                         "FROM unnest($1::text[], $2::text[]::bigint[]) AS p (id, before_s) "
                         "WHERE l.customer_id = p.id AND l.revoked_at IS NULL "
                         "AND l.expires_at > $3 AND l.issued_at < to_timestamp(p.before_s)"},
+        /* Events of after the backup are lost, and were perhaps delivered; so each customer is told
+	 * in one event what is revoked. */
+        [TELL] = {"revocation_restore_tell",
+                  .sql = "SELECT licenses_revoked_tell(array_agg(l), $3) FROM licenses l "
+                         "WHERE (l.jti = ANY ($1::text[]) OR l.customer_id = ANY ($2::text[])) "
+                         "AND l.revoked_at = $3 AND l.revoke_reason = 'restored' "
+                         "HAVING count(*) > 0"},
         /* Another key has to sign when the current one is among them; all hosts read the keys
 	 * again. */
         [DISTRUST] = {"revocation_restore_distrust",
@@ -126,42 +143,58 @@ write_published(struct operation *operation, const struct stored_list *list)
 }
 
 static enum fail
-take_jtis(struct operation *operation, const struct revocations *list, const char *until)
+take_jtis(struct operation *operation, const char *jtis, const char *until)
 {
 	struct task *task = operation->task;
-	const struct string_list jtis = {
-	        .present = true, .count = list->count, .items = list->jtis};
-	const char *now = param_now(operation), *items = param_list(task, &jtis);
+	const char *now = param_now(operation);
 
-	TRY(db_run(operation->db, task, &statements[TAKE_JTIS], PARAMETERS(items, now, until),
+	TRY(db_run(operation->db, task, &statements[TAKE_JTIS], PARAMETERS(jtis, now, until),
 	           NULL));
-	return db_run(operation->db, task, &statements[REVOKE_JTIS], PARAMETERS(items, now),
+	return db_run(operation->db, task, &statements[REVOKE_JTIS], PARAMETERS(jtis, now),
 	              NULL);
 }
 
 static enum fail
-take_before(struct operation *operation, const struct revocations *list, const char *until)
+take_before(struct operation *operation, const struct revocations *list, const char *customers,
+            const char *until)
 {
 	struct task *task = operation->task;
-	const char **ids = arena_array(task->arena, list->before_count + 1, sizeof(*ids));
 	const char **seconds =
 	        arena_array(task->arena, list->before_count + 1, sizeof(*seconds));
-	struct string_list customers = {
-	        .present = true, .count = list->before_count, .items = ids};
-	struct string_list times = {
+	const struct string_list times = {
 	        .present = true, .count = list->before_count, .items = seconds};
-	const char *a, *b;
+	const char *before;
 
-	for (size_t i = 0; i < list->before_count; i++) {
-		ids[i] = list->before[i].customer_id;
+	for (size_t i = 0; i < list->before_count; i++)
 		seconds[i] = param_int(task, list->before[i].before_s);
-	}
-	a = param_list(task, &customers);
-	b = param_list(task, &times);
-	TRY(db_run(operation->db, task, &statements[TAKE_BEFORE], PARAMETERS(a, b, until),
-	           NULL));
+	before = param_list(task, &times);
+	TRY(db_run(operation->db, task, &statements[TAKE_BEFORE],
+	           PARAMETERS(customers, before, until), NULL));
 	return db_run(operation->db, task, &statements[REVOKE_BEFORE],
-	              PARAMETERS(a, b, param_now(operation)), NULL);
+	              PARAMETERS(customers, before, param_now(operation)), NULL);
+}
+
+/* Revokes the licences that the list names, and those that it covers. */
+static enum fail
+take_licenses(struct operation *operation, const struct revocations *list)
+{
+	struct task *task = operation->task;
+	const char *until =
+	        param_in(operation, operation->billing->policy.license_ttl_days * DAY_MS);
+	const char **ids = arena_array(task->arena, list->before_count + 1, sizeof(*ids));
+	const struct string_list customers = {
+	        .present = true, .count = list->before_count, .items = ids};
+	const struct string_list jtis = {
+	        .present = true, .count = list->count, .items = list->jtis};
+	const char *named = param_list(task, &jtis), *covered;
+
+	for (size_t i = 0; i < list->before_count; i++)
+		ids[i] = list->before[i].customer_id;
+	covered = param_list(task, &customers);
+	TRY(take_jtis(operation, named, until));
+	TRY(take_before(operation, list, covered, until));
+	return db_run(operation->db, task, &statements[TELL],
+	              PARAMETERS(named, covered, param_now(operation)), NULL);
 }
 
 static enum fail
@@ -201,8 +234,6 @@ read_list(struct operation *operation, const struct published *published,
 static enum fail
 take_over(struct operation *operation, const struct published *published)
 {
-	const struct billing *billing = operation->billing;
-	const char *until = param_in(operation, billing->policy.license_ttl_days * DAY_MS);
 	struct revocations list;
 	enum token_verdict verdict = read_list(operation, published, &list);
 
@@ -212,9 +243,8 @@ take_over(struct operation *operation, const struct published *published)
 		         LOG_S("code", token_verdict_code(verdict)));
 		return FAIL_NONE;
 	}
-	TRY(take_jtis(operation, &list, until));
 	TRY(take_distrusted(operation, &list));
-	return take_before(operation, &list, until);
+	return take_licenses(operation, &list);
 }
 
 static enum fail

@@ -238,6 +238,16 @@ START_TEST(test_licences_in_use)
 	}
 	ck_assert_int_eq(count_of(LICENSES, " AND revoked_at IS NULL"), 101);
 	ck_assert_int_eq(count_of(LICENSES, " AND revoke_reason = 'superseded'"), 5);
+	/* Each is told, behind the licence that came in its place. */
+	ck_assert_int_eq(
+	        count_of("SELECT count(*) FROM licenses l JOIN events e "
+	                 "ON e.customer_id = l.customer_id AND e.type = 'license.revoked' "
+	                 "AND e.data -> 'licenses' -> 0 ->> 'jti' = l.jti "
+	                 "JOIN events n ON n.customer_id = l.customer_id "
+	                 "AND n.type = 'license.issued' AND n.sequence = e.sequence - 1 "
+	                 "WHERE e.data ->> 'count' = '1' AND l.customer_id = ",
+	                 " AND l.revoke_reason = 'superseded'"),
+	        5);
 	ck_assert_int_eq(check(signed_up.license->token, &(const char *){NULL}),
 	                 LICENSE_REVOKED);
 	ck_assert(!is_revoked(&license));

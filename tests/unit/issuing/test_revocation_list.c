@@ -270,6 +270,14 @@ START_TEST(test_a_restored_database_forgets_no_revocation)
 	ck_assert_str_eq(lost[0].status, "trialing");
 	ck_assert_ptr_null(lost[1].customer_id);
 	ck_assert_str_eq(lost[1].jti, second);
+	/* The customer is told of the licence that the database has. */
+	ck_assert_int_eq(
+	        count_of("SELECT count(*) FROM events WHERE type = 'license.revoked' "
+	                 "AND data #>> '{licenses,0,revoke_reason}' = 'restored' "
+	                 "AND data ->> 'count' = '1' AND customer_id = ",
+	                 arena_printf(task.arena, " AND data #>> '{licenses,0,jti}' = '%s'",
+	                              signed_up.license->jti)),
+	        1);
 	/* It is found once, and ends with an operator's word. */
 	ck_assert_int_eq(publish(), 0);
 	fine(revocation_restore_resolve(&operation));
@@ -327,6 +335,38 @@ START_TEST(test_a_restored_database_distrusts_again)
 	(void)run();
 	(void)close(file);
 	(void)unlink(path);
+}
+END_TEST
+
+/* A licence in use that is older than a crowd of revoked ones is revoked with them, and told. */
+START_TEST(test_a_crowd_takes_what_is_older)
+{
+	struct stored_list stored;
+	struct revocations list;
+
+	billing.policy.license_ttl_days = 1;
+	run_script(arena_printf(
+	        task.arena,
+	        "INSERT INTO licenses (jti, customer_id, kid, plan, reason, fingerprint, "
+	        "  issued_at, expires_at) SELECT 'lic_' || n || '_%s', '%s', 'k', 'starter', "
+	        "  'rotated', '', to_timestamp(%lld), to_timestamp(%lld) "
+	        "FROM generate_series(1, 102) n; "
+	        "UPDATE licenses SET revoked_at = to_timestamp(%lld), "
+	        "  revoke_reason = 'rotated' WHERE kid = 'k' AND customer_id = '%s'",
+	        customer_id, customer_id, (long long)(NOW_MS / SECOND_MS + 60),
+	        (long long)(NOW_MS / SECOND_MS + 86400), (long long)(NOW_MS / SECOND_MS + 60),
+	        customer_id));
+	operation.now_ms += HOUR_MS;
+	(void)run();
+	list = read_stored(&stored);
+	ck_assert(revokes(&list, signed_up.license->jti, NOW_MS));
+	ck_assert_int_eq(
+	        count_of("SELECT count(*) FROM events WHERE type = 'license.revoked' "
+	                 "AND data #>> '{licenses,0,revoke_reason}' = 'superseded' "
+	                 "AND data ->> 'count' = '1' AND customer_id = ",
+	                 arena_printf(task.arena, " AND data #>> '{licenses,0,jti}' = '%s'",
+	                              signed_up.license->jti)),
+	        1);
 }
 END_TEST
 
@@ -423,6 +463,7 @@ main(void)
 	tcase_add_test(tcase, test_many_revoked_licences);
 	tcase_add_test(tcase, test_a_restored_database_forgets_no_revocation);
 	tcase_add_test(tcase, test_a_restored_database_distrusts_again);
+	tcase_add_test(tcase, test_a_crowd_takes_what_is_older);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
