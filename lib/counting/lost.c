@@ -5,9 +5,11 @@
 enum { FIND, TELL };
 
 static const struct statement statements[] = {
-        [FIND] = {"usage_lost_find", ROWS_WITH(struct lost_instances, customers, keys, data),
-                  .sql = "SELECT array_agg(customer_id) AS customers, array_agg(key) AS keys, "
-                         "array_agg(data) AS data FROM (SELECT i.customer_id, "
+        [FIND] = {"usage_lost_find",
+                  ROWS_WITH(struct lost_instances, customers, instances, keys, data),
+                  .sql = "SELECT array_agg(customer_id) AS customers, "
+                         "array_agg(instance_id) AS instances, array_agg(key) AS keys, "
+                         "array_agg(data) AS data FROM (SELECT i.customer_id, i.instance_id, "
                          "  'instance.lost ' || i.instance_id || ' ' "
                          "    || api_time(i.lease_expires_at) AS key, "
                          "  instance_shown(i.whole, $2) AS data "
@@ -25,8 +27,9 @@ static const struct statement statements[] = {
                          "  ORDER BY i.customer_id, i.instance_id LIMIT $3::bigint) l"},
         [TELL] = {"usage_lost_tell",
                   .sql = "SELECT FROM (SELECT event_add_once('instance.lost', customer_id, "
-                         "$4::timestamptz, data, key) FROM unnest($1::text[], $2::text[], "
-                         "$3::text[]) AS l (customer_id, key, data)) told"},
+                         "$5::timestamptz, data, key) FROM unnest($1::text[], $2::text[], "
+                         "$3::text[], $4::text[]) AS l (customer_id, instance_id, key, data) "
+                         "WHERE instance_lost_still(customer_id, instance_id, key)) told"},
 };
 
 const struct statement_list usage_lost_statements = STATEMENT_LIST(statements);
@@ -54,6 +57,7 @@ usage_lost_tell(struct operation *operation, const struct lost_instances *lost)
 		return FAIL_NONE;
 	return db_run(operation->db, task, &statements[TELL],
 	              PARAMETERS(param_list(task, &lost->customers),
+	                         param_list(task, &lost->instances),
 	                         param_list(task, &lost->keys), param_list(task, &lost->data),
 	                         param_now(operation)),
 	              NULL);

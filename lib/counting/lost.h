@@ -11,6 +11,7 @@ enum { USAGE_LOST_MAX = 2000 };
 /* The events that are to be written; all lists are equally long. */
 struct lost_instances {
 	struct string_list customers;
+	struct string_list instances;
 	struct string_list keys;
 	struct string_list data;
 };
@@ -20,6 +21,6 @@ struct lost_instances {
 enum fail usage_lost_find(struct operation *operation, const struct string_list *customers,
                           struct lost_instances *out) MUST_CHECK;
 
-/* Writes instance.lost for each, as the last thing of the transaction. */
+/* Writes instance.lost for each whose lease is still that one, as the last thing of the transaction. */
 enum fail usage_lost_tell(struct operation *operation,
                           const struct lost_instances *lost) MUST_CHECK;

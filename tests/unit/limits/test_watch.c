@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "counting/lost.h"
 #include "instances/instances.h"
 #include "limits/watch.h"
 
@@ -288,6 +289,42 @@ START_TEST(test_life_of_an_instance)
 }
 END_TEST
 
+/* Finds what is lost, runs the change, and tells of what was found; how many are told. */
+static int64_t
+told_after(const char *between)
+{
+	const struct string_list customers = {
+	        .present = true, .count = 1, .items = &customer_id};
+	struct lost_instances lost;
+
+	fine(db_begin(operation.db, &task));
+	fine(usage_lost_find(&operation, &customers, &lost));
+	ck_assert_uint_eq(lost.keys.count, 2);
+	change(between, "");
+	fine(usage_lost_tell(&operation, &lost));
+	fine(db_commit(operation.db, &task));
+	return written("instance.lost", "true");
+}
+
+/* The lease of one of two is renewed, or the instance released, after it was found. */
+START_TEST(test_renewed_before_it_is_told)
+{
+	static const char *const changes[] = {
+	        "UPDATE instances SET lease_expires_at = lease_expires_at + interval '9 days' "
+	        "WHERE instance_id = 'a' AND customer_id = ",
+	        "UPDATE instances SET released_at = lease_expires_at "
+	        "WHERE instance_id = 'a' AND customer_id = ",
+	        "DELETE FROM instances WHERE instance_id = 'a' AND customer_id = "};
+
+	report("a", "{}");
+	report("b", "{}");
+	look();
+	operation.now_ms += billing.policy.instance_lease_hours * HOUR_MS;
+	ck_assert_int_eq(told_after(changes[_i]), 1);
+	is_written(1, "instance.lost", "data ->> 'instance_id' = 'b'");
+}
+END_TEST
+
 #define ALIKE(table)                                                                           \
 	"INSERT INTO " table " SELECT (jsonb_populate_record(t, jsonb_build_object("           \
 	"'instance_id', 'b' || n))).* FROM " table " t, generate_series(1, 2100) n "           \
@@ -432,6 +469,7 @@ main(void)
 	tcase_add_test(tcase, test_looks_are_bounded);
 	tcase_add_test(tcase, test_the_clock_jumps);
 	tcase_add_test(tcase, test_life_of_an_instance);
+	tcase_add_loop_test(tcase, test_renewed_before_it_is_told, 0, 3);
 	tcase_add_test(tcase, test_a_fleet_is_lost);
 	tcase_add_test(tcase, test_activations_and_transfers);
 	tcase_add_test(tcase, test_both_show_the_same);
