@@ -28,8 +28,9 @@ static const struct column columns[] =
 
 /* The deliveries that a replay has stored. */
 struct replayed {
-	int64_t events;
-	int64_t position;
+	int64_t read;
+	int64_t events;    /* of these, that the endpoint gets */
+	struct instant at; /* the place of the last one */
 	int64_t number;
 };
 
@@ -52,7 +53,7 @@ static const struct statement statements[] = {
                          "$3::timestamptz, $3::timestamptz WHERE NOT EXISTS (SELECT FROM "
                          "webhook_deliveries WHERE endpoint_id = $1 AND state = 'pending' "
                          "AND position IS NULL) RETURNING " COLUMNS_OF_DELIVERY},
-        [REPLAY] = {"webhook_replay", ROWS_WITH(struct replayed, events, position, number),
+        [REPLAY] = {"webhook_replay", ROWS_WITH(struct replayed, read, events, at, number),
                     .sql = webhooks_replay_sql},
         [WAITING] = {"webhook_waiting", ROWS_WITH(struct waiting, count),
                      .sql = "SELECT count(*) AS count FROM (SELECT FROM webhook_deliveries "
@@ -176,7 +177,7 @@ webhook_replay_event(struct operation *operation, const char *endpoint_id, const
 
 /* The place that a cursor names: the beginning without one. */
 static enum fail
-read_place(struct task *task, const char *cursor, const char **position, const char **number)
+read_place(struct task *task, const char *cursor, const char **at, const char **number)
 {
 	struct page page;
 	int64_t value = 0;
@@ -184,7 +185,7 @@ read_place(struct task *task, const char *cursor, const char **position, const c
 	TRY(page_read(task, WEBHOOK_REPLAY_MAX, cursor, &page));
 	if (page.id != NULL && !text_parse_int(page.id, &value))
 		return page_fail(task);
-	*position = param_int(task, page.at.known ? page.at.ms : 0);
+	*at = param_time(task, page.at);
 	*number = param_int(task, value);
 	return FAIL_NONE;
 }
@@ -194,20 +195,20 @@ webhook_replay_range(struct operation *operation, const char *endpoint_id, struc
                      struct instant to, const char *cursor, int64_t *count, const char **next)
 {
 	struct task *task = operation->task;
-	const char *position = NULL, *number = NULL;
+	const char *at = NULL, *number = NULL;
 	struct replayed out = {0};
 
-	TRY(read_place(task, cursor, &position, &number));
+	TRY(read_place(task, cursor, &at, &number));
 	TRY(replay(operation, endpoint_id,
 	           PARAMETERS(endpoint_id, NULL, param_time(task, from), param_time(task, to),
-	                      position, number, param_now(operation)),
+	                      at, number, param_now(operation)),
 	           arena_printf(task->arena, "%s to %s", param_time(task, from),
 	                        param_time(task, to)),
 	           &out));
 	*count = out.events;
-	*next = out.events < WEBHOOK_REPLAY_MAX ? NULL
-	                                        : page_cursor(task, INSTANT_MS(out.position),
-	                                                      param_int(task, out.number));
+	*next = out.read < WEBHOOK_REPLAY_MAX
+	                ? NULL
+	                : page_cursor(task, out.at, param_int(task, out.number));
 	return FAIL_NONE;
 }
 

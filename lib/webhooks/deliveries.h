@@ -46,8 +46,8 @@ enum fail webhook_test(struct operation *operation, const char *endpoint_id,
 enum fail webhook_replay_event(struct operation *operation, const char *endpoint_id,
                                const char *event_id, int64_t *replayed) MUST_CHECK;
 
-/* Has the events of a range of time sent again, whose types the endpoint gets: WEBHOOK_REPLAY_MAX at most,
- * the oldest first. `*next`: where the rest of the range begins, or none. FAIL_CONFLICT "too_many_pending"
+/* Has the events of a range of time sent again, whose types the endpoint gets. It reads WEBHOOK_REPLAY_MAX at
+ * most, the oldest first. `*next`: where the rest of the range begins, or none. FAIL_CONFLICT "too_many_pending"
  * while too many deliveries wait. */
 enum fail webhook_replay_range(struct operation *operation, const char *endpoint_id,
                                struct instant from, struct instant to, const char *cursor,

@@ -45,16 +45,27 @@ async function list({ mayChange, reload }) {
     mayChange ? h("div", { class: "row" }, h("button", { type: "button", onclick: () => add(reload) }, "Add an endpoint …")) : null);
 }
 
+/* A call reads 1000 events; of few types it sends only some of them again. */
+async function replayRange(path, range) {
+  let replayed = 0, cursor = null;
+  do {
+    const done = await post(`${path}/replay`, cursor === null ? range : { ...range, cursor }, { once: newOnce() });
+    replayed += done.replayed;
+    cursor = done.next_cursor;
+  } while (cursor !== null && replayed < 1000);
+  return { replayed };
+}
+
 const replay = (path, one, reload) => then(dialog({
   title: "Send events again",
-  says: ["The receiver gets them under their ids of before, and can tell them apart from new ones.", "One event, or at most 1000 of a range of time."],
+  says: ["The receiver gets them under their ids of before, and can tell them apart from new ones.", "One event, or those of a range of time: of many the first thousand or two."],
   fields: [
     field({ name: "event_id", label: "Event's id", help: "As evt_…; else the range below" }),
     field({ name: "from", label: "From", type: "date" }),
     field({ name: "to", label: "Before", type: "date" }),
   ],
   label: "Send again",
-  act: ({ event_id, from, to }) => post(`${path}/replay`, event_id ? { event_id } : { ...(from ? { from: `${from}T00:00:00Z` } : {}), ...(to ? { to: `${to}T00:00:00Z` } : {}) }, { once: newOnce() }),
+  act: ({ event_id, from, to }) => replayRange(path, event_id ? { event_id } : { ...(from ? { from: `${from}T00:00:00Z` } : {}), ...(to ? { to: `${to}T00:00:00Z` } : {}) }),
 }), (done) => `${number(done.replayed)} ${done.replayed === 1 ? "event is" : "events are"} sent again.`, reload);
 
 const rotate = (path, reload) => then(dialog({
