@@ -80,7 +80,7 @@ allow app/billingctl-doctor "$service" settings billingctl billingctl-doctor
 allow app/billingctl-api "$service" settings api billingctl billingctl-api
 allow app/billingctl-stripe "$service" settings billingctl billingctl-doctor billingctl-stripe
 allow app/billingctl-import "$service" settings billingctl billingctl-stripe billingctl-import
-only '^lib/http/(client|mail|posts|url)\.c$' curl
+only '^lib/http/(easy\.[ch]|(client|mail|posts|url)\.c)$' curl
 only '^lib/http/fcgi\.c$' fcgi
 only '^lib/db/(internal\.h|[a-z]+\.c)$' libpq
 only '^app/billingctl/output\.c$' json-c

@@ -12,10 +12,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include <curl/curl.h>
-
 #include "base/arena.h"
 #include "base/text.h"
+#include "http/easy.h"
 
 struct http_client {
 	CURL *easy;
@@ -73,21 +72,16 @@ http_check_key_url(const char *url)
 struct http_client *
 http_client_new(const struct http_client_options *options)
 {
-	struct http_client *client;
+	struct http_client *client = calloc(1, sizeof(*client));
 
-	/* libcurl counts the calls; http_client_free() takes one back. */
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+	if (client == NULL)
 		return NULL;
-	client = calloc(1, sizeof(*client));
-	if (client != NULL)
-		client->easy = curl_easy_init();
-	if (client == NULL || client->easy == NULL) {
-		free(client);
-		curl_global_cleanup();
-		return NULL;
-	}
+	client->easy = easy_new();
 	client->options = *options;
-	return client;
+	if (client->easy != NULL)
+		return client;
+	free(client);
+	return NULL;
 }
 
 void
@@ -95,8 +89,7 @@ http_client_free(struct http_client *client)
 {
 	if (client == NULL)
 		return;
-	curl_easy_cleanup(client->easy);
-	curl_global_cleanup();
+	easy_free(client->easy);
 	free(client);
 }
 
@@ -115,19 +108,14 @@ take_body(char *bytes, size_t size, size_t count, void *context)
 	return length;
 }
 
-/* Gets each header line of an interim answer, the answer and a trailer. libcurl would take the
- * end of the connection for the end of the headers; this notices the empty line. */
+/* libcurl's callback: gets each line of the head. */
 static size_t
 take_head(char *line, size_t size, size_t count, void *context)
 {
 	struct intake *intake = context;
-	size_t length = size * count;
 
-	if (length > 5 && memcmp(line, "HTTP/", 5) == 0)
-		intake->head_ended = false;
-	else if (length > 0 && (line[0] == '\r' || line[0] == '\n'))
-		intake->head_ended = true;
-	return length;
+	easy_note_line(line, size * count, &intake->head_ended);
+	return size * count;
 }
 
 /* Has no byte below `lowest`: a control character could end a header, a blank ends a URL. */
@@ -195,49 +183,25 @@ header_list(struct arena *arena, const struct http_request *request)
 
 /* The options of every request. */
 static bool
-set_rules(CURL *easy, const struct http_client_options *options)
+set_rules(CURL *easy, const struct http_client_options *options, int64_t timeout_ms)
 {
-	return curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) ==
-	               CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_PROXY, options->proxy ? options->proxy : "") ==
-	               CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_USERAGENT, options->user_agent) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options->unix_socket) ==
-	               CURLE_OK &&
-	       /* A timeout does not wait for a resolver that hangs. */
-	       curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK;
-}
-
-static bool
-set_tls(CURL *easy, const struct http_client_options *options)
-{
-	return curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) ==
-	               CURLE_OK &&
-	       (options->ca_file == NULL ||
-	        curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file) == CURLE_OK) &&
+	return easy_set_rules(easy, options->proxy ? options->proxy : "", timeout_ms,
+	                      options->connect_timeout_ms) &&
+	       easy_set_http(easy, options->user_agent) &&
+	       easy_set_tls(easy, options->ca_file) &&
 	       /* Debian's libcurl also trusts a folder of certificates. It would widen the
 	        * operator's file, and is read anew for every connection. */
-	       curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
+	       curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options->unix_socket) ==
+	               CURLE_OK;
 }
 
 static bool
-set_request(CURL *easy, const struct http_client_options *options,
-            const struct http_request *request, struct curl_slist *headers)
+set_request(CURL *easy, const struct http_request *request, struct curl_slist *headers)
 {
 	bool fine = curl_easy_setopt(easy, CURLOPT_URL, request->url) == CURLE_OK &&
-	            curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
-	            curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms) ==
-	                    CURLE_OK &&
-	            curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-	                             (long)options->connect_timeout_ms) == CURLE_OK;
+	            curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK;
 
 	/* A POST without body has the length 0. */
 	if (fine && (request->body != NULL || strcmp(request->method, "POST") == 0))
@@ -335,8 +299,8 @@ http_client_send(struct http_client *client, struct arena *arena,
 	        .outcome = HTTP_NO_ANSWER, .reason = fault_of(request), .body = ""};
 	if (out->reason != NULL)
 		return;
-	if (!set_rules(easy, &client->options) || !set_tls(easy, &client->options) ||
-	    !set_request(easy, &client->options, request, header_list(arena, request)) ||
+	if (!set_rules(easy, &client->options, request->timeout_ms) ||
+	    !set_request(easy, request, header_list(arena, request)) ||
 	    !set_intake(easy, &intake, why)) {
 		curl_easy_reset(easy);
 		out->reason = "libcurl refuses an option";

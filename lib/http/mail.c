@@ -13,10 +13,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <curl/curl.h>
-
 #include "base/arena.h"
 #include "http/client.h"
+#include "http/easy.h"
 
 enum { WORDS_MAX = 512 };
 
@@ -105,22 +104,17 @@ mail_url_is_tls(const char *url)
 struct mail_client *
 mail_client_new(const struct mail_client_options *options)
 {
-	struct mail_client *client;
+	struct mail_client *client = calloc(1, sizeof(*client));
 
-	/* libcurl counts the calls; mail_client_free() takes one back. */
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+	if (client == NULL)
 		return NULL;
-	client = calloc(1, sizeof(*client));
-	if (client != NULL)
-		client->easy = curl_easy_init();
-	if (client == NULL || client->easy == NULL) {
-		free(client);
-		curl_global_cleanup();
-		return NULL;
-	}
+	client->easy = easy_new();
 	client->kept = CURL_SOCKET_BAD;
 	client->options = *options;
-	return client;
+	if (client->easy != NULL)
+		return client;
+	free(client);
+	return NULL;
 }
 
 void
@@ -131,8 +125,7 @@ mail_client_free(struct mail_client *client)
 	/* libcurl says goodbye, and waits two minutes for a server that does not answer that. */
 	if (client->kept != CURL_SOCKET_BAD)
 		(void)shutdown(client->kept, SHUT_RDWR);
-	curl_easy_cleanup(client->easy);
-	curl_global_cleanup();
+	easy_free(client->easy);
 	free(client);
 }
 
@@ -214,21 +207,13 @@ set_sockets(struct mail_client *client)
 static bool
 set_rules(CURL *easy, const struct mail_client_options *options)
 {
-	return curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+	return easy_set_rules(easy, "", options->timeout_ms, options->connect_timeout_ms) &&
 	       curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps") == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_URL, options->url) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)options->timeout_ms) ==
-	               CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-	                        (long)options->connect_timeout_ms) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_SERVER_RESPONSE_TIMEOUT,
 	                        (long)(options->timeout_ms + 999) / 1000) == CURLE_OK &&
 	       /* Servers close a connection that is idle; a younger one is used again. */
-	       curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, 5L) == CURLE_OK &&
-	       /* A timeout does not wait for a resolver that hangs. */
-	       curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK;
+	       curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, 5L) == CURLE_OK;
 }
 
 static bool
@@ -236,13 +221,8 @@ set_tls(CURL *easy, const struct mail_client_options *options)
 {
 	long use = options->starttls ? CURLUSESSL_ALL : CURLUSESSL_NONE;
 
-	return curl_easy_setopt(easy, CURLOPT_USE_SSL, use) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) ==
-	               CURLE_OK &&
-	       (options->ca_file == NULL ||
-	        curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file) == CURLE_OK) &&
+	return easy_set_tls(easy, options->ca_file) &&
+	       curl_easy_setopt(easy, CURLOPT_USE_SSL, use) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
 }
 

@@ -5,9 +5,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include <curl/curl.h>
-
 #include "base/text.h"
+#include "http/easy.h"
 
 /* One request. */
 struct transfer {
@@ -116,18 +115,14 @@ take_body(char *bytes, size_t size, size_t count, void *context)
 	return taken;
 }
 
-/* Gets each line of the answer's head. libcurl would take the end of the connection for its end; this
- * notices the empty line. */
+/* libcurl's callback: gets each line of the answer's head. */
 static size_t
 take_head(char *line, size_t size, size_t count, void *context)
 {
 	struct transfer *transfer = context;
 	size_t length = size * count;
 
-	if (length > 5 && memcmp(line, "HTTP/", 5) == 0)
-		transfer->head_ended = false;
-	else if (length > 0 && (line[0] == '\r' || line[0] == '\n'))
-		transfer->head_ended = true;
+	easy_note_line(line, length, &transfer->head_ended);
 	return length;
 }
 
@@ -158,37 +153,13 @@ set_request(struct transfer *transfer, const struct post *post)
 	       curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers) == CURLE_OK;
 }
 
-/* The rules that hold for every request. */
+/* The rules that hold for every request. Beside the authorities of the file, those in the system's folder
+ * of certificates count. */
 static bool
 set_rules(CURL *easy, const struct posts_options *options)
 {
-	return curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) ==
-	               CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_USERAGENT, options->user_agent) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)options->timeout_ms) ==
-	               CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-	                        (long)options->connect_timeout_ms) == CURLE_OK &&
-	       /* A timeout does not wait for a resolver that hangs. */
-	       curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK;
-}
-
-/* Beside the authorities of the file, those in the system's folder of certificates count. */
-static bool
-set_tls(CURL *easy, const struct posts_options *options)
-{
-	return curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) ==
-	               CURLE_OK &&
-	       (options->ca_file == NULL ||
-	        curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file) == CURLE_OK);
+	return easy_set_rules(easy, "", options->timeout_ms, options->connect_timeout_ms) &&
+	       easy_set_http(easy, options->user_agent) && easy_set_tls(easy, options->ca_file);
 }
 
 static bool
@@ -218,8 +189,7 @@ posts_start(struct posts *posts, const struct post *post)
 	transfer->answer.about = post->about;
 	transfer->easy = curl_easy_init();
 	if (transfer->easy == NULL || !set_rules(transfer->easy, &posts->options) ||
-	    !set_tls(transfer->easy, &posts->options) || !set_request(transfer, post) ||
-	    !set_callbacks(transfer) ||
+	    !set_request(transfer, post) || !set_callbacks(transfer) ||
 	    curl_multi_add_handle(posts->multi, transfer->easy) != CURLM_OK) {
 		free_transfer(transfer);
 		return false;
