@@ -1,12 +1,13 @@
-/* figures.h: trials, plans, renewals, and what needs a hand. */
+/* figures.h: trials, plans, renewals, limits, and what needs an operator's attention. */
 #pragma once
 
 #include "db/page.h"
 #include "operation/operation.h"
 
-/* A week of trials, of 53 at most. */
+/* The most weeks, rows of attention, and days ahead that one request can ask for. */
 enum { TRIAL_WEEKS_MAX = 53, ATTENTION_MAX = 100, RENEWAL_DAYS_MAX = 400 };
 
+/* The trials that began in one week. */
 struct trial_week {
 	const char *week; /* its Monday, "2026-11-02" */
 	int64_t started;
@@ -49,6 +50,7 @@ struct limit_level {
 	struct instant measured_at;
 };
 
+/* One matter that needs an operator's attention. */
 struct attention {
 	const char *kind;
 	const char *customer_id; /* NULL: of no customer */

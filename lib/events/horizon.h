@@ -9,8 +9,7 @@ struct event_horizon {
 	int64_t waiting; /* events that are committed and not due, 1000 at most */
 	struct instant
 	        waiting_since; /* when the oldest of them was written; none: there is none */
-	const char
-	        *holder; /* the open transaction that they wait for, for people; NULL: none */
+	const char *holder; /* the open transaction that they wait for, described; NULL: none */
 	int64_t months_missing; /* of this month and the next one */
 };
 

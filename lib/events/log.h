@@ -1,10 +1,10 @@
 /*
  * log.h: writes events, each in the transaction of the change that it tells of.
  *
- * An event of a transaction, or of an inner one, that is rolled back is not written. Writing costs no
- * round trip. A statement that makes a change by itself calls the database's function instead:
- * event_add(type's name, customer's id or NULL, time, data), for several customers in the order
- * of their ids.
+ * When a transaction or a savepoint is rolled back, its events are not written. Writing costs no round
+ * trip. A statement that makes a change by itself calls the database's function instead:
+ * event_add(type's name, customer's id or NULL, time, data); one that changes several customers calls
+ * it in the order of their ids.
  */
 #pragma once
 
@@ -16,10 +16,10 @@ extern const struct statement_list event_log_statements;
 /* An event's data is shorter, in bytes; longer data is left out. */
 enum { EVENT_DATA_MAX = 20 * 1024 };
 
-/* Has the event written with the COMMIT of the open transaction, or at once outside of one. `data` is
- * the text of a JSON object: the changed object as the API shows it, without keys, tokens and
- * secrets. Operations without events write none. All texts live until the transaction ends. `customer_id` is NULL for an event that belongs
- * to no customer. */
+/* Writes the event with the COMMIT of the open transaction, or at once outside of one. `data` is the text
+ * of a JSON object: the changed object as the API shows it, without keys, tokens and secrets.
+ * `customer_id` is NULL for an event that belongs to no customer. All texts must live until the
+ * transaction ends. An operation with `without_events` writes nothing. */
 enum fail event_write(struct operation *operation, enum event_type type,
                       const char *customer_id, const char *data) MUST_CHECK;
 

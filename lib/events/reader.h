@@ -31,7 +31,7 @@ struct event {
 	const char *data; /* JSON text */
 };
 
-/* NULL and unknown members select nothing. */
+/* Which events. A member that is NULL or unknown restricts nothing. */
 struct event_filter {
 	const char *type;
 	const char *customer_id;
@@ -59,8 +59,7 @@ enum fail event_cursor_read(struct task *task, const struct page *page,
 enum fail event_find(struct operation *operation, const char *event_id,
                      struct event *out) MUST_CHECK;
 
-/* For consumers: the events behind the cursor that are due, in order, at most `limit`. NULL types or
- * customers select all, as above. */
+/* For consumers: the events behind the cursor that are due, in order, at most `limit`. */
 enum fail event_batch(struct operation *operation, const struct event_filter *filter,
                       struct event_cursor behind, int64_t limit, const struct event **out,
                       size_t *count) MUST_CHECK;

@@ -1,9 +1,9 @@
 /*
- * reminders.h: tells ahead of the ends of trials, contracts and licences, so many days before each.
+ * reminders.h: writes events ahead of the ends of trials, contracts and licences, on certain days before.
  *
  * An object with an end has a row with the time of the next look; triggers of the database make it when
- * the object is stored or changed (migration 34). Of the days that have passed already, the fewest are
- * told, and the others never. Another end is told anew.
+ * the object is stored or changed (migration 34). When several of the days have passed already, only the
+ * last of them is told. When an end changes, its days are told anew.
  */
 #pragma once
 
@@ -18,7 +18,7 @@ struct reminder {
 	struct instant start; /* what became due before is not told */
 };
 
-/* Days before an end, the most first; 0: the end itself. */
+/* Numbers of days before an end, the greatest first; 0: the end itself. */
 struct reminder_days {
 	const int64_t *days;
 	size_t count;
@@ -26,19 +26,19 @@ struct reminder_days {
 
 enum { REMINDER_NONE = -1 };
 
-/* An object's end, and the time from which on it was to be so. */
+/* An object's end. */
 struct reminder_end {
-	struct instant since;
+	struct instant since; /* when this end was set */
 	struct instant at;
 };
 
-/* How many days before the end is to be told now, or REMINDER_NONE, and when the next ones come; unknown:
- * there are none. Days that had passed when the end was set are left out. */
+/* The number of days before the end that is to be told now, or REMINDER_NONE. `*next` is when the next
+ * number becomes due; unknown: none does. Days that had passed when the end was set are left out. */
 int64_t reminder_judge(const struct reminder_days *days, const struct reminder_end *end,
                        int64_t now_ms, struct instant *next);
 
-/* As reminder_judge(), also REMINDER_NONE when that or less was told of this end. The caller's transaction
- * then has it as told. */
+/* As reminder_judge(), but REMINDER_NONE when this number of days or a smaller one was told of this end
+ * before. Records in the caller's transaction that the number is told. */
 enum fail reminder_take(struct operation *operation, const struct reminder *reminder,
                         const struct reminder_days *days, struct reminder_end end, int64_t *out,
                         struct instant *next) MUST_CHECK;
@@ -54,14 +54,13 @@ typedef enum fail reminder_look(struct operation *operation, const struct remind
 /* A job: notices that the clock was set back by more than an hour, and has all objects looked at anew. */
 enum fail reminders_watch_clock(struct operation *operation, int64_t *done) MUST_CHECK;
 
-/* When the oldest look became due that was not made yet; unknown: none is overdue. */
 struct reminder_figures {
-	struct instant overdue_since;
+	struct instant overdue_since; /* the oldest look that is due; unknown: none is */
 };
 
 enum fail reminder_figures(struct operation *operation,
                            struct reminder_figures *out) MUST_CHECK;
 
-/* A step of a job: looks at the objects of one kind that are due; `*done` counts. */
+/* A step of a job: looks at the objects of one kind that are due; `*done` counts them. */
 enum fail reminders_run(struct operation *operation, const char *kind, reminder_look *look,
                         int64_t *done) MUST_CHECK;

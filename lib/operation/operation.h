@@ -24,8 +24,8 @@ struct billing_policy {
 	int64_t revocations_ttl_hours;
 	const char *revocations_file; /* keeps the published list beside the database */
 	const char *audit_heads_file; /* keeps the signed heads of the audit trail's chain */
-	int64_t offline_warn_days;    /* without news of us, until verifiers warn; 0: never */
-	int64_t offline_stale_days;   /* until the licence is stale; 0: never */
+	int64_t offline_warn_days; /* without a newer licence or list, until verifiers warn; 0: never */
+	int64_t offline_stale_days; /* until the licence is stale; 0: never */
 	int64_t max_grace_days; /* greatest grace that a licence allows; GRACE_DAYS_MAX: any */
 	int64_t instance_lease_hours; /* an instance is in use so long after its last report */
 	int64_t usage_retention_days; /* raw reports are kept so long */
