@@ -46,6 +46,18 @@ enum fail doctor_warn(struct doctor *doctor, const char *format, ...)
 /* Ends a check that found something wrong, with a sentence about it. */
 #define WRONG(doctor, ...) task_fail(&(doctor)->ctl->task, FAIL_CONFLICT, "unwell", __VA_ARGS__)
 
+/* The checks in database.c. */
+enum fail check_database(struct doctor *doctor) MUST_CHECK;
+enum fail check_version(struct doctor *doctor) MUST_CHECK;
+enum fail check_encoding(struct doctor *doctor) MUST_CHECK;
+enum fail check_collation(struct doctor *doctor) MUST_CHECK;
+enum fail check_checksums(struct doctor *doctor) MUST_CHECK;
+enum fail check_durability(struct doctor *doctor) MUST_CHECK;
+enum fail check_writing(struct doctor *doctor) MUST_CHECK;
+enum fail check_clock(struct doctor *doctor) MUST_CHECK;
+enum fail check_migrations(struct doctor *doctor) MUST_CHECK;
+enum fail check_statements(struct doctor *doctor) MUST_CHECK;
+
 /* The checks in access.c. */
 enum fail check_settings_file(struct doctor *doctor) MUST_CHECK;
 enum fail check_role(struct doctor *doctor) MUST_CHECK;
