@@ -96,6 +96,24 @@ open_session(struct call *call, const struct open_session_input *input,
 	return session_open(&call->operation, &call->caller.digest, agent, out);
 }
 
+/* Opens a session in place of the one that the browser has: nobody could sign out of that one any more. */
+static enum fail
+replace_session(struct call *call, const struct open_session_input *input,
+                struct session_opened *out)
+{
+	const char *token = call->request->headers.session;
+	struct operation *operation = &call->operation;
+	struct sha256 digest;
+
+	if (token == NULL || !session_is_well_formed(token))
+		return open_session(call, input, out);
+	digest = digest_sha256(token, strlen(token));
+	TRY(db_begin(operation->db, operation->task));
+	TRY(open_session(call, input, out));
+	TRY(session_end_replaced(operation, &digest));
+	return db_commit(operation->db, operation->task);
+}
+
 enum fail
 post_session(struct call *call)
 {
@@ -103,7 +121,7 @@ post_session(struct call *call)
 	struct session_opened opened = {0};
 
 	TRY(origin_check(call));
-	TRY(open_session(call, call->body, &opened));
+	TRY(replace_session(call, call->body, &opened));
 	call->caller.kind = opened.key.customer_id == NULL ? CALLER_OPERATOR : CALLER_CUSTOMER;
 	call->caller.key = opened.key;
 	call->caller.key.used_today = true;

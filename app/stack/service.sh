@@ -192,8 +192,8 @@ print_welcome() {
 
 Global Billing is ready at $BASE_URL
 
-  Open the console: this link signs in once, within 10 minutes; after that, the key ADMIN_API_KEY in
-  $(printf %q "$env") does, or: billingctl console link make-run-owner
+  Open the console: this link signs in once, by a click on its page, within 10 minutes; after that, the key
+  ADMIN_API_KEY in $(printf %q "$env") does, or: billingctl console link make-run-owner
     $(console_link)
   Customers see prices at $BASE_URL/pricing/, and their plan at $BASE_URL/account/.
   For a console with fourteen months of business in it: make demo

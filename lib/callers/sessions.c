@@ -16,7 +16,20 @@
 	"s.customer_id IS NOT DISTINCT FROM $3 "                                               \
 	"AND ($4::boolean OR s.key_id IS NOT DISTINCT FROM $2)"
 
-enum { FIND, TOUCH, BOUND, OPEN, LIST, END, END_ALL, FORGET, FORGET_LINKS, PRUNE, PRUNE_LINKS };
+enum {
+	FIND,
+	TOUCH,
+	BOUND,
+	OPEN,
+	LIST,
+	END,
+	REPLACED,
+	END_ALL,
+	FORGET,
+	FORGET_LINKS,
+	PRUNE,
+	PRUNE_LINKS
+};
 
 static const struct statement statements[] = {
         [FIND] = {"session_find",
@@ -71,6 +84,9 @@ static const struct statement statements[] = {
                          " ORDER BY s.last_used_at DESC, s.session_id LIMIT $5::bigint"},
         [END] = {"session_end",
                  .sql = "DELETE FROM sessions s WHERE s.session_id = $1 AND " OWN},
+        [REPLACED] = {"session_replaced", ROWS_WITH(struct session, session_id, customer_id),
+                      .sql = "DELETE FROM sessions WHERE digest = $1 "
+                             "RETURNING session_id, customer_id"},
         [END_ALL] =
                 {"session_end_all",
                  .sql = "DELETE FROM sessions s WHERE $1::timestamptz IS NOT NULL AND " OWN},
@@ -226,6 +242,20 @@ session_end(struct operation *operation, const struct session_owner *owner,
 		                 "There is no such session.");
 	TRY(audit_change(operation, "session_end", owner->customer_id, session_id, NULL));
 	return db_commit(operation->db, task);
+}
+
+enum fail
+session_end_replaced(struct operation *operation, const struct sha256 *digest)
+{
+	struct task *task = operation->task;
+	struct session replaced = {0};
+	bool found;
+
+	TRY(db_row(operation->db, task, &statements[REPLACED],
+	           PARAMETERS(param_digest(task, digest)), &replaced, &found));
+	return found ? audit_change(operation, "session_end", replaced.customer_id,
+	                            replaced.session_id, "replaced by another sign-in")
+	             : FAIL_NONE;
 }
 
 enum fail

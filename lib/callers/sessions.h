@@ -68,6 +68,11 @@ enum fail session_open_linked(struct operation *operation, const char *key_id,
                               const char *customer_id, const char *user_agent,
                               struct session_opened *out) MUST_CHECK;
 
+/* Ends the session with this digest, if there is one, within the caller's transaction that has opened another one in the
+ * same browser. */
+enum fail session_end_replaced(struct operation *operation,
+                               const struct sha256 *digest) MUST_CHECK;
+
 /* Live sessions, used last first, at most SESSIONS_LISTED_MAX. */
 enum fail session_list(struct operation *operation, const struct session_owner *owner,
                        const struct session **out, size_t *count) MUST_CHECK;

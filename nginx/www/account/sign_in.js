@@ -1,6 +1,6 @@
 // sign_in.js: the form for an API key, and how to get in without one.
 import { signIn, signOut } from "/shared/api.js";
-import { busy, errorBox, field, fill, h, values } from "/shared/ui.js";
+import { busy, errorBox, fill, h, keyField, values } from "/shared/ui.js";
 import { supportLink } from "/shared/site.js";
 
 /** Signs in with a customer's key; an operator's key opens no account. */
@@ -21,9 +21,7 @@ export function signInForm(brand, done) {
   const problem = h("div");
   const button = h("button", { class: "primary" }, "Sign in");
   const form = h("form", { class: "card narrow form" }, h("h2", {}, "Sign in"),
-    h("input", { type: "text", autocomplete: "username", value: "customer", hidden: true, tabindex: "-1", "aria-hidden": "true" }),
-    field({ name: "api_key", label: "API key", type: "password", autocomplete: "current-password", required: true,
-      spellcheck: "false", autocapitalize: "off", help: "It begins with cust_ and was shown when it was made." }),
+    keyField("customer", { label: "API key", help: "It begins with cust_ and was shown when it was made." }),
     problem, h("div", { class: "actions" }, button),
     h("p", { class: "muted" }, "No key at hand? ", supportLink(brand, "Ask us for a link", "A link to my account") ?? "Ask us for a link",
       " that signs you in once.", brand.sign_up && [" New here? ", h("a", { href: "/pricing/" }, "See the plans"), "."]));

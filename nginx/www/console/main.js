@@ -1,7 +1,7 @@
 // main.js: signs in, shows the bar of pages, and opens the page that the address names behind "#/".
 
 import { currentSession, get, onSessionEnd, signIn, signOut, takeLink } from "/shared/api.js";
-import { busy, errorBox, field, fill, h, notice, values } from "/shared/ui.js";
+import { busy, errorBox, fill, h, keyField, notice, values } from "/shared/ui.js";
 
 // A page's module is fetched when it is opened first; its show(context) returns what the page has.
 const PAGES = [
@@ -108,49 +108,61 @@ function enter(session) {
   return showSignIn(h("span", {}, "This is a customer's key. ", h("a", { href: "/account/" }, "To the account page")), "warn");
 }
 
+/** A page before the console, in one card. */
+function showOutside(...parts) {
+  fill(document.body, h("main", { class: "sign-in" }, h("div", { class: "card stack" },
+    h("div", { class: "brand" }, h("img", { src: "/shared/icon.svg", alt: "", width: "28", height: "28" }), h("span", {}, "Billing")), parts)));
+  dress();
+}
+
+/** A link is used by a click alone: programs that look through mail and chats load pages. */
+async function showLink(link) {
+  const open = await currentSession();
+  caller = null;
+  const go = h("button", { type: "submit", class: "primary" }, "Sign in");
+  const form = h("form", { class: "form" }, h("p", {}, "This link signs you in once."),
+    open && h("p", {}, "You are signed in already. The link's session takes the place of this one."), go);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    busy(go, async () => enter(await signIn({ link })), (fault) => (fault.status === 401 ? showSignIn(fault.message) : showOutside(errorBox(fault, () => showLink(link)))));
+  });
+  document.title = "Sign in – Billing console";
+  showOutside(h("h1", {}, "Sign in with your link"), form);
+  go.focus();
+}
+
 function showSignIn(message, kind = "warn") {
   caller = null;
   document.querySelectorAll("dialog").forEach((dialog) => dialog.close());
   const place = h("div", { class: "stack", "aria-live": "polite" }, message ? h("p", { class: `message ${kind}` }, message) : null);
   const go = h("button", { type: "submit", class: "primary" }, "Sign in");
   const form = h("form", { class: "form", novalidate: true },
-    field({ name: "api_key", label: "Operator's key", type: "password", required: true, autocomplete: "off", spellcheck: "false",
-      help: "It starts with gba_ and is sent once; the browser keeps a session of at most 12 hours." }),
+    keyField("operator", { label: "Operator's key", help: "It starts with gba_ and is sent once; the browser keeps a session of at most 12 hours." }),
     place, go);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const given = values(form);
     if (!given.api_key) {
       fill(place, h("p", { class: "message bad", role: "alert" }, "Enter a key first."));
-      form.querySelector("input").focus();
+      form.elements.api_key.focus();
       return;
     }
     busy(go, async () => enter(await signIn(given)), (fault) => fill(place, errorBox(fault)));
   });
   document.title = "Sign in – Billing console";
-  fill(document.body, h("main", { class: "sign-in" }, h("div", { class: "card stack" },
-    h("div", { class: "brand" }, h("img", { src: "/shared/icon.svg", alt: "", width: "28", height: "28" }), h("span", {}, "Billing")),
-    h("h1", {}, "Sign in to the console"), form,
-    h("p", { class: "muted small" }, "Without a key at hand, ", h("code", {}, "billingctl console link"), " prints a link that signs in once."))));
-  dress();
-  form.querySelector("input").focus();
+  showOutside(h("h1", {}, "Sign in to the console"), form,
+    h("p", { class: "muted small" }, "Without a key at hand, ", h("code", {}, "billingctl console link"), " prints a link that signs in once."));
+  form.elements.api_key.focus();
 }
 
 async function start() {
   const link = takeLink();
   try {
-    if (link) {
-      try {
-        return enter(await signIn({ link }));
-      } catch (fault) {
-        if (fault.status !== 401) throw fault;
-        return showSignIn(fault.message);
-      }
-    }
+    if (link) return await showLink(link);
     const session = await currentSession();
     return session ? enter(session) : showSignIn();
   } catch (fault) {
-    return fill(document.body, h("main", { class: "sign-in" }, h("div", { class: "card stack" }, h("h1", {}, "Billing console"), errorBox(fault, start))));
+    return showOutside(h("h1", {}, "Billing console"), errorBox(fault, start));
   }
 }
 

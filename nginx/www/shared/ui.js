@@ -243,6 +243,12 @@ export function field({ name, label, help, type = "text", value = "", options, r
     help ? h("span", { class: "help", id: `${id}-help` }, help) : null, fault);
 }
 
+/** The control for an API key. A password manager keeps the key under the given user. */
+export const keyField = (user, options) => [
+  h("input", { type: "text", autocomplete: "username", value: user, hidden: true, tabindex: "-1", "aria-hidden": "true" }),
+  field({ name: "api_key", type: "password", autocomplete: "current-password", required: true, spellcheck: "false", autocapitalize: "off", ...options }),
+];
+
 /** The form's values by name; empty texts are left out, numbers are numbers. */
 export function values(form) {
   const found = {};

@@ -166,6 +166,27 @@ def test_sessions_are_listed_and_ended(api, stack):
     assert "viewer" in roles and "customer" not in roles
 
 
+def test_a_sign_in_ends_the_session_that_the_browser_had(api, stack):
+    customer, other = api.sign_up(), api.sign_up()
+    made, first = sign_in(api, api_key=customer.api_key)
+    _, elsewhere = sign_in(api, api_key=customer.api_key)
+    cookie = {"Cookie": first.headers["Cookie"]}
+    for body, code in (({"api_key": "nonsense"}, "unauthenticated"), ({"link": "gbl_" + "0" * 64}, "link_invalid")):
+        sign_in(api, 401, code, cookie, **body)
+    sign_in(api, 403, "origin_refused", {**cookie, "Origin": "https://evil.example"}, api_key=other.api_key)
+    assert expect(first.get("/api/session"), 200)["caller"]["customer_id"] == customer.id  # a refusal ends nothing
+    _, second = sign_in(api, headers=cookie, api_key=other.api_key)
+    assert expect(first.get("/api/session"), 200)["caller"] is None
+    link = expect(api.owner.post(f"/api/customers/{customer.id}/links"), 201)["url"].split("=")[1]
+    _, third = sign_in(api, headers={"Cookie": second.headers["Cookie"]}, link=link)
+    assert expect(second.get("/api/session"), 200)["caller"] is None
+    for browser in (third, elsewhere):
+        assert expect(browser.get("/api/session"), 200)["caller"]["customer_id"] == customer.id
+    assert stack.sql("SELECT actor = 'customer:' || (SELECT key_id FROM api_keys WHERE customer_id = "
+                     f"'{other.id}'), customer_id, detail FROM audit_log WHERE action = 'session_end' AND "
+                     f"subject = '{made['session']['session_id']}'") == f"t|{customer.id}|replaced by another sign-in"
+
+
 def test_a_key_has_so_many_sessions(api, stack):
     customer = api.sign_up()
     browsers = [sign_in(api, api_key=customer.api_key)[1] for _ in range(22)]

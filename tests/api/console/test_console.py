@@ -47,6 +47,11 @@ def told(browser, *words):
 def test_a_link_signs_in_once(place, browser, figures):
     link = re.search(r"https:\S+", place.billingctl("console", "link", "make-run-owner").stdout)[0]
     browser.driver.get(link)
+    browser.sees("This link signs you in once.")  # a program that only loads the page does not use it up
+    assert browser.driver.current_url == f"{place.base_url}/console/"
+    assert place.sql(f"SELECT count(*) FROM session_links WHERE digest = sha256('{link.split('=')[1]}')") == "1"
+    assert inaccessible(browser) == []
+    browser.press("Sign in")
     browser.sees("Overview", "Newest customers")
     browser.settle()
     assert browser.driver.current_url == f"{place.base_url}/console/"
@@ -62,6 +67,7 @@ def test_a_link_signs_in_once(place, browser, figures):
     browser.command("Network.clearBrowserCookies")
     browser.driver.get("about:blank")
     browser.driver.get(link)
+    browser.press("Sign in")
     browser.sees("This link was used already, or it has expired.")
     assert browser.faults(r"401") == []
 
