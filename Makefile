@@ -139,8 +139,8 @@ check-faults: build
 # Tests that take too long for every run, or measure time: refusals of keys, a million reports against
 # the model, the import of as many, every fault of Stripe while meter events are sent, a minute of
 # kills, a million requests of every kind, full disks, slow clients, 200 orders of Stripe's events, a minute without an answer of
-# Stripe, every fault of Stripe at every request to it, 500 kills of workers, and 100 000 customers who need
-# a new licence at once.
+# Stripe, every fault of Stripe at every request to it, 500 kills of workers, kills of PostgreSQL in every step of events,
+# webhooks and notices, and 100 000 customers who need a new licence at once.
 check-full: build unit-tests
 	@FULL=1 $(BUILD)/tests/unit/callers/test_key_timing
 	@for test in entitlements/test_layers accounts/test_overrides contracts/test_contract_life; do \
@@ -156,7 +156,9 @@ check-full: build unit-tests
 		tests/faults/test_fastcgi_records.py tests/faults/test_clocks.py \
 		tests/faults/test_stripe_life.py tests/faults/test_stripe_outages.py \
 		tests/faults/test_stripe_chaos.py tests/faults/test_kept_connections.py \
-		tests/faults/test_signing_burst.py tests/faults/test_webhook_faults.py
+		tests/faults/test_signing_burst.py tests/faults/test_webhook_faults.py \
+		tests/faults/test_notice_crashes.py
+	@FULL=1 BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q tests/faults/test_postgres.py -k events_are
 
 lint:
 	@cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr \
