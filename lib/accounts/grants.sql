@@ -12,7 +12,7 @@ DECLARE
 BEGIN
     FOR item IN
         WITH wanted (name, privileges) AS (VALUES
-            ('analytics_usage', 'INSERT, SELECT, UPDATE'),
+            ('analytics_usage', 'DELETE, INSERT, SELECT, UPDATE'),
             ('analytics_usage_days', 'INSERT, SELECT, UPDATE'),
             ('api_keys', 'INSERT, SELECT, UPDATE'),
             ('audit_backfill', 'SELECT, UPDATE'),

@@ -28,6 +28,11 @@ counted AS (
   WHERE s.unit = 'day' AND s.starts_on = (SELECT day FROM picked)
   GROUP BY s.starts_on, s.metric),
 
+-- Reports that were corrected or deleted may have been the last of their metric.
+vanished AS (
+  DELETE FROM analytics_usage a USING picked p
+  WHERE a.day = p.day AND a.metric NOT IN (SELECT metric FROM counted)),
+
 stored AS (
   INSERT INTO analytics_usage (metric, day, customers, total, peak)
   SELECT metric, day, customers, total, peak FROM counted
