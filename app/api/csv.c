@@ -22,11 +22,23 @@ csv_is_wanted(struct call *call)
 	return false;
 }
 
+/* Whether a spreadsheet may take the text for a formula (owasp.org, CSV Injection). */
+static bool
+is_formula(const char *value)
+{
+	static const char *const wide[] = {"\uff1d", "\uff0b", "\uff0d", "\uff20"};
+
+	for (size_t i = 0; i < sizeof(wide) / sizeof(*wide); i++)
+		if (text_starts_with(value, wide[i]))
+			return true;
+	return *value != '\0' && strchr("=+-@\t\r\n", *value) != NULL;
+}
+
 void
 csv_text(struct text *csv, const char *value)
 {
 	text_add_char(csv, '"');
-	if (value != NULL && *value != '\0' && strchr("=+-@\t\r", *value) != NULL)
+	if (value != NULL && is_formula(value))
 		text_add_char(csv, '\'');
 	for (; value != NULL && *value != '\0'; value++) {
 		if (*value == '"')
