@@ -17,8 +17,10 @@ const struct definition revenue_month_definitions[] = {
         {"new", "MRR of customers that had none in this currency before."},
         {"expansion", "What the MRR of customers rose by, from more than zero."},
         {"contraction", "What the MRR of customers fell by, to more than zero."},
-        {"churn", "MRR of customers whose access has ended, when it ended. A customer that is "
-                  "back within an hour never left: that is one movement."},
+        {"churn",
+         "MRR of customers that have none any more: their access has ended, dated when it "
+         "ended, or nothing is paid for it, as for a plan without a price. A customer "
+         "that is back within an hour never left: that is one movement."},
         {"reactivation", "MRR of customers that had left and are back."},
         {"end", "start + new + expansion - contraction - churn + reactivation."},
         {"committed", "MRR at the end without subscriptions whose end is scheduled."},
@@ -27,8 +29,9 @@ const struct definition revenue_month_definitions[] = {
         {"customers_start", "Customers with MRR at the start."},
         {"customers_end", "Customers with MRR at the end."},
         {"arpu", "end / customers_end, rounded to six decimals; null without customers."},
-        {"final", "Whether the month ended an hour ago or earlier and all that was due in it "
-                  "is booked: its numbers stay as they are."},
+        {"final",
+         "Whether the month ended an hour ago or earlier and all that was due until an "
+         "hour after its end is booked: its numbers stay as they are."},
         {0},
 };
 
@@ -36,8 +39,9 @@ static const struct definition movement_definitions[] = {
         {"mrr", DEFINITION_MRR},
         {"money", DEFINITION_MONEY},
         {"kind", "new: the customer had no MRR in this currency before; expansion, "
-                 "contraction: it changed; churn: access has ended; reactivation: the customer "
-                 "is back; opening: the subscription had begun before its price was known."},
+                 "contraction: it changed; churn: access has ended, or nothing is paid for it; "
+                 "reactivation: the customer is back; opening: the subscription had begun "
+                 "before its price was known."},
         {"amount", "after - before, so that all amounts of a month are its change."},
         {"happened_at", "When it happened: an end of access by date is dated at that date."},
         {0},

@@ -202,6 +202,7 @@ static const struct check checks[] = {
 	{"contracts", check_contracts, SCHEMA | STATEMENTS, NOTHING, "billingctl stripe calls --state parked, then stripe retry; end in Stripe's dashboard what goes on there"},
 	{"audit_trail", check_audit, SCHEMA | STATEMENTS, NOTHING, "start billingd, or see its log for what keeps its jobs from chaining them"},
 	{"events", check_events, SCHEMA | STATEMENTS, NOTHING, "end that transaction: SELECT pg_terminate_backend(PROCESS), or ROLLBACK PREPARED; start billingd, whose jobs make the tables of months"},
+	{"revenue", check_revenue, SCHEMA | STATEMENTS, NOTHING, "start billingd, or see its log for what keeps its jobs from booking them"},
 	{"webhooks", check_webhooks, SCHEMA | STATEMENTS, NOTHING, "billingctl webhooks deliveries ENDPOINT shows why; mend the receiver, then webhooks enable, or webhooks remove"},
 	{"mail", check_mail, SCHEMA | RULES | STATEMENTS, NOTHING, "see billingctl notices test ADDRESS, and notices list"},
 	{"license_life", check_license_life, RULES, NOTHING, "set LICENSE_EXPIRY"},

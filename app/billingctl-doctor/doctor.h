@@ -77,6 +77,9 @@ enum fail check_contracts(struct doctor *doctor) MUST_CHECK;
 /* The check in events.c. */
 enum fail check_events(struct doctor *doctor) MUST_CHECK;
 
+/* The check in revenue.c. */
+enum fail check_revenue(struct doctor *doctor) MUST_CHECK;
+
 /* The check in webhooks.c. */
 enum fail check_webhooks(struct doctor *doctor) MUST_CHECK;
 

@@ -162,6 +162,16 @@ measure_reminders(struct operation *operation, struct metrics *metrics)
 }
 
 static enum fail
+measure_revenue(struct operation *operation, struct metrics *metrics)
+{
+	struct revenue_figures figures;
+
+	TRY(revenue_figures(operation, &figures));
+	jobs_set_age(operation, metrics, METRIC_REVENUE_SECONDS, figures.overdue_since);
+	return FAIL_NONE;
+}
+
+static enum fail
 measure(struct operation *operation, struct metrics *metrics)
 {
 	struct revocation_list_figures figures;
@@ -173,6 +183,7 @@ measure(struct operation *operation, struct metrics *metrics)
 	TRY(measure_audit(operation, metrics));
 	TRY(measure_events(operation, metrics));
 	TRY(measure_reminders(operation, metrics));
+	TRY(measure_revenue(operation, metrics));
 
 	TRY(revocation_list_figures(operation, &figures));
 	since = figures.unlisted_since;

@@ -11,6 +11,9 @@ const struct column revenue_movement_columns[] =
         COLUMNS(struct revenue_movement, id, happened_at, customer_id, company_name, email,
                 kind, currency, amount, before, after, plan_before, plan);
 
+/* Customers of a step: their rows are locked until all are settled. */
+enum { SETTLED_AT_ONCE = 50 };
+
 struct settled {
 	int64_t count;
 };
@@ -18,7 +21,7 @@ struct settled {
 extern const char analytics_revenue_months_sql[];    /* revenue_months.sql */
 extern const char analytics_revenue_movements_sql[]; /* revenue_movements.sql */
 
-enum { MONTHS, MOVEMENTS, RUN };
+enum { MONTHS, MOVEMENTS, RUN, FIGURES };
 
 static const struct statement statements[] = {
         [MONTHS] = {"revenue_months", ROWS_OF(struct revenue_month, revenue_month_columns),
@@ -28,6 +31,11 @@ static const struct statement statements[] = {
                        .sql = analytics_revenue_movements_sql},
         [RUN] = {"revenue_run", ROWS_WITH(struct settled, count),
                  .sql = "SELECT revenue_run($1::bigint, $2::bigint) AS count"},
+        [FIGURES] = {"revenue_figures",
+                     ROWS_WITH(struct revenue_figures, overdue_since, settled_at),
+                     .sql = "SELECT (SELECT min(due_at) FROM revenue_customers "
+                            "  WHERE due_at <= $1::timestamptz) AS overdue_since, settled_at "
+                            "FROM revenue_policy"},
 };
 
 const struct statement_list revenue_statements = STATEMENT_LIST(statements);
@@ -68,8 +76,20 @@ revenue_run(struct operation *operation, int64_t *done)
 
 	TRY(db_row(operation->db, task, &statements[RUN],
 	           PARAMETERS(param_int(task, operation->billing->policy.past_due_grace_days),
-	                      param_int(task, operation->batch)),
+	                      param_int(task, operation->batch < SETTLED_AT_ONCE
+	                                              ? operation->batch
+	                                              : SETTLED_AT_ONCE)),
 	           &settled, &found));
 	*done = settled.count;
 	return FAIL_NONE;
+}
+
+enum fail
+revenue_figures(struct operation *operation, struct revenue_figures *out)
+{
+	bool found;
+
+	*out = (struct revenue_figures){0};
+	return db_row(operation->db, operation->task, &statements[FIGURES],
+	              PARAMETERS(param_now(operation)), out, &found);
 }

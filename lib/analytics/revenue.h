@@ -49,6 +49,11 @@ struct revenue_movement {
 	const char *plan;
 };
 
+struct revenue_figures {
+	struct instant overdue_since; /* of the oldest change by its date that is not booked */
+	struct instant settled_at;    /* all that was due by then is booked */
+};
+
 /* Which movements; NULL: any. */
 struct revenue_filter {
 	const char *month; /* "2026-11-01" */
@@ -70,5 +75,7 @@ enum fail revenue_movements(struct operation *operation, const struct revenue_fi
                             struct page *page, const struct revenue_movement **out,
                             size_t *count) MUST_CHECK;
 
-/* A job: books what is due by its date, and adds up what was booked. */
+enum fail revenue_figures(struct operation *operation, struct revenue_figures *out) MUST_CHECK;
+
+/* A job: books what is due by its date, for some customers at once, and adds up what was booked. */
 enum fail revenue_run(struct operation *operation, int64_t *done) MUST_CHECK;

@@ -1,6 +1,6 @@
 -- The months from $1 to $2 (their first days), of one currency ($3) or of all, each with what it began
 -- with, the movements by kind, and what it ended with. $4 is the present time: a month's numbers are final
--- an hour after its end, when all that was due by then is booked.
+-- when all that was due an hour after its end is booked; a customer of that hour may never have left.
 
 WITH sums AS MATERIALIZED (
   SELECT month, currency, kind, sum(amount) AS amount, sum(customers)::bigint AS customers
@@ -53,6 +53,6 @@ SELECT to_char(month, 'YYYY-MM') AS month, currency, trim_scale(mrr - change + o
   customers_end - customers + customers_opening AS customers_start, customers_end,
   trim_scale(round(mrr / NULLIF(customers_end, 0), 6))::text AS arpu,
   month + interval '1 month' + interval '1 hour' <= $4::timestamptz AT TIME ZONE 'UTC'
-    AND COALESCE((SELECT month + interval '1 month' <= settled_at AT TIME ZONE 'UTC'
-      FROM revenue_policy), false) AS final
+    AND COALESCE((SELECT month + interval '1 month' + interval '1 hour'
+      <= settled_at AT TIME ZONE 'UTC' FROM revenue_policy), false) AS final
 FROM run ORDER BY currency, month

@@ -86,6 +86,9 @@ static const struct {
         [METRIC_REMINDERS_SECONDS] = {"billing_reminders_overdue_seconds", "gauge",
                                       "How long the oldest end or limit that is due has waited "
                                       "to be looked at for events."},
+        [METRIC_REVENUE_SECONDS] = {"billing_revenue_overdue_seconds", "gauge",
+                                    "How long the oldest change of MRR by its date has waited "
+                                    "to be booked."},
         [METRIC_METER_EVENTS_SENT] = {"billing_meter_events_total", "counter",
                                       "Meter events sent to Stripe."},
         [METRIC_METER_EVENTS_PENDING] = {"billing_meter_events_pending", "gauge",
