@@ -5,6 +5,7 @@ import json
 import os
 import random
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from fractions import Fraction
 
@@ -185,6 +186,13 @@ def sql(cluster, copied):
     return lambda query: cluster.sql(query, name)
 
 
+@pytest.fixture(scope="module")
+def crowd(cluster, copied):
+    """Runs statements in a database of many sessions."""
+    name = copied("crowd")
+    return lambda query: cluster.sql(query, name)
+
+
 def months(sql, *windows):
     """The months as the service computes them, for one time after the other."""
     text = (ROOT / "lib/analytics/revenue_months.sql").read_text(encoding="utf-8")
@@ -223,22 +231,63 @@ def test_random_lives(sql):
     check_windows(sql, rows, rand)
 
 
+@pytest.mark.parametrize("booked, final", [
+    ("2025-07-01 00:59:59.999", False), ("2025-07-01 01:00", True)])
+def test_a_month_is_final_when_an_hour_after_it_is_booked(crowd, booked, final):
+    [row] = months(lambda query: crowd(
+        "BEGIN; INSERT INTO revenue_sums (month, currency, kind, amount, customers) "
+        "VALUES ('2025-06-01', 'xts', 'new', 5, 1); "
+        f"UPDATE revenue_policy SET settled_at = '{booked}Z'; {query}"), ("2025-06", "2025-06"))
+    assert (row["final"] == "t") == final
+
+
+def crowd_script(rand, customer, sub):
+    """Transactions of a request or a webhook, which lock the customer first, and of the job, which does
+    not. Days of grace end meanwhile."""
+    def terms(amount):
+        return json.dumps({"currency": "usd", "interval": "month", "interval_count": 1, "items": [
+            {"amount": amount, "quantity": 1, "interval": "month", "interval_count": 1}]})
+    changes = [
+        lambda: f"recurring = '{terms(rand.randrange(0, 9000))}'", lambda: "status = 'active'",
+        lambda: "status = 'past_due', past_due_since = clock_timestamp() - interval '7 days' + interval "
+                f"'{rand.randrange(0, 20)} ms'", lambda: "status = 'canceled'",
+        lambda: "cancel_at_period_end = NOT cancel_at_period_end"]
+    lines = []
+    for _ in range(25):
+        lines += ["BEGIN;", f"SELECT FROM customers WHERE customer_id = '{customer}' FOR NO KEY UPDATE;",
+                  f"UPDATE subscriptions SET {rand.choice(changes)()} WHERE subscription_id = {sub};",
+                  "COMMIT;"] if rand.random() < 0.8 else ["SELECT revenue_run(7, 50);"]
+    return "\n".join(lines)
+
+
+def test_changes_at_the_same_time(crowd):
+    """Sessions that change the same subscriptions at once lose no movement and book none twice."""
+    rand = random.Random(SEED)
+    customers = [(f"cust_{number:032x}", number) for number in (1, 2)]
+    for customer, sub in customers:
+        crowd(f"INSERT INTO customers (customer_id, email) VALUES ('{customer}', '{sub}@example.com');"
+              "INSERT INTO subscriptions (subscription_id, customer_id, stripe_subscription_id, plan, "
+              f"status) OVERRIDING SYSTEM VALUE VALUES ({sub}, '{customer}', 'sub_{sub}', 'pro', "
+              "'active');")
+    scripts = [crowd_script(rand, *customers[number % 2]) for number in range(6)]
+    with ThreadPoolExecutor(len(scripts)) as pool:
+        list(pool.map(crowd, scripts))
+    check = (ROOT / "lib/analytics/revenue_check.sql").read_text(encoding="utf-8")
+    assert int(crowd("SELECT count(*) FROM revenue_movements")) > 5
+    assert crowd(f"PREPARE faults AS {check};\nEXECUTE faults (now());") == "", SEED
+    ends = defaultdict(Fraction)
+    for row in months(crowd, ("2025-01", "2099-12")):
+        check_month(row, ends)
+
+
 def check_months(rows, sums):
     """The identity in each row, and the model's sums: wrong by 0."""
     assert len(rows) > 100 and len(sums) > 50
     ends = defaultdict(Fraction)
     for row in rows:
-        value = {name: Fraction(Decimal(row[name])) for name in
-                 ("start", "opening", "new", "expansion", "contraction", "churn", "reactivation", "end",
-                  "committed")}
-        key = row["currency"]
-        assert value["start"] == ends[key] + value["opening"], row
-        assert (value["start"] + value["new"] + value["expansion"] - value["contraction"] -
-                value["churn"] + value["reactivation"]) == value["end"], row
-        assert 0 <= value["committed"] <= value["end"], row
+        value = check_month(row, ends)
         for kind in ("new", "expansion", "contraction", "churn", "reactivation"):
-            assert value[kind] == sums.pop((row["month"], key, kind), 0), (SEED, row, kind)
-        ends[key] = value["end"]
+            assert value[kind] == sums.pop((row["month"], row["currency"], kind), 0), (SEED, row, kind)
     assert not sums
 
 
@@ -255,3 +304,17 @@ def check_windows(sql, rows, rand):
                                                            "reactivation", "end")))
     expected = [row for first, last in windows for row in rows if first <= row["month"] <= last]
     assert told(months(sql, *windows)) == told(expected), f"BILLING_SEED={SEED}"
+
+
+def check_month(row, ends):
+    """The month's values, which add up, and start with what the month before ended with."""
+    value = {name: Fraction(Decimal(row[name])) for name in
+             ("start", "opening", "new", "expansion", "contraction", "churn", "reactivation", "end",
+              "committed")}
+    key = row["currency"]
+    assert value["start"] == ends[key] + value["opening"], row
+    assert (value["start"] + value["new"] + value["expansion"] - value["contraction"] -
+            value["churn"] + value["reactivation"]) == value["end"], row
+    assert 0 <= value["committed"] <= value["end"], row
+    ends[key] = value["end"]
+    return value
