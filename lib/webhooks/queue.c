@@ -153,6 +153,7 @@ webhook_take(struct operation *operation, const struct webhook_want *wants, size
 	for (size_t i = 0; i < want_count; i++) {
 		json_out_open(&json, NULL, '{');
 		json_out_string(&json, "endpoint_id", wants[i].endpoint_id);
+		json_out_string(&json, "url", wants[i].url);
 		json_out_int(&json, "want", wants[i].want);
 		json_out_close(&json, '}');
 	}

@@ -51,9 +51,10 @@ struct webhook_taken {
 	const char *data; /* NULL: a test, or the event is kept no more */
 };
 
-/* How many deliveries an endpoint takes. */
+/* How many deliveries an endpoint takes, if this is still its URL. */
 struct webhook_want {
 	const char *endpoint_id;
+	const char *url;
 	int64_t want;
 };
 

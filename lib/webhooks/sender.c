@@ -22,8 +22,9 @@
 #include "webhooks/lane.h"
 #include "webhooks/outcomes.h"
 
-static const int64_t look_us = 100000;   /* between two looks while requests run */
-static const int64_t keys_us = 5000000;  /* between two tries to open the keys */
+static const int64_t look_us = 100000;       /* between two looks while requests run */
+static const int64_t keys_us = 5000000;      /* between two looks at the keys */
+static const int64_t keys_again_us = 500000; /* the same, while one is missing */
 static const int64_t end_us = 2000000;   /* for the answers of what is on its way at the end */
 static const int64_t timeout_ms = 15000; /* of an attempt */
 static const int64_t connect_ms = 5000;
@@ -36,7 +37,8 @@ struct webhook_sender {
 	struct posts *posts;
 	struct webhook_keys keys;
 	struct instant key_added_at; /* the current key's */
-	int64_t keys_due_us;
+	int64_t keys_opened_us;
+	bool key_lacks; /* a secret is sealed under a key that was not loaded */
 	int64_t look_due_us;
 	struct lanes lanes;
 	struct outcomes outcomes;
@@ -75,6 +77,15 @@ webhook_sender_has_key(const struct webhook_sender *sender)
 	return sender->keys.current.pair != NULL;
 }
 
+static bool
+keys_are_due(const struct webhook_sender *sender)
+{
+	bool lack = sender->key_lacks || !webhook_sender_has_key(sender);
+	int64_t since_us = clock_monotonic_us() - sender->keys_opened_us;
+
+	return sender->keys_opened_us == 0 || since_us >= (lack ? keys_again_us : keys_us);
+}
+
 /* Loads the keys again from time to time, as they may have been changed. Without them nothing is sent: other
  * hosts may have them. */
 static enum fail
@@ -86,9 +97,10 @@ open_keys(struct webhook_sender *sender, struct operation *operation)
 	struct webhook_keys keys;
 	size_t count;
 
-	if (clock_monotonic_us() < sender->keys_due_us)
+	if (!keys_are_due(sender))
 		return FAIL_NONE;
-	sender->keys_due_us = clock_monotonic_us() + keys_us;
+	sender->keys_opened_us = clock_monotonic_us();
+	sender->key_lacks = false;
 	attempt.task = &task;
 	if (webhook_keys_open(&attempt, sender->options.keys_dir, &keys) != FAIL_NONE) {
 		webhook_keys_release(&sender->keys);
@@ -120,6 +132,17 @@ feed(struct webhook_sender *sender, struct operation *operation)
 	return FAIL_NONE;
 }
 
+/* A change of the key seals all secrets under the new one: it is loaded before the secrets are opened. */
+static enum fail
+open_keys_of(struct webhook_sender *sender, struct operation *operation,
+             const struct webhook_target *targets, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (webhook_keys_find(&sender->keys, targets[i].seal_key) == NULL)
+			sender->key_lacks = true;
+	return open_keys(sender, operation);
+}
+
 static enum fail
 look(struct webhook_sender *sender, struct operation *operation)
 {
@@ -130,6 +153,7 @@ look(struct webhook_sender *sender, struct operation *operation)
 		return FAIL_NONE;
 	sender->look_due_us = clock_monotonic_us() + look_us;
 	TRY(webhook_targets(operation, &targets, &count));
+	TRY(open_keys_of(sender, operation, targets, count));
 	lanes_follow(&sender->lanes, operation->task->arena, &sender->keys, targets, count);
 	return feed(sender, operation);
 }
@@ -163,7 +187,7 @@ take(struct webhook_sender *sender, struct operation *operation)
 
 		if (want == 0)
 			continue;
-		wants[want_count++] = (struct webhook_want){lane->endpoint_id, want};
+		wants[want_count++] = (struct webhook_want){lane->endpoint_id, lane->url, want};
 		lane->asked = want;
 	}
 	if (want_count == 0)
@@ -280,8 +304,9 @@ webhook_send_run(struct operation *operation, int64_t *done)
 	run(sender);
 	TRY(record(sender, operation));
 	TRY(open_keys(sender, operation));
-	if (webhook_sender_has_key(sender)) {
+	if (webhook_sender_has_key(sender))
 		TRY(look(sender, operation));
+	if (webhook_sender_has_key(sender)) {
 		TRY(take(sender, operation));
 		for (size_t i = 0; i < LANES_MAX; i++)
 			start_lane(sender, operation, &sender->lanes.items[i]);

@@ -1,10 +1,13 @@
 -- Takes due deliveries for this process: until their lease is over no other process takes them. The body
--- is made of the event as it is now; one that is kept no more has no data.
+-- is made of the event as it is now; one that is kept no more has no data. An endpoint whose URL was changed, or that was disabled, since this process
+-- looked at it takes nothing until the next look.
 --
--- $1 [{endpoint_id, want}]  $2 now  $3 the end of the lease
+-- $1 [{endpoint_id, url, want}]  $2 now  $3 the end of the lease
 
 WITH wanted AS MATERIALIZED (
-  SELECT endpoint_id, want FROM jsonb_to_recordset($1::jsonb) AS x (endpoint_id text, want bigint)),
+  SELECT e.endpoint_id, x.want
+  FROM jsonb_to_recordset($1::jsonb) AS x (endpoint_id text, url text, want bigint)
+  JOIN webhook_endpoints e ON e.endpoint_id = x.endpoint_id AND e.url = x.url AND e.state = 'enabled'),
 
 picked AS MATERIALIZED (
   SELECT d.endpoint_id, d.event_id FROM wanted w

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from support.mail import MailServer, make_authority
-from support.stack import PASSED_ON, ROOT, VARIANT, within
+from support.stack import PASSED_ON, ROOT, VARIANT
 
 PASSWORD = "swordfish-93-swordfish"
 
@@ -22,7 +22,7 @@ def fixture_tls(tmp_path_factory):
 def control(*words, **settings):
     """billingctl with these settings and no others."""
     env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    env |= {"MAIL_FROM": "Acme <billing@acme.example>", "SMTP_TIMEOUT_SECONDS": "1"}
+    env |= {"MAIL_FROM": "Acme <billing@acme.example>", "SMTP_TIMEOUT_SECONDS": "20"}
     env |= {"https_proxy": "http://127.0.0.1:9", "ALL_PROXY": "http://127.0.0.1:9"}
     done = subprocess.run([ROOT / "build" / VARIANT / "billingctl", *words], cwd=ROOT, text=True,
                           env=env | {k: str(v) for k, v in settings.items()}, check=False,
@@ -105,7 +105,7 @@ def test_no_message_goes_without_tls_where_it_is_required():
 def test_what_is_said_when_it_is_not_accepted(step, answer, said):
     with MailServer() as server:
         server.rule = lambda at, _address: answer if at == step else None
-        done = send(server)
+        done = send(server, SMTP_TIMEOUT_SECONDS=1 if answer == "hang" else 20)
         assert done.returncode == 1 and said in done.stderr, done.stderr
         assert not server.ledger and len(server.tried) == 1
 
@@ -127,7 +127,7 @@ def test_a_server_that_does_not_say_goodbye():
         server.rule = lambda at, _address: "hang" if at == "quit" else None
         start = time.monotonic()
         assert send(server).returncode == 0
-        assert time.monotonic() - start < within(2)
+        assert time.monotonic() - start < 10
 
 
 @pytest.mark.parametrize("settings, said", [

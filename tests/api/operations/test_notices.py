@@ -14,6 +14,8 @@ from support.stack import ROOT, wait_for
 from support.usage import send
 
 OPERATORS = ["ops@acme.example", "two@acme.example"]
+# A server that is slow because the machine is busy must not look like one that hangs.
+TIMEOUT_S = 3
 
 
 @pytest.fixture(name="server", scope="module")
@@ -35,8 +37,9 @@ def fixture_templates(tmp_path_factory):
 def fixture_mailing(server, new_stack, templates):
     """A stack whose notices go to that server."""
     stack = new_stack(MAIL_TEMPLATES=templates, SMTP_URL=server.url, MAIL_FROM="Acme Billing <billing@acme.example>",
-                      MAIL_OPERATORS=",".join(OPERATORS), SMTP_TIMEOUT_SECONDS=1)
+                      MAIL_OPERATORS=",".join(OPERATORS), SMTP_TIMEOUT_SECONDS=TIMEOUT_S)
     wait_for(lambda: stack.sql("SELECT position IS NOT NULL FROM notice_cursor") == "t")
+    wait_for(lambda: states(stack, "source LIKE 'digest%'") == ["sent", "sent"])
     return stack
 
 
@@ -78,11 +81,24 @@ def opens(stack, letter):
     return answer.status_code == 201
 
 
+def again(stack, customer):
+    """Has the next attempts made now. An attempt that goes on is not repeated: the process that sends makes
+    one at a time, and sets the time of the next one."""
+    stack.sql("UPDATE notices SET next_try_at = now() "
+              f"WHERE recipient = '{customer.id}' AND state = 'pending'")
+
+
 def finished(stack, customer, count=1):
     """Waits until so many notices to the customer are finished; their states."""
     condition = f"recipient = '{customer.id}' AND finished_at IS NOT NULL"
-    wait_for(lambda: len(rows(stack, condition)) >= count)
+    wait_for(lambda: len(rows(stack, condition)) >= count or again(stack, customer))
     return states(stack, condition)
+
+
+def letter_with(told, text):
+    """The only one of the letters that has the text in its subject."""
+    [found] = [letter for letter in told if text in letter.subject]
+    return found
 
 
 TEXTS = [
@@ -114,16 +130,19 @@ def test_customers_are_told_once(mailing, server, customer):
     assert finished(mailing, customer, len(TEXTS)) == ["sent"] * len(TEXTS)
     told = letters(server, customer.email)
     assert len(told) == len(TEXTS) == len({letter.message_id for letter in told})
-    for letter, (kind, _, subject, text) in zip(told, TEXTS):
-        assert subject in letter.subject and text in letter.text, kind
+    # Notices that are due at the same moment go in any order.
+    for kind, _, subject, text in TEXTS:
+        letter = letter_with(told, subject)
+        assert text in letter.text, kind
         assert "Größe GmbH" in letter.text and "{" not in letter.text
         assert letter.message["Bcc"] is None and not letter.message.defects
         assert letter.message["List-Unsubscribe"] == f"<{mailing.base_url}/account/>"
         assert "switch these messages off" in letter.text
-    assert "Amount: $29.00" in told[1].text
+    assert "Amount: $29.00" in letter_with(told, "A payment for").text
     # The link to the account page signs in once; none is made for a notice without one.
     assert links(mailing, customer) == sum("#link=" in letter.text for letter in told) == 4
-    assert opens(mailing, told[0]) and not opens(mailing, told[0])
+    letter = letter_with(told, "trial ends on")
+    assert opens(mailing, letter) and not opens(mailing, letter)
 
 
 def test_a_payment_that_came_meanwhile(mailing, server, customer):
@@ -155,18 +174,19 @@ def test_what_the_service_itself_tells(mailing, server, customer):
 
 def test_operators_are_told(mailing, server, customer):
     digests = [letter for letter in server.ledger if "week" in letter.subject]
-    assert sorted(letter.recipients[0] for letter in digests) == OPERATORS
-    before = len(letters(server, OPERATORS[0]))
+    assert sorted({letter.recipients[0] for letter in digests}) == OPERATORS
+    before = {one: len(letters(server, one)) for one in OPERATORS}
     tell(mailing, "stripe.parked", id="evt_1", kind="event", error="stripe_error")
     tell(mailing, "stripe.unknown_price", customer.id, price_id="price_9",
          stripe_subscription_id="sub_9")
     tell(mailing, "endpoint.disabled", endpoint_id="whe_1", url="https://hooks.example/",
          disabled_reason="gone")
-    wait_for(lambda: all(len(letters(server, one)) >= before + 3 for one in OPERATORS))
-    texts = [letter.text for letter in letters(server, OPERATORS[0])[before:]]
-    assert "evt_1" in texts[0] and "price_9" in texts[1] and "Größe GmbH" in texts[1]
-    assert "https://hooks.example/" in texts[2]
-    assert letters(server, OPERATORS[0])[before].message["List-Unsubscribe"] is None
+    wait_for(lambda: all(len(letters(server, one)) >= before[one] + 3 for one in OPERATORS))
+    for one in OPERATORS:
+        texts = [letter.text for letter in letters(server, one)[before[one]:]]
+        for words in (["evt_1"], ["price_9", "Größe GmbH"], ["https://hooks.example/"]):
+            assert any(all(word in text for word in words) for text in texts), words
+    assert letters(server, OPERATORS[0])[before[OPERATORS[0]]].message["List-Unsubscribe"] is None
     assert not letters(server, customer.email)
 
 
@@ -179,18 +199,21 @@ def test_the_digest(mailing, server):
                 f"WHERE customer_id IN ('{lost.id}', '{risky.id}');"
                 f"UPDATE customers SET pending_email = 'x@y.example' WHERE customer_id = '{new.id}'")
     tell(mailing, "usage.threshold", risky.id, name="devices", threshold=100, in_use=10, limit=10)
-    before = len([letter for letter in server.ledger if "week" in letter.subject])
+    wait_for(lambda: rows(mailing, f"recipient = '{risky.id}' AND state = 'sent'"))
+    digests = lambda: [letter for letter in server.ledger if "week" in letter.subject]
     mailing.script("stop", "billingd")
+    before = {letter.message_id for letter in digests()}
+    count = len(digests())
     mailing.sql("DELETE FROM notices WHERE source LIKE 'digest%'")
     mailing.script("start", "billingd")
-    sent = wait_for(lambda: [letter for letter in server.ledger if "week" in letter.subject][before:])
+    wait_for(lambda: len(digests()) >= count + 2)
+    sent = digests()[count:]
     # The new process goes on behind what was read before. A digest whose row is lost, as by a restore,
-    # comes again under the Message-ID that it had.
+    # comes again under the Message-ID that it had, unless another week has begun meanwhile.
     others = [letter.message_id for letter in server.ledger if "week" not in letter.subject]
     assert len(set(others)) == len(others)
-    wait_for(lambda: sum("week" in letter.subject for letter in server.ledger) >= before + 2)
-    digests = [letter.message_id for letter in server.ledger if "week" in letter.subject]
-    assert len(digests) == 4 and len(set(digests)) == 2
+    ids = {letter.message_id for letter in sent}
+    assert len(ids) == 2 and (ids <= before or sent[0].subject != digests()[0].subject)
     parts = dict(part.split("\n", 1) for part in
                  sent[0].text.replace("\r\n", "\n").strip().split("\n\n") if "\n" in part)
     named = {title.split(",")[0].split(":")[0]: lines for title, lines in parts.items()}
@@ -212,7 +235,7 @@ def test_a_customer_switches_its_notices_off(mailing, server, customer):
     wait_for(lambda: rows(mailing, f"recipient = '{customer.id}' AND reason IS NOT NULL"))
     assert client.patch(path, {"notices": False}).json()["customer"]["notices"] is False
     server.rule = lambda step, address: None
-    mailing.sql("UPDATE notices SET next_try_at = now() WHERE state = 'pending'")
+    again(mailing, customer)
     tell(mailing, "subscription.canceled", customer.id, plan="starter")
     assert finished(mailing, customer) == ["dropped"]
     done = mailing.billingctl("customer", "update", customer.id, "--notices", "true", "--json")
@@ -244,11 +267,12 @@ def test_a_refusal_for_now_is_repeated(mailing, server, customer, where):
     answers = iter(["451 4.3.0 later", "452 4.2.2 full"])
     server.rule = lambda step, address: next(answers, None) if step == where else None
     tell(mailing, "subscription.canceled", customer.id, plan="starter")
-    for attempt in (1, 2):
-        [row] = wait_for(lambda: rows(mailing, f"recipient = '{customer.id}' AND reason LIKE '%4%' "
-                                               f"AND attempts = {attempt} AND next_try_at > now()"))
-        assert row["state"] == "pending" and links(mailing, customer) == 0
-        mailing.sql(f"UPDATE notices SET next_try_at = now() WHERE recipient = '{customer.id}'")
+    begin = {"rcpt": "recipient", "data": "answer"}[where]
+    for attempt, answer in ((1, "451 4.3.0"), (2, "452 4.2.2")):
+        [row] = wait_for(lambda: rows(mailing, f"recipient = '{customer.id}' AND (attempts > {attempt} OR "
+                                               f"state = 'pending' AND reason = '{begin} refused: {answer}')"))
+        assert row["attempts"] > attempt or links(mailing, customer) == 0
+        again(mailing, customer)
     assert finished(mailing, customer) == ["sent"]
     [letter] = letters(server, customer.email)
     assert server.tried.count(customer.email) == 3 and links(mailing, customer) == 1
@@ -260,12 +284,13 @@ def test_an_answer_that_is_lost_may_double_with_one_message_id(mailing, server, 
     tell(mailing, "subscription.canceled", customer.id, plan="starter")
     wait_for(lambda: rows(mailing, f"recipient = '{customer.id}' AND reason LIKE 'answer: %'"))
     server.rule = lambda step, address: None
-    mailing.sql(f"UPDATE notices SET next_try_at = now() WHERE recipient = '{customer.id}'")
+    again(mailing, customer)
     assert finished(mailing, customer) == ["sent"]
     seen = [letter for letter in server.seen if letter.recipients == [customer.email]]
-    assert len(seen) == 2 and len({letter.message_id for letter in seen}) == 1
-    # Either may be the one that people see.
-    assert opens(mailing, seen[0]) and opens(mailing, seen[1])
+    assert len(seen) >= 2 and len({letter.message_id for letter in seen}) == 1
+    assert len(letters(server, customer.email)) == 1
+    # Any may be the one that people see.
+    assert all(opens(mailing, letter) for letter in seen)
 
 
 def test_a_server_that_hangs_delays_nothing_else(mailing, server, customer):
@@ -276,11 +301,11 @@ def test_a_server_that_hangs_delays_nothing_else(mailing, server, customer):
         answer = mailing.api.nobody.get("/health/ready")
         assert answer.status_code == 200
         return answer.json()["checks"]
-    told = wait_for(lambda: None if checks()["mail"]["ok"] else checks())
-    assert "does not answer" in told["mail"]["detail"] and told["jobs"]["ok"]
+    told = wait_for(lambda: (now := checks()) and "does not answer" in now["mail"]["detail"] and now)
+    assert not told["mail"]["ok"] and told["jobs"]["ok"]
     assert "takes no messages" not in mailing.billingctl("doctor", check=False).stdout
     server.rule = lambda step, address: None
-    mailing.sql(f"UPDATE notices SET next_try_at = now() WHERE recipient = '{customer.id}'")
+    again(mailing, customer)
     assert finished(mailing, customer) == ["sent"]
     wait_for(lambda: checks()["mail"]["ok"])
 
