@@ -37,6 +37,7 @@
 #include "outbox/call_records.h"
 #include "sync/events.h"
 #include "usage/retention.h"
+#include "webhooks/queue.h"
 #include "webhooks/sender.h"
 
 /* Time for all requests to Stripe in one step of a job. */
@@ -68,6 +69,7 @@ static const struct job local_items[] = {
         {"prune_audit_counts", 3600, audit_prune_counts, METRIC_COUNT},
         {"prune_idempotency_keys", 60, idempotency_prune, METRIC_COUNT},
         {"prune_sessions", 60, session_prune, METRIC_COUNT},
+        {"prune_webhooks", 60, webhook_prune, METRIC_COUNT},
         {"publish_revocations", 0, revocation_publish_run, METRIC_COUNT},
         {"revoke_unpaid_licenses", 60, license_revoke_unpaid, METRIC_COUNT},
         {"forget_license_tokens", 300, license_forget_tokens, METRIC_COUNT},

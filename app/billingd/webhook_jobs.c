@@ -6,8 +6,19 @@
 
 static const struct job items[] = {
         {"send_webhooks", 0, webhook_send_run, METRIC_COUNT},
-        {"prune_webhooks", 60, webhook_prune, METRIC_COUNT},
 };
+
+static void
+add_counts(struct webhook_sender *sender, struct metrics *metrics)
+{
+	struct webhook_counts counts = webhook_sender_take_counts(sender);
+
+	metrics_add(metrics, METRIC_WEBHOOKS_DELIVERED, counts.attempts[WEBHOOK_DELIVERED]);
+	metrics_add(metrics, METRIC_WEBHOOKS_ANSWERED, counts.attempts[WEBHOOK_ANSWERED]);
+	metrics_add(metrics, METRIC_WEBHOOKS_UNANSWERED, counts.attempts[WEBHOOK_UNANSWERED]);
+	metrics_add(metrics, METRIC_WEBHOOKS_CLOSED, counts.attempts[WEBHOOK_CLOSED]);
+	metrics_add(metrics, METRIC_WEBHOOKS_FAILED, counts.failed);
+}
 
 static enum fail
 measure(struct operation *operation, struct metrics *metrics)
@@ -17,6 +28,7 @@ measure(struct operation *operation, struct metrics *metrics)
 	struct webhook_figures figures;
 	struct instant since;
 
+	add_counts(operation->webhooks, metrics);
 	/* A round takes less than a second; the time of the last one is set behind this. */
 	if (operation->now_ms / every_ms == last_ms / every_ms)
 		return FAIL_NONE;

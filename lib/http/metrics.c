@@ -2,6 +2,7 @@
 #include "http/metrics.h"
 
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/text.h"
@@ -27,10 +28,16 @@ struct metrics {
 	struct route_counters by_route[];
 };
 
+#define ATTEMPTS                                                                               \
+	"billing_webhook_attempts_total", "counter",                                           \
+	        "Attempts at deliveries: delivered, answered by another status, without a "    \
+	        "whole answer, at a closed address."
+
 static const struct {
 	const char *name;
 	const char *type;
 	const char *help;
+	const char *labels; /* NULL: none. Metrics of one name stand together. */
 } names[METRIC_COUNT] = {
         [METRIC_WORKERS] = {"billing_workers", "gauge",
                             "Processes alive, the jobs process included."},
@@ -153,6 +160,14 @@ static const struct {
         [METRIC_WEBHOOKS_LAST_RUN] =
                 {"billing_webhooks_last_run_seconds", "gauge",
                  "When the process that sends webhooks last finished a round."},
+        [METRIC_WEBHOOKS_DELIVERED] = {ATTEMPTS, "outcome=\"delivered\""},
+        [METRIC_WEBHOOKS_ANSWERED] = {ATTEMPTS, "outcome=\"answered\""},
+        [METRIC_WEBHOOKS_UNANSWERED] = {ATTEMPTS, "outcome=\"unanswered\""},
+        [METRIC_WEBHOOKS_CLOSED] = {ATTEMPTS, "outcome=\"closed\""},
+        [METRIC_WEBHOOKS_FAILED] =
+                {"billing_webhooks_failed_total", "counter",
+                 "Deliveries given up, after all attempts or as the endpoint "
+                 "was gone."},
         [METRIC_NOTICES_SENT] = {"billing_notices_sent_total", "counter",
                                  "Notices that the mail server accepted."},
         [METRIC_NOTICES_REFUSED] = {"billing_notices_refused_total", "counter",
@@ -259,13 +274,25 @@ render_durations(const struct metrics *metrics, struct text *text)
 	        (double)atomic_load(&metrics->database_us) / 1e6);
 }
 
+static void
+render_value(const struct metrics *metrics, struct text *text, size_t i)
+{
+	long long value = (long long)atomic_load(&metrics->values[i]);
+
+	if (i == 0 || strcmp(names[i].name, names[i - 1].name) != 0)
+		text_printf(text, "# HELP %s %s\n# TYPE %s %s\n", names[i].name, names[i].help,
+		            names[i].name, names[i].type);
+	if (names[i].labels == NULL)
+		text_printf(text, "%s %lld\n", names[i].name, value);
+	else
+		text_printf(text, "%s{%s} %lld\n", names[i].name, names[i].labels, value);
+}
+
 void
 metrics_render(const struct metrics *metrics, struct text *text, route_labels *labels)
 {
 	for (size_t i = 0; i < METRIC_COUNT; i++)
-		text_printf(text, "# HELP %s %s\n# TYPE %s %s\n%s %lld\n", names[i].name,
-		            names[i].help, names[i].name, names[i].type, names[i].name,
-		            (long long)atomic_load(&metrics->values[i]));
+		render_value(metrics, text, i);
 	render_requests(metrics, text, labels);
 	render_durations(metrics, text);
 }

@@ -63,6 +63,11 @@ enum metric {
 	METRIC_WEBHOOKS_WAITING,            /* gauge: seconds, of the oldest event */
 	METRIC_WEBHOOK_KEY_MISSING,         /* gauge: 0 or 1 */
 	METRIC_WEBHOOKS_LAST_RUN,           /* gauge: seconds since 1970 */
+	METRIC_WEBHOOKS_DELIVERED,          /* the attempts, by their outcome */
+	METRIC_WEBHOOKS_ANSWERED,
+	METRIC_WEBHOOKS_UNANSWERED,
+	METRIC_WEBHOOKS_CLOSED,
+	METRIC_WEBHOOKS_FAILED,
 	METRIC_NOTICES_SENT,
 	METRIC_NOTICES_REFUSED,
 	METRIC_NOTICES_FAILED,

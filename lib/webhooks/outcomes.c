@@ -7,7 +7,6 @@
 #include "base/arena.h"
 #include "base/text.h"
 #include "events/attempts.h"
-#include "webhooks/verdict.h"
 
 static const int64_t wait_us = 50000;
 /* A success is written down on the endpoint again after this time. */
@@ -179,7 +178,27 @@ struct batch {
 	struct webhook_health health[OUTCOMES_MAX];
 	struct lane *lanes[OUTCOMES_MAX]; /* of the health beside it */
 	size_t endpoints;
+	struct webhook_counts counts;
 };
+
+static void
+count(struct webhook_counts *counts, const struct parcel *parcel,
+      const struct webhook_verdict *verdict, const struct webhook_outcome *row)
+{
+	/* Without a body there was no attempt. */
+	if (parcel->body != NULL)
+		counts->attempts[verdict->result]++;
+	if (!parcel->test && text_equal(row->state, "failed"))
+		counts->failed++;
+}
+
+static void
+add_counts(struct webhook_counts *sum, const struct webhook_counts *counts)
+{
+	for (size_t i = 0; i < WEBHOOK_RESULTS; i++)
+		sum->attempts[i] += counts->attempts[i];
+	sum->failed += counts->failed;
+}
 
 /* The health of the lane's endpoint. They are in the order of their ids, so that two processes do not wait for
  * each other's endpoints. */
@@ -211,7 +230,8 @@ gather(const struct outcomes *outcomes, struct operation *operation, struct batc
 		struct webhook_verdict verdict =
 		        webhook_verdict_of(operation->task->arena, &o->answer);
 
-		batch->rows[batch->count++] = outcome_of(operation, o, &verdict);
+		batch->rows[batch->count] = outcome_of(operation, o, &verdict);
+		count(&batch->counts, o->parcel, &verdict, &batch->rows[batch->count++]);
 		if (!o->parcel->test)
 			add_health(operation, health_of(batch, o->parcel->lane), &verdict);
 	}
@@ -242,6 +262,7 @@ outcomes_write(struct outcomes *outcomes, struct operation *operation)
 
 		gather(outcomes, operation, batch);
 		TRY(write_batch(operation, batch));
+		add_counts(&outcomes->counts, &batch->counts);
 		drop_first(outcomes, batch->count);
 	}
 	return FAIL_NONE;

@@ -4,6 +4,7 @@
 #include "http/posts.h"
 #include "operation/operation.h"
 #include "webhooks/lane.h"
+#include "webhooks/verdict.h"
 
 enum { OUTCOMES_MAX = 128 };
 
@@ -13,12 +14,19 @@ struct outcome {
 	struct post_answer answer;
 };
 
+/* What was recorded. */
+struct webhook_counts {
+	int64_t attempts[WEBHOOK_RESULTS];
+	int64_t failed; /* deliveries given up; tests are not counted */
+};
+
 /* In the order in which they came. They stay until they are recorded. */
 struct outcomes {
 	struct outcome *first;
 	struct outcome *last;
 	size_t count;
 	int64_t since_us; /* clock_monotonic_us(): when the first one came */
+	struct webhook_counts counts;
 };
 
 /* Takes the parcel over. */

@@ -77,6 +77,15 @@ webhook_sender_has_key(const struct webhook_sender *sender)
 	return sender->keys.current.pair != NULL;
 }
 
+struct webhook_counts
+webhook_sender_take_counts(struct webhook_sender *sender)
+{
+	struct webhook_counts counts = sender->outcomes.counts;
+
+	sender->outcomes.counts = (struct webhook_counts){0};
+	return counts;
+}
+
 static bool
 keys_are_due(const struct webhook_sender *sender)
 {

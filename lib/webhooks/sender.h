@@ -2,6 +2,7 @@
 #pragma once
 
 #include "operation/operation.h"
+#include "webhooks/outcomes.h"
 
 struct webhook_sender;
 
@@ -24,6 +25,9 @@ void webhook_sender_end(struct webhook_sender *sender, struct operation *operati
 /* A job, of a process whose operations have a sender: feeds, takes, sends and records what is due.
  * `*done` is what goes on. */
 enum fail webhook_send_run(struct operation *operation, int64_t *done) MUST_CHECK;
+
+/* What was recorded since the last call. */
+struct webhook_counts webhook_sender_take_counts(struct webhook_sender *sender);
 
 /* Whether it has the key of webhooks. */
 bool webhook_sender_has_key(const struct webhook_sender *sender);

@@ -39,9 +39,13 @@ webhook_verdict_of(struct arena *arena, const struct post_answer *answer)
 	struct webhook_verdict verdict = {0};
 
 	if (answer->reason[0] == '\0' && answer->status >= 200 && answer->status < 300) {
+		verdict.result = WEBHOOK_DELIVERED;
 		verdict.delivered = true;
 		return verdict;
 	}
+	verdict.result = answer->refused             ? WEBHOOK_CLOSED
+	                 : answer->reason[0] == '\0' ? WEBHOOK_ANSWERED
+	                                             : WEBHOOK_UNANSWERED;
 	verdict.reason = reason_of(arena, answer);
 	verdict.gone = answer->status == 410;
 	verdict.wait_s = asked_s(answer);

@@ -5,8 +5,18 @@
 
 struct post_answer;
 
+/* What came of an attempt, as it is counted. */
+enum webhook_result {
+	WEBHOOK_DELIVERED,  /* 2xx */
+	WEBHOOK_ANSWERED,   /* another status */
+	WEBHOOK_UNANSWERED, /* no answer, or one that is not whole */
+	WEBHOOK_CLOSED,     /* no address of the host may be connected to */
+	WEBHOOK_RESULTS
+};
+
 struct webhook_verdict {
-	bool delivered;  /* 2xx */
+	enum webhook_result result;
+	bool delivered;  /* WEBHOOK_DELIVERED */
 	bool gone;       /* 410: the receiver wants nothing any more */
 	int64_t wait_s;  /* before the next attempt; 0: as the schedule has it */
 	int64_t pause_s; /* before anything else is sent to the endpoint; 0: nothing is paused */

@@ -2,6 +2,7 @@
 do."""
 
 import json
+import re
 import socket
 import time
 
@@ -310,6 +311,28 @@ def test_a_receiver_that_was_away_for_a_day_gets_all_when_it_is_back(hooks, rece
     receiver.answers.pop(one.path)
     happen(hooks)
     one.delivered(21)
+
+
+def counted(stack):
+    """The counters of attempts by their outcome, and of deliveries that were given up ("total")."""
+    text = stack.api.nobody.get("/metrics").text
+    return {name: int(value) for name, value in re.findall(
+        r'^billing_webhook(?:_attempts_total.outcome="|s_failed_)(\w+)\S* (\d+)$', text, re.M)}
+
+
+def test_attempts_are_counted(hooks, endpoint):
+    before = counted(hooks)
+    assert sorted(before) == ["answered", "closed", "delivered", "total", "unanswered"]
+    endpoint("well")
+    endpoint("not-found", lambda *_: (404, {}, b""))
+    endpoint("no-answer", hang_up)
+    endpoint("left", lambda *_: (410, {}, b""))
+    inner = endpoint("inner")
+    hooks.sql(f"UPDATE webhook_endpoints SET url = 'https://127.0.0.2/' WHERE endpoint_id = '{inner.id}'")
+    happen(hooks)
+    least = {"delivered": 1, "answered": 2, "unanswered": 1, "closed": 1, "total": 1}
+    wait_for(lambda: all(counted(hooks)[name] >= before[name] + count for name, count in least.items()))
+    assert counted(hooks)["total"] == before["total"] + 1
 
 
 def refused(stack, endpoint_id):

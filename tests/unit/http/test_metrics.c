@@ -76,6 +76,9 @@ START_TEST(test_values)
 	ck_assert(has_line(render(metrics), "billing_worker_starts_total 5"));
 	ck_assert(has_line(render(metrics), "billing_jobs_last_run_seconds 1700000001"));
 	ck_assert(has_line(render(metrics), "billing_workers 3"));
+	metrics_add(metrics, METRIC_WEBHOOKS_CLOSED, 7);
+	ck_assert(has_line(render(metrics),
+	                   "billing_webhook_attempts_total{outcome=\"closed\"} 7"));
 }
 END_TEST
 
