@@ -34,8 +34,9 @@ def new_stack():
     is in the way can be closed earlier with close()."""
     made = []
 
-    def make(stripe=False, **settings):
+    def make(stripe=False, through=(), **settings):
         stack = Stack(stripe, **settings)
+        stack.through = through
         made.append(stack)
         return stack.start()
 

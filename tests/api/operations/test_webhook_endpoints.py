@@ -2,13 +2,17 @@
 do."""
 
 import json
+import os
 import re
+import signal
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
 from support.client import expect
+from support.names import NameServer, through
 from support.receiver import Receiver, make_certificates
 from support.stack import wait_for, within
 
@@ -22,9 +26,19 @@ def certificates(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def hooks(new_stack, certificates):
-    """A stack that may send to this machine by one of its addresses."""
-    made = new_stack(WEBHOOK_ALLOW="127.0.0.1", WEBHOOK_CA_FILE=certificates[0])
+def names():
+    """A server of the DNS."""
+    made = NameServer()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def hooks(new_stack, certificates, names, tmp_path_factory):
+    """A stack that may send to this machine by one of its addresses, and looks up names at that server where
+    that can be had."""
+    prefix = through(names, tmp_path_factory.mktemp("names"))
+    made = new_stack(through=prefix or (), WEBHOOK_ALLOW="127.0.0.1", WEBHOOK_CA_FILE=certificates[0])
     yield made
     made.close()
 
@@ -370,6 +384,64 @@ def test_addresses_that_are_not_allowed(hooks):
             inner.accept()
     for endpoint_id in made:
         expect(hooks.api.owner.delete(f"{ENDPOINTS}/{endpoint_id}"), 200)
+
+
+def listen(address, port):
+    """A socket that nothing must connect to; None when the port is taken."""
+    made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    try:
+        made.bind((address, port))
+    except OSError:
+        made.close()
+        return None
+    made.listen()
+    made.setblocking(False)
+    return made
+
+
+def end_sender(stack):
+    """The process that sends is another one afterwards, which knows no addresses."""
+    pid = [pid for pid in stack.pids()[1:]
+           if Path(f"/proc/{pid}/comm").read_text(encoding="ascii").startswith("billingd webhoo")][0]
+    os.kill(pid, signal.SIGTERM)
+    wait_for(lambda: pid not in stack.pids())
+
+
+def test_names_that_change_their_addresses(hooks, names, certificates):
+    """By a server of the DNS: to closed addresses, alone, as IPv6, and behind an open one."""
+    if not hooks.through:
+        pytest.skip("not here: a resolv.conf of its own (unshare, as root): names that change their addresses")
+    receiver = Receiver(*certificates[1:])
+    while (inner := listen("127.0.0.2", receiver.port)) is None:
+        receiver.close()
+        receiver = Receiver(*certificates[1:])
+    second = listen("127.0.0.2", 0)
+    port = second.getsockname()[1]
+    names.addresses |= {"moves.receiver.example": ["127.0.0.1"],
+                        "both.receiver.example": ["127.0.0.1", "127.0.0.2"],
+                        "six.receiver.example": ["::1", "::ffff:127.0.0.2", "64:ff9b::7f00:2"]}
+    urls = [f"https://moves.receiver.example:{receiver.port}/", f"https://both.receiver.example:{port}/",
+            f"https://six.receiver.example:{port}/"]
+    made = [expect(hooks.api.owner.post(ENDPOINTS, {"url": url}), 201)["endpoint"]["endpoint_id"]
+            for url in urls]
+    expect(hooks.api.owner.post(f"{ENDPOINTS}/{made[0]}/test"), 202)
+    wait_for(lambda: receiver.messages)
+    names.addresses["moves.receiver.example"] = ["127.0.0.2"]
+    end_sender(hooks)
+    for endpoint_id in made:
+        expect(hooks.api.owner.post(f"{ENDPOINTS}/{endpoint_id}/test"), 202)
+    rows = [wait_for(lambda one=endpoint_id: expect(hooks.api.owner.get(
+        f"{ENDPOINTS}/{one}/deliveries?state=failed"), 200)["deliveries"])[0] for endpoint_id in made]
+    assert rows[0]["reason"] == rows[2]["reason"] == "the address is not allowed"
+    assert rows[1]["status"] is None
+    for one in (inner, second):
+        with pytest.raises(BlockingIOError):
+            one.accept()
+        one.close()
+    for endpoint_id in made:
+        expect(hooks.api.owner.delete(f"{ENDPOINTS}/{endpoint_id}"), 200)
+    assert len(receiver.messages) == 1
+    receiver.close()
 
 
 @pytest.mark.parametrize("url", ["https://user@example.com/", "https://a:b@example.com/",

@@ -22,7 +22,7 @@ def make_certificates(folder):
         "-subj", "/CN=receivers", "-keyout", ca_key, "-out", ca)
     run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
         "/CN=localhost", "-keyout", key, "-out", folder / "csr.pem")
-    (folder / "ext").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n", encoding="ascii")
+    (folder / "ext").write_text("subjectAltName=DNS:localhost,DNS:*.receiver.example,IP:127.0.0.1\n", encoding="ascii")
     run("x509", "-req", "-in", folder / "csr.pem", "-CA", ca, "-CAkey", ca_key, "-CAcreateserial",
         "-days", "3", "-extfile", folder / "ext", "-out", cert)
     for place in (folder, folder.parent, folder.parent.parent):

@@ -136,6 +136,7 @@ class Stack:
         self.place.chmod(0o711)  # PostgreSQL's and nginx's users go through it
         self.run_dir = self.place / "run"
         self.running = False
+        self.through = ()  # the beginning of the commands that start and stop it
         self.https_port = 0
         self.said = ""  # by the last start
         self.api = None
@@ -221,7 +222,7 @@ class Stack:
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         environment.update(self.settings, RUN_DIR=str(self.run_dir), BUILD_VARIANT=VARIANT,
                            HTTPS_PORT=str(self.https_port or 8443))
-        done = subprocess.run([SCRIPT, *arguments], env=environment, capture_output=True,
+        done = subprocess.run([*self.through, SCRIPT, *arguments], env=environment, capture_output=True,
                               text=True, timeout=240, check=False, stdin=subprocess.DEVNULL)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
