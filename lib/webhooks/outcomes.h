@@ -14,7 +14,7 @@ struct outcome {
 	struct post_answer answer;
 };
 
-/* What was recorded. */
+/* The attempts that were recorded, and what became of their deliveries. */
 struct webhook_counts {
 	int64_t attempts[WEBHOOK_RESULTS];
 	int64_t failed; /* deliveries given up; tests are not counted */

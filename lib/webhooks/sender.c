@@ -7,6 +7,7 @@
  */
 #include "webhooks/sender.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +25,7 @@
 
 static const int64_t look_us = 100000;       /* between two looks while requests run */
 static const int64_t keys_us = 5000000;      /* between two looks at the keys */
-static const int64_t keys_again_us = 500000; /* the same, while one is missing */
+static const int64_t keys_again_us = 500000; /* the same, while this host lacks one */
 static const int64_t end_us = 2000000;   /* for the answers of what is on its way at the end */
 static const int64_t timeout_ms = 15000; /* of an attempt */
 static const int64_t connect_ms = 5000;
@@ -38,7 +39,8 @@ struct webhook_sender {
 	struct webhook_keys keys;
 	struct instant key_added_at; /* the current key's */
 	int64_t keys_opened_us;
-	bool key_lacks; /* a secret is sealed under a key that was not loaded */
+	char missing_key
+	        [64]; /* the last one that secrets are sealed under and this host lacked */
 	int64_t look_due_us;
 	struct lanes lanes;
 	struct outcomes outcomes;
@@ -89,10 +91,10 @@ webhook_sender_take_counts(struct webhook_sender *sender)
 static bool
 keys_are_due(const struct webhook_sender *sender)
 {
-	bool lack = sender->key_lacks || !webhook_sender_has_key(sender);
 	int64_t since_us = clock_monotonic_us() - sender->keys_opened_us;
 
-	return sender->keys_opened_us == 0 || since_us >= (lack ? keys_again_us : keys_us);
+	return sender->keys_opened_us == 0 ||
+	       since_us >= (webhook_sender_has_key(sender) ? keys_us : keys_again_us);
 }
 
 /* Loads the keys again from time to time, as they may have been changed. Without them nothing is sent: other
@@ -109,7 +111,6 @@ open_keys(struct webhook_sender *sender, struct operation *operation)
 	if (!keys_are_due(sender))
 		return FAIL_NONE;
 	sender->keys_opened_us = clock_monotonic_us();
-	sender->key_lacks = false;
 	attempt.task = &task;
 	if (webhook_keys_open(&attempt, sender->options.keys_dir, &keys) != FAIL_NONE) {
 		webhook_keys_release(&sender->keys);
@@ -146,10 +147,17 @@ static enum fail
 open_keys_of(struct webhook_sender *sender, struct operation *operation,
              const struct webhook_target *targets, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		if (webhook_keys_find(&sender->keys, targets[i].seal_key) == NULL)
-			sender->key_lacks = true;
-	return open_keys(sender, operation);
+	for (size_t i = 0; i < count; i++) {
+		const char *key = targets[i].seal_key;
+
+		if (webhook_keys_find(&sender->keys, key) != NULL ||
+		    strcmp(key, sender->missing_key) == 0)
+			continue;
+		(void)snprintf(sender->missing_key, sizeof(sender->missing_key), "%s", key);
+		sender->keys_opened_us = 0;
+		return open_keys(sender, operation);
+	}
+	return FAIL_NONE;
 }
 
 static enum fail

@@ -26,7 +26,7 @@ void webhook_sender_end(struct webhook_sender *sender, struct operation *operati
  * `*done` is what goes on. */
 enum fail webhook_send_run(struct operation *operation, int64_t *done) MUST_CHECK;
 
-/* What was recorded since the last call. */
+/* The attempts that were recorded since the last call. */
 struct webhook_counts webhook_sender_take_counts(struct webhook_sender *sender);
 
 /* Whether it has the key of webhooks. */

@@ -5,7 +5,7 @@
 
 struct post_answer;
 
-/* What came of an attempt, as it is counted. */
+/* The result of an attempt, as it is counted. */
 enum webhook_result {
 	WEBHOOK_DELIVERED,  /* 2xx */
 	WEBHOOK_ANSWERED,   /* another status */
