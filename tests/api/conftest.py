@@ -1,8 +1,11 @@
 """Fixtures: one stack that most tests share, and a maker of others."""
 
+import atexit
 import json
 import os
 import random
+import shutil
+import tempfile
 
 import hypothesis
 import pytest
@@ -17,6 +20,14 @@ hypothesis.settings.register_profile(
     "billing", deadline=None, max_examples=int(os.environ.get("FUZZ_EXAMPLES", "40")),
     database=None, print_blob=True, suppress_health_check=list(hypothesis.HealthCheck))
 hypothesis.settings.load_profile("billing")
+
+
+# pytest makes its folders in one that it closes to other users at the start of each session. billingd's user
+# reads files of tests: so the folder is this session's own, as another session may start at any time.
+if "PYTEST_DEBUG_TEMPROOT" not in os.environ:
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.mkdtemp(prefix="billing-tests-")
+    os.chmod(os.environ["PYTEST_DEBUG_TEMPROOT"], 0o755)
+    atexit.register(shutil.rmtree, os.environ["PYTEST_DEBUG_TEMPROOT"], ignore_errors=True)
 
 
 def pytest_configure():
