@@ -407,6 +407,18 @@ def end_sender(stack):
     wait_for(lambda: pid not in stack.pids())
 
 
+def tried(stack, endpoint_id):
+    """The delivery of a test, which is sent once; another one when a busy machine was too slow for it."""
+    for _ in range(5):
+        sent = expect(stack.api.owner.post(f"{ENDPOINTS}/{endpoint_id}/test"), 202)["delivery"]["event_id"]
+        row = wait_for(lambda one=sent: [row for row in expect(stack.api.owner.get(
+            f"{ENDPOINTS}/{endpoint_id}/deliveries"), 200)["deliveries"]
+            if row["event_id"] == one and row["attempts"]])[0]
+        if not re.search("timed? ?out", row["reason"] or ""):
+            break
+    return row
+
+
 def test_names_that_change_their_addresses(hooks, names, certificates):
     """By a server of the DNS: to closed addresses, alone, as IPv6, and behind an open one."""
     if not hooks.through:
@@ -424,14 +436,11 @@ def test_names_that_change_their_addresses(hooks, names, certificates):
             f"https://six.receiver.example:{port}/"]
     made = [expect(hooks.api.owner.post(ENDPOINTS, {"url": url}), 201)["endpoint"]["endpoint_id"]
             for url in urls]
-    expect(hooks.api.owner.post(f"{ENDPOINTS}/{made[0]}/test"), 202)
-    wait_for(lambda: receiver.messages)
+    assert tried(hooks, made[0])["status"] == 204
+    count = len(receiver.messages)
     names.addresses["moves.receiver.example"] = ["127.0.0.2"]
     end_sender(hooks)
-    for endpoint_id in made:
-        expect(hooks.api.owner.post(f"{ENDPOINTS}/{endpoint_id}/test"), 202)
-    rows = [wait_for(lambda one=endpoint_id: expect(hooks.api.owner.get(
-        f"{ENDPOINTS}/{one}/deliveries?state=failed"), 200)["deliveries"])[0] for endpoint_id in made]
+    rows = [tried(hooks, endpoint_id) for endpoint_id in made]
     assert rows[0]["reason"] == rows[2]["reason"] == "the address is not allowed"
     assert rows[1]["status"] is None
     for one in (inner, second):
@@ -440,7 +449,7 @@ def test_names_that_change_their_addresses(hooks, names, certificates):
         one.close()
     for endpoint_id in made:
         expect(hooks.api.owner.delete(f"{ENDPOINTS}/{endpoint_id}"), 200)
-    assert len(receiver.messages) == 1
+    assert len(receiver.messages) == count
     receiver.close()
 
 
