@@ -1,6 +1,7 @@
 /* test_connect.c: while the database is absent requests fail quickly; afterwards it is found
  * again. */
 #include "support/database.h"
+#include "support/folder_fixture.h"
 
 #include <libpq-fe.h>
 #include <pthread.h>
@@ -9,15 +10,12 @@
 
 #include "base/text.h"
 
-static struct task task;
 static struct db *db;
-static char *folder;
 
 static void
 setup(void)
 {
-	task = suite_task();
-	folder = suite_folder(task.arena);
+	folder_setup();
 	db = NULL;
 }
 
@@ -25,8 +23,7 @@ static void
 teardown(void)
 {
 	db_free(db);
-	suite_folder_remove(task.arena, folder);
-	suite_task_end(&task);
+	folder_teardown();
 }
 
 /* TEST_DATABASE_URL with some of its values replaced. */

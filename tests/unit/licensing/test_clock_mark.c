@@ -1,28 +1,19 @@
 /* test_clock_mark.c: the file of the highest clock: damaged or foreign content is refused and
  * overwritten. */
-#include "support/suite.h"
+#include "support/folder_fixture.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include "licensing/clock_mark.h"
 
-static struct task task;
-static char *folder, *path;
+static const char *path;
 
 static void
 setup(void)
 {
-	task = suite_task();
-	folder = suite_folder(task.arena);
-	path = arena_printf(task.arena, "%s/clock", folder);
-}
-
-static void
-teardown(void)
-{
-	suite_folder_remove(task.arena, folder);
-	suite_task_end(&task);
+	folder_setup();
+	path = folder_path("clock");
 }
 
 static void
@@ -135,7 +126,7 @@ main(void)
 	TCase *tcase = tcase_create("file");
 
 	tcase_set_timeout(tcase, 60);
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, setup, folder_teardown);
 	tcase_add_test(tcase, test_round_trip);
 	tcase_add_test(tcase, test_damage);
 	tcase_add_test(tcase, test_other_things);

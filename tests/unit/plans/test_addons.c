@@ -1,26 +1,17 @@
 /* test_addons.c: prices of several currencies and intervals, quantities and add-ons of plans.json. */
-#include "support/suite.h"
+#include "support/folder_fixture.h"
 
 #include "base/file.h"
 #include "plans/plans.h"
 
-static struct task task;
 static struct plans plans;
-static char *folder, *path;
+static const char *path;
 
 static void
 setup(void)
 {
-	task = suite_task();
-	folder = suite_folder(task.arena);
-	path = arena_printf(task.arena, "%s/plans.json", folder);
-}
-
-static void
-teardown(void)
-{
-	suite_folder_remove(task.arena, folder);
-	suite_task_end(&task);
+	folder_setup();
+	path = folder_path("plans.json");
 }
 
 /* A file of another trade, written with ' for ". */
@@ -197,7 +188,7 @@ main(void)
 	Suite *suite = suite_create("add-ons");
 	TCase *tcase = tcase_create("add-ons");
 
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, setup, folder_teardown);
 	tcase_add_test(tcase, test_prices);
 	tcase_add_test(tcase, test_quantity);
 	tcase_add_test(tcase, test_addons);

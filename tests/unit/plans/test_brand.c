@@ -1,27 +1,18 @@
 /* test_brand.c: reads conf/brand.json, names the line of each fault, and computes colours that can be
  * read. */
-#include "support/suite.h"
+#include "support/folder_fixture.h"
 
 #include "base/file.h"
 #include "plans/brand.h"
 
-static struct task task;
 static struct brand brand;
-static char *folder, *path;
+static const char *path;
 
 static void
 setup(void)
 {
-	task = suite_task();
-	folder = suite_folder(task.arena);
-	path = arena_printf(task.arena, "%s/brand.json", folder);
-}
-
-static void
-teardown(void)
-{
-	suite_folder_remove(task.arena, folder);
-	suite_task_end(&task);
+	folder_setup();
+	path = folder_path("brand.json");
 }
 
 static enum fail
@@ -161,7 +152,7 @@ main(void)
 	Suite *suite = suite_create("brand");
 	TCase *tcase = tcase_create("brand");
 
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, setup, folder_teardown);
 	tcase_add_test(tcase, test_the_brand_of_this_project);
 	tcase_add_test(tcase, test_all_members);
 	tcase_add_test(tcase, test_without_a_file);

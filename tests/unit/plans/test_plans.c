@@ -1,26 +1,17 @@
 /* test_plans.c: reads conf/plans.json, and names the line of each fault of a broken file. */
-#include "support/suite.h"
+#include "support/folder_fixture.h"
 
 #include "base/file.h"
 #include "plans/plans.h"
 
-static struct task task;
 static struct plans plans;
-static char *folder, *path;
+static const char *path;
 
 static void
 setup(void)
 {
-	task = suite_task();
-	folder = suite_folder(task.arena);
-	path = arena_printf(task.arena, "%s/plans.json", folder);
-}
-
-static void
-teardown(void)
-{
-	suite_folder_remove(task.arena, folder);
-	suite_task_end(&task);
+	folder_setup();
+	path = folder_path("plans.json");
 }
 
 static void
@@ -462,7 +453,7 @@ main(void)
 	TCase *tcase = tcase_create("plans");
 
 	tcase_set_timeout(tcase, 120);
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, setup, folder_teardown);
 	tcase_add_loop_test(tcase, test_the_plans_of_this_project, 0, ROWS(sold));
 	tcase_add_test(tcase, test_trial);
 	tcase_add_test(tcase, test_find);

@@ -75,13 +75,7 @@ make(void)
 static enum fail
 run(void)
 {
-	int64_t done = 0;
-	enum fail kind = stripe_resolve_run(&operation, &done);
-
-	ck_assert_int_eq(done, 1);
-	db_rollback_to(operation.db, 0);
-	task_clear(&task);
-	return kind;
+	return flow_run(stripe_resolve_run);
 }
 
 static void

@@ -167,6 +167,18 @@ flow_change(const char *name, const char *sql, const char *value)
 	fine(db_run(operation.db, &task, &statement, PARAMETERS(customer_id, value), NULL));
 }
 
+/* Runs a step of a job, which finds one thing to do, as its process does. */
+static inline enum fail flow_run(enum fail (*job)(struct operation *operation, int64_t *done))
+{
+	int64_t done = 0;
+	enum fail kind = job(&operation, &done);
+
+	ck_assert_int_eq(done, 1);
+	db_rollback_to(operation.db, 0);
+	task_clear(&task);
+	return kind;
+}
+
 static inline void
 link_customer(void)
 {

@@ -24,13 +24,7 @@ receive(const char *type, const char *family, const char *subject, const char *h
 static enum fail
 run(void)
 {
-	int64_t done = 0;
-	enum fail kind = stripe_inbox_run(&operation, &done);
-
-	ck_assert_int_eq(done, 1);
-	db_rollback_to(operation.db, 0);
-	task_clear(&task);
-	return kind;
+	return flow_run(stripe_inbox_run);
 }
 
 /* "evt_sub_1:pending/1 unknown_customer": each event with its tries and its error. */

@@ -31,13 +31,7 @@ receive(const char *id)
 static enum fail
 run(void)
 {
-	int64_t done = 0;
-	enum fail kind = stripe_inbox_run(&operation, &done);
-
-	ck_assert_int_eq(done, 1);
-	db_rollback_to(operation.db, 0);
-	task_clear(&task);
-	return kind;
+	return flow_run(stripe_inbox_run);
 }
 
 /* An event brings the subscription as the body has it. */

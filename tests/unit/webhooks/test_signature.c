@@ -1,6 +1,6 @@
 /* test_signature.c: signatures of deliveries, by the example of the specification and by OpenSSL, and
  * the key's files. */
-#include "support/suite.h"
+#include "support/folder_fixture.h"
 
 #include <sys/stat.h>
 
@@ -8,23 +8,6 @@
 
 #include "base/clock.h"
 #include "webhooks/signature.h"
-
-static struct task task;
-static const char *folder;
-
-static void
-setup(void)
-{
-	task = suite_task();
-	folder = suite_folder(task.arena);
-}
-
-static void
-teardown(void)
-{
-	suite_folder_remove(task.arena, folder);
-	suite_task_end(&task);
-}
 
 static struct webhook_keys
 load(void)
@@ -146,7 +129,7 @@ main(void)
 	Suite *suite = suite_create("signature");
 	TCase *tcase = tcase_create("signature");
 
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, folder_setup, folder_teardown);
 	tcase_add_test(tcase, test_the_published_example);
 	tcase_add_test(tcase, test_several_signatures);
 	tcase_add_test(tcase, test_a_signature_verifies);
