@@ -25,8 +25,8 @@ struct mail_client {
 	struct mail_client_options options;
 };
 
-/* The conversation so far. */
-struct talk {
+/* The SMTP session so far. */
+struct session {
 	const struct mail_letter *letter; /* NULL: none is sent */
 	size_t read;                      /* of its text, by libcurl */
 	const char *step;
@@ -134,16 +134,16 @@ mail_client_free(struct mail_client *client)
 static size_t
 give_text(char *bytes, size_t size, size_t count, void *context)
 {
-	struct talk *talk = context;
-	size_t left = talk->letter == NULL ? 0 : talk->letter->length - talk->read;
+	struct session *session = context;
+	size_t left = session->letter == NULL ? 0 : session->letter->length - session->read;
 	size_t length = size * count < left ? size * count : left;
 
 	if (length > 0)
-		memcpy(bytes, talk->letter->text + talk->read, length);
-	talk->read += length;
+		memcpy(bytes, session->letter->text + session->read, length);
+	session->read += length;
 	if (length == left) {
-		talk->step = "answer";
-		talk->words[0] = '\0';
+		session->step = "answer";
+		session->words[0] = '\0';
 	}
 	return length;
 }
@@ -152,15 +152,15 @@ give_text(char *bytes, size_t size, size_t count, void *context)
 static size_t
 take_line(char *line, size_t size, size_t count, void *context)
 {
-	struct talk *talk = context;
+	struct session *session = context;
 	size_t length = size * count, kept = 0;
 
-	if (talk->over)
+	if (session->over)
 		return length;
 	for (; kept < length && kept < WORDS_MAX && line[kept] != '\r' && line[kept] != '\n';
 	     kept++)
-		talk->words[kept] = line[kept];
-	talk->words[kept] = '\0';
+		session->words[kept] = line[kept];
+	session->words[kept] = '\0';
 	return length;
 }
 
@@ -168,18 +168,18 @@ take_line(char *line, size_t size, size_t count, void *context)
 static int
 watch(CURL *easy, curl_infotype kind, char *bytes, size_t length, void *context)
 {
-	struct talk *talk = context;
+	struct session *session = context;
 
 	(void)easy;
 	if (kind != CURLINFO_HEADER_OUT)
 		return 0;
-	talk->over = length >= 4 && memcmp(bytes, "QUIT", 4) == 0;
+	session->over = length >= 4 && memcmp(bytes, "QUIT", 4) == 0;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
 		size_t size = strlen(steps[i].word);
 
 		if (length >= size && memcmp(bytes, steps[i].word, size) == 0) {
-			talk->step = steps[i].step;
-			talk->words[0] = '\0';
+			session->step = steps[i].step;
+			session->words[0] = '\0';
 		}
 	}
 	return 0;
@@ -235,16 +235,16 @@ set_user(CURL *easy, const struct mail_client_options *options)
 }
 
 static bool
-set_talk(CURL *easy, struct talk *talk, char *why)
+set_session(CURL *easy, struct session *session, char *why)
 {
 	return curl_easy_setopt(easy, CURLOPT_READFUNCTION, give_text) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_READDATA, talk) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_READDATA, session) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_line) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_HEADERDATA, talk) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_HEADERDATA, session) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_line) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_WRITEDATA, talk) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_WRITEDATA, session) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, watch) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_DEBUGDATA, talk) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_DEBUGDATA, session) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, why) == CURLE_OK;
 }
@@ -309,15 +309,15 @@ is_after_sender(const char *step)
 }
 
 static void
-judge(struct arena *arena, CURLcode code, const struct talk *talk, const char *why,
+judge(struct arena *arena, CURLcode code, const struct session *session, const char *why,
       struct mail_answer *out)
 {
-	bool late = is_after_sender(talk->step);
+	bool late = is_after_sender(session->step);
 
-	out->step = talk->step;
-	out->code = code_of(talk->words);
-	out->status = status_of(arena, talk->words);
-	out->words = arena_copy(arena, talk->words);
+	out->step = session->step;
+	out->code = code_of(session->words);
+	out->status = status_of(arena, session->words);
+	out->words = arena_copy(arena, session->words);
 	out->reached = late && out->code != 0 && out->code != 421;
 	if (code == CURLE_OK) {
 		out->outcome = MAIL_ACCEPTED;
@@ -326,23 +326,24 @@ judge(struct arena *arena, CURLcode code, const struct talk *talk, const char *w
 	}
 	if (late && out->code >= 500)
 		out->outcome = MAIL_REFUSED;
-	else if (strcmp(talk->step, "answer") == 0 && out->code == 0)
+	else if (strcmp(session->step, "answer") == 0 && out->code == 0)
 		out->outcome = MAIL_LOST;
 	if (out->code >= 400)
-		out->reason = arena_printf(arena, "%s refused: %d%s%s", talk->step, out->code,
-		                           *out->status == '\0' ? "" : " ", out->status);
+		out->reason =
+		        arena_printf(arena, "%s refused: %d%s%s", session->step, out->code,
+		                     *out->status == '\0' ? "" : " ", out->status);
 	else
-		out->reason = arena_printf(arena, "%s: %s", talk->step,
+		out->reason = arena_printf(arena, "%s: %s", session->step,
 		                           code == CURLE_SEND_ERROR || *why == '\0'
 		                                   ? curl_easy_strerror(code)
 		                                   : why);
 }
 
 static void
-talk_to_server(struct mail_client *client, struct arena *arena,
-               const struct mail_letter *letter, struct mail_answer *out)
+run_session(struct mail_client *client, struct arena *arena, const struct mail_letter *letter,
+            struct mail_answer *out)
 {
-	struct talk talk = {.letter = letter, .step = "connect"};
+	struct session session = {.letter = letter, .step = "connect"};
 	struct curl_slist recipients;
 	char why[CURL_ERROR_SIZE] = "";
 	CURL *easy = client->easy;
@@ -352,9 +353,9 @@ talk_to_server(struct mail_client *client, struct arena *arena,
 	        .outcome = MAIL_DELAYED, .step = "", .status = "", .words = ""};
 	if (set_sockets(client) && set_rules(easy, &client->options) &&
 	    set_tls(easy, &client->options) && set_user(easy, &client->options) &&
-	    set_talk(easy, &talk, why) && set_letter(easy, arena, letter, &recipients))
+	    set_session(easy, &session, why) && set_letter(easy, arena, letter, &recipients))
 		code = curl_easy_perform(easy);
-	judge(arena, code, &talk, why, out);
+	judge(arena, code, &session, why, out);
 	if (curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &client->kept) != CURLE_OK)
 		client->kept = CURL_SOCKET_BAD;
 	/* The handle outlives what its options point to. */
@@ -366,7 +367,7 @@ mail_client_send(struct mail_client *client, struct arena *arena,
                  const struct mail_letter *letter, struct mail_answer *out)
 {
 	if (is_plain(letter->recipient) && is_plain(letter->sender)) {
-		talk_to_server(client, arena, letter, out);
+		run_session(client, arena, letter, out);
 		return;
 	}
 	*out = (struct mail_answer){.outcome = MAIL_REFUSED,
@@ -380,5 +381,5 @@ mail_client_send(struct mail_client *client, struct arena *arena,
 void
 mail_client_try(struct mail_client *client, struct arena *arena, struct mail_answer *out)
 {
-	talk_to_server(client, arena, NULL, out);
+	run_session(client, arena, NULL, out);
 }
