@@ -53,7 +53,7 @@ run_notices_test(struct ctl *ctl)
 	struct notice_values values = {.of = {NULL}};
 	struct mail_client *client;
 	struct mail_answer answer;
-	struct mail_letter letter;
+	struct mail_message message;
 	struct notice_text text;
 
 	TRY(ctl_check_text(ctl, "ADDRESS", ctl->argument, 254, address_check));
@@ -61,12 +61,12 @@ run_notices_test(struct ctl *ctl)
 	TRY(begin(ctl));
 	notice_common_values(&ctl->operation, &values);
 	notice_fill(&ctl->operation, NOTICE_TEST, &values, &text);
-	notice_write(&ctl->operation, &text, ctl->argument, false, id, &letter);
+	notice_write(&ctl->operation, &text, ctl->argument, false, id, &message);
 	client = open_client(ctl);
 	if (client == NULL)
 		return task_fail(&ctl->task, FAIL_INTERNAL, "internal_error",
 		                 "libcurl cannot be initialised.");
-	mail_client_send(client, ctl->task.arena, &letter, &answer);
+	mail_client_send(client, ctl->task.arena, &message, &answer);
 	mail_client_free(client);
 	if (answer.outcome != MAIL_ACCEPTED)
 		return fail_unsent(ctl, &answer);

@@ -27,8 +27,8 @@ struct mail_client {
 
 /* The SMTP session so far. */
 struct session {
-	const struct mail_letter *letter; /* NULL: none is sent */
-	size_t read;                      /* of its text, by libcurl */
+	const struct mail_message *message; /* NULL: none is sent */
+	size_t read;                        /* of its text, by libcurl */
 	const char *step;
 	bool over;                 /* libcurl says goodbye: the lines that follow answer that */
 	char words[WORDS_MAX + 1]; /* the last line of the answer to the last command, or "" */
@@ -129,17 +129,17 @@ mail_client_free(struct mail_client *client)
 	free(client);
 }
 
-/* libcurl's callback: gives the next piece of the letter. Behind the last one libcurl sends the end of
+/* libcurl's callback: gives the next piece of the message. Behind the last one libcurl sends the end of
  * the message, and the server's answer is to all of it. */
 static size_t
 give_text(char *bytes, size_t size, size_t count, void *context)
 {
 	struct session *session = context;
-	size_t left = session->letter == NULL ? 0 : session->letter->length - session->read;
+	size_t left = session->message == NULL ? 0 : session->message->length - session->read;
 	size_t length = size * count < left ? size * count : left;
 
 	if (length > 0)
-		memcpy(bytes, session->letter->text + session->read, length);
+		memcpy(bytes, session->message->text + session->read, length);
 	session->read += length;
 	if (length == left) {
 		session->step = "answer";
@@ -249,22 +249,22 @@ set_session(CURL *easy, struct session *session, char *why)
 	       curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, why) == CURLE_OK;
 }
 
-/* Without a letter the server is asked to do nothing. `recipients` has one item. */
+/* Without a message the server is asked to do nothing. `recipients` has one item. */
 static bool
-set_letter(CURL *easy, struct arena *arena, const struct mail_letter *letter,
-           struct curl_slist *recipients)
+set_message(CURL *easy, struct arena *arena, const struct mail_message *message,
+            struct curl_slist *recipients)
 {
-	if (letter == NULL)
+	if (message == NULL)
 		return curl_easy_setopt(easy, CURLOPT_NOBODY, 1L) == CURLE_OK &&
 		       curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "NOOP") == CURLE_OK;
 	/* libcurl neither copies nor changes the list. */
 	*recipients = (struct curl_slist){
-	        .data = arena_printf(arena, "<%s>", letter->recipient), .next = NULL};
+	        .data = arena_printf(arena, "<%s>", message->recipient), .next = NULL};
 	return curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)letter->length) ==
+	       curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)message->length) ==
 	               CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_MAIL_FROM,
-	                        arena_printf(arena, "<%s>", letter->sender)) == CURLE_OK &&
+	                        arena_printf(arena, "<%s>", message->sender)) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_MAIL_RCPT, recipients) == CURLE_OK;
 }
 
@@ -340,10 +340,10 @@ judge(struct arena *arena, CURLcode code, const struct session *session, const c
 }
 
 static void
-run_session(struct mail_client *client, struct arena *arena, const struct mail_letter *letter,
+run_session(struct mail_client *client, struct arena *arena, const struct mail_message *message,
             struct mail_answer *out)
 {
-	struct session session = {.letter = letter, .step = "connect"};
+	struct session session = {.message = message, .step = "connect"};
 	struct curl_slist recipients;
 	char why[CURL_ERROR_SIZE] = "";
 	CURL *easy = client->easy;
@@ -353,7 +353,7 @@ run_session(struct mail_client *client, struct arena *arena, const struct mail_l
 	        .outcome = MAIL_DELAYED, .step = "", .status = "", .words = ""};
 	if (set_sockets(client) && set_rules(easy, &client->options) &&
 	    set_tls(easy, &client->options) && set_user(easy, &client->options) &&
-	    set_session(easy, &session, why) && set_letter(easy, arena, letter, &recipients))
+	    set_session(easy, &session, why) && set_message(easy, arena, message, &recipients))
 		code = curl_easy_perform(easy);
 	judge(arena, code, &session, why, out);
 	if (curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &client->kept) != CURLE_OK)
@@ -364,10 +364,10 @@ run_session(struct mail_client *client, struct arena *arena, const struct mail_l
 
 void
 mail_client_send(struct mail_client *client, struct arena *arena,
-                 const struct mail_letter *letter, struct mail_answer *out)
+                 const struct mail_message *message, struct mail_answer *out)
 {
-	if (is_plain(letter->recipient) && is_plain(letter->sender)) {
-		run_session(client, arena, letter, out);
+	if (is_plain(message->recipient) && is_plain(message->sender)) {
+		run_session(client, arena, message, out);
 		return;
 	}
 	*out = (struct mail_answer){.outcome = MAIL_REFUSED,

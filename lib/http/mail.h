@@ -31,7 +31,7 @@ enum mail_outcome {
 	MAIL_LOST     /* the whole message was sent, and no answer came */
 };
 
-struct mail_letter {
+struct mail_message {
 	const char *sender; /* addresses without brackets */
 	const char *recipient;
 	const char *text; /* headers and body, lines that end with CRLF */
@@ -41,7 +41,7 @@ struct mail_letter {
 struct mail_answer {
 	enum mail_outcome outcome;
 	const char *step; /* of the conversation that came last: "connect", "recipient", ... */
-	bool reached; /* the server took the sender: it works, whatever it says of this letter */
+	bool reached; /* the server took the sender: it works, whatever it says of this message */
 	int code;     /* of the server's last answer; 0: none */
 	const char *status; /* its enhanced status (RFC 3463), "5.1.1", or "" */
 	const char *
@@ -63,11 +63,11 @@ bool mail_url_is_tls(const char *url);
 struct mail_client *mail_client_new(const struct mail_client_options *options);
 void mail_client_free(struct mail_client *client);
 
-/* Sends the letter and waits for the answer. What `out` points to lives in the arena. An address
+/* Sends the message and waits for the answer. What `out` points to lives in the arena. An address
  * with a blank, a bracket or a control character is MAIL_REFUSED and nothing is sent. */
 void mail_client_send(struct mail_client *client, struct arena *arena,
-                      const struct mail_letter *letter, struct mail_answer *out);
+                      const struct mail_message *message, struct mail_answer *out);
 
-/* Connects, introduces itself and signs in as for a letter, and sends none. MAIL_ACCEPTED when the
+/* Connects, introduces itself and signs in as for a message, and sends none. MAIL_ACCEPTED when the
  * server would take one. */
 void mail_client_try(struct mail_client *client, struct arena *arena, struct mail_answer *out);

@@ -1,4 +1,4 @@
-/* compose.c: puts a notice together: the installation's own values, the template, the letter. */
+/* compose.c: puts a notice together: the installation's own values, the template, the message. */
 #include "notices/compose.h"
 
 #include <string.h>
@@ -61,7 +61,7 @@ notice_fill(struct operation *operation, enum notice_kind kind,
 
 void
 notice_write(struct operation *operation, const struct notice_text *text, const char *to,
-             bool is_customer, const char *id, struct mail_letter *out)
+             bool is_customer, const char *id, struct mail_message *out)
 {
 	const struct brand *brand = &operation->billing->brand;
 	struct message_head head = {.from = sender_of(operation),

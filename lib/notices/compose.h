@@ -19,6 +19,7 @@ void notice_customer_values(const struct customer *customer, struct notice_value
 void notice_fill(struct operation *operation, enum notice_kind kind,
                  const struct notice_values *values, struct notice_text *out);
 
-/* The letter to one address; a customer's names the page where it switches notices off. `id` is unique in the world and stays when the notice is sent again. */
+/* The message to one address; a customer's names the page where it switches notices off. `id` is unique in
+ * the world and stays when the notice is sent again. */
 void notice_write(struct operation *operation, const struct notice_text *text, const char *to,
-                  bool is_customer, const char *id, struct mail_letter *out);
+                  bool is_customer, const char *id, struct mail_message *out);

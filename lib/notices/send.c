@@ -82,7 +82,7 @@ add_links(struct operation *operation, const struct claimed_notice *notice,
 
 static enum fail
 compose(struct operation *operation, const struct claimed_notice *notice,
-        struct mail_letter *out, struct session_link *link)
+        struct mail_message *out, struct session_link *link)
 {
 	const struct customer customer = {.customer_id = notice->customer_id,
 	                                  .email = notice->email,
@@ -160,7 +160,7 @@ set_answer(struct operation *operation, const struct claimed_notice *notice, con
 	keep(out->reason, sizeof(out->reason), reason);
 }
 
-/* Writes the answer down that is kept. The customer has no mail with the link of a letter that was not
+/* Writes the answer down that is kept. The customer has no mail with the link of a message that was not
  * accepted, so that ends. */
 static enum fail
 write_answer(struct operation *operation)
@@ -219,12 +219,12 @@ judge(struct operation *operation, const struct claimed_notice *notice,
 static enum fail
 send_notice(struct operation *operation, const struct claimed_notice *notice)
 {
-	struct mail_letter letter;
+	struct mail_message message;
 	struct mail_answer answer;
 	struct session_link link = {.link_id = NULL};
 
-	TRY(compose(operation, notice, &letter, &link));
-	mail_client_send(operation->mailer->client, operation->task->arena, &letter, &answer);
+	TRY(compose(operation, notice, &message, &link));
+	mail_client_send(operation->mailer->client, operation->task->arena, &message, &answer);
 	rest(operation->mailer, &answer);
 	log_answer(notice, &answer);
 	judge(operation, notice, &answer, link.link_id);
