@@ -16,6 +16,9 @@ enum { PAGE = 100, UNEXPLAINED = 3, PAGE_ARENA = 64 * 1024 * 1024 };
 
 #define PAGE_BUDGET_US ((int64_t)60 * 1000 * 1000)
 
+/* All customers are computed anew in one statement. */
+enum { PATIENCE_MS = 30 * 60 * 1000 };
+
 const struct ctl_exit analytics_check_exits[] = {
         {UNEXPLAINED, "a difference has no explanation"},
         {0},
@@ -185,6 +188,7 @@ run_analytics_check(struct ctl *ctl)
 	                   ctl->settings.stripe_secret_key != NULL &&
 	                   *ctl->settings.stripe_secret_key != '\0';
 
+	db_set_statement_timeout(ctl->operation.db, PATIENCE_MS);
 	output_list(&check.output, "differences");
 	output_none(&check.output, NULL);
 	TRY(check_booked(&check));

@@ -315,6 +315,13 @@ db_await(struct db *db)
 }
 
 void
+db_set_statement_timeout(struct db *db, int64_t timeout_ms)
+{
+	db_disconnect(db);
+	db->options.statement_timeout_ms = timeout_ms;
+}
+
+void
 db_set_deadline(struct db *db, int64_t deadline_us)
 {
 	db->deadline_us = deadline_us;

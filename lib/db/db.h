@@ -81,6 +81,9 @@ const char *param_list(struct task *task, const struct string_list *list); /* te
 /* A handle that connects at first use; freed with db_free(). Never shared across fork(). */
 struct db *db_new(const struct db_options *options);
 void db_free(struct db *db);
+/* The time limit of each statement from now on, in a session of its own: for a command that looks at all
+ * data. Not within a transaction. */
+void db_set_statement_timeout(struct db *db, int64_t timeout_ms);
 
 /* Connects now if there is no usable connection. FAIL_UNAVAILABLE "database_unavailable"; after
  * a failed try the next ones fail at once until a back-off (100 ms doubling to 1 s) is over. */

@@ -4,6 +4,7 @@ import csv
 import datetime
 import io
 import json
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
@@ -225,3 +226,21 @@ def test_check_finds_nothing_and_finds_what_is_wrong(api, stack):
     assert status == 3 and {row["what"] for row in answer["differences"]} >= {"value", "movements"}
     stack.sql(f"UPDATE revenue_values SET mrr = mrr - 1 WHERE customer_id = '{customer.id}'")
     assert check()[0] == 0
+
+
+def test_check_has_time_for_all_customers(stack):
+    """It may take longer than a statement of a request may."""
+    # The check waits for this table longer than such a statement may take.
+    holder = subprocess.Popen(["psql", "-XAtq", "-d", stack.database_url], env=stack.env, stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True)
+    holder.stdin.write("BEGIN; LOCK TABLE revenue_sums IN ACCESS EXCLUSIVE MODE; SELECT 'held';\n")
+    holder.stdin.flush()
+    assert holder.stdout.readline() == "held\n"
+    checking = subprocess.Popen([stack.build_dir / "billingctl", "analytics", "check", "--offline"], text=True,
+                                env={**stack.env, "DB_STATEMENT_TIMEOUT_MS": "500"}, stdout=subprocess.PIPE)
+    wait_for(lambda: stack.sql("SELECT 1 FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE application_name = 'billingctl' "
+                               "AND NOT granted AND waitstart < clock_timestamp() - interval '600 ms'") or
+             checking.poll() is not None)
+    holder.communicate("ROLLBACK;\n", timeout=60)
+    answer = checking.communicate(timeout=60)[0]
+    assert "Nothing differs" in answer or "without an explanation" in answer, answer
