@@ -1,6 +1,7 @@
 /* export.c: everything that is stored about one customer as JSON, and its reports as CSV. */
 #include <string.h>
 
+#include "analytics/revenue.h"
 #include "api/csv.h"
 #include "api/handlers.h"
 #include "api/render.h"
@@ -254,6 +255,21 @@ render_notices(struct operation *operation, const char *id, struct json_out *jso
 	return FAIL_NONE;
 }
 
+/* The newest changes of what the customer pays each month. */
+static enum fail
+render_movements(struct operation *operation, const char *id, struct json_out *json)
+{
+	const struct revenue_movement *rows;
+	size_t count;
+
+	TRY(revenue_of_customer(operation, id, ROWS_MAX, &rows, &count));
+	json_out_open(json, "revenue_movements", '[');
+	for (size_t i = 0; i < count; i++)
+		render_row(json, NULL, revenue_change_columns, &rows[i]);
+	json_out_close(json, ']');
+	return FAIL_NONE;
+}
+
 static enum fail
 answer_json(struct call *call, const struct customer *customer)
 {
@@ -269,6 +285,7 @@ answer_json(struct call *call, const struct customer *customer)
 	TRY(render_contracts(operation, &json, customer->customer_id, &contracts, false));
 	TRY(render_overrides(call, customer->customer_id, &json));
 	TRY(render_property(call, customer->customer_id, &json));
+	TRY(render_movements(operation, customer->customer_id, &json));
 	TRY(render_notices(operation, customer->customer_id, &json));
 	TRY(render_usage(call, customer->customer_id, &json));
 	return answer_end(call, 200, &json);

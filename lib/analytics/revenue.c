@@ -10,6 +10,10 @@ const struct column revenue_month_columns[] =
 const struct column revenue_movement_columns[] =
         COLUMNS(struct revenue_movement, id, happened_at, customer_id, company_name, email,
                 kind, currency, amount, before, after, plan_before, plan);
+/* Of one customer. */
+const struct column revenue_change_columns[] =
+        COLUMNS(struct revenue_movement, id, happened_at, kind, currency, amount, before, after,
+                plan_before, plan);
 
 /* Customers of a step: their rows are locked until all are settled. */
 enum { SETTLED_AT_ONCE = 50 };
@@ -21,7 +25,7 @@ struct settled {
 extern const char analytics_revenue_months_sql[];    /* revenue_months.sql */
 extern const char analytics_revenue_movements_sql[]; /* revenue_movements.sql */
 
-enum { MONTHS, MOVEMENTS, RUN, FIGURES };
+enum { MONTHS, MOVEMENTS, OF_CUSTOMER, RUN, FIGURES };
 
 static const struct statement statements[] = {
         [MONTHS] = {"revenue_months", ROWS_OF(struct revenue_month, revenue_month_columns),
@@ -29,6 +33,14 @@ static const struct statement statements[] = {
         [MOVEMENTS] = {"revenue_movements",
                        ROWS_OF(struct revenue_movement, revenue_movement_columns),
                        .sql = analytics_revenue_movements_sql},
+        [OF_CUSTOMER] = {"revenue_of_customer",
+                         ROWS_OF(struct revenue_movement, revenue_change_columns),
+                         .sql = "SELECT movement_id::text AS id, happened_at, kind, currency, "
+                                "trim_scale(amount)::text AS amount, "
+                                "trim_scale(mrr_before)::text AS before, "
+                                "trim_scale(mrr)::text AS after, plan_before, plan "
+                                "FROM revenue_movements WHERE customer_id = $1 "
+                                "ORDER BY movement_id DESC LIMIT $2::bigint"},
         [RUN] = {"revenue_run", ROWS_WITH(struct settled, count),
                  .sql = "SELECT revenue_run($1::bigint, $2::bigint) AS count"},
         [FIGURES] = {"revenue_figures",
@@ -65,6 +77,15 @@ revenue_movements(struct operation *operation, const struct revenue_filter *filt
 	if (page_has_next(page, count))
 		page->next = page_cursor(task, INSTANT_NONE, (*out)[*count - 1].id);
 	return FAIL_NONE;
+}
+
+enum fail
+revenue_of_customer(struct operation *operation, const char *customer_id, int64_t most,
+                    const struct revenue_movement **out, size_t *count)
+{
+	return db_rows(operation->db, operation->task, &statements[OF_CUSTOMER],
+	               PARAMETERS(customer_id, param_int(operation->task, most)), (void *)out,
+	               count);
 }
 
 enum fail

@@ -63,7 +63,8 @@ struct revenue_filter {
 };
 
 extern const struct statement_list revenue_statements;
-extern const struct column revenue_month_columns[], revenue_movement_columns[];
+extern const struct column revenue_month_columns[], revenue_movement_columns[],
+        revenue_change_columns[];
 
 /* The months from `from` to `to`, as "2026-11-01", of one currency or (NULL) of each. */
 enum fail revenue_months(struct operation *operation, const char *from, const char *to,
@@ -74,6 +75,11 @@ enum fail revenue_months(struct operation *operation, const char *from, const ch
 enum fail revenue_movements(struct operation *operation, const struct revenue_filter *filter,
                             struct page *page, const struct revenue_movement **out,
                             size_t *count) MUST_CHECK;
+
+/* The newest movements of a customer, without its names: the members of revenue_change_columns. */
+enum fail revenue_of_customer(struct operation *operation, const char *customer_id,
+                              int64_t most, const struct revenue_movement **out,
+                              size_t *count) MUST_CHECK;
 
 enum fail revenue_figures(struct operation *operation, struct revenue_figures *out) MUST_CHECK;
 
