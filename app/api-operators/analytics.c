@@ -17,9 +17,9 @@ static const struct definition trial_definitions[] = {
          "The Monday (UTC) of the week in which the trial began. A trial at Stripe that "
          "follows a trial of ours is part of it."},
         {"started", "converted + expired + open."},
-        {"converted", "Trials whose customers have or had MRR."},
-        {"expired", "Trials that are over, of customers that never had MRR."},
-        {"open", "Trials that run, of customers without MRR so far."},
+        {"converted", "Trials whose customers have MRR, or had some since the trial began."},
+        {"expired", "Trials that are over and have not converted."},
+        {"open", "Trials that run and have not converted so far."},
         {"conversion",
          "converted / (converted + expired), rounded to four decimals; null while "
          "no trial is over."},
@@ -29,7 +29,9 @@ static const struct definition trial_definitions[] = {
 static const struct definition plan_definitions[] = {
         {"mrr", DEFINITION_MRR},
         {"money", DEFINITION_MONEY},
-        {"committed", "MRR without subscriptions whose end is scheduled."},
+        {"committed", "MRR without subscriptions whose end is scheduled. A contract counts to "
+                      "its end, unless "
+                      "it was ended before."},
         {"customers",
          "Customers with MRR by this plan. Those without a price are not counted."},
         {"arpu", "mrr / customers, rounded to six decimals; null without customers."},

@@ -19,15 +19,17 @@ const struct definition revenue_month_definitions[] = {
         {"contraction", "What the MRR of customers fell by, to more than zero."},
         {"churn",
          "MRR of customers that have none any more: their access has ended, dated when it "
-         "ended, or nothing is paid for it, as for a plan without a price. A customer "
+         "ended, or nothing is paid for it, as in a pause or for a plan without a price. A "
+         "customer "
          "that is back within an hour never left: that is one movement."},
         {"reactivation", "MRR of customers that had left and are back."},
         {"end", "start + new + expansion - contraction - churn + reactivation."},
-        {"committed", "MRR at the end without subscriptions whose end is scheduled."},
+        {"committed", "MRR at the end without subscriptions whose end is scheduled. A contract "
+                      "counts to its end, unless it was ended before."},
         {"quick_ratio", "(new + expansion + reactivation) / (contraction + churn), rounded to "
                         "two decimals; null when nothing went."},
-        {"customers_start", "Customers with MRR at the start."},
-        {"customers_end", "Customers with MRR at the end."},
+        {"customers_start", "Customers with MRR in this currency at the start."},
+        {"customers_end", "Customers with MRR in this currency at the end."},
         {"arpu", "end / customers_end, rounded to six decimals; null without customers."},
         {"final",
          "Whether the month ended an hour ago or earlier and all that was due until an "

@@ -1,5 +1,6 @@
 -- Trials by the week (from Monday, UTC) in which they began, from the day $1 to the day $2; $3 is the
--- present time. A trial at Stripe that follows one of ours is part of it. They are counted by weeks before
+-- present time. A trial at Stripe that follows one of ours is part of it. MRR that
+-- had ended before the trial is none of it. They are counted by weeks before
 -- the weeks without any are added.
 
 WITH trials AS (
@@ -8,7 +9,7 @@ WITH trials AS (
     s.status NOT IN ('canceled', 'incomplete_expired') AND s.trial_ends_at > $3::timestamptz AS runs
   FROM subscriptions s
   LEFT JOIN LATERAL (SELECT customer_id FROM revenue_values
-    WHERE customer_id = s.customer_id LIMIT 1) v ON true
+    WHERE customer_id = s.customer_id AND (mrr > 0 OR changed_at >= s.created_at) LIMIT 1) v ON true
   WHERE s.trial_ends_at IS NOT NULL AND s.contract_id IS NULL
     AND s.created_at >= date_trunc('week', $1::timestamp) AT TIME ZONE 'UTC'
     AND s.created_at < ($2::date + 1)::timestamp AT TIME ZONE 'UTC'

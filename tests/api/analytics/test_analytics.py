@@ -54,8 +54,11 @@ def test_a_life_at_stripe(api, stack, stripe):
     customer = api.sign_up(company_name='=HYPERLINK("http://evil.example")')
     assert movements(api, customer) == []
     bought = buy(stack, customer, "starter")
+    path = f"/api/customers/{customer.id}/export"
+    [row] = expect(customer.client.get(path), 200)["revenue_movements"]
     [(kind, currency, first, after)] = movements(api, customer)
     assert (kind, currency, first) == ("new", "usd", after) and Decimal(first) > 0
+    assert (row["kind"], row["currency"], row["amount"], row["plan"]) == (kind, currency, first, "starter")
     expect(ask(customer.client, "upgrade", customer.id, new_plan="professional"), 200)
     [_, (kind, _, amount, after)] = movements(api, customer)
     assert kind == "expansion" and Decimal(first) + Decimal(amount) == Decimal(after)
@@ -125,19 +128,31 @@ def test_a_contract(api):
     check_identity(api)
 
 
-def test_trials_by_week(api):
+def test_trials_by_week(api, stack):
     def total(weeks):
         assert all(one["started"] == one["converted"] + one["expired"] + one["open"] for one in weeks)
         return sum(one["started"] for one in weeks), sum(one["open"] for one in weeks)
     before = total(figures(api, "trials")["weeks"])
     api.sign_up()
     assert total(figures(api, "trials")["weeks"]) == (before[0] + 1, before[1] + 1)
+    # MRR that had ended before the trial does not convert it; some since does.
+    for changed_at, converts in (("2025-02-15Z", 0), ("2999-02-15Z", 1)):
+        customer = api.sign_up()
+        before = total(figures(api, "trials")["weeks"])
+        stack.sql("BEGIN; SET LOCAL session_replication_role = replica; INSERT INTO revenue_values (customer_id, "
+                  "currency, mrr, committed, plan, changed_at) VALUES "
+                  f"('{customer.id}', 'xts', 0, 0, 'starter', '{changed_at}'); COMMIT")
+        assert total(figures(api, "trials")["weeks"]) == (before[0], before[1] - converts)
+        stack.sql(f"DELETE FROM revenue_values WHERE customer_id = '{customer.id}'")
 
 
 def test_the_use_of_all(api, stack):
     customer = api.sign_up()
     expect(customer.client.post("/api/usage/report", {
         "customer_id": customer.id, "active_devices": 7, "total_devices": 9}), 201)
+    # It is in the sums of its customer.
+    wait_for(lambda: stack.sql("SELECT max(active_devices_peak) >= 7 FROM usage_days "
+                               f"WHERE customer_id = '{customer.id}'") == "t")
     # The last report of a metric may be corrected away: it is counted no more.
     stack.sql("INSERT INTO analytics_usage (metric, day, customers, total, peak) VALUES "
               "('vanished', (now() AT TIME ZONE 'UTC')::date, 1, 9, 9); DELETE FROM analytics_usage_days")
