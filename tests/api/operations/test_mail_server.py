@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -120,6 +122,24 @@ def test_what_is_said_when_the_sender_is_not_accepted(step, answer, said):
         done = send(server)
         assert done.returncode == 1 and said in done.stderr, done.stderr
         assert not server.tried
+
+
+@pytest.mark.parametrize("greeting, said", [
+    (b"554 5.3.2 no mail here\r\n", "connect refused: 554 5.3.2"), (b"421 4.3.2 busy\r\n", "connect refused: 421 4.3.2"),
+    (b"", "connect: "), (b"HTTP/1.1 400 Bad Request\r\n\r\n", "connect")])
+def test_what_is_said_when_the_greeting_is_none(greeting, said):
+    def greet():
+        connection, _ = listener.accept()
+        connection.sendall(greeting)
+        connection.close()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
+        thread = threading.Thread(target=greet)
+        thread.start()
+        done = control("notices", "test", "jane@example.com",
+                       SMTP_URL=f"smtp://127.0.0.1:{listener.getsockname()[1]}")
+        thread.join()
+    assert done.returncode == 1 and said in done.stderr, done.stderr
 
 
 def test_a_server_that_does_not_say_goodbye():

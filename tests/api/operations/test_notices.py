@@ -190,6 +190,16 @@ def test_operators_are_told(mailing, server, customer):
     assert not letters(server, customer.email)
 
 
+def test_an_operator_whose_address_is_refused_keeps_nothing_from_the_others(mailing, server):
+    server.rule = lambda step, address: "550 5.1.1 unknown" if address == OPERATORS[0] else None
+    tell(mailing, "stripe.parked", id="evt_refused", kind="event", error="stripe_error")
+    wait_for(lambda: any("evt_refused" in letter.text for letter in letters(server, OPERATORS[1])))
+    wait_for(lambda: states(mailing, f"recipient = '{OPERATORS[0]}' AND state = 'refused'") == ["refused"])
+    server.rule = lambda step, address: None
+    assert not any("evt_refused" in letter.text for letter in letters(server, OPERATORS[0]))
+    assert all(len(letter.recipients) == 1 for letter in server.ledger)
+
+
 def test_the_digest(mailing, server):
     lost, risky, new = (mailing.api.sign_up(company_name=name) for name in ("Lost", "Risky", "{new}"))
     mailing.sql(f"UPDATE customers SET created_at = now() - interval '8 days' "
