@@ -21,7 +21,7 @@ enum { KEPT_DAYS = 90, ID_BYTES = 16 };
 #define NEWEST_FIRST "ORDER BY created_at DESC, notice_id DESC LIMIT $3::bigint"
 #define CLAIMED                                                                                \
 	ROWS_WITH(struct claimed_notice, notice_id, kind, recipient, facts, attempts, until,   \
-	          customer_id, email, company_name, wanted, paid, payment_link)
+	          customer_id, email, company_name, wanted, paid, bought, payment_link)
 
 enum { MAKE, CLAIM, END, LIST, LIST_OF_CUSTOMER, FIGURES, FAULTS, FORGET, BLANK, PRUNE };
 
@@ -57,6 +57,9 @@ static const struct statement statements[] = {
                           "n.customer_id, c.email, c.company_name, "
                           "COALESCE(c.notices, true) AS wanted, "
                           "COALESCE(i.status IN ('paid', 'void'), false) AS paid, "
+                          "o.kind = 'trial_ending' AND NOT EXISTS (SELECT "
+                          "  FROM subscriptions AS s WHERE s.customer_id = o.customer_id "
+                          "  AND s.status = 'trialing' AND NOT s.superseded) AS bought, "
                           "i.hosted_invoice_url AS payment_link"},
         [END] = {"notice_end_attempt",
                  .sql = "UPDATE notices SET state = $3, reason = left($4, 500), "

@@ -40,6 +40,7 @@ struct claimed_notice {
 	const char *company_name;
 	bool wanted; /* the customer has not switched notices off */
 	bool paid;   /* the invoice that it is about was paid meanwhile */
+	bool bought; /* the trial has become a purchase meanwhile */
 	const char
 	        *payment_link; /* where that invoice can be paid without signing in, or NULL */
 };

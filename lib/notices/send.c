@@ -54,6 +54,8 @@ fault_of(struct operation *operation, const struct claimed_notice *notice)
 		return "the customer was deleted";
 	if (notice->paid)
 		return "was paid meanwhile";
+	if (notice->bought)
+		return "is no trial any more";
 	return notice->wanted ? NULL : "the customer wants none";
 }
 

@@ -156,6 +156,17 @@ def test_a_payment_that_came_meanwhile(mailing, server, customer):
     assert "/account/" in letter.text and "invoice.example" not in letter.text
 
 
+def test_a_trial_that_became_a_purchase_meanwhile(mailing, server, customer):
+    server.rule = lambda step, address: "451 4.3.0 later"
+    tell(mailing, "trial.ending", customer.id, plan="starter", trial_ends_at="2099-01-31T00:00:00.000Z")
+    wait_for(lambda: rows(mailing, f"recipient = '{customer.id}' AND reason IS NOT NULL"))
+    server.rule = lambda step, address: None
+    mailing.sql("UPDATE subscriptions SET status = 'active', stripe_subscription_id = 'sub_' || customer_id "
+                f"WHERE customer_id = '{customer.id}'; UPDATE notices SET next_try_at = now() WHERE state = 'pending'")
+    assert finished(mailing, customer) == ["dropped"]
+    assert not letters(server, customer.email)
+
+
 def test_what_the_service_itself_tells(mailing, server, customer):
     """Events that it writes have what the texts need: every line with a value is there."""
     send(customer, report_id="r1", instance_id="plant-1", active_devices=10, total_devices=20)
