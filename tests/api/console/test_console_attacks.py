@@ -73,6 +73,28 @@ def attack_invoice(stack, payload):
     return customer.id
 
 
+def attack_upkeep(stack, customer, payload):
+    """Texts of Stripe's, of the plans file and of older versions, each with the payload: what is parked, prices and
+    subscriptions that are not known, metrics, an address that waits to be confirmed."""
+    text = f"$x${payload}$x$"
+    stack.sql(f"""
+        INSERT INTO stripe_calls (customer_id, kind, path, parameters, idempotency_key, state, created_at, error, error_message)
+            SELECT '{customer}', 'customer_update', '/v1/x', '', {text}, 'parked', now(), {text}, {text};
+        INSERT INTO stripe_events (event_id, type, livemode, received_at, origin, family, subject, customer_id, state, error)
+            SELECT 'evt_' || {text}, {text}, false, now(), 'webhook', 'invoice', {text}, '{customer}', 'parked', {text};
+        INSERT INTO meter_events (meter_event_id, customer_id, stripe_customer_id, day, metric, event_name, value, state, created_at,
+            error) SELECT 'mev_' || md5({text}), '{customer}', {text}, current_date, {text}, {text}, 1, 'parked', now(), {text};
+        INSERT INTO stripe_unknown_prices (stripe_subscription_id, price_id, customer_id, status, first_seen_at, seen_at)
+            SELECT {text}, {text}, '{customer}', {text}, now(), now();
+        INSERT INTO usage_limit_levels (customer_id, name, used, max, percent, measured_at)
+            SELECT '{customer}', {text}, 9, 10, 90, now();
+        INSERT INTO usage_daily (customer_id, day, instance_id, reports, active_devices_max, active_devices_sum, total_devices_max,
+            total_devices_sum) SELECT '{customer}', current_date, {text}, 1, 1, 1, 1, 1;
+        INSERT INTO usage_daily_metrics (customer_id, day, instance_id, metric, total, highest)
+            SELECT '{customer}', current_date, {text}, {text}, 1, 1;
+        UPDATE customers SET pending_email = {text} || '@example.com' WHERE customer_id = '{customer}'""")
+
+
 def test_no_payload_runs(place, browser, figures):
     shown = 0
     for payload in PAYLOADS:
@@ -83,10 +105,9 @@ def test_no_payload_runs(place, browser, figures):
     invoiced = attack_invoice(place, PAYLOADS[0])
     endpoint = attack_webhook(place, PAYLOADS[1])
     expect(place.api.owner.post("/api/operators", {"name": PAYLOADS[1], "role": "viewer"}), 201)
-    place.sql("INSERT INTO stripe_calls (customer_id, kind, path, parameters, idempotency_key, state, "
-              f"created_at, error, error_message) SELECT '{invoiced}', 'customer_update', '/v1/x', '', "
-              f"'x', 'parked', now(), 'x', $x${PAYLOADS[0]}$x$")
-    for page in (f"customer/{invoiced}/invoices", "", "customers", "revenue", "movements", "trials",
+    for payload in PAYLOADS[:2]:
+        attack_upkeep(place, invoiced, payload)
+    for page in (f"customer/{invoiced}", f"customer/{invoiced}/usage", f"customer/{invoiced}/invoices", "", "customers", "revenue", "movements", "trials",
                  "limits?above=50", "renewals", "webhooks", f"webhooks/{endpoint}", "stripe", "audit", "access"):
         browser.go(f"#/{page}")
         shown += 1
@@ -196,6 +217,25 @@ def test_no_site_frames_the_pages(place, browser, elsewhere):
         assert place_shown.startswith("chrome-error:"), place_shown
     found = "".join(entry["message"] for entry in browser.driver.get_log("browser"))
     assert "frame-ancestors" in found or "X-Frame-Options" in found
+
+
+def test_an_answer_that_is_opened_by_itself_runs_nothing(place, browser):
+    """A table is a file to keep, never a page; JSON is shown as text."""
+    evil = place.api.sign_up(company_name="=<script>pwned('csv')</script>")
+    expect(evil.client.post("/api/usage/report", {"customer_id": evil.id, "instance_id": "a"}), 201)
+    path = f"/api/customers/{evil.id}"
+    for table in (f"{path}/export", "/api/analytics/revenue", "/api/analytics/movements", "/api/analytics/trials",
+                  "/api/analytics/limits?above=50"):
+        answer = place.api.owner.get(table, headers={"Accept": "text/csv"})
+        assert answer.status_code == 200 and answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+        assert answer.headers["Content-Disposition"].startswith("attachment; filename=")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    browser.faults(r".")
+    for page in (path, f"{path}?<script>pwned()</script>", "/api/<script>pwned()</script>"):
+        browser.open(page)
+        browser.until(lambda: "pwned" in browser.text() or '"code"' in browser.text(), "the answer")
+        assert browser.run("return [document.contentType, document.querySelector('script')]") == ["application/json", None]
+    assert browser.faults(r"status of 40\d") == []
 
 
 def test_a_cookie_of_another_kind_is_no_session(place):

@@ -36,6 +36,15 @@ def test_a_page_loads_only_from_here(stack, path):
     assert not re.search(r"<style|<form|style=|https?://|@import|url\(|<script(?! type=\"module\" src=\"/)", page.text)
 
 
+def test_the_pages_have_one_frame():
+    """The files after a payment have the same head, masthead and foot, but for the title."""
+    def frame(path):
+        lines = (ROOT / f"nginx/www{path}.html").read_text(encoding="utf-8").splitlines()
+        inner = [index for index, line in enumerate(lines) if line.startswith(('<div class="card', "</main>"))]
+        return [line for line in lines[:inner[0]] + lines[inner[1]:] if not line.startswith("<title>")]
+    assert len({tuple(frame(path)) for path in PAGES}) == 1
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_is_only_read(stack, path):
     session = stack.api.nobody.session
