@@ -14,20 +14,20 @@
 enum { WINDOW_MIN = WEBHOOK_REQUESTS_MAX, WINDOW_MAX = 256, ATTEMPT_US = 16 * 1000 * 1000 };
 
 void
-parcel_free(struct parcel *parcel)
+delivery_free(struct delivery *delivery)
 {
-	free(parcel->body);
-	free(parcel);
+	free(delivery->body);
+	free(delivery);
 }
 
 static void
 forget_waiting(struct lane *lane)
 {
 	while (lane->first != NULL) {
-		struct parcel *parcel = lane->first;
+		struct delivery *delivery = lane->first;
 
-		lane->first = parcel->next;
-		parcel_free(parcel);
+		lane->first = delivery->next;
+		delivery_free(delivery);
 	}
 	lane->last = NULL;
 	lane->waiting = 0;
@@ -213,54 +213,54 @@ void
 lane_add(struct lane *lane, const struct webhook_taken *taken, const char *body,
          int64_t lease_until_us)
 {
-	struct parcel *parcel = calloc(1, sizeof(*parcel));
+	struct delivery *delivery = calloc(1, sizeof(*delivery));
 
-	if (parcel == NULL)
+	if (delivery == NULL)
 		return;
-	*parcel = (struct parcel){.lane = lane,
-	                          .body = body == NULL ? NULL : strdup(body),
-	                          .attempts = taken->attempts,
-	                          .lease_until_us = lease_until_us,
-	                          .test = taken->test};
-	copy(parcel->row_id, sizeof(parcel->row_id), taken->row_id);
-	copy(parcel->event_id, sizeof(parcel->event_id), taken->event_id);
+	*delivery = (struct delivery){.lane = lane,
+	                              .body = body == NULL ? NULL : strdup(body),
+	                              .attempts = taken->attempts,
+	                              .lease_until_us = lease_until_us,
+	                              .test = taken->test};
+	copy(delivery->row_id, sizeof(delivery->row_id), taken->row_id);
+	copy(delivery->event_id, sizeof(delivery->event_id), taken->event_id);
 	if (lane->last == NULL)
-		lane->first = parcel;
+		lane->first = delivery;
 	else
-		lane->last->next = parcel;
-	lane->last = parcel;
+		lane->last->next = delivery;
+	lane->last = delivery;
 	lane->waiting++;
 	lane->asked--;
 }
 
-static struct parcel *
+static struct delivery *
 take_first(struct lane *lane)
 {
-	struct parcel *parcel = lane->first;
+	struct delivery *delivery = lane->first;
 
-	lane->first = parcel->next;
+	lane->first = delivery->next;
 	if (lane->first == NULL)
 		lane->last = NULL;
-	parcel->next = NULL;
+	delivery->next = NULL;
 	lane->waiting--;
-	return parcel;
+	return delivery;
 }
 
-struct parcel *
+struct delivery *
 lane_next(struct lane *lane, int64_t now_ms, int64_t now_us)
 {
 	if (lane->running >= most_running(lane, now_ms))
 		return NULL;
 	while (lane->first != NULL) {
-		struct parcel *parcel = take_first(lane);
+		struct delivery *delivery = take_first(lane);
 
 		/* Another process may take it when its lease is over. */
-		if (parcel->lease_until_us < now_us + ATTEMPT_US) {
-			parcel_free(parcel);
+		if (delivery->lease_until_us < now_us + ATTEMPT_US) {
+			delivery_free(delivery);
 			continue;
 		}
 		lane->running++;
-		return parcel;
+		return delivery;
 	}
 	return NULL;
 }

@@ -6,11 +6,11 @@
 #include "webhooks/queue.h"
 #include "webhooks/signature.h"
 
-/* A delivery that was taken, on its way, or over and not recorded yet. */
-struct parcel {
-	struct parcel *next;
+/* A delivery in memory: taken, on its way, or answered and not recorded yet. */
+struct delivery {
+	struct delivery *next;
 	struct lane *lane;
-	char *body; /* NULL: the event is kept no more */
+	char *body; /* NULL: the event is no longer kept */
 	char row_id[40];
 	char event_id[48];
 	int64_t attempts;
@@ -33,8 +33,8 @@ struct lane {
 	struct instant failing_since;
 	struct instant paused_until;
 	struct instant last_success_at;
-	struct parcel *first; /* taken, not sent yet */
-	struct parcel *last;
+	struct delivery *first; /* taken, not sent yet */
+	struct delivery *last;
 	size_t waiting;
 	size_t running;
 	size_t unrecorded; /* answers that are not in the database yet */
@@ -65,10 +65,10 @@ void lane_add(struct lane *lane, const struct webhook_taken *taken, const char *
               int64_t lease_until_us);
 
 /* The next delivery to send, or NULL: none may be sent now. It runs until lane_done(). */
-struct parcel *lane_next(struct lane *lane, int64_t now_ms, int64_t now_us);
+struct delivery *lane_next(struct lane *lane, int64_t now_ms, int64_t now_us);
 void lane_done(struct lane *lane, bool delivered);
 
 /* The lane of the endpoint, or NULL. */
 struct lane *lanes_find(struct lanes *lanes, const char *endpoint_id);
 
-void parcel_free(struct parcel *parcel);
+void delivery_free(struct delivery *delivery);

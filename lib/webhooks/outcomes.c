@@ -13,18 +13,19 @@ static const int64_t wait_us = 50000;
 static const int64_t success_ms = 10000;
 
 void
-outcomes_add(struct outcomes *outcomes, struct parcel *parcel, const struct post_answer *answer)
+outcomes_add(struct outcomes *outcomes, struct delivery *delivery,
+             const struct post_answer *answer)
 {
 	struct outcome *outcome = calloc(1, sizeof(*outcome));
 
 	/* Without memory the delivery is sent again when its lease is over. */
 	if (outcome == NULL) {
-		parcel_free(parcel);
+		delivery_free(delivery);
 		return;
 	}
-	outcome->parcel = parcel;
+	outcome->delivery = delivery;
 	outcome->answer = *answer;
-	parcel->lane->unrecorded++;
+	delivery->lane->unrecorded++;
 	if (outcomes->last == NULL)
 		outcomes->first = outcome;
 	else
@@ -80,13 +81,13 @@ static struct webhook_outcome
 outcome_of(struct operation *operation, const struct outcome *outcome,
            const struct webhook_verdict *verdict)
 {
-	const struct parcel *parcel = outcome->parcel;
-	int64_t made = parcel->attempts + 1, due_ms = 0;
+	const struct delivery *delivery = outcome->delivery;
+	int64_t made = delivery->attempts + 1, due_ms = 0;
 	struct webhook_outcome out = {
-	        .endpoint_id = parcel->lane->endpoint_id,
-	        .row_id = parcel->row_id,
+	        .endpoint_id = delivery->lane->endpoint_id,
+	        .row_id = delivery->row_id,
 	        .state = verdict->delivered ? "delivered" : "failed",
-	        .attempted_at = INSTANT_MS(parcel->started_ms),
+	        .attempted_at = INSTANT_MS(delivery->started_ms),
 	        .status = outcome->answer.status,
 	        .took_ms = outcome->answer.took_ms,
 	        .reason = verdict->reason,
@@ -94,7 +95,7 @@ outcome_of(struct operation *operation, const struct outcome *outcome,
 	};
 
 	/* A test is sent once. */
-	if (!verdict->delivered && !verdict->gone && !parcel->test &&
+	if (!verdict->delivered && !verdict->gone && !delivery->test &&
 	    attempt_next(made, operation->now_ms, verdict->wait_s, &due_ms)) {
 		out.state = "pending";
 		out.due_at = INSTANT_MS(due_ms);
@@ -161,8 +162,8 @@ drop_first(struct outcomes *outcomes, size_t count)
 		struct outcome *outcome = outcomes->first;
 
 		outcomes->first = outcome->next;
-		outcome->parcel->lane->unrecorded--;
-		parcel_free(outcome->parcel);
+		outcome->delivery->lane->unrecorded--;
+		delivery_free(outcome->delivery);
 		free(outcome);
 		outcomes->count--;
 	}
@@ -182,13 +183,13 @@ struct batch {
 };
 
 static void
-count(struct webhook_counts *counts, const struct parcel *parcel,
+count(struct webhook_counts *counts, const struct delivery *delivery,
       const struct webhook_verdict *verdict, const struct webhook_outcome *row)
 {
 	/* Without a body there was no attempt. */
-	if (parcel->body != NULL)
+	if (delivery->body != NULL)
 		counts->attempts[verdict->result]++;
-	if (!parcel->test && text_equal(row->state, "failed"))
+	if (!delivery->test && text_equal(row->state, "failed"))
 		counts->failed++;
 }
 
@@ -231,9 +232,9 @@ gather(const struct outcomes *outcomes, struct operation *operation, struct batc
 		        webhook_verdict_of(operation->task->arena, &o->answer);
 
 		batch->rows[batch->count] = outcome_of(operation, o, &verdict);
-		count(&batch->counts, o->parcel, &verdict, &batch->rows[batch->count++]);
-		if (!o->parcel->test)
-			add_health(operation, health_of(batch, o->parcel->lane), &verdict);
+		count(&batch->counts, o->delivery, &verdict, &batch->rows[batch->count++]);
+		if (!o->delivery->test)
+			add_health(operation, health_of(batch, o->delivery->lane), &verdict);
 	}
 }
 

@@ -10,7 +10,7 @@ enum { OUTCOMES_MAX = 128 };
 
 struct outcome {
 	struct outcome *next;
-	struct parcel *parcel;
+	struct delivery *delivery;
 	struct post_answer answer;
 };
 
@@ -29,8 +29,8 @@ struct outcomes {
 	struct webhook_counts counts;
 };
 
-/* Takes the parcel over. */
-void outcomes_add(struct outcomes *outcomes, struct parcel *parcel,
+/* Takes the delivery over. */
+void outcomes_add(struct outcomes *outcomes, struct delivery *delivery,
                   const struct post_answer *answer);
 
 /* There are enough of them, or the first one has waited long enough. */

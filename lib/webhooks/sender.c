@@ -235,53 +235,53 @@ signers_of(const struct webhook_sender *sender, const struct lane *lane, int64_t
 }
 
 static bool
-start(struct webhook_sender *sender, struct operation *operation, struct parcel *parcel)
+start(struct webhook_sender *sender, struct operation *operation, struct delivery *delivery)
 {
 	struct arena *arena = operation->task->arena;
-	const struct lane *lane = parcel->lane;
+	const struct lane *lane = delivery->lane;
 	struct webhook_signers signers = signers_of(sender, lane, operation->now_ms);
 	const char *headers[WEBHOOK_HEADERS];
 
-	parcel->started_ms = operation->now_ms;
-	webhook_headers(arena, &signers, parcel->event_id, operation->now_ms, parcel->body,
+	delivery->started_ms = operation->now_ms;
+	webhook_headers(arena, &signers, delivery->event_id, operation->now_ms, delivery->body,
 	                headers);
 	return posts_start(sender->posts, &(struct post){.url = lane->url,
 	                                                 .https = lane->https,
 	                                                 .headers = headers,
 	                                                 .header_count = WEBHOOK_HEADERS,
-	                                                 .body = parcel->body,
-	                                                 .length = strlen(parcel->body),
-	                                                 .about = parcel});
+	                                                 .body = delivery->body,
+	                                                 .length = strlen(delivery->body),
+	                                                 .about = delivery});
 }
 
-/* Ends a delivery whose event is kept no more. */
+/* Ends a delivery whose event is no longer kept. */
 static void
-end_without_event(struct webhook_sender *sender, struct parcel *parcel, int64_t now_ms)
+end_without_event(struct webhook_sender *sender, struct delivery *delivery, int64_t now_ms)
 {
 	static const char gone[] = "the event is kept no more";
-	struct post_answer answer = {.about = parcel};
+	struct post_answer answer = {.about = delivery};
 
-	parcel->started_ms = now_ms;
+	delivery->started_ms = now_ms;
 	memcpy(answer.reason, gone, sizeof(gone));
-	parcel->attempts = ATTEMPTS_MAX;
-	outcomes_add(&sender->outcomes, parcel, &answer);
-	lane_done(parcel->lane, false);
+	delivery->attempts = ATTEMPTS_MAX;
+	outcomes_add(&sender->outcomes, delivery, &answer);
+	lane_done(delivery->lane, false);
 }
 
 static void
 start_lane(struct webhook_sender *sender, struct operation *operation, struct lane *lane)
 {
 	int64_t now_us = clock_monotonic_us();
-	struct parcel *parcel;
+	struct delivery *delivery;
 
-	while ((parcel = lane_next(lane, operation->now_ms, now_us)) != NULL) {
-		if (parcel->body == NULL) {
-			end_without_event(sender, parcel, operation->now_ms);
-		} else if (start(sender, operation, parcel)) {
+	while ((delivery = lane_next(lane, operation->now_ms, now_us)) != NULL) {
+		if (delivery->body == NULL) {
+			end_without_event(sender, delivery, operation->now_ms);
+		} else if (start(sender, operation, delivery)) {
 			sender->running++;
 		} else {
 			lane_done(lane, false);
-			parcel_free(parcel);
+			delivery_free(delivery);
 		}
 	}
 }
@@ -296,11 +296,11 @@ run(struct webhook_sender *sender)
 		return;
 	posts_run(sender->posts, sender->outcomes.count > 0 ? WAIT_SHORT_MS : WAIT_MS);
 	while (posts_next(sender->posts, &answer)) {
-		struct parcel *parcel = answer.about;
+		struct delivery *delivery = answer.about;
 
 		sender->running--;
-		lane_done(parcel->lane, answer.status >= 200 && answer.status < 300);
-		outcomes_add(&sender->outcomes, parcel, &answer);
+		lane_done(delivery->lane, answer.status >= 200 && answer.status < 300);
+		outcomes_add(&sender->outcomes, delivery, &answer);
 	}
 }
 
@@ -336,15 +336,15 @@ void
 webhook_sender_end(struct webhook_sender *sender, struct operation *operation)
 {
 	int64_t until_us = clock_monotonic_us() + end_us;
-	struct parcel *parcel;
+	struct delivery *delivery;
 
 	if (sender == NULL)
 		return;
 	lanes_clear(&sender->lanes);
 	while (sender->running > 0 && clock_monotonic_us() < until_us)
 		run(sender);
-	while ((parcel = posts_end_one(sender->posts)) != NULL)
-		parcel_free(parcel);
+	while ((delivery = posts_end_one(sender->posts)) != NULL)
+		delivery_free(delivery);
 	if (outcomes_write(&sender->outcomes, operation) != FAIL_NONE)
 		log_line(LOG_LEVEL_WARNING, "the last answers of webhooks are not recorded",
 		         LOG_S("code", operation->task->failure.code));
