@@ -24,8 +24,8 @@ struct spool {
 /* Reads current.json; when it is damaged, that is logged and the counts begin at zero. */
 void spool_open(struct task *task, const struct state *state, struct spool *out);
 
-/* Adds posted usage, in the form of tally_add(); it is on disk when this returns. After a
- * failure nothing was added: FAIL_INVALID as tally_add() and known_metrics_check(), FAIL_UNAVAILABLE as file_write(). */
+/* Adds posted usage, in the form of tally_add(); it is on disk when this returns. After a failure nothing
+ * was added: FAIL_INVALID as tally_add() and known_metrics_check(), FAIL_UNAVAILABLE as file_write(). */
 enum fail spool_post(struct task *task, struct spool *spool,
                      const struct json_view *body) MUST_CHECK;
 

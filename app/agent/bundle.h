@@ -40,8 +40,8 @@ enum fail bundle_import(struct task *task, const struct state *state,
 enum fail request_write(struct task *task, const struct state *state, const char *path,
                         struct license_request *out) MUST_CHECK;
 
-/* Writes the unsent reports, maybe none, to a usage file and counts them as sent. Copies of the
- * last files stay in the folder. FAIL_CONFLICT "file_exists", as it never overwrites, and "busy" during a session with the service,
- * FAIL_INVALID "not_configured" without CUSTOMER_ID or BILLING_API_KEY. */
+/* Writes the unsent reports, maybe none, to a usage file and counts them as sent. Copies of the last files
+ * stay in the folder. FAIL_CONFLICT "file_exists", as it never overwrites, and "busy" during a session with
+ * the service, FAIL_INVALID "not_configured" without CUSTOMER_ID or BILLING_API_KEY. */
 enum fail bundle_export(struct task *task, const struct state *state, const char *path,
                         struct usage_export *out) MUST_CHECK;

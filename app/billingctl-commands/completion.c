@@ -9,8 +9,8 @@
 
 #define COMMON_OPTIONS "--config --json --help --version"
 
-/* The parts of the script that differ between shells. The script's function calls `_billingctl_offer` with words, and
- * `_billingctl_files` where a file is wanted. */
+/* The parts of the script that differ between shells. The script's function calls `_billingctl_offer` with
+ * words, and `_billingctl_files` where a file is wanted. */
 static const struct shell {
 	const char *name;
 	const char *head; /* sets `word`, and the words before it as arguments */

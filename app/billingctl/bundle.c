@@ -1,4 +1,5 @@
-/* bundle.c: billingctl license export, license issue --request and usage import, for instances without a network. */
+/* bundle.c: billingctl license export, license issue --request and usage import, for instances without a
+ * network. */
 
 #include <string.h>
 

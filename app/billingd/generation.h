@@ -41,7 +41,7 @@ bool generation_end_check(struct generation *generation, int status);
  * keep in memory from then on is shared by all children. */
 void generation_warm(const struct generation *generation);
 
-/* A child's side: reads the secrets and keys of its role, makes the database handle and, where the role may wait for
- * Stripe, its client. False after logging why. */
+/* A child's side: reads the secrets and keys of its role, makes the database handle and, where the role may
+ * wait for Stripe, its client. False after logging why. */
 bool generation_enter(const struct child *child, struct api *out);
 void generation_leave(struct api *api);

@@ -27,9 +27,9 @@ struct access_end access_early_end(const struct subscription *subscription, int6
  * back or no plan has the price. */
 const char *access_status(const struct subscription *subscription, int64_t now_ms);
 
-/* True while the customer may use what it subscribed to, until access_early_end(): `active`; `trialing` until its end,
- * and a day longer when Stripe runs the trial; `past_due` during the policy's grace days. Every
- * other status, known or not, gives no access. */
+/* True while the customer may use what it subscribed to, until access_early_end(): `active`; `trialing`
+ * until its end, and a day longer when Stripe runs the trial; `past_due` during the policy's grace days.
+ * Every other status, known or not, gives no access. */
 bool access_granted(const struct subscription *subscription,
                     const struct billing_policy *policy, int64_t now_ms);
 
@@ -45,8 +45,9 @@ struct instant access_scheduled_end(const struct subscription *subscription, int
 struct instant access_until(const struct subscription *subscription,
                             const struct billing_policy *policy, int64_t now_ms);
 
-/* When a licence issued now ends. Without access it ends within 24 hours, so that the client
- * fetches another one soon. A trial's licence ends with the trial. None outlives a scheduled end, with the days of grace. INSTANT_NONE when the policy
- * ties licences to the paid period and the end of that is unknown: then none may be issued. */
+/* When a licence issued now ends. Without access it ends within 24 hours, so that the client fetches
+ * another one soon. A trial's licence ends with the trial. None outlives a scheduled end, with the days of
+ * grace. INSTANT_NONE when the policy ties licences to the paid period and the end of that is unknown: then
+ * none may be issued. */
 struct instant access_license_end(const struct subscription *subscription,
                                   const struct billing_policy *policy, int64_t now_ms);

@@ -1,5 +1,5 @@
-/* session_links.h: links that open a session once, without a key. The token stands in the fragment of the address, which a
- * browser sends to no server, so that it reaches no log. */
+/* session_links.h: links that open a session once, without a key. The token stands in the fragment of the
+ * address, which a browser sends to no server, so that it reaches no log. */
 #pragma once
 
 #include "callers/sessions.h"
@@ -32,7 +32,7 @@ enum fail session_link_customer(struct operation *operation, const char *custome
 /* Ends a link that was not used. */
 enum fail session_link_end(struct operation *operation, const char *link_id) MUST_CHECK;
 
-/* Uses a link up and opens its session. FAIL_UNAUTHENTICATED "link_invalid" for one that is unknown, used or
- * expired. */
+/* Uses a link up and opens its session. FAIL_UNAUTHENTICATED "link_invalid" for one that is unknown, used
+ * or expired. */
 enum fail session_link_open(struct operation *operation, const char *token,
                             const char *user_agent, struct session_opened *out) MUST_CHECK;

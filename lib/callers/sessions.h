@@ -1,17 +1,17 @@
-/* sessions.h: sessions of browsers. A session is opened by a key or by a link, and may do what that key may.
- * Its token is the value of a cookie that no script can read; the database has its digest. */
+/* sessions.h: sessions of browsers. A session is opened by a key or by a link, and may do what that key
+ * may. Its token is the value of a cookie that no script can read; the database has its digest. */
 #pragma once
 
 #include "callers/api_keys.h"
 
-/* A session ends SESSION_LIFE_MS after its start, and after SESSION_IDLE_MS without a request. A use is recorded
- * once within SESSION_TOUCH_MS. */
+/* A session ends SESSION_LIFE_MS after its start, and after SESSION_IDLE_MS without a request. A use is
+ * recorded once within SESSION_TOUCH_MS. */
 #define SESSION_LIFE_MS (12 * HOUR_MS)
 #define SESSION_IDLE_MS HOUR_MS
 #define SESSION_TOUCH_MS (60 * SECOND_MS)
 
-/* Live sessions of one key, or of one customer's links: a further one ends the one that was used least lately. So many
- * characters of the User-Agent are kept. */
+/* Live sessions of one key, or of one customer's links: a further one ends the one that was used least
+ * lately. So many characters of the User-Agent are kept. */
 enum { SESSIONS_LIVE_MAX = 20, SESSION_AGENT_MAX = 120, SESSIONS_LISTED_MAX = 200 };
 
 struct session {
@@ -33,7 +33,8 @@ struct session_opened {
 	struct api_key key; /* as session_find() gives it */
 };
 
-/* The sessions that a caller may see and end: those of its key, or of its customer's links (key_id NULL). */
+/* The sessions that a caller may see and end: those of its key, or of its customer's links (key_id
+ * NULL). */
 struct session_owner {
 	const char *key_id;
 	const char *customer_id;
@@ -45,8 +46,9 @@ extern const struct statement_list session_statements;
 /* Whether the text has the form of a session's token. */
 bool session_is_well_formed(const char *token);
 
-/* The rights of the live session with this digest: its key, with `session_id` set; `revoked_at` is known when the
- * session has ended or its key was revoked. For a customer's link key_id is the session's own id. */
+/* The rights of the live session with this digest: its key, with `session_id` set; `revoked_at` is known
+ * when the session has ended or its key was revoked. For a customer's link key_id is the session's own
+ * id. */
 enum fail session_find(struct operation *operation, const struct sha256 *digest,
                        struct api_key *out, bool *found) MUST_CHECK;
 
@@ -58,18 +60,19 @@ void session_find_ahead(struct operation *operation, const struct sha256 *digest
 /* Records that the session and its key are used. To be called for one whose used_today is false. */
 enum fail session_touch(struct operation *operation, const struct api_key *key) MUST_CHECK;
 
-/* Opens a session for a live key. `user_agent` may be NULL. FAIL_UNAUTHENTICATED "unauthenticated" when there is no such live key. */
+/* Opens a session for a live key. `user_agent` may be NULL. FAIL_UNAUTHENTICATED "unauthenticated" when
+ * there is no such live key. */
 enum fail session_open(struct operation *operation, const struct sha256 *key_digest,
                        const char *user_agent, struct session_opened *out) MUST_CHECK;
 
-/* Opens a session by a link, within the caller's transaction that has used the link up: of an operator's key, or of
- * the customer. */
+/* Opens a session by a link, within the caller's transaction that has used the link up: of an operator's
+ * key, or of the customer. */
 enum fail session_open_linked(struct operation *operation, const char *key_id,
                               const char *customer_id, const char *user_agent,
                               struct session_opened *out) MUST_CHECK;
 
-/* Ends the session with this digest, if there is one, within the caller's transaction that has opened another one in the
- * same browser. */
+/* Ends the session with this digest, if there is one, within the caller's transaction that has opened
+ * another one in the same browser. */
 enum fail session_end_replaced(struct operation *operation,
                                const struct sha256 *digest) MUST_CHECK;
 

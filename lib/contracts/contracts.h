@@ -70,10 +70,9 @@ enum fail contract_versions(struct operation *operation, const char *contract_id
                             const struct contract_version **out, size_t *count) MUST_CHECK;
 
 /* Makes a contract. With CONTRACT_STRIPE its subscription at Stripe is made soon after the commit, and
- * later changes of price and times reach it likewise. A running trial ends when the contract starts. FAIL_INVALID; FAIL_NOT_FOUND;
- * FAIL_CONFLICT "contract_overlaps", "subscription_exists" for a subscription of Stripe's that does
- * not end before, "too_many_contracts"; FAIL_UNAVAILABLE
- * "stripe_not_configured". */
+ * later changes of price and times reach it likewise. A running trial ends when the contract starts.
+ * FAIL_INVALID; FAIL_NOT_FOUND; FAIL_CONFLICT "contract_overlaps", "subscription_exists" for a subscription
+ * of Stripe's that does not end before, "too_many_contracts"; FAIL_UNAVAILABLE "stripe_not_configured". */
 enum fail contract_create(struct operation *operation, const char *customer_id,
                           const struct contract_input *input, struct contract *out) MUST_CHECK;
 

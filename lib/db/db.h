@@ -89,12 +89,12 @@ void db_set_statement_timeout(struct db *db, int64_t timeout_ms);
  * a failed try the next ones fail at once until a back-off (100 ms doubling to 1 s) is over. */
 enum fail db_connect(struct db *db, struct task *task) MUST_CHECK;
 
-/* Runs the statement. Rows are an array of the statement's struct in the arena. Failures:
- * FAIL_UNAVAILABLE (no connection, a time limit, shutting down), FAIL_CONFLICT (unique key; the
- * code is "conflict" until the caller names it), FAIL_INVALID (a value that PostgreSQL
- * refuses), FAIL_UNCERTAIN (the connection died while a statement that commits by itself was
- * running, or a pooler says that it lost the server), FAIL_INTERNAL otherwise. A statement that was never sent is retried once on a new
- * connection, outside of transactions. */
+/* Runs the statement. Rows are an array of the statement's struct in the arena. Failures: FAIL_UNAVAILABLE
+ * (no connection, a time limit, shutting down), FAIL_CONFLICT (unique key; the code is "conflict" until the
+ * caller names it), FAIL_INVALID (a value that PostgreSQL refuses), FAIL_UNCERTAIN (the connection died
+ * while a statement that commits by itself was running, or a pooler says that it lost the server),
+ * FAIL_INTERNAL otherwise. A statement that was never sent is retried once on a new connection, outside of
+ * transactions. */
 enum fail db_rows(struct db *db, struct task *task, const struct statement *statement,
                   struct parameters parameters, void *out_rows, size_t *out_count) MUST_CHECK;
 

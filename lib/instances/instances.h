@@ -63,8 +63,9 @@ enum fail instance_release(struct operation *operation, const char *customer_id,
                            const char *instance_id, struct instance *out) MUST_CHECK;
 
 /* Moves the activation, with kind and lease, to another instance; this one is released, and its bound
- * licences are revoked. A second time it changes nothing. FAIL_NOT_FOUND "customer_not_found", "instance_not_found"; FAIL_CONFLICT
- * "instance_not_in_use", "instance_in_use" when the other one was activated itself, "move_limit". */
+ * licences are revoked. A second time it changes nothing. FAIL_NOT_FOUND "customer_not_found",
+ * "instance_not_found"; FAIL_CONFLICT "instance_not_in_use", "instance_in_use" when the other one was
+ * activated itself, "move_limit". */
 enum fail instance_transfer(struct operation *operation, const char *customer_id,
                             const char *from, const char *to, struct instance *out) MUST_CHECK;
 

@@ -73,8 +73,8 @@ struct granted {
 	struct json_view overage;
 };
 
-/* Reads what a licence has: as stored, else its plan's, as that was when grants began to be stored. False when
- * neither is known. */
+/* Reads what a licence has: as stored, else its plan's, as that was when grants began to be stored. False
+ * when neither is known. */
 static bool
 granted(const struct operation *operation, const struct grant *grant, struct granted *out)
 {

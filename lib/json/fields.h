@@ -106,8 +106,8 @@ size_t fields_size(const struct field *fields);
 enum fail fields_from_json(struct task *task, const struct field *fields,
                            const struct json_view *object, void *out) MUST_CHECK;
 
-/* Fills the struct from a query, "a=b&c=d" (percent-decoded); a name that is unknown or given twice is a field
- * error. */
+/* Fills the struct from a query, "a=b&c=d" (percent-decoded); a name that is unknown or given twice is a
+ * field error. */
 enum fail fields_from_query(struct task *task, const struct field *fields, const char *query,
                             void *out) MUST_CHECK;
 

@@ -95,8 +95,8 @@ LICENSE_API enum license_error license_open(const struct license_options *option
 /* Writes the clock's state and frees everything. NULL is allowed. */
 LICENSE_API void license_close(struct license *license);
 
-/* Takes this licence (a JWT; white space anywhere in it, and a byte order mark, is dropped) in the place of the one at
- * hand, whatever the verdict on it. NULL, or nothing but white space, means no licence. */
+/* Takes this licence (a JWT; white space anywhere in it, and a byte order mark, is dropped) in the place of
+ * the one at hand, whatever the verdict on it. NULL, or nothing but white space, means no licence. */
 LICENSE_API enum license_error license_set(struct license *license, const char *token);
 
 /* The verdict on a licence without taking it; `out` is what license_verdict() would say. */
@@ -114,9 +114,9 @@ LICENSE_API enum license_error license_set_keys(struct license *license, const c
 /* The verdict, now. */
 LICENSE_API enum license_is license_verdict(struct license *license);
 
-/* Its name ("valid", "grace", "expired", "revoked", "canceled", "forged", "clock_suspicious",
- * "stale", "wrong_instance", "none"), and the stable code of the reason, such as "license_key_unknown" for a forged one.
- * Static text. */
+/* Its name ("valid", "grace", "expired", "revoked", "canceled", "forged", "clock_suspicious", "stale",
+ * "wrong_instance", "none"), and the stable code of the reason, such as "license_key_unknown" for a forged
+ * one. Static text. */
 LICENSE_API const char *license_verdict_name(enum license_is verdict);
 LICENSE_API const char *license_reason(struct license *license);
 

@@ -1,14 +1,13 @@
 /*
  * changes.h: changes, cancels and resumes a customer's subscription.
  *
- * A subscription of Stripe's is changed there first; Stripe's answer is then stored. The
- * functions wait for Stripe and commit in several steps: they are not to be called within a
- * transaction.
+ * A subscription of Stripe's is changed there first; Stripe's answer is then stored. The functions wait for
+ * Stripe and commit in several steps: they are not to be called within a transaction.
  *
  * Failures of all: FAIL_UNAVAILABLE "stripe_not_configured"; FAIL_NOT_FOUND; FAIL_CONFLICT
- * "checkout_needed" (nothing was bought yet), "subscription_ended", "payment_reversed" (refunded or disputed), "nothing_to_change";
- * FAIL_BUSY "operation_in_progress"; FAIL_PAYMENT (nothing was changed); FAIL_STRIPE (when the
- * outcome is unknown, the jobs process fetches it).
+ * "checkout_needed" (nothing was bought yet), "subscription_ended", "payment_reversed" (refunded or
+ * disputed), "nothing_to_change"; FAIL_BUSY "operation_in_progress"; FAIL_PAYMENT (nothing was changed);
+ * FAIL_STRIPE (when the outcome is unknown, the jobs process fetches it).
  */
 #pragma once
 

@@ -22,13 +22,13 @@ struct checkout_session {
 };
 
 /*
- * Opens a checkout session at Stripe and closes those that the customer left open, so that at
- * most one can be paid. Creates Stripe's customer the first time. Waits for Stripe and commits
- * in several steps: not to be called within a transaction.
+ * Opens a checkout session at Stripe and closes those that the customer left open, so that at most one can
+ * be paid. Creates Stripe's customer the first time. Waits for Stripe and commits in several steps: not to
+ * be called within a transaction.
  *
- * FAIL_UNAVAILABLE "stripe_not_configured"; FAIL_INVALID for a plan, price or add-on that is not
- * sold, for a quantity of what is bought once, and for URLs of other origins; FAIL_NOT_FOUND; FAIL_CONFLICT "subscription_exists"; FAIL_BUSY
- * "operation_in_progress"; FAIL_STRIPE.
+ * FAIL_UNAVAILABLE "stripe_not_configured"; FAIL_INVALID for a plan, price or add-on that is not sold, for
+ * a quantity of what is bought once, and for URLs of other origins; FAIL_NOT_FOUND; FAIL_CONFLICT
+ * "subscription_exists"; FAIL_BUSY "operation_in_progress"; FAIL_STRIPE.
  */
 enum fail checkout_open(struct operation *operation, const struct checkout_request *request,
                         struct checkout_session *out) MUST_CHECK;

@@ -54,8 +54,9 @@ enum fail change_fetch(struct operation *operation, const struct subscription *s
                        struct sold_subscription *out) MUST_CHECK;
 
 /* Finds the terms of the change. FAIL_INVALID for a plan or add-on that is not sold, or not by this
- * interval, for a quantity of what is bought once, and for another time of proration than that of a preview of the last hour; FAIL_CONFLICT
- * "interval_fixed", "mixed_change", or "price_unclear" when no item is known to be the plan's; otherwise as above. */
+ * interval, for a quantity of what is bought once, and for another time of proration than that of a preview
+ * of the last hour; FAIL_CONFLICT "interval_fixed", "mixed_change", or "price_unclear" when no item is
+ * known to be the plan's; otherwise as above. */
 enum fail plan_terms_find(struct operation *operation, const struct plan_change *change,
                           struct plan_terms *out) MUST_CHECK;
 

@@ -82,10 +82,10 @@ bool stripe_client_was_acknowledged(const struct stripe_client *client);
 /* The code of a failure: a parameter names a customer that Stripe does not have. */
 #define STRIPE_CUSTOMER_MISSING "stripe_customer_missing"
 
-/* The answer as a failure: FAIL_NONE when done; FAIL_PAYMENT "payment_failed" with Stripe's own
- * words for a card_error, with ours for another 402; FAIL_NOT_FOUND "stripe_not_found" for 404;
- * FAIL_STRIPE STRIPE_CUSTOMER_MISSING; FAIL_STRIPE "stripe_error" otherwise, with a sentence that says whether anything was
- * changed. */
+/* The answer as a failure: FAIL_NONE when done; FAIL_PAYMENT "payment_failed" with Stripe's own words for a
+ * card_error, with ours for another 402; FAIL_NOT_FOUND "stripe_not_found" for 404; FAIL_STRIPE
+ * STRIPE_CUSTOMER_MISSING; FAIL_STRIPE "stripe_error" otherwise, with a sentence that says whether anything
+ * was changed. */
 enum fail stripe_client_failure(struct task *task,
                                 const struct stripe_answer *answer) MUST_CHECK;
 

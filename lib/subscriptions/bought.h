@@ -16,7 +16,8 @@ void bought_find(const struct operation *operation, const struct sold_subscripti
                  const struct synced_subscription *row, struct bought *out);
 
 /* Whether the subscription owes the money of a change of our row: of its last one, or of one since the
- * payment that has failed by the row. Stripe then has the new items already, unless the change waits for its payment (docs.stripe.com/billing/subscriptions/pending-updates). */
+ * payment that has failed by the row. Stripe then has the new items already, unless the change waits for
+ * its payment (docs.stripe.com/billing/subscriptions/pending-updates). */
 bool bought_is_unpaid(const struct stripe_subscription *stripe,
                       const struct synced_subscription *row);
 

@@ -19,9 +19,9 @@ struct webhook_known_key {
 enum fail webhook_known_keys(struct operation *operation, const struct webhook_known_key **out,
                              size_t *count) MUST_CHECK;
 
-/* Loads the keys of the folder. Where neither the folder nor the database has one, it makes one. FAIL_CONFLICT
- * "webhook_key_missing" with the cure when it cannot, and "webhook_key_unknown" when the folder's key is not
- * the database's current one, nor becomes it. `keys` is empty after a failure. */
+/* Loads the keys of the folder. Where neither the folder nor the database has one, it makes one.
+ * FAIL_CONFLICT "webhook_key_missing" with the cure when it cannot, and "webhook_key_unknown" when the
+ * folder's key is not the database's current one, nor becomes it. `keys` is empty after a failure. */
 enum fail webhook_keys_open(struct operation *operation, const char *dir,
                             struct webhook_keys *keys) MUST_CHECK;
 

@@ -201,8 +201,8 @@ add_counts(struct webhook_counts *sum, const struct webhook_counts *counts)
 	sum->failed += counts->failed;
 }
 
-/* The health of the lane's endpoint. They are in the order of their ids, so that two processes do not wait for
- * each other's endpoints. */
+/* The health of the lane's endpoint. They are in the order of their ids, so that two processes do not wait
+ * for each other's endpoints. */
 static struct webhook_health *
 health_of(struct batch *batch, struct lane *lane)
 {

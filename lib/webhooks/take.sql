@@ -1,6 +1,6 @@
 -- Takes due deliveries for this process: until their lease is over no other process takes them. The body
--- is made of the event as it is now; one that is kept no more has no data. An endpoint whose URL was changed, or that was disabled, since this process
--- looked at it takes nothing until the next look.
+-- is made of the event as it is now; an event that is no longer kept has no data. An endpoint whose URL was
+-- changed, or that was disabled, since this process looked at it takes nothing until the next look.
 --
 -- $1 [{endpoint_id, url, want}]  $2 now  $3 the end of the lease
 

@@ -157,8 +157,9 @@ step(void)
 	}
 }
 
-/* Now and later: the rows do not say what they said before. At the moment at most one contract runs; beside it no trial of ours and no other subscription of ours
- * counts; and at most one that is no contract counts. */
+/* Now and later: the rows do not say what they said before. At the moment at most one contract runs; beside
+ * it no trial of ours and no other subscription of ours counts; and at most one that is no contract
+ * counts. */
 static void
 check_moment(int64_t ms)
 {
