@@ -1,4 +1,4 @@
-/* stripe_upkeep.c: for operators: what waits for a hand between Stripe and this service. */
+/* stripe_upkeep.c: for operators: what waits for an operator between Stripe and this service. */
 #include <string.h>
 
 #include "api/handlers.h"

@@ -286,8 +286,8 @@ const struct setting app_settings_table[] = {
         ROW(mail_from, "MAIL_FROM", "",
             "The sender of notices, \"Name <address>\" or an address.", .check = mailbox_check),
         ROW(mail_operators, "MAIL_OPERATORS", "",
-            "Addresses, separated by commas, that get the weekly digest and what needs a hand; "
-            "empty: none.",
+            "Addresses, separated by commas, that get the weekly digest and what needs an "
+            "operator; empty: none.",
             .check = mailbox_check_list),
         ROW(mail_sign_in_links, "MAIL_SIGN_IN_LINKS", "on",
             "Whether the link to the account page in a customer's notice signs in, once and "

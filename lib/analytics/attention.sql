@@ -1,4 +1,4 @@
--- Rows that need a hand: of each kind the $2 oldest. $1 is the present time.
+-- Rows that need an operator: of each kind the $2 oldest. $1 is the present time.
 
 WITH found AS (
   (SELECT 'payment_failed' AS kind, s.customer_id, s.stripe_subscription_id AS subject,

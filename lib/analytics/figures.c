@@ -1,4 +1,4 @@
-/* figures.c: trials, plans, renewals, and what needs a hand. */
+/* figures.c: trials, plans, renewals, and what needs an operator. */
 #include "analytics/figures.h"
 
 #include <string.h>

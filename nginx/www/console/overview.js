@@ -1,4 +1,4 @@
-// overview.js: the first page: how much comes in, who may leave, whose trial ends, and what needs a hand.
+// overview.js: the first page: how much comes in, who may leave, whose trial ends, and what needs an operator.
 
 import { get } from "/shared/api.js";
 import { ago, badge, card, customerLink, h, month, number, part, table, title, words } from "/shared/ui.js";

@@ -1,4 +1,4 @@
-// stripe.js: what waits for a hand between Stripe and this service: parked events, calls and meter events, and prices that no plan has.
+// stripe.js: what waits for an operator between Stripe and this service: parked events, calls and meter events, and prices that no plan has.
 
 import { address, get, newOnce, post, put } from "/shared/api.js";
 import { card, customerLink, dialog, field, h, ident, notice, number, part, table, time, words } from "/shared/ui.js";
