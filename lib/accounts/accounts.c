@@ -16,6 +16,7 @@
 #include "outbox/call_records.h"
 #include "outbox/enqueue.h"
 #include "sync/events.h"
+#include "webhooks/deliveries.h"
 
 /* The result of the statement of a sign-up: what it created. */
 struct outcome {
@@ -142,11 +143,13 @@ account_delete(struct operation *operation, const char *customer_id)
 	TRY(subscription_cancel(operation, customer_id));
 	TRY(license_revoke_all(operation, customer_id, "customer_deleted", NULL));
 	TRY(license_tell_revocation(operation, customer_id));
+	TRY(license_reasons_forget(operation, customer_id));
 	TRY(api_key_revoke_all(operation, customer_id));
 	TRY(session_forget(operation, customer_id));
 	TRY(override_delete(operation, customer_id));
 	TRY(events_forget(operation, customer_id));
 	TRY(notice_forget(operation, customer_id));
+	TRY(webhook_answers_forget(operation, customer_id));
 	TRY(tell_deletion(operation, &customer));
 	TRY(audit_record(operation, "customer_delete", customer_id, NULL, NULL));
 	return db_commit(operation->db, task);

@@ -6,7 +6,7 @@
 
 enum { RECORDED_MAX = 50 };
 
-enum { REVOKE_ALL, REVOKED };
+enum { REVOKE_ALL, REVOKED, FORGET };
 
 static const struct statement statements[] = {
         [REVOKE_ALL] = {"license_revoke_all",
@@ -15,17 +15,27 @@ static const struct statement statements[] = {
                                "WHERE customer_id = $1 AND revoked_at IS NULL "
                                "AND (expires_at > $4 OR token IS NOT NULL)"},
         [REVOKED] = {"license_revoked",
-                     ROWS_WITH(struct license_revocation, count, before, after),
+                     ROWS_WITH(struct license_revocation, count, before, after, told),
                      .sql = "SELECT COALESCE(max(total), 0) AS count, "
                             "jsonb_build_object('count', max(total), 'licenses', "
-                            "  jsonb_agg(present || '{\"revoked_at\": null, \"revoke_reason\": "
+                            "  jsonb_agg(kept || '{\"revoked_at\": null, \"revoke_reason\": "
                             "    null}' ORDER BY license_id DESC))::text AS before, "
                             "jsonb_build_object('count', max(total), 'licenses', "
-                            "  jsonb_agg(present ORDER BY license_id DESC))::text AS after "
-                            "FROM (SELECT license_id, count(*) OVER () AS total, "
-                            "  revoked_license_shown(l) AS present FROM licenses l "
-                            "  WHERE customer_id = $1 AND revoked_at = $2 "
-                            "  ORDER BY license_id DESC LIMIT $3::bigint) l"},
+                            "  jsonb_agg(kept ORDER BY license_id DESC))::text AS after, "
+                            "jsonb_build_object('count', max(total), 'licenses', "
+                            "  jsonb_agg(present ORDER BY license_id DESC))::text AS told "
+                            "FROM (SELECT license_id, total, present, "
+                            "  CASE WHEN revoke_reason_is_own(revoke_reason) THEN present "
+                            "  ELSE present - 'revoke_reason' END AS kept "
+                            "  FROM (SELECT license_id, revoke_reason, "
+                            "    count(*) OVER () AS total, "
+                            "    revoked_license_shown(l) AS present FROM licenses l "
+                            "    WHERE customer_id = $1 AND revoked_at = $2 "
+                            "    ORDER BY license_id DESC LIMIT $3::bigint) s) l"},
+        [FORGET] = {"license_reasons_forget",
+                    .sql = "UPDATE licenses SET revoke_reason = 'erased' "
+                           "WHERE customer_id = $1 "
+                           "AND NOT revoke_reason_is_own(revoke_reason)"},
 };
 
 const struct statement_list license_revocation_statements = STATEMENT_LIST(statements);
@@ -64,7 +74,7 @@ write_revoked(struct operation *operation, const char *customer_id,
 {
 	return revoked->count == 0 ? FAIL_NONE
 	                           : event_write(operation, EVENT_LICENSE_REVOKED, customer_id,
-	                                         revoked->after);
+	                                         revoked->told);
 }
 
 enum fail
@@ -86,4 +96,11 @@ license_tell_revocation(struct operation *operation, const char *customer_id)
 
 	TRY(license_revocation_find(operation, customer_id, &revoked));
 	return write_revoked(operation, customer_id, &revoked);
+}
+
+enum fail
+license_reasons_forget(struct operation *operation, const char *customer_id)
+{
+	return db_run(operation->db, operation->task, &statements[FORGET],
+	              PARAMETERS(customer_id), NULL);
 }

@@ -6,11 +6,12 @@
 extern const struct statement_list license_revocation_statements;
 
 /* Licences that one operation has revoked: {count, licenses} with the newest 50 of them, as JSON
- * texts. */
+ * texts. What is audited stays for ever, so it has no reason that an operator wrote. */
 struct license_revocation {
 	int64_t count;
 	const char *before;
 	const char *after;
+	const char *told; /* by the event, with the reason */
 };
 
 /* Finds the licences of the customer that this operation has revoked. */
@@ -30,3 +31,7 @@ enum fail license_record_revocation(struct operation *operation, const char *cus
 /* Writes the event about them alone. */
 enum fail license_tell_revocation(struct operation *operation,
                                   const char *customer_id) MUST_CHECK;
+
+/* Erases what operators gave as reasons, of a customer that is deleted. */
+enum fail license_reasons_forget(struct operation *operation,
+                                 const char *customer_id) MUST_CHECK;

@@ -40,7 +40,7 @@ struct waiting {
 
 extern const char webhooks_replay_sql[]; /* replay.sql */
 
-enum { LIST, LIST_IN, TEST, REPLAY, WAITING };
+enum { LIST, LIST_IN, TEST, REPLAY, WAITING, FORGET };
 
 static const struct statement statements[] = {
         [LIST] = {"webhook_delivery_list", ROW, .sql = OF_ENDPOINT NEWEST_FIRST},
@@ -59,6 +59,11 @@ static const struct statement statements[] = {
                      .sql = "SELECT count(*) AS count FROM (SELECT FROM webhook_deliveries "
                             "WHERE endpoint_id = $1 AND state = 'pending' "
                             "LIMIT 10001) AS p"},
+        [FORGET] = {"webhook_answers_forget",
+                    .sql = "UPDATE webhook_deliveries d SET answer = NULL "
+                           "FROM events v CROSS JOIN webhook_endpoints e "
+                           "WHERE v.customer_id = $1 AND d.endpoint_id = e.endpoint_id "
+                           "AND d.event_id = v.event_id AND d.answer IS NOT NULL"},
 };
 
 const struct statement_list webhook_delivery_statements = STATEMENT_LIST(statements);
@@ -210,6 +215,13 @@ webhook_replay_range(struct operation *operation, const char *endpoint_id, struc
 	                ? NULL
 	                : page_cursor(task, out.at, param_int(task, out.number));
 	return FAIL_NONE;
+}
+
+enum fail
+webhook_answers_forget(struct operation *operation, const char *customer_id)
+{
+	return db_run(operation->db, operation->task, &statements[FORGET],
+	              PARAMETERS(customer_id), NULL);
 }
 
 void

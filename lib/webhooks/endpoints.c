@@ -157,13 +157,14 @@ webhook_endpoint_render(struct json_out *json, const char *name,
 	json_out_close(json, '}');
 }
 
-/* The endpoint as JSON text, for the audit trail. */
-static const char *
-as_text(struct operation *operation, const struct webhook_endpoint *endpoint)
+const char *
+webhook_endpoint_text(struct arena *arena, const struct webhook_endpoint *endpoint)
 {
-	struct json_out json = json_out_new(operation->task->arena, 1024);
+	struct json_out json = json_out_new(arena, 1024);
+	struct webhook_endpoint shown = *endpoint;
 
-	webhook_endpoint_render(&json, NULL, endpoint);
+	shown.url = arena_copy_bytes(arena, endpoint->url, strcspn(endpoint->url, "?#"));
+	webhook_endpoint_render(&json, NULL, &shown);
 	return json.text.data;
 }
 
@@ -171,9 +172,11 @@ static enum fail
 audit(struct operation *operation, const char *action, const char *endpoint_id,
       const struct webhook_endpoint *before, const struct webhook_endpoint *after)
 {
+	struct arena *arena = operation->task->arena;
+
 	return audit_record_values(operation, action, NULL, endpoint_id, NULL,
-	                           before == NULL ? NULL : as_text(operation, before),
-	                           after == NULL ? NULL : as_text(operation, after));
+	                           before == NULL ? NULL : webhook_endpoint_text(arena, before),
+	                           after == NULL ? NULL : webhook_endpoint_text(arena, after));
 }
 
 /* A new secret, its text and its seal. */

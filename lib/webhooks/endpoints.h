@@ -83,3 +83,7 @@ enum fail webhook_endpoints_reseal(struct operation *operation,
 /* The endpoint as the API shows it; `name` is NULL within an array. */
 void webhook_endpoint_render(struct json_out *json, const char *name,
                              const struct webhook_endpoint *endpoint);
+
+/* Likewise as a text that events and the audit trail keep: its URL ends before the query, which may hold a
+ * secret of the receiver's. A URL has neither user name nor password (lib/http/url.h). */
+const char *webhook_endpoint_text(struct arena *arena, const struct webhook_endpoint *endpoint);

@@ -199,14 +199,14 @@ webhook_record(struct operation *operation, const struct webhook_outcome *outcom
 static enum fail
 tell_disabled(struct operation *operation, const char *endpoint_id, const char *reason)
 {
-	struct json_out json = json_out_new(operation->task->arena, 1024);
 	struct webhook_endpoint endpoint;
+	const char *text;
 
 	TRY(webhook_endpoint_find(operation, endpoint_id, &endpoint));
-	webhook_endpoint_render(&json, NULL, &endpoint);
+	text = webhook_endpoint_text(operation->task->arena, &endpoint);
 	TRY(audit_record_values(operation, "webhook_endpoint_disable", NULL, endpoint_id,
-	                        reason, NULL, json.text.data));
-	return event_write(operation, EVENT_ENDPOINT_DISABLED, NULL, json.text.data);
+	                        reason, NULL, text));
+	return event_write(operation, EVENT_ENDPOINT_DISABLED, NULL, text);
 }
 
 static enum fail

@@ -485,15 +485,16 @@ def test_endpoints_are_bounded(hooks):
 
 
 def test_a_deleted_customers_data_is_not_sent(hooks, receiver, endpoint):
-    """The body is made when it is sent, of the event as it is then."""
-    one = endpoint("deleted", lambda *_: (500, {}, b""), types=["customer.updated"])
+    """The body is made when it is sent, of the event as it is then; an answer that repeats it is erased."""
+    one = endpoint("deleted", lambda message, _: (500, {}, message.body), types=["customer.updated"])
     customer = hooks.api.sign_up()
     hooks.sql(f"SELECT event_add('customer.updated', '{customer.id}', now(), "
               f"json_build_object('customer_id', '{customer.id}', 'email', '{customer.email}')::text)")
     one.arrived()
     assert customer.email in one.messages[0].body.decode()
-    one.attempted()
+    assert customer.email in one.attempted()["answer"]
     expect(hooks.api.owner.delete(f"/api/customers/{customer.id}"), 200)
+    assert one.deliveries()[0]["answer"] is None
     receiver.answers.pop(one.path)
     one.pass_time()
     one.delivered()

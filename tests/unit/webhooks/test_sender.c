@@ -49,7 +49,8 @@ begin(const struct act *acts, int count)
 	operation.now_ms = clock_now_ms();
 	folder = suite_folder(task.arena);
 	server_start(&server, NULL, NULL, acts, (size_t)count);
-	input.url = arena_printf(task.arena, "http://127.0.0.1:%d/hook", server.port);
+	input.url =
+	        arena_printf(task.arena, "http://127.0.0.1:%d/hook?token=hidden", server.port);
 	script("DELETE FROM webhook_deliveries; DELETE FROM webhook_endpoints; "
 	       "DELETE FROM webhook_keys");
 	fine(webhook_keys_open(&operation, folder, &webhook_keys));
@@ -163,6 +164,21 @@ START_TEST(test_a_receiver_that_is_gone)
 	                        "'endpoint.disabled' AND created_at > now() - interval "
 	                        "'1 minute'"),
 	                 1);
+	/* A query may hold a secret, which neither the event nor the audit trail keeps. */
+	ck_assert_int_eq(
+	        number(arena_printf(
+	                task.arena,
+	                "SELECT count(*) FROM (SELECT data::text FROM events UNION ALL "
+	                "SELECT value_after::text FROM audit_log) AS t (text) "
+	                "WHERE text LIKE '%%%s%%' AND text LIKE '%%/hook\"%%'",
+	                endpoint.endpoint_id)),
+	        3);
+	ck_assert_int_eq(
+	        number("SELECT count(*) FROM (SELECT data::text FROM events UNION ALL "
+	               "SELECT concat(value_before, value_after, detail) FROM audit_log) "
+	               "AS t (text) WHERE text LIKE '%hidden%'"),
+	        0);
+	ck_assert_ptr_nonnull(strstr(endpoint.url, "token=hidden"));
 	end();
 }
 END_TEST
