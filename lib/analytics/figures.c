@@ -39,7 +39,7 @@ static const struct statement statements[] = {
         [RENEWALS] = {"analytics_renewals", ROWS_OF(struct renewal, renewal_columns),
                       .sql = analytics_renewals_sql},
         [LIMITS] = {"analytics_limits", ROWS_OF(struct limit_level, limit_level_columns),
-                    .sql = analytics_limits_sql},
+                    .sql = analytics_limits_sql, .reads = true},
         [ATTENTION] = {"analytics_attention", ROWS_OF(struct attention, attention_columns),
                        .sql = analytics_attention_sql, .reads = true},
         [COUNTS] = {"analytics_counts", ROWS_OF(struct summary_counts, summary_counts_columns),

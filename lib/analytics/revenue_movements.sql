@@ -7,7 +7,9 @@ SELECT m.movement_id::text AS id, m.happened_at, m.customer_id, c.company_name, 
   trim_scale(m.mrr)::text AS after, m.plan_before, m.plan
 FROM unnest(CASE WHEN $2::text IS NULL THEN ARRAY['opening', 'new', 'expansion', 'contraction', 'churn',
   'reactivation'] ELSE ARRAY[$2::text] END) AS k (kind)
-CROSS JOIN LATERAL (SELECT * FROM revenue_movements r
+CROSS JOIN LATERAL (SELECT movement_id, happened_at, customer_id, r.kind, currency, amount, mrr_before, mrr,
+    plan_before, plan
+  FROM revenue_movements r
   WHERE r.month = $1::date AND r.kind = k.kind
     AND ($3::text IS NULL OR r.plan = $3 OR r.plan_before = $3)
     AND ($4::text IS NULL OR r.currency = $4)
